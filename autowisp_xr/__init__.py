@@ -1,0 +1,117 @@
+"""Calibrate and stack astronomical images as labelled, lazy Datasets with honest variances.
+
+>>> import autowisp_xr as aw
+>>> night = aw.simulate.Night(shape=(32, 48), seed=1)
+>>> bias = aw.master_bias(night.bias(5))
+>>> science = night.objects(3).autowisp.calibrate(bias=bias)
+>>> science.autowisp.stack("median").image.dims
+('channel', 'y', 'x')
+"""
+
+from typing import TYPE_CHECKING
+
+from autowisp_xr import accessor, io, transforms
+from autowisp_xr._lazy import attach
+from autowisp_xr.camera import Camera, Region
+from autowisp_xr.errors import (
+    AutowispError,
+    AutowispWarning,
+    BadImageError,
+    CalibrationError,
+    ConvergenceError,
+    HeaderError,
+    ImageMismatchError,
+    MasterMismatchError,
+    OutsideImageError,
+    SchemaError,
+)
+from autowisp_xr.flags import Flag, as_flag
+from autowisp_xr.options import Overscan, SigmaClip
+
+if TYPE_CHECKING:
+    from autowisp_xr import night, simulate, testing
+    from autowisp_xr.io import Spellings, open_fits, open_zarr, to_fits, to_zarr
+    from autowisp_xr.night import reduce
+    from autowisp_xr.transforms import (
+        MasterFlats,
+        add_noise,
+        apply_masks,
+        calibrate,
+        divide_flat,
+        flag_saturated,
+        flagged,
+        iterative_rejection_average,
+        masked,
+        master_bias,
+        master_dark,
+        master_flat,
+        merge_channels,
+        split_channels,
+        stack,
+        subtract_bias,
+        subtract_bias_level,
+        subtract_dark,
+        subtract_overscan,
+        trim,
+        where_type,
+    )
+
+__all__ = [
+    "AutowispError",
+    "AutowispWarning",
+    "BadImageError",
+    "CalibrationError",
+    "Camera",
+    "ConvergenceError",
+    "Flag",
+    "HeaderError",
+    "ImageMismatchError",
+    "MasterFlats",
+    "MasterMismatchError",
+    "OutsideImageError",
+    "Overscan",
+    "Region",
+    "SchemaError",
+    "SigmaClip",
+    "Spellings",
+    "accessor",
+    "add_noise",
+    "apply_masks",
+    "as_flag",
+    "calibrate",
+    "divide_flat",
+    "flag_saturated",
+    "flagged",
+    "io",
+    "iterative_rejection_average",
+    "masked",
+    "master_bias",
+    "master_dark",
+    "master_flat",
+    "merge_channels",
+    "night",
+    "open_fits",
+    "open_zarr",
+    "reduce",
+    "simulate",
+    "split_channels",
+    "stack",
+    "subtract_bias",
+    "subtract_bias_level",
+    "subtract_dark",
+    "subtract_overscan",
+    "testing",
+    "to_fits",
+    "to_zarr",
+    "transforms",
+    "trim",
+    "where_type",
+]
+
+__getattr__, __dir__ = attach(
+    __name__,
+    dict.fromkeys(transforms.__all__, "autowisp_xr.transforms")
+    | dict.fromkeys(("Spellings", "open_fits", "open_zarr", "to_fits", "to_zarr"), "autowisp_xr.io")
+    | {"reduce": "autowisp_xr.night"}
+    | dict.fromkeys(("night", "simulate", "testing"), ""),
+)

@@ -1,0 +1,72 @@
+"""FITS headers as text: the form in which they travel with a Dataset, card for card.
+
+A header rests in the coordinate ``header`` as its cards, one a line. Text survives Zarr and
+netCDF; a dictionary would lose COMMENT, HISTORY and repeated keywords.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from astropy.io import fits
+
+__all__ = ["common_header", "first_value", "parse_header", "render_header", "value_of"]
+
+
+def parse_header(text: str) -> fits.Header:
+    """Header of a text as :func:`render_header` writes it."""
+    return fits.Header.fromstring(text, sep="\n")
+
+
+def render_header(header: fits.Header) -> str:
+    """All cards of a header, one a line, exactly as they are."""
+    return header.tostring(sep="\n", endcard=False, padding=False)
+
+
+def value_of(header: fits.Header, keyword: str) -> Any:
+    """Value of a card, or None where the card is absent, empty or cannot be read."""
+    try:
+        value = header.get(keyword)
+    except (fits.VerifyError, ValueError):
+        return None
+    if value is None or isinstance(value, fits.card.Undefined):
+        return None
+    if isinstance(value, str):
+        return value.strip() or None
+    return value
+
+
+def first_value(header: fits.Header, keywords: Iterable[str]) -> Any:
+    """Value of the first of the keywords that has one, else None."""
+    for keyword in keywords:
+        value = value_of(header, keyword)
+        if value is not None:
+            return value
+    return None
+
+
+def common_header(headers: Iterable[fits.Header]) -> fits.Header:
+    """Cards that all headers share with the same value, in the order and wording of the first.
+
+    A keyword that another header lacks, or gives another value, is left out with all its
+    repetitions; COMMENT and HISTORY are compared as whole blocks; blank cards are left out.
+    """
+    remaining = iter(headers)
+    merged = next(remaining).copy()
+    merged.remove("", ignore_missing=True, remove_all=True)
+    for header in remaining:
+        for keyword in dict.fromkeys(merged.keys()):
+            if keyword in ("COMMENT", "HISTORY"):
+                same = list(merged[keyword]) == list(header.get(keyword, []))
+            else:
+                same = keyword in header and value_of(merged, keyword) == value_of(header, keyword)
+            if not same:
+                merged.remove(keyword, remove_all=True)
+    return merged
+
+
+def updated(header: fits.Header, cards: Mapping[str, Any]) -> fits.Header:
+    """Copy of a header with the given cards set; a value may be a (value, comment) pair."""
+    result = header.copy()
+    for keyword, value in cards.items():
+        result[keyword] = value
+    return result

@@ -1,0 +1,41 @@
+"""The exceptions of the package: a message names the file, the keyword, both values, the remedy."""
+
+
+class AutowispError(Exception):
+    """Root of every error that this package raises on purpose."""
+
+
+class SchemaError(AutowispError, ValueError):
+    """A Dataset is not the frame set or master that a verb expects; all faults in one message."""
+
+
+class HeaderError(AutowispError, ValueError):
+    """A FITS header contradicts itself, or lacks what was asked of it."""
+
+
+class BadImageError(AutowispError, ValueError):
+    """A file is no FITS file, is truncated, or holds planes that cannot be what they claim."""
+
+
+class ImageMismatchError(AutowispError, ValueError):
+    """Frames that should go together differ in shape, channels, type or units."""
+
+
+class OutsideImageError(AutowispError, ValueError):
+    """An area reaches outside the frame, or is empty."""
+
+
+class MasterMismatchError(AutowispError, ValueError):
+    """A master does not belong to the frames: other shape, place, channels, units or settings."""
+
+
+class CalibrationError(AutowispError, ValueError):
+    """A calibration was asked for that cannot be right with what is known."""
+
+
+class ConvergenceError(AutowispError, RuntimeError):
+    """An iteration ended before its criterion was met, where that was required."""
+
+
+class AutowispWarning(UserWarning):
+    """Something the user can act upon; the result stands."""

@@ -1,0 +1,161 @@
+"""What was done to a Dataset: one record a step in ``attrs["history"]``, as JSON text.
+
+A record holds the verb, its options, the identities of the masters that went in, the files read,
+the frames, the versions and the time. The *identity* of a result is a digest of all that
+but versions and time: the same frames through the same steps have the same identity in
+every session, which is how ``calibrate`` knows that a dark was made with the very bias it is given.
+Files are named with size and time of change when they are opened; their SHA-256 joins when a
+result is written, for by then their bytes have been read anyway.
+"""
+
+import datetime
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, is_dataclass
+from functools import cache
+from importlib.metadata import version
+from os import stat
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from dask.base import tokenize
+
+__all__ = ["history", "identities", "identity", "record", "with_hashes"]
+
+_PACKAGES = ("autowisp-xr", "xarray", "numpy", "numba", "astropy")
+
+
+def history(ds: xr.Dataset) -> list[dict[str, Any]]:
+    """Records of all steps that led to a Dataset, oldest first."""
+    text = ds.attrs.get("history", "")
+    try:
+        records = json.loads(text) if text else []
+    except json.JSONDecodeError:
+        # a history that somebody else wrote: kept as it is, as the first record
+        records = [{"verb": "before", "options": {"text": text}, "id": _digest([text])}]
+    return records
+
+
+def identity(ds: xr.Dataset) -> str:
+    """Digest of how a Dataset was made; of its content where it has no history."""
+    records = history(ds)
+    if not records:
+        return tokenize(ds)[:16]
+    return _digest([records[-1]["id"], _extent(ds)])
+
+
+def identities(ds: xr.Dataset) -> set[str]:
+    """Identities of all masters that took part in the making of a Dataset."""
+    return {made for step in history(ds) for made in step.get("masters", {}).values()}
+
+
+def record(
+    ds: xr.Dataset,
+    verb: str,
+    options: Mapping[str, Any] | None = None,
+    *,
+    source: xr.Dataset | None = None,
+    masters: Mapping[str, xr.Dataset | None] | None = None,
+    files: Iterable[str] | None = None,
+) -> xr.Dataset:
+    """The same Dataset (a new object) with one more record in its history.
+
+    Parameters
+    ----------
+    ds
+        What came out of the step.
+    verb, options
+        The step and what was chosen; dataclasses are written as their fields.
+    source
+        What went into the step, where ``ds`` does not carry its history.
+    masters
+        Named masters that were applied; None stands for one that was not given.
+    files
+        Paths of the files that the step reads.
+    """
+    source = ds if source is None else source
+    step: dict[str, Any] = {
+        "verb": verb,
+        "options": {name: _plain(value) for name, value in (options or {}).items()},
+        "masters": {
+            name: identity(master) for name, master in (masters or {}).items() if master is not None
+        },
+    }
+    if "frame" in source.dims and "frame" in source.coords:
+        step["frames"] = _names(source, "frame")
+    if files is not None:
+        step["inputs"] = [_file(path) for path in files]
+    step["id"] = _digest([identity(source), step])
+    step["versions"] = _versions()
+    step["time"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return ds.assign_attrs(history=json.dumps([*history(source), step]))
+
+
+def with_hashes(ds: xr.Dataset) -> xr.Dataset:
+    """The same Dataset with the SHA-256 of each input file that is still what was read."""
+    records = history(ds)
+    for step in records:
+        for file in step.get("inputs", ()):
+            if "sha256" not in file:
+                digest = _sha256(file["path"], file["size"], file["changed"])
+                if digest:
+                    file["sha256"] = digest
+    return ds.assign_attrs(history=json.dumps(records)) if records else ds
+
+
+def _extent(ds: xr.Dataset) -> list[Any]:
+    """What part of a larger set this is, so that a selection is another identity."""
+    names = _names(ds, "frame") if "frame" in ds.dims else None
+    channels = _names(ds, "channel") if "channel" in ds.coords else None
+    corners = [
+        [int(ds[dim].size), int(ds[dim].values[0]), int(ds[dim].values[-1])]
+        for dim in ("y", "x")
+        if dim in ds.coords and ds[dim].size
+    ]
+    return [names, channels, corners]
+
+
+def _names(ds: xr.Dataset, dim: str) -> list[str]:
+    return [str(name) for name in np.atleast_1d(ds[dim].values).tolist()]
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {"type": type(value).__name__, **_plain(asdict(value))}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _file(path: str) -> dict[str, Any]:
+    status = stat(path)
+    return {"path": str(path), "size": status.st_size, "changed": status.st_mtime_ns}
+
+
+@cache
+def _sha256(path: str, size: int, changed: int) -> str | None:
+    try:
+        status = stat(path)
+        if (status.st_size, status.st_mtime_ns) != (size, changed):
+            return None
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {package: version(package) for package in _PACKAGES}

@@ -1,0 +1,189 @@
+"""The data model: what a frame set and a master are, in code, checked at every door.
+
+A *frame set* is a Dataset of ``image``, ``variance`` and ``mask`` over (frame, channel, y, x),
+in this order; a *master* is the same without ``frame``. ``y`` and ``x`` hold raw-frame pixel
+numbers, so that a crop stays traceable and a master of another place is never re-indexed in
+silence. Where a colour camera's planes interleave, ``y`` and ``x`` are the first row and column of
+each super-pixel, and ``y_offset``, ``x_offset``, ``y_step`` and ``x_step`` on ``channel`` say which of
+its pixels a plane holds.
+"""
+
+from collections import Counter
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr.camera import Camera, ChannelSlice
+from autowisp_xr.errors import SchemaError
+from autowisp_xr.flags import Flag
+
+__all__ = [
+    "DIMS",
+    "MONO",
+    "SCHEMA_VERSION",
+    "Frames",
+    "as_master",
+    "camera_of",
+    "channel_slices",
+    "check",
+    "is_raw",
+    "names",
+    "place",
+    "variable_attributes",
+    "with_attributes",
+]
+
+SCHEMA_VERSION = 1
+DIMS = ("frame", "channel", "y", "x")
+MONO = "mono"
+
+Frames = xr.Dataset
+
+_NAMED_FLAGS = [flag for flag in Flag if flag.bit_count() == 1]
+
+_FRAME_DIMS: dict[str, tuple[tuple[Hashable, ...], ...]] = {
+    "image": (DIMS,),
+    "variance": (DIMS,),
+    "mask": (DIMS,),
+    "count": (DIMS[1:],),
+    "shared_variance": (DIMS, DIMS[1:]),
+    "shared_relative_variance": (DIMS, DIMS[1:]),
+}
+_MASTER_DIMS = dict.fromkeys(_FRAME_DIMS, (DIMS[1:],))
+_CHANNEL_COORDS = {"y_offset": 0, "y_step": 1, "x_offset": 0, "x_step": 1}
+
+
+def variable_attributes(name: str, units: str = "adu") -> dict[str, Any]:
+    """Attributes that the variable of this name bears in the unit of its Dataset."""
+    squared = "1" if units == "1" else f"{units}2"
+    if name == "image":
+        return {"units": units, "ancillary_variables": "variance mask"}
+    if name in ("variance", "shared_variance"):
+        return {"units": squared}
+    if name == "shared_relative_variance":
+        return {"units": "1"}
+    if name == "mask":
+        return {
+            "standard_name": "status_flag",
+            "flag_masks": np.array([int(flag) for flag in _NAMED_FLAGS], dtype=np.uint8),
+            "flag_meanings": " ".join(str(flag.name).lower() for flag in _NAMED_FLAGS),
+        }
+    if name == "count":
+        return {"long_name": "number of values averaged", "units": "1"}
+    raise KeyError(name)
+
+
+def with_attributes(ds: xr.Dataset, units: str) -> xr.Dataset:
+    """The same Dataset (a new object), every variable with the attributes of the data model."""
+    ds = ds.copy()
+    for name in ds.data_vars:
+        ds[name].attrs = variable_attributes(str(name), units)
+    ds.attrs["schema_version"] = SCHEMA_VERSION
+    return ds
+
+
+def names(ds: xr.Dataset, dim: str) -> list[str]:
+    """Names along ``frame`` or ``channel``, whatever kind of string they are stored as."""
+    return [str(name) for name in np.atleast_1d(ds[dim].values).tolist()]
+
+
+def is_raw(ds: xr.Dataset) -> bool:
+    """Whether these are frames as the camera gave them: no variance yet."""
+    return "variance" not in ds
+
+
+def camera_of(ds: xr.Dataset) -> Camera:
+    """The camera that travels with a Dataset; one that knows nothing where none does."""
+    text = ds.attrs.get("camera")
+    return Camera.from_json(text) if text else Camera()
+
+
+def channel_slices(ds: xr.Dataset) -> list[ChannelSlice]:
+    """Where each channel lies inside its super-pixel, in the order of ``channel``."""
+    columns = {
+        name: ds.coords[name].values if name in ds.coords else np.full(ds.sizes["channel"], default)
+        for name, default in _CHANNEL_COORDS.items()
+    }
+    return [
+        ChannelSlice(**{name: int(column[i]) for name, column in columns.items()})
+        for i in range(ds.sizes["channel"])
+    ]
+
+
+def place(
+    channels: Mapping[str, ChannelSlice], height: int, width: int, y: int = 0, x: int = 0
+) -> dict[str, Any]:
+    """Coordinates of planes of ``height`` by ``width`` whose first super-pixel is at (y, x)."""
+    slices = list(channels.values())
+    return {
+        "channel": ("channel", np.array(list(channels), dtype=np.dtypes.StringDType())),
+        "y": ("y", y + slices[0].y_step * np.arange(height)),
+        "x": ("x", x + slices[0].x_step * np.arange(width)),
+        **{
+            name: ("channel", np.array([getattr(where, name) for where in slices]))
+            for name in _CHANNEL_COORDS
+        },
+    }
+
+
+def as_master(ds: xr.Dataset, name: str = "master") -> xr.Dataset:
+    """A master without ``frame``: as it is, or the only frame of a file that was opened."""
+    if ds.sizes.get("frame") == 1:
+        ds = ds.isel(frame=0)
+    check(ds, master=True, name=name)
+    return ds
+
+
+def check(ds: Any, *, master: bool = False, name: str = "the Dataset") -> None:
+    """Hold a Dataset against the data model.
+
+    Raises
+    ------
+    SchemaError
+        With every fault that was found, what was found, and what was expected.
+    """
+    faults = _faults(ds, _MASTER_DIMS if master else _FRAME_DIMS)
+    if faults:
+        kind = "a master (channel, y, x)" if master else "a frame set (frame, channel, y, x)"
+        listed = "".join(f"\n  - {fault}" for fault in faults)
+        raise SchemaError(f"{name} is not {kind}:{listed}")
+
+
+def _faults(ds: Any, expected: Mapping[str, tuple[tuple[Hashable, ...], ...]]) -> list[str]:
+    if not isinstance(ds, xr.Dataset):
+        return [f"it is a {type(ds).__name__}, an xarray.Dataset was expected"]
+    faults = []
+    if "image" not in ds:
+        faults.append(f"there is no variable 'image' among {sorted(map(str, ds.data_vars))}")
+    for name, allowed in expected.items():
+        if name not in ds:
+            continue
+        if ds[name].dims not in allowed:
+            faults.append(f"{name!r} has the dims {ds[name].dims}, expected {allowed[0]}")
+        faults += _kind_faults(name, ds[name].dtype)
+    for dim in DIMS:
+        if ds.sizes.get(dim) == 0:
+            faults.append(f"there is nothing along {dim!r}")
+    for dim in ("frame", "channel"):
+        if dim in ds.dims and dim in ds.coords:
+            repeated = [name for name, times in Counter(names(ds, dim)).items() if times > 1]
+            if repeated:
+                faults.append(f"{dim!r} names {repeated} more than once")
+    return faults
+
+
+def _kind_faults(name: str, dtype: np.dtype[Any]) -> list[str]:
+    if name == "mask":
+        if dtype != np.uint8:
+            return [
+                f"'mask' has the type {dtype}, expected uint8 (a mask of floats has been through "
+                "where(); select frames by isel)"
+            ]
+    elif name == "count":
+        if dtype.kind not in "ui":
+            return [f"'count' has the type {dtype}, expected whole numbers"]
+    elif dtype.kind not in ("uif" if name == "image" else "f"):
+        return [f"{name!r} has the type {dtype}, which is no real number"]
+    return []
