@@ -1,0 +1,1 @@
+"""Arithmetic on plain arrays: no Dataset, no file, no scheduler."""
