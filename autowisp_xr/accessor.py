@@ -1,0 +1,185 @@
+"""``ds.autowisp``: every verb as a method, a line each; the functions own the logic."""
+
+from collections.abc import Collection, Iterable, Sequence
+from os import PathLike
+from typing import Any, Literal
+
+import xarray as xr
+
+from autowisp_xr import io, provenance, schema, transforms
+from autowisp_xr.camera import Camera
+from autowisp_xr.options import Average, ErrorSource, Overscan, Photons, ScaleDark, SigmaClip
+
+__all__ = ["AutowispAccessor"]
+
+Flags = str | int | Iterable[str | int]
+
+
+@xr.register_dataset_accessor("autowisp")
+class AutowispAccessor:
+    """Verbs of calibration and stacking on a Dataset of frames."""
+
+    def __init__(self, ds: xr.Dataset) -> None:
+        self._ds = ds
+
+    @property
+    def camera(self) -> Camera:
+        """The camera that travels with the frames."""
+        return schema.camera_of(self._ds)
+
+    def history(self) -> list[dict[str, Any]]:
+        """Records of all steps that led here, oldest first."""
+        return provenance.history(self._ds)
+
+    def where_type(self, *types: str) -> xr.Dataset:
+        """See :func:`autowisp_xr.where_type`."""
+        return transforms.where_type(self._ds, *types)
+
+    def flagged(self, flags: Flags = "BAD") -> xr.DataArray:
+        """See :func:`autowisp_xr.flagged`."""
+        return transforms.flagged(self._ds, flags)
+
+    def masked(self, flags: Flags = "BAD") -> xr.DataArray:
+        """See :func:`autowisp_xr.masked`."""
+        return transforms.masked(self._ds, flags)
+
+    def split_channels(self, channels: Any = None) -> xr.Dataset:
+        """See :func:`autowisp_xr.split_channels`."""
+        return transforms.split_channels(self._ds, channels)
+
+    def merge_channels(self) -> xr.Dataset:
+        """See :func:`autowisp_xr.merge_channels`."""
+        return transforms.merge_channels(self._ds)
+
+    def trim(self, area: Any = None, *, camera: Camera | None = None) -> xr.Dataset:
+        """See :func:`autowisp_xr.trim`."""
+        return transforms.trim(self._ds, area, camera=camera)
+
+    def subtract_bias_level(
+        self, *, camera: Camera | None = None, dtype: Any = "float32"
+    ) -> xr.Dataset:
+        """See :func:`autowisp_xr.subtract_bias_level`."""
+        return transforms.subtract_bias_level(self._ds, camera=camera, dtype=dtype)
+
+    def flag_saturated(self, *, camera: Camera | None = None, dtype: Any = "float32") -> xr.Dataset:
+        """See :func:`autowisp_xr.flag_saturated`."""
+        return transforms.flag_saturated(self._ds, camera=camera, dtype=dtype)
+
+    def apply_masks(self, masks: Any, *, dtype: Any = "float32") -> xr.Dataset:
+        """See :func:`autowisp_xr.apply_masks`."""
+        return transforms.apply_masks(self._ds, masks, dtype=dtype)
+
+    def subtract_overscan(
+        self,
+        method: Overscan | None = None,
+        *,
+        camera: Camera | None = None,
+        dtype: Any = "float32",
+    ) -> xr.Dataset:
+        """See :func:`autowisp_xr.subtract_overscan`."""
+        return transforms.subtract_overscan(self._ds, method, camera=camera, dtype=dtype)
+
+    def subtract_bias(
+        self, bias: xr.Dataset, *, waive: Collection[str] = (), dtype: Any = "float32"
+    ) -> xr.Dataset:
+        """See :func:`autowisp_xr.subtract_bias`."""
+        return transforms.subtract_bias(self._ds, bias, waive=waive, dtype=dtype)
+
+    def add_noise(
+        self,
+        *,
+        camera: Camera | None = None,
+        photons: Photons = "positive",
+        dtype: Any = "float32",
+    ) -> xr.Dataset:
+        """See :func:`autowisp_xr.add_noise`."""
+        return transforms.add_noise(self._ds, camera=camera, photons=photons, dtype=dtype)
+
+    def subtract_dark(
+        self,
+        dark: xr.Dataset,
+        *,
+        scale_dark: ScaleDark = False,
+        waive: Collection[str] = (),
+        dtype: Any = "float32",
+    ) -> xr.Dataset:
+        """See :func:`autowisp_xr.subtract_dark`."""
+        return transforms.subtract_dark(
+            self._ds, dark, scale_dark=scale_dark, waive=waive, dtype=dtype
+        )
+
+    def divide_flat(
+        self, flat: xr.Dataset, *, waive: Collection[str] = (), dtype: Any = "float32"
+    ) -> xr.Dataset:
+        """See :func:`autowisp_xr.divide_flat`."""
+        return transforms.divide_flat(self._ds, flat, waive=waive, dtype=dtype)
+
+    def calibrate(
+        self,
+        *,
+        bias: xr.Dataset | None = None,
+        dark: xr.Dataset | None = None,
+        flat: xr.Dataset | None = None,
+        masks: Any = None,
+        overscan: Overscan | Literal[False] | None = None,
+        camera: Camera | None = None,
+        scale_dark: ScaleDark = False,
+        photons: Photons = "positive",
+        waive: Collection[str] = (),
+        dtype: Any = "float32",
+    ) -> xr.Dataset:
+        """See :func:`autowisp_xr.calibrate`."""
+        return transforms.calibrate(
+            self._ds,
+            bias=bias,
+            dark=dark,
+            flat=flat,
+            masks=masks,
+            overscan=overscan,
+            camera=camera,
+            scale_dark=scale_dark,
+            photons=photons,
+            waive=waive,
+            dtype=dtype,
+        )
+
+    def stack(
+        self,
+        average: Average = "median",
+        *,
+        reject: SigmaClip | None = None,
+        exclude: Flags = "BAD",
+        min_frames: int = 1,
+        min_values: int = 1,
+        error: ErrorSource = "auto",
+        average_keywords: Sequence[str] = (),
+        dtype: Any = "float32",
+    ) -> xr.Dataset:
+        """See :func:`autowisp_xr.stack`."""
+        return transforms.stack(
+            self._ds,
+            average,
+            reject=reject,
+            exclude=exclude,
+            min_frames=min_frames,
+            min_values=min_values,
+            error=error,
+            average_keywords=average_keywords,
+            dtype=dtype,
+        )
+
+    def to_zarr(
+        self, path: str | PathLike[str], *, group: str | None = None, overwrite: bool = False
+    ) -> xr.Dataset:
+        """See :func:`autowisp_xr.to_zarr`."""
+        return io.to_zarr(self._ds, path, group=group, overwrite=overwrite)
+
+    def to_fits(
+        self,
+        template: str | PathLike[str],
+        *,
+        overwrite: bool = False,
+        compress: bool | int | None = None,
+    ) -> list[str]:
+        """See :func:`autowisp_xr.to_fits`."""
+        return io.to_fits(self._ds, template, overwrite=overwrite, compress=compress)

@@ -1,0 +1,70 @@
+"""Dataset in, new Dataset out: the verbs of calibration and stacking. No file is touched here."""
+
+from typing import TYPE_CHECKING
+
+from autowisp_xr._lazy import attach
+
+if TYPE_CHECKING:
+    from autowisp_xr.transforms.averages import iterative_rejection_average
+    from autowisp_xr.transforms.calibration import calibrate
+    from autowisp_xr.transforms.channels import merge_channels, split_channels, trim
+    from autowisp_xr.transforms.correct import (
+        add_noise,
+        divide_flat,
+        subtract_bias,
+        subtract_bias_level,
+        subtract_dark,
+    )
+    from autowisp_xr.transforms.flats import MasterFlats, master_flat
+    from autowisp_xr.transforms.masters import master_bias, master_dark
+    from autowisp_xr.transforms.overscan import subtract_overscan
+    from autowisp_xr.transforms.quality import apply_masks, flag_saturated
+    from autowisp_xr.transforms.select import flagged, masked, where_type
+    from autowisp_xr.transforms.stacking import stack
+
+__all__ = [
+    "MasterFlats",
+    "add_noise",
+    "apply_masks",
+    "calibrate",
+    "divide_flat",
+    "flag_saturated",
+    "flagged",
+    "iterative_rejection_average",
+    "masked",
+    "master_bias",
+    "master_dark",
+    "master_flat",
+    "merge_channels",
+    "split_channels",
+    "stack",
+    "subtract_bias",
+    "subtract_bias_level",
+    "subtract_dark",
+    "subtract_overscan",
+    "trim",
+    "where_type",
+]
+
+_MODULES = {
+    "averages": ["iterative_rejection_average"],
+    "calibration": ["calibrate"],
+    "channels": ["merge_channels", "split_channels", "trim"],
+    "correct": [
+        "add_noise",
+        "divide_flat",
+        "subtract_bias",
+        "subtract_bias_level",
+        "subtract_dark",
+    ],
+    "flats": ["MasterFlats", "master_flat"],
+    "masters": ["master_bias", "master_dark"],
+    "overscan": ["subtract_overscan"],
+    "quality": ["apply_masks", "flag_saturated"],
+    "select": ["flagged", "masked", "where_type"],
+    "stacking": ["stack"],
+}
+
+__getattr__, __dir__ = attach(
+    __name__, {name: f"{__name__}.{module}" for module, names in _MODULES.items() for name in names}
+)

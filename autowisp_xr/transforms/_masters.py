@@ -1,0 +1,163 @@
+"""Whether a master belongs to the frames that it is to correct."""
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import schema
+from autowisp_xr.cards import parse_header
+from autowisp_xr.errors import MasterMismatchError
+
+__all__ = ["WAIVABLE", "exposure_ratio", "matched"]
+
+WAIVABLE = ("exposure", "filter", "gain")
+
+_SAME_EXPOSURE = 0.01
+
+
+def matched(
+    ds: xr.Dataset, master: xr.Dataset, kind: str, waive: Collection[str] = ()
+) -> xr.Dataset:
+    """The master, with the channels of the frames in their order.
+
+    Parameters
+    ----------
+    ds
+        Frames, trimmed to the area that the master covers.
+    master
+        Over (channel, y, x), or with a ``frame`` of size one, as ``open_fits`` gives it.
+    kind
+        "bias", "dark" or "flat".
+    waive
+        Names out of ``WAIVABLE`` that may differ.
+
+    Raises
+    ------
+    MasterMismatchError
+        Where units, channels, place on the sensor, gain setting, or (flat) filter differ, with
+        both values.
+    """
+    unknown = sorted(set(waive) - set(WAIVABLE))
+    if unknown:
+        raise ValueError(f"cannot waive {unknown}; what can be waived is {', '.join(WAIVABLE)}")
+    master = schema.as_master(master, name=f"the master {kind}")
+    expected = "1" if kind == "flat" else ds["image"].attrs.get("units", "adu")
+    units = master["image"].attrs.get("units", expected)
+    if units != expected:
+        raise MasterMismatchError(
+            f"the master {kind} is in units of {units!r}, {expected!r} was expected; "
+            + ("a master flat has a mean of one" if kind == "flat" else "convert one of them")
+        )
+    channels = schema.names(ds, "channel")
+    available = schema.names(master, "channel")
+    missing = [channel for channel in channels if channel not in available]
+    if missing:
+        raise MasterMismatchError(
+            f"the master {kind} has the channels {available}, the frames have {channels}; "
+            "make the master with the same Camera"
+        )
+    master = master.isel(channel=[available.index(channel) for channel in channels])
+    master = _in_place(ds, master, kind)
+    checks = ["gain", "filter"] if kind == "flat" else ["gain"]
+    for name in checks:
+        if name not in waive:
+            _check_setting(ds, master, kind, name)
+    return master
+
+
+def exposure_ratio(
+    ds: xr.Dataset, dark: xr.Dataset, scale_dark: bool | str, waive: Collection[str] = ()
+) -> Any:
+    """Factor of the dark for each frame, (frame) float64.
+
+    Raises
+    ------
+    MasterMismatchError
+        Where exposures differ by more than 1 % and no scaling was asked for, or "down" was and a frame
+        is longer than the dark; where scaling is asked for and an exposure is not known.
+    """
+    frames = np.asarray(ds["exposure"].values if "exposure" in ds.coords else np.nan, dtype=float)
+    frames = np.broadcast_to(frames, (ds.sizes["frame"],))
+    own = float(dark["exposure"]) if "exposure" in dark.coords else np.nan
+    if scale_dark not in (False, "down", "any"):
+        raise ValueError(f"scale_dark is False, 'down' or 'any', not {scale_dark!r}")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = frames / own
+    differ = np.abs(ratio - 1) > _SAME_EXPOSURE
+    if not scale_dark:
+        if differ.any() and "exposure" not in waive:
+            raise MasterMismatchError(
+                f"the master dark was exposed {own:g} s, {_example(ds, frames, differ)}; give a "
+                "dark of the same exposure, scale_dark='any', or waive='exposure'"
+            )
+        return np.ones(frames.shape)
+    unknown = ~np.isfinite(ratio)
+    if unknown.any():
+        raise MasterMismatchError(
+            f"a dark cannot be scaled: the master dark was exposed {own:g} s, "
+            f"{_example(ds, frames, unknown)}; the exposures of both must be known"
+        )
+    longer = ratio > 1 + _SAME_EXPOSURE
+    if scale_dark == "down" and longer.any():
+        raise MasterMismatchError(
+            f"scale_dark='down' needs a dark at least as long as the frames: it was exposed "
+            f"{own:g} s, {_example(ds, frames, longer)}; scale_dark='any' would scale up"
+        )
+    return np.where(differ, ratio, 1.0)
+
+
+def _example(ds: xr.Dataset, exposures: Any, which: Any) -> str:
+    first = int(np.flatnonzero(which)[0])
+    name = str(ds["frame"].values[first]) if "frame" in ds.coords else str(first)
+    return f"frame {name!r} {exposures[first]:g} s"
+
+
+def _in_place(ds: xr.Dataset, master: xr.Dataset, kind: str) -> xr.Dataset:
+    """The master with the coordinates of the frames, once it is sure that they agree."""
+    same_size = all(ds.sizes[dim] == master.sizes[dim] for dim in ("y", "x"))
+    same_place = same_size and all(
+        np.array_equal(ds[dim].values, master[dim].values)
+        for dim in ("y", "x")
+        if dim in ds.coords and dim in master.coords
+    )
+    if same_place and schema.channel_slices(ds) == schema.channel_slices(master):
+        return master
+    if same_size and not _knows_its_place(master):
+        return master.assign_coords(
+            {name: ds[name] for name in ("y", "x", "y_offset", "x_offset") if name in ds.coords}
+        )
+    raise MasterMismatchError(
+        f"the master {kind} covers {_extent(master)}, the frames cover {_extent(ds)}; "
+        "select the same area and channels in both"
+    )
+
+
+def _knows_its_place(master: xr.Dataset) -> bool:
+    """Whether coordinates of a master come from more than the counting of its own pixels."""
+    if "header" not in master.coords:
+        return True
+    header = parse_header(str(master["header"].values))
+    return any(keyword in header for keyword in ("IMAGAREA", "LTV1", "CHNLXOFF"))
+
+
+def _extent(ds: xr.Dataset) -> str:
+    parts = [
+        f"{ds.sizes[dim]} along {dim!r} (raw pixels {ds[dim].values[0]} to {ds[dim].values[-1]})"
+        for dim in ("y", "x")
+    ]
+    return " and ".join(parts)
+
+
+def _check_setting(ds: xr.Dataset, master: xr.Dataset, kind: str, name: str) -> None:
+    if name not in ds.coords or name not in master.coords:
+        return
+    own = master[name].values
+    for value in np.unique(np.atleast_1d(ds[name].values).astype(own.dtype)):
+        known = value == value and own == own and value != "" and own != ""
+        if known and value != own:
+            raise MasterMismatchError(
+                f"the master {kind} has {name} {own.item()!r}, the frames have {value!r}; give "
+                f"the master that belongs to them, or waive={name!r}"
+            )

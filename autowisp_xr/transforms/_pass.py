@@ -1,0 +1,280 @@
+"""One pass over the frames that runs any of the steps of calibration.
+
+``calibrate`` runs all of them, a single verb one of them; both end in the same kernel.
+
+Noise that all frames share is kept apart (``shared_variance``, ``shared_relative_variance``),
+because it does not average down when they are stacked. A dark made with the bias that is subtracted
+here shares its noise: I - B - k D with D = d - B is I - (1-k) B - k d, so that of the
+bias a fraction (1-k)^2 of its variance is left.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import schema
+from autowisp_xr.camera import Camera
+from autowisp_xr.errors import CalibrationError
+from autowisp_xr.kernels.calibrate import (
+    PHOTONS,
+    calibrate_planes,
+    divide_variance,
+    transferred,
+)
+from autowisp_xr.transforms import _apply
+
+__all__ = ["Noise", "Steps", "noise_of", "one_pass", "per_channel"]
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What a frame's own noise is made from, each per channel in the order of the frames."""
+
+    inverse_gain: Any
+    """ADU per electron."""
+    read_variance: Any
+    """ADU^2."""
+    photons: int
+    """A value of ``PHOTONS``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Steps:
+    """Which steps a pass runs; what is left at its default is not run."""
+
+    level: float = 0.0
+    saturation: Any = None
+    """Threshold per channel, compared after ``level``; None where flags are set elsewhere."""
+    overscan: tuple[xr.Variable, xr.Variable] | None = None
+    bias: xr.Dataset | None = None
+    noise: Noise | None = None
+    dark: xr.Dataset | None = None
+    dark_scale: Any = 1.0
+    """Factor of the dark, per frame."""
+    dark_shares_bias: bool = False
+    """Whether the dark was made with the bias that is (or was) subtracted from these frames."""
+    flat: xr.Dataset | None = None
+    masks: list[xr.Variable] = field(default_factory=list)
+    """Further masks over (channel, y, x) or (frame, channel, y, x)."""
+
+
+def per_channel(given: Any, channels: list[str], what: str) -> Any:
+    """One number for each channel, (channel) float64, from a number or {channel: number}."""
+    if isinstance(given, dict):
+        missing = [channel for channel in channels if channel not in given]
+        if missing:
+            raise CalibrationError(f"the camera has no {what} for the channels {missing}")
+        return np.array([given[channel] for channel in channels], dtype=np.float64)
+    return np.full(len(channels), given, dtype=np.float64)
+
+
+def noise_of(ds: xr.Dataset, camera: Camera, photons: str) -> Noise:
+    """Noise model of the frames.
+
+    Raises
+    ------
+    CalibrationError
+        Where gain or read noise is not known, with the remedy.
+    """
+    if photons not in PHOTONS:
+        raise ValueError(f"photons is one of {', '.join(PHOTONS)}, not {photons!r}")
+    unknown = [name for name in ("gain", "read_noise") if getattr(camera, name) is None]
+    if unknown:
+        raise CalibrationError(
+            f"the {' and the '.join(unknown).replace('_', ' ')} of the camera must be known to "
+            "give a variance; say Camera(gain=..., read_noise=...), in electrons per ADU and in "
+            "electrons, or measure them from pairs of flats and of biases"
+        )
+    channels = schema.names(ds, "channel")
+    gain = per_channel(camera.gain, channels, "gain")
+    if ds["image"].attrs.get("units") == "electron":
+        gain = np.ones_like(gain)
+    read_noise = per_channel(camera.read_noise, channels, "read noise")
+    return Noise(1.0 / gain, (read_noise / gain) ** 2, PHOTONS[photons])
+
+
+def one_pass(ds: xr.Dataset, steps: Steps, *, dtype: Any) -> xr.Dataset:
+    """Frames after the steps, with variance, mask and shared variances; lazy where they are.
+
+    The coordinates and attributes are those of ``ds``; the history is left to the caller.
+    """
+    ds = _apply.load_coordinates(ds).drop_encoding()
+    dtype = np.dtype(dtype)
+    image = _apply.pixelwise(ds["image"].variable)
+    zero = xr.Variable(("frame",), np.zeros(ds.sizes["frame"]))
+    level, level_variance = steps.overscan or (zero, zero)
+    added = _added(ds, steps, dtype)
+    relative = _relative(steps.flat, dtype)
+    operands = [
+        image,
+        _plane(ds, "variance"),
+        _mask(ds, steps),
+        level,
+        level_variance,
+        xr.Variable(("frame",), np.broadcast_to(steps.dark_scale, (ds.sizes["frame"],))),
+        *(_plane(master, "image") for master in (steps.bias, steps.dark, steps.flat)),
+        added,
+        relative,
+        _masters_mask(steps),
+    ]
+    planes = _apply.apply(
+        _kernel(steps, ds.sizes["channel"], dtype), operands, schema.DIMS, [dtype, dtype, np.uint8]
+    )
+    variables = dict(zip(("image", "variance", "mask"), planes, strict=True))
+    shared = _shared(ds, steps, added, dtype)
+    if shared is not None:
+        variables["shared_variance"] = shared
+    if relative is not None:
+        variables["shared_relative_variance"] = relative
+    elif "shared_relative_variance" in ds:
+        variables["shared_relative_variance"] = ds["shared_relative_variance"].variable
+    units = ds["image"].attrs.get("units", "adu")
+    return schema.with_attributes(xr.Dataset(variables, ds.coords, ds.attrs), units)
+
+
+def _kernel(steps: Steps, channels: int, dtype: Any) -> Any:
+    limits = (
+        np.full(channels, np.inf) if steps.saturation is None else np.asarray(steps.saturation),
+        steps.noise.inverse_gain if steps.noise else np.zeros(channels),
+        steps.noise.read_variance if steps.noise else np.zeros(channels),
+    )
+    photons = steps.noise.photons if steps.noise else 0
+
+    def run(
+        raw: Any, variance: Any, mask: Any, level: Any, level_variance: Any, scale: Any,
+        bias: Any, dark: Any, flat: Any, added: Any, relative: Any, masters_mask: Any,
+    ) -> tuple[Any, Any, Any]:  # fmt: skip
+        kind = np.result_type(dtype, *(m.dtype for m in (bias, dark, flat) if m is not None))
+        if added is not None and added.ndim == 3:
+            added = added[None]
+        out = (np.empty(raw.shape, dtype), np.empty(raw.shape, dtype), np.empty(raw.shape, "u1"))
+        each = np.ones(raw.shape[1])
+        calibrate_planes(
+            np.ascontiguousarray(raw),
+            _array(variance, 4, kind),
+            _array(mask, 4, np.uint8),
+            level[:, None] * each,
+            level_variance[:, None] * each,
+            np.ascontiguousarray(scale, dtype=np.float64),
+            float(steps.level),
+            limits,
+            photons,
+            (
+                _array(bias, 3, kind),
+                _array(dark, 3, kind),
+                _array(flat, 3, kind),
+                _array(added, 4, kind),
+                _array(relative, 3, kind),
+                _array(masters_mask, 3, np.uint8),
+            ),
+            out,
+        )
+        return out
+
+    return run
+
+
+def _array(given: Any, ndim: int, dtype: Any) -> Any:
+    """A contiguous array for the kernel; of size 0 where there is none."""
+    if given is None:
+        return np.empty((0,) * ndim, dtype)
+    return np.ascontiguousarray(given, dtype=dtype)
+
+
+def _plane(ds: xr.Dataset | None, name: str) -> xr.Variable | None:
+    if ds is None or name not in ds:
+        return None
+    return _apply.pixelwise(ds[name].variable)
+
+
+def _mask(ds: xr.Dataset, steps: Steps) -> xr.Variable | None:
+    """Mask that the frames come with, and further ones that differ between frames."""
+    masks = [_plane(ds, "mask"), *(mask for mask in steps.masks if "frame" in mask.dims)]
+    return _united([mask for mask in masks if mask is not None], schema.DIMS)
+
+
+def _masters_mask(steps: Steps) -> xr.Variable | None:
+    """What frames inherit from the masks of their masters, and further masks of all frames."""
+    masks = [mask for mask in steps.masks if "frame" not in mask.dims]
+    for master in (steps.bias, steps.dark, steps.flat):
+        plane = _plane(master, "mask")
+        if plane is not None:
+            (inherited,) = _apply.apply(
+                lambda mask: (transferred(mask),), [plane], schema.DIMS[1:], [np.uint8]
+            )
+            masks.append(inherited)
+    return _united(masks, schema.DIMS[1:])
+
+
+def _united(masks: list[xr.Variable], dims: tuple[str, ...]) -> xr.Variable | None:
+    if len(masks) < 2:
+        return masks[0] if masks else None
+    (union,) = _apply.apply(
+        lambda *planes: (np.bitwise_or.reduce(np.broadcast_arrays(*planes)),),
+        masks,
+        dims,
+        [np.uint8],
+    )
+    return union
+
+
+def _added(ds: xr.Dataset, steps: Steps, dtype: Any) -> xr.Variable | None:
+    """Variance that bias and dark add to each frame, before any flat."""
+    bias, dark = _plane(steps.bias, "variance"), _plane(steps.dark, "variance")
+    if bias is None and dark is None:
+        return None
+    # the noise of the bias is in the frames already, where it was subtracted in a step before
+    subtracted = bias if bias is not None else _plane(ds, "shared_variance")
+    scale = np.unique(np.atleast_1d(steps.dark_scale))
+    same = scale.size == 1
+    k = xr.Variable(
+        () if same else ("frame",), scale[0] if same else np.asarray(steps.dark_scale)
+    )
+    cancels = steps.dark_shares_bias and dark is not None and subtracted is not None
+
+    def variance(b: Any, d: Any, shared: Any, factor: Any) -> tuple[Any]:
+        factor = np.reshape(factor, (-1, 1, 1, 1) if np.ndim(factor) else ())
+        total = np.float64(0.0) if b is None else b.astype(np.float64)
+        if d is not None:
+            total = total + factor**2 * d
+        if cancels:
+            total = total - 2 * factor * shared.astype(np.float64)
+        return (total,)
+
+    dims = schema.DIMS[1:] if same else schema.DIMS
+    operands = [bias, dark, subtracted if cancels else None, k]
+    (total,) = _apply.apply(variance, operands, dims, [dtype])
+    return total
+
+
+def _relative(flat: xr.Dataset | None, dtype: Any) -> xr.Variable | None:
+    """Variance of the flat over its square."""
+    if flat is None or "variance" not in flat:
+        return None
+    (relative,) = _apply.apply(
+        lambda variance, image: (divide_variance(variance, image),),
+        [_plane(flat, "variance"), _plane(flat, "image")],
+        schema.DIMS[1:],
+        [dtype],
+    )
+    return relative
+
+
+def _shared(
+    ds: xr.Dataset, steps: Steps, added: xr.Variable | None, dtype: Any
+) -> xr.Variable | None:
+    """Variance that the frames share after this pass."""
+    parts = [part for part in (_plane(ds, "shared_variance"), added) if part is not None]
+    if not parts:
+        return None
+    dims = schema.DIMS if any("frame" in part.dims for part in parts) else schema.DIMS[1:]
+    flat = _plane(steps.flat, "image")
+
+    def total(flat: Any, *planes: Any) -> tuple[Any]:
+        together = sum(plane.astype(np.float64) for plane in planes)
+        return (together if flat is None else divide_variance(together, flat),)
+
+    (shared,) = _apply.apply(total, [flat, *parts], dims, [dtype])
+    return shared

@@ -1,0 +1,88 @@
+"""Coordinates of a stack: what its frames have in common, and averages of the rest."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr.cards import common_header, parse_header, render_header, value_of
+from autowisp_xr.errors import HeaderError
+from autowisp_xr.kernels.stack import average_through_frames
+from autowisp_xr.transforms._order_statistics import stack_weights
+
+__all__ = ["summarised"]
+
+Clipping = tuple[float, float, bool, int | None] | None
+
+
+def summarised(
+    ds: xr.Dataset, average_keywords: Sequence[str], quantile: float, clipping: Clipping
+) -> dict[str, Any]:
+    """Coordinates of the stack of the frames of ``ds``.
+
+    Text that all frames share stays, else it becomes empty; numbers and times are averaged; the header
+    keeps the cards that all share, and NUMFCOMB. Paths are left to the history.
+    """
+    coords: dict[str, Any] = {}
+    for name, coord in ds.coords.items():
+        if "frame" not in coord.dims:
+            coords[str(name)] = coord
+        elif name == "header":
+            coords["header"] = _text(_stacked_header(ds, average_keywords, quantile, clipping))
+        elif name not in ("frame", "path") and coord.dims == ("frame",):
+            coords[str(name)] = _common(coord.values)
+    return coords
+
+
+def _common(values: Any) -> xr.Variable:
+    kind = values.dtype.kind
+    if kind == "M":
+        known = values[~np.isnat(values)].astype("datetime64[ns]").astype(np.int64)
+        if known.size == 0:
+            return xr.Variable((), np.datetime64("NaT", "ns"))
+        start = int(known.min())
+        mean = start + int((known - start).astype(np.float64).mean())
+        return xr.Variable((), np.datetime64(mean, "ns"))
+    if kind in "uif":
+        known = values[np.isfinite(values)].astype(np.float64)
+        if known.size and (known == known[0]).all():
+            return xr.Variable((), known[0])  # a mean would round
+        return xr.Variable((), known.mean() if known.size else np.nan)
+    different = {str(value) for value in values.tolist()}
+    return _text(different.pop() if len(different) == 1 else "")
+
+
+def _text(value: str) -> xr.Variable:
+    return xr.Variable((), np.array(value, dtype=np.dtypes.StringDType()))
+
+
+def _stacked_header(
+    ds: xr.Dataset, average_keywords: Sequence[str], quantile: float, clipping: Clipping
+) -> str:
+    headers = [parse_header(str(text)) for text in ds["header"].values.tolist()]
+    merged = common_header(headers)
+    for keyword in average_keywords:
+        if keyword in merged:
+            continue
+        values = [value_of(header, keyword) for header in headers]
+        if not all(isinstance(value, int | float) for value in values):
+            names = [str(name) for name in ds["frame"].values.tolist()]
+            missing = [
+                name for name, v in zip(names, values, strict=True) if not isinstance(v, int | float)
+            ]
+            raise HeaderError(
+                f"the keyword {keyword} cannot be averaged: it is no number in {missing[:5]}"
+            )
+        numbers = np.array(values, dtype=np.float64)[:, None]
+        average = average_through_frames(
+            numbers,
+            None,
+            quantile=quantile,
+            clipping=clipping,
+            weights=stack_weights(quantile, len(values)),
+            dtype=np.float64,
+        )[0]
+        merged[keyword] = float(average[0])
+    merged["NUMFCOMB"] = (len(headers), "number of frames combined")
+    return render_header(merged)

@@ -1,0 +1,179 @@
+"""``calibrate``: all steps of calibration as one recipe, and one pass over the pixels."""
+
+from collections.abc import Collection
+from typing import Any, Literal
+
+import xarray as xr
+
+from autowisp_xr import provenance, schema
+from autowisp_xr.camera import Camera
+from autowisp_xr.errors import CalibrationError
+from autowisp_xr.options import Overscan, Photons, ScaleDark
+from autowisp_xr.transforms._masters import exposure_ratio, matched
+from autowisp_xr.transforms._pass import Noise, Steps, noise_of, one_pass
+from autowisp_xr.transforms.channels import trim
+from autowisp_xr.transforms.correct import check_bias_free, shares_bias
+from autowisp_xr.transforms.overscan import overscan_level, overscan_method
+from autowisp_xr.transforms.quality import as_masks, leak_flags, saturation_threshold
+
+__all__ = ["calibrate", "calibrated"]
+
+
+def calibrate(
+    ds: xr.Dataset,
+    *,
+    bias: xr.Dataset | None = None,
+    dark: xr.Dataset | None = None,
+    flat: xr.Dataset | None = None,
+    masks: Any = None,
+    overscan: Overscan | Literal[False] | None = None,
+    camera: Camera | None = None,
+    scale_dark: ScaleDark = False,
+    photons: Photons = "positive",
+    waive: Collection[str] = (),
+    dtype: Any = "float32",
+) -> xr.Dataset:
+    r"""Calibrated frames, with variance and mask carried through every step.
+
+    Parameters
+    ----------
+    ds
+        Raw frames (frame, channel, y, x) in ADU, untrimmed.
+    bias, dark, flat
+        Masters (channel, y, x) over the image area. One that is not given is not applied, and the
+        history says so.
+    masks
+        Further masks of the image area, as :func:`~autowisp_xr.apply_masks` takes them.
+    overscan
+        How the overscan level of each frame is found. None: by the median, if the camera has
+        overscan areas; False: not at all.
+    camera
+        Gain, read noise, saturation, areas; by default the one that travels with ``ds``.
+    scale_dark
+        False, "down" or "any"; see :func:`~autowisp_xr.subtract_dark`.
+    photons
+        Signal whose photon noise counts; see :func:`~autowisp_xr.add_noise`.
+    waive
+        Names of what may differ between frames and masters: "exposure", "filter", "gain".
+    dtype
+        Type of the planes that come out; all arithmetic is float64.
+
+    Returns
+    -------
+    Frames over the image area: ``image`` in ADU, ``variance`` in ADU\ :sup:`2`, ``mask``, and what
+    all frames share of the variance (``shared_variance``, ``shared_relative_variance``).
+    Lazy where ``ds`` or a master is, computed at once where all are in memory; the same bits.
+
+    Raises
+    ------
+    CalibrationError
+        Without a known gain or read noise; for frames that are calibrated already.
+    MasterMismatchError
+        Where a master does not belong to the frames.
+    OutsideImageError
+        Where an area of the camera reaches outside the frames.
+
+    Notes
+    -----
+    Trim to the image area and subtract the bias level; flag saturation and leaks; subtract
+    overscan and bias; add photon noise max(I, 0) / gain and read noise (read_noise / gain)\ :sup:`2`;
+    subtract the dark; divide by the flat. A pixel that is not finite, or whose flat is not positive,
+    is NaN and flagged FAULT; none is interpolated. The variance of a pixel is estimated
+    from its own value, which correlates the two: at few electrons, averages weighted by it are biased.
+
+    Examples
+    --------
+    >>> from autowisp_xr import simulate
+    >>> night = simulate.Night(shape=(16, 16), seed=1)
+    >>> science = calibrate(night.objects(2), camera=night.camera)
+    >>> sorted(science.data_vars)
+    ['image', 'mask', 'variance']
+    """
+    schema.check(ds)
+    camera = camera or schema.camera_of(ds)
+    return calibrated(
+        ds,
+        noise=noise_of(ds, camera, photons),
+        camera=camera,
+        bias=bias,
+        dark=dark,
+        flat=flat,
+        masks=masks,
+        overscan=overscan,
+        scale_dark=scale_dark,
+        photons=photons,
+        waive=waive,
+        dtype=dtype,
+    )
+
+
+def calibrated(
+    ds: xr.Dataset,
+    *,
+    noise: Noise | None,
+    camera: Camera,
+    bias: xr.Dataset | None = None,
+    dark: xr.Dataset | None = None,
+    flat: xr.Dataset | None = None,
+    masks: Any = None,
+    overscan: Overscan | Literal[False] | None = None,
+    scale_dark: ScaleDark = False,
+    photons: str = "none",
+    waive: Collection[str] = (),
+    dtype: Any = "float32",
+) -> xr.Dataset:
+    """See :func:`calibrate`; without a noise model, the frames come out without a variance."""
+    if not schema.is_raw(ds):
+        raise CalibrationError(
+            "the frames have a variance already, so they have been calibrated; the single verbs "
+            "(subtract_dark, divide_flat, ...) add a further step"
+        )
+    method = overscan_method(overscan, camera)
+    raw, ds = ds, trim(ds, camera=camera)
+    measured = None
+    if method is not None:
+        value, variance = overscan_level(raw, camera.overscan, method)
+        # both levels come from raw pixels: the constant must not be subtracted twice
+        measured = (value - camera.bias_level, variance)
+    bias, dark, flat = (
+        master if master is None else matched(ds, master, kind, waive)
+        for kind, master in (("bias", bias), ("dark", dark), ("flat", flat))
+    )
+    scale = 1.0
+    if dark is not None:
+        scale = exposure_ratio(ds, dark, scale_dark, waive)
+        check_bias_free(dark, scale)
+    threshold = saturation_threshold(ds, camera, camera.bias_level)
+    flags = leak_flags(ds, camera, threshold, camera.bias_level)
+    steps = Steps(
+        level=camera.bias_level,
+        saturation=threshold if flags is None else None,
+        overscan=measured,
+        bias=bias,
+        noise=noise,
+        dark=dark,
+        dark_scale=scale,
+        dark_shares_bias=shares_bias(dark, bias),
+        flat=flat,
+        masks=as_masks(ds, masks) + ([] if flags is None else [flags]),
+    )
+    result = one_pass(ds, steps, dtype=dtype)
+    if noise is None:
+        result = result.drop_vars("variance")
+    result.attrs["camera"] = camera.to_json()
+    masters = {"bias": bias, "dark": dark, "flat": flat}
+    options = {
+        "image_area": str(camera.image_area) if camera.image_area else None,
+        "bias_level": camera.bias_level,
+        "saturation": threshold,
+        "leak_directions": camera.leak_directions,
+        "overscan": method,
+        "overscan_areas": [str(area) for area in camera.overscan] if method else [],
+        "gain": camera.gain,
+        "read_noise": camera.read_noise,
+        "scale_dark": scale_dark,
+        "photons": photons if noise else None,
+        "not_applied": [name for name, master in masters.items() if master is None],
+        "waive": list(waive),
+    }
+    return provenance.record(result, "calibrate", options, source=raw, masters=masters)

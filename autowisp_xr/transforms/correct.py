@@ -1,0 +1,231 @@
+"""The single steps of calibration; ``calibrate`` runs them all in one pass."""
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import provenance, schema
+from autowisp_xr.camera import Camera
+from autowisp_xr.errors import CalibrationError
+from autowisp_xr.options import Photons, ScaleDark
+from autowisp_xr.transforms._masters import exposure_ratio, matched
+from autowisp_xr.transforms._pass import Steps, noise_of, one_pass
+
+__all__ = [
+    "add_noise",
+    "check_bias_free",
+    "divide_flat",
+    "shares_bias",
+    "subtract_bias",
+    "subtract_bias_level",
+    "subtract_dark",
+]
+
+
+def subtract_bias_level(
+    ds: xr.Dataset, *, camera: Camera | None = None, dtype: Any = "float32"
+) -> xr.Dataset:
+    """Subtract the constant ``bias_level`` of the camera, in ADU, from all frames.
+
+    Parameters
+    ----------
+    ds
+        Raw frames (frame, channel, y, x).
+    camera
+        By default the one that travels with ``ds``.
+    dtype
+        Type of the planes that come out.
+
+    Returns
+    -------
+    Frames of the same shape, lazy where ``ds`` is; pixels that are not finite are flagged FAULT.
+    """
+    schema.check(ds)
+    level = (camera or schema.camera_of(ds)).bias_level
+    result = one_pass(ds, Steps(level=level), dtype=dtype)
+    return provenance.record(result, "subtract_bias_level", {"level": level}, source=ds)
+
+
+def subtract_bias(
+    ds: xr.Dataset, bias: xr.Dataset, *, waive: Collection[str] = (), dtype: Any = "float32"
+) -> xr.Dataset:
+    """Subtract a master bias.
+
+    Parameters
+    ----------
+    ds
+        Frames (frame, channel, y, x), trimmed to the area of the master, in its unit.
+    bias
+        Master (channel, y, x). Its variance is added to that of the frames and recorded in
+        ``shared_variance``; its flags are added, saturation as FAULT.
+    waive
+        What may differ between frames and master: "gain".
+    dtype
+        Type of the planes that come out.
+
+    Returns
+    -------
+    Frames of the same shape, lazy where ``ds`` or ``bias`` are. A pixel that is NaN in the master
+    is NaN and flagged FAULT.
+
+    Raises
+    ------
+    MasterMismatchError
+        Where the master does not belong to the frames.
+    """
+    schema.check(ds)
+    bias = matched(ds, bias, "bias", waive)
+    result = one_pass(ds, Steps(bias=bias), dtype=dtype)
+    return provenance.record(result, "subtract_bias", source=ds, masters={"bias": bias})
+
+
+def add_noise(
+    ds: xr.Dataset,
+    *,
+    camera: Camera | None = None,
+    photons: Photons = "positive",
+    dtype: Any = "float32",
+) -> xr.Dataset:
+    """Add photon and read noise to the variance of the frames.
+
+    Parameters
+    ----------
+    ds
+        Frames (frame, channel, y, x) free of bias, in ADU (or electrons).
+    camera
+        Whose gain and read noise are used; by default the one that travels with ``ds``.
+    photons
+        The signal whose photon noise counts: max(image, 0), its absolute value as in
+        the classes of the original, or none at all, as in a bias frame.
+    dtype
+        Type of the planes that come out.
+
+    Returns
+    -------
+    Frames with max(image, 0) / gain + (read_noise / gain)^2 added to ``variance``, in ADU^2, lazy
+    where ``ds`` is.
+
+    Raises
+    ------
+    CalibrationError
+        Where gain or read noise is not known.
+    """
+    schema.check(ds)
+    camera = camera or schema.camera_of(ds)
+    result = one_pass(ds, Steps(noise=noise_of(ds, camera, photons)), dtype=dtype)
+    options = {"gain": camera.gain, "read_noise": camera.read_noise, "photons": photons}
+    return provenance.record(result, "add_noise", options, source=ds)
+
+
+def subtract_dark(
+    ds: xr.Dataset,
+    dark: xr.Dataset,
+    *,
+    scale_dark: ScaleDark = False,
+    waive: Collection[str] = (),
+    dtype: Any = "float32",
+) -> xr.Dataset:
+    """Subtract a master dark.
+
+    Parameters
+    ----------
+    ds
+        Frames (frame, channel, y, x), free of bias if the dark is.
+    dark
+        Master (channel, y, x). Its variance times k^2 is added and recorded in
+        ``shared_variance``; where it was made with the bias that was subtracted from ``ds``, the
+        noise of that bias cancels in part, and is taken out.
+    scale_dark
+        False: exposures must agree within 1 %. "down": k is the ratio of exposures, at most one;
+        "any": also upward. Scaling needs a dark that is free of bias.
+    waive
+        What may differ between frames and master: "exposure", "gain".
+    dtype
+        Type of the planes that come out.
+
+    Returns
+    -------
+    Frames of the same shape, lazy where ``ds`` or ``dark`` are; flags are added as for a bias.
+
+    Raises
+    ------
+    MasterMismatchError, CalibrationError
+        Where the master does not belong to the frames, or must not be scaled.
+    """
+    schema.check(ds)
+    dark = matched(ds, dark, "dark", waive)
+    scale = exposure_ratio(ds, dark, scale_dark, waive)
+    check_bias_free(dark, scale)
+    steps = Steps(
+        dark=dark,
+        dark_scale=scale,
+        dark_shares_bias=bool(provenance.identities(dark) & _bias_ids(ds)),
+    )
+    result = one_pass(ds, steps, dtype=dtype)
+    options = {"scale_dark": scale_dark, "factor": np.unique(scale)}
+    return provenance.record(result, "subtract_dark", options, source=ds, masters={"dark": dark})
+
+
+def divide_flat(
+    ds: xr.Dataset, flat: xr.Dataset, *, waive: Collection[str] = (), dtype: Any = "float32"
+) -> xr.Dataset:
+    r"""Divide frames by a master flat.
+
+    Parameters
+    ----------
+    ds
+        Frames (frame, channel, y, x), free of bias and dark.
+    flat
+        Master (channel, y, x), dimensionless, with a mean of one.
+    waive
+        What may differ between frames and master: "filter", "gain".
+    dtype
+        Type of the planes that come out.
+
+    Returns
+    -------
+    Frames of the same shape in the unit of ``ds``, lazy where ``ds`` or ``flat`` are. Where the
+    flat is not positive, a pixel is NaN and flagged FAULT. ``shared_relative_variance`` keeps
+    what the flat adds to all frames alike.
+
+    Notes
+    -----
+    To first order in the noise of both, with i the image before:
+
+    .. math:: V \leftarrow V / F^2 + \sigma_F^2 i^2 / F^4
+
+    The covariance of a flat with the bias and dark that it was made with is left out.
+    """
+    schema.check(ds)
+    flat = matched(ds, flat, "flat", waive)
+    result = one_pass(ds, Steps(flat=flat), dtype=dtype)
+    return provenance.record(result, "divide_flat", source=ds, masters={"flat": flat})
+
+
+def shares_bias(dark: xr.Dataset | None, bias: xr.Dataset | None) -> bool:
+    """Whether a dark was made with this very bias."""
+    if dark is None or bias is None:
+        return False
+    return provenance.identity(bias) in provenance.identities(dark)
+
+
+def check_bias_free(dark: xr.Dataset, scale: Any) -> None:
+    """Raise CalibrationError if a dark that may hold the bias is to be scaled."""
+    if np.all(np.asarray(scale) == 1.0):
+        return
+    records = provenance.history(dark)
+    if records and not any("bias" in step.get("masters", {}) for step in records):
+        raise CalibrationError(
+            "a dark can be scaled only when it is free of bias, which does not grow with exposure; "
+            "make it with master_dark(frames, bias=...)"
+        )
+
+
+def _bias_ids(ds: xr.Dataset) -> set[str]:
+    return {
+        step["masters"]["bias"]
+        for step in provenance.history(ds)
+        if "bias" in step.get("masters", {})
+    }

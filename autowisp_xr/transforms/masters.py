@@ -1,0 +1,131 @@
+"""``master_bias`` and ``master_dark``: frames that see no light, calibrated and stacked."""
+
+from typing import Any, Literal
+
+import xarray as xr
+
+from autowisp_xr import schema
+from autowisp_xr.camera import Camera
+from autowisp_xr.options import Overscan, Photons, SigmaClip
+from autowisp_xr.transforms import _apply
+from autowisp_xr.transforms._pass import noise_of
+from autowisp_xr.transforms.calibration import calibrated
+from autowisp_xr.transforms.stacking import stack
+
+__all__ = ["default_rejection", "master_bias", "master_dark"]
+
+_MANY = 10
+
+
+def master_bias(
+    ds: xr.Dataset,
+    *,
+    overscan: Overscan | Literal[False] | None = None,
+    camera: Camera | None = None,
+    dtype: Any = "float32",
+    **stack_options: Any,
+) -> xr.Dataset:
+    """Master bias of bias frames.
+
+    Parameters
+    ----------
+    ds
+        Raw frames (frame, channel, y, x), which are trimmed, their bias level and overscan
+        subtracted; or calibrated ones, which are taken as they are.
+    overscan, camera
+        As for :func:`~autowisp_xr.calibrate`.
+    dtype
+        Type of ``image`` and ``variance``.
+    stack_options
+        As for :func:`~autowisp_xr.stack`. By default the median, from 10 frames on with
+        ``SigmaClip(5, scale="mad")``.
+
+    Returns
+    -------
+    Master (channel, y, x) in ADU, lazy where ``ds`` is. Its variance comes from the read noise, where
+    the camera knows it, else from the scatter of the frames.
+
+    Raises
+    ------
+    ImageMismatchError
+        For frames of several types.
+    """
+    schema.check(ds)
+    frames = _prepared(ds, "bias", None, overscan, camera, dtype)
+    return _stacked(frames, dtype, stack_options)
+
+
+def master_dark(
+    ds: xr.Dataset,
+    *,
+    bias: xr.Dataset | None = None,
+    overscan: Overscan | Literal[False] | None = None,
+    camera: Camera | None = None,
+    dtype: Any = "float32",
+    **stack_options: Any,
+) -> xr.Dataset:
+    """Master dark of dark frames of one exposure.
+
+    Parameters
+    ----------
+    ds
+        Raw frames (frame, channel, y, x), which are trimmed, their bias level, overscan and bias
+        subtracted; or calibrated ones, which are taken as they are.
+    bias
+        Master bias. Only a dark without bias can be scaled to other exposures.
+    overscan, camera, dtype, stack_options
+        As for :func:`master_bias`.
+
+    Returns
+    -------
+    Master (channel, y, x) in ADU, lazy where ``ds`` is. Its variance comes from photon (dark
+    current) and read noise where the camera knows them and a bias was subtracted, else from the
+    scatter; the noise of the bias is recorded in ``shared_variance``.
+
+    Raises
+    ------
+    ImageMismatchError
+        For frames of several types.
+    MasterMismatchError
+        Where the bias does not belong to the frames.
+    """
+    schema.check(ds)
+    frames = _prepared(ds, "dark", bias, overscan, camera, dtype)
+    return _stacked(frames, dtype, stack_options)
+
+
+def default_rejection(ds: xr.Dataset, options: dict[str, Any]) -> dict[str, Any]:
+    """Options of a stack with the default of masters: few frames cannot spare any value."""
+    if "reject" in options or ds.sizes["frame"] < _MANY:
+        return options
+    return {**options, "reject": SigmaClip(5, scale="mad")}
+
+
+def _stacked(frames: xr.Dataset, dtype: Any, options: dict[str, Any]) -> xr.Dataset:
+    return stack(frames, **{"dtype": dtype, **default_rejection(frames, options)})
+
+
+def _prepared(
+    ds: xr.Dataset,
+    kind: str,
+    bias: xr.Dataset | None,
+    overscan: Overscan | Literal[False] | None,
+    camera: Camera | None,
+    dtype: Any,
+) -> xr.Dataset:
+    if not schema.is_raw(ds):
+        return ds
+    camera = camera or schema.camera_of(ds)
+    known = camera.gain is not None and camera.read_noise is not None
+    # a pedestal is no light: its photon noise would be made up
+    photons: Photons = "none" if kind == "bias" else "positive"
+    has_noise = known and (kind == "bias" or bias is not None)
+    return calibrated(
+        _apply.bands(ds),
+        noise=noise_of(ds, camera, photons) if has_noise else None,
+        camera=camera,
+        bias=bias,
+        overscan=overscan,
+        photons=photons,
+        dtype=dtype,
+    )

@@ -1,0 +1,152 @@
+"""Flag pixels: saturated, leaked into, or named by a mask."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import provenance, schema
+from autowisp_xr.camera import Camera
+from autowisp_xr.errors import MasterMismatchError
+from autowisp_xr.kernels.saturation import flag_saturated as flag_planes
+from autowisp_xr.kernels.saturation import leaks_between_channels
+from autowisp_xr.transforms import _apply
+from autowisp_xr.transforms._pass import Steps, one_pass, per_channel
+
+__all__ = ["apply_masks", "as_masks", "flag_saturated", "leak_flags", "saturation_threshold"]
+
+
+def flag_saturated(
+    ds: xr.Dataset, *, camera: Camera | None = None, dtype: Any = "float32"
+) -> xr.Dataset:
+    """Flag what is OVERSATURATED, and LEAKED what its charge spills into.
+
+    Parameters
+    ----------
+    ds
+        Frames (frame, channel, y, x), the bias level subtracted and nothing else.
+    camera
+        Its ``saturation`` is a level above which (strictly) a pixel is oversaturated; where it is not
+        known, a pixel that reaches the largest value of its integer type is. Its
+        ``leak_directions`` are in raw-frame pixels, so that charge leaks into the
+        neighbouring colour of a mosaic.
+    dtype
+        Type of the planes that come out.
+
+    Returns
+    -------
+    Frames with the flags added to their mask, lazy where ``ds`` is. What leaks in from outside the
+    image area counts, unless the frames are trimmed first (as ``calibrate`` does).
+    """
+    schema.check(ds)
+    camera = camera or schema.camera_of(ds)
+    threshold = saturation_threshold(ds, camera, level=0.0)
+    flags = leak_flags(ds, camera, threshold, level=0.0)
+    steps = Steps(saturation=threshold) if flags is None else Steps(masks=[flags])
+    result = one_pass(ds, steps, dtype=dtype)
+    options = {"saturation": threshold, "leak_directions": camera.leak_directions}
+    return provenance.record(result, "flag_saturated", options, source=ds)
+
+
+def apply_masks(ds: xr.Dataset, masks: Any, *, dtype: Any = "float32") -> xr.Dataset:
+    """Add the flags of separate masks to those of all frames.
+
+    Parameters
+    ----------
+    ds
+        Frames (frame, channel, y, x).
+    masks
+        One mask or a list of them: uint8 arrays (channel, y, x) or (y, x), or Datasets with
+        a ``mask`` (or, as a file with nothing else reads, an ``image``) of that kind.
+    dtype
+        Type of the planes that come out.
+
+    Returns
+    -------
+    Frames with the union of all flags in their mask, lazy where ``ds`` or masks are.
+
+    Raises
+    ------
+    MasterMismatchError
+        Where a mask has another shape than the frames.
+    """
+    schema.check(ds)
+    result = one_pass(ds, Steps(masks=as_masks(ds, masks)), dtype=dtype)
+    return provenance.record(result, "apply_masks", source=ds)
+
+
+def saturation_threshold(ds: xr.Dataset, camera: Camera, level: float) -> Any:
+    """Level per channel above which a pixel, less ``level``, is oversaturated; (channel) float64."""
+    if camera.saturation is None:
+        kind = ds["image"].dtype
+        ceiling = np.iinfo(kind).max - 1 - level if kind.kind in "ui" else np.inf
+        return np.full(ds.sizes["channel"], ceiling, dtype=np.float64)
+    channels = schema.names(ds, "channel")
+    return per_channel(camera.saturation, channels, "saturation")
+
+
+def leak_flags(
+    ds: xr.Dataset, camera: Camera, threshold: Any, level: float
+) -> xr.Variable | None:
+    """Flags of saturated pixels and of their leaks; None where nothing leaks.
+
+    Bands of rows borrow from their neighbours the rows that a leak can cross, so that frames need
+    not be whole.
+    """
+    if not camera.leak_directions:
+        return None
+    slices = schema.channel_slices(ds)
+    leaks = leaks_between_channels(
+        camera.leak_directions,
+        [(where.y_offset, where.x_offset) for where in slices],
+        (slices[0].y_step, slices[0].x_step),
+    )
+
+    def flags(image: Any) -> Any:
+        return flag_planes(image, threshold + level, leaks)
+
+    image = _apply.pixelwise(ds["image"].variable)
+    if image.chunks is None:
+        (mask,) = _apply.apply(lambda frame: (flags(frame),), [image], schema.DIMS, [np.uint8])
+        return mask
+    data = image.chunk(channel=-1, x=-1).data
+    reach = max((abs(rows) for _, _, rows, _ in leaks), default=0)
+    mask = data.map_overlap(
+        flags,
+        depth={2: min(reach, ds.sizes["y"] - 1)},
+        boundary="none",
+        dtype=np.uint8,
+        meta=np.empty((0,) * 4, np.uint8),
+    )
+    return xr.Variable(schema.DIMS, mask)
+
+
+def as_masks(ds: xr.Dataset, masks: Any) -> list[xr.Variable]:
+    """Masks over (channel, y, x), in the place of the frames."""
+    if masks is None:
+        return []
+    given = masks if isinstance(masks, Sequence) else [masks]
+    shape = tuple(ds.sizes[dim] for dim in schema.DIMS[1:])
+    found = []
+    for number, mask in enumerate(given):
+        plane = mask
+        if isinstance(plane, xr.Dataset):
+            plane = plane["mask"] if "mask" in plane else plane["image"]
+        if isinstance(plane, xr.DataArray):
+            plane = plane.variable
+        if not isinstance(plane, xr.Variable):
+            plane = xr.Variable(schema.DIMS[-np.ndim(plane) :], plane)
+        if plane.sizes.get("frame") == 1:
+            plane = plane.isel(frame=0)
+        if plane.dtype != np.uint8:
+            raise MasterMismatchError(f"mask {number} has the type {plane.dtype}, expected uint8")
+        if "channel" not in plane.dims:
+            plane = plane.expand_dims(channel=shape[0])
+        if plane.shape != shape:
+            raise MasterMismatchError(
+                f"mask {number} has the shape {plane.shape}, the frames have {shape} along "
+                "(channel, y, x)"
+            )
+        found.append(_apply.pixelwise(plane))
+    return found
