@@ -1,0 +1,209 @@
+"""The instrument: what the camera is, and the fixed patterns that make it imperfect."""
+
+import zlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from autowisp_xr import schema
+from autowisp_xr.camera import Camera, ChannelSlice, Region
+from autowisp_xr.errors import CalibrationError
+from autowisp_xr.simulate import sensor
+
+__all__ = ["Instrument"]
+
+_SENSITIVITY = {"R": 0.8, "G1": 1.0, "G2": 0.99, "B": 0.7}
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instrument:
+    """A made-up camera of which everything is known.
+
+    Raises
+    ------
+    CalibrationError
+        For one that cannot be.
+    """
+
+    shape: tuple[int, int] = (512, 512)
+    """Height and width of the area that sees the sky, in pixels, without the overscan."""
+
+    seed: int = 1
+    """What the sensor, the sky and all noise follow from."""
+
+    channels: str | None = None
+    """A Bayer pattern such as "RGGB"; None for a monochrome camera."""
+
+    gain: float = 1.5
+    """Electrons per ADU."""
+
+    read_noise: float = 8.0
+    """Electrons, before digitisation."""
+
+    bias_level: float = 1000.0
+    """Mean pedestal in ADU, in the image and in the overscan."""
+
+    bias_jitter: float = 2.0
+    """Scatter of the pedestal from frame to frame, in ADU: common to all pixels and the
+    overscan."""
+
+    bias_structure_rms: float = 1.5
+    """Fixed pattern in ADU, of pixels; that of rows and columns is somewhat less."""
+
+    overscan: int = 32
+    """Columns without light at the right side; 0 for none."""
+
+    dark_current: float = 0.5
+    """Electrons per second of an ordinary pixel."""
+
+    hot_pixels: float = 0.001
+    """Fraction of pixels with a dark current of 10 to 500 electrons per second."""
+
+    vignetting: float = 0.3
+    """What the corners lose of the light of the middle."""
+
+    response_rms: float = 0.01
+    """Scatter of the response from pixel to pixel."""
+
+    full_well: float = 90_000.0
+    """Electrons that a pixel holds."""
+
+    saturation: float | None = None
+    """Threshold of the camera, raw ADU; None for 95 % of the full well or of the converter."""
+
+    leak_directions: tuple[tuple[int, int], ...] = ((0, 1), (0, -1))
+    """Offsets (dx, dy) to which a full pixel spills."""
+
+    temperature: float = -10.0
+    """Of the sensor, in degrees Celsius; only written down."""
+
+    gain_setting: float | None = None
+    """What the header says as GAIN, a setting and no gain in electrons; None for no card."""
+
+    def __post_init__(self) -> None:
+        height, width = self.shape
+        if min(height, width) < 1 or self.overscan < 0:
+            raise CalibrationError(
+                f"a frame of {height} x {width} pixels with {self.overscan} columns of overscan "
+                "cannot be"
+            )
+        if self.channels is not None and (height % 2 or width % 2 or self.overscan % 2):
+            raise CalibrationError(
+                f"a Bayer frame needs even numbers of rows, columns and overscan columns, not "
+                f"{height}, {width} and {self.overscan}"
+            )
+        if self.full_well <= 0:
+            raise CalibrationError(f"full_well must be positive, not {self.full_well}")
+        self.camera  # noqa: B018  (refuses a gain or read noise that cannot be)
+
+    @cached_property
+    def camera(self) -> Camera:
+        """What calibration may know: the facts of the hardware, with no bias level.
+
+        The overscan or the master bias takes the pedestal. The read noise includes digitisation.
+        """
+        # refuses what cannot be, before anything is reckoned with it
+        bare = Camera(gain=self.gain, read_noise=self.read_noise)
+        height, width = self.shape
+        threshold = self.saturation
+        if threshold is None:
+            threshold = min(
+                self.bias_level + 0.95 * self.full_well / self.gain,
+                0.95 * np.iinfo(np.uint16).max,
+            )
+        blind = (
+            [Region(xmin=width, xmax=width + self.overscan, ymin=0, ymax=height)]
+            if self.overscan
+            else []
+        )
+        return replace(
+            bare,
+            channels=self.channels,
+            read_noise=float(np.sqrt(self.read_noise**2 + self.gain**2 / 12)),
+            saturation=float(threshold),
+            image_area=Region(xmin=0, xmax=width, ymin=0, ymax=height),
+            overscan=tuple(blind),
+            leak_directions=self.leak_directions,
+            name=f"simulated, seed {self.seed}",
+        )
+
+    @cached_property
+    def bias_structure(self) -> xr.DataArray:
+        """Bias without its pedestal (channel, y, x), in ADU."""
+        return self._array(self._bias, "bias structure", "adu")
+
+    @cached_property
+    def dark_rate(self) -> xr.DataArray:
+        """Dark current (channel, y, x), in electrons per second, hot pixels included."""
+        return self._array(self._dark[0], "dark current", "electron / s")
+
+    @cached_property
+    def hot(self) -> xr.DataArray:
+        """Which pixels are hot (channel, y, x)."""
+        return self._array(self._dark[1], "hot pixels", "1")
+
+    @cached_property
+    def response(self) -> xr.DataArray:
+        """Relative response (channel, y, x): vignetting, pixels, colours. The flat's truth."""
+        return self._array(self._response, "relative response", "1")
+
+    @cached_property
+    def mean_response(self) -> xr.DataArray:
+        """Mean of the response over the pixels of each channel (channel)."""
+        return self.response.mean(("y", "x"), keep_attrs=True)
+
+    @cached_property
+    def _bias(self) -> Floats:
+        return sensor.bias_structure(self.shape, self.bias_structure_rms, self._stream("bias"))
+
+    @cached_property
+    def _dark(self) -> tuple[Floats, npt.NDArray[np.bool_]]:
+        rng = self._stream("dark current")
+        return sensor.dark_rate(self.shape, self.dark_current, self.hot_pixels, rng)
+
+    @cached_property
+    def _response(self) -> Floats:
+        rng = self._stream("response")
+        response = sensor.response(self.shape, self.vignetting, self.response_rms, rng)
+        for name, c in self._slices(split=True).items():
+            where = np.s_[c.y_offset :: c.y_step, c.x_offset :: c.x_step]
+            response[where] *= _SENSITIVITY.get(name, 1.0)
+        return response
+
+    def _stream(self, what: str, number: int = 0) -> np.random.Generator:
+        key = (zlib.crc32(what.encode()), number)
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
+
+    def _slices(self, split: bool) -> dict[str, ChannelSlice]:
+        channels = self.camera.channels if split else None
+        return dict(channels or {schema.MONO: ChannelSlice()})
+
+    def _planes(self, mosaic: npt.NDArray[Any], split: bool) -> npt.NDArray[Any]:
+        return np.stack(
+            [
+                mosaic[c.y_offset :: c.y_step, c.x_offset :: c.x_step]
+                for c in self._slices(split).values()
+            ]
+        )
+
+    def _place(self, split: bool, *, trimmed: bool) -> dict[str, Any]:
+        height, width = self.shape
+        slices = self._slices(split)
+        first = next(iter(slices.values()))
+        columns = width if trimmed else width + self.overscan
+        return schema.place(slices, height // first.y_step, columns // first.x_step)
+
+    def _array(self, mosaic: npt.NDArray[Any], name: str, units: str) -> xr.DataArray:
+        return xr.DataArray(
+            self._planes(mosaic, split=True),
+            self._place(split=True, trimmed=True),
+            schema.DIMS[1:],
+            name.replace(" ", "_"),
+            {"long_name": name, "units": units},
+        )

@@ -1,0 +1,76 @@
+"""What the sky sends: stars, a nebula, clouds. Arrays only, in raw-frame pixels (y, x)."""
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["clouds", "gradient", "nebula", "stars"]
+
+Floats = npt.NDArray[np.float64]
+
+_RADIUS = 24
+"""Stars end this many pixels from their centre; the truth ends there too."""
+
+_BETA = 3.0
+_BRIGHTEST = 100_000.0
+_SLOPE = 1.2
+
+
+def stars(shape: tuple[int, int], n: int, fwhm: float, rng: np.random.Generator) -> Floats:
+    """Light of ``n`` stars, in electrons per second and pixel.
+
+    Moffat profiles (beta 3) of ``fwhm`` pixels at random places. The k-th brightest sends
+    100000 / k^1.2 electrons per second, so that three or so saturate in a minute, however small
+    the field, and most are faint.
+    """
+    height, width = shape
+    field = np.zeros(shape)
+    if n == 0:
+        return field
+    flux = _BRIGHTEST * np.arange(1.0, n + 1) ** -_SLOPE
+    centre = rng.random((n, 2)) * (height - 1, width - 1)
+    corner = np.rint(centre).astype(np.intp)
+    offsets = np.arange(-_RADIUS, _RADIUS + 1)
+    y = corner[:, :1] + offsets
+    x = corner[:, 1:] + offsets
+    alpha2 = (fwhm / 2) ** 2 / (2 ** (1 / _BETA) - 1)
+    distance2 = ((y - centre[:, :1]) ** 2)[:, :, None] + ((x - centre[:, 1:]) ** 2)[:, None, :]
+    profile = (_BETA - 1) / (np.pi * alpha2) * (1 + distance2 / alpha2) ** -_BETA
+    profile *= flux[:, None, None]
+    inside = ((y >= 0) & (y < height))[:, :, None] & ((x >= 0) & (x < width))[:, None, :]
+    pixel = (y[:, :, None] * width + x[:, None, :])[inside]
+    np.add.at(field.reshape(-1), pixel, profile[inside])
+    return field
+
+
+def nebula(shape: tuple[int, int], rng: np.random.Generator) -> Floats:
+    """Smooth light with a maximum of one: five round clouds of a tenth to a third of the field."""
+    y, x = np.arange(shape[0]), np.arange(shape[1])
+    field = np.zeros(shape)
+    for weight in rng.uniform(0.3, 1, 5):
+        y0, x0 = rng.random(2) * shape
+        size = rng.uniform(0.1, 0.33) * max(shape)
+        field += weight * np.outer(
+            np.exp(-0.5 * ((y - y0) / size) ** 2), np.exp(-0.5 * ((x - x0) / size) ** 2)
+        )
+    return field / field.max()
+
+
+def clouds(shape: tuple[int, int], depth: float, rng: np.random.Generator) -> Floats:
+    """Transmission of a cloudy sky: between ``1 - depth`` and 1, smooth over half the field."""
+    y, x = np.arange(shape[0]) / shape[0], np.arange(shape[1]) / shape[1]
+    field = np.zeros(shape)
+    for _ in range(4):
+        waves = rng.uniform(0.5, 2, 2)
+        phases = rng.uniform(0, 2 * np.pi, 2)
+        field += np.outer(
+            np.cos(2 * np.pi * waves[0] * y + phases[0]),
+            np.cos(2 * np.pi * waves[1] * x + phases[1]),
+        )
+    spread = np.ptp(field)
+    return 1 - depth * (field - field.min()) / (spread if spread > 0 else 1)
+
+
+def gradient(shape: tuple[int, int], relative: float) -> Floats:
+    """Light of twilight: rises by ``relative`` from the first row to the last; mean of one."""
+    rise = np.linspace(-0.5, 0.5, shape[0]) if shape[0] > 1 else np.zeros(1)
+    return np.broadcast_to(1 + relative * rise[:, None], shape)
