@@ -1,0 +1,41 @@
+"""Where the data are that do not travel with the project: real frames and golden cases."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+_PROJECT = Path(__file__).resolve().parents[1]
+_PARTS = ("oracle", "data")
+
+
+def shared_directory() -> Path | None:
+    """Directory that holds ``oracle/``, ``data/`` or both; None where there is none.
+
+    It is ``../shared`` beside the project, unless AUTOWISP_XR_SHARED names another. A directory
+    that was named and is not there is an error: its tests should not be skipped in silence.
+    """
+    named = os.environ.get("AUTOWISP_XR_SHARED")
+    directory = Path(named).expanduser() if named else _PROJECT.parent / "shared"
+    if any((directory / part).is_dir() for part in _PARTS):
+        return directory.resolve()
+    if named:
+        raise pytest.UsageError(f"AUTOWISP_XR_SHARED={named} holds neither oracle/ nor data/")
+    return None
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The directory of real frames and golden cases."""
+    directory = shared_directory()
+    if directory is None:
+        pytest.skip("no shared directory; AUTOWISP_XR_SHARED=DIR names one")
+    return directory
+
+
+@pytest.fixture(scope="session")
+def real(shared: Path) -> Path:
+    """The directory of real frames."""
+    if not (shared / "data").is_dir():
+        pytest.skip("no real frames in the shared directory")
+    return shared / "data"
