@@ -1,0 +1,190 @@
+"""What a FITS file of ours consists of: the header of a frame, and its HDUs."""
+
+import io
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from astropy.io import fits
+
+from autowisp_xr import provenance, schema
+from autowisp_xr.camera import ChannelSlice
+from autowisp_xr.cards import parse_header, value_of
+from autowisp_xr.io.coordinates import is_master
+from autowisp_xr.io.history import history_cards, split_history
+from autowisp_xr.io.names import raw_name
+
+__all__ = ["image_hdus", "output_header"]
+
+# what describes the bytes of a file, not the frame in it
+_STRUCTURAL = re.compile(
+    r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|PCOUNT|GCOUNT|GROUPS|BLOCKED|BZERO|BSCALE|BLANK"
+    r"|CHECKSUM|DATASUM|TFIELDS|THEAP|(TTYPE|TFORM)\d+|ZIMAGE|ZCMPTYPE|ZMASKCMP|ZQUANTIZ|ZDITHER0"
+    r"|ZBITPIX|ZNAXIS\d*|ZSIMPLE|ZTENSION|ZEXTEND|ZBLOCKED|ZPCOUNT|ZGCOUNT|ZHECKSUM|ZDATASUM|ZBLANK"
+    r"|ZSCALE|ZZERO|ZTHEAP|(ZTILE|ZNAME|ZVAL)\d+|END"
+)
+
+_BUNIT = {"adu": "adu", "electron": "electron", "1": "1"}
+
+
+def output_header(ds: xr.Dataset, channel: int) -> fits.Header:
+    """Header of one channel of one frame, or of a master, without structural cards.
+
+    Parameters
+    ----------
+    ds
+        Without ``frame``, or with that dimension selected away.
+    channel
+        Which channel, by number.
+
+    Returns
+    -------
+    The cards of the coordinate ``header``, as they are, and those that say where the image lies:
+    RAWFNAME, CLRCHNL, CHNLXOFF, CHNLXSTP, CHNLYOFF, CHNLYSTP, IMAGAREA, CALBGAIN, BUNIT; a
+    raw frame that is whole needs to say no more than its name and unit.
+    """
+    header = _kept_cards(_scalar(ds, "header"))
+    is_frame = "frame" in ds.coords
+    if is_frame and value_of(header, "RAWFNAME") is None:
+        path = _scalar(ds, "path")
+        name = raw_name(path) if path else _scalar(ds, "frame").rpartition("/")[2]
+        header["RAWFNAME"] = (name, "Name of the raw file")
+    if not is_frame:
+        kind = value_of(header, "IMAGETYP")
+        if kind is not None and not str(kind).lower().startswith("master"):
+            header["IMAGETYP"] = f"master{kind}"
+    name = str(ds["channel"].values[channel]) if "channel" in ds.coords else schema.MONO
+    cut = schema.channel_slices(ds)[channel]
+    if name == schema.MONO and ds.sizes["channel"] == 1:
+        header.remove("CLRCHNL", ignore_missing=True, remove_all=True)
+    else:
+        header["CLRCHNL"] = (name, "Colour channel")
+    (xmin, xmax), (ymin, ymax) = _extent(ds, "x", cut.x_step), _extent(ds, "y", cut.y_step)
+    if not (schema.is_raw(ds) and cut == ChannelSlice() and (xmin, ymin) == (0, 0)):
+        header["CHNLXOFF"] = (cut.x_offset, "First column of the channel in a super-pixel")
+        header["CHNLXSTP"] = (cut.x_step, "Columns of a super-pixel")
+        header["CHNLYOFF"] = (cut.y_offset, "First row of the channel in a super-pixel")
+        header["CHNLYSTP"] = (cut.y_step, "Rows of a super-pixel")
+        header["IMAGAREA"] = (
+            f"{xmin} < x < {xmax}, {ymin} < y < {ymax}",
+            "Image region in raw frame",
+        )
+    gain = schema.camera_of(ds).gain
+    if isinstance(gain, Mapping):
+        gain = gain.get(name)
+    if gain is not None and not schema.is_raw(ds):
+        header["CALBGAIN"] = (float(gain), "Electrons/ADU assumed during calib")
+    units = str(ds["image"].attrs.get("units", "adu"))
+    header["BUNIT"] = (_BUNIT.get(units, units), "Unit of the image")
+    return header
+
+
+def image_hdus(
+    ds: xr.Dataset, channel: int, header: fits.Header, *, tiles: bool, quantize: float | None
+) -> fits.HDUList:
+    """HDUs of one channel: image, and error = sqrt(variance) and mask where there are any.
+
+    Parameters
+    ----------
+    ds
+        In memory; without ``frame``, or with that dimension selected away.
+    channel
+        Which channel, by number.
+    header
+        As :func:`output_header` gives it.
+    tiles
+        Whether to compress tile by tile, behind an empty primary HDU.
+    quantize
+        None for lossless, else floats are rounded to the scatter of a row divided by this.
+    """
+    image = ds["image"].values[channel]
+    header = header.copy()
+    records = provenance.history(ds)
+    if records:
+        for card in history_cards(json.dumps(records)):
+            header.add_history(card)
+    planes: list[tuple[np.ndarray[Any, Any], fits.Header]] = [(image, header)]
+    units = header.get("BUNIT", "adu")
+    if "variance" in ds:
+        # the error of a master in float64, so that its square, in float32, is the variance again
+        master = "frame" not in ds.coords or is_master(header)
+        kind = image.dtype if image.dtype.kind == "f" and not master else np.float64
+        with np.errstate(invalid="ignore"):
+            error = np.sqrt(ds["variance"].values[channel], dtype=np.float64).astype(kind)
+        planes.append((error, fits.Header([("IMAGETYP", "error"), ("BUNIT", units)])))
+    if "mask" in ds:
+        planes.append((ds["mask"].values[channel], fits.Header([("IMAGETYP", "mask")])))
+    arrays = [np.ascontiguousarray(data) for data, _ in planes]
+    if tiles:
+        hdus = _tiled(arrays, quantize)
+        carriers = hdus[1:]
+    else:
+        hdus = fits.HDUList([fits.PrimaryHDU(arrays[0]), *map(fits.ImageHDU, arrays[1:])])
+        carriers = hdus
+    # card by card behind the structural ones: handing the header over would merge cards that
+    # repeat a keyword, and trip over those that cannot be read
+    for hdu, (_, cards) in zip(carriers, planes, strict=True):
+        for card in cards.cards:
+            hdu.header.append(card, useblanks=False, end=True)
+    return hdus
+
+
+def _tiled(arrays: Sequence[np.ndarray[Any, Any]], quantize: float | None) -> fits.HDUList:
+    """Compressed images behind an empty primary, as the tables that they are in the file.
+
+    As a CompImageHDU, astropy would put the cards of the header in an order of its own, and drop
+    those that repeat a keyword.
+    """
+    content = io.BytesIO()
+    images = [_tiled_image(array, quantize) for array in arrays]
+    fits.HDUList([fits.PrimaryHDU(), *images]).writeto(content)
+    content.seek(0)
+    hdus = fits.open(content, disable_image_compression=True, lazy_load_hdus=False)
+    for hdu in hdus[1:]:
+        hdu.header.remove("EXTNAME", ignore_missing=True)
+    return hdus
+
+
+def _tiled_image(values: np.ndarray[Any, Any], quantize: float | None) -> fits.CompImageHDU:
+    tile = (1, values.shape[1])
+    if values.dtype.kind == "f":
+        if quantize is None:
+            return fits.CompImageHDU(
+                values, compression_type="GZIP_2", quantize_level=0.0, tile_shape=tile
+            )
+        return fits.CompImageHDU(
+            values,
+            compression_type="RICE_1",
+            quantize_level=float(quantize),
+            quantize_method=fits.hdu.compressed.NO_DITHER,
+            tile_shape=tile,
+        )
+    # RICE is not defined for 64 bits
+    method = "RICE_1" if values.dtype.itemsize <= 4 else "GZIP_2"
+    return fits.CompImageHDU(values, compression_type=method, tile_shape=tile)
+
+
+def _kept_cards(text: str) -> fits.Header:
+    images, _ = split_history(text.split("\n") if text else [])
+    header = parse_header("\n".join(images))
+    kept = fits.Header()
+    for card in header.cards:
+        if not _STRUCTURAL.fullmatch(card.keyword):
+            kept.append(card, useblanks=False, end=True)
+    while len(kept) and kept.cards[-1].is_blank:
+        del kept[-1]
+    return kept
+
+
+def _scalar(ds: xr.Dataset, name: str) -> str:
+    return str(ds.coords[name].values.item()) if name in ds.coords and not ds[name].ndim else ""
+
+
+def _extent(ds: xr.Dataset, dim: str, step: int) -> tuple[int, int]:
+    if dim in ds.coords:
+        values = ds[dim].values
+        return int(values[0]), int(values[-1]) + step
+    return 0, ds.sizes[dim] * step

@@ -1,0 +1,229 @@
+"""Names of files and frames: which files are meant, what a frame is called, where a result goes."""
+
+import glob
+import os
+import re
+import string
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
+from typing import Any
+
+from astropy.io import fits
+
+from autowisp_xr import schema
+from autowisp_xr.cards import value_of
+from autowisp_xr.errors import AutowispError, HeaderError
+
+__all__ = [
+    "NoFilesError",
+    "Paths",
+    "fill_template",
+    "find_files",
+    "frame_names",
+    "natural_key",
+    "raw_name",
+]
+
+Paths = str | PathLike[str] | Iterable[str | PathLike[str]]
+
+FITS_SUFFIX = re.compile(r"\.(fits|fit|fts)(\.(fz|gz))?\Z", re.IGNORECASE)
+
+_DIGITS = re.compile(r"([0-9]+)")
+# what would make one name into another place, or into no name at all
+_FORBIDDEN = re.compile(r"[/\\\x00-\x1f\x7f]")
+
+
+class NoFilesError(AutowispError, FileNotFoundError):
+    """There is no such file, or no file that fits what was asked for."""
+
+
+def raw_name(path: str | PathLike[str]) -> str:
+    """Strip directories, then one trailing ".fz", then one trailing ".fits" (case sensitive).
+
+    Examples
+    --------
+    >>> raw_name("night/raw1.fits.fz"), raw_name("raw.FITS"), raw_name("a.fz.fits")
+    ('raw1', 'raw.FITS', 'a.fz')
+    """
+    return os.path.basename(os.fspath(path)).removesuffix(".fz").removesuffix(".fits")
+
+
+def natural_key(path: str | PathLike[str]) -> list[str | int]:
+    """Key that sorts "frame9" before "frame10".
+
+    Examples
+    --------
+    >>> sorted(["f10.fits", "f9.fits"], key=natural_key)
+    ['f9.fits', 'f10.fits']
+    """
+    # parts alternate text and number, so that like is only ever compared with like
+    parts = _DIGITS.split(os.fspath(path))
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)]
+
+
+def find_files(paths: Paths) -> list[str]:
+    """Paths of the files that are meant, without repetitions.
+
+    Parameters
+    ----------
+    paths
+        A path, a glob pattern ("night/*.fits"), a directory, or several of these. Of a directory
+        come the files in it, not deeper, that end in .fits, .fit or .fts, with or without .fz or
+        .gz, in any letter case, except hidden ones. What one pattern or directory gives is in
+        natural order ("f9" before "f10"); several paths keep the order in which they are given.
+
+    Raises
+    ------
+    NoFilesError
+        A FileNotFoundError that names the path or pattern for which there is nothing.
+    """
+    given = [paths] if isinstance(paths, str | PathLike) else list(paths)
+    if not given:
+        raise NoFilesError("no file was named; give a path, a glob pattern, a directory, or a list")
+    found: dict[str, str] = {}
+    for path in given:
+        for file in _expand(os.path.expanduser(os.fspath(path))):
+            found.setdefault(os.path.abspath(file), file)
+    return list(found.values())
+
+
+def _expand(path: str) -> list[str]:
+    if os.path.isdir(path):
+        files = [
+            os.path.join(path, name)
+            for name in os.listdir(path)
+            if FITS_SUFFIX.search(name)
+            and not name.startswith(".")
+            and os.path.isfile(os.path.join(path, name))
+        ]
+        if not files:
+            raise NoFilesError(
+                f"the directory {path!r} holds no FITS file (.fits, .fit or .fts, also with .fz or "
+                ".gz); directories are not searched deeper"
+            )
+        return sorted(files, key=natural_key)
+    # first of all a file: its name may have brackets in it
+    if os.path.exists(path):
+        return [path]
+    if glob.has_magic(path):
+        files = [file for file in glob.glob(path, recursive=True) if os.path.isfile(file)]
+        if not files:
+            raise NoFilesError(f"no file fits the pattern {path!r} (seen from {os.getcwd()})")
+        return sorted(files, key=natural_key)
+    raise NoFilesError(f"there is no file {path!r} (seen from {os.getcwd()})")
+
+
+def frame_names(
+    paths: Sequence[str | PathLike[str]], names: Sequence[str] | None = None
+) -> list[str]:
+    """Name frames uniquely: RAWFNAME, and more of the path where that is not enough.
+
+    Parameters
+    ----------
+    paths
+        A file for each frame.
+    names
+        What the frames would be called if that were unique; None for their ``raw_name``.
+
+    Returns
+    -------
+    For each frame its name; where several would be the same, the shortest tail of the path, with
+    the name at its end, that tells all of them apart.
+
+    Examples
+    --------
+    >>> frame_names(["mon/a.fits", "tue/a.fits", "tue/b.fits"])
+    ['mon/a', 'tue/a', 'b']
+    """
+    if names is None:
+        names = [raw_name(path) for path in paths]
+    repeats = Counter(names)
+    result = list(names)
+    for name in (name for name, count in repeats.items() if count > 1):
+        members = [i for i, other in enumerate(names) if other == name]
+        for i, tail in zip(members, _unique_tails([paths[i] for i in members], name), strict=True):
+            result[i] = tail
+    return result
+
+
+def _unique_tails(paths: Sequence[str | PathLike[str]], name: str) -> list[str]:
+    absolute = [os.path.abspath(path) for path in paths]
+    folders = [os.path.dirname(path).strip(os.sep).split(os.sep) for path in absolute]
+    # files of one directory (a.fits beside a.fits.fz) need their full base name
+    for ends in ([name] * len(absolute), [os.path.basename(path) for path in absolute]):
+        for depth in range(max(map(len, folders)) + 1):
+            tails = [
+                "/".join([*parts[max(len(parts) - depth, 0) :], end])
+                for parts, end in zip(folders, ends, strict=True)
+            ]
+            if len(set(tails)) == len(tails):
+                return tails
+    return absolute
+
+
+class _HeaderFormatter(string.Formatter):
+    """Python's format language with header keywords, hyphens included, as field names."""
+
+    def __init__(self, header: fits.Header, extra: Mapping[str, Any], template: str) -> None:
+        self._header = header
+        self._extra = extra
+        self._template = template
+
+    def get_field(self, field_name: str, args: Any, kwargs: Any) -> tuple[Any, str]:
+        """Look the whole field name up, so that no attribute of a value can be reached."""
+        value = self._extra.get(field_name)
+        if value is None and field_name:
+            value = value_of(self._header, field_name)
+        if value is None and field_name.upper() == "CLRCHNL":
+            value = schema.MONO
+        if value is None or not isinstance(value, str | int | float):
+            known = sorted({*self._extra, *(key for key in self._header if key)})
+            raise HeaderError(
+                f"the name template {self._template!r} asks for {field_name!r}, which the header "
+                f"does not have; it has {', '.join(known)}"
+            )
+        return (_clean(value) if isinstance(value, str) else value), field_name
+
+
+def _clean(value: str) -> str:
+    value = _FORBIDDEN.sub("_", value.strip())
+    return "_" if value in (".", "..") else value
+
+
+def fill_template(
+    template: str | PathLike[str], header: fits.Header, extra: Mapping[str, Any] | None = None
+) -> str:
+    """File name of a template such as "{RAWFNAME}_{CLRCHNL}.fits", filled from a header.
+
+    Parameters
+    ----------
+    template
+        In Python's format language ("{FNUM:06d}"); the fields are keywords of the header.
+    header
+        Where the values come from. CLRCHNL is always known: "mono" where there is no such card.
+    extra
+        More values, tried first.
+
+    Raises
+    ------
+    HeaderError
+        If a keyword is missing or cannot be written in the format asked for.
+
+    Notes
+    -----
+    Path separators and control characters in a value become "_", so that the value of a card
+    never chooses the directory.
+
+    Examples
+    --------
+    >>> fill_template("out/{OBJECT}_{CLRCHNL}.fits", fits.Header({"OBJECT": "M31/M32"}))
+    'out/M31_M32_mono.fits'
+    """
+    text = os.fspath(template)
+    try:
+        return _HeaderFormatter(header, extra or {}, text).vformat(text, (), {})
+    except HeaderError:
+        raise
+    except ValueError as error:
+        raise HeaderError(f"the name template {text!r} cannot be filled: {error}") from error

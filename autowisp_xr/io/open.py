@@ -1,0 +1,207 @@
+"""FITS files as a frame set whose pixels are read when they are asked for."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from autowisp_xr import provenance, schema
+from autowisp_xr.camera import Camera
+from autowisp_xr.cards import value_of
+from autowisp_xr.errors import BadImageError, ImageMismatchError
+from autowisp_xr.io.arrange import Arrangement, arrange
+from autowisp_xr.io.lazy import Planes, as_variable
+from autowisp_xr.io.names import Paths
+from autowisp_xr.io.scanning import FileRecord, scan
+from autowisp_xr.io.settle import settle_camera
+from autowisp_xr.io.spellings import Spellings
+
+__all__ = ["open_fits"]
+
+_STRING = np.dtypes.StringDType()
+_TEXT_COORDS = ("image_type", "filter", "object")
+_NUMBER_COORDS = {"exposure": "s", "ra": "deg", "dec": "deg", "temperature": "degC", "gain": ""}
+_UNITS = {
+    "adu": "adu",
+    "adus": "adu",
+    "count": "adu",
+    "counts": "adu",
+    "dn": "adu",
+    "electron": "electron",
+    "electrons": "electron",
+    "e": "electron",
+    "e-": "electron",
+}
+
+
+def open_fits(
+    paths: Paths,
+    *,
+    camera: Camera | None = None,
+    hdu: int | Mapping[str, int] | None = None,
+    spellings: Spellings | None = None,
+    on_error: Literal["raise", "skip"] = "raise",
+    dtype: npt.DTypeLike | None = None,
+) -> xr.Dataset:
+    """Open FITS files as a frame set; headers are read now, pixels when they are used.
+
+    Parameters
+    ----------
+    paths
+        A path, a glob pattern, a directory, or several of these; in natural order.
+    camera
+        What is known about the camera. What it leaves open comes from the headers: EGAIN,
+        RDNOISE, SATURATE, BAYERPAT, TRIMSEC, BIASSEC and their like; never from GAIN.
+    hdu
+        Which HDU is the image: None for the first that holds one, a number, or
+        {channel: number} where each channel is an HDU of its own.
+    spellings
+        Which cards say what, where the usual ones do not do.
+    on_error
+        What to do with a file that cannot be read or whose header contradicts itself: "raise",
+        or "skip", which records the reason in the history.
+    dtype
+        float32 or float64 for ``image`` and ``variance``; None for the types as stored.
+
+    Returns
+    -------
+    ``image`` and, where the files have error and mask planes, ``variance`` (error squared) and
+    ``mask``, over (frame, channel, y, x), lazily indexed and without dask; coordinates in memory,
+    ``camera`` and ``history`` in the attributes. Raw frames of a colour camera are split into its
+    channels; incomplete super-pixels at the far edge of an odd-sized frame are left out, and
+    recorded. Calibrated files come as they are: those that share RAWFNAME and differ in CLRCHNL
+    are channels of one frame, and a history that this package wrote into them is taken up again.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing by one of the names.
+    BadImageError
+        For a file that is not FITS, truncated, or without a two-dimensional image.
+    HeaderError
+        If cards, or the headers of two files, contradict each other.
+    ImageMismatchError
+        If the files differ in shape, place, channels, planes or units.
+    """
+    if on_error not in ("raise", "skip"):
+        raise ValueError(f"on_error is 'raise' or 'skip', not {on_error!r}")
+    if dtype is not None and np.dtype(dtype) not in (np.float32, np.float64):
+        raise ValueError(f"dtype is float32 or float64, or None for as stored, not {dtype!r}")
+    records, skipped = _readable(scan(paths, hdu=hdu, spellings=spellings), on_error)
+    camera = settle_camera(records, camera, hdu)
+    order = arrange(records, camera, hdu)
+    units, guesses = _units(records)
+    ds = xr.Dataset(_variables(order, dtype), _coordinates(order))
+    ds = schema.with_attributes(ds, units).assign_attrs(camera=camera.to_json())
+    options: dict[str, Any] = {
+        "hdu": hdu,
+        "spellings": spellings,
+        "dtype": None if dtype is None else np.dtype(dtype).name,
+        "skipped": skipped,
+        "left_out": order.left_out,
+        "guesses": guesses,
+    }
+    options = {name: value for name, value in options.items() if value not in (None, {})}
+    histories = {record.layout.history for record in records if record.layout}
+    shared = _valid_history(histories.pop()) if len(histories) == 1 else None
+    if shared is not None:
+        ds.attrs["history"] = shared
+        if not skipped:
+            return ds
+    # what the record stands upon has no pixels: their digest would read every file
+    source = ds.drop_vars(list(ds.data_vars))
+    return provenance.record(
+        ds, "open_fits", options, source=source, files=[record.path for record in records]
+    )
+
+
+def _readable(
+    records: Sequence[FileRecord], on_error: str
+) -> tuple[list[FileRecord], dict[str, str]]:
+    good = [record for record in records if record.error is None]
+    bad = [record for record in records if record.error is not None]
+    if bad and on_error == "raise" and bad[0].error is not None:
+        raise bad[0].error
+    skipped = {record.path: str(record.error) for record in bad}
+    if not good:
+        reasons = "".join(f"\n  - {reason}" for reason in skipped.values())
+        raise BadImageError(f"none of the {len(bad)} files can be opened:{reasons}")
+    return good, skipped
+
+
+def _valid_history(text: str) -> str | None:
+    try:
+        records = json.loads(text) if text else None
+    except json.JSONDecodeError:
+        # cards were lost or changed on the way; what is left is no history
+        return None
+    return text if records and isinstance(records, list) else None
+
+
+def _units(records: Sequence[FileRecord]) -> tuple[str, dict[str, list[str]]]:
+    guesses: dict[str, list[str]] = {}
+    found: dict[str, str] = {}
+    for record in records:
+        for guess in record.guesses:
+            guesses.setdefault(guess, []).append(record.path)
+        written = value_of(record.header, "BUNIT")
+        if written is not None:
+            units = _UNITS.get(str(written).lower(), str(written))
+        elif record.is_master and record.coordinates["image_type"] == "flat":
+            units = "1"
+            guesses.setdefault("a master flat without BUNIT is dimensionless", []).append(
+                record.path
+            )
+        else:
+            units = "adu"
+        found.setdefault(units, record.path)
+    if len(found) > 1:
+        listed = ", ".join(f"{units!r} in {path}" for units, path in found.items())
+        raise ImageMismatchError(f"the files differ in units (BUNIT): {listed}; open them apart")
+    return next(iter(found)), guesses
+
+
+def _variables(order: Arrangement, dtype: npt.DTypeLike | None) -> dict[str, xr.Variable]:
+    shape = (order.height, order.width)
+    wanted = None if dtype is None else np.dtype(dtype)
+    planes = order.planes("image")
+    if planes is None:
+        raise BadImageError(f"{order.frames[0][0].path} holds no image")
+    image = Planes(planes, order.cuts, shape, wanted)
+    variables = {"image": as_variable(image)}
+    errors = order.planes("error")
+    if errors is not None:
+        kind = image.dtype if image.dtype.kind == "f" else np.dtype(np.float32)
+        variables["variance"] = as_variable(Planes(errors, order.cuts, shape, kind, squared=True))
+    masks = order.planes("mask")
+    if masks is not None:
+        variables["mask"] = as_variable(Planes(masks, order.cuts, shape, np.dtype(np.uint8)))
+    return variables
+
+
+def _coordinates(order: Arrangement) -> dict[str, Any]:
+    heads = [records[0] for records in order.frames]
+    columns = [record.coordinates for record in heads]
+
+    def text(values: Sequence[str]) -> tuple[str, npt.NDArray[Any]]:
+        return ("frame", np.array(values, dtype=_STRING))
+
+    return {
+        **schema.place(order.channels, order.height, order.width, order.y, order.x),
+        "frame": text(order.names),
+        "time": ("frame", np.array([c["time"] for c in columns], dtype="datetime64[ns]")),
+        **{
+            name: (
+                "frame",
+                np.array([c[name] for c in columns], dtype=np.float64),
+                {"units": units} if units else {},
+            )
+            for name, units in _NUMBER_COORDS.items()
+        },
+        **{name: text([c[name] for c in columns]) for name in _TEXT_COORDS},
+        "path": text([record.path for record in heads]),
+        "header": text([record.layout.header if record.layout else "" for record in heads]),
+    }

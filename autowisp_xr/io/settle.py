@@ -1,0 +1,104 @@
+"""What a set of files says about its one camera."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from autowisp_xr import schema
+from autowisp_xr.camera import Camera, ChannelSlice
+from autowisp_xr.cards import value_of
+from autowisp_xr.errors import HeaderError
+from autowisp_xr.io.scanning import FileRecord
+
+__all__ = ["settle_camera"]
+
+
+def settle_camera(
+    records: Sequence[FileRecord], camera: Camera | None, hdu: int | Mapping[str, int] | None
+) -> Camera:
+    """Complete the camera given by what the headers say where it says nothing.
+
+    Raises
+    ------
+    HeaderError
+        If headers contradict each other on something that the camera does not settle.
+    """
+    camera = camera or Camera()
+    facts: dict[str, Any] = {}
+    products = isinstance(hdu, Mapping) is False and any(r.place is not None for r in records)
+    for name in ("channels", "gain", "read_noise", "saturation", "image_area", "overscan"):
+        if getattr(camera, name) not in (None, ()):
+            continue
+        if products and name == "channels":
+            facts[name] = _product_channels(records)
+        elif products and name == "gain":
+            facts[name] = _product_gain(records, camera.channels or facts.get("channels"))
+        else:
+            facts[name] = _agreed(name, [(r.path, r.facts.get(name)) for r in records])
+    if isinstance(hdu, Mapping) and not _is_pattern_of(facts.get("channels"), list(hdu)):
+        facts["channels"] = None
+    if facts.get("saturation") is not None:
+        # headers count from zero, the camera from its bias level
+        level = facts["saturation"] - camera.bias_level
+        facts["saturation"] = level if level > 0 else None
+    return camera.completed_by(facts)
+
+
+def _agreed(name: str, said: Sequence[tuple[str, Any]]) -> Any:
+    """Fact on which all headers agree that say anything about it."""
+    known = [(path, value) for path, value in said if value is not None]
+    if not known:
+        return None
+    first_path, first = known[0]
+    for path, value in known[1:]:
+        if isinstance(first, float):
+            same = math.isclose(first, value, rel_tol=1e-3)
+        else:
+            same = first == value
+        if not same:
+            raise HeaderError(
+                f"the headers disagree on the camera's {name}: {first_path} says {first!r}, {path} "
+                f"says {value!r}; open the files apart, or give a Camera with {name}"
+            )
+    return first
+
+
+def _product_gain(
+    records: Sequence[FileRecord], channels: Mapping[str, Any] | None
+) -> float | dict[str, float] | None:
+    """Gain that the calibration assumed (CALBGAIN), else that of the header, by channel."""
+    said: dict[str, list[tuple[str, Any]]] = {}
+    for record in records:
+        assumed = value_of(record.header, "CALBGAIN")
+        if not isinstance(assumed, int | float) or isinstance(assumed, bool) or assumed <= 0:
+            assumed = record.facts.get("gain")
+        channel = record.place.channel if record.place else schema.MONO
+        said.setdefault(channel, []).append((record.path, assumed))
+    agreed = {channel: _agreed("gain", values) for channel, values in said.items()}
+    gains = {channel: float(gain) for channel, gain in agreed.items() if gain is not None}
+    if not gains:
+        return None
+    if len(set(gains.values())) == 1:
+        return next(iter(gains.values()))
+    return gains if set(gains) == set(channels or (schema.MONO,)) else None
+
+
+def _product_channels(records: Sequence[FileRecord]) -> dict[str, ChannelSlice] | None:
+    channels: dict[str, ChannelSlice] = {}
+    for record in records:
+        place = record.place
+        if place is not None and place.channel != schema.MONO:
+            # a camera counts from the corner of the raw frame, a file from its own first pixel
+            cut = place.cut
+            channels[place.channel] = ChannelSlice(
+                y_offset=(place.y + cut.y_offset) % cut.y_step,
+                y_step=cut.y_step,
+                x_offset=(place.x + cut.x_offset) % cut.x_step,
+                x_step=cut.x_step,
+            )
+    steps = {(cut.y_step, cut.x_step) for cut in channels.values()}
+    return channels if len(steps) == 1 else None
+
+
+def _is_pattern_of(pattern: str | None, names: list[str]) -> bool:
+    return pattern is not None and set(names) <= set(Camera(channels=pattern).channels)

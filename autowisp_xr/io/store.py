@@ -1,0 +1,255 @@
+"""Cubes at rest: Zarr format 3, written frame by frame, read band by band.
+
+Decision: a shard is a whole frame and its inner chunks are bands of rows, so that one tiling
+serves calibration, which writes frames, and stacking, which reads a band of all frames. A chunk
+is about half a megabyte: with larger ones a band of a hundred frames would not fit in memory.
+Integers go through lz4 with bit-shuffle (half the size); the noise of floats does not compress, so
+they are left as they are.
+
+A store says in its attributes which Dataset it is of (by identity) and whether it is complete;
+while it is not, ``_state/written`` holds a mark for each frame that is. A killed run is taken up
+where it stopped, and nothing else may be written into its place.
+"""
+
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+from zarr.codecs import BloscCname, BloscCodec, BloscShuffle
+
+from autowisp_xr import provenance, schema
+from autowisp_xr.errors import BadImageError
+from autowisp_xr.flags import Flag
+
+__all__ = ["open_zarr", "to_zarr"]
+
+_STATE = "autowisp_xr_store"
+_MARKS = "_state/written"
+_CHUNK_BYTES = 2**19
+
+
+def to_zarr(
+    ds: xr.Dataset,
+    path: str | PathLike[str],
+    *,
+    group: str | None = None,
+    overwrite: bool = False,
+) -> xr.Dataset:
+    """Write frames or a master to Zarr, and open what was written.
+
+    Parameters
+    ----------
+    ds
+        Frames (frame, channel, y, x) or a master; lazy ones are computed here, once, a few frames
+        at a time.
+    path, group
+        Directory of the store, and the group in it; other groups are left alone.
+    overwrite
+        Whether a group that holds something else may be replaced.
+
+    Returns
+    -------
+    The same Dataset, lazily indexed in the store. If the store has all of this very Dataset
+    already, nothing is computed; if a run was killed, only the frames that it did not finish are.
+
+    Raises
+    ------
+    FileExistsError
+        If the group holds something else, before anything is computed.
+    """
+    schema.check(ds, master="frame" not in ds.dims)
+    place = f"{fspath(path)}/{group or ''}".rstrip("/")
+    state: dict[str, Any] = {"identity": provenance.identity(ds), "complete": False}
+    found = _state(path, group)
+    if found is not None and not overwrite:
+        if found.get("identity") != state["identity"]:
+            raise FileExistsError(
+                f"{place} holds something else already; choose another group, or overwrite=True"
+            )
+        if found["complete"]:
+            return open_zarr(path, group=group)
+    if found is None or found.get("identity") != state["identity"] or not found.get("created"):
+        _create(ds, path, group, state)
+    target = zarr.open_group(path, path=group or "", mode="r+")
+    _write(ds, path, group, target)
+    hashed = provenance.with_hashes(ds).attrs.get("history")
+    if hashed:
+        target.attrs["history"] = hashed
+    target.attrs[_STATE] = state | {"created": True, "complete": True}
+    if "_state" in target:
+        del target["_state"]
+    return open_zarr(path, group=group)
+
+
+def open_zarr(
+    path: str | PathLike[str], *, group: str | None = None, unfinished: bool = False
+) -> xr.Dataset:
+    """Frames or a master that :func:`to_zarr` wrote.
+
+    Parameters
+    ----------
+    path, group
+        As they were written.
+    unfinished
+        Whether a store whose writing was interrupted gives the frames that it has, instead of
+        an error.
+
+    Returns
+    -------
+    The Dataset, planes lazily indexed, coordinates in memory.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such group.
+    BadImageError
+        If the group is unfinished, or was not written by :func:`to_zarr`.
+    """
+    place = f"{fspath(path)}/{group or ''}".rstrip("/")
+    state = _state(path, group)
+    if state is None:
+        raise FileNotFoundError(f"{place}: there is no such Zarr group")
+    if "complete" not in state:
+        raise BadImageError(f"{place} was not written by to_zarr; open it with xarray.open_zarr")
+    ds = xr.open_zarr(
+        fspath(path), group=group, chunks=None, consolidated=False, mask_and_scale=False
+    )
+    ds.attrs.pop(_STATE, None)
+    text = np.dtypes.StringDType()
+    coords = {}
+    for name, coord in ds.coords.items():
+        loaded = coord.load()
+        if loaded.dtype.kind in "OUT":
+            loaded = loaded.copy(data=np.array(loaded.values.tolist(), dtype=text))
+        coords[name] = loaded
+    ds = ds.assign_coords(coords)
+    if state["complete"]:
+        return ds
+    marks = np.asarray(zarr.open_group(path, path=group or "", mode="r")[_MARKS]) != 0
+    if not unfinished:
+        raise BadImageError(
+            f"{place} is unfinished: {marks.sum()} of {marks.size} frames are written; run what "
+            "wrote it again to complete it, or open it with unfinished=True"
+        )
+    return ds.isel(frame=np.flatnonzero(marks))
+
+
+def _state(path: str | PathLike[str], group: str | None) -> dict[str, Any] | None:
+    """What a group says of itself; None where there is no group, empty where it says nothing."""
+    try:
+        found = zarr.open_group(path, path=group or "", mode="r")
+    except FileNotFoundError:
+        if group is None and Path(path).exists():
+            return {} if not Path(path).is_dir() or any(Path(path).iterdir()) else None
+        return None
+    state = found.attrs.get(_STATE)
+    if state is None:
+        # the root above the groups of a night holds nothing of its own
+        bare = not dict(found.attrs) and not list(found.array_keys())
+        return None if bare else {}
+    return dict(state)  # type: ignore[arg-type]
+
+
+def _create(
+    ds: xr.Dataset, path: str | PathLike[str], group: str | None, state: dict[str, Any]
+) -> None:
+    """Write coordinates and attributes, and the outlines of the planes."""
+    outline = ds.drop_encoding().chunk({"frame": 1} if "frame" in ds.dims else {})
+    outline = outline.assign_coords(
+        {name: coord.compute() for name, coord in outline.coords.items()}
+    )
+    outline.attrs[_STATE] = state
+    outline.to_zarr(
+        fspath(path),
+        group=group,
+        mode="w",
+        compute=False,
+        consolidated=False,
+        zarr_format=3,
+        encoding=_encoding(ds),
+    )
+    target = zarr.open_group(path, path=group or "", mode="r+")
+    if "frame" in ds.dims:
+        target.create_array(
+            _MARKS,
+            shape=(ds.sizes["frame"],),
+            chunks=(1,),
+            dtype="uint8",
+            fill_value=0,
+            dimension_names=["frame"],
+        )
+    target.attrs[_STATE] = state | {"created": True}
+
+
+def _write(
+    ds: xr.Dataset, path: str | PathLike[str], group: str | None, target: zarr.Group
+) -> None:
+    import dask.array as da
+    from dask.base import compute
+
+    alone = [str(name) for name in ds.data_vars if "frame" not in ds[name].dims]
+    planes = [str(name) for name in ds.data_vars if name not in alone]
+    place = (fspath(path), group or "")
+    written: Any = ()
+    if planes:
+        missing = np.flatnonzero(np.asarray(target[_MARKS]) == 0)
+        left = ds[planes].isel(frame=missing).chunk({"frame": 1, "channel": -1, "y": -1, "x": -1})
+        if missing.size:
+            index = da.from_array(missing.reshape(-1, 1, 1, 1), chunks=(1, 1, 1, 1))
+            written = da.map_blocks(
+                _write_frame,
+                index,
+                *(left[name].data for name in planes),
+                names=planes,
+                place=place,
+                dtype=bool,
+                chunks=index.chunks,
+                meta=np.empty((0, 0, 0, 0), bool),
+            )
+    lazy = {name: ds[name].chunk().data for name in alone}
+    _, values = compute(written, lazy)
+    for name, value in values.items():
+        target[name][...] = value  # type: ignore[index]
+
+
+def _write_frame(index: Any, *planes: Any, names: list[str], place: tuple[str, str]) -> Any:
+    """Write all planes of one frame, then its mark."""
+    path, group = place
+    target = zarr.open_group(path, path=group, mode="r+")
+    frame = int(index.item())
+    for name, plane in zip(names, planes, strict=True):
+        target[name][frame : frame + 1] = plane  # type: ignore[index]
+    target[_MARKS][frame] = 1  # type: ignore[index]
+    return np.ones((1, 1, 1, 1), bool)
+
+
+def _encoding(ds: xr.Dataset) -> dict[str, dict[str, Any]]:
+    encoding: dict[str, dict[str, Any]] = {}
+    for name, variable in ds.data_vars.items():
+        width = variable.sizes["x"] * variable.dtype.itemsize
+        rows = max(1, min(variable.sizes["y"], _CHUNK_BYTES // width))
+        whole = -(-variable.sizes["y"] // rows) * rows
+        outer = (1,) if "frame" in variable.dims else ()
+        integers = variable.dtype.kind in "ui"
+        encoding[str(name)] = {
+            "chunks": (*outer, 1, rows, variable.sizes["x"]),
+            "shards": (*outer, variable.sizes["channel"], whole, variable.sizes["x"]),
+            "compressors": [
+                BloscCodec(
+                    cname=BloscCname.lz4,
+                    shuffle=BloscShuffle.bitshuffle,
+                    typesize=variable.dtype.itemsize,
+                )
+            ]
+            if integers
+            else None,
+        }
+        if name == "mask":
+            # what was never written must not read as good
+            encoding["mask"]["fill_value"] = int(Flag.FAULT)
+    if "time" in ds.coords:
+        encoding["time"] = {"units": "nanoseconds since 1970-01-01", "dtype": "int64"}
+    return encoding

@@ -1,0 +1,208 @@
+import math
+import warnings
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from autowisp_xr.camera import Camera
+from autowisp_xr.errors import HeaderError
+from autowisp_xr.io.coordinates import is_master, read_coordinates, read_facts
+from autowisp_xr.io.spellings import Spellings
+
+
+def read(**cards):
+    return read_coordinates(header(**cards), Spellings())
+
+
+def header(**cards):
+    return fits.Header({name.replace("_", "-"): value for name, value in cards.items()})
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Bias Frame", "bias"),
+        ("zero", "bias"),
+        ("BIAS", "bias"),
+        ("masterzero", "bias"),
+        ("Dark Frame", "dark"),
+        ("masterdark", "dark"),
+        ("Flat Field", "flat"),
+        ("skyflat", "flat"),
+        ("Twilight_Flat", "flat"),
+        ("LAMPFLAT", "flat"),
+        ("LIGHT", "object"),
+        ("Light Frame", "object"),
+        ("SPECTRUM", "object"),
+        ("ARC", "other"),
+    ],
+)
+def test_types_are_normalised(text, kind):
+    assert read(IMAGETYP=text)["image_type"] == kind
+
+
+def test_a_header_that_says_nothing_is_read():
+    found = read()
+    assert found["image_type"] == "other"
+    assert found["filter"] == found["object"] == ""
+    assert np.isnat(found["time"])
+    for name in ("exposure", "ra", "dec", "temperature", "gain"):
+        assert math.isnan(found[name])
+
+
+@pytest.mark.parametrize(
+    "cards",
+    [
+        {"DATE_OBS": "2024-06-20T09:16:19.5"},
+        {"DATE_OBS": "2024-06-20 09:16:19.5Z"},
+        {"DATE_OBS": "2024-06-20", "TIME_OBS": "9:16:19.5"},
+        {"DATE_OBS": "2024-06-20", "UT": "2024-06-20T09:16:19.5"},
+        {"MJD_OBS": 60481.38633680556},
+        {"JD": 2460481.8863368057},
+        {"DATE_AVG": "2024-06-20T09:16:24.5"},
+        {"DATE_AVG": "2024-06-20T09:17:01.5", "TIMESYS": "TAI"},
+        {"JD_OBS": 2460481.886394676, "DATE_OBS": "1999-01-01T00:00:00"},
+        {"MJD_OBS": 60481.38633680556, "DATE_OBS": "2024-06-20"},
+    ],
+)
+def test_time_is_the_middle_of_the_exposure(cards):
+    time = read(EXPTIME=10, **cards)["time"]
+    assert time.dtype == np.dtype("datetime64[ns]")
+    assert abs(time - np.datetime64("2024-06-20T09:16:24.5")) < np.timedelta64(100, "us")
+
+
+def test_a_date_of_the_last_century_is_read():
+    found = read(EXPTIME=0, DATE_OBS="31/12/98", UT="23:59:58")
+    assert found["time"] == np.datetime64("1998-12-31T23:59:58")
+
+
+@pytest.mark.parametrize("date", ["2024-13-45T00:00:00", "yesterday", "2024-06-20T25:61", "", 7])
+def test_a_date_that_is_none_is_unknown(date):
+    assert np.isnat(read(EXPTIME=10, DATE_OBS=date)["time"])
+
+
+@pytest.mark.parametrize(
+    ("ra", "dec", "expected"),
+    [
+        (193.04166, 40.97, (193.04166, 40.97)),
+        ("16 02 11.83", "+28 10 11", (240.549292, 28.169722)),
+        (" 22:04:08", "-00:55:31", (331.033333, -0.925278)),
+        ("16h02m11.83s", "-28d10m11s", (240.549292, -28.169722)),
+        ("193.5", "-40.5", (193.5, -40.5)),
+        (-10.0, 95.0, (350.0, math.nan)),
+        ("24:61:00", "UNKNOWN", (math.nan, math.nan)),
+        (-9999, "", (math.nan, math.nan)),
+    ],
+)
+def test_numbers_are_degrees_and_sexagesimal_right_ascensions_hours(ra, dec, expected):
+    found = read(RA=ra, DEC=dec)
+    np.testing.assert_allclose((found["ra"], found["dec"]), expected, atol=1e-5)
+
+
+def test_numbers_may_be_text_with_units():
+    found = read(CAMTEMP="44 C", EXPTIME="1.5D1", GAIN=80, FILTERS=48, OBJECT=" M 31 ")
+    assert (found["temperature"], found["exposure"], found["gain"]) == (44.0, 15.0, 80.0)
+    assert (found["filter"], found["object"]) == ("48", "M 31")
+
+
+def test_exposures_that_disagree_are_an_error_that_says_what_to_do():
+    cards = header(EXPTIME=10.0, EXPOSURE=12.0)
+    with pytest.raises(HeaderError, match=r"EXPTIME .* 10 s, EXPOSURE says 12 s.*extended"):
+        read_coordinates(cards, Spellings())
+    preferring = Spellings().extended(exposure="EXPOSURE")
+    assert read_coordinates(cards, preferring)["exposure"] == 12.0
+    assert read(EXPTIME=10.0, EXPOSURE=10.05, TELAPSE=14.0)["exposure"] == 10.0
+    assert read(TELAPSE=14.0)["exposure"] == 14.0
+
+
+def test_types_that_disagree_are_an_error_that_says_what_to_do():
+    cards = header(IMAGETYP="Light Frame", FRAME="Flat")
+    with pytest.raises(HeaderError, match=r"'Light Frame', an? object, but FRAME is 'Flat'"):
+        read_coordinates(cards, Spellings())
+    assert read_coordinates(cards, Spellings().extended(image_type="FRAME"))["image_type"] == "flat"
+    assert read(IMAGETYP="Light Frame", FRAME="ARC")["image_type"] == "object"
+
+
+def test_a_user_extends_the_table():
+    mine = Spellings().extended(exposure="IMG_EXP", image_types={"LED": "flat"})
+    found = read_coordinates(fits.Header({"IMG_EXP": 1999, "OBSTYPE": "led"}), mine)
+    assert (found["exposure"], found["image_type"]) == (1999.0, "flat")
+    assert Spellings().exposure[0] == "EXPTIME"
+
+
+def test_what_is_no_spelling_is_refused():
+    with pytest.raises(TypeError, match="no spellings of exposures; there are exposure"):
+        Spellings().extended(exposures="IMG_EXP")
+    with pytest.raises(ValueError, match="not 'falt'"):
+        Spellings().extended(image_types={"led": "falt"})
+
+
+def test_unreadable_cards_that_are_not_needed_do_no_harm():
+    cards = [
+        "EXPTIME = +1.000000000000E+001",
+        "JUNK    = 'open",
+        "EGAIN   = 1.2.3",
+        "RA      = ???",
+    ]
+    text = "".join(f"{card:<80}" for card in cards)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = read_coordinates(fits.Header.fromstring(text), Spellings())
+    assert found["exposure"] == 10.0
+    assert math.isnan(found["ra"])
+
+
+@pytest.mark.parametrize("height", [4, 5])
+@pytest.mark.parametrize("order", ["TOP-DOWN", "BOTTOM-UP"])
+@pytest.mark.parametrize("down", [0, 1])
+@pytest.mark.parametrize("right", [0, 1])
+def test_pattern_is_that_of_the_pixels_as_stored(height, order, down, right):
+    pattern = "GRBG"
+    facts = read_facts(
+        header(BAYERPAT=pattern, XBAYROFF=right, YBAYROFF=down, ROWORDER=order),
+        Spellings(),
+        height,
+        6,
+    )
+    names = [name[0] for name in Camera(channels=facts["channels"]).channels]
+    for y in (0, 1):
+        for x in (0, 1):
+            row = height - 1 - y if order == "BOTTOM-UP" else y
+            assert names[2 * y + x] == pattern[2 * ((row + down) % 2) + (x + right) % 2]
+
+
+def test_facts_are_read_and_nonsense_passed_over():
+    good = read_facts(
+        header(E_GAIN=0.46, RDNOISE=5, SATURATE=60000, GAIN=200, TRIMSEC="[  3:   6,  1: 5]"),
+        Spellings(),
+        5,
+        7,
+    )
+    assert (good["gain"], good["read_noise"], good["saturation"]) == (0.46, 5.0, 60000.0)
+    assert good["image_area"] == {"xmin": 2, "xmax": 6, "ymin": 0, "ymax": 5}
+    bad = read_facts(
+        header(
+            EGAIN=-1,
+            RDNOISE=-5.0,
+            SATURATE=0,
+            BAYERPAT="RGB",
+            TRIMSEC="[1:9,1:5]",
+            BIASSEC="UNKNOWN",
+        ),
+        Spellings(),
+        5,
+        7,
+    )
+    assert set(bad.values()) == {None}
+    assert Camera().completed_by(bad) == Camera()
+
+
+def test_gain_the_setting_is_never_electrons_per_adu():
+    assert read_facts(header(GAIN=2.0), Spellings(), 5, 7)["gain"] is None
+
+
+def test_masters_are_known_by_their_type_or_their_count():
+    assert is_master(header(IMAGETYP="MasterBias"))
+    assert is_master(header(NUMFCOMB=10))
+    assert not is_master(header(IMAGETYP="bias"))
