@@ -1,0 +1,95 @@
+"""``autowisp-xr``: the whole night from a terminal."""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; 0 if all went well, 1 after an error, 2 for a wrong call."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    # what computes is imported here, so that --help answers at once
+    from autowisp_xr.errors import AutowispError
+
+    try:
+        return options.run(options)
+    except (AutowispError, OSError, ValueError) as error:
+        if options.debug:
+            raise
+        print(f"autowisp-xr: error: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="autowisp-xr",
+        description="Calibrate and stack astronomical frames, with honest variances.",
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    steps = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    demo = steps.add_parser(
+        "demo",
+        help="make a small night with a known truth, reduce it, and say how well it went",
+        description="Make a small night with a known truth, reduce it, and print how well the "
+        "truth was recovered. Leaves raw frames, masters, calibrated frames and a deep stack.",
+    )
+    demo.add_argument(
+        "-o", "--out", type=Path, default=Path("autowisp-xr-demo"), help="directory to make"
+    )
+    demo.set_defaults(run=_demo)
+
+    reduce = steps.add_parser(
+        "reduce",
+        help="make masters and calibrated frames of all raw frames in a directory",
+        description="Sort the FITS files of a directory by type, group them by size, channels, "
+        "filter and exposure, make the masters, calibrate, and write FITS, Zarr and a summary "
+        "that says what was left out and why. The raw frames are only read. Run it again to take "
+        "up an interrupted run.",
+    )
+    reduce.add_argument("night", type=Path, metavar="NIGHT_DIR", help="directory of raw frames")
+    reduce.add_argument("-o", "--out", type=Path, required=True, help="directory for the results")
+    reduce.add_argument(
+        "--camera",
+        type=Path,
+        metavar="FILE",
+        help="TOML file with gain (e/ADU), read_noise (e), saturation (ADU), bias_level (ADU), "
+        "channels, image_area, overscan, leak_directions; the headers say the rest",
+    )
+    reduce.add_argument(
+        "--overwrite", action="store_true", help="replace results of other frames in OUT"
+    )
+    reduce.set_defaults(run=_reduce)
+    return parser
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from autowisp_xr.night.demo import demo
+
+    if options.out.exists():
+        raise FileExistsError(f"{options.out} exists; remove it, or choose another with -o")
+    started = time.monotonic()
+    demo(options.out, say=_say)
+    print(f"\n{options.out}/ has raw/, reduced/ (see summary.txt) and deep.fits")
+    print(f"done in {time.monotonic() - started:.1f} s")
+    return 0
+
+
+def _reduce(options: argparse.Namespace) -> int:
+    from autowisp_xr import Camera, reduce
+
+    camera = Camera.from_toml(options.camera) if options.camera else None
+    summary = reduce(
+        options.night, options.out, camera=camera, overwrite=options.overwrite, say=_say
+    )
+    print()
+    print(summary, end="")
+    return 1 if summary.failed else 0
+
+
+_say: Callable[[str], None] = print
