@@ -1,7 +1,7 @@
 """Names of a package that are imported when they are first used.
 
-Importing numba and scipy takes as long as stacking thirty small frames, so nothing loads them before a
-verb that computes is called.
+Importing numba and scipy takes as long as stacking thirty small frames, so nothing loads them
+before a verb that computes is called.
 """
 
 from collections.abc import Callable, Mapping

@@ -71,9 +71,7 @@ class Region:
         try:
             return cls(**dict(area))  # type: ignore[arg-type]
         except TypeError:
-            raise CalibrationError(
-                f"an area has xmin, xmax, ymin and ymax, not {area!r}"
-            ) from None
+            raise CalibrationError(f"an area has xmin, xmax, ymin and ymax, not {area!r}") from None
 
     def check_inside(self, height: int, width: int, name: str) -> None:
         """Raise OutsideImageError unless the region lies in a frame of this height and width."""
@@ -259,9 +257,7 @@ def _bayer_channels(pattern: str) -> dict[str, ChannelSlice]:
         name = colour
         if colour == "G":
             name = "G2" if "G1" in channels else "G1"
-        channels[name] = ChannelSlice(
-            y_offset=place // 2, y_step=2, x_offset=place % 2, x_step=2
-        )
+        channels[name] = ChannelSlice(y_offset=place // 2, y_step=2, x_offset=place % 2, x_step=2)
     return channels
 
 

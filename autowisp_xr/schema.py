@@ -4,8 +4,8 @@ A *frame set* is a Dataset of ``image``, ``variance`` and ``mask`` over (frame, 
 in this order; a *master* is the same without ``frame``. ``y`` and ``x`` hold raw-frame pixel
 numbers, so that a crop stays traceable and a master of another place is never re-indexed in
 silence. Where a colour camera's planes interleave, ``y`` and ``x`` are the first row and column of
-each super-pixel, and ``y_offset``, ``x_offset``, ``y_step`` and ``x_step`` on ``channel`` say which of
-its pixels a plane holds.
+each super-pixel, and ``y_offset``, ``x_offset``, ``y_step`` and ``x_step`` on ``channel`` say
+which of its pixels a plane holds.
 """
 
 from collections import Counter

@@ -1,5 +1,4 @@
 import inspect
-import time
 
 import numpy as np
 import pytest
@@ -310,14 +309,3 @@ def test_truth_aligns_with_the_image_area():
 def test_what_cannot_be_is_refused(call, text):
     with pytest.raises(CalibrationError, match=text):
         call()
-
-
-def test_a_frame_of_a_million_pixels_takes_a_fraction_of_a_second():
-    night = Night(shape=(1024, 1024))
-    night.objects(1)
-    times = []
-    for k in range(3):
-        start = time.perf_counter()
-        night.objects(1, start=k + 2)
-        times.append(time.perf_counter() - start)
-    assert min(times) < 0.3

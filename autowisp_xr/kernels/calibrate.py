@@ -76,8 +76,8 @@ def calibrate_planes(
     photons
         A value of ``PHOTONS``.
     masters : (channel, y, x) arrays, or of size 0
-        Bias, dark, flat; variance that bias and dark add, with a leading axis of 1 or frame; relative
-        variance of the flat; mask.
+        Bias, dark, flat; variance that bias and dark add, with a leading axis of 1 or frame;
+        relative variance of the flat; mask.
     out : (frame, channel, y, x) arrays
         Image, variance, mask.
     """
@@ -86,8 +86,8 @@ def calibrate_planes(
     image_out, variance_out, mask_out = out
     frames, channels, height, width = raw.shape
     # what is not given is a row of its neutral value, which stays in the cache
-    zeros = np.zeros(width, image_out.dtype)
-    ones = np.ones(width, image_out.dtype)
+    zeros = np.zeros(width, bias.dtype)
+    ones = np.ones(width, bias.dtype)
     no_flags = np.zeros(width, np.uint8)
     for frame in range(frames):
         for channel in range(channels):
@@ -109,7 +109,7 @@ def calibrate_planes(
                 variance_row = variance_out[frame, channel, y]
                 mask_row = mask_out[frame, channel, y]
                 for x in range(width):
-                    value = np.float64(source[x]) - level
+                    value: Any = np.float64(source[x]) - level
                     bits = m_in[x] | m[x]
                     if value > limit:
                         bits |= _OVERSATURATED

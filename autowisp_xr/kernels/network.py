@@ -34,9 +34,11 @@ def odd_even_merge_network(number: int) -> npt.NDArray[np.int32]:
         span = width
         while span >= 1:
             for first in range(span % width, number - span, 2 * span):
-                for low in range(first, min(first + span, number - span)):
-                    if low // (2 * width) == (low + span) // (2 * width):
-                        pairs.append((low, low + span))
+                pairs.extend(
+                    (low, low + span)
+                    for low in range(first, min(first + span, number - span))
+                    if low // (2 * width) == (low + span) // (2 * width)
+                )
             span //= 2
         width *= 2
     return np.array(pairs, dtype=np.int32).reshape(-1, 2)

@@ -14,113 +14,16 @@ import numpy as np
 
 from autowisp_xr.flags import Flag
 from autowisp_xr.kernels._jit import kernel
+from autowisp_xr.kernels.clip import MEAN, centre, clip
 from autowisp_xr.kernels.network import odd_even_merge_network, sort_rows
 
 __all__ = ["MEAN", "Averages", "average_through_frames", "stack_pixels"]
 
-MEAN = -1.0  # in place of the quantile where the average is a mean
-
 _BLOCK = 128
 # a row stride of a power of two would put every frame of a pixel into one set of the cache
 _PADDING = 16
-_MAD_TO_SIGMA = 1.4826
 _FAULT = np.uint8(Flag.FAULT)
 _NO_LIMIT = -1
-
-
-@kernel
-def centre(rows: Any, pixel: int, low: int, high: int, quantile: float) -> float:
-    """Mean or quantile (linear between neighbours) of the sorted values ``low <= i < high``."""
-    if quantile < 0:
-        total = 0.0
-        for i in range(low, high):
-            total += np.float64(rows[i, pixel])
-        return total / (high - low)
-    position = quantile * (high - low - 1)
-    below = int(position)
-    share = position - below
-    first = np.float64(rows[low + below, pixel])
-    if share == 0.0:
-        return first
-    second = np.float64(rows[low + below + 1, pixel])
-    if share == 0.5:
-        return 0.5 * (first + second)
-    return first + share * (second - first)
-
-
-@kernel
-def square_sum(rows: Any, pixel: int, low: int, high: int, about: float) -> float:
-    """Sum of the squared distances of the sorted values from ``about``."""
-    total = 0.0
-    for i in range(low, high):
-        distance = np.float64(rows[i, pixel]) - about
-        total += distance * distance
-    return total
-
-
-@kernel
-def median_distance(rows: Any, pixel: int, low: int, high: int, about: float) -> float:
-    """Median of |value - about|, by merging the sorted values outwards from ``about``."""
-    above = low
-    while above < high and np.float64(rows[above, pixel]) < about:
-        above += 1
-    below = above - 1
-    number = high - low
-    before = 0.0
-    distance = 0.0
-    for _ in range(number // 2 + 1):
-        before = distance
-        left = about - np.float64(rows[below, pixel]) if below >= low else np.inf
-        right = np.float64(rows[above, pixel]) - about if above < high else np.inf
-        if left < right:
-            distance = left
-            below -= 1
-        else:
-            distance = right
-            above += 1
-    return distance if number % 2 == 1 else 0.5 * (before + distance)
-
-
-@kernel
-def clip(
-    rows: Any,
-    pixel: int,
-    low: int,
-    high: int,
-    about: float,
-    squares: float,
-    clipping: tuple[float, float, bool, int],
-    quantile: float,
-) -> tuple[int, int, float, float, bool]:
-    """Reject from both ends until nothing lies beyond the thresholds, or rounds run out.
-
-    ``about`` and ``squares`` are those of the range that comes in. Returns the range, average and
-    sum of squares of the survivors, and whether the last round still rejected.
-    """
-    upper, lower, use_mad, max_rounds = clipping
-    rejecting = False
-    rounds = 0
-    while high > low and (max_rounds < 0 or rounds < max_rounds):
-        scale = 0.0
-        if use_mad:
-            scale = _MAD_TO_SIGMA * median_distance(rows, pixel, low, high, about)
-        if scale == 0.0:
-            scale = np.sqrt(squares / (high - low))
-        new_low, new_high = low, high
-        while new_high > new_low and rows[new_high - 1, pixel] - about > upper * scale:
-            new_high -= 1
-        while new_low < new_high and rows[new_low, pixel] - about < lower * scale:
-            new_low += 1
-        rejecting = new_low != low or new_high != high
-        if not rejecting:
-            break
-        low, high = new_low, new_high
-        rounds += 1
-        about, squares = np.nan, 0.0
-        if high > low:
-            about = centre(rows, pixel, low, high, quantile)
-            squares = square_sum(rows, pixel, low, high, about)
-    return low, high, about, squares, rejecting
 
 
 @kernel
@@ -132,21 +35,21 @@ def gather(values: Any, mask: Any, exclude: Any, start: int, rows: Any, number: 
     largest = rows[rows.shape[0] - 1, rows.shape[1] - 1]
     width = number.size
     number[:] = 0
+    flags = np.zeros(width, np.uint8)
     for frame in range(values.shape[0]):
         into = rows[frame]
+        source = values[frame, start : start + width]
+        if mask.size:
+            flags = mask[frame, start : start + width]
         for pixel in range(width):
-            value = values[frame, start + pixel]
-            good = np.isfinite(value)
-            if mask.size:
-                good &= (mask[frame, start + pixel] & exclude) == 0
+            value = source[pixel]
+            good = np.isfinite(value) and (flags[pixel] & exclude) == 0
             into[pixel] = value if good else largest
             number[pixel] += good
 
 
 @kernel
-def average_block(
-    rows: Any, number: Any, quantile: float, about: Any, squares: Any
-) -> None:
+def average_block(rows: Any, number: Any, quantile: float, about: Any, squares: Any) -> None:
     """First average of each pixel, and the sum of squares about it, before any rejection."""
     width = number.size
     if quantile < 0:
@@ -275,7 +178,7 @@ def stack_pixels(
                         own = np.float64(variance[frame, start + pixel]) - common
                         if relative.size:
                             own -= value * value * relative[start + pixel]
-                        own = max(own, 0.0)
+                        own = max(own, 0.0)  # rounding of float32 planes can take it below
                         variance_sum[pixel] += own
                         precision_sum[pixel] += 1.0 / np.sqrt(own)
 
@@ -341,8 +244,8 @@ def average_through_frames(
 ) -> Averages:
     """Stack an array of any shape along its first axis; see :func:`stack_pixels`.
 
-    ``mask``, ``variance``, ``shared`` (with or without the first axis) and ``relative`` (without) have
-    the shape of ``values``, or are None; ``kept`` asks for the range of the survivors.
+    ``mask``, ``variance``, ``shared`` (with or without the first axis) and ``relative`` (without)
+    have the shape of ``values``, or are None; ``kept`` asks for the range of the survivors.
     """
     frames, *shape = values.shape
     pixels = int(np.prod(shape))
@@ -384,7 +287,8 @@ def average_through_frames(
         min_values,
         out,
     )
-    return Averages(
-        *(array.reshape(shape) if array.size == pixels else None for array in out[:-1]),
-        out[-1].reshape(2, *shape) if kept else None,
+    image, total, common, count, flags, rejecting = (
+        array.reshape(shape) if array.size == pixels else None for array in out[:-1]
     )
+    ends = out[-1].reshape(2, *shape) if kept else None
+    return Averages(image, total, common, count, flags, rejecting, ends)

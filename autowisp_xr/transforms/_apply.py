@@ -5,8 +5,9 @@ rows and columns), *stackwise* (whole ``frame``, bands of rows). What is in memo
 through at once, in threads over blocks; everything else becomes dask arrays, in the chunks that the
 contract wants where nobody chose any. Both ways call the kernel on the same kind of blocks.
 
-Decision: ``dask.array.blockwise`` with a tuple a block, not ``xarray.apply_ufunc``, which moves core
-dims last (the stack kernel ran four times slower on it) and loads lazily indexed arrays in silence.
+Decision: ``dask.array.blockwise`` with a tuple a block, not ``xarray.apply_ufunc``, which moves
+core dims last (the stack kernel ran four times slower on it) and loads lazily indexed arrays in
+silence.
 """
 
 import operator
@@ -30,7 +31,7 @@ __all__ = [
 
 Kernel = Callable[..., Sequence[Any]]
 
-_BAND_BYTES = 2**25
+_BAND_BYTES = 2**24
 """Bytes of one band of rows of all frames; two threads hold a few of them."""
 
 
@@ -81,9 +82,7 @@ def bands(ds: xr.Dataset) -> xr.Dataset:
     rows = min(_band(variable) for variable in lazy.values() if "frame" in variable.dims)
     return ds.assign(
         {
-            name: variable.chunk(
-                {dim: rows if dim == "y" else -1 for dim in variable.dims}
-            )
+            name: variable.chunk({dim: rows if dim == "y" else -1 for dim in variable.dims})
             for name, variable in lazy.items()
         }
     )
@@ -147,7 +146,8 @@ def _eager(
         for result, part in zip(results, kernel(*blocks), strict=True):
             result[where] = part
 
-    blocks = _frames_or_bands(sizes, max((prod(entry[1].shape) for entry in arrays if entry), default=1))
+    largest = max(prod(entry[1].shape) for entry in arrays if entry is not None)
+    blocks = _frames_or_bands(sizes, largest)
     if len(blocks) == 1:
         work(blocks[0])
     else:
@@ -195,7 +195,7 @@ def _lazy(
     results = []
     for number, dtype in enumerate(dtypes):
         leaf = f"{name}-{number}"
-        tasks = {(leaf, *key[1:]): (operator.getitem, key, number) for key in keys}
+        tasks: dict[Any, Any] = {(leaf, *key[1:]): (operator.getitem, key, number) for key in keys}
         graph = HighLevelGraph.from_collections(leaf, tasks, dependencies=[packed])
         results.append(Array(graph, leaf, chunks=packed.chunks, dtype=np.dtype(dtype)))
     return results
@@ -209,9 +209,7 @@ def _chunked(
         return variable
     if variable.chunks is None:
         return variable.chunk({dim: n for dim, n in otherwise.items() if dim in variable.dims})
-    split = {
-        dim: -1 for dim in required or () if len(variable.chunksizes.get(dim, (1,))) > 1
-    }
+    split = {dim: -1 for dim in required or () if len(variable.chunksizes.get(dim, (1,))) > 1}
     return variable.chunk(split) if split else variable
 
 

@@ -75,8 +75,8 @@ def exposure_ratio(
     Raises
     ------
     MasterMismatchError
-        Where exposures differ by more than 1 % and no scaling was asked for, or "down" was and a frame
-        is longer than the dark; where scaling is asked for and an exposure is not known.
+        Where exposures differ by more than 1 % and no scaling was asked for, or "down" was and a
+        frame is longer than the dark; where scaling is asked for and an exposure is not known.
     """
     frames = np.asarray(ds["exposure"].values if "exposure" in ds.coords else np.nan, dtype=float)
     frames = np.broadcast_to(frames, (ds.sizes["frame"],))

@@ -80,9 +80,9 @@ def stack_weights(quantile: float, frames: int) -> tuple[Any, Any, Any]:
         Variance of the average over that of the mean of equally noisy values, r.
     arithmetic_share
         For values of unequal noise the variance of a median goes to
-        :math:`(\pi / 2)\, n / (\sum 1/\sigma_i)^2`, from the densities at the median; of two values it
-        is that of their mean. A share (2 / n)^2 of the latter, for even n, is within 6 % of
-        simulations for noise that differs by factors of up to three.
+        :math:`(\pi / 2)\, n / (\sum 1/\sigma_i)^2`, from the densities at the median; of two
+        values it is that of their mean. A share (2 / n)^2 of the latter, for even n, is within 6 %
+        of simulations for noise that differs by factors of up to three.
     """
     n = np.arange(frames + 1, dtype=np.float64)
     ratio = np.ones(frames + 1)

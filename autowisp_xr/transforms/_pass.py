@@ -229,9 +229,7 @@ def _added(ds: xr.Dataset, steps: Steps, dtype: Any) -> xr.Variable | None:
     subtracted = bias if bias is not None else _plane(ds, "shared_variance")
     scale = np.unique(np.atleast_1d(steps.dark_scale))
     same = scale.size == 1
-    k = xr.Variable(
-        () if same else ("frame",), scale[0] if same else np.asarray(steps.dark_scale)
-    )
+    k = xr.Variable(() if same else ("frame",), scale[0] if same else np.asarray(steps.dark_scale))
     cancels = steps.dark_shares_bias and dark is not None and subtracted is not None
 
     def variance(b: Any, d: Any, shared: Any, factor: Any) -> tuple[Any]:

@@ -21,8 +21,8 @@ def summarised(
 ) -> dict[str, Any]:
     """Coordinates of the stack of the frames of ``ds``.
 
-    Text that all frames share stays, else it becomes empty; numbers and times are averaged; the header
-    keeps the cards that all share, and NUMFCOMB. Paths are left to the history.
+    Text that all frames share stays, else it becomes empty; numbers and times are averaged; the
+    header keeps the cards that all share, and NUMFCOMB. Paths are left to the history.
     """
     coords: dict[str, Any] = {}
     for name, coord in ds.coords.items():
@@ -69,7 +69,9 @@ def _stacked_header(
         if not all(isinstance(value, int | float) for value in values):
             names = [str(name) for name in ds["frame"].values.tolist()]
             missing = [
-                name for name, v in zip(names, values, strict=True) if not isinstance(v, int | float)
+                name
+                for name, v in zip(names, values, strict=True)
+                if not isinstance(v, int | float)
             ]
             raise HeaderError(
                 f"the keyword {keyword} cannot be averaged: it is no number in {missing[:5]}"

@@ -50,8 +50,9 @@ def iterative_rejection_average(
     average
         Of the survivors, also where ``max_iter`` ended the rejection; NaN where there are none.
     stdev
-        Standard error of the mean of the survivors, sqrt(sum (x - average)^2 / (n (n - 1))); the same
-        formula for the median, whose true error is larger by up to sqrt(pi / 2). NaN for n = 1.
+        Standard error of the mean of the survivors, sqrt(sum (x - average)^2 / (n (n - 1))); the
+        same formula for the median, whose true error is larger by up to sqrt(pi / 2). NaN for n =
+        1.
     count
         Number of survivors (int64).
 
@@ -90,7 +91,7 @@ def iterative_rejection_average(
     )
     if require_convergence and found.rejecting.any():
         raise ConvergenceError(
-            f"{int(found.rejecting.sum())} averages still reject values after {max_iter} iterations; "
+            f"{int(found.rejecting.sum())} averages still reject values after {max_iter} rounds; "
             "raise max_iter or outlier_threshold"
         )
     if mangle_input:

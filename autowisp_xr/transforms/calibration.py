@@ -76,10 +76,11 @@ def calibrate(
     Notes
     -----
     Trim to the image area and subtract the bias level; flag saturation and leaks; subtract
-    overscan and bias; add photon noise max(I, 0) / gain and read noise (read_noise / gain)\ :sup:`2`;
-    subtract the dark; divide by the flat. A pixel that is not finite, or whose flat is not positive,
-    is NaN and flagged FAULT; none is interpolated. The variance of a pixel is estimated
-    from its own value, which correlates the two: at few electrons, averages weighted by it are biased.
+    overscan and bias; add photon noise max(I, 0) / gain and read noise (read_noise / gain)\
+    :sup:`2`; subtract the dark; divide by the flat. A pixel that is not finite, or whose flat is
+    not positive, is NaN and flagged FAULT; none is interpolated. The variance of a pixel is
+    estimated from its own value, which correlates the two: at few electrons, averages weighted by
+    it are biased.
 
     Examples
     --------

@@ -43,7 +43,8 @@ def trim(ds: xr.Dataset, area: Any = None, *, camera: Camera | None = None) -> x
     -------
     The frames inside, as lazy as before. ``y`` and ``x`` go on counting raw-frame pixels. Where
     an area starts inside a super-pixel, super-pixels are counted from its corner and the
-    offsets of the channels change; no colour is swapped. Incomplete ones at the far edge are left out.
+    offsets of the channels change; no colour is swapped. Incomplete ones at the far edge are left
+    out.
 
     Raises
     ------
@@ -123,9 +124,7 @@ def split_channels(ds: xr.Dataset, channels: Any = None) -> xr.Dataset:
     for name, where in camera.channels.items():
         y = (where.y_offset - inside.ymin) % where.y_step
         x = (where.x_offset - inside.xmin) % where.x_step
-        moved[name] = ChannelSlice(
-            y_offset=y, y_step=where.y_step, x_offset=x, x_step=where.x_step
-        )
+        moved[name] = ChannelSlice(y_offset=y, y_step=where.y_step, x_offset=x, x_step=where.x_step)
         for variable, parts in planes.items():
             parts.append(
                 ds[variable].variable.isel(
@@ -176,9 +175,7 @@ def merge_channels(ds: xr.Dataset) -> xr.Dataset:
 
     def woven(variable: xr.Variable) -> xr.Variable:
         rows = [
-            _interleaved(
-                [variable.isel(channel=[taken[y, x]]) for x in range(x_step)], "x", x_step
-            )
+            _interleaved([variable.isel(channel=[taken[y, x]]) for x in range(x_step)], "x", x_step)
             for y in range(y_step)
         ]
         return _interleaved(rows, "y", y_step)

@@ -25,7 +25,7 @@ class MasterFlats:
     """What comes of a set of flat frames."""
 
     high: xr.Dataset | None
-    """Master (channel, y, x) of the bright frames, dimensionless, mean one; None if there is none."""
+    """Master (channel, y, x) of the bright frames, dimensionless, mean one; None without any."""
 
     low: xr.Dataset | None
     """The same of the faint frames."""
@@ -133,10 +133,12 @@ def normalise(ds: xr.Dataset, level: xr.DataArray) -> xr.Dataset:
 
     Returns
     -------
-    Dimensionless frames; ``variance`` and ``shared_variance`` (which then differs between frames) are
-    divided by the square of the level.
+    Dimensionless frames; ``variance`` and ``shared_variance`` (which then differs between frames)
+    are divided by the square of the level.
     """
-    dtypes = {name: ds[name].dtype for name in ("image", "variance", "shared_variance") if name in ds}
+    dtypes = {
+        name: ds[name].dtype for name in ("image", "variance", "shared_variance") if name in ds
+    }
 
     def divide(power: int) -> Any:
         def run(plane: Any, by: Any) -> tuple[Any]:
@@ -155,4 +157,3 @@ def normalise(ds: xr.Dataset, level: xr.DataArray) -> xr.Dataset:
     }
     result = schema.with_attributes(ds.assign(scaled), "1")
     return provenance.record(result, "normalise", {"to": "mean of the unmasked pixels"}, source=ds)
-

@@ -42,8 +42,8 @@ def master_bias(
 
     Returns
     -------
-    Master (channel, y, x) in ADU, lazy where ``ds`` is. Its variance comes from the read noise, where
-    the camera knows it, else from the scatter of the frames.
+    Master (channel, y, x) in ADU, lazy where ``ds`` is. Its variance comes from the read noise,
+    where the camera knows it, else from the scatter of the frames.
 
     Raises
     ------

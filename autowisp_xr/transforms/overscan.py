@@ -66,9 +66,7 @@ def subtract_overscan(
     )
 
 
-def overscan_method(
-    overscan: Overscan | Literal[False] | None, camera: Camera
-) -> Overscan | None:
+def overscan_method(overscan: Overscan | Literal[False] | None, camera: Camera) -> Overscan | None:
     """How ``calibrate`` is to find the overscan level: None where it is not to."""
     if overscan is False or (overscan is None and not camera.overscan):
         return None

@@ -27,8 +27,8 @@ def flag_saturated(
     ds
         Frames (frame, channel, y, x), the bias level subtracted and nothing else.
     camera
-        Its ``saturation`` is a level above which (strictly) a pixel is oversaturated; where it is not
-        known, a pixel that reaches the largest value of its integer type is. Its
+        Its ``saturation`` is a level above which (strictly) a pixel is oversaturated; where it is
+        not known, a pixel that reaches the largest value of its integer type is. Its
         ``leak_directions`` are in raw-frame pixels, so that charge leaks into the
         neighbouring colour of a mosaic.
     dtype
@@ -77,7 +77,7 @@ def apply_masks(ds: xr.Dataset, masks: Any, *, dtype: Any = "float32") -> xr.Dat
 
 
 def saturation_threshold(ds: xr.Dataset, camera: Camera, level: float) -> Any:
-    """Level per channel above which a pixel, less ``level``, is oversaturated; (channel) float64."""
+    """Level above which a pixel, less ``level``, is oversaturated; (channel) float64."""
     if camera.saturation is None:
         kind = ds["image"].dtype
         ceiling = np.iinfo(kind).max - 1 - level if kind.kind in "ui" else np.inf
@@ -86,9 +86,7 @@ def saturation_threshold(ds: xr.Dataset, camera: Camera, level: float) -> Any:
     return per_channel(camera.saturation, channels, "saturation")
 
 
-def leak_flags(
-    ds: xr.Dataset, camera: Camera, threshold: Any, level: float
-) -> xr.Variable | None:
+def leak_flags(ds: xr.Dataset, camera: Camera, threshold: Any, level: float) -> xr.Variable | None:
     """Flags of saturated pixels and of their leaks; None where nothing leaks.
 
     Bands of rows borrow from their neighbours the rows that a leak can cross, so that frames need
@@ -142,7 +140,7 @@ def as_masks(ds: xr.Dataset, masks: Any) -> list[xr.Variable]:
         if plane.dtype != np.uint8:
             raise MasterMismatchError(f"mask {number} has the type {plane.dtype}, expected uint8")
         if "channel" not in plane.dims:
-            plane = plane.expand_dims(channel=shape[0])
+            plane = plane.set_dims({"channel": shape[0], **dict(plane.sizes)})
         if plane.shape != shape:
             raise MasterMismatchError(
                 f"mask {number} has the shape {plane.shape}, the frames have {shape} along "

@@ -18,6 +18,7 @@ from autowisp_xr.transforms._summary import summarised
 
 __all__ = ["quantile_of", "stack"]
 
+
 def stack(
     ds: xr.Dataset,
     average: Average = "median",
@@ -60,8 +61,8 @@ def stack(
     Master (channel, y, x) in the unit of ``ds``: ``image``, ``variance``, ``mask``, ``count``
     (uint16), and what the variance shares with other frames. Lazy where ``ds`` is: bands of
     rows of all frames, never the whole cube. Where nothing is left, NaN, FAULT and the flags of all
-    inputs; else the flags of the values averaged. Coordinates and header cards that all frames share
-    stay; times and temperatures are averaged.
+    inputs; else the flags of the values averaged. Coordinates and header cards that all frames
+    share stay; times and temperatures are averaged.
 
     Raises
     ------
@@ -92,8 +93,9 @@ def stack(
 
     For values of nearly equal noise the two rows of the median agree within the noise of v itself,
     whose effect (v is measured on the same pixel) is below 1 % of the error above 20 electrons and
-    8 electrons of read noise, and 2 % without read noise. Rejection narrows the scatter: by less than
-    0.5 % of the error from thresholds of 4 up. ``tests/transforms/variance_table.py`` prints both.
+    8 electrons of read noise, and 2 % without read noise. Rejection narrows the scatter: by less
+    than 0.5 % of the error from thresholds of 4 up. ``tests/transforms/variance_table.py`` prints
+    both.
     """
     schema.check(ds)
     number = ds.sizes["frame"]
@@ -114,7 +116,8 @@ def stack(
     needed = {name: ds[name].variable for name in names if name in ds}
     if not propagate:
         needed.pop("variance", None)
-    planes = {name: _apply.stackwise(plane) for name, plane in _apply.bands(xr.Dataset(needed)).variables.items()}
+    in_bands = _apply.bands(xr.Dataset(needed))
+    planes = {name: _apply.stackwise(in_bands[name].variable) for name in needed}
     options = {
         "exclude": int(as_flag(exclude)),
         "quantile": quantile,
@@ -188,7 +191,10 @@ def _check_one_type(ds: xr.Dataset) -> None:
 
 
 def _warn_if_unreachable(reject: SigmaClip | None, quantile: float, number: int) -> None:
-    """One outlier among n equal values lies sqrt(n) rms from their median, sqrt(n-1) from the mean."""
+    """Warn if not even a lone outlier among equal values would be rejected.
+
+    It lies sqrt(n) rms from their median, and sqrt(n - 1) from their mean.
+    """
     if reject is None or reject.scale != "rms" or number < 2 or reject.max_iter == 0:
         return
     reach = np.sqrt(number - 1 if quantile == MEAN else number)
