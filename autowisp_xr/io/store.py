@@ -157,7 +157,8 @@ def _create(
     ds: xr.Dataset, path: str | PathLike[str], group: str | None, state: dict[str, Any]
 ) -> None:
     """Write coordinates and attributes, and the outlines of the planes."""
-    outline = ds.drop_encoding().chunk({"frame": 1} if "frame" in ds.dims else {})
+    whole = {str(dim): 1 if dim == "frame" else -1 for dim in ds.dims}
+    outline = ds.drop_encoding().chunk(whole)
     outline = outline.assign_coords(
         {name: coord.compute() for name, coord in outline.coords.items()}
     )

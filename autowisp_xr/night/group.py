@@ -89,7 +89,9 @@ def _setup_key(record: FileRecord) -> tuple[object, ...]:
 def _setup(members: list[FileRecord]) -> Setup:
     height, width = members[0].shape or (0, 0)
     gain = members[0].coordinates["gain"]
-    setup = Setup(name=f"{width}x{height}" + ("" if gain != gain else f"-gain{gain:g}"))
+    channels = "".join(members[0].facts.get("channels") or ())
+    parts = [f"{width}x{height}", channels, "" if gain != gain else f"gain{gain:g}"]
+    setup = Setup(name="-".join(part for part in parts if part))
     for record in members:
         facts = record.coordinates
         exposure, band = float(facts["exposure"]), str(facts["filter"])

@@ -117,10 +117,15 @@ def apply(
     for operand in given:
         sizes.update({dim: size for dim, size in operand.sizes.items() if size > 1})
     shape = tuple(sizes.get(dim, 1) for dim in dims)
+
+    def typed(*blocks: Any) -> tuple[Any, ...]:
+        parts = zip(kernel(*blocks), dtypes, strict=True)
+        return tuple(np.asarray(part, dtype=dtype) for part, dtype in parts)
+
     if all(in_memory(operand) for operand in given):
-        results = _eager(kernel, operands, dims, shape, dtypes)
+        results = _eager(typed, operands, dims, shape, dtypes)
     else:
-        results = _lazy(kernel, operands, dims, dtypes)
+        results = _lazy(typed, operands, dims, dtypes)
     return tuple(xr.Variable(dims, result) for result in results)
 
 

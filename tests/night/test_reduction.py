@@ -1,0 +1,196 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+import autowisp_xr as aw
+from autowisp_xr import simulate
+
+
+@pytest.fixture(scope="module")
+def reduced(tmp_path_factory, sky):
+    """A whole night, reduced once."""
+    top = tmp_path_factory.mktemp("night")
+    flats = sky.flat(4), sky.flat(3, filter="R", start=11)
+    darks = sky.dark(4), sky.dark(3, exposure=5, start=11)
+    science = sky.objects(3), sky.objects(1, filter="R", start=11)
+    for frames in (sky.bias(5), *darks, *flats, *science):
+        aw.to_fits(frames, top / "raw" / "{RAWFNAME}.fits")
+    return top, aw.reduce(top / "raw", top / "out", camera=sky.camera)
+
+
+def test_every_master_and_frame_of_a_night_is_made(reduced):
+    top, summary = reduced
+    assert [made.what for made in summary.made] == [
+        "master bias",
+        "master dark 60 s",
+        "master dark 5 s",
+        "master flat V",
+        "master flat R",
+        "calibrated V_60s",
+        "calibrated R_60s",
+    ]
+    assert summary.left_out == summary.failed == {}
+    assert sorted(path.name for path in (top / "out").iterdir()) == [
+        "calibrated",
+        "masters",
+        "night.zarr",
+        "summary.txt",
+    ]
+    assert len(list((top / "out" / "calibrated").iterdir())) == 4
+
+
+def test_every_input_is_in_the_summary_exactly_once(reduced):
+    top, summary = reduced
+    named = [path for made in summary.made for path in made.inputs]
+    named += [*summary.left_out, *summary.failed]
+    assert sorted(named) == sorted(str(path) for path in (top / "raw").iterdir())
+
+
+def test_it_gives_what_the_verbs_give(reduced, sky):
+    top, _ = reduced
+    raw = aw.open_fits(top / "raw", camera=sky.camera)
+    raw_dark = raw.autowisp.where_type("dark")
+    raw_flat = raw.autowisp.where_type("flat")
+    raw_science = raw.autowisp.where_type("object")
+    bias = aw.master_bias(raw.autowisp.where_type("bias"))
+    darks = {
+        exposure: aw.master_dark(
+            raw_dark.isel(frame=np.flatnonzero(raw_dark.exposure == exposure)), bias=bias
+        )
+        for exposure in (5.0, 60.0)
+    }
+    visual = np.flatnonzero([name == "V" for name in raw_flat["filter"].values.tolist()])
+    flat = aw.master_flat(raw_flat.isel(frame=visual), bias=bias, dark=darks[5.0]).high
+    visual = np.flatnonzero([name == "V" for name in raw_science["filter"].values.tolist()])
+    expected = aw.calibrate(
+        raw_science.isel(frame=visual), bias=bias, dark=darks[60.0], flat=flat
+    ).compute()
+    found = aw.open_zarr(top / "out" / "night.zarr", group="calibrated/V_60s")
+    for name in expected.data_vars:
+        np.testing.assert_array_equal(found[name].values, expected[name].values, err_msg=name)
+    with fits.open(top / "out" / "calibrated" / "object-0002.fits") as hdus:
+        np.testing.assert_array_equal(hdus[0].data, expected["image"].values[1, 0])
+        np.testing.assert_array_equal(hdus[2].data, expected["mask"].values[1, 0])
+
+
+def test_running_it_again_makes_nothing_anew(reduced, sky, no_stack):
+    top, first = reduced
+    again = aw.reduce(top / "raw", top / "out", camera=sky.camera)
+    assert str(again) == str(first)
+
+
+@pytest.fixture
+def no_stack(monkeypatch):
+    """The stack kernel must not be called."""
+    from autowisp_xr.transforms import stacking
+
+    def forbidden(*_, **__):
+        raise AssertionError("something was stacked again")
+
+    monkeypatch.setattr(stacking, "average_through_frames", forbidden)
+
+
+def test_science_without_a_dark_of_its_exposure_is_left_out_with_the_reason(
+    sky, write_night, tmp_path
+):
+    folder = write_night(sky.bias(3), sky.dark(3), sky.objects(2, exposure=30))
+    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera)
+    assert {Path(path).name for path in summary.left_out} == {
+        "object-0001.fits",
+        "object-0002.fits",
+    }
+    assert set(summary.left_out.values()) == {"exposed 30 s, the darks 60 s"}
+    assert "exposed 30 s, the darks 60 s" in (tmp_path / "out" / "summary.txt").read_text()
+
+
+def test_what_was_not_applied_is_noted(sky, write_night, tmp_path):
+    summary = aw.reduce(write_night(sky.objects(1)), tmp_path / "out", camera=sky.camera)
+    (made,) = summary.made
+    assert [note.partition(":")[0] for note in made.notes] == [
+        "no bias was applied",
+        "no dark was applied",
+        "no flat was applied",
+    ]
+
+
+def test_a_group_that_fails_does_not_stop_the_others(sky, write_night, tmp_path):
+    folder = write_night(sky.bias(3), sky.objects(2))
+    broken = folder / "object-0002.fits"
+    broken.write_bytes(broken.read_bytes()[:-5000])
+    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera)
+    assert [made.what for made in summary.made] == ["master bias", "calibrated V_60s"]
+    assert "object-0002.fits" in summary.left_out[str(broken)]
+
+
+def test_without_gain_masters_are_made_and_science_fails_with_the_remedy(
+    sky, write_night, tmp_path
+):
+    camera = aw.Camera(overscan=sky.camera.overscan, image_area=sky.camera.image_area)
+    folder = write_night(sky.bias(3), sky.objects(1))
+    summary = aw.reduce(folder, tmp_path / "out", camera=camera)
+    assert [made.what for made in summary.made] == ["master bias"]
+    (reason,) = summary.failed.values()
+    assert "Camera(gain=..., read_noise=...)" in reason
+
+
+def test_two_sizes_in_one_night_go_to_folders_of_their_own(sky, write_night, tmp_path):
+    other = simulate.Night(shape=(20, 30), overscan=0, seed=6)
+    write_night(sky.bias(2), folder="raw")
+    for frames in (other.bias(2, start=7),):
+        folder = write_night(frames, folder="raw")
+    summary = aw.reduce(folder, tmp_path / "out")
+    files = sorted(
+        str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.fits")
+    )
+    assert files == ["30x20/masters/bias.fits", "72x40/masters/bias.fits"]
+    assert len(summary.made) == 2
+
+
+def test_a_mosaic_gives_a_file_for_each_colour(write_night, tmp_path):
+    sky = simulate.Night(shape=(20, 32), channels="RGGB", seed=2)
+    frames = (sky.bias(3, split=False), sky.objects(1, split=False))
+    summary = aw.reduce(write_night(*frames), tmp_path / "out", camera=sky.camera)
+    assert [Path(path).name for path in summary.made[-1].files] == [
+        f"object-0001_{channel}.fits" for channel in ("R", "G1", "G2", "B")
+    ]
+    back = aw.open_fits(summary.made[-1].files)
+    stored = aw.open_zarr(tmp_path / "out" / "night.zarr", group="calibrated/V_60s")
+    np.testing.assert_array_equal(back["image"].values, stored["image"].values)
+
+
+def test_a_directory_that_holds_something_else_is_refused_at_once(sky, write_night, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.tex").write_text("do not lose")
+    with pytest.raises(FileExistsError, match="was not made by an earlier run"):
+        aw.reduce(write_night(sky.bias(1)), tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.tex"]
+
+
+def test_an_empty_directory_is_an_error_that_names_it(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match="empty"):
+        aw.reduce(tmp_path / "empty", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.real
+def test_the_real_night_of_a_small_telescope(real, tmp_path):
+    camera = aw.Camera(gain=1.38, read_noise=15.9)
+    summary = aw.reduce(real / "arcsat_flarecam_xo1_2025", tmp_path / "out", camera=camera)
+    assert [(made.what, len(made.inputs)) for made in summary.made] == [
+        ("master bias", 5),
+        ("master dark 60 s", 5),
+        ("master flat z", 5),
+        ("calibrated z_60s", 3),
+    ]
+    assert summary.left_out == summary.failed == {}
+    for path in summary.made[-1].files:
+        with fits.open(path) as hdus:
+            image, error, mask = (hdu.data.astype(float) for hdu in hdus)
+        # neighbours share sky and flat: their difference is noise
+        pairs = (image[:, 1::2] - image[:, ::2]) / np.hypot(error[:, 1::2], error[:, ::2])
+        pairs = pairs[(mask[:, 1::2] == 0) & (mask[:, ::2] == 0)]
+        width = 1.4826 * np.median(np.abs(pairs - np.median(pairs)))
+        assert abs(width - 1) < 0.1

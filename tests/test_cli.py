@@ -1,0 +1,78 @@
+import subprocess
+import sys
+
+import pytest
+
+from autowisp_xr import simulate
+from autowisp_xr.cli import main
+from autowisp_xr.io import to_fits
+
+
+def test_help_names_every_command(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0
+    printed = capsys.readouterr().out
+    assert "demo" in printed
+    assert "reduce" in printed
+
+
+def test_it_is_installed_as_a_program():
+    done = subprocess.run(
+        [sys.executable, "-c", "from autowisp_xr.cli import main; raise SystemExit(main())"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "usage: autowisp-xr" in done.stderr.replace("-c", "autowisp-xr")
+
+
+@pytest.fixture
+def night(tmp_path):
+    sky = simulate.Night(shape=(24, 32), seed=1)
+    for frames in (sky.bias(3), sky.objects(2)):
+        to_fits(frames, tmp_path / "raw" / "{RAWFNAME}.fits")
+    return sky, tmp_path / "raw"
+
+
+def test_reduce_prints_the_summary(night, tmp_path, capsys):
+    camera = tmp_path / "camera.toml"
+    camera.write_text("gain = 1.5\nread_noise = 8\n[camera]\n")
+    camera.write_text("[camera]\ngain = 1.5\nread_noise = 8\n")
+    status = main(["reduce", str(night[1]), "-o", str(tmp_path / "out"), "--camera", str(camera)])
+    printed = capsys.readouterr().out
+    assert status == 0
+    assert "master bias: from 3 frames" in printed
+    assert "Left out: none" in printed
+
+
+def test_what_fails_is_in_the_exit_status(night, tmp_path, capsys):
+    status = main(["reduce", str(night[1]), "-o", str(tmp_path / "out")])
+    assert status == 1
+    assert "Camera(gain=..., read_noise=...)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("gian = 1.5", "unknown gian; a camera has"),
+        ("gain = 0", "gain must be finite and positive, not 0"),
+        ("gain = ", "is not valid TOML"),
+        ('image_area = "whole"', "is not a FITS section"),
+    ],
+)
+def test_a_camera_file_that_is_wrong_is_one_clear_line(text, message, night, tmp_path, capsys):
+    camera = tmp_path / "camera.toml"
+    camera.write_text(text)
+    status = main(["reduce", str(night[1]), "-o", str(tmp_path / "out"), "--camera", str(camera)])
+    error = capsys.readouterr().err
+    assert status == 1
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        main(["--debug", "reduce", str(tmp_path / "nowhere"), "-o", str(tmp_path / "out")])

@@ -1,0 +1,56 @@
+"""The tools that keep the house in order, run as part of the tests."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["-m", "ruff", "check"],
+        ["-m", "ruff", "format", "--check"],
+        ["-m", "mypy"],
+        ["-c", "from importlinter.cli import lint_imports_command as run; run()"],
+    ],
+    ids=["lint", "format", "types", "floors"],
+)
+def test_a_tool_finds_nothing_to_say(command):
+    done = subprocess.run(
+        [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_module_is_longer_than_a_reader_can_hold():
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines())
+        for path in ROOT.glob("autowisp_xr/**/*.py")
+    }
+    assert len(lengths) > 40
+    assert {path: n for path, n in lengths.items() if n > 300} == {}
+
+
+def test_importing_the_package_loads_nothing_that_only_some_need():
+    code = (
+        "import sys, autowisp_xr; "
+        "print([m for m in ('matplotlib', 'distributed', 'numba', 'scipy') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_public_name_is_there_and_documented():
+    import autowisp_xr as aw
+
+    for name in aw.__all__:
+        thing = getattr(aw, name)
+        assert thing.__doc__, name
+    with pytest.raises(AttributeError, match="no attribute 'stak'"):
+        aw.stak  # noqa: B018
