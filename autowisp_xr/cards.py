@@ -4,7 +4,7 @@ A header rests in the coordinate ``header`` as its cards, one a line. Text survi
 netCDF; a dictionary would lose COMMENT, HISTORY and repeated keywords.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from astropy.io import fits
@@ -62,11 +62,3 @@ def common_header(headers: Iterable[fits.Header]) -> fits.Header:
             if not same:
                 merged.remove(keyword, remove_all=True)
     return merged
-
-
-def updated(header: fits.Header, cards: Mapping[str, Any]) -> fits.Header:
-    """Copy of a header with the given cards set; a value may be a (value, comment) pair."""
-    result = header.copy()
-    for keyword, value in cards.items():
-        result[keyword] = value
-    return result

@@ -88,7 +88,8 @@ class Overscan:
 
     Pixels off the median by more than ``reject_threshold`` sample standard deviations are
     rejected, at most ``max_reject_iterations`` times. The variance of the level is that of a
-    mean, s^2 / N.
+    mean, s^2 / N. The median of whole numbers is a whole or half number, though: where the noise
+    of many pixels averages below half an ADU, this rounding is what limits the level.
     """
 
     reject_threshold: float = 5.0

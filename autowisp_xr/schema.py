@@ -23,7 +23,6 @@ __all__ = [
     "DIMS",
     "MONO",
     "SCHEMA_VERSION",
-    "Frames",
     "as_master",
     "camera_of",
     "channel_slices",
@@ -38,8 +37,6 @@ __all__ = [
 SCHEMA_VERSION = 1
 DIMS = ("frame", "channel", "y", "x")
 MONO = "mono"
-
-Frames = xr.Dataset
 
 _NAMED_FLAGS = [flag for flag in Flag if flag.bit_count() == 1]
 

@@ -71,7 +71,7 @@ def to_zarr(
             )
         if found["complete"]:
             return open_zarr(path, group=group)
-    if found is None or found.get("identity") != state["identity"] or not found.get("created"):
+    if overwrite or found is None or not found.get("created"):
         _create(ds, path, group, state)
     target = zarr.open_group(path, path=group or "", mode="r+")
     _write(ds, path, group, target)
@@ -118,14 +118,7 @@ def open_zarr(
         fspath(path), group=group, chunks=None, consolidated=False, mask_and_scale=False
     )
     ds.attrs.pop(_STATE, None)
-    text = np.dtypes.StringDType()
-    coords = {}
-    for name, coord in ds.coords.items():
-        loaded = coord.load()
-        if loaded.dtype.kind in "OUT":
-            loaded = loaded.copy(data=np.array(loaded.values.tolist(), dtype=text))
-        coords[name] = loaded
-    ds = ds.assign_coords(coords)
+    ds = ds.assign_coords({name: _with_strings(coord.load()) for name, coord in ds.coords.items()})
     if state["complete"]:
         return ds
     marks = np.asarray(zarr.open_group(path, path=group or "", mode="r")[_MARKS]) != 0
@@ -153,6 +146,13 @@ def _state(path: str | PathLike[str], group: str | None) -> dict[str, Any] | Non
     return dict(state)  # type: ignore[arg-type]
 
 
+def _with_strings(coord: xr.DataArray) -> xr.DataArray:
+    """A coordinate whose text, if it is one, is of variable length: Zarr has no other for sure."""
+    if coord.dtype.kind not in "OU":
+        return coord
+    return coord.copy(data=np.array(coord.values.tolist(), dtype=np.dtypes.StringDType()))
+
+
 def _create(
     ds: xr.Dataset, path: str | PathLike[str], group: str | None, state: dict[str, Any]
 ) -> None:
@@ -160,7 +160,7 @@ def _create(
     whole = {str(dim): 1 if dim == "frame" else -1 for dim in ds.dims}
     outline = ds.drop_encoding().chunk(whole)
     outline = outline.assign_coords(
-        {name: coord.compute() for name, coord in outline.coords.items()}
+        {name: _with_strings(coord.compute()) for name, coord in outline.coords.items()}
     )
     outline.attrs[_STATE] = state
     outline.to_zarr(
@@ -229,10 +229,11 @@ def _write_frame(index: Any, *planes: Any, names: list[str], place: tuple[str, s
 
 def _encoding(ds: xr.Dataset) -> dict[str, dict[str, Any]]:
     encoding: dict[str, dict[str, Any]] = {}
+    # all planes in the same bands, so that none is read twice
+    widest = max(variable.dtype.itemsize for variable in ds.data_vars.values())
+    rows = max(1, min(ds.sizes["y"], _CHUNK_BYTES // (ds.sizes["x"] * widest)))
+    whole = -(-ds.sizes["y"] // rows) * rows
     for name, variable in ds.data_vars.items():
-        width = variable.sizes["x"] * variable.dtype.itemsize
-        rows = max(1, min(variable.sizes["y"], _CHUNK_BYTES // width))
-        whole = -(-variable.sizes["y"] // rows) * rows
         outer = (1,) if "frame" in variable.dims else ()
         integers = variable.dtype.kind in "ui"
         encoding[str(name)] = {

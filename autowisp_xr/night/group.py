@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from autowisp_xr.io import FileRecord
+from autowisp_xr.cards import value_of
+from autowisp_xr.io import FileRecord, Spellings
 
 __all__ = ["Setup", "same_exposure", "sort_frames"]
 
@@ -72,13 +73,20 @@ def _reason_against(record: FileRecord) -> str:
         return "calibrated already (it has IMAGAREA, CLRCHNL, or an error or mask plane)"
     kind = record.coordinates["image_type"]
     if kind not in ("bias", "dark", "flat", "object"):
-        return (
-            "of no known type: none of its cards (IMAGETYP and the like) says bias, dark, flat or "
-            "object"
-        )
+        return f"of no known type: {_type_cards(record)}"
     if kind in ("dark", "object") and not np.isfinite(record.coordinates["exposure"]):
         return f"a {kind} frame whose exposure is not known (no EXPTIME, EXPOSURE or the like)"
     return ""
+
+
+def _type_cards(record: FileRecord) -> str:
+    keywords = Spellings().image_type
+    found = [
+        f"{word} = {value_of(record.header, word)!r}" for word in keywords if word in record.header
+    ]
+    if found:
+        return f"{', '.join(found)} is none of bias, dark, flat, object"
+    return f"it has none of the cards {', '.join(keywords)}"
 
 
 def _setup_key(record: FileRecord) -> tuple[object, ...]:

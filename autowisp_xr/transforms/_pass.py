@@ -84,8 +84,9 @@ def noise_of(ds: xr.Dataset, camera: Camera, photons: str) -> Noise:
     if unknown:
         raise CalibrationError(
             f"the {' and the '.join(unknown).replace('_', ' ')} of the camera must be known to "
-            "give a variance; say Camera(gain=..., read_noise=...), in electrons per ADU and in "
-            "electrons, or measure them from pairs of flats and of biases"
+            "give a variance; say Camera(gain=..., read_noise=...), or gain and read_noise in a "
+            "camera file, in electrons per ADU and in electrons (pairs of flats and of biases "
+            "tell them)"
         )
     channels = schema.names(ds, "channel")
     gain = per_channel(camera.gain, channels, "gain")
@@ -141,6 +142,8 @@ def _kernel(steps: Steps, channels: int, dtype: Any) -> Any:
         steps.noise.read_variance if steps.noise else np.zeros(channels),
     )
     photons = steps.noise.photons if steps.noise else 0
+    # the masters must not travel with the kernel to every worker
+    constant = float(steps.level)
 
     def run(
         raw: Any, variance: Any, mask: Any, level: Any, level_variance: Any, scale: Any,
@@ -158,7 +161,7 @@ def _kernel(steps: Steps, channels: int, dtype: Any) -> Any:
             level[:, None] * each,
             level_variance[:, None] * each,
             np.ascontiguousarray(scale, dtype=np.float64),
-            float(steps.level),
+            constant,
             limits,
             photons,
             (
