@@ -39,14 +39,18 @@ class NoFilesError(AutowispError, FileNotFoundError):
 
 
 def raw_name(path: str | PathLike[str]) -> str:
-    """Strip directories, then one trailing ".fz", then one trailing ".fits" (case sensitive).
+    """Strip directories, then one trailing ".fz", then one ".fits", ".fit" or ".fts".
+
+    Letter case counts, as in the RAWFNAME of the original AutoWISP.
 
     Examples
     --------
     >>> raw_name("night/raw1.fits.fz"), raw_name("raw.FITS"), raw_name("a.fz.fits")
     ('raw1', 'raw.FITS', 'a.fz')
     """
-    return os.path.basename(os.fspath(path)).removesuffix(".fz").removesuffix(".fits")
+    name = os.path.basename(os.fspath(path)).removesuffix(".fz")
+    ending = next((end for end in (".fits", ".fit", ".fts") if name.endswith(end)), "")
+    return name.removesuffix(ending)
 
 
 def natural_key(path: str | PathLike[str]) -> list[str | int]:

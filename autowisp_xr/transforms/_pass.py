@@ -119,28 +119,35 @@ def one_pass(ds: xr.Dataset, steps: Steps, *, dtype: Any) -> xr.Dataset:
         added,
         relative,
         _masters_mask(steps),
+        *_limits(steps, ds.sizes["channel"]),
     ]
-    planes = _apply.apply(
-        _kernel(steps, ds.sizes["channel"], dtype), operands, schema.DIMS, [dtype, dtype, np.uint8]
-    )
+    planes = _apply.apply(_kernel(steps, dtype), operands, schema.DIMS, [dtype, dtype, np.uint8])
     variables = dict(zip(("image", "variance", "mask"), planes, strict=True))
     shared = _shared(ds, steps, added, dtype)
     if shared is not None:
         variables["shared_variance"] = shared
-    if relative is not None:
-        variables["shared_relative_variance"] = relative
-    elif "shared_relative_variance" in ds:
-        variables["shared_relative_variance"] = ds["shared_relative_variance"].variable
+    relatives = [
+        part for part in (_plane(ds, "shared_relative_variance"), relative) if part is not None
+    ]
+    if relatives:
+        (variables["shared_relative_variance"],) = _apply.apply(
+            lambda *parts: (sum(parts),), relatives, schema.DIMS[1:], [dtype]
+        )
     units = ds["image"].attrs.get("units", "adu")
     return schema.with_attributes(xr.Dataset(variables, ds.coords, ds.attrs), units)
 
 
-def _kernel(steps: Steps, channels: int, dtype: Any) -> Any:
-    limits = (
-        np.full(channels, np.inf) if steps.saturation is None else np.asarray(steps.saturation),
+def _limits(steps: Steps, channels: int) -> list[xr.Variable]:
+    """Saturation threshold, 1 / gain and read noise variance of each channel."""
+    given = (
+        np.full(channels, np.inf) if steps.saturation is None else steps.saturation,
         steps.noise.inverse_gain if steps.noise else np.zeros(channels),
         steps.noise.read_variance if steps.noise else np.zeros(channels),
     )
+    return [xr.Variable(("channel",), np.asarray(limit, dtype=np.float64)) for limit in given]
+
+
+def _kernel(steps: Steps, dtype: Any) -> Any:
     photons = steps.noise.photons if steps.noise else 0
     # the masters must not travel with the kernel to every worker
     constant = float(steps.level)
@@ -148,6 +155,7 @@ def _kernel(steps: Steps, channels: int, dtype: Any) -> Any:
     def run(
         raw: Any, variance: Any, mask: Any, level: Any, level_variance: Any, scale: Any,
         bias: Any, dark: Any, flat: Any, added: Any, relative: Any, masters_mask: Any,
+        *limits: Any,
     ) -> tuple[Any, Any, Any]:  # fmt: skip
         kind = np.result_type(dtype, *(m.dtype for m in (bias, dark, flat) if m is not None))
         if added is not None and added.ndim == 3:
@@ -160,7 +168,7 @@ def _kernel(steps: Steps, channels: int, dtype: Any) -> Any:
             _array(mask, 4, np.uint8),
             level[:, None] * each,
             level_variance[:, None] * each,
-            np.ascontiguousarray(scale, dtype=np.float64),
+            np.array(scale, dtype=np.float64),
             constant,
             limits,
             photons,
