@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from autowisp_xr import accessor, io, transforms
 from autowisp_xr._lazy import attach
-from autowisp_xr.camera import Camera, Region
+from autowisp_xr.camera import Camera
 from autowisp_xr.errors import (
     AutowispError,
     AutowispWarning,
@@ -27,6 +27,7 @@ from autowisp_xr.errors import (
 )
 from autowisp_xr.flags import Flag, as_flag
 from autowisp_xr.options import Overscan, SigmaClip
+from autowisp_xr.regions import Region
 
 if TYPE_CHECKING:
     from autowisp_xr import night, simulate, testing

@@ -4,6 +4,7 @@ Importing numba and scipy takes as long as stacking thirty small frames, so noth
 before a verb that computes is called.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
@@ -32,6 +33,6 @@ def attach(
         return getattr(import_module(table[name]), name)
 
     def listed() -> list[str]:
-        return sorted(table)
+        return sorted({*vars(sys.modules[package]), *table})
 
     return get, listed

@@ -71,13 +71,13 @@ class AutowispAccessor:
 
     def subtract_overscan(
         self,
-        method: Overscan | None = None,
+        overscan: Overscan | None = None,
         *,
         camera: Camera | None = None,
         dtype: Any = "float32",
     ) -> xr.Dataset:
         """See :func:`autowisp_xr.subtract_overscan`."""
-        return transforms.subtract_overscan(self._ds, method, camera=camera, dtype=dtype)
+        return transforms.subtract_overscan(self._ds, overscan, camera=camera, dtype=dtype)
 
     def subtract_bias(
         self, bias: xr.Dataset, *, waive: Collection[str] = (), dtype: Any = "float32"

@@ -1,125 +1,21 @@
-"""What the hardware is: channels, areas, gain, noise. Facts, not choices; frozen, and JSON inside.
-
-Areas are half-open intervals of raw-frame pixels, counted from zero, as Python slices are;
-FITS sections ``"[x1:x2,y1:y2]"`` count from one and include their ends. Colour channels are
-slices of the raw frame too, so an area that starts at an odd pixel never swaps colours.
-"""
+"""What the hardware is: channels, areas, gain, noise. Facts, not choices."""
 
 import json
 import math
 import operator
-import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from numbers import Real
 from os import PathLike
 from typing import Any, Self
 
 from autowisp_xr.errors import CalibrationError, OutsideImageError
+from autowisp_xr.regions import ChannelSlice, Region
 
-__all__ = ["Camera", "ChannelSlice", "Region"]
-
-_SECTION = re.compile(r"\[\s*(\d+)\s*:\s*(\d+)\s*,\s*(\d+)\s*:\s*(\d+)\s*\]")
+__all__ = ["Camera"]
 
 PerChannel = float | Mapping[str, float] | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Region:
-    """A rectangle of raw-frame pixels, ``xmin <= x < xmax`` and ``ymin <= y < ymax``."""
-
-    xmin: int
-    xmax: int
-    ymin: int
-    ymax: int
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            object.__setattr__(self, field.name, operator.index(getattr(self, field.name)))
-        if self.xmin >= self.xmax or self.ymin >= self.ymax:
-            raise CalibrationError(
-                f"the area {self} is empty or inverted; xmin must be below xmax, ymin below ymax"
-            )
-        if self.xmin < 0 or self.ymin < 0:
-            raise OutsideImageError(f"the area {self} starts before the first pixel")
-
-    def __str__(self) -> str:
-        return f"{self.xmin} < x < {self.xmax}, {self.ymin} < y < {self.ymax}"
-
-    @classmethod
-    def parse(cls, area: "Region | Mapping[str, int] | str") -> Self:
-        """Region of a Region, of a mapping with its four names, or of a FITS section.
-
-        Raises
-        ------
-        CalibrationError
-            For a text that is no FITS section, or a mapping with other names.
-
-        Examples
-        --------
-        >>> Region.parse("[17:528,1:520]")
-        Region(xmin=16, xmax=528, ymin=0, ymax=520)
-        """
-        if isinstance(area, cls):
-            return area
-        if isinstance(area, str):
-            match = _SECTION.fullmatch(area.strip())
-            if match is None:
-                raise CalibrationError(f'{area!r} is not a FITS section such as "[17:528,1:520]"')
-            x1, x2, y1, y2 = (int(number) for number in match.groups())
-            return cls(xmin=x1 - 1, xmax=x2, ymin=y1 - 1, ymax=y2)
-        try:
-            return cls(**dict(area))  # type: ignore[arg-type]
-        except TypeError:
-            raise CalibrationError(f"an area has xmin, xmax, ymin and ymax, not {area!r}") from None
-
-    def check_inside(self, height: int, width: int, name: str) -> None:
-        """Raise OutsideImageError unless the region lies in a frame of this height and width."""
-        if self.xmax > width or self.ymax > height:
-            raise OutsideImageError(
-                f"{name} {self} reaches outside the frame, which is {width} pixels wide and "
-                f"{height} high"
-            )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChannelSlice:
-    """Where the pixels of one channel lie in the raw frame: first row and column, and steps."""
-
-    y_offset: int = 0
-    y_step: int = 1
-    x_offset: int = 0
-    x_step: int = 1
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            object.__setattr__(self, field.name, operator.index(getattr(self, field.name)))
-        if min(self.y_step, self.x_step) < 1 or min(self.y_offset, self.x_offset) < 0:
-            raise CalibrationError(f"{self}: steps start at 1 and offsets at 0")
-        if self.y_offset >= self.y_step or self.x_offset >= self.x_step:
-            raise CalibrationError(f"{self}: an offset must be smaller than its step")
-
-    @classmethod
-    def parse(cls, given: Any) -> Self:
-        """Channel slice of a pair of slices (y, x), or of a mapping with offsets and steps."""
-        if isinstance(given, cls):
-            return given
-        if isinstance(given, Mapping):
-            return cls(**given)
-        if isinstance(given, slice):
-            given = (given, given)
-        try:
-            y, x = given
-            return cls(
-                y_offset=y.start or 0,
-                y_step=y.step or 1,
-                x_offset=x.start or 0,
-                x_step=x.step or 1,
-            )
-        except (TypeError, ValueError, AttributeError):
-            raise CalibrationError(
-                f"a channel is a pair of slices (y, x) of the raw frame, not {given!r}"
-            ) from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,41 +59,29 @@ class Camera:
     """What to call it in reports."""
 
     def __post_init__(self) -> None:
-        put: Callable[[str, Any], None] = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
-        put("channels", _parse_channels(self.channels))
-        if self.image_area is not None:
-            put("image_area", Region.parse(self.image_area))
-        areas = self.overscan
-        if isinstance(areas, str | Region) or (isinstance(areas, Mapping) and areas):
-            areas = (areas,)
-        put("overscan", tuple(Region.parse(area) for area in areas or ()))
-        put("leak_directions", _parse_directions(self.leak_directions))
-        for name, lowest in (("gain", "positive"), ("read_noise", "not negative")):
-            for value in _values(getattr(self, name)):
-                if not math.isfinite(value) or value < 0 or (value == 0 and name == "gain"):
-                    raise CalibrationError(f"{name} must be finite and {lowest}, not {value}")
-        for value in (*_values(self.saturation), self.bias_level):
-            if not math.isfinite(value):
-                raise CalibrationError(
-                    f"saturation and bias_level must be finite numbers of ADU, not {value}"
-                )
-        for name in ("gain", "read_noise", "saturation"):
-            given = getattr(self, name)
-            if isinstance(given, Mapping) and set(given) != set(self.channels or ("mono",)):
-                raise CalibrationError(
-                    f"{name} is given for the channels {sorted(given)}, the camera has "
-                    f"{sorted(self.channels or ('mono',))}"
-                )
+        channels = _parse_channels(self.channels)
+        names = tuple(channels or ("mono",))
+        parsed = {
+            "channels": channels,
+            "gain": _numbers("gain", self.gain, names, above=0.0),
+            "read_noise": _numbers("read_noise", self.read_noise, names, least=0.0),
+            "saturation": _numbers("saturation", self.saturation, names, above=0.0),
+            "bias_level": _number("bias_level", self.bias_level),
+            "image_area": None if self.image_area is None else Region.parse(self.image_area),
+            "overscan": _parse_areas(self.overscan),
+            "leak_directions": _parse_directions(self.leak_directions),
+            "name": str(self.name),
+        }
+        for name, value in parsed.items():
+            object.__setattr__(self, name, value)
 
     @classmethod
-    def from_mapping(cls, given: Mapping[str, Any], source: str = "the camera") -> Self:
+    def from_mapping(cls, given: Mapping[str, Any]) -> Self:
         """Camera of a mapping of its field names; an unknown name is an error."""
         known = [field.name for field in fields(cls)]
         unknown = sorted(set(given) - set(known))
         if unknown:
-            raise CalibrationError(
-                f"{source}: unknown {', '.join(unknown)}; a camera has {', '.join(known)}"
-            )
+            raise CalibrationError(f"unknown {', '.join(unknown)}; a camera has {', '.join(known)}")
         return cls(**given)
 
     @classmethod
@@ -206,9 +90,17 @@ class Camera:
         with open(path, "rb") as file:
             try:
                 given = tomllib.load(file)
-            except tomllib.TOMLDecodeError as error:
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
                 raise CalibrationError(f"{path} is not valid TOML: {error}") from error
-        return cls.from_mapping(given.get("camera", given), str(path))
+        table = given.get("camera", given)
+        if not isinstance(table, dict) or (table is not given and len(given) > 1):
+            raise CalibrationError(
+                f"{path}: what is said of the camera is at the top or in [camera], not in both"
+            )
+        try:
+            return cls.from_mapping(table)
+        except (CalibrationError, OutsideImageError) as error:
+            raise type(error)(f"{path}: {error}") from error
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -229,10 +121,38 @@ class Camera:
         return replace(self, **missing) if missing else self
 
 
-def _values(given: PerChannel) -> Iterable[float]:
+def _number(name: str, value: Any, *, above: float = -math.inf, least: float = -math.inf) -> float:
+    """A finite number above one bound and at least another, or an error that names it."""
+    if isinstance(value, Real) and not isinstance(value, bool):
+        number = float(value)
+        if math.isfinite(number) and number > above and number >= least:
+            return number
+    bound = f" above {above:g}" if above > -math.inf else ""
+    bound = f" not below {least:g}" if least > -math.inf else bound
+    raise CalibrationError(f"{name} must be a finite number{bound}, not {value!r}")
+
+
+def _numbers(
+    name: str, given: Any, channels: tuple[str, ...], **bounds: float
+) -> float | dict[str, float] | None:
     if given is None:
-        return ()
-    return given.values() if isinstance(given, Mapping) else (given,)
+        return None
+    if not isinstance(given, Mapping):
+        return _number(name, given, **bounds)
+    if set(given) != set(channels):
+        raise CalibrationError(
+            f"{name} is given for the channels {sorted(given)}, the camera has {sorted(channels)}"
+        )
+    return {channel: _number(name, value, **bounds) for channel, value in given.items()}
+
+
+def _parse_areas(given: Any) -> tuple[Region, ...]:
+    if isinstance(given, str | Region | Mapping):
+        given = (given,) if given else ()
+    try:
+        return tuple(Region.parse(area) for area in given or ())
+    except TypeError:
+        raise CalibrationError(f"overscan is a list of areas, not {given!r}") from None
 
 
 def _parse_channels(given: Any) -> dict[str, ChannelSlice] | None:
@@ -240,6 +160,10 @@ def _parse_channels(given: Any) -> dict[str, ChannelSlice] | None:
         return None
     if isinstance(given, str):
         return _bayer_channels(given)
+    if not isinstance(given, Mapping) or not given:
+        raise CalibrationError(
+            f'channels is a pattern such as "RGGB" or {{name: (y slice, x slice)}}, not {given!r}'
+        )
     channels = {str(name): ChannelSlice.parse(where) for name, where in given.items()}
     if len({(c.y_step, c.x_step) for c in channels.values()}) > 1:
         raise CalibrationError("all channels of a camera must have the same steps")

@@ -4,7 +4,9 @@ A header rests in the coordinate ``header`` as its cards, one a line. Text survi
 netCDF; a dictionary would lose COMMENT, HISTORY and repeated keywords.
 """
 
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from astropy.io import fits
@@ -14,12 +16,14 @@ __all__ = ["common_header", "first_value", "parse_header", "render_header", "val
 
 def parse_header(text: str) -> fits.Header:
     """Header of a text as :func:`render_header` writes it."""
-    return fits.Header.fromstring(text, sep="\n")
+    with _without_remarks():
+        return fits.Header.fromstring(text, sep="\n")
 
 
 def render_header(header: fits.Header) -> str:
     """All cards of a header, one a line, exactly as they are."""
-    return header.tostring(sep="\n", endcard=False, padding=False)
+    with _without_remarks():
+        return header.tostring(sep="\n", endcard=False, padding=False)
 
 
 def value_of(header: fits.Header, keyword: str) -> Any:
@@ -62,3 +66,11 @@ def common_header(headers: Iterable[fits.Header]) -> fits.Header:
             if not same:
                 merged.remove(keyword, remove_all=True)
     return merged
+
+
+@contextmanager
+def _without_remarks() -> Iterator[None]:
+    """Keep what astropy says of the form of other people's cards to itself."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", fits.verify.VerifyWarning)
+        yield

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from enum import IntFlag
+from numbers import Integral
 
 __all__ = ["Flag", "as_flag"]
 
@@ -45,12 +46,13 @@ def as_flag(names: "str | int | Iterable[str | int]") -> Flag:
     >>> int(as_flag("SATURATED")), int(as_flag(["HOT", "COSMIC"]))
     (48, 6)
     """
+    parts: Iterable[str | int]
     if isinstance(names, str):
-        parts: Iterable[str | int] = names.split(",")
-    elif isinstance(names, int):
-        parts = (names,)
+        parts = names.split(",")
+    elif isinstance(names, Integral):
+        parts = (int(names),)
     else:
-        parts = names
+        parts = names  # type: ignore[assignment]  # numbers of NumPy are Integral, too
     selected = Flag(0)
     for part in parts:
         if isinstance(part, str):
@@ -60,7 +62,7 @@ def as_flag(names: "str | int | Iterable[str | int]") -> Flag:
                 raise ValueError(f"{part!r} is not a flag; the flags are {known}")
             selected |= Flag[name]
         elif 0 <= part <= Flag.ALL:
-            selected |= Flag(part)
+            selected |= Flag(int(part))
         else:
             raise ValueError(f"{part} is not a combination of flags, which go from 0 to 127")
     return selected

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Literal
 
 __all__ = [
@@ -39,7 +40,7 @@ def upper_and_lower(threshold: float | Sequence[float]) -> tuple[float, float]:
     >>> upper_and_lower(3), upper_and_lower((-4, 3))
     ((3.0, -3.0), (3.0, -4.0))
     """
-    values = [threshold] if isinstance(threshold, int | float) else list(threshold)
+    values = [threshold] if isinstance(threshold, Real) else list(threshold)  # type: ignore[arg-type]
     numbers = [float(value) for value in values]
     if len(numbers) == 1:
         numbers = [abs(numbers[0]), -abs(numbers[0])]
@@ -105,7 +106,10 @@ class Overscan:
     """Whether still rejecting in the last iteration is a ConvergenceError."""
 
     def __post_init__(self) -> None:
-        upper_and_lower(self.reject_threshold)
+        if not (isinstance(self.reject_threshold, Real) and 0 < self.reject_threshold < math.inf):
+            raise ValueError(
+                f"reject_threshold is a positive number, not {self.reject_threshold!r}"
+            )
         if self.max_reject_iterations < 0 or self.min_pixels < 1:
             raise ValueError(
                 "max_reject_iterations is at least 0 and min_pixels at least 1, not "

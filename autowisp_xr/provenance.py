@@ -23,7 +23,7 @@ import numpy as np
 import xarray as xr
 from dask.base import tokenize
 
-__all__ = ["history", "identities", "identity", "record", "with_hashes"]
+__all__ = ["fingerprint", "history", "identities", "identity", "record", "with_hashes"]
 
 _PACKAGES = ("autowisp-xr", "xarray", "numpy", "numba", "astropy")
 
@@ -42,14 +42,26 @@ def history(ds: xr.Dataset) -> list[dict[str, Any]]:
 def identity(ds: xr.Dataset) -> str:
     """Digest of how a Dataset was made; of its content where it has no history.
 
-    Content that is neither in memory nor a dask graph would have to be read for that: it gets an
-    identity that no other Dataset has.
+    A part of a master, by channel or area, is still that master. Content that is neither in
+    memory nor a dask graph would have to be read for that: it gets an identity that no other
+    Dataset has.
     """
     records = history(ds)
     if not records:
         at_hand = all(v._in_memory or v.chunks is not None for v in ds.variables.values())
         return tokenize(ds)[:16] if at_hand else uuid4().hex[:16]
-    return _digest([records[-1]["id"], _extent(ds)])
+    return str(records[-1]["id"])
+
+
+def fingerprint(ds: xr.Dataset) -> str:
+    """Digest of a Dataset as it is: its identity, and every variable and coordinate.
+
+    What is in memory counts by its content, a dask array by its name (which stands for the work
+    that makes it, the same in every session for the verbs of this package), and what is lazily
+    indexed by where it comes from.
+    """
+    content = {str(name): _token(variable) for name, variable in ds.variables.items()}
+    return _digest([identity(ds), content])
 
 
 def identities(ds: xr.Dataset) -> set[str]:
@@ -111,16 +123,12 @@ def with_hashes(ds: xr.Dataset) -> xr.Dataset:
     return ds.assign_attrs(history=json.dumps(records)) if records else ds
 
 
-def _extent(ds: xr.Dataset) -> list[Any]:
-    """What part of a larger set this is, so that a selection is another identity."""
-    names = _names(ds, "frame") if "frame" in ds.dims else None
-    channels = _names(ds, "channel") if "channel" in ds.coords else None
-    corners = [
-        [int(ds[dim].size), int(ds[dim].values[0]), int(ds[dim].values[-1])]
-        for dim in ("y", "x")
-        if dim in ds.coords and ds[dim].size
-    ]
-    return [names, channels, corners]
+def _token(variable: xr.Variable) -> list[Any]:
+    described = [list(map(str, variable.dims)), str(variable.dtype)]
+    if not variable._in_memory:
+        return [*described, variable.chunk().data.name]
+    values = variable.values.tolist() if variable.dtype.kind in "OTU" else variable.values
+    return [*described, tokenize(values)]
 
 
 def _names(ds: xr.Dataset, dim: str) -> list[str]:
@@ -132,7 +140,9 @@ def _plain(value: Any) -> Any:
         return {"type": type(value).__name__, **_plain(asdict(value))}
     if isinstance(value, Mapping):
         return {str(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
+    if isinstance(value, set | frozenset):
+        value = sorted(value)  # in an order that is the same in every session
+    if isinstance(value, list | tuple):
         return [_plain(entry) for entry in value]
     if isinstance(value, np.ndarray):
         return value.tolist()

@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from autowisp_xr.camera import Camera, ChannelSlice
+from autowisp_xr.camera import Camera
 from autowisp_xr.errors import SchemaError
 from autowisp_xr.flags import Flag
+from autowisp_xr.regions import ChannelSlice
 
 __all__ = [
     "DIMS",
+    "IMAGE_TYPES",
     "MONO",
     "SCHEMA_VERSION",
     "as_master",
@@ -37,6 +39,7 @@ __all__ = [
 SCHEMA_VERSION = 1
 DIMS = ("frame", "channel", "y", "x")
 MONO = "mono"
+IMAGE_TYPES = ("bias", "dark", "flat", "object", "other")
 
 _NAMED_FLAGS = [flag for flag in Flag if flag.bit_count() == 1]
 
@@ -46,7 +49,7 @@ _FRAME_DIMS: dict[str, tuple[tuple[Hashable, ...], ...]] = {
     "mask": (DIMS,),
     "count": (DIMS[1:],),
     "shared_variance": (DIMS, DIMS[1:]),
-    "shared_relative_variance": (DIMS, DIMS[1:]),
+    "shared_relative_variance": (DIMS[1:],),
 }
 _MASTER_DIMS = dict.fromkeys(_FRAME_DIMS, (DIMS[1:],))
 _CHANNEL_COORDS = {"y_offset": 0, "y_step": 1, "x_offset": 0, "x_step": 1}

@@ -14,8 +14,9 @@ import numpy.typing as npt
 import xarray as xr
 
 from autowisp_xr import schema
-from autowisp_xr.camera import Camera, ChannelSlice
+from autowisp_xr.camera import Camera
 from autowisp_xr.flags import Flag
+from autowisp_xr.regions import ChannelSlice
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy

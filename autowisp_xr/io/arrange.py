@@ -6,12 +6,13 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from autowisp_xr import schema
-from autowisp_xr.camera import Camera, ChannelSlice
+from autowisp_xr.camera import Camera
 from autowisp_xr.cards import value_of
 from autowisp_xr.errors import ImageMismatchError
 from autowisp_xr.io.layout import Hdu
 from autowisp_xr.io.names import frame_names, raw_name
 from autowisp_xr.io.scanning import FileRecord
+from autowisp_xr.regions import ChannelSlice
 
 __all__ = ["Arrangement", "arrange"]
 

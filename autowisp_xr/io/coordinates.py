@@ -6,7 +6,6 @@ from typing import Any
 
 from astropy.io import fits
 
-from autowisp_xr.camera import Region
 from autowisp_xr.cards import first_value, value_of
 from autowisp_xr.errors import AutowispError, HeaderError
 from autowisp_xr.io.spellings import Spellings
@@ -19,6 +18,7 @@ from autowisp_xr.io.values import (
     to_number,
     to_text,
 )
+from autowisp_xr.regions import Region
 
 __all__ = ["is_master", "read_coordinates", "read_facts"]
 

@@ -11,11 +11,11 @@ import xarray as xr
 from astropy.io import fits
 
 from autowisp_xr import provenance, schema
-from autowisp_xr.camera import ChannelSlice
 from autowisp_xr.cards import parse_header, value_of
 from autowisp_xr.io.coordinates import is_master
 from autowisp_xr.io.history import history_cards, split_history
 from autowisp_xr.io.names import raw_name
+from autowisp_xr.regions import ChannelSlice
 
 __all__ = ["image_hdus", "output_header"]
 

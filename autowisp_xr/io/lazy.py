@@ -9,9 +9,9 @@ from dask.base import normalize_token
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from autowisp_xr.camera import ChannelSlice
 from autowisp_xr.io.layout import Hdu
 from autowisp_xr.io.pixels import convert, stored_rows
+from autowisp_xr.regions import ChannelSlice
 from autowisp_xr.schema import DIMS
 
 __all__ = ["Planes", "as_variable"]

@@ -12,13 +12,13 @@ import numpy as np
 from astropy.io import fits
 
 from autowisp_xr import schema
-from autowisp_xr.camera import ChannelSlice, Region
 from autowisp_xr.cards import parse_header, value_of
 from autowisp_xr.errors import AutowispError, HeaderError
 from autowisp_xr.io.coordinates import is_master, read_coordinates, read_facts
 from autowisp_xr.io.layout import FileLayout, read_layout
 from autowisp_xr.io.names import Paths, find_files, raw_name
 from autowisp_xr.io.spellings import Spellings
+from autowisp_xr.regions import ChannelSlice, Region
 
 __all__ = ["FileRecord", "Place", "scan"]
 

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autowisp_xr import schema
-from autowisp_xr.camera import Camera, ChannelSlice
+from autowisp_xr.camera import Camera
 from autowisp_xr.cards import value_of
 from autowisp_xr.errors import HeaderError
 from autowisp_xr.io.scanning import FileRecord
+from autowisp_xr.regions import ChannelSlice
 
 __all__ = ["settle_camera"]
 

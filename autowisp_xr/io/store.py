@@ -13,12 +13,13 @@ where it stopped, and nothing else may be written into its place.
 
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import xarray as xr
 import zarr
 from zarr.codecs import BloscCname, BloscCodec, BloscShuffle
+from zarr.errors import ContainsArrayError
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.errors import BadImageError
@@ -29,6 +30,8 @@ __all__ = ["open_zarr", "to_zarr"]
 _STATE = "autowisp_xr_store"
 _MARKS = "_state/written"
 _CHUNK_BYTES = 2**19
+_FOREIGN = {"foreign": True}
+_UNKNOWN = {"unknown": True}
 
 
 def to_zarr(
@@ -58,20 +61,28 @@ def to_zarr(
     Raises
     ------
     FileExistsError
-        If the group holds something else, before anything is computed.
+        If the group holds something else, before anything is computed; also with ``overwrite`` if
+        the place is taken by what is no Zarr group. Groups below it are left alone.
     """
     schema.check(ds, master="frame" not in ds.dims)
-    place = f"{fspath(path)}/{group or ''}".rstrip("/")
-    state: dict[str, Any] = {"identity": provenance.identity(ds), "complete": False}
+    place = _place(path, group)
+    state: dict[str, Any] = {
+        "identity": provenance.fingerprint(ds),
+        "variables": [str(name) for name in ds.variables],
+        "complete": False,
+    }
     found = _state(path, group)
-    if found is not None and not overwrite:
-        if found.get("identity") != state["identity"]:
+    if found == _FOREIGN:
+        raise FileExistsError(f"{place} exists and is no Zarr group; choose another place")
+    same = found.get("identity") == state["identity"]
+    if found and not overwrite:
+        if not same:
             raise FileExistsError(
                 f"{place} holds something else already; choose another group, or overwrite=True"
             )
         if found["complete"]:
             return open_zarr(path, group=group)
-    if overwrite or found is None or not found.get("created"):
+    if overwrite or not found.get("created"):
         _create(ds, path, group, state)
     target = zarr.open_group(path, path=group or "", mode="r+")
     _write(ds, path, group, target)
@@ -108,20 +119,30 @@ def open_zarr(
     BadImageError
         If the group is unfinished, or was not written by :func:`to_zarr`.
     """
-    place = f"{fspath(path)}/{group or ''}".rstrip("/")
+    place = _place(path, group)
     state = _state(path, group)
-    if state is None:
-        raise FileNotFoundError(f"{place}: there is no such Zarr group")
+    if not state:
+        raise FileNotFoundError(f"{place}: there is no such Zarr group, or it is empty")
     if "complete" not in state:
         raise BadImageError(f"{place} was not written by to_zarr; open it with xarray.open_zarr")
     ds = xr.open_zarr(
         fspath(path), group=group, chunks=None, consolidated=False, mask_and_scale=False
     )
     ds.attrs.pop(_STATE, None)
-    ds = ds.assign_coords({name: _with_strings(coord.load()) for name, coord in ds.coords.items()})
+    for variable in ds.variables.values():
+        variable.attrs.pop("_FillValue", None)
+    order = {name: position for position, name in enumerate(state["variables"])}
+    coords = {
+        name: _with_strings(ds[name].load()) for name in sorted(ds.coords, key=lambda n: order[n])
+    }
+    planes = sorted(ds.data_vars, key=lambda name: order[name])
+    ds = xr.Dataset({name: ds[name].variable for name in planes}, coords, ds.attrs)
     if state["complete"]:
         return ds
-    marks = np.asarray(zarr.open_group(path, path=group or "", mode="r")[_MARKS]) != 0
+    root = zarr.open_group(path, path=group or "", mode="r")
+    if _MARKS not in root:
+        raise BadImageError(f"{place} is unfinished; run what wrote it again to complete it")
+    marks = np.asarray(root[_MARKS]) != 0
     if not unfinished:
         raise BadImageError(
             f"{place} is unfinished: {marks.sum()} of {marks.size} frames are written; run what "
@@ -130,24 +151,32 @@ def open_zarr(
     return ds.isel(frame=np.flatnonzero(marks))
 
 
-def _state(path: str | PathLike[str], group: str | None) -> dict[str, Any] | None:
-    """What a group says of itself; None where there is no group, empty where it says nothing."""
+def _place(path: str | PathLike[str], group: str | None) -> str:
+    return f"{fspath(path)}/{group or ''}".rstrip("/")
+
+
+def _state(path: str | PathLike[str], group: str | None) -> dict[str, Any]:
+    """What a group says of itself; empty where there is none, or one with nothing of its own."""
     try:
         found = zarr.open_group(path, path=group or "", mode="r")
     except FileNotFoundError:
-        if group is None and Path(path).exists():
-            return {} if not Path(path).is_dir() or any(Path(path).iterdir()) else None
-        return None
+        root = Path(path)
+        taken = root.exists() and not (root.is_dir() and not any(root.iterdir()))
+        # a store that has other groups has room for one more
+        return _FOREIGN if taken and not (root / "zarr.json").exists() else {}
+    except (ContainsArrayError, NotADirectoryError):
+        return _FOREIGN
     state = found.attrs.get(_STATE)
-    if state is None:
-        # the root above the groups of a night holds nothing of its own
-        bare = not dict(found.attrs) and not list(found.array_keys())
-        return None if bare else {}
-    return dict(state)  # type: ignore[arg-type]
+    if state is not None:
+        return cast(dict[str, Any], state)
+    bare = not dict(found.attrs) and not list(found.array_keys())
+    return {} if bare else _UNKNOWN
 
 
 def _with_strings(coord: xr.DataArray) -> xr.DataArray:
-    """A coordinate whose text, if it is one, is of variable length: Zarr has no other for sure."""
+    """A coordinate in the one kind of text, and of time, that every reader of Zarr knows."""
+    if coord.dtype.kind == "M":
+        return coord.astype("datetime64[ns]")
     if coord.dtype.kind not in "OU":
         return coord
     return coord.copy(data=np.array(coord.values.tolist(), dtype=np.dtypes.StringDType()))
@@ -157,20 +186,28 @@ def _create(
     ds: xr.Dataset, path: str | PathLike[str], group: str | None, state: dict[str, Any]
 ) -> None:
     """Write coordinates and attributes, and the outlines of the planes."""
-    whole = {str(dim): 1 if dim == "frame" else -1 for dim in ds.dims}
-    outline = ds.drop_encoding().chunk(whole)
+    old = zarr.open_group(path, path=group or "", mode="a")
+    # what is there makes room, groups below it (other parts of a night) stay
+    for member in [*old.array_keys(), *(["_state"] if "_state" in old else [])]:
+        del old[member]
+    old.attrs.clear()
+    outline = ds.drop_encoding()
     outline = outline.assign_coords(
         {name: _with_strings(coord.compute()) for name, coord in outline.coords.items()}
     )
+    for name in outline.data_vars:
+        whole = dict.fromkeys(outline[name].dims, -1)
+        chunks = whole | {"frame": 1} if outline[name].dims == schema.DIMS else whole
+        outline[name] = outline[name].variable.chunk(chunks)
     outline.attrs[_STATE] = state
     outline.to_zarr(
         fspath(path),
         group=group,
-        mode="w",
+        mode="a",
         compute=False,
         consolidated=False,
         zarr_format=3,
-        encoding=_encoding(ds),
+        encoding=_encoding(outline),
     )
     target = zarr.open_group(path, path=group or "", mode="r+")
     if "frame" in ds.dims:
@@ -191,8 +228,8 @@ def _write(
     import dask.array as da
     from dask.base import compute
 
-    alone = [str(name) for name in ds.data_vars if "frame" not in ds[name].dims]
-    planes = [str(name) for name in ds.data_vars if name not in alone]
+    planes = [str(name) for name in ds.data_vars if ds[name].dims == schema.DIMS]
+    alone = [str(name) for name in ds.data_vars if name not in planes]
     place = (fspath(path), group or "")
     written: Any = ()
     if planes:
@@ -230,10 +267,15 @@ def _write_frame(index: Any, *planes: Any, names: list[str], place: tuple[str, s
 def _encoding(ds: xr.Dataset) -> dict[str, dict[str, Any]]:
     encoding: dict[str, dict[str, Any]] = {}
     # all planes in the same bands, so that none is read twice
-    widest = max(variable.dtype.itemsize for variable in ds.data_vars.values())
+    planes = {
+        name: variable
+        for name, variable in ds.data_vars.items()
+        if variable.dims in (schema.DIMS, schema.DIMS[1:])
+    }
+    widest = max(variable.dtype.itemsize for variable in planes.values())
     rows = max(1, min(ds.sizes["y"], _CHUNK_BYTES // (ds.sizes["x"] * widest)))
     whole = -(-ds.sizes["y"] // rows) * rows
-    for name, variable in ds.data_vars.items():
+    for name, variable in planes.items():
         outer = (1,) if "frame" in variable.dims else ()
         integers = variable.dtype.kind in "ui"
         encoding[str(name)] = {
@@ -252,6 +294,6 @@ def _encoding(ds: xr.Dataset) -> dict[str, dict[str, Any]]:
         if name == "mask":
             # what was never written must not read as good
             encoding["mask"]["fill_value"] = int(Flag.FAULT)
-    if "time" in ds.coords:
+    if "time" in ds.coords and ds["time"].dtype.kind == "M":
         encoding["time"] = {"units": "nanoseconds since 1970-01-01", "dtype": "int64"}
     return encoding

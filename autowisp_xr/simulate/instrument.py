@@ -10,8 +10,9 @@ import numpy.typing as npt
 import xarray as xr
 
 from autowisp_xr import schema
-from autowisp_xr.camera import Camera, ChannelSlice, Region
+from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
+from autowisp_xr.regions import ChannelSlice, Region
 from autowisp_xr.simulate import sensor
 
 __all__ = ["Instrument"]

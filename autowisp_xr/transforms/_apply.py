@@ -14,6 +14,7 @@ import operator
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -26,6 +27,7 @@ __all__ = [
     "framewise",
     "load_coordinates",
     "pixelwise",
+    "plane",
     "stackwise",
 ]
 
@@ -49,6 +51,13 @@ def load_coordinates(ds: xr.Dataset) -> xr.Dataset:
 def pixelwise(variable: xr.Variable) -> xr.Variable:
     """A variable in any chunks; lazily indexed ones by whole frames."""
     return _chunked(variable, dict.fromkeys(variable.dims, -1) | {"frame": 1})
+
+
+def plane(ds: xr.Dataset | None, name: str) -> xr.Variable | None:
+    """A variable in any chunks; None where there is no Dataset, or it has none of the name."""
+    if ds is None or name not in ds:
+        return None
+    return pixelwise(ds[name].variable)
 
 
 def framewise(variable: xr.Variable) -> xr.Variable:
@@ -100,7 +109,9 @@ def apply(
     ----------
     kernel
         Called with one array an operand (None where the operand is None); returns one array an
-        entry of ``dtypes``. Dims of operands that are not in ``dims`` come whole.
+        entry of ``dtypes``. Dims of operands that are not in ``dims`` come whole. A function of a
+        module, or a ``partial`` of one: dask then names its results after what they are, and the
+        same work has the same names in every session.
     operands
         Variables over (some of) frame, channel, y, x; in the chunks of a contract, or in memory.
     dims
@@ -118,15 +129,18 @@ def apply(
         sizes.update({dim: size for dim, size in operand.sizes.items() if size > 1})
     shape = tuple(sizes.get(dim, 1) for dim in dims)
 
-    def typed(*blocks: Any) -> tuple[Any, ...]:
-        parts = zip(kernel(*blocks), dtypes, strict=True)
-        return tuple(np.asarray(part, dtype=dtype) for part, dtype in parts)
-
+    typed = partial(_typed, kernel, tuple(np.dtype(dtype) for dtype in dtypes))
     if all(in_memory(operand) for operand in given):
         results = _eager(typed, operands, dims, shape, dtypes)
     else:
         results = _lazy(typed, operands, dims, dtypes)
     return tuple(xr.Variable(dims, result) for result in results)
+
+
+def _typed(kernel: Kernel, dtypes: tuple[Any, ...], *blocks: Any) -> tuple[Any, ...]:
+    """Call a kernel, and give its results the types that were declared."""
+    results = zip(kernel(*blocks), dtypes, strict=True)
+    return tuple(np.asarray(result, dtype=dtype) for result, dtype in results)
 
 
 def _eager(

@@ -153,11 +153,11 @@ def _extent(ds: xr.Dataset) -> str:
 def _check_setting(ds: xr.Dataset, master: xr.Dataset, kind: str, name: str) -> None:
     if name not in ds.coords or name not in master.coords:
         return
-    own = master[name].values
-    for value in np.unique(np.atleast_1d(ds[name].values).astype(own.dtype)):
+    own = master[name].values.tolist()
+    for value in np.atleast_1d(ds[name].values).tolist():
         known = value == value and own == own and value != "" and own != ""
         if known and value != own:
             raise MasterMismatchError(
-                f"the master {kind} has {name} {own.item()!r}, the frames have {value!r}; give "
-                f"the master that belongs to them, or waive={name!r}"
+                f"the master {kind} has {name} {own!r}, the frames have {value!r}; give the "
+                f"master that belongs to them, or waive={name!r}"
             )

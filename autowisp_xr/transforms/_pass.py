@@ -3,12 +3,11 @@
 ``calibrate`` runs all of them, a single verb one of them; both end in the same kernel.
 
 Noise that all frames share is kept apart (``shared_variance``, ``shared_relative_variance``),
-because it does not average down when they are stacked. A dark made with the bias that is subtracted
-here shares its noise: I - B - k D with D = d - B is I - (1-k) B - k d, so that of the
-bias a fraction (1-k)^2 of its variance is left.
+because it does not average down when they are stacked.
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,10 +19,10 @@ from autowisp_xr.errors import CalibrationError
 from autowisp_xr.kernels.calibrate import (
     PHOTONS,
     calibrate_planes,
-    divide_variance,
     transferred,
 )
 from autowisp_xr.transforms import _apply
+from autowisp_xr.transforms._shared import flat_variance, masters_variance, shared_planes
 
 __all__ = ["Noise", "Steps", "noise_of", "one_pass", "per_channel"]
 
@@ -106,33 +105,32 @@ def one_pass(ds: xr.Dataset, steps: Steps, *, dtype: Any) -> xr.Dataset:
     image = _apply.pixelwise(ds["image"].variable)
     zero = xr.Variable(("frame",), np.zeros(ds.sizes["frame"]))
     level, level_variance = steps.overscan or (zero, zero)
-    added = _added(ds, steps, dtype)
-    relative = _relative(steps.flat, dtype)
+    added = masters_variance(
+        ds, steps.bias, steps.dark, steps.dark_scale, steps.dark_shares_bias, dtype
+    )
+    relative = flat_variance(steps.flat, dtype)
     operands = [
         image,
-        _plane(ds, "variance"),
+        _apply.plane(ds, "variance"),
         _mask(ds, steps),
         level,
         level_variance,
         xr.Variable(("frame",), np.broadcast_to(steps.dark_scale, (ds.sizes["frame"],))),
-        *(_plane(master, "image") for master in (steps.bias, steps.dark, steps.flat)),
+        *(_apply.plane(master, "image") for master in (steps.bias, steps.dark, steps.flat)),
         added,
         relative,
         _masters_mask(steps),
         *_limits(steps, ds.sizes["channel"]),
     ]
-    planes = _apply.apply(_kernel(steps, dtype), operands, schema.DIMS, [dtype, dtype, np.uint8])
+    kernel = partial(
+        _run,
+        dtype=dtype,
+        level=float(steps.level),
+        photons=steps.noise.photons if steps.noise else PHOTONS["none"],
+    )
+    planes = _apply.apply(kernel, operands, schema.DIMS, [dtype, dtype, np.uint8])
     variables = dict(zip(("image", "variance", "mask"), planes, strict=True))
-    shared = _shared(ds, steps, added, dtype)
-    if shared is not None:
-        variables["shared_variance"] = shared
-    relatives = [
-        part for part in (_plane(ds, "shared_relative_variance"), relative) if part is not None
-    ]
-    if relatives:
-        (variables["shared_relative_variance"],) = _apply.apply(
-            lambda *parts: (sum(parts),), relatives, schema.DIMS[1:], [dtype]
-        )
+    variables |= shared_planes(ds, added, relative, steps.flat, dtype)
     units = ds["image"].attrs.get("units", "adu")
     return schema.with_attributes(xr.Dataset(variables, ds.coords, ds.attrs), units)
 
@@ -147,44 +145,38 @@ def _limits(steps: Steps, channels: int) -> list[xr.Variable]:
     return [xr.Variable(("channel",), np.asarray(limit, dtype=np.float64)) for limit in given]
 
 
-def _kernel(steps: Steps, dtype: Any) -> Any:
-    photons = steps.noise.photons if steps.noise else 0
-    # the masters must not travel with the kernel to every worker
-    constant = float(steps.level)
-
-    def run(
-        raw: Any, variance: Any, mask: Any, level: Any, level_variance: Any, scale: Any,
-        bias: Any, dark: Any, flat: Any, added: Any, relative: Any, masters_mask: Any,
-        *limits: Any,
-    ) -> tuple[Any, Any, Any]:  # fmt: skip
-        kind = np.result_type(dtype, *(m.dtype for m in (bias, dark, flat) if m is not None))
-        if added is not None and added.ndim == 3:
-            added = added[None]
-        out = (np.empty(raw.shape, dtype), np.empty(raw.shape, dtype), np.empty(raw.shape, "u1"))
-        each = np.ones(raw.shape[1])
-        calibrate_planes(
-            np.ascontiguousarray(raw),
-            _array(variance, 4, kind),
-            _array(mask, 4, np.uint8),
-            level[:, None] * each,
-            level_variance[:, None] * each,
-            np.array(scale, dtype=np.float64),
-            constant,
-            limits,
-            photons,
-            (
-                _array(bias, 3, kind),
-                _array(dark, 3, kind),
-                _array(flat, 3, kind),
-                _array(added, 4, kind),
-                _array(relative, 3, kind),
-                _array(masters_mask, 3, np.uint8),
-            ),
-            out,
-        )
-        return out
-
-    return run
+def _run(
+    raw: Any, variance: Any, mask: Any, overscan: Any, overscan_variance: Any, scale: Any,
+    bias: Any, dark: Any, flat: Any, added: Any, relative: Any, masters_mask: Any,
+    *limits: Any, dtype: Any, level: float, photons: int,
+) -> tuple[Any, Any, Any]:  # fmt: skip
+    """Run the kernel on blocks of the operands of :func:`one_pass`, in their order."""
+    kind = np.result_type(dtype, *(m.dtype for m in (bias, dark, flat) if m is not None))
+    if added is not None and added.ndim == 3:
+        added = added[None]
+    out = (np.empty(raw.shape, dtype), np.empty(raw.shape, dtype), np.empty(raw.shape, np.uint8))
+    each = np.ones(raw.shape[1])
+    calibrate_planes(
+        np.ascontiguousarray(raw),
+        _array(variance, 4, kind),
+        _array(mask, 4, np.uint8),
+        overscan[:, None] * each,
+        overscan_variance[:, None] * each,
+        np.array(scale, dtype=np.float64),
+        level,
+        limits,
+        photons,
+        (
+            _array(bias, 3, kind),
+            _array(dark, 3, kind),
+            _array(flat, 3, kind),
+            _array(added, 4, kind),
+            _array(relative, 3, kind),
+            _array(masters_mask, 3, np.uint8),
+        ),
+        out,
+    )
+    return out
 
 
 def _array(given: Any, ndim: int, dtype: Any) -> Any:
@@ -194,15 +186,9 @@ def _array(given: Any, ndim: int, dtype: Any) -> Any:
     return np.ascontiguousarray(given, dtype=dtype)
 
 
-def _plane(ds: xr.Dataset | None, name: str) -> xr.Variable | None:
-    if ds is None or name not in ds:
-        return None
-    return _apply.pixelwise(ds[name].variable)
-
-
 def _mask(ds: xr.Dataset, steps: Steps) -> xr.Variable | None:
     """Mask that the frames come with, and further ones that differ between frames."""
-    masks = [_plane(ds, "mask"), *(mask for mask in steps.masks if "frame" in mask.dims)]
+    masks = [_apply.plane(ds, "mask"), *(mask for mask in steps.masks if "frame" in mask.dims)]
     return _united([mask for mask in masks if mask is not None], schema.DIMS)
 
 
@@ -210,11 +196,9 @@ def _masters_mask(steps: Steps) -> xr.Variable | None:
     """What frames inherit from the masks of their masters, and further masks of all frames."""
     masks = [mask for mask in steps.masks if "frame" not in mask.dims]
     for master in (steps.bias, steps.dark, steps.flat):
-        plane = _plane(master, "mask")
+        plane = _apply.plane(master, "mask")
         if plane is not None:
-            (inherited,) = _apply.apply(
-                lambda mask: (transferred(mask),), [plane], schema.DIMS[1:], [np.uint8]
-            )
+            (inherited,) = _apply.apply(_inherited, [plane], schema.DIMS[1:], [np.uint8])
             masks.append(inherited)
     return _united(masks, schema.DIMS[1:])
 
@@ -222,68 +206,13 @@ def _masters_mask(steps: Steps) -> xr.Variable | None:
 def _united(masks: list[xr.Variable], dims: tuple[str, ...]) -> xr.Variable | None:
     if len(masks) < 2:
         return masks[0] if masks else None
-    (union,) = _apply.apply(
-        lambda *planes: (np.bitwise_or.reduce(np.broadcast_arrays(*planes)),),
-        masks,
-        dims,
-        [np.uint8],
-    )
+    (union,) = _apply.apply(_union, masks, dims, [np.uint8])
     return union
 
 
-def _added(ds: xr.Dataset, steps: Steps, dtype: Any) -> xr.Variable | None:
-    """Variance that bias and dark add to each frame, before any flat."""
-    bias, dark = _plane(steps.bias, "variance"), _plane(steps.dark, "variance")
-    if bias is None and dark is None:
-        return None
-    # the noise of the bias is in the frames already, where it was subtracted in a step before
-    subtracted = bias if bias is not None else _plane(ds, "shared_variance")
-    scale = np.unique(np.atleast_1d(steps.dark_scale))
-    same = scale.size == 1
-    k = xr.Variable(() if same else ("frame",), scale[0] if same else np.asarray(steps.dark_scale))
-    cancels = steps.dark_shares_bias and dark is not None and subtracted is not None
-
-    def variance(b: Any, d: Any, shared: Any, factor: Any) -> tuple[Any]:
-        factor = np.reshape(factor, (-1, 1, 1, 1) if np.ndim(factor) else ())
-        total = np.float64(0.0) if b is None else b.astype(np.float64)
-        if d is not None:
-            total = total + factor**2 * d
-        if cancels:
-            total = total - 2 * factor * shared.astype(np.float64)
-        return (total,)
-
-    dims = schema.DIMS[1:] if same else schema.DIMS
-    operands = [bias, dark, subtracted if cancels else None, k]
-    (total,) = _apply.apply(variance, operands, dims, [dtype])
-    return total
+def _inherited(mask: Any) -> tuple[Any]:
+    return (transferred(mask),)
 
 
-def _relative(flat: xr.Dataset | None, dtype: Any) -> xr.Variable | None:
-    """Variance of the flat over its square."""
-    if flat is None or "variance" not in flat:
-        return None
-    (relative,) = _apply.apply(
-        lambda variance, image: (divide_variance(variance, image),),
-        [_plane(flat, "variance"), _plane(flat, "image")],
-        schema.DIMS[1:],
-        [dtype],
-    )
-    return relative
-
-
-def _shared(
-    ds: xr.Dataset, steps: Steps, added: xr.Variable | None, dtype: Any
-) -> xr.Variable | None:
-    """Variance that the frames share after this pass."""
-    parts = [part for part in (_plane(ds, "shared_variance"), added) if part is not None]
-    if not parts:
-        return None
-    dims = schema.DIMS if any("frame" in part.dims for part in parts) else schema.DIMS[1:]
-    flat = _plane(steps.flat, "image")
-
-    def total(flat: Any, *planes: Any) -> tuple[Any]:
-        together = sum(plane.astype(np.float64) for plane in planes)
-        return (together if flat is None else divide_variance(together, flat),)
-
-    (shared,) = _apply.apply(total, [flat, *parts], dims, [dtype])
-    return shared
+def _union(*masks: Any) -> tuple[Any]:
+    return (np.bitwise_or.reduce(np.broadcast_arrays(*masks)),)

@@ -71,6 +71,8 @@ def iterative_rejection_average(
     (2.5, 0.6455, 4)
     """
     upper, lower = upper_and_lower(outlier_threshold)
+    if not max_iter >= 0:
+        raise ValueError(f"max_iter is at least 0, not {max_iter}")
     rounds = None if np.isinf(max_iter) else int(max_iter)
     given = np.asarray(array)
     values = np.moveaxis(given, axis, 0)

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import Any, Literal
 
+import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance, schema
@@ -175,6 +176,8 @@ def calibrated(
         "scale_dark": scale_dark,
         "photons": photons if noise else None,
         "not_applied": [name for name, master in masters.items() if master is None],
-        "waive": list(waive),
+        "waive": sorted(waive),
+        "masks": len(as_masks(ds, masks)),
+        "dtype": str(np.dtype(dtype)),
     }
     return provenance.record(result, "calibrate", options, source=raw, masters=masters)

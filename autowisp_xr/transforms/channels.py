@@ -7,8 +7,9 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance, schema
-from autowisp_xr.camera import Camera, ChannelSlice, Region
+from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError, ImageMismatchError, OutsideImageError
+from autowisp_xr.regions import ChannelSlice, Region
 from autowisp_xr.transforms._apply import in_memory, load_coordinates
 
 __all__ = ["check_covers", "covered", "merge_channels", "split_channels", "trim"]
@@ -34,8 +35,8 @@ def trim(ds: xr.Dataset, area: Any = None, *, camera: Camera | None = None) -> x
     ds
         Frames (frame, channel, y, x) or a master.
     area
-        A :class:`~autowisp_xr.camera.Region`, a mapping, or a FITS section, in raw-frame pixels; by
-        default the ``image_area`` of the camera, and all of the frame without one.
+        A :class:`~autowisp_xr.regions.Region`, a mapping, or a FITS section, in raw-frame pixels;
+        by default the ``image_area`` of the camera, and all of the frame without one.
     camera
         By default the one that travels with ``ds``.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -116,16 +117,17 @@ def mean_level(ds: xr.Dataset) -> xr.DataArray:
     image = _apply.framewise(ds["image"].variable)
     mask = _apply.framewise(ds["mask"].variable) if "mask" in ds else None
 
-    def means(planes: Any, masks: Any) -> tuple[Any]:
-        masks = np.zeros(planes.shape, np.uint8) if masks is None else masks
-        total, number = row_sums(planes, masks, int(Flag.BAD))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            mean = total.sum(axis=-1) / number.sum(axis=-1)
-        return (np.where(mean > 0, mean, np.nan),)
-
-    (mean,) = _apply.apply(means, [image, mask], ("frame", "channel"), [np.float64])
+    (mean,) = _apply.apply(_means, [image, mask], ("frame", "channel"), [np.float64])
     coords = {name: ds.coords[name] for name in ("frame", "channel") if name in ds.coords}
     return xr.DataArray(mean, coords=coords)
+
+
+def _means(planes: Any, masks: Any) -> tuple[Any]:
+    masks = np.zeros(planes.shape, np.uint8) if masks is None else masks
+    total, number = row_sums(planes, masks, int(Flag.BAD))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = total.sum(axis=-1) / number.sum(axis=-1)
+    return (np.where(mean > 0, mean, np.nan),)
 
 
 def normalise(ds: xr.Dataset, level: xr.DataArray) -> xr.Dataset:
@@ -140,15 +142,9 @@ def normalise(ds: xr.Dataset, level: xr.DataArray) -> xr.Dataset:
         name: ds[name].dtype for name in ("image", "variance", "shared_variance") if name in ds
     }
 
-    def divide(power: int) -> Any:
-        def run(plane: Any, by: Any) -> tuple[Any]:
-            return (plane / (by[:, :, None, None] ** power),)
-
-        return run
-
     scaled = {
         name: _apply.apply(
-            divide(1 if name == "image" else 2),
+            partial(_over, power=1 if name == "image" else 2),
             [_apply.pixelwise(ds[name].variable), level.variable],
             schema.DIMS,
             [dtype],
@@ -157,3 +153,7 @@ def normalise(ds: xr.Dataset, level: xr.DataArray) -> xr.Dataset:
     }
     result = schema.with_attributes(ds.assign(scaled), "1")
     return provenance.record(result, "normalise", {"to": "mean of the unmasked pixels"}, source=ds)
+
+
+def _over(plane: Any, level: Any, *, power: int) -> tuple[Any]:
+    return (plane / (level[:, :, None, None] ** power),)

@@ -1,16 +1,18 @@
 """Measure and subtract the level of pixels that see no light."""
 
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance, schema
-from autowisp_xr.camera import Camera, Region
+from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.kernels.overscan import median_level
 from autowisp_xr.options import Overscan
+from autowisp_xr.regions import Region
 from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms._pass import Steps, one_pass
 from autowisp_xr.transforms.channels import check_covers, covered
@@ -97,17 +99,18 @@ def overscan_level(
     pixels = _apply.framewise(ds["image"].variable.isel(box))
     names = xr.Variable(("frame",), ds["frame"].values.astype(object))
 
-    def levels(image: Any, frames: Any) -> tuple[Any, Any]:
-        found = [
-            median_level(plane[wanted], **asdict(method), name=f"frame {name!r}")
-            for plane, name in zip(image, frames, strict=True)
-        ]
-        return np.array([level.value for level in found]), np.array(
-            [level.variance for level in found]
-        )
-
-    value, variance = _apply.apply(levels, [pixels, names], ("frame",), ["float64", "float64"])
+    kernel = partial(_levels, wanted=wanted, method=method)
+    value, variance = _apply.apply(kernel, [pixels, names], ("frame",), ["float64", "float64"])
     return value, variance
+
+
+def _levels(image: Any, frames: Any, *, wanted: Any, method: Overscan) -> tuple[Any, Any]:
+    found = [
+        median_level(plane[wanted], **asdict(method), name=f"frame {name!r}")
+        for plane, name in zip(image, frames, strict=True)
+    ]
+    values = np.array([level.value for level in found])
+    return values, np.array([level.variance for level in found])
 
 
 def _union(ds: xr.Dataset, areas: tuple[Region, ...]) -> Any:

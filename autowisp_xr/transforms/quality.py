@@ -1,6 +1,7 @@
 """Flag pixels: saturated, leaked into, or named by a mask."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -101,12 +102,10 @@ def leak_flags(ds: xr.Dataset, camera: Camera, threshold: Any, level: float) -> 
         (slices[0].y_step, slices[0].x_step),
     )
 
-    def flags(image: Any) -> Any:
-        return flag_planes(image, threshold + level, leaks)
-
+    flags = partial(flag_planes, threshold=threshold + level, leaks=leaks)
     image = _apply.pixelwise(ds["image"].variable)
     if image.chunks is None:
-        (mask,) = _apply.apply(lambda frame: (flags(frame),), [image], schema.DIMS, [np.uint8])
+        (mask,) = _apply.apply(partial(_only, flags), [image], schema.DIMS, [np.uint8])
         return mask
     data = image.chunk(channel=-1, x=-1).data
     reach = max((abs(rows) for _, _, rows, _ in leaks), default=0)
@@ -118,6 +117,10 @@ def leak_flags(ds: xr.Dataset, camera: Camera, threshold: Any, level: float) -> 
         meta=np.empty((0,) * 4, np.uint8),
     )
     return xr.Variable(schema.DIMS, mask)
+
+
+def _only(function: Any, plane: Any) -> tuple[Any]:
+    return (function(plane),)
 
 
 def as_masks(ds: xr.Dataset, masks: Any) -> list[xr.Variable]:
@@ -139,6 +142,7 @@ def as_masks(ds: xr.Dataset, masks: Any) -> list[xr.Variable]:
             plane = plane.isel(frame=0)
         if plane.dtype != np.uint8:
             raise MasterMismatchError(f"mask {number} has the type {plane.dtype}, expected uint8")
+        plane = plane.transpose(*(dim for dim in schema.DIMS if dim in plane.dims))
         if "channel" not in plane.dims:
             plane = plane.set_dims({"channel": shape[0], **dict(plane.sizes)})
         if plane.shape != shape:

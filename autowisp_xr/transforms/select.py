@@ -9,6 +9,7 @@ import xarray as xr
 from autowisp_xr import schema
 from autowisp_xr.errors import ImageMismatchError
 from autowisp_xr.flags import as_flag
+from autowisp_xr.transforms import _apply
 
 __all__ = ["flagged", "masked", "where_type"]
 
@@ -32,6 +33,11 @@ def where_type(ds: xr.Dataset, *types: str) -> xr.Dataset:
     ImageMismatchError
         If no frame is of these types; the message counts those that are there.
     """
+    unknown = [kind for kind in types if kind not in schema.IMAGE_TYPES]
+    if unknown or not types:
+        raise ValueError(
+            f"the types of frames are {', '.join(schema.IMAGE_TYPES)}, not {unknown or 'nothing'}"
+        )
     present = ds["image_type"].values.tolist()
     chosen = np.flatnonzero([kind in types for kind in present])
     if chosen.size == 0:
@@ -56,8 +62,7 @@ def flagged(ds: xr.Dataset, flags: str | int | Iterable[str | int] = "BAD") -> x
     """
     if "mask" not in ds:
         return xr.zeros_like(ds["image"], dtype=bool)
-    mask = ds["mask"] if ds["mask"].variable._in_memory else ds["mask"].chunk()
-    return (mask & np.uint8(as_flag(flags))) != 0
+    return (_lazy(ds["mask"]) & np.uint8(as_flag(flags))) != 0
 
 
 def masked(ds: xr.Dataset, flags: str | int | Iterable[str | int] = "BAD") -> xr.DataArray:
@@ -68,5 +73,9 @@ def masked(ds: xr.Dataset, flags: str | int | Iterable[str | int] = "BAD") -> xr
     Floating-point array of the dims of ``image``, lazy where image or mask are.
     """
     schema.check(ds, master="frame" not in ds.dims)
-    image = ds["image"] if ds["image"].variable._in_memory else ds["image"].chunk()
-    return image.where(~flagged(ds, flags))
+    return _lazy(ds["image"]).where(~flagged(ds, flags))
+
+
+def _lazy(plane: xr.DataArray) -> xr.DataArray:
+    """A plane that arithmetic does not load, with its coordinates as they are."""
+    return plane.copy(data=_apply.pixelwise(plane.variable).data)

@@ -2,6 +2,8 @@
 
 import warnings
 from collections.abc import Iterable, Sequence
+from functools import partial
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -129,22 +131,10 @@ def stack(
     }
     shares = "shared_variance" in planes
 
-    def run(*blocks: Any) -> list[Any]:
-        found = average_through_frames(
-            blocks[0],
-            blocks[1],
-            variance=blocks[2],
-            shared=blocks[3],
-            relative=blocks[4],
-            **options,
-        )
-        count = np.minimum(found.count, np.iinfo(np.uint16).max).astype(np.uint16)
-        shared = [found.shared_variance] if shares else []
-        return [found.image, found.variance, found.mask, count, *shared]
-
     outputs = ["image", "variance", "mask", "count", *(["shared_variance"] if shares else [])]
     dtypes = [dtype, dtype, np.uint8, np.uint16, *([dtype] if shares else [])]
-    stacked = _apply.apply(run, [planes.get(name) for name in names], schema.DIMS[1:], dtypes)
+    operands = [planes.get(name) for name in names]
+    stacked = _apply.apply(partial(_run, **options), operands, schema.DIMS[1:], dtypes)
     variables = dict(zip(outputs, stacked, strict=True))
     if "shared_relative_variance" in ds:
         variables["shared_relative_variance"] = ds["shared_relative_variance"].variable
@@ -158,8 +148,21 @@ def stack(
         "min_values": min_values,
         "error": "propagate" if propagate else "scatter",
         "average_keywords": list(average_keywords),
+        "dtype": str(np.dtype(dtype)),
     }
     return provenance.record(result, "stack", chosen, source=ds)
+
+
+def _run(
+    image: Any, mask: Any, variance: Any, shared: Any, relative: Any, **options: Any
+) -> list[Any]:
+    """Run the kernel on blocks of the planes of a frame set."""
+    found = average_through_frames(
+        image, mask, variance=variance, shared=shared, relative=relative, **options
+    )
+    count = np.minimum(found.count, np.iinfo(np.uint16).max).astype(np.uint16)
+    common = [] if shared is None else [found.shared_variance]
+    return [found.image, found.variance, found.mask, count, *common]
 
 
 def quantile_of(average: Average) -> float:
@@ -168,7 +171,7 @@ def quantile_of(average: Average) -> float:
         return 0.5
     if average == "mean":
         return MEAN
-    if isinstance(average, int | float) and 0 <= average <= 1:
+    if isinstance(average, Real) and 0 <= average <= 1:
         return float(average)
     raise ValueError(f"average is 'median', 'mean' or a quantile from 0 to 1, not {average!r}")
 

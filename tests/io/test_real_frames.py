@@ -6,9 +6,9 @@ import pytest
 from astropy.io import fits
 
 from autowisp_xr import schema
-from autowisp_xr.camera import Region
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.io import open_fits, scan, to_fits
+from autowisp_xr.regions import Region
 
 pytestmark = pytest.mark.real
 

@@ -9,9 +9,10 @@ import xarray as xr
 from astropy.io import fits
 
 from autowisp_xr import provenance, schema
-from autowisp_xr.camera import Camera, ChannelSlice
+from autowisp_xr.camera import Camera
 from autowisp_xr.errors import HeaderError
 from autowisp_xr.io import open_fits, to_fits, write
+from autowisp_xr.regions import ChannelSlice
 
 BAYER = {
     "R": ChannelSlice(y_step=2, x_step=2),

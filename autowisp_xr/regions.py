@@ -1,0 +1,126 @@
+"""Places in a raw frame: areas, and the slices of its colour channels.
+
+Areas are half-open intervals of raw-frame pixels, counted from zero, as Python slices are;
+FITS sections ``"[x1:x2,y1:y2]"`` count from one and include their ends. Colour channels are
+slices of the raw frame too, so an area that starts at an odd pixel never swaps colours.
+"""
+
+import operator
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+from autowisp_xr.errors import CalibrationError, OutsideImageError
+
+__all__ = ["ChannelSlice", "Region"]
+
+_SECTION = re.compile(r"\[\s*(\d+)\s*:\s*(\d+)\s*,\s*(\d+)\s*:\s*(\d+)\s*\]")
+
+
+def _whole_numbers(value: Any, what: str) -> None:
+    """Make all fields of a frozen dataclass plain integers, or say which is none."""
+    for field in fields(value):
+        given = getattr(value, field.name)
+        try:
+            object.__setattr__(value, field.name, operator.index(given))
+        except TypeError:
+            raise CalibrationError(
+                f"{what} is given in whole pixels, its {field.name} is {given!r}"
+            ) from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Region:
+    """A rectangle of raw-frame pixels, ``xmin <= x < xmax`` and ``ymin <= y < ymax``."""
+
+    xmin: int
+    xmax: int
+    ymin: int
+    ymax: int
+
+    def __post_init__(self) -> None:
+        _whole_numbers(self, "an area")
+        if self.xmin >= self.xmax or self.ymin >= self.ymax:
+            raise CalibrationError(
+                f"the area {self} is empty or inverted; xmin must be below xmax, ymin below ymax"
+            )
+        if self.xmin < 0 or self.ymin < 0:
+            raise OutsideImageError(f"the area {self} starts before the first pixel")
+
+    def __str__(self) -> str:
+        return f"{self.xmin} < x < {self.xmax}, {self.ymin} < y < {self.ymax}"
+
+    @classmethod
+    def parse(cls, area: "Region | Mapping[str, int] | str") -> Self:
+        """Region of a Region, of a mapping with its four names, or of a FITS section.
+
+        Raises
+        ------
+        CalibrationError
+            For a text that is no FITS section, or a mapping with other names.
+
+        Examples
+        --------
+        >>> Region.parse("[17:528,1:520]")
+        Region(xmin=16, xmax=528, ymin=0, ymax=520)
+        """
+        if isinstance(area, cls):
+            return area
+        if isinstance(area, str):
+            match = _SECTION.fullmatch(area.strip())
+            if match is None:
+                raise CalibrationError(f'{area!r} is not a FITS section such as "[17:528,1:520]"')
+            x1, x2, y1, y2 = (int(number) for number in match.groups())
+            return cls(xmin=x1 - 1, xmax=x2, ymin=y1 - 1, ymax=y2)
+        try:
+            return cls(**dict(area))  # type: ignore[arg-type]
+        except TypeError:
+            raise CalibrationError(f"an area has xmin, xmax, ymin and ymax, not {area!r}") from None
+
+    def check_inside(self, height: int, width: int, name: str) -> None:
+        """Raise OutsideImageError unless the region lies in a frame of this height and width."""
+        if self.xmax > width or self.ymax > height:
+            raise OutsideImageError(
+                f"{name} {self} reaches outside the frame, which is {width} pixels wide and "
+                f"{height} high"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelSlice:
+    """Where the pixels of one channel lie in the raw frame: first row and column, and steps."""
+
+    y_offset: int = 0
+    y_step: int = 1
+    x_offset: int = 0
+    x_step: int = 1
+
+    def __post_init__(self) -> None:
+        _whole_numbers(self, "a channel slice")
+        if min(self.y_step, self.x_step) < 1 or min(self.y_offset, self.x_offset) < 0:
+            raise CalibrationError(f"{self}: steps start at 1 and offsets at 0")
+        if self.y_offset >= self.y_step or self.x_offset >= self.x_step:
+            raise CalibrationError(f"{self}: an offset must be smaller than its step")
+
+    @classmethod
+    def parse(cls, given: Any) -> Self:
+        """Channel slice of a pair of slices (y, x), or of a mapping with offsets and steps."""
+        if isinstance(given, cls):
+            return given
+        if isinstance(given, Mapping):
+            unknown = sorted(set(given) - {field.name for field in fields(cls)})
+            if unknown:
+                raise CalibrationError(f"a channel slice has no {', '.join(unknown)}")
+            return cls(**given)
+        if isinstance(given, slice):
+            given = (given, given)
+        try:
+            y, x = given
+            numbers = (y.start or 0, y.step or 1, x.start or 0, x.step or 1)
+        except (TypeError, ValueError, AttributeError):
+            raise CalibrationError(
+                f"a channel is a pair of slices (y, x) of the raw frame, not {given!r}"
+            ) from None
+        y_offset, y_step, x_offset, x_step = numbers
+        return cls(y_offset=y_offset, y_step=y_step, x_offset=x_offset, x_step=x_step)

@@ -1,0 +1,106 @@
+"""Noise that masters lend to all frames alike, which does not average down in a stack.
+
+A dark made with the bias that is subtracted here shares its noise: I - B - k D with D = d - B is
+I - (1-k) B - k d, so that of the variance of the bias (1-k)^2 is left: with var(D) = var(d) +
+var(B), bias and dark add var(B) + k^2 var(D) - 2 k var(B).
+"""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import schema
+from autowisp_xr.kernels.calibrate import divide_variance
+from autowisp_xr.transforms import _apply
+
+__all__ = ["flat_variance", "masters_variance", "shared_planes"]
+
+_PLANE = schema.DIMS[1:]
+
+
+def masters_variance(
+    ds: xr.Dataset,
+    bias: xr.Dataset | None,
+    dark: xr.Dataset | None,
+    scale: Any,
+    shares_bias: bool,
+    dtype: Any,
+) -> xr.Variable | None:
+    """Variance that bias and ``scale`` times dark add to the frames, before any flat.
+
+    Over (channel, y, x), with ``frame`` in front where the scale differs between frames; None
+    where there is neither master.
+    """
+    own, other = _apply.plane(bias, "variance"), _apply.plane(dark, "variance")
+    if own is None and other is None:
+        return None
+    common = None
+    if shares_bias and other is not None:
+        # where the bias was subtracted in a step before, its noise is in the frames already
+        common = own if own is not None else _apply.plane(ds, "shared_variance")
+    factors = np.unique(np.atleast_1d(scale))
+    if factors.size == 1:
+        dims: tuple[str, ...] = _PLANE
+        k = xr.Variable((), factors[0])
+    else:
+        dims = schema.DIMS
+        k = xr.Variable(("frame",), np.asarray(scale))
+        frames = _apply.pixelwise(ds["image"].variable)
+        if frames.chunks is not None:
+            # a plane for each frame, as large as the cube: as lazy as that
+            k = k.chunk({"frame": frames.chunksizes["frame"]})
+    (total,) = _apply.apply(_sum_of_masters, [own, other, common, k], dims, [dtype])
+    return total
+
+
+def flat_variance(flat: xr.Dataset | None, dtype: Any) -> xr.Variable | None:
+    """Variance of a flat over its square, (channel, y, x)."""
+    if flat is None or "variance" not in flat:
+        return None
+    planes = [_apply.plane(flat, "variance"), _apply.plane(flat, "image")]
+    (relative,) = _apply.apply(_divided, planes, _PLANE, [dtype])
+    return relative
+
+
+def shared_planes(
+    ds: xr.Dataset,
+    added: xr.Variable | None,
+    relative: xr.Variable | None,
+    flat: xr.Dataset | None,
+    dtype: Any,
+) -> dict[str, xr.Variable]:
+    """What frames share after a pass: with what they shared before, and divided by the flat."""
+    planes = {}
+    parts = [p for p in (_apply.plane(ds, "shared_variance"), added) if p is not None]
+    if parts:
+        dims = schema.DIMS if any("frame" in part.dims for part in parts) else _PLANE
+        divisor = [] if flat is None else [_apply.plane(flat, "image")]
+        kernel = _sum if flat is None else _divided_sum
+        (planes["shared_variance"],) = _apply.apply(kernel, [*divisor, *parts], dims, [dtype])
+    parts = [p for p in (_apply.plane(ds, "shared_relative_variance"), relative) if p is not None]
+    if parts:
+        (planes["shared_relative_variance"],) = _apply.apply(_sum, parts, _PLANE, [dtype])
+    return planes
+
+
+def _sum_of_masters(bias: Any, dark: Any, common: Any, k: Any) -> tuple[Any]:
+    k = np.reshape(k, (-1, 1, 1, 1) if np.ndim(k) else ())
+    total = np.float64(0.0) if bias is None else bias.astype(np.float64)
+    if dark is not None:
+        total = total + k**2 * dark
+    if common is not None:
+        total = total - 2 * k * common.astype(np.float64)
+    return (total,)
+
+
+def _sum(*planes: Any) -> tuple[Any]:
+    return (sum(plane.astype(np.float64) for plane in planes),)
+
+
+def _divided(variance: Any, flat: Any) -> tuple[Any]:
+    return (divide_variance(variance, flat),)
+
+
+def _divided_sum(flat: Any, *planes: Any) -> tuple[Any]:
+    return _divided(_sum(*planes)[0], flat)
