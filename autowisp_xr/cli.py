@@ -21,7 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (AutowispError, OSError, ValueError) as error:
         if options.debug:
             raise
-        print(f"autowisp-xr: error: {error}", file=sys.stderr)
+        text = f"autowisp-xr: error: {error}"
+        print(text.encode(errors="backslashreplace").decode(), file=sys.stderr)
         return 1
 
 
@@ -89,7 +90,7 @@ def _reduce(options: argparse.Namespace) -> int:
     )
     print()
     print(summary, end="")
-    return 1 if summary.failed else 0
+    return 1 if summary.failed or not summary.made else 0
 
 
 _say: Callable[[str], None] = print

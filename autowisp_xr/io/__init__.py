@@ -7,7 +7,7 @@ from autowisp_xr._lazy import attach
 if TYPE_CHECKING:
     from autowisp_xr.io.names import find_files
     from autowisp_xr.io.open import open_fits
-    from autowisp_xr.io.scanning import FileRecord, scan
+    from autowisp_xr.io.scanning import FileRecord, damage, scan
     from autowisp_xr.io.spellings import Spellings
     from autowisp_xr.io.store import open_zarr, to_zarr
     from autowisp_xr.io.write import to_fits
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FileRecord",
     "Spellings",
+    "damage",
     "find_files",
     "open_fits",
     "open_zarr",
@@ -28,6 +29,7 @@ __getattr__, __dir__ = attach(
     {
         "FileRecord": f"{__name__}.scanning",
         "Spellings": f"{__name__}.spellings",
+        "damage": f"{__name__}.scanning",
         "find_files": f"{__name__}.names",
         "open_fits": f"{__name__}.open",
         "open_zarr": f"{__name__}.store",

@@ -51,6 +51,8 @@ def output_header(ds: xr.Dataset, channel: int) -> fits.Header:
     if is_frame and value_of(header, "RAWFNAME") is None:
         path = _scalar(ds, "path")
         name = raw_name(path) if path else _scalar(ds, "frame").rpartition("/")[2]
+        # a header holds printable ASCII only
+        name = "".join(c if c.isascii() and c.isprintable() else "_" for c in name)
         header["RAWFNAME"] = (name, "Name of the raw file")
     if not is_frame:
         kind = value_of(header, "IMAGETYP")

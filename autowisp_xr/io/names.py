@@ -99,7 +99,7 @@ def _expand(path: str) -> list[str]:
             for name in os.listdir(path)
             if FITS_SUFFIX.search(name)
             and not name.startswith(".")
-            and os.path.isfile(os.path.join(path, name))
+            and not os.path.isdir(os.path.join(path, name))
         ]
         if not files:
             raise NoFilesError(

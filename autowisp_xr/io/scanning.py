@@ -13,14 +13,15 @@ from astropy.io import fits
 
 from autowisp_xr import schema
 from autowisp_xr.cards import parse_header, value_of
-from autowisp_xr.errors import AutowispError, HeaderError
+from autowisp_xr.errors import AutowispError, BadImageError, HeaderError
 from autowisp_xr.io.coordinates import is_master, read_coordinates, read_facts
 from autowisp_xr.io.layout import FileLayout, read_layout
 from autowisp_xr.io.names import Paths, find_files, raw_name
+from autowisp_xr.io.pixels import read_rows
 from autowisp_xr.io.spellings import Spellings
 from autowisp_xr.regions import ChannelSlice, Region
 
-__all__ = ["FileRecord", "Place", "scan"]
+__all__ = ["FileRecord", "Place", "damage", "scan"]
 
 _AREA = re.compile(r"\s*(\d+)\s*<\s*x\s*<\s*(\d+)\s*,\s*(\d+)\s*<\s*y\s*<\s*(\d+)\s*")
 _CHANNEL_CARDS = {
@@ -121,7 +122,24 @@ def scan(
         return [_record(os.path.abspath(p), hdu, spellings) for p in find_files(paths)]
 
 
+def damage(record: FileRecord) -> AutowispError | OSError | None:
+    """What is wrong with the pixels of a file, all of which are read for that; None if nothing."""
+    if record.layout is None:
+        return record.error
+    try:
+        for plane in record.layout.planes.values():
+            read_rows(plane, 0, plane.height)
+    except (AutowispError, OSError) as error:
+        return error
+    return None
+
+
 def _record(path: str, hdu: int | Mapping[str, int] | None, spellings: Spellings) -> FileRecord:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        error = BadImageError(f"{path!a}: the name of the file is no text; rename it")
+        return FileRecord(path=path, error=error)
     try:
         layout = read_layout(path, hdu)
     except (AutowispError, OSError) as error:

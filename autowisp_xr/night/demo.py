@@ -11,7 +11,8 @@ import xarray as xr
 from autowisp_xr import io, simulate, transforms
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.flags import Flag
-from autowisp_xr.night.reduction import STORE, reduce
+from autowisp_xr.night.reduction import reduce
+from autowisp_xr.night.setup_work import STORE
 from autowisp_xr.options import SigmaClip
 
 __all__ = ["demo", "pulls"]

@@ -9,7 +9,7 @@ import numpy as np
 from autowisp_xr.cards import value_of
 from autowisp_xr.io import FileRecord, Spellings
 
-__all__ = ["Setup", "same_exposure", "sort_frames"]
+__all__ = ["Setup", "names_for", "same_exposure", "sort_frames"]
 
 _SAME_EXPOSURE = 0.01
 
@@ -59,9 +59,23 @@ def same_exposure(one: float, other: float) -> bool:
     return one == other or abs(one - other) <= _SAME_EXPOSURE * max(one, other)
 
 
-def fit_for_names(text: str) -> str:
-    """Text with nothing in it that a file system or a store could take for more than a name."""
-    return re.sub(r"[^A-Za-z0-9.+-]+", "-", text).strip("-.") or "unnamed"
+def names_for(texts: Iterable[str]) -> dict[str, str]:
+    """A name for each text, fit for files and stores; texts that differ have names that differ.
+
+    Examples
+    --------
+    >>> names_for(["g", "g'", "Sloan z"])
+    {'g': 'g', "g'": 'g-2', 'Sloan z': 'Sloan-z'}
+    """
+    names: dict[str, str] = {}
+    for text in dict.fromkeys(texts):
+        name = stem = re.sub(r"[^A-Za-z0-9.+-]+", "-", text).strip("-.") or "unnamed"
+        number = 2
+        while name.lower() in {taken.lower() for taken in names.values()}:
+            name = f"{stem}-{number}"
+            number += 1
+        names[text] = name
+    return names
 
 
 def _reason_against(record: FileRecord) -> str:
@@ -75,7 +89,7 @@ def _reason_against(record: FileRecord) -> str:
     if kind not in ("bias", "dark", "flat", "object"):
         return f"of no known type: {_type_cards(record)}"
     if kind in ("dark", "object") and not np.isfinite(record.coordinates["exposure"]):
-        return f"a {kind} frame whose exposure is not known (no EXPTIME, EXPOSURE or the like)"
+        return f"{kind} frame whose exposure is not known (no EXPTIME, EXPOSURE or the like)"
     return ""
 
 

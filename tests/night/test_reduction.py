@@ -38,7 +38,13 @@ def test_every_master_and_frame_of_a_night_is_made(reduced):
         "night.zarr",
         "summary.txt",
     ]
-    assert len(list((top / "out" / "calibrated").iterdir())) == 4
+    files = sorted(str(p.relative_to(top / "out")) for p in (top / "out").rglob("object*.fits"))
+    assert files == [
+        "calibrated/R_60s/object-0011.fits",
+        "calibrated/V_60s/object-0001.fits",
+        "calibrated/V_60s/object-0002.fits",
+        "calibrated/V_60s/object-0003.fits",
+    ]
 
 
 def test_every_input_is_in_the_summary_exactly_once(reduced):
@@ -70,7 +76,7 @@ def test_it_gives_what_the_verbs_give(reduced, sky):
     found = aw.open_zarr(top / "out" / "night.zarr", group="calibrated/V_60s")
     for name in expected.data_vars:
         np.testing.assert_array_equal(found[name].values, expected[name].values, err_msg=name)
-    with fits.open(top / "out" / "calibrated" / "object-0002.fits") as hdus:
+    with fits.open(top / "out" / "calibrated" / "V_60s" / "object-0002.fits") as hdus:
         np.testing.assert_array_equal(hdus[0].data, expected["image"].values[1, 0])
         np.testing.assert_array_equal(hdus[2].data, expected["mask"].values[1, 0])
 
@@ -173,6 +179,96 @@ def test_an_empty_directory_is_an_error_that_names_it(tmp_path):
     with pytest.raises(FileNotFoundError, match="empty"):
         aw.reduce(tmp_path / "empty", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_what_needs_a_master_that_failed_is_left_out(sky, write_night, tmp_path):
+    folder = write_night(sky.bias(2), sky.dark(2), sky.flat(2), sky.objects(1))
+    camera = aw.Camera(gain=1, read_noise=1, overscan=["[100:120,1:2]"])
+    summary = aw.reduce(folder, tmp_path / "out", camera=camera)
+    assert summary.made == []
+    assert {Path(path).name for path in summary.failed} == {"bias-0001.fits", "bias-0002.fits"}
+    assert set(summary.left_out.values()) == {"their master bias failed"}
+    assert len(summary.left_out) == 5
+
+
+def test_a_frame_whose_pixels_are_damaged_does_not_take_its_group_along(sky, tmp_path, write_night):
+    folder = write_night(sky.bias(2))
+    aw.to_fits(sky.objects(4), folder / "{RAWFNAME}.fits.fz")
+    broken = folder / "object-0003.fits.fz"
+    content = bytearray(broken.read_bytes())
+    content[-4000:] = np.random.default_rng(1).bytes(4000)
+    broken.write_bytes(content)
+    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera)
+    assert [len(made.inputs) for made in summary.made] == [2, 3]
+    assert list(summary.left_out) == [str(broken)]
+    assert "object-0003.fits.fz" in summary.left_out[str(broken)]
+    broken.unlink()
+    again = aw.reduce(folder, tmp_path / "out", camera=sky.camera)
+    assert [len(made.inputs) for made in again.made] == [2, 3]
+    assert again.failed == {}
+
+
+def test_a_second_try_with_a_camera_takes_over_a_first_without(sky, write_night, tmp_path):
+    folder = write_night(sky.objects(1))
+    bare = aw.Camera(image_area=sky.camera.image_area)
+    assert aw.reduce(folder, tmp_path / "out", camera=bare).made == []
+    assert len(aw.reduce(folder, tmp_path / "out", camera=sky.camera).made) == 1
+
+
+def test_results_of_another_camera_are_kept_until_they_may_be_replaced(sky, write_night, tmp_path):
+    folder = write_night(sky.bias(2))
+    first = aw.reduce(folder, tmp_path / "out", camera=sky.camera)
+    other = aw.Camera(gain=2, read_noise=3)
+    second = aw.reduce(folder, tmp_path / "out", camera=other)
+    assert "another camera" in next(iter(second.failed.values()))
+    assert (tmp_path / "out" / "summary.txt").read_text() == str(first)
+    third = aw.reduce(folder, tmp_path / "out", camera=other, overwrite=True)
+    assert [made.what for made in third.made] == ["master bias"]
+
+
+def test_flats_without_a_good_pixel_are_no_master(sky, write_night, tmp_path):
+    dead = sky.flat(2)
+    dead["image"][..., : sky.shape[1]] = 0  # the overscan is as it was
+    folder = write_night(sky.bias(2), dead, sky.objects(1))
+    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera)
+    assert [made.what for made in summary.made] == ["master bias"]
+    assert "no pixel of it is good" in next(iter(summary.failed.values()))
+    assert set(summary.left_out.values()) == {"their master flat V failed"}
+
+
+@pytest.mark.parametrize("name", ["Müller 3.fits", "100%.fits", "a{b}c.fits", "[1].fits"])
+def test_odd_names_of_files_and_directories_are_names_like_others(name, sky, write_night, tmp_path):
+    folder = write_night(sky.objects(1), folder="in 100% ü")
+    with fits.open(folder / "object-0001.fits") as hdus:
+        hdus[0].header.remove("RAWFNAME", ignore_missing=True)
+        hdus.writeto(folder / name)
+    (folder / "object-0001.fits").unlink()
+    (tmp_path / name).mkdir()
+    summary = aw.reduce(folder, tmp_path / name / "{FILTER}", camera=sky.camera)
+    assert summary.failed == {}
+    (file,) = summary.made[0].files
+    assert Path(file).parent == tmp_path / name / "{FILTER}" / "calibrated" / "V_60s"
+    assert Path(file).exists()
+
+
+def test_two_files_of_one_name_are_two_frames(sky, write_night, tmp_path):
+    folder = write_night(sky.objects(1))
+    (folder / "copy.fits").write_bytes((folder / "object-0001.fits").read_bytes())
+    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera)
+    assert len(set(summary.made[0].files)) == 2
+
+
+def test_a_link_that_leads_nowhere_has_its_reason(sky, write_night, tmp_path):
+    folder = write_night(sky.bias(1))
+    (folder / "gone.fits").symlink_to(tmp_path / "nowhere.fits")
+    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera)
+    assert "gone.fits" in summary.left_out[str(folder / "gone.fits")]
+
+
+def test_a_file_is_no_night(sky, write_night, tmp_path):
+    folder = write_night(sky.bias(1))
+    with pytest.raises(NotADirectoryError, match=r"bias-0001\.fits is no directory"):
+        aw.reduce(folder / "bias-0001.fits", tmp_path / "out")
 
 
 @pytest.mark.real
