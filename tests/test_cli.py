@@ -38,7 +38,6 @@ def night(tmp_path):
 
 def test_reduce_prints_the_summary(night, tmp_path, capsys):
     camera = tmp_path / "camera.toml"
-    camera.write_text("gain = 1.5\nread_noise = 8\n[camera]\n")
     camera.write_text("[camera]\ngain = 1.5\nread_noise = 8\n")
     status = main(["reduce", str(night[1]), "-o", str(tmp_path / "out"), "--camera", str(camera)])
     printed = capsys.readouterr().out
@@ -57,8 +56,9 @@ def test_what_fails_is_in_the_exit_status(night, tmp_path, capsys):
     ("text", "message"),
     [
         ("gian = 1.5", "unknown gian; a camera has"),
-        ("gain = 0", "gain must be finite and positive, not 0"),
+        ("gain = 0", "gain must be a finite number above 0, not 0"),
         ("gain = ", "is not valid TOML"),
+        ("gain = 1\n[camera]\nread_noise = 8", "at the top or in [camera], not in both"),
         ('image_area = "whole"', "is not a FITS section"),
     ],
 )
@@ -69,6 +69,7 @@ def test_a_camera_file_that_is_wrong_is_one_clear_line(text, message, night, tmp
     error = capsys.readouterr().err
     assert status == 1
     assert message in error
+    assert str(camera) in error
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
 

@@ -10,7 +10,7 @@ from autowisp_xr import schema
 from autowisp_xr.cards import parse_header
 from autowisp_xr.errors import MasterMismatchError
 
-__all__ = ["WAIVABLE", "exposure_ratio", "matched"]
+__all__ = ["exposure_ratio", "matched", "waived"]
 
 WAIVABLE = ("exposure", "filter", "gain")
 
@@ -39,9 +39,7 @@ def matched(
         Where units, channels, place on the sensor, gain setting, or (flat) filter differ, with
         both values.
     """
-    unknown = sorted(set(waive) - set(WAIVABLE))
-    if unknown:
-        raise ValueError(f"cannot waive {unknown}; what can be waived is {', '.join(WAIVABLE)}")
+    waive = waived(waive)
     master = schema.as_master(master, name=f"the master {kind}")
     expected = "1" if kind == "flat" else ds["image"].attrs.get("units", "adu")
     units = master["image"].attrs.get("units", expected)
@@ -67,6 +65,15 @@ def matched(
     return master
 
 
+def waived(waive: Collection[str]) -> frozenset[str]:
+    """Names that were waived: one, or several; ValueError for one that cannot be."""
+    names = frozenset((waive,) if isinstance(waive, str) else waive)
+    unknown = sorted(names - set(WAIVABLE))
+    if unknown:
+        raise ValueError(f"cannot waive {unknown}; what can be waived is {', '.join(WAIVABLE)}")
+    return names
+
+
 def exposure_ratio(
     ds: xr.Dataset, dark: xr.Dataset, scale_dark: bool | str, waive: Collection[str] = ()
 ) -> Any:
@@ -78,6 +85,7 @@ def exposure_ratio(
         Where exposures differ by more than 1 % and no scaling was asked for, or "down" was and a
         frame is longer than the dark; where scaling is asked for and an exposure is not known.
     """
+    waive = waived(waive)
     frames = np.asarray(ds["exposure"].values if "exposure" in ds.coords else np.nan, dtype=float)
     frames = np.broadcast_to(frames, (ds.sizes["frame"],))
     own = float(dark["exposure"]) if "exposure" in dark.coords else np.nan

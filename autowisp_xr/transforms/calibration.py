@@ -10,7 +10,7 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.options import Overscan, Photons, ScaleDark
-from autowisp_xr.transforms._masters import exposure_ratio, matched
+from autowisp_xr.transforms._masters import exposure_ratio, matched, waived
 from autowisp_xr.transforms._pass import Noise, Steps, noise_of, one_pass
 from autowisp_xr.transforms.channels import trim
 from autowisp_xr.transforms.correct import check_bias_free, shares_bias
@@ -55,7 +55,7 @@ def calibrate(
     photons
         Signal whose photon noise counts; see :func:`~autowisp_xr.add_noise`.
     waive
-        Names of what may differ between frames and masters: "exposure", "filter", "gain".
+        What may differ between frames and masters: one or several of "exposure", "filter", "gain".
     dtype
         Type of the planes that come out; all arithmetic is float64.
 
@@ -130,6 +130,7 @@ def calibrated(
             "the frames have a variance already, so they have been calibrated; the single verbs "
             "(subtract_dark, divide_flat, ...) add a further step"
         )
+    waive = waived(waive)
     method = overscan_method(overscan, camera)
     raw, ds = ds, trim(ds, camera=camera)
     measured = None

@@ -93,11 +93,34 @@ def stack(
     ``shared_relative_variance`` times the square of the image are taken off each v and added
     to the result. One survivor has no scatter: NaN.
 
-    For values of nearly equal noise the two rows of the median agree within the noise of v itself,
-    whose effect (v is measured on the same pixel) is below 1 % of the error above 20 electrons and
-    8 electrons of read noise, and 2 % without read noise. Rejection narrows the scatter: by less
-    than 0.5 % of the error from thresholds of 4 up. ``tests/transforms/variance_table.py`` prints
-    both.
+    Rejection takes good values too, most of all from few frames on the scale of their own MAD;
+    what is left scatters less. Mean of the reported variance over the true one (error 0.003):
+
+    ===== ====== ========= ======= ====== ======= ======
+                           scatter        propagate
+    ---------------------- -------------- --------------
+    scale frames threshold mean    median mean    median
+    ===== ====== ========= ======= ====== ======= ======
+    rms   10     2         0.66    0.60   0.86    0.90
+    rms   10     2.5       0.96    0.94   0.98    0.99
+    rms   10     from 3    1.00    1.00   1.00    1.00
+    mad   10     2         0.62    0.48   0.93    0.99
+    mad   10     3         0.89    0.79   0.97    0.99
+    mad   10     4         0.97    0.92   0.99    1.00
+    mad   10     5         0.99    0.97   1.00    1.00
+    rms   30     2         0.45    0.45   0.72    0.77
+    rms   30     3         0.98    0.98   0.99    0.99
+    rms   30     from 4    1.00    1.00   1.00    1.00
+    mad   30     2         0.53    0.49   0.81    0.84
+    mad   30     3         0.90    0.89   0.96    0.97
+    mad   30     4         0.99    0.98   1.00    1.00
+    mad   30     5         1.00    1.00   1.00    1.00
+    ===== ====== ========= ======= ====== ======= ======
+
+    The variance of a frame is measured on the same noisy pixels. Without read noise, the median
+    of 10 frames propagates 0.77 of the true variance at 5 electrons, 0.91 at 10, 0.96 at 20,
+    0.98 at 50; with 8 electrons of read noise all averages are right to 1 % from 10 electrons.
+    ``python -m tests.transforms.variance_table`` prints these numbers.
     """
     schema.check(ds)
     number = ds.sizes["frame"]

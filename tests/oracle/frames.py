@@ -5,7 +5,7 @@ from typing import Any
 import xarray as xr
 
 from autowisp_xr import schema
-from autowisp_xr.camera import ChannelSlice
+from autowisp_xr.regions import ChannelSlice
 
 
 def one_frame(image: Any) -> xr.Dataset:

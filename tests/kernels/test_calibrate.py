@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+from autowisp_xr.flags import Flag
+from autowisp_xr.kernels.calibrate import PHOTONS, divide_variance, photon_signal, transferred
+from autowisp_xr.kernels.rowsum import row_sums
+from autowisp_xr.kernels.saturation import flag_saturated, leaks_between_channels
+
+
+@pytest.mark.parametrize(
+    ("photons", "expected"), [("none", [0, 0]), ("positive", [4, 0]), ("absolute", [4, 4])]
+)
+def test_photons_are_read_off_the_signal(photons, expected):
+    assert [photon_signal(value, PHOTONS[photons]) for value in (4.0, -4.0)] == expected
+
+
+def test_every_mask_of_a_master_becomes_one_without_saturation():
+    masks = np.arange(128, dtype="u1")
+    inherited = transferred(masks)
+    assert inherited.dtype == np.uint8
+    for mask, bits in zip(masks.tolist(), inherited.tolist(), strict=True):
+        assert bits & ~1 == mask & ~(16 | 32 | 1)
+        assert bool(bits & Flag.FAULT) == bool(mask & (1 | 16 | 32))
+
+
+def test_variance_is_divided_by_the_square_of_a_positive_flat():
+    flat = np.array([2.0, 0.0, -1.0, np.nan, 1e-3], "f4")
+    expected = [1.0, np.nan, np.nan, np.nan, 4.0 / float(np.float32(1e-3)) ** 2]
+    np.testing.assert_allclose(divide_variance(np.full(5, 4.0), flat), expected)
+
+
+def test_leaks_between_channels_go_both_ways():
+    rggb = [(0, 0), (0, 1), (1, 0), (1, 1)]
+    down = leaks_between_channels([(0, 1)], rggb, (2, 2))
+    assert down == [(0, 2, 0, 0), (1, 3, 0, 0), (2, 0, 1, 0), (3, 1, 1, 0)]
+    two_left = leaks_between_channels([(-2, 0)], rggb, (2, 2))
+    assert two_left == [(c, c, 0, -1) for c in range(4)]
+    # of a channel that is left out nothing comes and nothing is told
+    assert leaks_between_channels([(1, 0)], [(0, 0), (1, 1)], (2, 2)) == []
+
+
+def test_leaks_longer_than_the_frame_are_lost():
+    image = np.full((1, 2, 3), 200.0)
+    mask = flag_saturated(image, np.array([100.0]), [(0, 0, 2, 0), (0, 0, 0, -3)])
+    assert (mask == Flag.OVERSATURATED).all()
+
+
+def test_rows_are_summed_without_bad_pixels(rng):
+    image = rng.normal(100, 5, (2, 3, 4, 6)).astype("f4")
+    image[0, 1, 2, 3] = np.nan
+    image[1, 0, 0, 0] = np.inf
+    mask = rng.choice([0, 0, 2, 32], image.shape).astype("u1")
+    for exclude in (127, 2, 0):
+        total, number = row_sums(image, mask, exclude)
+        good = np.isfinite(image) & ((mask & exclude) == 0)
+        np.testing.assert_array_equal(number, good.sum(axis=-1))
+        expected = np.where(good, image, 0).astype("f8").sum(axis=-1)
+        np.testing.assert_allclose(total, expected, rtol=1e-14)
+        assert total.dtype == np.float64

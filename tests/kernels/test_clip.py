@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from autowisp_xr.kernels.clip import MEAN, centre, clip, median_distance, square_sum
+
+
+@pytest.mark.parametrize("number", range(1, 12))
+def test_the_median_distance_is_found_by_merging(number, rng):
+    rows = np.sort(rng.integers(0, 20, (number, 40)).astype(float), axis=0)
+    for pixel in range(40):
+        for about in (*rows[:, pixel], rows[:, pixel].mean(), -5.0, 25.0, 3.25):
+            expected = np.median(np.abs(rows[:, pixel] - about))
+            assert median_distance(rows, pixel, 0, number, about) == expected
+
+
+def test_the_median_distance_of_a_part_of_the_range():
+    rows = np.array([0.0, 1.0, 2.0, 4.0, 100.0])[:, None]
+    assert median_distance(rows, 0, 1, 4, 2.0) == 1.0
+    assert median_distance(rows, 0, 0, 2, 0.5) == 0.5
+
+
+@pytest.mark.parametrize("quantile", [0.0, 0.1, 0.25, 0.3, 0.5, 0.77, 1.0])
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 10, 11])
+def test_a_quantile_lies_linearly_between_its_neighbours(quantile, number, rng):
+    rows = np.sort(rng.normal(size=(number, 1)), axis=0)
+    expected = np.quantile(rows[:, 0], quantile)
+    np.testing.assert_allclose(centre(rows, 0, 0, number, quantile), expected, rtol=1e-13)
+
+
+def test_the_median_of_two_integers_does_not_overflow():
+    rows = np.array([[2**31 - 3], [2**31 - 1]], "i4")
+    assert centre(rows, 0, 0, 2, 0.5) == 2**31 - 2
+    assert centre(rows, 0, 0, 2, MEAN) == 2**31 - 2
+    assert square_sum(np.array([[0], [255]], "u1"), 0, 0, 2, 127.5) == 2 * 127.5**2
+
+
+def clipped(values, clipping, quantile=0.5):
+    rows = np.sort(np.array(values, float))[:, None]
+    n = len(rows)
+    about = centre(rows, 0, 0, n, quantile)
+    return clip(rows, 0, 0, n, about, square_sum(rows, 0, 0, n, about), clipping, quantile)
+
+
+def test_equal_values_are_never_rejected():
+    assert clipped([5.0] * 4, (1.0, -1.0, True, -1)) == (0, 4, 5.0, 0.0, False)
+
+
+def test_where_the_mad_is_zero_the_rms_decides():
+    # median and MAD of these are 5 and 0; the rms is 5, and 15 lies two of it away
+    low, high, about, squares, rejecting = clipped([5, 5, 5, 15], (1.9, -1.9, True, -1))
+    assert (low, high, about, squares, rejecting) == (0, 3, 5.0, 0.0, False)
+    assert clipped([5, 5, 5, 15], (2.0, -2.0, True, -1))[:2] == (0, 4)  # not strictly beyond
+
+
+def test_rounds_are_limited_and_it_is_said_that_more_would_reject():
+    values = [*[10.0] * 5, *[11.0] * 5, 30.0, 1e3, 1e6]
+    assert clipped(values, (2.0, -2.0, False, -1)) == (0, 10, 10.5, 2.5, False)
+    low, high, *_, rejecting = clipped(values, (2.0, -2.0, False, 1))
+    assert (low, high, rejecting) == (0, 12, True)
+    low, high, *_, rejecting = clipped(values, (2.0, -2.0, False, 2))
+    assert (low, high, rejecting) == (0, 11, True)
+
+
+def test_only_the_side_that_was_asked_for_is_rejected():
+    values = [-50.0, 9.0, 10.0, 10.0, 11.0, 50.0]
+    assert clipped(values, (1.2, -9.0, False, 1))[:2] == (0, 5)
+    assert clipped(values, (9.0, -1.2, False, 1))[:2] == (1, 6)

@@ -1,0 +1,79 @@
+"""``ds.autowisp``: the same functions, under the same names, with the same options."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+import autowisp_xr as aw
+from autowisp_xr import Camera, transforms
+from autowisp_xr.accessor import AutowispAccessor
+from autowisp_xr.testing import assert_frames_equal
+from tests.transforms.frames import frame_set, master
+
+NOT_METHODS = {"MasterFlats", "iterative_rejection_average", "master_bias", "master_dark",
+               "master_flat"}  # fmt: skip
+VERBS = sorted(set(transforms.__all__) - NOT_METHODS)
+
+
+def test_every_verb_has_a_method():
+    assert all(callable(getattr(AutowispAccessor, verb)) for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_method_has_the_signature_of_its_function(verb):
+    method = list(inspect.signature(getattr(AutowispAccessor, verb)).parameters.values())[1:]
+    function = list(inspect.signature(getattr(aw, verb)).parameters.values())[1:]
+    assert [(p.name, p.kind, p.default) for p in method] == [
+        (p.name, p.kind, p.default) for p in function
+    ]
+
+
+def test_methods_do_what_the_functions_do():
+    camera = Camera(gain=2.0, read_noise=4.0, bias_level=1.0, saturation=9.0)
+    raw = frame_set(np.arange(12.0).reshape(2, 1, 2, 3), camera=camera)
+    accessor = raw.autowisp
+    assert accessor.camera == camera
+    bias = master(np.ones((2, 3)))
+    flat = master(np.full((2, 3), 2.0), units="1")
+    pairs = [
+        (accessor.calibrate(bias=bias, flat=flat), aw.calibrate(raw, bias=bias, flat=flat)),
+        (accessor.stack("mean", error="scatter"), aw.stack(raw, "mean", error="scatter")),
+        (accessor.subtract_bias(bias), aw.subtract_bias(raw, bias)),
+        (accessor.subtract_dark(bias, waive=["gain"]), aw.subtract_dark(raw, bias)),
+        (accessor.divide_flat(flat), aw.divide_flat(raw, flat)),
+        (accessor.add_noise(photons="absolute"), aw.add_noise(raw, photons="absolute")),
+        (accessor.flag_saturated(), aw.flag_saturated(raw)),
+        (accessor.subtract_bias_level(dtype="f8"), aw.subtract_bias_level(raw, dtype="f8")),
+        (accessor.trim("[1:2,1:2]"), aw.trim(raw, "[1:2,1:2]")),
+        (accessor.where_type("object"), aw.where_type(raw, "object")),
+        (accessor.apply_masks(np.ones((2, 3), "u1")), aw.apply_masks(raw, np.ones((2, 3), "u1"))),
+        (accessor.merge_channels(), aw.merge_channels(raw)),
+    ]
+    for ours, theirs in pairs:
+        assert_frames_equal(ours, theirs)
+        if "history" in theirs.attrs:
+            assert [step["id"] for step in ours.autowisp.history()] == [
+                step["id"] for step in theirs.autowisp.history()
+            ] or "waive" in str(ours.autowisp.history())
+    np.testing.assert_array_equal(accessor.masked(), aw.masked(raw))
+    np.testing.assert_array_equal(accessor.flagged("HOT"), aw.flagged(raw, "HOT"))
+
+
+def test_verbs_chain():
+    camera = Camera(gain=2.0, read_noise=4.0)
+    raw = frame_set(np.arange(12.0).reshape(2, 1, 2, 3), camera=camera)
+    deep = raw.autowisp.calibrate().autowisp.stack("mean")
+    assert [step["verb"] for step in deep.autowisp.history()] == ["calibrate", "stack"]
+    assert deep.autowisp.camera == camera
+
+
+def test_public_names_are_listed():
+    assert set(aw.__all__) <= set(dir(aw))
+
+
+def test_public_names_are_there():
+    for name in aw.__all__:
+        assert getattr(aw, name) is not None
+    with pytest.raises(AttributeError, match="no_such_verb"):
+        _ = aw.no_such_verb

@@ -1,0 +1,74 @@
+import re
+from dataclasses import FrozenInstanceError, asdict
+
+import numpy as np
+import pytest
+
+from autowisp_xr.options import Overscan, SigmaClip, upper_and_lower
+
+
+@pytest.mark.parametrize(
+    ("given", "pair"),
+    [
+        (3, (3.0, -3.0)),
+        (-3, (3.0, -3.0)),
+        (2.5, (2.5, -2.5)),
+        ((3, -4), (3.0, -4.0)),
+        ((-4, 3), (3.0, -4.0)),
+        ([1.5, -1], (1.5, -1.0)),
+        ((2,), (2.0, -2.0)),
+    ],
+)
+def test_thresholds_are_told_apart_by_their_signs(given, pair):
+    assert upper_and_lower(given) == pair
+
+
+@pytest.mark.parametrize(
+    "given", [0, (3, 4), (-3, -4), (3, 0), (1, -1, 2), (), float("inf"), (3, float("-inf"))]
+)
+def test_impossible_thresholds_are_refused(given):
+    message = "a rejection threshold is a finite number other than zero, or a pair"
+    with pytest.raises(ValueError, match=message):
+        upper_and_lower(given)
+    with pytest.raises(ValueError, match=message):
+        SigmaClip(given)
+
+
+def test_a_sigma_clip_checks_itself_and_does_not_change():
+    clip = SigmaClip((3, -4), scale="mad", max_iter=2)
+    assert asdict(clip) == {"threshold": (3, -4), "scale": "mad", "max_iter": 2}
+    assert SigmaClip() == SigmaClip(5.0, scale="rms", max_iter=None)
+    assert hash(clip) == hash(SigmaClip((3, -4), "mad", 2))
+    with pytest.raises(FrozenInstanceError):
+        clip.threshold = 3
+    with pytest.raises(ValueError, match="scale is 'rms' or 'mad', not 'std'"):
+        SigmaClip(3, scale="std")
+    with pytest.raises(ValueError, match="max_iter is None or at least 0, not -1"):
+        SigmaClip(3, max_iter=-1)
+    with pytest.raises(TypeError, match="sigma"):
+        SigmaClip(sigma=3)
+
+
+def test_an_overscan_method_checks_itself():
+    assert asdict(Overscan()) == {
+        "reject_threshold": 5.0,
+        "max_reject_iterations": 10,
+        "min_pixels": 100,
+        "require_convergence": False,
+    }
+    for wrong in ({"max_reject_iterations": -1}, {"min_pixels": 0}):
+        with pytest.raises(ValueError, match="max_reject_iterations is at least 0 and min_pixels"):
+            Overscan(**wrong)
+    with pytest.raises(TypeError):
+        Overscan(5.0)
+
+
+@pytest.mark.parametrize("wrong", [0, -3, (3, -4), [5.0], "5", None, float("nan"), float("inf")])
+def test_an_overscan_threshold_is_one_positive_number(wrong):
+    message = f"reject_threshold is a positive number, not {wrong!r}"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Overscan(reject_threshold=wrong)
+
+
+def test_an_overscan_threshold_may_be_a_number_of_numpy():
+    assert Overscan(reject_threshold=np.float32(4)).reject_threshold == 4

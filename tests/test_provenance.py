@@ -1,0 +1,258 @@
+import hashlib
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import autowisp_xr as aw
+from autowisp_xr import Camera, SigmaClip, provenance
+from autowisp_xr.provenance import (
+    fingerprint,
+    history,
+    identities,
+    identity,
+    record,
+    with_hashes,
+)
+from tests.transforms.frames import TWO_CHANNELS, frame_set, master
+
+
+def frames(offset=0.0, kind="object", number=2):
+    camera = Camera(gain=2.0, read_noise=4.0)
+    values = np.arange(number * 6.0).reshape(number, 1, 2, 3) + offset
+    return frame_set(values, camera=camera, kind=kind)
+
+
+def ids(ds):
+    return [step["id"] for step in history(ds)]
+
+
+def test_a_dataset_begins_without_a_history():
+    assert history(frames()) == []
+    assert identities(frames()) == set()
+
+
+def test_a_record_holds_verb_options_masters_frames_versions_and_time():
+    ds = record(
+        frames(),
+        "verb",
+        {"clip": SigmaClip(3), "n": np.int64(3), "x": np.arange(2), "t": (1, None), "o": object},
+        masters={"bias": master([1.0]), "dark": None},
+    )
+    (step,) = history(ds)
+    assert step["verb"] == "verb"
+    assert step["options"]["clip"] == {
+        "type": "SigmaClip", "threshold": 3, "scale": "rms", "max_iter": None
+    }  # fmt: skip
+    assert (step["options"]["n"], step["options"]["x"]) == (3, [0, 1])
+    assert step["options"]["t"] == [1, None]
+    assert isinstance(step["options"]["o"], str)
+    assert step["masters"] == {"bias": identity(master([1.0]))}
+    assert step["frames"] == ["object-0", "object-1"]
+    assert set(step["versions"]) == {"autowisp-xr", "xarray", "numpy", "numba", "astropy"}
+    assert step["time"].endswith("+00:00")
+
+
+def test_the_history_is_json_text_and_grows():
+    first = record(frames(), "one")
+    before = first.attrs["history"]
+    second = record(first, "two")
+    assert [step["verb"] for step in json.loads(second.attrs["history"])] == ["one", "two"]
+    assert first.attrs["history"] == before
+    assert history(second)[0] == history(first)[0]
+
+
+def test_a_history_of_somebody_else_is_kept():
+    ds = frames().assign_attrs(history="cooked by hand, 1999")
+    records = history(record(ds, "verb"))
+    assert [step["verb"] for step in records] == ["before", "verb"]
+    assert records[0]["options"] == {"text": "cooked by hand, 1999"}
+
+
+def reduced(**options):
+    bias = aw.master_bias(frames(kind="bias"), **options)
+    return aw.stack(aw.calibrate(frames(100.0), bias=bias)), bias
+
+
+def test_the_same_steps_on_the_same_frames_have_the_same_identity_in_new_objects():
+    (one, one_bias), (two, two_bias) = reduced(), reduced()
+    assert ids(one) == ids(two)
+    assert identity(one) == identity(two)
+    assert identity(one_bias) == identity(two_bias)
+    assert identity(one) != identity(one_bias)
+
+
+def in_a_session():
+    """Identity of a result, and its fingerprint in memory and as dask graphs."""
+    lazy = aw.calibrate(frames().chunk(frame=1))
+    made = reduced()[0]
+    return [identity(made), fingerprint(made), fingerprint(lazy), fingerprint(aw.stack(lazy))]
+
+
+def test_identity_and_fingerprint_are_the_same_in_another_session():
+    code = "from tests.test_provenance import in_a_session; print(*in_a_session())"
+    for seed in ("1", "2"):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        )
+        assert done.stdout.split() == in_a_session()
+
+
+def test_other_options_frames_or_values_are_another_identity():
+    _, bias = reduced()
+    others = [
+        aw.master_bias(frames(kind="bias"), average="mean"),
+        aw.master_bias(frames(1.0, kind="bias")),
+        aw.master_bias(frames(kind="bias", number=3)),
+        aw.master_bias(frames(kind="bias").isel(x=slice(2))),
+        aw.master_bias(frames(kind="bias").assign_coords(frame=["a", "b"])),
+    ]
+    assert len({identity(ds) for ds in [bias, *others]}) == 6
+
+
+def test_versions_and_times_are_no_part_of_the_identity(monkeypatch):
+    one = reduced()[0]
+    monkeypatch.setattr(provenance, "_versions", lambda: {"numpy": "99"})
+    other = reduced()[0]
+    assert history(other)[-1]["versions"] == {"numpy": "99"}
+    assert ids(one) == ids(other)
+
+
+def parts(ds):
+    """Selections of a set of two frames, two channels, two rows and three columns."""
+    return [
+        ds,
+        ds.isel(frame=[0]),
+        ds.isel(frame=[1]),
+        ds.isel(frame=0),
+        ds.isel(frame=1),
+        ds.isel(channel=[0]),
+        ds.isel(channel=[1]),
+        ds.isel(y=[0]),
+        ds.isel(y=[1]),
+        ds.isel(x=slice(2)),
+        ds.isel(x=slice(1, 3)),
+    ]
+
+
+@pytest.fixture
+def calibrated():
+    camera = Camera(channels=TWO_CHANNELS, gain=2.0, read_noise=4.0)
+    return aw.calibrate(frame_set(np.arange(24.0).reshape(2, 2, 2, 3), camera=camera))
+
+
+def test_a_part_has_the_identity_of_the_whole(calibrated):
+    assert {identity(part) for part in parts(calibrated)} == {identity(calibrated)}
+
+
+def test_a_part_has_a_fingerprint_of_its_own(calibrated):
+    assert len({fingerprint(part) for part in parts(calibrated)}) == len(parts(calibrated))
+    assert fingerprint(calibrated.copy(deep=True)) == fingerprint(calibrated)
+
+
+def test_fingerprints_of_the_same_part_of_other_results_differ(calibrated):
+    other = aw.add_noise(calibrated)
+    assert identity(other) != identity(calibrated)
+    assert fingerprint(other) != fingerprint(calibrated)
+
+
+def test_what_was_done_without_a_verb_is_in_the_fingerprint_alone(calibrated):
+    for changed in (
+        calibrated.assign(image=calibrated["image"] + 1),
+        calibrated.assign_coords(exposure=calibrated["exposure"] * 2),
+        calibrated.drop_vars("variance"),
+        calibrated.isel(x=[0, 2, 1]),
+    ):
+        assert identity(changed) == identity(calibrated)
+        assert fingerprint(changed) != fingerprint(calibrated)
+
+
+def test_masters_have_fingerprints_too():
+    (one, _), (two, _) = reduced(), reduced()
+    assert fingerprint(one) == fingerprint(two)
+    assert len({fingerprint(ds) for ds in (one, one.isel(x=[0]), one.isel(y=[0]))}) == 3
+    assert identity(one.isel(x=[0])) == identity(one)
+
+
+def test_without_a_history_the_content_counts():
+    assert identity(frames()) == identity(frames())
+    assert identity(frames()) != identity(frames(1.0))
+
+
+def test_lazy_and_eager_ways_have_the_same_identity():
+    ds = aw.calibrate(frames())
+    assert identity(aw.stack(ds.chunk(y=1))) == identity(aw.stack(ds))
+
+
+def test_masters_of_masters_are_found():
+    bias = aw.master_bias(frames(kind="bias"))
+    dark = aw.master_dark(frames(5.0, kind="dark"), bias=bias)
+    science = aw.calibrate(frames(100.0), bias=bias, dark=dark)
+    assert identities(dark) == {identity(bias)}
+    assert identities(science) == {identity(bias), identity(dark)}
+
+
+def test_an_option_that_is_a_set_has_the_same_identity_in_another_session():
+    code = (
+        "from autowisp_xr.provenance import record, history; "
+        "from tests.test_provenance import frames; "
+        "ds = record(frames(), 'verb', {'waive': {'gain', 'filter', 'exposure'}}); "
+        "print(history(ds)[0]['id'])"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+        ).stdout
+        for seed in (1, 2, 3, 4)
+    }
+    assert len(found) == 1
+
+
+# ---------------------------------------------------------------------- files
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "a.fits"
+    path.write_bytes(b"stars")
+    return path
+
+
+def test_files_are_named_with_size_and_change_and_hashed_later(file):
+    ds = record(frames(), "open_fits", files=[str(file)])
+    (entry,) = history(ds)[0]["inputs"]
+    assert (entry["path"], entry["size"]) == (str(file), 5)
+    assert entry["changed"] == file.stat().st_mtime_ns
+    assert "sha256" not in entry
+    hashed = with_hashes(ds)
+    (entry,) = history(hashed)[0]["inputs"]
+    assert entry["sha256"] == hashlib.sha256(b"stars").hexdigest()
+    assert identity(hashed) == identity(ds)
+    assert history(ds)[0]["inputs"] != history(hashed)[0]["inputs"]
+    assert with_hashes(hashed).attrs == hashed.attrs
+
+
+def test_a_file_that_changed_or_is_gone_gets_no_hash(file, tmp_path):
+    ds = record(frames(), "open_fits", files=[str(file)])
+    file.write_bytes(b"other stars")
+    assert "sha256" not in history(with_hashes(ds))[0]["inputs"][0]
+    gone = tmp_path / "b.fits"
+    gone.write_bytes(b"stars")
+    ds = record(frames(), "open_fits", files=[str(gone)])
+    gone.unlink()
+    assert "sha256" not in history(with_hashes(ds))[0]["inputs"][0]
+
+
+def test_a_dataset_without_history_gets_no_hashes():
+    assert "history" not in with_hashes(frames()).attrs

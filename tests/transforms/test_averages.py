@@ -1,0 +1,136 @@
+import numpy as np
+import pytest
+
+import autowisp_xr as aw
+from tests.kernels.slow import slow_stack
+
+average_of = aw.iterative_rejection_average
+
+
+def test_the_documented_example():
+    average, stdev, count = average_of([1, 2, 3, 4, 100], 1.5, average_func="mean", max_iter=1)
+    assert (average, count) == (2.5, 4)
+    assert stdev == pytest.approx(np.sqrt(5 / 12))
+
+
+@pytest.mark.parametrize("spelling", [2, 2.0, -2, (2, -2), [-2, 2], np.array([2.0, -2.0]), (2,)])
+def test_thresholds_may_be_spelt_in_many_ways(spelling, rng):
+    values = rng.normal(size=(12, 5)) ** 3
+    found = average_of(values, spelling)
+    for ours, theirs in zip(found, average_of(values, 2.0), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int64])
+def test_thresholds_may_be_numpy_numbers(kind, rng):
+    values = rng.normal(size=(12, 5)) ** 3
+    found = average_of(values, kind(2))
+    for ours, theirs in zip(found, average_of(values, 2.0), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("threshold", [0, np.inf, np.nan, (1, 2), (-1, -2), (1, -2, 3), ()])
+def test_impossible_thresholds_are_refused(threshold):
+    with pytest.raises(ValueError, match="a rejection threshold is a finite number other than"):
+        average_of([1.0, 2.0], threshold)
+
+
+@pytest.mark.parametrize("name", ["median", "mean"])
+@pytest.mark.parametrize("axis", [0, 1, 2, -1])
+@pytest.mark.parametrize("max_iter", [0, 1, 2, np.inf])
+def test_any_axis_agrees_with_the_slow_version(name, axis, max_iter, rng):
+    values = rng.normal(size=(9, 8, 7)) ** 3
+    values[rng.random(values.shape) < 0.05] = np.nan
+    average, stdev, count = average_of(
+        values, (1.83, -2.17), average_func=name, max_iter=max_iter, axis=axis
+    )
+    moved = np.moveaxis(values, axis, 0)
+    assert average.shape == stdev.shape == count.shape == moved.shape[1:]
+    assert count.dtype == np.int64
+    for place in np.ndindex(moved.shape[1:]):
+        slow = slow_stack(
+            moved[(slice(None), *place)],
+            name,
+            plus=1.83,
+            minus=2.17,
+            max_iter=None if max_iter == np.inf else max_iter,
+        )
+        n = slow.kept.sum()
+        assert count[place] == n
+        assert average[place] == pytest.approx(slow.average, rel=1e-12)
+        error = np.sqrt(slow.squares / (n * (n - 1))) if n > 1 else np.nan
+        assert stdev[place] == pytest.approx(error, rel=1e-9, nan_ok=True)
+
+
+@pytest.mark.parametrize("function", [np.median, np.nanmedian, "median", "nanmedian"])
+def test_functions_of_numpy_are_known_by_their_names(function):
+    assert average_of([1.0, 2.0, 9.0], 5, average_func=function)[0] == 2.0
+
+
+def test_other_functions_are_refused():
+    for function in ("max", np.max, len):
+        with pytest.raises(ValueError, match="average_func is 'median' or 'mean', not"):
+            average_of([1.0, 2.0], 5, average_func=function)
+
+
+def test_the_axis_may_stay_with_size_one():
+    values = np.arange(24.0).reshape(2, 3, 4)
+    for axis, shape in [(0, (1, 3, 4)), (1, (2, 1, 4)), (-1, (2, 3, 1))]:
+        results = average_of(values, 5, axis=axis, keepdims=True)
+        assert [result.shape for result in results] == [shape] * 3
+    np.testing.assert_array_equal(
+        average_of(values, 5, axis=1, keepdims=True)[0], np.median(values, axis=1, keepdims=True)
+    )
+
+
+def test_rejected_entries_become_nan_in_place_only_if_asked(rng):
+    given = np.array([[1.0, 2.0, 3.0, 4.0, 100.0], [5.0, 5.0, 6.0, 6.0, -90.0]])
+    values = given.copy()
+    average_of(values, 1.5, axis=1, max_iter=1)
+    np.testing.assert_array_equal(values, given)
+    average_of(values, 1.5, axis=1, max_iter=1, mangle_input=True)
+    expected = given.copy()
+    expected[:, 4] = np.nan
+    np.testing.assert_array_equal(values, expected)
+    view = given.T.copy()
+    average_of(view, 1.5, axis=0, max_iter=1, mangle_input=True)
+    np.testing.assert_array_equal(view, expected.T)
+
+
+def test_what_is_not_finite_is_left_out_and_nothing_is_nan():
+    average, stdev, count = average_of([np.nan, 1.0, np.inf, 3.0, -np.inf], 5)
+    assert (average, count) == (2.0, 2)
+    assert stdev == 1.0
+    average, stdev, count = average_of([[np.nan, 7.0], [np.inf, np.nan]], 5)
+    np.testing.assert_array_equal(average, [np.nan, 7.0])
+    np.testing.assert_array_equal(stdev, [np.nan, np.nan])
+    assert count.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("dtype", ["i1", "u1", "i4", "i8", "u8", "f4"])
+def test_any_numbers_are_averaged_in_double_precision(dtype):
+    average, stdev, _ = average_of(np.array([1, 2, 4], dtype), 5, average_func="mean")
+    assert average == pytest.approx(7 / 3, rel=1e-15)
+    assert stdev.dtype == np.float64
+
+
+def test_convergence_can_be_required():
+    values = [1.0, 2.0, 3.0, 4.0, 20.0, 1000.0]
+    average_of(values, 1.5, max_iter=1)
+    with pytest.raises(aw.ConvergenceError, match=r"1 averages still reject .*after 1 rounds"):
+        average_of(values, 1.5, max_iter=1, require_convergence=True)
+    average_of(values, 1.5, require_convergence=True)
+    # without any round nothing was rejected, and nothing is said about it
+    average_of(values, 1.5, max_iter=0, require_convergence=True)
+
+
+def test_no_round_is_a_plain_average():
+    values = [1.0, 2.0, 3.0, 4.0, 1000.0]
+    average, _, count = average_of(values, 1.1, max_iter=0, average_func="mean")
+    assert (average, count) == (202.0, 5)
+
+
+@pytest.mark.parametrize("max_iter", [-1, -np.inf, np.nan])
+def test_a_negative_number_of_rounds_is_refused(max_iter):
+    with pytest.raises(ValueError, match=f"max_iter is at least 0, not {max_iter}"):
+        average_of([1.0, 2.0, 3.0, 4.0, 1000.0], 1.5, max_iter=max_iter)
