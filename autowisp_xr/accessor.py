@@ -31,9 +31,11 @@ class AutowispAccessor:
         """Records of all steps that led here, oldest first."""
         return provenance.history(self._ds)
 
-    def where_type(self, *types: str) -> xr.Dataset:
+    def where_type(
+        self, *types: str, exposure: float | None = None, band: str | None = None
+    ) -> xr.Dataset:
         """See :func:`autowisp_xr.where_type`."""
-        return transforms.where_type(self._ds, *types)
+        return transforms.where_type(self._ds, *types, exposure=exposure, band=band)
 
     def flagged(self, flags: Flags = "BAD") -> xr.DataArray:
         """See :func:`autowisp_xr.flagged`."""

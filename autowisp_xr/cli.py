@@ -4,6 +4,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 __all__ = ["main"]
@@ -31,6 +32,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="autowisp-xr",
         description="Calibrate and stack astronomical frames, with honest variances.",
     )
+    parser.add_argument("--version", action="version", version=version("autowisp-xr"))
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     steps = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -76,7 +78,7 @@ def _demo(options: argparse.Namespace) -> int:
         raise FileExistsError(f"{options.out} exists; remove it, or choose another with -o")
     started = time.monotonic()
     demo(options.out, say=_say)
-    print(f"\n{options.out}/ has raw/, reduced/ (see summary.txt) and deep.fits")
+    print(f"\n{options.out}/ has raw/, camera.toml, reduced/ (see summary.txt) and deep.fits")
     print(f"done in {time.monotonic() - started:.1f} s")
     return 0
 

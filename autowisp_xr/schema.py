@@ -32,6 +32,7 @@ __all__ = [
     "is_raw",
     "names",
     "place",
+    "same_exposure",
     "variable_attributes",
     "with_attributes",
 ]
@@ -40,6 +41,8 @@ SCHEMA_VERSION = 1
 DIMS = ("frame", "channel", "y", "x")
 MONO = "mono"
 IMAGE_TYPES = ("bias", "dark", "flat", "object", "other")
+
+_EXPOSURE_TOLERANCE = 0.01
 
 _NAMED_FLAGS = [flag for flag in Flag if flag.bit_count() == 1]
 
@@ -112,6 +115,12 @@ def channel_slices(ds: xr.Dataset) -> list[ChannelSlice]:
     ]
 
 
+def same_exposure(one: Any, other: Any) -> Any:
+    """Whether exposures in seconds agree within 1 %; shutters are not exact. Numbers or arrays."""
+    one, other = np.asarray(one, dtype=float), np.asarray(other, dtype=float)
+    return np.abs(one - other) <= _EXPOSURE_TOLERANCE * np.maximum(one, other)
+
+
 def place(
     channels: Mapping[str, ChannelSlice], height: int, width: int, y: int = 0, x: int = 0
 ) -> dict[str, Any]:
@@ -130,7 +139,7 @@ def place(
 
 def as_master(ds: xr.Dataset, name: str = "master") -> xr.Dataset:
     """A master without ``frame``: as it is, or the only frame of a file that was opened."""
-    if ds.sizes.get("frame") == 1:
+    if isinstance(ds, xr.Dataset) and ds.sizes.get("frame") == 1:
         ds = ds.isel(frame=0)
     check(ds, master=True, name=name)
     return ds
@@ -153,7 +162,9 @@ def check(ds: Any, *, master: bool = False, name: str = "the Dataset") -> None:
 
 def _faults(ds: Any, expected: Mapping[str, tuple[tuple[Hashable, ...], ...]]) -> list[str]:
     if not isinstance(ds, xr.Dataset):
-        return [f"it is a {type(ds).__name__}, an xarray.Dataset was expected"]
+        parts = [name for name in ("high", "low") if getattr(ds, name, None) is not None]
+        hint = f" (its .{' or .'.join(parts)} is one)" if parts else ""
+        return [f"it is a {type(ds).__name__}, an xarray.Dataset was expected{hint}"]
     faults = []
     if "image" not in ds:
         faults.append(f"there is no variable 'image' among {sorted(map(str, ds.data_vars))}")

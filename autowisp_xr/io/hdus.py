@@ -12,6 +12,7 @@ from astropy.io import fits
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.cards import parse_header, value_of
+from autowisp_xr.flags import Flag
 from autowisp_xr.io.coordinates import is_master
 from autowisp_xr.io.history import history_cards, split_history
 from autowisp_xr.io.names import raw_name
@@ -116,9 +117,11 @@ def image_hdus(
         kind = image.dtype if image.dtype.kind == "f" and not master else np.float64
         with np.errstate(invalid="ignore"):
             error = np.sqrt(ds["variance"].values[channel], dtype=np.float64).astype(kind)
-        planes.append((error, fits.Header([("IMAGETYP", "error"), ("BUNIT", units)])))
+        planes.append(
+            (error, fits.Header([("IMAGETYP", "error"), ("EXTNAME", "ERROR"), ("BUNIT", units)]))
+        )
     if "mask" in ds:
-        planes.append((ds["mask"].values[channel], fits.Header([("IMAGETYP", "mask")])))
+        planes.append((ds["mask"].values[channel], _mask_header()))
     arrays = [np.ascontiguousarray(data) for data, _ in planes]
     if tiles:
         hdus = _tiled(arrays, quantize)
@@ -132,6 +135,14 @@ def image_hdus(
         for card in cards.cards:
             hdu.header.append(card, useblanks=False, end=True)
     return hdus
+
+
+def _mask_header() -> fits.Header:
+    header = fits.Header([("IMAGETYP", "mask"), ("EXTNAME", "MASK")])
+    header.add_comment("0 is a good pixel, else the sum of")
+    for flag in Flag:
+        header.add_comment(f"{flag.value:4d} {str(flag.name).lower()}")
+    return header
 
 
 def _tiled(arrays: Sequence[np.ndarray[Any, Any]], quantize: float | None) -> fits.HDUList:

@@ -1,11 +1,5 @@
 """Cubes at rest: Zarr format 3, written frame by frame, read band by band.
 
-Decision: a shard is a whole frame and its inner chunks are bands of rows, so that one tiling
-serves calibration, which writes frames, and stacking, which reads a band of all frames. A chunk
-is about half a megabyte: with larger ones a band of a hundred frames would not fit in memory.
-Integers go through lz4 with bit-shuffle (half the size); the noise of floats does not compress, so
-they are left as they are.
-
 A store says in its attributes which Dataset it is of (by identity) and whether it is complete;
 while it is not, ``_state/written`` holds a mark for each frame that is. A killed run is taken up
 where it stopped, and nothing else may be written into its place.
@@ -18,18 +12,16 @@ from typing import Any, cast
 import numpy as np
 import xarray as xr
 import zarr
-from zarr.codecs import BloscCname, BloscCodec, BloscShuffle
 from zarr.errors import ContainsArrayError
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.errors import BadImageError
-from autowisp_xr.flags import Flag
+from autowisp_xr.io.tiling import encoding_of, storable
 
 __all__ = ["open_zarr", "to_zarr"]
 
 _STATE = "autowisp_xr_store"
 _MARKS = "_state/written"
-_CHUNK_BYTES = 2**19
 _FOREIGN = {"foreign": True}
 _UNKNOWN = {"unknown": True}
 
@@ -122,7 +114,9 @@ def open_zarr(
     place = _place(path, group)
     state = _state(path, group)
     if not state:
-        raise FileNotFoundError(f"{place}: there is no such Zarr group, or it is empty")
+        raise FileNotFoundError(
+            f"{place}: there are no frames in this Zarr group{_groups_below(path, group)}"
+        )
     if "complete" not in state:
         raise BadImageError(f"{place} was not written by to_zarr; open it with xarray.open_zarr")
     ds = xr.open_zarr(
@@ -132,9 +126,7 @@ def open_zarr(
     for variable in ds.variables.values():
         variable.attrs.pop("_FillValue", None)
     order = {name: position for position, name in enumerate(state["variables"])}
-    coords = {
-        name: _with_strings(ds[name].load()) for name in sorted(ds.coords, key=lambda n: order[n])
-    }
+    coords = {name: storable(ds[name].load()) for name in sorted(ds.coords, key=lambda n: order[n])}
     planes = sorted(ds.data_vars, key=lambda name: order[name])
     ds = xr.Dataset({name: ds[name].variable for name in planes}, coords, ds.attrs)
     if state["complete"]:
@@ -149,6 +141,16 @@ def open_zarr(
             "wrote it again to complete it, or open it with unfinished=True"
         )
     return ds.isel(frame=np.flatnonzero(marks))
+
+
+def _groups_below(path: str | PathLike[str], group: str | None) -> str:
+    """What a user may have meant, in words."""
+    try:
+        members = zarr.open_group(path, path=group or "", mode="r").members(max_depth=None)
+    except (FileNotFoundError, ContainsArrayError, NotADirectoryError):
+        return ""
+    names = sorted(name for name, member in members if _STATE in member.attrs)
+    return f"; there are some in {', '.join(names)}" if names else ""
 
 
 def _place(path: str | PathLike[str], group: str | None) -> str:
@@ -173,15 +175,6 @@ def _state(path: str | PathLike[str], group: str | None) -> dict[str, Any]:
     return {} if bare else _UNKNOWN
 
 
-def _with_strings(coord: xr.DataArray) -> xr.DataArray:
-    """A coordinate in the one kind of text, and of time, that every reader of Zarr knows."""
-    if coord.dtype.kind == "M":
-        return coord.astype("datetime64[ns]")
-    if coord.dtype.kind not in "OU":
-        return coord
-    return coord.copy(data=np.array(coord.values.tolist(), dtype=np.dtypes.StringDType()))
-
-
 def _create(
     ds: xr.Dataset, path: str | PathLike[str], group: str | None, state: dict[str, Any]
 ) -> None:
@@ -193,7 +186,7 @@ def _create(
     old.attrs.clear()
     outline = ds.drop_encoding()
     outline = outline.assign_coords(
-        {name: _with_strings(coord.compute()) for name, coord in outline.coords.items()}
+        {name: storable(coord.compute()) for name, coord in outline.coords.items()}
     )
     for name in outline.data_vars:
         whole = dict.fromkeys(outline[name].dims, -1)
@@ -207,7 +200,7 @@ def _create(
         compute=False,
         consolidated=False,
         zarr_format=3,
-        encoding=_encoding(outline),
+        encoding=encoding_of(outline),
     )
     target = zarr.open_group(path, path=group or "", mode="r+")
     if "frame" in ds.dims:
@@ -262,38 +255,3 @@ def _write_frame(index: Any, *planes: Any, names: list[str], place: tuple[str, s
         target[name][frame : frame + 1] = plane  # type: ignore[index]
     target[_MARKS][frame] = 1  # type: ignore[index]
     return np.ones((1, 1, 1, 1), bool)
-
-
-def _encoding(ds: xr.Dataset) -> dict[str, dict[str, Any]]:
-    encoding: dict[str, dict[str, Any]] = {}
-    # all planes in the same bands, so that none is read twice
-    planes = {
-        name: variable
-        for name, variable in ds.data_vars.items()
-        if variable.dims in (schema.DIMS, schema.DIMS[1:])
-    }
-    widest = max(variable.dtype.itemsize for variable in planes.values())
-    rows = max(1, min(ds.sizes["y"], _CHUNK_BYTES // (ds.sizes["x"] * widest)))
-    whole = -(-ds.sizes["y"] // rows) * rows
-    for name, variable in planes.items():
-        outer = (1,) if "frame" in variable.dims else ()
-        integers = variable.dtype.kind in "ui"
-        encoding[str(name)] = {
-            "chunks": (*outer, 1, rows, variable.sizes["x"]),
-            "shards": (*outer, variable.sizes["channel"], whole, variable.sizes["x"]),
-            "compressors": [
-                BloscCodec(
-                    cname=BloscCname.lz4,
-                    shuffle=BloscShuffle.bitshuffle,
-                    typesize=variable.dtype.itemsize,
-                )
-            ]
-            if integers
-            else None,
-        }
-        if name == "mask":
-            # what was never written must not read as good
-            encoding["mask"]["fill_value"] = int(Flag.FAULT)
-    if "time" in ds.coords and ds["time"].dtype.kind == "M":
-        encoding["time"] = {"units": "nanoseconds since 1970-01-01", "dtype": "int64"}
-    return encoding

@@ -63,7 +63,7 @@ def demo(
     say("")
     say("recovered truth, pulls (x - truth) / sigma above 1000 electrons:")
     for name, (mean, width) in results.items():
-        say(f"  {name:13s} mean {mean:+.4f} (0 expected)   width {width:.4f} (1 expected)")
+        say(f"  {name:13s} mean {mean:+.4f} (0 +- 0.02)   width {width:.4f} (1 +- 0.02)")
     return results
 
 

@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from autowisp_xr import schema
 from autowisp_xr.cards import value_of
 from autowisp_xr.io import FileRecord, Spellings
 
-__all__ = ["Setup", "names_for", "same_exposure", "sort_frames"]
-
-_SAME_EXPOSURE = 0.01
+__all__ = ["Setup", "names_for", "sort_frames"]
 
 
 @dataclass(kw_only=True)
@@ -52,11 +51,6 @@ def sort_frames(records: Iterable[FileRecord]) -> tuple[list[Setup], dict[str, s
         else:
             setups.setdefault(_setup_key(record), []).append(record)
     return [_setup(members) for members in setups.values()], left_out
-
-
-def same_exposure(one: float, other: float) -> bool:
-    """Whether two exposures in seconds agree within 1 %."""
-    return one == other or abs(one - other) <= _SAME_EXPOSURE * max(one, other)
 
 
 def names_for(texts: Iterable[str]) -> dict[str, str]:
@@ -130,4 +124,4 @@ def _setup(members: list[FileRecord]) -> Setup:
 
 
 def _known(exposure: float, exposures: Iterable[float]) -> float:
-    return next((known for known in exposures if same_exposure(known, exposure)), exposure)
+    return next((known for known in exposures if schema.same_exposure(known, exposure)), exposure)

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from autowisp_xr import io, transforms
+from autowisp_xr import io, schema, transforms
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, BadImageError
 from autowisp_xr.flags import Flag
 from autowisp_xr.io import FileRecord
-from autowisp_xr.night.group import Setup, names_for, same_exposure
+from autowisp_xr.night.group import Setup, names_for
 from autowisp_xr.night.summary import Made, Summary
 
 __all__ = ["STORE", "SetupWork"]
@@ -90,11 +90,11 @@ class SetupWork:
         if self.setup.bias and self.bias is None:
             reason = "their master bias failed"
         elif exposure is not None and self.setup.dark and self._dark_for([exposure]) is None:
-            of_exposure = any(same_exposure(exposure, other) for other in self.setup.dark)
+            of_exposure = any(schema.same_exposure(exposure, other) for other in self.setup.dark)
             reason = (
                 f"their master dark of {exposure:g} s failed"
                 if of_exposure
-                else f"exposed {exposure:g} s, {self._darks_there()}"
+                else f"science frames exposed {exposure:g} s, {self._darks_there()}"
             )
         elif band is not None and band in self.setup.flat and band not in self.flats:
             reason = f"their master flat {band} failed".replace("  ", " ")
@@ -217,7 +217,7 @@ class SetupWork:
 
     def _dark_for(self, exposures: list[float]) -> xr.Dataset | None:
         for exposure, dark in self.darks.items():
-            if all(same_exposure(exposure, other) for other in exposures):
+            if all(schema.same_exposure(exposure, other) for other in exposures):
                 return dark
         return None
 

@@ -32,7 +32,8 @@ class Summary:
     def __str__(self) -> str:
         lines = [f"Night {self.night}", ""]
         for made in self.made:
-            lines.append(f"{made.what}: from {len(made.inputs)} frames, {len(made.files)} files")
+            frames, files = _counted(made.inputs, "frame"), _counted(made.files, "file")
+            lines.append(f"{made.what}: from {frames}, {files}")
             lines += [f"    {path}" for path in made.files]
             lines += [f"    note: {note}" for note in made.notes]
         if not self.made:
@@ -43,3 +44,7 @@ class Summary:
                 lines.append(f"    {reason}")
                 lines += [f"        {Path(p).name}" for p, r in reasons.items() if r == reason]
         return "\n".join(lines) + "\n"
+
+
+def _counted(things: tuple[str, ...], name: str) -> str:
+    return f"{len(things)} {name}" + ("" if len(things) == 1 else "s")

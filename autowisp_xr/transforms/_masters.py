@@ -14,8 +14,6 @@ __all__ = ["exposure_ratio", "matched", "waived"]
 
 WAIVABLE = ("exposure", "filter", "gain")
 
-_SAME_EXPOSURE = 0.01
-
 
 def matched(
     ds: xr.Dataset, master: xr.Dataset, kind: str, waive: Collection[str] = ()
@@ -93,7 +91,8 @@ def exposure_ratio(
         raise ValueError(f"scale_dark is False, 'down' or 'any', not {scale_dark!r}")
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = frames / own
-    differ = np.abs(ratio - 1) > _SAME_EXPOSURE
+    # what is not known does not differ
+    differ = ~schema.same_exposure(frames, own) & np.isfinite(frames - own)
     if not scale_dark:
         if differ.any() and "exposure" not in waive:
             raise MasterMismatchError(
@@ -107,7 +106,7 @@ def exposure_ratio(
             f"a dark cannot be scaled: the master dark was exposed {own:g} s, "
             f"{_example(ds, frames, unknown)}; the exposures of both must be known"
         )
-    longer = ratio > 1 + _SAME_EXPOSURE
+    longer = differ & (ratio > 1)
     if scale_dark == "down" and longer.any():
         raise MasterMismatchError(
             f"scale_dark='down' needs a dark at least as long as the frames: it was exposed "

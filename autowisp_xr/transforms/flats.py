@@ -15,7 +15,7 @@ from autowisp_xr.kernels.rowsum import row_sums
 from autowisp_xr.options import Overscan, ScaleDark
 from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms.calibration import calibrate
-from autowisp_xr.transforms.masters import default_rejection
+from autowisp_xr.transforms.masters import check_alike, default_rejection
 from autowisp_xr.transforms.stacking import stack
 
 __all__ = ["MasterFlats", "master_flat", "normalise"]
@@ -73,10 +73,13 @@ def master_flat(
 
     Raises
     ------
+    ImageMismatchError
+        For frames of several filters.
     CalibrationError, MasterMismatchError
         As :func:`~autowisp_xr.calibrate`.
     """
     schema.check(ds)
+    check_alike(ds, "filter")
 
     def frames_of(raw: xr.Dataset) -> xr.Dataset:
         if not schema.is_raw(raw):

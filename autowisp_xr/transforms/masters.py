@@ -1,18 +1,21 @@
 """``master_bias`` and ``master_dark``: frames that see no light, calibrated and stacked."""
 
+import operator
+from collections import Counter
 from typing import Any, Literal
 
 import xarray as xr
 
 from autowisp_xr import schema
 from autowisp_xr.camera import Camera
+from autowisp_xr.errors import ImageMismatchError
 from autowisp_xr.options import Overscan, Photons, SigmaClip
 from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms._pass import noise_of
 from autowisp_xr.transforms.calibration import calibrated
 from autowisp_xr.transforms.stacking import stack
 
-__all__ = ["default_rejection", "master_bias", "master_dark"]
+__all__ = ["check_alike", "default_rejection", "master_bias", "master_dark"]
 
 _MANY = 10
 
@@ -85,11 +88,12 @@ def master_dark(
     Raises
     ------
     ImageMismatchError
-        For frames of several types.
+        For frames of several types or exposures.
     MasterMismatchError
         Where the bias does not belong to the frames.
     """
     schema.check(ds)
+    check_alike(ds, "exposure")
     frames = _prepared(ds, "dark", bias, overscan, camera, dtype)
     return _stacked(frames, dtype, stack_options)
 
@@ -99,6 +103,21 @@ def default_rejection(ds: xr.Dataset, options: dict[str, Any]) -> dict[str, Any]
     if "reject" in options or ds.sizes["frame"] < _MANY:
         return options
     return {**options, "reject": SigmaClip(5, scale="mad")}
+
+
+def check_alike(ds: xr.Dataset, name: str) -> None:
+    """Raise ImageMismatchError for frames of several exposures or filters, with their numbers."""
+    if name not in ds.coords:
+        return
+    values = ds[name].values.tolist()
+    known = [value for value in values if value == value and value != ""]
+    alike = schema.same_exposure if name == "exposure" else operator.eq
+    if known and not all(alike(known[0], value) for value in known):
+        counts = ", ".join(f"{number} of {value}" for value, number in Counter(values).items())
+        raise ImageMismatchError(
+            f"frames of several {name}s cannot make one master: {counts}; select one, as with "
+            "where_type(..., exposure=60, band='V')"
+        )
 
 
 def _stacked(frames: xr.Dataset, dtype: Any, options: dict[str, Any]) -> xr.Dataset:

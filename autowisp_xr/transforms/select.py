@@ -14,7 +14,9 @@ from autowisp_xr.transforms import _apply
 __all__ = ["flagged", "masked", "where_type"]
 
 
-def where_type(ds: xr.Dataset, *types: str) -> xr.Dataset:
+def where_type(
+    ds: xr.Dataset, *types: str, exposure: float | None = None, band: str | None = None
+) -> xr.Dataset:
     """Frames of the given types ("bias", "dark", "flat", "object", "other").
 
     Parameters
@@ -23,6 +25,10 @@ def where_type(ds: xr.Dataset, *types: str) -> xr.Dataset:
         Frames with the coordinate ``image_type``.
     types
         One or more types.
+    exposure
+        Only frames exposed for so many seconds, within 1 %.
+    band
+        Only frames taken through the filter of this name.
 
     Returns
     -------
@@ -31,19 +37,42 @@ def where_type(ds: xr.Dataset, *types: str) -> xr.Dataset:
     Raises
     ------
     ImageMismatchError
-        If no frame is of these types; the message counts those that are there.
+        If there is no such frame; the message counts those that are there.
+    ValueError
+        For a type that there is not.
     """
+    schema.check(ds)
     unknown = [kind for kind in types if kind not in schema.IMAGE_TYPES]
     if unknown or not types:
         raise ValueError(
             f"the types of frames are {', '.join(schema.IMAGE_TYPES)}, not {unknown or 'nothing'}"
         )
-    present = ds["image_type"].values.tolist()
-    chosen = np.flatnonzero([kind in types for kind in present])
-    if chosen.size == 0:
-        counts = ", ".join(f"{number} {kind}" for kind, number in Counter(present).items())
-        raise ImageMismatchError(f"no frame is of type {' or '.join(types)}; there are {counts}")
-    return ds.isel(frame=chosen)
+    wanted = np.array([kind in types for kind in ds["image_type"].values.tolist()])
+    if exposure is not None:
+        wanted &= schema.same_exposure(ds["exposure"].values, exposure)
+    if band is not None:
+        wanted &= np.array([name == band for name in ds["filter"].values.tolist()])
+    if not wanted.any():
+        asked = " or ".join(types)
+        asked += "" if exposure is None else f" of {exposure:g} s"
+        asked += "" if band is None else f" in {band}"
+        raise ImageMismatchError(f"no frame is {asked}; there are {_counted(ds)}")
+    return ds.isel(frame=np.flatnonzero(wanted))
+
+
+def _counted(ds: xr.Dataset) -> str:
+    """How many frames of each type, exposure and filter there are, in words."""
+    columns = [
+        ds[name].values.tolist() if name in ds.coords else [unknown] * ds.sizes["frame"]
+        for name, unknown in (("image_type", ""), ("exposure", np.nan), ("filter", ""))
+    ]
+    kinds = Counter(
+        kind
+        + (f" of {exposure:g} s" if exposure == exposure else "")
+        + (f" in {band}" if band else "")
+        for kind, exposure, band in zip(*columns, strict=True)
+    )
+    return ", ".join(f"{number} {kind}" for kind, number in kinds.items())
 
 
 def flagged(ds: xr.Dataset, flags: str | int | Iterable[str | int] = "BAD") -> xr.DataArray:

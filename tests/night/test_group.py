@@ -15,20 +15,6 @@ def record(path, kind, exposure=10.0, band="", gain=float("nan"), shape=(4, 6), 
     return FileRecord(path=path, layout=layout, coordinates=coordinates, **more)
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        (60.0, 60.0, True),
-        (300.0, 300.2, True),  # shutters are not exact
-        (60.0, 61.0, False),
-        (0.0, 0.0, True),
-        (0.0, 0.1, False),
-    ],
-)
-def test_exposures_agree_within_one_percent(one, other, same):
-    assert group.same_exposure(one, other) is same
-
-
 def test_frames_are_grouped_by_type_filter_and_exposure():
     records = [
         record("b", "bias", 0.0),

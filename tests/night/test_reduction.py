@@ -107,7 +107,7 @@ def test_science_without_a_dark_of_its_exposure_is_left_out_with_the_reason(
         "object-0001.fits",
         "object-0002.fits",
     }
-    assert set(summary.left_out.values()) == {"exposed 30 s, the darks 60 s"}
+    assert set(summary.left_out.values()) == {"science frames exposed 30 s, the darks 60 s"}
     assert "exposed 30 s, the darks 60 s" in (tmp_path / "out" / "summary.txt").read_text()
 
 

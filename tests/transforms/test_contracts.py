@@ -54,7 +54,9 @@ VERBS = {
     "stack_of_raw": lambda raw, frames, m: aw.stack(raw, "mean"),
     "master_bias": lambda raw, frames, m: aw.master_bias(raw, overscan=FEW),
     "master_dark": lambda raw, frames, m: aw.master_dark(
-        raw, bias=aw.trim(m["bias"], raw.autowisp.camera.image_area), overscan=FEW
+        raw.drop_vars("exposure"),
+        bias=aw.trim(m["bias"], raw.autowisp.camera.image_area),
+        overscan=FEW,
     ),
     "master_flat": lambda raw, frames, m: (
         aw.master_flat(

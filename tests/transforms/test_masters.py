@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import autowisp_xr as aw
 from autowisp_xr import Camera, Flag, Overscan, SigmaClip, provenance
@@ -230,3 +231,14 @@ def test_a_flat_divides_out_the_response(rng):
     flat = aw.master_flat(raw, **F8).high
     science = aw.calibrate(frame_set(500 * response, camera=KNOWN), flat=flat, **F8)
     np.testing.assert_allclose(science["image"], 500.0, rtol=1e-12)
+
+
+def test_darks_of_several_exposures_and_flats_of_several_filters_make_no_master():
+    sky = aw.simulate.Night(shape=(4, 6), overscan=0, seed=1)
+    how = {"dim": "frame", "data_vars": "minimal", "coords": "minimal", "compat": "override"}
+    darks = xr.concat([sky.dark(2), sky.dark(1, exposure=5, start=8)], **how)
+    with pytest.raises(aw.ImageMismatchError, match=r"exposures .*: 2 of 60.0, 1 of 5.0; select"):
+        aw.master_dark(darks)
+    flats = xr.concat([sky.flat(1), sky.flat(1, filter="R", start=8)], **how)
+    with pytest.raises(aw.ImageMismatchError, match="filters .*: 1 of V, 1 of R; select"):
+        aw.master_flat(flats)

@@ -25,7 +25,7 @@ def test_frames_of_a_type_come_in_their_order_with_their_integers(night):
 def test_a_type_that_is_not_there_is_refused_with_a_count_of_those_that_are(night):
     with pytest.raises(
         aw.ImageMismatchError,
-        match="no frame is of type dark or other; there are 2 bias, 1 object, 1 flat",
+        match="no frame is dark or other; there are 2 bias of 60 s in V, 1 object of 60 s in V, 1",
     ):
         aw.where_type(night, "dark", "other")
 
@@ -82,3 +82,24 @@ def test_a_flag_that_is_none_is_refused_with_those_that_are():
 def test_flags_alone_of_what_is_no_frame_set_are_refused():
     with pytest.raises(aw.SchemaError, match="mask"):
         aw.masked(frame_set([1.0]).assign(mask=xr.Variable(("frame", "y"), [[0.0]])))
+
+
+def test_frames_are_selected_by_exposure_and_filter_too():
+    sky = aw.simulate.Night(shape=(4, 6), overscan=0, seed=1)
+    raw = xr.concat(
+        [sky.dark(2), sky.dark(1, exposure=5, start=8), sky.objects(1, filter="R")],
+        dim="frame",
+        data_vars="minimal",
+        coords="minimal",
+        compat="override",
+    )
+    assert aw.where_type(raw, "dark", exposure=60.2)["frame"].values.tolist() == [
+        "dark-0001",
+        "dark-0002",
+    ]
+    assert raw.autowisp.where_type("dark", "object", band="R").sizes["frame"] == 1
+    with pytest.raises(
+        aw.ImageMismatchError,
+        match="no frame is dark of 30 s; there are 2 dark of 60 s, 1 dark of 5",
+    ):
+        aw.where_type(raw, "dark", exposure=30)
