@@ -240,5 +240,5 @@ def test_darks_of_several_exposures_and_flats_of_several_filters_make_no_master(
     with pytest.raises(aw.ImageMismatchError, match=r"exposures .*: 2 of 60.0, 1 of 5.0; select"):
         aw.master_dark(darks)
     flats = xr.concat([sky.flat(1), sky.flat(1, filter="R", start=8)], **how)
-    with pytest.raises(aw.ImageMismatchError, match="filters .*: 1 of V, 1 of R; select"):
+    with pytest.raises(aw.ImageMismatchError, match=r"filters .*: 1 of V, 1 of R; select"):
         aw.master_flat(flats)
