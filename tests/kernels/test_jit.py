@@ -1,0 +1,12 @@
+from autowisp_xr.kernels import _jit
+
+
+def test_without_a_place_to_cache_kernels_still_compile(monkeypatch):
+    def locked(cache=False, **options):
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")
+        return real(**options)
+
+    real = _jit.njit
+    monkeypatch.setattr(_jit, "njit", locked)
+    assert _jit.kernel(lambda x: x + 1)(2) == 3
