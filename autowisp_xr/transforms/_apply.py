@@ -75,11 +75,12 @@ def stackwise(variable: xr.Variable) -> xr.Variable:
     return variable.chunk({"frame": -1, "channel": -1, "y": _band(variable), "x": -1})
 
 
-def bands(ds: xr.Dataset) -> xr.Dataset:
+def bands(ds: xr.Dataset, *, becomes: int = 0) -> xr.Dataset:
     """A frame set whose lazily indexed planes are in bands of rows of all frames.
 
     Pixelwise verbs keep these chunks, so that frames are calibrated and stacked band by band and
-    the cube is never whole in memory.
+    the cube is never whole in memory. ``becomes`` is the number of bytes that verbs make of each
+    pixel before it is stacked.
     """
     lazy = {
         name: variable
@@ -88,7 +89,8 @@ def bands(ds: xr.Dataset) -> xr.Dataset:
     }
     if not lazy or "frame" not in ds.dims:
         return ds
-    rows = min(_band(variable) for variable in lazy.values() if "frame" in variable.dims)
+    frames = [variable for variable in lazy.values() if "frame" in variable.dims]
+    rows = min(_band(variable, becomes) for variable in frames)
     return ds.assign(
         {
             name: variable.chunk({dim: rows if dim == "y" else -1 for dim in variable.dims})
@@ -232,11 +234,10 @@ def _chunked(
     return variable.chunk(split) if split else variable
 
 
-def _band(variable: xr.Variable) -> int:
+def _band(variable: xr.Variable, becomes: int = 0) -> int:
     """Rows of a band of all frames, in whole chunks of the store that they come from."""
-    row_bytes = variable.dtype.itemsize * prod(
-        size for dim, size in variable.sizes.items() if dim != "y"
-    )
+    pixels = prod(size for dim, size in variable.sizes.items() if dim != "y")
+    row_bytes = (variable.dtype.itemsize + becomes) * pixels
     stored = variable.encoding.get("chunks")
     unit = stored[variable.dims.index("y")] if stored else 1
     rows = max(1, _BAND_BYTES // row_bytes)

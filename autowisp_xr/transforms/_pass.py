@@ -24,7 +24,11 @@ from autowisp_xr.kernels.calibrate import (
 from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms._shared import flat_variance, masters_variance, shared_planes
 
-__all__ = ["Noise", "Steps", "noise_of", "one_pass", "per_channel"]
+__all__ = ["PLANE_BYTES", "Noise", "Steps", "noise_of", "one_pass", "per_channel"]
+
+
+PLANE_BYTES = 9
+"""Of a calibrated pixel: image and variance in float32, and mask."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.rowsum import row_sums
 from autowisp_xr.options import Overscan, ScaleDark
 from autowisp_xr.transforms import _apply
+from autowisp_xr.transforms._pass import PLANE_BYTES
 from autowisp_xr.transforms.calibration import calibrate
 from autowisp_xr.transforms.masters import check_alike, default_rejection
 from autowisp_xr.transforms.stacking import stack
@@ -96,7 +97,7 @@ def master_flat(
         )
 
     mean = mean_level(frames_of(ds))
-    frames = normalise(frames_of(_apply.bands(ds)), mean)
+    frames = normalise(frames_of(_apply.bands(ds, becomes=PLANE_BYTES)), mean)
     high = stack(frames, **{"dtype": dtype, **default_rejection(frames, stack_options)})
     text = np.dtypes.StringDType()
     number = ds.sizes["frame"]

@@ -11,7 +11,7 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.errors import ImageMismatchError
 from autowisp_xr.options import Overscan, Photons, SigmaClip
 from autowisp_xr.transforms import _apply
-from autowisp_xr.transforms._pass import noise_of
+from autowisp_xr.transforms._pass import PLANE_BYTES, noise_of
 from autowisp_xr.transforms.calibration import calibrated
 from autowisp_xr.transforms.stacking import stack
 
@@ -140,7 +140,7 @@ def _prepared(
     photons: Photons = "none" if kind == "bias" else "positive"
     has_noise = known and (kind == "bias" or bias is not None)
     return calibrated(
-        _apply.bands(ds),
+        _apply.bands(ds, becomes=PLANE_BYTES),
         noise=noise_of(ds, camera, photons) if has_noise else None,
         camera=camera,
         bias=bias,
