@@ -150,19 +150,22 @@ class SetupWork:
         """Make one thing, write it, and note what became of its frames."""
         self.say(f"{what}: {len(records)} frames")
         try:
-            try:
-                made = self._make(what, records, name, make, folder, self.overwrite)
-            except (BadImageError, OSError):
-                good = self._without_damaged(records)
-                if not good or len(good) == len(records):
-                    raise
-                records = good
-                made = self._make(what, records, name, make, folder, True)
+            return self._make(what, records, name, make, folder, self.overwrite)
+        except BadImageError as error:
+            good, reason = self._without_damaged(records), str(error)
         except (AutowispError, OSError, ValueError) as error:
-            self.summary.failed.update({r.path: f"{what}: {error}" for r in records})
-            self.say(f"  failed: {error}")
-            return None
-        return made
+            good, reason = records, str(error)
+        if len(good) < len(records):
+            records = good
+            if good:
+                try:
+                    # what the damaged frames have left half-written in the store may go
+                    return self._make(what, records, name, make, folder, True)
+                except (AutowispError, OSError, ValueError) as error:
+                    reason = str(error)
+        self.summary.failed.update({record.path: f"{what}: {reason}" for record in records})
+        self.say(f"  failed: {reason}")
+        return None
 
     def _make(
         self,

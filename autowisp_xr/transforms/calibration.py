@@ -148,6 +148,7 @@ def calibrated(
         check_bias_free(dark, scale)
     threshold = saturation_threshold(ds, camera, camera.bias_level)
     flags = leak_flags(ds, camera, threshold, camera.bias_level)
+    given = as_masks(ds, masks)
     steps = Steps(
         level=camera.bias_level,
         saturation=threshold if flags is None else None,
@@ -158,7 +159,7 @@ def calibrated(
         dark_scale=scale,
         dark_shares_bias=shares_bias(dark, bias),
         flat=flat,
-        masks=as_masks(ds, masks) + ([] if flags is None else [flags]),
+        masks=given + ([] if flags is None else [flags]),
     )
     result = one_pass(ds, steps, dtype=dtype)
     if noise is None:
@@ -178,7 +179,7 @@ def calibrated(
         "photons": photons if noise else None,
         "not_applied": [name for name, master in masters.items() if master is None],
         "waive": sorted(waive),
-        "masks": len(as_masks(ds, masks)),
+        "masks": len(given),
         "dtype": str(np.dtype(dtype)),
     }
     return provenance.record(result, "calibrate", options, source=raw, masters=masters)

@@ -96,8 +96,13 @@ def master_flat(
             dtype=dtype,
         )
 
-    mean = mean_level(frames_of(ds))
-    frames = normalise(frames_of(_apply.bands(ds, becomes=PLANE_BYTES)), mean)
+    frames = frames_of(ds)
+    mean = mean_level(frames)
+    in_bands = _apply.bands(ds, becomes=PLANE_BYTES)
+    if in_bands is not ds:
+        # calibrated again, band by band: kept from the first time, the cube would be in memory
+        frames = frames_of(in_bands)
+    frames = normalise(frames, mean)
     high = stack(frames, **{"dtype": dtype, **default_rejection(frames, stack_options)})
     text = np.dtypes.StringDType()
     number = ds.sizes["frame"]

@@ -195,9 +195,7 @@ def test_a_frame_whose_pixels_are_damaged_does_not_take_its_group_along(sky, tmp
     folder = write_night(sky.bias(2))
     aw.to_fits(sky.objects(4), folder / "{RAWFNAME}.fits.fz")
     broken = folder / "object-0003.fits.fz"
-    content = bytearray(broken.read_bytes())
-    content[-4000:] = np.random.default_rng(1).bytes(4000)
-    broken.write_bytes(content)
+    damage(broken)
     summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera)
     assert [len(made.inputs) for made in summary.made] == [2, 3]
     assert list(summary.left_out) == [str(broken)]
@@ -206,6 +204,32 @@ def test_a_frame_whose_pixels_are_damaged_does_not_take_its_group_along(sky, tmp
     again = aw.reduce(folder, tmp_path / "out", camera=sky.camera)
     assert [len(made.inputs) for made in again.made] == [2, 3]
     assert again.failed == {}
+
+
+def damage(path):
+    content = bytearray(path.read_bytes())
+    content[-4000:] = np.random.default_rng(1).bytes(4000)
+    path.write_bytes(content)
+
+
+def test_a_group_of_damaged_frames_only_is_left_out_once(sky, tmp_path):
+    aw.to_fits(sky.objects(2), tmp_path / "raw" / "{RAWFNAME}.fits.fz")
+    for path in (tmp_path / "raw").iterdir():
+        damage(path)
+    summary = aw.reduce(tmp_path / "raw", tmp_path / "out", camera=sky.camera)
+    assert len(summary.left_out) == 2
+    assert summary.made == []
+    assert summary.failed == {}
+
+
+def test_a_frame_damaged_later_does_not_cost_the_results_it_had(sky, tmp_path):
+    aw.to_fits(sky.objects(3), tmp_path / "raw" / "{RAWFNAME}.fits.fz")
+    aw.reduce(tmp_path / "raw", tmp_path / "out", camera=sky.camera)
+    damage(tmp_path / "raw" / "object-0002.fits.fz")
+    summary = aw.reduce(tmp_path / "raw", tmp_path / "out", camera=sky.camera)
+    assert len(summary.failed) == 3
+    kept = aw.open_zarr(tmp_path / "out" / "night.zarr", group="calibrated/V_60s")
+    assert kept.sizes["frame"] == 3
 
 
 def test_a_second_try_with_a_camera_takes_over_a_first_without(sky, write_night, tmp_path):
