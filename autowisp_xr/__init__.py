@@ -10,7 +10,7 @@
 
 from typing import TYPE_CHECKING
 
-from autowisp_xr import accessor, io, transforms
+from autowisp_xr import accessor, io, stats, transforms
 from autowisp_xr._lazy import attach
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import (
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from autowisp_xr import night, simulate, testing
     from autowisp_xr.io import Spellings, open_fits, open_zarr, to_fits, to_zarr
     from autowisp_xr.night import reduce
+    from autowisp_xr.stats import iterative_rejection_average
     from autowisp_xr.transforms import (
         MasterFlats,
         add_noise,
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
         divide_flat,
         flag_saturated,
         flagged,
-        iterative_rejection_average,
         masked,
         master_bias,
         master_dark,
@@ -112,6 +112,7 @@ __all__ = [
 __getattr__, __dir__ = attach(
     __name__,
     dict.fromkeys(transforms.__all__, "autowisp_xr.transforms")
+    | dict.fromkeys(stats.__all__, "autowisp_xr.stats")
     | dict.fromkeys(("Spellings", "open_fits", "open_zarr", "to_fits", "to_zarr"), "autowisp_xr.io")
     | {"reduce": "autowisp_xr.night"}
     | dict.fromkeys(("night", "simulate", "testing"), ""),

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from autowisp_xr._lazy import attach
 
 if TYPE_CHECKING:
-    from autowisp_xr.transforms.averages import iterative_rejection_average
     from autowisp_xr.transforms.calibration import calibrate
     from autowisp_xr.transforms.channels import merge_channels, split_channels, trim
     from autowisp_xr.transforms.correct import (
@@ -30,7 +29,6 @@ __all__ = [
     "divide_flat",
     "flag_saturated",
     "flagged",
-    "iterative_rejection_average",
     "masked",
     "master_bias",
     "master_dark",
@@ -47,7 +45,6 @@ __all__ = [
 ]
 
 _MODULES = {
-    "averages": ["iterative_rejection_average"],
     "calibration": ["calibrate"],
     "channels": ["merge_channels", "split_channels", "trim"],
     "correct": [

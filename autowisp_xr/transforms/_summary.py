@@ -9,7 +9,7 @@ import xarray as xr
 from autowisp_xr.cards import common_header, parse_header, render_header, value_of
 from autowisp_xr.errors import HeaderError
 from autowisp_xr.kernels.stack import average_through_frames
-from autowisp_xr.transforms._order_statistics import stack_weights
+from autowisp_xr.stats.order_statistics import stack_weights
 
 __all__ = ["summarised"]
 

@@ -14,8 +14,8 @@ from autowisp_xr.errors import AutowispWarning, ImageMismatchError
 from autowisp_xr.flags import as_flag
 from autowisp_xr.kernels.stack import MEAN, average_through_frames
 from autowisp_xr.options import Average, ErrorSource, SigmaClip, upper_and_lower
+from autowisp_xr.stats.order_statistics import stack_weights
 from autowisp_xr.transforms import _apply
-from autowisp_xr.transforms._order_statistics import stack_weights
 from autowisp_xr.transforms._summary import summarised
 
 __all__ = ["quantile_of", "stack"]

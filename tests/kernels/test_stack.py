@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from autowisp_xr.kernels.stack import MEAN, average_through_frames
-from autowisp_xr.transforms._order_statistics import stack_weights
+from autowisp_xr.stats.order_statistics import stack_weights
 from tests.kernels.slow import slow_stack
 
 DTYPES = ["uint8", "uint16", "int16", "int32", "float32", "float64"]

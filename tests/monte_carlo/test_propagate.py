@@ -7,7 +7,7 @@ import pytest
 
 import autowisp_xr as aw
 from autowisp_xr import Camera, SigmaClip
-from autowisp_xr.transforms._order_statistics import quantile_moments
+from autowisp_xr.stats.order_statistics import quantile_moments
 from tests.monte_carlo.night import GAIN, Sensor, pulls, read_noise_with_digitisation
 from tests.transforms.frames import frame_set, master
 

@@ -8,7 +8,7 @@ import pytest
 import autowisp_xr as aw
 from autowisp_xr import AutowispWarning, SigmaClip
 from autowisp_xr.kernels.stack import MEAN
-from autowisp_xr.transforms._order_statistics import quantile_moments, stack_weights
+from autowisp_xr.stats.order_statistics import quantile_moments, stack_weights
 from tests.transforms.frames import frame_set
 
 

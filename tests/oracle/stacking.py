@@ -16,7 +16,7 @@ import xarray as xr
 
 import autowisp_xr as aw
 from autowisp_xr.cards import parse_header
-from autowisp_xr.transforms._order_statistics import stack_weights
+from autowisp_xr.stats.order_statistics import stack_weights
 from tests.oracle.case import Case
 
 # a Julian date within a second, where the tolerance of pixels would allow minutes

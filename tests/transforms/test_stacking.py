@@ -51,7 +51,7 @@ def test_a_median_by_hand():
 
 
 def test_the_ratio_goes_from_one_to_half_pi():
-    from autowisp_xr.transforms._order_statistics import quantile_moments
+    from autowisp_xr.stats.order_statistics import quantile_moments
 
     known = {2: 1.0, 3: 1.3460, 5: 1.4343, 7: 1.4731}
     for number, r in known.items():
