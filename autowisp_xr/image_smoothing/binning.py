@@ -1,0 +1,145 @@
+"""Sums of blocks of pixels, and how smoothing a binned image is asked for."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from autowisp_xr.image_smoothing.image import as_image, as_pair
+from autowisp_xr.image_smoothing.zooming import as_orders, zoomed_part
+
+__all__ = ["Binning", "bin_image"]
+
+_PADDING_MODES = (
+    "constant",
+    "edge",
+    "linear_ramp",
+    "maximum",
+    "mean",
+    "median",
+    "minimum",
+    "reflect",
+    "symmetric",
+    "wrap",
+)
+
+
+def bin_image(image: Any, bin_factor: int | tuple[int, int]) -> Any:
+    r"""Sums of blocks of pixels.
+
+    Parameters
+    ----------
+    image
+        Array [y, x] of real numbers.
+    bin_factor
+        Size of a block: one number, or a pair (y, x). Each must divide the size of the image.
+
+    Returns
+    -------
+    Array [y, x] of the sums, float64 and new. A block of which some pixels are not finite is the
+    sum of the others scaled up to the whole block; NaN only where none is finite.
+
+    Raises
+    ------
+    ValueError
+        If a factor is no positive whole number, or does not divide the size.
+
+    Notes
+    -----
+    .. math:: B_{YX} = \frac{b_y b_x}{n_{YX}} \sum_{(y, x)\,\mathrm{finite}} I_{yx}
+
+    with n the number of finite pixels of the block.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> bin_image([[1, 2, 3, 4], [5, 6, 7, np.nan]], 2).round(9).tolist()
+    [[14.0, 18.666666667]]
+    """
+    image = as_image(image)
+    y, x = as_pair(bin_factor, "bin_factor")
+    height, width = image.shape
+    if height % y or width % x:
+        raise ValueError(
+            f"blocks of {y} x {x} pixels (y, x) do not divide an image of {height} x {width}; pad "
+            "or crop it, or let smooth() do so"
+        )
+    blocks = image.reshape(height // y, y, width // x, x)
+    # inf - inf of a block with both, repaired below
+    with np.errstate(invalid="ignore"):
+        # rows first: adding up long rows is fast, and leaves little to be done along them
+        rows = image.reshape(height // y, y, width).sum(axis=1, dtype=np.float64)
+        sums = rows.reshape(height // y, width // x, x).sum(axis=2)
+    for row in np.flatnonzero(~np.isfinite(sums).all(axis=1)):
+        places = np.flatnonzero(~np.isfinite(sums[row]))
+        spoilt = blocks[row][:, places].astype(np.float64)
+        finite = np.isfinite(spoilt)
+        number = finite.sum(axis=(0, 2))
+        total = np.where(finite, spoilt, 0.0).sum(axis=(0, 2))
+        sums[row, places] = np.where(number > 0, total * (y * x) / np.maximum(number, 1), np.nan)
+    return sums
+
+
+@dataclass(frozen=True)
+class Binning:
+    """How an image is binned before it is smoothed, and zoomed back afterwards."""
+
+    bin_factor: int | tuple[int, int] | None = None
+    """Size of a block, one number or (y, x); None or 1 for no binning."""
+
+    zoom_interp_order: int | tuple[int, int] | None = None
+    """Degree of the splines of the zoom, one number or (y, x); None for 3."""
+
+    padding_mode: str = "reflect"
+    """How the image is continued to a multiple of the bin factor; a mode of ``numpy.pad``."""
+
+    def __post_init__(self) -> None:
+        if self.bin_factor is not None:
+            object.__setattr__(self, "bin_factor", _compact(as_pair(self.bin_factor, "bin_factor")))
+        if self.zoom_interp_order is not None:
+            orders = as_orders(self.zoom_interp_order, "zoom_interp_order")
+            object.__setattr__(self, "zoom_interp_order", _compact(orders))
+        if self.padding_mode not in _PADDING_MODES:
+            raise ValueError(
+                f"padding_mode is one of {', '.join(_PADDING_MODES)}, not {self.padding_mode!r}"
+            )
+
+    def changed(self, bin_factor: Any, zoom_interp_order: Any, padding_mode: Any) -> Self:
+        """The same, but for what is not None."""
+        return type(self)(
+            self.bin_factor if bin_factor is None else bin_factor,
+            self.zoom_interp_order if zoom_interp_order is None else zoom_interp_order,
+            self.padding_mode if padding_mode is None else padding_mode,
+        )
+
+    @property
+    def factors(self) -> tuple[int, int]:
+        """Size of a block (y, x), in pixels."""
+        return as_pair(1 if self.bin_factor is None else self.bin_factor, "bin_factor")
+
+    def binned(self, image: Any) -> Any:
+        """The image padded, half on each side and the odd pixel at the end, and binned."""
+        margins = [(before, missing - before) for missing, before in self._margins(image.shape)]
+        if any(sum(margin) for margin in margins):
+            # the mean of whole numbers, which a mode may pad with, is no whole number
+            exact = image if image.dtype.kind == "f" else image.astype(np.float64)
+            image = np.pad(exact, margins, mode=self.padding_mode)  # type: ignore[call-overload]
+        return bin_image(image, self.factors)
+
+    def restored(self, binned: Any, shape: tuple[int, int]) -> Any:
+        """A binned image zoomed back to pixels, without those that were padded."""
+        wanted = tuple(
+            slice(before, before + size)
+            for size, (_, before) in zip(shape, self._margins(shape), strict=True)
+        )
+        order = 3 if self.zoom_interp_order is None else self.zoom_interp_order
+        return zoomed_part(binned, self.factors, as_orders(order, "zoom_interp_order"), wanted)
+
+    def _margins(self, shape: tuple[int, int]) -> list[tuple[int, int]]:
+        """How many pixels are missing in each direction, and how many of them come before."""
+        missing = [-size % factor for size, factor in zip(shape, self.factors, strict=True)]
+        return [(number, number // 2) for number in missing]
+
+
+def _compact(pair: tuple[int, int]) -> int | tuple[int, int]:
+    return pair[0] if pair[0] == pair[1] else pair

@@ -1,0 +1,91 @@
+"""Smoothers made of filters such as those of scipy.ndimage."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from autowisp_xr.image_smoothing.image import filled
+from autowisp_xr.image_smoothing.smoother import ImageSmoother
+
+__all__ = ["WrapFilterAsSmoother"]
+
+
+class WrapFilterAsSmoother(ImageSmoother):
+    """A filter, such as one of ``scipy.ndimage``, as a smoother.
+
+    Parameters
+    ----------
+    filter
+        Called as ``filter(image, **config)`` with an array [y, x], float64; gives one of the same
+        shape.
+    bin_factor, zoom_interp_order, padding_mode
+        See :class:`ImageSmoother`. What the filter does at the edges of the (binned) image is its
+        own matter: its option ``mode``.
+    config
+        Options of the filter. A name that it does not have is refused where its signature can be
+        read.
+
+    Notes
+    -----
+    Pixels that are not finite are given the value of the nearest finite pixel before the filter
+    sees them, as ``mode="nearest"`` of scipy.ndimage continues an image past its edges, and the
+    result has values everywhere. Leaving them out with weights would be right for linear filters
+    only; a rank filter has no such form, and its NaN would spread over the window or land at an
+    end of the ranks. A filter that knows NaN itself will therefore not meet any, unless no pixel is
+    finite: then the result is NaN, and the filter is not called.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.ndimage import median_filter
+    >>> smoother = WrapFilterAsSmoother(median_filter, size=3)
+    >>> smoother
+    WrapFilterAsSmoother(median_filter, size=3)
+    >>> smoother.smooth([[1, 1, 1], [1, 99, 1], [1, 1, np.nan]]).max()
+    np.float64(1.0)
+    """
+
+    def __init__(
+        self,
+        filter: Callable[..., Any],
+        *,
+        bin_factor: int | tuple[int, int] | None = None,
+        zoom_interp_order: int | tuple[int, int] | None = None,
+        padding_mode: str = "reflect",
+        **config: Any,
+    ) -> None:
+        if not callable(filter):
+            raise TypeError(f"a filter is called with an image, {filter!r} cannot be")
+        self.filter = filter
+        super().__init__(
+            bin_factor=bin_factor,
+            zoom_interp_order=zoom_interp_order,
+            padding_mode=padding_mode,
+            **config,
+        )
+
+    def _smooth(self, image: Any, **options: Any) -> Any:
+        image = filled(np.asarray(image, dtype=np.float64))
+        if not np.isfinite(image[0, 0]):
+            return np.full(image.shape, np.nan)
+        return self.filter(image, **options)
+
+    def _spelt(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(options)
+
+    def _checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            signature = inspect.signature(self.filter)
+        except ValueError:
+            return dict(options)
+        try:
+            signature.bind_partial(None, **options)
+        except TypeError as error:
+            name = getattr(self.filter, "__name__", repr(self.filter))
+            raise TypeError(f"the filter is {name}{signature}: {error}") from None
+        return dict(options)
+
+    def _parts(self) -> tuple[Any, ...]:
+        return (self.filter,)

@@ -1,0 +1,71 @@
+"""What counts as an image, and as a number for each of its two directions."""
+
+import operator
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt
+
+__all__ = ["as_image", "as_pair", "bands", "filled"]
+
+_BAND = 2**18
+
+
+def as_image(image: Any) -> Any:
+    """Array [y, x] of real numbers; masked pixels of a NumPy masked array become NaN.
+
+    Raises
+    ------
+    ValueError
+        If it has not two dimensions, no pixels, or pixels that are no real numbers.
+    """
+    if isinstance(image, np.ma.MaskedArray):
+        image = np.ma.filled(image.astype(np.float64), np.nan)
+    image = np.asarray(image)
+    if image.ndim != 2 or image.size == 0 or image.dtype.kind not in "buif":
+        raise ValueError(
+            "an image is an array [y, x] of real numbers with at least one pixel, not one of "
+            f"shape {image.shape} and type {image.dtype}"
+        )
+    return image
+
+
+def as_pair(value: Any, name: str) -> tuple[int, int]:
+    """Positive whole numbers (y, x) of one number for both, or of a pair (y, x).
+
+    Raises
+    ------
+    ValueError
+        If it is neither, or a number is smaller than one.
+    """
+    try:
+        y, x = value if np.ndim(value) else (value, value)
+        pair = operator.index(y), operator.index(x)
+    except (TypeError, ValueError):
+        pair = (0, 0)
+    if min(pair) < 1:
+        raise ValueError(
+            f"{name} is a whole number, at least 1, for both directions or a pair (y, x) of them, "
+            f"not {value!r}"
+        )
+    return pair
+
+
+def bands(shape: tuple[int, int]) -> Iterator[slice]:
+    """Rows of an image, so many at a time that what is made of them stays in the cache."""
+    rows = max(1, _BAND // shape[1])
+    for start in range(0, shape[0], rows):
+        yield slice(start, min(start + rows, shape[0]))
+
+
+def filled(image: Any) -> Any:
+    """The image, with the value of the nearest finite pixel where a pixel is not finite.
+
+    An image without any finite pixel, or with nothing else, comes back as it is.
+    """
+    gaps = ~np.isfinite(image)
+    if gaps.all() or not gaps.any():
+        return image
+    nearest = distance_transform_edt(gaps, return_distances=False, return_indices=True)
+    return image[tuple(nearest)]
