@@ -2,13 +2,13 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from os import PathLike
-from typing import Any, Literal
+from typing import Any
 
 import xarray as xr
 
 from autowisp_xr import io, provenance, schema, transforms
 from autowisp_xr.camera import Camera
-from autowisp_xr.options import Average, ErrorSource, Overscan, Photons, ScaleDark, SigmaClip
+from autowisp_xr.options import Average, ErrorSource, OverscanChoice, Photons, ScaleDark, SigmaClip
 
 __all__ = ["AutowispAccessor"]
 
@@ -73,7 +73,7 @@ class AutowispAccessor:
 
     def subtract_overscan(
         self,
-        overscan: Overscan | None = None,
+        overscan: OverscanChoice = None,
         *,
         camera: Camera | None = None,
         dtype: Any = "float32",
@@ -123,7 +123,7 @@ class AutowispAccessor:
         dark: xr.Dataset | None = None,
         flat: xr.Dataset | None = None,
         masks: Any = None,
-        overscan: Overscan | Literal[False] | None = None,
+        overscan: OverscanChoice = None,
         camera: Camera | None = None,
         scale_dark: ScaleDark = False,
         photons: Photons = "positive",

@@ -6,6 +6,7 @@ import operator
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import combinations
 from numbers import Real
 from os import PathLike
 from typing import Any, Self
@@ -13,7 +14,7 @@ from typing import Any, Self
 from autowisp_xr.errors import CalibrationError, OutsideImageError
 from autowisp_xr.regions import ChannelSlice, Region
 
-__all__ = ["Camera"]
+__all__ = ["Camera", "parse_areas"]
 
 PerChannel = float | Mapping[str, float] | None
 
@@ -52,6 +53,11 @@ class Camera:
     overscan: Any = ()
     """Regions that never see light, each as for ``image_area``."""
 
+    amplifiers: Any = ()
+    """Regions of the raw frame, each read by an amplifier of its own, image and overscan: the level
+    of an amplifier is found and subtracted inside its region only. They must not overlap. None
+    given: one amplifier reads all."""
+
     leak_directions: Any = ()
     """Offsets (dx, dy) in raw-frame pixels at which an oversaturated pixel spills charge."""
 
@@ -68,7 +74,8 @@ class Camera:
             "saturation": _numbers("saturation", self.saturation, names, above=0.0),
             "bias_level": _number("bias_level", self.bias_level),
             "image_area": None if self.image_area is None else Region.parse(self.image_area),
-            "overscan": _parse_areas(self.overscan),
+            "overscan": parse_areas(self.overscan, "overscan"),
+            "amplifiers": _parse_amplifiers(self.amplifiers),
             "leak_directions": _parse_directions(self.leak_directions),
             "name": str(self.name),
         }
@@ -146,13 +153,32 @@ def _numbers(
     return {channel: _number(name, value, **bounds) for channel, value in given.items()}
 
 
-def _parse_areas(given: Any) -> tuple[Region, ...]:
+def parse_areas(given: Any, name: str) -> tuple[Region, ...]:
+    """Regions of one area or a list of them, each as ``Region.parse`` takes it; () of None.
+
+    Raises
+    ------
+    CalibrationError
+        For what is no list of areas, with its ``name``.
+    """
     if isinstance(given, str | Region | Mapping):
         given = (given,) if given else ()
     try:
         return tuple(Region.parse(area) for area in given or ())
     except TypeError:
-        raise CalibrationError(f"overscan is a list of areas, not {given!r}") from None
+        raise CalibrationError(f"{name} is a list of areas, not {given!r}") from None
+
+
+def _parse_amplifiers(given: Any) -> tuple[Region, ...]:
+    regions = parse_areas(given, "amplifiers")
+    for one, other in combinations(regions, 2):
+        across = min(one.xmax, other.xmax) - max(one.xmin, other.xmin)
+        along = min(one.ymax, other.ymax) - max(one.ymin, other.ymin)
+        if across > 0 and along > 0:
+            raise CalibrationError(
+                f"the amplifiers {one} and {other} overlap; a pixel is read by one of them only"
+            )
+    return regions
 
 
 def _parse_channels(given: Any) -> dict[str, ChannelSlice] | None:

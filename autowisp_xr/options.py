@@ -3,13 +3,18 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Real
-from typing import Literal
+from numbers import Integral, Real
+from typing import Any, Literal
+
+import xarray as xr
+
+from autowisp_xr.camera import parse_areas
 
 __all__ = [
     "Average",
     "ErrorSource",
     "Overscan",
+    "OverscanChoice",
     "Photons",
     "ScaleDark",
     "SigmaClip",
@@ -17,7 +22,7 @@ __all__ = [
 ]
 
 Average = Literal["median", "mean"] | float
-ErrorSource = Literal["auto", "scatter", "propagate"]
+ErrorSource = Literal["auto", "scatter", "propagate", "standard_error"]
 Photons = Literal["positive", "absolute", "none"]
 ScaleDark = Literal[False, "down", "any"]
 
@@ -85,27 +90,77 @@ class SigmaClip:
 
 @dataclass(frozen=True, kw_only=True)
 class Overscan:
-    """How the overscan level of a frame is found: the median of all overscan pixels.
+    """How the overscan level is found: an average of pixels that see no light, outliers rejected.
 
-    Pixels off the median by more than ``reject_threshold`` sample standard deviations are
-    rejected, at most ``max_reject_iterations`` times. The variance of the level is that of a
-    mean, s^2 / N. The median of whole numbers is a whole or half number, though: where the noise
-    of many pixels averages below half an ADU, this rounding is what limits the level.
+    ========================  ==================================================================
+    ``per``                   what is subtracted
+    ========================  ==================================================================
+    "frame"                   one level, the average of all overscan pixels
+    "row"                     a level a row, from the overscan pixels of that row (columns that
+                              see no light: the serial overscan)
+    "column"                  a level a column, from the overscan pixels of that column (rows
+                              that see no light: the parallel overscan)
+    ``polynomial_terms=n``    with "row" or "column": a polynomial of degree n - 1 along the
+                              lines, fitted to the averages of all of them
+    ``spline_nodes=n``        with "row" or "column": a cubic spline along the lines, likewise
+    ========================  ==================================================================
+
+    A row of few pixels has a noisy level, which ``per="row"`` gives to all pixels of the row; a
+    model shares the noise among all rows. Where rejection, variance and convergence are defined,
+    see :func:`autowisp_xr.overscan_correction`. The median of whole numbers is a whole or half
+    number: where the noise of many pixels averages below half an ADU, this rounding is what limits
+    the level, and the mean knows better.
+
+    Examples
+    --------
+    Serial, then parallel, from areas of their own:
+
+    >>> passes = [
+    ...     Overscan(per="row", areas="[1:16,1:520]"),
+    ...     Overscan(per="column", average="mean", areas="[17:528,501:520]"),
+    ... ]
     """
 
+    average: Literal["median", "mean"] = "median"
+    """Of the pixels of a frame, row or column."""
+
+    per: Literal["frame", "row", "column"] = "frame"
+    """What has a level of its own."""
+
+    polynomial_terms: int | None = None
+    """Number of terms of a polynomial along the rows or columns; None for no polynomial."""
+
+    spline_nodes: int | None = None
+    """Number of B-splines, on uniform knots, along the rows or columns: 2 make a straight line, 3 a
+    parabola, 4 and more a cubic spline; None for no spline."""
+
+    areas: Any = None
+    """Regions to measure in, each as for ``Camera.image_area``; None for ``Camera.overscan``."""
+
     reject_threshold: float = 5.0
-    """In sample standard deviations (N - 1) of the remaining pixels, both sides."""
+    """In sample standard deviations of the remaining pixels about the level, both sides."""
 
     max_reject_iterations: int = 10
     """How many times pixels are rejected at most."""
 
     min_pixels: int = 100
-    """With fewer pixels left than this, the frame cannot be corrected: ConvergenceError."""
+    """With fewer pixels left than this in an amplifier, the frame cannot be corrected:
+    ConvergenceError."""
 
     require_convergence: bool = False
     """Whether still rejecting in the last iteration is a ConvergenceError."""
 
     def __post_init__(self) -> None:
+        if self.average not in ("median", "mean"):
+            raise ValueError(f"average is 'median' or 'mean', not {self.average!r}")
+        if self.per not in ("frame", "row", "column"):
+            raise ValueError(f"per is 'frame', 'row' or 'column', not {self.per!r}")
+        self._check_model()
+        if self.areas is not None:
+            areas = parse_areas(self.areas, "areas")
+            if not areas:
+                raise ValueError("areas is None, for those of the camera, or at least one area")
+            object.__setattr__(self, "areas", areas)
         if not (isinstance(self.reject_threshold, Real) and 0 < self.reject_threshold < math.inf):
             raise ValueError(
                 f"reject_threshold is a positive number, not {self.reject_threshold!r}"
@@ -115,3 +170,20 @@ class Overscan:
                 "max_reject_iterations is at least 0 and min_pixels at least 1, not "
                 f"{self.max_reject_iterations} and {self.min_pixels}"
             )
+
+    def _check_model(self) -> None:
+        for name, least in (("polynomial_terms", 1), ("spline_nodes", 2)):
+            terms = getattr(self, name)
+            if terms is None:
+                continue
+            if isinstance(terms, bool) or not isinstance(terms, Integral) or terms < least:
+                raise ValueError(f"{name} is None or a whole number from {least}, not {terms!r}")
+            if self.per == "frame":
+                raise ValueError(f"{name} needs per='row' or per='column': a frame has one level")
+            object.__setattr__(self, name, int(terms))
+        if self.polynomial_terms is not None and self.spline_nodes is not None:
+            raise ValueError("give polynomial_terms or spline_nodes, not both")
+
+
+OverscanChoice = Overscan | Sequence[Overscan] | xr.Dataset | Literal[False] | None
+"""What verbs take as ``overscan``: a method, passes, a correction, none, or what is usual."""

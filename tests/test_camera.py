@@ -16,6 +16,7 @@ FULL = {
     "bias_level": 128.5,
     "image_area": "[9:1032,1:1024]",
     "overscan": ["[1:8,1:1024]", {"xmin": 1032, "xmax": 1040, "ymin": 0, "ymax": 1024}],
+    "amplifiers": ["[1:520,1:1024]", "[521:1040,1:1024]"],
     "leak_directions": [(0, 1), (0, -1)],
     "name": "ours",
 }
@@ -25,6 +26,7 @@ def test_a_camera_that_is_told_nothing_knows_nothing():
     camera = Camera()
     assert (camera.channels, camera.gain, camera.read_noise, camera.saturation) == (None,) * 4
     assert (camera.overscan, camera.leak_directions, camera.image_area) == ((), (), None)
+    assert camera.amplifiers == ()
     assert camera.bias_level == 0.0
 
 
@@ -124,6 +126,12 @@ def test_impossible_channels_are_refused(channels, text):
         ({"image_area": "[1:5]"}, "is not a FITS section such as"),
         ({"image_area": {"xmin": 1}}, "an area has xmin, xmax, ymin and ymax, not"),
         ({"overscan": 3}, "overscan is a list of areas, not 3"),
+        ({"amplifiers": 3}, "amplifiers is a list of areas, not 3"),
+        ({"amplifiers": "left"}, "is not a FITS section"),
+        (
+            {"amplifiers": ["[1:10,1:9]", "[11:20,1:9]", "[10:12,9:12]"]},
+            "the amplifiers 0 < x < 10, 0 < y < 9 and 9 < x < 12, 8 < y < 12 overlap",
+        ),
         ({"overscan": [{"xmin": 5, "xmax": 3, "ymin": 0, "ymax": 1}]}, "empty or inverted"),
     ],
 )
@@ -163,6 +171,12 @@ def test_one_overscan_area_needs_no_list(overscan):
     assert Camera(overscan=overscan).overscan == (Region(xmin=0, xmax=8, ymin=0, ymax=9),)
 
 
+def test_amplifiers_may_touch_but_not_overlap():
+    camera = Camera(amplifiers=["[1:10,1:9]", "[11:20,1:9]", "[1:20,10:12]"])
+    assert [region.xmax for region in camera.amplifiers] == [10, 20, 20]
+    assert Camera(amplifiers="[1:10,1:9]").amplifiers == camera.amplifiers[:1]
+
+
 @pytest.mark.parametrize("overscan", [None, (), [], {}])
 def test_no_overscan_area_is_none(overscan):
     assert Camera(overscan=overscan).overscan == ()
@@ -178,6 +192,7 @@ saturation = 15000
 bias_level = 128.5
 image_area = "[9:1032,1:1024]"
 overscan = ["[1:8,1:1024]", {xmin = 1032, xmax = 1040, ymin = 0, ymax = 1024}]
+amplifiers = ["[1:520,1:1024]", {xmin = 520, xmax = 1040, ymin = 0, ymax = 1024}]
 leak_directions = [[0, 1], [0, -1]]
 name = "ours"
 gain = {R = 2.0, G1 = 2.1, G2 = 2.1, B = 2.2}

@@ -153,28 +153,32 @@ def _eager(
     dtypes: Sequence[Any],
 ) -> list[Any]:
     arrays = [None if operand is None else (operand.dims, operand.values) for operand in operands]
-    results = [np.empty(shape, dtype) for dtype in dtypes]
     sizes = dict(zip(dims, shape, strict=True))
+    largest = max(prod(entry[1].shape) for entry in arrays if entry is not None)
+    blocks = _frames_or_bands(sizes, largest)
+    if len(blocks) == 1:
+        whole = kernel(*(None if entry is None else entry[1] for entry in arrays))
+        return [_shaped(result, shape) for result in whole]
+    results = [np.empty(shape, dtype) for dtype in dtypes]
 
     def work(block: Mapping[str, slice]) -> None:
-        blocks = [
+        cut = [
             None
             if entry is None
             else entry[1][tuple(block.get(str(dim), slice(None)) for dim in entry[0])]
             for entry in arrays
         ]
         where = tuple(block.get(dim, slice(None)) for dim in dims)
-        for result, part in zip(results, kernel(*blocks), strict=True):
+        for result, part in zip(results, kernel(*cut), strict=True):
             result[where] = part
 
-    largest = max(prod(entry[1].shape) for entry in arrays if entry is not None)
-    blocks = _frames_or_bands(sizes, largest)
-    if len(blocks) == 1:
-        work(blocks[0])
-    else:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(work, blocks))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(work, blocks))
     return results
+
+
+def _shaped(result: Any, shape: tuple[int, ...]) -> Any:
+    return result if result.shape == shape else np.broadcast_to(result, shape).copy()
 
 
 def _frames_or_bands(sizes: Mapping[str, int], cells: int) -> list[dict[str, slice]]:

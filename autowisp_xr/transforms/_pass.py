@@ -22,7 +22,13 @@ from autowisp_xr.kernels.calibrate import (
     transferred,
 )
 from autowisp_xr.transforms import _apply
-from autowisp_xr.transforms._shared import flat_variance, masters_variance, shared_planes
+from autowisp_xr.transforms._levels import Levels, kernel_arrays
+from autowisp_xr.transforms._shared import (
+    flat_variance,
+    masters_variance,
+    shared_planes,
+    summed,
+)
 
 __all__ = ["PLANE_BYTES", "Noise", "Steps", "noise_of", "one_pass", "per_channel"]
 
@@ -50,7 +56,7 @@ class Steps:
     level: float = 0.0
     saturation: Any = None
     """Threshold per channel, compared after ``level``; None where flags are set elsewhere."""
-    overscan: tuple[xr.Variable, xr.Variable] | None = None
+    overscan: Levels | None = None
     bias: xr.Dataset | None = None
     noise: Noise | None = None
     dark: xr.Dataset | None = None
@@ -107,23 +113,23 @@ def one_pass(ds: xr.Dataset, steps: Steps, *, dtype: Any) -> xr.Dataset:
     ds = _apply.load_coordinates(ds).drop_encoding()
     dtype = np.dtype(dtype)
     image = _apply.pixelwise(ds["image"].variable)
-    zero = xr.Variable(("frame",), np.zeros(ds.sizes["frame"]))
-    level, level_variance = steps.overscan or (zero, zero)
+    overscan = steps.overscan or Levels()
     added = masters_variance(
         ds, steps.bias, steps.dark, steps.dark_scale, steps.dark_shares_bias, dtype
     )
+    if overscan.shared is not None:
+        added = summed([added, overscan.shared], dtype)
     relative = flat_variance(steps.flat, dtype)
     operands = [
         image,
         _apply.plane(ds, "variance"),
         _mask(ds, steps),
-        level,
-        level_variance,
         xr.Variable(("frame",), np.broadcast_to(steps.dark_scale, (ds.sizes["frame"],))),
         *(_apply.plane(master, "image") for master in (steps.bias, steps.dark, steps.flat)),
         added,
         relative,
         _masters_mask(steps),
+        *overscan.operands,
         *_limits(steps, ds.sizes["channel"]),
     ]
     kernel = partial(
@@ -150,22 +156,21 @@ def _limits(steps: Steps, channels: int) -> list[xr.Variable]:
 
 
 def _run(
-    raw: Any, variance: Any, mask: Any, overscan: Any, overscan_variance: Any, scale: Any,
-    bias: Any, dark: Any, flat: Any, added: Any, relative: Any, masters_mask: Any,
-    *limits: Any, dtype: Any, level: float, photons: int,
+    raw: Any, variance: Any, mask: Any, scale: Any, bias: Any, dark: Any, flat: Any, added: Any,
+    relative: Any, masters_mask: Any, *rest: Any, dtype: Any, level: float, photons: int,
 ) -> tuple[Any, Any, Any]:  # fmt: skip
     """Run the kernel on blocks of the operands of :func:`one_pass`, in their order."""
+    *overscan, saturation, inverse_gain, noise = rest
+    limits = (saturation, inverse_gain, noise)
     kind = np.result_type(dtype, *(m.dtype for m in (bias, dark, flat) if m is not None))
     if added is not None and added.ndim == 3:
         added = added[None]
     out = (np.empty(raw.shape, dtype), np.empty(raw.shape, dtype), np.empty(raw.shape, np.uint8))
-    each = np.ones(raw.shape[1])
     calibrate_planes(
         np.ascontiguousarray(raw),
         _array(variance, 4, kind),
         _array(mask, 4, np.uint8),
-        overscan[:, None] * each,
-        overscan_variance[:, None] * each,
+        kernel_arrays(*overscan),
         np.array(scale, dtype=np.float64),
         level,
         limits,

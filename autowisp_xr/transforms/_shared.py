@@ -5,6 +5,7 @@ I - (1-k) B - k d, so that of the variance of the bias (1-k)^2 is left: with var
 var(B), bias and dark add var(B) + k^2 var(D) - 2 k var(B).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from autowisp_xr import schema
 from autowisp_xr.kernels.calibrate import divide_variance
 from autowisp_xr.transforms import _apply
 
-__all__ = ["flat_variance", "masters_variance", "shared_planes"]
+__all__ = ["flat_variance", "masters_variance", "shared_planes", "summed"]
 
 _PLANE = schema.DIMS[1:]
 
@@ -71,17 +72,27 @@ def shared_planes(
     dtype: Any,
 ) -> dict[str, xr.Variable]:
     """What frames share after a pass: with what they shared before, and divided by the flat."""
-    planes = {}
-    parts = [p for p in (_apply.plane(ds, "shared_variance"), added) if p is not None]
-    if parts:
-        dims = schema.DIMS if any("frame" in part.dims for part in parts) else _PLANE
-        divisor = [] if flat is None else [_apply.plane(flat, "image")]
-        kernel = _sum if flat is None else _divided_sum
-        (planes["shared_variance"],) = _apply.apply(kernel, [*divisor, *parts], dims, [dtype])
-    parts = [p for p in (_apply.plane(ds, "shared_relative_variance"), relative) if p is not None]
-    if parts:
-        (planes["shared_relative_variance"],) = _apply.apply(_sum, parts, _PLANE, [dtype])
-    return planes
+    common = summed([_apply.plane(ds, "shared_variance"), added], dtype, flat)
+    relative = summed([_apply.plane(ds, "shared_relative_variance"), relative], dtype)
+    planes = {"shared_variance": common, "shared_relative_variance": relative}
+    return {name: plane for name, plane in planes.items() if plane is not None}
+
+
+def summed(
+    planes: Sequence[xr.Variable | None], dtype: Any, flat: xr.Dataset | None = None
+) -> xr.Variable | None:
+    """Sum of the variances that are there, divided by the square of a flat; None of none.
+
+    Over (channel, y, x), with ``frame`` in front where one of them has it.
+    """
+    parts = [plane for plane in planes if plane is not None]
+    if not parts:
+        return None
+    dims = schema.DIMS if any("frame" in part.dims for part in parts) else _PLANE
+    divisor = [] if flat is None else [_apply.plane(flat, "image")]
+    kernel = _sum if flat is None else _divided_sum
+    (total,) = _apply.apply(kernel, [*divisor, *parts], dims, [dtype])
+    return total
 
 
 def _sum_of_masters(bias: Any, dark: Any, common: Any, k: Any) -> tuple[Any]:

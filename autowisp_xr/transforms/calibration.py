@@ -1,7 +1,7 @@
 """``calibrate``: all steps of calibration as one recipe, and one pass over the pixels."""
 
 from collections.abc import Collection
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -9,12 +9,12 @@ import xarray as xr
 from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
-from autowisp_xr.options import Overscan, Photons, ScaleDark
+from autowisp_xr.options import OverscanChoice, Photons, ScaleDark
 from autowisp_xr.transforms._masters import exposure_ratio, matched, waived
 from autowisp_xr.transforms._pass import Noise, Steps, noise_of, one_pass
 from autowisp_xr.transforms.channels import trim
 from autowisp_xr.transforms.correct import check_bias_free, shares_bias
-from autowisp_xr.transforms.overscan import overscan_level, overscan_method
+from autowisp_xr.transforms.overscan import overscan_options, overscan_steps
 from autowisp_xr.transforms.quality import as_masks, leak_flags, saturation_threshold
 
 __all__ = ["calibrate", "calibrated"]
@@ -27,7 +27,7 @@ def calibrate(
     dark: xr.Dataset | None = None,
     flat: xr.Dataset | None = None,
     masks: Any = None,
-    overscan: Overscan | Literal[False] | None = None,
+    overscan: OverscanChoice = None,
     camera: Camera | None = None,
     scale_dark: ScaleDark = False,
     photons: Photons = "positive",
@@ -46,8 +46,10 @@ def calibrate(
     masks
         Further masks of the image area, as :func:`~autowisp_xr.apply_masks` takes them.
     overscan
-        How the overscan level of each frame is found. None: by the median, if the camera has
-        overscan areas; False: not at all.
+        How the overscan level of each frame is found, as for
+        :func:`~autowisp_xr.subtract_overscan`: one or several :class:`~autowisp_xr.Overscan`, or
+        a Dataset over the image area. None: by the median of the frame, if the camera has overscan
+        areas; False: not at all.
     camera
         Gain, read noise, saturation, areas; by default the one that travels with ``ds``.
     scale_dark
@@ -118,7 +120,7 @@ def calibrated(
     dark: xr.Dataset | None = None,
     flat: xr.Dataset | None = None,
     masks: Any = None,
-    overscan: Overscan | Literal[False] | None = None,
+    overscan: OverscanChoice = None,
     scale_dark: ScaleDark = False,
     photons: str = "none",
     waive: Collection[str] = (),
@@ -131,13 +133,10 @@ def calibrated(
             "(subtract_dark, divide_flat, ...) add a further step"
         )
     waive = waived(waive)
-    method = overscan_method(overscan, camera)
+    method, areas = overscan_options(overscan, camera)
     raw, ds = ds, trim(ds, camera=camera)
-    measured = None
-    if method is not None:
-        value, variance = overscan_level(raw, camera.overscan, method)
-        # both levels come from raw pixels: the constant must not be subtracted twice
-        measured = (value - camera.bias_level, variance)
+    # both levels come from raw pixels: the constant must not be subtracted twice
+    levels = overscan_steps(raw, ds, camera, overscan, level=camera.bias_level)
     bias, dark, flat = (
         master if master is None else matched(ds, master, kind, waive)
         for kind, master in (("bias", bias), ("dark", dark), ("flat", flat))
@@ -152,7 +151,7 @@ def calibrated(
     steps = Steps(
         level=camera.bias_level,
         saturation=threshold if flags is None else None,
-        overscan=measured,
+        overscan=levels,
         bias=bias,
         noise=noise,
         dark=dark,
@@ -172,7 +171,8 @@ def calibrated(
         "saturation": threshold,
         "leak_directions": camera.leak_directions,
         "overscan": method,
-        "overscan_areas": [str(area) for area in camera.overscan] if method else [],
+        "overscan_areas": areas,
+        "amplifiers": [str(region) for region in camera.amplifiers] if areas else [],
         "gain": camera.gain,
         "read_noise": camera.read_noise,
         "scale_dark": scale_dark,
@@ -182,4 +182,6 @@ def calibrated(
         "masks": len(given),
         "dtype": str(np.dtype(dtype)),
     }
+    if isinstance(overscan, xr.Dataset):
+        masters["overscan"] = overscan
     return provenance.record(result, "calibrate", options, source=raw, masters=masters)

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -12,7 +12,7 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.rowsum import row_sums
-from autowisp_xr.options import Overscan, ScaleDark
+from autowisp_xr.options import OverscanChoice, ScaleDark
 from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms._pass import PLANE_BYTES
 from autowisp_xr.transforms.calibration import calibrate
@@ -42,7 +42,7 @@ def master_flat(
     *,
     bias: xr.Dataset | None = None,
     dark: xr.Dataset | None = None,
-    overscan: Overscan | Literal[False] | None = None,
+    overscan: OverscanChoice = None,
     camera: Camera | None = None,
     scale_dark: ScaleDark = False,
     waive: Collection[str] = (),

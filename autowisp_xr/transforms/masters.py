@@ -2,14 +2,14 @@
 
 import operator
 from collections import Counter
-from typing import Any, Literal
+from typing import Any
 
 import xarray as xr
 
 from autowisp_xr import schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import ImageMismatchError
-from autowisp_xr.options import Overscan, Photons, SigmaClip
+from autowisp_xr.options import OverscanChoice, Photons, SigmaClip
 from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms._pass import PLANE_BYTES, noise_of
 from autowisp_xr.transforms.calibration import calibrated
@@ -23,7 +23,7 @@ _MANY = 10
 def master_bias(
     ds: xr.Dataset,
     *,
-    overscan: Overscan | Literal[False] | None = None,
+    overscan: OverscanChoice = None,
     camera: Camera | None = None,
     dtype: Any = "float32",
     **stack_options: Any,
@@ -62,7 +62,7 @@ def master_dark(
     ds: xr.Dataset,
     *,
     bias: xr.Dataset | None = None,
-    overscan: Overscan | Literal[False] | None = None,
+    overscan: OverscanChoice = None,
     camera: Camera | None = None,
     dtype: Any = "float32",
     **stack_options: Any,
@@ -128,7 +128,7 @@ def _prepared(
     ds: xr.Dataset,
     kind: str,
     bias: xr.Dataset | None,
-    overscan: Overscan | Literal[False] | None,
+    overscan: OverscanChoice,
     camera: Camera | None,
     dtype: Any,
 ) -> xr.Dataset:

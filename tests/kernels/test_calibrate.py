@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from autowisp_xr.flags import Flag
-from autowisp_xr.kernels.calibrate import PHOTONS, divide_variance, photon_signal, transferred
+from autowisp_xr.kernels.calibrate import (
+    PHOTONS,
+    calibrate_planes,
+    divide_variance,
+    photon_signal,
+    transferred,
+)
 from autowisp_xr.kernels.rowsum import row_sums
 from autowisp_xr.kernels.saturation import flag_saturated, leaks_between_channels
 
@@ -57,3 +63,61 @@ def test_rows_are_summed_without_bad_pixels(rng):
         expected = np.where(good, image, 0).astype("f8").sum(axis=-1)
         np.testing.assert_allclose(total, expected, rtol=1e-14)
         assert total.dtype == np.float64
+
+
+def calibrated(raw, overscan):
+    """Image, variance and mask of frames from which nothing but an overscan is subtracted."""
+    frames, channels = raw.shape[:2]
+    none = np.empty((0,) * 4, "f4")
+    flags = np.empty((0,) * 4, "u1")
+    planes = [np.empty((0,) * 3, "f4") for _ in range(5)]
+    masters = (*planes[:3], none, planes[3], np.empty((0,) * 3, "u1"))
+    limits = (np.full(channels, np.inf), np.zeros(channels), np.zeros(channels))
+    out = (np.empty(raw.shape), np.empty(raw.shape), np.empty(raw.shape, "u1"))
+    ones = np.ones(frames)
+    calibrate_planes(raw, none, flags, overscan, ones, 0.0, limits, 0, masters, out)
+    return out
+
+
+def test_levels_by_row_by_column_and_by_amplifier_are_added_up(rng):
+    """Against the same in NumPy: two amplifiers beside each other, and pixels that none reads."""
+    raw = rng.normal(100, 5, (2, 3, 4, 5))
+    rows, rows_variance = rng.random((2, 2, 2, 3, 4))
+    columns, columns_variance = rng.random((2, 2, 2, 3, 5))
+    none, alone = np.empty((0,) * 4), np.empty((0,) * 3, "u1")
+
+    def expected(values, more, reader):
+        planes = np.full(raw.shape, np.nan)
+        for number in range(2):
+            whole = values[:, number][..., None] + np.zeros(5)
+            if more is not None:
+                whole = whole + more[:, number][:, :, None]
+            planes = np.where(reader == number, whole, planes)
+        return planes
+
+    one = np.zeros((3, 4, 5), "u1")
+    two = rng.integers(0, 3, (3, 4, 5)).astype("u1")
+    for reader, given in ((one, alone), (two, two)):
+        for more, noise in ((none, none), (columns, columns_variance)):
+            image, variance, mask = calibrated(
+                raw, (rows, rows_variance, more, noise, given, none, none)
+            )
+            level = expected(rows, more if more.size else None, reader)
+            np.testing.assert_allclose(image, raw - level, rtol=1e-14)
+            total = expected(rows_variance, noise if noise.size else None, reader)
+            np.testing.assert_allclose(variance, total, rtol=1e-14)
+            lost = np.broadcast_to(reader == 2, raw.shape)
+            np.testing.assert_array_equal(mask == Flag.FAULT, lost)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4, 5), (1, 3, 4, 5), (2, 1, 1, 5), (1, 3, 4, 1)])
+@pytest.mark.parametrize("noisy", [True, False])
+def test_planes_of_a_correction_are_as_wide_as_they_vary(rng, shape, noisy):
+    raw = rng.normal(100, 5, (2, 3, 4, 5))
+    none, alone = np.empty((0,) * 4), np.empty((0,) * 3, "u1")
+    plane, noise = rng.random(shape), rng.random((2, 3, 1, 1)) if noisy else none
+    image, variance, mask = calibrated(raw, (none, none, none, none, alone, plane, noise))
+    np.testing.assert_allclose(image, raw - plane, rtol=1e-14)
+    expected = np.broadcast_to(noise, raw.shape) if noisy else 0.0
+    np.testing.assert_array_equal(variance, expected)
+    assert not mask.any()

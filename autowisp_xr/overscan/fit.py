@@ -1,0 +1,169 @@
+r"""One level along the lines of a frame, from pixels with outliers rejected.
+
+Lines are rows or columns, or the frame as a whole. Each has the average :math:`m_l` of its
+:math:`n_l` pixels, whose variance is :math:`\sigma^2 r_l / n_l`: :math:`r = 1` for a mean and the
+exact ratio r(n) of the variances of median and mean of n normal values for a median. A model
+:math:`\sum_t \theta_t b_t(l)` is fitted to them with the inverse of that as weights, which for a
+mean is the least-squares fit of all pixels. With :math:`w = n / r`,
+
+.. math:: \mathrm{cov}(\theta) = \sigma^2 (B^T W B)^{-1}, \quad
+   \mathrm{E} \sum (x - level)^2 = \sigma^2 \bigl(N - 2p + \sum_l n_l v_l\bigr)
+
+with p terms and :math:`\sigma^2 v_l` the variance of the level of a line: any average that moves
+with its values has the covariance :math:`\sigma^2 / n` with their mean. For a mean that is
+:math:`\sigma^2 (N - p)`.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from autowisp_xr.errors import ConvergenceError
+from autowisp_xr.options import Overscan
+from autowisp_xr.stats.order_statistics import quantile_moments
+
+__all__ = ["Fit", "fit"]
+
+_MANY = 1000
+_SINGULAR = 1e-9
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A level along lines and what is known of it."""
+
+    level: Any
+    """(lines) float64 in ADU; NaN for a line without a pixel left, where there is no model."""
+    independent: Any
+    """(lines) float64: :math:`v_l` where lines err each for itself, else None."""
+    spread: Any
+    """(all lines, terms) float64: errors of the model in independent parts of variance
+    :math:`\\sigma^2`, else None."""
+    extrapolated: Any
+    """(all lines) float64: the model on all lines that were asked for, else None."""
+    squares: float
+    """Sum of the squared distances of the remaining pixels from the level."""
+    freedom: float
+    """Expectation of ``squares`` for a variance of one."""
+    scatter: float
+    """``squares`` over number of pixels less terms: what pixels were rejected by, in ADU^2."""
+    kept: Any
+    """(lines, places) bool: the pixels that were left."""
+    ratio: float
+    """Mean r(n) of the lines."""
+    iterations: int
+    converged: bool
+
+
+def fit(pixels: Any, here: Any, everywhere: Any, method: Overscan, name: str) -> Fit:
+    """Fit the level of lines to their pixels.
+
+    Parameters
+    ----------
+    pixels : (lines, places) float64
+        What is not finite is left out.
+    here, everywhere : (lines, terms) and (all lines, terms) float64, or None
+        The terms of the model on the lines of the pixels, and where it is wanted; None for a level
+        of its own for each line.
+    method
+        Average, rejection, and what must be left.
+    name
+        Of frame and amplifier, for errors.
+
+    Raises
+    ------
+    ConvergenceError
+        As the method says; for too few lines left to carry the terms.
+    """
+    kept = np.where(np.isfinite(pixels), pixels, np.nan)
+    iterations = 0
+    while True:
+        found = np.isfinite(kept)
+        count = found.sum(axis=1)
+        number = int(count.sum())
+        terms = int((count > 0).sum()) if here is None else here.shape[1]
+        if number < max(method.min_pixels, terms + 1):
+            raise ConvergenceError(
+                f"{name}: {number} overscan pixels are left after {iterations} rejections for "
+                f"{terms} levels or terms, min_pixels is {method.min_pixels}; give larger areas "
+                "or a higher reject_threshold"
+            )
+        ratio = _ratios(count) if method.average == "median" else np.ones(count.size)
+        average = (_medians if method.average == "median" else _means)(kept, count)
+        if here is None:
+            level = average
+        else:
+            theta, inverse = _solved(average, count / ratio, here, name)
+            level = here @ theta
+        square = np.where(found, (kept - level[:, None]) ** 2, 0.0)
+        squares = float(square.sum())
+        scatter = squares / (number - terms)
+        outliers = square > method.reject_threshold**2 * scatter
+        converged = not outliers.any()
+        if converged or iterations == method.max_reject_iterations:
+            break
+        kept[outliers] = np.nan
+        iterations += 1
+    if method.require_convergence and not converged:
+        raise ConvergenceError(
+            f"{name}: the overscan level still rejects pixels after {iterations} iterations; "
+            "raise max_reject_iterations or reject_threshold"
+        )
+    rest: dict[str, Any] = {
+        "squares": squares,
+        "scatter": scatter,
+        "kept": found,
+        "ratio": float(ratio[count > 0].mean()),
+        "iterations": iterations,
+        "converged": converged,
+    }
+    if here is None:
+        own = np.where(count > 0, ratio / np.maximum(count, 1), np.nan)
+        freedom = number - 2 * terms + float(ratio[count > 0].sum())
+        return Fit(level, own, None, None, freedom=freedom, **rest)
+    own = ((here @ inverse) ** 2).sum(axis=1)
+    freedom = number - 2 * terms + float((count * own).sum())
+    return Fit(level, None, everywhere @ inverse, everywhere @ theta, freedom=freedom, **rest)
+
+
+def _solved(average: Any, weight: Any, design: Any, name: str) -> tuple[Any, Any]:
+    """Coefficients, and the inverse of R in W^1/2 B = Q R, whose square is their covariance."""
+    seen = weight > 0
+    root = np.sqrt(weight[seen])
+    q, r = np.linalg.qr(design[seen] * root[:, None])
+    diagonal = np.abs(np.diagonal(r))
+    if len(diagonal) < design.shape[1] or diagonal.min() <= _SINGULAR * diagonal.max():
+        raise ConvergenceError(
+            f"{name}: the {int(seen.sum())} lines with overscan pixels left do not determine the "
+            f"{design.shape[1]} terms of the level; give fewer terms, or larger areas"
+        )
+    inverse = np.linalg.inv(r)
+    return inverse @ (q.T @ (root * average[seen])), inverse
+
+
+def _means(pixels: Any, count: Any) -> Any:
+    total = np.where(np.isfinite(pixels), pixels, 0.0).sum(axis=1)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _medians(pixels: Any, count: Any) -> Any:
+    """Median of the finite values of each line; NaN sorts to the end."""
+    ordered = np.sort(pixels, axis=1)
+    lines = np.arange(len(count))
+    low = ordered[lines, np.maximum(count - 1, 0) // 2]
+    high = ordered[lines, np.minimum(count // 2, ordered.shape[1] - 1)]
+    return np.where(count > 0, (low + high) / 2, np.nan)
+
+
+def _ratios(count: Any) -> Any:
+    """r(n) of each line; 1 where there is nothing."""
+    numbers, which = np.unique(count, return_inverse=True)
+    return np.array([_ratio(int(n)) for n in numbers])[which]
+
+
+def _ratio(n: int) -> float:
+    if n > _MANY:
+        # to 1e-6, and better than the integrals beyond 100 000 values
+        return float(np.pi / 2 * (1 - ((4 if n % 2 else 6) - np.pi) / (2 * n)))
+    return n * quantile_moments(0.5, n)[1] if n else 1.0
