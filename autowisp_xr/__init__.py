@@ -30,10 +30,15 @@ from autowisp_xr.options import Overscan, SigmaClip
 from autowisp_xr.regions import Region
 
 if TYPE_CHECKING:
-    from autowisp_xr import night, simulate, testing
+    from autowisp_xr import image_calibration, image_smoothing, night, simulate, testing
     from autowisp_xr.io import Spellings, open_fits, open_zarr, to_fits, to_zarr
     from autowisp_xr.night import reduce
-    from autowisp_xr.stats import iterative_rejection_average
+    from autowisp_xr.overscan import OverscanCorrection, overscan_correction
+    from autowisp_xr.stats import (
+        iterative_rejection_average,
+        iterative_rejection_least_squares,
+        iterative_rejection_polynomial_fit,
+    )
     from autowisp_xr.transforms import (
         MasterFlats,
         add_noise,
@@ -71,6 +76,7 @@ __all__ = [
     "MasterMismatchError",
     "OutsideImageError",
     "Overscan",
+    "OverscanCorrection",
     "Region",
     "SchemaError",
     "SigmaClip",
@@ -83,8 +89,12 @@ __all__ = [
     "divide_flat",
     "flag_saturated",
     "flagged",
+    "image_calibration",
+    "image_smoothing",
     "io",
     "iterative_rejection_average",
+    "iterative_rejection_least_squares",
+    "iterative_rejection_polynomial_fit",
     "masked",
     "master_bias",
     "master_dark",
@@ -93,6 +103,7 @@ __all__ = [
     "night",
     "open_fits",
     "open_zarr",
+    "overscan_correction",
     "reduce",
     "simulate",
     "split_channels",
@@ -114,6 +125,7 @@ __getattr__, __dir__ = attach(
     dict.fromkeys(transforms.__all__, "autowisp_xr.transforms")
     | dict.fromkeys(stats.__all__, "autowisp_xr.stats")
     | dict.fromkeys(("Spellings", "open_fits", "open_zarr", "to_fits", "to_zarr"), "autowisp_xr.io")
+    | dict.fromkeys(("OverscanCorrection", "overscan_correction"), "autowisp_xr.overscan")
     | {"reduce": "autowisp_xr.night"}
-    | dict.fromkeys(("night", "simulate", "testing"), ""),
+    | dict.fromkeys(("image_calibration", "image_smoothing", "night", "simulate", "testing"), ""),
 )

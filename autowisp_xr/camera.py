@@ -213,7 +213,8 @@ def _bayer_channels(pattern: str) -> dict[str, ChannelSlice]:
 
 def _parse_directions(given: Any) -> tuple[tuple[int, int], ...]:
     try:
-        return tuple((operator.index(dx), operator.index(dy)) for dx, dy in given or ())
+        pairs = () if given is None else given
+        return tuple((operator.index(dx), operator.index(dy)) for dx, dy in pairs)
     except (TypeError, ValueError):
         raise CalibrationError(
             f"leak_directions is a list of whole-numbered pairs (dx, dy), not {given!r}"

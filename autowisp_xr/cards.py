@@ -5,25 +5,50 @@ netCDF; a dictionary would lose COMMENT, HISTORY and repeated keywords.
 """
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from astropy.io import fits
 
-__all__ = ["common_header", "first_value", "parse_header", "render_header", "value_of"]
+__all__ = [
+    "ascii_text",
+    "common_header",
+    "first_value",
+    "parse_header",
+    "render_header",
+    "set_cards",
+    "value_of",
+    "without_remarks",
+]
+
+
+def ascii_text(text: str) -> str:
+    """Text as a card can hold it: what is no printable ASCII becomes "_"."""
+    return "".join(c if c.isascii() and c.isprintable() else "_" for c in text)
 
 
 def parse_header(text: str) -> fits.Header:
     """Header of a text as :func:`render_header` writes it."""
-    with _without_remarks():
+    with without_remarks():
         return fits.Header.fromstring(text, sep="\n")
 
 
 def render_header(header: fits.Header) -> str:
     """All cards of a header, one a line, exactly as they are."""
-    with _without_remarks():
+    with without_remarks():
         return header.tostring(sep="\n", endcard=False, padding=False)
+
+
+def set_cards(header: fits.Header, given: Mapping[str, Any] | None) -> None:
+    """Add or replace cards, each given as a value or (value, comment); text becomes ASCII."""
+    if isinstance(given, fits.Header):
+        given = {card.keyword: (card.value, card.comment) for card in given.cards}
+    with without_remarks():
+        for keyword, entry in (given or {}).items():
+            value, comment = entry if isinstance(entry, tuple) else (entry, "")
+            value = ascii_text(value) if isinstance(value, str) else value
+            header[keyword] = (value, ascii_text(comment)) if comment else value
 
 
 def value_of(header: fits.Header, keyword: str) -> Any:
@@ -69,7 +94,7 @@ def common_header(headers: Iterable[fits.Header]) -> fits.Header:
 
 
 @contextmanager
-def _without_remarks() -> Iterator[None]:
+def without_remarks() -> Iterator[None]:
     """Keep what astropy says of the form of other people's cards to itself."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", fits.verify.VerifyWarning)

@@ -45,8 +45,11 @@ def upper_and_lower(threshold: float | Sequence[float]) -> tuple[float, float]:
     >>> upper_and_lower(3), upper_and_lower((-4, 3))
     ((3.0, -3.0), (3.0, -4.0))
     """
-    values = [threshold] if isinstance(threshold, Real) else list(threshold)  # type: ignore[arg-type]
-    numbers = [float(value) for value in values]
+    try:
+        values = [threshold] if isinstance(threshold, Real) else list(threshold)  # type: ignore[arg-type]
+        numbers = [float(value) for value in values]
+    except TypeError:
+        numbers = []
     if len(numbers) == 1:
         numbers = [abs(numbers[0]), -abs(numbers[0])]
     if (

@@ -23,7 +23,15 @@ import numpy as np
 import xarray as xr
 from dask.base import tokenize
 
-__all__ = ["fingerprint", "history", "identities", "identity", "record", "with_hashes"]
+__all__ = [
+    "fingerprint",
+    "history",
+    "identities",
+    "identity",
+    "record",
+    "sha1_of",
+    "with_hashes",
+]
 
 _PACKAGES = ("autowisp-xr", "xarray", "numpy", "numba", "astropy")
 
@@ -117,10 +125,19 @@ def with_hashes(ds: xr.Dataset) -> xr.Dataset:
     for step in records:
         for file in step.get("inputs", ()):
             if "sha256" not in file:
-                digest = _sha256(file["path"], file["size"], file["changed"])
+                digest = _file_digest(file["path"], file["size"], file["changed"], "sha256")
                 if digest:
                     file["sha256"] = digest
     return ds.assign_attrs(history=json.dumps(records)) if records else ds
+
+
+def sha1_of(path: str) -> str:
+    """SHA-1 of the bytes of a file, in hexadecimal; an OSError where it cannot be read."""
+    status = stat(path)
+    digest = _file_digest(path, status.st_size, status.st_mtime_ns, "sha1")
+    if digest is None:
+        raise OSError(f"{path} cannot be read, or changes while it is")
+    return digest
 
 
 def _token(variable: xr.Variable) -> list[Any]:
@@ -161,13 +178,13 @@ def _file(path: str) -> dict[str, Any]:
 
 
 @cache
-def _sha256(path: str, size: int, changed: int) -> str | None:
+def _file_digest(path: str, size: int, changed: int, kind: str) -> str | None:
     try:
         status = stat(path)
         if (status.st_size, status.st_mtime_ns) != (size, changed):
             return None
         with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            return hashlib.file_digest(file, kind).hexdigest()
     except OSError:
         return None
 

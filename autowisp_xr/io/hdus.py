@@ -11,14 +11,14 @@ import xarray as xr
 from astropy.io import fits
 
 from autowisp_xr import provenance, schema
-from autowisp_xr.cards import parse_header, value_of
+from autowisp_xr.cards import ascii_text, parse_header, value_of
 from autowisp_xr.flags import Flag
 from autowisp_xr.io.coordinates import is_master
 from autowisp_xr.io.history import history_cards, split_history
 from autowisp_xr.io.names import raw_name
 from autowisp_xr.regions import ChannelSlice
 
-__all__ = ["image_hdus", "output_header"]
+__all__ = ["image_hdus", "output_header", "plain_header", "product_hdus"]
 
 # what describes the bytes of a file, not the frame in it
 _STRUCTURAL = re.compile(
@@ -47,14 +47,12 @@ def output_header(ds: xr.Dataset, channel: int) -> fits.Header:
     RAWFNAME, CLRCHNL, CHNLXOFF, CHNLXSTP, CHNLYOFF, CHNLYSTP, IMAGAREA, CALBGAIN, BUNIT; a
     raw frame that is whole needs to say no more than its name and unit.
     """
-    header = _kept_cards(_scalar(ds, "header"))
+    header = plain_header(_scalar(ds, "header"))
     is_frame = "frame" in ds.coords
     if is_frame and value_of(header, "RAWFNAME") is None:
         path = _scalar(ds, "path")
         name = raw_name(path) if path else _scalar(ds, "frame").rpartition("/")[2]
-        # a header holds printable ASCII only
-        name = "".join(c if c.isascii() and c.isprintable() else "_" for c in name)
-        header["RAWFNAME"] = (name, "Name of the raw file")
+        header["RAWFNAME"] = (ascii_text(name), "Name of the raw file")
     if not is_frame:
         kind = value_of(header, "IMAGETYP")
         if kind is not None and not str(kind).lower().startswith("master"):
@@ -104,24 +102,51 @@ def image_hdus(
         None for lossless, else floats are rounded to the scatter of a row divided by this.
     """
     image = ds["image"].values[channel]
-    header = header.copy()
-    records = provenance.history(ds)
-    if records:
-        for card in history_cards(json.dumps(records)):
-            header.add_history(card)
-    planes: list[tuple[np.ndarray[Any, Any], fits.Header]] = [(image, header)]
-    units = header.get("BUNIT", "adu")
+    error = None
     if "variance" in ds:
         # the error of a master in float64, so that its square, in float32, is the variance again
         master = "frame" not in ds.coords or is_master(header)
         kind = image.dtype if image.dtype.kind == "f" and not master else np.float64
         with np.errstate(invalid="ignore"):
             error = np.sqrt(ds["variance"].values[channel], dtype=np.float64).astype(kind)
-        planes.append(
-            (error, fits.Header([("IMAGETYP", "error"), ("EXTNAME", "ERROR"), ("BUNIT", units)]))
-        )
-    if "mask" in ds:
-        planes.append((ds["mask"].values[channel], _mask_header()))
+    mask = ds["mask"].values[channel] if "mask" in ds else None
+    records = provenance.history(ds)
+    return product_hdus(header, records, image, error, mask, tiles=tiles, quantize=quantize)
+
+
+def product_hdus(
+    header: fits.Header,
+    records: Sequence[Mapping[str, Any]],
+    image: np.ndarray[Any, Any],
+    error: np.ndarray[Any, Any] | None = None,
+    mask: np.ndarray[Any, Any] | None = None,
+    *,
+    tiles: bool,
+    quantize: float | None,
+) -> fits.HDUList:
+    """HDUs of planes (y, x): the image with its header and history, its error, its mask.
+
+    Parameters
+    ----------
+    header
+        Without structural cards.
+    records
+        The history, as :func:`autowisp_xr.provenance.history` gives it.
+    image, error, mask
+        In the types that the file is to have; None where there is none.
+    tiles, quantize
+        As for :func:`image_hdus`.
+    """
+    header = header.copy()
+    if records:
+        for card in history_cards(json.dumps(records)):
+            header.add_history(card)
+    planes: list[tuple[np.ndarray[Any, Any], fits.Header]] = [(image, header)]
+    if error is not None:
+        cards = [("IMAGETYP", "error"), ("EXTNAME", "ERROR"), ("BUNIT", header.get("BUNIT", "adu"))]
+        planes.append((error, fits.Header(cards)))
+    if mask is not None:
+        planes.append((mask, _mask_header()))
     arrays = [np.ascontiguousarray(data) for data, _ in planes]
     if tiles:
         hdus = _tiled(arrays, quantize)
@@ -180,7 +205,8 @@ def _tiled_image(values: np.ndarray[Any, Any], quantize: float | None) -> fits.C
     return fits.CompImageHDU(values, compression_type=method, tile_shape=tile)
 
 
-def _kept_cards(text: str) -> fits.Header:
+def plain_header(text: str) -> fits.Header:
+    """Header of a text, without the cards that describe bytes, and without our history."""
     images, _ = split_history(text.split("\n") if text else [])
     header = parse_header("\n".join(images))
     kept = fits.Header()

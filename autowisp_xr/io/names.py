@@ -169,13 +169,22 @@ def _unique_tails(paths: Sequence[str | PathLike[str]], name: str) -> list[str]:
 class _HeaderFormatter(string.Formatter):
     """Python's format language with header keywords, hyphens included, as field names."""
 
-    def __init__(self, header: fits.Header, extra: Mapping[str, Any], template: str) -> None:
+    def __init__(
+        self,
+        header: fits.Header,
+        extra: Mapping[str, Any],
+        directories: Mapping[str, str],
+        template: str,
+    ) -> None:
         self._header = header
         self._extra = extra
+        self._directories = directories
         self._template = template
 
     def get_field(self, field_name: str, args: Any, kwargs: Any) -> tuple[Any, str]:
         """Look the whole field name up, so that no attribute of a value can be reached."""
+        if field_name in self._directories:
+            return self._directories[field_name], field_name
         value = self._extra.get(field_name)
         if value is None and field_name:
             value = value_of(self._header, field_name)
@@ -196,7 +205,10 @@ def _clean(value: str) -> str:
 
 
 def fill_template(
-    template: str | PathLike[str], header: fits.Header, extra: Mapping[str, Any] | None = None
+    template: str | PathLike[str],
+    header: fits.Header,
+    extra: Mapping[str, Any] | None = None,
+    directories: Mapping[str, str] | None = None,
 ) -> str:
     """File name of a template such as "{RAWFNAME}_{CLRCHNL}.fits", filled from a header.
 
@@ -208,6 +220,8 @@ def fill_template(
         Where the values come from. CLRCHNL is always known: "mono" where there is no such card.
     extra
         More values, tried first.
+    directories
+        Values of the caller's own that may be paths; tried before all others.
 
     Raises
     ------
@@ -226,7 +240,8 @@ def fill_template(
     """
     text = os.fspath(template)
     try:
-        return _HeaderFormatter(header, extra or {}, text).vformat(text, (), {})
+        formatter = _HeaderFormatter(header, extra or {}, directories or {}, text)
+        return formatter.vformat(text, (), {})
     except HeaderError:
         raise
     except ValueError as error:

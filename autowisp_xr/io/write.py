@@ -4,18 +4,20 @@ import contextlib
 import os
 import secrets
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from os import PathLike
+from typing import Any
 
 import xarray as xr
 from astropy.io import fits
 
 from autowisp_xr import provenance, schema
-from autowisp_xr.io.hdus import image_hdus, output_header
+from autowisp_xr.io.hdus import image_hdus, output_header, product_hdus
 from autowisp_xr.io.names import fill_template
 
-__all__ = ["to_fits"]
+__all__ = ["check_name", "to_fits", "write_product"]
 
 _WRITTEN = ("image", "variance", "mask")
 _DEFAULT_LEVEL = 16
@@ -104,12 +106,71 @@ def to_fits(
     return [target.path for target in targets]
 
 
+def write_product(
+    path: str,
+    header: fits.Header,
+    records: Sequence[Mapping[str, Any]],
+    image: Any,
+    error: Any,
+    mask: Any,
+    *,
+    overwrite: bool = False,
+    compress: float | bool | None = None,
+) -> None:
+    """Write one calibrated image or master, given as planes (y, x), to a file of its own.
+
+    Parameters
+    ----------
+    path
+        Name of the file; its directory is made where there is none.
+    header, records, image, error, mask
+        As for :func:`autowisp_xr.io.hdus.product_hdus`.
+    overwrite
+        Whether an existing file may be replaced.
+    compress
+        As for :func:`to_fits`, but under any name; without it, names that end in .fz are
+        compressed losslessly and all others not at all.
+
+    Raises
+    ------
+    FileExistsError
+        If the file exists and ``overwrite`` is not set.
+    """
+    level = _level(compress)
+    tiles = level is not None or path.endswith(".fz")
+    if os.path.dirname(path):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", fits.verify.VerifyWarning)
+        hdus = product_hdus(header, records, image, error, mask, tiles=tiles, quantize=level)
+        _write(hdus, path, overwrite=overwrite)
+
+
+def check_name(path: str) -> None:
+    """Raise an error unless a file of this name can be written, whether there is one or not.
+
+    Raises
+    ------
+    IsADirectoryError
+        For the name of a directory.
+    ValueError
+        For a name that ends in .gz, or none at all.
+    """
+    if not os.path.basename(path) or os.path.isdir(path):
+        raise IsADirectoryError(f"{path!r} is a directory, or no name at all; name a file")
+    if path.lower().endswith(".gz"):
+        raise ValueError(
+            f"{path!r}: files inside gzip are read but not written; a name that ends in .fz gives "
+            "lossless compression"
+        )
+
+
 def _level(compress: float | bool | None) -> float | None:
-    if compress is None or compress is False:
-        return None
     if compress is True:
         return _DEFAULT_LEVEL
-    if not compress > 0:
+    if not compress:
+        return None
+    if not isinstance(compress, Real) or not compress > 0:
         raise ValueError(f"compress is None, True or a positive number, not {compress!r}")
     return float(compress)
 
@@ -155,15 +216,8 @@ def _check(targets: list[_Target], *, overwrite: bool, level: float | None) -> N
                 f"compress={level:g} makes tile-compressed files, whose names end in .fz, not "
                 f"{target.path!r}"
             )
-        if target.path.lower().endswith(".gz"):
-            raise ValueError(
-                f"{target.path!r}: files inside gzip are read but not written; a name that ends in "
-                ".fz gives lossless compression"
-            )
+        check_name(target.path)
     existing = [target.path for target in targets if os.path.lexists(target.path)]
-    folders = [path for path in existing if os.path.isdir(path)]
-    if folders:
-        raise IsADirectoryError(f"{folders[0]!r} is a directory; the template names a file")
     if existing and not overwrite:
         more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
         raise FileExistsError(

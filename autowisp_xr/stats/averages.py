@@ -1,22 +1,33 @@
 """Averages of plain arrays with outliers rejected."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from autowisp_xr.errors import ConvergenceError
 from autowisp_xr.kernels.stack import MEAN, average_through_frames
-from autowisp_xr.options import upper_and_lower
+from autowisp_xr.options import Average, upper_and_lower
+from autowisp_xr.stats.order_statistics import mean_weights
 
-__all__ = ["iterative_rejection_average"]
+__all__ = ["average_named", "iterative_rejection_average", "quantile_of"]
+
+_NAMES: dict[str, Average] = {
+    "median": "median",
+    "nanmedian": "median",
+    "mean": "mean",
+    "nanmean": "mean",
+}
+_QUANTILES = {"quantile": 1.0, "nanquantile": 1.0, "percentile": 0.01, "nanpercentile": 0.01}
 
 
 def iterative_rejection_average(
     array: Any,
     outlier_threshold: float | Sequence[float],
     *,
-    average_func: str | Callable[..., Any] = "median",
+    average_func: str | float | Callable[..., Any] = "median",
     max_iter: float = np.inf,
     axis: int = 0,
     require_convergence: bool = False,
@@ -33,7 +44,8 @@ def iterative_rejection_average(
         In units of the root mean square distance (divided by N) from the average: a number for
         both sides, or two of opposite signs.
     average_func
-        "median" or "mean", or one of the NumPy functions of these names.
+        As :func:`average_named` takes it: "median", "mean", the NumPy functions of these names, or
+        a quantile.
     max_iter
         Rejections at most; 0 for a plain average.
     axis
@@ -77,17 +89,12 @@ def iterative_rejection_average(
     given = np.asarray(array)
     values = np.moveaxis(given, axis, 0)
     number = values.shape[0]
-    n = np.arange(number + 1, dtype=np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        scatter = 1.0 / (n * (n - 1))
-    scatter[:2] = np.nan
-    ones = np.ones(number + 1)
     found = average_through_frames(
         values,
         None,
-        quantile=_quantile(average_func),
+        quantile=quantile_of(average_named(average_func)),
         clipping=(upper, lower, False, rounds),
-        weights=(scatter, ones, ones),
+        weights=mean_weights(number),
         kept=mangle_input,
         dtype=np.float64,
     )
@@ -106,9 +113,54 @@ def iterative_rejection_average(
     return average, stdev, count
 
 
-def _quantile(average_func: str | Callable[..., Any]) -> float:
-    name = average_func if isinstance(average_func, str) else getattr(average_func, "__name__", "")
-    known = {"median": 0.5, "nanmedian": 0.5, "mean": MEAN, "nanmean": MEAN}
-    if name not in known:
-        raise ValueError(f"average_func is 'median' or 'mean', not {average_func!r}")
-    return known[name]
+def average_named(average_func: str | float | Callable[..., Any]) -> Average:
+    """Average that a name, number or NumPy function stands for: "median", "mean", or a quantile.
+
+    Parameters
+    ----------
+    average_func
+        "median", "mean", "nanmedian", "nanmean", a quantile from 0 to 1, "quantile:0.7" or
+        "percentile:70"; the NumPy functions of the first four names, or a ``functools.partial`` of
+        those for quantiles and percentiles.
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+
+    Examples
+    --------
+    >>> import functools, numpy
+    >>> average_named(numpy.nanmean), average_named("quantile:0.7")
+    ('mean', 0.7)
+    >>> average_named(functools.partial(numpy.nanpercentile, q=25))
+    0.25
+    """
+    if isinstance(average_func, Real):
+        return float(average_func)
+    name, _, number = str(average_func).partition(":")
+    if isinstance(average_func, partial):
+        name = getattr(average_func.func, "__name__", "")
+        number = str(average_func.keywords.get("q", ""))
+    elif callable(average_func):
+        name, number = getattr(average_func, "__name__", ""), ""
+    if name in _NAMES and not number:
+        return _NAMES[name]
+    try:
+        return float(number) * _QUANTILES[name]
+    except (KeyError, ValueError):
+        raise ValueError(
+            "average_func is 'median', 'mean', a quantile ('quantile:0.7'), or the NumPy function "
+            f"of that, not {average_func!r}"
+        ) from None
+
+
+def quantile_of(average: Average) -> float:
+    """The quantile that an average is, or MEAN."""
+    if average == "median":
+        return 0.5
+    if average == "mean":
+        return MEAN
+    if isinstance(average, Real) and 0 <= average <= 1:
+        return float(average)
+    raise ValueError(f"average is 'median', 'mean' or a quantile from 0 to 1, not {average!r}")

@@ -3,8 +3,7 @@
 import warnings
 from collections.abc import Iterable, Sequence
 from functools import partial
-from numbers import Real
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import xarray as xr
@@ -14,11 +13,12 @@ from autowisp_xr.errors import AutowispWarning, ImageMismatchError
 from autowisp_xr.flags import as_flag
 from autowisp_xr.kernels.stack import MEAN, average_through_frames
 from autowisp_xr.options import Average, ErrorSource, SigmaClip, upper_and_lower
-from autowisp_xr.stats.order_statistics import stack_weights
+from autowisp_xr.stats.averages import quantile_of
+from autowisp_xr.stats.order_statistics import mean_weights, stack_weights
 from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms._summary import summarised
 
-__all__ = ["quantile_of", "stack"]
+__all__ = ["stack"]
 
 
 def stack(
@@ -53,6 +53,8 @@ def stack(
     error
         ``"propagate"``: from the variances of the frames. ``"scatter"``: from the scatter of the
         values averaged. ``"auto"``: propagate where the frames have a variance.
+        ``"standard_error"``: from the scatter as if every average were a mean, which is the
+        definition of AutoWISP (too small for a median, by up to a factor of sqrt(pi / 2)).
     average_keywords
         Numeric header keywords whose values are averaged over the frames in the same way.
     dtype
@@ -123,18 +125,20 @@ def stack(
     ``python -m tests.transforms.variance_table`` prints these numbers.
     """
     schema.check(ds)
+    keywords = [average_keywords] if isinstance(average_keywords, str) else list(average_keywords)
     number = ds.sizes["frame"]
     if number < min_frames:
         raise ImageMismatchError(f"there are {number} frames to stack, min_frames is {min_frames}")
     _check_one_type(ds)
     quantile = quantile_of(average)
-    if error not in ("auto", "scatter", "propagate"):
-        raise ValueError(f"error is 'auto', 'scatter' or 'propagate', not {error!r}")
+    if error not in get_args(ErrorSource):
+        raise ValueError(f"error is one of {', '.join(get_args(ErrorSource))}, not {error!r}")
     if error == "propagate" and "variance" not in ds:
         raise ImageMismatchError(
             "the frames have no variance to propagate; calibrate them, or choose error='scatter'"
         )
-    propagate = "variance" in ds and error != "scatter"
+    propagate = "variance" in ds and error in ("auto", "propagate")
+    weights_of = partial(stack_weights, quantile) if error != "standard_error" else mean_weights
     _warn_if_unreachable(reject, quantile, number)
     ds = _apply.load_coordinates(ds).drop_encoding()
     names = ("image", "mask", "variance", "shared_variance", "shared_relative_variance")
@@ -147,7 +151,7 @@ def stack(
         "exclude": int(as_flag(exclude)),
         "quantile": quantile,
         "clipping": _clipping(reject),
-        "weights": stack_weights(quantile, number),
+        "weights": weights_of(number),
         "propagate": propagate,
         "min_values": min_values,
         "dtype": np.dtype(dtype),
@@ -161,7 +165,7 @@ def stack(
     variables = dict(zip(outputs, stacked, strict=True))
     if "shared_relative_variance" in ds:
         variables["shared_relative_variance"] = ds["shared_relative_variance"].variable
-    coords = summarised(ds, average_keywords, quantile, _clipping(reject))
+    coords = summarised(ds, keywords, quantile, _clipping(reject))
     units = ds["image"].attrs.get("units", "adu")
     result = schema.with_attributes(xr.Dataset(variables, coords, ds.attrs), units)
     chosen = {
@@ -169,8 +173,8 @@ def stack(
         "reject": reject,
         "exclude": str(as_flag(exclude).name or int(as_flag(exclude))),
         "min_values": min_values,
-        "error": "propagate" if propagate else "scatter",
-        "average_keywords": list(average_keywords),
+        "error": "propagate" if propagate else "scatter" if error == "auto" else error,
+        "average_keywords": keywords,
         "dtype": str(np.dtype(dtype)),
     }
     return provenance.record(result, "stack", chosen, source=ds)
@@ -186,17 +190,6 @@ def _run(
     count = np.minimum(found.count, np.iinfo(np.uint16).max).astype(np.uint16)
     common = [] if shared is None else [found.shared_variance]
     return [found.image, found.variance, found.mask, count, *common]
-
-
-def quantile_of(average: Average) -> float:
-    """The quantile that an average is, or MEAN."""
-    if average == "median":
-        return 0.5
-    if average == "mean":
-        return MEAN
-    if isinstance(average, Real) and 0 <= average <= 1:
-        return float(average)
-    raise ValueError(f"average is 'median', 'mean' or a quantile from 0 to 1, not {average!r}")
 
 
 def _clipping(reject: SigmaClip | None) -> tuple[float, float, bool, int | None] | None:

@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -67,10 +69,32 @@ def test_functions_of_numpy_are_known_by_their_names(function):
     assert average_of([1.0, 2.0, 9.0], 5, average_func=function)[0] == 2.0
 
 
-def test_other_functions_are_refused():
-    for function in ("max", np.max, len):
-        with pytest.raises(ValueError, match="average_func is 'median' or 'mean', not"):
-            average_of([1.0, 2.0], 5, average_func=function)
+@pytest.mark.parametrize(
+    "function",
+    ["max", np.max, len, "median:2", "quantile", "quantile:x", 1.5, "percentile:170"],
+)
+def test_other_functions_are_refused(function):
+    with pytest.raises(ValueError, match=r"'median'.* quantile"):
+        average_of([1.0, 2.0], 5, average_func=function)
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        0.7,
+        "quantile:0.7",
+        "percentile:70",
+        partial(np.nanquantile, q=0.7),
+        partial(np.percentile, q=70),
+    ],
+)
+def test_a_quantile_may_be_spelt_in_many_ways(spelling, rng):
+    values = rng.normal(size=(9, 4))
+    average, stdev, count = average_of(values, 100, average_func=spelling)
+    np.testing.assert_allclose(average, np.quantile(values, 0.7, axis=0), rtol=1e-12)
+    scatter = np.sqrt(((values - average) ** 2).sum(axis=0) / (9 * 8))
+    np.testing.assert_allclose(stdev, scatter, rtol=1e-12)
+    assert (count == 9).all()
 
 
 def test_the_axis_may_stay_with_size_one():

@@ -1,0 +1,92 @@
+"""Colour channels as the classes name them: slices of the raw frame, or none at all."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from autowisp_xr.errors import CalibrationError
+from autowisp_xr.regions import Region
+
+__all__ = ["Channels", "Slices", "by_channel", "channel_slices", "inside"]
+
+Slices = tuple[slice, slice]
+"""Rows and columns."""
+Channels = dict[str | None, Slices]
+"""Where the pixels of each channel lie; the key of the only channel of a camera may be None."""
+
+_WHOLE = slice(None)
+
+
+def channel_slices(split_channels: Any) -> Channels:
+    """Slices of ``split_channels`` in all its spellings.
+
+    False, None and {None: slice(None)} are a single channel; one slice stands for both axes.
+    """
+    if split_channels is None or split_channels is False:
+        return {None: (_WHOLE, _WHOLE)}
+    if not isinstance(split_channels, Mapping) or not split_channels:
+        raise CalibrationError(
+            "split_channels is False, or {channel: (slice of rows, slice of columns)}, not "
+            f"{split_channels!r}"
+        )
+    channels: Channels = {}
+    for name, given in split_channels.items():
+        pair = (given, given) if isinstance(given, slice) else given
+        pair = tuple(pair) if isinstance(pair, tuple | list) else ()
+        if len(pair) != 2 or not all(isinstance(part, slice) for part in pair):
+            raise CalibrationError(
+                f"the channel {name!r} is a pair of slices (rows, columns), not {given!r}"
+            )
+        channels[name] = pair
+    return channels
+
+
+def inside(channels: Channels, area: Region) -> Channels:
+    """The same channels as slices of a frame that has been trimmed to ``area``.
+
+    The slices count raw pixels: an area that starts at an odd pixel swaps no colours.
+    """
+    return {
+        name: (
+            _moved(rows, area.ymin, area.ymax - area.ymin, name),
+            _moved(columns, area.xmin, area.xmax - area.xmin, name),
+        )
+        for name, (rows, columns) in channels.items()
+    }
+
+
+def _moved(given: slice, offset: int, size: int, name: str | None) -> slice:
+    start, step = given.start or 0, given.step or 1
+    reaches_the_end = given.stop is None or given.stop >= size
+    if step < 1 or start < 0 or not reaches_the_end:
+        raise CalibrationError(
+            f"the channel {name!r} is every n-th pixel from a first one to the end of the frame, "
+            f"not {given!r}; image_area cuts frames"
+        )
+    start -= offset
+    if start < 0:
+        start %= step
+    if start >= size:
+        raise CalibrationError(
+            f"the channel {name!r}, {given!r}, has no pixel in the image area, which starts at "
+            f"{offset} and has {size} pixels"
+        )
+    return slice(start, None, step)
+
+
+def by_channel(given: Any, channels: Channels, what: str) -> dict[str | None, Any]:
+    """What belongs to each channel, from {channel: thing}, or the thing of the only channel."""
+    if not isinstance(given, Mapping):
+        if len(channels) > 1:
+            raise CalibrationError(
+                f"{what} is one of {{channel: file}} for the channels {list(channels)}, not "
+                f"{given!r}"
+            )
+        return {next(iter(channels)): given}
+    if len(channels) == len(given) == 1:
+        return {next(iter(channels)): next(iter(given.values()))}
+    missing = [name for name in channels if name not in given]
+    if missing:
+        raise CalibrationError(
+            f"{what} is given for the channels {list(given)}, there is none for {missing}"
+        )
+    return {name: given[name] for name in channels}

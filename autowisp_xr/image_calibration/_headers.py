@@ -1,0 +1,126 @@
+"""Header of a calibrated frame: when it was exposed, and how it was calibrated."""
+
+import hashlib
+from collections.abc import Mapping
+from importlib.metadata import version
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+from astropy.io import fits
+from astropy.time import Time
+
+from autowisp_xr import provenance
+from autowisp_xr.cards import ascii_text
+from autowisp_xr.errors import HeaderError
+from autowisp_xr.expressions import evaluate
+from autowisp_xr.image_calibration._channels import Slices
+from autowisp_xr.image_calibration._masters import KINDS
+from autowisp_xr.regions import Region
+
+__all__ = ["document_calibration", "document_channel", "document_exposure", "module_git_ids"]
+
+_COMPONENTS = {
+    "calibrator": "CLIBSHA",
+    "mask_utilities": "CMSKSHA",
+    "overscan_methods": "COVSSHA",
+}
+_SECONDS_PER_DAY = 86400
+
+
+def _blob_id(module: str) -> str:
+    """Name that Git gives to the source of a module."""
+    source = Path(__file__).with_name(f"{module}.py").read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(source) + source, usedforsecurity=False).hexdigest()
+
+
+module_git_ids = {module: _blob_id(module) for module in _COMPONENTS}
+"""SHA-1 of the source of each component, as Git counts it."""
+
+
+def document_exposure(header: fits.Header, params: Mapping[str, Any]) -> None:
+    """Add JD-OBS, FNUM, EXPTIME and PROJHOME, as far as ``params`` say how to find them.
+
+    The start of the exposure (``exposure_start_utc``, else ``exposure_start_jd``) and its length
+    are expressions over the header; JD-OBS is the Julian date of the middle, UTC. ``fnum`` may
+    use it as JD_OBS.
+
+    Raises
+    ------
+    HeaderError
+        Where an expression cannot be evaluated, or gives no time.
+    """
+    start = _start(header, params)
+    length = params["exposure_seconds"]
+    seconds: Any = None
+    if start is not None or length is not None:
+        expression = "EXPTIME" if length is None else length
+        seconds = _value("exposure_seconds", expression, header, Real, "a number of seconds")
+    if start is not None:
+        middle = start + seconds / 2 / _SECONDS_PER_DAY
+        header["JD-OBS"] = (middle, "Julian date (UTC) of the middle of the exposure")
+    if params["fnum"] is not None:
+        number = _value("fnum", params["fnum"], header, Real | str, "a number or a text")
+        header["FNUM"] = (number, "Number of the frame")
+    if seconds is not None:
+        header["EXPTIME"] = (seconds, header.comments["EXPTIME"] if "EXPTIME" in header else "s")
+    if params["project_home"] is not None:
+        header["PROJHOME"] = (ascii_text(str(params["project_home"])), "Home of the project")
+
+
+def _start(header: fits.Header, params: Mapping[str, Any]) -> float | None:
+    utc, jd = (params[f"exposure_start_{scale}"] for scale in ("utc", "jd"))
+    if utc is not None:
+        text = _value("exposure_start_utc", utc, header, str, "a date and time as text")
+        try:
+            return float(Time(text, scale="utc").jd)
+        except ValueError:
+            raise HeaderError(
+                f"exposure_start_utc, {utc!r}, gives {text!r}, which is no time such as "
+                "2024-03-01T01:02:03.5"
+            ) from None
+    if jd is not None:
+        return float(_value("exposure_start_jd", jd, header, Real, "a Julian date"))
+    return None
+
+
+def _value(name: str, expression: Any, header: fits.Header, kind: Any, expected: str) -> Any:
+    """Value of an expression over a header, or of a number that stands for itself."""
+    value = evaluate(expression if isinstance(expression, str) else repr(expression), header)
+    if not isinstance(value, kind):
+        raise HeaderError(f"{name}, {expression!r}, gives {value!r}, not {expected}")
+    return value
+
+
+def document_channel(header: fits.Header, name: str | None, slices: Slices) -> None:
+    """Add CLRCHNL (of a named channel), and where its pixels lie in the image area."""
+    if name is not None:
+        header["CLRCHNL"] = (ascii_text(name), "Colour channel")
+    for axis, part in (("X", slices[1]), ("Y", slices[0])):
+        header[f"CHNL{axis}OFF"] = (part.start or 0, f"First {axis.lower()} of the channel")
+        header[f"CHNL{axis}STP"] = (part.step or 1, f"Step in {axis.lower()} of the channel")
+
+
+def document_calibration(header: fits.Header, params: Mapping[str, Any]) -> None:
+    """Add what was done: masters and their SHA-1, overscan, image area, gain, versions."""
+    channel = header.get("CLRCHNL")
+    for kind in KINDS:
+        master = params[kind]
+        if master is None:
+            continue
+        names = master["filenames"]
+        by_card = {ascii_text(str(name)): file for name, file in names.items()}
+        file = by_card.get(str(channel)) or next(iter(by_card.values()))
+        header[f"M{kind.upper()}FNM"] = (ascii_text(file), f"Master {kind} used")
+        header[f"M{kind.upper()}SHA"] = (provenance.sha1_of(file), f"SHA-1 of the master {kind}")
+    overscans = params["overscans"]
+    if overscans is not None:
+        for number, given in enumerate(overscans["areas"]):
+            header[f"OVRSCN{number:02d}"] = (str(Region.parse(given)), "Overscan region")
+        overscans["method"].document_in_fits_header(header)
+    header["IMAGAREA"] = (str(params["image_area"]), "Image region in raw frame")
+    header["CALBGAIN"] = (params["gain"], "Electrons/ADU assumed during calib")
+    header["BUNIT"] = ("adu", "Unit of the image")
+    for module, keyword in _COMPONENTS.items():
+        header[keyword] = (module_git_ids[module], f"Git blob of {module}.py")
+    header["AXRVERS"] = (version("autowisp-xr"), "Version of autowisp-xr")

@@ -1,0 +1,123 @@
+"""Read a raw frame whole: one image, or the images of its channels interleaved."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Integral
+from os import PathLike, fspath
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+
+from autowisp_xr.cards import ascii_text, value_of, without_remarks
+from autowisp_xr.errors import CalibrationError
+from autowisp_xr.image_calibration._channels import Channels
+from autowisp_xr.io.hdus import plain_header
+from autowisp_xr.io.names import raw_name
+from autowisp_xr.io.planes import open_planes
+
+__all__ = ["RawFrame", "read_raw"]
+
+
+@dataclass(frozen=True)
+class RawFrame:
+    """A raw frame in memory."""
+
+    path: str
+    image: Any
+    """(y, x), in the type of the file; channels interleaved as on the detector."""
+    unread: Any
+    """(y, x) bool: pixels of channels that were not asked for; None where all were read."""
+    headers: dict[str | None, fits.Header]
+    """Of each channel, without structural cards, with RAWFNAME."""
+
+
+def read_raw(
+    path: str | PathLike[str], raw_hdu: int | Mapping[str, int] | None, channels: Channels
+) -> RawFrame:
+    """Raw frame of a FITS file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    raw_hdu
+        None for the first HDU that holds an image; a number; or a number for each channel, whose
+        pixels are then put in the places of its slices.
+    channels
+        As from :func:`~autowisp_xr.image_calibration._channels.channel_slices`.
+
+    Notes
+    -----
+    The header is that of the first image in the file, under that of the HDU that was chosen.
+    """
+    path = fspath(path)
+    chosen = raw_hdu.values() if isinstance(raw_hdu, Mapping) else [raw_hdu]
+    for number in chosen:
+        if number is not None and not isinstance(number, Integral):
+            raise CalibrationError(
+                f"raw_hdu is None, the number of an HDU, or {{channel: number}}, not {raw_hdu!r}"
+            )
+    first = _header(open_planes([path]))
+    if not isinstance(raw_hdu, Mapping):
+        ds = open_planes([path], hdu=raw_hdu)
+        own = first if raw_hdu is None else _under(first, _header(ds))
+        headers = dict.fromkeys(channels, _named(own, path))
+        return RawFrame(path, ds["image"].values[0, 0], None, headers)
+    missing = [name for name in channels if name not in raw_hdu]
+    if missing:
+        raise CalibrationError(
+            f"raw_hdu has the channels {list(raw_hdu)}, there is no HDU for {missing}"
+        )
+    parts = {name: open_planes([path], hdu=raw_hdu[name]) for name in channels}  # type: ignore[index]
+    images = {name: ds["image"].values[0, 0] for name, ds in parts.items()}
+    image, unread = _interleaved(images, channels)
+    headers = {name: _named(_under(first, _header(ds)), path) for name, ds in parts.items()}
+    return RawFrame(path, image, unread if unread.any() else None, headers)
+
+
+def _interleaved(images: Mapping[str | None, Any], channels: Channels) -> tuple[Any, Any]:
+    # up to where each channel would have its next pixel; the pixels between may be of channels
+    # that were not asked for
+    shape = tuple(
+        min(
+            (channels[name][axis].start or 0) + plane.shape[axis] * (channels[name][axis].step or 1)
+            for name, plane in images.items()
+        )
+        for axis in (0, 1)
+    )
+    image = np.zeros(shape, np.result_type(*images.values()))
+    unread = np.ones(shape, bool)
+    for name, plane in images.items():
+        if image[channels[name]].shape != plane.shape or not unread[channels[name]].all():
+            raise CalibrationError(
+                f"the HDU of channel {name!r}, of {plane.shape[0]} x {plane.shape[1]} pixels, does "
+                f"not fit between the others at {channels[name]}; check raw_hdu and split_channels"
+            )
+        image[channels[name]] = plane
+        unread[channels[name]] = False
+    return image, unread
+
+
+def _header(ds: Any) -> fits.Header:
+    return plain_header(str(ds["header"].values[0]))
+
+
+def _under(first: fits.Header, own: fits.Header) -> fits.Header:
+    """The first header, with the cards of another in place of its own."""
+    merged = first.copy()
+    if own.tostring() == first.tostring():
+        return merged
+    with without_remarks():
+        for card in own.cards:
+            if card.keyword in ("COMMENT", "HISTORY"):
+                merged.append(card, end=True)
+            elif card.keyword and value_of(own, card.keyword) is not None:
+                merged[card.keyword] = (card.value, card.comment)
+    return merged
+
+
+def _named(header: fits.Header, path: str) -> fits.Header:
+    named = header.copy()
+    named["RAWFNAME"] = (ascii_text(raw_name(path)), "Name of the raw file")
+    return named

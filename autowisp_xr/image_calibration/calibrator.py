@@ -1,0 +1,298 @@
+"""``Calibrator``: raw file in, calibrated files out."""
+
+from collections.abc import Mapping
+from os import PathLike
+from typing import Any, ClassVar
+
+from astropy.io import fits
+
+from autowisp_xr.camera import Camera
+from autowisp_xr.cards import set_cards
+from autowisp_xr.errors import ImageMismatchError
+from autowisp_xr.image_calibration import _headers
+from autowisp_xr.image_calibration._channels import channel_slices
+from autowisp_xr.image_calibration._frame import calibrate_frame, overscan_correction
+from autowisp_xr.image_calibration._masters import KINDS, LoadedMasks, LoadedMaster
+from autowisp_xr.image_calibration._outputs import diagnostics, output_names, write_channels
+from autowisp_xr.image_calibration._parameters import DEFAULTS, normalised, settled
+from autowisp_xr.image_calibration._raw import read_raw
+from autowisp_xr.kernels.calibrate import transferred
+from autowisp_xr.regions import Region
+
+__all__ = ["Calibrator"]
+
+_UNSET: Any = object()
+
+
+class Calibrator:
+    r"""Calibrate raw FITS files, with error and mask carried through every step.
+
+    What the constructor is given holds for all frames; the same names in a call hold for that
+    call only.
+
+    Parameters
+    ----------
+    saturation_threshold : float, optional
+        A pixel above this, in ADU after ``bias_level_adu`` is subtracted, is saturated. Left out,
+        the header says (SATURATE and the like), else the ceiling of the integer type.
+    raw_hdu : int or dict, optional
+        HDU of the image, counted from 0 (an HDU without pixels counts, too), or {channel: HDU}
+        where each channel has its own. By default the first that holds an image.
+    split_channels : dict, optional
+        {name: (slice of rows, slice of columns)} of a colour camera, in raw-frame pixels, whatever
+        ``image_area`` starts at; False, None and {None: slice(None)} are a single channel.
+        Channels that are not listed are not written.
+    overscans : dict, optional
+        "areas", a list of dictionaries like ``image_area``, and "method", as in
+        :mod:`~autowisp_xr.image_calibration.overscan_methods`; further entries go to the method.
+        None, or an entry of None, for no correction.
+    image_area : dict, optional
+        xmin, xmax, ymin, ymax of the pixels that see the sky, counted from 0, maxima excluded; the
+        shape of all masters. By default the whole frame.
+    gain : float
+        Electrons per ADU; None takes GAIN from the header of the image.
+    read_noise_electrons : float
+        Read noise in electrons, part of the error of each pixel.
+    bias_level_adu : float
+        A constant subtracted first, from overscan pixels too.
+    leak_directions : list of (int, int)
+        Steps (dx, dy) in raw-frame pixels from a saturated pixel to those that its charge spills
+        into.
+    calibrated_fname : str
+        Name of the file to write, or ``calibrated=``: a template with keywords of the result in
+        braces, such as "CAL/{RAWFNAME}_{CLRCHNL}.fits.fz". RAWFNAME is the name of the raw file
+        without directories, ".fits" and ".fz".
+    compress_calibrated : int, bool or None
+        Tile compression that rounds pixels to the scatter of their row over this number; True is
+        16. None, False: without loss.
+    allow_overwrite : bool
+        Whether a file of that name may be replaced.
+    exposure_start_utc, exposure_start_jd : str, optional
+        Expressions over header keywords ("-" written "_") for the start of the exposure, as a
+        date with time or as a Julian date; the former wins. They give JD-OBS, mid exposure.
+    exposure_seconds : str, optional
+        Expression for the exposure, stored as EXPTIME; EXPTIME itself where a start is given.
+    fnum : str, optional
+        Expression for the number of the frame, FNUM; it may use JD_OBS.
+    project_home : str, optional
+        Stored as PROJHOME, and may be used in ``calibrated_fname``.
+    extra_header : dict, optional
+        Further keywords, with a value or (value, comment), that replace those of the raw frame.
+    diagnostic_quantiles : list of float, optional
+        Quantiles of good pixels to return.
+    master_bias, master_dark, master_flat : str or dict, optional
+        Files of the masters, and ``masks``: see :meth:`set_masters`.
+
+    Attributes
+    ----------
+    configuration : dict
+        The parameters above, as the constructor left them.
+    master_bias, master_dark, master_flat : dict or None
+        ``filenames`` by channel, and ``correction`` [ADU, for the flat a factor], ``variance`` and
+        ``mask``, (y, x) over the image area with the channels interleaved.
+    masks : dict or None
+        ``filenames`` (lists) by channel, and ``image``, their union, (y, x) uint8.
+
+    Notes
+    -----
+    In this order, for each pixel I in ADU with variance V: trim, subtract the bias level, flag
+    saturation and leaks; subtract overscan and bias; :math:`V \mathrel{+}= |I| / g + (r / g)^2`
+    with gain g and read noise r; subtract the dark; divide by the flat F,
+    :math:`V \leftarrow V / F^2 + \sigma_F^2 I^2 / F^4` with I before the division. Each step adds
+    the variance of its master. All of it is :func:`autowisp_xr.calibrate` with
+    ``photons="absolute"``; darks are not scaled and flats not normalised.
+
+    Files hold the image, the error (one standard deviation) and the mask, in ADU. Pixels that are
+    not finite, or whose flat is not positive, are NaN and flagged FAULT. A master's flags go over
+    to the frame, its saturated pixels as FAULT.
+
+    Examples
+    --------
+    >>> calibrate = Calibrator(
+    ...     gain=16.0, image_area=dict(xmin=0, xmax=4096, ymin=20, ymax=4116)
+    ... )
+    >>> calibrate.configuration["compress_calibrated"]
+    16
+    """
+
+    default_configuration: ClassVar[dict[str, Any]] = DEFAULTS
+    """Value of each parameter that is not given."""
+
+    module_git_ids: ClassVar[dict[str, str]] = _headers.module_git_ids
+    """SHA-1 of the source of each component as Git counts it; they go into the header."""
+
+    def __init__(self, *, saturation_threshold: float | None = None, **configuration: Any) -> None:
+        given = normalised(
+            {"saturation_threshold": saturation_threshold, **configuration}, defaults=DEFAULTS
+        )
+        masters = {name: given.pop(name) for name in (*KINDS, "masks") if name in given}
+        self.configuration = {**DEFAULTS, **given}
+        self._masters: dict[str, Any] = dict.fromkeys((*KINDS, "masks"))
+        self.set_masters(**masters)
+
+    def set_masters(
+        self, *, bias: Any = _UNSET, dark: Any = _UNSET, flat: Any = _UNSET, masks: Any = _UNSET
+    ) -> None:
+        """Choose masters for the frames to come; one that is not named stays as it was.
+
+        Parameters
+        ----------
+        bias, dark, flat : str or dict or None
+            File of the master; {channel: file} for several channels; None for none.
+        masks : str, list, dict or None
+            File, or list of files, whose flags all frames get; {channel: file or list}.
+
+        Raises
+        ------
+        FileNotFoundError, BadImageError
+            For files that cannot be read; they are read now.
+        CalibrationError
+            For a channel without a file, or what is no name of a file.
+        """
+        given = {"bias": bias, "dark": dark, "flat": flat, "masks": masks}
+        loaded = _loaded(given)
+        channels = channel_slices(self.configuration["split_channels"])
+        for master in loaded.values():
+            if master is not None:
+                master.filenames(channels)
+        self._masters |= loaded
+
+    def __call__(
+        self, raw: str | PathLike[str], **calibration_params: Any
+    ) -> dict[str | None, list[tuple[str, float]]] | None:
+        """Calibrate a raw frame, and write a file for each of its channels.
+
+        Parameters
+        ----------
+        raw
+            The file of the raw frame.
+        **calibration_params
+            Any parameter of the constructor, for this frame only; masters also as ``bias``,
+            ``dark`` and ``flat``, and None for none.
+
+        Returns
+        -------
+        None; with ``diagnostic_quantiles``, {channel: [("pixel_q5", median), ...]}, the key of an
+        only channel being None.
+
+        Raises
+        ------
+        FileExistsError, CalibrationError, OutsideImageError, ImageMismatchError, HeaderError
+            Before anything is calibrated or written; see :meth:`check_calib_params`.
+        """
+        params = self._get_calibration_params(calibration_params)
+        frame = read_raw(raw, params["raw_hdu"], channel_slices(params["split_channels"]))
+        params = settled(params, frame)
+        self.check_calib_params(frame.image, params)
+        overscan = overscan_correction(frame, params)
+        headers = {}
+        for name, slices in params["channels"].items():
+            header = headers[name] = frame.headers[name].copy()
+            _headers.document_exposure(header, params)
+            set_cards(header, params["extra_header"])
+            _headers.document_channel(header, name, slices)
+            self._document_in_header(params, header)
+        names = output_names(headers, params)
+        calibrated = calibrate_frame(frame, params, overscan)
+        write_channels(calibrated, params["channels"], headers, names, params)
+        quantiles = params["diagnostic_quantiles"]
+        return None if quantiles is None else diagnostics(calibrated, params["channels"], quantiles)
+
+    @staticmethod
+    def check_calib_params(raw_image: Any, calib_params: Mapping[str, Any]) -> None:
+        """Hold parameters against each other and against a raw image.
+
+        Parameters
+        ----------
+        raw_image : (y, x) array
+        calib_params
+            Any of ``image_area``, ``overscans``, ``gain``, ``leak_directions``, and ``bias``,
+            ``dark``, ``flat`` as the attributes hold them.
+
+        Raises
+        ------
+        CalibrationError
+            For areas that are empty or inverted; a gain that is no finite positive number; leak
+            directions that are no pairs of whole numbers.
+        OutsideImageError
+            For areas that reach outside the image.
+        ImageMismatchError
+            For masters of another shape than the image area.
+        """
+        overscans = calib_params.get("overscans") or {}
+        camera = Camera(
+            gain=calib_params.get("gain", 1.0),
+            image_area=calib_params.get("image_area"),
+            overscan=overscans.get("areas") or (),
+            leak_directions=calib_params.get("leak_directions"),
+        )
+        height, width = raw_image.shape
+        area = camera.image_area or Region(xmin=0, xmax=width, ymin=0, ymax=height)
+        area.check_inside(height, width, "image_area")
+        for number, region in enumerate(camera.overscan):
+            region.check_inside(height, width, f"overscan area {number}")
+        shape = (area.ymax - area.ymin, area.xmax - area.xmin)
+        for kind in KINDS:
+            master = calib_params.get(kind) or {}
+            for name in ("correction", "variance", "mask"):
+                plane = master.get(name)
+                if plane is not None and plane.shape != shape:
+                    raise ImageMismatchError(
+                        f"the {name} of the master {kind} has the shape {plane.shape} (rows, "
+                        f"columns), the image area {area} has {shape}"
+                    )
+
+    @property
+    def master_bias(self) -> dict[str, Any] | None:
+        """The master bias that frames are calibrated with, or None."""
+        return self._assembled("bias")
+
+    @property
+    def master_dark(self) -> dict[str, Any] | None:
+        """The master dark, as ``master_bias``."""
+        return self._assembled("dark")
+
+    @property
+    def master_flat(self) -> dict[str, Any] | None:
+        """The master flat, as ``master_bias``."""
+        return self._assembled("flat")
+
+    @property
+    def masks(self) -> dict[str, Any] | None:
+        """The separate masks, or None."""
+        return self._assembled("masks")
+
+    def _assembled(self, name: str) -> dict[str, Any] | None:
+        loaded = self._masters[name]
+        if loaded is None:
+            return None
+        return loaded.as_configured(
+            channel_slices(self.configuration["split_channels"]), self.configuration["image_area"]
+        )
+
+    def _get_calibration_params(self, overwrite_params: Mapping[str, Any]) -> dict[str, Any]:
+        """All parameters of one frame: those of the call before those of the constructor."""
+        given = normalised(overwrite_params, defaults=DEFAULTS)
+        masters = {name: given.pop(name, _UNSET) for name in (*KINDS, "masks")}
+        return {**self.configuration, **self._masters, **given, **_loaded(masters)}
+
+    @staticmethod
+    def _document_in_header(calibration_params: Mapping[str, Any], header: fits.Header) -> None:
+        """Add to a header, that knows its CLRCHNL, how the frame was calibrated."""
+        _headers.document_calibration(header, calibration_params)
+
+    @staticmethod
+    def _calib_mask_from_master(mask: Any) -> None:
+        """Make of the mask of a master, in place, what frames inherit from it."""
+        mask[...] = transferred(mask)
+
+
+def _loaded(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Masters and masks of the files that are named; None for none."""
+    loaded: dict[str, Any] = {}
+    for name, files in given.items():
+        if files is None:
+            loaded[name] = None
+        elif files is not _UNSET:
+            loaded[name] = LoadedMasks(files) if name == "masks" else LoadedMaster(name, files)
+    return loaded

@@ -1,0 +1,298 @@
+"""``MasterMaker``: files of frames in, the file of a master out."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from os import PathLike, fspath
+from typing import Any, ClassVar
+
+import numpy as np
+import xarray as xr
+from astropy.io import fits
+
+from autowisp_xr import provenance
+from autowisp_xr.cards import set_cards
+from autowisp_xr.flags import Flag
+from autowisp_xr.image_calibration._outputs import check_output, output_name
+from autowisp_xr.image_calibration._parameters import check_names
+from autowisp_xr.image_calibration._stacks import (
+    as_sigma_clip,
+    check_alike,
+    check_options,
+    document_stack,
+    prepared,
+)
+from autowisp_xr.io.hdus import plain_header
+from autowisp_xr.io.planes import open_planes
+from autowisp_xr.io.write import write_product
+from autowisp_xr.stats.averages import average_named
+from autowisp_xr.transforms.stacking import stack
+
+__all__ = ["MasterMaker"]
+
+_UNSET: Any = object()
+
+Result = tuple[Any, Any, Any, fits.Header | None, list[str]]
+
+
+class MasterMaker:
+    r"""Stack calibrated FITS files to a master.
+
+    What the constructor is given holds for all masters; the same names in a call hold for that
+    call only.
+
+    Parameters
+    ----------
+    outlier_threshold : float or (float, float)
+        Values further from the average than this, in units of the root mean square distance from
+        it, are rejected: a number for both sides, or two of opposite signs.
+    average_func
+        ``numpy.nanmedian`` or ``numpy.nanmean``; also "median", "mean", "quantile:0.7", or a
+        ``functools.partial`` of ``numpy.nanquantile``.
+    min_valid_frames : int
+        With fewer frames there is no master.
+    min_valid_values : int
+        A pixel with fewer values left is flagged BAD.
+    max_iter : int or inf
+        Rejections at most; the average is always that of the survivors.
+    exclude_mask : sequence of str
+        Names of flags; pixels that bear any of them are left out. Other flags are ignored.
+    compress : int, bool or None
+        As for :class:`~autowisp_xr.image_calibration.Calibrator`.
+    add_averaged_keywords : sequence of str
+        Header keywords whose values are averaged in the same way as the pixels. One whose value
+        all frames share keeps that value.
+
+    Attributes
+    ----------
+    stacking_options : dict
+        Keyword arguments of :meth:`stack` that are not given in a call.
+    compress
+        As above.
+
+    Notes
+    -----
+    Each pixel is averaged on its own by :func:`autowisp_xr.stack`. The error of a master is the
+    standard error of a mean, :math:`\sqrt{\sum (x - a)^2 / (n (n - 1))}` of the n values left with
+    the average a, also for a median, whose true error is larger by up to :math:`\sqrt{\pi/2}`; the
+    errors of the frames are not used. (:func:`autowisp_xr.stack` gives true variances.) A pixel
+    without a value is NaN, and its error is; of one with a single value, the error is NaN.
+
+    Unless :meth:`prepare_for_stacking` is overridden, frames are read and stacked in bands of rows,
+    so that they need not fit in memory; the master does.
+
+    Examples
+    --------
+    >>> make_master = MasterMaker(outlier_threshold=10.0, min_valid_frames=3)
+    >>> make_master(["f1.fits", "f2.fits"], "master.fits")
+    (False, [])
+    """
+
+    default_exclude_mask: ClassVar[tuple[str, ...]] = ("BAD",)
+    """Flags that exclude a pixel, unless others are named: any at all."""
+
+    def __init__(
+        self,
+        *,
+        outlier_threshold: float | Sequence[float] = 5.0,
+        average_func: str | float | Callable[..., Any] = np.nanmedian,
+        min_valid_frames: int = 10,
+        min_valid_values: int = 5,
+        max_iter: float = np.inf,
+        exclude_mask: Sequence[str] = default_exclude_mask,
+        compress: float | bool | None = 16,
+        add_averaged_keywords: Sequence[str] = (),
+    ) -> None:
+        self.compress = compress
+        self.stacking_options: dict[str, Any] = {
+            "outlier_threshold": outlier_threshold,
+            "average_func": average_func,
+            "min_valid_frames": min_valid_frames,
+            "min_valid_values": min_valid_values,
+            "max_iter": max_iter,
+            "exclude_mask": exclude_mask,
+            "add_averaged_keywords": add_averaged_keywords,
+        }
+        check_options(self.stacking_options)
+
+    def prepare_for_stacking(self, image: Any) -> Any:
+        """Change a frame before it is stacked: a hook to override; here frames stay as they are.
+
+        Parameters
+        ----------
+        image : (y, x) float64 array
+            One of the frames, flagged pixels included.
+
+        Returns
+        -------
+        An array of the same shape to stack instead; None leaves the frame out.
+        """
+        return image
+
+    def stack(
+        self,
+        frame_list: Sequence[str | PathLike[str]],
+        *,
+        min_valid_frames: int,
+        outlier_threshold: float | Sequence[float],
+        average_func: str | float | Callable[..., Any],
+        min_valid_values: int,
+        max_iter: float,
+        exclude_mask: Sequence[str],
+        add_averaged_keywords: Sequence[str],
+        custom_header: Mapping[str, Any] | None = None,
+    ) -> Result:
+        """Stack frames without writing anything.
+
+        Parameters
+        ----------
+        frame_list
+            Names of FITS files; those without a mask count as clear.
+        custom_header
+            Keywords, with a value or (value, comment), that replace those of the frames.
+        min_valid_frames, outlier_threshold, average_func, min_valid_values, max_iter
+            As for the class.
+        exclude_mask, add_averaged_keywords
+            As for the class.
+
+        Returns
+        -------
+        values, stdev : (y, x) float64 arrays
+            The master and its error.
+        mask : (y, x) uint8 array
+            BAD where there were fewer than ``min_valid_values`` values, else 0.
+        header : astropy.io.fits.Header
+            What all frames share, and the keywords listed under :meth:`__call__`.
+        discarded : list of str
+            Files that :meth:`prepare_for_stacking` left out.
+
+        All but the last are None where there were too few frames.
+
+        Raises
+        ------
+        ImageMismatchError
+            For frames that differ in shape, IMAGETYP or CLRCHNL.
+        HeaderError
+            For a keyword to average that is no number in some frame.
+        """
+        options = {
+            "outlier_threshold": outlier_threshold,
+            "average_func": average_func,
+            "min_valid_frames": min_valid_frames,
+            "min_valid_values": min_valid_values,
+            "max_iter": max_iter,
+            "exclude_mask": exclude_mask,
+            "add_averaged_keywords": add_averaged_keywords,
+        }
+        master, header, discarded = self._outlined(frame_list, options, custom_header)
+        if master is None:
+            return None, None, None, None, discarded
+        return (*_planes(master, min_valid_values), header, discarded)
+
+    def __call__(
+        self,
+        frame_list: Sequence[str | PathLike[str]],
+        output_fname: str | PathLike[str],
+        *,
+        allow_overwrite: bool = False,
+        custom_header: Mapping[str, Any] | None = None,
+        compress: float | bool | None = _UNSET,
+        **stacking_options: Any,
+    ) -> tuple[bool, list[str]]:
+        """Stack frames, and write the master.
+
+        The header holds what all frames share with one value, and NUMFCOMB (number of frames),
+        ORIGF000... (their files), OUTLTHRS, AVRGFUNC, MINAVGPX, MAXREJIT, XCLUDMSK (the options),
+        IMAGETYP ("master" before that of the frames), and the averaged keywords.
+
+        Parameters
+        ----------
+        frame_list, custom_header
+            As for :meth:`stack`.
+        output_fname
+            File to write; a template that may use keywords of the master in braces.
+        allow_overwrite
+            Whether an existing file may be replaced.
+        compress
+            As for the class; not given, that of the constructor.
+        **stacking_options
+            Keyword arguments of :meth:`stack`, for this master only.
+
+        Returns
+        -------
+        Whether a master was made, and the files that were left out.
+
+        Raises
+        ------
+        FileExistsError
+            If there is such a file already; before anything is stacked.
+        ImageMismatchError, HeaderError
+            As for :meth:`stack`.
+        """
+        check_names(stacking_options, self.stacking_options, "stacking option")
+        options = self.stacking_options | stacking_options
+        if "{" not in fspath(output_fname):
+            # the frames may be worked upon before the header, and so the name, is known
+            check_output(fspath(output_fname), overwrite=allow_overwrite)
+        master, header, discarded = self._outlined(frame_list, options, custom_header)
+        if master is None or header is None:
+            return False, discarded
+        path = output_name(output_fname, header, header.get("PROJHOME"))
+        check_output(path, overwrite=allow_overwrite)
+        write_product(
+            path,
+            header,
+            provenance.history(provenance.with_hashes(master)),
+            *_planes(master, options["min_valid_values"]),
+            overwrite=allow_overwrite,
+            compress=self.compress if compress is _UNSET else compress,
+        )
+        return True, discarded
+
+    def _outlined(
+        self,
+        frame_list: Iterable[str | PathLike[str]],
+        options: Mapping[str, Any],
+        custom_header: Mapping[str, Any] | None,
+    ) -> tuple[xr.Dataset | None, fits.Header | None, list[str]]:
+        """The master, not yet computed, its header, and the files that were left out."""
+        check_options(options)
+        if isinstance(frame_list, str | PathLike):
+            raise TypeError(f"frame_list is a list of files, not {frame_list!r}")
+        files = [fspath(file) for file in frame_list]
+        fewest = max(options["min_valid_frames"], 1)
+        if len(files) < fewest:
+            return None, None, []
+        repeated = [file for file, times in Counter(files).items() if times > 1]
+        if repeated:
+            raise ValueError(f"frame_list names {repeated[0]!r} more than once")
+        frames = open_planes(files, dtype="float64").drop_vars("variance", errors="ignore")
+        check_alike(frames)
+        discarded: list[str] = []
+        if getattr(self.prepare_for_stacking, "__func__", None) is not _AS_THEY_ARE:
+            frames, discarded = prepared(frames, self.prepare_for_stacking)
+        if frames.sizes["frame"] < fewest:
+            return None, None, discarded
+        master = stack(
+            frames,
+            average_named(options["average_func"]),
+            reject=as_sigma_clip(options["outlier_threshold"], options["max_iter"]),
+            exclude=options["exclude_mask"] or (),
+            min_values=options["min_valid_values"],
+            error="standard_error",
+            average_keywords=options["add_averaged_keywords"],
+            dtype="float64",
+        )
+        header = plain_header(str(master["header"].values))
+        document_stack(header, frames["path"].values.tolist(), options)
+        set_cards(header, custom_header)
+        return master, header, discarded
+
+
+_AS_THEY_ARE = MasterMaker.prepare_for_stacking
+
+
+def _planes(master: xr.Dataset, min_valid_values: int) -> tuple[Any, Any, Any]:
+    """Values, standard error and mask of a master, computed."""
+    done = master[["image", "variance", "count"]].isel(channel=0).compute()
+    mask = np.where(done["count"].values < min_valid_values, np.uint8(Flag.BAD), np.uint8(0))
+    return done["image"].values, np.sqrt(done["variance"].values), mask

@@ -1,0 +1,290 @@
+"""How :class:`~autowisp_xr.image_calibration.Calibrator` finds the overscan level of a frame.
+
+A method is an object as :class:`Base` describes it: those here, or one of the user's own.
+
+==================  ====================================================================
+:class:`Median`     the median of all overscan pixels, outliers rejected
+:class:`Mean`       their mean, which knows the level of whole numbers better
+:class:`Polynomial` a polynomial through the levels of all rows or columns
+:class:`Spline`     a spline through them
+:class:`Passes`     several of these, each measured on what those before have corrected
+==================  ====================================================================
+
+``per="row"`` or ``per="column"`` gives each line of the frame the level of its own pixels. All of
+them are :func:`autowisp_xr.overscan_correction`, whose documentation has the statistics.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from astropy.io import fits
+
+from autowisp_xr.image_calibration._parameters import check_names
+from autowisp_xr.options import Overscan
+from autowisp_xr.overscan.correction import OverscanCorrection, overscan_correction
+
+__all__ = ["Base", "Mean", "Median", "Passes", "Polynomial", "Spline"]
+
+Per = Literal["frame", "row", "column"]
+
+
+class Base:
+    """What ``Calibrator`` asks of an overscan method; derive from it for a method of your own."""
+
+    def __call__(
+        self,
+        *,
+        raw_image: Any,
+        overscans: Sequence[Mapping[str, int]],
+        image_area: Mapping[str, int],
+        gain: float,
+        split_channels: Any,
+        **more: Any,
+    ) -> Mapping[str, Any]:
+        """Find what is to be subtracted from the image area.
+
+        Parameters
+        ----------
+        raw_image : (y, x) array
+            The whole raw frame in ADU, less ``bias_level_adu``; NaN where nothing was read.
+        overscans
+            The areas, dictionaries of xmin, xmax, ymin, ymax in raw-frame pixels.
+        image_area
+            The same of the image.
+        gain
+            Electrons per ADU.
+        split_channels
+            As ``Calibrator`` was given it.
+        **more
+            Further entries of the dictionary ``overscans`` of ``Calibrator``.
+
+        Returns
+        -------
+        A mapping of "correction" [ADU] and "variance" [ADU^2], arrays of the shape of the image
+        area, or that can be broadcast to it: (), (height, 1), (1, width).
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say how to find a level")
+
+    def document_in_fits_header(self, header: fits.Header) -> None:
+        """Add to a header how the level was found in the last call; here nothing is added."""
+
+
+class _Measured(Base):
+    """A method that :func:`autowisp_xr.overscan_correction` knows."""
+
+    title: str
+    """What it is called in the header."""
+
+    def __init__(self, *options: Overscan) -> None:
+        self.options = options
+        self._last: OverscanCorrection | None = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}{self.options}"
+
+    def __call__(
+        self,
+        *,
+        raw_image: Any,
+        overscans: Sequence[Mapping[str, int]],
+        image_area: Mapping[str, int] | None = None,
+        gain: float | None = None,
+        split_channels: Any = None,
+        amplifiers: Sequence[Mapping[str, int]] = (),
+        **more: Any,
+    ) -> dict[str, Any]:
+        """See :meth:`Base.__call__`.
+
+        Parameters
+        ----------
+        raw_image, overscans, image_area
+            As there; without an image area, the whole frame is corrected.
+        gain, split_channels
+            Not used: levels are in ADU, and of all channels together.
+        amplifiers
+            Areas with a level of their own, found in the overscan pixels inside.
+
+        Returns
+        -------
+        "correction" and "variance", and "overscan_correction" with all that is known.
+
+        Raises
+        ------
+        ConvergenceError
+            With fewer pixels left than ``min_pixels``; still rejecting, where convergence is
+            required.
+        """
+        check_names(more, ("areas", "method", "amplifiers"), "entry of overscans")
+        found = overscan_correction(
+            raw_image, overscans, self.options, image_area=image_area, amplifiers=amplifiers
+        )
+        self._last = found
+        return {
+            "correction": found.correction,
+            "variance": self._variance(found),
+            "overscan_correction": found,
+        }
+
+    def _variance(self, found: OverscanCorrection) -> Any:
+        return found.variance
+
+    def document_in_fits_header(self, header: fits.Header) -> None:
+        """Add what the last call found.
+
+        OVSCNMTD names the method, OVSCREJT, OVSCREJM and OVSCMINP its threshold, largest number of
+        rejections and fewest pixels; OVSCREJI, OVSCNPIX and OVSCCONV are the rejections it took,
+        the pixels used, and whether it converged. Of several passes, the strictest and the sums.
+        """
+        if self._last is None:
+            return
+        options, found = self.options, self._last
+        header["OVSCNMTD"] = (self.title, "Overscan method")
+        header["OVSCREJT"] = (min(o.reject_threshold for o in options), "Rejection threshold")
+        header["OVSCREJM"] = (max(o.max_reject_iterations for o in options), "Rejections at most")
+        header["OVSCMINP"] = (max(o.min_pixels for o in options), "Fewest pixels")
+        header["OVSCREJI"] = (found.iterations, "Rejections it took")
+        header["OVSCNPIX"] = (found.pixels, "Pixels used")
+        header["OVSCCONV"] = (found.converged, "Whether it converged")
+
+
+class _Average(_Measured):
+    average: Literal["median", "mean"]
+
+    def __init__(
+        self,
+        *,
+        reject_threshold: float = 5.0,
+        max_reject_iterations: int = 10,
+        min_pixels: int = 100,
+        require_convergence: bool = False,
+        per: Per = "frame",
+        areas: Any = None,
+    ) -> None:
+        options = Overscan(
+            average=self.average,
+            per=per,
+            areas=areas,
+            reject_threshold=reject_threshold,
+            max_reject_iterations=max_reject_iterations,
+            min_pixels=min_pixels,
+            require_convergence=require_convergence,
+        )
+        super().__init__(options)
+        self.title = f"Iterative rejection {self.average}{_each(per)}"
+
+
+class Median(_Average):
+    """The median of the overscan pixels.
+
+    Parameters
+    ----------
+    reject_threshold
+        Pixels further from the level than this many standard deviations are rejected.
+    max_reject_iterations
+        Rejections at most; the level is always that of the pixels left.
+    min_pixels
+        Fewer pixels left are a ConvergenceError.
+    require_convergence
+        Whether still rejecting in the last iteration is one, too.
+    per
+        "frame" for one level; "row" or "column" for one for each.
+    areas
+        Areas to measure in, in place of those that ``Calibrator`` is given.
+
+    Notes
+    -----
+    The variance of a level of the whole frame is s^2 / N, as AutoWISP defines it: that of a mean,
+    which is smaller than that of a median by 2 / pi. All else has its true variance.
+    """
+
+    average = "median"
+
+    def _variance(self, found: OverscanCorrection) -> Any:
+        (options,) = self.options
+        return found.mean_variance if options.per == "frame" else found.variance
+
+
+class Mean(_Average):
+    """The mean of the overscan pixels; parameters as of :class:`Median`."""
+
+    average = "mean"
+
+
+class Polynomial(_Measured):
+    """A polynomial along the rows or columns, fitted to the levels of all of them.
+
+    Parameters
+    ----------
+    num_terms
+        Number of coefficients: 1 for a constant, 2 for a straight line.
+    per
+        "row" for a level that changes from row to row, or "column".
+    average
+        "median" or "mean" of the pixels of a line.
+    **options
+        As of :class:`Median`.
+    """
+
+    def __init__(
+        self,
+        num_terms: int,
+        *,
+        per: Per = "row",
+        average: Literal["median", "mean"] = "median",
+        **options: Any,
+    ) -> None:
+        super().__init__(Overscan(average=average, per=per, polynomial_terms=num_terms, **options))
+        self.title = f"Polynomial of {num_terms} terms, {average}{_each(per)}"
+
+
+class Spline(_Measured):
+    """A cubic spline along the rows or columns, fitted to the levels of all of them.
+
+    Parameters
+    ----------
+    num_nodes
+        Number of B-splines on uniform knots; 2 for a straight line.
+    per, average, **options
+        As of :class:`Polynomial`.
+    """
+
+    def __init__(
+        self,
+        num_nodes: int,
+        *,
+        per: Per = "row",
+        average: Literal["median", "mean"] = "median",
+        **options: Any,
+    ) -> None:
+        super().__init__(Overscan(average=average, per=per, spline_nodes=num_nodes, **options))
+        self.title = f"Spline of {num_nodes} nodes, {average}{_each(per)}"
+
+
+class Passes(_Measured):
+    """Several methods one after the other, each measured on pixels corrected by those before.
+
+    Parameters
+    ----------
+    *methods
+        Methods of this module, with ``areas`` of their own where these differ.
+
+    Examples
+    --------
+    Rows from columns that see no light (serial), then columns from rows that see none (parallel):
+
+    >>> serial = [dict(xmin=1024, xmax=1056, ymin=0, ymax=1040)]
+    >>> parallel = [dict(xmin=0, xmax=1024, ymin=1024, ymax=1040)]
+    >>> method = Passes(Mean(per="row", areas=serial), Mean(per="column", areas=parallel))
+    >>> method.title
+    'Iterative rejection mean a row, then Iterative rejection mean a column'
+    """
+
+    def __init__(self, *methods: _Measured) -> None:
+        if not methods or not all(isinstance(method, _Measured) for method in methods):
+            raise TypeError("Passes takes one or more methods of overscan_methods")
+        super().__init__(*(options for method in methods for options in method.options))
+        self.title = ", then ".join(method.title for method in methods)
+
+
+def _each(per: Per) -> str:
+    return "" if per == "frame" else f" a {per}"
