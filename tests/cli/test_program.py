@@ -13,8 +13,8 @@ def test_help_names_every_command(capsys):
         main(["--help"])
     assert stop.value.code == 0
     printed = capsys.readouterr().out
-    assert "demo" in printed
-    assert "reduce" in printed
+    for command in ("demo", "reduce", "calibrate", "stack"):
+        assert f"\n    {command}" in printed
 
 
 def test_it_is_installed_as_a_program():

@@ -1,41 +1,16 @@
-"""``autowisp-xr``: the whole night from a terminal."""
+"""``autowisp-xr demo`` and ``autowisp-xr reduce``: the whole night from a terminal."""
 
 import argparse
-import sys
 import time
-from collections.abc import Callable, Sequence
-from importlib.metadata import version
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-__all__ = ["main"]
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; 0 if all went well, 1 after an error, 2 for a wrong call."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    # what computes is imported here, so that --help answers at once
-    from autowisp_xr.errors import AutowispError
-
-    try:
-        return options.run(options)
-    except (AutowispError, OSError, ValueError) as error:
-        if options.debug:
-            raise
-        text = f"autowisp-xr: error: {error}"
-        print(text.encode(errors="backslashreplace").decode(), file=sys.stderr)
-        return 1
+__all__ = ["add_demo", "add_reduce"]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="autowisp-xr",
-        description="Calibrate and stack astronomical frames, with honest variances.",
-    )
-    parser.add_argument("--version", action="version", version=version("autowisp-xr"))
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    steps = parser.add_subparsers(required=True, metavar="COMMAND")
-
+def add_demo(steps: Any) -> None:
+    """Add the command ``demo`` to the subparsers of the program."""
     demo = steps.add_parser(
         "demo",
         help="make a small night with a known truth, reduce it, and say how well it went",
@@ -47,6 +22,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.set_defaults(run=_demo)
 
+
+def add_reduce(steps: Any) -> None:
+    """Add the command ``reduce`` to the subparsers of the program."""
     reduce = steps.add_parser(
         "reduce",
         help="make masters and calibrated frames of all raw frames in a directory",
@@ -68,7 +46,6 @@ def _parser() -> argparse.ArgumentParser:
         "--overwrite", action="store_true", help="replace results of other frames in OUT"
     )
     reduce.set_defaults(run=_reduce)
-    return parser
 
 
 def _demo(options: argparse.Namespace) -> int:

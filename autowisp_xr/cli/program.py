@@ -1,0 +1,52 @@
+"""The program ``autowisp-xr``: its commands, and how it ends."""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from autowisp_xr.cli import settings
+from autowisp_xr.cli.calibrate import add_calibrate
+from autowisp_xr.cli.night import add_demo, add_reduce
+from autowisp_xr.cli.stack import add_stack
+
+__all__ = ["main"]
+
+# argparse would take "-1,0" for an option
+_PAIR = re.compile(r"-\d+\s*,\s*-?\d+")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; 0 if all went well, 1 after an error, 2 for a wrong call."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    given = [f" {word}" if _PAIR.fullmatch(word) else word for word in given]
+    parser = _parser()
+    options = parser.parse_args(given)
+    # what computes is imported here, so that --help answers at once
+    from autowisp_xr.errors import AutowispError
+
+    try:
+        if settings.apply(options):
+            # once more, with the files as defaults: what was said here goes before
+            options = parser.parse_args(given)
+        return int(options.run(options))
+    except (AutowispError, OSError, ValueError) as error:
+        if options.debug:
+            raise
+        text = f"autowisp-xr: error: {error}"
+        print(text.encode(errors="backslashreplace").decode(), file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="autowisp-xr",
+        description="Calibrate and stack astronomical frames, with honest variances.",
+    )
+    parser.add_argument("--version", action="version", version=version("autowisp-xr"))
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    steps = parser.add_subparsers(required=True, title="commands", metavar="COMMAND")
+    for add_command in (add_demo, add_reduce, add_calibrate, add_stack):
+        add_command(steps)
+    return parser

@@ -1,0 +1,112 @@
+"""``autowisp-xr stack``: calibrated frames to a master."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from autowisp_xr.cli.options import add, add_common, add_master, add_stacking, add_step
+from autowisp_xr.cli.reporting import reporting
+
+__all__ = ["add_stack", "master_name", "stacking_arguments"]
+
+
+def add_stack(steps: Any) -> None:
+    """Add the command ``stack`` to the subparsers of the program."""
+    step = add_step(
+        steps,
+        "stack",
+        _run,
+        images="calibrated_images",
+        help="stack calibrated frames to a master",
+        description="Average calibrated frames of one type and channel, outliers rejected, to a "
+        "master: a file with the image, its error and its mask.",
+        epilog="Names of files are filled in from the header of the first frame: {IMAGETYP}, "
+        "{CLRCHNL}, ...",
+    )
+    add_stacking(step)
+    group = step.add_argument_group("output")
+    add(
+        group,
+        "--stacked-master-fname",
+        default="MASTERS/{IMAGETYP}_{CAMSN}_{CLRCHNL}_{OBSSSNID}.fits.fz",
+        metavar="NAME",
+        help="name of the master, filled in from the header of the first frame, and from the "
+        "options: {PROJECT_HOME}, {MAX_ITER}, ...",
+    )
+    add_master(group)
+    add_common(step)
+
+
+def stacking_arguments(options: argparse.Namespace) -> dict[str, Any]:
+    """Arguments of the MasterMaker that the options ask for."""
+    names = (
+        *("outlier_threshold", "average_func", "min_valid_frames", "min_valid_values"),
+        *("max_iter", "exclude_mask", "compress", "add_averaged_keywords"),
+    )
+    return {name: getattr(options, name) for name in names}
+
+
+def master_name(template: str, header: Any, options: argparse.Namespace) -> str:
+    """Name of a master.
+
+    Parameters
+    ----------
+    template
+        With keywords of the header in braces, and options in capital letters. Values never choose
+        a directory, except {PROJECT_HOME} and {PROJHOME}: what --project-home says, or the current
+        directory.
+    header
+        Of the first frame.
+    options
+        Of the step.
+    """
+    from autowisp_xr.io.names import fill_template
+
+    home = options.project_home or os.getcwd()
+    extra = {
+        name.upper(): value if isinstance(value, int | float) else _text(value)
+        for name, value in vars(options).items()
+        if isinstance(value, str | int | float | tuple) and not name.startswith("_")
+    }
+    return fill_template(template, header, extra, {"PROJECT_HOME": home, "PROJHOME": home})
+
+
+def _text(value: str | Sequence[Any]) -> str:
+    return value if isinstance(value, str) else ",".join(str(item) for item in value)
+
+
+def _run(options: argparse.Namespace) -> int:
+    with reporting(options):
+        return _stack(options)
+
+
+def _stack(options: argparse.Namespace) -> int:
+    from autowisp_xr.cards import parse_header
+    from autowisp_xr.image_calibration import MasterMaker
+    from autowisp_xr.io import find_files
+    from autowisp_xr.io.layout import read_layout
+
+    files = find_files(options.calibrated_images)
+    first = parse_header(read_layout(files[0]).header)
+    name = master_name(options.stacked_master_fname, first, options)
+    make = MasterMaker(**stacking_arguments(options))
+    # the name is filled in, and would be once more
+    literal = name.replace("{", "{{").replace("}", "}}")
+    success, discarded = make(files, literal, allow_overwrite=options.allow_overwrite)
+    left = [file for file in files if file not in discarded]
+    average = options.average_func
+    if success:
+        how = average if isinstance(average, str) else f"quantile {average:g}"
+        print(f"{name}: {how} of {len(left)} frames")
+    else:
+        print(
+            f"no master: {len(left)} of {len(files)} frames are usable, --min-valid-frames is "
+            f"{options.min_valid_frames}"
+        )
+    for title, frames in (("stacked" if success else "usable", left), ("discarded", discarded)):
+        if frames:
+            print(f"{title}:")
+            for file in frames:
+                print(f"  {file}")
+    return 0 if success else 1

@@ -1,0 +1,119 @@
+import re
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from autowisp_xr.cli import main
+
+
+def run(*arguments):
+    return main(["stack", *arguments])
+
+
+NAME = ("--stacked-master-fname", "M/{IMAGETYP}.fits")
+
+
+def test_without_options_it_has_the_defaults_of_the_original(frames, master_maker, capsys):
+    assert run("raw", *NAME) == 0
+    assert master_maker.arguments == {
+        "outlier_threshold": 5.0,
+        "average_func": "median",
+        "min_valid_frames": 10,
+        "min_valid_values": 5,
+        "max_iter": 20,
+        "exclude_mask": ("BAD",),
+        "compress": None,
+        "add_averaged_keywords": ("JD-OBS",),
+    }
+    assert master_maker.called == (frames, "M/object.fits", {"allow_overwrite": False})
+    assert capsys.readouterr().out == (
+        "M/object.fits: median of 3 frames\nstacked:\n"
+        "  raw/f9.fits\n  raw/f10.fits\n  raw/f11.fits\n"
+    )
+
+
+def test_each_option_becomes_its_argument(frames, master_maker):
+    status = run(
+        *("raw", *NAME, "--average-func", "quantile:0.7", "--outlier-threshold", "2", "-3"),
+        *("--min-valid-values", "3", "--max-iter", "inf", "--exclude-mask", "HOT", "COSMIC"),
+        *("--compress", "16", "--add-averaged-keywords", "--min-valid-frames", "2"),
+        *("--allow-overwrite",),
+    )
+    assert status == 0
+    assert master_maker.arguments == {
+        "outlier_threshold": (2.0, -3.0),
+        "average_func": 0.7,
+        "min_valid_frames": 2,
+        "min_valid_values": 3,
+        "max_iter": np.inf,
+        "exclude_mask": ("HOT", "COSMIC"),
+        "compress": 16.0,
+        "add_averaged_keywords": (),
+    }
+    assert master_maker.called[2] == {"allow_overwrite": True}
+
+
+def test_the_name_has_keywords_of_the_first_frame_and_options(frames, master_maker, here):
+    template = "{PROJECT_HOME}/{CAMSN}_{CLRCHNL}_{MAX_ITER}_{AVERAGE_FUNC}_{EXCLUDE_MASK}.fits"
+    assert run("raw", "--stacked-master-fname", template) == 0
+    assert master_maker.called[1] == f"{here}/A_7_mono_20_median_BAD.fits"
+    assert run("raw", "--stacked-master-fname", "{PROJHOME}/a.fits", "--project-home", "/p") == 0
+    assert master_maker.called[1] == "/p/a.fits"
+
+
+def test_a_project_with_braces_in_its_name_is_not_filled_in_twice(frames, master_maker, capsys):
+    assert run("raw", "--stacked-master-fname", "{PROJHOME}/a.fits", "--project-home", "{p}") == 0
+    assert master_maker.called[1] == "{{p}}/a.fits"
+    assert capsys.readouterr().out.startswith("{p}/a.fits: ")
+
+
+def test_a_name_that_asks_for_what_is_not_there_is_refused(frames, master_maker, capsys):
+    assert run("raw") == 1
+    assert "asks for 'OBSSSNID', which the header does not have" in capsys.readouterr().err
+    assert not hasattr(master_maker, "called")
+
+
+def test_what_was_discarded_is_listed(frames, master_maker, capsys):
+    master_maker.returns = (True, ["raw/f10.fits"])
+    assert run("raw", *NAME) == 0
+    printed = capsys.readouterr().out
+    assert "median of 2 frames" in printed
+    assert printed.endswith("discarded:\n  raw/f10.fits\n")
+
+
+def test_frames_of_two_channels_are_not_mixed(frames, capsys):
+    for frame in frames:
+        fits.setval(frame, "IMAGETYP", value="object")
+        fits.setval(frame, "JD-OBS", value=2460000.5)
+    for frame in frames[:2]:
+        fits.setval(frame, "CLRCHNL", value="R")
+    assert run("raw", *NAME, "--min-valid-frames", "2") == 1
+    assert "raw/f11.fits has CLRCHNL None, raw/f9.fits has 'R'" in capsys.readouterr().err
+    few = ("--min-valid-frames", "2", "--outlier-threshold", "1")
+    assert run(*frames[:2], *few, "--stacked-master-fname", "{CLRCHNL}") == 0
+    assert capsys.readouterr().out.startswith("R: median of 2 frames")
+
+
+def test_too_few_frames_are_in_the_exit_status(frames, master_maker, capsys):
+    master_maker.returns = (False, [])
+    assert run("raw", *NAME) == 1
+    printed = capsys.readouterr().out
+    assert printed.startswith("no master: 3 of 3 frames are usable, --min-valid-frames is 10\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--average-func", "mode"], "argument --average-func: an average is median"),
+        (["--outlier-threshold", "2", "3"], "--outlier-threshold: a rejection threshold is"),
+        (["--exclude-mask", "WARM"], "'WARM' is not a flag"),
+        (["--max-iter", "-1"], "-1 is negative"),
+        (["--gain", "1"], "unrecognized arguments: --gain"),
+    ],
+)
+def test_a_wrong_call_says_what_is_wrong(frames, master_maker, capsys, arguments, message):
+    with pytest.raises(SystemExit) as stop:
+        run("raw", *NAME, *arguments)
+    assert stop.value.code == 2
+    assert re.search(message, capsys.readouterr().err)
