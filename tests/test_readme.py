@@ -1,18 +1,23 @@
 """What the README shows works when it is pasted."""
 
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
+import pytest
+from astropy.io import fits
 
 import autowisp_xr as aw
+from autowisp_xr import image_calibration, image_smoothing
+from autowisp_xr.cli import main
 from autowisp_xr.night.demo import pulls
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_example_for_a_notebook_runs_and_is_right(tmp_path, monkeypatch):
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    code, _ = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     sky = aw.simulate.Night(shape=(60, 80), seed=2, gain=0.6, full_well=30_000, cosmic_rays=0.5)
     for frames in (sky.bias(5), sky.dark(5), sky.flat(5), sky.objects(10)):
         aw.to_fits(frames, tmp_path / "night" / "{RAWFNAME}.fits.fz")
@@ -47,3 +52,65 @@ def test_the_camera_file_it_shows_is_one(tmp_path):
     camera = aw.Camera.from_toml(tmp_path / "all.toml")
     assert camera.image_area.xmin == 16
     assert camera.leak_directions == ((0, 1), (0, -1))
+
+
+@pytest.fixture
+def small_night(tmp_path, monkeypatch):
+    """Five bias frames and one of the sky, 64 wide and 48 high, with 8 rows of overscan."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(3)
+    for name, light in [*((f"zero{i}", 0) for i in range(5)), ("object1", 500)]:
+        pixels = rng.normal(1000, 3, (48, 64))
+        pixels[8:] += rng.poisson(light * 1.7, (40, 64)) / 1.7
+        header = fits.Header({"IMAGETYP": name.rstrip("0123456789"), "EXPTIME": 30.0})
+        header["DATE-OBS"], header["TIME-OBS"] = "2024-03-01", "01:02:03.5"
+        fits.PrimaryHDU(pixels.astype("u2"), header).writeto(f"{name}.fits")
+
+
+def test_the_example_for_users_of_autowisp_runs_and_is_right(small_night):
+    _, code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    exec(compile(code, "README.md", "exec"), {})
+    with fits.open("CAL/object1.fits") as hdus:
+        image, error, mask = (hdu.data for hdu in hdus[-3:])
+        assert hdus[-3].header["MBIASFNM"] == "masterbias.fits"
+    assert image.shape == (40, 64)
+    assert abs(image.mean() - 500) < 3
+    assert abs(np.std(image) / error.mean() - 1) < 0.1
+    assert not mask.any()
+
+
+def test_its_command_lines_run(small_night, capsys):
+    commands = re.search(r"or, without Python.*?```\n(.*?)```", README, re.DOTALL)[1]
+    for line in commands.replace("\\\n", " ").splitlines():
+        program, *words = shlex.split(line)
+        assert program == "autowisp-xr"
+        # patterns are left to the program, as a shell that quotes them would
+        assert main(words) == 0, capsys.readouterr().err
+    assert fits.getheader("masterbias.fits")["NUMFCOMB"] == 5
+
+
+def test_every_name_in_its_table_for_users_of_autowisp_is_there():
+    table = re.search(r"\| documented in AutoWISP.*?\n\n", README, re.DOTALL)[0]
+    rows = [line.split("|")[1:3] for line in table.strip().splitlines()[2:]]
+    houses = {
+        "image_calibration.Calibrator": image_calibration.Calibrator(),
+        "image_calibration.MasterMaker": image_calibration.MasterMaker(),
+        "image_calibration.overscan_methods": image_calibration.overscan_methods,
+        "image_calibration.mask_utilities": image_calibration.mask_utilities,
+        "image_smoothing": image_smoothing,
+    }
+    checked = 0
+    for original, here in rows:
+        names = re.findall(r"`([\w.]+)`", original)
+        house = next((h for h in houses if names and names[0].startswith(h)), None)
+        if house is not None and "not yet" not in here:
+            for name in [names[0].removeprefix(house).strip("."), *names[1:]]:
+                assert not name or hasattr(houses[house], name), (house, name)
+                checked += 1
+        for name in re.findall(r"`aw\.(\w+)`", here):
+            assert hasattr(aw, name), name
+            checked += 1
+    assert checked >= 40
+    parameters = re.findall(r"`(\w+)`", " ".join(rows[1]))
+    known = {*image_calibration.Calibrator.default_configuration, "bias", "dark", "flat"}
+    assert set(parameters) <= known | {"overscan", "calibrated"}
