@@ -263,7 +263,9 @@ class TestHdus:
     def test_hdus_that_do_not_fit_between_each_other_are_refused(self, parts):
         odd = {**parts, "R": parts["B"]}
         calibrate = Calibrator(**PLAIN, split_channels=BAYER, raw_hdu=odd)
-        with pytest.raises(aw.CalibrationError, match=r"the HDU of channel '.*', of .* does not fit"):
+        with pytest.raises(
+            aw.CalibrationError, match=r"the HDU of channel '.*', of .* does not fit"
+        ):
             calibrate("parts.fits", calibrated="{CLRCHNL}.fits")
 
 
