@@ -16,6 +16,8 @@ from autowisp_xr.regions import ChannelSlice, Region
 
 __all__ = ["Camera", "parse_areas"]
 
+_MOST_AMPLIFIERS = 255
+
 PerChannel = float | Mapping[str, float] | None
 
 
@@ -171,6 +173,10 @@ def parse_areas(given: Any, name: str) -> tuple[Region, ...]:
 
 def _parse_amplifiers(given: Any) -> tuple[Region, ...]:
     regions = parse_areas(given, "amplifiers")
+    if len(regions) > _MOST_AMPLIFIERS:
+        raise CalibrationError(
+            f"there are {len(regions)} amplifiers, at most {_MOST_AMPLIFIERS} can be told apart"
+        )
     for one, other in combinations(regions, 2):
         across = min(one.xmax, other.xmax) - max(one.xmin, other.xmin)
         along = min(one.ymax, other.ymax) - max(one.ymin, other.ymin)

@@ -4,6 +4,7 @@ A header rests in the coordinate ``header`` as its cards, one a line. Text survi
 netCDF; a dictionary would lose COMMENT, HISTORY and repeated keywords.
 """
 
+import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +12,10 @@ from typing import Any
 
 from astropy.io import fits
 
+from autowisp_xr.errors import HeaderError
+
 __all__ = [
+    "STRUCTURAL",
     "ascii_text",
     "common_header",
     "first_value",
@@ -21,6 +25,14 @@ __all__ = [
     "value_of",
     "without_remarks",
 ]
+
+STRUCTURAL = re.compile(
+    r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|PCOUNT|GCOUNT|GROUPS|BLOCKED|BZERO|BSCALE|BLANK"
+    r"|CHECKSUM|DATASUM|TFIELDS|THEAP|(TTYPE|TFORM)\d+|ZIMAGE|ZCMPTYPE|ZMASKCMP|ZQUANTIZ|ZDITHER0"
+    r"|ZBITPIX|ZNAXIS\d*|ZSIMPLE|ZTENSION|ZEXTEND|ZBLOCKED|ZPCOUNT|ZGCOUNT|ZHECKSUM|ZDATASUM|ZBLANK"
+    r"|ZSCALE|ZZERO|ZTHEAP|(ZTILE|ZNAME|ZVAL)\d+|END"
+)
+"""Keywords that describe the bytes of a file, not the frame in it."""
 
 
 def ascii_text(text: str) -> str:
@@ -41,11 +53,20 @@ def render_header(header: fits.Header) -> str:
 
 
 def set_cards(header: fits.Header, given: Mapping[str, Any] | None) -> None:
-    """Add or replace cards, each given as a value or (value, comment); text becomes ASCII."""
+    """Add or replace cards, each given as a value or (value, comment); text becomes ASCII.
+
+    Raises
+    ------
+    HeaderError
+        For a keyword that describes the bytes of a file; such cards of a whole header are left out.
+    """
     if isinstance(given, fits.Header):
-        given = {card.keyword: (card.value, card.comment) for card in given.cards}
+        cards = [card for card in given.cards if not STRUCTURAL.fullmatch(card.keyword)]
+        given = {card.keyword: (card.value, card.comment) for card in cards if card.keyword}
     with without_remarks():
         for keyword, entry in (given or {}).items():
+            if STRUCTURAL.fullmatch(keyword.strip().upper()):
+                raise HeaderError(f"{keyword} says how pixels are stored, and cannot be chosen")
             value, comment = entry if isinstance(entry, tuple) else (entry, "")
             value = ascii_text(value) if isinstance(value, str) else value
             header[keyword] = (value, ascii_text(comment)) if comment else value

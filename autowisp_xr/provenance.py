@@ -24,6 +24,7 @@ import xarray as xr
 from dask.base import tokenize
 
 __all__ = [
+    "file_entry",
     "fingerprint",
     "history",
     "identities",
@@ -84,7 +85,7 @@ def record(
     *,
     source: xr.Dataset | None = None,
     masters: Mapping[str, xr.Dataset | None] | None = None,
-    files: Iterable[str] | None = None,
+    files: Iterable[str | dict[str, Any]] | None = None,
 ) -> xr.Dataset:
     """The same Dataset (a new object) with one more record in its history.
 
@@ -99,7 +100,7 @@ def record(
     masters
         Named masters that were applied; None stands for one that was not given.
     files
-        Paths of the files that the step reads.
+        Paths of the files that the step reads, or :func:`file_entry` of those read before.
     """
     source = ds if source is None else source
     step: dict[str, Any] = {
@@ -112,7 +113,9 @@ def record(
     if "frame" in source.dims and "frame" in source.coords:
         step["frames"] = _names(source, "frame")
     if files is not None:
-        step["inputs"] = [_file(path) for path in files]
+        step["inputs"] = [
+            file_entry(file) if isinstance(file, str) else dict(file) for file in files
+        ]
     step["id"] = _digest([identity(source), step])
     step["versions"] = _versions()
     step["time"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -172,7 +175,8 @@ def _digest(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _file(path: str) -> dict[str, Any]:
+def file_entry(path: str) -> dict[str, Any]:
+    """What a record says of a file: its path, and what tells whether it is still the same."""
     status = stat(path)
     return {"path": str(path), "size": status.st_size, "changed": status.st_mtime_ns}
 

@@ -334,3 +334,10 @@ def test_an_area_is_held_against_a_frame():
         "wide and 4 high",
     ):
         region.check_inside(4, 3, "the image area")
+
+
+def test_more_amplifiers_than_can_be_told_apart_are_refused():
+    columns = [Region(xmin=i, xmax=i + 1, ymin=0, ymax=9) for i in range(256)]
+    assert len(Camera(amplifiers=columns[:255]).amplifiers) == 255
+    with pytest.raises(CalibrationError, match="there are 256 amplifiers, at most 255"):
+        Camera(amplifiers=columns)

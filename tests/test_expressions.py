@@ -273,3 +273,15 @@ def test_any_text_is_a_value_or_one_kind_of_error(text):
     except HeaderError as error:
         raised = str(error)
     assert raised is None or repr(text)[:20] in raised
+
+
+def test_whole_numbers_do_not_overflow_in_silence():
+    header = fits.Header()
+    assert evaluate("square(10**10)", header) == 1e20
+    assert evaluate("prod([2**40, 2**40])", header) == 2.0**80
+    assert evaluate("cumsum([2**62, 2**62])[1]", header) == 2.0**63
+
+
+def test_arrays_stay_small():
+    with pytest.raises(HeaderError, match="too large"):
+        evaluate("array([[1.0]*200]).T + array([[1.0]*200])", fits.Header())

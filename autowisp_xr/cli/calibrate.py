@@ -92,13 +92,30 @@ def _calibrate(options: argparse.Namespace) -> int:
 
     files = find_files(options.raw_images)
     _check_names(files, options)
-    calibrate = Calibrator(**arguments)
+    seen: dict[str, str] = {}
+
+    class Once(Calibrator):
+        """Does not let one frame of a run replace another."""
+
+        def _output_names(self, headers: Any, params: Any) -> Any:
+            names = super()._output_names(headers, params)
+            for name in map(os.path.abspath, names.values()):
+                if name in seen:
+                    raise values.OptionError(
+                        f"{seen[name]} has been written to {name}; put {{RAWFNAME}} into "
+                        "--calibrated-fname"
+                    )
+            seen.update(dict.fromkeys(map(os.path.abspath, names.values()), file))
+            return names
+
+    calibrate = Once(**arguments)
     progress = Progress(len(files), "calibrated")
     failed: dict[str, str] = {}
     left_out: dict[str, str] = {}
+    file = ""
     for file in files:
         try:
-            reason = _unwanted(file, options.calibrate_only_if)
+            reason = _unwanted(file, options.calibrate_only_if, arguments)
             if reason:
                 left_out[file] = reason
                 progress.left_out(file, reason)
@@ -109,7 +126,8 @@ def _calibrate(options: argparse.Namespace) -> int:
             if options.debug:
                 raise
             expected = isinstance(error, AutowispError | OSError | ValueError) and str(error)
-            failed[file] = str(error) if expected else f"{type(error).__name__}: {error}"
+            reason = str(error) if expected else f"{type(error).__name__}: {error}"
+            failed[file] = values.in_options(reason)
             logging.getLogger("autowisp_xr").debug("%s", file, exc_info=True)
             progress.failed(file, failed[file])
     progress.end()
@@ -123,18 +141,20 @@ def _calibrate(options: argparse.Namespace) -> int:
     return 1 if failed or not done else 0
 
 
-def _unwanted(file: str, expression: str) -> str:
+def _unwanted(file: str, expression: str, arguments: Mapping[str, Any]) -> str:
     """Why a frame is not to be calibrated; empty if it is."""
     if expression.strip() == "True":
         return ""
-    from autowisp_xr.cards import parse_header
     from autowisp_xr.expressions import evaluate
-    from autowisp_xr.io.layout import read_layout
-    from autowisp_xr.io.names import raw_name
+    from autowisp_xr.image_calibration._channels import channel_slices
+    from autowisp_xr.image_calibration._raw import raw_headers
 
-    header = parse_header(read_layout(file).header)
-    wanted = evaluate(expression, header, names={"RAWFNAME": raw_name(file)})
-    return "" if wanted else f"{expression} is {wanted!r}"
+    channels = channel_slices(arguments["split_channels"])
+    for header in raw_headers(file, arguments["raw_hdu"], channels).values():
+        wanted = evaluate(expression, header)
+        if not wanted:
+            return f"{expression} is {wanted!r}"
+    return ""
 
 
 def _told(diagnostics: Mapping[Any, Any] | None) -> str:

@@ -9,7 +9,7 @@ from autowisp_xr.cli.options import add, add_common, add_output, add_step
 
 __all__ = ["MASTERS", "START_UTC", "add_options"]
 
-START_UTC = 'DATE_OBS + "T" + TIME_OBS'
+START_UTC = 'DATE_OBS if "T" in DATE_OBS else DATE_OBS + "T" + TIME_OBS'
 MASTERS = ("master_bias", "master_dark", "master_flat", "master_mask")
 
 

@@ -1,6 +1,7 @@
 """The program ``autowisp-xr``: its commands, and how it ends."""
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from autowisp_xr.cli import settings
 from autowisp_xr.cli.calibrate import add_calibrate
 from autowisp_xr.cli.night import add_demo, add_reduce
 from autowisp_xr.cli.stack import add_stack
+from autowisp_xr.cli.values import in_options
 
 __all__ = ["main"]
 
@@ -30,11 +32,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if settings.apply(options):
             # once more, with the files as defaults: what was said here goes before
             options = parser.parse_args(given)
-        return int(options.run(options))
+        status = int(options.run(options))
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # who reads what is printed has heard enough; nothing more may be flushed into the pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        print("autowisp-xr: interrupted", file=sys.stderr)
+        return 130
     except (AutowispError, OSError, ValueError) as error:
         if options.debug:
             raise
-        text = f"autowisp-xr: error: {error}"
+        text = f"autowisp-xr: error: {in_options(str(error))}"
         print(text.encode(errors="backslashreplace").decode(), file=sys.stderr)
         return 1
 

@@ -14,6 +14,8 @@ __all__ = ["apply"]
 _STEPS = ("calibrate", "stack", "flat")
 """Tables that a file may have, so that one file serves all steps."""
 
+_AREA = ("xmin", "xmax", "ymin", "ymax")
+
 _FILES = ("config_file", "extra_config_file")
 
 
@@ -49,7 +51,11 @@ def _read(file: str, parser: argparse.ArgumentParser, step: str) -> dict[str, An
             given = tomllib.load(opened)
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise OptionError(f"{file} is not valid TOML: {error}") from error
-    tables = {key: value for key, value in given.items() if isinstance(value, Mapping)}
+    tables = {
+        key: value
+        for key, value in given.items()
+        if isinstance(value, Mapping) and set(value) != set(_AREA)
+    }
     unknown = sorted(set(tables) - set(_STEPS))
     if unknown:
         raise OptionError(f"{file}: [{unknown[0]}] is not a step; steps are {', '.join(_STEPS)}")
@@ -115,6 +121,11 @@ def _value(action: argparse.Action, value: Any) -> Any:
 
 def _text(value: Any) -> str:
     """A value of TOML as it would stand on the command line."""
+    if isinstance(value, list) and all(isinstance(item, int | float) for item in value):
+        # an area, or a leak direction
+        return ",".join(map(str, value))
+    if isinstance(value, dict) and set(value) == set(_AREA):
+        return ",".join(str(value[name]) for name in _AREA)
     if isinstance(value, list | dict):
         raise OptionError(
             f"it takes one value, in the form that it has on the command line: {value!r}"

@@ -7,6 +7,7 @@ from typing import Any
 
 from autowisp_xr.cli.options import add, add_common, add_master, add_stacking, add_step
 from autowisp_xr.cli.reporting import reporting
+from autowisp_xr.cli.values import OptionError
 
 __all__ = ["add_stack", "master_name", "stacking_arguments"]
 
@@ -66,10 +67,20 @@ def master_name(template: str, header: Any, options: argparse.Namespace) -> str:
     home = options.project_home or os.getcwd()
     extra = {
         name.upper(): value if isinstance(value, int | float) else _text(value)
-        for name, value in vars(options).items()
-        if isinstance(value, str | int | float | tuple) and not name.startswith("_")
+        for name, value in stacking_arguments(options).items()
+        if isinstance(value, str | int | float | tuple) and name.upper() not in header
     }
     return fill_template(template, header, extra, {"PROJECT_HOME": home, "PROJHOME": home})
+
+
+def _flagged(name: str) -> str:
+    """What share of a master is flagged, in words; nothing where it is none."""
+    from autowisp_xr.io.planes import open_planes
+
+    if not os.path.exists(name):
+        return ""
+    share = float((open_planes([name])["mask"].values != 0).mean())
+    return f", {share:.2%} of its pixels flagged for too few values" if share else ""
 
 
 def _text(value: str | Sequence[Any]) -> str:
@@ -83,13 +94,17 @@ def _run(options: argparse.Namespace) -> int:
 
 def _stack(options: argparse.Namespace) -> int:
     from autowisp_xr.cards import parse_header
+    from autowisp_xr.errors import HeaderError
     from autowisp_xr.image_calibration import MasterMaker
     from autowisp_xr.io import find_files
-    from autowisp_xr.io.layout import read_layout
+    from autowisp_xr.io.layout import read_header
 
     files = find_files(options.calibrated_images)
-    first = parse_header(read_layout(files[0]).header)
-    name = master_name(options.stacked_master_fname, first, options)
+    first = parse_header(read_header(files[0]))
+    try:
+        name = master_name(options.stacked_master_fname, first, options)
+    except HeaderError as error:
+        raise OptionError(f"--stacked-master-fname: {error}") from error
     make = MasterMaker(**stacking_arguments(options))
     # the name is filled in, and would be once more
     literal = name.replace("{", "{{").replace("}", "}}")
@@ -98,7 +113,7 @@ def _stack(options: argparse.Namespace) -> int:
     average = options.average_func
     if success:
         how = average if isinstance(average, str) else f"quantile {average:g}"
-        print(f"{name}: {how} of {len(left)} frames")
+        print(f"{name}: {how} of {len(left)} frames{_flagged(name)}")
     else:
         print(
             f"no master: {len(left)} of {len(files)} frames are usable, --min-valid-frames is "

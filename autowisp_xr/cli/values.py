@@ -25,6 +25,7 @@ __all__ = [
     "expression",
     "flag_names",
     "hdus",
+    "in_options",
     "leak_directions",
     "number",
     "overscans",
@@ -37,11 +38,29 @@ __all__ = [
 
 T = TypeVar("T")
 
+# words with an underscore that are arguments of the classes, and options here
+_ARGUMENT = re.compile(
+    r"\b(exposure_start_utc|exposure_start_jd|exposure_seconds|min_valid_values|min_valid_frames"
+    r"|calibrated_fname|compress_calibrated)\b"
+)
+
 _AVERAGES: dict[str, str | float] = {"median": "median", "mean": "mean", "min": 0.0, "max": 1.0}
 
 _CHANNEL = re.compile(r"([^\W\d]\w*)\((\d+)(?:,(\d+))?;(\d+)(?:,(\d+))?\)")
 
 _NAMED = re.compile(r"([^\W\d]\w*):(.+)", re.DOTALL)
+
+
+def in_options(text: str) -> str:
+    """Text in which arguments of the classes have the names of their options.
+
+    Examples
+    --------
+    >>> in_options("choose another name, or allow_overwrite=True")
+    'choose another name, or --allow-overwrite'
+    """
+    text = text.replace("allow_overwrite=True", "--allow-overwrite")
+    return _ARGUMENT.sub(lambda match: f"--{match[0].replace('_', '-')}", text)
 
 
 class OptionError(AutowispError, ValueError, argparse.ArgumentTypeError):

@@ -16,7 +16,7 @@ __all__ = ["LONGEST", "OPERATORS", "attribute", "bounded", "check_shapes", "func
 LONGEST = 4096
 """Letters of an expression and of a text in it, elements of a list, bits of a whole number."""
 
-_LARGEST_ARRAY = 10_000_000
+_LARGEST_ARRAY = 10_000
 
 # "%99999d", "%*d", "%(NAME)99999d"
 _WIDE = re.compile(r"%(\([^)]*\))?[^a-zA-Z%]*(\*|\d{4})")
@@ -35,6 +35,9 @@ _NUMPY = """
     nanstd nansum nanvar percentile pi prod quantile rad2deg radians rint sign sin sinc sinh
     sort sqrt square std tan tanh trunc unique var where
 """
+
+# of whole numbers NumPy would keep 64 bits, and drop the others in silence
+_GROWING = "cumprod cumsum nancumprod nancumsum nanprod nansum prod square"
 
 _TEXT = """
     capitalize casefold center count endswith find index isalnum isalpha isascii isdecimal
@@ -61,6 +64,7 @@ _COLLECTION = frozenset(("count", "get", "index", "items", "keys", "values"))
 def functions() -> dict[str, Any]:
     """Functions and constants by name; where Python and NumPy share one, it is Python's."""
     table: dict[str, Any] = {name: getattr(np, name) for name in _NUMPY.split()}
+    table |= {name: _in_floats(table[name]) for name in _GROWING.split()}
     table |= {function.__name__: function for function in _PYTHON}
     return table | {"array": _array, "ln": np.log, "pow": _power, "round": _round, "sum": _sum}
 
@@ -146,6 +150,14 @@ def check_shapes(given: Collection[Any]) -> None:
     arrays = [value.shape for value in given if isinstance(value, np.ndarray)]
     if len(arrays) > 1 and math.prod(np.broadcast_shapes(*arrays)) > _LARGEST_ARRAY:
         raise ValueError(f"arrays of the shapes {arrays} are too large together")
+
+
+def _in_floats(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(values: Any, *given: Any, **named: Any) -> Any:
+        plain = isinstance(values, int | list | tuple)
+        return function(_array(values) if plain else values, *given, **named)
+
+    return call
 
 
 def _array(values: Any) -> Any:

@@ -30,6 +30,8 @@ def channel_slices(split_channels: Any) -> Channels:
         )
     channels: Channels = {}
     for name, given in split_channels.items():
+        if not isinstance(name, str | None):
+            raise CalibrationError(f"the name of a channel is a text or None, not {name!r}")
         pair = (given, given) if isinstance(given, slice) else given
         pair = tuple(pair) if isinstance(pair, tuple | list) else ()
         if len(pair) != 2 or not all(isinstance(part, slice) for part in pair):
@@ -56,7 +58,8 @@ def inside(channels: Channels, area: Region) -> Channels:
 
 def _moved(given: slice, offset: int, size: int, name: str | None) -> slice:
     start, step = given.start or 0, given.step or 1
-    reaches_the_end = given.stop is None or given.stop >= size
+    # where the frame, or the area as the original counts, ends
+    reaches_the_end = given.stop in (None, size) or given.stop >= offset + size
     if step < 1 or start < 0 or not reaches_the_end:
         raise CalibrationError(
             f"the channel {name!r} is every n-th pixel from a first one to the end of the frame, "
@@ -82,7 +85,8 @@ def by_channel(given: Any, channels: Channels, what: str) -> dict[str | None, An
                 f"{given!r}"
             )
         return {next(iter(channels)): given}
-    if len(channels) == len(given) == 1:
+    if len(channels) == len(given) == 1 and None in (*channels, *given):
+        # the only channel, which bears no name on one side
         return {next(iter(channels)): next(iter(given.values()))}
     missing = [name for name in channels if name not in given]
     if missing:

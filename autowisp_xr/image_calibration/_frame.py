@@ -1,6 +1,6 @@
 """One raw frame through the verbs of the package, as the classes define them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,25 +12,24 @@ from autowisp_xr.errors import CalibrationError, ImageMismatchError
 from autowisp_xr.image_calibration._masters import KINDS, as_dataset
 from autowisp_xr.image_calibration._raw import RawFrame
 from autowisp_xr.regions import ChannelSlice, Region
+from autowisp_xr.stats.floats import as_floats
 from autowisp_xr.transforms.calibration import calibrate
 
-__all__ = ["calibrate_frame", "overscan_correction"]
+__all__ = ["calibrate_frame", "measured_overscan"]
 
 
-def overscan_correction(frame: RawFrame, params: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Correction and variance, each (y, x) over the image area, of the overscan method.
+def measured_overscan(frame: RawFrame, params: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Correction and variance of the overscan method, (y, x), of the image area or of size one.
 
     The method sees the raw frame with the bias level subtracted, NaN where nothing was read.
     """
     overscans = params["overscans"]
     if overscans is None:
         return None
-    # of its own, so that a method may write into it
-    raw = frame.image.copy()
-    if params["bias_level_adu"]:
-        raw = raw - np.float64(params["bias_level_adu"])
+    # floats, and of its own: methods of users subtract and square, and may write into it
+    raw = frame.image.astype(np.float64) - params["bias_level_adu"]
     if frame.unread is not None:
-        raw = np.where(frame.unread, np.nan, raw)
+        raw[frame.unread] = np.nan
     area: Region = params["image_area"]
     more = {name: value for name, value in overscans.items() if name not in ("areas", "method")}
     found = overscans["method"](
@@ -42,19 +41,25 @@ def overscan_correction(frame: RawFrame, params: Mapping[str, Any]) -> dict[str,
         **more,
     )
     shape = (area.ymax - area.ymin, area.xmax - area.xmin)
+    method = f"the overscan method {_named(overscans['method'])}"
     planes = {}
     for name in ("correction", "variance"):
-        try:
-            planes[name] = np.broadcast_to(np.asarray(found[name], np.float64), shape)
-        except KeyError:
+        if not isinstance(found, Mapping) or name not in found:
             raise CalibrationError(
-                f"the overscan method {overscans['method']!r} gave no {name!r}, but {list(found)}"
-            ) from None
+                f"{method} gave {found!r}, not a mapping of 'correction' and 'variance'"
+            )
+        try:
+            planes[name] = np.atleast_2d(as_floats(found[name]))
+            np.broadcast_to(planes[name], shape)
         except ValueError:
             raise ImageMismatchError(
-                f"the overscan method {overscans['method']!r} gave a {name} of the shape "
-                f"{np.shape(found[name])}, the image area has {shape}"
+                f"{method} gave a {name} of the shape {np.shape(found[name])}, the image area has "
+                f"{shape}"
             ) from None
+    unknown = ~np.isfinite(planes["correction"])
+    sound = np.isfinite(planes["variance"]) & (planes["variance"] >= 0)
+    if not (sound | unknown).all():
+        raise CalibrationError(f"{method} gave a variance that is negative or not finite")
     return planes
 
 
@@ -81,12 +86,18 @@ def calibrate_frame(
     )
     level: Any = False
     if overscan is not None:
+        # the frame's own, not shared with others; what is of size one does not vary
+        correction, variance = np.broadcast_arrays(overscan["correction"], overscan["variance"])
+        dims = ("frame", "y", "x")
         level = xr.Dataset(
+            {"image": (dims, correction[None]), "variance": (dims, variance[None])},
             {
-                "image": (("y", "x"), overscan["correction"]),
-                "variance": (("y", "x"), overscan["variance"]),
+                dim: first + np.arange(size)
+                for dim, first, size in zip(
+                    "yx", (area.ymin, area.xmin), correction.shape, strict=True
+                )
+                if size > 1
             },
-            {"y": np.arange(area.ymin, area.ymax), "x": np.arange(area.xmin, area.xmax)},
         )
     calibrated = calibrate(
         raw,
@@ -100,11 +111,16 @@ def calibrate_frame(
         dtype="float64",
     )
     chosen = {kind: params[kind]["filenames"] for kind in (*KINDS, "masks") if params[kind]}
-    files = [file for names in chosen.values() for file in _flat(names.values())]
-    options = {"overscan": repr(params["overscans"]), **chosen}
+    files = [file for kind in chosen for file in params[kind]["files"]]
+    overscans = params["overscans"]
+    how = overscans and {**overscans, "method": _named(overscans["method"])}
+    options = {"overscan": how, **chosen}
     return provenance.record(calibrated, "Calibrator", options, files=files)
 
 
-def _flat(names: Iterable[str | list[str]]) -> Iterator[str]:
-    for name in names:
-        yield from [name] if isinstance(name, str) else name
+def _named(method: Any) -> str:
+    """What an overscan method is called, without the address of an object."""
+    if hasattr(method, "__qualname__"):
+        return str(method.__qualname__)
+    plain = repr(method) == object.__repr__(method)
+    return type(method).__qualname__ if plain else repr(method)

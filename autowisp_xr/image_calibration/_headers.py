@@ -1,6 +1,8 @@
 """Header of a calibrated frame: when it was exposed, and how it was calibrated."""
 
 import hashlib
+import math
+import warnings
 from collections.abc import Mapping
 from importlib.metadata import version
 from numbers import Real
@@ -10,9 +12,8 @@ from typing import Any
 from astropy.io import fits
 from astropy.time import Time
 
-from autowisp_xr import provenance
 from autowisp_xr.cards import ascii_text
-from autowisp_xr.errors import HeaderError
+from autowisp_xr.errors import AutowispWarning, HeaderError
 from autowisp_xr.expressions import evaluate
 from autowisp_xr.image_calibration._channels import Slices
 from autowisp_xr.image_calibration._masters import KINDS
@@ -73,12 +74,20 @@ def _start(header: fits.Header, params: Mapping[str, Any]) -> float | None:
     if utc is not None:
         text = _value("exposure_start_utc", utc, header, str, "a date and time as text")
         try:
-            return float(Time(text, scale="utc").jd)
+            start = float(Time(text, scale="utc").jd)
         except ValueError:
             raise HeaderError(
                 f"exposure_start_utc, {utc!r}, gives {text!r}, which is no time such as "
                 "2024-03-01T01:02:03.5"
             ) from None
+        if ":" not in text:
+            warnings.warn(
+                f"exposure_start_utc, {utc!r}, gives the date {text} without a time of day, which "
+                "is taken for midnight",
+                AutowispWarning,
+                stacklevel=4,
+            )
+        return start
     if jd is not None:
         return float(_value("exposure_start_jd", jd, header, Real, "a Julian date"))
     return None
@@ -86,8 +95,11 @@ def _start(header: fits.Header, params: Mapping[str, Any]) -> float | None:
 
 def _value(name: str, expression: Any, header: fits.Header, kind: Any, expected: str) -> Any:
     """Value of an expression over a header, or of a number that stands for itself."""
-    value = evaluate(expression if isinstance(expression, str) else repr(expression), header)
-    if not isinstance(value, kind):
+    try:
+        value = evaluate(expression, header) if isinstance(expression, str) else expression
+    except HeaderError as error:
+        raise HeaderError(f"{name}: {error}") from None
+    if not isinstance(value, kind) or (isinstance(value, Real) and not math.isfinite(value)):
         raise HeaderError(f"{name}, {expression!r}, gives {value!r}, not {expected}")
     return value
 
@@ -108,16 +120,18 @@ def document_calibration(header: fits.Header, params: Mapping[str, Any]) -> None
         master = params[kind]
         if master is None:
             continue
-        names = master["filenames"]
-        by_card = {ascii_text(str(name)): file for name, file in names.items()}
-        file = by_card.get(str(channel)) or next(iter(by_card.values()))
+        names = {ascii_text(str(name)): name for name in master["filenames"]}
+        name = names.get(str(channel), next(iter(names.values())))
+        file, digest = master["filenames"][name], master["sha1"][name]
         header[f"M{kind.upper()}FNM"] = (ascii_text(file), f"Master {kind} used")
-        header[f"M{kind.upper()}SHA"] = (provenance.sha1_of(file), f"SHA-1 of the master {kind}")
+        header[f"M{kind.upper()}SHA"] = (digest, f"SHA-1 of the master {kind}")
     overscans = params["overscans"]
     if overscans is not None:
         for number, given in enumerate(overscans["areas"]):
             header[f"OVRSCN{number:02d}"] = (str(Region.parse(given)), "Overscan region")
-        overscans["method"].document_in_fits_header(header)
+        document = getattr(overscans["method"], "document_in_fits_header", None)
+        if document is not None:
+            document(header)
     header["IMAGAREA"] = (str(params["image_area"]), "Image region in raw frame")
     header["CALBGAIN"] = (params["gain"], "Electrons/ADU assumed during calib")
     header["BUNIT"] = ("adu", "Unit of the image")

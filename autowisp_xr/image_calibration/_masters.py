@@ -1,22 +1,34 @@
 """Masters as the classes hold them: files a channel, assembled on the detector."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from os import PathLike, fspath
 from typing import Any, ClassVar
 
 import numpy as np
 import xarray as xr
+from astropy.io import fits
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.errors import CalibrationError, ImageMismatchError
 from autowisp_xr.image_calibration._channels import Channels, by_channel, inside
 from autowisp_xr.image_calibration.mask_utilities import combine_masks
+from autowisp_xr.io.hdus import plain_header
 from autowisp_xr.io.planes import open_planes
 from autowisp_xr.regions import ChannelSlice, Region
 
-__all__ = ["KINDS", "LoadedMasks", "LoadedMaster", "as_dataset"]
+__all__ = ["KINDS", "UNSET", "LoadedMaster", "as_dataset", "load_masters"]
 
 KINDS = ("bias", "dark", "flat")
+
+
+class _Unset:
+    """In place of an argument that was not given, where None means something."""
+
+    def __repr__(self) -> str:
+        return "<as it was>"
+
+
+UNSET: Any = _Unset()
 
 
 class _ByChannel:
@@ -33,6 +45,7 @@ class _ByChannel:
         self.what = what
         self._given = given
         parts = given.values() if isinstance(given, Mapping) else [given]
+        self._files: dict[str, dict[str, Any]] = {}
         self._planes = {repr(part): read(part) for part in parts}
         self._assembled: tuple[Any, dict[str, Any]] | None = None
 
@@ -45,7 +58,8 @@ class _ByChannel:
 
         Returns
         -------
-        ``filenames`` by channel, and the planes by name, each (y, x).
+        ``filenames`` by channel, the planes by name, each (y, x), and what the history says of
+        the ``files``.
 
         Raises
         ------
@@ -55,10 +69,13 @@ class _ByChannel:
             Where a file has not the shape of its channel, naming it and both.
         """
         place = (shape, repr(channels))
-        if self._assembled is None or self._assembled[0] != place:
+        found = self._assembled
+        if found is None or found[0] != place:
             whole = dict(zip(self.names, self._assemble(channels, shape), strict=True))
-            self._assembled = (place, {"filenames": self.filenames(channels), **whole})
-        return self._assembled[1]
+            names = self.filenames(channels)
+            found = (place, {"filenames": names, **whole, **self._described(names)})
+            self._assembled = found
+        return found[1]
 
     def as_configured(self, channels: Channels, area: Any) -> dict[str, Any]:
         """The same in ``area``, or in the smallest frame that holds all pixels."""
@@ -75,6 +92,10 @@ class _ByChannel:
         ]
         height, width = np.max(ends, axis=0).tolist()
         return self.assembled(channels, (height, width))
+
+    def _described(self, filenames: Mapping[str | None, Any]) -> dict[str, Any]:
+        """What is known of the files since they were read."""
+        return {"files": [self._files[file] for file in _flat(filenames.values())]}
 
     def _chosen(self, channels: Channels) -> dict[str | None, tuple[Any, ...]]:
         given = by_channel(self._given, channels, f"the {self.what}")
@@ -93,7 +114,14 @@ class _ByChannel:
         if len(chosen) == 1 and next(iter(chosen.values()))[0].shape == shape:
             return next(iter(chosen.values()))
         whole = tuple(np.zeros(shape, dtype) for dtype in self.dtypes)
+        taken = np.zeros(shape, bool)
         for name, planes in chosen.items():
+            if taken[channels[name]].any():
+                raise CalibrationError(
+                    f"the channel {name!r} shares pixels with another, which cannot have a "
+                    f"{self.what} each; calibrate them one after the other"
+                )
+            taken[channels[name]] = True
             for target, plane in zip(whole, planes, strict=True):
                 target[channels[name]] = plane
         return whole
@@ -109,11 +137,35 @@ class LoadedMaster(_ByChannel):
     dtypes = ("f8", "f8", "u1")
 
     def __init__(self, kind: str, given: Any) -> None:
-        super().__init__(f"master {kind}", given, lambda file: _read(_name(file, kind)))
+        self.headers: dict[str, fits.Header] = {}
+        """Of each file."""
+        self.warned: set[str] = set()
+        """What has been said about it."""
+        self._sha1: dict[str, str] = {}
+        super().__init__(f"master {kind}", given, self._read)
+
+    def _read(self, file: Any) -> tuple[Any, Any, Any]:
+        if not isinstance(file, str | PathLike):
+            raise CalibrationError(
+                f"the {self.what} is the name of a file, or {{channel: file}}, not {file!r}"
+            )
+        path = fspath(file)
+        self._files[path] = provenance.file_entry(path)
+        self._sha1[path] = provenance.sha1_of(path)
+        ds = open_planes([path], dtype="float64")
+        self.headers[path] = plain_header(str(ds["header"].values[0]))
+        image = ds["image"].values[0, 0]
+        variance = ds["variance"].values[0, 0] if "variance" in ds else np.zeros_like(image)
+        mask = ds["mask"].values[0, 0] if "mask" in ds else np.zeros(image.shape, np.uint8)
+        return image, variance, mask
 
     def filenames(self, channels: Channels) -> dict[str | None, Any]:
         """File of each channel."""
         return {name: fspath(file) for name, file in super().filenames(channels).items()}
+
+    def _described(self, filenames: Mapping[str | None, Any]) -> dict[str, Any]:
+        sha1 = {name: self._sha1[file] for name, file in filenames.items()}
+        return {**super()._described(filenames), "sha1": sha1}
 
 
 class LoadedMasks(_ByChannel):
@@ -123,19 +175,21 @@ class LoadedMasks(_ByChannel):
     dtypes = ("u1",)
 
     def __init__(self, given: Any) -> None:
-        super().__init__("mask", given, lambda part: (combine_masks(_listed(part)),))
+        super().__init__("mask", given, self._read)
+
+    def _read(self, part: Any) -> tuple[Any]:
+        files = _listed(part)
+        self._files |= {file: provenance.file_entry(file) for file in files}
+        return (combine_masks(files),)
 
     def filenames(self, channels: Channels) -> dict[str | None, Any]:
         """Lists of files of each channel."""
         return {name: _listed(part) for name, part in super().filenames(channels).items()}
 
 
-def _name(file: Any, kind: str) -> str:
-    if not isinstance(file, str | PathLike):
-        raise CalibrationError(
-            f"the master {kind} is the name of a file, or {{channel: file}}, not {file!r}"
-        )
-    return fspath(file)
+def _flat(names: Iterable[str | list[str]]) -> Iterator[str]:
+    for name in names:
+        yield from [name] if isinstance(name, str) else name
 
 
 def _listed(part: Any) -> list[str]:
@@ -145,6 +199,17 @@ def _listed(part: Any) -> list[str]:
             f"masks are a file, a list of files, or {{channel: file or list}}, not {part!r}"
         )
     return [fspath(file) for file in files]
+
+
+def load_masters(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Masters and masks of the files that are named; None for none; UNSET is passed over."""
+    loaded: dict[str, Any] = {}
+    for name, files in given.items():
+        if files is None:
+            loaded[name] = None
+        elif files is not UNSET:
+            loaded[name] = LoadedMasks(files) if name == "masks" else LoadedMaster(name, files)
+    return loaded
 
 
 def plane_shape(slices: tuple[slice, slice], shape: tuple[int, int]) -> tuple[int, int]:
@@ -167,13 +232,4 @@ def as_dataset(master: dict[str, Any], kind: str, y: int, x: int) -> xr.Dataset:
     coords = schema.place({schema.MONO: ChannelSlice()}, height, width, y, x)
     ds = xr.Dataset({name: (dims, master[key][None]) for name, key in names.items()}, coords)
     ds = schema.with_attributes(ds, "1" if kind == "flat" else "adu")
-    files = list(master["filenames"].values())
-    return provenance.record(ds, "open_planes", source=xr.Dataset(), files=files)
-
-
-def _read(file: str) -> tuple[Any, Any, Any]:
-    ds = open_planes([file], dtype="float64")
-    image = ds["image"].values[0, 0]
-    variance = ds["variance"].values[0, 0] if "variance" in ds else np.zeros_like(image)
-    mask = ds["mask"].values[0, 0] if "mask" in ds else np.zeros(image.shape, np.uint8)
-    return image, variance, mask
+    return provenance.record(ds, "open_planes", source=xr.Dataset(), files=master["files"])

@@ -13,7 +13,8 @@ from autowisp_xr import provenance
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.image_calibration._channels import Channels
 from autowisp_xr.io.names import fill_template
-from autowisp_xr.io.write import check_name, write_product
+from autowisp_xr.io.outputs import check_name
+from autowisp_xr.io.write import Product, write_products
 
 __all__ = ["check_output", "diagnostics", "output_name", "output_names", "write_channels"]
 
@@ -76,32 +77,34 @@ def write_channels(
     names: Mapping[str | None, str],
     params: Mapping[str, Any],
 ) -> None:
-    """Write each channel of a calibrated frame to its file: image, error, mask."""
+    """Write each channel of a calibrated frame to its file, all or none: image, error, mask."""
     records = provenance.history(provenance.with_hashes(ds))
     image, mask = ds["image"].values[0, 0], ds["mask"].values[0, 0]
     error = np.sqrt(ds["variance"].values[0, 0])
-    for name, slices in channels.items():
-        write_product(
-            names[name],
-            headers[name],
-            records,
-            *(plane[slices] for plane in (image, error, mask)),
-            overwrite=params["allow_overwrite"],
-            compress=params["compress_calibrated"],
-        )
+    products = [
+        Product(names[name], headers[name], image[slices], error[slices], mask[slices])
+        for name, slices in channels.items()
+    ]
+    write_products(
+        products,
+        records,
+        overwrite=params["allow_overwrite"],
+        compress=params["compress_calibrated"],
+    )
 
 
 def diagnostics(
-    ds: xr.Dataset, channels: Channels, quantiles: Sequence[float]
+    ds: xr.Dataset, channels: Channels, quantiles: float | Sequence[float]
 ) -> dict[str | None, list[tuple[str, float]]]:
     """Quantiles of the pixels without any flag, by channel; none for one without such pixels."""
     found = {}
+    chosen: list[float] = np.atleast_1d(quantiles).tolist()
     for name, slices in channels.items():
         image, mask = (ds[plane].values[0, 0][slices] for plane in ("image", "mask"))
         clean = image[mask == 0]
         if clean.size:
-            values = np.quantile(clean, list(quantiles)).tolist()
-            labels = [f"pixel_q{_decimals(q)}" for q in quantiles]
+            values = np.quantile(clean, chosen).tolist()
+            labels = [f"pixel_q{_decimals(q)}" for q in chosen]
             found[name] = list(zip(labels, values, strict=True))
     return found
 

@@ -6,16 +6,20 @@ from collections.abc import Collection, Iterator, Mapping
 from numbers import Real
 from typing import Any
 
+import numpy as np
+
 from autowisp_xr.cards import value_of
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.image_calibration._channels import channel_slices, inside
-from autowisp_xr.image_calibration._masters import KINDS
+from autowisp_xr.image_calibration._masters import KINDS, UNSET
 from autowisp_xr.image_calibration._raw import RawFrame
+from autowisp_xr.image_calibration._suspicions import warn_of_strange
 from autowisp_xr.io.spellings import Spellings
 from autowisp_xr.io.values import first_number
+from autowisp_xr.io.write import quantize_level
 from autowisp_xr.regions import Region
 
-__all__ = ["DEFAULTS", "check_names", "normalised", "settled"]
+__all__ = ["DEFAULTS", "UNSET", "check_names", "normalised", "settled"]
 
 DEFAULTS: dict[str, Any] = {
     "allow_overwrite": False,
@@ -82,16 +86,24 @@ def active_overscans(given: Any) -> dict[str, Any] | None:
         raise CalibrationError(
             f'overscans is None or {{"areas": [...], "method": ...}}, not {given!r}'
         )
-    areas, method = given.get("areas"), given.get("method")
+    if not {"areas", "method"} <= set(given):
+        raise CalibrationError(
+            f"overscans has the entries 'areas' and 'method', not {', '.join(map(repr, given))}; "
+            "None is for no overscan"
+        )
+    areas, method = given["areas"], given["method"]
     if areas is None or method is None:
         return None
     if isinstance(areas, Mapping):
         areas = [areas]
-    return {
-        **given,
-        "areas": list(areas),
-        "method": method() if isinstance(method, type) else method,
-    }
+    if isinstance(method, type):
+        method = method()
+    if not callable(method):
+        raise CalibrationError(
+            "the method of overscans is an object such as overscan_methods.Median(), not "
+            f"{method!r}"
+        )
+    return {**given, "areas": list(areas), "method": method}
 
 
 def settled(params: Mapping[str, Any], frame: RawFrame) -> dict[str, Any]:
@@ -114,13 +126,18 @@ def settled(params: Mapping[str, Any], frame: RawFrame) -> dict[str, Any]:
     channels = found["channels"] = inside(channel_slices(params["split_channels"]), area)
     found["overscans"] = active_overscans(params["overscans"])
     if params["gain"] is None:
-        found["gain"] = _gain_of(header, frame.path)
+        gains = {name: _gain_of(own, frame.path) for name, own in frame.headers.items()}
+        found["gain"] = _agreed("gain", gains, frame.path)
     if params["saturation_threshold"] is None:
-        found["saturation_threshold"] = _saturation_of(header, params["bias_level_adu"])
+        level = params["bias_level_adu"]
+        limits = {name: _saturation_of(own, level) for name, own in frame.headers.items()}
+        found["saturation_threshold"] = _agreed("saturation_threshold", limits, frame.path)
     shape = (area.ymax - area.ymin, area.xmax - area.xmin)
     for name in (*KINDS, "masks"):
         loaded = params[name]
         found[name] = None if loaded is None else loaded.assembled(channels, shape)
+        if loaded is not None and name in KINDS:
+            warn_of_strange(loaded, name, found[name], area, header)
     return found
 
 
@@ -130,14 +147,14 @@ def _check_values(params: Mapping[str, Any]) -> None:
         may_be_none = name in ("gain", "saturation_threshold")
         if not (isinstance(value, Real) or (value is None and may_be_none)):
             raise CalibrationError(f"{name} is a number, not {value!r}")
-    for quantile in params["diagnostic_quantiles"] or ():
+    quantiles = params["diagnostic_quantiles"]
+    for quantile in () if quantiles is None else np.atleast_1d(quantiles).tolist():
         if not (isinstance(quantile, Real) and 0 <= float(quantile) <= 1):
             raise CalibrationError(f"diagnostic_quantiles go from 0 to 1, {quantile!r} does not")
-    compress = params["compress_calibrated"]
-    if compress and not (isinstance(compress, Real) and float(compress) > 0):
-        raise CalibrationError(
-            f"compress_calibrated is None, True or a positive number, not {compress!r}"
-        )
+    try:
+        quantize_level(params["compress_calibrated"])
+    except ValueError as error:
+        raise CalibrationError(f"compress_calibrated: {error}") from error
 
 
 def _gain_of(header: Any, path: str) -> float:
@@ -149,6 +166,16 @@ def _gain_of(header: Any, path: str) -> float:
             f"{path}: gain=None takes the gain from the header, whose GAIN is {gain!r}; give "
             "gain=... in electrons per ADU"
         ) from None
+
+
+def _agreed(name: str, values: Mapping[str | None, Any], path: str) -> Any:
+    """The value that the headers of all channels give."""
+    if len(set(values.values())) > 1:
+        raise CalibrationError(
+            f"{path}: the headers of the channels give {name} as {dict(values)}; calibrate one "
+            f"channel at a time, or give {name}"
+        )
+    return next(iter(values.values()))
 
 
 def _saturation_of(header: Any, bias_level: float) -> float | None:

@@ -13,10 +13,11 @@ from autowisp_xr.cards import ascii_text, value_of, without_remarks
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.image_calibration._channels import Channels
 from autowisp_xr.io.hdus import plain_header
+from autowisp_xr.io.layout import read_header
 from autowisp_xr.io.names import raw_name
 from autowisp_xr.io.planes import open_planes
 
-__all__ = ["RawFrame", "read_raw"]
+__all__ = ["RawFrame", "raw_headers", "read_raw"]
 
 
 @dataclass(frozen=True)
@@ -52,28 +53,50 @@ def read_raw(
     The header is that of the first image in the file, under that of the HDU that was chosen.
     """
     path = fspath(path)
-    chosen = raw_hdu.values() if isinstance(raw_hdu, Mapping) else [raw_hdu]
-    for number in chosen:
+    headers = raw_headers(path, raw_hdu, channels)
+    if not isinstance(raw_hdu, Mapping):
+        image = open_planes([path], hdu=raw_hdu)["image"].values[0, 0]
+        return RawFrame(path, image, None, headers)
+    images = {
+        name: open_planes([path], hdu=number)["image"].values[0, 0]
+        for name, number in _hdu_of(raw_hdu, channels).items()
+    }
+    image, unread = _interleaved(images, channels)
+    return RawFrame(path, image, unread if unread.any() else None, headers)
+
+
+def raw_headers(
+    path: str, raw_hdu: int | Mapping[str, int] | None, channels: Channels
+) -> dict[str | None, fits.Header]:
+    """Headers of the channels of a raw frame; see :func:`read_raw`."""
+    first = plain_header(read_header(path))
+    headers = {}
+    for name, number in _hdu_of(raw_hdu, channels).items():
+        header = first.copy()
+        if number is not None:
+            header = _under(first, plain_header(read_header(path, number)))
+        header["RAWFNAME"] = (ascii_text(raw_name(path)), "Name of the raw file")
+        headers[name] = header
+    return headers
+
+
+def _hdu_of(
+    raw_hdu: int | Mapping[str, int] | None, channels: Channels
+) -> dict[str | None, int | None]:
+    """Number of the HDU of each channel."""
+    numbers = raw_hdu if isinstance(raw_hdu, Mapping) else dict.fromkeys(channels, raw_hdu)
+    missing = [name for name in channels if name not in numbers]
+    if missing:
+        raise CalibrationError(
+            f"raw_hdu has the channels {list(numbers)}, there is no HDU for {missing}"
+        )
+    chosen: dict[str | None, int | None] = {name: numbers[name] for name in channels}  # type: ignore[index]
+    for number in chosen.values():
         if number is not None and not isinstance(number, Integral):
             raise CalibrationError(
                 f"raw_hdu is None, the number of an HDU, or {{channel: number}}, not {raw_hdu!r}"
             )
-    first = _header(open_planes([path]))
-    if not isinstance(raw_hdu, Mapping):
-        ds = open_planes([path], hdu=raw_hdu)
-        own = first if raw_hdu is None else _under(first, _header(ds))
-        headers = dict.fromkeys(channels, _named(own, path))
-        return RawFrame(path, ds["image"].values[0, 0], None, headers)
-    missing = [name for name in channels if name not in raw_hdu]
-    if missing:
-        raise CalibrationError(
-            f"raw_hdu has the channels {list(raw_hdu)}, there is no HDU for {missing}"
-        )
-    parts = {name: open_planes([path], hdu=raw_hdu[name]) for name in channels}  # type: ignore[index]
-    images = {name: ds["image"].values[0, 0] for name, ds in parts.items()}
-    image, unread = _interleaved(images, channels)
-    headers = {name: _named(_under(first, _header(ds)), path) for name, ds in parts.items()}
-    return RawFrame(path, image, unread if unread.any() else None, headers)
+    return chosen
 
 
 def _interleaved(images: Mapping[str | None, Any], channels: Channels) -> tuple[Any, Any]:
@@ -99,10 +122,6 @@ def _interleaved(images: Mapping[str | None, Any], channels: Channels) -> tuple[
     return image, unread
 
 
-def _header(ds: Any) -> fits.Header:
-    return plain_header(str(ds["header"].values[0]))
-
-
 def _under(first: fits.Header, own: fits.Header) -> fits.Header:
     """The first header, with the cards of another in place of its own."""
     merged = first.copy()
@@ -115,9 +134,3 @@ def _under(first: fits.Header, own: fits.Header) -> fits.Header:
             elif card.keyword and value_of(own, card.keyword) is not None:
                 merged[card.keyword] = (card.value, card.comment)
     return merged
-
-
-def _named(header: fits.Header, path: str) -> fits.Header:
-    named = header.copy()
-    named["RAWFNAME"] = (ascii_text(raw_name(path)), "Name of the raw file")
-    return named

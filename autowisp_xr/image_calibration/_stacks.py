@@ -1,22 +1,32 @@
 """What ``MasterMaker`` asks of its frames, and says in the header of a master."""
 
-import tempfile
+import warnings
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from astropy.io import fits
 
+from autowisp_xr import provenance, schema
 from autowisp_xr.cards import ascii_text, parse_header, value_of
-from autowisp_xr.errors import ImageMismatchError
+from autowisp_xr.errors import AutowispWarning, ImageMismatchError
 from autowisp_xr.flags import as_flag
+from autowisp_xr.io.spool import Spool
+from autowisp_xr.io.write import quantize_level
 from autowisp_xr.options import SigmaClip, upper_and_lower
-from autowisp_xr.schema import DIMS
 from autowisp_xr.stats.averages import average_named, quantile_of
+from autowisp_xr.stats.floats import as_floats
 
-__all__ = ["as_sigma_clip", "check_alike", "check_options", "document_stack", "prepared"]
+__all__ = [
+    "as_sigma_clip",
+    "check_alike",
+    "check_options",
+    "document_stack",
+    "prepared",
+    "warn_of_few",
+]
 
 
 def as_sigma_clip(outlier_threshold: float | Sequence[float], max_iter: float | None) -> SigmaClip:
@@ -27,14 +37,27 @@ def as_sigma_clip(outlier_threshold: float | Sequence[float], max_iter: float | 
     return SigmaClip(upper_and_lower(outlier_threshold), max_iter=rounds)
 
 
-def check_options(options: Mapping[str, Any]) -> None:
+def check_options(options: Mapping[str, Any], compress: Any = None) -> None:
     """Raise ValueError for options of a stack that no frames could go with."""
+    quantize_level(compress)
     as_sigma_clip(options["outlier_threshold"], options["max_iter"])
     quantile_of(average_named(options["average_func"]))
     as_flag(options["exclude_mask"] or ())
     for name in ("min_valid_frames", "min_valid_values"):
-        if not isinstance(options[name], Real):
-            raise ValueError(f"{name} is a number, not {options[name]!r}")
+        if not isinstance(options[name], Integral):
+            raise ValueError(f"{name} is a whole number, not {options[name]!r}")
+
+
+def warn_of_few(number: int, options: Mapping[str, Any]) -> None:
+    """Warn if no pixel of a stack of so many frames can have enough values."""
+    least = options["min_valid_values"]
+    if number < least:
+        warnings.warn(
+            f"min_valid_values is {least}, more than the {number} frames: every pixel of the "
+            "master is flagged BAD",
+            AutowispWarning,
+            stacklevel=4,
+        )
 
 
 def check_alike(frames: xr.Dataset) -> None:
@@ -54,31 +77,30 @@ def check_alike(frames: xr.Dataset) -> None:
 def prepared(frames: xr.Dataset, prepare: Callable[[Any], Any]) -> tuple[xr.Dataset, list[str]]:
     """Frames as a hook returns them, and the files for which it returned None.
 
-    They rest in a temporary file, so that memory holds one at a time.
+    They wait in a temporary file, so that memory holds one at a time.
     """
     paths = [str(path) for path in frames["path"].values]
     shape = (frames.sizes["y"], frames.sizes["x"])
     kept = []
-    with tempfile.TemporaryFile() as spool:
-        for number, path in enumerate(paths):
-            image = prepare(frames["image"][number, 0].values)
-            if image is None:
-                continue
-            image = np.ascontiguousarray(image, np.float64)
-            if image.shape != shape:
-                raise ImageMismatchError(
-                    f"prepare_for_stacking made of {path}, of the shape {shape} (rows, columns), "
-                    f"an array of the shape {image.shape}"
-                )
-            spool.write(image.data)
-            kept.append(number)
-        spool.flush()
-        discarded = [path for number, path in enumerate(paths) if number not in kept]
-        images = frames["image"].isel(frame=kept)
-        if kept:
-            stored = np.memmap(spool, np.float64, mode="r", shape=(len(kept), 1, *shape))
-            images = images.copy(data=stored)
-    return frames.isel(frame=kept).assign(image=images.variable.transpose(*DIMS)), discarded
+    spool = Spool(shape)
+    for number, path in enumerate(paths):
+        image = prepare(frames["image"][number, 0].values)
+        if image is None:
+            continue
+        image = as_floats(image)
+        if image.shape != shape:
+            raise ImageMismatchError(
+                f"prepare_for_stacking made of {path}, of the shape {shape} (rows, columns), an "
+                f"array of the shape {image.shape}"
+            )
+        spool.append(image)
+        kept.append(number)
+    discarded = [path for number, path in enumerate(paths) if number not in kept]
+    chosen = frames.isel(frame=kept)
+    if kept:
+        chosen = schema.with_attributes(chosen.assign(image=spool.variable()), "adu")
+    by = getattr(prepare, "__qualname__", type(prepare).__qualname__)
+    return provenance.record(chosen, "prepare_for_stacking", {"by": by}, source=frames), discarded
 
 
 def document_stack(header: fits.Header, files: Sequence[Any], options: Mapping[str, Any]) -> None:
@@ -100,6 +122,7 @@ def document_stack(header: fits.Header, files: Sequence[Any], options: Mapping[s
     excluded = options["exclude_mask"] or ()
     names = [excluded] if isinstance(excluded, str) else list(map(str, excluded))
     header["XCLUDMSK"] = (",".join(names), "Flags that exclude a pixel")
-    kind = value_of(header, "IMAGETYP")
-    header["IMAGETYP"] = (f"master{kind or ''}", "Type of image")
+    kind = str(value_of(header, "IMAGETYP") or "")
+    # a master of masters is one
+    header["IMAGETYP"] = (f"master{kind.removeprefix('master')}", "Type of image")
     header["BUNIT"] = header.get("BUNIT", "adu")

@@ -1,5 +1,6 @@
 """``Calibrator``: raw file in, calibrated files out."""
 
+import copy
 from collections.abc import Mapping
 from os import PathLike
 from typing import Any, ClassVar
@@ -11,17 +12,15 @@ from autowisp_xr.cards import set_cards
 from autowisp_xr.errors import ImageMismatchError
 from autowisp_xr.image_calibration import _headers
 from autowisp_xr.image_calibration._channels import channel_slices
-from autowisp_xr.image_calibration._frame import calibrate_frame, overscan_correction
-from autowisp_xr.image_calibration._masters import KINDS, LoadedMasks, LoadedMaster
+from autowisp_xr.image_calibration._frame import calibrate_frame, measured_overscan
+from autowisp_xr.image_calibration._masters import KINDS, load_masters
 from autowisp_xr.image_calibration._outputs import diagnostics, output_names, write_channels
-from autowisp_xr.image_calibration._parameters import DEFAULTS, normalised, settled
+from autowisp_xr.image_calibration._parameters import DEFAULTS, UNSET, normalised, settled
 from autowisp_xr.image_calibration._raw import read_raw
 from autowisp_xr.kernels.calibrate import transferred
 from autowisp_xr.regions import Region
 
 __all__ = ["Calibrator"]
-
-_UNSET: Any = object()
 
 
 class Calibrator:
@@ -126,12 +125,12 @@ class Calibrator:
             {"saturation_threshold": saturation_threshold, **configuration}, defaults=DEFAULTS
         )
         masters = {name: given.pop(name) for name in (*KINDS, "masks") if name in given}
-        self.configuration = {**DEFAULTS, **given}
+        self.configuration = copy.deepcopy({**DEFAULTS, **self.default_configuration}) | given
         self._masters: dict[str, Any] = dict.fromkeys((*KINDS, "masks"))
         self.set_masters(**masters)
 
     def set_masters(
-        self, *, bias: Any = _UNSET, dark: Any = _UNSET, flat: Any = _UNSET, masks: Any = _UNSET
+        self, *, bias: Any = UNSET, dark: Any = UNSET, flat: Any = UNSET, masks: Any = UNSET
     ) -> None:
         """Choose masters for the frames to come; one that is not named stays as it was.
 
@@ -150,7 +149,7 @@ class Calibrator:
             For a channel without a file, or what is no name of a file.
         """
         given = {"bias": bias, "dark": dark, "flat": flat, "masks": masks}
-        loaded = _loaded(given)
+        loaded = load_masters(given)
         channels = channel_slices(self.configuration["split_channels"])
         for master in loaded.values():
             if master is not None:
@@ -184,7 +183,7 @@ class Calibrator:
         frame = read_raw(raw, params["raw_hdu"], channel_slices(params["split_channels"]))
         params = settled(params, frame)
         self.check_calib_params(frame.image, params)
-        overscan = overscan_correction(frame, params)
+        overscan = measured_overscan(frame, params)
         headers = {}
         for name, slices in params["channels"].items():
             header = headers[name] = frame.headers[name].copy()
@@ -192,7 +191,7 @@ class Calibrator:
             set_cards(header, params["extra_header"])
             _headers.document_channel(header, name, slices)
             self._document_in_header(params, header)
-        names = output_names(headers, params)
+        names = self._output_names(headers, params)
         calibrated = calibrate_frame(frame, params, overscan)
         write_channels(calibrated, params["channels"], headers, names, params)
         quantiles = params["diagnostic_quantiles"]
@@ -273,8 +272,14 @@ class Calibrator:
     def _get_calibration_params(self, overwrite_params: Mapping[str, Any]) -> dict[str, Any]:
         """All parameters of one frame: those of the call before those of the constructor."""
         given = normalised(overwrite_params, defaults=DEFAULTS)
-        masters = {name: given.pop(name, _UNSET) for name in (*KINDS, "masks")}
-        return {**self.configuration, **self._masters, **given, **_loaded(masters)}
+        masters = {name: given.pop(name, UNSET) for name in (*KINDS, "masks")}
+        return {**self.configuration, **self._masters, **given, **load_masters(masters)}
+
+    def _output_names(
+        self, headers: Mapping[str | None, fits.Header], params: Mapping[str, Any]
+    ) -> dict[str | None, str]:
+        """Name of the file of each channel, once it is sure that they may be written."""
+        return output_names(headers, params)
 
     @staticmethod
     def _document_in_header(calibration_params: Mapping[str, Any], header: fits.Header) -> None:
@@ -285,14 +290,3 @@ class Calibrator:
     def _calib_mask_from_master(mask: Any) -> None:
         """Make of the mask of a master, in place, what frames inherit from it."""
         mask[...] = transferred(mask)
-
-
-def _loaded(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Masters and masks of the files that are named; None for none."""
-    loaded: dict[str, Any] = {}
-    for name, files in given.items():
-        if files is None:
-            loaded[name] = None
-        elif files is not _UNSET:
-            loaded[name] = LoadedMasks(files) if name == "masks" else LoadedMaster(name, files)
-    return loaded

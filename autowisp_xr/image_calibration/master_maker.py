@@ -13,23 +13,22 @@ from autowisp_xr import provenance
 from autowisp_xr.cards import set_cards
 from autowisp_xr.flags import Flag
 from autowisp_xr.image_calibration._outputs import check_output, output_name
-from autowisp_xr.image_calibration._parameters import check_names
+from autowisp_xr.image_calibration._parameters import UNSET, check_names
 from autowisp_xr.image_calibration._stacks import (
     as_sigma_clip,
     check_alike,
     check_options,
     document_stack,
     prepared,
+    warn_of_few,
 )
 from autowisp_xr.io.hdus import plain_header
 from autowisp_xr.io.planes import open_planes
-from autowisp_xr.io.write import write_product
+from autowisp_xr.io.write import Product, write_products
 from autowisp_xr.stats.averages import average_named
 from autowisp_xr.transforms.stacking import stack
 
 __all__ = ["MasterMaker"]
-
-_UNSET: Any = object()
 
 Result = tuple[Any, Any, Any, fits.Header | None, list[str]]
 
@@ -112,7 +111,7 @@ class MasterMaker:
             "exclude_mask": exclude_mask,
             "add_averaged_keywords": add_averaged_keywords,
         }
-        check_options(self.stacking_options)
+        check_options(self.stacking_options, compress)
 
     def prepare_for_stacking(self, image: Any) -> Any:
         """Change a frame before it is stacked: a hook to override; here frames stay as they are.
@@ -159,7 +158,7 @@ class MasterMaker:
         values, stdev : (y, x) float64 arrays
             The master and its error.
         mask : (y, x) uint8 array
-            BAD where there were fewer than ``min_valid_values`` values, else 0.
+            BAD where there were fewer than ``min_valid_values`` values, or one only, else 0.
         header : astropy.io.fits.Header
             What all frames share, and the keywords listed under :meth:`__call__`.
         discarded : list of str
@@ -195,7 +194,7 @@ class MasterMaker:
         *,
         allow_overwrite: bool = False,
         custom_header: Mapping[str, Any] | None = None,
-        compress: float | bool | None = _UNSET,
+        compress: float | bool | None = UNSET,
         **stacking_options: Any,
     ) -> tuple[bool, list[str]]:
         """Stack frames, and write the master.
@@ -230,21 +229,21 @@ class MasterMaker:
         """
         check_names(stacking_options, self.stacking_options, "stacking option")
         options = self.stacking_options | stacking_options
+        compress = self.compress if compress is UNSET else compress
+        check_options(options, compress)
         if "{" not in fspath(output_fname):
             # the frames may be worked upon before the header, and so the name, is known
             check_output(fspath(output_fname), overwrite=allow_overwrite)
         master, header, discarded = self._outlined(frame_list, options, custom_header)
         if master is None or header is None:
             return False, discarded
-        path = output_name(output_fname, header, header.get("PROJHOME"))
+        path = output_name(output_fname, header)
         check_output(path, overwrite=allow_overwrite)
-        write_product(
-            path,
-            header,
+        write_products(
+            [Product(path, header, *_planes(master, options["min_valid_values"]))],
             provenance.history(provenance.with_hashes(master)),
-            *_planes(master, options["min_valid_values"]),
             overwrite=allow_overwrite,
-            compress=self.compress if compress is _UNSET else compress,
+            compress=compress,
         )
         return True, discarded
 
@@ -272,6 +271,7 @@ class MasterMaker:
             frames, discarded = prepared(frames, self.prepare_for_stacking)
         if frames.sizes["frame"] < fewest:
             return None, None, discarded
+        warn_of_few(frames.sizes["frame"], options)
         master = stack(
             frames,
             average_named(options["average_func"]),
@@ -294,5 +294,7 @@ _AS_THEY_ARE = MasterMaker.prepare_for_stacking
 def _planes(master: xr.Dataset, min_valid_values: int) -> tuple[Any, Any, Any]:
     """Values, standard error and mask of a master, computed."""
     done = master[["image", "variance", "count"]].isel(channel=0).compute()
-    mask = np.where(done["count"].values < min_valid_values, np.uint8(Flag.BAD), np.uint8(0))
+    # the error of a single value is not known
+    few = done["count"].values < max(min_valid_values, 2)
+    mask = np.where(few, np.uint8(Flag.BAD), np.uint8(0))
     return done["image"].values, np.sqrt(done["variance"].values), mask

@@ -15,6 +15,7 @@ them are :func:`autowisp_xr.overscan_correction`, whose documentation has the st
 """
 
 from collections.abc import Mapping, Sequence
+from threading import get_ident
 from typing import Any, Literal
 
 from astropy.io import fits
@@ -68,6 +69,10 @@ class Base:
     def document_in_fits_header(self, header: fits.Header) -> None:
         """Add to a header how the level was found in the last call; here nothing is added."""
 
+    def __repr__(self) -> str:
+        # without the address of the object, which would make a history of its own of each run
+        return f"{type(self).__qualname__}()"
+
 
 class _Measured(Base):
     """A method that :func:`autowisp_xr.overscan_correction` knows."""
@@ -77,7 +82,8 @@ class _Measured(Base):
 
     def __init__(self, *options: Overscan) -> None:
         self.options = options
-        self._last: OverscanCorrection | None = None
+        # of each thread, as one Calibrator may work in several
+        self._last: dict[int, OverscanCorrection] = {}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}{self.options}"
@@ -118,7 +124,7 @@ class _Measured(Base):
         found = overscan_correction(
             raw_image, overscans, self.options, image_area=image_area, amplifiers=amplifiers
         )
-        self._last = found
+        self._last[get_ident()] = found
         return {
             "correction": found.correction,
             "variance": self._variance(found),
@@ -133,11 +139,12 @@ class _Measured(Base):
 
         OVSCNMTD names the method, OVSCREJT, OVSCREJM and OVSCMINP its threshold, largest number of
         rejections and fewest pixels; OVSCREJI, OVSCNPIX and OVSCCONV are the rejections it took,
-        the pixels used, and whether it converged. Of several passes, the strictest and the sums.
+        the pixels used, and whether it converged. Of several passes: the lowest threshold, the
+        largest numbers of rejections and of fewest pixels, and all pixels together.
         """
-        if self._last is None:
+        options, found = self.options, self._last.get(get_ident())
+        if found is None:
             return
-        options, found = self.options, self._last
         header["OVSCNMTD"] = (self.title, "Overscan method")
         header["OVSCREJT"] = (min(o.reject_threshold for o in options), "Rejection threshold")
         header["OVSCREJM"] = (max(o.max_reject_iterations for o in options), "Rejections at most")
@@ -262,6 +269,8 @@ class Spline(_Measured):
 
 class Passes(_Measured):
     """Several methods one after the other, each measured on pixels corrected by those before.
+
+    Levels have their true variance, also that of a median of the frame.
 
     Parameters
     ----------

@@ -67,7 +67,8 @@ class WrapFilterAsSmoother(ImageSmoother):
         )
 
     def _smooth(self, image: Any, **options: Any) -> Any:
-        image = filled(np.asarray(image, dtype=np.float64))
+        # an array of its own, so that a filter may write into it
+        image = filled(np.array(image, dtype=np.float64))
         if not np.isfinite(image[0, 0]):
             return np.full(image.shape, np.nan)
         return self.filter(image, **options)

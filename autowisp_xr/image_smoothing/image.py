@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
+from autowisp_xr.stats.floats import as_floats
+
 __all__ = ["as_image", "as_pair", "bands", "filled"]
 
 _BAND = 2**18
@@ -21,7 +23,7 @@ def as_image(image: Any) -> Any:
         If it has not two dimensions, no pixels, or pixels that are no real numbers.
     """
     if isinstance(image, np.ma.MaskedArray):
-        image = np.ma.filled(image.astype(np.float64), np.nan)
+        image = as_floats(image)
     image = np.asarray(image)
     if image.ndim != 2 or image.size == 0 or image.dtype.kind not in "buif":
         raise ValueError(

@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ import xarray as xr
 from astropy.io import fits
 
 from autowisp_xr import provenance, schema
-from autowisp_xr.cards import ascii_text, parse_header, value_of
+from autowisp_xr.cards import STRUCTURAL, ascii_text, parse_header, value_of
 from autowisp_xr.flags import Flag
 from autowisp_xr.io.coordinates import is_master
 from autowisp_xr.io.history import history_cards, split_history
@@ -19,14 +18,6 @@ from autowisp_xr.io.names import raw_name
 from autowisp_xr.regions import ChannelSlice
 
 __all__ = ["image_hdus", "output_header", "plain_header", "product_hdus"]
-
-# what describes the bytes of a file, not the frame in it
-_STRUCTURAL = re.compile(
-    r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|PCOUNT|GCOUNT|GROUPS|BLOCKED|BZERO|BSCALE|BLANK"
-    r"|CHECKSUM|DATASUM|TFIELDS|THEAP|(TTYPE|TFORM)\d+|ZIMAGE|ZCMPTYPE|ZMASKCMP|ZQUANTIZ|ZDITHER0"
-    r"|ZBITPIX|ZNAXIS\d*|ZSIMPLE|ZTENSION|ZEXTEND|ZBLOCKED|ZPCOUNT|ZGCOUNT|ZHECKSUM|ZDATASUM|ZBLANK"
-    r"|ZSCALE|ZZERO|ZTHEAP|(ZTILE|ZNAME|ZVAL)\d+|END"
-)
 
 _BUNIT = {"adu": "adu", "electron": "electron", "1": "1"}
 
@@ -211,7 +202,7 @@ def plain_header(text: str) -> fits.Header:
     header = parse_header("\n".join(images))
     kept = fits.Header()
     for card in header.cards:
-        if not _STRUCTURAL.fullmatch(card.keyword):
+        if not STRUCTURAL.fullmatch(card.keyword):
             kept.append(card, useblanks=False, end=True)
     while len(kept) and kept.cards[-1].is_blank:
         del kept[-1]

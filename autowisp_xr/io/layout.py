@@ -14,7 +14,7 @@ from autowisp_xr.errors import BadImageError
 from autowisp_xr.io.history import split_history
 from autowisp_xr.io.units import Unit, image_cards, read_units
 
-__all__ = ["FileLayout", "Hdu", "read_layout"]
+__all__ = ["FileLayout", "Hdu", "read_header", "read_layout"]
 
 _STORED = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 _COMPANIONS = ("error", "mask")
@@ -77,13 +77,39 @@ def read_layout(path: str, hdu: int | Mapping[str, int] | None = None) -> FileLa
     FileNotFoundError
         If there is no such file.
     """
+    status, units, gzipped = _units_of(path)
+    return _layout(path, status, units, hdu, gzipped=gzipped)
+
+
+def read_header(path: str, hdu: int | None = None) -> str:
+    """Cards of an image, one a line, whatever its dimensions; without our own history.
+
+    Parameters
+    ----------
+    path, hdu
+        As for :func:`read_layout`.
+
+    Raises
+    ------
+    BadImageError, FileNotFoundError
+        As for :func:`read_layout`.
+    """
+    _, units, _ = _units_of(path)
+    if hdu is None:
+        image = next((unit for unit in units if unit.is_image), units[0])
+    else:
+        image = _chosen(path, units, hdu)
+    return "\n".join(split_history(image_cards(image))[0])
+
+
+def _units_of(path: str) -> tuple[os.stat_result, list[Unit], bool]:
+    """Status and units of a FITS file, and whether it is inside gzip."""
     status = os.stat(path)
     if status.st_size == 0:
         raise BadImageError(f"{path} is empty; copy it again")
     with open(path, "rb") as file:
         if file.read(2) != b"\x1f\x8b":
-            units = read_units(path, file, status.st_size)
-            return _layout(path, status, units, hdu, gzipped=False)
+            return status, read_units(path, file, status.st_size), False
         try:
             # size of what is inside, at the end of a gzip file (modulo 2^32, of its last member):
             # where the first unit fills it, nothing else needs to be decompressed
@@ -96,7 +122,7 @@ def read_layout(path: str, hdu: int | Mapping[str, int] | None = None) -> FileLa
             raise BadImageError(
                 f"{path} cannot be decompressed ({error}); it is truncated, copy it again"
             ) from error
-    return _layout(path, status, units, hdu, gzipped=True)
+    return status, units, True
 
 
 def _layout(

@@ -44,7 +44,7 @@ def open_planes(
     -------
     ``image``; ``variance`` (error squared) where all files have errors; ``mask`` where any has one,
     0 in files without: over (frame, channel, y, x), lazily indexed. ``path`` and ``header`` along
-    ``frame``; the files in the history.
+    ``frame``; the files in the history. Where only some files have masks, ``mask`` is a dask array.
 
     Raises
     ------
@@ -52,7 +52,11 @@ def open_planes(
         For a file that is not there, or cannot be read.
     ImageMismatchError
         If the images differ in shape.
+    ValueError
+        If no file is named.
     """
+    if not paths:
+        raise ValueError("no file is named")
     layouts = [read_layout(fspath(path), hdu) for path in paths]
     images = [layout.planes["image"] for layout in layouts]
     shape = _one_shape(images)

@@ -1,11 +1,11 @@
 """Datasets as FITS files: all names first, then one frame at a time, each file at once or not."""
 
-import contextlib
+import math
 import os
-import secrets
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from numbers import Real
 from os import PathLike
 from typing import Any
@@ -16,8 +16,9 @@ from astropy.io import fits
 from autowisp_xr import provenance, schema
 from autowisp_xr.io.hdus import image_hdus, output_header, product_hdus
 from autowisp_xr.io.names import fill_template
+from autowisp_xr.io.outputs import check_name, write_whole
 
-__all__ = ["check_name", "to_fits", "write_product"]
+__all__ = ["Product", "quantize_level", "to_fits", "write_products"]
 
 _WRITTEN = ("image", "variance", "mask")
 _DEFAULT_LEVEL = 16
@@ -77,10 +78,11 @@ def to_fits(
     and the mask; raw frames have the image only, in their own integer type. The error of a master
     is stored in float64, so that the variance that is read back has the same bits. Each file is
     written under a temporary name, synced, and renamed, so that a name never stands for half a
-    file. ``count`` and the shared variances do not go along; Zarr keeps them.
+    file; the channels of a frame appear together. ``count`` and the shared variances do not go
+    along; Zarr keeps them.
     """
     schema.check(ds, master="frame" not in ds.dims)
-    level = _level(compress)
+    level = quantize_level(compress)
     with warnings.catch_warnings():
         # astropy puts ill-formed cards of other people in order, and says so
         warnings.simplefilter("ignore", fits.verify.VerifyWarning)
@@ -88,45 +90,54 @@ def to_fits(
         _check(targets, overwrite=overwrite, level=level)
         if hashes:
             ds = provenance.with_hashes(ds)
-        for folder in dict.fromkeys(os.path.dirname(target.path) for target in targets):
-            if folder:
-                os.makedirs(folder, exist_ok=True)
         pending = iter(targets)
         for part in _parts(ds[[name for name in _WRITTEN if name in ds]]):
-            for channel in range(ds.sizes["channel"]):
-                target = next(pending)
-                hdus = image_hdus(
-                    part,
-                    channel,
-                    target.header,
-                    tiles=target.path.endswith(".fz"),
-                    quantize=level,
+            outputs = (
+                (
+                    target.path,
+                    image_hdus(
+                        part,
+                        target.channel,
+                        target.header,
+                        tiles=target.path.endswith(".fz"),
+                        quantize=level,
+                    ),
                 )
-                _write(hdus, target.path, overwrite=overwrite)
+                for target in islice(pending, ds.sizes["channel"])
+            )
+            write_whole(outputs, overwrite=overwrite)
     return [target.path for target in targets]
 
 
-def write_product(
-    path: str,
-    header: fits.Header,
+@dataclass(frozen=True)
+class Product:
+    """A calibrated image or a master, as planes (y, x), and the file that is to hold it."""
+
+    path: str
+    header: fits.Header
+    """Without structural cards."""
+    image: Any
+    error: Any
+    mask: Any
+
+
+def write_products(
+    products: Sequence[Product],
     records: Sequence[Mapping[str, Any]],
-    image: Any,
-    error: Any,
-    mask: Any,
     *,
     overwrite: bool = False,
     compress: float | bool | None = None,
 ) -> None:
-    """Write one calibrated image or master, given as planes (y, x), to a file of its own.
+    """Write images that belong together, each to a file of its own: all of them or none.
 
     Parameters
     ----------
-    path
-        Name of the file; its directory is made where there is none.
-    header, records, image, error, mask
-        As for :func:`autowisp_xr.io.hdus.product_hdus`.
+    products
+        What to write, and where; directories are made where there are none.
+    records
+        Their history, as :func:`autowisp_xr.provenance.history` gives it.
     overwrite
-        Whether an existing file may be replaced.
+        Whether existing files may be replaced.
     compress
         As for :func:`to_fits`, but under any name; without it, names that end in .fz are
         compressed losslessly and all others not at all.
@@ -134,43 +145,36 @@ def write_product(
     Raises
     ------
     FileExistsError
-        If the file exists and ``overwrite`` is not set.
+        If a file exists and ``overwrite`` is not set.
     """
-    level = _level(compress)
-    tiles = level is not None or path.endswith(".fz")
-    if os.path.dirname(path):
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+    level = quantize_level(compress)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", fits.verify.VerifyWarning)
-        hdus = product_hdus(header, records, image, error, mask, tiles=tiles, quantize=level)
-        _write(hdus, path, overwrite=overwrite)
-
-
-def check_name(path: str) -> None:
-    """Raise an error unless a file of this name can be written, whether there is one or not.
-
-    Raises
-    ------
-    IsADirectoryError
-        For the name of a directory.
-    ValueError
-        For a name that ends in .gz, or none at all.
-    """
-    if not os.path.basename(path) or os.path.isdir(path):
-        raise IsADirectoryError(f"{path!r} is a directory, or no name at all; name a file")
-    if path.lower().endswith(".gz"):
-        raise ValueError(
-            f"{path!r}: files inside gzip are read but not written; a name that ends in .fz gives "
-            "lossless compression"
+        outputs = (
+            (
+                product.path,
+                product_hdus(
+                    product.header,
+                    records,
+                    product.image,
+                    product.error,
+                    product.mask,
+                    tiles=level is not None or product.path.endswith(".fz"),
+                    quantize=level,
+                ),
+            )
+            for product in products
         )
+        write_whole(outputs, overwrite=overwrite)
 
 
-def _level(compress: float | bool | None) -> float | None:
+def quantize_level(compress: float | bool | None) -> float | None:
+    """Level of quantisation that ``compress`` asks for, None for none; ValueError for others."""
     if compress is True:
         return _DEFAULT_LEVEL
     if not compress:
         return None
-    if not isinstance(compress, Real) or not compress > 0:
+    if not isinstance(compress, Real) or not 0 < compress < math.inf:
         raise ValueError(f"compress is None, True or a positive number, not {compress!r}")
     return float(compress)
 
@@ -241,25 +245,3 @@ def _parts(ds: xr.Dataset) -> Iterator[xr.Dataset]:
         for i in range(size):
             yield block.isel(frame=i)
         start += size
-
-
-def _write(hdus: fits.HDUList, path: str, *, overwrite: bool) -> None:
-    folder, name = os.path.split(path)
-    # hidden, and no FITS suffix: nobody takes it for a result while it grows
-    temporary = os.path.join(folder, f".{name}.{secrets.token_hex(4)}.part")
-    try:
-        with open(temporary, "wb") as file:
-            hdus.writeto(file, output_verify="silentfix+ignore", checksum=True)
-            file.flush()
-            os.fsync(file.fileno())
-        if not overwrite and os.path.lexists(path):
-            raise FileExistsError(f"{path!r} has come to exist while it was written")
-        os.replace(temporary, path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            os.remove(temporary)
-        if type(error) is OSError:
-            # a full disk does not say which file it was
-            raise OSError(error.errno, f"{path!r} could not be written: {error}") from error
-        error.add_note(f"while {path!r} was written")
-        raise

@@ -68,6 +68,8 @@ def calibrated(
     value, variance = divided(value - dark, variance, flat, relative)
     if not np.isfinite(value):
         return np.nan, np.nan, bits | _FAULT
+    if np.isnan(variance):
+        bits |= _FAULT
     return value, variance, bits
 
 

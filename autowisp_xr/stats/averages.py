@@ -10,6 +10,7 @@ import numpy as np
 from autowisp_xr.errors import ConvergenceError
 from autowisp_xr.kernels.stack import MEAN, average_through_frames
 from autowisp_xr.options import Average, upper_and_lower
+from autowisp_xr.stats.floats import as_floats
 from autowisp_xr.stats.order_statistics import mean_weights
 
 __all__ = ["average_named", "iterative_rejection_average", "quantile_of"]
@@ -39,7 +40,7 @@ def iterative_rejection_average(
     Parameters
     ----------
     array
-        Numbers of any shape; what is not finite is left out.
+        Numbers of any shape; what is not finite, or masked, is left out.
     outlier_threshold
         In units of the root mean square distance (divided by N) from the average: a number for
         both sides, or two of opposite signs.
@@ -86,7 +87,9 @@ def iterative_rejection_average(
     if not max_iter >= 0:
         raise ValueError(f"max_iter is at least 0, not {max_iter}")
     rounds = None if np.isinf(max_iter) else int(max_iter)
-    given = np.asarray(array)
+    if mangle_input and not (isinstance(array, np.ndarray) and array.dtype.kind == "f"):
+        raise ValueError("mangle_input needs a NumPy array of floats, in which to write NaN")
+    given = as_floats(array) if isinstance(array, np.ma.MaskedArray) else np.asarray(array)
     values = np.moveaxis(given, axis, 0)
     number = values.shape[0]
     found = average_through_frames(

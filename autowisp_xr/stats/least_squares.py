@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from autowisp_xr.options import upper_and_lower
+from autowisp_xr.stats.floats import as_floats
 
 __all__ = [
     "iterative_rejection_least_squares",
@@ -83,8 +84,8 @@ def iterative_rejection_least_squares(
     >>> coefficients.round(9).tolist(), residual
     ([1.0, 2.0], 0.0)
     """
-    matrix = np.asarray(matrix, dtype=np.float64)
-    rhs = np.asarray(rhs, dtype=np.float64)
+    matrix = as_floats(matrix)
+    rhs = as_floats(rhs)
     if matrix.ndim != 2 or matrix.shape[1] == 0 or rhs.shape != matrix.shape[:1]:
         raise ValueError(
             "a least squares fit needs a matrix (points, coefficients) with at least one column, "
@@ -160,7 +161,7 @@ def iterative_rejection_polynomial_fit(
     >>> coefficients.round(9).tolist(), residual
     ([1.0, 2.0], 0.0)
     """
-    x = np.asarray(x, dtype=np.float64)
+    x = as_floats(x)
     order = operator.index(order)
     if x.ndim != 1 or x.shape != np.shape(y):
         raise ValueError(

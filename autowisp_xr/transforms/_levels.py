@@ -120,7 +120,8 @@ def _placed(ds: xr.Dataset, correction: xr.Dataset, name: str) -> xr.Variable:
     for dim in schema.DIMS:
         if dim not in plane.dims:
             continue
-        if plane.sizes[dim] == 1 and (ds.sizes[dim] > 1 or dim in ("y", "x")):
+        named = dim in ("frame", "channel") and dim in plane.coords
+        if plane.sizes[dim] == 1 and not named and (ds.sizes[dim] > 1 or dim in ("y", "x")):
             plane = plane.isel({dim: 0}, drop=True)
         elif dim in ("frame", "channel"):
             plane = _in_order(ds, plane, dim)

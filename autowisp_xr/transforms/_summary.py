@@ -53,6 +53,10 @@ def _common(values: Any) -> xr.Variable:
     return _text(different.pop() if len(different) == 1 else "")
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _text(value: str) -> xr.Variable:
     return xr.Variable((), np.array(value, dtype=np.dtypes.StringDType()))
 
@@ -66,13 +70,9 @@ def _stacked_header(
         if keyword in merged:
             continue
         values = [value_of(header, keyword) for header in headers]
-        if not all(isinstance(value, int | float) for value in values):
+        if not all(_is_number(value) for value in values):
             names = [str(name) for name in ds["frame"].values.tolist()]
-            missing = [
-                name
-                for name, v in zip(names, values, strict=True)
-                if not isinstance(v, int | float)
-            ]
+            missing = [name for name, v in zip(names, values, strict=True) if not _is_number(v)]
             raise HeaderError(
                 f"the keyword {keyword} cannot be averaged: it is no number in {missing[:5]}"
             )

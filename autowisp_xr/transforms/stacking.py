@@ -90,6 +90,8 @@ def stack(
     median       :math:`r\, n / (\sum v^{-1/2})^2`    :math:`\sum (x-m)^2\, r / (n (n - 2 + r))`
     ============ ==================================== ==========================================
 
+    ``error="standard_error"`` takes the scatter of the first row for every average.
+
     A quantile is treated like the median, with the variance of its order statistic. Variance that
     the frames share does not average down: ``shared_variance`` and
     ``shared_relative_variance`` times the square of the image are taken off each v and added
@@ -221,7 +223,7 @@ def _warn_if_unreachable(reject: SigmaClip | None, quantile: float, number: int)
     if lowest >= reach:
         warnings.warn(
             f"no value among {number} can lie {lowest:g} rms or more from the average, so nothing "
-            f"will be rejected; a threshold below {reach:.2f} can, or scale='mad'",
+            f"will be rejected; a threshold below {reach:.2f} can, or SigmaClip(scale='mad')",
             AutowispWarning,
             stacklevel=3,
         )

@@ -1,6 +1,7 @@
 import logging
 
 import pytest
+from astropy.io import fits
 
 from autowisp_xr.cli import main
 from autowisp_xr.errors import BadImageError
@@ -11,7 +12,7 @@ DEFAULTS = {
     "split_channels": False,
     "calibrated_fname": "{PROJHOME}/CAL/{RAWFNAME}_{CLRCHNL}.fits.fz",
     "fnum": "int(1e6 * (JD_OBS - 2.4e6))",
-    "exposure_start_utc": 'DATE_OBS + "T" + TIME_OBS',
+    "exposure_start_utc": 'DATE_OBS if "T" in DATE_OBS else DATE_OBS + "T" + TIME_OBS',
     "exposure_start_jd": None,
     "exposure_seconds": "EXPTIME",
     "overscans": {"areas": None, "method": None},
@@ -212,3 +213,36 @@ def test_files_may_stand_after_two_dashes(frames, calibrator):
     assert run("--master-bias", "bias.fits", "--", "raw") == 0
     assert calibrator.arguments["master_bias"] == "bias.fits"
     assert calibrator.files == frames
+
+
+def test_no_frame_of_a_run_replaces_another(frames, capsys, here):
+    (here / "one.fits").write_text("of a run before")
+    arguments = ("--exposure-start-jd", "2460000.5", "--allow-overwrite")
+    assert main(["calibrate", "raw", *arguments, "--calibrated-fname", "one.fits"]) == 1
+    printed = capsys.readouterr().out
+    assert printed.startswith("calibrated 1 of 3 frames\n")
+    assert "f10.fits: raw/f9.fits has been written to" in printed
+    assert fits.getheader("one.fits")["RAWFNAME"] == "f9"
+
+
+def test_errors_speak_of_options(frames, capsys, here):
+    assert main(["calibrate", *frames[:1], "--calibrated-fname", "one.fits"]) == 1
+    assert "--exposure-start-utc: the expression" in capsys.readouterr().out
+    (here / "one.fits").write_text("here already")
+    known = ("--exposure-start-jd", "2460000.5", "--calibrated-fname", "one.fits")
+    assert main(["calibrate", *frames[:1], *known]) == 1
+    printed = capsys.readouterr().out
+    assert "or --allow-overwrite" in printed
+    assert "=True" not in printed
+
+
+def test_a_full_date_needs_no_time_beside_it(frames, here):
+    fits.setval(frames[0], "DATE-OBS", value="2024-03-01T12:00:00")
+    assert main(["calibrate", frames[0], "--calibrated-fname", "one.fits"]) == 0
+    assert fits.getheader("one.fits")["JD-OBS"] == pytest.approx(2460371.0, abs=0.01)
+
+
+def test_an_interrupted_run_says_so_in_a_line(frames, calibrator, capsys):
+    calibrator.fails = {"f9.fits": KeyboardInterrupt()}
+    assert main(["calibrate", "raw", "--calibrated-fname", "one.fits"]) == 130
+    assert capsys.readouterr().err.endswith("autowisp-xr: interrupted\n")

@@ -75,7 +75,7 @@ def test_a_table_serves_its_step_only(frames, calibrator, toml):
         ("raw-hdu = 0\nraw_hdu = 1", "raw_hdu is given twice, under two spellings"),
         ("start-time-utc = 'A'\nexposure-start-utc = 'A'", "is given twice"),
         ("gain = 'x'", "gain: 'x' is not a number"),
-        ("gain = [1, 2]", "gain: it takes one value"),
+        ("gain = [1, 2]", "gain: '1,2' is not a number"),
         ("gain = true", "gain: 'True' is not a number"),
         ("image-area = '1,2,3'", "image-area: an area is four whole numbers"),
         ("split-channels = []", "split-channels: it needs at least one value"),
@@ -99,3 +99,11 @@ def test_a_file_that_is_wrong_is_one_clear_line(frames, calibrator, toml, capsys
 def test_a_file_that_is_not_there_is_named(frames, calibrator, capsys):
     assert run("-c", "nowhere.toml") == 1
     assert "nowhere.toml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("area", ['"1,5,0,4"', "[1, 5, 0, 4]", "{xmin=1, xmax=5, ymin=0, ymax=4}"])
+def test_an_area_may_be_written_as_in_a_camera_file(area, frames, calibrator, here):
+    (here / "options.toml").write_text(f"image-area = {area}", encoding="utf-8")
+    run = ["calibrate", *frames[:1], "-c", "options.toml", "--calibrated-fname", "one.fits"]
+    assert main(run) == 0
+    assert calibrator.arguments["image_area"] == {"xmin": 1, "xmax": 5, "ymin": 0, "ymax": 4}

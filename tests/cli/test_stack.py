@@ -90,7 +90,7 @@ def test_frames_of_two_channels_are_not_mixed(frames, capsys):
         fits.setval(frame, "CLRCHNL", value="R")
     assert run("raw", *NAME, "--min-valid-frames", "2") == 1
     assert "raw/f11.fits has CLRCHNL None, raw/f9.fits has 'R'" in capsys.readouterr().err
-    few = ("--min-valid-frames", "2", "--outlier-threshold", "1")
+    few = ("--min-valid-frames", "2", "--min-valid-values", "2", "--outlier-threshold", "1")
     assert run(*frames[:2], *few, "--stacked-master-fname", "{CLRCHNL}") == 0
     assert capsys.readouterr().out.startswith("R: median of 2 frames")
 
@@ -117,3 +117,18 @@ def test_a_wrong_call_says_what_is_wrong(frames, master_maker, capsys, arguments
         run("raw", *NAME, *arguments)
     assert stop.value.code == 2
     assert re.search(message, capsys.readouterr().err)
+
+
+def test_what_share_of_the_master_is_flagged_is_printed(frames, capsys):
+    for frame in frames:
+        fits.setval(frame, "IMAGETYP", value="zero")
+        fits.setval(frame, "JD-OBS", value=2460000.5)
+    few = ("--min-valid-frames", "3", "--min-valid-values", "3", "--outlier-threshold", "1.5")
+    with fits.open(frames[0], mode="update") as hdus:
+        mask = np.zeros((4, 6), np.uint8)
+        mask[0] = 2
+        hdus.append(fits.ImageHDU(mask, fits.Header({"IMAGETYP": "mask"})))
+    assert run("raw", *NAME, *few) == 0
+    assert capsys.readouterr().out.startswith(
+        "M/zero.fits: median of 3 frames, 25.00% of its pixels flagged for too few values\n"
+    )

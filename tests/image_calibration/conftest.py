@@ -1,6 +1,21 @@
 """Every test has a directory of its own, and names files in it as the documentation does."""
 
+from pathlib import Path
+
 import pytest
+
+QUIET = (
+    # masters of these tests are made in a moment, of whatever headers are at hand
+    "ignore:.*it is applied as the master:autowisp_xr.errors.AutowispWarning",
+    "ignore:min_valid_values is:autowisp_xr.errors.AutowispWarning",
+)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if Path(__file__).parent in item.path.parents and "warn" not in item.name:
+            for rule in QUIET:
+                item.add_marker(pytest.mark.filterwarnings(rule))
 
 
 @pytest.fixture(autouse=True)

@@ -155,7 +155,9 @@ def test_files_are_written_in_the_order_of_the_channels(raw, monkeypatch):
     from autowisp_xr.image_calibration import _outputs
 
     order = []
-    monkeypatch.setattr(_outputs, "write_product", lambda path, *_, **__: order.append(path))
+    monkeypatch.setattr(
+        _outputs, "write_products", lambda given, *_, **__: order.extend(p.path for p in given)
+    )
     split = {name: BAYER[name] for name in ("B", "R", "G2")}
     Calibrator(**PLAIN, split_channels=split)(raw, calibrated="{CLRCHNL}.fits")
     assert order == ["B.fits", "R.fits", "G2.fits"]

@@ -229,7 +229,10 @@ def test_frames_of_400_megabytes_need_not_fit_in_memory(here, kind):
     for n in range(number):
         frame = np.roll(base, 977 * n) + rng.normal(0, 5, side).astype(np.float32)
         names.append(f"f{n}.fits")
-        fits.writeto(names[-1], frame, fits.Header({"IMAGETYP": "flat"}))
+        # with a mask, as every calibrated frame has one
+        mask = fits.ImageHDU(np.zeros(frame.shape, np.uint8), fits.Header({"IMAGETYP": "mask"}))
+        image = fits.PrimaryHDU(frame, fits.Header({"IMAGETYP": "flat"}))
+        fits.HDUList([image, mask]).writeto(names[-1])
     done = subprocess.run(
         [sys.executable, "-c", MAKE, kind, *names], capture_output=True, text=True, check=True
     )

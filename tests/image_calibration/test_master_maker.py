@@ -180,7 +180,7 @@ class TestMasks:
         make = maker(min_valid_values=fewest, max_iter=0, average_func="mean")
         assert make(write_frames(values, masks), "m.fits") == (True, [])
         found = read_planes("m.fits")
-        assert found.mask.tolist() == [[127 if n < fewest else 0 for n in (4, 2, 1)]]
+        assert found.mask.tolist() == [[127 if n < max(fewest, 2) else 0 for n in (4, 2, 1)]]
         assert found.image.tolist() == [[4.5, 2.5, 11.0]]
         assert np.isnan(found.error).tolist() == [[False, False, True]]
 
@@ -427,7 +427,7 @@ class TestOutput:
 
         with monkeypatch.context() as patch:
             patch.setattr(master_maker, "_planes", refuse)
-            patch.setattr(master_maker, "write_product", refuse)
+            patch.setattr(master_maker, "write_products", refuse)
             with pytest.raises(FileExistsError, match=r"'m\.fits' exists already.*overwrite=True"):
                 maker()(files, "m.fits")
         assert (here / "m.fits").read_text() == "mine"

@@ -249,7 +249,7 @@ def test_masters_are_read_once(image, masters, here):
     calibrate = Calibrator(**PLAIN, master_bias="bias.fits")
     read = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_masters, "_read", read.append)
+        patch.setattr(_masters, "open_planes", read.append)
         expected = calibrated(image, threshold=930, bias=masters["bias"])
         for _ in range(2):
             assert_planes_equal(run(calibrate), expected)

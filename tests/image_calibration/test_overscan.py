@@ -135,9 +135,8 @@ def test_all_channels_have_the_level_of_the_whole_strip(image):
         {"areas": None, "method": None},
         {"areas": None, "method": overscan_methods.Median()},
         {"areas": [STRIP], "method": None},
-        {},
     ],
-    ids=["None", "both None", "no areas", "no method", "empty"],
+    ids=["None", "both None", "no areas", "no method"],
 )
 def test_nothing_given_is_nothing_done(image, nothing, keyword):
     calibrate = Calibrator(
@@ -227,8 +226,12 @@ class TestFailures:
     @pytest.mark.parametrize(
         ("made", "error", "message"),
         [
-            ({"correction": 1.0}, aw.CalibrationError, r"gave no 'variance', but \['correction'\]"),
-            ({}, aw.CalibrationError, "gave no 'correction'"),
+            (
+                {"correction": 1.0},
+                aw.CalibrationError,
+                "not a mapping of 'correction' and 'variance'",
+            ),
+            ({}, aw.CalibrationError, "not a mapping of 'correction' and 'variance'"),
             (
                 {"correction": np.zeros(3), "variance": 0.0},
                 aw.ImageMismatchError,
@@ -355,3 +358,13 @@ def test_rows_may_have_levels_of_their_own(image):
     np.testing.assert_allclose(
         read_planes("out.fits").image, tilted[2:, 10:] - levels, rtol=0, atol=1e-9
     )
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"areas": [STRIP]}, {"method": None}, {"area": [STRIP], "method": None}],
+    ids=["empty", "no method", "no areas", "area"],
+)
+def test_entries_that_are_missing_or_misspelt_do_not_switch_it_off(image, given):
+    with pytest.raises(aw.CalibrationError, match="entries 'areas' and 'method', not"):
+        Calibrator(**PLAIN, overscans=given)("raw.fits")

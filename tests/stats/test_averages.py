@@ -158,3 +158,14 @@ def test_no_round_is_a_plain_average():
 def test_a_negative_number_of_rounds_is_refused(max_iter):
     with pytest.raises(ValueError, match=f"max_iter is at least 0, not {max_iter}"):
         average_of([1.0, 2.0, 3.0, 4.0, 1000.0], 1.5, max_iter=max_iter)
+
+
+def test_what_is_masked_is_left_out():
+    average, _, count = average_of(np.ma.array([1.0, 2, 3, 1000], mask=[0, 0, 0, 1]), 100)
+    assert (average, count) == (2, 3)
+
+
+@pytest.mark.parametrize("given", [[1.0, 2.0], np.array([1, 2])], ids=["list", "integers"])
+def test_what_cannot_be_mangled_is_refused_before_the_work(given):
+    with pytest.raises(ValueError, match="NumPy array of floats"):
+        average_of(given, 3, mangle_input=True)

@@ -512,3 +512,13 @@ def test_inputs_stay_as_they_are(noisy):
     aw.subtract_overscan(noisy, given_)
     xr.testing.assert_identical(noisy, before)
     xr.testing.assert_identical(given_, kept)
+
+
+def test_a_correction_of_a_frame_is_not_taken_for_that_of_others():
+    frames = known(frame_set(np.full((3, 1, 2, 3), 50.0)))
+    given_ = correction(np.ones((1, 1, 2, 3)), np.ones((1, 1, 2, 3)), schema.DIMS)
+    strange = given_.assign_coords(frame=["nobody"])
+    with pytest.raises(aw.MasterMismatchError, match=r"has the frames \['nobody'"):
+        aw.calibrate(frames, overscan=strange)
+    nameless = given_.drop_vars("frame", errors="ignore")
+    assert "shared_variance" in aw.calibrate(frames, overscan=nameless)

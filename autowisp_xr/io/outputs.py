@@ -1,0 +1,85 @@
+"""Files that appear whole or not at all, under names that may be written."""
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Iterable
+
+from astropy.io import fits
+
+__all__ = ["check_name", "write_whole"]
+
+
+def check_name(path: str) -> None:
+    """Raise an error unless a file may bear this name, whether there is one yet or not.
+
+    Raises
+    ------
+    IsADirectoryError
+        For the name of a directory.
+    FileExistsError
+        For the name of what is no ordinary file, such as a device.
+    ValueError
+        For a name that ends in .gz.
+    """
+    if not os.path.basename(path) or os.path.isdir(path):
+        raise IsADirectoryError(f"{path!r} is a directory, or no name at all; name a file")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise FileExistsError(f"{path!r} is no ordinary file, and is not replaced")
+    if path.lower().endswith(".gz"):
+        raise ValueError(
+            f"{path!r}: files inside gzip are read but not written; a name that ends in .fz gives "
+            "lossless compression"
+        )
+
+
+def write_whole(outputs: Iterable[tuple[str, fits.HDUList]], *, overwrite: bool) -> None:
+    """Write files that belong together: all of them, or none.
+
+    Each is written under a temporary name beside its own and synced; when all are, they get their
+    names. Missing directories are made. Where a name is a link, the file that it points to is
+    replaced.
+
+    Raises
+    ------
+    FileExistsError
+        If a file of that name has come to exist and ``overwrite`` is not set.
+    OSError
+        Where a file cannot be written, naming it.
+    """
+    pending: list[tuple[str, str]] = []
+    try:
+        for path, hdus in outputs:
+            final = os.path.realpath(path)
+            os.makedirs(os.path.dirname(final), exist_ok=True)
+            # hidden, and no FITS suffix: nobody takes it for a result while it grows
+            temporary = os.path.join(os.path.dirname(final), f".{secrets.token_hex(8)}.part")
+            pending.append((temporary, path))
+            _write(hdus, temporary, path)
+        for _, path in pending:
+            if not overwrite and os.path.lexists(path):
+                raise FileExistsError(f"{path!r} has come to exist while it was written")
+        for temporary, path in pending:
+            os.replace(temporary, os.path.realpath(path))
+    except BaseException:
+        for temporary, _ in pending:
+            with contextlib.suppress(OSError):
+                os.remove(temporary)
+        raise
+
+
+def _write(hdus: fits.HDUList, temporary: str, path: str) -> None:
+    try:
+        with open(temporary, "wb") as file:
+            hdus.writeto(file, output_verify="silentfix+ignore", checksum=True)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        # what astropy says of a full disk has neither number nor name
+        first = str(error).partition("\n")[0]
+        number = error.errno or (errno.ENOSPC if "space" in first else errno.EIO)
+        raise OSError(number, f"{path!r} could not be written: {first}") from error
+    except BaseException as error:
+        error.add_note(f"while {path!r} was written")
+        raise
