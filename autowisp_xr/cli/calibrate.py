@@ -3,8 +3,7 @@
 import argparse
 import logging
 import os
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from string import Formatter
 from typing import Any
 
@@ -91,36 +90,37 @@ def _calibrate(options: argparse.Namespace) -> int:
     from autowisp_xr.io import find_files
 
     files = find_files(options.raw_images)
-    _check_names(files, options)
-    seen: dict[str, str] = {}
+    written: dict[str, str] = {}
+    to_write: list[str] = []
 
     class Once(Calibrator):
         """Does not let one frame of a run replace another."""
 
-        def _output_names(self, headers: Any, params: Any) -> Any:
-            names = super()._output_names(headers, params)
-            for name in map(os.path.abspath, names.values()):
-                if name in seen:
-                    raise values.OptionError(
-                        f"{seen[name]} has been written to {name}; put {{RAWFNAME}} into "
-                        "--calibrated-fname"
-                    )
-            seen.update(dict.fromkeys(map(os.path.abspath, names.values()), file))
-            return names
+        def _check_output(self, file: str, params: Any, raw: str) -> None:
+            place = os.path.realpath(file)
+            if place in written:
+                raise values.OptionError(
+                    f"{written[place]} has been written to {file}; put {{RAWFNAME}} into "
+                    "--calibrated-fname"
+                )
+            super()._check_output(file, params, raw)
+            to_write.append(place)
 
     calibrate = Once(**arguments)
     progress = Progress(len(files), "calibrated")
     failed: dict[str, str] = {}
     left_out: dict[str, str] = {}
-    file = ""
     for file in files:
+        to_write.clear()
         try:
             reason = _unwanted(file, options.calibrate_only_if, arguments)
             if reason:
                 left_out[file] = reason
                 progress.left_out(file, reason)
                 continue
-            progress.done(file, _told(calibrate(file)))
+            told = _told(calibrate(file))
+            written.update(dict.fromkeys(to_write, file))
+            progress.done(file, told)
         except Exception as error:
             # whatever is wrong with one frame, the others should not wait for it
             if options.debug:
@@ -164,17 +164,3 @@ def _told(diagnostics: Mapping[Any, Any] | None) -> str:
         told = " ".join(f"{name}={value:.6g}" for name, value in numbers)
         parts.append(f"{channel} {told}" if channel else told)
     return "; ".join(parts)
-
-
-def _check_names(files: Sequence[str], options: argparse.Namespace) -> None:
-    """Raise OptionError where --allow-overwrite would let one frame replace another."""
-    from autowisp_xr.io.names import raw_name
-
-    repeated = [name for name, count in Counter(map(raw_name, files)).items() if count > 1]
-    only_name = _fields(options.calibrated_fname) <= {_HOME, "RAWFNAME", "CLRCHNL"}
-    if options.allow_overwrite and only_name and repeated:
-        same = [file for file in files if raw_name(file) == repeated[0]]
-        raise values.OptionError(
-            f"{' and '.join(same)} would be written under the same name, and --allow-overwrite "
-            "would keep the last only; calibrate them into different directories"
-        )

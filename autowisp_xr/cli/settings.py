@@ -11,7 +11,7 @@ from autowisp_xr.cli.values import OptionError
 
 __all__ = ["apply"]
 
-_STEPS = ("calibrate", "stack", "flat")
+_STEPS = ("calibrate", "stack")
 """Tables that a file may have, so that one file serves all steps."""
 
 _AREA = ("xmin", "xmax", "ymin", "ymax")
@@ -57,6 +57,12 @@ def _read(file: str, parser: argparse.ArgumentParser, step: str) -> dict[str, An
         if isinstance(value, Mapping) and set(value) != set(_AREA)
     }
     unknown = sorted(set(tables) - set(_STEPS))
+    options = [key for key in unknown if key.replace("_", "-") in _actions(parser)]
+    if options:
+        raise OptionError(
+            f"{file}: {options[0]} is written as on the command line, in quotation marks, not as a "
+            "table"
+        )
     if unknown:
         raise OptionError(f"{file}: [{unknown[0]}] is not a step; steps are {', '.join(_STEPS)}")
     top = {key: value for key, value in given.items() if key not in tables}

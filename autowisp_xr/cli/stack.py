@@ -32,8 +32,8 @@ def add_stack(steps: Any) -> None:
         "--stacked-master-fname",
         default="MASTERS/{IMAGETYP}_{CAMSN}_{CLRCHNL}_{OBSSSNID}.fits.fz",
         metavar="NAME",
-        help="name of the master, filled in from the header of the first frame, and from the "
-        "options: {PROJECT_HOME}, {MAX_ITER}, ...",
+        help="name of the master, filled in from the header of the first frame; what it does not "
+        "have, from the options of stacking: {PROJECT_HOME}, {MAX_ITER}, ...",
     )
     add_master(group)
     add_common(step)

@@ -40,8 +40,8 @@ T = TypeVar("T")
 
 # words with an underscore that are arguments of the classes, and options here
 _ARGUMENT = re.compile(
-    r"\b(exposure_start_utc|exposure_start_jd|exposure_seconds|min_valid_values|min_valid_frames"
-    r"|calibrated_fname|compress_calibrated)\b"
+    r"(?<![\w/.-])(exposure_start_utc|exposure_start_jd|exposure_seconds|min_valid_values|min_valid_frames"
+    r"|calibrated_fname|compress_calibrated|image_area|leak_directions)(?![\w/.-])"
 )
 
 _AVERAGES: dict[str, str | float] = {"median": "median", "mean": "mean", "min": 0.0, "max": 1.0}

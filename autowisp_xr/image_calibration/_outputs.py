@@ -1,7 +1,7 @@
 """Where calibrated channels go, and what is said about them."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -38,8 +38,6 @@ def output_names(
         Without a template, or if two channels would have one name.
     HeaderError
         If the template asks for a keyword that the header does not have.
-    FileExistsError
-        If a file exists and may not be replaced.
     """
     template = params["calibrated_fname"]
     if template is None:
@@ -51,19 +49,17 @@ def output_names(
         channel: output_name(template, header, params["project_home"])
         for channel, header in headers.items()
     }
-    if len(set(names.values())) < len(names):
+    if len(set(map(os.path.realpath, names.values()))) < len(names):
         raise CalibrationError(
             f"the channels {list(names)} would all be {next(iter(names.values()))!r}; put "
             "{CLRCHNL} into the name"
         )
-    for name in names.values():
-        check_output(name, overwrite=params["allow_overwrite"])
     return names
 
 
-def check_output(name: str, *, overwrite: bool) -> None:
+def check_output(name: str, *, overwrite: bool, inputs: Collection[str]) -> None:
     """Raise FileExistsError and the like if no file of this name may be written."""
-    check_name(name)
+    check_name(name, inputs)
     if os.path.lexists(name) and not overwrite:
         raise FileExistsError(
             f"{name!r} exists already; choose another name, or allow_overwrite=True"

@@ -137,7 +137,7 @@ def settled(params: Mapping[str, Any], frame: RawFrame) -> dict[str, Any]:
         loaded = params[name]
         found[name] = None if loaded is None else loaded.assembled(channels, shape)
         if loaded is not None and name in KINDS:
-            warn_of_strange(loaded, name, found[name], area, header)
+            warn_of_strange(loaded, name, found, header)
     return found
 
 

@@ -1,8 +1,9 @@
 """What ``MasterMaker`` asks of its frames, and says in the header of a master."""
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral
+from os import PathLike, fspath
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ __all__ = [
     "check_alike",
     "check_options",
     "document_stack",
+    "listed",
     "prepared",
     "warn_of_few",
 ]
@@ -35,6 +37,13 @@ def as_sigma_clip(outlier_threshold: float | Sequence[float], max_iter: float | 
     if rounds is not None and rounds != max_iter:
         raise ValueError(f"max_iter is a whole number or infinite, not {max_iter!r}")
     return SigmaClip(upper_and_lower(outlier_threshold), max_iter=rounds)
+
+
+def listed(frame_list: Iterable[str | PathLike[str]]) -> list[str]:
+    """Names of the files of a stack; a TypeError for the name of one."""
+    if isinstance(frame_list, str | PathLike):
+        raise TypeError(f"frame_list is a list of files, not {frame_list!r}")
+    return [fspath(file) for file in frame_list]
 
 
 def check_options(options: Mapping[str, Any], compress: Any = None) -> None:
@@ -50,11 +59,12 @@ def check_options(options: Mapping[str, Any], compress: Any = None) -> None:
 
 def warn_of_few(number: int, options: Mapping[str, Any]) -> None:
     """Warn if no pixel of a stack of so many frames can have enough values."""
-    least = options["min_valid_values"]
+    # a single value has no error
+    least = max(options["min_valid_values"], 2)
     if number < least:
         warnings.warn(
-            f"min_valid_values is {least}, more than the {number} frames: every pixel of the "
-            "master is flagged BAD",
+            f"a pixel needs {least} values (min_valid_values, and 2 at least), there are {number} "
+            "frames: every pixel of the master is flagged BAD",
             AutowispWarning,
             stacklevel=4,
         )

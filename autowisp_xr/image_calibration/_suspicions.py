@@ -6,6 +6,7 @@ header tells that it is hardly meant.
 
 import math
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,6 @@ from autowisp_xr.errors import AutowispWarning
 from autowisp_xr.image_calibration._masters import LoadedMaster
 from autowisp_xr.io.spellings import Spellings
 from autowisp_xr.io.values import first_number
-from autowisp_xr.regions import Region
 
 __all__ = ["warn_of_strange"]
 
@@ -25,34 +25,39 @@ _FLAT_RANGE = (0.2, 5.0)
 
 
 def warn_of_strange(
-    loaded: LoadedMaster, kind: str, master: dict[str, Any], area: Region, raw: fits.Header
+    loaded: LoadedMaster, kind: str, params: Mapping[str, Any], raw: fits.Header
 ) -> None:
     """Warn, once a reason, of a master of another type, channel, area, exposure or level.
 
     Parameters
     ----------
-    loaded, master
-        The master, as it was read and as it is assembled for the frame.
+    loaded
+        The master, as it was read.
     kind
         "bias", "dark" or "flat".
-    area
-        Image area of the frame.
+    params
+        Settled parameters of the frame, the assembled master among them.
     raw
         Header of the frame.
     """
     reasons = []
+    master = params[kind]
+    # a frame that was cut before, as its masters were
+    areas = (str(params["image_area"]), value_of(raw, "IMAGAREA"))
+    plain_exposure = params["exposure_seconds"] in (None, "EXPTIME")
     for channel, file in master["filenames"].items():
         header = loaded.headers[file]
-        reasons += _reasons(file, header, kind, channel, area)
+        reasons += _reasons(file, header, kind, channel, areas)
         own, other = (first_number(h, Spellings().exposure) for h in (header, raw))
         known = math.isfinite(own) and math.isfinite(other)
-        if kind == "dark" and known and not schema.same_exposure(own, other):
+        if kind == "dark" and plain_exposure and known and not schema.same_exposure(own, other):
             reasons.append(f"{file} was exposed {own:g} s, the frames {other:g} s, unscaled")
-    if kind == "flat":
-        level = float(np.nanmedian(master["correction"][::8, ::8]))
-        if not _FLAT_RANGE[0] < level < _FLAT_RANGE[1]:
-            files = ", ".join(map(str, master["filenames"].values()))
-            reasons.append(f"{files} has a median of {level:.4g}; a master flat is about 1")
+        if kind == "flat":
+            sample = master["correction"][params["channels"][channel]][::4, ::4]
+            sample = sample[np.isfinite(sample)]
+            level = float(np.median(sample)) if sample.size else 1.0
+            if not _FLAT_RANGE[0] < level < _FLAT_RANGE[1]:
+                reasons.append(f"{file} has a median of {level:.4g}; a master flat is about 1")
     for reason in reasons:
         if reason not in loaded.warned:
             loaded.warned.add(reason)
@@ -64,7 +69,7 @@ def warn_of_strange(
 
 
 def _reasons(
-    file: str, header: fits.Header, kind: str, channel: str | None, area: Region
+    file: str, header: fits.Header, kind: str, channel: str | None, areas: tuple[str, Any]
 ) -> list[str]:
     reasons = []
     written = value_of(header, "IMAGETYP")
@@ -75,6 +80,6 @@ def _reasons(
     if own is not None and channel is not None and own != channel:
         reasons.append(f"{file} has CLRCHNL {own!r}, and is given for the channel {channel!r}")
     covered = value_of(header, "IMAGAREA")
-    if covered is not None and covered != str(area):
-        reasons.append(f"{file} covers the area {covered}, the frames {area}")
+    if covered is not None and covered not in areas:
+        reasons.append(f"{file} covers the area {covered}, the frames {areas[0]}")
     return reasons

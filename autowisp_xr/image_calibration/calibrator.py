@@ -14,7 +14,12 @@ from autowisp_xr.image_calibration import _headers
 from autowisp_xr.image_calibration._channels import channel_slices
 from autowisp_xr.image_calibration._frame import calibrate_frame, measured_overscan
 from autowisp_xr.image_calibration._masters import KINDS, load_masters
-from autowisp_xr.image_calibration._outputs import diagnostics, output_names, write_channels
+from autowisp_xr.image_calibration._outputs import (
+    check_output,
+    diagnostics,
+    output_names,
+    write_channels,
+)
 from autowisp_xr.image_calibration._parameters import DEFAULTS, UNSET, normalised, settled
 from autowisp_xr.image_calibration._raw import read_raw
 from autowisp_xr.kernels.calibrate import transferred
@@ -191,7 +196,9 @@ class Calibrator:
             set_cards(header, params["extra_header"])
             _headers.document_channel(header, name, slices)
             self._document_in_header(params, header)
-        names = self._output_names(headers, params)
+        names = output_names(headers, params)
+        for file in names.values():
+            self._check_output(file, params, frame.path)
         calibrated = calibrate_frame(frame, params, overscan)
         write_channels(calibrated, params["channels"], headers, names, params)
         quantiles = params["diagnostic_quantiles"]
@@ -275,11 +282,11 @@ class Calibrator:
         masters = {name: given.pop(name, UNSET) for name in (*KINDS, "masks")}
         return {**self.configuration, **self._masters, **given, **load_masters(masters)}
 
-    def _output_names(
-        self, headers: Mapping[str | None, fits.Header], params: Mapping[str, Any]
-    ) -> dict[str | None, str]:
-        """Name of the file of each channel, once it is sure that they may be written."""
-        return output_names(headers, params)
+    def _check_output(self, file: str, params: Mapping[str, Any], raw: str) -> None:
+        """Raise FileExistsError and the like if this file may not be written."""
+        masters = [params[kind] for kind in (*KINDS, "masks") if params[kind]]
+        used = [entry["path"] for master in masters for entry in master["files"]]
+        check_output(file, overwrite=params["allow_overwrite"], inputs=[raw, *used])
 
     @staticmethod
     def _document_in_header(calibration_params: Mapping[str, Any], header: fits.Header) -> None:

@@ -1,7 +1,7 @@
 """``MasterMaker``: files of frames in, the file of a master out."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike, fspath
 from typing import Any, ClassVar
 
@@ -19,6 +19,7 @@ from autowisp_xr.image_calibration._stacks import (
     check_alike,
     check_options,
     document_stack,
+    listed,
     prepared,
     warn_of_few,
 )
@@ -76,8 +77,9 @@ class MasterMaker:
     errors of the frames are not used. (:func:`autowisp_xr.stack` gives true variances.) A pixel
     without a value is NaN, and its error is; of one with a single value, the error is NaN.
 
-    Unless :meth:`prepare_for_stacking` is overridden, frames are read and stacked in bands of rows,
-    so that they need not fit in memory; the master does.
+    Frames are read and stacked in bands of rows, so that they need not fit in memory; the master
+    does. Where :meth:`prepare_for_stacking` is overridden, what it returns waits in the directory
+    for temporary files (TMPDIR), with 8 bytes a pixel.
 
     Examples
     --------
@@ -182,7 +184,7 @@ class MasterMaker:
             "exclude_mask": exclude_mask,
             "add_averaged_keywords": add_averaged_keywords,
         }
-        master, header, discarded = self._outlined(frame_list, options, custom_header)
+        master, header, discarded = self._outlined(listed(frame_list), options, custom_header)
         if master is None:
             return None, None, None, None, discarded
         return (*_planes(master, min_valid_values), header, discarded)
@@ -231,14 +233,15 @@ class MasterMaker:
         options = self.stacking_options | stacking_options
         compress = self.compress if compress is UNSET else compress
         check_options(options, compress)
+        files = listed(frame_list)
         if "{" not in fspath(output_fname):
             # the frames may be worked upon before the header, and so the name, is known
-            check_output(fspath(output_fname), overwrite=allow_overwrite)
-        master, header, discarded = self._outlined(frame_list, options, custom_header)
+            check_output(fspath(output_fname), overwrite=allow_overwrite, inputs=files)
+        master, header, discarded = self._outlined(files, options, custom_header)
         if master is None or header is None:
             return False, discarded
         path = output_name(output_fname, header)
-        check_output(path, overwrite=allow_overwrite)
+        check_output(path, overwrite=allow_overwrite, inputs=files)
         write_products(
             [Product(path, header, *_planes(master, options["min_valid_values"]))],
             provenance.history(provenance.with_hashes(master)),
@@ -249,15 +252,12 @@ class MasterMaker:
 
     def _outlined(
         self,
-        frame_list: Iterable[str | PathLike[str]],
+        files: Sequence[str],
         options: Mapping[str, Any],
         custom_header: Mapping[str, Any] | None,
     ) -> tuple[xr.Dataset | None, fits.Header | None, list[str]]:
         """The master, not yet computed, its header, and the files that were left out."""
         check_options(options)
-        if isinstance(frame_list, str | PathLike):
-            raise TypeError(f"frame_list is a list of files, not {frame_list!r}")
-        files = [fspath(file) for file in frame_list]
         fewest = max(options["min_valid_frames"], 1)
         if len(files) < fewest:
             return None, None, []

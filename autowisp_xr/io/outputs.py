@@ -4,22 +4,29 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from astropy.io import fits
 
 __all__ = ["check_name", "write_whole"]
 
 
-def check_name(path: str) -> None:
+def check_name(path: str, inputs: Collection[str] = ()) -> None:
     """Raise an error unless a file may bear this name, whether there is one yet or not.
+
+    Parameters
+    ----------
+    path
+        The name.
+    inputs
+        Files that are read, none of which may be replaced by what is made of it.
 
     Raises
     ------
     IsADirectoryError
         For the name of a directory.
     FileExistsError
-        For the name of what is no ordinary file, such as a device.
+        For the name of an input, or of what is no ordinary file, such as a device.
     ValueError
         For a name that ends in .gz.
     """
@@ -27,6 +34,8 @@ def check_name(path: str) -> None:
         raise IsADirectoryError(f"{path!r} is a directory, or no name at all; name a file")
     if os.path.exists(path) and not os.path.isfile(path):
         raise FileExistsError(f"{path!r} is no ordinary file, and is not replaced")
+    if os.path.realpath(path) in set(map(os.path.realpath, inputs)):
+        raise FileExistsError(f"{path!r} is one of the files that are read; choose another name")
     if path.lower().endswith(".gz"):
         raise ValueError(
             f"{path!r}: files inside gzip are read but not written; a name that ends in .fz gives "
@@ -39,7 +48,7 @@ def write_whole(outputs: Iterable[tuple[str, fits.HDUList]], *, overwrite: bool)
 
     Each is written under a temporary name beside its own and synced; when all are, they get their
     names. Missing directories are made. Where a name is a link, the file that it points to is
-    replaced.
+    replaced. Should a name fail when others have been given, those that are new are taken back.
 
     Raises
     ------
@@ -49,6 +58,7 @@ def write_whole(outputs: Iterable[tuple[str, fits.HDUList]], *, overwrite: bool)
         Where a file cannot be written, naming it.
     """
     pending: list[tuple[str, str]] = []
+    given: list[str] = []
     try:
         for path, hdus in outputs:
             final = os.path.realpath(path)
@@ -57,16 +67,39 @@ def write_whole(outputs: Iterable[tuple[str, fits.HDUList]], *, overwrite: bool)
             temporary = os.path.join(os.path.dirname(final), f".{secrets.token_hex(8)}.part")
             pending.append((temporary, path))
             _write(hdus, temporary, path)
-        for _, path in pending:
-            if not overwrite and os.path.lexists(path):
-                raise FileExistsError(f"{path!r} has come to exist while it was written")
         for temporary, path in pending:
-            os.replace(temporary, os.path.realpath(path))
+            new = not os.path.lexists(path)
+            _name(temporary, path, overwrite=overwrite)
+            if new:
+                given.append(path)
     except BaseException:
-        for temporary, _ in pending:
+        for path in (*given, *(temporary for temporary, _ in pending)):
             with contextlib.suppress(OSError):
-                os.remove(temporary)
+                os.remove(path)
         raise
+
+
+def _name(temporary: str, path: str, *, overwrite: bool) -> None:
+    """Give a file that is written its name; where it may replace none, in one step."""
+    try:
+        if overwrite:
+            os.replace(temporary, os.path.realpath(path))
+            return
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            raise FileExistsError(f"{path!r} has come to exist while it was written") from None
+        except OSError:
+            # a file system without links
+            if os.path.lexists(path):
+                raise FileExistsError(f"{path!r} has come to exist while it was written") from None
+            os.replace(temporary, path)
+        else:
+            os.remove(temporary)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, f"{path!r} could not get its name: {error.strerror}") from error
 
 
 def _write(hdus: fits.HDUList, temporary: str, path: str) -> None:

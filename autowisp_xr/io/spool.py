@@ -1,5 +1,6 @@
 """Images that wait in a temporary file until they are used."""
 
+import contextlib
 import os
 import tempfile
 import weakref
@@ -29,8 +30,16 @@ class Spool:
         self._unused = weakref.finalize(self, _discard, self._file, self._path)
 
     def append(self, image: Any) -> None:
-        """Put an image away."""
-        self._file.write(np.ascontiguousarray(image, dtype=np.float64).data)
+        """Put an image away; an OSError that names the directory where it does not fit."""
+        try:
+            self._file.write(np.ascontiguousarray(image, dtype=np.float64).data)
+            self._file.flush()
+        except OSError as error:
+            raise OSError(
+                error.errno,
+                f"{error.strerror} in {os.path.dirname(self._path)}, where images wait to be "
+                "stacked; the environment variable TMPDIR names another directory",
+            ) from error
         self._number += 1
 
     def variable(self) -> xr.Variable:
@@ -63,6 +72,9 @@ class Spool:
 
 
 def _discard(file: BinaryIO, path: str) -> None:
-    file.close()
-    if os.path.exists(path):
-        os.remove(path)
+    try:
+        with contextlib.suppress(OSError):
+            file.close()
+    finally:
+        if os.path.exists(path):
+            os.remove(path)

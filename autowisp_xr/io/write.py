@@ -3,7 +3,7 @@
 import math
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from numbers import Real
@@ -66,7 +66,8 @@ def to_fits(
     Raises
     ------
     FileExistsError
-        If a file exists already and ``overwrite`` is not set; before anything is written.
+        If a file exists already and ``overwrite`` is not set, or is one of those that ``ds`` was
+        read from; before anything is written.
     HeaderError
         If the template asks for a keyword that the header does not have.
     ValueError
@@ -87,7 +88,10 @@ def to_fits(
         # astropy puts ill-formed cards of other people in order, and says so
         warnings.simplefilter("ignore", fits.verify.VerifyWarning)
         targets = _targets(ds, template)
-        _check(targets, overwrite=overwrite, level=level)
+        inputs = {
+            file["path"] for step in provenance.history(ds) for file in step.get("inputs", ())
+        }
+        _check(targets, inputs, overwrite=overwrite, level=level)
         if hashes:
             ds = provenance.with_hashes(ds)
         pending = iter(targets)
@@ -205,10 +209,12 @@ def _named(ds: xr.Dataset) -> xr.Dataset:
     return ds.assign_coords(frame=[str(i) for i in range(ds.sizes["frame"])])
 
 
-def _check(targets: list[_Target], *, overwrite: bool, level: float | None) -> None:
+def _check(
+    targets: list[_Target], inputs: Collection[str], *, overwrite: bool, level: float | None
+) -> None:
     taken: dict[str, _Target] = {}
     for target in targets:
-        other = taken.setdefault(os.path.abspath(target.path), target)
+        other = taken.setdefault(os.path.realpath(target.path), target)
         if other is not target:
             raise ValueError(
                 f"two outputs would have the name {target.path!r} (frames number {other.frame} and "
@@ -220,7 +226,7 @@ def _check(targets: list[_Target], *, overwrite: bool, level: float | None) -> N
                 f"compress={level:g} makes tile-compressed files, whose names end in .fz, not "
                 f"{target.path!r}"
             )
-        check_name(target.path)
+        check_name(target.path, inputs)
     existing = [target.path for target in targets if os.path.lexists(target.path)]
     if existing and not overwrite:
         more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""

@@ -161,14 +161,6 @@ def test_options_that_contradict_each_other_are_refused(
     assert not hasattr(calibrator, "files")
 
 
-def test_frames_that_would_replace_each_other_are_refused(frames, calibrator, here, capsys):
-    (here / "more").mkdir()
-    (here / "more" / "f9.fits").write_bytes((here / "raw" / "f9.fits").read_bytes())
-    assert run("raw", "more", "--allow-overwrite") == 1
-    assert "raw/f9.fits and more/f9.fits would be written" in capsys.readouterr().err
-    assert run("raw", "more", "--allow-overwrite", "--calibrated-fname", "{FNUM}.fits") == 0
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

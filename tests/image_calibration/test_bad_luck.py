@@ -319,3 +319,59 @@ def test_the_level_of_compression_is_checked_before_anything_is_stacked(here):
         MasterMaker(compress=-3)
     with pytest.raises(ValueError, match="compress"):
         MasterMaker()(["nowhere.fits"] * 20, "m.fits", compress=-3)
+
+
+def test_what_is_read_is_never_replaced(raw, here):
+    fits.PrimaryHDU(np.full(SHAPE, 1.0)).writeto("b.fits")
+    os.symlink("raw.fits", "link.fits")
+    for name in ("raw.fits", "link.fits", "b.fits"):
+        with pytest.raises(FileExistsError, match="one of the files that are read"):
+            calibrated(raw, master_bias="b.fits", calibrated_fname=name)
+    assert fits.getheader("raw.fits")["BITPIX"] == 16
+    frames = aw.open_fits("raw.fits")
+    with pytest.raises(FileExistsError, match="one of the files that are read"):
+        frames.autowisp.to_fits("{RAWFNAME}.fits", overwrite=True)
+    maker = MasterMaker(min_valid_frames=1, min_valid_values=1)
+    with pytest.raises(FileExistsError, match="one of the files that are read"):
+        maker(["raw.fits"], "raw.fits", allow_overwrite=True)
+
+
+def test_two_names_of_one_file_are_seen_through(raw, here):
+    (here / "x.fits").write_text("old")
+    for channel in BAYER:
+        os.symlink("x.fits", f"{channel}.fits")
+    with pytest.raises(aw.CalibrationError, match="would all be"):
+        calibrated(raw, split_channels=BAYER, calibrated_fname="{CLRCHNL}.fits")
+
+
+def test_names_that_were_given_are_taken_back_when_one_fails(raw, here, monkeypatch):
+    link, seen = os.link, []
+
+    def fails_at_the_second(source, target):
+        seen.append(target)
+        if len(seen) == 2:
+            raise OSError(28, "No space left on device")
+        link(source, target)
+
+    replace = os.replace
+    monkeypatch.setattr(os, "link", fails_at_the_second)
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space")))
+    calibrator = Calibrator(split_channels=BAYER, calibrated_fname="CAL/{CLRCHNL}.fits")
+    with pytest.raises(OSError, match=r"CAL/B.fits' could not get its name: No space"):
+        calibrator(raw)
+    assert list((here / "CAL").iterdir()) == []
+    monkeypatch.setattr(os, "replace", replace)
+
+
+def test_a_file_that_comes_to_exist_meanwhile_is_kept(raw, here, monkeypatch):
+    write = outputs._write
+
+    def and_another_does_too(hdus, temporary, path):
+        write(hdus, temporary, path)
+        (here / "out.fits").write_text("of another process")
+
+    monkeypatch.setattr(outputs, "_write", and_another_does_too)
+    with pytest.raises(FileExistsError, match="has come to exist while it was written"):
+        Calibrator()(raw, calibrated="out.fits")
+    assert (here / "out.fits").read_text() == "of another process"
+    assert sorted(path.name for path in here.iterdir()) == ["out.fits", "raw.fits"]

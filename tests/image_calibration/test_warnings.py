@@ -71,6 +71,12 @@ def test_masters_that_belong_raise_no_warning(raw):
     assert fits.getdata("out.fits").mean() == pytest.approx(980 / 1.1)
 
 
+def test_a_flat_without_a_value_raises_no_warning_of_numpy(raw):
+    write("f.fits", np.nan, IMAGETYP="masterflat")
+    calibrate(raw, master_flat="f.fits")
+    assert np.isnan(fits.getdata("out.fits")).all()
+
+
 def test_warns_of_a_start_without_a_time_of_day(raw):
     with pytest.warns(aw.AutowispWarning, match="gives the date 2024-03-01 without a time of day"):
         calibrate(raw, exposure_start_utc="'2024-03-01'")
@@ -79,5 +85,31 @@ def test_warns_of_a_start_without_a_time_of_day(raw):
 def test_warns_when_a_master_can_have_no_good_pixel(here):
     files = [write(f"f{i}.fits", 10.0 + i, IMAGETYP="zero") for i in range(4)]
     maker = MasterMaker(min_valid_frames=3, outlier_threshold=1.5)
-    with pytest.warns(aw.AutowispWarning, match="min_valid_values is 5, more than the 4 frames"):
+    with pytest.warns(aw.AutowispWarning, match="a pixel needs 5 values .*, there are 4 frames"):
         assert maker(files, "m.fits") == (True, [])
+
+
+def test_the_level_of_a_flat_is_that_of_its_channel(raw):
+    for name, level in (("g", 1.0), ("r", 23000.0)):
+        fits.PrimaryHDU(np.full((3, 4), level)).writeto(f"{name}.fits")
+    split = {"G": (slice(0, None, 2), slice(1, None, 2))}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        calibrate(raw, split_channels=split, master_flat={"G": "g.fits"})
+    split["R"] = (slice(0, None, 2), slice(0, None, 2))
+    with pytest.warns(aw.AutowispWarning, match=r"r.fits has a median of 2.3e.04"):
+        Calibrator(
+            saturation_threshold=5e4,
+            split_channels=split,
+            master_flat={"G": "g.fits", "R": "r.fits"},
+        )(raw, calibrated="{CLRCHNL}.fits")
+
+
+def test_an_exposure_in_other_units_and_an_area_cut_before_raise_no_warning(raw):
+    write("d.fits", 1.0, IMAGETYP="masterdark", EXPTIME=0.03)
+    write("b.fits", 1.0, IMAGETYP="masterzero", IMAGAREA="8 < x < 16, 4 < y < 10")
+    write("cut.fits", 9.0, IMAGETYP="object", EXPTIME=30.0, IMAGAREA="8 < x < 16, 4 < y < 10")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        calibrate(raw, master_dark="d.fits", exposure_seconds="EXPTIME/1000")
+        calibrate("cut.fits", master_bias="b.fits")
