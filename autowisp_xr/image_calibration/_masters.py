@@ -104,7 +104,7 @@ class _ByChannel:
     def _assemble(self, channels: Channels, shape: tuple[int, int]) -> tuple[Any, ...]:
         chosen = self._chosen(channels)
         for name, planes in chosen.items():
-            expected = plane_shape(channels[name], shape)
+            expected = _plane_shape(channels[name], shape)
             if planes[0].shape != expected:
                 raise ImageMismatchError(
                     f"the {self.what} {self.filenames(channels)[name]} has the shape "
@@ -212,7 +212,7 @@ def load_masters(given: Mapping[str, Any]) -> dict[str, Any]:
     return loaded
 
 
-def plane_shape(slices: tuple[slice, slice], shape: tuple[int, int]) -> tuple[int, int]:
+def _plane_shape(slices: tuple[slice, slice], shape: tuple[int, int]) -> tuple[int, int]:
     """Rows and columns that slices take of a frame of this shape."""
     rows, columns = (
         len(range(*part.indices(size))) for part, size in zip(slices, shape, strict=True)

@@ -50,7 +50,7 @@ _ALIASES = {
 }
 
 
-def normalised(given: Mapping[str, Any], *, defaults: Collection[str]) -> dict[str, Any]:
+def normalised(given: Mapping[str, Any]) -> dict[str, Any]:
     """The same parameters under their one name; what is used up by reading is kept as a list.
 
     Raises
@@ -64,7 +64,7 @@ def normalised(given: Mapping[str, Any], *, defaults: Collection[str]) -> dict[s
     }
     if len(renamed) != len(given):
         raise TypeError(f"a parameter is given under two names among {', '.join(given)}")
-    known = {*defaults, *KINDS, *_ALIASES, "masks"}
+    known = {*DEFAULTS, *KINDS, *_ALIASES, "masks"}
     check_names(renamed, known, "parameter of a calibration")
     return renamed
 

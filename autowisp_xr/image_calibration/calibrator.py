@@ -126,9 +126,7 @@ class Calibrator:
     """SHA-1 of the source of each component as Git counts it; they go into the header."""
 
     def __init__(self, *, saturation_threshold: float | None = None, **configuration: Any) -> None:
-        given = normalised(
-            {"saturation_threshold": saturation_threshold, **configuration}, defaults=DEFAULTS
-        )
+        given = normalised({"saturation_threshold": saturation_threshold, **configuration})
         masters = {name: given.pop(name) for name in (*KINDS, "masks") if name in given}
         self.configuration = copy.deepcopy({**DEFAULTS, **self.default_configuration}) | given
         self._masters: dict[str, Any] = dict.fromkeys((*KINDS, "masks"))
@@ -278,7 +276,7 @@ class Calibrator:
 
     def _get_calibration_params(self, overwrite_params: Mapping[str, Any]) -> dict[str, Any]:
         """All parameters of one frame: those of the call before those of the constructor."""
-        given = normalised(overwrite_params, defaults=DEFAULTS)
+        given = normalised(overwrite_params)
         masters = {name: given.pop(name, UNSET) for name in (*KINDS, "masks")}
         return {**self.configuration, **self._masters, **given, **load_masters(masters)}
 

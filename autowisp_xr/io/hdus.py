@@ -19,8 +19,6 @@ from autowisp_xr.regions import ChannelSlice
 
 __all__ = ["image_hdus", "output_header", "plain_header", "product_hdus"]
 
-_BUNIT = {"adu": "adu", "electron": "electron", "1": "1"}
-
 
 def output_header(ds: xr.Dataset, channel: int) -> fits.Header:
     """Header of one channel of one frame, or of a master, without structural cards.
@@ -69,8 +67,7 @@ def output_header(ds: xr.Dataset, channel: int) -> fits.Header:
         gain = gain.get(name)
     if gain is not None and not schema.is_raw(ds):
         header["CALBGAIN"] = (float(gain), "Electrons/ADU assumed during calib")
-    units = str(ds["image"].attrs.get("units", "adu"))
-    header["BUNIT"] = (_BUNIT.get(units, units), "Unit of the image")
+    header["BUNIT"] = (str(ds["image"].attrs.get("units", "adu")), "Unit of the image")
     return header
 
 

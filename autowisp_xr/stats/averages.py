@@ -11,7 +11,7 @@ from autowisp_xr.errors import ConvergenceError
 from autowisp_xr.kernels.stack import MEAN, average_through_frames
 from autowisp_xr.options import Average, upper_and_lower
 from autowisp_xr.stats.floats import as_floats
-from autowisp_xr.stats.order_statistics import mean_weights
+from autowisp_xr.stats.order_statistics import stack_weights
 
 __all__ = ["average_named", "iterative_rejection_average", "quantile_of"]
 
@@ -97,7 +97,8 @@ def iterative_rejection_average(
         None,
         quantile=quantile_of(average_named(average_func)),
         clipping=(upper, lower, False, rounds),
-        weights=mean_weights(number),
+        # the error of a mean, whatever the average
+        weights=stack_weights(MEAN, number),
         kept=mangle_input,
         dtype=np.float64,
     )

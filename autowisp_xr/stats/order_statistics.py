@@ -17,7 +17,7 @@ from scipy.special import gammaln, log_ndtr, ndtri
 
 from autowisp_xr.kernels.stack import MEAN
 
-__all__ = ["mean_weights", "quantile_moments", "stack_weights"]
+__all__ = ["quantile_moments", "stack_weights"]
 
 _NODES = 64
 _REACH = 9.0
@@ -98,12 +98,6 @@ def stack_weights(quantile: float, frames: int) -> tuple[Any, Any, Any]:
         scatter = ratio / (n * (n - 2 + ratio + n * mean**2))
     scatter[:2] = np.nan
     return scatter, ratio, arithmetic_share
-
-
-@cache
-def mean_weights(frames: int) -> tuple[Any, Any, Any]:
-    """Tables as of :func:`stack_weights` that treat every average as a mean."""
-    return stack_weights(MEAN, frames)
 
 
 def _nodes(low: float, high: float) -> tuple[Any, Any]:

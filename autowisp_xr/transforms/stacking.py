@@ -14,7 +14,7 @@ from autowisp_xr.flags import as_flag
 from autowisp_xr.kernels.stack import MEAN, average_through_frames
 from autowisp_xr.options import Average, ErrorSource, SigmaClip, upper_and_lower
 from autowisp_xr.stats.averages import quantile_of
-from autowisp_xr.stats.order_statistics import mean_weights, stack_weights
+from autowisp_xr.stats.order_statistics import stack_weights
 from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms._summary import summarised
 
@@ -140,7 +140,6 @@ def stack(
             "the frames have no variance to propagate; calibrate them, or choose error='scatter'"
         )
     propagate = "variance" in ds and error in ("auto", "propagate")
-    weights_of = partial(stack_weights, quantile) if error != "standard_error" else mean_weights
     _warn_if_unreachable(reject, quantile, number)
     ds = _apply.load_coordinates(ds).drop_encoding()
     names = ("image", "mask", "variance", "shared_variance", "shared_relative_variance")
@@ -153,7 +152,7 @@ def stack(
         "exclude": int(as_flag(exclude)),
         "quantile": quantile,
         "clipping": _clipping(reject),
-        "weights": weights_of(number),
+        "weights": stack_weights(MEAN if error == "standard_error" else quantile, number),
         "propagate": propagate,
         "min_values": min_values,
         "dtype": np.dtype(dtype),
