@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from autowisp_xr.image_smoothing.binning import bin_image
     from autowisp_xr.image_smoothing.chain import ChainSmoother
     from autowisp_xr.image_smoothing.filters import WrapFilterAsSmoother
+    from autowisp_xr.image_smoothing.model import SmoothModel
     from autowisp_xr.image_smoothing.separable import PolynomialImageSmoother, SplineImageSmoother
     from autowisp_xr.image_smoothing.smoother import ImageSmoother
     from autowisp_xr.image_smoothing.zooming import zoom_image
@@ -16,6 +17,7 @@ __all__ = [
     "ChainSmoother",
     "ImageSmoother",
     "PolynomialImageSmoother",
+    "SmoothModel",
     "SplineImageSmoother",
     "WrapFilterAsSmoother",
     "bin_image",
@@ -28,6 +30,7 @@ __getattr__, __dir__ = attach(
         "ChainSmoother": f"{__name__}.chain",
         "ImageSmoother": f"{__name__}.smoother",
         "PolynomialImageSmoother": f"{__name__}.separable",
+        "SmoothModel": f"{__name__}.model",
         "SplineImageSmoother": f"{__name__}.separable",
         "WrapFilterAsSmoother": f"{__name__}.filters",
         "bin_image": f"{__name__}.binning",

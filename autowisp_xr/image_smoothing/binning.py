@@ -6,10 +6,13 @@ from typing import Any, Self
 import numpy as np
 
 from autowisp_xr.image_smoothing.image import as_image, as_pair
-from autowisp_xr.image_smoothing.zooming import as_orders, zoomed_part
+from autowisp_xr.image_smoothing.zooming import ZoomModel, as_orders
+from autowisp_xr.kernels.blocks import mend_blocks
 
 __all__ = ["Binning", "bin_image"]
 
+# what the kernel is compiled for
+_COMPILED = (np.dtype(np.float32), np.dtype(np.float64))
 _PADDING_MODES = (
     "constant",
     "edge",
@@ -64,19 +67,15 @@ def bin_image(image: Any, bin_factor: int | tuple[int, int]) -> Any:
             f"blocks of {y} x {x} pixels (y, x) do not divide an image of {height} x {width}; pad "
             "or crop it, or let smooth() do so"
         )
-    blocks = image.reshape(height // y, y, width // x, x)
-    # inf - inf of a block with both, repaired below
+    # inf - inf of a block with both, mended below
     with np.errstate(invalid="ignore"):
         # rows first: adding up long rows is fast, and leaves little to be done along them
         rows = image.reshape(height // y, y, width).sum(axis=1, dtype=np.float64)
-        sums = rows.reshape(height // y, width // x, x).sum(axis=2)
-    for row in np.flatnonzero(~np.isfinite(sums).all(axis=1)):
-        places = np.flatnonzero(~np.isfinite(sums[row]))
-        spoilt = blocks[row][:, places].astype(np.float64)
-        finite = np.isfinite(spoilt)
-        number = finite.sum(axis=(0, 2))
-        total = np.where(finite, spoilt, 0.0).sum(axis=(0, 2))
-        sums[row, places] = np.where(number > 0, total * (y * x) / np.maximum(number, 1), np.nan)
+        # sum(axis=2) takes three times as long for blocks of 4 pixels
+        sums = np.einsum("yxi->yx", rows.reshape(height // y, width // x, x))
+    if not np.isfinite(sums).all():
+        plain = image if image.dtype in _COMPILED else image.astype(np.float64)
+        mend_blocks(plain, y, x, sums)
     return sums
 
 
@@ -126,14 +125,12 @@ class Binning:
             image = np.pad(exact, margins, mode=self.padding_mode)  # type: ignore[call-overload]
         return bin_image(image, self.factors)
 
-    def restored(self, binned: Any, shape: tuple[int, int]) -> Any:
+    def restored(self, binned: Any, shape: tuple[int, int]) -> ZoomModel:
         """A binned image zoomed back to pixels, without those that were padded."""
-        wanted = tuple(
-            slice(before, before + size)
-            for size, (_, before) in zip(shape, self._margins(shape), strict=True)
-        )
+        (_, y), (_, x) = self._margins(shape)
         order = 3 if self.zoom_interp_order is None else self.zoom_interp_order
-        return zoomed_part(binned, self.factors, as_orders(order, "zoom_interp_order"), wanted)
+        orders = as_orders(order, "zoom_interp_order")
+        return ZoomModel.of(binned, self.factors, orders, (y, x), shape)
 
     def _margins(self, shape: tuple[int, int]) -> list[tuple[int, int]]:
         """How many pixels are missing in each direction, and how many of them come before."""

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from autowisp_xr.image_smoothing.binning import Binning
-from autowisp_xr.image_smoothing.image import as_image
+from autowisp_xr.image_smoothing.image import as_image, bands
+from autowisp_xr.image_smoothing.model import PixelModel, SmoothModel
 
 __all__ = ["ImageSmoother"]
 
@@ -85,17 +86,39 @@ class ImageSmoother(ABC):
             If the image has not two dimensions, an option is impossible, or the image, once
             binned, has fewer pixels than ``zoom_interp_order`` in a direction.
         """
+        return self.model(image, bin_factor, zoom_interp_order, padding_mode, **options).released()
+
+    def model(
+        self,
+        image: Any,
+        bin_factor: int | tuple[int, int] | None = None,
+        zoom_interp_order: int | tuple[int, int] | None = None,
+        padding_mode: str | None = None,
+        **options: Any,
+    ) -> SmoothModel:
+        """Make a smooth version of an image that takes little memory until its rows are needed.
+
+        Parameters
+        ----------
+        image, bin_factor, zoom_interp_order, padding_mode, options
+            As for :meth:`smooth`, also what they raise.
+
+        Returns
+        -------
+        A small object with ``shape``, and ``rows(start, stop)``, which gives the rows of what
+        :meth:`smooth` returns, to the last bit. With binning it holds a number for each binned
+        pixel, without binning the smooth image.
+        """
         given = as_image(image)
         binning = self._binning.changed(bin_factor, zoom_interp_order, padding_mode)
         settings = self._checked({**self._options, **self._spelt(options)})
         if binning.factors == (1, 1):
             smooth = self._same_shape(self._smooth(given, **settings), given)
-        else:
-            binned = binning.binned(given)
-            smooth = self._same_shape(self._smooth(binned, **settings), binned)
-            smooth = binning.restored(smooth, given.shape)
-        # detrend(), and whoever asked, may write to it
-        return smooth.copy() if np.may_share_memory(smooth, given) else smooth
+            # detrend(), and whoever asked, may write to it
+            return PixelModel(smooth.copy() if np.may_share_memory(smooth, given) else smooth)
+        binned = binning.binned(given)
+        smooth = self._same_shape(self._smooth(binned, **settings), binned)
+        return binning.restored(smooth, given.shape)
 
     def detrend(
         self,
@@ -127,8 +150,9 @@ class ImageSmoother(ABC):
         result = self.smooth(given, bin_factor, zoom_interp_order, padding_mode, **options)
         mean = result.mean()
         with np.errstate(divide="ignore", invalid="ignore"):
-            np.divide(given, result, out=result)
-            result *= mean
+            for band in bands(given.shape):
+                np.divide(given[band], result[band], out=result[band])
+                result[band] *= mean
         return result
 
     @property

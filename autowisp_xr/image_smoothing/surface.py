@@ -24,6 +24,12 @@ from typing import Any
 import numpy as np
 
 from autowisp_xr.image_smoothing.image import bands
+from autowisp_xr.kernels.surface import (
+    add_moments,
+    drop_outliers,
+    square_distances,
+    surface_rows,
+)
 from autowisp_xr.options import upper_and_lower
 from autowisp_xr.stats.least_squares import rejections_at_most
 
@@ -62,50 +68,57 @@ def fit_surface(
     """
     limits = None if outlier_threshold is None else upper_and_lower(outlier_threshold)
     most = rejections_at_most(max_iterations)
-    kept = np.empty(image.shape, bool)
-    level = 0.0
-    for band in bands(image.shape):
-        np.isfinite(image[band], out=kept[band])
-        level += float(np.sum(image[band], where=kept[band], dtype=np.float64))
-    level /= int(np.count_nonzero(kept)) or 1
+    kept = np.isfinite(image, order="C")
+    total = _moments(image, kept, 0.0, np.ones((image.shape[0], 1))).sum()
+    level = float(total) / (int(np.count_nonzero(kept)) or 1)
     y_terms, x_terms = _orthonormal(y_terms), _orthonormal(x_terms)
     rejections = 0
     while True:
         if np.count_nonzero(kept) < y_terms.shape[1] * x_terms.shape[1]:
             return np.full(image.shape, np.nan)
-        down, along = _fit(image, level, kept, y_terms, x_terms)
+        surface = (level, *_fit(image, level, kept, y_terms, x_terms))
         if limits is None or rejections == most:
             break
-        if not _reject(image, level, kept, down, along, limits):
+        if not _reject(image, kept, surface, limits):
             break
         rejections += 1
-    surface = down @ along
-    surface += level
-    return surface
+    result = np.empty(image.shape)
+    surface_rows(surface, result)
+    return result
 
 
 def _fit(image: Any, level: float, kept: Any, y_terms: Any, x_terms: Any) -> tuple[Any, Any]:
     """Two matrices, (y, terms) and (terms, x), whose product is the surface above the level."""
-    y_terms = _orthonormal_in(np.count_nonzero(kept, axis=1) / kept.shape[1], y_terms)
-    x_terms = _orthonormal_in(np.count_nonzero(kept, axis=0) / kept.shape[0], x_terms)
-    number = y_terms.shape[1], x_terms.shape[1]
     whole = bool(kept.all())
+    if not whole:
+        y_terms = _orthonormal_in(np.count_nonzero(kept, axis=1) / kept.shape[1], y_terms)
+        x_terms = _orthonormal_in(np.count_nonzero(kept, axis=0) / kept.shape[0], x_terms)
+    right = _moments(image, kept, level, y_terms) @ x_terms
+    along = np.ascontiguousarray(x_terms.T)
+    if whole:
+        return y_terms @ right, along
     y_pairs, y_place = _pairs(y_terms)
     x_pairs, x_place = _pairs(x_terms)
-    right = np.zeros(number)
-    moments = np.zeros((y_pairs.shape[1], x_pairs.shape[1]))
-    for band in bands(image.shape):
-        pixels = np.subtract(image[band], level, dtype=np.float64)
-        if not whole:
-            pixels[~kept[band]] = 0.0
-            moments += y_pairs[band].T @ (kept[band].astype(np.float64) @ x_pairs)
-        right += y_terms[band].T @ (pixels @ x_terms)
-    if whole:
-        return y_terms @ right, x_terms.T
+    moments = _moments(kept, kept, 0.0, y_pairs) @ x_pairs
     normal = moments[y_place[:, None, :, None], x_place[None, :, None, :]]
-    terms = math.prod(number)
-    solution = np.linalg.lstsq(normal.reshape(terms, terms), right.ravel(), rcond=_UNDETERMINED)
-    return y_terms @ solution[0].reshape(number), x_terms.T
+    solution = np.linalg.lstsq(
+        normal.reshape(right.size, right.size), right.ravel(), rcond=_UNDETERMINED
+    )
+    return y_terms @ solution[0].reshape(right.shape), along
+
+
+def _moments(image: Any, kept: Any, level: float, terms: Any) -> Any:
+    """Sums (term, x) of the kept pixels above the level, times functions of y."""
+    terms = np.ascontiguousarray(terms)
+    sums = np.zeros((terms.shape[1], image.shape[1]))
+    for band in bands(image.shape):
+        add_moments(_pixels(image[band]), kept[band], level, terms[band], sums)
+    return sums
+
+
+def _pixels(band: Any) -> Any:
+    """Pixels as the kernels are compiled for."""
+    return np.ascontiguousarray(band, dtype=np.float64)
 
 
 def _orthonormal(terms: Any) -> Any:
@@ -140,21 +153,20 @@ def _pairs(terms: Any) -> tuple[Any, Any]:
 
 
 def _reject(
-    image: Any, level: float, kept: Any, down: Any, along: Any, limits: tuple[float, float]
+    image: Any, kept: Any, surface: tuple[float, Any, Any], limits: tuple[float, float]
 ) -> bool:
     """Drop outliers from ``kept``, and say whether there were any."""
+    level, down, along = surface
     squares, largest = 0.0, 0.0
     for band in bands(image.shape):
-        pixels = image[band][kept[band]].astype(np.float64)
-        distance = pixels - (down[band] @ along + level)[kept[band]]
-        squares += float(distance @ distance)
-        largest = max(largest, float(np.abs(pixels, out=pixels).max(initial=0.0)))
-    residual = math.sqrt(squares / np.count_nonzero(kept))
+        more, size = square_distances(_pixels(image[band]), kept[band], (level, down[band], along))
+        squares += more
+        largest = max(largest, size)
+    before = np.count_nonzero(kept)
+    residual = math.sqrt(squares / before)
     # an exact fit must not reject its own rounding errors
     upper = max(limits[0] * residual, _ROUNDING * largest)
     lower = min(limits[1] * residual, -_ROUNDING * largest)
-    before = np.count_nonzero(kept)
     for band in bands(image.shape):
-        distance = image[band] - (down[band] @ along + level)
-        kept[band] &= (distance <= upper) & (distance >= lower)
+        drop_outliers(_pixels(image[band]), kept[band], (level, down[band], along), lower, upper)
     return bool(np.count_nonzero(kept) < before)

@@ -7,22 +7,21 @@ pixels are what these hold:
 .. math:: C(Y, X) = \sum_{y < Y} \sum_{x < X} I_{yx}, \qquad
           Z_{kl} = \Delta_k \Delta_l\, S(k / z_y,\, l / z_x), \qquad S \text{ interpolates } C
 
-(C. de Boor, *A Practical Guide to Splines*, rev. ed., Springer 2001, chapters IX and XVII: splines
-of even degree have their knots midway between the samples, of odd degree at them, without the
-second and the last but one.)
-
-All of this is linear and separable: a banded solution along each direction of the small image, then
-products with two sparse matrices that hold differences of B-splines, order + 1 or so in a row.
+All of this is linear and separable: a banded system along each direction of the small image, then
+products with two sparse matrices, order + 1 numbers in a row. Products are made row by row, when
+they are asked for; until then the zoomed image is its coefficients, as many as small pixels.
 """
 
 from typing import Any
 
 import numpy as np
-from scipy.interpolate import BSpline, make_interp_spline
 
-from autowisp_xr.image_smoothing.image import as_image, as_pair, bands, filled
+from autowisp_xr.image_smoothing.image import as_image, as_pair, filled
+from autowisp_xr.image_smoothing.interpolation import coefficients, direction
+from autowisp_xr.image_smoothing.model import SmoothModel
+from autowisp_xr.kernels.zoom import zoom_rows
 
-__all__ = ["as_orders", "zoom_image", "zoomed_part"]
+__all__ = ["ZoomModel", "as_orders", "zoom_image"]
 
 _HIGHEST_ORDER = 5
 
@@ -58,11 +57,10 @@ def zoom_image(image: Any, zoom: int | tuple[int, int], interp_order: int | tupl
     [[1.5, 2.5, 3.5, 4.5], [1.5, 2.5, 3.5, 4.5]]
     """
     image = as_image(image)
-    factors = as_pair(zoom, "zoom")
-    wanted = tuple(
-        slice(0, size * factor) for size, factor in zip(image.shape, factors, strict=True)
-    )
-    return zoomed_part(image, factors, as_orders(interp_order, "interp_order"), wanted)
+    y, x = as_pair(zoom, "zoom")
+    shape = image.shape[0] * y, image.shape[1] * x
+    orders = as_orders(interp_order, "interp_order")
+    return ZoomModel.of(image, (y, x), orders, (0, 0), shape).released()
 
 
 def as_orders(value: Any, name: str) -> tuple[int, int]:
@@ -73,42 +71,77 @@ def as_orders(value: Any, name: str) -> tuple[int, int]:
     return orders
 
 
-def zoomed_part(
-    image: Any, factors: tuple[int, int], orders: tuple[int, int], wanted: tuple[slice, ...]
-) -> Any:
-    """The slices [y, x] ``wanted`` of a zoomed image; the rest is never made."""
-    for size, order, direction in zip(image.shape, orders, "yx", strict=True):
-        if size < order:
-            raise ValueError(
-                f"an image of {size} pixels along {direction!r} cannot be zoomed with splines of "
-                f"order {order}; give an order of at most {size}, or bin it less"
-            )
-    gaps = ~np.isfinite(image)
-    splines = np.asarray(filled(image), dtype=np.float64)
-    splines, rows = _along_first(splines, factors[0], orders[0], wanted[0])
-    splines, columns = _along_first(splines.T, factors[1], orders[1], wanted[1])
-    by_row = rows @ splines.T
-    zoomed = np.empty((rows.shape[0], columns.shape[0]))
-    for band in bands(zoomed.shape):
-        zoomed[band] = (columns @ by_row[band].T).T
-    if gaps.any():
-        y, x = (
-            np.arange(part.start, part.stop) // factor
-            for part, factor in zip(wanted, factors, strict=True)
-        )
-        zoomed[gaps[np.ix_(y, x)]] = np.nan
-    return zoomed
+class ZoomModel(SmoothModel):
+    """Part of a zoomed image, kept as coefficients of splines.
 
-
-def _along_first(values: Any, factor: int, order: int, wanted: slice) -> tuple[Any, Any]:
-    """Spline coefficients of the cumulative sums down the first axis, and the matrix for them.
-
-    Their product is the finer pixels ``wanted``.
+    Parameters
+    ----------
+    splines
+        Coefficients [y, x] of the whole image, see :mod:`interpolation`.
+    gaps
+        Which pixels of the small image are not finite, or None.
+    factors, orders
+        Of the zoom, and degrees of the splines, (y, x).
+    origin, shape
+        First pixel of the part, (y, x), and its size.
     """
-    size = values.shape[0]
-    sums = np.zeros((size + 1, values.shape[1]))
-    np.cumsum(values, axis=0, out=sums[1:])
-    spline = make_interp_spline(np.arange(size + 1.0), sums, k=order, check_finite=False)
-    corners = np.arange(wanted.start, wanted.stop + 1) / factor
-    at_corners = BSpline.design_matrix(corners, spline.t, order)
-    return spline.c, (at_corners[1:] - at_corners[:-1]).tocsr()
+
+    def __init__(
+        self,
+        splines: Any,
+        gaps: Any,
+        factors: tuple[int, int],
+        orders: tuple[int, int],
+        origin: tuple[int, int],
+        shape: tuple[int, int],
+    ) -> None:
+        # shared by all who make rows; and kernels are compiled anew for arrays that can be written
+        splines.setflags(write=False)
+        self.shape = shape
+        self._splines, self._gaps = splines, gaps
+        self._factors, self._orders, self._origin = factors, orders, origin
+
+    @classmethod
+    def of(
+        cls,
+        image: Any,
+        factors: tuple[int, int],
+        orders: tuple[int, int],
+        origin: tuple[int, int],
+        shape: tuple[int, int],
+    ) -> "ZoomModel":
+        """The model of a small image; a ValueError if it is too small for the order."""
+        for size, order, name in zip(image.shape, orders, "yx", strict=True):
+            if size < order:
+                raise ValueError(
+                    f"an image of {size} pixels along {name!r} cannot be zoomed with splines of "
+                    f"order {order}; give an order of at most {size}, or bin it less"
+                )
+        gaps = ~np.isfinite(image)
+        tables = map(direction, image.shape, factors, orders)
+        splines = coefficients(filled(image), *tables)
+        return cls(splines, gaps if gaps.any() else None, factors, orders, origin, shape)
+
+    def _rows(self, start: int, stop: int) -> Any:
+        # not kept: all models of one size share the tables, and a pickle goes without
+        down, along = map(direction, self._splines.shape, self._factors, self._orders)
+        y = slice(self._origin[0] + start, self._origin[0] + stop)
+        x = slice(self._origin[1], self._origin[1] + self.shape[1])
+        rows = np.empty((stop - start, self.shape[1]))
+        zoom_rows(
+            self._splines,
+            (down.first[y], down.weights[y]),
+            (along.first[x], along.weights[x]),
+            rows,
+        )
+        if self._gaps is not None:
+            places = (
+                np.arange(part.start, part.stop) // factor
+                for part, factor in zip((y, x), self._factors, strict=True)
+            )
+            rows[self._gaps[np.ix_(*places)]] = np.nan
+        return rows
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        small = self._factors, self._orders, self._origin, self.shape
+        return type(self), (self._splines, self._gaps, *(tuple(map(int, part)) for part in small))

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autowisp_xr.image_smoothing import bin_image
@@ -25,6 +25,7 @@ def test_a_block_without_some_pixels_is_scaled_up_and_without_all_is_nan():
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 4), st.floats(0, 1))
+@settings(deadline=None)
 def test_any_gaps_agree_with_the_mean_of_the_others(seed, y, x, share):
     rng = np.random.default_rng(seed)
     image = rng.normal(size=(3 * y, 2 * x))

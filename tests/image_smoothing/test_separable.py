@@ -5,7 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autowisp_xr.image_smoothing import PolynomialImageSmoother, SplineImageSmoother
@@ -42,6 +42,7 @@ def test_splines_agree_with_the_slow_version(options, slow, degree, gaps, flat, 
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 20), st.integers(0, 29))
+@settings(deadline=None)
 def test_missing_rows_columns_corners_and_pixels_agree_with_the_slow_version(seed, rows, columns):
     rng = np.random.default_rng(seed)
     image = rng.normal(100, 10, (22, 31))
@@ -64,6 +65,7 @@ def test_missing_rows_columns_corners_and_pixels_agree_with_the_slow_version(see
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(1, 5))
+@settings(deadline=None)
 def test_what_is_smooth_already_stays_as_it_is(seed, y_number, x_number):
     coefficients = np.random.default_rng(seed).normal(size=(y_number, x_number))
     y_terms, x_terms = slow_polynomials(9, y_number), slow_polynomials(12, x_number)
@@ -137,6 +139,7 @@ def test_any_numbers_are_fitted_in_double_precision(dtype, flat):
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.01, 100), st.floats(-1e4, 1e4))
+@settings(deadline=None)
 def test_scaling_and_shifting_an_image_does_the_same_to_its_smooth_version(seed, scale, shift):
     rng = np.random.default_rng(seed)
     image = rng.normal(size=(8, 9)) ** 3

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.interpolate import RectBivariateSpline
 
@@ -36,6 +36,7 @@ def test_linear_interpolation_of_sums_divides_pixels_evenly(rng):
     st.tuples(st.integers(1, 4), st.integers(1, 4)),
     st.tuples(st.integers(1, 5), st.integers(1, 5)),
 )
+@settings(deadline=None)
 def test_binning_undoes_zooming(seed, shape, zoom, order):
     image = np.random.default_rng(seed).normal(100, 10, shape)
     zoomed = zoom_image(image, zoom, order)
