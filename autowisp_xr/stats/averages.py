@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from autowisp_xr.errors import ConvergenceError
+from autowisp_xr.kernels.sample import average_sample
 from autowisp_xr.kernels.stack import MEAN, average_through_frames
 from autowisp_xr.options import Average, upper_and_lower
 from autowisp_xr.stats.floats import as_floats
@@ -21,6 +22,9 @@ _NAMES: dict[str, Average] = {
     "mean": "mean",
     "nanmean": "mean",
 }
+_LONG = 1000
+"""More values than this are averaged without sorting them."""
+
 _QUANTILES = {"quantile": 1.0, "nanquantile": 1.0, "percentile": 0.01, "nanpercentile": 0.01}
 
 
@@ -92,29 +96,59 @@ def iterative_rejection_average(
     given = as_floats(array) if isinstance(array, np.ma.MaskedArray) else np.asarray(array)
     values = np.moveaxis(given, axis, 0)
     number = values.shape[0]
-    found = average_through_frames(
-        values,
-        None,
-        quantile=quantile_of(average_named(average_func)),
-        clipping=(upper, lower, False, rounds),
-        # the error of a mean, whatever the average
-        weights=stack_weights(MEAN, number),
-        kept=mangle_input,
-        dtype=np.float64,
-    )
-    if require_convergence and found.rejecting.any():
+    quantile = quantile_of(average_named(average_func))
+    averages = _through_lists if number > _LONG and values.size else _through_columns
+    image, variance, count, rejecting, kept = averages(values, quantile, upper, lower, rounds)
+    if require_convergence and rejecting.any():
         raise ConvergenceError(
-            f"{int(found.rejecting.sum())} averages still reject values after {max_iter} rounds; "
+            f"{int(rejecting.sum())} averages still reject values after {max_iter} rounds; "
             "raise max_iter or outlier_threshold"
         )
     if mangle_input:
-        smallest, largest = found.kept
-        np.moveaxis(given, axis, 0)[(values < smallest) | (values > largest)] = np.nan
-    results = [found.image, np.sqrt(found.variance), found.count.astype(np.int64)]
+        np.moveaxis(given, axis, 0)[(values < kept[0]) | (values > kept[1])] = np.nan
+    results = [image, np.sqrt(variance), count.astype(np.int64)]
     if keepdims:
         results = [np.expand_dims(result, axis) for result in results]
     average, stdev, count = (result[()] for result in results)
     return average, stdev, count
+
+
+def _through_columns(
+    values: Any, quantile: float, upper: float, lower: float, rounds: int | None
+) -> tuple[Any, ...]:
+    """Average, its variance, number, whether it still rejects, and range of the survivors."""
+    found = average_through_frames(
+        values,
+        None,
+        quantile=quantile,
+        clipping=(upper, lower, False, rounds),
+        # the error of a mean, whatever the average
+        weights=stack_weights(MEAN, len(values)),
+        kept=True,
+        dtype=np.float64,
+    )
+    return found.image, found.variance, found.count, found.rejecting, found.kept
+
+
+def _through_lists(
+    values: Any, quantile: float, upper: float, lower: float, rounds: int | None
+) -> tuple[Any, ...]:
+    """The same, list after list: a network that sorts a million values has no end."""
+    columns = values.reshape(len(values), -1)
+    found = [
+        average_sample(
+            columns[:, column], quantile=quantile, upper=upper, lower=lower, max_rounds=rounds
+        )
+        for column in range(columns.shape[1])
+    ]
+    average, squares, count, limits, rejecting = (
+        np.array(part) for part in zip(*found, strict=True)
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variance = squares / (count * (count - 1.0))
+    shape = values.shape[1:]
+    parts = [part.reshape(shape) for part in (average, variance, count, rejecting)]
+    return *parts, limits.T.reshape(2, *shape)
 
 
 def average_named(average_func: str | float | Callable[..., Any]) -> Average:

@@ -1,0 +1,107 @@
+"""Average of one long list of values, rejecting outliers: an interval that shrinks.
+
+What survives rejection lies between two limits, so that each round is one pass over values which
+stay where they are. A million values need no sorting network.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autowisp_xr.kernels._jit import kernel
+from autowisp_xr.kernels.clip import MEAN
+
+__all__ = ["Sample", "average_sample"]
+
+
+_ROUNDING = 4 * float(np.finfo(np.float64).eps)
+
+
+class Sample(NamedTuple):
+    """Average of what survives, and what that is."""
+
+    average: float
+    """NaN where nothing does."""
+    squares: float
+    """Sum of the squared distances from the average."""
+    number: int
+    limits: tuple[float, float]
+    """The survivors are the values from the first to the second, both included."""
+    rejecting: bool
+    """Whether the last round that was allowed still rejected."""
+
+
+@kernel
+def survivors(
+    values: Any, low: float, high: float, about: float, below: float, above: float
+) -> tuple[int, float, float, float, float]:
+    """Values from ``low`` to ``high`` whose distance from ``about`` is allowed.
+
+    Their number, the sums of their distances and of the squares of these, the smallest, the
+    largest.
+    """
+    number = 0
+    first, second = 0.0, 0.0
+    smallest, largest = np.inf, -np.inf
+    for given in values:
+        value = np.float64(given)
+        distance = value - about
+        if low <= value <= high and below <= distance <= above:
+            number += 1
+            first += distance
+            second += distance * distance
+            smallest = min(smallest, value)
+            largest = max(largest, value)
+    return number, first, second, smallest, largest
+
+
+def average_sample(
+    values: Any, *, quantile: float, upper: float, lower: float, max_rounds: int | None
+) -> Sample:
+    """Average of a list, rejecting what lies beyond thresholds in units of the rms.
+
+    Parameters
+    ----------
+    values : (n,) array of real numbers
+        What is not finite is left out.
+    quantile
+        Which quantile the average is, or ``MEAN``.
+    upper, lower
+        Thresholds, of opposite signs.
+    max_rounds
+        Rejections at most; None for as many as it takes.
+    """
+    values = np.ascontiguousarray(values).reshape(-1)
+    low, high = -np.finfo(np.float64).max, np.finfo(np.float64).max
+    number, total, *_ = survivors(values, low, high, 0.0, low, high)
+    before = number
+    rounds = 0
+    below, above = low, high
+    # a distance that is not far from the mean keeps its digits when it is squared
+    about = total / number if number else np.nan
+    while True:
+        number, first, second, smallest, largest = survivors(values, low, high, about, below, above)
+        rejecting = rounds > 0 and number < before
+        before = number
+        if number == 0:
+            return Sample(np.nan, np.nan, 0, (low, high), rejecting)
+        low, high = smallest, largest
+        if quantile == MEAN:
+            squares = second - first * first / number
+            about += first / number
+        else:
+            centre = _quantile(values[(values >= low) & (values <= high)], quantile)
+            squares = second + (about - centre) * (2 * first + number * (about - centre))
+            about = centre
+        squares = max(squares, 0.0)
+        if (rounds > 0 and not rejecting) or rounds == max_rounds:
+            return Sample(about, squares, number, (low, high), rejecting)
+        scale = np.sqrt(squares / number)
+        # equal values may miss their own mean by rounding, which makes none an outlier
+        rounding = _ROUNDING * max(-low, high)
+        below, above = min(lower * scale, -rounding), max(upper * scale, rounding)
+        rounds += 1
+
+
+def _quantile(values: Any, quantile: float) -> float:
+    return float(np.quantile(values.astype(np.float64), quantile, overwrite_input=True))
