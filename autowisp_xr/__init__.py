@@ -30,7 +30,16 @@ from autowisp_xr.options import Overscan, SigmaClip
 from autowisp_xr.regions import Region
 
 if TYPE_CHECKING:
-    from autowisp_xr import image_calibration, image_smoothing, night, simulate, testing
+    from autowisp_xr import (
+        image_calibration,
+        image_smoothing,
+        measure,
+        night,
+        plot,
+        simulate,
+        testing,
+    )
+    from autowisp_xr.flat_selection import FlatSelection
     from autowisp_xr.io import Spellings, open_fits, open_zarr, to_fits, to_zarr
     from autowisp_xr.night import reduce
     from autowisp_xr.overscan import OverscanCorrection, overscan_correction
@@ -51,9 +60,12 @@ if TYPE_CHECKING:
         master_bias,
         master_dark,
         master_flat,
+        master_flats,
         merge_channels,
+        select_flats,
         split_channels,
         stack,
+        stamp_statistics,
         subtract_bias,
         subtract_bias_level,
         subtract_dark,
@@ -70,6 +82,7 @@ __all__ = [
     "Camera",
     "ConvergenceError",
     "Flag",
+    "FlatSelection",
     "HeaderError",
     "ImageMismatchError",
     "MasterFlats",
@@ -99,15 +112,20 @@ __all__ = [
     "master_bias",
     "master_dark",
     "master_flat",
+    "master_flats",
+    "measure",
     "merge_channels",
     "night",
     "open_fits",
     "open_zarr",
     "overscan_correction",
+    "plot",
     "reduce",
+    "select_flats",
     "simulate",
     "split_channels",
     "stack",
+    "stamp_statistics",
     "subtract_bias",
     "subtract_bias_level",
     "subtract_dark",
@@ -126,6 +144,12 @@ __getattr__, __dir__ = attach(
     | dict.fromkeys(stats.__all__, "autowisp_xr.stats")
     | dict.fromkeys(("Spellings", "open_fits", "open_zarr", "to_fits", "to_zarr"), "autowisp_xr.io")
     | dict.fromkeys(("OverscanCorrection", "overscan_correction"), "autowisp_xr.overscan")
-    | {"reduce": "autowisp_xr.night"}
-    | dict.fromkeys(("image_calibration", "image_smoothing", "night", "simulate", "testing"), ""),
+    | {"reduce": "autowisp_xr.night", "FlatSelection": "autowisp_xr.flat_selection"}
+    | dict.fromkeys(
+        (
+            *("image_calibration", "image_smoothing", "measure"),
+            *("night", "plot", "simulate", "testing"),
+        ),
+        "",
+    ),
 )

@@ -2,13 +2,25 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
 from autowisp_xr import io, provenance, schema, transforms
 from autowisp_xr.camera import Camera
-from autowisp_xr.options import Average, ErrorSource, OverscanChoice, Photons, ScaleDark, SigmaClip
+from autowisp_xr.options import (
+    Average,
+    ErrorSource,
+    Masked,
+    OverscanChoice,
+    Photons,
+    ScaleDark,
+    SigmaClip,
+)
+
+if TYPE_CHECKING:
+    # its smoothers need scipy, which not everybody does
+    from autowisp_xr.flat_selection import FlatSelection
 
 __all__ = ["AutowispAccessor"]
 
@@ -144,6 +156,18 @@ class AutowispAccessor:
             waive=waive,
             dtype=dtype,
         )
+
+    def stamp_statistics(
+        self, selection: "FlatSelection | None" = None, *, masked: Masked = "leave out"
+    ) -> xr.Dataset:
+        """See :func:`autowisp_xr.stamp_statistics`."""
+        return transforms.stamp_statistics(self._ds, selection, masked=masked)
+
+    def select_flats(
+        self, selection: "FlatSelection | None" = None, *, masked: Masked = "leave out"
+    ) -> xr.Dataset:
+        """See :func:`autowisp_xr.select_flats`."""
+        return transforms.select_flats(self._ds, selection, masked=masked)
 
     def stack(
         self,

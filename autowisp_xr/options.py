@@ -13,6 +13,7 @@ from autowisp_xr.camera import parse_areas
 __all__ = [
     "Average",
     "ErrorSource",
+    "Masked",
     "Overscan",
     "OverscanChoice",
     "Photons",
@@ -25,6 +26,8 @@ Average = Literal["median", "mean"] | float
 ErrorSource = Literal["auto", "scatter", "propagate", "standard_error"]
 Photons = Literal["positive", "absolute", "none"]
 ScaleDark = Literal[False, "down", "any"]
+Masked = Literal["leave out", "take"]
+"""What becomes of pixels that bear flags."""
 
 
 def upper_and_lower(threshold: float | Sequence[float]) -> tuple[float, float]:

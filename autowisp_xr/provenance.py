@@ -11,11 +11,12 @@ result is written, for by then their bytes have been read anyway.
 import datetime
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, is_dataclass
 from functools import cache
 from importlib.metadata import version
-from os import stat
 from typing import Any
 from uuid import uuid4
 
@@ -125,18 +126,17 @@ def record(
 def with_hashes(ds: xr.Dataset) -> xr.Dataset:
     """The same Dataset with the SHA-256 of each input file that is still what was read."""
     records = history(ds)
-    for step in records:
-        for file in step.get("inputs", ()):
-            if "sha256" not in file:
-                digest = _file_digest(file["path"], file["size"], file["changed"], "sha256")
-                if digest:
-                    file["sha256"] = digest
+    files = [file for step in records for file in step.get("inputs", ()) if "sha256" not in file]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for file, digest in zip(files, pool.map(_sha256, files), strict=True):
+            if digest:
+                file["sha256"] = digest
     return ds.assign_attrs(history=json.dumps(records)) if records else ds
 
 
 def sha1_of(path: str) -> str:
     """SHA-1 of the bytes of a file, in hexadecimal; an OSError where it cannot be read."""
-    status = stat(path)
+    status = os.stat(path)
     digest = _file_digest(path, status.st_size, status.st_mtime_ns, "sha1")
     if digest is None:
         raise OSError(f"{path} cannot be read, or changes while it is")
@@ -177,14 +177,18 @@ def _digest(content: Any) -> str:
 
 def file_entry(path: str) -> dict[str, Any]:
     """What a record says of a file: its path, and what tells whether it is still the same."""
-    status = stat(path)
+    status = os.stat(path)
     return {"path": str(path), "size": status.st_size, "changed": status.st_mtime_ns}
+
+
+def _sha256(file: Mapping[str, Any]) -> str | None:
+    return _file_digest(file["path"], file["size"], file["changed"], "sha256")
 
 
 @cache
 def _file_digest(path: str, size: int, changed: int, kind: str) -> str | None:
     try:
-        status = stat(path)
+        status = os.stat(path)
         if (status.st_size, status.st_mtime_ns) != (size, changed):
             return None
         with open(path, "rb") as file:

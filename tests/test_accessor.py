@@ -12,7 +12,7 @@ from autowisp_xr.testing import assert_frames_equal
 from tests.transforms.frames import frame_set, master
 
 NOT_METHODS = {"MasterFlats", "iterative_rejection_average", "master_bias", "master_dark",
-               "master_flat"}  # fmt: skip
+               "master_flat", "master_flats"}  # fmt: skip
 VERBS = sorted(set(transforms.__all__) - NOT_METHODS)
 
 

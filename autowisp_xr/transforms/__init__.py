@@ -14,11 +14,13 @@ if TYPE_CHECKING:
         subtract_bias_level,
         subtract_dark,
     )
-    from autowisp_xr.transforms.flats import MasterFlats, master_flat
+    from autowisp_xr.transforms.flat_masters import MasterFlats
+    from autowisp_xr.transforms.flats import master_flat, master_flats
     from autowisp_xr.transforms.masters import master_bias, master_dark
     from autowisp_xr.transforms.overscan import subtract_overscan
     from autowisp_xr.transforms.quality import apply_masks, flag_saturated
     from autowisp_xr.transforms.select import flagged, masked, where_type
+    from autowisp_xr.transforms.selection import select_flats, stamp_statistics
     from autowisp_xr.transforms.stacking import stack
 
 __all__ = [
@@ -33,9 +35,12 @@ __all__ = [
     "master_bias",
     "master_dark",
     "master_flat",
+    "master_flats",
     "merge_channels",
+    "select_flats",
     "split_channels",
     "stack",
+    "stamp_statistics",
     "subtract_bias",
     "subtract_bias_level",
     "subtract_dark",
@@ -54,10 +59,12 @@ _MODULES = {
         "subtract_bias_level",
         "subtract_dark",
     ],
-    "flats": ["MasterFlats", "master_flat"],
+    "flats": ["master_flat", "master_flats"],
+    "flat_masters": ["MasterFlats"],
     "masters": ["master_bias", "master_dark"],
     "overscan": ["subtract_overscan"],
     "quality": ["apply_masks", "flag_saturated"],
+    "selection": ["select_flats", "stamp_statistics"],
     "select": ["flagged", "masked", "where_type"],
     "stacking": ["stack"],
 }

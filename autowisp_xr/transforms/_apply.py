@@ -244,5 +244,5 @@ def _band(variable: xr.Variable, becomes: int = 0) -> int:
     row_bytes = (variable.dtype.itemsize + becomes) * pixels
     stored = variable.encoding.get("chunks")
     unit = stored[variable.dims.index("y")] if stored else 1
-    rows = max(1, _BAND_BYTES // row_bytes)
+    rows = max(1, _BAND_BYTES // max(row_bytes, 1))
     return max(unit, rows // unit * unit)

@@ -1,40 +1,33 @@
 """``master_flat``: the response of each pixel, from frames of something even."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
-from autowisp_xr import provenance, schema
+from autowisp_xr import schema
 from autowisp_xr.camera import Camera
-from autowisp_xr.flags import Flag
-from autowisp_xr.kernels.rowsum import row_sums
+from autowisp_xr.errors import AutowispWarning
+from autowisp_xr.flat_selection.options import FlatSelection
 from autowisp_xr.options import OverscanChoice, ScaleDark
 from autowisp_xr.transforms import _apply
+from autowisp_xr.transforms._flat_table import members, recorded, unselected
+from autowisp_xr.transforms._matching import check_clouds, reference_of
 from autowisp_xr.transforms._pass import PLANE_BYTES
+from autowisp_xr.transforms._scaling import level_of_frames, scaled
 from autowisp_xr.transforms.calibration import calibrate
+from autowisp_xr.transforms.flat_masters import MasterFlats, merged
 from autowisp_xr.transforms.masters import check_alike, default_rejection
+from autowisp_xr.transforms.selection import select_flats
 from autowisp_xr.transforms.stacking import stack
 
-__all__ = ["MasterFlats", "master_flat", "normalise"]
+__all__ = ["master_flat", "master_flats"]
 
-
-@dataclass(frozen=True)
-class MasterFlats:
-    """What comes of a set of flat frames."""
-
-    high: xr.Dataset | None
-    """Master (channel, y, x) of the bright frames, dimensionless, mean one; None without any."""
-
-    low: xr.Dataset | None
-    """The same of the faint frames."""
-
-    frames: xr.Dataset
-    """Over ``frame``: ``class`` and ``reason`` of each frame, and its ``mean`` level in ADU over
-    (frame, channel)."""
+FramesOf = Callable[[xr.Dataset], xr.Dataset]
+"""Raw frames calibrated, calibrated ones as they are."""
 
 
 def master_flat(
@@ -42,6 +35,7 @@ def master_flat(
     *,
     bias: xr.Dataset | None = None,
     dark: xr.Dataset | None = None,
+    select: FlatSelection | None = None,
     overscan: OverscanChoice = None,
     camera: Camera | None = None,
     scale_dark: ScaleDark = False,
@@ -59,18 +53,26 @@ def master_flat(
     bias, dark, overscan, camera, scale_dark, waive
         As for :func:`~autowisp_xr.calibrate`. A dark of another exposure than the flats needs
         ``scale_dark``.
+    select
+        Which frames are good, see :class:`~autowisp_xr.FlatSelection`; None takes all.
     dtype
         Type of ``image`` and ``variance``.
     stack_options
-        As for :func:`~autowisp_xr.stack`. By default the median, from 10 frames on with
-        ``SigmaClip(5, scale="mad")``.
+        As for :func:`~autowisp_xr.stack`, for both masters. By default the median, from 10 frames
+        on with ``SigmaClip(5, scale="mad")``.
 
     Returns
     -------
-    :class:`MasterFlats` whose ``high`` is the stack of all frames, dimensionless, lazy where ``ds``
-    is. Means are taken over unmasked pixels, each channel for itself; a frame without one takes
-    no part. Raw frames are read twice, for their means and for the stack, so that the cube is never
-    whole in memory.
+    :class:`MasterFlats` with the masters ``high`` and ``low``, dimensionless, lazy where ``ds`` is,
+    and the table ``frames``. Without a selection, all frames make ``high``.
+
+    What decides is computed in this call: the stamps, a stack of the high frames (the
+    reference), and its comparison with each high and low frame. Frames are read once for each of
+    these, and once more for the masters, so that the cube is never whole in memory; what stays of
+    each frame is its large-scale shape, binned as its smoother bins.
+
+    Means are taken over unmasked pixels, each channel for itself; masked pixels take no part in
+    stamps and shapes either, and a frame without a good pixel takes no part at all.
 
     Raises
     ------
@@ -78,6 +80,17 @@ def master_flat(
         For frames of several filters.
     CalibrationError, MasterMismatchError
         As :func:`~autowisp_xr.calibrate`.
+
+    Warns
+    -----
+    AutowispWarning
+        When no high master can be made of what was selected.
+
+    Notes
+    -----
+    A frame I of the mean m is stacked as :math:`I S / m`, where S is the smooth ratio of the
+    reference to it. Variances are scaled by :math:`(S / m)^2`: S and m, which are averages of
+    thousands of pixels, count as free of noise.
     """
     schema.check(ds)
     check_alike(ds, "filter")
@@ -96,73 +109,110 @@ def master_flat(
             dtype=dtype,
         )
 
-    frames = frames_of(ds)
-    mean = mean_level(frames)
-    in_bands = _apply.bands(ds, becomes=PLANE_BYTES)
-    if in_bands is not ds:
-        # calibrated again, band by band: kept from the first time, the cube would be in memory
-        frames = frames_of(in_bands)
-    frames = normalise(frames, mean)
-    high = stack(frames, **{"dtype": dtype, **default_rejection(frames, stack_options)})
-    text = np.dtypes.StringDType()
-    number = ds.sizes["frame"]
-    table = xr.Dataset(
-        {
-            "class": ("frame", np.full(number, "high", dtype=text)),
-            "reason": ("frame", np.full(number, "no selection was asked for", dtype=text)),
-            "mean": mean.assign_attrs(units="adu"),
-        }
+    stack_options = {"dtype": dtype, **stack_options}
+    if select is None:
+        return _of_all(ds, frames_of, stack_options)
+    if select.together:
+        return _of_selected(ds, frames_of, select, stack_options)
+    one = replace(select, together=True)
+    return merged(
+        [
+            _of_selected(ds, partial(_channel, number, frames_of), one, stack_options)
+            for number in range(ds.sizes["channel"])
+        ]
     )
-    return MasterFlats(high=high, low=None, frames=table)
 
 
-def mean_level(ds: xr.Dataset) -> xr.DataArray:
-    """Mean of the unmasked pixels of each frame and channel; NaN where it is not positive.
+def master_flats(ds: xr.Dataset, **options: Any) -> dict[str, MasterFlats]:
+    """Master flats of each filter.
 
-    Returns
-    -------
-    (frame, channel) float64, lazy where ``ds`` is, the same bits in any chunks.
-    """
-    image = _apply.framewise(ds["image"].variable)
-    mask = _apply.framewise(ds["mask"].variable) if "mask" in ds else None
-
-    (mean,) = _apply.apply(_means, [image, mask], ("frame", "channel"), [np.float64])
-    coords = {name: ds.coords[name] for name in ("frame", "channel") if name in ds.coords}
-    return xr.DataArray(mean, coords=coords)
-
-
-def _means(planes: Any, masks: Any) -> tuple[Any]:
-    masks = np.zeros(planes.shape, np.uint8) if masks is None else masks
-    total, number = row_sums(planes, masks, int(Flag.BAD))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = total.sum(axis=-1) / number.sum(axis=-1)
-    return (np.where(mean > 0, mean, np.nan),)
-
-
-def normalise(ds: xr.Dataset, level: xr.DataArray) -> xr.Dataset:
-    """Frames divided by a level of their own, (frame, channel), which is taken as free of noise.
+    Parameters
+    ----------
+    ds
+        As for :func:`master_flat`, of any filters.
+    options
+        As for :func:`master_flat`, for all filters.
 
     Returns
     -------
-    Dimensionless frames; ``variance`` and ``shared_variance`` (which then differs between frames)
-    are divided by the square of the level.
+    The results of :func:`master_flat` by the name of the filter, in the order of the first frames;
+    "" for frames that do not say it.
     """
-    dtypes = {
-        name: ds[name].dtype for name in ("image", "variance", "shared_variance") if name in ds
+    schema.check(ds)
+    if "filter" not in ds.coords:
+        return {"": master_flat(ds, **options)}
+    filters = [str(name) for name in ds["filter"].values.tolist()]
+    return {
+        name: master_flat(
+            ds.isel(frame=[i for i, other in enumerate(filters) if other == name]), **options
+        )
+        for name in dict.fromkeys(filters)
     }
 
-    scaled = {
-        name: _apply.apply(
-            partial(_over, power=1 if name == "image" else 2),
-            [_apply.pixelwise(ds[name].variable), level.variable],
-            schema.DIMS,
-            [dtype],
-        )[0]
-        for name, dtype in dtypes.items()
-    }
-    result = schema.with_attributes(ds.assign(scaled), "1")
-    return provenance.record(result, "normalise", {"to": "mean of the unmasked pixels"}, source=ds)
+
+def _channel(number: int, frames_of: FramesOf, ds: xr.Dataset) -> xr.Dataset:
+    # all are calibrated: saturated pixels leak into other colours
+    return frames_of(ds).isel(channel=[number])
 
 
-def _over(plane: Any, level: Any, *, power: int) -> tuple[Any]:
-    return (plane / (level[:, :, None, None] ** power),)
+def _of_all(ds: xr.Dataset, frames_of: FramesOf, options: dict[str, Any]) -> MasterFlats:
+    frames = frames_of(ds)
+    mean = level_of_frames(frames, "mean")
+    high = _stacked(_in_bands(ds, frames, frames_of), mean, None, options)
+    return MasterFlats(high, None, unselected(frames, mean))
+
+
+def _of_selected(
+    ds: xr.Dataset, frames_of: FramesOf, selection: FlatSelection, options: dict[str, Any]
+) -> MasterFlats:
+    frames = frames_of(ds)
+    table = select_flats(frames, selection)
+    masters: dict[str, xr.Dataset | None] = {"high": None, "low": None}
+    fewest = {"high": selection.min_high_frames, "low": selection.min_low_frames}
+    high = members(table, "high")
+    reference = None
+    if high.size >= fewest["high"]:
+        reference = reference_of(frames.isel(frame=high), selection)
+        for kind in masters:
+            if members(table, kind).size < fewest[kind]:
+                continue
+            table, matches = check_clouds(frames, table, kind, reference, selection)
+            kept = members(table, kind)
+            if kept.size >= fewest[kind]:
+                chosen = _in_bands(ds.isel(frame=kept), frames.isel(frame=kept), frames_of)
+                chosen = recorded(chosen, table, kind, selection)
+                masters[kind] = _stacked(chosen, matches.mean, matches.shape, options)
+    missing = _missing(masters, table, selection)
+    if masters["high"] is None:
+        warnings.warn(missing[0], AutowispWarning, stacklevel=3)
+    table = table.assign_attrs(notes=[*table.attrs["notes"], *missing])
+    return MasterFlats(
+        **masters, frames=table, reference=reference, chosen_from=frames, selection=selection
+    )
+
+
+def _in_bands(ds: xr.Dataset, frames: xr.Dataset, frames_of: FramesOf) -> xr.Dataset:
+    """Frames to stack: calibrated again, band by band, or the cube would be in memory."""
+    in_bands = _apply.bands(ds, becomes=PLANE_BYTES)
+    return frames if in_bands is ds else frames_of(in_bands)
+
+
+def _stacked(
+    frames: xr.Dataset, mean: xr.DataArray, shape: xr.Variable | None, options: dict[str, Any]
+) -> xr.Dataset:
+    frames = scaled(frames, mean, shape, to="mean of the unmasked pixels")
+    return stack(frames, **default_rejection(frames, options))
+
+
+def _missing(masters: Mapping[str, Any], table: xr.Dataset, selection: FlatSelection) -> list[str]:
+    """Why masters could not be made."""
+    told = []
+    for kind, fewest in (("high", selection.min_high_frames), ("low", selection.min_low_frames)):
+        number = members(table, kind).size
+        if masters[kind] is not None or (kind == "low" and number == 0):
+            continue
+        why = f"{number} of {table.sizes['frame']} frames are {kind}, at least {fewest} are needed"
+        if number >= fewest:
+            why = "its large-scale shape would be that of the high frames, which are too few"
+        told.append(f"no {kind} master flat: {why}")
+    return told

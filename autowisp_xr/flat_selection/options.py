@@ -1,0 +1,255 @@
+"""``FlatSelection``: what makes a flat good, and what a master needs."""
+
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from numbers import Integral, Real
+from os import PathLike
+from typing import Any, Literal, Self
+
+import numpy as np
+
+from autowisp_xr.errors import CalibrationError
+from autowisp_xr.image_smoothing.chain import ChainSmoother
+from autowisp_xr.image_smoothing.filters import WrapFilterAsSmoother
+from autowisp_xr.image_smoothing.separable import PolynomialImageSmoother, SplineImageSmoother
+from autowisp_xr.image_smoothing.smoother import ImageSmoother
+from autowisp_xr.options import SigmaClip, upper_and_lower
+
+__all__ = ["FlatSelection", "Level"]
+
+Level = float | Mapping[str, float] | None
+
+
+def _stamp_smoother() -> ImageSmoother:
+    return PolynomialImageSmoother(
+        num_x_terms=3, num_y_terms=3, outlier_threshold=3.0, max_iterations=1
+    )
+
+
+def _large_scale_smoother() -> ImageSmoother:
+    from scipy.ndimage import median_filter
+
+    return ChainSmoother(
+        WrapFilterAsSmoother(median_filter, size=12),
+        SplineImageSmoother(num_x_nodes=4, num_y_nodes=4, outlier_threshold=5.0, max_iterations=1),
+        bin_factor=4,
+        zoom_interp_order=4,
+    )
+
+
+def _cloud_check_smoother() -> ImageSmoother:
+    from scipy.ndimage import median_filter
+
+    # of 64 x 64 pixels: a quarter of the noise variance of the usual 32 x 32, and clouds are larger
+    return WrapFilterAsSmoother(median_filter, size=16, bin_factor=4, zoom_interp_order=2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlatSelection:
+    """How good flats are told from others, in the order in which it is done.
+
+    1. *Colocated*: closer on the sky than ``min_pointing_separation`` to another of the frames, so
+       that stars fall on the same pixels.
+    2. *Saturated*: more than ``max_saturated_fraction`` of the central stamp is.
+    3. *Cloudy*, by the stamp: variance against mean of all frames is fitted with a parabola (read
+       noise, photons, response). A poor fit (``cloudy_night_threshold``) makes all frames
+       cloudy; a frame far from the fit (``cloudy_frame_threshold``) is cloudy itself.
+    4. *High*, *low*, or *medium*, by the mean of the stamp.
+    5. *Cloudy*, by the whole frame: each high and low frame is given the large-scale shape of the
+       reference, which is a stack of the high frames; what is left of structure is a cloud.
+
+    None switches a test off. The numbers are those of AutoWISP's command line, but for these:
+    there, ``cloudy_night_threshold`` is 5000, ``cloudy_frame_threshold`` 2, which calls some clear
+    frames cloudy whenever there are many, ``large_scale_deviation_threshold`` 0.05, which lets a
+    cloud of 10 % pass, and the filter of ``cloud_check_smoother`` has a quarter of the pixels.
+    Clear frames of 1024 x 1024 pixels stay below 0.002 at 20000 electrons and 0.005 at 2000; a
+    cloud of 3 % may leave as little as that, because most of its shape is taken for that of the
+    light.
+
+    Examples
+    --------
+    >>> twilight = FlatSelection(min_high_mean=25_000, max_low_mean=15_000)
+    >>> FlatSelection.dome().min_pointing_separation is None
+    True
+    """
+
+    fraction: float = 0.5
+    """Size of the central stamp along each direction, as a fraction of the frame."""
+
+    smoother: ImageSmoother | None = field(default_factory=_stamp_smoother)
+    """What the stamp is de-trended by before its variance is taken; None for nothing."""
+
+    average: Literal["mean", "median"] = "mean"
+    """Of the pixels of the stamp."""
+
+    outlier_threshold: float | tuple[float, float] = 3.0
+    """Pixels of the stamp further from their average than this, in units of the root mean square
+    distance, are rejected; a number or two of opposite signs."""
+
+    max_iter: float | None = 3
+    """Such rejections at most; None or infinity for as many as it takes."""
+
+    max_saturated_fraction: float | None = 1e-4
+    """Of the pixels of the stamp."""
+
+    var_mean_fit_threshold: float | tuple[float, float] | None = 2.0
+    """Frames further from the parabola than this, in units of its residual, do not shape it."""
+
+    var_mean_fit_iterations: float | None = 2
+    """Such rejections at most; None or infinity for as many as it takes."""
+
+    cloudy_night_threshold: float | None = None
+    """Root mean square distance from the parabola, ADU^2, beyond which no frame is trusted. What is
+    much depends on gain and level."""
+
+    cloudy_frame_threshold: float | None = 10.0
+    """Distance of a frame from the parabola in units of that."""
+
+    min_high_mean: Level = 6e3
+    """High frames are above, ADU; a number, or {channel: number}. None: all that are not low."""
+
+    max_low_mean: Level = 3e3
+    """Low frames are below, ADU, likewise. None: there are no low frames."""
+
+    min_pointing_separation: float | None = 150.0
+    """In seconds of arc."""
+
+    large_scale_smoother: ImageSmoother | None = field(default_factory=_large_scale_smoother)
+    """Makes the large-scale shape of the ratio of reference to frame; None to match nothing."""
+
+    cloud_check_smoother: ImageSmoother | None = field(default_factory=_cloud_check_smoother)
+    """Smooths what a matched frame differs from the reference by."""
+
+    large_scale_deviation_threshold: float | None = 0.01
+    """Largest such difference of a clear frame, relative to the reference."""
+
+    large_scale_reject: SigmaClip | None = field(
+        default_factory=lambda: SigmaClip(4, scale="mad", max_iter=1)
+    )
+    """Rejection of the reference, which is a median."""
+
+    min_high_frames: int = 10
+    """With fewer there is neither a reference nor any master."""
+
+    min_low_frames: int = 5
+    """With fewer there is no low master."""
+
+    together: bool = True
+    """Whether all channels of a frame share its fate: cloudy or saturated in one is so in all, and
+    high or low is what all are. If not, each channel chooses frames of its own."""
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.fraction, Real) and 0 < self.fraction <= 1):
+            raise ValueError(f"fraction is more than 0 and at most 1, not {self.fraction!r}")
+        if self.average not in ("mean", "median"):
+            raise ValueError(f"average is 'mean' or 'median', not {self.average!r}")
+        upper_and_lower(self.outlier_threshold)
+        if self.var_mean_fit_threshold is not None:
+            upper_and_lower(self.var_mean_fit_threshold)
+        for name in ("smoother", "large_scale_smoother", "cloud_check_smoother"):
+            smoother = getattr(self, name)
+            if not (smoother is None or isinstance(smoother, ImageSmoother)):
+                raise TypeError(
+                    f"{name} is a smoother of image_smoothing or None, not {smoother!r}"
+                )
+        for name in _COUNTS:
+            _check_number(name, getattr(self, name), "a whole number from 0 on, or None")
+        for name in _LIMITS:
+            _check_number(name, getattr(self, name), "a number from 0 on, or None")
+        for name in ("min_high_frames", "min_low_frames"):
+            number = getattr(self, name)
+            if isinstance(number, bool) or not isinstance(number, Integral) or number < 1:
+                raise ValueError(f"{name} is a whole number from 1 on, not {number!r}")
+        self._check_levels()
+
+    def _check_levels(self) -> None:
+        named = {
+            name
+            for level in (self.min_high_mean, self.max_low_mean)
+            if isinstance(level, Mapping)
+            for name in level
+        }
+        channels: list[str | None] = [*sorted(named)] or [None]
+        for channel in channels:
+            low, high = level_of(self.max_low_mean, channel), level_of(self.min_high_mean, channel)
+            for name, level in (("min_high_mean", high), ("max_low_mean", low)):
+                if level is not None and not math.isfinite(level):
+                    raise ValueError(f"{name} is a number of ADU or None, not {level!r}")
+            if high is not None and low is not None and low > high:
+                of = "" if channel is None else f" of the channel {channel}"
+                raise ValueError(
+                    f"min_high_mean {high:g} is below max_low_mean {low:g}{of}: frames between "
+                    "them would be both high and low"
+                )
+
+    @classmethod
+    def from_toml(cls, path: str | PathLike[str]) -> Self:
+        """Limits of a TOML file; "none" switches a test off.
+
+        Raises
+        ------
+        CalibrationError
+            If it is no TOML, or holds something that is no number or switch of a selection.
+        """
+        with open(path, "rb") as file:
+            try:
+                given = tomllib.load(file)
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+                raise CalibrationError(f"{path} is not valid TOML: {error}") from error
+        known = [item.name for item in fields(cls) if item.name not in _OBJECTS]
+        unknown = [name for name in given if name not in known]
+        if unknown:
+            raise CalibrationError(
+                f"{path}: {unknown[0]!r} is no limit of a selection of flats; there are "
+                f"{', '.join(known)}"
+            )
+        values: dict[str, Any] = {
+            name: None if value == "none" else tuple(value) if isinstance(value, list) else value
+            for name, value in given.items()
+        }
+        try:
+            return cls(**values)
+        except (TypeError, ValueError) as error:
+            raise CalibrationError(f"{path}: {error}") from error
+
+    @classmethod
+    def dome(cls, **options: Any) -> Self:
+        """For a lamp and a screen: no test of pointings or levels; all good frames are high.
+
+        Parameters
+        ----------
+        options
+            Any of the fields, instead.
+        """
+        untested = ("min_pointing_separation", "min_high_mean", "max_low_mean")
+        return cls(**{**dict.fromkeys(untested), **options})
+
+
+_OBJECTS = ("smoother", "large_scale_smoother", "cloud_check_smoother", "large_scale_reject")
+_COUNTS = ("max_iter", "var_mean_fit_iterations")
+_LIMITS = (
+    "max_saturated_fraction",
+    "cloudy_night_threshold",
+    "cloudy_frame_threshold",
+    "min_pointing_separation",
+    "large_scale_deviation_threshold",
+)
+
+
+def level_of(level: Level, channel: str | None) -> float | None:
+    """The limit of one channel; None where there is none."""
+    if isinstance(level, Mapping):
+        return None if channel is None or channel not in level else float(level[channel])
+    return None if level is None else float(level)
+
+
+def _check_number(name: str, value: Any, expected: str) -> None:
+    if value is None:
+        return
+    whole = name in _COUNTS
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    number = number and bool(value >= 0)
+    if not number or (whole and math.isfinite(value) and value != int(value)):
+        raise ValueError(f"{name} is {expected}, not {value!r}")

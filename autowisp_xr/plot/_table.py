@@ -1,0 +1,188 @@
+"""What the table of flats says about one channel, as plain arrays."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from textwrap import shorten
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import schema
+from autowisp_xr.errors import SchemaError
+
+__all__ = ["REJECTED", "FlatTable", "clipped"]
+
+REJECTED = ("cloudy", "saturated")
+"""Classes of frames that are worth a look, those first that say more."""
+
+_LONGEST_REASON = 60
+_LONGEST_NAME = 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlatTable:
+    """One channel of the table of flats; NaN where it does not say."""
+
+    channel: str
+    names: list[str]
+    kinds: list[str]
+    reasons: list[str]
+    mean: Any
+    variance: Any
+    predicted: Any
+    deviation: Any
+    saturated_fraction: Any
+    coefficients: Any
+    """Of the fit of variance to mean, by power."""
+    residual: float
+    """Root mean square distance from that fit."""
+    limits: Mapping[str, float]
+    """What decided, by the name of the option; without those that were None."""
+    others: Sequence["FlatTable"] = ()
+    """The other channels, if all channels of a frame share its fate."""
+
+    @classmethod
+    def of(cls, frames: xr.Dataset, channel: str | None = None) -> "FlatTable":
+        """The table of one channel; None for the first.
+
+        Raises
+        ------
+        SchemaError
+            If this is no such table.
+        ValueError
+            If it has no such channel.
+        """
+        _check(frames)
+        channels = schema.names(frames, "channel")
+        if channel is None:
+            channel = channels[0]
+        if channel not in channels:
+            raise ValueError(f"there is no channel {channel!r} among {', '.join(channels)}")
+        others: list[str] = []
+        if "channel" not in frames["class"].dims:
+            others = [other for other in channels if other != channel]
+        return cls._one(frames, channel, others=[cls._one(frames, other) for other in others])
+
+    @classmethod
+    def _one(
+        cls, frames: xr.Dataset, channel: str, others: Sequence["FlatTable"] = ()
+    ) -> "FlatTable":
+        one = frames.isel(channel=schema.names(frames, "channel").index(channel))
+        nothing = np.full(frames.sizes["frame"], np.nan)
+
+        def column(name: str) -> Any:
+            return one[name].values.astype(float) if name in one else nothing
+
+        fitted = "fit_residual" in one and "fit_coefficients" in one
+        return cls(
+            channel=channel,
+            names=schema.names(frames, "frame"),
+            kinds=[str(kind) for kind in one["class"].values.tolist()],
+            reasons=[str(reason) for reason in one["reason"].values.tolist()],
+            mean=column("mean"),
+            variance=column("variance"),
+            predicted=column("predicted_variance"),
+            deviation=column("deviation"),
+            saturated_fraction=column("saturated_fraction"),
+            coefficients=one["fit_coefficients"].values if fitted else np.full(3, np.nan),
+            residual=float(one["fit_residual"]) if fitted else np.nan,
+            limits=_limits(frames.attrs, channel),
+            others=others,
+        )
+
+    @property
+    def distance(self) -> Any:
+        """How far each variance lies from the fit, in units of the residual; NaN without a fit."""
+        if not self.residual > 0:
+            return np.full(len(self.names), np.nan)
+        return (self.variance - self.predicted) / self.residual
+
+    @property
+    def cloudy_night(self) -> bool:
+        """Whether the fit is so poor that no frame was looked at for itself."""
+        return self.residual > self.limits.get("cloudy_night_threshold", np.inf)
+
+    def of_kind(self, kind: str) -> Any:
+        """Which frames are of a class, a bool each."""
+        return np.array([other == kind for other in self.kinds])
+
+    def rejected(self) -> list[str]:
+        """Names of the cloudy frames, then of the saturated ones."""
+        return [
+            name
+            for kind in REJECTED
+            for name, other in zip(self.names, self.kinds, strict=True)
+            if other == kind
+        ]
+
+    def decided_by(self, name: str) -> str:
+        """Variable of the table by which this channel rejects a frame, or "night"; "" if none."""
+        place = self.names.index(name)
+        if self.kinds[place] == "cloudy" and self.cloudy_night:
+            return "night"
+        for kind, test, values, limit in (
+            ("saturated", "saturated_fraction", self.saturated_fraction, "max_saturated_fraction"),
+            ("cloudy", "distance", np.abs(self.distance), "cloudy_frame_threshold"),
+            ("cloudy", "deviation", self.deviation, "large_scale_deviation_threshold"),
+        ):
+            if kind == self.kinds[place] and values[place] > self.limits.get(limit, np.inf):
+                return test
+        return ""
+
+    def reason_in_short(self, name: str) -> str:
+        """Why a frame was rejected, in a few words."""
+        place = self.names.index(name)
+        kind = self.kinds[place]
+        for table in (self, *self.others):
+            test = table.decided_by(name)
+            where = "" if table is self else f" in {table.channel}"
+            if test == "saturated_fraction":
+                return f"{kind}{where}: {100 * table.saturated_fraction[place]:.3g} % of its stamp"
+            if test == "night":
+                return f"{kind}{where}: all night"
+            if test == "distance":
+                return f"{kind}{where}: {abs(table.distance[place]):.3g} residuals from the fit"
+            if test == "deviation":
+                return f"{kind}{where}: {100 * table.deviation[place]:.2g} % left after matching"
+        return shorten(f"{kind}: {self.reasons[place]}", _LONGEST_REASON, placeholder=" …")
+
+
+def clipped(name: str) -> str:
+    """The end of a long name, in which frames of one night differ."""
+    return name if len(name) <= _LONGEST_NAME else f"…{name[1 - _LONGEST_NAME :]}"
+
+
+def _check(frames: Any) -> None:
+    if not isinstance(frames, xr.Dataset):
+        raise SchemaError(
+            f"a table of flats was expected, not a {type(frames).__name__}: pass .frames of a "
+            "MasterFlats, or what select_flats returns"
+        )
+    missing = [name for name in ("class", "reason", "mean") if name not in frames]
+    if missing or "frame" not in frames.dims or "channel" not in frames.dims:
+        raise SchemaError(
+            f"no table of flats: class and reason of each frame and a mean over (frame, channel) "
+            f"were expected, the variables are {sorted(map(str, frames.data_vars))} over "
+            f"{tuple(map(str, frames.dims))}; pass .frames of a MasterFlats, or what select_flats "
+            "returns"
+        )
+
+
+def _limits(attrs: Mapping[Any, Any], channel: str) -> dict[str, float]:
+    limits = {}
+    for name in (
+        "min_high_mean",
+        "max_low_mean",
+        "max_saturated_fraction",
+        "cloudy_night_threshold",
+        "cloudy_frame_threshold",
+        "large_scale_deviation_threshold",
+    ):
+        value = attrs.get(name)
+        if isinstance(value, str):
+            value = json.loads(value).get(channel)
+        if value is not None:
+            limits[name] = float(value)
+    return limits

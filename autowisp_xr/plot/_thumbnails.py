@@ -1,0 +1,78 @@
+"""Small versions of frames and of the maps of their clouds, read one frame at a time."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import schema
+from autowisp_xr.errors import SchemaError
+from autowisp_xr.image_smoothing.binning import bin_image
+
+__all__ = ["Thumbnail", "thumbnails"]
+
+_SIZE = 200
+"""Pixels along the longer side of a thumbnail, up to twice as many."""
+
+
+class Thumbnail(NamedTuple):
+    """One frame, binned to means of blocks; NaN where no pixel of a block is a number."""
+
+    name: str
+    image: Any
+    clouds: Any
+    """Relative, binned likewise; None where there is no map."""
+
+
+def thumbnails(
+    images: xr.DataArray, maps: xr.DataArray | None, names: Sequence[str], channel: str
+) -> Iterator[Thumbnail]:
+    """Thumbnails of these frames, as far as there are images of them.
+
+    Parameters
+    ----------
+    images, maps
+        (frame, channel, y, x), lazy or not. What a frame's image and map have in common is
+        computed once.
+    names, channel
+        Which planes.
+
+    Raises
+    ------
+    SchemaError
+        For arrays of other dims, or without the channel.
+    """
+    images_of = _planes(images, "images", channel)
+    maps_of = {} if maps is None else _planes(maps, "maps", channel)
+    for name in names:
+        if name in images_of:
+            planes = {"image": images_of[name]}
+            if name in maps_of:
+                planes["clouds"] = maps_of[name]
+            found = xr.Dataset(planes).compute()
+            clouds = binned(found["clouds"].values) if "clouds" in found else None
+            yield Thumbnail(name, binned(found["image"].values), clouds)
+
+
+def binned(image: Any) -> Any:
+    """Means of square blocks of finite pixels; what does not fill a block at the end is cut off."""
+    factor = max(1, max(image.shape) // _SIZE)
+    height, width = (max(size // factor, 1) * min(size, factor) for size in image.shape)
+    blocks = (min(factor, image.shape[0]), min(factor, image.shape[1]))
+    return bin_image(image[:height, :width], blocks) / np.prod(blocks)
+
+
+def _planes(array: xr.DataArray, name: str, channel: str) -> dict[str, xr.Variable]:
+    """The plane of each frame by its name, not yet read."""
+    if array.dims != schema.DIMS:
+        raise SchemaError(f"{name} has the dims {array.dims}, expected {schema.DIMS}")
+    whole = array.to_dataset(name="plane")
+    channels = schema.names(whole, "channel")
+    if channel not in channels:
+        raise SchemaError(f"there is no channel {channel!r} in {name}, only {', '.join(channels)}")
+    one = array.isel(channel=channels.index(channel))
+    return {
+        frame: one.isel(frame=place).variable
+        for place, frame in enumerate(schema.names(whole, "frame"))
+    }

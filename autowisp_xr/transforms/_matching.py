@@ -1,0 +1,143 @@
+"""Flats brought to the large-scale shape of a reference, and held against it."""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import schema
+from autowisp_xr.flags import Flag
+from autowisp_xr.flat_selection.large_scale import cloud_map, large_scale_match
+from autowisp_xr.flat_selection.levels import by_deviation
+from autowisp_xr.flat_selection.options import FlatSelection
+from autowisp_xr.options import Masked
+from autowisp_xr.transforms import _apply
+from autowisp_xr.transforms._flat_table import members
+from autowisp_xr.transforms._scaling import level_of_frames, scaled
+from autowisp_xr.transforms.stacking import stack
+
+__all__ = ["Matches", "check_clouds", "cloud_maps", "match_frames", "reference_of"]
+
+
+class Matches(NamedTuple):
+    """How each frame and channel is brought to the reference; all in memory."""
+
+    shape: xr.Variable
+    """Smooth images (objects), by which frames are multiplied, over (frame, channel)."""
+    mean: xr.DataArray
+    """Means of the frames after that, by which they are divided."""
+    deviation: xr.DataArray
+    """Largest deviation from the reference that is left; NaN where not tested."""
+
+
+def reference_of(ds: xr.Dataset, selection: FlatSelection) -> xr.Dataset:
+    """Stack of frames, each scaled to its median first; computed.
+
+    Left as they are, frames of unequal levels make a median that follows one frame here and
+    another there.
+    """
+    plain = ds[[name for name in ("image", "mask") if name in ds]]
+    frames = scaled(plain, level_of_frames(plain, "median"), to="median of the unmasked pixels")
+    return stack(frames, reject=selection.large_scale_reject).compute()
+
+
+def match_frames(
+    ds: xr.Dataset, reference: xr.Dataset, selection: FlatSelection, *, masked: Masked
+) -> Matches:
+    """Match each frame to the reference; computed, a frame at a time in each thread."""
+    results = _apply.apply(
+        partial(_match, selection=selection, take=masked == "take"),
+        _operands(ds, reference),
+        ("frame", "channel"),
+        [object, np.float64, np.float64],
+    )
+    coords = {name: ds.coords[name].variable for name in ("frame", "channel") if name in ds.coords}
+    shape, mean, deviation = (
+        xr.Dataset(dict(zip(Matches._fields, results, strict=True)), coords).compute().values()
+    )
+    return Matches(shape.variable, mean, deviation)
+
+
+def check_clouds(
+    frames: xr.Dataset,
+    table: xr.Dataset,
+    kind: str,
+    reference: xr.Dataset,
+    selection: FlatSelection,
+    *,
+    masked: Masked = "leave out",
+) -> tuple[xr.Dataset, Matches]:
+    """Match the frames of one class to the reference, and find the cloudy ones among them.
+
+    Returns
+    -------
+    The table with the ``deviation`` of these frames, and the class and reason of those found
+    cloudy; the matches of the frames that remain.
+    """
+    chosen = members(table, kind)
+    matches = match_frames(frames.isel(frame=chosen), reference, selection, masked=masked)
+    verdicts = [
+        by_deviation(*numbers, selection)
+        for numbers in zip(matches.mean.values, matches.deviation.values, strict=True)
+    ]
+    deviation = table["deviation"].values.copy()
+    deviation[chosen] = matches.deviation.values
+    kinds, reasons = (table[name].values.copy() for name in ("class", "reason"))
+    for place, verdict in zip(chosen, verdicts, strict=True):
+        if verdict is not None:
+            kinds[place], reasons[place] = verdict
+    columns = {"class": kinds, "reason": reasons, "deviation": deviation}
+    table = table.assign({name: table[name].copy(data=data) for name, data in columns.items()})
+    kept = [i for i, verdict in enumerate(verdicts) if verdict is None]
+    return table, Matches(
+        matches.shape.isel(frame=kept),
+        matches.mean.isel(frame=kept),
+        matches.deviation.isel(frame=kept),
+    )
+
+
+def cloud_maps(
+    ds: xr.Dataset, reference: xr.Dataset, selection: FlatSelection, *, masked: Masked
+) -> xr.DataArray:
+    """What each frame differs from the reference by, smooth: (frame, channel, y, x), float32."""
+    (maps,) = _apply.apply(
+        partial(_map, selection=selection, take=masked == "take"),
+        _operands(ds, reference),
+        schema.DIMS,
+        [np.float32],
+    )
+    return xr.DataArray(maps, {**ds["image"].coords}, name="clouds", attrs={"units": "1"})
+
+
+def _operands(ds: xr.Dataset, reference: xr.Dataset) -> list[xr.Variable | None]:
+    mask = _apply.framewise(ds["mask"].variable) if "mask" in ds else None
+    return [_apply.framewise(ds["image"].variable), mask, reference["image"].variable]
+
+
+def _match(
+    images: Any, masks: Any, references: Any, *, selection: FlatSelection, take: bool
+) -> tuple[Any, Any, Any]:
+    shape = np.empty(images.shape[:2], object)
+    mean, deviation = np.empty(shape.shape), np.empty(shape.shape)
+    for place in np.ndindex(*shape.shape):
+        pixels = _pixels(images, masks, place, take)
+        found = large_scale_match(pixels, references[place[1]], selection)
+        shape[place], mean[place], deviation[place] = found
+    return shape, mean, deviation
+
+
+def _map(
+    images: Any, masks: Any, references: Any, *, selection: FlatSelection, take: bool
+) -> tuple[Any]:
+    maps = np.empty(images.shape, np.float32)
+    for place in np.ndindex(*images.shape[:2]):
+        pixels = _pixels(images, masks, place, take)
+        maps[place] = cloud_map(pixels, references[place[1]], selection)
+    return (maps,)
+
+
+def _pixels(images: Any, masks: Any, place: tuple[int, ...], take: bool) -> Any:
+    if masks is None or take:
+        return images[place]
+    return np.where(masks[place] & np.uint8(Flag.BAD), np.nan, images[place])

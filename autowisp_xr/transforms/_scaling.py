@@ -1,0 +1,107 @@
+"""Frames brought to a common level and a common large-scale shape."""
+
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import provenance, schema
+from autowisp_xr.flags import Flag
+from autowisp_xr.kernels.rowsum import row_sums
+from autowisp_xr.transforms import _apply
+
+__all__ = ["level_of_frames", "scaled"]
+
+
+def level_of_frames(ds: xr.Dataset, average: Literal["mean", "median"]) -> xr.DataArray:
+    """Mean or median of the unmasked pixels of each frame and channel; NaN where not positive.
+
+    Returns
+    -------
+    (frame, channel) float64, lazy where ``ds`` is, the same bits in any chunks.
+    """
+    image = _apply.framewise(ds["image"].variable)
+    mask = _apply.framewise(ds["mask"].variable) if "mask" in ds else None
+    kernel = _means if average == "mean" else _medians
+    (level,) = _apply.apply(kernel, [image, mask], ("frame", "channel"), [np.float64])
+    coords = {name: ds.coords[name].variable for name in ("frame", "channel") if name in ds.coords}
+    return xr.DataArray(level, coords=coords)
+
+
+def scaled(
+    ds: xr.Dataset, level: xr.DataArray, shape: xr.Variable | None = None, *, to: str
+) -> xr.Dataset:
+    """Frames divided by a level, and multiplied by a shape, which are taken as free of noise.
+
+    Parameters
+    ----------
+    ds
+        Frames (frame, channel, y, x).
+    level
+        Of each frame and channel, (frame, channel).
+    shape
+        Smooth images with a method ``rows``, or None, over (frame, channel).
+    to
+        What the level is, for the history.
+
+    Returns
+    -------
+    Dimensionless frames, lazy where ``ds`` is; ``variance`` and ``shared_variance`` (which then
+    differs between frames) are scaled by the square.
+    """
+    # band by band through all frames, as they will be stacked; levels in chunks of their own would
+    # cut the bands into frames
+    ds = _apply.bands(ds)
+    levels = level.variable if level.chunks is None else level.variable.chunk(frame=-1)
+    given = [name for name in ("image", "variance", "shared_variance") if name in ds]
+    results = _apply.apply(
+        partial(_scaled, powers=tuple(1 if name == "image" else 2 for name in given)),
+        [
+            levels,
+            shape,
+            xr.Variable(("y",), np.arange(ds.sizes["y"])),
+            *(_apply.pixelwise(ds[name].variable) for name in given),
+        ],
+        schema.DIMS,
+        [ds[name].dtype for name in given],
+    )
+    result = ds.assign(dict(zip(given, results, strict=True)))
+    return provenance.record(
+        schema.with_attributes(result, "1"), "normalise", {"to": to}, source=ds
+    )
+
+
+def _means(planes: Any, masks: Any) -> tuple[Any]:
+    masks = np.zeros(planes.shape, np.uint8) if masks is None else masks
+    total, number = row_sums(planes, masks, int(Flag.BAD))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = total.sum(axis=-1) / number.sum(axis=-1)
+    return (np.where(mean > 0, mean, np.nan),)
+
+
+def _medians(planes: Any, masks: Any) -> tuple[Any]:
+    medians = np.full(planes.shape[:2], np.nan)
+    for place in np.ndindex(*medians.shape):
+        good = np.isfinite(planes[place])
+        if masks is not None:
+            good &= masks[place] == 0
+        values = planes[place][good]
+        if values.size:
+            medians[place] = np.median(values, overwrite_input=True)
+    return (np.where(medians > 0, medians, np.nan),)
+
+
+def _scaled(level: Any, shape: Any, y: Any, *planes: Any, powers: tuple[int, ...]) -> list[Any]:
+    results = [
+        np.empty(np.broadcast_shapes((*level.shape, 1, 1), p.shape), p.dtype) for p in planes
+    ]
+    for place in np.ndindex(*level.shape):
+        factor = 1.0 / level[place]
+        if shape is not None and shape[place] is not None:
+            factor = shape[place].rows(int(y[0]), int(y[-1]) + 1) * factor
+        for result, plane, power in zip(results, planes, powers, strict=True):
+            # planes that all frames share have no dim frame, or one of size one
+            own = plane[place if plane.ndim == 4 else place[1:]]
+            np.multiply(own, factor if power == 1 else factor * factor, out=result[place])
+    return results
