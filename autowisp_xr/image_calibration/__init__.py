@@ -11,14 +11,16 @@ from autowisp_xr._lazy import attach
 if TYPE_CHECKING:
     from autowisp_xr.image_calibration import mask_utilities, overscan_methods
     from autowisp_xr.image_calibration.calibrator import Calibrator
+    from autowisp_xr.image_calibration.master_flat_maker import MasterFlatMaker
     from autowisp_xr.image_calibration.master_maker import MasterMaker
 
-__all__ = ["Calibrator", "MasterMaker", "mask_utilities", "overscan_methods"]
+__all__ = ["Calibrator", "MasterFlatMaker", "MasterMaker", "mask_utilities", "overscan_methods"]
 
 __getattr__, __dir__ = attach(
     __name__,
     {
         "Calibrator": f"{__name__}.calibrator",
+        "MasterFlatMaker": f"{__name__}.master_flat_maker",
         "MasterMaker": f"{__name__}.master_maker",
         "mask_utilities": "",
         "overscan_methods": "",

@@ -1,9 +1,11 @@
-"""What ``MasterMaker`` asks of its frames, and says in the header of a master."""
+"""What the makers of masters ask of their frames, how they stack them, and what they write."""
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from numbers import Integral
 from os import PathLike, fspath
+from os.path import realpath
 from typing import Any
 
 import numpy as np
@@ -11,23 +13,31 @@ import xarray as xr
 from astropy.io import fits
 
 from autowisp_xr import provenance, schema
-from autowisp_xr.cards import ascii_text, parse_header, value_of
+from autowisp_xr.cards import ascii_text, parse_header, set_cards, value_of
 from autowisp_xr.errors import AutowispWarning, ImageMismatchError
-from autowisp_xr.flags import as_flag
+from autowisp_xr.flags import Flag, as_flag
+from autowisp_xr.image_calibration._outputs import check_output, output_name
+from autowisp_xr.io.hdus import plain_header
+from autowisp_xr.io.planes import open_planes
 from autowisp_xr.io.spool import Spool
-from autowisp_xr.io.write import quantize_level
+from autowisp_xr.io.values import to_degrees, to_number
+from autowisp_xr.io.write import Product, quantize_level, write_products
 from autowisp_xr.options import SigmaClip, upper_and_lower
 from autowisp_xr.stats.averages import average_named, quantile_of
 from autowisp_xr.stats.floats import as_floats
+from autowisp_xr.transforms.stacking import stack
 
 __all__ = [
     "as_sigma_clip",
-    "check_alike",
+    "check_flat_names",
     "check_options",
-    "document_stack",
+    "computed",
     "listed",
+    "opened",
+    "pointed",
     "prepared",
-    "warn_of_few",
+    "stacked",
+    "write_master",
 ]
 
 
@@ -57,20 +67,25 @@ def check_options(options: Mapping[str, Any], compress: Any = None) -> None:
             raise ValueError(f"{name} is a whole number, not {options[name]!r}")
 
 
-def warn_of_few(number: int, options: Mapping[str, Any]) -> None:
-    """Warn if no pixel of a stack of so many frames can have enough values."""
-    # a single value has no error
-    least = max(options["min_valid_values"], 2)
-    if number < least:
-        warnings.warn(
-            f"a pixel needs {least} values (min_valid_values, and 2 at least), there are {number} "
-            "frames: every pixel of the master is flagged BAD",
-            AutowispWarning,
-            stacklevel=4,
-        )
+def opened(files: Sequence[str]) -> xr.Dataset:
+    """Frames of one type and channel, float64 and not yet read; files without a mask are clear.
+
+    Raises
+    ------
+    ValueError
+        If a file is named more than once.
+    ImageMismatchError
+        For frames that differ in shape, IMAGETYP or CLRCHNL; it names two files.
+    """
+    repeated = [file for file, times in Counter(files).items() if times > 1]
+    if repeated:
+        raise ValueError(f"frame_list names {repeated[0]!r} more than once")
+    frames = open_planes(files, dtype="float64").drop_vars("variance", errors="ignore")
+    _check_alike(frames)
+    return frames
 
 
-def check_alike(frames: xr.Dataset) -> None:
+def _check_alike(frames: xr.Dataset) -> None:
     """Raise ImageMismatchError, naming two files, if types or colour channels differ."""
     headers = [parse_header(str(text)) for text in frames["header"].values]
     paths = frames["path"].values.tolist()
@@ -82,6 +97,28 @@ def check_alike(frames: xr.Dataset) -> None:
                     f"{path} has {keyword} {value!r}, {paths[0]} has {values[0]!r}; frames of one "
                     "type and channel make a master"
                 )
+
+
+def pointed(frames: xr.Dataset) -> xr.Dataset:
+    """Frames with ``ra`` and ``dec`` in degrees, of RA in hours and DEC in degrees; NaN without."""
+    headers = [parse_header(str(text)) for text in frames["header"].values]
+    ra = [_angle(value_of(header, "RA"), 15.0) for header in headers]
+    dec = [_angle(value_of(header, "DEC"), 1.0) for header in headers]
+    return frames.assign_coords(ra=("frame", ra), dec=("frame", dec))
+
+
+def _angle(value: Any, degrees_per_unit: float) -> float:
+    number = to_number(value)
+    return to_degrees(value, degrees_per_unit) if np.isnan(number) else number * degrees_per_unit
+
+
+def check_flat_names(names: Mapping[str, str], overwrite: bool, inputs: Collection[str]) -> None:
+    """Raise, before anything is read, for names of two masters that cannot both be written."""
+    if len({realpath(name) for name in names.values()}) < len(names):
+        raise ValueError(f"the high and the low master would both be {names['high']!r}")
+    for name in names.values():
+        if "{" not in name:
+            check_output(name, overwrite=overwrite, inputs=inputs)
 
 
 def prepared(frames: xr.Dataset, prepare: Callable[[Any], Any]) -> tuple[xr.Dataset, list[str]]:
@@ -113,7 +150,73 @@ def prepared(frames: xr.Dataset, prepare: Callable[[Any], Any]) -> tuple[xr.Data
     return provenance.record(chosen, "prepare_for_stacking", {"by": by}, source=frames), discarded
 
 
-def document_stack(header: fits.Header, files: Sequence[Any], options: Mapping[str, Any]) -> None:
+def stacked(
+    frames: xr.Dataset, options: Mapping[str, Any], custom_header: Mapping[str, Any] | None = None
+) -> tuple[xr.Dataset, fits.Header]:
+    """The master of frames, not yet computed, and its header."""
+    _warn_of_few(frames.sizes["frame"], options)
+    master = stack(
+        frames,
+        average_named(options["average_func"]),
+        reject=as_sigma_clip(options["outlier_threshold"], options["max_iter"]),
+        exclude=options["exclude_mask"] or (),
+        min_values=options["min_valid_values"],
+        error="standard_error",
+        average_keywords=options["add_averaged_keywords"],
+        dtype="float64",
+    )
+    header = plain_header(str(master["header"].values))
+    _document(header, frames["path"].values.tolist(), options, master["image"].attrs["units"])
+    set_cards(header, custom_header)
+    return master, header
+
+
+def computed(master: xr.Dataset, min_valid_values: int) -> tuple[Any, Any, Any]:
+    """Values, standard error and mask of a master."""
+    done = master[["image", "variance", "count"]].isel(channel=0).compute()
+    # the error of a single value is not known
+    few = done["count"].values < max(min_valid_values, 2)
+    mask = np.where(few, np.uint8(Flag.BAD), np.uint8(0))
+    return done["image"].values, np.sqrt(done["variance"].values), mask
+
+
+def write_master(
+    master: xr.Dataset,
+    header: fits.Header,
+    name: str | PathLike[str],
+    options: Mapping[str, Any],
+    inputs: Collection[str],
+    *,
+    overwrite: bool,
+    compress: float | bool | None,
+) -> None:
+    """Compute a master and write it to the file of a name that the header fills in."""
+    path = output_name(name, header)
+    check_output(path, overwrite=overwrite, inputs=inputs)
+    write_products(
+        [Product(path, header, *computed(master, options["min_valid_values"]))],
+        provenance.history(provenance.with_hashes(master)),
+        overwrite=overwrite,
+        compress=compress,
+    )
+
+
+def _warn_of_few(number: int, options: Mapping[str, Any]) -> None:
+    """Warn if no pixel of a stack of so many frames can have enough values."""
+    # a single value has no error
+    least = max(options["min_valid_values"], 2)
+    if number < least:
+        warnings.warn(
+            f"a pixel needs {least} values (min_valid_values, and 2 at least), there are {number} "
+            "frames: every pixel of the master is flagged BAD",
+            AutowispWarning,
+            stacklevel=5,
+        )
+
+
+def _document(
+    header: fits.Header, files: Sequence[Any], options: Mapping[str, Any], units: str
+) -> None:
     """Add the files and the options of a stack to the header of its master."""
     # keywords have eight characters: the 1001st frame takes one from the name
     stem, digits = ("ORIGF", 3) if len(files) <= 1000 else ("ORIG", 4)
@@ -135,4 +238,4 @@ def document_stack(header: fits.Header, files: Sequence[Any], options: Mapping[s
     kind = str(value_of(header, "IMAGETYP") or "")
     # a master of masters is one
     header["IMAGETYP"] = (f"master{kind.removeprefix('master')}", "Type of image")
-    header["BUNIT"] = header.get("BUNIT", "adu")
+    header["BUNIT"] = header.get("BUNIT", "adu") if units == "adu" else units

@@ -1,6 +1,5 @@
 """``MasterMaker``: files of frames in, the file of a master out."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike, fspath
 from typing import Any, ClassVar
@@ -9,25 +8,17 @@ import numpy as np
 import xarray as xr
 from astropy.io import fits
 
-from autowisp_xr import provenance
-from autowisp_xr.cards import set_cards
-from autowisp_xr.flags import Flag
-from autowisp_xr.image_calibration._outputs import check_output, output_name
+from autowisp_xr.image_calibration._outputs import check_output
 from autowisp_xr.image_calibration._parameters import UNSET, check_names
 from autowisp_xr.image_calibration._stacks import (
-    as_sigma_clip,
-    check_alike,
     check_options,
-    document_stack,
+    computed,
     listed,
+    opened,
     prepared,
-    warn_of_few,
+    stacked,
+    write_master,
 )
-from autowisp_xr.io.hdus import plain_header
-from autowisp_xr.io.planes import open_planes
-from autowisp_xr.io.write import Product, write_products
-from autowisp_xr.stats.averages import average_named
-from autowisp_xr.transforms.stacking import stack
 
 __all__ = ["MasterMaker"]
 
@@ -187,7 +178,7 @@ class MasterMaker:
         master, header, discarded = self._outlined(listed(frame_list), options, custom_header)
         if master is None:
             return None, None, None, None, discarded
-        return (*_planes(master, min_valid_values), header, discarded)
+        return (*computed(master, min_valid_values), header, discarded)
 
     def __call__(
         self,
@@ -240,11 +231,12 @@ class MasterMaker:
         master, header, discarded = self._outlined(files, options, custom_header)
         if master is None or header is None:
             return False, discarded
-        path = output_name(output_fname, header)
-        check_output(path, overwrite=allow_overwrite, inputs=files)
-        write_products(
-            [Product(path, header, *_planes(master, options["min_valid_values"]))],
-            provenance.history(provenance.with_hashes(master)),
+        write_master(
+            master,
+            header,
+            output_fname,
+            options,
+            files,
             overwrite=allow_overwrite,
             compress=compress,
         )
@@ -261,40 +253,13 @@ class MasterMaker:
         fewest = max(options["min_valid_frames"], 1)
         if len(files) < fewest:
             return None, None, []
-        repeated = [file for file, times in Counter(files).items() if times > 1]
-        if repeated:
-            raise ValueError(f"frame_list names {repeated[0]!r} more than once")
-        frames = open_planes(files, dtype="float64").drop_vars("variance", errors="ignore")
-        check_alike(frames)
+        frames = opened(files)
         discarded: list[str] = []
         if getattr(self.prepare_for_stacking, "__func__", None) is not _AS_THEY_ARE:
             frames, discarded = prepared(frames, self.prepare_for_stacking)
         if frames.sizes["frame"] < fewest:
             return None, None, discarded
-        warn_of_few(frames.sizes["frame"], options)
-        master = stack(
-            frames,
-            average_named(options["average_func"]),
-            reject=as_sigma_clip(options["outlier_threshold"], options["max_iter"]),
-            exclude=options["exclude_mask"] or (),
-            min_values=options["min_valid_values"],
-            error="standard_error",
-            average_keywords=options["add_averaged_keywords"],
-            dtype="float64",
-        )
-        header = plain_header(str(master["header"].values))
-        document_stack(header, frames["path"].values.tolist(), options)
-        set_cards(header, custom_header)
-        return master, header, discarded
+        return *stacked(frames, options, custom_header), discarded
 
 
 _AS_THEY_ARE = MasterMaker.prepare_for_stacking
-
-
-def _planes(master: xr.Dataset, min_valid_values: int) -> tuple[Any, Any, Any]:
-    """Values, standard error and mask of a master, computed."""
-    done = master[["image", "variance", "count"]].isel(channel=0).compute()
-    # the error of a single value is not known
-    few = done["count"].values < max(min_valid_values, 2)
-    mask = np.where(few, np.uint8(Flag.BAD), np.uint8(0))
-    return done["image"].values, np.sqrt(done["variance"].values), mask

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autowisp_xr as aw
-from autowisp_xr.image_calibration import MasterMaker, master_maker
+from autowisp_xr.image_calibration import MasterMaker, _stacks
 from tests.image_calibration.files import header_of, read_planes, write_planes
 
 SHAPE = (3, 4)
@@ -426,8 +426,8 @@ class TestOutput:
             raise AssertionError("frames were stacked for nothing")
 
         with monkeypatch.context() as patch:
-            patch.setattr(master_maker, "_planes", refuse)
-            patch.setattr(master_maker, "write_products", refuse)
+            patch.setattr(_stacks, "computed", refuse)
+            patch.setattr(_stacks, "write_products", refuse)
             with pytest.raises(FileExistsError, match=r"'m\.fits' exists already.*overwrite=True"):
                 maker()(files, "m.fits")
         assert (here / "m.fits").read_text() == "mine"

@@ -1,0 +1,260 @@
+"""``MasterFlatMaker``: files of flats in, the files of a high and a low master out."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from os import PathLike, fspath
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr.errors import AutowispWarning
+from autowisp_xr.flat_selection.large_scale import large_scale_match, matched
+from autowisp_xr.flat_selection.levels import CLASSES, by_deviation
+from autowisp_xr.flat_selection.options import FlatSelection
+from autowisp_xr.flat_selection.pointings import nearest_pointings
+from autowisp_xr.image_calibration._flat_configuration import Config, ConfiguredForFlats
+from autowisp_xr.image_calibration._flat_options import FlatOptions
+from autowisp_xr.image_calibration._flat_result import FlatClasses, files_of
+from autowisp_xr.image_calibration._parameters import UNSET
+from autowisp_xr.image_calibration._stacks import (
+    check_flat_names,
+    computed,
+    listed,
+    opened,
+    pointed,
+    prepared,
+    stacked,
+    write_master,
+)
+from autowisp_xr.stats.floats import as_floats
+from autowisp_xr.transforms._flat_table import mark, members, recorded
+from autowisp_xr.transforms._matching import check_clouds
+from autowisp_xr.transforms._scaling import scaled
+from autowisp_xr.transforms.selection import select_flats, stamp_statistics
+
+__all__ = ["MasterFlatMaker"]
+
+Files = Sequence[str | PathLike[str]]
+
+
+class MasterFlatMaker(ConfiguredForFlats):
+    """Choose good flats from calibrated FITS files, and stack them to a high and a low master.
+
+    What the constructor is given holds for all masters; the same groups of options in a call hold
+    for that call only, and need name no more than what differs.
+
+    Parameters
+    ----------
+    stamp_statistics_config
+        Keyword arguments of :meth:`configure_stamp_statistics`.
+    stamp_select_config
+        Keyword arguments of :meth:`configure_stamp_selection`.
+    large_scale_smoother
+        Makes the large-scale shape of the ratio of reference to frame, by which the frame is
+        multiplied; None to leave shapes as they are.
+    cloud_check_smoother
+        Smooths what the frame then differs from the reference by; None for no check.
+    master_stack_config
+        ``min_pointing_separation`` [arcsec] and ``large_scale_deviation_threshold``, None (or not
+        given) for no such test; ``min_high_combine`` (10) and ``min_low_combine`` (5), the fewest
+        frames of a master; ``large_scale_stack_options`` and ``master_stack_options``, how the
+        reference and the masters are stacked, by the names of :class:`MasterMaker`, the latter also
+        with ``compress`` and ``allow_overwrite``.
+
+    Attributes
+    ----------
+    stamp_statistics_config, stamp_select_config, master_stack_config : dict
+        As above; what is not in them has its default.
+    large_scale_smoother, cloud_check_smoother
+        As above.
+
+    Notes
+    -----
+    The tests, in their order, are those of :class:`autowisp_xr.FlatSelection`. As in the original,
+    pixels that bear flags take part in stamps, smoothing and the mean that a frame is divided by
+    (:func:`autowisp_xr.master_flat` leaves them out), frames go into the reference as they are
+    (there, scaled to their medians), and the error is that of :class:`MasterMaker`. Unlike in the
+    original, saturated frames are a class of their own, ``min_low_combine`` frames are enough, and
+    overlapping levels are refused.
+
+    Where the levels of high frames differ, so does which of them the reference follows, and a cloud
+    in one may show in the deviations of others; the function is free of that.
+
+    Examples
+    --------
+    >>> make_master_flat = MasterFlatMaker(
+    ...     stamp_select_config=dict(min_high_mean=2.5e4, max_low_mean=1.5e4),
+    ...     master_stack_config=dict(min_pointing_separation=150.0, min_high_combine=10),
+    ... )
+    >>> success, classes = make_master_flat([], "high.fits", "low.fits")
+    >>> success, sorted(classes)
+    ({'high': False, 'low': False}, ['cloudy', 'colocated', 'high', 'low', 'medium', 'saturated'])
+    """
+
+    def prepare_for_stacking(self, image: Any) -> Any:
+        """Give a frame the large-scale shape of the reference, and a mean of one.
+
+        Parameters
+        ----------
+        image : (y, x) array
+            One of the frames, flagged pixels included.
+
+        Returns
+        -------
+        The frame, (y, x) float64; None if it is cloudy. As it is while there is no reference.
+        """
+        if not self._master_large_scale:
+            return image
+        selection = self._in_use.selection
+        image = as_floats(image)
+        found = large_scale_match(image, self._master_large_scale["values"], selection)
+        if by_deviation(found.mean, found.deviation, selection):
+            return None
+        return matched(image, found.shape) / found.mean
+
+    def __call__(  # type: ignore[override]
+        self,
+        frame_list: Files,
+        high_master_fname: str | PathLike[str],
+        low_master_fname: str | PathLike[str],
+        *,
+        compress: float | bool | None = UNSET,
+        allow_overwrite: bool = UNSET,
+        stamp_statistics_config: Config = None,
+        stamp_select_config: Config = None,
+        master_stack_config: Config = None,
+        custom_header: Mapping[str, Any] | None = None,
+    ) -> FlatClasses:
+        """Sort the frames into classes, and write what masters can be made of them.
+
+        Without ``min_high_combine`` high frames there is no reference, and no master.
+
+        Parameters
+        ----------
+        frame_list
+            Names of FITS files, calibrated and of one channel.
+        high_master_fname, low_master_fname
+            Files to write; templates that may use keywords of the masters in braces.
+        compress, allow_overwrite
+            Whether to compress (True, or the level of quantisation), and whether existing files
+            may be replaced. Not given: as in ``master_stack_options``, else True and False.
+        stamp_statistics_config, stamp_select_config, master_stack_config
+            As for the class, for this call only.
+        custom_header
+            As for :meth:`MasterMaker.__call__`, for both masters.
+
+        Returns
+        -------
+        The pair (success, classes): whether the "high" and the "low" master were made; files by
+        class, each in one of "high", "low", "medium", "colocated", "cloudy", "saturated".
+        ``result["cloudy"]`` are the files of a class, ``result.frames`` is the table with reasons.
+
+        Raises
+        ------
+        FileExistsError
+            If a file of such a name exists; unless it is a template, before any pixel is read.
+        ImageMismatchError, HeaderError
+            As for :meth:`MasterMaker.stack`.
+        """
+        files = listed(frame_list)
+        options = self._options(stamp_statistics_config, stamp_select_config, master_stack_config)
+        overwrite = options.output.get("allow_overwrite", False)
+        overwrite = overwrite if allow_overwrite is UNSET else allow_overwrite
+        compress = options.output.get("compress", True) if compress is UNSET else compress
+        names = {"high": fspath(high_master_fname), "low": fspath(low_master_fname)}
+        check_flat_names(names, overwrite, files)
+        success = dict.fromkeys(names, False)
+        if not files:
+            return FlatClasses(success, {kind: [] for kind in CLASSES})
+        self._in_use, self._master_large_scale = options, {}
+        frames = pointed(opened(files))
+        table = select_flats(frames, options.selection, masked="take")
+        fewest = options.fewest
+        high = members(table, "high")
+        if high.size >= fewest["high"]:
+            self._impose(frames.isel(frame=high), options)
+            for kind, name in names.items():
+                if members(table, kind).size < fewest[kind]:
+                    continue
+                table, good = self._matched(frames, table, kind, options.selection)
+                if good.sizes["frame"] < fewest[kind]:
+                    continue
+                good = recorded(good, table, kind, options.selection)
+                master, header = stacked(good, options.master, custom_header)
+                write_master(
+                    *(master, header, name, options.master, files),
+                    overwrite=overwrite,
+                    compress=compress,
+                )
+                success[kind] = True
+        return FlatClasses(success, files_of(table, files), table)
+
+    def _impose(self, frames: xr.Dataset, options: FlatOptions) -> None:
+        """Make the reference of frames as they are."""
+        with warnings.catch_warnings():
+            # 4 rms, the usual threshold, is out of reach of 16 frames; a median can do without
+            warnings.filterwarnings("ignore", "no value among", AutowispWarning)
+            master, header = stacked(frames, options.large_scale)
+        planes = computed(master, options.large_scale["min_valid_values"])
+        names = ("values", "stdev", "mask", "header")
+        self._master_large_scale = dict(zip(names, (*planes, header), strict=True))
+
+    def _matched(
+        self, frames: xr.Dataset, table: xr.Dataset, kind: str, selection: FlatSelection
+    ) -> tuple[xr.Dataset, xr.Dataset]:
+        """The table without the cloudy frames of a class, and the others ready to be stacked."""
+        chosen = members(table, kind)
+        if getattr(self.prepare_for_stacking, "__func__", None) is not _OURS:
+            good, discarded = prepared(frames.isel(frame=chosen), self.prepare_for_stacking)
+            left_out = np.array([path in discarded for path in frames["path"].values.tolist()])
+            return mark(table, left_out, "cloudy", "left out by prepare_for_stacking"), good
+        reference = xr.Dataset(
+            {"image": (("channel", "y", "x"), self._master_large_scale["values"][None])}
+        )
+        table, matches = check_clouds(frames, table, kind, reference, selection, masked="take")
+        good = frames.isel(frame=members(table, kind))
+        return table, scaled(good, matches.mean, matches.shape, to="mean of all pixels")
+
+    def _find_colocated(self, frame_list: Files) -> tuple[list[str], list[str]]:
+        """Isolated files, and those that point to where another one does."""
+        files = listed(frame_list)
+        limit = self._options().selection.min_pointing_separation
+        frames = pointed(opened(files))
+        separation, _ = nearest_pointings(frames["ra"].values, frames["dec"].values)
+        near = np.zeros(len(files), bool) if limit is None else separation < limit
+        isolated, colocated = (
+            [file for file, so in zip(files, near, strict=True) if bool(so) is which]
+            for which in (False, True)
+        )
+        return isolated, colocated
+
+    def _get_stamp_statistics(self, frame_list: Files, **stamp_statistics_config: Any) -> Any:
+        """Structured array with ``mean``, ``variance`` and ``num_averaged`` of the stamps."""
+        selection = self._options(stamp_statistics_config).selection
+        found = stamp_statistics(opened(listed(frame_list)), selection, masked="take").compute()
+        result = np.empty(
+            found.sizes["frame"], [("mean", float), ("variance", float), ("num_averaged", int)]
+        )
+        for name in ("mean", "variance"):
+            result[name] = found[name].values[:, 0]
+        result["num_averaged"] = found["number"].values[:, 0]
+        return result
+
+    def _classify_from_stamps(
+        self, frame_list: Files, stamp_statistics_config: Config, stamp_select_config: Config
+    ) -> tuple[list[str], list[str], list[str], list[str]]:
+        """High, low, medium and cloudy files by their stamps alone."""
+        files = listed(frame_list)
+        selection = self._options(stamp_statistics_config, stamp_select_config).selection
+        classes = files_of(
+            select_flats(
+                opened(files), replace(selection, min_pointing_separation=None), masked="take"
+            ),
+            files,
+        )
+        return classes["high"], classes["low"], classes["medium"], classes["cloudy"]
+
+
+_OURS = MasterFlatMaker.prepare_for_stacking
