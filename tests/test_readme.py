@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,7 @@ def test_every_name_in_its_table_for_users_of_autowisp_is_there():
     houses = {
         "image_calibration.Calibrator": image_calibration.Calibrator(),
         "image_calibration.MasterMaker": image_calibration.MasterMaker(),
+        "image_calibration.MasterFlatMaker": image_calibration.MasterFlatMaker(),
         "image_calibration.overscan_methods": image_calibration.overscan_methods,
         "image_calibration.mask_utilities": image_calibration.mask_utilities,
         "image_smoothing": image_smoothing,
@@ -110,7 +112,16 @@ def test_every_name_in_its_table_for_users_of_autowisp_is_there():
         for name in re.findall(r"`aw\.(\w+)`", here):
             assert hasattr(aw, name), name
             checked += 1
-    assert checked >= 40
+    assert checked >= 55
     parameters = re.findall(r"`(\w+)`", " ".join(rows[1]))
     known = {*image_calibration.Calibrator.default_configuration, "bias", "dark", "flat"}
     assert set(parameters) <= known | {"overscan", "calibrated"}
+    (row,) = (original for original, _ in rows if "`fraction`" in original)
+    maker = image_calibration.MasterFlatMaker
+    configured = {
+        *signature(maker.configure_stamp_statistics).parameters,
+        *signature(maker.configure_stamp_selection).parameters,
+    }
+    others = set(re.findall(r"`(\w+)`", row)) - configured
+    assert len(others) == 6
+    maker(master_stack_config={name: 5 if "combine" in name else None for name in others})

@@ -43,6 +43,16 @@ def add_reduce(steps: Any) -> None:
         "channels, image_area, overscan, leak_directions; the headers say the rest",
     )
     reduce.add_argument(
+        "--select-flats",
+        nargs="?",
+        type=Path,
+        const=True,
+        metavar="FILE",
+        help="choose good flats from the heap: no overlapping stars, no saturation, no clouds, "
+        "high levels. FILE is TOML with other limits: min_high_mean (ADU), max_low_mean, "
+        "min_pointing_separation (arcsec), large_scale_deviation_threshold, min_high_frames, ...",
+    )
+    reduce.add_argument(
         "--overwrite", action="store_true", help="replace results of other frames in OUT"
     )
     reduce.set_defaults(run=_reduce)
@@ -61,11 +71,20 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _reduce(options: argparse.Namespace) -> int:
-    from autowisp_xr import Camera, reduce
+    from autowisp_xr import Camera, FlatSelection, reduce
 
     camera = Camera.from_toml(options.camera) if options.camera else None
+    select = None
+    if options.select_flats is not None:
+        given = options.select_flats
+        select = FlatSelection() if given is True else FlatSelection.from_toml(given)
     summary = reduce(
-        options.night, options.out, camera=camera, overwrite=options.overwrite, say=_say
+        options.night,
+        options.out,
+        camera=camera,
+        select=select,
+        overwrite=options.overwrite,
+        say=_say,
     )
     print()
     print(summary, end="")

@@ -126,15 +126,28 @@ def add_output(group: Any) -> None:
 def add_stacking(
     step: argparse.ArgumentParser,
     *,
+    title: str = "how the frames are averaged",
+    prefix: str = "",
     outlier_threshold: float | tuple[float, float] = 5.0,
     min_valid_values: int = 5,
     max_iter: int = 20,
+    min_valid_frames: int | None = 10,
 ) -> None:
-    """Add how frames become a master: the average, what it rejects, what it needs."""
-    group = step.add_argument_group("how the frames are averaged")
+    """Add how frames become a master: the average, what it rejects, what it needs.
+
+    Parameters
+    ----------
+    step
+        The parser of the command.
+    title, prefix
+        Of the group, and of the names of its options.
+    outlier_threshold, min_valid_values, max_iter, min_valid_frames
+        Defaults; None where there is no option for the number of frames.
+    """
+    group = step.add_argument_group(title)
     add(
         group,
-        "--average-func",
+        f"--{prefix}average-func",
         type=values.average,
         default="median",
         metavar="NAME",
@@ -142,7 +155,7 @@ def add_stacking(
     )
     add(
         group,
-        "--outlier-threshold",
+        f"--{prefix}outlier-threshold",
         combine=values.thresholds,
         default=outlier_threshold,
         metavar="SIGMA",
@@ -151,7 +164,7 @@ def add_stacking(
     )
     add(
         group,
-        "--max-iter",
+        f"--{prefix}max-iter",
         type=values.rounds,
         default=max_iter,
         metavar="N",
@@ -159,7 +172,7 @@ def add_stacking(
     )
     add(
         group,
-        "--exclude-mask",
+        f"--{prefix}exclude-mask",
         combine=values.flag_names,
         nargs="*",
         default=("BAD",),
@@ -169,20 +182,21 @@ def add_stacking(
     )
     add(
         group,
-        "--min-valid-values",
+        f"--{prefix}min-valid-values",
         type=values.whole,
         default=min_valid_values,
         metavar="N",
-        help="flag pixels of the master that fewer values went into",
+        help="flag pixels that fewer values went into",
     )
-    add(
-        group,
-        "--min-valid-frames",
-        type=values.whole,
-        default=10,
-        metavar="N",
-        help="make no master of fewer frames",
-    )
+    if min_valid_frames is not None:
+        add(
+            group,
+            f"--{prefix}min-valid-frames",
+            type=values.whole,
+            default=min_valid_frames,
+            metavar="N",
+            help="make no master of fewer frames",
+        )
 
 
 def add_master(group: Any) -> None:

@@ -11,7 +11,7 @@ from autowisp_xr.cli.values import OptionError
 
 __all__ = ["apply"]
 
-_STEPS = ("calibrate", "stack")
+_STEPS = ("calibrate", "stack", "flat")
 """Tables that a file may have, so that one file serves all steps."""
 
 _AREA = ("xmin", "xmax", "ymin", "ymax")
@@ -105,7 +105,7 @@ def _unknown(key: str, known: list[str], step: str) -> str:
     hint = f"near it are {', '.join(near)}" if near else f"it has {', '.join(sorted(known))}"
     return (
         f"{step} has no option {key!r}; {hint}. What is for another step goes into a table of "
-        f"its name, [{', '.join(other for other in _STEPS if other != step)}]"
+        f"its name, {' or '.join(f'[{other}]' for other in _STEPS if other != step)}"
     )
 
 

@@ -2,14 +2,14 @@
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autowisp_xr.cli.options import add, add_common, add_master, add_stacking, add_step
 from autowisp_xr.cli.reporting import reporting
 from autowisp_xr.cli.values import OptionError
 
-__all__ = ["add_stack", "master_name", "stacking_arguments"]
+__all__ = ["add_stack", "flagged", "literal", "master_name", "stacking_arguments"]
 
 
 def add_stack(steps: Any) -> None:
@@ -48,32 +48,54 @@ def stacking_arguments(options: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(options, name) for name in names}
 
 
-def master_name(template: str, header: Any, options: argparse.Namespace) -> str:
+def master_name(
+    option: str, header: Any, given: Mapping[str, Any], options: argparse.Namespace
+) -> str:
     """Name of a master.
 
     Parameters
     ----------
-    template
-        With keywords of the header in braces, and options in capital letters. Values never choose
-        a directory, except {PROJECT_HOME} and {PROJHOME}: what --project-home says, or the current
-        directory.
+    option
+        Whose value is the template, with keywords of the header in braces, and options in capital
+        letters. Values never choose a directory, except {PROJECT_HOME} and {PROJHOME}: what
+        --project-home says, or the current directory.
     header
-        Of the first frame.
+        Of a frame.
+    given
+        Values of the options that may stand in the name.
     options
         Of the step.
+
+    Raises
+    ------
+    OptionError
+        If the template asks for what there is not.
     """
+    from autowisp_xr.errors import HeaderError
     from autowisp_xr.io.names import fill_template
 
+    template = getattr(options, option.removeprefix("--").replace("-", "_"))
     home = options.project_home or os.getcwd()
     extra = {
         name.upper(): value if isinstance(value, int | float) else _text(value)
-        for name, value in stacking_arguments(options).items()
-        if isinstance(value, str | int | float | tuple) and name.upper() not in header
+        for name, value in given.items()
+        if isinstance(value, str | int | float | tuple)
+        # an error lists what there is: of the header, and not each option of the step
+        and name.upper() in template
+        and name.upper() not in header
     }
-    return fill_template(template, header, extra, {"PROJECT_HOME": home, "PROJHOME": home})
+    try:
+        return fill_template(template, header, extra, {"PROJECT_HOME": home, "PROJHOME": home})
+    except HeaderError as error:
+        raise OptionError(f"{option}: {error}") from error
 
 
-def _flagged(name: str) -> str:
+def literal(name: str) -> str:
+    """Template of a name that is filled in already."""
+    return name.replace("{", "{{").replace("}", "}}")
+
+
+def flagged(name: str) -> str:
     """What share of a master is flagged, in words; nothing where it is none."""
     from autowisp_xr.io.planes import open_planes
 
@@ -94,26 +116,21 @@ def _run(options: argparse.Namespace) -> int:
 
 def _stack(options: argparse.Namespace) -> int:
     from autowisp_xr.cards import parse_header
-    from autowisp_xr.errors import HeaderError
     from autowisp_xr.image_calibration import MasterMaker
     from autowisp_xr.io import find_files
     from autowisp_xr.io.layout import read_header
 
     files = find_files(options.calibrated_images)
     first = parse_header(read_header(files[0]))
-    try:
-        name = master_name(options.stacked_master_fname, first, options)
-    except HeaderError as error:
-        raise OptionError(f"--stacked-master-fname: {error}") from error
-    make = MasterMaker(**stacking_arguments(options))
-    # the name is filled in, and would be once more
-    literal = name.replace("{", "{{").replace("}", "}}")
-    success, discarded = make(files, literal, allow_overwrite=options.allow_overwrite)
+    arguments = stacking_arguments(options)
+    name = master_name("--stacked-master-fname", first, arguments, options)
+    make = MasterMaker(**arguments)
+    success, discarded = make(files, literal(name), allow_overwrite=options.allow_overwrite)
     left = [file for file in files if file not in discarded]
     average = options.average_func
     if success:
         how = average if isinstance(average, str) else f"quantile {average:g}"
-        print(f"{name}: {how} of {len(left)} frames{_flagged(name)}")
+        print(f"{name}: {how} of {len(left)} frames{flagged(name)}")
     else:
         print(
             f"no master: {len(left)} of {len(files)} frames are usable, --min-valid-frames is "

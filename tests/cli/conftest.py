@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from astropy.io import fits
 
 from autowisp_xr import image_calibration
+from autowisp_xr.image_calibration._flat_result import FlatClasses, files_of
 
 
 @pytest.fixture
@@ -70,4 +72,38 @@ def master_maker(monkeypatch):
             return Stand.returns
 
     monkeypatch.setattr(image_calibration, "MasterMaker", Stand)
+    return Stand
+
+
+@pytest.fixture
+def master_flat_maker(monkeypatch):
+    """In place of MasterFlatMaker: ``arguments``, ``called`` are what it was given.
+
+    It finds the classes of ``kinds`` in turn, and makes the masters of ``success``.
+    """
+
+    class Stand:
+        arguments: dict
+        called: tuple
+        kinds = ("high", "low", "medium")
+        success = dict.fromkeys(("high", "low"), True)
+        notes = ()
+
+        def __init__(self, **arguments):
+            Stand.arguments = arguments
+
+        def __call__(self, files, *names, **options):
+            Stand.called = (files, *names, options)
+            kinds = Stand.kinds[: len(files)]
+            text = np.dtypes.StringDType()
+            table = xr.Dataset(
+                {
+                    "class": ("frame", np.array(kinds, text)),
+                    "reason": ("frame", np.array([f"it is {kind}" for kind in kinds], text)),
+                },
+                attrs={"notes": list(Stand.notes)},
+            )
+            return FlatClasses(Stand.success, files_of(table, files), table)
+
+    monkeypatch.setattr(image_calibration, "MasterFlatMaker", Stand)
     return Stand

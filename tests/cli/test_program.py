@@ -13,7 +13,7 @@ def test_help_names_every_command(capsys):
         main(["--help"])
     assert stop.value.code == 0
     printed = capsys.readouterr().out
-    for command in ("demo", "reduce", "calibrate", "stack"):
+    for command in ("demo", "reduce", "calibrate", "stack", "flat"):
         assert f"\n    {command}" in printed
 
 
