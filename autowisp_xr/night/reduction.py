@@ -8,6 +8,7 @@ from pathlib import Path
 from autowisp_xr import io
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError
+from autowisp_xr.flat_selection import FlatSelection
 from autowisp_xr.night.group import names_for, sort_frames
 from autowisp_xr.night.setup_work import STORE, SetupWork
 from autowisp_xr.night.summary import Summary
@@ -22,6 +23,7 @@ def reduce(
     out: str | PathLike[str],
     *,
     camera: Camera | None = None,
+    select: FlatSelection | None = None,
     overwrite: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> Summary:
@@ -41,6 +43,9 @@ def reduce(
         everything, ``summary.txt``. A run that was interrupted is taken up where it stopped.
     camera
         What is known about the camera; the headers complete it.
+    select
+        Which flats are good: the high ones of each filter make its master, and the summary says
+        why others were left out. None takes all.
     overwrite
         Whether results of other frames in ``out`` may be replaced.
     say
@@ -74,7 +79,7 @@ def reduce(
     for setup in setups:
         # one setup needs no name of its own in the results
         place = "" if len(setups) == 1 else places[setup.name]
-        SetupWork(setup, target, place, camera, overwrite, summary, say).run()
+        SetupWork(setup, target, place, camera, select, overwrite, summary, say).run()
     if summary.made or not (target / _SUMMARY).exists():
         _write(target / _SUMMARY, str(summary))
     return summary

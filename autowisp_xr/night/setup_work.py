@@ -1,5 +1,6 @@
 """The work on one setup of a night: its masters, as far as they can be made, and its science."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,8 +9,9 @@ import xarray as xr
 
 from autowisp_xr import io, schema, transforms
 from autowisp_xr.camera import Camera
-from autowisp_xr.errors import AutowispError, BadImageError
+from autowisp_xr.errors import AutowispError, AutowispWarning, BadImageError
 from autowisp_xr.flags import Flag
+from autowisp_xr.flat_selection import FlatSelection
 from autowisp_xr.io import FileRecord
 from autowisp_xr.night.group import Setup, names_for
 from autowisp_xr.night.summary import Made, Summary
@@ -31,7 +33,7 @@ class SetupWork:
         Frames that can correct each other.
     target, place
         Directory of the results, and the folder in it (and group in its store) for this setup.
-    camera, overwrite, say
+    camera, select, overwrite, say
         As for :func:`~autowisp_xr.reduce`.
     summary
         Takes a note of what becomes of each frame.
@@ -43,6 +45,7 @@ class SetupWork:
         target: Path,
         place: str,
         camera: Camera | None,
+        select: FlatSelection | None,
         overwrite: bool,
         summary: Summary,
         say: Callable[[str], None],
@@ -51,6 +54,7 @@ class SetupWork:
         self.target = target
         self.place = place
         self.camera = camera
+        self.select = select
         self.overwrite = overwrite
         self.summary = summary
         self.say = say
@@ -116,10 +120,22 @@ class SetupWork:
                 f"no dark was applied: the flats were exposed {_span(exposures)}, "
                 f"{self._darks_there()}"
             )
-        flats = transforms.master_flat(frames, bias=self.bias, dark=dark)
+        with warnings.catch_warnings():
+            # that there is no master is an error here, which says why
+            warnings.filterwarnings("ignore", "no high master flat", AutowispWarning)
+            flats = transforms.master_flat(frames, bias=self.bias, dark=dark, select=self.select)
         if flats.high is None:
-            raise AutowispError("no flat frame was good enough for a master")
-        return flats.high, notes
+            raise AutowispError("; ".join(flats.notes))
+        table = flats.frames
+        for path, kind, reason in zip(
+            *(frames["path"].values.tolist(), table["class"].values.tolist()),
+            table["reason"].values.tolist(),
+            strict=True,
+        ):
+            if kind != "high":
+                self.summary.left_out[path] = f"{kind}: {reason}"
+                self.say(f"  left out: {path}: {kind}: {reason}")
+        return flats.high, notes + flats.notes
 
     def _calibrate(self, band: str, exposure: float, records: list[FileRecord]) -> None:
         bias, dark, flat = self.bias, self._dark_for([exposure]), self.flats.get(band)
@@ -188,6 +204,7 @@ class SetupWork:
             ) from error
         notes += _doubts(made, folder)
         files = self._to_fits(made, folder, name)
+        paths = [path for path in paths if path not in self.summary.left_out]
         self.summary.made.append(
             Made(
                 what=what, inputs=tuple(paths), files=tuple(files), group=group, notes=tuple(notes)

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import numpy as np
@@ -314,3 +315,23 @@ def test_the_real_night_of_a_small_telescope(real, tmp_path):
         pairs = pairs[(mask[:, 1::2] == 0) & (mask[:, ::2] == 0)]
         width = 1.4826 * np.median(np.abs(pairs - np.median(pairs)))
         assert abs(width - 1) < 0.1
+
+
+def test_flats_are_chosen_when_asked_and_the_others_named_with_their_reason(
+    sky, write_night, tmp_path
+):
+    levels = [20_000.0] * 6 + [1_000.0]
+    flats = sky.flat(7, level=levels, pointings=[(10.0 + i, 0.0) for i in range(7)])
+    night = write_night(sky.bias(4), flats)
+    select = aw.FlatSelection(
+        min_high_frames=4, cloud_check_smoother=None, large_scale_smoother=None
+    )
+    summary = aw.reduce(night, tmp_path / "out", camera=sky.camera, select=select)
+    assert list(map(len, (made.inputs for made in summary.made))) == [4, 6]
+    ((path, reason),) = summary.left_out.items()
+    assert "flat-0007" in path
+    assert re.fullmatch(r"low: mean \d+\.?\d* ADU below 3000", reason)
+    few = aw.FlatSelection(min_high_frames=7)
+    failed = aw.reduce(night, tmp_path / "few", camera=sky.camera, select=few).failed
+    assert len(failed) == 7
+    assert all("6 of 7 frames are high, at least 7 are needed" in why for why in failed.values())
