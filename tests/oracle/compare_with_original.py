@@ -17,7 +17,8 @@ written there, read here the same (our variance being the square of their error)
 made by both             the same mask; image and error to 1e-12, which is the order of additions
 =======================  ==========================================================================
 
-Flats are left out of what both make, and so are leaks in more than one direction and rejection
+Flats are left out of what both make (how they are chosen and stacked is for
+``compare_flats_with_original``), and so are leaks in more than one direction and rejection
 that is stopped early: there the original is wrong, and the golden cases have the right numbers.
 Compressed files are compared as decompressed, and not between both makers: what differs in the last
 bit may be rounded to the next step.
@@ -25,13 +26,7 @@ bit may be rounded to the next step.
 Last run, with autowisp 2.3.0 and astrowisp 2.0.1: all 42 lines agree.
 """
 
-import argparse
-import json
-import os
-import subprocess
 import sys
-import tempfile
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,9 +34,8 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
-import autowisp_xr as aw
-from autowisp_xr.cards import parse_header
 from autowisp_xr.image_calibration import Calibrator, MasterMaker
+from tests.oracle.original import main, read_here, read_there, run, same_bits, same_numbers
 
 SHAPE = (30, 46)
 FRAMES = 7
@@ -70,19 +64,9 @@ PARAMS = {
 }
 STACKING = {"outlier_threshold": 2.0, "min_valid_frames": 5, "min_valid_values": 4}
 
-# what the header of a file says of its bytes, and our history, which is in a place of its own
-_LEFT_OUT = {"SIMPLE", "XTENSION", "BITPIX", "NAXIS", "NAXIS1", "NAXIS2", "PCOUNT", "GCOUNT"}
-_LEFT_OUT |= {"EXTEND", "CHECKSUM", "DATASUM", "HISTORY"}
-
 ORIGINAL = """
-import json, logging, sys
-import numpy as np
-from autowisp.fits_utilities import read_image_components
 from autowisp.image_calibration import Calibrator, MasterMaker
 
-logging.disable(logging.CRITICAL)
-with open(sys.argv[1]) as file:
-    job = json.load(file)
 job["params"]["leak_directions"] = [tuple(step) for step in job["params"]["leak_directions"]]
 for task in job["calibrate"]:
     channels = {
@@ -99,12 +83,6 @@ for task in job["stack"]:
     make = MasterMaker(**job["stacking"], compress=task["compress"])
     done, _ = make(task["frames"], task["out"])
     assert done
-for number, name in enumerate(job["read"]):
-    image, error, mask, header = read_image_components(name)
-    np.savez(f"there{number}.npz", image=image, error=error, mask=mask)
-    cards = [[card.keyword, str(card.value), card.comment] for card in header.cards]
-    with open(f"there{number}.json", "w") as file:
-        json.dump(cards, file)
 """
 
 
@@ -218,32 +196,6 @@ def products(side: str) -> list[str]:
     return [str(path) for path in found + own]
 
 
-def read_here(name: str) -> dict[str, Any]:
-    ds = aw.open_fits(name, dtype="float64").isel(frame=0, channel=0)
-    header = parse_header(str(ds["header"].values))
-    cards = [[card.keyword, str(card.value), card.comment] for card in header.cards]
-    planes = {plane: ds[plane].values for plane in ("image", "variance", "mask")}
-    return {**planes, "cards": [card for card in cards if card[0] not in _LEFT_OUT]}
-
-
-def read_there(number: int) -> dict[str, Any]:
-    with np.load(f"there{number}.npz") as file:
-        planes = dict(file)
-    planes["variance"] = planes["error"].astype(np.float64) ** 2
-    cards = json.loads(Path(f"there{number}.json").read_text())
-    return {**planes, "cards": [card for card in cards if card[0] not in _LEFT_OUT]}
-
-
-def same_bits(ours: Any, theirs: Any) -> bool:
-    return np.array_equal(ours, theirs, equal_nan=np.asarray(ours).dtype.kind == "f")
-
-
-def same_numbers(ours: Any, theirs: Any) -> bool:
-    return np.shape(ours) == np.shape(theirs) and np.allclose(
-        ours, theirs, rtol=1e-12, atol=1e-9, equal_nan=True
-    )
-
-
 def compare(python: str) -> Iterator[tuple[str, str, dict[str, bool]]]:
     """Lines of the table, in the current directory: what, which file, what is the same."""
     write_raws()
@@ -254,14 +206,12 @@ def compare(python: str) -> Iterator[tuple[str, str, dict[str, bool]]]:
         "stacking": STACKING,
         "calibrate": calibrations,
         "stack": stacks,
-        "read": [],
     }
-    run(python, job)
+    run(python, ORIGINAL, job)
     names = {side: products(side) for side in ("here", "there")}
     everything = names["here"] + names["there"]
-    run(python, {**job, "calibrate": [], "stack": [], "read": everything})
     ours = {name: read_here(name) for name in everything}
-    theirs = {name: read_there(number) for number, name in enumerate(everything)}
+    theirs = read_there(python, everything)
     # nothing to compare would be the same, too
     assert all(len(found["cards"]) > 10 for found in ours.values())
     assert all(ours[name]["mask"].any() for name in everything if "object0" in name)
@@ -279,41 +229,5 @@ def compare(python: str) -> Iterator[tuple[str, str, dict[str, bool]]]:
             yield "made by both", name, {**same, "mask": same_bits(mine["mask"], other["mask"])}
 
 
-def run(python: str, job: dict[str, Any]) -> None:
-    Path("job.json").write_text(json.dumps(job))
-    command = [python, "-W", "ignore", "-c", ORIGINAL, "job.json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"the original failed:\n{done.stderr}")
-
-
-def table(lines: list[tuple[str, str, dict[str, bool]]]) -> str:
-    rows = [("", "file", "image", "error", "mask", "header")]
-    for what, name, same in lines:
-        found = [same.get(key) for key in ("image", "variance", "mask", "header")]
-        rows.append((what, name, *({True: "same", False: "DIFFER", None: ""}[f] for f in found)))
-    rows.append((f"{len(lines)} lines", "", "", "", "", ""))
-    return "".join(
-        f"{what:26}{name:39}{image:>7}{error:>7}{mask:>7}{header:>8}\n"
-        for what, name, image, error, mask, header in rows
-    )
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Compare files and numbers with the original.")
-    parser.add_argument("--python", required=True, help="interpreter that has autowisp installed")
-    given = parser.parse_args()
-    # a relative name would be sought in the directory of the comparison
-    python = os.path.abspath(given.python) if os.sep in given.python else given.python
-    warnings.simplefilter("ignore", aw.AutowispWarning)
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        lines = list(compare(python))
-        os.chdir(os.sep)
-    sys.stdout.write(table(lines))
-    different = sum(not all(same.values()) for _, _, same in lines)
-    return 1 if different or not lines else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("Compare files and numbers with the original.", compare))

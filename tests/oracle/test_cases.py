@@ -13,6 +13,7 @@ from tests.oracle import (
     classes,
     commands,
     files,
+    flats,
     masks,
     smoothing,
     stacking,
@@ -22,11 +23,15 @@ from tests.oracle.case import Case, cases_in
 ADAPTERS: dict[str, tuple[Callable[[Case], None], ...]] = {
     "binzoom": (smoothing.binzoom,),
     "calibrate": (calibration.calibrate, classes.calibrate),
+    "classify": (flats.classify,),
     "cli": (commands.cli,),
+    "colocated": (flats.colocated,),
     "errors": (classes.errors,),
     "expressions": (commands.expressions,),
     "header_merge": (files.header_merge,),
+    "largescale": (flats.largescale,),
     "masks": (masks.masks,),
+    "masterflat": (flats.masterflat,),
     "overscan": (calibration.overscan,),
     "polyfit": (smoothing.polyfit,),
     "product": (files.product,),
@@ -35,20 +40,12 @@ ADAPTERS: dict[str, tuple[Callable[[Case], None], ...]] = {
     "satmask": (masks.satmask,),
     "smooth": (smoothing.smooth,),
     "stack": (stacking.stack, classes.stack),
+    "stamps": (flats.stamps,),
     "thresholds": (averages.thresholds,),
     "timing": (classes.timing,),
 }
 """How each family is run: through the verbs, the classes, or both. A case belongs to the longest
 family that its name starts with."""
-
-OPEN: dict[str, str] = {
-    "classify": "the selection of flats is not there yet",
-    "colocated": "the selection of flats is not there yet",
-    "largescale": "the selection of flats is not there yet",
-    "masterflat": "the selection of flats is not there yet",
-    "stamps": "the selection of flats is not there yet",
-}
-"""Families whose turn has not come, and why."""
 
 COMMITTED = Path(__file__).parent / "cases"
 
@@ -59,26 +56,21 @@ def _shared() -> dict[str, Path]:
 
 
 def _family(name: str) -> str | None:
-    families = [family for family in (*ADAPTERS, *OPEN) if name.startswith(family)]
+    families = [family for family in ADAPTERS if name.startswith(family)]
     return max(families, key=len, default=None)
 
 
 def _parameters() -> list[Any]:
     # a case in both places is run once, as it is in the directory that was pointed at
     cases = {**cases_in(COMMITTED), **_shared()}
-    parameters = []
-    for name, path in sorted(cases.items()):
-        reason = OPEN.get(_family(name) or "")
-        marks = [] if reason is None else [pytest.mark.xfail(run=False, reason=reason)]
-        parameters.append(pytest.param(path, id=name, marks=marks))
-    return parameters
+    return [pytest.param(path, id=name) for name, path in sorted(cases.items())]
 
 
 @pytest.mark.parametrize("path", _parameters())
 def test_agrees_with_the_original(path: Path) -> None:
     family = _family(path.name)
     if family is None:
-        pytest.fail(f"no family of ADAPTERS or OPEN has cases named {path.name!r}")
+        pytest.fail(f"no family of ADAPTERS has cases named {path.name!r}")
     case = Case(path)
     for adapter in ADAPTERS[family]:
         before = case.comparisons
