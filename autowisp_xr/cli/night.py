@@ -44,13 +44,17 @@ def add_reduce(steps: Any) -> None:
     )
     reduce.add_argument(
         "--select-flats",
-        nargs="?",
-        type=Path,
-        const=True,
-        metavar="FILE",
+        action="store_true",
         help="choose good flats from the heap: no overlapping stars, no saturation, no clouds, "
-        "high levels. FILE is TOML with other limits: min_high_mean (ADU), max_low_mean, "
-        "min_pointing_separation (arcsec), large_scale_deviation_threshold, min_high_frames, ...",
+        "high levels",
+    )
+    reduce.add_argument(
+        "--flat-limits",
+        type=Path,
+        metavar="FILE",
+        help="choose flats by the limits of this TOML file: min_high_mean (ADU), "
+        "min_pointing_separation (arcsec), large_scale_deviation_threshold, min_high_frames, ... "
+        '("none" for no such test); others are those of --select-flats',
     )
     reduce.add_argument(
         "--overwrite", action="store_true", help="replace results of other frames in OUT"
@@ -74,10 +78,9 @@ def _reduce(options: argparse.Namespace) -> int:
     from autowisp_xr import Camera, FlatSelection, reduce
 
     camera = Camera.from_toml(options.camera) if options.camera else None
-    select = None
-    if options.select_flats is not None:
-        given = options.select_flats
-        select = FlatSelection() if given is True else FlatSelection.from_toml(given)
+    select = FlatSelection() if options.select_flats else None
+    if options.flat_limits:
+        select = FlatSelection.from_toml(options.flat_limits)
     summary = reduce(
         options.night,
         options.out,

@@ -40,7 +40,8 @@ def large_scale_match(image: Any, reference: Any, selection: FlatSelection) -> M
 
     .. math:: C = I \cdot S_l(R / I), \qquad d = \max |S_c(C / R - 1)|
 
-    Without the first smoother, C is I with the mean of R.
+    Without the first smoother, C is I with the mean of R. The mean is over the finite pixels of C;
+    it is NaN where it is not positive.
     """
     # one array of the size of the frame: getting memory takes as long as filling it
     scratch = np.empty(image.shape)
@@ -51,8 +52,11 @@ def large_scale_match(image: Any, reference: Any, selection: FlatSelection) -> M
     tested = selection.large_scale_deviation_threshold is not None and np.isfinite(mean)
     if smoother is not None and tested:
         clouds = smoother.model(scratch)
-        deviation = max(
-            float(np.abs(clouds.rows(band.start, band.stop)).max()) for band in bands(clouds.shape)
+        # NaN of any band stays NaN
+        deviation = float(
+            np.max(
+                [np.abs(clouds.rows(band.start, band.stop)).max() for band in bands(clouds.shape)]
+            )
         )
     return Match(shape, mean, deviation)
 

@@ -61,6 +61,7 @@ def classify(
     fit: VarianceFit,
     selection: FlatSelection,
     channel: str | None = None,
+    number: Any = None,
 ) -> list[Verdict]:
     """Class of each frame in one channel.
 
@@ -72,6 +73,8 @@ def classify(
         Of :func:`fit_variance`.
     selection, channel
         What limits there are; the name of the channel chooses among levels that differ.
+    number : (n,) array
+        Of pixels in the stamps; None where it is not known.
     """
     rounding = _ROUNDING * float(np.nanmax(np.abs(variance), initial=0.0))
     night = selection.cloudy_night_threshold
@@ -89,8 +92,16 @@ def classify(
                 )
             )
         else:
+            sampling = 0.0
+            if number is not None and selection.cloudy_frame_significance is not None:
+                sampling = selection.cloudy_frame_significance * float(
+                    fit.predicted[i] * math.sqrt(2 / number[i])
+                )
             verdicts.append(
-                _cloudy(float(variance[i]), float(fit.predicted[i]), fit, rounding, selection)
+                _cloudy(
+                    *(float(variance[i]), float(fit.predicted[i]), fit),
+                    *(max(rounding, sampling), selection),
+                )
                 or _by_level(float(mean[i]), selection, channel)
             )
     return verdicts
@@ -132,13 +143,13 @@ def _useless(saturated_fraction: float, selection: FlatSelection) -> Verdict:
 
 
 def _cloudy(
-    variance: float, predicted: float, fit: VarianceFit, rounding: float, selection: FlatSelection
+    variance: float, predicted: float, fit: VarianceFit, least: float, selection: FlatSelection
 ) -> Verdict | None:
     limit = selection.cloudy_frame_threshold
     if limit is None or math.isnan(fit.residual):
         return None
     distance = abs(variance - predicted)
-    if distance <= max(limit * fit.residual, rounding):
+    if distance <= max(limit * fit.residual, least):
         return None
     return Verdict(
         "cloudy",

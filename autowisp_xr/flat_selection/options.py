@@ -3,7 +3,7 @@
 import math
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from numbers import Integral, Real
 from os import PathLike
 from typing import Any, Literal, Self
@@ -107,6 +107,11 @@ class FlatSelection:
     cloudy_frame_threshold: float | None = 10.0
     """Distance of a frame from the parabola in units of that."""
 
+    cloudy_frame_significance: float | None = 5.0
+    """Nor is a frame cloudy for a distance of so many standard errors of the variance of a stamp of
+    normal pixels, sqrt(2 / number): of ten clear frames, the residual alone makes one cloudy in 7
+    of 100 nights. None for the residual alone, as in AutoWISP."""
+
     min_high_mean: Level = 6e3
     """High frames are above, ADU; a number, or {channel: number}. None: all that are not low."""
 
@@ -117,7 +122,8 @@ class FlatSelection:
     """In seconds of arc."""
 
     large_scale_smoother: ImageSmoother | None = field(default_factory=_large_scale_smoother)
-    """Makes the large-scale shape of the ratio of reference to frame; None to match nothing."""
+    """Makes the large-scale shape of the ratio of reference to frame; None to match nothing.
+    Without ``bin_factor`` a float64 image of each frame has to be kept."""
 
     cloud_check_smoother: ImageSmoother | None = field(default_factory=_cloud_check_smoother)
     """Smooths what a matched frame differs from the reference by."""
@@ -162,9 +168,19 @@ class FlatSelection:
             number = getattr(self, name)
             if isinstance(number, bool) or not isinstance(number, Integral) or number < 1:
                 raise ValueError(f"{name} is a whole number from 1 on, not {number!r}")
+        if not isinstance(self.together, bool):
+            raise ValueError(f"together is True or False, not {self.together!r}")
         self._check_levels()
 
     def _check_levels(self) -> None:
+        for name in ("min_high_mean", "max_low_mean"):
+            level = getattr(self, name)
+            for value in level.values() if isinstance(level, Mapping) else [level]:
+                known = value is None or isinstance(value, int | float | np.number)
+                if not known or isinstance(value, bool):
+                    raise ValueError(
+                        f"{name} is a number of ADU, one for each channel, or None, not {level!r}"
+                    )
         named = {
             name
             for level in (self.min_high_mean, self.max_low_mean)
@@ -183,6 +199,19 @@ class FlatSelection:
                     f"min_high_mean {high:g} is below max_low_mean {low:g}{of}: frames between "
                     "them would be both high and low"
                 )
+
+    def of_channel(self, channel: str) -> Self:
+        """What one channel chooses by that is on its own."""
+        levels: dict[str, Any] = {
+            name: level_of(getattr(self, name), channel)
+            for name in ("min_high_mean", "max_low_mean")
+        }
+        return replace(self, together=True, **levels)
+
+    @property
+    def fewest(self) -> dict[str, int]:
+        """Frames that the "high" and the "low" master need."""
+        return {"high": self.min_high_frames, "low": self.min_low_frames}
 
     @classmethod
     def from_toml(cls, path: str | PathLike[str]) -> Self:
@@ -233,6 +262,7 @@ _LIMITS = (
     "max_saturated_fraction",
     "cloudy_night_threshold",
     "cloudy_frame_threshold",
+    "cloudy_frame_significance",
     "min_pointing_separation",
     "large_scale_deviation_threshold",
 )

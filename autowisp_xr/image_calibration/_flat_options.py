@@ -51,7 +51,9 @@ class FlatOptions:
         stack: Sequence[Mapping[str, Any] | None],
     ) -> Self:
         """Of groups of options, of which later ones go before earlier ones."""
-        untested: dict[str, Any] = dict.fromkeys((*SELECTION, *_MATCHING))
+        untested: dict[str, Any] = dict.fromkeys(
+            (*SELECTION, *_MATCHING, "cloudy_frame_significance")
+        )
         base = FlatSelection(
             **untested,
             large_scale_smoother=large_scale_smoother,
@@ -68,14 +70,6 @@ class FlatOptions:
         for given in stack:
             options = options._with_stack(given or {})
         return options
-
-    @property
-    def fewest(self) -> dict[str, int]:
-        """Frames that each master needs."""
-        return {
-            "high": self.selection.min_high_frames,
-            "low": self.selection.min_low_frames,
-        }
 
     def _with_statistics(self, given: Mapping[str, Any]) -> Self:
         """With other stamps; what is None stays."""
@@ -97,11 +91,20 @@ class FlatOptions:
         large_scale = given.get("large_scale_stack_options") or {}
         master = dict(given.get("master_stack_options") or {})
         output = {n: master.pop(n) for n in ("compress", "allow_overwrite") if n in master}
+        known = [name for name in self.master if name != "min_valid_frames"]
         for stack in (large_scale, master):
-            check_names(stack, self.master, "stacking option")
+            # how many frames a master needs is said by min_high_combine and min_low_combine
+            check_names(stack, known, "stacking option of flats")
+        try:
+            selection = replace(self.selection, **changes)
+        except ValueError as error:
+            text = str(error)
+            for theirs, ours in _FEWEST.items():
+                text = text.replace(ours, theirs)
+            raise ValueError(text) from None
         changed = replace(
             self,
-            selection=replace(self.selection, **changes),
+            selection=selection,
             large_scale={**self.large_scale, **large_scale},
             master={**self.master, **master},
             output={**self.output, **output},

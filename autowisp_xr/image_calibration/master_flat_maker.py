@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from autowisp_xr import schema
 from autowisp_xr.errors import AutowispWarning
 from autowisp_xr.flat_selection.large_scale import large_scale_match, matched
 from autowisp_xr.flat_selection.levels import CLASSES, by_deviation
@@ -171,7 +172,7 @@ class MasterFlatMaker(ConfiguredForFlats):
         self._in_use, self._master_large_scale = options, {}
         frames = pointed(opened(files))
         table = select_flats(frames, options.selection, masked="take")
-        fewest = options.fewest
+        fewest = options.selection.fewest
         high = members(table, "high")
         if high.size >= fewest["high"]:
             self._impose(frames.isel(frame=high), options)
@@ -209,6 +210,7 @@ class MasterFlatMaker(ConfiguredForFlats):
         if getattr(self.prepare_for_stacking, "__func__", None) is not _OURS:
             good, discarded = prepared(frames.isel(frame=chosen), self.prepare_for_stacking)
             left_out = np.array([path in discarded for path in frames["path"].values.tolist()])
+            good = schema.with_attributes(good, "1")
             return mark(table, left_out, "cloudy", "left out by prepare_for_stacking"), good
         reference = xr.Dataset(
             {"image": (("channel", "y", "x"), self._master_large_scale["values"][None])}

@@ -4,14 +4,17 @@ import os
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autowisp_xr import io
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError
-from autowisp_xr.flat_selection import FlatSelection
 from autowisp_xr.night.group import names_for, sort_frames
 from autowisp_xr.night.setup_work import STORE, SetupWork
 from autowisp_xr.night.summary import Summary
+
+if TYPE_CHECKING:
+    from autowisp_xr.flat_selection import FlatSelection
 
 __all__ = ["reduce"]
 
@@ -23,7 +26,7 @@ def reduce(
     out: str | PathLike[str],
     *,
     camera: Camera | None = None,
-    select: FlatSelection | None = None,
+    select: "FlatSelection | None" = None,
     overwrite: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> Summary:
@@ -57,6 +60,8 @@ def reduce(
 
     Raises
     ------
+    ValueError
+        If ``select`` lets channels choose apart.
     FileNotFoundError, NotADirectoryError
         If there is no such directory, or no FITS file in it.
     FileExistsError
@@ -67,6 +72,11 @@ def reduce(
     A dark serves frames of its own exposure (within 1 %) only. Flats without one are calibrated
     without; science frames are left out if there are darks, but none of their exposure.
     """
+    if select is not None and not select.together:
+        raise ValueError(
+            "a night is reduced with the channels of a flat together; make masters of channels "
+            "that choose apart by master_flat(select=...)"
+        )
     source, target = Path(night), Path(out)
     if not source.is_dir():
         kind = NotADirectoryError if source.exists() else FileNotFoundError

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -11,10 +12,12 @@ from autowisp_xr import io, schema, transforms
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, AutowispWarning, BadImageError
 from autowisp_xr.flags import Flag
-from autowisp_xr.flat_selection import FlatSelection
 from autowisp_xr.io import FileRecord
 from autowisp_xr.night.group import Setup, names_for
 from autowisp_xr.night.summary import Made, Summary
+
+if TYPE_CHECKING:
+    from autowisp_xr.flat_selection import FlatSelection
 
 __all__ = ["STORE", "SetupWork"]
 
@@ -45,7 +48,7 @@ class SetupWork:
         target: Path,
         place: str,
         camera: Camera | None,
-        select: FlatSelection | None,
+        select: "FlatSelection | None",
         overwrite: bool,
         summary: Summary,
         say: Callable[[str], None],
@@ -61,6 +64,8 @@ class SetupWork:
         self.bias: xr.Dataset | None = None
         self.darks: dict[float, xr.Dataset] = {}
         self.flats: dict[str, xr.Dataset] = {}
+        # frames that were not good enough for the master at hand, and why
+        self.unused: dict[str, str] = {}
         bands = [*setup.flat, *(band for band, _ in setup.science)]
         self.names = names_for(band for band in bands if band) | {"": ""}
 
@@ -124,17 +129,15 @@ class SetupWork:
             # that there is no master is an error here, which says why
             warnings.filterwarnings("ignore", "no high master flat", AutowispWarning)
             flats = transforms.master_flat(frames, bias=self.bias, dark=dark, select=self.select)
+        table = flats.frames
+        columns = (frames["path"], table["class"], table["reason"])
+        self.unused = {
+            path: f"{kind}: {reason}"
+            for path, kind, reason in zip(*(c.values.tolist() for c in columns), strict=True)
+            if kind != "high"
+        }
         if flats.high is None:
             raise AutowispError("; ".join(flats.notes))
-        table = flats.frames
-        for path, kind, reason in zip(
-            *(frames["path"].values.tolist(), table["class"].values.tolist()),
-            table["reason"].values.tolist(),
-            strict=True,
-        ):
-            if kind != "high":
-                self.summary.left_out[path] = f"{kind}: {reason}"
-                self.say(f"  left out: {path}: {kind}: {reason}")
         return flats.high, notes + flats.notes
 
     def _calibrate(self, band: str, exposure: float, records: list[FileRecord]) -> None:
@@ -179,7 +182,10 @@ class SetupWork:
                     return self._make(what, records, name, make, folder, True)
                 except (AutowispError, OSError, ValueError) as error:
                     reason = str(error)
-        self.summary.failed.update({record.path: f"{what}: {reason}" for record in records})
+        for path in (record.path for record in records):
+            self.summary.failed[path] = f"{what}: {reason}" + (
+                f" ({self.unused[path]})" if path in self.unused else ""
+            )
         self.say(f"  failed: {reason}")
         return None
 
@@ -194,6 +200,7 @@ class SetupWork:
     ) -> xr.Dataset:
         paths = [record.path for record in records]
         group = "/".join(part for part in (self.place, folder, name) if part)
+        self.unused = {}
         made, notes = make(io.open_fits(paths, camera=self.camera))
         try:
             made = io.to_zarr(made, self.target / STORE, group=group, overwrite=overwrite)
@@ -204,7 +211,10 @@ class SetupWork:
             ) from error
         notes += _doubts(made, folder)
         files = self._to_fits(made, folder, name)
-        paths = [path for path in paths if path not in self.summary.left_out]
+        for path in (path for path in paths if path in self.unused):
+            self.say(f"  left out: {path}: {self.unused[path]}")
+        self.summary.left_out.update(self.unused)
+        paths = [path for path in paths if path not in self.unused]
         self.summary.made.append(
             Made(
                 what=what, inputs=tuple(paths), files=tuple(files), group=group, notes=tuple(notes)

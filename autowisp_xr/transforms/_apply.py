@@ -28,6 +28,7 @@ __all__ = [
     "load_coordinates",
     "pixelwise",
     "plane",
+    "rowwise",
     "stackwise",
 ]
 
@@ -64,6 +65,11 @@ def framewise(variable: xr.Variable) -> xr.Variable:
     """A variable with all of a frame in one chunk."""
     whole = {dim: -1 for dim in variable.dims if dim != "frame"}
     return _chunked(variable, whole | {"frame": 1}, required=whole)
+
+
+def rowwise(variable: xr.Variable) -> xr.Variable:
+    """A variable with whole rows in one chunk."""
+    return _chunked(variable, dict.fromkeys(variable.dims, -1) | {"frame": 1}, required={"x": -1})
 
 
 def stackwise(variable: xr.Variable) -> xr.Variable:

@@ -31,14 +31,17 @@ class Matches(NamedTuple):
     """Largest deviation from the reference that is left; NaN where not tested."""
 
 
-def reference_of(ds: xr.Dataset, selection: FlatSelection) -> xr.Dataset:
+def reference_of(ds: xr.Dataset, in_bands: xr.Dataset, selection: FlatSelection) -> xr.Dataset:
     """Stack of frames, each scaled to its median first; computed.
+
+    The frames come twice: as their medians are taken, and in bands of rows as they are stacked.
 
     Left as they are, frames of unequal levels make a median that follows one frame here and
     another there.
     """
-    plain = ds[[name for name in ("image", "mask") if name in ds]]
-    frames = scaled(plain, level_of_frames(plain, "median"), to="median of the unmasked pixels")
+    level = level_of_frames(ds, "median").compute()
+    plain = in_bands[[name for name in ("image", "mask") if name in in_bands]]
+    frames = scaled(plain, level, to="median of the unmasked pixels")
     return stack(frames, reject=selection.large_scale_reject).compute()
 
 

@@ -61,7 +61,7 @@ def scaled(
             levels,
             shape,
             xr.Variable(("y",), np.arange(ds.sizes["y"])),
-            *(_apply.pixelwise(ds[name].variable) for name in given),
+            *(_apply.rowwise(ds[name].variable) for name in given),
         ],
         schema.DIMS,
         [ds[name].dtype for name in given],
@@ -85,7 +85,7 @@ def _medians(planes: Any, masks: Any) -> tuple[Any]:
     for place in np.ndindex(*medians.shape):
         good = np.isfinite(planes[place])
         if masks is not None:
-            good &= masks[place] == 0
+            good &= (masks[place] & np.uint8(Flag.BAD)) == 0
         values = planes[place][good]
         if values.size:
             medians[place] = np.median(values, overwrite_input=True)

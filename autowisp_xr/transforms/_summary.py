@@ -11,7 +11,7 @@ from autowisp_xr.errors import HeaderError
 from autowisp_xr.kernels.stack import average_through_frames
 from autowisp_xr.stats.order_statistics import stack_weights
 
-__all__ = ["summarised"]
+__all__ = ["common_scalar", "summarised"]
 
 Clipping = tuple[float, float, bool, int | None] | None
 
@@ -33,6 +33,15 @@ def summarised(
         elif name not in ("frame", "path") and coord.dims == ("frame",):
             coords[str(name)] = _common(coord.values)
     return coords
+
+
+def common_scalar(stacks: Sequence[xr.Dataset], name: str) -> xr.Variable:
+    """What a coordinate without dims of several stacks has in common, as between frames."""
+    values = [stack[name].values for stack in stacks]
+    if name == "header":
+        headers = [parse_header(str(text)) for text in values]
+        return _text(render_header(common_header(headers)))
+    return _common(np.stack(values))
 
 
 def _common(values: Any) -> xr.Variable:

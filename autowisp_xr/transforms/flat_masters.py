@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -12,11 +12,12 @@ import xarray as xr
 from autowisp_xr import plot, provenance, schema
 from autowisp_xr.flat_selection.options import FlatSelection
 from autowisp_xr.transforms._matching import cloud_maps
+from autowisp_xr.transforms._summary import common_scalar
 
 __all__ = ["MasterFlats", "merged"]
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class MasterFlats:
     """What comes of a set of flat frames."""
 
@@ -29,13 +30,13 @@ class MasterFlats:
     frames: xr.Dataset
     """Over ``frame``, in memory: ``class`` and ``reason`` of each frame, and what decided, as
     :func:`select_flats` gives it, with ``deviation``, the largest structure left after matching.
-    Without a selection: class, reason, and the ``mean`` level in ADU over (frame, channel).
-    ``frames.to_dataframe()`` is a table to read."""
+    ``frames.drop_dims("power").to_dataframe()`` is a table to read. Without a selection: class,
+    reason, and the ``mean`` level in ADU over (frame, channel), lazy where the frames are."""
 
     reference: xr.Dataset | None = None
     """Stack of the high frames, in memory, whose large-scale shape both masters have."""
 
-    chosen_from: xr.Dataset | None = field(default=None, compare=False)
+    chosen_from: xr.Dataset | None = None
     """The calibrated frames (lazy where they were), for pictures."""
 
     selection: FlatSelection | None = None
@@ -65,7 +66,7 @@ class MasterFlats:
                 "min_high_frames high frames"
             )
         names = list(frames) or schema.names(self.chosen_from, "frame")
-        chosen = self.chosen_from.sel(frame=names)
+        chosen = self.chosen_from.sel(frame=names, channel=schema.names(self.reference, "channel"))
         return cloud_maps(chosen, self.reference, self.selection, masked="leave out")
 
     def plot(self, **options: Any) -> Any:
@@ -141,13 +142,15 @@ class MasterFlats:
         return ", ".join(f"{number} {kind}" for kind, number in counts.most_common())
 
     def _rows(self) -> list[tuple[str, str, str, str]]:
-        means = self.frames["mean"].values.tolist()
+        means = self.frames["mean"]
+        # a picture of lazy frames must not calibrate them all
+        known = means.values.tolist() if means.chunks is None else [[]] * means.sizes["frame"]
         return [
             (name, _joined(kind), " ".join(f"{mean:.5g}" for mean in levels), _joined(reason))
             for name, kind, levels, reason in zip(
                 schema.names(self.frames, "frame"),
                 self.frames["class"].values.tolist(),
-                means,
+                known,
                 self.frames["reason"].values.tolist(),
                 strict=True,
             )
@@ -161,34 +164,32 @@ class MasterFlats:
         ]
 
 
-def merged(apart: Sequence[MasterFlats]) -> MasterFlats:
-    """One result of those of each channel, which chose frames of their own.
+def merged(
+    apart: Sequence[MasterFlats], frames: xr.Dataset, selection: FlatSelection
+) -> MasterFlats:
+    """One result of those of each channel, which chose among the frames on their own.
 
     A master has the channels for which it could be made.
     """
-    masters = {kind: _channels([getattr(part, kind) for part in apart]) for kind in ("high", "low")}
     return MasterFlats(
-        **masters,
+        high=_channels([part.high for part in apart]),
+        low=_channels([part.low for part in apart]),
         frames=_tables([part.frames for part in apart]),
         reference=_channels([part.reference for part in apart]),
-        chosen_from=_channels([part.chosen_from for part in apart]),
-        selection=apart[0].selection,
+        chosen_from=frames,
+        selection=selection,
     )
 
 
 def _channels(parts: Sequence[xr.Dataset | None]) -> xr.Dataset | None:
-    """The channels that there are, side by side; what else differs between them is left out."""
+    """The channels that there are, side by side, with what their stacks have in common."""
     made = [part for part in parts if part is not None]
     if not made:
         return None
     first = made[0]
-    loose = [
-        name
-        for name, coord in first.coords.items()
-        if "channel" not in coord.dims and any(not coord.equals(other[name]) for other in made)
-    ]
+    scalars = [str(name) for name, coord in first.coords.items() if coord.ndim == 0]
     whole = xr.concat(
-        [part.drop_vars(loose) for part in made],
+        [part.drop_vars(scalars) for part in made],
         "channel",
         data_vars="minimal",
         coords="minimal",
@@ -196,6 +197,7 @@ def _channels(parts: Sequence[xr.Dataset | None]) -> xr.Dataset | None:
         join="exact",
         combine_attrs="override",
     )
+    whole = whole.assign_coords({name: common_scalar(made, name) for name in scalars})
     masters = {schema.names(part, "channel")[0]: part for part in made}
     return provenance.record(whole, "merge_channels", source=first, masters=masters)
 

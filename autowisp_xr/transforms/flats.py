@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,13 +20,16 @@ from autowisp_xr.transforms._scaling import level_of_frames, scaled
 from autowisp_xr.transforms.calibration import calibrate
 from autowisp_xr.transforms.flat_masters import MasterFlats, merged
 from autowisp_xr.transforms.masters import check_alike, default_rejection
-from autowisp_xr.transforms.selection import select_flats
+from autowisp_xr.transforms.selection import check_channels, select_flats
 from autowisp_xr.transforms.stacking import stack
 
 __all__ = ["master_flat", "master_flats"]
 
 FramesOf = Callable[[xr.Dataset], xr.Dataset]
 """Raw frames calibrated, calibrated ones as they are."""
+
+
+_NO_HIGH = "no high master flat"
 
 
 def master_flat(
@@ -64,7 +66,8 @@ def master_flat(
     Returns
     -------
     :class:`MasterFlats` with the masters ``high`` and ``low``, dimensionless, lazy where ``ds`` is,
-    and the table ``frames``. Without a selection, all frames make ``high``.
+    and the table ``frames``. Without a selection, all frames make ``high``. Where channels choose
+    apart (``together=False``), a master has the channels for which it could be made.
 
     What decides is computed in this call: the stamps, a stack of the high frames (the
     reference), and its comparison with each high and low frame. Frames are read once for each of
@@ -84,7 +87,7 @@ def master_flat(
     Warns
     -----
     AutowispWarning
-        When no high master can be made of what was selected.
+        When no high master can be made of what was selected, or of a channel of it.
 
     Notes
     -----
@@ -94,6 +97,10 @@ def master_flat(
     """
     schema.check(ds)
     check_alike(ds, "filter")
+    if not (select is None or isinstance(select, FlatSelection)):
+        raise TypeError(
+            f"select is None or a FlatSelection, such as FlatSelection(), not {select!r}"
+        )
 
     def frames_of(raw: xr.Dataset) -> xr.Dataset:
         if not schema.is_raw(raw):
@@ -110,17 +117,28 @@ def master_flat(
         )
 
     stack_options = {"dtype": dtype, **stack_options}
+    frames = frames_of(ds)
     if select is None:
-        return _of_all(ds, frames_of, stack_options)
+        return _of_all(ds, frames, frames_of, stack_options)
     if select.together:
-        return _of_selected(ds, frames_of, select, stack_options)
-    one = replace(select, together=True)
-    return merged(
-        [
-            _of_selected(ds, partial(_channel, number, frames_of), one, stack_options)
-            for number in range(ds.sizes["channel"])
-        ]
-    )
+        flats = _of_selected(ds, frames, frames_of, select, stack_options)
+    else:
+        check_channels(frames, select)
+        flats = merged(
+            [
+                _of_selected(
+                    *(ds, frames.isel(channel=[number]), partial(_channel, number, frames_of)),
+                    *(select.of_channel(channel), stack_options),
+                )
+                for number, channel in enumerate(schema.names(frames, "channel"))
+            ],
+            frames,
+            select,
+        )
+    missing = [note for note in flats.notes if _NO_HIGH in note]
+    if missing:
+        warnings.warn("; ".join(missing), AutowispWarning, stacklevel=2)
+    return flats
 
 
 def master_flats(ds: xr.Dataset, **options: Any) -> dict[str, MasterFlats]:
@@ -155,40 +173,51 @@ def _channel(number: int, frames_of: FramesOf, ds: xr.Dataset) -> xr.Dataset:
     return frames_of(ds).isel(channel=[number])
 
 
-def _of_all(ds: xr.Dataset, frames_of: FramesOf, options: dict[str, Any]) -> MasterFlats:
-    frames = frames_of(ds)
+def _of_all(
+    ds: xr.Dataset, frames: xr.Dataset, frames_of: FramesOf, options: dict[str, Any]
+) -> MasterFlats:
     mean = level_of_frames(frames, "mean")
     high = _stacked(_in_bands(ds, frames, frames_of), mean, None, options)
     return MasterFlats(high, None, unselected(frames, mean))
 
 
 def _of_selected(
-    ds: xr.Dataset, frames_of: FramesOf, selection: FlatSelection, options: dict[str, Any]
+    ds: xr.Dataset,
+    frames: xr.Dataset,
+    frames_of: FramesOf,
+    selection: FlatSelection,
+    options: dict[str, Any],
 ) -> MasterFlats:
-    frames = frames_of(ds)
     table = select_flats(frames, selection)
     masters: dict[str, xr.Dataset | None] = {"high": None, "low": None}
-    fewest = {"high": selection.min_high_frames, "low": selection.min_low_frames}
-    high = members(table, "high")
     reference = None
-    if high.size >= fewest["high"]:
-        reference = reference_of(frames.isel(frame=high), selection)
-        for kind in masters:
-            if members(table, kind).size < fewest[kind]:
+    if members(table, "high").size >= selection.fewest["high"]:
+        reference = reference_of(*_chosen(members(table, "high"), ds, frames, frames_of), selection)
+        for kind, fewest in selection.fewest.items():
+            if members(table, kind).size < fewest:
                 continue
             table, matches = check_clouds(frames, table, kind, reference, selection)
             kept = members(table, kind)
-            if kept.size >= fewest[kind]:
-                chosen = _in_bands(ds.isel(frame=kept), frames.isel(frame=kept), frames_of)
+            if kept.size >= fewest:
+                _, chosen = _chosen(kept, ds, frames, frames_of)
                 chosen = recorded(chosen, table, kind, selection)
                 masters[kind] = _stacked(chosen, matches.mean, matches.shape, options)
-    missing = _missing(masters, table, selection)
-    if masters["high"] is None:
-        warnings.warn(missing[0], AutowispWarning, stacklevel=3)
-    table = table.assign_attrs(notes=[*table.attrs["notes"], *missing])
+    notes = [*table.attrs["notes"], *_missing(masters, table, selection)]
     return MasterFlats(
-        **masters, frames=table, reference=reference, chosen_from=frames, selection=selection
+        **masters,
+        frames=table.assign_attrs(notes=notes),
+        reference=reference,
+        chosen_from=frames,
+        selection=selection,
     )
+
+
+def _chosen(
+    which: Any, ds: xr.Dataset, frames: xr.Dataset, frames_of: FramesOf
+) -> tuple[xr.Dataset, xr.Dataset]:
+    """Some of the frames, as they are and to be stacked."""
+    chosen = frames.isel(frame=which)
+    return chosen, _in_bands(ds.isel(frame=which), chosen, frames_of)
 
 
 def _in_bands(ds: xr.Dataset, frames: xr.Dataset, frames_of: FramesOf) -> xr.Dataset:
@@ -207,12 +236,12 @@ def _stacked(
 def _missing(masters: Mapping[str, Any], table: xr.Dataset, selection: FlatSelection) -> list[str]:
     """Why masters could not be made."""
     told = []
-    for kind, fewest in (("high", selection.min_high_frames), ("low", selection.min_low_frames)):
+    for kind, fewest in selection.fewest.items():
         number = members(table, kind).size
         if masters[kind] is not None or (kind == "low" and number == 0):
             continue
         why = f"{number} of {table.sizes['frame']} frames are {kind}, at least {fewest} are needed"
         if number >= fewest:
             why = "its large-scale shape would be that of the high frames, which are too few"
-        told.append(f"no {kind} master flat: {why}")
+        told.append(f"{_NO_HIGH if kind == 'high' else 'no low master flat'}: {why}")
     return told

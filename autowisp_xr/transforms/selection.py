@@ -1,8 +1,8 @@
 """``stamp_statistics`` and ``select_flats``: which flats are good, and why the others are not."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import xarray as xr
@@ -18,7 +18,7 @@ from autowisp_xr.options import Masked
 from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms._flat_table import flat_table
 
-__all__ = ["select_flats", "stamp_statistics"]
+__all__ = ["check_channels", "select_flats", "stamp_statistics"]
 
 
 def stamp_statistics(
@@ -53,6 +53,8 @@ def stamp_statistics(
     """
     schema.check(ds)
     selection = selection or FlatSelection()
+    if masked not in get_args(Masked):
+        raise ValueError(f"masked is 'leave out' or 'take', not {masked!r}")
     y, x = stamp_area((ds.sizes["y"], ds.sizes["x"]), selection.fraction)
     stamps = ds.isel(y=y, x=x)
     results = _apply.apply(
@@ -110,10 +112,11 @@ def select_flats(
     ``fit_coefficients`` (channel, power), ``fit_residual`` (channel)
         Of the parabola of variance against mean.
 
-    The attributes hold the selection, and ``notes`` on tests that could not be made.
+    The attributes hold the limits that decided, and ``notes`` on tests that could not be made.
     """
     schema.check(ds)
     selection = selection or FlatSelection()
+    check_channels(ds, selection)
     ds = _apply.load_coordinates(ds)
     notes: list[str] = []
     verdicts, separation = _pointings(ds, selection, notes)
@@ -143,6 +146,7 @@ def select_flats(
             fits[c],
             selection,
             channel,
+            found["number"][:, c],
         )
         for c, channel in enumerate(channels)
     ]
@@ -151,6 +155,18 @@ def select_flats(
         for i, verdict in enumerate(verdicts)
     ]
     return flat_table(ds, selection, found, separation, fits, by_frame, notes)
+
+
+def check_channels(ds: xr.Dataset, selection: FlatSelection) -> None:
+    """Raise ValueError for levels of channels that are not those of the frames."""
+    channels = set(schema.names(ds, "channel"))
+    for name in ("min_high_mean", "max_low_mean"):
+        level = getattr(selection, name)
+        if isinstance(level, Mapping) and set(level) != channels:
+            raise ValueError(
+                f"{name} is given for the channels {sorted(level)}, the frames have "
+                f"{sorted(channels)}; name each of them"
+            )
 
 
 def _statistics(images: Any, masks: Any, *, selection: FlatSelection, take: bool) -> list[Any]:
