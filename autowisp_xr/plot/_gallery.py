@@ -94,11 +94,9 @@ def _draw_clouds(axes: "Axes", clouds: Any, largest: float, limit: float | None)
 
 
 def _largest(table: FlatTable, shown: Sequence[Thumbnail]) -> float:
-    """End of the colours: what the cloudy frames need; the others may be off by anything."""
-    maps = {one.name: np.abs(one.clouds) for one in shown if one.clouds is not None}
-    cloudy = [name for name, kind in zip(table.names, table.kinds, strict=True) if kind == "cloudy"]
-    chosen = [maps[name] for name in cloudy if name in maps] or list(maps.values())
-    seen = [np.nanpercentile(one, _TOLD_APART) for one in chosen if np.isfinite(one).any()]
+    """End of the colours."""
+    maps = [np.abs(one.clouds) for one in shown if one.clouds is not None]
+    seen = [np.nanpercentile(one, _TOLD_APART) for one in maps if np.isfinite(one).any()]
     return max([*seen, table.limits.get("large_scale_deviation_threshold", 0.0)]) or 1.0
 
 

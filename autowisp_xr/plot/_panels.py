@@ -1,6 +1,7 @@
 """Panels of what decided about each flat: its variance, its level, its structure."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +35,15 @@ _LIMIT: dict[str, Any] = {"color": "0.25", "linewidth": 1, "linestyle": "--"}
 _SPAN = 30.0
 """Values of which the largest is so many times the smallest are drawn on a log scale."""
 
+_HIDES = 3.0
+"""So also variances of which the largest is so many times the largest of the fit."""
+
+_NO_STRUCTURE = 1e-3
+"""Per cent; what is less is drawn as this."""
+
+_WORD = 0.12
+"""Width of a name, relative to that of the axes."""
+
 _FEW = 6
 """So many names are still readable."""
 
@@ -59,7 +69,9 @@ def add_legend(figure: "Figure | SubFigure", table: FlatTable) -> None:
         chosen = table.of_kind(kind)
         unseen = np.count_nonzero(chosen & ~np.isfinite(table.mean))
         colour, marker = _LOOKS.get(kind, _UNKNOWN)
-        label = f"{np.count_nonzero(chosen)} {kind}{' (no stamp)' if unseen else ''}"
+        number = np.count_nonzero(chosen)
+        missing = f" ({'' if unseen == number else f'{unseen} '}not drawn)" if unseen else ""
+        label = f"{number} {kind}{missing}"
         axes.plot([], [], color=colour, marker=marker, linestyle="", label=label)
     figure.legend(loc="outside lower center", ncols=3, fontsize="small", frameon=False)
 
@@ -87,8 +99,8 @@ def _levels(axes: "Axes", table: FlatTable) -> None:
 def _variance(axes: "Axes", table: FlatTable) -> None:
     if _spans(table.mean):
         axes.set_xscale("log")
-        if _spans(table.variance):
-            axes.set_yscale("log")
+    if _spans(table.variance) and (_spans(table.mean) or _hidden_by_others(table)):
+        axes.set_yscale("log")
     _points(axes, table, table.mean, table.variance)
     _draw_fit(axes, table)
     tests = ("", "night") if np.isfinite(table.distance).any() else ("", "night", "distance")
@@ -110,12 +122,13 @@ def _distance(axes: "Axes", table: FlatTable) -> None:
     _points(axes, table, table.mean, table.distance)
     _name(axes, table, table.mean, table.distance, ("distance",))
     axes.set(xlabel=_MEAN, ylabel="distance from\nthe fit [residuals]")
-    axes.margins(y=0.15)
+    axes.margins(y=0.25)
     _draw_levels(axes, table)
 
 
 def _deviation(axes: "Axes", table: FlatTable) -> None:
-    per_cent = 100 * table.deviation
+    # a frame may be the reference itself, and rounding is no structure
+    per_cent = np.maximum(100 * table.deviation, _NO_STRUCTURE)
     limit = table.limits.get("large_scale_deviation_threshold")
     if limit is not None:
         axes.axhspan(0, 100 * limit, **_BAND)
@@ -124,7 +137,7 @@ def _deviation(axes: "Axes", table: FlatTable) -> None:
     _points(axes, table, table.mean, per_cent)
     _name(axes, table, table.mean, per_cent, ("deviation",))
     axes.set(xlabel=_MEAN, ylabel="structure left after\nmatching [%]")
-    axes.margins(y=0.15)
+    axes.margins(y=0.25)
     if axes.get_yscale() == "linear":
         axes.set_ylim(bottom=0)
     _draw_levels(axes, table)
@@ -199,15 +212,18 @@ def _name(axes: "Axes", table: FlatTable, x: Any, y: Any, tests: tuple[str, ...]
     named = [name for name in table.rejected() if table.decided_by(name) in tests]
     if len(named) > _FEW:
         return
-    middle = np.nanmedian(x)
+    along = np.log(x) if axes.get_xscale() == "log" else x
     places = [table.names.index(name) for name in named]
-    seen = [place for place in places if np.isfinite(x[place]) and np.isfinite(y[place])]
-    # neighbours in turn above and below, or one name covers the next frame
-    for number, place in enumerate(sorted(seen, key=lambda place: x[place])):
-        side = -1 if x[place] > middle else 1
+    seen = sorted(
+        (place for place in places if np.isfinite(x[place]) and np.isfinite(y[place])),
+        key=lambda place: x[place],
+    )
+    sides = _roomier_sides(along[seen], np.nanmin(along), np.nanmax(along))
+    for number, (place, side) in enumerate(zip(seen, sides, strict=True)):
         axes.annotate(
             clipped(table.names[place]),
             (x[place], y[place]),
+            # neighbours in turn above and below, or one name covers the next frame
             xytext=(4 * side, -7 if number % 2 else 7),
             textcoords="offset points",
             ha="left" if side > 0 else "right",
@@ -217,9 +233,23 @@ def _name(axes: "Axes", table: FlatTable, x: Any, y: Any, tests: tuple[str, ...]
         )
 
 
+def _roomier_sides(along: Any, first: float, last: float) -> list[int]:
+    """On which side of each place, in order between the first and last, a word has more room."""
+    gaps = np.diff([first, *along, last])
+    # a word that does not fit between a place and the edge would leave the axes
+    gaps[[0, -1]] *= gaps[[0, -1]] > _WORD * (last - first)
+    return [1 if after >= before else -1 for before, after in pairwise(gaps)]
+
+
 def _kinds(table: FlatTable) -> list[str]:
     """The classes that there are."""
     return [kind for kind in dict.fromkeys([*_LOOKS, *table.kinds]) if kind in table.kinds]
+
+
+def _hidden_by_others(table: FlatTable) -> bool:
+    """Whether variances far above the fit would make it a flat line."""
+    fitted = table.predicted[np.isfinite(table.predicted)]
+    return bool(fitted.size and np.nanmax(table.variance) > _HIDES * fitted.max())
 
 
 def _spans(values: Any) -> bool:

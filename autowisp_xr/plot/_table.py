@@ -110,12 +110,11 @@ class FlatTable:
 
     def rejected(self) -> list[str]:
         """Names of the cloudy frames, then of the saturated ones."""
-        return [
-            name
-            for kind in REJECTED
-            for name, other in zip(self.names, self.kinds, strict=True)
-            if other == kind
-        ]
+        return [name for kind in REJECTED for name in self.names_of(kind)]
+
+    def names_of(self, kind: str) -> list[str]:
+        """Names of the frames of a class."""
+        return [name for name, other in zip(self.names, self.kinds, strict=True) if other == kind]
 
     def decided_by(self, name: str) -> str:
         """Variable of the table by which this channel rejects a frame, or "night"; "" if none."""

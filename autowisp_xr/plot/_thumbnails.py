@@ -1,6 +1,6 @@
 """Small versions of frames and of the maps of their clouds, read one frame at a time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,7 +26,12 @@ class Thumbnail(NamedTuple):
 
 
 def thumbnails(
-    images: xr.DataArray, maps: xr.DataArray | None, names: Sequence[str], channel: str
+    images: xr.DataArray,
+    maps: xr.DataArray | None,
+    names: Sequence[str],
+    channel: str,
+    *,
+    mapped: Collection[str] | None = None,
 ) -> Iterator[Thumbnail]:
     """Thumbnails of these frames, as far as there are images of them.
 
@@ -37,6 +42,8 @@ def thumbnails(
         computed once.
     names, channel
         Which planes.
+    mapped
+        Of which of these frames the maps are wanted; None for all.
 
     Raises
     ------
@@ -48,7 +55,7 @@ def thumbnails(
     for name in names:
         if name in images_of:
             planes = {"image": images_of[name]}
-            if name in maps_of:
+            if name in maps_of and (mapped is None or name in mapped):
                 planes["clouds"] = maps_of[name]
             found = xr.Dataset(planes).compute()
             clouds = binned(found["clouds"].values) if "clouds" in found else None

@@ -55,8 +55,8 @@ def flats(
 
     Left, against the mean of each frame, as far as the table says them: the variance with its fit,
     how far it lies from the fit, and the structure that is left after matching. What is clear lies
-    in the grey bands. Right: the rejected frames, each with the map of its clouds, all in the same
-    colours. Without variances the means are drawn, in the order of the frames.
+    in the grey bands. Right: the rejected frames, and the clouds of the cloudy ones, all in the
+    same colours. Without variances the means are drawn, in the order of the frames.
 
     Parameters
     ----------
@@ -67,8 +67,8 @@ def flats(
         Frames (frame, channel, y, x), the rejected ones among them; None for no thumbnails. They
         are read one frame at a time, and only those that are shown.
     maps
-        Maps of clouds (frame, channel, y, x), relative, likewise, where there are any; None for
-        none.
+        Maps of clouds (frame, channel, y, x), relative, likewise, the cloudy frames among them;
+        None for none. What a map makes of saturated pixels says nothing, and is not shown.
     channel
         Name; None for the first.
     most
@@ -107,7 +107,12 @@ def flats(
     picture = _picture()
     table = FlatTable.of(frames, channel)
     names = rejected(frames, channel=channel, most=most)
-    shown = [] if images is None else list(thumbnails(images, maps, names, table.channel))
+    cloudy = table.names_of("cloudy")
+    shown = (
+        []
+        if images is None
+        else list(thumbnails(images, maps, names, table.channel, mapped=cloudy))
+    )
     beside, height = gallery_size(shown)
     wanted = panels(table)
     height = max(height, _HEIGHT if len(wanted) > 1 else _HEIGHT_OF_ONE)

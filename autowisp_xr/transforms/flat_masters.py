@@ -85,14 +85,10 @@ class MasterFlats:
         matplotlib.figure.Figure
         """
         images = maps = None
-        rejected = [
-            name
-            for name, kinds in zip(schema.names(self.frames, "frame"), self._kinds(), strict=True)
-            if kinds & {"cloudy", "saturated"}
-        ][: options.get("most", plot.MOST_THUMBNAILS)]
-        if rejected and self.chosen_from is not None:
-            images = self.chosen_from["image"].sel(frame=rejected)
-            maps = None if self.reference is None else self.clouds(*rejected)
+        names = plot.rejected(self.frames, **options)
+        if names and self.chosen_from is not None:
+            images = self.chosen_from["image"].sel(frame=names)
+            maps = None if self.reference is None else self.clouds(*names)
         return plot.flats(self.frames, images, maps, **options)
 
     def __repr__(self) -> str:

@@ -56,9 +56,14 @@ def test_the_legend_counts_the_classes_and_says_which_are_not_in_the_plot():
         "1 low",
         "1 medium",
         "2 cloudy",
-        "1 saturated (no stamp)",
-        "1 colocated (no stamp)",
+        "1 saturated (not drawn)",
+        "1 colocated (not drawn)",
     ]
+
+
+def test_the_legend_says_how_many_of_a_class_are_not_in_the_plot():
+    frames = table(kinds=["high", "medium", "medium"], mean=[2e4, 1e4, np.nan], off=[0.0] * 3)
+    assert legend(drawn(plot.flats(frames)))[2:] == ["1 high", "2 medium (1 not drawn)"]
 
 
 def test_every_frame_with_a_stamp_is_a_point_of_variance_against_mean():
@@ -113,6 +118,13 @@ def test_structure_left_after_matching_is_shown_in_per_cent():
     np.testing.assert_allclose(sorted(points(axes)[:, 1]), [0.2, 0.3, 0.4, 8.0])
 
 
+def test_rounding_is_no_structure():
+    frames = table(deviation=[1e-17, 0.002, np.nan, 0.004, np.nan, 0.08, np.nan, np.nan])
+    axes = axes_of(drawn(plot.flats(frames)), "structure")
+    assert axes.get_yscale() == "log"
+    assert points(axes)[:, 1].min() == 1e-3
+
+
 def test_the_levels_are_dashed_lines_with_their_values():
     figure = drawn(plot.flats(table()))
     axes = axes_of(figure, "variance")
@@ -132,6 +144,14 @@ def test_rejected_frames_are_named_where_they_were_rejected():
         assert [text.get_text() for text in axes_of(figure, label).texts] == [name]
 
 
+def test_names_stand_on_the_side_where_there_is_room():
+    means = [10e3, 16e3, 20e3, 21e3, 29e3, 30e3]
+    frames = table(kinds=["high", *["cloudy"] * 4, "high"], mean=means, off=[0.0, *[9.0] * 4, 0.0])
+    texts = axes_of(drawn(plot.flats(frames)), "distance").texts
+    assert [text.get_ha() for text in texts] == ["right", "right", "left", "right"]
+    assert [text.xyann[1] for text in texts] == [7, -7, 7, -7]
+
+
 def test_many_rejected_frames_are_not_named():
     kinds = ["cloudy"] * 20
     figure = drawn(
@@ -149,6 +169,15 @@ def test_levels_of_some_decades_are_drawn_on_a_log_scale(first, scale):
     frames = table(mean=[30e3, 28e3, 20e3, first, 25e3, 29e3, np.nan, np.nan], deviation=[0.01] * 8)
     axes = axes_of(drawn(plot.flats(frames)), "variance")
     assert axes.get_xscale() == axes.get_yscale() == scale
+
+
+def test_a_variance_far_above_the_fit_does_not_make_it_a_flat_line():
+    frames = table(
+        off=[1.0, -1, 0.5, 0, 9000, 2, np.nan, np.nan],
+        mean=[3e4, 2e4, 15e3, 4e3, 1e4, 2e4, np.nan, np.nan],
+    )
+    axes = axes_of(drawn(plot.flats(frames)), "variance")
+    assert (axes.get_xscale(), axes.get_yscale()) == ("linear", "log")
 
 
 def test_a_name_is_taken_literally():
@@ -196,9 +225,10 @@ def test_any_number_of_thumbnails_finds_its_place(number):
 def test_maps_of_clouds_share_one_scale_in_per_cent():
     maps = planes([0, 0, 0, 0, 0.03, -0.2, 0.9, 0])
     figure = drawn(plot.flats(table(), planes(np.arange(8.0)), maps))
-    clouds = pictures(figure)[1::2]
-    # the saturated frame, last, may be off by anything
-    assert [image.get_clim() for image in clouds] == [(-20.0, 20.0)] * 3
+    frames, clouds = pictures(figure)[::2], pictures(figure)[1::2]
+    # a map of the saturated frame would say nothing
+    assert (len(frames), len(clouds)) == (3, 2)
+    assert [image.get_clim() for image in clouds] == [(-20.0, 20.0)] * 2
     assert clouds[1].get_array()[3, 3] == -20.0
     bars = [axes for axes in figure.axes if axes.get_xlabel().startswith("left after matching")]
     assert [axes.get_xlabel() for axes in bars] == [
@@ -210,7 +240,7 @@ def test_lines_on_a_map_say_where_the_limit_is():
     maps = planes([0, 0, 0, 0, 0.03, -0.2, 0.9, 0])
     figure = drawn(plot.flats(table(), planes(np.arange(8.0)), maps))
     contours = [len(image.axes.collections) for image in pictures(figure)[1::2]]
-    assert contours == [0, 1, 1]
+    assert contours == [0, 1]
 
 
 def test_a_frame_without_a_map_stands_alone():
@@ -228,7 +258,7 @@ def test_a_frame_without_a_number_says_so():
 
 def test_frames_of_one_row_can_be_shown():
     images = planes(np.arange(8.0))[:, :, :1]
-    assert len(pictures(drawn(plot.flats(table(), images, 0.1 * images)))) == 6
+    assert len(pictures(drawn(plot.flats(table(), images, 0.1 * images)))) == 5
 
 
 def test_the_channel_asked_for_is_drawn_and_named():
@@ -269,7 +299,7 @@ def test_when_nothing_has_a_level_the_picture_says_so_and_shows_the_frames():
     )
     figure = drawn(plot.flats(frames, planes(np.arange(3.0), ["n0", "n1", "n2"])))
     assert "no frame has a level to draw" in words(figure)
-    assert legend(figure) == ["3 saturated (no stamp)"]
+    assert legend(figure) == ["3 saturated (not drawn)"]
     assert len(pictures(figure)) == 3
 
 

@@ -61,6 +61,12 @@ def test_frames_come_in_the_order_asked_for_with_their_maps():
     assert found[1].clouds is None
 
 
+def test_maps_that_are_not_wanted_are_not_read():
+    images = planes(np.arange(8.0))
+    found = list(thumbnails(images, images, ["e", "b"], "mono", mapped=["b"]))
+    assert [one.clouds is None for one in found] == [True, False]
+
+
 def test_only_the_channel_asked_for_is_shown():
     images = planes(np.zeros(8), channels=("R", "G"))
     images[:, 1] = 5.0
