@@ -31,10 +31,32 @@ print(kilobytes("VmHWM") - before)
 np.savez(sys.argv[2], **{name: deep[name].values for name in deep.data_vars})
 """
 
+FLAT_FRAMES = 30
+FLAT_LIMIT = 1000  # MB of the whole process; the calibrated frames alone would be 1130
 
-@pytest.mark.skipif(
+FLATS = """
+import sys
+import autowisp_xr as aw
+import dask
+
+dask.config.set(num_workers=2)  # each thread holds a frame
+
+def kilobytes(name):
+    with open("/proc/self/status") as status:
+        return int(next(line for line in status if line.startswith(name)).split()[1])
+
+raw = aw.open_fits(sys.argv[1], camera=aw.Camera(gain=1.5, read_noise=8.0, saturation=6e4))
+flats = aw.master_flat(raw, select=aw.FlatSelection(min_high_mean=1e4))
+flats.high.load(), flats.low.load()
+print(kilobytes("VmHWM"), *flats.frames["class"].values.tolist())
+"""
+
+on_linux = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="the peak memory is read from /proc"
 )
+
+
+@on_linux
 def test_stacking_a_gigabyte_from_disk_takes_a_third_of_it_and_gives_the_same_bits(tmp_path):
     rng = np.random.default_rng(0)
     base = rng.normal(1000, 20, (SIDE, SIDE)).astype(np.float32)
@@ -55,3 +77,23 @@ def test_stacking_a_gigabyte_from_disk_takes_a_third_of_it_and_gives_the_same_bi
     with np.load(result) as found:
         for name in expected.data_vars:
             np.testing.assert_array_equal(found[name][:, 700:1013], expected[name].values)
+
+
+@on_linux
+def test_choosing_among_flats_from_disk_never_has_all_of_them_in_memory(tmp_path):
+    rng = np.random.default_rng(1)
+    noise = rng.normal(0, 1, (SIDE, SIDE)).astype(np.float32)
+    levels = [*np.linspace(12e3, 3e4, 20), *np.linspace(1.5e3, 2.5e3, 10)]
+    for number, level in enumerate(levels):
+        frame = level + np.sqrt(level / 1.5) * np.roll(noise, 977 * number)
+        header = fits.Header({"RA": 10.0 * number, "DEC": 20.0})
+        fits.writeto(tmp_path / f"f{number:02d}.fits", np.rint(frame).astype(np.uint16), header)
+    done = subprocess.run(
+        [sys.executable, "-c", FLATS, str(tmp_path / "f*.fits")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    peak, *kinds = done.stdout.split()
+    assert kinds == ["high"] * 20 + ["low"] * 10
+    assert int(peak) / 1000 < FLAT_LIMIT

@@ -23,7 +23,7 @@ class Sample(NamedTuple):
     average: float
     """NaN where nothing does."""
     squares: float
-    """Sum of the squared distances from the average."""
+    """Sum of the squared distances from the average; NaN where nothing survives."""
     number: int
     limits: tuple[float, float]
     """The survivors are the values from the first to the second, both included."""

@@ -71,8 +71,9 @@ def master_flat(
 
     What decides is computed in this call: the stamps, a stack of the high frames (the
     reference), and its comparison with each high and low frame. Frames are read once for each of
-    these, and once more for the masters, so that the cube is never whole in memory; what stays of
-    each frame is its large-scale shape, binned as its smoother bins.
+    these (high ones twice for the reference), and once more for the masters, so that the cube is
+    never whole in memory; what stays of each frame is its large-scale shape, binned as its smoother
+    bins.
 
     Means are taken over unmasked pixels, each channel for itself; masked pixels take no part in
     stamps and shapes either, and a frame without a good pixel takes no part at all.
@@ -94,6 +95,27 @@ def master_flat(
     A frame I of the mean m is stacked as :math:`I S / m`, where S is the smooth ratio of the
     reference to it. Variances are scaled by :math:`(S / m)^2`: S and m, which are averages of
     thousands of pixels, count as free of noise.
+
+    The reference is a median; where the light of the frames slopes by 10 % this way and that, a
+    cloud in one of a few shifts it, and clear frames may miss it by 1 %. Slopes of 2 % are fine.
+
+    Tight rejection takes good values, too, and of thresholds that differ one side first. Mean and
+    width of (value - truth) / error, at 20000 electrons (``python -m tests.monte_carlo.flat_table``
+    prints it):
+
+    =========== ====== ====== ====== ====== ======
+                       median        mean
+    ------------------ ------------- -------------
+    reject      frames shift  width  shift  width
+    =========== ====== ====== ====== ====== ======
+    default     10-40  -0.01  1.00   0.00   1.00
+    rms 3       20     0.00   1.00   0.00   1.00
+    rms 2       10     0.00   1.04   0.00   1.07
+    rms 2       40     -0.01  1.15   -0.01  1.19
+    rms (2, -3) 10     -0.06  1.03   -0.14  1.04
+    rms (2, -3) 40     -0.20  1.08   -0.47  1.10
+    mad (2, -3) 40     -0.18  1.07   -0.42  1.11
+    =========== ====== ====== ====== ====== ======
     """
     schema.check(ds)
     check_alike(ds, "filter")

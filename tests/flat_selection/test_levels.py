@@ -22,8 +22,10 @@ def verdicts(mean, variance=None, predicted=None, residual=1.0, saturated=0.0, *
     predicted = mean / 2 if predicted is None else np.array(predicted, dtype=float)
     fit = VarianceFit(np.zeros(3), residual, predicted)
     saturated = np.broadcast_to(saturated, mean.shape)
-    channel = options.pop("channel", None)
-    return classify(mean, variance, saturated, fit, FlatSelection(**{**LEVELS, **options}), channel)
+    channel, number = options.pop("channel", None), options.pop("number", None)
+    number = None if number is None else np.broadcast_to(number, mean.shape)
+    selection = FlatSelection(**{**LEVELS, **options})
+    return classify(mean, variance, saturated, fit, selection, channel, number)
 
 
 def kinds(*args, **options):
@@ -78,6 +80,16 @@ def test_a_frame_far_from_the_fit_is_cloudy_and_the_limit_itself_is_not():
 def test_rounding_of_a_perfect_fit_is_no_cloud():
     assert kinds([7e3], [3500.0], [3500.0 + 1e-9], residual=0.0) == ["high"]
     assert kinds([7e3], [3500.0], [3501.0], residual=0.0) == ["cloudy"]
+
+
+def test_what_a_stamp_of_few_pixels_scatters_by_is_no_cloud():
+    """800 pixels: a variance of 4000 is known to 5 %, which is 200; five times that is allowed."""
+    of = {"predicted": [4000.0] * 3, "residual": 1.0, "number": 800}
+    assert kinds([7e3] * 3, [4999.0, 5001.0, 2999.0], **of) == ["high", "cloudy", "cloudy"]
+    of["cloudy_frame_significance"] = 2.0
+    assert kinds([7e3] * 3, [4399.0, 4401.0, 3599.0], **of) == ["high", "cloudy", "cloudy"]
+    of["cloudy_frame_significance"] = None
+    assert kinds([7e3] * 3, [4009.0, 4011.0, 3989.0], **of) == ["high", "cloudy", "cloudy"]
 
 
 def test_too_few_frames_to_fit_are_not_cloudy():

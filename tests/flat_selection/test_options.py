@@ -68,6 +68,7 @@ LIMITS = (
     "max_saturated_fraction",
     "cloudy_night_threshold",
     "cloudy_frame_threshold",
+    "cloudy_frame_significance",
     "min_pointing_separation",
     "large_scale_deviation_threshold",
 )
@@ -112,6 +113,23 @@ def test_levels_that_are_not_finite_are_refused(name, value):
     for given in (value, {"R": value}):
         with pytest.raises(ValueError, match=f"{name} is a number of ADU or None, not "):
             FlatSelection(**{"min_high_mean": None, "max_low_mean": None, name: given})
+
+
+@pytest.mark.parametrize("name", ["min_high_mean", "max_low_mean"])
+@pytest.mark.parametrize("value", ["bright", True, {"R": "bright"}, [6e3]])
+def test_levels_that_are_no_numbers_are_refused(name, value):
+    with pytest.raises(ValueError, match=f"{name} is a number of ADU, one for each channel, or N"):
+        FlatSelection(**{"min_high_mean": None, "max_low_mean": None, name: value})
+
+
+@pytest.mark.parametrize("value", [None, 1, "yes"])
+def test_channels_choose_together_or_not(value):
+    with pytest.raises(ValueError, match="together is True or False, not "):
+        FlatSelection(together=value)
+
+
+def test_how_many_frames_masters_need():
+    assert FlatSelection(min_high_frames=7, min_low_frames=3).fewest == {"high": 7, "low": 3}
 
 
 def test_the_level_of_a_channel():

@@ -169,3 +169,79 @@ def test_what_is_masked_is_left_out():
 def test_what_cannot_be_mangled_is_refused_before_the_work(given):
     with pytest.raises(ValueError, match="NumPy array of floats"):
         average_of(given, 3, mangle_input=True)
+
+
+# ---------------------------------------------------------------------- long lists
+
+
+@pytest.mark.parametrize("name", ["median", "mean", 0.3])
+@pytest.mark.parametrize("max_iter", [0, 1, 3, np.inf])
+@pytest.mark.parametrize("number", [1000, 1001, 1500])
+def test_long_lists_agree_with_the_slow_version(name, max_iter, number, rng):
+    """More than a thousand values are averaged in another way, without sorting."""
+    values = rng.normal(size=(number, 2, 3)) ** 3
+    values[rng.random(values.shape) < 0.02] = np.nan
+    found = average_of(values, (2.83, -3.17), average_func=name, max_iter=max_iter)
+    assert [part.shape for part in found] == [(2, 3)] * 3
+    assert found[2].dtype == np.int64
+    for place in np.ndindex(2, 3):
+        slow = slow_stack(
+            values[(slice(None), *place)],
+            name,
+            plus=2.83,
+            minus=3.17,
+            max_iter=None if max_iter == np.inf else max_iter,
+        )
+        n = slow.kept.sum()
+        assert found[2][place] == n
+        assert found[0][place] == pytest.approx(slow.average, rel=1e-12)
+        assert found[1][place] == pytest.approx(np.sqrt(slow.squares / (n * (n - 1))), rel=1e-9)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i8", "f4"])
+def test_long_lists_of_any_numbers_are_averaged_in_double_precision(dtype):
+    values = np.arange(2001).astype(dtype)
+    average, stdev, count = average_of(values, 5, average_func="mean")
+    assert average == pytest.approx(np.mean(values.astype(float)), rel=1e-15)
+    assert count == 2001
+    assert stdev.dtype == np.float64
+
+
+def test_what_is_left_out_of_long_lists_is_what_is_not_finite_or_masked(rng):
+    values = rng.normal(size=3000)
+    values[:10], values[10:20] = np.nan, np.inf
+    average, _, count = average_of(values, 100, average_func="mean")
+    assert count == 2980
+    assert average == pytest.approx(values[20:].mean(), rel=1e-12)
+    masked = np.ma.array(np.where(np.isfinite(values), values, 1e9), mask=~np.isfinite(values))
+    assert average_of(masked, 100, average_func="mean")[2] == 2980
+    nothing = average_of(np.full((2000, 2), np.nan), 5)
+    assert np.isnan(nothing[:2]).all()
+    assert nothing[2].tolist() == [0, 0]
+
+
+def test_rejected_entries_of_long_lists_become_nan_in_place_only_if_asked(rng):
+    given = rng.normal(size=(2, 4000))
+    given[:, 7], given[1, 8] = 50.0, -60.0
+    values = given.copy()
+    average_of(values, 8, axis=1)
+    np.testing.assert_array_equal(values, given)
+    _, _, count = average_of(values, 8, axis=1, mangle_input=True)
+    expected = given.copy()
+    expected[:, 7] = expected[1, 8] = np.nan
+    np.testing.assert_array_equal(values, expected)
+    assert count.tolist() == [3999, 3998]
+
+
+def test_convergence_of_long_lists_can_be_required(rng):
+    values = rng.normal(size=(5000, 2)) ** 3
+    average_of(values, 3, max_iter=1)
+    with pytest.raises(aw.ConvergenceError, match=r"2 averages still reject .*after 1 rounds"):
+        average_of(values, 3, max_iter=1, require_convergence=True)
+    average_of(values, 3, require_convergence=True)
+
+
+def test_the_axis_of_long_lists_may_stay_and_none_of_them_may_be_there(rng):
+    results = average_of(rng.normal(size=(3, 2000)), 5, axis=1, keepdims=True)
+    assert [result.shape for result in results] == [(3, 1)] * 3
+    assert [part.shape for part in average_of(np.empty((2000, 0)), 5)] == [(0,)] * 3
