@@ -1,4 +1,4 @@
-"""How true master flats are where rejection is tighter than usual, or takes one side before the other.
+"""How true master flats are where rejection is tighter than usual, or unlike on its two sides.
 
 ``python -m tests.monte_carlo.flat_table`` prints mean and width of (value - truth) / error, from
 200 000 pixels of 20000 electrons each (errors of 0.002); they stand in the documentation of
