@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("autowisp-xr: interrupted", file=sys.stderr)
         return 130
-    except (AutowispError, OSError, ValueError) as error:
+    except (AutowispError, OSError, ValueError, MemoryError) as error:
         if options.debug:
             raise
         text = f"autowisp-xr: error: {in_options(str(error))}"

@@ -139,7 +139,7 @@ def _useless(saturated_fraction: float, selection: FlatSelection) -> Verdict:
             f"{100 * saturated_fraction:.3g} % of its stamp is saturated, more than "
             f"{100 * limit:g} %",
         )
-    return Verdict("medium", "its stamp has no pixel without flags")
+    return Verdict("medium", "its stamp cannot be measured: pixels are flagged, zero or not finite")
 
 
 def _cloudy(

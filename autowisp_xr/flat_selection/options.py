@@ -160,10 +160,18 @@ class FlatSelection:
                 raise TypeError(
                     f"{name} is a smoother of image_smoothing or None, not {smoother!r}"
                 )
+        if not (self.large_scale_reject is None or isinstance(self.large_scale_reject, SigmaClip)):
+            raise TypeError(
+                f"large_scale_reject is a SigmaClip or None, not {self.large_scale_reject!r}"
+            )
         for name in _COUNTS:
             _check_number(name, getattr(self, name), "a whole number from 0 on, or None")
         for name in _LIMITS:
             _check_number(name, getattr(self, name), "a number from 0 on, or None")
+        if self.max_saturated_fraction is not None and self.max_saturated_fraction > 1:
+            raise ValueError(
+                f"max_saturated_fraction is at most 1, not {self.max_saturated_fraction!r}"
+            )
         for name in ("min_high_frames", "min_low_frames"):
             number = getattr(self, name)
             if isinstance(number, bool) or not isinstance(number, Integral) or number < 1:

@@ -67,35 +67,35 @@ def check_options(options: Mapping[str, Any], compress: Any = None) -> None:
             raise ValueError(f"{name} is a whole number, not {options[name]!r}")
 
 
-def opened(files: Sequence[str]) -> xr.Dataset:
-    """Frames of one type and channel, float64 and not yet read; files without a mask are clear.
+def opened(files: Sequence[str], alike: Sequence[str] = ("IMAGETYP", "CLRCHNL")) -> xr.Dataset:
+    """Frames that agree in keywords, float64 and not yet read; files without a mask are clear.
 
     Raises
     ------
     ValueError
         If a file is named more than once.
     ImageMismatchError
-        For frames that differ in shape, IMAGETYP or CLRCHNL; it names two files.
+        For frames that differ in shape or such a keyword; it names two files.
     """
     repeated = [file for file, times in Counter(files).items() if times > 1]
     if repeated:
         raise ValueError(f"frame_list names {repeated[0]!r} more than once")
     frames = open_planes(files, dtype="float64").drop_vars("variance", errors="ignore")
-    _check_alike(frames)
+    _check_alike(frames, alike)
     return frames
 
 
-def _check_alike(frames: xr.Dataset) -> None:
-    """Raise ImageMismatchError, naming two files, if types or colour channels differ."""
+def _check_alike(frames: xr.Dataset, keywords: Sequence[str]) -> None:
+    """Raise ImageMismatchError, naming two files, if values of a keyword differ."""
     headers = [parse_header(str(text)) for text in frames["header"].values]
     paths = frames["path"].values.tolist()
-    for keyword in ("IMAGETYP", "CLRCHNL"):
+    for keyword in keywords:
         values = [value_of(header, keyword) for header in headers]
         for path, value in zip(paths, values, strict=True):
             if value != values[0]:
                 raise ImageMismatchError(
                     f"{path} has {keyword} {value!r}, {paths[0]} has {values[0]!r}; frames of one "
-                    "type and channel make a master"
+                    "type, channel and filter make a master"
                 )
 
 

@@ -71,9 +71,15 @@ class MasterFlatMaker(ConfiguredForFlats):
     large_scale_smoother, cloud_check_smoother
         As above.
 
+    Raises
+    ------
+    ImageMismatchError
+        In a call, for frames of several filters (FILTER).
+
     Notes
     -----
-    The tests, in their order, are those of :class:`autowisp_xr.FlatSelection`. As in the original,
+    The tests, in their order, are those of :class:`autowisp_xr.FlatSelection`; one whose limit is
+    not given is **not made**: without any, all frames are high. As in the original,
     pixels that bear flags take part in stamps, smoothing and the mean that a frame is divided by
     (:func:`autowisp_xr.master_flat` leaves them out), frames go into the reference as they are
     (there, scaled to their medians), and the error is that of :class:`MasterMaker`. Unlike in the
@@ -85,9 +91,25 @@ class MasterFlatMaker(ConfiguredForFlats):
 
     Examples
     --------
+    >>> from autowisp_xr import FlatSelection
+    >>> usual = FlatSelection()
     >>> make_master_flat = MasterFlatMaker(
-    ...     stamp_select_config=dict(min_high_mean=2.5e4, max_low_mean=1.5e4),
-    ...     master_stack_config=dict(min_pointing_separation=150.0, min_high_combine=10),
+    ...     stamp_select_config=dict(
+    ...         max_saturated_fraction=1e-4,
+    ...         var_mean_fit_threshold=2.0,
+    ...         var_mean_fit_iterations=2,
+    ...         cloudy_frame_threshold=10.0,
+    ...         min_high_mean=2.5e4,
+    ...         max_low_mean=1.5e4,
+    ...     ),
+    ...     large_scale_smoother=usual.large_scale_smoother,
+    ...     cloud_check_smoother=usual.cloud_check_smoother,
+    ...     master_stack_config=dict(
+    ...         min_pointing_separation=150.0,
+    ...         large_scale_deviation_threshold=0.01,
+    ...         min_high_combine=10,
+    ...         min_low_combine=5,
+    ...     ),
     ... )
     >>> success, classes = make_master_flat([], "high.fits", "low.fits")
     >>> success, sorted(classes)
@@ -170,7 +192,7 @@ class MasterFlatMaker(ConfiguredForFlats):
         if not files:
             return FlatClasses(success, {kind: [] for kind in CLASSES})
         self._in_use, self._master_large_scale = options, {}
-        frames = pointed(opened(files))
+        frames = pointed(opened(files, alike=("IMAGETYP", "CLRCHNL", "FILTER")))
         table = select_flats(frames, options.selection, masked="take")
         fewest = options.selection.fewest
         high = members(table, "high")

@@ -206,8 +206,9 @@ class SetupWork:
             made = io.to_zarr(made, self.target / STORE, group=group, overwrite=overwrite)
         except FileExistsError as error:
             raise FileExistsError(
-                f"{self.target / STORE}/{group} holds what was made of other frames or with "
-                "another camera; choose another directory for the results, or overwrite it"
+                f"{self.target / STORE}/{group} holds what was made of other frames, with "
+                "another camera or another choice of flats; choose another directory for the "
+                "results, or overwrite it"
             ) from error
         notes += _doubts(made, folder)
         files = self._to_fits(made, folder, name)

@@ -64,7 +64,7 @@ def scaled(
             *(_apply.rowwise(ds[name].variable) for name in given),
         ],
         schema.DIMS,
-        [ds[name].dtype for name in given],
+        [np.result_type(ds[name].dtype, np.float32) for name in given],
     )
     result = ds.assign(dict(zip(given, results, strict=True)))
     return provenance.record(
@@ -94,7 +94,10 @@ def _medians(planes: Any, masks: Any) -> tuple[Any]:
 
 def _scaled(level: Any, shape: Any, y: Any, *planes: Any, powers: tuple[int, ...]) -> list[Any]:
     results = [
-        np.empty(np.broadcast_shapes((*level.shape, 1, 1), p.shape), p.dtype) for p in planes
+        np.empty(
+            np.broadcast_shapes((*level.shape, 1, 1), p.shape), np.result_type(p.dtype, np.float32)
+        )
+        for p in planes
     ]
     for place in np.ndindex(*level.shape):
         factor = 1.0 / level[place]

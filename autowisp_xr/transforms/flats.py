@@ -263,6 +263,13 @@ def _missing(masters: Mapping[str, Any], table: xr.Dataset, selection: FlatSelec
         if masters[kind] is not None or (kind == "low" and number == 0):
             continue
         why = f"{number} of {table.sizes['frame']} frames are {kind}, at least {fewest} are needed"
+        limit = selection.large_scale_deviation_threshold
+        unlike = 0 if limit is None else int((table["deviation"] > limit).any("channel").sum())
+        if kind == "high" and unlike > table.sizes["frame"] / 2:
+            why += (
+                f"; structure is left in {unlike}: is there an edge without light (image_area, "
+                "overscan)?"
+            )
         if number >= fewest:
             why = "its large-scale shape would be that of the high frames, which are too few"
         told.append(f"{_NO_HIGH if kind == 'high' else 'no low master flat'}: {why}")

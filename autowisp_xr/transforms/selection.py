@@ -200,6 +200,11 @@ def _pointings(
         notes.append(f"no pointing (RA, DEC) in {which}: not tested for overlapping stars")
     names = schema.names(ds, "frame")
     limit = selection.min_pointing_separation
+    if number > 1 and (separation < limit).all():
+        notes.append(
+            f"every frame points to within {limit:g} arcsec of another one: where there are no "
+            "stars, as with a lamp, say min_pointing_separation=None, or FlatSelection.dome()"
+        )
     return [
         Verdict(
             "colocated",

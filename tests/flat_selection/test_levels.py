@@ -103,7 +103,7 @@ def test_stamps_without_use_are_saturated_or_medium_even_on_a_cloudy_night():
     )
     assert [v.kind for v in found] == ["saturated", "medium", "cloudy"]
     assert found[0].reason == "50 % of its stamp is saturated, more than 0.01 %"
-    assert found[1].reason == "its stamp has no pixel without flags"
+    assert found[1].reason == "its stamp cannot be measured: pixels are flagged, zero or not finite"
     assert kinds([NAN], saturated=1.0, max_saturated_fraction=None) == ["medium"]
     assert kinds([NAN], saturated=0.25, max_saturated_fraction=0.25) == ["medium"]
 

@@ -82,7 +82,7 @@ def test_limits_that_are_no_number_are_refused(name, value):
 
 
 @pytest.mark.parametrize("name", LIMITS)
-@pytest.mark.parametrize("value", [0, 0.5, None, np.float32(2.0)])
+@pytest.mark.parametrize("value", [0, 0.5, None, np.float32(1.0)])
 def test_limits_may_be_any_number_from_zero_on_or_none(name, value):
     assert getattr(FlatSelection(**{name: value}), name) == value
 
@@ -195,3 +195,10 @@ def test_toml_that_is_no_selection_is_refused_with_its_name(tmp_path, text, mess
     with pytest.raises(CalibrationError, match=message) as refused:
         FlatSelection.from_toml(path)
     assert str(path) in str(refused.value)
+
+
+@pytest.mark.parametrize("given", [{"large_scale_reject": 4}, {"max_saturated_fraction": 3}])
+def test_what_could_never_be_meant_is_refused(given):
+    (name,) = given
+    with pytest.raises((TypeError, ValueError), match=name):
+        FlatSelection(**given)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+import autowisp_xr as aw
 from tests.image_calibration.files import read_planes
 from tests.image_calibration.flat_files import (
     FOUND_AS,
@@ -92,6 +93,12 @@ class TestPixelsAndHeaders:
         files = write_flats([image.astype(dtype) for image in images], name="same{:02d}.fits")
         assert outcome(run(maker(), files)) == before
         assert read_planes("high.fits").image.dtype.kind == "f"
+
+    def test_frames_of_several_filters_are_refused_by_name(self, here):
+        cards = [{"FILTER": "R" if n == 7 else "V"} for n in range(12)]
+        files = write_flats([flat("high", n) for n in range(12)], cards=cards)
+        with pytest.raises(aw.ImageMismatchError, match=r"flat07\.fits has FILTER 'R', .* has 'V'"):
+            run(maker(), files)
 
     def test_frames_may_be_without_masks_and_errors(self, here):
         files = [f"flat{number:02d}.fits" for number in range(12)]

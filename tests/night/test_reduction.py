@@ -335,3 +335,6 @@ def test_flats_are_chosen_when_asked_and_the_others_named_with_their_reason(
     failed = aw.reduce(night, tmp_path / "few", camera=sky.camera, select=few).failed
     assert len(failed) == 7
     assert all("6 of 7 frames are high, at least 7 are needed" in why for why in failed.values())
+    apart = aw.FlatSelection(together=False)
+    with pytest.raises(ValueError, match="channels of a flat together"):
+        aw.reduce(night, tmp_path / "apart", camera=sky.camera, select=apart)

@@ -146,7 +146,7 @@ def test_every_class_has_its_reason_in_words(heap):
     assert told[8].endswith(" ADU, between 3000 and 6000")
     assert " from the fit, more than 10 x " in told[10]
     assert told[11] == "3.72 % of its stamp is saturated, more than 0.01 %"
-    assert told[12] == "its stamp has no pixel without flags"
+    assert told[12] == "its stamp cannot be measured: pixels are flagged, zero or not finite"
 
 
 def test_the_table_says_what_decided(heap):
