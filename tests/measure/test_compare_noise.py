@@ -228,12 +228,8 @@ def test_a_histogram_knows_its_median(values):
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(FLOATS, min_size=2, max_size=24))
-def test_nothing_of_so_few_is_an_outlier_and_the_scatter_is_that_of_all(values):
-    """Of 25 values, one can be no further than five standard deviations from their mean."""
-    values = np.array([*values, *values])[:25]
-    low, high = np.quantile(values, [0.3, 0.7])
-    if high - low > 0.2 * np.ptp(values):  # else it may begin with less
-        assert counted(values).scatter() == pytest.approx(values.std(), rel=5e-3)
+def test_the_scatter_is_never_more_than_that_of_all(values):
+    assert counted(np.array(values)).scatter() <= 1.005 * np.std(values) + 1e-37
 
 
 def test_outliers_do_not_count_in_the_scatter():
