@@ -18,6 +18,7 @@ _DECIDING = (
     "max_saturated_fraction",
     "cloudy_night_threshold",
     "cloudy_frame_threshold",
+    "cloudy_frame_significance",
     "min_high_mean",
     "max_low_mean",
     "large_scale_deviation_threshold",
@@ -37,15 +38,16 @@ def flat_table(
 ) -> xr.Dataset:
     """Table of verdicts by frame and channel, and of the numbers that they rest on."""
     channels = schema.names(ds, "channel")
-    dims: tuple[str, ...] = ("frame", "channel")
-    columns: list[Any] = [list(verdicts) for verdicts in by_frame]
-    if selection.together:
-        dims, columns = ("frame",), [_together(verdicts, channels) for verdicts in by_frame]
-        kinds, reasons = ([verdict[part] for verdict in columns] for part in (0, 1))
-    else:
-        kinds, reasons = ([[v[part] for v in row] for row in columns] for part in (0, 1))
     units = ds["image"].attrs.get("units", "adu")
     both = ("frame", "channel")
+    dims: tuple[str, ...] = both
+    kinds: list[Any] = [[verdict.kind for verdict in verdicts] for verdicts in by_frame]
+    reasons: list[Any] = [[verdict.reason for verdict in verdicts] for verdicts in by_frame]
+    if selection.together:
+        of_frames = [_together(verdicts, channels) for verdicts in by_frame]
+        dims = ("frame",)
+        kinds = [verdict.kind for verdict in of_frames]
+        reasons = [verdict.reason for verdict in of_frames]
     variables: dict[str, Any] = {
         "class": (dims, _text(kinds)),
         "reason": (dims, _text(reasons)),
