@@ -29,6 +29,7 @@ __all__ = [
     "camera_of",
     "channel_slices",
     "check",
+    "frame_and_channel",
     "is_raw",
     "names",
     "place",
@@ -90,6 +91,11 @@ def with_attributes(ds: xr.Dataset, units: str) -> xr.Dataset:
 def names(ds: xr.Dataset, dim: str) -> list[str]:
     """Names along ``frame`` or ``channel``, whatever kind of string they are stored as."""
     return [str(name) for name in np.atleast_1d(ds[dim].values).tolist()]
+
+
+def frame_and_channel(ds: xr.Dataset) -> dict[str, xr.Variable]:
+    """Coordinates of what is a number for each frame and channel: their names."""
+    return {name: ds.coords[name].variable for name in ("frame", "channel") if name in ds.coords}
 
 
 def is_raw(ds: xr.Dataset) -> bool:

@@ -69,7 +69,7 @@ def flat_table(
             {"units": f"{units}2"},
         ),
     }
-    coords = {name: ds.coords[name].variable for name in ("frame", "channel") if name in ds.coords}
+    coords = schema.frame_and_channel(ds)
     return xr.Dataset(
         variables, {**coords, "power": [0, 1, 2]}, {**_thresholds(selection), "notes": notes}
     )

@@ -55,7 +55,7 @@ def match_frames(
         ("frame", "channel"),
         [object, np.float64, np.float64],
     )
-    coords = {name: ds.coords[name].variable for name in ("frame", "channel") if name in ds.coords}
+    coords = schema.frame_and_channel(ds)
     shape, mean, deviation = (
         xr.Dataset(dict(zip(Matches._fields, results, strict=True)), coords).compute().values()
     )

@@ -25,7 +25,7 @@ def level_of_frames(ds: xr.Dataset, average: Literal["mean", "median"]) -> xr.Da
     mask = _apply.framewise(ds["mask"].variable) if "mask" in ds else None
     kernel = _means if average == "mean" else _medians
     (level,) = _apply.apply(kernel, [image, mask], ("frame", "channel"), [np.float64])
-    coords = {name: ds.coords[name].variable for name in ("frame", "channel") if name in ds.coords}
+    coords = schema.frame_and_channel(ds)
     return xr.DataArray(level, coords=coords)
 
 

@@ -184,15 +184,7 @@ def _channels(parts: Sequence[xr.Dataset | None]) -> xr.Dataset | None:
         return None
     first = made[0]
     scalars = [str(name) for name, coord in first.coords.items() if coord.ndim == 0]
-    whole = xr.concat(
-        [part.drop_vars(scalars) for part in made],
-        "channel",
-        data_vars="minimal",
-        coords="minimal",
-        compat="override",
-        join="exact",
-        combine_attrs="override",
-    )
+    whole = _side_by_side([part.drop_vars(scalars) for part in made])
     whole = whole.assign_coords({name: common_scalar(made, name) for name in scalars})
     masters = {schema.names(part, "channel")[0]: part for part in made}
     return provenance.record(whole, "merge_channels", source=first, masters=masters)
@@ -210,8 +202,19 @@ def _tables(tables: Sequence[xr.Dataset]) -> xr.Dataset:
         )
         for table in tables
     ]
-    whole = xr.concat(
-        per_channel,
+    whole = _side_by_side(per_channel)
+    notes = [
+        f"{schema.names(table, 'channel')[0]}: {note}"
+        for table in tables
+        for note in table.attrs["notes"]
+    ]
+    return whole.assign_attrs(notes=notes)
+
+
+def _side_by_side(parts: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Datasets along ``channel``; what has no channel is that of the first."""
+    return xr.concat(
+        parts,
         "channel",
         data_vars="minimal",
         coords="minimal",
@@ -219,12 +222,6 @@ def _tables(tables: Sequence[xr.Dataset]) -> xr.Dataset:
         join="exact",
         combine_attrs="override",
     )
-    notes = [
-        f"{schema.names(table, 'channel')[0]}: {note}"
-        for table in tables
-        for note in table.attrs["notes"]
-    ]
-    return whole.assign_attrs(notes=notes)
 
 
 def _joined(values: Any) -> str:

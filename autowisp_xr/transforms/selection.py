@@ -68,7 +68,7 @@ def stamp_statistics(
     )
     units = ds["image"].attrs.get("units", "adu")
     attributes = ({"units": units}, {"units": f"{units}2"}, {"units": "1"}, {"units": "1"})
-    coords = {name: ds.coords[name].variable for name in ("frame", "channel") if name in ds.coords}
+    coords = schema.frame_and_channel(ds)
     variables = {
         name: variable._replace(attrs=attrs)
         for name, variable, attrs in zip(Stamp._fields, results, attributes, strict=True)
