@@ -15,8 +15,9 @@ from astropy.time import Time
 from autowisp_xr.cards import ascii_text
 from autowisp_xr.errors import AutowispWarning, HeaderError
 from autowisp_xr.expressions import evaluate
-from autowisp_xr.image_calibration._channels import Slices
+from autowisp_xr.image_calibration._channels import Slices, channel_slices
 from autowisp_xr.image_calibration._masters import KINDS
+from autowisp_xr.pixel_grid import PixelGrid, moved
 from autowisp_xr.regions import Region
 
 __all__ = ["document_calibration", "document_channel", "document_exposure", "module_git_ids"]
@@ -104,13 +105,44 @@ def _value(name: str, expression: Any, header: fits.Header, kind: Any, expected:
     return value
 
 
-def document_channel(header: fits.Header, name: str | None, slices: Slices) -> None:
-    """Add CLRCHNL (of a named channel), and where its pixels lie in the image area."""
+def document_channel(
+    header: fits.Header, name: str | None, slices: Slices, params: Mapping[str, Any]
+) -> fits.Header:
+    """Header of a channel: its cards count the pixels of the channel, and say where these lie.
+
+    Parameters
+    ----------
+    header
+        Of the raw frame, or of the HDU of the channel where each has its own. What it says of the
+        sky, and LTV and LTM, is moved to the channel.
+    name
+        For CLRCHNL, if the channel has one.
+    slices
+        Rows and columns of the channel in the image area.
+    params
+        Settled ones.
+    """
+    stored = PixelGrid()
+    if isinstance(params["raw_hdu"], Mapping):
+        rows, columns = channel_slices(params["split_channels"])[name]
+        stored = _grid(rows, columns)
+    area: Region = params["image_area"]
+    header = moved(header, stored, _grid(*slices, area.ymin, area.xmin))
     if name is not None:
         header["CLRCHNL"] = (ascii_text(name), "Colour channel")
     for axis, part in (("X", slices[1]), ("Y", slices[0])):
         header[f"CHNL{axis}OFF"] = (part.start or 0, f"First {axis.lower()} of the channel")
         header[f"CHNL{axis}STP"] = (part.step or 1, f"Step in {axis.lower()} of the channel")
+    return header
+
+
+def _grid(rows: slice, columns: slice, y: int = 0, x: int = 0) -> PixelGrid:
+    return PixelGrid(
+        x=x + (columns.start or 0),
+        y=y + (rows.start or 0),
+        x_step=columns.step or 1,
+        y_step=rows.step or 1,
+    )
 
 
 def document_calibration(header: fits.Header, params: Mapping[str, Any]) -> None:

@@ -189,10 +189,10 @@ class Calibrator:
         overscan = measured_overscan(frame, params)
         headers = {}
         for name, slices in params["channels"].items():
-            header = headers[name] = frame.headers[name].copy()
+            header = frame.headers[name].copy()
             _headers.document_exposure(header, params)
             set_cards(header, params["extra_header"])
-            _headers.document_channel(header, name, slices)
+            header = headers[name] = _headers.document_channel(header, name, slices, params)
             self._document_in_header(params, header)
         names = output_names(headers, params)
         for file in names.values():

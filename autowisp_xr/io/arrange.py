@@ -3,18 +3,19 @@
 import os
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autowisp_xr import schema
 from autowisp_xr.camera import Camera
-from autowisp_xr.cards import value_of
+from autowisp_xr.cards import render_header, value_of
 from autowisp_xr.errors import ImageMismatchError
 from autowisp_xr.io.layout import Hdu
 from autowisp_xr.io.names import frame_names, raw_name
+from autowisp_xr.io.place import with_place
 from autowisp_xr.io.scanning import FileRecord
-from autowisp_xr.regions import ChannelSlice
+from autowisp_xr.regions import ChannelSlice, Region
 
-__all__ = ["Arrangement", "arrange"]
+__all__ = ["Arrangement", "arrange", "files_of_frames"]
 
 _LISTED = 5
 
@@ -81,13 +82,18 @@ def arrange(
     height, width = records[0].shape or (0, 0)
     if isinstance(hdu, Mapping):
         channels = _named_channels(list(hdu), camera)
+        # the header is that of the first HDU
+        own = channels[min(hdu, key=lambda name: hdu[name])]
+        records = [_placed(record, own, height, width) for record in records]
         return _one_file_a_frame(records, channels, [ChannelSlice()] * len(channels), height, width)
-    if any(record.place is not None for record in records):
+    if any(record.place is not None and record.place.split for record in records):
         return _products(records, height, width)
+    y, x = _common_start(records)
+    records = [_placed(record, ChannelSlice(), height, width, y, x) for record in records]
     if not camera.channels:
         whole = ChannelSlice()
-        return _one_file_a_frame(records, {schema.MONO: whole}, [whole], height, width)
-    cuts = list(camera.channels.values())
+        return _one_file_a_frame(records, {schema.MONO: whole}, [whole], height, width, y, x)
+    cuts = [_seen_from(cut, y, x) for cut in camera.channels.values()]
     rows, columns = cuts[0].y_step, cuts[0].x_step
     if height < rows or width < columns:
         raise ImageMismatchError(
@@ -97,10 +103,12 @@ def arrange(
     left_out = {"rows": height % rows, "columns": width % columns}
     return _one_file_a_frame(
         records,
-        dict(camera.channels),
+        dict(zip(camera.channels, cuts, strict=True)),
         cuts,
         height // rows,
         width // columns,
+        y,
+        x,
         left_out if any(left_out.values()) else None,
     )
 
@@ -143,6 +151,8 @@ def _one_file_a_frame(
     cuts: list[ChannelSlice],
     height: int,
     width: int,
+    y: int = 0,
+    x: int = 0,
     left_out: dict[str, int] | None = None,
 ) -> Arrangement:
     return Arrangement(
@@ -152,8 +162,48 @@ def _one_file_a_frame(
         cuts=cuts,
         height=height,
         width=width,
+        y=y,
+        x=x,
         left_out=left_out,
     )
+
+
+def _common_start(records: Sequence[FileRecord]) -> tuple[int, int]:
+    """Row and column of the raw frame at which the images start, which is (0, 0) but of masters."""
+    starts: dict[tuple[int, int], list[str]] = {}
+    for record in records:
+        place = record.place
+        starts.setdefault((place.y, place.x) if place else (0, 0), []).append(record.path)
+    if len(starts) > 1:
+        listed = "".join(
+            f"\n  - row {y}, column {x}: {_listed(paths)}" for (y, x), paths in starts.items()
+        )
+        raise ImageMismatchError(
+            f"the images start at different raw pixels (LTV1, LTV2); open them apart:{listed}"
+        )
+    return next(iter(starts))
+
+
+def _seen_from(cut: ChannelSlice, y: int, x: int) -> ChannelSlice:
+    """A slice of the raw frame as one of an image that starts at a raw pixel."""
+    return ChannelSlice(
+        y_offset=(cut.y_offset - y) % cut.y_step,
+        y_step=cut.y_step,
+        x_offset=(cut.x_offset - x) % cut.x_step,
+        x_step=cut.x_step,
+    )
+
+
+def _placed(
+    record: FileRecord, cut: ChannelSlice, height: int, width: int, y: int = 0, x: int = 0
+) -> FileRecord:
+    """The record, its header naming the place of its pixels if that is not the raw frame."""
+    area = Region(xmin=x, xmax=x + width * cut.x_step, ymin=y, ymax=y + height * cut.y_step)
+    header = with_place(record.header, cut, area)
+    if record.layout is None or header is record.header:
+        return record
+    layout = replace(record.layout, header=render_header(header))
+    return replace(record, header=header, layout=layout)
 
 
 def _products(records: Sequence[FileRecord], height: int, width: int) -> Arrangement:
@@ -163,7 +213,7 @@ def _products(records: Sequence[FileRecord], height: int, width: int) -> Arrange
             "raw and calibrated files (with IMAGAREA, CLRCHNL or CHNLXSTP) do not go together; "
             f"raw are {_listed(raw)}"
         )
-    frames = _grouped(records)
+    frames = files_of_frames(records)
     channels: dict[str, ChannelSlice] = {}
     first = records[0]
     for record in records:
@@ -216,8 +266,11 @@ def _stem(record: FileRecord, *, by_path: bool = False) -> str:
     return part.sub("", name).strip("_-. ") or name
 
 
-def _grouped(records: Sequence[FileRecord]) -> list[dict[str, FileRecord]]:
-    """Files of one frame, by channel: by RAWFNAME, and by more where that is not enough."""
+def files_of_frames(records: Sequence[FileRecord]) -> list[dict[str, FileRecord]]:
+    """Files of each calibrated frame or master, by channel.
+
+    They are told by RAWFNAME, and by directory and name where that is not enough.
+    """
     keys: tuple[Callable[[FileRecord], Hashable], ...] = (
         _stem,
         lambda record: (os.path.dirname(record.path), _stem(record)),

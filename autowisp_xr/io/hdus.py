@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,11 @@ from autowisp_xr.cards import STRUCTURAL, ascii_text, parse_header, value_of
 from autowisp_xr.flags import Flag
 from autowisp_xr.io.coordinates import is_master
 from autowisp_xr.io.history import history_cards, split_history
+from autowisp_xr.io.lost_cards import add_lost_cards
 from autowisp_xr.io.names import raw_name
-from autowisp_xr.regions import ChannelSlice
+from autowisp_xr.io.place import PRODUCT_CARDS, name_place
+from autowisp_xr.pixel_grid import PixelGrid, grid_of, grid_of_plane, moved
+from autowisp_xr.regions import ChannelSlice, Region
 
 __all__ = ["image_hdus", "output_header", "plain_header", "product_hdus"]
 
@@ -32,9 +36,16 @@ def output_header(ds: xr.Dataset, channel: int) -> fits.Header:
 
     Returns
     -------
-    The cards of the coordinate ``header``, as they are, and those that say where the image lies:
-    RAWFNAME, CLRCHNL, CHNLXOFF, CHNLXSTP, CHNLYOFF, CHNLYSTP, IMAGAREA, CALBGAIN, BUNIT; a
-    raw frame that is whole needs to say no more than its name and unit.
+    The cards of the coordinate ``header``, and those that say where the image lies: RAWFNAME,
+    CLRCHNL, CHNLXOFF, CHNLXSTP, CHNLYOFF, CHNLYSTP, IMAGAREA, CALBGAIN, BUNIT; a raw frame that is
+    whole needs to say no more than its name and unit. Cards that count pixels (coordinate systems
+    of the sky, LTV, LTM) count those of the channel, all others are as they are. What the merged
+    header of a master has lost of temperature, time, exposure and filter comes from coordinates.
+
+    Raises
+    ------
+    ImageMismatchError
+        Where the pixels were picked from the raw frame in no regular way.
     """
     header = plain_header(_scalar(ds, "header"))
     is_frame = "frame" in ds.coords
@@ -46,22 +57,18 @@ def output_header(ds: xr.Dataset, channel: int) -> fits.Header:
         kind = value_of(header, "IMAGETYP")
         if kind is not None and not str(kind).lower().startswith("master"):
             header["IMAGETYP"] = f"master{kind}"
+        add_lost_cards(header, ds)
+    grid, cut = grid_of_plane(ds, channel), schema.channel_slices(ds)[channel]
+    placed = any(card in header for card in PRODUCT_CARDS)
+    header = moved(header, grid_of(header), grid)
     name = str(ds["channel"].values[channel]) if "channel" in ds.coords else schema.MONO
-    cut = schema.channel_slices(ds)[channel]
     if name == schema.MONO and ds.sizes["channel"] == 1:
         header.remove("CLRCHNL", ignore_missing=True, remove_all=True)
     else:
         header["CLRCHNL"] = (name, "Colour channel")
-    (xmin, xmax), (ymin, ymax) = _extent(ds, "x", cut.x_step), _extent(ds, "y", cut.y_step)
-    if not (schema.is_raw(ds) and cut == ChannelSlice() and (xmin, ymin) == (0, 0)):
-        header["CHNLXOFF"] = (cut.x_offset, "First column of the channel in a super-pixel")
-        header["CHNLXSTP"] = (cut.x_step, "Columns of a super-pixel")
-        header["CHNLYOFF"] = (cut.y_offset, "First row of the channel in a super-pixel")
-        header["CHNLYSTP"] = (cut.y_step, "Rows of a super-pixel")
-        header["IMAGAREA"] = (
-            f"{xmin} < x < {xmax}, {ymin} < y < {ymax}",
-            "Image region in raw frame",
-        )
+    if placed or not schema.is_raw(ds) or grid != PixelGrid():
+        place = replace(cut, y_step=grid.y_step, x_step=grid.x_step)
+        name_place(header, place, _area(ds, cut))
     gain = schema.camera_of(ds).gain
     if isinstance(gain, Mapping):
         gain = gain.get(name)
@@ -210,8 +217,12 @@ def _scalar(ds: xr.Dataset, name: str) -> str:
     return str(ds.coords[name].values.item()) if name in ds.coords and not ds[name].ndim else ""
 
 
-def _extent(ds: xr.Dataset, dim: str, step: int) -> tuple[int, int]:
-    if dim in ds.coords:
-        values = ds[dim].values
-        return int(values[0]), int(values[-1]) + step
-    return 0, ds.sizes[dim] * step
+def _area(ds: xr.Dataset, cut: ChannelSlice) -> Region:
+    """Raw-frame pixels from the first super-pixel to the end of the last one."""
+    (xmin, xmax), (ymin, ymax) = (
+        (int(ds[dim].values[0]), int(ds[dim].values[-1]) + step)
+        if dim in ds.coords
+        else (0, ds.sizes[dim] * step)
+        for dim, step in (("x", cut.x_step), ("y", cut.y_step))
+    )
+    return Region(xmin=xmin, xmax=xmax, ymin=ymin, ymax=ymax)

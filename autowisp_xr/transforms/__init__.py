@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from autowisp_xr.transforms.quality import apply_masks, flag_saturated
     from autowisp_xr.transforms.select import flagged, masked, where_type
     from autowisp_xr.transforms.selection import select_flats, stamp_statistics
+    from autowisp_xr.transforms.sky import wcs
     from autowisp_xr.transforms.stacking import stack
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "subtract_dark",
     "subtract_overscan",
     "trim",
+    "wcs",
     "where_type",
 ]
 
@@ -66,6 +68,7 @@ _MODULES = {
     "quality": ["apply_masks", "flag_saturated"],
     "selection": ["select_flats", "stamp_statistics"],
     "select": ["flagged", "masked", "where_type"],
+    "sky": ["wcs"],
     "stacking": ["stack"],
 }
 

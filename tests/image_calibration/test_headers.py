@@ -80,6 +80,7 @@ def test_all_keywords_stand_in_the_order_of_the_original():
     assert cards_of(header) == [
         *("DATE-OBS", "TIME-OBS", "EXPTIME", "IMAGETYP", "RAWFNAME"),
         *("JD-OBS", "FNUM", "PROJHOME", "OBSERVER", "OBJECT"),
+        *("LTV1", "LTV2", "LTM1_1", "LTM2_2"),
         *("CLRCHNL", "CHNLXOFF", "CHNLXSTP", "CHNLYOFF", "CHNLYSTP"),
         *("MBIASFNM", "MBIASSHA", "MDARKFNM", "MDARKSHA", "MFLATFNM", "MFLATSHA"),
         *("OVRSCN00", "OVRSCN01", "OVSCNMTD", "OVSCREJT", "OVSCREJM", "OVSCMINP"),

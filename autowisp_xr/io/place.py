@@ -1,0 +1,111 @@
+"""Where the image of a calibrated file lies in the raw frame, read from its header."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from astropy.io import fits
+
+from autowisp_xr import schema
+from autowisp_xr.cards import value_of
+from autowisp_xr.io.coordinates import is_master
+from autowisp_xr.io.values import to_number
+from autowisp_xr.pixel_grid import PixelGrid, area_of, grid_of
+from autowisp_xr.regions import ChannelSlice, Region
+
+__all__ = ["PRODUCT_CARDS", "Place", "name_place", "place_of", "with_place"]
+
+PRODUCT_CARDS = ("IMAGAREA", "CLRCHNL", "CHNLXOFF", "CHNLXSTP", "CHNLYOFF", "CHNLYSTP")
+"""Cards by which calibrated files say where they lie."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where the image of a calibrated file lies in the raw frame, as its header says."""
+
+    channel: str
+    cut: ChannelSlice
+    y: int = 0
+    x: int = 0
+    height: int | None = None
+    """Of the raw frame, as far as it is known to reach; None where the header does not say."""
+    width: int | None = None
+    split: bool = True
+    """Whether channels are apart already; of a master of another program nobody knows."""
+
+
+def place_of(header: fits.Header) -> Place | None:
+    """Place of a file that says something about it (IMAGAREA, CLRCHNL, CHNL*); None of others.
+
+    A master of another program says it by LTV1 and LTV2. Those of a raw frame count for nothing:
+    its sections and areas count the pixels that are stored.
+    """
+    if all(value_of(header, card) is None for card in PRODUCT_CARDS):
+        return _place_of_foreign_master(header) if is_master(header) else None
+    grid, area = grid_of(header), area_of(header)
+    y, x = (0, 0) if area is None else (area.ymin, area.xmin)
+    cut = ChannelSlice(
+        y_offset=(grid.y - y) % grid.y_step,
+        y_step=grid.y_step,
+        x_offset=(grid.x - x) % grid.x_step,
+        x_step=grid.x_step,
+    )
+    return Place(
+        channel=str(value_of(header, "CLRCHNL") or schema.MONO),
+        cut=cut,
+        y=grid.y - cut.y_offset,
+        x=grid.x - cut.x_offset,
+        height=None if area is None else area.ymax,
+        width=None if area is None else area.xmax,
+    )
+
+
+def name_place(header: fits.Header, cut: ChannelSlice, area: Region) -> None:
+    """Set the cards that say which pixels of which area of the raw frame a plane holds."""
+    header["CHNLXOFF"] = (cut.x_offset, "First column of the channel in a super-pixel")
+    header["CHNLXSTP"] = (cut.x_step, "Columns of a super-pixel")
+    header["CHNLYOFF"] = (cut.y_offset, "First row of the channel in a super-pixel")
+    header["CHNLYSTP"] = (cut.y_step, "Rows of a super-pixel")
+    header["IMAGAREA"] = (str(area), "Image region in raw frame")
+
+
+def with_place(header: fits.Header, cut: ChannelSlice, area: Region) -> fits.Header:
+    """The header if its cards name this place, else a copy that does.
+
+    What is known of the place of pixels from elsewhere (one HDU a channel, LTV of a master) has to
+    stand in the header that goes along with them, which would be taken for that of the raw frame.
+    """
+    if grid_of(header) == PixelGrid.of(cut, area):
+        return header
+    header = header.copy()
+    name_place(header, cut, area)
+    return header
+
+
+def _place_of_foreign_master(header: fits.Header) -> Place | None:
+    """Place by LTV1 and LTV2, where they are whole pixels that were cut away, and nothing else."""
+    starts = {axis: value_of(header, f"LTV{axis}") for axis in "12"}
+    matrix = {f"LTM{i}_{j}": value_of(header, f"LTM{i}_{j}") for i in "12" for j in "12"}
+    unity = all(value in (None, float(name[3] == name[5])) for name, value in matrix.items())
+    if not unity or starts == {"1": None, "2": None}:
+        return None
+    x, y = _cut_away(starts["1"]), _cut_away(starts["2"])
+    if x is None or y is None:
+        return None
+    height, width = (value_of(header, f"NAXIS{axis}") for axis in "21")
+    return Place(
+        channel=schema.MONO,
+        cut=ChannelSlice(),
+        y=y,
+        x=x,
+        height=y + height if isinstance(height, int) else None,
+        width=x + width if isinstance(width, int) else None,
+        split=False,
+    )
+
+
+def _cut_away(start: Any) -> int | None:
+    """Raw pixels before the first stored one, by LTV; None where it is something else."""
+    if start is None:
+        return 0
+    number = to_number(start)
+    return int(-number) if number <= 0 and number.is_integer() else None
