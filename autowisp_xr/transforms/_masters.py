@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from autowisp_xr import schema
+from autowisp_xr import provenance, schema
 from autowisp_xr.cards import parse_header
 from autowisp_xr.errors import MasterMismatchError
 
 __all__ = ["exposure_ratio", "matched", "waived"]
 
-WAIVABLE = ("exposure", "filter", "gain")
+WAIVABLE = ("binning", "exposure", "filter", "gain")
 
 
 def matched(
@@ -34,8 +34,8 @@ def matched(
     Raises
     ------
     MasterMismatchError
-        Where units, channels, place on the sensor, gain setting, or (flat) filter differ, with
-        both values.
+        Where units, channels, place on the sensor, binning, gain setting, or (flat) filter differ,
+        with both values.
     """
     waive = waived(waive)
     master = schema.as_master(master, name=f"the master {kind}")
@@ -56,7 +56,7 @@ def matched(
         )
     master = master.isel(channel=[available.index(channel) for channel in channels])
     master = _in_place(ds, master, kind)
-    checks = ["gain", "filter"] if kind == "flat" else ["gain"]
+    checks = ["binning", "gain", *(["filter"] if kind == "flat" else [])]
     for name in checks:
         if name not in waive:
             _check_setting(ds, master, kind, name)
@@ -142,11 +142,16 @@ def _in_place(ds: xr.Dataset, master: xr.Dataset, kind: str) -> xr.Dataset:
 
 
 def _knows_its_place(master: xr.Dataset) -> bool:
-    """Whether coordinates of a master come from more than the counting of its own pixels."""
-    if "header" not in master.coords:
+    """Whether coordinates of a master come from more than the counting of its own pixels.
+
+    They do not where it was opened from a file that does not say where it lies.
+    """
+    steps = provenance.history(master)
+    made_here = bool(steps) and steps[-1]["verb"] != "open_fits"
+    if made_here or "header" not in master.coords:
         return True
     header = parse_header(str(master["header"].values))
-    return any(keyword in header for keyword in ("IMAGAREA", "LTV1", "CHNLXOFF"))
+    return any(keyword in header for keyword in ("IMAGAREA", "CHNLXOFF"))
 
 
 def _extent(ds: xr.Dataset) -> str:

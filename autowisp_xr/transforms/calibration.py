@@ -57,7 +57,8 @@ def calibrate(
     photons
         Signal whose photon noise counts; see :func:`~autowisp_xr.add_noise`.
     waive
-        What may differ between frames and masters: one or several of "exposure", "filter", "gain".
+        What may differ between frames and masters: one or several of "binning", "exposure",
+        "filter", "gain".
     dtype
         Type of the planes that come out; all arithmetic is float64.
 

@@ -61,7 +61,7 @@ def subtract_bias(
         Master (channel, y, x). Its variance is added to that of the frames and recorded in
         ``shared_variance``; its flags are added, saturation as FAULT.
     waive
-        What may differ between frames and master: "gain".
+        What may differ between frames and master: "binning", "gain".
     dtype
         Type of the planes that come out.
 
@@ -141,7 +141,7 @@ def subtract_dark(
         False: exposures must agree within 1 %. "down": k is the ratio of exposures, at most one;
         "any": also upward. Scaling needs a dark that is free of bias.
     waive
-        What may differ between frames and master: "exposure", "gain".
+        What may differ between frames and master: "binning", "exposure", "gain".
     dtype
         Type of the planes that come out.
 
@@ -180,7 +180,7 @@ def divide_flat(
     flat
         Master (channel, y, x), dimensionless, with a mean of one.
     waive
-        What may differ between frames and master: "filter", "gain".
+        What may differ between frames and master: "binning", "filter", "gain".
     dtype
         Type of the planes that come out.
 

@@ -7,7 +7,7 @@ import pytest
 
 import autowisp_xr as aw
 from autowisp_xr import Camera, Flag, provenance
-from tests.transforms.frames import TWO_CHANNELS, frame_set, master
+from tests.transforms.frames import TWO_CHANNELS, frame_set, master, text
 
 F8 = {"dtype": "float64"}
 
@@ -352,8 +352,19 @@ def test_another_gain_setting_can_be_waived_and_an_unknown_one_is_none():
     aw.subtract_bias(frames.assign_coords(gain=("frame", [np.nan])), bias)
 
 
+def test_another_binning_is_refused_unless_it_is_waived():
+    frames = frame_set([3.0]).assign_coords(binning=("frame", text("1x1")))
+    bias = master([1.0]).assign_coords(binning="2x2")
+    with pytest.raises(aw.MasterMismatchError, match="binning '2x2', the frames have '1x1'"):
+        aw.subtract_bias(frames, bias)
+    assert values(aw.subtract_bias(frames, bias, waive="binning")) == [2.0]
+    assert values(aw.subtract_bias(frames, bias.assign_coords(binning=""))) == [2.0]
+
+
 def test_a_misspelt_waiver_is_refused():
-    with pytest.raises(ValueError, match=r"cannot waive \['filters'\].*exposure, filter, gain"):
+    with pytest.raises(
+        ValueError, match=r"cannot waive \['filters'\].*binning, exposure, filter, gain"
+    ):
         aw.subtract_bias(frame_set([3.0]), master([1.0]), waive=["filters"])
 
 
