@@ -5,23 +5,29 @@ from typing import TYPE_CHECKING
 from autowisp_xr._lazy import attach
 
 if TYPE_CHECKING:
-    from autowisp_xr.io.names import find_files
-    from autowisp_xr.io.open import open_fits
+    from autowisp_xr.io.arrange import files_of_frames
+    from autowisp_xr.io.finding import find_files
+    from autowisp_xr.io.open import open_fits, open_records
     from autowisp_xr.io.scanning import FileRecord, damage, scan
     from autowisp_xr.io.spellings import Spellings
-    from autowisp_xr.io.store import open_zarr, to_zarr
+    from autowisp_xr.io.store import groups_of, open_zarr, to_zarr
+    from autowisp_xr.io.type_rules import unused_rules
     from autowisp_xr.io.write import to_fits
 
 __all__ = [
     "FileRecord",
     "Spellings",
     "damage",
+    "files_of_frames",
     "find_files",
+    "groups_of",
     "open_fits",
+    "open_records",
     "open_zarr",
     "scan",
     "to_fits",
     "to_zarr",
+    "unused_rules",
 ]
 
 __getattr__, __dir__ = attach(
@@ -30,11 +36,15 @@ __getattr__, __dir__ = attach(
         "FileRecord": f"{__name__}.scanning",
         "Spellings": f"{__name__}.spellings",
         "damage": f"{__name__}.scanning",
-        "find_files": f"{__name__}.names",
+        "files_of_frames": f"{__name__}.arrange",
+        "find_files": f"{__name__}.finding",
+        "groups_of": f"{__name__}.store",
         "open_fits": f"{__name__}.open",
+        "open_records": f"{__name__}.open",
         "open_zarr": f"{__name__}.store",
         "scan": f"{__name__}.scanning",
         "to_fits": f"{__name__}.write",
         "to_zarr": f"{__name__}.store",
+        "unused_rules": f"{__name__}.type_rules",
     },
 )

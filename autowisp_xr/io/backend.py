@@ -19,7 +19,9 @@ class AutowispBackend(BackendEntrypoint):
     """FITS frames as xarray Datasets; the same as :func:`autowisp_xr.io.open_fits`."""
 
     description = "Raw and calibrated frames of CCD, CMOS and DSLR cameras in FITS files"
-    open_dataset_parameters = ("filename_or_obj", "drop_variables", "camera", "hdu", "spellings")
+    open_dataset_parameters = (
+        *("filename_or_obj", "drop_variables", "camera", "hdu", "spellings", "types"),
+    )
 
     def open_dataset(
         self,
@@ -29,9 +31,10 @@ class AutowispBackend(BackendEntrypoint):
         camera: Camera | None = None,
         hdu: int | Mapping[str, int] | None = None,
         spellings: Spellings | None = None,
+        types: Mapping[str, str] | None = None,
     ) -> xr.Dataset:
         """Open a path, a glob pattern, a directory or a list of these."""
-        ds = open_fits(filename_or_obj, camera=camera, hdu=hdu, spellings=spellings)
+        ds = open_fits(filename_or_obj, camera=camera, hdu=hdu, spellings=spellings, types=types)
         if drop_variables is None:
             return ds
         names = [drop_variables] if isinstance(drop_variables, str) else list(drop_variables)

@@ -1,13 +1,15 @@
-"""Headers read through the table of spellings: coordinates of a frame, facts about the camera."""
+"""Headers read through the table of spellings: the coordinates of a frame."""
 
 import math
-from collections.abc import Mapping
-from typing import Any
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from astropy.io import fits
 
-from autowisp_xr.cards import first_value, value_of
-from autowisp_xr.errors import AutowispError, HeaderError
+from autowisp_xr.cards import first_value
+from autowisp_xr.errors import HeaderError
+from autowisp_xr.io.recognition import master_reason
 from autowisp_xr.io.spellings import Spellings
 from autowisp_xr.io.times import middle_of_exposure
 from autowisp_xr.io.values import (
@@ -18,20 +20,44 @@ from autowisp_xr.io.values import (
     to_number,
     to_text,
 )
-from autowisp_xr.regions import Region
 
-__all__ = ["is_master", "read_coordinates", "read_facts"]
+__all__ = [
+    "ExposureCard",
+    "TypeCard",
+    "exposure_card",
+    "is_master",
+    "read_coordinates",
+    "type_card",
+]
+
+_USUAL = Spellings()
+_BINNING = re.compile(r"(\d+)(?:\s*[x*,\s]\s*(\d+))?", re.IGNORECASE)
+
+
+class TypeCard(NamedTuple):
+    """The card that says what a frame is."""
+
+    name: str
+    value: Any
+    kind: str
+    """bias, dark, flat, object or other."""
+
+
+class ExposureCard(NamedTuple):
+    """The card that says how long a frame was exposed."""
+
+    name: str
+    seconds: float
 
 
 def is_master(header: fits.Header) -> bool:
-    """Whether a header is that of a master: its IMAGETYP says so, or it counts what it combines."""
-    kind = value_of(header, "IMAGETYP")
-    return str(kind or "").lower().startswith("master") or (
-        value_of(header, "NUMFCOMB") is not None
-    )
+    """Whether a header is that of a master: a type card says so, or it tells what it combines."""
+    return bool(master_reason(header, _USUAL))
 
 
-def read_coordinates(header: fits.Header, spellings: Spellings) -> dict[str, Any]:
+def read_coordinates(
+    header: fits.Header, spellings: Spellings, image_type: str | None = None
+) -> dict[str, Any]:
     """Coordinates of a frame, normalised.
 
     Parameters
@@ -40,24 +66,31 @@ def read_coordinates(header: fits.Header, spellings: Spellings) -> dict[str, Any
         Of the image. Cards that cannot be read count as absent.
     spellings
         Which cards say what.
+    image_type
+        What it is, where that is known better than by its cards.
 
     Returns
     -------
     ``time`` (middle of the exposure, UTC, datetime64[ns], NaT where unknown), ``exposure`` [s],
-    ``image_type`` (bias, dark, flat, object, other), ``filter``, ``object`` (text, "" where
-    unknown), ``ra``, ``dec`` [deg], ``temperature``, ``gain`` (the setting); numbers are NaN where
-    unknown. Where a start is known but no exposure, ``time`` is the start.
+    ``image_type`` (bias, dark, flat, object, other), ``filter``, ``object``, ``binning``
+    (such as "2x2"; text, "" where unknown), ``ra``, ``dec`` [deg], ``temperature``, ``gain`` (the
+    setting); numbers are NaN where unknown. Where a start is known but no exposure, ``time`` is
+    the start.
 
     Raises
     ------
     HeaderError
         If two cards contradict each other on the exposure or the type.
     """
-    exposure = _exposure(header, spellings)
+    exposed = exposure_card(header, spellings)
+    exposure = math.nan if exposed is None else exposed.seconds
+    if image_type is None:
+        said = type_card(header, spellings)
+        image_type = "other" if said is None else said.kind
     return {
         "time": middle_of_exposure(header, spellings, exposure),
         "exposure": exposure,
-        "image_type": _image_type(header, spellings),
+        "image_type": image_type,
         "filter": to_text(first_value(header, spellings.filter)),
         "object": to_text(first_value(header, spellings.object)),
         "ra": first_known(
@@ -69,115 +102,84 @@ def read_coordinates(header: fits.Header, spellings: Spellings) -> dict[str, Any
         ),
         "temperature": first_number(header, spellings.temperature),
         "gain": first_number(header, spellings.gain),
+        "binning": _binning(header, spellings),
     }
 
 
-def read_facts(
-    header: fits.Header, spellings: Spellings, height: int, width: int
-) -> dict[str, Any]:
-    """Facts that a header states about its camera, as :meth:`Camera.completed_by` takes them.
+def exposure_card(header: fits.Header, spellings: Spellings) -> ExposureCard | None:
+    """The card that says how long a frame was exposed, if any does.
 
-    Parameters
-    ----------
-    header, spellings
-        As for :func:`read_coordinates`.
-    height, width
-        Of the raw frame, in pixels.
-
-    Returns
-    -------
-    ``gain`` (electrons per ADU), ``read_noise``, ``saturation`` (ADU as stored), ``channels`` (the
-    pattern of the first two rows and columns as they are stored), ``image_area`` and ``overscan``;
-    None where the header does not say, or says something impossible (a negative gain, a section
-    called UNKNOWN or outside of the frame).
+    Raises
+    ------
+    HeaderError
+        If two cards contradict each other.
     """
-    facts: dict[str, Any] = {
-        "gain": first_number(header, spellings.electrons_per_adu, above=0.0),
-        "read_noise": first_number(header, spellings.read_noise, above=-1e-300),
-        "saturation": first_number(header, spellings.saturation, above=0.0),
-        "channels": _bayer_pattern(header, spellings, height),
-        "image_area": _section(first_value(header, spellings.image_area), height, width),
-        "overscan": _section(first_value(header, spellings.overscan), height, width),
-    }
-    return {
-        name: None if isinstance(fact, float) and math.isnan(fact) else fact
-        for name, fact in facts.items()
-    }
-
-
-def _exposure(header: fits.Header, spellings: Spellings) -> float:
-    found: dict[str, float] = {}
-    for name, value in known_values(header, spellings.exposure):
-        number = to_number(value)
-        if number >= 0:
-            if name in spellings.preferred:
-                return number
-            found[name] = number
-    if not found:
-        return first_number(header, spellings.elapsed, above=-1e-300)
-    (first, seconds), *others = found.items()
-    for name, other in others:
-        if abs(other - seconds) > 0.01 * max(other, seconds):
+    others = (
+        (spellings.exposure_milliseconds, 1e3),
+        (spellings.exposure_microseconds, 1e6),
+        (spellings.elapsed, 1.0),
+    )
+    for names, units in ((spellings.exposure, 1.0), *others[:2]) if spellings.preferred else ():
+        chosen = [name for name in names if name in spellings.preferred]
+        for card in _exposures(header, chosen, units):
+            return card
+    found = _exposures(header, spellings.exposure)
+    for other in found[1:]:
+        if abs(other.seconds - found[0].seconds) > 0.01 * max(other.seconds, found[0].seconds):
             raise HeaderError(
-                f"{first} says that the exposure is {seconds:g} s, {name} says {other:g} s; choose "
-                f'with spellings=Spellings().extended(exposure="{first}") (or "{name}")'
+                f"{found[0].name} says that the exposure is {found[0].seconds:g} s, {other.name} "
+                f"says {other.seconds:g} s; choose with spellings=Spellings().extended("
+                f'exposure="{found[0].name}") (or "{other.name}")'
             )
-    return seconds
+    for names, units in others:
+        found = found or _exposures(header, names, units)
+    return found[0] if found else None
 
 
-def _image_type(header: fits.Header, spellings: Spellings) -> str:
-    found: dict[str, tuple[Any, str]] = {}
-    for name, value in known_values(header, spellings.image_type):
-        kind = spellings.image_type_of(value)
-        if kind is not None:
-            if name in spellings.preferred:
-                return kind
-            found[name] = (value, kind)
-    if not found:
-        return "other"
-    (first, (value, kind)), *others = found.items()
-    for name, (other_value, other) in others:
-        if other != kind:
-            raise HeaderError(
-                f"{first} is {value!r}, a {kind}, but {name} is {other_value!r}, a {other}; choose "
-                f'with spellings=Spellings().extended(image_type="{first}") (or "{name}")'
-            )
-    return kind
+def _exposures(header: fits.Header, names: Sequence[str], units: float = 1.0) -> list[ExposureCard]:
+    numbers = ((name, to_number(value)) for name, value in known_values(header, names))
+    return [ExposureCard(name, number / units) for name, number in numbers if number >= 0]
 
 
-def _bayer_pattern(header: fits.Header, spellings: Spellings, height: int) -> str | None:
-    for _, value in known_values(header, spellings.bayer):
-        pattern = str(value).strip().upper()
-        if sorted(pattern) == ["B", "G", "G", "R"]:
+def type_card(header: fits.Header, spellings: Spellings) -> TypeCard | None:
+    """The first card that says what a frame is in a word that is known, if any does.
+
+    Raises
+    ------
+    HeaderError
+        If two cards contradict each other.
+    """
+    found: list[TypeCard] = []
+    for cards in (spellings.image_type, spellings.image_type_code):
+        for name, value in known_values(header, cards):
+            kind = spellings.image_type_of(value, name)
+            if kind is not None:
+                if name in spellings.preferred:
+                    return TypeCard(name, value, kind)
+                found.append(TypeCard(name, value, kind))
+        if found:
             break
-    else:
-        return None
-    offsets = [
-        first_number(header, names)
-        for names in (spellings.bayer_y_offset, spellings.bayer_x_offset)
-    ]
-    down, right = (0 if math.isnan(offset) else round(offset) for offset in offsets)
-    order = to_text(first_value(header, spellings.row_order)).upper().replace("_", "-")
-    bottom_up = order == "BOTTOM-UP"
-
-    def cell(y: int, x: int) -> str:
-        row = height - 1 - y if bottom_up else y
-        return pattern[2 * ((row + down) % 2) + (x + right) % 2]
-
-    return "".join(cell(y, x) for y in (0, 1) for x in (0, 1))
+    for other in found[1:]:
+        first = found[0]
+        if other.kind != first.kind:
+            raise HeaderError(
+                f"{first.name} is {first.value!r}, a {first.kind}, but {other.name} is "
+                f"{other.value!r}, a {other.kind}; choose with spellings=Spellings().extended("
+                f'image_type="{first.name}") (or "{other.name}"), or give a type rule such as '
+                f"'{first.name}={first.value}' = {first.kind}"
+            )
+    return found[0] if found else None
 
 
-def _section(value: Any, height: int, width: int) -> Mapping[str, int] | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        region = Region.parse(value)
-        region.check_inside(height, width, "section")
-    except AutowispError:
-        return None
-    return {
-        "xmin": region.xmin,
-        "xmax": region.xmax,
-        "ymin": region.ymin,
-        "ymax": region.ymax,
-    }
+def _binning(header: fits.Header, spellings: Spellings) -> str:
+    along_x, along_y = (
+        first_number(header, names, above=0.0)
+        for names in (spellings.binning_x, spellings.binning_y)
+    )
+    if along_x.is_integer() and along_y.is_integer():
+        return f"{along_x:.0f}x{along_y:.0f}"
+    for _, value in known_values(header, spellings.binning):
+        match = _BINNING.fullmatch(f"{value:g}" if isinstance(value, float) else str(value))
+        if match is not None and int(match[1]) > 0:
+            return f"{int(match[1])}x{int(match[2] or match[1])}"
+    return ""

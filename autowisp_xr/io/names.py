@@ -1,6 +1,5 @@
-"""Names of files and frames: which files are meant, what a frame is called, where a result goes."""
+"""Names of files and frames: in which order, what a frame is called, where a result goes."""
 
-import glob
 import os
 import re
 import string
@@ -19,7 +18,6 @@ __all__ = [
     "NoFilesError",
     "Paths",
     "fill_template",
-    "find_files",
     "frame_names",
     "natural_key",
     "raw_name",
@@ -64,58 +62,6 @@ def natural_key(path: str | PathLike[str]) -> list[str | int]:
     # parts alternate text and number, so that like is only ever compared with like
     parts = _DIGITS.split(os.fspath(path))
     return [int(part) if i % 2 else part for i, part in enumerate(parts)]
-
-
-def find_files(paths: Paths) -> list[str]:
-    """Paths of the files that are meant, without repetitions.
-
-    Parameters
-    ----------
-    paths
-        A path, a glob pattern ("night/*.fits"), a directory, or several of these. Of a directory
-        come the files in it, not deeper, that end in .fits, .fit or .fts, with or without .fz or
-        .gz, in any letter case, except hidden ones. What one pattern or directory gives is in
-        natural order ("f9" before "f10"); several paths keep the order in which they are given.
-
-    Raises
-    ------
-    NoFilesError
-        A FileNotFoundError that names the path or pattern for which there is nothing.
-    """
-    given = [paths] if isinstance(paths, str | PathLike) else list(paths)
-    if not given:
-        raise NoFilesError("no file was named; give a path, a glob pattern, a directory, or a list")
-    found: dict[str, str] = {}
-    for path in given:
-        for file in _expand(os.path.expanduser(os.fspath(path))):
-            found.setdefault(os.path.abspath(file), file)
-    return list(found.values())
-
-
-def _expand(path: str) -> list[str]:
-    if os.path.isdir(path):
-        files = [
-            os.path.join(path, name)
-            for name in os.listdir(path)
-            if FITS_SUFFIX.search(name)
-            and not name.startswith(".")
-            and not os.path.isdir(os.path.join(path, name))
-        ]
-        if not files:
-            raise NoFilesError(
-                f"the directory {path!r} holds no FITS file (.fits, .fit or .fts, also with .fz or "
-                ".gz); directories are not searched deeper"
-            )
-        return sorted(files, key=natural_key)
-    # first of all a file: its name may have brackets in it
-    if os.path.exists(path):
-        return [path]
-    if glob.has_magic(path):
-        files = [file for file in glob.glob(path, recursive=True) if os.path.isfile(file)]
-        if not files:
-            raise NoFilesError(f"no file fits the pattern {path!r} (seen from {os.getcwd()})")
-        return sorted(files, key=natural_key)
-    raise NoFilesError(f"there is no file {path!r} (seen from {os.getcwd()})")
 
 
 def frame_names(

@@ -1,6 +1,7 @@
 """FITS files as a frame set whose pixels are read when they are asked for."""
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -11,18 +12,19 @@ import xarray as xr
 from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.cards import value_of
-from autowisp_xr.errors import BadImageError, ImageMismatchError
+from autowisp_xr.errors import AutowispWarning, BadImageError, ImageMismatchError
 from autowisp_xr.io.arrange import Arrangement, arrange
 from autowisp_xr.io.lazy import Planes, as_variable
 from autowisp_xr.io.names import Paths
 from autowisp_xr.io.scanning import FileRecord, scan
 from autowisp_xr.io.settle import settle_camera
 from autowisp_xr.io.spellings import Spellings
+from autowisp_xr.io.type_rules import unused_rules
 
-__all__ = ["open_fits"]
+__all__ = ["open_fits", "open_records"]
 
 _STRING = np.dtypes.StringDType()
-_TEXT_COORDS = ("image_type", "filter", "object")
+_TEXT_COORDS = ("binning", "image_type", "filter", "object")
 _NUMBER_COORDS = {"exposure": "s", "ra": "deg", "dec": "deg", "temperature": "degC", "gain": ""}
 _UNITS = {
     "adu": "adu",
@@ -43,6 +45,7 @@ def open_fits(
     camera: Camera | None = None,
     hdu: int | Mapping[str, int] | None = None,
     spellings: Spellings | None = None,
+    types: Mapping[str, str] | None = None,
     on_error: Literal["raise", "skip"] = "raise",
     dtype: npt.DTypeLike | None = None,
 ) -> xr.Dataset:
@@ -60,6 +63,12 @@ def open_fits(
         {channel: number} where each channel is an HDU of its own.
     spellings
         Which cards say what, where the usual ones do not do.
+    types
+        {pattern: type}, such as ``{"flat-*": "flat", "zeros/*": "bias"}``: what frames are whose
+        headers do not say it, or say something else. A pattern with "=" looks at a card
+        ("IMAGETYP=Light Frame", "OBJECT=dome*"), any other at the name of the file or, with "/" in
+        it, at the end of its path; letter case does not matter. A type is bias, dark, flat, object
+        or other. The first rule that a file fits decides, over all cards and names.
     on_error
         What to do with a file that cannot be read or whose header contradicts itself: "raise",
         or "skip", which records the reason in the history.
@@ -74,6 +83,13 @@ def open_fits(
     channels; incomplete super-pixels at the far edge of an odd-sized frame are left out, and
     recorded. Calibrated files come as they are: those that share RAWFNAME and differ in CLRCHNL
     are channels of one frame, and a history that this package wrote into them is taken up again.
+    Where neither a rule nor a card says what a frame is, its name does ("BIAS" in x.BIAS.FIT, or
+    "darks" of its folder); that is recorded in the history.
+
+    Warns
+    -----
+    AutowispWarning
+        If no file fits one of the ``types``.
 
     Raises
     ------
@@ -85,12 +101,56 @@ def open_fits(
         If cards, or the headers of two files, contradict each other.
     ImageMismatchError
         If the files differ in shape, place, channels, planes or units.
+    ValueError
+        For a type rule that means nothing.
     """
-    if on_error not in ("raise", "skip"):
-        raise ValueError(f"on_error is 'raise' or 'skip', not {on_error!r}")
-    if dtype is not None and np.dtype(dtype) not in (np.float32, np.float64):
-        raise ValueError(f"dtype is float32 or float64, or None for as stored, not {dtype!r}")
-    records, skipped = _readable(scan(paths, hdu=hdu, spellings=spellings), on_error)
+    _check(on_error, dtype)
+    records = scan(paths, hdu=hdu, spellings=spellings, types=types)
+    for rule in unused_rules(records, types):
+        warnings.warn(
+            f"no file fits the type rule {rule!r}; it changes nothing",
+            AutowispWarning,
+            stacklevel=2,
+        )
+    return open_records(records, camera=camera, hdu=hdu, dtype=dtype, on_error=on_error)
+
+
+def open_records(
+    records: Sequence[FileRecord],
+    *,
+    camera: Camera | None = None,
+    hdu: int | Mapping[str, int] | None = None,
+    dtype: npt.DTypeLike | None = None,
+    on_error: Literal["raise", "skip"] = "raise",
+) -> xr.Dataset:
+    """Open files that were scanned as a frame set, without looking into them again.
+
+    Parameters
+    ----------
+    records
+        Of :func:`~autowisp_xr.io.scan`, in the order of the frames.
+    hdu
+        As it was given to ``scan``; None for what the records remember.
+    camera, dtype, on_error
+        As for :func:`open_fits`.
+
+    Returns
+    -------
+    What :func:`open_fits` gives, with the same history; what ``scan`` was told is in it.
+
+    Raises
+    ------
+    ValueError
+        If there is no record.
+    BadImageError, HeaderError, ImageMismatchError
+        As by :func:`open_fits`.
+    """
+    _check(on_error, dtype)
+    if not records:
+        raise ValueError("there is no record to open; give those of scan")
+    asked = {name: value for record in reversed(records) for name, value in record.options.items()}
+    hdu = asked.get("hdu") if hdu is None else hdu
+    records, skipped = _readable(records, on_error)
     camera = settle_camera(records, camera, hdu)
     order = arrange(records, camera, hdu)
     units, guesses = _units(records)
@@ -98,7 +158,8 @@ def open_fits(
     ds = schema.with_attributes(ds, units).assign_attrs(camera=camera.to_json())
     options: dict[str, Any] = {
         "hdu": hdu,
-        "spellings": spellings,
+        "spellings": asked.get("spellings"),
+        "types": asked.get("types"),
         "dtype": None if dtype is None else np.dtype(dtype).name,
         "skipped": skipped,
         "left_out": order.left_out,
@@ -116,6 +177,13 @@ def open_fits(
     return provenance.record(
         ds, "open_fits", options, source=source, files=[record.path for record in records]
     )
+
+
+def _check(on_error: str, dtype: npt.DTypeLike | None) -> None:
+    if on_error not in ("raise", "skip"):
+        raise ValueError(f"on_error is 'raise' or 'skip', not {on_error!r}")
+    if dtype is not None and np.dtype(dtype) not in (np.float32, np.float64):
+        raise ValueError(f"dtype is float32 or float64, or None for as stored, not {dtype!r}")
 
 
 def _readable(

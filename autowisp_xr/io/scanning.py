@@ -2,48 +2,34 @@
 
 import math
 import os
-import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from os import PathLike
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
 
-from autowisp_xr import schema
 from autowisp_xr.cards import parse_header, value_of
 from autowisp_xr.errors import AutowispError, BadImageError, HeaderError
-from autowisp_xr.io.coordinates import is_master, read_coordinates, read_facts
+from autowisp_xr.io.coordinates import read_coordinates
+from autowisp_xr.io.doubts import doubts_of
+from autowisp_xr.io.evidence import Evidence, evidence_of
+from autowisp_xr.io.facts import read_facts
+from autowisp_xr.io.finding import find_files
 from autowisp_xr.io.layout import FileLayout, read_layout
-from autowisp_xr.io.names import Paths, find_files, raw_name
+from autowisp_xr.io.names import Paths, raw_name
 from autowisp_xr.io.pixels import read_rows
+from autowisp_xr.io.place import PRODUCT_CARDS, Place, place_of
+from autowisp_xr.io.recognition import calibrated_reason, master_reason
 from autowisp_xr.io.spellings import Spellings
-from autowisp_xr.regions import ChannelSlice, Region
+from autowisp_xr.io.type_names import master_word
+from autowisp_xr.io.type_rules import TypeRule, type_rules
 
-__all__ = ["FileRecord", "Place", "damage", "scan"]
+__all__ = ["FileRecord", "damage", "scan"]
 
-_AREA = re.compile(r"\s*(\d+)\s*<\s*x\s*<\s*(\d+)\s*,\s*(\d+)\s*<\s*y\s*<\s*(\d+)\s*")
-_CHANNEL_CARDS = {
-    "y_offset": "CHNLYOFF",
-    "y_step": "CHNLYSTP",
-    "x_offset": "CHNLXOFF",
-    "x_step": "CHNLXSTP",
-}
-_PRODUCT_CARDS = ("IMAGAREA", "CLRCHNL", *_CHANNEL_CARDS.values())
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where the image of a calibrated file lies in the raw frame, as its header says."""
-
-    channel: str
-    cut: ChannelSlice
-    y: int = 0
-    x: int = 0
-    height: int | None = None
-    """Of the raw frame, as far as it is known to reach; None where IMAGAREA does not say."""
-    width: int | None = None
+_PLACES = frozenset(PRODUCT_CARDS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,11 +44,21 @@ class FileRecord:
     coordinates: Mapping[str, Any] = field(default_factory=dict)
     """As :func:`autowisp_xr.io.coordinates.read_coordinates` gives them."""
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """As :func:`autowisp_xr.io.coordinates.read_facts` gives them."""
+    """As :func:`autowisp_xr.io.facts.read_facts` gives them."""
     place: Place | None = None
     """Of a calibrated file (IMAGAREA, CLRCHNL, CHNL*), whose channels are split already."""
+    type_rule: str = ""
+    """Pattern of the user's rule that says what the frame is; "" where none does."""
+    master_because: str = ""
+    """What makes it a master, such as "NUMFCOMB = 5"; "" if it is none."""
+    calibrated_because: str = ""
+    """What makes it calibrated already, such as "CALSTAT = 'BDF'"; "" if it is not."""
     guesses: tuple[str, ...] = ()
     """What was assumed about this file, in words."""
+    doubts: tuple[str, ...] = ()
+    """What a user should look at, a sentence each, with what can be done."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What was asked of :func:`scan`: ``hdu``, ``spellings``, ``types``, as far as given."""
 
     @property
     def shape(self) -> tuple[int, int] | None:
@@ -74,8 +70,8 @@ class FileRecord:
 
     @property
     def is_master(self) -> bool:
-        """Whether the header is that of a master."""
-        return is_master(self.header)
+        """Whether it is a master."""
+        return bool(self.master_because)
 
     @property
     def planes(self) -> tuple[str, ...]:
@@ -93,33 +89,49 @@ def scan(
     *,
     hdu: int | Mapping[str, int] | None = None,
     spellings: Spellings | None = None,
+    types: Mapping[str, str] | None = None,
+    deep: bool = False,
+    skip: Collection[str | PathLike[str]] = (),
 ) -> list[FileRecord]:
     """Look into files without reading their pixels.
 
     Parameters
     ----------
-    paths
-        As for :func:`autowisp_xr.io.names.find_files`.
+    paths, deep, skip
+        As for :func:`autowisp_xr.io.finding.find_files`.
     hdu
         As for :func:`autowisp_xr.io.layout.read_layout`.
     spellings
         Which cards say what; None for the usual ones.
+    types
+        {pattern: type}: what frames are whose headers do not say it, or say something else; as for
+        :func:`autowisp_xr.io.type_rules.type_rules`. The first rule that a file fits decides, over
+        all cards and names.
 
     Returns
     -------
     A record for each file, in order. A file that cannot be read, or whose header contradicts
-    itself, has its ``error``.
+    itself, has its ``error``. Where neither a rule nor a card says what a frame is, its name does,
+    else that of its folder, and ``guesses`` say so.
 
     Raises
     ------
     FileNotFoundError
         Only if there is nothing by one of the names that were given.
+    ValueError
+        For a type rule that means nothing.
     """
-    spellings = spellings or Spellings()
+    given = {"hdu": hdu, "spellings": spellings, "types": dict(types or {}) or None}
+    look = _Look(
+        hdu=hdu,
+        spellings=spellings or Spellings(),
+        rules=type_rules(types, spellings),
+        options={name: value for name, value in given.items() if value is not None},
+    )
     with warnings.catch_warnings():
         # astropy's remarks on the form of other people's cards: nobody can act upon them here
         warnings.simplefilter("ignore")
-        return [_record(os.path.abspath(p), hdu, spellings) for p in find_files(paths)]
+        return [_record(os.path.abspath(path), look) for path in find_files(paths, deep, skip)]
 
 
 def damage(record: FileRecord) -> AutowispError | OSError | None:
@@ -134,63 +146,92 @@ def damage(record: FileRecord) -> AutowispError | OSError | None:
     return None
 
 
-def _record(path: str, hdu: int | Mapping[str, int] | None, spellings: Spellings) -> FileRecord:
+@dataclass(frozen=True, kw_only=True)
+class _Look:
+    """How files are looked at."""
+
+    hdu: int | Mapping[str, int] | None
+    spellings: Spellings
+    rules: Sequence[TypeRule]
+    options: Mapping[str, Any]
+    tables: dict[tuple[str, ...], Spellings] = field(default_factory=dict)
+    """For headers of the same keywords, as most of a night are, the spellings that are in them."""
+
+    def among(self, keywords: tuple[str, ...]) -> Spellings:
+        """Spellings that are in a header; to look for the others in each would take long."""
+        table = self.tables.get(keywords)
+        if table is None:
+            table = self.tables[keywords] = self.spellings.among(set(keywords))
+        return table
+
+
+def _record(path: str, look: _Look) -> FileRecord:
     try:
         path.encode()
     except UnicodeEncodeError:
         error = BadImageError(f"{path!a}: the name of the file is no text; rename it")
-        return FileRecord(path=path, error=error)
+        return FileRecord(path=path, error=error, options=look.options)
     try:
-        layout = read_layout(path, hdu)
+        layout = read_layout(path, look.hdu)
     except (AutowispError, OSError) as error:
-        return FileRecord(path=path, error=error)
+        return FileRecord(path=path, error=error, options=look.options)
     header = parse_header(layout.header)
-    plane = next(iter(layout.planes.values()))
-    place = _place(header, plane.height, plane.width)
-    height = plane.height if place is None or place.height is None else place.height
-    width = plane.width if place is None or place.width is None else place.width
+    keywords = tuple(header)
+    spellings = look.among(keywords)
     try:
-        coordinates = read_coordinates(header, spellings)
+        evidence = evidence_of(path, header, spellings, look.rules)
+        coordinates = read_coordinates(header, spellings, evidence.kind)
     except HeaderError as error:
         return FileRecord(
-            path=path, error=HeaderError(f"{path}: {error}"), layout=layout, header=header
+            path=path,
+            error=HeaderError(f"{path}: {error}"),
+            layout=layout,
+            header=header,
+            options=look.options,
         )
-    guesses = []
-    if math.isnan(coordinates["exposure"]) and not np.isnat(coordinates["time"]):
-        guesses.append("the exposure is not known; a start counts as the middle")
+    by_card = master_reason(header, spellings, keywords)
+    by_name = "" if by_card or evidence.rule else master_word(path)
+    master = by_card or _by_rule(evidence.rule) or (by_name and f"the word {by_name!r} in its name")
+    calibrated = calibrated_reason(header, layout.planes, keywords)
+    # most headers say nothing of a place, and to look for it takes time
+    placed = by_card or not _PLACES.isdisjoint(keywords)
+    place = place_of(header) if placed else None
+    plane = next(iter(layout.planes.values()))
+    height = plane.height if place is None or place.height is None else place.height
+    width = plane.width if place is None or place.width is None else place.width
+    facts = read_facts(header, spellings, height, width)
+    doubts: tuple[str, ...] = ()
+    if not (master or calibrated):
+        doubts = doubts_of(path, header, spellings, coordinates, facts, evidence)
     return FileRecord(
         path=path,
         layout=layout,
         header=header,
         coordinates=coordinates,
-        facts=read_facts(header, spellings, height, width),
+        facts=facts,
         place=place,
-        guesses=tuple(guesses),
+        type_rule=evidence.rule.pattern if evidence.rule else "",
+        master_because=master,
+        calibrated_because=calibrated,
+        guesses=_guesses(coordinates, evidence, by_name),
+        doubts=doubts,
+        options=look.options,
     )
 
 
-def _place(header: fits.Header, height: int, width: int) -> Place | None:
-    if all(value_of(header, card) is None for card in _PRODUCT_CARDS):
-        return None
-    numbers = {
-        name: value
-        for name, card in _CHANNEL_CARDS.items()
-        if isinstance(value := value_of(header, card), int) and not isinstance(value, bool)
-    }
-    channel = str(value_of(header, "CLRCHNL") or schema.MONO)
-    try:
-        cut = ChannelSlice(**numbers)
-    except AutowispError:
-        # offsets without the steps that they go with say nothing
-        cut = ChannelSlice()
-    match = _AREA.fullmatch(str(value_of(header, "IMAGAREA") or ""))
-    if match is None:
-        return Place(channel=channel, cut=cut)
-    x1, x2, y1, y2 = (int(number) for number in match.groups())
-    try:
-        area = Region(xmin=x1, xmax=x2, ymin=y1, ymax=y2)
-    except AutowispError:
-        return Place(channel=channel, cut=cut)
-    return Place(
-        channel=channel, cut=cut, y=area.ymin, x=area.xmin, height=area.ymax, width=area.xmax
-    )
+def _by_rule(rule: TypeRule | None) -> str:
+    return f"the type rule {rule.pattern!r} says so" if rule and rule.is_master else ""
+
+
+def _guesses(
+    coordinates: Mapping[str, Any], evidence: Evidence, master_word: str
+) -> tuple[str, ...]:
+    """What was assumed about a file, in the same words for all files of which it was."""
+    guesses = []
+    if evidence.is_guess:
+        guesses.append(f"no card says a known type; {evidence.name}")
+    if master_word:
+        guesses.append(f"by {master_word!r} in the name of its file it is a master")
+    if math.isnan(coordinates["exposure"]) and not np.isnat(coordinates["time"]):
+        guesses.append("the exposure is not known; a start counts as the middle")
+    return tuple(guesses)

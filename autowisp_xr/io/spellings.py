@@ -5,51 +5,13 @@ each thing that a frame set wants to know, the cards that may say it, best first
 :mod:`autowisp_xr.io.coordinates` go through it.
 """
 
-import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
+from autowisp_xr.io.image_types import DEFAULT_TYPES, IMAGE_TYPES, checked_types, type_key
+
 __all__ = ["IMAGE_TYPES", "Spellings"]
-
-IMAGE_TYPES = ("bias", "dark", "flat", "object", "other")
-
-_NOT_LETTERS = re.compile(r"[^a-z0-9]+")
-
-_DEFAULT_TYPES = {
-    "bias": "bias",
-    "biasframe": "bias",
-    "offset": "bias",
-    "zero": "bias",
-    "zeroframe": "bias",
-    "dark": "dark",
-    "darkframe": "dark",
-    "darkflat": "dark",
-    "flatdark": "dark",
-    "flat": "flat",
-    "flatframe": "flat",
-    "flatfield": "flat",
-    "domeflat": "flat",
-    "lampflat": "flat",
-    "skyflat": "flat",
-    "twilight": "flat",
-    "twilightflat": "flat",
-    "twiflat": "flat",
-    "light": "object",
-    "lightframe": "object",
-    "object": "object",
-    "science": "object",
-    "scienceframe": "object",
-    "sky": "object",
-    "spectrum": "object",
-    "experimental": "object",
-    "expose": "object",
-    "target": "object",
-}
-
-
-def _type_key(text: str) -> str:
-    return _NOT_LETTERS.sub("", text.lower())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +30,14 @@ class Spellings:
     exposure: tuple[str, ...] = ("EXPTIME", "EXPOSURE", "EXP_TIME", "XPOSURE", "ITIME")
     """Exposure time in seconds. Two of these that disagree by more than 1 % are an error."""
 
+    exposure_milliseconds: tuple[str, ...] = ("IMG_EXP",)
+    """Exposure time in thousandths of a second: used where no ``exposure`` is given."""
+
+    exposure_microseconds: tuple[str, ...] = ("EXPOINUS",)
+    """Exposure time in millionths of a second: used where none of the above is given."""
+
     elapsed: tuple[str, ...] = ("TELAPSE", "ELAPTIME")
-    """Seconds from start to end, dead time included: used where no ``exposure`` is given."""
+    """Seconds from start to end, dead time included: used where no exposure is given."""
 
     image_type: tuple[str, ...] = (
         "IMAGETYP",
@@ -78,23 +46,31 @@ class Spellings:
         "FRAME",
         "FRAMETYP",
         "EXPTYPE",
+        "ESO DPR TYPE",
     )
     """Kind of frame. Two of these whose values are known and disagree are an error."""
 
-    image_types: Mapping[str, str] = field(default_factory=_DEFAULT_TYPES.copy)
-    """Values of ``image_type`` cards -> bias, dark, flat, object or other; letter case, blanks and
-    punctuation do not matter, and "master" may stand in front."""
+    image_type_code: tuple[str, ...] = ("CCDSFPT",)
+    """Kind of frame, as a number: used where no ``image_type`` card has a known value."""
 
-    filter: tuple[str, ...] = ("FILTER", "FILTNAM", "FILTERID", "FILT", "FILTERS", "FILTER1")
+    image_types: Mapping[str, str] = field(default_factory=DEFAULT_TYPES.copy)
+    """Values of cards -> bias, dark, flat, object or other; letter case, blanks and punctuation do
+    not matter, and "master" may stand in front. "CARD=value" holds for this card only."""
+
+    filter: tuple[str, ...] = (
+        *("FILTER", "FILTNAM", "FILTERID", "FILT", "FILTERS", "FILTER1", "ESO INS FILT1 NAME"),
+    )
     """Name of the filter."""
 
-    object: tuple[str, ...] = ("OBJECT", "OBJNAME", "TARGNAME", "TARGET")
+    object: tuple[str, ...] = ("OBJECT", "OBJNAME", "TARGNAME", "TARGET", "FIELD")
     """Name of the target."""
 
-    ra: tuple[str, ...] = ("RA", "OBJCTRA", "RA_OBJ", "RA_OBS", "RA-OBS", "TELRA")
+    ra: tuple[str, ...] = ("RA", "OBJCTRA", "RA_OBJ", "RA_OBS", "RA-OBS", "TELRA", "RA-MNT")
     """Right ascension: a number is degrees, sexagesimal text is hours."""
 
-    dec: tuple[str, ...] = ("DEC", "OBJCTDEC", "DEC_OBJ", "DEC_OBS", "DEC-OBS", "TELDEC")
+    dec: tuple[str, ...] = (
+        *("DEC", "OBJCTDEC", "DEC_OBJ", "DEC_OBS", "DEC-OBS", "TELDEC", "DEC-MNT"),
+    )
     """Declination, in degrees either way."""
 
     temperature: tuple[str, ...] = (
@@ -106,11 +82,38 @@ class Spellings:
         "DET-TEMP",
         "TEMPERAT",
         "CAMTEMP",
+        "SET-TEMP",
+        "CCDSTEMP",
     )
-    """Temperature of the detector, as the camera gives it."""
+    """Temperature of the detector, as the camera gives it; last the one that it was set to."""
 
     gain: tuple[str, ...] = ("GAIN", "ISO", "ISOSPEED", "GAINRAW")
     """The camera's *setting*, for telling frames apart; never taken for electrons per ADU."""
+
+    binning: tuple[str, ...] = ("CCDSUM", "BINNING")
+    """Pixels read as one, along x and y: "2 2", "2x2", or one number for both."""
+
+    binning_x: tuple[str, ...] = (
+        *("XBINNING", "CCDXBIN", "XBIN", "BINX", "HBIN", "BIN-FCT1", "ESO DET WIN1 BINX"),
+    )
+    """Pixels read as one along x; with ``binning_y``, asked before ``binning``."""
+
+    binning_y: tuple[str, ...] = (
+        *("YBINNING", "CCDYBIN", "YBIN", "BINY", "VBIN", "BIN-FCT2", "ESO DET WIN1 BINY"),
+    )
+    """Pixels read as one along y."""
+
+    camera: tuple[str, ...] = ("INSTRUME", "CAMERA", "CAMNAME", "CAM_ID", "DETNAM", "DETECTOR")
+    """Name of the camera."""
+
+    camera_serial: tuple[str, ...] = ("CAMSN", "CAM_SN", "DETECTID", "SERNO", "CAMERAID")
+    """What tells cameras of one name apart."""
+
+    subframe_x: tuple[str, ...] = ("XORGSUBF", "CCDSUBFL", "ROI_X")
+    """Column of the sensor at which a frame starts that is a part of it, in binned pixels."""
+
+    subframe_y: tuple[str, ...] = ("YORGSUBF", "CCDSUBFT", "ROI_Y")
+    """Row of the sensor at which a frame starts that is a part of it, in binned pixels."""
 
     start: tuple[str, ...] = ("DATE-OBS", "DATE-BEG", "DATE_OBS", "UTDATE")
     """Start of the exposure, UTC: a date with the time inside, or beside it in ``start_time``."""
@@ -129,13 +132,13 @@ class Spellings:
     start_days: tuple[str, ...] = ("MJD-OBS", "MJD-BEG", "JD")
     """Start in days; a number below 1,000,000 is a modified Julian date."""
 
-    middle: tuple[str, ...] = ("DATE-AVG", "DATE-MID")
+    middle: tuple[str, ...] = ("DATE-AVG", "DATE-MID", "MIDPOINT")
     """Middle of the exposure as a date with time, UTC."""
 
     middle_days: tuple[str, ...] = ("JD-OBS", "MJD-AVG", "MJD-MID", "JD-MID")
     """Middle in days. JD-OBS, as AutoWISP and this package write it, is the middle."""
 
-    electrons_per_adu: tuple[str, ...] = ("EGAIN", "E-GAIN")
+    electrons_per_adu: tuple[str, ...] = ("EGAIN", "E-GAIN", "CVF")
     """Electrons per ADU. Never GAIN, which is a setting in as many headers as it is not."""
 
     read_noise: tuple[str, ...] = ("RDNOISE", "READNOIS", "RDNOIS", "READNOISE", "RON", "ENOISE")
@@ -170,7 +173,7 @@ class Spellings:
         for entry in fields(self):
             value = getattr(self, entry.name)
             if entry.name == "image_types":
-                object.__setattr__(self, entry.name, _checked_types(value))
+                object.__setattr__(self, entry.name, checked_types(value))
             else:
                 object.__setattr__(self, entry.name, _names(value))
 
@@ -197,31 +200,33 @@ class Spellings:
         preferred = self.preferred
         for name, given in more.items():
             if name == "image_types":
-                changes[name] = {**self.image_types, **_checked_types(given)}
+                changes[name] = {**self.image_types, **checked_types(given)}
             else:
                 names = _names(given)
                 changes[name] = tuple(dict.fromkeys((*names, *getattr(self, name))))
                 preferred = tuple(dict.fromkeys((*names, *preferred)))
         return replace(self, **{"preferred": preferred, **changes})
 
-    def image_type_of(self, value: Any) -> str | None:
+    def image_type_of(self, value: Any, card: str = "") -> str | None:
         """Normalised type of the value of an image type card; None where it is not known."""
-        key = _type_key(str(value))
-        found = self.image_types.get(key)
+        key = type_key(str(value))
+        found = self.image_types.get(type_key(card) + key) if card else None
+        if found is None:
+            found = self.image_types.get(key)
         if found is None and key.startswith("master"):
             found = self.image_types.get(key.removeprefix("master"))
         return found
+
+    def among(self, keywords: Collection[str]) -> Self:
+        """The same table without the cards that are not among the keywords of a header."""
+        table = object.__new__(type(self))
+        for name, value in vars(self).items():
+            if isinstance(value, tuple):
+                value = tuple(keyword for keyword in value if keyword in keywords)
+            object.__setattr__(table, name, value)
+        return table
 
 
 def _names(given: Any) -> tuple[str, ...]:
     names = (given,) if isinstance(given, str) else tuple(given)
     return tuple(str(name).strip().upper() for name in names)
-
-
-def _checked_types(given: Mapping[str, str]) -> dict[str, str]:
-    for value, kind in given.items():
-        if kind not in IMAGE_TYPES:
-            raise ValueError(
-                f"the image type of {value!r} is one of {', '.join(IMAGE_TYPES)}, not {kind!r}"
-            )
-    return {_type_key(value): kind for value, kind in given.items()}

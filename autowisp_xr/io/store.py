@@ -18,7 +18,7 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.io.tiling import encoding_of, storable
 
-__all__ = ["open_zarr", "to_zarr"]
+__all__ = ["groups_of", "open_zarr", "to_zarr"]
 
 _STATE = "autowisp_xr_store"
 _MARKS = "_state/written"
@@ -143,13 +143,19 @@ def open_zarr(
     return ds.isel(frame=np.flatnonzero(marks))
 
 
-def _groups_below(path: str | PathLike[str], group: str | None) -> str:
-    """What a user may have meant, in words."""
+def groups_of(path: str | PathLike[str], group: str | None = None) -> list[str]:
+    """Names of the groups below a group of a store that hold whole frame sets or masters."""
     try:
         members = zarr.open_group(path, path=group or "", mode="r").members(max_depth=None)
     except (FileNotFoundError, ContainsArrayError, NotADirectoryError):
-        return ""
-    names = sorted(name for name, member in members if _STATE in member.attrs)
+        return []
+    states = {name: cast(dict[str, Any], member.attrs.get(_STATE, {})) for name, member in members}
+    return sorted(name for name, state in states.items() if state.get("complete"))
+
+
+def _groups_below(path: str | PathLike[str], group: str | None) -> str:
+    """What a user may have meant, in words."""
+    names = groups_of(path, group)
     return f"; there are some in {', '.join(names)}" if names else ""
 
 

@@ -7,7 +7,8 @@ from astropy.io import fits
 
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import HeaderError
-from autowisp_xr.io.coordinates import is_master, read_coordinates, read_facts
+from autowisp_xr.io.coordinates import is_master, read_coordinates
+from autowisp_xr.io.facts import read_facts
 from autowisp_xr.io.spellings import Spellings
 
 
@@ -35,6 +36,11 @@ def header(**cards):
         ("LIGHT", "object"),
         ("Light Frame", "object"),
         ("SPECTRUM", "object"),
+        ("Tricolor Image", "object"),
+        ("STANDARD", "object"),
+        ("FLAT,SKY", "flat"),
+        ("DARKFLAT", "dark"),
+        ("Flat Dark Frame", "dark"),
         ("ARC", "other"),
     ],
 )
@@ -45,7 +51,7 @@ def test_types_are_normalised(text, kind):
 def test_a_header_that_says_nothing_is_read():
     found = read()
     assert found["image_type"] == "other"
-    assert found["filter"] == found["object"] == ""
+    assert found["filter"] == found["object"] == found["binning"] == ""
     assert np.isnat(found["time"])
     for name in ("exposure", "ra", "dec", "temperature", "gain"):
         assert math.isnan(found[name])
@@ -124,6 +130,70 @@ def test_types_that_disagree_are_an_error_that_says_what_to_do():
     assert read(IMAGETYP="Light Frame", FRAME="ARC")["image_type"] == "object"
 
 
+def test_numbers_say_a_type_where_no_word_does():
+    for number, kind in enumerate(("object", "bias", "dark", "flat"), start=1):
+        assert read(CCDSFPT=number)["image_type"] == kind
+    assert read(CCDSFPT=5)["image_type"] == "other"
+    # a word is stronger than a number, and a number of another card is none
+    assert read(CCDSFPT=1, IMAGETYP="Flat Frame")["image_type"] == "flat"
+    assert read(CCDSFPT=4, IMAGETYP="Snapshot")["image_type"] == "flat"
+    assert read(FRAME=2)["image_type"] == "other"
+    mine = Spellings().extended(image_type_code="KIND", image_types={"KIND=0": "bias"})
+    assert read_coordinates(header(KIND=0, CCDSFPT=4), mine)["image_type"] == "bias"
+
+
+def test_a_value_may_hold_for_one_card_only():
+    mine = Spellings().extended(image_types={"OBSTYPE=exposure": "object"})
+    assert read_coordinates(header(OBSTYPE="EXPOSURE"), mine)["image_type"] == "object"
+    assert read_coordinates(header(IMAGETYP="EXPOSURE"), mine)["image_type"] == "other"
+
+
+def test_a_type_that_is_known_better_is_taken():
+    cards = header(IMAGETYP="Light Frame", FRAME="Flat")
+    assert read_coordinates(cards, Spellings(), "dark")["image_type"] == "dark"
+
+
+def test_exposures_may_be_in_smaller_units():
+    cards = fits.Header({"IMG_EXP": 1999})
+    assert read_coordinates(cards, Spellings())["exposure"] == 1.999
+    assert read(EXPOINUS="30000000")["exposure"] == 30.0
+    cards["EXPTIME"] = 5.0
+    assert read_coordinates(cards, Spellings())["exposure"] == 5.0
+    mine = Spellings().extended(exposure_milliseconds="IMG_EXP")
+    assert read_coordinates(cards, mine)["exposure"] == 1.999
+
+
+@pytest.mark.parametrize(
+    ("cards", "binning"),
+    [
+        ({"XBINNING": 2, "YBINNING": 2}, "2x2"),
+        ({"CCDXBIN": 1, "CCDYBIN": 3.0}, "1x3"),
+        ({"XBIN": "2", "YBIN": "1"}, "2x1"),
+        ({"CCDSUM": "2 2"}, "2x2"),
+        ({"CCDSUM": " 1  4 "}, "1x4"),
+        ({"BINNING": "2x2"}, "2x2"),
+        ({"BINNING": "3X1"}, "3x1"),
+        ({"BINNING": "2,2"}, "2x2"),
+        ({"BINNING": 2}, "2x2"),
+        ({"BINNING": 2.0}, "2x2"),
+        ({"XBINNING": 1, "YBINNING": 1, "CCDSUM": "2 2"}, "1x1"),
+        ({"XBINNING": 2, "CCDSUM": "2 2"}, "2x2"),
+        ({"XBINNING": 2}, ""),
+        ({"XBINNING": 0, "YBINNING": 0}, ""),
+        ({"XBINNING": 1.5, "YBINNING": 1.5}, ""),
+        ({"CCDSUM": "UNKNOWN"}, ""),
+        ({"BINNING": "0x0"}, ""),
+    ],
+)
+def test_binning_is_text(cards, binning):
+    assert read(**cards)["binning"] == binning
+
+
+def test_the_temperature_that_was_set_serves_where_none_was_measured():
+    assert read(SET_TEMP=-10.0, CCD_TEMP=-9.5)["temperature"] == -9.5
+    assert read(SET_TEMP=-10.0)["temperature"] == -10.0
+
+
 def test_a_user_extends_the_table():
     mine = Spellings().extended(exposure="IMG_EXP", image_types={"LED": "flat"})
     found = read_coordinates(fits.Header({"IMG_EXP": 1999, "OBSTYPE": "led"}), mine)
@@ -195,7 +265,51 @@ def test_facts_are_read_and_nonsense_passed_over():
         7,
     )
     assert set(bad.values()) == {None}
+    assert {"camera", "subframe"} < set(bad)
     assert Camera().completed_by(bad) == Camera()
+
+
+def facts(**cards):
+    return read_facts(fits.Header(cards), Spellings(), 5, 7)
+
+
+@pytest.mark.parametrize(
+    ("cards", "camera"),
+    [
+        ({"INSTRUME": "dcam-spare"}, "dcam-spare"),
+        ({"CAM_ID": "ESIS1", "CAM_SN": 6}, "ESIS1 (6)"),
+        ({"INSTRUME": "", "CAMSN": "022071246706"}, "022071246706"),
+        ({"INSTRUME": "XXXXXX", "CAMSN": "0120"}, "XXXXXX (0120)"),
+        ({"INSTRUME": "ZWO ASI224MC", "CAMERAID": "ZWO ASI224MC"}, "ZWO ASI224MC"),
+        ({"INSTRUME": "UNKNOWN", "DETECTOR": "e2v", "DETECTID": "N/A"}, "e2v"),
+        ({"TELESCOP": "1.0m"}, None),
+    ],
+)
+def test_cameras_are_told_apart_by_name_and_number(cards, camera):
+    assert facts(**cards)["camera"] == camera
+
+
+@pytest.mark.parametrize(
+    ("cards", "corner"),
+    [
+        ({"XORGSUBF": 768, "YORGSUBF": 1136}, (768, 1136)),
+        ({"CCDSUBFL": 0, "CCDSUBFT": 5}, (0, 5)),
+        ({"ROI_X": 4.0}, (4, 0)),
+        ({"XORGSUBF": 0, "YORGSUBF": 0}, None),
+        ({"XORGSUBF": "left", "YORGSUBF": -3}, None),
+        ({}, None),
+    ],
+)
+def test_subframes_start_on_the_sensor(cards, corner):
+    assert facts(**cards)["subframe"] == corner
+
+
+def test_only_cards_that_a_header_has_are_looked_for():
+    cards = fits.Header({"EXPOSURE": 3.0, "imagetyp": "dark", "HIERARCH ESO DPR TYPE": "DARK"})
+    table = Spellings().extended(gain="MYGAIN").among(set(cards))
+    assert (table.exposure, table.gain, table.preferred) == (("EXPOSURE",), (), ())
+    assert table.image_type == ("IMAGETYP", "ESO DPR TYPE")
+    assert str(read_coordinates(cards, table)) == str(read_coordinates(cards, Spellings()))
 
 
 def test_gain_the_setting_is_never_electrons_per_adu():

@@ -8,7 +8,7 @@ import xarray as xr
 from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import BadImageError, HeaderError, ImageMismatchError
-from autowisp_xr.io import Spellings, open_fits, scan
+from autowisp_xr.io import Spellings, open_fits, open_records, scan
 from autowisp_xr.io.backend import AutowispBackend
 
 
@@ -272,6 +272,76 @@ def test_scan_tells_what_is_there(raw, product, tmp_path):
     assert b.coordinates["image_type"] == "dark"
     assert isinstance(c.error, BadImageError)
     assert (c.layout, c.shape, c.planes) == (None, None, ())
+
+
+def test_records_open_as_their_files_do_with_the_same_history(raw, product, tmp_path):
+    (tmp_path / "c.fits").write_bytes(b"")
+    mosaics = [
+        raw("a.fits", cards={"BAYERPAT": "RGGB"}),
+        raw("x.BIAS.fits", cards={"IMAGETYP": ""}),
+    ]
+    colours = product("p.fits", planes=("image", "x", "y"), cards={"OBJECT": "M1"})
+    mine = Spellings().extended(exposure="EXPTIME")
+    for paths, looked, opened in (
+        (mosaics, {}, {}),
+        (mosaics, {"types": {"a*": "flat"}, "spellings": mine}, {}),
+        (mosaics, {}, {"camera": Camera(channels="BGGR"), "dtype": "float32"}),
+        ([*mosaics, tmp_path / "c.fits"], {}, {"on_error": "skip"}),
+        (colours, {"hdu": {"red": 0, "blue": 2}}, {}),
+        (colours, {"hdu": 1}, {}),
+    ):
+        expected = open_fits(paths, **looked, **opened)
+        records = scan(paths, **looked)
+        for found in (open_records(records, **opened), open_records(tuple(records), **opened)):
+            xr.testing.assert_identical(
+                found.drop_attrs(deep=False), expected.drop_attrs(deep=False)
+            )
+            assert list(options(found).items()) == list(options(expected).items())
+            assert provenance.identity(found) == provenance.identity(expected)
+            assert found.attrs["camera"] == expected.attrs["camera"]
+    assert options(open_records(records[:1], hdu=1)) == options(expected)
+
+
+def test_records_are_not_looked_into_again(raw, monkeypatch):
+    records = scan([raw("a.fits"), raw("b.fits")], types={"*": "flat"})
+    monkeypatch.setattr("autowisp_xr.io.scanning.read_layout", None)
+    ds = open_records(records[1:])
+    assert (list(ds.frame.values), list(ds.image_type.values)) == (["b"], ["flat"])
+    assert options(ds)["types"] == {"*": "flat"}
+
+
+def test_records_that_cannot_be_opened_say_why(raw, tmp_path):
+    with pytest.raises(ValueError, match="no record to open"):
+        open_records([])
+    (tmp_path / "c.fits").write_bytes(b"")
+    records = scan([raw("a.fits"), tmp_path / "c.fits"])
+    with pytest.raises(BadImageError, match=r"c\.fits is empty"):
+        open_records(records)
+    with pytest.raises(ValueError, match="on_error is 'raise' or 'skip'"):
+        open_records(records, on_error="pass")
+    with pytest.raises(ValueError, match="dtype is float32 or float64"):
+        open_records(records, dtype="int16")
+    assert open_records(records, on_error="skip").sizes["frame"] == 1
+
+
+def test_binning_goes_along_with_frames_masters_and_stores(raw, tmp_path):
+    import autowisp_xr as aw
+
+    two = {"XBINNING": 2, "YBINNING": 2, "EGAIN": 1.0, "RDNOISE": 3.0, "IMAGETYP": "bias"}
+    paths = [raw(f"{i}.fits", np.full((5, 7), i, "uint16"), cards=two) for i in range(3)]
+    paths.append(raw("one.fits", np.full((5, 7), 3, "uint16"), two | {"CCDSUM": "1 1"}))
+    mixed = raw("none.fits", np.full((5, 7), 9, "uint16"), cards={"XBINNING": 2})
+    ds = open_fits([*paths, mixed])
+    assert list(ds.binning.values) == ["2x2"] * 4 + [""]
+    assert isinstance(ds.binning.dtype, np.dtypes.StringDType)
+    master = aw.master_bias(ds.isel(frame=slice(4)))
+    assert master.binning.item() == "2x2"
+    stored = aw.to_zarr(master, tmp_path / "s.zarr")
+    assert stored.binning.item() == "2x2"
+    (written,) = aw.to_fits(master, tmp_path / "bias.fits")
+    assert open_fits(written).binning.values.tolist() == ["2x2"]
+    stacked = aw.stack(ds.assign_coords(image_type=("frame", ["object"] * 5)), min_frames=1)
+    assert stacked.binning.item() == ""
 
 
 def test_a_hundred_files_open_in_a_moment(raw):

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import warnings
 
@@ -7,7 +8,7 @@ from astropy.io import fits
 
 from autowisp_xr import schema
 from autowisp_xr.errors import BadImageError
-from autowisp_xr.io import open_fits, scan, to_fits
+from autowisp_xr.io import Spellings, open_fits, scan, to_fits, unused_rules
 from autowisp_xr.regions import Region
 
 pytestmark = pytest.mark.real
@@ -106,6 +107,108 @@ def test_types_of_a_night_are_read(real):
     ds = open_fits(real / "arcsat_flarecam_xo1_2025")
     kinds, counts = np.unique(ds.image_type.values.tolist(), return_counts=True)
     assert dict(zip(kinds, counts, strict=True)) == {"bias": 5, "dark": 5, "flat": 5, "object": 3}
+
+
+# type, binning and camera by the beginnings of names: what each file of a set is taken for
+RECOGNISED = {
+    "arcsat_flarecam_xo1_2025": {
+        "Bias_": ("bias", "1x1", "dcam-spare"),
+        "Dark_": ("dark", "1x1", "dcam-spare"),
+        "domeflat_": ("flat", "1x1", "dcam-spare"),
+        "XO1-b_": ("object", "1x1", "dcam-spare"),
+    },
+    "autowisp_calibrated_reference": {"XO1_": ("object", "1x1", "ZWO ASI224MC")},
+    "lco_floyds_fz": {
+        "coj2m002-en12-20200321-0021-e00": ("object", "1x1", "en12 (14242-18-11)"),
+        "coj2m002-en12-20200321-0022-a00": ("other", "1x1", "en12 (14242-18-11)"),
+        "coj2m002-en12-20200321-0023-w00": ("flat", "1x1", "en12 (14242-18-11)"),
+        "coj2m002-en12-20210126-0003-e00": ("object", "1x1", "en12 (14242-18-11)"),
+        "coj2m002-en12-20210126-0004-w00": ("flat", "1x1", "en12 (14242-18-11)"),
+        "coj2m002-en12-20210126-0005-a00": ("other", "1x1", "en12 (14242-18-11)"),
+    },
+    "msfc_esis_overscan": {"ESIS1_": ("other", "", "ESIS1 (6)")},
+    "panoptes_canon_bayer_crops": {
+        "noheader": ("other", "", None),
+        "pole": ("other", "", "022071246706"),
+        "rotation": ("other", "", "022071246706"),
+        "": ("other", "", "XXXXXX (012070048413)"),
+    },
+    "saao_ste3_overscan": {"a8280271": ("object", "", "STE3 CCD")},
+    "seestar_s50_bayer": {"Light_": ("object", "1x1", "Seestar S50")},
+    "stonybrook_stl1001": {
+        "bias": ("bias", "1x1", "SBIG STL-1001 3 CCD Camera"),
+        "darks-": ("dark", "1x1", "SBIG STL-1001 3 CCD Camera"),
+        "flat-": ("object", "1x1", "SBIG STL-1001 3 CCD Camera"),
+    },
+    "uw_st7_flat_ladder": {
+        "Pencil": ("flat", "1x1", "SBIG ST-7/7E/7XE"),
+        "slitview.0000035": ("bias", "1x1", "SBIG ST-7/7E/7XE"),
+    },
+}
+FLATS_OF_UW = ("slitview.00000357", "slitview.00000358", "slitview.00000359")
+
+
+@pytest.mark.parametrize("name", RECOGNISED)
+def test_every_real_file_is_taken_for_what_it_is(real, name):
+    records = scan(real / name, deep=True)
+    assert records
+    for record in records:
+        file = record.path.rsplit("/", 1)[1]
+        expected = next(what for start, what in RECOGNISED[name].items() if file.startswith(start))
+        if file.startswith(FLATS_OF_UW):
+            expected = ("flat", *expected[1:])
+        coordinates = record.coordinates
+        found = (coordinates["image_type"], coordinates["binning"], record.facts["camera"])
+        assert found == expected, record.path
+        assert record.facts["subframe"] is None
+        assert not record.is_master
+        assert bool(record.calibrated_because) == (name == "autowisp_calibrated_reference")
+        assert record.guesses == ()
+
+
+def test_what_is_doubtful_in_real_frames_is_told(real):
+    files = {}
+    for record in scan(real, deep=True):
+        for doubt in record.doubts:
+            files.setdefault(doubt, set()).add(record.path.rsplit("/", 1)[1])
+    flats = (
+        "IMAGETYP = 'Light Frame' says object, but the name of its file says flat ('flat'); if the "
+        "name is right, give a type rule such as 'flat-*' = flat"
+    )
+    crops = (
+        "FILTER = 'RGGB' looks like a Bayer pattern, but there is no BAYERPAT, which would say so; "
+        "if the camera has one, give it channels = 'RGGB', the colours of the first two rows as "
+        "they are stored"
+    )
+    assert set(files) == {flats, crops}
+    assert {name.split("-")[0] for name in files[flats]} == {"flat"}
+    assert files[crops] == {"solved.fits.fz", "tiny.fits", "unsolved.fits"}
+
+
+def test_a_rule_makes_flats_of_lights(real):
+    types = {"flat-*": "flat"}
+    records = scan(real / "stonybrook_stl1001", types=types)
+    kinds = {record.coordinates["image_type"] for record in records}
+    assert kinds == {"bias", "dark", "flat"}
+    assert unused_rules(records, types) == []
+    assert all(record.doubts == () for record in records)
+
+
+def test_names_say_what_the_headers_of_a_real_set_would(real):
+    """Without the number by which CCDSoft says it, the names of this set say the same."""
+    wordless = dataclasses.replace(Spellings(), image_type_code=())
+    for record in scan(real / "uw_st7_flat_ladder", spellings=wordless):
+        word = record.path.rsplit(".", 2)[1]
+        kind = word.lower()
+        assert record.coordinates["image_type"] == kind
+        assert record.guesses == (
+            f"no card says a known type; by {word!r} in the name of its file it is a {kind}",
+        )
+
+
+def test_exposures_in_milliseconds_are_read(real):
+    for record in scan(real / "msfc_esis_overscan" / "led"):
+        assert record.coordinates["exposure"] == 1.999
 
 
 @pytest.mark.parametrize("case", ["standard", "mask_first", "no_error", "mask_int16", "compressed"])

@@ -1,0 +1,115 @@
+"""Headers read through the table of spellings: facts about the camera."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from astropy.io import fits
+
+from autowisp_xr.cards import first_value
+from autowisp_xr.errors import AutowispError
+from autowisp_xr.io.spellings import Spellings
+from autowisp_xr.io.values import first_number, known_values, to_text
+from autowisp_xr.regions import Region
+
+__all__ = ["read_facts"]
+
+_NAMELESS = ("", "unknown", "none", "n/a", "-")
+
+
+def read_facts(
+    header: fits.Header, spellings: Spellings, height: int, width: int
+) -> dict[str, Any]:
+    """Facts that a header states about its camera.
+
+    Parameters
+    ----------
+    header, spellings
+        As for :func:`~autowisp_xr.io.coordinates.read_coordinates`.
+    height, width
+        Of the raw frame, in pixels.
+
+    Returns
+    -------
+    ``gain`` (electrons per ADU), ``read_noise``, ``saturation`` (ADU as stored), ``channels`` (the
+    pattern of the first two rows and columns as they are stored), ``image_area`` and ``overscan``,
+    as :meth:`Camera.completed_by` takes them; ``camera`` (its name, and its serial number behind
+    it, as in "ESIS1 (6)") and ``subframe`` (column and row of the sensor at which a frame starts
+    that is a part of it, in binned pixels). None where the header does not say, or says something
+    impossible (a negative gain, a section called UNKNOWN or outside of the frame), and for a
+    subframe at (0, 0).
+    """
+    facts: dict[str, Any] = {
+        "gain": first_number(header, spellings.electrons_per_adu, above=0.0),
+        "read_noise": first_number(header, spellings.read_noise, above=-1e-300),
+        "saturation": first_number(header, spellings.saturation, above=0.0),
+        "channels": _bayer_pattern(header, spellings, height),
+        "image_area": _section(first_value(header, spellings.image_area), height, width),
+        "overscan": _section(first_value(header, spellings.overscan), height, width),
+        "camera": _camera(header, spellings),
+        "subframe": _subframe(header, spellings),
+    }
+    return {
+        name: None if isinstance(fact, float) and math.isnan(fact) else fact
+        for name, fact in facts.items()
+    }
+
+
+def _camera(header: fits.Header, spellings: Spellings) -> str | None:
+    name = _first_name(header, spellings.camera)
+    serial = _first_name(header, spellings.camera_serial)
+    if name and serial and name != serial:
+        return f"{name} ({serial})"
+    return name or serial or None
+
+
+def _first_name(header: fits.Header, cards: Sequence[str]) -> str:
+    texts = (to_text(value) for _, value in known_values(header, cards))
+    return next((text for text in texts if text.lower() not in _NAMELESS), "")
+
+
+def _subframe(header: fits.Header, spellings: Spellings) -> tuple[int, int] | None:
+    corner = [
+        first_number(header, names, above=-1e-300)
+        for names in (spellings.subframe_x, spellings.subframe_y)
+    ]
+    x, y = (int(number) if number.is_integer() else 0 for number in corner)
+    return (x, y) if (x, y) != (0, 0) else None
+
+
+def _bayer_pattern(header: fits.Header, spellings: Spellings, height: int) -> str | None:
+    for _, value in known_values(header, spellings.bayer):
+        pattern = str(value).strip().upper()
+        if sorted(pattern) == ["B", "G", "G", "R"]:
+            break
+    else:
+        return None
+    offsets = [
+        first_number(header, names)
+        for names in (spellings.bayer_y_offset, spellings.bayer_x_offset)
+    ]
+    down, right = (0 if math.isnan(offset) else round(offset) for offset in offsets)
+    order = to_text(first_value(header, spellings.row_order)).upper().replace("_", "-")
+    bottom_up = order == "BOTTOM-UP"
+
+    def cell(y: int, x: int) -> str:
+        row = height - 1 - y if bottom_up else y
+        return pattern[2 * ((row + down) % 2) + (x + right) % 2]
+
+    return "".join(cell(y, x) for y in (0, 1) for x in (0, 1))
+
+
+def _section(value: Any, height: int, width: int) -> Mapping[str, int] | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        region = Region.parse(value)
+        region.check_inside(height, width, "section")
+    except AutowispError:
+        return None
+    return {
+        "xmin": region.xmin,
+        "xmax": region.xmax,
+        "ymin": region.ymin,
+        "ymax": region.ymax,
+    }

@@ -1,0 +1,110 @@
+"""What a file is that is no raw frame: a master, or calibrated already, and what says so."""
+
+from collections.abc import Collection
+from functools import lru_cache
+from typing import Any
+
+from astropy.io import fits
+
+from autowisp_xr.cards import value_of
+from autowisp_xr.io.spellings import Spellings
+from autowisp_xr.io.values import to_number
+
+__all__ = ["calibrated_reason", "master_reason"]
+
+# NUMFCOMB is of AutoWISP and this package, NCOMBINE of IRAF and ccdproc, STACKCNT of Siril and the
+# Seestar, SNAPSHOT of SBIG's extensions, which MaxIm DL and others write for single frames as well
+_COUNTS = {"NUMFCOMB": 0, "NCOMBINE": 1, "STACKCNT": 1, "SNAPSHOT": 1}
+# files that IRAF and BANZAI combined
+_MEMBERS = ("IMCMB001", "IMCOM001")
+# of BANZAI, and of the examples of ccdproc
+_SWITCHES = ("ISMASTER", "COMBINED")
+_YES = ("true", "t", "yes", "1")
+# of ESO and NOIRLab
+_MASTER_KINDS = ("ESO PRO CATG", "PROCTYPE")
+_MASTER_CARDS = (*_COUNTS, *_MEMBERS, *_SWITCHES, *_MASTER_KINDS)
+
+_PLACES = ("IMAGAREA", "CLRCHNL", "CHNLXOFF", "CHNLXSTP", "CHNLYOFF", "CHNLYSTP")
+# letters of MaxIm DL: bias, dark, flat; there are others, for what is no such step
+_CALSTAT = set("BDF")
+# of BANZAI: the level of a raw frame is 0, a step that was taken is 1
+_LEVELS = ("RLEVEL", "L1STATBI", "L1STATDA", "L1STATFL")
+_NOIRLAB = ("instcal", "resampled", "stacked", "skysub")
+# of ccdproc, with the name of a master or T; of IRAF, with a text that says when and how
+_STEPS = ("SUBBIAS", "SUBDARK", "FLATCOR", "ZEROCOR", "DARKCOR")
+_NO = ("false", "f", "no", "n", "none", "n/a", "0", "unknown", "omit", "perform")
+_CALIBRATED_CARDS = (*_PLACES, "CALSTAT", *_LEVELS, *_MASTER_KINDS, *_STEPS)
+
+
+def master_reason(
+    header: fits.Header, spellings: Spellings, keywords: tuple[str, ...] | None = None
+) -> str:
+    """The card that makes a header that of a master, such as "NUMFCOMB = 5"; "" where none does.
+
+    Parameters
+    ----------
+    header
+        Of the image.
+    spellings
+        Whose image type cards may say "master".
+    keywords
+        All of the header, where they are at hand.
+    """
+    kinds = (*spellings.image_type, *_MASTER_KINDS)
+    values = _values(header, (*_MASTER_CARDS, *kinds), keywords)
+    for card, value in values.items():
+        text = str(value).lower()
+        if (
+            (card in kinds and text.startswith("master"))
+            or (card in _COUNTS and to_number(value) > _COUNTS[card])
+            or card in _MEMBERS
+            or (card in _SWITCHES and text in _YES)
+        ):
+            return f"{card} = {value!r}"
+    return ""
+
+
+def calibrated_reason(
+    header: fits.Header, planes: Collection[str], keywords: tuple[str, ...] | None = None
+) -> str:
+    """What makes a file one that is calibrated, such as "CALSTAT = 'BDF'"; "" where nothing does.
+
+    Parameters
+    ----------
+    header
+        Of the image.
+    planes
+        Of the file: "image", "error", "mask".
+    keywords
+        All of the header, where they are at hand.
+    """
+    for plane in ("error", "mask"):
+        if plane in planes:
+            return f"it has a plane of IMAGETYP {plane!r}"
+    for card, value in _values(header, _CALIBRATED_CARDS, keywords).items():
+        text = str(value).lower()
+        if (
+            card in _PLACES
+            or (card == "CALSTAT" and _CALSTAT & set(text.upper()))
+            or (card in _LEVELS and to_number(value) > 0)
+            or (card == "PROCTYPE" and text in _NOIRLAB)
+            or card == "ESO PRO CATG"
+            or (card in _STEPS and text not in _NO)
+        ):
+            return f"{card} = {value!r}"
+    return ""
+
+
+def _values(
+    header: fits.Header, cards: tuple[str, ...], keywords: tuple[str, ...] | None
+) -> dict[str, Any]:
+    """Values of those of the cards that are there, in the order of the header."""
+    present = _common(tuple(header) if keywords is None else keywords, cards)
+    found = {card: value_of(header, card) for card in present}
+    return {card: value for card, value in found.items() if value is not None}
+
+
+# the headers of a night have few different sets of keywords
+@lru_cache(maxsize=64)
+def _common(keywords: tuple[str, ...], cards: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(keyword for keyword in keywords if keyword in cards)

@@ -1,0 +1,128 @@
+import pytest
+
+from autowisp_xr.io import Spellings, scan
+
+TIMED = {"DATE-OBS": "2024-01-02T03:04:05"}
+
+
+@pytest.fixture
+def doubts(raw):
+    """Doubts about a file of this name, with these cards beside a time and an exposure of 30 s."""
+
+    def found(name="a.fits", types=None, **cards):
+        named = {card.replace("_", "-"): value for card, value in cards.items()}
+        return list(scan(raw(name, cards=TIMED | named), types=types)[0].doubts)
+
+    return found
+
+
+@pytest.mark.parametrize("kind", ["Light Frame", "Flat", "Dark Frame"])
+def test_nothing_is_doubted_in_a_plain_frame(doubts, kind):
+    assert doubts(IMAGETYP=kind) == []
+    assert doubts("bias.fits", IMAGETYP="bias", EXPTIME=0.0) == []
+    assert doubts("flat-2.fits", IMAGETYP="Flat") == []
+
+
+def test_a_name_that_says_otherwise_is_a_doubt_with_both_sides_and_the_remedy(doubts):
+    assert doubts("flat-3s.fits", IMAGETYP="Light Frame") == [
+        "IMAGETYP = 'Light Frame' says object, but the name of its file says flat ('flat'); if the "
+        "name is right, give a type rule such as 'flat-*' = flat"
+    ]
+    assert doubts("bias_1.fits", OBSTYPE="", IMAGETYP="DARK") == [
+        "IMAGETYP = 'DARK' says dark, but the name of its file says bias ('bias'); if the name is "
+        "right, give a type rule such as 'bias_*' = bias"
+    ]
+
+
+def test_a_folder_is_doubted_less_than_a_name(doubts):
+    assert doubts("flats/x.fits", IMAGETYP="Light Frame") == [
+        "IMAGETYP = 'Light Frame' says object, but the name of its folder says flat ('flats'); if "
+        "the name is right, give a type rule such as 'flats/*' = flat"
+    ]
+    # calibration frames often lie among the lights
+    assert doubts("lights/y.fits", IMAGETYP="Flat") == []
+    assert doubts("darks/y.fits", IMAGETYP="Flat") == []
+
+
+def test_the_remedy_that_a_doubt_names_takes_it_away(doubts):
+    cards = {"IMAGETYP": "Light Frame"}
+    for folder, rule in (("", "flat-*"), ("flats/", "flats/*")):
+        name = "1.fits" if folder else "flat-1.fits"
+        (doubt,) = doubts(f"{folder}{name}", **cards)
+        assert f"{rule!r} = flat" in doubt
+        assert doubts(f"again/{folder}{name}", types={rule: "flat"}, **cards) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "seconds", "says", "better"),
+    [
+        ("Bias Frame", 60.0, "bias", "dark"),
+        ("Dark Frame", 0.0, "dark", "bias"),
+        ("Light Frame", 0.0, "object", "bias"),
+    ],
+)
+def test_exposures_that_do_not_fit_the_type_are_doubts(doubts, kind, seconds, says, better):
+    assert doubts("cap_7.fits", IMAGETYP=kind, EXPTIME=seconds) == [
+        f"IMAGETYP = {kind!r} says {says}, but EXPTIME = {seconds:g} s; if it is a {better}, give "
+        f"a type rule such as 'cap_*' = {better}"
+    ]
+    assert doubts("cap_8.fits", {"cap*": says}, IMAGETYP=kind, EXPTIME=seconds) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "seconds"), [("bias", 0.001), ("bias", 1.0), ("dark", 1e-3), ("flat", 0.0)]
+)
+def test_exposures_that_fit_are_none(doubts, kind, seconds):
+    assert doubts(IMAGETYP=kind, EXPTIME=seconds) == []
+
+
+def test_a_type_that_was_guessed_is_doubted_like_one_of_a_card(doubts):
+    assert doubts("Bias1.fits", IMAGETYP="", EXPTIME=30.0) == [
+        "the name of its file says bias ('Bias'), but EXPTIME = 30 s; if it is a dark, give a type "
+        "rule such as 'Bias*' = dark"
+    ]
+
+
+def test_what_is_not_known_is_a_doubt_of_frames_that_need_it(doubts):
+    exposure = (
+        "no card says how long it was exposed (EXPTIME, EXPOSURE or the like); name the card that "
+        "does, as a spelling of 'exposure'"
+    )
+    start = (
+        "no card says when it was exposed (DATE-OBS or the like); name the card that does, as a "
+        "spelling of 'start'"
+    )
+    assert doubts("d.fits", IMAGETYP="dark", EXPTIME="") == [exposure]
+    assert doubts("f.fits", IMAGETYP="flat", EXPTIME="", DATE_OBS="") == [exposure, start]
+    assert doubts("b.fits", IMAGETYP="bias", EXPTIME="") == []
+    # a frame of no known type takes no part, whatever else is not known
+    assert doubts("o.fits", IMAGETYP="", EXPTIME="", DATE_OBS="") == []
+
+
+def test_a_filter_that_is_a_bayer_pattern_is_a_doubt(doubts):
+    (doubt,) = doubts("a.fits", FILTER="RGGB")
+    assert doubt == (
+        "FILTER = 'RGGB' looks like a Bayer pattern, but there is no BAYERPAT, which would say so; "
+        "if the camera has one, give it channels = 'RGGB', the colours of the first two rows as "
+        "they are stored"
+    )
+    assert "BAYERPAT is 'NONE'" in doubts("b.fits", FILTER="grbg", BAYERPAT="NONE")[0]
+    assert doubts("c.fits", FILTER="RGGB", BAYERPAT="RGGB") == []
+    assert doubts("d.fits", FILTER="RGB") == []
+
+
+def test_masters_and_products_are_not_doubted(raw):
+    cards = {"IMAGETYP": "Light Frame", "EXPTIME": 0.0}
+    for number, more in enumerate([{"NUMFCOMB": 3}, {"CALSTAT": "B"}]):
+        (record,) = scan(raw(f"flat_{number}.fits", cards=cards | more))
+        assert record.doubts == ()
+
+
+def test_spellings_of_the_user_are_heeded(raw):
+    cards = TIMED | {"IMAGETYP": "", "KIND": "bias", "EXPTIME": "", "SECS": 5.0}
+    mine = Spellings().extended(image_type="KIND", exposure="SECS")
+    (record,) = scan(raw("x.fits", cards=cards), spellings=mine)
+    assert record.doubts == (
+        "KIND = 'bias' says bias, but SECS = 5 s; if it is a dark, give a type rule such as "
+        "'x.fits' = dark",
+    )
