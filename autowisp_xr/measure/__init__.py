@@ -6,7 +6,12 @@ from autowisp_xr._lazy import attach
 
 if TYPE_CHECKING:
     from autowisp_xr.measure.masters import compare_masters
+    from autowisp_xr.measure.photon_transfer import completed_camera, gain_and_read_noise
 
-__all__ = ["compare_masters"]
+__all__ = ["compare_masters", "completed_camera", "gain_and_read_noise"]
 
-__getattr__, __dir__ = attach(__name__, {"compare_masters": f"{__name__}.masters"})
+__getattr__, __dir__ = attach(
+    __name__,
+    {"compare_masters": f"{__name__}.masters"}
+    | dict.fromkeys(("completed_camera", "gain_and_read_noise"), f"{__name__}.photon_transfer"),
+)

@@ -94,8 +94,8 @@ def noise_of(ds: xr.Dataset, camera: Camera, photons: str) -> Noise:
         raise CalibrationError(
             f"the {' and the '.join(unknown).replace('_', ' ')} of the camera must be known to "
             "give a variance; say Camera(gain=..., read_noise=...), or gain and read_noise in a "
-            "camera file, in electrons per ADU and in electrons (pairs of flats and of biases "
-            "tell them)"
+            "camera file, in electrons per ADU and in electrons "
+            "(aw.measure.gain_and_read_noise measures them from raw flats and biases)"
         )
     channels = schema.names(ds, "channel")
     gain = per_channel(camera.gain, channels, "gain")

@@ -1,0 +1,154 @@
+"""Raw frames in tiles, read one at a time, and which of them make a pair."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import schema
+from autowisp_xr.camera import Camera
+from autowisp_xr.flags import Flag
+from autowisp_xr.measure._tiles import Tiles
+from autowisp_xr.options import OverscanChoice
+from autowisp_xr.transforms import _apply
+from autowisp_xr.transforms._pass import PLANE_BYTES
+from autowisp_xr.transforms.calibration import calibrated
+
+__all__ = ["LEVELS", "Frame", "Frames", "Pairs"]
+
+LEVELS = (0.5, 2.0)
+"""Ratios of the levels of a pair, between which it is one."""
+
+_SATURATED = 0.002
+"""Of the pixels of a tile: more are no hot pixels, but the end of its distribution."""
+
+_GOOD = 0.5
+"""Of the pixels of a tile, and of the tiles of a channel: fewer do not stand for it."""
+
+
+class Frame(NamedTuple):
+    """A frame in tiles."""
+
+    name: str
+    group: str
+    pixels: Any
+    """(channel, tile, pixel) float32, ADU."""
+    good: Any
+    """(channel, tile, pixel): which are neither flagged nor lost."""
+    usable: Any
+    """(channel, tile): which tiles stand for what is there."""
+    level: Any
+    """(channel): median of the means of the tiles that are usable; NaN without any."""
+    reason: str
+    """Why no channel is of use; "" where one is."""
+
+
+@dataclass(frozen=True)
+class Frames:
+    """A set of raw frames, trimmed and less their overscan, one at a time."""
+
+    ds: xr.Dataset
+    camera: Camera
+    overscan: OverscanChoice
+    tiles: Tiles
+    channels: list[str]
+    group: str = ""
+    """Coordinate whose values part the frames in groups."""
+    bias: Any = None
+    """(channel, tile, pixel): what is subtracted; pixels where it is NaN are lost."""
+
+    def order(self) -> Any:
+        """Numbers of the frames, by group, then by time, as far as they are known."""
+        groups = np.array(self._along(self.group), dtype=object)
+        times = np.zeros(len(groups))
+        if "time" in self.ds.coords and self.ds["time"].dims == ("frame",):
+            times = self.ds["time"].values
+        by_time = np.argsort(times, kind="stable")
+        return by_time[np.argsort(groups[by_time], kind="stable")]
+
+    def read(self, number: int) -> Frame:
+        """Read one frame, computing what is lazy of it."""
+        one = calibrated(
+            _apply.bands(self.ds.isel(frame=[number]), becomes=PLANE_BYTES),
+            noise=None,
+            camera=self.camera,
+            overscan=self.overscan,
+        )
+        planes = one[["image", "mask"]].isel(frame=0, y=self.tiles.rows, x=self.tiles.columns)
+        own = schema.names(one, "channel")
+        if own != self.channels:
+            planes = planes.isel(channel=[own.index(name) for name in self.channels])
+        planes = planes.compute()
+        pixels, mask = (self.tiles.cut(planes[name].values) for name in ("image", "mask"))
+        good = (mask == 0) & np.isfinite(pixels)
+        if self.bias is not None:
+            pixels = (pixels - self.bias).astype(np.float32)
+            good &= np.isfinite(pixels)
+        saturated = (mask & np.uint8(Flag.OVERSATURATED) != 0).mean(axis=-1) > _SATURATED
+        whole = good.mean(axis=-1) >= _GOOD
+        usable = whole & ~saturated
+        usable[saturated.mean(axis=-1) > 1 - _GOOD] = False
+        reason = ""
+        if not usable.any():
+            hidden = saturated.mean() < (~whole).mean()
+            reason = "without good pixels" if hidden else "saturated"
+        names, groups = schema.names(self.ds, "frame"), self._along(self.group)
+        level = _level(pixels, good, usable)
+        return Frame(names[number], groups[number], pixels, good, usable, level, reason)
+
+    def _along(self, name: str) -> list[str]:
+        if name not in self.ds.coords or self.ds[name].dims != ("frame",):
+            return [""] * self.ds.sizes["frame"]
+        return [str(value) for value in self.ds[name].values.tolist()]
+
+
+def _level(pixels: Any, good: Any, usable: Any) -> Any:
+    total = np.where(good, pixels, 0.0).sum(axis=-1, dtype=np.float64)
+    means = total / np.maximum(np.count_nonzero(good, axis=-1), 1)
+    found = [
+        np.median(mean[which]) if which.any() else np.nan
+        for mean, which in zip(means, usable, strict=True)
+    ]
+    return np.array(found)
+
+
+@dataclass
+class Pairs:
+    """Pairs of neighbours in time, each frame in one pair at most.
+
+    Frames are read one after the other, in as many runs as there may be pairs: what is left of a
+    run once it has given a pair is not read, so that pairs are spread over all frames, and no
+    more than two frames are in memory.
+    """
+
+    frames: Frames
+    most: int
+    alike: Callable[[Frame, Frame], str]
+    """Why two frames make no pair; "" where they do."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Frames that were read and not used, and why."""
+
+    def __iter__(self) -> Iterator[tuple[Frame, Frame]]:
+        waiting: Frame | None = None
+        for run in self._runs():
+            for number in run:
+                frame = self.frames.read(int(number))
+                if frame.reason:
+                    self.left_out[frame.name] = frame.reason
+                    continue
+                if waiting is not None:
+                    why = self.alike(waiting, frame)
+                    if not why:
+                        yield waiting, frame
+                        waiting = None
+                        break
+                    self.left_out[waiting.name] = why
+                waiting = frame
+        if waiting is not None:
+            self.left_out[waiting.name] = "without a partner"
+
+    def _runs(self) -> Sequence[Any]:
+        order = self.frames.order()
+        return np.array_split(order, max(1, min(self.most, len(order) // 2)))

@@ -1,0 +1,199 @@
+"""What flats and biases must be to tell a gain, and what is said where they are not."""
+
+import operator
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import schema
+from autowisp_xr.errors import AutowispWarning, CalibrationError, ImageMismatchError
+from autowisp_xr.measure._pairs import LEVELS, Frame
+from autowisp_xr.measure._slopes import Slope
+from autowisp_xr.measure._transfer_curve import Sample
+from autowisp_xr.transforms import _apply
+
+__all__ = [
+    "apart",
+    "check_light",
+    "check_same_pixels",
+    "check_same_setting",
+    "check_tiles",
+    "ready",
+    "warn_if_poor",
+    "whole_number",
+]
+
+_LEAST_LIGHT = 5.0
+"""Electrons; the level of fewer says as much of the bias as of the light."""
+
+_SURE = 3.0
+"""Errors that the noise of light is above none, at least."""
+
+_POOR = 0.05
+"""Relative error of a gain that is worth a word."""
+
+_SHOWN = 6
+
+_TYPES = {"flats": "flat", "biases": "bias"}
+_STRANGE = {"flats": {"bias", "dark"}, "biases": {"flat", "object"}}
+"""Types that cannot be meant."""
+
+_REMEDIES = {
+    "flats": "give two flats of one filter, neighbours in time, neither saturated nor masked, and "
+    f"of levels that differ by less than a factor of {LEVELS[1]:g}",
+    "biases": "give two biases that are neither saturated nor masked",
+}
+
+
+def whole_number(name: str, value: Any, least: int) -> int:
+    """A whole number that is not below the least, or a ValueError that names it."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise ValueError(f"{name} is a whole number from {least} on, not {value!r}")
+    return number
+
+
+def ready(ds: xr.Dataset, what: str) -> xr.Dataset:
+    """The frames with their coordinates in memory, once it is sure that they are raw."""
+    schema.check(ds, name=f"the set of {what}")
+    if not schema.is_raw(ds):
+        raise CalibrationError(
+            f"the {what} have a variance, so they have been calibrated; give raw frames, as "
+            "open_fits reads them"
+        )
+    units = ds["image"].attrs.get("units", "adu")
+    if units != "adu":
+        raise CalibrationError(
+            f"the {what} are in units of {units!r}; a gain is told by raw frames in 'adu'"
+        )
+    if ds.sizes["frame"] < 2:
+        raise CalibrationError(
+            f"there is one frame among the {what} ({schema.names(ds, 'frame')[0]}), and nothing to "
+            "hold it against; give at least two flats of one filter, and two biases"
+        )
+    ds = _apply.load_coordinates(ds)
+    if "image_type" in ds.coords:
+        kinds = {str(kind) for kind in np.atleast_1d(ds["image_type"].values).tolist()}
+        strange = sorted(kinds & _STRANGE[what])
+        if strange:
+            raise ImageMismatchError(
+                f"among the {what} are frames of the type {' and '.join(strange)}; select them by "
+                f"where_type({_TYPES[what]!r})"
+            )
+    return ds
+
+
+def check_same_pixels(flats: xr.Dataset, biases: xr.Dataset) -> None:
+    """Raise ImageMismatchError for trimmed frames of other pixels or channels, with both."""
+    channels, others = schema.names(flats, "channel"), schema.names(biases, "channel")
+    if set(channels) != set(others):
+        raise ImageMismatchError(
+            f"the flats have the channels {channels}, the biases have {others}; select the same "
+            "channels in both, or open both with the same Camera"
+        )
+    if not all(np.array_equal(flats[dim].values, biases[dim].values) for dim in ("y", "x")):
+        raise ImageMismatchError(
+            f"the flats cover {_extent(flats)}, the biases {_extent(biases)}; give biases of the "
+            "same size, binning and area"
+        )
+
+
+def _extent(ds: xr.Dataset) -> str:
+    return " and ".join(
+        f"{ds.sizes[dim]} along {dim!r} (raw pixels {ds[dim].values[0]} to {ds[dim].values[-1]})"
+        for dim in ("y", "x")
+    )
+
+
+def check_same_setting(flats: xr.Dataset, biases: xr.Dataset) -> None:
+    """Raise ImageMismatchError where the camera was set to several gains, with all of them."""
+    settings = {what: _settings(ds) for what, ds in (("flats", flats), ("biases", biases))}
+    if len(set().union(*settings.values())) > 1:
+        told = ", ".join(
+            f"the {what} with {' and '.join(f'{value:g}' for value in sorted(values)) or 'none'}"
+            for what, values in settings.items()
+        )
+        raise ImageMismatchError(
+            f"frames of several settings of the gain cannot tell one gain: {told} in their "
+            "headers; select one setting, as with ds.isel(frame=ds.gain == ...)"
+        )
+
+
+def _settings(ds: xr.Dataset) -> set[float]:
+    if "gain" not in ds.coords:
+        return set()
+    values = np.atleast_1d(np.asarray(ds["gain"].values, np.float64))
+    return set(values[np.isfinite(values)].tolist())
+
+
+def apart(first: Frame, second: Frame) -> str:
+    """Why two flats make no pair in any channel; "" where they do in one."""
+    if first.group != second.group:
+        return f"the next one has the filter {second.group!r}"
+    levels = list(zip(first.level, second.level, strict=True))
+    if any(b > 0 and LEVELS[0] <= a / b <= LEVELS[1] for a, b in levels):
+        return ""
+    (a, b), *_ = [pair for pair in levels if np.isfinite(pair).all()] or levels
+    return f"its level is {a:.4g} ADU, that of the next one {b:.4g} ADU"
+
+
+def check_tiles(
+    what: str, channels: Sequence[str], found: Sequence[Sample], left_out: Mapping[str, str]
+) -> None:
+    """Raise CalibrationError for channels without a tile in any pair, with the reasons."""
+    without = [name for name, of in zip(channels, found, strict=True) if not of.level.size]
+    if not without:
+        return
+    told = list(_told(left_out)) or ["no tile has good pixels in both frames of a pair"]
+    raise CalibrationError(
+        f"no pair of {what} can be used in {_of_channels(without)}: {'; '.join(told)}; "
+        f"{_REMEDIES[what]}"
+    )
+
+
+def _told(left_out: Mapping[str, str]) -> Iterator[str]:
+    for name, reason in list(left_out.items())[:_SHOWN]:
+        yield f"{name}: {reason}"
+    if len(left_out) > _SHOWN:
+        yield f"and {len(left_out) - _SHOWN} more"
+
+
+def _of_channels(names: Sequence[str]) -> str:
+    listed = ", ".join(repr(name) for name in names)
+    return f"the channel{'s' if len(names) > 1 else ''} {listed}"
+
+
+def check_light(channels: Sequence[str], flats: Sequence[Sample], gains: Sequence[Slope]) -> None:
+    """Raise CalibrationError for flats whose noise is not that of light."""
+    for name, sample, found in zip(channels, flats, gains, strict=True):
+        level = float(np.median(sample.level[found.weights > 0]))
+        if found.value <= _SURE * found.error or level < _LEAST_LIGHT * found.value:
+            excess = found.value * level
+            raise CalibrationError(
+                f"there is no light in the flats to tell the gain of {_of_channels([name])} by: "
+                f"they are {level:.3g} ADU above the biases, and their variance is "
+                f"{excess:.3g} +- {found.error * level:.2g} ADU^2 above that of these; give flats "
+                "of a thousand electrons and more"
+            )
+
+
+def warn_if_poor(channels: Sequence[str], gains: Sequence[Slope], stacklevel: int) -> None:
+    """Warn, once, of gains that are not well known."""
+    poor = [
+        f"{100 * found.error / found.value:.2g} % in {_of_channels([name])}"
+        for name, found in zip(channels, gains, strict=True)
+        if found.error > _POOR * found.value
+    ]
+    if poor:
+        warnings.warn(
+            f"the gain is known to {', '.join(poor)} only; more, brighter or larger flats tell it "
+            "better",
+            AutowispWarning,
+            stacklevel=stacklevel,
+        )
