@@ -9,7 +9,9 @@ which of its pixels a plane holds.
 """
 
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
+from difflib import get_close_matches
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -32,6 +34,7 @@ __all__ = [
     "frame_and_channel",
     "is_raw",
     "names",
+    "number_of",
     "place",
     "same_exposure",
     "variable_attributes",
@@ -44,6 +47,10 @@ MONO = "mono"
 IMAGE_TYPES = ("bias", "dark", "flat", "object", "other")
 
 _EXPOSURE_TOLERANCE = 0.01
+
+_NEAR = 5
+_ALIKE = 0.4
+"""So many names at most are told, and so alike at least is each to the one that was asked for."""
 
 _NAMED_FLAGS = [flag for flag in Flag if flag.bit_count() == 1]
 
@@ -91,6 +98,38 @@ def with_attributes(ds: xr.Dataset, units: str) -> xr.Dataset:
 def names(ds: xr.Dataset, dim: str) -> list[str]:
     """Names along ``frame`` or ``channel``, whatever kind of string they are stored as."""
     return [str(name) for name in np.atleast_1d(ds[dim].values).tolist()]
+
+
+def number_of(wanted: Any, names: Sequence[str], dim: str) -> int:
+    """Number of a frame or channel that was asked for by its number or name.
+
+    Parameters
+    ----------
+    wanted
+        A number, negative ones counted from the end, or a name.
+    names
+        All that there are.
+    dim
+        "frame" or "channel".
+
+    Raises
+    ------
+    ValueError
+        If there is none; the message lists those with the nearest names.
+    """
+    missing = f"there is no {dim} {wanted!r} "
+    if isinstance(wanted, Integral) and not isinstance(wanted, bool):
+        number = int(wanted)
+        if -len(names) <= number < len(names):
+            return number % len(names)
+        raise ValueError(f"{missing}among {len(names)}, counted from 0")
+    if str(wanted) not in names:
+        near = get_close_matches(str(wanted), names, _NEAR, _ALIKE)
+        listed = ", ".join(near or names[:_NEAR])
+        more = ", ..." if not near and len(names) > _NEAR else ""
+        hint = "the nearest of" if near else "among"
+        raise ValueError(f"{missing}{hint} {len(names)}: {listed}{more}")
+    return list(names).index(str(wanted))
 
 
 def frame_and_channel(ds: xr.Dataset) -> dict[str, xr.Variable]:
@@ -169,6 +208,8 @@ def check(ds: Any, *, master: bool = False, name: str = "the Dataset") -> None:
 def _faults(ds: Any, expected: Mapping[str, tuple[tuple[Hashable, ...], ...]]) -> list[str]:
     if not isinstance(ds, xr.Dataset):
         parts = [name for name in ("high", "low") if getattr(ds, name, None) is not None]
+        if isinstance(ds, xr.DataTree):
+            parts = ["to_dataset()"]
         hint = f" (its .{' or .'.join(parts)} is one)" if parts else ""
         return [f"it is a {type(ds).__name__}, an xarray.Dataset was expected{hint}"]
     faults = []

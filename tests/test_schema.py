@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autowisp_xr import Camera, Flag, SchemaError, schema
 from autowisp_xr.regions import ChannelSlice
@@ -171,3 +173,40 @@ def test_raw_frames_are_those_without_a_variance(ds):
 )
 def test_exposures_agree_within_one_percent(one, other, same):
     assert schema.same_exposure(one, other) == same
+
+
+NAMES = [f"object-{number:04d}" for number in range(1, 21)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "place"),
+    [(0, 0), (-1, 19), (np.int64(3), 3), ("object-0002", 1), (np.str_("object-0002"), 1)],
+)
+def test_a_number_or_a_name_finds_its_place(wanted, place):
+    assert schema.number_of(wanted, NAMES, "frame") == place
+
+
+def test_a_name_that_looks_like_a_number_is_a_name():
+    assert schema.number_of("1", ["2", "1"], "frame") == 1
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        (20, "there is no frame 20 among 20, counted from 0"),
+        (-21, "there is no frame -21 among 20, counted from 0"),
+        ("objct-0003", r"no frame 'objct-0003' the nearest of 20: object-0003, object"),
+        ("?", r"no frame '\?' among 20: object-0001, .*object-0005, \.\.\.$"),
+        (True, "there is no frame True"),
+        (1.5, "there is no frame 1.5"),
+    ],
+)
+def test_what_is_not_there_is_refused_and_the_nearest_are_named(wanted, message):
+    with pytest.raises(ValueError, match=message):
+        schema.number_of(wanted, NAMES, "frame")
+
+
+@given(st.lists(st.text(max_size=8), min_size=1, max_size=6, unique=True), st.data())
+def test_each_name_finds_its_own_place(names, data):
+    place = data.draw(st.integers(0, len(names) - 1))
+    assert schema.number_of(names[place], names, "channel") == place

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from autowisp_xr.plot._backend import new_picture
 from autowisp_xr.plot._gallery import draw_gallery, gallery_size
 from autowisp_xr.plot._panels import Draw, add_legend, panels
 from autowisp_xr.plot._table import FlatTable
@@ -13,7 +14,6 @@ from autowisp_xr.plot._thumbnails import thumbnails
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
-    from autowisp_xr.plot._picture import Picture
 
 __all__ = ["MOST_THUMBNAILS", "flats", "rejected"]
 
@@ -104,7 +104,6 @@ def flats(
     >>> len(figure.axes)
     2
     """
-    picture = _picture()
     table = FlatTable.of(frames, channel)
     names = rejected(frames, channel=channel, most=most)
     cloudy = table.names_of("cloudy")
@@ -116,7 +115,7 @@ def flats(
     beside, height = gallery_size(shown)
     wanted = panels(table)
     height = max(height, _HEIGHT if len(wanted) > 1 else _HEIGHT_OF_ONE)
-    figure = picture(figsize=(_WIDTH + beside, height), layout="constrained")
+    figure = new_picture(_WIDTH + beside, height)
     panels_on: Any = figure
     if shown:
         halves: Any = figure.subfigures(1, 2, width_ratios=(_WIDTH, beside), wspace=0.02)
@@ -126,17 +125,6 @@ def flats(
     of = f" Channel {table.channel}" if frames.sizes["channel"] > 1 else ""
     figure.suptitle(_heading(table) + of, fontweight="bold")
     return figure
-
-
-def _picture() -> "type[Picture]":
-    try:
-        from autowisp_xr.plot._picture import Picture
-    except ImportError as error:
-        raise ImportError(
-            f"pictures need matplotlib, which cannot be imported ({error}); it comes with "
-            "pip install '.[plot]'"
-        ) from error
-    return Picture
 
 
 def _heading(table: FlatTable) -> str:

@@ -3,6 +3,7 @@ import sys
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 
 import autowisp_xr as aw
@@ -12,7 +13,7 @@ from tests.plot.tables import NAMES, RESIDUAL, parabola, planes, table
 
 def drawn(figure):
     """Draw it, so that whatever matplotlib would warn of is an error."""
-    figure.canvas.draw()
+    FigureCanvasAgg(figure).draw()
     return figure
 
 

@@ -1,0 +1,147 @@
+"""Large planes made small enough for a screen, without losing a single flag."""
+
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+import numpy as np
+
+from autowisp_xr.flags import Flag
+
+__all__ = ["Blocks", "factors_for", "is_elongated", "stretch"]
+
+_STRETCH = (0.5, 99.0)
+"""Per cent of what is drawn that is darker than black and than white."""
+
+_BEYOND = 0.05
+"""Of the pixels of the screen, so many may be missing: matplotlib mixes neighbours, and a flag
+keeps half of its colour. Where twice as many are missing it keeps a quarter, and is overlooked."""
+
+_ELONGATED = 8.0
+"""Sides so many times as long as the other are drawn apart from it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blocks:
+    """A plane as it is drawn: one value and one set of flags for each block of pixels.
+
+    With blocks of one pixel these are the pixels themselves.
+    """
+
+    values: Any
+    """(y, x) float64: the mean of the pixels of a block that bear no flag; of those that are
+    numbers if all are flagged, and NaN if none is."""
+
+    good: Any
+    """(y, x) bool: whether a pixel of the block is a number without a flag."""
+
+    flags: Any
+    """(y, x) uint8: all flags in the block, FAULT for what is no number among them."""
+
+    counts: dict[Flag, int]
+    """How many pixels bear each flag, in whole."""
+
+    marked: int
+    """How many pixels bear any of them."""
+
+    pixels: int
+    """How many there are."""
+
+    @classmethod
+    def of(cls, image: Any, mask: Any, flags: Flag, factors: tuple[int, int]) -> "Blocks":
+        """Blocks of an image.
+
+        Parameters
+        ----------
+        image
+            (y, x), of any real type.
+        mask
+            (y, x) uint8; None where there is none.
+        flags
+            Which flags are kept.
+        factors
+            Size of a block (y, x); blocks at the end may be smaller.
+        """
+        finite = np.isfinite(image)
+        bits = np.zeros(image.shape, np.uint8) if mask is None else mask
+        good = finite & ((bits & np.uint8(Flag.BAD)) == 0)
+        if not finite.all():
+            bits = bits | np.where(finite, np.uint8(0), np.uint8(Flag.FAULT))
+        bits = bits & np.uint8(flags)
+        values, number = _means(image, good, factors)
+        if not number.all():
+            others, _ = _means(image, finite, factors)
+            values = np.where(number > 0, values, others)
+        found = np.bincount(bits[bits != 0], minlength=256)
+        kinds = np.arange(found.size)
+        return cls(
+            values=values,
+            good=number > 0,
+            flags=_reduced(np.bitwise_or, bits, factors),
+            counts={
+                flag: int(found[(kinds & flag) != 0].sum())
+                for flag in Flag
+                if flag & flags and flag.bit_count() == 1
+            },
+            marked=int(found.sum()),
+            pixels=image.size,
+        )
+
+
+def factors_for(shape: tuple[int, ...], most: float) -> tuple[int, int]:
+    """Size of the blocks (y, x) of which ``most`` or little more lie along the longer side.
+
+    The blocks are squares, but for planes so elongated that each side is drawn on its own scale.
+    """
+    height, width = shape
+    along_y, along_x = (max(1, ceil(size / most - _BEYOND)) for size in shape)
+    if is_elongated(height, width):
+        return along_y, along_x
+    return max(along_y, along_x), max(along_y, along_x)
+
+
+def is_elongated(height: int, width: int) -> bool:
+    """Whether a plane is so long and narrow that square pixels would leave nothing to see."""
+    return max(height, width) > _ELONGATED * min(height, width)
+
+
+def stretch(values: Any, good: Any) -> tuple[float, float] | None:
+    """Values that are drawn black and white; None where there is no value.
+
+    They follow from what is good, or from everything if nothing is.
+    """
+    seen = values[good & np.isfinite(values)]
+    if seen.size == 0:
+        seen = values[np.isfinite(values)]
+    if seen.size == 0:
+        return None
+    low, high = (float(level) for level in np.percentile(seen, _STRETCH))
+    if low == high:
+        low, high = float(seen.min()), float(seen.max())
+    if low == high:
+        beside = max(0.5, 1e-3 * abs(low))
+        return low - beside, high + beside
+    return low, high
+
+
+def _means(image: Any, chosen: Any, factors: tuple[int, int]) -> tuple[Any, Any]:
+    """Mean of the chosen pixels of each block, NaN where there is none, and their number."""
+    kept = image if chosen.all() else np.where(chosen, image, image.dtype.type(0))
+    number = _reduced(np.add, chosen, factors, dtype=np.int32)
+    sums = _reduced(np.add, kept, factors, dtype=np.float64)
+    means = np.full(sums.shape, np.nan)
+    np.divide(sums, number, out=means, where=number > 0)
+    return means, number
+
+
+def _reduced(ufunc: np.ufunc, plane: Any, factors: tuple[int, int], dtype: Any = None) -> Any:
+    """Blocks of a plane added up, or otherwise combined."""
+    along_y, along_x = factors
+    if along_y > 1:
+        # reduceat takes six times as long
+        starts = range(0, plane.shape[0], along_y)
+        rows = [ufunc.reduce(plane[y : y + along_y], axis=0, dtype=dtype) for y in starts]
+        plane = np.stack(rows)
+    if along_x > 1:
+        plane = ufunc.reduceat(plane, np.arange(0, plane.shape[1], along_x), axis=1, dtype=dtype)
+    return plane if dtype is None else plane.astype(dtype, copy=False)

@@ -1,0 +1,240 @@
+"""``frame``: what one frame looks like, which of its pixels are flagged, and its errors."""
+
+from collections.abc import Iterable
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import schema
+from autowisp_xr.flags import Flag, as_flag
+from autowisp_xr.plot._backend import new_picture
+from autowisp_xr.plot._choice import ending, told, whole_name
+from autowisp_xr.plot._image_panels import Panel, draw_panel, span
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["frame"]
+
+_SIZES = {1: 5.5, 2: 4.4, 3: 3.8}
+_SMALLEST = 3.0
+"""Inches of the longer side of a panel, by how many there are beside each other."""
+
+_NARROWEST = 0.15
+"""Of a panel, the shorter side over the longest of all."""
+
+_BESIDE, _BELOW, _LINE, _ABOVE = 1.5, 0.95, 0.2, 0.4
+"""Inches for the colour bar of each panel, for what is written below it, for each line of its
+legend, and for the heading."""
+
+_LEGEND = 2.5
+"""Inches that a legend is wide."""
+
+_IN_HEADING, _IN_TITLE = 48, 24
+"""Characters of a name that fit above the picture, and above a panel."""
+
+
+def frame(
+    ds: xr.Dataset,
+    frame: int | str = 0,
+    channel: int | str | None = None,
+    *,
+    before: xr.Dataset | None = None,
+    flags: str | int | Iterable[str | int] = "BAD",
+    error: bool = False,
+    limits: tuple[float, float] | None = None,
+    size: float | None = None,
+) -> "Figure":
+    """Picture of one frame, or of a master: its pixels, and in colour those that are flagged.
+
+    Parameters
+    ----------
+    ds
+        Frames (frame, channel, y, x) or a master. Only the frame that is drawn is read.
+    frame
+        Its number, from 0 on, or its name. Of a master, the frame of ``before``.
+    channel
+        Number or name; None for all, side by side.
+    before
+        Frames or a master to be drawn at the left (above, if there are several channels), as they
+        were before a step: the frame of the same name, each with black and white of its own.
+    flags
+        Which flags are marked, as :func:`autowisp_xr.flags.as_flag` takes them; () for none. Pixels
+        that are no number are marked as FAULT. The legend counts pixels, each once for every
+        flag that it bears; a pixel has the colour of one of them.
+    error
+        Whether the errors, the square root of the variance, are drawn, too.
+    limits
+        Values of ``ds`` that are drawn black and white; None for those that 0.5 % and 99 % of what
+        is drawn and bears no flag stay below, the overscan left out.
+    size
+        Inches of the longer side of each panel; None for what suits their number.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One that pyplot does not know of and that notebooks show: nothing is to be closed, and
+        ``figure.savefig("frame.png")`` keeps it.
+
+    Raises
+    ------
+    ImportError
+        Without matplotlib.
+    SchemaError
+        If these are no frames and no master.
+    ValueError
+        If there is no such frame or channel (the message lists the nearest names), if limits are
+        not two rising numbers, or for what is no flag.
+
+    Notes
+    -----
+    Axes count pixels of the raw frame. Frames with more pixels than the screen are drawn in blocks:
+    means of the pixels without a flag, under the colours of all flags that there are in a block, so
+    that a single hot pixel stays to be seen. ``ds.isel(y=slice(100, 200), x=slice(50, 150))`` looks
+    closer.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(40, 60), seed=1)
+    >>> raw = night.objects(2)
+    >>> science = raw.autowisp.calibrate(bias=aw.master_bias(night.bias(5)))
+    >>> figure = science.autowisp.plot("object-0002", before=raw, error=True)
+    >>> [axes.get_title() for axes in figure.axes[:3]]
+    ['before', 'after', 'error']
+    """
+    marked = as_flag(flags)
+    _check(frame, limits, size, ds, before)
+    planes = ("image", "mask", "variance") if error else ("image", "mask")
+    one = _read(ds, frame, channel, planes)
+    rows = [_panels(one, "image", "" if before is None else "after", marked, limits)]
+    if before is not None:
+        earlier = _read_before(before, one, frame, channel)
+        title = "before"
+        if whole_name(earlier) != whole_name(one):
+            title += f": {ending(whole_name(earlier), _IN_TITLE)}"
+        rows.insert(0, _panels(earlier, "image", title, marked, None))
+    if error:
+        rows.append(_panels(one, "error", "error", marked, None))
+    if all(len(row) == 1 for row in rows):
+        rows = [[panel for row in rows for panel in row]]
+    heading = [ending(whole_name(one), _IN_HEADING), told(one)]
+    if one.sizes["channel"] == 1 < ds.sizes["channel"]:
+        heading[0] += f", channel {schema.names(one, 'channel')[0]}"
+    return _drawn(rows, "\n".join(words for words in heading if words), size)
+
+
+def _check(
+    frame: Any,
+    limits: tuple[float, float] | None,
+    size: float | None,
+    ds: xr.Dataset,
+    before: xr.Dataset | None,
+) -> None:
+    schema.check(ds, master=_is_master(ds))
+    if before is not None:
+        schema.check(before, master=_is_master(before), name="before")
+    alone = before is None or _is_master(before) or "frame" in ds.coords
+    if _is_master(ds) and alone and frame != 0:
+        raise ValueError(f"a single frame or a master has no frame {frame!r}; leave it out")
+    if limits is not None and not (
+        len(limits) == 2 and np.isfinite(limits).all() and limits[0] < limits[1]
+    ):
+        raise ValueError(f"limits are two finite numbers, the smaller one first, not {limits}")
+    if size is not None and not (np.isfinite(size) and size > 0):
+        raise ValueError(f"size is a positive number of inches, not {size}")
+
+
+def _is_master(ds: Any) -> bool:
+    return isinstance(ds, xr.Dataset) and "frame" not in ds.dims
+
+
+def _read(ds: xr.Dataset, frame: Any, channel: Any, planes: tuple[str, ...]) -> xr.Dataset:
+    """One frame, or a master, of one channel or of all (channel, y, x); nothing else is read."""
+    one = ds[[name for name in planes if name in ds]]
+    if not _is_master(ds):
+        names = schema.names(ds, "frame")
+        place = schema.number_of(frame, names, "frame")
+        one = one.isel(frame=place).assign_coords(frame=names[place])
+    if channel is not None:
+        one = one.isel(channel=[schema.number_of(channel, schema.names(ds, "channel"), "channel")])
+    return one.compute()
+
+
+def _read_before(before: xr.Dataset, one: xr.Dataset, frame: Any, channel: Any) -> xr.Dataset:
+    """The frame of the same name; of what has no name, the one that was asked for."""
+    if "frame" in one.coords:
+        frame = str(one["frame"].values)
+    if channel is not None:
+        # a mosaic that was not yet split is shown whole
+        channel = schema.names(one, "channel")[0] if before.sizes["channel"] > 1 else 0
+    try:
+        return _read(before, frame, channel, ("image", "mask"))
+    except ValueError as error:
+        raise ValueError(f"before: {error}") from error
+
+
+def _panels(
+    one: xr.Dataset, kind: str, title: str, flags: Flag, limits: tuple[float, float] | None
+) -> list[Panel]:
+    """A panel for each channel."""
+    channels = schema.names(one, "channel")
+    return [
+        Panel(
+            kind=kind,
+            title=": ".join(word for word in (title, name if len(channels) > 1 else "") if word),
+            plane=one.isel(channel=number),
+            area=schema.camera_of(one).image_area,
+            flags=flags,
+            limits=limits,
+        )
+        for number, name in enumerate(channels)
+    ]
+
+
+def _drawn(rows: list[list[Panel]], heading: str, size: float | None) -> "Figure":
+    across = max(len(row) for row in rows)
+    inches = _SIZES.get(across, _SMALLEST) if size is None else size
+    heights, widths = _sides(rows, inches)
+    # a narrow strip, too, needs room for its legend
+    room = [max(width + _BESIDE, _LEGEND) for width in widths]
+    abreast = 2 if min(room) > 2 * _LEGEND else 1
+    figure = new_picture(1, 1)
+    axes = figure.subplots(
+        len(rows), across, squeeze=False, height_ratios=heights, width_ratios=widths
+    )
+    for one in axes.flat:
+        one.set_axis_off()
+    below = 0
+    for row, places in zip(rows, axes, strict=True):
+        lines = 0
+        for panel, place in zip(row, places, strict=False):
+            place.set_axis_on()
+            lines = max(lines, draw_panel(figure, place, panel, inches, abreast))
+        below += lines
+        for place in places[1:]:
+            place.set_ylabel("")
+    figure.suptitle(heading, fontsize="large", parse_math=False)
+    figure.set_size_inches(
+        sum(room),
+        sum(heights) + len(rows) * _BELOW + below * _LINE + _ABOVE,
+    )
+    return figure
+
+
+def _sides(rows: list[list[Panel]], inches: float) -> tuple[list[float], list[float]]:
+    """Height of each row and width of each column, all of one scale, the longest of ``inches``."""
+    tall, wide = (
+        [[abs(float(np.subtract(*span(panel.plane, dim)))) for panel in row] for row in rows]
+        for dim in ("y", "x")
+    )
+    heights = [max(row) for row in tall]
+    widths = [max(column) for column in zip_longest(*wide, fillvalue=0.0)]
+    longest = max(*heights, *widths)
+
+    def shown(side: float) -> float:
+        return inches * max(side / longest, _NARROWEST)
+
+    return [shown(side) for side in heights], [shown(side) for side in widths]
