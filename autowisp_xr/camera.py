@@ -3,6 +3,7 @@
 import json
 import math
 import operator
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -95,14 +96,18 @@ class Camera:
 
     @classmethod
     def from_toml(cls, path: str | PathLike[str]) -> Self:
-        """Camera of a TOML file, whose keys are the field names, at top level or in [camera]."""
+        """Camera of a TOML file, whose keys are the field names, at top level or in [camera].
+
+        Beside [camera] there may be other tables, which are left to others.
+        """
         with open(path, "rb") as file:
             try:
                 given = tomllib.load(file)
             except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
                 raise CalibrationError(f"{path} is not valid TOML: {error}") from error
         table = given.get("camera", given)
-        if not isinstance(table, dict) or (table is not given and len(given) > 1):
+        beside = [key for key in given if key != "camera" and not isinstance(given[key], dict)]
+        if not isinstance(table, dict) or (table is not given and beside):
             raise CalibrationError(
                 f"{path}: what is said of the camera is at the top or in [camera], not in both"
             )
@@ -120,6 +125,19 @@ class Camera:
         """The camera as JSON text, as it travels in the attributes of a Dataset."""
         return json.dumps(asdict(self))
 
+    def to_toml(self) -> str:
+        """The camera as the text of a TOML file, with what is known of it.
+
+        Examples
+        --------
+        >>> print(Camera(gain=2.1, image_area="[9:1032,1:1024]").to_toml(), end="")
+        gain = 2.1
+        bias_level = 0.0
+        image_area = {xmin = 8, xmax = 1032, ymin = 0, ymax = 1024}
+        """
+        known = {name: value for name, value in asdict(self).items() if value not in (None, (), "")}
+        return "".join(f"{name} = {_as_toml(value)}\n" for name, value in known.items())
+
     def completed_by(self, facts: Mapping[str, Any]) -> Self:
         """The same camera, with facts (of a header, say) where nothing was given."""
         missing = {
@@ -128,6 +146,21 @@ class Camera:
             if value is not None and getattr(self, name) in (None, ())
         }
         return replace(self, **missing) if missing else self
+
+
+def _as_toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return (
+            "{" + ", ".join(f"{_key(key)} = {_as_toml(item)}" for key, item in value.items()) + "}"
+        )
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_as_toml, value)) + "]"
+    # a string of JSON is one of TOML, but for a character that TOML wants escaped
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", r"\u007f")
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _as_toml(name)
 
 
 def _number(name: str, value: Any, *, above: float = -math.inf, least: float = -math.inf) -> float:

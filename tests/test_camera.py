@@ -1,9 +1,13 @@
 import json
 import re
 from dataclasses import FrozenInstanceError, fields, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autowisp_xr import CalibrationError, Camera, OutsideImageError
 from autowisp_xr.regions import ChannelSlice, Region
@@ -235,7 +239,7 @@ def test_an_error_names_the_file(tmp_path, text, error, message):
 
 @pytest.mark.parametrize(
     "text",
-    ["gain = 2\n[camera]\nread_noise = 8", "gain = 2\n[camera]", "[camera]\n[other]", "camera = 3"],
+    ["gain = 2\n[camera]\nread_noise = 8", "gain = 2\n[camera]", "camera = 3"],
 )
 def test_keys_beside_the_table_are_refused(tmp_path, text):
     path = tmp_path / "camera.toml"
@@ -341,3 +345,25 @@ def test_more_amplifiers_than_can_be_told_apart_are_refused():
     assert len(Camera(amplifiers=columns[:255]).amplifiers) == 255
     with pytest.raises(CalibrationError, match="there are 256 amplifiers, at most 255"):
         Camera(amplifiers=columns)
+
+
+@given(
+    st.builds(
+        Camera,
+        channels=st.sampled_from([None, "RGGB", {"odd name": {"y_offset": 1, "y_step": 2}}]),
+        gain=st.none() | st.floats(1e-6, 1e6),
+        read_noise=st.none() | st.floats(0, 1e6),
+        bias_level=st.floats(-1e5, 1e5),
+        image_area=st.sampled_from([None, "[9:1032,1:1024]"]),
+        overscan=st.sampled_from([(), "[1:8,1:4]", ["[1:8,1:4]", "[1:8,5:6]"]]),
+        leak_directions=st.sampled_from([(), [(0, 1), (0, -1)]]),
+        name=st.text(max_size=20),
+    )
+)
+def test_a_camera_goes_through_toml(camera):
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "camera.toml"
+        path.write_text(camera.to_toml(), encoding="utf-8")
+        assert Camera.from_toml(path) == camera
+        path.write_text(f"[types]\n'flat-*' = 'flat'\n[camera]\n{camera.to_toml()}", "utf-8")
+        assert Camera.from_toml(path) == camera
