@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     )
     from autowisp_xr.flat_selection import FlatSelection
     from autowisp_xr.io import Spellings, open_fits, open_zarr, to_fits, to_zarr
-    from autowisp_xr.night import reduce
+    from autowisp_xr.night import Matching, open_night, reduce
     from autowisp_xr.overscan import OverscanCorrection, overscan_correction
     from autowisp_xr.stats import (
         iterative_rejection_average,
@@ -71,6 +71,7 @@ if TYPE_CHECKING:
         subtract_dark,
         subtract_overscan,
         trim,
+        wcs,
         where_type,
     )
 
@@ -87,6 +88,7 @@ __all__ = [
     "ImageMismatchError",
     "MasterFlats",
     "MasterMismatchError",
+    "Matching",
     "OutsideImageError",
     "Overscan",
     "OverscanCorrection",
@@ -117,6 +119,7 @@ __all__ = [
     "merge_channels",
     "night",
     "open_fits",
+    "open_night",
     "open_zarr",
     "overscan_correction",
     "plot",
@@ -135,6 +138,7 @@ __all__ = [
     "to_zarr",
     "transforms",
     "trim",
+    "wcs",
     "where_type",
 ]
 
@@ -144,7 +148,8 @@ __getattr__, __dir__ = attach(
     | dict.fromkeys(stats.__all__, "autowisp_xr.stats")
     | dict.fromkeys(("Spellings", "open_fits", "open_zarr", "to_fits", "to_zarr"), "autowisp_xr.io")
     | dict.fromkeys(("OverscanCorrection", "overscan_correction"), "autowisp_xr.overscan")
-    | {"reduce": "autowisp_xr.night", "FlatSelection": "autowisp_xr.flat_selection"}
+    | dict.fromkeys(("Matching", "open_night", "reduce"), "autowisp_xr.night")
+    | {"FlatSelection": "autowisp_xr.flat_selection"}
     | dict.fromkeys(
         (
             *("image_calibration", "image_smoothing", "measure"),

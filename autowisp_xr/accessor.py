@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from autowisp_xr import io, provenance, schema, transforms
+from autowisp_xr import io, night, plot, provenance, schema, transforms
 from autowisp_xr.camera import Camera
 from autowisp_xr.options import (
     Average,
@@ -19,10 +19,13 @@ from autowisp_xr.options import (
 )
 
 if TYPE_CHECKING:
+    from astropy.wcs import WCS
+    from matplotlib.figure import Figure
+
     # its smoothers need scipy, which not everybody does
     from autowisp_xr.flat_selection import FlatSelection
 
-__all__ = ["AutowispAccessor"]
+__all__ = ["AutowispAccessor", "AutowispNightAccessor"]
 
 Flags = str | int | Iterable[str | int]
 
@@ -194,6 +197,33 @@ class AutowispAccessor:
             dtype=dtype,
         )
 
+    def plot(
+        self,
+        frame: int | str = 0,
+        channel: int | str | None = None,
+        *,
+        before: xr.Dataset | None = None,
+        flags: Flags = "BAD",
+        error: bool = False,
+        limits: tuple[float, float] | None = None,
+        size: float | None = None,
+    ) -> "Figure":
+        """See :func:`autowisp_xr.plot.frame`."""
+        return plot.frame(
+            self._ds,
+            frame,
+            channel,
+            before=before,
+            flags=flags,
+            error=error,
+            limits=limits,
+            size=size,
+        )
+
+    def wcs(self, frame: str | int | None = None, channel: str | int | None = None) -> "WCS":
+        """See :func:`autowisp_xr.wcs`."""
+        return transforms.wcs(self._ds, frame, channel)
+
     def to_zarr(
         self, path: str | PathLike[str], *, group: str | None = None, overwrite: bool = False
     ) -> xr.Dataset:
@@ -209,3 +239,15 @@ class AutowispAccessor:
     ) -> list[str]:
         """See :func:`autowisp_xr.to_fits`."""
         return io.to_fits(self._ds, template, overwrite=overwrite, compress=compress)
+
+
+@xr.register_datatree_accessor("autowisp")
+class AutowispNightAccessor:
+    """What a night says of itself."""
+
+    def __init__(self, tree: xr.DataTree) -> None:
+        self._tree = tree
+
+    def info(self) -> str:
+        """See :func:`autowisp_xr.night.info`."""
+        return night.info(self._tree)

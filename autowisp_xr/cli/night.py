@@ -1,4 +1,4 @@
-"""``autowisp-xr demo`` and ``autowisp-xr reduce``: the whole night from a terminal."""
+"""``autowisp-xr demo``, ``info`` and ``reduce``: the whole night from a terminal."""
 
 import argparse
 import time
@@ -6,7 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["add_demo", "add_reduce"]
+from autowisp_xr.cli.night_options import add_night, night_arguments
+from autowisp_xr.cli.options import add
+
+__all__ = ["add_demo", "add_info", "add_reduce"]
 
 
 def add_demo(steps: Any) -> None:
@@ -23,43 +26,60 @@ def add_demo(steps: Any) -> None:
     demo.set_defaults(run=_demo)
 
 
+def add_info(steps: Any) -> None:
+    """Add the command ``info`` to the subparsers of the program."""
+    info = steps.add_parser(
+        "info",
+        help="say what frames there are, and which would correct which",
+        description="List the FITS files of directories (and of those in them) by type, size, "
+        "setting, filter, exposure and temperature; say which masters reduce would take for which "
+        "frames and why not others, and what is in doubt. Only headers are read. OUT of reduce is "
+        "listed, too.",
+        allow_abbrev=False,
+    )
+    info.add_argument("paths", nargs="+", metavar="PATH", help="directory, file or glob pattern")
+    add_night(info)
+    info.set_defaults(run=_info, step="info", parser=info)
+
+
 def add_reduce(steps: Any) -> None:
     """Add the command ``reduce`` to the subparsers of the program."""
     reduce = steps.add_parser(
         "reduce",
         help="make masters and calibrated frames of all raw frames in a directory",
-        description="Sort the FITS files of a directory by type, group them by size, channels, "
-        "filter and exposure, make the masters, calibrate, and write FITS, Zarr and a summary "
-        "that says what was left out and why. The raw frames are only read. Run it again to take "
-        "up an interrupted run.",
+        description="Find the FITS files of a directory (and of those in it), group them by type, "
+        "size, setting, filter, temperature and exposure, measure gain and read noise if nobody "
+        "says them, make the masters, calibrate, and write FITS, Zarr and a summary that says what "
+        "was left out and why. The raw frames are only read. Run it again to take up an "
+        "interrupted run. Look before with: autowisp-xr info NIGHT_DIR",
+        allow_abbrev=False,
     )
     reduce.add_argument("night", type=Path, metavar="NIGHT_DIR", help="directory of raw frames")
     reduce.add_argument("-o", "--out", type=Path, required=True, help="directory for the results")
     reduce.add_argument(
-        "--camera",
-        type=Path,
-        metavar="FILE",
-        help="TOML file with gain (e/ADU), read_noise (e), saturation (ADU), bias_level (ADU), "
-        "channels, image_area, overscan, leak_directions; the headers say the rest",
+        "--overwrite",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="replace results of other frames in OUT",
     )
-    reduce.add_argument(
+    add_night(reduce)
+    group = reduce.add_argument_group("which flats are good")
+    group.add_argument(
         "--select-flats",
-        action="store_true",
+        action=argparse.BooleanOptionalAction,
+        default=False,
         help="choose good flats from the heap: no overlapping stars, no saturation, no clouds, "
         "high levels",
     )
-    reduce.add_argument(
+    add(
+        group,
         "--flat-limits",
-        type=Path,
         metavar="FILE",
         help="choose flats by the limits of this TOML file: min_high_mean (ADU), "
         "min_pointing_separation (arcsec), large_scale_deviation_threshold, min_high_frames, ... "
         '("none" for no such test); others are those of --select-flats',
     )
-    reduce.add_argument(
-        "--overwrite", action="store_true", help="replace results of other frames in OUT"
-    )
-    reduce.set_defaults(run=_reduce)
+    reduce.set_defaults(run=_reduce, step="reduce", parser=reduce)
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -74,17 +94,24 @@ def _demo(options: argparse.Namespace) -> int:
     return 0
 
 
-def _reduce(options: argparse.Namespace) -> int:
-    from autowisp_xr import Camera, FlatSelection, reduce
+def _info(options: argparse.Namespace) -> int:
+    from autowisp_xr import night, open_night
 
-    camera = Camera.from_toml(options.camera) if options.camera else None
+    paths = options.paths[0] if len(options.paths) == 1 else options.paths
+    print(night.info(open_night(paths, **night_arguments(options))), end="")
+    return 0
+
+
+def _reduce(options: argparse.Namespace) -> int:
+    from autowisp_xr import FlatSelection, reduce
+
     select = FlatSelection() if options.select_flats else None
     if options.flat_limits:
         select = FlatSelection.from_toml(options.flat_limits)
     summary = reduce(
         options.night,
         options.out,
-        camera=camera,
+        **night_arguments(options),
         select=select,
         overwrite=options.overwrite,
         say=_say,

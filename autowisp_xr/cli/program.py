@@ -10,7 +10,7 @@ from importlib.metadata import version
 from autowisp_xr.cli import settings
 from autowisp_xr.cli.calibrate import add_calibrate
 from autowisp_xr.cli.flat import add_flat
-from autowisp_xr.cli.night import add_demo, add_reduce
+from autowisp_xr.cli.night import add_demo, add_info, add_reduce
 from autowisp_xr.cli.stack import add_stack
 from autowisp_xr.cli.values import in_options
 
@@ -59,6 +59,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=version("autowisp-xr"))
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     steps = parser.add_subparsers(required=True, title="commands", metavar="COMMAND")
-    for add_command in (add_demo, add_reduce, add_calibrate, add_stack, add_flat):
+    for add_command in (add_demo, add_info, add_reduce, add_calibrate, add_stack, add_flat):
         add_command(steps)
     return parser

@@ -3,16 +3,21 @@
 import argparse
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from autowisp_xr.cli.options import Listed
 from autowisp_xr.cli.values import OptionError
+from autowisp_xr.errors import AutowispError
 
-__all__ = ["apply"]
+__all__ = ["apply", "in_table"]
 
-_STEPS = ("calibrate", "stack", "flat")
+_STEPS = ("calibrate", "stack", "flat", "info", "reduce")
 """Tables that a file may have, so that one file serves all steps."""
+
+_OF_NIGHT = ("camera", "types", "spellings")
+"""Tables that are no options, but say what frames are; for the steps that look at a night."""
 
 _AREA = ("xmin", "xmax", "ymin", "ymax")
 
@@ -40,23 +45,41 @@ def apply(options: argparse.Namespace) -> bool:
         If there is no such file.
     """
     files = [getattr(options, name) for name in _FILES if getattr(options, name, None)]
+    tables: dict[str, Any] = {}
     for file in files:
-        options.parser.set_defaults(**_read(file, options.parser, options.step))
+        given = _load(file)
+        options.parser.set_defaults(**_read(file, given, options.parser, options.step))
+        tables |= {name: given[name] for name in _OF_NIGHT if name in given}
+        options.parser.set_defaults(tables=tables)
     return bool(files)
 
 
-def _read(file: str, parser: argparse.ArgumentParser, step: str) -> dict[str, Any]:
+@contextmanager
+def in_table(file: str, table: str) -> Iterator[None]:
+    """Say in which file and table of it a value is that cannot be."""
+    try:
+        yield
+    except (AutowispError, TypeError, ValueError) as error:
+        raise OptionError(f"{file}: [{table}]: {error}") from error
+
+
+def _load(file: str) -> dict[str, Any]:
     with open(file, "rb") as opened:
         try:
-            given = tomllib.load(opened)
+            return tomllib.load(opened)
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise OptionError(f"{file} is not valid TOML: {error}") from error
+
+
+def _read(
+    file: str, given: Mapping[str, Any], parser: argparse.ArgumentParser, step: str
+) -> dict[str, Any]:
     tables = {
         key: value
         for key, value in given.items()
         if isinstance(value, Mapping) and set(value) != set(_AREA)
     }
-    unknown = sorted(set(tables) - set(_STEPS))
+    unknown = sorted(set(tables) - {*_STEPS, *_OF_NIGHT})
     options = [key for key in unknown if key.replace("_", "-") in _actions(parser)]
     if options:
         raise OptionError(

@@ -5,18 +5,45 @@ from typing import TYPE_CHECKING
 from autowisp_xr._lazy import attach
 
 if TYPE_CHECKING:
-    from autowisp_xr.night.group import Setup, sort_frames
+    from autowisp_xr.night.library import masters_in
+    from autowisp_xr.night.listing import info
+    from autowisp_xr.night.matching import Candidate, Choice, Matching, choose, match
+    from autowisp_xr.night.opening import open_night
     from autowisp_xr.night.reduction import reduce
-    from autowisp_xr.night.summary import Summary
+    from autowisp_xr.night.sets import FrameSet, sort_frames
+    from autowisp_xr.night.summary import Made, Summary
+    from autowisp_xr.night.traits import Setup, Traits
 
-__all__ = ["Setup", "Summary", "reduce", "sort_frames"]
+_MODULES = {
+    "library": ("masters_in",),
+    "listing": ("info",),
+    "matching": ("Candidate", "Choice", "Matching", "choose", "match"),
+    "opening": ("open_night",),
+    "reduction": ("reduce",),
+    "sets": ("FrameSet", "sort_frames"),
+    "summary": ("Made", "Summary"),
+    "traits": ("Setup", "Traits"),
+}
+
+__all__ = [
+    "Candidate",
+    "Choice",
+    "FrameSet",
+    "Made",
+    "Matching",
+    "Setup",
+    "Summary",
+    "Traits",
+    "choose",
+    "info",
+    "masters_in",
+    "match",
+    "open_night",
+    "reduce",
+    "sort_frames",
+]
 
 __getattr__, __dir__ = attach(
     __name__,
-    {
-        "Setup": f"{__name__}.group",
-        "Summary": f"{__name__}.summary",
-        "reduce": f"{__name__}.reduction",
-        "sort_frames": f"{__name__}.group",
-    },
+    {name: f"{__name__}.{module}" for module, names in _MODULES.items() for name in names},
 )

@@ -1,7 +1,6 @@
 """A small night whose truth is known, reduced like any other, and compared with the truth."""
 
 from collections.abc import Callable
-from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 
@@ -11,8 +10,8 @@ import xarray as xr
 from autowisp_xr import io, simulate, transforms
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.flags import Flag
+from autowisp_xr.night.products import STORE
 from autowisp_xr.night.reduction import reduce
-from autowisp_xr.night.setup_work import STORE
 from autowisp_xr.options import SigmaClip
 
 __all__ = ["demo", "pulls"]
@@ -45,7 +44,7 @@ def demo(
     for frames in (sky.bias(12), *darks, sky.flat(12), sky.objects(10)):
         io.to_fits(frames, target / "raw" / "{RAWFNAME}.fits")
     camera = target / "camera.toml"
-    camera.write_text(_toml(sky), encoding="utf-8")
+    camera.write_text(sky.camera.to_toml(), encoding="utf-8")
     summary = reduce(target / "raw", target / "reduced", camera=sky.camera, say=say)
     if summary.failed:
         raise AutowispError(f"the simulated night could not be reduced:\n{summary}")
@@ -72,23 +71,3 @@ def pulls(ds: xr.Dataset, truth: xr.DataArray, leave_out: xr.DataArray) -> tuple
     good = ((ds["mask"].values & np.uint8(Flag.BAD)) == 0) & ~leave_out.values
     pull = (ds["image"].values[good] - truth.values[good]) / np.sqrt(ds["variance"].values[good])
     return float(pull.mean()), float(pull.std())
-
-
-def _toml(sky: simulate.Night) -> str:
-    camera = sky.camera
-    lines = [
-        f"gain = {camera.gain}",
-        f"read_noise = {camera.read_noise}",
-        f"saturation = {camera.saturation}",
-        f"leak_directions = {[list(pair) for pair in camera.leak_directions]}",
-    ]
-    for name, areas in (("image_area", [camera.image_area]), ("overscan", camera.overscan)):
-        inline = [
-            "{" + ", ".join(f"{edge} = {place}" for edge, place in asdict(area).items()) + "}"
-            for area in areas
-            if area is not None
-        ]
-        lines.append(
-            f"{name} = {inline[0] if name == 'image_area' else '[' + ', '.join(inline) + ']'}"
-        )
-    return "\n".join(lines) + "\n"

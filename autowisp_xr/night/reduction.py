@@ -1,7 +1,7 @@
 """``reduce``: a directory of raw frames becomes masters and calibrated frames."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING
 from autowisp_xr import io
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError
-from autowisp_xr.night.group import names_for, sort_frames
-from autowisp_xr.night.setup_work import STORE, SetupWork
+from autowisp_xr.io import Spellings
+from autowisp_xr.io.names import Paths
+from autowisp_xr.night.library import masters_in
+from autowisp_xr.night.matching import Candidate, Matching
+from autowisp_xr.night.products import STORE, Writer
+from autowisp_xr.night.sets import sort_frames
+from autowisp_xr.night.steps import Steps
 from autowisp_xr.night.summary import Summary
 
 if TYPE_CHECKING:
@@ -26,16 +31,20 @@ def reduce(
     out: str | PathLike[str],
     *,
     camera: Camera | None = None,
+    types: Mapping[str, str] | None = None,
+    spellings: Spellings | None = None,
+    masters: Paths | None = None,
+    matching: Matching | None = None,
     select: "FlatSelection | None" = None,
     overwrite: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> Summary:
     """Masters and calibrated frames of all raw frames in a directory.
 
-    Frames are sorted by type, and grouped by size, channel layout, gain setting, filter and
-    exposure. Each group of biases, darks and flats becomes a master; science frames are calibrated
-    with the masters that match. A frame or group that fails does not stop the others; what would
-    need a master that failed is left out.
+    Frames are found in the directory and below it, sorted by type, and grouped by size, binning,
+    channel layout, gain setting, filter, temperature and exposure. Each group of biases, darks and
+    flats becomes a master; each science frame is calibrated with the masters that match it. A frame
+    or group that fails does not stop the others; what would need a master that failed is left out.
 
     Parameters
     ----------
@@ -45,7 +54,18 @@ def reduce(
         Directory for the results: ``masters/`` and ``calibrated/`` as FITS, ``night.zarr`` with
         everything, ``summary.txt``. A run that was interrupted is taken up where it stopped.
     camera
-        What is known about the camera; the headers complete it.
+        What is known about the camera; the headers complete it. Where gain or read noise is in
+        neither, both are measured from pairs of flats and of biases, and ``camera.toml`` in ``out``
+        says what was found.
+    types
+        {pattern: type}: what frames are whose headers do not say it, or say something else;
+        see :func:`~autowisp_xr.open_fits`.
+    spellings
+        Which cards say what, where the usual ones do not do.
+    masters
+        Files or directories with masters of other nights, for what this night has none of.
+    matching
+        How much frames may differ from their masters, and whether darks may be scaled.
     select
         Which flats are good: the high ones of each filter make its master, and the summary says
         why others were left out. None takes all.
@@ -56,12 +76,13 @@ def reduce(
 
     Returns
     -------
-    What was made of what, and the reason for each frame that was left out.
+    What was made of what, which master was chosen and why others were not, and the reason for each
+    frame that was left out. The same rests as a table in the group ``summary`` of the store.
 
     Raises
     ------
     ValueError
-        If ``select`` lets channels choose apart.
+        If ``select`` lets channels choose apart, or ``types`` names a type that there is not.
     FileNotFoundError, NotADirectoryError
         If there is no such directory, or no FITS file in it.
     FileExistsError
@@ -69,8 +90,9 @@ def reduce(
 
     Notes
     -----
-    A dark serves frames of its own exposure (within 1 %) only. Flats without one are calibrated
-    without; science frames are left out if there are darks, but none of their exposure.
+    Flats without a dark of their exposure are calibrated without; science frames are left out if
+    there are darks of their setup, but none that matches, and ``matching`` does not allow to scale
+    one.
     """
     if select is not None and not select.together:
         raise ValueError(
@@ -78,20 +100,28 @@ def reduce(
             "that choose apart by master_flat(select=...)"
         )
     source, target = Path(night), Path(out)
-    if not source.is_dir():
-        kind = NotADirectoryError if source.exists() else FileNotFoundError
-        raise kind(f"{source} is no directory; give the one that holds the frames of the night")
+    if source.exists() and not source.is_dir():
+        raise NotADirectoryError(f"{night} is no directory; name the one that it lies in")
     _check_room(target, overwrite)
-    records = io.scan(source)
-    setups, left_out = sort_frames(records)
-    summary = Summary(night=str(night), left_out=left_out)
-    places = names_for(setup.name for setup in setups)
-    for setup in setups:
-        # one setup needs no name of its own in the results
-        place = "" if len(setups) == 1 else places[setup.name]
-        SetupWork(setup, target, place, camera, select, overwrite, summary, say).run()
+    matching = matching or Matching()
+    records = io.scan(source, deep=True, skip=[target], types=types, spellings=spellings)
+    say(f"{len(records)} FITS files in {night}")
+    sets, left_out = sort_frames(records, camera, matching)
+    summary = Summary(night=str(night), records=records, sets=sets, left_out=left_out)
+    summary.notes += [
+        f"the type rule {rule!r} fits no file" for rule in io.unused_rules(records, types or {})
+    ]
+    others: list[Candidate] = []
+    if masters is not None:
+        others, unusable = masters_in(masters)
+        summary.notes += [f"{len(others)} masters of other nights in {masters}"]
+        summary.notes += list(dict.fromkeys(unusable.values()))
+    writer = Writer(target, overwrite, summary, say)
+    Steps(sets, others, writer, camera=camera, matching=matching, select=select).run()
     if summary.made or not (target / _SUMMARY).exists():
         _write(target / _SUMMARY, str(summary))
+        if summary.made:
+            summary.to_zarr(target / STORE)
     return summary
 
 

@@ -1,0 +1,135 @@
+"""Options of the commands that look at a whole night: what frames are, and what corrects them."""
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from autowisp_xr.cli.options import add
+from autowisp_xr.cli.settings import in_table
+from autowisp_xr.cli.values import OptionError, number
+
+__all__ = ["add_night", "night_arguments"]
+
+
+def add_night(step: argparse.ArgumentParser) -> None:
+    """Add to a command how frames are recognised, and how masters are chosen for them."""
+    group = step.add_argument_group("what the frames are")
+    add(
+        group,
+        "--type",
+        combine=_rules,
+        nargs=1,
+        metavar="PATTERN=TYPE",
+        help="type of frames whose headers do not say it, or say something else: 'flat-*=flat' by "
+        "name, 'flats/*=flat' by folder, 'IMAGETYP=Light Frame=flat' by a card; types are bias, "
+        "dark, flat, object, other. May be repeated; the first that fits decides",
+    )
+    add(
+        group,
+        "--camera",
+        metavar="FILE",
+        help="TOML file with gain (e/ADU), read_noise (e), saturation (ADU), bias_level (ADU), "
+        "channels, image_area, overscan, leak_directions; the headers say the rest",
+    )
+    add(
+        group,
+        *("--config-file", "-c"),
+        metavar="TOML",
+        help='file with options, and with tables [camera], [types] ("flat-*" = "flat") and '
+        '[spellings] (exposure = "IMG_SEC"); the command line goes before it',
+    )
+    group = step.add_argument_group("which master corrects which frame")
+    add(
+        group,
+        "--masters",
+        combine=tuple,
+        nargs=1,
+        metavar="DIR",
+        help="masters of other nights, for what this night has none of: a directory (such as "
+        "OUT of another night), file or glob pattern. May be repeated",
+    )
+    add(
+        group,
+        "--prefer",
+        choices=("nearest", "older"),
+        default="nearest",
+        help="of masters of other nights, those nearest in time, or older ones before newer ones",
+    )
+    add(
+        group,
+        "--scale-dark",
+        choices=("down", "any"),
+        help="where no dark has the exposure of a frame, scale one: down, of a longer exposure "
+        "only; any, also a shorter one, at the price of its noise (which the error plane tells)",
+    )
+    add(
+        group,
+        "--temperature-tolerance",
+        type=number,
+        default=2.0,
+        metavar="DEGREES",
+        help="largest difference between frames and their bias and dark",
+    )
+    add(
+        group,
+        "--exposure-tolerance",
+        type=number,
+        default=0.01,
+        metavar="SHARE",
+        help="largest relative difference between frames and their dark",
+    )
+    add(
+        group,
+        "--ignore",
+        combine=tuple,
+        nargs=1,
+        metavar="NAME",
+        help="what may differ between frames and masters: camera, binning, gain, temperature or "
+        "filter. May be repeated",
+    )
+
+
+def night_arguments(options: argparse.Namespace) -> dict[str, Any]:
+    """Arguments of ``reduce`` and ``open_night`` that the options ask for.
+
+    Raises
+    ------
+    OptionError
+        For a value that is none, naming the option or the file.
+    """
+    from autowisp_xr import Camera, Matching, Spellings
+
+    tables = getattr(options, "tables", {})
+    camera = None
+    if options.camera:
+        camera = Camera.from_toml(options.camera)
+    elif "camera" in tables:
+        with in_table(options.config_file, "camera"):
+            camera = Camera.from_mapping(tables["camera"])
+    spellings = None
+    if "spellings" in tables:
+        with in_table(options.config_file, "spellings"):
+            spellings = Spellings().extended(**tables["spellings"])
+    return {
+        "camera": camera,
+        "types": {**(options.type or {}), **tables.get("types", {})} or None,
+        "spellings": spellings,
+        "masters": options.masters,
+        "matching": Matching(
+            temperature=options.temperature_tolerance,
+            exposure=options.exposure_tolerance,
+            scale_dark=options.scale_dark or False,
+            ignore=options.ignore or (),
+            prefer=options.prefer,
+        ),
+    }
+
+
+def _rules(texts: Sequence[str]) -> dict[str, str]:
+    rules: dict[str, str] = {}
+    for text in texts:
+        pattern, equals, kind = text.rpartition("=")
+        if not (equals and pattern and kind):
+            raise OptionError(f"a rule is PATTERN=TYPE, such as 'flat-*=flat', not {text!r}")
+        rules.setdefault(pattern, kind.strip())
+    return rules

@@ -1,0 +1,169 @@
+"""``open_night``: what is in a folder, as a tree of lazy Datasets and a table of its frames."""
+
+import os
+from collections.abc import Mapping, Sequence
+from os import PathLike, fspath
+from pathlib import Path
+
+import xarray as xr
+
+from autowisp_xr import io
+from autowisp_xr.camera import Camera
+from autowisp_xr.errors import AutowispError, HeaderError
+from autowisp_xr.io import Spellings
+from autowisp_xr.io.names import Paths
+from autowisp_xr.night.library import masters_in
+from autowisp_xr.night.matching import Candidate, Choice, Matching, match
+from autowisp_xr.night.noise import setting_hint, unknown_noise
+from autowisp_xr.night.products import STORE
+from autowisp_xr.night.sets import FrameSet, sort_frames
+from autowisp_xr.night.summary import SUMMARY_GROUP
+from autowisp_xr.night.table import table_of
+from autowisp_xr.night.traits import traits_of
+
+__all__ = ["foresee", "open_night"]
+
+
+def open_night(
+    paths: Paths,
+    *,
+    camera: Camera | None = None,
+    types: Mapping[str, str] | None = None,
+    spellings: Spellings | None = None,
+    masters: Paths | None = None,
+    matching: Matching | None = None,
+) -> xr.DataTree:
+    """What is in a folder of raw frames, or what ``reduce`` made of one; no pixel is read.
+
+    Parameters
+    ----------
+    paths
+        Directories, which are searched into their subdirectories, files or glob patterns; or the
+        directory (or ``night.zarr``) with the results of :func:`~autowisp_xr.reduce`.
+    camera, types, spellings, masters, matching
+        As for :func:`~autowisp_xr.reduce`.
+
+    Returns
+    -------
+    Of raw frames: at the root a table with a row for each file, over ``file``: ``image_type``,
+    ``width``, ``height``, ``filter``, ``exposure``, ``temperature``, ``time``, ...; the ``set`` it
+    belongs to, the masters that :func:`~autowisp_xr.reduce` would take for it (``bias``, ``dark``,
+    ``flat``) and why not others, the ``reason`` why it would be left out, and ``doubts``. Below
+    ``/raw`` each set as a frame set, lazily opened. ``.autowisp.info()`` gives it as text.
+
+    Of results: the table as it was written, with what became of each file, and ``/masters`` and
+    ``/calibrated`` as they lie in the store.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing by one of the names, or no FITS file.
+    ValueError
+        If ``types`` names a type that there is not.
+    """
+    store = _store(paths)
+    if store is not None:
+        return _results(store)
+    matching = matching or Matching()
+    records = io.scan(paths, deep=True, types=types, spellings=spellings)
+    sets, left_out = sort_frames(records, camera, matching)
+    notes = [
+        f"the type rule {rule!r} fits no file" for rule in io.unused_rules(records, types or {})
+    ]
+    others: list[Candidate] = []
+    if masters is not None:
+        others, unusable = masters_in(masters)
+        notes += list(dict.fromkeys(unusable.values()))
+    groups: dict[str, xr.Dataset] = {}
+    for one in sets:
+        try:
+            groups[f"/raw/{one.path}"] = io.open_records(one.records, camera=camera)
+        except AutowispError as error:
+            left_out.update((record.path, str(error)) for record in one.records)
+    notes += _noise_notes(sets, camera)
+    table = table_of(records, sets, left_out, foresee(sets, others, matching))
+    table.attrs = {"night": _told(paths), "notes": "\n".join(notes)}
+    return xr.DataTree.from_dict({"/": table, **groups}, name="night")
+
+
+def foresee(
+    sets: Sequence[FrameSet], others: Sequence[Candidate], matching: Matching
+) -> dict[str, dict[str, Choice]]:
+    """For each frame the masters that it will get, if all of them can be made."""
+    candidates = list(others)
+    choices: dict[str, dict[str, Choice]] = {}
+    for kind in ("bias", "dark", "flat", "object"):
+        for one in (one for one in sets if one.traits.kind == kind):
+            if kind == "object":
+                for record in one.records:
+                    traits = traits_of(kind, [record], one.traits.setup)
+                    choices[record.path] = match(traits, candidates, matching)
+                continue
+            found = match(one.traits, candidates, matching)
+            choices.update((record.path, found) for record in one.records)
+            candidates.append(
+                Candidate(
+                    name=one.path,
+                    traits=one.traits,
+                    frames=len(one.records),
+                    bias_free=found["bias"].chosen is not None if kind == "dark" else None,
+                )
+            )
+    return choices
+
+
+def _noise_notes(sets: Sequence[FrameSet], camera: Camera | None) -> list[str]:
+    """What reduce will have to measure, and whether it can."""
+    notes = []
+    for place in dict.fromkeys(one.place for one in sets):
+        of_place = [one for one in sets if one.place == place]
+        try:
+            unknown = unknown_noise(of_place, camera)
+        except HeaderError as error:
+            notes.append(str(error))
+            continue
+        if unknown:
+            number = {
+                kind: sum(len(one.records) for one in of_place if one.traits.kind == kind)
+                for kind in ("flat", "bias")
+            }
+            enough = min(number.values()) >= 2
+            what = " and ".join(name.replace("_", " ") for name in unknown)
+            notes.append(
+                (f"{place}: " if place else "")
+                + f"the {what} of the camera {'is' if len(unknown) == 1 else 'are'} not in the "
+                + (
+                    f"headers; reduce measures from {number['flat']} flats and {number['bias']} "
+                    "biases"
+                    if enough
+                    else "headers, and cannot be measured without two flats and two biases: give "
+                    "a camera file" + setting_hint(of_place, unknown)
+                )
+            )
+    return notes
+
+
+def _told(paths: Paths) -> str:
+    given = [paths] if isinstance(paths, str | PathLike) else paths
+    return " ".join(str(fspath(path)) for path in given)
+
+
+def _store(paths: Paths) -> Path | None:
+    """The store with results that a path means, if it does."""
+    if not isinstance(paths, str | PathLike):
+        return None
+    path = Path(os.path.expanduser(fspath(paths)))
+    for store in (path, path / STORE):
+        if (store / "zarr.json").exists():
+            return store
+    return None
+
+
+def _results(store: Path) -> xr.DataTree:
+    nodes = {f"/{group}": io.open_zarr(store, group=group) for group in io.groups_of(store)}
+    table = xr.Dataset()
+    if (store / SUMMARY_GROUP / "zarr.json").exists():
+        table = xr.open_zarr(
+            fspath(store), group=SUMMARY_GROUP, chunks=None, consolidated=False
+        ).load()
+    return xr.DataTree.from_dict({"/": table, **nodes}, name="night")

@@ -1,0 +1,186 @@
+"""One master or one set of calibrated frames: made, written, and what became of its frames."""
+
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import io
+from autowisp_xr.camera import Camera
+from autowisp_xr.errors import AutowispError, BadImageError
+from autowisp_xr.flags import Flag
+from autowisp_xr.io import FileRecord
+from autowisp_xr.night.summary import Made, Summary
+
+__all__ = ["STORE", "Plan", "Recipe", "Writer"]
+
+STORE = "night.zarr"
+
+Recipe = Callable[[xr.Dataset], xr.Dataset]
+"""What makes a product of raw frames."""
+
+
+class Plan:
+    """What is to be made of which frames.
+
+    Parameters
+    ----------
+    what
+        For people: "master dark_60s".
+    place, folder, name
+        Where it goes: the folder of the setup, "masters" or "calibrated", the name in it.
+    records, camera
+        The frames.
+    masters, why_not
+        For each kind of master the name of the one that is applied; for others the reason against.
+    """
+
+    def __init__(
+        self,
+        *,
+        what: str,
+        place: str,
+        folder: str,
+        name: str,
+        records: Sequence[FileRecord],
+        camera: Camera | None,
+        masters: Mapping[str, str],
+        why_not: Mapping[str, str],
+    ) -> None:
+        self.what = what
+        self.place = place
+        self.folder = folder
+        self.name = name
+        self.records = list(records)
+        self.camera = camera
+        self.masters = dict(masters)
+        self.why_not = dict(why_not)
+        self.notes: list[str] = []
+        # frames that are not good enough for the master at hand, and why
+        self.unused: dict[str, str] = {}
+
+    @property
+    def group(self) -> str:
+        """In the store of the night."""
+        return "/".join(part for part in (self.place, self.folder, self.name) if part)
+
+
+class Writer:
+    """Makes products, one after the other, and notes what became of each frame.
+
+    Parameters
+    ----------
+    target
+        Directory of the results.
+    overwrite, say
+        As for :func:`~autowisp_xr.reduce`.
+    summary
+        Takes the notes.
+    """
+
+    def __init__(
+        self, target: Path, overwrite: bool, summary: Summary, say: Callable[[str], None]
+    ) -> None:
+        self.target = target
+        self.overwrite = overwrite
+        self.summary = summary
+        self.say = say
+
+    def attempt(self, plan: Plan, recipe: Recipe) -> xr.Dataset | None:
+        """Make one thing and write it; None, with the reason for its frames, if that fails."""
+        number = len(plan.records)
+        self.say(f"{plan.what}: {number} frame{'' if number == 1 else 's'}")
+        try:
+            return self._make(plan, recipe, self.overwrite)
+        except BadImageError as error:
+            good, reason = self._without_damaged(plan.records), str(error)
+        except (AutowispError, OSError, ValueError) as error:
+            good, reason = plan.records, str(error)
+        if len(good) < len(plan.records):
+            plan.records = good
+            if good:
+                try:
+                    # what the damaged frames have left half-written in the store may go
+                    return self._make(plan, recipe, True)
+                except (AutowispError, OSError, ValueError) as error:
+                    reason = str(error)
+        for path in (record.path for record in plan.records):
+            self.summary.failed[path] = f"{plan.what}: {reason}" + (
+                f" ({plan.unused[path]})" if path in plan.unused else ""
+            )
+        self.say(f"  failed: {reason}")
+        return None
+
+    def write_camera(self, place: str, camera: Camera, note: str) -> None:
+        """Write what was measured of a camera, in the form that ``reduce`` reads."""
+        path = self.target / place / "camera.toml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = "".join(f"# {line}\n" for line in textwrap.wrap(note, 96))
+        path.write_text(lines + camera.to_toml(), encoding="utf-8")
+
+    def _make(self, plan: Plan, recipe: Recipe, overwrite: bool) -> xr.Dataset:
+        plan.unused, plan.notes = {}, []
+        made = recipe(io.open_records(plan.records, camera=plan.camera))
+        try:
+            made = io.to_zarr(made, self.target / STORE, group=plan.group, overwrite=overwrite)
+        except FileExistsError as error:
+            raise FileExistsError(
+                f"{self.target / STORE}/{plan.group} holds what was made of other frames, with "
+                "another camera, other masters or another choice of flats; choose another "
+                "directory for the results, or overwrite it"
+            ) from error
+        plan.notes += _doubts(made, plan.folder)
+        files = self._to_fits(made, plan)
+        for path, reason in plan.unused.items():
+            self.say(f"  left out: {path}: {reason}")
+        self.summary.left_out.update(plan.unused)
+        self.summary.made.append(
+            Made(
+                what=plan.what,
+                inputs=tuple(r.path for r in plan.records if r.path not in plan.unused),
+                files=tuple(files),
+                group=plan.group,
+                masters=plan.masters,
+                why_not=plan.why_not,
+                notes=tuple(plan.notes),
+            )
+        )
+        return made
+
+    def _without_damaged(self, records: list[FileRecord]) -> list[FileRecord]:
+        """Records whose pixels can be read; the others are left out with the reason."""
+        good = []
+        for record in records:
+            error = io.damage(record)
+            if error is None:
+                good.append(record)
+            else:
+                self.summary.left_out[record.path] = str(error)
+                self.say(f"  left out: {error}")
+        return good
+
+    def _to_fits(self, made: xr.Dataset, plan: Plan) -> list[str]:
+        channel = "" if made.sizes["channel"] == 1 else "_{CLRCHNL}"
+        into, stem = self.target / plan.place / plan.folder, plan.name
+        if plan.folder != "masters":
+            into, stem = into / plan.name, "{frame}"
+        # braces in the name of a directory are no fields of the template
+        template = str(into).replace("{", "{{").replace("}", "}}")
+        # these are copies of what the store holds, which was or was not to be overwritten
+        return io.to_fits(made, f"{template}/{stem}{channel}.fits", overwrite=True)
+
+
+def _doubts(made: xr.Dataset, folder: str) -> list[str]:
+    """Raise if no pixel of a master is good; name the science frames without any."""
+    if folder == "masters":
+        if not (made["mask"].values & np.uint8(Flag.BAD) == 0).any():
+            raise AutowispError("no pixel of it is good: all are flagged or NaN in all frames")
+        return []
+    bad = [
+        str(made["frame"].values[i])
+        for i in range(made.sizes["frame"])
+        if (made["mask"][i].values & np.uint8(Flag.BAD)).all()
+    ]
+    return [f"no pixel is good in {', '.join(bad)}"] if bad else []

@@ -1,0 +1,230 @@
+"""The steps of a night: masters in the order in which they need each other, then the science."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+from autowisp_xr import transforms
+from autowisp_xr.camera import Camera
+from autowisp_xr.errors import AutowispError, AutowispWarning
+from autowisp_xr.io import FileRecord
+from autowisp_xr.night.matching import Candidate, Choice, Matching, match
+from autowisp_xr.night.noise import know_camera
+from autowisp_xr.night.products import Plan, Writer
+from autowisp_xr.night.sets import FrameSet, with_own_names
+from autowisp_xr.night.traits import traits_of
+
+if TYPE_CHECKING:
+    from autowisp_xr.flat_selection import FlatSelection
+
+__all__ = ["Steps"]
+
+
+class Steps:
+    """Works through the sets of a night.
+
+    Parameters
+    ----------
+    sets
+        All frames that can be used.
+    others
+        Masters of other nights.
+    writer
+        Makes and writes.
+    camera, matching, select
+        As for :func:`~autowisp_xr.reduce`.
+    """
+
+    def __init__(
+        self,
+        sets: Sequence[FrameSet],
+        others: Sequence[Candidate],
+        writer: Writer,
+        *,
+        camera: Camera | None,
+        matching: Matching,
+        select: "FlatSelection | None",
+    ) -> None:
+        self.sets = sets
+        self.candidates = list(others)
+        self.writer = writer
+        self.matching = matching
+        self.select = select
+        self.cameras = self._know_cameras(camera)
+
+    def run(self) -> None:
+        """Make everything that the frames allow."""
+        recipes = {"bias": self._bias, "dark": self._dark, "flat": self._flat}
+        for kind, recipe in recipes.items():
+            for one in self._of(kind):
+                self._make_master(one, recipe)
+        for one in self._of("object"):
+            self._calibrate(one)
+
+    def _of(self, kind: str) -> list[FrameSet]:
+        return [one for one in self.sets if one.traits.kind == kind]
+
+    def _know_cameras(self, camera: Camera | None) -> dict[str, Camera | None]:
+        """Camera of each setup, by its place."""
+        cameras: dict[str, Camera | None] = {}
+        for place in dict.fromkeys(one.place for one in self.sets):
+            known = know_camera([one for one in self.sets if one.place == place], camera)
+            cameras[place] = known.camera
+            if known.note:
+                note = f"{place}: {known.note}" if place else known.note
+                self.writer.say(note)
+                self.writer.summary.notes.append(note)
+            if known.measured and known.camera is not None:
+                self.writer.write_camera(place, known.camera, known.note)
+        return cameras
+
+    def _make_master(self, one: FrameSet, recipe: Any) -> None:
+        kind = one.traits.kind
+        choices = match(one.traits, self.candidates, self.matching)
+        self.writer.summary.choices.update((record.path, choices) for record in one.records)
+        candidate = Candidate(
+            name=one.path,
+            traits=one.traits,
+            frames=len(one.records),
+            bias_free=choices["bias"].chosen is not None if kind == "dark" else None,
+        )
+        self.candidates.append(candidate)
+        plan = self._plan(f"master {one.path}", "masters", one, choices)
+        if self._stopped(one.records, one.traits.kind, choices):
+            candidate.failure = "what it needs failed"
+            return
+        made = self.writer.attempt(plan, partial(recipe, plan, choices))
+        if made is None:
+            candidate.failure = "see its frames"
+        else:
+            candidate.open = lambda: made
+
+    def _plan(self, what: str, folder: str, one: FrameSet, choices: Mapping[str, Choice]) -> Plan:
+        return Plan(
+            what=what,
+            place=one.place,
+            folder=folder,
+            name=one.name,
+            records=one.records,
+            camera=self.cameras[one.place],
+            masters={kind: choice.chosen.name for kind, choice in choices.items() if choice.chosen},
+            why_not={
+                name: reason
+                for choice in choices.values()
+                for name, reason in choice.why_not.items()
+            },
+        )
+
+    def _stopped(
+        self, records: Sequence[FileRecord], kind: str, choices: Mapping[str, Choice]
+    ) -> bool:
+        """Leave out frames that need a master which there could be, but is not."""
+        reason = ""
+        for needed, choice in choices.items():
+            if choice.chosen is None and choice.failed:
+                reason = reason or f"their master {choice.failed} failed"
+            elif choice.chosen is None and needed == "dark" and kind == "object" and choice.near:
+                darks = "; ".join(f"{name}: {why}" for name, why in choice.why_not.items())
+                reason = reason or f"no dark matches ({darks}){self._remedy()}"
+        self.writer.summary.left_out.update({r.path: reason for r in records if reason})
+        return bool(reason)
+
+    def _remedy(self) -> str:
+        return {
+            False: "; a dark of another exposure can be scaled (scale_dark)",
+            "down": "; scale_dark = any would scale a shorter one",
+            "any": "",
+        }[self.matching.scale_dark]
+
+    def _bias(self, plan: Plan, choices: Mapping[str, Choice], frames: xr.Dataset) -> xr.Dataset:
+        return transforms.master_bias(frames)
+
+    def _dark(self, plan: Plan, choices: Mapping[str, Choice], frames: xr.Dataset) -> xr.Dataset:
+        plan.notes += _missing(choices)
+        return transforms.master_dark(frames, bias=_opened(choices["bias"]))
+
+    def _flat(self, plan: Plan, choices: Mapping[str, Choice], frames: xr.Dataset) -> xr.Dataset:
+        plan.notes += _missing(choices)
+        with warnings.catch_warnings():
+            # that there is no master is an error here, which says why
+            warnings.filterwarnings("ignore", "no high master flat", AutowispWarning)
+            flats = transforms.master_flat(
+                frames,
+                bias=_opened(choices["bias"]),
+                dark=_opened(choices["dark"]),
+                select=self.select,
+                scale_dark=self._scale(choices),
+                waive=self.matching.waive,
+            )
+        table = flats.frames
+        columns = (frames["path"], table["class"], table["reason"])
+        plan.unused = {
+            path: f"{kind}: {reason}"
+            for path, kind, reason in zip(*(c.values.tolist() for c in columns), strict=True)
+            if kind != "high"
+        }
+        if flats.high is None:
+            raise AutowispError("; ".join(flats.notes))
+        plan.notes += flats.notes
+        return flats.high
+
+    def _calibrate(self, one: FrameSet) -> None:
+        """Calibrate the frames of a set, those together that have the same masters."""
+        groups: dict[tuple[str, ...], list[FileRecord]] = {}
+        choices_of: dict[tuple[str, ...], dict[str, Choice]] = {}
+        for record in one.records:
+            traits = traits_of("object", [record], one.traits.setup)
+            choices = match(traits, self.candidates, self.matching)
+            self.writer.summary.choices[record.path] = choices
+            key = tuple(c.chosen.name if c.chosen else "" for c in choices.values())
+            groups.setdefault(key, []).append(record)
+            choices_of.setdefault(key, choices)
+        parts = [
+            replace(
+                one,
+                records=tuple(records),
+                traits=traits_of("object", records, one.traits.setup),
+            )
+            for records in groups.values()
+        ]
+        for part, choices in zip(with_own_names(parts), choices_of.values(), strict=True):
+            if self._stopped(part.records, "object", choices):
+                continue
+            plan = self._plan(f"calibrated {part.path}", "calibrated", part, choices)
+            self.writer.attempt(plan, partial(self._science, plan, choices))
+
+    def _science(self, plan: Plan, choices: Mapping[str, Choice], frames: xr.Dataset) -> xr.Dataset:
+        plan.notes += _missing(choices)
+        return transforms.calibrate(
+            frames,
+            bias=_opened(choices["bias"]),
+            dark=_opened(choices["dark"]),
+            flat=_opened(choices["flat"]),
+            scale_dark=self._scale(choices),
+            waive=self.matching.waive,
+        )
+
+    def _scale(self, choices: Mapping[str, Choice]) -> Any:
+        return self.matching.scale_dark if choices["dark"].scaled else False
+
+
+def _opened(choice: Choice) -> xr.Dataset | None:
+    if choice.chosen is None or choice.chosen.open is None:
+        return None
+    return choice.chosen.open()
+
+
+def _missing(choices: Mapping[str, Choice]) -> list[str]:
+    """A note for each master that is not applied."""
+    notes = []
+    for kind, choice in choices.items():
+        if choice.chosen is None:
+            there = "none that there is fits" if choice.why_not else "there is none"
+            notes.append(f"no {kind} was applied: {there}")
+        elif choice.scaled:
+            notes.append(f"the dark {choice.chosen.name} is scaled to the exposure of the frames")
+    return notes

@@ -1,0 +1,123 @@
+"""``info`` and ``reduce`` as they are called from a terminal."""
+
+import pytest
+
+import autowisp_xr as aw
+from autowisp_xr import simulate
+from autowisp_xr.cli import main
+
+
+@pytest.fixture
+def night(tmp_path, monkeypatch):
+    sky = simulate.Night(shape=(40, 56), seed=5, gain=0.6, full_well=30_000)
+    for frames in (
+        sky.bias(3),
+        sky.dark(2),
+        sky.flat(2),
+        sky.objects(2),
+        sky.objects(1, exposure=30, start=9),
+    ):
+        aw.to_fits(frames, tmp_path / "raw" / "{RAWFNAME}.fits")
+    (tmp_path / "camera.toml").write_text(sky.camera.to_toml())
+    monkeypatch.chdir(tmp_path)
+    return sky
+
+
+def test_info_lists_sets_and_what_corrects_them(night, capsys):
+    assert main(["info", "raw", "--camera", "camera.toml"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("raw: 10 FITS files\n")
+    assert "    V_30s: bias, no dark, flat_V\n        not dark_60s: exposed 60 s, not 30 s" in out
+    assert main(["info", "raw", "--camera", "camera.toml", "--scale-dark", "down"]) == 0
+    assert "    V_30s: bias, dark_60s, flat_V" in capsys.readouterr().out
+
+
+def test_several_paths_and_patterns_are_listed_together(night, capsys):
+    assert main(["info", "raw/bias*", "raw/flat-0001.fits"]) == 0
+    assert capsys.readouterr().out.startswith("raw/bias* raw/flat-0001.fits: 4 FITS files")
+
+
+def test_a_type_is_given_by_an_option_before_a_table(night, capsys):
+    with open("night.toml", "w") as file:
+        file.write('[types]\n"flat-0001*" = "object"\n"flats/*" = "dark"\n')
+    assert main(["info", "raw", "-c", "night.toml", "--type", "flat-0002*=bias"]) == 0
+    out = capsys.readouterr().out
+    assert "V_5s" in out
+    assert "flat_V" not in out
+    assert "the type rule 'flats/*' fits no file" in out
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ("flat-*", "a rule is PATTERN=TYPE"),
+        ("=flat", "a rule is PATTERN=TYPE"),
+        ("flat-*=flatt", "flatt"),
+    ],
+)
+def test_a_rule_that_is_none_is_refused_at_once(rule, message, night, capsys):
+    try:
+        status = main(["reduce", "raw", "-o", "out", "--type", rule])
+    except SystemExit as ended:
+        status = ended.code
+    assert status != 0
+    assert message in capsys.readouterr().err
+
+
+def test_one_file_has_camera_types_and_options(night, capsys, tmp_path):
+    camera = (tmp_path / "camera.toml").read_text()
+    (tmp_path / "night.toml").write_text(
+        '[reduce]\nscale-dark = "down"\nselect-flats = false\n[info]\nprefer = "older"\n'
+        f'[types]\n"object-0009*" = "object"\n[spellings]\nexposure = "EXPTIME"\n'
+        f"[camera]\n{camera}"
+    )
+    assert main(["reduce", "raw", "-o", "out", "-c", "night.toml"]) == 0
+    out = capsys.readouterr().out
+    assert "note: the dark dark_60s is scaled to the exposure of the frames" in out
+    science = aw.open_zarr("out/night.zarr", group="calibrated/V_30s")
+    assert science.autowisp.camera == night.camera
+    assert aw.Camera.from_toml("night.toml") == night.camera
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[camera]\ngian = 2", r"night.toml: [camera]: unknown gian"),
+        ("[spellings]\nexposures = 'X'", "night.toml: [spellings]: no spellings of exposures"),
+        ("[typs]\n", "night.toml: [typs] is not a step"),
+        ("[reduce]\nscale-dark = 'up'", "it is one of down, any, not 'up'"),
+        ("[reduce]\noverwrite = 1", "it is true or false, not 1"),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_named(text, message, night, capsys, tmp_path):
+    (tmp_path / "night.toml").write_text(text)
+    assert main(["reduce", "raw", "-o", "out", "-c", "night.toml"]) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_masters_of_another_night_are_named_by_their_directory(night, capsys, tmp_path):
+    assert main(["reduce", "raw", "-o", "first", "--camera", "camera.toml"]) == 0
+    aw.to_fits(night.objects(1, start=21), tmp_path / "next" / "{RAWFNAME}.fits")
+    arguments = ["--camera", "camera.toml", "--masters", "first", "--prefer", "older"]
+    assert main(["reduce", "next", "-o", "second", *arguments]) == 0
+    assert "corrected by: " in capsys.readouterr().out
+    assert main(["info", "next", *arguments]) == 0
+    assert "V_60s: bias.fits, dark_60s.fits, flat_V.fits" in capsys.readouterr().out
+
+
+def test_info_shows_results_too(night, capsys):
+    assert main(["reduce", "raw", "-o", "out", "--camera", "camera.toml"]) == 0
+    capsys.readouterr()
+    assert main(["info", "out"]) == 0
+    out = capsys.readouterr().out
+    assert "    V_60s: bias, dark_60s, flat_V" in out
+    assert "no dark matches" in out
+
+
+def test_info_of_nothing_is_one_clear_line(night, capsys, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert main(["info", "empty"]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "empty" in error

@@ -1,0 +1,100 @@
+import re
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+import autowisp_xr as aw
+from autowisp_xr import simulate
+
+
+@pytest.fixture(scope="module")
+def sky():
+    return simulate.Night(shape=(128, 192), seed=5, gain=0.6, full_well=30_000)
+
+
+@pytest.fixture
+def silent(sky, tmp_path):
+    """A night whose headers say nothing of gain and read noise."""
+    for frames in (sky.bias(4), sky.dark(3), sky.flat(4), sky.objects(2)):
+        for path in aw.to_fits(frames, tmp_path / "raw" / "{RAWFNAME}.fits"):
+            with fits.open(path, mode="update") as hdus:
+                for card in ("EGAIN", "GAIN", "RDNOISE"):
+                    hdus[0].header.remove(card, ignore_missing=True)
+    return tmp_path / "raw"
+
+
+def areas(sky, **known):
+    camera = sky.camera
+    return aw.Camera(
+        image_area=camera.image_area,
+        overscan=camera.overscan,
+        saturation=camera.saturation,
+        **known,
+    )
+
+
+def test_gain_and_read_noise_are_measured_where_nobody_says_them(silent, sky, tmp_path):
+    summary = aw.reduce(silent, tmp_path / "out", camera=areas(sky))
+    assert summary.failed == {}
+    (note,) = summary.notes
+    assert note.startswith("measured from 4 flats and 4 biases: gain 0.")
+    science = aw.open_zarr(tmp_path / "out" / "night.zarr", group="calibrated/V_60s")
+    camera = science.autowisp.camera
+    assert abs(camera.gain / sky.camera.gain - 1) < 0.03
+    assert abs(camera.read_noise / sky.camera.read_noise - 1) < 0.05
+    written = tmp_path / "out" / "camera.toml"
+    assert written.read_text().startswith("# measured from 4 flats")
+    assert aw.Camera.from_toml(written).gain == camera.gain
+    again = aw.reduce(silent, tmp_path / "again", camera=aw.Camera.from_toml(written))
+    assert not any("measured" in note for note in again.notes)
+    same = aw.open_zarr(tmp_path / "again" / "night.zarr", group="calibrated/V_60s")
+    np.testing.assert_array_equal(same["variance"].values, science["variance"].values)
+
+
+def test_what_the_user_says_is_not_overruled(silent, sky, tmp_path):
+    summary = aw.reduce(silent, tmp_path / "out", camera=areas(sky, gain=0.7))
+    (note,) = summary.notes
+    assert "the gain 0.7 of the camera file is used" in note
+    science = aw.open_zarr(tmp_path / "out" / "night.zarr", group="calibrated/V_60s")
+    assert science.autowisp.camera.gain == 0.7
+    read_noise_adu = sky.camera.read_noise / sky.camera.gain
+    assert abs(science.autowisp.camera.read_noise / 0.7 / read_noise_adu - 1) < 0.05
+
+
+def test_a_gain_in_the_headers_is_told_beside_the_measured_one(silent, sky, tmp_path):
+    for path in silent.iterdir():
+        with fits.open(path, mode="update") as hdus:
+            hdus[0].header["EGAIN"] = 0.9
+    summary = aw.reduce(silent, tmp_path / "out", camera=areas(sky))
+    assert summary.notes[0].endswith("the header says EGAIN = 0.9")
+    science = aw.open_zarr(tmp_path / "out" / "night.zarr", group="calibrated/V_60s")
+    assert abs(science.autowisp.camera.gain / sky.camera.gain - 1) < 0.03
+
+
+def test_where_it_cannot_be_measured_science_fails_with_the_reason(silent, sky, tmp_path):
+    for path in silent.glob("flat*"):
+        path.unlink()
+    summary = aw.reduce(silent, tmp_path / "out", camera=areas(sky))
+    assert [made.what for made in summary.made] == ["master bias", "master dark_60s"]
+    assert re.search("two flats and two biases, there are 0 and 4", summary.notes[0])
+    assert all("gain=..., read_noise=..." in reason for reason in summary.failed.values())
+    assert len(summary.failed) == 2
+    bias = aw.open_zarr(tmp_path / "out" / "night.zarr", group="masters/bias")
+    expected = (sky.camera.read_noise / sky.camera.gain) ** 2 / 4 * np.pi / 2
+    assert 0.3 < float(bias["variance"].median()) / expected < 1.5
+
+
+def test_each_colour_has_its_own(tmp_path):
+    sky = simulate.Night(shape=(128, 192), channels="RGGB", seed=7, gain=0.8)
+    for frames in (sky.bias(3, split=False), sky.flat(3, split=False), sky.objects(1, split=False)):
+        for path in aw.to_fits(frames, tmp_path / "raw" / "{RAWFNAME}.fits"):
+            with fits.open(path, mode="update") as hdus:
+                for card in ("EGAIN", "RDNOISE"):
+                    hdus[0].header.remove(card, ignore_missing=True)
+    summary = aw.reduce(tmp_path / "raw", tmp_path / "out", camera=areas(sky, channels="RGGB"))
+    assert summary.failed == {}
+    science = aw.open_zarr(tmp_path / "out" / "night.zarr", group=summary.made[-1].group)
+    gains = science.autowisp.camera.gain
+    assert sorted(gains) == ["B", "G1", "G2", "R"]
+    assert all(abs(gain / 0.8 - 1) < 0.1 for gain in gains.values())

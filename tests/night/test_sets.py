@@ -1,0 +1,177 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import autowisp_xr as aw
+from autowisp_xr import io
+from autowisp_xr.io import FileRecord
+from autowisp_xr.night import sets
+from autowisp_xr.night.matching import Matching
+
+NAN = float("nan")
+
+
+def record(
+    path,
+    kind,
+    exposure=10.0,
+    band="",
+    gain=NAN,
+    shape=(4, 6),
+    temperature=NAN,
+    binning="",
+    **more,
+):
+    """A record as scan would give it, with only what grouping looks at."""
+    plane = SimpleNamespace(height=shape[0], width=shape[1])
+    layout = SimpleNamespace(planes={"image": plane}, history="")
+    coordinates = {
+        "image_type": kind,
+        "exposure": exposure,
+        "filter": band,
+        "gain": gain,
+        "temperature": temperature,
+        "binning": binning,
+        "time": np.datetime64("2024-03-01T03:00", "ns"),
+    }
+    return FileRecord(path=path, layout=layout, coordinates=coordinates, **more)
+
+
+def paths(found):
+    return {one.path: [member.path for member in one.records] for one in found}
+
+
+def test_frames_are_grouped_by_type_filter_and_exposure():
+    records = [
+        record("b", "bias", 0.0),
+        record("d1", "dark", 60.0),
+        record("d2", "dark", 60.3),
+        record("d3", "dark", 30.0),
+        record("f1", "flat", 5.0, "V"),
+        record("f2", "flat", 7.0, "V"),
+        record("f3", "flat", 5.0, "R"),
+        record("o1", "object", 60.0, "V"),
+        record("o2", "object", 60.0, "R"),
+        record("o3", "object", 30.0, "V"),
+    ]
+    found, left_out = sets.sort_frames(records)
+    assert left_out == {}
+    assert paths(found) == {
+        "bias": ["b"],
+        "dark_60s": ["d1", "d2"],
+        "dark_30s": ["d3"],
+        "flat_V": ["f1", "f2"],
+        "flat_R": ["f3"],
+        "V_60s": ["o1"],
+        "R_60s": ["o2"],
+        "V_30s": ["o3"],
+    }
+    assert [one.traits.exposures for one in found[1:4]] == [(60, 60.3), (30, 30), (5, 7)]
+
+
+def test_biases_darks_and_flats_are_grouped_by_temperature_science_is_not():
+    degrees = (-5.2, -9.8, -4.8, -10.4, NAN)
+    records = [
+        record(f"{kind}{value}", kind, temperature=value)
+        for kind in ("bias", "dark", "flat", "object")
+        for value in degrees
+    ]
+    found, _ = sets.sort_frames(records)
+    assert paths(found) == {
+        "bias_-5C": ["bias-5.2", "bias-4.8"],
+        "bias_-10C": ["bias-9.8", "bias-10.4"],
+        "bias": ["biasnan"],
+        "dark_10s_-5C": ["dark-5.2", "dark-4.8"],
+        "dark_10s_-10C": ["dark-9.8", "dark-10.4"],
+        "dark_10s": ["darknan"],
+        "flat_-5C": ["flat-5.2", "flat-4.8"],
+        "flat_-10C": ["flat-9.8", "flat-10.4"],
+        "flat": ["flatnan"],
+        "10s": [f"object{value}" for value in degrees],
+    }
+    assert len(sets.sort_frames(records, matching=Matching(temperature=6))[0]) == 7
+    assert len(sets.sort_frames(records, matching=Matching(ignore="temperature"))[0]) == 7
+
+
+@given(st.lists(st.floats(-40, 40) | st.just(NAN), min_size=1, max_size=30), st.floats(0, 10))
+def test_a_set_spans_no_more_than_the_tolerance(degrees, tolerance):
+    records = [
+        record(str(i), "bias", temperature=value, gain=float(i % 2))
+        for i, value in enumerate(degrees)
+    ]
+    found, left_out = sets.sort_frames(records, matching=Matching(temperature=tolerance))
+    members = sorted(int(path) for group in paths(found).values() for path in group)
+    assert (members, left_out) == (list(range(len(degrees))), {})
+    assert len({one.path.lower() for one in found}) == len(found)
+    for one in found:
+        values = [member.coordinates["temperature"] for member in one.records]
+        assert np.isnan(values).all() or np.ptp(values) <= tolerance
+
+
+def test_sizes_channels_and_settings_are_kept_apart():
+    records = [
+        record("a", "bias"),
+        record("b", "bias", shape=(8, 6)),
+        record("c", "bias", gain=100.0),
+        record("d", "bias", facts={"channels": "RGGB"}),
+        record("e", "bias", binning="2x2"),
+        record("f", "bias", facts={"camera": "ASI 294"}),
+        record("g", "bias", facts={"subframe": (3, 4)}),
+        record("h", "bias", facts={"image_area": {"xmin": 1, "xmax": 6, "ymin": 0, "ymax": 4}}),
+    ]
+    found, _ = sets.sort_frames(records)
+    assert [one.place for one in found] == [
+        "6x4",
+        "6x8",
+        "6x4-gain100",
+        "6x4-RGGB",
+        "6x4-bin2x2",
+        "6x4-ASI-294",
+        "6x4-2",
+        "6x4-3",
+    ]
+    assert {one.name for one in found} == {"bias"}
+
+
+def test_what_the_user_says_of_the_camera_goes_before_the_headers():
+    camera = aw.Camera(channels="GBRG", image_area="[2:5,1:4]")
+    (one,), _ = sets.sort_frames([record("d", "bias", facts={"channels": "RGGB"})], camera)
+    setup = one.traits.setup
+    assert dict(setup.channels) == camera.channels
+    assert setup.area == camera.image_area
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (record("x", "other"), "neither a card"),
+        (record("x", "dark", NAN), "exposure is not known"),
+        (record("x", "object", NAN), "exposure is not known"),
+        (FileRecord(path="x", error=OSError("x: too short")), "too short"),
+    ],
+)
+def test_what_takes_no_part_has_a_reason(bad, reason):
+    found, left_out = sets.sort_frames([bad, record("good", "bias")])
+    assert paths(found) == {"bias": ["good"]}
+    assert reason in left_out["x"]
+
+
+def test_masters_and_products_are_not_inputs(sky, write_night):
+    folder = write_night(sky.bias(2))
+    bias = aw.master_bias(sky.bias(3))
+    aw.to_fits(bias, folder / "stacked.fits")
+    science = aw.calibrate(sky.objects(1), bias=bias)
+    aw.to_fits(science, folder / "product.fits")
+    (one,), left_out = sets.sort_frames(io.scan(folder))
+    assert len(one.records) == 2
+    reasons = {path.rpartition("/")[2]: reason for path, reason in left_out.items()}
+    assert "a master already" in reasons["stacked.fits"]
+    assert "calibrated already" in reasons["product.fits"]
+
+
+def test_a_filter_cannot_lead_a_file_name_astray():
+    names = sets.names_for(["z", "Sloan g' (v2)", "../up", "/", "g", "g'", "G*", "g"])
+    assert list(names.values()) == ["z", "Sloan-g-v2", "up", "unnamed", "g", "g-2", "G-3"]
