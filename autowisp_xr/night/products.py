@@ -1,7 +1,9 @@
 """One master or one set of calibrated frames: made, written, and what became of its frames."""
 
+import os
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from autowisp_xr.flags import Flag
 from autowisp_xr.io import FileRecord
 from autowisp_xr.night.summary import Made, Summary
 
-__all__ = ["STORE", "Plan", "Recipe", "Writer"]
+__all__ = ["STORE", "Plan", "Recipe", "Writer", "write_text"]
 
 STORE = "night.zarr"
 
@@ -22,44 +24,27 @@ Recipe = Callable[[xr.Dataset], xr.Dataset]
 """What makes a product of raw frames."""
 
 
+@dataclass(kw_only=True)
 class Plan:
-    """What is to be made of which frames.
+    """What is to be made of which frames, and what is found out while it is made."""
 
-    Parameters
-    ----------
-    what
-        For people: "master dark_60s".
-    place, folder, name
-        Where it goes: the folder of the setup, "masters" or "calibrated", the name in it.
-    records, camera
-        The frames.
-    masters, why_not
-        For each kind of master the name of the one that is applied; for others the reason against.
-    """
-
-    def __init__(
-        self,
-        *,
-        what: str,
-        place: str,
-        folder: str,
-        name: str,
-        records: Sequence[FileRecord],
-        camera: Camera | None,
-        masters: Mapping[str, str],
-        why_not: Mapping[str, str],
-    ) -> None:
-        self.what = what
-        self.place = place
-        self.folder = folder
-        self.name = name
-        self.records = list(records)
-        self.camera = camera
-        self.masters = dict(masters)
-        self.why_not = dict(why_not)
-        self.notes: list[str] = []
-        # frames that are not good enough for the master at hand, and why
-        self.unused: dict[str, str] = {}
+    what: str
+    """For people: "master dark_60s"."""
+    place: str
+    """Folder of the setup."""
+    folder: str
+    """"masters" or "calibrated"."""
+    name: str
+    """In the folder."""
+    records: Sequence[FileRecord]
+    camera: Camera | None
+    masters: Mapping[str, str]
+    """For each kind of master the name of the one that is applied."""
+    why_not: Mapping[str, str]
+    """The reason against each other candidate."""
+    notes: list[str] = field(default_factory=list)
+    unused: dict[str, str] = field(default_factory=dict)
+    """Frames that are not good enough for the master at hand, and why."""
 
     @property
     def group(self) -> str:
@@ -97,7 +82,7 @@ class Writer:
         except BadImageError as error:
             good, reason = self._without_damaged(plan.records), str(error)
         except (AutowispError, OSError, ValueError) as error:
-            good, reason = plan.records, str(error)
+            good, reason = list(plan.records), str(error)
         if len(good) < len(plan.records):
             plan.records = good
             if good:
@@ -116,9 +101,10 @@ class Writer:
     def write_camera(self, place: str, camera: Camera, note: str) -> None:
         """Write what was measured of a camera, in the form that ``reduce`` reads."""
         path = self.target / place / "camera.toml"
-        path.parent.mkdir(parents=True, exist_ok=True)
         lines = "".join(f"# {line}\n" for line in textwrap.wrap(note, 96))
-        path.write_text(lines + camera.to_toml(), encoding="utf-8")
+        # one that somebody has changed goes with the results, which are not replaced either
+        if self.overwrite or not path.exists():
+            write_text(path, lines + camera.to_toml())
 
     def _make(self, plan: Plan, recipe: Recipe, overwrite: bool) -> xr.Dataset:
         plan.unused, plan.notes = {}, []
@@ -149,7 +135,7 @@ class Writer:
         )
         return made
 
-    def _without_damaged(self, records: list[FileRecord]) -> list[FileRecord]:
+    def _without_damaged(self, records: Sequence[FileRecord]) -> list[FileRecord]:
         """Records whose pixels can be read; the others are left out with the reason."""
         good = []
         for record in records:
@@ -184,3 +170,15 @@ def _doubts(made: xr.Dataset, folder: str) -> list[str]:
         if (made["mask"][i].values & np.uint8(Flag.BAD)).all()
     ]
     return [f"no pixel is good in {', '.join(bad)}"] if bad else []
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text so that its name never stands for half of it."""
+    part = path.with_suffix(".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(text, encoding="utf-8", errors="backslashreplace")
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise AutowispError(f"{path} could not be written: {error}\n\n{text}") from error

@@ -1,6 +1,5 @@
 """``reduce``: a directory of raw frames becomes masters and calibrated frames."""
 
-import os
 from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
@@ -8,12 +7,11 @@ from typing import TYPE_CHECKING
 
 from autowisp_xr import io
 from autowisp_xr.camera import Camera
-from autowisp_xr.errors import AutowispError
 from autowisp_xr.io import Spellings
 from autowisp_xr.io.names import Paths
 from autowisp_xr.night.library import masters_in
 from autowisp_xr.night.matching import Candidate, Matching
-from autowisp_xr.night.products import STORE, Writer
+from autowisp_xr.night.products import STORE, Writer, write_text
 from autowisp_xr.night.sets import sort_frames
 from autowisp_xr.night.steps import Steps
 from autowisp_xr.night.summary import Summary
@@ -119,7 +117,7 @@ def reduce(
     writer = Writer(target, overwrite, summary, say)
     Steps(sets, others, writer, camera=camera, matching=matching, select=select).run()
     if summary.made or not (target / _SUMMARY).exists():
-        _write(target / _SUMMARY, str(summary))
+        write_text(target / _SUMMARY, str(summary))
         if summary.made:
             summary.to_zarr(target / STORE)
     return summary
@@ -134,15 +132,3 @@ def _check_room(target: Path, overwrite: bool) -> None:
             f"{target} exists and was not made by an earlier run; choose another directory, or "
             "overwrite it"
         )
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a text so that its name never stands for half of it."""
-    part = path.with_suffix(".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8", errors="backslashreplace")
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise AutowispError(f"{path} could not be written: {error}\n\n{text}") from error

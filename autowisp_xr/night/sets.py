@@ -134,7 +134,8 @@ def _reason_against(record: FileRecord) -> str:
         return f"calibrated already ({record.calibrated_because})"
     kind = record.coordinates["image_type"]
     if kind not in ("bias", "dark", "flat", "object"):
-        return f"of no known type: {_type_cards(record)}; a type rule can say what it is"
+        rule = "say what it is by a type rule such as '*' = object"
+        return f"of no known type: {_type_cards(record)}; {rule}"
     if kind in ("dark", "object") and not np.isfinite(record.coordinates["exposure"]):
         return f"{kind} frame whose exposure is not known (no EXPTIME, EXPOSURE or the like)"
     return ""
