@@ -98,7 +98,7 @@ class Camera:
     def from_toml(cls, path: str | PathLike[str]) -> Self:
         """Camera of a TOML file, whose keys are the field names, at top level or in [camera].
 
-        Beside [camera] there may be other tables, which are left to others.
+        Beside [camera] there may be what is no field, which is left to others.
         """
         with open(path, "rb") as file:
             try:
@@ -106,7 +106,8 @@ class Camera:
             except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
                 raise CalibrationError(f"{path} is not valid TOML: {error}") from error
         table = given.get("camera", given)
-        beside = [key for key in given if key != "camera" and not isinstance(given[key], dict)]
+        # options of commands may stand beside; what reads like a camera was meant for the table
+        beside = {field.name for field in fields(cls)} & set(given)
         if not isinstance(table, dict) or (table is not given and beside):
             raise CalibrationError(
                 f"{path}: what is said of the camera is at the top or in [camera], not in both"

@@ -24,6 +24,7 @@ from autowisp_xr.regions import ChannelSlice
 
 __all__ = [
     "DIMS",
+    "EXPOSURE_TOLERANCE",
     "IMAGE_TYPES",
     "MONO",
     "SCHEMA_VERSION",
@@ -46,7 +47,7 @@ DIMS = ("frame", "channel", "y", "x")
 MONO = "mono"
 IMAGE_TYPES = ("bias", "dark", "flat", "object", "other")
 
-_EXPOSURE_TOLERANCE = 0.01
+EXPOSURE_TOLERANCE = 0.01
 
 _NEAR = 5
 _ALIKE = 0.4
@@ -160,10 +161,10 @@ def channel_slices(ds: xr.Dataset) -> list[ChannelSlice]:
     ]
 
 
-def same_exposure(one: Any, other: Any) -> Any:
+def same_exposure(one: Any, other: Any, tolerance: float = EXPOSURE_TOLERANCE) -> Any:
     """Whether exposures in seconds agree within 1 %; shutters are not exact. Numbers or arrays."""
     one, other = np.asarray(one, dtype=float), np.asarray(other, dtype=float)
-    return np.abs(one - other) <= _EXPOSURE_TOLERANCE * np.maximum(one, other)
+    return np.abs(one - other) <= tolerance * np.maximum(one, other)
 
 
 def place(

@@ -84,8 +84,8 @@ def add_night(step: argparse.ArgumentParser) -> None:
         combine=tuple,
         nargs=1,
         metavar="NAME",
-        help="what may differ between frames and masters: camera, binning, gain, temperature or "
-        "filter. May be repeated",
+        help="what may differ between frames and masters: camera, binning, subframe, gain, "
+        "temperature or filter. May be repeated",
     )
 
 
@@ -112,7 +112,8 @@ def night_arguments(options: argparse.Namespace) -> dict[str, Any]:
             spellings = Spellings().extended(**tables["spellings"])
     return {
         "camera": camera,
-        "types": {**(options.type or {}), **tables.get("types", {})} or None,
+        # what the command line says comes first, and once it says a pattern, stands
+        "types": {**(options.type or {}), **_others(tables.get("types", {}), options.type)} or None,
         "spellings": spellings,
         "masters": options.masters,
         "matching": Matching(
@@ -123,6 +124,10 @@ def night_arguments(options: argparse.Namespace) -> dict[str, Any]:
             prefer=options.prefer,
         ),
     }
+
+
+def _others(rules: dict[str, str], said: dict[str, str] | None) -> dict[str, str]:
+    return {pattern: kind for pattern, kind in rules.items() if pattern not in (said or {})}
 
 
 def _rules(texts: Sequence[str]) -> dict[str, str]:

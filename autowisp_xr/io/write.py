@@ -1,5 +1,6 @@
 """Datasets as FITS files: all names first, then one frame at a time, each file at once or not."""
 
+import json
 import math
 import os
 import warnings
@@ -14,7 +15,9 @@ import xarray as xr
 from astropy.io import fits
 
 from autowisp_xr import provenance, schema
+from autowisp_xr.errors import AutowispError
 from autowisp_xr.io.hdus import image_hdus, output_header, product_hdus
+from autowisp_xr.io.layout import read_layout
 from autowisp_xr.io.names import fill_template
 from autowisp_xr.io.outputs import check_name, write_whole
 
@@ -39,6 +42,7 @@ def to_fits(
     overwrite: bool = False,
     compress: float | bool | None = None,
     hashes: bool = True,
+    again: bool = True,
 ) -> list[str]:
     """Write frames or a master to FITS files, one for each frame and channel.
 
@@ -58,6 +62,8 @@ def to_fits(
         divided by it (True is 16, as the original AutoWISP does).
     hashes
         Whether the history that goes along names the SHA-256 of the files that were read.
+    again
+        Whether files are written that hold this very result already, as their history says.
 
     Returns
     -------
@@ -91,6 +97,9 @@ def to_fits(
         inputs = {
             file["path"] for step in provenance.history(ds) for file in step.get("inputs", ())
         }
+        paths = [target.path for target in targets]
+        if not again and all(_holds(path, provenance.identity(ds)) for path in paths):
+            return paths
         _check(targets, inputs, overwrite=overwrite, level=level)
         if hashes:
             ds = provenance.with_hashes(ds)
@@ -110,7 +119,16 @@ def to_fits(
                 for target in islice(pending, ds.sizes["channel"])
             )
             write_whole(outputs, overwrite=overwrite)
-    return [target.path for target in targets]
+    return paths
+
+
+def _holds(path: str, identity: str) -> bool:
+    """Whether a file is what was written of a Dataset of this identity."""
+    try:
+        steps = json.loads(read_layout(path).history or "[]")
+    except (AutowispError, OSError, json.JSONDecodeError):
+        return False
+    return bool(steps) and steps[-1].get("id") == identity
 
 
 @dataclass(frozen=True)

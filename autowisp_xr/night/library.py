@@ -1,16 +1,21 @@
 """Masters of other nights, found in a directory, as candidates for the frames of this one."""
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+import os
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache, partial
+from os import PathLike
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from autowisp_xr import io, schema
+from autowisp_xr.camera import Camera
 from autowisp_xr.cards import first_value, value_of
 from autowisp_xr.errors import AutowispError
-from autowisp_xr.io import FileRecord
+from autowisp_xr.io import FileRecord, Spellings
 from autowisp_xr.io.names import Paths
 from autowisp_xr.io.settle import settle_camera
 from autowisp_xr.night.matching import Candidate
@@ -19,36 +24,71 @@ from autowisp_xr.regions import ChannelSlice, Region
 
 __all__ = ["masters_in"]
 
+_NO = ("false", "f", "no", "n", "none", "0", "omit", "perform")
+_FLAT_RANGE = (0.2, 5.0)
 _COUNTS = ("NUMFCOMB", "NCOMBINE", "STACKCNT")
 
 
-def masters_in(paths: Paths) -> tuple[list[Candidate], dict[str, str]]:
+def masters_in(
+    paths: Paths,
+    *,
+    camera: Camera | None = None,
+    types: Mapping[str, str] | None = None,
+    spellings: Spellings | None = None,
+    skip: Collection[str | PathLike[str]] = (),
+) -> tuple[list[Candidate], dict[str, str]]:
     """Candidates of all masters in files and directories, and {path: reason} of the rest.
 
     Directories are searched into their subdirectories. Files that are no masters are passed over
-    without a word; a master that is of no known type, or cannot be read, has its reason. The files
-    of the channels of one master make one candidate.
+    without a word; a master that is of no known type, is not fit to be one, or cannot be read, has
+    its reason. The files of the channels of one master make one candidate.
+
+    Parameters
+    ----------
+    paths
+        Files, directories, glob patterns.
+    camera, types, spellings
+        As for :func:`~autowisp_xr.reduce`; of masters of other programs, only the user may know the
+        colours, and that they are masters ("master dark").
+    skip
+        Directories that are passed over.
     """
     records = [
-        record for record in io.scan(paths, deep=True) if record.error or record.master_because
+        record
+        for record in io.scan(paths, deep=True, skip=skip, types=types, spellings=spellings)
+        if record.error or record.master_because
     ]
     left_out = {record.path: str(record.error) for record in records if record.error}
+    # two cameras, or two nights, are not channels of each other
+    groups: dict[tuple[object, ...], list[FileRecord]] = {}
+    for record in (record for record in records if not record.error):
+        cut = record.place.cut if record.place else None
+        steps = (cut.y_step, cut.x_step) if cut else None
+        key = (os.path.dirname(record.path), record.coordinates["image_type"], record.shape, steps)
+        groups.setdefault(key, []).append(record)
     found = []
-    for files in io.files_of_frames([record for record in records if not record.error]):
-        try:
-            found.append(_candidate(files))
-        except AutowispError as error:
-            left_out.update((record.path, str(error)) for record in files.values())
+    for group in groups.values():
+        for files in io.files_of_frames(group):
+            try:
+                found.append(_candidate(files, camera))
+            except (AutowispError, OSError) as error:
+                left_out.update((record.path, str(error)) for record in files.values())
     return found, left_out
 
 
-def _candidate(files: Mapping[str, FileRecord]) -> Candidate:
+def _candidate(files: Mapping[str, FileRecord], camera: Camera | None) -> Candidate:
     # in the order of their pixels
     records = sorted(files.values(), key=_corner)
     first = records[0]
     kind = str(first.coordinates["image_type"])
     if kind not in ("bias", "dark", "flat"):
         raise AutowispError(f"{first.path} is a master of no known type (IMAGETYP, {kind})")
+    if first.place is not None:
+        # what is split already says its channels itself
+        camera = None
+    opened = cache(partial(_opened, tuple(records), camera))
+    if kind == "flat":
+        _check_flat(first.path, opened())
     frames = first_value(first.header, _COUNTS)
     name = first.path
     if len(records) > 1:
@@ -56,11 +96,11 @@ def _candidate(files: Mapping[str, FileRecord]) -> Candidate:
         name = f"{name} (and {', '.join(others)})"
     return Candidate(
         name=name,
-        traits=traits_of(kind, records, _setup(records)),
+        traits=traits_of(kind, records, _setup(records, camera)),
         frames=int(frames) if isinstance(frames, int | float) and frames >= 1 else 1,
         own=False,
         bias_free=_bias_free(first) if kind == "dark" else None,
-        open=cache(partial(_opened, tuple(records))),
+        open=opened,
     )
 
 
@@ -69,13 +109,25 @@ def _corner(record: FileRecord) -> tuple[int, int]:
     return cut.y_offset, cut.x_offset
 
 
-def _opened(records: tuple[FileRecord, ...]) -> xr.Dataset:
-    return schema.as_master(io.open_records(records), name=records[0].path)
+def _opened(records: tuple[FileRecord, ...], camera: Camera | None) -> xr.Dataset:
+    return schema.as_master(io.open_records(records, camera=camera), name=records[0].path)
 
 
-def _setup(records: Sequence[FileRecord]) -> Setup:
+def _check_flat(path: str, flat: xr.Dataset) -> None:
+    """Raise AutowispError for a flat that is not about one, as other programs leave them."""
+    sample = flat["image"].isel(y=slice(None, None, 4), x=slice(None, None, 4)).values
+    sample = sample[np.isfinite(sample)]
+    level = float(np.median(sample)) if sample.size else math.nan
+    if not _FLAT_RANGE[0] < level < _FLAT_RANGE[1]:
+        raise AutowispError(
+            f"{path} is a master flat with a median of {level:.4g}, not about one; divide it by "
+            "its mean"
+        )
+
+
+def _setup(records: Sequence[FileRecord], camera: Camera | None) -> Setup:
     first = records[0]
-    camera = settle_camera(records, None, None)
+    camera = settle_camera(records, camera, None)
     place, (height, width) = first.place, first.shape or (0, 0)
     if place is None:
         placed, area = False, Region(xmin=0, xmax=width, ymin=0, ymax=height)
@@ -96,18 +148,25 @@ def _setup(records: Sequence[FileRecord]) -> Setup:
         channels=layout_of(camera),
         camera=str(first.facts.get("camera") or ""),
         binning=str(first.coordinates.get("binning", "")),
+        subframe=first.facts.get("subframe"),
         gain=None if gain != gain else gain,
     )
 
 
 def _bias_free(record: FileRecord) -> bool | None:
-    if value_of(record.header, "MBIASFNM") is not None:
-        return True
+    """Whether the bias was subtracted from a dark; None where nobody says."""
     text = record.layout.history if record.layout else ""
     try:
         steps: Any = json.loads(text) if text else None
     except json.JSONDecodeError:
         steps = None
-    if not isinstance(steps, list) or not steps:
-        return None
-    return any("bias" in step.get("masters", {}) for step in steps)
+    if isinstance(steps, list) and steps:
+        return any("bias" in step.get("masters", {}) for step in steps)
+    # of AutoWISP, MaxIm DL, IRAF and ccdproc
+    if value_of(record.header, "MBIASFNM") is not None:
+        return True
+    status = value_of(record.header, "CALSTAT")
+    if status is not None:
+        return "B" in str(status).upper()
+    done = first_value(record.header, ("ZEROCOR", "SUBBIAS"))
+    return None if done is None else str(done).lower() not in _NO

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,8 +25,8 @@ def info(night: xr.DataTree | xr.Dataset) -> str:
 
     Returns
     -------
-    A line for each set of frames, what corrects each and why nothing else does, files that are in
-    no set with the reason, and doubts.
+    A line for each set of frames, what corrects each and why nothing does, files that would be left
+    out with the reason, and doubts. Why each other master was not chosen is in the table.
 
     Raises
     ------
@@ -36,7 +35,10 @@ def info(night: xr.DataTree | xr.Dataset) -> str:
     """
     table = night.to_dataset() if isinstance(night, xr.DataTree) else night
     if "set" not in table or "path" not in table:
-        raise ValueError("there is no table of frames at the root; open_night makes one")
+        raise ValueError(
+            "there is no table of frames at the root, as open_night makes it; if these are "
+            "results, the run that makes them did not end: run reduce again"
+        )
     columns = {str(name): table[name].values.tolist() for name in table.data_vars}
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     times = table["time"].values
@@ -142,11 +144,11 @@ def _corrections(name: str, rows: Sequence[dict[str, Any]]) -> list[str]:
     lines = []
     for chosen, members in groups.items():
         frames = "" if len(groups) == 1 else f" ({len(members)} of {len(rows)} frames)"
-        named = [
-            Path(master).name if master.startswith("/") else master or f"no {kind}"
-            for kind, master in zip(needed, chosen, strict=True)
-        ]
+        named = [master or f"no {kind}" for kind, master in zip(needed, chosen, strict=True)]
         lines.append(f"    {name}{frames}: {', '.join(named)}")
-        why_not = json.loads(members[0]["why_not"]) if members[0]["why_not"] else {}
-        lines += [f"        not {line}" for line in against(why_not)]
+        why_not = json.loads(members[0]["why_not"] or "{}")
+        for kind, master in zip(needed, chosen, strict=True):
+            # why others were not, where one was chosen, is in the table
+            if not master:
+                lines += [f"        not {line}" for line in against(why_not.get(kind, {}))]
     return lines

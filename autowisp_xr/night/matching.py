@@ -11,7 +11,7 @@ import xarray as xr
 from autowisp_xr.night.traits import Traits
 from autowisp_xr.options import ScaleDark
 
-__all__ = ["NEEDED", "Candidate", "Choice", "Matching", "choose", "match"]
+__all__ = ["NEEDED", "Candidate", "Choice", "Matching", "choose", "match", "stop_reason"]
 
 NEEDED = {
     "bias": (),
@@ -21,7 +21,7 @@ NEEDED = {
 }
 """Masters that correct frames of each type, in the order in which they are chosen."""
 
-_IGNORABLE = ("camera", "binning", "gain", "temperature", "filter")
+_IGNORABLE = ("camera", "binning", "subframe", "gain", "temperature", "filter")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +52,8 @@ class Matching:
     only darks whose bias was subtracted can be scaled."""
 
     ignore: tuple[str, ...] = ()
-    """What may differ: "camera" (its name), "binning" (where the sizes agree), "gain" (the
-    setting), "temperature", "filter"."""
+    """What may differ: "camera" (its name), "binning" (where the sizes agree), "subframe" (its
+    corner), "gain" (the setting), "temperature", "filter"."""
 
     prefer: Literal["nearest", "older"] = "nearest"
     """Of masters of other nights: those nearest in time, or older ones before newer ones. Masters
@@ -113,7 +113,7 @@ class Choice:
     failed: str = ""
     """Name of a master that would belong, if only it could have been made."""
     near: bool = False
-    """Whether there are candidates of the frame's own setup."""
+    """Whether there are candidates of the frame's own setup, but for the gain setting."""
 
 
 def match(wanted: Traits, candidates: Sequence[Candidate], matching: Matching) -> dict[str, Choice]:
@@ -128,6 +128,31 @@ def match(wanted: Traits, candidates: Sequence[Candidate], matching: Matching) -
         bias = choices.get("bias", Choice())
         choices[kind] = choose(wanted, alike, matching, has_bias=bias.chosen is not None)
     return choices
+
+
+def stop_reason(kind: str, choices: Mapping[str, Choice], matching: Matching) -> str:
+    """Why frames of a type are left out, with these masters chosen for them; "" if they are not.
+
+    They are where a master that belongs to them could not be made, and science frames where there
+    are darks of their setup, but none that fits.
+    """
+    for needed, choice in choices.items():
+        if choice.chosen is None and choice.failed:
+            return f"their master {choice.failed} failed"
+        if choice.chosen is None and needed == "dark" and kind == "object" and choice.near:
+            darks = "; ".join(f"{name}: {why}" for name, why in choice.why_not.items())
+            return f"no dark fits ({darks}){_remedy(choice, matching)}"
+    return ""
+
+
+def _remedy(choice: Choice, matching: Matching) -> str:
+    reasons = choice.why_not.values()
+    if any(reason.startswith("exposed") for reason in reasons) and matching.scale_dark != "any":
+        larger = "any" if matching.scale_dark else "down or any"
+        return f"; a dark of another exposure can be scaled: --scale-dark {larger}"
+    if any(reason.startswith("at ") for reason in reasons):
+        return "; --temperature-tolerance allows for more"
+    return ""
 
 
 def choose(
@@ -150,9 +175,10 @@ def choose(
     failed, near = "", False
     fitting: list[tuple[bool, Candidate]] = []
     for candidate in candidates:
-        reason = candidate.traits.setup.reason_against(wanted.setup, matching.ignore)
+        setup = candidate.traits.setup
+        near = near or not setup.reason_against(wanted.setup, (*matching.ignore, "gain"))
+        reason = setup.reason_against(wanted.setup, matching.ignore)
         if not reason:
-            near = True
             reason = _reason_against(wanted, candidate, matching, has_bias=has_bias)
         if not reason and candidate.failure:
             failed, reason = failed or candidate.name, f"could not be made: {candidate.failure}"
@@ -187,7 +213,12 @@ def _reason_against(
         return f"at {own.temperature:.1f} C, not {wanted.temperature:.1f} C"
     if own.kind == "bias":
         return ""
-    if has_bias and candidate.bias_free is False:
+    if candidate.bias_free is None:
+        return (
+            "nobody says whether its bias was subtracted; if it was, CALSTAT = 'B' in its header "
+            "says so, if not, ZEROCOR = 'no'"
+        )
+    if has_bias and not candidate.bias_free:
         return "it holds the bias, which is subtracted already"
     if not has_bias and candidate.bias_free:
         return "its bias was subtracted, and no bias fits the frames"
@@ -201,7 +232,7 @@ def _exposure_reason(wanted: Traits, candidate: Candidate, matching: Matching) -
     differ = f"exposed {_span(own.exposures)}, not {_span(wanted.exposures)}"
     if not matching.scale_dark:
         return differ
-    if candidate.bias_free is False:
+    if not candidate.bias_free:
         return f"{differ}, and it holds the bias, which does not grow with exposure"
     if not own.exposures[0] > 0:
         return differ
@@ -211,10 +242,11 @@ def _exposure_reason(wanted: Traits, candidate: Candidate, matching: Matching) -
 
 
 def _same_exposure(wanted: Traits, own: Traits, matching: Matching) -> bool:
-    times = np.array([wanted.exposures, own.exposures])
+    times = np.array([*wanted.exposures, own.exposures[0]])
     if np.isnan(times).any():
         return False
-    return bool(times.max() - times.min() <= matching.exposure * times.max())
+    off = np.abs(times[:2] - times[2]) / np.maximum(times[:2], times[2]).clip(1e-9)
+    return bool((off <= matching.exposure).all())
 
 
 def _rank(

@@ -12,16 +12,16 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, HeaderError
 from autowisp_xr.io import Spellings
 from autowisp_xr.io.names import Paths
+from autowisp_xr.night.foresight import foresee, sets_fitting
 from autowisp_xr.night.library import masters_in
-from autowisp_xr.night.matching import Candidate, Choice, Matching, match
+from autowisp_xr.night.matching import Candidate, Matching, stop_reason
 from autowisp_xr.night.noise import setting_hint, unknown_noise
 from autowisp_xr.night.products import STORE
 from autowisp_xr.night.sets import FrameSet, sort_frames
 from autowisp_xr.night.summary import SUMMARY_GROUP
 from autowisp_xr.night.table import table_of
-from autowisp_xr.night.traits import traits_of
 
-__all__ = ["foresee", "open_night"]
+__all__ = ["open_night"]
 
 
 def open_night(
@@ -72,7 +72,7 @@ def open_night(
     ]
     others: list[Candidate] = []
     if masters is not None:
-        others, unusable = masters_in(masters)
+        others, unusable = masters_in(masters, camera=camera, types=types, spellings=spellings)
         notes += list(dict.fromkeys(unusable.values()))
     groups: dict[str, xr.Dataset] = {}
     for one in sets:
@@ -81,42 +81,23 @@ def open_night(
         except AutowispError as error:
             left_out.update((record.path, str(error)) for record in one.records)
     notes += _noise_notes(sets, camera)
-    table = table_of(records, sets, left_out, foresee(sets, others, matching))
+    choices = foresee(sets, others, matching)
+    for one in sets:
+        for path in (record.path for record in one.records):
+            reason = stop_reason(one.traits.kind, choices[path], matching)
+            if reason:
+                left_out.setdefault(path, reason)
+    table = table_of(records, sets, left_out, choices)
     table.attrs = {"night": _told(paths), "notes": "\n".join(notes)}
     return xr.DataTree.from_dict({"/": table, **groups}, name="night")
-
-
-def foresee(
-    sets: Sequence[FrameSet], others: Sequence[Candidate], matching: Matching
-) -> dict[str, dict[str, Choice]]:
-    """For each frame the masters that it will get, if all of them can be made."""
-    candidates = list(others)
-    choices: dict[str, dict[str, Choice]] = {}
-    for kind in ("bias", "dark", "flat", "object"):
-        for one in (one for one in sets if one.traits.kind == kind):
-            if kind == "object":
-                for record in one.records:
-                    traits = traits_of(kind, [record], one.traits.setup)
-                    choices[record.path] = match(traits, candidates, matching)
-                continue
-            found = match(one.traits, candidates, matching)
-            choices.update((record.path, found) for record in one.records)
-            candidates.append(
-                Candidate(
-                    name=one.path,
-                    traits=one.traits,
-                    frames=len(one.records),
-                    bias_free=found["bias"].chosen is not None if kind == "dark" else None,
-                )
-            )
-    return choices
 
 
 def _noise_notes(sets: Sequence[FrameSet], camera: Camera | None) -> list[str]:
     """What reduce will have to measure, and whether it can."""
     notes = []
     for place in dict.fromkeys(one.place for one in sets):
-        of_place = [one for one in sets if one.place == place]
+        setup = next(one.traits.setup for one in sets if one.place == place)
+        of_place = sets_fitting(setup, sets)
         try:
             unknown = unknown_noise(of_place, camera)
         except HeaderError as error:

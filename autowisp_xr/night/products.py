@@ -1,5 +1,6 @@
 """One master or one set of calibrated frames: made, written, and what became of its frames."""
 
+import contextlib
 import os
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -16,9 +17,10 @@ from autowisp_xr.flags import Flag
 from autowisp_xr.io import FileRecord
 from autowisp_xr.night.summary import Made, Summary
 
-__all__ = ["STORE", "Plan", "Recipe", "Writer", "write_text"]
+__all__ = ["CAMERA", "STORE", "Plan", "Recipe", "Writer", "write_text"]
 
 STORE = "night.zarr"
+CAMERA = "camera.toml"
 
 Recipe = Callable[[xr.Dataset], xr.Dataset]
 """What makes a product of raw frames."""
@@ -88,7 +90,8 @@ class Writer:
             if good:
                 try:
                     # what the damaged frames have left half-written in the store may go
-                    return self._make(plan, recipe, True)
+                    kept = plan.group in io.groups_of(self.target / STORE)
+                    return self._make(plan, recipe, self.overwrite or not kept)
                 except (AutowispError, OSError, ValueError) as error:
                     reason = str(error)
         for path in (record.path for record in plan.records):
@@ -100,11 +103,15 @@ class Writer:
 
     def write_camera(self, place: str, camera: Camera, note: str) -> None:
         """Write what was measured of a camera, in the form that ``reduce`` reads."""
-        path = self.target / place / "camera.toml"
+        path = self.target / place / CAMERA
         lines = "".join(f"# {line}\n" for line in textwrap.wrap(note, 96))
         # one that somebody has changed goes with the results, which are not replaced either
         if self.overwrite or not path.exists():
             write_text(path, lines + camera.to_toml())
+        elif path.read_text(encoding="utf-8") != lines + camera.to_toml():
+            self.summary.notes.append(
+                f"{path} is left as it is, and was not read; --camera {path} would"
+            )
 
     def _make(self, plan: Plan, recipe: Recipe, overwrite: bool) -> xr.Dataset:
         plan.unused, plan.notes = {}, []
@@ -114,8 +121,9 @@ class Writer:
         except FileExistsError as error:
             raise FileExistsError(
                 f"{self.target / STORE}/{plan.group} holds what was made of other frames, with "
-                "another camera, other masters or another choice of flats; choose another "
-                "directory for the results, or overwrite it"
+                "another camera, other masters or another choice of flats, and is kept; choose "
+                "another directory for the results, or overwrite it (where only the measured gain "
+                f"differs, {self.target / plan.place / CAMERA} as the camera keeps the old one)"
             ) from error
         plan.notes += _doubts(made, plan.folder)
         files = self._to_fits(made, plan)
@@ -155,7 +163,8 @@ class Writer:
         # braces in the name of a directory are no fields of the template
         template = str(into).replace("{", "{{").replace("}", "}}")
         # these are copies of what the store holds, which was or was not to be overwritten
-        return io.to_fits(made, f"{template}/{stem}{channel}.fits", overwrite=True)
+        name = f"{template}/{stem}{channel}.fits"
+        return io.to_fits(made, name, overwrite=True, again=False)
 
 
 def _doubts(made: xr.Dataset, folder: str) -> list[str]:
@@ -180,5 +189,6 @@ def write_text(path: Path, text: str) -> None:
         part.write_text(text, encoding="utf-8", errors="backslashreplace")
         os.replace(part, path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
         raise AutowispError(f"{path} could not be written: {error}\n\n{text}") from error

@@ -11,7 +11,7 @@ from autowisp_xr.io import Spellings
 from autowisp_xr.io.names import Paths
 from autowisp_xr.night.library import masters_in
 from autowisp_xr.night.matching import Candidate, Matching
-from autowisp_xr.night.products import STORE, Writer, write_text
+from autowisp_xr.night.products import CAMERA, STORE, Writer, write_text
 from autowisp_xr.night.sets import sort_frames
 from autowisp_xr.night.steps import Steps
 from autowisp_xr.night.summary import Summary
@@ -111,9 +111,12 @@ def reduce(
     ]
     others: list[Candidate] = []
     if masters is not None:
-        others, unusable = masters_in(masters)
-        summary.notes += [f"{len(others)} masters of other nights in {masters}"]
+        others, unusable = masters_in(
+            masters, camera=camera, types=types, spellings=spellings, skip=[target]
+        )
+        summary.notes.append(f"masters of other nights: {len(others)}")
         summary.notes += list(dict.fromkeys(unusable.values()))
+    _make_room(target)
     writer = Writer(target, overwrite, summary, say)
     Steps(sets, others, writer, camera=camera, matching=matching, select=select).run()
     if summary.made or not (target / _SUMMARY).exists():
@@ -126,9 +129,19 @@ def reduce(
 def _check_room(target: Path, overwrite: bool) -> None:
     if target.exists() and not target.is_dir():
         raise FileExistsError(f"{target} is a file; give a directory for the results")
-    earlier = (target / STORE).exists() or (target / _SUMMARY).exists()
+    ours = (STORE, _SUMMARY, CAMERA, f"*/{CAMERA}")
+    earlier = any(any(target.glob(name)) for name in ours)
     if target.exists() and any(target.iterdir()) and not earlier and not overwrite:
         raise FileExistsError(
             f"{target} exists and was not made by an earlier run; choose another directory, or "
             "overwrite it"
         )
+
+
+def _make_room(target: Path) -> None:
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            error.errno, f"no directory can be made for the results: {target}: {error.strerror}"
+        ) from error

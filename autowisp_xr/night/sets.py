@@ -47,17 +47,16 @@ def sort_frames(
     camera
         What the user says of the camera.
     matching
-        How far the temperatures of biases, darks and flats of one set may be apart.
+        How far temperatures and exposures of one set may be apart.
 
     Returns
     -------
-    The sets: biases, darks by exposure, flats by filter, all of them by temperature, science frames
-    by filter and exposure; of each type in the order in which their first frames appear. And
+    The sets: biases, darks by exposure, both by temperature; flats by filter, whatever their
+    temperature, which the response of pixels does not depend on; science frames by filter and
+    exposure; of each type in the order in which their first frames appear. And
     {path: reason} of what was left out. Every record is in exactly one of the two.
     """
-    tolerance = (matching or Matching()).temperature
-    if "temperature" in (matching or Matching()).ignore:
-        tolerance = np.inf
+    matching = matching or Matching()
     left_out: dict[str, str] = {}
     members: dict[Setup, dict[str, list[FileRecord]]] = {}
     for record in records:
@@ -75,7 +74,7 @@ def sort_frames(
             band for group in kinds.values() for band in map(_band, group) if band
         ) | {"": ""}
         for kind in schema.IMAGE_TYPES:
-            for group in _alike(kind, kinds.get(kind, []), tolerance):
+            for group in _alike(kind, kinds.get(kind, []), matching):
                 traits = traits_of(kind, group, setup)
                 of_setup.append(
                     FrameSet(
@@ -159,16 +158,15 @@ def _exposure(record: FileRecord) -> float:
     return float(record.coordinates["exposure"])
 
 
-def _alike(kind: str, records: list[FileRecord], tolerance: float) -> list[list[FileRecord]]:
+def _alike(kind: str, records: list[FileRecord], matching: Matching) -> list[list[FileRecord]]:
     """Frames of one type and setup, sorted into sets."""
     groups = [records] if records else []
     if kind in ("flat", "object"):
         groups = [part for group in groups for part in _split(group, _band)]
     if kind in ("dark", "object"):
-        groups = [part for group in groups for part in _by_exposure(group)]
-    if kind != "object":
-        # science frames choose their masters one by one
-        groups = [part for group in groups for part in _by_temperature(group, tolerance)]
+        groups = [part for group in groups for part in _by_exposure(group, matching.exposure)]
+    if kind in ("bias", "dark") and "temperature" not in matching.ignore:
+        groups = [part for group in groups for part in _by_temperature(group, matching.temperature)]
     return groups
 
 
@@ -181,12 +179,16 @@ def _split(
     return list(parts.values())
 
 
-def _by_exposure(records: list[FileRecord]) -> list[list[FileRecord]]:
+def _by_exposure(records: list[FileRecord], tolerance: float) -> list[list[FileRecord]]:
     known: list[float] = []
+    # what is averaged agrees within 1 %, however much it may differ from what it corrects
+    tolerance = min(tolerance, schema.EXPOSURE_TOLERANCE)
 
     def key(record: FileRecord) -> float:
         exposure = _exposure(record)
-        found = next((seen for seen in known if schema.same_exposure(seen, exposure)), None)
+        found = next(
+            (seen for seen in known if schema.same_exposure(seen, exposure, tolerance)), None
+        )
         if found is None:
             known.append(exposure)
         return exposure if found is None else found
@@ -195,17 +197,31 @@ def _by_exposure(records: list[FileRecord]) -> list[list[FileRecord]]:
 
 
 def _by_temperature(records: list[FileRecord], tolerance: float) -> list[list[FileRecord]]:
-    """Sets whose temperatures span no more than the tolerance; the unknown are one of their own."""
+    """Sets whose temperatures span no more than the tolerance; the unknown are one of their own.
+
+    The widest gaps part them, so that a frame of a camera that was still warm leaves the others
+    together.
+    """
     degrees = [float(record.coordinates.get("temperature", np.nan)) for record in records]
-    coldest: list[float] = []
-    for value in sorted(value for value in degrees if np.isfinite(value)):
-        if not coldest or value - coldest[-1] > tolerance:
-            coldest.append(value)
+    coldest = _lowest_of_parts(sorted(value for value in degrees if np.isfinite(value)), tolerance)
     of_record = {
         id(record): int(np.searchsorted(coldest, value, side="right")) if np.isfinite(value) else -1
         for record, value in zip(records, degrees, strict=True)
     }
     return _split(records, lambda record: of_record[id(record)])
+
+
+def _lowest_of_parts(values: list[float], tolerance: float) -> list[float]:
+    """The lowest value of each part of sorted values that spans no more than the tolerance."""
+    lowest, pending = [], [values] if values else []
+    while pending:
+        part = pending.pop()
+        if part[-1] - part[0] <= tolerance:
+            lowest.append(part[0])
+        else:
+            cut = int(np.argmax(np.diff(part))) + 1
+            pending += [part[:cut], part[cut:]]
+    return sorted(lowest)
 
 
 def _base_name(traits: Traits, seconds: float, bands: dict[str, str]) -> str:

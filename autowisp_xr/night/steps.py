@@ -12,7 +12,8 @@ from autowisp_xr import transforms
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, AutowispWarning
 from autowisp_xr.io import FileRecord
-from autowisp_xr.night.matching import Candidate, Choice, Matching, match
+from autowisp_xr.night.foresight import candidate_of, choices_of_frames, sets_fitting
+from autowisp_xr.night.matching import Candidate, Choice, Matching, match, stop_reason
 from autowisp_xr.night.noise import know_camera
 from autowisp_xr.night.products import Plan, Writer
 from autowisp_xr.night.sets import FrameSet, with_own_names
@@ -72,7 +73,8 @@ class Steps:
         """Camera of each setup, by its place."""
         cameras: dict[str, Camera | None] = {}
         for place in dict.fromkeys(one.place for one in self.sets):
-            known = know_camera([one for one in self.sets if one.place == place], camera)
+            setup = next(one.traits.setup for one in self.sets if one.place == place)
+            known = know_camera(sets_fitting(setup, self.sets), camera)
             cameras[place] = known.camera
             if known.note:
                 note = f"{place}: {known.note}" if place else known.note
@@ -83,15 +85,9 @@ class Steps:
         return cameras
 
     def _make_master(self, one: FrameSet, recipe: Any) -> None:
-        kind = one.traits.kind
         choices = match(one.traits, self.candidates, self.matching)
         self.writer.summary.choices.update((record.path, choices) for record in one.records)
-        candidate = Candidate(
-            name=one.path,
-            traits=one.traits,
-            frames=len(one.records),
-            bias_free=choices["bias"].chosen is not None if kind == "dark" else None,
-        )
+        candidate = candidate_of(one, choices)
         self.candidates.append(candidate)
         plan = self._plan(f"master {one.path}", "masters", one, choices)
         if self._stopped(one.records, one.traits.kind, choices):
@@ -123,22 +119,9 @@ class Steps:
         self, records: Sequence[FileRecord], kind: str, choices: Mapping[str, Choice]
     ) -> bool:
         """Leave out frames that need a master which there could be, but is not."""
-        reason = ""
-        for needed, choice in choices.items():
-            if choice.chosen is None and choice.failed:
-                reason = reason or f"their master {choice.failed} failed"
-            elif choice.chosen is None and needed == "dark" and kind == "object" and choice.near:
-                darks = "; ".join(f"{name}: {why}" for name, why in choice.why_not.items())
-                reason = reason or f"no dark matches ({darks}){self._remedy()}"
+        reason = stop_reason(kind, choices, self.matching)
         self.writer.summary.left_out.update({r.path: reason for r in records if reason})
         return bool(reason)
-
-    def _remedy(self) -> str:
-        return {
-            False: "; a dark of another exposure can be scaled (scale_dark)",
-            "down": "; scale_dark = any would scale a shorter one",
-            "any": "",
-        }[self.matching.scale_dark]
 
     def _bias(self, plan: Plan, choices: Mapping[str, Choice], frames: xr.Dataset) -> xr.Dataset:
         return transforms.master_bias(frames)
@@ -174,13 +157,11 @@ class Steps:
 
     def _calibrate(self, one: FrameSet) -> None:
         """Calibrate the frames of a set, those together that have the same masters."""
-        groups: dict[tuple[str, ...], list[FileRecord]] = {}
-        choices_of: dict[tuple[str, ...], dict[str, Choice]] = {}
-        for record in one.records:
-            traits = traits_of("object", [record], one.traits.setup)
-            choices = match(traits, self.candidates, self.matching)
+        groups: dict[tuple[object, ...], list[FileRecord]] = {}
+        choices_of: dict[tuple[object, ...], dict[str, Choice]] = {}
+        for record, choices in choices_of_frames(one, self.candidates, self.matching):
             self.writer.summary.choices[record.path] = choices
-            key = tuple(c.chosen.name if c.chosen else "" for c in choices.values())
+            key = tuple((c.chosen.name if c.chosen else "", c.scaled) for c in choices.values())
             groups.setdefault(key, []).append(record)
             choices_of.setdefault(key, choices)
         parts = [

@@ -37,7 +37,7 @@ def table_of(
     ``path``, ``image_type``, ``width``, ``height`` [pixels], ``channels``, ``camera``, ``binning``,
     ``gain`` (the setting), ``filter``, ``exposure`` [s], ``object``, ``temperature``, ``time``;
     ``set`` (of which it is a member), ``bias``, ``dark``, ``flat`` (what was chosen for it, ""
-    where nothing was), ``why_not`` ({candidate: reason} as JSON), ``reason`` (why it is in
+    where nothing was), ``why_not`` ({kind: {candidate: reason}} as JSON), ``reason`` (why it is in
     no set), ``doubts`` (a line each). What is not known is "", NaN or NaT.
     """
     of_set = {record.path: one for one in sets for record in one.records}
@@ -99,5 +99,5 @@ def _name_of(kind: str) -> Callable[[Mapping[str, Choice]], str]:
 
 
 def _reasons(choices: Mapping[str, Choice]) -> str:
-    found = {name: why for choice in choices.values() for name, why in choice.why_not.items()}
+    found = {kind: dict(choice.why_not) for kind, choice in choices.items() if choice.why_not}
     return json.dumps(found) if found else ""

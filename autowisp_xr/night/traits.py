@@ -32,7 +32,7 @@ class Setup:
     camera: str = ""
     binning: str = ""
     subframe: tuple[int, int] | None = None
-    """Corner of the raw frame on the sensor."""
+    """Corner of the raw frame on the sensor; None is (0, 0), which few headers say."""
     gain: float | None = None
     """The camera's setting."""
 
@@ -49,7 +49,7 @@ class Setup:
             if name not in ignore and own and theirs and own != theirs:
                 return f"{what} {own}, not {theirs}"
         corners = (self.subframe or (0, 0), other.subframe or (0, 0))
-        if self.shape and other.shape and corners[0] != corners[1]:
+        if "subframe" not in ignore and corners[0] != corners[1]:
             return f"of the subframe at {corners[0]}, not {corners[1]}"
         known = self.gain is not None and other.gain is not None
         if "gain" not in ignore and known and self.gain != other.gain:
@@ -67,7 +67,7 @@ class Traits:
     band: str = ""
     """Name of the filter."""
     exposures: tuple[float, float] = (math.nan, math.nan)
-    """Shortest and longest, in seconds."""
+    """Shortest and longest, in seconds; of darks, which are alike, the median for both."""
     temperature: float = math.nan
     """Median, in degrees Celsius."""
     time: np.datetime64 = _NEVER
@@ -103,6 +103,8 @@ def traits_of(kind: str, records: Sequence[FileRecord], setup: Setup) -> Traits:
     """Traits of frames of one setup; numbers and times that are not known are passed over."""
     columns = [record.coordinates for record in records]
     exposures = _known([c["exposure"] for c in columns])
+    if kind == "dark" and exposures:
+        exposures = [float(np.median(exposures))]
     temperatures = _known([c.get("temperature", math.nan) for c in columns])
     times = np.array([c.get("time", "NaT") for c in columns], "datetime64[ns]")
     times = np.sort(times[~np.isnat(times)])

@@ -103,7 +103,11 @@ def test_masters_of_another_night_are_named_by_their_directory(night, capsys, tm
     assert main(["reduce", "next", "-o", "second", *arguments]) == 0
     assert "corrected by: " in capsys.readouterr().out
     assert main(["info", "next", *arguments]) == 0
-    assert "V_60s: bias.fits, dark_60s.fits, flat_V.fits" in capsys.readouterr().out
+    masters = (
+        str(tmp_path / "first" / "masters" / f"{name}.fits")
+        for name in ("bias", "dark_60s", "flat_V")
+    )
+    assert f"V_60s: {', '.join(masters)}" in capsys.readouterr().out
 
 
 def test_info_shows_results_too(night, capsys):
@@ -112,7 +116,7 @@ def test_info_shows_results_too(night, capsys):
     assert main(["info", "out"]) == 0
     out = capsys.readouterr().out
     assert "    V_60s: bias, dark_60s, flat_V" in out
-    assert "no dark matches" in out
+    assert "no dark fits" in out
 
 
 def test_info_of_nothing_is_one_clear_line(night, capsys, tmp_path):
@@ -121,3 +125,16 @@ def test_info_of_nothing_is_one_clear_line(night, capsys, tmp_path):
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert "empty" in error
+
+
+def test_the_command_line_goes_before_the_same_pattern_in_the_table(night, capsys, tmp_path):
+    (tmp_path / "night.toml").write_text('[types]\n"flat-*" = "dark"\n')
+    assert main(["info", "raw", "-c", "night.toml", "--type", "flat-*=object"]) == 0
+    assert "V_5s" in capsys.readouterr().out
+
+
+def test_the_file_for_options_serves_as_a_camera_file(night, capsys, tmp_path):
+    text = f"overwrite = true\n[camera]\n{(tmp_path / 'camera.toml').read_text()}"
+    (tmp_path / "night.toml").write_text(text)
+    assert main(["info", "raw", "--camera", "night.toml"]) == 0
+    assert "read noise" not in capsys.readouterr().out

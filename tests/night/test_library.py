@@ -46,7 +46,7 @@ def test_a_night_without_masters_of_its_own_takes_those_of_another(
         "dark_60s.fits",
         "flat_V.fits",
     ]
-    assert "3 masters of other nights" in str(summary)
+    assert "masters of other nights: 3" in str(summary)
     science = aw.open_zarr(tmp_path / "out" / "night.zarr", group=made.group)
     store = earlier / "night.zarr"
     bias, dark, flat = (
@@ -76,13 +76,12 @@ def test_channels_of_a_master_are_one_candidate(tmp_path):
     assert len(found) == 2
     aw.to_fits(sky.objects(1, split=False), tmp_path / "new" / "{RAWFNAME}.fits")
     summary = aw.reduce(
-        tmp_path / "new", tmp_path / "out", camera=sky.camera, masters=earlier_of(tmp_path)
+        tmp_path / "new",
+        tmp_path / "out",
+        camera=sky.camera,
+        masters=tmp_path / "earlier" / "masters",
     )
     assert sorted(summary.made[0].masters) == ["bias", "flat"]
-
-
-def earlier_of(top):
-    return top / "earlier" / "masters"
 
 
 def test_what_is_no_master_of_a_known_type_has_its_reason(tmp_path, sky):
@@ -107,3 +106,92 @@ def test_masters_that_do_not_fit_are_not_taken_and_the_summary_says_why(
     assert made.masters == {}
     assert all(reason.startswith("covers the raw pixels") for reason in made.why_not.values())
     assert len(made.why_not) == 3
+
+
+def foreign(path, kind, image, **cards):
+    """A master as other programs write it."""
+    header = fits.Header({"IMAGETYP": f"Master {kind}", "EXPTIME": 60.0, "FILTER": "V"} | cards)
+    path.parent.mkdir(exist_ok=True)
+    fits.PrimaryHDU(np.asarray(image, np.float32), header).writeto(path)
+
+
+@pytest.mark.parametrize(
+    ("card", "bias_free", "fits_frames"),
+    [
+        ({"CALSTAT": "B"}, True, True),
+        ({"SUBBIAS": "ccd=, master=<CCDData>"}, True, True),
+        ({"CALSTAT": ""}, None, False),
+        ({"CALSTAT": "D"}, False, False),
+        ({"ZEROCOR": "no"}, False, False),
+        ({}, None, False),
+    ],
+)
+def test_a_dark_of_another_program_is_taken_only_if_its_bias_is_known(
+    card, bias_free, fits_frames, sky, write_night, tmp_path
+):
+    """One that holds the bias would subtract it twice."""
+    foreign(tmp_path / "lib" / "d.fits", "Dark", np.full(sky.shape, 30.0), **card)
+    (found,), _ = masters_in(tmp_path / "lib")
+    assert found.bias_free is bias_free
+    folder = write_night(sky.bias(3), sky.objects(1))
+    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera, masters=tmp_path / "lib")
+    assert bool(summary.left_out) != fits_frames
+    if fits_frames:
+        assert sorted(summary.made[-1].masters) == ["bias", "dark"]
+    elif bias_free is None:
+        assert "nobody says whether its bias was subtracted" in str(summary)
+
+
+def test_a_flat_of_another_program_that_is_not_about_one_is_refused(sky, write_night, tmp_path):
+    foreign(tmp_path / "lib" / "adu.fits", "Flat", np.full(sky.shape, 20_114.0))
+    found, left_out = masters_in(tmp_path / "lib")
+    assert found == []
+    assert "a median of 2.011e+04, not about one" in next(iter(left_out.values()))
+    foreign(tmp_path / "lib" / "one.fits", "Flat", np.ones(sky.shape))
+    summary = aw.reduce(
+        write_night(sky.objects(1)), tmp_path / "out", camera=sky.camera, masters=tmp_path / "lib"
+    )
+    assert summary.made[0].masters["flat"].endswith("one.fits")
+    assert "not about one" in str(summary)
+
+
+def test_masters_of_another_subframe_are_not_taken(sky, write_night, tmp_path):
+    foreign(tmp_path / "lib" / "b.fits", "Bias", np.ones(sky.shape), XORGSUBF=100, YORGSUBF=50)
+    folder = write_night(sky.objects(1))
+    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera, masters=tmp_path / "lib")
+    (reason,) = summary.made[0].why_not.values()
+    assert reason == "of the subframe at (100, 50), not (0, 0)"
+
+
+def test_masters_of_two_cameras_in_one_directory_stay_apart(earlier, sky, tmp_path):
+    mosaic = simulate.Night(shape=(20, 32), channels="RGGB", seed=2)
+    aw.to_fits(mosaic.bias(3, split=False), tmp_path / "raw" / "{RAWFNAME}.fits")
+    aw.reduce(tmp_path / "raw", tmp_path / "lib" / "colour", camera=mosaic.camera)
+    (tmp_path / "lib" / "mono").symlink_to(earlier)
+    for path in (tmp_path / "lib" / "colour" / "masters").iterdir():
+        path.rename(tmp_path / "lib" / path.name)
+    (tmp_path / "lib" / "bias.fits").write_bytes((earlier / "masters" / "bias.fits").read_bytes())
+    found, left_out = masters_in(tmp_path / "lib" / "*.fits")
+    assert left_out == {}
+    assert sorted(len(candidate.traits.setup.channels) for candidate in found) == [1, 4]
+
+
+def test_reducing_the_other_night_again_changes_nothing_here(sky, tmp_path, write_night):
+    first = write_night(sky.bias(3), sky.dark(3), sky.flat(3), folder="first")
+    then = write_night(sky.objects(2, start=21), folder="then")
+    lib, out = tmp_path / "lib", tmp_path / "out"
+    aw.reduce(first, lib, camera=sky.camera)
+    once = aw.reduce(then, out, camera=sky.camera, masters=lib)
+    aw.reduce(first, lib, camera=sky.camera)
+    again = aw.reduce(then, out, camera=sky.camera, masters=lib)
+    assert str(again) == str(once)
+    assert again.failed == {}
+
+
+def test_masters_are_found_by_rules_of_the_user(sky, tmp_path):
+    foreign(tmp_path / "lib" / "stacked.fits", "Bias", np.ones(sky.shape))
+    with fits.open(tmp_path / "lib" / "stacked.fits", mode="update") as hdus:
+        hdus[0].header["IMAGETYP"] = "Bias"
+    assert masters_in(tmp_path / "lib") == ([], {})
+    (found,), _ = masters_in(tmp_path / "lib", types={"stacked*": "master bias"})
+    assert found.traits.kind == "bias"

@@ -67,6 +67,11 @@ def chosen(candidates, wanted=None, **matching):
         (master("x", exposure=61.0), "exposed 61 s, not 60 s"),
         (master("x", exposure=float("nan")), "exposed for an unknown time, not 60 s"),
         (master("x", bias_free=False), "it holds the bias, which is subtracted already"),
+        (
+            master("x", bias_free=None),
+            "nobody says whether its bias was subtracted; if it was, CALSTAT = 'B' in its header "
+            "says so, if not, ZEROCOR = 'no'",
+        ),
         (master("x", failure="disk full"), "could not be made: disk full"),
         (master("x", "flat", band="R"), "of the filter R, not V"),
         (master("x", "bias", temperature=-7.9), "at -7.9 C, not -10.0 C"),
@@ -85,7 +90,7 @@ def test_each_candidate_that_is_not_chosen_has_its_reason(other, reason):
         master("x", temperature=-12.0),
         master("x", temperature=float("nan")),
         master("x", exposure=60.5),
-        master("x", bias_free=None),
+        master("x", exposure=60.5, longest=61.0),
         master("x", shape=None, area=WHOLE),
         master("x", shape=None, placed=False, area=Region(xmin=9, xmax=15, ymin=9, ymax=13)),
         master("x", "flat", temperature=20.0, exposure=3.0),

@@ -58,12 +58,13 @@ def test_the_table_says_what_each_frame_is_and_what_corrects_it(folder, sky):
         "dark_60s",
         "flat_V",
     ]
-    assert json.loads(str(one["why_not"].values)) == {"dark_5s": "exposed 5 s, not 60 s"}
+    assert json.loads(str(one["why_not"].values)) == {"dark": {"dark_5s": "exposed 5 s, not 60 s"}}
     assert (float(one["exposure"]), str(one["filter"].values)) == (60.0, "V")
     reasons = {name: str(table["reason"].values[i]) for name, i in rows.items()}
     assert "a master already" in reasons["stacked.fits"]
     assert "broken.fits" in reasons["broken.fits"]
-    assert sum(map(bool, reasons.values())) == 2
+    assert reasons["object-0011.fits"].startswith("no dark fits (dark_60s: exposed 60 s, not 30 s")
+    assert sum(map(bool, reasons.values())) == 3
     assert np.isnan(table["exposure"].values[rows["broken.fits"]])
     # as a table of numbers and texts, it goes through Zarr
     assert table["set"].dtype == np.dtypes.StringDType()
@@ -83,9 +84,9 @@ def test_the_text_has_a_line_for_each_set_and_the_reasons(folder, sky):
         ["V_30s", "object", "1"],
     ]
     after = text[text.index("What corrects what") :]
-    assert "    V_60s: bias, dark_60s, flat_V\n        not dark_5s: exposed 5 s, not 60 s" in after
-    assert "    V_30s: bias, no dark, flat_V" in after
-    assert "Left out: 2" in after
+    assert "    V_60s: bias, dark_60s, flat_V\n" in after
+    assert "    V_30s: bias, no dark, flat_V\n        not dark_60s: exposed 60 s, not 30 s" in after
+    assert "Left out: 3" in after
     assert "stacked.fits" in after
 
 
@@ -156,7 +157,7 @@ def test_results_are_opened_with_what_became_of_each_frame(folder, sky, tmp_path
 
 
 def test_a_tree_without_a_table_is_refused():
-    with pytest.raises(ValueError, match="open_night makes one"):
+    with pytest.raises(ValueError, match="as open_night makes it"):
         info(xr.DataTree())
 
 

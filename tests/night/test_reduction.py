@@ -112,7 +112,10 @@ def test_science_without_a_dark_of_its_exposure_is_left_out_with_the_reason(
         "object-0002.fits",
     }
     (reason,) = set(summary.left_out.values())
-    assert reason.startswith("no dark matches (dark_60s: exposed 60 s, not 30 s)")
+    assert reason == (
+        "no dark fits (dark_60s: exposed 60 s, not 30 s); a dark of another exposure can be "
+        "scaled: --scale-dark down or any"
+    )
     assert reason in (tmp_path / "out" / "summary.txt").read_text()
 
 
@@ -514,3 +517,83 @@ def sky_noise(science):
     pairs = (image[:, 1::2] - image[:, ::2]) / np.hypot(error[:, 1::2], error[:, ::2])
     pairs = pairs[good[:, 1::2] & good[:, ::2]]
     return 1.4826 * np.median(np.abs(pairs - np.median(pairs)))
+
+
+def test_a_second_run_leaves_all_files_as_they_are(reduced, sky):
+    top, _ = reduced
+    files = list((top / "out").rglob("*.fits"))
+    before = {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in files}
+    assert len(before) == 9
+    aw.reduce(top / "raw", top / "out", camera=sky.camera)
+    assert {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in files} == before
+
+
+def test_a_file_that_was_lost_or_changed_is_written_again(sky, write_night, tmp_path):
+    folder = write_night(sky.objects(2))
+    (made,) = aw.reduce(folder, tmp_path / "out", camera=sky.camera).made
+    first, second = map(Path, made.files)
+    content = first.read_bytes()
+    first.write_bytes(b"")
+    second.unlink()
+    aw.reduce(folder, tmp_path / "out", camera=sky.camera)
+    with fits.open(first) as hdus:
+        assert len(hdus) == 3
+    assert len(first.read_bytes()) == len(content)
+    assert second.exists()
+
+
+def test_a_run_that_only_measured_the_camera_is_taken_up(sky, write_night, tmp_path):
+    folder = write_night(sky.objects(1))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "camera.toml").write_text("gain = 1.0\n")
+    assert len(aw.reduce(folder, tmp_path / "out", camera=sky.camera).made) == 1
+
+
+def test_a_result_that_is_kept_is_not_replaced_for_a_damaged_frame(sky, tmp_path):
+    """The selection reads pixels before the store can say that it holds another result."""
+    aw.to_fits(sky.bias(2), tmp_path / "raw" / "{RAWFNAME}.fits")
+    flats = sky.flat(6, pointings=[(10.0 + i, 0.0) for i in range(6)])
+    aw.to_fits(flats, tmp_path / "raw" / "{RAWFNAME}.fits.fz")
+    select = aw.FlatSelection(
+        min_high_frames=3, cloud_check_smoother=None, large_scale_smoother=None
+    )
+    given = {"camera": sky.camera, "select": select}
+    aw.reduce(tmp_path / "raw", tmp_path / "out", **given)
+    damage(tmp_path / "raw" / "flat-0002.fits.fz")
+    summary = aw.reduce(tmp_path / "raw", tmp_path / "out", **given)
+    assert len(summary.failed) == 5
+    assert all("is kept" in reason for reason in summary.failed.values())
+    kept = aw.open_zarr(tmp_path / "out" / "night.zarr", group="masters/flat_V")
+    assert int(kept["count"].max()) == 6
+    assert len(aw.reduce(tmp_path / "raw", tmp_path / "out", **given, overwrite=True).made) == 2
+
+
+def test_darks_of_another_gain_setting_are_no_reason_to_go_without(sky, write_night, tmp_path):
+    from dataclasses import replace
+
+    low, high = replace(sky, gain_setting=0.0), replace(sky, gain_setting=100.0)
+    folder = write_night(low.bias(2), low.dark(2), high.objects(1))
+    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera)
+    (reason,) = summary.left_out.values()
+    assert "of the gain setting 0, not 100" in reason
+    ignoring = aw.Matching(ignore="gain")
+    made = aw.reduce(folder, tmp_path / "any", camera=sky.camera, matching=ignoring).made
+    assert sorted(made[-1].masters) == ["bias", "dark"]
+
+
+def test_frames_of_one_set_of_which_some_need_a_scaled_dark(sky, write_night, tmp_path):
+    folder = write_night(
+        sky.bias(2),
+        sky.dark(2, exposure=60.9),
+        sky.objects(1, exposure=60.5),
+        sky.objects(1, start=2),
+    )
+    down = aw.Matching(scale_dark="down")
+    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera, matching=down)
+    assert summary.failed == summary.left_out == {}
+
+
+def test_results_that_cannot_be_made_are_refused_before_any_work(sky, write_night, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OSError, match="no directory can be made for the results"):
+        aw.reduce(write_night(sky.bias(1)), tmp_path / "file" / "out")
