@@ -48,7 +48,7 @@ def find_files(
     found: dict[str, str] = {}
     for path in given:
         for file in _expand(os.path.expanduser(os.fspath(path)), deep, seen):
-            found.setdefault(os.path.abspath(file), file)
+            found.setdefault(os.path.realpath(file), file)
     return list(found.values())
 
 

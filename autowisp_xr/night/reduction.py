@@ -80,7 +80,8 @@ def reduce(
     Raises
     ------
     ValueError
-        If ``select`` lets channels choose apart, or ``types`` names a type that there is not.
+        If ``select`` lets channels choose apart, ``types`` names a type that there is not, or
+        ``masters`` is ``out``.
     FileNotFoundError, NotADirectoryError
         If there is no such directory, or no FITS file in it.
     FileExistsError
@@ -101,6 +102,12 @@ def reduce(
     if source.exists() and not source.is_dir():
         raise NotADirectoryError(f"{night} is no directory; name the one that it lies in")
     _check_room(target, overwrite)
+    given = [masters] if isinstance(masters, str | PathLike) else list(masters or ())
+    if target.resolve() in {Path(path).resolve() for path in given}:
+        raise ValueError(
+            f"{target} is to have the results, and its masters are used anyway; masters of other "
+            "nights are in other directories"
+        )
     matching = matching or Matching()
     records = io.scan(source, deep=True, skip=[target], types=types, spellings=spellings)
     say(f"{len(records)} FITS files in {night}")
@@ -110,9 +117,9 @@ def reduce(
         f"the type rule {rule!r} fits no file" for rule in io.unused_rules(records, types or {})
     ]
     others: list[Candidate] = []
-    if masters is not None:
+    if given:
         others, unusable = masters_in(
-            masters, camera=camera, types=types, spellings=spellings, skip=[target]
+            given, camera=camera, types=types, spellings=spellings, skip=[target]
         )
         summary.notes.append(f"masters of other nights: {len(others)}")
         summary.notes += list(dict.fromkeys(unusable.values()))

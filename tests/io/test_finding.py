@@ -113,3 +113,10 @@ def test_scan_searches_as_deep(raw, tmp_path):
     assert [record.name for record in scan(tmp_path)] == ["a"]
     found = scan(tmp_path, deep=True, skip=[tmp_path / "out"])
     assert [record.name for record in found] == ["a", "b"]
+
+
+def test_a_file_and_a_link_to_it_are_one_file(tmp_path):
+    (tmp_path / "a.fits").write_bytes(b"")
+    (tmp_path / "latest.fits").symlink_to(tmp_path / "a.fits")
+    assert find_files(tmp_path) == [str(tmp_path / "a.fits")]
+    assert find_files(tmp_path / "latest.fits") == [str(tmp_path / "latest.fits")]

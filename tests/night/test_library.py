@@ -195,3 +195,14 @@ def test_masters_are_found_by_rules_of_the_user(sky, tmp_path):
     assert masters_in(tmp_path / "lib") == ([], {})
     (found,), _ = masters_in(tmp_path / "lib", types={"stacked*": "master bias"})
     assert found.traits.kind == "bias"
+
+
+def test_the_results_are_no_other_night(sky, write_night, tmp_path):
+    folder = write_night(sky.bias(1))
+    with pytest.raises(ValueError, match="masters of other nights are in other directories"):
+        aw.reduce(folder, tmp_path / "out", masters=[tmp_path / "." / "out"])
+    # below another directory they are passed over
+    aw.reduce(folder, tmp_path / "all" / "out", camera=sky.camera)
+    (tmp_path / "all" / "none.fits").write_bytes((folder / "bias-0001.fits").read_bytes())
+    again = aw.reduce(folder, tmp_path / "all" / "out", camera=sky.camera, masters=tmp_path / "all")
+    assert "masters of other nights: 0" in again.notes
