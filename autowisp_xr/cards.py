@@ -23,6 +23,7 @@ __all__ = [
     "render_header",
     "set_cards",
     "value_of",
+    "without_part_of_sky",
     "without_remarks",
 ]
 
@@ -33,6 +34,12 @@ STRUCTURAL = re.compile(
     r"|ZSCALE|ZZERO|ZTHEAP|(ZTILE|ZNAME|ZVAL)\d+|END"
 )
 """Keywords that describe the bytes of a file, not the frame in it."""
+
+
+_SKY = re.compile(
+    r"(CTYPE|CRPIX|CRVAL|CUNIT|CDELT|CROTA)\d[A-Z]?|(CD|PC|PV)\d+_\d+[A-Z]?|(LON|LAT)POLE[A-Z]?"
+    r"|WCSAXES[A-Z]?|WCSNAME[A-Z]?|[AB]P?_(ORDER|DMAX|\d_\d)|PLTSOLVD"
+)
 
 
 def ascii_text(text: str) -> str:
@@ -92,6 +99,20 @@ def first_value(header: fits.Header, keywords: Iterable[str]) -> Any:
         if value is not None:
             return value
     return None
+
+
+def without_part_of_sky(merged: fits.Header, first: fits.Header) -> fits.Header:
+    """A merged header, without the coordinates of the sky of its first unless it has them whole.
+
+    What frames have in common of them alone (CTYPE, CRPIX) puts every pixel somewhere wrong.
+    """
+    cards = [card for card in first if _SKY.fullmatch(card)]
+    if all(card in merged for card in cards):
+        return merged
+    result = merged.copy()
+    for card in cards:
+        result.remove(card, ignore_missing=True, remove_all=True)
+    return result
 
 
 def common_header(headers: Iterable[fits.Header]) -> fits.Header:

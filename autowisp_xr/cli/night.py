@@ -69,7 +69,7 @@ def add_reduce(steps: Any) -> None:
         action=argparse.BooleanOptionalAction,
         default=False,
         help="choose good flats from the heap: no overlapping stars, no saturation, no clouds, "
-        "high levels",
+        "high levels; at least 10 of a filter, unless --flat-limits says otherwise",
     )
     add(
         group,
@@ -77,7 +77,8 @@ def add_reduce(steps: Any) -> None:
         metavar="FILE",
         help="choose flats by the limits of this TOML file: min_high_mean (ADU), "
         "min_pointing_separation (arcsec), large_scale_deviation_threshold, min_high_frames, ... "
-        '("none" for no such test); others are those of --select-flats',
+        '("none" for no such test); others are those of --select-flats; see '
+        "help(autowisp_xr.FlatSelection) in Python",
     )
     reduce.set_defaults(run=_reduce, step="reduce", parser=reduce)
 

@@ -60,6 +60,9 @@ def in_options(text: str) -> str:
     'choose another name, or --allow-overwrite'
     """
     text = text.replace("allow_overwrite=True", "--allow-overwrite")
+    if "; a camera has " in text:
+        # these are fields of a file
+        return text
     return _ARGUMENT.sub(lambda match: f"--{match[0].replace('_', '-')}", text)
 
 

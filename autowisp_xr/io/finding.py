@@ -58,8 +58,7 @@ def _expand(path: str, deep: bool, passed_over: Collection[_Id]) -> list[str]:
         if not files:
             raise NoFilesError(
                 f"the directory {path!r} holds no FITS file (.fits, .fit or .fts, also with .fz or "
-                ".gz)"
-                + ("" if deep else "; directories are not searched deeper, unless deep is chosen")
+                ".gz)" + ("" if deep else "; directories in it are not searched")
             )
         return sorted(files, key=natural_key)
     # first of all a file: its name may have brackets in it

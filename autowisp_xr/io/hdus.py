@@ -18,6 +18,7 @@ from autowisp_xr.io.history import history_cards, split_history
 from autowisp_xr.io.lost_cards import add_lost_cards
 from autowisp_xr.io.names import raw_name
 from autowisp_xr.io.place import PRODUCT_CARDS, name_place
+from autowisp_xr.io.spellings import Spellings
 from autowisp_xr.pixel_grid import PixelGrid, grid_of, grid_of_plane, moved
 from autowisp_xr.regions import ChannelSlice, Region
 
@@ -54,7 +55,10 @@ def output_header(ds: xr.Dataset, channel: int) -> fits.Header:
         name = raw_name(path) if path else _scalar(ds, "frame").rpartition("/")[2]
         header["RAWFNAME"] = (ascii_text(name), "Name of the raw file")
     if not is_frame:
-        kind = value_of(header, "IMAGETYP")
+        kind, known = value_of(header, "IMAGETYP"), _scalar(ds, "image_type")
+        if known in ("bias", "dark", "flat") and Spellings().image_type_of(kind) != known:
+            # a type rule, or another card, knew better
+            kind = known
         if kind is not None and not str(kind).lower().startswith("master"):
             header["IMAGETYP"] = f"master{kind}"
         add_lost_cards(header, ds)

@@ -124,7 +124,7 @@ def read_units(
         if size is not None and unit.offset + unit.length > size:
             raise BadImageError(
                 f"{path} is truncated: HDU {unit.index} needs {unit.offset + unit.length} bytes, "
-                f"the file has {size}; copy it again, or leave it out with on_error='skip'"
+                f"the file has {size}; copy it again, or leave it out"
             )
         position = unit.offset + -(-unit.length // _BLOCK) * _BLOCK
         if likely_end is not None and unit.offset + unit.length <= likely_end <= position:

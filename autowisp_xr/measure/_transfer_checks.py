@@ -22,6 +22,7 @@ __all__ = [
     "check_same_setting",
     "check_tiles",
     "ready",
+    "warn_if_off",
     "warn_if_poor",
     "whole_number",
 ]
@@ -194,6 +195,22 @@ def warn_if_poor(channels: Sequence[str], gains: Sequence[Slope], stacklevel: in
         warnings.warn(
             f"the gain is known to {', '.join(poor)} only; more, brighter or larger flats tell it "
             "better",
+            AutowispWarning,
+            stacklevel=stacklevel,
+        )
+
+
+def warn_if_off(channels: Sequence[str], misfits: Sequence[float], stacklevel: int) -> None:
+    """Warn, once, of curves that are no lines."""
+    off = [
+        f"{misfit:.1f} times their errors in {_of_channels([name])}"
+        for name, misfit in zip(channels, misfits, strict=True)
+        if misfit > 1
+    ]
+    if off:
+        warnings.warn(
+            f"the photon transfer curve is no line: its points are off by {', '.join(off)}; some "
+            "flats may be saturated (say the saturation of the camera), or of other light",
             AutowispWarning,
             stacklevel=stacklevel,
         )

@@ -1,5 +1,6 @@
 """Tiles of pairs of frames: how they scatter, and what that says of gain and read noise."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -9,7 +10,7 @@ from autowisp_xr.measure._pairs import LEVELS, Frame, Pairs
 from autowisp_xr.measure._slopes import Slope, slope_of
 from autowisp_xr.measure._tiles import scatter
 
-__all__ = ["MeanBias", "Sample", "gain_of", "points_of", "read_noise_of", "samples"]
+__all__ = ["MeanBias", "Sample", "gain_of", "misfit_of", "points_of", "read_noise_of", "samples"]
 
 _GOOD = 0.5
 """Of the pixels of a tile: where fewer are left, it had no single level."""
@@ -18,6 +19,10 @@ _POINTS = 6
 """So many points at most are made of the tiles of a pair, by their level."""
 
 _TILES_OF_POINT = 10
+
+_FEW_POINTS = 5
+_MISFIT = 2.0
+"""So many points tell whether they lie on a line, and so far off, in their errors, they do not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,3 +193,19 @@ def points_of(
             level = float(np.average(own.level, weights=slope.weights))
             points.append((level, noise.value + slope.value * level, slope.error * level))
     return found
+
+
+def misfit_of(
+    points: Sequence[Sequence[tuple[float, float, float]]], gain: Slope, noise: Slope
+) -> float:
+    """By how much the points of a curve are off, root mean square, in their errors.
+
+    1 where that is no more than twice, or where there are few points.
+    """
+    table = np.array([point for of_pair in points for point in of_pair])
+    if len(table) < _FEW_POINTS:
+        return 1.0
+    signal, variance, error = table.T
+    off = (variance - (signal * gain.value + noise.value)) / error
+    misfit = float(np.sqrt(np.nanmean(off**2)))
+    return misfit if misfit > _MISFIT else 1.0

@@ -15,12 +15,14 @@ from autowisp_xr.measure._transfer_checks import (
     check_same_setting,
     check_tiles,
     ready,
+    warn_if_off,
     warn_if_poor,
     whole_number,
 )
 from autowisp_xr.measure._transfer_curve import (
     MeanBias,
     gain_of,
+    misfit_of,
     points_of,
     read_noise_of,
     samples,
@@ -101,7 +103,9 @@ def gain_and_read_noise(
     Warns
     -----
     AutowispWarning
-        Where the relative error of a gain is more than 5 %.
+        Where the relative error of a gain is more than 5 %, and where the curve is no line: its
+        points are off by more than twice their errors. The error of the gain is larger then, by
+        as much as they are.
 
     See Also
     --------
@@ -179,6 +183,15 @@ def gain_and_read_noise(
         points_of(sample, gain, noise, mean.number, len(flat_pairs))
         for (sample, noise), gain in zip(both, gains, strict=True)
     ]
+    misfits = [
+        misfit_of(of_channel, gain, noise)
+        for of_channel, gain, noise in zip(points, gains, noises, strict=True)
+    ]
+    gains = [
+        gain._replace(error=gain.error * misfit)
+        for gain, misfit in zip(gains, misfits, strict=True)
+    ]
+    warn_if_off(channels, misfits, stacklevel=3)
     variables, coords = curve(points, flat_pairs)
     result = xr.Dataset(
         numbers(gains, noises)

@@ -76,7 +76,7 @@ def info(night: xr.DataTree | xr.Dataset) -> str:
 def _heading() -> list[str]:
     return [
         *("set", "type", "frames", "pixels", "channels", "binning", "gain", "filter"),
-        *("exposure", "temperature", "time (UTC)", "object"),
+        *("exposure", "temperature", "middle (UTC)", "object"),
     ]
 
 

@@ -21,6 +21,17 @@ NEEDED = {
 }
 """Masters that correct frames of each type, in the order in which they are chosen."""
 
+_BETTER = (
+    "needs no scaling",
+    "is of this night",
+    "adds less noise",
+    "is known to fit",
+    "is nearer in temperature",
+    "is older",
+    "is nearer in time",
+)
+"""What makes one master go before another, in the order in which it counts."""
+
 _IGNORABLE = ("camera", "binning", "subframe", "gain", "temperature", "filter")
 
 
@@ -72,7 +83,7 @@ class Matching:
         unknown = sorted(set(ignore) - set(_IGNORABLE))
         if unknown:
             raise ValueError(
-                f"{', '.join(unknown)} cannot be ignored; that can {', '.join(_IGNORABLE)}"
+                f"{', '.join(unknown)} cannot be ignored; what can is {', '.join(_IGNORABLE)}"
             )
         object.__setattr__(self, "ignore", ignore)
 
@@ -194,8 +205,11 @@ def choose(
     # by name in the end, so that the order of the candidates never matters
     fitting.sort(key=lambda pair: (_rank(wanted, pair[0], pair[1], matching), pair[1].name))
     (scaled, chosen), *others = fitting
-    for _, candidate in others:
-        why_not[candidate.name] = f"fits too, but {chosen.name} goes before it"
+    best = _rank(wanted, scaled, chosen, matching)
+    for also_scaled, candidate in others:
+        ranks = zip(best, _rank(wanted, also_scaled, candidate, matching), _BETTER, strict=True)
+        better = next((words for one, other, words in ranks if one != other), "comes first")
+        why_not[candidate.name] = f"fits too, but {chosen.name} {better}"
     return Choice(chosen=chosen, scaled=scaled, why_not=why_not, near=near)
 
 

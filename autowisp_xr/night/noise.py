@@ -12,7 +12,7 @@ from autowisp_xr.io import FileRecord, Spellings
 from autowisp_xr.io.settle import settle_camera
 from autowisp_xr.night.sets import FrameSet
 
-__all__ = ["KnownCamera", "know_camera", "setting_hint", "unknown_noise"]
+__all__ = ["KnownCamera", "know_camera", "setting_hint", "told", "unknown_noise"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +29,18 @@ def unknown_noise(sets: Sequence[FrameSet], camera: Camera | None) -> list[str]:
     """Which of gain and read noise neither the user nor the headers of a setup say."""
     said = settle_camera([record for one in sets for record in one.records], camera, None)
     return [name for name in ("gain", "read_noise") if getattr(said, name) is None]
+
+
+def told(sets: Sequence[FrameSet], camera: Camera | None) -> str:
+    """What is known of the camera of a setup, of the user, the headers, or measured; in a line."""
+    try:
+        said = settle_camera([record for one in sets for record in one.records], camera, None)
+    except HeaderError:
+        return ""
+    lines = said.to_toml().splitlines()
+    # channels are in the table of frames
+    known = [line for line in lines if not line.startswith("channels") and "= 0.0" not in line]
+    return f"the camera: {'; '.join(known)}" if known else ""
 
 
 def setting_hint(sets: Sequence[FrameSet], unknown: Sequence[str]) -> str:
@@ -74,8 +86,8 @@ def know_camera(sets: Sequence[FrameSet], camera: Camera | None) -> KnownCamera:
         reason = f"that takes two flats and two biases, there are {len(flats)} and {len(biases)}"
     return KnownCamera(
         camera=camera,
-        note=f"{what} of the camera not known, and could not be measured: {reason}"
-        + setting_hint(sets, unknown),
+        note=f"{what} of the camera not known, and could not be measured: {reason} (the "
+        "camera.toml of another night serves as --camera)" + setting_hint(sets, unknown),
     )
 
 

@@ -15,7 +15,7 @@ from autowisp_xr.io.names import Paths
 from autowisp_xr.night.foresight import foresee, sets_fitting
 from autowisp_xr.night.library import masters_in
 from autowisp_xr.night.matching import Candidate, Matching, stop_reason
-from autowisp_xr.night.noise import setting_hint, unknown_noise
+from autowisp_xr.night.noise import setting_hint, told, unknown_noise
 from autowisp_xr.night.products import STORE
 from autowisp_xr.night.sets import FrameSet, sort_frames
 from autowisp_xr.night.summary import SUMMARY_GROUP
@@ -68,7 +68,8 @@ def open_night(
     records = io.scan(paths, deep=True, types=types, spellings=spellings)
     sets, left_out = sort_frames(records, camera, matching)
     notes = [
-        f"the type rule {rule!r} fits no file" for rule in io.unused_rules(records, types or {})
+        f"the type rule {rule!r} fits no file of this night"
+        for rule in io.unused_rules(records, types or {})
     ]
     others: list[Candidate] = []
     if masters is not None:
@@ -80,7 +81,7 @@ def open_night(
             groups[f"/raw/{one.path}"] = io.open_records(one.records, camera=camera)
         except AutowispError as error:
             left_out.update((record.path, str(error)) for record in one.records)
-    notes += _noise_notes(sets, camera)
+    notes += _camera_notes(sets, camera)
     choices = foresee(sets, others, matching)
     for one in sets:
         for path in (record.path for record in one.records):
@@ -92,12 +93,15 @@ def open_night(
     return xr.DataTree.from_dict({"/": table, **groups}, name="night")
 
 
-def _noise_notes(sets: Sequence[FrameSet], camera: Camera | None) -> list[str]:
-    """What reduce will have to measure, and whether it can."""
+def _camera_notes(sets: Sequence[FrameSet], camera: Camera | None) -> list[str]:
+    """What is known of the cameras, what reduce will have to measure, and whether it can."""
     notes = []
     for place in dict.fromkeys(one.place for one in sets):
         setup = next(one.traits.setup for one in sets if one.place == place)
         of_place = sets_fitting(setup, sets)
+        line = told(of_place, camera)
+        if line:
+            notes.append(f"{place}: {line}" if place else line)
         try:
             unknown = unknown_noise(of_place, camera)
         except HeaderError as error:

@@ -74,6 +74,8 @@ class Writer:
         self.overwrite = overwrite
         self.summary = summary
         self.say = say
+        self.kept = False
+        """Whether results of another run are in the way, and stay."""
 
     def attempt(self, plan: Plan, recipe: Recipe) -> xr.Dataset | None:
         """Make one thing and write it; None, with the reason for its frames, if that fails."""
@@ -119,6 +121,7 @@ class Writer:
         try:
             made = io.to_zarr(made, self.target / STORE, group=plan.group, overwrite=overwrite)
         except FileExistsError as error:
+            self.kept = True
             raise FileExistsError(
                 f"{self.target / STORE}/{plan.group} holds what was made of other frames, with "
                 "another camera, other masters or another choice of flats, and is kept; choose "
@@ -172,6 +175,11 @@ def _doubts(made: xr.Dataset, folder: str) -> list[str]:
     if folder == "masters":
         if not (made["mask"].values & np.uint8(Flag.BAD) == 0).any():
             raise AutowispError("no pixel of it is good: all are flagged or NaN in all frames")
+        if np.isnan(made["variance"].values).all():
+            raise AutowispError(
+                "its errors are not known: it takes more than one frame, or the gain and read "
+                "noise of the camera"
+            )
         return []
     bad = [
         str(made["frame"].values[i])

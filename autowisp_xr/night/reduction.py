@@ -110,11 +110,12 @@ def reduce(
         )
     matching = matching or Matching()
     records = io.scan(source, deep=True, skip=[target], types=types, spellings=spellings)
-    say(f"{len(records)} FITS files in {night}")
+    say(f"{len(records)} FITS file{'' if len(records) == 1 else 's'} in {night}")
     sets, left_out = sort_frames(records, camera, matching)
     summary = Summary(night=str(night), records=records, sets=sets, left_out=left_out)
     summary.notes += [
-        f"the type rule {rule!r} fits no file" for rule in io.unused_rules(records, types or {})
+        f"the type rule {rule!r} fits no file of this night"
+        for rule in io.unused_rules(records, types or {})
     ]
     others: list[Candidate] = []
     if given:
@@ -126,7 +127,9 @@ def reduce(
     _make_room(target)
     writer = Writer(target, overwrite, summary, say)
     Steps(sets, others, writer, camera=camera, matching=matching, select=select).run()
-    if summary.made or not (target / _SUMMARY).exists():
+    if writer.kept and (target / _SUMMARY).exists():
+        say(f"{target / _SUMMARY} is left as it was: it tells of the results that are kept")
+    elif summary.made or not (target / _SUMMARY).exists():
         write_text(target / _SUMMARY, str(summary))
         if summary.made:
             summary.to_zarr(target / STORE)

@@ -133,8 +133,9 @@ def _reason_against(record: FileRecord) -> str:
         return f"calibrated already ({record.calibrated_because})"
     kind = record.coordinates["image_type"]
     if kind not in ("bias", "dark", "flat", "object"):
-        rule = "say what it is by a type rule such as '*' = object"
-        return f"of no known type: {_type_cards(record)}; {rule}"
+        if record.type_rule:
+            return f"of the type other, as the type rule {record.type_rule!r} says"
+        return f"of no known type: {_type_cards(record)}"
     if kind in ("dark", "object") and not np.isfinite(record.coordinates["exposure"]):
         return f"{kind} frame whose exposure is not known (no EXPTIME, EXPOSURE or the like)"
     return ""
@@ -146,8 +147,15 @@ def _type_cards(record: FileRecord) -> str:
         f"{word} = {value_of(record.header, word)!r}" for word in keywords if word in record.header
     ]
     if found:
-        return f"{', '.join(found)} is none of bias, dark, flat, object"
-    return "neither a card (IMAGETYP or the like) nor its name says what it is"
+        rule = found[0].replace(" = ", "=").replace("'", "")
+        return (
+            f"{', '.join(found)} is none of bias, dark, flat, object; if it is one, a type rule "
+            f"such as '{rule}' = object says which"
+        )
+    return (
+        "neither a card (IMAGETYP or the like) nor its name says what it is; a type rule such as "
+        "'M31-*' = object does, for files whose names begin so"
+    )
 
 
 def _band(record: FileRecord) -> str:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from autowisp_xr import transforms
+from autowisp_xr import schema, transforms
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, AutowispWarning
 from autowisp_xr.io import FileRecord
 from autowisp_xr.night.foresight import candidate_of, choices_of_frames, sets_fitting
 from autowisp_xr.night.matching import Candidate, Choice, Matching, match, stop_reason
-from autowisp_xr.night.noise import know_camera
+from autowisp_xr.night.noise import know_camera, told
 from autowisp_xr.night.products import Plan, Writer
 from autowisp_xr.night.sets import FrameSet, with_own_names
 from autowisp_xr.night.traits import traits_of
@@ -76,10 +76,11 @@ class Steps:
             setup = next(one.traits.setup for one in self.sets if one.place == place)
             known = know_camera(sets_fitting(setup, self.sets), camera)
             cameras[place] = known.camera
-            if known.note:
-                note = f"{place}: {known.note}" if place else known.note
-                self.writer.say(note)
-                self.writer.summary.notes.append(note)
+            for note in (known.note, told(sets_fitting(setup, self.sets), known.camera)):
+                if note:
+                    line = f"{place}: {note}" if place else note
+                    self.writer.say(line)
+                    self.writer.summary.notes.append(line)
             if known.measured and known.camera is not None:
                 self.writer.write_camera(place, known.camera, known.note)
         return cameras
@@ -131,7 +132,7 @@ class Steps:
         return transforms.master_dark(frames, bias=_opened(choices["bias"]))
 
     def _flat(self, plan: Plan, choices: Mapping[str, Choice], frames: xr.Dataset) -> xr.Dataset:
-        plan.notes += _missing(choices)
+        plan.notes += _missing(choices) + _pedestal(frames, choices)
         with warnings.catch_warnings():
             # that there is no master is an error here, which says why
             warnings.filterwarnings("ignore", "no high master flat", AutowispWarning)
@@ -179,7 +180,7 @@ class Steps:
             self.writer.attempt(plan, partial(self._science, plan, choices))
 
     def _science(self, plan: Plan, choices: Mapping[str, Choice], frames: xr.Dataset) -> xr.Dataset:
-        plan.notes += _missing(choices)
+        plan.notes += _missing(choices) + _pedestal(frames, choices)
         return transforms.calibrate(
             frames,
             bias=_opened(choices["bias"]),
@@ -204,8 +205,20 @@ def _missing(choices: Mapping[str, Choice]) -> list[str]:
     notes = []
     for kind, choice in choices.items():
         if choice.chosen is None:
-            there = "none that there is fits" if choice.why_not else "there is none"
+            there = "none fits" if choice.why_not else "there is none"
             notes.append(f"no {kind} was applied: {there}")
         elif choice.scaled:
             notes.append(f"the dark {choice.chosen.name} is scaled to the exposure of the frames")
     return notes
+
+
+def _pedestal(frames: xr.Dataset, choices: Mapping[str, Choice]) -> list[str]:
+    """A warning where nobody says which level the camera adds to the light."""
+    camera = schema.camera_of(frames)
+    known = camera.bias_level or camera.overscan or any(choices[k].chosen for k in ("bias", "dark"))
+    if known:
+        return []
+    return [
+        "WARNING: the level without light is not known and is taken for light: there is no bias "
+        "or dark, and the camera has no overscan or bias_level; values and errors are wrong by it"
+    ]

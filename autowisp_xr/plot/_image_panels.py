@@ -152,7 +152,8 @@ def _explain(
         if number:
             label = f"{number} {name} ({_per_cent(number, blocks.pixels)})"
             handles.append(Patch(facecolor=colour, edgecolor="0.5", linewidth=0.5, label=label))
-    title = f"{_per_cent(blocks.marked, blocks.pixels)} of the pixels are marked"
+    pixels = "1 pixel is" if blocks.marked == 1 else f"{blocks.marked} pixels are"
+    title = f"{pixels} marked ({_per_cent(blocks.marked, blocks.pixels)})"
     if factors != (1, 1):
         title += f", in blocks of {factors[0]} x {factors[1]}"
     axes.legend(

@@ -6,7 +6,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from autowisp_xr.cards import common_header, parse_header, render_header, value_of
+from autowisp_xr.cards import (
+    common_header,
+    parse_header,
+    render_header,
+    value_of,
+    without_part_of_sky,
+)
 from autowisp_xr.errors import HeaderError
 from autowisp_xr.kernels.stack import average_through_frames
 from autowisp_xr.stats.order_statistics import stack_weights
@@ -74,7 +80,7 @@ def _stacked_header(
     ds: xr.Dataset, average_keywords: Sequence[str], quantile: float, clipping: Clipping
 ) -> str:
     headers = [parse_header(str(text)) for text in ds["header"].values.tolist()]
-    merged = common_header(headers)
+    merged = without_part_of_sky(common_header(headers), headers[0])
     for keyword in average_keywords:
         if keyword in merged:
             continue

@@ -46,7 +46,7 @@ def test_an_empty_list_and_an_empty_directory_are_errors(tmp_path):
     with pytest.raises(FileNotFoundError, match="no file was named"):
         find_files([])
     touch(tmp_path, "inner/notes.txt")
-    with pytest.raises(FileNotFoundError, match=r"holds no FITS file .*not searched deeper"):
+    with pytest.raises(FileNotFoundError, match=r"holds no FITS file .*not searched"):
         find_files(tmp_path)
     with pytest.raises(FileNotFoundError, match="holds no FITS file") as caught:
         find_files(tmp_path, deep=True)

@@ -64,7 +64,7 @@ def test_masters_of_the_night_go_before_those_of_another(earlier, sky, write_nig
     assert science.masters["bias"] == "bias"
     assert science.masters["dark"].endswith("dark_60s.fits")
     (reason,) = (why for name, why in science.why_not.items() if name.endswith("bias.fits"))
-    assert reason == "fits too, but bias goes before it"
+    assert reason == "fits too, but bias is of this night"
 
 
 def test_channels_of_a_master_are_one_candidate(tmp_path):

@@ -115,29 +115,39 @@ def test_areas_may_differ_by_an_incomplete_super_pixel():
 
 
 @pytest.mark.parametrize(
-    ("better", "worse", "matching"),
+    ("better", "worse", "matching", "why"),
     [
-        ({}, {"own": False}, {}),
-        ({"own": False}, {"exposure": 120.0}, {"scale_dark": "any"}),
-        ({"temperature": -10.5}, {"temperature": -11.5}, {}),
-        ({"temperature": -11.9}, {"temperature": float("nan")}, {}),
-        ({"hours": 1}, {"hours": -2}, {}),
-        ({"own": False, "hours": 1}, {"own": False, "hours": -2}, {}),
-        ({"own": False, "hours": -2}, {"own": False, "hours": 1}, {"prefer": "older"}),
-        ({"own": False, "hours": -2}, {"own": False, "hours": -9}, {"prefer": "older"}),
+        ({}, {"own": False}, {}, "is of this night"),
+        ({"own": False}, {"exposure": 120.0}, {"scale_dark": "any"}, "needs no scaling"),
+        ({"temperature": -10.5}, {"temperature": -11.5}, {}, "is nearer in temperature"),
+        ({"temperature": -11.9}, {"temperature": float("nan")}, {}, "is known to fit"),
+        ({"hours": 1}, {"hours": -2}, {}, "is nearer in time"),
+        ({"own": False, "hours": 1}, {"own": False, "hours": -2}, {}, "is nearer in time"),
+        ({"own": False, "hours": -2}, {"own": False, "hours": 1}, {"prefer": "older"}, "is older"),
+        (
+            {"own": False, "hours": -2},
+            {"own": False, "hours": -9},
+            {"prefer": "older"},
+            "is nearer in time",
+        ),
         # least noise: (60/120)^2/10 against (60/90)^2/10 and (60/120)^2/3
-        ({"exposure": 120.0}, {"exposure": 90.0}, {"scale_dark": "down"}),
-        ({"exposure": 120.0}, {"exposure": 120.0, "frames": 3}, {"scale_dark": "down"}),
-        ({"exposure": 90.0}, {"exposure": 30.0}, {"scale_dark": "any"}),
-        ({"exposure": 30.0}, {"exposure": 20.0}, {"scale_dark": "any"}),
+        ({"exposure": 120.0}, {"exposure": 90.0}, {"scale_dark": "down"}, "adds less noise"),
+        (
+            {"exposure": 120.0},
+            {"exposure": 120.0, "frames": 3},
+            {"scale_dark": "down"},
+            "adds less noise",
+        ),
+        ({"exposure": 90.0}, {"exposure": 30.0}, {"scale_dark": "any"}, "adds less noise"),
+        ({"exposure": 30.0}, {"exposure": 20.0}, {"scale_dark": "any"}, "adds less noise"),
     ],
 )
-def test_of_two_that_fit_the_better_is_chosen_in_either_order(better, worse, matching):
+def test_of_two_that_fit_the_better_is_chosen_in_either_order(better, worse, matching, why):
     pair = [master("better", **better), master("worse", **worse)]
     for candidates in (pair, pair[::-1]):
         choice = choose(traits(), candidates, Matching(**matching), has_bias=True)
         assert choice.chosen.name == "better"
-        assert choice.why_not == {"worse": "fits too, but better goes before it"}
+        assert choice.why_not == {"worse": f"fits too, but better {why}"}
 
 
 @pytest.mark.parametrize(

@@ -490,7 +490,7 @@ def test_real_sets_give_a_summary_that_says_what_they_are(
     assert {one.what: len(one.inputs) for one in summary.made} == made
     assert len(summary.left_out) == left_out
     if name == "stonybrook_stl1001":
-        (note,) = summary.notes
+        note, _ = summary.notes
         gain = float(re.search(r"gain ([0-9.]+)", note)[1])
         assert abs(gain / 1.93 - 1) < 0.05
         assert note.endswith("the header says EGAIN = 2.06")
@@ -597,3 +597,43 @@ def test_results_that_cannot_be_made_are_refused_before_any_work(sky, write_nigh
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OSError, match="no directory can be made for the results"):
         aw.reduce(write_night(sky.bias(1)), tmp_path / "file" / "out")
+
+
+def test_masters_of_one_frame_without_known_noise_are_none(sky, write_night, tmp_path):
+    """Their errors would be NaN, and with them those of all that they correct."""
+    camera = aw.Camera(overscan=sky.camera.overscan, image_area=sky.camera.image_area)
+    summary = aw.reduce(write_night(sky.bias(2), sky.dark(1)), tmp_path / "out", camera=camera)
+    assert [made.what for made in summary.made] == ["master bias"]
+    assert "it takes more than one frame" in next(iter(summary.failed.values()))
+
+
+def test_a_level_that_nobody_knows_is_warned_of(sky, write_night, tmp_path):
+    folder = write_night(sky.flat(2), sky.objects(1))
+    camera = aw.Camera(gain=1, read_noise=5, image_area=sky.camera.image_area)
+    summary = aw.reduce(folder, tmp_path / "out", camera=camera)
+    assert all(any("WARNING" in note for note in made.notes) for made in summary.made)
+    known = aw.reduce(folder, tmp_path / "known", camera=sky.camera)
+    assert not any("WARNING" in note for made in known.made for note in made.notes)
+
+
+def test_a_run_that_may_not_replace_results_leaves_their_summary(sky, write_night, tmp_path):
+    folder = write_night(sky.bias(2), sky.dark(2), sky.objects(1, exposure=30))
+    aw.reduce(folder, tmp_path / "out", camera=sky.camera)
+    text = (tmp_path / "out" / "summary.txt").read_text()
+    other = aw.Camera(gain=2, read_noise=3, overscan=sky.camera.overscan)
+    second = aw.reduce(
+        folder, tmp_path / "out", camera=other, matching=aw.Matching(scale_dark="any")
+    )
+    assert second.failed
+    assert (tmp_path / "out" / "summary.txt").read_text() == text
+
+
+def test_a_master_of_frames_of_a_rule_is_one_of_their_type(sky, write_night, tmp_path):
+    folder = write_night(sky.flat(2))
+    for path in folder.iterdir():
+        with fits.open(path, mode="update") as hdus:
+            hdus[0].header["IMAGETYP"] = "Light Frame"
+    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera, types={"flat-*": "flat"})
+    (path,) = summary.made[0].files
+    assert fits.getheader(path)["IMAGETYP"] == "masterflat"
+    assert aw.open_fits(path)["image_type"].values.tolist() == ["flat"]

@@ -152,7 +152,7 @@ def test_the_legend_counts_what_is_marked_in_colour():
         "1 leaked into (2.9 %)",
         "1 fault or no number (2.9 %)",
     ]
-    assert axes.get_legend().get_title().get_text() == "14 % of the pixels are marked"
+    assert axes.get_legend().get_title().get_text() == "5 pixels are marked (14 %)"
     expected = np.zeros((5, 7, 4))
     expected[mask == HOT] = expected[1, 1] = colour(Flag.HOT)
     expected[4, 6], expected[2, 2] = colour(Flag.LEAKED), colour(Flag.FAULT)
@@ -212,10 +212,10 @@ def test_the_legend_says_that_pixels_are_drawn_in_blocks():
     mask[0, 0] = HOT
     ds = frame_set(np.zeros((40, 1650)), mask=mask)
     (axes,) = panels(drawn(plot.frame(ds)))
-    assert axes.get_legend().get_title().get_text().endswith("marked, in blocks of 1 x 3")
+    assert axes.get_legend().get_title().get_text().endswith("), in blocks of 1 x 3")
     assert legend(axes) == ["1 hot (0.0015 %)"]
     (axes,) = panels(drawn(plot.frame(ds.isel(x=slice(100)))))
-    assert axes.get_legend().get_title().get_text().endswith("marked")
+    assert axes.get_legend().get_title().get_text().endswith("%)")
 
 
 def test_blocks_that_reach_beyond_the_frame_do_not_move_it():
