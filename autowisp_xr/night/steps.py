@@ -92,11 +92,11 @@ class Steps:
         self.candidates.append(candidate)
         plan = self._plan(f"master {one.path}", "masters", one, choices)
         if self._stopped(one.records, one.traits.kind, choices):
-            candidate.failure = "what it needs failed"
+            candidate.failure = "a master that it needs failed"
             return
         made = self.writer.attempt(plan, partial(recipe, plan, choices))
         if made is None:
-            candidate.failure = "see its frames"
+            candidate.failure = "the summary says why, under Failed"
         else:
             candidate.open = lambda: made
 
