@@ -74,6 +74,7 @@ def open_night(
     others: list[Candidate] = []
     if masters is not None:
         others, unusable = masters_in(masters, camera=camera, types=types, spellings=spellings)
+        notes.append(f"masters of other nights: {len(others)}")
         notes += list(dict.fromkeys(unusable.values()))
     groups: dict[str, xr.Dataset] = {}
     for one in sets:
