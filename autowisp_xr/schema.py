@@ -32,6 +32,7 @@ __all__ = [
     "camera_of",
     "channel_slices",
     "check",
+    "extent",
     "frame_and_channel",
     "is_raw",
     "names",
@@ -181,6 +182,14 @@ def place(
             for name in _CHANNEL_COORDS
         },
     }
+
+
+def extent(ds: xr.Dataset) -> str:
+    """What frames or a master cover, in words: pixels along each axis, and raw-frame numbers."""
+    return " and ".join(
+        f"{ds.sizes[dim]} along {dim!r} (raw pixels {ds[dim].values[0]} to {ds[dim].values[-1]})"
+        for dim in ("y", "x")
+    )
 
 
 def as_master(ds: xr.Dataset, name: str = "master") -> xr.Dataset:

@@ -6,11 +6,11 @@ from typing import Any
 
 from astropy.io import fits
 
-from autowisp_xr.cards import value_of
+from autowisp_xr.cards import first_value, value_of
 from autowisp_xr.io.spellings import Spellings
 from autowisp_xr.io.values import to_number
 
-__all__ = ["calibrated_reason", "master_reason"]
+__all__ = ["bias_subtracted", "calibrated_reason", "master_reason"]
 
 # NUMFCOMB is of AutoWISP and this package, NCOMBINE of IRAF and ccdproc, STACKCNT of Siril and the
 # Seestar, SNAPSHOT of SBIG's extensions, which MaxIm DL and others write for single frames as well
@@ -32,7 +32,8 @@ _LEVELS = ("RLEVEL", "L1STATBI", "L1STATDA", "L1STATFL")
 _NOIRLAB = ("instcal", "resampled", "stacked", "skysub")
 # of ccdproc, with the name of a master or T; of IRAF, with a text that says when and how
 _STEPS = ("SUBBIAS", "SUBDARK", "FLATCOR", "ZEROCOR", "DARKCOR")
-_NO = ("false", "f", "no", "n", "none", "n/a", "0", "unknown", "omit", "perform")
+_UNSAID = ("unknown", "n/a")
+_NO = ("false", "f", "no", "n", "none", "0", "omit", "perform", *_UNSAID)
 _CALIBRATED_CARDS = (*_PLACES, "CALSTAT", *_LEVELS, *_MASTER_KINDS, *_STEPS)
 
 
@@ -93,6 +94,20 @@ def calibrated_reason(
         ):
             return f"{card} = {value!r}"
     return ""
+
+
+def bias_subtracted(header: fits.Header) -> bool | None:
+    """Whether the cards of other programs say that the bias was subtracted; None where none does.
+
+    They are MBIASFNM of AutoWISP, CALSTAT of MaxIm DL, ZEROCOR of IRAF, SUBBIAS of ccdproc.
+    """
+    if value_of(header, "MBIASFNM") is not None:
+        return True
+    status = value_of(header, "CALSTAT")
+    if status is not None:
+        return "B" in str(status).upper()
+    done = str(first_value(header, ("ZEROCOR", "SUBBIAS")) or _UNSAID[0]).lower()
+    return None if done in _UNSAID else done not in _NO
 
 
 def _values(

@@ -100,16 +100,9 @@ def check_same_pixels(flats: xr.Dataset, biases: xr.Dataset) -> None:
         )
     if not all(np.array_equal(flats[dim].values, biases[dim].values) for dim in ("y", "x")):
         raise ImageMismatchError(
-            f"the flats cover {_extent(flats)}, the biases {_extent(biases)}; give biases of the "
-            "same size, binning and area"
+            f"the flats cover {schema.extent(flats)}, the biases {schema.extent(biases)}; "
+            "give biases of the same size, binning and area"
         )
-
-
-def _extent(ds: xr.Dataset) -> str:
-    return " and ".join(
-        f"{ds.sizes[dim]} along {dim!r} (raw pixels {ds[dim].values[0]} to {ds[dim].values[-1]})"
-        for dim in ("y", "x")
-    )
 
 
 def check_same_setting(flats: xr.Dataset, biases: xr.Dataset) -> None:

@@ -203,8 +203,8 @@ def _in_place(new: xr.Dataset, old: xr.Dataset) -> xr.Dataset:
         old = old.isel(channel=[others.index(channel) for channel in channels])
     if not all(np.array_equal(new[dim].values, old[dim].values) for dim in ("y", "x")):
         raise MasterMismatchError(
-            f"the new master covers {_extent(new)}, the old one {_extent(old)}; select the same "
-            "area in both, or if they are the same pixels after all, say so with "
+            f"the new master covers {schema.extent(new)}, the old one {schema.extent(old)}; "
+            "select the same area in both, or if they are the same pixels after all, say so with "
             "old.assign_coords(y=new.y, x=new.x)"
         )
     if schema.channel_slices(new) != schema.channel_slices(old):
@@ -213,13 +213,6 @@ def _in_place(new: xr.Dataset, old: xr.Dataset) -> xr.Dataset:
             f"one {_layout(old)}; make both with the same Camera"
         )
     return old
-
-
-def _extent(ds: xr.Dataset) -> str:
-    return " and ".join(
-        f"{ds.sizes[dim]} along {dim!r} (raw pixels {ds[dim].values[0]} to {ds[dim].values[-1]})"
-        for dim in ("y", "x")
-    )
 
 
 def _layout(ds: xr.Dataset) -> str:

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from autowisp_xr.io import FileRecord
 from autowisp_xr.night.matching import Candidate, Choice, Matching, match
 from autowisp_xr.night.sets import FrameSet
-from autowisp_xr.night.traits import Setup, traits_of
+from autowisp_xr.night.traits import traits_of
 
-__all__ = ["candidate_of", "choices_of_frames", "foresee", "sets_fitting"]
+__all__ = ["by_setup", "candidate_of", "choices_of_frames", "foresee"]
 
 
 def foresee(
@@ -59,6 +59,13 @@ def candidate_of(one: FrameSet, choices: Mapping[str, Choice]) -> Candidate:
     )
 
 
-def sets_fitting(setup: Setup, sets: Sequence[FrameSet]) -> list[FrameSet]:
-    """Sets that were taken in a setup, or in one that as far as it is known may be the same."""
-    return [one for one in sets if not one.traits.setup.reason_against(setup)]
+def by_setup(sets: Sequence[FrameSet]) -> dict[str, list[FrameSet]]:
+    """By the place of each setup the sets taken in it, or in what may be the same.
+
+    A bias that does not name its camera is of any camera of its size.
+    """
+    setups = {one.place: one.traits.setup for one in sets}
+    return {
+        place: [one for one in sets if not one.traits.setup.reason_against(setup)]
+        for place, setup in setups.items()
+    }

@@ -13,10 +13,11 @@ import xarray as xr
 
 from autowisp_xr import io, schema
 from autowisp_xr.camera import Camera
-from autowisp_xr.cards import first_value, value_of
+from autowisp_xr.cards import first_value
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.io import FileRecord, Spellings
 from autowisp_xr.io.names import Paths
+from autowisp_xr.io.recognition import bias_subtracted
 from autowisp_xr.io.settle import settle_camera
 from autowisp_xr.night.matching import Candidate
 from autowisp_xr.night.traits import Setup, layout_of, traits_of
@@ -24,7 +25,6 @@ from autowisp_xr.regions import ChannelSlice, Region
 
 __all__ = ["masters_in"]
 
-_NO = ("false", "f", "no", "n", "none", "0", "omit", "perform")
 _FLAT_RANGE = (0.2, 5.0)
 _COUNTS = ("NUMFCOMB", "NCOMBINE", "STACKCNT")
 
@@ -162,11 +162,4 @@ def _bias_free(record: FileRecord) -> bool | None:
         steps = None
     if isinstance(steps, list) and steps:
         return any("bias" in step.get("masters", {}) for step in steps)
-    # of AutoWISP, MaxIm DL, IRAF and ccdproc
-    if value_of(record.header, "MBIASFNM") is not None:
-        return True
-    status = value_of(record.header, "CALSTAT")
-    if status is not None:
-        return "B" in str(status).upper()
-    done = first_value(record.header, ("ZEROCOR", "SUBBIAS"))
-    return None if done is None else str(done).lower() not in _NO
+    return bias_subtracted(record.header)

@@ -1,7 +1,7 @@
 """Gain and read noise of a camera that does not tell them, measured from the night itself."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from autowisp_xr import io, measure, schema
@@ -13,6 +13,8 @@ from autowisp_xr.io.settle import settle_camera
 from autowisp_xr.night.sets import FrameSet
 
 __all__ = ["KnownCamera", "know_camera", "setting_hint", "told", "unknown_noise"]
+
+_UNITS = {"gain": "e/ADU", "read_noise": "e", "saturation": "ADU", "bias_level": "ADU"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +39,22 @@ def told(sets: Sequence[FrameSet], camera: Camera | None) -> str:
         said = settle_camera([record for one in sets for record in one.records], camera, None)
     except HeaderError:
         return ""
-    lines = said.to_toml().splitlines()
-    # channels are in the table of frames
-    known = [line for line in lines if not line.startswith("channels") and "= 0.0" not in line]
+    known = [
+        f"{name.replace('_', ' ')} {_number(getattr(said, name))} {unit}"
+        for name, unit in _UNITS.items()
+        if getattr(said, name)
+    ]
+    if said.image_area:
+        known.append(f"image area {said.image_area}")
+    if said.overscan:
+        known.append(f"overscan {' and '.join(map(str, said.overscan))}")
     return f"the camera: {'; '.join(known)}" if known else ""
+
+
+def _number(value: float | Mapping[str, float]) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{number:.4g} ({channel})" for channel, number in value.items())
+    return f"{value:.4g}" if value < 1000 else f"{value:g}"
 
 
 def setting_hint(sets: Sequence[FrameSet], unknown: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, HeaderError
 from autowisp_xr.io import Spellings
 from autowisp_xr.io.names import Paths
-from autowisp_xr.night.foresight import foresee, sets_fitting
+from autowisp_xr.night.foresight import by_setup, foresee
 from autowisp_xr.night.library import masters_in
 from autowisp_xr.night.matching import Candidate, Matching, stop_reason
 from autowisp_xr.night.noise import setting_hint, told, unknown_noise
@@ -72,7 +72,7 @@ def open_night(
         for rule in io.unused_rules(records, types or {})
     ]
     others: list[Candidate] = []
-    if masters is not None:
+    if masters:
         others, unusable = masters_in(masters, camera=camera, types=types, spellings=spellings)
         notes.append(f"masters of other nights: {len(others)}")
         notes += list(dict.fromkeys(unusable.values()))
@@ -97,9 +97,7 @@ def open_night(
 def _camera_notes(sets: Sequence[FrameSet], camera: Camera | None) -> list[str]:
     """What is known of the cameras, what reduce will have to measure, and whether it can."""
     notes = []
-    for place in dict.fromkeys(one.place for one in sets):
-        setup = next(one.traits.setup for one in sets if one.place == place)
-        of_place = sets_fitting(setup, sets)
+    for place, of_place in by_setup(sets).items():
         line = told(of_place, camera)
         if line:
             notes.append(f"{place}: {line}" if place else line)

@@ -12,7 +12,7 @@ from autowisp_xr import schema, transforms
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, AutowispWarning
 from autowisp_xr.io import FileRecord
-from autowisp_xr.night.foresight import candidate_of, choices_of_frames, sets_fitting
+from autowisp_xr.night.foresight import by_setup, candidate_of, choices_of_frames
 from autowisp_xr.night.matching import Candidate, Choice, Matching, match, stop_reason
 from autowisp_xr.night.noise import know_camera, told
 from autowisp_xr.night.products import Plan, Writer
@@ -72,11 +72,10 @@ class Steps:
     def _know_cameras(self, camera: Camera | None) -> dict[str, Camera | None]:
         """Camera of each setup, by its place."""
         cameras: dict[str, Camera | None] = {}
-        for place in dict.fromkeys(one.place for one in self.sets):
-            setup = next(one.traits.setup for one in self.sets if one.place == place)
-            known = know_camera(sets_fitting(setup, self.sets), camera)
+        for place, of_place in by_setup(self.sets).items():
+            known = know_camera(of_place, camera)
             cameras[place] = known.camera
-            for note in (known.note, told(sets_fitting(setup, self.sets), known.camera)):
+            for note in (known.note, told(of_place, known.camera)):
                 if note:
                     line = f"{place}: {note}" if place else note
                     self.writer.say(line)

@@ -136,7 +136,7 @@ def _in_place(ds: xr.Dataset, master: xr.Dataset, kind: str) -> xr.Dataset:
             {name: ds[name] for name in ("y", "x", "y_offset", "x_offset") if name in ds.coords}
         )
     raise MasterMismatchError(
-        f"the master {kind} covers {_extent(master)}, the frames cover {_extent(ds)}; "
+        f"the master {kind} covers {schema.extent(master)}, the frames cover {schema.extent(ds)}; "
         "select the same area and channels in both"
     )
 
@@ -152,14 +152,6 @@ def _knows_its_place(master: xr.Dataset) -> bool:
         return True
     header = parse_header(str(master["header"].values))
     return any(keyword in header for keyword in ("IMAGAREA", "CHNLXOFF"))
-
-
-def _extent(ds: xr.Dataset) -> str:
-    parts = [
-        f"{ds.sizes[dim]} along {dim!r} (raw pixels {ds[dim].values[0]} to {ds[dim].values[-1]})"
-        for dim in ("y", "x")
-    ]
-    return " and ".join(parts)
 
 
 def _check_setting(ds: xr.Dataset, master: xr.Dataset, kind: str, name: str) -> None:

@@ -123,6 +123,7 @@ def foreign(path, kind, image, **cards):
         ({"CALSTAT": ""}, None, False),
         ({"CALSTAT": "D"}, False, False),
         ({"ZEROCOR": "no"}, False, False),
+        ({"ZEROCOR": "UNKNOWN"}, None, False),
         ({}, None, False),
     ],
 )
