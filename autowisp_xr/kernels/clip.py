@@ -1,7 +1,7 @@
 """Rejection of outliers in one sorted column: what survives is always a range of it.
 
 A column is pixel ``pixel`` of ``rows``, its values ``low <= i < high`` sorted. All sums run in
-double precision in the order of the values.
+double precision, in an order that depends on nothing but the number of values.
 """
 
 from typing import Any
@@ -10,11 +10,15 @@ import numpy as np
 
 from autowisp_xr.kernels._jit import kernel
 
-__all__ = ["MEAN", "centre", "clip"]
+__all__ = ["MAD", "MAD_TO_SIGMA", "MEAN", "PERCENTILE", "RMS", "centre", "clip"]
 
 MEAN = -1.0  # in place of the quantile where the average is a mean
 
-_MAD_TO_SIGMA = 1.4826
+MAD_TO_SIGMA = 1.4826
+
+RMS, MAD, PERCENTILE = 1, 2, 3
+"""What the distance of an outlier is measured in: the rms distance from the average, the median
+distance (the rms where it is 0), or the median itself, once and about it."""
 
 
 @kernel
@@ -40,11 +44,17 @@ def centre(rows: Any, pixel: int, low: int, high: int, quantile: float) -> float
 @kernel
 def square_sum(rows: Any, pixel: int, low: int, high: int, about: float) -> float:
     """Sum of the squared distances of the sorted values from ``about``."""
-    total = 0.0
-    for i in range(low, high):
-        distance = np.float64(rows[i, pixel]) - about
-        total += distance * distance
-    return total
+    # two sums at a time: each has to wait for its own last addition only
+    even, odd = 0.0, 0.0
+    for i in range(low, high - 1, 2):
+        first = np.float64(rows[i, pixel]) - about
+        second = np.float64(rows[i + 1, pixel]) - about
+        even += first * first
+        odd += second * second
+    if (high - low) % 2:
+        last = np.float64(rows[high - 1, pixel]) - about
+        even += last * last
+    return even + odd
 
 
 @kernel
@@ -74,31 +84,47 @@ def median_distance(rows: Any, pixel: int, low: int, high: int, about: float) ->
 def clip(
     rows: Any,
     pixel: int,
-    low: int,
     high: int,
     about: float,
     squares: float,
-    clipping: tuple[float, float, bool, int],
+    clipping: tuple[int, float, float, int],
     quantile: float,
 ) -> tuple[int, int, float, float, bool]:
     """Reject from both ends until nothing lies beyond the thresholds, or rounds run out.
 
-    ``about`` and ``squares`` are those of the range that comes in. Returns the range, average and
-    sum of squares of the survivors, and whether the last round still rejected.
+    Parameters
+    ----------
+    high
+        How many values the column has.
+    about, squares
+        Their average, and the sum of the squared distances from it.
+    clipping
+        What distances are measured in, upper and lower threshold in units of it, and the largest
+        number of rounds (negative: no limit).
+
+    Returns
+    -------
+    The range, average and sum of squares of the survivors, and whether the last round still
+    rejected.
     """
-    upper, lower, use_mad, max_rounds = clipping
+    measure, upper, lower, max_rounds = clipping
+    low = 0
     rejecting = False
     rounds = 0
     while high > low and (max_rounds < 0 or rounds < max_rounds):
-        scale = 0.0
-        if use_mad:
-            scale = _MAD_TO_SIGMA * median_distance(rows, pixel, low, high, about)
+        origin, scale = about, 0.0
+        if measure == PERCENTILE:
+            origin = centre(rows, pixel, low, high, 0.5)
+            # where there is no signal, no share of it is an outlier
+            scale = origin if origin > 0.0 else np.inf
+        elif measure == MAD:
+            scale = MAD_TO_SIGMA * median_distance(rows, pixel, low, high, about)
         if scale == 0.0:
             scale = np.sqrt(squares / (high - low))
         new_low, new_high = low, high
-        while new_high > new_low and rows[new_high - 1, pixel] - about > upper * scale:
+        while new_high > new_low and rows[new_high - 1, pixel] - origin > upper * scale:
             new_high -= 1
-        while new_low < new_high and rows[new_low, pixel] - about < lower * scale:
+        while new_low < new_high and rows[new_low, pixel] - origin < lower * scale:
             new_low += 1
         rejecting = new_low != low or new_high != high
         if not rejecting:
@@ -109,4 +135,6 @@ def clip(
         if high > low:
             about = centre(rows, pixel, low, high, quantile)
             squares = square_sum(rows, pixel, low, high, about)
+        if measure == PERCENTILE:
+            return low, high, about, squares, False
     return low, high, about, squares, rejecting

@@ -2,7 +2,8 @@
 
 A network is a fixed list of compare-exchange steps. Each step is a minimum and a maximum of two
 contiguous rows, which the compiler turns into vector instructions, so that a block of pixels
-is sorted along its frames without one branch.
+is sorted along its frames without one branch. What bounds it is reading and writing the rows, so
+three steps that meet in the same four rows are done in one go where they follow each other.
 
 References
 ----------
@@ -20,38 +21,76 @@ from autowisp_xr.kernels._jit import kernel
 
 __all__ = ["odd_even_merge_network", "sort_rows"]
 
+_NONE = -1
+
 
 @cache
 def odd_even_merge_network(number: int) -> npt.NDArray[np.int32]:
-    """Steps of Batcher's odd-even merge sort of ``number`` rows, as pairs (step, 2).
+    """Batcher's odd-even merge sort of ``number`` rows.
 
     The network of the next power of two sorts fewer rows as well: the missing ones would hold
     the largest value and never move, so their steps are left out.
+
+    Returns
+    -------
+    (step, 4): rows a, b, c, d, to put (a, c), (b, d) and then (b, c) in order; or a, b, -1, -1.
     """
-    pairs: list[tuple[int, int]] = []
+    steps: list[tuple[int, int, int, int]] = []
     width = 1
     while width < number:
         span = width
         while span >= 1:
-            for first in range(span % width, number - span, 2 * span):
-                pairs.extend(
-                    (low, low + span)
-                    for low in range(first, min(first + span, number - span))
-                    if low // (2 * width) == (low + span) // (2 * width)
-                )
-            span //= 2
+            half = span // 2
+            wide, narrow = _layer(number, width, span), _layer(number, width, half)
+            for low in sorted(wide):
+                fours = (low, low + half, low + span, low + span + half)
+                if half and low in wide and low + half in wide and low + half in narrow:
+                    steps.append(fours)
+                    wide -= {low, low + half}
+                    narrow -= {low + half}
+                elif low in wide:
+                    steps.append((low, low + span, _NONE, _NONE))
+            steps.extend((low, low + half, _NONE, _NONE) for low in sorted(narrow))
+            span //= 4
         width *= 2
-    return np.array(pairs, dtype=np.int32).reshape(-1, 2)
+    return np.array(steps, dtype=np.int32).reshape(-1, 4)
+
+
+def _layer(number: int, width: int, span: int) -> set[int]:
+    """The lower rows of the steps, all of one span, that merge runs of ``width`` rows."""
+    if not span:
+        return set()
+    return {
+        low
+        for first in range(span % width, number - span, 2 * span)
+        for low in range(first, min(first + span, number - span))
+        if low // (2 * width) == (low + span) // (2 * width)
+    }
 
 
 @kernel
-def sort_rows(rows: Any, network: Any) -> None:
-    """Sort each column of ``rows`` (number, pixels) in place, smallest first."""
+def sort_rows(rows: Any, width: int, network: Any) -> None:
+    """Sort each of the first ``width`` columns of ``rows`` (number, pixels), smallest first."""
     for step in range(network.shape[0]):
-        low = rows[network[step, 0]]
-        high = rows[network[step, 1]]
-        for pixel in range(low.size):
-            a = low[pixel]
-            b = high[pixel]
-            low[pixel] = a if a < b else b
-            high[pixel] = b if a < b else a
+        first = rows[network[step, 0]]
+        second = rows[network[step, 1]]
+        if network[step, 2] < 0:
+            for pixel in range(width):
+                a = first[pixel]
+                b = second[pixel]
+                first[pixel] = a if a < b else b
+                second[pixel] = b if a < b else a
+        else:
+            third = rows[network[step, 2]]
+            fourth = rows[network[step, 3]]
+            for pixel in range(width):
+                a = first[pixel]
+                b = second[pixel]
+                c = third[pixel]
+                d = fourth[pixel]
+                middle = d if d < b else b
+                other = a if c < a else c
+                first[pixel] = c if c < a else a
+                fourth[pixel] = b if d < b else d
+                second[pixel] = middle if middle < other else other
+                third[pixel] = other if middle < other else middle

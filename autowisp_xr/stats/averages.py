@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from autowisp_xr.errors import ConvergenceError
+from autowisp_xr.kernels.averages import MEAN, Rejection, average_through_frames
 from autowisp_xr.kernels.sample import average_sample
-from autowisp_xr.kernels.stack import MEAN, average_through_frames
 from autowisp_xr.options import Average, upper_and_lower
 from autowisp_xr.stats.floats import as_floats
-from autowisp_xr.stats.order_statistics import stack_weights
+from autowisp_xr.stats.order_statistics import variance_factors
 
 __all__ = ["average_named", "iterative_rejection_average", "quantile_of"]
 
@@ -121,10 +121,9 @@ def _through_columns(
         values,
         None,
         quantile=quantile,
-        clipping=(upper, lower, False, rounds),
+        reject=Rejection("rms", upper, lower, rounds),
         # the error of a mean, whatever the average
-        weights=stack_weights(MEAN, len(values)),
-        kept=True,
+        factors=variance_factors(MEAN, len(values)),
         dtype=np.float64,
     )
     return found.image, found.variance, found.count, found.rejecting, found.kept

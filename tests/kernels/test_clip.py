@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from autowisp_xr.kernels.clip import MEAN, centre, clip, median_distance, square_sum
+from autowisp_xr.kernels.clip import (
+    MAD,
+    MEAN,
+    PERCENTILE,
+    RMS,
+    centre,
+    clip,
+    median_distance,
+    square_sum,
+)
 
 
 @pytest.mark.parametrize("number", range(1, 12))
@@ -38,30 +47,45 @@ def clipped(values, clipping, quantile=0.5):
     rows = np.sort(np.array(values, float))[:, None]
     n = len(rows)
     about = centre(rows, 0, 0, n, quantile)
-    return clip(rows, 0, 0, n, about, square_sum(rows, 0, 0, n, about), clipping, quantile)
+    return clip(rows, 0, n, about, square_sum(rows, 0, 0, n, about), clipping, quantile)
 
 
 def test_equal_values_are_never_rejected():
-    assert clipped([5.0] * 4, (1.0, -1.0, True, -1)) == (0, 4, 5.0, 0.0, False)
+    assert clipped([5.0] * 4, (MAD, 1.0, -1.0, -1)) == (0, 4, 5.0, 0.0, False)
 
 
 def test_where_the_mad_is_zero_the_rms_decides():
     # median and MAD of these are 5 and 0; the rms is 5, and 15 lies two of it away
-    low, high, about, squares, rejecting = clipped([5, 5, 5, 15], (1.9, -1.9, True, -1))
+    low, high, about, squares, rejecting = clipped([5, 5, 5, 15], (MAD, 1.9, -1.9, -1))
     assert (low, high, about, squares, rejecting) == (0, 3, 5.0, 0.0, False)
-    assert clipped([5, 5, 5, 15], (2.0, -2.0, True, -1))[:2] == (0, 4)  # not strictly beyond
+    assert clipped([5, 5, 5, 15], (MAD, 2.0, -2.0, -1))[:2] == (0, 4)  # not strictly beyond
 
 
 def test_rounds_are_limited_and_it_is_said_that_more_would_reject():
     values = [*[10.0] * 5, *[11.0] * 5, 30.0, 1e3, 1e6]
-    assert clipped(values, (2.0, -2.0, False, -1)) == (0, 10, 10.5, 2.5, False)
-    low, high, *_, rejecting = clipped(values, (2.0, -2.0, False, 1))
+    assert clipped(values, (RMS, 2.0, -2.0, -1)) == (0, 10, 10.5, 2.5, False)
+    low, high, *_, rejecting = clipped(values, (RMS, 2.0, -2.0, 1))
     assert (low, high, rejecting) == (0, 12, True)
-    low, high, *_, rejecting = clipped(values, (2.0, -2.0, False, 2))
+    low, high, *_, rejecting = clipped(values, (RMS, 2.0, -2.0, 2))
     assert (low, high, rejecting) == (0, 11, True)
 
 
 def test_only_the_side_that_was_asked_for_is_rejected():
     values = [-50.0, 9.0, 10.0, 10.0, 11.0, 50.0]
-    assert clipped(values, (1.2, -9.0, False, 1))[:2] == (0, 5)
-    assert clipped(values, (9.0, -1.2, False, 1))[:2] == (1, 6)
+    assert clipped(values, (RMS, 1.2, -9.0, 1))[:2] == (0, 5)
+    assert clipped(values, (RMS, 9.0, -1.2, 1))[:2] == (1, 6)
+
+
+def test_shares_of_the_median_are_rejected_once_and_about_the_median():
+    # of a median of 10, values from 8 to 11 stay; what is left has a median of 9.5
+    values = [7.9, 8.0, 9.0, 10.0, 10.0, 11.5, 30.0]
+    low, high, about, _, rejecting = clipped(values, (PERCENTILE, 0.1, -0.2, -1))
+    assert (low, high, about, rejecting) == (1, 5, 9.5, False)
+    low, high, about, *_ = clipped(values, (PERCENTILE, 0.1, -0.2, -1), quantile=MEAN)
+    assert (low, high, about) == (1, 5, 9.25)
+
+
+@pytest.mark.parametrize("offset", [-20.0, -10.0])
+def test_where_the_median_is_not_positive_no_share_of_it_is_an_outlier(offset):
+    values = offset + np.array([5.0, 10.0, 10.0, 10.0, 500.0])
+    assert clipped(values, (PERCENTILE, 0.1, -0.2, -1))[:2] == (0, 5)

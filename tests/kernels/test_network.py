@@ -10,7 +10,7 @@ from autowisp_xr.kernels.network import odd_even_merge_network, sort_rows
 def test_every_column_of_zeros_and_ones_is_sorted(number):
     """A network that sorts all of these sorts everything (the zero-one principle)."""
     columns = np.array(list(itertools.product([0, 1], repeat=number)), "u1").T.copy()
-    sort_rows(columns, odd_even_merge_network(number))
+    sort_rows(columns, columns.shape[1], odd_even_merge_network(number))
     assert (np.diff(columns.astype(int), axis=0) >= 0).all()
 
 
@@ -22,18 +22,36 @@ def test_any_number_and_type_is_sorted(number, dtype, rng):
     rows = rows.astype(dtype)
     rows[0], rows[-1] = info.max, info.min
     expected = np.sort(rows, axis=0)
-    sort_rows(rows, odd_even_merge_network(number))
+    sort_rows(rows, rows.shape[1], odd_even_merge_network(number))
     np.testing.assert_array_equal(rows, expected)
 
 
 def test_infinities_are_sorted_to_the_ends():
     rows = np.array([[np.inf], [1.0], [-np.inf], [np.inf], [0.0]])
-    sort_rows(rows, odd_even_merge_network(5))
+    sort_rows(rows, rows.shape[1], odd_even_merge_network(5))
     assert rows.ravel().tolist() == [-np.inf, 0.0, 1.0, np.inf, np.inf]
 
 
-def test_the_network_of_sixteen_has_the_steps_of_batcher():
-    assert len(odd_even_merge_network(16)) == 63
-    assert len(odd_even_merge_network(8)) == 19
-    assert odd_even_merge_network(1).shape == (0, 2)
-    assert (odd_even_merge_network(100)[:, 0] < odd_even_merge_network(100)[:, 1]).all()
+def comparisons(number):
+    """How many rows are compared: three in a step of four rows, one in a step of two."""
+    return sum(1 if step[2] < 0 else 3 for step in odd_even_merge_network(number))
+
+
+def test_the_network_has_the_comparisons_of_batcher():
+    assert [comparisons(number) for number in (2, 4, 8, 16, 32)] == [1, 5, 19, 63, 191]
+    assert odd_even_merge_network(1).shape == (0, 4)
+
+
+def test_most_comparisons_are_done_three_at_a_time():
+    network = odd_even_merge_network(100)
+    assert (network[:, 2] >= 0).mean() > 0.3
+    fours = network[network[:, 2] >= 0]
+    assert (np.diff(fours, axis=1) > 0).all()
+
+
+def test_columns_beyond_the_width_are_left_alone(rng):
+    rows = rng.normal(size=(9, 20))
+    before = rows.copy()
+    sort_rows(rows, 12, odd_even_merge_network(9))
+    np.testing.assert_array_equal(rows[:, :12], np.sort(before[:, :12], axis=0))
+    np.testing.assert_array_equal(rows[:, 12:], before[:, 12:])

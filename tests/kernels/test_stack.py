@@ -5,8 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from autowisp_xr.kernels.stack import MEAN, average_through_frames
-from autowisp_xr.stats.order_statistics import stack_weights
+from autowisp_xr.kernels import stack
+from autowisp_xr.kernels.averages import MEAN, Rejection, average_through_frames
+from autowisp_xr.stats.order_statistics import variance_factors
 from tests.kernels.slow import slow_stack
 
 DTYPES = ["uint8", "uint16", "int16", "int32", "float32", "float64"]
@@ -43,10 +44,13 @@ def drawn(rng, dtype, number, pixels=PIXELS):
 def stacked(values, mask=None, *, average="median", clipping=None, **options):
     quantile = AVERAGES[average]
     options = {"dtype": np.float64, "exclude": 127, **options}
-    weights = stack_weights(quantile, len(values))
-    limits = clipping and (clipping[0], -clipping[1], *clipping[2:])
+    weights = variance_factors(quantile, len(values))
+    reject = None
+    if clipping:
+        plus, minus, mad, rounds = clipping
+        reject = Rejection("mad" if mad else "rms", plus, -minus, rounds)
     return average_through_frames(
-        values, mask, quantile=quantile, clipping=limits, weights=weights, **options
+        values, mask, quantile=quantile, reject=reject, factors=weights, **options
     )
 
 
@@ -67,9 +71,8 @@ def test_the_kernel_agrees_with_the_slow_version(dtype, average):
             average=average,
             clipping=(plus, minus, mad, max_iter),
             exclude=exclude,
-            kept=True,
         )
-        scatter = stack_weights(AVERAGES[average], number)[0]
+        scatter = variance_factors(AVERAGES[average], number)[0]
         for pixel in range(PIXELS):
             slow = slow_stack(
                 values[:, pixel],
@@ -126,6 +129,27 @@ def test_pixels_do_not_depend_on_how_they_are_blocked(average, rng):
         np.testing.assert_array_equal(part.count, whole.count[start:stop])
 
 
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+@pytest.mark.parametrize("average", ["median", 0.3])
+def test_many_frames_give_the_bits_of_few(dtype, average, rng, monkeypatch):
+    values = drawn(rng, dtype, 41, pixels=300)
+    mask = rng.choice([0, 0, 0, 2], values.shape).astype("u1")
+    clipping = (2.1, 1.9, True, None)
+    expected = stacked(values, mask, average=average, clipping=clipping)
+    monkeypatch.setattr(stack, "_MOST_OF_A_NETWORK", 40)
+    found = stacked(values, mask, average=average, clipping=clipping)
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_thousands_of_frames_are_averaged(rng):
+    values = rng.integers(90, 110, (1500, 20)).astype("u2")
+    values[7] = 60000
+    found = stacked(values, average="median", clipping=(6.0, 6.0, False, None))
+    np.testing.assert_array_equal(found.image, np.median(np.delete(values, 7, axis=0), axis=0))
+    assert (found.count == 1499).all()
+
+
 def test_arrays_of_any_shape_and_layout_go_through(rng):
     values = rng.normal(size=(5, 2, 3, 4))
     expected = np.median(values, axis=0)
@@ -149,7 +173,7 @@ def test_the_largest_integer_is_a_value_like_any_other():
     """What is excluded is sorted as the largest value, and must not take its place."""
     values = np.array([[65535, 65535], [65535, 7], [3, 65535]], "u2")
     mask = np.array([[0, 0], [1, 0], [0, 1]], "u1")
-    found = stacked(values, mask, average="mean", kept=True)
+    found = stacked(values, mask, average="mean")
     assert found.image.tolist() == [(65535 + 3) / 2, (65535 + 7) / 2]
     assert found.count.tolist() == [2, 2]
     assert found.kept.tolist() == [[3, 7], [65535, 65535]]
@@ -185,7 +209,7 @@ def test_a_propagated_variance_is_that_of_its_formula(number, average, rng):
     values = rng.normal(100, 10, (number, 4))
     variance = rng.uniform(80, 120, (number, 4))
     quantile = AVERAGES[average]
-    _, ratio, share = stack_weights(quantile, number)
+    _, ratio, share = variance_factors(quantile, number)
     found = stacked(values, variance=variance, average=average, propagate=True)
     arithmetic = variance.mean(axis=0)
     harmonic = (number / (variance**-0.5).sum(axis=0)) ** 2

@@ -16,7 +16,7 @@ import xarray as xr
 
 import autowisp_xr as aw
 from autowisp_xr.cards import parse_header
-from autowisp_xr.stats.order_statistics import stack_weights
+from autowisp_xr.stats.order_statistics import variance_factors
 from tests.oracle.case import Case
 
 # a Julian date within a second, where the tolerance of pixels would allow minutes
@@ -85,7 +85,7 @@ def _stdev(master: xr.Dataset, average: str, frames: int) -> npt.NDArray[np.floa
     number = master["count"].values.astype(np.float64)
     variance = master["variance"].values
     if average == "median":
-        scatter, _, _ = stack_weights(0.5, frames)
+        scatter, _, _ = variance_factors(0.5, frames)
         with np.errstate(divide="ignore", invalid="ignore"):
             variance = variance / scatter[master["count"].values] / (number * (number - 1))
     return np.sqrt(variance)

@@ -1,0 +1,184 @@
+"""The door to the stack of pixels: arrays of any shape in, named results out."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autowisp_xr.flags import Flag
+from autowisp_xr.kernels.block import Block
+from autowisp_xr.kernels.clip import MAD, MEAN, PERCENTILE, RMS
+from autowisp_xr.kernels.drop import drop_extremes, drop_noisy, drop_unfit
+from autowisp_xr.kernels.stack import average_pixels
+from autowisp_xr.kernels.survivors import inherit_flags, sum_noise, variances, weigh
+
+__all__ = ["MEAN", "Averages", "Rejection", "average_through_frames"]
+
+_NO_LIMIT = -1
+_MEDIAN = 0.5
+_AT_THE_ENDS = {"rms": RMS, "mad": MAD, "percentile": PERCENTILE}
+_ANY = np.uint8(255)
+
+
+class Rejection(NamedTuple):
+    """How outliers of a pixel are found."""
+
+    kind: str
+    """"rms", "mad", "percentile": at the ends of the sorted values, see
+    :mod:`autowisp_xr.kernels.clip`; "minmax": so many of the extremes; "noise": in units of the
+    noise of each value."""
+    upper: float
+    """Threshold above 0; for "minmax" how many of the largest."""
+    lower: float
+    """Threshold below 0; for "minmax" how many of the smallest."""
+    rounds: int | None = None
+    """Largest number of rounds; None for as many as it takes."""
+
+
+class Averages(NamedTuple):
+    """What comes of frames that went through :func:`average_through_frames`."""
+
+    image: Any
+    variance: Any
+    shared_variance: Any
+    """None where the frames share none."""
+    count: Any
+    """Number of survivors, int32."""
+    mask: Any
+    rejecting: Any
+    """Whether the last round at the ends still rejected."""
+    low: Any
+    """Number rejected below the average, int32."""
+    high: Any
+    """Number rejected above it."""
+    kept: Any
+    """Smallest and largest survivor, (2, ...); infinities the wrong way round for none."""
+
+
+def average_through_frames(
+    values: Any,
+    mask: Any,
+    *,
+    quantile: float,
+    reject: Rejection | None,
+    factors: tuple[Any, Any, Any],
+    exclude: int = int(Flag.BAD),
+    variance: Any = None,
+    shared: Any = None,
+    relative: Any = None,
+    frame_weights: Any = None,
+    propagate: bool = False,
+    min_values: int = 1,
+    dtype: Any = np.float32,
+) -> Averages:
+    """Stack an array of any shape along its first axis.
+
+    Parameters
+    ----------
+    values : (frame, ...) array of integers or floats
+    mask : (frame, ...) uint8, or None
+    quantile
+        0.5 for the median, or ``MEAN``.
+    reject
+        How outliers are found; None keeps all.
+    factors : three (number + 1) tables by the number of survivors
+        See :mod:`autowisp_xr.kernels.survivors`.
+    exclude
+        Values with any of these bits in the mask are left out, as are those not finite.
+    variance, shared, relative : (frame, ...), (...) or (frame, ...), (...), or None
+        Variance of the values; what of it they share; what they share relative to their square.
+    frame_weights : (frame, k) array, or None
+        Of a mean; each column is for a k-th part of the pixels.
+    propagate
+        Whether the variance comes from that of the values, or from the scatter of the survivors.
+    min_values
+        A pixel with fewer survivors is flagged FAULT.
+    dtype
+        Of image and variances.
+    """
+    frames, *shape = values.shape
+    pixels = int(np.prod(shape))
+
+    def flat(array: Any, rows: int, kind: Any) -> Any:
+        if array is None:
+            return np.empty((0, 0), dtype=kind)
+        return np.ascontiguousarray(array).reshape(rows, pixels)
+
+    kind = variance.dtype if variance is not None else np.dtype(dtype)
+    shared_rows = 1 if shared is not None and shared.ndim == len(shape) else frames
+    given, flags = flat(values, frames, None), flat(mask, frames, np.uint8)
+    noise = (
+        flat(variance, frames, kind),
+        flat(shared, shared_rows, kind),
+        flat(relative, 1, kind)[0] if relative is not None else np.empty(0, kind),
+    )
+    left_out, chosen = flags, np.uint8(exclude)
+    if reject is not None and reject.kind not in _AT_THE_ENDS:
+        block, left_out = _averages_of_the_rest(given, flags, chosen, quantile, reject, noise)
+        chosen = _ANY
+    else:
+        block = average_pixels(given, flags, chosen, quantile, _clipping(reject))
+    out_mask = np.zeros(pixels, np.uint8)
+    if flags.size:
+        inherit_flags(given, left_out, chosen, flags, block, out_mask)
+    out_mask[(block.number < min_values) | (block.number == 0)] |= np.uint8(Flag.FAULT)
+    if not left_out.size:
+        left_out = np.zeros(given.shape, np.uint8)
+    weights = np.empty((0, 0)) if frame_weights is None else np.array(frame_weights, np.float64)
+    total = np.empty(pixels if weights.size else 0)
+    if weights.size:
+        weigh(given, left_out, chosen, weights, block, total)
+    sums = np.empty((3, 0))
+    if propagate or noise[1].shape[0] > 1:
+        sums = np.empty((3, pixels))
+        own = noise[0] if propagate else noise[0][:0]
+        harmonic = propagate and quantile != MEAN
+        sum_noise(given, left_out, chosen, own, *noise[1:], weights, total, block, harmonic, sums)
+    out_variance = np.empty(pixels, dtype)
+    common = np.empty(pixels if shared is not None else 0, dtype)
+    variances(propagate, block, sums, factors, *noise[1:], out_variance, common)
+    ends = np.stack([block.smallest, block.largest])
+    return Averages(
+        image=block.about.astype(dtype).reshape(shape),
+        variance=out_variance.reshape(shape),
+        shared_variance=None if shared is None else common.reshape(shape),
+        count=block.number.reshape(shape),
+        mask=out_mask.reshape(shape),
+        rejecting=block.rejecting.reshape(shape),
+        low=block.below.reshape(shape),
+        high=block.above.reshape(shape),
+        kept=ends.reshape(2, *shape),
+    )
+
+
+def _clipping(reject: Rejection | None) -> tuple[int, float, float, int]:
+    """Rejection at the ends of the sorted values; no rounds for none."""
+    if reject is None:
+        return RMS, 1.0, -1.0, 0
+    rounds = _NO_LIMIT if reject.rounds is None else reject.rounds
+    return _AT_THE_ENDS[reject.kind], float(reject.upper), float(reject.lower), rounds
+
+
+def _averages_of_the_rest(
+    values: Any,
+    mask: Any,
+    exclude: Any,
+    quantile: float,
+    reject: Rejection,
+    noise: tuple[Any, Any, Any],
+) -> tuple[Block, Any]:
+    """Averages after rejection value by value, and which values are left out, (frame, pixel)."""
+    dropped = np.empty(values.shape, np.uint8)
+    below, above = np.zeros((2, values.shape[1]), np.int32)
+    drop_unfit(values, mask, exclude, dropped)
+    if reject.kind == "minmax":
+        drop_extremes(values, int(reject.lower), int(reject.upper), dropped, below, above)
+    rounds = 0
+    while reject.kind == "noise" and rounds != reject.rounds:
+        # about the median: a mean lies far from all values once one of them is far enough
+        middle = average_pixels(values, dropped, _ANY, _MEDIAN, _clipping(None)).about
+        thresholds = float(reject.upper), float(reject.lower)
+        if not drop_noisy(values, *noise, middle, *thresholds, dropped, below, above):
+            break
+        rounds += 1
+    block = average_pixels(values, dropped, _ANY, quantile, _clipping(None))
+    return block._replace(below=below, above=above), dropped

@@ -1,0 +1,145 @@
+"""Averages of a block of pixels whose values are sorted: a look-up, and two ends that move.
+
+Once the values of a pixel are sorted, what survives rejection is always a range of them: the
+median is a look-up, a rejection moves an end of the range, and a glance at the extremes ends nearly
+all pixels in the first round. That glance goes over all pixels at once.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from autowisp_xr.kernels._jit import kernel
+from autowisp_xr.kernels.clip import MAD, MAD_TO_SIGMA, RMS, centre, clip
+
+__all__ = ["average_ranked"]
+
+
+@kernel
+def first_average(rows: Any, number: Any, full: bool, quantile: float, about: Any) -> None:
+    """Average of all values of each pixel; NaN without any."""
+    if full and quantile >= 0.0:
+        position = quantile * (rows.shape[0] - 1)
+        below = int(position)
+        share = position - below
+        second = rows[below if share == 0.0 else below + 1]
+        first = rows[below]
+        for pixel in range(number.size):
+            a, b = np.float64(first[pixel]), np.float64(second[pixel])
+            about[pixel] = 0.5 * (a + b) if share == 0.5 else a + share * (b - a)
+    else:
+        for pixel in range(number.size):
+            about[pixel] = np.nan
+            if number[pixel]:
+                about[pixel] = centre(rows, pixel, 0, number[pixel], quantile)
+
+
+@kernel
+def first_squares(rows: Any, number: Any, about: Any, squares: Any) -> None:
+    """Sum of the squared distances of all values of each pixel from its average."""
+    squares[:] = 0.0
+    for i in range(rows.shape[0]):
+        row = rows[i]
+        for pixel in range(number.size):
+            distance = np.float64(row[pixel]) - about[pixel]
+            squares[pixel] += distance * distance if i < number[pixel] else 0.0
+
+
+@kernel
+def nearest(rows: Any, about: Any, wanted: int, distance: Any) -> None:
+    """Distance within which ``wanted`` values lie about the average of each pixel.
+
+    Those nearest to it are neighbours in the order of the values: of all runs of so many, that
+    whose farther end is the nearest.
+    """
+    distance[: about.size] = np.inf
+    for i in range(rows.shape[0] - wanted + 1):
+        first = rows[i]
+        last = rows[i + wanted - 1]
+        for pixel in range(about.size):
+            left = about[pixel] - np.float64(first[pixel])
+            right = np.float64(last[pixel]) - about[pixel]
+            farther = left if left > right else right
+            distance[pixel] = farther if farther < distance[pixel] else distance[pixel]
+
+
+@kernel
+def first_scales(rows: Any, full: bool, measure: int, block: Any, spare: Any) -> Any:
+    """What distances are measured in before any rejection; 0 where :func:`clip` has to look."""
+    about, squares, number = block.about, block.squares, block.number
+    scale, distance, other = spare[0, : about.size], spare[1], spare[2]
+    for pixel in range(about.size):
+        scale[pixel] = np.sqrt(squares[pixel] / number[pixel])
+    if measure == MAD and full:
+        frames = rows.shape[0]
+        nearest(rows, about, frames // 2 + 1, distance)
+        if frames % 2 == 0:
+            nearest(rows, about, frames // 2, other)
+            for pixel in range(about.size):
+                distance[pixel] = 0.5 * (other[pixel] + distance[pixel])
+        for pixel in range(about.size):
+            mad = MAD_TO_SIGMA * distance[pixel]
+            scale[pixel] = scale[pixel] if mad == 0.0 else mad
+    elif measure != RMS:
+        scale[:] = 0.0
+    return scale
+
+
+@kernel
+def find_ends(rows: Any, full: bool, block: Any) -> None:
+    """Smallest and largest value of each pixel."""
+    smallest, largest, number = block.smallest, block.largest, block.number
+    if full:
+        for pixel in range(number.size):
+            smallest[pixel] = rows[0, pixel]
+        for pixel in range(number.size):
+            largest[pixel] = rows[rows.shape[0] - 1, pixel]
+    else:
+        for pixel in range(number.size):
+            n = number[pixel]
+            smallest[pixel] = rows[0, pixel] if n else np.inf
+            largest[pixel] = rows[n - 1, pixel] if n else -np.inf
+
+
+@kernel
+def average_ranked(
+    rows: Any, quantile: float, clipping: tuple[int, float, float, int], block: Any, spare: Any
+) -> None:
+    """Average each pixel of a block of sorted values, rejecting outliers.
+
+    Parameters
+    ----------
+    rows : (frame, at least width) array
+        Sorted along frames, what is left out after all others.
+    quantile, clipping
+        As for :func:`autowisp_xr.kernels.clip.clip`.
+    block
+        Whose ``number`` counts what is not left out; all is written but ``above``.
+    spare : (at least 3, at least width) float64
+        Room to work in.
+    """
+    measure, upper, lower, rounds = clipping
+    about, number, rejecting = block.about, block.number, block.rejecting
+    full = number.min() == rows.shape[0]
+    first_average(rows, number, full, quantile, about)
+    first_squares(rows, number, about, block.squares)
+    find_ends(rows, full, block)
+    block.below[:] = 0
+    rejecting[:] = False
+    if rounds == 0:
+        return
+    scale = first_scales(rows, full, measure, block, spare)
+    for pixel in range(number.size):
+        above = block.largest[pixel] - about[pixel] > upper * scale[pixel]
+        beneath = block.smallest[pixel] - about[pixel] < lower * scale[pixel]
+        rejecting[pixel] = above | beneath | (scale[pixel] == 0.0)
+    for pixel in range(number.size):
+        if not rejecting[pixel]:
+            continue
+        low, high, about[pixel], block.squares[pixel], rejecting[pixel] = clip(
+            rows, pixel, number[pixel], about[pixel], block.squares[pixel], clipping, quantile
+        )
+        block.below[pixel] = low
+        number[pixel] = high - low
+        block.smallest[pixel] = rows[low, pixel] if high > low else np.inf
+        block.largest[pixel] = rows[high - 1, pixel] if high > low else -np.inf

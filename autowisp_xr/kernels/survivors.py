@@ -1,0 +1,214 @@
+"""What the values that survive rejection say of their average: flags, weights and noise.
+
+With n survivors of weights w (all 1 where none are given), c = n w / sum(w), average m, and v the
+variance of a value without what the frames share:
+
+    propagate:  ratio(n) / n (share(n) A + (1 - share(n)) H),  A = sum(c^2 v) / n,
+                                                                H = (n / sum(v^(-1/2)))^2
+    scatter:    scatter(n) sum(c^2 (x - m)^2 (n - 1) / (n - c))
+
+The tables in n are those of ``stats.order_statistics``; equal weights leave the plain sums.
+What the frames share is added to both: the square of the mean of its roots, and m^2 times the
+relative variance.
+
+A value survives where its mask has no bit of ``exclude`` and it lies between the smallest and the
+largest survivor of its pixel.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from autowisp_xr.kernels._jit import kernel
+from autowisp_xr.kernels.block import part_of
+
+__all__ = ["inherit_flags", "sum_noise", "variances", "weigh"]
+
+# pixels at a time, so that what is summed stays in the fastest cache
+_WIDTH = 1024
+
+
+@kernel
+def mark(source: Any, flags: Any, exclude: Any, block: Any, alive: Any) -> None:
+    """Which values of a row survive."""
+    for pixel in range(alive.size):
+        value = np.float64(source[pixel])
+        inside = (value >= block.smallest[pixel]) & (value <= block.largest[pixel])
+        alive[pixel] = inside & (flags[pixel] & exclude == 0)
+
+
+@kernel
+def inherit_flags(values: Any, mask: Any, exclude: Any, flags: Any, block: Any, out: Any) -> None:
+    """Flags of the survivors of each pixel; those of all values where none survives.
+
+    ``mask`` says with ``exclude`` which values were left out, ``flags`` (frame, pixel) is what is
+    inherited, ``out`` (pixel) uint8 is written.
+    """
+    alive = np.empty(_WIDTH, np.bool_)
+    out[:] = 0
+    for start in range(0, out.size, _WIDTH):
+        stop = min(out.size, start + _WIDTH)
+        here = part_of(block, start, stop)
+        union = out[start:stop]
+        for frame in range(values.shape[0]):
+            row = flags[frame, start:stop]
+            any_bits = np.uint8(0)
+            for pixel in range(row.size):
+                any_bits |= row[pixel]
+            if any_bits == 0:
+                continue
+            kept = alive[: row.size]
+            mark(values[frame, start:stop], mask[frame, start:stop], exclude, here, kept)
+            for pixel in range(row.size):
+                taken = kept[pixel] | (here.number[pixel] == 0)
+                union[pixel] |= row[pixel] if taken else np.uint8(0)
+
+
+@kernel
+def weigh(values: Any, mask: Any, exclude: Any, weights: Any, block: Any, total: Any) -> None:
+    """Weighted mean of the survivors of each pixel, and the sum of their scatter.
+
+    ``weights`` (frame, k) has a column for each k-th part of the pixels; ``total`` (pixel) becomes
+    the sum of weights.
+    """
+    run = values.shape[1] // weights.shape[1]
+    kept, weight = np.empty(_WIDTH, np.bool_), np.empty(_WIDTH)
+    for start in range(0, total.size, _WIDTH):
+        stop = min(total.size, start + _WIDTH)
+        here, alive = part_of(block, start, stop), kept[: stop - start]
+        about, squares, n, sums = here.about, here.squares, here.number, total[start:stop]
+        about[:] = 0.0
+        squares[:] = 0.0
+        sums[:] = 0.0
+        for again in range(2):
+            for frame in range(values.shape[0]):
+                source = values[frame, start:stop]
+                mark(source, mask[frame, start:stop], exclude, here, alive)
+                for pixel in range(n.size):
+                    own = weights[frame, (start + pixel) // run]
+                    weight[pixel] = own if alive[pixel] else 0.0
+                if not again:
+                    for pixel in range(n.size):
+                        sums[pixel] += weight[pixel]
+                    for pixel in range(n.size):
+                        part = weight[pixel] * np.float64(source[pixel])
+                        about[pixel] += part if alive[pixel] else 0.0
+                    continue
+                for pixel in range(n.size):
+                    c = weight[pixel] * n[pixel] / sums[pixel]
+                    distance = c * (np.float64(source[pixel]) - about[pixel])
+                    part = distance * distance * (n[pixel] - 1.0) / (n[pixel] - c)
+                    # all the weight on one value says nothing of its noise
+                    part = np.nan if weight[pixel] == sums[pixel] else part
+                    squares[pixel] += part if alive[pixel] else 0.0
+            if not again:
+                for pixel in range(n.size):
+                    about[pixel] /= sums[pixel]
+
+
+@kernel
+def sum_noise(
+    values: Any, mask: Any, exclude: Any, variance: Any, shared: Any, relative: Any, weights: Any,
+    total: Any, block: Any, harmonic: bool, sums: Any,
+) -> None:  # fmt: skip
+    """Sums over the survivors of each pixel: c^2 v, 1 / sqrt(v), and c sqrt(shared).
+
+    Parameters
+    ----------
+    values, mask, exclude, weights, total
+        As for :func:`weigh`; ``weights`` of size 0 for equal ones.
+    variance, shared, relative
+        As for :func:`own_variance`; ``variance`` of size 0 for the last sum alone.
+    harmonic
+        Whether the second sum is wanted.
+    sums : (3, pixel) float64, written
+    """
+    kept, own, c = np.empty(_WIDTH, np.bool_), np.empty(_WIDTH), np.ones(_WIDTH)
+    run = 1 if weights.size == 0 else values.shape[1] // weights.shape[1]
+    sums[:] = 0.0
+    for start in range(0, sums.shape[1], _WIDTH):
+        stop = min(sums.shape[1], start + _WIDTH)
+        here, alive = part_of(block, start, stop), kept[: stop - start]
+        noise, roots, common = sums[0, start:stop], sums[1, start:stop], sums[2, start:stop]
+        for frame in range(values.shape[0]):
+            mark(values[frame, start:stop], mask[frame, start:stop], exclude, here, alive)
+            if weights.size:
+                for pixel in range(alive.size):
+                    weight = weights[frame, (start + pixel) // run]
+                    c[pixel] = weight * here.number[pixel] / total[start + pixel]
+            if variance.size:
+                own_variance(values, variance, shared, relative, frame, start, own[: alive.size])
+                for pixel in range(alive.size):
+                    part = c[pixel] * c[pixel] * own[pixel]
+                    noise[pixel] += part if alive[pixel] else 0.0
+            if harmonic:
+                for pixel in range(alive.size):
+                    part = 1.0 / np.sqrt(own[pixel])
+                    roots[pixel] += part if alive[pixel] else 0.0
+            if shared.shape[0] > 1:
+                row = shared[frame, start:stop]
+                for pixel in range(alive.size):
+                    part = c[pixel] * np.sqrt(np.float64(row[pixel]))
+                    common[pixel] += part if alive[pixel] else 0.0
+
+
+@kernel
+def own_variance(
+    values: Any, variance: Any, shared: Any, relative: Any, frame: int, start: int, own: Any
+) -> None:
+    """Variance of neighbouring values of a frame without what the frames share.
+
+    ``variance`` is (frame, pixel), ``shared`` (1 or frame, pixel) and ``relative`` (pixel), the
+    latter two of size 0 where there is none; ``own`` (width) float64 is written.
+    """
+    stop = start + own.size
+    source, total = values[frame, start:stop], variance[frame, start:stop]
+    for pixel in range(own.size):
+        own[pixel] = total[pixel]
+    if shared.size:
+        common = shared[frame % shared.shape[0], start:stop]
+        for pixel in range(own.size):
+            own[pixel] -= np.float64(common[pixel])
+    if relative.size:
+        share = relative[start:stop]
+        for pixel in range(own.size):
+            value = np.float64(source[pixel])
+            own[pixel] -= value * value * np.float64(share[pixel])
+    for pixel in range(own.size):
+        # rounding of float32 planes can take it below
+        own[pixel] = 0.0 if own[pixel] < 0.0 else own[pixel]
+
+
+@kernel
+def variances(
+    propagate: bool, block: Any, sums: Any, factors: tuple[Any, Any, Any], shared: Any,
+    relative: Any, variance: Any, common: Any,
+) -> None:  # fmt: skip
+    """Variance of the average of each pixel, and what of it the frames share.
+
+    ``sums`` as of :func:`sum_noise`, of size 0 where it was not needed; ``variance`` and ``common``
+    (pixel) are written, the latter unless it is of size 0.
+    """
+    scatter, ratio, arithmetic_share = factors
+    about, number, squares = block.about, block.number, block.squares
+    for pixel in range(number.size):
+        n = number[pixel]
+        total = squares[pixel] * scatter[n]
+        if propagate:
+            share = arithmetic_share[n]
+            total = share * sums[0, pixel] / n
+            if share != 1.0:
+                total += (1.0 - share) * (n / sums[1, pixel]) ** 2
+            total *= ratio[n] / n
+        variance[pixel] = np.nan if n == 0 else total
+    if relative.size:
+        for pixel in range(number.size):
+            variance[pixel] += about[pixel] * about[pixel] * relative[pixel]
+    if shared.size:
+        for pixel in range(number.size):
+            part = np.float64(shared[0, pixel])
+            if shared.shape[0] > 1:
+                part = (sums[2, pixel] / number[pixel]) ** 2
+            common[pixel] = np.nan if number[pixel] == 0 else part
+        for pixel in range(number.size):
+            variance[pixel] += common[pixel]
