@@ -26,7 +26,7 @@ from autowisp_xr.errors import (
     SchemaError,
 )
 from autowisp_xr.flags import Flag, as_flag
-from autowisp_xr.options import Overscan, SigmaClip
+from autowisp_xr.options import MinMax, NoiseClip, Overscan, Percentile, SigmaClip
 from autowisp_xr.regions import Region
 
 if TYPE_CHECKING:
@@ -89,9 +89,12 @@ __all__ = [
     "MasterFlats",
     "MasterMismatchError",
     "Matching",
+    "MinMax",
+    "NoiseClip",
     "OutsideImageError",
     "Overscan",
     "OverscanCorrection",
+    "Percentile",
     "Region",
     "SchemaError",
     "SigmaClip",

@@ -14,8 +14,9 @@ from autowisp_xr.options import (
     Masked,
     OverscanChoice,
     Photons,
+    RejectChoice,
     ScaleDark,
-    SigmaClip,
+    Weights,
 )
 
 if TYPE_CHECKING:
@@ -176,12 +177,14 @@ class AutowispAccessor:
         self,
         average: Average = "median",
         *,
-        reject: SigmaClip | None = None,
+        reject: RejectChoice = None,
         exclude: Flags = "BAD",
+        weights: Weights = None,
         min_frames: int = 1,
         min_values: int = 1,
         error: ErrorSource = "auto",
         average_keywords: Sequence[str] = (),
+        rejected: bool = False,
         dtype: Any = "float32",
     ) -> xr.Dataset:
         """See :func:`autowisp_xr.stack`."""
@@ -190,10 +193,12 @@ class AutowispAccessor:
             average,
             reject=reject,
             exclude=exclude,
+            weights=weights,
             min_frames=min_frames,
             min_values=min_values,
             error=error,
             average_keywords=average_keywords,
+            rejected=rejected,
             dtype=dtype,
         )
 

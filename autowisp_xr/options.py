@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Literal
 
+import numpy.typing as npt
 import xarray as xr
 
 from autowisp_xr.camera import parse_areas
@@ -14,11 +15,16 @@ __all__ = [
     "Average",
     "ErrorSource",
     "Masked",
+    "MinMax",
+    "NoiseClip",
     "Overscan",
     "OverscanChoice",
+    "Percentile",
     "Photons",
+    "RejectChoice",
     "ScaleDark",
     "SigmaClip",
+    "Weights",
     "upper_and_lower",
 ]
 
@@ -90,8 +96,91 @@ class SigmaClip:
         upper_and_lower(self.threshold)
         if self.scale not in ("rms", "mad"):
             raise ValueError(f"scale is 'rms' or 'mad', not {self.scale!r}")
-        if self.max_iter is not None and self.max_iter < 0:
-            raise ValueError(f"max_iter is None or at least 0, not {self.max_iter}")
+        _check_rounds(self.max_iter)
+
+
+@dataclass(frozen=True)
+class MinMax:
+    """Reject the smallest and the largest values of each pixel, once, whatever they are.
+
+    Of equal values the first frames go first. A pixel that has no more values than that keeps none.
+    The variance of the mean that is left (a trimmed mean) is exact for normal noise that is the
+    same in all frames.
+    """
+
+    low: int = 1
+    """How many of the smallest."""
+
+    high: int = 1
+    """How many of the largest."""
+
+    def __post_init__(self) -> None:
+        for name in ("low", "high"):
+            number = getattr(self, name)
+            if isinstance(number, bool) or not isinstance(number, Integral) or number < 0:
+                raise ValueError(f"{name} is a whole number from 0, not {number!r}")
+            object.__setattr__(self, name, int(number))
+        if self.low + self.high == 0:
+            raise ValueError("low and high are both 0; to reject nothing, give reject=None")
+
+
+@dataclass(frozen=True)
+class Percentile:
+    """Reject what lies too far from the median, in units of the median, once.
+
+    For up to six frames, which are too few to know their scatter. Nothing is rejected where the
+    median is not positive: take no sky level off the frames before. Distances are from the median,
+    whatever the average.
+    """
+
+    low: float = 0.2
+    """Largest distance below the median, as a fraction of it."""
+
+    high: float = 0.1
+    """Largest distance above the median, as a fraction of it."""
+
+    def __post_init__(self) -> None:
+        for name in ("low", "high"):
+            share: Any = getattr(self, name)
+            if not (isinstance(share, Real) and 0 < float(share) < math.inf):
+                raise ValueError(f"{name} is a positive fraction of the median, not {share!r}")
+
+
+@dataclass(frozen=True)
+class NoiseClip:
+    """Reject what lies too far from the median, in units of its own noise, round after round.
+
+    The noise of a value is the square root of its ``variance`` (less what the frames share), not
+    the scatter of the frames: outliers cannot hide each other, and few frames are enough. It is as
+    good as gain and read noise are. Distances are from the median also where the average is a mean,
+    which one far outlier would draw away from all the others.
+
+    The photon noise in the variance comes from the value itself, too small where the value happens
+    to be low: at few electrons without read noise more is rejected below than above, and the
+    average is too high.
+    """
+
+    threshold: float | tuple[float, float] = 5.0
+    """A number for both sides, or (plus, minus) of opposite signs."""
+
+    max_iter: int | None = None
+    """Largest number of rounds that reject; None for as many as it takes."""
+
+    def __post_init__(self) -> None:
+        upper_and_lower(self.threshold)
+        _check_rounds(self.max_iter)
+
+
+RejectChoice = SigmaClip | MinMax | Percentile | NoiseClip | None
+"""How a stack finds outliers."""
+
+Weights = Literal["exposure", "variance"] | npt.ArrayLike | xr.DataArray | None
+"""How much each frame counts in a mean."""
+
+
+def _check_rounds(max_iter: int | None) -> None:
+    if max_iter is not None and max_iter < 0:
+        raise ValueError(f"max_iter is None or at least 0, not {max_iter}")
 
 
 @dataclass(frozen=True, kw_only=True)

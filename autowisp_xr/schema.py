@@ -61,6 +61,8 @@ _FRAME_DIMS: dict[str, tuple[tuple[Hashable, ...], ...]] = {
     "variance": (DIMS,),
     "mask": (DIMS,),
     "count": (DIMS[1:],),
+    "rejected_low": (DIMS[1:],),
+    "rejected_high": (DIMS[1:],),
     "shared_variance": (DIMS, DIMS[1:]),
     "shared_relative_variance": (DIMS[1:],),
 }
@@ -85,6 +87,9 @@ def variable_attributes(name: str, units: str = "adu") -> dict[str, Any]:
         }
     if name == "count":
         return {"long_name": "number of values averaged", "units": "1"}
+    if name in ("rejected_low", "rejected_high"):
+        side = "below" if name == "rejected_low" else "above"
+        return {"long_name": f"number of values rejected {side}", "units": "1"}
     raise KeyError(name)
 
 
@@ -249,9 +254,9 @@ def _kind_faults(name: str, dtype: np.dtype[Any]) -> list[str]:
                 f"'mask' has the type {dtype}, expected uint8 (a mask of floats has been through "
                 "where(); select frames by isel)"
             ]
-    elif name == "count":
+    elif name in ("count", "rejected_low", "rejected_high"):
         if dtype.kind not in "ui":
-            return [f"'count' has the type {dtype}, expected whole numbers"]
+            return [f"{name!r} has the type {dtype}, expected whole numbers"]
     elif dtype.kind not in ("uif" if name == "image" else "f"):
         return [f"{name!r} has the type {dtype}, which is no real number"]
     return []

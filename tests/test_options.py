@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 
 from autowisp_xr.errors import CalibrationError
-from autowisp_xr.options import Overscan, SigmaClip, upper_and_lower
+from autowisp_xr.options import (
+    MinMax,
+    NoiseClip,
+    Overscan,
+    Percentile,
+    SigmaClip,
+    upper_and_lower,
+)
 from autowisp_xr.regions import Region
 
 
@@ -49,6 +56,34 @@ def test_a_sigma_clip_checks_itself_and_does_not_change():
         SigmaClip(3, max_iter=-1)
     with pytest.raises(TypeError, match="sigma"):
         SigmaClip(sigma=3)
+
+
+def test_numbers_of_extremes_check_themselves():
+    assert asdict(MinMax()) == {"low": 1, "high": 1}
+    assert MinMax(np.int64(2), 0) == MinMax(low=2, high=0)
+    assert isinstance(MinMax(np.int64(2), 0).low, int)
+    for wrong in ((-1, 1), (1, -2), (1.0, 1), (True, 1), (None, 1)):
+        with pytest.raises(ValueError, match=r"(low|high) is a whole number from 0, not "):
+            MinMax(*wrong)
+    with pytest.raises(ValueError, match="low and high are both 0; to reject nothing"):
+        MinMax(0, 0)
+
+
+def test_fractions_of_the_median_check_themselves():
+    assert asdict(Percentile()) == {"low": 0.2, "high": 0.1}
+    assert Percentile(np.float32(0.5), 3).high == 3
+    for wrong in ((0, 0.1), (0.1, -0.1), (float("nan"), 1), (1, float("inf")), ("1", 1)):
+        with pytest.raises(ValueError, match=r"(low|high) is a positive fraction of the median"):
+            Percentile(*wrong)
+
+
+def test_a_clip_in_units_of_noise_checks_itself():
+    assert asdict(NoiseClip()) == {"threshold": 5.0, "max_iter": None}
+    assert hash(NoiseClip((3, -4), 2)) == hash(NoiseClip((3, -4), max_iter=2))
+    with pytest.raises(ValueError, match="a rejection threshold is a finite number other than"):
+        NoiseClip(0)
+    with pytest.raises(ValueError, match="max_iter is None or at least 0, not -1"):
+        NoiseClip(3, max_iter=-1)
 
 
 def test_an_overscan_method_checks_itself():

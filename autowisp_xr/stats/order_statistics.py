@@ -13,17 +13,26 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from scipy.special import gammaln, log_ndtr, ndtri
+from scipy.special import log_ndtr, ndtr, ndtri
 
-from autowisp_xr.kernels.stack import MEAN
+from autowisp_xr.kernels.clip import MEAN
 
-__all__ = ["quantile_moments", "stack_weights"]
+__all__ = [
+    "nodes",
+    "normal_mass",
+    "one_order",
+    "order_range",
+    "position_moments",
+    "quantile_moments",
+    "two_orders",
+    "variance_factors",
+]
 
 _NODES = 64
 _REACH = 9.0
+_TINY = 1e-300
 
 
-@cache
 def quantile_moments(quantile: float, n: int) -> tuple[float, float]:
     """Mean and variance of a quantile of n standard normal values.
 
@@ -33,41 +42,59 @@ def quantile_moments(quantile: float, n: int) -> tuple[float, float]:
     >>> round(3 * variance, 4)
     1.346
     """
+    return position_moments(quantile * (n - 1), n)
+
+
+@cache
+def position_moments(position: float, n: int) -> tuple[float, float]:
+    """Mean and variance of what stands at a place, from 0 to n - 1, among n sorted values."""
     if n == 1:
         return 0.0, 1.0
-    position = quantile * (n - 1)
     k = min(int(position), n - 2) + 1
     share = position - (k - 1)
     if share in (0.0, 1.0):
         order = k if share == 0.0 else k + 1
-        x, weight = _nodes(*_range(order, order, n))
-        log_density = (order - 1) * log_ndtr(x) + (n - order) * log_ndtr(-x) - x * x / 2
-        log_norm = gammaln(n + 1) - gammaln(order) - gammaln(n - order + 1)
-        density = weight * np.exp(log_density + log_norm) / np.sqrt(2 * np.pi)
-        value = x
+        density, value = one_order(order, n)
     else:
-        low, high = _range(k, k + 1, n)
-        x, x_weight = _nodes(low, high)
-        # y from x upwards, as a fraction of what is left of the range
-        t, t_weight = _nodes(0.0, 1.0)
-        y = x[:, None] + t * (high - x)[:, None]
-        weight = x_weight[:, None] * t_weight * (high - x)[:, None]
-        log_density = (
-            (k - 1) * log_ndtr(x)[:, None]
-            + (n - k - 1) * log_ndtr(-y)
-            - (x * x)[:, None] / 2
-            - y * y / 2
-        )
-        log_norm = gammaln(n + 1) - gammaln(k) - gammaln(n - k)
-        density = weight * np.exp(log_density + log_norm) / (2 * np.pi)
-        value = (1 - share) * x[:, None] + share * y
-    total = density.sum()
-    mean = float((density * value).sum() / total)
-    return mean, float((density * value**2).sum() / total - mean**2)
+        density, x, y = two_orders(k, k + 1, n)
+        value = (1 - share) * x + share * y
+    mean = float((density * value).sum())
+    return mean, float((density * value**2).sum() - mean**2)
+
+
+def one_order(k: int, n: int) -> tuple[Any, Any]:
+    """Values that the k-th of n sorted normal values takes, and how likely; a sum of 1."""
+    x, weight = nodes(*order_range(k, n))
+    log_density = (k - 1) * log_ndtr(x) + (n - k) * log_ndtr(-x) - x * x / 2
+    return _normalised(weight, log_density), x
+
+
+def two_orders(j: int, k: int, n: int) -> tuple[Any, Any, Any]:
+    """Values x (node, 1) of the j-th and y (node, node) of the k-th, and how likely; j < k."""
+    x, x_weight = (part[:, None] for part in nodes(*order_range(j, n)))
+    # y from x upwards, as a fraction of what is left of its range
+    low, high = order_range(k, n)
+    low, high = np.maximum(x, low), np.maximum(x + 1 / n, high)
+    t, t_weight = nodes(0.0, 1.0)
+    y = low + t * (high - low)
+    log_density = (
+        (j - 1) * log_ndtr(x)
+        + (k - j - 1) * np.log(normal_mass(x, y))
+        + (n - k) * log_ndtr(-y)
+        - (x * x + y * y) / 2
+    )
+    return _normalised(x_weight * t_weight * (high - low), log_density), x, y
+
+
+def normal_mass(low: Any, high: Any) -> Any:
+    """Probability of a normal value between two, in the tails as well."""
+    upper = low > 0
+    mass = ndtr(np.where(upper, -low, high)) - ndtr(np.where(upper, -high, low))
+    return np.maximum(mass, _TINY)
 
 
 @cache
-def stack_weights(quantile: float, frames: int) -> tuple[Any, Any, Any]:
+def variance_factors(quantile: float, frames: int) -> tuple[Any, Any, Any]:
     r"""Tables by the number n of survivors, from 0 to ``frames``, that a stack needs.
 
     Returns
@@ -100,17 +127,27 @@ def stack_weights(quantile: float, frames: int) -> tuple[Any, Any, Any]:
     return scatter, ratio, arithmetic_share
 
 
-def _nodes(low: float, high: float) -> tuple[Any, Any]:
-    x, weight = np.polynomial.legendre.leggauss(_NODES)
+def nodes(low: Any, high: Any) -> tuple[Any, Any]:
+    """Points and weights of an integral; with ends (node, 1), one for each of them."""
+    x, weight = _legendre()
     half = (high - low) / 2
     return low + half * (x + 1), half * weight
 
 
-def _range(first: int, last: int, n: int) -> tuple[float, float]:
-    """Where order statistics of a standard normal sample can be found."""
-    low, high = ndtri(first / (n + 1)), ndtri(last / (n + 1))
-    width = [
-        np.sqrt(p * (1 - p) / n) * np.sqrt(2 * np.pi) * np.exp(z * z / 2)
-        for p, z in ((first / (n + 1), low), (last / (n + 1), high))
-    ]
-    return max(low - _REACH * width[0] - 9 / n, -12.0), min(high + _REACH * width[1] + 9 / n, 12.0)
+@cache
+def _legendre() -> tuple[Any, Any]:
+    return np.polynomial.legendre.leggauss(_NODES)
+
+
+def order_range(k: int, n: int) -> tuple[float, float]:
+    """Where the k-th of n sorted normal values can be found."""
+    p = k / (n + 1)
+    z = float(ndtri(p))
+    width = np.sqrt(p * (1 - p) / n) * np.sqrt(2 * np.pi) * np.exp(z * z / 2)
+    reach = _REACH * width + 9 / n
+    return max(z - reach, -12.0), min(z + reach, 12.0)
+
+
+def _normalised(weight: Any, log_density: Any) -> Any:
+    density = weight * np.exp(log_density - log_density.max())
+    return density / density.sum()

@@ -14,28 +14,29 @@ from autowisp_xr.cards import (
     without_part_of_sky,
 )
 from autowisp_xr.errors import HeaderError
-from autowisp_xr.kernels.stack import average_through_frames
-from autowisp_xr.stats.order_statistics import stack_weights
+from autowisp_xr.kernels.averages import MEAN, Rejection, average_through_frames
+from autowisp_xr.stats.order_statistics import variance_factors
 
 __all__ = ["common_scalar", "summarised"]
 
-Clipping = tuple[float, float, bool, int | None] | None
-
 
 def summarised(
-    ds: xr.Dataset, average_keywords: Sequence[str], quantile: float, clipping: Clipping
+    ds: xr.Dataset, average_keywords: Sequence[str], quantile: float, reject: Rejection | None
 ) -> dict[str, Any]:
     """Coordinates of the stack of the frames of ``ds``.
 
     Text that all frames share stays, else it becomes empty; numbers and times are averaged; the
-    header keeps the cards that all share, and NUMFCOMB. Paths are left to the history.
+    header keeps the cards that all share, and NUMFCOMB. Paths are left to the history. Keywords
+    have no noise by which they could be rejected.
     """
+    if reject is not None and reject.kind == "noise":
+        reject = None
     coords: dict[str, Any] = {}
     for name, coord in ds.coords.items():
         if "frame" not in coord.dims:
             coords[str(name)] = coord
         elif name == "header":
-            coords["header"] = _text(_stacked_header(ds, average_keywords, quantile, clipping))
+            coords["header"] = _text(_stacked_header(ds, average_keywords, quantile, reject))
         elif name not in ("frame", "path") and coord.dims == ("frame",):
             coords[str(name)] = _common(coord.values)
     return coords
@@ -77,7 +78,7 @@ def _text(value: str) -> xr.Variable:
 
 
 def _stacked_header(
-    ds: xr.Dataset, average_keywords: Sequence[str], quantile: float, clipping: Clipping
+    ds: xr.Dataset, average_keywords: Sequence[str], quantile: float, reject: Rejection | None
 ) -> str:
     headers = [parse_header(str(text)) for text in ds["header"].values.tolist()]
     merged = without_part_of_sky(common_header(headers), headers[0])
@@ -96,8 +97,8 @@ def _stacked_header(
             numbers,
             None,
             quantile=quantile,
-            clipping=clipping,
-            weights=stack_weights(quantile, len(values)),
+            reject=reject,
+            factors=variance_factors(MEAN, len(values)),
             dtype=np.float64,
         )[0]
         merged[keyword] = float(average[0])

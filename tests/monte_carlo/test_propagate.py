@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 import autowisp_xr as aw
-from autowisp_xr import Camera, SigmaClip
-from autowisp_xr.stats.order_statistics import quantile_moments
+from autowisp_xr import Camera, MinMax, NoiseClip, SigmaClip
+from autowisp_xr.stats.order_statistics import position_moments
 from tests.monte_carlo.night import GAIN, Sensor, pulls, read_noise_with_digitisation
 from tests.transforms.frames import frame_set, master
+from tests.transforms.variance_table import gaussian
 
 DARK = 30.0
 
@@ -73,6 +74,8 @@ CLIPS = {
     "rms 5": SigmaClip(5),
     "mad 4": SigmaClip(4, scale="mad"),
     "mad 5": SigmaClip(5, scale="mad"),
+    "min and max": MinMax(),
+    "noise 5": NoiseClip(5),
 }
 
 
@@ -96,7 +99,10 @@ def stacked_sensor():
 def test_pulls_of_stacks_are_standard_normal(stacked_sensor, average, clip, light):
     """They share the noise of bias, dark and flat, which is as large as what is left of theirs."""
     sigma = np.sqrt(light + DARK + read_noise_with_digitisation(8.0) ** 2) / GAIN
-    shift = quantile_moments(average, 30)[0] if isinstance(average, float) else 0.0
+    dropped = 1 if clip == "min and max" else 0
+    shift = 0.0
+    if isinstance(average, float):
+        shift = position_moments(dropped + average * (29 - 2 * dropped), 30)[0]
     stack = aw.stack(stacked_sensor[light], average, reject=CLIPS[clip])
     found = pulls(stack, light / GAIN + shift * sigma)
     assert found.size == stack["image"].size
@@ -157,6 +163,36 @@ def test_a_median_of_unequal_noise_is_within_a_few_percent(number):
     assert stack["image"].values.var() == pytest.approx(float(stack["variance"].mean()), rel=0.06)
     mean = aw.stack(frames, "mean", dtype="float64")
     assert mean["image"].values.var() == pytest.approx(float(mean["variance"].mean()), rel=0.015)
+
+
+@pytest.mark.parametrize("weights", ["variance", "exposure", "numbers"])
+def test_pulls_of_weighted_means_are_standard_normal(weights):
+    """Frames of 20 to 80 s under one dark, scaled, in rates, whose noise is shared by amplitude."""
+    rng = np.random.default_rng(15)
+    shape = (1, 300, 400)
+    exposures = np.array([20.0, 30.0, 50.0, 80.0])
+    sigma = np.array([9.0, 7.0, 6.0, 4.0])[:, None, None, None]
+    dark = master(10 + rng.normal(0, 2, shape), np.full(shape, 4.0), exposure=60.0)
+    image = 100 + 10 * exposures[:, None, None, None] / 60 + sigma * rng.normal(0, 1, (4, *shape))
+    variance = np.broadcast_to(sigma**2, image.shape)
+    frames = frame_set(image, variance=variance, exposure=exposures)
+    frames = aw.subtract_dark(frames, dark, scale_dark="any")
+    given = np.array([1.0, 0.0, 5.0, 2.0]) if weights == "numbers" else weights
+    stack = aw.stack(frames, "mean", weights=given)
+    found = pulls(stack, 100.0)
+    assert abs(found.std() - 1) < 0.01
+    assert abs(found.mean()) < 0.02
+
+
+def test_the_best_weights_are_better_than_none_and_the_variance_says_so():
+    frames = gaussian([10.0, 10.0, 30.0, 50.0])
+    best = aw.stack(frames, "mean", weights="variance", dtype="float64")
+    none = aw.stack(frames, "mean", dtype="float64")
+    for stack in (best, none):
+        assert float(stack["variance"].mean()) == pytest.approx(
+            stack["image"].values.var(), rel=0.01
+        )
+    assert float(none["variance"].mean() / best["variance"].mean()) > 4
 
 
 def test_faint_and_noiseless_frames_are_off_by_what_the_docstring_says():

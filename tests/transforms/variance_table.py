@@ -1,6 +1,6 @@
 """How true the variances of a stack are where they are not quite: tight thresholds, faint light.
 
-``python -m tests.transforms.variance_table`` prints two tables of (mean variance reported) /
+``python -m tests.transforms.variance_table`` prints tables of (mean variance reported) /
 (true variance of the stack), from 400 000 pixels each (an error of 0.003); they stand in the
 documentation of ``autowisp_xr.stack``. The frames come from plain NumPy random numbers.
 """
@@ -14,40 +14,84 @@ import numpy as np
 import xarray as xr
 
 import autowisp_xr as aw
-from autowisp_xr import Camera, SigmaClip
+from autowisp_xr import Camera, MinMax, NoiseClip, Percentile, SigmaClip
+from autowisp_xr.options import RejectChoice, Weights
 from tests.transforms.frames import frame_set
 
-__all__ = ["faint", "ratio", "thresholds"]
+__all__ = ["clipping", "faint", "gaussian", "ratio", "thresholds", "weighted"]
 
 PIXELS = (1, 500, 800)
 AVERAGES = ("mean", "median")
 THRESHOLDS = (2, 2.5, 3, 3.5, 4, 5)
 LEVELS = (5, 10, 20, 50, 100)
+FRAMES = {"rms": (10, 30), "mad": (10, 30), "noise": (3, 10, 30), "percentile": (3, 6)}
+LEVEL, NOISE = 1000.0, 10.0
 
 
-def ratio(ds: xr.Dataset, average: str, error: str, reject: SigmaClip | None = None) -> float:
+def ratio(
+    ds: xr.Dataset,
+    average: str,
+    error: str,
+    reject: RejectChoice = None,
+    weights: Weights = None,
+) -> float:
     """Mean of the variance that a stack reports over the variance that it has."""
+    options: dict[str, Any] = {"error": error, "reject": reject, "weights": weights}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", aw.AutowispWarning)
-        stack = aw.stack(ds, average, reject=reject, error=error, dtype="float64")  # type: ignore[arg-type]
+        stack = aw.stack(ds, average, **options, dtype="float64")  # type: ignore[arg-type]
     return float(stack["variance"].mean() / stack["image"].var())
+
+
+def gaussian(sigma: Any, pixels: tuple[int, ...] = PIXELS, seed: int = 0) -> xr.Dataset:
+    """Frames of one level and of a noise each, which their variance says."""
+    sigma = np.asarray(sigma, np.float64)[:, None, None, None]
+    rng = np.random.default_rng([len(sigma), seed])
+    image = LEVEL + sigma * rng.standard_normal((len(sigma), *pixels))
+    variance = np.broadcast_to(sigma**2, image.shape)
+    return frame_set(image.astype("f4"), variance=variance.astype("f4"))
+
+
+def clipping(scale: str, threshold: float) -> RejectChoice:
+    """Rejection of what lies so many times the noise (or its estimate) from the average."""
+    if scale == "noise":
+        return NoiseClip(threshold)
+    if scale == "percentile":
+        return Percentile(threshold * NOISE / LEVEL, threshold * NOISE / LEVEL)
+    return SigmaClip(threshold, scale=scale)  # type: ignore[arg-type]
 
 
 def thresholds(pixels: tuple[int, ...] = PIXELS) -> Iterator[tuple[Any, ...]]:
     """Rows of scale, frames, threshold, and scatter and propagate of mean and of median."""
-    for number in (10, 30):
-        rng = np.random.default_rng(number)
-        image = rng.normal(1000, 10, (number, *pixels)).astype("f4")
-        ds = frame_set(image, variance=np.full((1, 1, 1, 1), 100.0, "f4"))
-        for scale in ("rms", "mad"):
+    for scale, numbers in FRAMES.items():
+        for number in numbers:
+            ds = gaussian(np.full(number, NOISE), pixels)
             for threshold in THRESHOLDS:
-                clip = SigmaClip(threshold, scale=scale)  # type: ignore[arg-type]
                 found = [
-                    ratio(ds, average, error, clip)
+                    ratio(ds, average, error, clipping(scale, threshold))
                     for error in ("scatter", "propagate")
                     for average in AVERAGES
                 ]
                 yield (scale, number, threshold, *found)
+
+
+def weighted(pixels: tuple[int, ...] = PIXELS) -> Iterator[tuple[Any, ...]]:
+    """Rows of rejection, frames, how their noise and weights go, scatter and propagate."""
+    for number in (5, 10):
+        equal, unequal = np.ones(number), np.linspace(1, 3, number)
+        for name, reject in (("none", None), ("MinMax()", MinMax()), ("noise 5", NoiseClip(5))):
+            cases = {
+                "1, 1": (equal, equal),
+                "1, 1:n": (equal, np.arange(1.0, number + 1)),
+                "1:3, 1": (unequal, equal),
+                "1:3, best": (unequal, 1 / unequal**2),
+            }
+            for case, (sigma, weights) in cases.items():
+                ds = gaussian(NOISE * sigma, pixels)
+                found = [
+                    ratio(ds, "mean", error, reject, weights) for error in ("scatter", "propagate")
+                ]
+                yield (name, number, case, *found)
 
 
 def faint(pixels: tuple[int, ...] = PIXELS) -> Iterator[tuple[Any, ...]]:
@@ -85,4 +129,6 @@ def printed(title: str, names: tuple[str, ...], rows: Iterator[tuple[Any, ...]])
 if __name__ == "__main__":
     first = printed("Rejection", ("scale", "frames", "threshold"), thresholds())
     second = printed("Faint light", ("read noise", "frames", "electrons"), faint())
-    sys.stdout.write(first + "\n" + second)
+    sys.stdout.write(first + "\n" + second + "\nNoise and weights: scatter, propagate\n")
+    for name, number, case, scatter, propagate in weighted():
+        sys.stdout.write(f"{name:10}{number:4} {case:10} {scatter:.3f} {propagate:.3f}\n")

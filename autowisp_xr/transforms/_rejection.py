@@ -1,0 +1,79 @@
+"""What a stack does about outliers: options as the kernel takes them, and what they cannot do."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr.errors import AutowispWarning, ImageMismatchError
+from autowisp_xr.kernels.averages import MEAN, Rejection
+from autowisp_xr.options import (
+    MinMax,
+    NoiseClip,
+    Percentile,
+    RejectChoice,
+    SigmaClip,
+    upper_and_lower,
+)
+from autowisp_xr.stats.order_statistics import variance_factors
+from autowisp_xr.stats.trimmed import trimmed_factors
+
+__all__ = ["check_rejection", "factors_of", "rejection_of"]
+
+
+def rejection_of(reject: RejectChoice) -> Rejection | None:
+    """What the kernel is told to reject."""
+    match reject:
+        case None:
+            return None
+        case SigmaClip():
+            return Rejection(reject.scale, *upper_and_lower(reject.threshold), reject.max_iter)
+        case NoiseClip():
+            return Rejection("noise", *upper_and_lower(reject.threshold), reject.max_iter)
+        case MinMax():
+            return Rejection("minmax", reject.high, reject.low, 1)
+        case Percentile():
+            return Rejection("percentile", reject.high, -reject.low, 1)
+    raise ValueError(f"reject is None, SigmaClip, MinMax, Percentile or NoiseClip, not {reject!r}")
+
+
+def factors_of(reject: RejectChoice, quantile: float, frames: int) -> tuple[Any, Any, Any]:
+    """Tables of what an average of survivors is worth, by their number.
+
+    Only extremes that go whatever they are change what normal noise leaves: thresholds hardly
+    touch it, as the tables of :func:`autowisp_xr.stack` say.
+    """
+    if isinstance(reject, MinMax):
+        return trimmed_factors(quantile, frames, reject.low, reject.high)
+    return variance_factors(quantile, frames)
+
+
+def check_rejection(ds: xr.Dataset, reject: RejectChoice, quantile: float) -> None:
+    """Raise ImageMismatchError for frames that cannot go through a rejection; warn if none can be.
+
+    Not even a lone outlier among equal values may be beyond the threshold: it lies sqrt(n) rms from
+    their median, and sqrt(n - 1) from their mean.
+    """
+    number = ds.sizes["frame"]
+    if isinstance(reject, MinMax) and number <= reject.low + reject.high:
+        raise ImageMismatchError(
+            f"MinMax(low={reject.low}, high={reject.high}) leaves nothing of {number} frames; "
+            f"stack at least {reject.low + reject.high + 1}, or reject fewer values"
+        )
+    if isinstance(reject, NoiseClip) and "variance" not in ds:
+        raise ImageMismatchError(
+            "NoiseClip needs the variance of the frames, which these do not have; calibrate them "
+            "with a camera whose gain and read noise are known, or reject by SigmaClip"
+        )
+    if not isinstance(reject, SigmaClip) or reject.scale != "rms" or number < 2:
+        return
+    reach = np.sqrt(number - 1 if quantile == MEAN else number)
+    lowest = min(abs(threshold) for threshold in upper_and_lower(reject.threshold))
+    if reject.max_iter != 0 and lowest >= reach:
+        warnings.warn(
+            f"no value among {number} can lie {lowest:g} rms or more from the average, so nothing "
+            f"will be rejected; a threshold below {reach:.2f} can, or SigmaClip(scale='mad')",
+            AutowispWarning,
+            stacklevel=4,
+        )
