@@ -12,6 +12,7 @@ import numpy as np
 
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.io.history import split_history
+from autowisp_xr.io.tiles import TileTable, tile_table
 from autowisp_xr.io.units import Unit, image_cards, read_units
 
 __all__ = ["FileLayout", "Hdu", "read_header", "read_layout"]
@@ -41,6 +42,8 @@ class Hdu:
     bscale: float = 1.0
     bzero: float = 0.0
     blank: int | None = None
+    tiles: TileTable | None = None
+    """Of a tile-compressed image that can be decoded without astropy."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,6 +222,7 @@ def _plane(path: str, status: os.stat_result, unit: Unit, gzipped: bool) -> Hdu:
         bscale=bscale,
         bzero=bzero,
         blank=blank,
+        tiles=tile_table(unit) if unit.is_tiles and not gzipped else None,
     )
 
 

@@ -1,16 +1,16 @@
 """One lazily read array over the planes of many files, as xarray's backends have it."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
-from dask.base import normalize_token
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from autowisp_xr.io.inflated import Inflated, inflated
 from autowisp_xr.io.layout import Hdu
-from autowisp_xr.io.pixels import convert, stored_rows
+from autowisp_xr.io.pixels import convert, stored_pieces
 from autowisp_xr.regions import ChannelSlice
 from autowisp_xr.schema import DIMS
 
@@ -37,7 +37,8 @@ class Planes(BackendArray):
     -----
     Any outer index is one read a file: of the rows between the first and the last that are
     asked for, once for all channels of a mosaic. Nothing is kept open or in memory, so the array
-    can be pickled, and read from many threads.
+    can be pickled, and read from many threads. Files inside gzip of which a part is asked for
+    are inflated, as a whole, into temporary files, which each process keeps as long as the array.
     """
 
     def __init__(
@@ -56,9 +57,17 @@ class Planes(BackendArray):
         if dtype is None:
             dtype = np.result_type(*{plane.dtype for frame in self.planes for plane in frame})
         self.dtype = np.dtype(dtype)
+        self._inflated: dict[Hdu, Inflated] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the temporary files of this process."""
+        return {**self.__dict__, "_inflated": {}}
 
     def __dask_tokenize__(self) -> Any:
         """Token that is the same for the same unchanged files and the same slices."""
+        # only who has dask loaded asks for a token
+        from dask.base import normalize_token
+
         return normalize_token(
             (type(self).__name__, self.planes, self.slices, self.shape, self.dtype, self.squared)
         )
@@ -94,28 +103,32 @@ class Planes(BackendArray):
         top, left = int(y.min()), int(x.min())
         height, width = int(y.max()) + 1 - top, int(x.max()) + 1 - left
         whole = _is_run(y) and _is_run(x)
-        for i, frame in enumerate(frames):
-            planes = self.planes[frame]
-            by_plane: dict[Hdu, list[int]] = {}
-            for j, channel in enumerate(channels):
-                by_plane.setdefault(planes[channel], []).append(j)
-            for plane, members in by_plane.items():
-                rows = [_span(self.slices[channels[j]], top, height) for j in members]
-                first, last = min(start for start, _ in rows), max(stop for _, stop in rows)
-                stored = stored_rows(plane, first, last)
-                for j in members:
-                    cut = self.slices[channels[j]]
-                    start = cut.y_offset + cut.y_step * top - first
-                    part = stored[
-                        start :: cut.y_step, cut.x_offset + cut.x_step * left :: cut.x_step
-                    ]
-                    part = part[:height, :width]
-                    if whole:
-                        self._convert(plane, part, out[i, j])
-                    else:
-                        rectangle = np.empty(part.shape, self.dtype)
-                        self._convert(plane, part, rectangle)
-                        out[i, j] = rectangle[np.ix_(y - top, x - left)]
+        cuts = [_cut(self.slices[channel], top, height, left, width) for channel in channels]
+        for frame, into in zip(frames, out, strict=True):
+            planes = [self.planes[frame][channel] for channel in channels]
+            shared: dict[int, list[int]] = {}
+            for j, plane in enumerate(planes):
+                shared.setdefault(id(plane), []).append(j)
+            for members in shared.values():
+                first = min(cuts[j].start for j in members)
+                last = max(cuts[j].stop for j in members)
+                source = self._source(planes[members[0]], first, last)
+                targets = [
+                    into[j] if whole else np.empty((height, width), self.dtype) for j in members
+                ]
+                for row, stored in stored_pieces(source, first, last):
+                    for j, target in zip(members, targets, strict=True):
+                        low, part = cuts[j].among(row, stored)
+                        self._convert(source, part, target[low : low + len(part)])
+                if not whole:
+                    for j, target in zip(members, targets, strict=True):
+                        into[j] = target[np.ix_(y - top, x - left)]
+
+    def _source(self, plane: Hdu, first: int, last: int) -> Hdu:
+        """Where rows of a plane are read: of a part of what is inside gzip, a plain file."""
+        if plane.storage != "gzip" or 2 * (last - first) > plane.height:
+            return plane
+        return self._inflated.setdefault(plane, inflated(plane)).plane()
 
     def _convert(self, plane: Hdu, stored: np.ndarray[Any, Any], out: np.ndarray[Any, Any]) -> None:
         if not self.squared:
@@ -137,7 +150,26 @@ def _is_run(indices: np.ndarray[Any, Any]) -> bool:
     return bool((np.diff(indices) == 1).all())
 
 
-def _span(cut: ChannelSlice, top: int, height: int) -> tuple[int, int]:
-    """Rows of the file from the first to the last row of a channel that is wanted."""
-    start = cut.y_offset + cut.y_step * top
-    return start, start + cut.y_step * (height - 1) + 1
+class _Cut(NamedTuple):
+    """Rows and columns of a file that make a rectangle of a channel."""
+
+    start: int
+    stop: int
+    step: int
+    columns: slice
+
+    def among(self, row: int, stored: np.ndarray[Any, Any]) -> tuple[int, np.ndarray[Any, Any]]:
+        """Those of them that are among rows from ``row`` on, and the number of the first."""
+        low = max(-((self.start - row) // self.step), 0)
+        start, stop = self.start + low * self.step - row, max(self.stop - row, 0)
+        return low, stored[start : stop : self.step, self.columns]
+
+
+def _cut(cut: ChannelSlice, top: int, height: int, left: int, width: int) -> _Cut:
+    y, x = cut.y_offset + cut.y_step * top, cut.x_offset + cut.x_step * left
+    return _Cut(
+        y,
+        y + cut.y_step * (height - 1) + 1,
+        cut.y_step,
+        slice(x, x + cut.x_step * (width - 1) + 1, cut.x_step),
+    )

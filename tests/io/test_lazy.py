@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from autowisp_xr.camera import Camera
-from autowisp_xr.io import lazy, open_fits
+from autowisp_xr.io import lazy, open_fits, pixels
 
 KEYS = {
     "frame": [slice(None), 1, [2, 0], slice(None, None, -1)],
@@ -39,6 +39,16 @@ def test_any_part_equals_that_part_of_the_whole(mosaic, keys):
     np.testing.assert_array_equal(ds.image.isel(index), ds.image.load().isel(index))
 
 
+@pytest.mark.parametrize("piece", [1, 30, 50])
+@pytest.mark.parametrize("keys", list(itertools.product(*KEYS.values())))
+def test_any_part_is_the_same_in_pieces_of_any_size(mosaic, monkeypatch, keys, piece):
+    ds, _ = mosaic
+    index = dict(zip(KEYS, keys, strict=True))
+    expected = ds.image.isel(index).values
+    monkeypatch.setattr(pixels, "_PIECE", piece)
+    np.testing.assert_array_equal(ds.image.isel(index), expected)
+
+
 def test_a_vector_of_pixels_can_be_picked(mosaic):
     ds, _ = mosaic
     points = {"y": xr.DataArray([0, 1], dims="p"), "x": xr.DataArray([2, 1], dims="p")}
@@ -48,13 +58,13 @@ def test_a_vector_of_pixels_can_be_picked(mosaic):
 def test_a_band_of_all_frames_reads_its_rows_of_each_file_once(mosaic, monkeypatch):
     ds, _ = mosaic
     reads = []
-    original = lazy.stored_rows
+    original = lazy.stored_pieces
 
     def counted(plane, start, stop):
         reads.append((plane.path[-7:], start, stop))
         return original(plane, start, stop)
 
-    monkeypatch.setattr(lazy, "stored_rows", counted)
+    monkeypatch.setattr(lazy, "stored_pieces", counted)
     ds.image.isel(y=slice(1, 2)).load()
     assert reads == [("m0.fits", 2, 4), ("m1.fits", 2, 4), ("m2.fits", 2, 4)]
 
@@ -65,7 +75,7 @@ def test_nothing_is_read_before_it_is_asked_for(mosaic, monkeypatch):
     def refuse(*args):
         raise AssertionError("pixels were read")
 
-    monkeypatch.setattr(lazy, "stored_rows", refuse)
+    monkeypatch.setattr(lazy, "stored_pieces", refuse)
     ds.isel(frame=[0], y=slice(1)).chunk(frame=1)
     repr(ds)
 
