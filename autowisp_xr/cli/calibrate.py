@@ -3,18 +3,24 @@
 import argparse
 import logging
 import os
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from string import Formatter
 from typing import Any
 
 from autowisp_xr.cli import values
 from autowisp_xr.cli.calibrate_options import MASTERS, START_UTC, add_options
 from autowisp_xr.cli.reporting import Progress, reporting
+from autowisp_xr.cli.turns import Turns
 from autowisp_xr.errors import AutowispError
 
 __all__ = ["add_calibrate", "calibrator_arguments"]
 
 _HOME = "PROJHOME"
+
+_AT_A_TIME = 2
+"""Frames, each of which takes a hundred bytes of memory for each of its pixels."""
 
 
 def add_calibrate(steps: Any) -> None:
@@ -86,50 +92,64 @@ def _run(options: argparse.Namespace) -> int:
 
 def _calibrate(options: argparse.Namespace) -> int:
     arguments = calibrator_arguments(options)
+    from astropy.io.fits.verify import VerifyWarning
+
     from autowisp_xr.image_calibration import Calibrator
     from autowisp_xr.io import find_files
 
     files = find_files(options.raw_images)
+    turns = Turns(files)
     written: dict[str, str] = {}
-    to_write: list[str] = []
 
     class Once(Calibrator):
-        """Does not let one frame of a run replace another."""
+        """Does not let one frame of a run replace another: the first in their order has a name."""
 
-        def _check_output(self, file: str, params: Any, raw: str) -> None:
-            place = os.path.realpath(file)
-            if place in written:
-                raise values.OptionError(
-                    f"{written[place]} has been written to {file}; put {{RAWFNAME}} into "
-                    "--calibrated-fname"
-                )
-            super()._check_output(file, params, raw)
-            to_write.append(place)
+        def _check_outputs(self, outputs: Sequence[str], params: Any, raw: str) -> None:
+            with turns.turn(raw):
+                places = list(map(os.path.realpath, outputs))
+                for file, place in zip(outputs, places, strict=True):
+                    if place in written:
+                        raise values.OptionError(
+                            f"{written[place]} has been written to {file}; put {{RAWFNAME}} into "
+                            "--calibrated-fname"
+                        )
+                super()._check_outputs(outputs, params, raw)
+                written.update(dict.fromkeys(places, raw))
 
     calibrate = Once(**arguments)
+
+    def work(file: str) -> tuple[str, str]:
+        """Why a frame was left out, or what is to be told of it."""
+        with turns.over(file):
+            reason = _unwanted(file, options.calibrate_only_if, arguments)
+            return (reason, "") if reason else ("", _told(calibrate(file)))
+
     progress = Progress(len(files), "calibrated")
     failed: dict[str, str] = {}
     left_out: dict[str, str] = {}
-    for file in files:
-        to_write.clear()
+    with warnings.catch_warnings(), ThreadPoolExecutor(_AT_A_TIME) as pool:
+        # as each write does; but threads undo one another's filters
+        warnings.simplefilter("ignore", VerifyWarning)
         try:
-            reason = _unwanted(file, options.calibrate_only_if, arguments)
-            if reason:
-                left_out[file] = reason
-                progress.left_out(file, reason)
-                continue
-            told = _told(calibrate(file))
-            written.update(dict.fromkeys(to_write, file))
-            progress.done(file, told)
-        except Exception as error:
-            # whatever is wrong with one frame, the others should not wait for it
-            if options.debug:
-                raise
-            expected = isinstance(error, AutowispError | OSError | ValueError) and str(error)
-            reason = str(error) if expected else f"{type(error).__name__}: {error}"
-            failed[file] = values.in_options(reason)
-            logging.getLogger("autowisp_xr").debug("%s", file, exc_info=True)
-            progress.failed(file, failed[file])
+            for file, job in [(file, pool.submit(work, file)) for file in files]:
+                try:
+                    reason, told = job.result()
+                    if reason:
+                        left_out[file] = reason
+                        progress.left_out(file, reason)
+                    else:
+                        progress.done(file, told)
+                except Exception as error:
+                    # whatever is wrong with one frame, the others should not wait for it
+                    if options.debug:
+                        raise
+                    expected = isinstance(error, AutowispError | OSError | ValueError)
+                    named = str(error) if expected else ""
+                    failed[file] = values.in_options(named or f"{type(error).__name__}: {error}")
+                    logging.getLogger("autowisp_xr").debug("%s", file, exc_info=True)
+                    progress.failed(file, failed[file])
+        finally:
+            pool.shutdown(cancel_futures=True)
     progress.end()
     done = len(files) - len(failed) - len(left_out)
     print(f"calibrated {done} of {len(files)} frames")

@@ -75,11 +75,10 @@ def write_channels(
 ) -> None:
     """Write each channel of a calibrated frame to its file, all or none: image, error, mask."""
     records = provenance.history(provenance.with_hashes(ds))
-    image, mask = ds["image"].values[0, 0], ds["mask"].values[0, 0]
-    error = np.sqrt(ds["variance"].values[0, 0])
+    image, variance, mask = (ds[name].values[0, 0] for name in ("image", "variance", "mask"))
     products = [
-        Product(names[name], headers[name], image[slices], error[slices], mask[slices])
-        for name, slices in channels.items()
+        Product(names[name], headers[name], image[cut], variance[cut], mask[cut], squared=True)
+        for name, cut in channels.items()
     ]
     write_products(
         products,

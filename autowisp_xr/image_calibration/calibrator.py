@@ -1,7 +1,7 @@
 """``Calibrator``: raw file in, calibrated files out."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any, ClassVar
 
@@ -154,9 +154,8 @@ class Calibrator:
         given = {"bias": bias, "dark": dark, "flat": flat, "masks": masks}
         loaded = load_masters(given)
         channels = channel_slices(self.configuration["split_channels"])
-        for master in loaded.values():
-            if master is not None:
-                master.filenames(channels)
+        for master in filter(None, loaded.values()):
+            master.filenames(channels)
         self._masters |= loaded
 
     def __call__(
@@ -167,7 +166,7 @@ class Calibrator:
         Parameters
         ----------
         raw
-            The file of the raw frame.
+            File of the raw frame.
         **calibration_params
             Any parameter of the constructor, for this frame only; masters also as ``bias``,
             ``dark`` and ``flat``, and None for none.
@@ -195,8 +194,7 @@ class Calibrator:
             header = headers[name] = _headers.document_channel(header, name, slices, params)
             self._document_in_header(params, header)
         names = output_names(headers, params)
-        for file in names.values():
-            self._check_output(file, params, frame.path)
+        self._check_outputs(list(names.values()), params, frame.path)
         calibrated = calibrate_frame(frame, params, overscan)
         write_channels(calibrated, params["channels"], headers, names, params)
         quantiles = params["diagnostic_quantiles"]
@@ -280,9 +278,14 @@ class Calibrator:
         masters = {name: given.pop(name, UNSET) for name in (*KINDS, "masks")}
         return {**self.configuration, **self._masters, **given, **load_masters(masters)}
 
+    def _check_outputs(self, files: Sequence[str], params: Mapping[str, Any], raw: str) -> None:
+        """Raise an error if the files of a frame may not be written."""
+        for file in files:
+            self._check_output(file, params, raw)
+
     def _check_output(self, file: str, params: Mapping[str, Any], raw: str) -> None:
         """Raise FileExistsError and the like if this file may not be written."""
-        masters = [params[kind] for kind in (*KINDS, "masks") if params[kind]]
+        masters = (params[kind] for kind in (*KINDS, "masks") if params[kind])
         used = [entry["path"] for master in masters for entry in master["files"]]
         check_output(file, overwrite=params["allow_overwrite"], inputs=[raw, *used])
 

@@ -1,28 +1,37 @@
-"""What a FITS file of ours consists of: the header of a frame, and its HDUs."""
+"""What a FITS file of ours consists of: the header of a frame, and its planes."""
 
 import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, BinaryIO
 
 import numpy as np
 import xarray as xr
 from astropy.io import fits
 
-from autowisp_xr import provenance, schema
+from autowisp_xr import schema
 from autowisp_xr.cards import STRUCTURAL, ascii_text, parse_header, value_of
 from autowisp_xr.flags import Flag
-from autowisp_xr.io.coordinates import is_master
 from autowisp_xr.io.history import history_cards, split_history
 from autowisp_xr.io.lost_cards import add_lost_cards
 from autowisp_xr.io.names import raw_name
+from autowisp_xr.io.outputs import Content
 from autowisp_xr.io.place import PRODUCT_CARDS, name_place
+from autowisp_xr.io.plain import Plane, append_cards, write_plain
 from autowisp_xr.io.spellings import Spellings
 from autowisp_xr.pixel_grid import PixelGrid, grid_of, grid_of_plane, moved
 from autowisp_xr.regions import ChannelSlice, Region
 
-__all__ = ["image_hdus", "output_header", "plain_header", "product_hdus"]
+__all__ = [
+    "content_of",
+    "history_of",
+    "image_planes",
+    "output_header",
+    "plain_header",
+    "product_planes",
+]
 
 
 def output_header(ds: xr.Dataset, channel: int) -> fits.Header:
@@ -82,48 +91,44 @@ def output_header(ds: xr.Dataset, channel: int) -> fits.Header:
     return header
 
 
-def image_hdus(
-    ds: xr.Dataset, channel: int, header: fits.Header, *, tiles: bool, quantize: float | None
-) -> fits.HDUList:
-    """HDUs of one channel: image, and error = sqrt(variance) and mask where there are any.
+def image_planes(
+    planes: Mapping[str, Any], header: fits.Header, history: Sequence[str], *, exact: bool
+) -> list[Plane]:
+    """Planes of a file: image, and what there is of error = sqrt(variance), mask and count.
 
     Parameters
     ----------
-    ds
-        In memory; without ``frame``, or with that dimension selected away.
-    channel
-        Which channel, by number.
+    planes
+        "image" and, where there are any, "variance", "mask" and "count": (y, x), in memory.
     header
         As :func:`output_header` gives it.
-    tiles
-        Whether to compress tile by tile, behind an empty primary HDU.
-    quantize
-        None for lossless, else floats are rounded to the scatter of a row divided by this.
+    history
+        Values of the HISTORY cards that go along.
+    exact
+        Whether the error is stored in float64, so that its square, in float32, is the variance
+        again, whatever the type of the image.
     """
-    image = ds["image"].values[channel]
-    error = None
-    if "variance" in ds:
-        # the error of a master in float64, so that its square, in float32, is the variance again
-        master = "frame" not in ds.coords or is_master(header)
-        kind = image.dtype if image.dtype.kind == "f" and not master else np.float64
-        with np.errstate(invalid="ignore"):
-            error = np.sqrt(ds["variance"].values[channel], dtype=np.float64).astype(kind)
-    mask = ds["mask"].values[channel] if "mask" in ds else None
-    records = provenance.history(ds)
-    return product_hdus(header, records, image, error, mask, tiles=tiles, quantize=quantize)
+    image = planes["image"]
+    made = [Plane(_with_history(header, history), image, image.dtype)]
+    if "variance" in planes:
+        kind = image.dtype if image.dtype.kind == "f" and not exact else np.dtype(np.float64)
+        made.append(Plane(_error_header(header), planes["variance"], kind, squared=True))
+    for name, own in (("mask", _mask_header), ("count", _count_header)):
+        if name in planes:
+            made.append(Plane(own(), planes[name], planes[name].dtype))
+    return made
 
 
-def product_hdus(
+def product_planes(
     header: fits.Header,
     records: Sequence[Mapping[str, Any]],
     image: np.ndarray[Any, Any],
-    error: np.ndarray[Any, Any] | None = None,
-    mask: np.ndarray[Any, Any] | None = None,
+    error: np.ndarray[Any, Any],
+    mask: np.ndarray[Any, Any],
     *,
-    tiles: bool,
-    quantize: float | None,
-) -> fits.HDUList:
-    """HDUs of planes (y, x): the image with its header and history, its error, its mask.
+    squared: bool,
+) -> list[Plane]:
+    """Planes (y, x): the image with its header and history, its error, its mask.
 
     Parameters
     ----------
@@ -132,33 +137,54 @@ def product_hdus(
     records
         The history, as :func:`autowisp_xr.provenance.history` gives it.
     image, error, mask
-        In the types that the file is to have; None where there is none.
-    tiles, quantize
-        As for :func:`image_hdus`.
+        In the types that the file is to have.
+    squared
+        Whether ``error`` is a variance.
     """
+    return [
+        Plane(_with_history(header, history_of(records)), image, image.dtype),
+        Plane(_error_header(header), error, error.dtype, squared),
+        Plane(_mask_header(), mask, mask.dtype),
+    ]
+
+
+def history_of(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Values of the HISTORY cards that hold a history; none for none."""
+    return history_cards(json.dumps(records)) if records else []
+
+
+def content_of(planes: Sequence[Plane], *, tiles: bool, quantize: float | None) -> Content:
+    """What writes a file of these planes.
+
+    Parameters
+    ----------
+    planes
+        The first bears the header of the frame.
+    tiles
+        Whether to compress tile by tile, behind an empty primary HDU.
+    quantize
+        None for lossless, else floats are rounded to the scatter of a row divided by this.
+    """
+    if not tiles:
+        return partial(write_plain, planes=planes)
+
+    def write(file: BinaryIO) -> None:
+        hdus = _tiled(planes, quantize)
+        hdus.writeto(file, output_verify="silentfix+ignore", checksum=True)
+
+    return write
+
+
+def _with_history(header: fits.Header, history: Sequence[str]) -> fits.Header:
     header = header.copy()
-    if records:
-        for card in history_cards(json.dumps(records)):
-            header.add_history(card)
-    planes: list[tuple[np.ndarray[Any, Any], fits.Header]] = [(image, header)]
-    if error is not None:
-        cards = [("IMAGETYP", "error"), ("EXTNAME", "ERROR"), ("BUNIT", header.get("BUNIT", "adu"))]
-        planes.append((error, fits.Header(cards)))
-    if mask is not None:
-        planes.append((mask, _mask_header()))
-    arrays = [np.ascontiguousarray(data) for data, _ in planes]
-    if tiles:
-        hdus = _tiled(arrays, quantize)
-        carriers = hdus[1:]
-    else:
-        hdus = fits.HDUList([fits.PrimaryHDU(arrays[0]), *map(fits.ImageHDU, arrays[1:])])
-        carriers = hdus
-    # card by card behind the structural ones: handing the header over would merge cards that
-    # repeat a keyword, and trip over those that cannot be read
-    for hdu, (_, cards) in zip(carriers, planes, strict=True):
-        for card in cards.cards:
-            hdu.header.append(card, useblanks=False, end=True)
-    return hdus
+    for card in history:
+        header.add_history(card)
+    return header
+
+
+def _error_header(header: fits.Header) -> fits.Header:
+    cards = [("IMAGETYP", "error"), ("EXTNAME", "ERROR"), ("BUNIT", header.get("BUNIT", "adu"))]
+    return fits.Header(cards)
 
 
 def _mask_header() -> fits.Header:
@@ -169,19 +195,27 @@ def _mask_header() -> fits.Header:
     return header
 
 
-def _tiled(arrays: Sequence[np.ndarray[Any, Any]], quantize: float | None) -> fits.HDUList:
+def _count_header() -> fits.Header:
+    header = fits.Header([("IMAGETYP", "count"), ("EXTNAME", "COUNT")])
+    header.add_comment("values that went into each pixel")
+    return header
+
+
+def _tiled(planes: Sequence[Plane], quantize: float | None) -> fits.HDUList:
     """Compressed images behind an empty primary, as the tables that they are in the file.
 
     As a CompImageHDU, astropy would put the cards of the header in an order of its own, and drop
     those that repeat a keyword.
     """
     content = io.BytesIO()
+    arrays = (np.ascontiguousarray(plane.rows(0, len(plane.values))) for plane in planes)
     images = [_tiled_image(array, quantize) for array in arrays]
     fits.HDUList([fits.PrimaryHDU(), *images]).writeto(content)
     content.seek(0)
     hdus = fits.open(content, disable_image_compression=True, lazy_load_hdus=False)
-    for hdu in hdus[1:]:
+    for hdu, plane in zip(hdus[1:], planes, strict=True):
         hdu.header.remove("EXTNAME", ignore_missing=True)
+        append_cards(hdu, plane.header)
     return hdus
 
 

@@ -4,11 +4,13 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from typing import BinaryIO
 
-from astropy.io import fits
+__all__ = ["Content", "check_name", "write_whole"]
 
-__all__ = ["check_name", "write_whole"]
+Content = Callable[[BinaryIO], None]
+"""Writes what a file is to hold into it, open and empty."""
 
 
 def check_name(path: str, inputs: Collection[str] = ()) -> None:
@@ -43,7 +45,7 @@ def check_name(path: str, inputs: Collection[str] = ()) -> None:
         )
 
 
-def write_whole(outputs: Iterable[tuple[str, fits.HDUList]], *, overwrite: bool) -> None:
+def write_whole(outputs: Iterable[tuple[str, Content]], *, overwrite: bool) -> None:
     """Write files that belong together: all of them, or none.
 
     Each is written under a temporary name beside its own and synced; when all are, they get their
@@ -60,13 +62,13 @@ def write_whole(outputs: Iterable[tuple[str, fits.HDUList]], *, overwrite: bool)
     pending: list[tuple[str, str]] = []
     given: list[str] = []
     try:
-        for path, hdus in outputs:
+        for path, content in outputs:
             final = os.path.realpath(path)
             os.makedirs(os.path.dirname(final), exist_ok=True)
             # hidden, and no FITS suffix: nobody takes it for a result while it grows
             temporary = os.path.join(os.path.dirname(final), f".{secrets.token_hex(8)}.part")
             pending.append((temporary, path))
-            _write(hdus, temporary, path)
+            _write(content, temporary, path)
         for temporary, path in pending:
             new = not os.path.lexists(path)
             _name(temporary, path, overwrite=overwrite)
@@ -102,10 +104,10 @@ def _name(temporary: str, path: str, *, overwrite: bool) -> None:
         raise OSError(error.errno, f"{path!r} could not get its name: {error.strerror}") from error
 
 
-def _write(hdus: fits.HDUList, temporary: str, path: str) -> None:
+def _write(content: Content, temporary: str, path: str) -> None:
     try:
         with open(temporary, "wb") as file:
-            hdus.writeto(file, output_verify="silentfix+ignore", checksum=True)
+            content(file)
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:

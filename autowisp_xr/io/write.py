@@ -1,12 +1,11 @@
-"""Datasets as FITS files: all names first, then one frame at a time, each file at once or not."""
+"""Datasets as FITS files: all names first, then the files."""
 
 import json
 import math
 import os
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from numbers import Real
 from os import PathLike
 from typing import Any
@@ -16,23 +15,22 @@ from astropy.io import fits
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.errors import AutowispError
-from autowisp_xr.io.hdus import image_hdus, output_header, product_hdus
+from autowisp_xr.io.coordinates import is_master
+from autowisp_xr.io.hdus import (
+    content_of,
+    history_of,
+    output_header,
+    product_planes,
+)
 from autowisp_xr.io.layout import read_layout
 from autowisp_xr.io.names import fill_template
 from autowisp_xr.io.outputs import check_name, write_whole
+from autowisp_xr.io.parallel import Target, Writing, write_frames
 
 __all__ = ["Product", "quantize_level", "to_fits", "write_products"]
 
-_WRITTEN = ("image", "variance", "mask")
+_WRITTEN = ("image", "variance", "mask", "count")
 _DEFAULT_LEVEL = 16
-
-
-@dataclass(frozen=True)
-class _Target:
-    path: str
-    frame: int | None
-    channel: int
-    header: fits.Header
 
 
 def to_fits(
@@ -49,8 +47,8 @@ def to_fits(
     Parameters
     ----------
     ds
-        A frame set or a master. What is lazy is computed one frame (or dask chunk of frames) at
-        a time.
+        A frame set or a master. What is lazy is computed a few frames (or dask chunks of frames)
+        at a time, and masters that all of them need once.
     template
         Name of the files, with keywords of the header in braces: "{RAWFNAME}_{CLRCHNL}.fits".
         CLRCHNL is always known ("mono"), and so are ``frame`` and ``channel``. Names that end in
@@ -82,11 +80,12 @@ def to_fits(
     Notes
     -----
     A file holds the image (its header, and the history of ``ds``), the error = sqrt(variance)
-    and the mask; raw frames have the image only, in their own integer type. The error of a master
-    is stored in float64, so that the variance that is read back has the same bits. Each file is
-    written under a temporary name, synced, and renamed, so that a name never stands for half a
-    file; the channels of a frame appear together. ``count`` and the shared variances do not go
-    along; Zarr keeps them.
+    and the mask, and that of a master ``count``, too; raw frames have the image only, in their own
+    integer type. The error of a master is stored in float64, so that the variance that is read back
+    has the same bits. Each file is written under a temporary name, synced, and renamed, so that a
+    name never stands for half a file; the channels of a frame appear together. After an error, no
+    further frame is begun. With dask, its scheduler runs the writing, too: on a cluster, names have
+    to mean the same files everywhere. The shared variances do not go along; Zarr keeps them.
     """
     schema.check(ds, master="frame" not in ds.dims)
     level = quantize_level(compress)
@@ -103,22 +102,9 @@ def to_fits(
         _check(targets, inputs, overwrite=overwrite, level=level)
         if hashes:
             ds = provenance.with_hashes(ds)
-        pending = iter(targets)
-        for part in _parts(ds[[name for name in _WRITTEN if name in ds]]):
-            outputs = (
-                (
-                    target.path,
-                    image_hdus(
-                        part,
-                        target.channel,
-                        target.header,
-                        tiles=target.path.endswith(".fz"),
-                        quantize=level,
-                    ),
-                )
-                for target in islice(pending, ds.sizes["channel"])
-            )
-            write_whole(outputs, overwrite=overwrite)
+        names = [name for name in _WRITTEN if name in ds]
+        history = history_of(provenance.history(ds))
+        write_frames(ds, Writing(targets, names, history, overwrite, level))
     return paths
 
 
@@ -141,6 +127,8 @@ class Product:
     image: Any
     error: Any
     mask: Any
+    squared: bool = False
+    """Whether ``error`` is the square of the error that is to be written."""
 
 
 def write_products(
@@ -175,12 +163,15 @@ def write_products(
         outputs = (
             (
                 product.path,
-                product_hdus(
-                    product.header,
-                    records,
-                    product.image,
-                    product.error,
-                    product.mask,
+                content_of(
+                    product_planes(
+                        product.header,
+                        records,
+                        product.image,
+                        product.error,
+                        product.mask,
+                        squared=product.squared,
+                    ),
                     tiles=level is not None or product.path.endswith(".fz"),
                     quantize=level,
                 ),
@@ -201,7 +192,7 @@ def quantize_level(compress: float | bool | None) -> float | None:
     return float(compress)
 
 
-def _targets(ds: xr.Dataset, template: str | PathLike[str]) -> list[_Target]:
+def _targets(ds: xr.Dataset, template: str | PathLike[str]) -> list[Target]:
     # whether there is a variance tells calibrated frames from raw ones
     heads = ds.drop_vars(list(set(map(str, ds.data_vars)) - {"image", "variance"}))
     frames = range(ds.sizes["frame"]) if "frame" in ds.dims else [None]
@@ -216,7 +207,8 @@ def _targets(ds: xr.Dataset, template: str | PathLike[str]) -> list[_Target]:
             if "frame" in head.coords:
                 extra["frame"] = str(head["frame"].values.item())
             path = fill_template(template, header, extra)
-            targets.append(_Target(path, frame, channel, header))
+            exact = "frame" not in head.coords or is_master(header)
+            targets.append(Target(path, frame, channel, header, exact))
     return targets
 
 
@@ -228,9 +220,9 @@ def _named(ds: xr.Dataset) -> xr.Dataset:
 
 
 def _check(
-    targets: list[_Target], inputs: Collection[str], *, overwrite: bool, level: float | None
+    targets: list[Target], inputs: Collection[str], *, overwrite: bool, level: float | None
 ) -> None:
-    taken: dict[str, _Target] = {}
+    taken: dict[str, Target] = {}
     for target in targets:
         other = taken.setdefault(os.path.realpath(target.path), target)
         if other is not target:
@@ -251,21 +243,3 @@ def _check(
         raise FileExistsError(
             f"{existing[0]!r}{more} exists already; choose another name, or overwrite=True"
         )
-
-
-def _parts(ds: xr.Dataset) -> Iterator[xr.Dataset]:
-    """Frames in memory, one at a time; a dask chunk of frames is computed once, not for each."""
-    if "frame" not in ds.dims:
-        yield ds.compute()
-        return
-    ds = _named(ds)
-    try:
-        sizes = ds.chunks.get("frame", ())
-    except ValueError:  # variables in chunks of different sizes
-        sizes = ()
-    start = 0
-    for size in sizes or (1,) * ds.sizes["frame"]:
-        block = ds.isel(frame=slice(start, start + size)).compute()
-        for i in range(size):
-            yield block.isel(frame=i)
-        start += size

@@ -14,6 +14,7 @@ import operator
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from math import prod
 from typing import Any
@@ -122,6 +123,8 @@ def apply(
         same work has the same names in every session.
     operands
         Variables over (some of) frame, channel, y, x; in the chunks of a contract, or in memory.
+        One over ``dims`` may be lazily indexed: it is read by whole frames, in the tasks of the
+        kernel.
     dims
         Dims of every result.
     dtypes
@@ -203,22 +206,31 @@ def _lazy(
     dims: tuple[str, ...],
     dtypes: Sequence[Any],
 ) -> list[Any]:
-    from dask.array import Array, blockwise
+    from dask.array import Array, arange, blockwise
     from dask.core import flatten
     from dask.highlevelgraph import HighLevelGraph
 
     arguments: list[Any] = []
-    for operand in operands:
+    late: dict[int, _Late] = {}
+    for number, operand in enumerate(operands):
         if operand is None:
             arguments += [None, None]
-        else:
+        elif operand.chunks is not None or in_memory(operand):
             data = operand if operand.chunks is not None else operand.chunk()
             arguments += [data.data, operand.dims]
+        elif _cut_by_frames_alone(operands):
+            late[number] = _Late(operand)
+            arguments += [arange(operand.sizes["frame"], chunks=1), ("frame",)]
+        else:
+            arguments += [pixelwise(operand).data, operand.dims]
+    known = {dim for indices in arguments[1::2] for dim in indices or ()}
+    sizes = {dim: entry.variable.sizes[dim] for entry in late.values() for dim in dims}
     packed = blockwise(
-        kernel,
+        partial(_reading, kernel, late) if late else kernel,
         dims,
         *arguments,
         concatenate=True,
+        new_axes={dim: size for dim, size in sizes.items() if dim not in known},
         meta=np.empty((0,) * len(dims), dtype=object),
     )
     name = packed.name
@@ -230,6 +242,36 @@ def _lazy(
         graph = HighLevelGraph.from_collections(leaf, tasks, dependencies=[packed])
         results.append(Array(graph, leaf, chunks=packed.chunks, dtype=np.dtype(dtype)))
     return results
+
+
+@dataclass(frozen=True)
+class _Late:
+    """Frames that are read by the task that needs them, so that none are read ahead."""
+
+    variable: xr.Variable
+
+    def read(self, frames: Any) -> Any:
+        return self.variable[frames[0] : frames[-1] + 1].values
+
+    def __dask_tokenize__(self) -> Any:
+        return self.variable.dims, pixelwise(self.variable).data.name
+
+
+def _reading(kernel: Kernel, late: Mapping[int, _Late], *blocks: Any) -> Sequence[Any]:
+    """Call a kernel on blocks of which some are numbers of frames that are still to be read."""
+    read = (late[i].read(block) if i in late else block for i, block in enumerate(blocks))
+    return kernel(*read)
+
+
+def _cut_by_frames_alone(operands: Sequence[xr.Variable | None]) -> bool:
+    """Whether no operand is in chunks of less than whole channels, rows and columns."""
+    return all(
+        len(chunks) == 1
+        for operand in operands
+        if operand is not None
+        for dim, chunks in operand.chunksizes.items()
+        if dim != "frame"
+    )
 
 
 def _chunked(

@@ -112,7 +112,10 @@ def one_pass(ds: xr.Dataset, steps: Steps, *, dtype: Any) -> xr.Dataset:
     """
     ds = _apply.load_coordinates(ds).drop_encoding()
     dtype = np.dtype(dtype)
-    image = _apply.pixelwise(ds["image"].variable)
+    image = ds["image"].variable
+    if any("frame" in mask.dims for mask in steps.masks):
+        # flags that are found in the frames share the reading of them
+        image = _apply.pixelwise(image)
     overscan = steps.overscan or Levels()
     added = masters_variance(
         ds, steps.bias, steps.dark, steps.dark_scale, steps.dark_shares_bias, dtype

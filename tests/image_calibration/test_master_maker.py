@@ -4,6 +4,7 @@ import copy
 import functools
 import json
 
+import dask
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -106,6 +107,20 @@ def test_stack_returns_planes_header_and_what_was_left_out(cube, files, here):
     assert sorted(here.iterdir()) == before
     few = {**make.stacking_options, "min_valid_frames": 13}
     assert make.stack(files, **few) == (None, None, None, None, [])
+
+
+def test_a_scheduler_that_was_chosen_does_the_work(files):
+    used = []
+
+    def chosen(graph, keys, **options):
+        used.append(keys)
+        return dask.get(graph, keys, **options)
+
+    with dask.config.set(scheduler=chosen):
+        assert maker()(files, "chosen.fits") == (True, [])
+    assert len(used) == 1
+    assert maker()(files, "threads.fits") == (True, [])
+    np.testing.assert_array_equal(*(read_planes(f"{n}.fits").image for n in ("chosen", "threads")))
 
 
 def test_stack_takes_its_options_by_name_and_all_of_them(files):

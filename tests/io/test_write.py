@@ -3,6 +3,7 @@ import os
 import warnings
 from pathlib import Path
 
+import dask
 import numpy as np
 import pytest
 import xarray as xr
@@ -11,7 +12,7 @@ from astropy.io import fits
 from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import HeaderError
-from autowisp_xr.io import open_fits, to_fits, write
+from autowisp_xr.io import open_fits, outputs, plain, to_fits
 from autowisp_xr.regions import ChannelSlice
 
 BAYER = {
@@ -146,6 +147,23 @@ def test_a_whole_raw_frame_is_still_raw_when_it_comes_back(raw, tmp_path):
     assert list(again.x.values) == [0, 2, 4]
 
 
+@pytest.mark.parametrize("suffix", ["fits", "fits.fz"])
+def test_a_master_bears_how_many_values_went_into_each_pixel(tmp_path, suffix):
+    ds = master(channels=BAYER)
+    count = np.arange(70, dtype="u2").reshape(2, 5, 7) + np.uint16(65000)
+    ds["count"] = (schema.DIMS[1:], count)
+    paths = to_fits(ds, tmp_path / f"bias_{{CLRCHNL}}.{suffix}")
+    for number, path in enumerate(paths):
+        with fits.open(path) as hdus:
+            assert [hdu.header.get("IMAGETYP") for hdu in hdus[-3:]] == ["error", "mask", "count"]
+            assert hdus[-1].data.dtype == np.uint16
+            np.testing.assert_array_equal(hdus[-1].data, count[number])
+    same(
+        ds.drop_vars("count"),
+        schema.as_master(open_fits(paths)).drop_vars("count", errors="ignore"),
+    )
+
+
 def test_a_master_says_so(tmp_path):
     (path,) = to_fits(master(), tmp_path / "{IMAGETYP}.fits")
     assert Path(path).name == "masterzero.fits"
@@ -270,23 +288,27 @@ def test_a_template_of_unknown_keywords_is_refused(tmp_path):
         to_fits(frames(), tmp_path / "{CAMSN}.fits")
 
 
+@pytest.mark.parametrize("suffix", ["fits", "fits.fz"])
 @pytest.mark.parametrize(
     "error", [OSError(28, "No space left"), KeyboardInterrupt(), ValueError("x")]
 )
-def test_a_write_that_dies_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, error):
-    path = tmp_path / "f0.fits"
+def test_a_write_that_dies_leaves_the_old_file_and_nothing_else(
+    tmp_path, monkeypatch, error, suffix
+):
+    path = tmp_path / f"f0.{suffix}"
     path.write_text("precious")
 
-    def die(self, file, **kwargs):
+    def die(file, *_, **__):
         file.write(b"half")
         raise error
 
-    monkeypatch.setattr(write.fits.HDUList, "writeto", die)
+    monkeypatch.setattr(plain, "_write_pixels", die)
+    monkeypatch.setattr(fits.HDUList, "writeto", lambda self, *given, **more: die(*given, **more))
     with pytest.raises(type(error)) as caught:
-        to_fits(frames(1), tmp_path / "{frame}.fits", overwrite=True)
-    assert "f0.fits" in str(caught.value) + "".join(getattr(caught.value, "__notes__", ()))
+        to_fits(frames(1), tmp_path / f"{{frame}}.{suffix}", overwrite=True)
+    assert path.name in str(caught.value) + "".join(getattr(caught.value, "__notes__", ()))
     assert path.read_text() == "precious"
-    assert os.listdir(tmp_path) == ["f0.fits"]
+    assert os.listdir(tmp_path) == [path.name]
 
 
 def test_lazy_frames_are_computed_one_chunk_at_a_time(tmp_path):
@@ -304,6 +326,68 @@ def test_lazy_frames_are_computed_one_chunk_at_a_time(tmp_path):
     paths = to_fits(lazy, tmp_path / "{frame}.fits")
     assert sorted(sizes) == [1, 2, 2]
     same(ds.drop_vars("variance"), open_fits(paths))
+
+
+def computed_once(ds, seen):
+    """The same with dask arrays, whose every computed plane is counted."""
+
+    def looked_at(block, name):
+        seen.append(name)
+        return block
+
+    return ds.assign(
+        {
+            name: plane.copy(
+                data=plane.data.map_blocks(
+                    looked_at,
+                    name,
+                    dtype=plane.dtype,
+                    meta=np.empty((0,) * plane.ndim, plane.dtype),
+                )
+            )
+            for name, plane in ds.chunk().data_vars.items()
+        }
+    )
+
+
+def test_what_all_frames_need_is_computed_once(tmp_path):
+    seen = []
+    raw = frames(5).drop_vars(["variance", "mask"]).chunk(frame=1)
+    bias = computed_once(master().drop_vars("header"), seen)
+    camera = Camera(gain=2.0, read_noise=3.0)
+    done = raw.autowisp.calibrate(bias=bias, camera=camera)
+    to_fits(done, tmp_path / "{frame}.fits")
+    assert sorted(seen) == ["image", "mask", "variance"]
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_after_an_error_no_further_frame_is_begun(tmp_path, monkeypatch, lazy):
+    begun = []
+
+    def full(content, temporary, path):
+        begun.append(path)
+        raise OSError(28, f"{path!r}: no space left")
+
+    monkeypatch.setattr(outputs, "_write", full)
+    ds = frames(40)
+    with pytest.raises(OSError, match="no space left"):
+        to_fits(ds.chunk(frame=1) if lazy else ds, tmp_path / "{frame}.fits")
+    assert 1 <= len(begun) < 20
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("scheduler", ["threads", "synchronous"])
+def test_every_scheduler_writes_the_same(tmp_path, scheduler):
+    ds = frames(3, channels=BAYER)
+    eager = to_fits(ds, tmp_path / "eager" / "{frame}_{CLRCHNL}.fits")
+    with dask.config.set(scheduler=scheduler):
+        lazy = to_fits(ds.chunk(frame=1, y=2), tmp_path / "lazy" / "{frame}_{CLRCHNL}.fits")
+    for one, other in zip(eager, lazy, strict=True):
+        # the comments of both name the second they were written in
+        but = {"ignore_keywords": ["CHECKSUM"], "ignore_comments": ["DATASUM"]}
+        assert fits.FITSDiff(one, other, **but).identical
+        with fits.open(other, checksum=True) as hdus:
+            assert all(hdu.verify_checksum() == hdu.verify_datasum() == 1 for hdu in hdus)
 
 
 def test_the_input_is_untouched(tmp_path):

@@ -1,0 +1,131 @@
+"""Frames written a few at a time, each file whole or not.
+
+Decision: all frames that are lazy become one dask graph that ends in written files. A graph for
+each frame would read the masters anew for each, and leave cores idle while one of them writes.
+"""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from astropy.io import fits
+
+from autowisp_xr import schema
+from autowisp_xr.io.hdus import content_of, image_planes
+from autowisp_xr.io.outputs import write_whole
+
+__all__ = ["Target", "Writing", "write_frames"]
+
+_WRITERS = min(os.cpu_count() or 1, 4) + 1
+"""Frames at a time, each of which takes memory: one waits for the disk while the others compute."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What file holds which plane of the image."""
+
+    path: str
+    frame: int | None
+    channel: int
+    header: fits.Header
+    exact: bool
+    """Whether the error is stored in float64."""
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How frames are written: called in threads, or by the workers of dask."""
+
+    targets: Sequence[Target]
+    """A file for each frame and channel, in the order of frames, then channels."""
+    names: Sequence[str]
+    """Of the planes."""
+    history: Sequence[str]
+    """Values of the HISTORY cards of all files."""
+    overwrite: bool
+    quantize: float | None
+    """As for :func:`autowisp_xr.io.hdus.content_of`."""
+
+    def __call__(self, numbers: Any, *planes: Any) -> Any:
+        """Write the frames of these numbers, given their planes (frame, channel, y, x)."""
+        channels = planes[0].shape[1]
+        for i, number in enumerate(numbers):
+            files = self.targets[number * channels : (number + 1) * channels]
+            outputs = (
+                (target.path, self._content(target, [plane[i, j] for plane in planes]))
+                for j, target in enumerate(files)
+            )
+            write_whole(outputs, overwrite=self.overwrite)
+        return np.ones(len(numbers), bool)
+
+    def _content(self, target: Target, planes: Sequence[Any]) -> Any:
+        named = dict(zip(self.names, planes, strict=True))
+        return content_of(
+            image_planes(named, target.header, self.history, exact=target.exact),
+            tiles=target.path.endswith(".fz"),
+            quantize=self.quantize,
+        )
+
+
+def write_frames(ds: xr.Dataset, write: Writing) -> None:
+    """Write frames, or a master; after an error no further frame is begun.
+
+    Parameters
+    ----------
+    ds
+        What has the planes of ``write``, in memory or lazy. With dask, its scheduler runs the
+        writing, too: on a cluster, names have to mean the same files everywhere.
+    write
+        What to write, and where.
+
+    Raises
+    ------
+    OSError
+        Where a file cannot be written, naming it.
+    """
+    planes = [ds[name].variable for name in write.names]
+    if "frame" not in ds.dims:
+        write([0], *(plane.values[None] for plane in ds[list(write.names)].compute().values()))
+        return
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        try:
+            if any(plane.chunks for plane in planes):
+                _by_dask(planes, write, pool)
+            else:
+                # what is lazy without dask is read here
+                cut = [[plane[i : i + 1] for plane in planes] for i in range(ds.sizes["frame"])]
+                jobs = pool.map(
+                    lambda i: write([i], *(part.values for part in cut[i])), range(len(cut))
+                )
+                list(jobs)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _write_frame(planes: Sequence[xr.Variable], write: Writing, number: int) -> None:
+    write([number], *(plane[number : number + 1].values for plane in planes))
+
+
+def _by_dask(planes: Sequence[xr.Variable], write: Writing, pool: ThreadPoolExecutor) -> None:
+    import dask.array as da
+    import dask.config
+    from dask.base import compute
+
+    chunks = {"frame": 1, "channel": -1, "y": -1, "x": -1}
+    arrays = [plane if plane.chunks else plane.chunk(chunks) for plane in planes]
+    frames = arrays[0].chunksizes["frame"]
+    numbers = da.arange(sum(frames), chunks=(frames,))
+    arguments = [part for plane in arrays for part in (plane.data, schema.DIMS)]
+    written = da.blockwise(
+        write, ("frame",), numbers, ("frame",), *arguments,
+        concatenate=True, dtype=bool, meta=np.empty(0, bool),
+    )  # fmt: skip
+    # as delayed objects: the optimisation of arrays would merge reading a master into the task of
+    # each frame
+    tasks = written.to_delayed(optimize_graph=False).ravel()
+    with dask.config.set({"pool": dask.config.get("pool", pool)}):
+        compute(*tasks)
