@@ -12,8 +12,9 @@ import datetime
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, is_dataclass
 from functools import cache
 from importlib.metadata import version
@@ -22,11 +23,11 @@ from uuid import uuid4
 
 import numpy as np
 import xarray as xr
-from dask.base import tokenize
 
 __all__ = [
     "file_entry",
     "fingerprint",
+    "hashing",
     "history",
     "identities",
     "identity",
@@ -36,6 +37,17 @@ __all__ = [
 ]
 
 _PACKAGES = ("autowisp-xr", "xarray", "numpy", "numba", "astropy")
+
+_READERS = max(4, min(os.cpu_count() or 1, 16))
+"""Files that are digested at a time: more than two cores need, for some wait for Python's lock."""
+
+_PIECE = 1 << 23
+"""Bytes read at a time. Each piece costs a wait for Python's lock, up to 5 ms where it is busy."""
+
+_Version = tuple[str, int, int, str]
+"""Path, size and time of change of a file, and the kind of digest."""
+
+_BEGUN: dict[_Version, Future[str | None]] = {}
 
 
 def history(ds: xr.Dataset) -> list[dict[str, Any]]:
@@ -59,7 +71,7 @@ def identity(ds: xr.Dataset) -> str:
     records = history(ds)
     if not records:
         at_hand = all(v._in_memory or v.chunks is not None for v in ds.variables.values())
-        return tokenize(ds)[:16] if at_hand else uuid4().hex[:16]
+        return _tokenize(ds)[:16] if at_hand else uuid4().hex[:16]
     return str(records[-1]["id"])
 
 
@@ -127,11 +139,32 @@ def with_hashes(ds: xr.Dataset) -> xr.Dataset:
     """The same Dataset with the SHA-256 of each input file that is still what was read."""
     records = history(ds)
     files = [file for step in records for file in step.get("inputs", ()) if "sha256" not in file]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(_READERS) as pool:
         for file, digest in zip(files, pool.map(_sha256, files), strict=True):
             if digest:
                 file["sha256"] = digest
     return ds.assign_attrs(history=json.dumps(records)) if records else ds
+
+
+@contextmanager
+def hashing(paths: Iterable[str]) -> Iterator[None]:
+    """Digest files in the background, so that :func:`with_hashes` inside the block finds it done.
+
+    What has not begun when the block is left is not begun; what cannot be read is passed over.
+    """
+    pool = ThreadPoolExecutor(_READERS)
+    begun = {}
+    for path in paths:
+        with suppress(OSError):
+            known = _version_of(file_entry(path))
+            begun[known] = pool.submit(_file_digest, *known)
+    _BEGUN.update(begun)
+    try:
+        yield
+    finally:
+        for known in begun:
+            _BEGUN.pop(known, None)
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def sha1_of(path: str) -> str:
@@ -148,7 +181,14 @@ def _token(variable: xr.Variable) -> list[Any]:
     if not variable._in_memory:
         return [*described, variable.chunk().data.name]
     values = variable.values.tolist() if variable.dtype.kind in "OTU" else variable.values
-    return [*described, tokenize(values)]
+    return [*described, _tokenize(values)]
+
+
+def _tokenize(content: Any) -> str:
+    # whoever asks for help, or imports the package, need not wait for dask
+    from dask.base import tokenize
+
+    return tokenize(content)
 
 
 def _names(ds: xr.Dataset, dim: str) -> list[str]:
@@ -182,7 +222,13 @@ def file_entry(path: str) -> dict[str, Any]:
 
 
 def _sha256(file: Mapping[str, Any]) -> str | None:
-    return _file_digest(file["path"], file["size"], file["changed"], "sha256")
+    known = _version_of(file)
+    begun = _BEGUN.get(known)
+    return _file_digest(*known) if begun is None else begun.result()
+
+
+def _version_of(file: Mapping[str, Any]) -> _Version:
+    return file["path"], file["size"], file["changed"], "sha256"
 
 
 @cache
@@ -191,8 +237,12 @@ def _file_digest(path: str, size: int, changed: int, kind: str) -> str | None:
         status = os.stat(path)
         if (status.st_size, status.st_mtime_ns) != (size, changed):
             return None
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, kind).hexdigest()
+        digest = hashlib.new(kind)
+        piece = memoryview(bytearray(min(_PIECE, size)))
+        with open(path, "rb", buffering=0) as file:
+            while number := file.readinto(piece):
+                digest.update(piece[:number])
+        return digest.hexdigest()
     except OSError:
         return None
 

@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import autowisp_xr as aw
 from autowisp_xr import Camera, SigmaClip, provenance
 from autowisp_xr.provenance import (
     fingerprint,
+    hashing,
     history,
     identities,
     identity,
@@ -256,3 +258,49 @@ def test_a_file_that_changed_or_is_gone_gets_no_hash(file, tmp_path):
 
 def test_a_dataset_without_history_gets_no_hashes():
     assert "history" not in with_hashes(frames()).attrs
+
+
+def test_files_digested_ahead_are_not_read_again(file, tmp_path, monkeypatch):
+    ds = record(frames(), "open_fits", files=[str(file)])
+    with hashing([str(file), str(tmp_path / "gone.fits")]):
+        first = with_hashes(ds)
+        monkeypatch.setattr(provenance.hashlib, "new", None)
+        assert with_hashes(ds).attrs == first.attrs
+    (entry,) = history(first)[0]["inputs"]
+    assert entry["sha256"] == hashlib.sha256(b"stars").hexdigest()
+    assert provenance._BEGUN == {}
+
+
+def test_a_file_that_changes_after_it_was_digested_ahead_gets_no_wrong_hash(file):
+    with hashing([str(file)]):
+        file.write_bytes(b"other stars")
+        ds = record(frames(), "open_fits", files=[str(file)])
+        (entry,) = history(with_hashes(ds))[0]["inputs"]
+    assert entry["sha256"] == hashlib.sha256(b"other stars").hexdigest()
+
+
+def test_after_an_error_no_more_files_are_digested_ahead(tmp_path, monkeypatch):
+    begun, may_end = [], threading.Event()
+
+    def slow(path, *_):
+        begun.append(path)
+        may_end.wait(10)
+
+    monkeypatch.setattr(provenance, "_file_digest", slow)
+    paths = [tmp_path / f"{number}.fits" for number in range(40)]
+    for path in paths:
+        path.touch()
+    with pytest.raises(KeyError), hashing(map(str, paths)):
+        raise KeyError
+    may_end.set()
+    assert len(begun) <= provenance._READERS
+    assert provenance._BEGUN == {}
+
+
+@pytest.mark.parametrize("size", [0, 1, 999, 1000, 1001, 2500])
+def test_a_digest_is_that_of_all_the_pieces_of_a_file(size, tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "_PIECE", 1000)
+    content = bytes(range(256)) * 10
+    path = tmp_path / "a.fits"
+    path.write_bytes(content[:size])
+    assert provenance.sha1_of(str(path)) == hashlib.sha1(content[:size]).hexdigest()

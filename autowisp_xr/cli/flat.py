@@ -7,6 +7,7 @@ from typing import Any
 
 from autowisp_xr.cli.flat_options import MASTERS, add_options
 from autowisp_xr.cli.flat_values import filter_and_options
+from autowisp_xr.cli.loading import load
 from autowisp_xr.cli.reporting import reporting
 from autowisp_xr.cli.stack import flagged, literal, master_name
 from autowisp_xr.cli.values import OptionError
@@ -140,6 +141,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _flat(options: argparse.Namespace) -> int:
+    load("dask.array", "autowisp_xr.image_calibration.master_flat_maker")
     arguments = maker_arguments(options)
     from autowisp_xr.image_calibration import MasterFlatMaker
     from autowisp_xr.io import find_files

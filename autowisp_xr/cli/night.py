@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from autowisp_xr.cli.loading import load
 from autowisp_xr.cli.night_options import add_night, night_arguments
 from autowisp_xr.cli.options import add
 
@@ -84,6 +85,7 @@ def add_reduce(steps: Any) -> None:
 
 
 def _demo(options: argparse.Namespace) -> int:
+    load("dask.array", "autowisp_xr.night.demo")
     from autowisp_xr.night.demo import demo
 
     if options.out.exists():
@@ -96,6 +98,7 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _info(options: argparse.Namespace) -> int:
+    load("dask.array", "autowisp_xr.night.listing", "autowisp_xr.night.opening")
     from autowisp_xr import night, open_night
 
     paths = options.paths[0] if len(options.paths) == 1 else options.paths
@@ -104,6 +107,7 @@ def _info(options: argparse.Namespace) -> int:
 
 
 def _reduce(options: argparse.Namespace) -> int:
+    load("dask.array", "autowisp_xr.night.reduction")
     from autowisp_xr import FlatSelection, reduce
 
     select = FlatSelection() if options.select_flats else None

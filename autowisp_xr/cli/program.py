@@ -1,6 +1,7 @@
 """The program ``autowisp-xr``: its commands, and how it ends."""
 
 import argparse
+import gc
 import os
 import re
 import sys
@@ -22,8 +23,17 @@ _PAIR = re.compile(r"-\d+\s*,\s*-?\d+")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; 0 if all went well, 1 after an error, 2 for a wrong call."""
-    given = sys.argv[1:] if arguments is None else list(arguments)
-    given = [f" {word}" if _PAIR.fullmatch(word) else word for word in given]
+    if arguments is not None:
+        return _run(arguments)
+    try:
+        return _run(sys.argv[1:])
+    finally:
+        # the process ends: to look for garbage in all that was imported takes a tenth of a second
+        gc.freeze()
+
+
+def _run(arguments: Sequence[str]) -> int:
+    given = [f" {word}" if _PAIR.fullmatch(word) else word for word in arguments]
     parser = _parser()
     options = parser.parse_args(given)
     # what computes is imported here, so that --help answers at once

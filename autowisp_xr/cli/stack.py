@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from autowisp_xr.cli.loading import load, loading
 from autowisp_xr.cli.options import add, add_common, add_master, add_stacking, add_step
 from autowisp_xr.cli.reporting import reporting
 from autowisp_xr.cli.values import OptionError
@@ -115,12 +116,21 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _stack(options: argparse.Namespace) -> int:
+    with loading():
+        from autowisp_xr.io import find_files
+        from autowisp_xr.provenance import hashing
+    files = find_files(options.calibrated_images)
+    # one core reads the files while the other one imports
+    with hashing(files):
+        return _stack_files(files, options)
+
+
+def _stack_files(files: Sequence[str], options: argparse.Namespace) -> int:
+    load("dask.array", "autowisp_xr.image_calibration.master_maker")
     from autowisp_xr.cards import parse_header
     from autowisp_xr.image_calibration import MasterMaker
-    from autowisp_xr.io import find_files
     from autowisp_xr.io.layout import read_header
 
-    files = find_files(options.calibrated_images)
     first = parse_header(read_header(files[0]))
     arguments = stacking_arguments(options)
     name = master_name("--stacked-master-fname", first, arguments, options)

@@ -1,5 +1,6 @@
 """What the makers of masters ask of their frames, how they stack them, and what they write."""
 
+import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -8,7 +9,9 @@ from os import PathLike, fspath
 from os.path import realpath
 from typing import Any
 
+import dask.threaded
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 from astropy.io import fits
 
@@ -67,8 +70,15 @@ def check_options(options: Mapping[str, Any], compress: Any = None) -> None:
             raise ValueError(f"{name} is a whole number, not {options[name]!r}")
 
 
-def opened(files: Sequence[str], alike: Sequence[str] = ("IMAGETYP", "CLRCHNL")) -> xr.Dataset:
-    """Frames that agree in keywords, float64 and not yet read; files without a mask are clear.
+def opened(
+    files: Sequence[str],
+    alike: Sequence[str] = ("IMAGETYP", "CLRCHNL"),
+    dtype: npt.DTypeLike | None = np.float64,
+) -> xr.Dataset:
+    """Frames that agree in keywords, not yet read; files without a mask are clear.
+
+    Their type is ``dtype``; None is for the smallest that holds the values of all files, which is
+    less to read.
 
     Raises
     ------
@@ -80,7 +90,7 @@ def opened(files: Sequence[str], alike: Sequence[str] = ("IMAGETYP", "CLRCHNL"))
     repeated = [file for file, times in Counter(files).items() if times > 1]
     if repeated:
         raise ValueError(f"frame_list names {repeated[0]!r} more than once")
-    frames = open_planes(files, dtype="float64").drop_vars("variance", errors="ignore")
+    frames = open_planes(files, dtype=dtype, exact=True).drop_vars("variance", errors="ignore")
     _check_alike(frames, alike)
     return frames
 
@@ -173,11 +183,17 @@ def stacked(
 
 def computed(master: xr.Dataset, min_valid_values: int) -> tuple[Any, Any, Any]:
     """Values, standard error and mask of a master."""
-    done = master[["image", "variance", "count"]].isel(channel=0).compute()
+    done = master[["image", "variance", "count"]].isel(channel=0).compute(**_scheduler())
     # the error of a single value is not known
     few = done["count"].values < max(min_valid_values, 2)
     mask = np.where(few, np.uint8(Flag.BAD), np.uint8(0))
     return done["image"].values, np.sqrt(done["variance"].values), mask
+
+
+def _scheduler() -> dict[str, Any]:
+    """Threads, where dask would import its cluster only to find that there is none."""
+    chosen = dask.config.get("scheduler", None)
+    return {} if chosen or "distributed" in sys.modules else {"scheduler": dask.threaded.get}
 
 
 def write_master(

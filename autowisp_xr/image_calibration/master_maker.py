@@ -253,9 +253,11 @@ class MasterMaker:
         fewest = max(options["min_valid_frames"], 1)
         if len(files) < fewest:
             return None, None, []
-        frames = opened(files)
+        changed = getattr(self.prepare_for_stacking, "__func__", None) is not _AS_THEY_ARE
+        # sums are float64 anyway: only the hook needs frames that are
+        frames = opened(files, dtype=np.float64 if changed else None)
         discarded: list[str] = []
-        if getattr(self.prepare_for_stacking, "__func__", None) is not _AS_THEY_ARE:
+        if changed:
             frames, discarded = prepared(frames, self.prepare_for_stacking)
         if frames.sizes["frame"] < fewest:
             return None, None, discarded

@@ -25,6 +25,7 @@ def open_planes(
     *,
     hdu: int | None = None,
     dtype: npt.DTypeLike | None = None,
+    exact: bool = False,
 ) -> xr.Dataset:
     """Open FITS files as frames of the one channel "mono", in the order given.
 
@@ -39,6 +40,9 @@ def open_planes(
         Which HDU is the image; None for the first that holds one.
     dtype
         As for :func:`~autowisp_xr.open_fits`.
+    exact
+        Whether None for ``dtype`` means float64, not float32, for short integers that BSCALE, BZERO
+        or BLANK makes floating point.
 
     Returns
     -------
@@ -60,7 +64,10 @@ def open_planes(
     layouts = [read_layout(fspath(path), hdu) for path in paths]
     images = [layout.planes["image"] for layout in layouts]
     shape = _one_shape(images)
-    image = Planes([[plane] for plane in images], [_WHOLE], shape, _dtype(dtype))
+    wanted = _dtype(dtype)
+    if wanted is None and exact and any(map(_is_rounded, images)):
+        wanted = np.dtype(np.float64)
+    image = Planes([[plane] for plane in images], [_WHOLE], shape, wanted)
     variables = {"image": as_variable(image)}
     errors = [layout.planes["error"] for layout in layouts if "error" in layout.planes]
     if len(errors) == len(layouts):
@@ -93,6 +100,11 @@ def _one_shape(images: Sequence[Hdu]) -> tuple[int, int]:
                 f"{first.height} x {first.width}; frames of one shape go together"
             )
     return first.height, first.width
+
+
+def _is_rounded(plane: Hdu) -> bool:
+    """Whether integers are seen as float32."""
+    return plane.stored.kind in "iu" and plane.dtype == np.float32
 
 
 def _dtype(dtype: npt.DTypeLike | None) -> np.dtype[Any] | None:

@@ -77,3 +77,26 @@ def test_a_camera_file_that_is_wrong_is_one_clear_line(text, message, night, tmp
 def test_debug_shows_the_traceback(tmp_path):
     with pytest.raises(FileNotFoundError):
         main(["--debug", "reduce", str(tmp_path / "nowhere"), "-o", str(tmp_path / "out")])
+
+
+HELP = """
+import contextlib, io, sys
+from autowisp_xr.cli import main
+for command in (*{commands}, ""):
+    for option in ("--help", "--version") if not command else ("--help",):
+        with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()) as printed:
+            main([*command.split(), option])
+        assert len(printed.getvalue()) > 4, command
+print([name for name in ("dask", "zarr", "astropy", "scipy", "numba") if name in sys.modules])
+"""
+
+
+def test_help_does_not_wait_for_what_computes():
+    commands = ("demo", "info", "reduce", "calibrate", "stack", "flat")
+    done = subprocess.run(
+        [sys.executable, "-c", HELP.format(commands=commands)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "[]\n"
