@@ -21,19 +21,20 @@ original        ``MasterFlatMaker`` of AutoWISP in the environment of PYTHON (se
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 # nothing large: what a process forks from counts in its peak
-__all__ = ["Run", "main", "measured"]
+from tests.benchmarks._common import Run, measured
+from tests.benchmarks._machine import machine
+
+__all__ = ["main"]
 
 FRAMES = 30
 SIZE = 2048
@@ -109,30 +110,6 @@ from {package}.image_smoothing import (
     ChainSmoother, PolynomialImageSmoother, SplineImageSmoother, WrapFilterAsSmoother
 )
 """
-
-
-class Run(NamedTuple):
-    """What one process took."""
-
-    seconds: float
-    mebibytes: float
-    made_of: str
-
-
-def measured(command: Sequence[str]) -> Run:
-    """Run a process; its last line of output says what it made."""
-    start = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        told = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.perf_counter() - start
-    if process.returncode:
-        raise SystemExit(f"failed: {' '.join(command)[-200:]}")
-    # kibibytes, but on a Mac
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return Run(seconds, usage.ru_maxrss / unit, told.strip().splitlines()[-1])
 
 
 def commands(directory: Path, out: Path, original: str | None) -> dict[str, list[str]]:
@@ -220,7 +197,7 @@ def report(runs: Mapping[str, Sequence[Run]]) -> str:
             f"{name:14}{len(runs[name]):6}{seconds:9.2f}{seconds / own_seconds:9.2f}"
             f"{memory:10.0f}{memory / own_memory:9.2f}  {runs[name][-1].made_of}"
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, machine()])
 
 
 def compare(directory: Path, rounds: int, original: str | None) -> dict[str, list[Run]]:

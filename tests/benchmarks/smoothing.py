@@ -32,6 +32,7 @@ from autowisp_xr.image_smoothing import (
     bin_image,
     zoom_image,
 )
+from tests.benchmarks._machine import machine
 
 __all__ = ["compare_flats", "main", "measured", "scipy_zoom"]
 
@@ -164,6 +165,7 @@ def main(size: int = 4096, size_of_flats: int = 2048) -> None:
         for name, work in jobs(image):
             seconds, memory = measured(work)
             _print(f"{dtype}: {name}"[:38], seconds, box, memory / image.nbytes)
+    print(machine())
 
 
 def _flat(size: int) -> Any:
