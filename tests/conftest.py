@@ -1,9 +1,22 @@
-"""Where the data are that do not travel with the project: real frames and golden cases."""
+"""Where the data are that do not travel with the project, and how thorough Hypothesis is.
+
+Hypothesis looks thoroughly by default, at the same examples every time in the profile ``ci``
+(HYPOTHESIS_PROFILE); it never minds how long an example takes.
+"""
 
 import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "default", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("ci", settings.get_profile("default"), derandomize=True, database=None)
+settings.load_profile(
+    os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "default")
+)
 
 _PROJECT = Path(__file__).resolve().parents[1]
 _PARTS = ("oracle", "data")
