@@ -13,7 +13,8 @@ from autowisp_xr.image_calibration._masters import KINDS, as_dataset
 from autowisp_xr.image_calibration._raw import RawFrame
 from autowisp_xr.regions import ChannelSlice, Region
 from autowisp_xr.stats.floats import as_floats
-from autowisp_xr.transforms.calibration import calibrate
+from autowisp_xr.transforms._pass import noise_of
+from autowisp_xr.transforms.calibration import calibrated
 
 __all__ = ["calibrate_frame", "measured_overscan"]
 
@@ -99,8 +100,9 @@ def calibrate_frame(
                 if size > 1
             },
         )
-    calibrated = calibrate(
+    result = calibrated(
         raw,
+        noise=noise_of(raw, camera, "absolute"),
         bias=bias,
         dark=dark,
         flat=flat,
@@ -108,6 +110,8 @@ def calibrate_frame(
         overscan=level,
         camera=camera,
         photons="absolute",
+        # a file has no place for it
+        shared=False,
         dtype="float64",
     )
     chosen = {kind: params[kind]["filenames"] for kind in (*KINDS, "masks") if params[kind]}
@@ -115,7 +119,7 @@ def calibrate_frame(
     overscans = params["overscans"]
     how = overscans and {**overscans, "method": _named(overscans["method"])}
     options = {"overscan": how, **chosen}
-    return provenance.record(calibrated, "Calibrator", options, files=files)
+    return provenance.record(result, "Calibrator", options, files=files)
 
 
 def _named(method: Any) -> str:

@@ -36,7 +36,9 @@ __all__ = [
 Kernel = Callable[..., Sequence[Any]]
 
 _BAND_BYTES = 2**24
-"""Bytes of one band of rows of all frames; two threads hold a few of them."""
+"""Bytes of one band of rows of all frames, twice that at most; two threads hold a few of them."""
+
+_PIECE_BYTES = 2**18
 
 
 def in_memory(variable: xr.Variable) -> bool:
@@ -292,5 +294,7 @@ def _band(variable: xr.Variable, becomes: int = 0) -> int:
     row_bytes = (variable.dtype.itemsize + becomes) * pixels
     stored = variable.encoding.get("chunks")
     unit = stored[variable.dims.index("y")] if stored else 1
-    rows = max(1, _BAND_BYTES // max(row_bytes, 1))
+    # of many files each gives a little, and two threads that read little wait for each other
+    most = min(max(_BAND_BYTES, variable.sizes.get("frame", 1) * _PIECE_BYTES), 2 * _BAND_BYTES)
+    rows = max(1, most // max(row_bytes, 1))
     return max(unit, rows // unit * unit)

@@ -54,7 +54,8 @@ def matched(
             f"the master {kind} has the channels {available}, the frames have {channels}; "
             "make the master with the same Camera"
         )
-    master = master.isel(channel=[available.index(channel) for channel in channels])
+    if channels != available:
+        master = master.isel(channel=[available.index(channel) for channel in channels])
     master = _in_place(ds, master, kind)
     checks = ["binning", "gain", *(["filter"] if kind == "flat" else [])]
     for name in checks:

@@ -65,6 +65,8 @@ class Steps:
     dark_shares_bias: bool = False
     """Whether the dark was made with the bias that is (or was) subtracted from these frames."""
     flat: xr.Dataset | None = None
+    shared: bool = True
+    """Whether what the frames share of their variance is wanted apart, too."""
     masks: list[xr.Variable] = field(default_factory=list)
     """Further masks over (channel, y, x) or (frame, channel, y, x)."""
 
@@ -143,7 +145,8 @@ def one_pass(ds: xr.Dataset, steps: Steps, *, dtype: Any) -> xr.Dataset:
     )
     planes = _apply.apply(kernel, operands, schema.DIMS, [dtype, dtype, np.uint8])
     variables = dict(zip(("image", "variance", "mask"), planes, strict=True))
-    variables |= shared_planes(ds, added, relative, steps.flat, dtype)
+    if steps.shared:
+        variables |= shared_planes(ds, added, relative, steps.flat, dtype)
     units = ds["image"].attrs.get("units", "adu")
     return schema.with_attributes(xr.Dataset(variables, ds.coords, ds.attrs), units)
 

@@ -125,9 +125,14 @@ def calibrated(
     scale_dark: ScaleDark = False,
     photons: str = "none",
     waive: Collection[str] = (),
+    shared: bool = True,
     dtype: Any = "float32",
 ) -> xr.Dataset:
-    """See :func:`calibrate`; without a noise model, the frames come out without a variance."""
+    """See :func:`calibrate`.
+
+    Without a noise model the frames come out without a variance; where ``shared`` is not set,
+    without what they share of it.
+    """
     if not schema.is_raw(ds):
         raise CalibrationError(
             "the frames have a variance already, so they have been calibrated; the single verbs "
@@ -159,6 +164,7 @@ def calibrated(
         dark_scale=scale,
         dark_shares_bias=shares_bias(dark, bias),
         flat=flat,
+        shared=shared,
         masks=given + ([] if flags is None else [flags]),
     )
     result = one_pass(ds, steps, dtype=dtype)

@@ -109,7 +109,7 @@ class TestOverwriting:
             raise AssertionError("a frame was calibrated for nothing")
 
         monkeypatch.setattr(calibrator, "calibrate_frame", refuse)
-        monkeypatch.setattr(_frame, "calibrate", refuse)
+        monkeypatch.setattr(_frame, "calibrated", refuse)
 
     def test_an_existing_file_is_refused_before_anything_is_computed(
         self, image, plain, here, untouched

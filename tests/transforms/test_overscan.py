@@ -315,7 +315,7 @@ def test_the_levels_of_a_lazy_set_are_measured_once_and_read_nothing_else(tmp_pa
     with monkeypatch.context() as patch:
         patch.setattr(rooms, "measure", counted)
         patch.setattr(Planes, "__getitem__", read_in_part)
-        patch.setattr(_apply, "_BAND_BYTES", 4 * 160 * 2 * 20)
+        patch.setattr(_apply, "_BAND_BYTES", 4 * 160 * 2 * 10)
         with no_compute():
             bands = _apply.bands(raw)
             lazy = aw.calibrate(bands, overscan=Overscan(per="row"))
