@@ -153,7 +153,8 @@ class NoiseClip:
     The noise of a value is the square root of its ``variance`` (less what the frames share), not
     the scatter of the frames: outliers cannot hide each other, and few frames are enough. It is as
     good as gain and read noise are. Distances are from the median also where the average is a mean,
-    which one far outlier would draw away from all the others.
+    which one far outlier would draw away from all the others. A value without noise of its own
+    stays.
 
     The photon noise in the variance comes from the value itself, too small where the value happens
     to be low: at few electrons without read noise more is rejected below than above, and the

@@ -154,12 +154,12 @@ def hashing(paths: Iterable[str]) -> Iterator[None]:
     """
     pool = ThreadPoolExecutor(_READERS)
     begun = {}
-    for path in paths:
-        with suppress(OSError):
-            known = _version_of(file_entry(path))
-            begun[known] = pool.submit(_file_digest, *known)
-    _BEGUN.update(begun)
     try:
+        for path in paths:
+            with suppress(OSError):
+                known = _version_of(file_entry(path))
+                begun[known] = pool.submit(_file_digest, *known)
+        _BEGUN.update(begun)
         yield
     finally:
         for known in begun:

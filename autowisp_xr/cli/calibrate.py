@@ -4,6 +4,7 @@ import argparse
 import logging
 import os
 import warnings
+from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from string import Formatter
@@ -20,7 +21,7 @@ __all__ = ["add_calibrate", "calibrator_arguments"]
 _HOME = "PROJHOME"
 
 _AT_A_TIME = 2
-"""Frames, each of which takes a hundred bytes of memory for each of its pixels."""
+"""Frames, each of which takes some seventy bytes of memory for each of its pixels."""
 
 
 def add_calibrate(steps: Any) -> None:
@@ -110,7 +111,7 @@ def _calibrate(options: argparse.Namespace) -> int:
                 for file, place in zip(outputs, places, strict=True):
                     if place in written:
                         raise values.OptionError(
-                            f"{written[place]} has been written to {file}; put {{RAWFNAME}} into "
+                            f"{written[place]} is to be written to {file}; put {{RAWFNAME}} into "
                             "--calibrated-fname"
                         )
                 super()._check_outputs(outputs, params, raw)
@@ -131,7 +132,10 @@ def _calibrate(options: argparse.Namespace) -> int:
         # as each write does; but threads undo one another's filters
         warnings.simplefilter("ignore", VerifyWarning)
         try:
-            for file, job in [(file, pool.submit(work, file)) for file in files]:
+            jobs = deque((file, pool.submit(work, file)) for file in files)
+            while jobs:
+                # one that failed keeps its frame in memory, so none is kept
+                file, job = jobs.popleft()
                 try:
                     reason, told = job.result()
                     if reason:

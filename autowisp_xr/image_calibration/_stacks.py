@@ -1,6 +1,5 @@
 """What the makers of masters ask of their frames, how they stack them, and what they write."""
 
-import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -9,7 +8,6 @@ from os import PathLike, fspath
 from os.path import realpath
 from typing import Any
 
-import dask.threaded
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
@@ -21,6 +19,7 @@ from autowisp_xr.errors import AutowispWarning, ImageMismatchError
 from autowisp_xr.flags import Flag, as_flag
 from autowisp_xr.image_calibration._outputs import check_output, output_name
 from autowisp_xr.io.hdus import plain_header
+from autowisp_xr.io.parallel import scheduler
 from autowisp_xr.io.planes import open_planes
 from autowisp_xr.io.spool import Spool
 from autowisp_xr.io.values import to_degrees, to_number
@@ -183,17 +182,11 @@ def stacked(
 
 def computed(master: xr.Dataset, min_valid_values: int) -> tuple[Any, Any, Any]:
     """Values, standard error and mask of a master."""
-    done = master[["image", "variance", "count"]].isel(channel=0).compute(**_scheduler())
+    done = master[["image", "variance", "count"]].isel(channel=0).compute(**scheduler())
     # the error of a single value is not known
     few = done["count"].values < max(min_valid_values, 2)
     mask = np.where(few, np.uint8(Flag.BAD), np.uint8(0))
     return done["image"].values, np.sqrt(done["variance"].values), mask
-
-
-def _scheduler() -> dict[str, Any]:
-    """Threads, where dask would import its cluster only to find that there is none."""
-    chosen = dask.config.get("scheduler", None)
-    return {} if chosen or "distributed" in sys.modules else {"scheduler": dask.threaded.get}
 
 
 def write_master(

@@ -7,7 +7,7 @@ import numpy as np
 
 from autowisp_xr.image_smoothing.image import as_image, as_pair
 from autowisp_xr.image_smoothing.zooming import ZoomModel, as_orders
-from autowisp_xr.kernels.blocks import mend_blocks
+from autowisp_xr.kernels.mend import mend_blocks
 
 __all__ = ["Binning", "bin_image"]
 

@@ -5,6 +5,7 @@ each frame would read the masters anew for each, and leave cores idle while one 
 """
 
 import os
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from autowisp_xr import schema
 from autowisp_xr.io.hdus import content_of, image_planes
 from autowisp_xr.io.outputs import write_whole
 
-__all__ = ["Target", "Writing", "write_frames"]
+__all__ = ["Target", "Writing", "scheduler", "write_frames"]
 
 _WRITERS = min(os.cpu_count() or 1, 4) + 1
 """Frames at a time, each of which takes memory: one waits for the disk while the others compute."""
@@ -89,7 +90,8 @@ def write_frames(ds: xr.Dataset, write: Writing) -> None:
     """
     planes = [ds[name].variable for name in write.names]
     if "frame" not in ds.dims:
-        write([0], *(plane.values[None] for plane in ds[list(write.names)].compute().values()))
+        done = ds[list(write.names)].compute(**scheduler())
+        write([0], *(plane.values[None] for plane in done.values()))
         return
     with ThreadPoolExecutor(_WRITERS) as pool:
         try:
@@ -106,8 +108,13 @@ def write_frames(ds: xr.Dataset, write: Writing) -> None:
             pool.shutdown(cancel_futures=True)
 
 
-def _write_frame(planes: Sequence[xr.Variable], write: Writing, number: int) -> None:
-    write([number], *(plane[number : number + 1].values for plane in planes))
+def scheduler() -> dict[str, Any]:
+    """Option of dask: threads, where it would import its cluster only to find none there."""
+    import dask.config
+    import dask.threaded
+
+    chosen = dask.config.get("scheduler", None)
+    return {} if chosen or "distributed" in sys.modules else {"scheduler": dask.threaded.get}
 
 
 def _by_dask(planes: Sequence[xr.Variable], write: Writing, pool: ThreadPoolExecutor) -> None:
@@ -128,4 +135,4 @@ def _by_dask(planes: Sequence[xr.Variable], write: Writing, pool: ThreadPoolExec
     # each frame
     tasks = written.to_delayed(optimize_graph=False).ravel()
     with dask.config.set({"pool": dask.config.get("pool", pool)}):
-        compute(*tasks)
+        compute(*tasks, **scheduler())

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
 
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.io.layout import Hdu
@@ -173,7 +174,8 @@ def _inflated_pieces(
 def _from_tiles(plane: Hdu, start: int, stop: int) -> np.ndarray[Any, Any]:
     try:
         with _OPENING, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+            # threads undo one another's filters: what stays ignored should be of no use to anybody
+            warnings.simplefilter("ignore", AstropyWarning)
             hdus = fits.open(
                 plane.path, memmap=False, lazy_load_hdus=True, do_not_scale_image_data=True
             )

@@ -27,7 +27,7 @@ class Spool:
         self._number = 0
         descriptor, self._path = tempfile.mkstemp(prefix="autowisp-xr-")
         self._file = os.fdopen(descriptor, "wb")
-        self._unused = weakref.finalize(self, _discard, self._file, self._path)
+        self._unused = weakref.finalize(self, _discard, self._file, self._path, os.getpid())
 
     def append(self, image: Any) -> None:
         """Put an image away; an OSError that names the directory where it does not fit."""
@@ -67,14 +67,15 @@ class Spool:
         ]
         lazy = Planes(planes, [ChannelSlice()], self._shape)
         self._unused.detach()
-        weakref.finalize(lazy, _discard, self._file, self._path)
+        weakref.finalize(lazy, _discard, self._file, self._path, os.getpid())
         return as_variable(lazy)
 
 
-def _discard(file: BinaryIO, path: str) -> None:
+def _discard(file: BinaryIO, path: str, process: int) -> None:
     try:
         with contextlib.suppress(OSError):
             file.close()
     finally:
-        if os.path.exists(path):
+        # a forked process has a copy of the object, but the file is its parent's
+        if process == os.getpid() and os.path.exists(path):
             os.remove(path)

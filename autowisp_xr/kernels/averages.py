@@ -101,7 +101,7 @@ def average_through_frames(
     def flat(array: Any, rows: int, kind: Any) -> Any:
         if array is None:
             return np.empty((0, 0), dtype=kind)
-        return np.ascontiguousarray(array).reshape(rows, pixels)
+        return np.ascontiguousarray(_known_to_kernels(array)).reshape(rows, pixels)
 
     kind = variance.dtype if variance is not None else np.dtype(dtype)
     shared_rows = 1 if shared is not None and shared.ndim == len(shape) else frames
@@ -148,6 +148,14 @@ def average_through_frames(
         high=block.above.reshape(shape),
         kept=ends.reshape(2, *shape),
     )
+
+
+def _known_to_kernels(array: Any) -> Any:
+    """The same numbers in native byte order, half-precision ones in float32."""
+    if array.dtype.kind not in "buif" or array.dtype.itemsize > 8:
+        raise TypeError(f"images are of integers, float32 or float64, not of {array.dtype}")
+    kind = np.float32 if array.dtype == np.float16 else array.dtype.newbyteorder("=")
+    return array.astype(kind, copy=False)
 
 
 def _clipping(reject: Rejection | None) -> tuple[int, float, float, int]:

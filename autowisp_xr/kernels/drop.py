@@ -99,7 +99,9 @@ def drop_noisy(
                 sigma = np.sqrt(own[pixel])
                 distance = np.float64(source[pixel]) - centre[pixel]
                 far = np.int32(distance > upper * sigma) - np.int32(distance < lower * sigma)
-                side[pixel] = np.int32(0) if marks[pixel] else far
+                # by a noise that is not known nothing can be judged
+                known = own[pixel] > 0.0
+                side[pixel] = far if known & (marks[pixel] == 0) else np.int32(0)
             for pixel in range(source.size):
                 above[start + pixel] += np.int32(side[pixel] > 0)
             for pixel in range(source.size):

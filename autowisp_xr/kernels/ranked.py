@@ -120,7 +120,7 @@ def average_ranked(
     """
     measure, upper, lower, rounds = clipping
     about, number, rejecting = block.about, block.number, block.rejecting
-    full = number.min() == rows.shape[0]
+    full = rows.shape[0] > 0 and number.min() == rows.shape[0]
     first_average(rows, number, full, quantile, about)
     first_squares(rows, number, about, block.squares)
     find_ends(rows, full, block)

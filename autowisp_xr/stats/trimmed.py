@@ -59,6 +59,9 @@ def trimmed_factors(quantile: float, frames: int, low: int, high: int) -> tuple[
     if quantile != MEAN:
         n = m + low + high
         share[m] = np.where(n % 2 == 0, (2 / n) ** 2, 0.0)
+        if low != high:
+            # what is left of both sides is in the middle of all; of two of one side, it is the mean
+            share[2:3] = 1.0
     return scatter, ratio, share
 
 

@@ -188,13 +188,15 @@ def stack(
     propagate = "variance" in ds and error in ("auto", "propagate")
     check_rejection(ds, reject, quantile)
     excluded = as_flag(exclude)
-    ds = _apply.load_coordinates(ds).drop_encoding()
+    ds = _apply.load_coordinates(ds)
     frame_weights = weights_of(ds, weights, quantile, int(excluded))
     names = ("image", "mask", "variance", "shared_variance", "shared_relative_variance")
     needed = {name: ds[name].variable for name in names if name in ds}
     if not propagate and not isinstance(reject, NoiseClip):
         needed.pop("variance", None)
-    in_bands = _apply.bands(xr.Dataset(needed))
+    # along the chunks of the store, which the encoding tells
+    in_bands = _apply.bands(xr.Dataset(needed)).drop_encoding()
+    ds = ds.drop_encoding()
     planes = {name: _apply.stackwise(in_bands[name].variable) for name in needed}
     options = {
         "exclude": int(excluded),

@@ -213,7 +213,7 @@ def test_no_frame_of_a_run_replaces_another(frames, capsys, here):
     assert main(["calibrate", "raw", *arguments, "--calibrated-fname", "one.fits"]) == 1
     printed = capsys.readouterr().out
     assert printed.startswith("calibrated 1 of 3 frames\n")
-    assert "f10.fits: raw/f9.fits has been written to" in printed
+    assert "f10.fits: raw/f9.fits is to be written to" in printed
     assert fits.getheader("one.fits")["RAWFNAME"] == "f9"
 
 

@@ -124,6 +124,15 @@ def test_a_mean_is_not_drawn_away_from_all_values_by_one_of_them(rng):
     assert (np.abs(found.image - 100) < 10).all()
 
 
+def test_values_without_noise_of_their_own_stay():
+    values = np.array([[10.0], [10.1], [10.2], [10.3]])
+    one = np.ones(4)[:, None]
+    found = stacked(
+        values, average="median", reject=Rejection("noise", 5, -5), variance=one, shared=one[0]
+    )
+    assert found.count.tolist() == [4]
+
+
 def test_numbers_rejected_at_the_ends_are_counted_by_side():
     values = np.array([[10.0], [11.0], [9.0], [10.5], [10.0], [9.5], [80.0], [-70.0], [85.0]])
     for average in ("median", "mean"):

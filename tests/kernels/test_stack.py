@@ -161,6 +161,26 @@ def test_arrays_of_any_shape_and_layout_go_through(rng):
     assert stacked(values[:, 0, 0, 0]).image.shape == ()
 
 
+@pytest.mark.parametrize("average", ["median", "mean"])
+@pytest.mark.parametrize("kind", [">u2", ">f4", ">i4", "f2"])
+def test_numbers_in_the_order_of_files_are_the_same_numbers(kind, average, rng):
+    values = rng.integers(0, 100, (5, 20)).astype(kind)
+    found = stacked(values, average=average).image
+    np.testing.assert_allclose(found, getattr(np, average)(values.astype("f8"), axis=0))
+
+
+def test_numbers_that_there_are_no_kernels_for_are_refused():
+    with pytest.raises(TypeError, match="images are of integers, float32 or float64, not of compl"):
+        stacked(np.ones((3, 4), complex))
+
+
+@pytest.mark.parametrize("average", ["median", "mean", 0.3])
+def test_of_no_frames_nothing_is_left(average):
+    found = stacked(np.empty((0, 4)), average=average, clipping=(3.0, 3.0, False, None))
+    assert np.isnan(found.image).all()
+    assert found.count.tolist() == [0] * 4
+
+
 def test_a_mean_of_many_float32_values_is_exact():
     """Sums of float32 would be off: 2^24 + 1 is not a float32."""
     values = np.full((100, 3), 16777215.0, "f4")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from autowisp_xr.kernels.blocks import mend_blocks
+from autowisp_xr.kernels.mend import mend_blocks
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
