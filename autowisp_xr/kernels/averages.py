@@ -50,8 +50,8 @@ class Averages(NamedTuple):
     """Number rejected below the average, int32."""
     high: Any
     """Number rejected above it."""
-    kept: Any
-    """Smallest and largest survivor, (2, ...); infinities the wrong way round for none."""
+    kept: tuple[Any, Any]
+    """Smallest and largest survivor; infinities the wrong way round for none."""
 
 
 def average_through_frames(
@@ -120,7 +120,7 @@ def average_through_frames(
     out_mask = np.zeros(pixels, np.uint8)
     if flags.size:
         inherit_flags(given, left_out, chosen, flags, block, out_mask)
-    out_mask[(block.number < min_values) | (block.number == 0)] |= np.uint8(Flag.FAULT)
+    out_mask |= (block.number < max(min_values, 1)) * np.uint8(Flag.FAULT)
     if not left_out.size:
         left_out = np.zeros(given.shape, np.uint8)
     weights = np.empty((0, 0)) if frame_weights is None else np.array(frame_weights, np.float64)
@@ -136,7 +136,6 @@ def average_through_frames(
     out_variance = np.empty(pixels, dtype)
     common = np.empty(pixels if shared is not None else 0, dtype)
     variances(propagate, block, sums, factors, *noise[1:], out_variance, common)
-    ends = np.stack([block.smallest, block.largest])
     return Averages(
         image=block.about.astype(dtype).reshape(shape),
         variance=out_variance.reshape(shape),
@@ -146,7 +145,7 @@ def average_through_frames(
         rejecting=block.rejecting.reshape(shape),
         low=block.below.reshape(shape),
         high=block.above.reshape(shape),
-        kept=ends.reshape(2, *shape),
+        kept=(block.smallest.reshape(shape), block.largest.reshape(shape)),
     )
 
 
