@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 from astropy.io import fits
+from dask.array import store
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.cards import ascii_text, parse_header, set_cards, value_of
@@ -182,11 +183,18 @@ def stacked(
 
 def computed(master: xr.Dataset, min_valid_values: int) -> tuple[Any, Any, Any]:
     """Values, standard error and mask of a master."""
-    done = master[["image", "variance", "count"]].isel(channel=0).compute(**scheduler())
+    planes = [master[name].isel(channel=0) for name in ("image", "variance", "count")]
+    if all(plane.chunks for plane in planes):
+        # straight to where they belong: put together from bands, each would be there twice
+        done = [np.empty(plane.shape, plane.dtype) for plane in planes]
+        store([plane.data for plane in planes], done, lock=False, **scheduler())
+    else:
+        done = [plane.values for plane in planes]
+    image, variance, count = done
     # the error of a single value is not known
-    few = done["count"].values < max(min_valid_values, 2)
+    few = count < max(min_valid_values, 2)
     mask = np.where(few, np.uint8(Flag.BAD), np.uint8(0))
-    return done["image"].values, np.sqrt(done["variance"].values), mask
+    return image, np.sqrt(variance), mask
 
 
 def write_master(
