@@ -231,20 +231,26 @@ def _version_of(file: Mapping[str, Any]) -> _Version:
     return file["path"], file["size"], file["changed"], "sha256"
 
 
-@cache
 def _file_digest(path: str, size: int, changed: int, kind: str) -> str | None:
+    """Digest of this version of a file; None where it is another one now, or cannot be read."""
     try:
         status = os.stat(path)
         if (status.st_size, status.st_mtime_ns) != (size, changed):
             return None
-        digest = hashlib.new(kind)
-        piece = memoryview(bytearray(min(_PIECE, size)))
-        with open(path, "rb", buffering=0) as file:
-            while number := file.readinto(piece):
-                digest.update(piece[:number])
-        return digest.hexdigest()
+        return _digest_of(path, size, changed, kind)
     except OSError:
+        # not remembered: the disk of a network may be there again
         return None
+
+
+@cache
+def _digest_of(path: str, size: int, changed: int, kind: str) -> str:
+    digest = hashlib.new(kind)
+    piece = memoryview(bytearray(min(_PIECE, size)))
+    with open(path, "rb", buffering=0) as file:
+        while number := file.readinto(piece):
+            digest.update(piece[:number])
+    return digest.hexdigest()
 
 
 @cache

@@ -304,3 +304,17 @@ def test_a_digest_is_that_of_all_the_pieces_of_a_file(size, tmp_path, monkeypatc
     path = tmp_path / "a.fits"
     path.write_bytes(content[:size])
     assert provenance.sha1_of(str(path)) == hashlib.sha1(content[:size]).hexdigest()
+
+
+def test_a_digest_that_failed_is_tried_again(tmp_path, monkeypatch):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"some bytes")
+
+    def away(*_, **__):
+        raise OSError("the disk is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("builtins.open", away)
+        with pytest.raises(OSError, match="cannot be read"):
+            provenance.sha1_of(str(path))
+    assert provenance.sha1_of(str(path)) == hashlib.sha1(b"some bytes").hexdigest()
