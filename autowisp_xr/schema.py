@@ -20,6 +20,7 @@ import xarray as xr
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import SchemaError
 from autowisp_xr.flags import Flag
+from autowisp_xr.kinds import IMAGE_TYPES
 from autowisp_xr.regions import ChannelSlice
 
 __all__ = [
@@ -46,7 +47,6 @@ __all__ = [
 SCHEMA_VERSION = 1
 DIMS = ("frame", "channel", "y", "x")
 MONO = "mono"
-IMAGE_TYPES = ("bias", "dark", "flat", "object", "other")
 
 EXPOSURE_TOLERANCE = 0.01
 

@@ -18,12 +18,12 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.cards import ascii_text, parse_header, set_cards, value_of
 from autowisp_xr.errors import AutowispWarning, ImageMismatchError
 from autowisp_xr.flags import Flag, as_flag
+from autowisp_xr.headers.values import to_degrees, to_number
 from autowisp_xr.image_calibration._outputs import check_output, output_name
 from autowisp_xr.io.hdus import plain_header
 from autowisp_xr.io.parallel import scheduler
 from autowisp_xr.io.planes import open_planes
 from autowisp_xr.io.spool import Spool
-from autowisp_xr.io.values import to_degrees, to_number
 from autowisp_xr.io.write import Product, quantize_level, write_products
 from autowisp_xr.options import SigmaClip, upper_and_lower
 from autowisp_xr.stats.averages import average_named, quantile_of

@@ -15,9 +15,9 @@ from astropy.io import fits
 from autowisp_xr import schema
 from autowisp_xr.cards import value_of
 from autowisp_xr.errors import AutowispWarning
+from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.headers.values import first_number
 from autowisp_xr.image_calibration._masters import LoadedMaster
-from autowisp_xr.io.spellings import Spellings
-from autowisp_xr.io.values import first_number
 
 __all__ = ["warn_of_strange"]
 

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 from autowisp_xr._lazy import attach
 
 if TYPE_CHECKING:
+    from autowisp_xr.headers.spellings import Spellings
     from autowisp_xr.io.arrange import files_of_frames
     from autowisp_xr.io.finding import find_files
     from autowisp_xr.io.open import open_fits, open_records
     from autowisp_xr.io.scanning import FileRecord, damage, scan
-    from autowisp_xr.io.spellings import Spellings
     from autowisp_xr.io.store import groups_of, open_zarr, to_zarr
     from autowisp_xr.io.type_rules import unused_rules
     from autowisp_xr.io.write import to_fits

@@ -9,9 +9,9 @@ from autowisp_xr import schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.cards import render_header, value_of
 from autowisp_xr.errors import ImageMismatchError
+from autowisp_xr.headers.place import with_place
 from autowisp_xr.io.layout import Hdu
 from autowisp_xr.io.names import frame_names, raw_name
-from autowisp_xr.io.place import with_place
 from autowisp_xr.io.scanning import FileRecord
 from autowisp_xr.regions import ChannelSlice, Region
 

@@ -8,9 +8,9 @@ import xarray as xr
 from xarray.backends import BackendEntrypoint
 
 from autowisp_xr.camera import Camera
+from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.io.names import FITS_SUFFIX
 from autowisp_xr.io.open import open_fits
-from autowisp_xr.io.spellings import Spellings
 
 __all__ = ["AutowispBackend"]
 

@@ -8,11 +8,11 @@ import numpy as np
 from astropy.io import fits
 
 from autowisp_xr.cards import first_value
-from autowisp_xr.io.coordinates import exposure_card
+from autowisp_xr.headers.coordinates import exposure_card
+from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.headers.values import known_values
 from autowisp_xr.io.evidence import Evidence
-from autowisp_xr.io.spellings import Spellings
 from autowisp_xr.io.type_names import NamedType, pattern_like
-from autowisp_xr.io.values import known_values
 
 __all__ = ["doubts_of"]
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from astropy.io import fits
 
-from autowisp_xr.io.coordinates import TypeCard, type_card
-from autowisp_xr.io.spellings import Spellings
+from autowisp_xr.headers.coordinates import TypeCard, type_card
+from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.io.type_names import NamedType, named_type
 from autowisp_xr.io.type_rules import TypeRule, rule_for
 

@@ -14,13 +14,13 @@ from astropy.io import fits
 from autowisp_xr import schema
 from autowisp_xr.cards import STRUCTURAL, ascii_text, parse_header, value_of
 from autowisp_xr.flags import Flag
+from autowisp_xr.headers.lost_cards import add_lost_cards
+from autowisp_xr.headers.place import PRODUCT_CARDS, name_place
+from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.io.history import history_cards, split_history
-from autowisp_xr.io.lost_cards import add_lost_cards
 from autowisp_xr.io.names import raw_name
 from autowisp_xr.io.outputs import Content
-from autowisp_xr.io.place import PRODUCT_CARDS, name_place
 from autowisp_xr.io.plain import Plane, append_cards, write_plain
-from autowisp_xr.io.spellings import Spellings
 from autowisp_xr.pixel_grid import PixelGrid, grid_of, grid_of_plane, moved
 from autowisp_xr.regions import ChannelSlice, Region
 

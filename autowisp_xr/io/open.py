@@ -13,12 +13,12 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.cards import value_of
 from autowisp_xr.errors import AutowispWarning, BadImageError, ImageMismatchError
+from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.io.arrange import Arrangement, arrange
 from autowisp_xr.io.lazy import Planes, as_variable
 from autowisp_xr.io.names import Paths
 from autowisp_xr.io.scanning import FileRecord, scan
 from autowisp_xr.io.settle import settle_camera
-from autowisp_xr.io.spellings import Spellings
 from autowisp_xr.io.type_rules import unused_rules
 
 __all__ = ["open_fits", "open_records"]

@@ -13,17 +13,17 @@ from astropy.io import fits
 
 from autowisp_xr.cards import parse_header, value_of
 from autowisp_xr.errors import AutowispError, BadImageError, HeaderError
-from autowisp_xr.io.coordinates import read_coordinates
+from autowisp_xr.headers.coordinates import read_coordinates
+from autowisp_xr.headers.facts import read_facts
+from autowisp_xr.headers.place import PRODUCT_CARDS, Place, place_of
+from autowisp_xr.headers.recognition import calibrated_reason, master_reason
+from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.io.doubts import doubts_of
 from autowisp_xr.io.evidence import Evidence, evidence_of
-from autowisp_xr.io.facts import read_facts
 from autowisp_xr.io.finding import find_files
 from autowisp_xr.io.layout import FileLayout, read_layout
 from autowisp_xr.io.names import Paths, raw_name
 from autowisp_xr.io.pixels import read_rows
-from autowisp_xr.io.place import PRODUCT_CARDS, Place, place_of
-from autowisp_xr.io.recognition import calibrated_reason, master_reason
-from autowisp_xr.io.spellings import Spellings
 from autowisp_xr.io.type_names import master_word
 from autowisp_xr.io.type_rules import TypeRule, type_rules
 
@@ -42,9 +42,9 @@ class FileRecord:
     header: fits.Header = field(default_factory=fits.Header)
     """Of the image, without our own history."""
     coordinates: Mapping[str, Any] = field(default_factory=dict)
-    """As :func:`autowisp_xr.io.coordinates.read_coordinates` gives them."""
+    """As :func:`autowisp_xr.headers.coordinates.read_coordinates` gives them."""
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """As :func:`autowisp_xr.io.facts.read_facts` gives them."""
+    """As :func:`autowisp_xr.headers.facts.read_facts` gives them."""
     place: Place | None = None
     """Of a calibrated file (IMAGAREA, CLRCHNL, CHNL*), whose channels are split already."""
     type_rule: str = ""

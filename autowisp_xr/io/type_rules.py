@@ -10,8 +10,8 @@ from typing import Any, Protocol
 from astropy.io import fits
 
 from autowisp_xr.cards import value_of
-from autowisp_xr.io.image_types import IMAGE_TYPES
-from autowisp_xr.io.spellings import Spellings
+from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.kinds import IMAGE_TYPES
 
 __all__ = ["TypeRule", "rule_for", "type_rules", "unused_rules"]
 

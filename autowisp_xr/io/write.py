@@ -15,7 +15,7 @@ from astropy.io import fits
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.errors import AutowispError
-from autowisp_xr.io.coordinates import is_master
+from autowisp_xr.headers.coordinates import is_master
 from autowisp_xr.io.hdus import (
     content_of,
     history_of,

@@ -15,9 +15,9 @@ from autowisp_xr import io, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.cards import first_value
 from autowisp_xr.errors import AutowispError
+from autowisp_xr.headers.recognition import bias_subtracted
 from autowisp_xr.io import FileRecord, Spellings
 from autowisp_xr.io.names import Paths
-from autowisp_xr.io.recognition import bias_subtracted
 from autowisp_xr.io.settle import settle_camera
 from autowisp_xr.night.matching import Candidate
 from autowisp_xr.night.traits import Setup, layout_of, traits_of

@@ -9,7 +9,7 @@ from astropy.io import fits
 
 import autowisp_xr as aw
 from autowisp_xr import schema
-from autowisp_xr.io.place import Place, name_place, place_of, with_place
+from autowisp_xr.headers.place import Place, name_place, place_of, with_place
 from autowisp_xr.pixel_grid import PixelGrid, grid_of
 from autowisp_xr.regions import ChannelSlice, Region
 from tests.solved import SKIES, assert_right_sky, mosaic, other_program, write_solved

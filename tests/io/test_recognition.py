@@ -1,9 +1,9 @@
 import pytest
 from astropy.io import fits
 
+from autowisp_xr.headers.coordinates import is_master
+from autowisp_xr.headers.recognition import calibrated_reason, master_reason
 from autowisp_xr.io import Spellings, scan
-from autowisp_xr.io.coordinates import is_master
-from autowisp_xr.io.recognition import calibrated_reason, master_reason
 
 
 def header(cards):

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from autowisp_xr import provenance
 from autowisp_xr.errors import AutowispWarning, HeaderError
 from autowisp_xr.io import FileRecord, Spellings, open_fits, scan, unused_rules
-from autowisp_xr.io.image_types import IMAGE_TYPES
 from autowisp_xr.io.type_rules import rule_for, type_rules
+from autowisp_xr.kinds import IMAGE_TYPES
 
 CARDS = {
     "IMAGETYP": "Light Frame",

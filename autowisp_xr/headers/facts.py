@@ -8,8 +8,8 @@ from astropy.io import fits
 
 from autowisp_xr.cards import first_value
 from autowisp_xr.errors import AutowispError
-from autowisp_xr.io.spellings import Spellings
-from autowisp_xr.io.values import first_number, known_values, to_text
+from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.headers.values import first_number, known_values, to_text
 from autowisp_xr.regions import Region
 
 __all__ = ["read_facts"]
@@ -25,7 +25,7 @@ def read_facts(
     Parameters
     ----------
     header, spellings
-        As for :func:`~autowisp_xr.io.coordinates.read_coordinates`.
+        As for :func:`~autowisp_xr.headers.coordinates.read_coordinates`.
     height, width
         Of the raw frame, in pixels.
 

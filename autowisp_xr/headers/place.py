@@ -7,8 +7,8 @@ from astropy.io import fits
 
 from autowisp_xr import schema
 from autowisp_xr.cards import value_of
-from autowisp_xr.io.coordinates import is_master
-from autowisp_xr.io.values import to_number
+from autowisp_xr.headers.coordinates import is_master
+from autowisp_xr.headers.values import to_number
 from autowisp_xr.pixel_grid import PixelGrid, area_of, grid_of
 from autowisp_xr.regions import ChannelSlice, Region
 

@@ -7,9 +7,9 @@ from astropy.io import fits
 
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import HeaderError
-from autowisp_xr.io.coordinates import is_master, read_coordinates
-from autowisp_xr.io.facts import read_facts
-from autowisp_xr.io.spellings import Spellings
+from autowisp_xr.headers.coordinates import is_master, read_coordinates
+from autowisp_xr.headers.facts import read_facts
+from autowisp_xr.headers.spellings import Spellings
 
 
 def read(**cards):

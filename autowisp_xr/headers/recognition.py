@@ -7,8 +7,8 @@ from typing import Any
 from astropy.io import fits
 
 from autowisp_xr.cards import first_value, value_of
-from autowisp_xr.io.spellings import Spellings
-from autowisp_xr.io.values import to_number
+from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.headers.values import to_number
 
 __all__ = ["bias_subtracted", "calibrated_reason", "master_reason"]
 

@@ -13,8 +13,8 @@ from astropy.io import fits
 
 from autowisp_xr.cards import ascii_text, value_of
 from autowisp_xr.errors import HeaderError
-from autowisp_xr.io.coordinates import read_coordinates
-from autowisp_xr.io.spellings import Spellings
+from autowisp_xr.headers.coordinates import read_coordinates
+from autowisp_xr.headers.spellings import Spellings
 
 __all__ = ["add_lost_cards"]
 

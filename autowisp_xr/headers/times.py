@@ -9,8 +9,8 @@ import numpy as np
 from astropy.io import fits
 
 from autowisp_xr.cards import value_of
-from autowisp_xr.io.spellings import Spellings
-from autowisp_xr.io.values import known_values, to_number
+from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.headers.values import known_values, to_number
 
 __all__ = ["middle_of_exposure"]
 

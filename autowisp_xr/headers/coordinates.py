@@ -9,10 +9,10 @@ from astropy.io import fits
 
 from autowisp_xr.cards import first_value
 from autowisp_xr.errors import HeaderError
-from autowisp_xr.io.recognition import master_reason
-from autowisp_xr.io.spellings import Spellings
-from autowisp_xr.io.times import middle_of_exposure
-from autowisp_xr.io.values import (
+from autowisp_xr.headers.recognition import master_reason
+from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.headers.times import middle_of_exposure
+from autowisp_xr.headers.values import (
     first_known,
     first_number,
     known_values,

@@ -2,14 +2,14 @@
 
 Observatories do not agree on keywords, and less so on their values. :class:`Spellings` lists, for
 each thing that a frame set wants to know, the cards that may say it, best first; the readers in
-:mod:`autowisp_xr.io.coordinates` go through it.
+:mod:`autowisp_xr.headers.coordinates` go through it.
 """
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
-from autowisp_xr.io.image_types import DEFAULT_TYPES, IMAGE_TYPES, checked_types, type_key
+from autowisp_xr.kinds import DEFAULT_TYPES, IMAGE_TYPES, checked_types, type_key
 
 __all__ = ["IMAGE_TYPES", "Spellings"]
 

@@ -1,0 +1,1 @@
+"""What headers say: aliases of keywords, and what is made of their values."""
