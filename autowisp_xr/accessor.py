@@ -98,10 +98,10 @@ class AutowispAccessor:
         return transforms.subtract_overscan(self._ds, overscan, camera=camera, dtype=dtype)
 
     def subtract_bias(
-        self, bias: xr.Dataset, *, waive: Collection[str] = (), dtype: Any = "float32"
+        self, bias: xr.Dataset, *, allow_mismatch: Collection[str] = (), dtype: Any = "float32"
     ) -> xr.Dataset:
         """See :func:`autowisp_xr.subtract_bias`."""
-        return transforms.subtract_bias(self._ds, bias, waive=waive, dtype=dtype)
+        return transforms.subtract_bias(self._ds, bias, allow_mismatch=allow_mismatch, dtype=dtype)
 
     def add_noise(
         self,
@@ -118,19 +118,19 @@ class AutowispAccessor:
         dark: xr.Dataset,
         *,
         scale_dark: ScaleDark = False,
-        waive: Collection[str] = (),
+        allow_mismatch: Collection[str] = (),
         dtype: Any = "float32",
     ) -> xr.Dataset:
         """See :func:`autowisp_xr.subtract_dark`."""
         return transforms.subtract_dark(
-            self._ds, dark, scale_dark=scale_dark, waive=waive, dtype=dtype
+            self._ds, dark, scale_dark=scale_dark, allow_mismatch=allow_mismatch, dtype=dtype
         )
 
     def divide_flat(
-        self, flat: xr.Dataset, *, waive: Collection[str] = (), dtype: Any = "float32"
+        self, flat: xr.Dataset, *, allow_mismatch: Collection[str] = (), dtype: Any = "float32"
     ) -> xr.Dataset:
         """See :func:`autowisp_xr.divide_flat`."""
-        return transforms.divide_flat(self._ds, flat, waive=waive, dtype=dtype)
+        return transforms.divide_flat(self._ds, flat, allow_mismatch=allow_mismatch, dtype=dtype)
 
     def calibrate(
         self,
@@ -143,7 +143,7 @@ class AutowispAccessor:
         camera: Camera | None = None,
         scale_dark: ScaleDark = False,
         photons: Photons = "positive",
-        waive: Collection[str] = (),
+        allow_mismatch: Collection[str] = (),
         dtype: Any = "float32",
     ) -> xr.Dataset:
         """See :func:`autowisp_xr.calibrate`."""
@@ -157,7 +157,7 @@ class AutowispAccessor:
             camera=camera,
             scale_dark=scale_dark,
             photons=photons,
-            waive=waive,
+            allow_mismatch=allow_mismatch,
             dtype=dtype,
         )
 

@@ -190,7 +190,7 @@ def _labels(n: int) -> Mapping[str, Any]:
         "ra": ("frame", np.full(n, 83.82), {"units": "degree"}),
         "dec": ("frame", np.full(n, -5.39), {"units": "degree"}),
         "temperature": ("frame", np.full(n, -10.0), {"units": "degC"}),
-        "gain": ("frame", np.full(n, np.nan)),
+        "gain_setting": ("frame", np.full(n, np.nan)),
         "path": same(""),
         "header": same(f"{'EXPTIME =                 60.0':80}"),
     }

@@ -205,7 +205,7 @@ def test_an_option_that_is_a_set_has_the_same_identity_in_another_session():
     code = (
         "from autowisp_xr.provenance import record, history; "
         "from tests.test_provenance import frames; "
-        "ds = record(frames(), 'verb', {'waive': {'gain', 'filter', 'exposure'}}); "
+        "ds = record(frames(), 'verb', {'allow_mismatch': {'gain', 'filter', 'exposure'}}); "
         "print(history(ds)[0]['id'])"
     )
     found = {

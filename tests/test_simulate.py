@@ -55,7 +55,7 @@ def test_the_header_says_what_the_coordinates_say(kind):
         assert start + half == raw["time"].values[k]
         assert header["EXPTIME"] == raw["exposure"].values[k]
         assert header["CCD-TEMP"] == raw["temperature"].values[k]
-        assert header["GAIN"] == raw["gain"].values[k] == 120
+        assert header["GAIN"] == raw["gain_setting"].values[k] == 120
         assert header["BAYERPAT"] == "RGGB"
         assert header.get("FILTER", "") == raw["filter"].values[k]
         assert header.get("OBJECT", "") == raw["object"].values[k]

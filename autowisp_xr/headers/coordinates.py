@@ -73,9 +73,9 @@ def read_coordinates(
     -------
     ``time`` (middle of the exposure, UTC, datetime64[ns], NaT where unknown), ``exposure`` [s],
     ``image_type`` (bias, dark, flat, object, other), ``filter``, ``object``, ``binning``
-    (such as "2x2"; text, "" where unknown), ``ra``, ``dec`` [deg], ``temperature``, ``gain`` (the
-    setting); numbers are NaN where unknown. Where a start is known but no exposure, ``time`` is
-    the start.
+    (such as "2x2"; text, "" where unknown), ``ra``, ``dec`` [deg], ``temperature``,
+    ``gain_setting``; numbers are NaN where unknown. Where a start is known but no exposure,
+    ``time`` is the start.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def read_coordinates(
             for _, value in known_values(header, spellings.dec)
         ),
         "temperature": first_number(header, spellings.temperature),
-        "gain": first_number(header, spellings.gain),
+        "gain_setting": first_number(header, spellings.gain),
         "binning": _binning(header, spellings),
     }
 

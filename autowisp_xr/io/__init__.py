@@ -34,7 +34,7 @@ __getattr__, __dir__ = attach(
     __name__,
     {
         "FileRecord": f"{__name__}.scanning",
-        "Spellings": f"{__name__}.spellings",
+        "Spellings": "autowisp_xr.headers.spellings",
         "damage": f"{__name__}.scanning",
         "files_of_frames": f"{__name__}.arrange",
         "find_files": f"{__name__}.finding",

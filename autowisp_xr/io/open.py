@@ -25,7 +25,13 @@ __all__ = ["open_fits", "open_records"]
 
 _STRING = np.dtypes.StringDType()
 _TEXT_COORDS = ("binning", "image_type", "filter", "object")
-_NUMBER_COORDS = {"exposure": "s", "ra": "deg", "dec": "deg", "temperature": "degC", "gain": ""}
+_NUMBER_COORDS = {
+    "exposure": "s",
+    "ra": "deg",
+    "dec": "deg",
+    "temperature": "degC",
+    "gain_setting": "",
+}
 _UNITS = {
     "adu": "adu",
     "adus": "adu",

@@ -84,7 +84,7 @@ def _cell(
 def _settings(new: xr.Dataset, old: xr.Dataset) -> str:
     """Words on settings that both masters know, and that differ."""
     told = []
-    for name in ("filter", "gain", "exposure", "temperature"):
+    for name in ("filter", "gain_setting", "exposure", "temperature"):
         if not all(name in master.coords and master[name].size == 1 for master in (new, old)):
             continue
         one, other = (master[name].values.item() for master in (new, old))

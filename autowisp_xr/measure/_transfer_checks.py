@@ -115,14 +115,14 @@ def check_same_setting(flats: xr.Dataset, biases: xr.Dataset) -> None:
         )
         raise ImageMismatchError(
             f"frames of several settings of the gain cannot tell one gain: {told} in their "
-            "headers; select one setting, as with ds.isel(frame=ds.gain == ...)"
+            "headers; select one setting, as with ds.isel(frame=ds.gain_setting == ...)"
         )
 
 
 def _settings(ds: xr.Dataset) -> set[float]:
-    if "gain" not in ds.coords:
+    if "gain_setting" not in ds.coords:
         return set()
-    values = np.atleast_1d(np.asarray(ds["gain"].values, np.float64))
+    values = np.atleast_1d(np.asarray(ds["gain_setting"].values, np.float64))
     return set(values[np.isfinite(values)].tolist())
 
 

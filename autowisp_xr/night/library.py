@@ -140,7 +140,7 @@ def _setup(records: Sequence[FileRecord], camera: Camera | None) -> Setup:
             ymin=place.y,
             ymax=place.height or place.y + height * place.cut.y_step,
         )
-    gain = float(first.coordinates["gain"])
+    gain = float(first.coordinates["gain_setting"])
     return Setup(
         shape=None,
         area=area,

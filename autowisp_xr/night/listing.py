@@ -11,7 +11,7 @@ from autowisp_xr.night.summary import against, listed
 
 __all__ = ["info"]
 
-_TELLING = ("image_type", "width", "height", "binning", "gain", "filter", "exposure")
+_TELLING = ("image_type", "width", "height", "binning", "gain_setting", "filter", "exposure")
 _ORDER = ("bias", "dark", "flat", "object")
 
 
@@ -89,7 +89,7 @@ def _set_line(name: str, rows: Sequence[dict[str, Any]]) -> list[str]:
         f"{first['width']} x {first['height']}",
         "" if first["channels"] in ("", "mono") else first["channels"],
         first["binning"],
-        _span([row["gain"] for row in rows], ""),
+        _span([row["gain_setting"] for row in rows], ""),
         first["filter"],
         _span([row["exposure"] for row in rows], " s"),
         _span([row["temperature"] for row in rows], " C", digits=1),

@@ -88,8 +88,8 @@ class Matching:
         object.__setattr__(self, "ignore", ignore)
 
     @property
-    def waive(self) -> tuple[str, ...]:
-        """What :func:`~autowisp_xr.calibrate` has to waive, for this has looked at it already."""
+    def allow_mismatch(self) -> tuple[str, ...]:
+        """What :func:`~autowisp_xr.calibrate` has to allow, for this has judged it already."""
         loose = ["exposure"] if self.exposure > 0.01 else []
         return (*loose, *(name for name in self.ignore if name in ("binning", "gain", "filter")))
 

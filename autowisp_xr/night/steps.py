@@ -141,7 +141,7 @@ class Steps:
                 dark=_opened(choices["dark"]),
                 select=self.select,
                 scale_dark=self._scale(choices),
-                waive=self.matching.waive,
+                allow_mismatch=self.matching.allow_mismatch,
             )
         table = flats.frames
         columns = (frames["path"], table["class"], table["reason"])
@@ -186,7 +186,7 @@ class Steps:
             dark=_opened(choices["dark"]),
             flat=_opened(choices["flat"]),
             scale_dark=self._scale(choices),
-            waive=self.matching.waive,
+            allow_mismatch=self.matching.allow_mismatch,
         )
 
     def _scale(self, choices: Mapping[str, Choice]) -> Any:

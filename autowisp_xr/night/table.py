@@ -35,7 +35,7 @@ def table_of(
     Returns
     -------
     ``path``, ``image_type``, ``width``, ``height`` [pixels], ``channels``, ``camera``, ``binning``,
-    ``gain`` (the setting), ``filter``, ``exposure`` [s], ``object``, ``temperature``, ``time``;
+    ``gain_setting``, ``filter``, ``exposure`` [s], ``object``, ``temperature``, ``time``;
     ``set`` (of which it is a member), ``bias``, ``dark``, ``flat`` (what was chosen for it, ""
     where nothing was), ``why_not`` ({kind: {candidate: reason}} as JSON), ``reason`` (why it is in
     no set), ``doubts`` (a line each). What is not known is "", NaN or NaT.
@@ -55,7 +55,7 @@ def table_of(
         "channels": text_column([" ".join(n for n, _ in s.channels) if s else "" for s in setups]),
         "camera": text_column([str(record.facts.get("camera") or "") for record in records]),
         "binning": text_column(fact("binning", "")),
-        "gain": np.array(fact("gain", np.nan), float),
+        "gain_setting": np.array(fact("gain_setting", np.nan), float),
         "filter": text_column(fact("filter", "")),
         "exposure": np.array(fact("exposure", np.nan), float),
         "object": text_column(fact("object", "")),

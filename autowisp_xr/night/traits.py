@@ -81,7 +81,7 @@ def setup_of(record: FileRecord, camera: Camera | None) -> Setup:
         {name: facts.get(name) for name in ("channels", "image_area")}
     )
     height, width = record.shape or (0, 0)
-    gain = float(record.coordinates["gain"])
+    gain = float(record.coordinates["gain_setting"])
     return Setup(
         shape=(height, width),
         area=known.image_area or Region(xmin=0, xmax=width, ymin=0, ymax=height),

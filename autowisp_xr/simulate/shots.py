@@ -176,7 +176,7 @@ def coordinates(
         "ra": along([_number(shot.ra) for shot in shots], units="degree"),
         "dec": along([_number(shot.dec) for shot in shots], units="degree"),
         "temperature": along([temperature] * len(shots), units="degC"),
-        "gain": along([np.nan if setting is None else setting] * len(shots)),
+        "gain_setting": along([np.nan if setting is None else setting] * len(shots)),
         "path": along([""] * len(shots), text),
         "header": along(
             [_header(shot, t, facts) for shot, t in zip(shots, starts, strict=True)], text

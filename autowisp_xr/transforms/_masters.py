@@ -10,13 +10,13 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.cards import parse_header
 from autowisp_xr.errors import MasterMismatchError
 
-__all__ = ["exposure_ratio", "matched", "waived"]
+__all__ = ["allowed", "exposure_ratio", "matched"]
 
-WAIVABLE = ("binning", "exposure", "filter", "gain")
+ALLOWABLE = ("binning", "exposure", "filter", "gain_setting")
 
 
 def matched(
-    ds: xr.Dataset, master: xr.Dataset, kind: str, waive: Collection[str] = ()
+    ds: xr.Dataset, master: xr.Dataset, kind: str, allow_mismatch: Collection[str] = ()
 ) -> xr.Dataset:
     """The master, with the channels of the frames in their order.
 
@@ -28,8 +28,8 @@ def matched(
         Over (channel, y, x), or with a ``frame`` of size one, as ``open_fits`` gives it.
     kind
         "bias", "dark" or "flat".
-    waive
-        Names out of ``WAIVABLE`` that may differ.
+    allow_mismatch
+        Names out of ``ALLOWABLE`` that may differ.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def matched(
         Where units, channels, place on the sensor, binning, gain setting, or (flat) filter differ,
         with both values.
     """
-    waive = waived(waive)
+    allow_mismatch = allowed(allow_mismatch)
     master = schema.as_master(master, name=f"the master {kind}")
     expected = "1" if kind == "flat" else ds["image"].attrs.get("units", "adu")
     units = master["image"].attrs.get("units", expected)
@@ -57,24 +57,28 @@ def matched(
     if channels != available:
         master = master.isel(channel=[available.index(channel) for channel in channels])
     master = _in_place(ds, master, kind)
-    checks = ["binning", "gain", *(["filter"] if kind == "flat" else [])]
+    checks = ["binning", "gain_setting", *(["filter"] if kind == "flat" else [])]
     for name in checks:
-        if name not in waive:
+        if name not in allow_mismatch:
             _check_setting(ds, master, kind, name)
     return master
 
 
-def waived(waive: Collection[str]) -> frozenset[str]:
-    """Names that were waived: one, or several; ValueError for one that cannot be."""
-    names = frozenset((waive,) if isinstance(waive, str) else waive)
-    unknown = sorted(names - set(WAIVABLE))
+def allowed(allow_mismatch: Collection[str]) -> frozenset[str]:
+    """Names that were allowed: one, or several; ValueError for one that cannot be."""
+    names = frozenset((allow_mismatch,) if isinstance(allow_mismatch, str) else allow_mismatch)
+    if "gain" in names:
+        names = names - {"gain"} | {"gain_setting"}
+    unknown = sorted(names - set(ALLOWABLE))
     if unknown:
-        raise ValueError(f"cannot waive {unknown}; what can be waived is {', '.join(WAIVABLE)}")
+        raise ValueError(
+            f"no mismatch of {unknown} can be allowed; what can be is {', '.join(ALLOWABLE)}"
+        )
     return names
 
 
 def exposure_ratio(
-    ds: xr.Dataset, dark: xr.Dataset, scale_dark: bool | str, waive: Collection[str] = ()
+    ds: xr.Dataset, dark: xr.Dataset, scale_dark: bool | str, allow_mismatch: Collection[str] = ()
 ) -> Any:
     """Factor of the dark for each frame, (frame) float64.
 
@@ -84,7 +88,7 @@ def exposure_ratio(
         Where exposures differ by more than 1 % and no scaling was asked for, or "down" was and a
         frame is longer than the dark; where scaling is asked for and an exposure is not known.
     """
-    waive = waived(waive)
+    allow_mismatch = allowed(allow_mismatch)
     frames = np.asarray(ds["exposure"].values if "exposure" in ds.coords else np.nan, dtype=float)
     frames = np.broadcast_to(frames, (ds.sizes["frame"],))
     own = float(dark["exposure"]) if "exposure" in dark.coords else np.nan
@@ -95,10 +99,10 @@ def exposure_ratio(
     # what is not known does not differ
     differ = ~schema.same_exposure(frames, own) & np.isfinite(frames - own)
     if not scale_dark:
-        if differ.any() and "exposure" not in waive:
+        if differ.any() and "exposure" not in allow_mismatch:
             raise MasterMismatchError(
                 f"the master dark was exposed {own:g} s, {_example(ds, frames, differ)}; give a "
-                "dark of the same exposure, scale_dark='any', or waive='exposure'"
+                "dark of the same exposure, scale_dark='any', or allow_mismatch='exposure'"
             )
         return np.ones(frames.shape)
     unknown = ~np.isfinite(ratio)
@@ -164,5 +168,5 @@ def _check_setting(ds: xr.Dataset, master: xr.Dataset, kind: str, name: str) -> 
         if known and value != own:
             raise MasterMismatchError(
                 f"the master {kind} has {name} {own!r}, the frames have {value!r}; give the "
-                f"master that belongs to them, or waive={name!r}"
+                f"master that belongs to them, or allow_mismatch={name!r}"
             )

@@ -10,7 +10,7 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.options import OverscanChoice, Photons, ScaleDark
-from autowisp_xr.transforms._masters import exposure_ratio, matched, waived
+from autowisp_xr.transforms._masters import allowed, exposure_ratio, matched
 from autowisp_xr.transforms._pass import Noise, Steps, noise_of, one_pass
 from autowisp_xr.transforms.channels import trim
 from autowisp_xr.transforms.correct import check_bias_free, shares_bias
@@ -31,7 +31,7 @@ def calibrate(
     camera: Camera | None = None,
     scale_dark: ScaleDark = False,
     photons: Photons = "positive",
-    waive: Collection[str] = (),
+    allow_mismatch: Collection[str] = (),
     dtype: Any = "float32",
 ) -> xr.Dataset:
     r"""Calibrated frames, with variance and mask carried through every step.
@@ -56,7 +56,7 @@ def calibrate(
         False, "down" or "any"; see :func:`~autowisp_xr.subtract_dark`.
     photons
         Signal whose photon noise counts; see :func:`~autowisp_xr.add_noise`.
-    waive
+    allow_mismatch
         What may differ between frames and masters: one or several of "binning", "exposure",
         "filter", "gain".
     dtype
@@ -107,7 +107,7 @@ def calibrate(
         overscan=overscan,
         scale_dark=scale_dark,
         photons=photons,
-        waive=waive,
+        allow_mismatch=allow_mismatch,
         dtype=dtype,
     )
 
@@ -124,7 +124,7 @@ def calibrated(
     overscan: OverscanChoice = None,
     scale_dark: ScaleDark = False,
     photons: str = "none",
-    waive: Collection[str] = (),
+    allow_mismatch: Collection[str] = (),
     shared: bool = True,
     dtype: Any = "float32",
 ) -> xr.Dataset:
@@ -138,18 +138,18 @@ def calibrated(
             "the frames have a variance already, so they have been calibrated; the single verbs "
             "(subtract_dark, divide_flat, ...) add a further step"
         )
-    waive = waived(waive)
+    allow_mismatch = allowed(allow_mismatch)
     method, areas = overscan_options(overscan, camera)
     raw, ds = ds, trim(ds, camera=camera)
     # both levels come from raw pixels: the constant must not be subtracted twice
     levels = overscan_steps(raw, ds, camera, overscan, level=camera.bias_level)
     bias, dark, flat = (
-        master if master is None else matched(ds, master, kind, waive)
+        master if master is None else matched(ds, master, kind, allow_mismatch)
         for kind, master in (("bias", bias), ("dark", dark), ("flat", flat))
     )
     scale = 1.0
     if dark is not None:
-        scale = exposure_ratio(ds, dark, scale_dark, waive)
+        scale = exposure_ratio(ds, dark, scale_dark, allow_mismatch)
         check_bias_free(dark, scale)
     threshold = saturation_threshold(ds, camera, camera.bias_level)
     flags = leak_flags(ds, camera, threshold, camera.bias_level)
@@ -185,7 +185,7 @@ def calibrated(
         "scale_dark": scale_dark,
         "photons": photons if noise else None,
         "not_applied": [name for name, master in masters.items() if master is None],
-        "waive": sorted(waive),
+        "allow_mismatch": sorted(allow_mismatch),
         "masks": len(given),
         "dtype": str(np.dtype(dtype)),
     }

@@ -49,7 +49,11 @@ def subtract_bias_level(
 
 
 def subtract_bias(
-    ds: xr.Dataset, bias: xr.Dataset, *, waive: Collection[str] = (), dtype: Any = "float32"
+    ds: xr.Dataset,
+    bias: xr.Dataset,
+    *,
+    allow_mismatch: Collection[str] = (),
+    dtype: Any = "float32",
 ) -> xr.Dataset:
     """Subtract a master bias.
 
@@ -60,7 +64,7 @@ def subtract_bias(
     bias
         Master (channel, y, x). Its variance is added to that of the frames and recorded in
         ``shared_variance``; its flags are added, saturation as FAULT.
-    waive
+    allow_mismatch
         What may differ between frames and master: "binning", "gain".
     dtype
         Type of the planes that come out.
@@ -76,7 +80,7 @@ def subtract_bias(
         Where the master does not belong to the frames.
     """
     schema.check(ds)
-    bias = matched(ds, bias, "bias", waive)
+    bias = matched(ds, bias, "bias", allow_mismatch)
     result = one_pass(ds, Steps(bias=bias), dtype=dtype)
     return provenance.record(result, "subtract_bias", source=ds, masters={"bias": bias})
 
@@ -124,7 +128,7 @@ def subtract_dark(
     dark: xr.Dataset,
     *,
     scale_dark: ScaleDark = False,
-    waive: Collection[str] = (),
+    allow_mismatch: Collection[str] = (),
     dtype: Any = "float32",
 ) -> xr.Dataset:
     """Subtract a master dark.
@@ -140,7 +144,7 @@ def subtract_dark(
     scale_dark
         False: exposures must agree within 1 %. "down": k is the ratio of exposures, at most one;
         "any": also upward. Scaling needs a dark that is free of bias.
-    waive
+    allow_mismatch
         What may differ between frames and master: "binning", "exposure", "gain".
     dtype
         Type of the planes that come out.
@@ -155,8 +159,8 @@ def subtract_dark(
         Where the master does not belong to the frames, or must not be scaled.
     """
     schema.check(ds)
-    dark = matched(ds, dark, "dark", waive)
-    scale = exposure_ratio(ds, dark, scale_dark, waive)
+    dark = matched(ds, dark, "dark", allow_mismatch)
+    scale = exposure_ratio(ds, dark, scale_dark, allow_mismatch)
     check_bias_free(dark, scale)
     steps = Steps(
         dark=dark,
@@ -169,7 +173,11 @@ def subtract_dark(
 
 
 def divide_flat(
-    ds: xr.Dataset, flat: xr.Dataset, *, waive: Collection[str] = (), dtype: Any = "float32"
+    ds: xr.Dataset,
+    flat: xr.Dataset,
+    *,
+    allow_mismatch: Collection[str] = (),
+    dtype: Any = "float32",
 ) -> xr.Dataset:
     r"""Divide frames by a master flat.
 
@@ -179,7 +187,7 @@ def divide_flat(
         Frames (frame, channel, y, x), free of bias and dark.
     flat
         Master (channel, y, x), dimensionless, with a mean of one.
-    waive
+    allow_mismatch
         What may differ between frames and master: "binning", "filter", "gain".
     dtype
         Type of the planes that come out.
@@ -199,7 +207,7 @@ def divide_flat(
     The covariance of a flat with the bias and dark that it was made with is left out.
     """
     schema.check(ds)
-    flat = matched(ds, flat, "flat", waive)
+    flat = matched(ds, flat, "flat", allow_mismatch)
     result = one_pass(ds, Steps(flat=flat), dtype=dtype)
     return provenance.record(result, "divide_flat", source=ds, masters={"flat": flat})
 

@@ -41,7 +41,7 @@ def master_flat(
     overscan: OverscanChoice = None,
     camera: Camera | None = None,
     scale_dark: ScaleDark = False,
-    waive: Collection[str] = (),
+    allow_mismatch: Collection[str] = (),
     dtype: Any = "float32",
     **stack_options: Any,
 ) -> MasterFlats:
@@ -52,7 +52,7 @@ def master_flat(
     ds
         Raw frames (frame, channel, y, x) of one filter, which are calibrated first; or
         calibrated ones, which are taken as they are.
-    bias, dark, overscan, camera, scale_dark, waive
+    bias, dark, overscan, camera, scale_dark, allow_mismatch
         As for :func:`~autowisp_xr.calibrate`. A dark of another exposure than the flats needs
         ``scale_dark``.
     select
@@ -134,7 +134,7 @@ def master_flat(
             overscan=overscan,
             camera=camera,
             scale_dark=scale_dark,
-            waive=waive,
+            allow_mismatch=allow_mismatch,
             dtype=dtype,
         )
 

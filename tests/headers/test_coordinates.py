@@ -53,7 +53,7 @@ def test_a_header_that_says_nothing_is_read():
     assert found["image_type"] == "other"
     assert found["filter"] == found["object"] == found["binning"] == ""
     assert np.isnat(found["time"])
-    for name in ("exposure", "ra", "dec", "temperature", "gain"):
+    for name in ("exposure", "ra", "dec", "temperature", "gain_setting"):
         assert math.isnan(found[name])
 
 
@@ -108,7 +108,7 @@ def test_numbers_are_degrees_and_sexagesimal_right_ascensions_hours(ra, dec, exp
 
 def test_numbers_may_be_text_with_units():
     found = read(CAMTEMP="44 C", EXPTIME="1.5D1", GAIN=80, FILTERS=48, OBJECT=" M 31 ")
-    assert (found["temperature"], found["exposure"], found["gain"]) == (44.0, 15.0, 80.0)
+    assert (found["temperature"], found["exposure"], found["gain_setting"]) == (44.0, 15.0, 80.0)
     assert (found["filter"], found["object"]) == ("48", "M 31")
 
 

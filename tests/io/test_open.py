@@ -46,7 +46,7 @@ def test_raw_frames_open_as_a_frame_set(raw, ramp):
     assert np.isnat(ds.time.values[1])
     np.testing.assert_array_equal(ds.exposure, [30, 30])
     np.testing.assert_array_equal(ds.ra, [np.nan, 15])
-    np.testing.assert_array_equal(ds.gain, [np.nan, 80])
+    np.testing.assert_array_equal(ds.gain_setting, [np.nan, 80])
     assert list(ds["filter"].values) == ["V", ""]
     assert list(ds.path.values) == [str(path) for path in paths]
     assert "OBJECT  = 'M1" in str(ds.header.values[1])

@@ -27,7 +27,7 @@ def test_seestar_frames_are_four_channels(real):
     medians = ds.image.isel(frame=0).median(("y", "x"))
     np.testing.assert_array_equal(medians, [996, 842, 794, 993])
     assert set(ds.image_type.values) == {"object"}
-    assert set(ds.gain.values) == {80.0}
+    assert set(ds.gain_setting.values) == {80.0}
     assert schema.camera_of(ds).gain is None
 
 
@@ -67,7 +67,7 @@ def test_sparse_headers_of_a_dslr_are_read(real):
     assert all(record.error is None for record in by_name.values())
     assert np.isnat(by_name["noheader.fits"].coordinates["time"])
     assert by_name["pole.fits"].coordinates["exposure"] == 30.1
-    assert by_name["pole.fits"].coordinates["gain"] == 100.0
+    assert by_name["pole.fits"].coordinates["gain_setting"] == 100.0
     ds = open_fits(real / "panoptes_canon_bayer_crops" / "unsolved.fits")
     phases = [float(ds.image[0, 0, y::2, x::2].median()) for y in (0, 1) for x in (0, 1)]
     assert phases == [2233, 2180, 2140, 2234]

@@ -279,8 +279,12 @@ def test_a_level_that_moved_by_more_than_the_noise_of_a_pixel_is_told(rng):
 
 def test_settings_that_differ_are_named():
     same = {"variance": 1e-4}
-    old = bias(0.0, exposure=60.0, filter="V", **same).assign_coords(temperature=-10.0, gain=1.0)
-    new = bias(9.0, exposure=120.0, filter="R", **same).assign_coords(temperature=-5.0, gain=1.0)
+    old = bias(0.0, exposure=60.0, filter="V", **same).assign_coords(
+        temperature=-10.0, gain_setting=1.0
+    )
+    new = bias(9.0, exposure=120.0, filter="R", **same).assign_coords(
+        temperature=-5.0, gain_setting=1.0
+    )
     with pytest.warns(AutowispWarning) as caught:
         compare_masters(new, old, most_large_scale=10)
     assert str(caught[0].message).endswith(

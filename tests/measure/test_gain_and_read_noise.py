@@ -539,9 +539,9 @@ def test_biases_of_another_size_place_or_channel_are_refused(good):
 
 def test_several_settings_of_the_gain_are_refused(good):
     flats, biases = good
-    biases = biases.assign_coords(gain=("frame", [0.0, np.nan, 0.0, 0.0]))
+    biases = biases.assign_coords(gain_setting=("frame", [0.0, np.nan, 0.0, 0.0]))
     assert quiet(flats, biases)["gain"].item() > 0
-    flats = flats.assign_coords(gain=("frame", [100.0] * 3))
+    flats = flats.assign_coords(gain_setting=("frame", [100.0] * 3))
     with pytest.raises(
         aw.ImageMismatchError, match="the flats with 100, the biases with 0 in their headers"
     ):

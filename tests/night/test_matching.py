@@ -206,7 +206,7 @@ def test_what_may_differ_can_be_named(ignore, other):
 def test_tolerances_can_be_chosen():
     assert chosen([master("x", temperature=-5.0)], temperature=5) == "x"
     assert chosen([master("x", exposure=63.0)], exposure=0.05) == "x"
-    assert Matching(exposure=0.05, ignore="gain").waive == ("exposure", "gain")
+    assert Matching(exposure=0.05, ignore="gain").allow_mismatch == ("exposure", "gain")
 
 
 def test_a_dark_goes_with_the_bias():

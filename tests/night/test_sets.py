@@ -32,7 +32,7 @@ def record(
         "image_type": kind,
         "exposure": exposure,
         "filter": band,
-        "gain": gain,
+        "gain_setting": gain,
         "temperature": temperature,
         "binning": binning,
         "time": np.datetime64("2024-03-01T03:00", "ns"),

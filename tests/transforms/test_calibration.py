@@ -184,8 +184,8 @@ def test_an_unscaled_dark_wants_the_same_exposure(rng):
     frames = frames.assign_coords(exposure=("frame", [60.0, 61.0]))
     with pytest.raises(aw.MasterMismatchError, match="exposed 60 s, frame 'object-1' 61 s"):
         aw.calibrate(frames, bias=bias, dark=dark)
-    waived = aw.calibrate(frames, bias=bias, dark=dark, waive=["exposure"], **F8)
-    assert waived.autowisp.history()[-1]["options"]["waive"] == ["exposure"]
+    allowed = aw.calibrate(frames, bias=bias, dark=dark, allow_mismatch=["exposure"], **F8)
+    assert allowed.autowisp.history()[-1]["options"]["allow_mismatch"] == ["exposure"]
 
 
 def test_where_a_flat_is_nan_negative_or_zero_a_pixel_is_lost_and_no_other():
@@ -226,14 +226,14 @@ def test_a_master_of_the_untrimmed_frame_is_refused(raw, masters):
         aw.calibrate(raw, bias=masters["bias"], overscan=False)
 
 
-def test_flats_of_another_filter_are_refused_unless_waived():
+def test_flats_of_another_filter_are_refused_unless_allowed():
     frames = frame_set([50.0], camera=KNOWN, filter="B")
     flat = master([1.0], units="1", filter="V")
     with pytest.raises(aw.MasterMismatchError, match="has filter 'V', the frames have 'B'"):
         aw.calibrate(frames, flat=flat)
-    assert values(aw.calibrate(frames, flat=flat, waive=["filter"])) == [50.0]
-    with pytest.raises(ValueError, match="cannot waive"):
-        aw.calibrate(frames, flat=flat, waive=["colour"])
+    assert values(aw.calibrate(frames, flat=flat, allow_mismatch=["filter"])) == [50.0]
+    with pytest.raises(ValueError, match="no mismatch of"):
+        aw.calibrate(frames, flat=flat, allow_mismatch=["colour"])
 
 
 def test_frames_are_calibrated_once():

@@ -164,14 +164,14 @@ def test_an_exposure_within_one_percent_is_the_same():
     assert values(aw.subtract_dark(frames, master([4.0]), scale_dark="any", **F8)) == [6.0]
 
 
-def test_another_exposure_is_refused_with_both_and_can_be_waived():
+def test_another_exposure_is_refused_with_both_and_can_be_allowed():
     frames = frame_set(np.zeros((2, 1, 1, 1)), exposure=[60.0, 30.0])
     with pytest.raises(
         aw.MasterMismatchError,
-        match=r"exposed 60 s, frame 'object-1' 30 s; .*scale_dark='any', or waive='exposure'",
+        match=r"exposed 60 s, frame 'object-1' 30 s; .*scale_dark='any', or allow_mis",
     ):
         aw.subtract_dark(frames, master([4.0]))
-    ds = aw.subtract_dark(frames, master([4.0]), waive=["exposure"])
+    ds = aw.subtract_dark(frames, master([4.0]), allow_mismatch=["exposure"])
     assert values(ds) == [-4.0, -4.0]
 
 
@@ -296,11 +296,13 @@ def test_a_flat_in_adu_is_refused():
         aw.divide_flat(frame_set([1.0]), master([1.0]))
 
 
-def test_a_flat_of_another_filter_is_refused_and_can_be_waived():
+def test_a_flat_of_another_filter_is_refused_and_can_be_allowed():
     frames, flat = frame_set([2.0], filter="V"), master([1.0], units="1", filter="R")
-    with pytest.raises(aw.MasterMismatchError, match=r"has filter 'R', the frames have 'V'.*waive"):
+    with pytest.raises(
+        aw.MasterMismatchError, match=r"has filter 'R', the frames have 'V'.*allow_mismatch"
+    ):
         aw.divide_flat(frames, flat)
-    assert values(aw.divide_flat(frames, flat, waive=["filter"])) == [2.0]
+    assert values(aw.divide_flat(frames, flat, allow_mismatch=["filter"])) == [2.0]
     # a bias does not care, and an unknown filter is no mismatch
     aw.subtract_bias(frames, master([1.0], filter="R"))
     aw.divide_flat(frames, master([1.0], units="1", filter=""))
@@ -334,38 +336,41 @@ def steps(frames, fault):
             lambda ds: ds.assign(image=ds["image"].assign_attrs(units="electron")),
             "units of 'electron', '(adu|1)' was expected",
         ),
-        (lambda ds: ds.assign_coords(gain=200.0), "gain 200.0, the frames have 100.0"),
+        (
+            lambda ds: ds.assign_coords(gain_setting=200.0),
+            "gain_setting 200.0, the frames have 100.0",
+        ),
     ],
 )
 def test_a_master_that_does_not_fit_is_refused_with_both_values(fault, text):
-    frames = frame_set(np.ones((5, 7))).assign_coords(gain=("frame", [100.0]))
+    frames = frame_set(np.ones((5, 7))).assign_coords(gain_setting=("frame", [100.0]))
     for verb, ds, wrong in steps(frames, fault):
         with pytest.raises(aw.MasterMismatchError, match=text):
             verb(ds, wrong)
 
 
-def test_another_gain_setting_can_be_waived_and_an_unknown_one_is_none():
-    frames = frame_set([3.0]).assign_coords(gain=("frame", [100.0]))
-    bias = master([1.0]).assign_coords(gain=200.0)
-    assert values(aw.subtract_bias(frames, bias, waive=["gain"])) == [2.0]
-    aw.subtract_bias(frames, bias.assign_coords(gain=np.nan))
-    aw.subtract_bias(frames.assign_coords(gain=("frame", [np.nan])), bias)
+def test_another_gain_setting_can_be_allowed_and_an_unknown_one_is_none():
+    frames = frame_set([3.0]).assign_coords(gain_setting=("frame", [100.0]))
+    bias = master([1.0]).assign_coords(gain_setting=200.0)
+    assert values(aw.subtract_bias(frames, bias, allow_mismatch=["gain"])) == [2.0]
+    aw.subtract_bias(frames, bias.assign_coords(gain_setting=np.nan))
+    aw.subtract_bias(frames.assign_coords(gain_setting=("frame", [np.nan])), bias)
 
 
-def test_another_binning_is_refused_unless_it_is_waived():
+def test_another_binning_is_refused_unless_it_is_allowed():
     frames = frame_set([3.0]).assign_coords(binning=("frame", text("1x1")))
     bias = master([1.0]).assign_coords(binning="2x2")
     with pytest.raises(aw.MasterMismatchError, match="binning '2x2', the frames have '1x1'"):
         aw.subtract_bias(frames, bias)
-    assert values(aw.subtract_bias(frames, bias, waive="binning")) == [2.0]
+    assert values(aw.subtract_bias(frames, bias, allow_mismatch="binning")) == [2.0]
     assert values(aw.subtract_bias(frames, bias.assign_coords(binning=""))) == [2.0]
 
 
-def test_a_misspelt_waiver_is_refused():
+def test_a_misspelt_mismatch_is_refused():
     with pytest.raises(
-        ValueError, match=r"cannot waive \['filters'\].*binning, exposure, filter, gain"
+        ValueError, match=r"no mismatch of \['filters'\].*binning, exposure, filter, gain"
     ):
-        aw.subtract_bias(frame_set([3.0]), master([1.0]), waive=["filters"])
+        aw.subtract_bias(frame_set([3.0]), master([1.0]), allow_mismatch=["filters"])
 
 
 def test_channels_of_the_master_are_matched_by_name():
@@ -397,11 +402,11 @@ def test_masters_are_recorded_by_their_identity():
     assert json.dumps(record)
 
 
-def test_one_name_is_waived_like_a_list_of_one():
+def test_one_name_is_allowed_like_a_list_of_one():
     sky = aw.simulate.Night(shape=(6, 8), overscan=0, seed=1, gain_setting=100)
     other = aw.simulate.Night(shape=(6, 8), overscan=0, seed=1, gain_setting=200)
     bias = aw.master_bias(other.bias(2))
     for given in ("gain", ["gain"], {"gain"}):
-        assert aw.calibrate(sky.objects(1), bias=bias, waive=given).sizes["frame"] == 1
-    with pytest.raises(ValueError, match=r"cannot waive \['gian'\]"):
-        aw.calibrate(sky.objects(1), waive="gian")
+        assert aw.calibrate(sky.objects(1), bias=bias, allow_mismatch=given).sizes["frame"] == 1
+    with pytest.raises(ValueError, match=r"no mismatch of \['gian'\]"):
+        aw.calibrate(sky.objects(1), allow_mismatch="gian")
