@@ -1,12 +1,16 @@
 """What headers call things: one table of spellings, which a user can extend.
 
-Observatories do not agree on keywords, and less so on their values. :class:`Spellings` lists, for
-each thing that a frame set wants to know, the cards that may say it, best first; the readers in
-:mod:`autowisp_xr.headers.coordinates` go through it.
+Observatories do not agree on keywords, and less so on their values. ``spellings.toml`` beside this
+module lists, for each thing that a frame set wants to know, the cards that may say it, best first,
+and says what each list is; the readers in :mod:`autowisp_xr.headers` go through it. A new card is
+a word there, and nothing else.
 """
 
+import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import cache, partial
+from pathlib import Path
 from typing import Any, Self
 
 from autowisp_xr.kinds import DEFAULT_TYPES, IMAGE_TYPES, checked_types, type_key
@@ -14,9 +18,24 @@ from autowisp_xr.kinds import DEFAULT_TYPES, IMAGE_TYPES, checked_types, type_ke
 __all__ = ["IMAGE_TYPES", "Spellings"]
 
 
+@cache
+def _usual() -> dict[str, Any]:
+    with Path(__file__).with_name("spellings.toml").open("rb") as file:
+        return tomllib.load(file)
+
+
+def _cards(name: str) -> Any:
+    """Field whose default is the list of this name in the file."""
+    return field(default_factory=partial(_usual_cards, name))
+
+
+def _usual_cards(name: str) -> tuple[str, ...]:
+    return tuple(_usual()[name])
+
+
 @dataclass(frozen=True, kw_only=True)
 class Spellings:
-    """Names of the cards that may say each thing, best first.
+    """Names of the cards that may say each thing, best first; ``spellings.toml`` explains each.
 
     Examples
     --------
@@ -27,143 +46,43 @@ class Spellings:
     ('IMG_SEC', 'flat', 'bias')
     """
 
-    exposure: tuple[str, ...] = ("EXPTIME", "EXPOSURE", "EXP_TIME", "XPOSURE", "ITIME")
-    """Exposure time in seconds. Two of these that disagree by more than 1 % are an error."""
-
-    exposure_milliseconds: tuple[str, ...] = ("IMG_EXP",)
-    """Exposure time in thousandths of a second: used where no ``exposure`` is given."""
-
-    exposure_microseconds: tuple[str, ...] = ("EXPOINUS",)
-    """Exposure time in millionths of a second: used where none of the above is given."""
-
-    elapsed: tuple[str, ...] = ("TELAPSE", "ELAPTIME")
-    """Seconds from start to end, dead time included: used where no exposure is given."""
-
-    image_type: tuple[str, ...] = (
-        "IMAGETYP",
-        "IMGTYPE",
-        "OBSTYPE",
-        "FRAME",
-        "FRAMETYP",
-        "EXPTYPE",
-        "ESO DPR TYPE",
-    )
-    """Kind of frame. Two of these whose values are known and disagree are an error."""
-
-    image_type_code: tuple[str, ...] = ("CCDSFPT",)
-    """Kind of frame, as a number: used where no ``image_type`` card has a known value."""
+    exposure: tuple[str, ...] = _cards("exposure")
+    exposure_milliseconds: tuple[str, ...] = _cards("exposure_milliseconds")
+    exposure_microseconds: tuple[str, ...] = _cards("exposure_microseconds")
+    elapsed: tuple[str, ...] = _cards("elapsed")
+    image_type: tuple[str, ...] = _cards("image_type")
+    image_type_code: tuple[str, ...] = _cards("image_type_code")
+    filter: tuple[str, ...] = _cards("filter")
+    object: tuple[str, ...] = _cards("object")
+    ra: tuple[str, ...] = _cards("ra")
+    dec: tuple[str, ...] = _cards("dec")
+    temperature: tuple[str, ...] = _cards("temperature")
+    gain: tuple[str, ...] = _cards("gain")
+    binning: tuple[str, ...] = _cards("binning")
+    binning_x: tuple[str, ...] = _cards("binning_x")
+    binning_y: tuple[str, ...] = _cards("binning_y")
+    camera: tuple[str, ...] = _cards("camera")
+    camera_serial: tuple[str, ...] = _cards("camera_serial")
+    subframe_x: tuple[str, ...] = _cards("subframe_x")
+    subframe_y: tuple[str, ...] = _cards("subframe_y")
+    start: tuple[str, ...] = _cards("start")
+    start_time: tuple[str, ...] = _cards("start_time")
+    start_days: tuple[str, ...] = _cards("start_days")
+    middle: tuple[str, ...] = _cards("middle")
+    middle_days: tuple[str, ...] = _cards("middle_days")
+    electrons_per_adu: tuple[str, ...] = _cards("electrons_per_adu")
+    read_noise: tuple[str, ...] = _cards("read_noise")
+    saturation: tuple[str, ...] = _cards("saturation")
+    bayer: tuple[str, ...] = _cards("bayer")
+    bayer_x_offset: tuple[str, ...] = _cards("bayer_x_offset")
+    bayer_y_offset: tuple[str, ...] = _cards("bayer_y_offset")
+    row_order: tuple[str, ...] = _cards("row_order")
+    image_area: tuple[str, ...] = _cards("image_area")
+    overscan: tuple[str, ...] = _cards("overscan")
 
     image_types: Mapping[str, str] = field(default_factory=DEFAULT_TYPES.copy)
     """Values of cards -> bias, dark, flat, object or other; letter case, blanks and punctuation do
     not matter, and "master" may stand in front. "CARD=value" holds for this card only."""
-
-    filter: tuple[str, ...] = (
-        *("FILTER", "FILTNAM", "FILTERID", "FILT", "FILTERS", "FILTER1", "ESO INS FILT1 NAME"),
-    )
-    """Name of the filter."""
-
-    object: tuple[str, ...] = ("OBJECT", "OBJNAME", "TARGNAME", "TARGET", "FIELD")
-    """Name of the target."""
-
-    ra: tuple[str, ...] = ("RA", "OBJCTRA", "RA_OBJ", "RA_OBS", "RA-OBS", "TELRA", "RA-MNT")
-    """Right ascension: a number is degrees, sexagesimal text is hours."""
-
-    dec: tuple[str, ...] = (
-        *("DEC", "OBJCTDEC", "DEC_OBJ", "DEC_OBS", "DEC-OBS", "TELDEC", "DEC-MNT"),
-    )
-    """Declination, in degrees either way."""
-
-    temperature: tuple[str, ...] = (
-        "CCD-TEMP",
-        "CCDATEMP",
-        "CCDTEMP",
-        "CCD_TEMP",
-        "DETTEMP",
-        "DET-TEMP",
-        "TEMPERAT",
-        "CAMTEMP",
-        "SET-TEMP",
-        "CCDSTEMP",
-    )
-    """Temperature of the detector, as the camera gives it; last the one that it was set to."""
-
-    gain: tuple[str, ...] = ("GAIN", "ISO", "ISOSPEED", "GAINRAW")
-    """The camera's *setting*, for telling frames apart; never taken for electrons per ADU."""
-
-    binning: tuple[str, ...] = ("CCDSUM", "BINNING")
-    """Pixels read as one, along x and y: "2 2", "2x2", or one number for both."""
-
-    binning_x: tuple[str, ...] = (
-        *("XBINNING", "CCDXBIN", "XBIN", "BINX", "HBIN", "BIN-FCT1", "ESO DET WIN1 BINX"),
-    )
-    """Pixels read as one along x; with ``binning_y``, asked before ``binning``."""
-
-    binning_y: tuple[str, ...] = (
-        *("YBINNING", "CCDYBIN", "YBIN", "BINY", "VBIN", "BIN-FCT2", "ESO DET WIN1 BINY"),
-    )
-    """Pixels read as one along y."""
-
-    camera: tuple[str, ...] = ("INSTRUME", "CAMERA", "CAMNAME", "CAM_ID", "DETNAM", "DETECTOR")
-    """Name of the camera."""
-
-    camera_serial: tuple[str, ...] = ("CAMSN", "CAM_SN", "DETECTID", "SERNO", "CAMERAID")
-    """What tells cameras of one name apart."""
-
-    subframe_x: tuple[str, ...] = ("XORGSUBF", "CCDSUBFL", "ROI_X")
-    """Column of the sensor at which a frame starts that is a part of it, in binned pixels."""
-
-    subframe_y: tuple[str, ...] = ("YORGSUBF", "CCDSUBFT", "ROI_Y")
-    """Row of the sensor at which a frame starts that is a part of it, in binned pixels."""
-
-    start: tuple[str, ...] = ("DATE-OBS", "DATE-BEG", "DATE_OBS", "UTDATE")
-    """Start of the exposure, UTC: a date with the time inside, or beside it in ``start_time``."""
-
-    start_time: tuple[str, ...] = (
-        "TIME-OBS",
-        "UT",
-        "UTC",
-        "UTSTART",
-        "UTC-OBS",
-        "UT-OBS",
-        "TIME-BEG",
-    )
-    """Time of day of the start, where ``start`` gives the date only."""
-
-    start_days: tuple[str, ...] = ("MJD-OBS", "MJD-BEG", "JD")
-    """Start in days; a number below 1,000,000 is a modified Julian date."""
-
-    middle: tuple[str, ...] = ("DATE-AVG", "DATE-MID", "MIDPOINT")
-    """Middle of the exposure as a date with time, UTC."""
-
-    middle_days: tuple[str, ...] = ("JD-OBS", "MJD-AVG", "MJD-MID", "JD-MID")
-    """Middle in days. JD-OBS, as AutoWISP and this package write it, is the middle."""
-
-    electrons_per_adu: tuple[str, ...] = ("EGAIN", "E-GAIN", "CVF")
-    """Electrons per ADU. Never GAIN, which is a setting in as many headers as it is not."""
-
-    read_noise: tuple[str, ...] = ("RDNOISE", "READNOIS", "RDNOIS", "READNOISE", "RON", "ENOISE")
-    """Read noise in electrons."""
-
-    saturation: tuple[str, ...] = ("SATURATE", "SATLEVEL", "SATURATI")
-    """Level in ADU, as stored, above which a pixel is saturated."""
-
-    bayer: tuple[str, ...] = ("BAYERPAT", "COLORTYP", "BAYRPAT")
-    """Bayer pattern; anything but a permutation of R, G, G, B is passed over."""
-
-    bayer_x_offset: tuple[str, ...] = ("XBAYROFF", "BAYOFFX")
-    """Column of the pattern at which the frame starts."""
-
-    bayer_y_offset: tuple[str, ...] = ("YBAYROFF", "BAYOFFY")
-    """Row of the pattern at which the frame starts."""
-
-    row_order: tuple[str, ...] = ("ROWORDER",)
-    """'BOTTOM-UP': the first row of the pattern is the last row that is stored."""
-
-    image_area: tuple[str, ...] = ("TRIMSEC",)
-    """Section that sees the sky."""
-
-    overscan: tuple[str, ...] = ("BIASSEC",)
-    """Section that never sees light."""
 
     preferred: tuple[str, ...] = ()
     """Cards that settle a contradiction: where one of these speaks, no other is asked. Filled by
