@@ -44,8 +44,8 @@ class Camera:
     """Read noise in electrons, digitisation included; one number or {channel: number}."""
 
     saturation: PerChannel = None
-    """A pixel above this, in ADU after ``bias_level`` is subtracted, is oversaturated. None: a
-    pixel that reaches the largest value of its integer type is."""
+    """A pixel at or above this, in ADU after ``bias_level`` is subtracted, is oversaturated; so is
+    one that has the largest value that the integers of its file can have, whatever is said."""
 
     bias_level: float = 0.0
     """A constant in ADU that is subtracted first of all."""

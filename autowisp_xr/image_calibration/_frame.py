@@ -112,6 +112,7 @@ def calibrate_frame(
         photons="absolute",
         # a file has no place for it
         shared=False,
+        above=True,
         dtype="float64",
     )
     chosen = {kind: params[kind]["filenames"] for kind in (*KINDS, "masks") if params[kind]}

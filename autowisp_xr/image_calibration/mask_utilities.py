@@ -35,7 +35,8 @@ def get_saturation_mask(
     (y, x) uint8 array.
     """
     leaks = leaks_between_channels(leak_directions, [(0, 0)], (1, 1))
-    return flag_saturated(np.asarray(raw_image)[None], [saturation_threshold], leaks)[0]
+    above = np.nextafter(np.float64(saturation_threshold), np.inf)
+    return flag_saturated(np.asarray(raw_image)[None], [above], leaks)[0]
 
 
 def combine_masks(mask_filenames: str | PathLike[str] | Iterable[str | PathLike[str]]) -> Any:

@@ -1,6 +1,7 @@
 """Where the planes of a FITS file lie: headers read once, pixels not."""
 
 import gzip
+import math
 import os
 import struct
 import zlib
@@ -44,6 +45,14 @@ class Hdu:
     blank: int | None = None
     tiles: TileTable | None = None
     """Of a tile-compressed image that can be decoded without astropy."""
+
+    @property
+    def ceiling(self) -> float:
+        """Largest value that its integers can have; infinity for floats."""
+        if self.stored.kind not in "iu":
+            return math.inf
+        info = np.iinfo(self.stored)
+        return self.bzero + self.bscale * float(info.max if self.bscale > 0 else info.min)
 
 
 @dataclass(frozen=True, kw_only=True)

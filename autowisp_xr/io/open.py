@@ -87,8 +87,10 @@ def open_fits(
     ``mask``, over (frame, channel, y, x), lazily indexed and without dask; coordinates in memory,
     ``camera`` and ``history`` in the attributes. Raw frames of a colour camera are split into its
     channels; incomplete super-pixels at the far edge of an odd-sized frame are left out, and
-    recorded. Calibrated files come as they are: those that share RAWFNAME and differ in CLRCHNL
-    are channels of one frame, and a history that this package wrote into them is taken up again.
+    recorded. ``ceiling`` on ``frame`` is the largest value that the integers of a file can have, at
+    which a pixel is saturated whatever it is read as. Calibrated files come as they are: those that
+    share RAWFNAME and differ in CLRCHNL are channels of one frame, and a history that this package
+    wrote into them is taken up again.
     Where neither a rule nor a card says what a frame is, its name does ("BIAS" in x.BIAS.FIT, or
     "darks" of its folder); that is recorded in the history.
 
@@ -256,6 +258,15 @@ def _variables(order: Arrangement, dtype: npt.DTypeLike | None) -> dict[str, xr.
     return variables
 
 
+def _ceiling(order: Arrangement) -> dict[str, Any]:
+    """Largest value that the integers of each file can have; nothing where none are integers."""
+    planes = order.planes("image") or []
+    ceilings = np.array([min(plane.ceiling for plane in of_frame) for of_frame in planes])
+    if not np.isfinite(ceilings).any():
+        return {}
+    return {"ceiling": ("frame", ceilings, {"units": "adu"})}
+
+
 def _coordinates(order: Arrangement) -> dict[str, Any]:
     heads = [records[0] for records in order.frames]
     columns = [record.coordinates for record in heads]
@@ -276,6 +287,7 @@ def _coordinates(order: Arrangement) -> dict[str, Any]:
             for name, units in _NUMBER_COORDS.items()
         },
         **{name: text([c[name] for c in columns]) for name in _TEXT_COORDS},
+        **_ceiling(order),
         "path": text([record.path for record in heads]),
         "header": text([record.layout.header if record.layout else "" for record in heads]),
     }

@@ -61,7 +61,7 @@ def calibrated(
     relative: float,
 ) -> tuple[Any, Any, Any]:
     """Image, variance and mask of a pixel; ``variance`` is all but the photons' and the flat's."""
-    if signal > limit:
+    if signal >= limit:
         bits |= _OVERSATURATED
     value = signal - offset - bias
     variance += photon_signal(value, photons) * inverse_gain
@@ -152,8 +152,9 @@ def calibrate_planes(
         Factor of the dark.
     level
         Constant subtracted first.
-    limits : (channel) float64 arrays
-        Saturation threshold, compared with ``raw - level``; 1 / gain; read noise variance.
+    limits : float64 arrays
+        (frame, channel), at or above which ``raw - level`` is saturated, or NaN; (channel), 1 /
+        gain and read noise variance.
     photons
         A value of ``PHOTONS``.
     masters : (channel, y, x) arrays, or of size 0
@@ -191,7 +192,7 @@ def calibrate_planes(
                 )
                 constant += noise[channel]
                 k = scale[frame]
-                limit = saturation[channel]
+                limit = saturation[frame, channel]
                 image_row = image_out[frame, channel, y]
                 variance_row = variance_out[frame, channel, y]
                 mask_row = mask_out[frame, channel, y]

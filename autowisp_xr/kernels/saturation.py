@@ -55,8 +55,8 @@ def flag_saturated(image: Any, threshold: Any, leaks: Sequence[Leak] = ()) -> An
     Parameters
     ----------
     image : (..., channel, y, x) array
-    threshold : (channel) array
-        A pixel strictly above it is OVERSATURATED. NaN is not.
+    threshold : (channel) or (..., channel) array
+        A pixel at or above it is OVERSATURATED. NaN is not.
     leaks
         As from :func:`leaks_between_channels`. Every oversaturated pixel leaks in all directions,
         also where it has been leaked into itself; nothing leaks around the edge.
@@ -65,7 +65,7 @@ def flag_saturated(image: Any, threshold: Any, leaks: Sequence[Leak] = ()) -> An
     -------
     uint8 array of the shape of ``image``.
     """
-    saturated = image > np.asarray(threshold)[:, None, None]
+    saturated = image >= np.asarray(threshold)[..., None, None]
     mask = saturated.astype(np.uint8) * np.uint8(Flag.OVERSATURATED)
     height, width = image.shape[-2:]
     for source, target, rows, columns in leaks:

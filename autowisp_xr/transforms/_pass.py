@@ -55,7 +55,8 @@ class Steps:
 
     level: float = 0.0
     saturation: Any = None
-    """Threshold per channel, compared after ``level``; None where flags are set elsewhere."""
+    """(frame, channel), compared after ``level``: a pixel at it or above is saturated, none where
+    it is NaN; None where flags are set elsewhere."""
     overscan: Levels | None = None
     bias: xr.Dataset | None = None
     noise: Noise | None = None
@@ -135,7 +136,7 @@ def one_pass(ds: xr.Dataset, steps: Steps, *, dtype: Any) -> xr.Dataset:
         relative,
         _masters_mask(steps),
         *overscan.operands,
-        *_limits(steps, ds.sizes["channel"]),
+        *_limits(steps, ds.sizes["frame"], ds.sizes["channel"]),
     ]
     kernel = partial(
         _run,
@@ -148,17 +149,36 @@ def one_pass(ds: xr.Dataset, steps: Steps, *, dtype: Any) -> xr.Dataset:
     if steps.shared:
         variables |= shared_planes(ds, added, relative, steps.flat, dtype)
     units = ds["image"].attrs.get("units", "adu")
-    return schema.with_attributes(xr.Dataset(variables, ds.coords, ds.attrs), units)
+    result = xr.Dataset(variables, _coordinates(ds, steps), ds.attrs)
+    return schema.with_attributes(result, units)
 
 
-def _limits(steps: Steps, channels: int) -> list[xr.Variable]:
+def _coordinates(ds: xr.Dataset, steps: Steps) -> Any:
+    """Coordinates of the frames; their ceiling moves with a constant level, and ends with masters.
+
+    Where something is subtracted that differs between pixels, they have no ceiling in common.
+    """
+    if "ceiling" not in ds.coords:
+        return ds.coords
+    coords = ds.coords.to_dataset()
+    if any(step is not None for step in (steps.overscan, steps.bias, steps.dark, steps.flat)):
+        return coords.drop_vars("ceiling").coords
+    return coords.assign_coords(ceiling=coords["ceiling"] - steps.level).coords
+
+
+def _limits(steps: Steps, frames: int, channels: int) -> list[xr.Variable]:
     """Saturation threshold, 1 / gain and read noise variance of each channel."""
-    given = (
-        np.full(channels, np.inf) if steps.saturation is None else steps.saturation,
-        steps.noise.inverse_gain if steps.noise else np.zeros(channels),
-        steps.noise.read_variance if steps.noise else np.zeros(channels),
-    )
-    return [xr.Variable(("channel",), np.asarray(limit, dtype=np.float64)) for limit in given]
+    saturation = np.nan if steps.saturation is None else steps.saturation
+    return [
+        xr.Variable(("frame", "channel"), np.broadcast_to(saturation, (frames, channels))),
+        *(
+            xr.Variable(("channel",), np.asarray(limit, dtype=np.float64))
+            for limit in (
+                steps.noise.inverse_gain if steps.noise else np.zeros(channels),
+                steps.noise.read_variance if steps.noise else np.zeros(channels),
+            )
+        ),
+    ]
 
 
 def _run(
@@ -167,7 +187,7 @@ def _run(
 ) -> tuple[Any, Any, Any]:  # fmt: skip
     """Run the kernel on blocks of the operands of :func:`one_pass`, in their order."""
     *overscan, saturation, inverse_gain, noise = rest
-    limits = (saturation, inverse_gain, noise)
+    limits = (np.array(saturation, dtype=np.float64), inverse_gain, noise)
     kind = np.result_type(dtype, *(m.dtype for m in (bias, dark, flat) if m is not None))
     if added is not None and added.ndim == 3:
         added = added[None]

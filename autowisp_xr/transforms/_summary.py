@@ -37,7 +37,7 @@ def summarised(
             coords[str(name)] = coord
         elif name == "header":
             coords["header"] = _text(_stacked_header(ds, average_keywords, quantile, reject))
-        elif name not in ("frame", "path") and coord.dims == ("frame",):
+        elif name not in ("frame", "path", "ceiling") and coord.dims == ("frame",):
             coords[str(name)] = _common(coord.values)
     return coords
 

@@ -15,7 +15,12 @@ from autowisp_xr.transforms._pass import Noise, Steps, noise_of, one_pass
 from autowisp_xr.transforms.channels import trim
 from autowisp_xr.transforms.correct import check_bias_free, shares_bias
 from autowisp_xr.transforms.overscan import overscan_options, overscan_steps
-from autowisp_xr.transforms.quality import as_masks, leak_flags, saturation_threshold
+from autowisp_xr.transforms.quality import (
+    as_masks,
+    leak_flags,
+    one_for_all_frames,
+    saturation_threshold,
+)
 
 __all__ = ["calibrate", "calibrated"]
 
@@ -126,12 +131,14 @@ def calibrated(
     photons: str = "none",
     allow_mismatch: Collection[str] = (),
     shared: bool = True,
+    above: bool = False,
     dtype: Any = "float32",
 ) -> xr.Dataset:
     """See :func:`calibrate`.
 
     Without a noise model the frames come out without a variance; where ``shared`` is not set,
-    without what they share of it.
+    without what they share of it. ``above`` is for
+    :func:`~autowisp_xr.transforms.quality.saturation_threshold`.
     """
     if not schema.is_raw(ds):
         raise CalibrationError(
@@ -151,7 +158,7 @@ def calibrated(
     if dark is not None:
         scale = exposure_ratio(ds, dark, scale_dark, allow_mismatch)
         check_bias_free(dark, scale)
-    threshold = saturation_threshold(ds, camera, camera.bias_level)
+    threshold = saturation_threshold(ds, camera, camera.bias_level, above=above)
     flags = leak_flags(ds, camera, threshold, camera.bias_level)
     given = as_masks(ds, masks)
     steps = Steps(
@@ -175,7 +182,7 @@ def calibrated(
     options = {
         "image_area": str(camera.image_area) if camera.image_area else None,
         "bias_level": camera.bias_level,
-        "saturation": threshold,
+        "saturation": one_for_all_frames(threshold),
         "leak_directions": camera.leak_directions,
         "overscan": method,
         "overscan_areas": areas,

@@ -15,7 +15,14 @@ from autowisp_xr.kernels.saturation import leaks_between_channels
 from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms._pass import Steps, one_pass, per_channel
 
-__all__ = ["apply_masks", "as_masks", "flag_saturated", "leak_flags", "saturation_threshold"]
+__all__ = [
+    "apply_masks",
+    "as_masks",
+    "flag_saturated",
+    "leak_flags",
+    "one_for_all_frames",
+    "saturation_threshold",
+]
 
 
 def flag_saturated(
@@ -28,10 +35,10 @@ def flag_saturated(
     ds
         Frames (frame, channel, y, x), the bias level subtracted and nothing else.
     camera
-        Its ``saturation`` is a level above which (strictly) a pixel is oversaturated; where it is
-        not known, a pixel that reaches the largest value of its integer type is. Its
-        ``leak_directions`` are in raw-frame pixels, so that charge leaks into the
-        neighbouring colour of a mosaic.
+        A pixel at its ``saturation`` or above is oversaturated, and one that has the largest value
+        of the integers of its file (the coordinate ``ceiling``, else the type of ``image``),
+        whatever it is read as. Its ``leak_directions`` are in raw-frame pixels, so that charge
+        leaks into the neighbouring colour of a mosaic.
     dtype
         Type of the planes that come out.
 
@@ -43,10 +50,13 @@ def flag_saturated(
     schema.check(ds)
     camera = camera or schema.camera_of(ds)
     threshold = saturation_threshold(ds, camera, level=0.0)
-    flags = leak_flags(ds, camera, threshold, level=0.0)
+    flags = leak_flags(ds, camera, threshold)
     steps = Steps(saturation=threshold) if flags is None else Steps(masks=[flags])
     result = one_pass(ds, steps, dtype=dtype)
-    options = {"saturation": threshold, "leak_directions": camera.leak_directions}
+    options = {
+        "saturation": one_for_all_frames(threshold),
+        "leak_directions": camera.leak_directions,
+    }
     return provenance.record(result, "flag_saturated", options, source=ds)
 
 
@@ -77,17 +87,44 @@ def apply_masks(ds: xr.Dataset, masks: Any, *, dtype: Any = "float32") -> xr.Dat
     return provenance.record(result, "apply_masks", source=ds)
 
 
-def saturation_threshold(ds: xr.Dataset, camera: Camera, level: float) -> Any:
-    """Level above which a pixel, less ``level``, is oversaturated; (channel) float64."""
-    if camera.saturation is None:
-        kind = ds["image"].dtype
-        ceiling = np.iinfo(kind).max - 1 - level if kind.kind in "ui" else np.inf
-        return np.full(ds.sizes["channel"], ceiling, dtype=np.float64)
+def saturation_threshold(
+    ds: xr.Dataset, camera: Camera, level: float, *, above: bool = False
+) -> Any:
+    """Level at or above which a pixel, less ``level``, is oversaturated; NaN where there is none.
+
+    (frame, channel) float64: the saturation of the camera, but never more than the largest value
+    that the integers of the file can have. ``above`` is for the classes of the original: a pixel at
+    the saturation of the camera is not saturated, and what it says is all that counts.
+    """
     channels = schema.names(ds, "channel")
-    return per_channel(camera.saturation, channels, "saturation")
+    ceiling = _ceilings(ds)[:, None] - level
+    if camera.saturation is None:
+        return np.repeat(ceiling, len(channels), axis=1)
+    said = per_channel(camera.saturation, channels, "saturation")
+    if above:
+        return np.broadcast_to(np.nextafter(said, np.inf), (len(ceiling), len(channels)))
+    return np.fmin(ceiling, said)
 
 
-def leak_flags(ds: xr.Dataset, camera: Camera, threshold: Any, level: float) -> xr.Variable | None:
+def _ceilings(ds: xr.Dataset) -> Any:
+    """Largest value that a pixel of each frame can have, (frame); NaN where none is known."""
+    if "ceiling" in ds.coords:
+        known = np.broadcast_to(ds["ceiling"].values, (ds.sizes["frame"],)).astype(np.float64)
+        return np.where(np.isfinite(known), known, np.nan)
+    kind = ds["image"].dtype
+    largest = float(np.iinfo(kind).max) if kind.kind in "ui" else np.nan
+    return np.full(ds.sizes["frame"], largest)
+
+
+def one_for_all_frames(threshold: Any) -> Any:
+    """Thresholds (frame, channel) as they are written down: (channel) where frames agree."""
+    same = np.array_equal(threshold, np.broadcast_to(threshold[0], threshold.shape), equal_nan=True)
+    return threshold[0] if same else threshold
+
+
+def leak_flags(
+    ds: xr.Dataset, camera: Camera, threshold: Any, level: float = 0.0
+) -> xr.Variable | None:
     """Flags of saturated pixels and of their leaks; None where nothing leaks.
 
     Bands of rows borrow from their neighbours the rows that a leak can cross, so that frames need
@@ -102,16 +139,24 @@ def leak_flags(ds: xr.Dataset, camera: Camera, threshold: Any, level: float) -> 
         (slices[0].y_step, slices[0].x_step),
     )
 
-    flags = partial(flag_planes, threshold=threshold + level, leaks=leaks)
+    limit = threshold + level
+    # where rounding lowers it, a pixel would be flagged here that no other step flags
+    limit = np.where(limit - level < threshold, np.nextafter(limit, np.inf), limit)
+    limits = xr.Variable(schema.DIMS[:2], limit)
+    flags = partial(_flagged, leaks=leaks)
     image = _apply.pixelwise(ds["image"].variable)
     if image.chunks is None:
-        (mask,) = _apply.apply(partial(_only, flags), [image], schema.DIMS, [np.uint8])
+        (mask,) = _apply.apply(flags, [image, limits], schema.DIMS, [np.uint8])
         return mask
-    data = image.chunk(channel=-1, x=-1).data
+    from dask.array import map_overlap
+
+    image = image.chunk(channel=-1, x=-1)
     reach = max((abs(rows) for _, _, rows, _ in leaks), default=0)
-    mask = data.map_overlap(
-        flags,
-        depth={2: min(reach, ds.sizes["y"] - 1)},
+    mask = map_overlap(
+        partial(_flagged_block, leaks=leaks),
+        image.data,
+        limits.chunk(frame=image.chunksizes["frame"]).data[:, :, None, None],
+        depth=[{2: min(reach, ds.sizes["y"] - 1)}, {}],
         boundary="none",
         dtype=np.uint8,
         meta=np.empty((0,) * 4, np.uint8),
@@ -119,8 +164,12 @@ def leak_flags(ds: xr.Dataset, camera: Camera, threshold: Any, level: float) -> 
     return xr.Variable(schema.DIMS, mask)
 
 
-def _only(function: Any, plane: Any) -> tuple[Any]:
-    return (function(plane),)
+def _flagged(image: Any, limit: Any, leaks: Any) -> tuple[Any]:
+    return (flag_planes(image, limit, leaks),)
+
+
+def _flagged_block(image: Any, limit: Any, leaks: Any) -> Any:
+    return flag_planes(image, limit[:, :, 0, 0], leaks)
 
 
 def as_masks(ds: xr.Dataset, masks: Any) -> list[xr.Variable]:

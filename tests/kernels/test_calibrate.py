@@ -72,7 +72,7 @@ def calibrated(raw, overscan):
     flags = np.empty((0,) * 4, "u1")
     planes = [np.empty((0,) * 3, "f4") for _ in range(5)]
     masters = (*planes[:3], none, planes[3], np.empty((0,) * 3, "u1"))
-    limits = (np.full(channels, np.inf), np.zeros(channels), np.zeros(channels))
+    limits = (np.full((frames, channels), np.nan), np.zeros(channels), np.zeros(channels))
     out = (np.empty(raw.shape), np.empty(raw.shape), np.empty(raw.shape, "u1"))
     ones = np.ones(frames)
     calibrate_planes(raw, none, flags, overscan, ones, 0.0, limits, 0, masters, out)

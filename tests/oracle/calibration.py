@@ -92,7 +92,8 @@ def _camera(params: Mapping[str, Any]) -> aw.Camera:
         },
         gain=params["gain"],
         read_noise=params["read_noise_electrons"],
-        saturation=params["saturation_threshold"],
+        # a pixel at it is not saturated for the original
+        saturation=np.nextafter(params["saturation_threshold"], np.inf),
         bias_level=params["bias_level_adu"],
         image_area=params["image_area"],
         overscan=overscans["areas"] if active else (),

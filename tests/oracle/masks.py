@@ -15,11 +15,13 @@ def satmask(case: Case) -> None:
     directions = [(dx, dy) for dx, dy in case.params["leak_directions"]]
 
     leaks = leaks_between_channels(directions, [(0, 0)], (1, 1))
-    planes = flag_saturated(image[None], [threshold], leaks)
+    # of the original, a pixel at the threshold is not saturated, and no type has a ceiling
+    above = np.nextafter(threshold, np.inf)
+    planes = flag_saturated(image[None], [above], leaks)
     case.compare_all({"mask": planes[0]}, where=" of the kernel")
 
-    camera = aw.Camera(saturation=threshold, leak_directions=directions)
-    flagged = aw.flag_saturated(one_frame(image), camera=camera)
+    camera = aw.Camera(saturation=above, leak_directions=directions)
+    flagged = aw.flag_saturated(one_frame(image.astype(np.float64)), camera=camera)
     case.compare_all({"mask": flagged["mask"].values[0, 0]}, where=" of the verb")
 
 

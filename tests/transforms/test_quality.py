@@ -14,10 +14,10 @@ def mask_of(ds):
     return ds["mask"].values.squeeze().tolist()
 
 
-def test_a_pixel_strictly_above_the_threshold_is_oversaturated():
+def test_a_pixel_at_the_threshold_or_above_is_oversaturated():
     raw = frame_set([99.0, 100.0, 100.5], camera=Camera(saturation=100.0))
     ds = aw.flag_saturated(raw)
-    assert mask_of(ds) == [0, 0, SATURATED]
+    assert mask_of(ds) == [0, SATURATED, SATURATED]
     assert ds["image"].values.ravel().tolist() == [99.0, 100.0, 100.5]
 
 
@@ -31,6 +31,36 @@ def test_without_a_threshold_what_reaches_the_largest_integer_is_oversaturated(d
     assert mask_of(aw.calibrate(raw, camera=camera)) == [0, SATURATED, 0]
     leaking = Camera(gain=1, read_noise=1, bias_level=77.0, leak_directions=[(1, 0)])
     assert mask_of(aw.calibrate(raw, camera=leaking)) == [0, SATURATED, LEAKED]
+
+
+@pytest.mark.parametrize("saturation", [65535.0, 70000.0])
+@pytest.mark.parametrize("directions", [[], [(1, 0)]])
+def test_no_threshold_lifts_the_ceiling_of_the_integers(saturation, directions):
+    camera = Camera(gain=1, read_noise=1, saturation=saturation, leak_directions=directions)
+    raw = frame_set(np.array([65534, 65535, 0, 7], "u2"), camera=camera)
+    assert mask_of(aw.calibrate(raw)) == [0, SATURATED, LEAKED if directions else 0, 0]
+
+
+@pytest.mark.parametrize("chunks", [None, {"frame": 1}, {"frame": 2, "x": 2}])
+@pytest.mark.parametrize("directions", [[], [(1, 0)]])
+def test_each_frame_has_the_ceiling_of_its_file(chunks, directions):
+    camera = Camera(gain=1, read_noise=1, leak_directions=directions, bias_level=5.0)
+    raw = frame_set(np.full((3, 1, 1, 3), [255.0, 0.0, 65535.0]), camera=camera)
+    raw = raw.assign_coords(ceiling=("frame", [255.0, 65535.0, np.inf]))
+    lazy = raw if chunks is None else raw.chunk(chunks)
+    leaked = LEAKED if directions else 0
+    found = mask_of(aw.calibrate(lazy))
+    assert found == [[SATURATED, leaked, SATURATED], [0, 0, SATURATED], [0, 0, 0]]
+
+
+def test_a_ceiling_moves_with_a_constant_level_and_ends_with_a_master():
+    camera = Camera(bias_level=50.0, gain=1, read_noise=1)
+    raw = frame_set([250.0, 255.0], camera=camera).assign_coords(ceiling=("frame", [255.0]))
+    level = aw.subtract_bias_level(raw)
+    assert level["ceiling"].values.tolist() == [205.0]
+    assert mask_of(aw.flag_saturated(level)) == [0, SATURATED]
+    assert "ceiling" not in aw.subtract_bias(level, master([1.0, 1.0])).coords
+    assert "ceiling" not in aw.stack(level, "mean").coords
 
 
 def test_floats_without_a_threshold_are_never_saturated():
@@ -74,8 +104,8 @@ def test_nan_does_not_leak():
 def slow_leaks(mosaic, threshold, directions):
     """Flags in the raw frame, pixel by pixel."""
     height, width = mosaic.shape
-    mask = np.where(mosaic > threshold, SATURATED, 0)
-    for y, x in np.argwhere(mosaic > threshold):
+    mask = np.where(mosaic >= threshold, SATURATED, 0)
+    for y, x in np.argwhere(mosaic >= threshold):
         for dx, dy in directions:
             if 0 <= y + dy < height and 0 <= x + dx < width:
                 mask[y + dy, x + dx] |= LEAKED
@@ -113,8 +143,8 @@ def test_calibrate_flags_leaks_of_the_trimmed_frame_only():
 
 def test_the_threshold_is_compared_after_the_bias_level():
     camera = Camera(gain=1, read_noise=1, bias_level=50.0, saturation=100.0)
-    assert mask_of(aw.calibrate(frame_set([150.0, 150.5], camera=camera))) == [0, SATURATED]
-    level = aw.subtract_bias_level(frame_set([150.0, 150.5], camera=camera))
+    assert mask_of(aw.calibrate(frame_set([149.5, 150.0], camera=camera))) == [0, SATURATED]
+    level = aw.subtract_bias_level(frame_set([149.5, 150.0], camera=camera))
     assert mask_of(aw.flag_saturated(level)) == [0, SATURATED]
 
 
