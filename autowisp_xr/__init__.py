@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from autowisp_xr import accessor, io, stats, transforms
 from autowisp_xr._lazy import attach
+from autowisp_xr.amplifiers import Amplifier
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import (
     AutowispError,
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "Amplifier",
     "AutowispError",
     "AutowispWarning",
     "BadImageError",

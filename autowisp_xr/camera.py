@@ -1,23 +1,19 @@
 """What the hardware is: channels, areas, gain, noise. Facts, not choices."""
 
 import json
-import math
 import operator
 import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from itertools import combinations
-from numbers import Real
 from os import PathLike
 from typing import Any, Self
 
+from autowisp_xr.amplifiers import checked_number, parse_amplifiers
 from autowisp_xr.errors import CalibrationError, OutsideImageError
-from autowisp_xr.regions import ChannelSlice, Region
+from autowisp_xr.regions import ChannelSlice, Region, parse_areas
 
-__all__ = ["Camera", "parse_areas"]
-
-_MOST_AMPLIFIERS = 255
+__all__ = ["Camera"]
 
 PerChannel = float | Mapping[str, float] | None
 
@@ -57,9 +53,10 @@ class Camera:
     """Regions that never see light, each as for ``image_area``."""
 
     amplifiers: Any = ()
-    """Regions of the raw frame, each read by an amplifier of its own, image and overscan: the level
-    of an amplifier is found and subtracted inside its region only. They must not overlap. None
-    given: one amplifier reads all."""
+    """What reads which pixels: each an :class:`~autowisp_xr.Amplifier`, a mapping of its fields, or
+    only its region of the raw frame, image and overscan. The level of an amplifier is found in its
+    overscan and subtracted from its pixels only; gain and read noise may be its own. They must not
+    overlap. None given: one amplifier reads all."""
 
     leak_directions: Any = ()
     """Offsets (dx, dy) in raw-frame pixels at which an oversaturated pixel spills charge."""
@@ -75,15 +72,21 @@ class Camera:
             "gain": _numbers("gain", self.gain, names, above=0.0),
             "read_noise": _numbers("read_noise", self.read_noise, names, least=0.0),
             "saturation": _numbers("saturation", self.saturation, names, above=0.0),
-            "bias_level": _number("bias_level", self.bias_level),
+            "bias_level": checked_number("bias_level", self.bias_level),
             "image_area": None if self.image_area is None else Region.parse(self.image_area),
             "overscan": parse_areas(self.overscan, "overscan"),
-            "amplifiers": _parse_amplifiers(self.amplifiers),
+            "amplifiers": parse_amplifiers(self.amplifiers),
             "leak_directions": _parse_directions(self.leak_directions),
             "name": str(self.name),
         }
         for name, value in parsed.items():
             object.__setattr__(self, name, value)
+        for name in ("gain", "read_noise"):
+            if isinstance(parsed[name], Mapping) and self._of_amplifiers(name):
+                raise CalibrationError(
+                    f"{name} is given for channels ({', '.join(names)}) and for amplifiers; give "
+                    "it for one of both"
+                )
 
     @classmethod
     def from_mapping(cls, given: Mapping[str, Any]) -> Self:
@@ -139,6 +142,47 @@ class Camera:
         known = {name: value for name, value in asdict(self).items() if value not in (None, (), "")}
         return "".join(f"{name} = {_as_toml(value)}\n" for name, value in known.items())
 
+    @property
+    def overscan_areas(self) -> tuple[Region, ...]:
+        """Areas that never see light, of the camera and of its amplifiers, each once."""
+        own = [area for amplifier in self.amplifiers for area in amplifier.overscan]
+        return tuple(dict.fromkeys((*self.overscan, *own)))
+
+    @property
+    def unknown_noise(self) -> list[str]:
+        """Which of "gain" and "read_noise" are not known of all that reads pixels."""
+        return [
+            name
+            for name in ("gain", "read_noise")
+            if getattr(self, name) is None
+            and (not self.amplifiers or len(self._of_amplifiers(name)) < len(self.amplifiers))
+        ]
+
+    def numbers_of(self, name: str, channel: str) -> list[float | None]:
+        """Gain or read noise of each amplifier, and, at last, of what none of them reads.
+
+        Parameters
+        ----------
+        name
+            "gain" or "read_noise".
+        channel
+            Its name.
+
+        Returns
+        -------
+        A single number where all are the same (or there are no amplifiers); None for one that is
+        not known.
+        """
+        given = getattr(self, name)
+        common = given.get(channel) if isinstance(given, Mapping) else given
+        own = [getattr(amplifier, name) for amplifier in self.amplifiers]
+        numbers = [*(common if number is None else number for number in own), common]
+        return numbers if len(set(numbers)) > 1 else [common]
+
+    def _of_amplifiers(self, name: str) -> list[float]:
+        own = [getattr(amplifier, name) for amplifier in self.amplifiers]
+        return [number for number in own if number is not None]
+
     def completed_by(self, facts: Mapping[str, Any]) -> Self:
         """The same camera, with facts (of a header, say) where nothing was given."""
         missing = {
@@ -151,9 +195,8 @@ class Camera:
 
 def _as_toml(value: Any) -> str:
     if isinstance(value, dict):
-        return (
-            "{" + ", ".join(f"{_key(key)} = {_as_toml(item)}" for key, item in value.items()) + "}"
-        )
+        known = ((key, item) for key, item in value.items() if item not in (None, (), ""))
+        return "{" + ", ".join(f"{_key(key)} = {_as_toml(item)}" for key, item in known) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_as_toml, value)) + "]"
     # a string of JSON is one of TOML, but for a character that TOML wants escaped
@@ -164,61 +207,18 @@ def _key(name: str) -> str:
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _as_toml(name)
 
 
-def _number(name: str, value: Any, *, above: float = -math.inf, least: float = -math.inf) -> float:
-    """A finite number above one bound and at least another, or an error that names it."""
-    if isinstance(value, Real) and not isinstance(value, bool):
-        number = float(value)
-        if math.isfinite(number) and number > above and number >= least:
-            return number
-    bound = f" above {above:g}" if above > -math.inf else ""
-    bound = f" not below {least:g}" if least > -math.inf else bound
-    raise CalibrationError(f"{name} must be a finite number{bound}, not {value!r}")
-
-
 def _numbers(
     name: str, given: Any, channels: tuple[str, ...], **bounds: float
 ) -> float | dict[str, float] | None:
     if given is None:
         return None
     if not isinstance(given, Mapping):
-        return _number(name, given, **bounds)
+        return checked_number(name, given, **bounds)
     if set(given) != set(channels):
         raise CalibrationError(
             f"{name} is given for the channels {sorted(given)}, the camera has {sorted(channels)}"
         )
-    return {channel: _number(name, value, **bounds) for channel, value in given.items()}
-
-
-def parse_areas(given: Any, name: str) -> tuple[Region, ...]:
-    """Regions of one area or a list of them, each as ``Region.parse`` takes it; () of None.
-
-    Raises
-    ------
-    CalibrationError
-        For what is no list of areas, with its ``name``.
-    """
-    if isinstance(given, str | Region | Mapping):
-        given = (given,) if given else ()
-    try:
-        return tuple(Region.parse(area) for area in given or ())
-    except TypeError:
-        raise CalibrationError(f"{name} is a list of areas, not {given!r}") from None
-
-
-def _parse_amplifiers(given: Any) -> tuple[Region, ...]:
-    regions = parse_areas(given, "amplifiers")
-    if len(regions) > _MOST_AMPLIFIERS:
-        raise CalibrationError(
-            f"there are {len(regions)} amplifiers, at most {_MOST_AMPLIFIERS} can be told apart"
-        )
-    for one, other in combinations(regions, 2):
-        across = min(one.xmax, other.xmax) - max(one.xmin, other.xmin)
-        along = min(one.ymax, other.ymax) - max(one.ymin, other.ymin)
-        if across > 0 and along > 0:
-            raise CalibrationError(
-                f"the amplifiers {one} and {other} overlap; a pixel is read by one of them only"
-            )
-    return regions
+    return {channel: checked_number(name, value, **bounds) for channel, value in given.items()}
 
 
 def _parse_channels(given: Any) -> dict[str, ChannelSlice] | None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy.typing as npt
 import xarray as xr
 
-from autowisp_xr.camera import parse_areas
+from autowisp_xr.regions import parse_areas
 
 __all__ = [
     "Average",

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from autowisp_xr.errors import CalibrationError, OutsideImageError
 
-__all__ = ["ChannelSlice", "Region"]
+__all__ = ["ChannelSlice", "Region", "parse_areas"]
 
 _SECTION = re.compile(r"\[\s*(\d+)\s*:\s*(\d+)\s*,\s*(\d+)\s*:\s*(\d+)\s*\]")
 
@@ -78,6 +78,11 @@ class Region:
         except TypeError:
             raise CalibrationError(f"an area has xmin, xmax, ymin and ymax, not {area!r}") from None
 
+    def overlaps(self, other: "Region") -> bool:
+        """Whether the two have a pixel in common."""
+        across = min(self.xmax, other.xmax) > max(self.xmin, other.xmin)
+        return across and min(self.ymax, other.ymax) > max(self.ymin, other.ymin)
+
     def check_inside(self, height: int, width: int, name: str) -> None:
         """Raise OutsideImageError unless the region lies in a frame of this height and width."""
         if self.xmax > width or self.ymax > height:
@@ -85,6 +90,22 @@ class Region:
                 f"{name} {self} reaches outside the frame, which is {width} pixels wide and "
                 f"{height} high"
             )
+
+
+def parse_areas(given: Any, name: str) -> tuple[Region, ...]:
+    """Regions of one area or a list of them, each as ``Region.parse`` takes it; () of None.
+
+    Raises
+    ------
+    CalibrationError
+        For what is no list of areas, with its ``name``.
+    """
+    if isinstance(given, str | Region | Mapping):
+        given = (given,) if given else ()
+    try:
+        return tuple(Region.parse(area) for area in given or ())
+    except TypeError:
+        raise CalibrationError(f"{name} is a list of areas, not {given!r}") from None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -177,7 +177,7 @@ def test_one_overscan_area_needs_no_list(overscan):
 
 def test_amplifiers_may_touch_but_not_overlap():
     camera = Camera(amplifiers=["[1:10,1:9]", "[11:20,1:9]", "[1:20,10:12]"])
-    assert [region.xmax for region in camera.amplifiers] == [10, 20, 20]
+    assert [one.region.xmax for one in camera.amplifiers] == [10, 20, 20]
     assert Camera(amplifiers="[1:10,1:9]").amplifiers == camera.amplifiers[:1]
 
 

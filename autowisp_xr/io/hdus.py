@@ -12,6 +12,7 @@ import xarray as xr
 from astropy.io import fits
 
 from autowisp_xr import schema
+from autowisp_xr.camera import Camera
 from autowisp_xr.cards import STRUCTURAL, ascii_text, parse_header, value_of
 from autowisp_xr.flags import Flag
 from autowisp_xr.headers.lost_cards import add_lost_cards
@@ -82,13 +83,24 @@ def output_header(ds: xr.Dataset, channel: int) -> fits.Header:
     if placed or not schema.is_raw(ds) or grid != PixelGrid():
         place = replace(cut, y_step=grid.y_step, x_step=grid.x_step)
         name_place(header, place, _area(ds, cut))
-    gain = schema.camera_of(ds).gain
-    if isinstance(gain, Mapping):
-        gain = gain.get(name)
-    if gain is not None and not schema.is_raw(ds):
-        header["CALBGAIN"] = (float(gain), "Electrons/ADU assumed during calib")
+    if not schema.is_raw(ds):
+        _name_gain(header, schema.camera_of(ds), name)
     header["BUNIT"] = (str(ds["image"].attrs.get("units", "adu")), "Unit of the image")
     return header
+
+
+def _name_gain(header: fits.Header, camera: Camera, channel: str) -> None:
+    """Write the gain that the pixels were calibrated with; none where amplifiers differ."""
+    cards = {"gain": Spellings().electrons_per_adu, "read_noise": Spellings().read_noise}
+    for what, keywords in cards.items():
+        numbers = camera.numbers_of(what, channel)
+        said = set(numbers[:-1] or numbers)
+        if len(said) > 1:
+            # one number would be true of one amplifier only
+            for keyword in keywords:
+                header.remove(keyword, ignore_missing=True, remove_all=True)
+        elif what == "gain" and None not in said:
+            header["CALBGAIN"] = (*said, "Electrons/ADU assumed during calib")
 
 
 def image_planes(

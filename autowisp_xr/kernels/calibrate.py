@@ -75,7 +75,8 @@ def calibrated(
 
 @kernel
 def overscan_row(
-    overscan: tuple[Any, Any, Any, Any, Any, Any, Any],
+    overscan: tuple[Any, Any, Any, Any, Any, Any],
+    reader: Any,
     frame: int,
     channel: int,
     y: int,
@@ -86,14 +87,14 @@ def overscan_row(
 
     See :func:`calibrate_planes`. The arrays stay as they are, zero, where nothing does.
     """
-    rows, rows_variance, columns, columns_variance, reader, plane, plane_variance = overscan
+    rows, rows_variance, columns, columns_variance, plane, plane_variance = overscan
     level, variance = 0.0, 0.0
     if rows.size and not reader.size:
         level, variance = rows[frame, 0, channel, y], rows_variance[frame, 0, channel, y]
     if columns.size and not reader.size:
         offsets[:] = columns[frame, 0, channel]
         variances[:] = columns_variance[frame, 0, channel]
-    if reader.size:
+    if rows.size and reader.size:
         for x in range(offsets.size):
             amplifier = reader[channel, y, x]
             if amplifier >= rows.shape[1]:
@@ -125,11 +126,27 @@ def overscan_row(
 
 
 @kernel
+def noise_row(
+    reader: Any, inverse_gain: Any, noise: Any, channel: int, y: int, gains: Any, variances: Any
+) -> None:
+    """1 / gain of the amplifier of each pixel of a row; its read noise is added to ``variances``.
+
+    See :func:`calibrate_planes`. What no amplifier reads has the last of the numbers.
+    """
+    last = inverse_gain.shape[1] - 1
+    for x in range(gains.size):
+        amplifier = min(reader[channel, y, x], last)
+        gains[x] = inverse_gain[channel, amplifier]
+        variances[x] += noise[channel, amplifier]
+
+
+@kernel
 def calibrate_planes(
     raw: Any,
     raw_variance: Any,
     raw_mask: Any,
-    overscan: tuple[Any, Any, Any, Any, Any, Any, Any],
+    overscan: tuple[Any, Any, Any, Any, Any, Any],
+    reader: Any,
     scale: Any,
     level: float,
     limits: tuple[Any, Any, Any],
@@ -145,16 +162,19 @@ def calibrate_planes(
         The latter two of size 0 where there are none.
     overscan : arrays, or of size 0
         Level and its variance by row, (frame, amplifier, channel, y), and by column, (frame,
-        amplifier, channel, x), float64, whose sums count; number of the amplifier that reads each
-        pixel, (channel, y, x) uint8, where there are several (NaN for a number beyond); a further
-        level and its variance, (frame, channel, y, x) with any axis of size one.
+        amplifier, channel, x), float64, whose sums count; a further level and its variance,
+        (frame, channel, y, x) with any axis of size one.
+    reader : (channel, y, x) uint8, or of size 0
+        Number of the amplifier that reads each pixel, where there are several; the level of a
+        number beyond is NaN.
     scale : (frame) float64
         Factor of the dark.
     level
         Constant subtracted first.
     limits : float64 arrays
-        (frame, channel), at or above which ``raw - level`` is saturated, or NaN; (channel), 1 /
-        gain and read noise variance.
+        (frame, channel), at or above which ``raw - level`` is saturated, or NaN; 1 / gain and read
+        noise variance, (channel, amplifier), the last of them for what none reads, or (channel, 1)
+        where all have the same.
     photons
         A value of ``PHOTONS``.
     masters : (channel, y, x) arrays, or of size 0
@@ -167,11 +187,13 @@ def calibrate_planes(
     bias, dark, flat, added, relative, mask = masters
     image_out, variance_out, mask_out = out
     frames, channels, height, width = raw.shape
-    varied = overscan[2].size + overscan[4].size > 0
-    varied = varied or overscan[5].shape[3] > 1 or overscan[6].shape[3] > 1
+    varied = overscan[2].size + reader.size > 0
+    varied = varied or overscan[4].shape[3] > 1 or overscan[5].shape[3] > 1
+    several = inverse_gain.shape[1] > 1
     # what is not given is a row of its neutral value, which stays in the cache
     offsets = np.zeros(width, np.float64)
     offsets_variance = np.zeros(width, np.float64)
+    gains = np.zeros(width, np.float64)
     zeros = np.zeros(width, bias.dtype)
     ones = np.ones(width, bias.dtype)
     no_flags = np.zeros(width, np.uint8)
@@ -187,10 +209,16 @@ def calibrate_planes(
                 s = added[frame % added.shape[0], channel, y] if added.size else zeros
                 r = relative[channel, y] if relative.size else zeros
                 m = mask[channel, y] if mask.size else no_flags
+                if several:
+                    offsets_variance[:] = 0.0
                 offset, constant = overscan_row(
-                    overscan, frame, channel, y, offsets, offsets_variance
+                    overscan, reader, frame, channel, y, offsets, offsets_variance
                 )
-                constant += noise[channel]
+                if several:
+                    noise_row(reader, inverse_gain, noise, channel, y, gains, offsets_variance)
+                else:
+                    constant += noise[channel, 0]
+                    gains[:] = inverse_gain[channel, 0]
                 k = scale[frame]
                 limit = saturation[frame, channel]
                 image_row = image_out[frame, channel, y]
@@ -203,7 +231,7 @@ def calibrate_planes(
                             np.float64(source[x]) - level, m_in[x] | m[x], limit,
                             offset + offsets[x], b[x], k * d[x],
                             np.float64(v_in[x]) + (constant + offsets_variance[x]) + s[x],
-                            photons, inverse_gain[channel], np.float64(f[x]), np.float64(r[x]),
+                            photons, gains[x], np.float64(f[x]), np.float64(r[x]),
                         )  # fmt: skip
                 else:
                     for x in range(width):
@@ -211,7 +239,7 @@ def calibrate_planes(
                             np.float64(source[x]) - level, m_in[x] | m[x], limit,
                             offset, b[x], k * d[x],
                             np.float64(v_in[x]) + constant + s[x],
-                            photons, inverse_gain[channel], np.float64(f[x]), np.float64(r[x]),
+                            photons, inverse_gain[channel, 0], np.float64(f[x]), np.float64(r[x]),
                         )  # fmt: skip
 
 

@@ -30,7 +30,7 @@ class KnownCamera:
 def unknown_noise(sets: Sequence[FrameSet], camera: Camera | None) -> list[str]:
     """Which of gain and read noise neither the user nor the headers of a setup say."""
     said = settle_camera([record for one in sets for record in one.records], camera, None)
-    return [name for name in ("gain", "read_noise") if getattr(said, name) is None]
+    return said.unknown_noise
 
 
 def told(sets: Sequence[FrameSet], camera: Camera | None) -> str:
@@ -48,7 +48,22 @@ def told(sets: Sequence[FrameSet], camera: Camera | None) -> str:
         known.append(f"image area {said.image_area}")
     if said.overscan:
         known.append(f"overscan {' and '.join(map(str, said.overscan))}")
+    if said.amplifiers:
+        known.append(_amplifiers(said))
     return f"the camera: {'; '.join(known)}" if known else ""
+
+
+def _amplifiers(camera: Camera) -> str:
+    """How many there are, and between what their numbers lie."""
+    parts = [f"{len(camera.amplifiers)} amplifiers"]
+    for name in ("gain", "read_noise"):
+        own = [getattr(one, name) for one in camera.amplifiers if getattr(one, name) is not None]
+        if own:
+            ends = " to ".join(_number(number) for number in sorted({min(own), max(own)}))
+            parts.append(f"{name.replace('_', ' ')} {ends} {_UNITS[name]}")
+    if any(one.overscan for one in camera.amplifiers):
+        parts.append("overscan of their own")
+    return ", ".join(parts)
 
 
 def _number(value: float | Mapping[str, float]) -> str:

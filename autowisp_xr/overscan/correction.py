@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from autowisp_xr.camera import parse_areas
+from autowisp_xr.amplifiers import parse_amplifiers
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.options import Overscan
 from autowisp_xr.overscan.passes import Level, measure
 from autowisp_xr.overscan.plan import amplifier_of, plan_passes
-from autowisp_xr.regions import Region
+from autowisp_xr.regions import Region, parse_areas
 
 __all__ = ["OverscanCorrection", "overscan_correction"]
 
@@ -72,7 +72,8 @@ def overscan_correction(
     image_area
         Region to correct; None for the whole frame.
     amplifiers
-        Regions with a level of their own, found in the overscan pixels inside.
+        What has a level of its own, found in its own overscan areas, or in the overscan pixels
+        inside its region: each an :class:`~autowisp_xr.Amplifier` or a region.
     name
         Of the frame, for errors.
 
@@ -134,36 +135,37 @@ def overscan_correction(
     extent = Region(ymin=0, ymax=height, xmin=0, xmax=width)
     given = parse_areas(areas, "areas")
     methods = (method,) if isinstance(method, Overscan) else tuple(method or (Overscan(),))
-    if not given and any(one.areas is None for one in methods):
+    readers = parse_amplifiers(amplifiers)
+    own = [area for one in readers for area in one.overscan]
+    if not (given or own) and any(one.areas is None for one in methods):
         raise CalibrationError("there are no overscan areas; give areas, or Overscan(areas=...)")
     image = extent if image_area is None else Region.parse(image_area)
     image.check_inside(height, width, "the image area")
     wanted = np.zeros(raw.shape, bool)
-    for number, area in enumerate({a: None for m in methods for a in m.areas or given}):
+    for number, area in enumerate({a: None for m in methods for a in m.areas or (*given, *own)}):
         area.check_inside(height, width, f"overscan area {number}")
         wanted[area.ymin : area.ymax, area.xmin : area.xmax] = True
-    regions = parse_areas(amplifiers, "amplifiers")
     rows, columns = np.arange(image.ymin, image.ymax), np.arange(image.xmin, image.xmax)
     y, x = np.nonzero(wanted)
     plan = plan_passes(
-        y, x, methods, given, extent=extent, image=(rows, columns), amplifiers=regions
+        y, x, methods, given, extent=extent, image=(rows, columns), amplifiers=readers
     )
     table, variances, levels = measure(raw[y, x], plan, name)
     mean = np.zeros(plan.amplifiers)
     for level in levels:
         mean[level.amplifier] += level.scatter / level.pixels
-    if regions:
-        reader: Any = amplifier_of(rows[:, None], columns, regions)
+    if readers:
+        reader: Any = amplifier_of(rows[:, None], columns, readers)
         mean = mean[reader]
     else:
         reader, mean = 0, mean[0]
     per = {one.per for one in methods}
     # where nothing varies along an axis, one place stands for all
-    y_index: Any = rows[:, None] if regions or "row" in per else rows[:1, None]
-    x_index: Any = columns if regions or "column" in per else columns[:1]
+    y_index: Any = rows[:, None] if readers or "row" in per else rows[:1, None]
+    x_index: Any = columns if readers or "column" in per else columns[:1]
     correction, variance = (
         values[reader, y_index] + values[reader, height + x_index] for values in (table, variances)
     )
-    if not regions and per == {"frame"}:
+    if not readers and per == {"frame"}:
         correction, variance = correction[0, 0], variance[0, 0]
     return OverscanCorrection(correction, variance, mean, levels)

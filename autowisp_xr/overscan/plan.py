@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from autowisp_xr.amplifiers import Amplifier
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.options import Overscan
 from autowisp_xr.overscan.basis import basis, terms_of
@@ -57,7 +58,7 @@ def plan_passes(
     *,
     extent: Region,
     image: tuple[Any, Any],
-    amplifiers: Sequence[Region] = (),
+    amplifiers: Sequence[Amplifier] = (),
 ) -> Plan:
     """Plan of passes one after another.
 
@@ -74,7 +75,7 @@ def plan_passes(
     image
         Rows and columns that must have a level.
     amplifiers
-        Regions with a level of their own.
+        What has a level of its own, from areas of its own where it has any.
 
     Raises
     ------
@@ -83,11 +84,9 @@ def plan_passes(
         overscan pixels, lines without a level, fewer lines than terms.
     """
     _check_passes(methods)
-    inside = [_in_any(y, x, method.areas or areas) for method in methods]
     reader = amplifier_of(y, x, amplifiers)
-    lost = (reader == len(amplifiers or [0])) & np.any(inside, axis=0)
-    if lost.any():
-        _refuse_stray("overscan", int(y[lost][0]), int(x[lost][0]), amplifiers)
+    if amplifiers:
+        _check_read(y, x, reader, methods, areas, amplifiers)
     rows, columns = image
     if amplifiers:
         readers = amplifier_of(rows[:, None], columns, amplifiers)
@@ -95,12 +94,15 @@ def plan_passes(
         if len(stray):
             _refuse_stray("image", int(rows[stray[0][0]]), int(columns[stray[0][1]]), amplifiers)
     passes: list[list[Measurement]] = [[] for _ in methods]
-    for number, region in enumerate(amplifiers or [extent]):
-        own_rows = rows[(rows >= region.ymin) & (rows < region.ymax)]
-        own_columns = columns[(columns >= region.xmin) & (columns < region.xmax)]
+    for number, one in enumerate(amplifiers or [Amplifier(region=extent)]):
+        own_rows = rows[(rows >= one.region.ymin) & (rows < one.region.ymax)]
+        own_columns = columns[(columns >= one.region.xmin) & (columns < one.region.xmax)]
         if not own_rows.size or not own_columns.size:
             continue  # the image has nothing of this amplifier
-        chosen = [mask & (reader == number) for mask in inside]
+        chosen = [
+            _in_any(y, x, method.areas or one.overscan or areas) & (reader == number)
+            for method in methods
+        ]
         for turn, method in enumerate(methods):
             later = np.any(chosen[turn + 1 :], axis=0) if turn + 1 < len(methods) else None
             where, first = (y, extent.ymin) if method.per == "row" else (x, extent.xmin)
@@ -108,7 +110,7 @@ def plan_passes(
                 _measurement(
                     method,
                     number,
-                    f"amplifier {region}" if amplifiers else "",
+                    f"amplifier {one}" if amplifiers else "",
                     np.zeros_like(y) if method.per == "frame" else where - first,
                     chosen[turn],
                     own_rows - first if method.per == "row" else own_columns - first,
@@ -121,13 +123,14 @@ def plan_passes(
     return Plan(measured, y - extent.ymin, x - extent.xmin, shape, len(amplifiers or [0]))
 
 
-def amplifier_of(y: Any, x: Any, amplifiers: Sequence[Region]) -> Any:
+def amplifier_of(y: Any, x: Any, amplifiers: Sequence[Amplifier]) -> Any:
     """Number of the amplifier that reads each pixel; their number where none does."""
     if not amplifiers:
         return np.zeros(np.broadcast_shapes(np.shape(y), np.shape(x)), np.intp)
     reader = np.full(np.broadcast_shapes(np.shape(y), np.shape(x)), len(amplifiers), np.intp)
-    for number, region in enumerate(amplifiers):
-        reader[within(y, x, region)] = number
+    for number, one in enumerate(amplifiers):
+        for area in one.areas:
+            reader[within(y, x, area)] = number
     return reader
 
 
@@ -218,10 +221,29 @@ def _runs(numbers: Any) -> str:
 
 
 def _in_any(y: Any, x: Any, areas: Sequence[Region]) -> Any:
+    if not areas:
+        return np.zeros(np.shape(y), bool)
     return np.any([within(y, x, area) for area in areas], axis=0)
 
 
-def _refuse_stray(kind: str, y: int, x: int, amplifiers: Sequence[Region]) -> None:
+def _check_read(
+    y: Any,
+    x: Any,
+    reader: Any,
+    methods: Sequence[Overscan],
+    areas: Sequence[Region],
+    amplifiers: Sequence[Amplifier],
+) -> None:
+    """Refuse pixels of the areas that all amplifiers share if none reads them."""
+    shared = any(not one.overscan for one in amplifiers)
+    for method in methods:
+        common = method.areas or (areas if shared else ())
+        lost = (reader == len(amplifiers)) & _in_any(y, x, common)
+        if lost.any():
+            _refuse_stray("overscan", int(y[lost][0]), int(x[lost][0]), amplifiers)
+
+
+def _refuse_stray(kind: str, y: int, x: int, amplifiers: Sequence[Amplifier]) -> None:
     listed = "; ".join(map(str, amplifiers))
     raise CalibrationError(
         f"the {kind} pixel at x = {x}, y = {y} lies in no amplifier; the amplifiers are {listed}; "

@@ -29,8 +29,6 @@ class Levels:
     """(channel, y) int64: line of each row of the planes."""
     columns: xr.Variable | None = None
     """(channel, x) int64: line of each column; None where columns have no level."""
-    reader: xr.Variable | None = None
-    """(channel, y, x) uint8: amplifier of each pixel; None where there is one only."""
     plane: xr.Variable | None = None
     """([frame,] channel, y, x), of size one where it does not vary."""
     plane_variance: xr.Variable | None = None
@@ -41,12 +39,12 @@ class Levels:
     @property
     def operands(self) -> list[xr.Variable | None]:
         """In the order of the arguments of :func:`kernel_arrays`."""
-        measured = [self.level, self.variance, self.rows, self.columns, self.reader]
+        measured = [self.level, self.variance, self.rows, self.columns]
         return [*measured, self.plane, self.plane_variance]
 
 
 def kernel_arrays(
-    level: Any, variance: Any, rows: Any, columns: Any, reader: Any, plane: Any, noise: Any
+    level: Any, variance: Any, rows: Any, columns: Any, plane: Any, noise: Any
 ) -> tuple[Any, ...]:
     """Blocks of the operands as ``calibrate_planes`` takes them; of size 0 where there is none."""
     none = np.empty((0,) * 4)
@@ -55,8 +53,7 @@ def kernel_arrays(
         by_row = (_taken(level, rows), _taken(variance, rows))
         if columns is not None:
             by_column = (_taken(level, columns), _taken(variance, columns))
-    amplifiers = np.empty((0,) * 3, np.uint8) if reader is None else np.ascontiguousarray(reader)
-    return (*by_row, *by_column, amplifiers, _plane(plane), _plane(noise))
+    return (*by_row, *by_column, _plane(plane), _plane(noise))
 
 
 def _taken(levels: Any, lines: Any) -> Any:

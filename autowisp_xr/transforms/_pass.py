@@ -39,12 +39,12 @@ PLANE_BYTES = 9
 
 @dataclass(frozen=True)
 class Noise:
-    """What a frame's own noise is made from, each per channel in the order of the frames."""
+    """What a frame's own noise is made from, (channel, amplifier) in the order of the frames."""
 
     inverse_gain: Any
-    """ADU per electron."""
+    """ADU per electron; of each amplifier, then of what none reads, or one where all are equal."""
     read_variance: Any
-    """ADU^2."""
+    """ADU^2, of the same shape."""
     photons: int
     """A value of ``PHOTONS``."""
 
@@ -58,6 +58,9 @@ class Steps:
     """(frame, channel), compared after ``level``: a pixel at it or above is saturated, none where
     it is NaN; None where flags are set elsewhere."""
     overscan: Levels | None = None
+    reader: xr.Variable | None = None
+    """(channel, y, x) uint8: amplifier of each pixel, for ``overscan`` and ``noise``; None where
+    there is one only."""
     bias: xr.Dataset | None = None
     noise: Noise | None = None
     dark: xr.Dataset | None = None
@@ -92,20 +95,28 @@ def noise_of(ds: xr.Dataset, camera: Camera, photons: str) -> Noise:
     """
     if photons not in PHOTONS:
         raise ValueError(f"photons is one of {', '.join(PHOTONS)}, not {photons!r}")
-    unknown = [name for name in ("gain", "read_noise") if getattr(camera, name) is None]
+    unknown = camera.unknown_noise
     if unknown:
+        each = " (or those of each amplifier)" if camera.amplifiers else ""
         raise CalibrationError(
             f"the {' and the '.join(unknown).replace('_', ' ')} of the camera must be known to "
-            "give a variance; say Camera(gain=..., read_noise=...), or gain and read_noise in a "
-            "camera file, in electrons per ADU and in electrons "
+            f"give a variance; say Camera(gain=..., read_noise=...){each}, or gain and read_noise "
+            "in a camera file, in electrons per ADU and in electrons "
             "(aw.measure.gain_and_read_noise measures them from raw flats and biases)"
         )
     channels = schema.names(ds, "channel")
-    gain = per_channel(camera.gain, channels, "gain")
+    gain = _per_amplifier(camera, "gain", channels)
     if ds["image"].attrs.get("units") == "electron":
         gain = np.ones_like(gain)
-    read_noise = per_channel(camera.read_noise, channels, "read noise")
-    return Noise(1.0 / gain, (read_noise / gain) ** 2, PHOTONS[photons])
+    read_variance = (_per_amplifier(camera, "read_noise", channels) / gain) ** 2
+    gain, read_variance = np.broadcast_arrays(gain, read_variance)
+    return Noise(1.0 / gain, read_variance, PHOTONS[photons])
+
+
+def _per_amplifier(camera: Camera, name: str, channels: list[str]) -> Any:
+    """Gain or read noise, (channel, amplifier) float64 as ``Noise`` has them; NaN if not known."""
+    per_channel(getattr(camera, name), channels, name.replace("_", " "))
+    return np.array([camera.numbers_of(name, channel) for channel in channels], dtype=np.float64)
 
 
 def one_pass(ds: xr.Dataset, steps: Steps, *, dtype: Any) -> xr.Dataset:
@@ -136,6 +147,7 @@ def one_pass(ds: xr.Dataset, steps: Steps, *, dtype: Any) -> xr.Dataset:
         relative,
         _masters_mask(steps),
         *overscan.operands,
+        steps.reader,
         *_limits(steps, ds.sizes["frame"], ds.sizes["channel"]),
     ]
     kernel = partial(
@@ -167,16 +179,15 @@ def _coordinates(ds: xr.Dataset, steps: Steps) -> Any:
 
 
 def _limits(steps: Steps, frames: int, channels: int) -> list[xr.Variable]:
-    """Saturation threshold, 1 / gain and read noise variance of each channel."""
+    """Saturation threshold, 1 / gain and read noise variance of each channel (and amplifier)."""
     saturation = np.nan if steps.saturation is None else steps.saturation
+    none = np.zeros((channels, 1))
+    noise = steps.noise or Noise(none, none, PHOTONS["none"])
     return [
         xr.Variable(("frame", "channel"), np.broadcast_to(saturation, (frames, channels))),
         *(
-            xr.Variable(("channel",), np.asarray(limit, dtype=np.float64))
-            for limit in (
-                steps.noise.inverse_gain if steps.noise else np.zeros(channels),
-                steps.noise.read_variance if steps.noise else np.zeros(channels),
-            )
+            xr.Variable(("channel", "noise_amplifier"), given)
+            for given in (noise.inverse_gain, noise.read_variance)
         ),
     ]
 
@@ -186,8 +197,8 @@ def _run(
     relative: Any, masters_mask: Any, *rest: Any, dtype: Any, level: float, photons: int,
 ) -> tuple[Any, Any, Any]:  # fmt: skip
     """Run the kernel on blocks of the operands of :func:`one_pass`, in their order."""
-    *overscan, saturation, inverse_gain, noise = rest
-    limits = (np.array(saturation, dtype=np.float64), inverse_gain, noise)
+    *overscan, reader, saturation, inverse_gain, noise = rest
+    limits = tuple(np.array(limit, dtype=np.float64) for limit in (saturation, inverse_gain, noise))
     kind = np.result_type(dtype, *(m.dtype for m in (bias, dark, flat) if m is not None))
     if added is not None and added.ndim == 3:
         added = added[None]
@@ -197,6 +208,7 @@ def _run(
         _array(variance, 4, kind),
         _array(mask, 4, np.uint8),
         kernel_arrays(*overscan),
+        _array(reader, 3, np.uint8),
         np.array(scale, dtype=np.float64),
         level,
         limits,

@@ -14,7 +14,7 @@ from autowisp_xr.transforms._masters import allowed, exposure_ratio, matched
 from autowisp_xr.transforms._pass import Noise, Steps, noise_of, one_pass
 from autowisp_xr.transforms.channels import trim
 from autowisp_xr.transforms.correct import check_bias_free, shares_bias
-from autowisp_xr.transforms.overscan import overscan_options, overscan_steps
+from autowisp_xr.transforms.overscan import overscan_options, overscan_steps, readers
 from autowisp_xr.transforms.quality import (
     as_masks,
     leak_flags,
@@ -56,7 +56,8 @@ def calibrate(
         a Dataset over the image area. None: by the median of the frame, if the camera has overscan
         areas; False: not at all.
     camera
-        Gain, read noise, saturation, areas; by default the one that travels with ``ds``.
+        Gain, read noise (of its amplifiers where they differ), saturation, areas; by default the
+        one that travels with ``ds``.
     scale_dark
         False, "down" or "any"; see :func:`~autowisp_xr.subtract_dark`.
     photons
@@ -165,6 +166,7 @@ def calibrated(
         level=camera.bias_level,
         saturation=threshold if flags is None else None,
         overscan=levels,
+        reader=readers(ds, camera),
         bias=bias,
         noise=noise,
         dark=dark,
@@ -186,7 +188,7 @@ def calibrated(
         "leak_directions": camera.leak_directions,
         "overscan": method,
         "overscan_areas": areas,
-        "amplifiers": [str(region) for region in camera.amplifiers] if areas else [],
+        "amplifiers": [amplifier.record() for amplifier in camera.amplifiers],
         "gain": camera.gain,
         "read_noise": camera.read_noise,
         "scale_dark": scale_dark,

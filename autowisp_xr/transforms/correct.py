@@ -12,6 +12,7 @@ from autowisp_xr.errors import CalibrationError
 from autowisp_xr.options import Photons, ScaleDark
 from autowisp_xr.transforms._masters import exposure_ratio, matched
 from autowisp_xr.transforms._pass import Steps, noise_of, one_pass
+from autowisp_xr.transforms.overscan import readers
 
 __all__ = [
     "add_noise",
@@ -99,7 +100,8 @@ def add_noise(
     ds
         Frames (frame, channel, y, x) free of bias, in ADU (or electrons).
     camera
-        Whose gain and read noise are used; by default the one that travels with ``ds``.
+        Whose gain and read noise are used, of the amplifier that reads each pixel where they
+        differ; by default the one that travels with ``ds``.
     photons
         The signal whose photon noise counts: max(image, 0), its absolute value as in
         the classes of the original, or none at all, as in a bias frame.
@@ -118,8 +120,14 @@ def add_noise(
     """
     schema.check(ds)
     camera = camera or schema.camera_of(ds)
-    result = one_pass(ds, Steps(noise=noise_of(ds, camera, photons)), dtype=dtype)
-    options = {"gain": camera.gain, "read_noise": camera.read_noise, "photons": photons}
+    steps = Steps(noise=noise_of(ds, camera, photons), reader=readers(ds, camera))
+    result = one_pass(ds, steps, dtype=dtype)
+    options = {
+        "gain": camera.gain,
+        "read_noise": camera.read_noise,
+        "amplifiers": [amplifier.record() for amplifier in camera.amplifiers],
+        "photons": photons,
+    }
     return provenance.record(result, "add_noise", options, source=ds)
 
 

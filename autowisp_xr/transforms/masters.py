@@ -135,10 +135,9 @@ def _prepared(
     if not schema.is_raw(ds):
         return ds
     camera = camera or schema.camera_of(ds)
-    known = camera.gain is not None and camera.read_noise is not None
     # a pedestal is no light: its photon noise would be made up
     photons: Photons = "none" if kind == "bias" else "positive"
-    has_noise = known and (kind == "bias" or bias is not None)
+    has_noise = not camera.unknown_noise and (kind == "bias" or bias is not None)
     return calibrated(
         _apply.bands(ds, becomes=PLANE_BYTES),
         noise=noise_of(ds, camera, photons) if has_noise else None,

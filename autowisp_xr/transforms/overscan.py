@@ -19,7 +19,13 @@ from autowisp_xr.transforms._levels import AMPLIFIER, LINE, Levels, given_levels
 from autowisp_xr.transforms._pass import Steps, one_pass
 from autowisp_xr.transforms.channels import check_covers, covered
 
-__all__ = ["overscan_options", "overscan_passes", "overscan_steps", "subtract_overscan"]
+__all__ = [
+    "overscan_options",
+    "overscan_passes",
+    "overscan_steps",
+    "readers",
+    "subtract_overscan",
+]
 
 
 def subtract_overscan(
@@ -42,7 +48,8 @@ def subtract_overscan(
         A Dataset: a correction measured by other means (see below). False: none.
     camera
         Whose ``overscan`` areas are used, each pixel of their union once, all channels together,
-        and whose ``amplifiers`` have a level each; by default the one that travels with ``ds``.
+        and whose ``amplifiers`` have a level each, of areas of their own where they have any; by
+        default the one that travels with ``ds``.
     dtype
         Type of the planes that come out.
 
@@ -79,12 +86,16 @@ def subtract_overscan(
     """
     schema.check(ds)
     camera = camera or schema.camera_of(ds)
-    if overscan is None and not camera.overscan:
+    if overscan is None and not camera.overscan_areas:
         raise CalibrationError("the camera has no overscan areas; give Camera(overscan=...)")
     steps = overscan_steps(ds, ds, camera, overscan, level=0.0)
-    result = one_pass(ds, Steps(overscan=steps), dtype=dtype)
+    result = one_pass(ds, Steps(overscan=steps, reader=readers(ds, camera)), dtype=dtype)
     method, areas = overscan_options(overscan, camera)
-    options = {"areas": areas, "overscan": method, "amplifiers": _texts(camera.amplifiers)}
+    options = {
+        "areas": areas,
+        "overscan": method,
+        "amplifiers": [amplifier.record() for amplifier in camera.amplifiers],
+    }
     masters = {"overscan": overscan} if isinstance(overscan, xr.Dataset) else None
     return provenance.record(result, "subtract_overscan", options, source=ds, masters=masters)
 
@@ -100,14 +111,14 @@ def overscan_passes(overscan: Any, camera: Camera) -> tuple[Overscan, ...]:
     if overscan is False or isinstance(overscan, xr.Dataset):
         return ()
     if overscan is None:
-        return (Overscan(),) if camera.overscan else ()
+        return (Overscan(),) if camera.overscan_areas else ()
     methods = tuple(overscan) if isinstance(overscan, Sequence) else (overscan,)
     if not methods or not all(isinstance(method, Overscan) for method in methods):
         raise CalibrationError(
             "overscan is None, False, an Overscan, a sequence of them, or a Dataset with image and "
             f"variance, not {overscan!r}"
         )
-    if not camera.overscan and any(method.areas is None for method in methods):
+    if not camera.overscan_areas and any(method.areas is None for method in methods):
         raise CalibrationError(
             "an overscan method was given, but the camera has no overscan areas; give "
             "Camera(overscan=...) or Overscan(areas=...)"
@@ -176,13 +187,6 @@ def overscan_steps(
         ("frame", AMPLIFIER, LINE),
         [np.float64, np.float64],
     )
-    reader = None
-    if camera.amplifiers:
-        numbers = [
-            amplifier_of(y[:, None], x, camera.amplifiers)
-            for y, x in zip(rows, columns, strict=True)
-        ]
-        reader = xr.Variable(schema.DIMS[1:], np.stack(numbers).astype(np.uint8))
     return Levels(
         level=found[0],
         variance=found[1],
@@ -190,8 +194,21 @@ def overscan_steps(
         columns=xr.Variable(("channel", "x"), columns - extent.xmin + plan.shape[0])
         if by_column
         else None,
-        reader=reader,
     )
+
+
+def readers(ds: xr.Dataset, camera: Camera) -> xr.Variable | None:
+    """Number of the amplifier that reads each pixel, (channel, y, x) uint8; None without any.
+
+    What no amplifier reads has the number behind the last.
+    """
+    if not camera.amplifiers:
+        return None
+    numbers = [
+        amplifier_of(y[:, None], x, camera.amplifiers)
+        for y, x in zip(_lines(ds, "y"), _lines(ds, "x"), strict=True)
+    ]
+    return xr.Variable(schema.DIMS[1:], np.stack(numbers).astype(np.uint8))
 
 
 def _measured(start: Any, frames: Any, *boxes: Any, plan: Plan, picked: Any) -> tuple[Any, Any]:
@@ -256,7 +273,7 @@ def _read_apart(image: xr.Variable, number: int) -> xr.Variable:
 def _areas(methods: Sequence[Overscan], camera: Camera) -> list[Region]:
     """Areas of all passes, each once."""
     return list(
-        dict.fromkeys(area for method in methods for area in method.areas or camera.overscan)
+        dict.fromkeys(area for method in methods for area in method.areas or camera.overscan_areas)
     )
 
 

@@ -65,17 +65,18 @@ def test_rows_are_summed_without_bad_pixels(rng):
         assert total.dtype == np.float64
 
 
-def calibrated(raw, overscan):
+def calibrated(raw, overscan, reader):
     """Image, variance and mask of frames from which nothing but an overscan is subtracted."""
     frames, channels = raw.shape[:2]
     none = np.empty((0,) * 4, "f4")
     flags = np.empty((0,) * 4, "u1")
     planes = [np.empty((0,) * 3, "f4") for _ in range(5)]
     masters = (*planes[:3], none, planes[3], np.empty((0,) * 3, "u1"))
-    limits = (np.full((frames, channels), np.nan), np.zeros(channels), np.zeros(channels))
+    none_of_either = np.zeros((channels, 1))
+    limits = (np.full((frames, channels), np.nan), none_of_either, none_of_either)
     out = (np.empty(raw.shape), np.empty(raw.shape), np.empty(raw.shape, "u1"))
     ones = np.ones(frames)
-    calibrate_planes(raw, none, flags, overscan, ones, 0.0, limits, 0, masters, out)
+    calibrate_planes(raw, none, flags, overscan, reader, ones, 0.0, limits, 0, masters, out)
     return out
 
 
@@ -100,7 +101,7 @@ def test_levels_by_row_by_column_and_by_amplifier_are_added_up(rng):
     for reader, given in ((one, alone), (two, two)):
         for more, noise in ((none, none), (columns, columns_variance)):
             image, variance, mask = calibrated(
-                raw, (rows, rows_variance, more, noise, given, none, none)
+                raw, (rows, rows_variance, more, noise, none, none), given
             )
             level = expected(rows, more if more.size else None, reader)
             np.testing.assert_allclose(image, raw - level, rtol=1e-14)
@@ -116,7 +117,7 @@ def test_planes_of_a_correction_are_as_wide_as_they_vary(rng, shape, noisy):
     raw = rng.normal(100, 5, (2, 3, 4, 5))
     none, alone = np.empty((0,) * 4), np.empty((0,) * 3, "u1")
     plane, noise = rng.random(shape), rng.random((2, 3, 1, 1)) if noisy else none
-    image, variance, mask = calibrated(raw, (none, none, none, none, alone, plane, noise))
+    image, variance, mask = calibrated(raw, (none, none, none, none, plane, noise), alone)
     np.testing.assert_allclose(image, raw - plane, rtol=1e-14)
     expected = np.broadcast_to(noise, raw.shape) if noisy else 0.0
     np.testing.assert_array_equal(variance, expected)

@@ -404,4 +404,4 @@ def test_rows_lost_in_one_frame_may_leave_too_little_for_a_model(raw):
 
 def test_a_camera_keeps_its_amplifiers():
     camera = Camera(amplifiers=["[1:20,1:30]", area(20, 40, 0, 30)])
-    assert camera.amplifiers == (area(0, 20, 0, 30), area(20, 40, 0, 30))
+    assert [one.region for one in camera.amplifiers] == [area(0, 20, 0, 30), area(20, 40, 0, 30)]

@@ -1,0 +1,146 @@
+"""The amplifiers that read a frame: which pixels, with what level, gain and noise."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import combinations
+from numbers import Real
+from typing import Any, Self
+
+from autowisp_xr.errors import CalibrationError
+from autowisp_xr.regions import Region, parse_areas
+
+__all__ = ["Amplifier", "checked_number", "parse_amplifiers"]
+
+_MOST = 255
+
+
+@dataclass(frozen=True, kw_only=True)
+class Amplifier:
+    """One of several amplifiers that read a frame, each pixel by one of them.
+
+    Examples
+    --------
+    Two halves, the second of which has its overscan beyond the first:
+
+    >>> right = Amplifier(region="[513:1024,1:512]", overscan="[1025:1056,1:512]", gain=1.9)
+    >>> str(right), right.overscan[0].xmin
+    ('512 < x < 1024, 0 < y < 512', 1024)
+    """
+
+    region: Any
+    """Pixels that it reads, and has a level of its own for: a Region, a mapping, or a FITS
+    section."""
+
+    overscan: Any = ()
+    """Areas that it reads and that never see light, in the region or anywhere else in the frame.
+    None given: what the camera's ``overscan`` has inside the region."""
+
+    gain: float | None = None
+    """Electrons per ADU; None for the camera's."""
+
+    read_noise: float | None = None
+    """Read noise in electrons, digitisation included; None for the camera's."""
+
+    name: str = ""
+    """What to call it in reports."""
+
+    def __post_init__(self) -> None:
+        parsed = {
+            "region": Region.parse(self.region),
+            "overscan": parse_areas(self.overscan, "overscan of an amplifier"),
+            "gain": None
+            if self.gain is None
+            else checked_number("gain of an amplifier", self.gain, above=0.0),
+            "read_noise": None
+            if self.read_noise is None
+            else checked_number("read_noise of an amplifier", self.read_noise, least=0.0),
+            "name": str(self.name),
+        }
+        for name, value in parsed.items():
+            object.__setattr__(self, name, value)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.region})" if self.name else str(self.region)
+
+    @classmethod
+    def parse(cls, given: Any) -> Self:
+        """Amplifier of an Amplifier, of a mapping of its fields, or of its region alone.
+
+        Raises
+        ------
+        CalibrationError
+            For a mapping with other names, or what is no area.
+        """
+        if isinstance(given, cls):
+            return given
+        names = {field.name for field in fields(cls)}
+        if not (isinstance(given, Mapping) and names & set(given)):
+            return cls(region=given)
+        unknown = sorted(set(map(str, given)) - names)
+        if unknown or "region" not in given:
+            wrong = f"no {', '.join(unknown)}" if unknown else "a region"
+            raise CalibrationError(f"an amplifier has {wrong}; it has {', '.join(sorted(names))}")
+        return cls(**given)
+
+    @property
+    def areas(self) -> tuple[Region, ...]:
+        """All that it reads, each pixel at least once."""
+        return (self.region, *self.overscan)
+
+    def record(self) -> str | dict[str, Any]:
+        """What the history says of it: its region, and what else is known."""
+        more = {
+            "name": self.name,
+            "overscan": [str(area) for area in self.overscan],
+            "gain": self.gain,
+            "read_noise": self.read_noise,
+        }
+        known = {name: value for name, value in more.items() if value not in (None, "", [])}
+        return {"region": str(self.region), **known} if known else str(self.region)
+
+
+def parse_amplifiers(given: Any) -> tuple[Amplifier, ...]:
+    """Amplifiers of one or several, each as :meth:`Amplifier.parse` takes it; () of None.
+
+    Raises
+    ------
+    CalibrationError
+        For what is no list of amplifiers, for two that read the same pixel, for too many.
+    """
+    if isinstance(given, str | Region | Mapping | Amplifier):
+        given = (given,) if given else ()
+    try:
+        listed = list(given or ())
+    except TypeError:
+        raise CalibrationError(f"amplifiers is a list of areas, not {given!r}") from None
+    amplifiers = tuple(Amplifier.parse(one) for one in listed)
+    if len(amplifiers) > _MOST:
+        raise CalibrationError(
+            f"there are {len(amplifiers)} amplifiers, at most {_MOST} can be told apart"
+        )
+    for one, other in combinations(amplifiers, 2):
+        _check_apart(one.areas, other.areas)
+    return amplifiers
+
+
+def _check_apart(areas: Sequence[Region], others: Sequence[Region]) -> None:
+    for one in areas:
+        for other in others:
+            if one.overlaps(other):
+                raise CalibrationError(
+                    f"the amplifiers {one} and {other} overlap; a pixel is read by one of them only"
+                )
+
+
+def checked_number(
+    name: str, value: Any, *, above: float = -math.inf, least: float = -math.inf
+) -> float:
+    """A finite number above one bound and at least another, or an error that names it."""
+    if isinstance(value, Real) and not isinstance(value, bool):
+        number = float(value)
+        if math.isfinite(number) and number > above and number >= least:
+            return number
+    bound = f" above {above:g}" if above > -math.inf else ""
+    bound = f" not below {least:g}" if least > -math.inf else bound
+    raise CalibrationError(f"{name} must be a finite number{bound}, not {value!r}")
