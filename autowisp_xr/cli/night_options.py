@@ -26,6 +26,13 @@ def add_night(step: argparse.ArgumentParser) -> None:
     )
     add(
         group,
+        "--hdu",
+        metavar="HDU",
+        help="which HDU is the image, where files hold several: its number, or its name (EXTNAME, "
+        "or EXTNAME,EXTVER); otherwise the first that holds one",
+    )
+    add(
+        group,
         "--camera",
         metavar="FILE",
         help="TOML file with gain (e/ADU), read_noise (e), saturation (ADU), bias_level (ADU), "
@@ -115,6 +122,7 @@ def night_arguments(options: argparse.Namespace) -> dict[str, Any]:
         # what the command line says comes first, and once it says a pattern, stands
         "types": {**(options.type or {}), **_others(tables.get("types", {}), options.type)} or None,
         "spellings": spellings,
+        "hdu": options.hdu,
         "masters": options.masters,
         "matching": Matching(
             temperature=options.temperature_tolerance,

@@ -24,6 +24,7 @@ _YES = ("true", "t", "yes", "1")
 _MASTER_KINDS = ("ESO PRO CATG", "PROCTYPE")
 _MASTER_CARDS = (*_COUNTS, *_MEMBERS, *_SWITCHES, *_MASTER_KINDS)
 
+_PLANES = {"error": "errors", "mask": "flags"}
 _PLACES = ("IMAGAREA", "CLRCHNL", "CHNLXOFF", "CHNLXSTP", "CHNLYOFF", "CHNLYSTP")
 # letters of MaxIm DL: bias, dark, flat; there are others, for what is no such step
 _CALSTAT = set("BDF")
@@ -75,13 +76,13 @@ def calibrated_reason(
     header
         Of the image.
     planes
-        Of the file: "image", "error", "mask".
+        Of the file: "image", "error", "mask"; without a mask that other programs made.
     keywords
         All of the header, where they are at hand.
     """
-    for plane in ("error", "mask"):
+    for plane in _PLANES:
         if plane in planes:
-            return f"it has a plane of IMAGETYP {plane!r}"
+            return f"it has a plane of {_PLANES[plane]}"
     for card, value in _values(header, _CALIBRATED_CARDS, keywords).items():
         text = str(value).lower()
         if (

@@ -69,12 +69,12 @@ def raw_headers(
     path: str, raw_hdu: int | Mapping[str, int] | None, channels: Channels
 ) -> dict[str | None, fits.Header]:
     """Headers of the channels of a raw frame; see :func:`read_raw`."""
-    first = plain_header(read_header(path))
+    first = plain_header(read_header(path, inherit=False))
     headers = {}
     for name, number in _hdu_of(raw_hdu, channels).items():
         header = first.copy()
         if number is not None:
-            header = _under(first, plain_header(read_header(path, number)))
+            header = _under(first, plain_header(read_header(path, number, inherit=False)))
         header["RAWFNAME"] = (ascii_text(raw_name(path)), "Name of the raw file")
         headers[name] = header
     return headers

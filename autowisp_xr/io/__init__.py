@@ -7,7 +7,7 @@ from autowisp_xr._lazy import attach
 if TYPE_CHECKING:
     from autowisp_xr.headers.spellings import Spellings
     from autowisp_xr.io.arrange import files_of_frames
-    from autowisp_xr.io.finding import find_files
+    from autowisp_xr.io.finding import find_files, passed_over
     from autowisp_xr.io.open import open_fits, open_records
     from autowisp_xr.io.scanning import FileRecord, damage, scan
     from autowisp_xr.io.store import groups_of, open_zarr, to_zarr
@@ -24,6 +24,7 @@ __all__ = [
     "open_fits",
     "open_records",
     "open_zarr",
+    "passed_over",
     "scan",
     "to_fits",
     "to_zarr",
@@ -42,6 +43,7 @@ __getattr__, __dir__ = attach(
         "open_fits": f"{__name__}.open",
         "open_records": f"{__name__}.open",
         "open_zarr": f"{__name__}.store",
+        "passed_over": f"{__name__}.finding",
         "scan": f"{__name__}.scanning",
         "to_fits": f"{__name__}.write",
         "to_zarr": f"{__name__}.store",

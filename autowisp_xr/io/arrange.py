@@ -10,8 +10,9 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.cards import render_header, value_of
 from autowisp_xr.errors import ImageMismatchError
 from autowisp_xr.headers.place import with_place
+from autowisp_xr.io.choosing import HduChoice
 from autowisp_xr.io.layout import Hdu
-from autowisp_xr.io.names import frame_names, raw_name
+from autowisp_xr.io.names import bare_name, frame_names
 from autowisp_xr.io.scanning import FileRecord
 from autowisp_xr.regions import ChannelSlice, Region
 
@@ -68,9 +69,7 @@ class Arrangement:
         return found
 
 
-def arrange(
-    records: Sequence[FileRecord], camera: Camera, hdu: int | Mapping[str, int] | None
-) -> Arrangement:
+def arrange(records: Sequence[FileRecord], camera: Camera, hdu: HduChoice) -> Arrangement:
     """Sort files into frames and channels.
 
     Raises
@@ -83,7 +82,8 @@ def arrange(
     if isinstance(hdu, Mapping):
         channels = _named_channels(list(hdu), camera)
         # the header is that of the first HDU
-        own = channels[min(hdu, key=lambda name: hdu[name])]
+        planes = records[0].layout.planes if records[0].layout else {}
+        own = channels[min(planes, key=lambda name: planes[name].index)]
         records = [_placed(record, own, height, width) for record in records]
         return _one_file_a_frame(records, channels, [ChannelSlice()] * len(channels), height, width)
     if any(record.place is not None and record.place.split for record in records):
@@ -260,7 +260,7 @@ def _stem(record: FileRecord, *, by_path: bool = False) -> str:
     """Name that the files of all channels of a frame have in common."""
     if not by_path and value_of(record.header, "RAWFNAME") is not None:
         return record.name
-    name = raw_name(record.path)
+    name = bare_name(record.path)
     channel = record.place.channel if record.place else schema.MONO
     part = re.compile(rf"(^|[_\-. ]){re.escape(channel)}(?=[_\-. ]|$)")
     return part.sub("", name).strip("_-. ") or name

@@ -9,8 +9,11 @@ from xarray.backends import BackendEntrypoint
 
 from autowisp_xr.camera import Camera
 from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.io.choosing import HduChoice
 from autowisp_xr.io.names import FITS_SUFFIX
 from autowisp_xr.io.open import open_fits
+from autowisp_xr.io.packing import is_packed
+from autowisp_xr.io.units import MAGIC
 
 __all__ = ["AutowispBackend"]
 
@@ -29,7 +32,7 @@ class AutowispBackend(BackendEntrypoint):
         *,
         drop_variables: str | Iterable[str] | None = None,
         camera: Camera | None = None,
-        hdu: int | Mapping[str, int] | None = None,
+        hdu: HduChoice = None,
         spellings: Spellings | None = None,
         types: Mapping[str, str] | None = None,
     ) -> xr.Dataset:
@@ -41,15 +44,15 @@ class AutowispBackend(BackendEntrypoint):
         return ds.drop_vars(names, errors="ignore")
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
-        """Whether a path has one of our suffixes, and its content the magic of FITS (or gzip)."""
+        """Whether a path has one of our suffixes, and begins like FITS or what packs it."""
         if not isinstance(filename_or_obj, str | os.PathLike):
             return False
         path = os.fspath(filename_or_obj)
         if not isinstance(path, str) or FITS_SUFFIX.search(path) is None:
             return False
-        magic = b"\x1f\x8b" if path.lower().endswith(".gz") else b"SIMPLE  ="
         try:
             with open(path, "rb") as file:
-                return file.read(len(magic)) == magic
+                start = file.read(len(MAGIC))
         except OSError:
             return False
+        return start == MAGIC or is_packed(start)

@@ -19,7 +19,7 @@ from autowisp_xr.headers.lost_cards import add_lost_cards
 from autowisp_xr.headers.place import PRODUCT_CARDS, name_place
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.io.history import history_cards, split_history
-from autowisp_xr.io.names import raw_name
+from autowisp_xr.io.names import bare_name
 from autowisp_xr.io.outputs import Content
 from autowisp_xr.io.plain import Plane, append_cards, write_plain
 from autowisp_xr.pixel_grid import PixelGrid, grid_of, grid_of_plane, moved
@@ -62,7 +62,7 @@ def output_header(ds: xr.Dataset, channel: int) -> fits.Header:
     is_frame = "frame" in ds.coords
     if is_frame and value_of(header, "RAWFNAME") is None:
         path = _scalar(ds, "path")
-        name = raw_name(path) if path else _scalar(ds, "frame").rpartition("/")[2]
+        name = bare_name(path) if path else _scalar(ds, "frame").rpartition("/")[2]
         header["RAWFNAME"] = (ascii_text(name), "Name of the raw file")
     if not is_frame:
         kind, known = value_of(header, "IMAGETYP"), _scalar(ds, "image_type")

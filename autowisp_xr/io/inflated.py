@@ -1,6 +1,6 @@
-"""Planes inside gzip, inflated once for all the parts that are read of them.
+"""Planes inside gzip or bzip2, inflated once for all the parts that are read of them.
 
-A gzip file has no middle to begin at, so each band of rows would inflate all rows above it again. A
+Such a file has no middle to begin at, so each band of rows would inflate all rows above it again. A
 plane of which parts are asked for is therefore inflated as a whole, into a temporary file, which is
 removed once nothing refers to it.
 """
@@ -23,7 +23,7 @@ _LOCK = threading.Lock()
 
 
 class Inflated:
-    """A plane inside gzip, which becomes a plane of a plain file when it is first needed.
+    """A packed plane, which becomes a plane of a plain file when it is first needed.
 
     The file, in the directory for temporary files, is removed when this object is.
     """
@@ -79,7 +79,7 @@ _KNOWN: weakref.WeakValueDictionary[Hdu, Inflated] = weakref.WeakValueDictionary
 
 
 def inflated(plane: Hdu) -> Inflated:
-    """What is kept of a plane inside gzip, as long as anybody in this process keeps it."""
+    """What is kept of a packed plane, as long as anybody in this process keeps it."""
     with _LOCK:
         return _KNOWN.setdefault(plane, Inflated(plane))
 
@@ -91,7 +91,7 @@ def _write(file: BinaryIO, rows: np.ndarray[Any, Any], path: str) -> None:
     except OSError as error:
         raise OSError(
             error.errno,
-            f"{error.strerror} in {os.path.dirname(path)}, where files inside gzip are inflated; "
+            f"{error.strerror} in {os.path.dirname(path)}, where packed files are inflated; "
             "the environment variable TMPDIR names another directory",
         ) from error
 

@@ -1,10 +1,7 @@
 """Where the planes of a FITS file lie: headers read once, pixels not."""
 
-import gzip
 import math
 import os
-import struct
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -12,14 +9,17 @@ from typing import Any, Literal
 import numpy as np
 
 from autowisp_xr.errors import BadImageError
+from autowisp_xr.io.choosing import HduChoice, HduName, chosen_unit, default_unit, doubts_of_unread
+from autowisp_xr.io.companions import Meaning, companions_of
 from autowisp_xr.io.history import split_history
+from autowisp_xr.io.inherited_cards import cards_of
+from autowisp_xr.io.packing import UNREADABLE, is_packed, likely_length, unpacked
 from autowisp_xr.io.tiles import TileTable, tile_table
-from autowisp_xr.io.units import Unit, image_cards, read_units
+from autowisp_xr.io.units import Unit, read_units
 
 __all__ = ["FileLayout", "Hdu", "read_header", "read_layout"]
 
 _STORED = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
-_COMPANIONS = ("error", "mask")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,15 +36,21 @@ class Hdu:
     width: int
     dtype: np.dtype[Any]
     """As the user sees it: unsigned integers stay so; what is scaled or has BLANK is float."""
-    storage: Literal["plain", "gzip", "tiles"]
+    storage: Literal["plain", "packed", "tiles"]
+    """"packed" is inside gzip or bzip2, "tiles" in a table (also if that is packed)."""
     offset: int
-    """Of the first pixel, in bytes of the (decompressed) file."""
+    """Of the first pixel, or of the table, in bytes of the (unpacked) file."""
+    length: int
+    """Of the pixels, or of the table, in bytes."""
     stored: np.dtype[Any]
     bscale: float = 1.0
     bzero: float = 0.0
     blank: int | None = None
     tiles: TileTable | None = None
     """Of a tile-compressed image that can be decoded without astropy."""
+    meaning: Meaning = "values"
+    datasum: int | None = None
+    """Sum of the words of these bytes, as the header says it; None where it does not."""
 
     @property
     def ceiling(self) -> float:
@@ -62,44 +68,52 @@ class FileLayout:
     path: str
     header: str
     """All cards of the image, one a line, as they stand in the file (of a compressed image, as
-    they were before); but for our own history, which is in ``history``."""
+    they were before), and below them those of the primary HDU that it inherits; but for our own
+    history, which is in ``history``."""
     history: str
     """History that this package wrote into the header, as JSON; "" where there is none."""
     planes: Mapping[str, Hdu] = field(default_factory=dict)
     """"image", and "error" and "mask" where the file has them; a plane a channel where one was
     chosen for each."""
+    doubts: tuple[str, ...] = ()
+    """What is in the file and not read, though nobody said so; a sentence each."""
 
 
-def read_layout(path: str, hdu: int | Mapping[str, int] | None = None) -> FileLayout:
+def read_layout(path: str, hdu: HduChoice = None) -> FileLayout:
     """Where the planes of a FITS file lie.
 
     Parameters
     ----------
     path
-        A FITS file, plain, with tile-compressed images, or inside gzip (told by its content).
+        A FITS file, plain, with tile-compressed images, or inside gzip or bzip2 (told by its
+        content).
     hdu
-        Which HDU is the image: None for the first that holds one, a number, or
-        {channel: number} where each channel is an HDU of its own.
+        Which HDU is the image: None for the first that holds one (and is not named as a mask, an
+        error or a thumbnail), a number, a name (EXTNAME, or "EXTNAME,EXTVER"), or
+        {channel: number or name} where each channel is an HDU of its own.
 
     Raises
     ------
     BadImageError
         If it is no FITS file, is empty or truncated, has no such image, an image that is not
-        two-dimensional, or error and mask planes that do not fit the image.
+        two-dimensional (axes of length one do not count), or error and mask planes of our own that
+        do not fit the image.
     FileNotFoundError
         If there is no such file.
     """
-    status, units, gzipped = _units_of(path)
-    return _layout(path, status, units, hdu, gzipped=gzipped)
+    status, units, packed = _units_of(path)
+    return _layout(path, status, units, hdu, packed)
 
 
-def read_header(path: str, hdu: int | None = None) -> str:
+def read_header(path: str, hdu: HduName | None = None, *, inherit: bool = True) -> str:
     """Cards of an image, one a line, whatever its dimensions; without our own history.
 
     Parameters
     ----------
     path, hdu
         As for :func:`read_layout`.
+    inherit
+        Whether there are also the cards that an extension inherits from the primary HDU.
 
     Raises
     ------
@@ -107,30 +121,31 @@ def read_header(path: str, hdu: int | None = None) -> str:
         As for :func:`read_layout`.
     """
     _, units, _ = _units_of(path)
-    if hdu is None:
-        image = next((unit for unit in units if unit.is_image), units[0])
+    if hdu is not None:
+        image = chosen_unit(path, units, hdu)
+    elif any(unit.is_image for unit in units):
+        image = default_unit(path, units)
     else:
-        image = _chosen(path, units, hdu)
-    return "\n".join(split_history(image_cards(image))[0])
+        image = units[0]
+    return "\n".join(split_history(cards_of(units, image, inherit=inherit))[0])
 
 
 def _units_of(path: str) -> tuple[os.stat_result, list[Unit], bool]:
-    """Status and units of a FITS file, and whether it is inside gzip."""
+    """Status and units of a FITS file, and whether it is inside gzip or bzip2."""
     status = os.stat(path)
     if status.st_size == 0:
         raise BadImageError(f"{path} is empty; copy it again")
     with open(path, "rb") as file:
-        if file.read(2) != b"\x1f\x8b":
+        start = file.read(3)
+        file.seek(0)
+        if not is_packed(start):
             return status, read_units(path, file, status.st_size), False
         try:
-            # size of what is inside, at the end of a gzip file (modulo 2^32, of its last member):
-            # where the first unit fills it, nothing else needs to be decompressed
-            file.seek(-4, os.SEEK_END)
-            (length,) = struct.unpack("<I", file.read(4))
-            file.seek(0)
-            with gzip.GzipFile(fileobj=file) as inside:
+            # where the first unit fills what is inside, nothing else needs to be unpacked
+            length = likely_length(file)
+            with unpacked(file) as inside:
                 units = read_units(path, inside, None, likely_end=length)
-        except (OSError, EOFError, OverflowError, zlib.error) as error:
+        except UNREADABLE as error:
             raise BadImageError(
                 f"{path} cannot be decompressed ({error}); it is truncated, copy it again"
             ) from error
@@ -138,52 +153,45 @@ def _units_of(path: str) -> tuple[os.stat_result, list[Unit], bool]:
 
 
 def _layout(
-    path: str,
-    status: os.stat_result,
-    units: list[Unit],
-    hdu: int | Mapping[str, int] | None,
-    gzipped: bool,
+    path: str, status: os.stat_result, units: list[Unit], hdu: HduChoice, packed: bool
 ) -> FileLayout:
-    def plane(unit: Unit) -> Hdu:
-        return _plane(path, status, unit, gzipped)
+    def plane(unit: Unit, meaning: Meaning = "values") -> Hdu:
+        return _plane(path, status, unit, packed, meaning)
 
+    doubts: tuple[str, ...] = ()
     if isinstance(hdu, Mapping):
         if not hdu:
             raise BadImageError(f"{path}: no channel is chosen; hdu is {{channel: number}}")
-        chosen = {str(name): _chosen(path, units, number) for name, number in hdu.items()}
+        chosen = {str(name): chosen_unit(path, units, which) for name, which in hdu.items()}
         planes = {name: plane(unit) for name, unit in chosen.items()}
-        image = min(chosen.values(), key=lambda unit: unit.index)
-        _check_shapes(path, planes)
+        images = sorted(chosen.values(), key=lambda unit: unit.index)
+        unused = [
+            found.unit.label for one in images for found in companions_of(units, one)[0].values()
+        ]
+        if unused:
+            doubts = (f"{'; '.join(unused)} not read: each channel has an HDU of its own",)
     else:
-        if hdu is None:
-            image = next((unit for unit in units if unit.is_image), units[0])
-            if not image.is_image:
-                raise BadImageError(f"{path} holds no image in any of its {len(units)} HDUs")
-        else:
-            image = _chosen(path, units, hdu)
+        image = default_unit(path, units) if hdu is None else chosen_unit(path, units, hdu)
+        companions, doubts = companions_of(units, image)
         planes = {"image": plane(image)}
-        for unit in units[image.index + 1 :]:
-            kind = unit.values.get("IMAGETYP", "").lower()
-            if kind in _COMPANIONS and kind not in planes and unit.is_image:
-                planes[kind] = plane(unit)
-        _check_shapes(path, planes)
+        for kind, found in companions.items():
+            planes[kind] = plane(found.unit, found.meaning)
+        images = [image]
         mask = planes.get("mask")
-        if mask is not None and mask.stored.itemsize != 1:
+        if mask is not None and mask.meaning == "flags" and mask.stored.itemsize != 1:
             raise BadImageError(
                 f"{path}: the mask in HDU {mask.index} has {mask.stored.itemsize} bytes a pixel, "
                 "flags are one byte (BITPIX 8)"
             )
-    header, history = split_history(image_cards(image))
-    return FileLayout(path=path, header="\n".join(header), history=history, planes=planes)
-
-
-def _chosen(path: str, units: list[Unit], number: int) -> Unit:
-    if not 0 <= number < len(units):
-        raise BadImageError(f"{path} has no HDU {number}; it has {len(units)}, counted from 0")
-    if not units[number].is_image:
-        images = [unit.index for unit in units if unit.is_image]
-        raise BadImageError(f"{path} has no image in HDU {number}; there are images in {images}")
-    return units[number]
+    _check_shapes(path, planes)
+    header, history = split_history(cards_of(units, images[0]))
+    return FileLayout(
+        path=path,
+        header="\n".join(header),
+        history=history,
+        planes=planes,
+        doubts=(*doubts_of_unread(units, images, hdu), *doubts),
+    )
 
 
 def _check_shapes(path: str, planes: Mapping[str, Hdu]) -> None:
@@ -196,14 +204,14 @@ def _check_shapes(path: str, planes: Mapping[str, Hdu]) -> None:
             )
 
 
-def _plane(path: str, status: os.stat_result, unit: Unit, gzipped: bool) -> Hdu:
+def _plane(path: str, status: os.stat_result, unit: Unit, packed: bool, meaning: Meaning) -> Hdu:
     prefix = unit.prefix
-    axes = unit.whole(prefix + "NAXIS")
-    if axes != 2:
-        sizes = " x ".join(str(unit.whole(f"{prefix}NAXIS{i}")) for i in range(axes, 0, -1))
+    shape = unit.shape
+    if len(shape) != 2:
         raise BadImageError(
-            f"{path}: the image in HDU {unit.index} has {axes} dimensions ({sizes}), a frame has "
-            "two; choose another HDU with hdu=, or write its planes as separate images"
+            f"{path}: the image in HDU {unit.index} has {len(shape)} dimensions "
+            f"({' x '.join(map(str, shape))}), a frame has two; choose another HDU with hdu= "
+            "(--hdu), or write its planes as separate images"
         )
     bitpix = unit.whole(prefix + "BITPIX")
     if bitpix not in _STORED:
@@ -222,16 +230,19 @@ def _plane(path: str, status: os.stat_result, unit: Unit, gzipped: bool) -> Hdu:
         size=status.st_size,
         changed=status.st_mtime_ns,
         index=unit.index,
-        height=unit.whole(prefix + "NAXIS2"),
-        width=unit.whole(prefix + "NAXIS1"),
+        height=shape[0],
+        width=shape[1],
         dtype=_seen_dtype(stored, bscale, bzero, blank),
-        storage="tiles" if unit.is_tiles else "gzip" if gzipped else "plain",
+        storage="tiles" if unit.is_tiles else "packed" if packed else "plain",
         offset=unit.offset,
+        length=unit.length,
         stored=stored,
         bscale=bscale,
         bzero=bzero,
         blank=blank,
-        tiles=tile_table(unit) if unit.is_tiles and not gzipped else None,
+        tiles=tile_table(unit) if unit.is_tiles and not packed else None,
+        meaning=meaning,
+        datasum=unit.whole("DATASUM", -1) if unit.values.get("DATASUM", "").isdigit() else None,
     )
 
 

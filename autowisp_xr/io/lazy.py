@@ -10,7 +10,7 @@ from xarray.core import indexing
 
 from autowisp_xr.io.inflated import Inflated, inflated
 from autowisp_xr.io.layout import Hdu
-from autowisp_xr.io.pixels import convert, stored_pieces
+from autowisp_xr.io.pixels import convert_companion, stored_pieces
 from autowisp_xr.regions import ChannelSlice
 from autowisp_xr.schema import DIMS
 
@@ -18,7 +18,9 @@ __all__ = ["Planes", "as_variable"]
 
 
 class Planes(BackendArray):
-    """Pixels of (frame, channel, y, x), read when they are asked for.
+    """Pixels of (frame, channel, y, x), read when they are asked for, as what they mean.
+
+    Planes of errors give their variance, those of masks flags.
 
     Parameters
     ----------
@@ -30,15 +32,14 @@ class Planes(BackendArray):
         (y, x) of each channel.
     dtype
         What the values are cast to; None for the type that holds those of all files.
-    squared
-        Whether to return squares (of an error: a variance), formed in float64.
 
     Notes
     -----
     Any outer index is one read a file: of the rows between the first and the last that are
     asked for, once for all channels of a mosaic. Nothing is kept open or in memory, so the array
-    can be pickled, and read from many threads. Files inside gzip of which a part is asked for
-    are inflated, as a whole, into temporary files, which each process keeps as long as the array.
+    can be pickled, and read from many threads. Files inside gzip or bzip2 of which a part is asked
+    for are inflated, as a whole, into temporary files, which each process keeps as long as the
+    array.
     """
 
     def __init__(
@@ -47,12 +48,9 @@ class Planes(BackendArray):
         slices: Sequence[ChannelSlice],
         shape: tuple[int, int],
         dtype: np.dtype[Any] | None = None,
-        *,
-        squared: bool = False,
     ) -> None:
         self.planes = tuple(tuple(frame) for frame in planes)
         self.slices = tuple(slices)
-        self.squared = squared
         self.shape = (len(self.planes), len(self.slices), *shape)
         if dtype is None:
             dtype = np.result_type(*{plane.dtype for frame in self.planes for plane in frame})
@@ -69,7 +67,7 @@ class Planes(BackendArray):
         from dask.base import normalize_token
 
         return normalize_token(
-            (type(self).__name__, self.planes, self.slices, self.shape, self.dtype, self.squared)
+            (type(self).__name__, self.planes, self.slices, self.shape, self.dtype)
         )
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
@@ -119,26 +117,16 @@ class Planes(BackendArray):
                 for row, stored in stored_pieces(source, first, last):
                     for j, target in zip(members, targets, strict=True):
                         low, part = cuts[j].among(row, stored)
-                        self._convert(source, part, target[low : low + len(part)])
+                        convert_companion(source, part, target[low : low + len(part)])
                 if not whole:
                     for j, target in zip(members, targets, strict=True):
                         into[j] = target[np.ix_(y - top, x - left)]
 
     def _source(self, plane: Hdu, first: int, last: int) -> Hdu:
-        """Where rows of a plane are read: of a part of what is inside gzip, a plain file."""
-        if plane.storage != "gzip" or 2 * (last - first) > plane.height:
+        """Where rows of a plane are read: of a part of what is packed, a plain file."""
+        if plane.storage != "packed" or 2 * (last - first) > plane.height:
             return plane
         return self._inflated.setdefault(plane, inflated(plane)).plane()
-
-    def _convert(self, plane: Hdu, stored: np.ndarray[Any, Any], out: np.ndarray[Any, Any]) -> None:
-        if not self.squared:
-            convert(plane, stored, out)
-            return
-        # float64 throughout: the error of a master was stored so that this gives its variance back
-        values = np.empty(stored.shape, np.float64)
-        convert(plane, stored, values)
-        np.multiply(values, values, out=values)
-        np.copyto(out, values, casting="same_kind")
 
 
 def as_variable(planes: Planes) -> xr.Variable:

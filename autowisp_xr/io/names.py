@@ -15,8 +15,10 @@ from autowisp_xr.cards import value_of
 from autowisp_xr.errors import AutowispError, HeaderError
 
 __all__ = [
+    "FITS_SUFFIX",
     "NoFilesError",
     "Paths",
+    "bare_name",
     "fill_template",
     "frame_names",
     "natural_key",
@@ -25,7 +27,7 @@ __all__ = [
 
 Paths = str | PathLike[str] | Iterable[str | PathLike[str]]
 
-FITS_SUFFIX = re.compile(r"\.(fits|fit|fts)(\.(fz|gz))?\Z", re.IGNORECASE)
+FITS_SUFFIX = re.compile(r"\.((fits|fit|fts)(\.(fz|gz|bz2))*|fz)\Z", re.IGNORECASE)
 
 _DIGITS = re.compile(r"([0-9]+)")
 # what would make one name into another place, or into no name at all
@@ -39,7 +41,7 @@ class NoFilesError(AutowispError, FileNotFoundError):
 def raw_name(path: str | PathLike[str]) -> str:
     """Strip directories, then one trailing ".fz", then one ".fits", ".fit" or ".fts".
 
-    Letter case counts, as in the RAWFNAME of the original AutoWISP.
+    This is RAWFNAME as the classes of the original AutoWISP write it; letter case counts.
 
     Examples
     --------
@@ -49,6 +51,18 @@ def raw_name(path: str | PathLike[str]) -> str:
     name = os.path.basename(os.fspath(path)).removesuffix(".fz")
     ending = next((end for end in (".fits", ".fit", ".fts") if name.endswith(end)), "")
     return name.removesuffix(ending)
+
+
+def bare_name(path: str | PathLike[str]) -> str:
+    """Strip directories and what says that it is a FITS file, in any letter case.
+
+    Examples
+    --------
+    >>> bare_name("night/raw1.fits.fz"), bare_name("raw.FITS"), bare_name("a.b.fit.gz")
+    ('raw1', 'raw', 'a.b')
+    """
+    name = os.path.basename(os.fspath(path))
+    return FITS_SUFFIX.sub("", name) or name
 
 
 def natural_key(path: str | PathLike[str]) -> list[str | int]:
@@ -74,7 +88,7 @@ def frame_names(
     paths
         A file for each frame.
     names
-        What the frames would be called if that were unique; None for their ``raw_name``.
+        What the frames would be called if that were unique; None for their ``bare_name``.
 
     Returns
     -------
@@ -87,7 +101,7 @@ def frame_names(
     ['mon/a', 'tue/a', 'b']
     """
     if names is None:
-        names = [raw_name(path) for path in paths]
+        names = [bare_name(path) for path in paths]
     repeats = Counter(names)
     result = list(names)
     for name in (name for name, count in repeats.items() if count > 1):

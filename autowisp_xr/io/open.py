@@ -15,9 +15,10 @@ from autowisp_xr.cards import value_of
 from autowisp_xr.errors import AutowispWarning, BadImageError, ImageMismatchError
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.io.arrange import Arrangement, arrange
+from autowisp_xr.io.choosing import HduChoice
 from autowisp_xr.io.lazy import Planes, as_variable
 from autowisp_xr.io.names import Paths
-from autowisp_xr.io.scanning import FileRecord, scan
+from autowisp_xr.io.scanning import FileRecord, scan, unread_in
 from autowisp_xr.io.settle import settle_camera
 from autowisp_xr.io.type_rules import unused_rules
 
@@ -49,7 +50,7 @@ def open_fits(
     paths: Paths,
     *,
     camera: Camera | None = None,
-    hdu: int | Mapping[str, int] | None = None,
+    hdu: HduChoice = None,
     spellings: Spellings | None = None,
     types: Mapping[str, str] | None = None,
     on_error: Literal["raise", "skip"] = "raise",
@@ -65,8 +66,9 @@ def open_fits(
         What is known about the camera. What it leaves open comes from the headers: EGAIN,
         RDNOISE, SATURATE, BAYERPAT, TRIMSEC, BIASSEC and their like; never from GAIN.
     hdu
-        Which HDU is the image: None for the first that holds one, a number, or
-        {channel: number} where each channel is an HDU of its own.
+        Which HDU is the image: None for the first that holds one, a number, a name (EXTNAME, or
+        "EXTNAME,EXTVER" where several have it), or {channel: number or name} where each channel is
+        an HDU of its own.
     spellings
         Which cards say what, where the usual ones do not do.
     types
@@ -97,7 +99,8 @@ def open_fits(
     Warns
     -----
     AutowispWarning
-        If no file fits one of the ``types``.
+        If no file fits one of the ``types``; or files hold further images, or planes that are not
+        understood, which are not read.
 
     Raises
     ------
@@ -120,6 +123,9 @@ def open_fits(
             AutowispWarning,
             stacklevel=2,
         )
+    for doubt, files in unread_in(records).items():
+        more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+        warnings.warn(f"{files[0]}{more}: {doubt}", AutowispWarning, stacklevel=2)
     return open_records(records, camera=camera, hdu=hdu, dtype=dtype, on_error=on_error)
 
 
@@ -127,7 +133,7 @@ def open_records(
     records: Sequence[FileRecord],
     *,
     camera: Camera | None = None,
-    hdu: int | Mapping[str, int] | None = None,
+    hdu: HduChoice = None,
     dtype: npt.DTypeLike | None = None,
     on_error: Literal["raise", "skip"] = "raise",
 ) -> xr.Dataset:
@@ -251,7 +257,7 @@ def _variables(order: Arrangement, dtype: npt.DTypeLike | None) -> dict[str, xr.
     errors = order.planes("error")
     if errors is not None:
         kind = image.dtype if image.dtype.kind == "f" else np.dtype(np.float32)
-        variables["variance"] = as_variable(Planes(errors, order.cuts, shape, kind, squared=True))
+        variables["variance"] = as_variable(Planes(errors, order.cuts, shape, kind))
     masks = order.planes("mask")
     if masks is not None:
         variables["mask"] = as_variable(Planes(masks, order.cuts, shape, np.dtype(np.uint8)))

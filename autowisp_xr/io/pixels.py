@@ -1,10 +1,8 @@
 """Rows of planes as numbers: a file is opened by its path for each read, and closed after it."""
 
-import gzip
 import os
 import threading
 import warnings
-import zlib
 from collections.abc import Iterator
 from functools import cache
 from math import ceil
@@ -16,16 +14,19 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
 from autowisp_xr.errors import BadImageError
+from autowisp_xr.flags import Flag
 from autowisp_xr.io.layout import Hdu
+from autowisp_xr.io.packing import UNREADABLE, Unpacked, unpacked
 from autowisp_xr.io.tiles import decoded_pieces, read_fully
 
-__all__ = ["convert", "read_rows", "stored_pieces"]
+__all__ = ["convert", "convert_companion", "read_rows", "stored_pieces"]
 
 # catch_warnings swaps state of the whole process, so threads must take turns with it
 _OPENING = threading.Lock()
 
 # small enough for the cache, large enough that two threads seldom wait for each other's turn
 _PIECE = 1 << 20
+_BLOCK = 2880
 
 
 def read_rows(plane: Hdu, start: int, stop: int) -> np.ndarray[Any, Any]:
@@ -81,9 +82,9 @@ def stored_pieces(plane: Hdu, start: int, stop: int) -> Iterator[tuple[int, np.n
             return
         if plane.storage == "plain":
             yield from _plain_pieces(plane, file, start, stop)
-        elif plane.storage == "gzip":
-            with gzip.GzipFile(fileobj=file) as inside:
-                yield from _inflated_pieces(plane, inside, start, stop)
+        elif plane.storage == "packed":
+            with unpacked(file) as inside:
+                yield from _unpacked_pieces(plane, inside, start, stop)
         else:
             if plane.tiles is not None:
                 shape = (plane.height, plane.width)
@@ -125,6 +126,40 @@ def convert(plane: Hdu, stored: np.ndarray[Any, Any], out: np.ndarray[Any, Any])
         np.copyto(out, scaled, casting="unsafe")
 
 
+def convert_companion(plane: Hdu, stored: np.ndarray[Any, Any], out: np.ndarray[Any, Any]) -> None:
+    """Write stored pixels as flags or variances into ``out``, by what the plane means.
+
+    Parameters
+    ----------
+    plane, stored, out
+        As for :func:`convert`.
+
+    Notes
+    -----
+    Faults, whatever is not 0, become ``Flag.FAULT``. Variances are formed in float64 (of errors,
+    their squares); those below zero, and of inverse variances also zero, become NaN: not known.
+    """
+    if plane.meaning in ("values", "flags"):
+        convert(plane, stored, out)
+        return
+    if plane.meaning == "faults":
+        faults = np.empty(stored.shape, plane.dtype)
+        convert(plane, stored, faults)
+        np.multiply(faults != 0, out.dtype.type(Flag.FAULT), out=out)
+        return
+    # float64 throughout: the error of a master was stored so that this gives its variance back
+    values = np.empty(stored.shape, np.float64)
+    convert(plane, stored, values)
+    if plane.meaning == "deviation":
+        np.multiply(values, values, out=values)
+    elif plane.meaning == "variance":
+        values[values < 0] = np.nan
+    else:
+        values[values <= 0] = np.nan
+        np.divide(1, values, out=values)
+    np.copyto(out, values, casting="same_kind")
+
+
 @cache
 def _unsigned(
     stored: np.dtype[Any],
@@ -144,7 +179,7 @@ def _check_unchanged(plane: Hdu, status: os.stat_result) -> None:
 
 
 def _plain_pieces(
-    plane: Hdu, file: BinaryIO | gzip.GzipFile, start: int, stop: int
+    plane: Hdu, file: BinaryIO | Unpacked, start: int, stop: int
 ) -> Iterator[tuple[int, np.ndarray[Any, Any]]]:
     row = plane.width * plane.stored.itemsize
     # pieces of about the same size: a small one takes nearly as long
@@ -162,12 +197,15 @@ def _plain_pieces(
         yield first, content.view(plane.stored).reshape(number, plane.width)
 
 
-def _inflated_pieces(
-    plane: Hdu, inside: gzip.GzipFile, start: int, stop: int
+def _unpacked_pieces(
+    plane: Hdu, inside: Unpacked, start: int, stop: int
 ) -> Iterator[tuple[int, np.ndarray[Any, Any]]]:
     try:
         yield from _plain_pieces(plane, inside, start, stop)
-    except (OSError, EOFError, zlib.error) as error:
+        if stop == plane.height:
+            # gzip compares its own sum at the end of the file, which is seldom far from here
+            inside.read(_BLOCK)
+    except UNREADABLE as error:
         raise _unreadable(plane, error) from error
 
 
@@ -180,7 +218,7 @@ def _from_tiles(plane: Hdu, start: int, stop: int) -> np.ndarray[Any, Any]:
                 plane.path, memmap=False, lazy_load_hdus=True, do_not_scale_image_data=True
             )
         with hdus:
-            section = np.asarray(hdus[plane.index].section[start:stop, :])
+            section = np.asarray(_section(hdus[plane.index], plane, start, stop))
     except MemoryError:
         raise
     except Exception as error:  # a damaged tile surfaces as whatever the decoder stumbles over
@@ -191,6 +229,16 @@ def _from_tiles(plane: Hdu, start: int, stop: int) -> np.ndarray[Any, Any]:
             f"({stop - start}, {plane.width}) were expected; the file is damaged, copy it again"
         )
     return section
+
+
+def _section(hdu: Any, plane: Hdu, start: int, stop: int) -> Any:
+    """Rows of an image whose axes of length one, if it has more than two, do not count."""
+    lengths = list(hdu.shape)
+    while len(lengths) > 2:
+        lengths.remove(1)
+    if len(lengths) == len(hdu.shape):
+        return hdu.section[start:stop, :]
+    return hdu.section[...].reshape(lengths)[start:stop]
 
 
 def _unreadable(plane: Hdu, error: Exception) -> BadImageError:

@@ -10,6 +10,7 @@ import xarray as xr
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.errors import ImageMismatchError
+from autowisp_xr.io.choosing import HduName
 from autowisp_xr.io.layout import FileLayout, Hdu, read_layout
 from autowisp_xr.io.lazy import Planes, as_variable
 from autowisp_xr.io.names import frame_names
@@ -23,7 +24,7 @@ _WHOLE = ChannelSlice()
 def open_planes(
     paths: Sequence[str | PathLike[str]],
     *,
-    hdu: int | None = None,
+    hdu: HduName | None = None,
     dtype: npt.DTypeLike | None = None,
     exact: bool = False,
 ) -> xr.Dataset:
@@ -72,7 +73,7 @@ def open_planes(
     errors = [layout.planes["error"] for layout in layouts if "error" in layout.planes]
     if len(errors) == len(layouts):
         kind = image.dtype if image.dtype.kind == "f" else np.dtype(np.float32)
-        planes = Planes([[plane] for plane in errors], [_WHOLE], shape, kind, squared=True)
+        planes = Planes([[plane] for plane in errors], [_WHOLE], shape, kind)
         variables["variance"] = as_variable(planes)
     mask = _masks(layouts, shape)
     if mask is not None:

@@ -18,16 +18,17 @@ from autowisp_xr.headers.facts import read_facts
 from autowisp_xr.headers.place import PRODUCT_CARDS, Place, place_of
 from autowisp_xr.headers.recognition import calibrated_reason, master_reason
 from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.io.choosing import HduChoice
 from autowisp_xr.io.doubts import doubts_of
 from autowisp_xr.io.evidence import Evidence, evidence_of
 from autowisp_xr.io.finding import find_files
 from autowisp_xr.io.layout import FileLayout, read_layout
-from autowisp_xr.io.names import Paths, raw_name
+from autowisp_xr.io.names import Paths, bare_name
 from autowisp_xr.io.pixels import read_rows
 from autowisp_xr.io.type_names import master_word
 from autowisp_xr.io.type_rules import TypeRule, type_rules
 
-__all__ = ["FileRecord", "damage", "scan"]
+__all__ = ["FileRecord", "damage", "scan", "unread_in"]
 
 _PLACES = frozenset(PRODUCT_CARDS)
 
@@ -81,13 +82,13 @@ class FileRecord:
     @property
     def name(self) -> str:
         """RAWFNAME of its header, or of its path."""
-        return str(value_of(self.header, "RAWFNAME") or raw_name(self.path))
+        return str(value_of(self.header, "RAWFNAME") or bare_name(self.path))
 
 
 def scan(
     paths: Paths,
     *,
-    hdu: int | Mapping[str, int] | None = None,
+    hdu: HduChoice = None,
     spellings: Spellings | None = None,
     types: Mapping[str, str] | None = None,
     deep: bool = False,
@@ -134,6 +135,15 @@ def scan(
         return [_record(os.path.abspath(path), look) for path in find_files(paths, deep, skip)]
 
 
+def unread_in(records: Sequence[FileRecord]) -> dict[str, list[str]]:
+    """By what was not read, though nobody said so, the paths of the files that hold it."""
+    found: dict[str, list[str]] = {}
+    for record in records:
+        for doubt in record.layout.doubts if record.layout else ():
+            found.setdefault(doubt, []).append(record.path)
+    return found
+
+
 def damage(record: FileRecord) -> AutowispError | OSError | None:
     """What is wrong with the pixels of a file, all of which are read for that; None if nothing."""
     if record.layout is None:
@@ -150,7 +160,7 @@ def damage(record: FileRecord) -> AutowispError | OSError | None:
 class _Look:
     """How files are looked at."""
 
-    hdu: int | Mapping[str, int] | None
+    hdu: HduChoice
     spellings: Spellings
     rules: Sequence[TypeRule]
     options: Mapping[str, Any]
@@ -187,12 +197,15 @@ def _record(path: str, look: _Look) -> FileRecord:
             error=HeaderError(f"{path}: {error}"),
             layout=layout,
             header=header,
+            doubts=layout.doubts,
             options=look.options,
         )
     by_card = master_reason(header, spellings, keywords)
     by_name = "" if by_card or evidence.rule else master_word(path)
     master = by_card or _by_rule(evidence.rule) or (by_name and f"the word {by_name!r} in its name")
-    calibrated = calibrated_reason(header, layout.planes, keywords)
+    # a mask of bad pixels may lie beside a raw frame; errors and flags are made by calibrating
+    own = [kind for kind, plane in layout.planes.items() if plane.meaning != "faults"]
+    calibrated = calibrated_reason(header, own, keywords)
     # most headers say nothing of a place, and to look for it takes time
     placed = by_card or not _PLACES.isdisjoint(keywords)
     place = place_of(header) if placed else None
@@ -200,9 +213,9 @@ def _record(path: str, look: _Look) -> FileRecord:
     height = plane.height if place is None or place.height is None else place.height
     width = plane.width if place is None or place.width is None else place.width
     facts = read_facts(header, spellings, height, width)
-    doubts: tuple[str, ...] = ()
+    doubts = layout.doubts
     if not (master or calibrated):
-        doubts = doubts_of(path, header, spellings, coordinates, facts, evidence)
+        doubts += doubts_of(path, header, spellings, coordinates, facts, evidence)
     return FileRecord(
         path=path,
         layout=layout,

@@ -8,15 +8,14 @@ from autowisp_xr import schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.cards import value_of
 from autowisp_xr.errors import HeaderError
+from autowisp_xr.io.choosing import HduChoice
 from autowisp_xr.io.scanning import FileRecord
 from autowisp_xr.regions import ChannelSlice
 
 __all__ = ["settle_camera"]
 
 
-def settle_camera(
-    records: Sequence[FileRecord], camera: Camera | None, hdu: int | Mapping[str, int] | None
-) -> Camera:
+def settle_camera(records: Sequence[FileRecord], camera: Camera | None, hdu: HduChoice) -> Camera:
     """Complete the camera given by what the headers say where it says nothing.
 
     Raises

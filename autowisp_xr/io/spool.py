@@ -60,6 +60,7 @@ class Spool:
                     dtype=kind,
                     storage="plain",
                     offset=number * height * width * kind.itemsize,
+                    length=height * width * kind.itemsize,
                     stored=kind,
                 )
             ]

@@ -53,8 +53,8 @@ class TileTable:
 
 
 def tile_table(unit: Unit) -> TileTable | None:
-    """Facts about the tiles of an image; None where they are better left to astropy."""
-    if unit.values.get("ZCMPTYPE") not in ("RICE_1", "RICE_ONE") or unit.whole("ZNAXIS") != 2:
+    """Facts about the tiles of an image of two dimensions; None where astropy is to read it."""
+    if unit.values.get("ZCMPTYPE") not in ("RICE_1", "RICE_ONE"):
         return None
     settings = {"BLOCKSIZE": 32, "BYTEPIX": 4}
     number = 1
@@ -73,8 +73,10 @@ def tile_table(unit: Unit) -> TileTable | None:
             return None
         columns[unit.values.get(f"TTYPE{number}", "")] = (place, size, form[1:2])
         place += size
-    height, width = unit.whole("ZNAXIS2"), unit.whole("ZNAXIS1")
-    tile_height, tile_width = unit.whole("ZTILE2", 1), unit.whole("ZTILE1", width)
+    height, width = unit.shape
+    tile_width, tile_height = (
+        unit.whole(f"ZTILE{axis}", width if axis == 1 else 1) for axis in unit.axes
+    )
     odd = (
         unit.whole("TFIELDS") != len(columns)
         or not columns.keys() <= _COLUMNS

@@ -5,8 +5,6 @@ that nobody can act upon. Here the 80-byte cards are walked directly (0.2 ms), s
 files opens in a moment, and a row band of a plain file is later a seek and a read.
 """
 
-import gzip
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -14,8 +12,9 @@ from typing import BinaryIO
 import numpy as np
 
 from autowisp_xr.errors import BadImageError
+from autowisp_xr.io.packing import Unpacked
 
-__all__ = ["Unit", "image_cards", "read_units"]
+__all__ = ["MAGIC", "UNNAMED_TILES", "Unit", "read_units", "text_of_value"]
 
 _BLOCK = 2880
 _CARD = 80
@@ -23,23 +22,11 @@ _CARD = 80
 # NUL bytes pad the headers of some cameras; whatever is no printable ASCII cannot travel as text
 _CLEAN = bytes(32 if code < 32 else 63 if code > 126 else code for code in range(256))
 
-_TABLE_ONLY = re.compile(
-    r"XTENSION|BITPIX|NAXIS[12]?|PCOUNT|GCOUNT|THEAP|TFIELDS|CHECKSUM|DATASUM"
-    r"|(TTYPE|TFORM|TUNIT|TNULL|TSCAL|TZERO|TDISP|TDIM)\d+"
-    r"|ZIMAGE|ZCMPTYPE|ZMASKCMP|ZQUANTIZ|ZDITHER0|ZTHEAP|ZBLANK|ZSCALE|ZZERO|(ZTILE|ZNAME|ZVAL)\d+"
-)
-_OF_THE_IMAGE = {
-    "ZSIMPLE": "SIMPLE",
-    "ZTENSION": "XTENSION",
-    "ZEXTEND": "EXTEND",
-    "ZBLOCKED": "BLOCKED",
-    "ZPCOUNT": "PCOUNT",
-    "ZGCOUNT": "GCOUNT",
-    "ZBITPIX": "BITPIX",
-    "ZNAXIS": "NAXIS",
-    "ZHECKSUM": "CHECKSUM",
-    "ZDATASUM": "DATASUM",
-}
+MAGIC = b"SIMPLE  ="
+"""How a FITS file begins."""
+
+UNNAMED_TILES = "COMPRESSED_IMAGE"
+"""What compressed images are called that had no name before."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +65,45 @@ class Unit:
         return "Z" if self.is_tiles else ""
 
     @property
+    def name(self) -> str:
+        """EXTNAME, in capital letters; PRIMARY of the first unit, "" of one without a name."""
+        name = self.values.get("EXTNAME", "").upper()
+        if self.is_tiles and name == UNNAMED_TILES:
+            return ""
+        return name or ("" if self.index else "PRIMARY")
+
+    @property
+    def version(self) -> int:
+        """EXTVER, which tells units of one name apart."""
+        return self.whole("EXTVER", 1)
+
+    @property
+    def axes(self) -> list[int]:
+        """Numbers of the axes that count, fastest first: of more than two, none of length one.
+
+        The last go first, so that one row of pixels in a cube is an image of one row.
+        """
+        prefix = self.prefix + "NAXIS"
+        axes = list(range(1, min(self.whole(prefix), 999) + 1))
+        for axis in reversed(axes[:]):
+            if len(axes) > 2 and self.whole(f"{prefix}{axis}") == 1:
+                axes.remove(axis)
+        return axes
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes that count, slowest first: (height, width) of an image."""
+        return tuple(self.whole(f"{self.prefix}NAXIS{axis}") for axis in reversed(self.axes))
+
+    @property
+    def label(self) -> str:
+        """What to call it in a message, such as "HDU 2 (AMP2, 64 x 36)": rows x columns."""
+        sizes = " x ".join(map(str, self.shape))
+        version = f",{self.version}" if "EXTVER" in self.values else ""
+        name = f"{self.name}{version}" if self.index and self.name else ""
+        return f"HDU {self.index} ({', '.join(filter(None, (name, sizes)))})"
+
+    @property
     def is_image(self) -> bool:
         """Whether there are pixels, of any number of dimensions."""
         if not self.is_tiles and self.values.get("XTENSION", "IMAGE") not in ("IMAGE", "IUEIMAGE"):
@@ -89,7 +115,7 @@ class Unit:
 
 
 def read_units(
-    path: str, file: BinaryIO | gzip.GzipFile, size: int | None, likely_end: int | None = None
+    path: str, file: BinaryIO | Unpacked, size: int | None, likely_end: int | None = None
 ) -> list[Unit]:
     """All units of a FITS file.
 
@@ -100,7 +126,7 @@ def read_units(
     file
         Its content, decompressed.
     size
-        Length of the content in bytes; None where it is not known (inside gzip).
+        Length of the content in bytes; None where it is not known (inside gzip or bzip2).
     likely_end
         Length that a gzip file claims: a unit that fills it is the last.
 
@@ -114,7 +140,7 @@ def read_units(
     while size is None or position < size:
         file.seek(position)
         start = file.read(_BLOCK)
-        if not units and not start.startswith(b"SIMPLE  ="):
+        if not units and not start.startswith(MAGIC):
             raise BadImageError(f'{path} is not a FITS file: it does not start with "SIMPLE  ="')
         if units and not start.startswith(b"XTENSION"):
             break  # the end, or the records that the standard allows after it
@@ -130,14 +156,14 @@ def read_units(
         if likely_end is not None and unit.offset + unit.length <= likely_end <= position:
             break
         if size is None and unit.length:
-            # a seek beyond the end of a gzip stream is silent; the last byte must be there
+            # a seek beyond the end of what is unpacked is silent; the last byte must be there
             file.seek(unit.offset + unit.length - 1)
             if not file.read(1):
-                raise BadImageError(f"{path} is truncated inside gzip; copy it again")
+                raise BadImageError(f"{path} is truncated inside its compression; copy it again")
     return units
 
 
-def _read_cards(path: str, file: BinaryIO | gzip.GzipFile, block: bytes) -> Iterator[str]:
+def _read_cards(path: str, file: BinaryIO | Unpacked, block: bytes) -> Iterator[str]:
     while True:
         if len(block) < _BLOCK:
             raise BadImageError(f"{path} is truncated inside a header; copy it again")
@@ -154,7 +180,7 @@ def _unit(index: int, cards: list[str], offset: int) -> Unit:
     values: dict[str, str] = {}
     for card in cards:
         if card[8] == "=":
-            values.setdefault(card[:8].rstrip(), _value(card[9:]))
+            values.setdefault(card[:8].rstrip(), text_of_value(card[9:]))
     unit = Unit(index, cards, values, offset, 0)
     # the standard ends at 999 axes; a damaged count must not cost a minute
     count = min(unit.whole("NAXIS"), 999)
@@ -164,26 +190,9 @@ def _unit(index: int, cards: list[str], offset: int) -> Unit:
     return Unit(index, cards, values, offset, max(abs(unit.whole("BITPIX")) // 8 * content, 0))
 
 
-def _value(text: str) -> str:
+def text_of_value(text: str) -> str:
+    """What a card says behind its "=", without quotes and comment."""
     text = text.lstrip()
     if text.startswith("'"):
         return text[1:].split("'", 1)[0].strip()
     return text.split("/", 1)[0].strip()
-
-
-def image_cards(unit: Unit) -> list[str]:
-    """Cards of the image as they were before it was compressed."""
-    if not unit.is_tiles:
-        return unit.cards
-    cards = []
-    for card in unit.cards:
-        keyword = card[:8].rstrip()
-        if _TABLE_ONLY.fullmatch(keyword):
-            continue
-        if keyword == "EXTNAME" and _value(card[9:]) == "COMPRESSED_IMAGE":
-            continue
-        original = _OF_THE_IMAGE.get(keyword)
-        if original is None and re.fullmatch(r"ZNAXIS\d+", keyword):
-            original = keyword[1:]
-        cards.append(card if original is None else f"{original:<8}{card[8:]}")
-    return cards

@@ -17,6 +17,7 @@ from autowisp_xr.cards import first_value
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.headers.recognition import bias_subtracted
 from autowisp_xr.io import FileRecord, Spellings
+from autowisp_xr.io.choosing import HduName
 from autowisp_xr.io.names import Paths
 from autowisp_xr.io.settle import settle_camera
 from autowisp_xr.night.matching import Candidate
@@ -35,13 +36,15 @@ def masters_in(
     camera: Camera | None = None,
     types: Mapping[str, str] | None = None,
     spellings: Spellings | None = None,
+    hdu: HduName | None = None,
     skip: Collection[str | PathLike[str]] = (),
 ) -> tuple[list[Candidate], dict[str, str]]:
-    """Candidates of all masters in files and directories, and {path: reason} of the rest.
+    """Candidates of all masters in files and directories, and {path: reason} of what is told.
 
     Directories are searched into their subdirectories. Files that are no masters are passed over
     without a word; a master that is of no known type, is not fit to be one, or cannot be read, has
-    its reason. The files of the channels of one master make one candidate.
+    its reason, and what a file holds beside the image that is read, its doubt. The files of the
+    channels of one master make one candidate.
 
     Parameters
     ----------
@@ -50,15 +53,22 @@ def masters_in(
     camera, types, spellings
         As for :func:`~autowisp_xr.reduce`; of masters of other programs, only the user may know the
         colours, and that they are masters ("master dark").
+    hdu
+        Which HDU is the image in files that hold several, without which the first is it.
     skip
         Directories that are passed over.
     """
     records = [
         record
-        for record in io.scan(paths, deep=True, skip=skip, types=types, spellings=spellings)
+        for record in _scanned(paths, skip, hdu, {"types": types, "spellings": spellings})
         if record.error or record.master_because
     ]
     left_out = {record.path: str(record.error) for record in records if record.error}
+    left_out |= {
+        record.path: f"{record.path}: {'; '.join(record.doubts)}"
+        for record in records
+        if record.doubts
+    }
     # two cameras, or two nights, are not channels of each other
     groups: dict[tuple[object, ...], list[FileRecord]] = {}
     for record in (record for record in records if not record.error):
@@ -74,6 +84,24 @@ def masters_in(
             except (AutowispError, OSError) as error:
                 left_out.update((record.path, str(error)) for record in files.values())
     return found, left_out
+
+
+def _scanned(
+    paths: Paths,
+    skip: Collection[str | PathLike[str]],
+    hdu: HduName | None,
+    options: Mapping[str, Any],
+) -> list[FileRecord]:
+    """What is in the files; where one holds several images, in the chosen one."""
+    records = io.scan(paths, deep=True, skip=skip, **options)
+    if hdu is None:
+        return records
+    return [
+        io.scan(record.path, hdu=hdu, **options)[0]
+        if record.error or (record.layout and record.layout.doubts)
+        else record
+        for record in records
+    ]
 
 
 def _candidate(files: Mapping[str, FileRecord], camera: Camera | None) -> Candidate:

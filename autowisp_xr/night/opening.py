@@ -11,6 +11,7 @@ from autowisp_xr import io
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, HeaderError
 from autowisp_xr.io import Spellings
+from autowisp_xr.io.choosing import HduName
 from autowisp_xr.io.names import Paths
 from autowisp_xr.night.foresight import by_setup, foresee
 from autowisp_xr.night.library import masters_in
@@ -30,6 +31,7 @@ def open_night(
     camera: Camera | None = None,
     types: Mapping[str, str] | None = None,
     spellings: Spellings | None = None,
+    hdu: HduName | None = None,
     masters: Paths | None = None,
     matching: Matching | None = None,
 ) -> xr.DataTree:
@@ -40,7 +42,7 @@ def open_night(
     paths
         Directories, which are searched into their subdirectories, files or glob patterns; or the
         directory (or ``night.zarr``) with the results of :func:`~autowisp_xr.reduce`.
-    camera, types, spellings, masters, matching
+    camera, types, spellings, hdu, masters, matching
         As for :func:`~autowisp_xr.reduce`.
 
     Returns
@@ -65,15 +67,18 @@ def open_night(
     if store is not None:
         return _results(store)
     matching = matching or Matching()
-    records = io.scan(paths, deep=True, types=types, spellings=spellings)
+    records = io.scan(paths, deep=True, hdu=hdu, types=types, spellings=spellings)
     sets, left_out = sort_frames(records, camera, matching)
     notes = [
         f"the type rule {rule!r} fits no file of this night"
         for rule in io.unused_rules(records, types or {})
     ]
+    notes += io.passed_over(paths, deep=True)
     others: list[Candidate] = []
     if masters:
-        others, unusable = masters_in(masters, camera=camera, types=types, spellings=spellings)
+        others, unusable = masters_in(
+            masters, camera=camera, types=types, spellings=spellings, hdu=hdu
+        )
         notes.append(f"masters of other nights: {len(others)}")
         notes += list(dict.fromkeys(unusable.values()))
     groups: dict[str, xr.Dataset] = {}

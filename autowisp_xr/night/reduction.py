@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from autowisp_xr import io
 from autowisp_xr.camera import Camera
 from autowisp_xr.io import Spellings
+from autowisp_xr.io.choosing import HduName
 from autowisp_xr.io.names import Paths
 from autowisp_xr.night.library import masters_in
 from autowisp_xr.night.matching import Candidate, Matching
@@ -31,6 +32,7 @@ def reduce(
     camera: Camera | None = None,
     types: Mapping[str, str] | None = None,
     spellings: Spellings | None = None,
+    hdu: HduName | None = None,
     masters: Paths | None = None,
     matching: Matching | None = None,
     select: "FlatSelection | None" = None,
@@ -60,6 +62,9 @@ def reduce(
         see :func:`~autowisp_xr.open_fits`.
     spellings
         Which cards say what, where the usual ones do not do.
+    hdu
+        Which HDU is the image, where files hold several: its number or its name; see
+        :func:`~autowisp_xr.open_fits`. Masters of other nights that hold one image have that.
     masters
         Files or directories with masters of other nights, for what this night has none of.
     matching
@@ -109,7 +114,7 @@ def reduce(
             "nights are in other directories"
         )
     matching = matching or Matching()
-    records = io.scan(source, deep=True, skip=[target], types=types, spellings=spellings)
+    records = io.scan(source, deep=True, skip=[target], hdu=hdu, types=types, spellings=spellings)
     say(f"{len(records)} FITS file{'' if len(records) == 1 else 's'} in {night}")
     sets, left_out = sort_frames(records, camera, matching)
     summary = Summary(night=str(night), records=records, sets=sets, left_out=left_out)
@@ -117,10 +122,11 @@ def reduce(
         f"the type rule {rule!r} fits no file of this night"
         for rule in io.unused_rules(records, types or {})
     ]
+    summary.notes += io.passed_over(source, deep=True, skip=[target])
     others: list[Candidate] = []
     if given:
         others, unusable = masters_in(
-            given, camera=camera, types=types, spellings=spellings, skip=[target]
+            given, camera=camera, types=types, spellings=spellings, hdu=hdu, skip=[target]
         )
         summary.notes.append(f"masters of other nights: {len(others)}")
         summary.notes += list(dict.fromkeys(unusable.values()))

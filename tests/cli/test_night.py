@@ -1,6 +1,8 @@
 """``info`` and ``reduce`` as they are called from a terminal."""
 
+import numpy as np
 import pytest
+from astropy.io import fits
 
 import autowisp_xr as aw
 from autowisp_xr import simulate
@@ -140,3 +142,35 @@ def test_the_file_for_options_serves_as_a_camera_file(night, capsys, tmp_path):
     out = capsys.readouterr().out
     assert "the camera: gain 0.6 e/ADU; read noise" in out
     assert "not in the headers" not in out
+
+
+def test_the_image_is_chosen_by_its_name_in_files_of_several(night, capsys, tmp_path):
+    assert main(["reduce", "raw", "-o", "plain", "--camera", "camera.toml"]) == 0
+    (tmp_path / "several").mkdir()
+    for path in (tmp_path / "raw").iterdir():
+        data, header = fits.getdata(path, header=True)
+        small = fits.ImageHDU(data[:5, :7], name="GUIDER")
+        hdus = [fits.PrimaryHDU(header=header), small, fits.ImageHDU(data, name="CCD")]
+        fits.HDUList(hdus).writeto(tmp_path / "several" / path.name)
+    (tmp_path / "several" / "flat.CR2").write_bytes(b"II*\0")
+    assert main(["info", "several"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("only HDU 1 (GUIDER, 5 x 7) is read of 2 images") == 1
+    assert "passed over 1 file of a format that is not FITS (1 .CR2)" in out
+    chosen = ["--camera", "camera.toml", "--hdu", "ccd"]
+    assert main(["reduce", "several", "-o", "out", *chosen]) == 0
+    out = capsys.readouterr().out
+    assert "Doubts" not in out
+    assert "1 .CR2" in out
+    same = [
+        aw.open_fits(tmp_path / name / "calibrated" / "V_60s" / "*.fits")
+        for name in ("plain", "out")
+    ]
+    np.testing.assert_array_equal(same[0].image, same[1].image)
+    # masters that hold one image have no HDU of that name, and need none
+    (tmp_path / "lights").mkdir()
+    for path in (tmp_path / "several").glob("object*"):
+        path.rename(tmp_path / "lights" / path.name)
+    masters = ["--masters", "plain/masters"]
+    assert main(["reduce", "lights", "-o", "again", *chosen, *masters]) == 0
+    assert "masters of other nights: 3" in capsys.readouterr().out

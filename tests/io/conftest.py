@@ -1,5 +1,6 @@
 """Small FITS files, 5 rows by 7 columns, in every dress that FITS has."""
 
+import bz2
 import gzip
 from collections.abc import Callable
 from pathlib import Path
@@ -44,11 +45,11 @@ def raw(tmp_path: Path) -> Callable[..., Path]:
         if name.endswith(".fz"):
             fits.CompImageHDU(values, header).writeto(path)
         else:
-            plain = path.with_name("plain") if name.endswith(".gz") else path
-            fits.PrimaryHDU(values, header).writeto(plain)
-            if name.endswith(".gz"):
-                path.write_bytes(gzip.compress(plain.read_bytes()))
-                plain.unlink()
+            fits.PrimaryHDU(values, header).writeto(path.with_name("plain"))
+            content = path.with_name("plain").read_bytes()
+            path.with_name("plain").unlink()
+            pack = {".gz": gzip.compress, ".bz2": bz2.compress}.get(path.suffix, bytes)
+            path.write_bytes(pack(content))
         return path
 
     return write

@@ -1,3 +1,4 @@
+import bz2
 import gc
 import gzip
 import os
@@ -30,7 +31,7 @@ def check_rows(path, expected):
 
 
 @pytest.mark.parametrize("dtype", INTEGERS + FLOATS)
-@pytest.mark.parametrize("dress", ["plain", "gz", "second"])
+@pytest.mark.parametrize("dress", ["plain", "gz", "bz2", "second"])
 def test_every_type_is_read_as_it_is(tmp_path, ramp, dtype, dress):
     data = ramp(dtype)
     path = tmp_path / "a.fits"
@@ -38,8 +39,8 @@ def test_every_type_is_read_as_it_is(tmp_path, ramp, dtype, dress):
         [fits.PrimaryHDU(), fits.ImageHDU(data)] if dress == "second" else [fits.PrimaryHDU(data)]
     )
     fits.HDUList(hdus).writeto(path)
-    if dress == "gz":
-        path.write_bytes(gzip.compress(path.read_bytes()))
+    if dress in ("gz", "bz2"):
+        path.write_bytes((gzip if dress == "gz" else bz2).compress(path.read_bytes()))
     check_rows(path, data)
 
 
@@ -135,6 +136,7 @@ def test_hdus_may_be_chosen(product):
         (b"hello" * 1000, "not a FITS file"),
         (b"\x1f\x8b" + bytes(100), "cannot be decompressed"),
         (b"\x1f\x8b", "cannot be decompressed"),
+        (b"BZh9" + bytes(100), "cannot be decompressed"),
         (b"SIMPLE  =                    T" + b" " * 50, "truncated inside a header"),
     ],
 )
@@ -146,7 +148,7 @@ def test_what_is_no_fits_file_is_named(tmp_path, content, message):
     assert str(path) in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["a.fits", "a.fits.fz", "a.fits.gz"])
+@pytest.mark.parametrize("name", ["a.fits", "a.fits.fz", "a.fits.gz", "a.fits.bz2"])
 def test_truncated_files_are_refused(raw, name):
     path = raw(name, np.random.default_rng(1).integers(0, 65535, (70, 90), dtype="uint16"))
     content = path.read_bytes()
@@ -164,7 +166,7 @@ def test_a_last_block_without_its_padding_is_whole(raw, ramp):
 
 @pytest.mark.parametrize("axes", ["99999999999999", "-1", "1E400", "nan"])
 @pytest.mark.parametrize("keyword", ["NAXIS", "NAXIS1", "BITPIX"])
-@pytest.mark.parametrize("dress", [bytes, gzip.compress])
+@pytest.mark.parametrize("dress", [bytes, gzip.compress, bz2.compress])
 def test_damaged_sizes_are_refused(raw, axes, keyword, dress):
     path = raw()
     cards = [path.read_bytes()[start : start + 80] for start in range(0, 5760, 80)]
@@ -201,7 +203,7 @@ def test_planes_of_other_shape_are_refused(tmp_path):
         read_layout(str(tmp_path / "a.fits"))
 
 
-@pytest.mark.parametrize("name", ["a.fits", "a.fits.fz", "a.fits.gz"])
+@pytest.mark.parametrize("name", ["a.fits", "a.fits.fz", "a.fits.gz", "a.fits.bz2"])
 def test_a_file_that_changed_is_not_read(raw, name):
     path = raw(name)
     plane = read_layout(str(path)).planes["image"]
@@ -243,7 +245,7 @@ def test_control_characters_become_blanks(raw):
     assert "\0" not in read_layout(str(path)).header
 
 
-@pytest.mark.parametrize("name", ["a.fits", "a.fits.fz", "a.fits.gz"])
+@pytest.mark.parametrize("name", ["a.fits", "a.fits.fz", "a.fits.gz", "a.fits.bz2"])
 def test_no_handle_stays_open(raw, name):
     layout = pickle.loads(pickle.dumps(read_layout(str(raw(name)))))
     gc.collect()
@@ -251,3 +253,15 @@ def test_no_handle_stays_open(raw, name):
     rows = read_rows(layout.planes["image"], 0, 5)
     assert rows.base is None or not isinstance(rows.base, np.memmap)
     assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_pixels_that_changed_inside_gzip_are_refused(raw):
+    path = raw("a.fits.gz", np.random.default_rng(1).integers(0, 65535, (70, 90), dtype="uint16"))
+    content = bytearray(path.read_bytes())
+    # noise is stored as it is: one bit of it, and nothing but the sum at the end tells
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    plane = read_layout(str(path)).planes["image"]
+    with pytest.raises(BadImageError, match=r"cannot be decompressed .*CRC") as caught:
+        read_rows(plane, 0, 70)
+    assert str(path) in str(caught.value)

@@ -4,7 +4,7 @@ import pytest
 from astropy.io import fits
 
 from autowisp_xr.errors import HeaderError
-from autowisp_xr.io.names import fill_template, frame_names, raw_name
+from autowisp_xr.io.names import bare_name, fill_template, frame_names, raw_name
 
 
 def test_raw_names_are_those_of_the_original(shared):
@@ -42,3 +42,11 @@ def test_a_template_that_cannot_be_filled_is_quoted(template):
     with pytest.raises(HeaderError) as caught:
         fill_template(template, fits.Header({"RAWFNAME": "r1", "FNUM": 7}))
     assert repr(template) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["a.fits", "a.FIT", "a.fts.gz", "a.fit.bz2", "a.fits.fz", "a.fz", "a.Fits.FZ.GZ"]
+)
+def test_a_frame_is_called_what_its_file_is_without_the_endings(name):
+    assert bare_name(f"night/{name}") == "a"
+    assert frame_names([f"night/{name}"]) == ["a"]

@@ -78,7 +78,7 @@ def test_broken_headers_are_read(real, tmp_path):
     assert ds.sizes["frame"] == 17
     assert schema.camera_of(ds).gain == 0.46
     by_name = dict(zip(ds.frame.values, range(17), strict=True))
-    first = by_name["Pencil0.16.FLAT.FIT"]
+    first = by_name["Pencil0.16.FLAT"]
     assert float(ds.exposure[first]) == 0.16
     assert float(ds.image[first].median()) == 186
     assert ds.time.values[first] == np.datetime64("2019-04-30T00:37:54.08")

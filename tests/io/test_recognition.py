@@ -102,8 +102,8 @@ def test_cards_of_raw_frames_make_no_product(cards):
 
 def test_planes_of_errors_or_masks_make_a_product():
     empty = fits.Header()
-    assert calibrated_reason(empty, ["image", "error"]) == "it has a plane of IMAGETYP 'error'"
-    assert calibrated_reason(empty, ["image", "mask"]) == "it has a plane of IMAGETYP 'mask'"
+    assert calibrated_reason(empty, ["image", "error"]) == "it has a plane of errors"
+    assert calibrated_reason(empty, ["image", "mask"]) == "it has a plane of flags"
 
 
 def test_scan_says_what_made_a_file_a_master_or_a_product(raw, product):
@@ -118,5 +118,5 @@ def test_scan_says_what_made_a_file_a_master_or_a_product(raw, product):
         (True, "NCOMBINE = 7", ""),
         (False, "", "CALSTAT = 'BD'"),
         (False, "", ""),
-        (True, "IMAGETYP = 'masterflat'", "it has a plane of IMAGETYP 'error'"),
+        (True, "IMAGETYP = 'masterflat'", "it has a plane of errors"),
     ]

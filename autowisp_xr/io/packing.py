@@ -1,0 +1,46 @@
+"""Whole files inside gzip or bzip2, told by how they begin, whatever they are called."""
+
+import bz2
+import gzip
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+__all__ = ["UNREADABLE", "Unpacked", "is_packed", "likely_length", "unpacked"]
+
+Unpacked = gzip.GzipFile | bz2.BZ2File
+
+UNREADABLE = (OSError, EOFError, OverflowError, ValueError, zlib.error)
+"""What reading raises where the file is truncated or damaged."""
+
+_GZIP, _BZIP2 = b"\x1f\x8b", b"BZh"
+
+
+def is_packed(start: bytes) -> bool:
+    """Whether the first bytes of a file (three suffice) are those of gzip or bzip2."""
+    return start.startswith((_GZIP, _BZIP2))
+
+
+@contextmanager
+def unpacked(file: BinaryIO) -> Iterator[Unpacked]:
+    """What is inside a packed file, which is open at its beginning."""
+    is_gzip = file.read(len(_GZIP)) == _GZIP
+    file.seek(0)
+    with gzip.GzipFile(fileobj=file) if is_gzip else bz2.BZ2File(file) as inside:
+        yield inside
+
+
+def likely_length(file: BinaryIO) -> int | None:
+    """Size of what is inside, as a gzip file says at its end; None where nothing says it.
+
+    It is that of the last member of the file, modulo 2^32. The file is at its beginning afterwards.
+    """
+    length = None
+    if file.read(len(_GZIP)) == _GZIP:
+        file.seek(-4, os.SEEK_END)
+        (length,) = struct.unpack("<I", file.read(4))
+    file.seek(0)
+    return length
