@@ -7,11 +7,12 @@ from autowisp_xr._lazy import attach
 if TYPE_CHECKING:
     from autowisp_xr.measure.masters import compare_masters
     from autowisp_xr.measure.photon_transfer import completed_camera, gain_and_read_noise
+    from autowisp_xr.measure.plateaus import saturation
 
-__all__ = ["compare_masters", "completed_camera", "gain_and_read_noise"]
+__all__ = ["compare_masters", "completed_camera", "gain_and_read_noise", "saturation"]
 
 __getattr__, __dir__ = attach(
     __name__,
-    {"compare_masters": f"{__name__}.masters"}
+    {"compare_masters": f"{__name__}.masters", "saturation": f"{__name__}.plateaus"}
     | dict.fromkeys(("completed_camera", "gain_and_read_noise"), f"{__name__}.photon_transfer"),
 )

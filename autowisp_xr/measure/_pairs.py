@@ -1,7 +1,7 @@
 """Raw frames in tiles, read one at a time, and which of them make a pair."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,9 +12,11 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.flags import Flag
 from autowisp_xr.measure._tiles import Tiles
 from autowisp_xr.options import OverscanChoice
+from autowisp_xr.stats.digits import counted, floor_of, plateau_of
 from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms._pass import PLANE_BYTES
 from autowisp_xr.transforms.calibration import calibrated
+from autowisp_xr.transforms.quality import saturation_threshold
 
 __all__ = ["LEVELS", "Frame", "Frames", "Pairs"]
 
@@ -58,6 +60,11 @@ class Frames:
     """Coordinate whose values part the frames in groups."""
     bias: Any = None
     """(channel, tile, pixel): what is subtracted; pixels where it is NaN are lost."""
+    lit: bool = True
+    """Whether values may stop at the top; else they may at the bottom."""
+    ends: list[tuple[int, float]] = field(default_factory=list)
+    """Values at which frames that were read stop, where no camera says so, and which share of their
+    pixels is there."""
 
     def order(self) -> Any:
         """Numbers of the frames, by group, then by time, as far as they are known."""
@@ -70,10 +77,13 @@ class Frames:
 
     def read(self, number: int) -> Frame:
         """Read one frame, computing what is lazy of it."""
+        raw = self.ds.isel(frame=[number])
+        # read at once: the ends of its values are looked at, too
+        raw = raw.assign(image=raw["image"].compute())
         one = calibrated(
-            _apply.bands(self.ds.isel(frame=[number]), becomes=PLANE_BYTES),
+            _apply.bands(raw, becomes=PLANE_BYTES),
             noise=None,
-            camera=self.camera,
+            camera=self._camera_of(raw),
             overscan=self.overscan,
         )
         planes = one[["image", "mask"]].isel(frame=0, y=self.tiles.rows, x=self.tiles.columns)
@@ -97,6 +107,30 @@ class Frames:
         names, groups = schema.names(self.ds, "frame"), self._along(self.group)
         level = _level(pixels, good, usable)
         return Frame(names[number], groups[number], pixels, good, usable, level, reason)
+
+    def _camera_of(self, raw: xr.Dataset) -> Camera:
+        """The camera, with the saturation that a frame shows where that is lower."""
+        planes = raw["image"].values[0]
+        if "mask" in raw:
+            planes = np.where(raw["mask"].values[0] == 0, planes, planes.min())
+        if not self.lit:
+            floors = [floor_of(counts) for counts in map(counted, planes) if counts is not None]
+            self.ends.extend(floor for floor in floors if floor is not None)
+            return self.camera
+        level = self.camera.bias_level
+        limits = saturation_threshold(raw, self.camera, level)[0] + level
+        lowered = False
+        for channel, plane in enumerate(planes):
+            value = plateau_of(plane)
+            if value is not None and not value >= limits[channel]:
+                self.ends.append((value, float((plane >= value).mean())))
+                limits[channel], lowered = value, True
+        if not lowered:
+            return self.camera
+        limits = np.where(np.isfinite(limits), limits, np.nanmax(limits)) - level
+        names = schema.names(raw, "channel")
+        given = dict(zip(names, limits.tolist(), strict=True))
+        return replace(self.camera, saturation=given if len(names) > 1 else limits[0])
 
     def _along(self, name: str) -> list[str]:
         if name not in self.ds.coords or self.ds[name].dims != ("frame",):

@@ -10,7 +10,7 @@ import xarray as xr
 
 from autowisp_xr import schema
 from autowisp_xr.errors import AutowispWarning, CalibrationError, ImageMismatchError
-from autowisp_xr.measure._pairs import LEVELS, Frame
+from autowisp_xr.measure._pairs import LEVELS, Frame, Frames
 from autowisp_xr.measure._slopes import Slope
 from autowisp_xr.measure._transfer_curve import Sample
 from autowisp_xr.transforms import _apply
@@ -24,6 +24,7 @@ __all__ = [
     "ready",
     "warn_if_off",
     "warn_if_poor",
+    "warn_of_ends",
     "whole_number",
 ]
 
@@ -207,3 +208,22 @@ def warn_if_off(channels: Sequence[str], misfits: Sequence[float], stacklevel: i
             AutowispWarning,
             stacklevel=stacklevel,
         )
+
+
+def warn_of_ends(frames: Frames, stacklevel: int) -> None:
+    """Warn, once, of flats that stop at a value which no camera says, or of biases cut off."""
+    if not frames.ends:
+        return
+    values = " and ".join(dict.fromkeys(f"{value:g}" for value, _ in sorted(frames.ends)))
+    share = f"{100 * max(share for _, share in frames.ends):.3g} % of their pixels"
+    if frames.lit:
+        text = (
+            f"flats stop at {values} ADU (up to {share}), which is taken for saturated: no tile "
+            "with such pixels tells the gain; say the saturation of the camera"
+        )
+    else:
+        text = (
+            f"pixels of the biases are cut off at {values} ADU (up to {share}), so that the read "
+            "noise seems smaller than it is; raise the offset of the camera"
+        )
+    warnings.warn(text, AutowispWarning, stacklevel=stacklevel)

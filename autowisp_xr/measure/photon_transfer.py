@@ -17,6 +17,7 @@ from autowisp_xr.measure._transfer_checks import (
     ready,
     warn_if_off,
     warn_if_poor,
+    warn_of_ends,
     whole_number,
 )
 from autowisp_xr.measure._transfer_curve import (
@@ -60,7 +61,8 @@ def gain_and_read_noise(
         Raw frames of the same pixels without light.
     camera
         Its areas, bias level and saturation; by default the one that travels with ``flats``. What
-        it says of gain and read noise takes no part.
+        it says of gain and read noise takes no part. A flat that stops at a value below the
+        saturation, as :func:`~autowisp_xr.measure.saturation` finds it, saturates there.
     overscan
         As for :func:`~autowisp_xr.calibrate`. The noise of an overscan level counts as read noise.
     tile
@@ -105,7 +107,8 @@ def gain_and_read_noise(
     AutowispWarning
         Where the relative error of a gain is more than 5 %, and where the curve is no line: its
         points are off by more than twice their errors. The error of the gain is larger then, by
-        as much as they are.
+        as much as they are. Where flats saturate at a value that the camera does not name, and
+        where many pixels of the biases are cut off at their lowest value.
 
     See Also
     --------
@@ -165,11 +168,13 @@ def gain_and_read_noise(
         "channels": channels,
     }
     mean = MeanBias()
-    unlit = Pairs(Frames(biases, **how), max_pairs, lambda first, second: "")
+    unlit = Pairs(Frames(biases, lit=False, **how), max_pairs, lambda first, second: "")
     of_biases, bias_pairs = samples(unlit, scaled=False, bias=mean)
+    warn_of_ends(unlit.frames, stacklevel=3)
     check_tiles("biases", channels, of_biases, unlit.left_out)
     lit = Pairs(Frames(flats, group="filter", bias=mean.mean(), **how), max_pairs, apart)
     of_flats, flat_pairs = samples(lit, scaled=True)
+    warn_of_ends(lit.frames, stacklevel=3)
     check_tiles("flats", channels, of_flats, lit.left_out)
     noises = [read_noise_of(sample) for sample in of_biases]
     both = list(zip(of_flats, noises, strict=True))

@@ -1,0 +1,186 @@
+"""What the values of a digitised image say of its camera: where they stop, and in which steps."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+__all__ = ["Counts", "Floor", "counted", "floor_of", "plateau_of", "step_of"]
+
+_RANGE = 1 << 16
+"""Values below the largest one that are counted."""
+
+_PIECE = 1 << 20
+
+_LEAST = 10
+"""So many pixels of one frame that share a value are no matter of chance."""
+
+_WINDOW = 64
+"""Steps below it, whose mean number of pixels it is held against."""
+
+_TIMES = 20.0
+_ABOVE = 0.05
+"""So many times as many pixels as that are at it at least, and such a share of them above it."""
+
+_LOOKED_AT = 256
+"""Values from the top on that may be a plateau: few pixels lie above one."""
+
+_EQUAL = 0.4
+"""Of neighbours below a plateau: where more are equal, the noise is less than a step, and that many
+pixels share a value says nothing."""
+
+_FEW_NEIGHBOURS = 100
+
+_LINES = 3
+"""Rows and columns that it takes up, at least: a bad column is none."""
+
+_FULL_BITS = 10
+"""The largest number of a converter of so many bits or more is known by its bits alone."""
+
+_CLIPPED = 5e-3
+_TAIL = 0.3
+"""Share of pixels at the lowest value that is worth a word, and how many, in these, are further
+above the median than any pixel is below."""
+
+_SPREAD = 3
+_SPREAD_SHARE = 0.05
+"""Where most pixels are at the lowest value, so many of all are so many steps above it."""
+
+
+class Counts(NamedTuple):
+    """How many pixels have each value, of the upper 65536 values."""
+
+    base: int
+    """Value of the first count."""
+    numbers: Any
+    """(value) int64; the last is not 0."""
+    below: int
+    """Pixels with smaller values than these."""
+
+    @property
+    def largest(self) -> int:
+        """The largest value."""
+        return self.base + len(self.numbers) - 1
+
+    @property
+    def reached(self) -> int:
+        """The largest value that is no matter of a few pixels: ten are at it or above."""
+        from_top = np.cumsum(self.numbers[::-1])
+        return self.largest - int(np.searchsorted(from_top, min(_LEAST, from_top[-1])))
+
+
+class Floor(NamedTuple):
+    """That values are cut off below."""
+
+    value: int
+    share: float
+    """Of all pixels."""
+
+
+def counted(plane: Any) -> Counts | None:
+    """How many pixels of a plane have each value; None where they are no whole numbers.
+
+    Parameters
+    ----------
+    plane : (y, x) array
+        Integers, or floats that hold them; what is not finite is left out.
+    """
+    values = _whole(plane)
+    if values is None or values.size == 0:
+        return None
+    largest = int(values.max())
+    base = max(int(values.min()), largest - _RANGE + 1)
+    numbers = np.zeros(largest - base + 1, np.int64)
+    for start in range(0, values.size, _PIECE):
+        # counting makes long integers of them, which are not wanted of a whole frame
+        piece = values[start : start + _PIECE].astype(np.int64) - base
+        numbers += np.bincount(piece[piece >= 0], minlength=len(numbers))
+    return Counts(base, numbers, int(values.size - numbers.sum()))
+
+
+def _whole(plane: Any) -> Any:
+    values = np.asarray(plane).ravel()
+    if values.dtype.kind in "iu":
+        return values
+    values = values[np.isfinite(values)]
+    if np.abs(values).max(initial=0.0) >= 2.0**53 or (values != np.rint(values)).any():
+        return None
+    return values.astype(np.int64)
+
+
+def step_of(counts: Counts) -> int:
+    """Greatest common divisor of the differences between the values: 16 of 12 bits in 16."""
+    steps = np.diff(np.flatnonzero(counts.numbers))
+    return int(np.gcd.reduce(steps)) if steps.size else 1
+
+
+def plateau_of(plane: Any, counts: Counts | None = None) -> int | None:
+    """The value at which a plane stops, where many pixels share one far above what is below.
+
+    Parameters
+    ----------
+    plane : (y, x) array
+        One channel of a raw frame.
+    counts
+        Of it, where they are known.
+
+    Returns
+    -------
+    The value; None where there is no such, as in all frames that do not saturate. A few pixels may
+    lie above it. A bad row or column, hot pixels, a coarse digitisation or a frame of one value
+    without noise are no plateau.
+    """
+    counts = counted(plane) if counts is None else counts
+    if counts is None:
+        return None
+    step = step_of(counts)
+    above = 0
+    for place in np.flatnonzero(counts.numbers)[::-1][:_LOOKED_AT].tolist():
+        number = int(counts.numbers[place])
+        window = counts.numbers[max(place - _WINDOW * step, 0) : place]
+        piled = number >= max(_LEAST, _TIMES * window.sum() / _WINDOW)
+        if piled and above <= _ABOVE * number:
+            value = counts.base + place
+            return value if _holds(np.asarray(plane), value) else None
+        above += number
+    return None
+
+
+def _holds(plane: Any, value: int) -> bool:
+    """Whether a plateau is more than a bad column, and more than a coarse digitisation."""
+    rows, columns = np.nonzero(plane >= value)
+    if min(len(np.unique(rows)), len(np.unique(columns))) < _LINES:
+        return False
+    # two pixels on, so that both are of one colour where a mosaic was not split
+    first, second = plane[:, :-2], plane[:, 2:]
+    below = (first < value) & (second < value)
+    neighbours = np.count_nonzero(below)
+    if neighbours < _FEW_NEIGHBOURS:
+        return _is_full(value)
+    return bool(np.count_nonzero((first == second) & below) <= _EQUAL * neighbours)
+
+
+def _is_full(value: int) -> bool:
+    """Whether a value is all ones in binary, but for zeros behind: 4095, 16383, 65520."""
+    last = value & -value
+    return value > 0 and (value + last).bit_count() == 1 and value.bit_count() >= _FULL_BITS
+
+
+def floor_of(counts: Counts) -> Floor | None:
+    """The lowest value of frames without light, where many are cut off there; else None.
+
+    Values that scatter go as far down as they go up. Where they do not, and more pixels than
+    noise leaves there share the lowest value, what is missing has been set to it.
+    """
+    total = int(counts.numbers.sum()) + counts.below
+    if counts.below or not total:
+        return None
+    lowest = int(np.flatnonzero(counts.numbers)[0])
+    number = int(counts.numbers[lowest])
+    median = int(np.searchsorted(np.cumsum(counts.numbers), total / 2))
+    if median == lowest:
+        far = counts.numbers[lowest + _SPREAD * step_of(counts) :].sum()
+        clipped = far >= _SPREAD_SHARE * total
+    else:
+        beyond = counts.numbers[2 * median - lowest + 1 :].sum()
+        clipped = number >= max(_LEAST, _CLIPPED * total) and beyond >= _TAIL * number
+    return Floor(counts.base + lowest, number / total) if clipped else None

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from autowisp_xr.stats.digits import counted, floor_of, plateau_of, step_of
+
+SHAPE = (60, 70)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(3)
+
+
+def lit(rng, level=3000.0, gain=1.5):
+    """A vignetted flat of photons, in ADU."""
+    y, x = np.mgrid[-1 : 1 : SHAPE[0] * 1j, -1 : 1 : SHAPE[1] * 1j]
+    return rng.poisson(level * (1 - 0.2 * (x**2 + y**2)) * gain) / gain + 100
+
+
+@pytest.mark.parametrize("step", [1, 4, 16])
+@pytest.mark.parametrize("dtype", ["u2", "i4", "f4"])
+def test_a_flat_that_is_cut_off_has_a_plateau(rng, step, dtype):
+    flat = np.clip(np.rint(lit(rng) / step), 0, 2900 // step) * step
+    assert plateau_of(flat.astype(dtype)) == 2900 // step * step
+    assert step_of(counted(flat.astype(dtype))) == step
+
+
+def test_the_core_of_a_star_is_a_plateau_that_few_pixels_exceed(rng):
+    light = np.rint(lit(rng)).astype("u2")
+    light[20:24, 30:35] = 16383
+    light[50, 60] = 16400
+    assert plateau_of(light) == 16383
+    light[50:53, 60] = 16390
+    assert plateau_of(light) is None
+
+
+def test_values_beyond_sixteen_bits_are_counted_from_the_top(rng):
+    light = np.rint(lit(rng)).astype("i4")
+    light[20:24, 30:35] = 2**20 - 1
+    counts = counted(light)
+    assert (counts.largest, counts.below) == (2**20 - 1, light.size - 20)
+    assert plateau_of(light) == 2**20 - 1
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda flat: flat,
+        lambda flat: flat // 64 * 64,
+        lambda flat: np.where(np.arange(SHAPE[1]) == 8, 9000, flat),
+        lambda flat: np.where(np.arange(SHAPE[0])[:, None] == 8, 9000, flat),
+        lambda flat: np.where(np.arange(flat.size).reshape(SHAPE) % 700 == 5, 9000, flat),
+        lambda flat: np.full(SHAPE, 1000),
+        lambda flat: np.where(flat > 2800, 201, 200),
+        lambda flat: flat + 0.25,
+        lambda flat: np.full(SHAPE, np.nan),
+    ],
+    ids=["good", "coarse", "column", "row", "hot", "constant", "quiet", "fractions", "nothing"],
+)
+def test_good_frames_have_none(rng, spoil):
+    assert plateau_of(spoil(np.rint(lit(rng)))) is None
+
+
+@pytest.mark.parametrize(("value", "found"), [(4095, 4095), (65520, 65520), (4000, None)])
+def test_a_frame_that_is_full_all_over_is_known_by_its_bits(value, found):
+    assert plateau_of(np.full(SHAPE, value, "u2")) == found
+
+
+@pytest.mark.parametrize("offset", [-3, 0, 3, 12])
+def test_biases_that_are_cut_off_have_a_floor(rng, offset):
+    bias = np.clip(np.rint(rng.normal(offset, 6, SHAPE)), 0, None)
+    floor = floor_of(counted(bias))
+    assert (floor.value, floor.share) == (0, (bias == 0).mean())
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.2, 0.4, 1.0, 6.0])
+def test_biases_that_are_not_have_none_with_or_without_dead_columns(rng, noise):
+    bias = np.rint(rng.normal(100.3, noise, SHAPE))
+    assert floor_of(counted(bias)) is None
+    bias[:, 7] = 0
+    bias[5, ::9] = 3000
+    assert floor_of(counted(bias)) is None
