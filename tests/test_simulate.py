@@ -37,7 +37,7 @@ def test_frames_follow_the_data_model(kind, channels):
     assert raw["frame"].values.tolist() == [f"{kind}-000{k}" for k in (1, 2, 3)]
     assert raw["image_type"].values.tolist() == [kind] * 3
     assert raw["time"].dtype == "datetime64[ns]"
-    assert (np.diff(raw["time"].values) > np.timedelta64(0)).all()
+    assert (np.diff(raw["time"].values) > np.timedelta64(0, "ns")).all()
     for name in ("filter", "object", "path", "header"):
         assert raw[name].dtype == np.dtypes.StringDType()
     columns = 68 if channels is None else 34

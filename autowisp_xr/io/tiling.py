@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from zarr.codecs import BloscCname, BloscCodec, BloscShuffle
+from zarr.codecs import BloscCodec
 
 from autowisp_xr import schema
 from autowisp_xr.flags import Flag
@@ -49,11 +49,7 @@ def encoding_of(ds: xr.Dataset) -> dict[str, dict[str, Any]]:
             "chunks": (*outer, 1, rows, variable.sizes["x"]),
             "shards": (*outer, variable.sizes["channel"], whole, variable.sizes["x"]),
             "compressors": [
-                BloscCodec(
-                    cname=BloscCname.lz4,
-                    shuffle=BloscShuffle.bitshuffle,
-                    typesize=variable.dtype.itemsize,
-                )
+                BloscCodec(cname="lz4", shuffle="bitshuffle", typesize=variable.dtype.itemsize)
             ]
             if integers
             else None,

@@ -60,7 +60,7 @@ def calibrated(n=3, channels=None, dtype="float32", shared=None):
     times = np.datetime64("2024-03-01T21:00:00.123456789", "ns") + np.arange(n) * np.timedelta64(
         61, "s"
     )
-    times[-1] = np.datetime64("NaT")
+    times[-1] = np.datetime64("NaT", "ns")
     coords = {
         **schema.place(slices, 6, 8, 4, 2),
         "frame": ("frame", np.array([f"night/öbj {k} {{%}}" for k in range(n)], dtype=TEXT)),
