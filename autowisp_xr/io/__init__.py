@@ -7,6 +7,7 @@ from autowisp_xr._lazy import attach
 if TYPE_CHECKING:
     from autowisp_xr.headers.spellings import Spellings
     from autowisp_xr.io.arrange import files_of_frames
+    from autowisp_xr.io.copies import copies_of
     from autowisp_xr.io.finding import find_files, passed_over
     from autowisp_xr.io.open import open_fits, open_records
     from autowisp_xr.io.scanning import FileRecord, damage, scan
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FileRecord",
     "Spellings",
+    "copies_of",
     "damage",
     "files_of_frames",
     "find_files",
@@ -36,6 +38,7 @@ __getattr__, __dir__ = attach(
     {
         "FileRecord": f"{__name__}.scanning",
         "Spellings": "autowisp_xr.headers.spellings",
+        "copies_of": f"{__name__}.copies",
         "damage": f"{__name__}.scanning",
         "files_of_frames": f"{__name__}.arrange",
         "find_files": f"{__name__}.finding",

@@ -138,6 +138,15 @@ class Frames:
         return [str(value) for value in self.ds[name].values.tolist()]
 
 
+def _copy(first: Frame, second: Frame) -> str:
+    """That two frames are one exposure, whose copies do not scatter; "" where they are not."""
+    if not np.array_equal(first.pixels, second.pixels, equal_nan=True):
+        return ""
+    if not (first.pixels != first.pixels.flat[0]).any():
+        return ""
+    return f"a copy of {second.name}: all pixels are equal, so it is one exposure"
+
+
 def _level(pixels: Any, good: Any, usable: Any) -> Any:
     total = np.where(good, pixels, 0.0).sum(axis=-1, dtype=np.float64)
     means = total / np.maximum(np.count_nonzero(good, axis=-1), 1)
@@ -173,7 +182,7 @@ class Pairs:
                     self.left_out[frame.name] = frame.reason
                     continue
                 if waiting is not None:
-                    why = self.alike(waiting, frame)
+                    why = _copy(waiting, frame) or self.alike(waiting, frame)
                     if not why:
                         yield waiting, frame
                         waiting = None

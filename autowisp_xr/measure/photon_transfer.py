@@ -97,7 +97,8 @@ def gain_and_read_noise(
     ------
     SchemaError, CalibrationError
         For what are no frames, or no raw ones in ADU; for fewer than two flats or biases; where no
-        pair can be used, with the reasons, or where there is no light in the flats.
+        pair can be used, with the reasons (copies of one exposure are no pair), or where there is
+        no light in the flats.
     ImageMismatchError
         For biases of other pixels or channels than the flats, or another setting of the gain; for
         frames of types that cannot be meant.

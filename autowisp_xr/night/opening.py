@@ -35,7 +35,9 @@ def open_night(
     masters: Paths | None = None,
     matching: Matching | None = None,
 ) -> xr.DataTree:
-    """What is in a folder of raw frames, or what ``reduce`` made of one; no pixel is read.
+    """What is in a folder of raw frames, or what ``reduce`` made of one.
+
+    Pixels are read only of files that may be copies of one exposure, to be sure that they are.
 
     Parameters
     ----------
@@ -68,7 +70,9 @@ def open_night(
         return _results(store)
     matching = matching or Matching()
     records = io.scan(paths, deep=True, hdu=hdu, types=types, spellings=spellings)
-    sets, left_out = sort_frames(records, camera, matching)
+    copies = io.copies_of(records)
+    sets, left_out = sort_frames([r for r in records if r.path not in copies], camera, matching)
+    left_out |= copies
     notes = [
         f"the type rule {rule!r} fits no file of this night"
         for rule in io.unused_rules(records, types or {})

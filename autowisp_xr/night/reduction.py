@@ -45,6 +45,7 @@ def reduce(
     channel layout, gain setting, filter, temperature and exposure. Each group of biases, darks and
     flats becomes a master; each science frame is calibrated with the masters that match it. A frame
     or group that fails does not stop the others; what would need a master that failed is left out.
+    Copies of one exposure (compressed, renamed, linked) count once.
 
     Parameters
     ----------
@@ -116,7 +117,9 @@ def reduce(
     matching = matching or Matching()
     records = io.scan(source, deep=True, skip=[target], hdu=hdu, types=types, spellings=spellings)
     say(f"{len(records)} FITS file{'' if len(records) == 1 else 's'} in {night}")
-    sets, left_out = sort_frames(records, camera, matching)
+    copies = io.copies_of(records)
+    sets, left_out = sort_frames([r for r in records if r.path not in copies], camera, matching)
+    left_out |= copies
     summary = Summary(night=str(night), records=records, sets=sets, left_out=left_out)
     summary.notes += [
         f"the type rule {rule!r} fits no file of this night"

@@ -66,3 +66,10 @@ def test_biases_that_are_cut_off_are_told_where_noise_is_measured():
     share = 100 * (biases == 0).mean(axis=(2, 3)).max()
     with pytest.warns(aw.AutowispWarning, match=rf"cut off at 0 ADU \(up to {share:.3g} %"):
         gain_and_read_noise(frames(light(65535, 4000)), frames(biases, "bias"), tile=8)
+
+
+def test_copies_of_one_bias_tell_no_read_noise():
+    bias = light(65535, 0, number=1)
+    copies = frames(np.concatenate([bias, bias]), "bias")
+    with pytest.raises(aw.CalibrationError, match="bias-0: a copy of bias-1"):
+        gain_and_read_noise(frames(light(65535, 4000)), copies, tile=8)

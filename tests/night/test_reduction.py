@@ -1,4 +1,5 @@
 import re
+import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -285,7 +286,9 @@ def test_odd_names_of_files_and_directories_are_names_like_others(name, sky, wri
 
 def test_two_files_of_one_name_are_two_frames(sky, write_night, tmp_path):
     folder = write_night(sky.objects(1))
-    (folder / "copy.fits").write_bytes((folder / "object-0001.fits").read_bytes())
+    shutil.copy(folder / "object-0001.fits", folder / "other.fits")
+    with fits.open(folder / "other.fits", mode="update") as hdus:
+        hdus[0].data[3, 4] += 1
     summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera)
     assert len(set(summary.made[0].files)) == 2
 
@@ -637,3 +640,15 @@ def test_a_master_of_frames_of_a_rule_is_one_of_their_type(sky, write_night, tmp
     (path,) = summary.made[0].files
     assert fits.getheader(path)["IMAGETYP"] == "masterflat"
     assert aw.open_fits(path)["image_type"].values.tolist() == ["flat"]
+
+
+def test_a_copy_of_an_exposure_counts_once_and_is_named(sky, write_night, tmp_path):
+    folder = write_night(sky.bias(2))
+    first, second = sorted(folder.iterdir())
+    shutil.copy(first, folder / f"copy-of-{first.name}")
+    summary = aw.reduce(folder, tmp_path / "out")
+    assert summary.made[0].inputs == (str(first), str(second))
+    ((path, reason),) = summary.left_out.items()
+    assert path == str(folder / f"copy-of-{first.name}")
+    assert reason.startswith(f"a copy of {first.name}, which counts once")
+    assert reason in aw.open_night(folder)["reason"].values.tolist()
