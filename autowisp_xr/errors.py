@@ -37,5 +37,9 @@ class ConvergenceError(AutowispError, RuntimeError):
     """An iteration ended before its criterion was met, where that was required."""
 
 
+class InUseError(AutowispError, OSError):
+    """Another run is writing in the same place, or may be: its process, its host and its begin."""
+
+
 class AutowispWarning(UserWarning):
     """Something the user can act upon; the result stands."""

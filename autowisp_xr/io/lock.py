@@ -1,0 +1,197 @@
+"""One writer at a time: a place that is written to is claimed by a hidden file.
+
+The file says who writes: host, process, and since when. Decision: the claim is the lock that the
+system holds on that file (flock), which ends with the process, however it ends: what a killed run
+leaves behind never blocks the next, and no number of a process is ever taken for another's. What
+is written in the file serves where locks do not reach, between hosts that share a disk: there a
+run that was killed has to be told apart by a person.
+"""
+
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from autowisp_xr.errors import InUseError
+
+try:
+    import fcntl
+except ImportError:
+    # a system without these locks does not keep runs apart
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["claimed"]
+
+_HELD: set[int] = set()
+"""Descriptors of what this process has claimed."""
+
+
+@contextmanager
+def claimed(path: str, what: str) -> Iterator[None]:
+    """Claim a place for this process, or this thread of it, while the block runs.
+
+    Parameters
+    ----------
+    path
+        Of the file that stands for the claim. Its directory is made where there is none, and
+        removed again if nothing came to lie in it.
+    what
+        The place, for people.
+
+    Raises
+    ------
+    InUseError
+        If somebody else has claimed it, or a process of another host may have.
+    OSError
+        If no file can be made there.
+    """
+    made = _make_directories(os.path.dirname(path))
+    try:
+        descriptor = _take(path, what)
+        _HELD.add(descriptor)
+        try:
+            yield
+        finally:
+            # first the name, while it is held: who opens it later finds a file of its own
+            with suppress(OSError):
+                os.remove(path)
+            _HELD.discard(descriptor)
+            os.close(descriptor)
+    finally:
+        for directory in made:
+            with suppress(OSError):
+                os.rmdir(directory)
+
+
+def _make_directories(path: str) -> list[str]:
+    """Make a directory and those above it; those that were made, innermost first."""
+    missing = []
+    while path and not os.path.lexists(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    for directory in reversed(missing):
+        os.makedirs(directory, exist_ok=True)
+    return missing
+
+
+def _take(path: str, what: str) -> int:
+    """Descriptor of the file, locked and signed."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            free = _lock(descriptor)
+            signed = _signature(descriptor)
+            if not free:
+                raise InUseError(
+                    f"{what} is being written by {_told(signed)}; wait for that run, or choose "
+                    "another place"
+                )
+            if not _is_named(descriptor, path):
+                # the one before has just ended, and taken the name along
+                os.close(descriptor)
+                continue
+            if signed and not _is_here(signed):
+                raise InUseError(
+                    f"{what} is being written by {_told(signed)}, and it cannot be seen from here "
+                    f"({_host()}) whether that run still lives; if it does not, remove {path}"
+                )
+            _sign(descriptor)
+            return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+
+
+def _lock(descriptor: int) -> bool:
+    """Whether the file is ours from now on."""
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        # a disk that knows no locks: whether the process that signed is there has to do
+        return not _lives(_signature(descriptor))
+    return True
+
+
+def _is_here(signed: dict[str, Any]) -> bool:
+    """Whether a signature is of this machine, by its name or, in a container, by its start."""
+    return signed.get("host") == _host() or (bool(_boot()) and signed.get("boot") == _boot())
+
+
+def _lives(signed: dict[str, Any]) -> bool:
+    """Whether a process of this machine that signed is still there."""
+    if not _is_here(signed):
+        return False
+    try:
+        os.kill(int(signed["process"]), 0)
+    except (ProcessLookupError, KeyError, ValueError):
+        return False
+    except OSError:
+        # the process of somebody else
+        return True
+    return True
+
+
+def _is_named(descriptor: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _sign(descriptor: int) -> None:
+    with suppress(OSError, AttributeError):
+        # others who may write here shall be able to see who does, and to take over
+        os.fchmod(descriptor, 0o666)
+    since = time.strftime("%Y-%m-%d %H:%M:%S %z")
+    signature = {"host": _host(), "boot": _boot(), "process": os.getpid(), "since": since}
+    os.ftruncate(descriptor, 0)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    os.write(descriptor, json.dumps(signature).encode())
+
+
+def _signature(descriptor: int) -> dict[str, Any]:
+    """What the one who claimed the file last has left in it; nothing where there is nothing."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    try:
+        signed = json.loads(os.read(descriptor, 4096))
+    except ValueError:
+        return {}
+    return signed if isinstance(signed, dict) else {}
+
+
+def _told(signed: dict[str, Any]) -> str:
+    if not signed:
+        return "another process, which has just begun"
+    return f"process {signed.get('process')} on {signed.get('host')}, since {signed.get('since')}"
+
+
+def _host() -> str:
+    return socket.gethostname()
+
+
+def _boot() -> str:
+    """What tells one start of a machine from all others; "" where it does not say."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def _let_go() -> None:
+    """A fork is not the one who claimed: should it live on, it would hold on for the dead."""
+    for descriptor in _HELD:
+        with suppress(OSError):
+            os.close(descriptor)
+    _HELD.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)

@@ -1,0 +1,66 @@
+"""Planes in a Zarr store as they were when it was opened, read when they are asked for."""
+
+import os
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+from autowisp_xr.errors import BadImageError
+
+__all__ = ["as_stored"]
+
+
+class Stored(BackendArray):
+    """One plane of a group; what has been read is not kept.
+
+    Parameters
+    ----------
+    variable
+        The plane, as xarray reads it.
+    folder
+        Of the array in the store, where the store is a directory.
+
+    Notes
+    -----
+    A group that is replaced has arrays of the same names in the same places. So each time after
+    something was read, the array must still be the one that was opened: else the pixels would be
+    those of something else, or the fill value of what is missing.
+    """
+
+    def __init__(self, variable: xr.Variable, folder: str | None) -> None:
+        self.variable = variable
+        self.folder = folder
+        self.shape = variable.shape
+        self.dtype = variable.dtype
+        self.version = self._version()
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(
+            key, self.shape, indexing.IndexingSupport.OUTER, self._read
+        )
+
+    def _read(self, key: tuple[Any, ...]) -> np.ndarray[Any, Any]:
+        values = self.variable[key].values
+        if self._version() != self.version:
+            raise BadImageError(
+                f"{self.folder} was replaced, moved or removed since it was opened; open it again"
+            )
+        return values
+
+    def _version(self) -> tuple[int, int] | None:
+        if self.folder is None:
+            return None
+        try:
+            status = os.stat(os.path.join(self.folder, "zarr.json"))
+        except OSError:
+            return None
+        return status.st_size, status.st_mtime_ns
+
+
+def as_stored(variable: xr.Variable, folder: str | None) -> xr.Variable:
+    """Variable that reads when it is asked for values, in the place of one of xarray's own."""
+    lazy = indexing.LazilyIndexedArray(Stored(variable, folder))
+    return xr.Variable(variable.dims, lazy, variable.attrs, variable.encoding)

@@ -1,0 +1,92 @@
+"""A Zarr group in a directory is replaced as a whole: written beside, then swapped in.
+
+What is to come is written into a hidden group inside the one that it is to replace. When it is
+complete and on the disk, one renaming says so, and from then on the swap is decided: the arrays of
+before go out, those to come go in, and the attributes, which say what the arrays are, come last.
+Each of these steps is a renaming, and a killed one is taken up by whoever comes next. Until the
+swap is decided the group is what it was; groups below it stay where they are.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+__all__ = ["NEXT", "discard", "finish", "is_decided", "is_hidden", "leftovers", "swap"]
+
+NEXT = "_next"
+"""Below a group: what is being written to replace it."""
+
+_READY = "_ready"
+"""What is complete, and on its way into the place of the group."""
+
+_LEAVING = "_leaving"
+"""In it: what was there before, as long as there may be more of it."""
+
+_OLD = "_old"
+"""In it: all that was there before."""
+
+_STATE = "_state"
+"""Below a group: how far its writing has come."""
+
+_METADATA = "zarr.json"
+
+
+def is_hidden(group: str) -> bool:
+    """Whether a group is no result, but a part of its writing."""
+    return not {NEXT, _READY, _STATE}.isdisjoint(group.split("/"))
+
+
+def leftovers(folder: Path) -> bool:
+    """Whether there is anything of an overwriting that has not ended."""
+    return (folder / NEXT).exists() or (folder / _READY).exists()
+
+
+def is_decided(folder: Path) -> bool:
+    """Whether a swap has begun and not ended, so that the group is not to be read."""
+    return (folder / _READY / _METADATA).exists()
+
+
+def discard(folder: Path) -> None:
+    """Remove what was written to replace a group, and is not going to."""
+    shutil.rmtree(folder / NEXT, ignore_errors=True)
+
+
+def swap(folder: Path) -> None:
+    """Put what is complete in the place of what is there."""
+    # a name must not reach the disk before what it stands for
+    getattr(os, "sync", lambda: None)()
+    os.rename(folder / NEXT, folder / _READY)
+    finish(folder)
+
+
+def finish(folder: Path) -> None:
+    """Take up a swap that is decided, from wherever it stands, and clear away what it replaced."""
+    ready = folder / _READY
+    if is_decided(folder):
+        if not (ready / _OLD).exists():
+            (ready / _LEAVING).mkdir(exist_ok=True)
+            for name in list(_parts(folder)):
+                os.rename(folder / name, ready / _LEAVING / name)
+            os.rename(ready / _LEAVING, ready / _OLD)
+        for name in set(os.listdir(ready)) - {_OLD, _METADATA}:
+            os.rename(ready / name, folder / name)
+        os.replace(ready / _METADATA, folder / _METADATA)
+    shutil.rmtree(ready, ignore_errors=True)
+
+
+def _parts(folder: Path) -> Iterator[str]:
+    """What belongs to a group itself: its arrays, what is left of its writing, an older format."""
+    for entry in os.scandir(folder):
+        former = entry.name == _STATE or entry.name.startswith(".z")
+        if former or (entry.is_dir() and _is_array(Path(entry.path))):
+            yield entry.name
+
+
+def _is_array(folder: Path) -> bool:
+    try:
+        text = (folder / _METADATA).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return (folder / ".zarray").exists()
+    return json.loads(text)["node_type"] == "array"
