@@ -2,6 +2,7 @@
 
 import json
 import operator
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -103,7 +104,7 @@ class Camera:
 
         Beside [camera] there may be what is no field, which is left to others.
         """
-        with open(path, "rb") as file:
+        with open(os.path.expanduser(path), "rb") as file:
             try:
                 given = tomllib.load(file)
             except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -88,7 +88,7 @@ def _demo(options: argparse.Namespace) -> int:
     load("dask.array", "autowisp_xr.night.demo")
     from autowisp_xr.night.demo import demo
 
-    if options.out.exists():
+    if options.out.expanduser().exists():
         raise FileExistsError(f"{options.out} exists; remove it, or choose another with -o")
     started = time.monotonic()
     demo(options.out, say=_say)

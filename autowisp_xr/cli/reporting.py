@@ -84,7 +84,7 @@ def _log_file(template: str, options: Namespace) -> Path:
     now = datetime.now().strftime(options.fname_datetime_format)
     fields = {"processing_step": options.step, "task": options.step, "now": now, "pid": os.getpid()}
     try:
-        path = Path(template.format_map(fields))
+        path = Path(template.format_map(fields)).expanduser()
     except (KeyError, IndexError, ValueError, AttributeError) as error:
         known = ", ".join(f"{{{name}}}" for name in fields)
         raise OptionError(f"the name {template!r} can have {known}: {error!r}") from error

@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -64,7 +65,7 @@ def in_table(file: str, table: str) -> Iterator[None]:
 
 
 def _load(file: str) -> dict[str, Any]:
-    with open(file, "rb") as opened:
+    with open(os.path.expanduser(file), "rb") as opened:
         try:
             return tomllib.load(opened)
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -1,6 +1,7 @@
 """``FlatSelection``: what makes a flat good, and what a master needs."""
 
 import math
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -230,7 +231,7 @@ class FlatSelection:
         CalibrationError
             If it is no TOML, or holds something that is no number or switch of a selection.
         """
-        with open(path, "rb") as file:
+        with open(os.path.expanduser(path), "rb") as file:
             try:
                 given = tomllib.load(file)
             except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

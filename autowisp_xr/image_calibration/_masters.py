@@ -1,7 +1,8 @@
 """Masters as the classes hold them: files a channel, assembled on the detector."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from os import PathLike, fspath
+from os import PathLike
+from os.path import expanduser
 from typing import Any, ClassVar
 
 import numpy as np
@@ -149,7 +150,7 @@ class LoadedMaster(_ByChannel):
             raise CalibrationError(
                 f"the {self.what} is the name of a file, or {{channel: file}}, not {file!r}"
             )
-        path = fspath(file)
+        path = expanduser(file)
         self._files[path] = provenance.file_entry(path)
         self._sha1[path] = provenance.sha1_of(path)
         ds = open_planes([path], dtype="float64")
@@ -161,7 +162,7 @@ class LoadedMaster(_ByChannel):
 
     def filenames(self, channels: Channels) -> dict[str | None, Any]:
         """File of each channel."""
-        return {name: fspath(file) for name, file in super().filenames(channels).items()}
+        return {name: expanduser(file) for name, file in super().filenames(channels).items()}
 
     def _described(self, filenames: Mapping[str | None, Any]) -> dict[str, Any]:
         sha1 = {name: self._sha1[file] for name, file in filenames.items()}
@@ -198,7 +199,7 @@ def _listed(part: Any) -> list[str]:
         raise CalibrationError(
             f"masks are a file, a list of files, or {{channel: file or list}}, not {part!r}"
         )
-    return [fspath(file) for file in files]
+    return [expanduser(file) for file in files]
 
 
 def load_masters(given: Mapping[str, Any]) -> dict[str, Any]:

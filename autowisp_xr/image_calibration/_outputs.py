@@ -59,6 +59,7 @@ def output_names(
 
 def check_output(name: str, *, overwrite: bool, inputs: Collection[str]) -> None:
     """Raise FileExistsError and the like if no file of this name may be written."""
+    name = os.path.expanduser(name)
     check_name(name, inputs)
     if os.path.lexists(name) and not overwrite:
         raise FileExistsError(

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral
-from os import PathLike, fspath
+from os import PathLike
+from os.path import expanduser
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ def read_raw(
     -----
     The header is that of the first image in the file, under that of the HDU that was chosen.
     """
-    path = fspath(path)
+    path = expanduser(path)
     headers = raw_headers(path, raw_hdu, channels)
     if not isinstance(raw_hdu, Mapping):
         image = open_planes([path], hdu=raw_hdu)["image"].values[0, 0]

@@ -4,8 +4,8 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from numbers import Integral
-from os import PathLike, fspath
-from os.path import realpath
+from os import PathLike
+from os.path import expanduser, realpath
 from typing import Any
 
 import numpy as np
@@ -56,7 +56,7 @@ def listed(frame_list: Iterable[str | PathLike[str]]) -> list[str]:
     """Names of the files of a stack; a TypeError for the name of one."""
     if isinstance(frame_list, str | PathLike):
         raise TypeError(f"frame_list is a list of files, not {frame_list!r}")
-    return [fspath(file) for file in frame_list]
+    return [expanduser(file) for file in frame_list]
 
 
 def check_options(options: Mapping[str, Any], compress: Any = None) -> None:

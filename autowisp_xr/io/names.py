@@ -175,7 +175,8 @@ def fill_template(
     Parameters
     ----------
     template
-        In Python's format language ("{FNUM:06d}"); the fields are keywords of the header.
+        In Python's format language ("{FNUM:06d}"); the fields are keywords of the header. A "~"
+        at its beginning is the home.
     header
         Where the values come from. CLRCHNL is always known: "mono" where there is no such card.
     extra
@@ -198,9 +199,11 @@ def fill_template(
     >>> fill_template("out/{OBJECT}_{CLRCHNL}.fits", fits.Header({"OBJECT": "M31/M32"}))
     'out/M31_M32_mono.fits'
     """
-    text = os.fspath(template)
+    # a value of a header may begin with ~, and is no home
+    text = os.path.expanduser(template)
+    homes = {name: os.path.expanduser(path) for name, path in (directories or {}).items()}
     try:
-        formatter = _HeaderFormatter(header, extra or {}, directories or {}, text)
+        formatter = _HeaderFormatter(header, extra or {}, homes, text)
         return formatter.vformat(text, (), {})
     except HeaderError:
         raise

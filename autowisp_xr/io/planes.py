@@ -1,7 +1,8 @@
 """FITS files as they are: a monochrome frame each, nothing in their headers interpreted."""
 
 from collections.abc import Sequence
-from os import PathLike, fspath
+from os import PathLike
+from os.path import expanduser
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,8 @@ def open_planes(
     """
     if not paths:
         raise ValueError("no file is named")
-    layouts = [read_layout(fspath(path), hdu) for path in paths]
+    names = [expanduser(path) for path in paths]
+    layouts = [read_layout(name, hdu) for name in names]
     images = [layout.planes["image"] for layout in layouts]
     shape = _one_shape(images)
     wanted = _dtype(dtype)
@@ -79,7 +81,6 @@ def open_planes(
     if mask is not None:
         variables["mask"] = mask
     text = np.dtypes.StringDType()
-    names = [fspath(path) for path in paths]
     coords: dict[str, Any] = {
         **schema.place({schema.MONO: _WHOLE}, *shape),
         "frame": ("frame", np.array(frame_names(names), dtype=text)),

@@ -36,7 +36,7 @@ def demo(
     Mean and width of the pulls (x - truth) / sigma of a single frame and of the stack, on
     pixels above 1000 electrons; 0 and 1 for values and variances that are right.
     """
-    target = Path(out)
+    target = Path(out).expanduser()
     # fine ADU: the median of overscan pixels, which are integers, is known to half of one only
     sky = simulate.Night(shape=(512, 512), seed=20, gain=0.6, read_noise=8.0, full_well=30_000)
     say("simulating a night: 12 biases, 2 x 12 darks, 12 flats, 10 science frames of 512 x 512")
