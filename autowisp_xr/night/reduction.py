@@ -1,14 +1,17 @@
 """``reduce``: a directory of raw frames becomes masters and calibrated frames."""
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autowisp_xr import io
 from autowisp_xr.camera import Camera
+from autowisp_xr.errors import InUseError
 from autowisp_xr.io import Spellings
 from autowisp_xr.io.choosing import HduName
+from autowisp_xr.io.lock import claimed
 from autowisp_xr.io.names import Paths
 from autowisp_xr.night.library import masters_in
 from autowisp_xr.night.matching import Candidate, Matching
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["reduce"]
 
 _SUMMARY = "summary.txt"
+_LOCK = ".autowisp-xr.lock"
 
 
 def reduce(
@@ -92,6 +96,9 @@ def reduce(
         If there is no such directory, or no FITS file in it.
     FileExistsError
         If ``out`` holds something that is no earlier run of this.
+    InUseError
+        If another run is writing to ``out``, naming its host and process. One that was killed
+        is taken over from.
 
     Notes
     -----
@@ -104,44 +111,47 @@ def reduce(
             "a night is reduced with the channels of a flat together; make masters of channels "
             "that choose apart by master_flat(select=...)"
         )
-    source, target = Path(night), Path(out)
+    source, target = Path(night).expanduser(), Path(out).expanduser()
     if source.exists() and not source.is_dir():
         raise NotADirectoryError(f"{night} is no directory; name the one that it lies in")
     _check_room(target, overwrite)
     given = [masters] if isinstance(masters, str | PathLike) else list(masters or ())
-    if target.resolve() in {Path(path).resolve() for path in given}:
+    if target.resolve() in {Path(path).expanduser().resolve() for path in given}:
         raise ValueError(
             f"{target} is to have the results, and its masters are used anyway; masters of other "
             "nights are in other directories"
         )
-    matching = matching or Matching()
-    records = io.scan(source, deep=True, skip=[target], hdu=hdu, types=types, spellings=spellings)
-    say(f"{len(records)} FITS file{'' if len(records) == 1 else 's'} in {night}")
-    copies = io.copies_of(records)
-    sets, left_out = sort_frames([r for r in records if r.path not in copies], camera, matching)
-    left_out |= copies
-    summary = Summary(night=str(night), records=records, sets=sets, left_out=left_out)
-    summary.notes += [
-        f"the type rule {rule!r} fits no file of this night"
-        for rule in io.unused_rules(records, types or {})
-    ]
-    summary.notes += io.passed_over(source, deep=True, skip=[target])
-    others: list[Candidate] = []
-    if given:
-        others, unusable = masters_in(
-            given, camera=camera, types=types, spellings=spellings, hdu=hdu, skip=[target]
+    with ExitStack() as held:
+        _claim(target, held)
+        matching = matching or Matching()
+        records = io.scan(
+            source, deep=True, skip=[target], hdu=hdu, types=types, spellings=spellings
         )
-        summary.notes.append(f"masters of other nights: {len(others)}")
-        summary.notes += list(dict.fromkeys(unusable.values()))
-    _make_room(target)
-    writer = Writer(target, overwrite, summary, say)
-    Steps(sets, others, writer, camera=camera, matching=matching, select=select).run()
-    if writer.kept and (target / _SUMMARY).exists():
-        say(f"{target / _SUMMARY} is left as it was: it tells of the results that are kept")
-    elif summary.made or not (target / _SUMMARY).exists():
-        write_text(target / _SUMMARY, str(summary))
-        if summary.made:
-            summary.to_zarr(target / STORE)
+        say(f"{len(records)} FITS file{'' if len(records) == 1 else 's'} in {night}")
+        copies = io.copies_of(records)
+        sets, left_out = sort_frames([r for r in records if r.path not in copies], camera, matching)
+        left_out |= copies
+        summary = Summary(night=str(night), records=records, sets=sets, left_out=left_out)
+        summary.notes += [
+            f"the type rule {rule!r} fits no file of this night"
+            for rule in io.unused_rules(records, types or {})
+        ]
+        summary.notes += io.passed_over(source, deep=True, skip=[target])
+        others: list[Candidate] = []
+        if given:
+            others, unusable = masters_in(
+                given, camera=camera, types=types, spellings=spellings, hdu=hdu, skip=[target]
+            )
+            summary.notes.append(f"masters of other nights: {len(others)}")
+            summary.notes += list(dict.fromkeys(unusable.values()))
+        writer = Writer(target, overwrite, summary, say)
+        Steps(sets, others, writer, camera=camera, matching=matching, select=select).run()
+        if writer.kept and (target / _SUMMARY).exists():
+            say(f"{target / _SUMMARY} is left as it was: it tells of the results that are kept")
+        elif summary.made or not (target / _SUMMARY).exists():
+            write_text(target / _SUMMARY, str(summary))
+            if summary.made:
+                summary.to_zarr(target / STORE)
     return summary
 
 
@@ -150,16 +160,21 @@ def _check_room(target: Path, overwrite: bool) -> None:
         raise FileExistsError(f"{target} is a file; give a directory for the results")
     ours = (STORE, _SUMMARY, CAMERA, f"*/{CAMERA}")
     earlier = any(any(target.glob(name)) for name in ours)
-    if target.exists() and any(target.iterdir()) and not earlier and not overwrite:
+    # a run that was killed early leaves its claim and nothing else
+    full = target.exists() and any(path.name != _LOCK for path in target.iterdir())
+    if full and not earlier and not overwrite:
         raise FileExistsError(
             f"{target} exists and was not made by an earlier run; choose another directory, or "
             "overwrite it"
         )
 
 
-def _make_room(target: Path) -> None:
+def _claim(target: Path, held: ExitStack) -> None:
+    """Keep others away from the results while they are made; they have a directory then."""
     try:
-        target.mkdir(parents=True, exist_ok=True)
+        held.enter_context(claimed(str(target / _LOCK), str(target)))
+    except InUseError:
+        raise
     except OSError as error:
         raise OSError(
             error.errno, f"no directory can be made for the results: {target}: {error.strerror}"

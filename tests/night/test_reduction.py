@@ -1,3 +1,4 @@
+import os
 import re
 import shutil
 from pathlib import Path
@@ -652,3 +653,34 @@ def test_a_copy_of_an_exposure_counts_once_and_is_named(sky, write_night, tmp_pa
     assert path == str(folder / f"copy-of-{first.name}")
     assert reason.startswith(f"a copy of {first.name}, which counts once")
     assert reason in aw.open_night(folder)["reason"].values.tolist()
+
+
+def test_a_second_run_on_the_same_results_is_refused_at_once(sky, write_night, tmp_path):
+    folder = write_night(sky.bias(2))
+    (tmp_path / "link").symlink_to(tmp_path / "out")
+    refused = []
+
+    def once(line):
+        for out in (tmp_path / "out", tmp_path / "link"):
+            with pytest.raises(
+                aw.InUseError, match=rf"process {os.getpid()} on .*, since 2"
+            ) as told:
+                aw.reduce(folder, out, say=refused.append)
+            assert str(out) in str(told.value)
+
+    summary = aw.reduce(folder, tmp_path / "out", say=once)
+    assert [made.what for made in summary.made] == ["master bias"]
+    assert refused == []
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "masters",
+        "night.zarr",
+        "summary.txt",
+    ]
+
+
+def test_what_a_killed_run_has_claimed_and_not_begun_is_no_foreign_directory(
+    sky, write_night, tmp_path
+):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".autowisp-xr.lock").write_text("{}")
+    assert len(aw.reduce(write_night(sky.bias(2)), tmp_path / "out").made) == 1
