@@ -51,6 +51,43 @@ flats.high.load(), flats.low.load()
 print(kilobytes("VmHWM"), *flats.frames["class"].values.tolist())
 """
 
+STORED = 60  # frames of 9 MB, with their variances and masks
+STORED_LIMIT = 150  # MB over what the imports take
+
+STORE = """
+import sys
+import dask.array as da
+import numpy as np
+import xarray as xr
+import autowisp_xr as aw
+
+shape, chunks = (int(sys.argv[2]), 1, 1024, 1024), (1, 1, 1024, 1024)
+planes = {name: da.ones(shape, dtype=kind, chunks=chunks) for name, kind in
+          [("image", "f4"), ("variance", "f4"), ("mask", "u1")]}
+from autowisp_xr import schema
+
+ds = xr.Dataset({name: (schema.DIMS, plane) for name, plane in planes.items()})
+aw.to_zarr(schema.with_attributes(ds, "adu"), sys.argv[1])
+"""
+
+FILES = """
+import sys
+import xarray as xr
+import autowisp_xr as aw
+import astropy.io.fits, dask.array, zarr
+
+def kilobytes(name):
+    with open("/proc/self/status") as status:
+        return int(next(line for line in status if line.startswith(name)).split()[1])
+
+given = {"ours": lambda: aw.open_zarr(sys.argv[1]),
+         "xarray's": lambda: xr.open_zarr(sys.argv[1], chunks=None, mask_and_scale=False)}
+ds = given[sys.argv[3]]()
+before = kilobytes("VmRSS")
+aw.to_fits(ds, sys.argv[2] + "/{frame}.fits")
+print(kilobytes("VmHWM") - before)
+"""
+
 on_linux = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="the peak memory is read from /proc"
 )
@@ -97,3 +134,18 @@ def test_choosing_among_flats_from_disk_never_has_all_of_them_in_memory(tmp_path
     peak, *kinds = done.stdout.split()
     assert kinds == ["high"] * 20 + ["low"] * 10
     assert int(peak) / 1000 < FLAT_LIMIT
+
+
+@on_linux
+@pytest.mark.parametrize("opened", ["ours", "xarray's"])
+def test_writing_files_from_a_store_has_a_few_frames_in_memory(opened, tmp_path):
+    store = str(tmp_path / "n.zarr")
+    subprocess.run([sys.executable, "-c", STORE, store, str(STORED)], check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", FILES, store, str(tmp_path / "f"), opened],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert len(list((tmp_path / "f").iterdir())) == STORED
+    assert int(done.stdout) / 1000 < STORED_LIMIT

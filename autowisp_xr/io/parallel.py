@@ -98,10 +98,11 @@ def write_frames(ds: xr.Dataset, write: Writing) -> None:
             if any(plane.chunks for plane in planes):
                 _by_dask(planes, write, pool)
             else:
-                # what is lazy without dask is read here
-                cut = [[plane[i : i + 1] for plane in planes] for i in range(ds.sizes["frame"])]
+                # what is lazy without dask is read here, and gone with each frame: what xarray
+                # opens itself keeps what was read of it
                 jobs = pool.map(
-                    lambda i: write([i], *(part.values for part in cut[i])), range(len(cut))
+                    lambda i: write([i], *(plane[i : i + 1].values for plane in planes)),
+                    range(ds.sizes["frame"]),
                 )
                 list(jobs)
         finally:
