@@ -72,7 +72,7 @@ _CHANNEL_COORDS = {"y_offset": 0, "y_step": 1, "x_offset": 0, "x_step": 1}
 
 def variable_attributes(name: str, units: str = "adu") -> dict[str, Any]:
     """Attributes that the variable of this name bears in the unit of its Dataset."""
-    squared = "1" if units == "1" else f"{units}2"
+    squared = "1" if units == "1" else f"({units})2" if "/" in units else f"{units}2"
     if name == "image":
         return {"units": units, "ancillary_variables": "variance mask"}
     if name in ("variance", "shared_variance"):

@@ -13,6 +13,7 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.cards import value_of
 from autowisp_xr.errors import AutowispWarning, BadImageError, ImageMismatchError
+from autowisp_xr.headers.bunit import unit_of
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.io.arrange import Arrangement, arrange
 from autowisp_xr.io.choosing import HduChoice
@@ -32,17 +33,6 @@ _NUMBER_COORDS = {
     "dec": "deg",
     "temperature": "degC",
     "gain_setting": "",
-}
-_UNITS = {
-    "adu": "adu",
-    "adus": "adu",
-    "count": "adu",
-    "counts": "adu",
-    "dn": "adu",
-    "electron": "electron",
-    "electrons": "electron",
-    "e": "electron",
-    "e-": "electron",
 }
 
 
@@ -231,7 +221,7 @@ def _units(records: Sequence[FileRecord]) -> tuple[str, dict[str, list[str]]]:
             guesses.setdefault(guess, []).append(record.path)
         written = value_of(record.header, "BUNIT")
         if written is not None:
-            units = _UNITS.get(str(written).lower(), str(written))
+            units = unit_of(written)
         elif record.is_master and record.coordinates["image_type"] == "flat":
             units = "1"
             guesses.setdefault("a master flat without BUNIT is dimensionless", []).append(

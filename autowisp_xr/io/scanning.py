@@ -13,6 +13,7 @@ from astropy.io import fits
 
 from autowisp_xr.cards import parse_header, value_of
 from autowisp_xr.errors import AutowispError, BadImageError, HeaderError
+from autowisp_xr.headers.bunit import COUNTED, unit_of
 from autowisp_xr.headers.coordinates import read_coordinates
 from autowisp_xr.headers.facts import read_facts
 from autowisp_xr.headers.place import PRODUCT_CARDS, Place, place_of
@@ -22,11 +23,12 @@ from autowisp_xr.io.choosing import HduChoice
 from autowisp_xr.io.doubts import doubts_of
 from autowisp_xr.io.evidence import Evidence, evidence_of
 from autowisp_xr.io.finding import find_files
-from autowisp_xr.io.layout import FileLayout, read_layout
+from autowisp_xr.io.layout import FileLayout, Hdu, read_layout
 from autowisp_xr.io.names import Paths, bare_name
 from autowisp_xr.io.pixels import read_rows
 from autowisp_xr.io.type_names import master_word
 from autowisp_xr.io.type_rules import TypeRule, type_rules
+from autowisp_xr.stats.pixel_types import FLOATS, pixel_type
 
 __all__ = ["FileRecord", "damage", "scan", "unread_in"]
 
@@ -213,6 +215,9 @@ def _record(path: str, look: _Look) -> FileRecord:
     height = plane.height if place is None or place.height is None else place.height
     width = plane.width if place is None or place.width is None else place.width
     facts = read_facts(header, spellings, height, width)
+    # a master flat has a mean of one, whatever else it is
+    normalised = bool(master) and evidence.kind == "flat"
+    coordinates["pixel_type"] = FLOATS if normalised else _pixel_type(header, plane)
     doubts = layout.doubts
     if not (master or calibrated):
         doubts += doubts_of(path, header, spellings, coordinates, facts, evidence)
@@ -230,6 +235,19 @@ def _record(path: str, look: _Look) -> FileRecord:
         doubts=doubts,
         options=look.options,
     )
+
+
+def _pixel_type(header: fits.Header, plane: Hdu) -> str:
+    """How pixels are stored; three rows of floats in a unit that counts are looked at."""
+    if plane.dtype.kind != "f" or unit_of(value_of(header, "BUNIT") or COUNTED[0]) not in COUNTED:
+        return pixel_type(plane.dtype)
+    rows = [plane.height * quarter // 4 for quarter in (1, 2, 3)]
+    try:
+        sample = [read_rows(plane, row, row + 1) for row in rows]
+    except (AutowispError, OSError):
+        # who reads them says why they cannot be
+        return pixel_type(plane.dtype)
+    return pixel_type(plane.dtype, sample)
 
 
 def _by_rule(rule: TypeRule | None) -> str:

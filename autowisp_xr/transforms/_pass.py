@@ -16,6 +16,7 @@ import xarray as xr
 from autowisp_xr import schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
+from autowisp_xr.headers.bunit import COUNTED
 from autowisp_xr.kernels.calibrate import (
     PHOTONS,
     calibrate_planes,
@@ -30,7 +31,7 @@ from autowisp_xr.transforms._shared import (
     summed,
 )
 
-__all__ = ["PLANE_BYTES", "Noise", "Steps", "noise_of", "one_pass", "per_channel"]
+__all__ = ["PLANE_BYTES", "Noise", "Steps", "check_counted", "noise_of", "one_pass", "per_channel"]
 
 
 PLANE_BYTES = 9
@@ -85,16 +86,36 @@ def per_channel(given: Any, channels: list[str], what: str) -> Any:
     return np.full(len(channels), given, dtype=np.float64)
 
 
+def check_counted(ds: xr.Dataset) -> None:
+    """Raise CalibrationError for frames in a unit that counts nothing, with the remedy."""
+    units = ds["image"].attrs.get("units", "adu")
+    if units in COUNTED:
+        return
+    remedy = f"bring them to {' or '.join(COUNTED)}"
+    if units.endswith("/s"):
+        remedy = (
+            "multiply them by their exposure (ds.assign(image=(ds.image * ds.exposure)"
+            f'.assign_attrs(units="{units[:-2]}")))'
+        )
+    raise CalibrationError(
+        f"the frames are in units of {units!r} (BUNIT), whose noise does not follow from their "
+        f"values: {remedy} and calibrate them then; if BUNIT is wrong, set "
+        'ds.image.attrs["units"] = "adu"'
+    )
+
+
 def noise_of(ds: xr.Dataset, camera: Camera, photons: str) -> Noise:
     """Noise model of the frames.
 
     Raises
     ------
     CalibrationError
-        Where gain or read noise is not known, with the remedy.
+        Where gain or read noise is not known, or the frames are in a unit that counts nothing, with
+        the remedy.
     """
     if photons not in PHOTONS:
         raise ValueError(f"photons is one of {', '.join(PHOTONS)}, not {photons!r}")
+    check_counted(ds)
     unknown = camera.unknown_noise
     if unknown:
         each = " (or those of each amplifier)" if camera.amplifiers else ""

@@ -1,0 +1,36 @@
+"""How pixels are stored, as far as it matters for what goes together: whole numbers, or floats."""
+
+from typing import Any
+
+import numpy as np
+
+__all__ = ["FLOATS", "FRACTIONS", "are_fractions", "pixel_type"]
+
+FLOATS = "floats"
+FRACTIONS = "floats from 0 to 1"
+
+
+def are_fractions(sample: Any) -> bool:
+    """Whether floats look like counts that were divided by the largest that there can be.
+
+    All lie from 0 to 1, and not at these ends alone; what is not finite does not count. Counts less
+    their bias scatter below 0, and others are larger.
+    """
+    values = np.asarray(sample)
+    values = values[np.isfinite(values)]
+    inside = (values > 0) & (values < 1)
+    return bool(inside.any() and ((values == 0) | (values == 1) | inside).all())
+
+
+def pixel_type(dtype: Any, sample: Any = ()) -> str:
+    """What pixels of a type are called; of floats a sample tells more.
+
+    Examples
+    --------
+    >>> pixel_type("u2"), pixel_type("f4", [0.1, 0.2])
+    ('16-bit integers', 'floats from 0 to 1')
+    """
+    dtype = np.dtype(dtype)
+    if dtype.kind in "iu":
+        return f"{8 * dtype.itemsize}-bit integers"
+    return FRACTIONS if are_fractions(sample) else FLOATS
