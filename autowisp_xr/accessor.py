@@ -108,10 +108,13 @@ class AutowispAccessor:
         *,
         camera: Camera | None = None,
         photons: Photons = "positive",
+        dark: xr.Dataset | None = None,
         dtype: Any = "float32",
     ) -> xr.Dataset:
         """See :func:`autowisp_xr.add_noise`."""
-        return transforms.add_noise(self._ds, camera=camera, photons=photons, dtype=dtype)
+        return transforms.add_noise(
+            self._ds, camera=camera, photons=photons, dark=dark, dtype=dtype
+        )
 
     def subtract_dark(
         self,

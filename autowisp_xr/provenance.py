@@ -33,6 +33,7 @@ __all__ = [
     "identity",
     "record",
     "sha1_of",
+    "steps_of",
     "with_hashes",
 ]
 
@@ -52,7 +53,11 @@ _BEGUN: dict[_Version, Future[str | None]] = {}
 
 def history(ds: xr.Dataset) -> list[dict[str, Any]]:
     """Records of all steps that led to a Dataset, oldest first."""
-    text = ds.attrs.get("history", "")
+    return steps_of(ds.attrs.get("history", ""))
+
+
+def steps_of(text: str) -> list[dict[str, Any]]:
+    """Records of the steps in the text of a history."""
     try:
         records = json.loads(text) if text else []
     except json.JSONDecodeError:

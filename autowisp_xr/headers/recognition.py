@@ -6,11 +6,12 @@ from typing import Any
 
 from astropy.io import fits
 
-from autowisp_xr.cards import first_value, value_of
+from autowisp_xr.cards import value_of
+from autowisp_xr.headers.corrections import CORRECTIONS, NO, STATUS, corrections_in
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import to_number
 
-__all__ = ["bias_subtracted", "calibrated_reason", "master_reason"]
+__all__ = ["calibrated_reason", "master_reason"]
 
 # NUMFCOMB is of AutoWISP and this package, NCOMBINE of IRAF and ccdproc, STACKCNT of Siril and the
 # Seestar, SNAPSHOT of SBIG's extensions, which MaxIm DL and others write for single frames as well
@@ -26,16 +27,11 @@ _MASTER_CARDS = (*_COUNTS, *_MEMBERS, *_SWITCHES, *_MASTER_KINDS)
 
 _PLANES = {"error": "errors", "mask": "flags"}
 _PLACES = ("IMAGAREA", "CLRCHNL", "CHNLXOFF", "CHNLXSTP", "CHNLYOFF", "CHNLYSTP")
-# letters of MaxIm DL: bias, dark, flat; there are others, for what is no such step
-_CALSTAT = set("BDF")
 # of BANZAI: the level of a raw frame is 0, a step that was taken is 1
-_LEVELS = ("RLEVEL", "L1STATBI", "L1STATDA", "L1STATFL")
+_LEVELS = ("RLEVEL", *(cards.level for cards in CORRECTIONS.values()))
 _NOIRLAB = ("instcal", "resampled", "stacked", "skysub")
-# of ccdproc, with the name of a master or T; of IRAF, with a text that says when and how
-_STEPS = ("SUBBIAS", "SUBDARK", "FLATCOR", "ZEROCOR", "DARKCOR")
-_UNSAID = ("unknown", "n/a")
-_NO = ("false", "f", "no", "n", "none", "0", "omit", "perform", *_UNSAID)
-_CALIBRATED_CARDS = (*_PLACES, "CALSTAT", *_LEVELS, *_MASTER_KINDS, *_STEPS)
+_STEPS = tuple(card for cards in CORRECTIONS.values() for card in cards.done)
+_CALIBRATED_CARDS = (*_PLACES, STATUS, *_LEVELS, *_MASTER_KINDS, *_STEPS)
 
 
 def master_reason(
@@ -87,28 +83,14 @@ def calibrated_reason(
         text = str(value).lower()
         if (
             card in _PLACES
-            or (card == "CALSTAT" and _CALSTAT & set(text.upper()))
+            or (card == STATUS and corrections_in(text))
             or (card in _LEVELS and to_number(value) > 0)
             or (card == "PROCTYPE" and text in _NOIRLAB)
             or card == "ESO PRO CATG"
-            or (card in _STEPS and text not in _NO)
+            or (card in _STEPS and text not in NO)
         ):
             return f"{card} = {value!r}"
     return ""
-
-
-def bias_subtracted(header: fits.Header) -> bool | None:
-    """Whether the cards of other programs say that the bias was subtracted; None where none does.
-
-    They are MBIASFNM of AutoWISP, CALSTAT of MaxIm DL, ZEROCOR of IRAF, SUBBIAS of ccdproc.
-    """
-    if value_of(header, "MBIASFNM") is not None:
-        return True
-    status = value_of(header, "CALSTAT")
-    if status is not None:
-        return "B" in str(status).upper()
-    done = str(first_value(header, ("ZEROCOR", "SUBBIAS")) or _UNSAID[0]).lower()
-    return None if done in _UNSAID else done not in _NO
 
 
 def _values(

@@ -1,21 +1,19 @@
 """Masters of other nights, found in a directory, as candidates for the frames of this one."""
 
-import json
 import math
 import os
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache, partial
 from os import PathLike
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from autowisp_xr import io, schema
+from autowisp_xr import io, provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.cards import first_value
 from autowisp_xr.errors import AutowispError
-from autowisp_xr.headers.recognition import bias_subtracted
+from autowisp_xr.headers.corrections import bias_said
 from autowisp_xr.io import FileRecord, Spellings
 from autowisp_xr.io.choosing import HduName
 from autowisp_xr.io.names import Paths
@@ -184,10 +182,5 @@ def _setup(records: Sequence[FileRecord], camera: Camera | None) -> Setup:
 def _bias_free(record: FileRecord) -> bool | None:
     """Whether the bias was subtracted from a dark; None where nobody says."""
     text = record.layout.history if record.layout else ""
-    try:
-        steps: Any = json.loads(text) if text else None
-    except json.JSONDecodeError:
-        steps = None
-    if isinstance(steps, list) and steps:
-        return any("bias" in step.get("masters", {}) for step in steps)
-    return bias_subtracted(record.header)
+    said = bias_said(record.header, provenance.steps_of(text))
+    return None if said is None else said.made

@@ -10,10 +10,11 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.options import OverscanChoice, Photons, ScaleDark
+from autowisp_xr.transforms._bias import check_bias_free, check_raw
 from autowisp_xr.transforms._masters import allowed, exposure_ratio, matched
-from autowisp_xr.transforms._pass import Noise, Steps, noise_of, one_pass
+from autowisp_xr.transforms._pass import Noise, Steps, check_counted, noise_of, one_pass
 from autowisp_xr.transforms.channels import trim
-from autowisp_xr.transforms.correct import check_bias_free, shares_bias
+from autowisp_xr.transforms.correct import dark_parts, free_of_bias, shares_bias
 from autowisp_xr.transforms.overscan import overscan_options, overscan_steps, readers
 from autowisp_xr.transforms.quality import (
     as_masks,
@@ -47,7 +48,8 @@ def calibrate(
         Raw frames (frame, channel, y, x) in ADU, untrimmed.
     bias, dark, flat
         Masters (channel, y, x) over the image area. One that is not given is not applied, and the
-        history says so.
+        history says so. Where a bias is given and the dark still holds it, it is subtracted from
+        the dark, too, which may then be scaled.
     masks
         Further masks of the image area, as :func:`~autowisp_xr.apply_masks` takes them.
     overscan
@@ -77,20 +79,30 @@ def calibrate(
     Raises
     ------
     CalibrationError
-        Without a known gain or read noise; for frames that are calibrated already.
+        Without a known gain or read noise; for frames that are calibrated already, or in a unit
+        that counts nothing (adu/s); for a dark that is free of bias, where none is subtracted from
+        the frames.
     MasterMismatchError
         Where a master does not belong to the frames.
     OutsideImageError
         Where an area of the camera reaches outside the frames.
 
+    Warns
+    -----
+    AutowispWarning
+        Where a dark from a file does not say whether its bias was subtracted; where the noise of
+        the dark current of one that holds it is not known.
+
     Notes
     -----
     Trim to the image area and subtract the bias level; flag saturation and leaks; subtract
     overscan and bias; add photon noise max(I, 0) / gain and read noise (read_noise / gain)\
-    :sup:`2`; subtract the dark; divide by the flat. A pixel that is not finite, or whose flat is
-    not positive, is NaN and flagged FAULT; none is interpolated. The variance of a pixel is
-    estimated from its own value, which correlates the two: at few electrons, averages weighted by
-    it are biased.
+    :sup:`2`; subtract the dark; divide by the flat. A bias level is no light: where the dark D
+    holds it (and neither bias, overscan nor bias level is subtracted), I - D + d makes the photon
+    noise, with the dark current d in D that the scatter of its frames shows. A pixel that is not
+    finite, or whose flat is not positive, is NaN and flagged FAULT; none is interpolated. The
+    variance of a pixel is estimated from its own value, which correlates the two: at few electrons,
+    averages weighted by it are biased.
 
     Examples
     --------
@@ -146,7 +158,9 @@ def calibrated(
             "the frames have a variance already, so they have been calibrated; the single verbs "
             "(subtract_dark, divide_flat, ...) add a further step"
         )
+    check_counted(ds)
     allow_mismatch = allowed(allow_mismatch)
+    check_raw(ds, {"bias": bias, "dark": dark, "flat": flat})
     method, areas = overscan_options(overscan, camera)
     raw, ds = ds, trim(ds, camera=camera)
     # both levels come from raw pixels: the constant must not be subtracted twice
@@ -155,10 +169,17 @@ def calibrated(
         master if master is None else matched(ds, master, kind, allow_mismatch)
         for kind, master in (("bias", bias), ("dark", dark), ("flat", flat))
     )
-    scale = 1.0
+    masters = {"bias": bias, "dark": dark, "flat": flat}
+    scale, pedestal = 1.0, bias
     if dark is not None:
+        level_known = bool(levels or camera.bias_level)
+        # the classes of the original take masters as they are
+        doubt = photons == "positive"
+        dark = free_of_bias(dark, bias, level_known=level_known, doubt=doubt)
         scale = exposure_ratio(ds, dark, scale_dark, allow_mismatch)
         check_bias_free(dark, scale)
+        if bias is None and not level_known:
+            pedestal, dark = dark_parts(dark, noise)
     threshold = saturation_threshold(ds, camera, camera.bias_level, above=above)
     flags = leak_flags(ds, camera, threshold, camera.bias_level)
     given = as_masks(ds, masks)
@@ -167,7 +188,7 @@ def calibrated(
         saturation=threshold if flags is None else None,
         overscan=levels,
         reader=readers(ds, camera),
-        bias=bias,
+        bias=pedestal,
         noise=noise,
         dark=dark,
         dark_scale=scale,
@@ -180,7 +201,6 @@ def calibrated(
     if noise is None:
         result = result.drop_vars("variance")
     result.attrs["camera"] = camera.to_json()
-    masters = {"bias": bias, "dark": dark, "flat": flat}
     options = {
         "image_area": str(camera.image_area) if camera.image_area else None,
         "bias_level": camera.bias_level,

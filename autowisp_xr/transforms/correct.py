@@ -1,5 +1,6 @@
 """The single steps of calibration; ``calibrate`` runs them all in one pass."""
 
+import warnings
 from collections.abc import Collection
 from typing import Any
 
@@ -8,16 +9,27 @@ import xarray as xr
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
-from autowisp_xr.errors import CalibrationError
+from autowisp_xr.errors import AutowispWarning, CalibrationError
+from autowisp_xr.kernels.calibrate import PHOTONS
 from autowisp_xr.options import Photons, ScaleDark
+from autowisp_xr.transforms._bias import (
+    bias_said_of,
+    check_bias_free,
+    check_goes_with_dark,
+    check_raw,
+    named,
+    warn_if_unsaid,
+)
+from autowisp_xr.transforms._dark_current import pedestal_and_current
 from autowisp_xr.transforms._masters import exposure_ratio, matched
-from autowisp_xr.transforms._pass import Steps, noise_of, one_pass
+from autowisp_xr.transforms._pass import Noise, Steps, noise_of, one_pass
 from autowisp_xr.transforms.overscan import readers
 
 __all__ = [
     "add_noise",
-    "check_bias_free",
+    "dark_parts",
     "divide_flat",
+    "free_of_bias",
     "shares_bias",
     "subtract_bias",
     "subtract_bias_level",
@@ -79,8 +91,11 @@ def subtract_bias(
     ------
     MasterMismatchError
         Where the master does not belong to the frames.
+    CalibrationError
+        Where cards of the frames say that a bias was subtracted already.
     """
     schema.check(ds)
+    check_raw(ds, {"bias": bias})
     bias = matched(ds, bias, "bias", allow_mismatch)
     result = one_pass(ds, Steps(bias=bias), dtype=dtype)
     return provenance.record(result, "subtract_bias", source=ds, masters={"bias": bias})
@@ -91,6 +106,7 @@ def add_noise(
     *,
     camera: Camera | None = None,
     photons: Photons = "positive",
+    dark: xr.Dataset | None = None,
     dtype: Any = "float32",
 ) -> xr.Dataset:
     """Add photon and read noise to the variance of the frames.
@@ -98,13 +114,17 @@ def add_noise(
     Parameters
     ----------
     ds
-        Frames (frame, channel, y, x) free of bias, in ADU (or electrons).
+        Frames (frame, channel, y, x) free of bias, in ADU (or electrons); or such as hold it, with
+        their ``dark``.
     camera
         Whose gain and read noise are used, of the amplifier that reads each pixel where they
         differ; by default the one that travels with ``ds``.
     photons
         The signal whose photon noise counts: max(image, 0), its absolute value as in
         the classes of the original, or none at all, as in a bias frame.
+    dark
+        Master that holds the bias and is subtracted afterwards: the image less its pedestal is
+        then the signal.
     dtype
         Type of the planes that come out.
 
@@ -116,12 +136,17 @@ def add_noise(
     Raises
     ------
     CalibrationError
-        Where gain or read noise is not known.
+        Where gain or read noise is not known; for frames in a unit that counts nothing (adu/s).
     """
     schema.check(ds)
     camera = camera or schema.camera_of(ds)
-    steps = Steps(noise=noise_of(ds, camera, photons), reader=readers(ds, camera))
-    result = one_pass(ds, steps, dtype=dtype)
+    noise, reader = noise_of(ds, camera, photons), readers(ds, camera)
+    pedestal = None
+    if dark is not None:
+        pedestal, _ = dark_parts(matched(ds, dark, "dark"), noise)
+    result = one_pass(ds, Steps(bias=pedestal, noise=noise, reader=reader), dtype=dtype)
+    if pedestal is not None:
+        result["image"] = result["image"].copy(data=ds["image"].astype(dtype).data)
     options = {
         "gain": camera.gain,
         "read_noise": camera.read_noise,
@@ -164,10 +189,14 @@ def subtract_dark(
     Raises
     ------
     MasterMismatchError, CalibrationError
-        Where the master does not belong to the frames, or must not be scaled.
+        Where the master does not belong to the frames, or must not be scaled; where the bias
+        would be subtracted twice, or left in.
     """
     schema.check(ds)
+    check_raw(ds, {"dark": dark})
     dark = matched(ds, dark, "dark", allow_mismatch)
+    warn_if_unsaid(dark)
+    check_goes_with_dark(ds, dark)
     scale = exposure_ratio(ds, dark, scale_dark, allow_mismatch)
     check_bias_free(dark, scale)
     steps = Steps(
@@ -227,16 +256,65 @@ def shares_bias(dark: xr.Dataset | None, bias: xr.Dataset | None) -> bool:
     return provenance.identity(bias) in provenance.identities(dark)
 
 
-def check_bias_free(dark: xr.Dataset, scale: Any) -> None:
-    """Raise CalibrationError if a dark that may hold the bias is to be scaled."""
-    if np.all(np.asarray(scale) == 1.0):
-        return
-    records = provenance.history(dark)
-    if records and not any("bias" in step.get("masters", {}) for step in records):
+def free_of_bias(
+    dark: xr.Dataset, bias: xr.Dataset | None, *, level_known: bool = False, doubt: bool = True
+) -> xr.Dataset:
+    """A dark that goes with frames from which this bias is subtracted, or none.
+
+    Parameters
+    ----------
+    dark
+        Master (channel, y, x); a bias that it holds is subtracted.
+    bias
+        Master in the same place, or None.
+    level_known
+        Whether a level or an overscan is subtracted from the frames, too.
+    doubt
+        Whether to warn of a dark that does not say whether it holds the bias.
+
+    Raises
+    ------
+    CalibrationError
+        For a dark that is free of bias, where the frames are not.
+    """
+    said = bias_said_of(dark)
+    if said is None:
+        if doubt:
+            warn_if_unsaid(dark)
+    elif bias is not None and not said.made:
+        planes = dark[[name for name in ("image", "variance", "mask") if name in dark]]
+        free = subtract_bias(planes.expand_dims("frame"), bias, dtype=dark["image"].dtype)
+        return free.isel(frame=0)
+    elif bias is None and said.made and not level_known:
         raise CalibrationError(
-            "a dark can be scaled only when it is free of bias, which does not grow with exposure; "
-            "make it with master_dark(frames, bias=...)"
+            f"the bias was subtracted from {named(dark)} ({said.by}), and there is none for the "
+            "frames: it would be left in; give bias=..., or the overscan or bias_level of the "
+            "camera"
         )
+    return dark
+
+
+def dark_parts(dark: xr.Dataset, noise: Noise | None) -> tuple[xr.Dataset | None, xr.Dataset]:
+    """What takes the places of bias and dark where no bias is subtracted.
+
+    A dark that holds the bias is taken apart, where photons are counted; where that cannot be,
+    nothing of it counts as dark current, which is told.
+    """
+    said = bias_said_of(dark)
+    if noise is None or noise.photons != PHOTONS["positive"] or said is None or said.made:
+        return None, dark
+    parts = pedestal_and_current(dark, noise)
+    if parts is not None:
+        return parts
+    warnings.warn(
+        f"{named(dark)} holds the bias ({said.by}), and how its frames scatter is not known, so "
+        "that the noise of its dark current is not either, and is left out of the errors; make it "
+        "of its frames by master_dark, or give a bias",
+        AutowispWarning,
+        stacklevel=4,
+    )
+    nothing = dark.assign(image=xr.zeros_like(dark["image"]))
+    return dark[["image"]], nothing
 
 
 def _bias_ids(ds: xr.Dataset) -> set[str]:

@@ -1,0 +1,147 @@
+"""A bias is neither subtracted twice nor left in, and a pedestal is no light."""
+
+import numpy as np
+import pytest
+
+import autowisp_xr as aw
+from autowisp_xr import Camera
+from autowisp_xr.cards import render_header
+from autowisp_xr.errors import AutowispWarning
+from tests.transforms.frames import frame_set, master
+
+CAMERA = Camera(gain=2.0, read_noise=6.0)
+SHAPE = (1, 5, 7)
+
+
+def shots(level, kind, number=6, exposure=60.0, camera=CAMERA):
+    rng = np.random.default_rng(int(level))
+    pixels = np.rint(rng.normal(level, 3, (number, *SHAPE))).astype("u2")
+    return frame_set(pixels, camera=camera, kind=kind, exposure=exposure)
+
+
+def foreign(ds, **cards):
+    from astropy.io import fits
+
+    text = np.array(render_header(fits.Header(cards)), dtype=np.dtypes.StringDType())
+    return ds.assign_coords(header=((), text), path=((), np.array("d.fits", text.dtype)))
+
+
+@pytest.fixture
+def bias():
+    return aw.master_bias(shots(1000, "bias"))
+
+
+@pytest.fixture
+def held():
+    return aw.master_dark(shots(1100, "dark"))
+
+
+def test_beside_a_bias_a_dark_loses_the_one_that_it_holds(bias, held):
+    raw = shots(1600, "object")
+    science = aw.calibrate(raw, bias=bias, dark=held)
+    plain = raw["image"].values - held["image"].values
+    np.testing.assert_allclose(science["image"], plain, atol=2e-4)
+    np.testing.assert_allclose(science["shared_variance"], held["variance"], rtol=1e-5)
+    light = raw["image"].values - bias["image"].values
+    own = science["variance"] - science["shared_variance"]
+    np.testing.assert_allclose(own, light / 2 + 9, rtol=1e-5)
+    history = science.autowisp.history()[-1]
+    assert history["masters"]["dark"] == held.autowisp.history()[-1]["id"]
+
+
+def test_beside_a_bias_a_dark_that_holds_it_may_be_scaled(bias, held):
+    raw = shots(1350, "object", exposure=30.0)
+    science = aw.calibrate(raw, bias=bias, dark=held, scale_dark="down")
+    middle = (bias["image"].values + held["image"].values) / 2
+    np.testing.assert_allclose(science["image"], raw["image"].values - middle, atol=2e-4)
+    expected = (bias["variance"] + held["variance"]) / 4
+    np.testing.assert_allclose(science["shared_variance"], expected, rtol=1e-5)
+
+
+def test_a_dark_free_of_bias_does_not_leave_the_bias_in(bias):
+    free = aw.master_dark(shots(1100, "dark"), bias=bias)
+    raw = shots(1600, "object")
+    with pytest.raises(aw.CalibrationError, match=r"the bias was subtracted from the master dark"):
+        aw.calibrate(raw, dark=free)
+    # where the level is gone, what is left is the structure of the bias
+    level = Camera(gain=2.0, read_noise=6.0, bias_level=1000.0)
+    aw.calibrate(raw, dark=free, camera=level)
+    with pytest.raises(aw.CalibrationError, match="not from the frames"):
+        aw.subtract_dark(aw.calibrate(raw), free)
+
+
+def test_a_bias_is_not_subtracted_twice(bias, held):
+    frames = aw.subtract_bias(shots(1600, "object"), bias)
+    with pytest.raises(aw.CalibrationError, match=r"twice.*calibrate\(bias=\.\.\., dark="):
+        aw.subtract_dark(frames, held)
+
+
+@pytest.mark.parametrize(
+    ("kind", "cards"),
+    [("bias", {"CALSTAT": "BD"}), ("dark", {"DARKCOR": "done"}), ("flat", {"FLATCOR": True})],
+)
+def test_frames_that_are_corrected_already_are_not_corrected_again(kind, cards):
+    frames = foreign(shots(1600, "object"), **cards)
+    given = {kind: master(np.ones(SHAPE), units="1" if kind == "flat" else "adu")}
+    with pytest.raises(aw.CalibrationError, match=rf"corrected by a {kind} already"):
+        aw.calibrate(frames, **given)
+
+
+def test_a_dark_of_another_program_is_believed_where_it_is_scaled():
+    raw = shots(600, "object", exposure=30.0)
+    bias = master(np.full(SHAPE, 500.0), np.zeros(SHAPE))
+    dark = master(np.full(SHAPE, 40.0), np.zeros(SHAPE))
+    free = foreign(dark, ZEROCOR="Jan 1 Zero level correction image is Zero")
+    science = aw.calibrate(raw, bias=bias, dark=free, scale_dark="down")
+    np.testing.assert_allclose(science["image"], raw["image"].values - 520.0)
+    held = foreign(dark.assign(image=dark["image"] + 500), ZEROCOR="no")
+    science = aw.calibrate(raw, bias=bias, dark=held, scale_dark="down")
+    np.testing.assert_allclose(science["image"], raw["image"].values - 520.0)
+    with pytest.raises(aw.CalibrationError, match="ZEROCOR = 'no'"):
+        aw.subtract_dark(frame_set(np.ones(SHAPE), exposure=30.0), held, scale_dark="down")
+    unsaid = foreign(dark)
+    with pytest.warns(AutowispWarning, match=r"d\.fits; it is taken for free.*CALSTAT = 'B'"):
+        aw.calibrate(raw, bias=bias, dark=unsaid, allow_mismatch="exposure")
+
+
+def test_the_pedestal_of_a_dark_makes_no_photon_noise(held):
+    raw = shots(1600, "object")
+    science = aw.calibrate(raw, dark=held)
+    np.testing.assert_allclose(science["image"], raw["image"].values - held["image"].values)
+    own = science["variance"] - science["shared_variance"]
+    # light of 500 ADU; the frames of the dark scatter by the read noise alone
+    np.testing.assert_allclose(own.mean(), 500 / 2 + 9, rtol=0.02)
+
+
+def test_calibrate_is_the_composition_of_its_steps_with_a_dark_that_holds_the_bias(held):
+    raw = shots(1600, "object")
+    science = aw.calibrate(raw, dark=held)
+    steps = aw.subtract_dark(aw.add_noise(raw, dark=held), held)
+    np.testing.assert_allclose(science["image"], steps["image"], rtol=1e-6)
+    own = [ds["variance"] - ds["shared_variance"] for ds in (science, steps)]
+    np.testing.assert_allclose(*own, rtol=1e-4)
+
+
+def test_chunks_do_not_change_what_a_dark_is_taken_apart_into(held):
+    raw = shots(1600, "object")
+    whole = aw.calibrate(raw, dark=held)
+    parts = aw.calibrate(raw.chunk(y=2, frame=1), dark=held.chunk(y=3, x=2))
+    assert parts["image"].chunks is not None
+    for name in whole.data_vars:
+        np.testing.assert_array_equal(parts[name].values, whole[name].values, err_msg=name)
+
+
+def test_photons_by_absolute_value_know_no_pedestal(held):
+    raw = shots(1600, "object")
+    science = aw.calibrate(raw, dark=held, photons="absolute")
+    own = science["variance"] - science["shared_variance"]
+    np.testing.assert_allclose(own, raw["image"] / 2 + 9, rtol=1e-5)
+
+
+def test_a_dark_whose_noise_nobody_knows_is_told():
+    held = foreign(master(np.full(SHAPE, 1100.0)), ZEROCOR="no")
+    raw = shots(1600, "object")
+    with pytest.warns(AutowispWarning, match=r"d\.fits holds the bias \(ZEROCOR = 'no'\), and how"):
+        science = aw.calibrate(raw, dark=held)
+    light = raw["image"] - 1100.0
+    np.testing.assert_allclose(science["variance"], light / 2 + 9, rtol=1e-5)
