@@ -1,12 +1,10 @@
 """Masters of other nights, found in a directory, as candidates for the frames of this one."""
 
-import math
 import os
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache, partial
 from os import PathLike
 
-import numpy as np
 import xarray as xr
 
 from autowisp_xr import io, provenance, schema
@@ -21,10 +19,10 @@ from autowisp_xr.io.settle import settle_camera
 from autowisp_xr.night.matching import Candidate
 from autowisp_xr.night.traits import Setup, layout_of, traits_of
 from autowisp_xr.regions import ChannelSlice, Region
+from autowisp_xr.transforms.foreign import flat_levels, is_foreign
 
 __all__ = ["masters_in"]
 
-_FLAT_RANGE = (0.2, 5.0)
 _COUNTS = ("NUMFCOMB", "NCOMBINE", "STACKCNT")
 
 
@@ -113,8 +111,8 @@ def _candidate(files: Mapping[str, FileRecord], camera: Camera | None) -> Candid
         # what is split already says its channels itself
         camera = None
     opened = cache(partial(_opened, tuple(records), camera))
-    if kind == "flat":
-        _check_flat(first.path, opened())
+    if kind == "flat" and is_foreign(opened()):
+        flat_levels(opened())
     frames = first_value(first.header, _COUNTS)
     name = first.path
     if len(records) > 1:
@@ -137,18 +135,6 @@ def _corner(record: FileRecord) -> tuple[int, int]:
 
 def _opened(records: tuple[FileRecord, ...], camera: Camera | None) -> xr.Dataset:
     return schema.as_master(io.open_records(records, camera=camera), name=records[0].path)
-
-
-def _check_flat(path: str, flat: xr.Dataset) -> None:
-    """Raise AutowispError for a flat that is not about one, as other programs leave them."""
-    sample = flat["image"].isel(y=slice(None, None, 4), x=slice(None, None, 4)).values
-    sample = sample[np.isfinite(sample)]
-    level = float(np.median(sample)) if sample.size else math.nan
-    if not _FLAT_RANGE[0] < level < _FLAT_RANGE[1]:
-        raise AutowispError(
-            f"{path} is a master flat with a median of {level:.4g}, not about one; divide it by "
-            "its mean"
-        )
 
 
 def _setup(records: Sequence[FileRecord], camera: Camera | None) -> Setup:

@@ -1,7 +1,8 @@
 """The steps of a night: masters in the order in which they need each other, then the science."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -128,11 +129,12 @@ class Steps:
 
     def _dark(self, plan: Plan, choices: Mapping[str, Choice], frames: xr.Dataset) -> xr.Dataset:
         plan.notes += _missing(choices)
-        return transforms.master_dark(frames, bias=_opened(choices["bias"]))
+        with _noted(plan):
+            return transforms.master_dark(frames, bias=_opened(choices["bias"]))
 
     def _flat(self, plan: Plan, choices: Mapping[str, Choice], frames: xr.Dataset) -> xr.Dataset:
         plan.notes += _missing(choices) + _pedestal(frames, choices)
-        with warnings.catch_warnings():
+        with _noted(plan):
             # that there is no master is an error here, which says why
             warnings.filterwarnings("ignore", "no high master flat", AutowispWarning)
             flats = transforms.master_flat(
@@ -180,17 +182,33 @@ class Steps:
 
     def _science(self, plan: Plan, choices: Mapping[str, Choice], frames: xr.Dataset) -> xr.Dataset:
         plan.notes += _missing(choices) + _pedestal(frames, choices)
-        return transforms.calibrate(
-            frames,
-            bias=_opened(choices["bias"]),
-            dark=_opened(choices["dark"]),
-            flat=_opened(choices["flat"]),
-            scale_dark=self._scale(choices),
-            allow_mismatch=self.matching.allow_mismatch,
-        )
+        with _noted(plan):
+            return transforms.calibrate(
+                frames,
+                bias=_opened(choices["bias"]),
+                dark=_opened(choices["dark"]),
+                flat=_opened(choices["flat"]),
+                scale_dark=self._scale(choices),
+                allow_mismatch=self.matching.allow_mismatch,
+            )
 
     def _scale(self, choices: Mapping[str, Choice]) -> Any:
         return self.matching.scale_dark if choices["dark"].scaled else False
+
+
+@contextmanager
+def _noted(plan: Plan) -> Iterator[None]:
+    """Make notes of the warnings of this package; others stay what they are."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", AutowispWarning)
+        yield
+    for warning in caught:
+        if issubclass(warning.category, AutowispWarning):
+            plan.notes.append(f"WARNING: {warning.message}")
+        else:
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
 
 
 def _opened(choice: Choice) -> xr.Dataset | None:

@@ -37,10 +37,10 @@ def bias_said_of(ds: xr.Dataset) -> Said | None:
     return bias_said(parse_header(text), provenance.history(ds))
 
 
-def named(dark: xr.Dataset) -> str:
-    """What a message calls a dark: by its file, where it comes from one."""
-    path = str(np.atleast_1d(dark["path"].values)[0]) if "path" in dark.coords else ""
-    return f"the master dark {path}" if path else "the master dark"
+def named(master: xr.Dataset, kind: str = "dark") -> str:
+    """What a message calls a master: by its file, where it comes from one."""
+    path = str(np.atleast_1d(master["path"].values)[0]) if "path" in master.coords else ""
+    return f"the master {kind} {path}" if path else f"the master {kind}"
 
 
 def warn_if_unsaid(dark: xr.Dataset) -> None:

@@ -54,7 +54,10 @@ def pedestal_and_current(dark: xr.Dataset, noise: Noise) -> tuple[xr.Dataset, xr
     dark
         Master (channel, y, x) that holds the bias.
     noise
-        Read noise and gain of its frames, by channel.
+        Read noise and gain of its frames, by channel and amplifier.
+    reader
+        Amplifier of each pixel, (channel, y, x); None where there is one only. Each has a curve of
+        its own.
 
     Returns
     -------
@@ -68,17 +71,17 @@ def pedestal_and_current(dark: xr.Dataset, noise: Noise) -> tuple[xr.Dataset, xr
         return None
     planes = [_apply.plane(dark, name) for name in ("image", "variance", "mask", "count")]
     limits = [
-        xr.Variable(("channel",), np.asarray(limit, dtype=np.float64))
+        xr.Variable(("channel", "amplifier"), np.asarray(limit, dtype=np.float64))
         for limit in (noise.inverse_gain, noise.read_variance)
     ]
-    (curves,) = _apply.apply(partial(_curves, ratios=ratios), planes, ("channel",), [object])
+    (curves,) = _apply.apply(
+        partial(_curves, ratios=ratios), [*planes, reader, limits[0]], ("channel",), [object]
+    )
     image, variance, _, count = planes
     kind = dark["image"].dtype
+    operands = [image, variance, count, reader, curves, *limits]
     pedestal, current, smooth = _apply.apply(
-        partial(_apart, ratios=ratios),
-        [image, variance, count, curves, *limits],
-        _PLANE,
-        [kind] * 3,
+        partial(_apart, ratios=ratios), operands, _PLANE, [kind] * 3
     )
     units = dark["image"].attrs.get("units", "adu")
     parts = (
@@ -103,8 +106,17 @@ def _ratios(dark: xr.Dataset) -> Any:
     return ratio
 
 
-def _curves(image: Any, variance: Any, mask: Any, count: Any, *, ratios: Any) -> tuple[Any]:
-    """Of each channel the nodes of its curve: levels, and variances of one frame."""
+def _curves(
+    image: Any,
+    variance: Any,
+    mask: Any,
+    count: Any,
+    reader: Any,
+    inverse_gain: Any,
+    *,
+    ratios: Any,
+) -> tuple[Any]:
+    """Of each channel the curves of its amplifiers: levels, and variances of one frame."""
     curves = np.empty(len(image), object)
     for channel in range(len(image)):
         step = max(1, image[channel].size // _SAMPLE) | 1  # odd, to meet all columns
@@ -115,7 +127,9 @@ def _curves(image: Any, variance: Any, mask: Any, count: Any, *, ratios: Any) ->
         good = np.isfinite(level) & np.isfinite(scatter)
         if mask is not None:
             good &= mask[channel].ravel()[::step] & np.uint8(Flag.BAD) == 0
-        curves[channel] = _means_of_parts(level[good], scatter[good])
+        numbers = np.zeros(1, int) if reader is None else reader[channel].ravel()[::step]
+        own = [good & (numbers == amplifier) for amplifier in range(inverse_gain.shape[1])]
+        curves[channel] = [_means_of_parts(level[some], scatter[some]) for some in own]
     return (curves,)
 
 
@@ -157,6 +171,7 @@ def _apart(
     image: Any,
     variance: Any,
     count: Any,
+    reader: Any,
     curves: Any,
     inverse_gain: Any,
     read_variance: Any,
@@ -164,13 +179,18 @@ def _apart(
     ratios: Any,
 ) -> tuple[Any, Any, Any]:
     pedestal, smooth = np.empty(image.shape, image.dtype), np.empty(image.shape, image.dtype)
-    for channel, (levels, scatters) in enumerate(curves):
+    for channel, of_amplifiers in enumerate(curves):
         plane = image[channel].astype(np.float64)
-        beyond = np.maximum(plane - levels[-1], 0.0)
-        scatter = np.interp(plane, levels, scatters) + beyond * inverse_gain[channel]
-        current = (scatter - read_variance[channel]) / inverse_gain[channel]
-        pedestal[channel] = plane - np.maximum(current, 0.0)
-        scatter = scatter * _share(None if count is None else count[channel], ratios)
-        own = variance[channel]
-        smooth[channel] = np.where(own > _STRAY * scatter, own, scatter)
+        scatter, current = np.zeros_like(plane), np.zeros_like(plane)
+        for amplifier, (levels, scatters) in enumerate(of_amplifiers):
+            own = ... if reader is None else reader[channel] == amplifier
+            adu, read = inverse_gain[channel, amplifier], read_variance[channel, amplifier]
+            level = plane[own]
+            beyond = np.maximum(level - levels[-1], 0.0)
+            scatter[own] = np.interp(level, levels, scatters) + beyond * adu
+            current[own] = np.maximum((scatter[own] - read) / adu, 0.0)
+        pedestal[channel] = plane - current
+        scatter *= _share(None if count is None else count[channel], ratios)
+        measured = variance[channel]
+        smooth[channel] = np.where(measured > _STRAY * scatter, measured, scatter)
     return pedestal, image - pedestal, smooth

@@ -11,10 +11,10 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.options import OverscanChoice, Photons, ScaleDark
 from autowisp_xr.transforms._bias import check_bias_free, check_raw
-from autowisp_xr.transforms._masters import allowed, exposure_ratio, matched
+from autowisp_xr.transforms._masters import allowed, exposure_ratio
 from autowisp_xr.transforms._pass import Noise, Steps, check_counted, noise_of, one_pass
 from autowisp_xr.transforms.channels import trim
-from autowisp_xr.transforms.correct import dark_parts, free_of_bias, shares_bias
+from autowisp_xr.transforms.correct import dark_parts, fitting, free_of_bias, shares_bias
 from autowisp_xr.transforms.overscan import overscan_options, overscan_steps, readers
 from autowisp_xr.transforms.quality import (
     as_masks,
@@ -91,7 +91,8 @@ def calibrate(
     -----
     AutowispWarning
         Where a dark from a file does not say whether its bias was subtracted; where the noise of
-        the dark current of one that holds it is not known.
+        the dark current of one that holds it is not known; where a master of another program was
+        brought to the scale of the frames (a flat to a mean of one, a pedestal, electrons).
 
     Notes
     -----
@@ -166,11 +167,11 @@ def calibrated(
     # both levels come from raw pixels: the constant must not be subtracted twice
     levels = overscan_steps(raw, ds, camera, overscan, level=camera.bias_level)
     bias, dark, flat = (
-        master if master is None else matched(ds, master, kind, allow_mismatch)
+        master if master is None else fitting(ds, master, kind, allow_mismatch, camera=camera)
         for kind, master in (("bias", bias), ("dark", dark), ("flat", flat))
     )
     masters = {"bias": bias, "dark": dark, "flat": flat}
-    scale, pedestal = 1.0, bias
+    scale, pedestal, reader = 1.0, bias, readers(ds, camera)
     if dark is not None:
         level_known = bool(levels or camera.bias_level)
         # the classes of the original take masters as they are
@@ -179,7 +180,7 @@ def calibrated(
         scale = exposure_ratio(ds, dark, scale_dark, allow_mismatch)
         check_bias_free(dark, scale)
         if bias is None and not level_known:
-            pedestal, dark = dark_parts(dark, noise)
+            pedestal, dark = dark_parts(dark, noise, reader)
     threshold = saturation_threshold(ds, camera, camera.bias_level, above=above)
     flags = leak_flags(ds, camera, threshold, camera.bias_level)
     given = as_masks(ds, masks)
@@ -187,7 +188,7 @@ def calibrated(
         level=camera.bias_level,
         saturation=threshold if flags is None else None,
         overscan=levels,
-        reader=readers(ds, camera),
+        reader=reader,
         bias=pedestal,
         noise=noise,
         dark=dark,

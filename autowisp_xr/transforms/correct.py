@@ -23,12 +23,14 @@ from autowisp_xr.transforms._bias import (
 from autowisp_xr.transforms._dark_current import pedestal_and_current
 from autowisp_xr.transforms._masters import exposure_ratio, matched
 from autowisp_xr.transforms._pass import Noise, Steps, noise_of, one_pass
+from autowisp_xr.transforms.foreign import adapted
 from autowisp_xr.transforms.overscan import readers
 
 __all__ = [
     "add_noise",
     "dark_parts",
     "divide_flat",
+    "fitting",
     "free_of_bias",
     "shares_bias",
     "subtract_bias",
@@ -96,7 +98,7 @@ def subtract_bias(
     """
     schema.check(ds)
     check_raw(ds, {"bias": bias})
-    bias = matched(ds, bias, "bias", allow_mismatch)
+    bias = fitting(ds, bias, "bias", allow_mismatch)
     result = one_pass(ds, Steps(bias=bias), dtype=dtype)
     return provenance.record(result, "subtract_bias", source=ds, masters={"bias": bias})
 
@@ -143,7 +145,7 @@ def add_noise(
     noise, reader = noise_of(ds, camera, photons), readers(ds, camera)
     pedestal = None
     if dark is not None:
-        pedestal, _ = dark_parts(matched(ds, dark, "dark"), noise)
+        pedestal, _ = dark_parts(fitting(ds, dark, "dark", camera=camera), noise, reader)
     result = one_pass(ds, Steps(bias=pedestal, noise=noise, reader=reader), dtype=dtype)
     if pedestal is not None:
         result["image"] = result["image"].copy(data=ds["image"].astype(dtype).data)
@@ -194,7 +196,7 @@ def subtract_dark(
     """
     schema.check(ds)
     check_raw(ds, {"dark": dark})
-    dark = matched(ds, dark, "dark", allow_mismatch)
+    dark = fitting(ds, dark, "dark", allow_mismatch)
     warn_if_unsaid(dark)
     check_goes_with_dark(ds, dark)
     scale = exposure_ratio(ds, dark, scale_dark, allow_mismatch)
@@ -244,9 +246,30 @@ def divide_flat(
     The covariance of a flat with the bias and dark that it was made with is left out.
     """
     schema.check(ds)
-    flat = matched(ds, flat, "flat", allow_mismatch)
+    flat = fitting(ds, flat, "flat", allow_mismatch)
     result = one_pass(ds, Steps(flat=flat), dtype=dtype)
     return provenance.record(result, "divide_flat", source=ds, masters={"flat": flat})
+
+
+def fitting(
+    ds: xr.Dataset,
+    master: xr.Dataset,
+    kind: str,
+    allow_mismatch: Collection[str] = (),
+    *,
+    camera: Camera | None = None,
+) -> xr.Dataset:
+    """A master on the scale and in the place of the frames; what was done to it is a warning.
+
+    Raises
+    ------
+    MasterMismatchError
+        Where it does not belong to the frames, or nobody says how it is brought to their scale.
+    """
+    master, told = adapted(ds, master, kind, camera or schema.camera_of(ds))
+    for line in told:
+        warnings.warn(line, AutowispWarning, stacklevel=4)
+    return matched(ds, master, kind, allow_mismatch)
 
 
 def shares_bias(dark: xr.Dataset | None, bias: xr.Dataset | None) -> bool:
@@ -294,7 +317,9 @@ def free_of_bias(
     return dark
 
 
-def dark_parts(dark: xr.Dataset, noise: Noise | None) -> tuple[xr.Dataset | None, xr.Dataset]:
+def dark_parts(
+    dark: xr.Dataset, noise: Noise | None, reader: xr.Variable | None
+) -> tuple[xr.Dataset | None, xr.Dataset]:
     """What takes the places of bias and dark where no bias is subtracted.
 
     A dark that holds the bias is taken apart, where photons are counted; where that cannot be,
@@ -303,7 +328,7 @@ def dark_parts(dark: xr.Dataset, noise: Noise | None) -> tuple[xr.Dataset | None
     said = bias_said_of(dark)
     if noise is None or noise.photons != PHOTONS["positive"] or said is None or said.made:
         return None, dark
-    parts = pedestal_and_current(dark, noise)
+    parts = pedestal_and_current(dark, noise, reader)
     if parts is not None:
         return parts
     warnings.warn(

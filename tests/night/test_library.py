@@ -143,17 +143,30 @@ def test_a_dark_of_another_program_is_taken_only_if_its_bias_is_known(
         assert "nobody says whether its bias was subtracted" in str(summary)
 
 
-def test_a_flat_of_another_program_that_is_not_about_one_is_refused(sky, write_night, tmp_path):
-    foreign(tmp_path / "lib" / "adu.fits", "Flat", np.full(sky.shape, 20_114.0))
+def test_a_flat_of_another_program_is_brought_to_a_mean_of_one(sky, write_night, tmp_path):
+    folder = write_night(sky.objects(1))
+    rng = np.random.default_rng(1)
+    response = rng.uniform(0.9, 1.1, sky.shape)
+    images = []
+    for level in (1.0, 20_114.0):
+        lib = tmp_path / f"{level:g}"
+        foreign(lib / "f.fits", "Flat", level * response)
+        summary = aw.reduce(folder, lib / "out", camera=sky.camera, masters=lib)
+        (made,) = summary.made
+        images.append(aw.open_zarr(lib / "out" / "night.zarr", group=made.group)["image"].values)
+    assert any("f.fits: it is divided by its mean" in note for note in made.notes)
+    np.testing.assert_allclose(images[1], images[0] * response.mean(), rtol=1e-5)
+
+
+def test_what_is_no_flat_is_not_taken_for_one(sky, tmp_path):
+    noise = np.random.default_rng(1).normal(0, 3, sky.shape)
+    foreign(tmp_path / "lib" / "noise.fits", "Flat", noise)
+    foreign(tmp_path / "lib" / "held.fits", "Flat", 20_000 + noise, ZEROCOR="no")
     found, left_out = masters_in(tmp_path / "lib")
     assert found == []
-    assert "a median of 2.011e+04, not about one" in next(iter(left_out.values()))
-    foreign(tmp_path / "lib" / "one.fits", "Flat", np.ones(sky.shape))
-    summary = aw.reduce(
-        write_night(sky.objects(1)), tmp_path / "out", camera=sky.camera, masters=tmp_path / "lib"
-    )
-    assert summary.made[0].masters["flat"].endswith("one.fits")
-    assert "not about one" in str(summary)
+    reasons = {path.rpartition("/")[2]: reason for path, reason in left_out.items()}
+    assert "that is no flat" in reasons["noise.fits"]
+    assert "holds the bias (ZEROCOR = 'no')" in reasons["held.fits"]
 
 
 def test_masters_of_another_subframe_are_not_taken(sky, write_night, tmp_path):
