@@ -4,6 +4,7 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache, partial
 from os import PathLike
+from typing import Any
 
 import xarray as xr
 

@@ -46,7 +46,9 @@ _STRAY = 30.0
 few frames nobody has rejected the cosmic rays."""
 
 
-def pedestal_and_current(dark: xr.Dataset, noise: Noise) -> tuple[xr.Dataset, xr.Dataset] | None:
+def pedestal_and_current(
+    dark: xr.Dataset, noise: Noise, reader: xr.Variable | None
+) -> tuple[xr.Dataset, xr.Dataset] | None:
     """Masters in the places of bias and dark, whose sum is the dark.
 
     Parameters
