@@ -12,6 +12,7 @@ from autowisp_xr.errors import ImageMismatchError
 from autowisp_xr.headers.place import with_place
 from autowisp_xr.io.choosing import HduChoice
 from autowisp_xr.io.layout import Hdu
+from autowisp_xr.io.mosaic import Mosaic
 from autowisp_xr.io.names import bare_name, frame_names
 from autowisp_xr.io.scanning import FileRecord
 from autowisp_xr.regions import ChannelSlice, Region
@@ -40,9 +41,9 @@ class Arrangement:
     left_out: dict[str, int] | None = None
     """Rows and columns of incomplete super-pixels at the far edge."""
 
-    def planes(self, kind: str) -> list[list[Hdu]] | None:
+    def planes(self, kind: str) -> list[list[Hdu | Mosaic]] | None:
         """HDUs of "image", "error" or "mask" for (frame, channel); None where no file has them."""
-        found: list[list[Hdu]] = []
+        found: list[list[Hdu | Mosaic]] = []
         missing: list[FileRecord] = []
         for records in self.frames:
             row = []

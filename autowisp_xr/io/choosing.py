@@ -6,7 +6,7 @@ from autowisp_xr.errors import BadImageError
 from autowisp_xr.io.companions import is_companion
 from autowisp_xr.io.units import Unit
 
-__all__ = ["HduChoice", "HduName", "chosen_unit", "default_unit", "doubts_of_unread"]
+__all__ = ["HduChoice", "HduName", "chosen_unit", "default_unit", "doubts_of_unread", "frames_of"]
 
 HduName = int | str
 """The number of an HDU, or its name: EXTNAME, or "EXTNAME,EXTVER"; letter case does not matter."""
@@ -28,8 +28,13 @@ def default_unit(path: str, units: Sequence[Unit]) -> Unit:
     images = [unit for unit in units if unit.is_image]
     if not images:
         raise BadImageError(f"{path} holds no image in any of its {len(units)} HDUs")
-    frames = (unit for unit in images if not (is_companion(unit) or _is_picture(unit)))
-    return next(frames, images[0])
+    return next(iter(frames_of(units)), images[0])
+
+
+def frames_of(units: Sequence[Unit]) -> list[Unit]:
+    """All units that hold an image but for those that are no frames by their names."""
+    images = (unit for unit in units if unit.is_image)
+    return [unit for unit in images if not (is_companion(unit) or _is_picture(unit))]
 
 
 def _is_picture(unit: Unit) -> bool:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from autowisp_xr.errors import AutowispError
-from autowisp_xr.io.pixels import read_rows
+from autowisp_xr.io.lazy import Planes, as_variable
 from autowisp_xr.io.scanning import FileRecord
+from autowisp_xr.regions import ChannelSlice
 
 __all__ = ["copies_of"]
 
@@ -100,7 +101,8 @@ def _digest(record: FileRecord, rows: int | None) -> Any:
         start = max(plane.height // 2 - rows // 2, 0)
         stop = min(start + rows, plane.height)
     try:
-        pixels = read_rows(plane, start, stop)
+        image = as_variable(Planes([[plane]], [ChannelSlice()], (plane.height, plane.width)))
+        pixels = image[0, 0, start:stop].values
     except (AutowispError, OSError):
         return None
     if rows is not None and pixels.size > 1 and (pixels == pixels.flat[0]).all():

@@ -9,10 +9,14 @@ from typing import Any, Literal
 import numpy as np
 
 from autowisp_xr.errors import BadImageError
+from autowisp_xr.headers.assembly import Reader
+from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.io.assembling import assembled
 from autowisp_xr.io.choosing import HduChoice, HduName, chosen_unit, default_unit, doubts_of_unread
 from autowisp_xr.io.companions import Meaning, companions_of
 from autowisp_xr.io.history import split_history
 from autowisp_xr.io.inherited_cards import cards_of
+from autowisp_xr.io.mosaic import Mosaic
 from autowisp_xr.io.packing import UNREADABLE, is_packed, likely_length, unpacked
 from autowisp_xr.io.tiles import TileTable, tile_table
 from autowisp_xr.io.units import Unit, read_units
@@ -53,6 +57,11 @@ class Hdu:
     """Sum of the words of these bytes, as the header says it; None where it does not."""
 
     @property
+    def hdus(self) -> "tuple[Hdu, ...]":
+        """The plane itself; of a mosaic, all that it is made of."""
+        return (self,)
+
+    @property
     def ceiling(self) -> float:
         """Largest value that its integers can have; infinity for floats."""
         if self.stored.kind not in "iu":
@@ -72,14 +81,16 @@ class FileLayout:
     history, which is in ``history``."""
     history: str
     """History that this package wrote into the header, as JSON; "" where there is none."""
-    planes: Mapping[str, Hdu] = field(default_factory=dict)
+    planes: Mapping[str, Hdu | Mosaic] = field(default_factory=dict)
     """"image", and "error" and "mask" where the file has them; a plane a channel where one was
-    chosen for each."""
+    chosen for each; a mosaic where several images are one frame."""
+    readers: tuple[tuple[Reader, str], ...] = ()
+    """Of a mosaic the amplifiers, each with the cards of its own image, one a line."""
     doubts: tuple[str, ...] = ()
     """What is in the file and not read, though nobody said so; a sentence each."""
 
 
-def read_layout(path: str, hdu: HduChoice = None) -> FileLayout:
+def read_layout(path: str, hdu: HduChoice = None, spellings: Spellings | None = None) -> FileLayout:
     """Where the planes of a FITS file lie.
 
     Parameters
@@ -91,17 +102,33 @@ def read_layout(path: str, hdu: HduChoice = None) -> FileLayout:
         Which HDU is the image: None for the first that holds one (and is not named as a mask, an
         error or a thumbnail), a number, a name (EXTNAME, or "EXTNAME,EXTVER"), or
         {channel: number or name} where each channel is an HDU of its own.
+    spellings
+        Which cards say where images lie on a detector, for files in which several of them are one
+        frame (:mod:`autowisp_xr.headers.assembly`); None to read the first of them.
 
     Raises
     ------
     BadImageError
         If it is no FITS file, is empty or truncated, has no such image, an image that is not
         two-dimensional (axes of length one do not count), or error and mask planes of our own that
-        do not fit the image.
+        do not fit the image; for several images that do not fit together.
     FileNotFoundError
         If there is no such file.
     """
     status, units, packed = _units_of(path)
+    if hdu is None and spellings is not None:
+        frame = assembled(
+            path, units, lambda unit: _plane(path, status, unit, packed, "values"), spellings
+        )
+        if frame is not None:
+            return FileLayout(
+                path=path,
+                header="\n".join(frame.cards),
+                history="",
+                planes={"image": frame.plane},
+                readers=tuple((reader, "\n".join(cards)) for reader, cards in frame.readers),
+                doubts=(*doubts_of_unread(units, frame.units, None), *frame.doubts),
+            )
     return _layout(path, status, units, hdu, packed)
 
 
@@ -163,7 +190,7 @@ def _layout(
         if not hdu:
             raise BadImageError(f"{path}: no channel is chosen; hdu is {{channel: number}}")
         chosen = {str(name): chosen_unit(path, units, which) for name, which in hdu.items()}
-        planes = {name: plane(unit) for name, unit in chosen.items()}
+        planes: dict[str, Hdu] = {name: plane(unit) for name, unit in chosen.items()}
         images = sorted(chosen.values(), key=lambda unit: unit.index)
         unused = [
             found.unit.label for one in images for found in companions_of(units, one)[0].values()

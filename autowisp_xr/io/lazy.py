@@ -10,11 +10,38 @@ from xarray.core import indexing
 
 from autowisp_xr.io.inflated import Inflated, inflated
 from autowisp_xr.io.layout import Hdu
+from autowisp_xr.io.mosaic import Mosaic, as_tiles
 from autowisp_xr.io.pixels import convert_companion, stored_pieces
-from autowisp_xr.regions import ChannelSlice
+from autowisp_xr.regions import ChannelSlice, Region
 from autowisp_xr.schema import DIMS
 
 __all__ = ["Planes", "as_variable"]
+
+
+class _Cut(NamedTuple):
+    """Rows and columns of a file that make a rectangle of a channel."""
+
+    rows: slice
+    columns: slice
+
+    def meets(self, region: Region) -> bool:
+        """Whether columns of it may lie in a region."""
+        return self.columns.start < region.xmax and self.columns.stop > region.xmin
+
+    def among(
+        self, row: int, column: int, stored: np.ndarray[Any, Any]
+    ) -> tuple[int, int, np.ndarray[Any, Any]]:
+        """Those among pixels from a row and column on, and how many of them come before."""
+        y, rows = _among(self.rows, row)
+        x, columns = _among(self.columns, column)
+        return y, x, stored[rows, columns]
+
+
+def _among(wanted: slice, first: int) -> tuple[int, slice]:
+    """What is wanted of numbers from ``first`` on: how many come before, and a slice of those."""
+    low = max(-((wanted.start - first) // wanted.step), 0)
+    start, stop = wanted.start + low * wanted.step - first, max(wanted.stop - first, 0)
+    return low, slice(start, stop, wanted.step)
 
 
 class Planes(BackendArray):
@@ -25,7 +52,8 @@ class Planes(BackendArray):
     Parameters
     ----------
     planes
-        For each frame the HDU of each channel; channels of one mosaic share theirs.
+        For each frame the HDU (or the mosaic of HDUs) of each channel; channels of one colour
+        filter array share theirs.
     slices
         For each channel which pixels of its HDU it has.
     shape
@@ -44,7 +72,7 @@ class Planes(BackendArray):
 
     def __init__(
         self,
-        planes: Sequence[Sequence[Hdu]],
+        planes: Sequence[Sequence[Hdu | Mosaic]],
         slices: Sequence[ChannelSlice],
         shape: tuple[int, int],
         dtype: np.dtype[Any] | None = None,
@@ -108,19 +136,42 @@ class Planes(BackendArray):
             for j, plane in enumerate(planes):
                 shared.setdefault(id(plane), []).append(j)
             for members in shared.values():
-                first = min(cuts[j].start for j in members)
-                last = max(cuts[j].stop for j in members)
-                source = self._source(planes[members[0]], first, last)
+                first = min(cuts[j].rows.start for j in members)
+                last = max(cuts[j].rows.stop for j in members)
                 targets = [
                     into[j] if whole else np.empty((height, width), self.dtype) for j in members
                 ]
-                for row, stored in stored_pieces(source, first, last):
-                    for j, target in zip(members, targets, strict=True):
-                        low, part = cuts[j].among(row, stored)
-                        convert_companion(source, part, target[low : low + len(part)])
+                self._read_plane(
+                    planes[members[0]], first, last, [cuts[j] for j in members], targets
+                )
                 if not whole:
                     for j, target in zip(members, targets, strict=True):
                         into[j] = target[np.ix_(y - top, x - left)]
+
+    def _read_plane(
+        self,
+        plane: Hdu | Mosaic,
+        first: int,
+        last: int,
+        cuts: Sequence[_Cut],
+        targets: Sequence[np.ndarray[Any, Any]],
+    ) -> None:
+        """Read rows of a plane into a target for each cut, tile by tile where it is a mosaic."""
+        if isinstance(plane, Mosaic):
+            for target in targets:
+                target[...] = 0
+        for tile in as_tiles(plane):
+            start, stop = tile.rows(first, last)
+            if start == stop or not any(cut.meets(tile.into) for cut in cuts):
+                continue
+            source = self._source(tile.hdu, start, stop)
+            for row, stored in stored_pieces(source, start, stop):
+                top, placed = tile.placed(row, stored)
+                for cut, target in zip(cuts, targets, strict=True):
+                    y, x, part = cut.among(top, tile.into.xmin, placed)
+                    convert_companion(
+                        source, part, target[y : y + part.shape[0], x : x + part.shape[1]]
+                    )
 
     def _source(self, plane: Hdu, first: int, last: int) -> Hdu:
         """Where rows of a plane are read: of a part of what is packed, a plain file."""
@@ -138,26 +189,9 @@ def _is_run(indices: np.ndarray[Any, Any]) -> bool:
     return bool((np.diff(indices) == 1).all())
 
 
-class _Cut(NamedTuple):
-    """Rows and columns of a file that make a rectangle of a channel."""
-
-    start: int
-    stop: int
-    step: int
-    columns: slice
-
-    def among(self, row: int, stored: np.ndarray[Any, Any]) -> tuple[int, np.ndarray[Any, Any]]:
-        """Those of them that are among rows from ``row`` on, and the number of the first."""
-        low = max(-((self.start - row) // self.step), 0)
-        start, stop = self.start + low * self.step - row, max(self.stop - row, 0)
-        return low, stored[start : stop : self.step, self.columns]
-
-
 def _cut(cut: ChannelSlice, top: int, height: int, left: int, width: int) -> _Cut:
     y, x = cut.y_offset + cut.y_step * top, cut.x_offset + cut.x_step * left
     return _Cut(
-        y,
-        y + cut.y_step * (height - 1) + 1,
-        cut.y_step,
+        slice(y, y + cut.y_step * (height - 1) + 1, cut.y_step),
         slice(x, x + cut.x_step * (width - 1) + 1, cut.x_step),
     )

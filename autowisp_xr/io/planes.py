@@ -14,6 +14,7 @@ from autowisp_xr.errors import ImageMismatchError
 from autowisp_xr.io.choosing import HduName
 from autowisp_xr.io.layout import FileLayout, Hdu, read_layout
 from autowisp_xr.io.lazy import Planes, as_variable
+from autowisp_xr.io.mosaic import Mosaic
 from autowisp_xr.io.names import frame_names
 from autowisp_xr.regions import ChannelSlice
 
@@ -68,7 +69,7 @@ def open_planes(
     images = [layout.planes["image"] for layout in layouts]
     shape = _one_shape(images)
     wanted = _dtype(dtype)
-    if wanted is None and exact and any(map(_is_rounded, images)):
+    if wanted is None and exact and any(_is_rounded(hdu) for image in images for hdu in image.hdus):
         wanted = np.dtype(np.float64)
     image = Planes([[plane] for plane in images], [_WHOLE], shape, wanted)
     variables = {"image": as_variable(image)}
@@ -93,7 +94,7 @@ def open_planes(
     )
 
 
-def _one_shape(images: Sequence[Hdu]) -> tuple[int, int]:
+def _one_shape(images: Sequence[Hdu | Mosaic]) -> tuple[int, int]:
     first = images[0]
     for other in images:
         if (other.height, other.width) != (first.height, first.width):

@@ -13,6 +13,7 @@ from astropy.io import fits
 
 from autowisp_xr.cards import parse_header, value_of
 from autowisp_xr.errors import AutowispError, BadImageError, HeaderError
+from autowisp_xr.headers.amplifier_facts import amplifier_facts
 from autowisp_xr.headers.bunit import COUNTED, unit_of
 from autowisp_xr.headers.coordinates import read_coordinates
 from autowisp_xr.headers.facts import read_facts
@@ -152,7 +153,8 @@ def damage(record: FileRecord) -> AutowispError | OSError | None:
         return record.error
     try:
         for plane in record.layout.planes.values():
-            read_rows(plane, 0, plane.height)
+            for hdu in plane.hdus:
+                read_rows(hdu, 0, hdu.height)
     except (AutowispError, OSError) as error:
         return error
     return None
@@ -184,7 +186,7 @@ def _record(path: str, look: _Look) -> FileRecord:
         error = BadImageError(f"{path!a}: the name of the file is no text; rename it")
         return FileRecord(path=path, error=error, options=look.options)
     try:
-        layout = read_layout(path, look.hdu)
+        layout = read_layout(path, look.hdu, look.spellings)
     except (AutowispError, OSError) as error:
         return FileRecord(path=path, error=error, options=look.options)
     header = parse_header(layout.header)
@@ -217,7 +219,12 @@ def _record(path: str, look: _Look) -> FileRecord:
     facts = read_facts(header, spellings, height, width)
     # a master flat has a mean of one, whatever else it is
     normalised = bool(master) and evidence.kind == "flat"
-    coordinates["pixel_type"] = FLOATS if normalised else _pixel_type(header, plane)
+    coordinates["pixel_type"] = FLOATS if normalised else _pixel_type(header, plane.hdus[0])
+    guesses = _guesses(coordinates, evidence, by_name)
+    if layout.readers:
+        said, guess = amplifier_facts(layout.readers, look.spellings)
+        facts |= {name: fact for name, fact in said.items() if fact is not None}
+        guesses += guess
     doubts = layout.doubts
     if not (master or calibrated):
         doubts += doubts_of(path, header, spellings, coordinates, facts, evidence)
@@ -231,7 +238,7 @@ def _record(path: str, look: _Look) -> FileRecord:
         type_rule=evidence.rule.pattern if evidence.rule else "",
         master_because=master,
         calibrated_because=calibrated,
-        guesses=_guesses(coordinates, evidence, by_name),
+        guesses=guesses,
         doubts=doubts,
         options=look.options,
     )

@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from autowisp_xr import schema
+from autowisp_xr.amplifiers import Amplifier
 from autowisp_xr.camera import Camera
 from autowisp_xr.cards import value_of
 from autowisp_xr.errors import HeaderError
@@ -13,6 +15,8 @@ from autowisp_xr.io.scanning import FileRecord
 from autowisp_xr.regions import ChannelSlice
 
 __all__ = ["settle_camera"]
+
+_FACTS = ("channels", "gain", "read_noise", "saturation", "image_area", "overscan")
 
 
 def settle_camera(records: Sequence[FileRecord], camera: Camera | None, hdu: HduChoice) -> Camera:
@@ -26,7 +30,7 @@ def settle_camera(records: Sequence[FileRecord], camera: Camera | None, hdu: Hdu
     camera = camera or Camera()
     facts: dict[str, Any] = {}
     products = isinstance(hdu, Mapping) is False and any(r.place is not None for r in records)
-    for name in ("channels", "gain", "read_noise", "saturation", "image_area", "overscan"):
+    for name in (*_FACTS, "amplifiers"):
         if getattr(camera, name) not in (None, ()):
             continue
         if products and name == "channels":
@@ -41,7 +45,20 @@ def settle_camera(records: Sequence[FileRecord], camera: Camera | None, hdu: Hdu
         # headers count from zero, the camera from its bias level
         level = facts["saturation"] - camera.bias_level
         facts["saturation"] = level if level > 0 else None
+    facts["amplifiers"] = _left_open(facts.get("amplifiers"), camera)
     return camera.completed_by(facts)
+
+
+def _left_open(
+    amplifiers: tuple[Amplifier, ...] | None, camera: Camera
+) -> tuple[Amplifier, ...] | None:
+    """Amplifiers of headers without what the camera says of all of them."""
+    given: dict[str, Any] = {
+        name: None for name in ("gain", "read_noise") if getattr(camera, name) is not None
+    }
+    if camera.overscan:
+        given["overscan"] = ()
+    return amplifiers and tuple(replace(amplifier, **given) for amplifier in amplifiers)
 
 
 def _agreed(name: str, said: Sequence[tuple[str, Any]]) -> Any:

@@ -139,12 +139,12 @@ def test_an_hdu_that_is_not_there_is_an_error_that_lists_the_images(write, hdu, 
 
 
 def test_images_that_are_not_read_are_a_doubt_unless_one_was_chosen(write):
-    path = write(primary(), image(name="AMP1"), image(name="AMP2"))
-    assert "only HDU 1 (AMP1, 5 x 7) is read of 2 images" in doubts(path)
-    assert "not HDU 2 (AMP2, 5 x 7)" in doubts(path)
+    path = write(primary(), image(name="SCI"), image(name="SKY"))
+    assert "only HDU 1 (SCI, 5 x 7) is read of 2 images" in doubts(path)
+    assert "not HDU 2 (SKY, 5 x 7)" in doubts(path)
     assert "--hdu" in doubts(path)
-    assert doubts(path, 1) == doubts(path, "amp2") == doubts(path, {"a": 1, "b": 2}) == ""
-    with pytest.warns(AutowispWarning, match=r"a\.fits: only HDU 1 .*AMP2"):
+    assert doubts(path, 1) == doubts(path, "sky") == doubts(path, {"a": 1, "b": 2}) == ""
+    with pytest.warns(AutowispWarning, match=r"a\.fits: only HDU 1 .*SKY"):
         open_fits(path)
 
 

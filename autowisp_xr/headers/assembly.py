@@ -1,0 +1,274 @@
+"""How several images of one file make up the frame of a detector, by the sections in their headers.
+
+Each image was read by an amplifier (or by several, whose cards end in A, B ...): DATASEC says which
+of its pixels saw light, BIASSEC which never did, and DETSEC (or CCDSEC, or LTV and LTM) where on
+the detector the former lie. A section that runs backwards was read from the far end, and is turned
+back.
+
+Decision: the frame has the pixels of the detector first, so that rows and columns count them (from
+the corner of what was read, in binned pixels), and beyond them the overscan of each amplifier: in
+the rows of the amplifier, in columns of its own, what was read beside its pixels; in its columns,
+in rows of its own, what was read above or below. An overscan level by row or column then needs
+nothing to be known of mosaics. Between these strips are places where nothing was read; they are 0.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from autowisp_xr.errors import HeaderError
+from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.headers.stretches import (
+    LETTERS,
+    SYSTEMS,
+    Part,
+    Placed,
+    Stretch,
+    knows_detector,
+    place_of,
+    placed_by,
+    readouts_of,
+    stored_stretch,
+    text_of,
+)
+from autowisp_xr.regions import Region
+
+__all__ = ["GEOMETRY", "Assembly", "Piece", "Reader", "assemble"]
+
+_AMPLIFIER_CARDS = ("AMPNAME", "AMPID", "AMPLIFIE", "EXTNAME")
+_MOST_NUMBERED = 9
+_LISTED = ("DETSEC", "CCDSEC", "DATASEC", "TRIMSEC", "BIASSEC")
+
+GEOMETRY = re.compile(
+    r"(DATA|BIAS|TRIM|CCD|DET|AMP|PRE|POST)SEC[A-H1-9]?|LT[MV]\d(_\d)?|[ADC]T[MV]\d(_\d)?"
+    r"|WCS(AXES|NAME|DIM)[A-Z]?|(CTYPE|CRPIX|CRVAL|CUNIT|CDELT|CROTA)\d[A-Z]?"
+    r"|(CD|PC|PV)\d+_\d+[A-Z]?|(LON|LAT)POLE[A-Z]?|WAT\d_\d+"
+)
+"""Cards about the pixels of one amplifier, which are not true of a frame made of several."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """A rectangle of an image, and where it lies in the frame."""
+
+    part: int
+    source: Region
+    into: Region
+    flip_y: bool
+    flip_x: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reader:
+    """An amplifier: its pixels and its overscan, in the frame."""
+
+    part: int
+    suffix: str
+    """That its cards end in, where several amplifiers share an image; else ""."""
+    name: str
+    region: Region
+    overscan: tuple[Region, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assembly:
+    """A frame that is made of several images."""
+
+    height: int
+    width: int
+    image_area: Region
+    """The pixels of the detector, without the strips of overscan."""
+    pieces: tuple[Piece, ...]
+    readers: tuple[Reader, ...]
+    system: str
+    """DETSEC or CCDSEC: what ``window`` counts from."""
+    window: str
+    """Section of the detector, "[x1:x2,y1:y2]" in the pixels that the sections count."""
+    doubts: tuple[str, ...]
+    """What could not be used, with its card."""
+
+
+def assemble(parts: Sequence[Part], spellings: Spellings) -> Assembly:
+    """Frame of several images.
+
+    Parameters
+    ----------
+    parts
+        The images, at least one.
+    spellings
+        Which cards say what.
+
+    Raises
+    ------
+    HeaderError
+        Where the sections do not say how the images fit together, or leave a part of the detector
+        without pixels; with the sections of all images, and the remedy.
+    """
+    readouts = [
+        readout for number, part in enumerate(parts) for readout in readouts_of(number, part)
+    ]
+    reasons = []
+    for system in SYSTEMS:
+        try:
+            return _frame(parts, placed_by(parts, readouts, system), system, spellings)
+        except HeaderError as error:
+            reasons.append(str(error))
+    # the first system that all images know says most about what is wrong
+    told = next((reason for reason in reasons if not reason.startswith("not all")), reasons[0])
+    listed = "".join(f"\n  - {part.label}: {_told(part)}" for part in parts)
+    raise HeaderError(
+        f"the images in its HDUs do not fit together to one frame: {told}; choose one of them with "
+        f"hdu= (--hdu), or several, as channels, with hdu={{'a': 1, 'b': 2}} in open_fits:{listed}"
+    )
+
+
+def _told(part: Part) -> str:
+    names = (f"{name}{suffix}" for name in _LISTED for suffix in ("", *LETTERS))
+    said = [f"{name} = {part.values[name]!r}" for name in names if name in part.values]
+    return ", ".join(said) or "no section"
+
+
+def _frame(
+    parts: Sequence[Part], placed: Sequence[Placed], system: str, spellings: Spellings
+) -> Assembly:
+    for one, other in combinations(placed, 2):
+        if one.place.overlaps(other.place):
+            first, second = (parts[entry.readout.part].label for entry in (one, other))
+            raise HeaderError(f"{first} and {second} lie on the same pixels by their {system}")
+    x0, x1 = min(p.place.xmin for p in placed), max(p.place.xmax for p in placed)
+    y0, y1 = min(p.place.ymin for p in placed), max(p.place.ymax for p in placed)
+    height, width = y1 - y0, x1 - x0
+    missing = height * width - sum(p.source.height * p.source.width for p in placed)
+    if missing:
+        raise HeaderError(
+            f"by their {system} they leave {missing} of {height} x {width} pixels of the detector "
+            "without data"
+        )
+    pieces, readers, doubts = [], [], []
+    strips = _Strips(height, width)
+    for entry in placed:
+        readout, part = entry.readout, parts[entry.readout.part]
+        region = _moved(entry.place, x0, y0)
+        flips = {"flip_x": entry.flip_x, "flip_y": entry.flip_y}
+        pieces.append(Piece(part=readout.part, source=entry.source.region(), into=region, **flips))
+        own = []
+        for name, text in _overscan_cards(part.values, readout.suffix, spellings):
+            strip = _strip(text, entry.source, part)
+            if strip is None:
+                doubts.append(
+                    f"{part.label}: {name} = {text!r} is no overscan beside or beyond the lit "
+                    f"pixels {text_of(entry.source)}, and is not used; say amplifiers in a camera "
+                    "file"
+                )
+                continue
+            into = strips.placed(strip, entry, region)
+            pieces.append(Piece(part=readout.part, source=strip.region(), into=into, **flips))
+            own.append(into)
+        readers.append(
+            Reader(
+                part=readout.part,
+                suffix=readout.suffix,
+                name=_name(part, readout.suffix),
+                region=region,
+                overscan=tuple(own),
+            )
+        )
+    return Assembly(
+        height=strips.height,
+        width=strips.width,
+        image_area=Region(xmin=0, xmax=width, ymin=0, ymax=height),
+        pieces=tuple(pieces),
+        readers=tuple(readers),
+        system="CCDSEC" if system != "DETSEC" and not knows_detector(parts) else "DETSEC",
+        window=_window(parts, placed, system),
+        doubts=tuple(doubts),
+    )
+
+
+def _window(parts: Sequence[Part], placed: Sequence[Placed], system: str) -> str:
+    places = [
+        place_of(parts[p.readout.part].values, p.readout.suffix, p.source, system) for p in placed
+    ]
+    known = [place for place in places if place is not None]
+    return text_of(
+        Stretch(
+            min(place.x1 for place in known),
+            max(place.x2 for place in known),
+            min(place.y1 for place in known),
+            max(place.y2 for place in known),
+        )
+    )
+
+
+def _name(part: Part, suffix: str) -> str:
+    named = (part.values[card] for card in _AMPLIFIER_CARDS if part.values.get(card))
+    name = next(named, part.label)
+    return f"{name} {suffix}" if suffix else name
+
+
+class _Strips:
+    """Where the overscan goes: columns right of the image, and rows above it."""
+
+    def __init__(self, height: int, width: int) -> None:
+        self.height, self.width = height, width
+        self._beside: list[Region] = []
+        self._beyond: list[Region] = []
+        self._image = (height, width)
+
+    def placed(self, strip: Stretch, entry: Placed, region: Region) -> Region:
+        """Region of the frame for a strip of an amplifier, free of all others."""
+        height, width = self._image
+        data = entry.source
+        if strip.x2 < data.x1 or strip.x1 > data.x2:
+            ymin = region.ymin + _along(strip.y1 - data.y1, strip.height, data.height, entry.flip_y)
+            rows = (ymin, ymin + strip.height)
+            taken = [r.xmax for r in self._beside if r.ymin < rows[1] and r.ymax > rows[0]]
+            xmin = max(taken, default=width)
+            into = Region(xmin=xmin, xmax=xmin + strip.width, ymin=rows[0], ymax=rows[1])
+            self._beside.append(into)
+        else:
+            xmin = region.xmin + _along(strip.x1 - data.x1, strip.width, data.width, entry.flip_x)
+            columns = (xmin, xmin + strip.width)
+            taken = [r.ymax for r in self._beyond if r.xmin < columns[1] and r.xmax > columns[0]]
+            ymin = max(taken, default=height)
+            into = Region(xmin=columns[0], xmax=columns[1], ymin=ymin, ymax=ymin + strip.height)
+            self._beyond.append(into)
+        self.height, self.width = max(self.height, into.ymax), max(self.width, into.xmax)
+        return into
+
+
+def _along(start: int, length: int, whole: int, flip: bool) -> int:
+    """Where a part of a line begins, once the line is turned over."""
+    return whole - start - length if flip else start
+
+
+def _overscan_cards(
+    values: Mapping[str, str], suffix: str, spellings: Spellings
+) -> Iterable[tuple[str, str]]:
+    numbers = [str(number) for number in range(1, _MOST_NUMBERED + 1)]
+    for name in spellings.overscan:
+        for ending in (suffix,) if suffix else ("", *numbers):
+            text = values.get(f"{name}{ending}", "")
+            if re.search(r"[1-9*]", text):
+                yield f"{name}{ending}", text
+
+
+def _strip(text: str, data: Stretch, part: Part) -> Stretch | None:
+    """Overscan beside the data, in their rows, or beyond them, in their columns; else None."""
+    found = stored_stretch(text, part)
+    if found is None:
+        return None
+    x1, x2 = max(found.x1, data.x1), min(found.x2, data.x2)
+    y1, y2 = max(found.y1, data.y1), min(found.y2, data.y2)
+    if (found.x2 < data.x1 or found.x1 > data.x2) and y1 <= y2:
+        return found._replace(y1=y1, y2=y2)
+    if (found.y2 < data.y1 or found.y1 > data.y2) and x1 <= x2:
+        return found._replace(x1=x1, x2=x2)
+    return None
+
+
+def _moved(region: Region, x: int, y: int) -> Region:
+    return Region(
+        xmin=region.xmin - x, xmax=region.xmax - x, ymin=region.ymin - y, ymax=region.ymax - y
+    )
