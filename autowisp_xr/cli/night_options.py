@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from autowisp_xr.cli.options import add
@@ -37,6 +38,21 @@ def add_night(step: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="TOML file with gain (e/ADU), read_noise (e), saturation (ADU), bias_level (ADU), "
         "channels, image_area, overscan, leak_directions; the headers say the rest",
+    )
+    add(
+        group,
+        "--gain",
+        type=number,
+        metavar="ELECTRONS",
+        help="electrons per ADU, whatever headers and camera file say; without it, and where they "
+        "say none, reduce measures it from flats and biases",
+    )
+    add(
+        group,
+        "--read-noise",
+        type=number,
+        metavar="ELECTRONS",
+        help="read noise in electrons, whatever headers and camera file say",
     )
     add(
         group,
@@ -113,6 +129,13 @@ def night_arguments(options: argparse.Namespace) -> dict[str, Any]:
     elif "camera" in tables:
         with in_table(options.config_file, "camera"):
             camera = Camera.from_mapping(tables["camera"])
+    said = {
+        name: value
+        for name, value in (("gain", options.gain), ("read_noise", options.read_noise))
+        if value is not None
+    }
+    if said:
+        camera = replace(camera or Camera(), **said)
     spellings = None
     if "spellings" in tables:
         with in_table(options.config_file, "spellings"):

@@ -9,10 +9,19 @@ from astropy.io import fits
 from autowisp_xr.cards import first_value
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.headers.spellings import Spellings
-from autowisp_xr.headers.values import first_number, known_values, to_text
+from autowisp_xr.headers.values import (
+    first_known,
+    first_number,
+    known_values,
+    to_number,
+    to_text,
+)
 from autowisp_xr.regions import Region
 
-__all__ = ["read_facts"]
+__all__ = ["BELIEVED", "read_facts"]
+
+BELIEVED = {"gain": (1e-4, 1e4), "read_noise": (0.05, 1e3)}
+"""Electrons per ADU, and electrons, that cameras have; what lies outside nobody has measured."""
 
 _NAMELESS = ("", "unknown", "none", "n/a", "-")
 
@@ -36,12 +45,12 @@ def read_facts(
     as :meth:`Camera.completed_by` takes them; ``camera`` (its name, and its serial number behind
     it, as in "ESIS1 (6)") and ``subframe`` (column and row of the sensor at which a frame starts
     that is a part of it, in binned pixels). None where the header does not say, or says something
-    impossible (a negative gain, a section called UNKNOWN or outside of the frame), and for a
-    subframe at (0, 0).
+    impossible (a negative gain, a read noise of 0, a section called UNKNOWN or outside of the
+    frame), and for a subframe at (0, 0).
     """
     facts: dict[str, Any] = {
-        "gain": first_number(header, spellings.electrons_per_adu, above=0.0),
-        "read_noise": first_number(header, spellings.read_noise, above=-1e-300),
+        "gain": _believed(header, spellings.electrons_per_adu, "gain"),
+        "read_noise": _believed(header, spellings.read_noise, "read_noise"),
         "saturation": first_number(header, spellings.saturation, above=0.0),
         "channels": _bayer_pattern(header, spellings, height),
         "image_area": _section(first_value(header, spellings.image_area), height, width),
@@ -53,6 +62,12 @@ def read_facts(
         name: None if isinstance(fact, float) and math.isnan(fact) else fact
         for name, fact in facts.items()
     }
+
+
+def _believed(header: fits.Header, names: Sequence[str], what: str) -> float:
+    low, high = BELIEVED[what]
+    numbers = (to_number(value) for _, value in known_values(header, names))
+    return first_known(number for number in numbers if low <= number <= high)
 
 
 def _camera(header: fits.Header, spellings: Spellings) -> str | None:

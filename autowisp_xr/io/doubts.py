@@ -10,7 +10,7 @@ from astropy.io import fits
 from autowisp_xr.cards import first_value
 from autowisp_xr.headers.coordinates import exposure_card
 from autowisp_xr.headers.spellings import Spellings
-from autowisp_xr.headers.values import known_values
+from autowisp_xr.headers.values import known_values, to_number
 from autowisp_xr.io.evidence import Evidence
 from autowisp_xr.io.type_names import NamedType, pattern_like
 
@@ -43,6 +43,7 @@ def doubts_of(
     if coordinates["image_type"] != "other":
         found += _of_type(path, header, spellings, coordinates["exposure"], evidence)
         found += _unknowns(coordinates)
+    found += _of_noise(header, spellings, facts)
     if facts["channels"] is None and _is_pattern(coordinates["filter"]):
         found.append(_of_colour(header, spellings))
     return tuple(found)
@@ -94,6 +95,25 @@ def _unknowns(coordinates: Mapping[str, Any]) -> Iterator[str]:
             "no card says when it was exposed (DATE-OBS or the like); name the card that does, "
             "as a spelling of 'start'"
         )
+
+
+def _of_noise(header: fits.Header, spellings: Spellings, facts: Mapping[str, Any]) -> Iterator[str]:
+    """What drivers write that do not know the gain or the read noise."""
+    cards = {"gain": spellings.electrons_per_adu, "read_noise": spellings.read_noise}
+    for what, names in cards.items():
+        # a negative number says that it is not known
+        wrong = [(card, value) for card, value in known_values(header, names) if _counts(value)]
+        if facts[what] is None and wrong:
+            card, value = wrong[0]
+            yield (
+                f"{card} = {value!r} cannot be, and is not believed; the {what.replace('_', ' ')} "
+                "is measured where there are two flats and two biases, or "
+                f"--{what.replace('_', '-')} says it"
+            )
+
+
+def _counts(value: Any) -> bool:
+    return to_number(value) >= 0
 
 
 def _is_pattern(text: str) -> bool:

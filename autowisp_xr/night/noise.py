@@ -1,20 +1,46 @@
-"""Gain and read noise of a camera that does not tell them, measured from the night itself."""
+"""Gain and read noise of a camera, measured from the night where nobody tells them.
 
+What headers tell is held against the night's own flats and biases, too: a driver that gives the
+gain of 12 bits for values that it shifted to 16, or a read noise of 0, would make every error wrong
+in silence.
+"""
+
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from autowisp_xr import io, measure, schema
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import measure, schema
 from autowisp_xr.camera import Camera
-from autowisp_xr.cards import first_value, value_of
-from autowisp_xr.errors import AutowispError, AutowispWarning, HeaderError
+from autowisp_xr.cards import value_of
+from autowisp_xr.errors import AutowispError, AutowispWarning
 from autowisp_xr.io import FileRecord, Spellings
 from autowisp_xr.io.settle import settle_camera
+from autowisp_xr.night.camera_words import UNITS, setting_hint
+from autowisp_xr.night.looks import Seen, look, opened, step_in
 from autowisp_xr.night.sets import FrameSet
 
-__all__ = ["KnownCamera", "know_camera", "setting_hint", "told", "unknown_noise"]
+__all__ = ["KnownCamera", "know_camera", "unknown_noise"]
 
-_UNITS = {"gain": "e/ADU", "read_noise": "e", "saturation": "ADU", "bias_level": "ADU"}
+_ALLOWED = {"gain": 0.2, "read_noise": 0.3}
+"""Relative difference between what headers say and what is measured: nominal values are that far
+off, and flats that are not quite alike, or a few pairs, tell no more."""
+
+_SURE = 3.0
+"""Errors of what was measured that it is off at least, as well."""
+
+_PAIRS = 8
+"""Of flats and of biases; one tells whether what headers say may be."""
+
+_ALIKE = 1e-3
+"""Relative difference within which two headers say the same."""
+
+_CARDS = {"gain": "electrons_per_adu", "read_noise": "read_noise"}
+_OPTIONS = {"gain": "--gain", "read_noise": "--read-noise"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,9 +48,10 @@ class KnownCamera:
     """What is known of the camera of one setup, after measuring."""
 
     camera: Camera | None
-    note: str = ""
-    """What was measured, or why it could not be; "" where nothing had to be."""
-    measured: bool = False
+    notes: tuple[str, ...] = ()
+    """What was measured, or why it could not be, and what is in doubt, a line each."""
+    found: tuple[str, ...] = ()
+    """Those of them that say what is new in the camera."""
 
 
 def unknown_noise(sets: Sequence[FrameSet], camera: Camera | None) -> list[str]:
@@ -33,107 +60,143 @@ def unknown_noise(sets: Sequence[FrameSet], camera: Camera | None) -> list[str]:
     return said.unknown_noise
 
 
-def told(sets: Sequence[FrameSet], camera: Camera | None) -> str:
-    """What is known of the camera of a setup, of the user, the headers, or measured; in a line."""
-    try:
-        said = settle_camera([record for one in sets for record in one.records], camera, None)
-    except HeaderError:
-        return ""
-    known = [
-        f"{name.replace('_', ' ')} {_number(getattr(said, name))} {unit}"
-        for name, unit in _UNITS.items()
-        if getattr(said, name)
-    ]
-    if said.image_area:
-        known.append(f"image area {said.image_area}")
-    if said.overscan:
-        known.append(f"overscan {' and '.join(map(str, said.overscan))}")
-    if said.amplifiers:
-        known.append(_amplifiers(said))
-    return f"the camera: {'; '.join(known)}" if known else ""
-
-
-def _amplifiers(camera: Camera) -> str:
-    """How many there are, and between what their numbers lie."""
-    parts = [f"{len(camera.amplifiers)} amplifiers"]
-    for name in ("gain", "read_noise"):
-        own = [getattr(one, name) for one in camera.amplifiers if getattr(one, name) is not None]
-        if own:
-            ends = " to ".join(_number(number) for number in sorted({min(own), max(own)}))
-            parts.append(f"{name.replace('_', ' ')} {ends} {_UNITS[name]}")
-    if any(one.overscan for one in camera.amplifiers):
-        parts.append("overscan of their own")
-    return ", ".join(parts)
-
-
-def _number(value: float | Mapping[str, float]) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{number:.4g} ({channel})" for channel, number in value.items())
-    return f"{value:.4g}" if value < 1000 else f"{value:g}"
-
-
-def setting_hint(sets: Sequence[FrameSet], unknown: Sequence[str]) -> str:
-    """That a GAIN in the headers may be what is asked for, where there is one."""
-    if "gain" not in unknown:
-        return ""
-    for record in (record for one in sets for record in one.records):
-        said = value_of(record.header, "GAIN")
-        if said is not None:
-            return (
-                f"; GAIN = {said} in the headers may be a setting: if it is in electrons per ADU, "
-                f"say gain = {said} in a camera file"
-            )
-    return ""
-
-
 def know_camera(sets: Sequence[FrameSet], camera: Camera | None) -> KnownCamera:
-    """Measure gain and read noise where they are not known.
+    """Complete and check what is known of a camera by frames of the night.
 
     Parameters
     ----------
     sets
         All frames of one setup.
     camera
-        What the user says; this is never overruled. What a header says of the gain is, where the
-        read noise has to be measured: both come from the same frames then.
+        What the user says; this is never overruled. What headers say of the gain is where the read
+        noise has to be measured, since both come from the same frames then; where headers
+        contradict each other; and where two flats and two biases say something else.
     """
-    try:
-        unknown = unknown_noise(sets, camera)
-    except HeaderError:
-        # which set it is that contradicts itself is said when it is worked on
-        return KnownCamera(camera=camera)
-    if not unknown:
-        return KnownCamera(camera=camera)
-    what = " and ".join(name.replace("_", " ") for name in unknown)
-    flats = [record for one in sets if one.traits.kind == "flat" for record in one.records]
-    biases = max((one.records for one in sets if one.traits.kind == "bias"), key=len, default=())
-    try:
-        return _measured(flats, biases, camera)
-    except (AutowispError, OSError, ValueError) as error:
-        reason = str(error)
-    if len(flats) < 2 or len(biases) < 2:
-        reason = f"that takes two flats and two biases, there are {len(flats)} and {len(biases)}"
+    seen = look(sets, camera)
+    camera, lines, new = seen.saturation(camera, [r for one in sets for r in one.records])
+    known = _noise(sets, camera, seen)
     return KnownCamera(
-        camera=camera,
-        note=f"{what} of the camera not known, and could not be measured: {reason} (the "
-        "camera.toml of another night serves as --camera)" + setting_hint(sets, unknown),
+        camera=known.camera,
+        notes=(*known.notes, *lines, *seen.notes),
+        found=known.found + tuple(lines if new else ()),
     )
 
 
-def _measured(
-    flats: Sequence[FileRecord], biases: Sequence[FileRecord], camera: Camera | None
+def _noise(sets: Sequence[FrameSet], camera: Camera | None, seen: Seen) -> KnownCamera:
+    given = camera or Camera()
+    asked = [name for name in _ALLOWED if getattr(given, name) is None]
+    records = [record for one in sets for record in one.records]
+    if not asked or given.amplifiers:
+        return KnownCamera(camera=camera)
+    said = {name: _said(records, name) for name in asked}
+    unknown = [name for name, values in said.items() if len(values) != 1]
+    flats = [record for one in sets if one.traits.kind == "flat" for record in one.records]
+    biases = max((one.records for one in sets if one.traits.kind == "bias"), key=len, default=())
+    disagree = [_disagreement(name, said[name]) for name in unknown if said[name]]
+    if min(len(flats), len(biases)) < 2:
+        reason = f"that takes two flats and two biases, there are {len(flats)} and {len(biases)}"
+        return _unmeasured(sets, camera, unknown, disagree, reason)
+    try:
+        result, caught = _measured(flats, biases, camera, _PAIRS if unknown else 1)
+        off = _differences(said, result, given)
+        if off and not unknown:
+            result, caught = _measured(flats, biases, camera, _PAIRS)
+            off = _differences(said, result, given)
+    except (AutowispError, OSError, ValueError) as error:
+        return _unmeasured(sets, camera, unknown, disagree, str(error))
+    if not unknown and not off:
+        return KnownCamera(camera=camera)
+    channels = schema.camera_of(opened(flats[:1], camera)).channels
+    known = measure.completed_camera(replace(given, channels=channels), result)
+    note = f"measured from {len(flats)} flats and {len(biases)} biases: {_numbers(result)}"
+    note += "".join(f"; {line}" for line in disagree)
+    note += "".join(
+        f"; the header says {_card(records, name)} = {value:g}"
+        for name, values in said.items()
+        for value in values
+        if len(values) == 1
+    )
+    if given.gain is not None:
+        note += f"; the gain {given.gain} of the camera file is used"
+    note += "".join(f"; {text}" for text in caught)
+    doubts = [_doubt(records, name, value, result, known, seen) for name, value in off.items()]
+    return KnownCamera(camera=known, notes=(note, *doubts), found=(note, *doubts))
+
+
+def _said(records: Sequence[FileRecord], name: str) -> dict[float, list[str]]:
+    """What headers say, and the files of each value."""
+    said: dict[float, list[str]] = {}
+    for record in records:
+        value = record.facts.get(name)
+        if value is None:
+            continue
+        near = (known for known in said if math.isclose(known, value, rel_tol=_ALIKE))
+        said.setdefault(next(near, float(value)), []).append(record.path)
+    return said
+
+
+def _card(records: Sequence[FileRecord], name: str) -> str:
+    """The card that says it, as it is called in these headers."""
+    names = getattr(Spellings(), _CARDS[name])
+    found = (card for record in records for card in names if value_of(record.header, card))
+    return next(found, names[0])
+
+
+def _disagreement(name: str, said: Mapping[float, Sequence[str]]) -> str:
+    values = " and ".join(
+        f"{value:g} ({_files(paths)})" for value, paths in sorted(said.items(), reverse=True)
+    )
+    return f"the headers disagree on the {name.replace('_', ' ')}: {values}"
+
+
+def _files(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return f"{Path(paths[0]).name}{more}"
+
+
+def _unmeasured(
+    sets: Sequence[FrameSet],
+    camera: Camera | None,
+    unknown: Sequence[str],
+    disagree: Sequence[str],
+    reason: str,
 ) -> KnownCamera:
-    if len(flats) < 2 or len(biases) < 2:
-        raise AutowispError("too few frames")
-    frames = [io.open_records(records, camera=camera) for records in (flats, biases)]
+    """What is said where nothing could be measured; nothing where nothing had to be."""
+    if not unknown:
+        return KnownCamera(camera=camera)
+    what = " and ".join(name.replace("_", " ") for name in unknown)
+    options = " and ".join(_OPTIONS[name] for name in unknown)
+    # each set is then calibrated by what its own headers say
+    notes = [
+        f"DOUBT: {line}; each set is calibrated by its own, {options} says it for all"
+        for line in disagree
+    ]
+    if len(disagree) < len(unknown):
+        notes.insert(
+            0,
+            f"{what} of the camera not known, and could not be measured: {reason} (give {options}, "
+            "or the camera.toml of another night as --camera)" + setting_hint(sets, unknown),
+        )
+    return KnownCamera(camera=camera, notes=tuple(notes))
+
+
+def _measured(
+    flats: Sequence[FileRecord],
+    biases: Sequence[FileRecord],
+    camera: Camera | None,
+    pairs: int,
+) -> tuple[xr.Dataset, list[str]]:
+    """Gain and read noise of the night, and what was remarked about them."""
+    frames = [opened(records, camera) for records in (flats, biases)]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", AutowispWarning)
-        result = measure.gain_and_read_noise(*frames)
-    channels = schema.camera_of(frames[0]).channels
-    base = replace(camera or Camera(), channels=channels)
-    known = measure.completed_camera(base, result)
+        result = measure.gain_and_read_noise(*frames, max_pairs=pairs)
+    return result, [str(warning.message) for warning in caught]
+
+
+def _numbers(result: xr.Dataset) -> str:
     parts = []
-    for i, channel in enumerate(result["channel"].values.tolist()):
+    for i, channel in enumerate(schema.names(result, "channel")):
         numbers = {
             name: float(result[name].values[i])
             for name in result.data_vars
@@ -145,11 +208,43 @@ def _measured(
             f"{numbers['read_noise']:.2f} +- {numbers['read_noise_error']:.2f} e "
             f"({numbers['read_noise_adu']:.2f} ADU)"
         )
-    note = f"measured from {len(flats)} flats and {len(biases)} biases: {'; '.join(parts)}"
-    said = first_value(flats[0].header, Spellings().electrons_per_adu)
-    if said is not None:
-        note += f"; the header says EGAIN = {said}"
-    if camera is not None and camera.gain is not None:
-        note += f"; the gain {camera.gain} of the camera file is used"
-    note += "".join(f"; {warning.message}" for warning in caught)
-    return KnownCamera(camera=known, note=note, measured=True)
+    return "; ".join(parts)
+
+
+def _differences(
+    said: Mapping[str, Mapping[float, Sequence[str]]], result: xr.Dataset, given: Camera
+) -> dict[str, float]:
+    """What headers say that is not what was measured, each with the value that they say."""
+    off = {}
+    for name, values in said.items():
+        if len(values) != 1:
+            continue
+        (value,) = values
+        found = np.median(result[name].values)
+        error = np.median(result[f"{name}_error"].values)
+        if abs(value - found) > max(_ALLOWED[name] * found, _SURE * error):
+            off[name] = value
+    return off
+
+
+def _doubt(
+    records: Sequence[FileRecord],
+    name: str,
+    value: float,
+    result: xr.Dataset,
+    known: Camera,
+    seen: Seen,
+) -> str:
+    found = float(np.median(result[name].values))
+    step = step_in(seen)
+    cause = ""
+    if step > 1:
+        cause = (
+            f"; values are multiples of {step}, which the header may not know of: it tells the "
+            "electrons of a step of the converter, it seems"
+        )
+    return (
+        f"DOUBT: {_card(records, name)} = {value:g} in the headers differs from {found:.3g} "
+        f"{UNITS[name]} that the night's own flats and biases tell, which is used{cause}; "
+        f"{_OPTIONS[name]} {value:g} keeps what the headers say"
+    )

@@ -13,10 +13,11 @@ from autowisp_xr.errors import AutowispError, HeaderError
 from autowisp_xr.io import Spellings
 from autowisp_xr.io.choosing import HduName
 from autowisp_xr.io.names import Paths
+from autowisp_xr.night.camera_words import setting_hint, told
 from autowisp_xr.night.foresight import by_setup, foresee
 from autowisp_xr.night.library import masters_in
 from autowisp_xr.night.matching import Candidate, Matching, stop_reason
-from autowisp_xr.night.noise import setting_hint, told, unknown_noise
+from autowisp_xr.night.noise import unknown_noise
 from autowisp_xr.night.products import STORE
 from autowisp_xr.night.sets import FrameSet, sort_frames
 from autowisp_xr.night.summary import SUMMARY_GROUP

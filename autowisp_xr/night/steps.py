@@ -13,9 +13,10 @@ from autowisp_xr import schema, transforms
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, AutowispWarning
 from autowisp_xr.io import FileRecord
+from autowisp_xr.night.camera_words import told
 from autowisp_xr.night.foresight import by_setup, candidate_of, choices_of_frames
 from autowisp_xr.night.matching import Candidate, Choice, Matching, match, stop_reason
-from autowisp_xr.night.noise import know_camera, told
+from autowisp_xr.night.noise import know_camera
 from autowisp_xr.night.products import Plan, Writer
 from autowisp_xr.night.sets import FrameSet, with_own_names
 from autowisp_xr.night.traits import traits_of
@@ -76,13 +77,13 @@ class Steps:
         for place, of_place in by_setup(self.sets).items():
             known = know_camera(of_place, camera)
             cameras[place] = known.camera
-            for note in (known.note, told(of_place, known.camera)):
+            for note in (*known.notes, told(of_place, known.camera)):
                 if note:
                     line = f"{place}: {note}" if place else note
                     self.writer.say(line)
                     self.writer.summary.notes.append(line)
-            if known.measured and known.camera is not None:
-                self.writer.write_camera(place, known.camera, known.note)
+            if known.found and known.camera is not None:
+                self.writer.write_camera(place, known.camera, " ".join(known.found))
         return cameras
 
     def _make_master(self, one: FrameSet, recipe: Any) -> None:

@@ -126,3 +126,29 @@ def test_spellings_of_the_user_are_heeded(raw):
         "KIND = 'bias' says bias, but SECS = 5 s; if it is a dark, give a type rule such as "
         "'x.fits' = dark",
     )
+
+
+@pytest.mark.parametrize(
+    ("card", "value", "doubted"),
+    [
+        ("RDNOISE", 0.0, True),
+        ("READNOIS", 5000.0, True),
+        ("RDNOISE", -1.0, False),
+        ("RDNOISE", 3.5, False),
+        ("RDNOISE", "unknown", False),
+        ("EGAIN", 0, True),
+        ("EGAIN", 1.5, False),
+    ],
+)
+def test_a_gain_or_a_read_noise_that_cannot_be_is_not_believed(raw, card, value, doubted):
+    (record,) = scan(raw("a.fits", cards={**TIMED, card: value}))
+    name = "gain" if card == "EGAIN" else "read_noise"
+    assert record.facts[name] == (value if value in (3.5, 1.5) else None)
+    option = name.replace("_", "-")
+    told = [line for line in record.doubts if f"{card} = {value!r} cannot be" in line]
+    assert len(told) == doubted
+    assert all(f"--{option} says it" in line for line in told)
+
+
+def test_one_card_that_cannot_be_gives_way_to_another(doubts):
+    assert doubts(RDNOISE=0.0, READNOIS=4.0) == []

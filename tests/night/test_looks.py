@@ -1,0 +1,150 @@
+"""What a look at the frames of a night says of saturation, gain, read noise and biases."""
+
+import re
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+import autowisp_xr as aw
+
+SHAPE = (96, 128)
+GAIN, NOISE = 1.5, 6.0
+
+
+@pytest.fixture
+def expose(tmp_path):
+    """A function that writes frames of a kind, and gives their folder."""
+    rng = np.random.default_rng(6)
+    folder = tmp_path / "raw"
+    folder.mkdir()
+
+    def write(kind, number=3, level=0.0, offset=200.0, becomes=lambda pixels: pixels, **cards):
+        light = level * np.linspace(0.85, 1.0, SHAPE[1])
+        for index in range(number):
+            electrons = rng.poisson(np.broadcast_to(light * GAIN, SHAPE)) + rng.normal(
+                0, NOISE, SHAPE
+            )
+            pixels = becomes(np.clip(np.rint(electrons / GAIN + offset), 0, 65535))
+            start = len(list(folder.iterdir()))
+            header = fits.Header(
+                {
+                    "IMAGETYP": kind,
+                    "EXPTIME": 0.0 if kind == "bias" else 2.0,
+                    "DATE-OBS": f"2024-03-05T01:{start:02d}:00",
+                    **({} if kind == "bias" else {"FILTER": "V"}),
+                    **cards,
+                }
+            )
+            fits.writeto(folder / f"{kind}-{index}.fits", pixels.astype("u2"), header)
+        return folder
+
+    return write
+
+
+def notes(folder, tmp_path, **known):
+    summary = aw.reduce(folder, tmp_path / "out", **known)
+    return summary, "\n".join(summary.notes)
+
+
+def test_where_frames_saturate_is_seen_used_and_written_down(expose, tmp_path):
+    def cut(pixels):
+        pixels = np.minimum(pixels, 4095)
+        pixels[40:44, 50:55] = 4095
+        return pixels
+
+    expose("bias", EGAIN=GAIN, RDNOISE=NOISE)
+    folder = expose("object", 2, 300.0, becomes=cut, EGAIN=GAIN, RDNOISE=NOISE)
+    summary, text = notes(folder, tmp_path)
+    assert re.search(r"saturates at 4095 ADU, where 0.163 % of the pixels of 2 of 2 frames", text)
+    assert aw.Camera.from_toml(tmp_path / "out" / "camera.toml").saturation == 4095
+    made = aw.open_zarr(tmp_path / "out" / "night.zarr", group=summary.made[-1].group)
+    flagged = made["mask"].values == aw.Flag.OVERSATURATED
+    assert flagged[:, 0, 40:44, 50:55].all()
+    assert flagged.sum() == 40
+
+
+def test_a_level_of_the_header_above_what_frames_reach_is_a_doubt(expose, tmp_path):
+    known = {"EGAIN": GAIN, "RDNOISE": NOISE, "SATURATE": 65535}
+    folder = expose("object", 2, 4000.0, becomes=lambda p: np.minimum(p, 4095), **known)
+    _, text = notes(folder, tmp_path)
+    assert "DOUBT: by the headers the camera saturates at 65535 ADU, by its frames at 4095" in text
+    assert aw.Camera.from_toml(tmp_path / "out" / "camera.toml").saturation == 4095
+    _, text = notes(folder, tmp_path / "b", camera=aw.Camera(saturation=60000.0))
+    assert "DOUBT: by the camera file the camera saturates at 60000 ADU" in text
+    assert not (tmp_path / "b" / "out" / "camera.toml").exists()
+
+
+@pytest.mark.parametrize(("said", "told"), [({}, True), ({"SATURATE": 60000}, False)])
+def test_one_plain_line_says_that_no_saturation_is_known(expose, tmp_path, said, told):
+    folder = expose("object", 1, 300.0, EGAIN=GAIN, RDNOISE=NOISE, **said)
+    _, text = notes(folder, tmp_path)
+    assert ("the saturation of the camera is not known" in text) == told
+    assert "DOUBT" not in text
+
+
+def test_a_gain_of_the_header_is_held_against_the_flats(expose, tmp_path):
+    def shifted(pixels):
+        return np.rint(pixels / 16) * 16
+
+    for kind, level in (("bias", 0.0), ("flat", 20000.0), ("object", 300.0)):
+        folder = expose(kind, 4, level, becomes=shifted, EGAIN=16 * GAIN, RDNOISE=NOISE)
+    summary, text = notes(folder, tmp_path)
+    assert re.search(r"DOUBT: EGAIN = 24 in the headers differs from 1\.\d+ e/ADU", text)
+    assert "values are multiples of 16" in text
+    assert "--gain 24 keeps what the headers say" in text
+    made = aw.open_zarr(tmp_path / "out" / "night.zarr", group=summary.made[-1].group)
+    assert made.autowisp.camera.gain == pytest.approx(GAIN, rel=0.1)
+    kept, text = notes(folder, tmp_path / "b", camera=aw.Camera(gain=24.0, read_noise=NOISE))
+    assert "DOUBT" not in text
+    made = aw.open_zarr(tmp_path / "b" / "out" / "night.zarr", group=kept.made[-1].group)
+    assert made.autowisp.camera.gain == 24.0
+
+
+def test_a_gain_of_the_header_that_fits_is_kept_without_a_word(expose, tmp_path):
+    for kind, level in (("bias", 0.0), ("flat", 20000.0), ("object", 300.0)):
+        folder = expose(kind, 3, level, EGAIN=1.1 * GAIN, RDNOISE=1.15 * NOISE, SATURATE=60000)
+    summary, text = notes(folder, tmp_path)
+    assert text.startswith("the camera: gain 1.65 e/ADU; read noise 6.9 e;")
+    assert not (tmp_path / "out" / "camera.toml").exists()
+    assert summary.failed == {}
+
+
+def test_a_read_noise_of_zero_is_measured(expose, tmp_path):
+    for kind, level in (("bias", 0.0), ("flat", 20000.0), ("object", 300.0)):
+        folder = expose(kind, 3, level, EGAIN=GAIN, RDNOISE=0.0)
+    summary, text = notes(folder, tmp_path)
+    assert "measured from 3 flats and 3 biases" in text
+    assert "RDNOISE = 0.0 cannot be, and is not believed" in str(summary)
+    made = aw.open_zarr(tmp_path / "out" / "night.zarr", group=summary.made[-1].group)
+    assert made.autowisp.camera.read_noise == pytest.approx(NOISE, rel=0.1)
+
+
+def test_biases_that_are_cut_off_or_wander_are_told(expose, tmp_path):
+    expose("bias", 2, offset=3.0)
+    folder = expose("bias", 0)
+    _, text = notes(folder, tmp_path)
+    assert re.search(r"DOUBT: in 2 of 2 biases pixels are cut off at 0 ADU \(up to [\d.]+ %", text)
+    for path in folder.iterdir():
+        path.unlink()
+    for index, level in enumerate((200, 230, 215)):
+        expose("bias", 1, offset=float(level))
+        (folder / "bias-0.fits").rename(folder / f"level-{index}.fits")
+    _, text = notes(folder, tmp_path / "b")
+    assert "DOUBT: the level of the biases wanders from 200 to 230 ADU, by 15.0 ADU" in text
+
+
+def test_unsigned_pixels_without_bzero_are_told(expose, tmp_path):
+    def bright(pixels):
+        pixels[20:24, 30:35] = 47000
+        return pixels
+
+    folder = expose("object", 1, 300.0, becomes=bright, EGAIN=GAIN, RDNOISE=NOISE)
+    path = folder / "object-0.fits"
+    pixels, header = fits.getdata(path), fits.getheader(path)
+    for card in ("BZERO", "BSCALE"):
+        header.remove(card, ignore_missing=True)
+    fits.writeto(path, pixels.view("i2"), header, overwrite=True)
+    _, text = notes(folder, tmp_path)
+    assert "DOUBT: 20 pixels of object-0.fits are far below zero, down to -18536 ADU" in text
+    assert "BZERO = 32768" in text
