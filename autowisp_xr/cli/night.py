@@ -63,6 +63,12 @@ def add_reduce(steps: Any) -> None:
         default=False,
         help="replace results of other frames in OUT",
     )
+    reduce.add_argument(
+        "--checksum",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="leave out frames whose pixels are not those of the DATASUM in their header",
+    )
     add_night(reduce)
     group = reduce.add_argument_group("which flats are good")
     group.add_argument(
@@ -118,6 +124,7 @@ def _reduce(options: argparse.Namespace) -> int:
         options.out,
         **night_arguments(options),
         select=select,
+        checksum=options.checksum,
         overwrite=options.overwrite,
         say=_say,
     )

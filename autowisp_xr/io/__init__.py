@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from autowisp_xr.io.copies import copies_of
     from autowisp_xr.io.finding import find_files, passed_over
     from autowisp_xr.io.open import open_fits, open_records
-    from autowisp_xr.io.scanning import FileRecord, damage, scan
+    from autowisp_xr.io.scanning import FileRecord, checked, damage, scan
     from autowisp_xr.io.store import groups_of, open_zarr, to_zarr
     from autowisp_xr.io.type_rules import unused_rules
     from autowisp_xr.io.write import to_fits
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FileRecord",
     "Spellings",
+    "checked",
     "copies_of",
     "damage",
     "files_of_frames",
@@ -38,6 +39,7 @@ __getattr__, __dir__ = attach(
     {
         "FileRecord": f"{__name__}.scanning",
         "Spellings": "autowisp_xr.headers.spellings",
+        "checked": f"{__name__}.scanning",
         "copies_of": f"{__name__}.copies",
         "damage": f"{__name__}.scanning",
         "files_of_frames": f"{__name__}.arrange",

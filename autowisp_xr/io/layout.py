@@ -53,6 +53,8 @@ class Hdu:
     tiles: TileTable | None = None
     """Of a tile-compressed image that can be decoded without astropy."""
     meaning: Meaning = "values"
+    start: int = 0
+    """Of its header, in bytes of the (unpacked) file."""
     datasum: int | None = None
     """Sum of the words of these bytes, as the header says it; None where it does not."""
 
@@ -87,7 +89,7 @@ class FileLayout:
     readers: tuple[tuple[Reader, str], ...] = ()
     """Of a mosaic the amplifiers, each with the cards of its own image, one a line."""
     doubts: tuple[str, ...] = ()
-    """What is in the file and not read, though nobody said so; a sentence each."""
+    """About the file itself: what it holds and is not read, though nobody said so."""
 
 
 def read_layout(path: str, hdu: HduChoice = None, spellings: Spellings | None = None) -> FileLayout:
@@ -269,6 +271,7 @@ def _plane(path: str, status: os.stat_result, unit: Unit, packed: bool, meaning:
         blank=blank,
         tiles=tile_table(unit) if unit.is_tiles and not packed else None,
         meaning=meaning,
+        start=unit.start,
         datasum=unit.whole("DATASUM", -1) if unit.values.get("DATASUM", "").isdigit() else None,
     )
 

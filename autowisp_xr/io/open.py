@@ -19,7 +19,7 @@ from autowisp_xr.io.arrange import Arrangement, arrange
 from autowisp_xr.io.choosing import HduChoice
 from autowisp_xr.io.lazy import Planes, as_variable
 from autowisp_xr.io.names import Paths
-from autowisp_xr.io.scanning import FileRecord, scan, unread_in
+from autowisp_xr.io.scanning import FileRecord, checked, doubts_of_files, scan
 from autowisp_xr.io.settle import settle_camera
 from autowisp_xr.io.type_rules import unused_rules
 
@@ -45,6 +45,7 @@ def open_fits(
     types: Mapping[str, str] | None = None,
     on_error: Literal["raise", "skip"] = "raise",
     dtype: npt.DTypeLike | None = None,
+    checksum: bool = False,
 ) -> xr.Dataset:
     """Open FITS files as a frame set; headers are read now, pixels when they are used.
 
@@ -72,6 +73,8 @@ def open_fits(
         or "skip", which records the reason in the history.
     dtype
         float32 or float64 for ``image`` and ``variance``; None for the types as stored.
+    checksum
+        Whether to compare all pixels with DATASUM, where headers have it, now.
 
     Returns
     -------
@@ -97,7 +100,7 @@ def open_fits(
     FileNotFoundError
         If there is nothing by one of the names.
     BadImageError
-        For a file that is not FITS, truncated, or without a two-dimensional image.
+        For a file that is not FITS, truncated, garbled, or without a two-dimensional image.
     HeaderError
         If cards, or the headers of two files, contradict each other.
     ImageMismatchError
@@ -107,15 +110,13 @@ def open_fits(
     """
     _check(on_error, dtype)
     records = scan(paths, hdu=hdu, spellings=spellings, types=types)
-    for rule in unused_rules(records, types):
-        warnings.warn(
-            f"no file fits the type rule {rule!r}; it changes nothing",
-            AutowispWarning,
-            stacklevel=2,
-        )
-    for doubt, files in unread_in(records).items():
-        more = f" and {len(files) - 1} more" if len(files) > 1 else ""
-        warnings.warn(f"{files[0]}{more}: {doubt}", AutowispWarning, stacklevel=2)
+    records = checked(records) if checksum else records
+    unused = (
+        f"no file fits the type rule {rule!r}; it changes nothing"
+        for rule in unused_rules(records, types)
+    )
+    for remark in (*unused, *doubts_of_files(records)):
+        warnings.warn(remark, AutowispWarning, stacklevel=2)
     return open_records(records, camera=camera, hdu=hdu, dtype=dtype, on_error=on_error)
 
 

@@ -13,6 +13,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from astropy.io import fits
 
+from autowisp_xr.io.checksums import folded, word_sum
+
 __all__ = ["Plane", "append_cards", "write_plain"]
 
 _BLOCK = 2880
@@ -115,7 +117,7 @@ def _write_pixels(file: BinaryIO, plane: Plane) -> int:
             padded = size + -height * row % _BLOCK
             buffer[size:padded] = 0
             size = padded
-        total += _word_sum(buffer[:size])
+        total += word_sum(buffer[:size])
         file.write(buffer[:size].data)
     return total
 
@@ -132,28 +134,16 @@ def _store(rows: np.ndarray[Any, Any], out: np.ndarray[Any, Any]) -> None:
         np.copyto(out.view(rows.dtype.newbyteorder(">")).reshape(rows.shape), rows)
 
 
-def _word_sum(content: Any) -> int:
-    words = np.frombuffer(content, np.dtype(">u4"))
-    return int(words.sum(dtype=np.uint64))
-
-
-def _folded(total: int) -> int:
-    """A sum in ones' complement: what goes over 32 bits comes back at the low end."""
-    while total >> 32:
-        total = (total & 0xFFFFFFFF) + (total >> 32)
-    return total
-
-
 def _sealed(text: bytes, total: int) -> bytes:
     """A header with its checksums, given the sum of the words of its data."""
     cards = [text[i : i + _CARD] for i in range(0, len(text), _CARD)]
     where = next(i for i, card in enumerate(cards) if card.startswith(b"DATASUM "))
     comment = fits.Card.fromstring(cards[where]).comment
-    cards[where] = fits.Card("DATASUM", str(_folded(total)), comment).image.encode()
+    cards[where] = fits.Card("DATASUM", str(folded(total)), comment).image.encode()
     where = next(i for i, card in enumerate(cards) if card.startswith(b"CHECKSUM"))
     start, end = cards[where][:11], cards[where][27:]
     cards[where] = start + b"0" * 16 + end
-    whole = _folded(total + _word_sum(b"".join(cards)))
+    whole = folded(total + word_sum(b"".join(cards)))
     cards[where] = start + _encoded(~whole & 0xFFFFFFFF) + end
     return b"".join(cards)
 

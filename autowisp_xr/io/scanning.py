@@ -3,8 +3,9 @@
 import math
 import os
 import warnings
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from typing import Any
 
@@ -20,6 +21,7 @@ from autowisp_xr.headers.facts import read_facts
 from autowisp_xr.headers.place import PRODUCT_CARDS, Place, place_of
 from autowisp_xr.headers.recognition import calibrated_reason, master_reason
 from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.io.checksums import check_sum
 from autowisp_xr.io.choosing import HduChoice
 from autowisp_xr.io.doubts import doubts_of
 from autowisp_xr.io.evidence import Evidence, evidence_of
@@ -31,7 +33,7 @@ from autowisp_xr.io.type_names import master_word
 from autowisp_xr.io.type_rules import TypeRule, type_rules
 from autowisp_xr.stats.pixel_types import FLOATS, pixel_type
 
-__all__ = ["FileRecord", "damage", "scan", "unread_in"]
+__all__ = ["FileRecord", "checked", "damage", "doubts_of_files", "scan"]
 
 _PLACES = frozenset(PRODUCT_CARDS)
 
@@ -138,13 +140,41 @@ def scan(
         return [_record(os.path.abspath(path), look) for path in find_files(paths, deep, skip)]
 
 
-def unread_in(records: Sequence[FileRecord]) -> dict[str, list[str]]:
-    """By what was not read, though nobody said so, the paths of the files that hold it."""
+def doubts_of_files(records: Iterable[FileRecord]) -> list[str]:
+    """What is in doubt about files themselves: a sentence for all of which it is true."""
     found: dict[str, list[str]] = {}
     for record in records:
         for doubt in record.layout.doubts if record.layout else ():
             found.setdefault(doubt, []).append(record.path)
-    return found
+    return [
+        f"{paths[0]}{f' and {len(paths) - 1} more' if len(paths) > 1 else ''}: {doubt}"
+        for doubt, paths in found.items()
+    ]
+
+
+def checked(records: Iterable[FileRecord]) -> list[FileRecord]:
+    """The records, with an error where the pixels of a file are not those of its DATASUM.
+
+    Where a program has left that card as it was, there is a doubt. Files without the card are not
+    looked at; of others all bytes of the planes are read.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(_checked, records))
+
+
+def _checked(record: FileRecord) -> FileRecord:
+    layout = record.layout
+    if record.error is not None or layout is None:
+        return record
+    try:
+        sums = [check_sum(hdu) for plane in layout.planes.values() for hdu in plane.hdus]
+    except (AutowispError, OSError) as error:
+        return replace(record, error=error)
+    doubts = tuple(filter(None, sums))
+    if not doubts:
+        return record
+    layout = replace(layout, doubts=(*layout.doubts, *doubts))
+    return replace(record, layout=layout, doubts=(*record.doubts, *doubts))
 
 
 def damage(record: FileRecord) -> AutowispError | OSError | None:

@@ -36,8 +36,12 @@ class Unit:
     index: int
     cards: list[str]
     values: dict[str, str]
+    start: int
+    """Of the header, in bytes of the (unpacked) file."""
     offset: int
+    """Of the data."""
     length: int
+    """Of the data, in bytes."""
 
     def whole(self, keyword: str, default: int = 0) -> int:
         """Value of a card as a whole number, however it is written."""
@@ -145,7 +149,7 @@ def read_units(
         if units and not start.startswith(b"XTENSION"):
             break  # the end, or the records that the standard allows after it
         cards = list(_read_cards(path, file, start))
-        unit = _unit(len(units), cards, file.tell())
+        unit = _unit(len(units), cards, position, file.tell())
         units.append(unit)
         if size is not None and unit.offset + unit.length > size:
             raise BadImageError(
@@ -176,18 +180,20 @@ def _read_cards(path: str, file: BinaryIO | Unpacked, block: bytes) -> Iterator[
         block = file.read(_BLOCK)
 
 
-def _unit(index: int, cards: list[str], offset: int) -> Unit:
+def _unit(index: int, cards: list[str], start: int, offset: int) -> Unit:
     values: dict[str, str] = {}
     for card in cards:
         if card[8] == "=":
             values.setdefault(card[:8].rstrip(), text_of_value(card[9:]))
-    unit = Unit(index, cards, values, offset, 0)
+    unit = Unit(index, cards, values, start, offset, 0)
     # the standard ends at 999 axes; a damaged count must not cost a minute
     count = min(unit.whole("NAXIS"), 999)
     axes = [unit.whole(f"NAXIS{axis}") for axis in range(1, count + 1)]
     pixels = int(np.prod(axes, dtype=object)) if axes else 0
     content = unit.whole("GCOUNT", 1) * (unit.whole("PCOUNT") + pixels)
-    return Unit(index, cards, values, offset, max(abs(unit.whole("BITPIX")) // 8 * content, 0))
+    return Unit(
+        index, cards, values, start, offset, max(abs(unit.whole("BITPIX")) // 8 * content, 0)
+    )
 
 
 def text_of_value(text: str) -> str:

@@ -35,6 +35,7 @@ def masters_in(
     spellings: Spellings | None = None,
     hdu: HduName | None = None,
     skip: Collection[str | PathLike[str]] = (),
+    checksum: bool = False,
 ) -> tuple[list[Candidate], dict[str, str]]:
     """Candidates of all masters in files and directories, and {path: reason} of what is told.
 
@@ -54,6 +55,8 @@ def masters_in(
         Which HDU is the image in files that hold several, without which the first is it.
     skip
         Directories that are passed over.
+    checksum
+        Whether to compare the pixels of a master with its DATASUM when it is opened.
     """
     records = [
         record
@@ -77,7 +80,7 @@ def masters_in(
     for group in groups.values():
         for files in io.files_of_frames(group):
             try:
-                found.append(_candidate(files, camera))
+                found.append(_candidate(files, camera, checksum))
             except (AutowispError, OSError) as error:
                 left_out.update((record.path, str(error)) for record in files.values())
     return found, left_out
@@ -101,7 +104,7 @@ def _scanned(
     ]
 
 
-def _candidate(files: Mapping[str, FileRecord], camera: Camera | None) -> Candidate:
+def _candidate(files: Mapping[str, FileRecord], camera: Camera | None, checksum: bool) -> Candidate:
     # in the order of their pixels
     records = sorted(files.values(), key=_corner)
     first = records[0]
@@ -111,7 +114,7 @@ def _candidate(files: Mapping[str, FileRecord], camera: Camera | None) -> Candid
     if first.place is not None:
         # what is split already says its channels itself
         camera = None
-    opened = cache(partial(_opened, tuple(records), camera))
+    opened = cache(partial(_opened, tuple(records), camera, checksum))
     if kind == "flat" and is_foreign(opened()):
         flat_levels(opened())
     frames = first_value(first.header, _COUNTS)
@@ -134,8 +137,9 @@ def _corner(record: FileRecord) -> tuple[int, int]:
     return cut.y_offset, cut.x_offset
 
 
-def _opened(records: tuple[FileRecord, ...], camera: Camera | None) -> xr.Dataset:
-    return schema.as_master(io.open_records(records, camera=camera), name=records[0].path)
+def _opened(records: tuple[FileRecord, ...], camera: Camera | None, checksum: bool) -> xr.Dataset:
+    sound = io.checked(records) if checksum else records
+    return schema.as_master(io.open_records(sound, camera=camera), name=records[0].path)
 
 
 def _setup(records: Sequence[FileRecord], camera: Camera | None) -> Setup:

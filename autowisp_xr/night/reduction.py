@@ -40,6 +40,7 @@ def reduce(
     masters: Paths | None = None,
     matching: Matching | None = None,
     select: "FlatSelection | None" = None,
+    checksum: bool = True,
     overwrite: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> Summary:
@@ -77,6 +78,8 @@ def reduce(
     select
         Which flats are good: the high ones of each filter make its master, and the summary says
         why others were left out. None takes all.
+    checksum
+        Whether frames are left out whose pixels are not those of the DATASUM in their header.
     overwrite
         Whether results of other frames in ``out`` may be replaced.
     say
@@ -128,6 +131,7 @@ def reduce(
             source, deep=True, skip=[target], hdu=hdu, types=types, spellings=spellings
         )
         say(f"{len(records)} FITS file{'' if len(records) == 1 else 's'} in {night}")
+        records = io.checked(records) if checksum else records
         copies = io.copies_of(records)
         sets, left_out = sort_frames([r for r in records if r.path not in copies], camera, matching)
         left_out |= copies
@@ -140,7 +144,13 @@ def reduce(
         others: list[Candidate] = []
         if given:
             others, unusable = masters_in(
-                given, camera=camera, types=types, spellings=spellings, hdu=hdu, skip=[target]
+                given,
+                camera=camera,
+                types=types,
+                spellings=spellings,
+                hdu=hdu,
+                skip=[target],
+                checksum=checksum,
             )
             summary.notes.append(f"masters of other nights: {len(others)}")
             summary.notes += list(dict.fromkeys(unusable.values()))

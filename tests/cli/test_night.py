@@ -174,3 +174,32 @@ def test_the_image_is_chosen_by_its_name_in_files_of_several(night, capsys, tmp_
     masters = ["--masters", "plain/masters"]
     assert main(["reduce", "lights", "-o", "again", *chosen, *masters]) == 0
     assert "masters of other nights: 3" in capsys.readouterr().out
+
+
+def test_a_frame_whose_pixels_are_garbled_is_left_out_by_name(night, capsys, tmp_path):
+    path = tmp_path / "raw" / "object-0002.fits"
+    content = bytearray(path.read_bytes())
+    content[content.index(b"END ".ljust(80)) // 2880 * 2880 + 2880 + 9] ^= 1
+    path.write_bytes(content)
+    options = ["--camera", "camera.toml"]
+    assert main(["reduce", "raw", "-o", "out", *options]) == 0
+    told = capsys.readouterr().out.split("Left out:")[1]
+    assert "are garbled" in told
+    assert "object-0002.fits" in told
+    assert not list(tmp_path.glob("out/calibrated/*/*0002*"))
+    assert main(["reduce", "raw", "-o", "all", *options, "--no-checksum"]) == 0
+    assert "garbled" not in capsys.readouterr().out
+
+
+def test_a_master_whose_pixels_are_garbled_is_not_applied(night, capsys, tmp_path):
+    assert main(["reduce", "raw", "-o", "first", "--camera", "camera.toml"]) == 0
+    path = tmp_path / "first" / "masters" / "dark_60s.fits"
+    content = bytearray(path.read_bytes())
+    content[content.index(b"END ".ljust(80)) // 2880 * 2880 + 2880 + 9] ^= 1
+    path.write_bytes(content)
+    for kind in ("bias", "dark", "flat"):
+        for raw in (tmp_path / "raw").glob(f"{kind}*"):
+            raw.unlink()
+    reduce = ["reduce", "raw", "-o", "out", "--masters", "first/masters"]
+    assert main([*reduce, "--camera", "camera.toml"]) == 1
+    assert "dark_60s.fits: the pixels of HDU 0 are garbled" in capsys.readouterr().out
