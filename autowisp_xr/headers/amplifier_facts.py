@@ -1,6 +1,7 @@
 """What the headers of the images of one frame state about its amplifiers."""
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from autowisp_xr.headers.values import first_number
 __all__ = ["amplifier_facts"]
 
 _NUMBERS = ("gain", "read_noise")
+_ELECTRONS = re.compile(r"electron|\be-?\s*/|\be-", re.IGNORECASE)
 _MOST_ELECTRONS = 50.0
 """Per ADU; what is more is the setting of a camera."""
 
@@ -36,10 +38,11 @@ def amplifier_facts(
     ``gain``, ``read_noise`` where all amplifiers have the same, ``saturation`` (the lowest), and
     ``amplifiers`` where they differ or have overscan, as :meth:`Camera.completed_by` takes them;
     None for what is not said. And what was assumed, in words: observatories write e/ADU into the
-    GAIN of an amplifier, which is taken for that beside its read noise, and nowhere else.
+    GAIN of an amplifier, which is taken for that beside its read noise, and nowhere else. It is
+    an assumption where all amplifiers have the same, which no comment calls electrons.
     """
     headers: dict[str, fits.Header] = {}
-    said, saturations, assumed = [], [], False
+    said, saturations, assumed = [], [], set()
     for reader, text in readers:
         header = headers.setdefault(text, parse_header(text))
 
@@ -54,9 +57,11 @@ def amplifier_facts(
         noise = number(spellings.read_noise, -1e-300)
         gain = number(spellings.electrons_per_adu, 0.0)
         if math.isnan(gain) and not math.isnan(noise):
-            setting = number(("GAIN",), 0.0)
+            card = f"GAIN{reader.suffix}"
+            setting = first_number(header, (card,), 0.0)
             if setting < _MOST_ELECTRONS:
-                gain, assumed = setting, True
+                gain = setting
+                assumed.add(math.nan if _ELECTRONS.search(header.comments[card]) else setting)
         said.append({"gain": _known(gain), "read_noise": _known(noise)})
         saturations.append(_known(number(spellings.saturation, 0.0)))
     facts: dict[str, Any] = {}
@@ -79,7 +84,7 @@ def amplifier_facts(
             for (reader, _), numbers in zip(readers, said, strict=True)
         )
     guess = "GAIN of its amplifiers, beside their read noise, is taken for electrons per ADU"
-    return facts, (guess,) if assumed else ()
+    return facts, (guess,) if len(assumed) == 1 and not math.isnan(min(assumed)) else ()
 
 
 def _known(number: float) -> float | None:

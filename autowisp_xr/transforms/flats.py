@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import xarray as xr
 
@@ -30,6 +30,9 @@ FramesOf = Callable[[xr.Dataset], xr.Dataset]
 
 
 _NO_HIGH = "no high master flat"
+_COLOURS = frozenset(
+    (*"rgbcmylw", "g1", "g2", "gr", "gb", "red", "green", "green1", "green2", "blue", "lum")
+)
 
 
 def master_flat(
@@ -38,6 +41,7 @@ def master_flat(
     bias: xr.Dataset | None = None,
     dark: xr.Dataset | None = None,
     select: FlatSelection | None = None,
+    level: Literal["channel", "common"] | None = None,
     overscan: OverscanChoice = None,
     camera: Camera | None = None,
     scale_dark: ScaleDark = False,
@@ -57,6 +61,11 @@ def master_flat(
         ``scale_dark``.
     select
         Which frames are good, see :class:`~autowisp_xr.FlatSelection`; None takes all.
+    level
+        What has a mean of one: each "channel" of a frame for itself, as colours should, or all of
+        a frame in "common", so that parts of one detector which are opened as channels keep their
+        ratio. None: "common" for channels that have all pixels of their own images and are not
+        named like colours, else "channel".
     dtype
         Type of ``image`` and ``variance``.
     stack_options
@@ -75,7 +84,7 @@ def master_flat(
     never whole in memory; what stays of each frame is its large-scale shape, binned as its smoother
     bins.
 
-    Means are taken over unmasked pixels, each channel for itself; masked pixels take no part in
+    Means are taken over unmasked pixels, by ``level``; masked pixels take no part in
     stamps and shapes either, and a frame without a good pixel takes no part at all.
 
     Raises
@@ -84,6 +93,8 @@ def master_flat(
         For frames of several filters.
     CalibrationError, MasterMismatchError
         As :func:`~autowisp_xr.calibrate`.
+    ValueError
+        For a ``level`` in common where channels choose their frames apart.
 
     Warns
     -----
@@ -140,17 +151,18 @@ def master_flat(
 
     stack_options = {"dtype": dtype, **stack_options}
     frames = frames_of(ds)
+    common = _is_common(level, frames, select)
     if select is None:
-        return _of_all(ds, frames, frames_of, stack_options)
+        return _of_all(ds, frames, frames_of, common, stack_options)
     if select.together:
-        flats = _of_selected(ds, frames, frames_of, select, stack_options)
+        flats = _of_selected(ds, frames, frames_of, select, common, stack_options)
     else:
         check_channels(frames, select)
         flats = merged(
             [
                 _of_selected(
                     *(ds, frames.isel(channel=[number]), partial(_channel, number, frames_of)),
-                    *(select.of_channel(channel), stack_options),
+                    *(select.of_channel(channel), False, stack_options),
                 )
                 for number, channel in enumerate(schema.names(frames, "channel"))
             ],
@@ -195,11 +207,28 @@ def _channel(number: int, frames_of: FramesOf, ds: xr.Dataset) -> xr.Dataset:
     return frames_of(ds).isel(channel=[number])
 
 
+def _is_common(level: str | None, frames: xr.Dataset, select: FlatSelection | None) -> bool:
+    """Whether all channels of a frame are scaled by one level."""
+    if level not in (None, "channel", "common"):
+        raise ValueError(f"level is 'channel' or 'common', not {level!r}")
+    apart = select is not None and not select.together
+    if level == "common" and apart:
+        raise ValueError("a level in common takes FlatSelection(together=True)")
+    if level is not None or apart or frames.sizes["channel"] == 1:
+        return level == "common"
+    whole = all((cut.y_step, cut.x_step) == (1, 1) for cut in schema.channel_slices(frames))
+    return whole and not _COLOURS & {name.lower() for name in schema.names(frames, "channel")}
+
+
 def _of_all(
-    ds: xr.Dataset, frames: xr.Dataset, frames_of: FramesOf, options: dict[str, Any]
+    ds: xr.Dataset,
+    frames: xr.Dataset,
+    frames_of: FramesOf,
+    common: bool,
+    options: dict[str, Any],
 ) -> MasterFlats:
     mean = level_of_frames(frames, "mean")
-    high = _stacked(_in_bands(ds, frames, frames_of), mean, None, options)
+    high = _stacked(_in_bands(ds, frames, frames_of), mean, None, common, options)
     return MasterFlats(high, None, unselected(frames, mean))
 
 
@@ -208,6 +237,7 @@ def _of_selected(
     frames: xr.Dataset,
     frames_of: FramesOf,
     selection: FlatSelection,
+    common: bool,
     options: dict[str, Any],
 ) -> MasterFlats:
     table = select_flats(frames, selection)
@@ -223,7 +253,7 @@ def _of_selected(
             if kept.size >= fewest:
                 _, chosen = _chosen(kept, ds, frames, frames_of)
                 chosen = recorded(chosen, table, kind, selection)
-                masters[kind] = _stacked(chosen, matches.mean, matches.shape, options)
+                masters[kind] = _stacked(chosen, matches.mean, matches.shape, common, options)
     notes = [*table.attrs["notes"], *_missing(masters, table, selection)]
     return MasterFlats(
         **masters,
@@ -249,9 +279,17 @@ def _in_bands(ds: xr.Dataset, frames: xr.Dataset, frames_of: FramesOf) -> xr.Dat
 
 
 def _stacked(
-    frames: xr.Dataset, mean: xr.DataArray, shape: xr.Variable | None, options: dict[str, Any]
+    frames: xr.Dataset,
+    mean: xr.DataArray,
+    shape: xr.Variable | None,
+    common: bool,
+    options: dict[str, Any],
 ) -> xr.Dataset:
-    frames = scaled(frames, mean, shape, to="mean of the unmasked pixels")
+    to = "mean of the unmasked pixels"
+    if common:
+        # a channel without a good pixel has no level, and takes no part in that of the others
+        mean, to = xr.where(mean.isnull(), mean, mean.mean("channel")), f"{to} of all channels"
+    frames = scaled(frames, mean, shape, to=to)
     return stack(frames, **default_rejection(frames, options))
 
 

@@ -148,10 +148,41 @@ def test_what_a_camera_says_counts_before_the_headers(written):
     assert all(one.overscan for one in known.amplifiers)
 
 
-def test_that_gain_is_taken_for_electrons_is_recorded(written):
-    (record,) = scan(written[0])
-    assert [guess for guess in record.guesses if "GAIN of its amplifiers" in guess]
-    assert record.facts["saturation"] in (None, 50000)
+@pytest.mark.parametrize(
+    ("gains", "comment", "guessed"),
+    [
+        ((1.5, 1.6), "", False),
+        ((1.5, 1.5), "", True),
+        ((1.5, 1.5), "[e-/ADU] of the amplifier", False),
+        ((100, 100), "", None),
+    ],
+)
+def test_gain_beside_a_read_noise_is_electrons_and_a_guess_where_it_may_be_a_setting(
+    tmp_path, gains, comment, guessed
+):
+    path = several(tmp_path / "a.fits", [(5, 7), (5, 7)])
+    with fits.open(path, mode="update") as hdus:
+        for number, gain in enumerate(gains):
+            header = hdus[number + 1].header
+            header["DETSEC"] = f"[{7 * number + 1}:{7 * number + 7},1:5]"
+            header["GAIN"], header["RDNOISE"] = (gain, comment), 5.0
+    (record,) = scan(path)
+    assert bool([guess for guess in record.guesses if "GAIN of its amplifiers" in guess]) == (
+        guessed is True
+    )
+    known = aw.open_fits(path).autowisp.camera
+    if guessed is None:
+        assert known.unknown_noise == ["gain"]
+    else:
+        assert next(known.gain or one.gain for one in known.amplifiers or [known]) == 1.5
+        assert known.unknown_noise == []
+
+
+def test_the_lowest_saturation_is_that_of_the_frame(tmp_path, rng):
+    style = STYLES["lco"]
+    stored, *_ = style.read(rng, np.zeros(style.shape))
+    style.write(tmp_path / "a.fits.fz", stored)
+    assert aw.open_fits(tmp_path / "a.fits.fz").autowisp.camera.saturation == 50000
 
 
 def test_a_chosen_image_is_read_alone(written, style):
