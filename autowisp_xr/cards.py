@@ -17,6 +17,7 @@ from autowisp_xr.errors import HeaderError
 __all__ = [
     "STRUCTURAL",
     "ascii_text",
+    "comment_of",
     "common_header",
     "first_value",
     "parse_header",
@@ -41,6 +42,9 @@ _SKY = re.compile(
     r"|WCSAXES[A-Z]?|WCSNAME[A-Z]?|[AB]P?_(ORDER|DMAX|\d_\d)|PLTSOLVD"
 )
 
+# the one use of text such as 'AXIS.1: 2' that the standard knows
+_DISTORTION = re.compile(r"D[PQ]\d+[A-Z]?|D2IM\w*")
+
 
 def ascii_text(text: str) -> str:
     """Text as a card can hold it: what is no printable ASCII becomes "_"."""
@@ -48,9 +52,15 @@ def ascii_text(text: str) -> str:
 
 
 def parse_header(text: str) -> fits.Header:
-    """Header of a text as :func:`render_header` writes it."""
+    """Header of a text as :func:`render_header` writes it.
+
+    Text such as 'WHEEL: 3', which astropy takes for a field and its number, is text.
+    """
     with without_remarks():
-        return fits.Header.fromstring(text, sep="\n")
+        header = fits.Header.fromstring(text, sep="\n")
+        if any("." in keyword for keyword in header):
+            header = fits.Header([_as_text(card) for card in header.cards])
+        return header
 
 
 def render_header(header: fits.Header) -> str:
@@ -76,7 +86,23 @@ def set_cards(header: fits.Header, given: Mapping[str, Any] | None) -> None:
                 raise HeaderError(f"{keyword} says how pixels are stored, and cannot be chosen")
             value, comment = entry if isinstance(entry, tuple) else (entry, "")
             value = ascii_text(value) if isinstance(value, str) else value
-            header[keyword] = (value, ascii_text(comment)) if comment else value
+            if isinstance(value, str) and ": " in value:
+                with _without_records():
+                    header[keyword] = (value, ascii_text(comment))
+            else:
+                header[keyword] = (value, ascii_text(comment)) if comment else value
+
+
+def _as_text(card: fits.Card) -> fits.Card:
+    if card.field_specifier is None or _DISTORTION.fullmatch(card.rawkeyword):
+        return card
+    with _without_records():
+        return fits.Card(card.rawkeyword, card.rawvalue, card.comment)
+
+
+def _without_records() -> Any:
+    """Let astropy take no text for a field and its number; other threads may see this, unharmed."""
+    return fits.conf.set_temp("enable_record_valued_keyword_cards", False)
 
 
 def value_of(header: fits.Header, keyword: str) -> Any:
@@ -90,6 +116,14 @@ def value_of(header: fits.Header, keyword: str) -> Any:
     if isinstance(value, str):
         return value.strip() or None
     return value
+
+
+def comment_of(header: fits.Header, keyword: str) -> str:
+    """Comment of a card; "" where there is none, or the card cannot be read."""
+    try:
+        return str(header.comments[keyword])
+    except (KeyError, fits.VerifyError, ValueError):
+        return ""
 
 
 def first_value(header: fits.Header, keywords: Iterable[str]) -> Any:

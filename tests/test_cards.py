@@ -2,10 +2,12 @@ import pytest
 from astropy.io import fits
 
 from autowisp_xr.cards import (
+    comment_of,
     common_header,
     first_value,
     parse_header,
     render_header,
+    set_cards,
     value_of,
 )
 
@@ -106,3 +108,21 @@ def test_what_is_repeated_goes_with_all_its_repetitions():
     one = fits.Header([("KEY", 1), ("KEY", 2), ("A", 1)])
     two = fits.Header([("KEY", 3), ("A", 1)])
     assert list(common_header([one, two])) == ["A"]
+
+
+def test_text_that_looks_like_a_field_and_its_number_is_text(tmp_path):
+    cards = "FILTER  = 'WHEEL: 3'           / slot\nEXPTIME =                 60.0 / [s]"
+    found = parse_header(cards)
+    assert list(found) == ["FILTER", "EXPTIME"]
+    assert (value_of(found, "FILTER"), comment_of(found, "FILTER")) == ("WHEEL: 3", "slot")
+    assert value_of(parse_header(render_header(found)), "FILTER") == "WHEEL: 3"
+    assert value_of(common_header([found, found.copy()]), "FILTER") == "WHEEL: 3"
+    set_cards(found, {"FILTER": "WHEEL: 2", "EXPTIME": 5.0})
+    assert value_of(parse_header(render_header(found)), "FILTER") == "WHEEL: 2"
+    fits.PrimaryHDU(header=found).writeto(tmp_path / "a.fits")
+    assert b"FILTER  = 'WHEEL: 2'" in (tmp_path / "a.fits").read_bytes()
+
+
+def test_the_records_of_distortions_stay_records():
+    found = parse_header("DP1     = 'EXTVER: 1'\nDP1     = 'NAXES: 2'\nSLOT    = 'A: 1'")
+    assert (found["DP1.NAXES"], value_of(found, "SLOT")) == (2.0, "A: 1")

@@ -1,37 +1,58 @@
 """Headers read through the table of spellings: the coordinates of a frame."""
 
 import math
-import re
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from astropy.io import fits
 
 from autowisp_xr.cards import first_value
 from autowisp_xr.errors import HeaderError
+from autowisp_xr.headers.exposure import exposure_card
+from autowisp_xr.headers.filters import filter_name
 from autowisp_xr.headers.recognition import master_reason
+from autowisp_xr.headers.setting import read_setting
 from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.headers.temperature import read_temperature
 from autowisp_xr.headers.times import middle_of_exposure
 from autowisp_xr.headers.values import (
     first_known,
-    first_number,
     known_values,
+    seconds_of_unit,
     to_degrees,
-    to_number,
     to_text,
+    unit_in_comment,
 )
 
 __all__ = [
-    "ExposureCard",
+    "NUMBER_COORDS",
+    "TEXT_COORDS",
     "TypeCard",
-    "exposure_card",
     "is_master",
     "read_coordinates",
     "type_card",
 ]
 
 _USUAL = Spellings()
-_BINNING = re.compile(r"(\d+)(?:\s*[x*,\s]\s*(\d+))?", re.IGNORECASE)
+
+TEXT_COORDS = (
+    *("image_type", "filter", "object"),
+    *("camera", "detector", "binning", "window", "orientation", "readout_mode", "readout_speed"),
+)
+"""Coordinates that are text."""
+
+NUMBER_COORDS = {
+    "exposure": "s",
+    "ra": "deg",
+    "dec": "deg",
+    "temperature": "degC",
+    "gain_setting": "",
+    "offset": "",
+    "egain": "electron adu-1",
+    "coadds": "",
+}
+"""Coordinates that are numbers, each with its unit."""
+
+_HOUR = 3600.0
 
 
 class TypeCard(NamedTuple):
@@ -41,13 +62,6 @@ class TypeCard(NamedTuple):
     value: Any
     kind: str
     """bias, dark, flat, object or other."""
-
-
-class ExposureCard(NamedTuple):
-    """The card that says how long a frame was exposed."""
-
-    name: str
-    seconds: float
 
 
 def is_master(header: fits.Header) -> bool:
@@ -72,10 +86,10 @@ def read_coordinates(
     Returns
     -------
     ``time`` (middle of the exposure, UTC, datetime64[ns], NaT where unknown), ``exposure`` [s],
-    ``image_type`` (bias, dark, flat, object, other), ``filter``, ``object``, ``binning``
-    (such as "2x2"; text, "" where unknown), ``ra``, ``dec`` [deg], ``temperature``,
-    ``gain_setting``; numbers are NaN where unknown. Where a start is known but no exposure,
-    ``time`` is the start.
+    ``image_type`` (bias, dark, flat, object, other), ``filter`` (of all wheels), ``object``,
+    ``ra``, ``dec`` [deg], ``temperature`` [degC], and what
+    :func:`~autowisp_xr.headers.setting.read_setting` says of the camera. Numbers are NaN where
+    unknown, texts "". Where a start is known but no exposure, ``time`` is the start.
 
     Raises
     ------
@@ -91,54 +105,25 @@ def read_coordinates(
         "time": middle_of_exposure(header, spellings, exposure),
         "exposure": exposure,
         "image_type": image_type,
-        "filter": to_text(first_value(header, spellings.filter)),
+        "filter": filter_name(header, spellings),
         "object": to_text(first_value(header, spellings.object)),
-        "ra": first_known(
-            to_degrees(value, 15.0) % 360 for _, value in known_values(header, spellings.ra)
-        ),
+        "ra": _right_ascension(header, spellings),
         "dec": first_known(
             angle if abs(angle := to_degrees(value, 1.0)) <= 90 else math.nan
             for _, value in known_values(header, spellings.dec)
         ),
-        "temperature": first_number(header, spellings.temperature),
-        "gain_setting": first_number(header, spellings.gain),
-        "binning": _binning(header, spellings),
+        "temperature": read_temperature(header, spellings).celsius,
+        **read_setting(header, spellings),
     }
 
 
-def exposure_card(header: fits.Header, spellings: Spellings) -> ExposureCard | None:
-    """The card that says how long a frame was exposed, if any does.
-
-    Raises
-    ------
-    HeaderError
-        If two cards contradict each other.
-    """
-    others = (
-        (spellings.exposure_milliseconds, 1e3),
-        (spellings.exposure_microseconds, 1e6),
-        (spellings.elapsed, 1.0),
-    )
-    for names, units in ((spellings.exposure, 1.0), *others[:2]) if spellings.preferred else ():
-        chosen = [name for name in names if name in spellings.preferred]
-        for card in _exposures(header, chosen, units):
-            return card
-    found = _exposures(header, spellings.exposure)
-    for other in found[1:]:
-        if abs(other.seconds - found[0].seconds) > 0.01 * max(other.seconds, found[0].seconds):
-            raise HeaderError(
-                f"{found[0].name} says that the exposure is {found[0].seconds:g} s, {other.name} "
-                f"says {other.seconds:g} s; choose with spellings=Spellings().extended("
-                f'exposure="{found[0].name}") (or "{other.name}")'
-            )
-    for names, units in others:
-        found = found or _exposures(header, names, units)
-    return found[0] if found else None
-
-
-def _exposures(header: fits.Header, names: Sequence[str], units: float = 1.0) -> list[ExposureCard]:
-    numbers = ((name, to_number(value)) for name, value in known_values(header, names))
-    return [ExposureCard(name, number / units) for name, number in numbers if number >= 0]
+def _right_ascension(header: fits.Header, spellings: Spellings) -> float:
+    for name, value in known_values(header, spellings.ra):
+        hours = seconds_of_unit(unit_in_comment(header, name)) == _HOUR
+        degrees = to_degrees(value, 15.0, 15.0 if hours else 1.0)
+        if not math.isnan(degrees):
+            return degrees % 360
+    return math.nan
 
 
 def type_card(header: fits.Header, spellings: Spellings) -> TypeCard | None:
@@ -169,17 +154,3 @@ def type_card(header: fits.Header, spellings: Spellings) -> TypeCard | None:
                 f"'{first.name}={first.value}' = {first.kind}"
             )
     return found[0] if found else None
-
-
-def _binning(header: fits.Header, spellings: Spellings) -> str:
-    along_x, along_y = (
-        first_number(header, names, above=0.0)
-        for names in (spellings.binning_x, spellings.binning_y)
-    )
-    if along_x.is_integer() and along_y.is_integer():
-        return f"{along_x:.0f}x{along_y:.0f}"
-    for _, value in known_values(header, spellings.binning):
-        match = _BINNING.fullmatch(f"{value:g}" if isinstance(value, float) else str(value))
-        if match is not None and int(match[1]) > 0:
-            return f"{int(match[1])}x{int(match[2] or match[1])}"
-    return ""

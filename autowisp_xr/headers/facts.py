@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from astropy.io import fits
 
 from autowisp_xr.cards import first_value
-from autowisp_xr.errors import AutowispError
+from autowisp_xr.headers.sections import Section, read_areas
+from autowisp_xr.headers.setting import camera_name, read_binning
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import (
     first_known,
@@ -16,14 +18,11 @@ from autowisp_xr.headers.values import (
     to_number,
     to_text,
 )
-from autowisp_xr.regions import Region
 
-__all__ = ["BELIEVED", "read_facts"]
+__all__ = ["BELIEVED", "is_bayer", "read_facts"]
 
 BELIEVED = {"gain": (1e-4, 1e4), "read_noise": (0.05, 1e3)}
 """Electrons per ADU, and electrons, that cameras have; what lies outside nobody has measured."""
-
-_NAMELESS = ("", "unknown", "none", "n/a", "-")
 
 
 def read_facts(
@@ -46,16 +45,17 @@ def read_facts(
     it, as in "ESIS1 (6)") and ``subframe`` (column and row of the sensor at which a frame starts
     that is a part of it, in binned pixels). None where the header does not say, or says something
     impossible (a negative gain, a read noise of 0, a section called UNKNOWN or outside of the
-    frame), and for a subframe at (0, 0).
+    frame, whatever its pixels count), and for a subframe at (0, 0).
     """
+    areas = read_areas(header, spellings, height, width, read_binning(header, spellings))
     facts: dict[str, Any] = {
         "gain": _believed(header, spellings.electrons_per_adu, "gain"),
         "read_noise": _believed(header, spellings.read_noise, "read_noise"),
         "saturation": first_number(header, spellings.saturation, above=0.0),
         "channels": _bayer_pattern(header, spellings, height),
-        "image_area": _section(first_value(header, spellings.image_area), height, width),
-        "overscan": _section(first_value(header, spellings.overscan), height, width),
-        "camera": _camera(header, spellings),
+        "image_area": _region(areas.image),
+        "overscan": _region(areas.overscan),
+        "camera": camera_name(header, spellings) or None,
         "subframe": _subframe(header, spellings),
     }
     return {
@@ -70,32 +70,24 @@ def _believed(header: fits.Header, names: Sequence[str], what: str) -> float:
     return first_known(number for number in numbers if low <= number <= high)
 
 
-def _camera(header: fits.Header, spellings: Spellings) -> str | None:
-    name = _first_name(header, spellings.camera)
-    serial = _first_name(header, spellings.camera_serial)
-    if name and serial and name != serial:
-        return f"{name} ({serial})"
-    return name or serial or None
-
-
-def _first_name(header: fits.Header, cards: Sequence[str]) -> str:
-    texts = (to_text(value) for _, value in known_values(header, cards))
-    return next((text for text in texts if text.lower() not in _NAMELESS), "")
-
-
 def _subframe(header: fits.Header, spellings: Spellings) -> tuple[int, int] | None:
     corner = [
         first_number(header, names, above=-1e-300)
-        for names in (spellings.subframe_x, spellings.subframe_y)
+        for names in (spellings.window_x, spellings.window_y)
     ]
     x, y = (int(number) if number.is_integer() else 0 for number in corner)
     return (x, y) if (x, y) != (0, 0) else None
 
 
+def is_bayer(pattern: str) -> bool:
+    """Whether a text is a Bayer pattern, such as "RGGB"."""
+    return sorted(pattern.upper()) == ["B", "G", "G", "R"]
+
+
 def _bayer_pattern(header: fits.Header, spellings: Spellings, height: int) -> str | None:
     for _, value in known_values(header, spellings.bayer):
         pattern = str(value).strip().upper()
-        if sorted(pattern) == ["B", "G", "G", "R"]:
+        if is_bayer(pattern):
             break
     else:
         return None
@@ -114,17 +106,5 @@ def _bayer_pattern(header: fits.Header, spellings: Spellings, height: int) -> st
     return "".join(cell(y, x) for y in (0, 1) for x in (0, 1))
 
 
-def _section(value: Any, height: int, width: int) -> Mapping[str, int] | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        region = Region.parse(value)
-        region.check_inside(height, width, "section")
-    except AutowispError:
-        return None
-    return {
-        "xmin": region.xmin,
-        "xmax": region.xmax,
-        "ymin": region.ymin,
-        "ymax": region.ymax,
-    }
+def _region(section: Section | None) -> Mapping[str, int] | None:
+    return None if section is None else asdict(section.region())

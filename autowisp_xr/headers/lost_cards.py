@@ -15,12 +15,16 @@ from autowisp_xr.cards import ascii_text, value_of
 from autowisp_xr.errors import HeaderError
 from autowisp_xr.headers.coordinates import read_coordinates
 from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.headers.times import time_scale, utc_to_scale
 
 __all__ = ["add_lost_cards"]
 
+_SETTINGS = {"gain_setting": "gain", "offset": "offset", "coadds": "coadds"}
+"""Coordinates of numbers in which frames agree, and the spellings that they are read by."""
+
 
 def add_lost_cards(header: fits.Header, master: xr.Dataset) -> None:
-    """Add EXPTIME, CCD-TEMP, FILTER and DATE-AVG where the header would be read otherwise.
+    """Add EXPTIME, CCD-TEMP, GAIN, OFFSET, NCOADD, FILTER, DATE-AVG if read otherwise without.
 
     Each is the card that is asked first. One that is there already is not replaced, for that is
     what all frames said.
@@ -37,6 +41,10 @@ def add_lost_cards(header: fits.Header, master: xr.Dataset) -> None:
         temperature, told.get("temperature", math.nan), rel_tol=1e-9
     ):
         _add(header, "CCD-TEMP", temperature, "[degC] mean of the frames")
+    for name, field in _SETTINGS.items():
+        number = _number(master, name)
+        if math.isfinite(number) and math.isnan(told.get(name, math.nan)):
+            _add(header, getattr(Spellings(), field)[0], number, "of all frames")
     band = _scalar(master, "filter")
     if band and str(band) != told.get("filter"):
         _add(header, "FILTER", ascii_text(str(band)), "of all frames")
@@ -61,9 +69,5 @@ def _number(ds: xr.Dataset, name: str) -> float:
 
 def _date(header: fits.Header, time: np.datetime64) -> str:
     """Date and time, UTC unless TIMESYS of the header says that dates are in another scale."""
-    scale = str(value_of(header, "TIMESYS") or "UTC").lower()
-    if scale in ("tai", "tt", "tdb"):
-        from astropy.time import Time
-
-        return str(getattr(Time(str(time), scale="utc", precision=9), scale).isot)
+    time = utc_to_scale(time, time_scale(header, Spellings()) or "utc")
     return str(np.datetime_as_string(time.astype("datetime64[ns]"))).rstrip("0").rstrip(".")

@@ -33,6 +33,15 @@ def _usual_cards(name: str) -> tuple[str, ...]:
     return tuple(_usual()[name])
 
 
+def _words(name: str) -> Any:
+    """Field of words that are values, which the file lists in small letters."""
+    return field(default_factory=partial(_usual_words, name))
+
+
+def _usual_words(name: str) -> frozenset[str]:
+    return frozenset(_usual()[name])
+
+
 @dataclass(frozen=True, kw_only=True)
 class Spellings:
     """Names of the cards that may say each thing, best first; ``spellings.toml`` explains each.
@@ -47,24 +56,43 @@ class Spellings:
     """
 
     exposure: tuple[str, ...] = _cards("exposure")
+    time_unit: tuple[str, ...] = _cards("time_unit")
     exposure_milliseconds: tuple[str, ...] = _cards("exposure_milliseconds")
     exposure_microseconds: tuple[str, ...] = _cards("exposure_microseconds")
     elapsed: tuple[str, ...] = _cards("elapsed")
     image_type: tuple[str, ...] = _cards("image_type")
     image_type_code: tuple[str, ...] = _cards("image_type_code")
     filter: tuple[str, ...] = _cards("filter")
+    filter_wheels: tuple[str, ...] = _cards("filter_wheels")
     object: tuple[str, ...] = _cards("object")
     ra: tuple[str, ...] = _cards("ra")
     dec: tuple[str, ...] = _cards("dec")
     temperature: tuple[str, ...] = _cards("temperature")
+    temperature_set: tuple[str, ...] = _cards("temperature_set")
     gain: tuple[str, ...] = _cards("gain")
+    offset: tuple[str, ...] = _cards("offset")
+    readout_mode: tuple[str, ...] = _cards("readout_mode")
+    readout_speed: tuple[str, ...] = _cards("readout_speed")
+    coadds: tuple[str, ...] = _cards("coadds")
     binning: tuple[str, ...] = _cards("binning")
     binning_x: tuple[str, ...] = _cards("binning_x")
     binning_y: tuple[str, ...] = _cards("binning_y")
     camera: tuple[str, ...] = _cards("camera")
     camera_serial: tuple[str, ...] = _cards("camera_serial")
-    subframe_x: tuple[str, ...] = _cards("subframe_x")
-    subframe_y: tuple[str, ...] = _cards("subframe_y")
+    detector: tuple[str, ...] = _cards("detector")
+    window: tuple[str, ...] = _cards("window")
+    window_x: tuple[str, ...] = _cards("window_x")
+    window_y: tuple[str, ...] = _cards("window_y")
+    window_x_unbinned: tuple[str, ...] = _cards("window_x_unbinned")
+    window_y_unbinned: tuple[str, ...] = _cards("window_y_unbinned")
+    window_x_from_one: tuple[str, ...] = _cards("window_x_from_one")
+    window_y_from_one: tuple[str, ...] = _cards("window_y_from_one")
+    window_corners: tuple[str, ...] = _cards("window_corners")
+    physical: tuple[str, ...] = _cards("physical")
+    flip: tuple[str, ...] = _cards("flip")
+    flip_x: tuple[str, ...] = _cards("flip_x")
+    flip_y: tuple[str, ...] = _cards("flip_y")
+    time_scale: tuple[str, ...] = _cards("time_scale")
     start: tuple[str, ...] = _cards("start")
     start_time: tuple[str, ...] = _cards("start_time")
     start_days: tuple[str, ...] = _cards("start_days")
@@ -78,7 +106,12 @@ class Spellings:
     bayer_y_offset: tuple[str, ...] = _cards("bayer_y_offset")
     row_order: tuple[str, ...] = _cards("row_order")
     image_area: tuple[str, ...] = _cards("image_area")
+    data_area: tuple[str, ...] = _cards("data_area")
     overscan: tuple[str, ...] = _cards("overscan")
+    empty_slots: frozenset[str] = _words("empty_slots")
+    no_bayer: frozenset[str] = _words("no_bayer")
+    bins_like_colours: frozenset[str] = _words("bins_like_colours")
+    unsaid: frozenset[str] = _words("unsaid")
 
     image_types: Mapping[str, str] = field(default_factory=DEFAULT_TYPES.copy)
     """Values of cards -> bias, dark, flat, object or other; letter case, blanks and punctuation do
@@ -93,7 +126,7 @@ class Spellings:
             value = getattr(self, entry.name)
             if entry.name == "image_types":
                 object.__setattr__(self, entry.name, checked_types(value))
-            else:
+            elif not isinstance(value, frozenset):
                 object.__setattr__(self, entry.name, _names(value))
 
     def extended(self, **more: Any) -> Self:
@@ -102,7 +135,8 @@ class Spellings:
         Parameters
         ----------
         **more
-            For any field, a card name or several; ``image_types`` takes {value: type}.
+            For any field, a card name or several (of words that are values, more of them);
+            ``image_types`` takes {value: type}.
 
         Raises
         ------
@@ -120,6 +154,8 @@ class Spellings:
         for name, given in more.items():
             if name == "image_types":
                 changes[name] = {**self.image_types, **checked_types(given)}
+            elif isinstance(getattr(self, name), frozenset):
+                changes[name] = getattr(self, name) | {word.lower() for word in _names(given)}
             else:
                 names = _names(given)
                 changes[name] = tuple(dict.fromkeys((*names, *getattr(self, name))))

@@ -2,61 +2,144 @@
 
 import math
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 from astropy.io import fits
 
-from autowisp_xr.cards import value_of
+from autowisp_xr.cards import first_value
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import known_values, to_number
 
-__all__ = ["middle_of_exposure"]
+__all__ = [
+    "Instant",
+    "middle_of_exposure",
+    "middles_of_exposure",
+    "starts_of_exposure",
+    "time_scale",
+    "utc_to_scale",
+]
 
-_DATE = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?:[T\s]+(\S+))?")
+_DATE = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?:[T\s]+(\S+(?:\s+[+-]\S+)?))?")
 _OLD_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{2})")  # until 1999, by the FITS standard
-_CLOCK = re.compile(r"(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d*))?)?(?:Z|\+00:?00)?")
+_CLOCK = re.compile(
+    r"(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d*))?)?\s*(?:(Z|UTC?)|([+-])(\d{2}):?(\d{2})?)?",
+    re.IGNORECASE,
+)
+_FIRST_OLD_YEAR = 60
+"""What is written 03/12/59 cannot be of 1959: there were no such cameras."""
 
-_NS_PER_DAY = 86_400_000_000_000
+_NS = 1_000_000_000
+_NS_PER_DAY = 86_400 * _NS
 _UNIX_JD = 2_440_587.5
 _MJD_ZERO = 2_400_000.5
 _NOT_A_TIME = np.datetime64("NaT", "ns")
+# datetime64[ns] reaches from 1677 to 2262, and wraps what lies beyond
+_YEARS = (1700, 2200)
+_LONGEST = 3_000 * 86_400
+# what clocks say that were never set
+_ZEROS = frozenset(("1899-12-30", "1900-01-01", "1970-01-01"))
+
+_UTC = "utc"
+_SCALES = {
+    **dict.fromkeys(("", "utc", "ut", "gmt", "z", "zulu"), _UTC),
+    # off by less than 0.9 s, by how much only bulletins know
+    "ut1": _UTC,
+    **dict.fromkeys(("tai", "iat"), "tai"),
+    **dict.fromkeys(("tt", "tdt", "et"), "tt"),
+    **{scale: scale for scale in ("gps", "tdb", "tcb", "tcg")},
+}
+_GPS_BEHIND_TAI = np.timedelta64(19, "s")
+
+
+class Instant(NamedTuple):
+    """A time that a card says, UTC, and how finely it says it."""
+
+    card: str
+    value: Any
+    time: np.datetime64
+    """NaT where it cannot be read, or TIMESYS is no scale that is known."""
+    rounding: np.timedelta64
+    """Half of the last digit of a day number, or of a date in whole seconds."""
 
 
 def middle_of_exposure(header: fits.Header, spellings: Spellings, exposure: float) -> np.datetime64:
     """Middle of an exposure of so many seconds, UTC; NaT where no card tells.
 
-    The start counts as the middle where the exposure is NaN. TIMESYS is heeded.
+    The start counts as the middle where the exposure is NaN, and a middle as the start that equals
+    it. TIMESYS and zones are heeded.
     """
-    for _, value in known_values(header, spellings.middle):
-        time = _date_time(header, value, ())
-        if not np.isnat(time):
-            return _to_utc(header, time)
-    for _, value in known_values(header, spellings.middle_days):
-        time = _from_days(value)
-        if not np.isnat(time):
-            return _to_utc(header, time)
-    start = _start(header, spellings)
-    if np.isnat(start):
-        return start
-    half = 0.0 if math.isnan(exposure) else exposure / 2
-    return _to_utc(header, start + np.timedelta64(round(half * 1e9), "ns"))
+    start = _first(starts_of_exposure(header, spellings))
+    half = exposure / 2 if exposure >= 0 else 0.0
+    for middle in middles_of_exposure(header, spellings):
+        if np.isnat(middle.time):
+            continue
+        if np.isnat(start) or abs(_seconds(middle.time - start)) >= half / 2:
+            return middle.time
+        break
+    if np.isnat(start) or half > _LONGEST:
+        return _NOT_A_TIME
+    return start + np.timedelta64(round(half * _NS), "ns")
 
 
-def _start(header: fits.Header, spellings: Spellings) -> np.datetime64:
-    for _, value in known_values(header, spellings.start):
-        time = _date_time(header, value, spellings.start_time)
-        if not np.isnat(time):
-            return time
-    for _, value in known_values(header, spellings.start_days):
-        time = _from_days(value)
-        if not np.isnat(time):
-            return time
-    return _NOT_A_TIME
+def starts_of_exposure(header: fits.Header, spellings: Spellings) -> Iterator[Instant]:
+    """Starts that cards say, dates before days."""
+    for name, value in known_values(header, spellings.start):
+        yield _of_date(header, spellings, name, value, spellings.start_time)
+    for name, value in known_values(header, spellings.start_days):
+        yield _of_days(header, spellings, name, value)
 
 
-def _date_time(header: fits.Header, value: Any, companions: Iterable[str]) -> np.datetime64:
+def middles_of_exposure(header: fits.Header, spellings: Spellings) -> Iterator[Instant]:
+    """Middles that cards say, dates before days."""
+    for name, value in known_values(header, spellings.middle):
+        yield _of_date(header, spellings, name, value, ())
+    for name, value in known_values(header, spellings.middle_days):
+        yield _of_days(header, spellings, name, value)
+
+
+def time_scale(header: fits.Header, spellings: Spellings) -> str | None:
+    """Scale of the dates of a header, as astropy calls it ("gps" beside); None if not known."""
+    written = str(first_value(header, spellings.time_scale) or "").lower()
+    # a realisation may stand behind: TT(TAI), UTC(NIST)
+    return _SCALES.get(written.split("(")[0].strip())
+
+
+def utc_to_scale(time: np.datetime64, scale: str) -> np.datetime64:
+    """A time in UTC as one in another scale of :func:`time_scale`."""
+    if scale == _UTC:
+        return time
+    if scale == "gps":
+        return utc_to_scale(time, "tai") - _GPS_BEHIND_TAI
+    from astropy.time import Time
+
+    return np.datetime64(getattr(Time(str(time), scale=_UTC, precision=9), scale).isot, "ns")
+
+
+def _scale_to_utc(time: np.datetime64, scale: str | None) -> np.datetime64:
+    if scale is None or np.isnat(time):
+        return _NOT_A_TIME
+    if scale == _UTC:
+        return time
+    if scale == "gps":
+        return _scale_to_utc(time + _GPS_BEHIND_TAI, "tai")
+    from astropy.time import Time
+
+    return np.datetime64(Time(str(time), scale=scale, precision=9).utc.isot, "ns")
+
+
+def _first(instants: Iterable[Instant]) -> np.datetime64:
+    return next((i.time for i in instants if not np.isnat(i.time)), _NOT_A_TIME)
+
+
+def _seconds(difference: np.timedelta64) -> float:
+    return float(difference / np.timedelta64(1, "s"))
+
+
+def _of_date(
+    header: fits.Header, spellings: Spellings, name: str, value: Any, companions: Iterable[str]
+) -> Instant:
     text = str(value)
     match = _DATE.fullmatch(text)
     if match is not None:
@@ -64,9 +147,9 @@ def _date_time(header: fits.Header, value: Any, companions: Iterable[str]) -> np
     else:
         match = _OLD_DATE.fullmatch(text)
         if match is None:
-            return _NOT_A_TIME
+            return Instant(name, value, _NOT_A_TIME, np.timedelta64(0, "ns"))
         day, month, year = match.groups()
-        year, clock = f"19{year}", None
+        year, clock = f"{19 if int(year) >= _FIRST_OLD_YEAR else 20}{year}", None
     # a time of day beside the date, or a full date and time there; a date alone is no start
     clocks = (
         [clock]
@@ -74,38 +157,46 @@ def _date_time(header: fits.Header, value: Any, companions: Iterable[str]) -> np
         else [str(time).split("T")[-1] for _, time in known_values(header, companions)]
     )
     for candidate in clocks:
-        parts = _CLOCK.fullmatch(candidate)
-        if parts is None:
-            continue
-        hour, minute, second, fraction = parts.groups()
-        iso = (
-            f"{year}-{month:0>2}-{day:0>2}T{hour:0>2}:{minute:0>2}:{second or 0:0>2}"
-            f".{(fraction or '0')[:9]}"
-        )
-        try:
-            return np.datetime64(iso, "ns")
-        except ValueError:
-            continue
-    return _NOT_A_TIME
+        time, in_utc = _moment(f"{year}-{month:0>2}-{day:0>2}", candidate)
+        if not np.isnat(time):
+            scale = _UTC if in_utc else time_scale(header, spellings)
+            rounding = np.timedelta64(0 if "." in candidate else _NS, "ns")
+            return Instant(name, value, _scale_to_utc(time, scale), rounding)
+    return Instant(name, value, _NOT_A_TIME, np.timedelta64(0, "ns"))
 
 
-def _from_days(value: Any) -> np.datetime64:
+def _moment(date: str, clock: str) -> tuple[np.datetime64, bool]:
+    """Time of a date and a time of day, and whether a zone says how it relates to UTC."""
+    parts = _CLOCK.fullmatch(clock)
+    if parts is None or not _YEARS[0] <= int(date[:4]) <= _YEARS[1]:
+        return _NOT_A_TIME, False
+    hour, minute, second, fraction, zulu, sign, hours, minutes = parts.groups()
+    latest = 0 if int(hour) == 24 else 59
+    if int(hour) > 24 or int(minute) > latest or int(second or 0) > latest + (latest > 0):
+        return _NOT_A_TIME, False
+    try:
+        day = np.datetime64(date, "ns")
+    except ValueError:
+        return _NOT_A_TIME, False
+    # 60 is that of a leap second, or of programs that round
+    seconds = (int(hour) * 60 + int(minute)) * 60 + int(second or 0)
+    since = seconds * _NS + int((fraction or "")[:9].ljust(9, "0"))
+    if date in _ZEROS and since == 0:
+        return _NOT_A_TIME, False
+    ahead = (int(hours or 0) * 60 + int(minutes or 0)) * 60 * (-1 if sign == "-" else 1)
+    return day + np.timedelta64(since - ahead * _NS, "ns"), bool(zulu or sign)
+
+
+def _of_days(header: fits.Header, spellings: Spellings, name: str, value: Any) -> Instant:
     days = to_number(value)
+    nothing = Instant(name, value, _NOT_A_TIME, np.timedelta64(0, "ns"))
     if math.isnan(days) or not 0 < days < 1e7:
-        return _NOT_A_TIME
+        return nothing
     since_1970 = days - (_UNIX_JD if days > 1e6 else _UNIX_JD - _MJD_ZERO)
+    if not _YEARS[0] <= 1970 + since_1970 / 365.25 <= _YEARS[1]:
+        return nothing
     # a float64 Julian date resolves 40 microseconds; more digits would be invented
     microseconds = round(since_1970 * (_NS_PER_DAY // 1000))
-    if abs(microseconds) > 9.2e15:
-        return _NOT_A_TIME
-    return np.datetime64(microseconds * 1000, "ns")
-
-
-def _to_utc(header: fits.Header, time: np.datetime64) -> np.datetime64:
-    scale = str(value_of(header, "TIMESYS") or "UTC").lower()
-    if scale not in ("tai", "tt", "tdb"):
-        return time
-    from astropy.time import Time
-
-    seconds = Time(str(time), scale=scale, precision=9)
-    return np.datetime64(seconds.utc.isot, "ns")
+    time = _scale_to_utc(np.datetime64(microseconds * 1000, "ns"), time_scale(header, spellings))
+    digits = len(repr(days).partition(".")[2]) if not days.is_integer() else 0
+    return Instant(name, value, time, np.timedelta64(_NS_PER_DAY // (2 * 10**digits), "ns"))

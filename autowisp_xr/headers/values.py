@@ -7,14 +7,39 @@ from typing import Any
 
 from astropy.io import fits
 
-from autowisp_xr.cards import value_of
+from autowisp_xr.cards import comment_of, value_of
 
-__all__ = ["first_known", "first_number", "known_values", "to_degrees", "to_number", "to_text"]
+__all__ = [
+    "first_known",
+    "first_number",
+    "known_values",
+    "seconds_of_unit",
+    "to_degrees",
+    "to_number",
+    "to_text",
+    "unit_in_comment",
+    "with_unit",
+]
 
 _SEXAGESIMAL = re.compile(
     r"([+-]?)\s*(\d+)\s*[:\s hd°]\s*(\d+(?:\.\d*)?)\s*(?:[:\s m'′]\s*(\d+(?:\.\d*)?)?\s*[s\"″]?)?"  # noqa: RUF001
 )
-_MEASURED = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d+)?)\s*(?:°?\s*C|deg\s*C|s|sec)?")
+_MEASURED = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d+)?)\s*°?\s*([^\d\s.,].*)?")
+_DECIMAL_COMMA = re.compile(r"([+-]?\d*),(\d+)(.*)", re.DOTALL)
+_COMMON_UNITS = ("", "c", "deg c", "degc", "celsius", "s", "sec", "secs", "seconds")
+"""Those in which numbers count as they are; a temperature or an exposure knows others."""
+
+_SECONDS = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
+    **dict.fromkeys(("ms", "msec", "msecs", "millisec", "millisecond", "milliseconds"), 1e-3),
+    **dict.fromkeys(("us", "usec", "usecs", "µs", "microsec", "microsecond", "microseconds"), 1e-6),
+    **dict.fromkeys(("min", "mins", "minute", "minutes"), 60.0),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3600.0),
+    **dict.fromkeys(("d", "day", "days"), 86400.0),
+}
+_IN_BRACKETS = re.compile(r"[\[(]\s*(?:in\s+)?([^\])]*?)\s*[\])]")
+_IN_WORDS = re.compile(r"\bin\s+([a-zµ]+)")
+_SPELLED_OUT = re.compile(r"\b((?:milli|micro)sec(?:ond)?s?|kelvins?|fahrenheit)\b|[\s,](ms|µs)$")
 
 
 def known_values(header: fits.Header, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
@@ -30,14 +55,62 @@ def first_known(numbers: Iterable[float]) -> float:
     return next((number for number in numbers if not math.isnan(number)), math.nan)
 
 
+def with_unit(value: Any) -> tuple[float, str]:
+    """Number of a value and the unit behind it, in small letters; (NaN, "") where it is none.
+
+    A comma is that of decimals, but for three digits behind it: 1,000 may be either.
+
+    Examples
+    --------
+    >>> with_unit("-10,5 C"), with_unit("250 ms"), with_unit(" 9,78E-03")
+    ((-10.5, 'c'), (250.0, 'ms'), (0.00978, ''))
+    """
+    if isinstance(value, bool):
+        return math.nan, ""
+    if isinstance(value, int | float):
+        return (float(value) if math.isfinite(value) else math.nan), ""
+    text = str(value).strip()
+    comma = _DECIMAL_COMMA.fullmatch(text)
+    if comma is not None:
+        whole, decimals, rest = comma.groups()
+        thousands = len(decimals) == 3 and whole.lstrip("+-") not in ("", "0")
+        text = text if thousands and not rest[:1].strip() else f"{whole}.{decimals}{rest}"
+    match = _MEASURED.fullmatch(text)
+    if match is None:
+        return math.nan, ""
+    number, unit = match.groups()
+    return float(number.replace("D", "E").replace("d", "e")), (unit or "").strip().lower()
+
+
 def to_number(value: Any) -> float:
     """Value of a number, also one written as text or with its unit; NaN for anything else."""
-    if isinstance(value, bool):
-        return math.nan
-    if isinstance(value, int | float):
-        return float(value) if math.isfinite(value) else math.nan
-    match = _MEASURED.fullmatch(str(value).strip())
-    return float(match[1].replace("D", "E").replace("d", "e")) if match else math.nan
+    number, unit = with_unit(value)
+    return number if unit in _COMMON_UNITS else math.nan
+
+
+def unit_in_comment(header: fits.Header, keyword: str) -> str:
+    """Unit that the comment of a card names, in small letters; "" where it names none.
+
+    It stands in brackets, as the FITS standard has it, else behind "in", else it is spelled out.
+    """
+    comment = comment_of(header, keyword).strip().lower()
+    if not comment:
+        return ""
+    match = _IN_BRACKETS.search(comment) or _IN_WORDS.search(comment)
+    if match is None or (match.re is _IN_WORDS and match[1] not in _SECONDS and match[1] != "k"):
+        match = _SPELLED_OUT.search(comment)
+    return "" if match is None else next(group for group in match.groups() if group is not None)
+
+
+def seconds_of_unit(unit: str) -> float | None:
+    """Seconds of a unit of time; None for what is none.
+
+    Examples
+    --------
+    >>> seconds_of_unit("msec"), seconds_of_unit("adu")
+    (0.001, None)
+    """
+    return _SECONDS.get(unit)
 
 
 def first_number(header: fits.Header, names: Iterable[str], above: float = -math.inf) -> float:
@@ -51,10 +124,11 @@ def to_text(value: Any) -> str:
     return "" if value is None else str(value).strip()
 
 
-def to_degrees(value: Any, degrees_per_unit: float) -> float:
-    """Degrees of a number (degrees already) or of sexagesimal text (in the given unit)."""
+def to_degrees(value: Any, degrees_per_unit: float, degrees_per_number: float = 1.0) -> float:
+    """Degrees of a number or of sexagesimal text, each with its own unit; NaN beyond 360."""
     number = to_number(value)
     if not math.isnan(number):
+        number *= degrees_per_number
         return number if abs(number) <= 360 else math.nan
     match = _SEXAGESIMAL.fullmatch(str(value).strip())
     if match is None:

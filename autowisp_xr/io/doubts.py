@@ -8,7 +8,7 @@ import numpy as np
 from astropy.io import fits
 
 from autowisp_xr.cards import first_value
-from autowisp_xr.headers.coordinates import exposure_card
+from autowisp_xr.headers.exposure import exposure_card
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import known_values, to_number
 from autowisp_xr.io.evidence import Evidence

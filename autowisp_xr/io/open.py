@@ -14,6 +14,7 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.cards import value_of
 from autowisp_xr.errors import AutowispWarning, BadImageError, ImageMismatchError
 from autowisp_xr.headers.bunit import unit_of
+from autowisp_xr.headers.coordinates import NUMBER_COORDS, TEXT_COORDS
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.io.arrange import Arrangement, arrange
 from autowisp_xr.io.choosing import HduChoice
@@ -26,14 +27,6 @@ from autowisp_xr.io.type_rules import unused_rules
 __all__ = ["open_fits", "open_records"]
 
 _STRING = np.dtypes.StringDType()
-_TEXT_COORDS = ("binning", "image_type", "filter", "object")
-_NUMBER_COORDS = {
-    "exposure": "s",
-    "ra": "deg",
-    "dec": "deg",
-    "temperature": "degC",
-    "gain_setting": "",
-}
 
 
 def open_fits(
@@ -281,9 +274,9 @@ def _coordinates(order: Arrangement) -> dict[str, Any]:
                 np.array([c[name] for c in columns], dtype=np.float64),
                 {"units": units} if units else {},
             )
-            for name, units in _NUMBER_COORDS.items()
+            for name, units in NUMBER_COORDS.items()
         },
-        **{name: text([c[name] for c in columns]) for name in _TEXT_COORDS},
+        **{name: text([c[name] for c in columns]) for name in TEXT_COORDS},
         **_ceiling(order),
         "path": text([record.path for record in heads]),
         "header": text([record.layout.header if record.layout else "" for record in heads]),

@@ -162,6 +162,12 @@ def overscan_steps(
     areas = _areas(methods, camera)
     for number, area in enumerate(areas):
         check_covers(extent, area, f"overscan area {number}")
+        if area in camera.overscan and camera.image_area and area.overlaps(camera.image_area):
+            raise CalibrationError(
+                f"the overscan {area} overlaps the image area {camera.image_area}, which sees "
+                "light; give a Camera in which they are apart (in the headers they are BIASSEC and "
+                "TRIMSEC)"
+            )
     boxes, picked, y, x = _pixels(raw, areas)
     rows, columns = _lines(ds, "y"), _lines(ds, "x")
     image = camera.image_area if raw is ds or ds.sizes == raw.sizes else None

@@ -12,11 +12,23 @@ def listed():
 
 def test_the_table_is_what_the_file_lists():
     table = Spellings()
-    assert {name: tuple(cards) for name, cards in listed().items()} == {
-        entry.name: getattr(table, entry.name)
+    assert {name: sorted(cards) for name, cards in listed().items()} == {
+        entry.name: sorted(getattr(table, entry.name))
         for entry in fields(table)
         if entry.name not in ("image_types", "preferred")
     }
+
+
+def test_the_cards_that_are_best_come_first():
+    table = Spellings()
+    assert table.exposure == tuple(listed()["exposure"])
+    assert "none" in table.unsaid
+
+
+def test_words_can_be_added():
+    mine = Spellings().extended(empty_slots="Leer")
+    assert {"leer", "open"} < mine.empty_slots
+    assert mine.preferred == ()
 
 
 def test_no_list_names_a_card_twice():

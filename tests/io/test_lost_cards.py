@@ -134,3 +134,30 @@ def test_a_simulated_master_comes_back_as_it_was(tmp_path):
     for name in ("exposure", "time", "filter", "temperature", "image_type"):
         np.testing.assert_array_equal(back[name].values, flat[name].values, err_msg=name)
     np.testing.assert_array_equal(back["image"].values, flat["image"].values)
+
+
+def test_the_setting_of_the_camera_goes_through_stores_masters_and_files(frames, tmp_path):
+    ds = frames(
+        INSTRUME="cam",
+        OFFSET=[30, "30", 30.0],
+        GAIN=["120", 120, 120],
+        READOUTM="fast",
+        ROWORDER="TOP-DOWN",
+        XORGSUBF=500,
+        YORGSUBF=300,
+        FILTER1="open",
+        FILTER2="R",
+    )
+    known = {
+        **{"camera": "cam", "readout_mode": "fast", "orientation": "TOP-DOWN", "filter": "R"},
+        **{"window": "[501:504,301:303]", "offset": 30.0, "gain_setting": 120.0},
+    }
+    stored = ds.autowisp.to_zarr(tmp_path / "a.zarr")
+    master = aw.stack(stored, "mean")
+    back, header = through(master, tmp_path)
+    assert (header["OFFSET"], header["GAIN"]) == (30.0, 120.0)
+    for name, value in known.items():
+        assert set(stored[name].values.tolist()) == {value}, name
+        assert master[name].item() == back[name].item() == value, name
+    assert np.isnan(master["coadds"])
+    assert np.isnan(master["egain"])

@@ -67,7 +67,9 @@ def test_the_identity_of_a_set_is_that_of_its_files(raw):
 
 def test_facts_of_the_header_complete_the_camera(raw):
     path = raw(cards={"EGAIN": 2.0, "RDNOISE": 5.0, "SATURATE": 60000.0, "TRIMSEC": "[2:7,1:5]"})
-    camera = Camera.from_json(open_fits(path, camera=Camera(gain=3.0, bias_level=100)).camera)
+    camera = Camera.from_json(
+        open_fits(path, camera=Camera(gain=3.0, bias_level=100)).attrs["camera"]
+    )
     assert (camera.gain, camera.read_noise, camera.saturation) == (3.0, 5.0, 59900.0)
     assert camera.image_area.xmin == 1
 

@@ -250,7 +250,8 @@ def test_any_chunks_give_the_same_bits(data, name, two):
     image = np.random.default_rng(5).normal(500, 5, SHAPE).astype("f4")
     both = (area(0, 4, 0, 12), area(13, 16, 0, 12))
     amplifiers = TWO if two else ()
-    facts = camera(*both, image_area=IMAGE, amplifiers=amplifiers, gain=1.0, read_noise=1.0)
+    lit = area(4, 13, 0, 9)
+    facts = camera(*both, image_area=lit, amplifiers=amplifiers, gain=1.0, read_noise=1.0)
     raw = frame_set(image, camera=facts)
     method = METHODS[name] or Overscan(min_pixels=10)
     if name == "passes":
@@ -522,3 +523,11 @@ def test_a_correction_of_a_frame_is_not_taken_for_that_of_others():
         aw.calibrate(frames, overscan=strange)
     nameless = given_.drop_vars("frame", errors="ignore")
     assert "shared_variance" in aw.calibrate(frames, overscan=nameless)
+
+
+def test_an_overscan_that_sees_light_is_refused_with_both_areas():
+    facts = camera(area(1, 3, 0, 1), image_area=area(2, 4, 0, 1), gain=1.0, read_noise=1.0)
+    raw = frame_set(np.array([10, 10, 100, 100], "u2"), camera=facts)
+    for verb in (aw.subtract_overscan, aw.calibrate):
+        with pytest.raises(aw.CalibrationError, match=r"1 < x < 3, .* overlaps .* 2 < x < 4, "):
+            verb(raw, overscan=FEW)
