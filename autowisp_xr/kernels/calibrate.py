@@ -7,8 +7,12 @@ For one pixel, in ADU, with master bias B, dark D times k, flat F, and what is n
     V = V / F^2 + var(F) I^2 / F^4          I = I / F
 
 where photons(I) is max(I, 0), |I| or 0, and V_masters what bias and dark add (see
-``transforms._pass``). The last line is the propagation of errors to first order. All of it
+``transforms._shared``). The last line is the propagation of errors to first order. All of it
 runs in double precision.
+
+A level that is no light must not make photons. Where no bias is given and the dark holds it, the
+dark comes in two parts whose sum it is: its pedestal in the place of B, its dark current in that of
+D (see ``transforms._dark_current``), so that photons(I) are those of light and dark current.
 """
 
 from typing import Any

@@ -22,6 +22,7 @@ from autowisp_xr.kernels.calibrate import (
     calibrate_planes,
     transferred,
 )
+from autowisp_xr.stats.pixel_types import FRACTIONS, are_fractions
 from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms._levels import Levels, kernel_arrays
 from autowisp_xr.transforms._shared import (
@@ -33,6 +34,9 @@ from autowisp_xr.transforms._shared import (
 
 __all__ = ["PLANE_BYTES", "Noise", "Steps", "check_counted", "noise_of", "one_pass", "per_channel"]
 
+
+_LEAST_WELL = 100.0
+"""Electrons that a pixel holds at least."""
 
 PLANE_BYTES = 9
 """Of a calibrated pixel: image and variance in float32, and mask."""
@@ -104,14 +108,31 @@ def check_counted(ds: xr.Dataset) -> None:
     )
 
 
+def _check_no_fractions(ds: xr.Dataset, gain: float) -> None:
+    """Raise CalibrationError for floats from 0 to 1 beside a gain that can only be one of counts.
+
+    Three rows of the first frame are looked at, unless they would have to be computed. Where 1 is
+    the full well, the gain is that well in electrons.
+    """
+    image = ds["image"].variable
+    if image.dtype.kind != "f" or image.chunks is not None or not gain < _LEAST_WELL:
+        return
+    rows = sorted({ds.sizes["y"] * quarter // 4 for quarter in (1, 2, 3)})
+    if are_fractions(image[0, :, rows].values):
+        raise CalibrationError(
+            f"the frames are in {FRACTIONS}, whose noise does not follow from a gain of {gain:g} "
+            "e/ADU; multiply them by what 1 stands for (often 65535)"
+        )
+
+
 def noise_of(ds: xr.Dataset, camera: Camera, photons: str) -> Noise:
     """Noise model of the frames.
 
     Raises
     ------
     CalibrationError
-        Where gain or read noise is not known, or the frames are in a unit that counts nothing, with
-        the remedy.
+        Where gain or read noise is not known, or the frames are in a unit that counts nothing, or
+        are counts divided by the largest, with the remedy.
     """
     if photons not in PHOTONS:
         raise ValueError(f"photons is one of {', '.join(PHOTONS)}, not {photons!r}")
@@ -129,6 +150,8 @@ def noise_of(ds: xr.Dataset, camera: Camera, photons: str) -> Noise:
     gain = _per_amplifier(camera, "gain", channels)
     if ds["image"].attrs.get("units") == "electron":
         gain = np.ones_like(gain)
+    elif photons == "positive":
+        _check_no_fractions(ds, float(np.nanmin(gain)))
     read_variance = (_per_amplifier(camera, "read_noise", channels) / gain) ** 2
     gain, read_variance = np.broadcast_arrays(gain, read_variance)
     return Noise(1.0 / gain, read_variance, PHOTONS[photons])

@@ -47,3 +47,14 @@ def test_what_counts_nothing_is_not_calibrated_and_the_remedy_is_told(units, rem
 def test_the_variance_of_a_rate_is_in_its_square():
     rate = master(np.ones((5, 7)), np.ones((5, 7)), units="electron/s")
     assert rate["variance"].attrs["units"] == "(electron/s)2"
+
+
+@pytest.mark.parametrize("lazy", [True, False])
+def test_floats_from_0_to_1_have_no_gain_of_counts(lazy, tmp_path):
+    frames = frame_set(np.linspace(0.01, 0.9, 35, dtype="f4").reshape(5, 7))
+    if lazy:
+        frames = aw.open_fits(aw.to_fits(frames, tmp_path / "{frame}.fits"))
+    with pytest.raises(aw.CalibrationError, match=r"floats from 0 to 1.*gain of 2 e/ADU.*65535"):
+        aw.calibrate(frames, camera=aw.Camera(gain=2, read_noise=6))
+    # measured on such frames
+    aw.calibrate(frames, camera=aw.Camera(gain=131_070, read_noise=6))
