@@ -145,3 +145,23 @@ def test_a_dark_whose_noise_nobody_knows_is_told():
         science = aw.calibrate(raw, dark=held)
     light = raw["image"] - 1100.0
     np.testing.assert_allclose(science["variance"], light / 2 + 9, rtol=1e-5)
+
+
+def test_each_amplifier_has_a_dark_current_of_its_own():
+    """Both scatter by 9 ADU^2: read noise of one, read noise and 80 e of dark current of the other.
+
+    The frames hold no light, so that nothing but that is left.
+    """
+    halves = [
+        {"region": {"xmin": 0, "xmax": 20, "ymin": 0, "ymax": 30}, "gain": 2.0, "read_noise": 6.0},
+        {"region": {"xmin": 20, "xmax": 40, "ymin": 0, "ymax": 30}, "gain": 4.0, "read_noise": 8.0},
+    ]
+    rng = np.random.default_rng(8)
+    camera = Camera(amplifiers=halves)
+    pixels = np.rint(rng.normal(1100, 3, (12, 1, 30, 40))).astype("u2")
+    dark = aw.master_dark(frame_set(pixels, camera=camera, kind="dark"))
+    raw = frame_set(np.full((1, 1, 30, 40), 1100.0), camera=camera)
+    science = aw.calibrate(raw, dark=dark)
+    own = (science["variance"] - science["shared_variance"]).values[0, 0]
+    for half in (own[:, :20], own[:, 20:]):
+        np.testing.assert_allclose(half.mean(), 9.0, rtol=0.05)
