@@ -11,6 +11,7 @@ from autowisp_xr.headers.assembly import GEOMETRY, Assembly, Reader, assemble
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.stretches import Part, has_place
 from autowisp_xr.io.choosing import frames_of
+from autowisp_xr.io.companions import Meaning, companions_of
 from autowisp_xr.io.inherited_cards import cards_of
 from autowisp_xr.io.mosaic import Mosaic, Tile
 from autowisp_xr.io.units import Unit, text_of_value
@@ -32,7 +33,8 @@ class Assembled:
 
     units: tuple[Unit, ...]
     """The images that it is made of."""
-    plane: Mosaic
+    planes: dict[str, Mosaic]
+    """"image", and "error" and "mask" where all images have them."""
     cards: list[str]
     """What all images say alike, and what is true of the frame."""
     readers: tuple[tuple[Reader, tuple[str, ...]], ...]
@@ -41,7 +43,7 @@ class Assembled:
 
 
 def assembled(
-    path: str, units: Sequence[Unit], plane: "Callable[[Unit], Hdu]", spellings: Spellings
+    path: str, units: Sequence[Unit], plane: "Callable[[Unit, Meaning], Hdu]", spellings: Spellings
 ) -> Assembled | None:
     """Frame of those images of a file that say where on a detector they lie.
 
@@ -52,7 +54,7 @@ def assembled(
     units
         All of the file.
     plane
-        Where the pixels of a unit are.
+        Where the pixels of a unit are that have a meaning.
     spellings
         Which cards say what.
 
@@ -87,30 +89,54 @@ def assembled(
         frame = assemble(parts, spellings)
     except HeaderError as error:
         raise BadImageError(f"{path}: {error}") from error
-    planes = [plane(unit) for unit in placed]
+    kinds, doubts = _kinds(units, placed, plane)
     return Assembled(
         units=tuple(placed),
-        plane=Mosaic(
-            tiles=tuple(
-                Tile(
-                    hdu=planes[piece.part],
-                    source=piece.source,
-                    into=piece.into,
-                    flip_y=piece.flip_y,
-                    flip_x=piece.flip_x,
-                )
-                for piece in frame.pieces
-            ),
-            height=frame.height,
-            width=frame.width,
-        ),
+        planes={kind: _mosaic(frame, planes) for kind, planes in kinds.items()},
         cards=list(_cards(units, placed, frame)),
         readers=tuple(
             (reader, tuple(cards_of(units, placed[reader.part], inherit=False)))
             for reader in frame.readers
         ),
-        doubts=frame.doubts,
+        doubts=(*frame.doubts, *doubts),
     )
+
+
+def _kinds(
+    units: Sequence[Unit], placed: Sequence[Unit], plane: "Callable[[Unit, Meaning], Hdu]"
+) -> "tuple[dict[str, list[Hdu]], list[str]]":
+    """Planes of the images, and of their errors and masks; and what is in doubt about these."""
+    kinds = {"image": [plane(unit, "values") for unit in placed]}
+    doubts: list[str] = []
+    found = []
+    for unit in placed:
+        companions, of_unit = companions_of(units, unit)
+        found.append(companions)
+        doubts += [doubt for doubt in of_unit if doubt not in doubts]
+    for kind in ("error", "mask"):
+        own = [companions[kind] for companions in found if kind in companions]
+        if len(own) == len(placed) and len({one.meaning for one in own}) == 1:
+            kinds[kind] = [plane(one.unit, one.meaning) for one in own]
+        elif own:
+            doubts.append(
+                f"{'; '.join(one.unit.label for one in own)} not read: not all of the "
+                f"{len(placed)} images of the frame have such a plane of {kind}"
+            )
+    return kinds, doubts
+
+
+def _mosaic(frame: Assembly, planes: "Sequence[Hdu]") -> Mosaic:
+    tiles = (
+        Tile(
+            hdu=planes[piece.part],
+            source=piece.source,
+            into=piece.into,
+            flip_y=piece.flip_y,
+            flip_x=piece.flip_x,
+        )
+        for piece in frame.pieces
+    )
+    return Mosaic(tiles=tuple(tiles), height=frame.height, width=frame.width)
 
 
 def _alike(images: Sequence[Unit]) -> bool:

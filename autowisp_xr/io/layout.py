@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -119,15 +120,13 @@ def read_layout(path: str, hdu: HduChoice = None, spellings: Spellings | None = 
     """
     status, units, packed = _units_of(path)
     if hdu is None and spellings is not None:
-        frame = assembled(
-            path, units, lambda unit: _plane(path, status, unit, packed, "values"), spellings
-        )
+        frame = assembled(path, units, partial(_plane, path, status, packed), spellings)
         if frame is not None:
             return FileLayout(
                 path=path,
                 header="\n".join(frame.cards),
                 history="",
-                planes={"image": frame.plane},
+                planes=frame.planes,
                 readers=tuple((reader, "\n".join(cards)) for reader, cards in frame.readers),
                 doubts=(*doubts_of_unread(units, frame.units, None), *frame.doubts),
             )
@@ -185,7 +184,7 @@ def _layout(
     path: str, status: os.stat_result, units: list[Unit], hdu: HduChoice, packed: bool
 ) -> FileLayout:
     def plane(unit: Unit, meaning: Meaning = "values") -> Hdu:
-        return _plane(path, status, unit, packed, meaning)
+        return _plane(path, status, packed, unit, meaning)
 
     doubts: tuple[str, ...] = ()
     if isinstance(hdu, Mapping):
@@ -233,7 +232,7 @@ def _check_shapes(path: str, planes: Mapping[str, Hdu]) -> None:
             )
 
 
-def _plane(path: str, status: os.stat_result, unit: Unit, packed: bool, meaning: Meaning) -> Hdu:
+def _plane(path: str, status: os.stat_result, packed: bool, unit: Unit, meaning: Meaning) -> Hdu:
     prefix = unit.prefix
     shape = unit.shape
     if len(shape) != 2:

@@ -250,3 +250,31 @@ def test_planes_that_are_not_understood_are_a_doubt(write, hdu, words):
 
 def test_our_own_products_are_no_doubt(product):
     assert doubts(str(product())) == ""
+
+
+def amplifiers(*names, without=()):
+    """Two halves of a detector, the second stored from its right edge."""
+    hdus = [primary()]
+    for version, section in ((1, "[1:7,1:5]"), (2, "[14:8,1:5]")):
+        for name in names:
+            if (name, version) not in without:
+                hdu = image(10 * version, name, EXTVER=version)
+                hdu.header["DETSEC"], hdu.header["DATASEC"] = section, "[1:7,1:5]"
+                hdus.append(hdu)
+    return hdus
+
+
+def test_planes_of_amplifiers_become_those_of_the_frame(write):
+    path = write(*amplifiers("SCI", "VAR", "DQ"))
+    ds = open_fits(path)
+    expected = np.concatenate([image(10).data, image(20).data[:, ::-1]], axis=1)
+    np.testing.assert_array_equal(ds.image[0, 0], expected)
+    np.testing.assert_array_equal(ds.variance[0, 0], expected)
+    np.testing.assert_array_equal(ds.mask[0, 0], np.full((5, 14), Flag.FAULT))
+
+
+def test_planes_that_some_amplifiers_lack_are_a_doubt(write):
+    path = write(*amplifiers("SCI", "DQ", without=[("DQ", 2)]))
+    (record,) = scan(path)
+    assert record.planes == ("image",)
+    assert "HDU 2 (DQ,1, 5 x 7) not read: not all of the 2 images" in record.doubts[0]
