@@ -65,7 +65,7 @@ class Arrangement:
             )
             raise ImageMismatchError(
                 f"{has.path} has a plane of {kind!r}, but {_listed([r.path for r in missing])} "
-                "not; open raw and calibrated files apart"
+                "not; open them apart"
             )
         return found
 

@@ -47,19 +47,23 @@ def cards_of(units: Sequence[Unit], image: Unit, *, inherit: bool = True) -> lis
         All of the file, the primary first.
     image
         One of them. Where it is an extension, and does not say INHERIT = F, there follow the cards
-        of the primary HDU whose keywords it does not have itself; of COMMENT and HISTORY, those
-        that it does not repeat.
+        of the primary HDU whose keywords it does not have itself, or has without a value; of
+        COMMENT and HISTORY, those that it does not repeat.
     inherit
         Whether those of the primary HDU are asked for.
     """
     cards = _image_cards(image)
     if not inherit or image.index == 0 or image.values.get("INHERIT") == "F":
         return cards
-    return [*cards, *split_history(_inherited(units[0], cards))[0]]
+    below = split_history(_inherited(units[0], image, cards))[0]
+    filled = {_name(card) for card in below if card[8] == "="}
+    return [*(card for card in cards if card[8] != "=" or _name(card) not in filled), *below]
 
 
-def _inherited(primary: Unit, own: Sequence[str]) -> Iterator[str]:
-    names = {_name(card) for card in own}
+def _inherited(primary: Unit, image: Unit, own: Sequence[str]) -> Iterator[str]:
+    # a card that says nothing, as OBJECT = '' does, hides nothing
+    empty = {name for name, value in image.values.items() if not value and primary.values.get(name)}
+    names = {_name(card) for card in own} - empty
     texts = {card.rstrip() for card in own}
     goes_on = False
     for card in primary.cards:

@@ -74,6 +74,13 @@ def test_an_extension_that_does_not_inherit_has_its_own_cards_only(write):
     assert "EXPTIME" not in read_header(str(path).replace("a.fits", "b.fits"), inherit=False)
 
 
+def test_a_card_without_a_value_hides_nothing(write):
+    path = write(primary(OBJECT="M31", FILTER="V"), image(OBJECT="", FILTER=None))
+    header = scan(path)[0].header
+    assert (header["OBJECT"], header["FILTER"]) == ("M31", "V")
+    assert (header.count("OBJECT"), header.count("FILTER")) == (1, 1)
+
+
 def test_what_is_about_the_pixels_of_the_primary_hdu_is_not_inherited(write):
     cards = {"CRPIX1": 3.0, "TRIMSEC": "[1:2,1:2]", "LTV1": -3.0, "OBSERVER": "me"}
     path = write(primary(np.zeros(SHAPE, "i2"), **cards), image(name="CCD2"))
