@@ -12,6 +12,7 @@ from autowisp_xr.options import (
     Average,
     ErrorSource,
     Masked,
+    NoiseWanted,
     OverscanChoice,
     Photons,
     RejectChoice,
@@ -146,6 +147,7 @@ class AutowispAccessor:
         camera: Camera | None = None,
         scale_dark: ScaleDark = False,
         photons: Photons = "positive",
+        noise: NoiseWanted = "required",
         allow_mismatch: Collection[str] = (),
         dtype: Any = "float32",
     ) -> xr.Dataset:
@@ -160,6 +162,7 @@ class AutowispAccessor:
             camera=camera,
             scale_dark=scale_dark,
             photons=photons,
+            noise=noise,
             allow_mismatch=allow_mismatch,
             dtype=dtype,
         )

@@ -17,6 +17,7 @@ __all__ = [
     "Masked",
     "MinMax",
     "NoiseClip",
+    "NoiseWanted",
     "Overscan",
     "OverscanChoice",
     "Percentile",
@@ -31,6 +32,7 @@ __all__ = [
 Average = Literal["median", "mean"] | float
 ErrorSource = Literal["auto", "scatter", "propagate", "standard_error"]
 Photons = Literal["positive", "absolute", "none"]
+NoiseWanted = Literal["required", "if known"]
 ScaleDark = Literal[False, "down", "any"]
 Masked = Literal["leave out", "take"]
 """What becomes of pixels that bear flags."""

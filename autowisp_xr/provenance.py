@@ -25,17 +25,22 @@ import numpy as np
 import xarray as xr
 
 __all__ = [
+    "UNKNOWN",
     "file_entry",
     "fingerprint",
     "hashing",
     "history",
     "identities",
     "identity",
+    "noise_known",
     "record",
     "sha1_of",
     "steps_of",
     "with_hashes",
 ]
+
+UNKNOWN = "unknown"
+"""What ``calibrate`` says of the noise where it was asked to do without."""
 
 _PACKAGES = ("autowisp-xr", "xarray", "numpy", "numba", "astropy")
 
@@ -54,6 +59,16 @@ _BEGUN: dict[_Version, Future[str | None]] = {}
 def history(ds: xr.Dataset) -> list[dict[str, Any]]:
     """Records of all steps that led to a Dataset, oldest first."""
     return steps_of(ds.attrs.get("history", ""))
+
+
+def noise_known(ds: xr.Dataset) -> bool:
+    """Whether the variance of calibrated frames is known: they may have asked for none."""
+    for record in reversed(history(ds)):
+        if record["verb"] in ("stack", "add_noise"):
+            return True
+        if record["verb"] == "calibrate":
+            return bool(record["options"].get("noise") != UNKNOWN)
+    return True
 
 
 def steps_of(text: str) -> list[dict[str, Any]]:

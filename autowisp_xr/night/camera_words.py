@@ -6,6 +6,7 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.cards import value_of
 from autowisp_xr.errors import HeaderError
 from autowisp_xr.io.settle import settle_camera
+from autowisp_xr.night.looks import Seen
 from autowisp_xr.night.sets import FrameSet
 
 __all__ = ["UNITS", "setting_hint", "told"]
@@ -13,8 +14,11 @@ __all__ = ["UNITS", "setting_hint", "told"]
 UNITS = {"gain": "e/ADU", "read_noise": "e", "saturation": "ADU", "bias_level": "ADU"}
 
 
-def told(sets: Sequence[FrameSet], camera: Camera | None) -> str:
-    """What is known of the camera of a setup, of the user, the headers, or measured; in a line."""
+def told(sets: Sequence[FrameSet], camera: Camera | None, seen: Seen | None = None) -> str:
+    """What is known of the camera of a setup, of the user, the headers, or measured; in a line.
+
+    After a look at its frames, the line says where saturation is not known.
+    """
     try:
         said = settle_camera([record for one in sets for record in one.records], camera, None)
     except HeaderError:
@@ -30,6 +34,8 @@ def told(sets: Sequence[FrameSet], camera: Camera | None) -> str:
         known.append(f"overscan {' and '.join(map(str, said.overscan))}")
     if said.amplifiers:
         known.append(_amplifiers(said))
+    unseen = seen.unseen(said) if seen is not None else ""
+    known += [unseen] if unseen else []
     return f"the camera: {'; '.join(known)}" if known else ""
 
 

@@ -76,7 +76,7 @@ class Seen:
         levels = found["saturation"].values
         shown = levels[np.isfinite(levels)]
         if not shown.size or shown.min() >= self.ceiling:
-            return camera, self._unseen(found) if stated is None else [], False
+            return camera, [], False
         text = self._told(found, shown)
         if stated is not None and shown.min() >= stated:
             return camera, [], False
@@ -107,18 +107,20 @@ class Seen:
             + (f" (values are multiples of {step})" if step > 1 else "")
         )
 
-    def _unseen(self, found: xr.Dataset) -> list[str]:
-        brightest = found["brightest"].values
+    def unseen(self, camera: Camera) -> str:
+        """That nobody says where the camera saturates, and no frame shows it; "" where not so."""
+        if self.plateaus is None or camera.saturation is not None:
+            return ""
+        brightest = self.plateaus["brightest"].values
         reached = float(np.nanmax(brightest)) if np.isfinite(brightest).any() else np.nan
         if reached >= self.ceiling:
-            return []
+            return ""
         flagged = f"; pixels at {self.ceiling:g} are flagged" if self.ceiling < np.inf else ""
         upto = f", up to {reached:g} ADU" if np.isfinite(reached) else ""
-        return [
-            "the saturation of the camera is not known: neither the headers nor a camera file say "
-            f"it, and no frame that was looked at ({self.frames}{upto}) stops at a "
-            f"value{flagged}"
-        ]
+        return (
+            f"saturation not known (no frame that was looked at, {self.frames}{upto}, stops at a "
+            f"value{flagged})"
+        )
 
 
 def step_in(seen: Seen) -> int:

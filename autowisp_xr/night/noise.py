@@ -8,7 +8,7 @@ in silence.
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +52,8 @@ class KnownCamera:
     """What was measured, or why it could not be, and what is in doubt, a line each."""
     found: tuple[str, ...] = ()
     """Those of them that say what is new in the camera."""
+    seen: Seen = field(default_factory=Seen)
+    """What a look at some frames showed."""
 
 
 def unknown_noise(sets: Sequence[FrameSet], camera: Camera | None) -> list[str]:
@@ -79,6 +81,7 @@ def know_camera(sets: Sequence[FrameSet], camera: Camera | None) -> KnownCamera:
         camera=known.camera,
         notes=(*known.notes, *lines, *seen.notes),
         found=known.found + tuple(lines if new else ()),
+        seen=seen,
     )
 
 
@@ -174,7 +177,8 @@ def _unmeasured(
     if len(disagree) < len(unknown):
         notes.insert(
             0,
-            f"{what} of the camera not known, and could not be measured: {reason} (give {options}, "
+            f"{what} of the camera not known, and could not be measured: {reason}; the errors of "
+            f"calibrated frames are not known (give {options}, "
             "or the camera.toml of another night as --camera)" + setting_hint(sets, unknown),
         )
     return KnownCamera(camera=camera, notes=tuple(notes))

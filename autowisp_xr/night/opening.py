@@ -131,7 +131,7 @@ def _camera_notes(sets: Sequence[FrameSet], camera: Camera | None) -> list[str]:
                     "biases"
                     if enough
                     else "headers, and cannot be measured without two flats and two biases: give "
-                    "a camera file" + setting_hint(of_place, unknown)
+                    "a camera file, or --gain and --read-noise" + setting_hint(of_place, unknown)
                 )
             )
     return notes

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from autowisp_xr import io
+from autowisp_xr import io, provenance
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, BadImageError
 from autowisp_xr.flags import Flag
@@ -119,6 +119,7 @@ class Writer:
         plan.unused, plan.notes = {}, []
         made = recipe(io.open_records(plan.records, camera=plan.camera))
         try:
+            overwrite = overwrite or self._adds_errors(made, plan.group)
             made = io.to_zarr(made, self.target / STORE, group=plan.group, overwrite=overwrite)
         except FileExistsError as error:
             self.kept = True
@@ -145,6 +146,14 @@ class Writer:
             )
         )
         return made
+
+    def _adds_errors(self, made: xr.Dataset, group: str) -> bool:
+        """Whether what is made has errors, and what an earlier run left of it has none."""
+        store = self.target / STORE
+        if not store.exists() or group not in io.groups_of(store):
+            return False
+        earlier = io.open_zarr(store, group=group)
+        return provenance.noise_known(made) and not provenance.noise_known(earlier)
 
     def _without_damaged(self, records: Sequence[FileRecord]) -> list[FileRecord]:
         """Records whose pixels can be read; the others are left out with the reason."""

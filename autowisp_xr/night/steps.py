@@ -77,7 +77,7 @@ class Steps:
         for place, of_place in by_setup(self.sets).items():
             known = know_camera(of_place, camera)
             cameras[place] = known.camera
-            for note in (*known.notes, told(of_place, known.camera)):
+            for note in (*known.notes, told(of_place, known.camera, known.seen)):
                 if note:
                     line = f"{place}: {note}" if place else note
                     self.writer.say(line)
@@ -144,6 +144,7 @@ class Steps:
                 dark=_opened(choices["dark"]),
                 select=self.select,
                 scale_dark=self._scale(choices),
+                noise="if known",
                 allow_mismatch=self.matching.allow_mismatch,
             )
         table = flats.frames
@@ -190,6 +191,7 @@ class Steps:
                 dark=_opened(choices["dark"]),
                 flat=_opened(choices["flat"]),
                 scale_dark=self._scale(choices),
+                noise="if known",
                 allow_mismatch=self.matching.allow_mismatch,
             )
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from autowisp_xr import schema
+from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.headers.bunit import COUNTED
@@ -181,9 +181,11 @@ def one_pass(ds: xr.Dataset, steps: Steps, *, dtype: Any) -> xr.Dataset:
     if overscan.shared is not None:
         added = summed([added, overscan.shared], dtype)
     relative = flat_variance(steps.flat, dtype)
+    # where nobody knows it, it stays NaN, and is no fault of the pixels
+    unknown = steps.noise is None and not provenance.noise_known(ds)
     operands = [
         image,
-        _apply.plane(ds, "variance"),
+        None if unknown else _apply.plane(ds, "variance"),
         _mask(ds, steps),
         xr.Variable(("frame",), np.broadcast_to(steps.dark_scale, (ds.sizes["frame"],))),
         *(_apply.plane(master, "image") for master in (steps.bias, steps.dark, steps.flat)),
@@ -202,6 +204,8 @@ def one_pass(ds: xr.Dataset, steps: Steps, *, dtype: Any) -> xr.Dataset:
     )
     planes = _apply.apply(kernel, operands, schema.DIMS, [dtype, dtype, np.uint8])
     variables = dict(zip(("image", "variance", "mask"), planes, strict=True))
+    if unknown:
+        variables["variance"] = xr.full_like(variables["variance"], np.nan)
     if steps.shared:
         variables |= shared_planes(ds, added, relative, steps.flat, dtype)
     units = ds["image"].attrs.get("units", "adu")

@@ -1,7 +1,7 @@
 """``calibrate``: all steps of calibration as one recipe, and one pass over the pixels."""
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import xarray as xr
@@ -9,7 +9,7 @@ import xarray as xr
 from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
-from autowisp_xr.options import OverscanChoice, Photons, ScaleDark
+from autowisp_xr.options import NoiseWanted, OverscanChoice, Photons, ScaleDark
 from autowisp_xr.transforms._bias import check_bias_free, check_raw
 from autowisp_xr.transforms._masters import allowed, exposure_ratio
 from autowisp_xr.transforms._pass import Noise, Steps, check_counted, noise_of, one_pass
@@ -37,6 +37,7 @@ def calibrate(
     camera: Camera | None = None,
     scale_dark: ScaleDark = False,
     photons: Photons = "positive",
+    noise: NoiseWanted = "required",
     allow_mismatch: Collection[str] = (),
     dtype: Any = "float32",
 ) -> xr.Dataset:
@@ -64,6 +65,9 @@ def calibrate(
         False, "down" or "any"; see :func:`~autowisp_xr.subtract_dark`.
     photons
         Signal whose photon noise counts; see :func:`~autowisp_xr.add_noise`.
+    noise
+        "required": gain and read noise have to be known. "if known": where they are not, the
+        variance is NaN, which flags no pixel; a stack then takes its error from the scatter.
     allow_mismatch
         What may differ between frames and masters: one or several of "binning", "exposure",
         "filter", "gain".
@@ -115,9 +119,13 @@ def calibrate(
     """
     schema.check(ds)
     camera = camera or schema.camera_of(ds)
+    if noise not in get_args(NoiseWanted):
+        raise ValueError(f"noise is one of {', '.join(get_args(NoiseWanted))}, not {noise!r}")
+    unknown = noise == "if known" and bool(camera.unknown_noise)
     return calibrated(
         ds,
-        noise=noise_of(ds, camera, photons),
+        noise=None if unknown else noise_of(ds, camera, photons),
+        unknown=unknown,
         camera=camera,
         bias=bias,
         dark=dark,
@@ -146,11 +154,13 @@ def calibrated(
     allow_mismatch: Collection[str] = (),
     shared: bool = True,
     above: bool = False,
+    unknown: bool = False,
     dtype: Any = "float32",
 ) -> xr.Dataset:
     """See :func:`calibrate`.
 
-    Without a noise model the frames come out without a variance; where ``shared`` is not set,
+    Without a noise model the frames come out without a variance, or with one that is NaN where it
+    is said to be ``unknown``; where ``shared`` is not set,
     without what they share of it. ``above`` is for
     :func:`~autowisp_xr.transforms.quality.saturation_threshold`.
     """
@@ -199,7 +209,9 @@ def calibrated(
         masks=given + ([] if flags is None else [flags]),
     )
     result = one_pass(ds, steps, dtype=dtype)
-    if noise is None:
+    if unknown:
+        result["variance"] = xr.full_like(result["variance"], np.nan)
+    elif noise is None:
         result = result.drop_vars("variance")
     result.attrs["camera"] = camera.to_json()
     options = {
@@ -219,6 +231,8 @@ def calibrated(
         "masks": len(given),
         "dtype": str(np.dtype(dtype)),
     }
+    if unknown:
+        options["noise"] = provenance.UNKNOWN
     if isinstance(overscan, xr.Dataset):
         masters["overscan"] = overscan
     return provenance.record(result, "calibrate", options, source=raw, masters=masters)

@@ -11,7 +11,7 @@ from autowisp_xr import schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispWarning
 from autowisp_xr.flat_selection.options import FlatSelection
-from autowisp_xr.options import OverscanChoice, ScaleDark
+from autowisp_xr.options import NoiseWanted, OverscanChoice, ScaleDark
 from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms._flat_table import members, recorded, unselected
 from autowisp_xr.transforms._matching import check_clouds, reference_of
@@ -45,6 +45,7 @@ def master_flat(
     overscan: OverscanChoice = None,
     camera: Camera | None = None,
     scale_dark: ScaleDark = False,
+    noise: NoiseWanted = "required",
     allow_mismatch: Collection[str] = (),
     dtype: Any = "float32",
     **stack_options: Any,
@@ -56,7 +57,7 @@ def master_flat(
     ds
         Raw frames (frame, channel, y, x) of one filter, which are calibrated first; or
         calibrated ones, which are taken as they are.
-    bias, dark, overscan, camera, scale_dark, allow_mismatch
+    bias, dark, overscan, camera, scale_dark, noise, allow_mismatch
         As for :func:`~autowisp_xr.calibrate`. A dark of another exposure than the flats needs
         ``scale_dark``.
     select
@@ -145,6 +146,7 @@ def master_flat(
             overscan=overscan,
             camera=camera,
             scale_dark=scale_dark,
+            noise=noise,
             allow_mismatch=allow_mismatch,
             dtype=dtype,
         )

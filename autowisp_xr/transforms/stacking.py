@@ -63,7 +63,7 @@ def stack(
         A pixel with fewer values left is flagged FAULT.
     error
         ``"propagate"``: from the variances of the frames. ``"scatter"``: from the scatter of the
-        values averaged. ``"auto"``: propagate where the frames have a variance.
+        values averaged. ``"auto"``: propagate where the frames have a variance that is known.
         ``"standard_error"``: from the scatter as if every average were a mean, which is the
         definition of AutoWISP (too small for a median, by up to a factor of sqrt(pi / 2)).
     average_keywords
@@ -186,6 +186,7 @@ def stack(
             "the frames have no variance to propagate; calibrate them, or choose error='scatter'"
         )
     propagate = "variance" in ds and error in ("auto", "propagate")
+    propagate = propagate and (error == "propagate" or provenance.noise_known(ds))
     check_rejection(ds, reject, quantile)
     excluded = as_flag(exclude)
     ds = _apply.load_coordinates(ds)

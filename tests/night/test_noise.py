@@ -74,14 +74,27 @@ def test_a_gain_in_the_headers_is_told_beside_the_measured_one(silent, sky, tmp_
     assert abs(science.autowisp.camera.gain / sky.camera.gain - 1) < 0.03
 
 
-def test_where_it_cannot_be_measured_science_fails_with_the_reason(silent, sky, tmp_path):
+def test_where_it_cannot_be_measured_science_has_no_errors_and_a_line_says_so(
+    silent, sky, tmp_path
+):
     for path in silent.glob("flat*"):
         path.unlink()
     summary = aw.reduce(silent, tmp_path / "out", camera=areas(sky))
-    assert [made.what for made in summary.made] == ["master bias", "master dark_60s"]
+    assert [made.what for made in summary.made] == [
+        "master bias",
+        "master dark_60s",
+        "calibrated V_60s",
+    ]
+    assert summary.failed == {}
     assert re.search("two flats and two biases, there are 0 and 4", summary.notes[0])
-    assert all("gain=..., read_noise=..." in reason for reason in summary.failed.values())
-    assert len(summary.failed) == 2
+    assert "the errors of calibrated frames are not known (give --gain and" in summary.notes[0]
+    science = aw.open_zarr(tmp_path / "out" / "night.zarr", group="calibrated/V_60s")
+    assert np.isnan(science["variance"]).all()
+    assert ((science["mask"].values & int(aw.Flag.FAULT)) == 0).all()
+    known = aw.reduce(silent, tmp_path / "b", camera=areas(sky, gain=0.6, read_noise=8.0))
+    same = aw.open_zarr(tmp_path / "b" / "night.zarr", group=known.made[-1].group)
+    np.testing.assert_array_equal(science["image"], same["image"])
+    np.testing.assert_array_equal(science["mask"], same["mask"])
     bias = aw.open_zarr(tmp_path / "out" / "night.zarr", group="masters/bias")
     expected = (sky.camera.read_noise / sky.camera.gain) ** 2 / 4 * np.pi / 2
     assert 0.3 < float(bias["variance"].median()) / expected < 1.5

@@ -1,5 +1,7 @@
 """``calibrate``: by hand, as the composition of its steps, and with what it refuses."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -319,3 +321,49 @@ def test_what_two_frame_sets_share_is_kept_when_they_are_joined(rng):
     parts = [ds.isel(frame=[0]), ds.isel(frame=[1])]
     joined = xr.concat(parts, "frame", data_vars="minimal", coords="minimal", compat="override")
     assert_frames_equal(joined, ds)
+
+
+# ---------------------------------------------------------------------- without a known noise
+
+
+def test_without_gain_or_read_noise_it_raises_unless_asked():
+    raw = frame_set([10.0, 20.0])
+    with pytest.raises(aw.CalibrationError, match="must be known"):
+        aw.calibrate(raw)
+    with pytest.raises(ValueError, match="noise is one of required, if known, not 'no'"):
+        aw.calibrate(raw, noise="no")
+    known = aw.calibrate(raw, noise="if known", camera=KNOWN)
+    assert_frames_equal(known, aw.calibrate(raw, camera=KNOWN))
+
+
+@pytest.mark.parametrize("chunks", [None, {"frame": 1}])
+def test_an_unknown_noise_leaves_image_and_mask_as_they_are(raw, masters, camera, chunks):
+    blind = Camera(
+        channels=camera.channels, saturation=900.0, image_area=camera.image_area, read_noise=3.0
+    )
+    given = {name: aw.trim(ds, camera.image_area) for name, ds in masters.items()}
+    given["scale_dark"] = "any"
+    seen = dataclasses.replace(blind, gain=2.0)
+    lazy = raw if chunks is None else raw.chunk(chunks)
+    found = aw.calibrate(lazy, camera=blind, noise="if known", **given)
+    expected = aw.calibrate(raw, camera=seen, **given)
+    assert np.isnan(found["variance"]).all()
+    for name in ("image", "mask"):
+        np.testing.assert_array_equal(found[name], expected[name])
+    # nor does a further step flag anything
+    again = aw.divide_flat(found, given["flat"])
+    np.testing.assert_array_equal(again["mask"], aw.divide_flat(expected, given["flat"])["mask"])
+    assert np.isnan(again["variance"]).all()
+
+
+def test_a_stack_of_unknown_noise_has_the_error_of_its_scatter(rng):
+    raw = frame_set(rng.normal(100, 5, (6, 1, 5, 7)))
+    frames = aw.calibrate(raw, noise="if known")
+    deep = aw.stack(frames, "mean")
+    expected = aw.stack(aw.calibrate(raw, camera=KNOWN), "mean", error="scatter")
+    np.testing.assert_array_equal(deep["variance"], expected["variance"])
+    assert not deep["mask"].any()
+    # and a stack knows its variance again
+    assert aw.provenance.noise_known(deep)
+    flats = aw.master_flat(frame_set(raw["image"].values, kind="flat"), noise="if known")
+    assert (flats.high["variance"].values > 0).all()
