@@ -180,6 +180,38 @@ class Camera:
         numbers = [*(common if number is None else number for number in own), common]
         return numbers if len(set(numbers)) > 1 else [common]
 
+    def of_amplifier(self, number: int) -> Self:
+        """Camera of what one amplifier reads, by which it can be measured for itself.
+
+        Its image area is what the amplifier reads of the image, its overscan that of the amplifier.
+
+        Raises
+        ------
+        CalibrationError
+            Where the amplifier reads nothing of the image area.
+
+        Examples
+        --------
+        >>> camera = Camera(amplifiers=["[1:8,1:9]", "[9:16,1:9]"], overscan="[1:16,9:9]", gain=2)
+        >>> camera.of_amplifier(1).image_area.xmin, camera.of_amplifier(1).overscan[0].xmin
+        (8, 8)
+        """
+        one = self.amplifiers[number]
+        area = one.region if self.image_area is None else one.region.common(self.image_area)
+        if area is None:
+            raise CalibrationError(
+                f"the amplifier {one} reads nothing of the image area, {self.image_area}"
+            )
+        shared = (one.region.common(overscan) for overscan in self.overscan)
+        return replace(
+            self,
+            amplifiers=(),
+            image_area=area,
+            overscan=one.overscan or tuple(part for part in shared if part is not None),
+            gain=self.gain if one.gain is None else one.gain,
+            read_noise=self.read_noise if one.read_noise is None else one.read_noise,
+        )
+
     def _of_amplifiers(self, name: str) -> list[float]:
         own = [getattr(amplifier, name) for amplifier in self.amplifiers]
         return [number for number in own if number is not None]

@@ -78,10 +78,26 @@ class Region:
         except TypeError:
             raise CalibrationError(f"an area has xmin, xmax, ymin and ymax, not {area!r}") from None
 
+    @property
+    def size(self) -> int:
+        """Number of pixels."""
+        return (self.xmax - self.xmin) * (self.ymax - self.ymin)
+
     def overlaps(self, other: "Region") -> bool:
         """Whether the two have a pixel in common."""
         across = min(self.xmax, other.xmax) > max(self.xmin, other.xmin)
         return across and min(self.ymax, other.ymax) > max(self.ymin, other.ymin)
+
+    def common(self, other: "Region") -> "Region | None":
+        """Pixels of both; None where they have none."""
+        if not self.overlaps(other):
+            return None
+        return Region(
+            xmin=max(self.xmin, other.xmin),
+            xmax=min(self.xmax, other.xmax),
+            ymin=max(self.ymin, other.ymin),
+            ymax=min(self.ymax, other.ymax),
+        )
 
     def check_inside(self, height: int, width: int, name: str) -> None:
         """Raise OutsideImageError unless the region lies in a frame of this height and width."""

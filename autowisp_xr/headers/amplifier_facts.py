@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from astropy.io import fits
@@ -10,6 +10,7 @@ from astropy.io import fits
 from autowisp_xr.amplifiers import Amplifier
 from autowisp_xr.cards import parse_header
 from autowisp_xr.headers.assembly import Reader
+from autowisp_xr.headers.facts import believed
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import first_number
 
@@ -36,8 +37,8 @@ def amplifier_facts(
     Returns
     -------
     ``gain``, ``read_noise`` where all amplifiers have the same, ``saturation`` (the lowest), and
-    ``amplifiers`` where they differ or have overscan, as :meth:`Camera.completed_by` takes them;
-    None for what is not said. And what was assumed, in words: observatories write e/ADU into the
+    ``amplifiers`` where they differ or have overscan, as :meth:`Camera.completed_by` takes them, as
+    far as it is said. And what was assumed, in words: observatories write e/ADU into the
     GAIN of an amplifier, which is taken for that beside its read noise, and nowhere else. It is
     an assumption where all amplifiers have the same, which no comment calls electrons.
     """
@@ -45,25 +46,16 @@ def amplifier_facts(
     said, saturations, assumed = [], [], set()
     for reader, text in readers:
         header = headers.setdefault(text, parse_header(text))
-
-        def number(
-            names: Iterable[str],
-            above: float,
-            header: fits.Header = header,
-            reader: Reader = reader,
-        ) -> float:
-            return first_number(header, [f"{name}{reader.suffix}" for name in names], above)
-
-        noise = number(spellings.read_noise, -1e-300)
-        gain = number(spellings.electrons_per_adu, 0.0)
+        noise = believed(header, _own(spellings.read_noise, reader), "read_noise")
+        gain = believed(header, _own(spellings.electrons_per_adu, reader), "gain")
         if math.isnan(gain) and not math.isnan(noise):
-            card = f"GAIN{reader.suffix}"
+            (card,) = _own(("GAIN",), reader)
             setting = first_number(header, (card,), 0.0)
             if setting < _MOST_ELECTRONS:
                 gain = setting
                 assumed.add(math.nan if _ELECTRONS.search(header.comments[card]) else setting)
         said.append({"gain": _known(gain), "read_noise": _known(noise)})
-        saturations.append(_known(number(spellings.saturation, 0.0)))
+        saturations.append(_known(first_number(header, _own(spellings.saturation, reader), 0.0)))
     facts: dict[str, Any] = {}
     apart = []
     for name in _NUMBERS:
@@ -83,8 +75,14 @@ def amplifier_facts(
             )
             for (reader, _), numbers in zip(readers, said, strict=True)
         )
+    facts = {name: fact for name, fact in facts.items() if fact is not None}
     guess = "GAIN of its amplifiers, beside their read noise, is taken for electrons per ADU"
     return facts, (guess,) if len(assumed) == 1 and not math.isnan(min(assumed)) else ()
+
+
+def _own(names: Sequence[str], reader: Reader) -> list[str]:
+    """Cards of an amplifier, among several in one image those with its letter."""
+    return [f"{name}{reader.suffix}" for name in names]
 
 
 def _known(number: float) -> float | None:

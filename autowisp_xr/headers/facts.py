@@ -19,9 +19,9 @@ from autowisp_xr.headers.values import (
     to_text,
 )
 
-__all__ = ["BELIEVED", "is_bayer", "read_facts"]
+__all__ = ["believed", "is_bayer", "read_facts"]
 
-BELIEVED = {"gain": (1e-4, 1e4), "read_noise": (0.05, 1e3)}
+_BELIEVED = {"gain": (1e-4, 1e4), "read_noise": (0.05, 1e3)}
 """Electrons per ADU, and electrons, that cameras have; what lies outside nobody has measured."""
 
 
@@ -49,8 +49,8 @@ def read_facts(
     """
     areas = read_areas(header, spellings, height, width, read_binning(header, spellings))
     facts: dict[str, Any] = {
-        "gain": _believed(header, spellings.electrons_per_adu, "gain"),
-        "read_noise": _believed(header, spellings.read_noise, "read_noise"),
+        "gain": believed(header, spellings.electrons_per_adu, "gain"),
+        "read_noise": believed(header, spellings.read_noise, "read_noise"),
         "saturation": first_number(header, spellings.saturation, above=0.0),
         "channels": _bayer_pattern(header, spellings, height),
         "image_area": _region(areas.image),
@@ -64,8 +64,9 @@ def read_facts(
     }
 
 
-def _believed(header: fits.Header, names: Sequence[str], what: str) -> float:
-    low, high = BELIEVED[what]
+def believed(header: fits.Header, names: Sequence[str], what: str) -> float:
+    """First number of cards that a camera can have of "gain" or "read_noise"; else NaN."""
+    low, high = _BELIEVED[what]
     numbers = (to_number(value) for _, value in known_values(header, names))
     return first_known(number for number in numbers if low <= number <= high)
 

@@ -253,8 +253,7 @@ def _record(path: str, look: _Look) -> FileRecord:
     guesses = _guesses(coordinates, evidence, by_name)
     if layout.readers:
         said, guess = amplifier_facts(layout.readers, look.spellings)
-        facts |= {name: fact for name, fact in said.items() if fact is not None}
-        guesses += guess
+        facts, guesses = facts | said, guesses + guess
     doubts = layout.doubts
     if not (master or calibrated):
         doubts += doubts_of(path, header, spellings, coordinates, facts, evidence)

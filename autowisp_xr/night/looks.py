@@ -15,6 +15,7 @@ from autowisp_xr.io import FileRecord
 from autowisp_xr.measure.plateaus import with_saturation
 from autowisp_xr.night.sets import FrameSet
 from autowisp_xr.stats.digits import counted, floor_of
+from autowisp_xr.transforms import trim
 
 __all__ = ["Seen", "look", "opened", "step_in"]
 
@@ -217,6 +218,8 @@ def _wrapped(frames: xr.Dataset) -> list[str]:
 
 def _of_biases(frames: xr.Dataset) -> list[str]:
     """That the values of biases are cut off at the lowest, or that their level wanders."""
+    camera = schema.camera_of(frames)
+    frames = trim(frames)
     height = frames.sizes["y"]
     rows = slice(max(height // 2 - _ROWS // 2, 0), height // 2 + _ROWS // 2)
     notes, levels, noises, clipped = [], [], [], []
@@ -238,8 +241,7 @@ def _of_biases(frames: xr.Dataset) -> list[str]:
             "read noise too low; a higher offset of the camera mends it"
         )
     scatter, noise = float(np.std(levels, ddof=1)), float(np.median(noises))
-    overscan = schema.camera_of(frames).overscan
-    if scatter > max(_WANDER * noise, 1.0) and not overscan:
+    if scatter > max(_WANDER * noise, 1.0) and not camera.overscan_areas:
         notes.append(
             f"DOUBT: the level of the biases wanders from {min(levels):g} to {max(levels):g} ADU, "
             f"by {scatter:.1f} ADU from frame to frame, where their noise is {noise:.1f} ADU; the "

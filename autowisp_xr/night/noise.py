@@ -17,9 +17,10 @@ import xarray as xr
 from autowisp_xr import measure, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.cards import value_of
-from autowisp_xr.errors import AutowispError, AutowispWarning
+from autowisp_xr.errors import AutowispError, AutowispWarning, HeaderError
 from autowisp_xr.io import FileRecord, Spellings
 from autowisp_xr.io.settle import settle_camera
+from autowisp_xr.night.amplifiers import held_amplifiers
 from autowisp_xr.night.camera_words import UNITS, setting_hint
 from autowisp_xr.night.looks import Seen, look, opened, step_in
 from autowisp_xr.night.sets import FrameSet
@@ -95,6 +96,9 @@ def _noise(sets: Sequence[FrameSet], camera: Camera | None, seen: Seen) -> Known
     unknown = [name for name, values in said.items() if len(values) != 1]
     flats = [record for one in sets if one.traits.kind == "flat" for record in one.records]
     biases = max((one.records for one in sets if one.traits.kind == "bias"), key=len, default=())
+    several = _amplifiers_of(records, camera)
+    if several is not None:
+        return _noise_of_amplifiers(sets, camera, several, flats, biases)
     disagree = [_disagreement(name, said[name]) for name in unknown if said[name]]
     if min(len(flats), len(biases)) < 2:
         reason = f"that takes two flats and two biases, there are {len(flats)} and {len(biases)}"
@@ -124,6 +128,43 @@ def _noise(sets: Sequence[FrameSet], camera: Camera | None, seen: Seen) -> Known
     note += "".join(f"; {text}" for text in caught)
     doubts = [_doubt(records, name, value, result, known, seen) for name, value in off.items()]
     return KnownCamera(camera=known, notes=(note, *doubts), found=(note, *doubts))
+
+
+def _amplifiers_of(records: Sequence[FileRecord], camera: Camera | None) -> Camera | None:
+    """The camera by all headers, where these know of several amplifiers, and agree."""
+    try:
+        settled = settle_camera(records, camera, None)
+    except HeaderError:
+        return None
+    return settled if settled.amplifiers else None
+
+
+def _noise_of_amplifiers(
+    sets: Sequence[FrameSet],
+    camera: Camera | None,
+    settled: Camera,
+    flats: Sequence[FileRecord],
+    biases: Sequence[FileRecord],
+) -> KnownCamera:
+    unknown = settled.unknown_noise
+    if min(len(flats), len(biases)) < 2:
+        reason = f"that takes two flats and two biases, there are {len(flats)} and {len(biases)}"
+        return _unmeasured(sets, camera, unknown, [], reason)
+    given = camera or Camera()
+    try:
+        amplifiers, notes = held_amplifiers(
+            opened(flats, camera),
+            opened(biases, camera),
+            settled,
+            [name for name in _ALLOWED if getattr(given, name) is None],
+            is_off=_is_off,
+            pairs=(_PAIRS,) if unknown else (1, _PAIRS),
+        )
+    except (AutowispError, OSError, ValueError) as error:
+        return _unmeasured(sets, camera, unknown, [], str(error))
+    if not notes:
+        return KnownCamera(camera=camera)
+    return KnownCamera(camera=replace(given, amplifiers=amplifiers), notes=notes, found=notes)
 
 
 def _said(records: Sequence[FileRecord], name: str) -> dict[float, list[str]]:
@@ -221,14 +262,16 @@ def _differences(
     """What headers say that is not what was measured, each with the value that they say."""
     off = {}
     for name, values in said.items():
-        if len(values) != 1:
-            continue
-        (value,) = values
-        found = np.median(result[name].values)
-        error = np.median(result[f"{name}_error"].values)
-        if abs(value - found) > max(_ALLOWED[name] * found, _SURE * error):
-            off[name] = value
+        if len(values) == 1 and _is_off(name, next(iter(values)), result):
+            (off[name],) = values
     return off
+
+
+def _is_off(name: str, value: float, result: xr.Dataset) -> bool:
+    """Whether a number of headers is another than what was measured."""
+    found = np.median(result[name].values)
+    error = np.median(result[f"{name}_error"].values)
+    return bool(abs(value - found) > max(_ALLOWED[name] * found, _SURE * error))
 
 
 def _doubt(

@@ -11,7 +11,11 @@ from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.rowsum import row_sums
 from autowisp_xr.transforms import _apply
 
-__all__ = ["level_of_frames", "scaled"]
+__all__ = ["in_common", "is_common", "level_of_frames", "scaled"]
+
+_COLOURS = frozenset(
+    (*"rgbcmylw", "g1", "g2", "gr", "gb", "red", "green", "green1", "green2", "blue", "lum")
+)
 
 
 def level_of_frames(ds: xr.Dataset, average: Literal["mean", "median"]) -> xr.DataArray:
@@ -27,6 +31,33 @@ def level_of_frames(ds: xr.Dataset, average: Literal["mean", "median"]) -> xr.Da
     (level,) = _apply.apply(kernel, [image, mask], ("frame", "channel"), [np.float64])
     coords = schema.frame_and_channel(ds)
     return xr.DataArray(level, coords=coords)
+
+
+def is_common(level: str | None, ds: xr.Dataset, *, apart: bool) -> bool:
+    """Whether all channels of a frame are scaled by one level.
+
+    Parameters
+    ----------
+    level
+        "channel", "common", or None for what the channels are by their steps and names.
+    ds
+        The frames.
+    apart
+        Whether channels choose their frames for themselves, so that they have none in common.
+    """
+    if level not in (None, "channel", "common"):
+        raise ValueError(f"level is 'channel' or 'common', not {level!r}")
+    if level == "common" and apart:
+        raise ValueError("a level in common takes FlatSelection(together=True)")
+    if level is not None or apart or ds.sizes["channel"] == 1:
+        return level == "common"
+    whole = all((cut.y_step, cut.x_step) == (1, 1) for cut in schema.channel_slices(ds))
+    return whole and not _COLOURS & {name.lower() for name in schema.names(ds, "channel")}
+
+
+def in_common(level: xr.DataArray) -> xr.DataArray:
+    """Mean of the levels of all channels; one that has none (NaN) takes no part, and keeps none."""
+    return xr.where(level.isnull(), level, level.mean("channel"))
 
 
 def scaled(

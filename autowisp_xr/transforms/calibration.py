@@ -13,9 +13,10 @@ from autowisp_xr.options import NoiseWanted, OverscanChoice, Photons, ScaleDark
 from autowisp_xr.transforms._bias import check_bias_free, check_raw
 from autowisp_xr.transforms._masters import allowed, exposure_ratio
 from autowisp_xr.transforms._pass import Noise, Steps, check_counted, noise_of, one_pass
+from autowisp_xr.transforms._readers import readers
 from autowisp_xr.transforms.channels import trim
 from autowisp_xr.transforms.correct import dark_parts, fitting, free_of_bias, shares_bias
-from autowisp_xr.transforms.overscan import overscan_options, overscan_steps, readers
+from autowisp_xr.transforms.overscan import overscan_options, overscan_steps
 from autowisp_xr.transforms.quality import (
     as_masks,
     leak_flags,

@@ -16,7 +16,7 @@ from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms._flat_table import members, recorded, unselected
 from autowisp_xr.transforms._matching import check_clouds, reference_of
 from autowisp_xr.transforms._pass import PLANE_BYTES
-from autowisp_xr.transforms._scaling import level_of_frames, scaled
+from autowisp_xr.transforms._scaling import in_common, is_common, level_of_frames, scaled
 from autowisp_xr.transforms.calibration import calibrate
 from autowisp_xr.transforms.flat_masters import MasterFlats, merged
 from autowisp_xr.transforms.masters import check_alike, default_rejection
@@ -30,9 +30,6 @@ FramesOf = Callable[[xr.Dataset], xr.Dataset]
 
 
 _NO_HIGH = "no high master flat"
-_COLOURS = frozenset(
-    (*"rgbcmylw", "g1", "g2", "gr", "gb", "red", "green", "green1", "green2", "blue", "lum")
-)
 
 
 def master_flat(
@@ -153,7 +150,7 @@ def master_flat(
 
     stack_options = {"dtype": dtype, **stack_options}
     frames = frames_of(ds)
-    common = _is_common(level, frames, select)
+    common = is_common(level, frames, apart=select is not None and not select.together)
     if select is None:
         return _of_all(ds, frames, frames_of, common, stack_options)
     if select.together:
@@ -207,19 +204,6 @@ def master_flats(ds: xr.Dataset, **options: Any) -> dict[str, MasterFlats]:
 def _channel(number: int, frames_of: FramesOf, ds: xr.Dataset) -> xr.Dataset:
     # all are calibrated: saturated pixels leak into other colours
     return frames_of(ds).isel(channel=[number])
-
-
-def _is_common(level: str | None, frames: xr.Dataset, select: FlatSelection | None) -> bool:
-    """Whether all channels of a frame are scaled by one level."""
-    if level not in (None, "channel", "common"):
-        raise ValueError(f"level is 'channel' or 'common', not {level!r}")
-    apart = select is not None and not select.together
-    if level == "common" and apart:
-        raise ValueError("a level in common takes FlatSelection(together=True)")
-    if level is not None or apart or frames.sizes["channel"] == 1:
-        return level == "common"
-    whole = all((cut.y_step, cut.x_step) == (1, 1) for cut in schema.channel_slices(frames))
-    return whole and not _COLOURS & {name.lower() for name in schema.names(frames, "channel")}
 
 
 def _of_all(
@@ -289,8 +273,7 @@ def _stacked(
 ) -> xr.Dataset:
     to = "mean of the unmasked pixels"
     if common:
-        # a channel without a good pixel has no level, and takes no part in that of the others
-        mean, to = xr.where(mean.isnull(), mean, mean.mean("channel")), f"{to} of all channels"
+        mean, to = in_common(mean), f"{to} of all channels"
     frames = scaled(frames, mean, shape, to=to)
     return stack(frames, **default_rejection(frames, options))
 

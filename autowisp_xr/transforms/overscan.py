@@ -1,6 +1,7 @@
 """Measure and subtract the level of pixels that see no light."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,18 +13,18 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.options import Overscan, OverscanChoice
 from autowisp_xr.overscan.passes import measure
-from autowisp_xr.overscan.plan import Plan, amplifier_of, plan_passes, within
+from autowisp_xr.overscan.plan import Plan, plan_passes, within
 from autowisp_xr.regions import Region
 from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms._levels import AMPLIFIER, LINE, Levels, given_levels
 from autowisp_xr.transforms._pass import Steps, one_pass
+from autowisp_xr.transforms._readers import raw_lines, readers
 from autowisp_xr.transforms.channels import check_covers, covered
 
 __all__ = [
     "overscan_options",
     "overscan_passes",
     "overscan_steps",
-    "readers",
     "subtract_overscan",
 ]
 
@@ -111,7 +112,7 @@ def overscan_passes(overscan: Any, camera: Camera) -> tuple[Overscan, ...]:
     if overscan is False or isinstance(overscan, xr.Dataset):
         return ()
     if overscan is None:
-        return (Overscan(),) if camera.overscan_areas else ()
+        return (_default(camera),) if camera.overscan_areas else ()
     methods = tuple(overscan) if isinstance(overscan, Sequence) else (overscan,)
     if not methods or not all(isinstance(method, Overscan) for method in methods):
         raise CalibrationError(
@@ -124,6 +125,14 @@ def overscan_passes(overscan: Any, camera: Camera) -> tuple[Overscan, ...]:
             "Camera(overscan=...) or Overscan(areas=...)"
         )
     return methods
+
+
+def _default(camera: Camera) -> Overscan:
+    """The median of a frame; of amplifiers with strips of their own, however small these are."""
+    usual = Overscan()
+    sizes = [sum(a.size for a in one.overscan) for one in camera.amplifiers if one.overscan]
+    fewest = max(min(sizes, default=usual.min_pixels) // 2, 2)
+    return replace(usual, min_pixels=min(usual.min_pixels, fewest)) if sizes else usual
 
 
 def overscan_options(overscan: Any, camera: Camera) -> tuple[Any, list[str]]:
@@ -169,7 +178,7 @@ def overscan_steps(
                 "TRIMSEC)"
             )
     boxes, picked, y, x = _pixels(raw, areas)
-    rows, columns = _lines(ds, "y"), _lines(ds, "x")
+    rows, columns = raw_lines(ds, "y"), raw_lines(ds, "x")
     image = camera.image_area if raw is ds or ds.sizes == raw.sizes else None
     plan = plan_passes(
         y,
@@ -203,20 +212,6 @@ def overscan_steps(
     )
 
 
-def readers(ds: xr.Dataset, camera: Camera) -> xr.Variable | None:
-    """Number of the amplifier that reads each pixel, (channel, y, x) uint8; None without any.
-
-    What no amplifier reads has the number behind the last.
-    """
-    if not camera.amplifiers:
-        return None
-    numbers = [
-        amplifier_of(y[:, None], x, camera.amplifiers)
-        for y, x in zip(_lines(ds, "y"), _lines(ds, "x"), strict=True)
-    ]
-    return xr.Variable(schema.DIMS[1:], np.stack(numbers).astype(np.uint8))
-
-
 def _measured(start: Any, frames: Any, *boxes: Any, plan: Plan, picked: Any) -> tuple[Any, Any]:
     """Levels and variances of frames, from the pixels that were picked from each box."""
     level = np.empty((len(frames), *start.shape))
@@ -240,7 +235,7 @@ def _pixels(
     """
     extent = covered(ds)
     taken = np.zeros((extent.ymax - extent.ymin, extent.xmax - extent.xmin), bool)
-    rows, columns = _lines(ds, "y"), _lines(ds, "x")
+    rows, columns = raw_lines(ds, "y"), raw_lines(ds, "x")
     boxes, picked, places = [], [], []
     for number, area in enumerate(areas):
         y = np.flatnonzero(((rows >= area.ymin) & (rows < area.ymax)).any(axis=0))
@@ -281,12 +276,6 @@ def _areas(methods: Sequence[Overscan], camera: Camera) -> list[Region]:
     return list(
         dict.fromkeys(area for method in methods for area in method.areas or camera.overscan_areas)
     )
-
-
-def _lines(ds: xr.Dataset, dim: str) -> Any:
-    """Raw-frame rows or columns of the planes, (channel, y) or (channel, x) int64."""
-    offsets = [getattr(where, f"{dim}_offset") for where in schema.channel_slices(ds)]
-    return np.asarray(ds[dim].values, dtype=np.int64) + np.array(offsets, np.int64)[:, None]
 
 
 def _inside(numbers: Any, limits: tuple[int, int] | None) -> Any:

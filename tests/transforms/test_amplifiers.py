@@ -212,3 +212,10 @@ def test_the_variance_is_true_on_both_sides_of_the_border(rng):
         pulls = (part["image"] - light / gain) / np.sqrt(part["variance"])
         # of 72000 pixels; the level of a row, and the signal in its own variance, leave 1 %
         assert float(pulls.std()) == pytest.approx(1.0, abs=0.02)
+
+
+def test_small_strips_of_amplifiers_tell_a_level_unless_a_number_of_pixels_is_asked_for():
+    done = aw.calibrate(small())
+    assert done["image"].values[0, 0, 0].tolist() == [100.0] * 3 + [200.0] * 3
+    with pytest.raises(aw.ConvergenceError, match=r"4 overscan pixels .* min_pixels is 100"):
+        aw.calibrate(small(), overscan=Overscan())
