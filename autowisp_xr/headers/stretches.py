@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from autowisp_xr.errors import HeaderError
+from autowisp_xr.headers.sections import parse_section
 from autowisp_xr.regions import Region
 
 __all__ = [
@@ -33,9 +34,6 @@ LETTERS = "ABCDEFGH"
 
 _DATA = ("DATASEC", "TRIMSEC")
 _CHIP_CARDS = ("CCDNAME", "CCDNUM", "CCDID", "CHIPID", "CHIPNAME", "CCDNO")
-_SECTION = re.compile(
-    r"[\[(]?\s*(?:(-?\d+)\s*:\s*(-?\d+)|\*)\s*,\s*(?:(-?\d+)\s*:\s*(-?\d+)|\*)\s*[\])]?", re.ASCII
-)
 _WHOLE = 1e-6
 
 
@@ -174,25 +172,27 @@ def _step(data: Stretch, place: Stretch) -> tuple[int, int] | None:
     return steps[0], steps[1]
 
 
-def parse_stretch(text: str, whole: Stretch | None = None) -> Stretch | None:
-    """Section of a text, in which "*" is all of an axis of ``whole``; None of others."""
-    match = _SECTION.fullmatch(text.strip())
-    if match is None or ("*" in text and whole is None):
+def parse_stretch(text: str, height: int = 0, width: int = 0) -> Stretch | None:
+    """Section of a text, in which "*" is all of an axis of an image of this size; else None."""
+    section = parse_section(text)
+    if section is None or ("*" in text and not height * width):
         return None
-    numbers = [None if number is None else int(number) for number in match.groups()]
-    if whole is not None:
-        ends = (whole.x1, whole.x2, whole.y1, whole.y2)
-        numbers = [end if n is None else n for n, end in zip(numbers, ends, strict=True)]
-    x1, x2, y1, y2 = (number or 0 for number in numbers)
-    if min(x1, x2, y1, y2) < 1:
+    section = section.within(height, width)
+    if min(section.x1, section.y1) < 1:
         return None
-    return Stretch(min(x1, x2), max(x1, x2), min(y1, y2), max(y1, y2), x1 > x2, y1 > y2)
+    along_x, _, along_y = text.partition(",")
+    return Stretch(*section, _runs_back(along_x), _runs_back(along_y))
+
+
+def _runs_back(text: str) -> bool:
+    numbers = [int(number) for number in re.findall(r"\d+", text)]
+    return len(numbers) == 2 and numbers[0] > numbers[1]
 
 
 def stored_stretch(text: str, part: Part) -> Stretch | None:
     """Section of an image, in its own pixels; of unbinned pixels where only those fit in it."""
     whole = Stretch(1, part.width, 1, part.height)
-    found = parse_stretch(text, whole)
+    found = parse_stretch(text, part.height, part.width)
     steps = re.fullmatch(r"\s*(\d+)\D+(\d+)\s*", part.values.get("CCDSUM", ""))
     if found is not None and not _inside(found, whole) and steps is not None:
         x, y = (max(int(step), 1) for step in steps.groups())

@@ -9,6 +9,7 @@ import os
 import tempfile
 import threading
 import weakref
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, BinaryIO
 
@@ -17,7 +18,7 @@ import numpy as np
 from autowisp_xr.io.layout import Hdu
 from autowisp_xr.io.pixels import stored_pieces
 
-__all__ = ["Inflated", "inflated"]
+__all__ = ["Inflated", "bytes_of", "inflated", "plane_in"]
 
 _LOCK = threading.Lock()
 
@@ -82,6 +83,26 @@ def inflated(plane: Hdu) -> Inflated:
     """What is kept of a packed plane, as long as anybody in this process keeps it."""
     with _LOCK:
         return _KNOWN.setdefault(plane, Inflated(plane))
+
+
+def bytes_of(planes: Sequence[Hdu]) -> Hdu:
+    """Bytes of a packed file up to the end of all of some planes of it, as a plane of one column.
+
+    Inflated, it serves them all: each for itself would be inflated from the beginning of the file.
+    """
+    end = max(plane.offset + plane.length for plane in planes)
+    byte = np.dtype(np.uint8)
+    return replace(
+        planes[0], height=end, width=1, dtype=byte, stored=byte, bscale=1.0, bzero=0.0, blank=None,
+        offset=0, length=end,
+    )  # fmt: skip
+
+
+def plane_in(file: Hdu, plane: Hdu) -> Hdu:
+    """A packed plane in the plain file that its own was inflated to."""
+    return replace(
+        plane, path=file.path, size=file.size, changed=file.changed, storage=file.storage
+    )
 
 
 def _write(file: BinaryIO, rows: np.ndarray[Any, Any], path: str) -> None:

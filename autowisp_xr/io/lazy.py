@@ -8,7 +8,7 @@ import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from autowisp_xr.io.inflated import Inflated, inflated
+from autowisp_xr.io.inflated import Inflated, bytes_of, inflated, plane_in
 from autowisp_xr.io.layout import Hdu
 from autowisp_xr.io.mosaic import Mosaic, as_tiles
 from autowisp_xr.io.pixels import convert_companion, stored_pieces
@@ -67,7 +67,7 @@ class Planes(BackendArray):
     asked for, once for all channels of a mosaic. Nothing is kept open or in memory, so the array
     can be pickled, and read from many threads. Files inside gzip or bzip2 of which a part is asked
     for are inflated, as a whole, into temporary files, which each process keeps as long as the
-    array.
+    array; those of mosaics always, and for a read of more than half of the rows as long as that.
     """
 
     def __init__(
@@ -157,14 +157,22 @@ class Planes(BackendArray):
         targets: Sequence[np.ndarray[Any, Any]],
     ) -> None:
         """Read rows of a plane into a target for each cut, tile by tile where it is a mosaic."""
+        file = None
         if isinstance(plane, Mosaic):
             for target in targets:
                 target[...] = 0
+            if all(hdu.storage == "packed" for hdu in plane.hdus):
+                file = inflated(bytes_of(plane.hdus))
+                if 2 * (last - first) <= plane.height:
+                    self._inflated.setdefault(plane.hdus[0], file)
         for tile in as_tiles(plane):
             start, stop = tile.rows(first, last)
             if start == stop or not any(cut.meets(tile.into) for cut in cuts):
                 continue
-            source = self._source(tile.hdu, start, stop)
+            if file is None:
+                source = self._source(tile.hdu, start, stop)
+            else:
+                source = plane_in(file.plane(), tile.hdu)
             for row, stored in stored_pieces(source, start, stop):
                 top, placed = tile.placed(row, stored)
                 for cut, target in zip(cuts, targets, strict=True):

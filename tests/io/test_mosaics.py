@@ -140,6 +140,29 @@ def test_bands_touch_only_the_images_that_they_lie_in(tmp_path, rng, monkeypatch
     assert read == [(3, 7, 9), (4, 7, 9)]
 
 
+def test_a_packed_file_is_inflated_once_for_all_of_its_images(tmp_path, rng, monkeypatch):
+    style = STYLES["noirlab"]
+    stored, *_ = style.read(rng, rng.uniform(0, 100, style.shape))
+    path = tmp_path / "a.fits.gz"
+    style.write(path, stored)
+    ds = aw.open_fits(path)
+    packed = []
+    original = aw.io.pixels.unpacked
+    monkeypatch.setattr(
+        aw.io.pixels, "unpacked", lambda file: (packed.append(file.name), original(file))[1]
+    )
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    whole = ds["image"].values
+    assert len(packed) == 1
+    assert not list(tmp_path.glob("autowisp-xr-*"))
+    for row in (2, 5, 11):
+        np.testing.assert_array_equal(ds["image"][..., row, :].values, whole[..., row, :])
+    assert len(packed) == 2
+    assert len(list(tmp_path.glob("autowisp-xr-*"))) == 1
+    del ds
+
+
 def test_what_a_camera_says_counts_before_the_headers(written):
     path, *_ = written
     known = aw.open_fits(path, camera=aw.Camera(gain=3.0)).autowisp.camera
