@@ -8,11 +8,22 @@ if TYPE_CHECKING:
     from autowisp_xr.measure.masters import compare_masters
     from autowisp_xr.measure.photon_transfer import completed_camera, gain_and_read_noise
     from autowisp_xr.measure.plateaus import saturation
+    from autowisp_xr.measure.unlit import read_noise
 
-__all__ = ["compare_masters", "completed_camera", "gain_and_read_noise", "saturation"]
+__all__ = [
+    "compare_masters",
+    "completed_camera",
+    "gain_and_read_noise",
+    "read_noise",
+    "saturation",
+]
 
 __getattr__, __dir__ = attach(
     __name__,
-    {"compare_masters": f"{__name__}.masters", "saturation": f"{__name__}.plateaus"}
+    {
+        "compare_masters": f"{__name__}.masters",
+        "read_noise": f"{__name__}.unlit",
+        "saturation": f"{__name__}.plateaus",
+    }
     | dict.fromkeys(("completed_camera", "gain_and_read_noise"), f"{__name__}.photon_transfer"),
 )

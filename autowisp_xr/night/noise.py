@@ -5,24 +5,22 @@ gain of 12 bits for values that it shifted to 16, or a read noise of 0, would ma
 in silence.
 """
 
-import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 from autowisp_xr import measure, schema
 from autowisp_xr.camera import Camera
-from autowisp_xr.cards import value_of
 from autowisp_xr.errors import AutowispError, AutowispWarning, HeaderError
-from autowisp_xr.io import FileRecord, Spellings
+from autowisp_xr.io import FileRecord
 from autowisp_xr.io.settle import settle_camera
 from autowisp_xr.night.amplifiers import held_amplifiers
 from autowisp_xr.night.camera_words import UNITS, setting_hint
 from autowisp_xr.night.looks import Seen, look, opened, step_in
+from autowisp_xr.night.said import card, disagreement, said_by
 from autowisp_xr.night.sets import FrameSet
 
 __all__ = ["KnownCamera", "know_camera", "unknown_noise"]
@@ -37,10 +35,6 @@ _SURE = 3.0
 _PAIRS = 8
 """Of flats and of biases; one tells whether what headers say may be."""
 
-_ALIKE = 1e-3
-"""Relative difference within which two headers say the same."""
-
-_CARDS = {"gain": "electrons_per_adu", "read_noise": "read_noise"}
 _OPTIONS = {"gain": "--gain", "read_noise": "--read-noise"}
 
 
@@ -92,15 +86,18 @@ def _noise(sets: Sequence[FrameSet], camera: Camera | None, seen: Seen) -> Known
     records = [record for one in sets for record in one.records]
     if not asked or given.amplifiers:
         return KnownCamera(camera=camera)
-    said = {name: _said(records, name) for name in asked}
+    said = {name: said_by(records, name) for name in asked}
     unknown = [name for name, values in said.items() if len(values) != 1]
     flats = [record for one in sets if one.traits.kind == "flat" for record in one.records]
     biases = max((one.records for one in sets if one.traits.kind == "bias"), key=len, default=())
     several = _amplifiers_of(records, camera)
     if several is not None:
         return _noise_of_amplifiers(sets, camera, several, flats, biases)
-    disagree = [_disagreement(name, said[name]) for name in unknown if said[name]]
+    disagree = [disagreement(name, said[name]) for name in unknown if said[name]]
     if min(len(flats), len(biases)) < 2:
+        gains = [given.gain] if given.gain is not None else list(said["gain"])
+        if unknown == ["read_noise"] and len(biases) > 1 and isinstance(gains[0], float):
+            return _of_biases(sets, biases, given, gains[0])
         reason = f"that takes two flats and two biases, there are {len(flats)} and {len(biases)}"
         return _unmeasured(sets, camera, unknown, disagree, reason)
     try:
@@ -118,7 +115,7 @@ def _noise(sets: Sequence[FrameSet], camera: Camera | None, seen: Seen) -> Known
     note = f"measured from {len(flats)} flats and {len(biases)} biases: {_numbers(result)}"
     note += "".join(f"; {line}" for line in disagree)
     note += "".join(
-        f"; the header says {_card(records, name)} = {value:g}"
+        f"; the header says {card(records, name)} = {value:g}"
         for name, values in said.items()
         for value in values
         if len(values) == 1
@@ -167,35 +164,28 @@ def _noise_of_amplifiers(
     return KnownCamera(camera=replace(given, amplifiers=amplifiers), notes=notes, found=notes)
 
 
-def _said(records: Sequence[FileRecord], name: str) -> dict[float, list[str]]:
-    """What headers say, and the files of each value."""
-    said: dict[float, list[str]] = {}
-    for record in records:
-        value = record.facts.get(name)
-        if value is None:
-            continue
-        near = (known for known in said if math.isclose(known, value, rel_tol=_ALIKE))
-        said.setdefault(next(near, float(value)), []).append(record.path)
-    return said
-
-
-def _card(records: Sequence[FileRecord], name: str) -> str:
-    """The card that says it, as it is called in these headers."""
-    names = getattr(Spellings(), _CARDS[name])
-    found = (card for record in records for card in names if value_of(record.header, card))
-    return next(found, names[0])
-
-
-def _disagreement(name: str, said: Mapping[float, Sequence[str]]) -> str:
-    values = " and ".join(
-        f"{value:g} ({_files(paths)})" for value, paths in sorted(said.items(), reverse=True)
+def _of_biases(
+    sets: Sequence[FrameSet], biases: Sequence[FileRecord], camera: Camera, gain: float
+) -> KnownCamera:
+    """The read noise by biases alone, where the gain is known and there are no flats."""
+    try:
+        frames = opened(biases, camera)
+        result = measure.read_noise(frames)
+    except (AutowispError, OSError, ValueError) as error:
+        return _unmeasured(sets, camera, ["read_noise"], [], str(error))
+    electrons = (result["read_noise_adu"].values * gain).tolist()
+    channels = schema.camera_of(frames).channels
+    known = replace(
+        camera,
+        channels=channels,
+        read_noise=dict(zip(channels, electrons, strict=True)) if channels else electrons[0],
     )
-    return f"the headers disagree on the {name.replace('_', ' ')}: {values}"
-
-
-def _files(paths: Sequence[str]) -> str:
-    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-    return f"{Path(paths[0]).name}{more}"
+    numbers = ", ".join(f"{number:.2f}" for number in electrons)
+    note = (
+        f"measured from {len(biases)} biases: read noise {numbers} e, by the gain of {gain:g} "
+        "e/ADU that is said, which no flats are there to hold against"
+    )
+    return KnownCamera(camera=known, notes=(note,), found=(note,))
 
 
 def _unmeasured(
@@ -291,7 +281,7 @@ def _doubt(
             "electrons of a step of the converter, it seems"
         )
     return (
-        f"DOUBT: {_card(records, name)} = {value:g} in the headers differs from {found:.3g} "
+        f"DOUBT: {card(records, name)} = {value:g} in the headers differs from {found:.3g} "
         f"{UNITS[name]} that the night's own flats and biases tell, which is used{cause}; "
         f"{_OPTIONS[name]} {value:g} keeps what the headers say"
     )

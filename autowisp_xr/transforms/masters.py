@@ -1,6 +1,7 @@
 """``master_bias`` and ``master_dark``: frames that see no light, calibrated and stacked."""
 
 import operator
+import warnings
 from collections import Counter
 from typing import Any
 
@@ -8,8 +9,9 @@ import xarray as xr
 
 from autowisp_xr import schema
 from autowisp_xr.camera import Camera
-from autowisp_xr.errors import ImageMismatchError
+from autowisp_xr.errors import AutowispWarning, ImageMismatchError
 from autowisp_xr.options import OverscanChoice, Photons, SigmaClip
+from autowisp_xr.stats.digits import counted, floor_of
 from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms._pass import PLANE_BYTES, noise_of
 from autowisp_xr.transforms.calibration import calibrated
@@ -52,8 +54,15 @@ def master_bias(
     ------
     ImageMismatchError
         For frames of several types.
+
+    Warns
+    -----
+    AutowispWarning
+        Where many pixels of frames in memory are cut off at their lowest value; lazy ones are not
+        read for that.
     """
     schema.check(ds)
+    _warn_of_floor(ds)
     frames = _prepared(ds, "bias", None, overscan, camera, dtype)
     return _stacked(frames, dtype, stack_options)
 
@@ -96,6 +105,24 @@ def master_dark(
     check_alike(ds, "exposure")
     frames = _prepared(ds, "dark", bias, overscan, camera, dtype)
     return _stacked(frames, dtype, stack_options)
+
+
+def _warn_of_floor(ds: xr.Dataset) -> None:
+    """Warn of biases in memory whose values are cut off, so that their level is too high."""
+    image = ds["image"].variable
+    if not (schema.is_raw(ds) and _apply.in_memory(image)):
+        return
+    found = [counted(plane) for frame in image.values for plane in frame]
+    floors = [floor for floor in map(floor_of, filter(None, found)) if floor]
+    if floors:
+        worst = max(floors, key=lambda floor: floor.share)
+        warnings.warn(
+            f"pixels of the biases are cut off at {worst.value:g} ADU (up to "
+            f"{100 * worst.share:.3g} % of them), so that their level is too high; raise the "
+            "offset of the camera",
+            AutowispWarning,
+            stacklevel=3,
+        )
 
 
 def default_rejection(ds: xr.Dataset, options: dict[str, Any]) -> dict[str, Any]:

@@ -203,3 +203,11 @@ def test_a_master_whose_pixels_are_garbled_is_not_applied(night, capsys, tmp_pat
     reduce = ["reduce", "raw", "-o", "out", "--masters", "first/masters"]
     assert main([*reduce, "--camera", "camera.toml"]) == 1
     assert "dark_60s.fits: the pixels of HDU 0 are garbled" in capsys.readouterr().out
+
+
+def test_the_command_line_says_gain_and_read_noise_above_a_file(night, capsys, tmp_path):
+    reduce = ["reduce", "raw", "-o", "out", "--camera", "camera.toml"]
+    assert main([*reduce, "--gain", "0.7", "--read-noise", "5"]) == 0
+    assert "the camera: gain 0.7 e/ADU; read noise 5 e;" in capsys.readouterr().out
+    assert main(["info", "raw", "--gain", "0.7"]) == 0
+    assert "gain 0.7 e/ADU" in capsys.readouterr().out

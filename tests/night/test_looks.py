@@ -151,3 +151,22 @@ def test_unsigned_pixels_without_bzero_are_told(expose, tmp_path):
     _, text = notes(folder, tmp_path)
     assert "DOUBT: 20 pixels of object-0.fits are far below zero, down to -18536 ADU" in text
     assert "BZERO = 32768" in text
+
+
+def test_biases_alone_tell_the_read_noise_where_the_gain_is_said(expose, tmp_path):
+    for kind, level in (("bias", 0.0), ("object", 300.0)):
+        folder = expose(kind, 3, level, EGAIN=GAIN, RDNOISE=0.0)
+    summary, text = notes(folder, tmp_path)
+    assert re.search(r"measured from 3 biases: read noise 6\.\d\d e, by the gain of 1.5", text)
+    made = aw.open_zarr(tmp_path / "out" / "night.zarr", group=summary.made[-1].group)
+    assert made.autowisp.camera.read_noise == pytest.approx(NOISE, rel=0.1)
+    assert made.autowisp.camera.gain == GAIN
+
+
+def test_headers_that_disagree_are_named_with_files_and_remedy(expose, tmp_path):
+    expose("bias", 2, EGAIN=1.0022, RDNOISE=NOISE)
+    folder = expose("object", 1, 300.0, EGAIN=3.99, RDNOISE=NOISE)
+    _, text = notes(folder, tmp_path)
+    assert "3.99 (object-0.fits)" in text
+    assert "1.0022 (bias-0.fits and 1 more)" in text
+    assert "--gain" in text

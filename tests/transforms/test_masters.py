@@ -242,3 +242,15 @@ def test_darks_of_several_exposures_and_flats_of_several_filters_make_no_master(
     flats = xr.concat([sky.flat(1), sky.flat(1, filter="R", start=8)], **how)
     with pytest.raises(aw.ImageMismatchError, match=r"filters .*: 1 of V, 1 of R; select"):
         aw.master_flat(flats)
+
+
+def test_biases_in_memory_that_are_cut_off_are_told():
+    rng = np.random.default_rng(8)
+    biases = np.clip(rng.normal(3, 6, (3, 1, 40, 50)).round(), 0, None).astype("u2")
+    raw = frame_set(biases, kind="bias")
+    share = 100 * (biases == 0).mean(axis=(1, 2, 3)).max()
+    with pytest.warns(aw.AutowispWarning, match=rf"cut off at 0 ADU \(up to {share:.3g} %"):
+        aw.master_bias(raw)
+    # what is not in memory is not read for that
+    aw.master_bias(raw.chunk(frame=1))
+    aw.master_bias(frame_set(rng.normal(100, 6, (3, 1, 40, 50)).round(), kind="bias"))
