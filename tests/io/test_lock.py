@@ -139,7 +139,9 @@ def test_a_host_that_has_started_anew_knows_its_own(tmp_path):
         pass
 
 
-@pytest.mark.parametrize(("process", "free"), [(os.getpid(), False), (2**22 + 1, True)])
+@pytest.mark.parametrize(
+    ("process", "free"), [(os.getpid(), False), (2**22 + 1, True)], ids=["own", "none"]
+)
 def test_on_a_disk_without_locks_the_process_decides(process, free, tmp_path, monkeypatch):
     def unknown(*_):
         raise OSError(38, "Function not implemented")
