@@ -28,6 +28,7 @@ from autowisp_xr.errors import (
     SchemaError,
 )
 from autowisp_xr.flags import Flag, as_flag
+from autowisp_xr.matching import Matching
 from autowisp_xr.options import MinMax, NoiseClip, Overscan, Percentile, SigmaClip
 from autowisp_xr.regions import Region
 
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     )
     from autowisp_xr.flat_selection import FlatSelection
     from autowisp_xr.io import Spellings, open_fits, open_zarr, to_fits, to_zarr
-    from autowisp_xr.night import Matching, open_night, reduce
+    from autowisp_xr.night import open_night, reduce
     from autowisp_xr.overscan import OverscanCorrection, overscan_correction
     from autowisp_xr.stats import (
         iterative_rejection_average,
@@ -155,7 +156,7 @@ __getattr__, __dir__ = attach(
     | dict.fromkeys(stats.__all__, "autowisp_xr.stats")
     | dict.fromkeys(("Spellings", "open_fits", "open_zarr", "to_fits", "to_zarr"), "autowisp_xr.io")
     | dict.fromkeys(("OverscanCorrection", "overscan_correction"), "autowisp_xr.overscan")
-    | dict.fromkeys(("Matching", "open_night", "reduce"), "autowisp_xr.night")
+    | dict.fromkeys(("open_night", "reduce"), "autowisp_xr.night")
     | {"FlatSelection": "autowisp_xr.flat_selection"}
     | dict.fromkeys(
         (

@@ -190,6 +190,7 @@ class AutowispAccessor:
         min_values: int = 1,
         error: ErrorSource = "auto",
         average_keywords: Sequence[str] = (),
+        allow_mismatch: Collection[str] = (),
         rejected: bool = False,
         dtype: Any = "float32",
     ) -> xr.Dataset:
@@ -204,6 +205,7 @@ class AutowispAccessor:
             min_values=min_values,
             error=error,
             average_keywords=average_keywords,
+            allow_mismatch=allow_mismatch,
             rejected=rejected,
             dtype=dtype,
         )

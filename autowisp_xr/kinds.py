@@ -8,17 +8,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-__all__ = ["DEFAULT_TYPES", "IMAGE_TYPES", "KINDS", "OTHER", "Kind", "checked_types", "type_key"]
+__all__ = [
+    "DEFAULT_TYPES",
+    "IMAGE_TYPES",
+    "KINDS",
+    "MASTERS",
+    "OTHER",
+    "Kind",
+    "checked_types",
+    "type_key",
+]
 
 _SETTING = (
     "camera",
     "detector",
     "size",
+    "area",
     "window",
     "binning",
     "orientation",
     "channels",
-    "pixel_type",
     "unit",
     "gain_setting",
     "egain",
@@ -27,8 +36,8 @@ _SETTING = (
 )
 """Traits of how the camera was set, which have to agree whatever the kind."""
 
-_LEVEL = ("offset", "coadds")
-"""Traits that decide the level of pixels without light."""
+_LEVEL = ("pixel_type", "offset", "coadds")
+"""Traits that decide the level of pixels without light, which a flat is free of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +116,9 @@ _ROWS = (
 
 KINDS: Mapping[str, Kind] = {row.name: row for row in _ROWS}
 """The kinds by name, in the order in which they are worked on."""
+
+MASTERS = tuple(name for name, kind in KINDS.items() if kind.master_unit)
+"""Kinds of which there are masters."""
 
 OTHER = "other"
 """What is of no known kind."""

@@ -25,7 +25,6 @@ from autowisp_xr.regions import ChannelSlice
 
 __all__ = [
     "DIMS",
-    "EXPOSURE_TOLERANCE",
     "IMAGE_TYPES",
     "MONO",
     "SCHEMA_VERSION",
@@ -39,7 +38,6 @@ __all__ = [
     "names",
     "number_of",
     "place",
-    "same_exposure",
     "variable_attributes",
     "with_attributes",
 ]
@@ -47,8 +45,6 @@ __all__ = [
 SCHEMA_VERSION = 1
 DIMS = ("frame", "channel", "y", "x")
 MONO = "mono"
-
-EXPOSURE_TOLERANCE = 0.01
 
 _NEAR = 5
 _ALIKE = 0.4
@@ -165,12 +161,6 @@ def channel_slices(ds: xr.Dataset) -> list[ChannelSlice]:
         ChannelSlice(**{name: int(column[i]) for name, column in columns.items()})
         for i in range(ds.sizes["channel"])
     ]
-
-
-def same_exposure(one: Any, other: Any, tolerance: float = EXPOSURE_TOLERANCE) -> Any:
-    """Whether exposures in seconds agree within 1 %; shutters are not exact. Numbers or arrays."""
-    one, other = np.asarray(one, dtype=float), np.asarray(other, dtype=float)
-    return np.abs(one - other) <= tolerance * np.maximum(one, other)
 
 
 def place(

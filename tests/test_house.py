@@ -32,7 +32,7 @@ def test_no_module_is_longer_than_a_reader_can_hold():
         for path in ROOT.glob("autowisp_xr/**/*.py")
     }
     assert len(lengths) > 40
-    assert {path: n for path, n in lengths.items() if n > 300} == {}
+    assert {path: n for path, n in lengths.items() if n > 400} == {}
 
 
 def test_importing_the_package_loads_nothing_that_only_some_need():

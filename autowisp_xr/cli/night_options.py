@@ -81,9 +81,11 @@ def add_night(step: argparse.ArgumentParser) -> None:
     add(
         group,
         "--scale-dark",
-        choices=("down", "any"),
+        choices=("no", "down", "any"),
+        default="down",
         help="where no dark has the exposure of a frame, scale one: down, of a longer exposure "
-        "only; any, also a shorter one, at the price of its noise (which the error plane tells)",
+        "only; any, also a shorter one, at the price of its noise (which the error plane tells); "
+        "no, none",
     )
     add(
         group,
@@ -103,12 +105,31 @@ def add_night(step: argparse.ArgumentParser) -> None:
     )
     add(
         group,
-        "--ignore",
+        *("--allow-mismatch", "--ignore"),
         combine=tuple,
         nargs=1,
-        metavar="NAME",
-        help="what may differ between frames and masters: camera, binning, subframe, gain, "
-        "temperature or filter. May be repeated",
+        metavar="TRAIT",
+        help="what may differ between frames and masters: camera, binning, window, gain_setting, "
+        "offset, readout_mode, temperature, filter, ... May be repeated",
+    )
+    add(
+        group,
+        "--match",
+        combine=tuple,
+        nargs=1,
+        metavar="KEYWORD",
+        help="a card that has to agree, too, between frames of a set and with their masters. May "
+        "be repeated",
+    )
+    add(
+        group,
+        "--group-by",
+        combine=tuple,
+        nargs=1,
+        choices=("night", "target", "none"),
+        help="what parts frames that agree otherwise: night (calibration frames, too), target, or "
+        "none; by default, flats and science frames are parted by night, biases and darks of "
+        "several nights where their levels differ. May be repeated",
     )
 
 
@@ -150,11 +171,17 @@ def night_arguments(options: argparse.Namespace) -> dict[str, Any]:
         "matching": Matching(
             temperature=options.temperature_tolerance,
             exposure=options.exposure_tolerance,
-            scale_dark=options.scale_dark or False,
-            ignore=options.ignore or (),
+            scale_dark=False if options.scale_dark == "no" else options.scale_dark,
+            allow_mismatch=options.allow_mismatch or (),
+            keywords=options.match or (),
+            group_by=_grouping(options.group_by),
             prefer=options.prefer,
         ),
     }
+
+
+def _grouping(given: Sequence[str] | None) -> tuple[str, ...] | None:
+    return None if given is None else tuple(name for name in given if name != "none")
 
 
 def _others(rules: dict[str, str], said: dict[str, str] | None) -> dict[str, str]:

@@ -42,10 +42,9 @@ def read_facts(
     ``gain`` (electrons per ADU), ``read_noise``, ``saturation`` (ADU as stored), ``channels`` (the
     pattern of the first two rows and columns as they are stored), ``image_area`` and ``overscan``,
     as :meth:`Camera.completed_by` takes them; ``camera`` (its name, and its serial number behind
-    it, as in "ESIS1 (6)") and ``subframe`` (column and row of the sensor at which a frame starts
-    that is a part of it, in binned pixels). None where the header does not say, or says something
-    impossible (a negative gain, a read noise of 0, a section called UNKNOWN or outside of the
-    frame, whatever its pixels count), and for a subframe at (0, 0).
+    it, as in "ESIS1 (6)"). None where the header does not say, or says something impossible (a
+    negative gain, a read noise of 0, a section called UNKNOWN or outside of the frame, whatever
+    its pixels count).
     """
     areas = read_areas(header, spellings, height, width, read_binning(header, spellings))
     facts: dict[str, Any] = {
@@ -56,7 +55,6 @@ def read_facts(
         "image_area": _region(areas.image),
         "overscan": _region(areas.overscan),
         "camera": camera_name(header, spellings) or None,
-        "subframe": _subframe(header, spellings),
     }
     return {
         name: None if isinstance(fact, float) and math.isnan(fact) else fact
@@ -69,15 +67,6 @@ def believed(header: fits.Header, names: Sequence[str], what: str) -> float:
     low, high = _BELIEVED[what]
     numbers = (to_number(value) for _, value in known_values(header, names))
     return first_known(number for number in numbers if low <= number <= high)
-
-
-def _subframe(header: fits.Header, spellings: Spellings) -> tuple[int, int] | None:
-    corner = [
-        first_number(header, names, above=-1e-300)
-        for names in (spellings.window_x, spellings.window_y)
-    ]
-    x, y = (int(number) if number.is_integer() else 0 for number in corner)
-    return (x, y) if (x, y) != (0, 0) else None
 
 
 def is_bayer(pattern: str) -> bool:

@@ -9,8 +9,9 @@ import xarray as xr
 from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError, ImageMismatchError
-from autowisp_xr.image_calibration._masters import KINDS, as_dataset
+from autowisp_xr.image_calibration._masters import as_dataset
 from autowisp_xr.image_calibration._raw import RawFrame
+from autowisp_xr.kinds import MASTERS
 from autowisp_xr.regions import ChannelSlice, Region
 from autowisp_xr.stats.floats import as_floats
 from autowisp_xr.transforms._pass import noise_of
@@ -83,7 +84,7 @@ def calibrate_frame(
     raw = provenance.record(raw, "open_planes", source=xr.Dataset(), files=[frame.path])
     bias, dark, flat = (
         None if params[kind] is None else as_dataset(params[kind], kind, area.ymin, area.xmin)
-        for kind in KINDS
+        for kind in MASTERS
     )
     level: Any = False
     if overscan is not None:
@@ -115,7 +116,7 @@ def calibrate_frame(
         above=True,
         dtype="float64",
     )
-    chosen = {kind: params[kind]["filenames"] for kind in (*KINDS, "masks") if params[kind]}
+    chosen = {kind: params[kind]["filenames"] for kind in (*MASTERS, "masks") if params[kind]}
     files = [file for kind in chosen for file in params[kind]["files"]]
     overscans = params["overscans"]
     how = overscans and {**overscans, "method": _named(overscans["method"])}

@@ -16,7 +16,7 @@ from autowisp_xr.cards import ascii_text
 from autowisp_xr.errors import AutowispWarning, HeaderError
 from autowisp_xr.expressions import evaluate
 from autowisp_xr.image_calibration._channels import Slices, channel_slices
-from autowisp_xr.image_calibration._masters import KINDS
+from autowisp_xr.kinds import MASTERS
 from autowisp_xr.pixel_grid import PixelGrid, moved
 from autowisp_xr.regions import Region
 
@@ -148,7 +148,7 @@ def _grid(rows: slice, columns: slice, y: int = 0, x: int = 0) -> PixelGrid:
 def document_calibration(header: fits.Header, params: Mapping[str, Any]) -> None:
     """Add what was done: masters and their SHA-1, overscan, image area, gain, versions."""
     channel = header.get("CLRCHNL")
-    for kind in KINDS:
+    for kind in MASTERS:
         master = params[kind]
         if master is None:
             continue

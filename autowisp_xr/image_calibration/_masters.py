@@ -17,9 +17,7 @@ from autowisp_xr.io.hdus import plain_header
 from autowisp_xr.io.planes import open_planes
 from autowisp_xr.regions import ChannelSlice, Region
 
-__all__ = ["KINDS", "UNSET", "LoadedMaster", "as_dataset", "load_masters"]
-
-KINDS = ("bias", "dark", "flat")
+__all__ = ["UNSET", "LoadedMaster", "as_dataset", "load_masters"]
 
 
 class _Unset:

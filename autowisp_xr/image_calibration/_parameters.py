@@ -13,10 +13,11 @@ from autowisp_xr.errors import CalibrationError
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import first_number
 from autowisp_xr.image_calibration._channels import channel_slices, inside
-from autowisp_xr.image_calibration._masters import KINDS, UNSET
+from autowisp_xr.image_calibration._masters import UNSET
 from autowisp_xr.image_calibration._raw import RawFrame
 from autowisp_xr.image_calibration._suspicions import warn_of_strange
 from autowisp_xr.io.write import quantize_level
+from autowisp_xr.kinds import MASTERS
 from autowisp_xr.regions import Region
 
 __all__ = ["DEFAULTS", "UNSET", "check_names", "normalised", "settled"]
@@ -46,7 +47,7 @@ DEFAULTS: dict[str, Any] = {
 _ALIASES = {
     "calibrated": "calibrated_fname",
     "overscan": "overscans",
-    **{f"master_{kind}": kind for kind in KINDS},
+    **{f"master_{kind}": kind for kind in MASTERS},
 }
 
 
@@ -64,7 +65,7 @@ def normalised(given: Mapping[str, Any]) -> dict[str, Any]:
     }
     if len(renamed) != len(given):
         raise TypeError(f"a parameter is given under two names among {', '.join(given)}")
-    known = {*DEFAULTS, *KINDS, *_ALIASES, "masks"}
+    known = {*DEFAULTS, *MASTERS, *_ALIASES, "masks"}
     check_names(renamed, known, "parameter of a calibration")
     return renamed
 
@@ -133,10 +134,10 @@ def settled(params: Mapping[str, Any], frame: RawFrame) -> dict[str, Any]:
         limits = {name: _saturation_of(own, level) for name, own in frame.headers.items()}
         found["saturation_threshold"] = _agreed("saturation_threshold", limits, frame.path)
     shape = (area.ymax - area.ymin, area.xmax - area.xmin)
-    for name in (*KINDS, "masks"):
+    for name in (*MASTERS, "masks"):
         loaded = params[name]
         found[name] = None if loaded is None else loaded.assembled(channels, shape)
-        if loaded is not None and name in KINDS:
+        if loaded is not None and name in MASTERS:
             warn_of_strange(loaded, name, found, header)
     return found
 

@@ -4,7 +4,6 @@ The original applies whatever has the right shape, and so do the classes; they s
 header tells that it is hardly meant.
 """
 
-import math
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -12,16 +11,21 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
-from autowisp_xr import schema
 from autowisp_xr.cards import value_of
-from autowisp_xr.errors import AutowispWarning
+from autowisp_xr.errors import AutowispWarning, HeaderError
+from autowisp_xr.headers.coordinates import read_coordinates
 from autowisp_xr.headers.spellings import Spellings
-from autowisp_xr.headers.values import first_number
 from autowisp_xr.image_calibration._masters import LoadedMaster
+from autowisp_xr.kinds import KINDS
+from autowisp_xr.matching import reason_against
+from autowisp_xr.traits import Traits
 
 __all__ = ["warn_of_strange"]
 
 _FLAT_RANGE = (0.2, 5.0)
+
+_OF_PIXELS = ("size", "area", "channels", "unit")
+"""Traits that the original looks at itself, or not at all."""
 
 
 def warn_of_strange(
@@ -48,10 +52,13 @@ def warn_of_strange(
     for channel, file in master["filenames"].items():
         header = loaded.headers[file]
         reasons += _reasons(file, header, kind, channel, areas)
-        own, other = (first_number(h, Spellings().exposure) for h in (header, raw))
-        known = math.isfinite(own) and math.isfinite(other)
-        if kind == "dark" and plain_exposure and known and not schema.same_exposure(own, other):
-            reasons.append(f"{file} was exposed {own:g} s, the frames {other:g} s, unscaled")
+        names = [name for name in KINDS[kind].serves if name not in (*_OF_PIXELS, "pixel_type")]
+        if not plain_exposure:
+            names = [name for name in names if name != "exposure"]
+        for name in names:
+            found = reason_against(_traits(raw), _traits(header, kind), names=[name])
+            if found is not None:
+                reasons.append(f"{file} is {found}")
         if kind == "flat":
             sample = master["correction"][params["channels"][channel]][::4, ::4]
             sample = sample[np.isfinite(sample)]
@@ -66,6 +73,15 @@ def warn_of_strange(
                 AutowispWarning,
                 stacklevel=4,
             )
+
+
+def _traits(header: fits.Header, kind: str | None = None) -> Traits:
+    try:
+        said = read_coordinates(header, Spellings(), kind)
+    except HeaderError:
+        # two cards that contradict each other say nothing
+        said = {}
+    return Traits.of({**said, "image_type": kind or "object"})
 
 
 def _reasons(

@@ -13,7 +13,7 @@ from autowisp_xr.errors import ImageMismatchError
 from autowisp_xr.image_calibration import _headers
 from autowisp_xr.image_calibration._channels import channel_slices
 from autowisp_xr.image_calibration._frame import calibrate_frame, measured_overscan
-from autowisp_xr.image_calibration._masters import KINDS, load_masters
+from autowisp_xr.image_calibration._masters import load_masters
 from autowisp_xr.image_calibration._outputs import (
     check_output,
     diagnostics,
@@ -23,6 +23,7 @@ from autowisp_xr.image_calibration._outputs import (
 from autowisp_xr.image_calibration._parameters import DEFAULTS, UNSET, normalised, settled
 from autowisp_xr.image_calibration._raw import read_raw
 from autowisp_xr.kernels.calibrate import transferred
+from autowisp_xr.kinds import MASTERS
 from autowisp_xr.regions import Region
 
 __all__ = ["Calibrator"]
@@ -127,9 +128,9 @@ class Calibrator:
 
     def __init__(self, *, saturation_threshold: float | None = None, **configuration: Any) -> None:
         given = normalised({"saturation_threshold": saturation_threshold, **configuration})
-        masters = {name: given.pop(name) for name in (*KINDS, "masks") if name in given}
+        masters = {name: given.pop(name) for name in (*MASTERS, "masks") if name in given}
         self.configuration = copy.deepcopy({**DEFAULTS, **self.default_configuration}) | given
-        self._masters: dict[str, Any] = dict.fromkeys((*KINDS, "masks"))
+        self._masters: dict[str, Any] = dict.fromkeys((*MASTERS, "masks"))
         self.set_masters(**masters)
 
     def set_masters(
@@ -234,7 +235,7 @@ class Calibrator:
         for number, region in enumerate(camera.overscan):
             region.check_inside(height, width, f"overscan area {number}")
         shape = (area.ymax - area.ymin, area.xmax - area.xmin)
-        for kind in KINDS:
+        for kind in MASTERS:
             master = calib_params.get(kind) or {}
             for name in ("correction", "variance", "mask"):
                 plane = master.get(name)
@@ -275,7 +276,7 @@ class Calibrator:
     def _get_calibration_params(self, overwrite_params: Mapping[str, Any]) -> dict[str, Any]:
         """All parameters of one frame: those of the call before those of the constructor."""
         given = normalised(overwrite_params)
-        masters = {name: given.pop(name, UNSET) for name in (*KINDS, "masks")}
+        masters = {name: given.pop(name, UNSET) for name in (*MASTERS, "masks")}
         return {**self.configuration, **self._masters, **given, **load_masters(masters)}
 
     def _check_outputs(self, files: Sequence[str], params: Mapping[str, Any], raw: str) -> None:
@@ -285,7 +286,7 @@ class Calibrator:
 
     def _check_output(self, file: str, params: Mapping[str, Any], raw: str) -> None:
         """Raise FileExistsError and the like if this file may not be written."""
-        masters = (params[kind] for kind in (*KINDS, "masks") if params[kind])
+        masters = (params[kind] for kind in (*MASTERS, "masks") if params[kind])
         used = [entry["path"] for master in masters for entry in master["files"]]
         check_output(file, overwrite=params["allow_overwrite"], inputs=[raw, *used])
 

@@ -22,6 +22,7 @@ from autowisp_xr.io.history import history_cards, split_history
 from autowisp_xr.io.names import bare_name
 from autowisp_xr.io.outputs import Content
 from autowisp_xr.io.plain import Plane, append_cards, write_plain
+from autowisp_xr.kinds import MASTERS
 from autowisp_xr.pixel_grid import PixelGrid, grid_of, grid_of_plane, moved
 from autowisp_xr.regions import ChannelSlice, Region
 
@@ -66,7 +67,7 @@ def output_header(ds: xr.Dataset, channel: int) -> fits.Header:
         header["RAWFNAME"] = (ascii_text(name), "Name of the raw file")
     if not is_frame:
         kind, known = value_of(header, "IMAGETYP"), _scalar(ds, "image_type")
-        if known in ("bias", "dark", "flat") and Spellings().image_type_of(kind) != known:
+        if known in MASTERS and Spellings().image_type_of(kind) != known:
             # a type rule, or another card, knew better
             kind = known
         if kind is not None and not str(kind).lower().startswith("master"):

@@ -31,7 +31,7 @@ from autowisp_xr.io.names import Paths, bare_name
 from autowisp_xr.io.pixels import read_rows
 from autowisp_xr.io.type_names import master_word
 from autowisp_xr.io.type_rules import TypeRule, type_rules
-from autowisp_xr.stats.pixel_types import FLOATS, pixel_type
+from autowisp_xr.pixel_types import FLOATS, pixel_type
 
 __all__ = ["FileRecord", "checked", "damage", "doubts_of_files", "scan"]
 

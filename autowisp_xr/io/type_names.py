@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from autowisp_xr.io.names import natural_key
+from autowisp_xr.kinds import KINDS
 
 __all__ = ["NamedType", "master_word", "named_type", "pattern_like"]
 
@@ -24,7 +25,6 @@ _WORD = re.compile(
 )
 # most names say nothing, and a look into each word takes time
 _HINT = re.compile(r"bias|zero|offset|dark|flat|light|object|sci", re.IGNORECASE)
-_KINDS = ("bias", "dark", "flat", "object")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,4 +142,4 @@ def _kind(word: str) -> str | None:
     match = _WORD.fullmatch(word)
     if match is None:
         return None
-    return next((kind for kind in _KINDS if match[kind]), None)
+    return next((kind for kind in KINDS if match[kind]), None)

@@ -9,18 +9,15 @@ import xarray as xr
 
 from autowisp_xr import schema
 from autowisp_xr.errors import AutowispWarning
+from autowisp_xr.matching import ALLOWABLE
 from autowisp_xr.measure._differences import CELL
 from autowisp_xr.measure._large_scale import LargeScale
+from autowisp_xr.transforms.agreement import reason_between
 
 __all__ = ["warn_of_disagreement"]
 
 _CHANCE = 3.0
 """Standard deviations of the number of pixels that are beyond the threshold by chance."""
-
-_DEGREE = 1.0
-"""Temperatures of a cooled sensor that differ by more are worth a word."""
-
-_UNITS = {"exposure": " s", "temperature": " degC"}
 
 
 def warn_of_disagreement(
@@ -83,23 +80,8 @@ def _cell(
 
 def _settings(new: xr.Dataset, old: xr.Dataset) -> str:
     """Words on settings that both masters know, and that differ."""
-    told = []
-    for name in ("filter", "gain_setting", "exposure", "temperature"):
-        if not all(name in master.coords and master[name].size == 1 for master in (new, old)):
-            continue
-        one, other = (master[name].values.item() for master in (new, old))
-        known = "" not in (one, other) and one == one and other == other
-        if known and not _alike(name, one, other):
-            unit = _UNITS.get(name, "")
-            told.append(f"{name} {_text(one)}{unit}, was {_text(other)}{unit}")
-    return f" (they were not taken alike: {'; '.join(told)})" if told else ""
-
-
-def _alike(name: str, one: Any, other: Any) -> bool:
-    if name == "exposure":
-        return bool(schema.same_exposure(one, other))
-    return bool(abs(one - other) <= _DEGREE if name == "temperature" else one == other)
-
-
-def _text(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, int | float) else str(value)
+    names = [name for name in ALLOWABLE if name not in ("night", "target", "unit")]
+    kind = str(new["image_type"].values) if "image_type" in new.coords else "bias"
+    found = [reason_between(old, new, kind, [name]) for name in names]
+    told = [str(mismatch) for mismatch in found if mismatch is not None]
+    return f" (they were not taken alike: the new master is {'; '.join(told)})" if told else ""

@@ -10,10 +10,12 @@ import xarray as xr
 
 from autowisp_xr import schema
 from autowisp_xr.errors import AutowispWarning, CalibrationError, ImageMismatchError
+from autowisp_xr.kinds import KINDS
 from autowisp_xr.measure._pairs import LEVELS, Frame, Frames
 from autowisp_xr.measure._slopes import Slope
 from autowisp_xr.measure._transfer_curve import Sample
 from autowisp_xr.transforms import _apply
+from autowisp_xr.transforms.agreement import OF_PIXELS, reason_between
 
 __all__ = [
     "apart",
@@ -107,24 +109,20 @@ def check_same_pixels(flats: xr.Dataset, biases: xr.Dataset) -> None:
 
 
 def check_same_setting(flats: xr.Dataset, biases: xr.Dataset) -> None:
-    """Raise ImageMismatchError where the camera was set to several gains, with all of them."""
-    settings = {what: _settings(ds) for what, ds in (("flats", flats), ("biases", biases))}
-    if len(set().union(*settings.values())) > 1:
-        told = ", ".join(
-            f"the {what} with {' and '.join(f'{value:g}' for value in sorted(values)) or 'none'}"
-            for what, values in settings.items()
-        )
-        raise ImageMismatchError(
-            f"frames of several settings of the gain cannot tell one gain: {told} in their "
-            "headers; select one setting, as with ds.isel(frame=ds.gain_setting == ...)"
-        )
-
-
-def _settings(ds: xr.Dataset) -> set[float]:
-    if "gain_setting" not in ds.coords:
-        return set()
-    values = np.atleast_1d(np.asarray(ds["gain_setting"].values, np.float64))
-    return set(values[np.isfinite(values)].tolist())
+    """Raise ImageMismatchError where the camera was set in several ways, with both."""
+    # neither filter nor temperature matter, and size and unit are looked at apart
+    names = [name for name in KINDS["flat"].serves if name not in ("filter", "unit", *OF_PIXELS)]
+    for ds, other, kind, words in (
+        (flats, flats, "flat", "one of the flats is"),
+        (biases, biases, "bias", "one of the biases is"),
+        (flats, biases, "bias", "the biases are"),
+    ):
+        found = reason_between(ds, other, kind, names)
+        if found is not None:
+            raise ImageMismatchError(
+                f"frames of several settings cannot tell one gain: {words} {found}; select one "
+                f"setting, as with ds.isel(frame=ds.{found.trait} == ...)"
+            )
 
 
 def apart(first: Frame, second: Frame) -> str:

@@ -5,24 +5,22 @@ from typing import TYPE_CHECKING
 from autowisp_xr._lazy import attach
 
 if TYPE_CHECKING:
+    from autowisp_xr.night.choosing import Candidate, Choice, choose, match
     from autowisp_xr.night.library import masters_in
     from autowisp_xr.night.listing import info
-    from autowisp_xr.night.matching import Candidate, Choice, Matching, choose, match
     from autowisp_xr.night.opening import open_night
     from autowisp_xr.night.reduction import reduce
     from autowisp_xr.night.sets import FrameSet, sort_frames
     from autowisp_xr.night.summary import Made, Summary
-    from autowisp_xr.night.traits import Setup, Traits
 
 _MODULES = {
     "library": ("masters_in",),
     "listing": ("info",),
-    "matching": ("Candidate", "Choice", "Matching", "choose", "match"),
+    "choosing": ("Candidate", "Choice", "choose", "match"),
     "opening": ("open_night",),
     "reduction": ("reduce",),
     "sets": ("FrameSet", "sort_frames"),
     "summary": ("Made", "Summary"),
-    "traits": ("Setup", "Traits"),
 }
 
 __all__ = [
@@ -30,10 +28,7 @@ __all__ = [
     "Choice",
     "FrameSet",
     "Made",
-    "Matching",
-    "Setup",
     "Summary",
-    "Traits",
     "choose",
     "info",
     "masters_in",

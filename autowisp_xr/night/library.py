@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from os import PathLike
 from typing import Any
@@ -17,9 +18,11 @@ from autowisp_xr.io import FileRecord, Spellings
 from autowisp_xr.io.choosing import HduName
 from autowisp_xr.io.names import Paths
 from autowisp_xr.io.settle import settle_camera
-from autowisp_xr.night.matching import Candidate
-from autowisp_xr.night.traits import Setup, layout_of, traits_of
+from autowisp_xr.kinds import MASTERS
+from autowisp_xr.night.choosing import Candidate
+from autowisp_xr.night.traits import channels_of, traits_of_set
 from autowisp_xr.regions import ChannelSlice, Region
+from autowisp_xr.traits import Traits
 from autowisp_xr.transforms.foreign import flat_levels, is_foreign
 
 __all__ = ["masters_in"]
@@ -109,7 +112,7 @@ def _candidate(files: Mapping[str, FileRecord], camera: Camera | None, checksum:
     records = sorted(files.values(), key=_corner)
     first = records[0]
     kind = str(first.coordinates["image_type"])
-    if kind not in ("bias", "dark", "flat"):
+    if kind not in MASTERS:
         raise AutowispError(f"{first.path} is a master of no known type (IMAGETYP, {kind})")
     if first.place is not None:
         # what is split already says its channels itself
@@ -124,10 +127,9 @@ def _candidate(files: Mapping[str, FileRecord], camera: Camera | None, checksum:
         name = f"{name} (and {', '.join(others)})"
     return Candidate(
         name=name,
-        traits=traits_of(kind, records, _setup(records, camera)),
+        traits=_traits(kind, records, camera),
         frames=int(frames) if isinstance(frames, int | float) and frames >= 1 else 1,
         own=False,
-        bias_free=_bias_free(first) if kind == "dark" else None,
         open=opened,
     )
 
@@ -142,7 +144,7 @@ def _opened(records: tuple[FileRecord, ...], camera: Camera | None, checksum: bo
     return schema.as_master(io.open_records(sound, camera=camera), name=records[0].path)
 
 
-def _setup(records: Sequence[FileRecord], camera: Camera | None) -> Setup:
+def _traits(kind: str, records: Sequence[FileRecord], camera: Camera | None) -> Traits:
     first = records[0]
     camera = settle_camera(records, camera, None)
     place, (height, width) = first.place, first.shape or (0, 0)
@@ -157,21 +159,12 @@ def _setup(records: Sequence[FileRecord], camera: Camera | None) -> Setup:
             ymin=place.y,
             ymax=place.height or place.y + height * place.cut.y_step,
         )
-    gain = float(first.coordinates["gain_setting"])
-    return Setup(
-        shape=None,
+    history = provenance.steps_of(first.layout.history if first.layout else "")
+    said = bias_said(first.header, history) if kind == "dark" else None
+    return replace(
+        traits_of_set(kind, [Traits.of(record.coordinates) for record in records], records),
         area=area,
         placed=placed,
-        channels=layout_of(camera),
-        camera=str(first.facts.get("camera") or ""),
-        binning=str(first.coordinates.get("binning", "")),
-        subframe=first.facts.get("subframe"),
-        gain=None if gain != gain else gain,
+        channels=channels_of(camera) or ((schema.MONO, ChannelSlice()),),
+        holds_bias=None if said is None else not said.made,
     )
-
-
-def _bias_free(record: FileRecord) -> bool | None:
-    """Whether the bias was subtracted from a dark; None where nobody says."""
-    text = record.layout.history if record.layout else ""
-    said = bias_said(record.header, provenance.steps_of(text))
-    return None if said is None else said.made

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from autowisp_xr.kinds import KINDS
 from autowisp_xr.night.summary import against, listed
 
 __all__ = ["info"]
 
 _TELLING = ("image_type", "width", "height", "binning", "gain_setting", "filter", "exposure")
-_ORDER = ("bias", "dark", "flat", "object")
+_ORDER = tuple(KINDS)
 
 
 def info(night: xr.DataTree | xr.Dataset) -> str:
@@ -133,11 +134,9 @@ def _times(values: Sequence[np.datetime64]) -> str:
 
 def _corrections(name: str, rows: Sequence[dict[str, Any]]) -> list[str]:
     """A line for the frames of a set that have the same masters, and the reasons below it."""
-    if rows[0]["image_type"] == "bias":
+    needed = KINDS[rows[0]["image_type"]].needs
+    if not needed:
         return []
-    needed = {"dark": ("bias",), "flat": ("bias", "dark")}.get(
-        rows[0]["image_type"], ("bias", "dark", "flat")
-    )
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault(tuple(row[kind] for kind in needed), []).append(row)

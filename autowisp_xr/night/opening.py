@@ -13,10 +13,11 @@ from autowisp_xr.errors import AutowispError, HeaderError
 from autowisp_xr.io import Spellings
 from autowisp_xr.io.choosing import HduName
 from autowisp_xr.io.names import Paths
+from autowisp_xr.matching import Matching
 from autowisp_xr.night.camera_words import setting_hint, told
-from autowisp_xr.night.foresight import by_setup, foresee
+from autowisp_xr.night.choosing import Candidate, stop_reason
+from autowisp_xr.night.foresight import by_setup, camera_with_colours, doubts_of_choices, foresee
 from autowisp_xr.night.library import masters_in
-from autowisp_xr.night.matching import Candidate, Matching, stop_reason
 from autowisp_xr.night.noise import unknown_noise
 from autowisp_xr.night.products import STORE
 from autowisp_xr.night.sets import FrameSet, sort_frames
@@ -72,9 +73,11 @@ def open_night(
     matching = matching or Matching()
     records = io.scan(paths, deep=True, hdu=hdu, types=types, spellings=spellings)
     copies = io.copies_of(records)
-    sets, left_out = sort_frames([r for r in records if r.path not in copies], camera, matching)
+    sets, left_out, notes = sort_frames(
+        [r for r in records if r.path not in copies], camera, matching
+    )
     left_out |= copies
-    notes = [
+    notes += [
         f"the type rule {rule!r} fits no file of this night"
         for rule in io.unused_rules(records, types or {})
     ]
@@ -89,7 +92,9 @@ def open_night(
     groups: dict[str, xr.Dataset] = {}
     for one in sets:
         try:
-            groups[f"/raw/{one.path}"] = io.open_records(one.records, camera=camera)
+            groups[f"/raw/{one.path}"] = io.open_records(
+                one.records, camera=camera_with_colours([one], camera)
+            )
         except AutowispError as error:
             left_out.update((record.path, str(error)) for record in one.records)
     notes += _camera_notes(sets, camera)
@@ -99,6 +104,7 @@ def open_night(
             reason = stop_reason(one.traits.kind, choices[path], matching)
             if reason:
                 left_out.setdefault(path, reason)
+    notes += doubts_of_choices(choices)
     table = table_of(records, sets, left_out, choices)
     table.attrs = {"night": _told(paths), "notes": "\n".join(notes)}
     return xr.DataTree.from_dict({"/": table, **groups}, name="night")

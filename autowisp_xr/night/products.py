@@ -180,15 +180,15 @@ class Writer:
 
 
 def _doubts(made: xr.Dataset, folder: str) -> list[str]:
-    """Raise if no pixel of a master is good; name the science frames without any."""
+    """What is wrong with a product as a whole; an error for a master without a good pixel."""
     if folder == "masters":
         if not (made["mask"].values & np.uint8(Flag.BAD) == 0).any():
             raise AutowispError("no pixel of it is good: all are flagged or NaN in all frames")
         if np.isnan(made["variance"].values).all():
-            raise AutowispError(
-                "its errors are not known: it takes more than one frame, or the gain and read "
-                "noise of the camera"
-            )
+            return [
+                "WARNING: its errors are not known, nor those of what it corrects: they take more "
+                "than one frame, or the gain and read noise of the camera"
+            ]
         return []
     bad = [
         str(made["frame"].values[i])

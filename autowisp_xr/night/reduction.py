@@ -13,8 +13,9 @@ from autowisp_xr.io import Spellings
 from autowisp_xr.io.choosing import HduName
 from autowisp_xr.io.lock import claimed
 from autowisp_xr.io.names import Paths
+from autowisp_xr.matching import Matching
+from autowisp_xr.night.choosing import Candidate
 from autowisp_xr.night.library import masters_in
-from autowisp_xr.night.matching import Candidate, Matching
 from autowisp_xr.night.products import CAMERA, STORE, Writer, write_text
 from autowisp_xr.night.sets import sort_frames
 from autowisp_xr.night.steps import Steps
@@ -133,9 +134,13 @@ def reduce(
         say(f"{len(records)} FITS file{'' if len(records) == 1 else 's'} in {night}")
         records = io.checked(records) if checksum else records
         copies = io.copies_of(records)
-        sets, left_out = sort_frames([r for r in records if r.path not in copies], camera, matching)
+        sets, left_out, notes = sort_frames(
+            [r for r in records if r.path not in copies], camera, matching, look=True
+        )
         left_out |= copies
-        summary = Summary(night=str(night), records=records, sets=sets, left_out=left_out)
+        summary = Summary(
+            night=str(night), records=records, sets=sets, left_out=left_out, notes=notes
+        )
         summary.notes += [
             f"the type rule {rule!r} fits no file of this night"
             for rule in io.unused_rules(records, types or {})

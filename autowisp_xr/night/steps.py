@@ -13,13 +13,21 @@ from autowisp_xr import schema, transforms
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, AutowispWarning
 from autowisp_xr.io import FileRecord
+from autowisp_xr.matching import Matching
 from autowisp_xr.night.camera_words import told
-from autowisp_xr.night.foresight import by_setup, candidate_of, choices_of_frames
-from autowisp_xr.night.matching import Candidate, Choice, Matching, match, stop_reason
+from autowisp_xr.night.choosing import Candidate, Choice, match, stop_reason
+from autowisp_xr.night.foresight import (
+    by_setup,
+    camera_with_colours,
+    candidate_of,
+    choices_of_frames,
+    doubts_of_choices,
+)
 from autowisp_xr.night.noise import know_camera
 from autowisp_xr.night.products import Plan, Writer
 from autowisp_xr.night.sets import FrameSet, with_own_names
-from autowisp_xr.night.traits import traits_of
+from autowisp_xr.night.traits import traits_of_set
+from autowisp_xr.traits import Traits
 
 if TYPE_CHECKING:
     from autowisp_xr.flat_selection import FlatSelection
@@ -67,6 +75,7 @@ class Steps:
                 self._make_master(one, recipe)
         for one in self._of("object"):
             self._calibrate(one)
+        self.writer.summary.notes += doubts_of_choices(self.writer.summary.choices)
 
     def _of(self, kind: str) -> list[FrameSet]:
         return [one for one in self.sets if one.traits.kind == kind]
@@ -75,7 +84,7 @@ class Steps:
         """Camera of each setup, by its place."""
         cameras: dict[str, Camera | None] = {}
         for place, of_place in by_setup(self.sets).items():
-            known = know_camera(of_place, camera)
+            known = know_camera(of_place, camera_with_colours(of_place, camera))
             cameras[place] = known.camera
             for note in (*known.notes, told(of_place, known.camera, known.seen)):
                 if note:
@@ -126,12 +135,14 @@ class Steps:
         return bool(reason)
 
     def _bias(self, plan: Plan, choices: Mapping[str, Choice], frames: xr.Dataset) -> xr.Dataset:
-        return transforms.master_bias(frames)
+        return transforms.master_bias(frames, allow_mismatch=self.matching.judged)
 
     def _dark(self, plan: Plan, choices: Mapping[str, Choice], frames: xr.Dataset) -> xr.Dataset:
         plan.notes += _missing(choices)
         with _noted(plan):
-            return transforms.master_dark(frames, bias=_opened(choices["bias"]))
+            return transforms.master_dark(
+                frames, bias=_opened(choices["bias"]), allow_mismatch=self.matching.judged
+            )
 
     def _flat(self, plan: Plan, choices: Mapping[str, Choice], frames: xr.Dataset) -> xr.Dataset:
         plan.notes += _missing(choices) + _pedestal(frames, choices)
@@ -145,7 +156,7 @@ class Steps:
                 select=self.select,
                 scale_dark=self._scale(choices),
                 noise="if known",
-                allow_mismatch=self.matching.allow_mismatch,
+                allow_mismatch=self.matching.judged,
             )
         table = flats.frames
         columns = (frames["path"], table["class"], table["reason"])
@@ -172,7 +183,12 @@ class Steps:
             replace(
                 one,
                 records=tuple(records),
-                traits=traits_of("object", records, one.traits.setup),
+                traits=replace(
+                    one.traits,
+                    temperature=traits_of_set(
+                        "object", [Traits.of(record.coordinates) for record in records]
+                    ).temperature,
+                ),
             )
             for records in groups.values()
         ]
@@ -192,7 +208,7 @@ class Steps:
                 flat=_opened(choices["flat"]),
                 scale_dark=self._scale(choices),
                 noise="if known",
-                allow_mismatch=self.matching.allow_mismatch,
+                allow_mismatch=self.matching.judged,
             )
 
     def _scale(self, choices: Mapping[str, Choice]) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 import xarray as xr
 
 from autowisp_xr.io import FileRecord
-from autowisp_xr.night.matching import Choice
+from autowisp_xr.night.choosing import Choice
 from autowisp_xr.night.sets import FrameSet
 from autowisp_xr.night.table import table_of, text_column
 

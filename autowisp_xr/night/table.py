@@ -8,7 +8,8 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr.io import FileRecord
-from autowisp_xr.night.matching import Choice
+from autowisp_xr.kinds import MASTERS
+from autowisp_xr.night.choosing import Choice
 from autowisp_xr.night.sets import FrameSet
 
 __all__ = ["table_of", "text_column"]
@@ -46,13 +47,13 @@ def table_of(
         return [r.coordinates.get(name, missing) if r.coordinates else missing for r in records]
 
     sizes = [record.shape or (0, 0) for record in records]
-    setups = [of_set[r.path].traits.setup if r.path in of_set else None for r in records]
+    channels = [of_set[r.path].traits.channels or () if r.path in of_set else () for r in records]
     columns: dict[str, Any] = {
         "path": text_column([record.path for record in records]),
         "image_type": text_column(fact("image_type", "")),
         "width": np.array([width for _, width in sizes]),
         "height": np.array([height for height, _ in sizes]),
-        "channels": text_column([" ".join(n for n, _ in s.channels) if s else "" for s in setups]),
+        "channels": text_column([" ".join(name for name, _ in of) for of in channels]),
         "camera": text_column([str(record.facts.get("camera") or "") for record in records]),
         "binning": text_column(fact("binning", "")),
         "gain_setting": np.array(fact("gain_setting", np.nan), float),
@@ -62,9 +63,7 @@ def table_of(
         "temperature": np.array(fact("temperature", np.nan), float),
         "time": np.array(fact("time", "NaT"), "datetime64[ns]"),
         "set": text_column([of_set[r.path].path if r.path in of_set else "" for r in records]),
-        **{
-            kind: _of_choices(records, choices, _name_of(kind)) for kind in ("bias", "dark", "flat")
-        },
+        **{kind: _of_choices(records, choices, _name_of(kind)) for kind in MASTERS},
         "why_not": _of_choices(records, choices, _reasons),
         "reason": text_column([left_out.get(record.path, "") for record in records]),
         "doubts": text_column(["\n".join((*r.guesses, *r.doubts)) for r in records]),

@@ -1,148 +1,129 @@
-"""What matching looks at: how the camera was set, and how a frame or a master was taken."""
+"""Traits of the files of a night, for the judge of what goes together."""
 
 import math
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from autowisp_xr import schema
 from autowisp_xr.camera import Camera
+from autowisp_xr.cards import value_of
+from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.io import FileRecord
-from autowisp_xr.regions import ChannelSlice, Region
+from autowisp_xr.regions import Region
+from autowisp_xr.traits import NUMBERS, TEXTS, Channels, Traits
 
-__all__ = ["Setup", "Traits", "layout_of", "setup_of", "traits_of"]
+__all__ = ["channels_of", "traits_of_file", "traits_of_set"]
 
-
-_NEVER = np.datetime64("NaT", "ns")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Setup:
-    """How a camera was set; "", None and NaN are unknown, and fit everything."""
-
-    shape: tuple[int, int] | None
-    """(height, width) of the raw frame."""
-    area: Region | None
-    """Of the raw frame, that sees the sky."""
-    placed: bool = True
-    """Whether it is known where in the raw frame that is, not only how large it is."""
-    channels: tuple[tuple[str, ChannelSlice], ...]
-    camera: str = ""
-    binning: str = ""
-    subframe: tuple[int, int] | None = None
-    """Corner of the raw frame on the sensor; None is (0, 0), which few headers say."""
-    gain: float | None = None
-    """The camera's setting."""
-
-    def reason_against(self, other: "Setup", ignore: Collection[str] = ()) -> str:
-        """Why a master of this setup cannot serve frames of another; "" if it can."""
-        if self.shape and other.shape and self.shape != other.shape:
-            return f"of {_size(self.shape)} pixels, not {_size(other.shape)}"
-        if self.area and other.area and not _alike(self, other):
-            return f"covers the raw pixels {self.area}, not {other.area}"
-        if self.channels != other.channels:
-            return f"of the channels {_channels(self)}, not {_channels(other)}"
-        for name, what in (("camera", "of the camera"), ("binning", "of binning")):
-            own, theirs = getattr(self, name), getattr(other, name)
-            if name not in ignore and own and theirs and own != theirs:
-                return f"{what} {own}, not {theirs}"
-        corners = (self.subframe or (0, 0), other.subframe or (0, 0))
-        if "subframe" not in ignore and corners[0] != corners[1]:
-            return f"of the subframe at {corners[0]}, not {corners[1]}"
-        known = self.gain is not None and other.gain is not None
-        if "gain" not in ignore and known and self.gain != other.gain:
-            return f"of the gain setting {self.gain:g}, not {other.gain:g}"
-        return ""
+_SPELT_OTHERWISE = {
+    "egain": ("electrons_per_adu",),
+    "gain_setting": ("gain",),
+    "channels": ("bayer",),
+    "orientation": ("row_order", "flip", "flip_x", "flip_y"),
+    "filter": ("filter", "filter_wheels"),
+    "temperature": ("temperature", "temperature_set"),
+    "window": (
+        *("window", "window_x", "window_x_unbinned", "window_x_from_one", "window_corners"),
+        "physical",
+    ),
+}
+"""Fields of the table of spellings that do not bear the name of their trait."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Traits:
-    """Of frames that are alike, or of a master."""
+def traits_of_file(
+    record: FileRecord, camera: Camera | None = None, keywords: Sequence[str] = ()
+) -> Traits:
+    """Traits of a raw frame.
 
-    kind: str
-    """bias, dark, flat or object."""
-    setup: Setup
-    band: str = ""
-    """Name of the filter."""
-    exposures: tuple[float, float] = (math.nan, math.nan)
-    """Shortest and longest, in seconds; of darks, which are alike, the median for both."""
-    temperature: float = math.nan
-    """Median, in degrees Celsius."""
-    time: np.datetime64 = _NEVER
-    """Median of the middles of the exposures, UTC."""
-
-
-def setup_of(record: FileRecord, camera: Camera | None) -> Setup:
-    """Setup of a raw frame; ``camera`` is what the user says of it."""
-    facts = record.facts
-    known = (camera or Camera()).completed_by(
-        {name: facts.get(name) for name in ("channels", "image_area")}
-    )
+    Parameters
+    ----------
+    record
+        As :func:`autowisp_xr.io.scan` gives it.
+    camera
+        What the user says of it; a pattern or area goes before that of the header.
+    keywords
+        Cards that are traits, too.
+    """
+    camera = camera or Camera()
     height, width = record.shape or (0, 0)
-    gain = float(record.coordinates["gain_setting"])
-    return Setup(
-        shape=(height, width),
-        area=known.image_area or Region(xmin=0, xmax=width, ymin=0, ymax=height),
-        channels=layout_of(known),
-        camera=str(facts.get("camera") or ""),
-        binning=str(record.coordinates.get("binning", "")),
-        subframe=facts.get("subframe"),
-        gain=None if math.isnan(gain) else gain,
+    area = camera.image_area or record.facts.get("image_area")
+    channels = channels_of(camera)
+    if channels is None:
+        channels = _channels_of_pattern(record.facts.get("channels"))
+    return Traits.of(
+        record.coordinates,
+        size=(height, width),
+        area=Region.parse(area) if area else Region(xmin=0, xmax=width, ymin=0, ymax=height),
+        channels=channels,
+        others=tuple((word, str(value_of(record.header, word) or "")) for word in keywords),
     )
 
 
-def layout_of(camera: Camera) -> tuple[tuple[str, ChannelSlice], ...]:
-    """Channels of a camera, in the order of their pixels."""
-    channels = camera.channels or {schema.MONO: ChannelSlice()}
-    return tuple(sorted(channels.items(), key=lambda item: (item[1].y_offset, item[1].x_offset)))
+def channels_of(camera: Camera) -> Channels | None:
+    """Channels of a camera, in the order of their pixels; None where it does not say any."""
+    if not camera.channels:
+        return None
+    return tuple(
+        sorted(camera.channels.items(), key=lambda item: (item[1].y_offset, item[1].x_offset))
+    )
 
 
-def traits_of(kind: str, records: Sequence[FileRecord], setup: Setup) -> Traits:
-    """Traits of frames of one setup; numbers and times that are not known are passed over."""
-    columns = [record.coordinates for record in records]
-    exposures = _known([c["exposure"] for c in columns])
+@lru_cache(maxsize=16)
+def _channels_of_pattern(pattern: str | None) -> Channels | None:
+    return channels_of(Camera(channels=pattern))
+
+
+def traits_of_set(
+    kind: str, members: Sequence[Traits], records: Sequence[FileRecord] = ()
+) -> Traits:
+    """Traits of frames that are alike; what is not known of one is that of the others.
+
+    Parameters
+    ----------
+    kind
+        Of all.
+    members
+        Traits of each.
+    records
+        Their files, whose cards are named in reasons.
+    """
+    merged = members[0]
+    for one in members[1:]:
+        merged = merged.completed_by(one, (*TEXTS, *NUMBERS, "channels"))
+    exposures = [value for one in members for value in one.exposure if value == value]
     if kind == "dark" and exposures:
         exposures = [float(np.median(exposures))]
-    temperatures = _known([c.get("temperature", math.nan) for c in columns])
-    times = np.array([c.get("time", "NaT") for c in columns], "datetime64[ns]")
-    times = np.sort(times[~np.isnat(times)])
-    bands = {str(c["filter"]) for c in columns}
-    return Traits(
+    temperatures = [one.temperature for one in members if one.temperature == one.temperature]
+    times = np.sort(np.array([one.time for one in members], "datetime64[ns]"))
+    times = times[~np.isnat(times)]
+    return replace(
+        merged,
         kind=kind,
-        setup=setup,
-        band=bands.pop() if len(bands) == 1 else "",
-        exposures=(min(exposures), max(exposures)) if exposures else (math.nan, math.nan),
+        filter=_common([one.filter for one in members]),
+        night=_common([one.night for one in members]),
+        target=_common([one.target for one in members]),
+        exposure=(min(exposures), max(exposures)) if exposures else (math.nan, math.nan),
         temperature=float(np.median(temperatures)) if temperatures else math.nan,
-        time=times[len(times) // 2] if len(times) else _NEVER,
+        time=times[len(times) // 2] if len(times) else merged.time,
+        cards=_cards(records[0]) if records else merged.cards,
     )
 
 
-def _known(values: Sequence[Any]) -> list[float]:
-    return [float(value) for value in values if math.isfinite(value)]
+def _common(values: Sequence[str]) -> str:
+    different = set(values)
+    return different.pop() if len(different) == 1 else ""
 
 
-def _size(shape: tuple[int, int]) -> str:
-    return f"{shape[1]} x {shape[0]}"
-
-
-def _channels(setup: Setup) -> str:
-    return " ".join(name for name, _ in setup.channels)
-
-
-def _alike(one: Setup, other: Setup) -> bool:
-    """Whether areas agree, but for incomplete super-pixels, which are left out of masters."""
-    _, cut = one.channels[0]
-    if one.area is None or other.area is None:
-        return True
-    differences = {
-        edge: getattr(one.area, edge) - getattr(other.area, edge)
-        for edge in ("xmin", "xmax", "ymin", "ymax")
-    }
-    if not (one.placed and other.placed):
-        differences = {
-            axis: differences[f"{axis}max"] - differences[f"{axis}min"] for axis in ("x", "y")
-        }
-    steps = {"x": cut.x_step, "y": cut.y_step}
-    return all(abs(difference) < steps[edge[0]] for edge, difference in differences.items())
+def _cards(record: FileRecord) -> dict[str, str]:
+    """For each trait the card of a header that is asked first, if any is there."""
+    spellings: Any = record.options.get("spellings") or Spellings()
+    found = {}
+    for trait in (*TEXTS, *NUMBERS, "channels"):
+        names = _SPELT_OTHERWISE.get(trait, (trait,))
+        cards = (card for name in names for card in getattr(spellings, name, ()))
+        card = next((card for card in cards if card in record.header), "")
+        if card:
+            found[trait] = card
+    return found

@@ -15,7 +15,7 @@ from autowisp_xr.options import Masked
 from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms._flat_table import members
 from autowisp_xr.transforms._scaling import level_of_frames, scaled
-from autowisp_xr.transforms.stacking import stack
+from autowisp_xr.transforms.stacking import stacked
 
 __all__ = ["Matches", "check_clouds", "cloud_maps", "match_frames", "reference_of"]
 
@@ -42,7 +42,7 @@ def reference_of(ds: xr.Dataset, in_bands: xr.Dataset, selection: FlatSelection)
     level = level_of_frames(ds, "median").compute()
     plain = in_bands[[name for name in ("image", "mask") if name in in_bands]]
     frames = scaled(plain, level, to="median of the unmasked pixels")
-    return stack(frames, reject=selection.large_scale_reject).compute()
+    return stacked(frames, reject=selection.large_scale_reject).compute()
 
 
 def match_frames(

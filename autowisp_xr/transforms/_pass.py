@@ -22,7 +22,7 @@ from autowisp_xr.kernels.calibrate import (
     calibrate_planes,
     transferred,
 )
-from autowisp_xr.stats.pixel_types import FRACTIONS, are_fractions
+from autowisp_xr.pixel_types import FRACTIONS, are_fractions
 from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms._levels import Levels, kernel_arrays
 from autowisp_xr.transforms._shared import (

@@ -9,11 +9,12 @@ import xarray as xr
 from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
+from autowisp_xr.matching import allowed
 from autowisp_xr.options import NoiseWanted, OverscanChoice, Photons, ScaleDark
 from autowisp_xr.transforms._bias import check_bias_free, check_raw
-from autowisp_xr.transforms._masters import allowed, exposure_ratio
 from autowisp_xr.transforms._pass import Noise, Steps, check_counted, noise_of, one_pass
 from autowisp_xr.transforms._readers import readers
+from autowisp_xr.transforms.agreement import exposure_ratio
 from autowisp_xr.transforms.channels import trim
 from autowisp_xr.transforms.correct import dark_parts, fitting, free_of_bias, shares_bias
 from autowisp_xr.transforms.overscan import overscan_options, overscan_steps

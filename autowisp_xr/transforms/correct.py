@@ -21,9 +21,9 @@ from autowisp_xr.transforms._bias import (
     warn_if_unsaid,
 )
 from autowisp_xr.transforms._dark_current import pedestal_and_current
-from autowisp_xr.transforms._masters import exposure_ratio, matched
 from autowisp_xr.transforms._pass import Noise, Steps, noise_of, one_pass
 from autowisp_xr.transforms._readers import readers
+from autowisp_xr.transforms.agreement import exposure_ratio, matched
 from autowisp_xr.transforms.foreign import adapted
 
 __all__ = [

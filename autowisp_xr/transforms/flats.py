@@ -17,11 +17,12 @@ from autowisp_xr.transforms._flat_table import members, recorded, unselected
 from autowisp_xr.transforms._matching import check_clouds, reference_of
 from autowisp_xr.transforms._pass import PLANE_BYTES
 from autowisp_xr.transforms._scaling import in_common, is_common, level_of_frames, scaled
+from autowisp_xr.transforms.agreement import check_alike
 from autowisp_xr.transforms.calibration import calibrate
 from autowisp_xr.transforms.flat_masters import MasterFlats, merged
-from autowisp_xr.transforms.masters import check_alike, default_rejection
+from autowisp_xr.transforms.masters import default_rejection
 from autowisp_xr.transforms.selection import check_channels, select_flats
-from autowisp_xr.transforms.stacking import stack
+from autowisp_xr.transforms.stacking import stacked
 
 __all__ = ["master_flat", "master_flats"]
 
@@ -88,7 +89,7 @@ def master_flat(
     Raises
     ------
     ImageMismatchError
-        For frames of several filters.
+        For frames of several filters, gain settings, ...
     CalibrationError, MasterMismatchError
         As :func:`~autowisp_xr.calibrate`.
     ValueError
@@ -127,7 +128,7 @@ def master_flat(
     =========== ====== ====== ====== ====== ======
     """
     schema.check(ds)
-    check_alike(ds, "filter")
+    check_alike(ds, "one master", allow_mismatch, kind="flat")
     if not (select is None or isinstance(select, FlatSelection)):
         raise TypeError(
             f"select is None or a FlatSelection, such as FlatSelection(), not {select!r}"
@@ -148,7 +149,7 @@ def master_flat(
             dtype=dtype,
         )
 
-    stack_options = {"dtype": dtype, **stack_options}
+    stack_options = {"dtype": dtype, "allow_mismatch": allow_mismatch, **stack_options}
     frames = frames_of(ds)
     common = is_common(level, frames, apart=select is not None and not select.together)
     if select is None:
@@ -275,7 +276,7 @@ def _stacked(
     if common:
         mean, to = in_common(mean), f"{to} of all channels"
     frames = scaled(frames, mean, shape, to=to)
-    return stack(frames, **default_rejection(frames, options))
+    return stacked(frames, **default_rejection(frames, options))
 
 
 def _missing(masters: Mapping[str, Any], table: xr.Dataset, selection: FlatSelection) -> list[str]:

@@ -21,7 +21,7 @@ from autowisp_xr.headers.bunit import COUNTED
 from autowisp_xr.headers.corrections import correction_said
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import first_number, to_number
-from autowisp_xr.stats.pixel_types import FRACTIONS, are_fractions
+from autowisp_xr.pixel_types import FRACTIONS, are_fractions
 from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms._bias import named
 from autowisp_xr.transforms._pass import per_channel

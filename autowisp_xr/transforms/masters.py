@@ -1,23 +1,23 @@
 """``master_bias`` and ``master_dark``: frames that see no light, calibrated and stacked."""
 
-import operator
 import warnings
-from collections import Counter
+from collections.abc import Collection
 from typing import Any
 
 import xarray as xr
 
 from autowisp_xr import schema
 from autowisp_xr.camera import Camera
-from autowisp_xr.errors import AutowispWarning, ImageMismatchError
+from autowisp_xr.errors import AutowispWarning
 from autowisp_xr.options import OverscanChoice, Photons, SigmaClip
 from autowisp_xr.stats.digits import counted, floor_of
 from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms._pass import PLANE_BYTES, noise_of
+from autowisp_xr.transforms.agreement import check_alike
 from autowisp_xr.transforms.calibration import calibrated
-from autowisp_xr.transforms.stacking import stack
+from autowisp_xr.transforms.stacking import stacked
 
-__all__ = ["check_alike", "default_rejection", "master_bias", "master_dark"]
+__all__ = ["default_rejection", "master_bias", "master_dark"]
 
 _MANY = 10
 
@@ -27,6 +27,7 @@ def master_bias(
     *,
     overscan: OverscanChoice = None,
     camera: Camera | None = None,
+    allow_mismatch: Collection[str] = (),
     dtype: Any = "float32",
     **stack_options: Any,
 ) -> xr.Dataset:
@@ -39,6 +40,8 @@ def master_bias(
         subtracted; or calibrated ones, which are taken as they are.
     overscan, camera
         As for :func:`~autowisp_xr.calibrate`.
+    allow_mismatch
+        Traits in which frames may differ, such as "temperature" or "gain_setting".
     dtype
         Type of ``image`` and ``variance``.
     stack_options
@@ -53,7 +56,7 @@ def master_bias(
     Raises
     ------
     ImageMismatchError
-        For frames of several types.
+        For frames of several types, gain settings, offsets, temperatures, ...
 
     Warns
     -----
@@ -62,9 +65,10 @@ def master_bias(
         read for that.
     """
     schema.check(ds)
+    check_alike(ds, "one master", allow_mismatch, kind="bias")
     _warn_of_floor(ds)
-    frames = _prepared(ds, "bias", None, overscan, camera, dtype)
-    return _stacked(frames, dtype, stack_options)
+    frames = _prepared(ds, "bias", None, overscan, camera, dtype, allow_mismatch)
+    return _stacked(frames, dtype, stack_options, allow_mismatch)
 
 
 def master_dark(
@@ -73,6 +77,7 @@ def master_dark(
     bias: xr.Dataset | None = None,
     overscan: OverscanChoice = None,
     camera: Camera | None = None,
+    allow_mismatch: Collection[str] = (),
     dtype: Any = "float32",
     **stack_options: Any,
 ) -> xr.Dataset:
@@ -85,8 +90,8 @@ def master_dark(
         subtracted; or calibrated ones, which are taken as they are.
     bias
         Master bias. Only a dark without bias can be scaled to other exposures.
-    overscan, camera, dtype, stack_options
-        As for :func:`master_bias`.
+    overscan, camera, allow_mismatch, dtype, stack_options
+        As for :func:`master_bias`; what may differ goes for frames and bias, too.
 
     Returns
     -------
@@ -97,14 +102,14 @@ def master_dark(
     Raises
     ------
     ImageMismatchError
-        For frames of several types or exposures.
+        For frames of several types, exposures, gain settings, temperatures, ...
     MasterMismatchError
         Where the bias does not belong to the frames.
     """
     schema.check(ds)
-    check_alike(ds, "exposure")
-    frames = _prepared(ds, "dark", bias, overscan, camera, dtype)
-    return _stacked(frames, dtype, stack_options)
+    check_alike(ds, "one master", allow_mismatch, kind="dark")
+    frames = _prepared(ds, "dark", bias, overscan, camera, dtype, allow_mismatch)
+    return _stacked(frames, dtype, stack_options, allow_mismatch)
 
 
 def _warn_of_floor(ds: xr.Dataset) -> None:
@@ -132,23 +137,11 @@ def default_rejection(ds: xr.Dataset, options: dict[str, Any]) -> dict[str, Any]
     return {**options, "reject": SigmaClip(5, scale="mad")}
 
 
-def check_alike(ds: xr.Dataset, name: str) -> None:
-    """Raise ImageMismatchError for frames of several exposures or filters, with their numbers."""
-    if name not in ds.coords:
-        return
-    values = ds[name].values.tolist()
-    known = [value for value in values if value == value and value != ""]
-    alike = schema.same_exposure if name == "exposure" else operator.eq
-    if known and not all(alike(known[0], value) for value in known):
-        counts = ", ".join(f"{number} of {value}" for value, number in Counter(values).items())
-        raise ImageMismatchError(
-            f"frames of several {name}s cannot make one master: {counts}; select one, as with "
-            "where_type(..., exposure=60, band='V')"
-        )
-
-
-def _stacked(frames: xr.Dataset, dtype: Any, options: dict[str, Any]) -> xr.Dataset:
-    return stack(frames, **{"dtype": dtype, **default_rejection(frames, options)})
+def _stacked(
+    frames: xr.Dataset, dtype: Any, options: dict[str, Any], allow_mismatch: Collection[str]
+) -> xr.Dataset:
+    options = {"dtype": dtype, "allow_mismatch": allow_mismatch, **options}
+    return stacked(frames, **default_rejection(frames, options))
 
 
 def _prepared(
@@ -158,6 +151,7 @@ def _prepared(
     overscan: OverscanChoice,
     camera: Camera | None,
     dtype: Any,
+    allow_mismatch: Collection[str],
 ) -> xr.Dataset:
     if not schema.is_raw(ds):
         return ds
@@ -172,5 +166,6 @@ def _prepared(
         bias=bias,
         overscan=overscan,
         photons=photons,
+        allow_mismatch=allow_mismatch,
         dtype=dtype,
     )

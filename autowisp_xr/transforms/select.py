@@ -9,6 +9,7 @@ import xarray as xr
 from autowisp_xr import schema
 from autowisp_xr.errors import ImageMismatchError
 from autowisp_xr.flags import as_flag
+from autowisp_xr.matching import same_exposure
 from autowisp_xr.transforms import _apply
 
 __all__ = ["flagged", "masked", "where_type"]
@@ -49,7 +50,7 @@ def where_type(
         )
     wanted = np.array([kind in types for kind in ds["image_type"].values.tolist()])
     if exposure is not None:
-        wanted &= schema.same_exposure(ds["exposure"].values, exposure)
+        wanted &= same_exposure(ds["exposure"].values, exposure)
     if band is not None:
         wanted &= np.array([name == band for name in ds["filter"].values.tolist()])
     if not wanted.any():

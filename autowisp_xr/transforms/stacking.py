@@ -1,6 +1,6 @@
 """``stack``: many frames become one, outliers rejected, variance true."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from typing import Any, get_args
 
@@ -11,6 +11,7 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.errors import ImageMismatchError
 from autowisp_xr.flags import Flag, as_flag
 from autowisp_xr.kernels.averages import MEAN, average_through_frames
+from autowisp_xr.matching import allowed
 from autowisp_xr.options import Average, ErrorSource, NoiseClip, RejectChoice, Weights
 from autowisp_xr.stats.averages import quantile_of
 from autowisp_xr.stats.order_statistics import variance_factors
@@ -18,8 +19,9 @@ from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms._rejection import check_rejection, factors_of, rejection_of
 from autowisp_xr.transforms._summary import summarised
 from autowisp_xr.transforms._weights import echoed, weights_of
+from autowisp_xr.transforms.agreement import check_alike
 
-__all__ = ["stack"]
+__all__ = ["stack", "stacked"]
 
 
 def stack(
@@ -33,6 +35,7 @@ def stack(
     min_values: int = 1,
     error: ErrorSource = "auto",
     average_keywords: Sequence[str] = (),
+    allow_mismatch: Collection[str] = (),
     rejected: bool = False,
     dtype: Any = "float32",
 ) -> xr.Dataset:
@@ -69,6 +72,10 @@ def stack(
     average_keywords
         Numeric header keywords whose values are averaged over the frames in the same way, but
         without weights, and whatever their noise.
+    allow_mismatch
+        Traits in which the frames may differ that otherwise have to agree: "filter",
+        "gain_setting", "exposure" (which may differ anyway where all values count, in a mean
+        without rejection), ...
     rejected
         Whether ``rejected_low`` and ``rejected_high`` come out, too: how many values of each pixel
         were rejected below and above the others (uint16).
@@ -86,8 +93,9 @@ def stack(
     Raises
     ------
     ImageMismatchError
-        For fewer frames than ``min_frames``, or than the rejection needs; for types of image that
-        differ; where a variance or an exposure is asked for that the frames do not have.
+        For fewer frames than ``min_frames``, or than the rejection needs; for frames that differ in
+        type, filter, exposure, gain setting, ...; where a variance or an exposure is asked for that
+        the frames do not have.
     ValueError
         For options that there are not, and weights of anything but a mean.
 
@@ -173,11 +181,43 @@ def stack(
     ``python -m tests.transforms.variance_table`` prints these numbers.
     """
     schema.check(ds)
+    check_alike(ds, "one stack", allow_mismatch, leave_out=_needless(ds, average, reject))
+    return stacked(
+        ds,
+        average,
+        reject=reject,
+        exclude=exclude,
+        weights=weights,
+        min_frames=min_frames,
+        min_values=min_values,
+        error=error,
+        average_keywords=average_keywords,
+        allow_mismatch=allow_mismatch,
+        rejected=rejected,
+        dtype=dtype,
+    )
+
+
+def stacked(
+    ds: xr.Dataset,
+    average: Average = "median",
+    *,
+    reject: RejectChoice = None,
+    exclude: str | int | Iterable[str | int] = "BAD",
+    weights: Weights = None,
+    min_frames: int = 1,
+    min_values: int = 1,
+    error: ErrorSource = "auto",
+    average_keywords: Sequence[str] = (),
+    allow_mismatch: Collection[str] = (),
+    rejected: bool = False,
+    dtype: Any = "float32",
+) -> xr.Dataset:
+    """See :func:`stack`; whether the frames go together has been judged."""
     keywords = [average_keywords] if isinstance(average_keywords, str) else list(average_keywords)
     number = ds.sizes["frame"]
     if number < min_frames:
         raise ImageMismatchError(f"there are {number} frames to stack, min_frames is {min_frames}")
-    _check_one_type(ds)
     quantile = quantile_of(average)
     if error not in get_args(ErrorSource):
         raise ValueError(f"error is one of {', '.join(get_args(ErrorSource))}, not {error!r}")
@@ -190,6 +230,7 @@ def stack(
     check_rejection(ds, reject, quantile)
     excluded = as_flag(exclude)
     ds = _apply.load_coordinates(ds)
+    _check_one_type(ds)
     frame_weights = weights_of(ds, weights, quantile, int(excluded))
     names = ("image", "mask", "variance", "shared_variance", "shared_relative_variance")
     needed = {name: ds[name].variable for name in names if name in ds}
@@ -232,6 +273,7 @@ def stack(
         "min_values": min_values,
         "error": "propagate" if propagate else "scatter" if error == "auto" else error,
         "average_keywords": keywords,
+        "allow_mismatch": sorted(allowed(allow_mismatch)),
         "rejected": rejected,
         "dtype": str(np.dtype(dtype)),
     }
@@ -271,6 +313,15 @@ def _run(
 
 def _counted(numbers: Any) -> Any:
     return np.minimum(numbers, np.iinfo(np.uint16).max).astype(np.uint16)
+
+
+def _needless(ds: xr.Dataset, average: Average, reject: RejectChoice) -> list[str]:
+    """Traits that frames of a stack need not share."""
+    # a calibrated frame is free of the level that the offset sets
+    level = [] if schema.is_raw(ds) else ["offset"]
+    # the sum of all values is what their mean exposure gives; their median is not
+    exposure = ["exposure"] if average == "mean" and reject is None else []
+    return [*level, *exposure]
 
 
 def _check_one_type(ds: xr.Dataset) -> None:

@@ -265,7 +265,7 @@ def test_facts_are_read_and_nonsense_passed_over():
         7,
     )
     assert set(bad.values()) == {None}
-    assert {"camera", "subframe"} < set(bad)
+    assert "camera" in bad
     assert Camera().completed_by(bad) == Camera()
 
 
@@ -287,21 +287,6 @@ def facts(**cards):
 )
 def test_cameras_are_told_apart_by_name_and_number(cards, camera):
     assert facts(**cards)["camera"] == camera
-
-
-@pytest.mark.parametrize(
-    ("cards", "corner"),
-    [
-        ({"XORGSUBF": 768, "YORGSUBF": 1136}, (768, 1136)),
-        ({"CCDSUBFL": 0, "CCDSUBFT": 5}, (0, 5)),
-        ({"ROI_X": 4.0}, (4, 0)),
-        ({"XORGSUBF": 0, "YORGSUBF": 0}, None),
-        ({"XORGSUBF": "left", "YORGSUBF": -3}, None),
-        ({}, None),
-    ],
-)
-def test_subframes_start_on_the_sensor(cards, corner):
-    assert facts(**cards)["subframe"] == corner
 
 
 def test_only_cards_that_a_header_has_are_looked_for():

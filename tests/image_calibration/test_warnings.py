@@ -34,7 +34,7 @@ def calibrate(raw, **given):
     [
         ("bias", 10.0, {"IMAGETYP": "masterdark"}, "m.fits has IMAGETYP 'masterdark'; it is appl"),
         ("flat", 1.0, {"IMAGETYP": "masterzero"}, "has IMAGETYP 'masterzero'.* the master flat"),
-        ("dark", 1.0, {"EXPTIME": 60.0}, "m.fits was exposed 60 s, the frames 30 s"),
+        ("dark", 1.0, {"EXPTIME": 60.0}, "m.fits is exposed 60 s, not 30 s"),
         ("flat", 18000.0, {}, "median of 1.8e.04; a master flat is about 1"),
         ("bias", 1.0, {"IMAGAREA": "1 < x < 9, 0 < y < 6"}, "covers the area 1 < x < 9, .*, the"),
     ],

@@ -160,7 +160,6 @@ def test_every_real_file_is_taken_for_what_it_is(real, name):
         coordinates = record.coordinates
         found = (coordinates["image_type"], coordinates["binning"], record.facts["camera"])
         assert found == expected, record.path
-        assert record.facts["subframe"] is None
         assert not record.is_master
         assert bool(record.calibrated_because) == (name == "autowisp_calibrated_reference")
         assert record.guesses == ()

@@ -288,8 +288,8 @@ def test_settings_that_differ_are_named():
     with pytest.warns(AutowispWarning) as caught:
         compare_masters(new, old, most_large_scale=10)
     assert str(caught[0].message).endswith(
-        "(they were not taken alike: filter R, was V; exposure 120 s, was 60 s; "
-        "temperature -5 degC, was -10 degC)"
+        "(they were not taken alike: the new master is at -5.0 C, not -10.0 C; "
+        "exposed 120 s, not 60 s; of the filter R, not V)"
     )
     unknown = old.assign_coords(temperature=np.nan, exposure=60.3, filter=((), text("").squeeze()))
     with pytest.warns(AutowispWarning) as caught:

@@ -543,7 +543,7 @@ def test_several_settings_of_the_gain_are_refused(good):
     assert quiet(flats, biases)["gain"].item() > 0
     flats = flats.assign_coords(gain_setting=("frame", [100.0] * 3))
     with pytest.raises(
-        aw.ImageMismatchError, match="the flats with 100, the biases with 0 in their headers"
+        aw.ImageMismatchError, match="the biases are of the gain setting 0, not 100"
     ):
         gain_and_read_noise(flats, biases)
 

@@ -124,11 +124,11 @@ def test_colours_sizes_and_unknown_noise_are_told(sky, write_night):
 def test_frames_whose_headers_disagree_are_listed_not_raised(sky, write_night):
     folder = write_night(sky.objects(2))
     with fits.open(folder / "object-0002.fits", mode="update") as hdus:
-        hdus[0].header["EGAIN"] = 17.0
+        hdus[0].header["RDNOISE"] = 17.0
     with fits.open(folder / "object-0001.fits", mode="update") as hdus:
-        hdus[0].header["EGAIN"] = 1.0
+        hdus[0].header["RDNOISE"] = 1.0
     table = aw.open_night(folder).to_dataset()
-    assert all("disagree on the camera's gain" in reason for reason in table["reason"].values)
+    assert all("disagree on the camera's read_noise" in reason for reason in table["reason"].values)
 
 
 def test_results_are_opened_with_what_became_of_each_frame(folder, sky, tmp_path):

@@ -2,14 +2,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from hypothesis import given
 from hypothesis import strategies as st
 
 import autowisp_xr as aw
 from autowisp_xr import io
 from autowisp_xr.io import FileRecord
-from autowisp_xr.night import sets
-from autowisp_xr.night.matching import Matching
+from autowisp_xr.matching import Matching
+from autowisp_xr.night import labels, sets
 
 NAN = float("nan")
 
@@ -23,6 +24,7 @@ def record(
     shape=(4, 6),
     temperature=NAN,
     binning="",
+    facts=None,
     **more,
 ):
     """A record as scan would give it, with only what grouping looks at."""
@@ -36,8 +38,9 @@ def record(
         "temperature": temperature,
         "binning": binning,
         "time": np.datetime64("2024-03-01T03:00", "ns"),
+        **more,
     }
-    return FileRecord(path=path, layout=layout, coordinates=coordinates, **more)
+    return FileRecord(path=path, layout=layout, coordinates=coordinates, facts=facts or {})
 
 
 def paths(found):
@@ -57,7 +60,7 @@ def test_frames_are_grouped_by_type_filter_and_exposure():
         record("o2", "object", 60.0, "R"),
         record("o3", "object", 30.0, "V"),
     ]
-    found, left_out = sets.sort_frames(records)
+    found, left_out, _ = sets.sort_frames(records)
     assert left_out == {}
     assert paths(found) == {
         "bias": ["b"],
@@ -69,7 +72,7 @@ def test_frames_are_grouped_by_type_filter_and_exposure():
         "R_60s": ["o2"],
         "V_30s": ["o3"],
     }
-    assert [one.traits.exposures for one in found[1:4]] == [(60.15, 60.15), (30, 30), (5, 7)]
+    assert [one.traits.exposure for one in found[1:4]] == [(60.15, 60.15), (30, 30), (5, 7)]
 
 
 def test_biases_and_darks_are_grouped_by_temperature_flats_and_science_are_not():
@@ -79,7 +82,7 @@ def test_biases_and_darks_are_grouped_by_temperature_flats_and_science_are_not()
         for kind in ("bias", "dark", "flat", "object")
         for value in degrees
     ]
-    found, _ = sets.sort_frames(records)
+    found, *_ = sets.sort_frames(records)
     assert paths(found) == {
         "bias_-5C": ["bias-5.2", "bias-4.8"],
         "bias_-10C": ["bias-9.8", "bias-10.4"],
@@ -91,7 +94,7 @@ def test_biases_and_darks_are_grouped_by_temperature_flats_and_science_are_not()
         "10s": [f"object{value}" for value in degrees],
     }
     assert len(sets.sort_frames(records, matching=Matching(temperature=6))[0]) == 6
-    assert len(sets.sort_frames(records, matching=Matching(ignore="temperature"))[0]) == 4
+    assert len(sets.sort_frames(records, matching=Matching(allow_mismatch="temperature"))[0]) == 4
 
 
 @given(st.lists(st.floats(-40, 40) | st.just(NAN), min_size=1, max_size=30), st.floats(0, 10))
@@ -100,7 +103,7 @@ def test_a_set_spans_no_more_than_the_tolerance(degrees, tolerance):
         record(str(i), "bias", temperature=value, gain=float(i % 2))
         for i, value in enumerate(degrees)
     ]
-    found, left_out = sets.sort_frames(records, matching=Matching(temperature=tolerance))
+    found, left_out, _ = sets.sort_frames(records, matching=Matching(temperature=tolerance))
     members = sorted(int(path) for group in paths(found).values() for path in group)
     assert (members, left_out) == (list(range(len(degrees))), {})
     assert len({one.path.lower() for one in found}) == len(found)
@@ -111,7 +114,7 @@ def test_a_set_spans_no_more_than_the_tolerance(degrees, tolerance):
 
 def test_a_frame_of_a_warm_camera_leaves_the_others_together():
     degrees = (-12.0, -10.06, -10.0, -9.98, -9.96)
-    found, _ = sets.sort_frames([record(str(t), "bias", temperature=t) for t in degrees])
+    found, *_ = sets.sort_frames([record(str(t), "bias", temperature=t) for t in degrees])
     assert [len(one.records) for one in found] == [1, 4]
 
 
@@ -128,18 +131,18 @@ def test_sizes_channels_and_settings_are_kept_apart():
         record("a", "bias"),
         record("b", "bias", shape=(8, 6)),
         record("c", "bias", gain=100.0),
-        record("d", "bias", facts={"channels": "RGGB"}),
+        record("d", "bias", facts={"channels": "RGGB"}, camera="of colour"),
         record("e", "bias", binning="2x2"),
-        record("f", "bias", facts={"camera": "ASI 294"}),
-        record("g", "bias", facts={"subframe": (3, 4)}),
+        record("f", "bias", camera="ASI 294"),
+        record("g", "bias", window="[4:9,5:8]"),
         record("h", "bias", facts={"image_area": {"xmin": 1, "xmax": 6, "ymin": 0, "ymax": 4}}),
     ]
-    found, _ = sets.sort_frames(records)
+    found, *_ = sets.sort_frames(records)
     assert [one.place for one in found] == [
         "6x4",
         "6x8",
         "6x4-gain100",
-        "6x4-RGGB",
+        "6x4-RGGB-of-colour",
         "6x4-bin2x2",
         "6x4-ASI-294",
         "6x4-2",
@@ -150,10 +153,9 @@ def test_sizes_channels_and_settings_are_kept_apart():
 
 def test_what_the_user_says_of_the_camera_goes_before_the_headers():
     camera = aw.Camera(channels="GBRG", image_area="[2:5,1:4]")
-    (one,), _ = sets.sort_frames([record("d", "bias", facts={"channels": "RGGB"})], camera)
-    setup = one.traits.setup
-    assert dict(setup.channels) == camera.channels
-    assert setup.area == camera.image_area
+    (one,), *_ = sets.sort_frames([record("d", "bias", facts={"channels": "RGGB"})], camera)
+    assert dict(one.traits.channels) == camera.channels
+    assert one.traits.area == camera.image_area
 
 
 @pytest.mark.parametrize(
@@ -166,7 +168,7 @@ def test_what_the_user_says_of_the_camera_goes_before_the_headers():
     ],
 )
 def test_what_takes_no_part_has_a_reason(bad, reason):
-    found, left_out = sets.sort_frames([bad, record("good", "bias")])
+    found, left_out, _ = sets.sort_frames([bad, record("good", "bias")])
     assert paths(found) == {"bias": ["good"]}
     assert reason in left_out["x"]
 
@@ -177,7 +179,7 @@ def test_masters_and_products_are_not_inputs(sky, write_night):
     aw.to_fits(bias, folder / "stacked.fits")
     science = aw.calibrate(sky.objects(1), bias=bias)
     aw.to_fits(science, folder / "product.fits")
-    (one,), left_out = sets.sort_frames(io.scan(folder))
+    (one,), left_out, _ = sets.sort_frames(io.scan(folder))
     assert len(one.records) == 2
     reasons = {path.rpartition("/")[2]: reason for path, reason in left_out.items()}
     assert "a master already" in reasons["stacked.fits"]
@@ -185,5 +187,19 @@ def test_masters_and_products_are_not_inputs(sky, write_night):
 
 
 def test_a_filter_cannot_lead_a_file_name_astray():
-    names = sets.names_for(["z", "Sloan g' (v2)", "../up", "/", "g", "g'", "G*", "g"])
+    names = labels.names_for(["z", "Sloan g' (v2)", "../up", "/", "g", "g'", "G*", "g"])
     assert list(names.values()) == ["z", "Sloan-g-v2", "up", "unnamed", "g", "g-2", "G-3"]
+
+
+def test_lights_without_a_type_are_told_with_the_option_that_makes_them_lights(sky, write_night):
+    folder = write_night(sky.bias(2), sky.objects(2))
+    for path in folder.glob("object*"):
+        with fits.open(path, mode="update") as hdus:
+            del hdus[0].header["IMAGETYP"]
+        path.rename(path.with_name(path.name.replace("object", "m31_")))
+    _, left_out, _ = sets.sort_frames(io.scan(folder))
+    assert len(left_out) == 2
+    assert all("--type 'IMAGETYP==object'" in reason for reason in left_out.values())
+    found, left_out, _ = sets.sort_frames(io.scan(folder, types={"IMAGETYP=": "object"}))
+    assert [one.traits.kind for one in found] == ["bias", "object"]
+    assert left_out == {}

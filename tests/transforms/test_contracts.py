@@ -50,6 +50,7 @@ VERBS = {
     "stack": lambda raw, frames, m: aw.stack(
         aw.divide_flat(aw.subtract_dark(frames, m["dark"], scale_dark="any"), m["flat"]),
         reject=SigmaClip(1.2, scale="mad"),
+        allow_mismatch="exposure",
     ),
     "stack_of_raw": lambda raw, frames, m: aw.stack(raw, "mean"),
     "master_bias": lambda raw, frames, m: aw.master_bias(raw, overscan=FEW),

@@ -292,15 +292,13 @@ def test_where_the_flat_is_not_positive_a_pixel_is_nan_and_faulty():
 
 
 def test_a_flat_in_adu_is_refused():
-    with pytest.raises(aw.MasterMismatchError, match=r"in units of 'adu', '1' was expected.*mean"):
+    with pytest.raises(aw.MasterMismatchError, match=r"in units of 'adu', not '1'.*mean"):
         aw.divide_flat(frame_set([1.0]), master([1.0]))
 
 
 def test_a_flat_of_another_filter_is_refused_and_can_be_allowed():
     frames, flat = frame_set([2.0], filter="V"), master([1.0], units="1", filter="R")
-    with pytest.raises(
-        aw.MasterMismatchError, match=r"has filter 'R', the frames have 'V'.*allow_mismatch"
-    ):
+    with pytest.raises(aw.MasterMismatchError, match=r"of the filter R, not V.*allow_mismatch"):
         aw.divide_flat(frames, flat)
     assert values(aw.divide_flat(frames, flat, allow_mismatch=["filter"])) == [2.0]
     # a bias does not care, and an unknown filter is no mismatch
@@ -312,7 +310,7 @@ def test_a_flat_of_another_filter_is_refused_and_can_be_allowed():
 def test_a_filter_of_a_longer_name_is_another_filter():
     frames = frame_set([2.0], filter="Visual")
     flat = master([1.0], units="1").assign_coords(filter="V")  # NumPy's string of one letter
-    with pytest.raises(aw.MasterMismatchError, match="filter 'V', the frames have 'Visual'"):
+    with pytest.raises(aw.MasterMismatchError, match="filter V, not Visual"):
         aw.divide_flat(frames, flat)
 
 
@@ -334,11 +332,11 @@ def steps(frames, fault):
         (lambda ds: ds.assign_coords(channel=["R"]), r"channels \['R'\], the frames have \['mono'"),
         (
             lambda ds: ds.assign(image=ds["image"].assign_attrs(units="electron")),
-            "units of 'electron', '(adu|1)' was expected",
+            "units of 'electron', not '(adu|1)'",
         ),
         (
             lambda ds: ds.assign_coords(gain_setting=200.0),
-            "gain_setting 200.0, the frames have 100.0",
+            "gain setting 200, not 100",
         ),
     ],
 )
@@ -360,16 +358,14 @@ def test_another_gain_setting_can_be_allowed_and_an_unknown_one_is_none():
 def test_another_binning_is_refused_unless_it_is_allowed():
     frames = frame_set([3.0]).assign_coords(binning=("frame", text("1x1")))
     bias = master([1.0]).assign_coords(binning="2x2")
-    with pytest.raises(aw.MasterMismatchError, match="binning '2x2', the frames have '1x1'"):
+    with pytest.raises(aw.MasterMismatchError, match="binning 2x2, not 1x1"):
         aw.subtract_bias(frames, bias)
     assert values(aw.subtract_bias(frames, bias, allow_mismatch="binning")) == [2.0]
     assert values(aw.subtract_bias(frames, bias.assign_coords(binning=""))) == [2.0]
 
 
 def test_a_misspelt_mismatch_is_refused():
-    with pytest.raises(
-        ValueError, match=r"no mismatch of \['filters'\].*binning, exposure, filter, gain"
-    ):
+    with pytest.raises(ValueError, match=r"no mismatch of filters .*binning, camera"):
         aw.subtract_bias(frame_set([3.0]), master([1.0]), allow_mismatch=["filters"])
 
 
@@ -408,5 +404,5 @@ def test_one_name_is_allowed_like_a_list_of_one():
     bias = aw.master_bias(other.bias(2))
     for given in ("gain", ["gain"], {"gain"}):
         assert aw.calibrate(sky.objects(1), bias=bias, allow_mismatch=given).sizes["frame"] == 1
-    with pytest.raises(ValueError, match=r"no mismatch of \['gian'\]"):
+    with pytest.raises(ValueError, match=r"no mismatch of gian"):
         aw.calibrate(sky.objects(1), allow_mismatch="gian")

@@ -25,6 +25,12 @@ REJECTIONS = [
 ]
 
 
+@pytest.fixture
+def frames(frames):
+    """Of one exposure, so that their values can be held against each other."""
+    return frames.assign_coords(exposure=("frame", [60.0] * 3))
+
+
 def slow_survivors(values, kept, variance, reject):
     """Which values of one pixel survive, and how many were rejected below and above."""
     kept = kept.copy()

@@ -119,6 +119,7 @@ def test_the_verb_agrees_with_the_slow_version(frames, kind, error):
     shape = {"frame": (3,), "channel": (3, 2), "pixel": (3, 2, 5, 7)}[kind]
     weights = rng.uniform(0.5, 2, shape)
     clip = SigmaClip(1.37)
+    frames = frames.assign_coords(exposure=("frame", [60.0] * 3))
     before = frames.copy(deep=True)
     ds = weighted(frames, weights, error=error, reject=clip)
     # rejection does not look at weights

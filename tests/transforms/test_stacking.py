@@ -93,7 +93,8 @@ def test_rejection_by_hand():
 )
 @pytest.mark.parametrize("exclude", ["BAD", "FAULT", "HOT,COSMIC", 0])
 def test_the_verb_agrees_with_the_slow_version(frames, average, clip, exclude):
-    stack = aw.stack(frames, average, reject=clip, exclude=exclude, error="scatter", **F8)
+    options = {"error": "scatter", "allow_mismatch": "exposure", **F8}
+    stack = aw.stack(frames, average, reject=clip, exclude=exclude, **options)
     bits = int(aw.as_flag(exclude))
     plus, minus = aw.options.upper_and_lower(clip.threshold)
     for c, y, x in np.ndindex(2, 5, 7):
@@ -365,7 +366,7 @@ def test_coordinates_that_frames_share_stay_and_numbers_are_averaged():
         temperature=("frame", [-10.0, -10.0, -10.0]),
         path=("frame", text("a", "b", "c")),
     )
-    stack = aw.stack(ds)
+    stack = aw.stack(ds, allow_mismatch=["exposure", "filter"])
     assert stack["time"].values == np.datetime64("2024-03-01T00:05", "ns")
     assert float(stack["exposure"]) == 45.0
     assert str(stack["object"].values) == "M42"

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from autowisp_xr.stats.pixel_types import FLOATS, FRACTIONS, are_fractions, pixel_type
+from autowisp_xr.pixel_types import FLOATS, FRACTIONS, are_fractions, pixel_type
 
 
 @pytest.mark.parametrize(

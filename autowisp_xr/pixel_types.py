@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["FLOATS", "FRACTIONS", "are_fractions", "pixel_type"]
+__all__ = ["BYTES", "FLOATS", "FRACTIONS", "are_fractions", "pixel_type"]
 
 FLOATS = "floats"
 FRACTIONS = "floats from 0 to 1"
+BYTES = "8-bit integers"
 
 
 def are_fractions(sample: Any) -> bool:

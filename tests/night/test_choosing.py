@@ -3,13 +3,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autowisp_xr.night.matching import NEEDED, Candidate, Matching, choose, match
-from autowisp_xr.night.traits import Setup, Traits
+from autowisp_xr.kinds import KINDS
+from autowisp_xr.matching import Matching
+from autowisp_xr.night.choosing import Candidate, choose, match
 from autowisp_xr.regions import ChannelSlice, Region
+from autowisp_xr.traits import Traits
 
 WHOLE = Region(xmin=0, xmax=6, ymin=0, ymax=4)
 MONO = (("mono", ChannelSlice()),)
-SETUP = {"shape": (4, 6), "area": WHOLE, "channels": MONO}
+SETUP = {"size": (4, 6), "area": WHOLE, "channels": MONO}
 NIGHT = np.datetime64("2024-03-01T03:00", "ns")
 
 
@@ -18,23 +20,22 @@ def traits(
 ):
     return Traits(
         kind=kind,
-        setup=Setup(**{**SETUP, **setup}),
-        band="" if kind in ("bias", "dark") else band,
-        exposures=(exposure, longest or exposure),
+        **{**SETUP, **setup},
+        filter="" if kind in ("bias", "dark") else band,
+        exposure=(exposure, longest or exposure),
         temperature=temperature,
         time=NIGHT + np.timedelta64(round(3600 * hours), "s"),
     )
 
 
-def master(name, kind="dark", frames=10, own=True, bias_free=True, failure="", **given):
+def master(name, kind="dark", frames=10, own=True, holds_bias=False, failure="", **given):
     if kind == "bias":
         given = {"exposure": 0.0, **given}
     return Candidate(
         name=name,
-        traits=traits(kind, **given),
+        traits=traits(kind, holds_bias=holds_bias if kind == "dark" else None, **given),
         frames=frames,
         own=own,
-        bias_free=bias_free if kind == "dark" else None,
         failure=failure,
     )
 
@@ -50,9 +51,9 @@ def chosen(candidates, wanted=None, **matching):
 @pytest.mark.parametrize(
     ("other", "reason"),
     [
-        (master("x", shape=(8, 6)), "of 6 x 8 pixels, not 6 x 4"),
+        (master("x", size=(8, 6)), "of 6 x 8 pixels, not 6 x 4"),
         (
-            master("x", shape=None, area=Region(xmin=1, xmax=6, ymin=0, ymax=4)),
+            master("x", size=None, area=Region(xmin=1, xmax=6, ymin=0, ymax=4)),
             "covers the raw pixels 1 < x < 6, 0 < y < 4, not 0 < x < 6, 0 < y < 4",
         ),
         (
@@ -61,14 +62,20 @@ def chosen(candidates, wanted=None, **matching):
         ),
         (master("x", binning="2x2"), "of binning 2x2, not 1x1"),
         (master("x", camera="other"), "of the camera other, not mine"),
-        (master("x", gain=100.0), "of the gain setting 100, not 0"),
-        (master("x", subframe=(5, 0)), "of the subframe at (5, 0), not (0, 0)"),
+        (master("x", gain_setting=100.0), "of the gain setting 100, not 0"),
+        (
+            master("x", window="[6:11,1:4]"),
+            "of the window [6:11,1:4] of the sensor, not [1:6,1:4]",
+        ),
+        (master("x", offset=10.0), "of the offset 10, not 50"),
+        (master("x", readout_mode="fast"), "of the readout mode fast, not slow"),
+        (master("x", orientation="BOTTOM-UP"), "of pixels stored BOTTOM-UP, not TOP-DOWN"),
+        (master("x", coadds=4.0), "of 4 summed exposures, not 1"),
+        (master("x", pixel_type="8-bit integers"), "of 8-bit integers, not 16-bit integers"),
         (master("x", temperature=-12.1), "at -12.1 C, not -10.0 C"),
         (master("x", exposure=61.0), "exposed 61 s, not 60 s"),
-        (master("x", exposure=float("nan")), "exposed for an unknown time, not 60 s"),
-        (master("x", bias_free=False), "it holds the bias, which is subtracted already"),
         (
-            master("x", bias_free=None),
+            master("x", holds_bias=None),
             "nobody says whether its bias was subtracted; if it was, CALSTAT = 'B' in its header "
             "says so, if not, ZEROCOR = 'no'",
         ),
@@ -78,7 +85,17 @@ def chosen(candidates, wanted=None, **matching):
     ],
 )
 def test_each_candidate_that_is_not_chosen_has_its_reason(other, reason):
-    wanted = traits(binning="1x1", camera="mine", gain=0.0)
+    wanted = traits(
+        binning="1x1",
+        camera="mine",
+        gain_setting=0.0,
+        window="[1:6,1:4]",
+        offset=50.0,
+        readout_mode="slow",
+        orientation="TOP-DOWN",
+        coadds=1.0,
+        pixel_type="16-bit integers",
+    )
     choice = choose(wanted, [other], Matching(), has_bias=True)
     assert choice.chosen is None
     assert choice.why_not == {"x": reason}
@@ -90,16 +107,17 @@ def test_each_candidate_that_is_not_chosen_has_its_reason(other, reason):
         master("x", temperature=-12.0),
         master("x", temperature=float("nan")),
         master("x", exposure=60.5),
-        master("x", exposure=60.5, longest=61.0),
-        master("x", shape=None, area=WHOLE),
-        master("x", shape=None, placed=False, area=Region(xmin=9, xmax=15, ymin=9, ymax=13)),
+        master("x", exposure=float("nan")),
+        master("x", camera="M I N E"),
+        master("x", size=None, area=WHOLE),
+        master("x", size=None, placed=False, area=Region(xmin=9, xmax=15, ymin=9, ymax=13)),
         master("x", "flat", temperature=20.0, exposure=3.0),
         master("x", "flat", band=""),
         master("x", "bias"),
     ],
 )
 def test_what_is_within_the_tolerances_or_unknown_is_chosen(other):
-    assert chosen([other], traits(binning="1x1", camera="mine", gain=0.0)) == "x"
+    assert chosen([other], traits(binning="1x1", camera="mine", gain_setting=0.0)) == "x"
 
 
 def test_areas_may_differ_by_an_incomplete_super_pixel():
@@ -107,17 +125,18 @@ def test_areas_may_differ_by_an_incomplete_super_pixel():
         (name, ChannelSlice(y_offset=y, y_step=2, x_offset=x, x_step=2))
         for name, y, x in (("R", 0, 0), ("G1", 0, 1), ("G2", 1, 0), ("B", 1, 1))
     )
-    odd = traits(channels=bayer, shape=(5, 7), area=Region(xmin=0, xmax=7, ymin=0, ymax=5))
-    even = master("x", "flat", channels=bayer, shape=None, area=WHOLE)
+    odd = traits(channels=bayer, size=(5, 7), area=Region(xmin=0, xmax=7, ymin=0, ymax=5))
+    even = master("x", "flat", channels=bayer, size=None, area=WHOLE)
     assert chosen([even], odd) == "x"
     short = Region(xmin=0, xmax=4, ymin=0, ymax=4)
-    assert chosen([master("x", "flat", channels=bayer, shape=None, area=short)], odd) is None
+    assert chosen([master("x", "flat", channels=bayer, size=None, area=short)], odd) is None
 
 
 @pytest.mark.parametrize(
     ("better", "worse", "matching", "why"),
     [
         ({}, {"own": False}, {}, "is of this night"),
+        ({}, {"holds_bias": True}, {}, "is free of the bias"),
         ({"own": False}, {"exposure": 120.0}, {"scale_dark": "any"}, "needs no scaling"),
         ({"temperature": -10.5}, {"temperature": -11.5}, {}, "is nearer in temperature"),
         ({"temperature": -11.9}, {"temperature": float("nan")}, {}, "is known to fit"),
@@ -169,7 +188,7 @@ def test_darks_are_scaled_only_as_far_as_is_allowed(exposure, scale_dark, fits):
 
 
 def test_a_dark_that_holds_the_bias_is_never_scaled():
-    dark = master("x", exposure=120.0, bias_free=False)
+    dark = master("x", exposure=120.0, holds_bias=True)
     choice = choose(traits(), [dark], Matching(scale_dark="any"), has_bias=False)
     assert choice.why_not == {
         "x": "exposed 120 s, not 60 s, and it holds the bias, which does not grow with exposure"
@@ -191,29 +210,31 @@ def test_a_dark_for_flats_has_to_fit_the_shortest_and_the_longest():
     [
         ("camera", {"camera": "other"}),
         ("binning", {"binning": "2x2"}),
-        ("gain", {"gain": 100.0}),
+        ("gain", {"gain_setting": 100.0}),
         ("temperature", {"temperature": 30.0}),
         ("filter", {"kind": "flat", "band": "R"}),
     ],
 )
 def test_what_may_differ_can_be_named(ignore, other):
-    wanted = traits(binning="1x1", camera="mine", gain=0.0)
+    wanted = traits(binning="1x1", camera="mine", gain_setting=0.0)
     assert chosen([master("x", **other)], wanted) is None
-    assert chosen([master("x", **other)], wanted, ignore=(ignore,)) == "x"
-    assert chosen([master("x", **other)], wanted, ignore=ignore) == "x"
+    assert chosen([master("x", **other)], wanted, allow_mismatch=(ignore,)) == "x"
+    assert chosen([master("x", **other)], wanted, allow_mismatch=ignore) == "x"
 
 
 def test_tolerances_can_be_chosen():
     assert chosen([master("x", temperature=-5.0)], temperature=5) == "x"
     assert chosen([master("x", exposure=63.0)], exposure=0.05) == "x"
-    assert Matching(exposure=0.05, ignore="gain").allow_mismatch == ("exposure", "gain")
+    assert Matching(exposure=0.05, allow_mismatch="gain").judged == {"exposure", "gain_setting"}
 
 
 def test_a_dark_goes_with_the_bias():
     """With a bias, a dark that is free of it; without one, a dark that holds it."""
-    free, full = master("free"), master("full", bias_free=False)
+    free, full = master("free"), master("full", holds_bias=True)
     with_bias = match(traits(), [BIAS, free, full], Matching())
     assert [with_bias[kind].chosen.name for kind in ("bias", "dark")] == ["bias", "free"]
+    # a dark that holds the bias is freed of it
+    assert match(traits(), [BIAS, full], Matching())["dark"].chosen is full
     without = match(traits(), [free, full], Matching())
     assert without["bias"].chosen is None
     assert without["dark"].chosen.name == "full"
@@ -231,7 +252,7 @@ def test_a_failed_master_is_named_and_another_takes_its_place():
 
 
 def test_darks_of_another_setup_are_not_near():
-    choice = choose(traits(), [master("x", shape=(8, 6))], Matching(), has_bias=True)
+    choice = choose(traits(), [master("x", size=(8, 6))], Matching(), has_bias=True)
     assert not choice.near
 
 
@@ -244,11 +265,12 @@ def test_darks_of_another_setup_are_not_near():
         {"scale_dark": "up"},
         {"scale_dark": True},
         {"prefer": "newest"},
-        {"ignore": ("size",)},
+        {"allow_mismatch": ("size",)},
+        {"group_by": "week"},
     ],
 )
 def test_a_matching_that_makes_no_sense_is_refused(wrong):
-    with pytest.raises(ValueError, match=next(iter(wrong)) + "|ignored"):
+    with pytest.raises(ValueError, match=next(iter(wrong)) + "|allowed|grouped"):
         Matching(**wrong)
 
 
@@ -257,13 +279,13 @@ any_traits = {
     "exposure": st.sampled_from([30.0, 60.0, 60.3, 120.0]) | st.just(float("nan")),
     "temperature": numbers,
     "hours": st.floats(-1000, 1000),
-    "gain": st.sampled_from([None, 0.0, 100.0]),
+    "gain_setting": st.sampled_from([float("nan"), 0.0, 100.0]),
     "binning": st.sampled_from(["", "1x1", "2x2"]),
 }
 candidates = st.lists(
     st.builds(
-        lambda kind, own, bias_free, failure, frames, more: master(
-            "", kind, frames, own, bias_free, failure, **more
+        lambda kind, own, holds_bias, failure, frames, more: master(
+            "", kind, frames, own, holds_bias, failure, **more
         ),
         st.sampled_from(["bias", "dark", "flat"]),
         st.booleans(),
@@ -297,7 +319,7 @@ def test_every_candidate_is_chosen_or_has_a_reason_whatever_their_order(
         candidate.name = str(number)
     wanted = traits(kind, **more)
     choices = match(wanted, found, matching)
-    assert tuple(choices) == NEEDED[kind]
+    assert tuple(choices) == KINDS[kind].needs
     shuffled = random.sample(found, len(found))
     for needed, choice in choices.items():
         names = {candidate.name for candidate in found if candidate.traits.kind == needed}

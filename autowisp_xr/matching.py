@@ -1,0 +1,342 @@
+"""What goes together: the one judge of frames, sets and masters, of values alone.
+
+:func:`reason_against` is asked by the night, which ranks what it lets pass; by the verbs and by
+``stack``, which refuse by it; by ``measure``; and by the classes of the original, which warn by it.
+Which traits count for which kind of frame says :mod:`autowisp_xr.kinds`.
+
+Decision: what one side does not say, fits. Half of the cameras do not say half of the traits, and a
+night must not end for it; where others of the same night do say it, the night tells it as a doubt.
+"""
+
+import math
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from autowisp_xr.kinds import KINDS
+from autowisp_xr.options import ScaleDark
+from autowisp_xr.pixel_types import BYTES, FLOATS, FRACTIONS
+from autowisp_xr.regions import ChannelSlice
+from autowisp_xr.traits import Channels, Traits, comparable, is_known
+
+__all__ = [
+    "ALLOWABLE",
+    "EXPOSURE_TOLERANCE",
+    "Matching",
+    "Mismatch",
+    "allowed",
+    "reason_against",
+    "same_exposure",
+]
+
+TEMPERATURE_TOLERANCE = 2.0
+"""Degrees between frames and the biases and darks that correct them."""
+
+EXPOSURE_TOLERANCE = 0.01
+"""Relative; shutters are not exact."""
+
+_EGAIN_TOLERANCE = 0.03
+"""Relative; programs round, settings of a camera are further apart."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mismatch:
+    """Why something does not go with something else."""
+
+    trait: str
+    """In which they differ."""
+    text: str
+    """Both values, in words that follow "it is"."""
+
+    def __str__(self) -> str:
+        return self.text
+
+
+ALLOWABLE = tuple(
+    dict.fromkeys(
+        name
+        for kind in KINDS.values()
+        for name in (*kind.alike, *kind.serves)
+        # pixels have to lie on each other, and count the same, whatever a user may want
+        if name not in ("size", "area", "channels", "unit")
+    )
+)
+"""Traits that a user may let differ."""
+
+_ALIASES = {"gain": "gain_setting", "subframe": "window"}
+
+
+def allowed(names: Collection[str]) -> frozenset[str]:
+    """Names of traits that may differ: one, or several.
+
+    Raises
+    ------
+    ValueError
+        For one that may not, or that there is not.
+    """
+    given = (names,) if isinstance(names, str) else tuple(names)
+    chosen = frozenset(_ALIASES.get(name, name) for name in given)
+    unknown = sorted(chosen - set(ALLOWABLE))
+    if unknown:
+        raise ValueError(
+            f"no mismatch of {', '.join(unknown)} can be allowed; what may differ is "
+            f"{', '.join(sorted(ALLOWABLE))}"
+        )
+    return chosen
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matching:
+    """How much frames may differ from the masters that correct them, and from each other.
+
+    Examples
+    --------
+    An uncooled camera, whose darks may be scaled up as well:
+
+    >>> Matching(temperature=5, scale_dark="any").exposure
+    0.01
+
+    Raises
+    ------
+    ValueError
+        For a tolerance that is negative or no number, or another unknown value.
+    """
+
+    temperature: float = TEMPERATURE_TOLERANCE
+    """Biases and darks: largest difference, in degrees."""
+
+    exposure: float = EXPOSURE_TOLERANCE
+    """Darks: largest relative difference."""
+
+    scale_dark: ScaleDark = "down"
+    """Where no dark has the exposure: "down" scales one of a longer exposure, "any" one of any,
+    False none; only darks whose bias is subtracted can be scaled."""
+
+    allow_mismatch: Collection[str] = ()
+    """Traits that may differ, such as "camera" (its name), "binning" (where the sizes agree),
+    "window", "gain_setting", "offset", "temperature" or "filter"."""
+
+    keywords: tuple[str, ...] = ()
+    """Cards that are traits, too: frames in which they differ do not go together."""
+
+    group_by: tuple[str, ...] | None = None
+    """What science frames, and all calibration frames, are parted by beside what has to agree:
+    "night", "target", or neither. None: flats and science frames by night; biases and darks of
+    several nights stay together where their levels and noise agree."""
+
+    prefer: Literal["nearest", "older"] = "nearest"
+    """Of masters of other nights: those nearest in time, or older ones before newer ones. Masters
+    of the night itself go before both."""
+
+    def __post_init__(self) -> None:
+        for name in ("temperature", "exposure"):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not 0 <= value < math.inf:
+                raise ValueError(f"the tolerance of {name} is a number from 0 up, not {value!r}")
+        if self.scale_dark not in (False, "down", "any"):
+            raise ValueError(f"scale_dark is False, 'down' or 'any', not {self.scale_dark!r}")
+        if self.prefer not in ("nearest", "older"):
+            raise ValueError(f"prefer is 'nearest' or 'older', not {self.prefer!r}")
+        object.__setattr__(self, "allow_mismatch", allowed(self.allow_mismatch))
+        keywords = (self.keywords,) if isinstance(self.keywords, str) else self.keywords
+        object.__setattr__(self, "keywords", tuple(word.strip().upper() for word in keywords))
+        if self.group_by is not None:
+            given = (self.group_by,) if isinstance(self.group_by, str) else tuple(self.group_by)
+            unknown = sorted(set(given) - {"night", "target"})
+            if unknown:
+                raise ValueError(
+                    f"frames are grouped by night or target, not by {', '.join(unknown)}"
+                )
+            object.__setattr__(self, "group_by", given)
+
+    @property
+    def judged(self) -> frozenset[str]:
+        """What a verb has to allow of frames that were judged by this already."""
+        loose = {
+            name
+            for name, usual in (
+                ("temperature", TEMPERATURE_TOLERANCE),
+                ("exposure", EXPOSURE_TOLERANCE),
+            )
+            if getattr(self, name) > usual
+        }
+        return frozenset(self.allow_mismatch) | loose
+
+
+_USUAL = Matching()
+
+
+def same_exposure(one: Any, other: Any, tolerance: float = EXPOSURE_TOLERANCE) -> Any:
+    """Whether exposures in seconds agree within 1 %; shutters are not exact. Numbers or arrays."""
+    one, other = np.asarray(one, dtype=float), np.asarray(other, dtype=float)
+    return np.abs(one - other) <= tolerance * np.maximum(one, other)
+
+
+def reason_against(
+    wanted: Traits,
+    candidate: Traits,
+    matching: Matching = _USUAL,
+    names: Collection[str] | None = None,
+) -> Mismatch | None:
+    """Why a master does not fit frames, or frames do not fit others; None if they do.
+
+    Parameters
+    ----------
+    wanted
+        Traits of the frames.
+    candidate
+        Traits of the master, or of the other frames.
+    matching
+        Tolerances, and what may differ.
+    names
+        Traits that count; by default those in which a master of the candidate's kind has to agree.
+
+    Notes
+    -----
+    What one side does not say, fits. EGAIN counts where the gain setting does not decide: programs
+    write it for other depths of the pixels of one camera.
+    """
+    for (keyword, own), (_, other) in zip(candidate.others, wanted.others, strict=False):
+        if own and other and own != other:
+            return Mismatch(trait=keyword, text=f"of {keyword} = {own}, not {other}")
+    for name in KINDS[candidate.kind].serves if names is None else names:
+        if name in matching.allow_mismatch:
+            continue
+        text = _RULES[name](name, wanted, candidate, matching)
+        if text:
+            return Mismatch(trait=name, text=text)
+    return None
+
+
+_Rule = Callable[[str, Traits, Traits, Matching], str]
+
+_WORDS = {
+    "camera": "of the camera {}",
+    "detector": "of the detector {}",
+    "window": "of the window {} of the sensor",
+    "binning": "of binning {}",
+    "orientation": "of pixels stored {}",
+    "pixel_type": "of {}",
+    "gain_setting": "of the gain setting {:g}",
+    "readout_mode": "of the readout mode {}",
+    "readout_speed": "of the readout speed {}",
+    "offset": "of the offset {:g}",
+    "coadds": "of {:g} summed exposures",
+    "filter": "of the filter {}",
+    "night": "of the night of {}",
+    "target": "of the target {}",
+    "egain": "of {:g} electrons per ADU",
+}
+
+
+def _plain(name: str, wanted: Traits, own: Traits, matching: Matching) -> str:
+    """Values that are the same or not."""
+    theirs, value = getattr(wanted, name), getattr(own, name)
+    if not (is_known(theirs) and is_known(value)) or comparable(theirs) == comparable(value):
+        return ""
+    return _differ(name, wanted, own)
+
+
+def _differ(name: str, wanted: Traits, own: Traits) -> str:
+    words = _WORDS[name]
+    card = own.cards.get(name) or wanted.cards.get(name)
+    said = f" ({card})" if card else ""
+    place = words[words.index("{") : words.index("}") + 1]
+    return f"{words.format(getattr(own, name))}{said}, not {place.format(getattr(wanted, name))}"
+
+
+def _unit(name: str, wanted: Traits, own: Traits, matching: Matching) -> str:
+    if not (own.unit and wanted.unit) or own.unit == wanted.unit:
+        return ""
+    return f"in units of {own.unit!r}, not {wanted.unit!r}"
+
+
+def _size(name: str, wanted: Traits, own: Traits, matching: Matching) -> str:
+    if not (own.size and wanted.size) or own.size == wanted.size:
+        return ""
+    return f"of {_pixels(own.size)} pixels, not {_pixels(wanted.size)}"
+
+
+def _pixels(size: tuple[int, int]) -> str:
+    return f"{size[1]} x {size[0]}"
+
+
+def _area(name: str, wanted: Traits, own: Traits, matching: Matching) -> str:
+    """Areas agree but for incomplete super-pixels, which are left out of masters."""
+    if own.area is None or wanted.area is None:
+        return ""
+    differences = {
+        edge: getattr(own.area, edge) - getattr(wanted.area, edge)
+        for edge in ("xmin", "xmax", "ymin", "ymax")
+    }
+    if not (own.placed and wanted.placed):
+        differences = {
+            axis: differences[f"{axis}max"] - differences[f"{axis}min"] for axis in ("x", "y")
+        }
+    _, cut = (own.channels or wanted.channels or (("", ChannelSlice()),))[0]
+    steps = {"x": cut.x_step, "y": cut.y_step}
+    if all(abs(difference) < steps[edge[0]] for edge, difference in differences.items()):
+        return ""
+    return f"covers the raw pixels {own.area}, not {wanted.area}"
+
+
+def _channels(name: str, wanted: Traits, own: Traits, matching: Matching) -> str:
+    if own.channels is None or wanted.channels is None or own.channels == wanted.channels:
+        return ""
+    card = own.cards.get(name) or wanted.cards.get(name)
+    said = f" ({card} says so)" if card else ""
+    return f"of the channels {_names(own.channels)}, not {_names(wanted.channels)}{said}"
+
+
+def _names(channels: Channels) -> str:
+    return " ".join(name for name, _ in channels)
+
+
+def _pixel_type(name: str, wanted: Traits, own: Traits, matching: Matching) -> str:
+    """Integers of 16 and 32 bits, and floats, may count the same; shares of a whole do not."""
+    types = {getattr(wanted, name), getattr(own, name)} - {""}
+    if len(types) < 2 or not types & {FRACTIONS, BYTES} or types == {BYTES, FLOATS}:
+        return ""
+    return _differ(name, wanted, own)
+
+
+def _egain(name: str, wanted: Traits, own: Traits, matching: Matching) -> str:
+    if is_known(own.gain_setting) and own.gain_setting == wanted.gain_setting:
+        return ""
+    off = abs(own.egain - wanted.egain)
+    if not off > _EGAIN_TOLERANCE * max(own.egain, wanted.egain):
+        return ""
+    return _differ(name, wanted, own)
+
+
+def _temperature(name: str, wanted: Traits, own: Traits, matching: Matching) -> str:
+    if not abs(own.temperature - wanted.temperature) > matching.temperature:
+        return ""
+    return f"at {own.temperature:.1f} C, not {wanted.temperature:.1f} C"
+
+
+def _exposure(name: str, wanted: Traits, own: Traits, matching: Matching) -> str:
+    times = (*wanted.exposure, *own.exposure)
+    known = not any(map(math.isnan, times))
+    if not known or max(times) - min(times) <= matching.exposure * max(times):
+        return ""
+    return f"exposed {_span(own.exposure)}, not {_span(wanted.exposure)}"
+
+
+def _span(exposure: tuple[float, float]) -> str:
+    low, high = exposure
+    return f"{low:g} s" if f"{low:g}" == f"{high:g}" else f"{low:g} to {high:g} s"
+
+
+_RULES: Mapping[str, _Rule] = dict.fromkeys(_WORDS, _plain) | {
+    "unit": _unit,
+    "size": _size,
+    "area": _area,
+    "channels": _channels,
+    "pixel_type": _pixel_type,
+    "egain": _egain,
+    "temperature": _temperature,
+    "exposure": _exposure,
+}

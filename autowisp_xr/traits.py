@@ -1,0 +1,116 @@
+"""Traits: what is known of frames and masters, as values, for the judge of what goes together."""
+
+import math
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import numpy as np
+
+from autowisp_xr.kinds import OTHER
+from autowisp_xr.regions import ChannelSlice, Region
+
+__all__ = ["NUMBERS", "TEXTS", "Channels", "Traits", "comparable", "is_known"]
+
+TEXTS = (
+    *("camera", "detector", "window", "binning", "orientation", "pixel_type", "readout_mode"),
+    *("readout_speed", "filter", "night"),
+)
+NUMBERS = ("gain_setting", "egain", "offset", "coadds", "temperature")
+"""Traits that stand among the coordinates of a frame by the same name."""
+
+Channels = tuple[tuple[str, ChannelSlice], ...]
+
+_NEVER = np.datetime64("NaT", "ns")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traits:
+    """Of a frame, of frames that are alike, or of a master; "", None and NaN are not known."""
+
+    kind: str
+    """bias, dark, flat, object or other."""
+    camera: str = ""
+    """Name, with the serial number behind it; neither letter case nor blanks matter."""
+    detector: str = ""
+    size: tuple[int, int] | None = None
+    """(height, width) of the raw frame; None of a master."""
+    area: Region | None = None
+    """Pixels of the raw frame that see the sky, or that a master covers."""
+    placed: bool = True
+    """Whether it is known where in the raw frame that is, not only how large it is."""
+    window: str = ""
+    """Section of the sensor that was read."""
+    binning: str = ""
+    orientation: str = ""
+    channels: Channels | None = None
+    """In the order of their pixels."""
+    pixel_type: str = ""
+    """"16-bit integers", "floats from 0 to 1", ..."""
+    unit: str = ""
+    gain_setting: float = math.nan
+    egain: float = math.nan
+    """Electrons per ADU, as the header says."""
+    readout_mode: str = ""
+    readout_speed: str = ""
+    offset: float = math.nan
+    """The camera's setting of the level without light."""
+    coadds: float = math.nan
+    """Exposures that the camera has summed."""
+    filter: str = ""
+    exposure: tuple[float, float] = (math.nan, math.nan)
+    """Shortest and longest, in seconds; of darks, which are alike, the median for both."""
+    temperature: float = math.nan
+    """Median, in degrees Celsius."""
+    night: str = ""
+    """Date of the evening."""
+    target: str = ""
+    time: np.datetime64 = field(default=_NEVER, compare=False)
+    """Median of the middles of the exposures, UTC."""
+    holds_bias: bool | None = None
+    """Of a dark: whether the bias is still in it."""
+    others: tuple[tuple[str, str], ...] = ()
+    """Cards that a user has named as traits, with their values."""
+    cards: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Trait -> the card that says it."""
+
+    @classmethod
+    def of(cls, coordinates: Mapping[str, Any], **more: Any) -> Self:
+        """Traits of the coordinates of a frame, which bear their names, and more of them."""
+        exposure = float(coordinates.get("exposure", math.nan))
+        said: dict[str, Any] = {
+            "kind": str(coordinates.get("image_type") or OTHER),
+            "exposure": (exposure, exposure),
+            "target": str(coordinates.get("object", "")),
+            "time": np.datetime64(coordinates.get("time", "NaT"), "ns"),
+        }
+        said |= {name: str(coordinates.get(name, "")) for name in TEXTS}
+        said |= {name: float(coordinates.get(name, math.nan)) for name in NUMBERS}
+        return cls(**(said | more))
+
+    def only(self, names: Collection[str]) -> Self:
+        """These traits and the kind alone."""
+        return type(self)(**{name: getattr(self, name) for name in (*names, "kind")})
+
+    def known(self, names: Iterable[str]) -> list[str]:
+        """Those of the named traits that are known."""
+        return [name for name in names if is_known(getattr(self, name))]
+
+    def completed_by(self, other: "Traits", names: Iterable[str]) -> Self:
+        """The same with the named traits of another, where they are not known."""
+        missing = [name for name in names if not is_known(getattr(self, name))]
+        return replace(self, **{name: getattr(other, name) for name in missing})
+
+
+def is_known(value: Any) -> bool:
+    """Whether the value of a trait says anything."""
+    if isinstance(value, tuple) and value and isinstance(value[0], float):
+        return not math.isnan(value[0])
+    return not (value is None or value in ("", ()) or value != value)
+
+
+def comparable(value: Any) -> Any:
+    """A value without what makes no difference: case and blanks of texts, the last digits."""
+    if isinstance(value, str):
+        return "".join(value.lower().split())
+    return float(f"{value:.4g}") if isinstance(value, float) else value
