@@ -1,8 +1,8 @@
-"""What the headers of the images of one frame state about its amplifiers."""
+"""What the headers of the images of one frame state about its amplifiers, or its channels."""
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from astropy.io import fits
@@ -14,7 +14,7 @@ from autowisp_xr.headers.facts import believed
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import first_number
 
-__all__ = ["amplifier_facts"]
+__all__ = ["amplifier_facts", "channel_facts"]
 
 _NUMBERS = ("gain", "read_noise")
 _ELECTRONS = re.compile(r"electron|\be-?\s*/|\be-", re.IGNORECASE)
@@ -30,7 +30,7 @@ def amplifier_facts(
     Parameters
     ----------
     readers
-        Amplifiers, each with the cards of its image, one a line.
+        Amplifiers, each with the cards of its image, one a line; none of a file of one image.
     spellings
         Which cards say what.
 
@@ -42,6 +42,8 @@ def amplifier_facts(
     GAIN of an amplifier, which is taken for that beside its read noise, and nowhere else. It is
     an assumption where all amplifiers have the same, which no comment calls electrons.
     """
+    if not readers:
+        return {}, ()
     headers: dict[str, fits.Header] = {}
     said, saturations, assumed = [], [], set()
     for reader, text in readers:
@@ -78,6 +80,37 @@ def amplifier_facts(
     facts = {name: fact for name, fact in facts.items() if fact is not None}
     guess = "GAIN of its amplifiers, beside their read noise, is taken for electrons per ADU"
     return facts, (guess,) if len(assumed) == 1 and not math.isnan(min(assumed)) else ()
+
+
+def channel_facts(channels: Mapping[str, str], spellings: Spellings) -> dict[str, Any]:
+    """Facts that channels of one frame do not have in common.
+
+    Parameters
+    ----------
+    channels
+        The cards of each, one a line.
+    spellings
+        Which cards say what.
+
+    Returns
+    -------
+    ``gain`` and ``read_noise`` where they differ, by channel (None where some do not say it), and
+    the lowest ``saturation``.
+    """
+    if len(channels) < 2:
+        return {}
+    headers = {name: parse_header(text) for name, text in channels.items()}
+    facts: dict[str, Any] = {}
+    for what, cards in (
+        ("gain", spellings.electrons_per_adu),
+        ("read_noise", spellings.read_noise),
+    ):
+        said = {name: _known(believed(header, cards, what)) for name, header in headers.items()}
+        if len(set(said.values())) > 1:
+            facts[what] = None if None in said.values() else said
+    levels = [first_number(header, spellings.saturation, 0.0) for header in headers.values()]
+    known = [level for level in levels if not math.isnan(level)]
+    return facts | ({"saturation": min(known)} if known else {})
 
 
 def _own(names: Sequence[str], reader: Reader) -> list[str]:

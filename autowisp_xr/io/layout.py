@@ -89,6 +89,8 @@ class FileLayout:
     chosen for each; a mosaic where several images are one frame."""
     readers: tuple[tuple[Reader, str], ...] = ()
     """Of a mosaic the amplifiers, each with the cards of its own image, one a line."""
+    channels: Mapping[str, str] = field(default_factory=dict)
+    """Of channels that were chosen, the cards of each, one a line."""
     doubts: tuple[str, ...] = ()
     """About the file itself: what it holds and is not read, though nobody said so."""
 
@@ -187,6 +189,7 @@ def _layout(
         return _plane(path, status, packed, unit, meaning)
 
     doubts: tuple[str, ...] = ()
+    chosen: dict[str, Unit] = {}
     if isinstance(hdu, Mapping):
         if not hdu:
             raise BadImageError(f"{path}: no channel is chosen; hdu is {{channel: number}}")
@@ -218,6 +221,7 @@ def _layout(
         header="\n".join(header),
         history=history,
         planes=planes,
+        channels={name: "\n".join(cards_of(units, unit)) for name, unit in chosen.items()},
         doubts=(*doubts_of_unread(units, images, hdu), *doubts),
     )
 

@@ -14,7 +14,7 @@ from astropy.io import fits
 
 from autowisp_xr.cards import parse_header, value_of
 from autowisp_xr.errors import AutowispError, BadImageError, HeaderError
-from autowisp_xr.headers.amplifier_facts import amplifier_facts
+from autowisp_xr.headers.amplifier_facts import amplifier_facts, channel_facts
 from autowisp_xr.headers.bunit import COUNTED, unit_of
 from autowisp_xr.headers.coordinates import read_coordinates
 from autowisp_xr.headers.facts import read_facts
@@ -250,10 +250,8 @@ def _record(path: str, look: _Look) -> FileRecord:
     # a master flat has a mean of one, whatever else it is
     normalised = bool(master) and evidence.kind == "flat"
     coordinates["pixel_type"] = FLOATS if normalised else _pixel_type(header, plane.hdus[0])
-    guesses = _guesses(coordinates, evidence, by_name)
-    if layout.readers:
-        said, guess = amplifier_facts(layout.readers, look.spellings)
-        facts, guesses = facts | said, guesses + guess
+    of_amplifiers, guessed = amplifier_facts(layout.readers, look.spellings)
+    facts |= channel_facts(layout.channels, look.spellings) | of_amplifiers
     doubts = layout.doubts
     if not (master or calibrated):
         doubts += doubts_of(path, header, spellings, coordinates, facts, evidence)
@@ -267,7 +265,7 @@ def _record(path: str, look: _Look) -> FileRecord:
         type_rule=evidence.rule.pattern if evidence.rule else "",
         master_because=master,
         calibrated_because=calibrated,
-        guesses=guesses,
+        guesses=_guesses(coordinates, evidence, by_name) + guessed,
         doubts=doubts,
         options=look.options,
     )

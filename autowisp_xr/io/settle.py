@@ -40,7 +40,9 @@ def settle_camera(records: Sequence[FileRecord], camera: Camera | None, hdu: Hdu
         else:
             facts[name] = _agreed(name, [(r.path, r.facts.get(name)) for r in records])
     if isinstance(hdu, Mapping) and not _is_pattern_of(facts.get("channels"), list(hdu)):
-        facts["channels"] = None
+        # channels that are images of their own are not in the way of one camera, until they differ
+        apart = any(isinstance(facts.get(name), Mapping) for name in ("gain", "read_noise"))
+        facts["channels"] = {str(name): ChannelSlice() for name in hdu} if apart else None
     if facts.get("saturation") is not None:
         # headers count from zero, the camera from its bias level
         level = facts["saturation"] - camera.bias_level

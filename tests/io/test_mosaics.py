@@ -305,3 +305,25 @@ def test_halves_of_one_gain_need_no_amplifiers(tmp_path):
     assert ds["image"].values[0, 0, 0].tolist() == [0] * 7 + [1] * 7
     camera = ds.autowisp.camera
     assert (camera.gain, camera.read_noise, camera.amplifiers) == (2.0, 5.0, ())
+
+
+@pytest.mark.parametrize(
+    ("cards", "gain"),
+    [
+        (({"EGAIN": 2.0}, {"EGAIN": 0.5}), {"left": 2.0, "right": 0.5}),
+        (({"EGAIN": 2.0}, {"EGAIN": 2.0}), 2.0),
+        (({"EGAIN": 2.0}, {}), None),
+    ],
+)
+def test_channels_have_the_gain_of_their_own_image(tmp_path, cards, gain):
+    path = several(tmp_path / "a.fits", [(5, 7), (5, 7)], RDNOISE=4.0, SATURATE=900)
+    with fits.open(path, mode="update") as hdus:
+        for number, more in enumerate(cards, start=1):
+            hdus[number].data += 100
+            hdus[number].header.update(more)
+    ds = aw.open_fits(path, hdu={"left": 1, "right": 2})
+    camera = ds.autowisp.camera
+    assert (camera.gain, camera.read_noise, camera.saturation) == (gain, 4.0, 900)
+    if isinstance(gain, dict):
+        variance = aw.calibrate(ds)["variance"].values[0, :, 0, 0]
+        assert variance.tolist() == [100 / 2.0 + 4.0, 101 / 0.5 + 64.0]
