@@ -105,8 +105,11 @@ def _without_records() -> Any:
     return fits.conf.set_temp("enable_record_valued_keyword_cards", False)
 
 
-def value_of(header: fits.Header, keyword: str) -> Any:
-    """Value of a card, or None where the card is absent, empty or cannot be read."""
+def value_of(header: fits.Header, keyword: str | tuple[str, int]) -> Any:
+    """Value of a card, or None where the card is absent, empty or cannot be read.
+
+    Of a card that is repeated it is that of the first, or of the one with the number given.
+    """
     try:
         value = header.get(keyword)
     except (fits.VerifyError, ValueError):

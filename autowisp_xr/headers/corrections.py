@@ -4,6 +4,7 @@ One table for all that asks whether the bias was subtracted from a dark, or whet
 calibrated already.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ __all__ = [
     "bias_said",
     "correction_said",
     "corrections_in",
+    "history_said",
 ]
 
 STATUS = "CALSTAT"
@@ -85,6 +87,20 @@ CORRECTIONS: Mapping[str, Correction] = {
 }
 """By the kind of the master."""
 
+# what other programs write into HISTORY when they have made one: "Bias Subtraction (...", "Dark
+# corrected with ...", "Calibrated with a master bias", "ImageCalibration.masterDarkFileName: ..."
+_MADE = re.compile(
+    r"imagecalibration|calibrated (?:with|using|by)\b.*\b(?:bias|offset|dark|flat)"
+    r"|\b(?:bias|dark|flat)(?:[ -]?(?:field|frame))?s? *(?:was |were |has been )?"
+    r"(?:subtract|correct|divid|divis|remov)"
+    r"|\b(?:subtract|divid|correct)\w*\b.*\b(?:bias|dark|flat)\b|^flat field \(",
+    re.IGNORECASE,
+)
+_NOT_MADE = re.compile(
+    r"\b(?:no|not|without|off|false|disabled|perform|none)\b|\bskip|\bomit|\bun-?(?:calib|corr)",
+    re.IGNORECASE,
+)
+
 _OWN = ("calibrate", "stack")
 """Steps of ours that make a master; without a bias, they leave it in."""
 
@@ -128,6 +144,12 @@ def correction_said(header: fits.Header, kind: str) -> Said | None:
     if name is not None and str(name).lower() not in NO:
         return Said(True, f"{cards.file} = {name!r}")
     return None
+
+
+def history_said(header: fits.Header) -> str:
+    """The first line of HISTORY that says that another program made a correction; "" if none."""
+    lines = (line for line in _history(header) if _MADE.search(line))
+    return next((line for line in lines if not _NOT_MADE.search(line)), "")
 
 
 def corrections_in(status: str) -> set[str]:

@@ -1,5 +1,6 @@
 """What a file is that is no raw frame: a master, or calibrated already, and what says so."""
 
+import re
 from collections.abc import Collection
 from functools import lru_cache
 from typing import Any
@@ -7,11 +8,17 @@ from typing import Any
 from astropy.io import fits
 
 from autowisp_xr.cards import value_of
-from autowisp_xr.headers.corrections import CORRECTIONS, NO, STATUS, corrections_in
+from autowisp_xr.headers.corrections import (
+    CORRECTIONS,
+    NO,
+    STATUS,
+    corrections_in,
+    history_said,
+)
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import to_number
 
-__all__ = ["calibrated_reason", "master_reason"]
+__all__ = ["calibrated_reason", "master_reason", "processed_by"]
 
 # NUMFCOMB is of AutoWISP and this package, NCOMBINE of IRAF and ccdproc, STACKCNT of Siril and the
 # Seestar, SNAPSHOT of SBIG's extensions, which MaxIm DL and others write for single frames as well
@@ -31,6 +38,12 @@ _PLACES = ("IMAGAREA", "CLRCHNL", "CHNLXOFF", "CHNLXSTP", "CHNLYOFF", "CHNLYSTP"
 _LEVELS = ("RLEVEL", *(cards.level for cards in CORRECTIONS.values()))
 _NOIRLAB = ("instcal", "resampled", "stacked", "skysub")
 _STEPS = tuple(card for cards in CORRECTIONS.values() for card in cards.done)
+# of programs that do not take frames, but process them, and how they call what they calibrated
+_PROGRAMS = ("PROGRAM", "SOFTWARE", "SWCREATE", "SWMODIFY", "CREATOR")
+_PROCESSING = re.compile(r"pixinsight|siril|astro ?pixel ?processor|deepskystacker", re.IGNORECASE)
+_CALIBRATED_NAME = re.compile(
+    r"^(?:(?:r|bkg|seq)_)*pp_|_(?:c|cal|calibrated)(?:_(?:cc|d|r|a|b|lps|e|n))*$", re.IGNORECASE
+)
 _CALIBRATED_CARDS = (*_PLACES, STATUS, *_LEVELS, *_MASTER_KINDS, *_STEPS)
 
 
@@ -63,7 +76,12 @@ def master_reason(
 
 
 def calibrated_reason(
-    header: fits.Header, planes: Collection[str], keywords: tuple[str, ...] | None = None
+    header: fits.Header,
+    planes: Collection[str],
+    keywords: tuple[str, ...] | None = None,
+    *,
+    name: str = "",
+    floats: bool = False,
 ) -> str:
     """What makes a file one that is calibrated, such as "CALSTAT = 'BDF'"; "" where nothing does.
 
@@ -75,6 +93,11 @@ def calibrated_reason(
         Of the file: "image", "error", "mask"; without a mask that other programs made.
     keywords
         All of the header, where they are at hand.
+    name
+        Of the file, without its suffix: Siril puts "pp_" before what it has calibrated, PixInsight
+        "_c" behind. It counts only for floats, or where such a program names itself.
+    floats
+        Whether the pixels are stored so.
     """
     for plane in _PLANES:
         if plane in planes:
@@ -89,6 +112,24 @@ def calibrated_reason(
             or card == "ESO PRO CATG"
             or (card in _STEPS and text not in NO)
         ):
+            return f"{card} = {value!r}"
+    line = history_said(header)
+    if line:
+        return f"HISTORY {line}"
+    match = _CALIBRATED_NAME.search(name)
+    if match is not None and (floats or processed_by(header)):
+        return (
+            f"{match[0]!r} in its name, as programs call what they have calibrated, "
+            f"{processed_by(header) or 'and floats'}"
+        )
+    return ""
+
+
+def processed_by(header: fits.Header) -> str:
+    """The card that names a program that processes frames, but takes none; "" where none does."""
+    for card in _PROGRAMS:
+        value = value_of(header, card)
+        if value is not None and _PROCESSING.search(str(value)):
             return f"{card} = {value!r}"
     return ""
 

@@ -27,8 +27,6 @@ class Temperature(NamedTuple):
     celsius: float
     """NaN where it does not say; the one that was set where what was measured is impossible."""
     card: str = ""
-    guess: str = ""
-    """What was assumed, in words; "" where nothing had to be."""
     doubt: str = ""
 
 
@@ -46,8 +44,7 @@ def read_temperature(header: fits.Header, spellings: Spellings) -> Temperature:
         elif unit in _FAHRENHEITS:
             celsius = round((number - 32) / 1.8, 6)
         elif not written and _KELVIN[0] <= number <= _KELVIN[1]:
-            celsius = round(number + _ZERO, 6)
-            return Temperature(celsius, name, guess=f"{name} counts in kelvin, by its size")
+            return Temperature(round(number + _ZERO, 6), name)
         else:
             celsius = number
         if _ZERO < celsius <= _WARMEST:

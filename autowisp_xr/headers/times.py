@@ -14,6 +14,7 @@ from autowisp_xr.headers.values import known_values, to_number
 
 __all__ = [
     "Instant",
+    "is_old_date",
     "middle_of_exposure",
     "middles_of_exposure",
     "starts_of_exposure",
@@ -97,6 +98,12 @@ def middles_of_exposure(header: fits.Header, spellings: Spellings) -> Iterator[I
         yield _of_date(header, spellings, name, value, ())
     for name, value in known_values(header, spellings.middle_days):
         yield _of_days(header, spellings, name, value)
+
+
+def is_old_date(value: Any) -> bool:
+    """Whether a date has two digits for a year of this century."""
+    match = _OLD_DATE.fullmatch(str(value))
+    return match is not None and int(match[3]) < _FIRST_OLD_YEAR
 
 
 def time_scale(header: fits.Header, spellings: Spellings) -> str | None:
@@ -198,5 +205,6 @@ def _of_days(header: fits.Header, spellings: Spellings, name: str, value: Any) -
     # a float64 Julian date resolves 40 microseconds; more digits would be invented
     microseconds = round(since_1970 * (_NS_PER_DAY // 1000))
     time = _scale_to_utc(np.datetime64(microseconds * 1000, "ns"), time_scale(header, spellings))
-    digits = len(repr(days).partition(".")[2]) if not days.is_integer() else 0
-    return Instant(name, value, time, np.timedelta64(_NS_PER_DAY // (2 * 10**digits), "ns"))
+    # a whole number is a date, without a time of day
+    parts = 1 if days.is_integer() else 2 * 10 ** len(repr(days).partition(".")[2])
+    return Instant(name, value, time, np.timedelta64(_NS_PER_DAY // parts, "ns"))

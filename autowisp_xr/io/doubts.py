@@ -1,20 +1,23 @@
 """What a user should look at: where a header and the name of a file, or two cards, do not agree."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
 
 from autowisp_xr.cards import first_value
-from autowisp_xr.headers.exposure import exposure_card
+from autowisp_xr.headers.exposure import exposure_card, exposure_lists
+from autowisp_xr.headers.facts import is_bayer
+from autowisp_xr.headers.recognition import processed_by
 from autowisp_xr.headers.spellings import Spellings
-from autowisp_xr.headers.values import known_values, to_number
+from autowisp_xr.headers.unclear import header_doubts
+from autowisp_xr.headers.values import known_values, to_number, to_text
 from autowisp_xr.io.evidence import Evidence
 from autowisp_xr.io.type_names import NamedType, pattern_like
 
-__all__ = ["doubts_of"]
+__all__ = ["doubts_of", "guesses_of"]
 
 _LONGEST_BIAS = 1.0
 
@@ -23,28 +26,43 @@ def doubts_of(
     path: str,
     header: fits.Header,
     spellings: Spellings,
+    keywords: Collection[str],
     coordinates: Mapping[str, Any],
     facts: Mapping[str, Any],
+    size: tuple[int, int],
     evidence: Evidence,
+    floats: bool,
 ) -> tuple[str, ...]:
     """Doubts about a raw frame: for each a sentence with both sides, and what can be done.
 
     Parameters
     ----------
-    path, header, spellings
+    path, header, keywords
         Of the file.
+    spellings
+        Those of its cards.
     coordinates, facts
         As they were read.
+    size
+        Height and width of the raw frame.
     evidence
         What says which type it is of; a rule of the user is not doubted.
+    floats
+        Whether its pixels are stored so.
     """
     found: list[str] = []
     # what is of no known type takes no part in anything
     if coordinates["image_type"] != "other":
         found += _of_type(path, header, spellings, coordinates["exposure"], evidence)
-        found += _unknowns(coordinates)
+        found += _unknowns(header, spellings, coordinates)
+    found += header_doubts(header, spellings, keywords, coordinates, facts, size)
     found += _of_noise(header, spellings, facts)
-    if facts["channels"] is None and _is_pattern(coordinates["filter"]):
+    if floats and (program := processed_by(header)):
+        found.append(
+            f"{program}, and its pixels are floats: it may be calibrated already; a type rule such "
+            "as 'pp_*' = other leaves out what is"
+        )
+    if facts["channels"] is None and is_bayer(coordinates["filter"]):
         found.append(_of_colour(header, spellings))
     return tuple(found)
 
@@ -84,13 +102,25 @@ def _speaks_against(name: NamedType, kind: str) -> bool:
     return name.kind != kind and (kind == "object" or not name.of_folder)
 
 
-def _unknowns(coordinates: Mapping[str, Any]) -> Iterator[str]:
-    if coordinates["image_type"] != "bias" and math.isnan(coordinates["exposure"]):
+def _unknowns(
+    header: fits.Header, spellings: Spellings, coordinates: Mapping[str, Any]
+) -> Iterator[str]:
+    """What no card says; what one says that cannot be read is told with the card."""
+    exposures = [name for names, _ in exposure_lists(spellings) for name in names]
+    dates = (*spellings.start, *spellings.start_days, *spellings.middle, *spellings.middle_days)
+    unsaid = {
+        what: not any(
+            to_text(value).lower() not in spellings.unsaid
+            for _, value in known_values(header, names)
+        )
+        for what, names in (("exposure", exposures), ("time", dates))
+    }
+    if coordinates["image_type"] != "bias" and unsaid["exposure"]:
         yield (
             "no card says how long it was exposed (EXPTIME, EXPOSURE or the like); name the card "
             "that does, as a spelling of 'exposure'"
         )
-    if np.isnat(coordinates["time"]):
+    if unsaid["time"]:
         yield (
             "no card says when it was exposed (DATE-OBS or the like); name the card that does, "
             "as a spelling of 'start'"
@@ -116,10 +146,6 @@ def _counts(value: Any) -> bool:
     return to_number(value) >= 0
 
 
-def _is_pattern(text: str) -> bool:
-    return sorted(text.upper()) == ["B", "G", "G", "R"]
-
-
 def _of_colour(header: fits.Header, spellings: Spellings) -> str:
     card, value = next(known_values(header, spellings.filter))
     written = first_value(header, spellings.bayer)
@@ -129,3 +155,20 @@ def _of_colour(header: fits.Header, spellings: Spellings) -> str:
         "camera has one, give it channels = the colours of the first two rows as they are stored, "
         "which need not be these"
     )
+
+
+def guesses_of(
+    coordinates: Mapping[str, Any], evidence: Evidence, master_word: str
+) -> tuple[str, ...]:
+    """What was assumed about a file, in the same words for all files of which it was.
+
+    ``master_word`` is what in its name makes it a master; "" where nothing does.
+    """
+    guesses = []
+    if evidence.is_guess:
+        guesses.append(f"no card says a known type; {evidence.name}")
+    if master_word:
+        guesses.append(f"by {master_word!r} in the name of its file it is a master")
+    if math.isnan(coordinates["exposure"]) and not np.isnat(coordinates["time"]):
+        guesses.append("the exposure is not known; a start counts as the middle")
+    return tuple(guesses)

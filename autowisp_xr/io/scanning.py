@@ -1,6 +1,5 @@
 """What is in a list of files: headers read once, coordinates and facts taken from them."""
 
-import math
 import os
 import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -9,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from os import PathLike
 from typing import Any
 
-import numpy as np
 from astropy.io import fits
 
 from autowisp_xr.cards import parse_header, value_of
@@ -23,8 +21,8 @@ from autowisp_xr.headers.recognition import calibrated_reason, master_reason
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.io.checksums import check_sum
 from autowisp_xr.io.choosing import HduChoice
-from autowisp_xr.io.doubts import doubts_of
-from autowisp_xr.io.evidence import Evidence, evidence_of
+from autowisp_xr.io.doubts import doubts_of, guesses_of
+from autowisp_xr.io.evidence import evidence_of
 from autowisp_xr.io.finding import find_files
 from autowisp_xr.io.layout import FileLayout, Hdu, read_layout
 from autowisp_xr.io.names import Paths, bare_name
@@ -239,7 +237,8 @@ def _record(path: str, look: _Look) -> FileRecord:
     master = by_card or _by_rule(evidence.rule) or (by_name and f"the word {by_name!r} in its name")
     # a mask of bad pixels may lie beside a raw frame; errors and flags are made by calibrating
     own = [kind for kind, plane in layout.planes.items() if plane.meaning != "faults"]
-    calibrated = calibrated_reason(header, own, keywords)
+    floats = next(iter(layout.planes.values())).dtype.kind == "f"
+    calibrated = calibrated_reason(header, own, keywords, name=bare_name(path), floats=floats)
     # most headers say nothing of a place, and to look for it takes time
     placed = by_card or not _PLACES.isdisjoint(keywords)
     place = place_of(header) if placed else None
@@ -254,7 +253,9 @@ def _record(path: str, look: _Look) -> FileRecord:
     facts |= channel_facts(layout.channels, look.spellings) | of_amplifiers
     doubts = layout.doubts
     if not (master or calibrated):
-        doubts += doubts_of(path, header, spellings, coordinates, facts, evidence)
+        size = (height, width)
+        known = (coordinates, facts, size, evidence, floats)
+        doubts += doubts_of(path, header, spellings, keywords, *known)
     return FileRecord(
         path=path,
         layout=layout,
@@ -265,7 +266,7 @@ def _record(path: str, look: _Look) -> FileRecord:
         type_rule=evidence.rule.pattern if evidence.rule else "",
         master_because=master,
         calibrated_because=calibrated,
-        guesses=_guesses(coordinates, evidence, by_name) + guessed,
+        guesses=guesses_of(coordinates, evidence, by_name) + guessed,
         doubts=doubts,
         options=look.options,
     )
@@ -286,17 +287,3 @@ def _pixel_type(header: fits.Header, plane: Hdu) -> str:
 
 def _by_rule(rule: TypeRule | None) -> str:
     return f"the type rule {rule.pattern!r} says so" if rule and rule.is_master else ""
-
-
-def _guesses(
-    coordinates: Mapping[str, Any], evidence: Evidence, master_word: str
-) -> tuple[str, ...]:
-    """What was assumed about a file, in the same words for all files of which it was."""
-    guesses = []
-    if evidence.is_guess:
-        guesses.append(f"no card says a known type; {evidence.name}")
-    if master_word:
-        guesses.append(f"by {master_word!r} in the name of its file it is a master")
-    if math.isnan(coordinates["exposure"]) and not np.isnat(coordinates["time"]):
-        guesses.append("the exposure is not known; a start counts as the middle")
-    return tuple(guesses)

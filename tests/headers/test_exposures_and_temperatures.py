@@ -101,10 +101,10 @@ def test_temperatures_are_celsius_and_impossible_ones_unknown(cards, celsius):
     assert found == celsius or (math.isnan(found) and math.isnan(celsius))
 
 
-def test_what_is_taken_for_kelvin_by_its_size_is_told():
-    found = read_temperature(fits.Header({"CCD-TEMP": 180.2}), Spellings())
-    assert found.guess == "CCD-TEMP counts in kelvin, by its size"
+def test_a_temperature_that_may_be_in_kelvin_is_doubted():
     assert "CCD-TEMP = 77" in read_temperature(fits.Header({"CCD-TEMP": 77}), Spellings()).doubt
+    for cards in ({"CCD-TEMP": 180.2}, {"CCD-TEMP": 45.0}, {"CCD-TEMP": "77 K"}):
+        assert read_temperature(fits.Header(cards), Spellings()).doubt == ""
 
 
 def test_right_ascensions_in_hours_are_told_by_their_unit():

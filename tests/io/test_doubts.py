@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from autowisp_xr.io import Spellings, scan
@@ -152,3 +153,78 @@ def test_a_gain_or_a_read_noise_that_cannot_be_is_not_believed(raw, card, value,
 
 def test_one_card_that_cannot_be_gives_way_to_another(doubts):
     assert doubts(RDNOISE=0.0, READNOIS=4.0) == []
+
+
+@pytest.mark.parametrize(
+    ("cards", "doubt"),
+    [
+        ({"EXPTIME": "60,000"}, "EXPTIME = '60,000' is no exposure that can be read"),
+        ({"EXPTIME": "60 parsec"}, "EXPTIME = '60 parsec' is no exposure that can be read"),
+        ({"EXPTIME": 90000.0}, "EXPTIME = 90000.0 is 90000 s, longer than a day"),
+        ({"EXPTIME": 1e11}, "is 1e+11 s, longer than a day"),
+        ({"CCD_TEMP": "-10 deg R 7"}, "CCD-TEMP = '-10 deg R 7' is no number that can be read"),
+        ({"OFFSET": "10 or 20"}, "OFFSET = '10 or 20' is no number that can be read"),
+        ({"CCD_TEMP": 77}, "CCD-TEMP = 77 is hot for a detector in degrees Celsius"),
+        ({"TIMESYS": "LOCAL"}, "TIMESYS = 'LOCAL' is no scale of time that can be converted"),
+        ({"TIMESYS": "UT1"}, "TIMESYS = 'UT1' is taken for UTC"),
+        ({"DATE_OBS": "yesterday"}, "DATE-OBS = 'yesterday' is no date with a time of day"),
+        ({"DATE_OBS": "0001-01-01T00:00:00"}, "DATE-OBS = '0001-01-01T00:00:00' is no date"),
+        ({"DATE_OBS": "02/06/25", "UT": "01:02:03"}, "in 1999; it is taken for a date of this"),
+        ({"MJD_OBS": 60311.5}, "MJD-OBS = 60311.5 are 32155 s apart, more than the exposure"),
+        ({"DATE_AVG": "2024-01-02T04:04:20"}, "DATE-AVG = '2024-01-02T04:04:20' are 3600 s apart"),
+        ({"TRIMSEC": "[1:99,1:5]"}, "TRIMSEC = '[1:99,1:5]' reaches outside of the frame"),
+        ({"BAYERPAT": "CMYG"}, "BAYERPAT = 'CMYG' is no pattern of R, G, G, B"),
+        ({"BAYERPAT": True}, "BAYERPAT = 'True' is no pattern of R, G, G, B"),
+        (
+            {"BAYERPAT": "RGGB", "XBINNING": 2, "YBINNING": 2},
+            "BAYERPAT = 'RGGB' beside a binning of 2x2: colours survive only where",
+        ),
+    ],
+)
+def test_a_card_that_cannot_be_taken_as_it_stands_is_shown(doubts, cards, doubt):
+    found = doubts(IMAGETYP="Light Frame", **cards)
+    assert len(found) == 1, found
+    assert doubt in found[0]
+
+
+@pytest.mark.parametrize(
+    "cards",
+    [
+        {"MJD_OBS": 60311.12783},  # rounded to a second
+        {"MJD_OBS": 60311.0},  # a date
+        {"JD": 2460311.628},  # in the middle of something, coarsely
+        {"DATE_AVG": "2024-01-02T03:04:20"},
+        {"JD_OBS": 2460311.62783565},
+        {"TIMESYS": "TAI", "DATE_AVG": "2024-01-02T03:04:20"},
+        {"CCD_TEMP": "N/A", "OFFSET": "unknown", "TRIMSEC": "UNKNOWN"},
+        {"CCD_TEMP": -273.15},
+        {"BAYERPAT": "NONE"},
+        {"CFAIMAGE": "no"},
+        {"BAYERPAT": "RGGB", "XBINNING": 1, "YBINNING": 1},
+        {"BAYERPAT": "GBRG", "BINNING": "2*2", "TELESCOP": "DWARFII"},
+        {"DATASEC": "[1:7,1:5]"},
+    ],
+)
+def test_what_is_well_said_is_not_doubted(doubts, cards):
+    assert doubts(IMAGETYP="Light Frame", **cards) == []
+
+
+def test_a_card_that_is_repeated_with_another_value_is_doubted_with_both(raw):
+    path = raw("a.fits", cards={**TIMED, "FILTER": "V", "XILTER": "R", "XXPTIME": 120.0})
+    content = path.read_bytes().replace(b"XILTER  =", b"FILTER  =").replace(b"XXPTIME", b"EXPTIME")
+    path.write_bytes(content)
+    assert [doubt.split(":")[0] for doubt in scan(path)[0].doubts] == [
+        "EXPTIME is given 2 times, as 30.0 and 120.0",
+        "FILTER is given 2 times, as 'V' and 'R'",
+    ]
+    same = raw("b.fits", cards={**TIMED, "FILTER": "V", "XILTER": "V"})
+    same.write_bytes(same.read_bytes().replace(b"XILTER  =", b"FILTER  ="))
+    assert scan(same)[0].doubts == ()
+
+
+def test_floats_of_a_program_that_processes_frames_are_doubted(raw):
+    cards = {**TIMED, "PROGRAM": "PixInsight 1.9.3"}
+    floats = np.ones((5, 7), "f4") * 100
+    (doubt,) = scan(raw("a.fits", floats, cards))[0].doubts
+    assert doubt.startswith("PROGRAM = 'PixInsight 1.9.3', and its pixels are floats")
+    assert scan(raw("b.fits", None, cards))[0].doubts == ()

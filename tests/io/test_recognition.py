@@ -120,3 +120,50 @@ def test_scan_says_what_made_a_file_a_master_or_a_product(raw, product):
         (False, "", ""),
         (True, "IMAGETYP = 'masterflat'", "it has a plane of errors"),
     ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ImageCalibration.masterDarkFileName: dark.xisf",
+        "Calibrated with a master bias, a master dark and a master flat",
+        "Bias Subtraction (Bias 1, 4864 x 3232, Bin1 x 1, Temp -35C,",
+        "Dark corrected with master_dark.fits",
+        "Flat-field correction by flat_V.fit",
+        "Subtracted master bias zero.fits",
+    ],
+)
+def test_a_history_of_a_calibration_makes_a_product(line):
+    cards = header({})
+    cards.add_history("taken on a clear night")
+    assert calibrated_reason(cards, ["image"]) == ""
+    cards.add_history(line)
+    assert calibrated_reason(cards, ["image"]) == f"HISTORY {line}"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "File was processed by PinPoint 7.0.0 at 2025-06-02T04:11:19",
+        "Dark subtraction: off",
+        "No flat-field correction",
+        "not calibrated with a dark",
+        "ImageCalibration.masterBias.enabled: false",
+        "the dark lamp was replaced",
+        "WCS calibrated by astrometry.net",
+    ],
+)
+def test_a_history_of_something_else_makes_none(line):
+    cards = header({})
+    cards.add_history(line)
+    assert calibrated_reason(cards, ["image"]) == ""
+
+
+@pytest.mark.parametrize("name", ["pp_light_00001", "r_pp_light_1", "M31_c", "M31_c_cc", "a_CAL"])
+def test_names_of_calibrated_frames_count_for_floats_or_where_their_program_is_named(name):
+    said = calibrated_reason(header({}), ["image"], name=name, floats=True)
+    assert said.endswith("in its name, as programs call what they have calibrated, and floats")
+    assert calibrated_reason(header({}), ["image"], name=name) == ""
+    siril = header({"PROGRAM": "Siril 1.2.0"})
+    assert "PROGRAM = 'Siril 1.2.0'" in calibrated_reason(siril, ["image"], name=name)
+    assert calibrated_reason(siril, ["image"], name="apple_core", floats=True) == ""
