@@ -33,7 +33,9 @@ _SURE = 3.0
 """Errors of what was measured that it is off at least, as well."""
 
 _PAIRS = 8
-"""Of flats and of biases; one tells whether what headers say may be."""
+_TILE = 32
+"""Pairs of flats and of biases, and pixels a side of their tiles; one pair in smaller ones tells
+whether what headers say may be, in a quarter of the time."""
 
 _OPTIONS = {"gain": "--gain", "read_noise": "--read-noise"}
 
@@ -225,7 +227,9 @@ def _measured(
     frames = [opened(records, camera) for records in (flats, biases)]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", AutowispWarning)
-        result = measure.gain_and_read_noise(*frames, max_pairs=pairs)
+        result = measure.gain_and_read_noise(
+            *frames, max_pairs=pairs, tile=_TILE if pairs > 1 else _TILE // 2
+        )
     return result, [str(warning.message) for warning in caught]
 
 
