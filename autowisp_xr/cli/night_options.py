@@ -56,6 +56,13 @@ def add_night(step: argparse.ArgumentParser) -> None:
     )
     add(
         group,
+        "--channels",
+        metavar="PATTERN",
+        help="colours of the first row of the frames as stored, then of the second (RGGB), or "
+        "mono, whatever headers and camera file say",
+    )
+    add(
+        group,
         *("--config-file", "-c"),
         metavar="TOML",
         help='file with options, and with tables [camera], [types] ("flat-*" = "flat") and '
@@ -152,7 +159,11 @@ def night_arguments(options: argparse.Namespace) -> dict[str, Any]:
             camera = Camera.from_mapping(tables["camera"])
     said = {
         name: value
-        for name, value in (("gain", options.gain), ("read_noise", options.read_noise))
+        for name, value in (
+            ("gain", options.gain),
+            ("read_noise", options.read_noise),
+            ("channels", _channels(options.channels)),
+        )
         if value is not None
     }
     if said:
@@ -178,6 +189,13 @@ def night_arguments(options: argparse.Namespace) -> dict[str, Any]:
             prefer=options.prefer,
         ),
     }
+
+
+def _channels(given: str | None) -> Any:
+    from autowisp_xr.schema import MONO
+
+    # one channel of all pixels, where no pattern would leave the word to the headers
+    return {MONO: (slice(None), slice(None))} if given == MONO else given
 
 
 def _grouping(given: Sequence[str] | None) -> tuple[str, ...] | None:

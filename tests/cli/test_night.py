@@ -26,11 +26,11 @@ def night(tmp_path, monkeypatch):
 
 
 def test_info_lists_sets_and_what_corrects_them(night, capsys):
-    assert main(["info", "raw", "--camera", "camera.toml"]) == 0
+    assert main(["info", "raw", "--camera", "camera.toml", "--scale-dark", "no"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("raw: 10 FITS files\n")
     assert "    V_30s: bias, no dark, flat_V\n        not dark_60s: exposed 60 s, not 30 s" in out
-    assert main(["info", "raw", "--camera", "camera.toml", "--scale-dark", "down"]) == 0
+    assert main(["info", "raw", "--camera", "camera.toml"]) == 0
     assert "    V_30s: bias, dark_60s, flat_V" in capsys.readouterr().out
 
 
@@ -87,7 +87,7 @@ def test_one_file_has_camera_types_and_options(night, capsys, tmp_path):
         ("[camera]\ngian = 2", r"night.toml: [camera]: unknown gian"),
         ("[spellings]\nexposures = 'X'", "night.toml: [spellings]: no spellings of exposures"),
         ("[typs]\n", "night.toml: [typs] is not a step"),
-        ("[reduce]\nscale-dark = 'up'", "it is one of down, any, not 'up'"),
+        ("[reduce]\nscale-dark = 'up'", "it is one of no, down, any, not 'up'"),
         ("[reduce]\noverwrite = 1", "it is true or false, not 1"),
     ],
 )
@@ -113,7 +113,8 @@ def test_masters_of_another_night_are_named_by_their_directory(night, capsys, tm
 
 
 def test_info_shows_results_too(night, capsys):
-    assert main(["reduce", "raw", "-o", "out", "--camera", "camera.toml"]) == 0
+    options = ["--camera", "camera.toml", "--scale-dark", "no"]
+    assert main(["reduce", "raw", "-o", "out", *options]) == 0
     capsys.readouterr()
     assert main(["info", "out"]) == 0
     out = capsys.readouterr().out
@@ -211,3 +212,15 @@ def test_the_command_line_says_gain_and_read_noise_above_a_file(night, capsys, t
     assert "the camera: gain 0.7 e/ADU; read noise 5 e;" in capsys.readouterr().out
     assert main(["info", "raw", "--gain", "0.7"]) == 0
     assert "gain 0.7 e/ADU" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("said", "shown"), [("mono", ""), ("GBRG", "G1 B R G2")])
+def test_the_colours_can_be_said_whatever_headers_say(said, shown, tmp_path, capsys):
+    sky = simulate.Night(shape=(20, 32), channels="RGGB", seed=2)
+    aw.to_fits(sky.bias(2, split=False), tmp_path / "raw" / "{RAWFNAME}.fits")
+    for path in (tmp_path / "raw").glob("*.fits"):
+        fits.setval(path, "BAYERPAT", value="RGGB")
+    assert main(["info", str(tmp_path / "raw"), "--channels", said]) == 0
+    told = capsys.readouterr().out
+    assert ("channels" in told) == bool(shown)
+    assert shown in told
