@@ -28,6 +28,7 @@ __all__ = [
     "UNKNOWN",
     "file_entry",
     "fingerprint",
+    "hashed_entry",
     "hashing",
     "history",
     "identities",
@@ -239,6 +240,15 @@ def file_entry(path: str) -> dict[str, Any]:
     """What a record says of a file: its path, and what tells whether it is still the same."""
     status = os.stat(path)
     return {"path": str(path), "size": status.st_size, "changed": status.st_mtime_ns}
+
+
+def hashed_entry(path: str) -> dict[str, Any]:
+    """A :func:`file_entry` with the SHA-256 of the bytes; an OSError where they cannot be read."""
+    entry = file_entry(path)
+    digest = _file_digest(*_version_of(entry))
+    if digest is None:
+        raise OSError(f"{path} cannot be read, or changes while it is")
+    return entry | {"sha256": digest}
 
 
 def _sha256(file: Mapping[str, Any]) -> str | None:

@@ -61,7 +61,8 @@ def add_reduce(steps: Any) -> None:
         "--overwrite",
         action=argparse.BooleanOptionalAction,
         default=False,
-        help="replace results of other frames in OUT",
+        help="replace results of other frames in OUT; what reduce has not written, or was changed "
+        "since, is kept, and named in the summary",
     )
     reduce.add_argument(
         "--checksum",

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from autowisp_xr.io.finding import find_files, passed_over
     from autowisp_xr.io.open import open_fits, open_records
     from autowisp_xr.io.scanning import FileRecord, checked, damage, scan
-    from autowisp_xr.io.store import groups_of, open_zarr, to_zarr
+    from autowisp_xr.io.store import groups_of, identity_of, open_zarr, to_zarr
     from autowisp_xr.io.type_rules import unused_rules
     from autowisp_xr.io.write import to_fits
 
@@ -24,6 +24,7 @@ __all__ = [
     "files_of_frames",
     "find_files",
     "groups_of",
+    "identity_of",
     "open_fits",
     "open_records",
     "open_zarr",
@@ -45,6 +46,7 @@ __getattr__, __dir__ = attach(
         "files_of_frames": f"{__name__}.arrange",
         "find_files": f"{__name__}.finding",
         "groups_of": f"{__name__}.store",
+        "identity_of": f"{__name__}.store",
         "open_fits": f"{__name__}.open",
         "open_records": f"{__name__}.open",
         "open_zarr": f"{__name__}.store",

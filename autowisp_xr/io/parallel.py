@@ -6,7 +6,7 @@ each frame would read the masters anew for each, and leave cores idle while one 
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 from astropy.io import fits
 
-from autowisp_xr import schema
+from autowisp_xr import provenance, schema
 from autowisp_xr.io.hdus import content_of, image_planes
 from autowisp_xr.io.outputs import write_whole
 
@@ -41,8 +41,8 @@ class Target:
 class Writing:
     """How frames are written: called in threads, or by the workers of dask."""
 
-    targets: Sequence[Target]
-    """A file for each frame and channel, in the order of frames, then channels."""
+    targets: Sequence[Target | None]
+    """A file for each frame and channel, in the order of frames, then channels; None for none."""
     names: Sequence[str]
     """Of the planes."""
     history: Sequence[str]
@@ -50,18 +50,28 @@ class Writing:
     overwrite: bool
     quantize: float | None
     """As for :func:`autowisp_xr.io.hdus.content_of`."""
+    digest: bool = False
+    """Whether each file is read again, while its bytes are at hand, for its SHA-256."""
 
     def __call__(self, numbers: Any, *planes: Any) -> Any:
-        """Write the frames of these numbers, given their planes (frame, channel, y, x)."""
+        """Write the frames of these numbers, given their planes (frame, channel, y, x).
+
+        Returns for each frame what there is to say of its files: with ``digest`` an entry of each,
+        as :func:`autowisp_xr.provenance.hashed_entry` makes it.
+        """
         channels = planes[0].shape[1]
+        written = np.empty(len(numbers), object)
         for i, number in enumerate(numbers):
             files = self.targets[number * channels : (number + 1) * channels]
-            outputs = (
+            outputs = [
                 (target.path, self._content(target, [plane[i, j] for plane in planes]))
                 for j, target in enumerate(files)
-            )
+                if target is not None
+            ]
             write_whole(outputs, overwrite=self.overwrite)
-        return np.ones(len(numbers), bool)
+            paths = (path for path, _ in outputs) if self.digest else ()
+            written[i] = [provenance.hashed_entry(path) for path in paths]
+        return written
 
     def _content(self, target: Target, planes: Sequence[Any]) -> Any:
         named = dict(zip(self.names, planes, strict=True))
@@ -72,7 +82,11 @@ class Writing:
         )
 
 
-def write_frames(ds: xr.Dataset, write: Writing) -> None:
+def write_frames(
+    ds: xr.Dataset,
+    write: Writing,
+    told: Callable[[Sequence[dict[str, Any]]], None] | None = None,
+) -> None:
     """Write frames, or a master; after an error no further frame is begun.
 
     Parameters
@@ -82,6 +96,8 @@ def write_frames(ds: xr.Dataset, write: Writing) -> None:
         writing, too: on a cluster, names have to mean the same files everywhere.
     write
         What to write, and where.
+    told
+        Told what ``write`` says of the files of each frame; with dask, when all are written.
 
     Raises
     ------
@@ -91,12 +107,12 @@ def write_frames(ds: xr.Dataset, write: Writing) -> None:
     planes = [ds[name].variable for name in write.names]
     if "frame" not in ds.dims:
         done = ds[list(write.names)].compute(**scheduler())
-        write([0], *(plane.values[None] for plane in done.values()))
+        _tell(told, [write([0], *(plane.values[None] for plane in done.values()))])
         return
     with ThreadPoolExecutor(_WRITERS) as pool:
         try:
             if any(plane.chunks for plane in planes):
-                _by_dask(planes, write, pool)
+                _tell(told, _by_dask(planes, write, pool))
             else:
                 # what is lazy without dask is read here, and gone with each frame: what xarray
                 # opens itself keeps what was read of it
@@ -104,9 +120,16 @@ def write_frames(ds: xr.Dataset, write: Writing) -> None:
                     lambda i: write([i], *(plane[i : i + 1].values for plane in planes)),
                     range(ds.sizes["frame"]),
                 )
-                list(jobs)
+                _tell(told, jobs)
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _tell(told: Callable[[Any], None] | None, written: Iterable[Any]) -> None:
+    for frames in written:
+        for files in frames:
+            if told is not None:
+                told(files)
 
 
 def scheduler() -> dict[str, Any]:
@@ -118,7 +141,7 @@ def scheduler() -> dict[str, Any]:
     return {} if chosen or "distributed" in sys.modules else {"scheduler": dask.threaded.get}
 
 
-def _by_dask(planes: Sequence[xr.Variable], write: Writing, pool: ThreadPoolExecutor) -> None:
+def _by_dask(planes: Sequence[xr.Variable], write: Writing, pool: ThreadPoolExecutor) -> Any:
     import dask.array as da
     import dask.config
     from dask.base import compute
@@ -130,10 +153,10 @@ def _by_dask(planes: Sequence[xr.Variable], write: Writing, pool: ThreadPoolExec
     arguments = [part for plane in arrays for part in (plane.data, schema.DIMS)]
     written = da.blockwise(
         write, ("frame",), numbers, ("frame",), *arguments,
-        concatenate=True, dtype=bool, meta=np.empty(0, bool),
+        concatenate=True, dtype=object, meta=np.empty(0, object),
     )  # fmt: skip
     # as delayed objects: the optimisation of arrays would merge reading a master into the task of
     # each frame
     tasks = written.to_delayed(optimize_graph=False).ravel()
     with dask.config.set({"pool": dask.config.get("pool", pool)}):
-        compute(*tasks, **scheduler())
+        return compute(*tasks, **scheduler())

@@ -27,7 +27,7 @@ from autowisp_xr.io.lock import claimed
 from autowisp_xr.io.stored import as_stored
 from autowisp_xr.io.tiling import encoding_of, storable
 
-__all__ = ["groups_of", "open_zarr", "to_zarr"]
+__all__ = ["groups_of", "identity_of", "open_zarr", "to_zarr"]
 
 _STATE = "autowisp_xr_store"
 _MARKS = "_state/written"
@@ -207,6 +207,22 @@ def _leftovers_passed_over() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Object at .* is not recognized")
         yield
+
+
+def identity_of(path: str | PathLike[str], group: str) -> str | None:
+    """Identity of what a group holds, in whole or in part; None where there is nothing.
+
+    "" is that of a group that :func:`to_zarr` has not written, or that has got more arrays since.
+    """
+    path, group = _local(path), group.strip("/")
+    state = _state(path, group)
+    if not state:
+        return None
+    if "identity" not in state:
+        return ""
+    with _leftovers_passed_over():
+        arrays = set(zarr.open_group(path, path=group, mode="r").array_keys())
+    return str(state["identity"]) if arrays <= set(state["variables"]) else ""
 
 
 def _groups_below(path: str, group: str) -> str:

@@ -4,7 +4,7 @@ import json
 import math
 import os
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from os import PathLike
@@ -27,7 +27,14 @@ from autowisp_xr.io.names import fill_template
 from autowisp_xr.io.outputs import check_name, write_whole
 from autowisp_xr.io.parallel import Target, Writing, write_frames
 
-__all__ = ["Product", "quantize_level", "to_fits", "write_products"]
+__all__ = [
+    "Product",
+    "identity_in",
+    "quantize_level",
+    "to_fits",
+    "write_missing",
+    "write_products",
+]
 
 _WRITTEN = ("image", "variance", "mask", "count")
 _DEFAULT_LEVEL = 16
@@ -40,7 +47,6 @@ def to_fits(
     overwrite: bool = False,
     compress: float | bool | None = None,
     hashes: bool = True,
-    again: bool = True,
 ) -> list[str]:
     """Write frames or a master to FITS files, one for each frame and channel.
 
@@ -60,8 +66,6 @@ def to_fits(
         divided by it (True is 16, as the original AutoWISP does).
     hashes
         Whether the history that goes along names the SHA-256 of the files that were read.
-    again
-        Whether files are written that hold this very result already, as their history says.
 
     Returns
     -------
@@ -87,6 +91,37 @@ def to_fits(
     further frame is begun. With dask, its scheduler runs the writing, too: on a cluster, names have
     to mean the same files everywhere. The shared variances do not go along; Zarr keeps them.
     """
+    return write_missing(
+        ds, template, lambda path: False, overwrite=overwrite, compress=compress, hashes=hashes
+    )
+
+
+def write_missing(
+    ds: xr.Dataset,
+    template: str | PathLike[str],
+    keeps: Callable[[str], bool],
+    *,
+    overwrite: bool = False,
+    compress: float | bool | None = None,
+    hashes: bool = True,
+    told: Callable[[Sequence[dict[str, Any]]], None] | None = None,
+) -> list[str]:
+    """Write those of the files of :func:`to_fits` that are not to be kept as they are.
+
+    Parameters
+    ----------
+    ds, template, overwrite, compress, hashes
+        As for :func:`to_fits`.
+    keeps
+        Told the path of each file before any is written: whether it stays as it is.
+    told
+        Told of the files of a frame soon after they are written, by entries as
+        :func:`autowisp_xr.provenance.hashed_entry` makes them.
+
+    Returns
+    -------
+    Paths of all files, those that were kept among them.
+    """
     schema.check(ds, master="frame" not in ds.dims)
     level = quantize_level(compress)
     with warnings.catch_warnings():
@@ -96,25 +131,34 @@ def to_fits(
         inputs = {
             file["path"] for step in provenance.history(ds) for file in step.get("inputs", ())
         }
+        _check_names(targets, level)
         paths = [target.path for target in targets]
-        if not again and all(_holds(path, provenance.identity(ds)) for path in paths):
+        files = [None if keeps(target.path) else target for target in targets]
+        wanted = [target for target in files if target is not None]
+        _check_places(wanted, inputs, overwrite=overwrite)
+        if "frame" in ds.dims:
+            channels = ds.sizes["channel"]
+            parts = [files[i : i + channels] for i in range(0, len(files), channels)]
+            chosen = [number for number, part in enumerate(parts) if any(part)]
+            ds, files = ds.isel(frame=chosen), [file for i in chosen for file in parts[i]]
+        if not wanted:
             return paths
-        _check(targets, inputs, overwrite=overwrite, level=level)
         if hashes:
             ds = provenance.with_hashes(ds)
         names = [name for name in _WRITTEN if name in ds]
         history = history_of(provenance.history(ds))
-        write_frames(ds, Writing(targets, names, history, overwrite, level))
+        write = Writing(files, names, history, overwrite, level, digest=told is not None)
+        write_frames(ds, write, told)
     return paths
 
 
-def _holds(path: str, identity: str) -> bool:
-    """Whether a file is what was written of a Dataset of this identity."""
+def identity_in(path: str) -> str | None:
+    """Identity of the result that a file holds, as its history says; None where it says none."""
     try:
         steps = json.loads(read_layout(path).history or "[]")
     except (AutowispError, OSError, json.JSONDecodeError):
-        return False
-    return bool(steps) and steps[-1].get("id") == identity
+        return None
+    return steps[-1].get("id") if steps else None
 
 
 @dataclass(frozen=True)
@@ -219,9 +263,7 @@ def _named(ds: xr.Dataset) -> xr.Dataset:
     return ds.assign_coords(frame=[str(i) for i in range(ds.sizes["frame"])])
 
 
-def _check(
-    targets: list[Target], inputs: Collection[str], *, overwrite: bool, level: float | None
-) -> None:
+def _check_names(targets: list[Target], level: float | None) -> None:
     taken: dict[str, Target] = {}
     for target in targets:
         other = taken.setdefault(os.path.realpath(target.path), target)
@@ -236,6 +278,10 @@ def _check(
                 f"compress={level:g} makes tile-compressed files, whose names end in .fz, not "
                 f"{target.path!r}"
             )
+
+
+def _check_places(targets: list[Target], inputs: Collection[str], *, overwrite: bool) -> None:
+    for target in targets:
         check_name(target.path, inputs)
     existing = [target.path for target in targets if os.path.lexists(target.path)]
     if existing and not overwrite:

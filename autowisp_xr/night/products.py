@@ -1,11 +1,10 @@
 """One master or one set of calibrated frames: made, written, and what became of its frames."""
 
-import contextlib
-import os
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import xarray as xr
@@ -15,9 +14,12 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, BadImageError
 from autowisp_xr.flags import Flag
 from autowisp_xr.io import FileRecord
+from autowisp_xr.io.outputs import write_whole
+from autowisp_xr.io.write import identity_in, write_missing
+from autowisp_xr.night.record import NOT_OURS, Record
 from autowisp_xr.night.summary import Made, Summary
 
-__all__ = ["CAMERA", "STORE", "Plan", "Recipe", "Writer", "write_text"]
+__all__ = ["CAMERA", "STORE", "Plan", "Recipe", "Writer"]
 
 STORE = "night.zarr"
 CAMERA = "camera.toml"
@@ -65,15 +67,23 @@ class Writer:
         As for :func:`~autowisp_xr.reduce`.
     summary
         Takes the notes.
+    record
+        Tells what may be replaced.
     """
 
     def __init__(
-        self, target: Path, overwrite: bool, summary: Summary, say: Callable[[str], None]
+        self,
+        target: Path,
+        overwrite: bool,
+        summary: Summary,
+        say: Callable[[str], None],
+        record: Record,
     ) -> None:
         self.target = target
         self.overwrite = overwrite
         self.summary = summary
         self.say = say
+        self.record = record
         self.kept = False
         """Whether results of another run are in the way, and stay."""
 
@@ -107,22 +117,46 @@ class Writer:
         """Write what was measured of a camera, in the form that ``reduce`` reads."""
         path = self.target / place / CAMERA
         lines = "".join(f"# {line}\n" for line in textwrap.wrap(note, 96))
-        # one that somebody has changed goes with the results, which are not replaced either
-        if self.overwrite or not path.exists():
-            write_text(path, lines + camera.to_toml())
-        elif path.read_text(encoding="utf-8") != lines + camera.to_toml():
+        text = lines + camera.to_toml()
+        there = path.read_text(encoding="utf-8", errors="replace") if path.exists() else None
+        # that of another run goes with its results, which are not replaced either
+        free = self.overwrite or there is None
+        if there != text and not (free and self.write_text(path, text)):
             self.summary.notes.append(
                 f"{path} is left as it is, and was not read; --camera {path} would"
             )
 
+    def write_text(self, path: Path, text: str) -> bool:
+        """Write a text and say True, unless what is there is not ours; then the summary says so."""
+        content = text.encode("utf-8", errors="backslashreplace")
+        why = self.record.why_kept(str(path))
+        if why:
+            self.summary.notes.append(_kept([str(path)], why))
+            return False
+        self.record.begin_text(str(path), content)
+        _write_bytes(path, content)
+        return True
+
     def _make(self, plan: Plan, recipe: Recipe, overwrite: bool) -> xr.Dataset:
         plan.unused, plan.notes = {}, []
         made = recipe(io.open_records(plan.records, camera=plan.camera))
+        identity = provenance.fingerprint(made)
+        ours = self.record.owns_group(plan.group, identity)
+        if ours:
+            self.record.begin_group(plan.group, identity)
         try:
             overwrite = overwrite or self._adds_errors(made, plan.group)
-            made = io.to_zarr(made, self.target / STORE, group=plan.group, overwrite=overwrite)
+            made = io.to_zarr(
+                made, self.target / STORE, group=plan.group, overwrite=overwrite and ours
+            )
         except FileExistsError as error:
             self.kept = True
+            if not ours:
+                raise FileExistsError(
+                    f"{self.target / STORE}/{plan.group} was not written by reduce, or was changed "
+                    "since, and is kept; remove this group, or choose another directory for the "
+                    "results"
+                ) from error
             raise FileExistsError(
                 f"{self.target / STORE}/{plan.group} holds what was made of other frames, with "
                 "another camera, other masters or another choice of flats, and is kept; choose "
@@ -174,9 +208,41 @@ class Writer:
             into, stem = into / plan.name, "{frame}"
         # braces in the name of a directory are no fields of the template
         template = str(into).replace("{", "{{").replace("}", "}}")
-        # these are copies of what the store holds, which was or was not to be overwritten
         name = f"{template}/{stem}{channel}.fits"
-        return io.to_fits(made, name, overwrite=True, again=False)
+        identity = provenance.identity(made)
+        kept: dict[str, str] = {}
+        others = set()
+
+        def keeps(path: str) -> bool:
+            """Whether a file stays: that of this very result, whoever has worked on it, too."""
+            why, is_this = self.record.why_kept(path), identity_in(path) == identity
+            if why and not (is_this and why == NOT_OURS):
+                kept[path] = why
+            if why and not is_this:
+                others.add(path)
+            return bool(why) or is_this
+
+        try:
+            paths = write_missing(made, name, keeps, overwrite=True, told=self.record.add)
+        finally:
+            self.record.save()
+        plan.notes += [_kept(names, why) for why, names in _by_reason(kept).items()]
+        return [path for path in paths if path not in others]
+
+
+def _kept(paths: Sequence[str], why: str) -> str:
+    return (
+        f"kept, and not written: {', '.join(paths)}: {why}; to have it written, move it away and "
+        "run again"
+    )
+
+
+def _by_reason(reasons: Mapping[str, str]) -> dict[str, list[str]]:
+    """Paths that have a reason in common."""
+    paths: dict[str, list[str]] = {}
+    for path, reason in reasons.items():
+        paths.setdefault(reason, []).append(path)
+    return paths
 
 
 def _doubts(made: xr.Dataset, folder: str) -> list[str]:
@@ -198,14 +264,14 @@ def _doubts(made: xr.Dataset, folder: str) -> list[str]:
     return [f"no pixel is good in {', '.join(bad)}"] if bad else []
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text so that its name never stands for half of it."""
-    part = path.with_suffix(".part")
+def _write_bytes(path: Path, content: bytes) -> None:
+    """Write a file so that its name never stands for half of it."""
+
+    def write(file: BinaryIO) -> None:
+        file.write(content)
+
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8", errors="backslashreplace")
-        os.replace(part, path)
+        write_whole([(str(path), write)], overwrite=True)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
+        text = content.decode("utf-8")
         raise AutowispError(f"{path} could not be written: {error}\n\n{text}") from error

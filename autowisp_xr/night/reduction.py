@@ -16,7 +16,8 @@ from autowisp_xr.io.names import Paths
 from autowisp_xr.matching import Matching
 from autowisp_xr.night.choosing import Candidate
 from autowisp_xr.night.library import masters_in
-from autowisp_xr.night.products import CAMERA, STORE, Writer, write_text
+from autowisp_xr.night.products import CAMERA, STORE, Writer
+from autowisp_xr.night.record import Record
 from autowisp_xr.night.sets import sort_frames
 from autowisp_xr.night.steps import Steps
 from autowisp_xr.night.summary import Summary
@@ -82,7 +83,8 @@ def reduce(
     checksum
         Whether frames are left out whose pixels are not those of the DATASUM in their header.
     overwrite
-        Whether results of other frames in ``out`` may be replaced.
+        Whether results of other frames in ``out`` may be replaced. What no run of this has
+        written there, and what was changed since, is kept in any case, and the summary names it.
     say
         Called with a line of text for each step.
 
@@ -159,12 +161,16 @@ def reduce(
             )
             summary.notes.append(f"masters of other nights: {len(others)}")
             summary.notes += list(dict.fromkeys(unusable.values()))
-        writer = Writer(target, overwrite, summary, say)
+        read = [record.path for record in records]
+        if given:
+            read += io.find_files(given, deep=True, skip=[target])
+        record = Record(target, target / STORE, read)
+        writer = Writer(target, overwrite, summary, say, record)
         Steps(sets, others, writer, camera=camera, matching=matching, select=select).run()
         if writer.kept and (target / _SUMMARY).exists():
             say(f"{target / _SUMMARY} is left as it was: it tells of the results that are kept")
         elif summary.made or not (target / _SUMMARY).exists():
-            write_text(target / _SUMMARY, str(summary))
+            writer.write_text(target / _SUMMARY, str(summary))
             if summary.made:
                 summary.to_zarr(target / STORE)
     return summary

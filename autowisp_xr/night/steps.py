@@ -231,9 +231,10 @@ def _noted(plan: Plan) -> Iterator[None]:
 
 
 def _opened(choice: Choice) -> xr.Dataset | None:
+    """A master in memory: what is made with it is known by its pixels, wherever they lie."""
     if choice.chosen is None or choice.chosen.open is None:
         return None
-    return choice.chosen.open()
+    return choice.chosen.open().compute()
 
 
 def _missing(choices: Mapping[str, Choice]) -> list[str]:

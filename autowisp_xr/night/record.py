@@ -1,0 +1,135 @@
+"""What ``reduce`` has written into its output, so that it replaces nothing else.
+
+Decision: the group ``products`` of the store of the night names every file by its place in the
+output, with size, time of change and SHA-256; the output may be moved, renamed or linked. A file is
+ours and unchanged if size and time are those, as for every tool that keeps track of files, and
+else, after a copy, if the digest is: that is read only where the times differ. Checksums of FITS
+would not do, for programs that change a file put them right. The record is saved while files are
+written: a run that is killed leaves those of its last second to nobody, and they are kept, as all
+else is of which nobody knows. A group of the store is ours if it holds what was to be written
+there, and no array that came later.
+"""
+
+import hashlib
+import os
+import time
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import zarr
+
+from autowisp_xr import io, provenance
+from autowisp_xr.errors import AutowispError
+from autowisp_xr.io.layout import read_layout
+
+__all__ = ["NOT_OURS", "Record"]
+
+NOT_OURS = "reduce has not written it"
+
+_GROUP = "products"
+_PARTS = ("files", "groups")
+
+_PAUSE = 1.0  # seconds
+"""The record of a thousand files takes as long to write as a small one of them."""
+
+
+class Record:
+    """The record of one output.
+
+    Parameters
+    ----------
+    target
+        Directory of the results.
+    store
+        The store in it, which holds the record.
+    read
+        Files that the run reads, which it never replaces.
+    """
+
+    def __init__(self, target: Path, store: Path, read: Collection[str] = ()) -> None:
+        self.target = target
+        self.store = store
+        self._read = set(map(os.path.realpath, read))
+        self._files: dict[str, dict[str, Any]] = {}
+        self._groups: dict[str, list[str]] = {}
+        self._saved = -_PAUSE
+        if store.exists() and not (store / "zarr.json").exists() and any(store.iterdir()):
+            raise FileExistsError(
+                f"{store} exists and is no Zarr store; choose another directory for the results"
+            )
+        if (store / _GROUP / "zarr.json").exists():
+            kept: Any = zarr.open_group(store, path=_GROUP, mode="r").attrs.asdict()
+            self._files, self._groups = (kept[name] for name in _PARTS)
+
+    def why_kept(self, path: str) -> str | None:
+        """Why a file must not be replaced; None where it may be, or there is none."""
+        if not os.path.exists(path):
+            return None
+        if os.path.realpath(path) in self._read:
+            return "this run reads it"
+        entry = self._files.get(self._place(path))
+        if entry is not None and (_is_unchanged(path, entry) or _is_damaged(path, entry)):
+            return None
+        return NOT_OURS if entry is None else "it was changed since reduce wrote it"
+
+    def add(self, written: Iterable[Mapping[str, Any]]) -> None:
+        """Say which files have been written, by the ``provenance.hashed_entry`` of each."""
+        for entry in written:
+            kept = {name: entry[name] for name in ("size", "changed", "sha256")}
+            self._files[self._place(entry["path"])] = kept
+        if time.monotonic() - self._saved > _PAUSE:
+            self.save()
+
+    def begin_text(self, path: str, text: bytes) -> None:
+        """Say that a text is about to be written: by its digest, which is known before."""
+        before = self._files.get(self._place(path), {}).get("sha256")
+        digests = {"sha256": hashlib.sha256(text).hexdigest(), "sha256_before": before}
+        self._files[self._place(path)] = digests
+        self.save()
+
+    def owns_group(self, group: str, identity: str) -> bool:
+        """Whether there may be a result of this identity in a group of the store.
+
+        That is so if nothing is there, this result, or one that is ours.
+        """
+        found = io.identity_of(self.store, group)
+        return found is None or found in (identity, *self._groups.get(group, ()))
+
+    def begin_group(self, group: str, identity: str) -> None:
+        """Say of which identity the result is that is about to be written to a group of ours."""
+        before = io.identity_of(self.store, group)
+        self._groups[group] = [one for one in {before, identity} if one]
+        self.save()
+
+    def _place(self, path: str) -> str:
+        return Path(os.path.relpath(path, self.target)).as_posix()
+
+    def save(self) -> None:
+        """Put on the disk what has been said."""
+        group = zarr.open_group(self.store, mode="a", zarr_format=3).require_group(_GROUP)
+        parts: tuple[Any, ...] = (self._files, self._groups)
+        group.attrs.put(dict(zip(_PARTS, parts, strict=True)))
+        self._saved = time.monotonic()
+
+
+def _is_same(path: str, entry: Mapping[str, Any]) -> bool:
+    status = os.stat(path)
+    return (status.st_size, status.st_mtime_ns) == (entry.get("size"), entry.get("changed"))
+
+
+def _is_unchanged(path: str, entry: Mapping[str, Any]) -> bool:
+    if _is_same(path, entry):
+        return True
+    return provenance.hashed_entry(path)["sha256"] in (entry["sha256"], entry.get("sha256_before"))
+
+
+def _is_damaged(path: str, entry: Mapping[str, Any]) -> bool:
+    """Whether a file is a part of what was written, and of no use to anybody."""
+    if os.path.getsize(path) >= entry.get("size", 0):
+        return False
+    try:
+        read_layout(path)
+    except (AutowispError, OSError):
+        return True
+    return False
