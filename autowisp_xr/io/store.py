@@ -11,28 +11,22 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from os import PathLike, fspath
-from pathlib import Path
+from os import PathLike
 from typing import Any, cast
 
 import numpy as np
 import xarray as xr
-import zarr
 from zarr.errors import ContainsArrayError
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.io import swap
-from autowisp_xr.io.lock import claimed
+from autowisp_xr.io.filling import fill
+from autowisp_xr.io.group import FOREIGN, MARKS, STATE, Group
 from autowisp_xr.io.stored import as_stored
-from autowisp_xr.io.tiling import encoding_of, storable
+from autowisp_xr.io.tiling import storable
 
 __all__ = ["groups_of", "identity_of", "open_zarr", "to_zarr"]
-
-_STATE = "autowisp_xr_store"
-_MARKS = "_state/written"
-_FOREIGN = {"foreign": True}
-_UNKNOWN = {"unknown": True}
 
 
 def to_zarr(
@@ -75,35 +69,44 @@ def to_zarr(
     What was opened from a group that is then replaced says so when more of it is to be read.
     """
     schema.check(ds, master="frame" not in ds.dims)
-    path, group, place = _local(path), (group or "").strip("/"), _place(path, group)
-    if swap.is_hidden(group):
+    place, identity = Group.at(path, group), provenance.fingerprint(ds)
+    if swap.is_hidden(place.name):
         raise ValueError(f"{place}: a group of this name is used while others are written")
-    state: dict[str, Any] = {
-        "identity": provenance.fingerprint(ds),
-        "variables": [str(name) for name in ds.variables],
-        "complete": False,
-    }
-    folder = Path(path, group)
-    found = _state(path, group)
-    if not overwrite and _is_whole(found, state) and not swap.leftovers(folder):
-        return open_zarr(path, group=group)
-    with _claimed(path, group):
-        swap.finish(folder)
-        found = _state(path, group)
-        if found == _FOREIGN:
-            raise FileExistsError(f"{place} exists and is no Zarr group; choose another place")
-        same = found.get("identity") == state["identity"]
-        if found and not same and not overwrite:
-            raise FileExistsError(
-                f"{place} holds something else already; choose another group, or overwrite=True"
-            )
-        if found and overwrite and not (same and not found["complete"]):
-            _replace(ds, path, group, state)
-        else:
-            swap.discard(folder)
-            if not _is_whole(found, state):
-                _fill(ds, path, group, state)
+    if overwrite or not place.is_whole(identity) or swap.leftovers(place.folder):
+        with place.claimed():
+            _write(ds, place, identity, overwrite)
     return open_zarr(path, group=group)
+
+
+def _write(ds: xr.Dataset, place: Group, identity: str, overwrite: bool) -> None:
+    """Write into a group that is claimed what it lacks, or replace it."""
+    swap.finish(place.folder)
+    found = place.state()
+    if found == FOREIGN:
+        raise FileExistsError(f"{place} exists and is no Zarr group; choose another place")
+    same = found.get("identity") == identity
+    if found and not same and not overwrite:
+        raise FileExistsError(
+            f"{place} holds something else already; choose another group, or overwrite=True"
+        )
+    begun = same and not found["complete"]
+    if found and overwrite and not begun:
+        _replace(ds, place, identity)
+        return
+    swap.discard(place.folder)
+    if begun or not found:
+        fill(ds, place, identity)
+
+
+def _replace(ds: xr.Dataset, place: Group, identity: str) -> None:
+    """Write what takes the place of a group, or the rest of it, and swap it in."""
+    if place.is_remote:
+        raise FileExistsError(f"{place} exists; only what is in a directory can be replaced")
+    if place.beside.state().get("identity") != identity:
+        swap.discard(place.folder)
+    if not place.beside.is_whole(identity):
+        fill(ds, place.beside, identity)
+    swap.swap(place.folder)
 
 
 def open_zarr(
@@ -134,29 +137,28 @@ def open_zarr(
     InUseError
         If the group is being replaced at this moment.
     """
-    path, group, place = _local(path), (group or "").strip("/"), _place(path, group)
-    folder = Path(path, group)
-    if swap.is_decided(folder):
-        with _claimed(path, group):
-            swap.finish(folder)
-    state = _state(path, group)
+    place = Group.at(path, group)
+    if swap.is_decided(place.folder):
+        with place.claimed():
+            swap.finish(place.folder)
+    state = place.state()
     if not state:
         raise FileNotFoundError(
-            f"{place}: there are no frames in this Zarr group{_groups_below(path, group)}"
+            f"{place}: there are no frames in this Zarr group{_groups_below(place)}"
         )
     if "complete" not in state:
         raise BadImageError(f"{place} was not written by to_zarr; open it with xarray.open_zarr")
     with _leftovers_passed_over():
         ds = xr.open_dataset(
-            path,
+            place.path,
             engine="zarr",
-            group=group,
+            group=place.name,
             chunks=None,
             cache=False,
             consolidated=False,
             mask_and_scale=False,
         )
-    ds.attrs.pop(_STATE, None)
+    ds.attrs.pop(STATE, None)
     for variable in ds.variables.values():
         variable.attrs.pop("_FillValue", None)
     order = {name: position for position, name in enumerate(state["variables"])}
@@ -164,19 +166,21 @@ def open_zarr(
     names = sorted(map(str, ds.variables), key=lambda name: order.get(name, len(order)))
     coords = {name: storable(ds[name].load()) for name in names if name in ds.coords}
     planes = {
-        name: as_stored(ds[name].variable, None if _is_remote(path) else os.path.join(folder, name))
+        name: as_stored(
+            ds[name].variable, None if place.is_remote else os.path.join(place.folder, name)
+        )
         for name in names
         if name in ds.data_vars
     }
-    if _state(path, group).get("identity") != state["identity"]:
+    if place.state().get("identity") != state["identity"]:
         raise BadImageError(f"{place} was replaced while it was opened; open it again")
     ds = xr.Dataset(planes, coords, ds.attrs)
     if state["complete"]:
         return ds
-    root = zarr.open_group(path, path=group, mode="r")
-    if _MARKS not in root:
+    root = place.open("r")
+    if MARKS not in root:
         raise BadImageError(f"{place} is unfinished; run what wrote it again to complete it")
-    marks = np.asarray(root[_MARKS]) != 0
+    marks = np.asarray(root[MARKS]) != 0
     if not unfinished:
         raise BadImageError(
             f"{place} is unfinished: {marks.sum()} of {marks.size} frames are written; run what "
@@ -188,13 +192,13 @@ def open_zarr(
 def groups_of(path: str | PathLike[str], group: str | None = None) -> list[str]:
     """Names of the groups below a group of a store that hold whole frame sets or masters."""
     try:
-        root = zarr.open_group(_local(path), path=group or "", mode="r")
+        root = Group.at(path, group).open("r")
         with _leftovers_passed_over():
             members = root.members(max_depth=None)
     except (FileNotFoundError, ContainsArrayError, NotADirectoryError):
         return []
     states = {
-        name: cast(dict[str, Any], member.attrs.get(_STATE, {}))
+        name: cast(dict[str, Any], member.attrs.get(STATE, {}))
         for name, member in members
         if not swap.is_hidden(name)
     }
@@ -214,176 +218,18 @@ def identity_of(path: str | PathLike[str], group: str) -> str | None:
 
     "" is that of a group that :func:`to_zarr` has not written, or that has got more arrays since.
     """
-    path, group = _local(path), group.strip("/")
-    state = _state(path, group)
+    place = Group.at(path, group)
+    state = place.state()
     if not state:
         return None
     if "identity" not in state:
         return ""
     with _leftovers_passed_over():
-        arrays = set(zarr.open_group(path, path=group, mode="r").array_keys())
+        arrays = set(place.open("r").array_keys())
     return str(state["identity"]) if arrays <= set(state["variables"]) else ""
 
 
-def _groups_below(path: str, group: str) -> str:
+def _groups_below(place: Group) -> str:
     """What a user may have meant, in words."""
-    names = groups_of(path, group)
+    names = groups_of(place.path, place.name)
     return f"; there are some in {', '.join(names)}" if names else ""
-
-
-def _place(path: str | PathLike[str], group: str | None) -> str:
-    return f"{fspath(path)}/{group or ''}".rstrip("/")
-
-
-def _local(path: str | PathLike[str]) -> str:
-    """The place that a path means from here, wherever the process may go to."""
-    text = fspath(path)
-    return text if _is_remote(text) else os.path.abspath(os.path.expanduser(text))
-
-
-def _is_remote(path: str) -> bool:
-    return "://" in path
-
-
-@contextmanager
-def _claimed(path: str, group: str) -> Iterator[None]:
-    """Keep others from writing to a group; what is no directory is left to its users."""
-    if _is_remote(path):
-        yield
-        return
-    # beside the store: in it, what is no array and no group is a warning for others
-    parent, name = os.path.split(os.path.realpath(path))
-    if os.path.isdir(path) and not os.access(parent, os.W_OK):
-        parent = path
-    file = os.path.join(parent, f".{'~'.join([name, *group.split('/')])}.lock")
-    with claimed(file, _place(path, group)):
-        yield
-
-
-def _is_whole(found: dict[str, Any], state: dict[str, Any]) -> bool:
-    """Whether a group has all of the Dataset that is to be written."""
-    return bool(found.get("complete")) and found["identity"] == state["identity"]
-
-
-def _state(path: str, group: str) -> dict[str, Any]:
-    """What a group says of itself; empty where there is none, or one with nothing of its own."""
-    try:
-        found = zarr.open_group(path, path=group, mode="r")
-    except FileNotFoundError:
-        root = Path(path)
-        taken = root.exists() and not (root.is_dir() and not any(root.iterdir()))
-        # a store that has other groups has room for one more
-        return _FOREIGN if taken and not (root / "zarr.json").exists() else {}
-    except (ContainsArrayError, NotADirectoryError):
-        return _FOREIGN
-    state = found.attrs.get(_STATE)
-    if state is not None:
-        return cast(dict[str, Any], state)
-    bare = not dict(found.attrs) and not list(found.array_keys())
-    return {} if bare else _UNKNOWN
-
-
-def _replace(ds: xr.Dataset, path: str, group: str, state: dict[str, Any]) -> None:
-    """Write what takes the place of a group, or the rest of it, and swap it in."""
-    if _is_remote(path):
-        raise FileExistsError(
-            f"{_place(path, group)} exists; only what is in a directory can be replaced"
-        )
-    folder, beside = Path(path, group), f"{group}/{swap.NEXT}".strip("/")
-    if _state(path, beside).get("identity") != state["identity"]:
-        swap.discard(folder)
-    if not _is_whole(_state(path, beside), state):
-        _fill(ds, path, beside, state)
-    swap.swap(folder)
-
-
-def _fill(ds: xr.Dataset, path: str, group: str, state: dict[str, Any]) -> None:
-    """Write a group that has nothing, or a part, of a Dataset."""
-    if not _state(path, group).get("created"):
-        _create(ds, path, group, state)
-    target = zarr.open_group(path, path=group, mode="r+")
-    _write(ds, path, group, target)
-    hashed = provenance.with_hashes(ds).attrs.get("history")
-    if hashed:
-        target.attrs["history"] = hashed
-    target.attrs[_STATE] = state | {"created": True, "complete": True}
-    if "_state" in target:
-        del target["_state"]
-
-
-def _create(ds: xr.Dataset, path: str, group: str, state: dict[str, Any]) -> None:
-    """Write coordinates and attributes, and the outlines of the planes."""
-    old = zarr.open_group(path, path=group, mode="a")
-    # what a killed run left makes room, groups below it (other parts of a night) stay
-    for member in [*old.array_keys(), *(["_state"] if "_state" in old else [])]:
-        del old[member]
-    old.attrs.clear()
-    outline = ds.drop_encoding()
-    outline = outline.assign_coords(
-        {name: storable(coord.compute()) for name, coord in outline.coords.items()}
-    )
-    for name in outline.data_vars:
-        whole = dict.fromkeys(outline[name].dims, -1)
-        chunks = whole | {"frame": 1} if outline[name].dims == schema.DIMS else whole
-        outline[name] = outline[name].variable.chunk(chunks)
-    outline.attrs[_STATE] = state
-    outline.to_zarr(
-        path,
-        group=group,
-        mode="a",
-        compute=False,
-        consolidated=False,
-        zarr_format=3,
-        encoding=encoding_of(outline),
-    )
-    target = zarr.open_group(path, path=group, mode="r+")
-    if "frame" in ds.dims:
-        target.create_array(
-            _MARKS,
-            shape=(ds.sizes["frame"],),
-            chunks=(1,),
-            dtype="uint8",
-            fill_value=0,
-            dimension_names=["frame"],
-        )
-    target.attrs[_STATE] = state | {"created": True}
-
-
-def _write(ds: xr.Dataset, path: str, group: str, target: zarr.Group) -> None:
-    import dask.array as da
-    from dask.base import compute
-
-    planes = [str(name) for name in ds.data_vars if ds[name].dims == schema.DIMS]
-    alone = [str(name) for name in ds.data_vars if name not in planes]
-    place = (path, group)
-    written: Any = ()
-    if planes:
-        missing = np.flatnonzero(np.asarray(target[_MARKS]) == 0)
-        left = ds[planes].isel(frame=missing).chunk({"frame": 1, "channel": -1, "y": -1, "x": -1})
-        if missing.size:
-            index = da.from_array(missing.reshape(-1, 1, 1, 1), chunks=(1, 1, 1, 1))
-            written = da.map_blocks(
-                _write_frame,
-                index,
-                *(left[name].data for name in planes),
-                names=planes,
-                place=place,
-                dtype=bool,
-                chunks=index.chunks,
-                meta=np.empty((0, 0, 0, 0), bool),
-            )
-    lazy = {name: ds[name].chunk().data for name in alone}
-    _, values = compute(written, lazy)
-    for name, value in values.items():
-        target[name][...] = value  # type: ignore[index]
-
-
-def _write_frame(index: Any, *planes: Any, names: list[str], place: tuple[str, str]) -> Any:
-    """Write all planes of one frame, then its mark."""
-    path, group = place
-    target = zarr.open_group(path, path=group, mode="r+")
-    frame = int(index.item())
-    for name, plane in zip(names, planes, strict=True):
-        target[name][frame : frame + 1] = plane  # type: ignore[index]
-    target[_MARKS][frame] = 1  # type: ignore[index]
-    return np.ones((1, 1, 1, 1), bool)
