@@ -10,10 +10,12 @@ from functools import lru_cache
 
 __all__ = [
     "DEFAULT_TYPES",
+    "EXPOSURE_TOLERANCE",
     "IMAGE_TYPES",
     "KINDS",
     "MASTERS",
     "OTHER",
+    "TEMPERATURE_TOLERANCE",
     "Kind",
     "checked_types",
     "type_key",
@@ -36,6 +38,12 @@ _SETTING = (
 )
 """Traits of how the camera was set, which have to agree whatever the kind."""
 
+TEMPERATURE_TOLERANCE = 2.0
+"""Degrees between frames and the biases and darks that correct them."""
+
+EXPOSURE_TOLERANCE = 0.01
+"""Relative; shutters are not exact."""
+
 _LEVEL = ("pixel_type", "offset", "coadds")
 """Traits that decide the level of pixels without light, which a flat is free of."""
 
@@ -47,6 +55,8 @@ class Kind:
     name: str
     words: tuple[str, ...]
     """What headers call it; letter case, blanks and punctuation do not matter."""
+    in_names: str
+    """What names of files call it, as a regular expression that fits a whole word."""
     needs: tuple[str, ...] = ()
     """Kinds of the masters that correct it, in the order in which they are chosen."""
     master_unit: str = ""
@@ -70,6 +80,7 @@ _ROWS = (
         words=(
             *("bias", "biases", "bias frame", "offset", "offsets", "zero", "zeros", "zero frame"),
         ),
+        in_names="bias(es)?|zeros?|offsets?",
         master_unit="adu",
         alike=(*_SETTING, *_LEVEL, "temperature"),
         serves=(*_SETTING, *_LEVEL, "temperature"),
@@ -81,6 +92,7 @@ _ROWS = (
             *("dark", "darks", "dark frame"),
             *("dark flat", "dark flat frame", "flat dark", "flat dark frame"),
         ),
+        in_names="darks?|darkflats?|flatdarks?",
         needs=("bias",),
         master_unit="adu",
         alike=(*_SETTING, *_LEVEL, "temperature", "exposure"),
@@ -95,6 +107,7 @@ _ROWS = (
             # as ESO writes them: FLAT,SKY
             *("flat dome", "flat lamp", "flat led", "flat sky", "flat twilight"),
         ),
+        in_names="(dome|sky|lamp|twi|twilight)?flats?(fields?)?",
         needs=("bias", "dark"),
         master_unit="1",
         alike=(*_SETTING, *_LEVEL, "filter", "night"),
@@ -108,6 +121,7 @@ _ROWS = (
             # of the Las Cumbres Observatory; standard stars; and MaxIm DL for colour cameras
             *("spectrum", "experimental", "expose", "target", "standard", "std", "tricolor image"),
         ),
+        in_names="lights?|objects?|sci|science",
         needs=("bias", "dark", "flat"),
         alike=(*_SETTING, *_LEVEL, "filter", "exposure", "night"),
         name_parts=("filter", "exposure"),

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from autowisp_xr.kinds import KINDS
+from autowisp_xr.kinds import EXPOSURE_TOLERANCE, KINDS, TEMPERATURE_TOLERANCE
 from autowisp_xr.options import ScaleDark
 from autowisp_xr.pixel_types import BYTES, FLOATS, FRACTIONS
 from autowisp_xr.regions import ChannelSlice
@@ -23,19 +23,12 @@ from autowisp_xr.traits import Channels, Traits, comparable, is_known
 
 __all__ = [
     "ALLOWABLE",
-    "EXPOSURE_TOLERANCE",
     "Matching",
     "Mismatch",
     "allowed",
     "reason_against",
     "same_exposure",
 ]
-
-TEMPERATURE_TOLERANCE = 2.0
-"""Degrees between frames and the biases and darks that correct them."""
-
-EXPOSURE_TOLERANCE = 0.01
-"""Relative; shutters are not exact."""
 
 _EGAIN_TOLERANCE = 0.03
 """Relative; programs round, settings of a camera are further apart."""

@@ -8,6 +8,7 @@ from typing import Any
 from autowisp_xr.cli.options import add
 from autowisp_xr.cli.settings import in_table
 from autowisp_xr.cli.values import OptionError, number
+from autowisp_xr.kinds import EXPOSURE_TOLERANCE, TEMPERATURE_TOLERANCE
 
 __all__ = ["add_night", "night_arguments"]
 
@@ -98,7 +99,7 @@ def add_night(step: argparse.ArgumentParser) -> None:
         group,
         "--temperature-tolerance",
         type=number,
-        default=2.0,
+        default=TEMPERATURE_TOLERANCE,
         metavar="DEGREES",
         help="largest difference between frames and their bias and dark",
     )
@@ -106,7 +107,7 @@ def add_night(step: argparse.ArgumentParser) -> None:
         group,
         "--exposure-tolerance",
         type=number,
-        default=0.01,
+        default=EXPOSURE_TOLERANCE,
         metavar="SHARE",
         help="largest relative difference between frames and their dark",
     )

@@ -17,6 +17,7 @@ from autowisp_xr.headers.values import (
     unit_in_comment,
     with_unit,
 )
+from autowisp_xr.matching import same_exposure
 
 __all__ = ["ExposureCard", "exposure_card", "exposure_lists"]
 
@@ -59,7 +60,7 @@ def exposure_card(header: fits.Header, spellings: Spellings) -> ExposureCard | N
     (names, seconds), *others = lists
     found = list(_exposures(header, spellings, names, seconds))
     for other in found[1:]:
-        if abs(other.seconds - found[0].seconds) > 0.01 * max(other.seconds, found[0].seconds):
+        if not same_exposure(other.seconds, found[0].seconds):
             raise HeaderError(
                 f"{found[0].name} says that the exposure is {found[0].seconds:g} s, {other.name} "
                 f"says {other.seconds:g} s; choose with spellings=Spellings().extended("

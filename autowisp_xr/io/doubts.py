@@ -152,8 +152,8 @@ def _of_colour(header: fits.Header, spellings: Spellings) -> str:
     other = "there is no BAYERPAT" if written is None else f"BAYERPAT is {written!r}"
     return (
         f"{card} = {value!r} looks like a Bayer pattern, but {other}, which would say so; if the "
-        "camera has one, give it channels = the colours of the first two rows as they are stored, "
-        "which need not be these"
+        "camera has one, --channels with the colours of the first two rows as they are stored, "
+        "which need not be these, says so"
     )
 
 

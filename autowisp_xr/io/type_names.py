@@ -15,16 +15,13 @@ _DIGITS = re.compile(r"\d+")
 _RUN = re.compile(r"[^\W\d_]+")
 _HUMP = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?=[A-Z][a-z])|[A-Z]+|[^\W\d_]")
 _WORD = re.compile(
-    r"(?P<master>masters?)?"
-    r"((?P<bias>bias(es)?|zeros?|offsets?)"
-    r"|(?P<dark>darks?|darkflats?|flatdarks?)"
-    r"|(?P<flat>(dome|sky|lamp|twi|twilight)?flats?(fields?)?)"
-    r"|(?P<object>lights?|objects?|sci|science))?"
-    r"(frames?)?",
+    r"(?P<master>masters?)?("
+    + "|".join(f"(?P<{name}>{kind.in_names})" for name, kind in KINDS.items())
+    + ")?(frames?)?",
     re.IGNORECASE,
 )
 # most names say nothing, and a look into each word takes time
-_HINT = re.compile(r"bias|zero|offset|dark|flat|light|object|sci", re.IGNORECASE)
+_HINT = re.compile("|".join(kind.in_names for kind in KINDS.values()), re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
