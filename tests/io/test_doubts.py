@@ -104,8 +104,8 @@ def test_a_filter_that_is_a_bayer_pattern_is_a_doubt(doubts):
     (doubt,) = doubts("a.fits", FILTER="RGGB")
     assert doubt == (
         "FILTER = 'RGGB' looks like a Bayer pattern, but there is no BAYERPAT, which would say so; "
-        "if the camera has one, give it channels = the colours of the first two rows as "
-        "they are stored, which need not be these"
+        "if the camera has one, --channels with the colours of the first two rows as "
+        "they are stored, which need not be these, says so"
     )
     assert "BAYERPAT is 'NONE'" in doubts("b.fits", FILTER="grbg", BAYERPAT="NONE")[0]
     assert doubts("c.fits", FILTER="RGGB", BAYERPAT="RGGB") == []

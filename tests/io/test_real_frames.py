@@ -176,8 +176,8 @@ def test_what_is_doubtful_in_real_frames_is_told(real):
     )
     crops = (
         "FILTER = 'RGGB' looks like a Bayer pattern, but there is no BAYERPAT, which would say so; "
-        "if the camera has one, give it channels = the colours of the first two rows as "
-        "they are stored, which need not be these"
+        "if the camera has one, --channels with the colours of the first two rows as "
+        "they are stored, which need not be these, says so"
     )
     assert set(files) == {flats, crops}
     assert {name.split("-")[0] for name in files[flats]} == {"flat"}

@@ -96,7 +96,7 @@ def test_each_candidate_that_is_not_chosen_has_its_reason(other, reason):
         coadds=1.0,
         pixel_type="16-bit integers",
     )
-    choice = choose(wanted, [other], Matching(), has_bias=True)
+    choice = choose(wanted, [other], Matching(scale_dark=False), has_bias=True)
     assert choice.chosen is None
     assert choice.why_not == {"x": reason}
 
@@ -197,7 +197,8 @@ def test_a_dark_that_holds_the_bias_is_never_scaled():
 
 def test_a_dark_for_flats_has_to_fit_the_shortest_and_the_longest():
     flats = traits("flat", exposure=5.0, longest=7.0)
-    reasons = choose(flats, [master("x", exposure=5.0)], Matching(), has_bias=True).why_not
+    unscaled = Matching(scale_dark=False)
+    reasons = choose(flats, [master("x", exposure=5.0)], unscaled, has_bias=True).why_not
     assert reasons == {"x": "exposed 5 s, not 5 to 7 s"}
     down = Matching(scale_dark="down")
     six, seven = (master("x", exposure=seconds) for seconds in (6.0, 7.0))
