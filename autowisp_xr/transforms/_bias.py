@@ -15,19 +15,29 @@ import xarray as xr
 from autowisp_xr import provenance
 from autowisp_xr.cards import parse_header
 from autowisp_xr.errors import AutowispWarning, CalibrationError
+from autowisp_xr.flags import Flag
 from autowisp_xr.headers.corrections import Said, bias_said, correction_said
 
 __all__ = [
     "bias_said_of",
     "check_bias_free",
     "check_goes_with_dark",
+    "check_levels",
     "check_raw",
+    "holds_bias",
+    "is_foreign",
     "level_is_subtracted",
     "named",
+    "samples",
     "warn_if_unsaid",
 ]
 
 _REMEDY = "make it with master_dark(frames, bias=...)"
+_READ = ("open_fits", "rescale")
+_ALL = 2**20
+_LEVEL, _SPREADS = 20.0, 5.0
+"""A level in ADU, and in median deviations, that no master without one has."""
+
 _LEVELS = ("subtract_bias_level", "subtract_overscan")
 
 
@@ -35,6 +45,12 @@ def bias_said_of(ds: xr.Dataset) -> Said | None:
     """Whether the bias was subtracted from a master or from frames; None where nothing says it."""
     text = str(np.atleast_1d(ds["header"].values)[0]) if "header" in ds.coords else ""
     return bias_said(parse_header(text), provenance.history(ds))
+
+
+def holds_bias(dark: xr.Dataset) -> bool:
+    """Whether a dark is known to hold the bias."""
+    said = bias_said_of(dark)
+    return said is not None and not said.made
 
 
 def named(master: xr.Dataset, kind: str = "dark") -> str:
@@ -85,6 +101,67 @@ def check_goes_with_dark(frames: xr.Dataset, dark: xr.Dataset) -> None:
         f"the bias was subtracted from {named(dark)} ({other.by}), and not from the frames "
         f"({own.by}): it would be left in; subtract it from them, too (bias=...)"
     )
+
+
+def check_levels(subtracted: bool, master: xr.Dataset, kind: str) -> None:
+    """Hold a master that has the level of the bias against what is subtracted from the frames.
+
+    Parameters
+    ----------
+    subtracted
+        Whether a constant level or the overscan is subtracted from the frames.
+    master
+        A bias, or a dark that holds it.
+    kind
+        Which of the two.
+
+    Raises
+    ------
+    CalibrationError
+        Where the history of the master tells that the level would be subtracted twice, or left in.
+
+    Warns
+    -----
+    AutowispWarning
+        Where a master of another program still seems to have a level that is subtracted already.
+    """
+    made_here = any(step.get("verb") == "calibrate" for step in provenance.history(master))
+    if made_here and level_is_subtracted(master) != subtracted:
+        name = named(master, kind)
+        one, other = ("the frames", name) if subtracted else (name, "the frames")
+        raise CalibrationError(
+            f"a level (overscan or bias_level) is subtracted from {one}, and none from {other}; "
+            "make both with the same camera and overscan"
+        )
+    if not subtracted or not is_foreign(master):
+        return
+    values = np.concatenate(samples(master))
+    level = float(np.median(values)) if values.size else 0.0
+    if level > max(_LEVEL, _SPREADS * float(np.median(np.abs(values - level)))):
+        warnings.warn(
+            f"{named(master, kind)} has a median of {level:.4g}, and a level (overscan or "
+            "bias_level) is subtracted from the frames already: if it was not from the master, "
+            "subtract none (overscan=False) or take it off the master, too",
+            AutowispWarning,
+            stacklevel=5,
+        )
+
+
+def is_foreign(master: xr.Dataset) -> bool:
+    """Whether a master comes from a file that this package has not made."""
+    made = any(step.get("verb") not in _READ for step in provenance.history(master))
+    return "header" in master.coords and not made
+
+
+def samples(master: xr.Dataset) -> list[Any]:
+    """Good pixels of each channel of a master; of large ones one of sixteen."""
+    step = 1 if master["image"].size <= _ALL else 4
+    part = {"y": slice(None, None, step), "x": slice(None, None, step)}
+    image = master["image"].isel(part).values
+    good = np.isfinite(image)
+    if "mask" in master:
+        good &= master["mask"].isel(part).values & np.uint8(Flag.BAD) == 0
+    return [plane[kept] for plane, kept in zip(image, good, strict=True)]
 
 
 def level_is_subtracted(frames: xr.Dataset) -> bool:

@@ -11,7 +11,7 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.matching import allowed
 from autowisp_xr.options import NoiseWanted, OverscanChoice, Photons, ScaleDark
-from autowisp_xr.transforms._bias import check_bias_free, check_raw
+from autowisp_xr.transforms._bias import check_bias_free, check_levels, check_raw, holds_bias
 from autowisp_xr.transforms._pass import Noise, Steps, check_counted, noise_of, one_pass
 from autowisp_xr.transforms._readers import readers
 from autowisp_xr.transforms.agreement import exposure_ratio
@@ -183,12 +183,16 @@ def calibrated(
         for kind, master in (("bias", bias), ("dark", dark), ("flat", flat))
     )
     masters = {"bias": bias, "dark": dark, "flat": flat}
+    level_known = bool(levels or camera.bias_level)
+    # the classes of the original take masters as they are
+    strict = photons == "positive"
+    if strict and bias is not None:
+        check_levels(level_known, bias, "bias")
     scale, pedestal, reader = 1.0, bias, readers(ds, camera)
     if dark is not None:
-        level_known = bool(levels or camera.bias_level)
-        # the classes of the original take masters as they are
-        doubt = photons == "positive"
-        dark = free_of_bias(dark, bias, level_known=level_known, doubt=doubt)
+        if strict and holds_bias(dark):
+            check_levels(level_known, dark, "dark")
+        dark = free_of_bias(dark, bias, level_known=level_known, doubt=strict)
         scale = exposure_ratio(ds, dark, scale_dark, allow_mismatch)
         check_bias_free(dark, scale)
         if bias is None and not level_known:

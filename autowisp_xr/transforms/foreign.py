@@ -16,14 +16,13 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.cards import parse_header, value_of
 from autowisp_xr.errors import MasterMismatchError
-from autowisp_xr.flags import Flag
 from autowisp_xr.headers.bunit import COUNTED
 from autowisp_xr.headers.corrections import correction_said
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import first_number, to_number
 from autowisp_xr.pixel_types import FRACTIONS, are_fractions
 from autowisp_xr.transforms import _apply
-from autowisp_xr.transforms._bias import named
+from autowisp_xr.transforms._bias import is_foreign, named, samples
 from autowisp_xr.transforms._pass import per_channel
 
 __all__ = ["adapted", "flat_levels", "is_foreign"]
@@ -33,14 +32,7 @@ _SPREAD = (0.05, 5.0)
 """A flat has nine tenths of its pixels between these, as shares of its median."""
 
 _GAINS_AGREE = 0.05
-_ALL = 2**20
 _PEDESTAL = "PEDESTAL"
-
-
-def is_foreign(master: xr.Dataset) -> bool:
-    """Whether a master comes from a file that this package has not made."""
-    made = any(step.get("verb") != "open_fits" for step in provenance.history(master))
-    return "header" in master.coords and not made
 
 
 def adapted(
@@ -107,7 +99,7 @@ def flat_levels(flat: xr.Dataset) -> Any:
             "its frames by master_flat(frames, bias=..., dark=...)"
         )
     means = []
-    for values in _samples(flat):
+    for values in samples(flat):
         middle = float(np.median(values)) if values.size else math.nan
         low, high = np.quantile(values, (0.05, 0.95)) if values.size else (math.nan, math.nan)
         if not (middle > 0 and _SPREAD[0] * middle < low and high < _SPREAD[1] * middle):
@@ -175,22 +167,11 @@ def _per_unit(
 def _check_no_fractions(master: xr.Dataset, name: str, units: str) -> None:
     if master["image"].dtype.kind != "f" or units not in COUNTED:
         return
-    if are_fractions(np.concatenate(_samples(master))):
+    if are_fractions(np.concatenate(samples(master))):
         raise MasterMismatchError(
             f"{name} is in {FRACTIONS}, the frames are in {units}; multiply it by what 1 stands "
             "for (often 65535)"
         )
-
-
-def _samples(master: xr.Dataset) -> list[Any]:
-    """Good pixels of each channel; of large masters one of sixteen."""
-    step = 1 if master["image"].size <= _ALL else 4
-    part = {"y": slice(None, None, step), "x": slice(None, None, step)}
-    image = master["image"].isel(part).values
-    good = np.isfinite(image)
-    if "mask" in master:
-        good &= master["mask"].isel(part).values & np.uint8(Flag.BAD) == 0
-    return [plane[kept] for plane, kept in zip(image, good, strict=True)]
 
 
 def _rescaled(master: xr.Dataset, shift: float, factor: Any) -> dict[str, xr.Variable]:

@@ -165,3 +165,24 @@ def test_each_amplifier_has_a_dark_current_of_its_own():
     own = (science["variance"] - science["shared_variance"]).values[0, 0]
     for half in (own[:, :20], own[:, 20:]):
         np.testing.assert_allclose(half.mean(), 9.0, rtol=0.05)
+
+
+def test_a_level_is_subtracted_from_frames_and_masters_alike(bias, held):
+    raw = shots(1600, "object")
+    level = Camera(gain=2.0, read_noise=6.0, bias_level=900.0)
+    with pytest.raises(aw.CalibrationError, match=r"from the frames, and none from the master bia"):
+        aw.calibrate(raw, bias=bias, camera=level)
+    with pytest.raises(aw.CalibrationError, match=r"from the frames, and none from the master dar"):
+        aw.calibrate(raw, dark=held, camera=level)
+    low = aw.master_bias(shots(1000, "bias"), camera=level)
+    with pytest.raises(aw.CalibrationError, match=r"from the master bias, and none from the fra"):
+        aw.calibrate(raw, bias=low)
+    assert abs(float(aw.calibrate(raw, bias=low, camera=level)["image"].mean()) - 600) < 2
+
+
+def test_a_foreign_bias_that_has_a_level_is_doubted_where_one_is_subtracted():
+    raw = shots(1600, "object", camera=Camera(gain=2.0, read_noise=6.0, bias_level=1000.0))
+    image = np.random.default_rng(1).normal(0, 2, SHAPE)
+    aw.calibrate(raw, bias=foreign(master(image)))
+    with pytest.warns(AutowispWarning, match="has a median of 1000, and a level"):
+        aw.calibrate(raw, bias=foreign(master(np.round(image) + 1000)))
