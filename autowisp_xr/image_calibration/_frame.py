@@ -14,7 +14,7 @@ from autowisp_xr.image_calibration._raw import RawFrame
 from autowisp_xr.kinds import MASTERS
 from autowisp_xr.regions import ChannelSlice, Region
 from autowisp_xr.stats.floats import as_floats
-from autowisp_xr.transforms._pass import noise_of
+from autowisp_xr.transforms._noise import noise_of
 from autowisp_xr.transforms.calibration import calibrated
 
 __all__ = ["calibrate_frame", "measured_overscan"]

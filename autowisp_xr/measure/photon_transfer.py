@@ -30,7 +30,7 @@ from autowisp_xr.measure._transfer_curve import (
 )
 from autowisp_xr.measure._transfer_table import counts, curve, numbers
 from autowisp_xr.options import OverscanChoice
-from autowisp_xr.transforms._pass import per_channel
+from autowisp_xr.transforms._noise import per_channel
 from autowisp_xr.transforms.channels import trim
 from autowisp_xr.transforms.overscan import overscan_options
 

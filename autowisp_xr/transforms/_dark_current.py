@@ -30,7 +30,7 @@ from autowisp_xr.flags import Flag
 from autowisp_xr.options import MinMax
 from autowisp_xr.stats.averages import quantile_of
 from autowisp_xr.transforms import _apply
-from autowisp_xr.transforms._pass import Noise
+from autowisp_xr.transforms._noise import Noise
 from autowisp_xr.transforms._rejection import factors_of
 
 __all__ = ["pedestal_and_current"]

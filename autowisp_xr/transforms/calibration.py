@@ -12,12 +12,13 @@ from autowisp_xr.errors import CalibrationError
 from autowisp_xr.matching import allowed
 from autowisp_xr.options import NoiseWanted, OverscanChoice, Photons, ScaleDark
 from autowisp_xr.transforms._bias import check_bias_free, check_levels, check_raw, holds_bias
-from autowisp_xr.transforms._pass import Noise, Steps, check_counted, noise_of, one_pass
+from autowisp_xr.transforms._noise import Noise, check_counted, noise_of
+from autowisp_xr.transforms._pass import Steps, one_pass
 from autowisp_xr.transforms._readers import readers
 from autowisp_xr.transforms.agreement import exposure_ratio
 from autowisp_xr.transforms.channels import trim
-from autowisp_xr.transforms.correct import dark_parts, fitting, free_of_bias, shares_bias
 from autowisp_xr.transforms.overscan import overscan_options, overscan_steps
+from autowisp_xr.transforms.prepared import dark_parts, fitting, free_of_bias, shares_bias
 from autowisp_xr.transforms.quality import (
     as_masks,
     leak_flags,

@@ -23,7 +23,7 @@ from autowisp_xr.headers.values import first_number, to_number
 from autowisp_xr.pixel_types import FRACTIONS, are_fractions
 from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms._bias import is_foreign, named, samples
-from autowisp_xr.transforms._pass import per_channel
+from autowisp_xr.transforms._noise import per_channel
 
 __all__ = ["adapted", "flat_levels", "is_foreign"]
 

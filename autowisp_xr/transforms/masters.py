@@ -12,7 +12,8 @@ from autowisp_xr.errors import AutowispWarning
 from autowisp_xr.options import OverscanChoice, Photons, SigmaClip
 from autowisp_xr.stats.digits import counted, floor_of
 from autowisp_xr.transforms import _apply
-from autowisp_xr.transforms._pass import PLANE_BYTES, noise_of
+from autowisp_xr.transforms._noise import noise_of
+from autowisp_xr.transforms._pass import PLANE_BYTES
 from autowisp_xr.transforms.agreement import check_alike
 from autowisp_xr.transforms.calibration import calibrated
 from autowisp_xr.transforms.stacking import stacked

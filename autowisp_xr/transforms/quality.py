@@ -13,7 +13,8 @@ from autowisp_xr.errors import MasterMismatchError
 from autowisp_xr.kernels.saturation import flag_saturated as flag_planes
 from autowisp_xr.kernels.saturation import leaks_between_channels
 from autowisp_xr.transforms import _apply
-from autowisp_xr.transforms._pass import Steps, one_pass, per_channel
+from autowisp_xr.transforms._noise import per_channel
+from autowisp_xr.transforms._pass import Steps, one_pass
 
 __all__ = [
     "apply_masks",

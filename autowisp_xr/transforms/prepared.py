@@ -1,0 +1,111 @@
+"""Masters made ready for the frames that they correct: scale, place, and bias."""
+
+import warnings
+from collections.abc import Collection
+
+import xarray as xr
+
+from autowisp_xr import provenance, schema
+from autowisp_xr.camera import Camera
+from autowisp_xr.errors import AutowispWarning, CalibrationError
+from autowisp_xr.kernels.calibrate import PHOTONS
+from autowisp_xr.transforms._bias import bias_said_of, named, warn_if_unsaid
+from autowisp_xr.transforms._dark_current import pedestal_and_current
+from autowisp_xr.transforms._noise import Noise
+from autowisp_xr.transforms._pass import Steps, one_pass
+from autowisp_xr.transforms.agreement import matched
+from autowisp_xr.transforms.foreign import adapted
+
+__all__ = ["dark_parts", "fitting", "free_of_bias", "shares_bias"]
+
+
+def fitting(
+    ds: xr.Dataset,
+    master: xr.Dataset,
+    kind: str,
+    allow_mismatch: Collection[str] = (),
+    *,
+    camera: Camera | None = None,
+) -> xr.Dataset:
+    """A master on the scale and in the place of the frames; what was done to it is a warning.
+
+    Raises
+    ------
+    MasterMismatchError
+        Where it does not belong to the frames, or nobody says how it is brought to their scale.
+    """
+    master, told = adapted(ds, master, kind, camera or schema.camera_of(ds))
+    for line in told:
+        warnings.warn(line, AutowispWarning, stacklevel=4)
+    return matched(ds, master, kind, allow_mismatch)
+
+
+def shares_bias(dark: xr.Dataset | None, bias: xr.Dataset | None) -> bool:
+    """Whether a dark was made with this very bias."""
+    if dark is None or bias is None:
+        return False
+    return provenance.identity(bias) in provenance.identities(dark)
+
+
+def free_of_bias(
+    dark: xr.Dataset, bias: xr.Dataset | None, *, level_known: bool = False, doubt: bool = True
+) -> xr.Dataset:
+    """A dark that goes with frames from which this bias is subtracted, or none.
+
+    Parameters
+    ----------
+    dark
+        Master (channel, y, x); a bias that it holds is subtracted.
+    bias
+        Master in the same place, or None.
+    level_known
+        Whether a level or an overscan is subtracted from the frames, too.
+    doubt
+        Whether to warn of a dark that does not say whether it holds the bias.
+
+    Raises
+    ------
+    CalibrationError
+        For a dark that is free of bias, where the frames are not.
+    """
+    said = bias_said_of(dark)
+    if said is None:
+        if doubt:
+            warn_if_unsaid(dark)
+    elif bias is not None and not said.made:
+        planes = dark[[name for name in ("image", "variance", "mask") if name in dark]]
+        free = one_pass(planes.expand_dims("frame"), Steps(bias=bias), dtype=dark["image"].dtype)
+        free = provenance.record(free, "subtract_bias", source=planes, masters={"bias": bias})
+        return free.isel(frame=0)
+    elif bias is None and said.made and not level_known:
+        raise CalibrationError(
+            f"the bias was subtracted from {named(dark)} ({said.by}), and there is none for the "
+            "frames: it would be left in; give bias=..., or the overscan or bias_level of the "
+            "camera"
+        )
+    return dark
+
+
+def dark_parts(
+    dark: xr.Dataset, noise: Noise | None, reader: xr.Variable | None
+) -> tuple[xr.Dataset | None, xr.Dataset]:
+    """What takes the places of bias and dark where no bias is subtracted.
+
+    A dark that holds the bias is taken apart, where photons are counted; where that cannot be,
+    nothing of it counts as dark current, which is told.
+    """
+    said = bias_said_of(dark)
+    if noise is None or noise.photons != PHOTONS["positive"] or said is None or said.made:
+        return None, dark
+    parts = pedestal_and_current(dark, noise, reader)
+    if parts is not None:
+        return parts
+    warnings.warn(
+        f"{named(dark)} holds the bias ({said.by}), and how its frames scatter is not known, so "
+        "that the noise of its dark current is not either, and is left out of the errors; make it "
+        "of its frames by master_dark, or give a bias",
+        AutowispWarning,
+        stacklevel=4,
+    )
+    nothing = dark.assign(image=xr.zeros_like(dark["image"]))
+    return dark[["image"]], nothing
