@@ -105,7 +105,7 @@ class Matching:
 
     scale_dark: ScaleDark = "down"
     """Where no dark has the exposure: "down" scales one of a longer exposure, "any" one of any,
-    False none; only darks whose bias is subtracted can be scaled."""
+    False none; only darks that are free of bias, or come with a bias, can be scaled."""
 
     allow_mismatch: Collection[str] = ()
     """Traits that may differ, such as "camera" (its name), "binning" (where the sizes agree),

@@ -92,8 +92,8 @@ def add_night(step: argparse.ArgumentParser) -> None:
         choices=("no", "down", "any"),
         default="down",
         help="where no dark has the exposure of a frame, scale one: down, of a longer exposure "
-        "only; any, also a shorter one, at the price of its noise (which the error plane tells); "
-        "no, none",
+        "only; any, also a shorter one, at the price of its noise (which the error plane and the "
+        "summary tell); no leaves the frame out (default: %(default)s)",
     )
     add(
         group,

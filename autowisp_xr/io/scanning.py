@@ -13,7 +13,6 @@ from astropy.io import fits
 from autowisp_xr.cards import parse_header, value_of
 from autowisp_xr.errors import AutowispError, BadImageError, HeaderError
 from autowisp_xr.headers.amplifier_facts import amplifier_facts, channel_facts
-from autowisp_xr.headers.bunit import COUNTED, unit_of
 from autowisp_xr.headers.coordinates import read_coordinates
 from autowisp_xr.headers.facts import read_facts
 from autowisp_xr.headers.place import PRODUCT_CARDS, Place, place_of
@@ -24,12 +23,13 @@ from autowisp_xr.io.choosing import HduChoice
 from autowisp_xr.io.doubts import doubts_of, guesses_of
 from autowisp_xr.io.evidence import evidence_of
 from autowisp_xr.io.finding import find_files
-from autowisp_xr.io.layout import FileLayout, Hdu, read_layout
+from autowisp_xr.io.layout import FileLayout, read_layout
 from autowisp_xr.io.names import Paths, bare_name
 from autowisp_xr.io.pixels import read_rows
+from autowisp_xr.io.sampling import sampled_type
 from autowisp_xr.io.type_names import master_word
 from autowisp_xr.io.type_rules import TypeRule, type_rules
-from autowisp_xr.pixel_types import FLOATS, pixel_type
+from autowisp_xr.pixel_types import FLOATS
 
 __all__ = ["FileRecord", "checked", "damage", "doubts_of_files", "scan"]
 
@@ -248,7 +248,7 @@ def _record(path: str, look: _Look) -> FileRecord:
     facts = read_facts(header, spellings, height, width)
     # a master flat has a mean of one, whatever else it is
     normalised = bool(master) and evidence.kind == "flat"
-    coordinates["pixel_type"] = FLOATS if normalised else _pixel_type(header, plane.hdus[0])
+    coordinates["pixel_type"] = FLOATS if normalised else sampled_type(header, plane.hdus[0])
     of_amplifiers, guessed = amplifier_facts(layout.readers, look.spellings)
     facts |= channel_facts(layout.channels, look.spellings) | of_amplifiers
     doubts = layout.doubts
@@ -270,19 +270,6 @@ def _record(path: str, look: _Look) -> FileRecord:
         doubts=doubts,
         options=look.options,
     )
-
-
-def _pixel_type(header: fits.Header, plane: Hdu) -> str:
-    """How pixels are stored; three rows of floats in a unit that counts are looked at."""
-    if plane.dtype.kind != "f" or unit_of(value_of(header, "BUNIT") or COUNTED[0]) not in COUNTED:
-        return pixel_type(plane.dtype)
-    rows = [plane.height * quarter // 4 for quarter in (1, 2, 3)]
-    try:
-        sample = [read_rows(plane, row, row + 1) for row in rows]
-    except (AutowispError, OSError):
-        # who reads them says why they cannot be
-        return pixel_type(plane.dtype)
-    return pixel_type(plane.dtype, sample)
 
 
 def _by_rule(rule: TypeRule | None) -> str:

@@ -60,6 +60,8 @@ class Choice:
     """Whether there are candidates of the frame's own pixels, however the camera was set."""
     differ: frozenset[str] = frozenset()
     """Traits in which those do not fit."""
+    of_other_exposure: tuple[Candidate, ...] = ()
+    """Darks that would fit, but for their exposure."""
     unsaid: tuple[str, ...] = ()
     """Traits that only one of the frame and the chosen master says."""
 
@@ -125,6 +127,7 @@ def choose(
     why_not: dict[str, str] = {}
     failed, near = "", False
     differ: set[str] = set()
+    of_other_exposure: list[Candidate] = []
     fitting: list[tuple[bool, Candidate]] = []
     banded = any(candidate.own and candidate.traits.filter for candidate in candidates)
     for candidate in candidates:
@@ -137,6 +140,8 @@ def choose(
         if mismatch is not None and scaled:
             mismatch = _reason_against_scaling(wanted, own, matching, mismatch, has_bias)
         reason = reason or str(mismatch or "")
+        if mismatch is not None and mismatch.trait == "exposure":
+            of_other_exposure.append(candidate)
         if mismatch is not None and is_near:
             differ.add(mismatch.trait)
         if not reason:
@@ -148,7 +153,13 @@ def choose(
         else:
             fitting.append((scaled, candidate))
     if not fitting:
-        return Choice(why_not=why_not, failed=failed, near=near, differ=frozenset(differ))
+        return Choice(
+            why_not=why_not,
+            failed=failed,
+            near=near,
+            differ=frozenset(differ),
+            of_other_exposure=tuple(of_other_exposure),
+        )
     # by name in the end, so that the order of the candidates never matters
     fitting.sort(key=lambda pair: (_rank(wanted, pair[0], pair[1], matching), pair[1].name))
     (scaled, chosen), *others = fitting

@@ -108,9 +108,10 @@ def reduce(
 
     Notes
     -----
-    Flats without a dark of their exposure are calibrated without; science frames are left out if
-    there are darks of their setup, but none that matches, and ``matching`` does not allow to scale
-    one.
+    Where no dark has the exposure, a longer one is scaled down, unless ``matching`` says otherwise,
+    and the notes tell the price. Flats that no dark fits are calibrated without, and told how much
+    dark current they hold; science frames are left out if there are darks of their setup, but none
+    that fits.
     """
     if select is not None and not select.together:
         raise ValueError(

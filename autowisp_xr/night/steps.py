@@ -16,6 +16,7 @@ from autowisp_xr.io import FileRecord
 from autowisp_xr.matching import Matching
 from autowisp_xr.night.camera_words import told
 from autowisp_xr.night.choosing import Candidate, Choice, match, stop_reason
+from autowisp_xr.night.dark_notes import KnownDark, current_left, price_of_scaling
 from autowisp_xr.night.foresight import (
     by_setup,
     camera_with_colours,
@@ -138,14 +139,14 @@ class Steps:
         return transforms.master_bias(frames, allow_mismatch=self.matching.judged)
 
     def _dark(self, plan: Plan, choices: Mapping[str, Choice], frames: xr.Dataset) -> xr.Dataset:
-        plan.notes += _missing(choices)
+        plan.notes += _missing(choices, frames)
         with _noted(plan):
             return transforms.master_dark(
                 frames, bias=_opened(choices["bias"]), allow_mismatch=self.matching.judged
             )
 
     def _flat(self, plan: Plan, choices: Mapping[str, Choice], frames: xr.Dataset) -> xr.Dataset:
-        plan.notes += _missing(choices) + _pedestal(frames, choices)
+        plan.notes += _missing(choices, frames) + _pedestal(frames, choices)
         with _noted(plan):
             # that there is no master is an error here, which says why
             warnings.filterwarnings("ignore", "no high master flat", AutowispWarning)
@@ -167,7 +168,7 @@ class Steps:
         }
         if flats.high is None:
             raise AutowispError("; ".join(flats.notes))
-        plan.notes += flats.notes
+        plan.notes += flats.notes + _dark_current(frames, flats.frames["mean"], choices)
         return flats.high
 
     def _calibrate(self, one: FrameSet) -> None:
@@ -199,7 +200,7 @@ class Steps:
             self.writer.attempt(plan, partial(self._science, plan, choices))
 
     def _science(self, plan: Plan, choices: Mapping[str, Choice], frames: xr.Dataset) -> xr.Dataset:
-        plan.notes += _missing(choices) + _pedestal(frames, choices)
+        plan.notes += _missing(choices, frames) + _pedestal(frames, choices)
         with _noted(plan):
             return transforms.calibrate(
                 frames,
@@ -237,23 +238,52 @@ def _opened(choice: Choice) -> xr.Dataset | None:
     return choice.chosen.open().compute()
 
 
-def _missing(choices: Mapping[str, Choice]) -> list[str]:
-    """A note for each master that is not applied."""
+def _missing(choices: Mapping[str, Choice], frames: xr.Dataset) -> list[str]:
+    """A note for each master that is not applied, or has to be scaled."""
     notes = []
     for kind, choice in choices.items():
         if choice.chosen is None:
             there = "none fits" if choice.why_not else "there is none"
             notes.append(f"no {kind} was applied: {there}")
-        elif choice.scaled:
-            notes.append(f"the dark {choice.chosen.name} is scaled to the exposure of the frames")
+        elif choice.scaled and choice.chosen.open is not None:
+            seconds = frames["exposure"].values
+            span = (float(seconds.min()), float(seconds.max()))
+            notes.append(price_of_scaling(choice.chosen.name, choice.chosen.open(), span))
     return notes
+
+
+def _dark_current(
+    frames: xr.Dataset, mean: xr.DataArray, choices: Mapping[str, Choice]
+) -> list[str]:
+    """How much dark current is in flats that no dark fits, by darks of another exposure."""
+    bias = _opened(choices["bias"])
+    if choices["dark"].chosen is not None or not choices["dark"].of_other_exposure:
+        return []
+    if bias is None and not _level_is_known(schema.camera_of(frames)):
+        return []
+    darks = [
+        KnownDark.of(
+            dark.name, dark.open(), holds_bias=dark.traits.holds_bias is not False, bias=bias
+        )
+        for dark in choices["dark"].of_other_exposure
+        if dark.open is not None
+    ]
+    # of one frame: flats are of about one level, and each would have to be read for it
+    level = float(mean.isel(frame=0).mean())
+    longest = float(frames["exposure"].values.max())
+    told = current_left(longest, level, [dark for dark in darks if dark is not None])
+    return [told] if told else []
+
+
+def _level_is_known(camera: Camera) -> bool:
+    """Whether a level without light is subtracted that is no master's."""
+    return bool(camera.bias_level or camera.overscan)
 
 
 def _pedestal(frames: xr.Dataset, choices: Mapping[str, Choice]) -> list[str]:
     """A warning where nobody says which level the camera adds to the light."""
-    camera = schema.camera_of(frames)
-    known = camera.bias_level or camera.overscan or any(choices[k].chosen for k in ("bias", "dark"))
-    if known:
+    chosen = any(choices[kind].chosen for kind in ("bias", "dark"))
+    if chosen or _level_is_known(schema.camera_of(frames)):
         return []
     return [
         "WARNING: the level without light is not known and is taken for light: there is no bias "

@@ -404,13 +404,18 @@ def test_every_input_is_in_the_summary_exactly_once_whatever_there_is(kinds, sca
         assert all(bool(reason) != bool(product) for _, reason, product in told)
 
 
-def test_darks_are_scaled_where_that_is_allowed(sky, write_night, tmp_path):
+def test_longer_darks_are_scaled_down_and_the_price_is_told(sky, write_night, tmp_path):
     folder = write_night(sky.bias(3), sky.dark(3), sky.objects(2, exposure=30))
-    down = aw.Matching(scale_dark="down")
-    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera, matching=down)
+    no = aw.Matching(scale_dark=False)
+    alone = aw.reduce(folder, tmp_path / "alone", camera=sky.camera, matching=no)
+    assert {reason.partition(";")[0] for reason in alone.left_out.values()} == {
+        "no dark fits (dark_60s: exposed 60 s, not 30 s)"
+    }
+    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera)
     science = summary.made[-1]
     assert science.what == "calibrated V_30s"
-    assert "the dark dark_60s is scaled to the exposure of the frames" in science.notes
+    said = "the dark dark_60s of 60 s is scaled by 0.5 to frames of 30 s, which adds "
+    assert any(note.startswith(said) for note in science.notes)
     masters = (
         aw.open_zarr(tmp_path / "out" / "night.zarr", group=f"masters/{name}")
         for name in ("bias", "dark_60s")
@@ -422,6 +427,17 @@ def test_darks_are_scaled_where_that_is_allowed(sky, write_night, tmp_path):
     made = aw.open_zarr(tmp_path / "out" / "night.zarr", group="calibrated/V_30s")
     np.testing.assert_array_equal(made["image"].values, expected["image"].values)
     np.testing.assert_array_equal(made["variance"].values, expected["variance"].values)
+
+
+def test_flats_that_no_dark_fits_tell_how_much_dark_current_they_hold(sky, write_night, tmp_path):
+    folder = write_night(sky.bias(3), sky.dark(3, exposure=20), sky.flat(3, exposure=300.0))
+    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera)
+    (flat,) = (made for made in summary.made if made.what.startswith("master flat"))
+    (told,) = (note for note in flat.notes if note.startswith("the flats of 300 s hold about"))
+    dark = aw.open_zarr(tmp_path / "out" / "night.zarr", group="masters/dark_20s")
+    expected = 15 * float(np.median(dark["image"].values[dark["mask"].values == 0]))
+    assert float(told.split()[7]) == pytest.approx(expected, rel=0.01)
+    assert "% of their level, by the dark dark_20s of 20 s" in told
 
 
 def test_the_price_of_scaling_up_is_in_the_variance(sky, write_night, tmp_path):
