@@ -14,6 +14,7 @@ from astropy.io import fits
 from autowisp_xr.cards import value_of
 from autowisp_xr.errors import AutowispWarning, HeaderError
 from autowisp_xr.headers.coordinates import read_coordinates
+from autowisp_xr.headers.corrections import correction_said
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.image_calibration._masters import LoadedMaster
 from autowisp_xr.kinds import KINDS
@@ -59,6 +60,8 @@ def warn_of_strange(
             found = reason_against(_traits(raw), _traits(header, kind), names=[name])
             if found is not None:
                 reasons.append(f"{file} is {found}")
+        if kind == "dark":
+            reasons += _bias_reasons(file, header, params)
         if kind == "flat":
             sample = master["correction"][params["channels"][channel]][::4, ::4]
             sample = sample[np.isfinite(sample)]
@@ -73,6 +76,18 @@ def warn_of_strange(
                 AutowispWarning,
                 stacklevel=4,
             )
+
+
+def _bias_reasons(file: str, header: fits.Header, params: Mapping[str, Any]) -> list[str]:
+    """That a bias is subtracted twice with this dark, or left in."""
+    said = correction_said(header, "bias")
+    if said is None or said.made == (params["bias"] is not None):
+        return []
+    if not said.made:
+        return [f"{file} holds the bias ({said.by}), which is subtracted from the frames, too"]
+    if params["bias_level_adu"] or params["overscans"]:
+        return []
+    return [f"the bias was subtracted from {file} ({said.by}), and is not from the frames"]
 
 
 def _traits(header: fits.Header, kind: str | None = None) -> Traits:

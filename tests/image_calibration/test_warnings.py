@@ -113,3 +113,18 @@ def test_an_exposure_in_other_units_and_an_area_cut_before_raise_no_warning(raw)
         warnings.simplefilter("error")
         calibrate(raw, master_dark="d.fits", exposure_seconds="EXPTIME/1000")
         calibrate("cut.fits", master_bias="b.fits")
+
+
+@pytest.mark.parametrize(
+    ("cards", "bias", "message"),
+    [
+        ({"ZEROCOR": "no"}, True, r"d.fits holds the bias \(ZEROCOR = 'no'\), which is subtr"),
+        ({"CALSTAT": "B"}, False, r"bias was subtracted from d.fits \(CALSTAT = 'B'\), and is not"),
+    ],
+)
+def test_warns_of_a_bias_that_is_subtracted_twice_or_left_in(raw, cards, bias, message):
+    write("d.fits", 10.0, IMAGETYP="masterdark", EXPTIME=30.0, **cards)
+    write("b.fits", 5.0, IMAGETYP="masterzero")
+    with pytest.warns(aw.AutowispWarning, match=message):
+        calibrate(raw, master_dark="d.fits", master_bias="b.fits" if bias else None)
+    calibrate(raw, master_dark="d.fits", master_bias=None if bias else "b.fits")
