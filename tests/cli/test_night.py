@@ -75,7 +75,7 @@ def test_one_file_has_camera_types_and_options(night, capsys, tmp_path):
     )
     assert main(["reduce", "raw", "-o", "out", "-c", "night.toml"]) == 0
     out = capsys.readouterr().out
-    assert "note: the dark dark_60s is scaled to the exposure of the frames" in out
+    assert "note: the dark dark_60s of 60 s is scaled by " in out
     science = aw.open_zarr("out/night.zarr", group="calibrated/V_30s")
     assert science.autowisp.camera == night.camera
     assert aw.Camera.from_toml("night.toml") == night.camera
