@@ -9,6 +9,7 @@ night must not end for it; where others of the same night do say it, the night t
 """
 
 import math
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -29,6 +30,9 @@ __all__ = [
     "reason_against",
     "same_exposure",
 ]
+
+_STARTS = re.compile(r"\[(\d+):\d+,(\d+):\d+\]")
+"""First column and row of a window."""
 
 _EGAIN_TOLERANCE = 0.03
 """Relative; programs round, settings of a camera are further apart."""
@@ -283,6 +287,17 @@ def _channels(name: str, wanted: Traits, own: Traits, matching: Matching) -> str
     return f"of the channels {_names(own.channels)}, not {_names(wanted.channels)}{said}"
 
 
+def _window(name: str, wanted: Traits, own: Traits, matching: Matching) -> str:
+    """Windows agree that start at one pixel: where a trimmed master ends, its header does not say.
+
+    Their sizes are traits of their own.
+    """
+    starts = [_STARTS.match(traits.window) for traits in (wanted, own)]
+    if all(starts) and len({start.groups() for start in starts if start}) == 1:
+        return ""
+    return _plain(name, wanted, own, matching)
+
+
 def _names(channels: Channels) -> str:
     return " ".join(name for name, _ in channels)
 
@@ -328,6 +343,7 @@ _RULES: Mapping[str, _Rule] = dict.fromkeys(_WORDS, _plain) | {
     "size": _size,
     "area": _area,
     "channels": _channels,
+    "window": _window,
     "pixel_type": _pixel_type,
     "egain": _egain,
     "temperature": _temperature,

@@ -25,7 +25,7 @@ TABLE = {
     "detector": ("e2v 42-40", [], "e2v 47-10"),
     "size": ((4, 6), [], (4, 7)),
     "area": (Region(xmin=0, xmax=6, ymin=0, ymax=4), [], Region(xmin=1, xmax=6, ymin=0, ymax=4)),
-    "window": ("[1:6,1:4]", [], "[501:506,1:4]"),
+    "window": ("[1:6,1:4]", ["[1:5,1:4]"], "[501:506,1:4]"),
     "binning": ("1x1", [], "2x2"),
     "orientation": ("TOP-DOWN", ["top-down"], "BOTTOM-UP"),
     "channels": (TWO, [], TWO[:1]),
