@@ -78,7 +78,8 @@ _ROWS = (
     Kind(
         name="bias",
         words=(
-            *("bias", "biases", "bias frame", "offset", "offsets", "zero", "zeros", "zero frame"),
+            *("bias", "biases", "bias frame", "zero", "zeros", "zero frame"),
+            *("offset", "offsets", "offset frame"),
         ),
         in_names="bias(es)?|zeros?|offsets?",
         master_unit="adu",
@@ -103,7 +104,7 @@ _ROWS = (
         name="flat",
         words=(
             *("flat", "flats", "flat frame", "flat field", "dome flat", "lamp flat", "sky flat"),
-            *("twilight", "twilight flat", "twi flat"),
+            *("twilight", "twilight flat", "twi flat", "projector flat"),
             # as ESO writes them: FLAT,SKY
             *("flat dome", "flat lamp", "flat led", "flat sky", "flat twilight"),
         ),

@@ -53,6 +53,7 @@ NUMBER_COORDS = {
 """Coordinates that are numbers, each with its unit."""
 
 _HOUR = 3600.0
+_RADIANS = ("rad", "radian", "radians")
 
 
 class TypeCard(NamedTuple):
@@ -109,18 +110,25 @@ def read_coordinates(
         "object": to_text(first_value(header, spellings.object)),
         "ra": _right_ascension(header, spellings),
         "dec": first_known(
-            angle if abs(angle := to_degrees(value, 1.0)) <= 90 else math.nan
-            for _, value in known_values(header, spellings.dec)
+            angle if abs(angle := to_degrees(value, 1.0, _unit(header, name))) <= 90 else math.nan
+            for name, value in known_values(header, spellings.dec)
         ),
         "temperature": read_temperature(header, spellings).celsius,
         **read_setting(header, spellings),
     }
 
 
+def _unit(header: fits.Header, keyword: str) -> float:
+    """Degrees of the unit in which a card counts angles, as its comment says."""
+    unit = unit_in_comment(header, keyword)
+    if unit in _RADIANS:
+        return math.degrees(1)
+    return 15.0 if seconds_of_unit(unit) == _HOUR else 1.0
+
+
 def _right_ascension(header: fits.Header, spellings: Spellings) -> float:
     for name, value in known_values(header, spellings.ra):
-        hours = seconds_of_unit(unit_in_comment(header, name)) == _HOUR
-        degrees = to_degrees(value, 15.0, 15.0 if hours else 1.0)
+        degrees = to_degrees(value, 15.0, _unit(header, name))
         if not math.isnan(degrees):
             return degrees % 360
     return math.nan

@@ -21,7 +21,7 @@ from autowisp_xr.matching import same_exposure
 
 __all__ = ["ExposureCard", "exposure_card", "exposure_lists"]
 
-_FRACTION = re.compile(r"(\d+)\s*/\s*(\d+)(?:\s*s(?:ec)?)?")
+_FRACTION = re.compile(r"(\d+)\s*/\s*(\d+)(?:\s*s(?:ecs?|econds?)?\.?)?", re.IGNORECASE)
 
 
 class ExposureCard(NamedTuple):

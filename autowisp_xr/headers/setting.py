@@ -17,6 +17,7 @@ __all__ = ["camera_name", "read_binning", "read_setting"]
 _BINNING = re.compile(r"(\d+)(?:\s*[x*,\s]\s*(\d+))?", re.IGNORECASE)
 # OFFSET and the like of the telescope, not of the camera
 _OF_TELESCOPE = re.compile(r"arc ?sec|telescope|pointing|dither|focus|\bRA\b|\bDec\b|\[deg", re.I)
+_ISO = re.compile(r"ISO[\s:=-]*(\d+)", re.IGNORECASE)
 _NO = ("", "f", "false", "no", "n", "0", "none", "normal", "off", "unflipped", "not flipped")
 _YES = ("t", "true", "yes", "y", "1", "on")
 
@@ -40,9 +41,9 @@ def read_setting(header: fits.Header, spellings: Spellings) -> dict[str, Any]:
         "binning": binning,
         "window": read_window(header, spellings, binning),
         "orientation": _orientation(header, spellings),
-        "gain_setting": first_number(header, spellings.gain),
+        "gain_setting": first_number(header, spellings.gain, read=_number_of_gain),
         "offset": _offset(header, spellings),
-        "readout_mode": _first_name(header, spellings.readout_mode, spellings.unsaid),
+        "readout_mode": _readout_mode(header, spellings),
         "readout_speed": _first_name(header, spellings.readout_speed, spellings.unsaid),
         "egain": first_number(header, spellings.electrons_per_adu, above=0.0),
         "coadds": first_number(header, spellings.coadds, above=0.0),
@@ -76,6 +77,26 @@ def read_binning(header: fits.Header, spellings: Spellings) -> str:
 def _first_name(header: fits.Header, cards: Sequence[str], unsaid: Collection[str]) -> str:
     texts = (to_text(value) for _, value in known_values(header, cards))
     return next((text for text in texts if text.lower() not in unsaid), "")
+
+
+def _number_of_gain(value: Any) -> float:
+    match = _ISO.fullmatch(to_text(value))
+    return to_number(value if match is None else match[1])
+
+
+def _readout_mode(header: fits.Header, spellings: Spellings) -> str:
+    """Name of the mode, the gain where it is said in words, and what amplifies beside it."""
+    mode = _first_name(header, spellings.readout_mode, spellings.unsaid)
+    said = [mode] if mode else []
+    for cards, words_only in ((spellings.gain, True), (spellings.amplification, False)):
+        for name, value in known_values(header, cards):
+            text = to_text(value)
+            if text.lower() in spellings.unsaid:
+                continue
+            # words hold no number that may be garbled
+            if not words_only or not any(map(str.isdigit, text)):
+                said.append(f"{name} {text}")
+    return ", ".join(said)
 
 
 def _offset(header: fits.Header, spellings: Spellings) -> float:

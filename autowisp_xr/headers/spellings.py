@@ -70,6 +70,7 @@ class Spellings:
     temperature: tuple[str, ...] = _cards("temperature")
     temperature_set: tuple[str, ...] = _cards("temperature_set")
     gain: tuple[str, ...] = _cards("gain")
+    amplification: tuple[str, ...] = _cards("amplification")
     offset: tuple[str, ...] = _cards("offset")
     readout_mode: tuple[str, ...] = _cards("readout_mode")
     readout_speed: tuple[str, ...] = _cards("readout_speed")

@@ -10,10 +10,11 @@ from astropy.io import fits
 
 from autowisp_xr.cards import first_value
 from autowisp_xr.headers.spellings import Spellings
-from autowisp_xr.headers.values import known_values, to_number
+from autowisp_xr.headers.values import known_values, to_number, to_text
 
 __all__ = [
     "Instant",
+    "clock_beside",
     "is_old_date",
     "middle_of_exposure",
     "middles_of_exposure",
@@ -23,9 +24,10 @@ __all__ = [
 ]
 
 _DATE = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?:[T\s]+(\S+(?:\s+[+-]\S+)?))?")
+_COMPACT = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d(?:\.\d*)?(?:Z|[+-]\d{4})?)")
 _OLD_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{2})")  # until 1999, by the FITS standard
 _CLOCK = re.compile(
-    r"(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d*))?)?\s*(?:(Z|UTC?)|([+-])(\d{2}):?(\d{2})?)?",
+    r"(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:[.,](\d*))?)?\s*(?:(Z|UTC?)|([+-])(\d{2}):?(\d{2})?)?",
     re.IGNORECASE,
 )
 _FIRST_OLD_YEAR = 60
@@ -100,6 +102,22 @@ def middles_of_exposure(header: fits.Header, spellings: Spellings) -> Iterator[I
         yield _of_days(header, spellings, name, value)
 
 
+def clock_beside(header: fits.Header, spellings: Spellings, start: Instant) -> Instant | None:
+    """A time of day that stands beside a start that has one of its own: on the day next to it."""
+    for name, value in known_values(header, spellings.start_time):
+        text = to_text(value)
+        clock = _CLOCK.fullmatch(text)
+        if clock is None:
+            continue
+        day = str(start.time.astype("datetime64[D]"))
+        time, in_utc = _moment(day, text)
+        time = _scale_to_utc(time, _UTC if in_utc else time_scale(header, spellings))
+        apart = _seconds(time - start.time)
+        time -= np.timedelta64(round(apart / 86_400) * 86_400, "s")
+        return Instant(name, value, time, np.timedelta64(0 if clock[4] else _NS, "ns"))
+    return None
+
+
 def is_old_date(value: Any) -> bool:
     """Whether a date has two digits for a year of this century."""
     match = _OLD_DATE.fullmatch(str(value))
@@ -147,7 +165,7 @@ def _seconds(difference: np.timedelta64) -> float:
 def _of_date(
     header: fits.Header, spellings: Spellings, name: str, value: Any, companions: Iterable[str]
 ) -> Instant:
-    text = str(value)
+    text = _COMPACT.sub(r"\1-\2-\3T\4:\5:\6", str(value))
     match = _DATE.fullmatch(text)
     if match is not None:
         year, month, day, clock = match.groups()

@@ -1,6 +1,7 @@
 """What in a header cannot be taken as it stands: a sentence each, with the card and a remedy."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
-from autowisp_xr.cards import first_value, value_of
+from autowisp_xr.cards import comment_of, first_value, value_of
 from autowisp_xr.headers.exposure import exposure_card, exposure_lists
 from autowisp_xr.headers.facts import is_bayer
 from autowisp_xr.headers.sections import read_areas
@@ -16,6 +17,7 @@ from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.temperature import read_temperature
 from autowisp_xr.headers.times import (
     Instant,
+    clock_beside,
     is_old_date,
     middles_of_exposure,
     starts_of_exposure,
@@ -28,6 +30,12 @@ __all__ = ["header_doubts"]
 _REMARKS = ("", "COMMENT", "HISTORY", "CONTINUE")
 _NUMBERS = ("temperature", "temperature_set", "gain", "offset", "coadds", "saturation")
 _LONGEST = 86_400.0
+_NO_START = re.compile(
+    r"\bmid[- ]?(?:dle|point|exposure|time|of)\b|\bcent(?:re|er) of\b|\blocal\b"
+    r"|\bend of (?:the )?(?:exposure|integration)\b|\bexposure end\b",
+    re.IGNORECASE,
+)
+"""What the comment of a start does not say."""
 _LATENCY = 5.0
 """Seconds that clocks of a camera and of its program may differ by, beside the exposure."""
 
@@ -130,7 +138,11 @@ def _of_time(
                 f"{name} = {value!r} is written in a form that ended in 1999; it is taken for a "
                 "date of this century"
             )
-    dates = (spellings.start, spellings.start_days, spellings.middle, spellings.middle_days)
+    yield from _of_comment(header, spellings)
+    dates = (
+        *(spellings.start, spellings.start_time, spellings.start_days),
+        *(spellings.middle, spellings.middle_days),
+    )
     if not np.isnat(coordinates["time"]) and sum(map(len, dates)) == 1 and not spellings.time_scale:
         return  # nothing could disagree
     written = first_value(header, spellings.time_scale)
@@ -147,11 +159,31 @@ def _of_time(
         yield f"{spellings.time_scale[0]} = {written!r} is taken for UTC, which is up to 0.9 s off"
     said = [i for i in (*starts, *middles) if _unread(i.value, spellings)]
     if said and all(np.isnat(i.time) for i in said):
+        clocks = "".join(
+            f", nor {name} = {value!r} beside it,"
+            for name, value in known_values(header, spellings.start_time)
+            if said[0].card in spellings.start and _unread(value, spellings)
+        )
         yield (
-            f"{said[0].card} = {said[0].value!r} is no date with a time of day that can be read; "
+            f"{said[0].card} = {said[0].value!r}{clocks} is no date with a time of day that can be read; "
             "correct it in the headers, or name another card as a spelling of 'start'"
         )
+    known = [i for i in starts if not np.isnat(i.time)]
+    beside = clock_beside(header, spellings, known[0]) if known else None
+    starts += [beside] if beside is not None else []
     yield from _of_disagreement(starts, middles, coordinates["exposure"])
+
+
+def _of_comment(header: fits.Header, spellings: Spellings) -> Iterator[str]:
+    """The card that counts as the start, where its comment says that it is something else."""
+    name, value = next(known_values(header, (*spellings.start, *spellings.start_days)), ("", None))
+    found = _NO_START.search(comment_of(header, name)) if name else None
+    if found is not None:
+        yield (
+            f"{name} = {value!r} counts as the start of the exposure in UTC, but its "
+            f"comment says {found[0]!r}; if that is right, name another card as a spelling of "
+            "'start', name this one as a spelling of 'middle', or say its zone in TIMESYS"
+        )
 
 
 def _of_disagreement(

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from astropy.io import fits
@@ -34,12 +34,15 @@ _SECONDS = {
     **dict.fromkeys(("ms", "msec", "msecs", "millisec", "millisecond", "milliseconds"), 1e-3),
     **dict.fromkeys(("us", "usec", "usecs", "µs", "microsec", "microsecond", "microseconds"), 1e-6),
     **dict.fromkeys(("min", "mins", "minute", "minutes"), 60.0),
-    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3600.0),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours", "decimal hours"), 3600.0),
     **dict.fromkeys(("d", "day", "days"), 86400.0),
 }
 _IN_BRACKETS = re.compile(r"[\[(]\s*(?:in\s+)?([^\])]*?)\s*[\])]")
 _IN_WORDS = re.compile(r"\bin\s+([a-zµ]+)")
-_SPELLED_OUT = re.compile(r"\b((?:milli|micro)sec(?:ond)?s?|kelvins?|fahrenheit)\b|[\s,](ms|µs)$")
+_SPELLED_OUT = re.compile(
+    r"\b((?:milli|micro)sec(?:ond)?s?|[mu]secs?|kelvins?|fahrenheit|decimal hours)\b"
+    r"|[\s,](ms|µs|us|hrs|hours)$"
+)
 
 
 def known_values(header: fits.Header, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
@@ -113,9 +116,14 @@ def seconds_of_unit(unit: str) -> float | None:
     return _SECONDS.get(unit)
 
 
-def first_number(header: fits.Header, names: Iterable[str], above: float = -math.inf) -> float:
+def first_number(
+    header: fits.Header,
+    names: Iterable[str],
+    above: float = -math.inf,
+    read: Callable[[Any], float] = to_number,
+) -> float:
     """First card, of those named, that holds a number above a limit; NaN where none does."""
-    numbers = (to_number(value) for _, value in known_values(header, names))
+    numbers = (read(value) for _, value in known_values(header, names))
     return first_known(number for number in numbers if number > above)
 
 

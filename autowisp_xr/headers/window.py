@@ -14,8 +14,9 @@ from autowisp_xr.pixel_grid import area_of
 
 __all__ = ["read_window"]
 
-# of Andor: left, right, top, bottom
-_SUBRECT = re.compile(r"\D*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\D*")
+# left, right, top, bottom
+_ANDOR = "SUBRECT"
+_FOUR = re.compile(r"\D*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\D*")
 _WHOLE = 1e-6
 
 
@@ -30,7 +31,7 @@ def read_window(header: fits.Header, spellings: Spellings, binning: str) -> str:
     found = [
         section
         for section in (
-            _by_sections(header, spellings),
+            _by_sections(header, spellings, steps),
             _by_start(header, spellings, steps),
             _by_corners(header, spellings),
             _by_physical_coordinates(header, spellings),
@@ -50,14 +51,20 @@ def _size(header: fits.Header) -> tuple[int, int] | None:
     return (width, height) if isinstance(width, int) and isinstance(height, int) else None
 
 
-def _by_sections(header: fits.Header, spellings: Spellings) -> Section | None:
-    for _, value in known_values(header, spellings.window):
+def _by_sections(header: fits.Header, spellings: Spellings, steps: Sequence[int]) -> Section | None:
+    size = _size(header)
+    for name, value in known_values(header, spellings.window):
         section = parse_section(to_text(value))
         if section is not None:
             return section
-        match = _SUBRECT.fullmatch(to_text(value))
-        if match is not None:
-            return Section.of(*(int(number) for number in match.groups()))
+        match = _FOUR.fullmatch(to_text(value))
+        if match is None:
+            continue
+        one, two, three, four = (int(number) for number in match.groups())
+        if size is not None and (three, four) == (size[0] * steps[0], size[1] * steps[1]):
+            return Section(one + 1, one + three, two + 1, two + four)
+        if name == _ANDOR:
+            return Section.of(one, two, three, four)
     return None
 
 

@@ -23,6 +23,7 @@ _SPELT_OTHERWISE = {
     "channels": ("bayer",),
     "orientation": ("row_order", "flip", "flip_x", "flip_y"),
     "filter": ("filter", "filter_wheels"),
+    "readout_mode": ("readout_mode", "amplification", "gain"),
     "temperature": ("temperature", "temperature_set"),
     "window": (
         *("window", "window_x", "window_x_unbinned", "window_x_from_one", "window_corners"),

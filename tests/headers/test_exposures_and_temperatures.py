@@ -34,6 +34,8 @@ def exposure(value, comment="", keyword="EXPTIME", **more):
         (90000, "exposure in milliseconds", 90.0),
         (90000, "number of milliseconds", 90.0),
         (90_000_000, "[us]", 90.0),
+        (90_000_000, "exposure, usec", 90.0),
+        (90000, "Exposure time, msec", 90.0),
         (1.5, "[min]", 90.0),
         (90, "[s] plus 5 ms to open", 90.0),
         (90, "in the morning", 90.0),
@@ -42,6 +44,7 @@ def exposure(value, comment="", keyword="EXPTIME", **more):
         ("90 s", "[ms]", 90.0),
         ("1.5 min", "", 90.0),
         ("1/4", "of a DSLR", 0.25),
+        ("1/4 sec.", "", 0.25),
         ("60 parsec", "", math.nan),
         ("60,000", "", math.nan),
         (-1, "", math.nan),
@@ -93,6 +96,10 @@ def test_decimal_commas_are_read_where_they_are_no_thousands(text, number):
         ({"CCD-TEMP": (14, "[degF]")}, -10.0),
         ({"CCD-TEMP": 180.2}, -92.95),
         ({"CCD-TEMP": 0.0, "SET-TEMP": -10.0}, 0.0),
+        ({"CCD-TEMP": -99.0, "SET-TEMP": -10.0}, -10.0),
+        ({"CCD-TEMP": -99.0, "SET-TEMP": 0.0}, -99.0),
+        ({"CCD-TEMP": -99.0, "SET-TEMP": 174.0}, -99.0),
+        ({"CCD-TEMP": 127.0}, math.nan),
         ({"CAMTCCD": -15.0}, -15.0),
     ],
 )
@@ -103,14 +110,31 @@ def test_temperatures_are_celsius_and_impossible_ones_unknown(cards, celsius):
 
 def test_a_temperature_that_may_be_in_kelvin_is_doubted():
     assert "CCD-TEMP = 77" in read_temperature(fits.Header({"CCD-TEMP": 77}), Spellings()).doubt
-    for cards in ({"CCD-TEMP": 180.2}, {"CCD-TEMP": 45.0}, {"CCD-TEMP": "77 K"}):
+    assert "CCD-TEMP = 120" in read_temperature(fits.Header({"CCD-TEMP": 120}), Spellings()).doubt
+    for cards in ({"CCD-TEMP": 180.2}, {"CCD-TEMP": 45.0}, {"CCD-TEMP": "77 K"}, {"CCD-TEMP": 127}):
         assert read_temperature(fits.Header(cards), Spellings()).doubt == ""
 
 
-def test_right_ascensions_in_hours_are_told_by_their_unit():
-    for comment, degrees in (("[h] J2000", 30.0), ("hours of RA", 2.0), ("[deg]", 2.0), ("", 2.0)):
-        found = read_coordinates(header_of({"RA": (2.0, comment)}), Spellings())
-        assert found["ra"] == degrees
+def test_a_temperature_far_below_the_one_that_was_set_is_doubted():
+    cards = fits.Header({"CCD-TEMP": -99.0, "SET-TEMP": -10.0})
+    assert "CCD-TEMP = -99.0 is much colder than the -10 C" in (
+        read_temperature(cards, Spellings()).doubt
+    )
+
+
+@pytest.mark.parametrize(
+    ("comment", "degrees"),
+    [
+        *(("[h] J2000", 30.0), ("RA in decimal hours", 30.0), ("RA, hrs", 30.0)),
+        *(("hours of RA", 2.0), ("[deg]", 2.0), ("", 2.0), ("[rad] J2000", math.degrees(2))),
+    ],
+)
+def test_right_ascensions_are_in_the_unit_of_their_comment(comment, degrees):
+    found = read_coordinates(header_of({"RA": (2.0, comment)}), Spellings())
+    assert found["ra"] == degrees
+
+
+def test_sexagesimal_right_ascensions_are_hours_whatever_their_comment():
     sexagesimal = header_of({"RA": ("02:00:00", "[h] J2000")})
     assert read_coordinates(sexagesimal, Spellings())["ra"] == 30.0
 

@@ -74,6 +74,11 @@ def test_dates_that_cannot_be_are_unknown_and_never_wrapped(date):
     assert np.isnat(middle(DATE_OBS=date))
 
 
+@pytest.mark.parametrize("date", ["20240305T010203", "2024-03-05T01:02:03,0"])
+def test_dates_of_iso_8601_that_fits_does_not_know_are_read(date):
+    assert middle(DATE_OBS=date) == np.datetime64("2024-03-05T01:02:03")
+
+
 def test_two_digits_of_a_year_are_of_the_century_of_cameras():
     assert middle(DATE_OBS="03/12/96", UT="02:03:28") == np.datetime64("1996-12-03T02:03:28")
     assert middle(DATE_OBS="02/06/25", UT="02:03:28") == np.datetime64("2025-06-02T02:03:28")

@@ -170,6 +170,11 @@ def test_one_card_that_cannot_be_gives_way_to_another(doubts):
         ({"DATE_OBS": "yesterday"}, "DATE-OBS = 'yesterday' is no date with a time of day"),
         ({"DATE_OBS": "0001-01-01T00:00:00"}, "DATE-OBS = '0001-01-01T00:00:00' is no date"),
         ({"DATE_OBS": "02/06/25", "UT": "01:02:03"}, "in 1999; it is taken for a date of this"),
+        (
+            {"DATE_OBS": "2024-01-02", "UT": "030405"},
+            "DATE-OBS = '2024-01-02', nor UT = '030405' beside it, is no date with a time of day",
+        ),
+        ({"UT": "05:04:05"}, "UT = '05:04:05' are 7200 s apart, more than the exposure"),
         ({"MJD_OBS": 60311.5}, "MJD-OBS = 60311.5 are 32155 s apart, more than the exposure"),
         ({"DATE_AVG": "2024-01-02T04:04:20"}, "DATE-AVG = '2024-01-02T04:04:20' are 3600 s apart"),
         ({"TRIMSEC": "[1:99,1:5]"}, "TRIMSEC = '[1:99,1:5]' reaches outside of the frame"),
@@ -196,6 +201,8 @@ def test_a_card_that_cannot_be_taken_as_it_stands_is_shown(doubts, cards, doubt)
         {"DATE_AVG": "2024-01-02T03:04:20"},
         {"JD_OBS": 2460311.62783565},
         {"TIMESYS": "TAI", "DATE_AVG": "2024-01-02T03:04:20"},
+        {"UT": "03:04:05.4", "UTC": 11045.0},
+        {"DATE_OBS": "2024-01-02T23:59:59", "UT": "00:00:00"},
         {"CCD_TEMP": "N/A", "OFFSET": "unknown", "TRIMSEC": "UNKNOWN"},
         {"CCD_TEMP": -273.15},
         {"BAYERPAT": "NONE"},
@@ -228,3 +235,20 @@ def test_floats_of_a_program_that_processes_frames_are_doubted(raw):
     (doubt,) = scan(raw("a.fits", floats, cards))[0].doubts
     assert doubt.startswith("PROGRAM = 'PixInsight 1.9.3', and its pixels are floats")
     assert scan(raw("b.fits", None, cards))[0].doubts == ()
+
+
+@pytest.mark.parametrize(
+    ("comment", "said"),
+    [
+        ("Mid-exposure", "'Mid-exposure'"),
+        ("UTC at middle of exposure", "'middle'"),
+        ("End of exposure", "'End of exposure'"),
+        ("local time of start", "'local'"),
+        ("Start of exposure, UTC", ""),
+        ("YYYY-MM-DDThh:mm:ss observation start, UT", ""),
+    ],
+)
+def test_a_comment_that_says_that_a_date_is_no_start_is_a_doubt(doubts, comment, said):
+    found = doubts(IMAGETYP="Light Frame", DATE_OBS=("2024-01-02T03:04:05", comment))
+    assert len(found) == bool(said)
+    assert all(f"DATE-OBS = '2024-01-02T03:04:05' counts" in x and said in x for x in found)
