@@ -165,8 +165,8 @@ def _of_time(
             if said[0].card in spellings.start and _unread(value, spellings)
         )
         yield (
-            f"{said[0].card} = {said[0].value!r}{clocks} is no date with a time of day that can be read; "
-            "correct it in the headers, or name another card as a spelling of 'start'"
+            f"{said[0].card} = {said[0].value!r}{clocks} is no date with a time of day that can be "
+            "read; correct it in the headers, or name another card as a spelling of 'start'"
         )
     known = [i for i in starts if not np.isnat(i.time)]
     beside = clock_beside(header, spellings, known[0]) if known else None
