@@ -58,6 +58,8 @@ class Steps:
     flat: xr.Dataset | None = None
     shared: bool = True
     """Whether what the frames share of their variance is wanted apart, too."""
+    errors: bool = True
+    """Whether a variance is wanted; if not, it is NaN, and that is no fault of the pixels."""
     masks: list[xr.Variable] = field(default_factory=list)
     """Further masks over (channel, y, x) or (frame, channel, y, x)."""
 
@@ -81,15 +83,14 @@ def one_pass(ds: xr.Dataset, steps: Steps, *, dtype: Any) -> xr.Dataset:
         added = summed([added, overscan.shared], dtype)
     relative = flat_variance(steps.flat, dtype)
     # where nobody knows it, it stays NaN, and is no fault of the pixels
-    unknown = steps.noise is None and not provenance.noise_known(ds)
+    unknown = not steps.errors or (steps.noise is None and not provenance.noise_known(ds))
     operands = [
         image,
         None if unknown else _apply.plane(ds, "variance"),
         _mask(ds, steps),
         xr.Variable(("frame",), np.broadcast_to(steps.dark_scale, (ds.sizes["frame"],))),
         *(_apply.plane(master, "image") for master in (steps.bias, steps.dark, steps.flat)),
-        added,
-        relative,
+        *((None, None) if unknown else (added, relative)),
         _masters_mask(steps),
         *overscan.operands,
         steps.reader,

@@ -213,6 +213,7 @@ def calibrated(
         dark_shares_bias=shares_bias(dark, bias),
         flat=flat,
         shared=shared,
+        errors=noise is not None,
         masks=given + ([] if flags is None else [flags]),
     )
     result = one_pass(ds, steps, dtype=dtype)
