@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import xarray as xr
@@ -62,6 +62,8 @@ class Choice:
     """Traits in which those do not fit."""
     of_other_exposure: tuple[Candidate, ...] = ()
     """Darks that would fit, but for their exposure."""
+    but_for_camera: bool = False
+    """Whether one would fit if its camera were that of the frame under another name."""
     unsaid: tuple[str, ...] = ()
     """Traits that only one of the frame and the chosen master says."""
 
@@ -125,7 +127,8 @@ def choose(
         Whether a bias is subtracted from the frames.
     """
     why_not: dict[str, str] = {}
-    failed, near = "", False
+    failed, near, but_for_camera = "", False, False
+    any_camera = replace(matching, allow_mismatch={*matching.allow_mismatch, "camera"})
     differ: set[str] = set()
     of_other_exposure: list[Candidate] = []
     fitting: list[tuple[bool, Candidate]] = []
@@ -142,6 +145,8 @@ def choose(
         reason = reason or str(mismatch or "")
         if mismatch is not None and mismatch.trait == "exposure":
             of_other_exposure.append(candidate)
+        if mismatch is not None and mismatch.trait == "camera":
+            but_for_camera |= reason_against(wanted, own, any_camera) is None
         if mismatch is not None and is_near:
             differ.add(mismatch.trait)
         if not reason:
@@ -158,6 +163,7 @@ def choose(
             failed=failed,
             near=near,
             differ=frozenset(differ),
+            but_for_camera=but_for_camera,
             of_other_exposure=tuple(of_other_exposure),
         )
     # by name in the end, so that the order of the candidates never matters

@@ -244,6 +244,8 @@ def _missing(choices: Mapping[str, Choice], frames: xr.Dataset) -> list[str]:
     for kind, choice in choices.items():
         if choice.chosen is None:
             there = "none fits" if choice.why_not else "there is none"
+            if choice.but_for_camera:
+                there += "; if it is one camera under two names, --allow-mismatch camera"
             notes.append(f"no {kind} was applied: {there}")
         elif choice.scaled and choice.chosen.open is not None:
             seconds = frames["exposure"].values

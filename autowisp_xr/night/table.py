@@ -77,8 +77,9 @@ def table_of(
 
 
 def text_column(values: Sequence[Any]) -> np.ndarray[Any, Any]:
-    """Texts of any length, as Zarr keeps them."""
-    return np.array([str(value) for value in values], dtype=_TEXT)
+    """Texts of any length, as Zarr keeps them; bytes of names that are no text are spelled out."""
+    texts = [str(value).encode(errors="backslashreplace").decode() for value in values]
+    return np.array(texts, dtype=_TEXT)
 
 
 def _of_choices(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import autowisp_xr as aw
 from autowisp_xr import simulate
+from autowisp_xr.matching import Matching
 
 
 @pytest.fixture(scope="module")
@@ -643,6 +644,38 @@ def test_masters_of_one_frame_without_known_noise_serve_with_a_warning(sky, writ
     summary = aw.reduce(write_night(sky.bias(2), sky.dark(1)), tmp_path / "out", camera=camera)
     assert [made.what for made in summary.made] == ["master bias", "master dark_60s"]
     assert any("they take more than one frame" in note for note in summary.made[1].notes)
+
+
+def test_one_bias_of_unknown_noise_does_not_spoil_what_it_corrects(sky, write_night, tmp_path):
+    camera = aw.Camera(overscan=sky.camera.overscan, image_area=sky.camera.image_area)
+    folder = write_night(sky.bias(1), sky.dark(2), sky.flat(2), sky.objects(1))
+    summary = aw.reduce(folder, tmp_path / "out", camera=camera)
+    assert summary.failed == summary.left_out == {}
+    science = aw.open_fits(summary.made[-1].files)
+    assert np.isfinite(science["image"]).all()
+    assert np.isnan(science["variance"]).all()
+    assert not (science["mask"] & aw.Flag.FAULT).any()
+
+
+def test_a_name_that_is_no_text_is_left_out_and_costs_nothing_else(sky, write_night, tmp_path):
+    folder = write_night(sky.bias(2))
+    odd = folder / "b\udcff.fits"
+    shutil.copy(folder / "bias-0001.fits", odd)
+    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera)
+    assert list(summary.left_out) == [str(odd)]
+    assert r"b\udcff.fits" in (tmp_path / "out" / "summary.txt").read_text()
+
+
+def test_a_camera_under_two_names_is_told_with_the_remedy(sky, write_night, tmp_path):
+    folder = write_night(sky.bias(2), sky.objects(1))
+    for path in folder.iterdir():
+        fits.setval(path, "INSTRUME", value="Cam" if "bias" in path.name else "Cam Pro")
+    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera)
+    remedy = "none fits; if it is one camera under two names, --allow-mismatch camera"
+    assert f"no bias was applied: {remedy}" in summary.made[-1].notes
+    matching = Matching(allow_mismatch="camera")
+    allowed = aw.reduce(folder, tmp_path / "b", camera=sky.camera, matching=matching)
+    assert not any("no bias" in note for note in allowed.made[-1].notes)
 
 
 def test_a_level_that_nobody_knows_is_warned_of(sky, write_night, tmp_path):
