@@ -74,7 +74,7 @@ def test_what_is_not_known_is_not_said(frames, tmp_path):
 
 
 def test_a_measured_temperature_goes_before_the_one_that_was_set(frames, tmp_path):
-    dark = aw.stack(frames(**{"CCD-TEMP": [-9.0, -10.0, -11.5], "CAMTEMP": -10.0}), "mean")
+    dark = aw.stack(frames(**{"CCD-TEMP": [-9.0, -10.0, -10.7], "CAMTEMP": -10.0}), "mean")
     back, header = through(dark, tmp_path)
     assert header["CAMTEMP"] == -10.0
     assert back["temperature"].values == dark["temperature"].values == header["CCD-TEMP"]
