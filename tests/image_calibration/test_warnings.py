@@ -45,6 +45,37 @@ def test_warns_of_a_master_that_hardly_belongs(raw, kind, level, cards, message)
         calibrate(raw, **{f"master_{kind}": "m.fits"})
 
 
+@pytest.mark.parametrize(
+    ("keyword", "frame", "master", "differ"),
+    [
+        ("CCD-TEMP", 15.0, -10.0, "at -10.0 C, not 15.0 C"),
+        ("CCD-TEMP", -10.0, -8.5, ""),
+        ("OFFSET", 50, 10, "of the offset 10, not 50"),
+        ("GAIN", 100, 300, "of the gain setting 300, not 100"),
+        ("GAIN", 100, 100.0, ""),
+        ("READOUTM", "fast", "slow", "of the readout mode slow, not fast"),
+        ("INSTRUME", "ZWO ASI", "zwo  asi", ""),
+        ("XBINNING", 1, 1, ""),
+        ("ROWORDER", "TOP-DOWN", "BOTTOM-UP", "not "),
+    ],
+)
+def test_warns_of_what_the_verbs_refuse_and_of_nothing_else(here, keyword, frame, master, differ):
+    """The same judge: traits of the headers, and the tolerances of the verbs."""
+    raw = write("raw.fits", 1000.0, IMAGETYP="object", EXPTIME=30.0, **{keyword: frame})
+    write("m.fits", 10.0, IMAGETYP="masterzero", **{keyword: master})
+    one, other = (aw.open_fits(name) for name in ("raw.fits", "m.fits"))
+    if not differ:
+        aw.subtract_bias(one, other)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            calibrate(raw, master_bias="m.fits")
+        return
+    with pytest.raises(aw.MasterMismatchError, match=differ):
+        aw.subtract_bias(one, other)
+    with pytest.warns(aw.AutowispWarning, match=f"m.fits is .*{differ}"):
+        calibrate(raw, master_bias="m.fits")
+
+
 def test_warns_of_a_master_of_another_channel(raw):
     write("m.fits", 1.0, CLRCHNL="B")
     with pytest.warns(aw.AutowispWarning, match="CLRCHNL 'B', and is given for the channel 'R'"):
