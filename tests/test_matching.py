@@ -153,3 +153,18 @@ def test_flats_of_another_filter_are_refused_and_of_another_offset_are_not():
     assert reason_against(frames, flat).trait == "filter"
     assert reason_against(frames, replace(flat, filter="V", offset=10.0)) is None
     assert np.isnat(frames.time)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (60.0, 60.0, True),
+        (300.0, 300.2, True),  # shutters are not exact
+        (60.0, 61.0, False),
+        (0.0, 0.0, True),
+        (0.0, 0.1, False),
+        (float("nan"), 1.0, False),
+    ],
+)
+def test_exposures_agree_within_one_percent(one, other, same):
+    assert matching.same_exposure(one, other) == same

@@ -160,21 +160,6 @@ def test_raw_frames_are_those_without_a_variance(ds):
     assert schema.is_raw(ds.drop_vars("variance"))
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        (60.0, 60.0, True),
-        (300.0, 300.2, True),  # shutters are not exact
-        (60.0, 61.0, False),
-        (0.0, 0.0, True),
-        (0.0, 0.1, False),
-        (float("nan"), 1.0, False),
-    ],
-)
-def test_exposures_agree_within_one_percent(one, other, same):
-    assert schema.same_exposure(one, other) == same
-
-
 NAMES = [f"object-{number:04d}" for number in range(1, 21)]
 
 

@@ -109,16 +109,18 @@ def write_frames(
         done = ds[list(write.names)].compute(**scheduler())
         _tell(told, [write([0], *(plane.values[None] for plane in done.values()))])
         return
+    frames, channels = ds.sizes["frame"], ds.sizes["channel"]
+    numbers = [i for i in range(frames) if any(write.targets[i * channels : (i + 1) * channels])]
     with ThreadPoolExecutor(_WRITERS) as pool:
         try:
             if any(plane.chunks for plane in planes):
-                _tell(told, _by_dask(planes, write, pool))
+                _tell(told, _by_dask(planes, numbers, write, pool))
             else:
                 # what is lazy without dask is read here, and gone with each frame: what xarray
-                # opens itself keeps what was read of it
+                # opens itself keeps what was read of it. By slices: stores look up the places of
+                # all pixels where an index is a list
                 jobs = pool.map(
-                    lambda i: write([i], *(plane[i : i + 1].values for plane in planes)),
-                    range(ds.sizes["frame"]),
+                    lambda i: write([i], *(plane[i : i + 1].values for plane in planes)), numbers
                 )
                 _tell(told, jobs)
         finally:
@@ -141,15 +143,18 @@ def scheduler() -> dict[str, Any]:
     return {} if chosen or "distributed" in sys.modules else {"scheduler": dask.threaded.get}
 
 
-def _by_dask(planes: Sequence[xr.Variable], write: Writing, pool: ThreadPoolExecutor) -> Any:
+def _by_dask(
+    planes: Sequence[xr.Variable], chosen: Sequence[int], write: Writing, pool: ThreadPoolExecutor
+) -> Any:
     import dask.array as da
     import dask.config
     from dask.base import compute
 
     chunks = {"frame": 1, "channel": -1, "y": -1, "x": -1}
     arrays = [plane if plane.chunks else plane.chunk(chunks) for plane in planes]
-    frames = arrays[0].chunksizes["frame"]
-    numbers = da.arange(sum(frames), chunks=(frames,))
+    if len(chosen) < arrays[0].sizes["frame"]:
+        arrays = [plane.isel(frame=list(chosen)) for plane in arrays]
+    numbers = da.from_array(np.array(chosen), chunks=(arrays[0].chunksizes["frame"],))
     arguments = [part for plane in arrays for part in (plane.data, schema.DIMS)]
     written = da.blockwise(
         write, ("frame",), numbers, ("frame",), *arguments,

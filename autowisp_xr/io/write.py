@@ -136,11 +136,6 @@ def write_missing(
         files = [None if keeps(target.path) else target for target in targets]
         wanted = [target for target in files if target is not None]
         _check_places(wanted, inputs, overwrite=overwrite)
-        if "frame" in ds.dims:
-            channels = ds.sizes["channel"]
-            parts = [files[i : i + channels] for i in range(0, len(files), channels)]
-            chosen = [number for number, part in enumerate(parts) if any(part)]
-            ds, files = ds.isel(frame=chosen), [file for i in chosen for file in parts[i]]
         if not wanted:
             return paths
         if hashes:
