@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import autowisp_xr as aw
+from autowisp_xr import matching
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import ALLOWABLE, Matching, reason_against
 from autowisp_xr.night.choosing import Candidate, choose

@@ -164,8 +164,8 @@ def test_biases_alone_tell_the_read_noise_where_the_gain_is_said(expose, tmp_pat
 
 
 def test_headers_that_disagree_are_named_with_files_and_remedy(expose, tmp_path):
-    expose("bias", 2, EGAIN=1.0022, RDNOISE=NOISE)
-    folder = expose("object", 1, 300.0, EGAIN=3.99, RDNOISE=NOISE)
+    expose("bias", 2, GAIN=120, EGAIN=1.0022, RDNOISE=NOISE)
+    folder = expose("object", 1, 300.0, GAIN=120, EGAIN=3.99, RDNOISE=NOISE)
     _, text = notes(folder, tmp_path)
     assert "3.99 (object-0.fits)" in text
     assert "1.0022 (bias-0.fits and 1 more)" in text
