@@ -73,7 +73,7 @@ def chosen(candidates, wanted=None, **matching):
         (master("x", coadds=4.0), "of 4 summed exposures, not 1"),
         (master("x", pixel_type="8-bit integers"), "of 8-bit integers, not 16-bit integers"),
         (master("x", temperature=-12.1), "at -12.1 C, not -10.0 C"),
-        (master("x", exposure=59.0), "exposed 59 s, not 60 s, which would scale it up"),
+        (master("x", exposure=59.0), "exposed 59 s, not 60 s"),
         (
             master("x", holds_bias=None),
             "nobody says whether its bias was subtracted; if it was, CALSTAT = 'B' in its header "

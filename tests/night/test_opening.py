@@ -65,8 +65,7 @@ def test_the_table_says_what_each_frame_is_and_what_corrects_it(folder, sky):
     reasons = {name: str(table["reason"].values[i]) for name, i in rows.items()}
     assert "a master already" in reasons["stacked.fits"]
     assert "broken.fits" in reasons["broken.fits"]
-    assert reasons["object-0011.fits"].startswith("no dark fits (dark_60s: exposed 60 s, not 30 s")
-    assert sum(map(bool, reasons.values())) == 3
+    assert sum(map(bool, reasons.values())) == 2
     assert np.isnan(table["exposure"].values[rows["broken.fits"]])
     # as a table of numbers and texts, it goes through Zarr
     assert table["set"].dtype == np.dtypes.StringDType()
@@ -87,8 +86,8 @@ def test_the_text_has_a_line_for_each_set_and_the_reasons(folder, sky):
     ]
     after = text[text.index("What corrects what") :]
     assert "    V_60s: bias, dark_60s, flat_V\n" in after
-    assert "    V_30s: bias, dark_60s, flat_V\n        not dark_5s: exposed 5 s, not 30 s" in after
-    assert "Left out: 3" in after
+    assert "    V_30s: bias, dark_60s, flat_V\n" in after
+    assert "Left out: 2" in after
     assert "stacked.fits" in after
 
 
