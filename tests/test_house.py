@@ -1,5 +1,6 @@
 """The tools that keep the house in order, run as part of the tests."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +34,19 @@ def test_no_module_is_longer_than_a_reader_can_hold():
     }
     assert len(lengths) > 40
     assert {path: n for path, n in lengths.items() if n > 400} == {}
+
+
+def test_every_time_that_is_none_and_every_duration_has_a_unit():
+    # numpy 2.5 deprecates those without, and older ones, which Python 3.11 gets, say nothing
+    found = []
+    for path in (*ROOT.glob("autowisp_xr/**/*.py"), *ROOT.glob("tests/**/*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(ast.Attribute(attr="datetime64"), [ast.Constant("NaT")]) | ast.Call(
+                    ast.Attribute(attr="timedelta64"), [_]
+                ):
+                    found.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert found == []
 
 
 def test_importing_the_package_loads_nothing_that_only_some_need():

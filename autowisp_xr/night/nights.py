@@ -37,7 +37,8 @@ def nights_of(records: Sequence[FileRecord]) -> dict[str, str]:
     times = {
         record.path: np.datetime64(record.coordinates["time"], "ns")
         for record in records
-        if record.coordinates and not np.isnat(record.coordinates.get("time", np.datetime64("NaT")))
+        if record.coordinates
+        and not np.isnat(record.coordinates.get("time", np.datetime64("NaT", "ns")))
     }
     lit = {name for name, kind in KINDS.items() if kind.sees_light}
     seen = [
