@@ -7,7 +7,7 @@ is, and of the variance of B (1 - k)^2 is left, as for a dark that was made with
 
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -19,6 +19,7 @@ from autowisp_xr.flags import Flag
 from autowisp_xr.headers.corrections import Said, bias_said, correction_said
 
 __all__ = [
+    "Level",
     "bias_said_of",
     "check_bias_free",
     "check_goes_with_dark",
@@ -26,19 +27,41 @@ __all__ = [
     "check_raw",
     "holds_bias",
     "is_foreign",
-    "level_is_subtracted",
+    "level_of",
     "named",
     "samples",
     "warn_if_unsaid",
 ]
 
+_MADE = {"calibrate", "stack", "subtract_bias_level", "subtract_overscan"}
 _REMEDY = "make it with master_dark(frames, bias=...)"
 _READ = ("open_fits", "rescale")
 _ALL = 2**20
 _LEVEL, _SPREADS = 20.0, 5.0
 """A level in ADU, and in median deviations, that no master without one has."""
 
-_LEVELS = ("subtract_bias_level", "subtract_overscan")
+
+class Level(NamedTuple):
+    """What is subtracted of the level without light, beside a bias."""
+
+    constant: float
+    """``bias_level``, in ADU; what the overscan shows stands in its place."""
+    measured: bool
+    """Whether it was measured in an overscan."""
+
+    def __bool__(self) -> bool:
+        return self.measured or self.constant != 0.0
+
+    def __str__(self) -> str:
+        if self.measured:
+            return "the level of its overscan"
+        return f"a level of {self.constant:g} ADU" if self else "no level"
+
+    def agrees_with(self, other: "Level") -> bool:
+        """Whether both leave the same of the level, as far as anybody knows."""
+        if self.measured or other.measured:
+            return bool(self) == bool(other)
+        return self.constant == other.constant
 
 
 def bias_said_of(ds: xr.Dataset) -> Said | None:
@@ -85,8 +108,10 @@ def check_raw(frames: xr.Dataset, masters: Mapping[str, xr.Dataset | None]) -> N
 
 
 def check_goes_with_dark(frames: xr.Dataset, dark: xr.Dataset) -> None:
-    """Raise CalibrationError where a bias would be subtracted twice, or left in."""
+    """Raise CalibrationError where a bias, or a level, would be subtracted twice, or left in."""
     own, other = bias_said_of(frames), bias_said_of(dark)
+    if other is not None and not other.made and not (own is not None and own.made):
+        check_levels(level_of(frames), dark, "dark")
     if own is None or other is None or own.made == other.made:
         return
     if own.made:
@@ -95,7 +120,7 @@ def check_goes_with_dark(frames: xr.Dataset, dark: xr.Dataset) -> None:
             f"({other.by}): it would be subtracted twice; {_REMEDY}, or let "
             "calibrate(bias=..., dark=...) subtract it from both"
         )
-    if level_is_subtracted(frames):
+    if level_of(frames):
         return
     raise CalibrationError(
         f"the bias was subtracted from {named(dark)} ({other.by}), and not from the frames "
@@ -103,37 +128,54 @@ def check_goes_with_dark(frames: xr.Dataset, dark: xr.Dataset) -> None:
     )
 
 
-def check_levels(subtracted: bool, master: xr.Dataset, kind: str) -> None:
+def level_of(ds: xr.Dataset) -> Level | None:
+    """The level that was subtracted from a master or frames, beside a bias; None if unknown."""
+    steps = provenance.history(ds)
+    # a master that is only opened, and rescaled, is of another program
+    if not steps or ("frame" not in ds.dims and not {step.get("verb") for step in steps} & _MADE):
+        return None
+    constant, measured = 0.0, False
+    for step in steps:
+        options = step.get("options", {})
+        if step.get("verb") in ("calibrate", "subtract_overscan"):
+            areas = options.get("overscan_areas") or "overscan" in step.get("masters", {})
+            measured |= bool(areas) or step["verb"] == "subtract_overscan"
+            constant += options.get("bias_level") or 0.0
+        elif step.get("verb") == "subtract_bias_level":
+            constant += options.get("level") or 0.0
+    return Level(constant, measured)
+
+
+def check_levels(frames: Level | None, master: xr.Dataset, kind: str, of: str = "frames") -> None:
     """Hold a master that has the level of the bias against what is subtracted from the frames.
 
     Parameters
     ----------
-    subtracted
-        Whether a constant level or the overscan is subtracted from the frames.
+    frames
+        What was, or will be, subtracted from them; None if unknown.
     master
-        A bias, or a dark that holds it.
-    kind
-        Which of the two.
+        Bias, or dark that holds the bias.
+    kind, of
+        What they are called.
 
     Raises
     ------
     CalibrationError
-        Where the history of the master tells that the level would be subtracted twice, or left in.
+        Where a level was subtracted from one side only, or another one, as the histories tell.
 
     Warns
     -----
     AutowispWarning
         Where a master of another program still seems to have a level that is subtracted already.
     """
-    made_here = any(step.get("verb") == "calibrate" for step in provenance.history(master))
-    if made_here and level_is_subtracted(master) != subtracted:
-        name = named(master, kind)
-        one, other = ("the frames", name) if subtracted else (name, "the frames")
+    own = level_of(master)
+    if own is not None and frames is not None and not own.agrees_with(frames):
         raise CalibrationError(
-            f"a level (overscan or bias_level) is subtracted from {one}, and none from {other}; "
-            "make both with the same camera and overscan"
+            f"from {named(master, kind)} {own} was subtracted, from the {of} {frames}: the "
+            "difference would stay in the image; make the master with the same Camera (bias_level, "
+            "overscan)"
         )
-    if not subtracted or not is_foreign(master):
+    if not frames or not is_foreign(master):
         return
     values = np.concatenate(samples(master))
     level = float(np.median(values)) if values.size else 0.0
@@ -162,15 +204,6 @@ def samples(master: xr.Dataset) -> list[Any]:
     if "mask" in master:
         good &= master["mask"].isel(part).values & np.uint8(Flag.BAD) == 0
     return [plane[kept] for plane, kept in zip(image, good, strict=True)]
-
-
-def level_is_subtracted(frames: xr.Dataset) -> bool:
-    """Whether a constant level or an overscan was subtracted, so that no level is left."""
-    steps = provenance.history(frames)
-    options = [step.get("options", {}) for step in steps]
-    return any(step.get("verb") in _LEVELS for step in steps) or any(
-        chosen.get("bias_level") or chosen.get("overscan_areas") for chosen in options
-    )
 
 
 def check_bias_free(dark: xr.Dataset, scale: Any) -> None:

@@ -11,7 +11,14 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.matching import allowed
 from autowisp_xr.options import NoiseWanted, OverscanChoice, Photons, ScaleDark
-from autowisp_xr.transforms._bias import check_bias_free, check_levels, check_raw, holds_bias
+from autowisp_xr.transforms._bias import (
+    Level,
+    check_bias_free,
+    check_levels,
+    check_raw,
+    holds_bias,
+    level_of,
+)
 from autowisp_xr.transforms._noise import Noise, check_counted, noise_of
 from autowisp_xr.transforms._pass import Steps, one_pass
 from autowisp_xr.transforms._readers import readers
@@ -72,8 +79,7 @@ def calibrate(
         "required": gain and read noise have to be known. "if known": where they are not, the
         variance is NaN, which flags no pixel; a stack then takes its error from the scatter.
     allow_mismatch
-        What may differ between frames and masters: one or several of "binning", "exposure",
-        "filter", "gain".
+        What may differ between frames and masters, as for :class:`~autowisp_xr.Matching`.
     dtype
         Type of the planes that come out; all arithmetic is float64.
 
@@ -88,7 +94,8 @@ def calibrate(
     CalibrationError
         Without a known gain or read noise; for frames that are calibrated already, or in a unit
         that counts nothing (adu/s); for a dark that is free of bias, where none is subtracted from
-        the frames.
+        the frames; where a level or an overscan was subtracted from a master and not from the
+        frames, or from them alone.
     MasterMismatchError
         Where a master does not belong to the frames.
     OutsideImageError
@@ -184,19 +191,17 @@ def calibrated(
         for kind, master in (("bias", bias), ("dark", dark), ("flat", flat))
     )
     masters = {"bias": bias, "dark": dark, "flat": flat}
-    level_known = bool(levels or camera.bias_level)
+    level = Level(camera.bias_level, levels is not None)
     # the classes of the original take masters as they are
     strict = photons == "positive"
-    if strict and bias is not None:
-        check_levels(level_known, bias, "bias")
+    if strict:
+        _check_levels(level, bias, dark)
     scale, pedestal, reader = 1.0, bias, readers(ds, camera)
     if dark is not None:
-        if strict and holds_bias(dark):
-            check_levels(level_known, dark, "dark")
-        dark = free_of_bias(dark, bias, level_known=level_known, doubt=strict)
+        dark = free_of_bias(dark, bias, level_known=bool(level), doubt=strict)
         scale = exposure_ratio(ds, dark, scale_dark, allow_mismatch)
         check_bias_free(dark, scale)
-        if bias is None and not level_known:
+        if bias is None and not level:
             pedestal, dark = dark_parts(dark, noise, reader)
     threshold = saturation_threshold(ds, camera, camera.bias_level, above=above)
     flags = leak_flags(ds, camera, threshold, camera.bias_level)
@@ -244,3 +249,16 @@ def calibrated(
     if isinstance(overscan, xr.Dataset):
         masters["overscan"] = overscan
     return provenance.record(result, "calibrate", options, source=raw, masters=masters)
+
+
+def _check_levels(frames: Level, bias: xr.Dataset | None, dark: xr.Dataset | None) -> None:
+    """Raise CalibrationError where levels would be subtracted twice, or left in."""
+    if bias is not None:
+        check_levels(frames, bias, "bias")
+    # from a dark that is free of bias, they went with it
+    if dark is None or not holds_bias(dark):
+        return
+    if bias is None:
+        check_levels(frames, dark, "dark")
+    else:
+        check_levels(level_of(bias), dark, "dark", of="bias")

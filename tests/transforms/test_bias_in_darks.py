@@ -1,5 +1,7 @@
 """A bias is neither subtracted twice nor left in, and a pedestal is no light."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -167,22 +169,66 @@ def test_each_amplifier_has_a_dark_current_of_its_own():
         np.testing.assert_allclose(half.mean(), 9.0, rtol=0.05)
 
 
-def test_a_level_is_subtracted_from_frames_and_masters_alike(bias, held):
-    raw = shots(1600, "object")
-    level = Camera(gain=2.0, read_noise=6.0, bias_level=900.0)
-    with pytest.raises(aw.CalibrationError, match=r"from the frames, and none from the master bia"):
-        aw.calibrate(raw, bias=bias, camera=level)
-    with pytest.raises(aw.CalibrationError, match=r"from the frames, and none from the master dar"):
-        aw.calibrate(raw, dark=held, camera=level)
-    low = aw.master_bias(shots(1000, "bias"), camera=level)
-    with pytest.raises(aw.CalibrationError, match=r"from the master bias, and none from the fra"):
-        aw.calibrate(raw, bias=low)
-    assert abs(float(aw.calibrate(raw, bias=low, camera=level)["image"].mean()) - 600) < 2
-
-
 def test_a_foreign_bias_that_has_a_level_is_doubted_where_one_is_subtracted():
     raw = shots(1600, "object", camera=Camera(gain=2.0, read_noise=6.0, bias_level=1000.0))
     image = np.random.default_rng(1).normal(0, 2, SHAPE)
     aw.calibrate(raw, bias=foreign(master(image)))
     with pytest.warns(AutowispWarning, match="has a median of 1000, and a level"):
         aw.calibrate(raw, bias=foreign(master(np.round(image) + 1000)))
+
+
+LEVEL = Camera(gain=2.0, read_noise=6.0, bias_level=1000.0)
+OVERSCAN = Camera(gain=2.0, read_noise=6.0, overscan="[1:2,1:5]", image_area="[3:7,1:5]")
+
+
+@pytest.mark.parametrize("kind", ["bias", "dark"])
+@pytest.mark.parametrize(
+    ("of_master", "of_frames", "told"),
+    [
+        (LEVEL, CAMERA, "a level of 1000 ADU was subtracted, from the frames no level"),
+        (CAMERA, LEVEL, "no level was subtracted, from the frames a level of 1000 ADU"),
+        (LEVEL, replace(LEVEL, bias_level=990.0), "1000 ADU .* 990 ADU"),
+    ],
+)
+def test_a_level_is_neither_subtracted_twice_nor_left_in(kind, of_master, of_frames, told):
+    make = {"bias": aw.master_bias, "dark": aw.master_dark}[kind]
+    given = {kind: make(shots(1000, kind), camera=of_master)}
+    with pytest.raises(aw.CalibrationError, match=rf"master {kind} .*{told}.*same Camera"):
+        aw.calibrate(shots(1500, "object"), camera=of_frames, **given)
+    aw.calibrate(shots(1500, "object"), camera=of_master, **given)
+
+
+def test_an_overscan_is_neither_subtracted_twice_nor_left_in():
+    some = aw.Overscan(min_pixels=5)
+    biases, raw = shots(1000, "bias"), shots(1500, "object")
+    free, whole = (aw.master_bias(biases, camera=OVERSCAN, overscan=how) for how in (some, False))
+    with pytest.raises(aw.CalibrationError, match=r"its overscan was .* no level"):
+        aw.calibrate(raw, bias=free, camera=OVERSCAN, overscan=False)
+    with pytest.raises(aw.CalibrationError, match=r"no level was .* its overscan"):
+        aw.calibrate(raw, bias=whole, camera=OVERSCAN, overscan=some)
+    # the overscan of these frames has the level of their image
+    for bias, how, light in ((free, some, 0), (whole, False, 500)):
+        science = aw.calibrate(raw, bias=bias, camera=OVERSCAN, overscan=how)
+        assert abs(float(science["image"].mean()) - light) < 3
+
+
+def test_the_single_verbs_know_which_level_was_subtracted():
+    bias, held = (
+        aw.master_bias(shots(1000, "bias"), camera=LEVEL),
+        aw.master_dark(shots(1100, "dark")),
+    )
+    free_of_level = aw.subtract_bias_level(shots(1600, "object"), camera=LEVEL)
+    with pytest.raises(aw.CalibrationError, match=r"no level .* 1000 ADU"):
+        aw.subtract_dark(free_of_level, held)
+    with pytest.raises(aw.CalibrationError, match=r"1000 ADU .* no level"):
+        aw.subtract_bias(aw.trim(aw.subtract_bias_level(shots(1600, "object"))), bias)
+    assert abs(float(aw.subtract_bias(free_of_level, bias)["image"].mean()) - 600) < 2
+
+
+def test_a_bias_and_a_dark_that_holds_it_have_lost_the_same_level(bias):
+    dark = aw.master_dark(shots(1100, "dark"), camera=LEVEL)
+    with pytest.raises(aw.CalibrationError, match=r"1000 ADU .* from the bias no level"):
+        aw.calibrate(shots(1600, "object"), bias=bias, dark=dark)
+    free = aw.master_dark(shots(1100, "dark"), bias=bias)
+    science = aw.calibrate(shots(1600, "object"), dark=free, camera=LEVEL)
+    assert abs(float(science["image"].mean()) - 500) < 2
