@@ -216,6 +216,21 @@ class Camera:
         own = [getattr(amplifier, name) for amplifier in self.amplifiers]
         return [number for number in own if number is not None]
 
+    def at_level(self, level: float) -> Self:
+        """The same camera with another ``bias_level``; the raw pixels that saturate are the same.
+
+        Examples
+        --------
+        >>> Camera(saturation=60_000).at_level(500).saturation
+        59500.0
+        """
+        off, given = level - self.bias_level, self.saturation
+        if isinstance(given, Mapping):
+            moved: PerChannel = {channel: value - off for channel, value in given.items()}
+        else:
+            moved = None if given is None else given - off
+        return replace(self, bias_level=level, saturation=moved)
+
     def completed_by(self, facts: Mapping[str, Any]) -> Self:
         """The same camera, with facts (of a header, say) where nothing was given."""
         missing = {

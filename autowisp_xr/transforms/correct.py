@@ -12,7 +12,9 @@ from autowisp_xr.options import Photons, ScaleDark
 from autowisp_xr.transforms._bias import (
     check_bias_free,
     check_goes_with_dark,
+    check_levels,
     check_raw,
+    level_of,
     warn_if_unsaid,
 )
 from autowisp_xr.transforms._noise import noise_of
@@ -47,10 +49,14 @@ def subtract_bias_level(
     Returns
     -------
     Frames of the same shape, lazy where ``ds`` is; pixels that are not finite are flagged FAULT.
+    The saturation of the camera that travels on is told above the level that was subtracted.
     """
     schema.check(ds)
-    level = (camera or schema.camera_of(ds)).bias_level
+    own = schema.camera_of(ds)
+    level = (camera or own).bias_level
     result = one_pass(ds, Steps(level=level), dtype=dtype)
+    if own.saturation is not None:
+        result.attrs["camera"] = own.at_level(level).to_json()
     return provenance.record(result, "subtract_bias_level", {"level": level}, source=ds)
 
 
@@ -71,7 +77,7 @@ def subtract_bias(
         Master (channel, y, x). Its variance is added to that of the frames and recorded in
         ``shared_variance``; its flags are added, saturation as FAULT.
     allow_mismatch
-        What may differ between frames and master: "binning", "gain".
+        What may differ between frames and master, as for :class:`~autowisp_xr.Matching`.
     dtype
         Type of the planes that come out.
 
@@ -85,11 +91,13 @@ def subtract_bias(
     MasterMismatchError
         Where the master does not belong to the frames.
     CalibrationError
-        Where cards of the frames say that a bias was subtracted already.
+        Where cards of the frames say that a bias was subtracted already; where a level or an
+        overscan was subtracted from one side only.
     """
     schema.check(ds)
     check_raw(ds, {"bias": bias})
     bias = fitting(ds, bias, "bias", allow_mismatch)
+    check_levels(level_of(ds), bias, "bias")
     result = one_pass(ds, Steps(bias=bias), dtype=dtype)
     return provenance.record(result, "subtract_bias", source=ds, masters={"bias": bias})
 
@@ -171,7 +179,7 @@ def subtract_dark(
         False: exposures must agree within 1 %. "down": k is the ratio of exposures, at most one;
         "any": also upward. Scaling needs a dark that is free of bias.
     allow_mismatch
-        What may differ between frames and master: "binning", "exposure", "gain".
+        What may differ between frames and master, as for :class:`~autowisp_xr.Matching`.
     dtype
         Type of the planes that come out.
 
@@ -218,7 +226,7 @@ def divide_flat(
     flat
         Master (channel, y, x), dimensionless, with a mean of one.
     allow_mismatch
-        What may differ between frames and master: "binning", "filter", "gain".
+        What may differ between frames and master, as for :class:`~autowisp_xr.Matching`.
     dtype
         Type of the planes that come out.
 

@@ -194,3 +194,17 @@ def test_masks_keep_the_variance_and_give_one_of_zero_to_raw_frames():
     assert ds["variance"].values.ravel().tolist() == [3.0, 4.0]
     assert ds["image"].values.ravel().tolist() == [1.0, 2.0]
     schema.check(ds)
+
+
+def test_the_level_of_a_header_moves_with_a_constant_level():
+    camera = Camera(saturation=250.0, gain=1, read_noise=1)
+    raw = frame_set([249.0, 250.0], camera=camera)
+    level = aw.subtract_bias_level(raw, camera=Camera(bias_level=50.0))
+    assert mask_of(aw.flag_saturated(level)) == [0, SATURATED]
+
+
+def test_the_saturation_of_each_channel_moves_with_the_level():
+    camera = Camera(channels="RGGB", saturation={"R": 100, "G1": 90, "G2": 80, "B": 70})
+    moved = camera.at_level(10.0)
+    assert moved.saturation == {"R": 90.0, "G1": 80.0, "G2": 70.0, "B": 60.0}
+    assert moved.bias_level == 10.0
