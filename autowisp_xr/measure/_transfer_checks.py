@@ -26,6 +26,7 @@ __all__ = [
     "ready",
     "warn_if_off",
     "warn_if_poor",
+    "warn_if_still",
     "warn_of_ends",
     "whole_number",
 ]
@@ -174,6 +175,19 @@ def check_light(channels: Sequence[str], flats: Sequence[Sample], gains: Sequenc
                 f"{excess:.3g} +- {found.error * level:.2g} ADU^2 above that of these; give flats "
                 "of a thousand electrons and more"
             )
+
+
+def warn_if_still(channels: Sequence[str], noises: Sequence[Slope], stacklevel: int) -> None:
+    """Warn, once, of biases that do not scatter at all, which no camera gives."""
+    still = [name for name, found in zip(channels, noises, strict=True) if not found.value > 0]
+    if still:
+        warnings.warn(
+            f"the biases do not differ in any pixel in {_of_channels(still)}, so that the read "
+            "noise is not known and 0 is no measurement of it; are they cut off at zero, or "
+            "copies of one frame? Raise the offset of the camera, or give the read noise",
+            AutowispWarning,
+            stacklevel=stacklevel,
+        )
 
 
 def warn_if_poor(channels: Sequence[str], gains: Sequence[Slope], stacklevel: int) -> None:

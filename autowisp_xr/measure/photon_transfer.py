@@ -17,6 +17,7 @@ from autowisp_xr.measure._transfer_checks import (
     ready,
     warn_if_off,
     warn_if_poor,
+    warn_if_still,
     warn_of_ends,
     whole_number,
 )
@@ -184,6 +185,7 @@ def gain_and_read_noise(
         for (sample, noise), drift in zip(both, mean.drifts(), strict=True)
     ]
     check_light(channels, of_flats, gains)
+    warn_if_still(channels, noises, stacklevel=3)
     warn_if_poor(channels, gains, stacklevel=3)
     points = [
         points_of(sample, gain, noise, mean.number, len(flat_pairs))

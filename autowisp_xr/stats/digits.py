@@ -41,6 +41,10 @@ _TAIL = 0.3
 """Share of pixels at the lowest value that is worth a word, and how many, in these, are further
 above the median than any pixel is below."""
 
+_LEAST_BEYOND = 20
+"""So many are further above by no matter of chance: noise leaves none of as many below with a
+probability of exp(-20)."""
+
 _SPREAD = 3
 _SPREAD_SHARE = 0.05
 """Where most pixels are at the lowest value, so many of all are so many steps above it."""
@@ -182,5 +186,6 @@ def floor_of(counts: Counts) -> Floor | None:
         clipped = far >= _SPREAD_SHARE * total
     else:
         beyond = counts.numbers[2 * median - lowest + 1 :].sum()
-        clipped = number >= max(_LEAST, _CLIPPED * total) and beyond >= _TAIL * number
+        many = number >= max(_LEAST, _CLIPPED * total)
+        clipped = many and beyond >= max(_LEAST_BEYOND, _TAIL * number)
     return Floor(counts.base + lowest, number / total) if clipped else None

@@ -818,3 +818,11 @@ def test_a_curve_that_is_no_line_has_a_larger_error_and_a_warning():
     with pytest.warns(aw.AutowispWarning, match="no line: its points are off by"):
         measured = aw.measure.gain_and_read_noise(piled, night.bias(4))
     assert float(measured["gain_error"][0]) > 2 * float(good["gain_error"][0])
+
+
+def test_biases_that_do_not_differ_in_any_pixel_measure_no_read_noise():
+    sensor = Sensor(shape=(64, 96))
+    biases = sensor.biases(4)
+    biases = biases.assign(image=xr.zeros_like(biases["image"]))
+    with pytest.warns(aw.AutowispWarning, match="do not differ in any pixel.*'mono'.*offset"):
+        aw.measure.gain_and_read_noise(sensor.flats(*[20000] * 4), biases)

@@ -80,3 +80,9 @@ def test_biases_that_are_not_have_none_with_or_without_dead_columns(rng, noise):
     bias[:, 7] = 0
     bias[5, ::9] = 3000
     assert floor_of(counted(bias)) is None
+
+
+def test_a_small_frame_without_a_tail_below_is_not_taken_for_cut_off():
+    # 10 pixels at -2 sigma, none below, and 6 beyond +2 sigma: of 324 pixels, that is chance
+    values = np.repeat([1494, 1497, 1500, 1503, 1506, 1508], [10, 60, 160, 70, 18, 6])
+    assert floor_of(counted(values.reshape(18, 18).astype("u2"))) is None
