@@ -73,7 +73,12 @@ def allowed(names: Collection[str]) -> frozenset[str]:
     ValueError
         For one that may not, or that there is not.
     """
-    given = (names,) if isinstance(names, str) else tuple(names)
+    given = (names,) if isinstance(names, str) else names
+    if not isinstance(given, Collection) or not all(isinstance(name, str) for name in given):
+        raise ValueError(
+            f"allow_mismatch names traits, such as 'temperature' or ('filter', 'camera'), "
+            f"not {names!r}"
+        )
     chosen = frozenset(_ALIASES.get(name, name) for name in given)
     unknown = sorted(chosen - set(ALLOWABLE))
     if unknown:

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from autowisp_xr.errors import SchemaError
 from autowisp_xr.kinds import OTHER
 from autowisp_xr.regions import ChannelSlice, Region
 
@@ -76,16 +77,22 @@ class Traits:
 
     @classmethod
     def of(cls, coordinates: Mapping[str, Any], **more: Any) -> Self:
-        """Traits of the coordinates of a frame, which bear their names, and more of them."""
-        exposure = float(coordinates.get("exposure", math.nan))
+        """Traits of the coordinates of a frame, which bear their names, and more of them.
+
+        Raises
+        ------
+        SchemaError
+            For what should be a number, and is none.
+        """
+        exposure = _number(coordinates, "exposure")
         said: dict[str, Any] = {
             "kind": str(coordinates.get("image_type") or OTHER),
             "exposure": (exposure, exposure),
-            "target": str(coordinates.get("object", "")),
+            "target": _text(coordinates, "object"),
             "time": np.datetime64(coordinates.get("time", "NaT"), "ns"),
         }
-        said |= {name: str(coordinates.get(name, "")) for name in TEXTS}
-        said |= {name: float(coordinates.get(name, math.nan)) for name in NUMBERS}
+        said |= {name: _text(coordinates, name) for name in TEXTS}
+        said |= {name: _number(coordinates, name) for name in NUMBERS}
         return cls(**(said | more))
 
     def only(self, names: Collection[str]) -> Self:
@@ -100,6 +107,22 @@ class Traits:
         """The same with the named traits of another, where they are not known."""
         missing = [name for name in names if not is_known(getattr(self, name))]
         return replace(self, **{name: getattr(other, name) for name in missing})
+
+
+def _text(coordinates: Mapping[str, Any], name: str) -> str:
+    value = coordinates.get(name)
+    # tables of other programs leave out a text by None or NaN
+    return "" if value is None or value != value else str(value)
+
+
+def _number(coordinates: Mapping[str, Any], name: str) -> float:
+    value = coordinates.get(name)
+    try:
+        return math.nan if value is None else float(value)
+    except (TypeError, ValueError):
+        raise SchemaError(
+            f"the coordinate {name!r} is a number for each frame, not {value!r}"
+        ) from None
 
 
 def is_known(value: Any) -> bool:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import autowisp_xr as aw
 from autowisp_xr import matching
+from autowisp_xr.errors import SchemaError
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import ALLOWABLE, Matching, reason_against
 from autowisp_xr.night.choosing import Candidate, choose
@@ -169,3 +170,20 @@ def test_flats_of_another_filter_are_refused_and_of_another_offset_are_not():
 )
 def test_exposures_agree_within_one_percent(one, other, same):
     assert matching.same_exposure(one, other) == same
+
+
+@pytest.mark.parametrize("given", [None, 3, ["gain", 3]])
+def test_what_is_no_name_of_a_trait_is_refused(given):
+    with pytest.raises(ValueError, match="allow_mismatch names traits"):
+        Matching(allow_mismatch=given)
+
+
+@pytest.mark.parametrize("value", ["cold", np.timedelta64(60, "s")])
+def test_a_coordinate_that_is_no_number_is_refused_by_its_name(value):
+    with pytest.raises(SchemaError, match="'temperature' is a number"):
+        Traits.of({"temperature": value})
+
+
+@pytest.mark.parametrize("value", [None, float("nan")])
+def test_a_text_that_a_table_leaves_out_is_not_known(value):
+    assert Traits.of({"filter": value, "temperature": value}).known(("filter", "temperature")) == []

@@ -151,9 +151,17 @@ def apply(
 
 
 def _typed(kernel: Kernel, dtypes: tuple[Any, ...], *blocks: Any) -> tuple[Any, ...]:
-    """Call a kernel, and give its results the types that were declared."""
-    results = zip(kernel(*blocks), dtypes, strict=True)
+    """Call a kernel with numbers that it knows; its results have the types that were declared."""
+    given = (block if block is None else _known_to_kernels(block) for block in blocks)
+    results = zip(kernel(*given), dtypes, strict=True)
     return tuple(np.asarray(result, dtype=dtype) for result, dtype in results)
+
+
+def _known_to_kernels(block: Any) -> Any:
+    """The same in native byte order, half-precision numbers in float32."""
+    if block.dtype == np.float16:
+        return block.astype(np.float32)
+    return block if block.dtype.isnative else block.astype(block.dtype.newbyteorder("="))
 
 
 def _eager(

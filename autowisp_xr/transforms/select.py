@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -48,11 +49,11 @@ def where_type(
         raise ValueError(
             f"the types of frames are {', '.join(schema.IMAGE_TYPES)}, not {unknown or 'nothing'}"
         )
-    wanted = np.array([kind in types for kind in ds["image_type"].values.tolist()])
+    wanted = np.array([kind in types for kind in _column(ds, "image_type").tolist()])
     if exposure is not None:
-        wanted &= same_exposure(ds["exposure"].values, exposure)
+        wanted &= same_exposure(_column(ds, "exposure"), exposure)
     if band is not None:
-        wanted &= np.array([name == band for name in ds["filter"].values.tolist()])
+        wanted &= np.array([name == band for name in _column(ds, "filter").tolist()])
     if not wanted.any():
         asked = " or ".join(types)
         asked += "" if exposure is None else f" of {exposure:g} s"
@@ -61,10 +62,20 @@ def where_type(
     return ds.isel(frame=np.flatnonzero(wanted))
 
 
+def _column(ds: xr.Dataset, name: str) -> Any:
+    """A coordinate of each frame, or of all of them together."""
+    if name not in ds.coords:
+        raise ImageMismatchError(
+            f"the frames do not say what to select by: they have no coordinate {name!r}; give it "
+            f"by ds.assign_coords({name}=('frame', [...]))"
+        )
+    return np.broadcast_to(ds[name].values, (ds.sizes["frame"],))
+
+
 def _counted(ds: xr.Dataset) -> str:
     """How many frames of each type, exposure and filter there are, in words."""
     columns = [
-        ds[name].values.tolist() if name in ds.coords else [unknown] * ds.sizes["frame"]
+        _column(ds, name).tolist() if name in ds.coords else [unknown] * ds.sizes["frame"]
         for name, unknown in (("image_type", ""), ("exposure", np.nan), ("filter", ""))
     ]
     kinds = Counter(

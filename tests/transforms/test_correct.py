@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import autowisp_xr as aw
 from autowisp_xr import Camera, Flag, provenance
@@ -406,3 +407,14 @@ def test_one_name_is_allowed_like_a_list_of_one():
         assert aw.calibrate(sky.objects(1), bias=bias, allow_mismatch=given).sizes["frame"] == 1
     with pytest.raises(ValueError, match=r"no mismatch of gian"):
         aw.calibrate(sky.objects(1), allow_mismatch="gian")
+
+
+@pytest.mark.parametrize("dtype", [">u2", ">f4", "f2"])
+def test_pixels_in_any_byte_order_and_of_half_precision_are_calibrated(dtype):
+    camera = Camera(gain=1.0, read_noise=1.0)
+    pixels = np.array([[100, 90, 12]])
+    plain = aw.calibrate(frame_set(pixels.astype("f4"), camera=camera))
+    xr.testing.assert_equal(
+        aw.calibrate(frame_set(pixels.astype(dtype), camera=camera)).drop_vars("mask"),
+        plain.drop_vars("mask"),
+    )

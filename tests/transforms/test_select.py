@@ -103,3 +103,17 @@ def test_frames_are_selected_by_exposure_and_filter_too():
         match="no frame is dark of 30 s; there are 2 dark of 60 s, 1 dark of 5",
     ):
         aw.where_type(raw, "dark", exposure=30)
+
+
+def test_frames_that_do_not_say_what_they_are_selected_by_are_refused(night):
+    with pytest.raises(aw.ImageMismatchError, match=r"no coordinate 'filter'; give it by"):
+        aw.where_type(night.drop_vars("filter", errors="ignore"), "object", band="V")
+    with pytest.raises(aw.ImageMismatchError, match=r"no coordinate 'image_type'"):
+        aw.where_type(night.drop_vars("image_type"), "object")
+
+
+def test_a_type_that_all_frames_have_in_common_is_enough():
+    frames = frame_set([[1.0, 2.0]] * 2).drop_vars("image_type").assign_coords(image_type="dark")
+    assert aw.where_type(frames, "dark").sizes["frame"] == frames.sizes["frame"]
+    with pytest.raises(aw.ImageMismatchError, match="no frame is bias"):
+        aw.where_type(frames, "bias")

@@ -330,3 +330,8 @@ def test_masters_are_weighed():
     flats = frame_set(rng.normal(20000, 100, (3, 1, 4, 5)), kind="flat", camera=camera)
     flat = aw.master_flat(flats, bias=bias, average="mean", weights="variance", **F8).high
     assert float(flat["image"].mean()) == pytest.approx(1.0, rel=0.01)
+
+
+def test_an_exposure_that_all_frames_have_in_common_weighs_them_alike():
+    frames = column(1.0, 2.0, 6.0).drop_vars("exposure", errors="ignore")
+    assert one(weighted(frames.assign_coords(exposure=60.0), "exposure")) == 3.0
