@@ -30,8 +30,8 @@ from autowisp_xr.image_calibration._stacks import (
     write_master,
 )
 from autowisp_xr.stats.floats import as_floats
+from autowisp_xr.transforms._flat_shapes import check_clouds
 from autowisp_xr.transforms._flat_table import mark, members, recorded
-from autowisp_xr.transforms._matching import check_clouds
 from autowisp_xr.transforms._scaling import scaled
 from autowisp_xr.transforms.selection import select_flats, stamp_statistics
 

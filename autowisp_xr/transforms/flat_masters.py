@@ -11,7 +11,7 @@ import xarray as xr
 
 from autowisp_xr import plot, provenance, schema
 from autowisp_xr.flat_selection.options import FlatSelection
-from autowisp_xr.transforms._matching import cloud_maps
+from autowisp_xr.transforms._flat_shapes import cloud_maps
 from autowisp_xr.transforms._summary import common_scalar
 
 __all__ = ["MasterFlats", "merged"]

@@ -13,8 +13,8 @@ from autowisp_xr.errors import AutowispWarning
 from autowisp_xr.flat_selection.options import FlatSelection
 from autowisp_xr.options import NoiseWanted, OverscanChoice, ScaleDark
 from autowisp_xr.transforms import _apply
+from autowisp_xr.transforms._flat_shapes import check_clouds, reference_of
 from autowisp_xr.transforms._flat_table import members, recorded, unselected
-from autowisp_xr.transforms._matching import check_clouds, reference_of
 from autowisp_xr.transforms._pass import PLANE_BYTES
 from autowisp_xr.transforms._scaling import in_common, is_common, level_of_frames, scaled
 from autowisp_xr.transforms.agreement import check_alike

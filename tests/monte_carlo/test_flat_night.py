@@ -7,7 +7,7 @@ from scipy.ndimage import uniform_filter
 
 import autowisp_xr as aw
 from autowisp_xr import FlatSelection, SigmaClip
-from autowisp_xr.transforms._matching import match_frames, reference_of
+from autowisp_xr.transforms._flat_shapes import match_frames, reference_of
 from autowisp_xr.transforms._scaling import scaled
 
 MEDIAN = np.sqrt(np.pi / 2)
