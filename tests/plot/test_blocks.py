@@ -1,6 +1,8 @@
+import random
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -63,8 +65,9 @@ def test_a_bit_that_is_no_flag_is_not_a_flag():
 
 
 @given(IMAGES, FACTORS, st.randoms(use_true_random=False))
-def test_no_flag_is_lost_and_means_lie_between_their_pixels(image, factors, random):
-    mask = np.array([random.choice([0, 0, 0, 1, 2, 36]) for _ in image.flat], np.uint8)
+@example(np.array([[0, 1e-45]], np.float32), (1, 2), random.Random(2))
+def test_no_flag_is_lost_and_means_lie_between_their_pixels(image, factors, choices):
+    mask = np.array([choices.choice([0, 0, 0, 1, 2, 36]) for _ in image.flat], np.uint8)
     mask = mask.reshape(image.shape)
     blocks = Blocks.of(image, mask, Flag.BAD, factors)
     for y, x in np.ndindex(blocks.values.shape):
@@ -75,9 +78,8 @@ def test_no_flag_is_lost_and_means_lie_between_their_pixels(image, factors, rand
         good = finite & (mask[here] == 0)
         assert blocks.good[y, x] == good.any()
         pixels = image[here][good if good.any() else finite]
-        np.testing.assert_allclose(
-            blocks.values[y, x], pixels.mean() if pixels.size else np.nan, 1e-6
-        )
+        mean = pixels.mean(dtype=np.float64) if pixels.size else np.nan
+        np.testing.assert_allclose(blocks.values[y, x], mean, 1e-6)
     assert blocks.marked == np.count_nonzero((mask != 0) | ~np.isfinite(image))
 
 
