@@ -10,17 +10,21 @@ FLOATS = "floats"
 FRACTIONS = "floats from 0 to 1"
 BYTES = "8-bit integers"
 
+_LEAST = 8
+"""So many different values between 0 and 1 are no matter of chance."""
+
 
 def are_fractions(sample: Any) -> bool:
     """Whether floats look like counts that were divided by the largest that there can be.
 
-    All lie from 0 to 1, and not at these ends alone; what is not finite does not count. Counts less
-    their bias scatter below 0, and others are larger.
+    All lie from 0 to 1, eight of them or more between these ends and apart; what is not finite does
+    not count. Counts less their bias scatter below 0, and others are larger.
     """
     values = np.asarray(sample)
     values = values[np.isfinite(values)]
-    inside = (values > 0) & (values < 1)
-    return bool(inside.any() and ((values == 0) | (values == 1) | inside).all())
+    if not ((values >= 0) & (values <= 1)).all():
+        return False
+    return len(np.unique(values[(values > 0) & (values < 1)])) >= _LEAST
 
 
 def pixel_type(dtype: Any, sample: Any = ()) -> str:
@@ -28,7 +32,7 @@ def pixel_type(dtype: Any, sample: Any = ()) -> str:
 
     Examples
     --------
-    >>> pixel_type("u2"), pixel_type("f4", [0.1, 0.2])
+    >>> pixel_type("u2"), pixel_type("f4", np.linspace(0.1, 0.2, 10))
     ('16-bit integers', 'floats from 0 to 1')
     """
     dtype = np.dtype(dtype)

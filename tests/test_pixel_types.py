@@ -3,15 +3,19 @@ import pytest
 
 from autowisp_xr.pixel_types import FLOATS, FRACTIONS, are_fractions, pixel_type
 
+SOME = np.linspace(0.1, 0.4, 8).tolist()
+
 
 @pytest.mark.parametrize(
     ("sample", "fractions"),
     [
-        ([0.0, 0.008, 1.0, np.nan], True),
-        ([[0.3, 0.4]], True),
+        ([0.0, *SOME, 1.0, np.nan], True),
+        ([SOME, SOME], True),
+        ([0.5] * 20, False),
+        (SOME[1:], False),
         ([0.0, 1.0, 0.0], False),
-        ([-0.1, 0.4], False),
-        ([0.5, 1.2], False),
+        ([-0.1, *SOME], False),
+        ([1.2, *SOME], False),
         ([508.25, 512.5], False),
         ([], False),
         ([np.nan], False),
