@@ -1,6 +1,6 @@
 """Coordinates of a stack: what its frames have in common, and averages of the rest."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,26 +20,112 @@ from autowisp_xr.stats.order_statistics import variance_factors
 __all__ = ["common_scalar", "summarised"]
 
 
+_NANOSECONDS = 1e9
+
+
 def summarised(
-    ds: xr.Dataset, average_keywords: Sequence[str], quantile: float, reject: Rejection | None
+    ds: xr.Dataset,
+    average_keywords: Sequence[str],
+    quantile: float,
+    reject: Rejection | None,
+    weights: xr.Variable | None = None,
 ) -> dict[str, Any]:
     """Coordinates of the stack of the frames of ``ds``.
 
-    Text that all frames share stays, else it becomes empty; numbers and times are averaged; the
-    header keeps the cards that all share, and NUMFCOMB. Paths are left to the history. Keywords
-    have no noise by which they could be rejected.
+    Text that all frames share stays, else it becomes empty; numbers and times are averaged with the
+    weights of the pixels, rejected ones aside; the header keeps the cards that all share, and
+    NUMFCOMB. Paths are left to the history. Keywords have no noise by which they could be rejected.
+
+    ``time_start``, ``time_end``, ``total_exposure`` [s] and ``combined``, the number of frames as
+    the camera gave them, tell what went into the stack, stacks among its frames counted by what
+    went into them. What is not known of one frame is not known of the stack.
+
+    Where the weights are still to be computed, what differs between frames has no average yet:
+    NaN, or NaT.
     """
     if reject is not None and reject.kind == "noise":
         reject = None
+    shares = _shares(weights, ds.sizes["frame"])
+    counted = ds if shares is None else ds.isel(frame=np.flatnonzero(shares != 0))
+    contents = contents_of(counted)
     coords: dict[str, Any] = {}
     for name, coord in ds.coords.items():
         if "frame" not in coord.dims:
             coords[str(name)] = coord
         elif name == "header":
-            coords["header"] = _text(_stacked_header(ds, average_keywords, quantile, reject))
-        elif name not in ("frame", "path", "ceiling") and coord.dims == ("frame",):
-            coords[str(name)] = _common(coord.values)
-    return coords
+            number = int(contents["combined"].sum())
+            coords["header"] = _text(
+                _stacked_header(ds, average_keywords, quantile, reject, number)
+            )
+        elif name not in ("frame", "path", "ceiling", *contents) and coord.dims == ("frame",):
+            coords[str(name)] = _common(coord.values, shares, degrees=name == "ra")
+            coords[str(name)].attrs = dict(coord.attrs)
+    return coords | _united(contents)
+
+
+def contents_of(ds: xr.Dataset) -> dict[str, Any]:
+    """Of each frame, or stack, when it began and ended, how long it was exposed, of how many.
+
+    ``time_start`` and ``time_end`` (datetime64), ``total_exposure`` [s], ``combined`` (int), each
+    over (frame); NaT and NaN where that is not known. A frame that does not say otherwise is one,
+    with its exposure about its time.
+    """
+    number = ds.sizes["frame"]
+
+    def column(name: str, otherwise: Any) -> Any:
+        values = ds[name].values if name in ds.coords else otherwise
+        return np.broadcast_to(values, (number,))
+
+    combined = np.asarray(column("combined", np.nan), np.float64)
+    if "header" in ds.coords:
+        headers = np.broadcast_to(ds["header"].values, (number,)).tolist()
+        said = [_number_in(str(text)) for text in headers]
+        combined = np.where(np.isnan(combined), said, combined)
+    combined = np.where(np.isnan(combined), 1, combined)
+    exposure = np.asarray(column("exposure", np.nan), np.float64)
+    time = column("time", np.datetime64("NaT")).astype("datetime64[ns]")
+    known = np.isfinite(exposure)
+    half = np.where(known, exposure, 0.0) / 2 * _NANOSECONDS
+    half = np.where(known, half.astype(np.int64).astype("timedelta64[ns]"), np.timedelta64("NaT"))
+    single = combined == 1
+    ends = {"time_start": time - half, "time_end": time + half, "total_exposure": exposure}
+    found: dict[str, Any] = {"combined": combined.astype(np.int64)}
+    for name, of_one in ends.items():
+        unknown = np.array("NaT" if of_one.dtype.kind == "M" else np.nan, of_one.dtype)
+        told = column(name, unknown).astype(of_one.dtype)
+        found[name] = np.where((told != told) & single, of_one, told)
+    return found
+
+
+def _united(contents: Mapping[str, Any]) -> dict[str, xr.Variable]:
+    """What a stack of frames says of its contents."""
+    total = contents["total_exposure"].sum()
+    return {
+        # numpy has NaT as soon as one of them is
+        "time_start": xr.Variable((), contents["time_start"].min()),
+        "time_end": xr.Variable((), contents["time_end"].max()),
+        "total_exposure": xr.Variable((), total, {"units": "s"}),
+        "combined": xr.Variable((), contents["combined"].sum()),
+    }
+
+
+def _number_in(header: str) -> float:
+    """Number of frames that a header says to have been combined; NaN where it says none."""
+    if "NUMFCOMB" not in header:
+        return np.nan
+    number = value_of(parse_header(header), "NUMFCOMB")
+    return float(number) if _is_number(number) else np.nan
+
+
+def _shares(weights: xr.Variable | None, frames: int) -> Any:
+    """Share of each frame in the average pixel, (frame); NaN where that is not computed yet."""
+    if weights is None:
+        return None
+    if not weights._in_memory:
+        return np.full(frames, np.nan)
+    of_pixels = weights.values.reshape(frames, -1)
+    total = of_pixels.sum(axis=0)
+    return (of_pixels[:, total > 0] / total[total > 0]).mean(axis=1)
 
 
 def common_scalar(stacks: Sequence[xr.Dataset], name: str) -> xr.Variable:
@@ -51,22 +137,50 @@ def common_scalar(stacks: Sequence[xr.Dataset], name: str) -> xr.Variable:
     return _common(np.stack(values))
 
 
-def _common(values: Any) -> xr.Variable:
+def _common(values: Any, shares: Any = None, *, degrees: bool = False) -> xr.Variable:
+    """The value that all have, else the average of numbers and times that are known.
+
+    Parameters
+    ----------
+    values
+        Of frames, along one axis.
+    shares
+        By which they are weighed; None for equal ones.
+    degrees
+        Whether 360 is 0.
+    """
     kind = values.dtype.kind
     if kind == "M":
-        known = values[~np.isnat(values)].astype("datetime64[ns]").astype(np.int64)
-        if known.size == 0:
+        known = ~np.isnat(values)
+        times = values[known].astype("datetime64[ns]").astype(np.int64)
+        if times.size == 0:
             return xr.Variable((), np.datetime64("NaT", "ns"))
-        start = int(known.min())
-        mean = start + int((known - start).astype(np.float64).mean())
-        return xr.Variable((), np.datetime64(mean, "ns"))
+        start = int(times.min())
+        after = _mean((times - start).astype(np.float64), shares, known)
+        if np.isnan(after):
+            return xr.Variable((), np.datetime64("NaT", "ns"))
+        return xr.Variable((), np.datetime64(start + int(after), "ns"))
     if kind in "uif":
-        known = values[np.isfinite(values)].astype(np.float64)
-        if known.size and (known == known[0]).all():
-            return xr.Variable((), known[0])  # a mean would round
-        return xr.Variable((), known.mean() if known.size else np.nan)
+        known = np.isfinite(values)
+        numbers = values[known].astype(np.float64)
+        if numbers.size and (numbers == numbers[0]).all():
+            return xr.Variable((), numbers[0])  # a mean would round
+        if not degrees or numbers.size == 0:
+            return xr.Variable((), _mean(numbers, shares, known))
+        about = numbers[0]
+        apart = (numbers - about + 180) % 360 - 180
+        return xr.Variable((), (about + _mean(apart, shares, known)) % 360)
     different = {str(value) for value in values.tolist()}
     return _text(different.pop() if len(different) == 1 else "")
+
+
+def _mean(numbers: Any, shares: Any, known: Any) -> float:
+    if numbers.size == 0:
+        return np.nan
+    if shares is None or (numbers == numbers[0]).all():
+        return float(numbers.mean())
+    total = shares[known].sum()
+    return float((shares[known] * numbers).sum() / total) if total != 0 else np.nan
 
 
 def _is_number(value: Any) -> bool:
@@ -78,7 +192,11 @@ def _text(value: str) -> xr.Variable:
 
 
 def _stacked_header(
-    ds: xr.Dataset, average_keywords: Sequence[str], quantile: float, reject: Rejection | None
+    ds: xr.Dataset,
+    average_keywords: Sequence[str],
+    quantile: float,
+    reject: Rejection | None,
+    number: int,
 ) -> str:
     headers = [parse_header(str(text)) for text in ds["header"].values.tolist()]
     merged = without_part_of_sky(common_header(headers), headers[0])
@@ -102,5 +220,5 @@ def _stacked_header(
             dtype=np.float64,
         )[0]
         merged[keyword] = float(average[0])
-    merged["NUMFCOMB"] = (len(headers), "number of frames combined")
+    merged["NUMFCOMB"] = (number, "number of frames combined")
     return render_header(merged)

@@ -88,7 +88,9 @@ def stack(
     (uint16), and what the variance shares with other frames. Lazy where ``ds`` is: bands of
     rows of all frames, never the whole cube. Where nothing is left, NaN, FAULT and the flags of all
     inputs; else the flags of the values averaged. Coordinates and header cards that all frames
-    share stay; times and temperatures are averaged.
+    share stay; times, exposures and temperatures are averaged with the weights of the frames (not
+    known where weights are still to be computed); ``time_start``, ``time_end``,
+    ``total_exposure`` and ``combined``, the number of raw frames, say what went into it.
 
     Raises
     ------
@@ -262,7 +264,7 @@ def stacked(
     variables = dict(zip(outputs, stacked, strict=True))
     if "shared_relative_variance" in ds:
         variables["shared_relative_variance"] = ds["shared_relative_variance"].variable
-    coords = summarised(ds, keywords, quantile, rejection_of(reject))
+    coords = summarised(ds, keywords, quantile, rejection_of(reject), frame_weights)
     units = ds["image"].attrs.get("units", "adu")
     result = schema.with_attributes(xr.Dataset(variables, coords, ds.attrs), units)
     chosen = {
