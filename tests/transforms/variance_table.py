@@ -24,7 +24,7 @@ PIXELS = (1, 500, 800)
 AVERAGES = ("mean", "median")
 THRESHOLDS = (2, 2.5, 3, 3.5, 4, 5)
 LEVELS = (5, 10, 20, 50, 100)
-FRAMES = {"rms": (10, 30), "mad": (10, 30), "noise": (3, 10, 30), "percentile": (3, 6)}
+FRAMES = {"rms": (10, 30), "mad": (3, 5, 10, 30), "noise": (3, 10, 30), "percentile": (3, 6)}
 LEVEL, NOISE = 1000.0, 10.0
 
 
