@@ -68,6 +68,8 @@ def average_through_frames(
     frame_weights: Any = None,
     propagate: bool = False,
     min_values: int = 1,
+    reach: float = np.inf,
+    errors: bool = True,
     dtype: Any = np.float32,
 ) -> Averages:
     """Stack an array of any shape along its first axis.
@@ -91,9 +93,13 @@ def average_through_frames(
     propagate
         Whether the variance comes from that of the values, or from the scatter of the survivors.
     min_values
-        A pixel with fewer survivors is flagged FAULT.
+        A pixel with fewer survivors is flagged FAULT, as is one whose average is not finite.
+    reach
+        As for :func:`autowisp_xr.kernels.survivors.inherit_flags`.
+    errors
+        Whether a pixel whose variance is not finite is flagged FAULT, too.
     dtype
-        Of image and variances.
+        Of image and variances; an average too large for it is NaN.
     """
     frames, *shape = values.shape
     pixels = int(np.prod(shape))
@@ -119,7 +125,7 @@ def average_through_frames(
         block = average_pixels(given, flags, chosen, quantile, _clipping(reject))
     out_mask = np.zeros(pixels, np.uint8)
     if flags.size:
-        inherit_flags(given, left_out, chosen, flags, block, out_mask)
+        inherit_flags(given, left_out, chosen, flags, block, reach, out_mask)
     out_mask |= (block.number < max(min_values, 1)) * np.uint8(Flag.FAULT)
     if not left_out.size:
         left_out = np.zeros(given.shape, np.uint8)
@@ -136,8 +142,16 @@ def average_through_frames(
     out_variance = np.empty(pixels, dtype)
     common = np.empty(pixels if shared is not None else 0, dtype)
     variances(propagate, block, sums, factors, *noise[1:], out_variance, common)
+    with np.errstate(over="ignore"):
+        image = block.about.astype(dtype)
+    good = np.isfinite(image)
+    if errors:
+        good &= np.isfinite(out_variance)
+    if not good.all():
+        out_mask[~good] |= np.uint8(Flag.FAULT)
+        image[np.isinf(image)] = np.nan
     return Averages(
-        image=block.about.astype(dtype).reshape(shape),
+        image=image.reshape(shape),
         variance=out_variance.reshape(shape),
         shared_variance=None if shared is None else common.reshape(shape),
         count=block.number.reshape(shape),

@@ -63,16 +63,20 @@ def calibrated(
     inverse_gain: float,
     flat: float,
     relative: float,
+    largest: float,
 ) -> tuple[Any, Any, Any]:
-    """Image, variance and mask of a pixel; ``variance`` is all but the photons' and the flat's."""
+    """Image, variance and mask of a pixel; ``variance`` is all but the photons' and the flat's.
+
+    What is beyond ``largest`` is not finite once it is stored.
+    """
     if signal >= limit:
         bits |= _OVERSATURATED
     value = signal - offset - bias
     variance += photon_signal(value, photons) * inverse_gain
     value, variance = divided(value - dark, variance, flat, relative)
-    if not np.isfinite(value):
+    if not abs(value) <= largest:
         return np.nan, np.nan, bits | _FAULT
-    if np.isnan(variance):
+    if not variance <= largest:
         bits |= _FAULT
     return value, variance, bits
 
@@ -190,6 +194,7 @@ def calibrate_planes(
     saturation, inverse_gain, noise = limits
     bias, dark, flat, added, relative, mask = masters
     image_out, variance_out, mask_out = out
+    largest = np.float64(np.finfo(image_out.dtype).max)
     frames, channels, height, width = raw.shape
     varied = overscan[2].size + reader.size > 0
     varied = varied or overscan[4].shape[3] > 1 or overscan[5].shape[3] > 1
@@ -236,6 +241,7 @@ def calibrate_planes(
                             offset + offsets[x], b[x], k * d[x],
                             np.float64(v_in[x]) + (constant + offsets_variance[x]) + s[x],
                             photons, gains[x], np.float64(f[x]), np.float64(r[x]),
+                            largest,
                         )  # fmt: skip
                 else:
                     for x in range(width):
@@ -244,6 +250,7 @@ def calibrate_planes(
                             offset, b[x], k * d[x],
                             np.float64(v_in[x]) + constant + s[x],
                             photons, inverse_gain[channel, 0], np.float64(f[x]), np.float64(r[x]),
+                            largest,
                         )  # fmt: skip
 
 

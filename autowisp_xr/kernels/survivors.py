@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from autowisp_xr.flags import Flag
 from autowisp_xr.kernels._jit import kernel
 from autowisp_xr.kernels.block import part_of
 
@@ -26,6 +27,7 @@ __all__ = ["inherit_flags", "sum_noise", "variances", "weigh"]
 
 # pixels at a time, so that what is summed stays in the fastest cache
 _WIDTH = 1024
+_SATURATED = np.uint8(Flag.SATURATED)
 
 
 @kernel
@@ -38,11 +40,22 @@ def mark(source: Any, flags: Any, exclude: Any, block: Any, alive: Any) -> None:
 
 
 @kernel
-def inherit_flags(values: Any, mask: Any, exclude: Any, flags: Any, block: Any, out: Any) -> None:
-    """Flags of the survivors of each pixel; those of all values where none survives.
+def inherit_flags(
+    values: Any, mask: Any, exclude: Any, flags: Any, block: Any, reach: float, out: Any
+) -> None:
+    """Flags of the survivors of each pixel, and saturation of what was left out.
 
-    ``mask`` says with ``exclude`` which values were left out, ``flags`` (frame, pixel) is what is
-    inherited, ``out`` (pixel) uint8 is written.
+    Parameters
+    ----------
+    values : (frame, pixel) array
+    mask : (frame, pixel) uint8
+        Says with ``exclude`` which values were left out.
+    flags : (frame, pixel) uint8
+        What is inherited; of all values where none survives.
+    reach
+        A value that is left out hands down its flags of saturation unless it is more than so many
+        times the average; inf for any value, 0 for none.
+    out : (pixel) uint8, written
     """
     alive = np.empty(_WIDTH, np.bool_)
     out[:] = 0
@@ -62,6 +75,13 @@ def inherit_flags(values: Any, mask: Any, exclude: Any, flags: Any, block: Any, 
             for pixel in range(row.size):
                 taken = kept[pixel] | (here.number[pixel] == 0)
                 union[pixel] |= row[pixel] if taken else np.uint8(0)
+            if any_bits & _SATURATED == 0 or reach == 0.0:
+                continue
+            source = values[frame, start:stop]
+            for pixel in range(row.size):
+                beyond = np.float64(source[pixel]) > reach * here.about[pixel]
+                if reach == np.inf or not beyond:
+                    union[pixel] |= row[pixel] & _SATURATED
 
 
 @kernel

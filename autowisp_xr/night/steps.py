@@ -136,13 +136,16 @@ class Steps:
         return bool(reason)
 
     def _bias(self, plan: Plan, choices: Mapping[str, Choice], frames: xr.Dataset) -> xr.Dataset:
-        return transforms.master_bias(frames, allow_mismatch=self.matching.judged)
+        return transforms.master_bias(frames, noise="if known", allow_mismatch=self.matching.judged)
 
     def _dark(self, plan: Plan, choices: Mapping[str, Choice], frames: xr.Dataset) -> xr.Dataset:
         plan.notes += _missing(choices, frames)
         with _noted(plan):
             return transforms.master_dark(
-                frames, bias=_opened(choices["bias"]), allow_mismatch=self.matching.judged
+                frames,
+                bias=_opened(choices["bias"]),
+                noise="if known",
+                allow_mismatch=self.matching.judged,
             )
 
     def _flat(self, plan: Plan, choices: Mapping[str, Choice], frames: xr.Dataset) -> xr.Dataset:

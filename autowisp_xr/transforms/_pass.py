@@ -178,7 +178,9 @@ def _array(given: Any, ndim: int, dtype: Any) -> Any:
     """A contiguous array for the kernel; of size 0 where there is none."""
     if given is None:
         return np.empty((0,) * ndim, dtype)
-    return np.ascontiguousarray(given, dtype=dtype)
+    # what is too large for its type is infinite there, which the kernel flags
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(given, dtype=dtype)
 
 
 def _mask(ds: xr.Dataset, steps: Steps) -> xr.Variable | None:

@@ -149,7 +149,14 @@ def master_flat(
             dtype=dtype,
         )
 
-    stack_options = {"dtype": dtype, "allow_mismatch": allow_mismatch, **stack_options}
+    stack_options = {
+        "dtype": dtype,
+        "allow_mismatch": allow_mismatch,
+        "noise": noise,
+        # brought to one level, frames that do not saturate say what those would that do
+        "reach": 0.0,
+        **stack_options,
+    }
     frames = frames_of(ds)
     common = is_common(level, frames, apart=select is not None and not select.together)
     if select is None:

@@ -9,7 +9,7 @@ import xarray as xr
 from autowisp_xr import schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispWarning
-from autowisp_xr.options import OverscanChoice, Photons, SigmaClip
+from autowisp_xr.options import NoiseWanted, OverscanChoice, Photons, SigmaClip
 from autowisp_xr.stats.digits import counted, floor_of
 from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms._noise import noise_of
@@ -22,12 +22,17 @@ __all__ = ["default_rejection", "master_bias", "master_dark"]
 
 _MANY = 10
 
+_REACH = 2.0
+"""A hot pixel that saturates in some frames is about as bright in the others; the light of a cosmic
+ray, which saturates in one, is not what makes the others low."""
+
 
 def master_bias(
     ds: xr.Dataset,
     *,
     overscan: OverscanChoice = None,
     camera: Camera | None = None,
+    noise: NoiseWanted = "required",
     allow_mismatch: Collection[str] = (),
     dtype: Any = "float32",
     **stack_options: Any,
@@ -41,6 +46,9 @@ def master_bias(
         subtracted; or calibrated ones, which are taken as they are.
     overscan, camera
         As for :func:`~autowisp_xr.calibrate`.
+    noise
+        "required": a value whose error nobody knows is flagged FAULT. "if known": not where no
+        value has one, because neither the camera says the noise nor the scatter of several frames.
     allow_mismatch
         Traits in which frames may differ, such as "temperature" or "gain_setting".
     dtype
@@ -69,7 +77,9 @@ def master_bias(
     check_alike(ds, "one master", allow_mismatch, kind="bias")
     _warn_of_floor(ds)
     frames = _prepared(ds, "bias", None, overscan, camera, dtype, allow_mismatch)
-    return _stacked(frames, dtype, stack_options, allow_mismatch)
+    return _stacked(
+        frames, {"dtype": dtype, "allow_mismatch": allow_mismatch, "noise": noise, **stack_options}
+    )
 
 
 def master_dark(
@@ -78,6 +88,7 @@ def master_dark(
     bias: xr.Dataset | None = None,
     overscan: OverscanChoice = None,
     camera: Camera | None = None,
+    noise: NoiseWanted = "required",
     allow_mismatch: Collection[str] = (),
     dtype: Any = "float32",
     **stack_options: Any,
@@ -91,7 +102,7 @@ def master_dark(
         subtracted; or calibrated ones, which are taken as they are.
     bias
         Master bias. Only a dark without bias can be scaled to other exposures.
-    overscan, camera, allow_mismatch, dtype, stack_options
+    overscan, camera, noise, allow_mismatch, dtype, stack_options
         As for :func:`master_bias`; what may differ goes for frames and bias, too.
 
     Returns
@@ -110,7 +121,9 @@ def master_dark(
     schema.check(ds)
     check_alike(ds, "one master", allow_mismatch, kind="dark")
     frames = _prepared(ds, "dark", bias, overscan, camera, dtype, allow_mismatch)
-    return _stacked(frames, dtype, stack_options, allow_mismatch)
+    return _stacked(
+        frames, {"dtype": dtype, "allow_mismatch": allow_mismatch, "noise": noise, **stack_options}
+    )
 
 
 def _warn_of_floor(ds: xr.Dataset) -> None:
@@ -138,11 +151,8 @@ def default_rejection(ds: xr.Dataset, options: dict[str, Any]) -> dict[str, Any]
     return {**options, "reject": SigmaClip(5, scale="mad")}
 
 
-def _stacked(
-    frames: xr.Dataset, dtype: Any, options: dict[str, Any], allow_mismatch: Collection[str]
-) -> xr.Dataset:
-    options = {"dtype": dtype, "allow_mismatch": allow_mismatch, **options}
-    return stacked(frames, **default_rejection(frames, options))
+def _stacked(frames: xr.Dataset, options: dict[str, Any]) -> xr.Dataset:
+    return stacked(frames, reach=_REACH, **default_rejection(frames, options))
 
 
 def _prepared(

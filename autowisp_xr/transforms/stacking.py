@@ -1,5 +1,6 @@
 """``stack``: many frames become one, outliers rejected, variance true."""
 
+import warnings
 from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from typing import Any, get_args
@@ -8,11 +9,18 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance, schema
-from autowisp_xr.errors import ImageMismatchError
-from autowisp_xr.flags import Flag, as_flag
+from autowisp_xr.errors import AutowispWarning, ImageMismatchError
+from autowisp_xr.flags import as_flag
 from autowisp_xr.kernels.averages import MEAN, average_through_frames
 from autowisp_xr.matching import allowed
-from autowisp_xr.options import Average, ErrorSource, NoiseClip, RejectChoice, Weights
+from autowisp_xr.options import (
+    Average,
+    ErrorSource,
+    NoiseClip,
+    NoiseWanted,
+    RejectChoice,
+    Weights,
+)
 from autowisp_xr.stats.averages import quantile_of
 from autowisp_xr.stats.order_statistics import variance_factors
 from autowisp_xr.transforms import _apply
@@ -87,9 +95,11 @@ def stack(
     Master (channel, y, x) in the unit of ``ds``: ``image``, ``variance``, ``mask``, ``count``
     (uint16), and what the variance shares with other frames. Lazy where ``ds`` is: bands of
     rows of all frames, never the whole cube. Where nothing is left, NaN, FAULT and the flags of all
-    inputs; else the flags of the values averaged. Coordinates and header cards that all frames
-    share stay; times, exposures and temperatures are averaged with the weights of the frames (not
-    known where weights are still to be computed); ``time_start``, ``time_end``,
+    inputs; else the flags of the values averaged, and SATURATED where any value was (OVERSATURATED
+    or LEAKED, as it bore): where the brightest are left out, what is left is too low. A value
+    without an error (one survivor has no scatter) is flagged FAULT. Coordinates and header cards
+    that all frames share stay; times, exposures and temperatures are averaged with the weights of
+    the frames (not known where weights are still to be computed); ``time_start``, ``time_end``,
     ``total_exposure`` and ``combined``, the number of raw frames, say what went into it.
 
     Raises
@@ -104,7 +114,8 @@ def stack(
     Warns
     -----
     AutowispWarning
-        When no value among so few frames can lie beyond the threshold of ``reject``.
+        When no value among so few frames can lie beyond the threshold of ``reject``; when there is
+        one frame, whose error would be its scatter, so that every pixel is flagged.
 
     Notes
     -----
@@ -137,7 +148,7 @@ def stack(
     A quantile is treated like the median, with the variance of its order statistic. Variance that
     the frames share does not average down: ``shared_variance`` and
     ``shared_relative_variance`` times the square of the image are taken off each v and added
-    to the result. One survivor has no scatter: NaN.
+    to the result. One survivor has no scatter: NaN, and FAULT.
 
     Rejection takes good values too, most of all from few frames on the scale of their own MAD;
     what is left scatters less. Mean of the reported variance over the true one (error 0.003), where
@@ -217,9 +228,17 @@ def stacked(
     average_keywords: Sequence[str] = (),
     allow_mismatch: Collection[str] = (),
     rejected: bool = False,
+    reach: float = np.inf,
+    noise: NoiseWanted = "required",
     dtype: Any = "float32",
 ) -> xr.Dataset:
-    """See :func:`stack`; whether the frames go together has been judged."""
+    """See :func:`stack`; whether the frames go together has been judged.
+
+    ``reach`` is how many times the average a saturated value may be whose flags a pixel inherits
+    though the value was left out: any, because frames of the sky differ in what they see. Where
+    ``noise`` is wanted "if known", what no pixel has an error for (one frame, or a bias of one) is
+    no fault of theirs.
+    """
     keywords = [average_keywords] if isinstance(average_keywords, str) else list(average_keywords)
     number = ds.sizes["frame"]
     if number < min_frames:
@@ -231,10 +250,15 @@ def stacked(
         raise ImageMismatchError(
             "the frames have no variance to propagate; calibrate them, or choose error='scatter'"
         )
+    if noise not in get_args(NoiseWanted):
+        raise ValueError(f"noise is one of {', '.join(get_args(NoiseWanted))}, not {noise!r}")
     propagate = "variance" in ds and error in ("auto", "propagate")
     propagate = propagate and (error == "propagate" or provenance.noise_known(ds))
     check_rejection(ds, reject, quantile)
     excluded = as_flag(exclude)
+    errors = propagate or noise == "required"
+    if number == 1 and not propagate and errors and error != "standard_error":
+        _warn_of_no_error(ds)
     ds = _apply.load_coordinates(ds)
     _check_one_type(ds)
     frame_weights = weights_of(ds, weights, quantile, int(excluded))
@@ -254,7 +278,9 @@ def stacked(
         if error == "standard_error"
         else factors_of(reject, quantile, number),
         "propagate": propagate,
-        "min_values": min_values,
+        "min_values": min_values if errors else max(min_values, min(number, 2)),
+        "reach": reach,
+        "errors": errors,
         "dtype": np.dtype(dtype),
     }
     outputs = {"image": dtype, "variance": dtype, "mask": np.uint8, "count": np.uint16}
@@ -309,9 +335,6 @@ def _run(
         frame_weights=weights,
         **options,
     )
-    if weights is not None:
-        # none of the survivors may have any weight
-        found.mask[np.isnan(found.image)] |= np.uint8(Flag.FAULT)
     common = [] if shared is None else [found.shared_variance]
     numbers = [_counted(found.low), _counted(found.high)] if rejected else []
     return [found.image, found.variance, found.mask, _counted(found.count), *common, *numbers]
@@ -328,6 +351,16 @@ def _needless(ds: xr.Dataset, average: Average, reject: RejectChoice) -> list[st
     # the sum of all values is what their mean exposure gives; their median is not
     exposure = ["exposure"] if average == "mean" and reject is None else []
     return [*level, *exposure]
+
+
+def _warn_of_no_error(ds: xr.Dataset) -> None:
+    warnings.warn(
+        f"a stack of one frame ({schema.names(ds, 'frame')[0]}) has no scatter that would say its "
+        "error, so every pixel is flagged FAULT; stack more frames, or calibrate it with a camera "
+        "whose gain and read noise are known",
+        AutowispWarning,
+        stacklevel=4,
+    )
 
 
 def _check_one_type(ds: xr.Dataset) -> None:

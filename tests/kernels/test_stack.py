@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from autowisp_xr.flags import Flag
 from autowisp_xr.kernels import stack
 from autowisp_xr.kernels.averages import MEAN, Rejection, average_through_frames
 from autowisp_xr.stats.order_statistics import variance_factors
@@ -96,7 +97,9 @@ def test_the_kernel_agrees_with_the_slow_version(dtype, average):
                 atol=1e-9,
             )
             bits = mask[slow.kept, pixel] if count else mask[:, pixel]
-            expected = np.bitwise_or.reduce(bits, initial=0) | (count == 0)
+            expected = np.bitwise_or.reduce(bits, initial=0)
+            expected |= np.bitwise_or.reduce(mask[:, pixel], initial=0) & Flag.SATURATED
+            expected |= Flag.FAULT * (count < 2)
             # a value equal to the end of the range of survivors bears its flags whatever it was
             assert found.mask[pixel] == expected, context
             if count:
@@ -209,18 +212,46 @@ def test_where_no_value_is_left_there_is_nan_no_count_and_all_flags():
     assert found.mask.tolist() == [2 | 8 | 1, 4 | 1]
 
 
-def test_flags_of_values_that_were_rejected_are_not_inherited():
+def test_flags_of_values_that_were_rejected_are_not_inherited_but_for_saturation():
     values = np.array([10.0, 11.0, 12.0, 13.0, 1000.0])[:, None]
-    mask = np.array([0, 2, 0, 32, 4], "u1")[:, None]
-    found = stacked(values, mask, exclude=1, clipping=(1.5, 1.5, False, 1))
-    assert found.count.tolist() == [4]
-    assert found.mask.tolist() == [2 | 32]
+    for last, inherited in ((4, 0), (4 | 16, 16)):
+        mask = np.array([0, 2, 0, 32, last], "u1")[:, None]
+        found = stacked(values, mask, exclude=1, clipping=(1.5, 1.5, False, 1))
+        assert found.count.tolist() == [4]
+        assert found.mask.tolist() == [2 | 32 | inherited]
+
+
+@pytest.mark.parametrize(("reach", "expected"), [(0.0, [0, 0]), (2.0, [16, 0]), (np.inf, [16, 16])])
+def test_saturation_is_inherited_of_values_within_reach_of_the_average(reach, expected):
+    values = np.array([[100.0, 100.0], [102.0, 102.0], [150.0, 1000.0]])
+    mask = np.array([[0, 0], [0, 0], [16, 16]], "u1")
+    assert stacked(values, mask, reach=reach).mask.tolist() == expected
 
 
 def test_too_few_values_are_a_fault_but_stay_an_average():
-    found = stacked(np.array([[1.0, np.nan], [3.0, 5.0]]), min_values=2)
+    found = stacked(np.array([[1.0, np.nan], [3.0, 5.0], [5.0, 7.0]]), min_values=3)
+    assert found.image.tolist() == [3.0, 6.0]
+    assert found.mask.tolist() == [0, 1]
+
+
+def test_a_value_without_an_error_is_a_fault():
+    found = stacked(np.array([[1.0, np.nan], [3.0, 5.0]]))
     assert found.image.tolist() == [2.0, 5.0]
     assert found.mask.tolist() == [0, 1]
+    variance = np.array([[1.0, np.nan, np.inf], [1.0, 1.0, 1.0]])
+    values = np.ones((2, 3))
+    propagated = stacked(values, variance=variance, propagate=True)
+    assert propagated.mask.tolist() == [0, 1, 1]
+    assert stacked(np.ones((1, 1)), errors=False).mask.tolist() == [0]
+
+
+def test_what_is_too_large_for_its_type_is_a_fault():
+    values = np.array([[1e30, 1e39], [3e30, 1e39]])
+    found = stacked(values, dtype=np.float32)
+    assert found.mask.tolist() == [1, 1]
+    assert found.image[0] == np.float32(2e30)
+    assert np.isnan(found.image[1])
+    assert stacked(values).mask.tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 8, 30])

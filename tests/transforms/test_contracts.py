@@ -182,6 +182,7 @@ def test_raw_frames_in_adu_become_frames_in_adu(verb, raw, frames, masters):
     assert "flag_meanings" in result["mask"].attrs
 
 
+@pytest.mark.filterwarnings("ignore:a stack of one frame:autowisp_xr.AutowispWarning")
 @each_verb
 def test_a_single_frame_goes_through(verb, raw, frames, masters):
     result = VERBS[verb](raw.isel(frame=[1]), frames.isel(frame=[1]), masters)

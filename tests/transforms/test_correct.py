@@ -37,6 +37,14 @@ def test_a_pixel_that_is_not_finite_becomes_nan_without_variance_and_faulty():
     assert values(ds, "mask") == [Flag.FAULT, Flag.FAULT, 0]
 
 
+def test_what_is_too_large_for_its_type_has_no_error_or_no_value():
+    raw = frame_set([1e20, 1e39, 3.0], variance=[1e39, 1.0, 1.0])
+    ds = aw.subtract_bias_level(raw)
+    np.testing.assert_array_equal(ds["image"].values.ravel(), np.float32([1e20, np.nan, 3.0]))
+    assert values(ds, "mask") == [Flag.FAULT, Flag.FAULT, 0]
+    assert values(aw.subtract_bias_level(raw, **F8), "mask") == [0, 0, 0]
+
+
 # ---------------------------------------------------------------------- subtract_bias
 
 

@@ -42,6 +42,29 @@ def test_without_a_known_camera_the_variance_is_that_of_the_scatter():
     assert ds.autowisp.history()[-1]["options"]["error"] == "scatter"
 
 
+def test_a_master_of_one_frame_that_nobody_knows_the_noise_of_is_flagged_unless_that_is_allowed():
+    raw = columns([100.0, 10.0], kind="bias")
+    with pytest.warns(aw.AutowispWarning, match="one frame .* every pixel is flagged FAULT"):
+        ds = aw.master_bias(raw)
+    assert values(ds) == [100.0, 10.0]
+    assert values(ds, "mask") == [Flag.FAULT] * 2
+    allowed = aw.master_bias(raw, noise="if known")
+    assert np.isnan(values(allowed, "variance")).all()
+    assert values(allowed, "mask") == [0, 0]
+    assert values(aw.master_bias(raw, camera=KNOWN), "mask") == [0, 0]
+    with pytest.raises(ValueError, match="noise is one of required, if known, not 'maybe'"):
+        aw.master_bias(raw, noise="maybe")
+
+
+def test_a_hot_pixel_that_saturates_in_some_darks_is_flagged_and_a_cosmic_ray_is_not():
+    pixels = np.full((6, 2), 100)
+    pixels[:, 0] = [65535, 65100, 65535, 65535, 65000, 65300]
+    pixels[2, 1] = 65535
+    ds = aw.master_dark(frame_set(pixels[:, None, None].astype("u2"), kind="dark"))
+    assert values(ds, "mask") == [Flag.OVERSATURATED, 0]
+    assert values(ds, "count") == [3, 5]
+
+
 def test_bias_level_overscan_and_area_are_seen_to():
     camera = Camera(
         bias_level=2.0, image_area="[2:3,1:1]", overscan="[1:1,1:1]", gain=1.0, read_noise=1.0

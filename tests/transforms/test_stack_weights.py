@@ -162,8 +162,10 @@ def test_what_frames_share_is_weighed_by_amplitude():
 def test_a_value_with_all_the_weight_has_no_scatter():
     frames = column(1.0, 2.0, 6.0, mask=[0, 2, 2])
     ds = weighted(frames, [49.0, 1.0, 1.0], error="scatter")
-    assert (one(ds), one(ds, "mask")) == (1.0, 0)
+    assert (one(ds), one(ds, "mask")) == (1.0, Flag.FAULT)
     assert np.isnan(one(ds, "variance"))
+    some = weighted(column(1.0, 2.0, 6.0, mask=[0, 0, 0]), [0.0, 1.0, 0.0], error="scatter")
+    assert (one(some), one(some, "mask")) == (2.0, Flag.FAULT)
 
 
 def test_a_pixel_whose_values_weigh_nothing_is_a_fault():

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 import autowisp_xr as aw
-from autowisp_xr import AutowispWarning, Camera, Flag, SigmaClip, schema
+from autowisp_xr import AutowispWarning, Camera, Flag, MinMax, NoiseClip, SigmaClip, schema
 from autowisp_xr.cards import parse_header
 from autowisp_xr.testing import assert_frames_equal
 from tests.kernels.slow import slow_stack
@@ -118,11 +118,11 @@ def test_the_verb_agrees_with_the_slow_version(frames, average, clip, exclude):
 def test_excluded_flags_are_left_out_and_others_inherited():
     frames = column(1.0, 2.0, 30.0, mask=[0, Flag.LEAKED, Flag.OVERSATURATED])
     default = aw.stack(frames, "mean")
-    assert (one(default), one(default, "mask"), one(default, "count")) == (1.0, 0, 1)
+    assert (one(default), one(default, "mask"), one(default, "count")) == (1.0, 48 | 1, 1)
     cores = aw.stack(frames, "mean", exclude="FAULT")
     assert (one(cores), one(cores, "mask"), one(cores, "count")) == (11.0, 48, 3)
     some = aw.stack(frames, "mean", exclude=["OVERSATURATED"])
-    assert (one(some), one(some, "mask"), one(some, "count")) == (1.5, Flag.LEAKED, 2)
+    assert (one(some), one(some, "mask"), one(some, "count")) == (1.5, 48, 2)
 
 
 def test_where_nothing_is_left_the_flags_of_all_inputs_stay():
@@ -154,9 +154,53 @@ def test_one_frame_is_its_own_stack():
         ds = aw.stack(frames, average, reject=SigmaClip(2))
         assert (one(ds), one(ds, "variance"), one(ds, "count")) == (7.0, 3.0, 1)
         assert one(ds, "mask") == 0
-    scatter = aw.stack(frames, error="scatter")
+    with pytest.warns(aw.AutowispWarning, match=r"one frame \(object-0\) has no scatter"):
+        scatter = aw.stack(frames, error="scatter")
     assert one(scatter) == 7.0
     assert np.isnan(one(scatter, "variance"))
+    assert one(scatter, "mask") == Flag.FAULT
+
+
+AVERAGES = [
+    {},
+    {"average": "mean"},
+    {"average": 0.4},
+    {"average": "mean", "weights": np.arange(1.0, 7)},
+    {"average": "mean", "reject": SigmaClip(5, scale="mad")},
+    {"reject": MinMax()},
+    {"reject": NoiseClip(5)},
+    {"error": "scatter"},
+    {"error": "standard_error"},
+]
+
+
+@pytest.mark.parametrize("options", AVERAGES, ids=str)
+@pytest.mark.parametrize("flag", [Flag.OVERSATURATED, Flag.LEAKED, Flag.SATURATED], ids=int)
+def test_a_pixel_that_saturates_in_some_frames_is_flagged_in_every_average(options, flag):
+    """What is left is the lower half of them, whichever average is taken of it."""
+    peak = [58000.0, 59000.0, 61000.0, 62000.0, 60500.0, 59500.0]
+    high = [0, 0, flag, flag, flag, 0]
+    frames = column(*peak, variance=[4e4] * 6, mask=high)
+    stack = aw.stack(frames, **options)
+    assert one(stack, "mask") == flag
+    assert one(stack, "count") == (1 if options.get("reject") == MinMax() else 3)
+    lazy = aw.stack(frames.chunk(frame=2), **options)
+    assert one(lazy, "mask") == flag
+    clean = aw.stack(column(*peak, variance=[4e4] * 6, mask=[0, 0, 2, 2, 4, 0]), **options)
+    assert one(clean, "mask") == 0
+
+
+def test_saturated_values_that_are_kept_and_rejected_are_told_as_well():
+    values = np.tile([9.0, 11.0], 5)
+    frames = column(*values, 900.0, mask=[0] * 10 + [Flag.OVERSATURATED])
+    stack = aw.stack(frames, "mean", exclude="FAULT", reject=SigmaClip(3))
+    assert (one(stack, "count"), one(stack, "mask")) == (10, Flag.OVERSATURATED)
+
+
+@pytest.mark.parametrize("unknown", [np.nan, np.inf])
+def test_a_variance_that_is_not_known_of_one_frame_flags_the_pixel(unknown):
+    stack = aw.stack(column(1.0, 2.0, 3.0, variance=[1.0, unknown, 1.0]), "mean")
+    assert (one(stack), one(stack, "mask")) == (2.0, Flag.FAULT)
 
 
 @pytest.mark.parametrize("dtype", ["u1", "u2", "i2", "i4", "f4", "f8"])
