@@ -9,6 +9,7 @@ from typing import Any
 from autowisp_xr.cli.loading import load
 from autowisp_xr.cli.night_options import add_night, night_arguments
 from autowisp_xr.cli.options import add
+from autowisp_xr.night.verdict import EXIT_STATUS
 
 __all__ = ["add_demo", "add_info", "add_reduce"]
 
@@ -53,6 +54,8 @@ def add_reduce(steps: Any) -> None:
         "says them, make the masters, calibrate, and write FITS, Zarr and a summary that says what "
         "was left out and why. The raw frames are only read. Run it again to take up an "
         "interrupted run. Look before with: autowisp-xr info NIGHT_DIR",
+        epilog="exit status: "
+        + "; ".join(f"{status}: {meaning}" for status, meaning in EXIT_STATUS.items()),
         allow_abbrev=False,
     )
     reduce.add_argument("night", type=Path, metavar="NIGHT_DIR", help="directory of raw frames")
@@ -131,7 +134,7 @@ def _reduce(options: argparse.Namespace) -> int:
     )
     print()
     print(summary, end="")
-    return 1 if summary.failed or not summary.made else 0
+    return summary.exit_status
 
 
 _say: Callable[[str], None] = print

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from autowisp_xr.io.arrange import files_of_frames
     from autowisp_xr.io.copies import copies_of
     from autowisp_xr.io.finding import find_files, passed_over
+    from autowisp_xr.io.likely import likely_type
     from autowisp_xr.io.open import open_fits, open_records
     from autowisp_xr.io.scanning import FileRecord, checked, damage, scan
     from autowisp_xr.io.store import groups_of, identity_of, open_zarr, to_zarr
@@ -25,6 +26,7 @@ __all__ = [
     "find_files",
     "groups_of",
     "identity_of",
+    "likely_type",
     "open_fits",
     "open_records",
     "open_zarr",
@@ -47,6 +49,7 @@ __getattr__, __dir__ = attach(
         "find_files": f"{__name__}.finding",
         "groups_of": f"{__name__}.store",
         "identity_of": f"{__name__}.store",
+        "likely_type": f"{__name__}.likely",
         "open_fits": f"{__name__}.open",
         "open_records": f"{__name__}.open",
         "open_zarr": f"{__name__}.store",

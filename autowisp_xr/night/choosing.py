@@ -9,9 +9,13 @@ import xarray as xr
 
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import Matching, Mismatch, reason_against
+from autowisp_xr.night.grouped import in_few_words
 from autowisp_xr.traits import Traits
 
-__all__ = ["Candidate", "Choice", "choose", "match", "stop_reason"]
+__all__ = ["FITS_TOO", "Candidate", "Choice", "choose", "match", "stop_reason"]
+
+FITS_TOO = "fits too"
+"""How the reason begins against a master that another goes before."""
 
 _BETTER = (
     "needs no scaling",
@@ -54,6 +58,8 @@ class Choice:
     """Whether a dark has to be scaled."""
     why_not: Mapping[str, str] = field(default_factory=dict)
     """The reason against each other candidate of the kind, by its name."""
+    traits: Mapping[str, str] = field(default_factory=dict)
+    """The trait in which each of those differs, where that is the reason."""
     failed: str = ""
     """Name of a master that would belong, if only it could have been made."""
     near: bool = False
@@ -91,7 +97,7 @@ def stop_reason(kind: str, choices: Mapping[str, Choice], matching: Matching) ->
         if choice.chosen is None and choice.failed:
             return f"their master {choice.failed} failed"
         if choice.chosen is None and needed == "dark" and kind == "object" and choice.near:
-            darks = "; ".join(f"{name}: {why}" for name, why in choice.why_not.items())
+            darks = "; ".join(in_few_words(choice.why_not, choice.traits, needed))
             return f"no dark fits ({darks}){_remedy(choice, matching)}"
     return ""
 
@@ -127,6 +133,7 @@ def choose(
         Whether a bias is subtracted from the frames.
     """
     why_not: dict[str, str] = {}
+    traits: dict[str, str] = {}
     failed, near, but_for_camera = "", False, False
     any_camera = replace(matching, allow_mismatch={*matching.allow_mismatch, "camera"})
     differ: set[str] = set()
@@ -142,7 +149,8 @@ def choose(
         reason = _reason_of_bias(own, has_bias) if mismatch is None or scaled else ""
         if mismatch is not None and scaled:
             mismatch = _reason_against_scaling(wanted, own, matching, mismatch, has_bias)
-        reason = reason or str(mismatch or "")
+        if mismatch is not None and not reason:
+            reason, traits[candidate.name] = str(mismatch), mismatch.trait
         if mismatch is not None and mismatch.trait == "exposure":
             of_other_exposure.append(candidate)
         if mismatch is not None and mismatch.trait == "camera":
@@ -160,6 +168,7 @@ def choose(
     if not fitting:
         return Choice(
             why_not=why_not,
+            traits=traits,
             failed=failed,
             near=near,
             differ=frozenset(differ),
@@ -173,11 +182,12 @@ def choose(
     for also_scaled, candidate in others:
         ranks = zip(best, _rank(wanted, also_scaled, candidate, matching), _BETTER, strict=True)
         better = next((words for one, other, words in ranks if one != other), "comes first")
-        why_not[candidate.name] = f"fits too, but {chosen.name} {better}"
+        why_not[candidate.name] = f"{FITS_TOO}, but {chosen.name} {better}"
     return Choice(
         chosen=chosen,
         scaled=scaled,
         why_not=why_not,
+        traits=traits,
         near=near,
         unsaid=_unsaid(wanted, chosen.traits, matching),
     )

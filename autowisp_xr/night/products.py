@@ -46,6 +46,10 @@ class Plan:
     """For each kind of master the name of the one that is applied."""
     why_not: Mapping[str, str]
     """The reason against each other candidate."""
+    missing: Mapping[str, str] = field(default_factory=dict)
+    """Why there is none, for each kind of master that it lacks."""
+    against: tuple[str, ...] = ()
+    """The reasons in a few words."""
     notes: list[str] = field(default_factory=list)
     unused: dict[str, str] = field(default_factory=dict)
     """Frames that are not good enough for the master at hand, and why."""
@@ -175,7 +179,10 @@ class Writer:
                 files=tuple(files),
                 group=plan.group,
                 masters=plan.masters,
+                missing=plan.missing,
                 why_not=plan.why_not,
+                against=plan.against,
+                noise_known=provenance.noise_known(made),
                 notes=tuple(plan.notes),
             )
         )
@@ -261,7 +268,7 @@ def _doubts(made: xr.Dataset, folder: str) -> list[str]:
         for i in range(made.sizes["frame"])
         if (made["mask"][i].values & np.uint8(Flag.BAD)).all()
     ]
-    return [f"no pixel is good in {', '.join(bad)}"] if bad else []
+    return [f"DOUBT: no pixel is good in {', '.join(bad)}"] if bad else []
 
 
 def _write_bytes(path: Path, content: bytes) -> None:

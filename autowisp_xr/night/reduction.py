@@ -90,8 +90,10 @@ def reduce(
 
     Returns
     -------
-    What was made of what, which master was chosen and why others were not, and the reason for each
-    frame that was left out. The same rests as a table in the group ``summary`` of the store.
+    What was made of what, which master was chosen and why others were not, the reason for each
+    frame that was left out, a ``verdict`` in one line and an ``exit_status``: 1 where something
+    failed or nothing was made, else 3 where lights were left out (or files that may be lights),
+    else 0. As text it is short; all of it rests as a table in the group ``summary`` of the store.
 
     Raises
     ------
@@ -142,7 +144,13 @@ def reduce(
         )
         left_out |= copies
         summary = Summary(
-            night=str(night), records=records, sets=sets, left_out=left_out, notes=notes
+            night=str(night),
+            out=str(out),
+            records=records,
+            sets=sets,
+            copies=frozenset(copies),
+            left_out=left_out,
+            notes=notes,
         )
         summary.notes += [
             f"the type rule {rule!r} fits no file of this night"
@@ -172,8 +180,7 @@ def reduce(
             say(f"{target / _SUMMARY} is left as it was: it tells of the results that are kept")
         elif summary.made or not (target / _SUMMARY).exists():
             writer.write_text(target / _SUMMARY, str(summary))
-            if summary.made:
-                summary.to_zarr(target / STORE)
+            summary.to_zarr(target / STORE)
     return summary
 
 

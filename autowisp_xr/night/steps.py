@@ -15,7 +15,7 @@ from autowisp_xr.errors import AutowispError, AutowispWarning
 from autowisp_xr.io import FileRecord
 from autowisp_xr.matching import Matching
 from autowisp_xr.night.camera_words import told
-from autowisp_xr.night.choosing import Candidate, Choice, match, stop_reason
+from autowisp_xr.night.choosing import FITS_TOO, Candidate, Choice, match, stop_reason
 from autowisp_xr.night.dark_notes import KnownDark, current_left, price_of_scaling
 from autowisp_xr.night.foresight import (
     by_setup,
@@ -24,6 +24,7 @@ from autowisp_xr.night.foresight import (
     choices_of_frames,
     doubts_of_choices,
 )
+from autowisp_xr.night.grouped import in_few_words
 from autowisp_xr.night.noise import know_camera
 from autowisp_xr.night.products import Plan, Writer
 from autowisp_xr.night.sets import FrameSet, with_own_names
@@ -125,6 +126,8 @@ class Steps:
                 for choice in choices.values()
                 for name, reason in choice.why_not.items()
             },
+            missing=_missing(choices),
+            against=_against(choices),
         )
 
     def _stopped(
@@ -139,7 +142,6 @@ class Steps:
         return transforms.master_bias(frames, noise="if known", allow_mismatch=self.matching.judged)
 
     def _dark(self, plan: Plan, choices: Mapping[str, Choice], frames: xr.Dataset) -> xr.Dataset:
-        plan.notes += _missing(choices, frames)
         with _noted(plan):
             return transforms.master_dark(
                 frames,
@@ -149,7 +151,7 @@ class Steps:
             )
 
     def _flat(self, plan: Plan, choices: Mapping[str, Choice], frames: xr.Dataset) -> xr.Dataset:
-        plan.notes += _missing(choices, frames) + _pedestal(frames, choices)
+        plan.notes += _price(choices, frames) + _pedestal(frames, choices)
         with _noted(plan):
             # that there is no master is an error here, which says why
             warnings.filterwarnings("ignore", "no high master flat", AutowispWarning)
@@ -203,7 +205,7 @@ class Steps:
             self.writer.attempt(plan, partial(self._science, plan, choices))
 
     def _science(self, plan: Plan, choices: Mapping[str, Choice], frames: xr.Dataset) -> xr.Dataset:
-        plan.notes += _missing(choices, frames) + _pedestal(frames, choices)
+        plan.notes += _price(choices, frames) + _pedestal(frames, choices)
         with _noted(plan):
             return transforms.calibrate(
                 frames,
@@ -241,20 +243,40 @@ def _opened(choice: Choice) -> xr.Dataset | None:
     return choice.chosen.open().compute()
 
 
-def _missing(choices: Mapping[str, Choice], frames: xr.Dataset) -> list[str]:
-    """A note for each master that is not applied, or has to be scaled."""
-    notes = []
+def _missing(choices: Mapping[str, Choice]) -> dict[str, str]:
+    """Why there is no master, for each kind of which one would do something."""
+    dark = choices["dark"].chosen if "dark" in choices else None
+    whole = dark is not None and dark.traits.holds_bias is True
+    missing = {}
     for kind, choice in choices.items():
-        if choice.chosen is None:
-            there = "none fits" if choice.why_not else "there is none"
+        if choice.chosen is None and not (kind == "bias" and whole):
+            missing[kind] = "none fits" if choice.why_not else "there is none"
             if choice.but_for_camera:
-                there += "; if it is one camera under two names, --allow-mismatch camera"
-            notes.append(f"no {kind} was applied: {there}")
-        elif choice.scaled and choice.chosen.open is not None:
-            seconds = frames["exposure"].values
-            span = (float(seconds.min()), float(seconds.max()))
-            notes.append(price_of_scaling(choice.chosen.name, choice.chosen.open(), span))
-    return notes
+                missing[kind] += "; if it is one camera under two names, --allow-mismatch camera"
+    return missing
+
+
+def _against(choices: Mapping[str, Choice]) -> tuple[str, ...]:
+    """What keeps masters away that do not fit, in a few words."""
+    return tuple(
+        line
+        for kind, choice in choices.items()
+        for line in in_few_words(
+            {n: why for n, why in choice.why_not.items() if not why.startswith(FITS_TOO)},
+            choice.traits,
+            kind,
+        )
+    )
+
+
+def _price(choices: Mapping[str, Choice], frames: xr.Dataset) -> list[str]:
+    """A note for a dark that has to be scaled."""
+    dark = choices["dark"]
+    if dark.chosen is None or not dark.scaled or dark.chosen.open is None:
+        return []
+    seconds = frames["exposure"].values
+    span = (float(seconds.min()), float(seconds.max()))
+    return [price_of_scaling(dark.chosen.name, dark.chosen.open(), span)]
 
 
 def _dark_current(

@@ -1,21 +1,34 @@
-"""What became of a night: a line for everything made, left out, or failed."""
+"""What became of a night: a line for everything made, left out, or failed, and a verdict."""
 
-from collections.abc import Mapping, Sequence
+import re
+import shlex
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike, fspath
 from pathlib import Path
 
 import xarray as xr
 
-from autowisp_xr.io import FileRecord
+from autowisp_xr.io import FileRecord, likely_type
 from autowisp_xr.night.choosing import Choice
+from autowisp_xr.night.grouped import alike, counted, named, shortened
 from autowisp_xr.night.sets import FrameSet
 from autowisp_xr.night.table import table_of, text_column
+from autowisp_xr.night.verdict import Tally
 
 __all__ = ["SUMMARY_GROUP", "Made", "Summary", "against", "listed"]
 
 SUMMARY_GROUP = "summary"
 """Of the store of a night: the table of its frames."""
+
+_DOUBT = re.compile(r"(?:\S+: )?(?:DOUBT|WARNING): ")
+"""How a line begins, behind the folder of its setup, that says what may be wrong."""
+
+_MOST_DOUBTS = 10
+_MOST_NOTES = 6
+_MOST_REASONS = 6
+"""Lines of each kind, beyond which those that differ in names and numbers only are one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,47 +42,137 @@ class Made:
     """In the Zarr store of the night."""
     masters: Mapping[str, str] = field(default_factory=dict)
     """Name of the master of each kind that was applied."""
+    missing: Mapping[str, str] = field(default_factory=dict)
+    """Why there is none, for each kind of master that it lacks."""
     why_not: Mapping[str, str] = field(default_factory=dict)
     """The reason against each other candidate."""
+    against: tuple[str, ...] = ()
+    """The same in a few words."""
+    noise_known: bool = True
+    """Whether it has errors."""
     notes: tuple[str, ...] = ()
+    """What may be wrong begins with "DOUBT: " or "WARNING: "."""
 
 
 @dataclass(kw_only=True)
 class Summary:
-    """What became of each file of a night."""
+    """What became of each file of a night.
+
+    As text it is short, for one screen: doubts first, then a line for each set that was made, what
+    was left out or failed by its reason, and the verdict. What is said of each file, and all that
+    is too long for the text, is in :meth:`table`.
+    """
 
     night: str
+    out: str = ""
+    """Directory of the results."""
     made: list[Made] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
     """Reason for each file that took no part."""
     failed: dict[str, str] = field(default_factory=dict)
     """Reason for each file whose group could not be worked on."""
     notes: list[str] = field(default_factory=list)
-    """On the night as a whole: what was measured of the camera, for one."""
+    """On the night as a whole: what was measured of the camera, for one. What may be wrong begins
+    with "DOUBT: " or "WARNING: "."""
     records: Sequence[FileRecord] = field(default=(), repr=False)
     sets: Sequence[FrameSet] = field(default=(), repr=False)
+    copies: Collection[str] = field(default=(), repr=False)
+    """Files that were left out as copies of one exposure."""
     choices: dict[str, Mapping[str, Choice]] = field(default_factory=dict, repr=False)
     """For each frame the masters that were chosen, and why others were not."""
 
     def __str__(self) -> str:
-        lines = [f"Night {self.night}", *self.notes, ""]
-        for made in self.made:
-            frames, files = _counted(made.inputs, "frame"), _counted(made.files, "file")
-            lines.append(f"{made.what}: from {frames}, {files}")
-            lines += [f"    {path}" for path in made.files]
-            if made.masters:
-                lines.append(f"    corrected by: {', '.join(made.masters.values())}")
-            lines += [f"    not by {line}" for line in against(made.why_not)]
-            lines += [f"    note: {note}" for note in made.notes]
-        if not self.made:
-            lines.append("Nothing could be made.")
-        doubts = {
-            record.path: text for record in self.records for text in (_doubts(record),) if text
+        doubts = self._doubts()
+        known = [shortened(note) for note in self.notes if not _DOUBT.match(note)]
+        lines = [f"Night {self.night}: {counted(len(self.records), 'FITS file')}"]
+        if self.out:
+            lines[0] += f", each of them told by: autowisp-xr info {shlex.quote(self.out)}"
+        lines += [*doubts, *known]
+        if self.made:
+            lines += ["", f"In {self.out}:" if self.out else "Made:"]
+        lines += [self._line(made) for made in self.made]
+        lines += [
+            f"note on {named(group.names)}: {group.told}"
+            for group in alike(self._said(doubts=False), _MOST_NOTES)
+        ]
+        for title, reasons in (("Left out", self.left_out), ("Failed", self.failed)):
+            if reasons:
+                lines += ["", f"{title}: {len(reasons)}", *_by_reason(reasons)]
+        return "\n".join([*lines, "", self._verdict(len(doubts))]) + "\n"
+
+    @property
+    def verdict(self) -> str:
+        """One line: how many lights of how many, what is missing, what is doubtful."""
+        return self._verdict(len(self._doubts()))
+
+    @property
+    def exit_status(self) -> int:
+        """That of the command; see :data:`~autowisp_xr.night.verdict.EXIT_STATUS`."""
+        return self._tally(0).exit_status
+
+    def _verdict(self, doubts: int) -> str:
+        return f"Verdict: {self._tally(doubts)}"
+
+    def _tally(self, doubts: int) -> Tally:
+        kinds = {
+            record.path: "other" if record.master_because else likely_type(record)
+            for record in self.records
+            if record.path not in self.copies
         }
-        lines += listed("Left out", self.left_out) + listed("Failed", self.failed)
-        if doubts:
-            lines += listed("Doubts", doubts)
-        return "\n".join(lines) + "\n"
+        lights = {path for path, kind in kinds.items() if kind == "object"}
+        science = [(made, path) for made in self.made for path in made.inputs if path in lights]
+        return Tally(
+            lights=len(lights),
+            calibrated=[tuple(made.missing) for made, _ in science],
+            without_errors=sum(not made.noise_known for made, _ in science),
+            masters=sum(lights.isdisjoint(made.inputs) for made in self.made),
+            left_out=Counter(kinds[path] for path in self.left_out if path in kinds),
+            failed=Counter(kinds[path] for path in self.failed if path in kinds),
+            doubts=doubts,
+        )
+
+    def _doubts(self) -> list[str]:
+        """A line for each thing that may be wrong."""
+        of_files = [
+            (Path(record.path).name, doubt)
+            for record in self.records
+            for doubt in (*record.guesses, *record.doubts)
+        ]
+        lines = [note for note in self.notes if _DOUBT.match(note)]
+        for group in alike(self._said(doubts=True), _MOST_DOUBTS):
+            sort, _, text = group.told.partition(": ")
+            lines.append(f"{sort}: {named(group.names)}: {text}")
+        for group in alike(of_files, _MOST_DOUBTS):
+            number = f"{len(group.names)} files, " if len(group.names) > 1 else ""
+            lines.append(f"DOUBT: {number}{named(group.names)}: {group.told}")
+        return [shortened(line) for line in dict.fromkeys(lines)]
+
+    def _said(self, doubts: bool) -> Iterator[tuple[str, str]]:
+        """What is made, and each note on it: those that are doubts, or the others."""
+        for made in self.made:
+            for note in made.notes:
+                if bool(_DOUBT.match(note)) == doubts:
+                    yield made.what, note
+
+    def _line(self, made: Made) -> str:
+        parts = [f"from {counted(len(made.inputs), 'frame')}", self._where(made)]
+        if made.masters:
+            parts.append(f"corrected by: {', '.join(made.masters.values())}")
+        for why in dict.fromkeys(made.missing.values()):
+            kinds = [kind for kind, reason in made.missing.items() if reason == why]
+            parts.append(f"no {', '.join(kinds)} ({why})")
+        parts += [f"not by {line}" for line in made.against]
+        return f"{made.what}: {'; '.join(parts)}"
+
+    def _where(self, made: Made) -> str:
+        """Its files, by one name, in the directory of the results."""
+        if not made.files:
+            return "no file of it was written"
+        if len(made.files) == 1:
+            path = Path(made.files[0])
+            return f"{path.relative_to(self.out) if path.is_relative_to(self.out) else path}"
+        folder = Path(self.out, made.group) == Path(made.files[0]).parent
+        return f"{counted(len(made.files), 'file')} {made.group}{'/' if folder else '_*.fits'}"
 
     def table(self) -> xr.Dataset:
         """A row for each file, over ``file``: what it is, what corrects it, what became of it.
@@ -97,7 +200,13 @@ class Summary:
 
     def to_zarr(self, store: str | PathLike[str]) -> None:
         """Write the table into the store of the night, in place of an earlier one."""
-        table = self.table().assign_attrs(night=self.night, notes="\n".join(self.notes))
+        notes = [
+            *self.notes,
+            *(f"{made.what}: {note}" for made in self.made for note in made.notes),
+        ]
+        table = self.table().assign_attrs(
+            night=self.night, notes="\n".join(notes), verdict=self.verdict
+        )
         table.to_zarr(
             fspath(store), group=SUMMARY_GROUP, mode="w", consolidated=False, zarr_format=3
         )
@@ -120,9 +229,14 @@ def listed(title: str, reasons: Mapping[str, str]) -> list[str]:
     return lines
 
 
-def _doubts(record: FileRecord) -> str:
-    return "\n".join((*record.guesses, *record.doubts))
-
-
-def _counted(things: tuple[str, ...], name: str) -> str:
-    return f"{len(things)} {name}" + ("" if len(things) == 1 else "s")
+def _by_reason(reasons: Mapping[str, str]) -> Iterator[str]:
+    """Two lines for each reason: what it is, and which files."""
+    # what a file says of itself begins with its name
+    said = (
+        (Path(path).name, why.removeprefix(path).removeprefix(":").lstrip())
+        for path, why in reasons.items()
+    )
+    for group in alike(said, _MOST_REASONS):
+        yield from (f"    {line}" for line in group.told.split("\n"))
+        number = f"{len(group.names)} files: " if len(group.names) > 1 else ""
+        yield f"        {number}{named(group.names)}"

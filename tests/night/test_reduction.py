@@ -122,14 +122,11 @@ def test_science_without_a_dark_of_its_exposure_is_left_out_with_the_reason(
     assert reason in (tmp_path / "out" / "summary.txt").read_text()
 
 
-def test_what_was_not_applied_is_noted(sky, write_night, tmp_path):
+def test_what_was_not_applied_is_told(sky, write_night, tmp_path):
     summary = aw.reduce(write_night(sky.objects(1)), tmp_path / "out", camera=sky.camera)
     (made,) = summary.made
-    assert [note.partition(":")[0] for note in made.notes] == [
-        "no bias was applied",
-        "no dark was applied",
-        "no flat was applied",
-    ]
+    assert made.missing == dict.fromkeys(("bias", "dark", "flat"), "there is none")
+    assert "; no bias, dark, flat (there is none)\n" in str(summary)
 
 
 def test_a_group_that_fails_does_not_stop_the_others(sky, write_night, tmp_path):
@@ -672,10 +669,10 @@ def test_a_camera_under_two_names_is_told_with_the_remedy(sky, write_night, tmp_
         fits.setval(path, "INSTRUME", value="Cam" if "bias" in path.name else "Cam Pro")
     summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera)
     remedy = "none fits; if it is one camera under two names, --allow-mismatch camera"
-    assert f"no bias was applied: {remedy}" in summary.made[-1].notes
+    assert summary.made[-1].missing["bias"] == remedy
     matching = Matching(allow_mismatch="camera")
     allowed = aw.reduce(folder, tmp_path / "b", camera=sky.camera, matching=matching)
-    assert not any("no bias" in note for note in allowed.made[-1].notes)
+    assert "bias" not in allowed.made[-1].missing
 
 
 def test_a_level_that_nobody_knows_is_warned_of(sky, write_night, tmp_path):

@@ -1,0 +1,123 @@
+"""What files or sets have in common, said once, with a few of their names.
+
+Decision: lines that are the same in every letter go together always; those that are the same but
+for names and numbers only where there are too many to be read, for then the first stands for all.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+__all__ = ["Group", "alike", "counted", "in_few_words", "named", "shortened"]
+
+_VALUE = re.compile(r"'[^']*'|\S*(?:[\d/\\]|\.fi?ts?\b)\S*", re.IGNORECASE)
+_WIDTH = 88
+_LONGEST = 480
+_MANY = {"pixel_type": "kinds of pixels", "egain": "gains", "size": "sizes"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Those of whom one thing is said."""
+
+    text: str
+    """What is said; where values differ, of the first."""
+    names: tuple[str, ...]
+    values_differ: bool = False
+
+    @property
+    def told(self) -> str:
+        """What is said, as a line of bounded length."""
+        return shortened(self.text) + (
+            " (and the like, with other values)" if self.values_differ else ""
+        )
+
+
+def alike(said: Iterable[tuple[str, str]], most: int) -> list[Group]:
+    """Pairs of a name and what is said of it, by what is said; few groups, if they can be.
+
+    Examples
+    --------
+    >>> told = [("a", "60 s, not 5 s"), ("b", "60 s, not 5 s"), ("c", "60 s, not 9 s")]
+    >>> [group.names for group in alike(told, most=2)]
+    [('a', 'b'), ('c',)]
+    >>> alike(told, most=1)[0].told
+    '60 s, not 5 s (and the like, with other values)'
+    """
+    pairs = list(said)
+    texts = dict.fromkeys(text for _, text in pairs)
+    form = {text: text for text in texts}
+    if len(texts) > most:
+        form = {text: _VALUE.sub("#", text) for text in texts}
+    found: dict[str, list[tuple[str, str]]] = {}
+    for name, text in pairs:
+        found.setdefault(form[text], []).append((name, text))
+    return [
+        Group(
+            text=of[0][1],
+            names=tuple(dict.fromkeys(name for name, _ in of)),
+            values_differ=len({text for _, text in of}) > 1,
+        )
+        for of in found.values()
+    ]
+
+
+def named(names: Sequence[str], width: int = _WIDTH) -> str:
+    """As many of the names as a line holds, one at least, and the number of the others.
+
+    Examples
+    --------
+    >>> named(["a.fits", "b.fits"]), named(["a.fits", "b.fits", "c.fits"], width=14)
+    ('a.fits, b.fits', 'a.fits, b.fits and 1 more')
+    """
+    shown = 1
+    while shown < len(names) and len(", ".join(names[: shown + 1])) <= width:
+        shown += 1
+    more = len(names) - shown
+    return ", ".join(names[:shown]) + (f" and {more} more" if more else "")
+
+
+def counted(number: int, name: str) -> str:
+    """A number of things: "1 frame", "5 frames"."""
+    return f"{number} {name}" + ("" if number == 1 else "s")
+
+
+def shortened(line: str) -> str:
+    """A line without its middle, if it is too long: the remedy stands at its end."""
+    if len(line) <= _LONGEST:
+        return line
+    return f"{line[: _LONGEST * 3 // 5].rstrip()} ... {line[-_LONGEST * 2 // 5 :].lstrip()}"
+
+
+def in_few_words(why_not: Mapping[str, str], traits: Mapping[str, str], kind: str) -> list[str]:
+    """What keeps masters of a kind away: of one in full, of several in a few words a trait.
+
+    Parameters
+    ----------
+    why_not
+        The reason against each, by name.
+    traits
+        The trait in which it differs; other reasons are said as they are.
+    kind
+        What they are.
+
+    Examples
+    --------
+    >>> exposed = {name: f"exposed {name}, not 5 s" for name in ("20 s", "60 s")}
+    >>> in_few_words(exposed, dict.fromkeys(exposed, "exposure"), "dark")
+    ['2 darks: other exposures']
+    """
+    groups: dict[str, list[str]] = {}
+    for name, reason in why_not.items():
+        what = f"other {_plural(traits[name])}" if name in traits else reason
+        groups.setdefault(what, []).append(name)
+    plural = "biases" if kind == "bias" else f"{kind}s"
+    return [
+        f"{names[0]}: {why_not[names[0]]}" if len(names) == 1 else f"{len(names)} {plural}: {what}"
+        for what, names in groups.items()
+    ]
+
+
+def _plural(trait: str) -> str:
+    words = trait.replace("_", " ")
+    return _MANY.get(trait, words if words.endswith("s") else f"{words}s")
