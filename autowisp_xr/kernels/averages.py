@@ -8,8 +8,10 @@ from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.block import Block
 from autowisp_xr.kernels.clip import MAD, MEAN, PERCENTILE, RMS
 from autowisp_xr.kernels.drop import drop_extremes, drop_noisy, drop_unfit
+from autowisp_xr.kernels.order_moments import Ranks, Tables
 from autowisp_xr.kernels.stack import average_pixels
 from autowisp_xr.kernels.survivors import inherit_flags, sum_noise, variances, weigh
+from autowisp_xr.kernels.unequal import equalise
 
 __all__ = ["MEAN", "Averages", "Rejection", "average_through_frames"]
 
@@ -67,6 +69,7 @@ def average_through_frames(
     relative: Any = None,
     frame_weights: Any = None,
     propagate: bool = False,
+    unequal: tuple[Ranks, Tables] | None = None,
     min_values: int = 1,
     reach: float = np.inf,
     errors: bool = True,
@@ -92,6 +95,9 @@ def average_through_frames(
         Of a mean; each column is for a k-th part of the pixels.
     propagate
         Whether the variance comes from that of the values, or from the scatter of the survivors.
+    unequal
+        What a quantile of values of unequal noise needs, of :mod:`autowisp_xr.stats.unequal_noise`;
+        None for a mean, or where the variance of the values does not say how their noise differs.
     min_values
         A pixel with fewer survivors is flagged FAULT, as is one whose average is not finite.
     reach
@@ -139,6 +145,14 @@ def average_through_frames(
         own = noise[0] if propagate else noise[0][:0]
         harmonic = propagate and quantile != MEAN
         sum_noise(given, left_out, chosen, own, *noise[1:], weights, total, block, harmonic, sums)
+    if unequal is not None:
+        dropped, among = 0, block
+        squares = block.squares[:0] if propagate else block.squares
+        if reject is not None and reject.kind == "minmax":
+            # the quantile of what is left is one of all, whose distances from it are not known
+            dropped, squares = int(reject.lower + reject.upper), squares[:0]
+            left_out, among = _before_dropping(given, flags, np.uint8(exclude), block)
+        equalise(given, left_out, chosen, noise, among, *unequal, factors, dropped, sums, squares)
     out_variance = np.empty(pixels, dtype)
     common = np.empty(pixels if shared is not None else 0, dtype)
     variances(propagate, block, sums, factors, *noise[1:], out_variance, common)
@@ -203,3 +217,14 @@ def _averages_of_the_rest(
         rounds += 1
     block = average_pixels(values, dropped, _ANY, quantile, _clipping(None))
     return block._replace(below=below, above=above), dropped
+
+
+def _before_dropping(values: Any, mask: Any, exclude: Any, block: Block) -> tuple[Any, Block]:
+    """Which values were left out, (frame, pixel), before extremes were dropped, and all others."""
+    unfit = np.empty(values.shape, np.uint8)
+    drop_unfit(values, mask, exclude, unfit)
+    whole = {"smallest": -np.inf, "largest": np.inf, "number": len(values) - unfit.sum(axis=0)}
+    kinds = block._asdict()
+    return unfit, block._replace(
+        **{name: np.full_like(kinds[name], value) for name, value in whole.items()}
+    )

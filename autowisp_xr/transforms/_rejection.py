@@ -6,9 +6,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from autowisp_xr import provenance, schema
 from autowisp_xr.errors import AutowispWarning, ImageMismatchError
 from autowisp_xr.kernels.averages import MEAN, Rejection
+from autowisp_xr.kernels.order_moments import Ranks, Tables
 from autowisp_xr.options import (
+    ErrorSource,
     MinMax,
     NoiseClip,
     Percentile,
@@ -18,8 +21,19 @@ from autowisp_xr.options import (
 )
 from autowisp_xr.stats.order_statistics import variance_factors
 from autowisp_xr.stats.trimmed import trimmed_factors
+from autowisp_xr.stats.unequal_noise import noise_tables, ranks
 
-__all__ = ["check_rejection", "factors_of", "rejection_of"]
+__all__ = [
+    "check_rejection",
+    "factors_of",
+    "rejection_of",
+    "unequal_noise",
+    "warn_of_unequal_exposures",
+]
+
+
+_UNEQUAL = 2.0
+"""Exposures that differ by it make noise that makes a median from the scatter 1.1 of the truth."""
 
 
 def rejection_of(reject: RejectChoice) -> Rejection | None:
@@ -47,6 +61,41 @@ def factors_of(reject: RejectChoice, quantile: float, frames: int) -> tuple[Any,
     if isinstance(reject, MinMax):
         return trimmed_factors(quantile, frames, reject.low, reject.high)
     return variance_factors(quantile, frames)
+
+
+def unequal_noise(
+    ds: xr.Dataset, reject: RejectChoice, quantile: float, error: ErrorSource
+) -> tuple[Ranks, Tables] | None:
+    """What a quantile needs where the noise of frames differs; None where nothing says how."""
+    known = "variance" in ds and (error == "propagate" or provenance.noise_known(ds))
+    if quantile == MEAN or error == "standard_error" or not known:
+        return None
+    extremes = (reject.low, reject.high) if isinstance(reject, MinMax) else (0, 0)
+    return ranks(quantile, ds.sizes["frame"], *extremes), noise_tables()
+
+
+def warn_of_unequal_exposures(ds: xr.Dataset) -> None:
+    """Warn of frames whose noise must differ, where a quantile from the scatter takes it for equal.
+
+    Flats are exposed until they have the same light.
+    """
+    if "exposure" not in ds.coords or ds["exposure"].dims != ("frame",):
+        return
+    exposures = ds["exposure"].values.astype(np.float64)
+    known = exposures[exposures > 0]
+    kinds = np.atleast_1d(ds["image_type"].values).tolist() if "image_type" in ds.coords else []
+    if not known.size or "flat" in kinds or known.max() < _UNEQUAL * known.min():
+        return
+    names = schema.names(ds, "frame")
+    least, most = (names[list(exposures).index(end)] for end in (known.min(), known.max()))
+    warnings.warn(
+        f"exposures go from {known.min():g} s ({least}) to {known.max():g} s ({most}), so the "
+        "noise of the frames is not equal, for which the scatter of a median takes it: its "
+        "variance may be several times too large. Calibrate with a camera whose gain and read "
+        "noise are known, or choose average='mean'",
+        AutowispWarning,
+        stacklevel=4,
+    )
 
 
 def check_rejection(ds: xr.Dataset, reject: RejectChoice, quantile: float) -> None:

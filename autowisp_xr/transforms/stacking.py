@@ -24,7 +24,13 @@ from autowisp_xr.options import (
 from autowisp_xr.stats.averages import quantile_of
 from autowisp_xr.stats.order_statistics import variance_factors
 from autowisp_xr.transforms import _apply
-from autowisp_xr.transforms._rejection import check_rejection, factors_of, rejection_of
+from autowisp_xr.transforms._rejection import (
+    check_rejection,
+    factors_of,
+    rejection_of,
+    unequal_noise,
+    warn_of_unequal_exposures,
+)
 from autowisp_xr.transforms._summary import summarised
 from autowisp_xr.transforms._weights import echoed, weights_of
 from autowisp_xr.transforms.agreement import check_alike
@@ -115,19 +121,29 @@ def stack(
     -----
     AutowispWarning
         When no value among so few frames can lie beyond the threshold of ``reject``; when there is
-        one frame, whose error would be its scatter, so that every pixel is flagged.
+        one frame, whose error would be its scatter, so that every pixel is flagged; when exposures
+        tell that noise is not equal, and nothing tells a median from the scatter by how much.
 
     Notes
     -----
-    With n survivors x of variance v, and r(n) the variance of the median of n normal values
-    over that of their mean (exact; pi / 2 in the limit):
+    With n survivors x of equal variance v, and r(n) the variance of the median of n normal values
+    over that of their mean (from 1 of two to pi / 2 in the limit):
 
-    ============ ==================================== ==========================================
-    average      propagate                            scatter
-    ============ ==================================== ==========================================
-    mean         :math:`\sum v / n^2`                 :math:`\sum (x-\bar x)^2 / (n (n-1))`
-    median       :math:`r\, n / (\sum v^{-1/2})^2`    :math:`\sum (x-m)^2\, r / (n (n - 2 + r))`
-    ============ ==================================== ==========================================
+    ============ ===================== ==========================================
+    average      propagate             scatter
+    ============ ===================== ==========================================
+    mean         :math:`v / n`         :math:`\sum (x-\bar x)^2 / (n (n-1))`
+    median       :math:`r\, v / n`     :math:`\sum (x-m)^2\, r / (n (n - 2 + r))`
+    ============ ===================== ==========================================
+
+    A mean of unequal variances has :math:`\sum v / n^2`; the scatter of the table is right for it,
+    too. A median or another quantile of noise that differs by more than a tenth has, of each
+    pixel, the variance of an order statistic of unequal normal values; from the scatter, by the
+    ratios of the variances that the frames have, whatever their scale. Of noise that differs by
+    factors of up to 5 (20) that is within 2 % (3 %) of the truth up to 12 frames, and within 4 %
+    (10 %) of more. Where frames have no variance, nothing tells how their noise differs, and the
+    scatter of a median makes 1.0 to 1.4 of the true variance for noise that differs by up to 2, to
+    2.2 by up to 3, to 5.2 by up to 5: the most where a median leaves out few noisy frames.
 
     ``error="standard_error"`` takes the scatter of the first row for every average. With weights w
     and p = w / sum(w) over the survivors, a mean is :math:`\sum p x` and has
@@ -264,7 +280,10 @@ def stacked(
     frame_weights = weights_of(ds, weights, quantile, int(excluded))
     names = ("image", "mask", "variance", "shared_variance", "shared_relative_variance")
     needed = {name: ds[name].variable for name in names if name in ds}
-    if not propagate and not isinstance(reject, NoiseClip):
+    unequal = unequal_noise(ds, reject, quantile, error)
+    if unequal is None and quantile != MEAN and error != "standard_error":
+        warn_of_unequal_exposures(ds)
+    if not propagate and not isinstance(reject, NoiseClip) and unequal is None:
         needed.pop("variance", None)
     # along the chunks of the store, which the encoding tells
     in_bands = _apply.bands(xr.Dataset(needed)).drop_encoding()
@@ -278,6 +297,7 @@ def stacked(
         if error == "standard_error"
         else factors_of(reject, quantile, number),
         "propagate": propagate,
+        "unequal": unequal,
         "min_values": min_values if errors else max(min_values, min(number, 2)),
         "reach": reach,
         "errors": errors,

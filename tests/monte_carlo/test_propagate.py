@@ -152,19 +152,6 @@ def test_frames_of_different_exposures_share_by_amplitude():
     assert stack["image"].values.var() == pytest.approx(27.25, rel=0.02)
 
 
-@pytest.mark.parametrize("number", [3, 4, 5, 10, 15, 30])
-def test_a_median_of_unequal_noise_is_within_a_few_percent(number):
-    """Two frames of noise 1 to one of noise 2; the docstring says 6 % of the variance."""
-    rng = np.random.default_rng(number)
-    sigma = np.where(np.arange(number) % 3 == 2, 2.0, 1.0)[:, None, None, None]
-    shape = (number, 1, 400, 500)
-    frames = frame_set(rng.normal(0, 1, shape) * sigma, variance=sigma**2 * np.ones((1, 1, 1, 1)))
-    stack = aw.stack(frames, "median", dtype="float64")
-    assert stack["image"].values.var() == pytest.approx(float(stack["variance"].mean()), rel=0.06)
-    mean = aw.stack(frames, "mean", dtype="float64")
-    assert mean["image"].values.var() == pytest.approx(float(mean["variance"].mean()), rel=0.015)
-
-
 @pytest.mark.parametrize("weights", ["variance", "exposure", "numbers"])
 def test_pulls_of_weighted_means_are_standard_normal(weights):
     """Frames of 20 to 80 s under one dark, scaled, in rates, whose noise is shared by amplitude."""
