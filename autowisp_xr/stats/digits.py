@@ -180,12 +180,17 @@ def floor_of(counts: Counts) -> Floor | None:
         return None
     lowest = int(np.flatnonzero(counts.numbers)[0])
     number = int(counts.numbers[lowest])
-    median = int(np.searchsorted(np.cumsum(counts.numbers), total / 2))
+    up_to = np.cumsum(counts.numbers)
+    median = int(np.searchsorted(up_to, total / 2))
+    step = step_of(counts)
     if median == lowest:
-        far = counts.numbers[lowest + _SPREAD * step_of(counts) :].sum()
+        far = counts.numbers[lowest + _SPREAD * step :].sum()
         clipped = far >= _SPREAD_SHARE * total
     else:
-        beyond = counts.numbers[2 * median - lowest + 1 :].sum()
+        # of few distinct values the median is somewhere in the step that half of them reach
+        within = (total / 2 - up_to[median - 1]) / counts.numbers[median] - 0.5
+        mirrored = 2 * (median + step * within) - (lowest - step / 2)
+        beyond = counts.numbers[int(np.floor(mirrored)) + 1 :].sum()
         many = number >= max(_LEAST, _CLIPPED * total)
         clipped = many and beyond >= max(_LEAST_BEYOND, _TAIL * number)
     return Floor(counts.base + lowest, number / total) if clipped else None

@@ -86,3 +86,14 @@ def test_a_small_frame_without_a_tail_below_is_not_taken_for_cut_off():
     # 10 pixels at -2 sigma, none below, and 6 beyond +2 sigma: of 324 pixels, that is chance
     values = np.repeat([1494, 1497, 1500, 1503, 1506, 1508], [10, 60, 160, 70, 18, 6])
     assert floor_of(counted(values.reshape(18, 18).astype("u2"))) is None
+
+
+@pytest.mark.parametrize("step", [1, 4])
+@pytest.mark.parametrize("noise", [0.2, 0.3, 0.5, 0.7, 1.5])
+def test_values_of_less_noise_than_a_few_steps_are_not_cut_off(noise, step):
+    """Half of them may lie a step apart, and the median is either."""
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        level = 250 + rng.random((50, 100))
+        values = step * np.rint(level + rng.normal(0, noise, level.shape))
+        assert floor_of(counted(values.astype("u2"))) is None
