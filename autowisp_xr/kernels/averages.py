@@ -6,7 +6,7 @@ import numpy as np
 
 from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.block import Block
-from autowisp_xr.kernels.clip import MAD, MEAN, PERCENTILE, RMS
+from autowisp_xr.kernels.clip import MAD, MEAN, PERCENTILE, RMS, Clipping, rounding_of
 from autowisp_xr.kernels.drop import drop_extremes, drop_noisy, drop_unfit
 from autowisp_xr.kernels.order_moments import Ranks, Tables
 from autowisp_xr.kernels.stack import average_pixels
@@ -34,6 +34,11 @@ class Rejection(NamedTuple):
     """Threshold below 0; for "minmax" how many of the smallest."""
     rounds: int | None = None
     """Largest number of rounds; None for as many as it takes."""
+    about_median: bool = False
+    """Whether "rms" and "mad" take distances from the median, whatever the average; "percentile"
+    and "noise" do so anyway."""
+    floor: float = 0.0
+    """What the scale of "mad" is at least."""
 
 
 class Averages(NamedTuple):
@@ -128,7 +133,8 @@ def average_through_frames(
         block, left_out = _averages_of_the_rest(given, flags, chosen, quantile, reject, noise)
         chosen = _ANY
     else:
-        block = average_pixels(given, flags, chosen, quantile, _clipping(reject))
+        clipping = _clipping(reject, quantile, given.dtype)
+        block = average_pixels(given, flags, chosen, quantile, clipping)
     out_mask = np.zeros(pixels, np.uint8)
     if flags.size:
         inherit_flags(given, left_out, chosen, flags, block, reach, out_mask)
@@ -185,12 +191,19 @@ def _known_to_kernels(array: Any) -> Any:
     return array.astype(kind, copy=False)
 
 
-def _clipping(reject: Rejection | None) -> tuple[int, float, float, int]:
+def _clipping(reject: Rejection | None, quantile: float, kind: Any) -> Clipping:
     """Rejection at the ends of the sorted values; no rounds for none."""
     if reject is None:
-        return RMS, 1.0, -1.0, 0
-    rounds = _NO_LIMIT if reject.rounds is None else reject.rounds
-    return _AT_THE_ENDS[reject.kind], float(reject.upper), float(reject.lower), rounds
+        return Clipping(RMS, 1.0, -1.0, 0, quantile, 0.0, 0.0)
+    return Clipping(
+        measure=_AT_THE_ENDS[reject.kind],
+        upper=float(reject.upper),
+        lower=float(reject.lower),
+        rounds=_NO_LIMIT if reject.rounds is None else reject.rounds,
+        origin=_MEDIAN if reject.about_median else quantile,
+        floor=float(reject.floor),
+        rounding=rounding_of(kind),
+    )
 
 
 def _averages_of_the_rest(
@@ -207,15 +220,16 @@ def _averages_of_the_rest(
     drop_unfit(values, mask, exclude, dropped)
     if reject.kind == "minmax":
         drop_extremes(values, int(reject.lower), int(reject.upper), dropped, below, above)
+    none = _clipping(None, quantile, values.dtype)
     rounds = 0
     while reject.kind == "noise" and rounds != reject.rounds:
         # about the median: a mean lies far from all values once one of them is far enough
-        middle = average_pixels(values, dropped, _ANY, _MEDIAN, _clipping(None)).about
-        thresholds = float(reject.upper), float(reject.lower)
-        if not drop_noisy(values, *noise, middle, *thresholds, dropped, below, above):
+        middle = average_pixels(values, dropped, _ANY, _MEDIAN, none).about
+        limits = float(reject.upper), float(reject.lower), rounding_of(noise[0].dtype)
+        if not drop_noisy(values, *noise, middle, *limits, dropped, below, above):
             break
         rounds += 1
-    block = average_pixels(values, dropped, _ANY, quantile, _clipping(None))
+    block = average_pixels(values, dropped, _ANY, quantile, none)
     return block._replace(below=below, above=above), dropped
 
 

@@ -2,15 +2,29 @@
 
 A column is pixel ``pixel`` of ``rows``, its values ``low <= i < high`` sorted. All sums run in
 double precision, in an order that depends on nothing but the number of values.
+
+A value is rejected strictly beyond a threshold. What rounding can make of a value that is at it
+(some units in the last place of the largest value, and of the distance) is no distance beyond.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from autowisp_xr.kernels._jit import kernel
 
-__all__ = ["MAD", "MAD_TO_SIGMA", "MEAN", "PERCENTILE", "RMS", "centre", "clip"]
+__all__ = [
+    "MAD",
+    "MAD_TO_SIGMA",
+    "MEAN",
+    "PERCENTILE",
+    "RMS",
+    "Clipping",
+    "centre",
+    "clip",
+    "farthest",
+    "rounding_of",
+]
 
 MEAN = -1.0  # in place of the quantile where the average is a mean
 
@@ -19,6 +33,48 @@ MAD_TO_SIGMA = 1.4826
 RMS, MAD, PERCENTILE = 1, 2, 3
 """What the distance of an outlier is measured in: the rms distance from the average, the median
 distance (the rms where it is 0), or the median itself, once and about it."""
+
+_LAST_PLACES = 16
+"""Of a sum of squares: more than the number of frames loses by chance."""
+_FEW_PLACES = 4
+"""Of float32 values, which are summed in float64."""
+
+
+class Clipping(NamedTuple):
+    """How outliers are found at the ends of sorted values."""
+
+    measure: int
+    """What distances are measured in: RMS, MAD or PERCENTILE."""
+    upper: float
+    """Threshold above 0, in units of it."""
+    lower: float
+    """Threshold below 0."""
+    rounds: int
+    """Largest number of rounds; negative for no limit, 0 for no rejection."""
+    origin: float
+    """What distances are from: a quantile, or ``MEAN``."""
+    floor: float
+    """What the median distance, brought to sigma, counts as at least."""
+    rounding: float
+    """Relative error of the values, see :func:`rounding_of`."""
+
+
+def rounding_of(kind: Any) -> float:
+    """Relative error that rounding may leave in sums and distances of values of a type."""
+    if np.dtype(kind) == np.float32:
+        return _FEW_PLACES * float(np.finfo(np.float32).eps)
+    return _LAST_PLACES * float(np.finfo(np.float64).eps)
+
+
+@kernel
+def farthest(threshold: float, scale: float, size: float, rounding: float) -> float:
+    """Distance beyond which values are rejected, on the side of the threshold.
+
+    ``size`` is the largest absolute value that distances are taken of.
+    """
+    distance = threshold * scale
+    allowed = rounding * (abs(distance) + size)
+    return distance + allowed if threshold > 0.0 else distance - allowed
 
 
 @kernel
@@ -82,13 +138,7 @@ def median_distance(rows: Any, pixel: int, low: int, high: int, about: float) ->
 
 @kernel
 def clip(
-    rows: Any,
-    pixel: int,
-    high: int,
-    about: float,
-    squares: float,
-    clipping: tuple[int, float, float, int],
-    quantile: float,
+    rows: Any, pixel: int, high: int, about: float, squares: float, clipping: Any
 ) -> tuple[int, int, float, float, bool]:
     """Reject from both ends until nothing lies beyond the thresholds, or rounds run out.
 
@@ -97,21 +147,20 @@ def clip(
     high
         How many values the column has.
     about, squares
-        Their average, and the sum of the squared distances from it.
+        The origin of distances, and the sum of their squares.
     clipping
-        What distances are measured in, upper and lower threshold in units of it, and the largest
-        number of rounds (negative: no limit).
+        A :class:`Clipping`.
 
     Returns
     -------
-    The range, average and sum of squares of the survivors, and whether the last round still
+    The range, origin and sum of squares of the survivors, and whether the last round still
     rejected.
     """
-    measure, upper, lower, max_rounds = clipping
+    measure, rounding = clipping.measure, clipping.rounding
     low = 0
     rejecting = False
     rounds = 0
-    while high > low and (max_rounds < 0 or rounds < max_rounds):
+    while high > low and (clipping.rounds < 0 or rounds < clipping.rounds):
         origin, scale = about, 0.0
         if measure == PERCENTILE:
             origin = centre(rows, pixel, low, high, 0.5)
@@ -119,12 +168,17 @@ def clip(
             scale = origin if origin > 0.0 else np.inf
         elif measure == MAD:
             scale = MAD_TO_SIGMA * median_distance(rows, pixel, low, high, about)
+            scale = max(scale, clipping.floor)
         if scale == 0.0:
             scale = np.sqrt(squares / (high - low))
+        smallest, largest = np.float64(rows[low, pixel]), np.float64(rows[high - 1, pixel])
+        size = max(abs(smallest), abs(largest))
+        over = farthest(clipping.upper, scale, size, rounding)
+        under = farthest(clipping.lower, scale, size, rounding)
         new_low, new_high = low, high
-        while new_high > new_low and rows[new_high - 1, pixel] - origin > upper * scale:
+        while new_high > new_low and rows[new_high - 1, pixel] - origin > over:
             new_high -= 1
-        while new_low < new_high and rows[new_low, pixel] - origin < lower * scale:
+        while new_low < new_high and rows[new_low, pixel] - origin < under:
             new_low += 1
         rejecting = new_low != low or new_high != high
         if not rejecting:
@@ -133,7 +187,7 @@ def clip(
         rounds += 1
         about, squares = np.nan, 0.0
         if high > low:
-            about = centre(rows, pixel, low, high, quantile)
+            about = centre(rows, pixel, low, high, clipping.origin)
             squares = square_sum(rows, pixel, low, high, about)
         if measure == PERCENTILE:
             return low, high, about, squares, False

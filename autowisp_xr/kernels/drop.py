@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from autowisp_xr.kernels._jit import kernel
+from autowisp_xr.kernels.clip import farthest
 from autowisp_xr.kernels.survivors import own_variance
 
 __all__ = ["drop_extremes", "drop_noisy", "drop_unfit"]
@@ -72,7 +73,7 @@ def drop_extremes(
 @kernel
 def drop_noisy(
     values: Any, variance: Any, shared: Any, relative: Any, about: Any, upper: float, lower: float,
-    dropped: Any, below: Any, above: Any,
+    rounding: float, dropped: Any, below: Any, above: Any,
 ) -> bool:  # fmt: skip
     """Mark values farther from the average than thresholds times their own noise; whether any is.
 
@@ -84,6 +85,8 @@ def drop_noisy(
         Average of each pixel.
     upper, lower
         Thresholds above and below 0.
+    rounding
+        Relative error of values and noise, see :func:`autowisp_xr.kernels.clip.rounding_of`.
     dropped, below, above
         As for :func:`drop_extremes`.
     """
@@ -98,7 +101,10 @@ def drop_noisy(
             for pixel in range(source.size):
                 sigma = np.sqrt(own[pixel])
                 distance = np.float64(source[pixel]) - centre[pixel]
-                far = np.int32(distance > upper * sigma) - np.int32(distance < lower * sigma)
+                size = abs(np.float64(source[pixel]))
+                over = distance > farthest(upper, sigma, size, rounding)
+                under = distance < farthest(lower, sigma, size, rounding)
+                far = np.int32(over) - np.int32(under)
                 # by a noise that is not known nothing can be judged
                 known = own[pixel] > 0.0
                 side[pixel] = far if known & (marks[pixel] == 0) else np.int32(0)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from autowisp_xr.kernels._jit import kernel
-from autowisp_xr.kernels.clip import MAD, MAD_TO_SIGMA, RMS, centre, clip
+from autowisp_xr.kernels.clip import MAD, MAD_TO_SIGMA, RMS, centre, clip, farthest, square_sum
 
 __all__ = ["average_ranked"]
 
@@ -64,9 +64,9 @@ def nearest(rows: Any, about: Any, wanted: int, distance: Any) -> None:
 
 
 @kernel
-def first_scales(rows: Any, full: bool, measure: int, block: Any, spare: Any) -> Any:
+def first_scales(rows: Any, full: bool, clipping: Any, block: Any, spare: Any) -> Any:
     """What distances are measured in before any rejection; 0 where :func:`clip` has to look."""
-    about, squares, number = block.about, block.squares, block.number
+    about, squares, number, measure = block.about, block.squares, block.number, clipping.measure
     scale, distance, other = spare[0, : about.size], spare[1], spare[2]
     for pixel in range(about.size):
         scale[pixel] = np.sqrt(squares[pixel] / number[pixel])
@@ -78,7 +78,7 @@ def first_scales(rows: Any, full: bool, measure: int, block: Any, spare: Any) ->
             for pixel in range(about.size):
                 distance[pixel] = 0.5 * (other[pixel] + distance[pixel])
         for pixel in range(about.size):
-            mad = MAD_TO_SIGMA * distance[pixel]
+            mad = max(MAD_TO_SIGMA * distance[pixel], clipping.floor)
             scale[pixel] = scale[pixel] if mad == 0.0 else mad
     elif measure != RMS:
         scale[:] = 0.0
@@ -102,44 +102,73 @@ def find_ends(rows: Any, full: bool, block: Any) -> None:
 
 
 @kernel
-def average_ranked(
-    rows: Any, quantile: float, clipping: tuple[int, float, float, int], block: Any, spare: Any
-) -> None:
+def last_average(rows: Any, full: bool, quantile: float, block: Any) -> None:
+    """Average of the survivors of each pixel, and the sum of the squared distances from it."""
+    about, squares, number, below = block.about, block.squares, block.number, block.below
+    if full and quantile < 0.0 and number.min() == rows.shape[0]:
+        about[:] = 0.0
+        for i in range(rows.shape[0]):
+            row = rows[i]
+            for pixel in range(number.size):
+                about[pixel] += np.float64(row[pixel])
+        for pixel in range(number.size):
+            about[pixel] /= rows.shape[0]
+        first_squares(rows, number, about, squares)
+        return
+    for pixel in range(number.size):
+        low, high = below[pixel], below[pixel] + number[pixel]
+        about[pixel], squares[pixel] = np.nan, 0.0
+        if high > low:
+            about[pixel] = centre(rows, pixel, low, high, quantile)
+            squares[pixel] = square_sum(rows, pixel, low, high, about[pixel])
+
+
+@kernel
+def average_ranked(rows: Any, quantile: float, clipping: Any, block: Any, spare: Any) -> None:
     """Average each pixel of a block of sorted values, rejecting outliers.
 
     Parameters
     ----------
     rows : (frame, at least width) array
         Sorted along frames, what is left out after all others.
-    quantile, clipping
-        As for :func:`autowisp_xr.kernels.clip.clip`.
+    quantile
+        Which quantile the average is, or ``MEAN``.
+    clipping
+        A :class:`autowisp_xr.kernels.clip.Clipping`.
     block
         Whose ``number`` counts what is not left out; all is written but ``above``.
     spare : (at least 3, at least width) float64
         Room to work in.
     """
-    measure, upper, lower, rounds = clipping
     about, number, rejecting = block.about, block.number, block.rejecting
     full = rows.shape[0] > 0 and number.min() == rows.shape[0]
-    first_average(rows, number, full, quantile, about)
+    origin = quantile if clipping.rounds == 0 else clipping.origin
+    first_average(rows, number, full, origin, about)
     first_squares(rows, number, about, block.squares)
     find_ends(rows, full, block)
     block.below[:] = 0
     rejecting[:] = False
-    if rounds == 0:
+    if clipping.rounds == 0:
         return
-    scale = first_scales(rows, full, measure, block, spare)
+    scale = first_scales(rows, full, clipping, block, spare)
+    size = spare[1]
     for pixel in range(number.size):
-        above = block.largest[pixel] - about[pixel] > upper * scale[pixel]
-        beneath = block.smallest[pixel] - about[pixel] < lower * scale[pixel]
+        size[pixel] = max(abs(block.smallest[pixel]), abs(block.largest[pixel]))
+    for pixel in range(number.size):
+        over = farthest(clipping.upper, scale[pixel], size[pixel], clipping.rounding)
+        under = farthest(clipping.lower, scale[pixel], size[pixel], clipping.rounding)
+        above = block.largest[pixel] - about[pixel] > over
+        beneath = block.smallest[pixel] - about[pixel] < under
         rejecting[pixel] = above | beneath | (scale[pixel] == 0.0)
     for pixel in range(number.size):
         if not rejecting[pixel]:
             continue
         low, high, about[pixel], block.squares[pixel], rejecting[pixel] = clip(
-            rows, pixel, number[pixel], about[pixel], block.squares[pixel], clipping, quantile
+            rows, pixel, number[pixel], about[pixel], block.squares[pixel], clipping
         )
         block.below[pixel] = low
         number[pixel] = high - low
         block.smallest[pixel] = rows[low, pixel] if high > low else np.inf
         block.largest[pixel] = rows[high - 1, pixel] if high > low else -np.inf
+    if origin != quantile:
+        last_average(rows, full, quantile, block)

@@ -9,12 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autowisp_xr.kernels._jit import kernel
-from autowisp_xr.kernels.clip import MEAN
+from autowisp_xr.kernels.clip import MEAN, farthest, rounding_of
 
 __all__ = ["Sample", "average_sample"]
-
-
-_ROUNDING = 4 * float(np.finfo(np.float64).eps)
 
 
 class Sample(NamedTuple):
@@ -97,9 +94,9 @@ def average_sample(
         if (rounds > 0 and not rejecting) or rounds == max_rounds:
             return Sample(about, squares, number, (low, high), rejecting)
         scale = np.sqrt(squares / number)
-        # equal values may miss their own mean by rounding, which makes none an outlier
-        rounding = _ROUNDING * max(-low, high)
-        below, above = min(lower * scale, -rounding), max(upper * scale, rounding)
+        size, rounding = max(-low, high), rounding_of(values.dtype)
+        below = farthest(lower, scale, size, rounding)
+        above = farthest(upper, scale, size, rounding)
         rounds += 1
 
 

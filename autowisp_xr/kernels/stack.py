@@ -12,7 +12,7 @@ import numpy as np
 
 from autowisp_xr.kernels._jit import kernel
 from autowisp_xr.kernels.block import Block, empty_block, gather, part_of
-from autowisp_xr.kernels.clip import MAD, MEAN, PERCENTILE
+from autowisp_xr.kernels.clip import MAD, MEAN, PERCENTILE, Clipping
 from autowisp_xr.kernels.network import odd_even_merge_network, sort_rows
 from autowisp_xr.kernels.ranked import average_ranked
 from autowisp_xr.kernels.unranked import mean_unranked
@@ -31,9 +31,8 @@ _PADDING = 16
 
 @kernel
 def average_blocks(
-    values: Any, mask: Any, exclude: Any, quantile: float,
-    clipping: tuple[int, float, float, int], network: Any, blank: Any, most: int, room: Any,
-    whole: Any,
+    values: Any, mask: Any, exclude: Any, quantile: float, clipping: Any, network: Any, blank: Any,
+    most: int, room: Any, whole: Any,
 ) -> None:  # fmt: skip
     """Average pixels block by block; see :func:`average_pixels`.
 
@@ -70,7 +69,7 @@ def average_pixels(
     mask: Any,
     exclude: Any,
     quantile: float,
-    clipping: tuple[int, float, float, int],
+    clipping: Clipping,
 ) -> Block:
     """Average of each pixel, and what survives.
 
@@ -83,10 +82,10 @@ def average_pixels(
     quantile
         0.5 for the median, or ``MEAN``.
     clipping
-        As for :func:`autowisp_xr.kernels.clip.clip`.
+        How outliers are found.
     """
     frames, pixels = values.shape
-    ranked = quantile != MEAN or clipping[0] in (MAD, PERCENTILE)
+    ranked = clipping.origin != MEAN or clipping.measure in (MAD, PERCENTILE) or quantile != MEAN
     # in a block that is not sorted NaN stands for what is left out
     kind = values.dtype if ranked else np.result_type(values.dtype, np.float32)
     blank = np.nan
@@ -116,7 +115,7 @@ def _average_long_columns(
     mask: Any,
     exclude: Any,
     quantile: float,
-    clipping: tuple[int, float, float, int],
+    clipping: Clipping,
     blank: Any,
     most: int,
     room: Any,

@@ -11,6 +11,7 @@ import numpy as np
 
 from autowisp_xr.kernels._jit import kernel
 from autowisp_xr.kernels.block import part_of
+from autowisp_xr.kernels.clip import farthest
 
 __all__ = ["mean_unranked"]
 
@@ -48,14 +49,22 @@ def square_sums(rows: Any, block: Any) -> None:
 
 
 @kernel
-def outliers(block: Any, upper: float, lower: float, limits: Any) -> int:
-    """Farthest distances allowed below and above the average; how many pixels have farther ones."""
+def outliers(block: Any, clipping: Any, limits: Any, size: Any) -> int:
+    """Farthest distances allowed below and above the average; how many pixels have farther ones.
+
+    ``size`` (at least width) is room to work in.
+    """
     under, over = limits[0], limits[1]
     about, number, rejecting = block.about, block.number, block.rejecting
+    upper, lower, rounding = clipping.upper, clipping.lower, clipping.rounding
     for pixel in range(about.size):
-        under[pixel] = lower * np.sqrt(block.squares[pixel] / number[pixel])
+        size[pixel] = max(abs(block.smallest[pixel]), abs(block.largest[pixel]))
     for pixel in range(about.size):
-        over[pixel] = upper * np.sqrt(block.squares[pixel] / number[pixel])
+        scale = np.sqrt(block.squares[pixel] / number[pixel])
+        under[pixel] = farthest(lower, scale, size[pixel], rounding)
+    for pixel in range(about.size):
+        scale = np.sqrt(block.squares[pixel] / number[pixel])
+        over[pixel] = farthest(upper, scale, size[pixel], rounding)
     for pixel in range(about.size):
         above = block.largest[pixel] - about[pixel] > over[pixel]
         rejecting[pixel] = above | (block.smallest[pixel] - about[pixel] < under[pixel])
@@ -128,7 +137,7 @@ def copy(source: Any, pixel: int, target: Any, place: int) -> None:
 @kernel
 def mean_unranked(
     rows: Any,
-    clipping: tuple[int, float, float, int],
+    clipping: Any,
     block: Any,
     few_rows: Any,
     few: Any,
@@ -141,7 +150,7 @@ def mean_unranked(
     rows : (frame, at least width) float array
         NaN for what is left out.
     clipping
-        As for :func:`autowisp_xr.kernels.clip.clip`.
+        A :class:`autowisp_xr.kernels.clip.Clipping` in units of the rms.
     block
         Whose ``number`` counts what is not left out; all is written but ``above``.
     few_rows, few
@@ -149,7 +158,6 @@ def mean_unranked(
     spare : (at least 8, at least width) float64
         Room to work in.
     """
-    _, upper, lower, max_rounds = clipping
     limits = spare[6:8]
     first_sums(rows, spare[0, : block.about.size], block.smallest, block.largest)
     for pixel in range(block.about.size):
@@ -158,7 +166,7 @@ def mean_unranked(
     for pixel in range(block.about.size):
         block.below[pixel] = 0
         block.rejecting[pixel] = False
-    if max_rounds == 0 or not outliers(block, upper, lower, limits):
+    if clipping.rounds == 0 or not outliers(block, clipping, limits, spare[0]):
         return
     found = 0
     for pixel in range(block.about.size):
@@ -176,7 +184,7 @@ def mean_unranked(
             these.about[pixel] = spare[0, pixel] / these.number[pixel]
         square_sums(few_rows, these)
         rounds += 1
-        if rounds == max_rounds or not outliers(these, upper, lower, limits):
+        if rounds == clipping.rounds or not outliers(these, clipping, limits, spare[0]):
             break
     found = 0
     for pixel in range(block.about.size):

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from autowisp_xr.errors import ConvergenceError
+from autowisp_xr.kernels.clip import farthest, rounding_of
 from autowisp_xr.options import Overscan
 from autowisp_xr.stats.order_statistics import quantile_moments
 
@@ -99,7 +100,9 @@ def fit(pixels: Any, here: Any, everywhere: Any, method: Overscan, name: str) ->
         square = np.where(found, (kept - level[:, None]) ** 2, 0.0)
         squares = float(square.sum())
         scatter = squares / (number - terms)
-        outliers = square > method.reject_threshold**2 * scatter
+        size = float(np.abs(kept[found]).max())
+        limit = farthest(method.reject_threshold, np.sqrt(scatter), size, rounding_of(kept.dtype))
+        outliers = square > limit**2
         converged = not outliers.any()
         if converged or iterations == method.max_reject_iterations:
             break

@@ -6,9 +6,11 @@ from autowisp_xr.kernels.clip import (
     MEAN,
     PERCENTILE,
     RMS,
+    Clipping,
     centre,
     clip,
     median_distance,
+    rounding_of,
     square_sum,
 )
 
@@ -43,11 +45,12 @@ def test_the_median_of_two_integers_does_not_overflow():
     assert square_sum(np.array([[0], [255]], "u1"), 0, 0, 2, 127.5) == 2 * 127.5**2
 
 
-def clipped(values, clipping, quantile=0.5):
+def clipped(values, clipping, quantile=0.5, floor=0.0):
     rows = np.sort(np.array(values, float))[:, None]
     n = len(rows)
     about = centre(rows, 0, 0, n, quantile)
-    return clip(rows, 0, n, about, square_sum(rows, 0, 0, n, about), clipping, quantile)
+    how = Clipping(*clipping, quantile, floor, rounding_of(rows.dtype))
+    return clip(rows, 0, n, about, square_sum(rows, 0, 0, n, about), how)
 
 
 def test_equal_values_are_never_rejected():
