@@ -82,23 +82,49 @@ class SigmaClip:
     Each round takes the average of what is left and the scatter about it, and rejects what lies
     strictly beyond the threshold, until nothing does or ``max_iter`` rounds have rejected. The
     average that counts is that of the survivors.
+
+    A value at the threshold stays, also where rounding takes it some units in the last place
+    beyond.
     """
 
     threshold: float | tuple[float, float] = 5.0
     """A number for both sides, or (plus, minus) of opposite signs."""
 
     scale: Literal["rms", "mad"] = "rms"
-    """``rms``: root of the mean square distance from the average, divided by N. ``mad``: 1.4826
-    times the median distance, which outliers do not inflate; where it is 0, the rms."""
+    """``rms``: root of the mean square distance, divided by N. ``mad``: 1.4826 times the median
+    distance, which outliers do not inflate. Of digitised frames it is at least the step of the
+    digitisation: values one step apart are neighbours, however many are equal. Where it is 0, the
+    rms."""
 
     max_iter: int | None = None
     """Largest number of rounds that reject; None for as many as it takes."""
 
+    about: Literal["average", "median"] = "average"
+    """What distances are from: the average itself, or the median also where that is a mean, which
+    one far outlier draws away from all the others."""
+
+    floor: Literal["step", "noise"] = "step"
+    """What the ``mad`` is at least: a step of the digitisation, or also the noise that most pixels
+    of the first frames have. With the noise few frames are enough, whose own MAD is often small by
+    chance, so that good values would lie beyond it."""
+
     def __post_init__(self) -> None:
         upper_and_lower(self.threshold)
-        if self.scale not in ("rms", "mad"):
-            raise ValueError(f"scale is 'rms' or 'mad', not {self.scale!r}")
+        for name, known in _CLIPPING_NAMES.items():
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"{name} is {' or '.join(map(repr, known))}, not {getattr(self, name)!r}"
+                )
+        if self.floor == "noise" and self.scale != "mad":
+            raise ValueError("floor='noise' is of scale='mad'; the rms has no floor")
         _check_rounds(self.max_iter)
+
+
+_CLIPPING_NAMES = {
+    "scale": ("rms", "mad"),
+    "about": ("average", "median"),
+    "floor": ("step", "noise"),
+}
 
 
 @dataclass(frozen=True)

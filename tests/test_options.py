@@ -45,13 +45,25 @@ def test_impossible_thresholds_are_refused(given):
 
 def test_a_sigma_clip_checks_itself_and_does_not_change():
     clip = SigmaClip((3, -4), scale="mad", max_iter=2)
-    assert asdict(clip) == {"threshold": (3, -4), "scale": "mad", "max_iter": 2}
+    assert asdict(clip) == {
+        "threshold": (3, -4),
+        "scale": "mad",
+        "max_iter": 2,
+        "about": "average",
+        "floor": "step",
+    }
     assert SigmaClip() == SigmaClip(5.0, scale="rms", max_iter=None)
     assert hash(clip) == hash(SigmaClip((3, -4), "mad", 2))
     with pytest.raises(FrozenInstanceError):
         clip.threshold = 3
     with pytest.raises(ValueError, match="scale is 'rms' or 'mad', not 'std'"):
         SigmaClip(3, scale="std")
+    with pytest.raises(ValueError, match="about is 'average' or 'median', not 'mean'"):
+        SigmaClip(3, about="mean")
+    with pytest.raises(ValueError, match="floor is 'step' or 'noise', not None"):
+        SigmaClip(3, floor=None)
+    with pytest.raises(ValueError, match="the rms has no floor"):
+        SigmaClip(3, floor="noise")
     with pytest.raises(ValueError, match="max_iter is None or at least 0, not -1"):
         SigmaClip(3, max_iter=-1)
     with pytest.raises(TypeError, match="sigma"):

@@ -20,29 +20,34 @@ from autowisp_xr.options import (
     upper_and_lower,
 )
 from autowisp_xr.stats.order_statistics import variance_factors
+from autowisp_xr.stats.steps import Digitisation
 from autowisp_xr.stats.trimmed import trimmed_factors
 from autowisp_xr.stats.unequal_noise import noise_tables, ranks
 
 __all__ = [
     "check_rejection",
+    "dropped_by",
     "factors_of",
+    "needs_digits",
     "rejection_of",
+    "rejection_of_keywords",
     "unequal_noise",
     "warn_of_unequal_exposures",
 ]
-
 
 _UNEQUAL = 2.0
 """Exposures that differ by it make noise that makes a median from the scatter 1.1 of the truth."""
 
 
-def rejection_of(reject: RejectChoice) -> Rejection | None:
-    """What the kernel is told to reject."""
+def rejection_of(reject: RejectChoice, digits: Digitisation | None = None) -> Rejection | None:
+    """What the kernel is told to reject from values that are digitised so."""
     match reject:
         case None:
             return None
         case SigmaClip():
-            return Rejection(reject.scale, *upper_and_lower(reject.threshold), reject.max_iter)
+            thresholds, about_median = upper_and_lower(reject.threshold), reject.about == "median"
+            floor = _floor(reject, digits)
+            return Rejection(reject.scale, *thresholds, reject.max_iter, about_median, floor)
         case NoiseClip():
             return Rejection("noise", *upper_and_lower(reject.threshold), reject.max_iter)
         case MinMax():
@@ -50,6 +55,30 @@ def rejection_of(reject: RejectChoice) -> Rejection | None:
         case Percentile():
             return Rejection("percentile", reject.high, -reject.low, 1)
     raise ValueError(f"reject is None, SigmaClip, MinMax, Percentile or NoiseClip, not {reject!r}")
+
+
+def rejection_of_keywords(reject: RejectChoice) -> Rejection | None:
+    """What is rejected from header keywords, which have no noise to be judged by."""
+    by_noise = isinstance(reject, NoiseClip) or (
+        isinstance(reject, SigmaClip) and reject.floor == "noise"
+    )
+    return None if by_noise else rejection_of(reject)
+
+
+def _floor(reject: SigmaClip, digits: Digitisation | None) -> float:
+    if digits is None:
+        return 0.0
+    return max(digits.step, digits.noise if reject.floor == "noise" else 0.0)
+
+
+def needs_digits(reject: RejectChoice) -> bool:
+    """Whether how values are digitised changes what is rejected."""
+    return isinstance(reject, SigmaClip) and reject.scale == "mad"
+
+
+def dropped_by(reject: RejectChoice) -> tuple[int, int]:
+    """How many of the smallest and largest values go whatever they are."""
+    return (reject.low, reject.high) if isinstance(reject, MinMax) else (0, 0)
 
 
 def factors_of(reject: RejectChoice, quantile: float, frames: int) -> tuple[Any, Any, Any]:
@@ -70,8 +99,7 @@ def unequal_noise(
     known = "variance" in ds and (error == "propagate" or provenance.noise_known(ds))
     if quantile == MEAN or error == "standard_error" or not known:
         return None
-    extremes = (reject.low, reject.high) if isinstance(reject, MinMax) else (0, 0)
-    return ranks(quantile, ds.sizes["frame"], *extremes), noise_tables()
+    return ranks(quantile, ds.sizes["frame"], *dropped_by(reject)), noise_tables()
 
 
 def warn_of_unequal_exposures(ds: xr.Dataset) -> None:
@@ -117,7 +145,8 @@ def check_rejection(ds: xr.Dataset, reject: RejectChoice, quantile: float) -> No
         )
     if not isinstance(reject, SigmaClip) or reject.scale != "rms" or number < 2:
         return
-    reach = np.sqrt(number - 1 if quantile == MEAN else number)
+    about_mean = quantile == MEAN and reject.about == "average"
+    reach = np.sqrt(number - 1 if about_mean else number)
     lowest = min(abs(threshold) for threshold in upper_and_lower(reject.threshold))
     if reject.max_iter != 0 and lowest >= reach:
         warnings.warn(

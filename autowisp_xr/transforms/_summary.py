@@ -34,7 +34,7 @@ def summarised(
 
     Text that all frames share stays, else it becomes empty; numbers and times are averaged with the
     weights of the pixels, rejected ones aside; the header keeps the cards that all share, and
-    NUMFCOMB. Paths are left to the history. Keywords have no noise by which they could be rejected.
+    NUMFCOMB. Paths are left to the history.
 
     ``time_start``, ``time_end``, ``total_exposure`` [s] and ``combined``, the number of frames as
     the camera gave them, tell what went into the stack, stacks among its frames counted by what
@@ -43,8 +43,6 @@ def summarised(
     Where the weights are still to be computed, what differs between frames has no average yet:
     NaN, or NaT.
     """
-    if reject is not None and reject.kind == "noise":
-        reject = None
     shares = _shares(weights, ds.sizes["frame"])
     counted = ds if shares is None else ds.isel(frame=np.flatnonzero(shares != 0))
     contents = contents_of(counted)

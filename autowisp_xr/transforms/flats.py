@@ -20,7 +20,7 @@ from autowisp_xr.transforms._scaling import in_common, is_common, level_of_frame
 from autowisp_xr.transforms.agreement import check_alike
 from autowisp_xr.transforms.calibration import calibrate
 from autowisp_xr.transforms.flat_masters import MasterFlats, merged
-from autowisp_xr.transforms.masters import default_rejection
+from autowisp_xr.transforms.masters import with_defaults
 from autowisp_xr.transforms.selection import check_channels, select_flats
 from autowisp_xr.transforms.stacking import stacked
 
@@ -68,8 +68,8 @@ def master_flat(
     dtype
         Type of ``image`` and ``variance``.
     stack_options
-        As for :func:`~autowisp_xr.stack`, for both masters. By default the median, from 10 frames
-        on with ``SigmaClip(5, scale="mad")``.
+        As for :func:`~autowisp_xr.stack`, for both masters. By default the mean, as for
+        :func:`master_bias`, of fewer than 10 frames the median of all.
 
     Returns
     -------
@@ -283,7 +283,7 @@ def _stacked(
     if common:
         mean, to = in_common(mean), f"{to} of all channels"
     frames = scaled(frames, mean, shape, to=to)
-    return stacked(frames, **default_rejection(frames, options))
+    return stacked(frames, **with_defaults(frames, options, few="median"))
 
 
 def _missing(masters: Mapping[str, Any], table: xr.Dataset, selection: FlatSelection) -> list[str]:

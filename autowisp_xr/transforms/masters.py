@@ -18,7 +18,10 @@ from autowisp_xr.transforms.agreement import check_alike
 from autowisp_xr.transforms.calibration import calibrated
 from autowisp_xr.transforms.stacking import stacked
 
-__all__ = ["default_rejection", "master_bias", "master_dark"]
+__all__ = ["ROBUST", "master_bias", "master_dark", "with_defaults"]
+
+ROBUST = SigmaClip(5, scale="mad", about="median", floor="noise")
+"""What masters reject by default."""
 
 _MANY = 10
 
@@ -54,8 +57,9 @@ def master_bias(
     dtype
         Type of ``image`` and ``variance``.
     stack_options
-        As for :func:`~autowisp_xr.stack`. By default the median, from 10 frames on with
-        ``SigmaClip(5, scale="mad")``.
+        As for :func:`~autowisp_xr.stack`. By default a mean, with ``SigmaClip(5, scale="mad",
+        about="median", floor="noise")``: the median of whole numbers is a whole or half number,
+        and noisier than their mean. Another ``average`` keeps that rejection from 10 frames on.
 
     Returns
     -------
@@ -144,15 +148,21 @@ def _warn_of_floor(ds: xr.Dataset) -> None:
         )
 
 
-def default_rejection(ds: xr.Dataset, options: dict[str, Any]) -> dict[str, Any]:
-    """Options of a stack with the default of masters: few frames cannot spare any value."""
-    if "reject" in options or ds.sizes["frame"] < _MANY:
-        return options
-    return {**options, "reject": SigmaClip(5, scale="mad")}
+def with_defaults(frames: xr.Dataset, options: dict[str, Any], *, few: str) -> dict[str, Any]:
+    """Options of a stack with the default of masters, of ``few`` frames the average of that name.
+
+    The floor of the noise lets few frames reject what is far off, and nothing else. A median of few
+    frames needs no rejection, and cannot spare any value.
+    """
+    many = frames.sizes["frame"] >= _MANY
+    chosen = {"average": "mean" if many else few, **options}
+    if many or chosen["average"] == "mean":
+        chosen = {"reject": ROBUST, **chosen}
+    return chosen
 
 
 def _stacked(frames: xr.Dataset, options: dict[str, Any]) -> xr.Dataset:
-    return stacked(frames, reach=_REACH, **default_rejection(frames, options))
+    return stacked(frames, reach=_REACH, **with_defaults(frames, options, few="mean"))
 
 
 def _prepared(

@@ -11,7 +11,7 @@ import xarray as xr
 from autowisp_xr import provenance, schema
 from autowisp_xr.errors import AutowispWarning, ImageMismatchError
 from autowisp_xr.flags import as_flag
-from autowisp_xr.kernels.averages import MEAN, average_through_frames
+from autowisp_xr.kernels.averages import MEAN, Averages, average_through_frames
 from autowisp_xr.matching import allowed
 from autowisp_xr.options import (
     Average,
@@ -23,11 +23,17 @@ from autowisp_xr.options import (
 )
 from autowisp_xr.stats.averages import quantile_of
 from autowisp_xr.stats.order_statistics import variance_factors
+from autowisp_xr.stats.rounding import rounding_variances
+from autowisp_xr.stats.steps import Digitisation
 from autowisp_xr.transforms import _apply
+from autowisp_xr.transforms._digits import digits_of
 from autowisp_xr.transforms._rejection import (
     check_rejection,
+    dropped_by,
     factors_of,
+    needs_digits,
     rejection_of,
+    rejection_of_keywords,
     unequal_noise,
     warn_of_unequal_exposures,
 )
@@ -166,6 +172,21 @@ def stack(
     ``shared_relative_variance`` times the square of the image are taken off each v and added
     to the result. One survivor has no scatter: NaN, and FAULT.
 
+    Digitised values err by their rounding, too, which is not for each value itself: the median of
+    whole numbers is one of them, or half of one, and has the twelfth of a squared step of one value
+    however many frames there are; below half a step of noise, all values of a pixel round alike.
+    The step, and the noise in units of it, are read off the differences of the first frames, and
+    both columns get what they lack (:mod:`autowisp_xr.stats.rounding`): with s the noise without
+    the twelfth of digitisation, and k steps between the two values in the middle of an even number,
+
+    .. math:: \frac{1}{12} - \frac{r}{12 n} \text{ (odd n)}, \quad \frac{1}{24} + \frac{1}{2}
+       E[c(k)] - \frac{r}{12 n} \text{ (even n)}, \quad \left(1 - \frac{1}{n}\right) \sum_j
+       \frac{e^{-4 \pi^2 j^2 s^2}}{2 \pi^2 j^2} \text{ (mean)}
+
+    squared steps for what is propagated, averaged over where within a step the truth is. What other
+    frames of the same pixel share of it goes into ``shared_variance``, where there is one. Frames
+    that were divided by a flat or scaled one by one have no step in common, and nothing is added.
+
     Rejection takes good values too, most of all from few frames on the scale of their own MAD;
     what is left scatters less. Mean of the reported variance over the true one (error 0.003), where
     "noise" is :class:`~autowisp_xr.NoiseClip`, and "share" is :class:`~autowisp_xr.Percentile` of
@@ -292,7 +313,6 @@ def stacked(
     options = {
         "exclude": int(excluded),
         "quantile": quantile,
-        "reject": rejection_of(reject),
         "factors": variance_factors(MEAN, number)
         if error == "standard_error"
         else factors_of(reject, quantile, number),
@@ -308,13 +328,16 @@ def stacked(
         outputs["shared_variance"] = dtype
     if rejected:
         outputs |= {"rejected_low": np.uint16, "rejected_high": np.uint16}
-    operands = [*(planes.get(name) for name in names), frame_weights]
-    run = partial(_run, rejected=rejected, **options)
+    rounds = error != "standard_error"
+    looks = number > 1 and (rounds or needs_digits(reject))
+    digits = digits_of(ds["image"].variable) if looks else (None, None, None)
+    operands = [*(planes.get(name) for name in names), frame_weights, *digits]
+    run = partial(_run, chosen=reject, rounds=rounds, rejected=rejected, **options)
     stacked = _apply.apply(run, operands, schema.DIMS[1:], list(outputs.values()))
     variables = dict(zip(outputs, stacked, strict=True))
     if "shared_relative_variance" in ds:
         variables["shared_relative_variance"] = ds["shared_relative_variance"].variable
-    coords = summarised(ds, keywords, quantile, rejection_of(reject), frame_weights)
+    coords = summarised(ds, keywords, quantile, rejection_of_keywords(reject), frame_weights)
     units = ds["image"].attrs.get("units", "adu")
     result = schema.with_attributes(xr.Dataset(variables, coords, ds.attrs), units)
     chosen = {
@@ -339,11 +362,17 @@ def _run(
     shared: Any,
     relative: Any,
     weights: Any,
+    step: Any,
+    noise: Any,
+    smooth: Any,
     *,
+    chosen: RejectChoice,
+    rounds: bool,
     rejected: bool,
     **options: Any,
 ) -> list[Any]:
-    """Run the kernel on blocks of the planes of a frame set."""
+    """Run the kernel on blocks of the planes of a frame set; ``rounds``: as digits err."""
+    digits = None if step is None else Digitisation(float(step), float(noise), float(smooth))
     if weights is not None:
         weights = weights.reshape(len(weights), -1)
     found = average_through_frames(
@@ -353,11 +382,36 @@ def _run(
         shared=shared,
         relative=relative,
         frame_weights=weights,
+        reject=rejection_of(chosen, digits),
         **options,
     )
+    if rounds and digits is not None and digits.step > 0 and np.isfinite(digits.smooth):
+        found = _with_rounding(found, digits, chosen, options)
     common = [] if shared is None else [found.shared_variance]
     numbers = [_counted(found.low), _counted(found.high)] if rejected else []
     return [found.image, found.variance, found.mask, _counted(found.count), *common, *numbers]
+
+
+def _with_rounding(
+    found: Averages, digits: Digitisation, reject: RejectChoice, options: dict[str, Any]
+) -> Averages:
+    """Averages whose variance knows that digits do not round each value for itself."""
+    counts, which = np.unique(found.count, return_inverse=True)
+    lacks, common = rounding_variances(
+        counts,
+        options["quantile"],
+        digits.smooth,
+        options["factors"],
+        options["propagate"],
+        *dropped_by(reject),
+    )
+    shape = found.variance.shape
+    kind, square = found.variance.dtype, digits.step**2
+    variance = found.variance + (square * lacks)[which].reshape(shape)
+    shared = found.shared_variance
+    if shared is not None:
+        shared = (shared + (square * common)[which].reshape(shape)).astype(kind)
+    return found._replace(variance=variance.astype(kind), shared_variance=shared)
 
 
 def _counted(numbers: Any) -> Any:

@@ -26,13 +26,15 @@ def columns(*frames, **options):
 # ---------------------------------------------------------------------- master_bias
 
 
-def test_a_master_bias_is_the_median_with_read_noise():
-    raw = columns([100, 10], [103, 11], [150, 12], camera=KNOWN, kind="bias")
+def test_a_master_bias_is_a_mean_with_read_noise():
+    raw = columns([100, 10], [103, 11], [106, 12], camera=KNOWN, kind="bias")
     ds = aw.master_bias(raw, **F8)
     assert values(ds) == [103.0, 11.0]
-    # read noise alone, whatever the pedestal: r(3) (8 / 2)^2 / 3
-    np.testing.assert_allclose(values(ds, "variance"), 1.3460 * 16 / 3, rtol=1e-4)
+    # read noise alone, whatever the pedestal
+    np.testing.assert_allclose(values(ds, "variance"), 16 / 3, rtol=1e-12)
     assert values(ds, "count") == [3, 3]
+    median = aw.master_bias(raw, average="median", **F8)
+    np.testing.assert_allclose(values(median, "variance"), 1.3460 * 16 / 3, rtol=1e-4)
 
 
 def test_without_a_known_camera_the_variance_is_that_of_the_scatter():
@@ -81,21 +83,48 @@ def test_bias_level_overscan_and_area_are_seen_to():
     assert values(level) == [4.0, 5.0, 4.0, 5.0]
 
 
-def test_from_ten_frames_on_outliers_are_rejected():
+@pytest.mark.parametrize("number", [3, 4, 5, 9, 10, 11])
+def test_a_cosmic_ray_in_one_of_few_frames_is_rejected(number, rng):
+    biases = rng.normal(1000, 2, (number, 1, 20, 30)).round().astype("u2")
+    clean = aw.master_bias(frame_set(biases, kind="bias"))
+    assert (clean["count"] == number).all()
+    biases[1, 0, 3, 4] += 60
+    hit = aw.master_bias(frame_set(biases, kind="bias"), rejected=True)
+    assert hit["rejected_high"].values[0, 3, 4] == 1
+    assert int(hit["rejected_high"].sum() + hit["rejected_low"].sum()) == 1
+    others = np.delete(biases[:, 0, 3, 4], 1).mean()
+    assert hit["image"].values[0, 3, 4] == pytest.approx(others, rel=1e-6)
+    options = hit.autowisp.history()[-1]["options"]
+    assert options["average"] == "mean"
+    assert options["reject"] == {
+        "type": "SigmaClip",
+        "threshold": 5,
+        "scale": "mad",
+        "max_iter": None,
+        "about": "median",
+        "floor": "noise",
+    }
+
+
+def test_average_and_rejection_that_were_chosen_are_taken():
     frames = [[100.0 + i % 3] for i in range(9)]
-    few = aw.master_bias(columns(*frames[:8], [1e5], kind="bias"), average="mean")
-    assert values(few, "count") == [9]
-    many = aw.master_bias(columns(*frames, [1e5], kind="bias"), average="mean")
-    assert values(many, "count") == [9]
-    assert values(many)[0] < 103
-    kept = aw.master_bias(columns(*frames, [1e5], kind="bias"), average="mean", reject=None)
-    assert values(kept, "count") == [10]
-    clipped = aw.master_bias(
-        columns(*frames[:8], [1e5], kind="bias"), reject=SigmaClip(2), average="mean"
-    )
-    assert values(clipped, "count") == [8]
-    options = many.autowisp.history()[-1]["options"]["reject"]
-    assert (options["threshold"], options["scale"]) == (5, "mad")
+    raw = columns(*frames, [1e5], kind="bias")
+    assert values(aw.master_bias(raw), "count") == [9]
+    assert values(aw.master_bias(raw, average="median"), "count") == [9]
+    assert values(aw.master_bias(raw, reject=None), "count") == [10]
+    assert values(aw.master_bias(raw, reject=SigmaClip(2)), "count") == [9]
+    few = columns(*frames[:8], [1e5], kind="bias")
+    # the median of few frames is robust, and cannot spare any
+    assert values(aw.master_bias(few, average="median"), "count") == [9]
+
+
+def test_flats_are_averaged_from_ten_frames_on(rng):
+    flats = frame_set(rng.normal(9000, 60, (10, 1, 6, 8)), camera=KNOWN, kind="flat")
+    for number, average in {9: "median", 10: "mean"}.items():
+        flat = aw.master_flat(flats.isel(frame=slice(number))).high
+        options = flat.autowisp.history()[-1]["options"]
+        assert options["average"] == average
+        assert (options["reject"] is None) == (number == 9)
 
 
 def test_calibrated_frames_are_taken_as_they_are():

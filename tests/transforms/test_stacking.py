@@ -455,6 +455,8 @@ def test_the_history_says_how():
         "threshold": [1.5, -1.4],
         "scale": "mad",
         "max_iter": 3,
+        "about": "average",
+        "floor": "step",
     }
     assert record["options"]["exclude"] == "HOT"
     assert record["options"]["error"] == "scatter"

@@ -1,0 +1,112 @@
+"""The step in which the values of a set of frames are digitised, and the noise of most pixels.
+
+Both are read off the differences of frames, which are free of what differs between pixels: a bias
+that was subtracted, a dark, the pixels' own levels. The difference of neighbours in them is free of
+what differs between frames, too. Steps are whole multiples of one number in them, whatever the unit
+and the type of the values.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autowisp_xr.kernels.clip import MAD_TO_SIGMA
+from autowisp_xr.stats.rounding import noise_before
+
+__all__ = ["Digitisation", "digitisation_of", "frames_to_look_at", "rows_to_look_at"]
+
+_ENOUGH = 2**14
+"""Values whose differences are looked at: they tell the noise to a per cent."""
+
+_FEWEST = 24
+"""Of fewer differences that are not 0 all may be even by chance."""
+
+_CANDIDATES = 32
+"""So many of the smallest differences may be the step."""
+
+_MOST = 0.99
+"""Share of the differences that are multiples of it: a few pixels may have been mended."""
+
+_OFF = 0.02
+_NEAR = 64.0
+"""How far off a whole number of steps a difference may be by rounding, in steps, and up to how many
+this is looked at."""
+
+_ROUNDINGS = 4
+"""Values in a difference, each with its rounding."""
+
+_REACH = 5.0
+"""In units of their MAD, beyond which differences are of other pixels than most."""
+
+
+class Digitisation(NamedTuple):
+    """How the values of a set of frames are digitised."""
+
+    step: float
+    """Between neighbouring values; 0 where there is none, or it is not known."""
+    noise: float
+    """Standard deviation of a value as most pixels have it; 0 where it is not known."""
+    smooth: float
+    """The same before the values were digitised, in steps; infinite where it is not known."""
+
+
+def rows_to_look_at(rows: int, pixels: int) -> int:
+    """How many rows of so many pixels tell enough."""
+    return min(rows, -(-_ENOUGH // max(pixels, 1)))
+
+
+def frames_to_look_at(frames: int, pixels: int) -> int:
+    """How many of the first frames tell enough: two, of small frames more."""
+    return min(frames, 1 + max(1, -(-_ENOUGH // max(pixels, 1))))
+
+
+def digitisation_of(values: Any) -> Digitisation:
+    """What the differences of frames say of their step and noise.
+
+    Parameters
+    ----------
+    values : (frame, ..., x) array
+        Frames of one exposure; what is not finite is left out.
+    """
+    whole = values.dtype.kind in "iub"
+    differences, variances, size = _differences(values.astype(np.float64))
+    rounding = 0.0 if whole else _ROUNDINGS * float(np.finfo(values.dtype).eps) * size
+    step = _step(differences, rounding)
+    if whole and step == 0.0:
+        step = 1.0
+    if differences.size == 0:
+        return Digitisation(step, 0.0, np.inf)
+    reach = _REACH * max(MAD_TO_SIGMA * float(np.median(differences)), step)
+    square = float((differences[differences <= reach] ** 2).mean()) / variances
+    known = step > 0.0 and differences.size >= _FEWEST
+    smooth = noise_before(square / step**2) if known else np.inf
+    return Digitisation(step, float(np.sqrt(square)), smooth)
+
+
+def _differences(values: Any) -> tuple[Any, float, float]:
+    """Absolute differences of frames, as variances of how many values, and the largest value."""
+    found = np.diff(values, axis=0)
+    variances = 2.0
+    if values.shape[-1] > 1:
+        last = values.shape[-1] // 2 * 2
+        found = found[..., 1:last:2] - found[..., 0:last:2]
+        variances = 4.0
+    size = np.abs(values[np.isfinite(values)]).max(initial=0.0)
+    return np.abs(found[np.isfinite(found)]), variances, float(size)
+
+
+def _step(differences: Any, rounding: float) -> float:
+    """The largest number that nearly all differences are multiples of; 0 for none."""
+    known = differences[differences > rounding]
+    if known.size < _FEWEST:
+        return 0.0
+    known = np.sort(known)
+    apart = np.diff(known, prepend=-np.inf) > max(rounding, _OFF * known[0])
+    step = 0.0
+    for number in known[apart][:_CANDIDATES]:
+        steps = known[known <= _NEAR * number] / number
+        whole = np.rint(steps)
+        fits = (whole > 0) & (np.abs(steps - whole) <= _OFF)
+        if rounding <= _OFF * number and fits.mean() >= _MOST:
+            step = float(number)
+    return step

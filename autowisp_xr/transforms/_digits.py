@@ -1,0 +1,35 @@
+"""How the frames of a stack are digitised: read off a few rows of the first ones, as late as all.
+
+Decision: found where frames are stacked, from their values. So raw and calibrated frames, of files,
+a store or memory, in ADU or electrons, say it alike, and nothing has to be carried along. Frames
+that were divided by a flat, or scaled each by a number of its own, have no step in common.
+"""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr.stats.steps import digitisation_of, frames_to_look_at, rows_to_look_at
+from autowisp_xr.transforms import _apply
+
+__all__ = ["digits_of"]
+
+
+def digits_of(image: xr.Variable) -> tuple[xr.Variable, ...]:
+    """Step, noise and noise before rounding, as :class:`autowisp_xr.stats.steps.Digitisation`.
+
+    Variables without dims, lazy where the image is.
+    """
+    sizes = image.sizes
+    rows = rows_to_look_at(sizes["y"], sizes["channel"] * sizes["x"])
+    number = frames_to_look_at(sizes["frame"], sizes["channel"] * sizes["x"] * rows)
+    start = (sizes["y"] - rows) // 2
+    sample = image.isel(frame=slice(number), y=slice(start, start + rows))
+    if not _apply.in_memory(sample):
+        sample = sample.chunk(dict.fromkeys(sample.dims, -1))
+    return _apply.apply(_digits, [sample], (), [np.float64] * 3)
+
+
+def _digits(image: Any) -> list[Any]:
+    return list(digitisation_of(image))

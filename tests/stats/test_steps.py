@@ -1,0 +1,52 @@
+"""The step and the noise of frames, from their differences."""
+
+import numpy as np
+import pytest
+
+from autowisp_xr.stats.steps import digitisation_of
+
+SHAPE = (2, 1, 80, 120)
+
+
+def rounded(rng, noise, shape=SHAPE):
+    return np.rint(1000 + rng.random(shape[1:]) + rng.normal(0, noise, shape))
+
+
+@pytest.mark.parametrize("noise", [0.1, 0.3, 0.5, 1.5, 5.0])
+@pytest.mark.parametrize("step", [1.0, 4.0, 16.0, 0.5, 0.37, 1 / 65535])
+@pytest.mark.parametrize("kind", ["f4", "f8"])
+def test_the_step_is_found_in_any_unit(kind, step, noise, rng):
+    found = digitisation_of((step * rounded(rng, noise)).astype(kind))
+    assert found.step == pytest.approx(step, rel=1e-3)
+    assert found.smooth == pytest.approx(noise, rel=0.05)
+
+
+@pytest.mark.parametrize("noise", [0.5, 1.5, 40.0])
+def test_the_noise_is_that_of_the_values(noise, rng):
+    found = digitisation_of(rounded(rng, noise).astype("u2"))
+    assert found.noise == pytest.approx(np.sqrt(noise**2 + 1 / 12), rel=0.03)
+
+
+def test_what_pixels_and_frames_differ_by_is_nothing_to_it(rng):
+    """A bias that was subtracted, an overscan level of each row, a camera that mended pixels."""
+    values = 4 * rounded(rng, 0.8)
+    values[0, 0, ::7, ::40] += 1
+    values[1, 0, 5, 9] = 65535
+    values = values - rng.normal(1000, 1, SHAPE[1:]) - rng.normal(0, 1, (*SHAPE[:3], 1))
+    found = digitisation_of(values.astype("f4"))
+    assert found.step == pytest.approx(4, rel=1e-3)
+    assert found.noise == pytest.approx(4 * np.sqrt(0.8**2 + 1 / 12), rel=0.03)
+
+
+def test_values_of_any_fraction_have_no_step(rng):
+    for values in (rng.normal(1000, 2, SHAPE), rounded(rng, 2.0) / rng.normal(1, 0.1, SHAPE[1:])):
+        found = digitisation_of(values.astype("f4"))
+        assert (found.step, found.smooth) == (0.0, np.inf)
+        assert found.noise == pytest.approx(2, rel=0.05)
+
+
+def test_too_few_differences_say_nothing_but_what_the_type_says():
+    assert digitisation_of(np.array([[[1.0, 5.0]], [[3.0, 5.0]]]))[::2] == (0.0, np.inf)
+    assert digitisation_of(np.array([[[1, 5]], [[3, 5]]], "u2"))[::2] == (1.0, np.inf)
+    assert digitisation_of(np.array([[[1]], [[3]], [[2]]], "u2")).noise > 0
+    assert digitisation_of(np.full((2, 1, 3), np.nan, "f4")) == (0.0, 0.0, np.inf)
