@@ -9,6 +9,7 @@ import xarray as xr
 from autowisp_xr import io, night, plot, provenance, schema, transforms
 from autowisp_xr.camera import Camera
 from autowisp_xr.options import (
+    MIN_FLAT,
     Average,
     ErrorSource,
     Masked,
@@ -131,10 +132,17 @@ class AutowispAccessor:
         )
 
     def divide_flat(
-        self, flat: xr.Dataset, *, allow_mismatch: Collection[str] = (), dtype: Any = "float32"
+        self,
+        flat: xr.Dataset,
+        *,
+        min_flat: float = MIN_FLAT,
+        allow_mismatch: Collection[str] = (),
+        dtype: Any = "float32",
     ) -> xr.Dataset:
         """See :func:`autowisp_xr.divide_flat`."""
-        return transforms.divide_flat(self._ds, flat, allow_mismatch=allow_mismatch, dtype=dtype)
+        return transforms.divide_flat(
+            self._ds, flat, min_flat=min_flat, allow_mismatch=allow_mismatch, dtype=dtype
+        )
 
     def calibrate(
         self,
@@ -148,6 +156,7 @@ class AutowispAccessor:
         scale_dark: ScaleDark = False,
         photons: Photons = "positive",
         noise: NoiseWanted = "required",
+        min_flat: float = MIN_FLAT,
         allow_mismatch: Collection[str] = (),
         dtype: Any = "float32",
     ) -> xr.Dataset:
@@ -163,6 +172,7 @@ class AutowispAccessor:
             scale_dark=scale_dark,
             photons=photons,
             noise=noise,
+            min_flat=min_flat,
             allow_mismatch=allow_mismatch,
             dtype=dtype,
         )

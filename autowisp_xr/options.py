@@ -12,6 +12,7 @@ import xarray as xr
 from autowisp_xr.regions import parse_areas
 
 __all__ = [
+    "MIN_FLAT",
     "Average",
     "ErrorSource",
     "Masked",
@@ -26,6 +27,7 @@ __all__ = [
     "ScaleDark",
     "SigmaClip",
     "Weights",
+    "check_min_flat",
     "upper_and_lower",
 ]
 
@@ -34,8 +36,19 @@ ErrorSource = Literal["auto", "scatter", "propagate", "standard_error"]
 Photons = Literal["positive", "absolute", "none"]
 NoiseWanted = Literal["required", "if known"]
 ScaleDark = Literal[False, "down", "any"]
+MIN_FLAT = 0.05
+"""Share of the mean of a flat below which a pixel counts as not lit."""
 Masked = Literal["leave out", "take"]
 """What becomes of pixels that bear flags."""
+
+
+def check_min_flat(min_flat: float) -> None:
+    """Raise ValueError for what is no share of the mean of a flat."""
+    if not 0 <= min_flat < 1:
+        raise ValueError(
+            "min_flat is a share of the mean of a flat, from 0 (all that is positive is lit) to "
+            f"below 1, not {min_flat!r}"
+        )
 
 
 def upper_and_lower(threshold: float | Sequence[float]) -> tuple[float, float]:

@@ -9,7 +9,9 @@ from typing import Any
 from autowisp_xr.cli.loading import load
 from autowisp_xr.cli.night_options import add_night, night_arguments
 from autowisp_xr.cli.options import add
+from autowisp_xr.cli.values import number
 from autowisp_xr.night.verdict import EXIT_STATUS
+from autowisp_xr.options import MIN_FLAT
 
 __all__ = ["add_demo", "add_info", "add_reduce"]
 
@@ -91,6 +93,16 @@ def add_reduce(steps: Any) -> None:
         '("none" for no such test); others are those of --select-flats; see '
         "help(autowisp_xr.FlatSelection) in Python",
     )
+    add(
+        group,
+        "--min-flat",
+        type=number,
+        default=MIN_FLAT,
+        metavar="SHARE",
+        help="a pixel whose flat is below this share of its mean, or below three times its own "
+        "error, is not lit, and flagged in what it corrects; 0 for none that is positive "
+        "(default: %(default)s)",
+    )
     reduce.set_defaults(run=_reduce, step="reduce", parser=reduce)
 
 
@@ -128,6 +140,7 @@ def _reduce(options: argparse.Namespace) -> int:
         options.out,
         **night_arguments(options),
         select=select,
+        min_flat=options.min_flat,
         checksum=options.checksum,
         overwrite=options.overwrite,
         say=_say,

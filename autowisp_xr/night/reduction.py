@@ -21,6 +21,7 @@ from autowisp_xr.night.record import Record
 from autowisp_xr.night.sets import sort_frames
 from autowisp_xr.night.steps import Steps
 from autowisp_xr.night.summary import Summary
+from autowisp_xr.options import MIN_FLAT, check_min_flat
 
 if TYPE_CHECKING:
     from autowisp_xr.flat_selection import FlatSelection
@@ -42,6 +43,7 @@ def reduce(
     masters: Paths | None = None,
     matching: Matching | None = None,
     select: "FlatSelection | None" = None,
+    min_flat: float = MIN_FLAT,
     checksum: bool = True,
     overwrite: bool = False,
     say: Callable[[str], None] = lambda line: None,
@@ -80,6 +82,9 @@ def reduce(
     select
         Which flats are good: the high ones of each filter make its master, and the summary says
         why others were left out. None takes all.
+    min_flat
+        Share of the mean of a flat from which on a pixel of it counts as lit; see
+        :func:`~autowisp_xr.divide_flat`.
     checksum
         Whether frames are left out whose pixels are not those of the DATASUM in their header.
     overwrite
@@ -98,8 +103,8 @@ def reduce(
     Raises
     ------
     ValueError
-        If ``select`` lets channels choose apart, ``types`` names a type that there is not, or
-        ``masters`` is ``out``.
+        If ``select`` lets channels choose apart, ``min_flat`` is no share, ``types`` names a type
+        that there is not, or ``masters`` is ``out``.
     FileNotFoundError, NotADirectoryError
         If there is no such directory, or no FITS file in it.
     FileExistsError
@@ -120,6 +125,7 @@ def reduce(
             "a night is reduced with the channels of a flat together; make masters of channels "
             "that choose apart by master_flat(select=...)"
         )
+    check_min_flat(min_flat)
     source, target = Path(night).expanduser(), Path(out).expanduser()
     if source.exists() and not source.is_dir():
         raise NotADirectoryError(f"{night} is no directory; name the one that it lies in")
@@ -175,7 +181,9 @@ def reduce(
             read += io.find_files(given, deep=True, skip=[target])
         record = Record(target, target / STORE, read)
         writer = Writer(target, overwrite, summary, say, record)
-        Steps(sets, others, writer, camera=camera, matching=matching, select=select).run()
+        Steps(
+            sets, others, writer, camera=camera, matching=matching, select=select, min_flat=min_flat
+        ).run()
         if writer.kept and (target / _SUMMARY).exists():
             say(f"{target / _SUMMARY} is left as it was: it tells of the results that are kept")
         elif summary.made or not (target / _SUMMARY).exists():

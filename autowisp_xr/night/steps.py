@@ -48,7 +48,7 @@ class Steps:
         Masters of other nights.
     writer
         Makes and writes.
-    camera, matching, select
+    camera, matching, select, min_flat
         As for :func:`~autowisp_xr.reduce`.
     """
 
@@ -61,12 +61,14 @@ class Steps:
         camera: Camera | None,
         matching: Matching,
         select: "FlatSelection | None",
+        min_flat: float,
     ) -> None:
         self.sets = sets
         self.candidates = list(others)
         self.writer = writer
         self.matching = matching
         self.select = select
+        self.min_flat = min_flat
         self.cameras = self._know_cameras(camera)
 
     def run(self) -> None:
@@ -214,6 +216,7 @@ class Steps:
                 flat=_opened(choices["flat"]),
                 scale_dark=self._scale(choices),
                 noise="if known",
+                min_flat=self.min_flat,
                 allow_mismatch=self.matching.judged,
             )
 

@@ -10,7 +10,14 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.matching import allowed
-from autowisp_xr.options import NoiseWanted, OverscanChoice, Photons, ScaleDark
+from autowisp_xr.options import (
+    MIN_FLAT,
+    NoiseWanted,
+    OverscanChoice,
+    Photons,
+    ScaleDark,
+    check_min_flat,
+)
 from autowisp_xr.transforms._bias import (
     Level,
     check_bias_free,
@@ -19,6 +26,7 @@ from autowisp_xr.transforms._bias import (
     holds_bias,
     level_of,
 )
+from autowisp_xr.transforms._lit import lit_only
 from autowisp_xr.transforms._noise import Noise, check_counted, noise_of
 from autowisp_xr.transforms._pass import Steps, one_pass
 from autowisp_xr.transforms._readers import readers
@@ -48,6 +56,7 @@ def calibrate(
     scale_dark: ScaleDark = False,
     photons: Photons = "positive",
     noise: NoiseWanted = "required",
+    min_flat: float = MIN_FLAT,
     allow_mismatch: Collection[str] = (),
     dtype: Any = "float32",
 ) -> xr.Dataset:
@@ -78,6 +87,9 @@ def calibrate(
     noise
         "required": gain and read noise have to be known. "if known": where they are not, the
         variance is NaN, which flags no pixel; a stack then takes its error from the scatter.
+    min_flat
+        Share of the mean of the flat from which on a pixel of it counts as lit; see
+        :func:`~autowisp_xr.divide_flat`.
     allow_mismatch
         What may differ between frames and masters, as for :class:`~autowisp_xr.Matching`.
     dtype
@@ -115,7 +127,7 @@ def calibrate(
     :sup:`2`; subtract the dark; divide by the flat. A bias level is no light: where the dark D
     holds it (and neither bias, overscan nor bias level is subtracted), I - D + d makes the photon
     noise, with the dark current d in D that the scatter of its frames shows. A pixel that is not
-    finite, or whose flat is not positive, is NaN and flagged FAULT; none is interpolated. The
+    finite, or whose flat is not lit, is NaN and flagged FAULT; none is interpolated. The
     variance of a pixel is estimated from its own value, which correlates the two: at few electrons,
     averages weighted by it are biased.
 
@@ -131,6 +143,7 @@ def calibrate(
     camera = camera or schema.camera_of(ds)
     if noise not in get_args(NoiseWanted):
         raise ValueError(f"noise is one of {', '.join(get_args(NoiseWanted))}, not {noise!r}")
+    check_min_flat(min_flat)
     unknown = noise == "if known" and bool(camera.unknown_noise)
     return calibrated(
         ds,
@@ -144,6 +157,7 @@ def calibrate(
         overscan=overscan,
         scale_dark=scale_dark,
         photons=photons,
+        min_flat=min_flat,
         allow_mismatch=allow_mismatch,
         dtype=dtype,
     )
@@ -161,6 +175,7 @@ def calibrated(
     overscan: OverscanChoice = None,
     scale_dark: ScaleDark = False,
     photons: str = "none",
+    min_flat: float | None = None,
     allow_mismatch: Collection[str] = (),
     shared: bool = True,
     above: bool = False,
@@ -172,7 +187,8 @@ def calibrated(
     Without a noise model the frames come out without a variance, or with one that is NaN where it
     is said to be ``unknown``; where ``shared`` is not set,
     without what they share of it. ``above`` is for
-    :func:`~autowisp_xr.transforms.quality.saturation_threshold`.
+    :func:`~autowisp_xr.transforms.quality.saturation_threshold`. A ``min_flat`` of None takes the
+    flat as it is, infinite pixels included.
     """
     if not schema.is_raw(ds):
         raise CalibrationError(
@@ -216,7 +232,7 @@ def calibrated(
         dark=dark,
         dark_scale=scale,
         dark_shares_bias=shares_bias(dark, bias),
-        flat=flat,
+        flat=flat if flat is None or min_flat is None else lit_only(flat, min_flat),
         shared=shared,
         errors=noise is not None,
         masks=given + ([] if flags is None else [flags]),
@@ -246,6 +262,8 @@ def calibrated(
     }
     if unknown:
         options["noise"] = provenance.UNKNOWN
+    if flat is not None and min_flat is not None:
+        options["min_flat"] = min_flat
     if isinstance(overscan, xr.Dataset):
         masters["overscan"] = overscan
     return provenance.record(result, "calibrate", options, source=raw, masters=masters)

@@ -8,7 +8,7 @@ import xarray as xr
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
-from autowisp_xr.options import Photons, ScaleDark
+from autowisp_xr.options import MIN_FLAT, Photons, ScaleDark, check_min_flat
 from autowisp_xr.transforms._bias import (
     check_bias_free,
     check_goes_with_dark,
@@ -17,6 +17,7 @@ from autowisp_xr.transforms._bias import (
     level_of,
     warn_if_unsaid,
 )
+from autowisp_xr.transforms._lit import lit_only
 from autowisp_xr.transforms._noise import noise_of
 from autowisp_xr.transforms._pass import Steps, one_pass
 from autowisp_xr.transforms._readers import readers
@@ -214,6 +215,7 @@ def divide_flat(
     ds: xr.Dataset,
     flat: xr.Dataset,
     *,
+    min_flat: float = MIN_FLAT,
     allow_mismatch: Collection[str] = (),
     dtype: Any = "float32",
 ) -> xr.Dataset:
@@ -225,6 +227,9 @@ def divide_flat(
         Frames (frame, channel, y, x), free of bias and dark.
     flat
         Master (channel, y, x), dimensionless, with a mean of one.
+    min_flat
+        Share of that mean below which a pixel of the flat counts as not lit, as it does below three
+        times its own error: unlit corners are noise about zero. 0: all that is positive is lit.
     allow_mismatch
         What may differ between frames and master, as for :class:`~autowisp_xr.Matching`.
     dtype
@@ -233,8 +238,8 @@ def divide_flat(
     Returns
     -------
     Frames of the same shape in the unit of ``ds``, lazy where ``ds`` or ``flat`` are. Where the
-    flat is not positive, a pixel is NaN and flagged FAULT. ``shared_relative_variance`` keeps
-    what the flat adds to all frames alike.
+    flat is not lit or not finite, a pixel is NaN and flagged FAULT. ``shared_relative_variance``
+    keeps what the flat adds to all frames alike.
 
     Notes
     -----
@@ -245,9 +250,11 @@ def divide_flat(
     The covariance of a flat with the bias and dark that it was made with is left out.
     """
     schema.check(ds)
+    check_min_flat(min_flat)
     flat = fitting(ds, flat, "flat", allow_mismatch)
-    result = one_pass(ds, Steps(flat=flat), dtype=dtype)
-    return provenance.record(result, "divide_flat", source=ds, masters={"flat": flat})
+    result = one_pass(ds, Steps(flat=lit_only(flat, min_flat)), dtype=dtype)
+    options = {"min_flat": min_flat}
+    return provenance.record(result, "divide_flat", options, source=ds, masters={"flat": flat})
 
 
 def _bias_ids(ds: xr.Dataset) -> set[str]:

@@ -98,6 +98,14 @@ def test_what_is_wrong_in_the_file_is_named(text, message, night, capsys, tmp_pa
     assert not (tmp_path / "out").exists()
 
 
+def test_a_floor_of_flats_that_is_no_share_is_refused_before_any_work(night, capsys, tmp_path):
+    assert main(["reduce", "raw", "-o", "out", "--min-flat", "1.5"]) == 1
+    error = capsys.readouterr().err
+    assert "min_flat is a share of the mean of a flat" in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
 def test_masters_of_another_night_are_named_by_their_directory(night, capsys, tmp_path):
     assert main(["reduce", "raw", "-o", "first", "--camera", "camera.toml"]) == 0
     aw.to_fits(night.objects(1, start=21), tmp_path / "next" / "{RAWFNAME}.fits")

@@ -8,9 +8,11 @@ import xarray as xr
 
 import autowisp_xr as aw
 from autowisp_xr import Camera, Flag, provenance
+from autowisp_xr.testing import assert_frames_equal
 from tests.transforms.frames import TWO_CHANNELS, frame_set, master, text
 
 F8 = {"dtype": "float64"}
+KNOWN = Camera(gain=2.0, read_noise=8.0)
 
 
 def values(ds, name="image"):
@@ -293,11 +295,42 @@ def test_where_the_flat_is_not_positive_a_pixel_is_nan_and_faulty():
     flat = master([0.0, -1.0, np.nan, np.inf, 1.0], [0.1] * 5, units="1")
     frames = frame_set([5.0] * 5, variance=[1.0] * 5)
     ds = aw.divide_flat(aw.subtract_bias(frames, master([0.0] * 5, [1.0] * 5)), flat, **F8)
-    assert np.isnan(ds["image"].values.ravel()[:3]).all()
-    assert np.isnan(ds["variance"].values.ravel()[:3]).all()
-    assert values(ds, "mask")[:3] == [1, 1, 1]
+    assert np.isnan(ds["image"].values.ravel()[:4]).all()
+    assert np.isnan(ds["variance"].values.ravel()[:4]).all()
+    assert values(ds, "mask")[:4] == [1, 1, 1, 1]
     assert values(ds, "mask")[4] == 0
     assert values(ds)[4] == 5.0
+
+
+def test_where_no_light_reaches_the_flat_a_pixel_is_nan_and_faulty():
+    """Below a twentieth of the mean, or three errors; a vignetted corner is far from either."""
+    flat = master(
+        [0.049, 0.051, 0.2, 0.2, np.inf, 1.0],
+        np.square([1e-4, 1e-4, 0.068, 0.065, 0.01, np.nan]),
+        units="1",
+    )
+    frames = frame_set([5.0] * 6, variance=[1.0] * 6)
+    ds = aw.divide_flat(frames, flat)
+    # the last flat has no error, which is another fault
+    assert values(ds, "mask") == [1, 0, 1, 0, 1, 1]
+    assert np.isnan(ds["image"].values.ravel()).tolist() == [True, False, True, False, True, False]
+    lazy = aw.divide_flat(frames.chunk(x=2), flat.chunk(x=3))
+    assert_frames_equal(lazy, ds)
+    once = aw.calibrate(frames.drop_vars("variance"), flat=flat, camera=KNOWN)
+    assert values(once, "mask") == values(ds, "mask")
+
+
+def test_the_floor_of_a_flat_can_be_moved_and_is_remembered():
+    flat, frames = master([0.01, 0.3, 1.0], [0.1] * 3, units="1"), frame_set([5.0] * 3)
+    assert values(aw.divide_flat(frames, flat, min_flat=0), "mask") == [0, 0, 0]
+    high = aw.divide_flat(frames, master([0.01, 0.3, 1.0], units="1"), min_flat=0.4)
+    assert values(high, "mask") == [1, 1, 0]
+    assert provenance.history(high)[-1]["options"]["min_flat"] == 0.4
+    for wrong in (-0.1, 1.0, np.nan):
+        with pytest.raises(ValueError, match="min_flat is a share of the mean of a flat"):
+            aw.divide_flat(frames, flat, min_flat=wrong)
+        with pytest.raises(ValueError, match="min_flat is a share of the mean of a flat"):
+            aw.calibrate(frames, flat=flat, min_flat=wrong, camera=KNOWN)
 
 
 def test_a_flat_in_adu_is_refused():
