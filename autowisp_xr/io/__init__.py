@@ -14,14 +14,17 @@ if TYPE_CHECKING:
     from autowisp_xr.io.scanning import FileRecord, checked, damage, scan
     from autowisp_xr.io.store import groups_of, identity_of, open_zarr, to_zarr
     from autowisp_xr.io.type_rules import unused_rules
+    from autowisp_xr.io.uniform import Emptiness, emptiness
     from autowisp_xr.io.write import to_fits
 
 __all__ = [
+    "Emptiness",
     "FileRecord",
     "Spellings",
     "checked",
     "copies_of",
     "damage",
+    "emptiness",
     "files_of_frames",
     "find_files",
     "groups_of",
@@ -40,11 +43,13 @@ __all__ = [
 __getattr__, __dir__ = attach(
     __name__,
     {
+        "Emptiness": f"{__name__}.uniform",
         "FileRecord": f"{__name__}.scanning",
         "Spellings": "autowisp_xr.headers.spellings",
         "checked": f"{__name__}.scanning",
         "copies_of": f"{__name__}.copies",
         "damage": f"{__name__}.scanning",
+        "emptiness": f"{__name__}.uniform",
         "files_of_frames": f"{__name__}.arrange",
         "find_files": f"{__name__}.finding",
         "groups_of": f"{__name__}.store",

@@ -15,6 +15,7 @@ from autowisp_xr import schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.cards import STRUCTURAL, ascii_text, parse_header, value_of
 from autowisp_xr.flags import Flag
+from autowisp_xr.headers.doubts import add_doubts
 from autowisp_xr.headers.lost_cards import add_lost_cards
 from autowisp_xr.headers.place import PRODUCT_CARDS, name_place
 from autowisp_xr.headers.spellings import Spellings
@@ -87,6 +88,7 @@ def output_header(ds: xr.Dataset, channel: int) -> fits.Header:
     if not schema.is_raw(ds):
         _name_gain(header, schema.camera_of(ds), name)
     header["BUNIT"] = (str(ds["image"].attrs.get("units", "adu")), "Unit of the image")
+    add_doubts(header, _scalar(ds, "doubts"))
     return header
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["MOST_TILES", "Scatter", "Tiles", "scatter"]
+__all__ = ["MOST_TILES", "Scatter", "Tiles", "ranked", "scatter"]
 
 MOST_TILES = 1500
 """A gain is then known to 0.1 %; more would only take longer."""
@@ -156,15 +156,15 @@ def _scatter(first: Any, second: Any, good: Any, starts: Any, scaled: bool) -> t
 def _near(values: Any) -> Any:
     """Which values are near the median of their tile: all of them where most are equal."""
     distance = np.abs(values - _median(values)[:, None])
-    scale = _ranked(distance, _RANK)[:, None] / _RANK_TO_SIGMA
+    scale = ranked(distance, _RANK)[:, None] / _RANK_TO_SIGMA
     return (distance <= _CLIP * scale) | ((scale == 0) & np.isfinite(distance))
 
 
 def _median(values: Any) -> Any:
-    return _ranked(values, 0.5)
+    return ranked(values, 0.5)
 
 
-def _ranked(values: Any, rank: float) -> Any:
+def ranked(values: Any, rank: float) -> Any:
     """A value that about this fraction of the finite ones of each row is below."""
     number = np.count_nonzero(np.isfinite(values), axis=1)
     place = np.minimum((rank * number).astype(np.int64), np.maximum(number - 1, 0))

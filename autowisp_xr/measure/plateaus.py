@@ -9,6 +9,7 @@ import xarray as xr
 from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
+from autowisp_xr.measure._sampling import spread
 from autowisp_xr.stats.digits import counted, plateau_of, step_of
 
 __all__ = ["saturation", "with_saturation"]
@@ -72,7 +73,7 @@ def saturation(
             "open_fits reads them"
         )
     camera = camera or schema.camera_of(ds)
-    numbers = _spread(ds.sizes["frame"], max_frames)
+    numbers = spread(ds.sizes["frame"], max_frames)
     names, channels = schema.names(ds, "frame"), schema.names(ds, "channel")
     found: list[dict[str, int]] = [{} for _ in channels]
     shares: list[list[float]] = [[] for _ in channels]
@@ -120,13 +121,6 @@ def saturation(
         "plateaus": dict(zip(channels, found, strict=True)),
     }
     return provenance.record(result, "saturation", options, source=ds)
-
-
-def _spread(number: int, most: int | None) -> list[int]:
-    """Numbers of frames, evenly spread, the first and the last among them."""
-    if most is None or most >= number:
-        return list(range(number))
-    return np.unique(np.linspace(0, number - 1, max(most, 1)).round().astype(int)).tolist()
 
 
 def _one_level(plateaus: Any, others: float) -> float:

@@ -14,21 +14,12 @@ from autowisp_xr.errors import AutowispError
 from autowisp_xr.io import FileRecord
 from autowisp_xr.measure.plateaus import with_saturation
 from autowisp_xr.night.sets import FrameSet
-from autowisp_xr.stats.digits import counted, floor_of
-from autowisp_xr.transforms import trim
+from autowisp_xr.night.unlit import UNLIT, of_unlit
 
 __all__ = ["Seen", "look", "opened", "step_in"]
 
 _BRIGHT = 3
 """Frames of each kind that sees light, in which a plateau is looked for."""
-
-_BIASES = 16
-_ROWS = 128
-"""Biases whose levels are looked at, in so many rows in the middle."""
-
-_WANDER = 0.5
-"""Scatter of the levels of biases in units of their noise that is worth a word, and more than 1
-ADU: a level that is subtracted from every frame should not add to its noise."""
 
 _WRAPPED = -1000
 _WRAPPED_PIXELS = 5
@@ -149,7 +140,7 @@ def opened(records: Sequence[FileRecord], camera: Camera | None) -> xr.Dataset:
 
 
 def look(sets: Sequence[FrameSet], camera: Camera | None) -> Seen:
-    """Read a few frames of a setup: bright ones whole, of biases some rows.
+    """Read a few frames of a setup: bright ones whole, of biases and darks some rows.
 
     Parameters
     ----------
@@ -159,7 +150,6 @@ def look(sets: Sequence[FrameSet], camera: Camera | None) -> Seen:
         What the user says of it.
     """
     notes: list[str] = []
-    biases = max((one.records for one in sets if one.traits.kind == "bias"), key=len, default=())
     bright = [
         record
         for kind in ("flat", "object")
@@ -179,8 +169,9 @@ def look(sets: Sequence[FrameSet], camera: Camera | None) -> Seen:
                 channels=schema.camera_of(frames).channels,
             )
             notes += _wrapped(frames)
-        if len(biases) > 1:
-            notes += _of_biases(opened(_spread(biases, _BIASES), camera))
+        for one in sets:
+            if one.traits.kind in ("bias", "dark") and len(one.records) > 1:
+                notes += of_unlit(opened(_spread(one.records, UNLIT), camera), one.name)
     except (AutowispError, OSError, ValueError):
         # which files cannot be read, and why, is said when they are worked on
         return replace(seen, notes=tuple(notes))
@@ -214,37 +205,3 @@ def _wrapped(frames: xr.Dataset) -> list[str]:
                 "pixels.view('uint16'))"
             ]
     return []
-
-
-def _of_biases(frames: xr.Dataset) -> list[str]:
-    """That the values of biases are cut off at the lowest, or that their level wanders."""
-    camera = schema.camera_of(frames)
-    frames = trim(frames)
-    height = frames.sizes["y"]
-    rows = slice(max(height // 2 - _ROWS // 2, 0), height // 2 + _ROWS // 2)
-    notes, levels, noises, clipped = [], [], [], []
-    for number in range(frames.sizes["frame"]):
-        planes = frames["image"][number, :, rows].values.astype(np.float64)
-        floors = [floor_of(counts) for counts in map(counted, planes) if counts is not None]
-        clipped.append(
-            max((floor for floor in floors if floor), key=lambda f: f.share, default=None)
-        )
-        levels.append(float(np.median(planes)))
-        spread = np.percentile(planes[..., 1:] - planes[..., :-1], [15.865, 84.135])
-        noises.append(float(np.diff(spread)[0]) / 8**0.5)
-    worst = max((floor for floor in clipped if floor), key=lambda f: f.share, default=None)
-    if worst:
-        number = sum(floor is not None for floor in clipped)
-        notes.append(
-            f"DOUBT: in {number} of {len(clipped)} biases pixels are cut off at {worst.value} ADU "
-            f"(up to {100 * worst.share:.3g} % of them), so that the level is too high and the "
-            "read noise too low; a higher offset of the camera mends it"
-        )
-    scatter, noise = float(np.std(levels, ddof=1)), float(np.median(noises))
-    if scatter > max(_WANDER * noise, 1.0) and not camera.overscan_areas:
-        notes.append(
-            f"DOUBT: the level of the biases wanders from {min(levels):g} to {max(levels):g} ADU, "
-            f"by {scatter:.1f} ADU from frame to frame, where their noise is {noise:.1f} ADU; the "
-            "level of each light may be off by as much, unless there is an overscan to tell it"
-        )
-    return notes

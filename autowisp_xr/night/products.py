@@ -16,6 +16,7 @@ from autowisp_xr.flags import Flag
 from autowisp_xr.io import FileRecord
 from autowisp_xr.io.outputs import write_whole
 from autowisp_xr.io.write import identity_in, write_missing
+from autowisp_xr.night.doubts import DOUBT, Doubts
 from autowisp_xr.night.record import NOT_OURS, Record
 from autowisp_xr.night.summary import Made, Summary
 
@@ -51,6 +52,8 @@ class Plan:
     against: tuple[str, ...] = ()
     """The reasons in a few words."""
     notes: list[str] = field(default_factory=list)
+    look: "Callable[[xr.Dataset], Doubts] | None" = None
+    """Says what is doubtful about what was made."""
     unused: dict[str, str] = field(default_factory=dict)
     """Frames that are not good enough for the master at hand, and why."""
 
@@ -142,7 +145,7 @@ class Writer:
         return True
 
     def _make(self, plan: Plan, recipe: Recipe, overwrite: bool) -> xr.Dataset:
-        plan.unused, plan.notes = {}, []
+        plan.unused, plan.notes, plan.look = {}, [], None
         made = recipe(io.open_records(plan.records, camera=plan.camera))
         identity = provenance.fingerprint(made)
         ours = self.record.owns_group(plan.group, identity)
@@ -167,7 +170,14 @@ class Writer:
                 "another directory for the results, or overwrite it (where only the measured gain "
                 f"differs, {self.target / plan.place / CAMERA} as the camera keeps the old one)"
             ) from error
-        plan.notes += _doubts(made, plan.folder)
+        plan.notes += _without_good_pixels(made, plan.folder)
+        doubts = plan.look(made) if plan.look else Doubts()
+        found = list(doubts.notes)
+        for note in plan.notes:
+            if note.startswith(DOUBT):
+                doubts.tell(note)
+        plan.notes += found
+        made = doubts.marked(made)
         files = self._to_fits(made, plan)
         for path, reason in plan.unused.items():
             self.say(f"  left out: {path}: {reason}")
@@ -252,7 +262,7 @@ def _by_reason(reasons: Mapping[str, str]) -> dict[str, list[str]]:
     return paths
 
 
-def _doubts(made: xr.Dataset, folder: str) -> list[str]:
+def _without_good_pixels(made: xr.Dataset, folder: str) -> list[str]:
     """What is wrong with a product as a whole; an error for a master without a good pixel."""
     if folder == "masters":
         if not (made["mask"].values & np.uint8(Flag.BAD) == 0).any():

@@ -15,6 +15,7 @@ from autowisp_xr.io.lock import claimed
 from autowisp_xr.io.names import Paths
 from autowisp_xr.matching import Matching
 from autowisp_xr.night.choosing import Candidate
+from autowisp_xr.night.empty import empty_frames
 from autowisp_xr.night.library import masters_in
 from autowisp_xr.night.products import CAMERA, STORE, Writer
 from autowisp_xr.night.record import Record
@@ -54,7 +55,9 @@ def reduce(
     channel layout, gain setting, filter, temperature and exposure. Each group of biases, darks and
     flats becomes a master; each science frame is calibrated with the masters that match it. A frame
     or group that fails does not stop the others; what would need a master that failed is left out.
-    Copies of one exposure (compressed, renamed, linked) count once.
+    Copies of one exposure (compressed, renamed, linked) count once. A frame whose pixels all have
+    one value is left out. What is made is looked at, and what is doubtful about it is told in the
+    summary and in its header; nothing is left out for that.
 
     Parameters
     ----------
@@ -144,11 +147,14 @@ def reduce(
         )
         say(f"{len(records)} FITS file{'' if len(records) == 1 else 's'} in {night}")
         records = io.checked(records) if checksum else records
-        copies = io.copies_of(records)
+        empty = empty_frames(records)
+        copies = io.copies_of([r for r in records if r.path not in empty.left_out])
+        aside = empty.left_out | copies
         sets, left_out, notes = sort_frames(
-            [r for r in records if r.path not in copies], camera, matching, look=True
+            [r for r in records if r.path not in aside], camera, matching, look=True
         )
-        left_out |= copies
+        left_out |= aside
+        notes += empty.notes
         summary = Summary(
             night=str(night),
             out=str(out),

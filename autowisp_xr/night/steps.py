@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import xarray as xr
 
 from autowisp_xr import schema, transforms
@@ -17,6 +18,7 @@ from autowisp_xr.matching import Matching
 from autowisp_xr.night.camera_words import told
 from autowisp_xr.night.choosing import FITS_TOO, Candidate, Choice, match, stop_reason
 from autowisp_xr.night.dark_notes import KnownDark, current_left, price_of_scaling
+from autowisp_xr.night.doubts import of_calibrated, of_dark, of_flats, of_glow
 from autowisp_xr.night.foresight import (
     by_setup,
     camera_with_colours,
@@ -144,6 +146,7 @@ class Steps:
         return transforms.master_bias(frames, noise="if known", allow_mismatch=self.matching.judged)
 
     def _dark(self, plan: Plan, choices: Mapping[str, Choice], frames: xr.Dataset) -> xr.Dataset:
+        plan.look = partial(of_dark, bias=plan.masters.get("bias"))
         with _noted(plan):
             return transforms.master_dark(
                 frames,
@@ -176,6 +179,8 @@ class Steps:
         if flats.high is None:
             raise AutowispError("; ".join(flats.notes))
         plan.notes += flats.notes + _dark_current(frames, flats.frames["mean"], choices)
+        high = np.flatnonzero(table["class"].values == "high")
+        plan.notes += of_flats(frames.isel(frame=high), _opened(choices["bias"]))
         return flats.high
 
     def _calibrate(self, one: FrameSet) -> None:
@@ -208,11 +213,17 @@ class Steps:
 
     def _science(self, plan: Plan, choices: Mapping[str, Choice], frames: xr.Dataset) -> xr.Dataset:
         plan.notes += _price(choices, frames) + _pedestal(frames, choices)
+        bias, dark = _opened(choices["bias"]), _opened(choices["dark"])
+        plan.look = partial(
+            of_calibrated,
+            masters=plan.masters,
+            dark=dark if _as_subtracted(choices) else None,
+        )
         with _noted(plan):
             return transforms.calibrate(
                 frames,
-                bias=_opened(choices["bias"]),
-                dark=_opened(choices["dark"]),
+                bias=bias,
+                dark=dark,
                 flat=_opened(choices["flat"]),
                 scale_dark=self._scale(choices),
                 noise="if known",
@@ -273,13 +284,21 @@ def _against(choices: Mapping[str, Choice]) -> tuple[str, ...]:
 
 
 def _price(choices: Mapping[str, Choice], frames: xr.Dataset) -> list[str]:
-    """A note for a dark that has to be scaled."""
-    dark = choices["dark"]
-    if dark.chosen is None or not dark.scaled or dark.chosen.open is None:
+    """Notes on a dark that has to be scaled."""
+    choice = choices["dark"]
+    if choice.chosen is None or not choice.scaled or choice.chosen.open is None:
         return []
+    name, dark = choice.chosen.name, choice.chosen.open()
     seconds = frames["exposure"].values
     span = (float(seconds.min()), float(seconds.max()))
-    return [price_of_scaling(dark.chosen.name, dark.chosen.open(), span)]
+    glow = of_glow(dark, name, span[1] / float(dark["exposure"]))
+    return [price_of_scaling(name, dark, span), *glow]
+
+
+def _as_subtracted(choices: Mapping[str, Choice]) -> bool:
+    """Whether the dark is taken off the frames as it is, and no bias off it first."""
+    dark, bias = (choices[kind].chosen for kind in ("dark", "bias"))
+    return dark is not None and not (bias is not None and dark.traits.holds_bias)
 
 
 def _dark_current(

@@ -1,0 +1,168 @@
+"""``check_calibrated``: sky, values below zero and noise of calibrated frames, by some pixels."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import provenance, schema
+from autowisp_xr.errors import CalibrationError
+from autowisp_xr.flags import Flag
+from autowisp_xr.measure._blank import Blocks, Noise, Slope, noise_of, slope_on
+from autowisp_xr.measure._sampling import bands_of, spread
+
+__all__ = ["check_calibrated"]
+
+_FAR = 5.0
+"""Errors below zero, where one of 3.5 million good pixels is by chance."""
+
+_SKY = 0.25
+"""Of the blocks are darker than the sky is said to be, whatever is in the brighter ones."""
+
+_LEVELS = ("sky", "middle", "error", "below_zero")
+_NUMBERS = (*_LEVELS, *Noise._fields, *Slope._fields)
+
+
+def check_calibrated(
+    ds: xr.Dataset, *, dark: xr.Dataset | None = None, max_frames: int = 5
+) -> xr.Dataset:
+    """What calibrated frames look like: numbers by which to see that a master does not fit.
+
+    Parameters
+    ----------
+    ds
+        Calibrated frames (frame, channel, y, x), with ``variance``, which may be NaN.
+    dark
+        The master dark that was subtracted, free of bias if one was subtracted; what is left of its
+        pattern is looked for.
+    max_frames
+        The noise of so many frames is looked at, spread evenly; of the others it is NaN.
+
+    Returns
+    -------
+    Dataset over (frame, channel), in memory:
+
+    ``sky``
+        Level that a quarter of the blocks of 8 x 8 pixels are below, in the unit of ``ds``.
+    ``middle``
+        Median of the blocks.
+    ``error``
+        Of a pixel, in the median.
+    ``below_zero``
+        Fraction of the good pixels that are more than 5 of their errors below zero.
+    ``noise``
+        Scatter of neighbouring pixels in blank parts, in units of their errors; 1 where these are
+        right.
+    ``rows``, ``columns``
+        How much more noise a block of 8 x 8 pixels has by what it has in common with its row or
+        column; 1 where nothing.
+    ``dark_left``
+        Part of the pattern of the dark that is in the image: 0 where it fits, 1 where none was
+        subtracted, -1 where twice as much was.
+    ``noise_of_dark``
+        Noise with this pattern, in units of the noise without.
+    ``noise_error``, ``rows_error``, ``columns_error``, ``dark_left_error``
+        Their errors, of rows and columns where these have nothing in common. What cannot be told,
+        of too few pixels or without a variance, is NaN.
+
+    Three bands of rows of each frame are read, of wide ones not all columns. Flagged pixels take no
+    part.
+
+    Raises
+    ------
+    SchemaError, CalibrationError
+        For what are no frames, or raw ones.
+
+    Notes
+    -----
+    Blank is the darker half of the regions of 64 x 64 pixels; pixels that stand out of their block
+    by 4 errors are left out. Where no flat was applied, the unlike response of pixels counts as
+    noise.
+    """
+    schema.check(ds)
+    if schema.is_raw(ds):
+        raise CalibrationError(
+            "the frames have no variance, so they have not been calibrated; give what calibrate "
+            "makes of them"
+        )
+    looked_at = spread(ds.sizes["frame"], max_frames)
+    looks = _Looks(ds, dark)
+    numbers = np.array(
+        [
+            [
+                looks.at(planes, frame, channel, noise=frame in looked_at)
+                for channel, planes in enumerate(bands_of(ds.isel(frame=frame)))
+            ]
+            for frame in range(ds.sizes["frame"])
+        ]
+    )
+    result = xr.Dataset(
+        {name: (schema.DIMS[:2], numbers[..., i]) for i, name in enumerate(_NUMBERS)},
+        schema.frame_and_channel(ds),
+    )
+    for name in ("sky", "middle", "error"):
+        result[name].attrs["units"] = ds["image"].attrs.get("units", "adu")
+    options = {"max_frames": max_frames}
+    return provenance.record(result, "check_calibrated", options, source=ds, masters={"dark": dark})
+
+
+class _Looks:
+    """Looks at the channels of frames that were calibrated in one way."""
+
+    def __init__(self, ds: xr.Dataset, dark: xr.Dataset | None) -> None:
+        self.dark = [] if dark is None else bands_of(dark)
+        self.scale = np.ones(ds.sizes["frame"])
+        self.own = 1.0
+        if dark is None:
+            return
+        if _options(ds).get("scale_dark"):
+            self.scale = ds["exposure"].values / float(dark["exposure"])
+        if "shared_variance" in dark:
+            shared, whole = (
+                float(np.nanmean(dark[name].values)) for name in ("shared_variance", "variance")
+            )
+            self.own = 1.0 - shared / whole if whole > 0 else 1.0
+
+    def at(
+        self, planes: Mapping[str, Any], frame: int, channel: int, *, noise: bool
+    ) -> list[float]:
+        """The numbers of one channel of one frame."""
+        found = dict.fromkeys(_NUMBERS, np.nan)
+        good = _good(planes)
+        image, variance = planes["image"][good], planes["variance"][good]
+        if not image.size:
+            return list(found.values())
+        plain = Blocks.of(planes["image"], np.ones(good.shape), good)
+        medians = plain.medians()
+        levels = medians[np.isfinite(medians)] if np.isfinite(medians).any() else image
+        found["sky"], found["middle"] = np.quantile(levels, (_SKY, 0.5)).tolist()
+        if np.isfinite(variance).any():
+            found["error"] = float(np.sqrt(np.nanmedian(variance)))
+            found["below_zero"] = float(np.mean(image < -_FAR * np.sqrt(variance)))
+            if noise:
+                found |= self._noise(
+                    Blocks.of(planes["image"], planes["variance"], good), frame, channel
+                )
+        return list(found.values())
+
+    def _noise(self, blocks: Blocks, frame: int, channel: int) -> dict[str, float]:
+        blank = blocks.blank(blocks.dark())
+        found = noise_of(blank)._asdict()
+        if self.dark:
+            planes, scale = self.dark[channel], self.scale[frame]
+            dark = Blocks.of(scale * planes["image"], scale**2 * planes["variance"], _good(planes))
+            found |= slope_on(blank, dark, self.own)._asdict()
+        return found
+
+
+def _good(planes: Mapping[str, Any]) -> Any:
+    return (planes["mask"] & np.uint8(Flag.BAD) == 0) & np.isfinite(planes["image"])
+
+
+def _options(ds: xr.Dataset) -> Mapping[str, Any]:
+    """What was chosen when the frames were calibrated; nothing where no history says."""
+    for record in reversed(provenance.history(ds)):
+        if record["verb"] == "calibrate":
+            return dict(record["options"])
+    return {}
