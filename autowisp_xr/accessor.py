@@ -177,6 +177,15 @@ class AutowispAccessor:
             dtype=dtype,
         )
 
+    def concat(
+        self,
+        others: xr.Dataset | Sequence[xr.Dataset] = (),
+        *,
+        allow_mismatch: Collection[str] = (),
+    ) -> xr.Dataset:
+        """See :func:`autowisp_xr.concat`."""
+        return transforms.concat(self._ds, others, allow_mismatch=allow_mismatch)
+
     def stamp_statistics(
         self, selection: "FlatSelection | None" = None, *, masked: Masked = "leave out"
     ) -> xr.Dataset:

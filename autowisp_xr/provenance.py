@@ -27,6 +27,7 @@ import xarray as xr
 __all__ = [
     "UNKNOWN",
     "file_entry",
+    "files_of",
     "fingerprint",
     "hashed_entry",
     "hashing",
@@ -67,9 +68,14 @@ def noise_known(ds: xr.Dataset) -> bool:
     for record in reversed(history(ds)):
         if record["verb"] in ("stack", "add_noise"):
             return True
-        if record["verb"] == "calibrate":
+        if record["verb"] in ("calibrate", "concat"):
             return bool(record["options"].get("noise") != UNKNOWN)
     return True
+
+
+def files_of(ds: xr.Dataset) -> list[dict[str, Any]]:
+    """Entries of all files that were read for a Dataset, as its history names them."""
+    return [file for step in history(ds) for file in step.get("inputs", ())]
 
 
 def steps_of(text: str) -> list[dict[str, Any]]:

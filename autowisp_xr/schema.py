@@ -6,12 +6,19 @@ numbers, so that a crop stays traceable and a master of another place is never r
 silence. Where a colour camera's planes interleave, ``y`` and ``x`` are the first row and column of
 each super-pixel, and ``y_offset``, ``x_offset``, ``y_step`` and ``x_step`` on ``channel`` say
 which of its pixels a plane holds.
+
+``shared_variance`` and ``shared_relative_variance`` are what frames have in common of their
+``variance``, with the dim ``frame`` where it differs between them; ``shared_variance_from`` and
+``shared_relative_variance_from`` on ``frame`` name the masters that lend it, and so say which
+frames share it. ``count`` has the dim ``frame`` where the frames are stacks.
 """
 
+import os
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from difflib import get_close_matches
 from numbers import Integral
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -28,6 +35,7 @@ __all__ = [
     "IMAGE_TYPES",
     "MONO",
     "SCHEMA_VERSION",
+    "VARIABLES",
     "as_master",
     "camera_of",
     "channel_slices",
@@ -38,6 +46,7 @@ __all__ = [
     "names",
     "number_of",
     "place",
+    "unique_names",
     "variable_attributes",
     "with_attributes",
 ]
@@ -56,12 +65,15 @@ _FRAME_DIMS: dict[str, tuple[tuple[Hashable, ...], ...]] = {
     "image": (DIMS,),
     "variance": (DIMS,),
     "mask": (DIMS,),
-    "count": (DIMS[1:],),
+    "count": (DIMS[1:], DIMS),
     "rejected_low": (DIMS[1:],),
     "rejected_high": (DIMS[1:],),
     "shared_variance": (DIMS, DIMS[1:]),
-    "shared_relative_variance": (DIMS[1:],),
+    "shared_relative_variance": (DIMS[1:], DIMS),
 }
+VARIABLES = tuple(_FRAME_DIMS)
+"""Names of all variables of the data model."""
+
 _MASTER_DIMS = dict.fromkeys(_FRAME_DIMS, (DIMS[1:],))
 _CHANNEL_COORDS = {"y_offset": 0, "y_step": 1, "x_offset": 0, "x_step": 1}
 
@@ -101,6 +113,34 @@ def with_attributes(ds: xr.Dataset, units: str) -> xr.Dataset:
 def names(ds: xr.Dataset, dim: str) -> list[str]:
     """Names along ``frame`` or ``channel``, whatever kind of string they are stored as."""
     return [str(name) for name in np.atleast_1d(ds[dim].values).tolist()]
+
+
+def unique_names(paths: Sequence[str | PathLike[str]], names: Sequence[str]) -> list[str]:
+    """Names of frames; where several are the same, the shortest tail of the path that tells them.
+
+    The name is at the end of the tail.
+    """
+    result = list(names)
+    for name in (name for name, count in Counter(names).items() if count > 1):
+        members = [i for i, other in enumerate(names) if other == name]
+        for i, tail in zip(members, _unique_tails([paths[i] for i in members], name), strict=True):
+            result[i] = tail
+    return result
+
+
+def _unique_tails(paths: Sequence[str | PathLike[str]], name: str) -> list[str]:
+    absolute = [os.path.abspath(path) for path in paths]
+    folders = [os.path.dirname(path).strip(os.sep).split(os.sep) for path in absolute]
+    # files of one directory (a.fits beside a.fits.fz) need their full base name
+    for ends in ([name] * len(absolute), [os.path.basename(path) for path in absolute]):
+        for depth in range(max(map(len, folders)) + 1):
+            tails = [
+                "/".join([*parts[max(len(parts) - depth, 0) :], end])
+                for parts, end in zip(folders, ends, strict=True)
+            ]
+            if len(set(tails)) == len(tails):
+                return tails
+    return absolute
 
 
 def number_of(wanted: Any, names: Sequence[str], dim: str) -> int:
@@ -224,7 +264,12 @@ def _faults(ds: Any, expected: Mapping[str, tuple[tuple[Hashable, ...], ...]]) -
         if name not in ds:
             continue
         if ds[name].dims not in allowed:
-            faults.append(f"{name!r} has the dims {ds[name].dims}, expected {allowed[0]}")
+            # what every one has of its own got the new dim, too
+            hint = " (xr.concat does that; join sets of frames, or stacks, by aw.concat)"
+            joined = ds[name].dims == DIMS and expected is _FRAME_DIMS
+            faults.append(
+                f"{name!r} has the dims {ds[name].dims}, expected {allowed[0]}{hint * joined}"
+            )
         faults += _kind_faults(name, ds[name].dtype)
     for dim in DIMS:
         if ds.sizes.get(dim) == 0:

@@ -3,7 +3,6 @@
 import os
 import re
 import string
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Any
@@ -102,28 +101,7 @@ def frame_names(
     """
     if names is None:
         names = [bare_name(path) for path in paths]
-    repeats = Counter(names)
-    result = list(names)
-    for name in (name for name, count in repeats.items() if count > 1):
-        members = [i for i, other in enumerate(names) if other == name]
-        for i, tail in zip(members, _unique_tails([paths[i] for i in members], name), strict=True):
-            result[i] = tail
-    return result
-
-
-def _unique_tails(paths: Sequence[str | PathLike[str]], name: str) -> list[str]:
-    absolute = [os.path.abspath(path) for path in paths]
-    folders = [os.path.dirname(path).strip(os.sep).split(os.sep) for path in absolute]
-    # files of one directory (a.fits beside a.fits.fz) need their full base name
-    for ends in ([name] * len(absolute), [os.path.basename(path) for path in absolute]):
-        for depth in range(max(map(len, folders)) + 1):
-            tails = [
-                "/".join([*parts[max(len(parts) - depth, 0) :], end])
-                for parts, end in zip(folders, ends, strict=True)
-            ]
-            if len(set(tails)) == len(tails):
-                return tails
-    return absolute
+    return schema.unique_names(paths, names)
 
 
 class _HeaderFormatter(string.Formatter):

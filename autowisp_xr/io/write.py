@@ -128,9 +128,7 @@ def write_missing(
         # astropy puts ill-formed cards of other people in order, and says so
         warnings.simplefilter("ignore", fits.verify.VerifyWarning)
         targets = _targets(ds, template)
-        inputs = {
-            file["path"] for step in provenance.history(ds) for file in step.get("inputs", ())
-        }
+        inputs = {file["path"] for file in provenance.files_of(ds)}
         _check_names(targets, level)
         paths = [target.path for target in targets]
         files = [None if keeps(target.path) else target for target in targets]

@@ -9,8 +9,15 @@ from autowisp_xr.kernels.block import Block
 from autowisp_xr.kernels.clip import MAD, MEAN, PERCENTILE, RMS, Clipping, rounding_of
 from autowisp_xr.kernels.drop import drop_extremes, drop_noisy, drop_unfit
 from autowisp_xr.kernels.order_moments import Ranks, Tables
+from autowisp_xr.kernels.sharing import shared_noise
 from autowisp_xr.kernels.stack import average_pixels
-from autowisp_xr.kernels.survivors import inherit_flags, sum_noise, variances, weigh
+from autowisp_xr.kernels.survivors import (
+    inherit_flags,
+    sum_counts,
+    sum_noise,
+    variances,
+    weigh,
+)
 from autowisp_xr.kernels.unequal import equalise
 
 __all__ = ["MEAN", "Averages", "Rejection", "average_through_frames"]
@@ -48,8 +55,12 @@ class Averages(NamedTuple):
     variance: Any
     shared_variance: Any
     """None where the frames share none."""
+    shared_relative_variance: Any
+    """None where the frames share none."""
     count: Any
     """Number of survivors, int32."""
+    total: Any
+    """Sum of the ``counts`` of the survivors, int32; None without these."""
     mask: Any
     rejecting: Any
     """Whether the last round at the ends still rejected."""
@@ -72,6 +83,8 @@ def average_through_frames(
     variance: Any = None,
     shared: Any = None,
     relative: Any = None,
+    groups: Any = (None, None),
+    counts: Any = None,
     frame_weights: Any = None,
     propagate: bool = False,
     unequal: tuple[Ranks, Tables] | None = None,
@@ -94,8 +107,12 @@ def average_through_frames(
         See :mod:`autowisp_xr.kernels.survivors`.
     exclude
         Values with any of these bits in the mask are left out, as are those not finite.
-    variance, shared, relative : (frame, ...), (...) or (frame, ...), (...), or None
+    variance, shared, relative : (frame, ...), and (...) or (frame, ...), or None
         Variance of the values; what of it they share; what they share relative to their square.
+    groups : two (frame) arrays of integers from 0 up, or None
+        Which frames have the noise of ``shared``, and of ``relative``, in common; None for all.
+    counts : (frame, ...) array, or None
+        How many values each value is an average of; None for itself alone.
     frame_weights : (frame, k) array, or None
         Of a mean; each column is for a k-th part of the pixels.
     propagate
@@ -121,12 +138,15 @@ def average_through_frames(
         return np.ascontiguousarray(_known_to_kernels(array)).reshape(rows, pixels)
 
     kind = variance.dtype if variance is not None else np.dtype(dtype)
-    shared_rows = 1 if shared is not None and shared.ndim == len(shape) else frames
+
+    def rows_of(plane: Any) -> int:
+        return 1 if plane is not None and plane.ndim == len(shape) else frames
+
     given, flags = flat(values, frames, None), flat(mask, frames, np.uint8)
     noise = (
         flat(variance, frames, kind),
-        flat(shared, shared_rows, kind),
-        flat(relative, 1, kind)[0] if relative is not None else np.empty(0, kind),
+        flat(shared, rows_of(shared), kind),
+        flat(relative, rows_of(relative), kind),
     )
     left_out, chosen = flags, np.uint8(exclude)
     if reject is not None and reject.kind not in _AT_THE_ENDS:
@@ -145,12 +165,30 @@ def average_through_frames(
     total = np.empty(pixels if weights.size else 0)
     if weights.size:
         weigh(given, left_out, chosen, weights, block, total)
-    sums = np.empty((3, 0))
-    if propagate or noise[1].shape[0] > 1:
-        sums = np.empty((3, pixels))
-        own = noise[0] if propagate else noise[0][:0]
-        harmonic = propagate and quantile != MEAN
-        sum_noise(given, left_out, chosen, own, *noise[1:], weights, total, block, harmonic, sums)
+    sums = np.empty((2, pixels if propagate else 0))
+    if propagate:
+        harmonic = quantile != MEAN
+        sum_noise(given, left_out, chosen, *noise, weights, total, block, harmonic, sums)
+
+    def in_common(planes: Any, of_frames: Any, *, scaled: bool = False) -> Any:
+        """What the average has of a noise, (pixel): all of it where there is one for all frames."""
+        if planes.shape[0] < 2:
+            return planes.reshape(-1)
+        numbers = np.zeros(frames, np.int64) if of_frames is None else of_frames
+        survivors = (given, left_out, chosen, planes, numbers, weights, total, block)
+        return shared_noise(*survivors, scaled=scaled)
+
+    common, share = in_common(noise[1], groups[0]), in_common(noise[2], groups[1])
+    added, factor = common, share
+    if quantile == MEAN and noise[2].shape[0] > 1:
+        # frames of other exposures have other values, and no average stands for them all
+        added, factor = in_common(noise[2], groups[1], scaled=True), np.empty(0)
+        added = added + common if common.size else added
+    sum_of_counts = None
+    if counts is not None:
+        sum_of_counts = np.zeros(pixels, np.int32)
+        own_counts = flat(counts, frames, np.uint16)
+        sum_counts(given, left_out, chosen, own_counts, block, sum_of_counts)
     if unequal is not None:
         dropped, among = 0, block
         squares = block.squares[:0] if propagate else block.squares
@@ -160,8 +198,8 @@ def average_through_frames(
             left_out, among = _before_dropping(given, flags, np.uint8(exclude), block)
         equalise(given, left_out, chosen, noise, among, *unequal, factors, dropped, sums, squares)
     out_variance = np.empty(pixels, dtype)
-    common = np.empty(pixels if shared is not None else 0, dtype)
-    variances(propagate, block, sums, factors, *noise[1:], out_variance, common)
+    variances(propagate, block, sums, factors, added, factor, out_variance)
+    common = np.where(block.number == 0, np.nan, common) if common.size else common
     with np.errstate(over="ignore"):
         image = block.about.astype(dtype)
     good = np.isfinite(image)
@@ -173,8 +211,10 @@ def average_through_frames(
     return Averages(
         image=image.reshape(shape),
         variance=out_variance.reshape(shape),
-        shared_variance=None if shared is None else common.reshape(shape),
+        shared_variance=None if shared is None else common.astype(dtype).reshape(shape),
+        shared_relative_variance=None if relative is None else share.astype(dtype).reshape(shape),
         count=block.number.reshape(shape),
+        total=None if sum_of_counts is None else sum_of_counts.reshape(shape),
         mask=out_mask.reshape(shape),
         rejecting=block.rejecting.reshape(shape),
         low=block.below.reshape(shape),

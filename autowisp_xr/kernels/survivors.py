@@ -8,8 +8,8 @@ variance of a value without what the frames share:
     scatter:    scatter(n) sum(c^2 (x - m)^2 (n - 1) / (n - c))
 
 The tables in n are those of ``stats.order_statistics``; equal weights leave the plain sums.
-What the frames share is added to both: the square of the mean of its roots, and m^2 times the
-relative variance.
+What the frames share is added to both: as :mod:`autowisp_xr.kernels.sharing` finds it, and m^2
+times the relative variance.
 
 A value survives where its mask has no bit of ``exclude`` and it lies between the smallest and the
 largest survivor of its pixel.
@@ -23,7 +23,7 @@ from autowisp_xr.flags import Flag
 from autowisp_xr.kernels._jit import kernel
 from autowisp_xr.kernels.block import part_of
 
-__all__ = ["inherit_flags", "sum_noise", "variances", "weigh"]
+__all__ = ["inherit_flags", "sum_counts", "sum_noise", "variances", "weigh"]
 
 # pixels at a time, so that what is summed stays in the fastest cache
 _WIDTH = 1024
@@ -85,6 +85,20 @@ def inherit_flags(
 
 
 @kernel
+def sum_counts(values: Any, mask: Any, exclude: Any, counts: Any, block: Any, out: Any) -> None:
+    """Add to ``out`` (pixel) the ``counts`` (frame, pixel) of the survivors of each pixel."""
+    kept = np.empty(_WIDTH, np.bool_)
+    for start in range(0, out.size, _WIDTH):
+        stop = min(out.size, start + _WIDTH)
+        here, alive, total = part_of(block, start, stop), kept[: stop - start], out[start:stop]
+        for frame in range(values.shape[0]):
+            mark(values[frame, start:stop], mask[frame, start:stop], exclude, here, alive)
+            row = counts[frame, start:stop]
+            for pixel in range(total.size):
+                total[pixel] += np.int32(row[pixel]) if alive[pixel] else np.int32(0)
+
+
+@kernel
 def weigh(values: Any, mask: Any, exclude: Any, weights: Any, block: Any, total: Any) -> None:
     """Weighted mean of the survivors of each pixel, and the sum of their scatter.
 
@@ -131,17 +145,17 @@ def sum_noise(
     values: Any, mask: Any, exclude: Any, variance: Any, shared: Any, relative: Any, weights: Any,
     total: Any, block: Any, harmonic: bool, sums: Any,
 ) -> None:  # fmt: skip
-    """Sums over the survivors of each pixel: c^2 v, 1 / sqrt(v), and c sqrt(shared).
+    """Sums over the survivors of each pixel: c^2 v, and 1 / sqrt(v).
 
     Parameters
     ----------
     values, mask, exclude, weights, total
         As for :func:`weigh`; ``weights`` of size 0 for equal ones.
     variance, shared, relative
-        As for :func:`own_variance`; ``variance`` of size 0 for the last sum alone.
+        As for :func:`own_variance`.
     harmonic
         Whether the second sum is wanted.
-    sums : (3, pixel) float64, written
+    sums : (2, pixel) float64, written
     """
     kept, own, c = np.empty(_WIDTH, np.bool_), np.empty(_WIDTH), np.ones(_WIDTH)
     run = 1 if weights.size == 0 else values.shape[1] // weights.shape[1]
@@ -149,27 +163,21 @@ def sum_noise(
     for start in range(0, sums.shape[1], _WIDTH):
         stop = min(sums.shape[1], start + _WIDTH)
         here, alive = part_of(block, start, stop), kept[: stop - start]
-        noise, roots, common = sums[0, start:stop], sums[1, start:stop], sums[2, start:stop]
+        noise, roots = sums[0, start:stop], sums[1, start:stop]
         for frame in range(values.shape[0]):
             mark(values[frame, start:stop], mask[frame, start:stop], exclude, here, alive)
             if weights.size:
                 for pixel in range(alive.size):
                     weight = weights[frame, (start + pixel) // run]
                     c[pixel] = weight * here.number[pixel] / total[start + pixel]
-            if variance.size:
-                own_variance(values, variance, shared, relative, frame, start, own[: alive.size])
-                for pixel in range(alive.size):
-                    part = c[pixel] * c[pixel] * own[pixel]
-                    noise[pixel] += part if alive[pixel] else 0.0
+            own_variance(values, variance, shared, relative, frame, start, own[: alive.size])
+            for pixel in range(alive.size):
+                part = c[pixel] * c[pixel] * own[pixel]
+                noise[pixel] += part if alive[pixel] else 0.0
             if harmonic:
                 for pixel in range(alive.size):
                     part = 1.0 / np.sqrt(own[pixel])
                     roots[pixel] += part if alive[pixel] else 0.0
-            if shared.shape[0] > 1:
-                row = shared[frame, start:stop]
-                for pixel in range(alive.size):
-                    part = c[pixel] * np.sqrt(np.float64(row[pixel]))
-                    common[pixel] += part if alive[pixel] else 0.0
 
 
 @kernel
@@ -178,8 +186,8 @@ def own_variance(
 ) -> None:
     """Variance of neighbouring values of a frame without what the frames share.
 
-    ``variance`` is (frame, pixel), ``shared`` (1 or frame, pixel) and ``relative`` (pixel), the
-    latter two of size 0 where there is none; ``own`` (width) float64 is written.
+    ``variance`` is (frame, pixel), ``shared`` and ``relative`` are (1 or frame, pixel), of size 0
+    where there is none; ``own`` (width) float64 is written.
     """
     stop = start + own.size
     source, total = values[frame, start:stop], variance[frame, start:stop]
@@ -190,7 +198,7 @@ def own_variance(
         for pixel in range(own.size):
             own[pixel] -= np.float64(common[pixel])
     if relative.size:
-        share = relative[start:stop]
+        share = relative[frame % relative.shape[0], start:stop]
         for pixel in range(own.size):
             value = np.float64(source[pixel])
             own[pixel] -= value * value * np.float64(share[pixel])
@@ -202,12 +210,13 @@ def own_variance(
 @kernel
 def variances(
     propagate: bool, block: Any, sums: Any, factors: tuple[Any, Any, Any], shared: Any,
-    relative: Any, variance: Any, common: Any,
+    relative: Any, variance: Any,
 ) -> None:  # fmt: skip
-    """Variance of the average of each pixel, and what of it the frames share.
+    """Variance of the average of each pixel, with what of it the frames share.
 
-    ``sums`` as of :func:`sum_noise`, of size 0 where it was not needed; ``variance`` and ``common``
-    (pixel) are written, the latter unless it is of size 0.
+    ``sums`` as of :func:`sum_noise`, of size 0 where it was not needed; ``shared`` is added, and
+    ``relative`` times the square of the average, each (pixel), of size 0 where there is none;
+    ``variance`` (pixel) is written.
     """
     scatter, ratio, arithmetic_share = factors
     about, number, squares = block.about, block.number, block.squares
@@ -226,9 +235,4 @@ def variances(
             variance[pixel] += about[pixel] * about[pixel] * relative[pixel]
     if shared.size:
         for pixel in range(number.size):
-            part = np.float64(shared[0, pixel])
-            if shared.shape[0] > 1:
-                part = (sums[2, pixel] / number[pixel]) ** 2
-            common[pixel] = np.nan if number[pixel] == 0 else part
-        for pixel in range(number.size):
-            variance[pixel] += common[pixel]
+            variance[pixel] += shared[pixel]

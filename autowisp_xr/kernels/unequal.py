@@ -64,7 +64,7 @@ def equalise(
         As for :func:`autowisp_xr.kernels.survivors.variances`.
     dropped
         How many of the values do not survive, as extremes.
-    sums : (3, pixel), changed, or of size 0
+    sums : (2, pixel), changed, or of size 0
         As of :func:`autowisp_xr.kernels.survivors.sum_noise`.
     squares : (pixel), changed, or of size 0
         Sum of squared distances from the quantile.

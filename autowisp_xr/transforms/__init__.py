@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     )
     from autowisp_xr.transforms.flat_masters import MasterFlats
     from autowisp_xr.transforms.flats import master_flat, master_flats
+    from autowisp_xr.transforms.joining import concat
     from autowisp_xr.transforms.masters import master_bias, master_dark
     from autowisp_xr.transforms.overscan import subtract_overscan
     from autowisp_xr.transforms.quality import apply_masks, flag_saturated
@@ -29,6 +30,7 @@ __all__ = [
     "add_noise",
     "apply_masks",
     "calibrate",
+    "concat",
     "divide_flat",
     "flag_saturated",
     "flagged",
@@ -63,6 +65,7 @@ _MODULES = {
     ],
     "flats": ["master_flat", "master_flats"],
     "flat_masters": ["MasterFlats"],
+    "joining": ["concat"],
     "masters": ["master_bias", "master_dark"],
     "overscan": ["subtract_overscan"],
     "quality": ["apply_masks", "flag_saturated"],

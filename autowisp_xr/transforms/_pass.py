@@ -20,6 +20,7 @@ from autowisp_xr.kernels.calibrate import (
     transferred,
 )
 from autowisp_xr.transforms import _apply
+from autowisp_xr.transforms._lenders import lent
 from autowisp_xr.transforms._levels import Levels, kernel_arrays
 from autowisp_xr.transforms._noise import Noise
 from autowisp_xr.transforms._shared import (
@@ -110,6 +111,10 @@ def one_pass(ds: xr.Dataset, steps: Steps, *, dtype: Any) -> xr.Dataset:
         variables |= shared_planes(ds, added, relative, steps.flat, dtype)
     units = ds["image"].attrs.get("units", "adu")
     result = xr.Dataset(variables, _coordinates(ds, steps), ds.attrs)
+    if steps.shared:
+        whole = None if overscan.shared is None else xr.Dataset({"variance": overscan.shared})
+        of_dark = (steps.dark, steps.dark_scale, steps.dark_shares_bias)
+        result = result.assign_coords(lent(ds, [steps.bias, whole], *of_dark, steps.flat))
     return schema.with_attributes(result, units)
 
 

@@ -16,6 +16,7 @@ from autowisp_xr.cards import (
 from autowisp_xr.errors import HeaderError
 from autowisp_xr.kernels.averages import MEAN, Rejection, average_through_frames
 from autowisp_xr.stats.order_statistics import variance_factors
+from autowisp_xr.transforms._lenders import SHARED, lenders
 
 __all__ = ["common_scalar", "summarised"]
 
@@ -55,6 +56,8 @@ def summarised(
             coords["header"] = _text(
                 _stacked_header(ds, average_keywords, quantile, reject, number)
             )
+        elif name in SHARED.values():
+            coords[str(name)] = _text(lenders([str(text) for text in coord.values.tolist()]))
         elif name not in ("frame", "path", "ceiling", *contents) and coord.dims == ("frame",):
             coords[str(name)] = _common(coord.values, shares, degrees=name == "ra")
             coords[str(name)].attrs = dict(coord.attrs)
@@ -81,10 +84,12 @@ def contents_of(ds: xr.Dataset) -> dict[str, Any]:
         combined = np.where(np.isnan(combined), said, combined)
     combined = np.where(np.isnan(combined), 1, combined)
     exposure = np.asarray(column("exposure", np.nan), np.float64)
-    time = column("time", np.datetime64("NaT")).astype("datetime64[ns]")
+    time = column("time", np.datetime64("NaT", "ns")).astype("datetime64[ns]")
     known = np.isfinite(exposure)
     half = np.where(known, exposure, 0.0) / 2 * _NANOSECONDS
-    half = np.where(known, half.astype(np.int64).astype("timedelta64[ns]"), np.timedelta64("NaT"))
+    half = np.where(
+        known, half.astype(np.int64).astype("timedelta64[ns]"), np.timedelta64("NaT", "ns")
+    )
     single = combined == 1
     ends = {"time_start": time - half, "time_end": time + half, "total_exposure": exposure}
     found: dict[str, Any] = {"combined": combined.astype(np.int64)}

@@ -27,6 +27,7 @@ from autowisp_xr.stats.rounding import rounding_variances
 from autowisp_xr.stats.steps import Digitisation
 from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms._digits import digits_of
+from autowisp_xr.transforms._lenders import SHARED, groups_of, warn_if_lost
 from autowisp_xr.transforms._rejection import (
     check_rejection,
     dropped_by,
@@ -105,21 +106,23 @@ def stack(
     Returns
     -------
     Master (channel, y, x) in the unit of ``ds``: ``image``, ``variance``, ``mask``, ``count``
-    (uint16), and what the variance shares with other frames. Lazy where ``ds`` is: bands of
-    rows of all frames, never the whole cube. Where nothing is left, NaN, FAULT and the flags of all
-    inputs; else the flags of the values averaged, and SATURATED where any value was (OVERSATURATED
-    or LEAKED, as it bore): where the brightest are left out, what is left is too low. A value
-    without an error (one survivor has no scatter) is flagged FAULT. Coordinates and header cards
-    that all frames share stay; times, exposures and temperatures are averaged with the weights of
-    the frames (not known where weights are still to be computed); ``time_start``, ``time_end``,
-    ``total_exposure`` and ``combined``, the number of raw frames, say what went into it.
+    (uint16; of stacks the sum of theirs), and what the variance shares with other frames. Lazy
+    where ``ds`` is: bands of rows of all frames, never the whole cube. Where nothing is left, NaN,
+    FAULT and the flags of all inputs; else the flags of the values averaged, and SATURATED where
+    any value was (OVERSATURATED or LEAKED, as it bore): where the brightest are left out, what is
+    left is too low. A value without an error (one survivor has no scatter) is flagged FAULT.
+    Coordinates and header cards that all frames share stay; times, exposures and temperatures are
+    averaged with the weights of the frames (not known where weights are still to be computed);
+    ``time_start``, ``time_end``, ``total_exposure`` and ``combined``, the number of raw frames, say
+    what went into it.
 
     Raises
     ------
     ImageMismatchError
         For fewer frames than ``min_frames``, or than the rejection needs; for frames that differ in
-        type, filter, exposure, gain setting, ...; where a variance or an exposure is asked for that
-        the frames do not have.
+        type, filter, exposure, gain setting, ...; for frames of several masters that were joined
+        by ``xr.concat`` in place of :func:`concat`; where a variance or an exposure is asked for
+        that the frames do not have.
     ValueError
         For options that there are not, and weights of anything but a mean.
 
@@ -128,7 +131,9 @@ def stack(
     AutowispWarning
         When no value among so few frames can lie beyond the threshold of ``reject``; when there is
         one frame, whose error would be its scatter, so that every pixel is flagged; when exposures
-        tell that noise is not equal, and nothing tells a median from the scatter by how much.
+        tell that noise is not equal, and nothing tells a median from the scatter by how much; when
+        frames share noise that is not known any more, as the masters of frames from FITS were not
+        found; when they share a part of their masters, whose noise then counts as shared wholly.
 
     Notes
     -----
@@ -170,7 +175,10 @@ def stack(
     A quantile is treated like the median, with the variance of its order statistic. Variance that
     the frames share does not average down: ``shared_variance`` and
     ``shared_relative_variance`` times the square of the image are taken off each v and added
-    to the result. One survivor has no scatter: NaN, and FAULT.
+    to the result: of frames that were corrected by the same masters, as ``shared_variance_from``
+    and ``shared_relative_variance_from`` name them, the square of the sum of its amplitudes, and
+    the sum of that over groups with other masters. One survivor has no scatter: NaN, and
+    FAULT.
 
     Digitised values err by their rounding, too, which is not for each value itself: the median of
     whole numbers is one of them, or half of one, and has the twelfth of a squared step of one value
@@ -298,8 +306,11 @@ def stacked(
         _warn_of_no_error(ds)
     ds = _apply.load_coordinates(ds)
     _check_one_type(ds)
+    groups = tuple(groups_of(ds, plane) for plane in SHARED)
+    if propagate:
+        warn_if_lost(ds)
     frame_weights = weights_of(ds, weights, quantile, int(excluded))
-    names = ("image", "mask", "variance", "shared_variance", "shared_relative_variance")
+    names = ("image", "mask", "variance", *SHARED, "count")
     needed = {name: ds[name].variable for name in names if name in ds}
     unequal = unequal_noise(ds, reject, quantile, error)
     if unequal is None and quantile != MEAN and error != "standard_error":
@@ -321,11 +332,11 @@ def stacked(
         "min_values": min_values if errors else max(min_values, min(number, 2)),
         "reach": reach,
         "errors": errors,
+        "groups": groups,
         "dtype": np.dtype(dtype),
     }
     outputs = {"image": dtype, "variance": dtype, "mask": np.uint8, "count": np.uint16}
-    if "shared_variance" in planes:
-        outputs["shared_variance"] = dtype
+    outputs |= {name: dtype for name in SHARED if name in planes}
     if rejected:
         outputs |= {"rejected_low": np.uint16, "rejected_high": np.uint16}
     rounds = error != "standard_error"
@@ -335,8 +346,6 @@ def stacked(
     run = partial(_run, chosen=reject, rounds=rounds, rejected=rejected, **options)
     stacked = _apply.apply(run, operands, schema.DIMS[1:], list(outputs.values()))
     variables = dict(zip(outputs, stacked, strict=True))
-    if "shared_relative_variance" in ds:
-        variables["shared_relative_variance"] = ds["shared_relative_variance"].variable
     coords = summarised(ds, keywords, quantile, rejection_of_keywords(reject), frame_weights)
     units = ds["image"].attrs.get("units", "adu")
     result = schema.with_attributes(xr.Dataset(variables, coords, ds.attrs), units)
@@ -361,6 +370,7 @@ def _run(
     variance: Any,
     shared: Any,
     relative: Any,
+    counts: Any,
     weights: Any,
     step: Any,
     noise: Any,
@@ -381,15 +391,18 @@ def _run(
         variance=variance,
         shared=shared,
         relative=relative,
+        counts=counts,
         frame_weights=weights,
         reject=rejection_of(chosen, digits),
         **options,
     )
     if rounds and digits is not None and digits.step > 0 and np.isfinite(digits.smooth):
         found = _with_rounding(found, digits, chosen, options)
-    common = [] if shared is None else [found.shared_variance]
+    planes = (found.shared_variance, found.shared_relative_variance)
+    common = [plane for plane in planes if plane is not None]
     numbers = [_counted(found.low), _counted(found.high)] if rejected else []
-    return [found.image, found.variance, found.mask, _counted(found.count), *common, *numbers]
+    count = _counted(found.count if found.total is None else found.total)
+    return [found.image, found.variance, found.mask, count, *common, *numbers]
 
 
 def _with_rounding(

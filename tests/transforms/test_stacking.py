@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import xarray as xr
 
 import autowisp_xr as aw
 from autowisp_xr import AutowispWarning, Camera, Flag, MinMax, NoiseClip, SigmaClip, schema
@@ -354,16 +353,6 @@ def test_amplitudes_of_shared_variances_of_their_own_add():
     assert one(stack, "shared_variance") == pytest.approx(4.0, rel=1e-14)
     assert one(stack, "variance") == pytest.approx(2 / 3 + 4.0, rel=1e-14)
     assert stack["shared_variance"].dims == ("channel", "y", "x")
-
-
-def test_frames_of_different_flats_do_not_go_into_one_stack():
-    ds = calibrated()
-    joined = xr.concat([ds.isel(frame=[0, 1]), ds.isel(frame=[2, 3])], "frame", data_vars="all")
-    assert joined["shared_relative_variance"].dims[0] == "frame"
-    with pytest.raises(
-        aw.SchemaError, match=r"'shared_relative_variance' has the dims \('frame', 'channel'"
-    ):
-        aw.stack(joined, "mean", **F8)
 
 
 # ---------------------------------------------------------------------- coordinates and header

@@ -1,0 +1,166 @@
+"""Which masters lend frames the noise that they share, and so which frames have it in common.
+
+A coordinate on ``frame`` beside each plane of shared noise names the masters by their identities:
+``shared_variance_from`` those that were subtracted, ``shared_relative_variance_from`` flats. Frames
+of one night and of another have the noise of a master in common where both were corrected by it, in
+whatever order they come; the noise of other masters is another. What has no history is "unnamed",
+and one for all. A name begins with "?" where the master was not found, and how much it lends is not
+known.
+"""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import provenance
+from autowisp_xr.errors import AutowispWarning, ImageMismatchError
+
+__all__ = [
+    "LOST",
+    "SHARED",
+    "UNNAMED",
+    "groups_of",
+    "lenders",
+    "lenders_of",
+    "lent",
+    "warn_if_lost",
+]
+
+SHARED = {
+    "shared_variance": "shared_variance_from",
+    "shared_relative_variance": "shared_relative_variance_from",
+}
+"""The planes of shared noise, and the coordinates that say of which masters it is."""
+
+LOST = "?"
+"""What begins the name of a master of which it is not known how much noise it lends."""
+
+UNNAMED = "unnamed"
+"""A master without a history."""
+
+_STILL_THIS = ("rescale", "subtract_bias", "trim")
+"""What is done to a master on the way into a pass; its noise is still that of the master."""
+
+
+def lenders_of(ds: xr.Dataset, plane: str) -> list[str]:
+    """Names of the masters that lend each frame a noise, in one text; "" for none."""
+    name, number = SHARED[plane], ds.sizes.get("frame", 1)
+    if name in ds.coords:
+        return [str(text) for text in np.broadcast_to(ds[name].values, (number,)).tolist()]
+    return [UNNAMED if plane in ds else ""] * number
+
+
+def lent(
+    ds: xr.Dataset,
+    subtracted: Sequence[xr.Dataset | None],
+    dark: xr.Dataset | None,
+    scale: Any,
+    shares_bias: bool,
+    flat: xr.Dataset | None,
+) -> dict[str, Any]:
+    """Coordinates that say which masters lend frames their noise after a pass.
+
+    Parameters
+    ----------
+    ds
+        Frames before it.
+    subtracted
+        What is subtracted from all of them alike, but for the dark.
+    dark, scale, shares_bias
+        The dark, its factor for each frame, and whether it was made with the bias of the frames: of
+        such a dark, not scaled, the noise of the bias cancels.
+    flat
+        What they are divided by.
+    """
+    number = ds.sizes["frame"]
+    own = [set(text.split()) for text in lenders_of(ds, "shared_variance")]
+    new = {_name(one) for one in subtracted} - {""}
+    dark_id = _name(dark)
+    gone = provenance.identities(dark) if dark is not None and shares_bias else set()
+    for names, factor in zip(own, np.broadcast_to(scale, (number,)).tolist(), strict=True):
+        names |= new | {dark_id} if dark_id else new
+        if dark_id and factor == 1.0:
+            names -= gone
+    relative = [set(text.split()) for text in lenders_of(ds, "shared_relative_variance")]
+    for names in relative:
+        names |= {_name(flat)} - {""}
+    found = {"shared_variance": own, "shared_relative_variance": relative}
+    return {SHARED[plane]: _column(sets) for plane, sets in found.items() if any(sets)}
+
+
+def lenders(texts: Sequence[str]) -> str:
+    """All the masters that are named in some texts, in one."""
+    return " ".join(sorted({name for text in texts for name in text.split()}))
+
+
+def groups_of(ds: xr.Dataset, plane: str) -> Any:
+    """Number of the group of each frame, within which a noise is shared; None for a single one.
+
+    Raises
+    ------
+    ImageMismatchError
+        Where frames have the noise of different masters, and there is one plane for all.
+
+    Warns
+    -----
+    AutowispWarning
+        Where frames have only some of their masters in common: they count as sharing all of it.
+    """
+    texts = lenders_of(ds, plane)
+    if plane not in ds or len(set(texts)) == 1:
+        return None
+    if "frame" not in ds[plane].dims:
+        raise ImageMismatchError(
+            f"frames of several nights or sets, corrected by different masters, have one {plane!r} "
+            "for all, as after xr.concat, which takes that of the first set alone; join the sets "
+            "by aw.concat([one, other])"
+        )
+    parts = {text: set(text.split()) for text in texts}
+    groups: list[set[str]] = []
+    for names in parts.values():
+        joined = [group for group in groups if group & names]
+        groups = [group for group in groups if not group & names]
+        groups.append(names.union(*joined))
+    numbers = {
+        text: next(i for i, group in enumerate(groups) if names <= group and (names or not group))
+        for text, names in parts.items()
+    }
+    if len(set(numbers.values())) < len(parts):
+        warnings.warn(
+            f"some frames share a part of their masters ({', '.join(sorted(parts))}): the "
+            "variance of their stack is that of frames which share all of them, an upper limit; "
+            "calibrate them with the same masters for a true one",
+            AutowispWarning,
+            stacklevel=4,
+        )
+    return np.array([numbers[text] for text in texts])
+
+
+def warn_if_lost(ds: xr.Dataset) -> None:
+    """Warn of frames that share noise of masters that were not found."""
+    named = lenders([text for plane in SHARED for text in lenders_of(ds, plane)]).split()
+    lost = [name.removeprefix(LOST) for name in named if name.startswith(LOST)]
+    if lost:
+        warnings.warn(
+            f"the frames share the noise of masters that were not found ({', '.join(lost)}), so "
+            "that the variance of their stack is too small by it; put the files of the masters "
+            "beside the frames, or into masters/, and open the frames again",
+            AutowispWarning,
+            stacklevel=4,
+        )
+
+
+def _name(master: xr.Dataset | None) -> str:
+    """What a master that has noise is called; "" for others."""
+    if master is None or "variance" not in master:
+        return ""
+    made = [step for step in provenance.history(master) if step.get("verb") not in _STILL_THIS]
+    return str(made[-1]["id"]) if made else UNNAMED
+
+
+def _column(sets: Sequence[set[str]]) -> tuple[str, Any]:
+    texts = [" ".join(sorted(names)) for names in sets]
+    return "frame", np.array(texts, dtype=np.dtypes.StringDType())
