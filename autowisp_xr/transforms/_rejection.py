@@ -97,9 +97,13 @@ def unequal_noise(
 ) -> tuple[Ranks, Tables] | None:
     """What a quantile needs where the noise of frames differs; None where nothing says how."""
     known = "variance" in ds and (error == "propagate" or provenance.noise_known(ds))
+    dropped, frames = dropped_by(reject), ds.sizes["frame"]
+    if frames - sum(dropped) == 1:
+        # a mean of one is any quantile of it
+        quantile = max(quantile, 0.0)
     if quantile == MEAN or error == "standard_error" or not known:
         return None
-    return ranks(quantile, ds.sizes["frame"], *dropped_by(reject)), noise_tables()
+    return ranks(quantile, frames, *dropped), noise_tables()
 
 
 def warn_of_unequal_exposures(ds: xr.Dataset) -> None:

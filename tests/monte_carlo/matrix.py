@@ -5,9 +5,10 @@
 A scene is raw frames of integers: so much light, read noise, and so many frames, of equal noise or
 under unequal skies, which are known and taken off again; calibrated with masters of five frames
 each, whose noise all frames share, or with what the simulation knows. Each is stacked in all ways.
-What is told of a cell is the width of the pulls of propagated variances, and the mean of scatter
-variances over the true variance (their pulls are Student t); right is 1, or what the table in the
-docstring of ``autowisp_xr.stack`` says. A cell fails beyond 2 % plus four standard errors.
+What is told of a cell is the width of the pulls of propagated variances, and of those from the
+scatter (whose pulls are Student t) their mean over the true variance. Right is 1, or, of either,
+the ratio of variances that the tables in the docstring of ``autowisp_xr.stack`` tell. A cell fails
+beyond 2 % plus four standard errors.
 """
 
 import argparse
@@ -42,7 +43,7 @@ REJECTIONS: dict[str, RejectChoice] = {
     "none": None,
     "rms 5": SigmaClip(5),
     "mad 5": SigmaClip(5, scale="mad"),
-    "minmax": MinMax(),
+    "minmax 1": MinMax(),
     "noise 5": NoiseClip(5),
 }
 """By the names of their rows in the docstring: a scale and a threshold."""
@@ -107,9 +108,9 @@ def cells(scene: Scene) -> Iterator[Cell]:
         averages, REJECTIONS, ("propagate", "scatter")
     ):
         # one value is left, which has no scatter
-        needless = reject == "minmax" and scene.frames == 3 and error == "scatter"
-        # the docstring has a column each for mean and median
-        needless |= average == 0.3 and reject not in ("none", "minmax")
+        needless = reject == "minmax 1" and scene.frames == 3 and error == "scatter"
+        # the docstring has columns for means and medians alone
+        needless |= average == 0.3 and reject != "none"
         if not needless:
             yield Cell(scene, average, reject, error, weights)
 
@@ -118,14 +119,16 @@ def photographed(scene: Scene, pixels: int) -> xr.Dataset:
     """Calibrated frames of a scene, under unequal skies those of the darkest exposed longest."""
     seed = list(scenes()).index(scene)
     sensor = Sensor(seed, (pixels // WIDTH, WIDTH), scene.read_noise * GAIN)
-    if not scene.shared:
+    # the noise that a flat makes of a sky goes unseen once that is taken off
+    flat = scene.shared and scene.noise == "equal"
+    if not flat:
         sensor.response[:] = 1.0
     noise = np.resize(UNEQUAL if scene.noise == "unequal" else 1.0, scene.frames)
-    darkest = scene.signal + (GAIN * sensor.camera.read_noise) ** 2
+    darkest = scene.signal + sensor.camera.read_noise**2
     sky = darkest * (noise**2 - 1)
     image = [sensor.frames(1, light=scene.signal + each)["image"].values[0] for each in sky]
     if scene.shared:
-        ds = aw.calibrate(frame_set(image, camera=sensor.camera), **masters_of(sensor))
+        ds = aw.calibrate(frame_set(image, camera=sensor.camera), **masters_of(sensor, flat))
     else:
         ds = aw.add_noise(frame_set((image - sensor.bias).astype("f4"), camera=sensor.camera))
     level = xr.DataArray((sky / GAIN).astype("f4"), dims="frame")
@@ -133,10 +136,12 @@ def photographed(scene: Scene, pixels: int) -> xr.Dataset:
     return ds.assign(image=ds["image"] - level).assign_coords(exposure=("frame", exposure))
 
 
-def masters_of(sensor: Sensor) -> dict[str, xr.Dataset]:
+def masters_of(sensor: Sensor, flat: bool) -> dict[str, xr.Dataset]:
     """Bias, dark and flat of few frames, so that their noise matters, as they come by default."""
     bias = aw.master_bias(sensor.frames(OF_A_MASTER, kind="bias"))
     dark = aw.master_dark(sensor.frames(OF_A_MASTER, kind="dark"), bias=bias)
+    if not flat:
+        return {"bias": bias, "dark": dark}
     flats = sensor.frames(OF_A_MASTER, light=FLAT_LIGHT, kind="flat")
     return {"bias": bias, "dark": dark, "flat": aw.master_flat(flats, bias=bias).high}
 
@@ -157,44 +162,56 @@ def measured(scene: Scene, pixels: int = PIXELS) -> Iterator[Found]:
                 allow_mismatch=("exposure",),
                 dtype="float64",
             )
-        planes = ("image", "variance", "shared_variance", "shared_relative_variance")
-        image, variance, shared, relative = (
-            stack[name].values.ravel() if name in stack else np.zeros(1) for name in planes
-        )
-        own = 1 - float((shared + image**2 * relative).mean() / variance.mean())
-        image = image - image.mean()
-        if cell.error == "propagate":
-            image, variance = image / np.sqrt(variance), np.ones(1)
-        # of pulls the true variance over the one claimed, of scatter the other way round
-        squares = image**2
-        true, claimed = squares.mean(), variance.mean()
-        relative = np.hypot(squares.std() / true, variance.std() / claimed) / np.sqrt(image.size)
-        found = np.sqrt(true) if cell.error == "propagate" else claimed / true
-        power = 0.5 if cell.error == "propagate" else 1.0
-        yield Found(cell, expected(cell, own), float(found), float(power * relative * found))
+        yield compared(cell, stack)
+
+
+def compared(cell: Cell, stack: xr.Dataset) -> Found:
+    """The width of pulls, or where that is not right to 1, claimed over true variance."""
+    planes = ("image", "variance", "shared_variance", "shared_relative_variance")
+    image, variance, shared, relative = (
+        stack[name].values.ravel() if name in stack else np.zeros(1) for name in planes
+    )
+    # a scatter of one survivor is none, and flagged
+    known = np.isfinite(variance) & np.isfinite(image)
+    own = 1 - float(np.nanmean(shared + image**2 * relative) / variance[known].mean())
+    right = expected(cell, own)
+    image, variance = image[known] - image[known].mean(), variance[known]
+    if cell.error == "propagate" and right == 1.0:
+        pulls = (image / np.sqrt(variance)) ** 2
+        width = np.sqrt(pulls.mean())
+        return Found(cell, right, float(width), float(pulls.std() / (2 * width * image.size**0.5)))
+    squares = image**2
+    ratio = variance.mean() / squares.mean()
+    spread = np.hypot(squares.std() / squares.mean(), variance.std() / variance.mean())
+    return Found(cell, right, float(ratio), float(ratio * spread / image.size**0.5))
 
 
 @cache
-def known_biases() -> dict[tuple[str, int, str, str], float]:
-    """Claimed over true variance by rejection, frames, error and average, of the docstring."""
-    errors = product(("scatter", "propagate"), ("mean", "median"))
-    columns = tuple(errors)
+def known_biases() -> dict[tuple[str, ...], float]:
+    """Ratios of the docstring, by noise, rejection, frames, error and average."""
+    columns = {
+        # of frames of equal noise, and of unequal ones
+        7: ("equal", ("mean", "median")),
+        9: ("unequal", ("mean", "best", "median")),
+    }
     known = {}
     for line in (aw.stack.__doc__ or "").splitlines():
         words = line.split()
-        if len(words) == 7 and words[1].isdigit():
+        if len(words) in columns and words[1].isdigit():
+            noise, averages = columns[len(words)]
             scale, frames, threshold, *ratios = words
-            for (error, average), ratio in zip(columns, ratios, strict=True):
-                known[f"{scale} {threshold}", int(frames), error, average] = float(ratio)
+            places = product(("scatter", "propagate"), averages)
+            for (error, average), ratio in zip(places, ratios, strict=True):
+                if ratio != "none":
+                    known[noise, f"{scale} {threshold}", frames, error, average] = float(ratio)
     return known
 
 
 def expected(cell: Cell, own: float = 1.0) -> float:
-    """What is documented of a cell: 1, or a known bias of what is its own of the variance."""
-    average = "mean" if cell.average == "mean" else "median"
-    bias = known_biases().get((cell.reject, cell.scene.frames, cell.error, average), 1.0)
-    ratio = 1 + own * (bias - 1)
-    return float(ratio**-0.5) if cell.error == "propagate" else ratio
+    """Claimed over true variance as documented: 1, or a bias of what no other frames share."""
+    average = "median" if cell.average != "mean" else "best" if cell.weights else "mean"
+    place = (cell.scene.noise, cell.reject, str(cell.scene.frames), cell.error, average)
+    return 1 + own * (known_biases().get(place, 1.0) - 1)
 
 
 def table(found: Iterable[Found]) -> Iterator[str]:

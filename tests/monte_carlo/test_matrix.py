@@ -10,11 +10,13 @@ from tests.monte_carlo.matrix import Cell, Found, Scene
 # often zero: the printed matrix shows them
 @pytest.mark.parametrize("frames", matrix.FRAMES)
 @pytest.mark.parametrize("signal", [50, 5000])
-@pytest.mark.parametrize("shared", [False, True])
-def test_the_error_plane_is_true_however_frames_are_averaged(shared, signal, frames):
+@pytest.mark.parametrize(
+    ("noise", "shared"), [("equal", False), ("equal", True), ("unequal", False)]
+)
+def test_the_error_plane_is_true_however_frames_are_averaged(noise, shared, signal, frames):
     found = [
         each
-        for each in matrix.measured(Scene("equal", shared, 5.0, signal, frames))
+        for each in matrix.measured(Scene(noise, shared, 5.0, signal, frames))
         if frames > 3 or each.cell.reject != "mad 5"
     ]
     assert len(found) > 15
@@ -22,14 +24,17 @@ def test_the_error_plane_is_true_however_frames_are_averaged(shared, signal, fra
 
 
 def test_known_biases_are_those_of_the_docstring():
-    how = {"reject": "mad 5", "weights": None}
-    cell = Cell(Scene("equal", False, 5.0, 50, 10), "mean", error="scatter", **how)
+    scene = Scene("equal", False, 5.0, 50, 10)
+    cell = Cell(scene, "mean", reject="mad 5", error="scatter", weights=None)
     assert matrix.expected(cell) == 0.99
     few = cell._replace(scene=cell.scene._replace(frames=3), average="median")
     assert matrix.expected(few) == 0.73
     assert matrix.expected(few._replace(error="propagate")) == 1.0
     assert matrix.expected(cell, 0.5) == pytest.approx(0.995)
     assert matrix.expected(cell._replace(reject="none")) == 1.0
+    unequal = cell._replace(scene=scene._replace(noise="unequal"), reject="minmax 1")
+    assert matrix.expected(unequal._replace(weights="variance")) == 1.24
+    assert matrix.expected(unequal._replace(average="median", error="propagate")) == 1.0
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from autowisp_xr import Camera, MinMax, NoiseClip, Percentile, SigmaClip
 from autowisp_xr.options import RejectChoice, Weights
 from tests.transforms.frames import frame_set
 
-__all__ = ["clipping", "faint", "gaussian", "ratio", "thresholds", "weighted"]
+__all__ = ["clipping", "faint", "gaussian", "ratio", "thresholds", "unequal", "weighted"]
 
 PIXELS = (1, 500, 800)
 AVERAGES = ("mean", "median")
@@ -94,6 +94,21 @@ def weighted(pixels: tuple[int, ...] = PIXELS) -> Iterator[tuple[Any, ...]]:
                 yield (name, number, case, *found)
 
 
+def unequal(pixels: tuple[int, ...] = PIXELS) -> Iterator[tuple[Any, ...]]:
+    """Rows as of :func:`thresholds` for frames of noise 1, 2 and 3 in turn, with best weights."""
+    for scale, threshold in (("mad", 5), ("noise", 5), ("minmax", 1)):
+        for number in (3, 5, 10, 30):
+            sigma = np.resize((1.0, 2.0, 3.0), number)
+            ds = gaussian(NOISE * sigma, pixels)
+            reject = MinMax() if scale == "minmax" else clipping(scale, threshold)
+            found = [
+                ratio(ds, average, error, reject, weights)
+                for error in ("scatter", "propagate")
+                for average, weights in (("mean", None), ("mean", 1 / sigma**2), ("median", None))
+            ]
+            yield (scale, number, threshold, *found)
+
+
 def faint(pixels: tuple[int, ...] = PIXELS) -> Iterator[tuple[Any, ...]]:
     """Rows of read noise, frames, electrons, and scatter and propagate of mean and of median."""
     for read_noise in (0, 8):
@@ -129,6 +144,10 @@ def printed(title: str, names: tuple[str, ...], rows: Iterator[tuple[Any, ...]])
 if __name__ == "__main__":
     first = printed("Rejection", ("scale", "frames", "threshold"), thresholds())
     second = printed("Faint light", ("read noise", "frames", "electrons"), faint())
+    sys.stdout.write("Noise 1, 2, 3: scatter and propagate of mean, best mean, median\n")
+    for scale, number, threshold, *ratios in unequal():
+        numbers = " ".join(f"{each:.3f}" for each in ratios)
+        sys.stdout.write(f"{scale:10} {number:<6} {threshold:<9} {numbers}\n")
     sys.stdout.write(first + "\n" + second + "\nNoise and weights: scatter, propagate\n")
     for name, number, case, scatter, propagate in weighted():
         sys.stdout.write(f"{name:10}{number:4} {case:10} {scatter:.3f} {propagate:.3f}\n")
