@@ -201,7 +201,8 @@ class Median(_Average):
     Notes
     -----
     The variance of a level of the whole frame is s^2 / N, as AutoWISP defines it: that of a mean,
-    which is smaller than that of a median by 2 / pi. All else has its true variance.
+    which is smaller than that of a median by 2 / pi. All else has its own
+    variance, right within the 1 to 7 % that simulations tell.
     """
 
     average = "median"
@@ -270,7 +271,8 @@ class Spline(_Measured):
 class Passes(_Measured):
     """Several methods one after the other, each measured on pixels corrected by those before.
 
-    Levels have their true variance, also that of a median of the frame.
+    Levels have their own variance (right within the 1 to 7 % that simulations tell), also that of a
+    median of the frame.
 
     Parameters
     ----------

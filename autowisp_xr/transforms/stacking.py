@@ -1,4 +1,4 @@
-"""``stack``: many frames become one, outliers rejected, variance true."""
+"""``stack``: many frames become one, outliers rejected, with a variance that holds."""
 
 import warnings
 from collections.abc import Collection, Iterable, Sequence
@@ -161,9 +161,9 @@ def stack(
 
     .. math:: V = \sum p^2 v \quad\text{or}\quad \sum \frac{p^2 (x - \bar x)^2}{1 - p},
 
-    the second true where the noise variance goes as 1 / w, and for equal weights (HC2 of J. G.
-    MacKinnon and H. White, *J. Econometrics* 29 (1985) 305); NaN where one value has all the
-    weight.
+    the second unbiased where the noise variance goes as 1 / w, and for equal weights (HC2 of J. G.
+    MacKinnon and H. White, *J. Econometrics* 29 (1985) 305; simulated, within 1 %); NaN where one
+    value has all the weight.
 
     After :class:`~autowisp_xr.MinMax` the average is one of sorted normal values whose ends were
     dropped, and both columns take their moments: within 1 % where all frames have one noise and one
