@@ -5,7 +5,9 @@ the frames, the versions and the time. The *identity* of a result is a digest of
 but versions and time: the same frames through the same steps have the same identity in
 every session, which is how ``calibrate`` knows that a dark was made with the very bias it is given.
 Files are named with size and time of change when they are opened; their SHA-256 joins when a
-result is written, for by then their bytes have been read anyway.
+result is written, for by then their bytes have been read anyway. So are the files of the masters,
+where these come from any; what a master was made of stands in the master alone, and the file of a
+frame names the input of that frame, so that a history does not grow with the number of frames.
 """
 
 import datetime
@@ -35,9 +37,11 @@ __all__ = [
     "identities",
     "identity",
     "noise_known",
+    "of_frame",
     "record",
     "sha1_of",
     "steps_of",
+    "united",
     "with_hashes",
 ]
 
@@ -141,6 +145,11 @@ def record(
         Named masters that were applied; None stands for one that was not given.
     files
         Paths of the files that the step reads, or :func:`file_entry` of those read before.
+
+    Notes
+    -----
+    Masters that come from files are named with these under "files", by channel ("" for one file of
+    all). They make no identity: a master that was moved is still the same.
     """
     source = ds if source is None else source
     step: dict[str, Any] = {
@@ -157,15 +166,89 @@ def record(
             file_entry(file) if isinstance(file, str) else dict(file) for file in files
         ]
     step["id"] = _digest([identity(source), step])
+    from_files = {name: _files_of(master) for name, master in (masters or {}).items()}
+    if any(from_files.values()):
+        step["files"] = {name: found for name, found in from_files.items() if found}
     step["versions"] = _versions()
     step["time"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     return ds.assign_attrs(history=json.dumps([*history(source), step]))
 
 
+def _files_of(master: xr.Dataset | None) -> dict[str, dict[str, Any]]:
+    """Files of a master by channel; none where it does not come from any that is still there."""
+    if master is None:
+        return {}
+    name = next((name for name in ("channel_path", "path") if name in master.coords), None)
+    if name is None:
+        return {}
+    paths = np.atleast_1d(master[name].values).ravel().tolist()
+    channels = _names(master, "channel") if name == "channel_path" else [""]
+    found = {}
+    if len(paths) == len(channels):
+        for channel, path in zip(channels, map(str, paths), strict=True):
+            with suppress(OSError):
+                found[channel] = file_entry(path)
+    return found
+
+
+def of_frame(records: Iterable[Mapping[str, Any]], name: str, path: str) -> list[dict[str, Any]]:
+    """A history of many frames as the file of one of them tells it.
+
+    Parameters
+    ----------
+    records
+        The steps.
+    name, path
+        Of the frame, and of the file that it was read from.
+
+    Returns
+    -------
+    The same steps of the same identities, each with this frame alone, and its files. A step that
+    does not know the frame stays as it is.
+    """
+    own = []
+    for step in map(dict, records):
+        if name in step.get("frames", ()):
+            step["frames"] = [name]
+        files = step.get("inputs", ())
+        told = [file for file in files if file.get("frame") == name]
+        told = told or [file for file in files if file["path"] == path]
+        if told:
+            step["inputs"] = told
+        own.append(step)
+    return own
+
+
+def united(histories: Iterable[list[dict[str, Any]]]) -> list[dict[str, Any]] | None:
+    """The history that frames have in common, of what :func:`of_frame` made of it.
+
+    None where they went through other steps.
+    """
+    result: list[dict[str, Any]] | None = None
+    for steps in histories:
+        if result is None:
+            result = [dict(step) for step in steps]
+            continue
+        if [step.get("id") for step in steps] != [step.get("id") for step in result]:
+            return None
+        for step, more in zip(result, steps, strict=True):
+            for part in ("frames", "inputs"):
+                if part in step:
+                    known = step[part]
+                    step[part] = [*known, *(one for one in more.get(part, ()) if one not in known)]
+    return result
+
+
 def with_hashes(ds: xr.Dataset) -> xr.Dataset:
     """The same Dataset with the SHA-256 of each input file that is still what was read."""
     records = history(ds)
-    files = [file for step in records for file in step.get("inputs", ()) if "sha256" not in file]
+    named = (
+        file
+        for step in records
+        for files in (step.get("inputs", ()), *map(dict.values, step.get("files", {}).values()))
+        for file in files
+    )
+    files = [file for file in named if "sha256" not in file]
     with ThreadPoolExecutor(_READERS) as pool:
         for file, digest in zip(files, pool.map(_sha256, files), strict=True):
             if digest:

@@ -55,6 +55,8 @@ class Correction:
     """Of AutoWISP, the file of the master; it is newer than what the raw frame says."""
     file: str
     """The same of others. That of Hubble stands in raw frames, too, but so does ``done``."""
+    digest: str
+    """SHA-256 of that file, as this package writes it."""
     line: str
     """What PixInsight writes into HISTORY."""
 
@@ -66,6 +68,7 @@ CORRECTIONS: Mapping[str, Correction] = {
         level="L1STATBI",
         own="MBIASFNM",
         file="BIASFILE",
+        digest="BIASSHA",
         line="imagecalibration.masterbias.enabled:",
     ),
     "dark": Correction(
@@ -74,6 +77,7 @@ CORRECTIONS: Mapping[str, Correction] = {
         level="L1STATDA",
         own="MDARKFNM",
         file="DARKFILE",
+        digest="DARKSHA",
         line="imagecalibration.masterdark.enabled:",
     ),
     "flat": Correction(
@@ -82,6 +86,7 @@ CORRECTIONS: Mapping[str, Correction] = {
         level="L1STATFL",
         own="MFLATFNM",
         file="FLATFILE",
+        digest="FLATSHA",
         line="imagecalibration.masterflat.enabled:",
     ),
 }

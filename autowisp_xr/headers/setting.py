@@ -8,11 +8,12 @@ from typing import Any
 from astropy.io import fits
 
 from autowisp_xr.cards import comment_of, value_of
+from autowisp_xr.headers.fates import EFFECTIVE, SETTING
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import first_number, known_values, to_number, to_text
 from autowisp_xr.headers.window import read_window
 
-__all__ = ["camera_name", "read_binning", "read_setting"]
+__all__ = ["camera_name", "raw_gain", "read_binning", "read_setting"]
 
 _BINNING = re.compile(r"(\d+)(?:\s*[x*,\s]\s*(\d+))?", re.IGNORECASE)
 # OFFSET and the like of the telescope, not of the camera
@@ -45,9 +46,20 @@ def read_setting(header: fits.Header, spellings: Spellings) -> dict[str, Any]:
         "offset": _offset(header, spellings),
         "readout_mode": _readout_mode(header, spellings),
         "readout_speed": _first_name(header, spellings.readout_speed, spellings.unsaid),
-        "egain": first_number(header, spellings.electrons_per_adu, above=0.0),
+        "egain": raw_gain(header, spellings),
         "coadds": first_number(header, spellings.coadds, above=0.0),
     }
+
+
+def raw_gain(header: fits.Header, spellings: Spellings) -> float:
+    """Electrons per ADU of raw frames, as the header says; NaN where it does not.
+
+    EGAIN of a product holds for the product: it was multiplied by the frames that it is made of.
+    """
+    kept = first_number(header, spellings.electrons_per_adu_raw, above=0.0)
+    if not math.isnan(kept) or EFFECTIVE in header:
+        return kept
+    return first_number(header, spellings.electrons_per_adu, above=0.0)
 
 
 def camera_name(header: fits.Header, spellings: Spellings) -> str:
@@ -95,7 +107,7 @@ def _readout_mode(header: fits.Header, spellings: Spellings) -> str:
                 continue
             # words hold no number that may be garbled
             if not words_only or not any(map(str.isdigit, text)):
-                said.append(f"{name} {text}")
+                said.append(f"{'GAIN' if name == SETTING else name} {text}")
     return ", ".join(said)
 
 

@@ -99,6 +99,7 @@ class Spellings:
     start_days: tuple[str, ...] = _cards("start_days")
     middle: tuple[str, ...] = _cards("middle")
     middle_days: tuple[str, ...] = _cards("middle_days")
+    electrons_per_adu_raw: tuple[str, ...] = _cards("electrons_per_adu_raw")
     electrons_per_adu: tuple[str, ...] = _cards("electrons_per_adu")
     read_noise: tuple[str, ...] = _cards("read_noise")
     saturation: tuple[str, ...] = _cards("saturation")

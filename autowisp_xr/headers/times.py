@@ -16,6 +16,7 @@ __all__ = [
     "Instant",
     "clock_beside",
     "is_old_date",
+    "julian_date",
     "middle_of_exposure",
     "middles_of_exposure",
     "starts_of_exposure",
@@ -129,6 +130,17 @@ def time_scale(header: fits.Header, spellings: Spellings) -> str | None:
     written = str(first_value(header, spellings.time_scale) or "").lower()
     # a realisation may stand behind: TT(TAI), UTC(NIST)
     return _SCALES.get(written.split("(")[0].strip())
+
+
+def julian_date(time: np.datetime64) -> float:
+    """Julian date of a time.
+
+    Examples
+    --------
+    >>> julian_date(np.datetime64("2000-01-01T12:00"))
+    2451545.0
+    """
+    return int(time.astype("datetime64[ns]").astype(np.int64)) / _NS_PER_DAY + _UNIX_JD
 
 
 def utc_to_scale(time: np.datetime64, scale: str) -> np.datetime64:

@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, BinaryIO
 
@@ -15,15 +15,14 @@ from autowisp_xr import schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.cards import STRUCTURAL, ascii_text, parse_header, value_of
 from autowisp_xr.flags import Flag
+from autowisp_xr.headers import fates
 from autowisp_xr.headers.doubts import add_doubts
-from autowisp_xr.headers.lost_cards import add_lost_cards
 from autowisp_xr.headers.place import PRODUCT_CARDS, name_place
-from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.headers.product import steps_of_product, true_cards
 from autowisp_xr.io.history import history_cards, split_history
 from autowisp_xr.io.names import bare_name
 from autowisp_xr.io.outputs import Content
 from autowisp_xr.io.plain import Plane, append_cards, write_plain
-from autowisp_xr.kinds import MASTERS
 from autowisp_xr.pixel_grid import PixelGrid, grid_of, grid_of_plane, moved
 from autowisp_xr.regions import ChannelSlice, Region
 
@@ -37,7 +36,9 @@ __all__ = [
 ]
 
 
-def output_header(ds: xr.Dataset, channel: int) -> fits.Header:
+def output_header(
+    ds: xr.Dataset, channel: int, records: Sequence[Mapping[str, Any]]
+) -> fits.Header:
     """Header of one channel of one frame, or of a master, without structural cards.
 
     Parameters
@@ -46,14 +47,15 @@ def output_header(ds: xr.Dataset, channel: int) -> fits.Header:
         Without ``frame``, or with that dimension selected away.
     channel
         Which channel, by number.
+    records
+        Its history, with the digests of files that are to be told.
 
     Returns
     -------
-    The cards of the coordinate ``header``, and those that say where the image lies: RAWFNAME,
-    CLRCHNL, CHNLXOFF, CHNLXSTP, CHNLYOFF, CHNLYSTP, IMAGAREA, CALBGAIN, BUNIT; a raw frame that is
-    whole needs to say no more than its name and unit. Cards that count pixels (coordinate systems
-    of the sky, LTV, LTM) count those of the channel, all others are as they are. What the merged
-    header of a master has lost of temperature, time, exposure and filter comes from coordinates.
+    The cards of the coordinate ``header``, each with the fate that
+    :data:`autowisp_xr.headers.fates.TABLE` gives it; RDNOISE waits for the pixels
+    (:func:`autowisp_xr.io.noise_cards.with_noise`). A raw frame that is whole keeps all, and says
+    no more than its name and unit.
 
     Raises
     ------
@@ -61,19 +63,10 @@ def output_header(ds: xr.Dataset, channel: int) -> fits.Header:
         Where the pixels were picked from the raw frame in no regular way.
     """
     header = plain_header(_scalar(ds, "header"))
-    is_frame = "frame" in ds.coords
-    if is_frame and value_of(header, "RAWFNAME") is None:
+    if "frame" in ds.coords and value_of(header, "RAWFNAME") is None:
         path = _scalar(ds, "path")
         name = bare_name(path) if path else _scalar(ds, "frame").rpartition("/")[2]
         header["RAWFNAME"] = (ascii_text(name), "Name of the raw file")
-    if not is_frame:
-        kind, known = value_of(header, "IMAGETYP"), _scalar(ds, "image_type")
-        if known in MASTERS and Spellings().image_type_of(kind) != known:
-            # a type rule, or another card, knew better
-            kind = known
-        if kind is not None and not str(kind).lower().startswith("master"):
-            header["IMAGETYP"] = f"master{kind}"
-        add_lost_cards(header, ds)
     grid, cut = grid_of_plane(ds, channel), schema.channel_slices(ds)[channel]
     placed = any(card in header for card in PRODUCT_CARDS)
     header = moved(header, grid_of(header), grid)
@@ -85,25 +78,24 @@ def output_header(ds: xr.Dataset, channel: int) -> fits.Header:
     if placed or not schema.is_raw(ds) or grid != PixelGrid():
         place = replace(cut, y_step=grid.y_step, x_step=grid.x_step)
         name_place(header, place, _area(ds, cut))
+    steps = steps_of_product(ds, header, records, split=grid != PixelGrid())
     if not schema.is_raw(ds):
         _name_gain(header, schema.camera_of(ds), name)
-    header["BUNIT"] = (str(ds["image"].attrs.get("units", "adu")), "Unit of the image")
+    height, width = ds.sizes["y"], ds.sizes["x"]
+    plane = fates.Plane(height=height, width=width, **asdict(grid))
+    told = true_cards(ds, header, records, steps, name)
+    fates.product_cards(header, steps, told, plane)
+    header["BUNIT"] = told["unit"]
     add_doubts(header, _scalar(ds, "doubts"))
     return header
 
 
 def _name_gain(header: fits.Header, camera: Camera, channel: str) -> None:
     """Write the gain that the pixels were calibrated with; none where amplifiers differ."""
-    cards = {"gain": Spellings().electrons_per_adu, "read_noise": Spellings().read_noise}
-    for what, keywords in cards.items():
-        numbers = camera.numbers_of(what, channel)
-        said = set(numbers[:-1] or numbers)
-        if len(said) > 1:
-            # one number would be true of one amplifier only
-            for keyword in keywords:
-                header.remove(keyword, ignore_missing=True, remove_all=True)
-        elif what == "gain" and None not in said:
-            header["CALBGAIN"] = (*said, "Electrons/ADU assumed during calib")
+    numbers = camera.numbers_of("gain", channel)
+    said = set(numbers[:-1] or numbers)
+    if len(said) == 1 and None not in said:
+        header["CALBGAIN"] = (*said, "Electrons/ADU assumed during calib")
 
 
 def image_planes(
@@ -127,7 +119,9 @@ def image_planes(
     made = [Plane(_with_history(header, history), image, image.dtype)]
     if "variance" in planes:
         kind = image.dtype if image.dtype.kind == "f" and not exact else np.dtype(np.float64)
-        made.append(Plane(_error_header(header), planes["variance"], kind, squared=True))
+        error = _error_header(header)
+        error["UTYPE"] = ("StdDevUncertainty", "Kind of error, as CCDData calls it")
+        made.append(Plane(error, planes["variance"], kind, squared=True))
     for name, own in (("mask", _mask_header), ("count", _count_header)):
         if name in planes:
             made.append(Plane(own(), planes[name], planes[name].dtype))

@@ -164,17 +164,27 @@ def open_records(
         "guesses": guesses,
     }
     options = {name: value for name, value in options.items() if value not in (None, {})}
-    histories = {record.layout.history for record in records if record.layout}
-    shared = _valid_history(histories.pop()) if len(histories) == 1 else None
+    texts = dict.fromkeys(record.layout.history for record in records if record.layout)
+    histories = [_valid_history(text) for text in texts]
+    shared = None if None in histories else provenance.united(filter(None, histories))
     if shared is not None:
-        ds.attrs["history"] = shared
+        ds.attrs["history"] = json.dumps(shared)
         if not skipped:
             return ds
     # what the record stands upon has no pixels: their digest would read every file
     source = ds.drop_vars(list(ds.data_vars))
-    return provenance.record(
-        ds, "open_fits", options, source=source, files=[record.path for record in records]
-    )
+    return provenance.record(ds, "open_fits", options, source=source, files=_files(order, records))
+
+
+def _files(order: Arrangement, records: Sequence[FileRecord]) -> list[Any]:
+    """Files that are read; where a frame has several, with its name."""
+    if all(len({record.path for record in frame}) == 1 for frame in order.frames):
+        return [record.path for record in records]
+    return [
+        provenance.file_entry(path) | {"frame": name}
+        for name, frame in zip(order.names, order.frames, strict=True)
+        for path in dict.fromkeys(record.path for record in frame)
+    ]
 
 
 def _check(on_error: str, dtype: npt.DTypeLike | None) -> None:
@@ -198,13 +208,13 @@ def _readable(
     return good, skipped
 
 
-def _valid_history(text: str) -> str | None:
+def _valid_history(text: str) -> list[dict[str, Any]] | None:
     try:
         records = json.loads(text) if text else None
     except json.JSONDecodeError:
         # cards were lost or changed on the way; what is left is no history
         return None
-    return text if records and isinstance(records, list) else None
+    return records if records and isinstance(records, list) else None
 
 
 def _units(records: Sequence[FileRecord]) -> tuple[str, dict[str, list[str]]]:
@@ -257,6 +267,14 @@ def _ceiling(order: Arrangement) -> dict[str, Any]:
     return {"ceiling": ("frame", ceilings, {"units": "adu"})}
 
 
+def _channel_paths(order: Arrangement) -> dict[str, Any]:
+    """The file of each channel, where these are several."""
+    paths = [[record.path for record in records] for records in order.frames]
+    if all(len(set(of_frame)) == 1 for of_frame in paths):
+        return {}
+    return {"channel_path": (("frame", "channel"), np.array(paths, dtype=_STRING))}
+
+
 def _coordinates(order: Arrangement) -> dict[str, Any]:
     heads = [records[0] for records in order.frames]
     columns = [record.coordinates for record in heads]
@@ -279,5 +297,6 @@ def _coordinates(order: Arrangement) -> dict[str, Any]:
         **{name: text([c[name] for c in columns]) for name in TEXT_COORDS},
         **_ceiling(order),
         "path": text([record.path for record in heads]),
+        **_channel_paths(order),
         "header": text([record.layout.header if record.layout else "" for record in heads]),
     }

@@ -17,6 +17,7 @@ from astropy.io import fits
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.io.hdus import content_of, image_planes
+from autowisp_xr.io.noise_cards import with_noise
 from autowisp_xr.io.outputs import write_whole
 
 __all__ = ["Target", "Writing", "scheduler", "write_frames"]
@@ -33,6 +34,8 @@ class Target:
     frame: int | None
     channel: int
     header: fits.Header
+    history: Sequence[str]
+    """Values of the HISTORY cards."""
     exact: bool
     """Whether the error is stored in float64."""
 
@@ -45,8 +48,6 @@ class Writing:
     """A file for each frame and channel, in the order of frames, then channels; None for none."""
     names: Sequence[str]
     """Of the planes."""
-    history: Sequence[str]
-    """Values of the HISTORY cards of all files."""
     overwrite: bool
     quantize: float | None
     """As for :func:`autowisp_xr.io.hdus.content_of`."""
@@ -75,8 +76,9 @@ class Writing:
 
     def _content(self, target: Target, planes: Sequence[Any]) -> Any:
         named = dict(zip(self.names, planes, strict=True))
+        header = with_noise(target.header, named)
         return content_of(
-            image_planes(named, target.header, self.history, exact=target.exact),
+            image_planes(named, header, target.history, exact=target.exact),
             tiles=target.path.endswith(".fz"),
             quantize=self.quantize,
         )

@@ -35,8 +35,12 @@ def settle_camera(records: Sequence[FileRecord], camera: Camera | None, hdu: Hdu
             continue
         if products and name == "channels":
             facts[name] = _product_channels(records)
-        elif products and name == "gain":
-            facts[name] = _product_gain(records, camera.channels or facts.get("channels"))
+        elif products and name in ("gain", "saturation"):
+            known = camera.channels or facts.get("channels")
+            facts[name] = _of_products(name, records, known)
+        elif products and name == "read_noise":
+            # theirs holds for the product, and is made of more than reading
+            facts[name] = None
         else:
             facts[name] = _agreed(name, [(r.path, r.facts.get(name)) for r in records])
     if isinstance(hdu, Mapping) and not _is_pattern_of(facts.get("channels"), list(hdu)):
@@ -45,10 +49,17 @@ def settle_camera(records: Sequence[FileRecord], camera: Camera | None, hdu: Hdu
         facts["channels"] = {str(name): ChannelSlice() for name in hdu} if apart else None
     if facts.get("saturation") is not None:
         # headers count from zero, the camera from its bias level
-        level = facts["saturation"] - camera.bias_level
-        facts["saturation"] = level if level > 0 else None
+        facts["saturation"] = _above(camera.bias_level, facts["saturation"])
     facts["amplifiers"] = _left_open(facts.get("amplifiers"), camera)
     return camera.completed_by(facts)
+
+
+def _above(bias_level: float, saturation: Any) -> Any:
+    """The same counted from a level; None where nothing is left."""
+    if isinstance(saturation, Mapping):
+        moved = {channel: _above(bias_level, level) for channel, level in saturation.items()}
+        return None if None in moved.values() else moved
+    return saturation - bias_level if saturation > bias_level else None
 
 
 def _left_open(
@@ -82,24 +93,35 @@ def _agreed(name: str, said: Sequence[tuple[str, Any]]) -> Any:
     return first
 
 
-def _product_gain(
-    records: Sequence[FileRecord], channels: Mapping[str, Any] | None
+def _of_products(
+    name: str, records: Sequence[FileRecord], channels: Mapping[str, Any] | None
 ) -> float | dict[str, float] | None:
-    """Gain that the calibration assumed (CALBGAIN), else that of the header, by channel."""
+    """Gain or saturation by channel.
+
+    The gain is the one that the calibration assumed (CALBGAIN), else that of the header; of several
+    levels of saturation, which go with the masters that were applied, it is the lowest.
+    """
     said: dict[str, list[tuple[str, Any]]] = {}
     for record in records:
-        assumed = value_of(record.header, "CALBGAIN")
-        if not isinstance(assumed, int | float) or isinstance(assumed, bool) or assumed <= 0:
-            assumed = record.facts.get("gain")
+        fact = record.facts.get(name)
+        assumed = value_of(record.header, "CALBGAIN") if name == "gain" else None
+        if isinstance(assumed, int | float) and not isinstance(assumed, bool) and assumed > 0:
+            fact = assumed
         channel = record.place.channel if record.place else schema.MONO
-        said.setdefault(channel, []).append((record.path, assumed))
-    agreed = {channel: _agreed("gain", values) for channel, values in said.items()}
-    gains = {channel: float(gain) for channel, gain in agreed.items() if gain is not None}
-    if not gains:
+        said.setdefault(channel, []).append((record.path, fact))
+    if name == "gain":
+        agreed = {channel: _agreed(name, values) for channel, values in said.items()}
+    else:
+        agreed = {
+            channel: min((level for _, level in values if level is not None), default=None)
+            for channel, values in said.items()
+        }
+    known = {channel: float(number) for channel, number in agreed.items() if number is not None}
+    if not known:
         return None
-    if len(set(gains.values())) == 1:
-        return next(iter(gains.values()))
-    return gains if set(gains) == set(channels or (schema.MONO,)) else None
+    if len(set(known.values())) == 1:
+        return next(iter(known.values()))
+    return known if set(known) == set(channels or (schema.MONO,)) else None
 
 
 def _product_channels(records: Sequence[FileRecord]) -> dict[str, ChannelSlice] | None:

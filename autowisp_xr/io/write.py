@@ -5,17 +5,20 @@ import math
 import os
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from os import PathLike
 from typing import Any
 
+import numpy as np
 import xarray as xr
 from astropy.io import fits
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.headers.coordinates import is_master
+from autowisp_xr.headers.fates import tell
+from autowisp_xr.headers.product import digests_told
 from autowisp_xr.io.hdus import (
     content_of,
     history_of,
@@ -32,6 +35,7 @@ __all__ = [
     "identity_in",
     "quantize_level",
     "to_fits",
+    "with_files",
     "write_missing",
     "write_products",
 ]
@@ -127,7 +131,8 @@ def write_missing(
     with warnings.catch_warnings():
         # astropy puts ill-formed cards of other people in order, and says so
         warnings.simplefilter("ignore", fits.verify.VerifyWarning)
-        targets = _targets(ds, template)
+        records = provenance.history(ds)
+        targets = _targets(ds, template, records)
         inputs = {file["path"] for file in provenance.files_of(ds)}
         _check_names(targets, level)
         paths = [target.path for target in targets]
@@ -137,12 +142,22 @@ def write_missing(
         if not wanted:
             return paths
         if hashes:
-            ds = provenance.with_hashes(ds)
+            records = provenance.history(provenance.with_hashes(ds))
         names = [name for name in _WRITTEN if name in ds]
-        history = history_of(provenance.history(ds))
-        write = Writing(files, names, history, overwrite, level, digest=told is not None)
+        done = [target and _with_history(target, ds, records) for target in files]
+        write = Writing(done, names, overwrite, level, digest=told is not None)
         write_frames(ds, write, told)
     return paths
+
+
+def with_files(master: xr.Dataset, files: Sequence[str]) -> xr.Dataset:
+    """A master that says which files it was written to, one a channel; frames stay as they are."""
+    if "frame" in master.dims or len(files) != master.sizes["channel"]:
+        return master
+    paths = np.array(files, dtype=np.dtypes.StringDType())
+    if len(files) == 1:
+        return master.assign_coords(path=((), paths[0]))
+    return master.assign_coords(channel_path=("channel", paths))
 
 
 def identity_in(path: str) -> str | None:
@@ -229,7 +244,20 @@ def quantize_level(compress: float | bool | None) -> float | None:
     return float(compress)
 
 
-def _targets(ds: xr.Dataset, template: str | PathLike[str]) -> list[Target]:
+def _with_history(target: Target, ds: xr.Dataset, records: Sequence[Mapping[str, Any]]) -> Target:
+    """The target with the history of its frame, and the digests of the masters of its channel."""
+    if target.frame is not None and "frame" in ds.coords:
+        path = str(ds["path"].values[target.frame]) if "path" in ds.coords else ""
+        records = provenance.of_frame(records, str(ds["frame"].values[target.frame]), path)
+    header = target.header.copy()
+    channel = str(ds["channel"].values[target.channel]) if "channel" in ds.coords else schema.MONO
+    tell(header, digests_told(records, channel))
+    return replace(target, header=header, history=history_of(records))
+
+
+def _targets(
+    ds: xr.Dataset, template: str | PathLike[str], records: Sequence[Mapping[str, Any]]
+) -> list[Target]:
     # whether there is a variance tells calibrated frames from raw ones
     heads = ds.drop_vars(list(set(map(str, ds.data_vars)) - {"image", "variance"}))
     frames = range(ds.sizes["frame"]) if "frame" in ds.dims else [None]
@@ -237,7 +265,7 @@ def _targets(ds: xr.Dataset, template: str | PathLike[str]) -> list[Target]:
     for frame in frames:
         head = heads if frame is None else _named(heads).isel(frame=frame)
         for channel in range(ds.sizes["channel"]):
-            header = output_header(head, channel)
+            header = output_header(head, channel, records)
             extra = (
                 {"channel": str(ds["channel"].values[channel])} if "channel" in ds.coords else {}
             )
@@ -245,7 +273,7 @@ def _targets(ds: xr.Dataset, template: str | PathLike[str]) -> list[Target]:
                 extra["frame"] = str(head["frame"].values.item())
             path = fill_template(template, header, extra)
             exact = "frame" not in head.coords or is_master(header)
-            targets.append(Target(path, frame, channel, header, exact))
+            targets.append(Target(path, frame, channel, header, (), exact))
     return targets
 
 

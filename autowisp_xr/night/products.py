@@ -15,7 +15,7 @@ from autowisp_xr.errors import AutowispError, BadImageError
 from autowisp_xr.flags import Flag
 from autowisp_xr.io import FileRecord
 from autowisp_xr.io.outputs import write_whole
-from autowisp_xr.io.write import identity_in, write_missing
+from autowisp_xr.io.write import identity_in, with_files, write_missing
 from autowisp_xr.night.doubts import DOUBT, Doubts
 from autowisp_xr.night.record import NOT_OURS, Record
 from autowisp_xr.night.summary import Made, Summary
@@ -179,6 +179,7 @@ class Writer:
         plan.notes += found
         made = doubts.marked(made)
         files = self._to_fits(made, plan)
+        made = with_files(made, files)
         for path, reason in plan.unused.items():
             self.say(f"  left out: {path}: {reason}")
         self.summary.left_out.update(plan.unused)

@@ -18,7 +18,7 @@ from autowisp_xr.traits import NUMBERS, TEXTS, Channels, Traits
 __all__ = ["channels_of", "traits_of_file", "traits_of_set"]
 
 _SPELT_OTHERWISE = {
-    "egain": ("electrons_per_adu",),
+    "egain": ("electrons_per_adu_raw", "electrons_per_adu"),
     "gain_setting": ("gain",),
     "channels": ("bayer",),
     "orientation": ("row_order", "flip", "flip_x", "flip_y"),

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from astropy.io import fits
 
 from autowisp_xr.cards import (
     common_header,
@@ -14,6 +15,10 @@ from autowisp_xr.cards import (
     without_part_of_sky,
 )
 from autowisp_xr.errors import HeaderError
+from autowisp_xr.headers.exposure import exposure_card
+from autowisp_xr.headers.fates import EFFECTIVE
+from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.headers.times import julian_date, middle_of_exposure
 from autowisp_xr.kernels.averages import MEAN, Rejection, average_through_frames
 from autowisp_xr.stats.order_statistics import variance_factors
 from autowisp_xr.transforms._lenders import SHARED, lenders
@@ -22,6 +27,7 @@ __all__ = ["common_scalar", "summarised"]
 
 
 _NANOSECONDS = 1e9
+_USUAL = Spellings()
 
 
 def summarised(
@@ -186,6 +192,21 @@ def _mean(numbers: Any, shares: Any, known: Any) -> float:
     return float((shares[known] * numbers).sum() / total) if total != 0 else np.nan
 
 
+def _value(header: fits.Header, keyword: str) -> Any:
+    """Value of a card; JD-OBS, which is the middle of the exposure, is told by others, too."""
+    value = value_of(header, keyword)
+    if value is not None or keyword != "JD-OBS":
+        return value
+    try:
+        exposed = exposure_card(header, _USUAL)
+    except HeaderError:
+        return None
+    if exposed is None:
+        return None
+    middle = middle_of_exposure(header, _USUAL, exposed.seconds)
+    return None if np.isnat(middle) else julian_date(middle)
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -203,15 +224,18 @@ def _stacked_header(
 ) -> str:
     headers = [parse_header(str(text)) for text in ds["header"].values.tolist()]
     merged = without_part_of_sky(common_header(headers), headers[0])
+    # of what is stacked, not of the stack
+    merged.remove(EFFECTIVE, ignore_missing=True)
     for keyword in average_keywords:
         if keyword in merged:
             continue
-        values = [value_of(header, keyword) for header in headers]
+        values = [_value(header, keyword) for header in headers]
         if not all(_is_number(value) for value in values):
             names = [str(name) for name in ds["frame"].values.tolist()]
             missing = [name for name, v in zip(names, values, strict=True) if not _is_number(v)]
             raise HeaderError(
-                f"the keyword {keyword} cannot be averaged: it is no number in {missing[:5]}"
+                f"the keyword {keyword} cannot be averaged: it is no number in {missing[:5]}; name "
+                "others, or none (--add-averaged-keywords without a name)"
             )
         numbers = np.array(values, dtype=np.float64)[:, None]
         average = average_through_frames(

@@ -30,6 +30,7 @@ from autowisp_xr.transforms._lit import lit_only
 from autowisp_xr.transforms._noise import Noise, check_counted, noise_of
 from autowisp_xr.transforms._pass import Steps, one_pass
 from autowisp_xr.transforms._readers import readers
+from autowisp_xr.transforms._saturation import on_scale
 from autowisp_xr.transforms.agreement import exposure_ratio
 from autowisp_xr.transforms.channels import trim
 from autowisp_xr.transforms.overscan import overscan_options, overscan_steps
@@ -242,7 +243,9 @@ def calibrated(
         result["variance"] = xr.full_like(result["variance"], np.nan)
     elif noise is None:
         result = result.drop_vars("variance")
-    result.attrs["camera"] = camera.to_json()
+    subtracted = ((pedestal, 1.0), (dark, scale))
+    moved = on_scale(camera, ds, subtracted=subtracted, overscan=levels, flat=flat)
+    result.attrs["camera"] = moved.to_json()
     options = {
         "image_area": str(camera.image_area) if camera.image_area else None,
         "bias_level": camera.bias_level,

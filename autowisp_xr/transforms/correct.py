@@ -21,6 +21,7 @@ from autowisp_xr.transforms._lit import lit_only
 from autowisp_xr.transforms._noise import noise_of
 from autowisp_xr.transforms._pass import Steps, one_pass
 from autowisp_xr.transforms._readers import readers
+from autowisp_xr.transforms._saturation import on_scale
 from autowisp_xr.transforms.agreement import exposure_ratio
 from autowisp_xr.transforms.prepared import dark_parts, fitting
 
@@ -100,6 +101,7 @@ def subtract_bias(
     bias = fitting(ds, bias, "bias", allow_mismatch)
     check_levels(level_of(ds), bias, "bias")
     result = one_pass(ds, Steps(bias=bias), dtype=dtype)
+    result = _with_camera(result, on_scale(schema.camera_of(ds), ds, subtracted=[(bias, 1.0)]))
     return provenance.record(result, "subtract_bias", source=ds, masters={"bias": bias})
 
 
@@ -207,6 +209,7 @@ def subtract_dark(
         dark_shares_bias=bool(provenance.identities(dark) & _bias_ids(ds)),
     )
     result = one_pass(ds, steps, dtype=dtype)
+    result = _with_camera(result, on_scale(schema.camera_of(ds), ds, subtracted=[(dark, scale)]))
     options = {"scale_dark": scale_dark, "factor": np.unique(scale)}
     return provenance.record(result, "subtract_dark", options, source=ds, masters={"dark": dark})
 
@@ -253,8 +256,14 @@ def divide_flat(
     check_min_flat(min_flat)
     flat = fitting(ds, flat, "flat", allow_mismatch)
     result = one_pass(ds, Steps(flat=lit_only(flat, min_flat)), dtype=dtype)
+    result = _with_camera(result, on_scale(schema.camera_of(ds), ds, flat=flat))
     options = {"min_flat": min_flat}
     return provenance.record(result, "divide_flat", options, source=ds, masters={"flat": flat})
+
+
+def _with_camera(ds: xr.Dataset, camera: Camera) -> xr.Dataset:
+    """The same frames; one that knows nothing of its saturation travels on as it is."""
+    return ds if camera == schema.camera_of(ds) else ds.assign_attrs(camera=camera.to_json())
 
 
 def _bias_ids(ds: xr.Dataset) -> set[str]:

@@ -18,8 +18,9 @@ from autowisp_xr.cards import parse_header, value_of
 from autowisp_xr.errors import MasterMismatchError
 from autowisp_xr.headers.bunit import COUNTED
 from autowisp_xr.headers.corrections import correction_said
+from autowisp_xr.headers.setting import raw_gain
 from autowisp_xr.headers.spellings import Spellings
-from autowisp_xr.headers.values import first_number, to_number
+from autowisp_xr.headers.values import to_number
 from autowisp_xr.pixel_types import FRACTIONS, are_fractions
 from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms._bias import is_foreign, named, samples
@@ -144,7 +145,7 @@ def _per_unit(
     own = master["image"].attrs.get("units", units)
     if own == units or own not in COUNTED or units not in COUNTED:
         return 1.0, []
-    gain: Any = first_number(header, Spellings().electrons_per_adu, above=0.0)
+    gain: Any = raw_gain(header, Spellings())
     known = camera.gain
     if math.isnan(gain):
         if known is None:

@@ -248,7 +248,12 @@ def _history(sets: Sequence[xr.Dataset]) -> dict[str, str]:
             "masters": {
                 kind: made if made in common else _SEVERAL
                 for kind, made in step.get("masters", {}).items()
-            }
+            },
+            "files": {
+                kind: files
+                for kind, files in step.get("files", {}).items()
+                if step.get("masters", {}).get(kind) in common
+            },
         }
         for step in provenance.history(sets[0])
     ]

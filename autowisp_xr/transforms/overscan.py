@@ -19,6 +19,7 @@ from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms._levels import AMPLIFIER, LINE, Levels, given_levels
 from autowisp_xr.transforms._pass import Steps, one_pass
 from autowisp_xr.transforms._readers import raw_lines, readers
+from autowisp_xr.transforms._saturation import on_scale
 from autowisp_xr.transforms.channels import check_covers, covered
 
 __all__ = [
@@ -91,6 +92,9 @@ def subtract_overscan(
         raise CalibrationError("the camera has no overscan areas; give Camera(overscan=...)")
     steps = overscan_steps(ds, ds, camera, overscan, level=0.0)
     result = one_pass(ds, Steps(overscan=steps, reader=readers(ds, camera)), dtype=dtype)
+    own = schema.camera_of(ds)
+    if (moved := on_scale(own, ds, overscan=steps)) != own:
+        result.attrs["camera"] = moved.to_json()
     method, areas = overscan_options(overscan, camera)
     options = {
         "areas": areas,

@@ -27,6 +27,7 @@ from autowisp_xr.stats.rounding import rounding_variances
 from autowisp_xr.stats.steps import Digitisation
 from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms._digits import digits_of
+from autowisp_xr.transforms._effective import effective_frames
 from autowisp_xr.transforms._lenders import SHARED, groups_of, warn_if_lost
 from autowisp_xr.transforms._rejection import (
     check_rejection,
@@ -114,7 +115,8 @@ def stack(
     Coordinates and header cards that all frames share stay; times, exposures and temperatures are
     averaged with the weights of the frames (not known where weights are still to be computed);
     ``time_start``, ``time_end``, ``total_exposure`` and ``combined``, the number of raw frames, say
-    what went into it.
+    what went into it; ``effective_frames`` is how many equal frames would have a mean with its
+    photon noise.
 
     Raises
     ------
@@ -366,6 +368,7 @@ def stacked(
     stacked = _apply.apply(run, operands, schema.DIMS[1:], list(outputs.values()))
     variables = dict(zip(outputs, stacked, strict=True))
     coords = summarised(ds, keywords, quantile, rejection_of_keywords(reject), frame_weights)
+    coords["effective_frames"] = effective_frames(ds, frame_weights, quantile, reject)
     units = ds["image"].attrs.get("units", "adu")
     result = schema.with_attributes(xr.Dataset(variables, coords, ds.attrs), units)
     chosen = {

@@ -110,3 +110,15 @@ def test_every_average_makes_a_master(night, tmp_path, average):
     said = ["-c", "options.toml", "--average-func", average, "--stacked-master-fname", "m.fits"]
     assert main(["stack", "CAL", *said]) == 0
     assert np.isfinite(fits.getdata(tmp_path / "m.fits")).all()
+
+
+def test_what_reduce_left_is_stacked_by_the_command(night, tmp_path):
+    aw.reduce("raw", "out", camera=aw.Camera(gain=GAIN, read_noise=READ_NOISE))
+    name = str(tmp_path / "deep.fits")
+    files = [str(path) for path in (tmp_path / "out" / "calibrated").rglob("*.fits")]
+    step = ["stack", *files, "--min-valid-frames", "3", "--outlier-threshold", "2"]
+    step += ["--stacked-master-fname", name]
+    assert main(step) == 0
+    middles = [aw.open_fits(file)["time"].values[0].astype("i8") for file in files]
+    found = (fits.getheader(name)["JD-OBS"] - 2_440_587.5) * 86_400e9
+    assert abs(found - np.median(middles)) < 1e6  # nanoseconds, of a Julian date in float64

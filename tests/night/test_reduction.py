@@ -703,7 +703,7 @@ def test_a_master_of_frames_of_a_rule_is_one_of_their_type(sky, write_night, tmp
             hdus[0].header["IMAGETYP"] = "Light Frame"
     summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera, types={"flat-*": "flat"})
     (path,) = summary.made[0].files
-    assert fits.getheader(path)["IMAGETYP"] == "masterflat"
+    assert fits.getheader(path)["IMAGETYP"] == "Master Flat"
     assert aw.open_fits(path)["image_type"].values.tolist() == ["flat"]
 
 

@@ -1,0 +1,322 @@
+"""What is true for a product, from its coordinates, its camera and its history: for its cards."""
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from astropy.io import fits
+
+from autowisp_xr import schema
+from autowisp_xr.cards import ascii_text, value_of
+from autowisp_xr.errors import HeaderError
+from autowisp_xr.headers.bunit import COUNTED
+from autowisp_xr.headers.coordinates import read_coordinates
+from autowisp_xr.headers.corrections import CORRECTIONS, STATUS, corrections_in
+from autowisp_xr.headers.fates import EFFECTIVE, Told
+from autowisp_xr.headers.recognition import master_reason
+from autowisp_xr.headers.setting import raw_gain
+from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.headers.times import time_scale, utc_to_scale
+from autowisp_xr.headers.values import to_number
+
+__all__ = [
+    "digests_told",
+    "effective_frames",
+    "effective_in",
+    "gain_told",
+    "steps_of_product",
+    "true_cards",
+]
+
+_USUAL = Spellings()
+
+_CHANGES_VALUES = {
+    *("calibrate", "subtract_bias", "subtract_dark", "subtract_bias_level", "subtract_overscan"),
+    *("divide_flat", "add_noise", "rescale"),
+}
+_LEVELS = {"subtract_bias_level", "subtract_overscan"}
+
+_FRAMES = {
+    "bias": "Bias Frame",
+    "dark": "Dark Frame",
+    "flat": "Flat Field",
+    "object": "Light Frame",
+}
+_MASTERS = {name: f"Master {word.split()[0]}" for name, word in _FRAMES.items()}
+
+_SETTINGS = ("offset", "coadds")
+"""Coordinates of numbers in which frames agree, however they write them."""
+
+
+def steps_of_product(
+    ds: xr.Dataset, header: fits.Header, records: Sequence[Mapping[str, Any]], *, split: bool
+) -> list[str]:
+    """Those of :data:`~autowisp_xr.headers.fates.STEPS` that one frame, or a stack, went through.
+
+    Parameters
+    ----------
+    ds
+        Without ``frame``, or with that dimension selected away.
+    header
+        Of what it was read from.
+    records
+        Its history.
+    split
+        Whether the pixels of the plane are others than those of the raw frame.
+    """
+    verbs = {str(step.get("verb")) for step in records}
+    changed = not records or bool(verbs & _CHANGES_VALUES) or "CALBGAIN" in header
+    made = {
+        "calibrating": changed and not schema.is_raw(ds),
+        "splitting": split,
+        "stacking": "frame" not in ds.coords and not schema.is_raw(ds),
+    }
+    return [step for step, done in made.items() if done]
+
+
+def true_cards(
+    ds: xr.Dataset,
+    header: fits.Header,
+    records: Sequence[Mapping[str, Any]],
+    steps: Sequence[str],
+    channel: str,
+) -> Told:
+    """What is true for a plane of a product, by the rows of the table of fates.
+
+    What the header of a stack has lost, because frames differ by a second or a tenth of a degree,
+    comes from the coordinates: the night after, a dark without exposure or temperature matches
+    nothing. A card that all frames bear is what all of them said, and stays.
+
+    Parameters
+    ----------
+    ds, header, records, steps
+        As for :func:`steps_of_product`, and what it gives.
+    channel
+        Name of the channel of the plane.
+    """
+    units = str(ds["image"].attrs.get("units", "adu"))
+    told: dict[str, tuple[Any, str] | None] = {"unit": (units, "Unit of the image")}
+    if "calibrating" in steps or "stacking" in steps:
+        told |= gain_told(_gain(ds, units, channel), effective_frames(ds, header))
+        told |= _raw_gain(header)
+        told |= _type(ds, header, stacked="stacking" in steps)
+    if "calibrating" in steps:
+        told["saturation"] = _saturation(ds, channel)
+        told |= _corrections(header, records, channel)
+    if "stacking" in steps:
+        told |= _contents(ds, header) | _lost(ds, header)
+    return told
+
+
+def gain_told(gain: float | None, effective: float) -> dict[str, tuple[Any, str] | None]:
+    """Rows of the gain of a product; the read noise is measured when its pixels are at hand.
+
+    Parameters
+    ----------
+    gain
+        Electrons per unit of the image, of one frame; None where there is no single one.
+    effective
+        Equal frames whose mean has the photon noise of the product; NaN where not known.
+    """
+    if gain is None or not math.isfinite(effective):
+        return {"gain": None, "read_noise": None, "effective": None}
+    return {
+        "gain": (float(f"{gain * effective:.7g}"), "[electron/adu] of this image, for its noise"),
+        "read_noise": None,
+        "effective": (
+            float(f"{effective:.7g}"),
+            "Equal frames with photon noise like this",
+        ),
+    }
+
+
+def effective_frames(ds: xr.Dataset, header: fits.Header) -> float:
+    """Equal frames whose mean has the photon noise of a frame, or stack; NaN where not known."""
+    if "effective_frames" in ds.coords and not ds["effective_frames"].ndim:
+        return float(ds["effective_frames"])
+    return effective_in(header)
+
+
+def effective_in(header: fits.Header) -> float:
+    """The same of what a header describes; a frame that nobody combined is one."""
+    number = to_number(value_of(header, EFFECTIVE))
+    if number > 0:
+        return number
+    return math.nan if master_reason(header, _USUAL) else 1.0
+
+
+def _gain(ds: xr.Dataset, units: str, channel: str) -> float | None:
+    """Electrons per unit of a frame; None where amplifiers differ, or the level is no light."""
+    if units not in COUNTED or _text(ds, "image_type") == "bias":
+        return None
+    numbers = schema.camera_of(ds).numbers_of("gain", channel)
+    known = set(numbers[:-1] or numbers)
+    if len(known) != 1 or None in known:
+        return None
+    return 1.0 if units == "electron" else known.pop()
+
+
+def _raw_gain(header: fits.Header) -> dict[str, tuple[Any, str]]:
+    number = raw_gain(header, _USUAL)
+    return {} if math.isnan(number) else {"raw_gain": (number, "EGAIN of the raw frame")}
+
+
+def _saturation(ds: xr.Dataset, channel: str) -> tuple[Any, str] | None:
+    given = schema.camera_of(ds).saturation
+    level = given.get(channel) if isinstance(given, Mapping) else given
+    return None if level is None else (float(f"{level:.7g}"), "Level of saturation of this image")
+
+
+def _type(ds: xr.Dataset, header: fits.Header, *, stacked: bool) -> dict[str, tuple[Any, str]]:
+    written, known = value_of(header, "IMAGETYP"), _text(ds, "image_type")
+    said = None if written is None else _USUAL.image_type_of(written)
+    words = None
+    if not stacked and said != known:
+        words = _FRAMES.get(known)
+    elif stacked:
+        words = _MASTERS.get(known, _MASTERS.get(str(said)))
+        if words is None and written is not None:
+            plain = str(written)
+            words = plain if plain.lower().startswith("master") else f"Master {plain}"
+    return {} if words is None else {"type": (words, "Type of image")}
+
+
+def _corrections(
+    header: fits.Header, records: Sequence[Mapping[str, Any]], channel: str
+) -> dict[str, tuple[Any, str] | None]:
+    """What was applied, and that nothing is to be added any more."""
+    told: dict[str, tuple[Any, str] | None] = {}
+    applied = _applied(records, channel)
+    for kind, (identity, file) in applied.items():
+        name = ascii_text(os.path.basename(file["path"])) if file else identity
+        told[f"{kind}_file"] = (name, f"Master {kind} that was applied") if file else None
+        told[f"{kind}_done"] = (name, f"Master {kind} that was applied")
+        told[f"{kind}_level"] = (1, f"A {kind} was applied")
+    before = str(value_of(header, STATUS) or "")
+    letters = [cards.letter for kind, cards in CORRECTIONS.items() if kind in applied]
+    said = corrections_in(before)
+    letters += [cards.letter for kind, cards in CORRECTIONS.items() if kind in said]
+    if letters:
+        others = [c for c in before.upper() if len(before) <= _SHORT and c not in "BDF"]
+        order = sorted(set(letters), key="BDF".index)
+        told["status"] = ("".join((*order, *others)), "Bias, dark, flat that were applied")
+    leveled = any(
+        step.get("verb") in _LEVELS
+        or step.get("options", {}).get("bias_level")
+        or step.get("options", {}).get("overscan_areas")
+        for step in records
+    )
+    if leveled or {"bias", "dark"} & set(applied):
+        told["pedestal"] = (0, "Level without light")
+    return told
+
+
+_SHORT = 8
+
+
+def digests_told(records: Sequence[Mapping[str, Any]], channel: str) -> Told:
+    """Rows of the digests of masters, which are known when files are about to be written.
+
+    Parameters
+    ----------
+    records
+        The history, as :func:`autowisp_xr.provenance.with_hashes` leaves it.
+    channel
+        Name of the channel of the plane.
+    """
+    return {
+        f"{kind}_digest": (file["sha256"], "") if "sha256" in file else None
+        for kind, (_, file) in _applied(records, channel).items()
+    }
+
+
+def _applied(
+    records: Sequence[Mapping[str, Any]], channel: str
+) -> dict[str, tuple[str, Mapping[str, Any]]]:
+    """Identity of each kind of master that was applied, and its file; an empty one for none."""
+    applied = {}
+    for step in records:
+        for kind, identity in step.get("masters", {}).items():
+            if kind in CORRECTIONS:
+                files = step.get("files", {}).get(kind, {})
+                applied[kind] = (identity, files.get(channel) or files.get("") or {})
+    return applied
+
+
+def _contents(ds: xr.Dataset, header: fits.Header) -> dict[str, tuple[Any, str] | None]:
+    """When the frames of a stack were taken, how many they are and how long they were exposed."""
+    told: dict[str, tuple[Any, str] | None] = {}
+    number = _number(ds, "combined")
+    if math.isnan(number):
+        number = to_number(value_of(header, "NUMFCOMB"))
+    if number > 0:
+        entry = (int(number), "number of frames combined")
+        told |= dict.fromkeys(("frames", "stack_count", "snapshots"), entry)
+    total = _number(ds, "total_exposure")
+    if math.isfinite(total):
+        told["total_exposure"] = (total, "[s] sum of the exposures")
+    start, end, middle = (_date(ds, header, name) for name in ("time_start", "time_end", "time"))
+    if start:
+        told["start"] = told["begin"] = (start, "start of the first exposure")
+    if end:
+        told["end"] = (end, "end of the last exposure")
+    if middle:
+        told["middle"] = (middle, "mean of the middles of the exposures")
+    return told
+
+
+def _lost(ds: xr.Dataset, header: fits.Header) -> dict[str, tuple[Any, str] | None]:
+    """What the cards of a stack do not say any more."""
+    try:
+        said = read_coordinates(header, _USUAL)
+    except HeaderError:
+        # of two exposures that contradict each other, the spellings of the user took one
+        said = {"exposure": 0.0}
+    told: dict[str, tuple[Any, str] | None] = {}
+    exposure, temperature = (_number(ds, name) for name in ("exposure", "temperature"))
+    if math.isfinite(exposure) and math.isnan(said["exposure"]):
+        told["exposure"] = (exposure, "[s] mean of the frames")
+    if (
+        math.isfinite(temperature)
+        and value_of(header, "CCD-TEMP") is None
+        and not math.isclose(temperature, said.get("temperature", math.nan), rel_tol=1e-9)
+    ):
+        told["temperature"] = (temperature, "[degC] mean of the frames")
+    setting = _number(ds, "gain_setting")
+    if math.isfinite(setting) and math.isnan(said.get("gain_setting", math.nan)):
+        told["kept_setting"] = (setting, "of all frames")
+    for name in _SETTINGS:
+        number = _number(ds, name)
+        if math.isfinite(number) and math.isnan(said.get(name, math.nan)):
+            told[name] = (number, "of all frames")
+    band = _text(ds, "filter")
+    if band and band != said.get("filter") and value_of(header, "FILTER") is None:
+        told["filter"] = (ascii_text(band), "of all frames")
+    return told
+
+
+def _scalar(ds: xr.Dataset, name: str) -> Any:
+    return ds.coords[name].values[()] if name in ds.coords and not ds[name].ndim else None
+
+
+def _text(ds: xr.Dataset, name: str) -> str:
+    value = _scalar(ds, name)
+    return "" if value is None else str(value)
+
+
+def _number(ds: xr.Dataset, name: str) -> float:
+    value = _scalar(ds, name)
+    return math.nan if value is None else float(value)
+
+
+def _date(ds: xr.Dataset, header: fits.Header, name: str) -> str:
+    """Date and time, UTC unless TIMESYS of the header says that dates are in another scale."""
+    time = _scalar(ds, name)
+    if time is None or np.isnat(time):
+        return ""
+    time = utc_to_scale(time, time_scale(header, _USUAL) or "utc")
+    text = str(np.datetime_as_string(time.astype("datetime64[ns]")))
+    return text.rstrip("0").rstrip(".") if "." in text else text
