@@ -41,6 +41,8 @@ class Ranks(NamedTuple):
     n - first + 1, first, n - first and first + 1."""
     equal: Any
     """Its variance for values of noise 1."""
+    alike: float
+    """Variances that differ by no more than this factor count as equal ones."""
 
 
 class Tables(NamedTuple):

@@ -16,8 +16,6 @@ from autowisp_xr.kernels.survivors import mark, own_variance
 
 __all__ = ["equalise"]
 
-_EQUAL = 1.1**2
-"""Variances that differ by less are equal: the plain formulas are right to 0.7 % then."""
 _WIDTH = 256
 _REMEMBERED = 4096
 
@@ -93,7 +91,7 @@ def equalise(
             for pixel in range(kept.size):
                 most[pixel] = row[pixel] if row[pixel] > most[pixel] else most[pixel]
         for pixel in range(kept.size):
-            if not (most[pixel] > _EQUAL * least[pixel] and most[pixel] < np.inf):
+            if not (most[pixel] > ranks.alike * least[pixel] and most[pixel] < np.inf):
                 continue
             n, rest = steps_of(own[:, pixel], most[pixel], steps)
             survivors = n - dropped

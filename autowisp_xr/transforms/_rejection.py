@@ -103,7 +103,7 @@ def unequal_noise(
         quantile = max(quantile, 0.0)
     if quantile == MEAN or error == "standard_error" or not known:
         return None
-    return ranks(quantile, frames, *dropped), noise_tables()
+    return ranks(quantile, frames, *dropped, scatter=error == "scatter"), noise_tables()
 
 
 def warn_of_unequal_exposures(ds: xr.Dataset) -> None:

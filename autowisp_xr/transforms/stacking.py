@@ -150,13 +150,14 @@ def stack(
     ============ ===================== ==========================================
 
     A mean of unequal variances has :math:`\sum v / n^2`; the scatter of the table is right for it,
-    too. A median or another quantile of noise that differs by more than a tenth has, of each
-    pixel, the variance of an order statistic of unequal normal values; from the scatter, by the
-    ratios of the variances that the frames have, whatever their scale. Of noise that differs by
-    factors of up to 5 (20) that is within 2 % (3 %) of the truth up to 12 frames, and within 4 %
-    (10 %) of more. Where frames have no variance, nothing tells how their noise differs, and the
-    scatter of a median makes 1.0 to 1.4 of the true variance for noise that differs by up to 2, to
-    2.2 by up to 3, to 5.2 by up to 5: the most where a median leaves out few noisy frames.
+    too. A median or another quantile of noise that differs by more than a tenth (a propagated
+    median: three tenths, for what differs by less changes it by 1 % at most) has, of each pixel,
+    the variance of an order statistic of unequal normal values; from the scatter, by the ratios of
+    the variances that the frames have, whatever their scale. Of noise that differs by factors of up
+    to 5 (20) that is within 2 % (3 %) of the truth up to 12 frames, and within 4 % (10 %) of more.
+    Where frames have no variance, nothing tells how their noise differs, and the scatter of a
+    median makes 1.0 to 1.4 of the true variance for noise that differs by up to 2, to 2.2 by up to
+    3, to 5.2 by up to 5: the most where a median leaves out few noisy frames.
 
     ``error="standard_error"`` takes the scatter of the first row for every average. With weights w
     and p = w / sum(w) over the survivors, a mean is :math:`\sum p x` and has
