@@ -1,6 +1,8 @@
 """What a stack does about outliers: options as the kernel takes them, and what they cannot do."""
 
 import warnings
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -94,8 +96,11 @@ def factors_of(reject: RejectChoice, quantile: float, frames: int) -> tuple[Any,
 
 def unequal_noise(
     ds: xr.Dataset, reject: RejectChoice, quantile: float, error: ErrorSource
-) -> tuple[Ranks, Tables] | None:
-    """What a quantile needs where the noise of frames differs; None where nothing says how."""
+) -> Callable[[], tuple[Ranks, Tables]] | None:
+    """What a quantile needs where the noise of frames differs; None where nothing says how.
+
+    It is made where it is needed: tables have no place in the graph of lazy frames.
+    """
     known = "variance" in ds and (error == "propagate" or provenance.noise_known(ds))
     dropped, frames = dropped_by(reject), ds.sizes["frame"]
     if frames - sum(dropped) == 1:
@@ -103,7 +108,11 @@ def unequal_noise(
         quantile = max(quantile, 0.0)
     if quantile == MEAN or error == "standard_error" or not known:
         return None
-    return ranks(quantile, frames, *dropped, scatter=error == "scatter"), noise_tables()
+    return partial(_ranks_and_tables, quantile, frames, *dropped, scatter=error == "scatter")
+
+
+def _ranks_and_tables(*which: Any, scatter: bool) -> tuple[Ranks, Tables]:
+    return ranks(*which, scatter=scatter), noise_tables()
 
 
 def warn_of_unequal_exposures(ds: xr.Dataset) -> None:

@@ -1,7 +1,7 @@
 """``stack``: many frames become one, outliers rejected, with a variance that holds."""
 
 import warnings
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import Any, get_args
 
@@ -350,7 +350,6 @@ def stacked(
         if error == "standard_error"
         else factors_of(reject, quantile, number),
         "propagate": propagate,
-        "unequal": unequal,
         "min_values": min_values if errors else max(min_values, min(number, 2)),
         "reach": reach,
         "errors": errors,
@@ -365,7 +364,7 @@ def stacked(
     looks = number > 1 and (rounds or needs_digits(reject))
     digits = digits_of(ds["image"].variable) if looks else (None, None, None)
     operands = [*(planes.get(name) for name in names), frame_weights, *digits]
-    run = partial(_run, chosen=reject, rounds=rounds, rejected=rejected, **options)
+    run = partial(_run, chosen=reject, unequal=unequal, rounds=rounds, rejected=rejected, **options)
     stacked = _apply.apply(run, operands, schema.DIMS[1:], list(outputs.values()))
     variables = dict(zip(outputs, stacked, strict=True))
     coords = summarised(ds, keywords, quantile, rejection_of_keywords(reject), frame_weights)
@@ -400,6 +399,7 @@ def _run(
     smooth: Any,
     *,
     chosen: RejectChoice,
+    unequal: Callable[[], Any] | None,
     rounds: bool,
     rejected: bool,
     **options: Any,
@@ -417,6 +417,7 @@ def _run(
         counts=counts,
         frame_weights=weights,
         reject=rejection_of(chosen, digits),
+        unequal=unequal and unequal(),
         **options,
     )
     if rounds and digits is not None and digits.step > 0 and np.isfinite(digits.smooth):

@@ -458,3 +458,14 @@ def test_channels_are_stacked_each_for_itself():
     np.testing.assert_allclose(ds["image"], image.astype("f8").mean(axis=0), rtol=1e-14)
     assert schema.names(ds, "channel") == ["A", "B"]
     assert ds["x"].values.tolist() == [0, 2, 4]
+
+
+def test_a_median_of_unequal_noise_is_the_same_in_any_chunks(rng):
+    shape = (5, 1, 6, 40)
+    variance = rng.uniform(1, 9, shape).astype("f4")
+    ds = frame_set(rng.normal(100, 2, shape).astype("f4"), variance=variance)
+    for error in ("propagate", "scatter"):
+        whole = aw.stack(ds, error=error)
+        lazy = aw.stack(ds.chunk(frame=2, y=4, x=7), error=error)
+        assert lazy.chunks
+        assert_frames_equal(lazy.compute(), whole)
