@@ -15,6 +15,7 @@ from autowisp_xr.headers.values import known_values, to_number, to_text
 __all__ = [
     "Instant",
     "clock_beside",
+    "date_in",
     "is_old_date",
     "julian_date",
     "middle_of_exposure",
@@ -101,6 +102,12 @@ def middles_of_exposure(header: fits.Header, spellings: Spellings) -> Iterator[I
         yield _of_date(header, spellings, name, value, ())
     for name, value in known_values(header, spellings.middle_days):
         yield _of_days(header, spellings, name, value)
+
+
+def date_in(header: fits.Header, spellings: Spellings, card: str) -> np.datetime64:
+    """Time that the date of a card says, UTC; NaT where there is none, or it has no time of day."""
+    instants = (_of_date(header, spellings, *entry, ()) for entry in known_values(header, [card]))
+    return _first(instants)
 
 
 def clock_beside(header: fits.Header, spellings: Spellings, start: Instant) -> Instant | None:

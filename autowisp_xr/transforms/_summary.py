@@ -1,6 +1,6 @@
 """Coordinates of a stack: what its frames have in common, and averages of the rest."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,8 @@ from autowisp_xr.errors import HeaderError
 from autowisp_xr.headers.exposure import exposure_card
 from autowisp_xr.headers.fates import EFFECTIVE
 from autowisp_xr.headers.spellings import Spellings
-from autowisp_xr.headers.times import julian_date, middle_of_exposure
+from autowisp_xr.headers.times import date_in, julian_date, middle_of_exposure
+from autowisp_xr.headers.values import to_number
 from autowisp_xr.kernels.averages import MEAN, Rejection, average_through_frames
 from autowisp_xr.stats.order_statistics import variance_factors
 from autowisp_xr.transforms._lenders import SHARED, lenders
@@ -28,6 +29,11 @@ __all__ = ["common_scalar", "summarised"]
 
 _NANOSECONDS = 1e9
 _USUAL = Spellings()
+_CONTENTS = {
+    **{"combined": "NUMFCOMB", "total_exposure": "LIVETIME"},
+    **{"time_start": "DATE-BEG", "time_end": "DATE-END"},
+}
+"""Cards that tell of the contents of a stack, as they are written."""
 
 
 def summarised(
@@ -83,11 +89,10 @@ def contents_of(ds: xr.Dataset) -> dict[str, Any]:
         values = ds[name].values if name in ds.coords else otherwise
         return np.broadcast_to(values, (number,))
 
+    headers = column("header", "").tolist()
+    said = {name: np.array(values) for name, values in _in_headers(map(str, headers)).items()}
     combined = np.asarray(column("combined", np.nan), np.float64)
-    if "header" in ds.coords:
-        headers = np.broadcast_to(ds["header"].values, (number,)).tolist()
-        said = [_number_in(str(text)) for text in headers]
-        combined = np.where(np.isnan(combined), said, combined)
+    combined = np.where(np.isnan(combined), said["combined"], combined)
     combined = np.where(np.isnan(combined), 1, combined)
     exposure = np.asarray(column("exposure", np.nan), np.float64)
     time = column("time", np.datetime64("NaT", "ns")).astype("datetime64[ns]")
@@ -100,8 +105,8 @@ def contents_of(ds: xr.Dataset) -> dict[str, Any]:
     ends = {"time_start": time - half, "time_end": time + half, "total_exposure": exposure}
     found: dict[str, Any] = {"combined": combined.astype(np.int64)}
     for name, of_one in ends.items():
-        unknown = np.array("NaT" if of_one.dtype.kind == "M" else np.nan, of_one.dtype)
-        told = column(name, unknown).astype(of_one.dtype)
+        told = column(name, said[name]).astype(of_one.dtype)
+        told = np.where(told != told, said[name].astype(of_one.dtype), told)
         found[name] = np.where((told != told) & single, of_one, told)
     return found
 
@@ -118,12 +123,18 @@ def _united(contents: Mapping[str, Any]) -> dict[str, xr.Variable]:
     }
 
 
-def _number_in(header: str) -> float:
-    """Number of frames that a header says to have been combined; NaN where it says none."""
-    if "NUMFCOMB" not in header:
-        return np.nan
-    number = value_of(parse_header(header), "NUMFCOMB")
-    return float(number) if _is_number(number) else np.nan
+def _in_headers(headers: Iterable[str]) -> dict[str, list[Any]]:
+    """What the headers of stacks say of their contents; NaN and NaT where they say nothing."""
+    found: dict[str, list[Any]] = {name: [] for name in _CONTENTS}
+    for text in headers:
+        # headers of single frames, which are many, need not be parsed
+        header = parse_header(text) if "NUMFCOMB" in text else fits.Header()
+        for name, card in _CONTENTS.items():
+            if name.startswith("time"):
+                found[name].append(date_in(header, _USUAL, card))
+            else:
+                found[name].append(to_number(value_of(header, card)))
+    return found
 
 
 def _shares(weights: xr.Variable | None, frames: int) -> Any:
