@@ -19,6 +19,7 @@ from autowisp_xr.errors import AutowispError
 from autowisp_xr.headers.coordinates import is_master
 from autowisp_xr.headers.fates import tell
 from autowisp_xr.headers.product import digests_told
+from autowisp_xr.io import ccddata
 from autowisp_xr.io.hdus import (
     content_of,
     history_of,
@@ -94,6 +95,9 @@ def to_fits(
     name never stands for half a file; the channels of a frame appear together. After an error, no
     further frame is begun. With dask, its scheduler runs the writing, too: on a cluster, names have
     to mean the same files everywhere. The shared variances do not go along; Zarr keeps them.
+    What becomes of each card of a raw frame, :data:`autowisp_xr.headers.fates.TABLE` says.
+    ``CCDData.read`` of astropy takes unit, errors and mask of a file without an argument where it
+    was imported before something was written; elsewhere it is told ``hdu_uncertainty="ERROR"``.
     """
     return write_missing(
         ds, template, lambda path: False, overwrite=overwrite, compress=compress, hashes=hashes
@@ -128,6 +132,7 @@ def write_missing(
     """
     schema.check(ds, master="frame" not in ds.dims)
     level = quantize_level(compress)
+    ccddata.register()
     with warnings.catch_warnings():
         # astropy puts ill-formed cards of other people in order, and says so
         warnings.simplefilter("ignore", fits.verify.VerifyWarning)
