@@ -104,7 +104,7 @@ def true_cards(
         told |= _raw_gain(header)
         told |= _type(ds, header, stacked="stacking" in steps)
     if "calibrating" in steps:
-        told["saturation"] = _saturation(ds, channel)
+        told["saturation"] = _saturation(ds, channel) if units in COUNTED else None
         told |= _corrections(header, records, channel)
     if "stacking" in steps:
         told |= _contents(ds, header) | _lost(ds, header)

@@ -182,6 +182,14 @@ def test_biases_have_no_gain_and_masters_say_what_they_are(tmp_path):
     assert bias["EGAINRAW"] == 2.0
 
 
+def test_a_flat_has_neither_gain_nor_saturation(tmp_path):
+    cards = {"EGAIN": 2.0, "SATURATE": 60_000, "FILTER": "V"}
+    flat = aw.master_flat(write(tmp_path, "flat", 3, cards, 20_000.0)).high
+    header = header_of(flat, tmp_path)
+    assert (header["IMAGETYP"], header["BUNIT"]) == ("Master Flat", "1")
+    assert not {"EGAIN", "RDNOISE", "EFFNCOMB", "SATURATE"} & set(header)
+
+
 def test_a_frame_whose_cards_do_not_say_its_type_says_it_as_a_product(tmp_path):
     write(tmp_path, "object", 1, {"IMAGETYP": "mine"})
     raw = aw.open_fits(tmp_path / "object*.fits", camera=CAMERA, types={"object*": "object"})
