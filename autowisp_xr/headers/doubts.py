@@ -1,16 +1,24 @@
 """What is doubtful about a product, in its header."""
 
+import textwrap
+
 from astropy.io import fits
 
 from autowisp_xr.cards import ascii_text
 
 __all__ = ["add_doubts"]
 
+_WIDTH = 72
+
 
 def add_doubts(header: fits.Header, doubts: str) -> None:
-    """Add a COMMENT for each line that is not in the header yet; long ones take several cards."""
-    said = "".join(map(str, header["COMMENT"])) if "COMMENT" in header else ""
+    """Add each line that is not in the header yet, in as many COMMENT cards as it takes.
+
+    Lines are broken between words: a card loses the blanks at its end.
+    """
+    said = " ".join(map(str, header["COMMENT"])) if "COMMENT" in header else ""
     for line in filter(None, doubts.split("\n")):
-        text = ascii_text(line)
-        if text not in said:
-            header.add_comment(text)
+        cards = textwrap.wrap(ascii_text(line), _WIDTH)
+        if " ".join(cards) not in said:
+            for card in cards:
+                header.add_comment(card)

@@ -1,6 +1,6 @@
 """Noise of the blank parts of an image against what its error plane says.
 
-Decision: what is compared are differences of neighbouring pixels, and second differences of
+Decision: what is compared are differences of near pixels, and second differences of
 neighbouring blocks, so that neither a gradient nor a nebula is taken for noise. Regions of 8 x 8
 blocks are dark or not as a whole: picking the darker blocks would pick those that noise made dark.
 Stars too faint to see add to the noise of blocks, which is no fault of the errors; but no star
@@ -20,6 +20,9 @@ __all__ = ["BLOCK", "Blocks", "Noise", "Slope", "noise_of", "slope_on"]
 BLOCK = 8
 """Pixels a side."""
 
+_LAG = 2
+"""Pixels between those that are compared: of one colour, should a mosaic not be known as one."""
+
 _REGION = 8
 """Blocks a side of what is blank or not as a whole."""
 
@@ -37,6 +40,11 @@ _RANK, _RANK_TO_SIGMA = 0.8, 1.2816
 
 _LEAST = 30
 """Differences that tell a scatter to 13 %; fewer tell none."""
+
+_QUIETER, _QUIET, _QUIET_ERROR = 0.04, 0.822, 0.22
+"""Part of the blocks that are quieter than what is taken for blank: in fields full of stars, few
+blocks are without. Of normal noise, that many are quieter than this, with this scatter in units of
+the root of their number, by trial."""
 
 _LEAST_ROWS = 4
 _MEDIAN = np.pi / 2
@@ -94,10 +102,14 @@ class Blocks:
         """Whether a block lies in the darker half of the regions, (band, down, across)."""
         medians = self.medians()
         bands, down, across = medians.shape
-        places = [np.arange(size) // _REGION for size in (down, across)]
-        wide = places[1][-1] + 1 if across else 1
-        region = places[0][:, None] * wide + places[1]
-        region = region + np.arange(bands)[:, None, None] * (region.max(initial=0) + 1)
+        # what is left over at the far end belongs to the last region
+        regions = [max(size // _REGION, 1) for size in (down, across)]
+        rows, columns = (
+            np.minimum(np.arange(size) // _REGION, number - 1)
+            for size, number in zip((down, across), regions, strict=True)
+        )
+        band = np.arange(bands)[:, None, None] * (regions[0] * regions[1])
+        region = band + rows[:, None] * regions[1] + columns
         numbers = np.unique(region[np.isfinite(medians)])
         if not numbers.size:
             return np.zeros(medians.shape, bool)
@@ -112,26 +124,29 @@ class Blocks:
         is more than errors say, so is what stands out.
         """
         known = np.isfinite(self.image) & where[..., None]
-        steps = _of_pixels(Blocks(np.where(known, self.image, np.nan), self.variance))
-        noise = np.nan_to_num(_scale(steps[0] / np.sqrt(steps[1]))[0], nan=1.0)
-        number = np.maximum(known.sum(axis=-1, keepdims=True), 1)
-        typical = np.where(known, self.variance, 0.0).sum(axis=-1, keepdims=True) / number
-        distance = np.abs(self.image - self.medians()[..., None])
-        kept = known & (distance <= _NEAR * max(noise, 1.0) * np.sqrt(typical))
-        kept &= kept.mean(axis=-1, keepdims=True) >= _WHOLE
-        return Blocks(np.where(kept, self.image, np.nan), np.where(kept, typical, np.nan))
+        near = Blocks(np.where(known, self.image, np.nan), self.variance)
+        steps, errors = _of_pixels(near)
+        noise = np.nan_to_num(_scale(steps / np.sqrt(errors))[0], nan=1.0)
+        # a hot pixel has a large error, too, which is not that of its block
+        usual = ranked(np.where(known, self.variance, np.nan).reshape(-1, BLOCK**2), 0.5)
+        limit = _NEAR * max(noise, 1.0) * np.sqrt(usual.reshape(where.shape))
+        kept = known & (np.abs(self.image - self.medians()[..., None]) <= limit[..., None])
+        number = kept.sum(axis=-1, keepdims=True)
+        kept &= number >= _WHOLE * BLOCK**2
+        mean = np.where(kept, self.variance, 0.0).sum(axis=-1, keepdims=True) / np.maximum(
+            number, 1
+        )
+        return Blocks(np.where(kept, self.image, np.nan), np.where(kept, mean, np.nan))
 
 
 def noise_of(blocks: Blocks) -> Noise:
     """Scatter of the blank parts of an image; ``blocks`` as :meth:`Blocks.blank` gives them."""
-    steps, errors = _of_pixels(blocks)
     image, variance = _means(blocks)
     rows, columns = (
         _curves(image, axis, (1, -2, 1)) / np.sqrt(_curves(variance, axis, (1, 4, 1)))
         for axis in (1, 2)
     )
-    pixels = _scale(steps / np.sqrt(errors))
-    return Noise(*pixels, *_in_common(rows), *_in_common(columns.swapaxes(1, 2)))
+    return Noise(*_quiet(blocks), *_in_common(rows), *_in_common(columns.swapaxes(1, 2)))
 
 
 def slope_on(blocks: Blocks, dark: Blocks, own: float = 1.0) -> Slope:
@@ -165,7 +180,7 @@ def slope_on(blocks: Blocks, dark: Blocks, own: float = 1.0) -> Slope:
 
 
 def _of_pixels(blocks: Blocks) -> tuple[Any, Any]:
-    """Differences of neighbouring pixels, and their variances."""
+    """Differences of near pixels, and their variances."""
     return _steps(blocks.image, -1).ravel(), _steps(blocks.variance, 1).ravel()
 
 
@@ -210,12 +225,12 @@ def _cut(bands: Any) -> Any:
 
 
 def _steps(values: Any, sign: int) -> Any:
-    """What neighbouring pixels of a block differ by, down and along; the sum for a sign of 1."""
+    """What pixels of a block differ by, down and along; the sum for a sign of 1."""
     shape = values.shape[:-1]
     pixels = values.reshape(*shape, BLOCK, BLOCK)
-    down = pixels[..., 1:, :] + sign * pixels[..., :-1, :]
-    along = pixels[..., 1:] + sign * pixels[..., :-1]
-    return np.stack([part.reshape(*shape, BLOCK * (BLOCK - 1)) for part in (down, along)])
+    down = pixels[..., _LAG:, :] + sign * pixels[..., :-_LAG, :]
+    along = pixels[..., _LAG:] + sign * pixels[..., :-_LAG]
+    return np.stack([part.reshape(*shape, BLOCK * (BLOCK - _LAG)) for part in (down, along)])
 
 
 def _means(blocks: Blocks) -> tuple[Any, Any]:
@@ -234,6 +249,19 @@ def _curves(values: Any, axis: int, factors: tuple[int, int, int]) -> Any:
     moved = np.moveaxis(values, axis, 0)
     one, two, three = factors
     return np.moveaxis(one * moved[:-2] + two * moved[1:-1] + three * moved[2:], 0, axis)
+
+
+def _quiet(blocks: Blocks) -> tuple[float, float]:
+    """Scatter in the quietest of the blocks, and its error; NaN of too few."""
+    squares = _steps(blocks.image, -1) ** 2 / _steps(blocks.variance, 1)
+    known = np.isfinite(squares)
+    number = known.sum(axis=(0, -1))
+    enough = number >= _WHOLE**2 * squares.shape[0] * squares.shape[-1]
+    means = np.where(known, squares, 0.0).sum(axis=(0, -1))[enough] / number[enough]
+    if means.size < _LEAST:
+        return np.nan, np.nan
+    value = float(np.quantile(np.sqrt(means), _QUIETER)) / _QUIET
+    return value, _QUIET_ERROR * value / means.size**0.5
 
 
 def _in_common(pulls: Any) -> tuple[float, float]:

@@ -52,7 +52,7 @@ def check_calibrated(
     ``below_zero``
         Fraction of the good pixels that are more than 5 of their errors below zero.
     ``noise``
-        Scatter of neighbouring pixels in blank parts, in units of their errors; 1 where these are
+        Scatter of near pixels in blank parts, in units of their errors; 1 where these are
         right.
     ``rows``, ``columns``
         How much more noise a block of 8 x 8 pixels has by what it has in common with its row or

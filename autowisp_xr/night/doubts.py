@@ -115,7 +115,9 @@ def some_of(names: Sequence[str], of: int) -> str:
     return f"{len(names)} of {of} frames ({named(names, _WIDTH)})"
 
 
-def of_calibrated(made: xr.Dataset, masters: Mapping[str, str], dark: xr.Dataset | None) -> Doubts:
+def of_calibrated(
+    made: xr.Dataset, masters: Mapping[str, str], dark: xr.Dataset | None, *, level_known: bool
+) -> Doubts:
     """Doubts about calibrated frames.
 
     Parameters
@@ -126,12 +128,14 @@ def of_calibrated(made: xr.Dataset, masters: Mapping[str, str], dark: xr.Dataset
         Name of each master that was applied, by its kind.
     dark
         As it was subtracted; None where none was, or its pattern is not what was taken off.
+    level_known
+        Whether a level without light was subtracted; else errors are wrong by it anyway.
     """
     found = measure.check_calibrated(made, dark=dark)
     doubts = Doubts([str(name) for name in made["frame"].values.tolist()])
     low = _below_zero(found, doubts, masters)
     _sky(found, doubts)
-    if not low:
+    if level_known and not low:
         # below zero, errors lack the photon noise of what is there
         _noise(found, doubts, masters)
     return doubts
@@ -209,12 +213,7 @@ def _noise(found: xr.Dataset, doubts: Doubts, masters: Mapping[str, str]) -> Non
     moved = _moved(typical, error, allowed)
     pattern = _pattern(typical, masters)
     if much.any():
-        cause = pattern or (
-            f"{' and '.join(moved)} move together"
-            if moved
-            else "gain or read noise of the camera are others (--gain, --read-noise), or a master "
-            "does not belong"
-        )
+        cause = pattern or _cause(moved, masters)
         doubts.add(
             "blank parts of ",
             f" have {noise[much].max():.3g} times the noise that errors say{looked}: {cause}",
@@ -235,6 +234,16 @@ def _noise(found: xr.Dataset, doubts: Doubts, masters: Mapping[str, str]) -> Non
             f"{looked}: noise of the electronics, which an overscan by {lines} takes off where the "
             "camera has one (overscan in a camera file)",
         )
+
+
+def _cause(moved: Mapping[str, float], masters: Mapping[str, str]) -> str:
+    """What may make more noise than errors say."""
+    if moved:
+        return f"{' and '.join(moved)} move together"
+    cause = "gain or read noise of the camera are others (--gain, --read-noise)"
+    if "dark" not in masters:
+        return f"no dark takes off the unlike dark current of the pixels, or {cause}"
+    return f"{cause}, or a master does not belong"
 
 
 def _moved(typical: Mapping[str, Any], error: Any, allowed: Any) -> dict[str, float]:

@@ -212,12 +212,14 @@ class Steps:
             self.writer.attempt(plan, partial(self._science, plan, choices))
 
     def _science(self, plan: Plan, choices: Mapping[str, Choice], frames: xr.Dataset) -> xr.Dataset:
-        plan.notes += _price(choices, frames) + _pedestal(frames, choices)
+        pedestal = _pedestal(frames, choices)
+        plan.notes += _price(choices, frames) + pedestal
         bias, dark = _opened(choices["bias"]), _opened(choices["dark"])
         plan.look = partial(
             of_calibrated,
             masters=plan.masters,
             dark=dark if _as_subtracted(choices) else None,
+            level_known=not pedestal,
         )
         with _noted(plan):
             return transforms.calibrate(

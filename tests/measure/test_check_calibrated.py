@@ -146,3 +146,10 @@ def test_glow_is_found_where_it_is():
     assert one(found, "glow") == pytest.approx(300, abs=3)
     assert one(found, "current") == pytest.approx(20, abs=1)
     assert (int(found["glow_y"][0]), int(found["glow_x"][0])) == (16, 368)
+
+
+@pytest.mark.real
+def test_errors_of_a_gain_of_other_bits_are_seen_in_the_blank_parts_of_a_real_frame(real):
+    # 12 bits in 16: the gain of its header is that of a step, so that errors are 4 times too small
+    found = check_calibrated(aw.open_fits(real / "autowisp_calibrated_reference"))
+    assert one(found, "noise") == pytest.approx(4, abs=0.15)

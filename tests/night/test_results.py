@@ -70,7 +70,7 @@ def made_of(summary, kind):
 
 
 def comments(path):
-    return "".join(map(str, fits.getheader(path).get("COMMENT", "")))
+    return " ".join(map(str, fits.getheader(path).get("COMMENT", "")))
 
 
 def test_a_good_night_is_not_doubted(site):
