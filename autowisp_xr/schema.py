@@ -55,6 +55,9 @@ SCHEMA_VERSION = 1
 DIMS = ("frame", "channel", "y", "x")
 MONO = "mono"
 
+_LONGEST = 8
+"""Bytes of a number."""
+
 _NEAR = 5
 _ALIKE = 0.4
 """So many names at most are told, and so alike at least is each to the one that was asked for."""
@@ -271,6 +274,11 @@ def _faults(ds: Any, expected: Mapping[str, tuple[tuple[Hashable, ...], ...]]) -
                 f"{name!r} has the dims {ds[name].dims}, expected {allowed[0]}{hint * joined}"
             )
         faults += _kind_faults(name, ds[name].dtype)
+    faults += [
+        f"{name!r} holds bytes; ds.assign_coords({name}=ds[{name!r}].astype(str)) makes texts"
+        for name, coord in ds.coords.items()
+        if coord.dtype.kind == "S"
+    ]
     for dim in DIMS:
         if ds.sizes.get(dim) == 0:
             faults.append(f"there is nothing along {dim!r}")
@@ -282,16 +290,24 @@ def _faults(ds: Any, expected: Mapping[str, tuple[tuple[Hashable, ...], ...]]) -
     return faults
 
 
+def _remedy(name: str) -> str:
+    return f"if it is one, ds.assign({name}=ds[{name!r}].astype('float64'))"
+
+
 def _kind_faults(name: str, dtype: np.dtype[Any]) -> list[str]:
     if name == "mask":
         if dtype != np.uint8:
-            return [
-                f"'mask' has the type {dtype}, expected uint8 (a mask of floats has been through "
-                "where(); select frames by isel)"
-            ]
+            remedy = "astype('uint8') keeps numbers that are flags"
+            if dtype.kind == "b":
+                remedy = "astype('uint8') makes what is True a FAULT"
+            if dtype.kind == "f":
+                remedy = "a mask of floats has been through where(); select frames by isel"
+            return [f"'mask' has the type {dtype}, expected uint8 ({remedy})"]
     elif name in ("count", "rejected_low", "rejected_high"):
         if dtype.kind not in "ui":
             return [f"{name!r} has the type {dtype}, expected whole numbers"]
     elif dtype.kind not in ("uif" if name == "image" else "f"):
-        return [f"{name!r} has the type {dtype}, which is no real number"]
+        return [f"{name!r} has the type {dtype}, which is no real number ({_remedy(name)})"]
+    elif dtype.kind == "f" and dtype.itemsize > _LONGEST:
+        return [f"{name!r} has the type {dtype}, which files have not ({_remedy(name)})"]
     return []

@@ -10,6 +10,7 @@ from autowisp_xr.errors import BadImageError, ImageMismatchError
 from autowisp_xr.flags import Flag
 from autowisp_xr.io.planes import open_planes
 from autowisp_xr.kernels.saturation import flag_saturated, leaks_between_channels
+from autowisp_xr.stats.floats import as_numbers
 
 __all__ = ["combine_masks", "get_saturation_mask", "mask_flags"]
 
@@ -26,7 +27,7 @@ def get_saturation_mask(
     ----------
     raw_image : (y, x) array
     saturation_threshold
-        A pixel strictly above it is OVERSATURATED; NaN is not.
+        A pixel strictly above it is OVERSATURATED; NaN, or a masked one, is not.
     leak_directions
         Steps (dx, dy) from a saturated pixel to those that are LEAKED.
 
@@ -36,7 +37,7 @@ def get_saturation_mask(
     """
     leaks = leaks_between_channels(leak_directions, [(0, 0)], (1, 1))
     above = np.nextafter(np.float64(saturation_threshold), np.inf)
-    return flag_saturated(np.asarray(raw_image)[None], [above], leaks)[0]
+    return flag_saturated(as_numbers(raw_image)[None], [above], leaks)[0]
 
 
 def combine_masks(mask_filenames: str | PathLike[str] | Iterable[str | PathLike[str]]) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
-from autowisp_xr.stats.floats import as_floats
+from autowisp_xr.stats.floats import as_floats, native
 
 __all__ = ["as_image", "as_pair", "bands", "filled"]
 
@@ -30,7 +30,7 @@ def as_image(image: Any) -> Any:
             "an image is an array [y, x] of real numbers with at least one pixel, not one of "
             f"shape {image.shape} and type {image.dtype}"
         )
-    return image
+    return native(image)
 
 
 def as_pair(value: Any, name: str) -> tuple[int, int]:

@@ -14,6 +14,7 @@ import numpy as np
 from astropy.io import fits
 
 from autowisp_xr.io.checksums import folded, word_sum
+from autowisp_xr.stats.floats import native_type
 
 __all__ = ["Plane", "append_cards", "write_plain"]
 
@@ -31,11 +32,14 @@ class Plane:
     header: fits.Header
     """Without structural cards."""
     values: np.ndarray[Any, Any]
-    """(y, x), in native byte order, in any layout."""
+    """(y, x), in any layout."""
     dtype: np.dtype[Any]
-    """Of the pixels in the file."""
+    """Of the pixels in the file; float32 or float64 for floats of other lengths."""
     squared: bool = False
     """Whether ``values`` are squares of the pixels, of which those below zero have NaN for root."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dtype", native_type(self.dtype))
 
     def rows(self, start: int, stop: int) -> np.ndarray[Any, Any]:
         """Rows ``start`` to ``stop`` as the file has them, but in native byte order."""

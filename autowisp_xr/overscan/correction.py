@@ -12,6 +12,7 @@ from autowisp_xr.options import Overscan
 from autowisp_xr.overscan.passes import Level, measure
 from autowisp_xr.overscan.plan import amplifier_of, plan_passes
 from autowisp_xr.regions import Region, parse_areas
+from autowisp_xr.stats.floats import as_numbers
 
 __all__ = ["OverscanCorrection", "overscan_correction"]
 
@@ -62,7 +63,8 @@ def overscan_correction(
     Parameters
     ----------
     raw : (y, x) array
-        A whole raw frame, in ADU; colours need not be told apart. What is not finite is left out.
+        A whole raw frame, in ADU; colours need not be told apart. What is not finite, or masked,
+        is left out.
     areas
         Regions of the raw frame, each pixel of their union once; for methods without areas of
         their own.
@@ -128,7 +130,7 @@ def overscan_correction(
     >>> float(found.correction), found.pixels, round(float(found.mean_variance), 4)
     (10.0, 40, 0.0256)
     """
-    raw = np.asarray(raw)
+    raw = as_numbers(raw)
     if raw.ndim != 2:
         raise CalibrationError(f"a raw frame is an array (y, x), not one of shape {raw.shape}")
     height, width = raw.shape

@@ -11,7 +11,7 @@ from autowisp_xr.errors import ConvergenceError
 from autowisp_xr.kernels.averages import MEAN, Rejection, average_through_frames
 from autowisp_xr.kernels.sample import average_sample
 from autowisp_xr.options import Average, upper_and_lower
-from autowisp_xr.stats.floats import as_floats
+from autowisp_xr.stats.floats import as_floats, as_numbers
 from autowisp_xr.stats.order_statistics import variance_factors
 
 __all__ = ["average_named", "iterative_rejection_average", "quantile_of"]
@@ -94,7 +94,7 @@ def iterative_rejection_average(
     if mangle_input and not (isinstance(array, np.ndarray) and array.dtype.kind == "f"):
         raise ValueError("mangle_input needs a NumPy array of floats, in which to write NaN")
     given = as_floats(array) if isinstance(array, np.ma.MaskedArray) else np.asarray(array)
-    values = np.moveaxis(given, axis, 0)
+    values = np.moveaxis(as_numbers(given), axis, 0)
     number = values.shape[0]
     quantile = quantile_of(average_named(average_func))
     averages = _through_lists if number > _LONG and values.size else _through_columns

@@ -4,6 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from autowisp_xr.stats.floats import native
+
 __all__ = ["Counts", "Floor", "counted", "floor_of", "plateau_of", "step_of"]
 
 _RANGE = 1 << 16
@@ -102,7 +104,7 @@ def counted(plane: Any) -> Counts | None:
 
 
 def _whole(plane: Any) -> Any:
-    values = np.asarray(plane).ravel()
+    values = native(np.asarray(plane)).ravel()
     if values.dtype.kind in "iu":
         return values
     values = values[np.isfinite(values)]

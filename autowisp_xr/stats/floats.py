@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["as_floats"]
+__all__ = ["as_floats", "as_numbers", "native", "native_type"]
 
 
 def as_floats(values: Any) -> Any:
@@ -12,3 +12,38 @@ def as_floats(values: Any) -> Any:
     if isinstance(values, np.ma.MaskedArray):
         return np.ma.filled(values.astype(np.float64), np.nan)
     return np.asarray(values, dtype=np.float64)
+
+
+def as_numbers(values: Any) -> Any:
+    """Array of numbers that kernels know; what a NumPy masked array hides is NaN.
+
+    Raises
+    ------
+    ValueError
+        If these are no real numbers.
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        return as_floats(values)
+    values = np.asarray(values)
+    if values.dtype.kind not in "buif":
+        raise ValueError(
+            f"an array of real numbers was expected, not one of the type {values.dtype}; if these "
+            "are numbers, astype('float64') makes an array of them"
+        )
+    return native(values)
+
+
+def native(values: Any) -> Any:
+    """The same numbers in a type that kernels know; the array itself where it is of one."""
+    return values.astype(native_type(values.dtype), copy=False)
+
+
+def native_type(dtype: Any) -> Any:
+    """Type that kernels and files know for numbers of a type; others stay what they are.
+
+    That is one in native byte order; float32 for half-precision floats, float64 for longer ones,
+    uint8 for truths.
+    """
+    if dtype.kind == "f" and dtype.itemsize not in (4, 8):
+        return np.dtype(np.float32 if dtype.itemsize < 4 else np.float64)
+    return np.dtype(np.uint8) if dtype.kind == "b" else dtype.newbyteorder("=")

@@ -22,6 +22,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from autowisp_xr.stats.floats import native
+
 __all__ = [
     "apply",
     "bands",
@@ -152,16 +154,9 @@ def apply(
 
 def _typed(kernel: Kernel, dtypes: tuple[Any, ...], *blocks: Any) -> tuple[Any, ...]:
     """Call a kernel with numbers that it knows; its results have the types that were declared."""
-    given = (block if block is None else _known_to_kernels(block) for block in blocks)
+    given = (block if block is None else native(block) for block in blocks)
     results = zip(kernel(*given), dtypes, strict=True)
     return tuple(np.asarray(result, dtype=dtype) for result, dtype in results)
-
-
-def _known_to_kernels(block: Any) -> Any:
-    """The same in native byte order, half-precision numbers in float32."""
-    if block.dtype == np.float16:
-        return block.astype(np.float32)
-    return block if block.dtype.isnative else block.astype(block.dtype.newbyteorder("="))
 
 
 def _eager(

@@ -16,6 +16,7 @@ from autowisp_xr.overscan.passes import measure
 from autowisp_xr.overscan.plan import Plan, plan_passes, within
 from autowisp_xr.regions import Region
 from autowisp_xr.transforms import _apply
+from autowisp_xr.transforms._apart import apart
 from autowisp_xr.transforms._levels import AMPLIFIER, LINE, Levels, given_levels
 from autowisp_xr.transforms._pass import Steps, one_pass
 from autowisp_xr.transforms._readers import raw_lines, readers
@@ -270,9 +271,7 @@ def _read_apart(image: xr.Variable, number: int) -> xr.Variable:
     """
     if image.chunks is None or len(image.chunksizes["y"]) == 1:
         return image
-    from dask.graph_manipulation import clone
-
-    return xr.Variable(image.dims, clone(image.data, seed=f"overscan {number}"))
+    return xr.Variable(image.dims, apart(image.data, f"overscan {number}"))
 
 
 def _areas(methods: Sequence[Overscan], camera: Camera) -> list[Region]:

@@ -10,8 +10,10 @@ import xarray as xr
 from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import MasterMismatchError
+from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.saturation import flag_saturated as flag_planes
 from autowisp_xr.kernels.saturation import leaks_between_channels
+from autowisp_xr.stats.floats import native
 from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms._noise import per_channel
 from autowisp_xr.transforms._pass import Steps, one_pass
@@ -24,6 +26,8 @@ __all__ = [
     "one_for_all_frames",
     "saturation_threshold",
 ]
+
+_ALL_FLAGS = int(Flag.BAD)
 
 
 def flag_saturated(
@@ -69,8 +73,9 @@ def apply_masks(ds: xr.Dataset, masks: Any, *, dtype: Any = "float32") -> xr.Dat
     ds
         Frames (frame, channel, y, x).
     masks
-        One mask or a list of them: uint8 arrays (channel, y, x) or (y, x), or Datasets with
-        a ``mask`` (or, as a file with nothing else reads, an ``image``) of that kind.
+        One mask or a list of them: arrays (channel, y, x) or (y, x) of flags in uint8 (or other
+        whole numbers, in memory, that are flags), or of truths, which are FAULT; or Datasets with a
+        ``mask`` (or, as a file with nothing else reads, an ``image``) of that kind.
     dtype
         Type of the planes that come out.
 
@@ -81,7 +86,7 @@ def apply_masks(ds: xr.Dataset, masks: Any, *, dtype: Any = "float32") -> xr.Dat
     Raises
     ------
     MasterMismatchError
-        Where a mask has another shape than the frames.
+        Where a mask has another shape than the frames, or holds what are no flags.
     """
     schema.check(ds)
     result = one_pass(ds, Steps(masks=as_masks(ds, masks)), dtype=dtype)
@@ -170,7 +175,24 @@ def _flagged(image: Any, limit: Any, leaks: Any) -> tuple[Any]:
 
 
 def _flagged_block(image: Any, limit: Any, leaks: Any) -> Any:
-    return flag_planes(image, limit[:, :, 0, 0], leaks)
+    return flag_planes(native(image), limit[:, :, 0, 0], leaks)
+
+
+def _as_flags(plane: xr.Variable, number: int) -> xr.Variable:
+    """A mask as bits of one byte: truths are FAULT, of whole numbers only flags are taken."""
+    if plane.dtype.kind == "b":
+        return plane.astype(np.uint8) * np.uint8(Flag.FAULT)
+    if plane.dtype == np.uint8:
+        return plane
+    known = plane.dtype.kind in "ui" and _apply.in_memory(plane)
+    if not known or not plane.size or plane.values.min() < 0 or plane.values.max() > _ALL_FLAGS:
+        span = f", not numbers from {plane.values.min()} to {plane.values.max()}" if known else ""
+        raise MasterMismatchError(
+            f"mask {number} has the type {plane.dtype}, expected uint8{span}: flags are bits of "
+            f"one byte, up to {_ALL_FLAGS}; (mask != 0) makes every pixel a FAULT that is not 0, "
+            "mask.astype('uint8') keeps numbers that are flags"
+        )
+    return plane.astype(np.uint8)
 
 
 def as_masks(ds: xr.Dataset, masks: Any) -> list[xr.Variable]:
@@ -190,8 +212,7 @@ def as_masks(ds: xr.Dataset, masks: Any) -> list[xr.Variable]:
             plane = xr.Variable(schema.DIMS[-np.ndim(plane) :], plane)
         if plane.sizes.get("frame") == 1:
             plane = plane.isel(frame=0)
-        if plane.dtype != np.uint8:
-            raise MasterMismatchError(f"mask {number} has the type {plane.dtype}, expected uint8")
+        plane = _as_flags(plane, number)
         plane = plane.transpose(*(dim for dim in schema.DIMS if dim in plane.dims))
         if "channel" not in plane.dims:
             plane = plane.set_dims({"channel": shape[0], **dict(plane.sizes)})

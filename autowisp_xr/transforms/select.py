@@ -100,7 +100,13 @@ def flagged(ds: xr.Dataset, flags: str | int | Iterable[str | int] = "BAD") -> x
     Returns
     -------
     bool array of the dims of ``image``, lazy where the mask is.
+
+    Raises
+    ------
+    SchemaError
+        For what is neither a frame set nor a master.
     """
+    schema.check(ds, master="frame" not in ds.dims)
     if "mask" not in ds:
         return xr.zeros_like(ds["image"], dtype=bool)
     return (_lazy(ds["mask"]) & np.uint8(as_flag(flags))) != 0
@@ -113,7 +119,6 @@ def masked(ds: xr.Dataset, flags: str | int | Iterable[str | int] = "BAD") -> xr
     -------
     Floating-point array of the dims of ``image``, lazy where image or mask are.
     """
-    schema.check(ds, master="frame" not in ds.dims)
     return _lazy(ds["image"]).where(~flagged(ds, flags))
 
 
