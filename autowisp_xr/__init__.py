@@ -43,8 +43,9 @@ if TYPE_CHECKING:
         testing,
     )
     from autowisp_xr.flat_selection import FlatSelection
-    from autowisp_xr.io import Spellings, open_fits, open_zarr, to_fits, to_zarr
+    from autowisp_xr.io import Spellings, open_zarr, to_fits, to_zarr
     from autowisp_xr.night import open_night, reduce
+    from autowisp_xr.opening import open_fits
     from autowisp_xr.overscan import OverscanCorrection, overscan_correction
     from autowisp_xr.stats import (
         iterative_rejection_average,
@@ -156,10 +157,10 @@ __getattr__, __dir__ = attach(
     __name__,
     dict.fromkeys(transforms.__all__, "autowisp_xr.transforms")
     | dict.fromkeys(stats.__all__, "autowisp_xr.stats")
-    | dict.fromkeys(("Spellings", "open_fits", "open_zarr", "to_fits", "to_zarr"), "autowisp_xr.io")
+    | dict.fromkeys(("Spellings", "open_zarr", "to_fits", "to_zarr"), "autowisp_xr.io")
     | dict.fromkeys(("OverscanCorrection", "overscan_correction"), "autowisp_xr.overscan")
     | dict.fromkeys(("open_night", "reduce"), "autowisp_xr.night")
-    | {"FlatSelection": "autowisp_xr.flat_selection"}
+    | {"FlatSelection": "autowisp_xr.flat_selection", "open_fits": "autowisp_xr.opening"}
     | dict.fromkeys(
         (
             *("image_calibration", "image_smoothing", "measure"),

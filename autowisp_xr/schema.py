@@ -15,7 +15,7 @@ frames share it. ``count`` has the dim ``frame`` where the frames are stacks.
 
 import os
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from numbers import Integral
 from os import PathLike
@@ -33,8 +33,10 @@ from autowisp_xr.regions import ChannelSlice
 __all__ = [
     "DIMS",
     "IMAGE_TYPES",
+    "LOST",
     "MONO",
     "SCHEMA_VERSION",
+    "SHARED",
     "VARIABLES",
     "as_master",
     "camera_of",
@@ -43,6 +45,7 @@ __all__ = [
     "extent",
     "frame_and_channel",
     "is_raw",
+    "lost_lenders",
     "names",
     "number_of",
     "place",
@@ -76,6 +79,15 @@ _FRAME_DIMS: dict[str, tuple[tuple[Hashable, ...], ...]] = {
 }
 VARIABLES = tuple(_FRAME_DIMS)
 """Names of all variables of the data model."""
+
+SHARED = {
+    "shared_variance": "shared_variance_from",
+    "shared_relative_variance": "shared_relative_variance_from",
+}
+"""The planes of shared noise, and the coordinates that say of which masters it is."""
+
+LOST = "?"
+"""What begins the name of a master of which it is not known how much noise it lends."""
 
 _MASTER_DIMS = dict.fromkeys(_FRAME_DIMS, (DIMS[1:],))
 _CHANNEL_COORDS = {"y_offset": 0, "y_step": 1, "x_offset": 0, "x_step": 1}
@@ -181,6 +193,16 @@ def number_of(wanted: Any, names: Sequence[str], dim: str) -> int:
 def frame_and_channel(ds: xr.Dataset) -> dict[str, xr.Variable]:
     """Coordinates of what is a number for each frame and channel: their names."""
     return {name: ds.coords[name].variable for name in ("frame", "channel") if name in ds.coords}
+
+
+def lost_lenders(steps: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Coordinates of a frame that name the masters of some steps, none of which is at hand."""
+    found: dict[str, set[str]] = {}
+    for step in steps:
+        for kind, made in step.get("masters", {}).items():
+            plane = "shared_relative_variance" if kind == "flat" else "shared_variance"
+            found.setdefault(SHARED[plane], set()).add(f"{LOST}{made}")
+    return {name: " ".join(sorted(names)) for name, names in found.items()}
 
 
 def is_raw(ds: xr.Dataset) -> bool:

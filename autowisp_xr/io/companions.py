@@ -42,7 +42,7 @@ _SQUARED = re.compile(r"(?P<base>.*?[^*^\d\s])\s*(\*\*|\^)?\s*2|(?P<plain>.*)")
 class Companion:
     """A plane that belongs to an image."""
 
-    kind: Literal["error", "mask"]
+    kind: Literal["error", "mask", "count"]
     unit: Unit
     meaning: Meaning
 
@@ -55,7 +55,7 @@ def is_companion(unit: Unit) -> bool:
 def companions_of(
     units: Sequence[Unit], image: Unit
 ) -> tuple[dict[str, Companion], tuple[str, ...]]:
-    """Errors and mask of an image, and what is in doubt about its planes.
+    """Errors, mask and counts of an image, and what is in doubt about its planes.
 
     Parameters
     ----------
@@ -66,7 +66,8 @@ def companions_of(
 
     Returns
     -------
-    By their kind ("error", "mask") those that are understood; and a sentence for each that is not.
+    By their kind ("error", "mask", "count") those that are understood; and a sentence for each that
+    is not.
     """
     found: dict[str, Companion] = {}
     doubts = []
@@ -128,6 +129,8 @@ def _understood(kind: str, unit: Unit, image: Unit, primary: Unit) -> Companion 
     """What a plane is, or why it cannot be used; None for what is of no use here."""
     ours = unit.values.get("IMAGETYP", "").lower() == kind
     if kind == "count":
+        if ours and unit.shape == image.shape:
+            return Companion("count", unit, "values")
         return None if ours or _last_word(unit) == "COUNT" else "no use is made of such planes"
     if not ours and unit.shape != image.shape:
         return f"the image in {image.label} has another shape"

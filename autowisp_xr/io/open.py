@@ -72,13 +72,13 @@ def open_fits(
     Returns
     -------
     ``image`` and, where the files have error and mask planes, ``variance`` (error squared) and
-    ``mask``, over (frame, channel, y, x), lazily indexed and without dask; coordinates in memory,
-    ``camera`` and ``history`` in the attributes. Raw frames of a colour camera are split into its
-    channels; incomplete super-pixels at the far edge of an odd-sized frame are left out, and
-    recorded. ``ceiling`` on ``frame`` is the largest value that the integers of a file can have, at
-    which a pixel is saturated whatever it is read as. Calibrated files come as they are: those that
-    share RAWFNAME and differ in CLRCHNL are channels of one frame, and a history that this package
-    wrote into them is taken up again.
+    ``mask`` (and of stacks ``count``), over (frame, channel, y, x), lazily indexed and without
+    dask; coordinates in memory, ``camera`` and ``history`` in the attributes. Raw frames of a
+    colour camera are split into its channels; incomplete super-pixels at the far edge of an
+    odd-sized frame are left out, and recorded. ``ceiling`` on ``frame`` is the largest value that
+    the integers of a file can have, at which a pixel is saturated whatever it is read as.
+    Calibrated files come as they are: those that share RAWFNAME and differ in CLRCHNL are channels
+    of one frame, and a history that this package wrote into them is taken up again.
     Where neither a rule nor a card says what a frame is, its name does ("BIAS" in x.BIAS.FIT, or
     "darks" of its folder); that is recorded in the history.
 
@@ -255,7 +255,26 @@ def _variables(order: Arrangement, dtype: npt.DTypeLike | None) -> dict[str, xr.
     masks = order.planes("mask")
     if masks is not None:
         variables["mask"] = as_variable(Planes(masks, order.cuts, shape, np.dtype(np.uint8)))
+    if all("count" in record.planes for records in order.frames for record in records):
+        counts = order.planes("count") or []
+        variables["count"] = as_variable(Planes(counts, order.cuts, shape, np.dtype(np.uint16)))
     return variables
+
+
+def _lost_lenders(order: Arrangement) -> dict[str, Any]:
+    """Masters whose noise calibrated frames share, and of which nobody has looked for the files."""
+    texts: dict[str, list[str]] = {name: [] for name in schema.SHARED.values()}
+    for records in order.frames:
+        layout = records[0].layout
+        text = layout.history if layout is not None and "error" in layout.planes else ""
+        lost = schema.lost_lenders(provenance.steps_of(text))
+        for name, column in texts.items():
+            column.append(lost.get(name, ""))
+    return {
+        name: ("frame", np.array(column, dtype=_STRING))
+        for name, column in texts.items()
+        if any(column)
+    }
 
 
 def _ceiling(order: Arrangement) -> dict[str, Any]:
@@ -296,6 +315,7 @@ def _coordinates(order: Arrangement) -> dict[str, Any]:
         },
         **{name: text([c[name] for c in columns]) for name in TEXT_COORDS},
         **_ceiling(order),
+        **_lost_lenders(order),
         "path": text([record.path for record in heads]),
         **_channel_paths(order),
         "header": text([record.layout.header if record.layout else "" for record in heads]),

@@ -94,7 +94,8 @@ def to_fits(
     has the same bits. Each file is written under a temporary name, synced, and renamed, so that a
     name never stands for half a file; the channels of a frame appear together. After an error, no
     further frame is begun. With dask, its scheduler runs the writing, too: on a cluster, names have
-    to mean the same files everywhere. The shared variances do not go along; Zarr keeps them.
+    to mean the same files everywhere. The shared variances do not go along: Zarr keeps
+    them, and ``autowisp_xr.open_fits`` makes them again of the masters, if their files are near.
     What becomes of each card of a raw frame, :data:`autowisp_xr.headers.fates.TABLE` says.
     ``CCDData.read`` of astropy takes unit, errors and mask of a file without an argument where it
     was imported before something was written; elsewhere it is told ``hdu_uncertainty="ERROR"``.

@@ -8,7 +8,8 @@ import numpy as np
 
 from autowisp_xr import schema
 from autowisp_xr.errors import ImageMismatchError
-from autowisp_xr.transforms._lenders import SHARED, UNNAMED, lenders_of
+from autowisp_xr.schema import SHARED
+from autowisp_xr.transforms._lenders import UNNAMED, lenders_of
 from autowisp_xr.transforms._parts import Part, Run, is_one
 
 __all__ = ["joined_coordinates"]

@@ -17,6 +17,7 @@ import xarray as xr
 
 from autowisp_xr import provenance
 from autowisp_xr.errors import AutowispWarning, ImageMismatchError
+from autowisp_xr.schema import LOST, SHARED
 
 __all__ = [
     "LOST",
@@ -28,15 +29,6 @@ __all__ = [
     "lent",
     "warn_if_lost",
 ]
-
-SHARED = {
-    "shared_variance": "shared_variance_from",
-    "shared_relative_variance": "shared_relative_variance_from",
-}
-"""The planes of shared noise, and the coordinates that say of which masters it is."""
-
-LOST = "?"
-"""What begins the name of a master of which it is not known how much noise it lends."""
 
 UNNAMED = "unnamed"
 """A master without a history."""
@@ -144,13 +136,25 @@ def warn_if_lost(ds: xr.Dataset) -> None:
     named = lenders([text for plane in SHARED for text in lenders_of(ds, plane)]).split()
     lost = [name.removeprefix(LOST) for name in named if name.startswith(LOST)]
     if lost:
+        called = _called(ds)
+        listed = ", ".join(sorted(called.get(name, name) for name in lost))
         warnings.warn(
-            f"the frames share the noise of masters that were not found ({', '.join(lost)}), so "
-            "that the variance of their stack is too small by it; put the files of the masters "
-            "beside the frames, or into masters/, and open the frames again",
+            f"the frames share the noise of masters that were not found ({listed}), so that the "
+            "variance of their stack is too small by it; put the files of the masters beside the "
+            "frames, or into masters/, and open the frames again by aw.open_fits",
             AutowispWarning,
             stacklevel=4,
         )
+
+
+def _called(ds: xr.Dataset) -> dict[str, str]:
+    """What people call masters, by their names: their kind, and their files where known."""
+    called = {}
+    for step in provenance.history(ds):
+        for kind, made in step.get("masters", {}).items():
+            files = [str(file["path"]) for file in step.get("files", {}).get(kind, {}).values()]
+            called[made] = f"{kind} {', '.join(files) or made}"
+    return called
 
 
 def _name(master: xr.Dataset | None) -> str:

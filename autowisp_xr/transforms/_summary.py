@@ -21,8 +21,9 @@ from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.times import date_in, julian_date, middle_of_exposure
 from autowisp_xr.headers.values import to_number
 from autowisp_xr.kernels.averages import MEAN, Rejection, average_through_frames
+from autowisp_xr.schema import SHARED
 from autowisp_xr.stats.order_statistics import variance_factors
-from autowisp_xr.transforms._lenders import SHARED, lenders
+from autowisp_xr.transforms._lenders import lenders
 
 __all__ = ["common_scalar", "summarised"]
 

@@ -20,7 +20,6 @@ from autowisp_xr.options import (
 )
 from autowisp_xr.transforms._bias import (
     Level,
-    check_bias_free,
     check_levels,
     check_raw,
     holds_bias,
@@ -31,10 +30,9 @@ from autowisp_xr.transforms._noise import Noise, check_counted, noise_of
 from autowisp_xr.transforms._pass import Steps, one_pass
 from autowisp_xr.transforms._readers import readers
 from autowisp_xr.transforms._saturation import on_scale
-from autowisp_xr.transforms.agreement import exposure_ratio
 from autowisp_xr.transforms.channels import trim
 from autowisp_xr.transforms.overscan import overscan_options, overscan_steps
-from autowisp_xr.transforms.prepared import dark_parts, fitting, free_of_bias, shares_bias
+from autowisp_xr.transforms.prepared import bias_and_dark, fitting, shares_bias
 from autowisp_xr.transforms.quality import (
     as_masks,
     leak_flags,
@@ -215,11 +213,17 @@ def calibrated(
         _check_levels(level, bias, dark)
     scale, pedestal, reader = 1.0, bias, readers(ds, camera)
     if dark is not None:
-        dark = free_of_bias(dark, bias, level_known=bool(level), doubt=strict)
-        scale = exposure_ratio(ds, dark, scale_dark, allow_mismatch)
-        check_bias_free(dark, scale)
-        if bias is None and not level:
-            pedestal, dark = dark_parts(dark, noise, reader)
+        pedestal, dark, scale = bias_and_dark(
+            ds,
+            bias,
+            dark,
+            level_known=bool(level),
+            noise=noise,
+            reader=reader,
+            scale_dark=scale_dark,
+            allow_mismatch=allow_mismatch,
+            doubt=strict,
+        )
     threshold = saturation_threshold(ds, camera, camera.bias_level, above=above)
     flags = leak_flags(ds, camera, threshold, camera.bias_level)
     given = as_masks(ds, masks)

@@ -11,10 +11,10 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import ImageMismatchError
 from autowisp_xr.matching import allowed
+from autowisp_xr.schema import SHARED
 from autowisp_xr.transforms._bias import bias_said_of, level_of
 from autowisp_xr.transforms._columns import joined_coordinates
 from autowisp_xr.transforms._joined import Piece, join
-from autowisp_xr.transforms._lenders import SHARED
 from autowisp_xr.transforms._parts import Part, Run, is_one, named, runs_of
 from autowisp_xr.transforms.agreement import check_alike
 

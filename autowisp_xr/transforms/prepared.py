@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Collection
+from typing import Any
 
 import xarray as xr
 
@@ -9,14 +10,14 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispWarning, CalibrationError
 from autowisp_xr.kernels.calibrate import PHOTONS
-from autowisp_xr.transforms._bias import bias_said_of, named, warn_if_unsaid
+from autowisp_xr.transforms._bias import bias_said_of, check_bias_free, named, warn_if_unsaid
 from autowisp_xr.transforms._dark_current import pedestal_and_current
 from autowisp_xr.transforms._noise import Noise
 from autowisp_xr.transforms._pass import Steps, one_pass
-from autowisp_xr.transforms.agreement import matched
+from autowisp_xr.transforms.agreement import exposure_ratio, matched
 from autowisp_xr.transforms.foreign import adapted
 
-__all__ = ["dark_parts", "fitting", "free_of_bias", "shares_bias"]
+__all__ = ["bias_and_dark", "dark_parts", "fitting", "free_of_bias", "shares_bias"]
 
 
 def fitting(
@@ -109,3 +110,39 @@ def dark_parts(
     )
     nothing = dark.assign(image=xr.zeros_like(dark["image"]))
     return dark[["image"]], nothing
+
+
+def bias_and_dark(
+    ds: xr.Dataset,
+    bias: xr.Dataset | None,
+    dark: xr.Dataset,
+    *,
+    level_known: bool,
+    noise: Noise | None,
+    reader: xr.Variable | None,
+    scale_dark: Any,
+    allow_mismatch: Collection[str],
+    doubt: bool,
+) -> tuple[xr.Dataset | None, xr.Dataset, Any]:
+    """What is subtracted as bias and as dark, and the factor of the dark for each frame.
+
+    Parameters
+    ----------
+    ds
+        Frames, with their exposures.
+    bias, dark
+        Masters that fit the frames.
+    level_known, doubt
+        As for :func:`free_of_bias`.
+    noise, reader
+        As for :func:`dark_parts`.
+    scale_dark, allow_mismatch
+        As for :func:`~autowisp_xr.calibrate`.
+    """
+    dark = free_of_bias(dark, bias, level_known=level_known, doubt=doubt)
+    scale = exposure_ratio(ds, dark, scale_dark, allow_mismatch)
+    check_bias_free(dark, scale)
+    if bias is not None or level_known:
+        return bias, dark, scale
+    pedestal, dark = dark_parts(dark, noise, reader)
+    return pedestal, dark, scale

@@ -21,6 +21,7 @@ from autowisp_xr.options import (
     RejectChoice,
     Weights,
 )
+from autowisp_xr.schema import SHARED
 from autowisp_xr.stats.averages import quantile_of
 from autowisp_xr.stats.order_statistics import variance_factors
 from autowisp_xr.stats.rounding import rounding_variances
@@ -28,7 +29,7 @@ from autowisp_xr.stats.steps import Digitisation
 from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms._digits import digits_of
 from autowisp_xr.transforms._effective import effective_frames
-from autowisp_xr.transforms._lenders import SHARED, groups_of, warn_if_lost
+from autowisp_xr.transforms._lenders import groups_of, warn_if_lost
 from autowisp_xr.transforms._rejection import (
     check_rejection,
     dropped_by,
