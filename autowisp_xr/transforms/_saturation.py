@@ -2,8 +2,8 @@
 
 Decision: the camera that travels with a Dataset says its saturation on the scale of the image, as
 :meth:`~autowisp_xr.Camera.at_level` has it for a constant level. A master takes its median off, and
-a flat divides by the values of its brightest pixels, so that what is saturated is never below. That
-needs masters in memory: of lazy ones, and of the overscan of lazy frames, nobody knows the level
+a flat divides by the values of its brightest pixels, so that what is saturated is never below. Of
+masters that are still to be computed, and of the overscan of lazy frames, nobody knows the level
 yet, and then the saturation is not known either. Flags are set on raw pixels, and do not ask.
 """
 
@@ -79,7 +79,7 @@ def _named(camera: Camera, levels: dict[str, float]) -> dict[str, float] | None:
 def _of_channels(master: xr.Dataset, quantile: float) -> Any:
     """Quantile of the good pixels of each channel; NaN where that has to be computed."""
     planes = [master[name].variable for name in ("image", "mask") if name in master]
-    if not all(map(in_memory, planes)):
+    if any(plane.chunks is not None for plane in planes):
         return np.nan
     return np.array(
         [np.quantile(values, quantile) if values.size else np.nan for values in samples(master)]

@@ -247,9 +247,13 @@ def calibrated(
         result["variance"] = xr.full_like(result["variance"], np.nan)
     elif noise is None:
         result = result.drop_vars("variance")
-    subtracted = ((pedestal, 1.0), (dark, scale))
-    moved = on_scale(camera, ds, subtracted=subtracted, overscan=levels, flat=flat)
-    result.attrs["camera"] = moved.to_json()
+    if strict:
+        subtracted = ((pedestal, 1.0), (dark, scale))
+        camera_after = on_scale(camera, ds, subtracted=subtracted, overscan=levels, flat=flat)
+    else:
+        # a file of theirs says what the raw frame said
+        camera_after = camera
+    result.attrs["camera"] = camera_after.to_json()
     options = {
         "image_area": str(camera.image_area) if camera.image_area else None,
         "bias_level": camera.bias_level,
