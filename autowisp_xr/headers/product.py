@@ -15,7 +15,8 @@ from autowisp_xr.errors import HeaderError
 from autowisp_xr.headers.bunit import COUNTED
 from autowisp_xr.headers.coordinates import read_coordinates
 from autowisp_xr.headers.corrections import CORRECTIONS, STATUS, corrections_in
-from autowisp_xr.headers.fates import EFFECTIVE, Told
+from autowisp_xr.headers.fate_rules import Told
+from autowisp_xr.headers.fates import EFFECTIVE
 from autowisp_xr.headers.recognition import master_reason
 from autowisp_xr.headers.setting import raw_gain
 from autowisp_xr.headers.spellings import Spellings

@@ -15,8 +15,9 @@ from autowisp_xr import schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.cards import STRUCTURAL, ascii_text, parse_header, value_of
 from autowisp_xr.flags import Flag
-from autowisp_xr.headers import fates
 from autowisp_xr.headers.doubts import add_doubts
+from autowisp_xr.headers.fate_rules import Plane as PlaneOfProduct
+from autowisp_xr.headers.fate_rules import product_cards
 from autowisp_xr.headers.place import PRODUCT_CARDS, name_place
 from autowisp_xr.headers.product import steps_of_product, true_cards
 from autowisp_xr.io.history import history_cards, split_history
@@ -82,9 +83,9 @@ def output_header(
     if not schema.is_raw(ds):
         _name_gain(header, schema.camera_of(ds), name)
     height, width = ds.sizes["y"], ds.sizes["x"]
-    plane = fates.Plane(height=height, width=width, **asdict(grid))
+    plane = PlaneOfProduct(height=height, width=width, **asdict(grid))
     told = true_cards(ds, header, records, steps, name)
-    fates.product_cards(header, steps, told, plane)
+    product_cards(header, steps, told, plane)
     header["BUNIT"] = told["unit"]
     add_doubts(header, _scalar(ds, "doubts"))
     return header

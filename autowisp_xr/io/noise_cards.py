@@ -16,7 +16,8 @@ import numpy as np
 from astropy.io import fits
 
 from autowisp_xr.cards import value_of
-from autowisp_xr.headers.fates import EFFECTIVE, tell
+from autowisp_xr.headers.fate_rules import tell
+from autowisp_xr.headers.fates import EFFECTIVE
 from autowisp_xr.headers.product import gain_told
 from autowisp_xr.headers.values import to_number
 

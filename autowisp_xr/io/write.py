@@ -17,7 +17,7 @@ from astropy.io import fits
 from autowisp_xr import provenance, schema
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.headers.coordinates import is_master
-from autowisp_xr.headers.fates import tell
+from autowisp_xr.headers.fate_rules import tell
 from autowisp_xr.headers.product import digests_told
 from autowisp_xr.io import ccddata
 from autowisp_xr.io.hdus import (

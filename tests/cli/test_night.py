@@ -1,5 +1,7 @@
 """``info`` and ``reduce`` as they are called from a terminal."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -77,7 +79,8 @@ def test_one_file_has_camera_types_and_options(night, capsys, tmp_path):
     out = capsys.readouterr().out
     assert "note on calibrated V_30s: the dark dark_60s of 60 s is scaled by " in out
     science = aw.open_zarr("out/night.zarr", group="calibrated/V_30s")
-    assert science.autowisp.camera == night.camera
+    # the level of an overscan that was measured frame by frame is not known beforehand
+    assert science.autowisp.camera == replace(night.camera, saturation=None)
     assert aw.Camera.from_toml("night.toml") == night.camera
 
 

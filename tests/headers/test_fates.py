@@ -6,7 +6,7 @@ from astropy.io import fits
 
 import autowisp_xr as aw
 from autowisp_xr import schema
-from autowisp_xr.headers import fates
+from autowisp_xr.headers import fate_rules, fates
 from autowisp_xr.headers.corrections import correction_said
 
 CAMERA = aw.Camera(gain=2.0, read_noise=6.0, saturation=60_000)
@@ -56,7 +56,7 @@ def test_no_two_rows_have_a_name_and_every_fate_is_a_rule_or_told_as_done_elsewh
     assert len(set(names)) == len(names)
     done = {getattr(row, step) for row in fates.TABLE for step in fates.STEPS}
     elsewhere = {"stays", "agreed", "agreed, or all gone", "moved", "written", "grows"}
-    assert done - elsewhere == set(fates._RULES)
+    assert done - elsewhere == set(fate_rules.RULES)
 
 
 RAW = {
@@ -127,10 +127,10 @@ def test_each_card_is_true_for_a_stack_or_gone(made, card):
 def test_a_gain_that_is_electrons_per_adu_becomes_that_of_the_product(comment, value, kept):
     header = fits.Header([("GAIN", value, comment), ("EGAIN", 2.0)])
     told = {"gain": (8.0, "electrons"), "raw_gain": (2.0, "")}
-    plane = fates.Plane(height=6, width=8, y=0, x=0, y_step=1, x_step=1)
+    plane = fate_rules.Plane(height=6, width=8, y=0, x=0, y_step=1, x_step=1)
     for _ in range(2):
         # a second time changes nothing
-        fates.product_cards(header, ["calibrating"], told, plane)
+        fate_rules.product_cards(header, ["calibrating"], told, plane)
         assert header["GAINSET"] == value
         assert header.get("GAIN") == (8.0 if kept else None)
         assert header["EGAIN"] == 8.0
