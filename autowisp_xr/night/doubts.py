@@ -285,10 +285,15 @@ def _pattern(typical: dict[str, Any], masters: Mapping[str, str]) -> str:
     )
 
 
+def _has_errors(master: xr.Dataset) -> bool:
+    """Whether the errors of a master are known: of one frame, or of others, they are not."""
+    return "variance" in master and bool(np.isfinite(master["variance"].values).any())
+
+
 def of_dark(made: xr.Dataset, bias: str | None) -> Doubts:
     """That a master dark lies below the bias that was subtracted."""
     doubts = Doubts()
-    if bias is None or "variance" not in made:
+    if bias is None or not _has_errors(made):
         return doubts
     good = made["mask"].values & np.uint8(Flag.BAD) == 0
     image = np.where(good, made["image"].values, np.nan)
@@ -308,8 +313,7 @@ def of_dark(made: xr.Dataset, bias: str | None) -> Doubts:
 
 def of_glow(dark: xr.Dataset, name: str, factor: float) -> list[str]:
     """That a dark that is to be scaled glows, which does not grow evenly with the exposure."""
-    # of a master of another program the errors may not be known
-    if min(dark.sizes["y"], dark.sizes["x"]) < 32 or "variance" not in dark:
+    if min(dark.sizes["y"], dark.sizes["x"]) < 32 or not _has_errors(dark):
         return []
     found = measure.glow(dark)
     frames = dark["count"].values if "count" in dark else 1
