@@ -118,8 +118,9 @@ class SigmaClip:
 
     floor: Literal["step", "noise"] = "step"
     """What the ``mad`` is at least: a step of the digitisation, or also the noise that most pixels
-    of the first frames have. With the noise few frames are enough, whose own MAD is often small by
-    chance, so that good values would lie beyond it."""
+    have, as the difference of two frames shows it, and where the variance is known, that of the
+    noisiest value. With the noise few frames are enough, whose own MAD is often small by chance,
+    so that good values would lie beyond it; and noisy frames among others keep theirs."""
 
     def __post_init__(self) -> None:
         upper_and_lower(self.threshold)
@@ -195,7 +196,7 @@ class NoiseClip:
     the scatter of the frames: outliers cannot hide each other, and few frames are enough. It is as
     good as gain and read noise are. Distances are from the median also where the average is a mean,
     which one far outlier would draw away from all the others. A value without noise of its own
-    stays.
+    stays, as does one that is no farther off than a step of the digitisation.
 
     The photon noise in the variance comes from the value itself, too small where the value happens
     to be low: at few electrons without read noise more is rejected below than above, and the

@@ -13,6 +13,7 @@ from autowisp_xr.kernels.sharing import shared_noise
 from autowisp_xr.kernels.stack import average_pixels
 from autowisp_xr.kernels.survivors import (
     inherit_flags,
+    raise_to_noise,
     sum_counts,
     sum_noise,
     variances,
@@ -45,7 +46,10 @@ class Rejection(NamedTuple):
     """Whether "rms" and "mad" take distances from the median, whatever the average; "percentile"
     and "noise" do so anyway."""
     floor: float = 0.0
-    """What the scale of "mad" is at least."""
+    """What the scale of "mad" is at least, or the distance that is far for "noise"."""
+    noise_too: bool = False
+    """Whether the scale of "mad" is at least the noise of the noisiest value, where that is known,
+    too."""
 
 
 class Averages(NamedTuple):
@@ -154,7 +158,10 @@ def average_through_frames(
         chosen = _ANY
     else:
         clipping = _clipping(reject, quantile, given.dtype)
-        block = average_pixels(given, flags, chosen, quantile, clipping)
+        floor = np.full(pixels, 0.0 if reject is None else reject.floor)
+        if reject is not None and reject.noise_too and noise[0].size:
+            raise_to_noise(given, flags, chosen, *noise, floor)
+        block = average_pixels(given, flags, chosen, quantile, clipping, floor)
     out_mask = np.zeros(pixels, np.uint8)
     if flags.size:
         inherit_flags(given, left_out, chosen, flags, block, reach, out_mask)
@@ -234,14 +241,13 @@ def _known_to_kernels(array: Any) -> Any:
 def _clipping(reject: Rejection | None, quantile: float, kind: Any) -> Clipping:
     """Rejection at the ends of the sorted values; no rounds for none."""
     if reject is None:
-        return Clipping(RMS, 1.0, -1.0, 0, quantile, 0.0, 0.0)
+        return Clipping(RMS, 1.0, -1.0, 0, quantile, 0.0)
     return Clipping(
         measure=_AT_THE_ENDS[reject.kind],
         upper=float(reject.upper),
         lower=float(reject.lower),
         rounds=_NO_LIMIT if reject.rounds is None else reject.rounds,
         origin=_MEDIAN if reject.about_median else quantile,
-        floor=float(reject.floor),
         rounding=rounding_of(kind),
     )
 
@@ -265,8 +271,8 @@ def _averages_of_the_rest(
     while reject.kind == "noise" and rounds != reject.rounds:
         # about the median: a mean lies far from all values once one of them is far enough
         middle = average_pixels(values, dropped, _ANY, _MEDIAN, none).about
-        limits = float(reject.upper), float(reject.lower), rounding_of(noise[0].dtype)
-        if not drop_noisy(values, *noise, middle, *limits, dropped, below, above):
+        limits = reject.upper, reject.lower, reject.floor, rounding_of(noise[0].dtype)
+        if not drop_noisy(values, *noise, middle, *map(float, limits), dropped, below, above):
             break
         rounds += 1
     block = average_pixels(values, dropped, _ANY, quantile, none)

@@ -53,8 +53,6 @@ class Clipping(NamedTuple):
     """Largest number of rounds; negative for no limit, 0 for no rejection."""
     origin: float
     """What distances are from: a quantile, or ``MEAN``."""
-    floor: float
-    """What the median distance, brought to sigma, counts as at least."""
     rounding: float
     """Relative error of the values, see :func:`rounding_of`."""
 
@@ -138,7 +136,7 @@ def median_distance(rows: Any, pixel: int, low: int, high: int, about: float) ->
 
 @kernel
 def clip(
-    rows: Any, pixel: int, high: int, about: float, squares: float, clipping: Any
+    rows: Any, pixel: int, high: int, about: float, squares: float, clipping: Any, floor: float
 ) -> tuple[int, int, float, float, bool]:
     """Reject from both ends until nothing lies beyond the thresholds, or rounds run out.
 
@@ -150,6 +148,8 @@ def clip(
         The origin of distances, and the sum of their squares.
     clipping
         A :class:`Clipping`.
+    floor
+        What the median distance, brought to sigma, counts as at least.
 
     Returns
     -------
@@ -168,7 +168,7 @@ def clip(
             scale = origin if origin > 0.0 else np.inf
         elif measure == MAD:
             scale = MAD_TO_SIGMA * median_distance(rows, pixel, low, high, about)
-            scale = max(scale, clipping.floor)
+            scale = max(scale, floor)
         if scale == 0.0:
             scale = np.sqrt(squares / (high - low))
         smallest, largest = np.float64(rows[low, pixel]), np.float64(rows[high - 1, pixel])

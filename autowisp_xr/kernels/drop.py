@@ -73,7 +73,7 @@ def drop_extremes(
 @kernel
 def drop_noisy(
     values: Any, variance: Any, shared: Any, relative: Any, about: Any, upper: float, lower: float,
-    rounding: float, dropped: Any, below: Any, above: Any,
+    least: float, rounding: float, dropped: Any, below: Any, above: Any,
 ) -> bool:  # fmt: skip
     """Mark values farther from the average than thresholds times their own noise; whether any is.
 
@@ -85,6 +85,8 @@ def drop_noisy(
         Average of each pixel.
     upper, lower
         Thresholds above and below 0.
+    least
+        No value is farther off than allowed that is not farther than this.
     rounding
         Relative error of values and noise, see :func:`autowisp_xr.kernels.clip.rounding_of`.
     dropped, below, above
@@ -102,8 +104,8 @@ def drop_noisy(
                 sigma = np.sqrt(own[pixel])
                 distance = np.float64(source[pixel]) - centre[pixel]
                 size = abs(np.float64(source[pixel]))
-                over = distance > farthest(upper, sigma, size, rounding)
-                under = distance < farthest(lower, sigma, size, rounding)
+                over = distance > max(farthest(upper, sigma, size, rounding), least)
+                under = distance < min(farthest(lower, sigma, size, rounding), -least)
                 far = np.int32(over) - np.int32(under)
                 # by a noise that is not known nothing can be judged
                 known = own[pixel] > 0.0

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from autowisp_xr.kernels._jit import kernel
-from autowisp_xr.kernels.clip import MAD, MAD_TO_SIGMA, RMS, centre, clip, farthest, square_sum
+from autowisp_xr.kernels.clip import MAD, MAD_TO_SIGMA, RMS, centre, clip, square_sum
 
 __all__ = ["average_ranked"]
 
@@ -64,9 +64,9 @@ def nearest(rows: Any, about: Any, wanted: int, distance: Any) -> None:
 
 
 @kernel
-def first_scales(rows: Any, full: bool, clipping: Any, block: Any, spare: Any) -> Any:
+def first_scales(rows: Any, full: bool, measure: int, floor: Any, block: Any, spare: Any) -> Any:
     """What distances are measured in before any rejection; 0 where :func:`clip` has to look."""
-    about, squares, number, measure = block.about, block.squares, block.number, clipping.measure
+    about, squares, number = block.about, block.squares, block.number
     scale, distance, other = spare[0, : about.size], spare[1], spare[2]
     for pixel in range(about.size):
         scale[pixel] = np.sqrt(squares[pixel] / number[pixel])
@@ -78,7 +78,7 @@ def first_scales(rows: Any, full: bool, clipping: Any, block: Any, spare: Any) -
             for pixel in range(about.size):
                 distance[pixel] = 0.5 * (other[pixel] + distance[pixel])
         for pixel in range(about.size):
-            mad = max(MAD_TO_SIGMA * distance[pixel], clipping.floor)
+            mad = max(MAD_TO_SIGMA * distance[pixel], floor[pixel])
             scale[pixel] = scale[pixel] if mad == 0.0 else mad
     elif measure != RMS:
         scale[:] = 0.0
@@ -124,7 +124,9 @@ def last_average(rows: Any, full: bool, quantile: float, block: Any) -> None:
 
 
 @kernel
-def average_ranked(rows: Any, quantile: float, clipping: Any, block: Any, spare: Any) -> None:
+def average_ranked(
+    rows: Any, quantile: float, clipping: Any, floor: Any, block: Any, spare: Any
+) -> None:
     """Average each pixel of a block of sorted values, rejecting outliers.
 
     Parameters
@@ -135,6 +137,8 @@ def average_ranked(rows: Any, quantile: float, clipping: Any, block: Any, spare:
         Which quantile the average is, or ``MEAN``.
     clipping
         A :class:`autowisp_xr.kernels.clip.Clipping`.
+    floor : (width) float64
+        As for :func:`autowisp_xr.kernels.clip.clip`.
     block
         Whose ``number`` counts what is not left out; all is written but ``above``.
     spare : (at least 3, at least width) float64
@@ -150,21 +154,17 @@ def average_ranked(rows: Any, quantile: float, clipping: Any, block: Any, spare:
     rejecting[:] = False
     if clipping.rounds == 0:
         return
-    scale = first_scales(rows, full, clipping, block, spare)
-    size = spare[1]
+    scale = first_scales(rows, full, clipping.measure, floor, block, spare)
+    # what only rounding takes beyond is left to the careful look
     for pixel in range(number.size):
-        size[pixel] = max(abs(block.smallest[pixel]), abs(block.largest[pixel]))
-    for pixel in range(number.size):
-        over = farthest(clipping.upper, scale[pixel], size[pixel], clipping.rounding)
-        under = farthest(clipping.lower, scale[pixel], size[pixel], clipping.rounding)
-        above = block.largest[pixel] - about[pixel] > over
-        beneath = block.smallest[pixel] - about[pixel] < under
+        above = block.largest[pixel] - about[pixel] > clipping.upper * scale[pixel]
+        beneath = block.smallest[pixel] - about[pixel] < clipping.lower * scale[pixel]
         rejecting[pixel] = above | beneath | (scale[pixel] == 0.0)
     for pixel in range(number.size):
         if not rejecting[pixel]:
             continue
         low, high, about[pixel], block.squares[pixel], rejecting[pixel] = clip(
-            rows, pixel, number[pixel], about[pixel], block.squares[pixel], clipping
+            rows, pixel, number[pixel], about[pixel], block.squares[pixel], clipping, floor[pixel]
         )
         block.below[pixel] = low
         number[pixel] = high - low

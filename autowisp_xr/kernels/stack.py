@@ -31,8 +31,8 @@ _PADDING = 16
 
 @kernel
 def average_blocks(
-    values: Any, mask: Any, exclude: Any, quantile: float, clipping: Any, network: Any, blank: Any,
-    most: int, room: Any, whole: Any,
+    values: Any, mask: Any, exclude: Any, quantile: float, clipping: Any, floor: Any, network: Any,
+    blank: Any, most: int, room: Any, whole: Any,
 ) -> None:  # fmt: skip
     """Average pixels block by block; see :func:`average_pixels`.
 
@@ -59,7 +59,8 @@ def average_blocks(
             mean_unranked(rows, clipping, block, few_rows, few, spare)
         else:
             sort_rows(rows, block.number.size, network)
-            average_ranked(rows, quantile, clipping, block, spare)
+            here = floor[start : start + block.number.size]
+            average_ranked(rows, quantile, clipping, here, block, spare)
         for pixel in range(block.number.size):
             block.above[pixel] -= block.number[pixel] + block.below[pixel]
 
@@ -70,6 +71,7 @@ def average_pixels(
     exclude: Any,
     quantile: float,
     clipping: Clipping,
+    floor: Any = None,
 ) -> Block:
     """Average of each pixel, and what survives.
 
@@ -83,6 +85,8 @@ def average_pixels(
         0.5 for the median, or ``MEAN``.
     clipping
         How outliers are found.
+    floor : (pixel) float64, or None
+        What the MAD of each pixel, brought to sigma, counts as at least.
     """
     frames, pixels = values.shape
     ranked = clipping.origin != MEAN or clipping.measure in (MAD, PERCENTILE) or quantile != MEAN
@@ -101,7 +105,8 @@ def average_pixels(
         empty_block(0 if ranked else most),
     )
     whole = empty_block(pixels)
-    given = (values, mask, exclude, quantile, clipping)
+    floor = np.zeros(pixels) if floor is None else floor
+    given = (values, mask, exclude, quantile, clipping, floor)
     if ranked and frames > _MOST_OF_A_NETWORK:
         _average_long_columns(*given, kind.type(blank), most, room, whole)
         return whole
@@ -116,6 +121,7 @@ def _average_long_columns(
     exclude: Any,
     quantile: float,
     clipping: Clipping,
+    floor: Any,
     blank: Any,
     most: int,
     room: Any,
@@ -130,5 +136,5 @@ def _average_long_columns(
         columns = np.ascontiguousarray(rows[:, : block.number.size].T)
         columns.sort(axis=1)
         rows[:, : block.number.size] = columns.T
-        average_ranked(rows, quantile, clipping, block, spare)
+        average_ranked(rows, quantile, clipping, floor[start : start + most], block, spare)
         block.above[:] -= block.number + block.below

@@ -23,7 +23,7 @@ from autowisp_xr.flags import Flag
 from autowisp_xr.kernels._jit import kernel
 from autowisp_xr.kernels.block import part_of
 
-__all__ = ["inherit_flags", "sum_counts", "sum_noise", "variances", "weigh"]
+__all__ = ["inherit_flags", "raise_to_noise", "sum_counts", "sum_noise", "variances", "weigh"]
 
 # pixels at a time, so that what is summed stays in the fastest cache
 _WIDTH = 1024
@@ -205,6 +205,36 @@ def own_variance(
     for pixel in range(own.size):
         # rounding of float32 planes can take it below
         own[pixel] = 0.0 if own[pixel] < 0.0 else own[pixel]
+
+
+@kernel
+def raise_to_noise(
+    values: Any, mask: Any, exclude: Any, variance: Any, shared: Any, relative: Any, floor: Any
+) -> None:
+    """Raise what is given for each pixel to the noise of its noisiest value.
+
+    ``mask`` (frame, pixel, or of size 0) and ``exclude`` say what is left out, ``variance``,
+    ``shared`` and ``relative`` as for :func:`own_variance`; ``floor`` (pixel) float64 is changed.
+    """
+    own, least = np.empty(_WIDTH), np.empty(_WIDTH)
+    for start in range(0, floor.size, _WIDTH):
+        stop = min(floor.size, start + _WIDTH)
+        here = floor[start:stop]
+        largest = least[: here.size]
+        for pixel in range(here.size):
+            largest[pixel] = here[pixel] * here[pixel]
+        for frame in range(values.shape[0]):
+            noise = own[: here.size]
+            own_variance(values, variance, shared, relative, frame, start, noise)
+            if mask.size:
+                flags = mask[frame, start:stop]
+                for pixel in range(here.size):
+                    noise[pixel] = 0.0 if flags[pixel] & exclude else noise[pixel]
+            for pixel in range(here.size):
+                more = noise[pixel] > largest[pixel]
+                largest[pixel] = noise[pixel] if more else largest[pixel]
+        for pixel in range(here.size):
+            here[pixel] = np.sqrt(largest[pixel])
 
 
 @kernel

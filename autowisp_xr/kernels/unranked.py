@@ -49,22 +49,9 @@ def square_sums(rows: Any, block: Any) -> None:
 
 
 @kernel
-def outliers(block: Any, clipping: Any, limits: Any, size: Any) -> int:
-    """Farthest distances allowed below and above the average; how many pixels have farther ones.
-
-    ``size`` (at least width) is room to work in.
-    """
-    under, over = limits[0], limits[1]
-    about, number, rejecting = block.about, block.number, block.rejecting
-    upper, lower, rounding = clipping.upper, clipping.lower, clipping.rounding
-    for pixel in range(about.size):
-        size[pixel] = max(abs(block.smallest[pixel]), abs(block.largest[pixel]))
-    for pixel in range(about.size):
-        scale = np.sqrt(block.squares[pixel] / number[pixel])
-        under[pixel] = farthest(lower, scale, size[pixel], rounding)
-    for pixel in range(about.size):
-        scale = np.sqrt(block.squares[pixel] / number[pixel])
-        over[pixel] = farthest(upper, scale, size[pixel], rounding)
+def count_outliers(block: Any, under: Any, over: Any) -> int:
+    """How many pixels have values farther below or above the average than that, each marked."""
+    about, rejecting = block.about, block.rejecting
     for pixel in range(about.size):
         above = block.largest[pixel] - about[pixel] > over[pixel]
         rejecting[pixel] = above | (block.smallest[pixel] - about[pixel] < under[pixel])
@@ -72,6 +59,31 @@ def outliers(block: Any, clipping: Any, limits: Any, size: Any) -> int:
     for pixel in range(about.size):
         found += rejecting[pixel]
     return found
+
+
+@kernel
+def outliers(block: Any, clipping: Any, limits: Any, size: Any) -> int:
+    """Farthest distances allowed below and above the average; how many pixels have farther ones.
+
+    ``size`` (at least width) is room to work in.
+    """
+    under, over = limits[0], limits[1]
+    about, number = block.about, block.number
+    upper, lower, rounding = clipping.upper, clipping.lower, clipping.rounding
+    for pixel in range(about.size):
+        under[pixel] = lower * np.sqrt(block.squares[pixel] / number[pixel])
+    for pixel in range(about.size):
+        over[pixel] = upper * np.sqrt(block.squares[pixel] / number[pixel])
+    if not count_outliers(block, under, over):
+        return 0
+    # some may be beyond by rounding alone
+    for pixel in range(about.size):
+        size[pixel] = max(abs(block.smallest[pixel]), abs(block.largest[pixel]))
+    for pixel in range(about.size):
+        under[pixel] = farthest(-1.0, -under[pixel], size[pixel], rounding)
+    for pixel in range(about.size):
+        over[pixel] = farthest(1.0, over[pixel], size[pixel], rounding)
+    return count_outliers(block, under, over)
 
 
 @kernel

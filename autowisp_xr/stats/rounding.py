@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from autowisp_xr.kernels.clip import MEAN
-from autowisp_xr.stats.order_statistics import nodes, one_order, two_orders
+from autowisp_xr.stats.order_statistics import nodes, one_order, position_moments, two_orders
 
 __all__ = ["common_rounding", "noise_before", "rounding_factors", "rounding_variances"]
 
@@ -80,7 +80,7 @@ def rounding_variances(
     propagate: bool,
     low: int = 0,
     high: int = 0,
-) -> tuple[Any, Any]:
+) -> tuple[Any, Any, Any]:
     """What rounding adds to the variance of averages that takes it for noise of each value.
 
     Parameters
@@ -97,22 +97,27 @@ def rounding_variances(
 
     Returns
     -------
-    For each number, in squared steps: what the variance lacks, and what of it is common to all
-    averages of other frames of the same pixel.
+    For each number: what the variance is to be multiplied by where it has too much (the scatter of
+    what is left of values whose extremes were dropped), what it lacks, in squared steps, and what
+    of it is common to all averages of other frames of the same pixel.
     """
     scatter, ratio, _ = factors
-    lacks, common = np.zeros(len(counts)), np.zeros(len(counts))
+    times, lacks, common = np.ones(len(counts)), np.zeros(len(counts)), np.zeros(len(counts))
     for place, n in enumerate(counts):
-        if n == 0:
+        if n == 0 or (n == 1 and not propagate):
             continue
         own, with_each = rounding_factors(quantile, int(n), noise, low, high)
         known = ratio[n] / n * _ROUNDED
         if not propagate:
             known = scatter[n] * n * (_ROUNDED + own - 2 * with_each)
-        lacks[place] = np.maximum(own - known, 0.0)
+        if own < known:
+            smooth = ratio[n] / n * noise**2
+            times[place] = (smooth + own) / (smooth + known)
+        else:
+            lacks[place] = own - known
         left = noise if quantile == MEAN else noise * np.sqrt(ratio[n] / n)
         common[place] = min(float(common_rounding(left)), own)
-    return lacks, common
+    return times, lacks, common
 
 
 @cache
@@ -136,11 +141,10 @@ def rounding_factors(
     in squared steps; so that :math:`n (1/12 + R - 2 Q)` is what rounding adds to the sum of the
     squared distances from the average.
     """
-    common = float(common_rounding(noise))
-    if quantile == MEAN or n == 1:
-        own = _ROUNDED / n + (1 - 1 / n) * common
-        return own, own
     total = n + low + high
+    if quantile == MEAN or n == 1:
+        own = _ROUNDED / n + (1 - 1 / n) * _between_ends(total, low, high, noise)
+        return own, own
     position = low + quantile * (n - 1)
     k = min(int(position), total - 2) + 1
     share = position - (k - 1)
@@ -152,6 +156,21 @@ def rounding_factors(
     with_all = (1 - share) * _with_all(k, total, noise) if share < 1.0 else 0.0
     with_all += share * _with_all(k + 1, total, noise) if share > 0.0 else 0.0
     return rounding, with_all / n
+
+
+def _between_ends(n: int, low: int, high: int, noise: float) -> float:
+    """Covariance of two of n values of which the smallest and largest were dropped.
+
+    The ends count as where they are on average.
+    """
+    if not low and not high:
+        return float(common_rounding(noise))
+    smallest = position_moments(low - 1, n)[0] if low else -_REACH
+    largest = position_moments(n - high, n)[0] if high else _REACH
+    y, weight = nodes(smallest, largest)
+    weight = weight * np.exp(-y * y / 2)
+    weight /= weight.sum()
+    return float(weight @ covariance(noise * (y[:, None] - y)) @ weight)
 
 
 def _with_all(k: int, n: int, noise: float) -> float:

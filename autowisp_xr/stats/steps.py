@@ -15,8 +15,8 @@ from autowisp_xr.stats.rounding import noise_before
 
 __all__ = ["Digitisation", "digitisation_of", "frames_to_look_at", "rows_to_look_at"]
 
-_ENOUGH = 2**14
-"""Values whose differences are looked at: they tell the noise to a per cent."""
+_ENOUGH = 2**16
+"""Values whose differences are looked at: they tell the noise to half a per cent."""
 
 _FEWEST = 24
 """Of fewer differences that are not 0 all may be even by chance."""
@@ -56,7 +56,7 @@ def rows_to_look_at(rows: int, pixels: int) -> int:
 
 
 def frames_to_look_at(frames: int, pixels: int) -> int:
-    """How many of the first frames tell enough: two, of small frames more."""
+    """How many frames tell enough: two, of small frames more."""
     return min(frames, 1 + max(1, -(-_ENOUGH // max(pixels, 1))))
 
 

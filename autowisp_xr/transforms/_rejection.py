@@ -37,6 +37,9 @@ __all__ = [
     "warn_of_unequal_exposures",
 ]
 
+_A_STEP = 1.01
+"""As far as a step may be, which is known to a part of a per cent."""
+
 _UNEQUAL = 2.0
 """Exposures that differ by it make noise that makes a median from the scatter 1.1 of the truth."""
 
@@ -48,10 +51,11 @@ def rejection_of(reject: RejectChoice, digits: Digitisation | None = None) -> Re
             return None
         case SigmaClip():
             thresholds, about_median = upper_and_lower(reject.threshold), reject.about == "median"
-            floor = _floor(reject, digits)
-            return Rejection(reject.scale, *thresholds, reject.max_iter, about_median, floor)
+            how = (*thresholds, reject.max_iter, about_median, _floor(reject, digits))
+            return Rejection(reject.scale, *how, noise_too=reject.floor == "noise")
         case NoiseClip():
-            return Rejection("noise", *upper_and_lower(reject.threshold), reject.max_iter)
+            thresholds, least = upper_and_lower(reject.threshold), _A_STEP * _step(digits)
+            return Rejection("noise", *thresholds, reject.max_iter, floor=least)
         case MinMax():
             return Rejection("minmax", reject.high, reject.low, 1)
         case Percentile():
@@ -67,15 +71,20 @@ def rejection_of_keywords(reject: RejectChoice) -> Rejection | None:
     return None if by_noise else rejection_of(reject)
 
 
+def _step(digits: Digitisation | None) -> float:
+    return 0.0 if digits is None else digits.step
+
+
 def _floor(reject: SigmaClip, digits: Digitisation | None) -> float:
-    if digits is None:
-        return 0.0
-    return max(digits.step, digits.noise if reject.floor == "noise" else 0.0)
+    noise = 0.0 if digits is None or reject.floor != "noise" else digits.noise
+    return max(_step(digits), noise)
 
 
 def needs_digits(reject: RejectChoice) -> bool:
     """Whether how values are digitised changes what is rejected."""
-    return isinstance(reject, SigmaClip) and reject.scale == "mad"
+    return isinstance(reject, NoiseClip) or (
+        isinstance(reject, SigmaClip) and reject.scale == "mad"
+    )
 
 
 def dropped_by(reject: RejectChoice) -> tuple[int, int]:

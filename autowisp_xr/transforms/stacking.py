@@ -186,7 +186,7 @@ def stack(
     Digitised values err by their rounding, too, which is not for each value itself: the median of
     whole numbers is one of them, or half of one, and has the twelfth of a squared step of one value
     however many frames there are; below half a step of noise, all values of a pixel round alike.
-    The step, and the noise in units of it, are read off the differences of the first frames, and
+    The step, and the noise in units of it, are read off the difference of two frames, and
     both columns get what they lack (:mod:`autowisp_xr.stats.rounding`): with s the noise without
     the twelfth of digitisation, and k steps between the two values in the middle of an even number,
 
@@ -435,7 +435,7 @@ def _with_rounding(
 ) -> Averages:
     """Averages whose variance knows that digits do not round each value for itself."""
     counts, which = np.unique(found.count, return_inverse=True)
-    lacks, common = rounding_variances(
+    times, lacks, common = rounding_variances(
         counts,
         options["quantile"],
         digits.smooth,
@@ -443,12 +443,20 @@ def _with_rounding(
         options["propagate"],
         *dropped_by(reject),
     )
-    shape = found.variance.shape
+
+    def of_pixels(table: Any) -> Any:
+        return table[which].reshape(found.variance.shape)
+
     kind, square = found.variance.dtype, digits.step**2
-    variance = found.variance + (square * lacks)[which].reshape(shape)
-    shared = found.shared_variance
+    variance, shared = found.variance.astype(np.float64), found.shared_variance
+    if (times != 1).any():
+        apart = 0.0 if shared is None else shared
+        if found.shared_relative_variance is not None:
+            apart = apart + found.image.astype(np.float64) ** 2 * found.shared_relative_variance
+        variance = apart + (variance - apart) * of_pixels(times)
+    variance += of_pixels(square * lacks)
     if shared is not None:
-        shared = (shared + (square * common)[which].reshape(shape)).astype(kind)
+        shared = (shared + of_pixels(square * common)).astype(kind)
     return found._replace(variance=variance.astype(kind), shared_variance=shared)
 
 

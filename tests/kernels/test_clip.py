@@ -49,8 +49,8 @@ def clipped(values, clipping, quantile=0.5, floor=0.0):
     rows = np.sort(np.array(values, float))[:, None]
     n = len(rows)
     about = centre(rows, 0, 0, n, quantile)
-    how = Clipping(*clipping, quantile, floor, rounding_of(rows.dtype))
-    return clip(rows, 0, n, about, square_sum(rows, 0, 0, n, about), how)
+    how = Clipping(*clipping, quantile, rounding_of(rows.dtype))
+    return clip(rows, 0, n, about, square_sum(rows, 0, 0, n, about), how, floor)
 
 
 def test_equal_values_are_never_rejected():
@@ -62,6 +62,14 @@ def test_where_the_mad_is_zero_the_rms_decides():
     low, high, about, squares, rejecting = clipped([5, 5, 5, 15], (MAD, 1.9, -1.9, -1))
     assert (low, high, about, squares, rejecting) == (0, 3, 5.0, 0.0, False)
     assert clipped([5, 5, 5, 15], (MAD, 2.0, -2.0, -1))[:2] == (0, 4)  # not strictly beyond
+
+
+def test_the_scale_is_at_least_its_floor():
+    values = [5.0, 5, 5, 6, 12]
+    assert clipped(values, (MAD, 5.0, -5.0, -1), floor=1.0)[:2] == (0, 4)
+    assert clipped(values, (MAD, 5.0, -5.0, -1), floor=1.4)[:2] == (0, 5)
+    # of the rms there is none
+    assert clipped(values, (RMS, 2.0, -2.0, -1), floor=1e3)[:2] == (0, 4)
 
 
 def test_rounds_are_limited_and_it_is_said_that_more_would_reject():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import autowisp_xr as aw
+from autowisp_xr.stats.order_statistics import quantile_moments
 from tests.transforms.frames import frame_set
 
 SHAPE = (1, 150, 250)
@@ -78,3 +79,24 @@ def test_the_default_rejection_leaves_the_variance_as_it_is(number, dtype):
     bias = aw.master_bias(raw.assign_coords(image_type=("frame", ["bias"] * number)))
     assert float((bias["count"] < number).mean()) < 2e-3
     assert claimed_over_true(bias, 1000) == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize("noise", [0.5, 0.7, 1.5])
+@pytest.mark.parametrize("number", [5, 10, 30])
+@pytest.mark.parametrize("average", ["mean", "median", 0.3])
+@pytest.mark.parametrize("error", ["propagate", "scatter"])
+def test_other_stacks_of_whole_numbers_are_true(error, average, number, noise):
+    """What extremes leave of very few values is known to 8 % of the variance."""
+    digits = Digits(noise, 1, seed=number)
+    frames = digits.frames(number)
+    variance = frames["image"].astype("f8") * 0 + noise**2 + 1 / 12
+    frames = frames.assign(variance=variance)
+    for reject, near in {None: 0.04, aw.MinMax(): 0.08, aw.NoiseClip(5): 0.04}.items():
+        if reject is not None and average == 0.3:
+            continue
+        stack = aw.stack(frames, average, reject=reject, error=error)
+        shift = 0.0
+        if average == 0.3:
+            shift = quantile_moments(0.3, number)[0] * noise
+        found = claimed_over_true(stack, digits.level + shift)
+        assert found == pytest.approx(1, abs=near), reject

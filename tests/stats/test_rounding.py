@@ -53,6 +53,6 @@ def test_variances_of_rounded_values_are_true(quantile, number, noise):
         False: scatter[number] * squares,
     }
     for propagate, claim in claimed.items():
-        lacks, common = rounding_variances([number], quantile, noise, factors, propagate)
-        assert np.var(found - truth) == pytest.approx(claim + lacks[0], rel=0.03)
+        times, lacks, common = rounding_variances([number], quantile, noise, factors, propagate)
+        assert np.var(found - truth) == pytest.approx(claim * times[0] + lacks[0], rel=0.03)
         assert 0 <= common[0] <= 1 / 12 + 1e-12

@@ -49,6 +49,13 @@ def test_equal_values_and_one_neighbour_are_all_kept_and_what_is_far_off_is_not(
     assert kept(column(*equal, 15), "mean", SigmaClip(5, scale="mad", about="median")) == [21]
 
 
+def test_what_is_a_step_off_stays_also_where_its_noise_is_less():
+    frames = integers(0.1, 30, step=4)
+    noise = frames["image"].astype("f4") * 0 + np.float32(0.1)
+    stack = aw.stack(frames.assign(variance=noise), "mean", reject=NoiseClip(3))
+    assert (stack["count"] == 30).all()
+
+
 def test_an_outlier_draws_a_mean_but_no_median():
     values = [8, 10, 12, 9, 11, 9000]
     assert kept(column(*values), "mean", SigmaClip((9, -4), scale="mad", max_iter=1)) == [6]
