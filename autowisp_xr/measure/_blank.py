@@ -9,6 +9,7 @@ is looked at, and what goes with the pattern of the dark.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -94,13 +95,14 @@ class Blocks:
         known = good & np.isfinite(image) & np.isfinite(variance)
         return cls(*(_cut(np.where(known, plane, np.nan)) for plane in (image, variance)))
 
+    @cached_property
     def medians(self) -> Any:
         """(band, down, across); NaN without a good pixel."""
         return ranked(self.image.reshape(-1, BLOCK**2), 0.5).reshape(self.image.shape[:-1])
 
     def dark(self) -> Any:
         """Whether a block lies in the darker half of the regions, (band, down, across)."""
-        medians = self.medians()
+        medians = self.medians
         bands, down, across = medians.shape
         # what is left over at the far end belongs to the last region
         regions = [max(size // _REGION, 1) for size in (down, across)]
@@ -130,7 +132,7 @@ class Blocks:
         # a hot pixel has a large error, too, which is not that of its block
         usual = ranked(np.where(known, self.variance, np.nan).reshape(-1, BLOCK**2), 0.5)
         limit = _NEAR * max(noise, 1.0) * np.sqrt(usual.reshape(where.shape))
-        kept = known & (np.abs(self.image - self.medians()[..., None]) <= limit[..., None])
+        kept = known & (np.abs(self.image - self.medians[..., None]) <= limit[..., None])
         number = kept.sum(axis=-1, keepdims=True)
         kept &= number >= _WHOLE * BLOCK**2
         mean = np.where(kept, self.variance, 0.0).sum(axis=-1, keepdims=True) / np.maximum(

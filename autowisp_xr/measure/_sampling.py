@@ -30,18 +30,19 @@ def rows_of(height: int) -> list[slice]:
     return [slice(start, start + _ROWS) for start in starts]
 
 
-def bands_of(ds: xr.Dataset) -> list[dict[str, Any]]:
+def bands_of(ds: xr.Dataset, *, middle: bool = False) -> list[dict[str, Any]]:
     """Bands of a frame, or a master, without ``frame``: for each channel its planes, in memory.
 
     By the name of the plane an array (band, y, x): ``image``, ``variance`` (NaN where there is
-    none) and ``mask``. What is lazy of other rows is not computed.
+    none) and ``mask``. Of several bands, only that in the ``middle`` is read if so wanted. What is
+    lazy of other rows is not computed.
     """
     names = [name for name in ("image", "variance", "mask") if name in ds]
-    rows = rows_of(ds.sizes["y"])
-    parts = []
-    for number, band in enumerate(rows):
-        columns = _columns(ds.sizes["x"], number, len(rows))
-        parts.append(ds[names].isel(y=band, x=columns).compute())
+    rows = list(enumerate(rows_of(ds.sizes["y"])))
+    parts = [
+        ds[names].isel(y=band, x=_columns(ds.sizes["x"], number, len(rows))).compute()
+        for number, band in (rows[len(rows) // 2 :][:1] if middle else rows)
+    ]
     stacked = {name: np.stack([part[name].values for part in parts], axis=1) for name in names}
     image = stacked["image"]
     stacked.setdefault("variance", np.full(image.shape, np.nan))

@@ -25,7 +25,7 @@ _NUMBERS = (*_LEVELS, *Noise._fields, *Slope._fields)
 
 
 def check_calibrated(
-    ds: xr.Dataset, *, dark: xr.Dataset | None = None, max_frames: int = 5
+    ds: xr.Dataset, *, dark: xr.Dataset | None = None, max_frames: int = 3
 ) -> xr.Dataset:
     """What calibrated frames look like: numbers by which to see that a master does not fit.
 
@@ -37,7 +37,8 @@ def check_calibrated(
         The master dark that was subtracted, free of bias if one was subtracted; what is left of its
         pattern is looked for.
     max_frames
-        The noise of so many frames is looked at, spread evenly; of the others it is NaN.
+        The noise of so many frames is looked at, spread evenly; of the others it is NaN, and one
+        band of rows tells their levels.
 
     Returns
     -------
@@ -92,7 +93,9 @@ def check_calibrated(
         [
             [
                 looks.at(planes, frame, channel, noise=frame in looked_at)
-                for channel, planes in enumerate(bands_of(ds.isel(frame=frame)))
+                for channel, planes in enumerate(
+                    bands_of(ds.isel(frame=frame), middle=frame not in looked_at)
+                )
             ]
             for frame in range(ds.sizes["frame"])
         ]
@@ -133,17 +136,16 @@ class _Looks:
         image, variance = planes["image"][good], planes["variance"][good]
         if not image.size:
             return list(found.values())
-        plain = Blocks.of(planes["image"], np.ones(good.shape), good)
-        medians = plain.medians()
+        known = np.isfinite(variance).any()
+        blocks = Blocks.of(planes["image"], planes["variance"] if known else good, good)
+        medians = blocks.medians
         levels = medians[np.isfinite(medians)] if np.isfinite(medians).any() else image
         found["sky"], found["middle"] = np.quantile(levels, (_SKY, 0.5)).tolist()
-        if np.isfinite(variance).any():
+        if known:
             found["error"] = float(np.sqrt(np.nanmedian(variance)))
             found["below_zero"] = float(np.mean(image < -_FAR * np.sqrt(variance)))
             if noise:
-                found |= self._noise(
-                    Blocks.of(planes["image"], planes["variance"], good), frame, channel
-                )
+                found |= self._noise(blocks, frame, channel)
         return list(found.values())
 
     def _noise(self, blocks: Blocks, frame: int, channel: int) -> dict[str, float]:

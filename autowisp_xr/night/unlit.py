@@ -36,27 +36,35 @@ def of_unlit(frames: xr.Dataset, name: str) -> list[str]:
     camera, frames = schema.camera_of(frames), trim(frames)
     height = frames.sizes["y"]
     rows = slice(max(height // 2 - _ROWS // 2, 0), height // 2 + _ROWS // 2)
-    levels, noises = [], []
+    levels: list[float] = []
+    noises: list[float] = []
     floors: list[Floor | None] = []
+    before = None
     for number in range(frames.sizes["frame"]):
         planes = frames["image"][number, :, rows].values.astype(np.float64)
-        spread = np.percentile(planes[..., 1:] - planes[..., :-1], [15.865, 84.135])
-        noises.append(max(float(np.diff(spread)[0]) / 8**0.5, _DIGIT))
-        levels.append(_level(planes, noises[-1]))
+        if before is not None:
+            # of what differs from frame to frame: patterns are no noise
+            noises.append(max(_spread(planes - before) / 2**0.5, _DIGIT))
+        levels.append(_level(planes))
         if kind == "bias":
             floors.append(_floor(planes))
+        before = planes
     notes = _cut_off(floors)
     if len(levels) > 1 and not camera.overscan_areas:
         notes += _wandering(np.array(levels), float(np.median(noises)), f"{kind} frames {name}")
     return notes
 
 
-def _level(planes: np.ndarray, noise: float) -> float:
+def _level(planes: np.ndarray) -> float:
     """Mean level of the channels: of integers, a median is too coarse."""
     middle = np.median(planes, axis=(1, 2), keepdims=True)
-    spread = np.percentile(planes - middle, [15.865, 84.135])
-    near = np.abs(planes - middle) <= _NEAR * max(noise, float(np.diff(spread)[0]) / 2)
+    near = np.abs(planes - middle) <= _NEAR * max(_spread(planes - middle), _DIGIT)
     return float(np.mean([plane[of].mean() for plane, of in zip(planes, near, strict=True)]))
+
+
+def _spread(values: np.ndarray) -> float:
+    """Standard deviation, by the middle two thirds of the values."""
+    return float(np.diff(np.percentile(values, [15.865, 84.135]))[0]) / 2
 
 
 def _floor(planes: np.ndarray) -> Floor | None:
