@@ -1,6 +1,7 @@
 """Frames without an image are known by a few rows, however they are stored."""
 
 import gzip
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -20,9 +21,7 @@ NAMES = {"plain": "a.fits", "tiles": "a.fits.fz", "packed": "a.fits.gz"}
 
 
 def _plain(data):
-    import io as streams
-
-    content = streams.BytesIO()
+    content = BytesIO()
     fits.writeto(content, data)
     return content.getvalue()
 
