@@ -22,9 +22,13 @@ class Match(NamedTuple):
     """Of the frame after that: what it is divided by. NaN where no pixel is left."""
     deviation: float
     """Largest deviation from the reference that is left, relative; NaN where it is not tested."""
+    sample: Any
+    """Each ``step``-th pixel of each ``step``-th row of the frame after that; None without one."""
 
 
-def large_scale_match(image: Any, reference: Any, selection: FlatSelection) -> Match:
+def large_scale_match(
+    image: Any, reference: Any, selection: FlatSelection, *, step: int | None = None
+) -> Match:
     r"""Match one frame to the reference, and look for clouds in it.
 
     Parameters
@@ -33,6 +37,8 @@ def large_scale_match(image: Any, reference: Any, selection: FlatSelection) -> M
         Pixels that are not finite take no part.
     selection
         The smoothers; the deviation is found only where it has a threshold.
+    step
+        Of the sample; None for none.
 
     Notes
     -----
@@ -46,7 +52,7 @@ def large_scale_match(image: Any, reference: Any, selection: FlatSelection) -> M
     # one array of the size of the frame: getting memory takes as long as filling it
     scratch = np.empty(image.shape)
     shape = _shape(image, reference, selection, scratch)
-    mean = _compare(image, shape, reference, scratch)
+    mean, sample = _compare(image, shape, reference, scratch, step)
     deviation = np.nan
     smoother = selection.cloud_check_smoother
     tested = selection.large_scale_deviation_threshold is not None and np.isfinite(mean)
@@ -58,7 +64,7 @@ def large_scale_match(image: Any, reference: Any, selection: FlatSelection) -> M
                 [np.abs(clouds.rows(band.start, band.stop)).max() for band in bands(clouds.shape)]
             )
         )
-    return Match(shape, mean, deviation)
+    return Match(shape, mean, deviation, sample)
 
 
 def matched(image: Any, shape: Any) -> Any:
@@ -85,18 +91,29 @@ def _shape(image: Any, reference: Any, selection: FlatSelection, scratch: Any) -
     return selection.large_scale_smoother.model(scratch)
 
 
-def _compare(image: Any, shape: Any, reference: Any, out: Any) -> float:
-    """Mean of the frame with its new shape; what it differs from the reference by goes to out."""
+def _compare(
+    image: Any, shape: Any, reference: Any, out: Any, step: int | None = None
+) -> tuple[float, Any]:
+    """Mean and sample of the frame with its new shape.
+
+    What it differs from the reference by goes to ``out``.
+    """
     level = 1.0
     if shape is None:
         # the frame has not been brought to the level of the reference
         level = _mean([total_of(reference, _NONE)]) / _mean([total_of(image, _NONE)])
-    totals = []
+    totals, pieces = [], []
     for band in bands(image.shape):
         rows = _NONE if shape is None else shape.rows(band.start, band.stop)
         totals.append(total_of(image[band], rows))
         deviation_of(image[band], rows, level, reference[band], out[band])
-    return _mean(totals)
+        if step is not None:
+            part = np.s_[-band.start % step :: step, ::step]
+            piece = image[band][part]
+            pieces.append(piece * rows[part] if rows.size else piece)
+    if not pieces:
+        return _mean(totals), None
+    return _mean(totals), np.concatenate(pieces).astype(np.result_type(image.dtype, np.float32))
 
 
 def _mean(totals: Any) -> float:

@@ -13,8 +13,10 @@ from autowisp_xr.flat_selection.levels import by_deviation
 from autowisp_xr.flat_selection.options import FlatSelection
 from autowisp_xr.options import Masked
 from autowisp_xr.transforms import _apply
+from autowisp_xr.transforms._flat_levels import levels_of
 from autowisp_xr.transforms._flat_table import members
-from autowisp_xr.transforms._scaling import level_of_frames, scaled
+from autowisp_xr.transforms._grid import step_of
+from autowisp_xr.transforms._scaling import ALIKE, scaled
 from autowisp_xr.transforms.stacking import stacked
 
 __all__ = ["Matches", "check_clouds", "cloud_maps", "match_frames", "reference_of"]
@@ -29,19 +31,22 @@ class Matches(NamedTuple):
     """Means of the frames after that, by which they are divided."""
     deviation: xr.DataArray
     """Largest deviation from the reference that is left; NaN where not tested."""
+    sample: xr.DataArray
+    """Pixels on a regular grid after that (objects), NaN where flagged; None where flags are
+    not looked at."""
 
 
 def reference_of(ds: xr.Dataset, in_bands: xr.Dataset, selection: FlatSelection) -> xr.Dataset:
-    """Stack of frames, each scaled to its median first; computed.
+    """Stack of frames, each scaled to a mean of one first; computed.
 
-    The frames come twice: as their medians are taken, and in bands of rows as they are stacked.
+    The frames come twice: as their levels are taken, and in bands of rows as they are stacked.
 
     Left as they are, frames of unequal levels make a median that follows one frame here and
     another there.
     """
-    level = level_of_frames(ds, "median").compute()
+    level = levels_of(ds, common=False).level.compute()
     plain = in_bands[[name for name in ("image", "mask") if name in in_bands]]
-    frames = scaled(plain, level, to="median of the unmasked pixels")
+    frames = scaled(plain, level, to=ALIKE)
     return stacked(frames, reject=selection.large_scale_reject).compute()
 
 
@@ -53,13 +58,13 @@ def match_frames(
         partial(_match, selection=selection, take=masked == "take"),
         _operands(ds, reference),
         ("frame", "channel"),
-        [object, np.float64, np.float64],
+        [object, np.float64, np.float64, object],
     )
     coords = schema.frame_and_channel(ds)
-    shape, mean, deviation = (
+    shape, mean, deviation, sample = (
         xr.Dataset(dict(zip(Matches._fields, results, strict=True)), coords).compute().values()
     )
-    return Matches(shape.variable, mean, deviation)
+    return Matches(shape.variable, mean, deviation, sample)
 
 
 def check_clouds(
@@ -97,6 +102,7 @@ def check_clouds(
         matches.shape.isel(frame=kept),
         matches.mean.isel(frame=kept),
         matches.deviation.isel(frame=kept),
+        matches.sample.isel(frame=kept),
     )
 
 
@@ -120,14 +126,15 @@ def _operands(ds: xr.Dataset, reference: xr.Dataset) -> list[xr.Variable | None]
 
 def _match(
     images: Any, masks: Any, references: Any, *, selection: FlatSelection, take: bool
-) -> tuple[Any, Any, Any]:
-    shape = np.empty(images.shape[:2], object)
+) -> tuple[Any, Any, Any, Any]:
+    shape, sample = np.empty((2, *images.shape[:2]), object)
     mean, deviation = np.empty(shape.shape), np.empty(shape.shape)
     for place in np.ndindex(*shape.shape):
         pixels = _pixels(images, masks, place, take)
-        found = large_scale_match(pixels, references[place[1]], selection)
-        shape[place], mean[place], deviation[place] = found
-    return shape, mean, deviation
+        step = None if take else step_of(*pixels.shape)
+        found = large_scale_match(pixels, references[place[1]], selection, step=step)
+        shape[place], mean[place], deviation[place], sample[place] = found
+    return shape, mean, deviation, sample
 
 
 def _map(

@@ -84,13 +84,16 @@ def mark(table: xr.Dataset, where: Any, kind: str, reason: str) -> xr.Dataset:
     )
 
 
-def unselected(ds: xr.Dataset, mean: xr.DataArray) -> xr.Dataset:
-    """Table of frames that are taken as they are, with their levels."""
-    number = ds.sizes["frame"]
+def unselected(
+    ds: xr.Dataset, mean: xr.DataArray, verdicts: Sequence[Verdict | None]
+) -> xr.Dataset:
+    """Table of frames that are taken as they are, but for those with a verdict; their levels."""
+    taken = Verdict("high", "no selection was asked for")
+    found = [verdict or taken for verdict in verdicts]
     return xr.Dataset(
         {
-            "class": ("frame", _text(["high"] * number)),
-            "reason": ("frame", _text(["no selection was asked for"] * number)),
+            "class": ("frame", _text([verdict.kind for verdict in found])),
+            "reason": ("frame", _text([verdict.reason for verdict in found])),
             "mean": mean.assign_attrs(units=ds["image"].attrs.get("units", "adu")),
         }
     )

@@ -1,36 +1,23 @@
 """Frames brought to a common level and a common large-scale shape."""
 
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance, schema
-from autowisp_xr.flags import Flag
-from autowisp_xr.kernels.rowsum import row_sums
 from autowisp_xr.transforms import _apply
 
-__all__ = ["in_common", "is_common", "level_of_frames", "scaled"]
+__all__ = ["ALIKE", "is_common", "scaled"]
 
 _COLOURS = frozenset(
     (*"rgbcmylw", "g1", "g2", "gr", "gb", "red", "green", "green1", "green2", "blue", "lum")
 )
 
 
-def level_of_frames(ds: xr.Dataset, average: Literal["mean", "median"]) -> xr.DataArray:
-    """Mean or median of the unmasked pixels of each frame and channel; NaN where not positive.
-
-    Returns
-    -------
-    (frame, channel) float64, lazy where ``ds`` is, the same bits in any chunks.
-    """
-    image = _apply.framewise(ds["image"].variable)
-    mask = _apply.framewise(ds["mask"].variable) if "mask" in ds else None
-    kernel = _means if average == "mean" else _medians
-    (level,) = _apply.apply(kernel, [image, mask], ("frame", "channel"), [np.float64])
-    coords = schema.frame_and_channel(ds)
-    return xr.DataArray(level, coords=coords)
+ALIKE = "mean of the lit pixels, compared where all frames are good"
+"""What flats are scaled to, for the history."""
 
 
 def is_common(level: str | None, ds: xr.Dataset, *, apart: bool) -> bool:
@@ -55,13 +42,8 @@ def is_common(level: str | None, ds: xr.Dataset, *, apart: bool) -> bool:
     return whole and not _COLOURS & {name.lower() for name in schema.names(ds, "channel")}
 
 
-def in_common(level: xr.DataArray) -> xr.DataArray:
-    """Mean of the levels of all channels; one that has none (NaN) takes no part, and keeps none."""
-    return xr.where(level.isnull(), level, level.mean("channel"))
-
-
 def scaled(
-    ds: xr.Dataset, level: xr.DataArray, shape: xr.Variable | None = None, *, to: str
+    ds: xr.Dataset, level: xr.DataArray, shape: xr.Variable | None = None, **options: Any
 ) -> xr.Dataset:
     """Frames divided by a level, and multiplied by a shape, which are taken as free of noise.
 
@@ -73,8 +55,8 @@ def scaled(
         Of each frame and channel, (frame, channel).
     shape
         Smooth images with a method ``rows``, or None, over (frame, channel).
-    to
-        What the level is, for the history.
+    options
+        What the level is, and the like, for the history.
 
     Returns
     -------
@@ -98,29 +80,7 @@ def scaled(
         [np.result_type(ds[name].dtype, np.float32) for name in given],
     )
     result = ds.assign(dict(zip(given, results, strict=True)))
-    return provenance.record(
-        schema.with_attributes(result, "1"), "normalise", {"to": to}, source=ds
-    )
-
-
-def _means(planes: Any, masks: Any) -> tuple[Any]:
-    masks = np.zeros(planes.shape, np.uint8) if masks is None else masks
-    total, number = row_sums(planes, masks, int(Flag.BAD))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = total.sum(axis=-1) / number.sum(axis=-1)
-    return (np.where(mean > 0, mean, np.nan),)
-
-
-def _medians(planes: Any, masks: Any) -> tuple[Any]:
-    medians = np.full(planes.shape[:2], np.nan)
-    for place in np.ndindex(*medians.shape):
-        good = np.isfinite(planes[place])
-        if masks is not None:
-            good &= (masks[place] & np.uint8(Flag.BAD)) == 0
-        values = planes[place][good]
-        if values.size:
-            medians[place] = np.median(values, overwrite_input=True)
-    return (np.where(medians > 0, medians, np.nan),)
+    return provenance.record(schema.with_attributes(result, "1"), "normalise", options, source=ds)
 
 
 def _scaled(level: Any, shape: Any, y: Any, *planes: Any, powers: tuple[int, ...]) -> list[Any]:

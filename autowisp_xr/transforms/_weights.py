@@ -3,9 +3,7 @@
 Decision: ``"variance"`` weighs whole frames and channels, not pixels. The variance of a pixel comes
 from its own noisy value, small where that happens to be low, and weights made of it pull every mean
 down (by 1 ADU at unit gain, however many frames there are). The median over a regular grid of
-pixels does not know of any one of them. The grid is the same however the planes are chunked, and
-lazy frames are read for it once more, apart from the stack: with one graph for both, all
-bands would wait in memory for the weights.
+pixels does not know of any one of them.
 """
 
 import hashlib
@@ -20,11 +18,9 @@ from autowisp_xr.errors import ImageMismatchError
 from autowisp_xr.kernels.averages import MEAN
 from autowisp_xr.options import Weights
 from autowisp_xr.transforms import _apply
+from autowisp_xr.transforms._grid import grid_of
 
 __all__ = ["echoed", "weights_of"]
-
-_GRID = 2**16
-"""Pixels of a channel, about, that tell how noisy a frame is."""
 
 _DIMS = (("frame",), ("frame", "channel"), schema.DIMS)
 
@@ -142,49 +138,13 @@ def _inverse_variances(ds: xr.Dataset, exclude: int) -> xr.Variable:
             "calibrate them, or give weights as an array"
         )
     names = ("variance", "image", "mask", "shared_variance", "shared_relative_variance")
-    step = _step(ds.sizes["y"], ds.sizes["x"])
-    grid = ds[[name for name in names if name in ds]].isel(
-        y=slice(None, None, step), x=slice(None, None, step)
-    )
-    grid = _apart(grid)
+    grid = grid_of(ds, names)
     operands = [_apply.framewise(grid[name].variable) if name in grid else None for name in names]
     numbers = xr.Variable(("frame",), np.arange(ds.sizes["frame"]))
     kernel = partial(_inverse_medians, exclude=exclude, names=tuple(schema.names(ds, "frame")))
     found = _apply.apply(kernel, [numbers, *operands], ("frame", "channel"), [np.float64])[0]
     # pieces of a frame each would cut the planes that they weigh into such pieces
     return found if _apply.in_memory(found) else found.chunk({"frame": -1})
-
-
-def _step(height: int, width: int) -> int:
-    """Odd, so that no pattern of even and odd columns is seen with one eye only."""
-    step = max(1, int(np.sqrt(height * width / _GRID)))
-    return step if step % 2 else step + 1
-
-
-def _apart(grid: xr.Dataset) -> xr.Dataset:
-    """The same planes, whose dask graphs have no task in common with the frames they are from."""
-    chunked = [name for name in grid.data_vars if grid[name].chunks is not None]
-    return grid.assign(
-        {name: grid[name].variable.copy(data=_renamed(grid[name].data)) for name in chunked}
-    )
-
-
-def _renamed(array: Any) -> Any:
-    """A dask array of the same tasks under other names, and of compact pieces."""
-    # dask.graph_manipulation.clone leaves tasks of slices with two names, which cannot be computed
-    from dask._task_spec import convert_legacy_graph
-    from dask.array import Array
-
-    # a view of every 33rd pixel would keep all of them in memory
-    array = array.map_blocks(np.ascontiguousarray, dtype=array.dtype)
-    tasks = convert_legacy_graph(dict(array.__dask_graph__()))
-    names = {key: _other_name(key) for key in tasks}
-    graph = {names[key]: task.substitute(names, key=names[key]) for key, task in tasks.items()}
-    return Array(graph, _other_name(array.name), array.chunks, array.dtype)
-
-
-def _other_name(key: Any) -> Any:
-    return (f"weights-{key[0]}", *key[1:]) if isinstance(key, tuple) else f"weights-{key}"
 
 
 def _inverse_medians(

@@ -31,7 +31,8 @@ class MasterFlats:
     """Over ``frame``, in memory: ``class`` and ``reason`` of each frame, and what decided, as
     :func:`select_flats` gives it, with ``deviation``, the largest structure left after matching.
     ``frames.drop_dims("power").to_dataframe()`` is a table to read. Without a selection: class,
-    reason, and the ``mean`` level in ADU over (frame, channel), lazy where the frames are."""
+    reason, and the ``mean`` level in ADU over (frame, channel), lazy where the frames are (they
+    then all count as high; a level of NaN takes no part)."""
 
     reference: xr.Dataset | None = None
     """Stack of the high frames, in memory, whose large-scale shape both masters have."""

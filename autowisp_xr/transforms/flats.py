@@ -11,12 +11,20 @@ from autowisp_xr import schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispWarning
 from autowisp_xr.flat_selection.options import FlatSelection
-from autowisp_xr.options import NoiseWanted, OverscanChoice, ScaleDark
+from autowisp_xr.options import (
+    MIN_FLAT,
+    NoiseWanted,
+    OverscanChoice,
+    ScaleDark,
+    check_min_flat,
+)
 from autowisp_xr.transforms import _apply
+from autowisp_xr.transforms._flat_levels import levels_of, levels_of_samples, verdicts_of
 from autowisp_xr.transforms._flat_shapes import check_clouds, reference_of
-from autowisp_xr.transforms._flat_table import members, recorded, unselected
+from autowisp_xr.transforms._flat_table import mark, members, recorded, unselected
+from autowisp_xr.transforms._lit import of_mean_one
 from autowisp_xr.transforms._pass import PLANE_BYTES
-from autowisp_xr.transforms._scaling import in_common, is_common, level_of_frames, scaled
+from autowisp_xr.transforms._scaling import ALIKE, is_common, scaled
 from autowisp_xr.transforms.agreement import check_alike
 from autowisp_xr.transforms.calibration import calibrate
 from autowisp_xr.transforms.flat_masters import MasterFlats, merged
@@ -44,6 +52,7 @@ def master_flat(
     camera: Camera | None = None,
     scale_dark: ScaleDark = False,
     noise: NoiseWanted = "required",
+    min_flat: float = MIN_FLAT,
     allow_mismatch: Collection[str] = (),
     dtype: Any = "float32",
     **stack_options: Any,
@@ -65,6 +74,10 @@ def master_flat(
         a frame in "common", so that parts of one detector which are opened as channels keep their
         ratio. None: "common" for channels that have all pixels of their own images and are not
         named like colours, else "channel".
+    min_flat
+        Share of its mean below which a pixel of a master is not lit, as it is not below three times
+        its own error: it is flagged FAULT, and takes no part in the mean. See
+        :func:`~autowisp_xr.divide_flat`.
     dtype
         Type of ``image`` and ``variance``.
     stack_options
@@ -83,8 +96,12 @@ def master_flat(
     never whole in memory; what stays of each frame is its large-scale shape, binned as its smoother
     bins.
 
-    Means are taken over unmasked pixels, by ``level``; masked pixels take no part in
-    stamps and shapes either, and a frame without a good pixel takes no part at all.
+    The good and lit pixels of a master have a mean of one, by ``level``. How bright each frame is,
+    pixels say (some 65 000 on a regular grid) that are good in all frames, without outliers: stars
+    do not. A frame with which fewer than a tenth of the pixels would be left, or that has no good
+    one, takes no part, and ``frames`` says so; of lazy frames that nothing is to be selected of, a
+    warning when they are computed. A pixel that saturates in some frames has what the others say
+    of it. Masked pixels take no part in stamps and shapes either.
 
     Raises
     ------
@@ -102,7 +119,7 @@ def master_flat(
 
     Notes
     -----
-    A frame I of the mean m is stacked as :math:`I S / m`, where S is the smooth ratio of the
+    A frame I of the level m is stacked as :math:`I S / m`, where S is the smooth ratio of the
     reference to it. Variances are scaled by :math:`(S / m)^2`: S and m, which are averages of
     thousands of pixels, count as free of noise.
 
@@ -128,6 +145,7 @@ def master_flat(
     =========== ====== ====== ====== ====== ======
     """
     schema.check(ds)
+    check_min_flat(min_flat)
     check_alike(ds, "one master", allow_mismatch, kind="flat")
     if not (select is None or isinstance(select, FlatSelection)):
         raise TypeError(
@@ -159,17 +177,18 @@ def master_flat(
     }
     frames = frames_of(ds)
     common = is_common(level, frames, apart=select is not None and not select.together)
+    finish = partial(_stacked, common=common, min_flat=min_flat, options=stack_options)
     if select is None:
-        return _of_all(ds, frames, frames_of, common, stack_options)
+        return _of_all(ds, frames, frames_of, common, finish)
     if select.together:
-        flats = _of_selected(ds, frames, frames_of, select, common, stack_options)
+        flats = _of_selected(ds, frames, frames_of, select, common, finish)
     else:
         check_channels(frames, select)
         flats = merged(
             [
                 _of_selected(
                     *(ds, frames.isel(channel=[number]), partial(_channel, number, frames_of)),
-                    *(select.of_channel(channel), False, stack_options),
+                    *(select.of_channel(channel), False, finish),
                 )
                 for number, channel in enumerate(schema.names(frames, "channel"))
             ],
@@ -219,11 +238,14 @@ def _of_all(
     frames: xr.Dataset,
     frames_of: FramesOf,
     common: bool,
-    options: dict[str, Any],
+    finish: Callable[..., xr.Dataset],
 ) -> MasterFlats:
-    mean = level_of_frames(frames, "mean")
-    high = _stacked(_in_bands(ds, frames, frames_of), mean, None, common, options)
-    return MasterFlats(high, None, unselected(frames, mean))
+    levels = levels_of(frames, common=common)
+    known = _apply.in_memory(levels.level.variable)
+    verdicts = verdicts_of(levels) if known else [None] * frames.sizes["frame"]
+    table = unselected(frames, levels.level, verdicts)
+    # what takes no part has a level of NaN, in memory as where that is still to be found
+    return MasterFlats(finish(_in_bands(ds, frames, frames_of), levels.level), None, table)
 
 
 def _of_selected(
@@ -232,7 +254,7 @@ def _of_selected(
     frames_of: FramesOf,
     selection: FlatSelection,
     common: bool,
-    options: dict[str, Any],
+    finish: Callable[..., xr.Dataset],
 ) -> MasterFlats:
     table = select_flats(frames, selection)
     masters: dict[str, xr.Dataset | None] = {"high": None, "low": None}
@@ -243,11 +265,14 @@ def _of_selected(
             if members(table, kind).size < fewest:
                 continue
             table, matches = check_clouds(frames, table, kind, reference, selection)
+            table, level = _compared(frames, table, kind, matches.sample, common)
             kept = members(table, kind)
             if kept.size >= fewest:
                 _, chosen = _chosen(kept, ds, frames, frames_of)
                 chosen = recorded(chosen, table, kind, selection)
-                masters[kind] = _stacked(chosen, matches.mean, matches.shape, common, options)
+                known = level["frame"].isin(frames["frame"][kept]).values
+                shape = matches.shape.isel(frame=known)
+                masters[kind] = finish(chosen, level.isel(frame=known), shape)
     notes = [*table.attrs["notes"], *_missing(masters, table, selection)]
     return MasterFlats(
         **masters,
@@ -272,18 +297,30 @@ def _in_bands(ds: xr.Dataset, frames: xr.Dataset, frames_of: FramesOf) -> xr.Dat
     return frames if in_bands is ds else frames_of(in_bands)
 
 
+def _compared(
+    frames: xr.Dataset, table: xr.Dataset, kind: str, samples: xr.DataArray, common: bool
+) -> tuple[xr.Dataset, xr.DataArray]:
+    """The table without the frames of a class that cannot be compared to the others; levels."""
+    which = members(table, kind)
+    levels = levels_of_samples(frames.isel(frame=which), samples.values, common=common)
+    for place, verdict in zip(which, verdicts_of(levels), strict=True):
+        if verdict is not None and verdict.kind != "high":
+            table = mark(table, place, *verdict)
+    return table, levels.level
+
+
 def _stacked(
     frames: xr.Dataset,
-    mean: xr.DataArray,
-    shape: xr.Variable | None,
+    level: xr.DataArray,
+    shape: xr.Variable | None = None,
+    *,
     common: bool,
+    min_flat: float,
     options: dict[str, Any],
 ) -> xr.Dataset:
-    to = "mean of the unmasked pixels"
-    if common:
-        mean, to = in_common(mean), f"{to} of all channels"
-    frames = scaled(frames, mean, shape, to=to)
-    return stacked(frames, **with_defaults(frames, options, few="median"))
+    frames = scaled(frames, level, shape, to=ALIKE, min_flat=min_flat)
+    master = stacked(frames, **with_defaults(frames, options, few="median"))
+    return of_mean_one(master, min_flat, common=common)
 
 
 def _missing(masters: Mapping[str, Any], table: xr.Dataset, selection: FlatSelection) -> list[str]:

@@ -8,7 +8,8 @@ import autowisp_xr as aw
 from autowisp_xr import Flag, MinMax, SigmaClip
 from autowisp_xr.kernels.clip import MEAN
 from autowisp_xr.testing import assert_frames_equal, no_compute
-from autowisp_xr.transforms._weights import _renamed, weights_of
+from autowisp_xr.transforms._grid import _renamed
+from autowisp_xr.transforms._weights import weights_of
 from tests.transforms.frames import TWO_CHANNELS, frame_set, text
 from tests.transforms.test_contracts import lazy
 from tests.transforms.test_stacking import F8, column, one

@@ -1,0 +1,52 @@
+"""Pixels on a regular grid, which say of whole frames what each pixel alone cannot.
+
+The grid is the same however the planes are chunked. Lazy frames are read for it once more, apart
+from the stack: with one graph for both, all bands would wait in memory for what the grid says.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+__all__ = ["grid_of", "step_of"]
+
+_PIXELS = 2**16
+"""Of a channel, about."""
+
+
+def grid_of(ds: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
+    """The variables of these names that there are, on the grid; lazy where they are."""
+    step = step_of(ds.sizes["y"], ds.sizes["x"])
+    grid = ds[[name for name in names if name in ds]].isel(
+        y=slice(None, None, step), x=slice(None, None, step)
+    )
+    chunked = [name for name in grid.data_vars if grid[name].chunks is not None]
+    return grid.assign(
+        {name: grid[name].variable.copy(data=_renamed(grid[name].data)) for name in chunked}
+    )
+
+
+def step_of(height: int, width: int) -> int:
+    """Odd, so that no pattern of even and odd columns is seen with one eye only."""
+    step = max(1, int(np.sqrt(height * width / _PIXELS)))
+    return step if step % 2 else step + 1
+
+
+def _renamed(array: Any) -> Any:
+    """A dask array of the same tasks under other names, and of compact pieces."""
+    # dask.graph_manipulation.clone leaves tasks of slices with two names, which cannot be computed
+    from dask._task_spec import convert_legacy_graph
+    from dask.array import Array
+
+    # a view of every 33rd pixel would keep all of them in memory
+    array = array.map_blocks(np.ascontiguousarray, dtype=array.dtype)
+    tasks = convert_legacy_graph(dict(array.__dask_graph__()))
+    names = {key: _other_name(key) for key in tasks}
+    graph = {names[key]: task.substitute(names, key=names[key]) for key, task in tasks.items()}
+    return Array(graph, _other_name(array.name), array.chunks, array.dtype)
+
+
+def _other_name(key: Any) -> Any:
+    return (f"grid-{key[0]}", *key[1:]) if isinstance(key, tuple) else f"grid-{key}"
