@@ -197,13 +197,18 @@ def average_through_frames(
         own_counts = flat(counts, frames, np.uint16)
         sum_counts(given, left_out, chosen, own_counts, block, sum_of_counts)
     if unequal is not None:
-        dropped, among = 0, block
+        dropped, among, spread = 0, block, sums
         squares = block.squares[:0] if propagate else block.squares
         if reject is not None and reject.kind == "minmax":
             # the quantile of what is left is one of all, whose distances from it are not known
             dropped, squares = int(reject.lower + reject.upper), squares[:0]
             left_out, among = _before_dropping(given, flags, np.uint8(exclude), block)
-        equalise(given, left_out, chosen, noise, among, *unequal, factors, dropped, sums, squares)
+        if dropped or not propagate:
+            spread = np.empty((len(sums), pixels))
+            alike = np.empty((0, 0)), np.empty(0)
+            sum_noise(given, left_out, chosen, *noise, *alike, among, True, spread)
+        survivors = (given, left_out, chosen, noise, among)
+        equalise(*survivors, *unequal, factors, dropped, sums, squares, spread)
     out_variance = np.empty(pixels, dtype)
     variances(propagate, block, sums, factors, added, factor, out_variance)
     common = np.where(block.number == 0, np.nan, common) if common.size else common

@@ -16,7 +16,7 @@ from autowisp_xr.kernels._jit import kernel
 
 __all__ = ["FARTHEST", "GAPS", "NODES", "STEPS", "Ranks", "Tables", "empty_room", "worth"]
 
-NODES, GAPS = 24, 8
+NODES, GAPS = 32, 8
 """Of integrals over one value, and over each of two."""
 STEPS = 64
 """Of noise, to a factor of two."""
@@ -42,7 +42,7 @@ class Ranks(NamedTuple):
     equal: Any
     """Its variance for values of noise 1."""
     alike: float
-    """Variances that differ by no more than this factor count as equal ones."""
+    """Noise is equal where its mean square over the square of its harmonic mean is no larger."""
 
 
 class Tables(NamedTuple):

@@ -21,12 +21,15 @@ _REMEMBERED = 4096
 
 
 @kernel
-def steps_of(noise: Any, most: float, steps: Any) -> tuple[int, float]:
+def steps_of(noise: Any, steps: Any) -> tuple[int, float]:
     """Write the steps of so many variances, and tell how many there are, in falling order of noise.
 
-    Variances that are NaN are none, ``most`` is the largest. Also the variance that the largest
-    step stands for, to which what rounding leaves of the harmonic mean is added.
+    Variances that are NaN are none. Also the variance that the largest step stands for, to which
+    what rounding leaves of the harmonic mean is added.
     """
+    most = 0.0
+    for i in range(noise.size):
+        most = noise[i] if noise[i] > most else most
     n, rounded, roots = 0, 0.0, 0.0
     top = np.rint(0.5 * STEPS * np.log2(most))
     for i in range(noise.size):
@@ -46,6 +49,7 @@ def steps_of(noise: Any, most: float, steps: Any) -> tuple[int, float]:
 def equalise(
     values: Any, mask: Any, exclude: Any, noise: tuple[Any, Any, Any], block: Any,
     ranks: Any, tables: Any, factors: tuple[Any, Any, Any], dropped: int, sums: Any, squares: Any,
+    among: Any,
 ) -> None:  # fmt: skip
     """Replace sums over values of unequal noise by those of equal ones with as noisy a quantile.
 
@@ -62,6 +66,9 @@ def equalise(
         As for :func:`autowisp_xr.kernels.survivors.variances`.
     dropped
         How many of the values do not survive, as extremes.
+    among : (at least 2, pixel)
+        Sums as of :func:`autowisp_xr.kernels.survivors.sum_noise` of the values of ``block``, which
+        tell whether their noise is equal.
     sums : (2, pixel), changed, or of size 0
         As of :func:`autowisp_xr.kernels.survivors.sum_noise`.
     squares : (pixel), changed, or of size 0
@@ -70,7 +77,7 @@ def equalise(
     frames = values.shape[0]
     scatter, ratio, _ = factors
     alive, own = np.empty(_WIDTH, np.bool_), np.empty((frames, _WIDTH))
-    least, most = np.empty(_WIDTH), np.empty(_WIDTH)
+    differs = np.empty(_WIDTH, np.bool_)
     steps = np.empty(frames, np.int64)
     room = empty_room(frames)
     plain = np.full((frames + 1, 2), np.nan)
@@ -78,25 +85,26 @@ def equalise(
     for start in range(0, values.shape[1], _WIDTH):
         stop = min(values.shape[1], start + _WIDTH)
         here, kept = part_of(block, start, stop), alive[: stop - start]
-        least[:] = np.inf
-        most[:] = 0.0
+        arithmetic, roots = among[0, start:stop], among[1, start:stop]
+        unequal = False
+        for pixel in range(kept.size):
+            n = here.number[pixel]
+            mean, harmonic = arithmetic[pixel] / n, (n / roots[pixel]) ** 2
+            differs[pixel] = (mean > ranks.alike * harmonic) & (mean < np.inf)
+            unequal |= differs[pixel]
+        if not unequal:
+            continue
         for frame in range(frames):
             mark(values[frame, start:stop], mask[frame, start:stop], exclude, here, kept)
             row = own[frame, : kept.size]
             own_variance(values, *noise, frame, start, row)
             for pixel in range(kept.size):
                 row[pixel] = row[pixel] if kept[pixel] else np.nan
-            for pixel in range(kept.size):
-                least[pixel] = row[pixel] if row[pixel] < least[pixel] else least[pixel]
-            for pixel in range(kept.size):
-                most[pixel] = row[pixel] if row[pixel] > most[pixel] else most[pixel]
         for pixel in range(kept.size):
-            if not (most[pixel] > ranks.alike * least[pixel] and most[pixel] < np.inf):
+            survivors = here.number[pixel] - dropped
+            if not differs[pixel] or survivors < 1:
                 continue
-            n, rest = steps_of(own[:, pixel], most[pixel], steps)
-            survivors = n - dropped
-            if n != here.number[pixel] or survivors < 1:
-                continue
+            n, rest = steps_of(own[:, pixel], steps)
             key = np.uint64(0)
             for i in range(n):
                 key += tables.marks[steps[i]]

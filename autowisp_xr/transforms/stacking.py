@@ -151,7 +151,7 @@ def stack(
     ============ ===================== ==========================================
 
     A mean of unequal variances has :math:`\sum v / n^2`; the scatter of the table is right for it,
-    too. A median or another quantile of noise that differs by more than a tenth (a propagated
+    too. A median or another quantile of noise that differs by more than some tenth (a propagated
     median: three tenths, for what differs by less changes it by 1 % at most) has, of each pixel,
     the variance of an order statistic of unequal normal values; from the scatter, by the ratios of
     the variances that the frames have, whatever their scale. Of noise that differs by factors of up

