@@ -176,6 +176,8 @@ def compared(cell: Cell, stack: xr.Dataset) -> Found:
     own = 1 - float(np.nanmean(shared + image**2 * relative) / variance[known].mean())
     right = expected(cell, own)
     image, variance = image[known] - image[known].mean(), variance[known]
+    if not (variance > 0).all():
+        return Found(cell, right, float("nan"), 0.0)
     if cell.error == "propagate" and right == 1.0:
         pulls = (image / np.sqrt(variance)) ** 2
         width = np.sqrt(pulls.mean())
