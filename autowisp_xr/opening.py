@@ -17,14 +17,19 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, AutowispWarning
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.io.choosing import HduChoice
+from autowisp_xr.io.history import PREFIX
 from autowisp_xr.io.layout import read_layout
 from autowisp_xr.io.names import FITS_SUFFIX, Paths
+from autowisp_xr.io.units import MAGIC
 from autowisp_xr.transforms.relending import with_shared_noise
 
 __all__ = ["MASTERS", "open_fits"]
 
 MASTERS = "masters"
 """Name of the directories in which masters are looked for."""
+
+_BEGINNING = 2**16
+"""Bytes of a file in which a history of ours begins: cards of the frame come before it."""
 
 
 def open_fits(
@@ -112,7 +117,8 @@ class _Masters:
                 return []
             here: dict[str, list[str]] = {}
             for path in _files_in(folder):
-                found = "" if os.path.realpath(path) in self._own else _identity_in(path)
+                other = os.path.realpath(path) not in self._own and _may_be_ours(path)
+                found = _identity_in(path) if other else ""
                 if found:
                     here.setdefault(found, []).append(path)
             self._seen = here | self._seen
@@ -147,6 +153,16 @@ def _identity_in(path: str) -> str:
     """Identity of what a file of this package holds; "" for others."""
     steps = _steps_in(path)
     return str(steps[-1].get("id", "")) if steps else ""
+
+
+def _may_be_ours(path: str) -> bool:
+    """Whether the beginning of a file leaves it open: raw frames, which are many, end here."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(_BEGINNING)
+    except OSError:
+        return False
+    return not start.startswith(MAGIC) or PREFIX.encode() in start
 
 
 def _is_unchanged(entry: Mapping[str, Any]) -> bool:

@@ -3,13 +3,15 @@
 import re
 from collections.abc import Iterable
 
-__all__ = ["history_cards", "split_history"]
+__all__ = ["PREFIX", "history_cards", "split_history"]
 
-_PREFIX = "AWXR "
+PREFIX = "AWXR "
+"""Begins the value of each HISTORY card of ours."""
+
 # each card closes with a bar: FITS drops blanks at the end of a card, and JSON has blanks
 _END = "|"
-_LENGTH = 72 - len(_PREFIX) - len(_END)
-_OURS = re.compile(rf"HISTORY {_PREFIX}(.*){re.escape(_END)}\s*")
+_LENGTH = 72 - len(PREFIX) - len(_END)
+_OURS = re.compile(rf"HISTORY {PREFIX}(.*){re.escape(_END)}\s*")
 
 
 def history_cards(text: str) -> list[str]:
@@ -21,7 +23,7 @@ def history_cards(text: str) -> list[str]:
     ['AWXR [{"verb": "trim"}]|']
     """
     return [
-        f"{_PREFIX}{text[start : start + _LENGTH]}{_END}" for start in range(0, len(text), _LENGTH)
+        f"{PREFIX}{text[start : start + _LENGTH]}{_END}" for start in range(0, len(text), _LENGTH)
     ]
 
 
