@@ -167,6 +167,7 @@ class Steps:
                 select=self.select,
                 scale_dark=self._scale(choices),
                 noise="if known",
+                min_flat=self.min_flat,
                 allow_mismatch=self.matching.judged,
             )
         table = flats.frames

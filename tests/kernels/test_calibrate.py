@@ -9,7 +9,6 @@ from autowisp_xr.kernels.calibrate import (
     photon_signal,
     transferred,
 )
-from autowisp_xr.kernels.rowsum import row_sums
 from autowisp_xr.kernels.saturation import flag_saturated, leaks_between_channels
 
 
@@ -49,20 +48,6 @@ def test_leaks_longer_than_the_frame_are_lost():
     image = np.full((1, 2, 3), 200.0)
     mask = flag_saturated(image, np.array([100.0]), [(0, 0, 2, 0), (0, 0, 0, -3)])
     assert (mask == Flag.OVERSATURATED).all()
-
-
-def test_rows_are_summed_without_bad_pixels(rng):
-    image = rng.normal(100, 5, (2, 3, 4, 6)).astype("f4")
-    image[0, 1, 2, 3] = np.nan
-    image[1, 0, 0, 0] = np.inf
-    mask = rng.choice([0, 0, 2, 32], image.shape).astype("u1")
-    for exclude in (127, 2, 0):
-        total, number = row_sums(image, mask, exclude)
-        good = np.isfinite(image) & ((mask & exclude) == 0)
-        np.testing.assert_array_equal(number, good.sum(axis=-1))
-        expected = np.where(good, image, 0).astype("f8").sum(axis=-1)
-        np.testing.assert_allclose(total, expected, rtol=1e-14)
-        assert total.dtype == np.float64
 
 
 def calibrated(raw, overscan, reader):
