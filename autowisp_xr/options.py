@@ -198,9 +198,9 @@ class NoiseClip:
     which one far outlier would draw away from all the others. A value without noise of its own
     stays, as does one that is no farther off than a step of the digitisation.
 
-    The photon noise in the variance comes from the value itself, too small where the value happens
-    to be low: at few electrons without read noise more is rejected below than above, and the
-    average is too high.
+    Photons are those of the median, where frames say what they make of the variance; frames from
+    files of pixels alone count those of each value, too few where it happens to be low: at few
+    electrons more is then rejected below than above, and the average is too high.
     """
 
     threshold: float | tuple[float, float] = 5.0

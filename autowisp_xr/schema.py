@@ -11,6 +11,14 @@ which of its pixels a plane holds.
 ``variance``, with the dim ``frame`` where it differs between them; ``shared_variance_from`` and
 ``shared_relative_variance_from`` on ``frame`` name the masters that lend it, and so say which
 frames share it. ``count`` has the dim ``frame`` where the frames are stacks.
+
+Of the variance of a frame, max(s (image - z), 0) is the noise of photons, with ``photon_slope`` s
+and ``photon_zero`` z, the value without any light (0 where there is none of the name). All frames
+have them in common, and with them a stack counts the photons of its average, which knows the
+light better than a noisy frame does. A stack has its own, and in ``photon_variance`` what of its
+variance is the noise of photons: of an average that is not max(...). FITS files lose all three
+(``open_fits`` makes those of frames again); each frame then counts the photons of its own value, as
+it does where image and variance do not fit them any more.
 """
 
 import os
@@ -35,6 +43,7 @@ __all__ = [
     "IMAGE_TYPES",
     "LOST",
     "MONO",
+    "PHOTON_PLANES",
     "SCHEMA_VERSION",
     "SHARED",
     "VARIABLES",
@@ -57,6 +66,7 @@ __all__ = [
 SCHEMA_VERSION = 1
 DIMS = ("frame", "channel", "y", "x")
 MONO = "mono"
+PHOTON_PLANES = ("photon_slope", "photon_zero", "photon_variance")
 
 _LONGEST = 8
 """Bytes of a number."""
@@ -76,6 +86,9 @@ _FRAME_DIMS: dict[str, tuple[tuple[Hashable, ...], ...]] = {
     "rejected_high": (DIMS[1:],),
     "shared_variance": (DIMS, DIMS[1:]),
     "shared_relative_variance": (DIMS[1:], DIMS),
+    "photon_slope": (DIMS[1:], DIMS),
+    "photon_zero": (DIMS[1:], DIMS),
+    "photon_variance": (DIMS,),
 }
 VARIABLES = tuple(_FRAME_DIMS)
 """Names of all variables of the data model."""
@@ -98,7 +111,11 @@ def variable_attributes(name: str, units: str = "adu") -> dict[str, Any]:
     squared = "1" if units == "1" else f"({units})2" if "/" in units else f"{units}2"
     if name == "image":
         return {"units": units, "ancillary_variables": "variance mask"}
-    if name in ("variance", "shared_variance"):
+    if name == "photon_slope":
+        return {"long_name": "variance of photons a unit of signal", "units": units}
+    if name == "photon_zero":
+        return {"long_name": "value without any light", "units": units}
+    if name in ("variance", "shared_variance", "photon_variance"):
         return {"units": squared}
     if name == "shared_relative_variance":
         return {"units": "1"}

@@ -1,5 +1,6 @@
 """The door to the stack of pixels: arrays of any shape in, named results out."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,6 +62,8 @@ class Averages(NamedTuple):
     """None where the frames share none."""
     shared_relative_variance: Any
     """None where the frames share none."""
+    light: Any
+    """Slope, zero and photon noise of the average, (3, ...) float64; None where not known."""
     count: Any
     """Number of survivors, int32."""
     total: Any
@@ -87,6 +90,7 @@ def average_through_frames(
     variance: Any = None,
     shared: Any = None,
     relative: Any = None,
+    light: tuple[Any, Any, Any] = (None, None, None),
     groups: Any = (None, None),
     counts: Any = None,
     frame_weights: Any = None,
@@ -113,6 +117,9 @@ def average_through_frames(
         Values with any of these bits in the mask are left out, as are those not finite.
     variance, shared, relative : (frame, ...), and (...) or (frame, ...), or None
         Variance of the values; what of it they share; what they share relative to their square.
+    light : (...) or (frame, ...) twice, (frame, ...); each may be None
+        Slope and zero of the noise of photons that the variance holds, and that noise where it is
+        not max(slope (value - zero), 0), as for :func:`autowisp_xr.kernels.survivors.own_variance`.
     groups : two (frame) arrays of integers from 0 up, or None
         Which frames have the noise of ``shared``, and of ``relative``, in common; None for all.
     counts : (frame, ...) array, or None
@@ -151,6 +158,7 @@ def average_through_frames(
         flat(variance, frames, kind),
         flat(shared, rows_of(shared), kind),
         flat(relative, rows_of(relative), kind),
+        _light_of(light, lambda plane: flat(plane, rows_of(plane), kind)),
     )
     left_out, chosen = flags, np.uint8(exclude)
     if reject is not None and reject.kind not in _AT_THE_ENDS:
@@ -160,7 +168,7 @@ def average_through_frames(
         clipping = _clipping(reject, quantile, given.dtype)
         floor = np.full(pixels, 0.0 if reject is None else reject.floor)
         if reject is not None and reject.noise_too and noise[0].size:
-            raise_to_noise(given, flags, chosen, *noise, floor)
+            raise_to_noise(given, flags, chosen, *noise[:3], floor)
         block = average_pixels(given, flags, chosen, quantile, clipping, floor)
     out_mask = np.zeros(pixels, np.uint8)
     if flags.size:
@@ -172,7 +180,8 @@ def average_through_frames(
     total = np.empty(pixels if weights.size else 0)
     if weights.size:
         weigh(given, left_out, chosen, weights, block, total)
-    sums = np.empty((2, pixels if propagate else 0))
+    slopes, _, photons = noise[3]
+    sums = np.empty((7 if slopes.size else 2, pixels if propagate else 0))
     if propagate:
         harmonic = quantile != MEAN
         sum_noise(given, left_out, chosen, *noise, weights, total, block, harmonic, sums)
@@ -210,7 +219,9 @@ def average_through_frames(
         survivors = (given, left_out, chosen, noise, among)
         equalise(*survivors, *unequal, factors, dropped, sums, squares, spread)
     out_variance = np.empty(pixels, dtype)
-    variances(propagate, block, sums, factors, added, factor, out_variance)
+    out_light = np.empty((3, pixels if propagate and slopes.size else 0))
+    single = not photons.size
+    variances(propagate, block, sums, factors, added, factor, out_variance, out_light, single)
     common = np.where(block.number == 0, np.nan, common) if common.size else common
     with np.errstate(over="ignore"):
         image = block.about.astype(dtype)
@@ -225,6 +236,7 @@ def average_through_frames(
         variance=out_variance.reshape(shape),
         shared_variance=None if shared is None else common.astype(dtype).reshape(shape),
         shared_relative_variance=None if relative is None else share.astype(dtype).reshape(shape),
+        light=out_light.reshape(3, *shape) if out_light.size else None,
         count=block.number.reshape(shape),
         total=None if sum_of_counts is None else sum_of_counts.reshape(shape),
         mask=out_mask.reshape(shape),
@@ -233,6 +245,14 @@ def average_through_frames(
         high=block.above.reshape(shape),
         kept=(block.smallest.reshape(shape), block.largest.reshape(shape)),
     )
+
+
+def _light_of(light: tuple[Any, Any, Any], flat: Callable[[Any], Any]) -> tuple[Any, Any, Any]:
+    """Slope, zero and photon noise for the kernels; a zero of 0 where none is given."""
+    slope, zero, photons = map(flat, light)
+    if slope.size and not zero.size:
+        zero = np.zeros((1, slope.shape[1]), slope.dtype)
+    return slope, zero, photons
 
 
 def _known_to_kernels(array: Any) -> Any:
@@ -263,7 +283,7 @@ def _averages_of_the_rest(
     exclude: Any,
     quantile: float,
     reject: Rejection,
-    noise: tuple[Any, Any, Any],
+    noise: tuple[Any, Any, Any, tuple[Any, Any, Any]],
 ) -> tuple[Block, Any]:
     """Averages after rejection value by value, and which values are left out, (frame, pixel)."""
     dropped = np.empty(values.shape, np.uint8)

@@ -72,17 +72,17 @@ def drop_extremes(
 
 @kernel
 def drop_noisy(
-    values: Any, variance: Any, shared: Any, relative: Any, about: Any, upper: float, lower: float,
-    least: float, rounding: float, dropped: Any, below: Any, above: Any,
+    values: Any, variance: Any, shared: Any, relative: Any, light: Any, about: Any, upper: float,
+    lower: float, least: float, rounding: float, dropped: Any, below: Any, above: Any,
 ) -> bool:  # fmt: skip
     """Mark values farther from the average than thresholds times their own noise; whether any is.
 
     Parameters
     ----------
-    values, variance, shared, relative
+    values, variance, shared, relative, light
         As for :func:`autowisp_xr.kernels.survivors.own_variance`.
     about : (pixel) float64
-        Average of each pixel.
+        Average of each pixel, whose photons count where ``light`` tells those of the values.
     upper, lower
         Thresholds above and below 0.
     least
@@ -99,7 +99,8 @@ def drop_noisy(
         centre = about[start:stop]
         for frame in range(values.shape[0]):
             source, marks = values[frame, start:stop], dropped[frame, start:stop]
-            own_variance(values, variance, shared, relative, frame, start, own[: source.size])
+            mine = own[: source.size]
+            own_variance(values, variance, shared, relative, light, about, frame, start, mine)
             for pixel in range(source.size):
                 sigma = np.sqrt(own[pixel])
                 distance = np.float64(source[pixel]) - centre[pixel]

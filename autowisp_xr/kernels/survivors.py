@@ -9,7 +9,8 @@ variance of a value without what the frames share:
 
 The tables in n are those of ``stats.order_statistics``; equal weights leave the plain sums.
 What the frames share is added to both: as :mod:`autowisp_xr.kernels.sharing` finds it, and m^2
-times the relative variance.
+times the relative variance. Where it is known what of v is the noise of photons, those of m are
+taken in place of those of each value (see :mod:`autowisp_xr.kernels.photons`).
 
 A value survives where its mask has no bit of ``exclude`` and it lies between the smallest and the
 largest survivor of its pixel.
@@ -22,6 +23,7 @@ import numpy as np
 from autowisp_xr.flags import Flag
 from autowisp_xr.kernels._jit import kernel
 from autowisp_xr.kernels.block import part_of
+from autowisp_xr.kernels.photons import fit_the_line, photon_noise, sum_light
 
 __all__ = ["inherit_flags", "raise_to_noise", "sum_counts", "sum_noise", "variances", "weigh"]
 
@@ -142,20 +144,22 @@ def weigh(values: Any, mask: Any, exclude: Any, weights: Any, block: Any, total:
 
 @kernel
 def sum_noise(
-    values: Any, mask: Any, exclude: Any, variance: Any, shared: Any, relative: Any, weights: Any,
-    total: Any, block: Any, harmonic: bool, sums: Any,
+    values: Any, mask: Any, exclude: Any, variance: Any, shared: Any, relative: Any, light: Any,
+    weights: Any, total: Any, block: Any, harmonic: bool, sums: Any,
 ) -> None:  # fmt: skip
     """Sums over the survivors of each pixel: c^2 v, and 1 / sqrt(v).
+
+    Where it is known what the photons make of v, those of ``photons.sum_light``, too.
 
     Parameters
     ----------
     values, mask, exclude, weights, total
         As for :func:`weigh`; ``weights`` of size 0 for equal ones.
-    variance, shared, relative
-        As for :func:`own_variance`.
+    variance, shared, relative, light
+        As for :func:`own_variance`, with the photons of the average.
     harmonic
         Whether the second sum is wanted.
-    sums : (2, pixel) float64, written
+    sums : (2 or, with ``light``, 7, pixel) float64, written
     """
     kept, own, c = np.empty(_WIDTH, np.bool_), np.empty(_WIDTH), np.ones(_WIDTH)
     run = 1 if weights.size == 0 else values.shape[1] // weights.shape[1]
@@ -170,10 +174,13 @@ def sum_noise(
                 for pixel in range(alive.size):
                     weight = weights[frame, (start + pixel) // run]
                     c[pixel] = weight * here.number[pixel] / total[start + pixel]
-            own_variance(values, variance, shared, relative, frame, start, own[: alive.size])
+            mine = own[: alive.size]
+            own_variance(values, variance, shared, relative, light, block.about, frame, start, mine)
             for pixel in range(alive.size):
                 part = c[pixel] * c[pixel] * own[pixel]
                 noise[pixel] += part if alive[pixel] else 0.0
+            if light[0].size:
+                sum_light(values, light, block.about, mine, c, alive, frame, start, sums[2:])
             if harmonic:
                 for pixel in range(alive.size):
                     part = 1.0 / np.sqrt(own[pixel])
@@ -182,12 +189,21 @@ def sum_noise(
 
 @kernel
 def own_variance(
-    values: Any, variance: Any, shared: Any, relative: Any, frame: int, start: int, own: Any
-) -> None:
+    values: Any, variance: Any, shared: Any, relative: Any, light: Any, about: Any, frame: int,
+    start: int, own: Any,
+) -> None:  # fmt: skip
     """Variance of neighbouring values of a frame without what the frames share.
 
-    ``variance`` is (frame, pixel), ``shared`` and ``relative`` are (1 or frame, pixel), of size 0
-    where there is none; ``own`` (width) float64 is written.
+    Parameters
+    ----------
+    variance : (frame, pixel) array
+    shared, relative : (1 or frame, pixel) arrays, or of size 0
+    light : three arrays, or of size 0
+        Slope and zero, (1 or frame, pixel), of the line whose positive part is the noise of
+        photons of a value, or that noise where it is another, (frame, pixel).
+    about : (pixel) float64
+        Average of each pixel, whose photons count in place of those of the value.
+    own : (width) float64, written
     """
     stop = start + own.size
     source, total = values[frame, start:stop], variance[frame, start:stop]
@@ -202,9 +218,26 @@ def own_variance(
         for pixel in range(own.size):
             value = np.float64(source[pixel])
             own[pixel] -= value * value * np.float64(share[pixel])
+    slopes, zeros, photons = light
+    if photons.size:
+        known = photons[frame, start:stop]
+        for pixel in range(own.size):
+            own[pixel] -= np.float64(known[pixel])
+    elif slopes.size:
+        slope, zero = slopes[frame % slopes.shape[0]], zeros[frame % zeros.shape[0]]
+        slope, zero = slope[start:stop], zero[start:stop]
+        for pixel in range(own.size):
+            signal = np.float64(source[pixel]) - np.float64(zero[pixel])
+            own[pixel] -= np.float64(slope[pixel]) * (0.0 if signal < 0.0 else signal)
     for pixel in range(own.size):
         # rounding of float32 planes can take it below
         own[pixel] = 0.0 if own[pixel] < 0.0 else own[pixel]
+    if slopes.size:
+        slope, zero = slopes[frame % slopes.shape[0]], zeros[frame % zeros.shape[0]]
+        slope, zero, middle = slope[start:stop], zero[start:stop], about[start:stop]
+        for pixel in range(own.size):
+            signal = middle[pixel] - np.float64(zero[pixel])
+            own[pixel] += np.float64(slope[pixel]) * (0.0 if signal < 0.0 else signal)
 
 
 @kernel
@@ -217,6 +250,7 @@ def raise_to_noise(
     ``shared`` and ``relative`` as for :func:`own_variance`; ``floor`` (pixel) float64 is changed.
     """
     own, least = np.empty(_WIDTH), np.empty(_WIDTH)
+    none = (variance[:0], variance[:0], variance[:0])
     for start in range(0, floor.size, _WIDTH):
         stop = min(floor.size, start + _WIDTH)
         here = floor[start:stop]
@@ -225,7 +259,8 @@ def raise_to_noise(
             largest[pixel] = here[pixel] * here[pixel]
         for frame in range(values.shape[0]):
             noise = own[: here.size]
-            own_variance(values, variance, shared, relative, frame, start, noise)
+            # before there is an average, the photons are those of each value
+            own_variance(values, variance, shared, relative, none, floor, frame, start, noise)
             if mask.size:
                 flags = mask[frame, start:stop]
                 for pixel in range(here.size):
@@ -240,13 +275,14 @@ def raise_to_noise(
 @kernel
 def variances(
     propagate: bool, block: Any, sums: Any, factors: tuple[Any, Any, Any], shared: Any,
-    relative: Any, variance: Any,
+    relative: Any, variance: Any, light: Any, single: bool,
 ) -> None:  # fmt: skip
     """Variance of the average of each pixel, with what of it the frames share.
 
     ``sums`` as of :func:`sum_noise`, of size 0 where it was not needed; ``shared`` is added, and
     ``relative`` times the square of the average, each (pixel), of size 0 where there is none;
-    ``variance`` (pixel) is written.
+    ``variance`` (pixel) is written. ``light`` (3, pixel), or of size 0, becomes slope, zero and
+    photon noise of the average; ``single`` says that the values were single frames, no averages.
     """
     scatter, ratio, arithmetic_share = factors
     about, number, squares = block.about, block.number, block.squares
@@ -259,6 +295,18 @@ def variances(
             if share != 1.0:
                 total += (1.0 - share) * (n / sums[1, pixel]) ** 2
             total *= ratio[n] / n
+        if light.size:
+            other = shared[pixel] if shared.size else 0.0
+            if relative.size:
+                other += about[pixel] * about[pixel] * relative[pixel]
+            slope = ratio[n] * sums[2, pixel] / (np.float64(n) * n)
+            zero = sums[3, pixel] / sums[2, pixel] if slope > 0.0 else 0.0
+            if single and not fit_the_line(n, sums[5, pixel], sums[6, pixel]):
+                total += ratio[n] * sums[4, pixel] / (np.float64(n) * n)
+                slope = 0.0
+            alone = single & (n == 1)
+            total, photons = photon_noise(total, other, about[pixel] - zero, slope, alone)
+            light[0, pixel], light[1, pixel], light[2, pixel] = slope, zero, photons
         variance[pixel] = np.nan if n == 0 else total
     if relative.size:
         for pixel in range(number.size):

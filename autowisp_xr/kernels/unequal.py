@@ -47,7 +47,7 @@ def steps_of(noise: Any, steps: Any) -> tuple[int, float]:
 
 @kernel
 def equalise(
-    values: Any, mask: Any, exclude: Any, noise: tuple[Any, Any, Any], block: Any,
+    values: Any, mask: Any, exclude: Any, noise: tuple[Any, Any, Any, Any], block: Any,
     ranks: Any, tables: Any, factors: tuple[Any, Any, Any], dropped: int, sums: Any, squares: Any,
     among: Any,
 ) -> None:  # fmt: skip
@@ -58,8 +58,8 @@ def equalise(
     values, mask, exclude
         As for :func:`autowisp_xr.kernels.survivors.sum_noise`.
     noise
-        Variance of the values, what they share of it, and relative to their square, as for
-        :func:`autowisp_xr.kernels.survivors.own_variance`.
+        Variance of the values, what they share of it, and relative to their square, and what the
+        photons make of it, as for :func:`autowisp_xr.kernels.survivors.own_variance`.
     block
         Of the values among which ``ranks`` says where the quantile is.
     factors
@@ -69,7 +69,7 @@ def equalise(
     among : (at least 2, pixel)
         Sums as of :func:`autowisp_xr.kernels.survivors.sum_noise` of the values of ``block``, which
         tell whether their noise is equal.
-    sums : (2, pixel), changed, or of size 0
+    sums : (at least 2, pixel), of which two are changed, or of size 0
         As of :func:`autowisp_xr.kernels.survivors.sum_noise`.
     squares : (pixel), changed, or of size 0
         Sum of squared distances from the quantile.
@@ -97,7 +97,7 @@ def equalise(
         for frame in range(frames):
             mark(values[frame, start:stop], mask[frame, start:stop], exclude, here, kept)
             row = own[frame, : kept.size]
-            own_variance(values, *noise, frame, start, row)
+            own_variance(values, *noise, block.about, frame, start, row)
             for pixel in range(kept.size):
                 row[pixel] = row[pixel] if kept[pixel] else np.nan
         for pixel in range(kept.size):

@@ -11,7 +11,7 @@ from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms._joined import is_same
 from autowisp_xr.transforms._lenders import lenders_of
 
-__all__ = ["Part", "Run", "is_one", "named", "runs_of"]
+__all__ = ["Part", "Run", "is_common", "is_one", "named", "runs_of"]
 
 
 class Part:
@@ -81,10 +81,13 @@ def named(part: Part) -> str:
 
 def is_one(parts: Sequence[Part], given: Sequence[xr.Variable | None], plane: str) -> bool:
     """Whether all frames share the noise of one plane."""
+    texts = {text for part in parts for text in lenders_of(part.ds, plane)}
+    return len(texts) == 1 and is_common(given)
+
+
+def is_common(given: Sequence[xr.Variable | None]) -> bool:
+    """Whether all sets have the same plane, and one for all of their frames."""
     first = given[0]
     if first is None or "frame" in first.dims:
         return False
-    texts = {text for part in parts for text in lenders_of(part.ds, plane)}
-    return len(texts) == 1 and all(
-        other is not None and is_same(first, other) for other in given[1:]
-    )
+    return all(other is not None and is_same(first, other) for other in given[1:])

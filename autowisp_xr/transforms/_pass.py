@@ -3,7 +3,8 @@
 ``calibrate`` runs all of them, a single verb one of them; both end in the same kernel.
 
 Noise that all frames share is kept apart (``shared_variance``, ``shared_relative_variance``),
-because it does not average down when they are stacked.
+because it does not average down when they are stacked. What of the variance is the noise of photons
+is told beside it (``photon_slope``, ``photon_zero``; see ``transforms._photons``).
 """
 
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms._lenders import lent
 from autowisp_xr.transforms._levels import Levels, kernel_arrays
 from autowisp_xr.transforms._noise import Noise
+from autowisp_xr.transforms._photons import photon_planes
 from autowisp_xr.transforms._shared import (
     flat_variance,
     masters_variance,
@@ -58,7 +60,7 @@ class Steps:
     """Whether the dark was made with the bias that is (or was) subtracted from these frames."""
     flat: xr.Dataset | None = None
     shared: bool = True
-    """Whether what the frames share of their variance is wanted apart, too."""
+    """Whether what the frames share of their variance is wanted apart, too, and their photons."""
     errors: bool = True
     """Whether a variance is wanted; if not, it is NaN, and that is no fault of the pixels."""
     masks: list[xr.Variable] = field(default_factory=list)
@@ -109,6 +111,7 @@ def one_pass(ds: xr.Dataset, steps: Steps, *, dtype: Any) -> xr.Dataset:
         variables["variance"] = xr.full_like(variables["variance"], np.nan)
     if steps.shared:
         variables |= shared_planes(ds, added, relative, steps.flat, dtype)
+        variables |= _photons(ds, steps, dtype)
     units = ds["image"].attrs.get("units", "adu")
     result = xr.Dataset(variables, _coordinates(ds, steps), ds.attrs)
     if steps.shared:
@@ -116,6 +119,21 @@ def one_pass(ds: xr.Dataset, steps: Steps, *, dtype: Any) -> xr.Dataset:
         of_dark = (steps.dark, steps.dark_scale, steps.dark_shares_bias)
         result = result.assign_coords(lent(ds, [steps.bias, whole], *of_dark, steps.flat))
     return schema.with_attributes(result, units)
+
+
+def _photons(ds: xr.Dataset, steps: Steps, dtype: Any) -> dict[str, xr.Variable]:
+    """Planes of the noise of photons; none where the variance is not known.
+
+    A level that is subtracted after the noise was added is none of the steps of calibration.
+    """
+    late = "photon_slope" in ds and (
+        steps.level != 0 or steps.overscan is not None or steps.bias is not None
+    )
+    if late or not steps.errors:
+        return {}
+    return photon_planes(
+        ds, steps.noise, steps.reader, steps.dark, steps.dark_scale, steps.flat, dtype
+    )
 
 
 def _coordinates(ds: xr.Dataset, steps: Steps) -> Any:

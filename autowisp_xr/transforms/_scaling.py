@@ -61,7 +61,8 @@ def scaled(
     Returns
     -------
     Dimensionless frames, lazy where ``ds`` is; ``variance`` and ``shared_variance`` (which then
-    differs between frames) are scaled by the square.
+    differs between frames) are scaled by the square. The planes of the noise of photons, which
+    would be as many as frames, are left out: flats are bright enough to do without.
     """
     # band by band through all frames, as they will be stacked; levels in chunks of their own would
     # cut the bands into frames
@@ -79,7 +80,8 @@ def scaled(
         schema.DIMS,
         [np.result_type(ds[name].dtype, np.float32) for name in given],
     )
-    result = ds.assign(dict(zip(given, results, strict=True)))
+    result = ds.drop_vars(schema.PHOTON_PLANES, errors="ignore")
+    result = result.assign(dict(zip(given, results, strict=True)))
     return provenance.record(schema.with_attributes(result, "1"), "normalise", options, source=ds)
 
 

@@ -13,9 +13,10 @@ import xarray as xr
 
 from autowisp_xr import schema
 from autowisp_xr.kernels.calibrate import divide_variance
+from autowisp_xr.kernels.photons import true_on_average
 from autowisp_xr.transforms import _apply
 
-__all__ = ["flat_variance", "masters_variance", "shared_planes", "summed"]
+__all__ = ["factor_of_dark", "flat_variance", "masters_variance", "shared_planes", "summed"]
 
 _PLANE = schema.DIMS[1:]
 
@@ -33,26 +34,42 @@ def masters_variance(
     Over (channel, y, x), with ``frame`` in front where the scale differs between frames; None
     where there is neither master.
     """
-    own, other = _apply.plane(bias, "variance"), _apply.plane(dark, "variance")
+    own, other = _apply.plane(bias, "variance"), _unbiased(dark, dtype)
     if own is None and other is None:
         return None
     common = None
     if shares_bias and other is not None:
         # where the bias was subtracted in a step before, its noise is in the frames already
         common = own if own is not None else _apply.plane(ds, "shared_variance")
-    factors = np.unique(np.atleast_1d(scale))
-    if factors.size == 1:
-        dims: tuple[str, ...] = _PLANE
-        k = xr.Variable((), factors[0])
-    else:
-        dims = schema.DIMS
-        k = xr.Variable(("frame",), np.asarray(scale))
-        frames = _apply.pixelwise(ds["image"].variable)
-        if frames.chunks is not None:
-            # a plane for each frame, as large as the cube: as lazy as that
-            k = k.chunk({"frame": frames.chunksizes["frame"]})
+    dims, k = factor_of_dark(ds, scale)
     (total,) = _apply.apply(_sum_of_masters, [own, other, common, k], dims, [dtype])
     return total
+
+
+def _unbiased(dark: xr.Dataset | None, dtype: Any) -> xr.Variable | None:
+    """Variance of a dark that is true on average.
+
+    That of a stack is such that its own pulls are of width 1, a little larger at few electrons.
+    """
+    variance = _apply.plane(dark, "variance")
+    planes = [_apply.plane(dark, name) for name in ("image", *schema.PHOTON_PLANES)]
+    if variance is None or any(plane is None for plane in planes):
+        return variance
+    (unbiased,) = _apply.apply(_on_average, [variance, *planes], _PLANE, [dtype])
+    return unbiased
+
+
+def factor_of_dark(ds: xr.Dataset, scale: Any) -> tuple[tuple[str, ...], xr.Variable]:
+    """Dims of what a scaled dark adds to the frames, and its factor: a number, or one a frame."""
+    factors = np.unique(np.atleast_1d(scale))
+    if factors.size == 1:
+        return _PLANE, xr.Variable((), factors[0])
+    k = xr.Variable(("frame",), np.asarray(scale))
+    frames = _apply.pixelwise(ds["image"].variable)
+    if frames.chunks is not None:
+        # a plane for each frame, as large as the cube: as lazy as that
+        k = k.chunk({"frame": frames.chunksizes["frame"]})
+    return schema.DIMS, k
 
 
 def flat_variance(flat: xr.Dataset | None, dtype: Any) -> xr.Variable | None:
@@ -93,6 +110,11 @@ def summed(
     kernel = _sum if flat is None else _divided_sum
     (total,) = _apply.apply(kernel, [*divisor, *parts], dims, [dtype])
     return total
+
+
+def _on_average(*planes: Any) -> tuple[Any]:
+    variance, image, slope, zero, photons = (plane.astype(np.float64) for plane in planes)
+    return (true_on_average(variance, photons, image - zero, slope),)
 
 
 def _sum_of_masters(bias: Any, dark: Any, common: Any, k: Any) -> tuple[Any]:

@@ -97,7 +97,8 @@ def calibrate(
     Returns
     -------
     Frames over the image area: ``image`` in ADU, ``variance`` in ADU\ :sup:`2`, ``mask``, and what
-    all frames share of the variance (``shared_variance``, ``shared_relative_variance``).
+    all frames share of the variance (``shared_variance``, ``shared_relative_variance``) or owe to
+    photons (``photon_slope``, ``photon_zero``).
     Lazy where ``ds`` or a master is, computed at once where all are in memory; the same bits.
 
     Raises
@@ -128,7 +129,8 @@ def calibrate(
     noise, with the dark current d in D that the scatter of its frames shows. A pixel that is not
     finite, or whose flat is not lit, is NaN and flagged FAULT; none is interpolated. The
     variance of a pixel is estimated from its own value, which correlates the two: at few electrons,
-    averages weighted by it are biased.
+    averages weighted by it are biased, and it is not quite true (:func:`~autowisp_xr.add_noise` has
+    a table). A dark from a stack of few photons lends what is true on average of its variance.
 
     Examples
     --------
@@ -136,7 +138,7 @@ def calibrate(
     >>> night = simulate.Night(shape=(16, 16), seed=1)
     >>> science = calibrate(night.objects(2), camera=night.camera)
     >>> sorted(science.data_vars)
-    ['image', 'mask', 'variance']
+    ['image', 'mask', 'photon_slope', 'variance']
     """
     schema.check(ds)
     camera = camera or schema.camera_of(ds)

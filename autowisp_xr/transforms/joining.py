@@ -15,7 +15,7 @@ from autowisp_xr.schema import SHARED
 from autowisp_xr.transforms._bias import bias_said_of, level_of
 from autowisp_xr.transforms._columns import joined_coordinates
 from autowisp_xr.transforms._joined import Piece, join
-from autowisp_xr.transforms._parts import Part, Run, is_one, named, runs_of
+from autowisp_xr.transforms._parts import Part, Run, is_common, is_one, named, runs_of
 from autowisp_xr.transforms.agreement import check_alike
 
 __all__ = ["concat"]
@@ -192,7 +192,15 @@ def _check_traits(ds: xr.Dataset, waived: Collection[str]) -> None:
 
 def _variables(parts: Sequence[Part], runs: Sequence[Run]) -> dict[str, xr.Variable]:
     names = dict.fromkeys(str(name) for part in parts for name in part.ds.data_vars)
-    return {name: _variable(parts, runs, name) for name in names if name not in _OF_ONE_STACK}
+    left_out = {*_OF_ONE_STACK, *_photons_unknown(parts)}
+    return {name: _variable(parts, runs, name) for name in names if name not in left_out}
+
+
+def _photons_unknown(parts: Sequence[Part]) -> tuple[str, ...]:
+    """Planes of the noise of photons, where it is not told of all sets, or of frames and stacks."""
+    whole = all("photon_slope" in part.ds for part in parts)
+    alike = len({"photon_variance" in part.ds for part in parts}) == 1
+    return () if whole and alike else schema.PHOTON_PLANES
 
 
 def _variable(parts: Sequence[Part], runs: Sequence[Run], name: str) -> xr.Variable:
@@ -200,9 +208,11 @@ def _variable(parts: Sequence[Part], runs: Sequence[Run], name: str) -> xr.Varia
     there = [variable for variable in given if variable is not None]
     if name in SHARED and is_one(parts, given, name):
         return there[0]
+    if name in schema.PHOTON_PLANES and is_common(given):
+        return there[0]
     fill = 1 if name == "count" else 0
     missing = next((i for i, variable in enumerate(given) if variable is None), None)
-    if missing is not None and name not in ("mask", "count", *SHARED):
+    if missing is not None and name not in ("mask", "count", "photon_zero", *SHARED):
         raise ImageMismatchError(
             f"{named(parts[missing])} has no variable {name!r}, other sets have; drop it there, "
             f"or let all have it"

@@ -21,6 +21,7 @@ from autowisp_xr.transforms._joined import Piece, is_same, join
 from autowisp_xr.transforms._lenders import lent
 from autowisp_xr.transforms._lit import lit_only
 from autowisp_xr.transforms._noise import Noise, noise_of
+from autowisp_xr.transforms._photons import photon_planes
 from autowisp_xr.transforms._readers import readers
 from autowisp_xr.transforms._shared import flat_variance, masters_variance, shared_planes
 from autowisp_xr.transforms.agreement import exposure_ratio
@@ -51,7 +52,8 @@ def with_shared_noise(ds: xr.Dataset, histories: Sequence[_Steps], find: Find) -
 
     Returns
     -------
-    The same frames with ``shared_variance`` and ``shared_relative_variance``, lazy where the
+    The same frames with ``shared_variance`` and ``shared_relative_variance`` (and what of the
+    variance is the noise of photons, where it is known of all frames), lazy where the
     masters are, and the coordinates that name the masters. Where a master is not found, or the
     steps are not those of a set of frames, no plane, and names that say so.
     """
@@ -70,7 +72,7 @@ def _signature(steps: _Steps) -> tuple[Any, ...]:
     return tuple(
         (step.get("verb"), tuple(sorted(step.get("masters", {}).items())), step.get("id"))
         for step in steps
-        if step.get("masters")
+        if step.get("masters") or step.get("verb") == "add_noise"
     )
 
 
@@ -106,7 +108,12 @@ def _again(ds: xr.Dataset, steps: _Steps, find: Find) -> xr.Dataset:
         stacked |= step.get("verb") == "stack"
         if step.get("verb") in ("concat", "normalise"):
             raise _LostError
+        if stacked:
+            # those of an average are not told
+            ds = ds.drop_vars(schema.PHOTON_PLANES, errors="ignore")
         if not named:
+            if step.get("verb") in ("calibrate", "add_noise"):
+                ds = ds.assign(_photons(ds, step.get("options", {})))
             continue
         if step.get("verb") not in _VERBS or set(named) - set(_KINDS) or stacked:
             raise _LostError
@@ -157,7 +164,27 @@ def _one_step(
     added = masters_variance(ds, pedestal, dark, scale, shares, kind)
     planes = shared_planes(ds, added, flat_variance(flat, kind), flat, kind)
     names = lent(ds, [pedestal], dark, scale, shares, flat)
-    return ds.assign(planes).assign_coords(names)
+    # a level that goes after the noise is none of the steps of calibration
+    late = bias is not None and "photon_slope" in ds
+    light = {} if late else _photons(ds, options, dark, scale, flat)
+    ds = ds.drop_vars(schema.PHOTON_PLANES, errors="ignore")
+    return ds.assign(planes | light).assign_coords(names)
+
+
+def _photons(
+    ds: xr.Dataset,
+    options: Mapping[str, Any],
+    dark: xr.Dataset | None = None,
+    scale: Any = 1.0,
+    flat: xr.Dataset | None = None,
+) -> dict[str, xr.Variable]:
+    """Planes of the noise of photons after a step; none where the camera is not known any more."""
+    camera = _camera(ds, options)
+    if options.get("pedestal") or len(options.get("amplifiers", ())) != len(camera.amplifiers):
+        return {}
+    noise = _noise(ds, options)
+    kind = ds["variance"].dtype
+    return photon_planes(ds, noise, readers(ds, camera), dark, scale, flat, kind)
 
 
 def _camera(ds: xr.Dataset, options: Mapping[str, Any]) -> Camera:
@@ -186,7 +213,9 @@ def _cut(ds: xr.Dataset, master: xr.Dataset) -> xr.Dataset:
 def _assembled(ds: xr.Dataset, parts: Sequence[tuple[list[int], xr.Dataset]]) -> xr.Dataset:
     """The frames with the planes and names of all their groups."""
     shape = tuple(ds.sizes[dim] for dim in schema.DIMS[1:])
-    for plane, name in SHARED.items():
+    known = all("photon_slope" in part for _, part in parts)
+    light = dict.fromkeys(schema.PHOTON_PLANES[:2] if known else (), "")
+    for plane, name in (SHARED | light).items():
         texts = [""] * ds.sizes["frame"]
         for members, part in parts:
             if name in part.coords:

@@ -108,16 +108,16 @@ def stack(
     Returns
     -------
     Master (channel, y, x) in the unit of ``ds``: ``image``, ``variance``, ``mask``, ``count``
-    (uint16; of stacks the sum of theirs), and what the variance shares with other frames. Lazy
-    where ``ds`` is: bands of rows of all frames, never the whole cube. Where nothing is left, NaN,
-    FAULT and the flags of all inputs; else the flags of the values averaged, and SATURATED where
-    any value was (OVERSATURATED or LEAKED, as it bore): where the brightest are left out, what is
-    left is too low. A value without an error (one survivor has no scatter) is flagged FAULT.
-    Coordinates and header cards that all frames share stay; times, exposures and temperatures are
-    averaged with the weights of the frames (not known where weights are still to be computed);
-    ``time_start``, ``time_end``, ``total_exposure`` and ``combined``, the number of raw frames, say
-    what went into it; ``effective_frames`` is how many equal frames would have a mean with its
-    photon noise.
+    (uint16; of stacks the sum of theirs), and what the variance shares with other frames and owes
+    to photons. Lazy where ``ds`` is: bands of rows of all frames, never the whole cube. Where
+    nothing is left, NaN, FAULT and the flags of all inputs; else the flags of the values averaged,
+    and SATURATED where any value was (OVERSATURATED or LEAKED, as it bore): where the brightest are
+    left out, what is left is too low. A value without an error (one survivor has no scatter) is
+    flagged FAULT. Coordinates and header cards that all frames share stay; times, exposures and
+    temperatures are averaged with the weights of the frames (not known where weights are still to
+    be computed); ``time_start``, ``time_end``, ``total_exposure`` and ``combined``, the number of
+    raw frames, say what went into it; ``effective_frames`` is how many equal frames would have a
+    mean with its photon noise.
 
     Raises
     ------
@@ -260,9 +260,40 @@ def stack(
     minmax 30     1         0.96  1.19  1.51   1.04  0.96  1.00
     ====== ====== ========= ===== ===== ====== ===== ===== ======
 
-    The variance of a frame is measured on the same noisy pixels. Without read noise, the median
-    of 10 frames propagates 0.77 of the true variance at 5 electrons, 0.91 at 10, 0.96 at 20,
-    0.98 at 50; with 8 electrons of read noise all averages are right to 1 % from 10 electrons.
+    The photons of a frame, max(I, 0), are counted on its own noisy pixels: too many where there is
+    next to no light. Where frames say what of their variance is the noise of photons
+    (``photon_slope``, ``photon_zero``), those of the average m are counted in place of those of
+    each x: of any average of any noise, and by NoiseClip. Below no light they are less than none,
+    and at less than 150 electrons, of all frames and with the square of the read noise, so much is
+    added that pulls have a width of 1 (:mod:`autowisp_xr.kernels.photons`); on average the
+    variance is then larger than the true one, by 3 over these electrons. Widths of pulls (error
+    0.002) by read noise and light in electrons; with more of either, or of frames, 0.99 to 1.01:
+
+    ======= ========== ====== ===== ===== ===== =====
+    average read noise frames 0 e   1 e   5 e   50 e
+    ======= ========== ====== ===== ===== ===== =====
+    mean    0.7        3      0.85  1.07  1.04  1.01
+    mean    0.7        5      0.91  1.04  1.02  1.00
+    mean    0.7        10     0.98  1.01  1.01  1.00
+    mean    1.2        3      0.98  1.01  1.01  1.01
+    mean    1.2        from 5 0.99  1.00  1.00  1.00
+    mean    3.0        3      0.99  0.99  1.00  1.01
+    median  0.7        3      0.82  1.11  1.08  1.01
+    median  0.7        5      0.87  1.11  1.06  1.01
+    median  0.7        10     0.95  1.08  1.03  1.01
+    median  0.7        30     0.99  1.07  1.03  1.00
+    median  1.2        3      0.95  1.02  1.03  1.01
+    median  1.2        5      0.98  1.02  1.02  1.01
+    median  1.2        10     0.99  1.01  1.02  1.01
+    median  1.2        30     0.99  1.01  1.02  1.00
+    median  3.0        3      0.99  0.99  1.00  1.01
+    ======= ========== ====== ===== ===== ===== =====
+
+    Without read noise, the median of 10 frames propagates 0.92 of the true variance at 5 electrons,
+    0.96 at 10, 0.98 at 20, 0.99 at 50. Frames from files of pixels alone count the photons of each
+    x, and ``photons`` in the history says so; so do pixels whose image does not fit their variance
+    any more (a sky was subtracted from the image alone). The widths of single frames stand in the
+    documentation of :func:`~autowisp_xr.add_noise`.
     ``python -m tests.transforms.variance_table`` prints these numbers.
     """
     schema.check(ds)
@@ -333,13 +364,14 @@ def stacked(
     if propagate:
         warn_if_lost(ds)
     frame_weights = weights_of(ds, weights, quantile, int(excluded))
-    names = ("image", "mask", "variance", *SHARED, "count")
+    names = ("image", "mask", "variance", *SHARED, *schema.PHOTON_PLANES, "count")
     needed = {name: ds[name].variable for name in names if name in ds}
     unequal = unequal_noise(ds, reject, quantile, error)
     if unequal is None and quantile != MEAN and error != "standard_error":
         warn_of_unequal_exposures(ds)
     if not propagate and not isinstance(reject, NoiseClip) and unequal is None:
-        needed.pop("variance", None)
+        for name in ("variance", *schema.PHOTON_PLANES):
+            needed.pop(name, None)
     # along the chunks of the store, which the encoding tells
     in_bands = _apply.bands(xr.Dataset(needed)).drop_encoding()
     ds = ds.drop_encoding()
@@ -359,6 +391,9 @@ def stacked(
     }
     outputs = {"image": dtype, "variance": dtype, "mask": np.uint8, "count": np.uint16}
     outputs |= {name: dtype for name in SHARED if name in planes}
+    of_average = propagate and "photon_slope" in planes
+    if of_average:
+        outputs |= dict.fromkeys(schema.PHOTON_PLANES, dtype)
     if rejected:
         outputs |= {"rejected_low": np.uint16, "rejected_high": np.uint16}
     rounds = error != "standard_error"
@@ -384,6 +419,8 @@ def stacked(
         "rejected": rejected,
         "dtype": str(np.dtype(dtype)),
     }
+    if propagate:
+        chosen["photons"] = "of the average" if of_average else "of each frame"
     return provenance.record(result, "stack", chosen, source=ds)
 
 
@@ -393,6 +430,9 @@ def _run(
     variance: Any,
     shared: Any,
     relative: Any,
+    slope: Any,
+    zero: Any,
+    photons: Any,
     counts: Any,
     weights: Any,
     step: Any,
@@ -415,6 +455,7 @@ def _run(
         variance=variance,
         shared=shared,
         relative=relative,
+        light=(slope, zero, photons),
         counts=counts,
         frame_weights=weights,
         reject=rejection_of(chosen, digits),
@@ -425,9 +466,10 @@ def _run(
         found = _with_rounding(found, digits, chosen, options)
     planes = (found.shared_variance, found.shared_relative_variance)
     common = [plane for plane in planes if plane is not None]
+    light = [] if found.light is None else list(found.light)
     numbers = [_counted(found.low), _counted(found.high)] if rejected else []
     count = _counted(found.count if found.total is None else found.total)
-    return [found.image, found.variance, found.mask, count, *common, *numbers]
+    return [found.image, found.variance, found.mask, count, *common, *light, *numbers]
 
 
 def _with_rounding(

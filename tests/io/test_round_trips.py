@@ -14,7 +14,7 @@ SUFFIXES = ("fits", "fits.fz")
 PATTERNS = (None, "RGGB", "GBRG")
 KINDS = ("bias", "dark", "flat")
 # what a file does not hold: these belong to a stack in memory or in Zarr
-NOT_IN_FITS = ("count", "shared_variance", "shared_relative_variance")
+NOT_IN_FITS = ("count", "shared_variance", "shared_relative_variance", *schema.PHOTON_PLANES)
 STRUCTURAL = ("CHECKSUM", "DATASUM ")
 
 

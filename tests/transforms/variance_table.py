@@ -8,6 +8,7 @@ documentation of ``autowisp_xr.stack``. The frames come from plain NumPy random 
 import sys
 import warnings
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,22 @@ from autowisp_xr import Camera, MinMax, NoiseClip, Percentile, SigmaClip
 from autowisp_xr.options import RejectChoice, Weights
 from tests.transforms.frames import frame_set
 
-__all__ = ["clipping", "faint", "gaussian", "ratio", "thresholds", "unequal", "weighted"]
+__all__ = [
+    "clipping",
+    "faint",
+    "few_photons",
+    "gaussian",
+    "ratio",
+    "thresholds",
+    "unequal",
+    "weighted",
+]
 
 PIXELS = (1, 500, 800)
 AVERAGES = ("mean", "median")
 THRESHOLDS = (2, 2.5, 3, 3.5, 4, 5)
 LEVELS = (5, 10, 20, 50, 100)
+FEW = (0, 1, 5, 50)
 FRAMES = {"rms": (10, 30), "mad": (3, 5, 10, 30), "noise": (3, 10, 30), "percentile": (3, 6)}
 LEVEL, NOISE = 1000.0, 10.0
 
@@ -125,6 +136,22 @@ def faint(pixels: tuple[int, ...] = PIXELS) -> Iterator[tuple[Any, ...]]:
             yield (read_noise, 10, level, *found)
 
 
+def few_photons(pixels: tuple[int, ...] = PIXELS) -> Iterator[tuple[Any, ...]]:
+    """Rows of average, read noise, frames, and widths of pulls at 0, 1, 5, 50 electrons."""
+    for average, read_noise, number in product(AVERAGES, (0.7, 1.2, 3.0), (3, 5, 10, 30)):
+        widths = []
+        for level in FEW:
+            rng = np.random.default_rng([int(10 * read_noise), number, level])
+            image = rng.poisson(level, (number, *pixels))
+            image = image + rng.normal(0, read_noise, (number, *pixels))
+            camera = Camera(gain=1.0, read_noise=read_noise)
+            ds = aw.add_noise(frame_set(image.astype("f4"), camera=camera))
+            stack = aw.stack(ds, average)  # type: ignore[arg-type]
+            pulls = (stack["image"] - level) / np.sqrt(stack["variance"])
+            widths.append(float(pulls.std()))
+        yield (average, read_noise, number, *widths)
+
+
 def printed(title: str, names: tuple[str, ...], rows: Iterator[tuple[Any, ...]]) -> str:
     """A table in reStructuredText."""
     width = (10, 6, 9, 6, 6, 6, 6)
@@ -151,3 +178,7 @@ if __name__ == "__main__":
     sys.stdout.write(first + "\n" + second + "\nNoise and weights: scatter, propagate\n")
     for name, number, case, scatter, propagate in weighted():
         sys.stdout.write(f"{name:10}{number:4} {case:10} {scatter:.3f} {propagate:.3f}\n")
+    sys.stdout.write("\nWidths of pulls at 0, 1, 5, 50 electrons\n")
+    for average, read_noise, frames, *widths in few_photons():
+        cells = " ".join(f"{each:.3f}" for each in widths)
+        sys.stdout.write(f"{average:7}{read_noise:4} {frames:3} {cells}\n")

@@ -1,0 +1,148 @@
+"""The noise of photons in the variance of an average, which knows their number better than a frame.
+
+A frame takes the photons of a value x from the value: s max(x - z, 0), with slope s and z the value
+without light. Where there is little light that is too much (0.4 sigma of the read noise where there
+is none), and it does not average down. So an average m takes those of m, with the slope and the
+zero of the average.
+
+Where image and variance do not fit slope and zero any more (a sky was subtracted from the image
+alone, or both were scaled, by other means than the verbs), the photons of m cannot be told, and
+the mean of those of the values counts. They fit where what else there is of the variance, rest /
+s^2, is the same for all values: a value below z has lost nothing then.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from autowisp_xr.kernels._jit import kernel
+
+__all__ = ["fit_the_line", "photon_noise", "sum_light", "true_on_average"]
+
+_MOST, _HALF, _LAST, _FAR = 3.1, 2.5, 150.0, 3.0
+"""Numbers of the formula in :func:`photon_noise`."""
+
+_EQUAL = 0.04
+
+
+@kernel
+def sum_light(
+    values: Any, light: Any, about: Any, own: Any, c: Any, alive: Any, frame: int, start: int,
+    sums: Any,
+) -> None:  # fmt: skip
+    """Add what a frame says of the photons to sums over the survivors, (5, pixel) float64.
+
+    These are c^2 s, c^2 s z, what the photons of the values are more than those of the averages,
+    c^2 s (max(x - z, 0) - max(m - z, 0)), and rest / s^2 and its square; the last three only where
+    the photons are those of the values.
+
+    Parameters
+    ----------
+    values, light, about, frame, start
+        As for :func:`autowisp_xr.kernels.survivors.own_variance`.
+    own : (width) float64
+        Variance of the values, with the photons of the averages.
+    c, alive : (at least width) float64 and (width) bool arrays
+        Weights, and which values survive.
+    """
+    stop = start + alive.size
+    slope = light[0][frame % light[0].shape[0], start:stop]
+    zero = light[1][frame % light[1].shape[0], start:stop]
+    source, middle, part = values[frame, start:stop], about[start:stop], sums[:, start:stop]
+    for pixel in range(alive.size):
+        weight = c[pixel] * c[pixel] * np.float64(slope[pixel])
+        part[0, pixel] += weight if alive[pixel] else 0.0
+    for pixel in range(alive.size):
+        weight = c[pixel] * c[pixel] * np.float64(slope[pixel])
+        part[1, pixel] += weight * np.float64(zero[pixel]) if alive[pixel] else 0.0
+    if light[2].size:
+        return
+    for pixel in range(alive.size):
+        weight = c[pixel] * c[pixel] * np.float64(slope[pixel])
+        z = np.float64(zero[pixel])
+        more = max(np.float64(source[pixel]) - z, 0.0) - max(middle[pixel] - z, 0.0)
+        part[2, pixel] += weight * more if alive[pixel] else 0.0
+    for pixel in range(alive.size):
+        s = np.float64(slope[pixel])
+        rest = own[pixel] / (s * s) - max(middle[pixel] - np.float64(zero[pixel]), 0.0) / s
+        part[3, pixel] += rest if alive[pixel] else 0.0
+    for pixel in range(alive.size):
+        s = np.float64(slope[pixel])
+        rest = own[pixel] / (s * s) - max(middle[pixel] - np.float64(zero[pixel]), 0.0) / s
+        part[4, pixel] += rest * rest if alive[pixel] else 0.0
+
+
+@kernel
+def fit_the_line(number: float, rests: float, squares: float) -> bool:
+    """Whether what is not photons is the same for so many values, from sums of :func:`sum_light`.
+
+    What a sky adds that is taken off the image alone differs by 0.6 sigma of the sky between values
+    above and below 0. A scatter of less than 4 % of the whole makes the variance wrong by no more.
+    """
+    mean = rests / number
+    return squares / number - mean * mean <= (_EQUAL * mean) ** 2
+
+
+@kernel
+def photon_noise(
+    total: float, other: float, signal: float, slope: float, alone: bool
+) -> tuple[float, float]:
+    """Variance of an average, and what of it is the noise of photons.
+
+    Below no light the line s (m - z) goes on: cut off there, it would be too large on average. Yet
+    an average that is low by chance then claims less noise than one that is high, which makes
+    pulls too wide. In y = variance / s^2, of which r are not the photons', the variance of y is y
+    itself, as of counts; and pulls have a width of 1 within 0.025 from r = 4 on, within 0.01 from
+    r = 7 on, if y becomes
+
+        max(y, 0) + (3.1 - p) r / (r + 2.5) (1 - (y / 150)^2),    p = max(y - r, 0) / y,
+
+    and stays as it is from 150 on, where they are too wide by 0.01 at most. The numbers are those
+    that fit (``python -m tests.kernels.photon_noise`` shows how well); to first order in 1 / y
+    it would be 2.75 - p that is added. What lies below no light by more than three times its noise
+    came there by something else, and keeps the noise of no light. Where the share f of all noise
+    is that of the average alone, (f + 2 f^2) / 3 of what is added is enough.
+
+    Parameters
+    ----------
+    total
+        Variance with the photons of max(signal, 0), without what the frames share.
+    other
+        What they share.
+    signal
+        Average less the value without light.
+    slope
+        Of the variance in the average.
+    alone
+        Whether it is the average of one value, which says no more of its light than its frame did.
+    """
+    line = slope * signal
+    # rounding can take it below
+    rest = max(total - max(line, 0.0), 0.0)
+    if alone or not slope > 0.0:
+        return total, total - rest
+    unit = slope * slope
+    y, r = (rest + line) / unit, rest / unit
+    share = (y - r) / y if y > r else 0.0
+    if y < r - _FAR * np.sqrt(r):
+        return rest, 0.0
+    y = max(y, 0.0)
+    more = unit * (_MOST - share) * r / (r + _HALF) * max(1.0 - (y / _LAST) ** 2, 0.0)
+    total = unit * y
+    part = (total + more) / (total + more + other)
+    total += more * part * (1.0 + 2.0 * part) / 3.0
+    return total, total - rest
+
+
+def true_on_average(variance: Any, photons: Any, signal: Any, slope: Any) -> Any:
+    """Variance of averages without what :func:`photon_noise` adds for the sake of their own pulls.
+
+    For what they are subtracted from. ``photons`` is what of the variance is the noise of photons;
+    all float64 arrays of one shape.
+    """
+    rest = variance - photons
+    line = slope * signal
+    below = line < -_FAR * slope * np.sqrt(np.maximum(rest, 0.0))
+    found = np.where(below, rest, np.maximum(rest + line, 0.0))
+    # where nothing was added, to the same bits
+    return np.where(found < _LAST * slope * slope, found, variance)
