@@ -17,7 +17,7 @@ from autowisp_xr.transforms._flat_levels import levels_of
 from autowisp_xr.transforms._flat_table import members
 from autowisp_xr.transforms._grid import step_of
 from autowisp_xr.transforms._scaling import ALIKE, scaled
-from autowisp_xr.transforms.stacking import stacked
+from autowisp_xr.transforms.averaging import stacked
 
 __all__ = ["Matches", "check_clouds", "cloud_maps", "match_frames", "reference_of"]
 

@@ -26,11 +26,11 @@ from autowisp_xr.transforms._lit import of_mean_one
 from autowisp_xr.transforms._pass import PLANE_BYTES
 from autowisp_xr.transforms._scaling import ALIKE, is_common, scaled
 from autowisp_xr.transforms.agreement import check_alike
+from autowisp_xr.transforms.averaging import stacked
 from autowisp_xr.transforms.calibration import calibrate
 from autowisp_xr.transforms.flat_masters import MasterFlats, merged
 from autowisp_xr.transforms.masters import with_defaults
 from autowisp_xr.transforms.selection import check_channels, select_flats
-from autowisp_xr.transforms.stacking import stacked
 
 __all__ = ["master_flat", "master_flats"]
 

@@ -15,8 +15,8 @@ from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms._noise import noise_of
 from autowisp_xr.transforms._pass import PLANE_BYTES
 from autowisp_xr.transforms.agreement import check_alike
+from autowisp_xr.transforms.averaging import stacked
 from autowisp_xr.transforms.calibration import calibrated
-from autowisp_xr.transforms.stacking import stacked
 
 __all__ = ["ROBUST", "master_bias", "master_dark", "with_defaults"]
 
