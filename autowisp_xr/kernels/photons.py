@@ -28,13 +28,13 @@ _EQUAL = 0.04
 @kernel
 def sum_light(
     values: Any, light: Any, about: Any, own: Any, c: Any, alive: Any, frame: int, start: int,
-    sums: Any,
+    rest: Any, sums: Any,
 ) -> None:  # fmt: skip
     """Add what a frame says of the photons to sums over the survivors, (5, pixel) float64.
 
     These are c^2 s, c^2 s z, what the photons of the values are more than those of the averages,
-    c^2 s (max(x - z, 0) - max(m - z, 0)), and rest / s^2 and its square; the last three only where
-    the photons are those of the values.
+    c^2 s (max(x - z, 0) - max(m - z, 0)), and rest / s^2 and its square (of rest alone where all
+    frames have one slope); the last three only where the photons are those of the values.
 
     Parameters
     ----------
@@ -44,6 +44,8 @@ def sum_light(
         Variance of the values, with the photons of the averages.
     c, alive : (at least width) float64 and (width) bool arrays
         Weights, and which values survive.
+    rest : (at least width) float64
+        Room to work in.
     """
     stop = start + alive.size
     slope = light[0][frame % light[0].shape[0], start:stop]
@@ -59,17 +61,20 @@ def sum_light(
         return
     for pixel in range(alive.size):
         weight = c[pixel] * c[pixel] * np.float64(slope[pixel])
-        z = np.float64(zero[pixel])
-        more = max(np.float64(source[pixel]) - z, 0.0) - max(middle[pixel] - z, 0.0)
+        here = np.float64(source[pixel]) - np.float64(zero[pixel])
+        there = middle[pixel] - np.float64(zero[pixel])
+        more = (0.0 if here < 0.0 else here) - (0.0 if there < 0.0 else there)
         part[2, pixel] += weight * more if alive[pixel] else 0.0
     for pixel in range(alive.size):
-        s = np.float64(slope[pixel])
-        rest = own[pixel] / (s * s) - max(middle[pixel] - np.float64(zero[pixel]), 0.0) / s
-        part[3, pixel] += rest if alive[pixel] else 0.0
+        there = middle[pixel] - np.float64(zero[pixel])
+        rest[pixel] = own[pixel] - np.float64(slope[pixel]) * (0.0 if there < 0.0 else there)
+    if light[0].shape[0] > 1:
+        for pixel in range(alive.size):
+            rest[pixel] /= np.float64(slope[pixel]) * np.float64(slope[pixel])
     for pixel in range(alive.size):
-        s = np.float64(slope[pixel])
-        rest = own[pixel] / (s * s) - max(middle[pixel] - np.float64(zero[pixel]), 0.0) / s
-        part[4, pixel] += rest * rest if alive[pixel] else 0.0
+        part[3, pixel] += rest[pixel] if alive[pixel] else 0.0
+    for pixel in range(alive.size):
+        part[4, pixel] += rest[pixel] * rest[pixel] if alive[pixel] else 0.0
 
 
 @kernel

@@ -162,6 +162,7 @@ def sum_noise(
     sums : (2 or, with ``light``, 7, pixel) float64, written
     """
     kept, own, c = np.empty(_WIDTH, np.bool_), np.empty(_WIDTH), np.ones(_WIDTH)
+    rest = np.empty(_WIDTH)
     run = 1 if weights.size == 0 else values.shape[1] // weights.shape[1]
     sums[:] = 0.0
     for start in range(0, sums.shape[1], _WIDTH):
@@ -180,7 +181,7 @@ def sum_noise(
                 part = c[pixel] * c[pixel] * own[pixel]
                 noise[pixel] += part if alive[pixel] else 0.0
             if light[0].size:
-                sum_light(values, light, block.about, mine, c, alive, frame, start, sums[2:])
+                sum_light(values, light, block.about, mine, c, alive, frame, start, rest, sums[2:])
             if harmonic:
                 for pixel in range(alive.size):
                     part = 1.0 / np.sqrt(own[pixel])
