@@ -34,6 +34,9 @@ def warn_of_strange(
 ) -> None:
     """Warn, once a reason, of a master of another type, channel, area, exposure or level.
 
+    So is one told whose correction the header of the frame says was made before: what is subtracted
+    twice is as wrong.
+
     Parameters
     ----------
     loaded
@@ -60,6 +63,11 @@ def warn_of_strange(
             found = reason_against(_traits(raw), _traits(header, kind), names=[name])
             if found is not None:
                 reasons.append(f"{file} is {found}")
+        said = correction_said(raw, kind)
+        if said is not None and said.made:
+            reasons.append(
+                f"{file} is given for frames whose {kind} was corrected before ({said.by})"
+            )
         if kind == "dark":
             reasons += _bias_reasons(file, header, params)
         if kind == "flat":

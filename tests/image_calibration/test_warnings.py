@@ -46,6 +46,23 @@ def test_warns_of_a_master_that_hardly_belongs(raw, kind, level, cards, message)
 
 
 @pytest.mark.parametrize(
+    ("kind", "level", "cards"),
+    [
+        ("bias", 10.0, {"CALSTAT": "BDF"}),
+        ("dark", 10.0, {"SUBDARK": "d.fits"}),
+        ("flat", 1.0, {"FLATCOR": "Mar 5 flat is f"}),
+    ],
+)
+def test_warns_of_what_was_corrected_before(here, kind, level, cards):
+    raw = write("raw.fits", 1000.0, IMAGETYP="object", EXPTIME=30.0, **cards)
+    write("m.fits", level)
+    with pytest.warns(
+        aw.AutowispWarning, match=f"{kind} was corrected before .{next(iter(cards))}"
+    ):
+        calibrate(raw, **{f"master_{kind}": "m.fits"})
+
+
+@pytest.mark.parametrize(
     ("keyword", "frame", "master", "differ"),
     [
         ("CCD-TEMP", 15.0, -10.0, "at -10.0 C, not 15.0 C"),
