@@ -28,6 +28,7 @@ __all__ = [
     "effective_frames",
     "effective_in",
     "gain_told",
+    "raw_gain_told",
     "steps_of_product",
     "true_cards",
 ]
@@ -102,7 +103,7 @@ def true_cards(
     told: dict[str, tuple[Any, str] | None] = {"unit": (units, "Unit of the image")}
     if "calibrating" in steps or "stacking" in steps:
         told |= gain_told(_gain(ds, units, channel), effective_frames(ds, header))
-        told |= _raw_gain(header)
+        told |= raw_gain_told(header)
         told |= _type(ds, header, stacked="stacking" in steps)
     if "calibrating" in steps:
         told["saturation"] = _saturation(ds, channel) if units in COUNTED else None
@@ -160,7 +161,8 @@ def _gain(ds: xr.Dataset, units: str, channel: str) -> float | None:
     return 1.0 if units == "electron" else known.pop()
 
 
-def _raw_gain(header: fits.Header) -> dict[str, tuple[Any, str]]:
+def raw_gain_told(header: fits.Header) -> dict[str, tuple[Any, str] | None]:
+    """The row of the gain of the raw frame, by which masters are matched; none where not known."""
     number = raw_gain(header, _USUAL)
     return {} if math.isnan(number) else {"raw_gain": (number, "EGAIN of the raw frame")}
 

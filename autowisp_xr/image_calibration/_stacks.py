@@ -18,6 +18,9 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.cards import ascii_text, parse_header, set_cards, value_of
 from autowisp_xr.errors import AutowispWarning, ImageMismatchError
 from autowisp_xr.flags import Flag, as_flag
+from autowisp_xr.headers.fate_rules import tell
+from autowisp_xr.headers.fates import TABLE
+from autowisp_xr.headers.product import raw_gain_told
 from autowisp_xr.headers.values import to_degrees, to_number
 from autowisp_xr.image_calibration._outputs import check_output, output_name
 from autowisp_xr.io.hdus import plain_header
@@ -176,6 +179,7 @@ def stacked(
         dtype="float64",
     )
     header = plain_header(str(master["header"].values))
+    _drop_noise(header)
     _document(header, frames["path"].values.tolist(), options, master["image"].attrs["units"])
     set_cards(header, custom_header)
     return master, header
@@ -229,6 +233,20 @@ def _warn_of_few(number: int, options: Mapping[str, Any]) -> None:
             AutowispWarning,
             stacklevel=5,
         )
+
+
+def _drop_noise(header: fits.Header) -> None:
+    """Drop gain and read noise, which are those of one frame; GAIN stays, as in the original."""
+    tell(header, raw_gain_told(header))
+    for row in TABLE:
+        if row.name in _OF_ONE_FRAME:
+            for card in row.among(header):
+                if card != "GAIN":
+                    header.remove(card, remove_all=True)
+
+
+_OF_ONE_FRAME = ("gain", "of_amplifiers", "read_noise", "effective")
+"""Rows of the table of fates; what a master has instead hangs on more than this class knows."""
 
 
 def _document(

@@ -195,7 +195,8 @@ class MasterMaker:
 
         The header holds what all frames share with one value, and NUMFCOMB (number of frames),
         ORIGF000... (their files), OUTLTHRS, AVRGFUNC, MINAVGPX, MAXREJIT, XCLUDMSK (the options),
-        IMAGETYP ("master" before that of the frames), and the averaged keywords.
+        IMAGETYP ("master" before that of the frames), and the averaged keywords. EGAIN, RDNOISE and
+        their like are those of one frame, and are dropped; GAIN stays.
 
         Parameters
         ----------

@@ -50,6 +50,15 @@ def maker(**options):
     )
 
 
+def test_a_master_has_not_the_gain_and_read_noise_of_one_frame(cube):
+    noise = {"GAIN": 1.5, "EGAIN": 1.5, "RDNOISE": 6.0, "EFFNCOMB": 1.0, "SATURATE": 59000.0}
+    assert maker()(write_frames(cube, cards=CARDS | noise), "master.fits") == (True, [])
+    header = header_of("master.fits")
+    assert not {"EGAIN", "RDNOISE", "EFFNCOMB"} & set(header)
+    kept = {"GAIN": 1.5, "EGAINRAW": 1.5, "SATURATE": 59000.0}
+    assert {name: header[name] for name in kept} == kept
+
+
 @pytest.mark.parametrize("average", ["median", "mean", np.nanmedian, np.nanmean, "nanmean"])
 @pytest.mark.parametrize("threshold", [2.5, (2, -3), (-2, 4), [2.7]], ids=str)
 @pytest.mark.parametrize("max_iter", [0, 1, 2, np.inf])
