@@ -7,14 +7,15 @@ every session, which is how ``calibrate`` knows that a dark was made with the ve
 Files are named with size and time of change when they are opened; their SHA-256 joins when a
 result is written, for by then their bytes have been read anyway. So are the files of the masters,
 where these come from any; what a master was made of stands in the master alone, and the file of a
-frame names the input of that frame, so that a history does not grow with the number of frames.
+frame names the input of that frame, so that a history does not grow with the number of frames. A
+stack names the inputs of its frames, and not what else was opened with them.
 """
 
 import datetime
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, is_dataclass
@@ -37,7 +38,7 @@ __all__ = [
     "identities",
     "identity",
     "noise_known",
-    "of_frame",
+    "of_frames",
     "record",
     "sha1_of",
     "steps_of",
@@ -191,28 +192,32 @@ def _files_of(master: xr.Dataset | None) -> dict[str, dict[str, Any]]:
     return found
 
 
-def of_frame(records: Iterable[Mapping[str, Any]], name: str, path: str) -> list[dict[str, Any]]:
-    """A history of many frames as the file of one of them tells it.
+def of_frames(
+    records: Iterable[Mapping[str, Any]], names: Collection[str], paths: Collection[str]
+) -> list[dict[str, Any]]:
+    """A history of many frames as it is that of some of them: in the file of one, or of a stack.
 
     Parameters
     ----------
     records
         The steps.
-    name, path
-        Of the frame, and of the file that it was read from.
+    names, paths
+        Of the frames, and of the files that they were read from.
 
     Returns
     -------
-    The same steps of the same identities, each with this frame alone, and its files. A step that
-    does not know the frame stays as it is.
+    The same steps of the same identities, each with these frames alone, and their files. A step
+    that does not know the frames stays as it is.
     """
+    names, paths = set(names), set(paths)
     own = []
     for step in map(dict, records):
-        if name in step.get("frames", ()):
-            step["frames"] = [name]
+        known = [name for name in step.get("frames", ()) if name in names]
+        if known:
+            step["frames"] = known
         files = step.get("inputs", ())
-        told = [file for file in files if file.get("frame") == name]
-        told = told or [file for file in files if file["path"] == path]
+        told = [file for file in files if file.get("frame") in names]
+        told = told or [file for file in files if file["path"] in paths]
         if told:
             step["inputs"] = told
         own.append(step)
@@ -220,7 +225,7 @@ def of_frame(records: Iterable[Mapping[str, Any]], name: str, path: str) -> list
 
 
 def united(histories: Iterable[list[dict[str, Any]]]) -> list[dict[str, Any]] | None:
-    """The history that frames have in common, of what :func:`of_frame` made of it.
+    """The history that frames have in common, of what :func:`of_frames` made of it.
 
     None where they went through other steps.
     """

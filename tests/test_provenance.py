@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
 import autowisp_xr as aw
 from autowisp_xr import Camera, SigmaClip, provenance
@@ -242,6 +243,19 @@ def test_files_are_named_with_size_and_change_and_hashed_later(file):
     assert identity(hashed) == identity(ds)
     assert history(ds)[0]["inputs"] != history(hashed)[0]["inputs"]
     assert with_hashes(hashed).attrs == hashed.attrs
+
+
+def test_a_stack_names_no_files_but_those_of_its_frames(tmp_path):
+    for number, kind in enumerate(["bias", "object", "bias", "object"]):
+        header = fits.Header({"IMAGETYP": kind, "EGAIN": 1.5, "RDNOISE": 6.0})
+        fits.PrimaryHDU(np.ones((5, 7), np.int16), header).writeto(tmp_path / f"f{number}.fits")
+    raw = aw.open_fits(str(tmp_path / "*.fits"))
+    bias = aw.master_bias(raw.autowisp.where_type("bias"))
+    for step in history(bias):
+        assert step["frames"] == ["f0", "f2"]
+    paths = [str(tmp_path / name) for name in ("f0.fits", "f2.fits")]
+    assert [file["path"] for file in history(bias)[0]["inputs"]] == paths
+    assert history(bias)[0]["id"] == history(raw)[0]["id"]
 
 
 def test_a_file_that_changed_or_is_gone_gets_no_hash(file, tmp_path):

@@ -253,8 +253,8 @@ def quantize_level(compress: float | bool | None) -> float | None:
 def _with_history(target: Target, ds: xr.Dataset, records: Sequence[Mapping[str, Any]]) -> Target:
     """The target with the history of its frame, and the digests of the masters of its channel."""
     if target.frame is not None and "frame" in ds.coords:
-        path = str(ds["path"].values[target.frame]) if "path" in ds.coords else ""
-        records = provenance.of_frame(records, str(ds["frame"].values[target.frame]), path)
+        paths = [str(ds["path"].values[target.frame])] if "path" in ds.coords else []
+        records = provenance.of_frames(records, [str(ds["frame"].values[target.frame])], paths)
     header = target.header.copy()
     channel = str(ds["channel"].values[target.channel]) if "channel" in ds.coords else schema.MONO
     tell(header, digests_told(records, channel))

@@ -1,5 +1,6 @@
 """Frames that go together become their average: band by band of rows, through all of them."""
 
+import json
 import warnings
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
@@ -153,7 +154,17 @@ def stacked(
     }
     if propagate:
         chosen["photons"] = "of the average" if of_average else "of each frame"
-    return provenance.record(result, "stack", chosen, source=ds)
+    return provenance.record(result, "stack", chosen, source=_with_own_history(ds))
+
+
+def _with_own_history(ds: xr.Dataset) -> xr.Dataset:
+    """Frames whose history names none of those that were opened with them, and selected away."""
+    if "history" not in ds.attrs or "frame" not in ds.coords:
+        return ds
+    names = map(str, ds["frame"].values.tolist())
+    paths = map(str, np.ravel(ds["path"].values).tolist()) if "path" in ds.coords else ()
+    records = provenance.of_frames(provenance.history(ds), set(names), set(paths))
+    return ds.assign_attrs(history=json.dumps(records))
 
 
 def _run(
