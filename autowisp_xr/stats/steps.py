@@ -35,6 +35,10 @@ this is looked at."""
 _ROUNDINGS = 4
 """Values in a difference, each with its rounding."""
 
+_FAR = 20.0
+"""In units of a difference that a quarter are smaller than: others are of pixels that are bad in
+one frame, and would hide the step."""
+
 _REACH = 5.0
 """In units of their MAD, beyond which differences are of other pixels than most."""
 
@@ -60,16 +64,21 @@ def frames_to_look_at(frames: int, pixels: int) -> int:
     return min(frames, 1 + max(1, -(-_ENOUGH // max(pixels, 1))))
 
 
-def digitisation_of(values: Any) -> Digitisation:
+def digitisation_of(values: Any, bad: Any = None) -> Digitisation:
     """What the differences of frames say of their step and noise.
 
     Parameters
     ----------
     values : (frame, ..., x) array
         Frames of one exposure; what is not finite is left out.
+    bad : bool array of the same shape
+        Values that are left out as well; None for none.
     """
     whole = values.dtype.kind in "iub"
-    differences, variances, size = _differences(values.astype(np.float64))
+    good = values.astype(np.float64)
+    if bad is not None:
+        good[bad] = np.nan
+    differences, variances, size = _differences(good)
     rounding = 0.0 if whole else _ROUNDINGS * float(np.finfo(values.dtype).eps) * size
     step = _step(differences, rounding)
     if whole and step == 0.0:
@@ -101,6 +110,7 @@ def _step(differences: Any, rounding: float) -> float:
     if known.size < _FEWEST:
         return 0.0
     known = np.sort(known)
+    known = known[known <= _FAR * known[known.size // 4]]
     apart = np.diff(known, prepend=-np.inf) > max(rounding, _OFF * known[0])
     step = 0.0
     for number in known[apart][:_CANDIDATES]:

@@ -5,6 +5,7 @@ a store or memory, in ADU or electrons, say it alike, and nothing has to be carr
 that were divided by a flat, or scaled each by a number of its own, have no step in common.
 """
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,13 @@ from autowisp_xr.transforms import _apply
 __all__ = ["digits_of"]
 
 
-def digits_of(image: xr.Variable) -> tuple[xr.Variable, ...]:
+def digits_of(
+    image: xr.Variable, mask: xr.Variable | None, exclude: int
+) -> tuple[xr.Variable, ...]:
     """Step, noise and noise before rounding, as :class:`autowisp_xr.stats.steps.Digitisation`.
 
-    Variables without dims, lazy where the image is.
+    Variables without dims, lazy where the image is. Values with any of the flags ``exclude`` are
+    not looked at.
     """
     sizes = image.sizes
     rows = rows_to_look_at(sizes["y"], sizes["channel"] * sizes["x"])
@@ -27,11 +31,14 @@ def digits_of(image: xr.Variable) -> tuple[xr.Variable, ...]:
     start = (sizes["y"] - rows) // 2
     # neighbours may be copies of each other
     frames = np.linspace(0, sizes["frame"] - 1, number).round().astype(int)
-    sample = image.isel(frame=frames, y=slice(start, start + rows))
-    if not _apply.in_memory(sample):
-        sample = sample.chunk(dict.fromkeys(sample.dims, -1))
-    return _apply.apply(_digits, [sample], (), [np.float64] * 3)
+    planes = [image] if mask is None else [image, mask]
+    samples = [plane.isel(frame=frames, y=slice(start, start + rows)) for plane in planes]
+    samples = [
+        sample if _apply.in_memory(sample) else sample.chunk(dict.fromkeys(sample.dims, -1))
+        for sample in samples
+    ]
+    return _apply.apply(partial(_digits, exclude=exclude), samples, (), [np.float64] * 3)
 
 
-def _digits(image: Any) -> list[Any]:
-    return list(digitisation_of(image))
+def _digits(image: Any, mask: Any = None, *, exclude: int) -> list[Any]:
+    return list(digitisation_of(image, None if mask is None else (mask & exclude) != 0))

@@ -131,7 +131,11 @@ def stacked(
         outputs |= {"rejected_low": np.uint16, "rejected_high": np.uint16}
     rounds = error != "standard_error"
     looks = number > 1 and (rounds or needs_digits(reject))
-    digits = digits_of(ds["image"].variable) if looks else (None, None, None)
+    digits = (
+        digits_of(ds["image"].variable, needed.get("mask"), int(excluded))
+        if looks
+        else (None, None, None)
+    )
     operands = [*(planes.get(name) for name in names), frame_weights, *digits]
     run = partial(_run, chosen=reject, unequal=unequal, rounds=rounds, rejected=rejected, **options)
     stacked = _apply.apply(run, operands, schema.DIMS[1:], list(outputs.values()))

@@ -50,3 +50,12 @@ def test_too_few_differences_say_nothing_but_what_the_type_says():
     assert digitisation_of(np.array([[[1, 5]], [[3, 5]]], "u2"))[::2] == (1.0, np.inf)
     assert digitisation_of(np.array([[[1]], [[3]], [[2]]], "u2")).noise > 0
     assert digitisation_of(np.full((2, 1, 3), np.nan, "f4")) == (0.0, 0.0, np.inf)
+
+
+def test_pixels_that_are_bad_in_one_frame_hide_no_step(rng):
+    values = rounded(rng, 1.5, (5, *SHAPE[1:]))
+    values[2, ..., ::2] = 1e6
+    bad = values == 1e6
+    for found in (digitisation_of(values.astype("f4")), digitisation_of(values.astype("f4"), bad)):
+        assert found.step == 1
+    assert found.noise == pytest.approx(np.sqrt(1.5**2 + 1 / 12), rel=0.03)
