@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autowisp_xr.kernels.clip import MAD_TO_SIGMA
 from autowisp_xr.stats.rounding import noise_before
 
 __all__ = ["Digitisation", "digitisation_of", "frames_to_look_at", "rows_to_look_at"]
@@ -33,14 +32,19 @@ _NEAR = 64.0
 this is looked at."""
 
 _ROUNDINGS = 4
-"""Values in a difference, each with its rounding."""
+_USUAL = 0.75
+"""Values in a difference, each with its rounding, and the quantile of all that they are as large
+as."""
 
 _FAR = 20.0
 """In units of a difference that a quarter are smaller than: others are of pixels that are bad in
 one frame, and would hide the step."""
 
+_QUARTER = 0.3186
+"""In units of their noise, what a quarter of normal differences are smaller than."""
+
 _REACH = 5.0
-"""In units of their MAD, beyond which differences are of other pixels than most."""
+"""In units of their noise, beyond which differences are of other pixels than most."""
 
 
 class Digitisation(NamedTuple):
@@ -85,7 +89,7 @@ def digitisation_of(values: Any, bad: Any = None) -> Digitisation:
         step = 1.0
     if differences.size == 0:
         return Digitisation(step, 0.0, np.inf)
-    reach = _REACH * max(MAD_TO_SIGMA * float(np.median(differences)), step)
+    reach = _REACH * max(float(np.quantile(differences, 0.25)) / _QUARTER, step)
     square = float((differences[differences <= reach] ** 2).mean()) / variances
     known = step > 0.0 and differences.size >= _FEWEST
     smooth = noise_before(square / step**2) if known else np.inf
@@ -93,15 +97,16 @@ def digitisation_of(values: Any, bad: Any = None) -> Digitisation:
 
 
 def _differences(values: Any) -> tuple[Any, float, float]:
-    """Absolute differences of frames, as variances of how many values, and the largest value."""
+    """Absolute differences of frames, as variances of how many values, and how large these are."""
     found = np.diff(values, axis=0)
     variances = 2.0
     if values.shape[-1] > 1:
         last = values.shape[-1] // 2 * 2
         found = found[..., 1:last:2] - found[..., 0:last:2]
         variances = 4.0
-    size = np.abs(values[np.isfinite(values)]).max(initial=0.0)
-    return np.abs(found[np.isfinite(found)]), variances, float(size)
+    finite = np.abs(values[np.isfinite(values)])
+    size = float(np.quantile(finite, _USUAL)) if finite.size else 0.0
+    return np.abs(found[np.isfinite(found)]), variances, size
 
 
 def _step(differences: Any, rounding: float) -> float:
