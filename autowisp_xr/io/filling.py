@@ -75,11 +75,13 @@ def _create(ds: xr.Dataset, group: Group, state: dict[str, Any]) -> None:
 
 def _write(ds: xr.Dataset, group: Group, target: zarr.Group) -> None:
     import dask.array as da
-    from dask.base import compute
+    from dask.delayed import delayed
 
     planes = [str(name) for name in ds.data_vars if ds[name].dims == schema.DIMS]
     alone = [str(name) for name in ds.data_vars if name not in planes]
-    written: Any = ()
+    lazy = [ds[name].chunk().data for name in alone]
+    # with the frames, so that what both are made of is made once, and before the first mark
+    written = da.from_delayed(delayed(_write_whole)(alone, lazy, group), (1, 1, 1, 1), bool)
     if planes:
         missing = np.flatnonzero(np.asarray(target[MARKS]) == 0)
         left = ds[planes].isel(frame=missing).chunk({"frame": 1, "channel": -1, "y": -1, "x": -1})
@@ -88,6 +90,7 @@ def _write(ds: xr.Dataset, group: Group, target: zarr.Group) -> None:
             written = da.map_blocks(
                 _write_frame,
                 index,
+                written,
                 *(left[name].data for name in planes),
                 names=planes,
                 group=group,
@@ -95,14 +98,19 @@ def _write(ds: xr.Dataset, group: Group, target: zarr.Group) -> None:
                 chunks=index.chunks,
                 meta=np.empty((0, 0, 0, 0), bool),
             )
-    lazy = {name: ds[name].chunk().data for name in alone}
-    _, values = compute(written, lazy)
-    for name, value in values.items():
-        target[name][...] = value  # type: ignore[index]
+    written.compute()
 
 
-def _write_frame(index: Any, *planes: Any, names: list[str], group: Group) -> Any:
-    """Write all planes of one frame, then its mark."""
+def _write_whole(names: list[str], planes: list[Any], group: Group) -> Any:
+    """Write what the frames share, or all of a master."""
+    target = group.open("r+")
+    for name, plane in zip(names, planes, strict=True):
+        target[name][...] = plane  # type: ignore[index]
+    return np.ones((1, 1, 1, 1), bool)
+
+
+def _write_frame(index: Any, shared: Any, *planes: Any, names: list[str], group: Group) -> Any:
+    """Write all planes of one frame, then its mark; what the frames share is ``shared`` already."""
     target = group.open("r+")
     frame = int(index.item())
     for name, plane in zip(names, planes, strict=True):
