@@ -181,10 +181,12 @@ def average_through_frames(
     if weights.size:
         weigh(given, left_out, chosen, weights, block, total)
     slopes, _, photons = noise[3]
-    sums = np.empty((7 if slopes.size else 2, pixels if propagate else 0))
+    sums = np.empty((8 if slopes.size else 2, pixels if propagate else 0))
     if propagate:
         harmonic = quantile != MEAN
         sum_noise(given, left_out, chosen, *noise, weights, total, block, harmonic, sums)
+        if slopes.size:
+            sums[7] = sums[0]
 
     def in_common(planes: Any, of_frames: Any, *, scaled: bool = False) -> Any:
         """What the average has of a noise, (pixel): all of it where there is one for all frames."""

@@ -280,7 +280,8 @@ def variances(
 ) -> None:  # fmt: skip
     """Variance of the average of each pixel, with what of it the frames share.
 
-    ``sums`` as of :func:`sum_noise`, of size 0 where it was not needed; ``shared`` is added, and
+    ``sums`` as of :func:`sum_noise`, of size 0 where it was not needed; with ``light`` an eighth
+    row says what the first was before unequal noise was made equal. ``shared`` is added, and
     ``relative`` times the square of the average, each (pixel), of size 0 where there is none;
     ``variance`` (pixel) is written. ``light`` (3, pixel), or of size 0, becomes slope, zero and
     photon noise of the average; ``single`` says that the values were single frames, no averages.
@@ -300,10 +301,12 @@ def variances(
             other = shared[pixel] if shared.size else 0.0
             if relative.size:
                 other += about[pixel] * about[pixel] * relative[pixel]
-            slope = ratio[n] * sums[2, pixel] / (np.float64(n) * n)
+            # of values of unequal noise, those of more photons count less in a quantile
+            each = total / sums[7, pixel] if sums[7, pixel] > 0.0 else 0.0
+            slope = each * sums[2, pixel]
             zero = sums[3, pixel] / sums[2, pixel] if slope > 0.0 else 0.0
             if single and not fit_the_line(n, sums[5, pixel], sums[6, pixel]):
-                total += ratio[n] * sums[4, pixel] / (np.float64(n) * n)
+                total += each * sums[4, pixel]
                 slope = 0.0
             alone = single & (n == 1)
             total, photons = photon_noise(total, other, about[pixel] - zero, slope, alone)
