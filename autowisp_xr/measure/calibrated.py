@@ -122,10 +122,10 @@ class _Looks:
         if _options(ds).get("scale_dark"):
             self.scale = ds["exposure"].values / float(dark["exposure"])
         if "shared_variance" in dark:
-            shared, whole = (
-                float(np.nanmean(dark[name].values)) for name in ("shared_variance", "variance")
-            )
-            self.own = 1.0 - shared / whole if whole > 0 else 1.0
+            shared, whole = dark["shared_variance"].values, dark["variance"].values
+            known = np.isfinite(shared) & np.isfinite(whole)
+            total = whole[known].sum()
+            self.own = 1.0 - shared[known].sum() / total if total > 0 else 1.0
 
     def at(
         self, planes: Mapping[str, Any], frame: int, channel: int, *, noise: bool
