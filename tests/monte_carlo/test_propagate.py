@@ -33,7 +33,8 @@ def test_pulls_of_calibrated_frames_are_standard_normal(night, light):
     assert found.size == frames["image"].size
     assert abs(found.std() - 1) < 0.02
     if light >= 1000:
-        assert abs(found.mean()) < 0.02
+        # the median of counts lies a sixth of one below their mean, 0.023 errors of this stack
+        assert abs(found.mean()) < 0.03
 
 
 def test_noise_of_another_bias_counts_twice(night):
@@ -108,7 +109,8 @@ def test_pulls_of_stacks_are_standard_normal(stacked_sensor, average, clip, ligh
     assert found.size == stack["image"].size
     assert abs(found.std() - 1) < 0.02
     if light >= 1000:
-        assert abs(found.mean()) < 0.02
+        # the median of counts lies a sixth of one below their mean, 0.023 errors of this stack
+        assert abs(found.mean()) < 0.03
 
 
 def test_what_frames_share_does_not_average_down():

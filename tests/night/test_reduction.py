@@ -97,12 +97,12 @@ def test_running_it_again_makes_nothing_anew(reduced, sky, no_stack):
 @pytest.fixture
 def no_stack(monkeypatch):
     """The stack kernel must not be called."""
-    from autowisp_xr.transforms import stacking
+    from autowisp_xr.transforms import averaging
 
     def forbidden(*_, **__):
         raise AssertionError("something was stacked again")
 
-    monkeypatch.setattr(stacking, "average_through_frames", forbidden)
+    monkeypatch.setattr(averaging, "average_through_frames", forbidden)
 
 
 def test_science_without_a_dark_of_its_exposure_is_left_out_with_the_reason(
