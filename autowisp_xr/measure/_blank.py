@@ -47,6 +47,10 @@ _QUIETER, _QUIET, _QUIET_ERROR = 0.04, 0.822, 0.22
 blocks are without. Of normal noise, that many are quieter than this, with this scatter in units of
 the root of their number, by trial."""
 
+_UNLIKE = 0.8
+"""Of the variance of differences of pixels; where it is less in those of neighbours, the sky has
+more structure than noise."""
+
 _LEAST_ROWS = 4
 _MEDIAN = np.pi / 2
 """Variance of a median in units of that of a mean."""
@@ -226,13 +230,13 @@ def _cut(bands: Any) -> Any:
     return apart.reshape(number, down, across, BLOCK**2)
 
 
-def _steps(values: Any, sign: int) -> Any:
+def _steps(values: Any, sign: int, lag: int = _LAG) -> Any:
     """What pixels of a block differ by, down and along; the sum for a sign of 1."""
     shape = values.shape[:-1]
     pixels = values.reshape(*shape, BLOCK, BLOCK)
-    down = pixels[..., _LAG:, :] + sign * pixels[..., :-_LAG, :]
-    along = pixels[..., _LAG:] + sign * pixels[..., :-_LAG]
-    return np.stack([part.reshape(*shape, BLOCK * (BLOCK - _LAG)) for part in (down, along)])
+    down = pixels[..., lag:, :] + sign * pixels[..., :-lag, :]
+    along = pixels[..., lag:] + sign * pixels[..., :-lag]
+    return np.stack([part.reshape(*shape, BLOCK * (BLOCK - lag)) for part in (down, along)])
 
 
 def _means(blocks: Blocks) -> tuple[Any, Any]:
@@ -254,16 +258,32 @@ def _curves(values: Any, axis: int, factors: tuple[int, int, int]) -> Any:
 
 
 def _quiet(blocks: Blocks) -> tuple[float, float]:
-    """Scatter in the quietest of the blocks, and its error; NaN of too few."""
-    squares = _steps(blocks.image, -1) ** 2 / _steps(blocks.variance, 1)
+    """Scatter in the quietest of the blocks, and its error; NaN of too few.
+
+    Noise does not know how far pixels lie apart, while a nebula, or stars without a gap, differ the
+    less the nearer pixels are: by the square of the distance, which tells what they differ by at
+    none. Where it is most of what there is, the noise is not known.
+    """
+    value, number = _quiet_steps(blocks, _LAG)
+    nearer, _ = _quiet_steps(blocks, 1)
+    if value > 1 and nearer < value:
+        if nearer**2 < _UNLIKE * value**2:
+            return np.nan, np.nan
+        ratio = _LAG**2
+        value = max(1.0, (ratio * nearer**2 - value**2) / (ratio - 1)) ** 0.5
+    return value, _QUIET_ERROR * value / max(number, 1) ** 0.5
+
+
+def _quiet_steps(blocks: Blocks, lag: int) -> tuple[float, int]:
+    """Scatter of the differences of pixels that lie so far apart, and of how many blocks."""
+    squares = _steps(blocks.image, -1, lag) ** 2 / _steps(blocks.variance, 1, lag)
     known = np.isfinite(squares)
     number = known.sum(axis=(0, -1))
     enough = number >= _WHOLE**2 * squares.shape[0] * squares.shape[-1]
     means = np.where(known, squares, 0.0).sum(axis=(0, -1))[enough] / number[enough]
     if means.size < _LEAST:
-        return np.nan, np.nan
-    value = float(np.quantile(np.sqrt(means), _QUIETER)) / _QUIET
-    return value, _QUIET_ERROR * value / means.size**0.5
+        return np.nan, means.size
+    return float(np.quantile(np.sqrt(means), _QUIETER)) / _QUIET, means.size
 
 
 def _in_common(pulls: Any) -> tuple[float, float]:

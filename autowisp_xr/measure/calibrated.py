@@ -65,7 +65,8 @@ def check_calibrated(
         Noise with this pattern, in units of the noise without.
     ``noise_error``, ``rows_error``, ``columns_error``, ``dark_left_error``
         Their errors, of rows and columns where these have nothing in common. What cannot be told,
-        of too few pixels or without a variance, is NaN.
+        of too few pixels, without a variance, or where the sky has more structure than noise, is
+        NaN.
 
     Three bands of rows of each frame are read, of wide ones not all columns. Flagged pixels take no
     part.

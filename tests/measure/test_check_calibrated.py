@@ -66,6 +66,23 @@ def test_wrong_errors_are_found_beside_stars_nebulae_and_hot_pixels(factor):
     assert one(found, "columns") == pytest.approx(1, abs=0.1)
 
 
+def waves(amplitude):
+    y, x = np.indices(SHAPE)
+    return amplitude * np.sin(x / 4) * np.cos(y / 5)
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.4])
+def test_structure_of_the_sky_is_no_noise(factor):
+    found = check_calibrated(frames(blank(noise=5 * factor) + waves(10.0)))
+    assert one(found, "noise") == pytest.approx(factor, abs=0.05)
+
+
+def test_noise_under_structure_that_is_more_than_it_is_not_known():
+    found = check_calibrated(frames(blank() + waves(60.0)))
+    assert found["noise"].isnull().all()
+    assert found["sky"].notnull().all()
+
+
 @pytest.mark.parametrize(
     ("axis", "moved", "other"), [(0, "rows", "columns"), (1, "columns", "rows")]
 )
