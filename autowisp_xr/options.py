@@ -118,7 +118,7 @@ class SigmaClip:
 
     floor: Literal["step", "noise"] = "step"
     """What the ``mad`` is at least: a step of the digitisation, or also the noise that most pixels
-    have, as the difference of two frames shows it, and where the variance is known, that of the
+    have, as the differences of frames show it, and where the variance is known, that of the
     noisiest value. With the noise few frames are enough, whose own MAD is often small by chance,
     so that good values would lie beyond it; and noisy frames among others keep theirs."""
 

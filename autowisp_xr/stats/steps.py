@@ -14,8 +14,8 @@ from autowisp_xr.stats.rounding import noise_before
 
 __all__ = ["Digitisation", "digitisation_of", "frames_to_look_at", "rows_to_look_at"]
 
-_ENOUGH = 2**16
-"""Values whose differences are looked at: they tell the noise to half a per cent."""
+_ENOUGH = 2**15
+"""Values of a frame that are looked at: those of three tell the noise to half a per cent."""
 
 _FEWEST = 24
 """Of fewer differences that are not 0 all may be even by chance."""
@@ -46,6 +46,12 @@ _QUARTER = 0.3186
 _REACH = 5.0
 """In units of their noise, beyond which differences are of other pixels than most."""
 
+_TRIO = 3
+_BAD = 2.5
+"""A bad frame is in two of the pairs that are looked at, and one is left where these are three.
+Noise that is so many times that of the quietest pair is a bad frame's: that of flats whose light
+differs by 20 is not."""
+
 
 class Digitisation(NamedTuple):
     """How the values of a set of frames are digitised."""
@@ -64,8 +70,8 @@ def rows_to_look_at(rows: int, pixels: int) -> int:
 
 
 def frames_to_look_at(frames: int, pixels: int) -> int:
-    """How many frames tell enough: two, of small frames more."""
-    return min(frames, 1 + max(1, -(-_ENOUGH // max(pixels, 1))))
+    """How many frames tell enough: three, of which one may be bad; of small frames more."""
+    return min(frames, max(_TRIO, 1 + -(-_ENOUGH // max(pixels, 1))))
 
 
 def digitisation_of(values: Any, bad: Any = None) -> Digitisation:
@@ -82,23 +88,28 @@ def digitisation_of(values: Any, bad: Any = None) -> Digitisation:
     good = values.astype(np.float64)
     if bad is not None:
         good[bad] = np.nan
-    differences, variances, size = _differences(good)
+    pairs, variances, size = _differences(good)
+    differences = np.concatenate(pairs)
     rounding = 0.0 if whole else _ROUNDINGS * float(np.finfo(values.dtype).eps) * size
     step = _step(differences, rounding)
     if whole and step == 0.0:
         step = 1.0
     if differences.size == 0:
         return Digitisation(step, 0.0, np.inf)
-    reach = _REACH * max(float(np.quantile(differences, 0.25)) / _QUARTER, step)
-    square = float((differences[differences <= reach] ** 2).mean()) / variances
+    square = _square(pairs, step) / variances
     known = step > 0.0 and differences.size >= _FEWEST
     smooth = noise_before(square / step**2) if known else np.inf
     return Digitisation(step, float(np.sqrt(square)), smooth)
 
 
-def _differences(values: Any) -> tuple[Any, float, float]:
-    """Absolute differences of frames, as variances of how many values, and how large these are."""
+def _differences(values: Any) -> tuple[list[Any], float, float]:
+    """Sizes of differences of pairs of frames, variances of how many values, the size of these.
+
+    The last frame and the first are a pair, too, where there are more than these two.
+    """
     found = np.diff(values, axis=0)
+    if len(values) >= _TRIO:
+        found = np.concatenate([found, values[:1] - values[-1:]])
     variances = 2.0
     if values.shape[-1] > 1:
         last = values.shape[-1] // 2 * 2
@@ -106,7 +117,23 @@ def _differences(values: Any) -> tuple[Any, float, float]:
         variances = 4.0
     finite = np.abs(values[np.isfinite(values)])
     size = float(np.quantile(finite, _USUAL)) if finite.size else 0.0
-    return np.abs(found[np.isfinite(found)]), variances, size
+    pairs = [np.abs(pair[np.isfinite(pair)]) for pair in found]
+    return pairs or [np.empty(0)], variances, size
+
+
+def _square(pairs: list[Any], step: float) -> float:
+    """Mean square of the differences of pairs without a bad frame, of most pixels."""
+    known = [pair for pair in pairs if pair.size]
+    scales = [_scale(pair, step) for pair in known]
+    most = _BAD * min(scales)
+    good = [pair for pair, scale in zip(known, scales, strict=True) if scale <= most]
+    differences = np.concatenate(good)
+    reach = _REACH * _scale(differences, step)
+    return float((differences[differences <= reach] ** 2).mean())
+
+
+def _scale(differences: Any, step: float) -> float:
+    return max(float(np.quantile(differences, 0.25)) / _QUARTER, step)
 
 
 def _step(differences: Any, rounding: float) -> float:

@@ -1,4 +1,4 @@
-"""How the frames of a stack are digitised: read off a few rows of two of them, as late as all.
+"""How the frames of a stack are digitised: read off a few rows of three of them, as late as all.
 
 Decision: found where frames are stacked, from their values. So raw and calibrated frames, of files,
 a store or memory, in ADU or electrons, say it alike, and nothing has to be carried along. Frames

@@ -157,7 +157,7 @@ def stack(
     Digitised values err by their rounding, too, which is not for each value itself: the median of
     whole numbers is one of them, or half of one, and has the twelfth of a squared step of one value
     however many frames there are; below half a step of noise, all values of a pixel round alike.
-    The step, and the noise in units of it, are read off the difference of two frames, and
+    The step, and the noise in units of it, are read off the differences of frames, and
     both columns get what they lack (:mod:`autowisp_xr.stats.rounding`): with s the noise without
     the twelfth of digitisation, and k steps between the two values in the middle of an even number,
 

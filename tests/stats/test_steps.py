@@ -38,6 +38,21 @@ def test_what_pixels_and_frames_differ_by_is_nothing_to_it(rng):
     assert found.noise == pytest.approx(4 * np.sqrt(0.8**2 + 1 / 12), rel=0.03)
 
 
+@pytest.mark.parametrize("bad", [0, 1, 2])
+def test_a_bad_frame_of_three_is_not_what_the_noise_is(bad, rng):
+    values = rounded(rng, 2.0, (3, *SHAPE[1:]))
+    values[bad] += np.rint(rng.normal(0, 40, SHAPE[1:]))
+    found = digitisation_of(values.astype("f4"))
+    assert found.step == 1.0
+    assert found.noise == pytest.approx(np.sqrt(2.0**2 + 1 / 12), rel=0.03)
+
+
+def test_frames_of_unlike_light_are_no_bad_frames(rng):
+    noise = np.array([1.0, 0.47, 0.22])
+    values = rng.normal(1000, noise[:, None, None, None], (3, *SHAPE[1:])).astype("f4")
+    assert digitisation_of(values).noise == pytest.approx(np.sqrt((noise**2).mean()), rel=0.05)
+
+
 def test_values_of_any_fraction_have_no_step(rng):
     for values in (rng.normal(1000, 2, SHAPE), rounded(rng, 2.0) / rng.normal(1, 0.1, SHAPE[1:])):
         found = digitisation_of(values.astype("f4"))

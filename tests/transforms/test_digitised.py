@@ -49,6 +49,15 @@ def test_equal_values_and_one_neighbour_are_all_kept_and_what_is_far_off_is_not(
     assert kept(column(*equal, 15), "mean", SigmaClip(5, scale="mad", about="median")) == [21]
 
 
+@pytest.mark.parametrize("bad", [0, 2, 4])
+def test_a_noisy_frame_does_not_keep_itself_in_a_master(bad):
+    frames = integers(2.0, 5, dtype="f4", kind="bias")
+    frames["image"].values[bad] += np.rint(np.random.default_rng(1).normal(0, 300, SHAPE))
+    camera = Camera(gain=1.0, read_noise=2.02)
+    stack = aw.master_bias(frames, camera=camera)
+    assert float((stack["count"] == 4).mean()) > 0.9
+
+
 def test_what_is_a_step_off_stays_also_where_its_noise_is_less():
     frames = integers(0.1, 30, step=4)
     noise = frames["image"].astype("f4") * 0 + np.float32(0.1)
