@@ -166,7 +166,10 @@ def average_through_frames(
         chosen = _ANY
     else:
         clipping = _clipping(reject, quantile, given.dtype)
-        floor = np.full(pixels, 0.0 if reject is None else reject.floor)
+        # of zeros no memory is touched unless they are asked for
+        floor = np.zeros(pixels)
+        if reject is not None and reject.floor:
+            floor += reject.floor
         if reject is not None and reject.noise_too and noise[0].size:
             raise_to_noise(given, flags, chosen, *noise[:3], floor)
         block = average_pixels(given, flags, chosen, quantile, clipping, floor)
