@@ -17,7 +17,7 @@ import numpy as np
 
 from autowisp_xr.kernels._jit import kernel
 
-__all__ = ["fit_the_line", "photon_noise", "sum_light", "true_on_average"]
+__all__ = ["fit_the_line", "photon_noise", "sum_light"]
 
 _MOST, _HALF, _LAST, _FAR = 3.1, 2.5, 150.0, 3.0
 """Numbers of the formula in :func:`photon_noise`."""
@@ -137,17 +137,3 @@ def photon_noise(
     part = (total + more) / (total + more + other)
     total += more * part * (1.0 + 2.0 * part) / 3.0
     return total, total - rest
-
-
-def true_on_average(variance: Any, photons: Any, signal: Any, slope: Any) -> Any:
-    """Variance of averages without what :func:`photon_noise` adds for the sake of their own pulls.
-
-    For what they are subtracted from. ``photons`` is what of the variance is the noise of photons;
-    all float64 arrays of one shape.
-    """
-    rest = variance - photons
-    line = slope * signal
-    below = line < -_FAR * slope * np.sqrt(np.maximum(rest, 0.0))
-    found = np.where(below, rest, np.maximum(rest + line, 0.0))
-    # where nothing was added, to the same bits
-    return np.where(found < _LAST * slope * slope, found, variance)

@@ -13,7 +13,6 @@ import xarray as xr
 
 from autowisp_xr import schema
 from autowisp_xr.kernels.calibrate import divide_variance
-from autowisp_xr.kernels.photons import true_on_average
 from autowisp_xr.transforms import _apply
 
 __all__ = ["factor_of_dark", "flat_variance", "masters_variance", "shared_planes", "summed"]
@@ -34,7 +33,7 @@ def masters_variance(
     Over (channel, y, x), with ``frame`` in front where the scale differs between frames; None
     where there is neither master.
     """
-    own, other = _apply.plane(bias, "variance"), _unbiased(dark, dtype)
+    own, other = _apply.plane(bias, "variance"), _apply.plane(dark, "variance")
     if own is None and other is None:
         return None
     common = None
@@ -44,19 +43,6 @@ def masters_variance(
     dims, k = factor_of_dark(ds, scale)
     (total,) = _apply.apply(_sum_of_masters, [own, other, common, k], dims, [dtype])
     return total
-
-
-def _unbiased(dark: xr.Dataset | None, dtype: Any) -> xr.Variable | None:
-    """Variance of a dark that is true on average.
-
-    That of a stack is such that its own pulls are of width 1, a little larger at few electrons.
-    """
-    variance = _apply.plane(dark, "variance")
-    planes = [_apply.plane(dark, name) for name in ("image", *schema.PHOTON_PLANES)]
-    if variance is None or any(plane is None for plane in planes):
-        return variance
-    (unbiased,) = _apply.apply(_on_average, [variance, *planes], _PLANE, [dtype])
-    return unbiased
 
 
 def factor_of_dark(ds: xr.Dataset, scale: Any) -> tuple[tuple[str, ...], xr.Variable]:
@@ -110,11 +96,6 @@ def summed(
     kernel = _sum if flat is None else _divided_sum
     (total,) = _apply.apply(kernel, [*divisor, *parts], dims, [dtype])
     return total
-
-
-def _on_average(*planes: Any) -> tuple[Any]:
-    variance, image, slope, zero, photons = (plane.astype(np.float64) for plane in planes)
-    return (true_on_average(variance, photons, image - zero, slope),)
 
 
 def _sum_of_masters(bias: Any, dark: Any, common: Any, k: Any) -> tuple[Any]:

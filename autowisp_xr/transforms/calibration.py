@@ -130,7 +130,7 @@ def calibrate(
     finite, or whose flat is not lit, is NaN and flagged FAULT; none is interpolated. The
     variance of a pixel is estimated from its own value, which correlates the two: at few electrons,
     averages weighted by it are biased, and it is not quite true (:func:`~autowisp_xr.add_noise` has
-    a table). A dark from a stack of few photons lends what is true on average of its variance.
+    a table). So do darks of few frames, as :func:`~autowisp_xr.stack` says.
 
     Examples
     --------

@@ -260,6 +260,10 @@ def stack(
     median  3.0        3      0.99  0.99  1.00  1.01
     ======= ========== ====== ===== ===== ===== =====
 
+    A dark has that addition as well, and so what it is subtracted from: without light, and with a
+    read noise of 1.2 electrons, means of 20 frames less a dark of 3, 5, 10 or 20 have widths of
+    0.96, 0.97, 0.98 and 0.98; with 3 electrons, 0.99 to 1.01.
+
     Without read noise, the median of 10 frames propagates 0.92 of the true variance at 5 electrons,
     0.96 at 10, 0.98 at 20, 0.99 at 50. Frames from files of pixels alone count the photons of each
     x, and ``photons`` in the history says so; so do pixels whose image does not fit their variance

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from autowisp_xr.kernels.photons import fit_the_line, photon_noise, true_on_average
+from autowisp_xr.kernels.photons import fit_the_line, photon_noise
 from tests.kernels.photon_noise import variance_of_sum, width
 
 
@@ -28,8 +28,6 @@ def test_what_is_far_below_no_light_keeps_the_noise_of_no_light():
     near, far = (photon_noise(400.0, 0.0, signal, 1.0, False) for signal in (-50.0, -61.0))
     assert near == (350.0, -50.0)
     assert far == (400.0, 0.0)
-    found = true_on_average(*np.array([[350.0, 400.0], [-50.0, 0.0], [-50.0, -61.0], [1.0, 1.0]]))
-    np.testing.assert_array_equal(found, [350.0, 400.0])
 
 
 def test_the_average_of_one_value_says_what_its_frame_said():
@@ -42,13 +40,6 @@ def test_less_is_added_where_most_of_the_noise_is_not_that_of_the_average():
     # f + 2 f^2 is 3 for f = 1, and 1 for f = 1 / 2
     assert alone - 30 == pytest.approx(3.1 * 30 / 32.5 * (1 - 0.2**2), rel=1e-12)
     assert half - 30 == pytest.approx((alone - 30) / 3, rel=0.05)
-
-
-def test_what_was_added_for_the_sake_of_pulls_can_be_taken_off():
-    total, photons = photon_noise(34.0, 0.0, 4.0, 1.0, False)
-    assert total > 36.0
-    given = map(np.asarray, (total, photons, 4.0, 1.0))
-    assert float(true_on_average(*given)) == pytest.approx(34.0, rel=1e-12)
 
 
 def test_values_whose_rest_differs_have_lost_their_zero():

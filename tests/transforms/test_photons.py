@@ -206,15 +206,12 @@ def test_planes_are_cut_and_split_with_the_image(rng):
     xr.testing.assert_equal(aw.merge_channels(split)["photon_slope"], ds["photon_slope"])
 
 
-def test_a_dark_lends_the_variance_that_is_true_on_average(rng):
-    """Its own says a little more, for the sake of its pulls."""
-    electrons = rng.normal(0, 1.2, (20, 1, 5, 7))
+def test_a_dark_lends_the_variance_that_it_claims(rng):
+    """Less is true on average, but then a dark that is low by chance would claim too little."""
+    electrons = rng.normal(0, 1.2, (5, 1, 5, 7))
     camera = Camera(gain=1.0, read_noise=1.2)
     bias = master(np.zeros((1, 5, 7)), np.zeros((1, 5, 7)))
     frames = frame_set(electrons.astype("f4"), kind="dark", camera=camera)
     dark = aw.master_dark(frames, bias=bias, average="mean", **F8)
     lent = aw.subtract_dark(frame_set(np.zeros((1, 5, 7)), camera=camera), dark, **F8)
-    expected = (1.44 + dark["image"]) / 20
-    near = dark["image"] > -3 * 1.2 / np.sqrt(20)
-    np.testing.assert_allclose(lent["shared_variance"].where(near), expected.where(near), rtol=1e-6)
-    assert (dark["variance"] > expected).all()
+    np.testing.assert_array_equal(lent["shared_variance"], dark["variance"])
