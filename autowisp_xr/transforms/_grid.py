@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from autowisp_xr.transforms._apart import apart
+
 __all__ = ["grid_of", "step_of"]
 
 _PIXELS = 2**16
@@ -24,7 +26,7 @@ def grid_of(ds: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
     )
     chunked = [name for name in grid.data_vars if grid[name].chunks is not None]
     return grid.assign(
-        {name: grid[name].variable.copy(data=_renamed(grid[name].data)) for name in chunked}
+        {name: grid[name].variable.copy(data=_read_apart(grid[name].data)) for name in chunked}
     )
 
 
@@ -34,19 +36,6 @@ def step_of(height: int, width: int) -> int:
     return step if step % 2 else step + 1
 
 
-def _renamed(array: Any) -> Any:
-    """A dask array of the same tasks under other names, and of compact pieces."""
-    # dask.graph_manipulation.clone leaves tasks of slices with two names, which cannot be computed
-    from dask._task_spec import convert_legacy_graph
-    from dask.array import Array
-
+def _read_apart(array: Any) -> Any:
     # a view of every 33rd pixel would keep all of them in memory
-    array = array.map_blocks(np.ascontiguousarray, dtype=array.dtype)
-    tasks = convert_legacy_graph(dict(array.__dask_graph__()))
-    names = {key: _other_name(key) for key in tasks}
-    graph = {names[key]: task.substitute(names, key=names[key]) for key, task in tasks.items()}
-    return Array(graph, _other_name(array.name), array.chunks, array.dtype)
-
-
-def _other_name(key: Any) -> Any:
-    return (f"grid-{key[0]}", *key[1:]) if isinstance(key, tuple) else f"grid-{key}"
+    return apart(array.map_blocks(np.ascontiguousarray, dtype=array.dtype), "grid")

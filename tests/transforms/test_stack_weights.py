@@ -8,7 +8,7 @@ import autowisp_xr as aw
 from autowisp_xr import Flag, MinMax, SigmaClip
 from autowisp_xr.kernels.clip import MEAN
 from autowisp_xr.testing import assert_frames_equal, no_compute
-from autowisp_xr.transforms._grid import _renamed
+from autowisp_xr.transforms._grid import _read_apart
 from autowisp_xr.transforms._weights import weights_of
 from tests.transforms.frames import TWO_CHANNELS, frame_set, text
 from tests.transforms.test_contracts import lazy
@@ -292,7 +292,7 @@ def test_lazy_weights_have_no_task_of_the_frames_and_hold_none_of_their_pieces()
     theirs = {str(key) for name in ("image", "variance") for key in dict(frames[name].data.dask)}
     assert len(tasks) > len(theirs)
     assert not tasks & theirs
-    piece = _renamed(frames["variance"].data[..., ::3, ::3]).blocks[0, 0, 0, 0].compute()
+    piece = _read_apart(frames["variance"].data[..., ::3, ::3]).blocks[0, 0, 0, 0].compute()
     assert piece.base is None
     np.testing.assert_array_equal(piece, image[:1, :, :100:3, ::3])
 
