@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autowisp_xr.measure._tiles import ranked
+from autowisp_xr.measure._tiles import RANK, RANK_TO_SIGMA, ranked
 
 __all__ = ["BLOCK", "Blocks", "Noise", "Slope", "noise_of", "slope_on"]
 
@@ -35,9 +35,6 @@ _WHOLE = 0.75
 
 _NEAR = 4.0
 """Errors beyond which a pixel is a star or a hot one: a normal loses 0.1 % of its variance."""
-
-_RANK, _RANK_TO_SIGMA = 0.8, 1.2816
-"""As for tiles: where noise is less than a digit, most differences are 0, and so their median."""
 
 _LEAST = 30
 """Differences that tell a scatter to 13 %; fewer tell none."""
@@ -317,7 +314,7 @@ def _scale(pulls: Any) -> tuple[float, float]:
     distance = np.abs(pulls[np.isfinite(pulls)])
     if distance.size < _LEAST:
         return np.nan, np.nan
-    scale = float(ranked(distance[None], _RANK)[0]) / _RANK_TO_SIGMA
+    scale = float(ranked(distance[None], RANK)[0]) / RANK_TO_SIGMA
     near = distance[distance <= _NEAR * scale]
     value = float(np.sqrt(np.mean(near**2)))
     return value, value / (2 * near.size) ** 0.5

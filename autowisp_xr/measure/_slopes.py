@@ -4,6 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from autowisp_xr.kernels.clip import MAD_TO_SIGMA
+
 __all__ = ["Slope", "slope_of"]
 
 _CLIP = 3.0
@@ -15,7 +17,6 @@ _KEPT_VARIANCE = 0.973
 
 _ROUNDS = 50
 
-_MAD_TO_SIGMA = 1.4826
 
 _SURE = 10
 """So many tiles that scatter as expected are taken for granted: a few alone tell little."""
@@ -67,7 +68,7 @@ def slope_of(variance: Any, freedom: Any, signal: Any, offset: Any) -> Slope:
         third = 2 / (9 * freedom)
         pulls = (np.cbrt(variance / expected) - (1 - third)) / np.sqrt(third)
         # what scatters more than expected does so everywhere
-        scale = max(1.0, _MAD_TO_SIGMA * float(np.median(np.abs(pulls))))
+        scale = max(1.0, MAD_TO_SIGMA * float(np.median(np.abs(pulls))))
         inside = np.abs(pulls) <= _CLIP * scale
         value = float(np.average(each[inside], weights=weights[inside]))
         if number > 2 and np.array_equal(inside, kept):

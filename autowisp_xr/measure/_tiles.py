@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["MOST_TILES", "Scatter", "Tiles", "ranked", "scatter"]
+__all__ = ["MOST_TILES", "RANK", "RANK_TO_SIGMA", "Scatter", "Tiles", "ranked", "scatter"]
 
 MOST_TILES = 1500
 """A gain is then known to 0.1 %; more would only take longer."""
@@ -19,8 +19,8 @@ _CLIP = 5.0
 
 _ROUNDS = 20
 
-_RANK = 0.8
-_RANK_TO_SIGMA = 1.2816
+RANK = 0.8
+RANK_TO_SIGMA = 1.2816
 """That quantile of the distances from the median, of a normal in standard deviations. The median
 distance is often 0 where noise is less than what one digit stands for."""
 
@@ -156,7 +156,7 @@ def _scatter(first: Any, second: Any, good: Any, starts: Any, scaled: bool) -> t
 def _near(values: Any) -> Any:
     """Which values are near the median of their tile: all of them where most are equal."""
     distance = np.abs(values - _median(values)[:, None])
-    scale = ranked(distance, _RANK)[:, None] / _RANK_TO_SIGMA
+    scale = ranked(distance, RANK)[:, None] / RANK_TO_SIGMA
     return (distance <= _CLIP * scale) | ((scale == 0) & np.isfinite(distance))
 
 

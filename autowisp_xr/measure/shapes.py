@@ -8,6 +8,7 @@ import xarray as xr
 from autowisp_xr import provenance, schema
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.flags import Flag
+from autowisp_xr.kernels.clip import MAD_TO_SIGMA
 from autowisp_xr.measure._tiles import ranked
 from autowisp_xr.transforms.channels import trim
 
@@ -26,7 +27,6 @@ _INNER = (0.05, 0.95)
 """Quantiles of the cells between which shapes are compared: a shadow on one is another matter."""
 
 _MEDIAN = np.pi / 2
-_SIGMA = 1.4826
 
 _REGION = 32
 """Pixels a side of the regions among which glow is looked for."""
@@ -124,7 +124,7 @@ def _cells(frame: xr.Dataset) -> tuple[Any, Any]:
         apart = pixels[..., : columns * across].reshape(len(pixels), rows, across, columns)
         cells = apart.swapaxes(1, 2).reshape(len(pixels) * across, -1)
         middle = ranked(cells, 0.5)
-        spread = _SIGMA * ranked(np.abs(cells - middle[:, None]), 0.5)
+        spread = MAD_TO_SIGMA * ranked(np.abs(cells - middle[:, None]), 0.5)
         number = np.maximum(np.isfinite(cells).sum(axis=1), 1)
         medians.append(middle.reshape(len(pixels), across))
         errors.append((spread * np.sqrt(_MEDIAN / number)).reshape(len(pixels), across))

@@ -21,6 +21,7 @@ from autowisp_xr import schema
 from autowisp_xr.errors import AutowispWarning
 from autowisp_xr.flags import Flag
 from autowisp_xr.flat_selection.levels import Verdict
+from autowisp_xr.kernels.clip import MAD_TO_SIGMA
 from autowisp_xr.options import MIN_FLAT
 from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms._grid import grid_of
@@ -30,7 +31,6 @@ __all__ = ["Levels", "levels_of", "levels_of_samples", "verdicts_of"]
 
 _LEAST_IN_COMMON = 0.1
 _OUTLIER = 3.0
-_TO_SIGMA = 1.4826
 _ROUNDS = 3
 
 
@@ -192,5 +192,5 @@ def _robust_ratio(light: Any, typical: Any) -> float:
     ratio = light / typical
     middle = np.median(ratio)
     distance = np.abs(ratio - middle)
-    inside = distance <= _OUTLIER * _TO_SIGMA * np.median(distance)
+    inside = distance <= _OUTLIER * MAD_TO_SIGMA * np.median(distance)
     return float(light[inside].sum() / typical[inside].sum())

@@ -24,7 +24,7 @@ from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms._lenders import lent
 from autowisp_xr.transforms._levels import Levels, kernel_arrays
 from autowisp_xr.transforms._noise import Noise
-from autowisp_xr.transforms._photons import photon_planes
+from autowisp_xr.transforms._photon_planes import photon_planes
 from autowisp_xr.transforms._shared import (
     flat_variance,
     masters_variance,

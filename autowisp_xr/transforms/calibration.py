@@ -29,7 +29,7 @@ from autowisp_xr.transforms._lit import lit_only
 from autowisp_xr.transforms._noise import Noise, check_counted, noise_of
 from autowisp_xr.transforms._pass import Steps, one_pass
 from autowisp_xr.transforms._readers import readers
-from autowisp_xr.transforms._saturation import on_scale
+from autowisp_xr.transforms._scaled_saturation import on_scale
 from autowisp_xr.transforms.channels import trim
 from autowisp_xr.transforms.overscan import overscan_options, overscan_steps
 from autowisp_xr.transforms.prepared import bias_and_dark, fitting, shares_bias

@@ -21,7 +21,7 @@ from autowisp_xr.transforms._lit import lit_only
 from autowisp_xr.transforms._noise import noise_of
 from autowisp_xr.transforms._pass import Steps, one_pass
 from autowisp_xr.transforms._readers import readers
-from autowisp_xr.transforms._saturation import on_scale
+from autowisp_xr.transforms._scaled_saturation import on_scale
 from autowisp_xr.transforms.agreement import exposure_ratio
 from autowisp_xr.transforms.prepared import dark_parts, fitting
 

@@ -20,7 +20,7 @@ from autowisp_xr.transforms._apart import apart
 from autowisp_xr.transforms._levels import AMPLIFIER, LINE, Levels, given_levels
 from autowisp_xr.transforms._pass import Steps, one_pass
 from autowisp_xr.transforms._readers import raw_lines, readers
-from autowisp_xr.transforms._saturation import on_scale
+from autowisp_xr.transforms._scaled_saturation import on_scale
 from autowisp_xr.transforms.channels import check_covers, covered
 
 __all__ = [

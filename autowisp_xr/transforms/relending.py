@@ -21,7 +21,7 @@ from autowisp_xr.transforms._joined import Piece, is_same, join
 from autowisp_xr.transforms._lenders import lent
 from autowisp_xr.transforms._lit import lit_only
 from autowisp_xr.transforms._noise import Noise, noise_of
-from autowisp_xr.transforms._photons import photon_planes
+from autowisp_xr.transforms._photon_planes import photon_planes
 from autowisp_xr.transforms._readers import readers
 from autowisp_xr.transforms._shared import flat_variance, masters_variance, shared_planes
 from autowisp_xr.transforms.agreement import exposure_ratio
