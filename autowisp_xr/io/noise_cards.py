@@ -20,11 +20,10 @@ from autowisp_xr.headers.fate_rules import tell
 from autowisp_xr.headers.fates import EFFECTIVE
 from autowisp_xr.headers.product import gain_told
 from autowisp_xr.headers.values import to_number
+from autowisp_xr.stats.regular_grid import grid_step
 
 __all__ = ["with_noise"]
 
-_GRID = 2**16
-"""Pixels, about, that are looked at."""
 _TOGETHER = 16
 _TILES, _TILE = 8, 256
 _NEAR, _SHARE = 0.05, 0.5
@@ -48,7 +47,8 @@ def with_noise(header: fits.Header, planes: Mapping[str, Any]) -> fits.Header:
     if math.isnan(effective) or "variance" not in planes:
         return header
     gain = to_number(value_of(header, "EGAIN")) / effective
-    part = _every(planes["image"].shape)
+    step = grid_step(*planes["image"].shape)
+    part = (slice(None, None, step),) * 2
     image, variance = (planes[name][part].astype(np.float64) for name in ("image", "variance"))
     good = np.isfinite(image) & np.isfinite(variance)
     if "mask" in planes:
@@ -65,12 +65,6 @@ def with_noise(header: fits.Header, planes: Mapping[str, Any]) -> fits.Header:
         told["read_noise"] = (float(f"{noise:.5g}"), "[electron] of this image, beside photons")
     tell(header, told)
     return header
-
-
-def _every(shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """Rows and columns of a regular grid; odd steps see even and odd columns alike."""
-    step = max(1, int(math.sqrt(shape[0] * shape[1] / _GRID))) | 1
-    return slice(None, None, step), slice(None, None, step)
 
 
 def _read_noise(image: Any, variance: Any, good: Any, gain: float) -> float | None:

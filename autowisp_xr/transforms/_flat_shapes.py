@@ -12,10 +12,10 @@ from autowisp_xr.flat_selection.large_scale import cloud_map, large_scale_match
 from autowisp_xr.flat_selection.levels import by_deviation
 from autowisp_xr.flat_selection.options import FlatSelection
 from autowisp_xr.options import Masked
+from autowisp_xr.stats.regular_grid import grid_step
 from autowisp_xr.transforms import _apply
 from autowisp_xr.transforms._flat_levels import levels_of
 from autowisp_xr.transforms._flat_table import members
-from autowisp_xr.transforms._grid import step_of
 from autowisp_xr.transforms._scaling import ALIKE, scaled
 from autowisp_xr.transforms.averaging import stacked
 
@@ -131,7 +131,7 @@ def _match(
     mean, deviation = np.empty(shape.shape), np.empty(shape.shape)
     for place in np.ndindex(*shape.shape):
         pixels = _pixels(images, masks, place, take)
-        step = None if take else step_of(*pixels.shape)
+        step = None if take else grid_step(*pixels.shape)
         found = large_scale_match(pixels, references[place[1]], selection, step=step)
         shape[place], mean[place], deviation[place], sample[place] = found
     return shape, mean, deviation, sample

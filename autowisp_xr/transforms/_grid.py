@@ -10,17 +10,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from autowisp_xr.stats.regular_grid import grid_step
 from autowisp_xr.transforms._apart import apart
 
-__all__ = ["grid_of", "step_of"]
-
-_PIXELS = 2**16
-"""Of a channel, about."""
+__all__ = ["grid_of"]
 
 
 def grid_of(ds: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
     """The variables of these names that there are, on the grid; lazy where they are."""
-    step = step_of(ds.sizes["y"], ds.sizes["x"])
+    step = grid_step(ds.sizes["y"], ds.sizes["x"])
     grid = ds[[name for name in names if name in ds]].isel(
         y=slice(None, None, step), x=slice(None, None, step)
     )
@@ -28,12 +26,6 @@ def grid_of(ds: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
     return grid.assign(
         {name: grid[name].variable.copy(data=_read_apart(grid[name].data)) for name in chunked}
     )
-
-
-def step_of(height: int, width: int) -> int:
-    """Odd, so that no pattern of even and odd columns is seen with one eye only."""
-    step = max(1, int(np.sqrt(height * width / _PIXELS)))
-    return step if step % 2 else step + 1
 
 
 def _read_apart(array: Any) -> Any:

@@ -20,8 +20,6 @@ from autowisp_xr.errors import AutowispWarning, ImageMismatchError
 from autowisp_xr.schema import LOST, SHARED
 
 __all__ = [
-    "LOST",
-    "SHARED",
     "UNNAMED",
     "groups_of",
     "lenders",
