@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from autowisp_xr import schema
-from autowisp_xr.errors import ImageMismatchError
 from autowisp_xr.schema import SHARED
 from autowisp_xr.transforms._lenders import UNNAMED, lenders_of
 from autowisp_xr.transforms._parts import Part, Run, is_one
@@ -82,12 +81,6 @@ def _lenders(parts: Sequence[Part], plane: str) -> list[list[str]]:
 def _frame_names(parts: Sequence[Part], runs: Sequence[Run]) -> list[str]:
     frames = [(parts[n], i) for n, cut in runs for i in range(cut.start, cut.stop)]
     names = [part.names[i] for part, i in frames]
-    known = [(part.names[i], part.paths[i] or part.identity) for part, i in frames]
-    twice = [name for (name, _), times in Counter(known).items() if times > 1]
-    if twice:
-        raise ImageMismatchError(
-            f"{twice[0]!r} is in two of the sets; give each frame once, as its noise is one"
-        )
     repeated = {name for name, times in Counter(names).items() if times > 1}
     paths = [part.paths[i] for part, i in frames]
     if all(path for path, name in zip(paths, names, strict=True) if name in repeated):

@@ -37,6 +37,17 @@ class Part:
         self.paths = self.texts("path")
 
     @property
+    def exposures(self) -> set[tuple[str, str]]:
+        """Where each frame comes from, and its name; of a stack, those of its frames."""
+        steps, names = provenance.history(self.ds), self.names
+        found = {
+            (path or self.identity, name) for path, name in zip(self.paths, names, strict=True)
+        }
+        while steps and steps[-1].get("verb") == "stack":
+            names = steps.pop().get("frames", [])
+        return found | {(str(steps[-1].get("id")), name) for name in names if steps}
+
+    @property
     def key(self) -> tuple[Any, ...]:
         return self.identity, self.names
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,7 @@ def concat(
         one = isinstance(ds, xr.Dataset) and "frame" not in ds.dims
         schema.check(ds, master=one, name=f"set number {number}")
     parts = sorted(map(Part, given), key=lambda part: part.key)
+    _check_once(parts)
     _check_pixels(parts)
     _check_steps(parts)
     runs = runs_of(parts)
@@ -112,6 +114,17 @@ def concat(
 
 _NOT_TOLD = ("inputs", "time", "versions")
 """Parts of records that do not go into that of the whole, which has its own."""
+
+
+def _check_once(parts: Sequence[Part]) -> None:
+    """Raise ImageMismatchError for frames in two sets, or in a stack and beside it."""
+    for one, other in combinations(parts, 2):
+        both = {name for _, name in one.exposures & other.exposures}
+        if both:
+            raise ImageMismatchError(
+                f"{min(both)!r} is in two of the sets ({named(one)} and {named(other)}); give "
+                "each frame once, as its noise is one"
+            )
 
 
 def _check_pixels(parts: Sequence[Part]) -> None:

@@ -236,3 +236,14 @@ def test_noise_that_one_set_does_not_know_is_not_known(nights):
     unknown = night("c").assign_attrs(history=history)
     assert provenance.noise_known(aw.concat(nights))
     assert not provenance.noise_known(aw.concat([unknown, *nights]))
+
+
+def test_a_stack_beside_its_own_frames_is_refused(nights):
+    frames = aw.concat(nights)
+    whole, first = aw.stack(frames), aw.stack(frames.isel(frame=slice(3)))
+    last = aw.stack(frames.isel(frame=slice(2, None)))
+    for twice in ([whole, frames], [first, last], [frames.isel(frame=[0]), first]):
+        with pytest.raises(ImageMismatchError, match=r"is in two of the sets .* its noise is one"):
+            aw.concat(twice)
+    apart = aw.concat([first, aw.stack(frames.isel(frame=slice(3, None)))])
+    assert apart.sizes["frame"] == 2
