@@ -11,7 +11,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
-    "explore", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "explore",
+    max_examples=60,
+    deadline=None,
+    # Said, because Hypothesis turns it on by itself where the variable CI is set.
+    derandomize=False,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile("same", settings.get_profile("explore"), derandomize=True, database=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
