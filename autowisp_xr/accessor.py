@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from autowisp_xr import io, night, plot, provenance, schema, transforms
+import autowisp_xr as aw
+from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.options import (
     MIN_FLAT,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     # its smoothers need scipy, which not everybody does
-    from autowisp_xr.flat_selection import FlatSelection
+    from autowisp_xr.flats import FlatSelection
 
 __all__ = ["AutowispAccessor", "AutowispNightAccessor"]
 
@@ -53,41 +54,41 @@ class AutowispAccessor:
         self, *types: str, exposure: float | None = None, band: str | None = None
     ) -> xr.Dataset:
         """See :func:`autowisp_xr.where_type`."""
-        return transforms.where_type(self._ds, *types, exposure=exposure, band=band)
+        return aw.where_type(self._ds, *types, exposure=exposure, band=band)
 
     def flagged(self, flags: Flags = "BAD") -> xr.DataArray:
         """See :func:`autowisp_xr.flagged`."""
-        return transforms.flagged(self._ds, flags)
+        return aw.flagged(self._ds, flags)
 
     def masked(self, flags: Flags = "BAD") -> xr.DataArray:
         """See :func:`autowisp_xr.masked`."""
-        return transforms.masked(self._ds, flags)
+        return aw.masked(self._ds, flags)
 
     def split_channels(self, channels: Any = None) -> xr.Dataset:
         """See :func:`autowisp_xr.split_channels`."""
-        return transforms.split_channels(self._ds, channels)
+        return aw.split_channels(self._ds, channels)
 
     def merge_channels(self) -> xr.Dataset:
         """See :func:`autowisp_xr.merge_channels`."""
-        return transforms.merge_channels(self._ds)
+        return aw.merge_channels(self._ds)
 
     def trim(self, area: Any = None, *, camera: Camera | None = None) -> xr.Dataset:
         """See :func:`autowisp_xr.trim`."""
-        return transforms.trim(self._ds, area, camera=camera)
+        return aw.trim(self._ds, area, camera=camera)
 
     def subtract_bias_level(
         self, *, camera: Camera | None = None, dtype: Any = "float32"
     ) -> xr.Dataset:
         """See :func:`autowisp_xr.subtract_bias_level`."""
-        return transforms.subtract_bias_level(self._ds, camera=camera, dtype=dtype)
+        return aw.subtract_bias_level(self._ds, camera=camera, dtype=dtype)
 
     def flag_saturated(self, *, camera: Camera | None = None, dtype: Any = "float32") -> xr.Dataset:
         """See :func:`autowisp_xr.flag_saturated`."""
-        return transforms.flag_saturated(self._ds, camera=camera, dtype=dtype)
+        return aw.flag_saturated(self._ds, camera=camera, dtype=dtype)
 
     def apply_masks(self, masks: Any, *, dtype: Any = "float32") -> xr.Dataset:
         """See :func:`autowisp_xr.apply_masks`."""
-        return transforms.apply_masks(self._ds, masks, dtype=dtype)
+        return aw.apply_masks(self._ds, masks, dtype=dtype)
 
     def subtract_overscan(
         self,
@@ -97,13 +98,13 @@ class AutowispAccessor:
         dtype: Any = "float32",
     ) -> xr.Dataset:
         """See :func:`autowisp_xr.subtract_overscan`."""
-        return transforms.subtract_overscan(self._ds, overscan, camera=camera, dtype=dtype)
+        return aw.subtract_overscan(self._ds, overscan, camera=camera, dtype=dtype)
 
     def subtract_bias(
         self, bias: xr.Dataset, *, allow_mismatch: Collection[str] = (), dtype: Any = "float32"
     ) -> xr.Dataset:
         """See :func:`autowisp_xr.subtract_bias`."""
-        return transforms.subtract_bias(self._ds, bias, allow_mismatch=allow_mismatch, dtype=dtype)
+        return aw.subtract_bias(self._ds, bias, allow_mismatch=allow_mismatch, dtype=dtype)
 
     def add_noise(
         self,
@@ -114,9 +115,7 @@ class AutowispAccessor:
         dtype: Any = "float32",
     ) -> xr.Dataset:
         """See :func:`autowisp_xr.add_noise`."""
-        return transforms.add_noise(
-            self._ds, camera=camera, photons=photons, dark=dark, dtype=dtype
-        )
+        return aw.add_noise(self._ds, camera=camera, photons=photons, dark=dark, dtype=dtype)
 
     def subtract_dark(
         self,
@@ -127,7 +126,7 @@ class AutowispAccessor:
         dtype: Any = "float32",
     ) -> xr.Dataset:
         """See :func:`autowisp_xr.subtract_dark`."""
-        return transforms.subtract_dark(
+        return aw.subtract_dark(
             self._ds, dark, scale_dark=scale_dark, allow_mismatch=allow_mismatch, dtype=dtype
         )
 
@@ -140,7 +139,7 @@ class AutowispAccessor:
         dtype: Any = "float32",
     ) -> xr.Dataset:
         """See :func:`autowisp_xr.divide_flat`."""
-        return transforms.divide_flat(
+        return aw.divide_flat(
             self._ds, flat, min_flat=min_flat, allow_mismatch=allow_mismatch, dtype=dtype
         )
 
@@ -161,7 +160,7 @@ class AutowispAccessor:
         dtype: Any = "float32",
     ) -> xr.Dataset:
         """See :func:`autowisp_xr.calibrate`."""
-        return transforms.calibrate(
+        return aw.calibrate(
             self._ds,
             bias=bias,
             dark=dark,
@@ -184,19 +183,19 @@ class AutowispAccessor:
         allow_mismatch: Collection[str] = (),
     ) -> xr.Dataset:
         """See :func:`autowisp_xr.concat`."""
-        return transforms.concat(self._ds, others, allow_mismatch=allow_mismatch)
+        return aw.concat(self._ds, others, allow_mismatch=allow_mismatch)
 
     def stamp_statistics(
         self, selection: "FlatSelection | None" = None, *, masked: Masked = "leave out"
     ) -> xr.Dataset:
         """See :func:`autowisp_xr.stamp_statistics`."""
-        return transforms.stamp_statistics(self._ds, selection, masked=masked)
+        return aw.stamp_statistics(self._ds, selection, masked=masked)
 
     def select_flats(
         self, selection: "FlatSelection | None" = None, *, masked: Masked = "leave out"
     ) -> xr.Dataset:
         """See :func:`autowisp_xr.select_flats`."""
-        return transforms.select_flats(self._ds, selection, masked=masked)
+        return aw.select_flats(self._ds, selection, masked=masked)
 
     def stack(
         self,
@@ -214,7 +213,7 @@ class AutowispAccessor:
         dtype: Any = "float32",
     ) -> xr.Dataset:
         """See :func:`autowisp_xr.stack`."""
-        return transforms.stack(
+        return aw.stack(
             self._ds,
             average,
             reject=reject,
@@ -241,7 +240,7 @@ class AutowispAccessor:
         size: float | None = None,
     ) -> "Figure":
         """See :func:`autowisp_xr.plot.frame`."""
-        return plot.frame(
+        return aw.plot.frame(
             self._ds,
             frame,
             channel,
@@ -254,13 +253,13 @@ class AutowispAccessor:
 
     def wcs(self, frame: str | int | None = None, channel: str | int | None = None) -> "WCS":
         """See :func:`autowisp_xr.wcs`."""
-        return transforms.wcs(self._ds, frame, channel)
+        return aw.wcs(self._ds, frame, channel)
 
     def to_zarr(
         self, path: str | PathLike[str], *, group: str | None = None, overwrite: bool = False
     ) -> xr.Dataset:
         """See :func:`autowisp_xr.to_zarr`."""
-        return io.to_zarr(self._ds, path, group=group, overwrite=overwrite)
+        return aw.to_zarr(self._ds, path, group=group, overwrite=overwrite)
 
     def to_fits(
         self,
@@ -270,7 +269,7 @@ class AutowispAccessor:
         compress: bool | int | None = None,
     ) -> list[str]:
         """See :func:`autowisp_xr.to_fits`."""
-        return io.to_fits(self._ds, template, overwrite=overwrite, compress=compress)
+        return aw.to_fits(self._ds, template, overwrite=overwrite, compress=compress)
 
 
 @xr.register_datatree_accessor("autowisp")
@@ -282,4 +281,4 @@ class AutowispNightAccessor:
 
     def info(self) -> str:
         """See :func:`autowisp_xr.night.info`."""
-        return night.info(self._tree)
+        return aw.night.info(self._tree)

@@ -12,16 +12,16 @@ from typing import Any, Literal
 import numpy.typing as npt
 import xarray as xr
 
-from autowisp_xr import io, provenance, schema
+from autowisp_xr import frames, provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, AutowispWarning
+from autowisp_xr.fits.hdu_choice import HduChoice
+from autowisp_xr.fits.history_cards import PREFIX
+from autowisp_xr.fits.layout import read_layout
+from autowisp_xr.fits.units import MAGIC
+from autowisp_xr.frames.names import FITS_SUFFIX, Paths
 from autowisp_xr.headers.spellings import Spellings
-from autowisp_xr.io.choosing import HduChoice
-from autowisp_xr.io.history import PREFIX
-from autowisp_xr.io.layout import read_layout
-from autowisp_xr.io.names import FITS_SUFFIX, Paths
-from autowisp_xr.io.units import MAGIC
-from autowisp_xr.transforms.relending import with_shared_noise
+from autowisp_xr.steps.relending import with_shared_noise
 
 __all__ = ["MASTERS", "open_fits"]
 
@@ -48,11 +48,11 @@ def open_fits(
     Parameters
     ----------
     paths, camera, hdu, spellings, types, on_error, dtype, checksum
-        As for :func:`autowisp_xr.io.open_fits`.
+        As for :func:`autowisp_xr.frames.open_fits`.
 
     Returns
     -------
-    What :func:`autowisp_xr.io.open_fits` gives. Calibrated frames have what they share of their
+    What :func:`autowisp_xr.frames.open_fits` gives. Calibrated frames have what they share of their
     variance again, made of the masters that their history names: by the identity in the files of
     these, or by SHA-256, wherever they were when the frames were calibrated, in the directory of
     the frames and the one above, and in ``masters/`` beside the frames, one or two above. Where one
@@ -61,14 +61,14 @@ def open_fits(
     Warns
     -----
     AutowispWarning
-        As :func:`autowisp_xr.io.open_fits`.
+        As :func:`autowisp_xr.frames.open_fits`.
 
     Raises
     ------
     FileNotFoundError, BadImageError, HeaderError, ImageMismatchError, ValueError
-        As by :func:`autowisp_xr.io.open_fits`.
+        As by :func:`autowisp_xr.frames.open_fits`.
     """
-    ds = io.open_fits(
+    ds = frames.open_fits(
         paths,
         camera=camera,
         hdu=hdu,
@@ -181,6 +181,6 @@ def _opened(paths: Sequence[str]) -> xr.Dataset | None:
         with warnings.catch_warnings():
             # what is odd about a master was told when it was applied
             warnings.simplefilter("ignore", AutowispWarning)
-            return schema.as_master(io.open_fits(paths))
+            return schema.as_master(frames.open_fits(paths))
     except (AutowispError, OSError, ValueError):
         return None

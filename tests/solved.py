@@ -8,7 +8,7 @@ import xarray as xr
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from autowisp_xr.cards import parse_header
+from autowisp_xr.headers.cards import parse_header
 
 __all__ = [
     "SHAPE",

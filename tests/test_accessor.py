@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 import autowisp_xr as aw
-from autowisp_xr import Camera, transforms
+from autowisp_xr import Camera, steps
 from autowisp_xr.accessor import AutowispAccessor
 from autowisp_xr.testing import assert_frames_equal
-from tests.transforms.frames import frame_set, master
+from tests.steps.frames import frame_set, master
 
 NOT_METHODS = {"MasterFlats", "iterative_rejection_average", "master_bias", "master_dark",
                "master_flat", "master_flats"}  # fmt: skip
-VERBS = sorted(set(transforms.__all__) - NOT_METHODS)
+VERBS = sorted(set(steps.__all__) - NOT_METHODS)
 
 
 def test_every_verb_has_a_method():

@@ -10,8 +10,8 @@ import xarray as xr
 
 import autowisp_xr as aw
 from autowisp_xr import image_smoothing, simulate
+from autowisp_xr.bridge.apart import apart
 from autowisp_xr.image_calibration import mask_utilities
-from autowisp_xr.transforms._apart import apart
 
 SKY = simulate.Night(shape=(12, 16), seed=3, gain=0.6, full_well=30_000, overscan=12)
 OVERSCAN, IMAGE = "[17:28,1:12]", "[1:16,1:12]"

@@ -1,7 +1,7 @@
 import pytest
 from astropy.io import fits
 
-from autowisp_xr.cards import (
+from autowisp_xr.headers.cards import (
     comment_of,
     common_header,
     first_value,

@@ -16,7 +16,7 @@ from autowisp_xr.matching import ALLOWABLE, Matching, reason_against
 from autowisp_xr.night.choosing import Candidate, choose
 from autowisp_xr.regions import ChannelSlice, Region
 from autowisp_xr.traits import Traits
-from tests.transforms.frames import frame_set, master
+from tests.steps.frames import frame_set, master
 
 NAN = math.nan
 TWO = (("R", ChannelSlice(x_step=2)), ("G", ChannelSlice(x_offset=1, x_step=2)))

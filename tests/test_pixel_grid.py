@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 import autowisp_xr as aw
 from autowisp_xr import schema
-from autowisp_xr.cards import parse_header, render_header
-from autowisp_xr.pixel_grid import PixelGrid, area_of, grid_of, grid_of_plane, moved
+from autowisp_xr.headers.cards import parse_header, render_header
+from autowisp_xr.headers.sensor_grid import PixelGrid, area_of, grid_of, grid_of_plane, moved
 from autowisp_xr.regions import ChannelSlice, Region
 from tests.solved import SKIES, other_program, solved
-from tests.transforms.frames import frame_set
+from tests.steps.frames import frame_set
 
 RAW = PixelGrid()
 GREEN = PixelGrid(x=13, y=6, x_step=2, y_step=2)

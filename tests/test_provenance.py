@@ -21,7 +21,7 @@ from autowisp_xr.provenance import (
     record,
     with_hashes,
 )
-from tests.transforms.frames import TWO_CHANNELS, frame_set, master
+from tests.steps.frames import TWO_CHANNELS, frame_set, master
 
 
 def frames(offset=0.0, kind="object", number=2):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from autowisp_xr import Camera, Flag, SchemaError, schema
 from autowisp_xr.regions import ChannelSlice
-from tests.transforms.frames import TWO_CHANNELS, frame_set, master
+from tests.steps.frames import TWO_CHANNELS, frame_set, master
 
 
 @pytest.fixture

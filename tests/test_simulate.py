@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from autowisp_xr import cards, provenance, schema
+from autowisp_xr import provenance, schema
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.flags import Flag
+from autowisp_xr.headers import cards
 from autowisp_xr.regions import Region
 from autowisp_xr.simulate import KINDS, Night, shots
 from autowisp_xr.testing import assert_frames_equal

@@ -95,8 +95,8 @@ def _calibrate(options: argparse.Namespace) -> int:
     arguments = calibrator_arguments(options)
     from astropy.io.fits.verify import VerifyWarning
 
+    from autowisp_xr.frames import find_files
     from autowisp_xr.image_calibration import Calibrator
-    from autowisp_xr.io import find_files
 
     files = find_files(options.raw_images)
     turns = Turns(files)

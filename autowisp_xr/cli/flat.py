@@ -118,8 +118,8 @@ def master_names(files: Sequence[str], options: argparse.Namespace) -> dict[str,
     OptionError
         If two frames give different names, or a name asks for what a header does not have.
     """
-    from autowisp_xr.cards import parse_header
-    from autowisp_xr.io.layout import read_header
+    from autowisp_xr.fits.layout import read_header
+    from autowisp_xr.headers.cards import parse_header
 
     given = {name: value for name, value in vars(options).items() if name.startswith(_OF_MASTERS)}
     found: dict[str, str] = {}
@@ -143,8 +143,8 @@ def _run(options: argparse.Namespace) -> int:
 def _flat(options: argparse.Namespace) -> int:
     load("dask.array", "autowisp_xr.image_calibration.master_flat_maker")
     arguments = maker_arguments(options)
+    from autowisp_xr.frames import find_files
     from autowisp_xr.image_calibration import MasterFlatMaker
-    from autowisp_xr.io import find_files
 
     files = find_files(options.calibrated_images)
     names = master_names(files, options)
@@ -202,7 +202,7 @@ def _list_frames(files: Sequence[str], table: Any) -> None:
 def _flat_of(file: str) -> Any:
     """The master flat of a file, not yet read."""
     from autowisp_xr import schema
-    from autowisp_xr.io import open_fits
+    from autowisp_xr.frames import open_fits
 
     ds = open_fits(file)
     if ds.sizes["frame"] != 1 or "variance" not in ds:

@@ -73,7 +73,7 @@ def master_name(
         If the template asks for what there is not.
     """
     from autowisp_xr.errors import HeaderError
-    from autowisp_xr.io.names import fill_template
+    from autowisp_xr.frames.names import fill_template
 
     template = getattr(options, option.removeprefix("--").replace("-", "_"))
     home = options.project_home or os.getcwd()
@@ -98,7 +98,7 @@ def literal(name: str) -> str:
 
 def flagged(name: str) -> str:
     """What share of a master is flagged, in words; nothing where it is none."""
-    from autowisp_xr.io.planes import open_planes
+    from autowisp_xr.frames.planes import open_planes
 
     if not os.path.exists(name):
         return ""
@@ -117,7 +117,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _stack(options: argparse.Namespace) -> int:
     with loading():
-        from autowisp_xr.io import find_files
+        from autowisp_xr.frames import find_files
         from autowisp_xr.provenance import hashing
     files = find_files(options.calibrated_images)
     # one core reads the files while the other one imports
@@ -127,9 +127,9 @@ def _stack(options: argparse.Namespace) -> int:
 
 def _stack_files(files: Sequence[str], options: argparse.Namespace) -> int:
     load("dask.array", "autowisp_xr.image_calibration.master_maker")
-    from autowisp_xr.cards import parse_header
+    from autowisp_xr.fits.layout import read_header
+    from autowisp_xr.headers.cards import parse_header
     from autowisp_xr.image_calibration import MasterMaker
-    from autowisp_xr.io.layout import read_header
 
     first = parse_header(read_header(files[0]))
     arguments = stacking_arguments(options)

@@ -8,8 +8,8 @@ from typing import Any
 from astropy.io import fits
 
 from autowisp_xr.amplifiers import Amplifier
-from autowisp_xr.cards import parse_header
 from autowisp_xr.headers.assembly import Reader
+from autowisp_xr.headers.cards import parse_header
 from autowisp_xr.headers.facts import believed
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import first_number

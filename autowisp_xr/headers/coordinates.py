@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 
 from astropy.io import fits
 
-from autowisp_xr.cards import first_value
 from autowisp_xr.errors import HeaderError
+from autowisp_xr.headers.cards import first_value
 from autowisp_xr.headers.exposure import exposure_card
 from autowisp_xr.headers.filters import filter_name
+from autowisp_xr.headers.readout import read_setting
 from autowisp_xr.headers.recognition import master_reason
-from autowisp_xr.headers.setting import read_setting
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.temperature import read_temperature
 from autowisp_xr.headers.times import middle_of_exposure
@@ -89,7 +89,7 @@ def read_coordinates(
     ``time`` (middle of the exposure, UTC, datetime64[ns], NaT where unknown), ``exposure`` [s],
     ``image_type`` (bias, dark, flat, object, other), ``filter`` (of all wheels), ``object``,
     ``ra``, ``dec`` [deg], ``temperature`` [degC], and what
-    :func:`~autowisp_xr.headers.setting.read_setting` says of the camera. Numbers are NaN where
+    :func:`~autowisp_xr.headers.readout.read_setting` says of the camera. Numbers are NaN where
     unknown, texts "". Where a start is known but no exposure, ``time`` is the start.
 
     Raises

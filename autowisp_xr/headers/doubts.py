@@ -4,7 +4,7 @@ import textwrap
 
 from astropy.io import fits
 
-from autowisp_xr.cards import ascii_text
+from autowisp_xr.headers.cards import ascii_text
 
 __all__ = ["add_doubts"]
 

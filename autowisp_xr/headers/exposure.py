@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from astropy.io import fits
 
-from autowisp_xr.cards import value_of
 from autowisp_xr.errors import HeaderError
+from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import (
     known_values,

@@ -7,9 +7,9 @@ from typing import Any
 
 from astropy.io import fits
 
-from autowisp_xr.cards import first_value
+from autowisp_xr.headers.cards import first_value
+from autowisp_xr.headers.readout import camera_name, read_binning
 from autowisp_xr.headers.sections import Section, read_areas
-from autowisp_xr.headers.setting import camera_name, read_binning
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import (
     first_known,

@@ -7,7 +7,7 @@ from typing import Any
 
 from astropy.io import fits
 
-from autowisp_xr.cards import comment_of, value_of
+from autowisp_xr.headers.cards import comment_of, value_of
 from autowisp_xr.headers.fates import RAW_GAIN, SETTING, STEPS, TABLE, Row
 from autowisp_xr.headers.sections import parse_section
 from autowisp_xr.headers.spellings import Spellings

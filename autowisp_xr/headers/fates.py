@@ -136,7 +136,7 @@ from typing import Any
 
 from astropy.io import fits
 
-from autowisp_xr.headers.corrections import CORRECTIONS
+from autowisp_xr.headers.processing import CORRECTIONS
 from autowisp_xr.headers.spellings import Spellings
 
 __all__ = [

@@ -6,10 +6,10 @@ from typing import Any
 from astropy.io import fits
 
 from autowisp_xr import schema
-from autowisp_xr.cards import value_of
+from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.coordinates import is_master
+from autowisp_xr.headers.sensor_grid import PixelGrid, area_of, grid_of
 from autowisp_xr.headers.values import to_number
-from autowisp_xr.pixel_grid import PixelGrid, area_of, grid_of
 from autowisp_xr.regions import ChannelSlice, Region
 
 __all__ = ["PRODUCT_CARDS", "Place", "name_place", "place_of", "with_place"]

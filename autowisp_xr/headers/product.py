@@ -10,15 +10,15 @@ import xarray as xr
 from astropy.io import fits
 
 from autowisp_xr import schema
-from autowisp_xr.cards import ascii_text, value_of
 from autowisp_xr.errors import HeaderError
 from autowisp_xr.headers.bunit import COUNTED
+from autowisp_xr.headers.cards import ascii_text, value_of
 from autowisp_xr.headers.coordinates import read_coordinates
-from autowisp_xr.headers.corrections import CORRECTIONS, STATUS, corrections_in
 from autowisp_xr.headers.fate_rules import Told
 from autowisp_xr.headers.fates import EFFECTIVE
+from autowisp_xr.headers.processing import CORRECTIONS, STATUS, corrections_in
+from autowisp_xr.headers.readout import raw_gain
 from autowisp_xr.headers.recognition import master_reason
-from autowisp_xr.headers.setting import raw_gain
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.times import time_scale, utc_to_scale
 from autowisp_xr.headers.values import to_number

@@ -7,14 +7,8 @@ from typing import Any
 
 from astropy.io import fits
 
-from autowisp_xr.cards import value_of
-from autowisp_xr.headers.corrections import (
-    CORRECTIONS,
-    NO,
-    STATUS,
-    corrections_in,
-    history_said,
-)
+from autowisp_xr.headers.cards import value_of
+from autowisp_xr.headers.processing import CORRECTIONS, NO, STATUS, corrections_in, history_said
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import to_number
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from astropy.io import fits
 
-from autowisp_xr.cards import first_value
+from autowisp_xr.headers.cards import first_value
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import known_values, to_number, to_text
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
-from autowisp_xr.cards import comment_of, first_value, value_of
+from autowisp_xr.headers.cards import comment_of, first_value, value_of
 from autowisp_xr.headers.exposure import exposure_card, exposure_lists
 from autowisp_xr.headers.facts import is_bayer
 from autowisp_xr.headers.sections import read_areas

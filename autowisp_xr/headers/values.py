@@ -7,7 +7,7 @@ from typing import Any
 
 from astropy.io import fits
 
-from autowisp_xr.cards import comment_of, value_of
+from autowisp_xr.headers.cards import comment_of, value_of
 
 __all__ = [
     "first_known",

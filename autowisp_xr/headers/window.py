@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from astropy.io import fits
 
-from autowisp_xr.cards import value_of
+from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.sections import Section, parse_section
+from autowisp_xr.headers.sensor_grid import area_of
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import first_number, known_values, to_number, to_text
-from autowisp_xr.pixel_grid import area_of
 
 __all__ = ["read_window"]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from autowisp_xr.flat_selection.options import FlatSelection
+from autowisp_xr.flats.options import FlatSelection
 from autowisp_xr.image_calibration._parameters import check_names
 from autowisp_xr.image_calibration._stacks import check_options
 from autowisp_xr.stats.averages import average_named

@@ -5,7 +5,7 @@ from typing import Any
 
 import xarray as xr
 
-from autowisp_xr.flat_selection.levels import CLASSES
+from autowisp_xr.flats.classes import CLASSES
 
 __all__ = ["FlatClasses", "files_of"]
 

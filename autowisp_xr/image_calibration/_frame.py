@@ -14,8 +14,8 @@ from autowisp_xr.image_calibration._raw import RawFrame
 from autowisp_xr.kinds import MASTERS
 from autowisp_xr.regions import ChannelSlice, Region
 from autowisp_xr.stats.floats import as_floats
-from autowisp_xr.transforms._noise import noise_of
-from autowisp_xr.transforms.calibration import calibrated
+from autowisp_xr.steps.calibration import calibrated
+from autowisp_xr.steps.noise_model import noise_of
 
 __all__ = ["calibrate_frame", "measured_overscan"]
 

@@ -12,12 +12,12 @@ from typing import Any
 from astropy.io import fits
 from astropy.time import Time
 
-from autowisp_xr.cards import ascii_text
 from autowisp_xr.errors import AutowispWarning, HeaderError
 from autowisp_xr.expressions import evaluate
+from autowisp_xr.headers.cards import ascii_text
+from autowisp_xr.headers.sensor_grid import PixelGrid, moved
 from autowisp_xr.image_calibration._channels import Slices, channel_slices
 from autowisp_xr.kinds import MASTERS
-from autowisp_xr.pixel_grid import PixelGrid, moved
 from autowisp_xr.regions import Region
 
 __all__ = ["document_calibration", "document_channel", "document_exposure", "module_git_ids"]

@@ -11,10 +11,10 @@ from astropy.io import fits
 
 from autowisp_xr import provenance
 from autowisp_xr.errors import CalibrationError
+from autowisp_xr.frames.names import fill_template
+from autowisp_xr.frames.outputs import check_name
+from autowisp_xr.frames.write import Product, write_products
 from autowisp_xr.image_calibration._channels import Channels
-from autowisp_xr.io.names import fill_template
-from autowisp_xr.io.outputs import check_name
-from autowisp_xr.io.write import Product, write_products
 
 __all__ = ["check_output", "diagnostics", "output_name", "output_names", "write_channels"]
 

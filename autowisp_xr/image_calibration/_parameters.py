@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from autowisp_xr.cards import value_of
 from autowisp_xr.errors import CalibrationError
+from autowisp_xr.frames.write import quantize_level
+from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import first_number
 from autowisp_xr.image_calibration._channels import channel_slices, inside
 from autowisp_xr.image_calibration._masters import UNSET
 from autowisp_xr.image_calibration._raw import RawFrame
 from autowisp_xr.image_calibration._suspicions import warn_of_strange
-from autowisp_xr.io.write import quantize_level
 from autowisp_xr.kinds import MASTERS
 from autowisp_xr.regions import Region
 

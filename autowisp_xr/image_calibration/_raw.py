@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
-from autowisp_xr.cards import ascii_text, value_of, without_remarks
 from autowisp_xr.errors import CalibrationError
+from autowisp_xr.fits.layout import read_header
+from autowisp_xr.frames.names import raw_name
+from autowisp_xr.frames.planes import open_planes
+from autowisp_xr.frames.product_hdus import plain_header
+from autowisp_xr.headers.cards import ascii_text, value_of, without_remarks
 from autowisp_xr.image_calibration._channels import Channels
-from autowisp_xr.io.hdus import plain_header
-from autowisp_xr.io.layout import read_header
-from autowisp_xr.io.names import raw_name
-from autowisp_xr.io.planes import open_planes
 
 __all__ = ["RawFrame", "raw_headers", "read_raw"]
 

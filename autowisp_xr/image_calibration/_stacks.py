@@ -15,23 +15,23 @@ from astropy.io import fits
 from dask.array import store
 
 from autowisp_xr import provenance, schema
-from autowisp_xr.cards import ascii_text, parse_header, set_cards, value_of
 from autowisp_xr.errors import AutowispWarning, ImageMismatchError
+from autowisp_xr.fits.spool import Spool
 from autowisp_xr.flags import Flag, as_flag
+from autowisp_xr.frames.parallel import scheduler
+from autowisp_xr.frames.planes import open_planes
+from autowisp_xr.frames.product_hdus import plain_header
+from autowisp_xr.frames.write import Product, quantize_level, write_products
+from autowisp_xr.headers.cards import ascii_text, parse_header, set_cards, value_of
 from autowisp_xr.headers.fate_rules import tell
 from autowisp_xr.headers.fates import TABLE
 from autowisp_xr.headers.product import raw_gain_told
 from autowisp_xr.headers.values import to_degrees, to_number
 from autowisp_xr.image_calibration._outputs import check_output, output_name
-from autowisp_xr.io.hdus import plain_header
-from autowisp_xr.io.parallel import scheduler
-from autowisp_xr.io.planes import open_planes
-from autowisp_xr.io.spool import Spool
-from autowisp_xr.io.write import Product, quantize_level, write_products
 from autowisp_xr.options import SigmaClip, upper_and_lower
+from autowisp_xr.stack.stacking import stack
 from autowisp_xr.stats.averages import average_named, quantile_of
 from autowisp_xr.stats.floats import as_floats
-from autowisp_xr.transforms.stacking import stack
 
 __all__ = [
     "as_sigma_clip",

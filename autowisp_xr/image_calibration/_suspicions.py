@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
-from autowisp_xr.cards import value_of
 from autowisp_xr.errors import AutowispWarning, HeaderError
+from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.coordinates import read_coordinates
-from autowisp_xr.headers.corrections import correction_said
+from autowisp_xr.headers.processing import correction_said
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.image_calibration._masters import LoadedMaster
 from autowisp_xr.kinds import KINDS

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 from astropy.io import fits
 
 from autowisp_xr.camera import Camera
-from autowisp_xr.cards import set_cards
 from autowisp_xr.errors import ImageMismatchError
+from autowisp_xr.headers.cards import set_cards
 from autowisp_xr.image_calibration import _headers
 from autowisp_xr.image_calibration._channels import channel_slices
 from autowisp_xr.image_calibration._frame import calibrate_frame, measured_overscan

@@ -11,10 +11,14 @@ import xarray as xr
 
 from autowisp_xr import schema
 from autowisp_xr.errors import AutowispWarning
-from autowisp_xr.flat_selection.large_scale import large_scale_match, matched
-from autowisp_xr.flat_selection.levels import CLASSES, by_deviation
-from autowisp_xr.flat_selection.options import FlatSelection
-from autowisp_xr.flat_selection.pointings import nearest_pointings
+from autowisp_xr.flats.classes import CLASSES, by_deviation
+from autowisp_xr.flats.large_scale import large_scale_match, matched
+from autowisp_xr.flats.options import FlatSelection
+from autowisp_xr.flats.pointings import nearest_pointings
+from autowisp_xr.flats.scaling import scaled
+from autowisp_xr.flats.selection import select_flats, stamp_statistics
+from autowisp_xr.flats.shapes import check_clouds
+from autowisp_xr.flats.table import mark, members, recorded
 from autowisp_xr.image_calibration._flat_configuration import Config, ConfiguredForFlats
 from autowisp_xr.image_calibration._flat_options import FlatOptions
 from autowisp_xr.image_calibration._flat_result import FlatClasses, files_of
@@ -30,10 +34,6 @@ from autowisp_xr.image_calibration._stacks import (
     write_master,
 )
 from autowisp_xr.stats.floats import as_floats
-from autowisp_xr.transforms._flat_shapes import check_clouds
-from autowisp_xr.transforms._flat_table import mark, members, recorded
-from autowisp_xr.transforms._scaling import scaled
-from autowisp_xr.transforms.selection import select_flats, stamp_statistics
 
 __all__ = ["MasterFlatMaker"]
 

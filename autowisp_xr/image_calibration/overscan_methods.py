@@ -22,7 +22,7 @@ from astropy.io import fits
 
 from autowisp_xr.image_calibration._parameters import check_names
 from autowisp_xr.options import Overscan
-from autowisp_xr.overscan.correction import OverscanCorrection, overscan_correction
+from autowisp_xr.overscan_fits.subtraction import OverscanCorrection, overscan_correction
 
 __all__ = ["Base", "Mean", "Median", "Passes", "Polynomial", "Spline"]
 

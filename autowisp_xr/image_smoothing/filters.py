@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from autowisp_xr.image_smoothing.image import filled
-from autowisp_xr.image_smoothing.ranks import ranked
+from autowisp_xr.image_smoothing.rank_filters import ranked
 from autowisp_xr.image_smoothing.smoother import ImageSmoother
 
 __all__ = ["WrapFilterAsSmoother"]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from autowisp_xr.kernels._jit import kernel
+from autowisp_xr.kernels.jit import kernel
 
 __all__ = ["add_row", "factorise", "solve"]
 

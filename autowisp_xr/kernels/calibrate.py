@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from autowisp_xr.flags import Flag
-from autowisp_xr.kernels._jit import kernel
+from autowisp_xr.kernels.jit import kernel
 
 __all__ = ["PHOTONS", "calibrate_planes", "divide_variance", "transferred"]
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autowisp_xr.kernels._jit import kernel
+from autowisp_xr.kernels.jit import kernel
 
 __all__ = [
     "MAD",

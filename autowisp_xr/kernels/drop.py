@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from autowisp_xr.kernels._jit import kernel
 from autowisp_xr.kernels.clip import farthest
+from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kernels.survivors import own_variance
 
 __all__ = ["drop_extremes", "drop_noisy", "drop_unfit"]

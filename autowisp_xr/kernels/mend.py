@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from autowisp_xr.kernels._jit import kernel
+from autowisp_xr.kernels.jit import kernel
 
 __all__ = ["mend_blocks"]
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from autowisp_xr.kernels._jit import kernel
+from autowisp_xr.kernels.jit import kernel
 
 __all__ = ["odd_even_merge_network", "sort_rows"]
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from autowisp_xr.kernels._jit import kernel
+from autowisp_xr.kernels.jit import kernel
 
 __all__ = ["fit_the_line", "photon_noise", "sum_light"]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from autowisp_xr.kernels._jit import kernel
 from autowisp_xr.kernels.clip import MAD, MAD_TO_SIGMA, RMS, centre, clip, square_sum
+from autowisp_xr.kernels.jit import kernel
 
 __all__ = ["average_ranked"]
 

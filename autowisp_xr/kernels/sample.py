@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autowisp_xr.kernels._jit import kernel
 from autowisp_xr.kernels.clip import MEAN, farthest, rounding_of
+from autowisp_xr.kernels.jit import kernel
 
 __all__ = ["Sample", "average_sample"]
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from autowisp_xr.kernels._jit import kernel
 from autowisp_xr.kernels.block import Block, empty_block, gather, part_of
 from autowisp_xr.kernels.clip import MAD, MEAN, PERCENTILE, Clipping
+from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kernels.network import odd_even_merge_network, sort_rows
 from autowisp_xr.kernels.ranked import average_ranked
 from autowisp_xr.kernels.unranked import mean_unranked

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from autowisp_xr.kernels._jit import kernel
 from autowisp_xr.kernels.banded import add_row
+from autowisp_xr.kernels.jit import kernel
 
 __all__ = ["add_moments", "drop_outliers", "square_distances", "surface_rows"]
 

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from autowisp_xr.flags import Flag
-from autowisp_xr.kernels._jit import kernel
 from autowisp_xr.kernels.block import part_of
+from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kernels.photons import fit_the_line, photon_noise, sum_light
 
 __all__ = ["inherit_flags", "raise_to_noise", "sum_counts", "sum_noise", "variances", "weigh"]

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from autowisp_xr.kernels._jit import kernel
 from autowisp_xr.kernels.block import part_of
+from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kernels.order_moments import FARTHEST, STEPS, empty_room, worth
 from autowisp_xr.kernels.survivors import mark, own_variance
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from autowisp_xr.kernels._jit import kernel
 from autowisp_xr.kernels.block import part_of
 from autowisp_xr.kernels.clip import farthest
+from autowisp_xr.kernels.jit import kernel
 
 __all__ = ["mean_unranked"]
 

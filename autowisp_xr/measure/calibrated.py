@@ -9,8 +9,8 @@ import xarray as xr
 from autowisp_xr import provenance, schema
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.flags import Flag
-from autowisp_xr.measure._bands import bands_of, spread
-from autowisp_xr.measure._blank import Blocks, Noise, Slope, noise_of, slope_on
+from autowisp_xr.measure.bands import bands_of, spread
+from autowisp_xr.measure.blank import Blocks, Noise, Slope, noise_of, slope_on
 
 __all__ = ["check_calibrated"]
 

@@ -8,11 +8,11 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance, schema
+from autowisp_xr.bridge import blocks
 from autowisp_xr.errors import CalibrationError, MasterMismatchError, SchemaError
-from autowisp_xr.measure._differences import Histogram, differences, sums_of_cells
-from autowisp_xr.measure._disagreement import warn_of_disagreement
-from autowisp_xr.measure._large_scale import LargeScale, large_scale
-from autowisp_xr.transforms import _apply
+from autowisp_xr.measure.differences import Histogram, differences, sums_of_cells
+from autowisp_xr.measure.disagreement import warn_of_disagreement
+from autowisp_xr.measure.large_scale import LargeScale, large_scale
 
 __all__ = ["compare_masters"]
 
@@ -179,7 +179,7 @@ def _ready(master: xr.Dataset, which: str) -> xr.Dataset:
             f"the {which} master has no variance to hold a difference against; stack frames with "
             "aw.stack, or read a file that has an error plane"
         )
-    return _apply.load_coordinates(master)
+    return blocks.load_coordinates(master)
 
 
 def _units(master: xr.Dataset) -> str:

@@ -6,9 +6,9 @@ import xarray as xr
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
-from autowisp_xr.measure._pairs import Frames, Pairs
-from autowisp_xr.measure._tiles import Tiles
-from autowisp_xr.measure._transfer_checks import (
+from autowisp_xr.measure.pairs import Frames, Pairs
+from autowisp_xr.measure.tiles import Tiles
+from autowisp_xr.measure.transfer_checks import (
     apart,
     check_light,
     check_same_pixels,
@@ -21,7 +21,7 @@ from autowisp_xr.measure._transfer_checks import (
     warn_of_ends,
     whole_number,
 )
-from autowisp_xr.measure._transfer_curve import (
+from autowisp_xr.measure.transfer_curve import (
     MeanBias,
     gain_of,
     misfit_of,
@@ -29,11 +29,11 @@ from autowisp_xr.measure._transfer_curve import (
     read_noise_of,
     samples,
 )
-from autowisp_xr.measure._transfer_table import counts, curve, numbers
+from autowisp_xr.measure.transfer_table import counts, curve, numbers
 from autowisp_xr.options import OverscanChoice
-from autowisp_xr.transforms._noise import per_channel
-from autowisp_xr.transforms.channels import trim
-from autowisp_xr.transforms.overscan import overscan_options
+from autowisp_xr.steps.channels import trim
+from autowisp_xr.steps.noise_model import per_channel
+from autowisp_xr.steps.overscan import overscan_options
 
 __all__ = ["completed_camera", "gain_and_read_noise"]
 

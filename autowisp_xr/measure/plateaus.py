@@ -9,7 +9,7 @@ import xarray as xr
 from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
-from autowisp_xr.measure._bands import spread
+from autowisp_xr.measure.bands import spread
 from autowisp_xr.stats.digits import counted, plateau_of, step_of
 
 __all__ = ["saturation", "with_saturation"]

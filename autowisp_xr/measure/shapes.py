@@ -9,8 +9,8 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.clip import MAD_TO_SIGMA
-from autowisp_xr.measure._tiles import ranked
-from autowisp_xr.transforms.channels import trim
+from autowisp_xr.measure.tiles import ranked
+from autowisp_xr.steps.channels import trim
 
 __all__ = ["flat_shapes", "glow"]
 

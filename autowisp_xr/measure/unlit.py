@@ -7,13 +7,13 @@ import xarray as xr
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
-from autowisp_xr.measure._pairs import Frames, Pairs
-from autowisp_xr.measure._tiles import Tiles
-from autowisp_xr.measure._transfer_checks import check_tiles, ready, warn_of_ends, whole_number
-from autowisp_xr.measure._transfer_curve import read_noise_of, samples
-from autowisp_xr.measure._transfer_table import counts
+from autowisp_xr.measure.pairs import Frames, Pairs
+from autowisp_xr.measure.tiles import Tiles
+from autowisp_xr.measure.transfer_checks import check_tiles, ready, warn_of_ends, whole_number
+from autowisp_xr.measure.transfer_curve import read_noise_of, samples
+from autowisp_xr.measure.transfer_table import counts
 from autowisp_xr.options import OverscanChoice
-from autowisp_xr.transforms.channels import trim
+from autowisp_xr.steps.channels import trim
 
 __all__ = ["read_noise"]
 

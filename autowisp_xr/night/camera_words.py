@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from autowisp_xr.camera import Camera
-from autowisp_xr.cards import value_of
 from autowisp_xr.errors import HeaderError
-from autowisp_xr.io.settle import settle_camera
+from autowisp_xr.frames.resolve import settle_camera
+from autowisp_xr.headers.cards import value_of
 from autowisp_xr.night.looks import Seen
 from autowisp_xr.night.sets import FrameSet
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from autowisp_xr import io
-from autowisp_xr.io import FileRecord
+from autowisp_xr import frames
+from autowisp_xr.frames import FileRecord
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.night.doubts import DOUBT, LEAVE_OUT, some_of
 
@@ -33,7 +33,7 @@ def empty_frames(records: Sequence[FileRecord]) -> Empty:
     usable = [record for record in records if _is_raw(record)]
     for kind in KINDS:
         of_kind = [r for r in usable if r.coordinates["image_type"] == kind]
-        found = {r.path: one for r in of_kind if (one := io.emptiness(r)) is not None}
+        found = {r.path: one for r in of_kind if (one := frames.emptiness(r)) is not None}
         usual = len(found) > _USUAL * len(of_kind)
         partly = []
         for record in of_kind:
@@ -58,7 +58,7 @@ def _is_raw(record: FileRecord) -> bool:
     return known and not (record.master_because or record.calibrated_because)
 
 
-def _reason(one: io.Emptiness, record: FileRecord) -> str:
+def _reason(one: frames.Emptiness, record: FileRecord) -> str:
     but = f" but for {one.others}" if one.others else ""
     reason = f"all pixels are {one.value:g}{but}: the frame is empty, and holds no data"
     if one.full:

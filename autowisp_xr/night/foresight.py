@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from autowisp_xr.camera import Camera
-from autowisp_xr.io import FileRecord
+from autowisp_xr.frames import FileRecord
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import Matching, reason_against
 from autowisp_xr.night.choosing import Candidate, Choice, match

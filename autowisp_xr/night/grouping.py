@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from autowisp_xr.io import FileRecord
+from autowisp_xr.frames import FileRecord
 from autowisp_xr.kinds import EXPOSURE_TOLERANCE, KINDS
 from autowisp_xr.matching import Matching, same_exposure
-from autowisp_xr.night.nights import Level, level_of_frames, levels_differ
+from autowisp_xr.night.calendar import Level, level_of_frames, levels_differ
 from autowisp_xr.traits import Traits
 
 __all__ = ["Grouping"]

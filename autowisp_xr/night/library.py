@@ -9,21 +9,22 @@ from typing import Any
 
 import xarray as xr
 
-from autowisp_xr import io, provenance, schema
+from autowisp_xr import frames, provenance, schema
 from autowisp_xr.camera import Camera
-from autowisp_xr.cards import first_value
 from autowisp_xr.errors import AutowispError
-from autowisp_xr.headers.corrections import bias_said
-from autowisp_xr.io import FileRecord, Spellings
-from autowisp_xr.io.choosing import HduName
-from autowisp_xr.io.names import Paths
-from autowisp_xr.io.settle import settle_camera
+from autowisp_xr.fits.hdu_choice import HduName
+from autowisp_xr.frames import FileRecord
+from autowisp_xr.frames.names import Paths
+from autowisp_xr.frames.resolve import settle_camera
+from autowisp_xr.headers.cards import first_value
+from autowisp_xr.headers.processing import bias_said
+from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.kinds import MASTERS
 from autowisp_xr.night.choosing import Candidate
 from autowisp_xr.night.traits import channels_of, traits_of_set
 from autowisp_xr.regions import ChannelSlice, Region
+from autowisp_xr.steps.foreign_masters import flat_levels, is_foreign
 from autowisp_xr.traits import Traits
-from autowisp_xr.transforms.foreign import flat_levels, is_foreign
 
 __all__ = ["masters_in"]
 
@@ -81,7 +82,7 @@ def masters_in(
         groups.setdefault(key, []).append(record)
     found = []
     for group in groups.values():
-        for files in io.files_of_frames(group):
+        for files in frames.files_of_frames(group):
             try:
                 found.append(_candidate(files, camera, checksum))
             except (AutowispError, OSError) as error:
@@ -96,11 +97,11 @@ def _scanned(
     options: Mapping[str, Any],
 ) -> list[FileRecord]:
     """What is in the files; where one holds several images, in the chosen one."""
-    records = io.scan(paths, deep=True, skip=skip, **options)
+    records = frames.scan(paths, deep=True, skip=skip, **options)
     if hdu is None:
         return records
     return [
-        io.scan(record.path, hdu=hdu, **options)[0]
+        frames.scan(record.path, hdu=hdu, **options)[0]
         if record.error or (record.layout and record.layout.doubts)
         else record
         for record in records
@@ -140,8 +141,8 @@ def _corner(record: FileRecord) -> tuple[int, int]:
 
 
 def _opened(records: tuple[FileRecord, ...], camera: Camera | None, checksum: bool) -> xr.Dataset:
-    sound = io.checked(records) if checksum else records
-    return schema.as_master(io.open_records(sound, camera=camera), name=records[0].path)
+    sound = frames.checked(records) if checksum else records
+    return schema.as_master(frames.open_records(sound, camera=camera), name=records[0].path)
 
 
 def _traits(kind: str, records: Sequence[FileRecord], camera: Camera | None) -> Traits:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from autowisp_xr import io, measure, schema
+from autowisp_xr import frames, measure, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError
-from autowisp_xr.io import FileRecord
+from autowisp_xr.frames import FileRecord
 from autowisp_xr.measure.plateaus import with_saturation
 from autowisp_xr.night.sets import FrameSet
 from autowisp_xr.night.unlit import UNLIT, of_unlit
@@ -129,7 +129,7 @@ def _values(given: Any) -> Any:
 def opened(records: Sequence[FileRecord], camera: Camera | None) -> xr.Dataset:
     """Raw frames, whatever their headers say of gain and read noise, which are not asked for."""
     given = camera or Camera()
-    return io.open_records(
+    return frames.open_records(
         records,
         camera=replace(
             given,

@@ -15,8 +15,8 @@ import xarray as xr
 from autowisp_xr import measure, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, AutowispWarning, HeaderError
-from autowisp_xr.io import FileRecord
-from autowisp_xr.io.settle import settle_camera
+from autowisp_xr.frames import FileRecord
+from autowisp_xr.frames.resolve import settle_camera
 from autowisp_xr.night.amplifiers import held_amplifiers
 from autowisp_xr.night.camera_words import UNITS, setting_hint
 from autowisp_xr.night.looks import Seen, look, opened, step_in

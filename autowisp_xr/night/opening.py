@@ -7,12 +7,12 @@ from pathlib import Path
 
 import xarray as xr
 
-from autowisp_xr import io
+from autowisp_xr import frames, store
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, HeaderError
-from autowisp_xr.io import Spellings
-from autowisp_xr.io.choosing import HduName
-from autowisp_xr.io.names import Paths
+from autowisp_xr.fits.hdu_choice import HduName
+from autowisp_xr.frames.names import Paths
+from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.matching import Matching
 from autowisp_xr.night.camera_words import setting_hint, told
 from autowisp_xr.night.choosing import Candidate, stop_reason
@@ -67,21 +67,21 @@ def open_night(
     ValueError
         If ``types`` names a type that there is not.
     """
-    store = _store(paths)
-    if store is not None:
-        return _results(store)
+    results = _store(paths)
+    if results is not None:
+        return _results(results)
     matching = matching or Matching()
-    records = io.scan(paths, deep=True, hdu=hdu, types=types, spellings=spellings)
-    copies = io.copies_of(records)
+    records = frames.scan(paths, deep=True, hdu=hdu, types=types, spellings=spellings)
+    copies = frames.copies_of(records)
     sets, left_out, notes = sort_frames(
         [r for r in records if r.path not in copies], camera, matching
     )
     left_out |= copies
     notes += [
         f"the type rule {rule!r} fits no file of this night"
-        for rule in io.unused_rules(records, types or {})
+        for rule in frames.unused_rules(records, types or {})
     ]
-    notes += io.passed_over(paths, deep=True)
+    notes += frames.passed_over(paths, deep=True)
     others: list[Candidate] = []
     if masters:
         others, unusable = masters_in(
@@ -92,7 +92,7 @@ def open_night(
     groups: dict[str, xr.Dataset] = {}
     for one in sets:
         try:
-            groups[f"/raw/{one.path}"] = io.open_records(
+            groups[f"/raw/{one.path}"] = frames.open_records(
                 one.records, camera=camera_with_colours([one], camera)
             )
         except AutowispError as error:
@@ -153,17 +153,17 @@ def _store(paths: Paths) -> Path | None:
     if not isinstance(paths, str | PathLike):
         return None
     path = Path(os.path.expanduser(fspath(paths)))
-    for store in (path, path / STORE):
-        if (store / "zarr.json").exists():
-            return store
+    for place in (path, path / STORE):
+        if (place / "zarr.json").exists():
+            return place
     return None
 
 
-def _results(store: Path) -> xr.DataTree:
-    nodes = {f"/{group}": io.open_zarr(store, group=group) for group in io.groups_of(store)}
+def _results(place: Path) -> xr.DataTree:
+    nodes = {f"/{group}": store.open_zarr(place, group=group) for group in store.groups_of(place)}
     table = xr.Dataset()
-    if (store / SUMMARY_GROUP / "zarr.json").exists():
+    if (place / SUMMARY_GROUP / "zarr.json").exists():
         table = xr.open_zarr(
-            fspath(store), group=SUMMARY_GROUP, chunks=None, consolidated=False
+            fspath(place), group=SUMMARY_GROUP, chunks=None, consolidated=False
         ).load()
     return xr.DataTree.from_dict({"/": table, **nodes}, name="night")

@@ -9,13 +9,13 @@ from typing import BinaryIO
 import numpy as np
 import xarray as xr
 
-from autowisp_xr import io, provenance
+from autowisp_xr import frames, provenance, store
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, BadImageError
 from autowisp_xr.flags import Flag
-from autowisp_xr.io import FileRecord
-from autowisp_xr.io.outputs import write_whole
-from autowisp_xr.io.write import identity_in, with_files, write_missing
+from autowisp_xr.frames import FileRecord
+from autowisp_xr.frames.outputs import write_whole
+from autowisp_xr.frames.write import identity_in, with_files, write_missing
 from autowisp_xr.night.doubts import DOUBT, Doubts
 from autowisp_xr.night.record import NOT_OURS, Record
 from autowisp_xr.night.summary import Made, Summary
@@ -109,7 +109,7 @@ class Writer:
             if good:
                 try:
                     # what the damaged frames have left half-written in the store may go
-                    kept = plan.group in io.groups_of(self.target / STORE)
+                    kept = plan.group in store.groups_of(self.target / STORE)
                     return self._make(plan, recipe, self.overwrite or not kept)
                 except (AutowispError, OSError, ValueError) as error:
                     reason = str(error)
@@ -146,14 +146,14 @@ class Writer:
 
     def _make(self, plan: Plan, recipe: Recipe, overwrite: bool) -> xr.Dataset:
         plan.unused, plan.notes, plan.look = {}, [], None
-        made = recipe(io.open_records(plan.records, camera=plan.camera))
+        made = recipe(frames.open_records(plan.records, camera=plan.camera))
         identity = provenance.fingerprint(made)
         ours = self.record.owns_group(plan.group, identity)
         if ours:
             self.record.begin_group(plan.group, identity)
         try:
             overwrite = overwrite or self._adds_errors(made, plan.group)
-            made = io.to_zarr(
+            made = store.to_zarr(
                 made, self.target / STORE, group=plan.group, overwrite=overwrite and ours
             )
         except FileExistsError as error:
@@ -201,17 +201,17 @@ class Writer:
 
     def _adds_errors(self, made: xr.Dataset, group: str) -> bool:
         """Whether what is made has errors, and what an earlier run left of it has none."""
-        store = self.target / STORE
-        if not store.exists() or group not in io.groups_of(store):
+        target = self.target / STORE
+        if not target.exists() or group not in store.groups_of(target):
             return False
-        earlier = io.open_zarr(store, group=group)
+        earlier = store.open_zarr(target, group=group)
         return provenance.noise_known(made) and not provenance.noise_known(earlier)
 
     def _without_damaged(self, records: Sequence[FileRecord]) -> list[FileRecord]:
         """Records whose pixels can be read; the others are left out with the reason."""
         good = []
         for record in records:
-            error = io.damage(record)
+            error = frames.damage(record)
             if error is None:
                 good.append(record)
             else:

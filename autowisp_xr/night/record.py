@@ -19,9 +19,9 @@ from typing import Any
 
 import zarr
 
-from autowisp_xr import io, provenance
+from autowisp_xr import provenance, store
 from autowisp_xr.errors import AutowispError
-from autowisp_xr.io.layout import read_layout
+from autowisp_xr.fits.layout import read_layout
 
 __all__ = ["NOT_OURS", "Record"]
 
@@ -93,12 +93,12 @@ class Record:
 
         That is so if nothing is there, this result, or one that is ours.
         """
-        found = io.identity_of(self.store, group)
+        found = store.identity_of(self.store, group)
         return found is None or found in (identity, *self._groups.get(group, ()))
 
     def begin_group(self, group: str, identity: str) -> None:
         """Say of which identity the result is that is about to be written to a group of ours."""
-        before = io.identity_of(self.store, group)
+        before = store.identity_of(self.store, group)
         self._groups[group] = [one for one in {before, identity} if one]
         self.save()
 

@@ -6,26 +6,26 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autowisp_xr import io
+from autowisp_xr import frames
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import InUseError
-from autowisp_xr.io import Spellings
-from autowisp_xr.io.choosing import HduName
-from autowisp_xr.io.lock import claimed
-from autowisp_xr.io.names import Paths
+from autowisp_xr.fits.hdu_choice import HduName
+from autowisp_xr.frames.names import Paths
+from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.matching import Matching
 from autowisp_xr.night.choosing import Candidate
 from autowisp_xr.night.empty import empty_frames
 from autowisp_xr.night.library import masters_in
 from autowisp_xr.night.products import CAMERA, STORE, Writer
 from autowisp_xr.night.record import Record
+from autowisp_xr.night.sequence import Steps
 from autowisp_xr.night.sets import sort_frames
-from autowisp_xr.night.steps import Steps
 from autowisp_xr.night.summary import Summary
 from autowisp_xr.options import MIN_FLAT, check_min_flat
+from autowisp_xr.store.lock import claimed
 
 if TYPE_CHECKING:
-    from autowisp_xr.flat_selection import FlatSelection
+    from autowisp_xr.flats import FlatSelection
 
 __all__ = ["reduce"]
 
@@ -142,13 +142,13 @@ def reduce(
     with ExitStack() as held:
         _claim(target, held)
         matching = matching or Matching()
-        records = io.scan(
+        records = frames.scan(
             source, deep=True, skip=[target], hdu=hdu, types=types, spellings=spellings
         )
         say(f"{len(records)} FITS file{'' if len(records) == 1 else 's'} in {night}")
-        records = io.checked(records) if checksum else records
+        records = frames.checked(records) if checksum else records
         empty = empty_frames(records)
-        copies = io.copies_of([r for r in records if r.path not in empty.left_out])
+        copies = frames.copies_of([r for r in records if r.path not in empty.left_out])
         aside = empty.left_out | copies
         sets, left_out, notes = sort_frames(
             [r for r in records if r.path not in aside], camera, matching, look=True
@@ -166,9 +166,9 @@ def reduce(
         )
         summary.notes += [
             f"the type rule {rule!r} fits no file of this night"
-            for rule in io.unused_rules(records, types or {})
+            for rule in frames.unused_rules(records, types or {})
         ]
-        summary.notes += io.passed_over(source, deep=True, skip=[target])
+        summary.notes += frames.passed_over(source, deep=True, skip=[target])
         others: list[Candidate] = []
         if given:
             others, unusable = masters_in(
@@ -184,7 +184,7 @@ def reduce(
             summary.notes += list(dict.fromkeys(unusable.values()))
         read = [record.path for record in records]
         if given:
-            read += io.find_files(given, deep=True, skip=[target])
+            read += frames.find_files(given, deep=True, skip=[target])
         record = Record(target, target / STORE, read)
         writer = Writer(target, overwrite, summary, say, record)
         Steps(

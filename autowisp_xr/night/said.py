@@ -4,8 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from autowisp_xr.cards import value_of
-from autowisp_xr.io import FileRecord, Spellings
+from autowisp_xr.frames import FileRecord
+from autowisp_xr.headers.cards import value_of
+from autowisp_xr.headers.spellings import Spellings
 
 __all__ = ["card", "disagreement", "said_by"]
 

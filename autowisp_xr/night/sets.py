@@ -7,14 +7,14 @@ from typing import NamedTuple
 import numpy as np
 
 from autowisp_xr.camera import Camera
-from autowisp_xr.cards import value_of
+from autowisp_xr.frames import FileRecord
+from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.spellings import Spellings
-from autowisp_xr.io import FileRecord
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import Matching
+from autowisp_xr.night.calendar import nights_of
 from autowisp_xr.night.grouping import Grouping
 from autowisp_xr.night.labels import name_of_set, names_for, own_names, places_of
-from autowisp_xr.night.nights import nights_of
 from autowisp_xr.night.setups import setup_of_each, take_colours
 from autowisp_xr.night.traits import traits_of_file, traits_of_set
 from autowisp_xr.traits import Traits
@@ -61,7 +61,7 @@ def sort_frames(
     Parameters
     ----------
     records
-        As :func:`autowisp_xr.io.scan` gives them.
+        As :func:`autowisp_xr.frames.scan` gives them.
     camera
         What the user says of the camera.
     matching

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from autowisp_xr.io import FileRecord, likely_type
+from autowisp_xr.frames import FileRecord, likely_type
 from autowisp_xr.night.choosing import Choice
 from autowisp_xr.night.grouped import alike, counted, named, shortened
 from autowisp_xr.night.sets import FrameSet

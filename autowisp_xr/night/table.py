@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from autowisp_xr.io import FileRecord
+from autowisp_xr.frames import FileRecord
 from autowisp_xr.kinds import MASTERS
 from autowisp_xr.night.choosing import Choice
 from autowisp_xr.night.sets import FrameSet

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from autowisp_xr.camera import Camera
-from autowisp_xr.cards import value_of
+from autowisp_xr.frames import FileRecord
+from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.spellings import Spellings
-from autowisp_xr.io import FileRecord
 from autowisp_xr.regions import Region
 from autowisp_xr.traits import NUMBERS, TEXTS, Channels, Traits
 
@@ -41,7 +41,7 @@ def traits_of_file(
     Parameters
     ----------
     record
-        As :func:`autowisp_xr.io.scan` gives it.
+        As :func:`autowisp_xr.frames.scan` gives it.
     camera
         What the user says of it; a pattern or area goes before that of the header.
     keywords

@@ -11,7 +11,7 @@ import xarray as xr
 
 from autowisp_xr import schema
 from autowisp_xr.stats.digits import Floor, counted, floor_of
-from autowisp_xr.transforms import trim
+from autowisp_xr.steps import trim
 
 __all__ = ["UNLIT", "of_unlit"]
 

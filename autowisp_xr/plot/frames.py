@@ -9,9 +9,9 @@ import xarray as xr
 
 from autowisp_xr import schema
 from autowisp_xr.flags import Flag, as_flag
-from autowisp_xr.plot._backend import new_picture
-from autowisp_xr.plot._choice import ending, told, whole_name
-from autowisp_xr.plot._image_panels import Panel, draw_panel, span
+from autowisp_xr.plot.choice import ending, told, whole_name
+from autowisp_xr.plot.figures import new_picture
+from autowisp_xr.plot.image_panels import Panel, draw_panel, span
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

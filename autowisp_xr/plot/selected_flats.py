@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from autowisp_xr.plot._backend import new_picture
-from autowisp_xr.plot._gallery import draw_gallery, gallery_size
-from autowisp_xr.plot._panels import Draw, add_legend, panels
-from autowisp_xr.plot._table import FlatTable
-from autowisp_xr.plot._thumbnails import thumbnails
+from autowisp_xr.flats.result import MasterFlats
+from autowisp_xr.plot.figures import new_picture
+from autowisp_xr.plot.gallery import draw_gallery, gallery_size
+from autowisp_xr.plot.panels import Draw, add_legend, panels
+from autowisp_xr.plot.table import FlatTable
+from autowisp_xr.plot.thumbnails import thumbnails
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
@@ -44,7 +45,7 @@ def rejected(
 
 
 def flats(
-    frames: xr.Dataset,
+    frames: xr.Dataset | MasterFlats,
     images: xr.DataArray | None = None,
     maps: xr.DataArray | None = None,
     *,
@@ -61,8 +62,9 @@ def flats(
     Parameters
     ----------
     frames
-        Table of the frames: ``MasterFlats.frames``, or what :func:`~autowisp_xr.select_flats`
-        returns.
+        What :func:`~autowisp_xr.master_flat` returns: its rejected frames are read again, and
+        their clouds are mapped where it has a reference. Or a table alone, ``MasterFlats.frames``
+        or what :func:`~autowisp_xr.select_flats` returns.
     images
         Frames (frame, channel, y, x), the rejected ones among them; None for no thumbnails. They
         are read one frame at a time, and only those that are shown.
@@ -104,6 +106,12 @@ def flats(
     >>> len(figure.axes)
     2
     """
+    if isinstance(frames, MasterFlats):
+        made, frames = frames, frames.frames
+        names = rejected(frames, channel=channel, most=most)
+        if names and made.chosen_from is not None:
+            images = made.chosen_from["image"].sel(frame=names)
+            maps = None if made.reference is None else made.clouds(*names)
     table = FlatTable.of(frames, channel)
     names = rejected(frames, channel=channel, most=most)
     cloudy = table.names_of("cloudy")

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
-from autowisp_xr import cards
 from autowisp_xr.errors import CalibrationError
+from autowisp_xr.headers import cards
 
 __all__ = ["KINDS", "Shot", "coordinates", "options_of", "take"]
 

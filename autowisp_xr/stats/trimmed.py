@@ -27,6 +27,7 @@ from autowisp_xr.stats.order_statistics import (
     order_range,
     position_moments,
     two_orders,
+    variance_factors,
 )
 
 __all__ = ["trimmed_factors", "trimmed_moments"]
@@ -43,6 +44,8 @@ def trimmed_factors(quantile: float, frames: int, low: int, high: int) -> tuple[
     They are indexed by the number m of survivors, of m + ``low`` + ``high`` values; ``ratio`` is
     the variance of their average over that of the mean of m values of which none was dropped.
     """
+    if low == high == 0:
+        return variance_factors(quantile, frames)
     scatter, ratio, share = np.full(frames + 1, np.nan), np.ones(frames + 1), np.ones(frames + 1)
     most = frames - low - high
     if most < 1:

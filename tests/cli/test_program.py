@@ -5,7 +5,7 @@ import pytest
 
 from autowisp_xr import simulate
 from autowisp_xr.cli import main
-from autowisp_xr.io import to_fits
+from autowisp_xr.frames import to_fits
 
 
 def test_help_names_every_command(capsys):

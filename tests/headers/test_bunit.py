@@ -4,7 +4,7 @@ from astropy import units
 
 import autowisp_xr as aw
 from autowisp_xr.headers.bunit import unit_of
-from tests.transforms.frames import frame_set, master
+from tests.steps.frames import frame_set, master
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 from astropy.io import fits
 
-from autowisp_xr.headers.corrections import bias_said, correction_said
+from autowisp_xr.headers.processing import bias_said, correction_said
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from astropy.io import fits
 import autowisp_xr as aw
 from autowisp_xr import schema
 from autowisp_xr.headers import fate_rules, fates
-from autowisp_xr.headers.corrections import correction_said
+from autowisp_xr.headers.processing import correction_said
 
 CAMERA = aw.Camera(gain=2.0, read_noise=6.0, saturation=60_000)
 GONE = None

@@ -9,8 +9,8 @@ import pytest
 from astropy.io import fits
 
 import autowisp_xr as aw
+from autowisp_xr.frames import outputs
 from autowisp_xr.image_calibration import Calibrator, MasterMaker, overscan_methods
-from autowisp_xr.io import outputs
 
 SHAPE = (20, 24)
 STRIP = {"xmin": 0, "xmax": 4, "ymin": 0, "ymax": 20}

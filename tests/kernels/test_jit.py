@@ -1,4 +1,4 @@
-from autowisp_xr.kernels import _jit
+from autowisp_xr.kernels import jit
 
 
 def test_without_a_place_to_cache_kernels_still_compile(monkeypatch):
@@ -7,6 +7,6 @@ def test_without_a_place_to_cache_kernels_still_compile(monkeypatch):
             raise RuntimeError("cannot cache function: no locator available")
         return real(**options)
 
-    real = _jit.njit
-    monkeypatch.setattr(_jit, "njit", locked)
-    assert _jit.kernel(lambda x: x + 1)(2) == 3
+    real = jit.njit
+    monkeypatch.setattr(jit, "njit", locked)
+    assert jit.kernel(lambda x: x + 1)(2) == 3

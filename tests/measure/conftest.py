@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from autowisp_xr import Camera, Flag
-from tests.transforms.frames import TWO_CHANNELS, master
+from tests.steps.frames import TWO_CHANNELS, master
 
 SHAPE = (2, 40, 70)
 

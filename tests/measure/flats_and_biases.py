@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import Camera
-from tests.transforms.frames import frame_set, text
+from tests.steps.frames import frame_set, text
 
 __all__ = ["Sensor", "alike", "digitised", "timed", "with_filters"]
 

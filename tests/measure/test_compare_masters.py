@@ -12,7 +12,7 @@ import autowisp_xr as aw
 from autowisp_xr import AutowispWarning, Camera, Flag, provenance, schema
 from autowisp_xr.measure import compare_masters
 from autowisp_xr.testing import no_compute
-from tests.transforms.frames import TWO_CHANNELS, frame_set, master, text
+from tests.steps.frames import TWO_CHANNELS, frame_set, master, text
 
 NAMES = ("image", "variance")
 CHUNKS = [

@@ -13,7 +13,7 @@ import autowisp_xr as aw
 from autowisp_xr import AutowispWarning
 from autowisp_xr.measure import compare_masters
 from tests.monte_carlo.night import Sensor
-from tests.transforms.frames import frame_set, master
+from tests.steps.frames import frame_set, master
 
 SIDE = 512
 NAMES = ("number", "fraction", "scatter", "newly_flagged", "no_longer_flagged")
@@ -210,7 +210,7 @@ FLOATS = st.floats(-(2.0**100), 2.0**100, width=32)
 
 
 def counted(values):
-    from autowisp_xr.measure._differences import _BINS, Histogram, _bins
+    from autowisp_xr.measure.differences import _BINS, Histogram, _bins
 
     histogram = Histogram()
     counts = np.bincount(_bins(np.array(values, "f8")), minlength=_BINS)

@@ -4,7 +4,7 @@ import pytest
 import autowisp_xr as aw
 from autowisp_xr import Camera
 from autowisp_xr.measure import gain_and_read_noise, saturation
-from tests.transforms.frames import TWO_CHANNELS, frame_set
+from tests.steps.frames import TWO_CHANNELS, frame_set
 
 
 def light(ceiling, level, number=4, seed=1, gain=0.5):

@@ -26,7 +26,7 @@ import autowisp_xr as aw
 from autowisp_xr import MinMax, NoiseClip, SigmaClip
 from autowisp_xr.options import RejectChoice
 from tests.monte_carlo.night import GAIN, Sensor
-from tests.transforms.frames import frame_set
+from tests.steps.frames import frame_set
 
 __all__ = ["Cell", "Found", "Scene", "cells", "expected", "main", "measured", "scenes"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import Camera
-from tests.transforms.frames import frame_set
+from tests.steps.frames import frame_set
 
 __all__ = ["GAIN", "Sensor", "pulls", "read_noise_with_digitisation"]
 

@@ -5,7 +5,7 @@ import pytest
 
 import autowisp_xr as aw
 from autowisp_xr.stats.order_statistics import quantile_moments
-from tests.transforms.frames import frame_set
+from tests.steps.frames import frame_set
 
 SHAPE = (1, 150, 250)
 MEDIAN = {"average": "median"}

@@ -6,7 +6,7 @@ import pytest
 import autowisp_xr as aw
 from autowisp_xr import Camera, SigmaClip
 from tests.monte_carlo.night import Sensor, pulls
-from tests.transforms.frames import frame_set
+from tests.steps.frames import frame_set
 
 SHAPE = (1, 200, 300)
 

@@ -7,9 +7,9 @@ import pytest
 
 import autowisp_xr as aw
 from autowisp_xr import Camera, Overscan
-from autowisp_xr.overscan import overscan_correction
+from autowisp_xr.overscan_fits import overscan_correction
 from autowisp_xr.regions import Region
-from tests.transforms.frames import frame_set
+from tests.steps.frames import frame_set
 
 NOISE = 5.0
 SHAPE = (40, 70)

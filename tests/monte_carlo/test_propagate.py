@@ -9,8 +9,8 @@ import autowisp_xr as aw
 from autowisp_xr import Camera, MinMax, NoiseClip, SigmaClip
 from autowisp_xr.stats.order_statistics import position_moments
 from tests.monte_carlo.night import GAIN, Sensor, pulls, read_noise_with_digitisation
-from tests.transforms.frames import frame_set, master
-from tests.transforms.variance_table import gaussian
+from tests.stack.variance_table import gaussian
+from tests.steps.frames import frame_set, master
 
 DARK = 30.0
 

@@ -9,9 +9,9 @@ import autowisp_xr as aw
 from autowisp_xr import AutowispWarning, MinMax, NoiseClip, Percentile, SigmaClip
 from autowisp_xr.kernels.clip import MEAN
 from autowisp_xr.stats.order_statistics import quantile_moments, variance_factors
-from tests.transforms import variance_table
-from tests.transforms.frames import frame_set
-from tests.transforms.variance_table import gaussian
+from tests.stack import variance_table
+from tests.stack.variance_table import gaussian
+from tests.steps.frames import frame_set
 
 
 @functools.cache

@@ -5,7 +5,7 @@ import pytest
 
 import autowisp_xr as aw
 from autowisp_xr import MinMax, NoiseClip
-from tests.transforms.variance_table import gaussian, ratio
+from tests.stack.variance_table import gaussian, ratio
 
 FEW = {
     "1, 5": (1, 5),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import autowisp_xr as aw
-from tests.io.mosaics import Amp, Style
+from tests.fits.mosaics import Amp, Style
 
 AMPS = (Amp(0, 40, 0, 48, 1.2, 5.0, 400.0), Amp(40, 80, 0, 48, 2.4, 9.0, 600.0, left=True))
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from autowisp_xr import io
+from autowisp_xr import frames
 from autowisp_xr.matching import Matching
-from autowisp_xr.night import nights, sets
+from autowisp_xr.night import calendar, sets
 from tests.night.test_sets import paths, record
 
 
@@ -23,7 +23,7 @@ TWO_NIGHTS = [
 
 
 def test_a_night_lasts_over_midnight_and_is_called_by_its_evening():
-    found = nights.nights_of(TWO_NIGHTS)
+    found = calendar.nights_of(TWO_NIGHTS)
     assert found == {
         **dict.fromkeys(("f1", "o1", "o2"), "2024-03-05"),
         **dict.fromkeys(("d1", "f2", "o3"), "2024-03-06"),
@@ -35,12 +35,12 @@ def test_wherever_on_earth_a_night_is_one(hours):
     """Its frames may cross midnight, or noon, of UTC."""
     start = np.datetime64("2024-03-05T00:00", "ns") + np.timedelta64(hours, "h")
     night = [at(str(i), start + np.timedelta64(i, "h")) for i in range(11)]
-    assert len(set(nights.nights_of(night).values())) == 1
+    assert len(set(calendar.nights_of(night).values())) == 1
 
 
 def test_where_light_is_seen_all_day_no_night_is_told_from_the_next():
     frames = [at(str(i), f"2024-03-0{1 + i // 8}T{3 * (i % 8):02d}:00") for i in range(16)]
-    assert nights.nights_of(frames) == {}
+    assert calendar.nights_of(frames) == {}
 
 
 def test_flats_and_science_frames_are_parted_by_night():
@@ -87,7 +87,7 @@ def test_biases_of_several_nights_part_where_their_levels_differ(step, masters, 
     raised = second["image"] + np.uint16(step)
     second = second.assign(image=raised).assign_coords(time=second["time"] + np.timedelta64(3, "D"))
     folder = write_night(first, _later(second))
-    found, _, notes = sets.sort_frames(io.scan(folder), look=True)
+    found, _, notes = sets.sort_frames(frames.scan(folder), look=True)
     assert len(found) == masters
     expected = "their levels agree" if masters == 1 else "their levels are"
     assert any(expected in note for note in notes)

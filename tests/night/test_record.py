@@ -108,7 +108,7 @@ def test_files_with_other_times_are_told_by_their_bytes(out, night, other):
 
 @pytest.mark.parametrize("way", ["moved", "linked", "copied"])
 def test_an_output_by_another_name_is_still_itself(way, out, night, sky, other, monkeypatch):
-    from autowisp_xr.transforms import averaging
+    from autowisp_xr.stack import averaging
 
     there = out.with_name("there")
     {"moved": shutil.move, "linked": lambda a, b: b.symlink_to(a), "copied": shutil.copytree}[way](

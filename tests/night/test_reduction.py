@@ -97,7 +97,7 @@ def test_running_it_again_makes_nothing_anew(reduced, sky, no_stack):
 @pytest.fixture
 def no_stack(monkeypatch):
     """The stack kernel must not be called."""
-    from autowisp_xr.transforms import averaging
+    from autowisp_xr.stack import averaging
 
     def forbidden(*_, **__):
         raise AssertionError("something was stacked again")

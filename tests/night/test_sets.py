@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import autowisp_xr as aw
-from autowisp_xr import io
-from autowisp_xr.io import FileRecord
+from autowisp_xr import frames
+from autowisp_xr.frames import FileRecord
 from autowisp_xr.matching import Matching
 from autowisp_xr.night import labels, sets
 
@@ -179,7 +179,7 @@ def test_masters_and_products_are_not_inputs(sky, write_night):
     aw.to_fits(bias, folder / "stacked.fits")
     science = aw.calibrate(sky.objects(1), bias=bias)
     aw.to_fits(science, folder / "product.fits")
-    (one,), left_out, _ = sets.sort_frames(io.scan(folder))
+    (one,), left_out, _ = sets.sort_frames(frames.scan(folder))
     assert len(one.records) == 2
     reasons = {path.rpartition("/")[2]: reason for path, reason in left_out.items()}
     assert "a master already" in reasons["stacked.fits"]
@@ -197,9 +197,9 @@ def test_lights_without_a_type_are_told_with_the_option_that_makes_them_lights(s
         with fits.open(path, mode="update") as hdus:
             del hdus[0].header["IMAGETYP"]
         path.rename(path.with_name(path.name.replace("object", "m31_")))
-    _, left_out, _ = sets.sort_frames(io.scan(folder))
+    _, left_out, _ = sets.sort_frames(frames.scan(folder))
     assert len(left_out) == 2
     assert all("--type 'IMAGETYP==object'" in reason for reason in left_out.values())
-    found, left_out, _ = sets.sort_frames(io.scan(folder, types={"IMAGETYP=": "object"}))
+    found, left_out, _ = sets.sort_frames(frames.scan(folder, types={"IMAGETYP=": "object"}))
     assert [one.traits.kind for one in found] == ["bias", "object"]
     assert left_out == {}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import autowisp_xr as aw
-from autowisp_xr.io import FileRecord
+from autowisp_xr.frames import FileRecord
 from autowisp_xr.night.grouped import alike, in_few_words, named, shortened
 from autowisp_xr.night.listing import info
 from autowisp_xr.night.summary import Made, Summary

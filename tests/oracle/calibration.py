@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 
 import autowisp_xr as aw
-from autowisp_xr.cards import parse_header, value_of
-from autowisp_xr.overscan import overscan_correction
+from autowisp_xr.headers.cards import parse_header, value_of
+from autowisp_xr.overscan_fits import overscan_correction
 from tests.oracle.case import Case
 from tests.oracle.frames import one_frame
 

@@ -7,8 +7,8 @@ import pytest
 from astropy.io import fits
 
 import autowisp_xr as aw
-from autowisp_xr.cards import common_header
-from autowisp_xr.io.names import raw_name
+from autowisp_xr.frames.names import raw_name
+from autowisp_xr.headers.cards import common_header
 from tests.oracle.case import Case
 
 

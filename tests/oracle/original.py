@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import autowisp_xr as aw
-from autowisp_xr.cards import parse_header
+from autowisp_xr.headers.cards import parse_header
 
 __all__ = ["main", "read_here", "read_there", "run", "same_bits", "same_numbers"]
 

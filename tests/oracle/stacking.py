@@ -15,7 +15,7 @@ import pytest
 import xarray as xr
 
 import autowisp_xr as aw
-from autowisp_xr.cards import parse_header
+from autowisp_xr.headers.cards import parse_header
 from autowisp_xr.stats.order_statistics import variance_factors
 from tests.oracle.case import Case
 

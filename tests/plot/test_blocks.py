@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from autowisp_xr import Flag
-from autowisp_xr.plot._blocks import Blocks, factors_for, stretch
+from autowisp_xr.plot.block_means import Blocks, factors_for, stretch
 
 IMAGES = arrays.arrays(
     np.float32,

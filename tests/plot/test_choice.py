@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import autowisp_xr as aw
-from autowisp_xr.plot._choice import ending, told, whole_name
-from tests.transforms.frames import text
+from autowisp_xr.plot.choice import ending, told, whole_name
+from tests.steps.frames import text
 
 
 def test_a_frame_is_told_by_what_is_known_of_it():

@@ -10,9 +10,9 @@ from matplotlib.colors import to_rgba
 
 import autowisp_xr as aw
 from autowisp_xr import Camera, Flag, Region, SchemaError, plot, schema
-from autowisp_xr.plot._image_panels import _COLOURS
+from autowisp_xr.plot.image_panels import _COLOURS
 from autowisp_xr.testing import assert_frames_equal
-from tests.transforms.frames import TWO_CHANNELS, frame_set, master
+from tests.steps.frames import TWO_CHANNELS, frame_set, master
 
 HOT, FAULT, FULL = int(Flag.HOT), int(Flag.FAULT), int(Flag.OVERSATURATED)
 RAMP = np.arange(35.0).reshape(5, 7)
@@ -486,7 +486,7 @@ def test_the_accessor_has_a_door_of_its_own():
 
 
 def test_without_matplotlib_the_error_names_the_remedy(monkeypatch):
-    monkeypatch.delitem(sys.modules, "autowisp_xr.plot._picture", raising=False)
+    monkeypatch.delitem(sys.modules, "autowisp_xr.plot.picture", raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r"pictures need matplotlib.*pip install '\.\[plot\]'"):
         plot.frame(frame_set(RAMP))

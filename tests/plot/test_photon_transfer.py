@@ -8,7 +8,7 @@ import xarray as xr
 
 import autowisp_xr as aw
 from autowisp_xr import plot
-from tests.transforms.frames import text
+from tests.steps.frames import text
 
 GAIN, FLOOR = (1.5, 2.0), (25.0, 36.0)
 
@@ -124,6 +124,6 @@ def test_what_is_no_such_table_is_refused():
 
 def test_without_matplotlib_the_remedy_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    monkeypatch.delitem(sys.modules, "autowisp_xr.plot._picture", raising=False)
+    monkeypatch.delitem(sys.modules, "autowisp_xr.plot.picture", raising=False)
     with pytest.raises(ImportError, match=r"pip install '\.\[plot\]'"):
         plot.photon_transfer_curve(table())

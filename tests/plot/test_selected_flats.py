@@ -359,7 +359,7 @@ def test_a_selection_of_simulated_flats_shows_its_cloudy_frame_off_the_fit():
 
 
 def test_without_matplotlib_the_error_names_the_remedy(monkeypatch):
-    monkeypatch.delitem(sys.modules, "autowisp_xr.plot._picture", raising=False)
+    monkeypatch.delitem(sys.modules, "autowisp_xr.plot.picture", raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r"pictures need matplotlib.*pip install '\.\[plot\]'"):
         plot.flats(table())

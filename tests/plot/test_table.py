@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autowisp_xr.plot._table import FlatTable, clipped
+from autowisp_xr.plot.table import FlatTable, clipped
 from tests.plot.tables import table
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import autowisp_xr as aw
 from autowisp_xr import Flag, SigmaClip
 from autowisp_xr.testing import assert_frames_equal, chunkings, frame_sets
-from tests.transforms.frames import frame_set
+from tests.steps.frames import frame_set
 
 AVERAGES = st.sampled_from(["median", "mean", 0.3, 0.0])
 CLIPS = st.sampled_from(

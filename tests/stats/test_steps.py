@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from autowisp_xr.stats.steps import digitisation_of
+from autowisp_xr.stats.quantisation import digitisation_of
 
 SHAPE = (2, 1, 80, 120)
 

@@ -1,0 +1,1 @@
+"""Between Datasets and kernels: blocks of arrays in, blocks of arrays out, late or at once."""

@@ -1,0 +1,122 @@
+"""Variables of several sets of frames, one after the other: read late where they are."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+from autowisp_xr import schema
+from autowisp_xr.bridge import blocks
+
+__all__ = ["Piece", "is_same", "join"]
+
+Piece = tuple[xr.Variable | int, int]
+"""A variable, with ``frame`` or the same for so many frames; or a number that fills them."""
+
+
+def join(pieces: Sequence[Piece], shape: tuple[int, ...], dtype: Any) -> xr.Variable:
+    """One variable (frame, channel, y, x) of pieces of frames in their order.
+
+    Parameters
+    ----------
+    pieces
+        Of the same (channel, y, x).
+    shape
+        (channel, y, x).
+    dtype
+        Of the result.
+
+    Returns
+    -------
+    In memory where all pieces are, a dask array where one is; else lazily indexed, like frames that
+    were opened from files.
+    """
+    variables = [piece for piece, _ in pieces if isinstance(piece, xr.Variable)]
+    if all(blocks.in_memory(variable) for variable in variables):
+        whole = np.concatenate([_filled(piece, n, shape, dtype) for piece, n in pieces])
+        return xr.Variable(schema.DIMS, whole)
+    if not any(variable.chunks is not None for variable in variables):
+        joined = indexing.LazilyIndexedArray(_Joined(pieces, shape, dtype))
+        return xr.Variable(schema.DIMS, joined)
+    import dask.array as da
+
+    arrays = [_as_dask(piece, n, shape).astype(dtype) for piece, n in pieces]
+    return xr.Variable(schema.DIMS, da.concatenate(arrays))
+
+
+def is_same(one: xr.Variable, other: xr.Variable) -> bool:
+    """Whether two variables are known to have the same values, without computing any."""
+    if one.dims != other.dims or one.shape != other.shape:
+        return False
+    if blocks.in_memory(one) and blocks.in_memory(other):
+        return bool(np.array_equal(one.values, other.values, equal_nan=True))
+    if blocks.in_memory(one) or blocks.in_memory(other):
+        return False
+    return bool(blocks.pixelwise(one).data.name == blocks.pixelwise(other).data.name)
+
+
+def _filled(piece: xr.Variable | int, number: int, shape: tuple[int, ...], dtype: Any) -> Any:
+    values = np.asarray(piece.values if isinstance(piece, xr.Variable) else piece)
+    return np.broadcast_to(values, (number, *shape)).astype(dtype, copy=False)
+
+
+def _as_dask(piece: xr.Variable | int, number: int, shape: tuple[int, ...]) -> Any:
+    import dask.array as da
+
+    if not isinstance(piece, xr.Variable):
+        return da.full((number, *shape), piece, chunks=(1, *shape))
+    variable = blocks.pixelwise(piece)
+    if variable.chunks is None:
+        variable = variable.chunk({"frame": 1} if "frame" in variable.dims else {})
+    if "frame" in variable.dims:
+        return variable.data
+    chunks: Any = ((1,) * number, *(variable.chunksizes[dim] for dim in schema.DIMS[1:]))
+    return da.broadcast_to(variable.data, (number, *shape), chunks=chunks)
+
+
+class _Joined(BackendArray):
+    """Frames of several lazily indexed arrays, each read when it is asked for."""
+
+    def __init__(self, pieces: Sequence[Piece], shape: tuple[int, ...], dtype: Any) -> None:
+        self.pieces = list(pieces)
+        self.ends = np.cumsum([number for _, number in pieces])
+        self.shape = (int(self.ends[-1]), *shape)
+        self.dtype = np.dtype(dtype)
+
+    def __dask_tokenize__(self) -> Any:
+        from dask.base import normalize_token
+
+        tokens = [
+            (blocks.pixelwise(piece).data if isinstance(piece, xr.Variable) else piece, number)
+            for piece, number in self.pieces
+        ]
+        return normalize_token((type(self).__name__, tokens, self.shape, self.dtype))
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(
+            key, self.shape, indexing.IndexingSupport.OUTER, self._read
+        )
+
+    def _read(self, key: tuple[Any, ...]) -> np.ndarray[Any, Any]:
+        frames, *inside = (
+            np.arange(size)[index] for size, index in zip(self.shape, key, strict=True)
+        )
+        wanted = np.atleast_1d(frames)
+        out = np.empty((wanted.size, *(part.size for part in inside if part.ndim)), self.dtype)
+        of_piece = np.searchsorted(self.ends, wanted, side="right")
+        # a slice reads neighbouring rows at once, where an array of numbers may pick each
+        cut = tuple(key[1:])
+        for number in np.unique(of_piece):
+            piece, size = self.pieces[number]
+            here = of_piece == number
+            if not isinstance(piece, xr.Variable):
+                out[here] = piece
+            elif "frame" in piece.dims:
+                own = wanted[here] - (self.ends[number] - size)
+                out[here] = piece[(own, *cut)].values
+            else:
+                out[here] = piece[cut].values
+        return out if np.ndim(frames) else out[0]

@@ -1,0 +1,33 @@
+"""Pixels on a regular grid, which say of whole frames what each pixel alone cannot.
+
+The grid is the same however the planes are chunked. Lazy frames are read for it once more, apart
+from the stack: with one graph for both, all bands would wait in memory for what the grid says.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr.bridge.apart import apart
+from autowisp_xr.stats.grid_step import grid_step
+
+__all__ = ["grid_of"]
+
+
+def grid_of(ds: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
+    """The variables of these names that there are, on the grid; lazy where they are."""
+    step = grid_step(ds.sizes["y"], ds.sizes["x"])
+    grid = ds[[name for name in names if name in ds]].isel(
+        y=slice(None, None, step), x=slice(None, None, step)
+    )
+    chunked = [name for name in grid.data_vars if grid[name].chunks is not None]
+    return grid.assign(
+        {name: grid[name].variable.copy(data=_read_apart(grid[name].data)) for name in chunked}
+    )
+
+
+def _read_apart(array: Any) -> Any:
+    # a view of every 33rd pixel would keep all of them in memory
+    return apart(array.map_blocks(np.ascontiguousarray, dtype=array.dtype), "grid")

@@ -1,0 +1,187 @@
+"""The frame that several images of one file make up: its pixels, its cards, its amplifiers."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from autowisp_xr.errors import BadImageError, HeaderError
+from autowisp_xr.fits.companions import Meaning, companions_of
+from autowisp_xr.fits.hdu_choice import frames_of
+from autowisp_xr.fits.inherited_cards import cards_of
+from autowisp_xr.fits.mosaic import Mosaic, Tile
+from autowisp_xr.fits.units import Unit, text_of_value
+from autowisp_xr.headers.assembly import GEOMETRY, Assembly, Reader, assemble
+from autowisp_xr.headers.cards import STRUCTURAL
+from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.headers.stretches import Part, has_place
+from autowisp_xr.regions import Region
+
+if TYPE_CHECKING:
+    from autowisp_xr.fits.layout import Hdu
+
+__all__ = ["Assembled", "assembled"]
+
+_OF_ONE_IMAGE = re.compile(r"EXTNAME|EXTVER|EXTLEVEL|INHERIT")
+_NUMBER = re.compile(r"[\d\W_]+$")
+_CARD = 80
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """A frame of several images."""
+
+    units: tuple[Unit, ...]
+    """The images that it is made of."""
+    planes: dict[str, Mosaic]
+    """"image", and "error" and "mask" where all images have them."""
+    cards: list[str]
+    """What all images say alike, and what is true of the frame."""
+    readers: tuple[tuple[Reader, tuple[str, ...]], ...]
+    """Amplifiers, each with the cards of its own image, without those of the primary HDU."""
+    doubts: tuple[str, ...]
+
+
+def assembled(
+    path: str, units: Sequence[Unit], plane: "Callable[[Unit, Meaning], Hdu]", spellings: Spellings
+) -> Assembled | None:
+    """Frame of those images of a file that say where on a detector they lie.
+
+    Parameters
+    ----------
+    path
+        Of the file, for errors.
+    units
+        All of the file.
+    plane
+        Where the pixels of a unit are that have a meaning.
+    spellings
+        Which cards say what.
+
+    Returns
+    -------
+    None where fewer than two images say it, and nothing says that they belong together.
+
+    Raises
+    ------
+    BadImageError
+        Where they do not fit together, or are several alike without a word of how they do; with
+        the sections of all of them, and the remedy.
+    """
+    images = [unit for unit in frames_of(units) if len(unit.shape) == 2]
+    placed = [unit for unit in images if has_place(unit.values)]
+    if len(placed) < 2:
+        if not placed and _alike(images):
+            placed = images
+        else:
+            return None
+    common = {name: text for name, text in units[0].values.items() if not GEOMETRY.fullmatch(name)}
+    parts = [
+        Part(
+            label=unit.label,
+            values=unit.values if unit.values.get("INHERIT") == "F" else common | unit.values,
+            height=unit.shape[0],
+            width=unit.shape[1],
+        )
+        for unit in placed
+    ]
+    try:
+        frame = assemble(parts, spellings)
+    except HeaderError as error:
+        raise BadImageError(f"{path}: {error}") from error
+    kinds, doubts = _kinds(units, placed, plane)
+    return Assembled(
+        units=tuple(placed),
+        planes={kind: _mosaic(frame, planes) for kind, planes in kinds.items()},
+        cards=list(_cards(units, placed, frame)),
+        readers=tuple(
+            (reader, tuple(cards_of(units, placed[reader.part], inherit=False)))
+            for reader in frame.readers
+        ),
+        doubts=(*frame.doubts, *doubts),
+    )
+
+
+def _kinds(
+    units: Sequence[Unit], placed: Sequence[Unit], plane: "Callable[[Unit, Meaning], Hdu]"
+) -> "tuple[dict[str, list[Hdu]], list[str]]":
+    """Planes of the images, and of their errors and masks; and what is in doubt about these."""
+    kinds = {"image": [plane(unit, "values") for unit in placed]}
+    doubts: list[str] = []
+    found = []
+    for unit in placed:
+        companions, of_unit = companions_of(units, unit)
+        found.append(companions)
+        doubts += [doubt for doubt in of_unit if doubt not in doubts]
+    for kind in ("error", "mask"):
+        own = [companions[kind] for companions in found if kind in companions]
+        if len(own) == len(placed) and len({one.meaning for one in own}) == 1:
+            kinds[kind] = [plane(one.unit, one.meaning) for one in own]
+        elif own:
+            doubts.append(
+                f"{'; '.join(one.unit.label for one in own)} not read: not all of the "
+                f"{len(placed)} images of the frame have such a plane of {kind}"
+            )
+    return kinds, doubts
+
+
+def _mosaic(frame: Assembly, planes: "Sequence[Hdu]") -> Mosaic:
+    tiles = (
+        Tile(
+            hdu=planes[piece.part],
+            source=piece.source,
+            into=piece.into,
+            flip_y=piece.flip_y,
+            flip_x=piece.flip_x,
+        )
+        for piece in frame.pieces
+    )
+    return Mosaic(tiles=tuple(tiles), height=frame.height, width=frame.width)
+
+
+def _alike(images: Sequence[Unit]) -> bool:
+    """Whether images are several of a kind, such as AMP1 and AMP2, and not one and what is beside.
+
+    An image in the primary HDU is taken for the one that is meant.
+    """
+    if len(images) < 2 or images[0].index == 0:
+        return False
+    return len({(unit.shape, _NUMBER.sub("", unit.name)) for unit in images}) == 1
+
+
+def _cards(units: Sequence[Unit], placed: Sequence[Unit], frame: Assembly) -> Iterator[str]:
+    first, *others = (cards_of(units, unit) for unit in placed)
+    said = [{_said(card) for card in cards} for cards in others]
+    goes_on = False
+    for card in first:
+        name = card[:8].rstrip()
+        if name in ("NAXIS1", "NAXIS2"):
+            yield _card(name, str(frame.width if name == "NAXIS1" else frame.height))
+            continue
+        if name != "CONTINUE":  # which goes with the card before
+            goes_on = not (GEOMETRY.fullmatch(name) or _OF_ONE_IMAGE.fullmatch(name)) and all(
+                _said(card) in other for other in said
+            )
+        if goes_on:
+            yield card
+    yield _card(frame.system, f"'{frame.window}'")
+    whole = Region(xmin=0, xmax=frame.width, ymin=0, ymax=frame.height)
+    if frame.image_area != whole:
+        area = frame.image_area
+        yield _card("TRIMSEC", f"'[1:{area.xmax},1:{area.ymax}]'")
+
+
+def _said(card: str) -> tuple[str, str]:
+    """Keyword and value of a card, whatever its comment."""
+    name = card[:8].rstrip()
+    if card[8:9] != "=" or STRUCTURAL.fullmatch(name):
+        return name, card[8:].rstrip()
+    return name, text_of_value(card[9:])
+
+
+def _card(name: str, value: str) -> str:
+    return (
+        f"{name:<8}= {value:>20}".ljust(_CARD)
+        if value.isdigit()
+        else (f"{name:<8}= {value}".ljust(_CARD))
+    )

@@ -1,0 +1,123 @@
+"""Planes inside gzip or bzip2, inflated once for all the parts that are read of them.
+
+Such a file has no middle to begin at, so each band of rows would inflate all rows above it again. A
+plane of which parts are asked for is therefore inflated as a whole, into a temporary file, which is
+removed once nothing refers to it.
+"""
+
+import os
+import tempfile
+import threading
+import weakref
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from autowisp_xr.fits.layout import Hdu
+from autowisp_xr.fits.pixels import stored_pieces
+
+__all__ = ["Inflated", "bytes_of", "inflated", "plane_in"]
+
+_LOCK = threading.Lock()
+
+
+class Inflated:
+    """A packed plane, which becomes a plane of a plain file when it is first needed.
+
+    The file, in the directory for temporary files, is removed when this object is.
+    """
+
+    def __init__(self, plane: Hdu) -> None:
+        self._packed = plane
+        self._plain: Hdu | None = None
+        self._lock = threading.Lock()
+
+    def plane(self) -> Hdu:
+        """The same pixels in a plain file.
+
+        Raises
+        ------
+        BadImageError
+            If the file is no longer what was opened, or cannot be decompressed.
+        OSError
+            That names the directory, where the pixels do not fit.
+        """
+        with self._lock:
+            self._check()
+            if self._plain is None:
+                self._plain = self._inflate()
+            return self._plain
+
+    def _check(self) -> None:
+        # nothing is read of no rows, but the file is looked at
+        for _ in stored_pieces(self._packed, 0, 0):
+            pass
+
+    def _inflate(self) -> Hdu:
+        descriptor, path = tempfile.mkstemp(prefix="autowisp-xr-")
+        remove = weakref.finalize(self, _discard, path, os.getpid())
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                for _, rows in stored_pieces(self._packed, 0, self._packed.height):
+                    _write(file, rows, path)
+        except BaseException:
+            remove()
+            raise
+        status = os.stat(path)
+        return replace(
+            self._packed,
+            path=path,
+            size=status.st_size,
+            changed=status.st_mtime_ns,
+            storage="plain",
+            offset=0,
+        )
+
+
+_KNOWN: weakref.WeakValueDictionary[Hdu, Inflated] = weakref.WeakValueDictionary()
+
+
+def inflated(plane: Hdu) -> Inflated:
+    """What is kept of a packed plane, as long as anybody in this process keeps it."""
+    with _LOCK:
+        return _KNOWN.setdefault(plane, Inflated(plane))
+
+
+def bytes_of(planes: Sequence[Hdu]) -> Hdu:
+    """Bytes of a packed file up to the end of all of some planes of it, as a plane of one column.
+
+    Inflated, it serves them all: each for itself would be inflated from the beginning of the file.
+    """
+    end = max(plane.offset + plane.length for plane in planes)
+    byte = np.dtype(np.uint8)
+    return replace(
+        planes[0], height=end, width=1, dtype=byte, stored=byte, bscale=1.0, bzero=0.0, blank=None,
+        offset=0, length=end,
+    )  # fmt: skip
+
+
+def plane_in(file: Hdu, plane: Hdu) -> Hdu:
+    """A packed plane in the plain file that its own was inflated to."""
+    return replace(
+        plane, path=file.path, size=file.size, changed=file.changed, storage=file.storage
+    )
+
+
+def _write(file: BinaryIO, rows: np.ndarray[Any, Any], path: str) -> None:
+    try:
+        file.write(rows.data)
+        file.flush()
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"{error.strerror} in {os.path.dirname(path)}, where packed files are inflated; "
+            "the environment variable TMPDIR names another directory",
+        ) from error
+
+
+def _discard(path: str, process: int) -> None:
+    # a forked process has a copy of this object, but the file is its parent's
+    if process == os.getpid() and os.path.exists(path):
+        os.remove(path)

@@ -1,0 +1,300 @@
+"""Where the planes of a FITS file lie: headers read once, pixels not."""
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+
+from autowisp_xr.errors import BadImageError
+from autowisp_xr.fits.assembling import assembled
+from autowisp_xr.fits.companions import Meaning, companions_of
+from autowisp_xr.fits.hdu_choice import (
+    HduChoice,
+    HduName,
+    chosen_unit,
+    default_unit,
+    doubts_of_unread,
+)
+from autowisp_xr.fits.history_cards import split_history
+from autowisp_xr.fits.inherited_cards import cards_of
+from autowisp_xr.fits.mosaic import Mosaic
+from autowisp_xr.fits.packing import UNREADABLE, is_packed, likely_length, unpacked
+from autowisp_xr.fits.tiles import TileTable, tile_table
+from autowisp_xr.fits.units import Unit, read_units
+from autowisp_xr.headers.assembly import Reader
+from autowisp_xr.headers.spellings import Spellings
+
+__all__ = ["FileLayout", "Hdu", "read_header", "read_layout"]
+
+_STORED = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hdu:
+    """One plane of one file: where its pixels are, and how to make numbers of them."""
+
+    path: str
+    size: int
+    """Of the file, in bytes; with ``changed``, tells whether it is still what was opened."""
+    changed: int
+    """Time of the last change of the file, in nanoseconds."""
+    index: int
+    height: int
+    width: int
+    dtype: np.dtype[Any]
+    """As the user sees it: unsigned integers stay so; what is scaled or has BLANK is float."""
+    storage: Literal["plain", "packed", "tiles"]
+    """"packed" is inside gzip or bzip2, "tiles" in a table (also if that is packed)."""
+    offset: int
+    """Of the first pixel, or of the table, in bytes of the (unpacked) file."""
+    length: int
+    """Of the pixels, or of the table, in bytes."""
+    stored: np.dtype[Any]
+    bscale: float = 1.0
+    bzero: float = 0.0
+    blank: int | None = None
+    tiles: TileTable | None = None
+    """Of a tile-compressed image that can be decoded without astropy."""
+    meaning: Meaning = "values"
+    start: int = 0
+    """Of its header, in bytes of the (unpacked) file."""
+    datasum: int | None = None
+    """Sum of the words of these bytes, as the header says it; None where it does not."""
+
+    @property
+    def hdus(self) -> "tuple[Hdu, ...]":
+        """The plane itself; of a mosaic, all that it is made of."""
+        return (self,)
+
+    @property
+    def ceiling(self) -> float:
+        """Largest value that its integers can have; infinity for floats."""
+        if self.stored.kind not in "iu":
+            return math.inf
+        info = np.iinfo(self.stored)
+        return self.bzero + self.bscale * float(info.max if self.bscale > 0 else info.min)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileLayout:
+    """What is in a FITS file."""
+
+    path: str
+    header: str
+    """All cards of the image, one a line, as they stand in the file (of a compressed image, as
+    they were before), and below them those of the primary HDU that it inherits; but for our own
+    history, which is in ``history``."""
+    history: str
+    """History that this package wrote into the header, as JSON; "" where there is none."""
+    planes: Mapping[str, Hdu | Mosaic] = field(default_factory=dict)
+    """"image", and "error" and "mask" where the file has them; a plane a channel where one was
+    chosen for each; a mosaic where several images are one frame."""
+    readers: tuple[tuple[Reader, str], ...] = ()
+    """Of a mosaic the amplifiers, each with the cards of its own image, one a line."""
+    channels: Mapping[str, str] = field(default_factory=dict)
+    """Of channels that were chosen, the cards of each, one a line."""
+    doubts: tuple[str, ...] = ()
+    """About the file itself: what it holds and is not read, though nobody said so."""
+
+
+def read_layout(path: str, hdu: HduChoice = None, spellings: Spellings | None = None) -> FileLayout:
+    """Where the planes of a FITS file lie.
+
+    Parameters
+    ----------
+    path
+        A FITS file, plain, with tile-compressed images, or inside gzip or bzip2 (told by its
+        content).
+    hdu
+        Which HDU is the image: None for the first that holds one (and is not named as a mask, an
+        error or a thumbnail), a number, a name (EXTNAME, or "EXTNAME,EXTVER"), or
+        {channel: number or name} where each channel is an HDU of its own.
+    spellings
+        Which cards say where images lie on a detector, for files in which several of them are one
+        frame (:mod:`autowisp_xr.headers.assembly`); None to read the first of them.
+
+    Raises
+    ------
+    BadImageError
+        If it is no FITS file, is empty or truncated, has no such image, an image that is not
+        two-dimensional (axes of length one do not count), or error and mask planes of our own that
+        do not fit the image; for several images that do not fit together.
+    FileNotFoundError
+        If there is no such file.
+    """
+    status, units, packed = _units_of(path)
+    if hdu is None and spellings is not None:
+        frame = assembled(path, units, partial(_plane, path, status, packed), spellings)
+        if frame is not None:
+            return FileLayout(
+                path=path,
+                header="\n".join(frame.cards),
+                history="",
+                planes=frame.planes,
+                readers=tuple((reader, "\n".join(cards)) for reader, cards in frame.readers),
+                doubts=(*doubts_of_unread(units, frame.units, None), *frame.doubts),
+            )
+    return _layout(path, status, units, hdu, packed)
+
+
+def read_header(path: str, hdu: HduName | None = None, *, inherit: bool = True) -> str:
+    """Cards of an image, one a line, whatever its dimensions; without our own history.
+
+    Parameters
+    ----------
+    path, hdu
+        As for :func:`read_layout`.
+    inherit
+        Whether there are also the cards that an extension inherits from the primary HDU.
+
+    Raises
+    ------
+    BadImageError, FileNotFoundError
+        As for :func:`read_layout`.
+    """
+    _, units, _ = _units_of(path)
+    if hdu is not None:
+        image = chosen_unit(path, units, hdu)
+    elif any(unit.is_image for unit in units):
+        image = default_unit(path, units)
+    else:
+        image = units[0]
+    return "\n".join(split_history(cards_of(units, image, inherit=inherit))[0])
+
+
+def _units_of(path: str) -> tuple[os.stat_result, list[Unit], bool]:
+    """Status and units of a FITS file, and whether it is inside gzip or bzip2."""
+    status = os.stat(path)
+    if status.st_size == 0:
+        raise BadImageError(f"{path} is empty; copy it again")
+    with open(path, "rb") as file:
+        start = file.read(3)
+        file.seek(0)
+        if not is_packed(start):
+            return status, read_units(path, file, status.st_size), False
+        try:
+            # where the first unit fills what is inside, nothing else needs to be unpacked
+            length = likely_length(file)
+            with unpacked(file) as inside:
+                units = read_units(path, inside, None, likely_end=length)
+        except UNREADABLE as error:
+            raise BadImageError(
+                f"{path} cannot be decompressed ({error}); it is truncated, copy it again"
+            ) from error
+    return status, units, True
+
+
+def _layout(
+    path: str, status: os.stat_result, units: list[Unit], hdu: HduChoice, packed: bool
+) -> FileLayout:
+    def plane(unit: Unit, meaning: Meaning = "values") -> Hdu:
+        return _plane(path, status, packed, unit, meaning)
+
+    doubts: tuple[str, ...] = ()
+    chosen: dict[str, Unit] = {}
+    if isinstance(hdu, Mapping):
+        if not hdu:
+            raise BadImageError(f"{path}: no channel is chosen; hdu is {{channel: number}}")
+        chosen = {str(name): chosen_unit(path, units, which) for name, which in hdu.items()}
+        planes: dict[str, Hdu] = {name: plane(unit) for name, unit in chosen.items()}
+        images = sorted(chosen.values(), key=lambda unit: unit.index)
+        unused = [
+            found.unit.label for one in images for found in companions_of(units, one)[0].values()
+        ]
+        if unused:
+            doubts = (f"{'; '.join(unused)} not read: each channel has an HDU of its own",)
+    else:
+        image = default_unit(path, units) if hdu is None else chosen_unit(path, units, hdu)
+        companions, doubts = companions_of(units, image)
+        planes = {"image": plane(image)}
+        for kind, found in companions.items():
+            planes[kind] = plane(found.unit, found.meaning)
+        images = [image]
+        mask = planes.get("mask")
+        if mask is not None and mask.meaning == "flags" and mask.stored.itemsize != 1:
+            raise BadImageError(
+                f"{path}: the mask in HDU {mask.index} has {mask.stored.itemsize} bytes a pixel, "
+                "flags are one byte (BITPIX 8)"
+            )
+    _check_shapes(path, planes)
+    header, history = split_history(cards_of(units, images[0]))
+    return FileLayout(
+        path=path,
+        header="\n".join(header),
+        history=history,
+        planes=planes,
+        channels={name: "\n".join(cards_of(units, unit)) for name, unit in chosen.items()},
+        doubts=(*doubts_of_unread(units, images, hdu), *doubts),
+    )
+
+
+def _check_shapes(path: str, planes: Mapping[str, Hdu]) -> None:
+    name, first = next(iter(planes.items()))
+    for other, plane in planes.items():
+        if (plane.height, plane.width) != (first.height, first.width):
+            raise BadImageError(
+                f"{path}: {other!r} in HDU {plane.index} is {plane.height} x {plane.width}, "
+                f"{name!r} in HDU {first.index} is {first.height} x {first.width} (rows x columns)"
+            )
+
+
+def _plane(path: str, status: os.stat_result, packed: bool, unit: Unit, meaning: Meaning) -> Hdu:
+    prefix = unit.prefix
+    shape = unit.shape
+    if len(shape) != 2:
+        raise BadImageError(
+            f"{path}: the image in HDU {unit.index} has {len(shape)} dimensions "
+            f"({' x '.join(map(str, shape))}), a frame has two; choose another HDU with hdu= "
+            "(--hdu), or write its planes as separate images"
+        )
+    bitpix = unit.whole(prefix + "BITPIX")
+    if bitpix not in _STORED:
+        raise BadImageError(f"{path}: BITPIX of HDU {unit.index} is {bitpix}, which FITS has not")
+    stored = np.dtype(_STORED[bitpix])
+    bscale, bzero = unit.real("BSCALE", 1.0), unit.real("BZERO", 0.0)
+    blank = None
+    if bitpix > 0:
+        keyword = "ZBLANK" if unit.is_tiles and "BLANK" not in unit.values else "BLANK"
+        # an unreadable BLANK, or one that the type cannot hold, marks no pixel
+        value = unit.whole(keyword, -1 << 70)
+        info = np.iinfo(stored)
+        blank = value if info.min <= value <= info.max else None
+    return Hdu(
+        path=path,
+        size=status.st_size,
+        changed=status.st_mtime_ns,
+        index=unit.index,
+        height=shape[0],
+        width=shape[1],
+        dtype=_seen_dtype(stored, bscale, bzero, blank),
+        storage="tiles" if unit.is_tiles else "packed" if packed else "plain",
+        offset=unit.offset,
+        length=unit.length,
+        stored=stored,
+        bscale=bscale,
+        bzero=bzero,
+        blank=blank,
+        tiles=tile_table(unit) if unit.is_tiles and not packed else None,
+        meaning=meaning,
+        start=unit.start,
+        datasum=unit.whole("DATASUM", -1) if unit.values.get("DATASUM", "").isdigit() else None,
+    )
+
+
+def _seen_dtype(
+    stored: np.dtype[Any], bscale: float, bzero: float, blank: int | None
+) -> np.dtype[Any]:
+    native = stored.newbyteorder("=")
+    if stored.kind == "f" or (bscale == 1 and bzero == 0 and blank is None):
+        return native
+    if bscale == 1 and blank is None:
+        # FITS writes the other signedness as an offset of half the range
+        if stored.itemsize == 1 and bzero == -128:
+            return np.dtype(np.int8)
+        if stored.itemsize > 1 and bzero == 2.0 ** (8 * stored.itemsize - 1):
+            return np.dtype(f"u{stored.itemsize}")
+    return np.dtype(np.float32 if stored.itemsize <= 2 else np.float64)

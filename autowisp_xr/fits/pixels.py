@@ -1,0 +1,248 @@
+"""Rows of planes as numbers: a file is opened by its path for each read, and closed after it."""
+
+import os
+import threading
+import warnings
+from collections.abc import Iterator
+from functools import cache
+from math import ceil
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
+
+from autowisp_xr.errors import BadImageError
+from autowisp_xr.fits.layout import Hdu
+from autowisp_xr.fits.packing import UNREADABLE, Unpacked, unpacked
+from autowisp_xr.fits.tiles import decoded_pieces, read_fully
+from autowisp_xr.flags import Flag
+
+__all__ = ["convert", "convert_companion", "read_rows", "stored_pieces"]
+
+# catch_warnings swaps state of the whole process, so threads must take turns with it
+_OPENING = threading.Lock()
+
+# small enough for the cache, large enough that two threads seldom wait for each other's turn
+_PIECE = 1 << 20
+_BLOCK = 2880
+
+
+def read_rows(plane: Hdu, start: int, stop: int) -> np.ndarray[Any, Any]:
+    """Rows ``start`` to ``stop`` of a plane.
+
+    Parameters
+    ----------
+    plane
+        As :func:`autowisp_xr.fits.layout.read_layout` found it.
+    start, stop
+        Half-open interval of rows, within the plane.
+
+    Returns
+    -------
+    (stop - start, width), in ``plane.dtype``, native byte order, C-contiguous. Of a plain file, or
+    a tile-compressed one, the other rows are not read.
+
+    Raises
+    ------
+    BadImageError
+        If the file is no longer what was opened, or its pixels cannot be read.
+    """
+    out = np.empty((stop - start, plane.width), plane.dtype)
+    for row, stored in stored_pieces(plane, start, stop):
+        convert(plane, stored, out[row - start : row - start + len(stored)])
+    return out
+
+
+def stored_pieces(plane: Hdu, start: int, stop: int) -> Iterator[tuple[int, np.ndarray[Any, Any]]]:
+    """Rows of a plane as the file has them: before BZERO, BSCALE and BLANK, a few at a time.
+
+    A few rows stay in the cache of the processor until they are converted to where they belong,
+    which makes reading three times as fast as a pass over the whole frame for each.
+
+    Parameters
+    ----------
+    plane, start, stop
+        As for :func:`read_rows`.
+
+    Yields
+    ------
+    The number of the first row, and rows (y, x) in any byte order, which are valid until the next
+    are asked for.
+
+    Raises
+    ------
+    BadImageError
+        As for :func:`read_rows`.
+    """
+    with open(plane.path, "rb", buffering=0) as file:
+        _check_unchanged(plane, os.fstat(file.fileno()))
+        if start == stop:
+            return
+        if plane.storage == "plain":
+            yield from _plain_pieces(plane, file, start, stop)
+        elif plane.storage == "packed":
+            with unpacked(file) as inside:
+                yield from _unpacked_pieces(plane, inside, start, stop)
+        else:
+            if plane.tiles is not None:
+                shape = (plane.height, plane.width)
+                for row, rows in decoded_pieces(file, plane.tiles, shape, start, stop):
+                    yield row, rows
+                    start = row + len(rows)
+            if start < stop:
+                yield start, _from_tiles(plane, start, stop)
+
+
+def convert(plane: Hdu, stored: np.ndarray[Any, Any], out: np.ndarray[Any, Any]) -> None:
+    """Write stored pixels as numbers into ``out``, in one pass where the type of ``out`` allows.
+
+    Parameters
+    ----------
+    plane
+        Where the pixels come from.
+    stored
+        Any part of what :func:`stored_pieces` gives.
+    out
+        Of the same shape; any real type, in which the values are cast.
+    """
+    if plane.bscale == 1 and plane.bzero == 0 and plane.blank is None:
+        np.copyto(out, stored, casting="unsafe")
+    elif plane.dtype.kind in "ui":
+        # numpy swaps the bytes of what lies in the cache as fast as compiled code could write it
+        unsigned, swapped, sign = _unsigned(stored.dtype)
+        bits = stored.view(swapped)
+        if out.dtype == plane.dtype:
+            np.bitwise_xor(bits, sign, out=out.view(unsigned))
+        else:
+            np.copyto(out, np.bitwise_xor(bits, sign).view(plane.dtype), casting="unsafe")
+    else:
+        scaled: npt.NDArray[np.float64] = stored.astype(np.float64)
+        scaled *= plane.bscale
+        scaled += plane.bzero
+        if plane.blank is not None:
+            scaled[stored == plane.blank] = np.nan
+        np.copyto(out, scaled, casting="unsafe")
+
+
+def convert_companion(plane: Hdu, stored: np.ndarray[Any, Any], out: np.ndarray[Any, Any]) -> None:
+    """Write stored pixels as flags or variances into ``out``, by what the plane means.
+
+    Parameters
+    ----------
+    plane, stored, out
+        As for :func:`convert`.
+
+    Notes
+    -----
+    Faults, whatever is not 0, become ``Flag.FAULT``. Variances are formed in float64 (of errors,
+    their squares); those below zero, and of inverse variances also zero, become NaN: not known.
+    """
+    if plane.meaning in ("values", "flags"):
+        convert(plane, stored, out)
+        return
+    if plane.meaning == "faults":
+        faults = np.empty(stored.shape, plane.dtype)
+        convert(plane, stored, faults)
+        np.multiply(faults != 0, out.dtype.type(Flag.FAULT), out=out)
+        return
+    # float64 throughout: the error of a master was stored so that this gives its variance back
+    values = np.empty(stored.shape, np.float64)
+    convert(plane, stored, values)
+    if plane.meaning == "deviation":
+        np.multiply(values, values, out=values)
+    elif plane.meaning == "variance":
+        values[values < 0] = np.nan
+    else:
+        values[values <= 0] = np.nan
+        np.divide(1, values, out=values)
+    np.copyto(out, values, casting="same_kind")
+
+
+@cache
+def _unsigned(
+    stored: np.dtype[Any],
+) -> tuple[np.dtype[Any], np.dtype[Any], np.unsignedinteger[Any]]:
+    """For whole numbers, unsigned ones in native order, in their order, and the bit of the sign."""
+    unsigned = np.dtype(f"u{stored.itemsize}")
+    sign = unsigned.type(1 << (8 * stored.itemsize - 1))
+    return unsigned, unsigned.newbyteorder(stored.byteorder), sign
+
+
+def _check_unchanged(plane: Hdu, status: os.stat_result) -> None:
+    if (status.st_size, status.st_mtime_ns) != (plane.size, plane.changed):
+        raise BadImageError(
+            f"{plane.path} has changed since it was opened (it had {plane.size} bytes, now it has "
+            f"{status.st_size}); open it again"
+        )
+
+
+def _plain_pieces(
+    plane: Hdu, file: BinaryIO | Unpacked, start: int, stop: int
+) -> Iterator[tuple[int, np.ndarray[Any, Any]]]:
+    row = plane.width * plane.stored.itemsize
+    # pieces of about the same size: a small one takes nearly as long
+    pieces = ceil((stop - start) * row / _PIECE)
+    together = ceil((stop - start) / pieces)
+    buffer = np.empty(together * row, np.uint8)
+    file.seek(plane.offset + start * row)
+    for first in range(start, stop, together):
+        number = min(together, stop - first)
+        content = buffer[: number * row]
+        if read_fully(file, content) != content.size:
+            raise BadImageError(
+                f"{plane.path} ended while it was read: it was truncated since it was opened"
+            )
+        yield first, content.view(plane.stored).reshape(number, plane.width)
+
+
+def _unpacked_pieces(
+    plane: Hdu, inside: Unpacked, start: int, stop: int
+) -> Iterator[tuple[int, np.ndarray[Any, Any]]]:
+    try:
+        yield from _plain_pieces(plane, inside, start, stop)
+        if stop == plane.height:
+            # gzip compares its own sum at the end of the file, which is seldom far from here
+            inside.read(_BLOCK)
+    except UNREADABLE as error:
+        raise _unreadable(plane, error) from error
+
+
+def _from_tiles(plane: Hdu, start: int, stop: int) -> np.ndarray[Any, Any]:
+    try:
+        with _OPENING, warnings.catch_warnings():
+            # threads undo one another's filters: what stays ignored should be of no use to anybody
+            warnings.simplefilter("ignore", AstropyWarning)
+            hdus = fits.open(
+                plane.path, memmap=False, lazy_load_hdus=True, do_not_scale_image_data=True
+            )
+        with hdus:
+            section = np.asarray(_section(hdus[plane.index], plane, start, stop))
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged tile surfaces as whatever the decoder stumbles over
+        raise _unreadable(plane, error) from error
+    if section.shape != (stop - start, plane.width):
+        raise BadImageError(
+            f"{plane.path}: the tiles of HDU {plane.index} hold {section.shape} pixels where "
+            f"({stop - start}, {plane.width}) were expected; the file is damaged, copy it again"
+        )
+    return section
+
+
+def _section(hdu: Any, plane: Hdu, start: int, stop: int) -> Any:
+    """Rows of an image whose axes of length one, if it has more than two, do not count."""
+    lengths = list(hdu.shape)
+    while len(lengths) > 2:
+        lengths.remove(1)
+    if len(lengths) == len(hdu.shape):
+        return hdu.section[start:stop, :]
+    return hdu.section[...].reshape(lengths)[start:stop]
+
+
+def _unreadable(plane: Hdu, error: Exception) -> BadImageError:
+    return BadImageError(
+        f"{plane.path}: the pixels of HDU {plane.index} cannot be decompressed ({error}); the file "
+        "is damaged, copy it again"
+    )

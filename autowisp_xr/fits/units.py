@@ -1,0 +1,204 @@
+"""The header-data units of a FITS file, their cards walked as bytes.
+
+astropy needs 8 ms to open a tile-compressed file with 250 cards, and warns on the way about much
+that nobody can act upon. Here the 80-byte cards are walked directly (0.2 ms), so that a night of
+files opens in a moment, and a row band of a plain file is later a seek and a read.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+
+from autowisp_xr.errors import BadImageError
+from autowisp_xr.fits.packing import Unpacked
+
+__all__ = ["MAGIC", "UNNAMED_TILES", "Unit", "read_units", "text_of_value"]
+
+_BLOCK = 2880
+_CARD = 80
+
+# NUL bytes pad the headers of some cameras; whatever is no printable ASCII cannot travel as text
+_CLEAN = bytes(32 if code < 32 else 63 if code > 126 else code for code in range(256))
+
+MAGIC = b"SIMPLE  ="
+"""How a FITS file begins."""
+
+UNNAMED_TILES = "COMPRESSED_IMAGE"
+"""What compressed images are called that had no name before."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One header-data unit, its cards read."""
+
+    index: int
+    cards: list[str]
+    values: dict[str, str]
+    start: int
+    """Of the header, in bytes of the (unpacked) file."""
+    offset: int
+    """Of the data."""
+    length: int
+    """Of the data, in bytes."""
+
+    def whole(self, keyword: str, default: int = 0) -> int:
+        """Value of a card as a whole number, however it is written."""
+        text = self.values.get(keyword, "")
+        try:
+            return int(text) if text.lstrip("+-").isdigit() else int(float(text))
+        except (ValueError, OverflowError):
+            return default
+
+    def real(self, keyword: str, default: float) -> float:
+        """Value of a card as a number, also with FORTRAN's exponent D."""
+        try:
+            return float(self.values[keyword].upper().replace("D", "E"))
+        except (KeyError, ValueError):
+            return default
+
+    @property
+    def is_tiles(self) -> bool:
+        """Whether this is a table that holds an image, compressed tile by tile."""
+        return self.values.get("ZIMAGE") == "T"
+
+    @property
+    def prefix(self) -> str:
+        """What stands before the keywords that describe the image."""
+        return "Z" if self.is_tiles else ""
+
+    @property
+    def name(self) -> str:
+        """EXTNAME, in capital letters; PRIMARY of the first unit, "" of one without a name."""
+        name = self.values.get("EXTNAME", "").upper()
+        if self.is_tiles and name == UNNAMED_TILES:
+            return ""
+        return name or ("" if self.index else "PRIMARY")
+
+    @property
+    def version(self) -> int:
+        """EXTVER, which tells units of one name apart."""
+        return self.whole("EXTVER", 1)
+
+    @property
+    def axes(self) -> list[int]:
+        """Numbers of the axes that count, fastest first: of more than two, none of length one.
+
+        The last go first, so that one row of pixels in a cube is an image of one row.
+        """
+        prefix = self.prefix + "NAXIS"
+        axes = list(range(1, min(self.whole(prefix), 999) + 1))
+        for axis in reversed(axes[:]):
+            if len(axes) > 2 and self.whole(f"{prefix}{axis}") == 1:
+                axes.remove(axis)
+        return axes
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes that count, slowest first: (height, width) of an image."""
+        return tuple(self.whole(f"{self.prefix}NAXIS{axis}") for axis in reversed(self.axes))
+
+    @property
+    def label(self) -> str:
+        """What to call it in a message, such as "HDU 2 (AMP2, 64 x 36)": rows x columns."""
+        sizes = " x ".join(map(str, self.shape))
+        version = f",{self.version}" if "EXTVER" in self.values else ""
+        name = f"{self.name}{version}" if self.index and self.name else ""
+        return f"HDU {self.index} ({', '.join(filter(None, (name, sizes)))})"
+
+    @property
+    def is_image(self) -> bool:
+        """Whether there are pixels, of any number of dimensions."""
+        if not self.is_tiles and self.values.get("XTENSION", "IMAGE") not in ("IMAGE", "IUEIMAGE"):
+            return False
+        axes = self.whole(self.prefix + "NAXIS")
+        return 0 < axes <= 999 and all(
+            self.whole(f"{self.prefix}NAXIS{axis}") > 0 for axis in range(1, axes + 1)
+        )
+
+
+def read_units(
+    path: str, file: BinaryIO | Unpacked, size: int | None, likely_end: int | None = None
+) -> list[Unit]:
+    """All units of a FITS file.
+
+    Parameters
+    ----------
+    path
+        What to call the file in errors.
+    file
+        Its content, decompressed.
+    size
+        Length of the content in bytes; None where it is not known (inside gzip or bzip2).
+    likely_end
+        Length that a gzip file claims: a unit that fills it is the last.
+
+    Raises
+    ------
+    BadImageError
+        If it is no FITS file, or ends before its units do.
+    """
+    units: list[Unit] = []
+    position = 0
+    while size is None or position < size:
+        file.seek(position)
+        start = file.read(_BLOCK)
+        if not units and not start.startswith(MAGIC):
+            raise BadImageError(f'{path} is not a FITS file: it does not start with "SIMPLE  ="')
+        if units and not start.startswith(b"XTENSION"):
+            break  # the end, or the records that the standard allows after it
+        cards = list(_read_cards(path, file, start))
+        unit = _unit(len(units), cards, position, file.tell())
+        units.append(unit)
+        if size is not None and unit.offset + unit.length > size:
+            raise BadImageError(
+                f"{path} is truncated: HDU {unit.index} needs {unit.offset + unit.length} bytes, "
+                f"the file has {size}; copy it again, or leave it out"
+            )
+        position = unit.offset + -(-unit.length // _BLOCK) * _BLOCK
+        if likely_end is not None and unit.offset + unit.length <= likely_end <= position:
+            break
+        if size is None and unit.length:
+            # a seek beyond the end of what is unpacked is silent; the last byte must be there
+            file.seek(unit.offset + unit.length - 1)
+            if not file.read(1):
+                raise BadImageError(f"{path} is truncated inside its compression; copy it again")
+    return units
+
+
+def _read_cards(path: str, file: BinaryIO | Unpacked, block: bytes) -> Iterator[str]:
+    while True:
+        if len(block) < _BLOCK:
+            raise BadImageError(f"{path} is truncated inside a header; copy it again")
+        text = block.translate(_CLEAN).decode("ascii")
+        for start in range(0, _BLOCK, _CARD):
+            card = text[start : start + _CARD]
+            if card[:8] == "END     ":
+                return
+            yield card
+        block = file.read(_BLOCK)
+
+
+def _unit(index: int, cards: list[str], start: int, offset: int) -> Unit:
+    values: dict[str, str] = {}
+    for card in cards:
+        if card[8] == "=":
+            values.setdefault(card[:8].rstrip(), text_of_value(card[9:]))
+    unit = Unit(index, cards, values, start, offset, 0)
+    # the standard ends at 999 axes; a damaged count must not cost a minute
+    count = min(unit.whole("NAXIS"), 999)
+    axes = [unit.whole(f"NAXIS{axis}") for axis in range(1, count + 1)]
+    pixels = int(np.prod(axes, dtype=object)) if axes else 0
+    content = unit.whole("GCOUNT", 1) * (unit.whole("PCOUNT") + pixels)
+    return Unit(
+        index, cards, values, start, offset, max(abs(unit.whole("BITPIX")) // 8 * content, 0)
+    )
+
+
+def text_of_value(text: str) -> str:
+    """What a card says behind its "=", without quotes and comment."""
+    text = text.lstrip()
+    if text.startswith("'"):
+        return text[1:].split("'", 1)[0].strip()
+    return text.split("/", 1)[0].strip()

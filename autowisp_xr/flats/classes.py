@@ -1,0 +1,170 @@
+"""Classes of flats by what their stamps say: cloudy, high, medium, low."""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autowisp_xr.flats.options import FlatSelection, level_of
+from autowisp_xr.stats.least_squares import iterative_rejection_polynomial_fit
+
+__all__ = [
+    "CLASSES",
+    "VarianceFit",
+    "Verdict",
+    "by_deviation",
+    "classify",
+    "fit_variance",
+]
+
+CLASSES = ("high", "low", "medium", "colocated", "cloudy", "saturated")
+
+# of a distance from the fit, in units of the largest variance: nothing but rounding
+_ROUNDING = 1e-9
+
+
+class VarianceFit(NamedTuple):
+    """Parabola of variance against mean."""
+
+    coefficients: Any
+    """Of 1, mean and its square: read noise in ADU^2, ADU per electron, response squared."""
+    residual: float
+    """Root mean square distance of the frames that shaped it, ADU^2; NaN if too few did."""
+    predicted: Any
+    """Variance at the mean of each frame."""
+
+
+class Verdict(NamedTuple):
+    """Class of a frame, and why, in words."""
+
+    kind: str
+    reason: str
+
+
+def fit_variance(mean: Any, variance: Any, selection: FlatSelection) -> VarianceFit:
+    """Parabola through the frames of one channel, outliers rejected; NaN entries take no part."""
+    coefficients, residual, predicted = iterative_rejection_polynomial_fit(
+        mean,
+        variance,
+        2,
+        selection.var_mean_fit_threshold,
+        selection.var_mean_fit_iterations,
+        return_predicted=True,
+    )
+    return VarianceFit(coefficients, float(residual), predicted)
+
+
+def classify(
+    mean: Any,
+    variance: Any,
+    saturated_fraction: Any,
+    fit: VarianceFit,
+    selection: FlatSelection,
+    channel: str | None = None,
+    number: Any = None,
+) -> list[Verdict]:
+    """Class of each frame in one channel.
+
+    Parameters
+    ----------
+    mean, variance, saturated_fraction : (n,) arrays
+        Of the stamps.
+    fit
+        Of :func:`fit_variance`.
+    selection, channel
+        What limits there are; the name of the channel chooses among levels that differ.
+    number : (n,) array
+        Of pixels in the stamps; None where it is not known.
+    """
+    rounding = _ROUNDING * float(np.nanmax(np.abs(variance), initial=0.0))
+    night = selection.cloudy_night_threshold
+    cloudy_night = night is not None and fit.residual > night
+    verdicts = []
+    for i in range(len(mean)):
+        if not math.isfinite(mean[i]):
+            verdicts.append(_useless(float(saturated_fraction[i]), selection))
+        elif cloudy_night:
+            verdicts.append(
+                Verdict(
+                    "cloudy",
+                    f"variances lie {fit.residual:.4g} ADU^2 from their fit, more than "
+                    f"{night:g} on a clear night",
+                )
+            )
+        else:
+            sampling = 0.0
+            if number is not None and selection.cloudy_frame_significance is not None:
+                sampling = selection.cloudy_frame_significance * float(
+                    fit.predicted[i] * math.sqrt(2 / number[i])
+                )
+            verdicts.append(
+                _cloudy(
+                    *(float(variance[i]), float(fit.predicted[i]), fit),
+                    *(max(rounding, sampling), selection),
+                )
+                or _by_level(float(mean[i]), selection, channel)
+            )
+    return verdicts
+
+
+def by_deviation(mean: Any, deviation: Any, selection: FlatSelection) -> Verdict | None:
+    """Verdict on a frame that was matched to the reference; None if nothing speaks against it.
+
+    Parameters
+    ----------
+    mean, deviation : (channel,) arrays
+        Of the matched frame; see :class:`~autowisp_xr.flats.large_scale.Match`.
+    """
+    if np.isnan(mean).any():
+        return Verdict("cloudy", "no pixel of it can be matched to the reference")
+    limit = selection.large_scale_deviation_threshold
+    if limit is None or selection.cloud_check_smoother is None:
+        return None
+    if np.isnan(deviation).any():
+        return Verdict("cloudy", "what it differs from the reference by is not a number")
+    largest = float(np.max(deviation))
+    if largest <= limit:
+        return None
+    return Verdict(
+        "cloudy",
+        f"structure of {100 * largest:.3g} % is left after matching, more than {100 * limit:g} %",
+    )
+
+
+def _useless(saturated_fraction: float, selection: FlatSelection) -> Verdict:
+    limit = selection.max_saturated_fraction
+    if limit is not None and saturated_fraction > limit:
+        return Verdict(
+            "saturated",
+            f"{100 * saturated_fraction:.3g} % of its stamp is saturated, more than "
+            f"{100 * limit:g} %",
+        )
+    return Verdict("medium", "its stamp cannot be measured: pixels are flagged, zero or not finite")
+
+
+def _cloudy(
+    variance: float, predicted: float, fit: VarianceFit, least: float, selection: FlatSelection
+) -> Verdict | None:
+    limit = selection.cloudy_frame_threshold
+    if limit is None or math.isnan(fit.residual):
+        return None
+    distance = abs(variance - predicted)
+    if distance <= max(limit * fit.residual, least):
+        return None
+    return Verdict(
+        "cloudy",
+        f"its variance {variance:.5g} ADU^2 lies {distance:.4g} from the fit, more than "
+        f"{limit:g} x {fit.residual:.4g}",
+    )
+
+
+def _by_level(mean: float, selection: FlatSelection, channel: str | None) -> Verdict:
+    high = level_of(selection.min_high_mean, channel)
+    low = level_of(selection.max_low_mean, channel)
+    if low is not None and mean < low:
+        return Verdict("low", f"mean {mean:.5g} ADU below {low:g}")
+    if high is None or mean > high:
+        limit = "" if high is None else f" above {high:g}"
+        return Verdict("high", f"mean {mean:.5g} ADU{limit}")
+    limits = f"not above {high:g}" if low is None else f"between {low:g} and {high:g}"
+    return Verdict("medium", f"mean {mean:.5g} ADU, {limits}")

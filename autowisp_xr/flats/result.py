@@ -1,0 +1,207 @@
+"""``MasterFlats``: what comes of a heap of flats, and why."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import provenance, schema
+from autowisp_xr.flats.options import FlatSelection
+from autowisp_xr.flats.shapes import cloud_maps
+from autowisp_xr.stack.coordinates import common_scalar
+
+__all__ = ["MasterFlats", "merged"]
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class MasterFlats:
+    """What comes of a set of flat frames."""
+
+    high: xr.Dataset | None
+    """Master (channel, y, x) of the bright frames, dimensionless, mean one; None without any."""
+
+    low: xr.Dataset | None
+    """The same of the faint frames, of the same large-scale shape."""
+
+    frames: xr.Dataset
+    """Over ``frame``, in memory: ``class`` and ``reason`` of each frame, and what decided, as
+    :func:`select_flats` gives it, with ``deviation``, the largest structure left after matching.
+    ``frames.drop_dims("power").to_dataframe()`` is a table to read. Without a selection: class,
+    reason, and the ``mean`` level in ADU over (frame, channel), lazy where the frames are (they
+    then all count as high; a level of NaN takes no part)."""
+
+    reference: xr.Dataset | None = None
+    """Stack of the high frames, in memory, whose large-scale shape both masters have."""
+
+    chosen_from: xr.Dataset | None = None
+    """The calibrated frames (lazy where they were), for pictures."""
+
+    selection: FlatSelection | None = None
+    """What the frames were chosen by."""
+
+    def clouds(self, *frames: str) -> xr.DataArray:
+        """What frames differ from the reference by once they have its large-scale shape.
+
+        Parameters
+        ----------
+        frames
+            Names; none for all frames.
+
+        Returns
+        -------
+        (frame, channel, y, x) float32, relative and smooth as the cloud check sees it; lazy where
+        the frames are.
+
+        Raises
+        ------
+        ValueError
+            If there is no reference: nothing was selected, or too few frames were high.
+        """
+        if self.reference is None or self.chosen_from is None or self.selection is None:
+            raise ValueError(
+                "there is no reference to hold frames against: it takes a selection and "
+                "min_high_frames high frames"
+            )
+        names = list(frames) or schema.names(self.chosen_from, "frame")
+        chosen = self.chosen_from.sel(frame=names, channel=schema.names(self.reference, "channel"))
+        return cloud_maps(chosen, self.reference, self.selection, masked="leave out")
+
+    def __repr__(self) -> str:
+        lines = [f"MasterFlats of {self.frames.sizes['frame']} frames: {self._counted()}"]
+        for kind in ("high", "low"):
+            master = getattr(self, kind)
+            if master is None:
+                lines.append(f"  {kind}: None")
+            else:
+                sizes = ", ".join(f"{dim}: {size}" for dim, size in master.sizes.items())
+                lines.append(f"  {kind}: ({sizes})")
+        lines += [f"  note: {note}" for note in self.notes]
+        lines += [f"  {name}: {kind}: {reason}" for name, kind, reason in self._left_out()]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{escape(name)}</td><td><b>{escape(kind)}</b></td><td>{mean}</td>"
+            f"<td style='text-align:left'>{escape(reason)}</td></tr>"
+            for name, kind, mean, reason in self._rows()
+        )
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
+        made = ", ".join(
+            f"{kind}: {'none' if getattr(self, kind) is None else 'made'}"
+            for kind in ("high", "low")
+        )
+        return (
+            f"<p><b>MasterFlats</b> of {self.frames.sizes['frame']} frames: "
+            f"{escape(self._counted())}. Masters {made}.</p>{notes}"
+            "<details open><summary>frames</summary><table><tr><th>frame</th><th>class</th>"
+            "<th>mean [ADU]</th><th style='text-align:left'>reason</th></tr>"
+            f"{rows}</table></details>"
+        )
+
+    @property
+    def notes(self) -> list[str]:
+        """Tests that could not be made, masters that could not."""
+        return list(self.frames.attrs.get("notes", []))
+
+    def _kinds(self) -> list[set[str]]:
+        """Classes of each frame: one, unless channels choose apart."""
+        values = self.frames["class"].values.tolist()
+        return [{kinds} if isinstance(kinds, str) else set(kinds) for kinds in values]
+
+    def _counted(self) -> str:
+        counts = Counter(np.ravel(self.frames["class"].values).tolist())
+        return ", ".join(f"{number} {kind}" for kind, number in counts.most_common())
+
+    def _rows(self) -> list[tuple[str, str, str, str]]:
+        means = self.frames["mean"]
+        # a picture of lazy frames must not calibrate them all
+        known = means.values.tolist() if means.chunks is None else [[]] * means.sizes["frame"]
+        return [
+            (name, _joined(kind), " ".join(f"{mean:.5g}" for mean in levels), _joined(reason))
+            for name, kind, levels, reason in zip(
+                schema.names(self.frames, "frame"),
+                self.frames["class"].values.tolist(),
+                known,
+                self.frames["reason"].values.tolist(),
+                strict=True,
+            )
+        ]
+
+    def _left_out(self) -> list[tuple[str, str, str]]:
+        return [
+            (name, kind, reason)
+            for (name, kind, _, reason), kinds in zip(self._rows(), self._kinds(), strict=True)
+            if kinds - {"high", "low"}
+        ]
+
+
+def merged(
+    apart: Sequence[MasterFlats], frames: xr.Dataset, selection: FlatSelection
+) -> MasterFlats:
+    """One result of those of each channel, which chose among the frames on their own.
+
+    A master has the channels for which it could be made.
+    """
+    return MasterFlats(
+        high=_channels([part.high for part in apart]),
+        low=_channels([part.low for part in apart]),
+        frames=_tables([part.frames for part in apart]),
+        reference=_channels([part.reference for part in apart]),
+        chosen_from=frames,
+        selection=selection,
+    )
+
+
+def _channels(parts: Sequence[xr.Dataset | None]) -> xr.Dataset | None:
+    """The channels that there are, side by side, with what their stacks have in common."""
+    made = [part for part in parts if part is not None]
+    if not made:
+        return None
+    first = made[0]
+    scalars = [str(name) for name, coord in first.coords.items() if coord.ndim == 0]
+    whole = _side_by_side([part.drop_vars(scalars) for part in made])
+    whole = whole.assign_coords({name: common_scalar(made, name) for name in scalars})
+    masters = {schema.names(part, "channel")[0]: part for part in made}
+    return provenance.record(whole, "merge_channels", source=first, masters=masters)
+
+
+def _tables(tables: Sequence[xr.Dataset]) -> xr.Dataset:
+    per_channel = [
+        table.assign(
+            {
+                name: table[name]
+                .expand_dims(channel=table["channel"])
+                .transpose("frame", "channel")
+                for name in ("class", "reason")
+            }
+        )
+        for table in tables
+    ]
+    whole = _side_by_side(per_channel)
+    notes = [
+        f"{schema.names(table, 'channel')[0]}: {note}"
+        for table in tables
+        for note in table.attrs["notes"]
+    ]
+    return whole.assign_attrs(notes=notes)
+
+
+def _side_by_side(parts: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Datasets along ``channel``; what has no channel is that of the first."""
+    return xr.concat(
+        parts,
+        "channel",
+        data_vars="minimal",
+        coords="minimal",
+        compat="override",
+        join="exact",
+        combine_attrs="override",
+    )
+
+
+def _joined(values: Any) -> str:
+    return values if isinstance(values, str) else "; ".join(values)

@@ -1,0 +1,103 @@
+"""Frames brought to a common level and a common large-scale shape."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import provenance, schema
+from autowisp_xr.bridge import blocks
+
+__all__ = ["ALIKE", "is_common", "scaled"]
+
+_COLOURS = frozenset(
+    (*"rgbcmylw", "g1", "g2", "gr", "gb", "red", "green", "green1", "green2", "blue", "lum")
+)
+
+
+ALIKE = "mean of the lit pixels, compared where all frames are good"
+"""What flats are scaled to, for the history."""
+
+
+def is_common(level: str | None, ds: xr.Dataset, *, apart: bool) -> bool:
+    """Whether all channels of a frame are scaled by one level.
+
+    Parameters
+    ----------
+    level
+        "channel", "common", or None for what the channels are by their steps and names.
+    ds
+        The frames.
+    apart
+        Whether channels choose their frames for themselves, so that they have none in common.
+    """
+    if level not in (None, "channel", "common"):
+        raise ValueError(f"level is 'channel' or 'common', not {level!r}")
+    if level == "common" and apart:
+        raise ValueError("a level in common takes FlatSelection(together=True)")
+    if level is not None or apart or ds.sizes["channel"] == 1:
+        return level == "common"
+    whole = all((cut.y_step, cut.x_step) == (1, 1) for cut in schema.channel_slices(ds))
+    return whole and not _COLOURS & {name.lower() for name in schema.names(ds, "channel")}
+
+
+def scaled(
+    ds: xr.Dataset, level: xr.DataArray, shape: xr.Variable | None = None, **options: Any
+) -> xr.Dataset:
+    """Frames divided by a level, and multiplied by a shape, which are taken as free of noise.
+
+    Parameters
+    ----------
+    ds
+        Frames (frame, channel, y, x).
+    level
+        Of each frame and channel, (frame, channel).
+    shape
+        Smooth images with a method ``rows``, or None, over (frame, channel).
+    options
+        What the level is, and the like, for the history.
+
+    Returns
+    -------
+    Dimensionless frames, lazy where ``ds`` is; ``variance`` and ``shared_variance`` (which then
+    differs between frames) are scaled by the square. The planes of the noise of photons, which
+    would be as many as frames, are left out: flats are bright enough to do without.
+    """
+    # band by band through all frames, as they will be stacked; levels in chunks of their own would
+    # cut the bands into frames
+    ds = blocks.bands(ds)
+    levels = level.variable if level.chunks is None else level.variable.chunk(frame=-1)
+    given = [name for name in ("image", "variance", "shared_variance") if name in ds]
+    results = blocks.apply(
+        partial(_scaled, powers=tuple(1 if name == "image" else 2 for name in given)),
+        [
+            levels,
+            shape,
+            xr.Variable(("y",), np.arange(ds.sizes["y"])),
+            *(blocks.rowwise(ds[name].variable) for name in given),
+        ],
+        schema.DIMS,
+        [np.result_type(ds[name].dtype, np.float32) for name in given],
+    )
+    result = ds.drop_vars(schema.PHOTON_PLANES, errors="ignore")
+    result = result.assign(dict(zip(given, results, strict=True)))
+    return provenance.record(schema.with_attributes(result, "1"), "normalise", options, source=ds)
+
+
+def _scaled(level: Any, shape: Any, y: Any, *planes: Any, powers: tuple[int, ...]) -> list[Any]:
+    results = [
+        np.empty(
+            np.broadcast_shapes((*level.shape, 1, 1), p.shape), np.result_type(p.dtype, np.float32)
+        )
+        for p in planes
+    ]
+    for place in np.ndindex(*level.shape):
+        factor = 1.0 / level[place]
+        if shape is not None and shape[place] is not None:
+            factor = shape[place].rows(int(y[0]), int(y[-1]) + 1) * factor
+        for result, plane, power in zip(results, planes, powers, strict=True):
+            # planes that all frames share have no dim frame, or one of size one
+            own = plane[place if plane.ndim == 4 else place[1:]]
+            np.multiply(own, factor if power == 1 else factor * factor, out=result[place])
+    return results

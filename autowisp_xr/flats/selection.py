@@ -1,0 +1,228 @@
+"""``stamp_statistics`` and ``select_flats``: which flats are good, and why the others are not."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, get_args
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import schema
+from autowisp_xr.bridge import blocks
+from autowisp_xr.flags import Flag
+from autowisp_xr.flats.classes import VarianceFit, Verdict, classify, fit_variance
+from autowisp_xr.flats.options import FlatSelection
+from autowisp_xr.flats.pointings import nearest_pointings
+from autowisp_xr.flats.stamps import Stamp, stamp_area
+from autowisp_xr.flats.stamps import stamp_statistics as _statistics_of
+from autowisp_xr.flats.table import flat_table
+from autowisp_xr.options import Masked
+
+__all__ = ["check_channels", "select_flats", "stamp_statistics"]
+
+
+def stamp_statistics(
+    ds: xr.Dataset, selection: FlatSelection | None = None, *, masked: Masked = "leave out"
+) -> xr.Dataset:
+    """Level and noise of each flat, from a central stamp that is de-trended.
+
+    Parameters
+    ----------
+    ds
+        Calibrated frames (frame, channel, y, x).
+    selection
+        Its ``fraction``, ``smoother``, ``average``, ``outlier_threshold``, ``max_iter`` and
+        ``max_saturated_fraction`` are used; None for ``FlatSelection()``.
+    masked
+        Whether pixels that bear flags are left out, or taken as the others are.
+
+    Returns
+    -------
+    Dataset over (frame, channel), lazy where ``ds`` is:
+
+    ``mean``
+        Average of the pixels, outliers rejected, in ADU (float64). NaN where too many pixels are
+        saturated, or none is left.
+    ``variance``
+        Mean squared distance of the survivors from that, ADU^2. Photon and read noise, and what the
+        response of the pixels scatters by.
+    ``number``
+        How many survived.
+    ``saturated_fraction``
+        Of all pixels of the stamp, those with flags of saturation.
+    """
+    schema.check(ds)
+    selection = selection or FlatSelection()
+    if masked not in get_args(Masked):
+        raise ValueError(f"masked is 'leave out' or 'take', not {masked!r}")
+    y, x = stamp_area((ds.sizes["y"], ds.sizes["x"]), selection.fraction)
+    stamps = ds.isel(y=y, x=x)
+    results = blocks.apply(
+        partial(_statistics, selection=selection, take=masked == "take"),
+        [
+            blocks.framewise(stamps["image"].variable),
+            blocks.framewise(stamps["mask"].variable) if "mask" in stamps else None,
+        ],
+        ("frame", "channel"),
+        [np.float64, np.float64, np.int64, np.float64],
+    )
+    units = ds["image"].attrs.get("units", "adu")
+    attributes = ({"units": units}, {"units": f"{units}2"}, {"units": "1"}, {"units": "1"})
+    coords = schema.frame_and_channel(ds)
+    variables = {
+        name: variable._replace(attrs=attrs)
+        for name, variable, attrs in zip(Stamp._fields, results, attributes, strict=True)
+    }
+    return xr.Dataset(variables, coords)
+
+
+def select_flats(
+    ds: xr.Dataset, selection: FlatSelection | None = None, *, masked: Masked = "leave out"
+) -> xr.Dataset:
+    """Class of each flat by its pointing and its stamp, and the reason in words.
+
+    The frames are not yet held against the large-scale shape of a reference; that is for
+    :func:`master_flat`, which goes on from here.
+
+    Parameters
+    ----------
+    ds
+        Calibrated frames (frame, channel, y, x). ``ra`` and ``dec``, where the frames have them,
+        tell which are colocated.
+    selection
+        Which flats are good; None for ``FlatSelection()``.
+    masked
+        As for :func:`stamp_statistics`.
+
+    Returns
+    -------
+    Dataset, in memory; the stamps of ``ds`` are computed for it.
+
+    ``class``, ``reason`` (frame)
+        "high", "low", "medium", "colocated", "cloudy" or "saturated", and why. With
+        ``together=False``, over (frame, channel).
+    ``separation`` (frame)
+        From the nearest other frame on the sky, in seconds of arc.
+    ``mean``, ``variance``, ``number``, ``saturated_fraction`` (frame, channel)
+        Of the stamps, see :func:`stamp_statistics`; NaN or 0 for colocated frames.
+    ``predicted_variance`` (frame, channel)
+        Of the fit, at the mean of the frame.
+    ``deviation`` (frame, channel)
+        NaN here; of :func:`master_flat`, the largest structure that is left after matching.
+    ``fit_coefficients`` (channel, power), ``fit_residual`` (channel)
+        Of the parabola of variance against mean.
+
+    The attributes hold the limits that decided, and ``notes`` on tests that could not be made.
+    """
+    schema.check(ds)
+    selection = selection or FlatSelection()
+    check_channels(ds, selection)
+    ds = blocks.load_coordinates(ds)
+    notes: list[str] = []
+    verdicts, separation = _pointings(ds, selection, notes)
+    isolated = [i for i, verdict in enumerate(verdicts) if verdict is None]
+    frames, channels = ds.sizes["frame"], schema.names(ds, "channel")
+    shape = (frames, len(channels))
+    found = {
+        "mean": np.full(shape, np.nan),
+        "variance": np.full(shape, np.nan),
+        "number": np.zeros(shape, np.int64),
+        "saturated_fraction": np.full(shape, np.nan),
+    }
+    if isolated:
+        stamps = stamp_statistics(ds.isel(frame=isolated), selection, masked=masked).compute()
+        for name, values in found.items():
+            values[isolated] = stamps[name].values
+    fits = [
+        fit_variance(found["mean"][:, c], found["variance"][:, c], selection)
+        for c in range(len(channels))
+    ]
+    _note_fits(fits, channels, selection, notes)
+    per_channel = [
+        classify(
+            found["mean"][:, c],
+            found["variance"][:, c],
+            found["saturated_fraction"][:, c],
+            fits[c],
+            selection,
+            channel,
+            found["number"][:, c],
+        )
+        for c, channel in enumerate(channels)
+    ]
+    by_frame = [
+        [verdict] * len(channels) if verdict is not None else [one[i] for one in per_channel]
+        for i, verdict in enumerate(verdicts)
+    ]
+    return flat_table(ds, selection, found, separation, fits, by_frame, notes)
+
+
+def check_channels(ds: xr.Dataset, selection: FlatSelection) -> None:
+    """Raise ValueError for levels of channels that are not those of the frames."""
+    channels = set(schema.names(ds, "channel"))
+    for name in ("min_high_mean", "max_low_mean"):
+        level = getattr(selection, name)
+        if isinstance(level, Mapping) and set(level) != channels:
+            raise ValueError(
+                f"{name} is given for the channels {sorted(level)}, the frames have "
+                f"{sorted(channels)}; name each of them"
+            )
+
+
+def _statistics(images: Any, masks: Any, *, selection: FlatSelection, take: bool) -> list[Any]:
+    shape = images.shape[:2]
+    results = [np.empty(shape), np.empty(shape), np.empty(shape, np.int64), np.empty(shape)]
+    for place in np.ndindex(*shape):
+        pixels = images[place]
+        mask = np.zeros(pixels.shape, np.uint8) if masks is None else masks[place]
+        if not take:
+            pixels = np.where(mask & np.uint8(Flag.BAD), np.nan, pixels)
+        stamp = _statistics_of(pixels, (mask & np.uint8(Flag.SATURATED)) != 0, selection)
+        for result, value in zip(results, stamp, strict=True):
+            result[place] = value
+    return results
+
+
+def _pointings(
+    ds: xr.Dataset, selection: FlatSelection, notes: list[str]
+) -> tuple[list[Verdict | None], Any]:
+    """Verdict on each frame that is colocated with another one, and how far the nearest is."""
+    number = ds.sizes["frame"]
+    nothing: list[Verdict | None] = [None] * number
+    if selection.min_pointing_separation is None:
+        return nothing, np.full(number, np.nan)
+    unknown = np.full(number, np.nan)
+    ra, dec = (ds[name].values if name in ds.coords else unknown for name in ("ra", "dec"))
+    separation, nearest = nearest_pointings(ra, dec)
+    missing = int(np.count_nonzero(~(np.isfinite(ra) & np.isfinite(dec))))
+    if missing:
+        which = "all frames" if missing == number else f"{missing} of {number} frames"
+        notes.append(f"no pointing (RA, DEC) in {which}: not tested for overlapping stars")
+    names = schema.names(ds, "frame")
+    limit = selection.min_pointing_separation
+    if number > 1 and (separation < limit).all():
+        notes.append(
+            f"every frame points to within {limit:g} arcsec of another one: where there are no "
+            "stars, as with a lamp, say min_pointing_separation=None, or FlatSelection.dome()"
+        )
+    return [
+        Verdict(
+            "colocated",
+            f"{separation[i]:.1f} arcsec from {names[nearest[i]]}, closer than {limit:g}",
+        )
+        if separation[i] < limit
+        else None
+        for i in range(number)
+    ], separation
+
+
+def _note_fits(
+    fits: Sequence[VarianceFit], channels: list[str], selection: FlatSelection, notes: list[str]
+) -> None:
+    tested = (selection.cloudy_night_threshold, selection.cloudy_frame_threshold)
+    for fit, channel in zip(fits, channels, strict=True):
+        if np.isnan(fit.residual) and tested != (None, None):
+            of = f" of {channel}" if len(channels) > 1 else ""
+            notes.append(
+                f"too few frames to fit variance to mean{of}: stamps not tested for clouds"
+            )

@@ -1,0 +1,111 @@
+"""Files that hold one exposure twice: compressed, renamed, linked or solved copies of another."""
+
+import hashlib
+import os
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from autowisp_xr.errors import AutowispError
+from autowisp_xr.fits.lazy_pixels import Planes, as_variable
+from autowisp_xr.frames.scanning import FileRecord
+from autowisp_xr.regions import ChannelSlice
+
+__all__ = ["copies_of"]
+
+_BAND = 16
+"""Rows in the middle that are compared before all are."""
+
+
+def copies_of(records: Sequence[FileRecord]) -> dict[str, str]:
+    """Files whose exposure another file holds, too, by their path, and which that is.
+
+    Parameters
+    ----------
+    records
+        Of :func:`~autowisp_xr.frames.scan`. Those of the same type, size and exposure that began
+        at the same time (or whose headers, where they say no time, are the same) have their pixels
+        compared; a link is known by what it leads to. Masters, calibrated files, frames of one
+        value all over, and what cannot be read are no copies.
+
+    Returns
+    -------
+    {path: reason}; of each exposure one file is not in it, that with the shortest name which does
+    not say "copy", and of these the first.
+    """
+    raw = [
+        record
+        for record in records
+        if record.error is None and not record.master_because and not record.calibrated_because
+    ]
+    found: dict[str, str] = {}
+    for group in _groups(raw, _likeness):
+        ordered = sorted(group, key=_rank)
+        for same in _groups(ordered, _place):
+            _tell(same, found, "a link to the same file")
+        apart = [record for record in ordered if record.path not in found]
+        for near in _groups(apart, lambda record: _digest(record, _BAND)):
+            for same in _groups(near, lambda record: _digest(record, None)):
+                _tell(same, found, "the same pixels and time")
+    return found
+
+
+def _rank(record: FileRecord) -> tuple[bool, int]:
+    name = os.path.basename(record.path).lower()
+    return "copy" in name, len(name)
+
+
+def _tell(same: Sequence[FileRecord], found: dict[str, str], why: str) -> None:
+    first, *others = same
+    reason = f"a copy of {os.path.basename(first.path)}, which counts once ({why})"
+    found.update((record.path, reason) for record in others)
+
+
+def _groups(
+    records: Iterable[FileRecord], key: Callable[[FileRecord], Hashable | None]
+) -> list[list[FileRecord]]:
+    """Those that have a key in common with others; None is no key."""
+    groups: dict[Hashable, list[FileRecord]] = {}
+    for record in records:
+        own = key(record)
+        if own is not None:
+            groups.setdefault(own, []).append(record)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _likeness(record: FileRecord) -> Hashable | None:
+    coordinates, layout = record.coordinates, record.layout
+    if layout is None or "image" not in layout.planes:
+        return None
+    time = coordinates["time"]
+    when = layout.header if np.isnat(time) else str(time)
+    return coordinates["image_type"], record.shape, str(coordinates["exposure"]), when
+
+
+def _place(record: FileRecord) -> Hashable | None:
+    try:
+        status = os.stat(record.path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _digest(record: FileRecord, rows: int | None) -> Any:
+    """Digest of so many rows in the middle, or of all; None of one value, or what is not read."""
+    if record.layout is None:
+        return None
+    plane = record.layout.planes["image"]
+    start, stop = 0, plane.height
+    if rows is not None:
+        start = max(plane.height // 2 - rows // 2, 0)
+        stop = min(start + rows, plane.height)
+    try:
+        image = as_variable(Planes([[plane]], [ChannelSlice()], (plane.height, plane.width)))
+        pixels = image[0, 0, start:stop].values
+    except (AutowispError, OSError):
+        return None
+    if rows is not None and pixels.size > 1 and (pixels == pixels.flat[0]).all():
+        return None
+    # a copy may be of another type; whole numbers are the same in all
+    return hashlib.blake2b(pixels.astype(np.float64).tobytes()).digest()

@@ -1,0 +1,174 @@
+"""What a user should look at: where a header and the name of a file, or two cards, do not agree."""
+
+import math
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+
+from autowisp_xr.frames.evidence import Evidence
+from autowisp_xr.frames.type_names import NamedType, pattern_like
+from autowisp_xr.headers.cards import first_value
+from autowisp_xr.headers.exposure import exposure_card, exposure_lists
+from autowisp_xr.headers.facts import is_bayer
+from autowisp_xr.headers.recognition import processed_by
+from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.headers.unclear import header_doubts
+from autowisp_xr.headers.values import known_values, to_number, to_text
+
+__all__ = ["doubts_of", "guesses_of"]
+
+_LONGEST_BIAS = 1.0
+
+
+def doubts_of(
+    path: str,
+    header: fits.Header,
+    spellings: Spellings,
+    keywords: Collection[str],
+    coordinates: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    size: tuple[int, int],
+    evidence: Evidence,
+    floats: bool,
+) -> tuple[str, ...]:
+    """Doubts about a raw frame: for each a sentence with both sides, and what can be done.
+
+    Parameters
+    ----------
+    path, header, keywords
+        Of the file.
+    spellings
+        Those of its cards.
+    coordinates, facts
+        As they were read.
+    size
+        Height and width of the raw frame.
+    evidence
+        What says which type it is of; a rule of the user is not doubted.
+    floats
+        Whether its pixels are stored so.
+    """
+    found: list[str] = []
+    # what is of no known type takes no part in anything
+    if coordinates["image_type"] != "other":
+        found += _of_type(path, header, spellings, coordinates["exposure"], evidence)
+        found += _unknowns(header, spellings, coordinates)
+    found += header_doubts(header, spellings, keywords, coordinates, facts, size)
+    found += _of_noise(header, spellings, facts)
+    if floats and (program := processed_by(header)):
+        found.append(
+            f"{program}, and its pixels are floats: it may be calibrated already; a type rule such "
+            "as 'pp_*' = other leaves out what is"
+        )
+    if facts["channels"] is None and is_bayer(coordinates["filter"]):
+        found.append(_of_colour(header, spellings))
+    return tuple(found)
+
+
+def _of_type(
+    path: str, header: fits.Header, spellings: Spellings, seconds: float, evidence: Evidence
+) -> Iterator[str]:
+    """What speaks against the type."""
+    kind, card, name = evidence.kind, evidence.card, evidence.name
+    if evidence.rule is not None:
+        return
+    if card is not None:
+        who = f"{card.name} = {card.value!r} says {kind}"
+    elif name is not None:
+        who = f"{name.where} says {kind} ({name.word!r})"
+    if card is not None and name is not None and _speaks_against(name, kind):
+        yield (
+            f"{who}, but {name.where} says {name.kind} ({name.word!r}); if the name is right, give "
+            f"a type rule such as {pattern_like(path, name)!r} = {name.kind}"
+        )
+        return
+    better = ""
+    if kind == "bias" and seconds > _LONGEST_BIAS:
+        better = "dark"
+    elif kind in ("dark", "object") and seconds == 0:
+        better = "bias"
+    exposed = exposure_card(header, spellings) if better else None
+    if exposed is not None:
+        yield (
+            f"{who}, but {exposed.name} = {exposed.seconds:g} s; if it is a {better}, give a type "
+            f"rule such as {pattern_like(path, name)!r} = {better}"
+        )
+
+
+def _speaks_against(name: NamedType, kind: str) -> bool:
+    # folders hold more than what they are named for: calibration frames often lie among others
+    return name.kind != kind and (kind == "object" or not name.of_folder)
+
+
+def _unknowns(
+    header: fits.Header, spellings: Spellings, coordinates: Mapping[str, Any]
+) -> Iterator[str]:
+    """What no card says; what one says that cannot be read is told with the card."""
+    exposures = [name for names, _ in exposure_lists(spellings) for name in names]
+    dates = (*spellings.start, *spellings.start_days, *spellings.middle, *spellings.middle_days)
+    unsaid = {
+        what: not any(
+            to_text(value).lower() not in spellings.unsaid
+            for _, value in known_values(header, names)
+        )
+        for what, names in (("exposure", exposures), ("time", dates))
+    }
+    if coordinates["image_type"] != "bias" and unsaid["exposure"]:
+        yield (
+            "no card says how long it was exposed (EXPTIME, EXPOSURE or the like); name the card "
+            "that does, as a spelling of 'exposure'"
+        )
+    if unsaid["time"]:
+        yield (
+            "no card says when it was exposed (DATE-OBS or the like); name the card that does, "
+            "as a spelling of 'start'"
+        )
+
+
+def _of_noise(header: fits.Header, spellings: Spellings, facts: Mapping[str, Any]) -> Iterator[str]:
+    """What drivers write that do not know the gain or the read noise."""
+    cards = {"gain": spellings.electrons_per_adu, "read_noise": spellings.read_noise}
+    for what, names in cards.items():
+        # a negative number says that it is not known
+        wrong = [(card, value) for card, value in known_values(header, names) if _counts(value)]
+        if facts[what] is None and wrong:
+            card, value = wrong[0]
+            yield (
+                f"{card} = {value!r} cannot be, and is not believed; the {what.replace('_', ' ')} "
+                "is measured where there are two flats and two biases, or "
+                f"--{what.replace('_', '-')} says it"
+            )
+
+
+def _counts(value: Any) -> bool:
+    return to_number(value) >= 0
+
+
+def _of_colour(header: fits.Header, spellings: Spellings) -> str:
+    card, value = next(known_values(header, spellings.filter))
+    written = first_value(header, spellings.bayer)
+    other = "there is no BAYERPAT" if written is None else f"BAYERPAT is {written!r}"
+    return (
+        f"{card} = {value!r} looks like a Bayer pattern, but {other}, which would say so; if the "
+        "camera has one, --channels with the colours of the first two rows as they are stored, "
+        "which need not be these, says so"
+    )
+
+
+def guesses_of(
+    coordinates: Mapping[str, Any], evidence: Evidence, master_word: str
+) -> tuple[str, ...]:
+    """What was assumed about a file, in the same words for all files of which it was.
+
+    ``master_word`` is what in its name makes it a master; "" where nothing does.
+    """
+    guesses = []
+    if evidence.is_guess:
+        guesses.append(f"no card says a known type; {evidence.name}")
+    if master_word:
+        guesses.append(f"by {master_word!r} in the name of its file it is a master")
+    if math.isnan(coordinates["exposure"]) and not np.isnat(coordinates["time"]):
+        guesses.append("the exposure is not known; a start counts as the middle")
+    return tuple(guesses)

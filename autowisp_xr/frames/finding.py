@@ -1,0 +1,150 @@
+"""Which files are meant by paths, patterns and directories."""
+
+import glob
+import os
+from collections import deque
+from collections.abc import Collection
+from os import PathLike
+
+from autowisp_xr.frames.names import FITS_SUFFIX, NoFilesError, Paths, natural_key
+from autowisp_xr.frames.other_formats import told_of_others
+
+__all__ = ["find_files", "passed_over"]
+
+_Id = tuple[int, int]
+
+
+def find_files(
+    paths: Paths, deep: bool = False, skip: Collection[str | PathLike[str]] = ()
+) -> list[str]:
+    """Paths of the files that are meant, without repetitions.
+
+    Parameters
+    ----------
+    paths
+        A path, a glob pattern ("night/*.fits"), a directory, or several of these. Of a directory
+        come the files in it that end in .fits, .fit or .fts, with or without .fz, .gz or .bz2, in
+        any letter case, except hidden ones. What one pattern or directory gives is in natural order
+        ("f9" before "f10"); several paths keep the order in which they are given.
+    deep
+        Whether directories are searched into their subdirectories, in natural order of the whole
+        path; hidden ones and Zarr stores are passed over, and so is a link to a directory that is
+        searched anyway.
+    skip
+        Directories that are not searched, when they are met below a directory; what is named in
+        ``paths`` itself is always meant.
+
+    Raises
+    ------
+    NoFilesError
+        A FileNotFoundError that names the path or pattern for which there is nothing.
+    OSError
+        For a directory that may not be read, naming it.
+    """
+    return _search(paths, deep, skip)[0]
+
+
+def passed_over(
+    paths: Paths, deep: bool = False, skip: Collection[str | PathLike[str]] = ()
+) -> list[str]:
+    """A line for each kind of files in directories that are not read, though they may hold frames.
+
+    Parameters
+    ----------
+    paths, deep, skip
+        As for :func:`find_files`, which is asked before.
+
+    Raises
+    ------
+    NoFilesError, OSError
+        As by :func:`find_files`.
+    """
+    files, others = _search(paths, deep, skip)
+    return told_of_others(others, files)
+
+
+def _search(
+    paths: Paths, deep: bool, skip: Collection[str | PathLike[str]]
+) -> tuple[list[str], list[str]]:
+    """The files that are meant, and all others in their directories."""
+    given = [paths] if isinstance(paths, str | PathLike) else list(paths)
+    if not given:
+        raise NoFilesError("no file was named; give a path, a glob pattern, a directory, or a list")
+    skipped = [skip] if isinstance(skip, str | PathLike) else skip
+    seen = {_identity(path) for path in skipped if os.path.isdir(path)}
+    found: dict[str, str] = {}
+    others: dict[str, None] = {}
+    for path in given:
+        files, beside = _expand(os.path.expanduser(os.fspath(path)), deep, seen)
+        for file in files:
+            found.setdefault(os.path.realpath(file), file)
+        others.update(dict.fromkeys(map(os.path.abspath, beside)))
+    return list(found.values()), list(others)
+
+
+def _expand(path: str, deep: bool, seen: Collection[_Id]) -> tuple[list[str], list[str]]:
+    if os.path.isdir(path):
+        files, others = _below(path, seen) if deep else _inside(path)[:2]
+        if not files:
+            raise NoFilesError(
+                f"the directory {path!r} holds no FITS file (.fits, .fit or .fts, also with .fz, "
+                ".gz or .bz2)"
+                + ("" if deep else "; directories in it are not searched")
+                + "".join(f"; {line}" for line in told_of_others(others, ()))
+            )
+        return sorted(files, key=natural_key), others
+    # first of all a file: its name may have brackets in it
+    if os.path.exists(path):
+        return [path], []
+    if glob.has_magic(path):
+        files = [file for file in glob.glob(path, recursive=True) if os.path.isfile(file)]
+        if not files:
+            raise NoFilesError(f"no file fits the pattern {path!r} (seen from {os.getcwd()})")
+        return sorted(files, key=natural_key), []
+    raise NoFilesError(f"there is no file {path!r} (seen from {os.getcwd()})")
+
+
+def _inside(directory: str) -> tuple[list[str], list[str], list[str]]:
+    """FITS files in a directory, other files, and directories in it that may hold more."""
+    files: list[str] = []
+    others: list[str] = []
+    folders: list[str] = []
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                if not entry.name.lower().endswith(".zarr"):
+                    folders.append(entry.path)
+            else:
+                (files if FITS_SUFFIX.search(entry.name) else others).append(entry.path)
+    return files, others, folders
+
+
+def _below(top: str, skipped: Collection[_Id]) -> tuple[list[str], list[str]]:
+    """FITS and other files in a directory and all below it, each directory once."""
+    seen = {*skipped} - {_identity(top)}
+    files: list[str] = []
+    others: list[str] = []
+    # links wait until all else has been searched, so that what they lead to keeps its own name
+    waiting = deque([top])
+    while waiting:
+        folder = waiting.popleft()
+        identity = _identity(folder)
+        if identity in seen:
+            continue
+        seen.add(identity)
+        found, beside, folders = _inside(folder)
+        files += found
+        others += beside
+        for inner in sorted(folders, key=natural_key):
+            if os.path.islink(inner):
+                waiting.append(inner)
+            else:
+                waiting.appendleft(inner)
+    return files, others
+
+
+def _identity(directory: str | PathLike[str]) -> _Id:
+    status = os.stat(os.path.expanduser(os.fspath(directory)))
+    return status.st_dev, status.st_ino

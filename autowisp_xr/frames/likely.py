@@ -1,0 +1,66 @@
+"""What a file may be that cannot be read, so that lights are missed by number."""
+
+from autowisp_xr.errors import HeaderError
+from autowisp_xr.fits.packing import UNREADABLE, Unpacked, is_packed, unpacked
+from autowisp_xr.frames.evidence import evidence_of
+from autowisp_xr.frames.scanning import FileRecord
+from autowisp_xr.frames.type_names import named_type
+from autowisp_xr.frames.type_rules import type_rules
+from autowisp_xr.headers.cards import parse_header
+from autowisp_xr.headers.spellings import Spellings
+
+__all__ = ["likely_type"]
+
+_CARD = 80
+_BEGINNING = 48 * 2880
+"""Bytes in which the cards of an image are looked for."""
+
+
+def likely_type(record: FileRecord) -> str:
+    """Type of the frame in a file: bias, dark, flat, object, other; "" where nothing says it.
+
+    Of a file that cannot be read, cards at its beginning are asked, and its name.
+    """
+    spellings = record.options.get("spellings") or Spellings()
+    rules = type_rules(record.options.get("types"), spellings)
+    kind = str(record.coordinates.get("image_type", "other"))
+    if kind != "other":
+        return kind
+    header = record.header if record.layout else parse_header(_type_cards(record.path, spellings))
+    try:
+        evidence = evidence_of(record.path, header, spellings, rules)
+    except HeaderError:
+        named = named_type(record.path)
+        return named.kind if named else ""
+    return evidence.kind if evidence.rule or evidence.card or evidence.name else ""
+
+
+def _type_cards(path: str, spellings: Spellings) -> str:
+    """Cards that say a type, a line each, of a file that may be cut off or garbled."""
+    try:
+        with open(path, "rb") as file:
+            packed = is_packed(file.read(3))
+            file.seek(0)
+            if packed:
+                with unpacked(file) as inside:
+                    start = _readable(inside)
+            else:
+                start = file.read(_BEGINNING)
+    except UNREADABLE:
+        return ""
+    cards = (start[i : i + _CARD] for i in range(0, len(start), _CARD))
+    texts = (card.decode("ascii", "replace") for card in cards)
+    return "\n".join(
+        text for text in texts if text[8:9] == "=" and text[:8].rstrip() in spellings.image_type
+    )
+
+
+def _readable(inside: Unpacked) -> bytes:
+    """What can be read of a packed file that may be cut off."""
+    start = b""
+    try:
+        while len(start) < _BEGINNING and (block := inside.read(2880)):
+            start += block
+    except UNREADABLE:
+        pass
+    return start

@@ -1,0 +1,189 @@
+"""Names of files and frames: in which order, what a frame is called, where a result goes."""
+
+import os
+import re
+import string
+from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
+from typing import Any
+
+from astropy.io import fits
+
+from autowisp_xr import schema
+from autowisp_xr.errors import AutowispError, HeaderError
+from autowisp_xr.headers.cards import value_of
+
+__all__ = [
+    "FITS_SUFFIX",
+    "NoFilesError",
+    "Paths",
+    "bare_name",
+    "fill_template",
+    "frame_names",
+    "natural_key",
+    "raw_name",
+]
+
+Paths = str | PathLike[str] | Iterable[str | PathLike[str]]
+
+FITS_SUFFIX = re.compile(r"\.((fits|fit|fts)(\.(fz|gz|bz2))*|fz)\Z", re.IGNORECASE)
+
+_DIGITS = re.compile(r"([0-9]+)")
+# what would make one name into another place, or into no name at all
+_FORBIDDEN = re.compile(r"[/\\\x00-\x1f\x7f]")
+
+
+class NoFilesError(AutowispError, FileNotFoundError):
+    """There is no such file, or no file that fits what was asked for."""
+
+
+def raw_name(path: str | PathLike[str]) -> str:
+    """Strip directories, then one trailing ".fz", then one ".fits", ".fit" or ".fts".
+
+    This is RAWFNAME as the classes of the original AutoWISP write it; letter case counts.
+
+    Examples
+    --------
+    >>> raw_name("night/raw1.fits.fz"), raw_name("raw.FITS"), raw_name("a.fz.fits")
+    ('raw1', 'raw.FITS', 'a.fz')
+    """
+    name = os.path.basename(os.fspath(path)).removesuffix(".fz")
+    ending = next((end for end in (".fits", ".fit", ".fts") if name.endswith(end)), "")
+    return name.removesuffix(ending)
+
+
+def bare_name(path: str | PathLike[str]) -> str:
+    """Strip directories and what says that it is a FITS file, in any letter case.
+
+    Examples
+    --------
+    >>> bare_name("night/raw1.fits.fz"), bare_name("raw.FITS"), bare_name("a.b.fit.gz")
+    ('raw1', 'raw', 'a.b')
+    """
+    name = os.path.basename(os.fspath(path))
+    return FITS_SUFFIX.sub("", name) or name
+
+
+def natural_key(path: str | PathLike[str]) -> list[str | int]:
+    """Key that sorts "frame9" before "frame10".
+
+    Examples
+    --------
+    >>> sorted(["f10.fits", "f9.fits"], key=natural_key)
+    ['f9.fits', 'f10.fits']
+    """
+    # parts alternate text and number, so that like is only ever compared with like
+    parts = _DIGITS.split(os.fspath(path))
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)]
+
+
+def frame_names(
+    paths: Sequence[str | PathLike[str]], names: Sequence[str] | None = None
+) -> list[str]:
+    """Name frames uniquely: RAWFNAME, and more of the path where that is not enough.
+
+    Parameters
+    ----------
+    paths
+        A file for each frame.
+    names
+        What the frames would be called if that were unique; None for their ``bare_name``.
+
+    Returns
+    -------
+    For each frame its name; where several would be the same, the shortest tail of the path, with
+    the name at its end, that tells all of them apart.
+
+    Examples
+    --------
+    >>> frame_names(["mon/a.fits", "tue/a.fits", "tue/b.fits"])
+    ['mon/a', 'tue/a', 'b']
+    """
+    if names is None:
+        names = [bare_name(path) for path in paths]
+    return schema.unique_names(paths, names)
+
+
+class _HeaderFormatter(string.Formatter):
+    """Python's format language with header keywords, hyphens included, as field names."""
+
+    def __init__(
+        self,
+        header: fits.Header,
+        extra: Mapping[str, Any],
+        directories: Mapping[str, str],
+        template: str,
+    ) -> None:
+        self._header = header
+        self._extra = extra
+        self._directories = directories
+        self._template = template
+
+    def get_field(self, field_name: str, args: Any, kwargs: Any) -> tuple[Any, str]:
+        """Look the whole field name up, so that no attribute of a value can be reached."""
+        if field_name in self._directories:
+            return self._directories[field_name], field_name
+        value = self._extra.get(field_name)
+        if value is None and field_name:
+            value = value_of(self._header, field_name)
+        if value is None and field_name.upper() == "CLRCHNL":
+            value = schema.MONO
+        if value is None or not isinstance(value, str | int | float):
+            known = sorted({*self._extra, *(key for key in self._header if key)})
+            raise HeaderError(
+                f"the name template {self._template!r} asks for {field_name!r}, which the header "
+                f"does not have; it has {', '.join(known)}"
+            )
+        return (_clean(value) if isinstance(value, str) else value), field_name
+
+
+def _clean(value: str) -> str:
+    value = _FORBIDDEN.sub("_", value.strip())
+    return "_" if value in (".", "..") else value
+
+
+def fill_template(
+    template: str | PathLike[str],
+    header: fits.Header,
+    extra: Mapping[str, Any] | None = None,
+    directories: Mapping[str, str] | None = None,
+) -> str:
+    """File name of a template such as "{RAWFNAME}_{CLRCHNL}.fits", filled from a header.
+
+    Parameters
+    ----------
+    template
+        In Python's format language ("{FNUM:06d}"); the fields are keywords of the header. A "~"
+        at its beginning is the home.
+    header
+        Where the values come from. CLRCHNL is always known: "mono" where there is no such card.
+    extra
+        More values, tried first.
+    directories
+        Values of the caller's own that may be paths; tried before all others.
+
+    Raises
+    ------
+    HeaderError
+        If a keyword is missing or cannot be written in the format asked for.
+
+    Notes
+    -----
+    Path separators and control characters in a value become "_", so that the value of a card
+    never chooses the directory.
+
+    Examples
+    --------
+    >>> fill_template("out/{OBJECT}_{CLRCHNL}.fits", fits.Header({"OBJECT": "M31/M32"}))
+    'out/M31_M32_mono.fits'
+    """
+    # a value of a header may begin with ~, and is no home
+    text = os.path.expanduser(template)
+    homes = {name: os.path.expanduser(path) for name, path in (directories or {}).items()}
+    try:
+        formatter = _HeaderFormatter(header, extra or {}, homes, text)
+        return formatter.vformat(text, (), {})
+    except HeaderError:
+        raise
+    except ValueError as error:
+        raise HeaderError(f"the name template {text!r} cannot be filled: {error}") from error

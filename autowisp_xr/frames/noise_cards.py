@@ -1,0 +1,98 @@
+"""EGAIN and RDNOISE of a product, from the very pixels that are written.
+
+Decision: what a program makes of these two cards, V = max(I, 0) / EGAIN + (RDNOISE / EGAIN)^2, is
+held against the error plane. The gain is that of the camera times the frames that count; all else
+that is in the errors (reading, dark current, masters) goes into RDNOISE, as the median over the
+image. Errors that come from the scatter of few frames are skewed, so that means of 16 neighbours
+are taken before the median. Where half of the image has errors that are off by more than 5 %, as
+behind the flat of a strong vignette, no number is true, and there are no cards.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+
+from autowisp_xr.headers.cards import value_of
+from autowisp_xr.headers.fate_rules import tell
+from autowisp_xr.headers.fates import EFFECTIVE
+from autowisp_xr.headers.product import gain_told
+from autowisp_xr.headers.values import to_number
+from autowisp_xr.stats.grid_step import grid_step
+
+__all__ = ["with_noise"]
+
+_TOGETHER = 16
+_TILES, _TILE = 8, 256
+_NEAR, _SHARE = 0.05, 0.5
+_LEAST = 0.05
+"""Electrons of read noise that no reader believes to be less."""
+
+
+def with_noise(header: fits.Header, planes: Mapping[str, Any]) -> fits.Header:
+    """The header of a product with EGAIN and RDNOISE as its pixels have them, or without both.
+
+    Parameters
+    ----------
+    header
+        As :func:`autowisp_xr.frames.product_hdus.output_header` gives it. One without EFFNCOMB has
+        no gain that could be true, and stays as it is.
+    planes
+        "image", "variance", "mask" and, of a stack, "count", each (y, x), in memory. Pixels that
+        are flagged are left out.
+    """
+    effective = to_number(value_of(header, EFFECTIVE))
+    if math.isnan(effective) or "variance" not in planes:
+        return header
+    gain = to_number(value_of(header, "EGAIN")) / effective
+    step = grid_step(*planes["image"].shape)
+    part = (slice(None, None, step),) * 2
+    image, variance = (planes[name][part].astype(np.float64) for name in ("image", "variance"))
+    good = np.isfinite(image) & np.isfinite(variance)
+    if "mask" in planes:
+        good &= planes["mask"][part] == 0
+    if "count" in planes and good.any():
+        counted = planes["count"][part][good]
+        effective *= float(np.median(counted)) / float(counted.max())
+    header = header.copy()
+    told = gain_told(gain, effective)
+    noise = _read_noise(image, variance, good, gain * effective)
+    if noise is None:
+        told = gain_told(None, math.nan)
+    elif noise >= _LEAST:
+        told["read_noise"] = (float(f"{noise:.5g}"), "[electron] of this image, beside photons")
+    tell(header, told)
+    return header
+
+
+def _read_noise(image: Any, variance: Any, good: Any, gain: float) -> float | None:
+    """Electrons of read noise that make the variances of the image; None where none do."""
+    photons = np.maximum(image, 0) / gain
+    number = int(np.clip(math.sqrt(image.size / _TILE), 1, _TILES))
+    rest, tiles = [], []
+    for rows in np.array_split(np.arange(image.shape[0]), number):
+        for columns in np.array_split(np.arange(image.shape[1]), number):
+            of_tile = good[np.ix_(rows, columns)]
+            means = [_means(plane[np.ix_(rows, columns)][of_tile]) for plane in (photons, variance)]
+            if means[0].size:
+                rest.append(means[1] - means[0])
+                tiles.append([float(np.median(plane)) for plane in means])
+    if not tiles:
+        return None
+    constant = max(float(np.median(np.concatenate(rest))), 0.0)
+    light, whole = np.transpose(tiles)
+    known = whole > 0
+    if not known.any():
+        return None
+    near = np.abs(np.sqrt((light[known] + constant) / whole[known]) - 1) <= _NEAR
+    return gain * math.sqrt(constant) if near.mean() >= _SHARE else None
+
+
+def _means(values: Any) -> Any:
+    """Means of neighbours; of less than a group, that of all."""
+    whole = values.size // _TOGETHER * _TOGETHER
+    if not whole:
+        return values.mean(keepdims=True) if values.size else values
+    return values[:whole].reshape(-1, _TOGETHER).mean(axis=1)

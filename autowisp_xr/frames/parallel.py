@@ -1,0 +1,169 @@
+"""Frames written a few at a time, each file whole or not.
+
+Decision: all frames that are lazy become one dask graph that ends in written files. A graph for
+each frame would read the masters anew for each, and leave cores idle while one of them writes.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from astropy.io import fits
+
+from autowisp_xr import provenance, schema
+from autowisp_xr.frames.noise_cards import with_noise
+from autowisp_xr.frames.outputs import write_whole
+from autowisp_xr.frames.product_hdus import content_of, image_planes
+
+__all__ = ["Target", "Writing", "scheduler", "write_frames"]
+
+_WRITERS = min(os.cpu_count() or 1, 4) + 1
+"""Frames at a time, each of which takes memory: one waits for the disk while the others compute."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What file holds which plane of the image."""
+
+    path: str
+    frame: int | None
+    channel: int
+    header: fits.Header
+    history: Sequence[str]
+    """Values of the HISTORY cards."""
+    exact: bool
+    """Whether the error is stored in float64."""
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How frames are written: called in threads, or by the workers of dask."""
+
+    targets: Sequence[Target | None]
+    """A file for each frame and channel, in the order of frames, then channels; None for none."""
+    names: Sequence[str]
+    """Of the planes."""
+    overwrite: bool
+    quantize: float | None
+    """As for :func:`autowisp_xr.frames.product_hdus.content_of`."""
+    digest: bool = False
+    """Whether each file is read again, while its bytes are at hand, for its SHA-256."""
+
+    def __call__(self, numbers: Any, *planes: Any) -> Any:
+        """Write the frames of these numbers, given their planes (frame, channel, y, x).
+
+        Returns for each frame what there is to say of its files: with ``digest`` an entry of each,
+        as :func:`autowisp_xr.provenance.hashed_entry` makes it.
+        """
+        channels = planes[0].shape[1]
+        written = np.empty(len(numbers), object)
+        for i, number in enumerate(numbers):
+            files = self.targets[number * channels : (number + 1) * channels]
+            outputs = [
+                (target.path, self._content(target, [plane[i, j] for plane in planes]))
+                for j, target in enumerate(files)
+                if target is not None
+            ]
+            write_whole(outputs, overwrite=self.overwrite)
+            paths = (path for path, _ in outputs) if self.digest else ()
+            written[i] = [provenance.hashed_entry(path) for path in paths]
+        return written
+
+    def _content(self, target: Target, planes: Sequence[Any]) -> Any:
+        named = dict(zip(self.names, planes, strict=True))
+        header = with_noise(target.header, named)
+        return content_of(
+            image_planes(named, header, target.history, exact=target.exact),
+            tiles=target.path.endswith(".fz"),
+            quantize=self.quantize,
+        )
+
+
+def write_frames(
+    ds: xr.Dataset,
+    write: Writing,
+    told: Callable[[Sequence[dict[str, Any]]], None] | None = None,
+) -> None:
+    """Write frames, or a master; after an error no further frame is begun.
+
+    Parameters
+    ----------
+    ds
+        What has the planes of ``write``, in memory or lazy. With dask, its scheduler runs the
+        writing, too: on a cluster, names have to mean the same files everywhere.
+    write
+        What to write, and where.
+    told
+        Told what ``write`` says of the files of each frame; with dask, when all are written.
+
+    Raises
+    ------
+    OSError
+        Where a file cannot be written, naming it.
+    """
+    planes = [ds[name].variable for name in write.names]
+    if "frame" not in ds.dims:
+        done = ds[list(write.names)].compute(**scheduler())
+        _tell(told, [write([0], *(plane.values[None] for plane in done.values()))])
+        return
+    frames, channels = ds.sizes["frame"], ds.sizes["channel"]
+    numbers = [i for i in range(frames) if any(write.targets[i * channels : (i + 1) * channels])]
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        try:
+            if any(plane.chunks for plane in planes):
+                _tell(told, _by_dask(planes, numbers, write, pool))
+            else:
+                # what is lazy without dask is read here, and gone with each frame: what xarray
+                # opens itself keeps what was read of it. By slices: stores look up the places of
+                # all pixels where an index is a list
+                jobs = pool.map(
+                    lambda i: write([i], *(plane[i : i + 1].values for plane in planes)), numbers
+                )
+                _tell(told, jobs)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _tell(told: Callable[[Any], None] | None, written: Iterable[Any]) -> None:
+    for frames in written:
+        for files in frames:
+            if told is not None:
+                told(files)
+
+
+def scheduler() -> dict[str, Any]:
+    """Option of dask: threads, where it would import its cluster only to find none there."""
+    import dask.config
+    import dask.threaded
+
+    chosen = dask.config.get("scheduler", None)
+    return {} if chosen or "distributed" in sys.modules else {"scheduler": dask.threaded.get}
+
+
+def _by_dask(
+    planes: Sequence[xr.Variable], chosen: Sequence[int], write: Writing, pool: ThreadPoolExecutor
+) -> Any:
+    import dask.array as da
+    import dask.config
+    from dask.base import compute
+
+    chunks = {"frame": 1, "channel": -1, "y": -1, "x": -1}
+    arrays = [plane if plane.chunks else plane.chunk(chunks) for plane in planes]
+    if len(chosen) < arrays[0].sizes["frame"]:
+        arrays = [plane.isel(frame=list(chosen)) for plane in arrays]
+    numbers = da.from_array(np.array(chosen), chunks=(arrays[0].chunksizes["frame"],))
+    arguments = [part for plane in arrays for part in (plane.data, schema.DIMS)]
+    written = da.blockwise(
+        write, ("frame",), numbers, ("frame",), *arguments,
+        concatenate=True, dtype=object, meta=np.empty(0, object),
+    )  # fmt: skip
+    # as delayed objects: the optimisation of arrays would merge reading a master into the task of
+    # each frame
+    tasks = written.to_delayed(optimize_graph=False).ravel()
+    with dask.config.set({"pool": dask.config.get("pool", pool)}):
+        return compute(*tasks, **scheduler())

@@ -1,0 +1,276 @@
+"""What a FITS file of ours consists of: the header of a frame, and its planes."""
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from typing import Any, BinaryIO
+
+import numpy as np
+import xarray as xr
+from astropy.io import fits
+
+from autowisp_xr import schema
+from autowisp_xr.camera import Camera
+from autowisp_xr.fits.history_cards import history_cards, split_history
+from autowisp_xr.fits.plain import Plane, append_cards, write_plain
+from autowisp_xr.flags import Flag
+from autowisp_xr.frames.names import bare_name
+from autowisp_xr.frames.outputs import Content
+from autowisp_xr.headers.cards import STRUCTURAL, ascii_text, parse_header, value_of
+from autowisp_xr.headers.doubts import add_doubts
+from autowisp_xr.headers.fate_rules import Plane as PlaneOfProduct
+from autowisp_xr.headers.fate_rules import product_cards
+from autowisp_xr.headers.place import PRODUCT_CARDS, name_place
+from autowisp_xr.headers.product import steps_of_product, true_cards
+from autowisp_xr.headers.sensor_grid import PixelGrid, grid_of, grid_of_plane, moved
+from autowisp_xr.regions import ChannelSlice, Region
+
+__all__ = [
+    "content_of",
+    "history_of",
+    "image_planes",
+    "output_header",
+    "plain_header",
+    "product_planes",
+]
+
+
+def output_header(
+    ds: xr.Dataset, channel: int, records: Sequence[Mapping[str, Any]]
+) -> fits.Header:
+    """Header of one channel of one frame, or of a master, without structural cards.
+
+    Parameters
+    ----------
+    ds
+        Without ``frame``, or with that dimension selected away.
+    channel
+        Which channel, by number.
+    records
+        Its history, with the digests of files that are to be told.
+
+    Returns
+    -------
+    The cards of the coordinate ``header``, each with the fate that
+    :data:`autowisp_xr.headers.fates.TABLE` gives it; RDNOISE waits for the pixels
+    (:func:`autowisp_xr.frames.noise_cards.with_noise`). A raw frame that is whole keeps all, and
+    says no more than its name and unit.
+
+    Raises
+    ------
+    ImageMismatchError
+        Where the pixels were picked from the raw frame in no regular way.
+    """
+    header = plain_header(_scalar(ds, "header"))
+    if "frame" in ds.coords and value_of(header, "RAWFNAME") is None:
+        path = _scalar(ds, "path")
+        name = bare_name(path) if path else _scalar(ds, "frame").rpartition("/")[2]
+        header["RAWFNAME"] = (ascii_text(name), "Name of the raw file")
+    grid, cut = grid_of_plane(ds, channel), schema.channel_slices(ds)[channel]
+    placed = any(card in header for card in PRODUCT_CARDS)
+    header = moved(header, grid_of(header), grid)
+    name = str(ds["channel"].values[channel]) if "channel" in ds.coords else schema.MONO
+    if name == schema.MONO and ds.sizes["channel"] == 1:
+        header.remove("CLRCHNL", ignore_missing=True, remove_all=True)
+    else:
+        header["CLRCHNL"] = (name, "Colour channel")
+    if placed or not schema.is_raw(ds) or grid != PixelGrid():
+        place = replace(cut, y_step=grid.y_step, x_step=grid.x_step)
+        name_place(header, place, _area(ds, cut))
+    steps = steps_of_product(ds, header, records, split=grid != PixelGrid())
+    if not schema.is_raw(ds):
+        _name_gain(header, schema.camera_of(ds), name)
+    height, width = ds.sizes["y"], ds.sizes["x"]
+    plane = PlaneOfProduct(height=height, width=width, **asdict(grid))
+    told = true_cards(ds, header, records, steps, name)
+    product_cards(header, steps, told, plane)
+    header["BUNIT"] = told["unit"]
+    add_doubts(header, _scalar(ds, "doubts"))
+    return header
+
+
+def _name_gain(header: fits.Header, camera: Camera, channel: str) -> None:
+    """Write the gain that the pixels were calibrated with; none where amplifiers differ."""
+    numbers = camera.numbers_of("gain", channel)
+    said = set(numbers[:-1] or numbers)
+    if len(said) == 1 and None not in said:
+        header["CALBGAIN"] = (*said, "Electrons/ADU assumed during calib")
+
+
+def image_planes(
+    planes: Mapping[str, Any], header: fits.Header, history: Sequence[str], *, exact: bool
+) -> list[Plane]:
+    """Planes of a file: image, and what there is of error = sqrt(variance), mask and count.
+
+    Parameters
+    ----------
+    planes
+        "image" and, where there are any, "variance", "mask" and "count": (y, x), in memory.
+    header
+        As :func:`output_header` gives it.
+    history
+        Values of the HISTORY cards that go along.
+    exact
+        Whether the error is stored in float64, so that its square, in float32, is the variance
+        again, whatever the type of the image.
+    """
+    image = planes["image"]
+    made = [Plane(_with_history(header, history), image, image.dtype)]
+    if "variance" in planes:
+        kind = image.dtype if image.dtype.kind == "f" and not exact else np.dtype(np.float64)
+        error = _error_header(header)
+        error["UTYPE"] = ("StdDevUncertainty", "Kind of error, as CCDData calls it")
+        made.append(Plane(error, planes["variance"], kind, squared=True))
+    for name, own in (("mask", _mask_header), ("count", _count_header)):
+        if name in planes:
+            made.append(Plane(own(), planes[name], planes[name].dtype))
+    return made
+
+
+def product_planes(
+    header: fits.Header,
+    records: Sequence[Mapping[str, Any]],
+    image: np.ndarray[Any, Any],
+    error: np.ndarray[Any, Any],
+    mask: np.ndarray[Any, Any],
+    *,
+    squared: bool,
+) -> list[Plane]:
+    """Planes (y, x): the image with its header and history, its error, its mask.
+
+    Parameters
+    ----------
+    header
+        Without structural cards.
+    records
+        The history, as :func:`autowisp_xr.provenance.history` gives it.
+    image, error, mask
+        In the types that the file is to have.
+    squared
+        Whether ``error`` is a variance.
+    """
+    return [
+        Plane(_with_history(header, history_of(records)), image, image.dtype),
+        Plane(_error_header(header), error, error.dtype, squared),
+        Plane(_mask_header(), mask, mask.dtype),
+    ]
+
+
+def history_of(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Values of the HISTORY cards that hold a history; none for none."""
+    return history_cards(json.dumps(records)) if records else []
+
+
+def content_of(planes: Sequence[Plane], *, tiles: bool, quantize: float | None) -> Content:
+    """What writes a file of these planes.
+
+    Parameters
+    ----------
+    planes
+        The first bears the header of the frame.
+    tiles
+        Whether to compress tile by tile, behind an empty primary HDU.
+    quantize
+        None for lossless, else floats are rounded to the scatter of a row divided by this.
+    """
+    if not tiles:
+        return partial(write_plain, planes=planes)
+
+    def write(file: BinaryIO) -> None:
+        hdus = _tiled(planes, quantize)
+        hdus.writeto(file, output_verify="silentfix+ignore", checksum=True)
+
+    return write
+
+
+def _with_history(header: fits.Header, history: Sequence[str]) -> fits.Header:
+    header = header.copy()
+    for card in history:
+        header.add_history(card)
+    return header
+
+
+def _error_header(header: fits.Header) -> fits.Header:
+    cards = [("IMAGETYP", "error"), ("EXTNAME", "ERROR"), ("BUNIT", header.get("BUNIT", "adu"))]
+    return fits.Header(cards)
+
+
+def _mask_header() -> fits.Header:
+    header = fits.Header([("IMAGETYP", "mask"), ("EXTNAME", "MASK")])
+    header.add_comment("0 is a good pixel, else the sum of")
+    for flag in Flag:
+        header.add_comment(f"{flag.value:4d} {str(flag.name).lower()}")
+    return header
+
+
+def _count_header() -> fits.Header:
+    header = fits.Header([("IMAGETYP", "count"), ("EXTNAME", "COUNT")])
+    header.add_comment("values that went into each pixel")
+    return header
+
+
+def _tiled(planes: Sequence[Plane], quantize: float | None) -> fits.HDUList:
+    """Compressed images behind an empty primary, as the tables that they are in the file.
+
+    As a CompImageHDU, astropy would put the cards of the header in an order of its own, and drop
+    those that repeat a keyword.
+    """
+    content = io.BytesIO()
+    arrays = (np.ascontiguousarray(plane.rows(0, len(plane.values))) for plane in planes)
+    images = [_tiled_image(array, quantize) for array in arrays]
+    fits.HDUList([fits.PrimaryHDU(), *images]).writeto(content)
+    content.seek(0)
+    hdus = fits.open(content, disable_image_compression=True, lazy_load_hdus=False)
+    for hdu, plane in zip(hdus[1:], planes, strict=True):
+        hdu.header.remove("EXTNAME", ignore_missing=True)
+        append_cards(hdu, plane.header)
+    return hdus
+
+
+def _tiled_image(values: np.ndarray[Any, Any], quantize: float | None) -> fits.CompImageHDU:
+    tile = (1, values.shape[1])
+    if values.dtype.kind == "f":
+        if quantize is None:
+            return fits.CompImageHDU(
+                values, compression_type="GZIP_2", quantize_level=0.0, tile_shape=tile
+            )
+        return fits.CompImageHDU(
+            values,
+            compression_type="RICE_1",
+            quantize_level=float(quantize),
+            quantize_method=fits.hdu.compressed.NO_DITHER,
+            tile_shape=tile,
+        )
+    # RICE is not defined for 64 bits
+    method = "RICE_1" if values.dtype.itemsize <= 4 else "GZIP_2"
+    return fits.CompImageHDU(values, compression_type=method, tile_shape=tile)
+
+
+def plain_header(text: str) -> fits.Header:
+    """Header of a text, without the cards that describe bytes, and without our history."""
+    images, _ = split_history(text.split("\n") if text else [])
+    header = parse_header("\n".join(images))
+    kept = fits.Header()
+    for card in header.cards:
+        if not STRUCTURAL.fullmatch(card.keyword):
+            kept.append(card, useblanks=False, end=True)
+    while len(kept) and kept.cards[-1].is_blank:
+        del kept[-1]
+    return kept
+
+
+def _scalar(ds: xr.Dataset, name: str) -> str:
+    return str(ds.coords[name].values.item()) if name in ds.coords and not ds[name].ndim else ""
+
+
+def _area(ds: xr.Dataset, cut: ChannelSlice) -> Region:
+    """Raw-frame pixels from the first super-pixel to the end of the last one."""
+    (xmin, xmax), (ymin, ymax) = (
+        (int(ds[dim].values[0]), int(ds[dim].values[-1]) + step)
+        if dim in ds.coords
+        else (0, ds.sizes[dim] * step)
+        for dim, step in (("x", cut.x_step), ("y", cut.y_step))
+    )
+    return Region(xmin=xmin, xmax=xmax, ymin=ymin, ymax=ymax)

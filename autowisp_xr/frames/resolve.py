@@ -1,0 +1,145 @@
+"""What a set of files says about its one camera."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from autowisp_xr import schema
+from autowisp_xr.amplifiers import Amplifier
+from autowisp_xr.camera import Camera
+from autowisp_xr.errors import HeaderError
+from autowisp_xr.fits.hdu_choice import HduChoice
+from autowisp_xr.frames.scanning import FileRecord
+from autowisp_xr.headers.cards import value_of
+from autowisp_xr.regions import ChannelSlice
+
+__all__ = ["settle_camera"]
+
+_FACTS = ("channels", "gain", "read_noise", "saturation", "image_area", "overscan")
+
+
+def settle_camera(records: Sequence[FileRecord], camera: Camera | None, hdu: HduChoice) -> Camera:
+    """Complete the camera given by what the headers say where it says nothing.
+
+    Raises
+    ------
+    HeaderError
+        If headers contradict each other on something that the camera does not settle.
+    """
+    camera = camera or Camera()
+    facts: dict[str, Any] = {}
+    products = isinstance(hdu, Mapping) is False and any(r.place is not None for r in records)
+    for name in (*_FACTS, "amplifiers"):
+        if getattr(camera, name) not in (None, ()):
+            continue
+        if products and name == "channels":
+            facts[name] = _product_channels(records)
+        elif products and name in ("gain", "saturation"):
+            known = camera.channels or facts.get("channels")
+            facts[name] = _of_products(name, records, known)
+        elif products and name == "read_noise":
+            # theirs holds for the product, and is made of more than reading
+            facts[name] = None
+        else:
+            facts[name] = _agreed(name, [(r.path, r.facts.get(name)) for r in records])
+    if isinstance(hdu, Mapping) and not _is_pattern_of(facts.get("channels"), list(hdu)):
+        # channels that are images of their own are not in the way of one camera, until they differ
+        apart = any(isinstance(facts.get(name), Mapping) for name in ("gain", "read_noise"))
+        facts["channels"] = {str(name): ChannelSlice() for name in hdu} if apart else None
+    if facts.get("saturation") is not None:
+        # headers count from zero, the camera from its bias level
+        facts["saturation"] = _above(camera.bias_level, facts["saturation"])
+    facts["amplifiers"] = _left_open(facts.get("amplifiers"), camera)
+    return camera.completed_by(facts)
+
+
+def _above(bias_level: float, saturation: Any) -> Any:
+    """The same counted from a level; None where nothing is left."""
+    if isinstance(saturation, Mapping):
+        moved = {channel: _above(bias_level, level) for channel, level in saturation.items()}
+        return None if None in moved.values() else moved
+    return saturation - bias_level if saturation > bias_level else None
+
+
+def _left_open(
+    amplifiers: tuple[Amplifier, ...] | None, camera: Camera
+) -> tuple[Amplifier, ...] | None:
+    """Amplifiers of headers without what the camera says of all of them."""
+    given: dict[str, Any] = {
+        name: None for name in ("gain", "read_noise") if getattr(camera, name) is not None
+    }
+    if camera.overscan:
+        given["overscan"] = ()
+    return amplifiers and tuple(replace(amplifier, **given) for amplifier in amplifiers)
+
+
+def _agreed(name: str, said: Sequence[tuple[str, Any]]) -> Any:
+    """Fact on which all headers agree that say anything about it."""
+    known = [(path, value) for path, value in said if value is not None]
+    if not known:
+        return None
+    first_path, first = known[0]
+    for path, value in known[1:]:
+        if isinstance(first, float):
+            same = math.isclose(first, value, rel_tol=1e-3)
+        else:
+            same = first == value
+        if not same:
+            raise HeaderError(
+                f"the headers disagree on the camera's {name}: {first_path} says {first!r}, {path} "
+                f"says {value!r}; open the files apart, or give a Camera with {name}"
+            )
+    return first
+
+
+def _of_products(
+    name: str, records: Sequence[FileRecord], channels: Mapping[str, Any] | None
+) -> float | dict[str, float] | None:
+    """Gain or saturation by channel.
+
+    The gain is the one that the calibration assumed (CALBGAIN), else that of the header; of several
+    levels of saturation, which go with the masters that were applied, it is the lowest.
+    """
+    said: dict[str, list[tuple[str, Any]]] = {}
+    for record in records:
+        fact = record.facts.get(name)
+        assumed = value_of(record.header, "CALBGAIN") if name == "gain" else None
+        if isinstance(assumed, int | float) and not isinstance(assumed, bool) and assumed > 0:
+            fact = assumed
+        channel = record.place.channel if record.place else schema.MONO
+        said.setdefault(channel, []).append((record.path, fact))
+    if name == "gain":
+        agreed = {channel: _agreed(name, values) for channel, values in said.items()}
+    else:
+        agreed = {
+            channel: min((level for _, level in values if level is not None), default=None)
+            for channel, values in said.items()
+        }
+    known = {channel: float(number) for channel, number in agreed.items() if number is not None}
+    if not known:
+        return None
+    if len(set(known.values())) == 1:
+        return next(iter(known.values()))
+    return known if set(known) == set(channels or (schema.MONO,)) else None
+
+
+def _product_channels(records: Sequence[FileRecord]) -> dict[str, ChannelSlice] | None:
+    channels: dict[str, ChannelSlice] = {}
+    for record in records:
+        place = record.place
+        if place is not None and place.channel != schema.MONO:
+            # a camera counts from the corner of the raw frame, a file from its own first pixel
+            cut = place.cut
+            channels[place.channel] = ChannelSlice(
+                y_offset=(place.y + cut.y_offset) % cut.y_step,
+                y_step=cut.y_step,
+                x_offset=(place.x + cut.x_offset) % cut.x_step,
+                x_step=cut.x_step,
+            )
+    steps = {(cut.y_step, cut.x_step) for cut in channels.values()}
+    return channels if len(steps) == 1 else None
+
+
+def _is_pattern_of(pattern: str | None, names: list[str]) -> bool:
+    return pattern is not None and set(names) <= set(Camera(channels=pattern).channels)

@@ -1,0 +1,313 @@
+"""Datasets as FITS files: all names first, then the files."""
+
+import json
+import math
+import os
+import warnings
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from numbers import Real
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from astropy.io import fits
+
+from autowisp_xr import provenance, schema
+from autowisp_xr.errors import AutowispError
+from autowisp_xr.fits.layout import read_layout
+from autowisp_xr.frames import ccddata
+from autowisp_xr.frames.names import fill_template
+from autowisp_xr.frames.outputs import check_name, write_whole
+from autowisp_xr.frames.parallel import Target, Writing, write_frames
+from autowisp_xr.frames.product_hdus import content_of, history_of, output_header, product_planes
+from autowisp_xr.headers.coordinates import is_master
+from autowisp_xr.headers.fate_rules import tell
+from autowisp_xr.headers.product import digests_told
+
+__all__ = [
+    "Product",
+    "identity_in",
+    "quantize_level",
+    "to_fits",
+    "with_files",
+    "write_missing",
+    "write_products",
+]
+
+_WRITTEN = ("image", "variance", "mask", "count")
+_DEFAULT_LEVEL = 16
+
+
+def to_fits(
+    ds: xr.Dataset,
+    template: str | PathLike[str],
+    *,
+    overwrite: bool = False,
+    compress: float | bool | None = None,
+    hashes: bool = True,
+) -> list[str]:
+    """Write frames or a master to FITS files, one for each frame and channel.
+
+    Parameters
+    ----------
+    ds
+        A frame set or a master. What is lazy is computed a few frames (or dask chunks of frames)
+        at a time, and masters that all of them need once.
+    template
+        Name of the files, with keywords of the header in braces: "{RAWFNAME}_{CLRCHNL}.fits".
+        CLRCHNL is always known ("mono"), and so are ``frame`` and ``channel``. Names that end in
+        .fz become tile-compressed files.
+    overwrite
+        Whether existing files may be replaced.
+    compress
+        For .fz names: None is lossless; a number rounds floats to the scatter of each row
+        divided by it (True is 16, as the original AutoWISP does).
+    hashes
+        Whether the history that goes along names the SHA-256 of the files that were read.
+
+    Returns
+    -------
+    Paths of the files, in the order of frames, then channels.
+
+    Raises
+    ------
+    FileExistsError
+        If a file exists already and ``overwrite`` is not set, or is one of those that ``ds`` was
+        read from; before anything is written.
+    HeaderError
+        If the template asks for a keyword that the header does not have.
+    ValueError
+        If two outputs would have one name, or ``compress`` does not go with the names.
+
+    Notes
+    -----
+    A file holds the image (its header, and the history of ``ds``), the error = sqrt(variance)
+    and the mask, and that of a master ``count``, too; raw frames have the image only, in their own
+    integer type. The error of a master is stored in float64, so that the variance that is read back
+    has the same bits. Each file is written under a temporary name, synced, and renamed, so that a
+    name never stands for half a file; the channels of a frame appear together. After an error, no
+    further frame is begun. With dask, its scheduler runs the writing, too: on a cluster, names have
+    to mean the same files everywhere. The shared variances do not go along: Zarr keeps
+    them, and ``autowisp_xr.open_fits`` makes them again of the masters, if their files are near.
+    What becomes of each card of a raw frame, :data:`autowisp_xr.headers.fates.TABLE` says.
+    ``CCDData.read`` of astropy takes unit, errors and mask of a file without an argument where it
+    was imported before something was written; elsewhere it is told ``hdu_uncertainty="ERROR"``.
+    """
+    return write_missing(
+        ds, template, lambda path: False, overwrite=overwrite, compress=compress, hashes=hashes
+    )
+
+
+def write_missing(
+    ds: xr.Dataset,
+    template: str | PathLike[str],
+    keeps: Callable[[str], bool],
+    *,
+    overwrite: bool = False,
+    compress: float | bool | None = None,
+    hashes: bool = True,
+    told: Callable[[Sequence[dict[str, Any]]], None] | None = None,
+) -> list[str]:
+    """Write those of the files of :func:`to_fits` that are not to be kept as they are.
+
+    Parameters
+    ----------
+    ds, template, overwrite, compress, hashes
+        As for :func:`to_fits`.
+    keeps
+        Told the path of each file before any is written: whether it stays as it is.
+    told
+        Told of the files of a frame soon after they are written, by entries as
+        :func:`autowisp_xr.provenance.hashed_entry` makes them.
+
+    Returns
+    -------
+    Paths of all files, those that were kept among them.
+    """
+    schema.check(ds, master="frame" not in ds.dims)
+    level = quantize_level(compress)
+    ccddata.register()
+    with warnings.catch_warnings():
+        # astropy puts ill-formed cards of other people in order, and says so
+        warnings.simplefilter("ignore", fits.verify.VerifyWarning)
+        records = provenance.history(ds)
+        targets = _targets(ds, template, records)
+        inputs = {file["path"] for file in provenance.files_of(ds)}
+        _check_names(targets, level)
+        paths = [target.path for target in targets]
+        files = [None if keeps(target.path) else target for target in targets]
+        wanted = [target for target in files if target is not None]
+        _check_places(wanted, inputs, overwrite=overwrite)
+        if not wanted:
+            return paths
+        if hashes:
+            records = provenance.history(provenance.with_hashes(ds))
+        names = [name for name in _WRITTEN if name in ds]
+        done = [target and _with_history(target, ds, records) for target in files]
+        write = Writing(done, names, overwrite, level, digest=told is not None)
+        write_frames(ds, write, told)
+    return paths
+
+
+def with_files(master: xr.Dataset, files: Sequence[str]) -> xr.Dataset:
+    """A master that says which files it was written to, one a channel; frames stay as they are."""
+    if "frame" in master.dims or len(files) != master.sizes["channel"]:
+        return master
+    paths = np.array(files, dtype=np.dtypes.StringDType())
+    if len(files) == 1:
+        return master.assign_coords(path=((), paths[0]))
+    return master.assign_coords(channel_path=("channel", paths))
+
+
+def identity_in(path: str) -> str | None:
+    """Identity of the result that a file holds, as its history says; None where it says none."""
+    try:
+        steps = json.loads(read_layout(path).history or "[]")
+    except (AutowispError, OSError, json.JSONDecodeError):
+        return None
+    return steps[-1].get("id") if steps else None
+
+
+@dataclass(frozen=True)
+class Product:
+    """A calibrated image or a master, as planes (y, x), and the file that is to hold it."""
+
+    path: str
+    header: fits.Header
+    """Without structural cards."""
+    image: Any
+    error: Any
+    mask: Any
+    squared: bool = False
+    """Whether ``error`` is the square of the error that is to be written."""
+
+
+def write_products(
+    products: Sequence[Product],
+    records: Sequence[Mapping[str, Any]],
+    *,
+    overwrite: bool = False,
+    compress: float | bool | None = None,
+) -> None:
+    """Write images that belong together, each to a file of its own: all of them or none.
+
+    Parameters
+    ----------
+    products
+        What to write, and where; directories are made where there are none.
+    records
+        Their history, as :func:`autowisp_xr.provenance.history` gives it.
+    overwrite
+        Whether existing files may be replaced.
+    compress
+        As for :func:`to_fits`, but under any name; without it, names that end in .fz are
+        compressed losslessly and all others not at all.
+
+    Raises
+    ------
+    FileExistsError
+        If a file exists and ``overwrite`` is not set.
+    """
+    level = quantize_level(compress)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", fits.verify.VerifyWarning)
+        outputs = (
+            (
+                product.path,
+                content_of(
+                    product_planes(
+                        product.header,
+                        records,
+                        product.image,
+                        product.error,
+                        product.mask,
+                        squared=product.squared,
+                    ),
+                    tiles=level is not None or product.path.endswith(".fz"),
+                    quantize=level,
+                ),
+            )
+            for product in products
+        )
+        write_whole(outputs, overwrite=overwrite)
+
+
+def quantize_level(compress: float | bool | None) -> float | None:
+    """Level of quantisation that ``compress`` asks for, None for none; ValueError for others."""
+    if compress is True:
+        return _DEFAULT_LEVEL
+    if not compress:
+        return None
+    if not isinstance(compress, Real) or not 0 < compress < math.inf:
+        raise ValueError(f"compress is None, True or a positive number, not {compress!r}")
+    return float(compress)
+
+
+def _with_history(target: Target, ds: xr.Dataset, records: Sequence[Mapping[str, Any]]) -> Target:
+    """The target with the history of its frame, and the digests of the masters of its channel."""
+    if target.frame is not None and "frame" in ds.coords:
+        paths = [str(ds["path"].values[target.frame])] if "path" in ds.coords else []
+        records = provenance.of_frames(records, [str(ds["frame"].values[target.frame])], paths)
+    header = target.header.copy()
+    channel = str(ds["channel"].values[target.channel]) if "channel" in ds.coords else schema.MONO
+    tell(header, digests_told(records, channel))
+    return replace(target, header=header, history=history_of(records))
+
+
+def _targets(
+    ds: xr.Dataset, template: str | PathLike[str], records: Sequence[Mapping[str, Any]]
+) -> list[Target]:
+    # whether there is a variance tells calibrated frames from raw ones
+    heads = ds.drop_vars(list(set(map(str, ds.data_vars)) - {"image", "variance"}))
+    frames = range(ds.sizes["frame"]) if "frame" in ds.dims else [None]
+    targets = []
+    for frame in frames:
+        head = heads if frame is None else _named(heads).isel(frame=frame)
+        for channel in range(ds.sizes["channel"]):
+            header = output_header(head, channel, records)
+            extra = (
+                {"channel": str(ds["channel"].values[channel])} if "channel" in ds.coords else {}
+            )
+            if "frame" in head.coords:
+                extra["frame"] = str(head["frame"].values.item())
+            path = fill_template(template, header, extra)
+            exact = "frame" not in head.coords or is_master(header)
+            targets.append(Target(path, frame, channel, header, (), exact))
+    return targets
+
+
+def _named(ds: xr.Dataset) -> xr.Dataset:
+    """With names of frames, so that one frame that is selected is still known to be a frame."""
+    if "frame" in ds.coords:
+        return ds
+    return ds.assign_coords(frame=[str(i) for i in range(ds.sizes["frame"])])
+
+
+def _check_names(targets: list[Target], level: float | None) -> None:
+    taken: dict[str, Target] = {}
+    for target in targets:
+        other = taken.setdefault(os.path.realpath(target.path), target)
+        if other is not target:
+            raise ValueError(
+                f"two outputs would have the name {target.path!r} (frames number {other.frame} and "
+                f"{target.frame}, channels number {other.channel} and {target.channel}); put "
+                "{frame}, {RAWFNAME} or {CLRCHNL} into the template"
+            )
+        if level is not None and not target.path.endswith(".fz"):
+            raise ValueError(
+                f"compress={level:g} makes tile-compressed files, whose names end in .fz, not "
+                f"{target.path!r}"
+            )
+
+
+def _check_places(targets: list[Target], inputs: Collection[str], *, overwrite: bool) -> None:
+    for target in targets:
+        check_name(target.path, inputs)
+    existing = [target.path for target in targets if os.path.lexists(target.path)]
+    if existing and not overwrite:
+        more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
+        raise FileExistsError(
+            f"{existing[0]!r}{more} exists already; choose another name, or overwrite=True"
+        )

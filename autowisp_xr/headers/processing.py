@@ -1,0 +1,187 @@
+"""Which corrections were made to the pixels of a file: what cards and our own history say.
+
+One table for all that asks whether the bias was subtracted from a dark, or whether a frame is
+calibrated already.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from astropy.io import fits
+
+from autowisp_xr.headers.cards import value_of
+from autowisp_xr.headers.values import to_number
+
+__all__ = [
+    "CORRECTIONS",
+    "NO",
+    "STATUS",
+    "Correction",
+    "Said",
+    "bias_said",
+    "correction_said",
+    "corrections_in",
+    "history_said",
+]
+
+STATUS = "CALSTAT"
+"""Of MaxIm DL: a letter for each correction, and others for what is none."""
+
+NO = (
+    *("false", "f", "no", "n", "none", "0", "omit", "omitted", "skip", "skipped", "perform"),
+    *("unknown", "n/a"),
+)
+"""What says that a correction was not made, or nothing."""
+
+_UNSAID = ("unknown", "n/a")
+_LETTERS = 8
+"""A status that is longer is no row of letters ("uncalibrated")."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Correction:
+    """Cards that speak of one correction."""
+
+    letter: str
+    """In CALSTAT."""
+    done: tuple[str, ...]
+    """Whether it was made: of ccdproc with the name of a master or T, of IRAF with a text that says
+    when and how, of the calibration of Hubble with COMPLETE, OMIT or PERFORM."""
+    level: str
+    """Of BANZAI: 1 for a step that was taken, else 0."""
+    own: str
+    """Of AutoWISP, the file of the master; it is newer than what the raw frame says."""
+    file: str
+    """The same of others. That of Hubble stands in raw frames, too, but so does ``done``."""
+    digest: str
+    """SHA-256 of that file, as this package writes it."""
+    line: str
+    """What PixInsight writes into HISTORY."""
+
+
+CORRECTIONS: Mapping[str, Correction] = {
+    "bias": Correction(
+        letter="B",
+        done=("SUBBIAS", "ZEROCOR", "BIASCOR", "BIASCORR", "BIASSUB"),
+        level="L1STATBI",
+        own="MBIASFNM",
+        file="BIASFILE",
+        digest="BIASSHA",
+        line="imagecalibration.masterbias.enabled:",
+    ),
+    "dark": Correction(
+        letter="D",
+        done=("SUBDARK", "DARKCOR", "DARKCORR", "DARKSUB"),
+        level="L1STATDA",
+        own="MDARKFNM",
+        file="DARKFILE",
+        digest="DARKSHA",
+        line="imagecalibration.masterdark.enabled:",
+    ),
+    "flat": Correction(
+        letter="F",
+        done=("FLATCOR", "FLATCORR", "FLATDIV"),
+        level="L1STATFL",
+        own="MFLATFNM",
+        file="FLATFILE",
+        digest="FLATSHA",
+        line="imagecalibration.masterflat.enabled:",
+    ),
+}
+"""By the kind of the master."""
+
+# what other programs write into HISTORY when they have made one: "Bias Subtraction (...", "Dark
+# corrected with ...", "Calibrated with a master bias", "ImageCalibration.masterDarkFileName: ..."
+_MADE = re.compile(
+    r"imagecalibration|calibrated (?:with|using|by)\b.*\b(?:bias|offset|dark|flat)"
+    r"|\b(?:bias|dark|flat)(?:[ -]?(?:field|frame))?s? *(?:was |were |has been )?"
+    r"(?:subtract|correct|divid|divis|remov)"
+    r"|\b(?:subtract|divid|correct)\w*\b.*\b(?:bias|dark|flat)\b|^flat field \(",
+    re.IGNORECASE,
+)
+_NOT_MADE = re.compile(
+    r"\b(?:no|not|without|off|false|disabled|perform|none)\b|\bskip|\bomit|\bun-?(?:calib|corr)",
+    re.IGNORECASE,
+)
+
+_OWN = ("calibrate", "stack")
+"""Steps of ours that make a master; without a bias, they leave it in."""
+
+
+class Said(NamedTuple):
+    """Whether a correction was made, and what says so."""
+
+    made: bool
+    by: str
+    """Such as "ZEROCOR = 'no'"."""
+
+
+def correction_said(header: fits.Header, kind: str) -> Said | None:
+    """What the cards of a file say of a correction; None where they say nothing.
+
+    Parameters
+    ----------
+    header
+        Of the image.
+    kind
+        Of the master: "bias", "dark" or "flat".
+    """
+    cards = CORRECTIONS[kind]
+    name = value_of(header, cards.own)
+    if name is not None:
+        return Said(True, f"{cards.own} = {name!r}")
+    status = value_of(header, STATUS)
+    if status is not None:
+        return Said(kind in corrections_in(str(status)), f"{STATUS} = {status!r}")
+    for card in cards.done:
+        value = value_of(header, card)
+        if value is not None and str(value).lower() not in _UNSAID:
+            return Said(str(value).lower() not in NO, f"{card} = {value!r}")
+    level = to_number(value_of(header, cards.level))
+    if level == level:
+        return Said(level > 0, f"{cards.level} = {level:g}")
+    for line in _history(header):
+        if line.lower().startswith(cards.line):
+            return Said(line.lower().endswith("true"), f"HISTORY {line}")
+    name = value_of(header, cards.file)
+    if name is not None and str(name).lower() not in NO:
+        return Said(True, f"{cards.file} = {name!r}")
+    return None
+
+
+def history_said(header: fits.Header) -> str:
+    """The first line of HISTORY that says that another program made a correction; "" if none."""
+    lines = (line for line in _history(header) if _MADE.search(line))
+    return next((line for line in lines if not _NOT_MADE.search(line)), "")
+
+
+def corrections_in(status: str) -> set[str]:
+    """Corrections that a CALSTAT tells, by its letters or in words."""
+    if len(status) > _LETTERS:
+        return {kind for kind in CORRECTIONS if kind in status.lower()}
+    return {kind for kind, cards in CORRECTIONS.items() if cards.letter in status.upper()}
+
+
+def bias_said(header: fits.Header, steps: Sequence[Mapping[str, Any]]) -> Said | None:
+    """Whether the bias was subtracted from a master or from frames; None where nothing says it.
+
+    Parameters
+    ----------
+    header
+        Of the image.
+    steps
+        Our own history of it, which knows better than cards that were there before.
+    """
+    for step in steps:
+        if "bias" in step.get("masters", {}):
+            return Said(True, f"its history ({step['verb']}) names a bias")
+    said = correction_said(header, "bias")
+    if said is None and any(step.get("verb") in _OWN for step in steps):
+        return Said(False, "its history names no bias")
+    return said
+
+
+def _history(header: fits.Header) -> Iterable[str]:
+    return [str(line).strip() for line in header["HISTORY"]] if "HISTORY" in header else []

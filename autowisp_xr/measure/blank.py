@@ -1,0 +1,320 @@
+"""Noise of the blank parts of an image against what its error plane says.
+
+Decision: what is compared are differences of near pixels, and second differences of
+neighbouring blocks, so that neither a gradient nor a nebula is taken for noise. Regions of 8 x 8
+blocks are dark or not as a whole: picking the darker blocks would pick those that noise made dark.
+Stars too faint to see add to the noise of blocks, which is no fault of the errors; but no star
+makes all blocks of a row move together, so that in blocks only what rows and columns have in common
+is looked at, and what goes with the pattern of the dark.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autowisp_xr.measure.tiles import RANK, RANK_TO_SIGMA, ranked
+
+__all__ = ["BLOCK", "Blocks", "Noise", "Slope", "noise_of", "slope_on"]
+
+BLOCK = 8
+"""Pixels a side."""
+
+_LAG = 2
+"""Pixels between those that are compared: of one colour, should a mosaic not be known as one."""
+
+_REGION = 8
+"""Blocks a side of what is blank or not as a whole."""
+
+_DARKER = 0.5
+"""Of the regions."""
+
+_WHOLE = 0.75
+"""Of the pixels of a block that have to be good."""
+
+_NEAR = 4.0
+"""Errors beyond which a pixel is a star or a hot one: a normal loses 0.1 % of its variance."""
+
+_LEAST = 30
+"""Differences that tell a scatter to 13 %; fewer tell none."""
+
+_QUIETER, _QUIET, _QUIET_ERROR = 0.04, 0.822, 0.22
+"""Part of the blocks that are quieter than what is taken for blank: in fields full of stars, few
+blocks are without. Of normal noise, that many are quieter than this, with this scatter in units of
+the root of their number, by trial."""
+
+_UNLIKE = 0.8
+"""Of the variance of differences of pixels; where it is less in those of neighbours, the sky has
+more structure than noise."""
+
+_LEAST_ROWS = 4
+_MEDIAN = np.pi / 2
+"""Variance of a median in units of that of a mean."""
+
+
+_PRODUCTS = 2.0
+"""Scatter of the products of neighbouring second differences in units of their mean, by trial."""
+
+
+class Noise(NamedTuple):
+    """Scatter in units of what errors say, each with its error by chance; NaN if not known."""
+
+    noise: float
+    """Of pixels."""
+    noise_error: float
+    rows: float
+    """Of blocks, if they had in common what those of a row have, and no other noise but theirs."""
+    rows_error: float
+    columns: float
+    columns_error: float
+
+
+class Slope(NamedTuple):
+    """How much of the pattern of a dark is in an image, and its error."""
+
+    dark_left: float
+    dark_left_error: float
+    noise_of_dark: float
+    """What noise is with it, in units of what it were without."""
+
+
+_NO_SLOPE = Slope(np.nan, np.nan, np.nan)
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """The pixels of square blocks, of bands of rows that are equally high."""
+
+    image: Any
+    """(band, down, across, pixel) float64; NaN where a pixel is not good."""
+    variance: Any
+
+    @classmethod
+    def of(cls, image: Any, variance: Any, good: Any) -> "Blocks":
+        """Cut bands (band, y, x); what is left over at the far end of an axis is left out."""
+        known = good & np.isfinite(image) & np.isfinite(variance)
+        return cls(*(_cut(np.where(known, plane, np.nan)) for plane in (image, variance)))
+
+    @cached_property
+    def medians(self) -> Any:
+        """(band, down, across); NaN without a good pixel."""
+        return ranked(self.image.reshape(-1, BLOCK**2), 0.5).reshape(self.image.shape[:-1])
+
+    def dark(self) -> Any:
+        """Whether a block lies in the darker half of the regions, (band, down, across)."""
+        medians = self.medians
+        bands, down, across = medians.shape
+        # what is left over at the far end belongs to the last region
+        regions = [max(size // _REGION, 1) for size in (down, across)]
+        rows, columns = (
+            np.minimum(np.arange(size) // _REGION, number - 1)
+            for size, number in zip((down, across), regions, strict=True)
+        )
+        band = np.arange(bands)[:, None, None] * (regions[0] * regions[1])
+        region = band + rows[:, None] * regions[1] + columns
+        numbers = np.unique(region[np.isfinite(medians)])
+        if not numbers.size:
+            return np.zeros(medians.shape, bool)
+        levels = [np.nanmedian(medians[region == number]) for number in numbers]
+        chosen = numbers[np.argsort(levels, kind="stable")[: max(1, round(_DARKER * len(levels)))]]
+        return np.isin(region, chosen)
+
+    def blank(self, where: Any) -> "Blocks":
+        """Some blocks, without pixels that stand out; the variance is the mean of each block.
+
+        A variance that was found from the value of its own pixel goes with its noise. Where noise
+        is more than errors say, so is what stands out.
+        """
+        known = np.isfinite(self.image) & where[..., None]
+        near = Blocks(np.where(known, self.image, np.nan), self.variance)
+        steps, errors = _of_pixels(near)
+        noise = np.nan_to_num(_scale(steps / np.sqrt(errors))[0], nan=1.0)
+        # a hot pixel has a large error, too, which is not that of its block
+        usual = ranked(np.where(known, self.variance, np.nan).reshape(-1, BLOCK**2), 0.5)
+        limit = _NEAR * max(noise, 1.0) * np.sqrt(usual.reshape(where.shape))
+        kept = known & (np.abs(self.image - self.medians[..., None]) <= limit[..., None])
+        number = kept.sum(axis=-1, keepdims=True)
+        kept &= number >= _WHOLE * BLOCK**2
+        mean = np.where(kept, self.variance, 0.0).sum(axis=-1, keepdims=True) / np.maximum(
+            number, 1
+        )
+        return Blocks(np.where(kept, self.image, np.nan), np.where(kept, mean, np.nan))
+
+
+def noise_of(blocks: Blocks) -> Noise:
+    """Scatter of the blank parts of an image; ``blocks`` as :meth:`Blocks.blank` gives them."""
+    image, variance = _means(blocks)
+    rows, columns = (
+        _curves(image, axis, (1, -2, 1)) / np.sqrt(_curves(variance, axis, (1, 4, 1)))
+        for axis in (1, 2)
+    )
+    return Noise(*_quiet(blocks), *_in_common(rows), *_in_common(columns.swapaxes(1, 2)))
+
+
+def slope_on(blocks: Blocks, dark: Blocks, own: float = 1.0) -> Slope:
+    """How much of the pattern of a dark that was subtracted is still in an image.
+
+    Parameters
+    ----------
+    blocks
+        Of the image, as :meth:`Blocks.blank` gives them.
+    dark
+        Of the master as it was subtracted, with its variance; in the same places.
+    own
+        Which part of this variance is in the image as well, with the other sign.
+
+    Returns
+    -------
+    0 where the master fits, 1 where nothing was subtracted, -1 where twice as much was; in pixels
+    or in blocks, whatever is surer. NaN where the dark shows no pattern that
+    is more than its noise.
+    """
+    hidden = np.isnan(blocks.image)
+    there = Blocks(*(np.where(hidden, np.nan, part) for part in (dark.image, dark.variance)))
+    known = [
+        slope
+        for differences in (_of_pixels, _of_blocks)
+        if np.isfinite(
+            (slope := _slope(*differences(blocks), *differences(there), own)).noise_of_dark
+        )
+    ]
+    return max(known, key=lambda one: abs(one.dark_left) / one.dark_left_error, default=_NO_SLOPE)
+
+
+def _of_pixels(blocks: Blocks) -> tuple[Any, Any]:
+    """Differences of near pixels, and their variances."""
+    return _steps(blocks.image, -1).ravel(), _steps(blocks.variance, 1).ravel()
+
+
+def _of_blocks(blocks: Blocks) -> tuple[Any, Any]:
+    """Second differences of neighbouring blocks, down and along, and their variances."""
+    image, variance = _means(blocks)
+    parts = [
+        [_curves(values, axis, factors).ravel() for axis in (1, 2)]
+        for values, factors in ((image, (1, -2, 1)), (variance, (1, 4, 1)))
+    ]
+    return np.concatenate(parts[0]), np.concatenate(parts[1])
+
+
+def _slope(image: Any, errors: Any, pattern: Any, noise: Any, own: float) -> Slope:
+    """Of differences (of pixels or of blocks), with the variance of either."""
+    root = np.sqrt(errors)
+    image, pattern, noise = image / root, pattern / root, noise / errors
+    good = np.isfinite(image) & np.isfinite(pattern) & np.isfinite(noise)
+    # hot pixels are no pattern, and few of them would outweigh it
+    good &= np.abs(pattern) <= _NEAR * _scale(pattern)[0]
+    image, pattern, noise = image[good], pattern[good], noise[good]
+    if image.size < _LEAST:
+        return _NO_SLOPE
+    known = float(np.mean(noise))
+    power = float(np.mean(pattern**2)) - known
+    if not power > known:
+        return _NO_SLOPE
+    value = (float(np.mean(image * pattern)) + own * known) / power
+    error = float(np.sqrt(np.mean(image**2) * np.mean(pattern**2) / image.size)) / power
+    with_it = float(np.mean(image**2))
+    without = max(with_it - value**2 * power, 1e-300)
+    return Slope(value, error, (with_it / without) ** 0.5)
+
+
+def _cut(bands: Any) -> Any:
+    """(band, y, x) as (band, down, across, pixel)."""
+    number, *sizes = bands.shape
+    down, across = (size // BLOCK for size in sizes)
+    whole = bands[:, : down * BLOCK, : across * BLOCK].astype(np.float64)
+    apart = whole.reshape(number, down, BLOCK, across, BLOCK).swapaxes(2, 3)
+    return apart.reshape(number, down, across, BLOCK**2)
+
+
+def _steps(values: Any, sign: int, lag: int = _LAG) -> Any:
+    """What pixels of a block differ by, down and along; the sum for a sign of 1."""
+    shape = values.shape[:-1]
+    pixels = values.reshape(*shape, BLOCK, BLOCK)
+    down = pixels[..., lag:, :] + sign * pixels[..., :-lag, :]
+    along = pixels[..., lag:] + sign * pixels[..., :-lag]
+    return np.stack([part.reshape(*shape, BLOCK * (BLOCK - lag)) for part in (down, along)])
+
+
+def _means(blocks: Blocks) -> tuple[Any, Any]:
+    """Mean of each block, and its variance, (band, down, across)."""
+    known = np.isfinite(blocks.image)
+    number = known.sum(axis=-1).astype(np.float64)
+    number[number == 0] = np.nan
+    total, variance = (
+        np.where(known, part, 0.0).sum(axis=-1) for part in (blocks.image, blocks.variance)
+    )
+    return total / number, variance / number**2
+
+
+def _curves(values: Any, axis: int, factors: tuple[int, int, int]) -> Any:
+    """Weighted sums of three blocks in a row."""
+    moved = np.moveaxis(values, axis, 0)
+    one, two, three = factors
+    return np.moveaxis(one * moved[:-2] + two * moved[1:-1] + three * moved[2:], 0, axis)
+
+
+def _quiet(blocks: Blocks) -> tuple[float, float]:
+    """Scatter in the quietest of the blocks, and its error; NaN of too few.
+
+    Noise does not know how far pixels lie apart, while a nebula, or stars without a gap, differ the
+    less the nearer pixels are: by the square of the distance, which tells what they differ by at
+    none. Where it is most of what there is, the noise is not known.
+    """
+    value, number = _quiet_steps(blocks, _LAG)
+    nearer, _ = _quiet_steps(blocks, 1)
+    if value > 1 and nearer < value:
+        if nearer**2 < _UNLIKE * value**2:
+            return np.nan, np.nan
+        ratio = _LAG**2
+        value = max(1.0, (ratio * nearer**2 - value**2) / (ratio - 1)) ** 0.5
+    return value, _QUIET_ERROR * value / max(number, 1) ** 0.5
+
+
+def _quiet_steps(blocks: Blocks, lag: int) -> tuple[float, int]:
+    """Scatter of the differences of pixels that lie so far apart, and of how many blocks."""
+    squares = _steps(blocks.image, -1, lag) ** 2 / _steps(blocks.variance, 1, lag)
+    known = np.isfinite(squares)
+    number = known.sum(axis=(0, -1))
+    enough = number >= _WHOLE**2 * squares.shape[0] * squares.shape[-1]
+    means = np.where(known, squares, 0.0).sum(axis=(0, -1))[enough] / number[enough]
+    if means.size < _LEAST:
+        return np.nan, means.size
+    return float(np.quantile(np.sqrt(means), _QUIETER)) / _QUIET, means.size
+
+
+def _in_common(pulls: Any) -> tuple[float, float]:
+    """Root of one and the variance that the members of each line (band, line, member) share.
+
+    Neighbouring lines of a pattern without order have second differences of opposite sign, with
+    a covariance of -4 where their variance is 6; those of a nebula are alike, and count for less
+    than nothing.
+    """
+    bands, lines, members = pulls.shape
+    if not pulls.size:
+        return np.nan, np.nan
+    flat = pulls.reshape(bands * lines, members)
+    number = np.isfinite(flat).sum(axis=1)
+    middle = np.where(number >= _LEAST_ROWS, ranked(flat, 0.5), np.nan)
+    scale, _ = _scale((flat - middle[:, None]).ravel())
+    by_chance = _MEDIAN * scale**2 / np.maximum(number, 1)
+    middle, by_chance = (part.reshape(bands, lines) for part in (middle, by_chance))
+    products = -1.5 * middle[:, 1:] * middle[:, :-1]
+    known = np.isfinite(products)
+    if np.count_nonzero(known) < _LEAST_ROWS:
+        return np.nan, np.nan
+    chance = float(np.mean(((by_chance[:, 1:] + by_chance[:, :-1]) / 2)[known]))
+    shared = max(float(np.mean(products[known])) - chance, 0.0)
+    error = _PRODUCTS * chance / np.count_nonzero(known) ** 0.5
+    return (1.0 + shared) ** 0.5, error / 2
+
+
+def _scale(pulls: Any) -> tuple[float, float]:
+    """Standard deviation about zero without what is far off, and its error; NaN of too few."""
+    distance = np.abs(pulls[np.isfinite(pulls)])
+    if distance.size < _LEAST:
+        return np.nan, np.nan
+    scale = float(ranked(distance[None], RANK)[0]) / RANK_TO_SIGMA
+    near = distance[distance <= _NEAR * scale]
+    value = float(np.sqrt(np.mean(near**2)))
+    return value, value / (2 * near.size) ** 0.5

@@ -1,0 +1,197 @@
+"""Raw frames in tiles, read one at a time, and which of them make a pair."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import schema
+from autowisp_xr.bridge import blocks
+from autowisp_xr.camera import Camera
+from autowisp_xr.flags import Flag
+from autowisp_xr.measure.tiles import Tiles
+from autowisp_xr.options import OverscanChoice
+from autowisp_xr.stats.digits import counted, floor_of, plateau_of
+from autowisp_xr.steps.calibration import calibrated
+from autowisp_xr.steps.flagging import saturation_threshold
+from autowisp_xr.steps.fused_pass import PLANE_BYTES
+
+__all__ = ["LEVELS", "Frame", "Frames", "Pairs"]
+
+LEVELS = (0.5, 2.0)
+"""Ratios of the levels of a pair, between which it is one."""
+
+_SATURATED = 0.002
+"""Of the pixels of a tile: more are no hot pixels, but the end of its distribution."""
+
+_GOOD = 0.5
+"""Of the pixels of a tile, and of the tiles of a channel: fewer do not stand for it."""
+
+
+class Frame(NamedTuple):
+    """A frame in tiles."""
+
+    name: str
+    group: str
+    pixels: Any
+    """(channel, tile, pixel) float32, ADU."""
+    good: Any
+    """(channel, tile, pixel): which are neither flagged nor lost."""
+    usable: Any
+    """(channel, tile): which tiles stand for what is there."""
+    level: Any
+    """(channel): median of the means of the tiles that are usable; NaN without any."""
+    reason: str
+    """Why no channel is of use; "" where one is."""
+
+
+@dataclass(frozen=True)
+class Frames:
+    """A set of raw frames, trimmed and less their overscan, one at a time."""
+
+    ds: xr.Dataset
+    camera: Camera
+    overscan: OverscanChoice
+    tiles: Tiles
+    channels: list[str]
+    group: str = ""
+    """Coordinate whose values part the frames in groups."""
+    bias: Any = None
+    """(channel, tile, pixel): what is subtracted; pixels where it is NaN are lost."""
+    lit: bool = True
+    """Whether values may stop at the top; else they may at the bottom."""
+    ends: list[tuple[int, float]] = field(default_factory=list)
+    """Values at which frames that were read stop, where no camera says so, and which share of their
+    pixels is there."""
+
+    def order(self) -> Any:
+        """Numbers of the frames, by group, then by time, as far as they are known."""
+        groups = np.array(self._along(self.group), dtype=object)
+        times = np.zeros(len(groups))
+        if "time" in self.ds.coords and self.ds["time"].dims == ("frame",):
+            times = self.ds["time"].values
+        by_time = np.argsort(times, kind="stable")
+        return by_time[np.argsort(groups[by_time], kind="stable")]
+
+    def read(self, number: int) -> Frame:
+        """Read one frame, computing what is lazy of it."""
+        raw = self.ds.isel(frame=[number])
+        # read at once: the ends of its values are looked at, too
+        raw = raw.assign(image=raw["image"].compute())
+        one = calibrated(
+            blocks.bands(raw, becomes=PLANE_BYTES),
+            noise=None,
+            camera=self._camera_of(raw),
+            overscan=self.overscan,
+        )
+        planes = one[["image", "mask"]].isel(frame=0, y=self.tiles.rows, x=self.tiles.columns)
+        own = schema.names(one, "channel")
+        if own != self.channels:
+            planes = planes.isel(channel=[own.index(name) for name in self.channels])
+        planes = planes.compute()
+        pixels, mask = (self.tiles.cut(planes[name].values) for name in ("image", "mask"))
+        good = (mask == 0) & np.isfinite(pixels)
+        if self.bias is not None:
+            pixels = (pixels - self.bias).astype(np.float32)
+            good &= np.isfinite(pixels)
+        saturated = (mask & np.uint8(Flag.OVERSATURATED) != 0).mean(axis=-1) > _SATURATED
+        whole = good.mean(axis=-1) >= _GOOD
+        usable = whole & ~saturated
+        usable[saturated.mean(axis=-1) > 1 - _GOOD] = False
+        reason = ""
+        if not usable.any():
+            hidden = saturated.mean() < (~whole).mean()
+            reason = "without good pixels" if hidden else "saturated"
+        names, groups = schema.names(self.ds, "frame"), self._along(self.group)
+        level = _level(pixels, good, usable)
+        return Frame(names[number], groups[number], pixels, good, usable, level, reason)
+
+    def _camera_of(self, raw: xr.Dataset) -> Camera:
+        """The camera, with the saturation that a frame shows where that is lower."""
+        planes = raw["image"].values[0]
+        if "mask" in raw:
+            planes = np.where(raw["mask"].values[0] == 0, planes, planes.min())
+        if not self.lit:
+            floors = [floor_of(counts) for counts in map(counted, planes) if counts is not None]
+            self.ends.extend(floor for floor in floors if floor is not None)
+            return self.camera
+        level = self.camera.bias_level
+        limits = saturation_threshold(raw, self.camera, level)[0] + level
+        lowered = False
+        for channel, plane in enumerate(planes):
+            value = plateau_of(plane)
+            if value is not None and not value >= limits[channel]:
+                self.ends.append((value, float((plane >= value).mean())))
+                limits[channel], lowered = value, True
+        if not lowered:
+            return self.camera
+        limits = np.where(np.isfinite(limits), limits, np.nanmax(limits)) - level
+        names = schema.names(raw, "channel")
+        given = dict(zip(names, limits.tolist(), strict=True))
+        return replace(self.camera, saturation=given if len(names) > 1 else limits[0])
+
+    def _along(self, name: str) -> list[str]:
+        if name not in self.ds.coords or self.ds[name].dims != ("frame",):
+            return [""] * self.ds.sizes["frame"]
+        return [str(value) for value in self.ds[name].values.tolist()]
+
+
+def _copy(first: Frame, second: Frame) -> str:
+    """That two frames are one exposure, whose copies do not scatter; "" where they are not."""
+    if not np.array_equal(first.pixels, second.pixels, equal_nan=True):
+        return ""
+    if not (first.pixels != first.pixels.flat[0]).any():
+        return ""
+    return f"a copy of {second.name}: all pixels are equal, so it is one exposure"
+
+
+def _level(pixels: Any, good: Any, usable: Any) -> Any:
+    total = np.where(good, pixels, 0.0).sum(axis=-1, dtype=np.float64)
+    means = total / np.maximum(np.count_nonzero(good, axis=-1), 1)
+    found = [
+        np.median(mean[which]) if which.any() else np.nan
+        for mean, which in zip(means, usable, strict=True)
+    ]
+    return np.array(found)
+
+
+@dataclass
+class Pairs:
+    """Pairs of neighbours in time, each frame in one pair at most.
+
+    Frames are read one after the other, in as many runs as there may be pairs: what is left of a
+    run once it has given a pair is not read, so that pairs are spread over all frames, and no
+    more than two frames are in memory.
+    """
+
+    frames: Frames
+    most: int
+    alike: Callable[[Frame, Frame], str]
+    """Why two frames make no pair; "" where they do."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Frames that were read and not used, and why."""
+
+    def __iter__(self) -> Iterator[tuple[Frame, Frame]]:
+        waiting: Frame | None = None
+        for run in self._runs():
+            for number in run:
+                frame = self.frames.read(int(number))
+                if frame.reason:
+                    self.left_out[frame.name] = frame.reason
+                    continue
+                if waiting is not None:
+                    why = _copy(waiting, frame) or self.alike(waiting, frame)
+                    if not why:
+                        yield waiting, frame
+                        waiting = None
+                        break
+                    self.left_out[waiting.name] = why
+                waiting = frame
+        if waiting is not None:
+            self.left_out[waiting.name] = "without a partner"
+
+    def _runs(self) -> Sequence[Any]:
+        order = self.frames.order()
+        return np.array_split(order, max(1, min(self.most, len(order) // 2)))

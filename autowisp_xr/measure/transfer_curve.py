@@ -1,0 +1,211 @@
+"""Tiles of pairs of frames: how they scatter, and what that says of gain and read noise."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from autowisp_xr.measure.pairs import LEVELS, Frame, Pairs
+from autowisp_xr.measure.slopes import Slope, slope_of
+from autowisp_xr.measure.tiles import scatter
+
+__all__ = ["MeanBias", "Sample", "gain_of", "misfit_of", "points_of", "read_noise_of", "samples"]
+
+_GOOD = 0.5
+"""Of the pixels of a tile: where fewer are left, it had no single level."""
+
+_POINTS = 6
+"""So many points at most are made of the tiles of a pair, by their level."""
+
+_TILES_OF_POINT = 10
+
+_FEW_POINTS = 5
+_MISFIT = 2.0
+"""So many points tell whether they lie on a line, and so far off, in their errors, they do not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """Tiles of all pairs in one channel, (tile)."""
+
+    pair: Any
+    level: Any
+    ratio: Any
+    variance: Any
+    """Of the difference of both frames, the second brought to the level of the first."""
+    freedom: Any
+
+    def of(self, which: Any) -> "Sample":
+        """A part of the tiles."""
+        return Sample(**{name: column[which] for name, column in vars(self).items()})
+
+    @property
+    def light(self) -> Any:
+        """Signal whose photon noise is in the difference."""
+        return self.level * (1 + self.ratio)
+
+    def noise(self, variance: float, biases: int) -> Any:
+        """Read noise in the difference: that of both frames, and of the mean of so many biases."""
+        return variance * (1 + self.ratio**2 + (1 - self.ratio) ** 2 / biases)
+
+
+class MeanBias:
+    """Mean of the frames that are shown to it, and how their level wanders."""
+
+    def __init__(self) -> None:
+        self._total: Any = 0.0
+        self._good: Any = 0
+        self._levels: list[Any] = []
+
+    def add(self, frame: Frame) -> None:
+        """Add one frame."""
+        self._total = self._total + np.where(frame.good, frame.pixels, 0.0)
+        self._good = self._good + frame.good.astype(np.uint16)
+        self._levels.append(frame.level)
+
+    @property
+    def number(self) -> int:
+        """Frames so far."""
+        return len(self._levels)
+
+    def mean(self) -> Any:
+        """Of all so far, (channel, tile, pixel) float64; NaN where no pixel was good."""
+        with np.errstate(invalid="ignore"):
+            return self._total / self._good
+
+    def drifts(self) -> list[float]:
+        """Variance of the level from frame to frame in ADU^2, of each channel."""
+        known = [of[np.isfinite(of)] for of in np.transpose(self._levels)]
+        return [float(np.var(of, ddof=1)) if of.size > 1 else 0.0 for of in known]
+
+
+def samples(
+    pairs: Pairs, *, scaled: bool, bias: MeanBias | None = None
+) -> tuple[list[Sample], list[str]]:
+    """Measure all pairs.
+
+    Parameters
+    ----------
+    pairs
+        They are read two frames at a time.
+    scaled
+        Whether the second frame of a pair is brought to the level of the first in each tile.
+    bias
+        What both frames of each pair are added to.
+
+    Returns
+    -------
+    A sample for each channel, and what to call each pair.
+    """
+    names: list[str] = []
+    found: list[list[Sample]] = [[] for _ in pairs.frames.channels]
+    starts = pairs.frames.tiles.starts
+    for first, second in pairs:
+        if bias is not None:
+            bias.add(first)
+            bias.add(second)
+        for channel, of_channel in enumerate(found):
+            of_channel.append(_sample(first, second, channel, starts, len(names), scaled))
+        names.append(f"{first.name}, {second.name}")
+    return [_joined(of_channel) for of_channel in found], names
+
+
+def _sample(
+    first: Frame, second: Frame, channel: int, starts: Any, pair: int, scaled: bool
+) -> Sample:
+    which = first.usable[channel] & second.usable[channel]
+    one, two = (frame.pixels[channel, which] for frame in (first, second))
+    good = first.good[channel, which] & second.good[channel, which]
+    found = scatter(one, two, good, starts, scaled=scaled)
+    valid = np.isfinite(found.variance) & (found.freedom >= _GOOD * good.shape[1])
+    valid &= (found.ratio >= LEVELS[0]) & (found.ratio <= LEVELS[1])
+    if scaled:
+        valid &= found.level > 0
+    return Sample(pair=np.full(len(one), pair), **found._asdict()).of(valid)
+
+
+def _joined(found: list[Sample]) -> Sample:
+    columns = {each.name: [getattr(one, each.name) for one in found] for each in fields(Sample)}
+    return Sample(**{name: np.concatenate(c) if c else np.empty(0) for name, c in columns.items()})
+
+
+def read_noise_of(sample: Sample) -> Slope:
+    """Variance of one bias frame in ADU^2: half of that of a difference."""
+    signal = np.full(len(sample.variance), 2.0)
+    return slope_of(sample.variance, sample.freedom, signal, np.zeros_like(signal))
+
+
+def gain_of(sample: Sample, noise: Slope, biases: int, drift: float) -> Slope:
+    """ADU per electron.
+
+    Parameters
+    ----------
+    sample
+        Of flats less the mean of so many ``biases``.
+    noise
+        Variance of one bias frame.
+    drift
+        Variance of the level of the biases from frame to frame; that of flats wanders, too.
+    """
+    light = sample.light
+    found = slope_of(sample.variance, sample.freedom, light, sample.noise(noise.value, biases))
+    shares = found.weights / found.weights.sum() / light
+    # what tiles have in common does not average down: the read noise, and the level of each frame
+    of_noise = (shares * sample.noise(noise.error, biases)).sum()
+    pairs = np.unique(sample.pair)
+    levels = [
+        (shares * times)[sample.pair == pair].sum()
+        for pair in pairs
+        for times in (np.ones_like(light), sample.ratio**2)
+    ]
+    of_level = found.value**2 * drift * (np.square(levels).sum() + np.sum(levels) ** 2 / biases)
+    return found._replace(error=float(np.sqrt(found.error**2 + of_noise**2 + of_level)))
+
+
+def points_of(
+    sample: Sample, gain: Slope, noise: Slope, biases: int, pairs: int
+) -> list[list[tuple[float, float, float]]]:
+    """Points of the photon transfer curve: for each pair those of its tiles, by their level.
+
+    Parameters
+    ----------
+    sample, noise, biases
+        As for :func:`gain_of`.
+    gain
+        What that found; of tiles that it left out, no points are made.
+    pairs
+        Number of pairs.
+
+    Returns
+    -------
+    For each pair a list of (signal, variance of one frame, its error), from low to high.
+    """
+    kept = sample.of(gain.weights > 0)
+    found: list[list[tuple[float, float, float]]] = [[] for _ in range(pairs)]
+    for pair, points in enumerate(found):
+        of_pair = kept.of(kept.pair == pair)
+        tiles = np.argsort(of_pair.level, kind="stable")
+        number = min(_POINTS, max(1, len(tiles) // _TILES_OF_POINT))
+        for part in np.array_split(tiles, number) if len(tiles) else ():
+            own = of_pair.of(part)
+            slope = slope_of(own.variance, own.freedom, own.light, own.noise(noise.value, biases))
+            level = float(np.average(own.level, weights=slope.weights))
+            points.append((level, noise.value + slope.value * level, slope.error * level))
+    return found
+
+
+def misfit_of(
+    points: Sequence[Sequence[tuple[float, float, float]]], gain: Slope, noise: Slope
+) -> float:
+    """By how much the points of a curve are off, root mean square, in their errors.
+
+    1 where that is no more than twice, or where there are few points.
+    """
+    table = np.array([point for of_pair in points for point in of_pair])
+    if len(table) < _FEW_POINTS:
+        return 1.0
+    signal, variance, error = table.T
+    off = (variance - (signal * gain.value + noise.value)) / error
+    misfit = float(np.sqrt(np.nanmean(off**2)))
+    return misfit if misfit > _MISFIT else 1.0

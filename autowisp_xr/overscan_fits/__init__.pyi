@@ -1,0 +1,2 @@
+from .subtraction import OverscanCorrection as OverscanCorrection
+from .subtraction import overscan_correction as overscan_correction

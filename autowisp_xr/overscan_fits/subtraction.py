@@ -1,0 +1,173 @@
+"""What the overscan of one raw frame says is to be subtracted from its image."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from autowisp_xr.amplifiers import parse_amplifiers
+from autowisp_xr.errors import CalibrationError
+from autowisp_xr.options import Overscan
+from autowisp_xr.overscan_fits.passes import Level, measure
+from autowisp_xr.overscan_fits.plan import amplifier_of, plan_passes
+from autowisp_xr.regions import Region, parse_areas
+from autowisp_xr.stats.floats import as_numbers
+
+__all__ = ["OverscanCorrection", "overscan_correction"]
+
+
+@dataclass(frozen=True)
+class OverscanCorrection:
+    """What is to be subtracted from the image area of a frame, in ADU."""
+
+    correction: Any
+    """float64, broadcastable to the image area (y, x): 0-d for one level, (y, 1) for a level a row,
+    (1, x) for a level a column, (y, x) for both or for several amplifiers. NaN where no pixel told
+    a level."""
+    variance: Any
+    """Of the correction, in ADU^2, of its shape."""
+    mean_variance: Any
+    """s^2 / N of each amplifier, summed over passes, in ADU^2: what the original takes for the
+    variance of its median. 0-d, or (y, x) for several amplifiers."""
+    levels: tuple[Level, ...]
+    """Of each pass and amplifier."""
+
+    @property
+    def pixels(self) -> int:
+        """Pixels that were left, of all passes and amplifiers."""
+        return sum(level.pixels for level in self.levels)
+
+    @property
+    def iterations(self) -> int:
+        """The largest number of rejections."""
+        return max(level.iterations for level in self.levels)
+
+    @property
+    def converged(self) -> bool:
+        """Whether all levels did."""
+        return all(level.converged for level in self.levels)
+
+
+def overscan_correction(
+    raw: Any,
+    areas: Any = (),
+    method: Overscan | Sequence[Overscan] | None = None,
+    *,
+    image_area: Any = None,
+    amplifiers: Any = (),
+    name: str = "the frame",
+) -> OverscanCorrection:
+    r"""Level of the overscan of a raw frame, over its image area, with its variance.
+
+    Parameters
+    ----------
+    raw : (y, x) array
+        A whole raw frame, in ADU; colours need not be told apart. What is not finite, or masked,
+        is left out.
+    areas
+        Regions of the raw frame, each pixel of their union once; for methods without areas of
+        their own.
+    method
+        One :class:`~autowisp_xr.Overscan` or several, passes one after the other, each measured
+        on pixels that the passes before have corrected. By default the median of the frame.
+    image_area
+        Region to correct; None for the whole frame.
+    amplifiers
+        What has a level of its own, found in its own overscan areas, or in the overscan pixels
+        inside its region: each an :class:`~autowisp_xr.Amplifier` or a region.
+    name
+        Of the frame, for errors.
+
+    Returns
+    -------
+    :class:`OverscanCorrection`
+
+    Raises
+    ------
+    CalibrationError
+        Where the areas cannot tell the level of a line of the image, or amplifiers do not cover
+        image and overscan.
+    OutsideImageError
+        For an area outside the frame.
+    ConvergenceError
+        Where too few pixels are left.
+
+    Notes
+    -----
+    A pixel is rejected when it is off the level (of its line, by the model) by more than
+    ``reject_threshold`` times s, with :math:`s^2 = \sum (x - level)^2 / (N - p)` for N remaining
+    pixels and p levels or terms; all at once, at most ``max_reject_iterations`` times. The level
+    is always that of the survivors.
+
+    ==========================  ================================================================
+    method                      variance of the level
+    ==========================  ================================================================
+    mean of a frame or line     :math:`s^2 / n`
+    median of a frame or line   :math:`r(n)\, s^2 / n`, r(n) the variance of a median of n normal
+                                values over that of their mean: 1.35 for 3, pi / 2 in the limit
+    polynomial, spline          :math:`s^2\, b^T (B^T W B)^{-1} b` with :math:`W = n` or
+                                :math:`n / r(n)` of each line, b the terms on the line
+    ==========================  ================================================================
+
+    Here s is that of all lines of the amplifier together, and for medians divides by the exact
+    expectation of the sum of squares (:mod:`autowisp_xr.overscan_fits.fit`). Where a later pass
+    follows, it takes with its own level what the earlier one was off on average over its pixels,
+    so that only the rest of that noise counts: of a frame's level nothing. Pixels that two passes
+    share count as independent.
+
+    Beyond their pixels polynomials and splines are extrapolated. Without a model, a line that has
+    lost all its pixels (to NaN or rejection) is NaN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> raw = np.full((4, 60), 100.0)
+    >>> raw[:, 50:] = [[9.0, 11.0] * 5] * 4
+    >>> found = overscan_correction(
+    ...     raw, "[51:60,1:4]", Overscan(min_pixels=40), image_area="[1:50,1:4]"
+    ... )
+    >>> float(found.correction), found.pixels, round(float(found.mean_variance), 4)
+    (10.0, 40, 0.0256)
+    """
+    raw = as_numbers(raw)
+    if raw.ndim != 2:
+        raise CalibrationError(f"a raw frame is an array (y, x), not one of shape {raw.shape}")
+    height, width = raw.shape
+    extent = Region(ymin=0, ymax=height, xmin=0, xmax=width)
+    given = parse_areas(areas, "areas")
+    methods = (method,) if isinstance(method, Overscan) else tuple(method or (Overscan(),))
+    readers = parse_amplifiers(amplifiers)
+    own = [area for one in readers for area in one.overscan]
+    if not (given or own) and any(one.areas is None for one in methods):
+        raise CalibrationError("there are no overscan areas; give areas, or Overscan(areas=...)")
+    image = extent if image_area is None else Region.parse(image_area)
+    image.check_inside(height, width, "the image area")
+    wanted = np.zeros(raw.shape, bool)
+    for number, area in enumerate({a: None for m in methods for a in m.areas or (*given, *own)}):
+        area.check_inside(height, width, f"overscan area {number}")
+        wanted[area.ymin : area.ymax, area.xmin : area.xmax] = True
+    rows, columns = np.arange(image.ymin, image.ymax), np.arange(image.xmin, image.xmax)
+    y, x = np.nonzero(wanted)
+    plan = plan_passes(
+        y, x, methods, given, extent=extent, image=(rows, columns), amplifiers=readers
+    )
+    table, variances, levels = measure(raw[y, x], plan, name)
+    mean = np.zeros(plan.amplifiers)
+    for level in levels:
+        mean[level.amplifier] += level.scatter / level.pixels
+    if readers:
+        reader: Any = amplifier_of(rows[:, None], columns, readers)
+        mean = mean[reader]
+    else:
+        reader, mean = 0, mean[0]
+    per = {one.per for one in methods}
+    # where nothing varies along an axis, one place stands for all
+    y_index: Any = rows[:, None] if readers or "row" in per else rows[:1, None]
+    x_index: Any = columns if readers or "column" in per else columns[:1]
+    correction, variance = (
+        values[reader, y_index] + values[reader, height + x_index] for values in (table, variances)
+    )
+    if not readers and per == {"frame"}:
+        correction, variance = correction[0, 0], variance[0, 0]
+    return OverscanCorrection(correction, variance, mean, levels)

@@ -1,0 +1,5 @@
+from .frames import frame as frame
+from .photon_transfer import photon_transfer_curve as photon_transfer_curve
+from .selected_flats import MOST_THUMBNAILS as MOST_THUMBNAILS
+from .selected_flats import flats as flats
+from .selected_flats import rejected as rejected

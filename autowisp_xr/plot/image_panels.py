@@ -1,0 +1,200 @@
+"""Panels of images: pixels in grey, flags in colour, where on the sensor they lie."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr.flags import Flag
+from autowisp_xr.plot.block_means import Blocks, factors_for, is_elongated, stretch
+from autowisp_xr.regions import Region
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["Panel", "draw_panel", "span"]
+
+_COLOURS = {
+    Flag.COSMIC: ("cosmic ray", "#56B4E9"),
+    Flag.HOT: ("hot", "#F0E442"),
+    Flag.OVERSATURATED: ("saturated", "#D55E00"),
+    Flag.LEAKED: ("leaked into", "#E69F00"),
+    Flag.FAULT: ("fault or no number", "#CC79A7"),
+    Flag.INTERPOLATED: ("interpolated", "#009E73"),
+    Flag.OUTER: ("outside the image", "#0072B2"),
+}
+"""What a flag is called, and its colour, of Okabe and Ito; a pixel has that of its first flag."""
+
+_LEGEND = -0.42
+"""Inches of the legend below its axes, for the numbers and the label in between."""
+
+_UNITS = {"adu": "ADU", "1": "relative", "electron": "electrons"}
+_SHADES = {"image": "gray", "error": "viridis"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """One plane of one frame, and how it is to be drawn."""
+
+    kind: str
+    """"image" or "error"."""
+
+    title: str
+    plane: xr.Dataset
+    """``image``, and ``mask`` or ``variance`` if there are any, over (y, x), in memory."""
+
+    area: Region | None
+    """Where the sensor sees the sky, if that is known: there black and white are chosen."""
+
+    flags: Flag
+    limits: tuple[float, float] | None
+
+
+def draw_panel(figure: "Figure", axes: "Axes", panel: Panel, inches: float, abreast: int) -> int:
+    """Draw a plane, its colour bar, and a legend that counts what is marked.
+
+    Parameters
+    ----------
+    figure, axes, panel
+        What is drawn, and where.
+    inches
+        Of the longer side of the plane, as far as the screen can tell pixels apart.
+    abreast
+        Columns of the legend.
+
+    Returns
+    -------
+    How many lines the legend has.
+    """
+    axes.set_title(panel.title, fontsize="medium", parse_math=False)
+    if panel.kind == "error" and "variance" not in panel.plane:
+        axes.text(0.5, 0.5, "no error is known", ha="center", transform=axes.transAxes)
+        axes.set_axis_off()
+        return 0
+    factors = factors_for(panel.plane["image"].shape, inches * figure.dpi)
+    blocks = _blocks(panel, factors)
+    where = _where(panel.plane, blocks, factors)
+    limits = panel.limits or stretch(blocks.values, _chosen(panel, blocks, factors))
+    if limits is None:
+        axes.text(0.5, 0.5, "no pixel is a number", ha="center", transform=axes.transAxes, zorder=4)
+    else:
+        low, high = limits
+        drawn = axes.imshow(blocks.values, _SHADES[panel.kind], vmin=low, vmax=high, **where)
+        beside = axes.inset_axes((1.03, 0.0, 0.04, 1.0))
+        bar = figure.colorbar(drawn, cax=beside, extend=_beyond(blocks.values, low, high))
+        bar.set_label(_unit(panel))
+        beside.ticklabel_format(axis="y", useOffset=False)
+    lines = 0
+    if panel.kind == "image" and blocks.marked:
+        _mark(axes, blocks, where)
+        lines = _explain(figure, axes, blocks, factors, abreast)
+    axes.set(xlim=span(panel.plane, "x"), ylim=span(panel.plane, "y"))
+    axes.set(xlabel="x [pixel]", ylabel="y [pixel]", anchor="N")
+    return lines
+
+
+def span(plane: xr.Dataset, dim: str) -> tuple[float, float]:
+    """Outer edges of the first and the last pixel, in pixels of the raw frame.
+
+    A super-pixel of a colour camera reaches from its first pixel to the next one's.
+    """
+    places = plane[dim].values.astype(np.float64)
+    step = float(plane.coords.get(f"{dim}_step", 1))
+    if places.size > 1:
+        step = (places[-1] - places[0]) / (places.size - 1)
+    first = places[0] - 0.5 + max(-step, 0.0)
+    return first, first + step * places.size
+
+
+def _chosen(panel: Panel, blocks: Blocks, factors: tuple[int, int]) -> Any:
+    """Which blocks decide what is black and white: good ones, and not of the overscan."""
+    if panel.area is None:
+        return blocks.good
+    y, x = (
+        panel.plane[dim].values[::factor] for dim, factor in zip(("y", "x"), factors, strict=True)
+    )
+    rows = (y >= panel.area.ymin) & (y < panel.area.ymax)
+    columns = (x >= panel.area.xmin) & (x < panel.area.xmax)
+    return blocks.good & rows[:, None] & columns
+
+
+def _blocks(panel: Panel, factors: tuple[int, int]) -> Blocks:
+    mask = panel.plane["mask"].values if "mask" in panel.plane else None
+    if panel.kind == "image":
+        return Blocks.of(panel.plane["image"].values, mask, panel.flags, factors)
+    squares = Blocks.of(panel.plane["variance"].values, mask, Flag(0), factors)
+    with np.errstate(invalid="ignore"):
+        return replace(squares, values=np.sqrt(squares.values))
+
+
+def _mark(axes: "Axes", blocks: Blocks, where: dict[str, Any]) -> None:
+    from matplotlib.colors import to_rgba
+
+    overlay = np.zeros((*blocks.flags.shape, 4))
+    # the first of them is painted last
+    for flag, (_, colour) in reversed(_COLOURS.items()):
+        overlay[(blocks.flags & np.uint8(flag)) != 0] = to_rgba(colour)
+    axes.imshow(overlay, **where)
+
+
+def _explain(
+    figure: "Figure", axes: "Axes", blocks: Blocks, factors: tuple[int, int], abreast: int
+) -> int:
+    """Legend of what is marked, below the axes; the number of its lines."""
+    from matplotlib.patches import Patch
+    from matplotlib.transforms import ScaledTranslation
+
+    handles = []
+    for flag, (name, colour) in _COLOURS.items():
+        number = blocks.counts.get(flag, 0)
+        if number:
+            label = f"{number} {name} ({_per_cent(number, blocks.pixels)})"
+            handles.append(Patch(facecolor=colour, edgecolor="0.5", linewidth=0.5, label=label))
+    pixels = "1 pixel is" if blocks.marked == 1 else f"{blocks.marked} pixels are"
+    title = f"{pixels} marked ({_per_cent(blocks.marked, blocks.pixels)})"
+    if factors != (1, 1):
+        title += f", in blocks of {factors[0]} x {factors[1]}"
+    axes.legend(
+        handles=handles,
+        title=title,
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0.0),
+        bbox_transform=axes.transAxes + ScaledTranslation(0, _LEGEND, figure.dpi_scale_trans),
+        borderaxespad=0.0,
+        ncols=abreast,
+        fontsize="small",
+        title_fontsize="small",
+        frameon=False,
+    )
+    return 1 - (-len(handles) // abreast)
+
+
+def _per_cent(number: int, of: int) -> str:
+    return f"{100 * number / of:.2g} %"
+
+
+def _unit(panel: Panel) -> str:
+    unit = str(panel.plane["image"].attrs.get("units", ""))
+    unit = _UNITS.get(unit, unit)
+    return f"error [{unit}]" if panel.kind == "error" else unit
+
+
+def _beyond(values: Any, low: float, high: float) -> str:
+    """Which ends of a colour bar stand for more than themselves."""
+    seen = values[np.isfinite(values)]
+    below, above = bool((seen < low).any()), bool((seen > high).any())
+    return {(True, True): "both", (True, False): "min", (False, True): "max"}.get(
+        (below, above), "neither"
+    )
+
+
+def _where(plane: xr.Dataset, blocks: Blocks, factors: tuple[int, int]) -> dict[str, Any]:
+    """Where blocks lie on the sensor, the last ones as wide as all others."""
+    sides = []
+    for dim, number, factor in zip(("y", "x"), blocks.values.shape, factors, strict=True):
+        first, last = span(plane, dim)
+        sides.append((first, first + (last - first) * number * factor / plane.sizes[dim]))
+    aspect = "auto" if is_elongated(*plane["image"].shape) else "equal"
+    return {"extent": (*sides[1], *sides[0]), "origin": "lower", "aspect": aspect}

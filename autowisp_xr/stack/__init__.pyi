@@ -1,0 +1,4 @@
+from .joining import concat as concat
+from .masters import master_bias as master_bias
+from .masters import master_dark as master_dark
+from .stacking import stack as stack

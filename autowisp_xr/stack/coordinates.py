@@ -1,0 +1,263 @@
+"""Coordinates of a stack: what its frames have in common, and averages of the rest."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from astropy.io import fits
+
+from autowisp_xr.errors import HeaderError
+from autowisp_xr.headers.cards import (
+    common_header,
+    parse_header,
+    render_header,
+    value_of,
+    without_part_of_sky,
+)
+from autowisp_xr.headers.exposure import exposure_card
+from autowisp_xr.headers.fates import EFFECTIVE
+from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.headers.times import date_in, julian_date, middle_of_exposure
+from autowisp_xr.headers.values import to_number
+from autowisp_xr.kernels.averages import MEAN, Rejection, average_through_frames
+from autowisp_xr.schema import SHARED
+from autowisp_xr.stats.order_statistics import variance_factors
+from autowisp_xr.steps.lenders import lenders
+
+__all__ = ["common_scalar", "summarised"]
+
+
+_NANOSECONDS = 1e9
+_USUAL = Spellings()
+_CONTENTS = {
+    **{"combined": "NUMFCOMB", "total_exposure": "LIVETIME"},
+    **{"time_start": "DATE-BEG", "time_end": "DATE-END"},
+}
+"""Cards that tell of the contents of a stack, as they are written."""
+
+
+def summarised(
+    ds: xr.Dataset,
+    average_keywords: Sequence[str],
+    quantile: float,
+    reject: Rejection | None,
+    weights: xr.Variable | None = None,
+) -> dict[str, Any]:
+    """Coordinates of the stack of the frames of ``ds``.
+
+    Text that all frames share stays, else it becomes empty; numbers and times are averaged with the
+    weights of the pixels, rejected ones aside; the header keeps the cards that all share, and
+    NUMFCOMB. Paths are left to the history.
+
+    ``time_start``, ``time_end``, ``total_exposure`` [s] and ``combined``, the number of frames as
+    the camera gave them, tell what went into the stack, stacks among its frames counted by what
+    went into them. What is not known of one frame is not known of the stack.
+
+    Where the weights are still to be computed, what differs between frames has no average yet:
+    NaN, or NaT.
+    """
+    shares = _shares(weights, ds.sizes["frame"])
+    counted = ds if shares is None else ds.isel(frame=np.flatnonzero(shares != 0))
+    contents = contents_of(counted)
+    coords: dict[str, Any] = {}
+    for name, coord in ds.coords.items():
+        if "frame" not in coord.dims:
+            coords[str(name)] = coord
+        elif name == "header":
+            number = int(contents["combined"].sum())
+            coords["header"] = _text(
+                _stacked_header(ds, average_keywords, quantile, reject, number)
+            )
+        elif name in SHARED.values():
+            coords[str(name)] = _text(lenders([str(text) for text in coord.values.tolist()]))
+        elif name not in ("frame", "path", "ceiling", *contents) and coord.dims == ("frame",):
+            coords[str(name)] = _common(coord.values, shares, degrees=name == "ra")
+            coords[str(name)].attrs = dict(coord.attrs)
+    return coords | _united(contents)
+
+
+def contents_of(ds: xr.Dataset) -> dict[str, Any]:
+    """Of each frame, or stack, when it began and ended, how long it was exposed, of how many.
+
+    ``time_start`` and ``time_end`` (datetime64), ``total_exposure`` [s], ``combined`` (int), each
+    over (frame); NaT and NaN where that is not known. A frame that does not say otherwise is one,
+    with its exposure about its time.
+    """
+    number = ds.sizes["frame"]
+
+    def column(name: str, otherwise: Any) -> Any:
+        values = ds[name].values if name in ds.coords else otherwise
+        return np.broadcast_to(values, (number,))
+
+    headers = column("header", "").tolist()
+    said = {name: np.array(values) for name, values in _in_headers(map(str, headers)).items()}
+    combined = np.asarray(column("combined", np.nan), np.float64)
+    combined = np.where(np.isnan(combined), said["combined"], combined)
+    combined = np.where(np.isnan(combined), 1, combined)
+    exposure = np.asarray(column("exposure", np.nan), np.float64)
+    time = column("time", np.datetime64("NaT", "ns")).astype("datetime64[ns]")
+    known = np.isfinite(exposure)
+    half = np.where(known, exposure, 0.0) / 2 * _NANOSECONDS
+    half = np.where(
+        known, half.astype(np.int64).astype("timedelta64[ns]"), np.timedelta64("NaT", "ns")
+    )
+    single = combined == 1
+    ends = {"time_start": time - half, "time_end": time + half, "total_exposure": exposure}
+    found: dict[str, Any] = {"combined": combined.astype(np.int64)}
+    for name, of_one in ends.items():
+        told = column(name, said[name]).astype(of_one.dtype)
+        told = np.where(told != told, said[name].astype(of_one.dtype), told)
+        found[name] = np.where((told != told) & single, of_one, told)
+    return found
+
+
+def _united(contents: Mapping[str, Any]) -> dict[str, xr.Variable]:
+    """What a stack of frames says of its contents."""
+    total = contents["total_exposure"].sum()
+    return {
+        # numpy has NaT as soon as one of them is
+        "time_start": xr.Variable((), contents["time_start"].min()),
+        "time_end": xr.Variable((), contents["time_end"].max()),
+        "total_exposure": xr.Variable((), total, {"units": "s"}),
+        "combined": xr.Variable((), contents["combined"].sum()),
+    }
+
+
+def _in_headers(headers: Iterable[str]) -> dict[str, list[Any]]:
+    """What the headers of stacks say of their contents; NaN and NaT where they say nothing."""
+    found: dict[str, list[Any]] = {name: [] for name in _CONTENTS}
+    for text in headers:
+        # headers of single frames, which are many, need not be parsed
+        header = parse_header(text) if "NUMFCOMB" in text else fits.Header()
+        for name, card in _CONTENTS.items():
+            if name.startswith("time"):
+                found[name].append(date_in(header, _USUAL, card))
+            else:
+                found[name].append(to_number(value_of(header, card)))
+    return found
+
+
+def _shares(weights: xr.Variable | None, frames: int) -> Any:
+    """Share of each frame in the average pixel, (frame); NaN where that is not computed yet."""
+    if weights is None:
+        return None
+    if not weights._in_memory:
+        return np.full(frames, np.nan)
+    of_pixels = weights.values.reshape(frames, -1)
+    total = of_pixels.sum(axis=0)
+    return (of_pixels[:, total > 0] / total[total > 0]).mean(axis=1)
+
+
+def common_scalar(stacks: Sequence[xr.Dataset], name: str) -> xr.Variable:
+    """What a coordinate without dims of several stacks has in common, as between frames."""
+    values = [stack[name].values for stack in stacks]
+    if name == "header":
+        headers = [parse_header(str(text)) for text in values]
+        return _text(render_header(common_header(headers)))
+    return _common(np.stack(values))
+
+
+def _common(values: Any, shares: Any = None, *, degrees: bool = False) -> xr.Variable:
+    """The value that all have, else the average of numbers and times that are known.
+
+    Parameters
+    ----------
+    values
+        Of frames, along one axis.
+    shares
+        By which they are weighed; None for equal ones.
+    degrees
+        Whether 360 is 0.
+    """
+    kind = values.dtype.kind
+    if kind == "M":
+        known = ~np.isnat(values)
+        times = values[known].astype("datetime64[ns]").astype(np.int64)
+        if times.size == 0:
+            return xr.Variable((), np.datetime64("NaT", "ns"))
+        start = int(times.min())
+        after = _mean((times - start).astype(np.float64), shares, known)
+        if np.isnan(after):
+            return xr.Variable((), np.datetime64("NaT", "ns"))
+        return xr.Variable((), np.datetime64(start + int(after), "ns"))
+    if kind in "uif":
+        known = np.isfinite(values)
+        numbers = values[known].astype(np.float64)
+        if numbers.size and (numbers == numbers[0]).all():
+            return xr.Variable((), numbers[0])  # a mean would round
+        if not degrees or numbers.size == 0:
+            return xr.Variable((), _mean(numbers, shares, known))
+        about = numbers[0]
+        apart = (numbers - about + 180) % 360 - 180
+        return xr.Variable((), (about + _mean(apart, shares, known)) % 360)
+    different = {str(value) for value in values.tolist()}
+    return _text(different.pop() if len(different) == 1 else "")
+
+
+def _mean(numbers: Any, shares: Any, known: Any) -> float:
+    if numbers.size == 0:
+        return np.nan
+    if shares is None or (numbers == numbers[0]).all():
+        return float(numbers.mean())
+    total = shares[known].sum()
+    return float((shares[known] * numbers).sum() / total) if total != 0 else np.nan
+
+
+def _value(header: fits.Header, keyword: str) -> Any:
+    """Value of a card; JD-OBS, which is the middle of the exposure, is told by others, too."""
+    value = value_of(header, keyword)
+    if value is not None or keyword != "JD-OBS":
+        return value
+    try:
+        exposed = exposure_card(header, _USUAL)
+    except HeaderError:
+        return None
+    if exposed is None:
+        return None
+    middle = middle_of_exposure(header, _USUAL, exposed.seconds)
+    return None if np.isnat(middle) else julian_date(middle)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _text(value: str) -> xr.Variable:
+    return xr.Variable((), np.array(value, dtype=np.dtypes.StringDType()))
+
+
+def _stacked_header(
+    ds: xr.Dataset,
+    average_keywords: Sequence[str],
+    quantile: float,
+    reject: Rejection | None,
+    number: int,
+) -> str:
+    headers = [parse_header(str(text)) for text in ds["header"].values.tolist()]
+    merged = without_part_of_sky(common_header(headers), headers[0])
+    # of what is stacked, not of the stack
+    merged.remove(EFFECTIVE, ignore_missing=True)
+    for keyword in average_keywords:
+        if keyword in merged:
+            continue
+        values = [_value(header, keyword) for header in headers]
+        if not all(_is_number(value) for value in values):
+            names = [str(name) for name in ds["frame"].values.tolist()]
+            missing = [name for name, v in zip(names, values, strict=True) if not _is_number(v)]
+            raise HeaderError(
+                f"the keyword {keyword} cannot be averaged: it is no number in {missing[:5]}; name "
+                "others, or none (--add-averaged-keywords without a name)"
+            )
+        numbers = np.array(values, dtype=np.float64)[:, None]
+        average = average_through_frames(
+            numbers,
+            None,
+            quantile=quantile,
+            reject=reject,
+            factors=variance_factors(MEAN, len(values)),
+            dtype=np.float64,
+        )[0]
+        merged[keyword] = float(average[0])
+    merged["NUMFCOMB"] = (number, "number of frames combined")
+    return render_header(merged)

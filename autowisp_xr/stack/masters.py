@@ -1,0 +1,192 @@
+"""``master_bias`` and ``master_dark``: frames that see no light, calibrated and stacked."""
+
+import warnings
+from collections.abc import Collection
+from typing import Any
+
+import xarray as xr
+
+from autowisp_xr import schema
+from autowisp_xr.bridge import blocks
+from autowisp_xr.camera import Camera
+from autowisp_xr.errors import AutowispWarning
+from autowisp_xr.options import NoiseWanted, OverscanChoice, Photons, SigmaClip
+from autowisp_xr.stack.averaging import stacked
+from autowisp_xr.stats.digits import counted, floor_of
+from autowisp_xr.steps.agreement import check_alike
+from autowisp_xr.steps.calibration import calibrated
+from autowisp_xr.steps.fused_pass import PLANE_BYTES
+from autowisp_xr.steps.noise_model import noise_of
+
+__all__ = ["ROBUST", "master_bias", "master_dark", "with_defaults"]
+
+ROBUST = SigmaClip(5, scale="mad", about="median", floor="noise")
+"""What masters reject by default."""
+
+_MANY = 10
+
+_REACH = 2.0
+"""A hot pixel that saturates in some frames is about as bright in the others; the light of a cosmic
+ray, which saturates in one, is not what makes the others low."""
+
+
+def master_bias(
+    ds: xr.Dataset,
+    *,
+    overscan: OverscanChoice = None,
+    camera: Camera | None = None,
+    noise: NoiseWanted = "required",
+    allow_mismatch: Collection[str] = (),
+    dtype: Any = "float32",
+    **stack_options: Any,
+) -> xr.Dataset:
+    """Master bias of bias frames.
+
+    Parameters
+    ----------
+    ds
+        Raw frames (frame, channel, y, x), which are trimmed, their bias level and overscan
+        subtracted; or calibrated ones, which are taken as they are.
+    overscan, camera
+        As for :func:`~autowisp_xr.calibrate`.
+    noise
+        "required": a value whose error nobody knows is flagged FAULT. "if known": not where no
+        value has one, because neither the camera says the noise nor the scatter of several frames.
+    allow_mismatch
+        Traits in which frames may differ, such as "temperature" or "gain_setting".
+    dtype
+        Type of ``image`` and ``variance``.
+    stack_options
+        As for :func:`~autowisp_xr.stack`. By default a mean, with ``SigmaClip(5, scale="mad",
+        about="median", floor="noise")``: the median of whole numbers is a whole or half number,
+        and noisier than their mean. Another ``average`` keeps that rejection from 10 frames on.
+
+    Returns
+    -------
+    Master (channel, y, x) in ADU, lazy where ``ds`` is. Its variance comes from the read noise,
+    where the camera knows it, else from the scatter of the frames.
+
+    Raises
+    ------
+    ImageMismatchError
+        For frames of several types, gain settings, offsets, temperatures, ...
+
+    Warns
+    -----
+    AutowispWarning
+        Where many pixels of frames in memory are cut off at their lowest value; lazy ones are not
+        read for that.
+    """
+    schema.check(ds)
+    check_alike(ds, "one master", allow_mismatch, kind="bias")
+    _warn_of_floor(ds)
+    frames = _prepared(ds, "bias", None, overscan, camera, dtype, allow_mismatch)
+    return _stacked(
+        frames, {"dtype": dtype, "allow_mismatch": allow_mismatch, "noise": noise, **stack_options}
+    )
+
+
+def master_dark(
+    ds: xr.Dataset,
+    *,
+    bias: xr.Dataset | None = None,
+    overscan: OverscanChoice = None,
+    camera: Camera | None = None,
+    noise: NoiseWanted = "required",
+    allow_mismatch: Collection[str] = (),
+    dtype: Any = "float32",
+    **stack_options: Any,
+) -> xr.Dataset:
+    """Master dark of dark frames of one exposure.
+
+    Parameters
+    ----------
+    ds
+        Raw frames (frame, channel, y, x), which are trimmed, their bias level, overscan and bias
+        subtracted; or calibrated ones, which are taken as they are.
+    bias
+        Master bias. Only a dark without bias can be scaled to other exposures.
+    overscan, camera, noise, allow_mismatch, dtype, stack_options
+        As for :func:`master_bias`; what may differ goes for frames and bias, too.
+
+    Returns
+    -------
+    Master (channel, y, x) in ADU, lazy where ``ds`` is. Its variance comes from photon (dark
+    current) and read noise where the camera knows them and a bias was subtracted, else from the
+    scatter; the noise of the bias is recorded in ``shared_variance``.
+
+    Raises
+    ------
+    ImageMismatchError
+        For frames of several types, exposures, gain settings, temperatures, ...
+    MasterMismatchError
+        Where the bias does not belong to the frames.
+    """
+    schema.check(ds)
+    check_alike(ds, "one master", allow_mismatch, kind="dark")
+    frames = _prepared(ds, "dark", bias, overscan, camera, dtype, allow_mismatch)
+    return _stacked(
+        frames, {"dtype": dtype, "allow_mismatch": allow_mismatch, "noise": noise, **stack_options}
+    )
+
+
+def _warn_of_floor(ds: xr.Dataset) -> None:
+    """Warn of biases in memory whose values are cut off, so that their level is too high."""
+    image = ds["image"].variable
+    if not (schema.is_raw(ds) and blocks.in_memory(image)):
+        return
+    found = [counted(plane) for frame in image.values for plane in frame]
+    floors = [floor for floor in map(floor_of, filter(None, found)) if floor]
+    if floors:
+        worst = max(floors, key=lambda floor: floor.share)
+        warnings.warn(
+            f"pixels of the biases are cut off at {worst.value:g} ADU (up to "
+            f"{100 * worst.share:.3g} % of them), so that their level is too high; raise the "
+            "offset of the camera",
+            AutowispWarning,
+            stacklevel=3,
+        )
+
+
+def with_defaults(frames: xr.Dataset, options: dict[str, Any], *, few: str) -> dict[str, Any]:
+    """Options of a stack with the default of masters, of ``few`` frames the average of that name.
+
+    The floor of the noise lets few frames reject what is far off, and nothing else. A median of few
+    frames needs no rejection, and cannot spare any value.
+    """
+    many = frames.sizes["frame"] >= _MANY
+    chosen = {"average": "mean" if many else few, **options}
+    if many or chosen["average"] == "mean":
+        chosen = {"reject": ROBUST, **chosen}
+    return chosen
+
+
+def _stacked(frames: xr.Dataset, options: dict[str, Any]) -> xr.Dataset:
+    return stacked(frames, reach=_REACH, **with_defaults(frames, options, few="mean"))
+
+
+def _prepared(
+    ds: xr.Dataset,
+    kind: str,
+    bias: xr.Dataset | None,
+    overscan: OverscanChoice,
+    camera: Camera | None,
+    dtype: Any,
+    allow_mismatch: Collection[str],
+) -> xr.Dataset:
+    if not schema.is_raw(ds):
+        return ds
+    camera = camera or schema.camera_of(ds)
+    # a pedestal is no light: its photon noise would be made up
+    photons: Photons = "none" if kind == "bias" else "positive"
+    has_noise = not camera.unknown_noise and (kind == "bias" or bias is not None)
+    return calibrated(
+        blocks.bands(ds, becomes=PLANE_BYTES),
+        noise=noise_of(ds, camera, photons) if has_noise else None,
+        camera=camera,
+        bias=bias,
+        overscan=overscan,
+        photons=photons,
+        allow_mismatch=allow_mismatch,
+        dtype=dtype,
+    )

@@ -1,0 +1,180 @@
+"""How much each frame counts in a mean: by its exposure, its noise, or what the user says.
+
+Decision: ``"variance"`` weighs whole frames and channels, not pixels. The variance of a pixel comes
+from its own noisy value, small where that happens to be low, and weights made of it pull every mean
+down (by 1 ADU at unit gain, however many frames there are). The median over a regular grid of
+pixels does not know of any one of them.
+"""
+
+import hashlib
+from functools import partial
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import schema
+from autowisp_xr.bridge import blocks
+from autowisp_xr.bridge.sampled_rows import grid_of
+from autowisp_xr.errors import ImageMismatchError
+from autowisp_xr.kernels.averages import MEAN
+from autowisp_xr.options import Weights
+
+__all__ = ["echoed", "weights_of"]
+
+_DIMS = (("frame",), ("frame", "channel"), schema.DIMS)
+
+
+def weights_of(
+    ds: xr.Dataset, weights: Weights, quantile: float, exclude: int
+) -> xr.Variable | None:
+    """Weights over (frame), (frame, channel) or (frame, channel, y, x), float64; None for none.
+
+    Raises
+    ------
+    ValueError
+        For weights of anything but a mean, of another shape, or of impossible values.
+    ImageMismatchError
+        Where exposures or variances are not known, or labels are not those of the frames.
+    """
+    if weights is None:
+        return None
+    if quantile != MEAN:
+        raise ValueError("only a mean has weights: choose average='mean', or weights=None")
+    if not isinstance(weights, str):
+        return _given(ds, weights)
+    if weights == "exposure":
+        return _exposures(ds)
+    if weights == "variance":
+        return _inverse_variances(ds, exclude)
+    raise ValueError(f"weights are None, 'exposure', 'variance' or an array, not {weights!r}")
+
+
+def echoed(weights: Weights, found: xr.Variable | None) -> Any:
+    """What the history says of weights: their name, or the shape and a digest of an array."""
+    if found is None or isinstance(weights, str):
+        return weights
+    values = found.data
+    if blocks.in_memory(found):
+        digest = hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()[:16]
+    else:
+        digest = str(values.name)
+    return {"dims": list(map(str, found.dims)), "shape": list(found.shape), "digest": digest}
+
+
+def _exposures(ds: xr.Dataset) -> xr.Variable:
+    if "exposure" not in ds.coords or ds["exposure"].dims not in ((), ("frame",)):
+        raise ImageMismatchError("the frames have no coordinate 'exposure' to weigh them by")
+    exposures = np.broadcast_to(ds["exposure"].values, ds.sizes["frame"]).astype(np.float64)
+    unknown = np.flatnonzero(~(np.isfinite(exposures) & (exposures > 0)))
+    if unknown.size:
+        first = unknown[0]
+        raise ImageMismatchError(
+            f"{schema.names(ds, 'frame')[first]} has the exposure {exposures[first]:g} s, so it "
+            "cannot be weighed by it; leave it out, or give weights as an array"
+        )
+    return xr.Variable(("frame",), exposures)
+
+
+def _given(ds: xr.Dataset, weights: Any) -> xr.Variable:
+    if isinstance(weights, xr.DataArray):
+        _check_labels(ds, weights)
+        known = [dim for dim in schema.DIMS if dim in weights.dims]
+        weights = weights.transpose(*known, ...).variable
+    else:
+        values = weights if hasattr(weights, "dask") else np.asarray(weights, np.float64)
+        dims = next((dims for dims in _DIMS if len(dims) == values.ndim), ())
+        weights = xr.Variable(dims or [f"dim_{i}" for i in range(values.ndim)], values)
+    shapes = [tuple(ds.sizes[dim] for dim in dims) for dims in _DIMS]
+    if weights.dims not in _DIMS or weights.shape not in shapes:
+        raise ValueError(
+            f"weights have the dims {weights.dims} and the shape {weights.shape}; expected "
+            f"(frame), (frame, channel) or (frame, channel, y, x) of the frames: {shapes}"
+        )
+    names = tuple(schema.names(ds, "frame"))
+    if weights.ndim < len(schema.DIMS):
+        weights = weights.compute()
+    if blocks.in_memory(weights):
+        values = np.asarray(weights.values, np.float64)
+        if not values.any():
+            raise ValueError("all weights are 0")
+        return xr.Variable(weights.dims, _checked(values, names=names))
+    weights = blocks.stackwise(weights)
+    data = weights.data.map_blocks(partial(_checked, names=names), dtype=np.float64)
+    return xr.Variable(weights.dims, data)
+
+
+def _checked(values: Any, names: tuple[str, ...]) -> Any:
+    """The same weights; a ValueError that names the first frame with one that is impossible."""
+    wrong = ~(np.isfinite(values) & (values >= 0))
+    if wrong.any():
+        place = tuple(np.argwhere(wrong)[0].tolist())
+        raise ValueError(
+            f"a weight of {names[place[0]]} is {values[place]:g}; weights are finite and not "
+            "negative (0 for what shall not count)"
+        )
+    return np.asarray(values, np.float64)
+
+
+def _check_labels(ds: xr.Dataset, weights: xr.DataArray) -> None:
+    for dim in weights.dims:
+        if dim not in weights.coords or dim not in ds.coords:
+            continue
+        theirs, ours = weights[dim].values.tolist(), ds[dim].values.tolist()
+        if dim in ("frame", "channel"):
+            theirs, ours = list(map(str, theirs)), list(map(str, ours))
+        if theirs != ours:
+            raise ImageMismatchError(
+                f"the weights are for other labels along {dim!r}: {theirs[:3]}..., the frames have "
+                f"{ours[:3]}...; select or order them alike"
+            )
+
+
+def _inverse_variances(ds: xr.Dataset, exclude: int) -> xr.Variable:
+    """One over the median of the variances that are a frame's own, for each frame and channel."""
+    if "variance" not in ds:
+        raise ImageMismatchError(
+            "weights='variance' needs the variance of the frames, which these do not have; "
+            "calibrate them, or give weights as an array"
+        )
+    names = ("variance", "image", "mask", "shared_variance", "shared_relative_variance")
+    grid = grid_of(ds, names)
+    operands = [blocks.framewise(grid[name].variable) if name in grid else None for name in names]
+    numbers = xr.Variable(("frame",), np.arange(ds.sizes["frame"]))
+    kernel = partial(_inverse_medians, exclude=exclude, names=tuple(schema.names(ds, "frame")))
+    found = blocks.apply(kernel, [numbers, *operands], ("frame", "channel"), [np.float64])[0]
+    # pieces of a frame each would cut the planes that they weigh into such pieces
+    return found if blocks.in_memory(found) else found.chunk({"frame": -1})
+
+
+def _inverse_medians(
+    numbers: Any,
+    variance: Any,
+    image: Any,
+    mask: Any,
+    shared: Any,
+    relative: Any,
+    *,
+    exclude: int,
+    names: tuple[str, ...],
+) -> list[Any]:
+    """(frame, channel); 0 where all pixels that were looked at are left out."""
+    own = variance.astype(np.float64)
+    if shared is not None:
+        own -= shared
+    if relative is not None:
+        own -= image.astype(np.float64) ** 2 * relative
+    good = np.isfinite(own) & np.isfinite(image)
+    if mask is not None:
+        good &= (mask & exclude) == 0
+    weights = np.zeros(own.shape[:2])
+    for frame, channel in np.ndindex(*weights.shape):
+        values = own[frame, channel][good[frame, channel]]
+        median = float(np.median(values)) if values.size else np.inf
+        if not median > 0:
+            raise ImageMismatchError(
+                f"half the pixels of {names[numbers[frame]]} have no variance but what all frames "
+                "share, so no weight can be made of it; give weights as an array"
+            )
+        weights[frame, channel] = 1 / median
+    return [weights]

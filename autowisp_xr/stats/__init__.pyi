@@ -1,0 +1,3 @@
+from .averages import iterative_rejection_average as iterative_rejection_average
+from .least_squares import iterative_rejection_least_squares as iterative_rejection_least_squares
+from .least_squares import iterative_rejection_polynomial_fit as iterative_rejection_polynomial_fit

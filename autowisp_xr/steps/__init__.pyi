@@ -1,0 +1,16 @@
+from .calibration import calibrate as calibrate
+from .channels import merge_channels as merge_channels
+from .channels import split_channels as split_channels
+from .channels import trim as trim
+from .correct import add_noise as add_noise
+from .correct import divide_flat as divide_flat
+from .correct import subtract_bias as subtract_bias
+from .correct import subtract_bias_level as subtract_bias_level
+from .correct import subtract_dark as subtract_dark
+from .flagging import apply_masks as apply_masks
+from .flagging import flag_saturated as flag_saturated
+from .overscan import subtract_overscan as subtract_overscan
+from .sky import wcs as wcs
+from .subsets import flagged as flagged
+from .subsets import masked as masked
+from .subsets import where_type as where_type

@@ -1,0 +1,289 @@
+"""``calibrate``: all steps of calibration as one recipe, and one pass over the pixels."""
+
+from collections.abc import Collection
+from typing import Any, get_args
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import provenance, schema
+from autowisp_xr.camera import Camera
+from autowisp_xr.errors import CalibrationError
+from autowisp_xr.matching import allowed
+from autowisp_xr.options import (
+    MIN_FLAT,
+    NoiseWanted,
+    OverscanChoice,
+    Photons,
+    ScaleDark,
+    check_min_flat,
+)
+from autowisp_xr.steps.channels import trim
+from autowisp_xr.steps.flagging import (
+    as_masks,
+    leak_flags,
+    one_for_all_frames,
+    saturation_threshold,
+)
+from autowisp_xr.steps.fused_pass import Steps, one_pass
+from autowisp_xr.steps.lit_pixels import lit_only
+from autowisp_xr.steps.noise_model import Noise, check_counted, noise_of
+from autowisp_xr.steps.overscan import overscan_options, overscan_steps
+from autowisp_xr.steps.pedestals import Level, check_levels, check_raw, holds_bias, level_of
+from autowisp_xr.steps.prepared_masters import bias_and_dark, fitting, shares_bias
+from autowisp_xr.steps.readers import readers
+from autowisp_xr.steps.saturation_level import on_scale
+
+__all__ = ["calibrate", "calibrated"]
+
+
+def calibrate(
+    ds: xr.Dataset,
+    *,
+    bias: xr.Dataset | None = None,
+    dark: xr.Dataset | None = None,
+    flat: xr.Dataset | None = None,
+    masks: Any = None,
+    overscan: OverscanChoice = None,
+    camera: Camera | None = None,
+    scale_dark: ScaleDark = False,
+    photons: Photons = "positive",
+    noise: NoiseWanted = "required",
+    min_flat: float = MIN_FLAT,
+    allow_mismatch: Collection[str] = (),
+    dtype: Any = "float32",
+) -> xr.Dataset:
+    r"""Calibrated frames, with variance and mask carried through every step.
+
+    Parameters
+    ----------
+    ds
+        Raw frames (frame, channel, y, x) in ADU, untrimmed.
+    bias, dark, flat
+        Masters (channel, y, x) over the image area. One that is not given is not applied, and the
+        history says so. Where a bias is given and the dark still holds it, it is subtracted from
+        the dark, too, which may then be scaled.
+    masks
+        Further masks of the image area, as :func:`~autowisp_xr.apply_masks` takes them.
+    overscan
+        How the overscan level of each frame is found, as for
+        :func:`~autowisp_xr.subtract_overscan`: one or several :class:`~autowisp_xr.Overscan`, or
+        a Dataset over the image area. None: by the median of the frame, if the camera has overscan
+        areas; False: not at all.
+    camera
+        Gain, read noise (of its amplifiers where they differ), saturation, areas; by default the
+        one that travels with ``ds``.
+    scale_dark
+        False, "down" or "any"; see :func:`~autowisp_xr.subtract_dark`.
+    photons
+        Signal whose photon noise counts; see :func:`~autowisp_xr.add_noise`.
+    noise
+        "required": gain and read noise have to be known. "if known": where they are not, the
+        variance is NaN, which flags no pixel; a stack then takes its error from the scatter.
+    min_flat
+        Share of the mean of the flat from which on a pixel of it counts as lit; see
+        :func:`~autowisp_xr.divide_flat`.
+    allow_mismatch
+        What may differ between frames and masters, as for :class:`~autowisp_xr.Matching`.
+    dtype
+        Type of the planes that come out; all arithmetic is float64.
+
+    Returns
+    -------
+    Frames over the image area: ``image`` in ADU, ``variance`` in ADU\ :sup:`2`, ``mask``, and what
+    all frames share of the variance (``shared_variance``, ``shared_relative_variance``) or owe to
+    photons (``photon_slope``, ``photon_zero``).
+    Lazy where ``ds`` or a master is, computed at once where all are in memory; the same bits.
+
+    Raises
+    ------
+    CalibrationError
+        Without a known gain or read noise; for frames that are calibrated already, or in a unit
+        that counts nothing (adu/s); for a dark that is free of bias, where none is subtracted from
+        the frames; where a level or an overscan was subtracted from a master and not from the
+        frames, or from them alone.
+    MasterMismatchError
+        Where a master does not belong to the frames.
+    OutsideImageError
+        Where an area of the camera reaches outside the frames.
+
+    Warns
+    -----
+    AutowispWarning
+        Where a dark from a file does not say whether its bias was subtracted; where the noise of
+        the dark current of one that holds it is not known; where a master of another program was
+        brought to the scale of the frames (a flat to a mean of one, a pedestal, electrons).
+
+    Notes
+    -----
+    Trim to the image area and subtract the bias level; flag saturation and leaks; subtract
+    overscan and bias; add photon noise max(I, 0) / gain and read noise (read_noise / gain)\
+    :sup:`2`; subtract the dark; divide by the flat. A bias level is no light: where the dark D
+    holds it (and neither bias, overscan nor bias level is subtracted), I - D + d makes the photon
+    noise, with the dark current d in D that the scatter of its frames shows. A pixel that is not
+    finite, or whose flat is not lit, is NaN and flagged FAULT; none is interpolated. The
+    variance of a pixel is estimated from its own value, which correlates the two: at few electrons,
+    averages weighted by it are biased, and it is not quite true (:func:`~autowisp_xr.add_noise` has
+    a table). So do darks of few frames, as :func:`~autowisp_xr.stack` says.
+
+    Examples
+    --------
+    >>> from autowisp_xr import simulate
+    >>> night = simulate.Night(shape=(16, 16), seed=1)
+    >>> science = calibrate(night.objects(2), camera=night.camera)
+    >>> sorted(science.data_vars)
+    ['image', 'mask', 'photon_slope', 'variance']
+    """
+    schema.check(ds)
+    camera = camera or schema.camera_of(ds)
+    if noise not in get_args(NoiseWanted):
+        raise ValueError(f"noise is one of {', '.join(get_args(NoiseWanted))}, not {noise!r}")
+    check_min_flat(min_flat)
+    unknown = noise == "if known" and bool(camera.unknown_noise)
+    return calibrated(
+        ds,
+        noise=None if unknown else noise_of(ds, camera, photons),
+        unknown=unknown,
+        camera=camera,
+        bias=bias,
+        dark=dark,
+        flat=flat,
+        masks=masks,
+        overscan=overscan,
+        scale_dark=scale_dark,
+        photons=photons,
+        min_flat=min_flat,
+        allow_mismatch=allow_mismatch,
+        dtype=dtype,
+    )
+
+
+def calibrated(
+    ds: xr.Dataset,
+    *,
+    noise: Noise | None,
+    camera: Camera,
+    bias: xr.Dataset | None = None,
+    dark: xr.Dataset | None = None,
+    flat: xr.Dataset | None = None,
+    masks: Any = None,
+    overscan: OverscanChoice = None,
+    scale_dark: ScaleDark = False,
+    photons: str = "none",
+    min_flat: float | None = None,
+    allow_mismatch: Collection[str] = (),
+    shared: bool = True,
+    above: bool = False,
+    unknown: bool = False,
+    dtype: Any = "float32",
+) -> xr.Dataset:
+    """See :func:`calibrate`.
+
+    Without a noise model the frames come out without a variance, or with one that is NaN where it
+    is said to be ``unknown``; where ``shared`` is not set,
+    without what they share of it. ``above`` is for
+    :func:`~autowisp_xr.steps.flagging.saturation_threshold`. A ``min_flat`` of None takes the
+    flat as it is, infinite pixels included.
+    """
+    if not schema.is_raw(ds):
+        raise CalibrationError(
+            "the frames have a variance already, so they have been calibrated; the single verbs "
+            "(subtract_dark, divide_flat, ...) add a further step"
+        )
+    check_counted(ds)
+    allow_mismatch = allowed(allow_mismatch)
+    check_raw(ds, {"bias": bias, "dark": dark, "flat": flat})
+    method, areas = overscan_options(overscan, camera)
+    raw, ds = ds, trim(ds, camera=camera)
+    # both levels come from raw pixels: the constant must not be subtracted twice
+    levels = overscan_steps(raw, ds, camera, overscan, level=camera.bias_level)
+    bias, dark, flat = (
+        master if master is None else fitting(ds, master, kind, allow_mismatch, camera=camera)
+        for kind, master in (("bias", bias), ("dark", dark), ("flat", flat))
+    )
+    masters = {"bias": bias, "dark": dark, "flat": flat}
+    level = Level(camera.bias_level, levels is not None)
+    # the classes of the original take masters as they are
+    strict = photons == "positive"
+    if strict:
+        _check_levels(level, bias, dark)
+    scale, pedestal, reader = 1.0, bias, readers(ds, camera)
+    if dark is not None:
+        pedestal, dark, scale = bias_and_dark(
+            ds,
+            bias,
+            dark,
+            level_known=bool(level),
+            noise=noise,
+            reader=reader,
+            scale_dark=scale_dark,
+            allow_mismatch=allow_mismatch,
+            doubt=strict,
+        )
+    threshold = saturation_threshold(ds, camera, camera.bias_level, above=above)
+    flags = leak_flags(ds, camera, threshold, camera.bias_level)
+    given = as_masks(ds, masks)
+    steps = Steps(
+        level=camera.bias_level,
+        saturation=threshold if flags is None else None,
+        overscan=levels,
+        reader=reader,
+        bias=pedestal,
+        noise=noise,
+        dark=dark,
+        dark_scale=scale,
+        dark_shares_bias=shares_bias(dark, bias),
+        flat=flat if flat is None or min_flat is None else lit_only(flat, min_flat),
+        shared=shared,
+        errors=noise is not None,
+        masks=given + ([] if flags is None else [flags]),
+    )
+    result = one_pass(ds, steps, dtype=dtype)
+    if unknown:
+        result["variance"] = xr.full_like(result["variance"], np.nan)
+    elif noise is None:
+        result = result.drop_vars("variance")
+    if strict:
+        subtracted = ((pedestal, 1.0), (dark, scale))
+        camera_after = on_scale(camera, ds, subtracted=subtracted, overscan=levels, flat=flat)
+    else:
+        # a file of theirs says what the raw frame said
+        camera_after = camera
+    result.attrs["camera"] = camera_after.to_json()
+    options = {
+        "image_area": str(camera.image_area) if camera.image_area else None,
+        "bias_level": camera.bias_level,
+        "saturation": one_for_all_frames(threshold),
+        "leak_directions": camera.leak_directions,
+        "overscan": method,
+        "overscan_areas": areas,
+        "amplifiers": [amplifier.record() for amplifier in camera.amplifiers],
+        "gain": camera.gain,
+        "read_noise": camera.read_noise,
+        "scale_dark": scale_dark,
+        "photons": photons if noise else None,
+        "not_applied": [name for name, master in masters.items() if master is None],
+        "allow_mismatch": sorted(allow_mismatch),
+        "masks": len(given),
+        "dtype": str(np.dtype(dtype)),
+    }
+    if unknown:
+        options["noise"] = provenance.UNKNOWN
+    if flat is not None and min_flat is not None:
+        options["min_flat"] = min_flat
+    if isinstance(overscan, xr.Dataset):
+        masters["overscan"] = overscan
+    return provenance.record(result, "calibrate", options, source=raw, masters=masters)
+
+
+def _check_levels(frames: Level, bias: xr.Dataset | None, dark: xr.Dataset | None) -> None:
+    """Raise CalibrationError where levels would be subtracted twice, or left in."""
+    if bias is not None:
+        check_levels(frames, bias, "bias")
+    # from a dark that is free of bias, they went with it
+    if dark is None or not holds_bias(dark):
+        return
+    if bias is None:
+        check_levels(frames, dark, "dark")
+    else:
+        check_levels(level_of(bias), dark, "dark", of="bias")

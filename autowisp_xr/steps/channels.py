@@ -1,0 +1,236 @@
+"""Split a mosaic into its colour channels, put it together again, and cut areas out of both."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import provenance, schema
+from autowisp_xr.bridge.blocks import in_memory, load_coordinates
+from autowisp_xr.camera import Camera
+from autowisp_xr.errors import CalibrationError, ImageMismatchError, OutsideImageError
+from autowisp_xr.regions import ChannelSlice, Region
+
+__all__ = ["check_covers", "covered", "merge_channels", "split_channels", "trim"]
+
+
+def covered(ds: xr.Dataset) -> Region:
+    """Raw-frame pixels that the planes of a Dataset cover together."""
+    step = schema.channel_slices(ds)[0]
+    y, x = ds["y"].values, ds["x"].values
+    return Region(
+        ymin=int(y[0]),
+        ymax=int(y[-1]) + step.y_step,
+        xmin=int(x[0]),
+        xmax=int(x[-1]) + step.x_step,
+    )
+
+
+def trim(ds: xr.Dataset, area: Any = None, *, camera: Camera | None = None) -> xr.Dataset:
+    """Cut frames to an area of the raw frame.
+
+    Parameters
+    ----------
+    ds
+        Frames (frame, channel, y, x) or a master.
+    area
+        A :class:`~autowisp_xr.regions.Region`, a mapping, or a FITS section, in raw-frame pixels;
+        by default the ``image_area`` of the camera, and all of the frame without one.
+    camera
+        By default the one that travels with ``ds``.
+
+    Returns
+    -------
+    The frames inside, as lazy as before. ``y`` and ``x`` go on counting raw-frame pixels. Where
+    an area starts inside a super-pixel, super-pixels are counted from its corner and the
+    offsets of the channels change; no colour is swapped. Incomplete ones at the far edge are left
+    out.
+
+    Raises
+    ------
+    OutsideImageError
+        Where the area reaches outside the frames.
+    """
+    schema.check(ds, master="frame" not in ds.dims)
+    given = area if area is not None else (camera or schema.camera_of(ds)).image_area
+    if given is None:
+        return ds
+    region = Region.parse(given)
+    inside = covered(ds)
+    if region == inside:
+        return ds
+    check_covers(inside, region, "the area to keep")
+    slices = schema.channel_slices(ds)
+    moved, starts = [], []
+    for where in slices:
+        y_offset = (inside.ymin + where.y_offset - region.ymin) % where.y_step
+        x_offset = (inside.xmin + where.x_offset - region.xmin) % where.x_step
+        moved.append(
+            ChannelSlice(
+                y_offset=y_offset, y_step=where.y_step, x_offset=x_offset, x_step=where.x_step
+            )
+        )
+        starts.append(
+            (
+                (region.ymin + y_offset - inside.ymin - where.y_offset) // where.y_step,
+                (region.xmin + x_offset - inside.xmin - where.x_offset) // where.x_step,
+            )
+        )
+    height = (region.ymax - region.ymin) // slices[0].y_step
+    width = (region.xmax - region.xmin) // slices[0].x_step
+    names = dict(zip(schema.names(ds, "channel"), moved, strict=True))
+    planes = {
+        name: _cut(variable.variable, starts, height, width)
+        for name, variable in ds.data_vars.items()
+    }
+    coords = {name: coord for name, coord in ds.coords.items() if not {"y", "x"} & set(coord.dims)}
+    result = xr.Dataset(planes, coords, ds.attrs)
+    result = result.assign_coords(schema.place(names, height, width, region.ymin, region.xmin))
+    return provenance.record(result, "trim", {"area": str(region)}, source=ds)
+
+
+def split_channels(ds: xr.Dataset, channels: Any = None) -> xr.Dataset:
+    """Split monochrome frames of a colour camera into its channels.
+
+    Parameters
+    ----------
+    ds
+        Frames (frame, 1, y, x) of the whole mosaic.
+    channels
+        As for :class:`~autowisp_xr.camera.Camera`: "RGGB" or {name: (y slice, x slice)}, in
+        raw-frame pixels; by default those of the camera that travels with ``ds``.
+
+    Returns
+    -------
+    Frames (frame, channel, y, x), as lazy as before; incomplete super-pixels at the far edges are
+    left out.
+    """
+    schema.check(ds, master="frame" not in ds.dims)
+    camera = schema.camera_of(ds) if channels is None else Camera(channels=channels)
+    if camera.channels is None:
+        raise CalibrationError(
+            "there are no channels to split into; give channels='RGGB' or the like"
+        )
+    if ds.sizes["channel"] != 1:
+        raise ImageMismatchError(
+            f"the frames have the channels {schema.names(ds, 'channel')} already"
+        )
+    inside = covered(ds)
+    first = next(iter(camera.channels.values()))
+    height = ds.sizes["y"] // first.y_step
+    width = ds.sizes["x"] // first.x_step
+    moved = {}
+    planes: dict[Any, list[xr.Variable]] = {name: [] for name in ds.data_vars}
+    for name, where in camera.channels.items():
+        y = (where.y_offset - inside.ymin) % where.y_step
+        x = (where.x_offset - inside.xmin) % where.x_step
+        moved[name] = ChannelSlice(y_offset=y, y_step=where.y_step, x_offset=x, x_step=where.x_step)
+        for variable, parts in planes.items():
+            parts.append(
+                ds[variable].variable.isel(
+                    y=slice(y, y + height * where.y_step, where.y_step),
+                    x=slice(x, x + width * where.x_step, where.x_step),
+                )
+            )
+    coords = {
+        name: coord
+        for name, coord in ds.coords.items()
+        if not {"y", "x", "channel"} & set(coord.dims)
+    }
+    result = xr.Dataset(
+        {name: _concatenated(parts) for name, parts in planes.items()}, coords, ds.attrs
+    )
+    result = result.assign_coords(schema.place(moved, height, width, inside.ymin, inside.xmin))
+    return provenance.record(result, "split_channels", {"channels": list(moved)}, source=ds)
+
+
+def merge_channels(ds: xr.Dataset) -> xr.Dataset:
+    """Put the channels of a mosaic together again.
+
+    Parameters
+    ----------
+    ds
+        Frames (frame, channel, y, x) whose channels fill every place of their super-pixels.
+
+    Returns
+    -------
+    Frames (frame, 1, y, x) with the one channel "mono", as lazy as before.
+
+    Raises
+    ------
+    ImageMismatchError
+        Where a place of the super-pixel has no channel.
+    """
+    schema.check(ds, master="frame" not in ds.dims)
+    ds = load_coordinates(ds)
+    slices = schema.channel_slices(ds)
+    inside = covered(ds)
+    y_step, x_step = slices[0].y_step, slices[0].x_step
+    taken = {(where.y_offset, where.x_offset): index for index, where in enumerate(slices)}
+    if len(taken) != y_step * x_step:
+        raise ImageMismatchError(
+            f"{len(taken)} channels do not fill super-pixels of {y_step} x {x_step}; all channels "
+            "of the mosaic are needed"
+        )
+
+    def woven(variable: xr.Variable) -> xr.Variable:
+        rows = [
+            _interleaved([variable.isel(channel=[taken[y, x]]) for x in range(x_step)], "x", x_step)
+            for y in range(y_step)
+        ]
+        return _interleaved(rows, "y", y_step)
+
+    coords = {
+        name: coord
+        for name, coord in ds.coords.items()
+        if not {"y", "x", "channel"} & set(coord.dims)
+    }
+    planes = {name: woven(variable.variable) for name, variable in ds.data_vars.items()}
+    height, width = ds.sizes["y"] * y_step, ds.sizes["x"] * x_step
+    result = xr.Dataset(planes, coords, ds.attrs).assign_coords(
+        schema.place({schema.MONO: ChannelSlice()}, height, width, inside.ymin, inside.xmin)
+    )
+    return provenance.record(result, "merge_channels", source=ds)
+
+
+def check_covers(inside: Region, region: Region, name: str) -> None:
+    """Raise OutsideImageError, naming both, unless ``region`` lies ``inside``."""
+    if (
+        region.xmin < inside.xmin
+        or region.ymin < inside.ymin
+        or region.xmax > inside.xmax
+        or region.ymax > inside.ymax
+    ):
+        raise OutsideImageError(
+            f"{name}, {region}, reaches outside the frames, which cover {inside} (raw-frame pixels)"
+        )
+
+
+def _cut(
+    variable: xr.Variable, starts: list[tuple[int, int]], height: int, width: int
+) -> xr.Variable:
+    if len(set(starts)) == 1:
+        y, x = starts[0]
+        return variable.isel(y=slice(y, y + height), x=slice(x, x + width))
+    return _concatenated(
+        [
+            variable.isel(
+                channel=slice(channel, channel + 1), y=slice(y, y + height), x=slice(x, x + width)
+            )
+            for channel, (y, x) in enumerate(starts)
+        ]
+    )
+
+
+def _concatenated(parts: list[xr.Variable]) -> xr.Variable:
+    lazy = [part if in_memory(part) or part.chunks else part.chunk({"frame": 1}) for part in parts]
+    return xr.Variable.concat(lazy, dim="channel")
+
+
+def _interleaved(parts: list[xr.Variable], dim: str, step: int) -> xr.Variable:
+    lazy = [part if in_memory(part) or part.chunks else part.chunk({"frame": 1}) for part in parts]
+    size = lazy[0].sizes[dim]
+    joined = xr.Variable.concat(lazy, dim=dim)
+    order: Mapping[Any, Any] = {dim: np.arange(size * step).reshape(step, size).T.ravel()}
+    return joined.isel(order)

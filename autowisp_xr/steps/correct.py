@@ -1,0 +1,297 @@
+"""The single steps of calibration; ``calibrate`` runs them all in one pass."""
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import provenance, schema
+from autowisp_xr.camera import Camera
+from autowisp_xr.options import MIN_FLAT, Photons, ScaleDark, check_min_flat
+from autowisp_xr.steps.agreement import exposure_ratio
+from autowisp_xr.steps.fused_pass import Steps, one_pass
+from autowisp_xr.steps.lit_pixels import lit_only
+from autowisp_xr.steps.noise_model import noise_of
+from autowisp_xr.steps.pedestals import (
+    check_bias_free,
+    check_goes_with_dark,
+    check_levels,
+    check_raw,
+    level_of,
+    warn_if_unsaid,
+)
+from autowisp_xr.steps.prepared_masters import dark_parts, fitting
+from autowisp_xr.steps.readers import readers
+from autowisp_xr.steps.saturation_level import on_scale
+
+__all__ = [
+    "add_noise",
+    "divide_flat",
+    "subtract_bias",
+    "subtract_bias_level",
+    "subtract_dark",
+]
+
+
+def subtract_bias_level(
+    ds: xr.Dataset, *, camera: Camera | None = None, dtype: Any = "float32"
+) -> xr.Dataset:
+    """Subtract the constant ``bias_level`` of the camera, in ADU, from all frames.
+
+    Parameters
+    ----------
+    ds
+        Raw frames (frame, channel, y, x).
+    camera
+        By default the one that travels with ``ds``.
+    dtype
+        Type of the planes that come out.
+
+    Returns
+    -------
+    Frames of the same shape, lazy where ``ds`` is; pixels that are not finite are flagged FAULT.
+    The saturation of the camera that travels on is told above the level that was subtracted.
+    """
+    schema.check(ds)
+    own = schema.camera_of(ds)
+    level = (camera or own).bias_level
+    result = one_pass(ds, Steps(level=level), dtype=dtype)
+    if own.saturation is not None:
+        result.attrs["camera"] = own.at_level(level).to_json()
+    return provenance.record(result, "subtract_bias_level", {"level": level}, source=ds)
+
+
+def subtract_bias(
+    ds: xr.Dataset,
+    bias: xr.Dataset,
+    *,
+    allow_mismatch: Collection[str] = (),
+    dtype: Any = "float32",
+) -> xr.Dataset:
+    """Subtract a master bias.
+
+    Parameters
+    ----------
+    ds
+        Frames (frame, channel, y, x), trimmed to the area of the master, in its unit.
+    bias
+        Master (channel, y, x). Its variance is added to that of the frames and recorded in
+        ``shared_variance``; its flags are added, saturation as FAULT.
+    allow_mismatch
+        What may differ between frames and master, as for :class:`~autowisp_xr.Matching`.
+    dtype
+        Type of the planes that come out.
+
+    Returns
+    -------
+    Frames of the same shape, lazy where ``ds`` or ``bias`` are. A pixel that is NaN in the master
+    is NaN and flagged FAULT.
+
+    Raises
+    ------
+    MasterMismatchError
+        Where the master does not belong to the frames.
+    CalibrationError
+        Where cards of the frames say that a bias was subtracted already; where a level or an
+        overscan was subtracted from one side only.
+    """
+    schema.check(ds)
+    check_raw(ds, {"bias": bias})
+    bias = fitting(ds, bias, "bias", allow_mismatch)
+    check_levels(level_of(ds), bias, "bias")
+    result = one_pass(ds, Steps(bias=bias), dtype=dtype)
+    result = _with_camera(result, on_scale(schema.camera_of(ds), ds, subtracted=[(bias, 1.0)]))
+    return provenance.record(result, "subtract_bias", source=ds, masters={"bias": bias})
+
+
+def add_noise(
+    ds: xr.Dataset,
+    *,
+    camera: Camera | None = None,
+    photons: Photons = "positive",
+    dark: xr.Dataset | None = None,
+    dtype: Any = "float32",
+) -> xr.Dataset:
+    """Add photon and read noise to the variance of the frames.
+
+    Parameters
+    ----------
+    ds
+        Frames (frame, channel, y, x) free of bias, in ADU (or electrons); or such as hold it, with
+        their ``dark``.
+    camera
+        Whose gain and read noise are used, of the amplifier that reads each pixel where they
+        differ; by default the one that travels with ``ds``.
+    photons
+        The signal whose photon noise counts: max(image, 0), its absolute value as in
+        the classes of the original, or none at all, as in a bias frame.
+    dark
+        Master that holds the bias and is subtracted afterwards: the image less its pedestal is
+        then the signal.
+    dtype
+        Type of the planes that come out.
+
+    Returns
+    -------
+    Frames with max(image, 0) / gain + (read_noise / gain)^2 added to ``variance``, in ADU^2, lazy
+    where ``ds`` is. ``photon_slope`` and ``photon_zero`` say what of it is the noise of photons
+    max(image, 0), for stacks.
+
+    Raises
+    ------
+    CalibrationError
+        Where gain or read noise is not known; for frames in a unit that counts nothing (adu/s).
+
+    Notes
+    -----
+    The photons of a pixel are known from its own noisy value alone. Widths of the pulls of single
+    frames, and mean of the variance over the true one, by read noise and light in electrons
+    (``python -m tests.kernels.photon_noise``):
+
+    ========== ========= ========= ========= ========= =========
+    read noise 0 e       1 e       5 e       20 e      50 e
+    ========== ========= ========= ========= ========= =========
+    0.7        0.80 1.57 1.16 1.08 1.34 1.00 1.05 1.00 1.02 1.00
+    1.2        0.85 1.33 1.00 1.09 1.21 1.00 1.05 1.00 1.02 1.00
+    3          0.91 1.13 0.94 1.08 1.03 1.01 1.04 1.00 1.02 1.00
+    8          0.96 1.05 0.96 1.04 0.98 1.02 1.01 1.00 1.01 1.00
+    ========== ========= ========= ========= ========= =========
+
+    A stack knows better; see :func:`~autowisp_xr.stack`.
+    """
+    schema.check(ds)
+    camera = camera or schema.camera_of(ds)
+    noise, reader = noise_of(ds, camera, photons), readers(ds, camera)
+    pedestal = None
+    if dark is not None:
+        pedestal, _ = dark_parts(fitting(ds, dark, "dark", camera=camera), noise, reader)
+    result = one_pass(ds, Steps(bias=pedestal, noise=noise, reader=reader), dtype=dtype)
+    if pedestal is not None:
+        result["image"] = result["image"].copy(data=ds["image"].astype(dtype).data)
+        if "photon_slope" in result:
+            zero = pedestal["image"].astype(dtype).variable
+            result["photon_zero"] = zero.copy(deep=False)
+            result = schema.with_attributes(result, result["image"].attrs["units"])
+    options = {
+        "gain": camera.gain,
+        "read_noise": camera.read_noise,
+        "amplifiers": [amplifier.record() for amplifier in camera.amplifiers],
+        "photons": photons,
+        "pedestal": pedestal is not None,
+    }
+    return provenance.record(result, "add_noise", options, source=ds)
+
+
+def subtract_dark(
+    ds: xr.Dataset,
+    dark: xr.Dataset,
+    *,
+    scale_dark: ScaleDark = False,
+    allow_mismatch: Collection[str] = (),
+    dtype: Any = "float32",
+) -> xr.Dataset:
+    """Subtract a master dark.
+
+    Parameters
+    ----------
+    ds
+        Frames (frame, channel, y, x), free of bias if the dark is.
+    dark
+        Master (channel, y, x). Its variance times k^2 is added and recorded in
+        ``shared_variance``; where it was made with the bias that was subtracted from ``ds``, the
+        noise of that bias cancels in part, and is taken out.
+    scale_dark
+        False: exposures must agree within 1 %. "down": k is the ratio of exposures, at most one;
+        "any": also upward. Scaling needs a dark that is free of bias.
+    allow_mismatch
+        What may differ between frames and master, as for :class:`~autowisp_xr.Matching`.
+    dtype
+        Type of the planes that come out.
+
+    Returns
+    -------
+    Frames of the same shape, lazy where ``ds`` or ``dark`` are; flags are added as for a bias.
+
+    Raises
+    ------
+    MasterMismatchError, CalibrationError
+        Where the master does not belong to the frames, or must not be scaled; where the bias
+        would be subtracted twice, or left in.
+    """
+    schema.check(ds)
+    check_raw(ds, {"dark": dark})
+    dark = fitting(ds, dark, "dark", allow_mismatch)
+    warn_if_unsaid(dark)
+    check_goes_with_dark(ds, dark)
+    scale = exposure_ratio(ds, dark, scale_dark, allow_mismatch)
+    check_bias_free(dark, scale)
+    steps = Steps(
+        dark=dark,
+        dark_scale=scale,
+        dark_shares_bias=bool(provenance.identities(dark) & _bias_ids(ds)),
+    )
+    result = one_pass(ds, steps, dtype=dtype)
+    result = _with_camera(result, on_scale(schema.camera_of(ds), ds, subtracted=[(dark, scale)]))
+    options = {"scale_dark": scale_dark, "factor": np.unique(scale)}
+    return provenance.record(result, "subtract_dark", options, source=ds, masters={"dark": dark})
+
+
+def divide_flat(
+    ds: xr.Dataset,
+    flat: xr.Dataset,
+    *,
+    min_flat: float = MIN_FLAT,
+    allow_mismatch: Collection[str] = (),
+    dtype: Any = "float32",
+) -> xr.Dataset:
+    r"""Divide frames by a master flat.
+
+    Parameters
+    ----------
+    ds
+        Frames (frame, channel, y, x), free of bias and dark.
+    flat
+        Master (channel, y, x), dimensionless, with a mean of one.
+    min_flat
+        Share of that mean below which a pixel of the flat counts as not lit, as it does below three
+        times its own error: unlit corners are noise about zero. 0: all that is positive is lit.
+    allow_mismatch
+        What may differ between frames and master, as for :class:`~autowisp_xr.Matching`.
+    dtype
+        Type of the planes that come out.
+
+    Returns
+    -------
+    Frames of the same shape in the unit of ``ds``, lazy where ``ds`` or ``flat`` are. Where the
+    flat is not lit or not finite, a pixel is NaN and flagged FAULT. ``shared_relative_variance``
+    keeps what the flat adds to all frames alike.
+
+    Notes
+    -----
+    To first order in the noise of both, with i the image before:
+
+    .. math:: V \leftarrow V / F^2 + \sigma_F^2 i^2 / F^4
+
+    The covariance of a flat with the bias and dark that it was made with is left out.
+    """
+    schema.check(ds)
+    check_min_flat(min_flat)
+    flat = fitting(ds, flat, "flat", allow_mismatch)
+    result = one_pass(ds, Steps(flat=lit_only(flat, min_flat)), dtype=dtype)
+    result = _with_camera(result, on_scale(schema.camera_of(ds), ds, flat=flat))
+    options = {"min_flat": min_flat}
+    return provenance.record(result, "divide_flat", options, source=ds, masters={"flat": flat})
+
+
+def _with_camera(ds: xr.Dataset, camera: Camera) -> xr.Dataset:
+    """The same frames; one that knows nothing of its saturation travels on as it is."""
+    return ds if camera == schema.camera_of(ds) else ds.assign_attrs(camera=camera.to_json())
+
+
+def _bias_ids(ds: xr.Dataset) -> set[str]:
+    return {
+        step["masters"]["bias"]
+        for step in provenance.history(ds)
+        if "bias" in step.get("masters", {})
+    }

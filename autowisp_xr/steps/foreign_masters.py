@@ -1,0 +1,204 @@
+"""Masters of other programs, brought to the scale of the frames where their headers say how.
+
+Flats of any level become flats of a mean of one; the pedestal that a program has added is taken
+off; electrons become ADU. What cannot be known is refused.
+"""
+
+import math
+from functools import partial
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from astropy.io import fits
+
+from autowisp_xr import provenance, schema
+from autowisp_xr.bridge import blocks
+from autowisp_xr.camera import Camera
+from autowisp_xr.errors import MasterMismatchError
+from autowisp_xr.headers.bunit import COUNTED
+from autowisp_xr.headers.cards import parse_header, value_of
+from autowisp_xr.headers.processing import correction_said
+from autowisp_xr.headers.readout import raw_gain
+from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.headers.values import to_number
+from autowisp_xr.pixel_types import FRACTIONS, are_fractions
+from autowisp_xr.steps.noise_model import per_channel
+from autowisp_xr.steps.pedestals import is_foreign, named, samples
+
+__all__ = ["adapted", "flat_levels", "is_foreign"]
+
+_ABOUT_ONE = (0.7, 1.4)
+_SPREAD = (0.05, 5.0)
+"""A flat has nine tenths of its pixels between these, as shares of its median."""
+
+_GAINS_AGREE = 0.05
+_PEDESTAL = "PEDESTAL"
+
+
+def adapted(
+    ds: xr.Dataset, master: xr.Dataset, kind: str, camera: Camera
+) -> tuple[xr.Dataset, list[str]]:
+    """A master as it goes with the frames, and what was done to it, a sentence each.
+
+    Parameters
+    ----------
+    ds
+        Frames (frame, channel, y, x).
+    master
+        Of the kind "bias", "dark" or "flat". One of this package, or that no file stands behind, is
+        left as it is. A sample of the pixels of others is read for it.
+    camera
+        Of the frames, whose gain turns electrons into ADU where the master does not say its own.
+
+    Raises
+    ------
+    MasterMismatchError
+        For floats from 0 to 1 beside counts; for what is no flat, or still holds the bias; where
+        the gain is not known, or two gains contradict each other.
+    """
+    master = schema.as_master(master, name=f"the master {kind}")
+    if not is_foreign(master):
+        return master, []
+    name = named(master, kind)
+    header = parse_header(str(master["header"].values))
+    shift, told = _pedestal(ds, header, kind)
+    factor: Any = 1.0
+    if kind == "flat":
+        units = "1"
+        means = flat_levels(master) + shift
+        if shift or not _is_one(master, means):
+            factor = 1 / means
+            told.append(f"it is divided by its mean, {_listed(means)}")
+    else:
+        units = ds["image"].attrs.get("units", "adu")
+        _check_no_fractions(master, name, units)
+        factor, of_units = _per_unit(master, name, header, camera, units)
+        told += of_units
+    if not told:
+        return master, []
+    planes = _rescaled(master, shift, factor)
+    master = schema.with_attributes(master.assign(planes), units)
+    options = {"shift": shift, "factor": np.broadcast_to(factor, master.sizes["channel"])}
+    master = provenance.record(master, "rescale", options)
+    return master, [f"{name}: {'; '.join(told)}"]
+
+
+def flat_levels(flat: xr.Dataset) -> Any:
+    """Mean of each channel of a master flat of another program, (channel) float64.
+
+    Raises
+    ------
+    MasterMismatchError
+        For one that still holds the bias, or is plainly no flat.
+    """
+    name = named(flat, "flat")
+    said = correction_said(parse_header(str(flat["header"].values)), "bias")
+    if said is not None and not said.made:
+        raise MasterMismatchError(
+            f"{name} holds the bias ({said.by}), which is no response of the pixels; make it of "
+            "its frames by master_flat(frames, bias=..., dark=...)"
+        )
+    means = []
+    for values in samples(flat):
+        middle = float(np.median(values)) if values.size else math.nan
+        low, high = np.quantile(values, (0.05, 0.95)) if values.size else (math.nan, math.nan)
+        if not (middle > 0 and _SPREAD[0] * middle < low and high < _SPREAD[1] * middle):
+            raise MasterMismatchError(
+                f"{name} has a median of {middle:.4g}, and nine tenths of its pixels lie from "
+                f"{low:.4g} to {high:.4g}: that is no flat; is it of another kind, or not made yet?"
+            )
+        means.append(float(np.mean(values, dtype=np.float64)))
+    return np.array(means)
+
+
+def _is_one(flat: xr.Dataset, means: Any) -> bool:
+    about = _ABOUT_ONE[0] < float(np.mean(means)) < _ABOUT_ONE[1]
+    return about and flat["image"].attrs.get("units", "1") == "1"
+
+
+def _pedestal(ds: xr.Dataset, header: fits.Header, kind: str) -> tuple[float, list[str]]:
+    """What to add to a master so that its zero is that of the frames, and what to say of it.
+
+    MaxIm DL and others add a constant to what they write, lest it be negative: PEDESTAL is what
+    makes pixels zero-based when it is added (-100), of PixInsight when it is subtracted (100).
+    Frames with the same card have it in what their bias holds.
+    """
+    own = to_number(value_of(header, _PEDESTAL))
+    if math.isnan(own):
+        return 0.0, []
+    shift = -abs(own)
+    said = correction_said(header, "bias")
+    if kind == "bias" or (kind == "dark" and said is not None and not said.made):
+        raw = parse_header(_first_header(ds))
+        other = to_number(value_of(raw, _PEDESTAL))
+        shift += 0.0 if math.isnan(other) else abs(other)
+    if not shift:
+        return 0.0, []
+    return shift, [f"{shift:+g} is added to it, as {_PEDESTAL} = {own:g} says"]
+
+
+def _per_unit(
+    master: xr.Dataset, name: str, header: fits.Header, camera: Camera, units: str
+) -> tuple[Any, list[str]]:
+    """By what to multiply a master to have it in the unit of the frames."""
+    own = master["image"].attrs.get("units", units)
+    if own == units or own not in COUNTED or units not in COUNTED:
+        return 1.0, []
+    gain: Any = raw_gain(header, Spellings())
+    known = camera.gain
+    if math.isnan(gain):
+        if known is None:
+            raise MasterMismatchError(
+                f"{name} is in units of {own!r}, the frames of {units!r}, and the gain is not "
+                "known: say EGAIN in its header, or Camera(gain=...)"
+            )
+        gain, source = per_channel(known, schema.names(master, "channel"), "gain"), "the camera"
+    else:
+        source = "its header"
+        if isinstance(known, int | float) and abs(known / gain - 1) > _GAINS_AGREE:
+            raise MasterMismatchError(
+                f"{name} is in units of {own!r} with a gain of {gain:g} e/ADU, the frames of "
+                f"{units!r} have one of {known:g} e/ADU; bring it to {units!r} yourself"
+            )
+    factor = 1 / gain if units == "adu" else gain
+    return factor, [f"{own} become {units} by the gain of {source}, {_listed(gain)} e/ADU"]
+
+
+def _check_no_fractions(master: xr.Dataset, name: str, units: str) -> None:
+    if master["image"].dtype.kind != "f" or units not in COUNTED:
+        return
+    if are_fractions(np.concatenate(samples(master))):
+        raise MasterMismatchError(
+            f"{name} is in {FRACTIONS}, the frames are in {units}; multiply it by what 1 stands "
+            "for (often 65535)"
+        )
+
+
+def _rescaled(master: xr.Dataset, shift: float, factor: Any) -> dict[str, xr.Variable]:
+    kind = master["image"].dtype if master["image"].dtype.kind == "f" else np.dtype(np.float32)
+    numbers = np.broadcast_to(np.asarray(factor, dtype=np.float64), master.sizes["channel"])
+    scale = xr.Variable(("channel",), numbers)
+    planes = {"image": (shift, scale), "variance": (0.0, scale**2)}
+    return {
+        name: blocks.apply(
+            partial(_scaled, shift=added),
+            [blocks.plane(master, name), by],
+            schema.DIMS[1:],
+            [kind],
+        )[0]
+        for name, (added, by) in planes.items()
+        if name in master
+    }
+
+
+def _scaled(plane: Any, factor: Any, *, shift: float) -> tuple[Any]:
+    return ((plane.astype(np.float64) + shift) * np.reshape(factor, (-1, 1, 1)),)
+
+
+def _first_header(ds: xr.Dataset) -> str:
+    return str(np.atleast_1d(ds["header"].values)[0]) if "header" in ds.coords else ""
+
+
+def _listed(numbers: Any) -> str:
+    return ", ".join(f"{number:.4g}" for number in np.atleast_1d(numbers).tolist())

@@ -1,0 +1,221 @@
+"""Whether a dark, or frames, hold the bias, and what becomes of a dark that does.
+
+A bias is neither subtracted twice nor left in. Where a bias is subtracted from the frames and the
+dark D holds it, it is subtracted from the dark as well: I - B - k (D - B) is free of it whatever k
+is, and of the variance of B (1 - k)^2 is left, as for a dark that was made with B.
+"""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import provenance
+from autowisp_xr.errors import AutowispWarning, CalibrationError
+from autowisp_xr.flags import Flag
+from autowisp_xr.headers.cards import parse_header
+from autowisp_xr.headers.processing import Said, bias_said, correction_said
+
+__all__ = [
+    "Level",
+    "bias_said_of",
+    "check_bias_free",
+    "check_goes_with_dark",
+    "check_levels",
+    "check_raw",
+    "holds_bias",
+    "is_foreign",
+    "level_of",
+    "named",
+    "samples",
+    "warn_if_unsaid",
+]
+
+_MADE = {"calibrate", "stack", "subtract_bias_level", "subtract_overscan"}
+_REMEDY = "make it with master_dark(frames, bias=...)"
+_READ = ("open_fits", "rescale")
+_ALL = 2**20
+_LEVEL, _SPREADS = 20.0, 5.0
+"""A level in ADU, and in median deviations, that no master without one has."""
+
+
+class Level(NamedTuple):
+    """What is subtracted of the level without light, beside a bias."""
+
+    constant: float
+    """``bias_level``, in ADU; what the overscan shows stands in its place."""
+    measured: bool
+    """Whether it was measured in an overscan."""
+
+    def __bool__(self) -> bool:
+        return self.measured or self.constant != 0.0
+
+    def __str__(self) -> str:
+        if self.measured:
+            return "the level of its overscan"
+        return f"a level of {self.constant:g} ADU" if self else "no level"
+
+    def agrees_with(self, other: "Level") -> bool:
+        """Whether both leave the same of the level, as far as anybody knows."""
+        if self.measured or other.measured:
+            return bool(self) == bool(other)
+        return self.constant == other.constant
+
+
+def bias_said_of(ds: xr.Dataset) -> Said | None:
+    """Whether the bias was subtracted from a master or from frames; None where nothing says it."""
+    text = str(np.atleast_1d(ds["header"].values)[0]) if "header" in ds.coords else ""
+    return bias_said(parse_header(text), provenance.history(ds))
+
+
+def holds_bias(dark: xr.Dataset) -> bool:
+    """Whether a dark is known to hold the bias."""
+    said = bias_said_of(dark)
+    return said is not None and not said.made
+
+
+def named(master: xr.Dataset, kind: str = "dark") -> str:
+    """What a message calls a master: by its file, where it comes from one."""
+    path = str(np.atleast_1d(master["path"].values)[0]) if "path" in master.coords else ""
+    return f"the master {kind} {path}" if path else f"the master {kind}"
+
+
+def warn_if_unsaid(dark: xr.Dataset) -> None:
+    """Warn of a dark from a file that does not tell whether it holds the bias."""
+    if "header" in dark.coords and bias_said_of(dark) is None:
+        warnings.warn(
+            f"nobody says whether the bias was subtracted from {named(dark)}; it is taken for free "
+            "of bias. If it is, CALSTAT = 'B' in its header says so, if not, ZEROCOR = 'no'",
+            AutowispWarning,
+            stacklevel=4,
+        )
+
+
+def check_raw(frames: xr.Dataset, masters: Mapping[str, xr.Dataset | None]) -> None:
+    """Raise CalibrationError where cards of the first frame say that a correction was made."""
+    if "header" not in frames.coords:
+        return
+    header = parse_header(str(np.atleast_1d(frames["header"].values)[0]))
+    for kind, master in masters.items():
+        said = None if master is None else correction_said(header, kind)
+        if said is not None and said.made:
+            raise CalibrationError(
+                f"the frames are corrected by a {kind} already ({said.by}), and would be a second "
+                f"time; leave out {kind}=, or take that card away if it is not true"
+            )
+
+
+def check_goes_with_dark(frames: xr.Dataset, dark: xr.Dataset) -> None:
+    """Raise CalibrationError where a bias, or a level, would be subtracted twice, or left in."""
+    own, other = bias_said_of(frames), bias_said_of(dark)
+    if other is not None and not other.made and not (own is not None and own.made):
+        check_levels(level_of(frames), dark, "dark")
+    if own is None or other is None or own.made == other.made:
+        return
+    if own.made:
+        raise CalibrationError(
+            f"the bias was subtracted from the frames ({own.by}), and {named(dark)} holds it "
+            f"({other.by}): it would be subtracted twice; {_REMEDY}, or let "
+            "calibrate(bias=..., dark=...) subtract it from both"
+        )
+    if level_of(frames):
+        return
+    raise CalibrationError(
+        f"the bias was subtracted from {named(dark)} ({other.by}), and not from the frames "
+        f"({own.by}): it would be left in; subtract it from them, too (bias=...)"
+    )
+
+
+def level_of(ds: xr.Dataset) -> Level | None:
+    """The level that was subtracted from a master or frames, beside a bias; None if unknown."""
+    steps = provenance.history(ds)
+    # a master that is only opened, and rescaled, is of another program
+    if not steps or ("frame" not in ds.dims and not {step.get("verb") for step in steps} & _MADE):
+        return None
+    constant, measured = 0.0, False
+    for step in steps:
+        options = step.get("options", {})
+        if step.get("verb") in ("calibrate", "subtract_overscan"):
+            areas = options.get("overscan_areas") or "overscan" in step.get("masters", {})
+            measured |= bool(areas) or step["verb"] == "subtract_overscan"
+            constant += options.get("bias_level") or 0.0
+        elif step.get("verb") == "subtract_bias_level":
+            constant += options.get("level") or 0.0
+    return Level(constant, measured)
+
+
+def check_levels(frames: Level | None, master: xr.Dataset, kind: str, of: str = "frames") -> None:
+    """Hold a master that has the level of the bias against what is subtracted from the frames.
+
+    Parameters
+    ----------
+    frames
+        What was, or will be, subtracted from them; None if unknown.
+    master
+        Bias, or dark that holds the bias.
+    kind, of
+        What they are called.
+
+    Raises
+    ------
+    CalibrationError
+        Where a level was subtracted from one side only, or another one, as the histories tell.
+
+    Warns
+    -----
+    AutowispWarning
+        Where a master of another program still seems to have a level that is subtracted already.
+    """
+    own = level_of(master)
+    if own is not None and frames is not None and not own.agrees_with(frames):
+        raise CalibrationError(
+            f"from {named(master, kind)} {own} was subtracted, from the {of} {frames}: the "
+            "difference would stay in the image; make the master with the same Camera (bias_level, "
+            "overscan)"
+        )
+    if not frames or not is_foreign(master):
+        return
+    values = np.concatenate(samples(master))
+    level = float(np.median(values)) if values.size else 0.0
+    if level > max(_LEVEL, _SPREADS * float(np.median(np.abs(values - level)))):
+        warnings.warn(
+            f"{named(master, kind)} has a median of {level:.4g}, and a level (overscan or "
+            "bias_level) is subtracted from the frames already: if it was not from the master, "
+            "subtract none (overscan=False) or take it off the master, too",
+            AutowispWarning,
+            stacklevel=5,
+        )
+
+
+def is_foreign(master: xr.Dataset) -> bool:
+    """Whether a master comes from a file that this package has not made."""
+    made = any(step.get("verb") not in _READ for step in provenance.history(master))
+    return "header" in master.coords and not made
+
+
+def samples(master: xr.Dataset) -> list[Any]:
+    """Good pixels of each channel of a master; of large ones one of sixteen."""
+    step = 1 if master["image"].size <= _ALL else 4
+    part = {"y": slice(None, None, step), "x": slice(None, None, step)}
+    image = master["image"].isel(part).values
+    good = np.isfinite(image)
+    if "mask" in master:
+        good &= master["mask"].isel(part).values & np.uint8(Flag.BAD) == 0
+    return [plane[kept] for plane, kept in zip(image, good, strict=True)]
+
+
+def check_bias_free(dark: xr.Dataset, scale: Any) -> None:
+    """Raise CalibrationError if a dark that may hold the bias is to be scaled."""
+    if np.all(np.asarray(scale) == 1.0):
+        return
+    said = bias_said_of(dark)
+    if said is None and not provenance.history(dark):
+        return
+    if said is None or not said.made:
+        reason = "nobody says whether it is" if said is None else said.by
+        raise CalibrationError(
+            "a dark can be scaled only when it is free of bias, which does not grow with exposure; "
+            f"of {named(dark)}, {reason}; {_REMEDY}, or say CALSTAT = 'B' in its header if it is"
+        )

@@ -1,0 +1,148 @@
+"""Masters made ready for the frames that they correct: scale, place, and bias."""
+
+import warnings
+from collections.abc import Collection
+from typing import Any
+
+import xarray as xr
+
+from autowisp_xr import provenance, schema
+from autowisp_xr.camera import Camera
+from autowisp_xr.errors import AutowispWarning, CalibrationError
+from autowisp_xr.kernels.calibrate import PHOTONS
+from autowisp_xr.steps.agreement import exposure_ratio, matched
+from autowisp_xr.steps.dark_current import pedestal_and_current
+from autowisp_xr.steps.foreign_masters import adapted
+from autowisp_xr.steps.fused_pass import Steps, one_pass
+from autowisp_xr.steps.noise_model import Noise
+from autowisp_xr.steps.pedestals import bias_said_of, check_bias_free, named, warn_if_unsaid
+
+__all__ = ["bias_and_dark", "dark_parts", "fitting", "free_of_bias", "shares_bias"]
+
+
+def fitting(
+    ds: xr.Dataset,
+    master: xr.Dataset,
+    kind: str,
+    allow_mismatch: Collection[str] = (),
+    *,
+    camera: Camera | None = None,
+) -> xr.Dataset:
+    """A master on the scale and in the place of the frames; what was done to it is a warning.
+
+    Raises
+    ------
+    MasterMismatchError
+        Where it does not belong to the frames, or nobody says how it is brought to their scale.
+    """
+    master, told = adapted(ds, master, kind, camera or schema.camera_of(ds))
+    for line in told:
+        warnings.warn(line, AutowispWarning, stacklevel=4)
+    return matched(ds, master, kind, allow_mismatch)
+
+
+def shares_bias(dark: xr.Dataset | None, bias: xr.Dataset | None) -> bool:
+    """Whether a dark was made with this very bias."""
+    if dark is None or bias is None:
+        return False
+    return provenance.identity(bias) in provenance.identities(dark)
+
+
+def free_of_bias(
+    dark: xr.Dataset, bias: xr.Dataset | None, *, level_known: bool = False, doubt: bool = True
+) -> xr.Dataset:
+    """A dark that goes with frames from which this bias is subtracted, or none.
+
+    Parameters
+    ----------
+    dark
+        Master (channel, y, x); a bias that it holds is subtracted.
+    bias
+        Master in the same place, or None.
+    level_known
+        Whether a level or an overscan is subtracted from the frames, too.
+    doubt
+        Whether to warn of a dark that does not say whether it holds the bias.
+
+    Raises
+    ------
+    CalibrationError
+        For a dark that is free of bias, where the frames are not.
+    """
+    said = bias_said_of(dark)
+    if said is None:
+        if doubt:
+            warn_if_unsaid(dark)
+    elif bias is not None and not said.made:
+        planes = dark[[name for name in ("image", "variance", "mask") if name in dark]]
+        free = one_pass(planes.expand_dims("frame"), Steps(bias=bias), dtype=dark["image"].dtype)
+        free = provenance.record(free, "subtract_bias", source=planes, masters={"bias": bias})
+        return free.isel(frame=0)
+    elif bias is None and said.made and not level_known:
+        raise CalibrationError(
+            f"the bias was subtracted from {named(dark)} ({said.by}), and there is none for the "
+            "frames: it would be left in; give bias=..., or the overscan or bias_level of the "
+            "camera"
+        )
+    return dark
+
+
+def dark_parts(
+    dark: xr.Dataset, noise: Noise | None, reader: xr.Variable | None
+) -> tuple[xr.Dataset | None, xr.Dataset]:
+    """What takes the places of bias and dark where no bias is subtracted.
+
+    A dark that holds the bias is taken apart, where photons are counted; where that cannot be,
+    nothing of it counts as dark current, which is told.
+    """
+    said = bias_said_of(dark)
+    if noise is None or noise.photons != PHOTONS["positive"] or said is None or said.made:
+        return None, dark
+    parts = pedestal_and_current(dark, noise, reader)
+    if parts is not None:
+        return parts
+    warnings.warn(
+        f"{named(dark)} holds the bias ({said.by}), and how its frames scatter is not known, so "
+        "that the noise of its dark current is not either, and is left out of the errors; make it "
+        "of its frames by master_dark, or give a bias",
+        AutowispWarning,
+        stacklevel=4,
+    )
+    nothing = dark.assign(image=xr.zeros_like(dark["image"]))
+    return dark[["image"]], nothing
+
+
+def bias_and_dark(
+    ds: xr.Dataset,
+    bias: xr.Dataset | None,
+    dark: xr.Dataset,
+    *,
+    level_known: bool,
+    noise: Noise | None,
+    reader: xr.Variable | None,
+    scale_dark: Any,
+    allow_mismatch: Collection[str],
+    doubt: bool,
+) -> tuple[xr.Dataset | None, xr.Dataset, Any]:
+    """What is subtracted as bias and as dark, and the factor of the dark for each frame.
+
+    Parameters
+    ----------
+    ds
+        Frames, with their exposures.
+    bias, dark
+        Masters that fit the frames.
+    level_known, doubt
+        As for :func:`free_of_bias`.
+    noise, reader
+        As for :func:`dark_parts`.
+    scale_dark, allow_mismatch
+        As for :func:`~autowisp_xr.calibrate`.
+    """
+    dark = free_of_bias(dark, bias, level_known=level_known, doubt=doubt)
+    scale = exposure_ratio(ds, dark, scale_dark, allow_mismatch)
+    check_bias_free(dark, scale)
+    if bias is not None or level_known:
+        return bias, dark, scale
+    pedestal, dark = dark_parts(dark, noise, reader)
+    return pedestal, dark, scale

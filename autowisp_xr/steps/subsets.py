@@ -1,0 +1,127 @@
+"""Choose frames by type and pixels by flag."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import schema
+from autowisp_xr.bridge import blocks
+from autowisp_xr.errors import ImageMismatchError
+from autowisp_xr.flags import as_flag
+from autowisp_xr.matching import same_exposure
+
+__all__ = ["flagged", "masked", "where_type"]
+
+
+def where_type(
+    ds: xr.Dataset, *types: str, exposure: float | None = None, band: str | None = None
+) -> xr.Dataset:
+    """Frames of the given types ("bias", "dark", "flat", "object", "other").
+
+    Parameters
+    ----------
+    ds
+        Frames with the coordinate ``image_type``.
+    types
+        One or more types.
+    exposure
+        Only frames exposed for so many seconds, within 1 %.
+    band
+        Only frames taken through the filter of this name.
+
+    Returns
+    -------
+    The selected frames, in their order, as lazy as before.
+
+    Raises
+    ------
+    ImageMismatchError
+        If there is no such frame; the message counts those that are there.
+    ValueError
+        For a type that there is not.
+    """
+    schema.check(ds)
+    unknown = [kind for kind in types if kind not in schema.IMAGE_TYPES]
+    if unknown or not types:
+        raise ValueError(
+            f"the types of frames are {', '.join(schema.IMAGE_TYPES)}, not {unknown or 'nothing'}"
+        )
+    wanted = np.array([kind in types for kind in _column(ds, "image_type").tolist()])
+    if exposure is not None:
+        wanted &= same_exposure(_column(ds, "exposure"), exposure)
+    if band is not None:
+        wanted &= np.array([name == band for name in _column(ds, "filter").tolist()])
+    if not wanted.any():
+        asked = " or ".join(types)
+        asked += "" if exposure is None else f" of {exposure:g} s"
+        asked += "" if band is None else f" in {band}"
+        raise ImageMismatchError(f"no frame is {asked}; there are {_counted(ds)}")
+    return ds.isel(frame=np.flatnonzero(wanted))
+
+
+def _column(ds: xr.Dataset, name: str) -> Any:
+    """A coordinate of each frame, or of all of them together."""
+    if name not in ds.coords:
+        raise ImageMismatchError(
+            f"the frames do not say what to select by: they have no coordinate {name!r}; give it "
+            f"by ds.assign_coords({name}=('frame', [...]))"
+        )
+    return np.broadcast_to(ds[name].values, (ds.sizes["frame"],))
+
+
+def _counted(ds: xr.Dataset) -> str:
+    """How many frames of each type, exposure and filter there are, in words."""
+    columns = [
+        _column(ds, name).tolist() if name in ds.coords else [unknown] * ds.sizes["frame"]
+        for name, unknown in (("image_type", ""), ("exposure", np.nan), ("filter", ""))
+    ]
+    kinds = Counter(
+        kind
+        + (f" of {exposure:g} s" if exposure == exposure else "")
+        + (f" in {band}" if band else "")
+        for kind, exposure, band in zip(*columns, strict=True)
+    )
+    return ", ".join(f"{number} {kind}" for kind, number in kinds.items())
+
+
+def flagged(ds: xr.Dataset, flags: str | int | Iterable[str | int] = "BAD") -> xr.DataArray:
+    """Whether a pixel bears any of the flags.
+
+    Parameters
+    ----------
+    ds
+        Frames or a master with a ``mask``; without one, no pixel is flagged.
+    flags
+        Names or bits, as :func:`autowisp_xr.flags.as_flag` takes them.
+
+    Returns
+    -------
+    bool array of the dims of ``image``, lazy where the mask is.
+
+    Raises
+    ------
+    SchemaError
+        For what is neither a frame set nor a master.
+    """
+    schema.check(ds, master="frame" not in ds.dims)
+    if "mask" not in ds:
+        return xr.zeros_like(ds["image"], dtype=bool)
+    return (_lazy(ds["mask"]) & np.uint8(as_flag(flags))) != 0
+
+
+def masked(ds: xr.Dataset, flags: str | int | Iterable[str | int] = "BAD") -> xr.DataArray:
+    """The image with NaN in pixels that bear any of the flags.
+
+    Returns
+    -------
+    Floating-point array of the dims of ``image``, lazy where image or mask are.
+    """
+    return _lazy(ds["image"]).where(~flagged(ds, flags))
+
+
+def _lazy(plane: xr.DataArray) -> xr.DataArray:
+    """A plane that arithmetic does not load, with its coordinates as they are."""
+    return plane.copy(data=blocks.pixelwise(plane.variable).data)

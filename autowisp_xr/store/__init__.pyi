@@ -1,0 +1,4 @@
+from .cubes import groups_of as groups_of
+from .cubes import identity_of as identity_of
+from .cubes import open_zarr as open_zarr
+from .cubes import to_zarr as to_zarr

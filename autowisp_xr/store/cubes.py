@@ -1,0 +1,235 @@
+"""Cubes at rest: Zarr format 3, written frame by frame, read band by band.
+
+A store says in its attributes which Dataset it is of (by identity) and whether it is complete;
+while it is not, ``_state/written`` holds a mark for each frame that is. A killed run is taken up
+where it stopped, and nothing else may be written into its place. What replaces a group is written
+beside it and swapped in when it is complete, so that what is replaced may be what is read, and is
+still there when that fails. One process at a time writes to a group.
+"""
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike
+from typing import Any, cast
+
+import numpy as np
+import xarray as xr
+from zarr.errors import ContainsArrayError
+
+from autowisp_xr import provenance, schema
+from autowisp_xr.errors import BadImageError
+from autowisp_xr.store import swap
+from autowisp_xr.store.filling import fill
+from autowisp_xr.store.group import FOREIGN, MARKS, STATE, Group
+from autowisp_xr.store.shards import storable
+from autowisp_xr.store.stored import as_stored
+
+__all__ = ["groups_of", "identity_of", "open_zarr", "to_zarr"]
+
+
+def to_zarr(
+    ds: xr.Dataset,
+    path: str | PathLike[str],
+    *,
+    group: str | None = None,
+    overwrite: bool = False,
+) -> xr.Dataset:
+    """Write frames or a master to Zarr, and open what was written.
+
+    Parameters
+    ----------
+    ds
+        Frames (frame, channel, y, x) or a master; lazy ones are computed here, once, a few frames
+        at a time.
+    path, group
+        Directory of the store, and the group in it; other groups are left alone.
+    overwrite
+        Whether a group that holds something else may be replaced. It stays as it is until the new
+        one is complete, so that ``ds`` may depend on it, and there is room needed for both.
+
+    Returns
+    -------
+    The same Dataset, lazily indexed in the store. If the store has all of this very Dataset
+    already, nothing is computed; if a run was killed, only the frames that it did not finish are.
+
+    Raises
+    ------
+    FileExistsError
+        If the group holds something else, before anything is computed; also with ``overwrite`` if
+        the place is taken by what is no Zarr group. Groups below it are left alone.
+    InUseError
+        If somebody else is writing to the group.
+    ValueError
+        If the name of the group is one of those that writing needs itself.
+
+    Notes
+    -----
+    What was opened from a group that is then replaced says so when more of it is to be read.
+    """
+    schema.check(ds, master="frame" not in ds.dims)
+    place, identity = Group.at(path, group), provenance.fingerprint(ds)
+    if swap.is_hidden(place.name):
+        raise ValueError(f"{place}: a group of this name is used while others are written")
+    if overwrite or not place.is_whole(identity) or swap.leftovers(place.folder):
+        with place.claimed():
+            _write(ds, place, identity, overwrite)
+    return open_zarr(path, group=group)
+
+
+def _write(ds: xr.Dataset, place: Group, identity: str, overwrite: bool) -> None:
+    """Write into a group that is claimed what it lacks, or replace it."""
+    swap.finish(place.folder)
+    found = place.state()
+    if found == FOREIGN:
+        raise FileExistsError(f"{place} exists and is no Zarr group; choose another place")
+    same = found.get("identity") == identity
+    if found and not same and not overwrite:
+        raise FileExistsError(
+            f"{place} holds something else already; choose another group, or overwrite=True"
+        )
+    begun = same and not found["complete"]
+    if found and overwrite and not begun:
+        _replace(ds, place, identity)
+        return
+    swap.discard(place.folder)
+    if begun or not found:
+        fill(ds, place, identity)
+
+
+def _replace(ds: xr.Dataset, place: Group, identity: str) -> None:
+    """Write what takes the place of a group, or the rest of it, and swap it in."""
+    if place.is_remote:
+        raise FileExistsError(f"{place} exists; only what is in a directory can be replaced")
+    if place.beside.state().get("identity") != identity:
+        swap.discard(place.folder)
+    if not place.beside.is_whole(identity):
+        fill(ds, place.beside, identity)
+    swap.swap(place.folder)
+
+
+def open_zarr(
+    path: str | PathLike[str], *, group: str | None = None, unfinished: bool = False
+) -> xr.Dataset:
+    """Frames or a master that :func:`to_zarr` wrote.
+
+    Parameters
+    ----------
+    path, group
+        As they were written.
+    unfinished
+        Whether a store whose writing was interrupted gives the frames that it has, instead of
+        an error.
+
+    Returns
+    -------
+    The Dataset, planes lazily indexed, coordinates in memory. Pixels are read each time that they
+    are asked for, and never those of what has replaced the group since it was opened: that is a
+    BadImageError.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such group.
+    BadImageError
+        If the group is unfinished, or was not written by :func:`to_zarr`.
+    InUseError
+        If the group is being replaced at this moment.
+    """
+    place = Group.at(path, group)
+    if swap.is_decided(place.folder):
+        with place.claimed():
+            swap.finish(place.folder)
+    state = place.state()
+    if not state:
+        raise FileNotFoundError(
+            f"{place}: there are no frames in this Zarr group{_groups_below(place)}"
+        )
+    if "complete" not in state:
+        raise BadImageError(f"{place} was not written by to_zarr; open it with xarray.open_zarr")
+    with _leftovers_passed_over():
+        ds = xr.open_dataset(
+            place.path,
+            engine="zarr",
+            group=place.name,
+            chunks=None,
+            cache=False,
+            consolidated=False,
+            mask_and_scale=False,
+        )
+    ds.attrs.pop(STATE, None)
+    for variable in ds.variables.values():
+        variable.attrs.pop("_FillValue", None)
+    order = {name: position for position, name in enumerate(state["variables"])}
+    # what somebody has added comes last
+    names = sorted(map(str, ds.variables), key=lambda name: order.get(name, len(order)))
+    coords = {name: storable(ds[name].load()) for name in names if name in ds.coords}
+    planes = {
+        name: as_stored(
+            ds[name].variable, None if place.is_remote else os.path.join(place.folder, name)
+        )
+        for name in names
+        if name in ds.data_vars
+    }
+    if place.state().get("identity") != state["identity"]:
+        raise BadImageError(f"{place} was replaced while it was opened; open it again")
+    ds = xr.Dataset(planes, coords, ds.attrs)
+    if state["complete"]:
+        return ds
+    root = place.open("r")
+    if MARKS not in root:
+        raise BadImageError(f"{place} is unfinished; run what wrote it again to complete it")
+    marks = np.asarray(root[MARKS]) != 0
+    if not unfinished:
+        raise BadImageError(
+            f"{place} is unfinished: {marks.sum()} of {marks.size} frames are written; run what "
+            "wrote it again to complete it, or open it with unfinished=True"
+        )
+    return ds.isel(frame=np.flatnonzero(marks))
+
+
+def groups_of(path: str | PathLike[str], group: str | None = None) -> list[str]:
+    """Names of the groups below a group of a store that hold whole frame sets or masters."""
+    try:
+        root = Group.at(path, group).open("r")
+        with _leftovers_passed_over():
+            members = root.members(max_depth=None)
+    except (FileNotFoundError, ContainsArrayError, NotADirectoryError):
+        return []
+    states = {
+        name: cast(dict[str, Any], member.attrs.get(STATE, {}))
+        for name, member in members
+        if not swap.is_hidden(name)
+    }
+    return sorted(name for name, state in states.items() if state.get("complete"))
+
+
+@contextmanager
+def _leftovers_passed_over() -> Iterator[None]:
+    """Without Zarr's word on files that a killed run has left."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Object at .* is not recognized")
+        yield
+
+
+def identity_of(path: str | PathLike[str], group: str) -> str | None:
+    """Identity of what a group holds, in whole or in part; None where there is nothing.
+
+    "" is that of a group that :func:`to_zarr` has not written, or that has got more arrays since.
+    """
+    place = Group.at(path, group)
+    state = place.state()
+    if not state:
+        return None
+    if "identity" not in state:
+        return ""
+    with _leftovers_passed_over():
+        arrays = set(place.open("r").array_keys())
+    return str(state["identity"]) if arrays <= set(state["variables"]) else ""
+
+
+def _groups_below(place: Group) -> str:
+    """What a user may have meant, in words."""
+    names = groups_of(place.path, place.name)
+    return f"; there are some in {', '.join(names)}" if names else ""

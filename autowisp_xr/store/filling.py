@@ -1,0 +1,119 @@
+"""Datasets into a group of a Zarr store, frame by frame."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+
+from autowisp_xr import provenance, schema
+from autowisp_xr.store.group import MARKS, STATE, Group
+from autowisp_xr.store.shards import encoding_of, storable
+
+__all__ = ["fill"]
+
+
+def fill(ds: xr.Dataset, group: Group, identity: str) -> None:
+    """Write what a group lacks of a Dataset of this identity, of which it has nothing else.
+
+    Lazy planes are computed, a few frames at a time, each frame marked once it is written.
+    """
+    state: dict[str, Any] = {
+        "identity": identity,
+        "variables": [str(name) for name in ds.variables],
+        "complete": False,
+    }
+    if not group.state().get("created"):
+        _create(ds, group, state)
+    target = group.open("r+")
+    _write(ds, group, target)
+    hashed = provenance.with_hashes(ds).attrs.get("history")
+    if hashed:
+        target.attrs["history"] = hashed
+    target.attrs[STATE] = state | {"created": True, "complete": True}
+    if "_state" in target:
+        del target["_state"]
+
+
+def _create(ds: xr.Dataset, group: Group, state: dict[str, Any]) -> None:
+    """Write coordinates and attributes, and the outlines of the planes."""
+    old = group.open("a")
+    # what a killed run left makes room, groups below it (other parts of a night) stay
+    for member in [*old.array_keys(), *(["_state"] if "_state" in old else [])]:
+        del old[member]
+    old.attrs.clear()
+    outline = ds.drop_encoding()
+    outline = outline.assign_coords(
+        {name: storable(coord.compute()) for name, coord in outline.coords.items()}
+    )
+    for name in outline.data_vars:
+        whole = dict.fromkeys(outline[name].dims, -1)
+        chunks = whole | {"frame": 1} if outline[name].dims == schema.DIMS else whole
+        outline[name] = outline[name].variable.chunk(chunks)
+    outline.attrs[STATE] = state
+    outline.to_zarr(
+        group.path,
+        group=group.name,
+        mode="a",
+        compute=False,
+        consolidated=False,
+        zarr_format=3,
+        encoding=encoding_of(outline),
+    )
+    target = group.open("r+")
+    if "frame" in ds.dims:
+        target.create_array(
+            MARKS,
+            shape=(ds.sizes["frame"],),
+            chunks=(1,),
+            dtype="uint8",
+            fill_value=0,
+            dimension_names=["frame"],
+        )
+    target.attrs[STATE] = state | {"created": True}
+
+
+def _write(ds: xr.Dataset, group: Group, target: zarr.Group) -> None:
+    import dask.array as da
+    from dask.delayed import delayed
+
+    planes = [str(name) for name in ds.data_vars if ds[name].dims == schema.DIMS]
+    alone = [str(name) for name in ds.data_vars if name not in planes]
+    lazy = [ds[name].chunk().data for name in alone]
+    # with the frames, so that what both are made of is made once, and before the first mark
+    written = da.from_delayed(delayed(_write_whole)(alone, lazy, group), (1, 1, 1, 1), bool)
+    if planes:
+        missing = np.flatnonzero(np.asarray(target[MARKS]) == 0)
+        left = ds[planes].isel(frame=missing).chunk({"frame": 1, "channel": -1, "y": -1, "x": -1})
+        if missing.size:
+            index = da.from_array(missing.reshape(-1, 1, 1, 1), chunks=(1, 1, 1, 1))
+            written = da.map_blocks(
+                _write_frame,
+                index,
+                written,
+                *(left[name].data for name in planes),
+                names=planes,
+                group=group,
+                dtype=bool,
+                chunks=index.chunks,
+                meta=np.empty((0, 0, 0, 0), bool),
+            )
+    written.compute()
+
+
+def _write_whole(names: list[str], planes: list[Any], group: Group) -> Any:
+    """Write what the frames share, or all of a master."""
+    target = group.open("r+")
+    for name, plane in zip(names, planes, strict=True):
+        target[name][...] = plane  # type: ignore[index]
+    return np.ones((1, 1, 1, 1), bool)
+
+
+def _write_frame(index: Any, shared: Any, *planes: Any, names: list[str], group: Group) -> Any:
+    """Write all planes of one frame, then its mark; what the frames share is ``shared`` already."""
+    target = group.open("r+")
+    frame = int(index.item())
+    for name, plane in zip(names, planes, strict=True):
+        target[name][frame : frame + 1] = plane  # type: ignore[index]
+    target[MARKS][frame] = 1  # type: ignore[index]
+    return np.ones((1, 1, 1, 1), bool)

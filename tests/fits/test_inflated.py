@@ -1,0 +1,168 @@
+import errno
+import gc
+import gzip
+import os
+import pickle
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from autowisp_xr.camera import Camera
+from autowisp_xr.errors import BadImageError
+from autowisp_xr.fits import inflated as module
+from autowisp_xr.fits.inflated import inflated
+from autowisp_xr.fits.layout import read_layout
+from autowisp_xr.fits.pixels import read_rows
+from autowisp_xr.frames import open_fits
+
+DATA = np.arange(3 * 35, dtype="uint16").reshape(3, 5, 7)
+
+
+@pytest.fixture
+def room(tmp_path, monkeypatch):
+    """The directory for temporary files."""
+    directory = tmp_path / "room"
+    directory.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(directory))
+    return directory
+
+
+@pytest.fixture
+def paths(raw):
+    return [raw(f"a{i}.fits.gz", DATA[i]) for i in range(3)]
+
+
+@pytest.fixture
+def inflations(monkeypatch):
+    """The files that were inflated."""
+    names, real = [], module.Inflated._inflate
+
+    def note(self):
+        names.append(os.path.basename(self._packed.path))
+        return real(self)
+
+    monkeypatch.setattr(module.Inflated, "_inflate", note)
+    return names
+
+
+def test_bands_inflate_each_file_once(paths, room, inflations):
+    ds = open_fits(paths)
+    for y in range(5):
+        np.testing.assert_array_equal(ds.image[:, 0, y], DATA[:, y])
+    assert inflations == ["a0.fits.gz", "a1.fits.gz", "a2.fits.gz"]
+    assert len(list(room.iterdir())) == 3
+
+
+def test_many_threads_inflate_each_file_once(paths, room, inflations):
+    ds = open_fits(paths)
+    with ThreadPoolExecutor(8) as pool:
+        bands = list(pool.map(lambda y: ds.image[:, 0, y % 5].values, range(40)))
+    for y, band in enumerate(bands):
+        np.testing.assert_array_equal(band, DATA[:, y % 5])
+    assert sorted(inflations) == ["a0.fits.gz", "a1.fits.gz", "a2.fits.gz"]
+
+
+def test_the_files_are_gone_when_nothing_refers_to_them(paths, room):
+    ds = open_fits(paths)
+    part = ds.image[:, 0, :2]
+    part.load()
+    assert len(list(room.iterdir())) == 3
+    del ds, part
+    gc.collect()
+    assert list(room.iterdir()) == []
+
+
+def test_whole_frames_are_not_written_anywhere(paths, room):
+    ds = open_fits(paths)
+    np.testing.assert_array_equal(ds.image[:, 0], DATA)
+    assert list(room.iterdir()) == []
+
+
+def test_parts_of_a_mosaic_are_those_of_the_whole(paths, room):
+    whole = open_fits(paths, camera=Camera(channels="RGGB")).load()
+    part = open_fits(paths, camera=Camera(channels="RGGB")).isel(y=[1], channel=[3, 0], x=[2, 0])
+    np.testing.assert_array_equal(part.image, whole.image.isel(y=[1], channel=[3, 0], x=[2, 0]))
+    assert len(list(room.iterdir())) == 3
+
+
+def test_a_pickled_array_inflates_for_itself(paths, room, inflations):
+    ds = open_fits(paths[:1])
+    np.testing.assert_array_equal(ds.image[0, 0, 1], DATA[0, 1])
+    content = pickle.dumps(ds)
+    del ds
+    gc.collect()
+    assert list(room.iterdir()) == []
+    again = pickle.loads(content)
+    np.testing.assert_array_equal(again.image[0, 0, 2], DATA[0, 2])
+    assert inflations == ["a0.fits.gz"] * 2
+
+
+def test_arrays_of_the_same_files_share_them(paths, room, inflations):
+    first, second = open_fits(paths[:1]), open_fits(paths[:1])
+    np.testing.assert_array_equal(first.image[0, 0, 1], second.image[0, 0, 1])
+    assert inflations == ["a0.fits.gz"]
+
+
+def test_another_process_leaves_the_file_to_its_parent(paths, room):
+    kept = inflated(read_layout(str(paths[0])).planes["image"])
+    path = kept.plane().path
+    module._discard(path, os.getpid() + 1)
+    assert os.path.exists(path)
+    del kept
+    gc.collect()
+    assert not os.path.exists(path)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint32", "float32", "float64"])
+def test_every_type_stays_as_it_is(raw, ramp, room, dtype):
+    plane = read_layout(str(raw("a.fits.gz", ramp(dtype)))).planes["image"]
+    kept = inflated(plane)
+    assert kept.plane() == replace(
+        plane,
+        path=kept.plane().path,
+        size=ramp(dtype).nbytes,
+        changed=kept.plane().changed,
+        storage="plain",
+        offset=0,
+    )
+    np.testing.assert_array_equal(read_rows(kept.plane(), 1, 3), ramp(dtype)[1:3])
+
+
+def test_a_file_that_changed_is_not_read(paths, room):
+    ds = open_fits(paths[:1])
+    ds.image[0, 0, 1].load()
+    paths[0].write_bytes(gzip.compress(b"something else"))
+    with pytest.raises(BadImageError, match=r"a0\.fits\.gz has changed since it was opened"):
+        ds.image[0, 0, 2].load()
+    paths[0].unlink()
+    with pytest.raises(FileNotFoundError, match=r"a0\.fits\.gz"):
+        ds.image[0, 0, 2].load()
+
+
+def test_a_damaged_file_is_named_each_time_and_leaves_nothing(raw, room):
+    data = np.random.default_rng(1).integers(0, 65535, (70, 90), dtype="uint16")
+    path = raw("a.fits.gz", data)
+    plane = read_layout(str(path)).planes["image"]
+    path.write_bytes(path.read_bytes()[: plane.size // 2])
+    status = path.stat()
+    kept = inflated(replace(plane, size=status.st_size, changed=status.st_mtime_ns))
+    for _ in range(2):
+        with pytest.raises(BadImageError, match="cannot be decompressed") as caught:
+            kept.plane()
+        assert str(path) in str(caught.value)
+        assert list(room.iterdir()) == []
+
+
+def test_a_full_disk_is_told_with_its_directory(paths, room, monkeypatch):
+    class Full:
+        def write(self, content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    real = module._write
+    monkeypatch.setattr(module, "_write", lambda file, *rest: real(Full(), *rest))
+    with pytest.raises(OSError, match=r"No space left on device in .*room.*TMPDIR"):
+        open_fits(paths).image[:, 0, 1].load()
+    assert list(room.iterdir()) == []

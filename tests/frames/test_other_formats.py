@@ -1,0 +1,46 @@
+import pytest
+from astropy.io import fits
+
+from autowisp_xr.errors import AutowispError
+from autowisp_xr.frames import find_files, passed_over
+
+
+def touch(directory, *names):
+    for name in names:
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_bytes(b"II*\0")
+
+
+def test_what_is_no_fits_file_is_counted_by_ending(tmp_path):
+    touch(tmp_path, "a.fits", "b.CR2", "in/c.CR2", "d.xisf", "e.fits.xz", "f.SER", ".g.CR2")
+    assert passed_over(tmp_path, deep=True) == [
+        "passed over 4 files of a format that is not FITS (2 .CR2, 1 .SER, 1 .xisf): they take no "
+        "part; convert them to FITS first, as Siril does",
+        "passed over 1 file packed otherwise than by gzip, bzip2 or fpack (1 .xz): they take "
+        "no part; unpack them first",
+    ]
+    assert "1 .CR2" in passed_over(tmp_path)[0]
+    assert passed_over(tmp_path, deep=True, skip=[tmp_path / "in"])[0].count("1 .CR2") == 1
+
+
+def test_pictures_and_texts_are_not_worth_a_word(tmp_path):
+    touch(tmp_path, "a.fits", "a.jpg", "notes.TXT", "b.png", "log.csv", "a.axy", "README")
+    assert passed_over(tmp_path) == []
+    assert passed_over(tmp_path / "*.fits") == []
+
+
+def test_a_folder_of_other_formats_is_an_error_that_says_so(tmp_path):
+    touch(tmp_path, "flat.CR2", "flat2.CR2")
+    with pytest.raises(AutowispError, match=r"holds no FITS file .*2 .CR2.*convert them to FITS"):
+        find_files(tmp_path)
+
+
+def test_fits_images_of_another_name_are_told_unless_they_are_copies(tmp_path, ramp):
+    fits.PrimaryHDU(ramp("int16")).writeto(tmp_path / "a.fits")
+    content = (tmp_path / "a.fits").read_bytes()
+    for name in ("a.new", "a.fits.bak", "b.new", "c"):
+        (tmp_path / name).write_bytes(content)
+    fits.PrimaryHDU().writeto(tmp_path / "table.fits")
+    (tmp_path / "table.fits").rename(tmp_path / "table.ext")
+    (line,) = passed_over(tmp_path)
+    assert "2 files with a FITS image under another name (1 .new, 1 no ending)" in line
