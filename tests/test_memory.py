@@ -17,7 +17,7 @@ STACK = """
 import sys
 import numpy as np
 import autowisp_xr as aw
-from autowisp_xr.steps import stacking
+from autowisp_xr.stack import stacking
 import astropy.io.fits, dask.array, dask.diagnostics
 
 def kilobytes(name):

@@ -10,6 +10,7 @@ import xarray as xr
 from autowisp_xr import simulate, store
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.flags import Flag
+from autowisp_xr.frames import to_fits
 from autowisp_xr.night.products import STORE
 from autowisp_xr.night.reduction import reduce
 from autowisp_xr.options import SigmaClip
@@ -42,8 +43,8 @@ def demo(
     sky = simulate.Night(shape=(512, 512), seed=20, gain=0.6, read_noise=8.0, full_well=30_000)
     say("simulating a night: 12 biases, 2 x 12 darks, 12 flats, 10 science frames of 512 x 512")
     darks = sky.dark(12), sky.dark(12, exposure=5, start=13)
-    for frames in (sky.bias(12), *darks, sky.flat(12), sky.objects(10)):
-        frames.to_fits(frames, target / "raw" / "{RAWFNAME}.fits")
+    for made in (sky.bias(12), *darks, sky.flat(12), sky.objects(10)):
+        to_fits(made, target / "raw" / "{RAWFNAME}.fits")
     camera = target / "camera.toml"
     camera.write_text(sky.camera.to_toml(), encoding="utf-8")
     summary = reduce(target / "raw", target / "reduced", camera=sky.camera, say=say)
@@ -51,7 +52,7 @@ def demo(
         raise AutowispError(f"the simulated night could not be reduced:\n{summary}")
     science = store.open_zarr(target / "reduced" / STORE, group=summary.made[-1].group)
     deep = stack(science, "mean", reject=SigmaClip(5, scale="mad")).compute()
-    frames.to_fits(deep, target / "deep.fits")
+    to_fits(deep, target / "deep.fits")
     truth = sky.truth("object", 10)
     hit = (truth["mask"] != 0) | (truth["electrons"] < _BRIGHT)
     one = science.isel(frame=[0]).compute()

@@ -72,7 +72,8 @@ def concat(
     Examples
     --------
     >>> from autowisp_xr import simulate
-    >>> from autowisp_xr.steps import calibrate, master_bias, stack
+    >>> from autowisp_xr.stack import master_bias, stack
+    >>> from autowisp_xr.steps import calibrate
     >>> nights = [simulate.Night(shape=(16, 16), seed=seed) for seed in (1, 2)]
     >>> frames = concat([calibrate(n.objects(2), bias=master_bias(n.bias(3))) for n in nights])
     >>> frames.sizes["frame"], len(set(frames["shared_variance_from"].values.tolist()))

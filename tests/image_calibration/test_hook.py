@@ -193,7 +193,7 @@ def test_nan_that_it_makes_is_left_out(cube):
 MAKE = """
 import sys, threading, time
 from autowisp_xr.image_calibration import MasterMaker
-from autowisp_xr.steps import stacking
+from autowisp_xr.stack import stacking
 import astropy.io.fits, dask.array, dask.diagnostics
 
 class Prepared(MasterMaker):
