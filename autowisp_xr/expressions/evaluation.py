@@ -1,16 +1,15 @@
 """Values that headers say in other words: expressions over keywords, such as ``EXPTIME / 2``.
 
 Expressions come from command lines and configuration files, so they compute, and do no more. What
-is not known to be harmless is refused: only expressions are parsed, not statements; names are
-those of :func:`evaluate`; attributes are those of a list for each type; results have a largest
-size. What asteval would allow beyond (loops, functions, files that are read) is out of reach.
+is not known to be harmless is refused: the syntax is that of one table; names are those of
+:func:`evaluate`; attributes are those of a list for each type; results have a largest size; arrays
+of the caller cannot be written to.
 """
 
 import ast
 import difflib
 import re
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Number
 from types import EllipsisType
 from typing import Any
@@ -23,16 +22,8 @@ from autowisp_xr.expressions import permitted
 
 __all__ = ["check_expression", "evaluate"]
 
-_NODES: tuple[type[ast.AST], ...] = (
-    *(ast.BoolOp, ast.BinOp, ast.UnaryOp, ast.Compare, ast.IfExp, ast.Call, ast.keyword),
-    *(ast.Constant, ast.Name, ast.Attribute, ast.Subscript, ast.Slice, ast.JoinedStr),
-    *(ast.FormattedValue, ast.List, ast.Tuple, ast.Set, ast.Dict, ast.Load),
-    *(ast.boolop, ast.operator, ast.unaryop, ast.cmpop),
-)
-
-
-# they would change arrays of the caller; None stands for **
-_REFUSED_ARGUMENTS = (None, "copy", "mangle_input", "out")
+_CONVERSIONS: Mapping[int, Callable[[Any], str]] = {ord("s"): str, ord("r"): repr, ord("a"): ascii}
+"""What "!s", "!r" and "!a" do to a field of an f-string."""
 
 
 def evaluate(
@@ -89,10 +80,9 @@ def evaluate(
     True
     """
     tree = _parse(expression)
-    sandbox = _sandbox()(expression, header, names or {})
     try:
         with np.errstate(divide="raise", over="raise", invalid="raise"):
-            value = sandbox.run(tree)
+            value = _Evaluation(expression, header, names or {}).value(tree)
     except HeaderError:
         raise
     except Exception as error:
@@ -122,82 +112,144 @@ def _parse(expression: str) -> ast.expr:
         )
     try:
         tree = ast.parse(expression.strip(), mode="eval").body
-        nodes = list(ast.walk(tree))
+        refused = [what for node in ast.walk(tree) if (what := _refused(node))]
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         said = error.msg if isinstance(error, SyntaxError) else str(error) or "nested too deeply"
         raise HeaderError(f"{expression!r} is not an expression: {said}") from error
-    for node in nodes:
-        what = type(node).__name__
-        allowed = isinstance(node, _NODES)
-        if isinstance(node, ast.Constant) and isinstance(node.value, bytes | EllipsisType):
-            allowed, what = False, repr(node.value)
-        if isinstance(node, ast.keyword) and node.arg in _REFUSED_ARGUMENTS:
-            allowed, what = False, f"the argument {node.arg or '**'}"
-        if isinstance(node, ast.FormattedValue) and node.format_spec is not None:
-            # the width of a field is a size as well
-            spec = ast.unparse(node.format_spec)
-            allowed, what = not re.search(r"\d{4}|\{", spec), "such a format"
-        if not allowed:
-            raise HeaderError(
-                f"the expression {expression!r} uses {what}, which is not allowed; it may only "
-                "compute with header keywords, see help(autowisp_xr.expressions.evaluate)"
-            )
+    if refused:
+        raise HeaderError(
+            f"the expression {expression!r} uses {refused[0]}, which is not allowed; it may only "
+            "compute with header keywords, see help(autowisp_xr.expressions.evaluate)"
+        )
     return tree
 
 
-@cache
-def _sandbox() -> Any:
-    from asteval import Interpreter
-
-    class Sandbox(Interpreter):  # type: ignore[misc]  # asteval has no types
-        """Walks through an expression; what could do harm goes through our own hands."""
-
-        def __init__(self, expression: str, header: Any, names: Mapping[str, Any]) -> None:
-            allowed = {"ifexp": True, "formattedvalue": True}
-            super().__init__(symtable={}, minimal=True, config=allowed)
-            self.text = expression
-            self.given = header
-            self.names = names
-
-        def run(self, node: Any, *_: Any, **__: Any) -> Any:
-            if node is None:
-                return None
-            value = self.node_handlers[type(node).__name__.lower()](node)
-            return value if isinstance(node, ast.Name) else permitted.bounded(value)
-
-        def on_name(self, node: ast.Name) -> Any:
-            if node.id in self.names:
-                return self.names[node.id]
-            keywords = {re.sub(r"\W", "_", str(key)): key for key in reversed(list(self.given))}
-            if node.id in keywords:
-                return _value(self.text, self.given, keywords[node.id])
-            found = permitted.functions().get(node.id)
-            found = permitted.loaded(node.id) if found is None else found
-            if found is None:
-                raise _missing(self.text, node.id, [*keywords, *self.names])
-            return found
-
-        def on_attribute(self, node: ast.Attribute) -> Any:
-            return permitted.attribute(self.run(node.value), node.attr)
-
-        def on_binop(self, node: ast.BinOp) -> Any:
-            left, right = self.run(node.left), self.run(node.right)
-            permitted.check_shapes((left, right))
-            return permitted.OPERATORS[type(node.op)](left, right)
-
-        def on_call(self, node: ast.Call) -> Any:
-            function = self.run(node.func)
-            if not callable(function):
-                raise TypeError(f"{ast.unparse(node.func)} is a value, not a function")
-            given = [self.run(argument) for argument in node.args]
-            named = {str(word.arg): self.run(word.value) for word in node.keywords}
-            permitted.check_shapes([*given, *named.values()])
-            return function(*given, **named)
-
-    return Sandbox
+def _refused(node: ast.AST) -> str:
+    """What is not allowed of a node of the syntax, in words; "" where all is."""
+    match node:
+        case ast.Constant(value=bytes() | EllipsisType() as value):
+            return repr(value)
+        case ast.keyword(arg=None):
+            return "the argument **"
+        case ast.Dict(keys=keys) if None in keys:
+            return "** in a dictionary"
+        case ast.FormattedValue(format_spec=ast.expr() as spec):
+            # the width of a field is a size as well
+            return "such a format" if re.search(r"\d{4}|\{", ast.unparse(spec)) else ""
+        case ast.Name() | ast.keyword() | ast.Load() | ast.boolop():
+            return ""
+    known = type(node) in _SYNTAX or type(node) in permitted.OPERATORS
+    return "" if known else type(node).__name__
 
 
-def _value(expression: str, header: Any, keyword: str) -> Any:
+class _Evaluation:
+    """One expression over one header."""
+
+    def __init__(
+        self, expression: str, header: Mapping[str, Any], names: Mapping[str, Any]
+    ) -> None:
+        self.text = expression
+        self.header = header
+        self.names = names
+
+    def value(self, node: ast.AST | None) -> Any:
+        """Value of a node: of what the caller hands over as it is, of all else if not too large."""
+        if node is None:
+            return None
+        if isinstance(node, ast.Name):
+            return self._named(node.id)
+        return permitted.bounded(_SYNTAX[type(node)](self, node))
+
+    def values(self, nodes: Iterable[ast.AST | None]) -> list[Any]:
+        """Values of several nodes, in their order."""
+        return [self.value(node) for node in nodes]
+
+    def _named(self, name: str) -> Any:
+        if name in self.names:
+            return _not_writeable(self.names[name])
+        keywords = {re.sub(r"\W", "_", str(key)): key for key in reversed(list(self.header))}
+        if name in keywords:
+            return _value(self.text, self.header, keywords[name])
+        found = permitted.named(name)
+        if found is None:
+            raise _missing(self.text, name, [*keywords, *self.names])
+        return found
+
+    def operation(self, operator: ast.AST, *operands: ast.AST) -> Any:
+        """What an operator makes of the values of its operands."""
+        values = self.values(operands)
+        permitted.check_operands(values)
+        return permitted.OPERATORS[type(operator)](*values)
+
+    def choice(self, node: ast.BoolOp) -> Any:
+        """The first value that decides an ``and`` or ``or``, else the last."""
+        value = None
+        for part in node.values:
+            value = self.value(part)
+            if bool(value) is isinstance(node.op, ast.Or):
+                break
+        return value
+
+    def comparison(self, node: ast.Compare) -> Any:
+        """The first comparison of a chain that fails, else the last."""
+        operands = [node.left, *node.comparators]
+        value = None
+        for number, operator in enumerate(node.ops):
+            if number and not value:
+                break
+            value = self.operation(operator, *operands[number : number + 2])
+        return value
+
+    def call(self, node: ast.Call) -> Any:
+        """What a function gives."""
+        function: Any = self.value(node.func)
+        if not callable(function):
+            raise TypeError(f"{ast.unparse(node.func)} is a value, not a function")
+        given = self.values(node.args)
+        named = {str(word.arg): self.value(word.value) for word in node.keywords}
+        permitted.check_operands([*given, *named.values()])
+        return function(*given, **named)
+
+    def field(self, node: ast.FormattedValue) -> str:
+        """A field of an f-string."""
+        value = self.value(node.value)
+        if node.conversion in _CONVERSIONS:
+            value = _CONVERSIONS[node.conversion](value)
+        return format(value, self.value(node.format_spec) or "")
+
+
+_SYNTAX: Mapping[type[ast.AST], Callable[[_Evaluation, Any], Any]] = {
+    ast.Attribute: lambda run, node: permitted.attribute(run.value(node.value), node.attr),
+    ast.BinOp: lambda run, node: run.operation(node.op, node.left, node.right),
+    ast.BoolOp: _Evaluation.choice,
+    ast.Call: _Evaluation.call,
+    ast.Compare: _Evaluation.comparison,
+    ast.Constant: lambda run, node: node.value,
+    ast.Dict: lambda run, node: dict(
+        zip(run.values(node.keys), run.values(node.values), strict=True)
+    ),
+    ast.FormattedValue: _Evaluation.field,
+    ast.IfExp: lambda run, node: run.value(node.body if run.value(node.test) else node.orelse),
+    ast.JoinedStr: lambda run, node: "".join(run.values(node.values)),
+    ast.List: lambda run, node: run.values(node.elts),
+    ast.Set: lambda run, node: set(run.values(node.elts)),
+    ast.Slice: lambda run, node: slice(*run.values((node.lower, node.upper, node.step))),
+    ast.Subscript: lambda run, node: run.value(node.value)[run.value(node.slice)],
+    ast.Tuple: lambda run, node: tuple(run.values(node.elts)),
+    ast.UnaryOp: lambda run, node: run.operation(node.op, node.operand),
+}
+"""What each part of the syntax gives; what is not here is refused."""
+
+
+def _not_writeable(value: Any) -> Any:
+    """The same value, into which no function can write."""
+    if isinstance(value, np.ndarray):
+        value = value.view()
+        value.flags.writeable = False
+    return value
+
+
+def _value(expression: str, header: Mapping[str, Any], keyword: str) -> Any:
     try:
         value = header[keyword]
     except (fits.VerifyError, ValueError) as error:

@@ -4,14 +4,19 @@ import ast
 import math
 import operator
 import re
-from collections.abc import Callable, Collection
+import tomllib
+from collections.abc import Callable, Iterable
 from functools import cache
+from importlib.resources import files
 from numbers import Number
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-__all__ = ["LONGEST", "OPERATORS", "attribute", "bounded", "check_shapes", "functions", "loaded"]
+from autowisp_xr.arrays import Floats
+
+__all__ = ["LONGEST", "OPERATORS", "attribute", "bounded", "check_operands", "named"]
 
 LONGEST = 4096
 """Letters of an expression and of a text in it, elements of a list, bits of a whole number."""
@@ -21,56 +26,28 @@ _LARGEST_ARRAY = 10_000
 # "%99999d", "%*d", "%(NAME)99999d"
 _WIDE = re.compile(r"%(\([^)]*\))?[^a-zA-Z%]*(\*|\d{4})")
 
+# astropy computes what stands in the text of a unit: "10**9999999999 adu"
+_POWER = re.compile(r"(\*\*|\^)[^\w*^]*\d{4}")
+
 _PYTHON = (
     *(abs, all, any, bool, chr, dict, divmod, float, int, len, list, max, min, ord, repr),
     *(reversed, set, sorted, str, tuple, zip),
 )
 
-_NUMPY = """
-    acos acosh asin asinh atan atan2 atanh arccos arccosh arcsin arcsinh arctan arctan2 arctanh
-    argmax argmin argsort average cbrt ceil clip copysign cos cosh cumprod cumsum deg2rad
-    degrees e exp exp2 expm1 fabs floor fmax fmin fmod hypot inf interp isfinite isinf isnan
-    log log10 log1p log2 maximum mean median minimum mod nan nan_to_num nanargmax nanargmin
-    nancumprod nancumsum nanmax nanmean nanmedian nanmin nanpercentile nanprod nanquantile
-    nanstd nansum nanvar percentile pi prod quantile rad2deg radians rint sign sin sinc sinh
-    sort sqrt square std tan tanh trunc unique var where
-"""
-
-# of whole numbers NumPy would keep 64 bits, and drop the others in silence
-_GROWING = "cumprod cumsum nancumprod nancumsum nanprod nansum prod square"
-
-_TEXT = """
-    capitalize casefold center count endswith find index isalnum isalpha isascii isdecimal
-    isdigit islower isnumeric isspace istitle isupper join ljust lower lstrip partition
-    removeprefix removesuffix replace rfind rindex rjust rpartition rsplit rstrip split
-    splitlines startswith strip swapcase title upper zfill
-"""
-
-_ARRAY = """
-    T all any argmax argmin flatten imag max mean min ndim prod real round shape size std sum
-    tolist var
-"""
-
-_UNIT = frozenset(("cgs", "decompose", "is_equivalent", "name", "si", "to", "to_value"))
-
-_QUANTITY = {*_ARRAY.split()} | _UNIT | {"unit", "value"}
-
-_NUMBER = frozenset(("imag", "is_integer", "real"))
-
-_COLLECTION = frozenset(("count", "get", "index", "items", "keys", "values"))
+_LISTS = tomllib.loads(files(__package__).joinpath("permitted.toml").read_text("utf-8"))
 
 
 @cache
 def functions() -> dict[str, Any]:
     """Functions and constants by name; where Python and NumPy share one, it is Python's."""
-    table: dict[str, Any] = {name: getattr(np, name) for name in _NUMPY.split()}
-    table |= {name: _in_floats(table[name]) for name in _GROWING.split()}
+    table: dict[str, Any] = {name: getattr(np, name) for name in _LISTS["numpy"].split()}
+    table |= {name: _in_floats(table[name]) for name in _LISTS["growing"].split()}
     table |= {function.__name__: function for function in _PYTHON}
     return table | {"array": _array, "ln": np.log, "pow": _power, "round": _round, "sum": _sum}
 
 
-def loaded(name: str) -> Any:
-    """A function that is imported when an expression asks for it, or None."""
+def named(name: str) -> Any:
+    """The function or constant of a name; None where there is none."""
     if name == "units":
         from astropy import units
 
@@ -83,7 +60,7 @@ def loaded(name: str) -> Any:
         from autowisp_xr import stats
 
         return _limited(getattr(stats, name.replace("_rej_", "_rejection_")))
-    return None
+    return functions().get(name)
 
 
 def attribute(thing: Any, name: str) -> Any:
@@ -97,16 +74,16 @@ def attribute(thing: Any, name: str) -> Any:
             return found
         raise AttributeError(f"astropy has no unit {name!r}")
     # a Quantity is an array too, and a NumPy scalar is a number: the first that fits counts
-    table: list[tuple[Any, Collection[str]]] = [
-        (str, _TEXT.split()),
-        (units.Quantity, _QUANTITY),
-        (np.ndarray | np.generic, _ARRAY.split()),
-        (unit, _UNIT),
-        (Number, _NUMBER),
-        (dict | list | tuple, _COLLECTION),
+    kinds: list[tuple[Any, str]] = [
+        (str, "text"),
+        (units.Quantity, "quantity array unit"),
+        (np.ndarray | np.generic, "array"),
+        (unit, "unit"),
+        (Number, "number"),
+        (dict | list | tuple, "collection"),
     ]
-    allowed = next((names for kind, names in table if isinstance(thing, kind)), ())
-    if name not in allowed:
+    lists = next((lists for types, lists in kinds if isinstance(thing, types)), "")
+    if not any(name in _LISTS["attributes"][kind].split() for kind in lists.split()):
         raise AttributeError(f"a {type(thing).__name__} has no {name!r} that may be used here")
     found = getattr(thing, name)
     return _limited(found) if isinstance(thing, str) else found
@@ -115,7 +92,7 @@ def attribute(thing: Any, name: str) -> Any:
 def _limited(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function, which takes no whole number so large that it could be a ruinous size."""
 
-    def call(*given: Any, **named: Any) -> Any:
+    def call(*given: object, **named: object) -> Any:
         for value in (*given, *named.values()):
             if isinstance(value, int) and abs(value) > LONGEST:
                 raise ValueError(f"{value} is too large; at most {LONGEST}")
@@ -130,7 +107,7 @@ def bounded(value: Any) -> Any:
     return value
 
 
-def _size(value: Any) -> int:
+def _size(value: object) -> int:
     """Letters and elements of a text or of nested lists, counted no further than is needed."""
     size, pending = 0, [value]
     while pending and size <= LONGEST:
@@ -145,31 +122,39 @@ def _size(value: Any) -> int:
     return size
 
 
-def check_shapes(given: Collection[Any]) -> None:
-    """Raise ValueError if the arrays among some operands are too large together."""
-    arrays = [value.shape for value in given if isinstance(value, np.ndarray)]
+def check_operands(given: Iterable[object]) -> None:
+    """Raise ValueError for arrays that are too large together, and for a power in a text.
+
+    Astropy takes a text beside a unit, or as an argument, for a unit, and computes its powers.
+    """
+    arrays = []
+    for value in given:
+        if isinstance(value, np.ndarray):
+            arrays.append(value.shape)
+        elif isinstance(value, str) and _POWER.search(value):
+            raise ValueError(f"the power in {value!r} is too large")
     if len(arrays) > 1 and math.prod(np.broadcast_shapes(*arrays)) > _LARGEST_ARRAY:
         raise ValueError(f"arrays of the shapes {arrays} are too large together")
 
 
 def _in_floats(function: Callable[..., Any]) -> Callable[..., Any]:
-    def call(values: Any, *given: Any, **named: Any) -> Any:
+    def call(values: ArrayLike, *given: object, **named: object) -> Any:
         plain = isinstance(values, int | list | tuple)
         return function(_array(values) if plain else values, *given, **named)
 
     return call
 
 
-def _array(values: Any) -> Any:
+def _array(values: ArrayLike) -> Floats:
     return np.asarray(values, dtype=np.float64)
 
 
-def _sum(values: Any) -> Any:
+def _sum(values: Iterable[Any]) -> Any:
     # without a start, lists are not joined
     return sum(values)
 
 
-def _round(number: Any, digits: Any = None) -> Any:
+def _round(number: Any, digits: int | None = None) -> Any:
     if digits is not None and abs(digits) > 100:
         raise ValueError(f"numbers are rounded to at most 100 digits, not {digits}")
     return round(number, digits)
@@ -188,7 +173,7 @@ def _times(left: Any, right: Any) -> Any:
     return left * right
 
 
-def _shift(number: Any, bits: Any) -> Any:
+def _shift(number: int, bits: int) -> int:
     _check_size(bits)
     return number << bits
 
@@ -204,18 +189,13 @@ def _check_size(size: int) -> None:
         raise ValueError(f"a result of size {size} is too large; at most {LONGEST}")
 
 
-OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.BitAnd: operator.and_,
-    ast.BitOr: operator.or_,
-    ast.BitXor: operator.xor,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
+OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
+    **{getattr(ast, name): getattr(operator, own) for name, own in _LISTS["operators"].items()},
+    ast.In: lambda item, items: item in items,
+    ast.NotIn: lambda item, items: item not in items,
     ast.LShift: _shift,
-    ast.MatMult: operator.matmul,
     ast.Mod: _modulo,
     ast.Mult: _times,
     ast.Pow: _power,
-    ast.RShift: operator.rshift,
-    ast.Sub: operator.sub,
 }
+"""What each operator of the syntax does."""

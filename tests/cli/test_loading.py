@@ -67,7 +67,8 @@ def test_a_stack_loads_neither_a_cluster_nor_what_it_does_not_use(tmp_path):
         "import sys; from autowisp_xr.cli import main\n"
         "status = main(['stack', sys.argv[1], '--stacked-master-fname', sys.argv[2],\n"
         "    '--add-averaged-keywords', 'EXPTIME', '--std-out-err-fname', sys.argv[3]])\n"
-        "names = ('distributed', 'zarr', 'matplotlib', 'asteval', 'astropy.wcs', 'astropy.time')\n"
+        "names = ('distributed', 'zarr', 'matplotlib', 'autowisp_xr.expressions.evaluation',\n"
+        "    'astropy.wcs', 'astropy.time')\n"
         "print(status, *[name for name in names if name in sys.modules])"
     )
     master = tmp_path / "masters" / "m.fits"
