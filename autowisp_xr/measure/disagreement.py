@@ -1,17 +1,15 @@
-"""What is said of masters that do not agree: a line for each channel, and where to look."""
+"""Warnings of masters that do not agree: a line for each channel, and where to look."""
 
 import math
 import warnings
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import xarray as xr
 
 from autowisp_xr import schema
 from autowisp_xr.errors import AutowispWarning
 from autowisp_xr.matching import ALLOWABLE
-from autowisp_xr.measure.differences import CELL
-from autowisp_xr.measure.large_scale import LargeScale
+from autowisp_xr.measure.large_scale import CELL, Cell
 from autowisp_xr.steps.agreement import reason_between
 
 __all__ = ["warn_of_disagreement"]
@@ -24,7 +22,7 @@ def warn_of_disagreement(
     new: xr.Dataset,
     old: xr.Dataset,
     result: xr.Dataset,
-    shape: LargeScale,
+    cells: Sequence[Cell],
     *,
     threshold: float,
     most: float,
@@ -34,12 +32,10 @@ def warn_of_disagreement(
     units = result["median_difference"].attrs["units"]
     unit = "" if units == "1" else f" {units}"
     settings = _settings(new, old)
-    for i, channel in enumerate(schema.names(new, "channel")):
+    for i, (channel, cell) in enumerate(zip(schema.names(new, "channel"), cells, strict=True)):
         found = {str(name): float(values[i]) for name, values in result.data_vars.items()}
-        for line in (
-            *_pixels(found, unit, threshold, most, chance),
-            *_cell(found, unit, float(shape.difference[i]), float(shape.most[i]), shape.exceeds[i]),
-        ):
+        lines = [*_pixels(found, unit, threshold, most, chance), *_large_scale(found, unit, cell)]
+        for line in lines:
             warnings.warn(f"channel {channel!r}: {line}{settings}", AutowispWarning, stacklevel=3)
 
 
@@ -61,15 +57,13 @@ def _pixels(
         )
 
 
-def _cell(
-    found: dict[str, float], unit: str, difference: float, most: float, exceeds: Any
-) -> Iterator[str]:
-    if not exceeds:
+def _large_scale(found: dict[str, float], unit: str, cell: Cell) -> Iterator[str]:
+    if not cell.exceeds:
         return
-    size, combined = abs(difference), "-"
+    size, most, combined = abs(cell.difference), cell.most, "-"
     if not unit:
         size, most, unit, combined = 100 * size, 100 * most, " %", "/"
-    side = "lower" if difference < 0 else "higher"
+    side = "lower" if cell.difference < 0 else "higher"
     yield (
         f"about y={found['large_scale_y']:g}, x={found['large_scale_x']:g} the new master is "
         f"{size:.3g}{unit} {side} than the old one in a cell of {CELL} x {CELL} pixels, where "
@@ -83,5 +77,5 @@ def _settings(new: xr.Dataset, old: xr.Dataset) -> str:
     names = [name for name in ALLOWABLE if name not in ("night", "target", "unit")]
     kind = str(new["image_type"].values) if "image_type" in new.coords else "bias"
     found = [reason_between(old, new, kind, [name]) for name in names]
-    told = [str(mismatch) for mismatch in found if mismatch is not None]
-    return f" (they were not taken alike: the new master is {'; '.join(told)})" if told else ""
+    reasons = "; ".join(str(mismatch) for mismatch in found if mismatch is not None)
+    return f" (they were not taken alike: the new master is {reasons})" if reasons else ""

@@ -1,13 +1,17 @@
 """The cell of pixels in which two masters differ most, over what noise explains."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import xarray as xr
+from numpy.typing import ArrayLike
 
-from autowisp_xr.measure.differences import cell_starts
+from autowisp_xr.arrays import Floats, Integers
+from autowisp_xr.measure.differences import Plane
 
-__all__ = ["LargeScale", "large_scale"]
+__all__ = ["CELL", "Cell", "outstanding_cell"]
+
+CELL = 32
+"""Pixels a side of what counts as large-scale, about: cells divide a master evenly."""
 
 _FLAT_LIMIT = 0.01
 """Relative: what is wrong with the shape of a flat is wrong with photometry."""
@@ -16,66 +20,65 @@ _NOISE = 5.0
 """Errors of its mean that a cell is granted, for the largest of thousands is looked at."""
 
 
-class LargeScale(NamedTuple):
-    """Of each channel; NaN where no cell is half good."""
+class Cell(NamedTuple):
+    """The cell of a channel that stands out most; NaN where no cell is half good."""
 
-    difference: Any
-    """Of the cell that stands out most, new less old: relative for flats."""
-    y: Any
+    difference: float
+    """New less old: relative for flats."""
+    y: float
     """Index of the row in its middle."""
-    x: Any
+    x: float
     """Index of the column in its middle."""
-    most: Any
+    most: float
     """What cells may differ by, over their noise."""
-    exceeds: Any
+    exceeds: bool
     """Whether this one differs by more."""
 
 
-def large_scale(
-    sums: xr.Dataset, width: int, ratio: Any, *, relative: bool, most: float | None
-) -> LargeScale:
-    """Largest difference of cells of about 32 x 32 pixels.
+def outstanding_cell(
+    new: Plane, old: Plane, ratio: float, *, relative: bool, most: float | None
+) -> Cell:
+    """Find the cell, of those of about 32 x 32 pixels, that differs most over its noise.
 
     Parameters
     ----------
-    sums
-        Rows of cells, (channel, y, cell), in memory, of
-        :func:`~autowisp_xr.measure.differences.sums_of_cells`.
-    width
-        Number of columns.
+    new, old
+        The channel of both masters.
     ratio
-        Of each channel, by which the old master is multiplied.
+        By which the old master is multiplied.
     relative
         Whether cells are divided; else their means are subtracted.
     most
         What cells may differ by, over five times the error of their mean. None: 0.01 where they are
         divided, else the error of the difference of one pixel (root of the mean variance).
     """
-    height = sums.sizes["y"]
-    rows, columns = cell_starts(height), cell_starts(width)
-    cells = {name: np.add.reduceat(sums[name].values, rows, axis=1) for name in sums.data_vars}
-    factor = ratio[:, None, None]
-    number, old = cells["number"], factor * cells["old"]
-    variance = cells["new_variance"] + factor**2 * cells["old_variance"]
+    good = new.usable & old.usable
+    edges = [_edges(size) for size in good.shape]
+
+    def sums(plane: ArrayLike) -> Floats:
+        """Sums of the good pixels of each cell, float64."""
+        rows = np.add.reduceat(np.where(good, plane, np.float64(0)), edges[1][:-1], axis=1)
+        return np.add.reduceat(rows, edges[0][:-1], axis=0)
+
+    number, light, scaled = sums(1.0), sums(new.image), ratio * sums(old.image)
+    variance = sums(new.variance) + ratio**2 * sums(old.variance)
     with np.errstate(divide="ignore", invalid="ignore"):
-        base = np.where(old > 0, old, np.nan) if relative else number
-        difference = (cells["new"] - old) / base
+        base = np.where(scaled > 0, scaled, np.nan) if relative else number
+        difference = (light - scaled) / base
         noise = _NOISE * np.sqrt(variance) / base
-        pixel = np.sqrt(variance.sum(axis=(1, 2)) / number.sum(axis=(1, 2)))
-    limit = np.full(ratio.shape, _FLAT_LIMIT) if relative else pixel
-    if most is not None:
-        limit = np.full(ratio.shape, most)
-    sizes = np.outer(np.diff([*rows, height]), np.diff([*columns, width]))
-    known = np.isfinite(difference) & (2 * number >= sizes)
-    excess = np.where(known, np.abs(difference) - noise, -np.inf).reshape(len(ratio), -1)
-    place = excess.argmax(axis=1)
-    channels = np.arange(len(ratio))
-    some = known.any(axis=(1, 2))
-    row, column = np.unravel_index(place, sizes.shape)
-    return LargeScale(
-        np.where(some, difference.reshape(len(ratio), -1)[channels, place], np.nan),
-        np.where(some, (rows + np.diff([*rows, height]) // 2)[row], np.nan),
-        np.where(some, (columns + np.diff([*columns, width]) // 2)[column], np.nan),
-        limit,
-        excess[channels, place] > limit,
-    )
+        pixel = float(np.sqrt(variance.sum() / number.sum()))
+    if most is None:
+        most = _FLAT_LIMIT if relative else pixel
+    known = np.isfinite(difference) & (2 * number >= np.outer(*map(np.diff, edges)))
+    if not known.any():
+        return Cell(np.nan, np.nan, np.nan, most, False)
+    excess = np.where(known, np.abs(difference) - noise, -np.inf)
+    place = np.unravel_index(excess.argmax(), excess.shape)
+    y, x = (float(edge[i : i + 2].sum() // 2) for edge, i in zip(edges, place, strict=True))
+    return Cell(float(difference[place]), y, x, most, bool(excess[place] > most))
+
+
+def _edges(size: int) -> Integers:
+    """First pixels of cells along an axis, and the end of the last."""
+    number = max(1, round(size / CELL))
+    return np.arange(number + 1) * size // number

@@ -8,13 +8,14 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance, schema
-from autowisp_xr.bridge import blocks
 from autowisp_xr.errors import CalibrationError, MasterMismatchError, SchemaError
-from autowisp_xr.measure.differences import Histogram, differences, sums_of_cells
+from autowisp_xr.measure.differences import PixelDifferences, Plane, differences
 from autowisp_xr.measure.disagreement import warn_of_disagreement
-from autowisp_xr.measure.large_scale import LargeScale, large_scale
+from autowisp_xr.measure.large_scale import Cell, outstanding_cell
 
 __all__ = ["compare_masters"]
+
+_PLANES = ("image", "variance", "mask")
 
 
 def compare_masters(
@@ -69,9 +70,8 @@ def compare_masters(
         Fractions of all pixels that are flagged (or not finite) in one master only.
 
     The attributes hold the options, what is ``expected_by_chance``, and the identities of both.
-    A difference is never an error. Both masters are computed, in bands of rows that are not kept:
-    twice where they are rescaled and still lazy, so that it pays to write or compute them first.
-    Chunks change no bit. ``median_difference`` and ``scatter`` are right to 0.05 % of their value.
+    A difference is never an error. Both masters are computed, once, and held in memory, with
+    some 80 bytes for each pixel of the channel that is looked at. Chunks change no bit.
 
     Raises
     ------
@@ -132,29 +132,25 @@ def compare_masters(
     """
     _check_options(threshold, most, rescale, most_large_scale)
     new, old = _ready(new, "new"), _ready(old, "old")
+    identities = {"new": provenance.identity(new), "old": provenance.identity(old)}
     old = _in_place(new, old)
+    new, old = (ds[[name for name in _PLANES if name in ds]].compute() for ds in (new, old))
     is_flat = _units(new) == "1"
     rescaled = is_flat if rescale is None else rescale
-    planes = sums_of_cells(new, old)
-    if rescaled:
-        planes = planes.compute()
-    ratio = _ratio(new, planes) if rescaled else np.ones(new.sizes["channel"])
-    found = planes.assign(differences=differences(new, old, ratio, threshold)).compute()
-    sums = found.drop_vars("differences")
-    shape = large_scale(sums, new.sizes["x"], ratio, relative=is_flat, most=most_large_scale)
-    number = sums["number"].values.sum(axis=(1, 2))
-    result = _summary(new, number, found["differences"].values, ratio, shape)
+    pixels: list[PixelDifferences] = []
+    cells: list[Cell] = []
+    for channel, name in enumerate(schema.names(new, "channel")):
+        planes = Plane.of(new, channel), Plane.of(old, channel)
+        ratio = _ratio(*planes, name) if rescaled else 1.0
+        pixels.append(differences(*planes, ratio, threshold))
+        cells.append(outstanding_cell(*planes, ratio, relative=is_flat, most=most_large_scale))
+    result = _table(new, pixels, cells)
     chance = math.erfc(threshold / math.sqrt(2))
-    warn_of_disagreement(new, old, result, shape, threshold=threshold, most=most, chance=chance)
+    warn_of_disagreement(new, old, result, cells, threshold=threshold, most=most, chance=chance)
     options = {"threshold": threshold, "most": most, "rescaled": int(rescaled)}
     if most_large_scale is not None:
         options["most_large_scale"] = most_large_scale
-    return result.assign_attrs(
-        **options,
-        expected_by_chance=chance,
-        new=provenance.identity(new),
-        old=provenance.identity(old),
-    )
+    return result.assign_attrs(**options, expected_by_chance=chance, **identities)
 
 
 def _check_options(threshold: Any, most: Any, rescale: Any, most_large_scale: Any) -> None:
@@ -164,12 +160,9 @@ def _check_options(threshold: Any, most: Any, rescale: Any, most_large_scale: An
         raise ValueError(f"most is a fraction from 0 to 1, not {most!r}")
     if rescale not in (None, True, False):
         raise ValueError(f"rescale is None, True or False, not {rescale!r}")
-    if most_large_scale is None:
-        return
-    if not (isinstance(most_large_scale, Real) and 0 <= float(most_large_scale) < math.inf):
-        raise ValueError(
-            f"most_large_scale is None or a number from 0 on, not {most_large_scale!r}"
-        )
+    least = 0.0 if most_large_scale is None else most_large_scale
+    if not (isinstance(least, Real) and 0 <= float(least) < math.inf):
+        raise ValueError(f"most_large_scale is None or a number from 0 on, not {least!r}")
 
 
 def _ready(master: xr.Dataset, which: str) -> xr.Dataset:
@@ -179,7 +172,7 @@ def _ready(master: xr.Dataset, which: str) -> xr.Dataset:
             f"the {which} master has no variance to hold a difference against; stack frames with "
             "aw.stack, or read a file that has an error plane"
         )
-    return blocks.load_coordinates(master)
+    return master
 
 
 def _units(master: xr.Dataset) -> str:
@@ -222,59 +215,42 @@ def _layout(ds: xr.Dataset) -> str:
     )
 
 
-def _ratio(new: xr.Dataset, sums: xr.Dataset) -> Any:
-    """Level of the new master over that of the old one, of each channel; NaN without pixels."""
-    levels = [sums[name].values.sum(axis=(1, 2)) for name in ("new", "old", "number")]
-    for channel, *level, number in zip(schema.names(new, "channel"), *levels, strict=True):
-        if number and not min(level) > 0:
-            means = " and ".join(f"{total / number:.4g}" for total in level)
-            raise CalibrationError(
-                f"channel {channel!r}: the new and the old master have the means {means}, which "
-                "have no ratio to rescale by; rescale=False compares them as they are"
-            )
-    with np.errstate(invalid="ignore"):
-        return levels[0] / levels[1]
+def _ratio(new: Plane, old: Plane, channel: str) -> float:
+    """Level of the new master over that of the old one; NaN without pixels."""
+    good = new.usable & old.usable
+    number = np.count_nonzero(good)
+    if not number:
+        return np.nan
+    levels = [float(plane.image[good].sum(dtype=np.float64)) for plane in (new, old)]
+    if not min(levels) > 0:
+        means = " and ".join(f"{total / number:.4g}" for total in levels)
+        raise CalibrationError(
+            f"channel {channel!r}: the new and the old master have the means {means}, which "
+            "have no ratio to rescale by; rescale=False compares them as they are"
+        )
+    return levels[0] / levels[1]
 
 
-def _summary(
-    new: xr.Dataset, number: Any, blocks: Any, ratio: Any, shape: LargeScale
-) -> xr.Dataset:
-    """The table: pixels compared, and what the blocks of each channel hold."""
-    totals = np.zeros((len(number), 3), np.int64)
-    middle, scatter = [], []
-    for total, row in zip(totals, blocks, strict=True):
-        pulls, values = Histogram(), Histogram()
-        for block in filter(None, row):
-            total += [block.only_new, block.only_old, block.beyond]
-            pulls.add(*block.pulls)
-            values.add(*block.values)
-        middle.append(values.median())
-        scatter.append(pulls.scatter())
-    only_new, only_old, beyond = totals.T
-    with np.errstate(invalid="ignore"):
-        fraction = beyond / number
-    units = {"units": _units(new)}
-    area = new.sizes["y"] * new.sizes["x"]
-    variables = {
-        "number": (number, {"units": "1"}),
-        "ratio": (ratio, {"units": "1"}),
-        "fraction": (fraction, {"units": "1"}),
-        "median_difference": (middle, units),
-        "scatter": (scatter, {"units": "1"}),
-        "largest_large_scale": (np.abs(shape.difference), units),
-        "large_scale_y": (_pixels(new, "y", shape.y), {}),
-        "large_scale_x": (_pixels(new, "x", shape.x), {}),
-        "newly_flagged": (only_old / area, {"units": "1"}),
-        "no_longer_flagged": (only_new / area, {"units": "1"}),
-    }
-    return xr.Dataset(
-        {name: ("channel", *entry) for name, entry in variables.items()},
-        {"channel": new["channel"].variable} if "channel" in new.coords else None,
+def _table(new: xr.Dataset, pixels: list[PixelDifferences], cells: list[Cell]) -> xr.Dataset:
+    rows = [
+        {
+            **found._asdict(),
+            "largest_large_scale": abs(cell.difference),
+            "large_scale_y": _raw_pixel(new, "y", cell.y),
+            "large_scale_x": _raw_pixel(new, "x", cell.x),
+        }
+        for found, cell in zip(pixels, cells, strict=True)
+    ]
+    channels = {"channel": new["channel"].variable} if "channel" in new.coords else None
+    table = xr.Dataset(
+        {name: ("channel", [row[name] for row in rows]) for name in rows[0]}, channels
     )
+    for name in table.data_vars.keys() - {"large_scale_y", "large_scale_x"}:
+        table[name].attrs["units"] = "1"
+    for name in ("median_difference", "largest_large_scale"):
+        table[name].attrs["units"] = _units(new)
+    return table
 
 
-def _pixels(master: xr.Dataset, dim: str, indices: Any) -> Any:
-    """Raw pixel numbers of indices, NaN where there is none."""
-    known = np.isfinite(indices)
-    numbers = master[dim].values[np.where(known, indices, 0).astype(int)]
-    return np.where(known, numbers, np.nan)
+def _raw_pixel(master: xr.Dataset, dim: str, index: float) -> float:
+    return float(master[dim].values[int(index)]) if np.isfinite(index) else np.nan
