@@ -38,11 +38,11 @@ from .matching import Matching as Matching
 from .night import open_night as open_night
 from .night import reduce as reduce
 from .opening import open_fits as open_fits
-from .options import MinMax as MinMax
-from .options import NoiseClip as NoiseClip
 from .options import Overscan as Overscan
-from .options import Percentile as Percentile
-from .options import SigmaClip as SigmaClip
+from .outliers.min_max import MinMax as MinMax
+from .outliers.noise_clip import NoiseClip as NoiseClip
+from .outliers.percentile import Percentile as Percentile
+from .outliers.sigma_clip import SigmaClip as SigmaClip
 from .overscan_fits import OverscanCorrection as OverscanCorrection
 from .overscan_fits import overscan_correction as overscan_correction
 from .regions import Region as Region

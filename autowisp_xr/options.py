@@ -16,16 +16,11 @@ __all__ = [
     "Average",
     "ErrorSource",
     "Masked",
-    "MinMax",
-    "NoiseClip",
     "NoiseWanted",
     "Overscan",
     "OverscanChoice",
-    "Percentile",
     "Photons",
-    "RejectChoice",
     "ScaleDark",
-    "SigmaClip",
     "Weights",
     "check_min_flat",
     "upper_and_lower",
@@ -88,142 +83,8 @@ def upper_and_lower(threshold: float | Sequence[float]) -> tuple[float, float]:
     return max(numbers), min(numbers)
 
 
-@dataclass(frozen=True)
-class SigmaClip:
-    """Reject what lies too far from the average, in units of the scatter, round after round.
-
-    Each round takes the average of what is left and the scatter about it, and rejects what lies
-    strictly beyond the threshold, until nothing does or ``max_iter`` rounds have rejected. The
-    average that counts is that of the survivors.
-
-    A value at the threshold stays, also where rounding takes it some units in the last place
-    beyond.
-    """
-
-    threshold: float | tuple[float, float] = 5.0
-    """A number for both sides, or (plus, minus) of opposite signs."""
-
-    scale: Literal["rms", "mad"] = "rms"
-    """``rms``: root of the mean square distance, divided by N. ``mad``: 1.4826 times the median
-    distance, which outliers do not inflate. Of digitised frames it is at least the step of the
-    digitisation: values one step apart are neighbours, however many are equal. Where it is 0, the
-    rms."""
-
-    max_iter: int | None = None
-    """Largest number of rounds that reject; None for as many as it takes."""
-
-    about: Literal["average", "median"] = "average"
-    """What distances are from: the average itself, or the median also where that is a mean, which
-    one far outlier draws away from all the others."""
-
-    floor: Literal["step", "noise"] = "step"
-    """What the ``mad`` is at least: a step of the digitisation, or also the noise that most pixels
-    have, as the differences of frames show it, and where the variance is known, that of the
-    noisiest value. With the noise few frames are enough, whose own MAD is often small by chance,
-    so that good values would lie beyond it; and noisy frames among others keep theirs."""
-
-    def __post_init__(self) -> None:
-        upper_and_lower(self.threshold)
-        for name, known in _CLIPPING_NAMES.items():
-            if getattr(self, name) not in known:
-                raise ValueError(
-                    f"{name} is {' or '.join(map(repr, known))}, not {getattr(self, name)!r}"
-                )
-        if self.floor == "noise" and self.scale != "mad":
-            raise ValueError("floor='noise' is of scale='mad'; the rms has no floor")
-        _check_rounds(self.max_iter)
-
-
-_CLIPPING_NAMES = {
-    "scale": ("rms", "mad"),
-    "about": ("average", "median"),
-    "floor": ("step", "noise"),
-}
-
-
-@dataclass(frozen=True)
-class MinMax:
-    """Reject the smallest and the largest values of each pixel, once, whatever they are.
-
-    Of equal values the first frames go first. A pixel that has no more values than that keeps none.
-    The variance of what is left (a trimmed mean) takes that into account: within 1 % of the truth
-    for normal noise that is the same in all frames, else as :func:`~autowisp_xr.stack` says.
-    """
-
-    low: int = 1
-    """How many of the smallest."""
-
-    high: int = 1
-    """How many of the largest."""
-
-    def __post_init__(self) -> None:
-        for name in ("low", "high"):
-            number = getattr(self, name)
-            if isinstance(number, bool) or not isinstance(number, Integral) or number < 0:
-                raise ValueError(f"{name} is a whole number from 0, not {number!r}")
-            object.__setattr__(self, name, int(number))
-        if self.low + self.high == 0:
-            raise ValueError("low and high are both 0; to reject nothing, give reject=None")
-
-
-@dataclass(frozen=True)
-class Percentile:
-    """Reject what lies too far from the median, in units of the median, once.
-
-    For up to six frames, which are too few to know their scatter. Nothing is rejected where the
-    median is not positive: take no sky level off the frames before. Distances are from the median,
-    whatever the average.
-    """
-
-    low: float = 0.2
-    """Largest distance below the median, as a fraction of it."""
-
-    high: float = 0.1
-    """Largest distance above the median, as a fraction of it."""
-
-    def __post_init__(self) -> None:
-        for name in ("low", "high"):
-            share: Any = getattr(self, name)
-            if not (isinstance(share, Real) and 0 < float(share) < math.inf):
-                raise ValueError(f"{name} is a positive fraction of the median, not {share!r}")
-
-
-@dataclass(frozen=True)
-class NoiseClip:
-    """Reject what lies too far from the median, in units of its own noise, round after round.
-
-    The noise of a value is the square root of its ``variance`` (less what the frames share), not
-    the scatter of the frames: outliers cannot hide each other, and few frames are enough. It is as
-    good as gain and read noise are. Distances are from the median also where the average is a mean,
-    which one far outlier would draw away from all the others. A value without noise of its own
-    stays, as does one that is no farther off than a step of the digitisation.
-
-    Photons are those of the median, where frames say what they make of the variance; frames from
-    files of pixels alone count those of each value, too few where it happens to be low: at few
-    electrons more is then rejected below than above, and the average is too high.
-    """
-
-    threshold: float | tuple[float, float] = 5.0
-    """A number for both sides, or (plus, minus) of opposite signs."""
-
-    max_iter: int | None = None
-    """Largest number of rounds that reject; None for as many as it takes."""
-
-    def __post_init__(self) -> None:
-        upper_and_lower(self.threshold)
-        _check_rounds(self.max_iter)
-
-
-RejectChoice = SigmaClip | MinMax | Percentile | NoiseClip | None
-"""How a stack finds outliers."""
-
 Weights = Literal["exposure", "variance"] | npt.ArrayLike | xr.DataArray | None
 """How much each frame counts in a mean."""
-
-
-def _check_rounds(max_iter: int | None) -> None:
-    if max_iter is not None and max_iter < 0:
-        raise ValueError(f"max_iter is None or at least 0, not {max_iter}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -319,7 +319,7 @@ def _stacked(
     options: dict[str, Any],
 ) -> xr.Dataset:
     frames = scaled(frames, level, shape, to=ALIKE, min_flat=min_flat)
-    master = stacked(frames, **with_defaults(frames, options, few="median"))
+    master = stacked(frames, with_defaults(frames, options, few="median"))
     return of_mean_one(master, min_flat, common=common)
 
 

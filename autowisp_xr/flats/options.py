@@ -16,7 +16,8 @@ from autowisp_xr.image_smoothing.chain import ChainSmoother
 from autowisp_xr.image_smoothing.filters import WrapFilterAsSmoother
 from autowisp_xr.image_smoothing.separable import PolynomialImageSmoother, SplineImageSmoother
 from autowisp_xr.image_smoothing.smoother import ImageSmoother
-from autowisp_xr.options import SigmaClip, upper_and_lower
+from autowisp_xr.options import upper_and_lower
+from autowisp_xr.outliers.sigma_clip import SigmaClip
 
 __all__ = ["FlatSelection", "Level"]
 

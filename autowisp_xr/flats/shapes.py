@@ -17,6 +17,7 @@ from autowisp_xr.flats.scaling import ALIKE, scaled
 from autowisp_xr.flats.table import members
 from autowisp_xr.options import Masked
 from autowisp_xr.stack.averaging import stacked
+from autowisp_xr.stack.options import StackOptions
 from autowisp_xr.stats.grid_step import grid_step
 
 __all__ = ["Matches", "check_clouds", "cloud_maps", "match_frames", "reference_of"]
@@ -47,7 +48,7 @@ def reference_of(ds: xr.Dataset, in_bands: xr.Dataset, selection: FlatSelection)
     level = levels_of(ds, common=False).level.compute()
     plain = in_bands[[name for name in ("image", "mask") if name in in_bands]]
     frames = scaled(plain, level, to=ALIKE)
-    return stacked(frames, reject=selection.large_scale_reject).compute()
+    return stacked(frames, StackOptions(reject=selection.large_scale_reject)).compute()
 
 
 def match_frames(

@@ -37,16 +37,7 @@ class Block(NamedTuple):
 def empty_block(pixels: int) -> Block:
     """Room for what is known about so many pixels."""
     floats, numbers = np.empty((4, pixels)), np.empty((3, pixels), np.int32)
-    return Block(
-        about=floats[0],
-        squares=floats[1],
-        smallest=floats[2],
-        largest=floats[3],
-        number=numbers[0],
-        below=numbers[1],
-        above=numbers[2],
-        rejecting=np.empty(pixels, np.bool_),
-    )
+    return Block._make([*floats, *numbers, np.empty(pixels, np.bool_)])
 
 
 @kernel
@@ -65,17 +56,13 @@ def part_of(block: Any, start: int, stop: int) -> Any:
 
 
 @kernel
-def gather(
-    values: Any, mask: Any, exclude: Any, start: int, blank: Any, bits: Any, rows: Any, number: Any
-) -> None:
+def gather(pixels: Any, start: int, blank: Any, bits: Any, rows: Any, number: Any) -> None:
     """Copy a block of pixels of all frames into ``rows``; what is left out becomes ``blank``.
 
     Parameters
     ----------
-    values : (frame, pixel) array of integers or floats
-    mask : (frame, pixel) uint8, or of size 0
-    exclude : uint8
-        Values with any of these bits in the mask are left out, as are those not finite.
+    pixels
+        A :class:`autowisp_xr.kernels.pixels.Pixels`.
     start
         First pixel of the block.
     bits : (2, at least width) uint8
@@ -84,6 +71,7 @@ def gather(
     number : (width) int32, written
         How many values each pixel has left.
     """
+    values, mask, exclude = pixels
     width = number.size
     number[:] = values.shape[0]
     flags, bad = bits[0], bits[1]

@@ -17,6 +17,7 @@ __all__ = [
     "MAD",
     "MAD_TO_SIGMA",
     "MEAN",
+    "MEDIAN",
     "PERCENTILE",
     "RMS",
     "Clipping",
@@ -26,6 +27,7 @@ __all__ = [
     "rounding_of",
 ]
 
+MEDIAN = 0.5
 MEAN = -1.0  # in place of the quantile where the average is a mean
 
 MAD_TO_SIGMA = 1.4826

@@ -9,37 +9,36 @@ from typing import Any
 
 import numpy as np
 
-from autowisp_xr.kernels.block import part_of
+from autowisp_xr.arrays import Floats, Integers
+from autowisp_xr.kernels.block import Block, part_of
 from autowisp_xr.kernels.jit import kernel
-from autowisp_xr.kernels.survivors import mark
+from autowisp_xr.kernels.pixels import Pixels, Weights
+from autowisp_xr.kernels.survivors import WIDTH, mark, relative_weights
 
 __all__ = ["shared_noise"]
 
-_WIDTH = 1024
-
 
 def shared_noise(
-    values: Any,
-    mask: Any,
-    exclude: Any,
-    shared: Any,
-    groups: Any,
-    weights: Any,
-    total: Any,
-    block: Any,
+    pixels: Pixels,
+    shared: Floats,
+    groups: Integers,
+    weights: Weights,
+    block: Block,
     *,
     scaled: bool = False,
-) -> Any:
+) -> Floats:
     """Variance of the average of each pixel that its survivors share in groups, (pixel) float64.
 
     Parameters
     ----------
-    values, mask, exclude, weights, total
-        As for :func:`autowisp_xr.kernels.survivors.weigh`; ``weights`` of size 0 for equal ones.
+    pixels, weights
+        As :mod:`autowisp_xr.kernels.pixels` defines them.
     shared : (frame, pixel) array
         What each frame has of it.
     groups : (frame) array of integers from 0 up
         Frames of one group have the same noise.
+    block
+        What survives.
     scaled
         Whether it is relative to the square of each value.
 
@@ -47,49 +46,34 @@ def shared_noise(
     -------
     NaN where nothing survives.
     """
-    out = np.zeros(values.shape[1])
+    out = np.zeros(shared.shape[1])
     numbers = np.ascontiguousarray(groups, np.int64)
-    sum_groups(
-        values,
-        mask,
-        exclude,
-        shared,
-        numbers,
-        scaled,
-        weights,
-        total,
-        block,
-        numbers.max() + 1,
-        out,
-    )
+    sum_groups(pixels, shared, numbers, numbers.max() + 1, scaled, weights, block, out)
     return out
 
 
 @kernel
 def sum_groups(
-    values: Any, mask: Any, exclude: Any, shared: Any, groups: Any, scaled: bool, weights: Any,
-    total: Any, block: Any, number: int, out: Any,
+    pixels: Any, shared: Any, groups: Any, number: int, scaled: bool, weights: Any, block: Any,
+    out: Any,
 ) -> None:  # fmt: skip
     """Add up what :func:`shared_noise` gives, group by group."""
-    kept, amplitude = np.empty(_WIDTH, np.bool_), np.empty(_WIDTH)
-    run = 1 if weights.size == 0 else values.shape[1] // weights.shape[1]
-    for start in range(0, out.size, _WIDTH):
-        stop = min(out.size, start + _WIDTH)
+    kept, amplitude, c = np.empty(WIDTH, np.bool_), np.empty(WIDTH), np.ones(WIDTH)
+    for start in range(0, out.size, WIDTH):
+        stop = min(out.size, start + WIDTH)
         here, alive, sums = part_of(block, start, stop), kept[: stop - start], out[start:stop]
         for group in range(number):
             amplitude[:] = 0.0
-            for frame in range(values.shape[0]):
+            for frame in range(shared.shape[0]):
                 if groups[frame] != group:
                     continue
-                source, row = values[frame, start:stop], shared[frame, start:stop]
-                mark(source, mask[frame, start:stop], exclude, here, alive)
+                source, row = pixels.values[frame, start:stop], shared[frame, start:stop]
+                mark(pixels, here, frame, start, alive)
+                relative_weights(weights, here, frame, start, c)
                 for pixel in range(alive.size):
                     part = np.sqrt(np.float64(row[pixel]))
                     if scaled:
                         part *= np.float64(source[pixel])
-                    if weights.size:
-                        weight = weights[frame, (start + pixel) // run]
-                        part *= weight * here.number[pixel] / total[start + pixel]
-                    amplitude[pixel] += part if alive[pixel] else 0.0
+                    amplitude[pixel] += part * c[pixel] if alive[pixel] else 0.0
             for pixel in range(alive.size):
                 sums[pixel] += (amplitude[pixel] / here.number[pixel]) ** 2

@@ -6,14 +6,16 @@ up; a mean leaves them where they are. Raw integers go in as they are; every sum
 precision, for each pixel on its own, so that the result never depends on how an image is cut.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from autowisp_xr.arrays import Floats
 from autowisp_xr.kernels.block import Block, empty_block, gather, part_of
-from autowisp_xr.kernels.clip import MAD, MEAN, PERCENTILE, Clipping
+from autowisp_xr.kernels.clip import MAD, MEAN, PERCENTILE, RMS, Clipping
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kernels.network import odd_even_merge_network, sort_rows
+from autowisp_xr.kernels.pixels import Pixels
 from autowisp_xr.kernels.ranked import average_ranked
 from autowisp_xr.kernels.unranked import mean_unranked
 
@@ -29,10 +31,25 @@ _WIDTHS = (128, 256)
 _PADDING = 16
 
 
+class Room(NamedTuple):
+    """Where a block is worked upon; ``most`` is its width, and rows are longer than that."""
+
+    rows: Any
+    """(frame, at least most), of the type of the values."""
+    few_rows: Any
+    """Likewise, of those that reject something; of no frames where the values are sorted."""
+    few: Any
+    """A block of ``most`` pixels for what is known of these; of none likewise."""
+    spare: Any
+    """(8, most) float64."""
+    bits: Any
+    """(2, most) uint8, of which the first row is 0."""
+
+
 @kernel
 def average_blocks(
-    values: Any, mask: Any, exclude: Any, quantile: float, clipping: Any, floor: Any, network: Any,
-    blank: Any, most: int, room: Any, whole: Any,
+    pixels: Any, quantile: float, clipping: Any, floor: Any, network: Any, blank: Any, room: Any,
+    whole: Any,
 ) -> None:  # fmt: skip
     """Average pixels block by block; see :func:`average_pixels`.
 
@@ -42,99 +59,87 @@ def average_blocks(
         Steps that sort as many rows as there are frames; None for a mean that needs no order.
     blank
         What stands in a block for a value left out: the largest where it is sorted, else NaN.
-    most
-        Width of a block.
-    room : (frame, more than most) arrays, float64 and uint8 ones, and a block of ``most`` pixels
-        Where a block is worked upon.
+    room
+        A :class:`Room`.
     whole : Block
         Of all pixels; written.
     """
-    rows, few_rows, spare, bits, few = room
-    for start in range(0, values.shape[1], most):
-        block = part_of(whole, start, min(values.shape[1], start + most))
-        gather(values, mask, exclude, start, blank, bits, rows, block.number)
+    rows, most = room.rows, room.bits.shape[1]
+    for start in range(0, floor.size, most):
+        block = part_of(whole, start, min(floor.size, start + most))
+        gather(pixels, start, blank, room.bits, rows, block.number)
         for pixel in range(block.number.size):
             block.above[pixel] = block.number[pixel]
         if network is None:
-            mean_unranked(rows, clipping, block, few_rows, few, spare)
+            mean_unranked(rows, clipping, block, room.few_rows, room.few, room.spare)
         else:
             sort_rows(rows, block.number.size, network)
             here = floor[start : start + block.number.size]
-            average_ranked(rows, quantile, clipping, here, block, spare)
+            average_ranked(rows, quantile, clipping, here, block, room.spare)
         for pixel in range(block.number.size):
             block.above[pixel] -= block.number[pixel] + block.below[pixel]
 
 
 def average_pixels(
-    values: Any,
-    mask: Any,
-    exclude: Any,
-    quantile: float,
-    clipping: Clipping,
-    floor: Any = None,
+    pixels: Pixels, quantile: float, clipping: Clipping | None = None, floor: Floats | None = None
 ) -> Block:
     """Average of each pixel, and what survives.
 
     Parameters
     ----------
-    values : (frame, pixel) array of integers or floats
-    mask : (frame, pixel) uint8, or of size 0
-    exclude : uint8
-        Values with any of these bits in the mask are left out, as are those not finite.
+    pixels
+        Their values, and which of them are left out.
     quantile
         0.5 for the median, or ``MEAN``.
     clipping
-        How outliers are found.
+        How outliers are found; None for no rejection.
     floor : (pixel) float64, or None
         What the MAD of each pixel, brought to sigma, counts as at least.
     """
-    frames, pixels = values.shape
+    frames, number = pixels.values.shape
+    clipping = clipping or Clipping(RMS, 1.0, -1.0, 0, quantile, 0.0)
     ranked = clipping.origin != MEAN or clipping.measure in (MAD, PERCENTILE) or quantile != MEAN
     # in a block that is not sorted NaN stands for what is left out
-    kind = values.dtype if ranked else np.result_type(values.dtype, np.float32)
-    blank = np.nan
-    if ranked:
-        blank = np.inf if kind.kind == "f" else np.iinfo(kind).max
+    kind = pixels.values.dtype
+    kind = kind if ranked else np.result_type(kind, np.float32)
+    largest = np.inf if kind.kind == "f" else np.iinfo(kind).max
+    blank = kind.type(largest if ranked else np.nan)
     few, many = _WIDTHS
     most = many if frames * many * kind.itemsize <= _BLOCK_BYTES else few
-    room = (
-        np.empty((frames, most + _PADDING), kind),
-        np.empty((0 if ranked else frames, most + _PADDING), kind),
-        np.empty((8, most)),
-        np.zeros((2, most), np.uint8),
-        empty_block(0 if ranked else most),
+    room = Room(
+        rows=np.empty((frames, most + _PADDING), kind),
+        few_rows=np.empty((0 if ranked else frames, most + _PADDING), kind),
+        few=empty_block(0 if ranked else most),
+        spare=np.empty((8, most)),
+        bits=np.zeros((2, most), np.uint8),
     )
-    whole = empty_block(pixels)
-    floor = np.zeros(pixels) if floor is None else floor
-    given = (values, mask, exclude, quantile, clipping, floor)
+    whole = empty_block(number)
+    # of zeros no memory is touched unless they are looked at
+    floor = np.zeros(number) if floor is None else floor
     if ranked and frames > _MOST_OF_A_NETWORK:
-        _average_long_columns(*given, kind.type(blank), most, room, whole)
+        _average_long_columns(pixels, quantile, clipping, floor, blank, room, whole)
         return whole
     network = odd_even_merge_network(frames) if ranked else None
-    average_blocks(*given, network, kind.type(blank), most, room, whole)
+    average_blocks(pixels, quantile, clipping, floor, network, blank, room, whole)
     return whole
 
 
 def _average_long_columns(
-    values: Any,
-    mask: Any,
-    exclude: Any,
+    pixels: Pixels,
     quantile: float,
     clipping: Clipping,
-    floor: Any,
+    floor: Floats,
     blank: Any,
-    most: int,
-    room: Any,
+    room: Room,
     whole: Block,
 ) -> None:
     """What :func:`average_blocks` does, each column of a block sorted on its own."""
-    rows, _, spare, bits, _ = room
-    for start in range(0, values.shape[1], most):
+    rows, most = room.rows, room.bits.shape[1]
+    for start in range(0, floor.size, most):
         block = Block(*(part[start : start + most] for part in whole))
-        gather(values, mask, exclude, start, blank, bits, rows, block.number)
+        width = block.number.size
+        gather(pixels, start, blank, room.bits, rows, block.number)
         block.above[:] = block.number
-        columns = np.ascontiguousarray(rows[:, : block.number.size].T)
-        columns.sort(axis=1)
-        rows[:, : block.number.size] = columns.T
-        average_ranked(rows, quantile, clipping, floor[start : start + most], block, spare)
+        rows[:, :width] = np.sort(rows[:, :width], axis=0)
+        average_ranked(rows, quantile, clipping, floor[start : start + most], block, room.spare)
         block.above[:] -= block.number + block.below

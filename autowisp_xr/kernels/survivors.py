@@ -12,8 +12,8 @@ What the frames share is added to both: as :mod:`autowisp_xr.kernels.sharing` fi
 times the relative variance. Where it is known what of v is the noise of photons, those of m are
 taken in place of those of each value (see :mod:`autowisp_xr.kernels.photons`).
 
-A value survives where its mask has no bit of ``exclude`` and it lies between the smallest and the
-largest survivor of its pixel.
+A value survives where it is not left out and lies between the smallest and the largest survivor of
+its pixel.
 """
 
 from typing import Any
@@ -25,47 +25,48 @@ from autowisp_xr.kernels.block import part_of
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kernels.photons import fit_the_line, photon_noise, sum_light
 
-__all__ = ["inherit_flags", "raise_to_noise", "sum_counts", "sum_noise", "variances", "weigh"]
+__all__ = ["inherit_flags", "sum_counts", "sum_noise", "variances", "weigh"]
 
-# pixels at a time, so that what is summed stays in the fastest cache
-_WIDTH = 1024
+WIDTH = 1024
+"""Pixels at a time, so that what is summed stays in the fastest cache."""
 _SATURATED = np.uint8(Flag.SATURATED)
 
 
 @kernel
-def mark(source: Any, flags: Any, exclude: Any, block: Any, alive: Any) -> None:
-    """Which values of a row survive."""
+def mark(pixels: Any, block: Any, frame: int, start: int, alive: Any) -> None:
+    """Which values of a frame survive, of the pixels of a block that begins at ``start``."""
+    stop = start + alive.size
+    source, flags = pixels.values[frame, start:stop], pixels.mask[frame, start:stop]
     for pixel in range(alive.size):
         value = np.float64(source[pixel])
         inside = (value >= block.smallest[pixel]) & (value <= block.largest[pixel])
-        alive[pixel] = inside & (flags[pixel] & exclude == 0)
+        alive[pixel] = inside & (flags[pixel] & pixels.exclude == 0)
 
 
 @kernel
-def inherit_flags(
-    values: Any, mask: Any, exclude: Any, flags: Any, block: Any, reach: float, out: Any
-) -> None:
+def inherit_flags(pixels: Any, flags: Any, block: Any, reach: float, out: Any) -> None:
     """Flags of the survivors of each pixel, and saturation of what was left out.
 
     Parameters
     ----------
-    values : (frame, pixel) array
-    mask : (frame, pixel) uint8
-        Says with ``exclude`` which values were left out.
+    pixels
+        A :class:`autowisp_xr.kernels.pixels.Pixels` with a mask.
     flags : (frame, pixel) uint8
         What is inherited; of all values where none survives.
+    block
+        What survives of them.
     reach
         A value that is left out hands down its flags of saturation unless it is more than so many
         times the average; inf for any value, 0 for none.
     out : (pixel) uint8, written
     """
-    alive = np.empty(_WIDTH, np.bool_)
+    alive = np.empty(WIDTH, np.bool_)
     out[:] = 0
-    for start in range(0, out.size, _WIDTH):
-        stop = min(out.size, start + _WIDTH)
+    for start in range(0, out.size, WIDTH):
+        stop = min(out.size, start + WIDTH)
         here = part_of(block, start, stop)
         union = out[start:stop]
-        for frame in range(values.shape[0]):
+        for frame in range(flags.shape[0]):
             row = flags[frame, start:stop]
             any_bits = np.uint8(0)
             for pixel in range(row.size):
@@ -73,13 +74,13 @@ def inherit_flags(
             if any_bits == 0:
                 continue
             kept = alive[: row.size]
-            mark(values[frame, start:stop], mask[frame, start:stop], exclude, here, kept)
+            mark(pixels, here, frame, start, kept)
             for pixel in range(row.size):
                 taken = kept[pixel] | (here.number[pixel] == 0)
                 union[pixel] |= row[pixel] if taken else np.uint8(0)
             if any_bits & _SATURATED == 0 or reach == 0.0:
                 continue
-            source = values[frame, start:stop]
+            source = pixels.values[frame, start:stop]
             for pixel in range(row.size):
                 beyond = np.float64(source[pixel]) > reach * here.about[pixel]
                 if reach == np.inf or not beyond:
@@ -87,41 +88,42 @@ def inherit_flags(
 
 
 @kernel
-def sum_counts(values: Any, mask: Any, exclude: Any, counts: Any, block: Any, out: Any) -> None:
+def sum_counts(pixels: Any, counts: Any, block: Any, out: Any) -> None:
     """Add to ``out`` (pixel) the ``counts`` (frame, pixel) of the survivors of each pixel."""
-    kept = np.empty(_WIDTH, np.bool_)
-    for start in range(0, out.size, _WIDTH):
-        stop = min(out.size, start + _WIDTH)
+    kept = np.empty(WIDTH, np.bool_)
+    for start in range(0, out.size, WIDTH):
+        stop = min(out.size, start + WIDTH)
         here, alive, total = part_of(block, start, stop), kept[: stop - start], out[start:stop]
-        for frame in range(values.shape[0]):
-            mark(values[frame, start:stop], mask[frame, start:stop], exclude, here, alive)
+        for frame in range(counts.shape[0]):
+            mark(pixels, here, frame, start, alive)
             row = counts[frame, start:stop]
             for pixel in range(total.size):
                 total[pixel] += np.int32(row[pixel]) if alive[pixel] else np.int32(0)
 
 
 @kernel
-def weigh(values: Any, mask: Any, exclude: Any, weights: Any, block: Any, total: Any) -> None:
+def weigh(pixels: Any, weights: Any, block: Any) -> None:
     """Weighted mean of the survivors of each pixel, and the sum of their scatter.
 
-    ``weights`` (frame, k) has a column for each k-th part of the pixels; ``total`` (pixel) becomes
-    the sum of weights.
+    The sums of a :class:`autowisp_xr.kernels.pixels.Weights` are written, and those of the block.
     """
-    run = values.shape[1] // weights.shape[1]
-    kept, weight = np.empty(_WIDTH, np.bool_), np.empty(_WIDTH)
-    for start in range(0, total.size, _WIDTH):
-        stop = min(total.size, start + _WIDTH)
+    of_frames, frames = weights.of_frames, pixels.values.shape[0]
+    run = weights.total.size // of_frames.shape[1]
+    kept, weight = np.empty(WIDTH, np.bool_), np.empty(WIDTH)
+    for start in range(0, weights.total.size, WIDTH):
+        stop = min(weights.total.size, start + WIDTH)
         here, alive = part_of(block, start, stop), kept[: stop - start]
-        about, squares, n, sums = here.about, here.squares, here.number, total[start:stop]
+        about, squares, n = here.about, here.squares, here.number
+        sums = weights.total[start:stop]
         about[:] = 0.0
         squares[:] = 0.0
         sums[:] = 0.0
         for again in range(2):
-            for frame in range(values.shape[0]):
-                source = values[frame, start:stop]
-                mark(source, mask[frame, start:stop], exclude, here, alive)
+            for frame in range(frames):
+                source = pixels.values[frame, start:stop]
+                mark(pixels, here, frame, start, alive)
                 for pixel in range(n.size):
-                    own = weights[frame, (start + pixel) // run]
+                    own = of_frames[frame, (start + pixel) // run]
                     weight[pixel] = own if alive[pixel] else 0.0
                 if not again:
                     for pixel in range(n.size):
@@ -143,134 +145,103 @@ def weigh(values: Any, mask: Any, exclude: Any, weights: Any, block: Any, total:
 
 
 @kernel
-def sum_noise(
-    values: Any, mask: Any, exclude: Any, variance: Any, shared: Any, relative: Any, light: Any,
-    weights: Any, total: Any, block: Any, harmonic: bool, sums: Any,
-) -> None:  # fmt: skip
+def relative_weights(weights: Any, block: Any, frame: int, start: int, c: Any) -> None:
+    """How many times what it would with equal weights a value of a frame counts, if it survives.
+
+    ``c`` (width) float64 is written, but for equal weights, which leave it as it is.
+    """
+    if weights.of_frames.size:
+        run = weights.total.size // weights.of_frames.shape[1]
+        for pixel in range(block.number.size):
+            weight = weights.of_frames[frame, (start + pixel) // run]
+            c[pixel] = weight * block.number[pixel] / weights.total[start + pixel]
+
+
+@kernel
+def sum_noise(pixels: Any, noise: Any, weights: Any, block: Any, harmonic: bool, sums: Any) -> None:
     """Sums over the survivors of each pixel: c^2 v, and 1 / sqrt(v).
 
     Where it is known what the photons make of v, those of ``photons.sum_light``, too.
 
     Parameters
     ----------
-    values, mask, exclude, weights, total
-        As for :func:`weigh`; ``weights`` of size 0 for equal ones.
-    variance, shared, relative, light
-        As for :func:`own_variance`, with the photons of the average.
+    pixels, noise, weights
+        As :mod:`autowisp_xr.kernels.pixels` defines them; the photons are those of the average.
     harmonic
         Whether the second sum is wanted.
-    sums : (2 or, with ``light``, 7, pixel) float64, written
+    sums : (2 or, with photons, 7, pixel) float64, written
     """
-    kept, own, c = np.empty(_WIDTH, np.bool_), np.empty(_WIDTH), np.ones(_WIDTH)
-    rest = np.empty(_WIDTH)
-    run = 1 if weights.size == 0 else values.shape[1] // weights.shape[1]
+    kept, own, c = np.empty(WIDTH, np.bool_), np.empty(WIDTH), np.ones(WIDTH)
+    rest = np.empty(WIDTH)
+    light = noise.slope, noise.zero, noise.photons
     sums[:] = 0.0
-    for start in range(0, sums.shape[1], _WIDTH):
-        stop = min(sums.shape[1], start + _WIDTH)
-        here, alive = part_of(block, start, stop), kept[: stop - start]
-        noise, roots = sums[0, start:stop], sums[1, start:stop]
-        for frame in range(values.shape[0]):
-            mark(values[frame, start:stop], mask[frame, start:stop], exclude, here, alive)
-            if weights.size:
-                for pixel in range(alive.size):
-                    weight = weights[frame, (start + pixel) // run]
-                    c[pixel] = weight * here.number[pixel] / total[start + pixel]
-            mine = own[: alive.size]
-            own_variance(values, variance, shared, relative, light, block.about, frame, start, mine)
+    for start in range(0, sums.shape[1], WIDTH):
+        stop = min(sums.shape[1], start + WIDTH)
+        here, alive, mine = part_of(block, start, stop), kept[: stop - start], own[: stop - start]
+        total, roots = sums[0, start:stop], sums[1, start:stop]
+        for frame in range(pixels.values.shape[0]):
+            mark(pixels, here, frame, start, alive)
+            relative_weights(weights, here, frame, start, c)
+            own_variance(pixels.values, noise, block.about, frame, start, mine)
             for pixel in range(alive.size):
-                part = c[pixel] * c[pixel] * own[pixel]
-                noise[pixel] += part if alive[pixel] else 0.0
-            if light[0].size:
-                sum_light(values, light, block.about, mine, c, alive, frame, start, rest, sums[2:])
+                part = c[pixel] * c[pixel] * mine[pixel]
+                total[pixel] += part if alive[pixel] else 0.0
+            if noise.slope.size:
+                sum_light(
+                    pixels.values, light, block.about, mine, c, alive, frame, start, rest, sums[2:]
+                )
             if harmonic:
                 for pixel in range(alive.size):
-                    part = 1.0 / np.sqrt(own[pixel])
+                    part = 1.0 / np.sqrt(mine[pixel])
                     roots[pixel] += part if alive[pixel] else 0.0
 
 
 @kernel
-def own_variance(
-    values: Any, variance: Any, shared: Any, relative: Any, light: Any, about: Any, frame: int,
-    start: int, own: Any,
-) -> None:  # fmt: skip
+def own_variance(values: Any, noise: Any, about: Any, frame: int, start: int, own: Any) -> None:
     """Variance of neighbouring values of a frame without what the frames share.
 
     Parameters
     ----------
-    variance : (frame, pixel) array
-    shared, relative : (1 or frame, pixel) arrays, or of size 0
-    light : three arrays, or of size 0
-        Slope and zero, (1 or frame, pixel), of the line whose positive part is the noise of
-        photons of a value, or that noise where it is another, (frame, pixel).
+    values : (frame, pixel) array
+    noise
+        A :class:`autowisp_xr.kernels.pixels.Noise` whose variance is known.
     about : (pixel) float64
         Average of each pixel, whose photons count in place of those of the value.
     own : (width) float64, written
     """
     stop = start + own.size
-    source, total = values[frame, start:stop], variance[frame, start:stop]
+    source, total = values[frame, start:stop], noise.variance[frame, start:stop]
     for pixel in range(own.size):
         own[pixel] = total[pixel]
-    if shared.size:
-        common = shared[frame % shared.shape[0], start:stop]
+    if noise.shared.size:
+        common = noise.shared[frame % noise.shared.shape[0], start:stop]
         for pixel in range(own.size):
             own[pixel] -= np.float64(common[pixel])
-    if relative.size:
-        share = relative[frame % relative.shape[0], start:stop]
+    if noise.relative.size:
+        share = noise.relative[frame % noise.relative.shape[0], start:stop]
         for pixel in range(own.size):
             value = np.float64(source[pixel])
             own[pixel] -= value * value * np.float64(share[pixel])
-    slopes, zeros, photons = light
-    if photons.size:
-        known = photons[frame, start:stop]
+    if noise.photons.size:
+        known = noise.photons[frame, start:stop]
         for pixel in range(own.size):
             own[pixel] -= np.float64(known[pixel])
-    elif slopes.size:
-        slope, zero = slopes[frame % slopes.shape[0]], zeros[frame % zeros.shape[0]]
-        slope, zero = slope[start:stop], zero[start:stop]
+    elif noise.slope.size:
+        slope = noise.slope[frame % noise.slope.shape[0], start:stop]
+        zero = noise.zero[frame % noise.zero.shape[0], start:stop]
         for pixel in range(own.size):
             signal = np.float64(source[pixel]) - np.float64(zero[pixel])
             own[pixel] -= np.float64(slope[pixel]) * (0.0 if signal < 0.0 else signal)
     for pixel in range(own.size):
         # rounding of float32 planes can take it below
         own[pixel] = 0.0 if own[pixel] < 0.0 else own[pixel]
-    if slopes.size:
-        slope, zero = slopes[frame % slopes.shape[0]], zeros[frame % zeros.shape[0]]
-        slope, zero, middle = slope[start:stop], zero[start:stop], about[start:stop]
+    if noise.slope.size:
+        slope = noise.slope[frame % noise.slope.shape[0], start:stop]
+        zero = noise.zero[frame % noise.zero.shape[0], start:stop]
+        middle = about[start:stop]
         for pixel in range(own.size):
             signal = middle[pixel] - np.float64(zero[pixel])
             own[pixel] += np.float64(slope[pixel]) * (0.0 if signal < 0.0 else signal)
-
-
-@kernel
-def raise_to_noise(
-    values: Any, mask: Any, exclude: Any, variance: Any, shared: Any, relative: Any, floor: Any
-) -> None:
-    """Raise what is given for each pixel to the noise of its noisiest value.
-
-    ``mask`` (frame, pixel, or of size 0) and ``exclude`` say what is left out, ``variance``,
-    ``shared`` and ``relative`` as for :func:`own_variance`; ``floor`` (pixel) float64 is changed.
-    """
-    own, least = np.empty(_WIDTH), np.empty(_WIDTH)
-    none = (variance[:0], variance[:0], variance[:0])
-    for start in range(0, floor.size, _WIDTH):
-        stop = min(floor.size, start + _WIDTH)
-        here = floor[start:stop]
-        largest = least[: here.size]
-        for pixel in range(here.size):
-            largest[pixel] = here[pixel] * here[pixel]
-        for frame in range(values.shape[0]):
-            noise = own[: here.size]
-            # before there is an average, the photons are those of each value
-            own_variance(values, variance, shared, relative, none, floor, frame, start, noise)
-            if mask.size:
-                flags = mask[frame, start:stop]
-                for pixel in range(here.size):
-                    noise[pixel] = 0.0 if flags[pixel] & exclude else noise[pixel]
-            for pixel in range(here.size):
-                more = noise[pixel] > largest[pixel]
-                largest[pixel] = noise[pixel] if more else largest[pixel]
-        for pixel in range(here.size):
-            here[pixel] = np.sqrt(largest[pixel])
 
 
 @kernel

@@ -47,19 +47,15 @@ def steps_of(noise: Any, steps: Any) -> tuple[int, float]:
 
 @kernel
 def equalise(
-    values: Any, mask: Any, exclude: Any, noise: tuple[Any, Any, Any, Any], block: Any,
-    ranks: Any, tables: Any, factors: tuple[Any, Any, Any], dropped: int, sums: Any, squares: Any,
-    among: Any,
+    pixels: Any, noise: Any, block: Any, ranks: Any, tables: Any, factors: tuple[Any, Any, Any],
+    dropped: int, sums: Any, squares: Any, among: Any,
 ) -> None:  # fmt: skip
     """Replace sums over values of unequal noise by those of equal ones with as noisy a quantile.
 
     Parameters
     ----------
-    values, mask, exclude
-        As for :func:`autowisp_xr.kernels.survivors.sum_noise`.
-    noise
-        Variance of the values, what they share of it, and relative to their square, and what the
-        photons make of it, as for :func:`autowisp_xr.kernels.survivors.own_variance`.
+    pixels, noise
+        As :mod:`autowisp_xr.kernels.pixels` defines them.
     block
         Of the values among which ``ranks`` says where the quantile is.
     factors
@@ -74,7 +70,7 @@ def equalise(
     squares : (pixel), changed, or of size 0
         Sum of squared distances from the quantile.
     """
-    frames = values.shape[0]
+    frames, number = pixels.values.shape
     scatter, ratio, _ = factors
     alive, own = np.empty(_WIDTH, np.bool_), np.empty((frames, _WIDTH))
     differs = np.empty(_WIDTH, np.bool_)
@@ -82,8 +78,8 @@ def equalise(
     room = empty_room(frames)
     plain = np.full((frames + 1, 2), np.nan)
     known, found = np.zeros(_REMEMBERED, np.uint64), np.empty((_REMEMBERED, 2))
-    for start in range(0, values.shape[1], _WIDTH):
-        stop = min(values.shape[1], start + _WIDTH)
+    for start in range(0, number, _WIDTH):
+        stop = min(number, start + _WIDTH)
         here, kept = part_of(block, start, stop), alive[: stop - start]
         arithmetic, roots = among[0, start:stop], among[1, start:stop]
         unequal = False
@@ -95,9 +91,9 @@ def equalise(
         if not unequal:
             continue
         for frame in range(frames):
-            mark(values[frame, start:stop], mask[frame, start:stop], exclude, here, kept)
+            mark(pixels, here, frame, start, kept)
             row = own[frame, : kept.size]
-            own_variance(values, *noise, block.about, frame, start, row)
+            own_variance(pixels.values, noise, block.about, frame, start, row)
             for pixel in range(kept.size):
                 row[pixel] = row[pixel] if kept[pixel] else np.nan
         for pixel in range(kept.size):

@@ -13,7 +13,7 @@ from autowisp_xr.flags import Flag
 from autowisp_xr.frames import to_fits
 from autowisp_xr.night.products import STORE
 from autowisp_xr.night.reduction import reduce
-from autowisp_xr.options import SigmaClip
+from autowisp_xr.outliers.sigma_clip import SigmaClip
 from autowisp_xr.stack import stack
 
 __all__ = ["demo", "pulls"]

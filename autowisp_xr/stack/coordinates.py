@@ -20,9 +20,11 @@ from autowisp_xr.headers.fates import EFFECTIVE
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.times import date_in, julian_date, middle_of_exposure
 from autowisp_xr.headers.values import to_number
-from autowisp_xr.kernels.averages import MEAN, Rejection, average_through_frames
+from autowisp_xr.kernels.clip import MEAN
 from autowisp_xr.schema import SHARED
+from autowisp_xr.stack.options import StackOptions
 from autowisp_xr.stats.order_statistics import variance_factors
+from autowisp_xr.stats.through_frames import Frames, average_through_frames
 from autowisp_xr.steps.lenders import lenders
 
 __all__ = ["common_scalar", "summarised"]
@@ -38,11 +40,7 @@ _CONTENTS = {
 
 
 def summarised(
-    ds: xr.Dataset,
-    average_keywords: Sequence[str],
-    quantile: float,
-    reject: Rejection | None,
-    weights: xr.Variable | None = None,
+    ds: xr.Dataset, options: StackOptions, weights: xr.Variable | None = None
 ) -> dict[str, Any]:
     """Coordinates of the stack of the frames of ``ds``.
 
@@ -66,9 +64,7 @@ def summarised(
             coords[str(name)] = coord
         elif name == "header":
             number = int(contents["combined"].sum())
-            coords["header"] = _text(
-                _stacked_header(ds, average_keywords, quantile, reject, number)
-            )
+            coords["header"] = _text(_stacked_header(ds, options, number))
         elif name in SHARED.values():
             coords[str(name)] = _text(lenders([str(text) for text in coord.values.tolist()]))
         elif name not in ("frame", "path", "ceiling", *contents) and coord.dims == ("frame",):
@@ -227,18 +223,14 @@ def _text(value: str) -> xr.Variable:
     return xr.Variable((), np.array(value, dtype=np.dtypes.StringDType()))
 
 
-def _stacked_header(
-    ds: xr.Dataset,
-    average_keywords: Sequence[str],
-    quantile: float,
-    reject: Rejection | None,
-    number: int,
-) -> str:
+def _stacked_header(ds: xr.Dataset, options: StackOptions, number: int) -> str:
     headers = [parse_header(str(text)) for text in ds["header"].values.tolist()]
     merged = without_part_of_sky(common_header(headers), headers[0])
     # of what is stacked, not of the stack
     merged.remove(EFFECTIVE, ignore_missing=True)
-    for keyword in average_keywords:
+    # numbers of headers have no noise to be judged by
+    reject = None if options.rejection and options.rejection.by_noise else options.rejection
+    for keyword in options.keywords:
         if keyword in merged:
             continue
         values = [_value(header, keyword) for header in headers]
@@ -251,9 +243,8 @@ def _stacked_header(
             )
         numbers = np.array(values, dtype=np.float64)[:, None]
         average = average_through_frames(
-            numbers,
-            None,
-            quantile=quantile,
+            Frames(numbers),
+            quantile=options.quantile,
             reject=reject,
             factors=variance_factors(MEAN, len(values)),
             dtype=np.float64,

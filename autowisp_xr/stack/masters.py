@@ -10,8 +10,10 @@ from autowisp_xr import schema
 from autowisp_xr.bridge import blocks
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispWarning
-from autowisp_xr.options import NoiseWanted, OverscanChoice, Photons, SigmaClip
+from autowisp_xr.options import NoiseWanted, OverscanChoice, Photons
+from autowisp_xr.outliers.sigma_clip import SigmaClip
 from autowisp_xr.stack.averaging import stacked
+from autowisp_xr.stack.options import StackOptions
 from autowisp_xr.stats.digits import counted, floor_of
 from autowisp_xr.steps.agreement import check_alike
 from autowisp_xr.steps.calibration import calibrated
@@ -148,7 +150,7 @@ def _warn_of_floor(ds: xr.Dataset) -> None:
         )
 
 
-def with_defaults(frames: xr.Dataset, options: dict[str, Any], *, few: str) -> dict[str, Any]:
+def with_defaults(frames: xr.Dataset, options: dict[str, Any], *, few: str) -> StackOptions:
     """Options of a stack with the default of masters, of ``few`` frames the average of that name.
 
     The floor of the noise lets few frames reject what is far off, and nothing else. A median of few
@@ -158,11 +160,11 @@ def with_defaults(frames: xr.Dataset, options: dict[str, Any], *, few: str) -> d
     chosen = {"average": "mean" if many else few, **options}
     if many or chosen["average"] == "mean":
         chosen = {"reject": ROBUST, **chosen}
-    return chosen
+    return StackOptions(**chosen)
 
 
 def _stacked(frames: xr.Dataset, options: dict[str, Any]) -> xr.Dataset:
-    return stacked(frames, reach=_REACH, **with_defaults(frames, options, few="mean"))
+    return stacked(frames, with_defaults(frames, {"reach": _REACH, **options}, few="mean"))
 
 
 def _prepared(

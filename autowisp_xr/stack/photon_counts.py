@@ -7,8 +7,7 @@ import xarray as xr
 
 from autowisp_xr.headers.cards import parse_header
 from autowisp_xr.headers.product import effective_in
-from autowisp_xr.kernels.averages import MEAN
-from autowisp_xr.options import MinMax, RejectChoice
+from autowisp_xr.kernels.clip import MEAN
 from autowisp_xr.stats.order_statistics import quantile_moments
 from autowisp_xr.stats.trimmed import trimmed_moments
 
@@ -18,7 +17,7 @@ _COUNTED = ("NUMFCOMB", "NCOMBINE", "STACKCNT", "EFFNCOMB", "SNAPSHOT", "IMCMB00
 
 
 def effective_frames(
-    ds: xr.Dataset, weights: xr.Variable | None, quantile: float, reject: RejectChoice
+    ds: xr.Dataset, weights: xr.Variable | None, quantile: float, dropped: tuple[int, int]
 ) -> xr.Variable:
     r"""Number of equal frames whose mean has the photon noise of the stack of ``ds``.
 
@@ -28,8 +27,8 @@ def effective_frames(
         Frames, or stacks, each of which is worth its own number :math:`n_i`.
     weights
         As :func:`~autowisp_xr.stack.weights.weights_of` gives them.
-    quantile, reject
-        The average; MEAN for a mean.
+    quantile, dropped
+        The average, MEAN for a mean, and how many of the smallest and largest values go.
 
     Returns
     -------
@@ -42,7 +41,7 @@ def effective_frames(
     own = _own(ds)
     if weights is None:
         of_mean = number**2 / float((1 / own).sum())
-        return xr.Variable((), of_mean / (number * _variance(number, quantile, reject)))
+        return xr.Variable((), of_mean / (number * _variance(number, quantile, dropped)))
     if not weights._in_memory:
         return xr.Variable((), np.nan)
     of_pixels = weights.values.reshape(number, -1)
@@ -75,8 +74,8 @@ def _in_header(text: str) -> float:
     return effective_in(parse_header(text))
 
 
-def _variance(number: int, quantile: float, reject: RejectChoice) -> float:
+def _variance(number: int, quantile: float, dropped: tuple[int, int]) -> float:
     """Variance of the average of so many standard normal values."""
-    if isinstance(reject, MinMax):
-        return trimmed_moments(quantile, number, reject.low, reject.high)[0]
+    if any(dropped):
+        return trimmed_moments(quantile, number, *dropped)[0]
     return 1 / number if quantile == MEAN else quantile_moments(quantile, number)[1]

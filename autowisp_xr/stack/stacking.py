@@ -1,18 +1,15 @@
 """``stack``: many frames become one, outliers rejected, with a variance that holds."""
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
 
 import xarray as xr
+from numpy.typing import DTypeLike
 
 from autowisp_xr import schema
-from autowisp_xr.options import (
-    Average,
-    ErrorSource,
-    RejectChoice,
-    Weights,
-)
+from autowisp_xr.options import Average, ErrorSource, Weights
+from autowisp_xr.outliers.rejection import RejectChoice
 from autowisp_xr.stack.averaging import stacked
+from autowisp_xr.stack.options import StackOptions
 from autowisp_xr.steps.agreement import check_alike
 
 __all__ = ["stack"]
@@ -31,7 +28,7 @@ def stack(
     average_keywords: Sequence[str] = (),
     allow_mismatch: Collection[str] = (),
     rejected: bool = False,
-    dtype: Any = "float32",
+    dtype: DTypeLike = "float32",
 ) -> xr.Dataset:
     r"""Average frames pixel by pixel.
 
@@ -43,7 +40,9 @@ def stack(
         "median", "mean", or a number q from 0 to 1 for that quantile (linear between neighbours).
     reject
         How outliers are found: :class:`~autowisp_xr.SigmaClip`, :class:`~autowisp_xr.MinMax`,
-        :class:`~autowisp_xr.Percentile` or :class:`~autowisp_xr.NoiseClip`; None keeps all.
+        :class:`~autowisp_xr.Percentile` or :class:`~autowisp_xr.NoiseClip`; or an object of yours
+        with a method :meth:`keep(values, mask, variance)
+        <autowisp_xr.outliers.rejection.Keeps.keep>`, which is slower. None keeps all.
     exclude
         Pixels with any of these flags, and those that are not finite, are left out. Science stacks
         may keep saturated cores with ``exclude="FAULT"``.
@@ -271,11 +270,8 @@ def stack(
     documentation of :func:`~autowisp_xr.add_noise`.
     ``python -m tests.stack.variance_table`` prints these numbers.
     """
-    schema.check(ds)
-    check_alike(ds, "one stack", allow_mismatch, leave_out=_needless(ds, average, reject))
-    return stacked(
-        ds,
-        average,
+    options = StackOptions(
+        average=average,
         reject=reject,
         exclude=exclude,
         weights=weights,
@@ -287,12 +283,15 @@ def stack(
         rejected=rejected,
         dtype=dtype,
     )
+    schema.check(ds)
+    check_alike(ds, "one stack", allow_mismatch, leave_out=_needless(ds, options))
+    return stacked(ds, options)
 
 
-def _needless(ds: xr.Dataset, average: Average, reject: RejectChoice) -> list[str]:
+def _needless(ds: xr.Dataset, options: StackOptions) -> list[str]:
     """Traits that frames of a stack need not share."""
     # a calibrated frame is free of the level that the offset sets
     level = [] if schema.is_raw(ds) else ["offset"]
     # the sum of all values is what their mean exposure gives; their median is not
-    exposure = ["exposure"] if average == "mean" and reject is None else []
+    exposure = ["exposure"] if options.average == "mean" and options.reject is None else []
     return [*level, *exposure]

@@ -17,7 +17,7 @@ from autowisp_xr import schema
 from autowisp_xr.bridge import blocks
 from autowisp_xr.bridge.sampled_rows import grid_of
 from autowisp_xr.errors import ImageMismatchError
-from autowisp_xr.kernels.averages import MEAN
+from autowisp_xr.kernels.clip import MEAN
 from autowisp_xr.options import Weights
 
 __all__ = ["echoed", "weights_of"]

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from autowisp_xr.errors import ConvergenceError
-from autowisp_xr.kernels.averages import MEAN, Rejection, average_through_frames
+from autowisp_xr.kernels.clip import MEAN
 from autowisp_xr.kernels.sample import average_sample
 from autowisp_xr.options import Average, upper_and_lower
+from autowisp_xr.outliers.sigma_clip import SigmaClip
 from autowisp_xr.stats.floats import as_floats, as_numbers
 from autowisp_xr.stats.order_statistics import variance_factors
+from autowisp_xr.stats.through_frames import Frames, average_through_frames
 
 __all__ = ["average_named", "iterative_rejection_average", "quantile_of"]
 
@@ -118,15 +120,14 @@ def _through_columns(
 ) -> tuple[Any, ...]:
     """Average, its variance, number, whether it still rejects, and range of the survivors."""
     found = average_through_frames(
-        values,
-        None,
+        Frames(values),
         quantile=quantile,
-        reject=Rejection("rms", upper, lower, rounds),
+        reject=SigmaClip((upper, lower), max_iter=rounds),
         # the error of a mean, whatever the average
         factors=variance_factors(MEAN, len(values)),
         dtype=np.float64,
     )
-    return found.image, found.variance, found.count, found.rejecting, found.kept
+    return found.image, found.variance, found.number, found.rejecting, found.kept
 
 
 def _through_lists(

@@ -6,13 +6,14 @@ what differs between frames, too. Steps are whole multiples of one number in the
 and the type of the values.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from autowisp_xr.kernels.pixels import Digitisation
 from autowisp_xr.stats.rounding import noise_before
 
-__all__ = ["Digitisation", "digitisation_of", "frames_to_look_at", "rows_to_look_at"]
+__all__ = ["digitisation_of", "frames_to_look_at", "rows_to_look_at"]
 
 _ENOUGH = 2**15
 """Values of a frame that are looked at: those of three tell the noise to half a per cent."""
@@ -51,17 +52,6 @@ _BAD = 2.5
 """A bad frame is in two of the pairs that are looked at, and one is left where these are three.
 Noise that is so many times that of the quietest pair is a bad frame's: that of flats whose light
 differs by 20 is not."""
-
-
-class Digitisation(NamedTuple):
-    """How the values of a set of frames are digitised."""
-
-    step: float
-    """Between neighbouring values; 0 where there is none, or it is not known."""
-    noise: float
-    """Standard deviation of a value as most pixels have it; 0 where it is not known."""
-    smooth: float
-    """The same before the values were digitised, in steps; infinite where it is not known."""
 
 
 def rows_to_look_at(rows: int, pixels: int) -> int:

@@ -42,16 +42,18 @@ def array_kernel(array, average, threads):
     """Average, variance, mask and number of each pixel; ``array`` is in bands of rows."""
     import numpy as np
 
-    from autowisp_xr.kernels.averages import MEAN, Rejection, average_through_frames
+    from autowisp_xr import SigmaClip
+    from autowisp_xr.kernels.clip import MEAN
     from autowisp_xr.stats.order_statistics import variance_factors
+    from autowisp_xr.stats.through_frames import Frames, average_through_frames
 
     quantile = {"median": 0.5, "mean": MEAN}[average]
-    reject = Rejection("rms", 5.0, -5.0)
+    reject = SigmaClip(5.0)
     factors = variance_factors(quantile, len(array[0]))
 
     def part(band):
         how = {"quantile": quantile, "reject": reject, "factors": factors}
-        return average_through_frames(band, None, **how).image
+        return average_through_frames(Frames(band), **how).image
 
     return np.concatenate(_in_threads(part, array, threads))
 

@@ -7,8 +7,10 @@ import pytest
 
 from autowisp_xr.flags import Flag
 from autowisp_xr.kernels import stack
-from autowisp_xr.kernels.averages import MEAN, Rejection, average_through_frames
+from autowisp_xr.kernels.clip import MEAN
+from autowisp_xr.outliers.sigma_clip import SigmaClip
 from autowisp_xr.stats.order_statistics import variance_factors
+from tests.kernels.columns import averaged_columns
 from tests.kernels.slow import slow_stack
 
 DTYPES = ["uint8", "uint16", "int16", "int32", "float32", "float64"]
@@ -49,8 +51,8 @@ def stacked(values, mask=None, *, average="median", clipping=None, **options):
     reject = None
     if clipping:
         plus, minus, mad, rounds = clipping
-        reject = Rejection("mad" if mad else "rms", plus, -minus, rounds)
-    return average_through_frames(
+        reject = SigmaClip((plus, -minus), "mad" if mad else "rms", rounds)
+    return averaged_columns(
         values, mask, quantile=quantile, reject=reject, factors=weights, **options
     )
 
@@ -86,8 +88,8 @@ def test_the_kernel_agrees_with_the_slow_version(dtype, average):
             )
             count = int(slow.kept.sum())
             context = (number, pixel, plus, minus, mad, max_iter, exclude)
-            rejected += int(found.count[pixel] < np.isfinite(values[:, pixel]).sum())
-            assert found.count[pixel] == count, context
+            rejected += int(found.number[pixel] < np.isfinite(values[:, pixel]).sum())
+            assert found.number[pixel] == count, context
             assert found.rejecting[pixel] == slow.rejecting, context
             np.testing.assert_allclose(found.image[pixel], slow.average, rtol=1e-13)
             np.testing.assert_allclose(
@@ -129,7 +131,7 @@ def test_pixels_do_not_depend_on_how_they_are_blocked(average, rng):
         part = stacked(values[:, start:stop], variance=variance[:, start:stop], **options)
         np.testing.assert_array_equal(part.image, whole.image[start:stop])
         np.testing.assert_array_equal(part.variance, whole.variance[start:stop])
-        np.testing.assert_array_equal(part.count, whole.count[start:stop])
+        np.testing.assert_array_equal(part.number, whole.number[start:stop])
 
 
 @pytest.mark.parametrize("dtype", ["uint16", "float32"])
@@ -150,7 +152,7 @@ def test_thousands_of_frames_are_averaged(rng):
     values[7] = 60000
     found = stacked(values, average="median", clipping=(6.0, 6.0, False, None))
     np.testing.assert_array_equal(found.image, np.median(np.delete(values, 7, axis=0), axis=0))
-    assert (found.count == 1499).all()
+    assert (found.number == 1499).all()
 
 
 def test_arrays_of_any_shape_and_layout_go_through(rng):
@@ -181,7 +183,7 @@ def test_numbers_that_there_are_no_kernels_for_are_refused():
 def test_of_no_frames_nothing_is_left(average):
     found = stacked(np.empty((0, 4)), average=average, clipping=(3.0, 3.0, False, None))
     assert np.isnan(found.image).all()
-    assert found.count.tolist() == [0] * 4
+    assert found.number.tolist() == [0] * 4
 
 
 def test_a_mean_of_many_float32_values_is_exact():
@@ -198,7 +200,7 @@ def test_the_largest_integer_is_a_value_like_any_other():
     mask = np.array([[0, 0], [1, 0], [0, 1]], "u1")
     found = stacked(values, mask, average="mean")
     assert found.image.tolist() == [(65535 + 3) / 2, (65535 + 7) / 2]
-    assert found.count.tolist() == [2, 2]
+    assert found.number.tolist() == [2, 2]
     assert [end.tolist() for end in found.kept] == [[3, 7], [65535, 65535]]
 
 
@@ -208,7 +210,7 @@ def test_where_no_value_is_left_there_is_nan_no_count_and_all_flags():
     found = stacked(values, mask, variance=np.ones((2, 2)), propagate=True)
     assert np.isnan(found.image).all()
     assert np.isnan(found.variance).all()
-    assert found.count.tolist() == [0, 0]
+    assert found.number.tolist() == [0, 0]
     assert found.mask.tolist() == [2 | 8 | 1, 4 | 1]
 
 
@@ -217,7 +219,7 @@ def test_flags_of_values_that_were_rejected_are_not_inherited_but_for_saturation
     for last, inherited in ((4, 0), (4 | 16, 16)):
         mask = np.array([0, 2, 0, 32, last], "u1")[:, None]
         found = stacked(values, mask, exclude=1, clipping=(1.5, 1.5, False, 1))
-        assert found.count.tolist() == [4]
+        assert found.number.tolist() == [4]
         assert found.mask.tolist() == [2 | 32 | inherited]
 
 

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from autowisp_xr.kernels.averages import MEAN, Rejection, average_through_frames
+from autowisp_xr import MinMax, NoiseClip, SigmaClip
+from autowisp_xr.kernels.clip import MEAN
 from autowisp_xr.stats.order_statistics import variance_factors
+from tests.kernels.columns import averaged_columns
 
 FRAMES, CHANNELS, ROWS, COLUMNS = 6, 2, 3, 400
 
@@ -18,12 +20,12 @@ def frames(rng):
 
 
 def stacked(values, mask, weights, **options):
-    return average_through_frames(
+    return averaged_columns(
         values,
         mask,
         quantile=MEAN,
         factors=variance_factors(MEAN, len(values)),
-        frame_weights=weights,
+        weights=weights,
         dtype=np.float64,
         **{"reject": None, **options},
     )
@@ -52,7 +54,7 @@ def test_a_weighted_mean_is_that_of_its_formulas(frames, columns, propagate, rng
     expected[good.sum(axis=0) == 0] = np.nan
     np.testing.assert_allclose(found.image, average, rtol=1e-12)
     np.testing.assert_allclose(found.variance, expected, rtol=1e-9)
-    np.testing.assert_array_equal(found.count, good.sum(axis=0))
+    np.testing.assert_array_equal(found.number, good.sum(axis=0))
 
 
 def test_equal_weights_change_nothing(frames):
@@ -82,8 +84,8 @@ def test_rejection_does_not_look_at_weights(rng):
     values[3] = 500
     weights = np.ones((20, 1))
     weights[3] = 1e6
-    found = stacked(values, None, weights, reject=Rejection("rms", 3, -3))
-    assert (found.count <= 19).all()
+    found = stacked(values, None, weights, reject=SigmaClip(3))
+    assert (found.number <= 19).all()
     assert (np.abs(found.image - 100) < 2).all()
 
 
@@ -104,18 +106,18 @@ def test_blocks_of_any_width_give_the_same_bits(average, rng):
     weights = rng.uniform(1, 2, (7, 1)) if average == MEAN else None
 
     def part(start, stop, reject):
-        return average_through_frames(
+        return averaged_columns(
             values[:, start:stop],
             mask[:, start:stop],
             quantile=average,
             reject=reject,
             factors=variance_factors(average, 7),
             variance=variance[:, start:stop],
-            frame_weights=weights,
+            weights=weights,
             propagate=True,
         )
 
-    for reject in (Rejection("minmax", 1, 1), Rejection("noise", 1.8, -1.8)):
+    for reject in (MinMax(), NoiseClip(1.8)):
         whole = part(0, 2300, reject)
         for start, stop in [(0, 1), (3, 1100), (1024, 2300), (2299, 2300)]:
             for ours, theirs in zip(part(start, stop, reject), whole, strict=True):

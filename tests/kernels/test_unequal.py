@@ -5,14 +5,15 @@ import pytest
 from scipy.integrate import dblquad
 from scipy.special import ndtr
 
-from autowisp_xr.kernels.averages import Rejection, average_through_frames
+from autowisp_xr import MinMax, NoiseClip
 from autowisp_xr.stats.order_statistics import variance_factors
 from autowisp_xr.stats.unequal_noise import noise_tables, ranks
+from tests.kernels.columns import averaged_columns
 
 
 def variance_of(values, variance, quantile=0.5, *, unequal=True, **options):
     number = len(values)
-    return average_through_frames(
+    return averaged_columns(
         values,
         options.pop("mask", None),
         quantile=quantile,
@@ -113,7 +114,7 @@ def test_a_variance_that_is_not_known_leaves_none():
 
 @pytest.mark.parametrize("frames", [4, 14])
 @pytest.mark.parametrize("propagate", [False, True])
-@pytest.mark.parametrize("reject", [None, Rejection("minmax", 1, 1), Rejection("noise", 3, -3)])
+@pytest.mark.parametrize("reject", [None, MinMax(), NoiseClip(3)])
 def test_blocks_of_any_width_give_the_same_bits(reject, propagate, frames, rng):
     """What was met before in a block must not show."""
     values = rng.normal(100, 10, (frames, 700)).astype("f4")

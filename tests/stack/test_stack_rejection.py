@@ -1,5 +1,7 @@
 """``stack``: extremes, percentiles and noise as reasons to leave a value out, and their numbers."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,9 +10,9 @@ from hypothesis.extra.numpy import arrays
 
 import autowisp_xr as aw
 from autowisp_xr import Flag, MinMax, NoiseClip, Percentile, SigmaClip, schema
-from autowisp_xr.options import upper_and_lower
 from autowisp_xr.testing import assert_frames_equal, no_compute
 from tests.kernels.slow import average_of
+from tests.outliers.slow import survivors
 from tests.stack.test_stacking import F8, cards, column, one, with_headers
 from tests.steps.frames import frame_set
 from tests.steps.test_contracts import lazy
@@ -22,6 +24,8 @@ REJECTIONS = [
     Percentile(0.03, 0.01),
     NoiseClip(0.9),
     NoiseClip((0.7, -1.3), max_iter=1),
+    SigmaClip(1.1),
+    SigmaClip((1.3, -0.9), scale="mad", about="median", max_iter=1),
 ]
 
 
@@ -29,35 +33,6 @@ REJECTIONS = [
 def frames(frames):
     """Of one exposure, so that their values can be held against each other."""
     return frames.assign_coords(exposure=("frame", [60.0] * 3))
-
-
-def slow_survivors(values, kept, variance, reject):
-    """Which values of one pixel survive, and how many were rejected below and above."""
-    kept = kept.copy()
-    if isinstance(reject, MinMax):
-        order = [i for i in np.argsort(values, kind="stable") if kept[i]]
-        kept[order[: reject.low]] = False
-        kept[order[max(len(order) - reject.high, 0) :]] = False
-        low, high = min(reject.low, len(order)), reject.high
-        return kept, low, min(high, len(order) - low)
-    if isinstance(reject, Percentile):
-        plus, minus, rounds = reject.high, -reject.low, 1
-    else:
-        (plus, minus), rounds = upper_and_lower(reject.threshold), reject.max_iter
-    low = high = 0
-    while kept.any() and rounds != 0:
-        middle = np.median(values[kept])
-        if isinstance(reject, Percentile) and not middle > 0:
-            break
-        scale = middle if isinstance(reject, Percentile) else np.sqrt(variance)
-        above = kept & (values - middle > plus * scale)
-        below = kept & (values - middle < minus * scale)
-        if not (above | below).any():
-            break
-        kept = kept & ~above & ~below
-        low, high = low + int(below.sum()), high + int(above.sum())
-        rounds = None if rounds is None else rounds - 1
-    return kept, low, high
 
 
 # ---------------------------------------------------------------------- by hand
@@ -163,6 +138,7 @@ def test_noise_rejects_though_the_error_comes_from_the_scatter():
 @pytest.mark.parametrize("exclude", ["BAD", "FAULT", 0])
 def test_the_verb_agrees_with_the_slow_version(frames, average, reject, exclude):
     before = frames.copy(deep=True)
+    averaging = partial(average_of, average=average)
     stack = aw.stack(frames, average, reject=reject, exclude=exclude, rejected=True, **F8)
     bits = int(aw.as_flag(exclude))
     for c, y, x in np.ndindex(2, 5, 7):
@@ -170,7 +146,7 @@ def test_the_verb_agrees_with_the_slow_version(frames, average, reject, exclude)
             frames[name].values[:, c, y, x].astype("f8") for name in ("image", "mask", "variance")
         )
         kept = np.isfinite(values) & ((mask.astype(int) & bits) == 0)
-        kept, low, high = slow_survivors(values, kept, variance, reject)
+        kept, low, high = survivors(reject, values, kept, variance, averaging)
         here = stack.isel(channel=c, y=y, x=x)
         assert (int(here["count"]), int(here["rejected_low"])) == (kept.sum(), low)
         assert int(here["rejected_high"]) == high

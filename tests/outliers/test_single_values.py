@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from autowisp_xr.kernels.averages import MEAN, Rejection, average_through_frames
+from autowisp_xr import MinMax, NoiseClip, SigmaClip
+from autowisp_xr.kernels.clip import MEAN
 from autowisp_xr.stats.order_statistics import variance_factors
+from tests.kernels.columns import averaged_columns
 
 PIXELS = 2100  # more than are worked upon at a time
 
@@ -12,7 +14,7 @@ PIXELS = 2100  # more than are worked upon at a time
 def stacked(values, mask=None, *, average, reject, **options):
     quantile = MEAN if average == "mean" else 0.5
     factors = variance_factors(quantile, len(values))
-    return average_through_frames(
+    return averaged_columns(
         values, mask, quantile=quantile, reject=reject, factors=factors, dtype=float, **options
     )
 
@@ -42,7 +44,7 @@ def test_extremes_are_left_out_of_each_pixel(smallest, largest, dtype, average, 
         mask,
         average=average,
         exclude=2,
-        reject=Rejection("minmax", largest, smallest),
+        reject=MinMax(smallest, largest),
     )
     for pixel in [*range(60), PIXELS - 1]:
         good = [
@@ -51,7 +53,7 @@ def test_extremes_are_left_out_of_each_pixel(smallest, largest, dtype, average, 
             if not mask[frame, pixel] & 2 and np.isfinite(values[frame, pixel])
         ]
         left = without_extremes(good, smallest, largest)
-        assert found.count[pixel] == len(left)
+        assert found.number[pixel] == len(left)
         assert found.low[pixel] == min(smallest, len(good))
         assert found.high[pixel] == min(largest, max(len(good) - smallest, 0))
         bits = [mask[frame, pixel] for frame, _ in left] or list(mask[:, pixel])
@@ -90,7 +92,7 @@ def test_values_beyond_their_own_noise_are_left_out(dtype, rounds, average, rng)
         values,
         mask,
         average=average,
-        reject=Rejection("noise", 3.1, -2.7, rounds),
+        reject=NoiseClip((3.1, -2.7), rounds),
         variance=variance,
         shared=shared,
         relative=relative,
@@ -103,7 +105,7 @@ def test_values_beyond_their_own_noise_are_left_out(dtype, rounds, average, rng)
         sigma = np.sqrt(np.maximum(own - column * column * np.float64(relative[pixel]), 0))
         good = (mask[:, pixel] & 127) == 0
         kept = without_noisy(column, sigma, good, 3.1, 2.7, rounds)
-        assert found.count[pixel] == kept.sum()
+        assert found.number[pixel] == kept.sum()
         assert found.low[pixel] + found.high[pixel] == good.sum() - kept.sum()
         rejected += found.high[pixel]
         if kept.any():
@@ -116,10 +118,8 @@ def test_values_beyond_their_own_noise_are_left_out(dtype, rounds, average, rng)
 def test_a_mean_is_not_drawn_away_from_all_values_by_one_of_them(rng):
     values = rng.normal(100, 10, (30, 50))
     values[7] += 5000
-    found = stacked(
-        values, average="mean", reject=Rejection("noise", 5, -5), variance=np.full((30, 50), 100.0)
-    )
-    assert (found.count >= 28).all()
+    found = stacked(values, average="mean", reject=NoiseClip(5), variance=np.full((30, 50), 100.0))
+    assert (found.number >= 28).all()
     assert (found.high >= 1).all()
     assert (np.abs(found.image - 100) < 10).all()
 
@@ -127,14 +127,12 @@ def test_a_mean_is_not_drawn_away_from_all_values_by_one_of_them(rng):
 def test_values_without_noise_of_their_own_stay():
     values = np.array([[10.0], [10.1], [10.2], [10.3]])
     one = np.ones(4)[:, None]
-    found = stacked(
-        values, average="median", reject=Rejection("noise", 5, -5), variance=one, shared=one[0]
-    )
-    assert found.count.tolist() == [4]
+    found = stacked(values, average="median", reject=NoiseClip(5), variance=one, shared=one[0])
+    assert found.number.tolist() == [4]
 
 
 def test_numbers_rejected_at_the_ends_are_counted_by_side():
     values = np.array([[10.0], [11.0], [9.0], [10.5], [10.0], [9.5], [80.0], [-70.0], [85.0]])
     for average in ("median", "mean"):
-        found = stacked(values, average=average, reject=Rejection("rms", 1.3, -1.3, 1))
-        assert (found.low.tolist(), found.high.tolist(), found.count.tolist()) == ([1], [2], [6])
+        found = stacked(values, average=average, reject=SigmaClip(1.3, max_iter=1))
+        assert (found.low.tolist(), found.high.tolist(), found.number.tolist()) == ([1], [2], [6])

@@ -1,0 +1,45 @@
+"""``Percentile``: what lies too far from the median, as a fraction of it."""
+
+import math
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+from autowisp_xr.kernels.block import Block
+from autowisp_xr.kernels.clip import PERCENTILE, Clipping, rounding_of
+from autowisp_xr.kernels.pixels import Digitisation, Noise, Pixels
+from autowisp_xr.kernels.stack import average_pixels
+from autowisp_xr.outliers.rejection import Rejection
+
+__all__ = ["Percentile"]
+
+
+@dataclass(frozen=True)
+class Percentile(Rejection):
+    """Reject what lies too far from the median, in units of the median, once.
+
+    For up to six frames, which are too few to know their scatter. Nothing is rejected where the
+    median is not positive: take no sky level off the frames before. Distances are from the median,
+    whatever the average.
+    """
+
+    low: float = 0.2
+    """Largest distance below the median, as a fraction of it."""
+
+    high: float = 0.1
+    """Largest distance above the median, as a fraction of it."""
+
+    def __post_init__(self) -> None:
+        for name in ("low", "high"):
+            share: Any = getattr(self, name)
+            if not (isinstance(share, Real) and 0 < float(share) < math.inf):
+                raise ValueError(f"{name} is a positive fraction of the median, not {share!r}")
+
+    def average(
+        self, pixels: Pixels, noise: Noise, quantile: float, digits: Digitisation
+    ) -> tuple[Block, Pixels]:
+        """As :meth:`Rejection.average`, by the ends of the sorted values."""
+        rounding = rounding_of(pixels.values.dtype)
+        ends = float(self.high), -float(self.low)
+        clipping = Clipping(PERCENTILE, *ends, rounds=1, origin=quantile, rounding=rounding)
+        return average_pixels(pixels, quantile, clipping), pixels

@@ -1,0 +1,280 @@
+"""Averages of planes through all frames: arrays of any shape in, named results out.
+
+This is the door to the kernels of a stack. Each part of the result is made in turn of what survives
+rejection: its average, flags, weights, noise, and what of that the frames share.
+"""
+
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from autowisp_xr.arrays import Bits, Bools, Cube, Floats, Integers, Numbers, Planes
+from autowisp_xr.flags import Flag
+from autowisp_xr.kernels.block import Block
+from autowisp_xr.kernels.clip import MEAN
+from autowisp_xr.kernels.order_moments import Ranks, Tables
+from autowisp_xr.kernels.pixels import (
+    ANY,
+    UNKNOWN,
+    Digitisation,
+    Noise,
+    Pixels,
+    Weights,
+    equal_weights,
+    marked,
+)
+from autowisp_xr.kernels.sharing import shared_noise
+from autowisp_xr.kernels.stack import average_pixels
+from autowisp_xr.kernels.survivors import inherit_flags, sum_counts, sum_noise, variances, weigh
+from autowisp_xr.kernels.unequal import equalise
+from autowisp_xr.outliers.rejection import Rejection
+from autowisp_xr.stats.floats import native, native_type
+
+__all__ = ["Averages", "Frames", "average_through_frames"]
+
+
+class Frames(NamedTuple):
+    """Planes of frames, by what they hold; None for those that the frames do not have."""
+
+    values: Cube
+    """(frame, ...) integers or floats."""
+    mask: Bits | None = None
+    """(frame, ...)"""
+    variance: Floats | None = None
+    """(frame, ...)"""
+    shared: Floats | None = None
+    """(...) or (frame, ...): what of the variance the frames share."""
+    relative: Floats | None = None
+    """(...) or (frame, ...): what they share relative to the square of the values."""
+    slope: Floats | None = None
+    """(...) or (frame, ...): of the noise of photons that the variance holds, max(slope (value -
+    zero), 0)."""
+    zero: Floats | None = None
+    """(...) or (frame, ...)"""
+    photons: Floats | None = None
+    """(frame, ...): that noise where it is another."""
+    counts: Integers | None = None
+    """(frame, ...): how many values each is an average of; None for itself alone."""
+    weights: Floats | None = None
+    """(frame, k), of a mean; each column is for a k-th part of the pixels."""
+
+
+class Averages(NamedTuple):
+    """What comes of frames that went through :func:`average_through_frames`."""
+
+    image: Planes
+    variance: Planes
+    shared_variance: Planes | None
+    """None where the frames share none."""
+    shared_relative_variance: Planes | None
+    """None where the frames share none."""
+    light: Floats | None
+    """Slope, zero and photon noise of the average, (3, ...) float64; None where not known."""
+    number: Integers
+    """Number of survivors, int32."""
+    total: Integers | None
+    """Sum of the counts of the survivors, int32; None without these."""
+    mask: Bits
+    rejecting: Bools
+    """Whether the last round at the ends still rejected."""
+    low: Integers
+    """Number rejected below the average, int32."""
+    high: Integers
+    """Number rejected above it."""
+    kept: tuple[Floats, Floats]
+    """Smallest and largest survivor; infinities the wrong way round for none."""
+
+
+Factors = tuple[Floats, Floats, Floats]
+
+
+def average_through_frames(
+    frames: Frames,
+    *,
+    quantile: float,
+    factors: Factors,
+    reject: Rejection | None = None,
+    exclude: int = int(Flag.BAD),
+    groups: tuple[Integers | None, Integers | None] = (None, None),
+    propagate: bool = False,
+    unequal: tuple[Ranks, Tables] | None = None,
+    min_values: int = 1,
+    reach: float = np.inf,
+    errors: bool = True,
+    digits: Digitisation = UNKNOWN,
+    dtype: DTypeLike = np.float32,
+) -> Averages:
+    """Stack planes of any shape along their first axis.
+
+    Parameters
+    ----------
+    frames
+        The planes.
+    quantile
+        0.5 for the median, or ``MEAN``.
+    factors : three (number + 1) tables by the number of survivors
+        See :mod:`autowisp_xr.kernels.survivors`.
+    reject
+        How outliers are found; None keeps all.
+    exclude
+        Values with any of these bits in the mask are left out, as are those not finite.
+    groups : two (frame) arrays of integers from 0 up, or None
+        Which frames have the noise that is shared, and that of the relative one, in common; None
+        for all.
+    propagate
+        Whether the variance comes from that of the values, or from the scatter of the survivors.
+    unequal
+        What a quantile of values of unequal noise needs, of :mod:`autowisp_xr.stats.unequal_noise`;
+        None for a mean, or where the variance of the values does not say how their noise differs.
+    min_values
+        A pixel with fewer survivors is flagged FAULT, as is one whose average is not finite.
+    reach
+        As for :func:`autowisp_xr.kernels.survivors.inherit_flags`.
+    errors
+        Whether a pixel whose variance is not finite is flagged FAULT, too.
+    digits
+        How the values are digitised.
+    dtype
+        Of image and variances; an average too large for it is NaN.
+    """
+    shape = frames.values.shape[1:]
+    given = _pixels(frames, exclude)
+    noise = _noise(frames, np.dtype(dtype))
+    if reject is None:
+        block, pixels = average_pixels(given, quantile), given
+    else:
+        block, pixels = reject.average(given, noise, quantile, digits)
+    if not pixels.mask.size:
+        pixels = pixels._replace(mask=np.zeros(given.values.shape, np.uint8))
+    mask = np.zeros(block.number.size, np.uint8)
+    if given.mask.size:
+        inherit_flags(pixels, given.mask, block, reach, mask)
+    mask |= (block.number < max(min_values, 1)) * np.uint8(Flag.FAULT)
+    weights = equal_weights()
+    if frames.weights is not None:
+        weights = Weights(np.array(frames.weights, np.float64), np.empty(block.number.size))
+        weigh(pixels, weights, block)
+    sums = np.empty((8 if noise.slope.size else 2, block.number.size if propagate else 0))
+    if propagate:
+        sum_noise(pixels, noise, weights, block, quantile != MEAN, sums)
+        if noise.slope.size:
+            sums[7] = sums[0]
+    common, share = (
+        _in_common(pixels, plane, of_frames, weights, block)
+        for plane, of_frames in zip((noise.shared, noise.relative), groups, strict=True)
+    )
+    added, factor = common, share
+    if quantile == MEAN and noise.relative.shape[0] > 1:
+        # frames of other exposures have other values, and no average stands for them all
+        added = _in_common(pixels, noise.relative, groups[1], weights, block, scaled=True)
+        added, factor = added + common if common.size else added, np.empty(0)
+    total = None
+    if frames.counts is not None:
+        total = np.zeros(block.number.size, np.int32)
+        sum_counts(pixels, _flat(frames.counts, shape), block, total)
+    if unequal is not None:
+        dropped = (0, 0) if reject is None else reject.dropped
+        _equalise(given, pixels, noise, block, unequal, factors, sum(dropped), sums)
+    variance = np.empty(block.number.size, dtype)
+    light = np.empty((3, block.number.size if propagate and noise.slope.size else 0))
+    single = not noise.photons.size
+    variances(propagate, block, sums, factors, added, factor, variance, light, single)
+    common = np.where(block.number == 0, np.nan, common) if common.size else common
+    with np.errstate(over="ignore"):
+        image = block.about.astype(dtype)
+    good = np.isfinite(image)
+    if errors:
+        good &= np.isfinite(variance)
+    if not good.all():
+        mask[~good] |= np.uint8(Flag.FAULT)
+        image[np.isinf(image)] = np.nan
+    return Averages(
+        image=image.reshape(shape),
+        variance=variance.reshape(shape),
+        shared_variance=None if frames.shared is None else common.astype(dtype).reshape(shape),
+        shared_relative_variance=(
+            None if frames.relative is None else share.astype(dtype).reshape(shape)
+        ),
+        light=light.reshape(3, *shape) if light.size else None,
+        number=block.number.reshape(shape),
+        total=None if total is None else total.reshape(shape),
+        mask=mask.reshape(shape),
+        rejecting=block.rejecting.reshape(shape),
+        low=block.below.reshape(shape),
+        high=block.above.reshape(shape),
+        kept=(block.smallest.reshape(shape), block.largest.reshape(shape)),
+    )
+
+
+def _flat(plane: Numbers | None, shape: tuple[int, ...], kind: DTypeLike | None = None) -> Any:
+    """A plane as (1 or frame, pixel); of size 0 and of a type for none."""
+    if plane is None:
+        return np.empty((0, 0), kind)
+    rows = len(plane) if plane.ndim > len(shape) else 1
+    return np.ascontiguousarray(native(plane)).reshape(rows, prod(shape))
+
+
+def _pixels(frames: Frames, exclude: int) -> Pixels:
+    shape, kind = frames.values.shape[1:], frames.values.dtype
+    if kind.kind not in "buif" or kind.itemsize > 8:
+        raise TypeError(f"images are of integers, float32 or float64, not of {kind}")
+    mask = _flat(frames.mask, shape, np.uint8)
+    return Pixels(_flat(frames.values, shape), mask, np.uint8(exclude))
+
+
+def _noise(frames: Frames, dtype: DTypeLike) -> Noise:
+    """What is known of the noise; a zero of 0 where only a slope is given."""
+    kind = dtype if frames.variance is None else native_type(frames.variance.dtype)
+    shape = frames.values.shape[1:]
+    noise = Noise(*(_flat(getattr(frames, name), shape, kind) for name in Noise._fields))
+    if noise.slope.size and not noise.zero.size:
+        noise = noise._replace(zero=np.zeros_like(noise.slope[:1]))
+    return noise
+
+
+def _in_common(
+    pixels: Pixels,
+    plane: Floats,
+    groups: Integers | None,
+    weights: Weights,
+    block: Block,
+    *,
+    scaled: bool = False,
+) -> Floats:
+    """What the average has of a noise, (pixel): all of it where there is one for all frames."""
+    if len(plane) < 2:
+        return plane.reshape(-1)
+    numbers = np.zeros(len(plane), np.int64) if groups is None else groups
+    return shared_noise(pixels, plane, numbers, weights, block, scaled=scaled)
+
+
+def _equalise(
+    given: Pixels,
+    pixels: Pixels,
+    noise: Noise,
+    block: Block,
+    unequal: tuple[Ranks, Tables],
+    factors: Factors,
+    dropped: int,
+    sums: Floats,
+) -> None:
+    """Make sums over unequal noise those of equal noise, in place.
+
+    ``sums`` is of size 0 where the variance comes from the scatter, which is changed instead.
+    """
+    among, squares, spread = block, block.squares[:0] if sums.size else block.squares, sums
+    if dropped:
+        # the quantile of what is left is one of all, whose distances from it are not known
+        squares, unfit = squares[:0], marked(given)
+        pixels = Pixels(given.values, unfit, ANY)
+        among = block._replace(
+            smallest=np.full_like(block.smallest, -np.inf),
+            largest=np.full_like(block.largest, np.inf),
+            number=(len(unfit) - unfit.sum(axis=0)).astype(np.int32),
+        )
+    if dropped or not sums.size:
+        spread = np.empty((len(sums), among.number.size))
+        sum_noise(pixels, noise, equal_weights(), among, True, spread)
+    equalise(pixels, noise, among, *unequal, factors, dropped, sums, squares, spread)
