@@ -1,42 +1,61 @@
-"""What is known of a camera, in words."""
+"""What is known of a camera, and what headers say of it, in words."""
 
+import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import HeaderError
+from autowisp_xr.frames import FileRecord
 from autowisp_xr.frames.resolve import settle_camera
 from autowisp_xr.headers.cards import value_of
-from autowisp_xr.night.looks import Seen
-from autowisp_xr.night.sets import FrameSet
+from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.night.sentences import sentence
 
-__all__ = ["UNITS", "setting_hint", "told"]
+__all__ = ["UNITS", "card", "describe", "disagreement", "plain", "said_by", "setting_hint"]
 
 UNITS = {"gain": "e/ADU", "read_noise": "e", "saturation": "ADU", "bias_level": "ADU"}
 
+_ALIKE = 1e-3
+"""Relative difference within which two headers say the same."""
 
-def told(sets: Sequence[FrameSet], camera: Camera | None, seen: Seen | None = None) -> str:
+_CARDS = {"gain": "electrons_per_adu", "read_noise": "read_noise"}
+
+
+def plain(name: str) -> str:
+    """The name of a fact as people write it: "read noise"."""
+    return name.replace("_", " ")
+
+
+def describe(records: Sequence[FileRecord], camera: Camera | None, unseen: str = "") -> str:
     """What is known of the camera of a setup, of the user, the headers, or measured; in a line.
 
-    After a look at its frames, the line says where saturation is not known.
+    Parameters
+    ----------
+    records
+        All of the setup.
+    camera
+        What the user says, or was measured.
+    unseen
+        That nobody says where it saturates, after a look at its frames.
     """
     try:
-        said = settle_camera([record for one in sets for record in one.records], camera, None)
+        known = settle_camera(records, camera, None)
     except HeaderError:
         return ""
-    known = [
-        f"{name.replace('_', ' ')} {_number(getattr(said, name))} {unit}"
+    parts = [
+        f"{plain(name)} {_number(getattr(known, name))} {unit}"
         for name, unit in UNITS.items()
-        if getattr(said, name)
+        if getattr(known, name)
     ]
-    if said.image_area:
-        known.append(f"image area {said.image_area}")
-    if said.overscan:
-        known.append(f"overscan {' and '.join(map(str, said.overscan))}")
-    if said.amplifiers:
-        known.append(_amplifiers(said))
-    unseen = seen.unseen(said) if seen is not None else ""
-    known += [unseen] if unseen else []
-    return f"the camera: {'; '.join(known)}" if known else ""
+    if known.image_area:
+        parts.append(f"image area {known.image_area}")
+    if known.overscan:
+        parts.append(f"overscan {' and '.join(map(str, known.overscan))}")
+    if known.amplifiers:
+        parts.append(_amplifiers(known))
+    parts += [unseen] if unseen and known.saturation is None else []
+    return f"the camera: {'; '.join(parts)}" if parts else ""
 
 
 def _amplifiers(camera: Camera) -> str:
@@ -46,7 +65,7 @@ def _amplifiers(camera: Camera) -> str:
         own = [getattr(one, name) for one in camera.amplifiers if getattr(one, name) is not None]
         if own:
             ends = " to ".join(_number(number) for number in sorted({min(own), max(own)}))
-            parts.append(f"{name.replace('_', ' ')} {ends} {UNITS[name]}")
+            parts.append(f"{plain(name)} {ends} {UNITS[name]}")
     if any(one.overscan for one in camera.amplifiers):
         parts.append("overscan of their own")
     return ", ".join(parts)
@@ -58,15 +77,36 @@ def _number(value: float | Mapping[str, float]) -> str:
     return f"{value:.4g}" if value < 1000 else f"{value:g}"
 
 
-def setting_hint(sets: Sequence[FrameSet], unknown: Sequence[str]) -> str:
+def said_by(records: Sequence[FileRecord], name: str) -> dict[float, list[str]]:
+    """What headers say of gain or read noise, and the files of each value."""
+    said: dict[float, list[str]] = {}
+    for record in records:
+        value = record.facts.get(name)
+        if value is None:
+            continue
+        near = (known for known in said if math.isclose(known, value, rel_tol=_ALIKE))
+        said.setdefault(next(near, float(value)), []).append(record.path)
+    return said
+
+
+def card(records: Sequence[FileRecord], name: str) -> str:
+    """The card that says gain or read noise, as it is called in these headers."""
+    names = getattr(Spellings(), _CARDS[name])
+    found = (card for record in records for card in names if value_of(record.header, card))
+    return next(found, names[0])
+
+
+def disagreement(name: str, said: Mapping[float, Sequence[str]]) -> str:
+    """That headers do not agree, with all values and files."""
+    values = []
+    for value, paths in sorted(said.items(), reverse=True):
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        values.append(f"{value:g} ({Path(paths[0]).name}{more})")
+    return f"the headers disagree on the {plain(name)}: {' and '.join(values)}"
+
+
+def setting_hint(records: Sequence[FileRecord], unknown: Sequence[str]) -> str:
     """That a GAIN in the headers may be what is asked for, where there is one."""
-    if "gain" not in unknown:
-        return ""
-    for record in (record for one in sets for record in one.records):
-        said = value_of(record.header, "GAIN")
-        if said is not None:
-            return (
-                f"; GAIN = {said} in the headers may be a setting: if it is in electrons per ADU, "
-                f"say gain = {said} in a camera file"
-            )
-    return ""
+    found = (value_of(record.header, "GAIN") for record in records)
+    said = next((value for value in found if value is not None), None)
+    return sentence("setting_hint", value=said) if "gain" in unknown and said is not None else ""

@@ -1,8 +1,9 @@
 """Which master belongs to a frame, and why the others do not: candidates judged, then ranked."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -10,12 +11,15 @@ import xarray as xr
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import Matching, Mismatch, reason_against
 from autowisp_xr.night.grouped import in_few_words
+from autowisp_xr.night.sentences import sentence
 from autowisp_xr.traits import Traits
 
-__all__ = ["FITS_TOO", "Candidate", "Choice", "choose", "match", "stop_reason"]
+__all__ = ["Candidate", "Choice", "Choices", "Refusal", "choose", "match", "stop_reason"]
 
-FITS_TOO = "fits too"
+_FITS_TOO = "fits too"
 """How the reason begins against a master that another goes before."""
+
+_NOT_MADE = "could not be made: "
 
 _BETTER = (
     "needs no scaling",
@@ -33,7 +37,7 @@ _PIXELS = ("camera", "detector", "size", "area", "binning", "channels")
 """Traits of the pixels themselves: a master that differs in another trait is near."""
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Candidate:
     """A master, made or to be made."""
 
@@ -46,7 +50,25 @@ class Candidate:
     failure: str = ""
     """Why there is no such master, though there might be."""
     open: Callable[[], xr.Dataset] | None = None
-    """Gives the master."""
+    """Gives the master; None of this night, for it has to be made first."""
+
+
+class Refusal(NamedTuple):
+    """Why a candidate is not taken."""
+
+    candidate: Candidate
+    text: str
+    mismatch: Mismatch | None = None
+    """In which trait it differs, where scaling does not make up for it."""
+    near: bool = True
+    """Whether it has the frame's own pixels, however the camera was set."""
+    but_for_camera: bool = False
+    """Whether it would fit if its camera were that of the frame under another name."""
+
+    @property
+    def trait(self) -> str:
+        """In which it differs; "" where it does in none."""
+        return self.mismatch.trait if self.mismatch else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,22 +78,26 @@ class Choice:
     chosen: Candidate | None = None
     scaled: bool = False
     """Whether a dark has to be scaled."""
-    why_not: Mapping[str, str] = field(default_factory=dict)
-    """The reason against each other candidate of the kind, by its name."""
-    traits: Mapping[str, str] = field(default_factory=dict)
-    """The trait in which each of those differs, where that is the reason."""
-    failed: str = ""
-    """Name of a master that would belong, if only it could have been made."""
-    near: bool = False
-    """Whether there are candidates of the frame's own pixels, however the camera was set."""
-    differ: frozenset[str] = frozenset()
-    """Traits in which those do not fit."""
-    of_other_exposure: tuple[Candidate, ...] = ()
-    """Darks that would fit, but for their exposure."""
-    but_for_camera: bool = False
-    """Whether one would fit if its camera were that of the frame under another name."""
+    refused: Mapping[str, Refusal] = field(default_factory=dict)
+    """The other candidates of the kind, by their names."""
     unsaid: tuple[str, ...] = ()
     """Traits that only one of the frame and the chosen master says."""
+
+    @property
+    def why_not(self) -> dict[str, str]:
+        """The reason against each of the others."""
+        return {name: one.text for name, one in self.refused.items()}
+
+    def against(self, kind: str) -> list[str]:
+        """What keeps masters of the kind away that do not fit, in a few words."""
+        unfit = [one for one in self.refused.values() if not one.text.startswith(_FITS_TOO)]
+        reasons = {one.candidate.name: one.text for one in unfit}
+        traits = {one.candidate.name: one.trait for one in unfit if one.text == str(one.mismatch)}
+        return in_few_words(reasons, traits, kind)
+
+
+Choices = Mapping[str, Choice]
+"""The masters for a frame, by kind."""
 
 
 def match(wanted: Traits, candidates: Sequence[Candidate], matching: Matching) -> dict[str, Choice]:
@@ -87,30 +113,34 @@ def match(wanted: Traits, candidates: Sequence[Candidate], matching: Matching) -
     return choices
 
 
-def stop_reason(kind: str, choices: Mapping[str, Choice], matching: Matching) -> str:
+def stop_reason(kind: str, choices: Choices, matching: Matching) -> str:
     """Why frames of a kind are left out, with these masters chosen for them; "" if they are not.
 
     They are where a master that belongs to them could not be made, and science frames where there
     are darks of their pixels, but none that fits.
     """
     for needed, choice in choices.items():
-        if choice.chosen is None and choice.failed:
-            return f"their master {choice.failed} failed"
-        if choice.chosen is None and needed == "dark" and kind == "object" and choice.near:
-            darks = "; ".join(in_few_words(choice.why_not, choice.traits, needed))
-            return f"no dark fits ({darks}){_remedy(choice, matching)}"
+        if choice.chosen is not None:
+            continue
+        for name, one in choice.refused.items():
+            if one.text.startswith(_NOT_MADE):
+                return f"their master {name} failed"
+        near = [one for one in choice.refused.values() if one.near]
+        if needed == "dark" and kind == "object" and near:
+            remedy = _remedy({one.trait for one in near}, matching)
+            return f"no dark fits ({'; '.join(choice.against(needed))}){remedy}"
     return ""
 
 
-def _remedy(choice: Choice, matching: Matching) -> str:
-    """Options that would let one of the masters pass."""
+def _remedy(differ: Collection[str], matching: Matching) -> str:
+    """Options that would let a master pass that differs in one of these traits."""
     remedies = []
-    if "exposure" in choice.differ and matching.scale_dark != "any":
+    if "exposure" in differ and matching.scale_dark != "any":
         larger = "any" if matching.scale_dark else "down or any"
         remedies.append(f"a dark of another exposure can be scaled: --scale-dark {larger}")
-    if "temperature" in choice.differ:
+    if "temperature" in differ:
         remedies.append("--temperature-tolerance allows for more")
-    others = sorted(choice.differ - {"exposure", "temperature"})
+    others = sorted(set(differ) - {"", "exposure", "temperature"})
     if others:
         remedies.append(f"--allow-mismatch {others[0]} if that does not matter")
     return "".join(f"; {remedy}" for remedy in remedies)
@@ -132,65 +162,53 @@ def choose(
     has_bias
         Whether a bias is subtracted from the frames.
     """
-    why_not: dict[str, str] = {}
-    traits: dict[str, str] = {}
-    failed, near, but_for_camera = "", False, False
-    any_camera = replace(matching, allow_mismatch={*matching.allow_mismatch, "camera"})
-    differ: set[str] = set()
-    of_other_exposure: list[Candidate] = []
-    fitting: list[tuple[bool, Candidate]] = []
-    banded = any(candidate.own and candidate.traits.filter for candidate in candidates)
+    banded = any(one.own and one.traits.filter for one in candidates)
+    refused: dict[str, Refusal] = {}
+    fitting: list[tuple[tuple[float, ...], str, bool, Candidate]] = []
     for candidate in candidates:
-        own = candidate.traits
-        is_near = reason_against(wanted, own, matching, _PIXELS) is None
-        near = near or is_near
-        mismatch = reason_against(wanted, own, matching)
-        scaled = mismatch is not None and mismatch.trait == "exposure"
-        reason = _reason_of_bias(own, has_bias) if mismatch is None or scaled else ""
-        if mismatch is not None and scaled:
-            mismatch = _reason_against_scaling(wanted, own, matching, mismatch, has_bias)
-        if mismatch is not None and not reason:
-            reason, traits[candidate.name] = str(mismatch), mismatch.trait
-        if mismatch is not None and mismatch.trait == "exposure":
-            of_other_exposure.append(candidate)
-        if mismatch is not None and mismatch.trait == "camera":
-            but_for_camera |= reason_against(wanted, own, any_camera) is None
-        if mismatch is not None and is_near:
-            differ.add(mismatch.trait)
-        if not reason:
-            reason = _reason_of_unsaid_filter(wanted, candidate, banded, matching)
-        if not reason and candidate.failure:
-            failed, reason = failed or candidate.name, f"could not be made: {candidate.failure}"
-        if reason:
-            why_not[candidate.name] = reason
+        scaled, refusal = _judged(wanted, candidate, matching, has_bias, banded)
+        if refusal is None:
+            rank = _rank(wanted, scaled, candidate, matching)
+            fitting.append((rank, candidate.name, scaled, candidate))
         else:
-            fitting.append((scaled, candidate))
+            refused[candidate.name] = refusal
     if not fitting:
-        return Choice(
-            why_not=why_not,
-            traits=traits,
-            failed=failed,
-            near=near,
-            differ=frozenset(differ),
-            but_for_camera=but_for_camera,
-            of_other_exposure=tuple(of_other_exposure),
-        )
+        return Choice(refused=refused)
     # by name in the end, so that the order of the candidates never matters
-    fitting.sort(key=lambda pair: (_rank(wanted, pair[0], pair[1], matching), pair[1].name))
-    (scaled, chosen), *others = fitting
-    best = _rank(wanted, scaled, chosen, matching)
-    for also_scaled, candidate in others:
-        ranks = zip(best, _rank(wanted, also_scaled, candidate, matching), _BETTER, strict=True)
+    (best, _, scaled, chosen), *others = sorted(fitting, key=lambda one: one[:2])
+    for rank, name, _, candidate in others:
+        ranks = zip(best, rank, _BETTER, strict=True)
         better = next((words for one, other, words in ranks if one != other), "comes first")
-        why_not[candidate.name] = f"{FITS_TOO}, but {chosen.name} {better}"
-    return Choice(
-        chosen=chosen,
-        scaled=scaled,
-        why_not=why_not,
-        traits=traits,
-        near=near,
-        unsaid=_unsaid(wanted, chosen.traits, matching),
+        refused[name] = Refusal(candidate, f"{_FITS_TOO}, but {chosen.name} {better}")
+    unsaid = _unsaid(wanted, chosen.traits, matching)
+    return Choice(chosen=chosen, scaled=scaled, refused=refused, unsaid=unsaid)
+
+
+def _judged(
+    wanted: Traits, candidate: Candidate, matching: Matching, has_bias: bool, banded: bool
+) -> tuple[bool, Refusal | None]:
+    """Whether a candidate has to be scaled, and what speaks against it."""
+    own = candidate.traits
+    mismatch = reason_against(wanted, own, matching)
+    scaled = mismatch is not None and mismatch.trait == "exposure"
+    reason = _reason_of_bias(own, has_bias) if mismatch is None or scaled else ""
+    if mismatch is not None and scaled:
+        mismatch = _reason_against_scaling(wanted, own, matching, mismatch, has_bias)
+    reason = (
+        reason
+        or str(mismatch or "")
+        or _reason_of_unsaid_filter(wanted, candidate, banded, matching)
+        or (candidate.failure and f"{_NOT_MADE}{candidate.failure}")
     )
+    if not reason:
+        return scaled, None
+    near = reason_against(wanted, own, matching, _PIXELS) is None
+    but_for_camera = False
+    if mismatch is not None and mismatch.trait == "camera":
+        allowed = {*matching.allow_mismatch, "camera"}
+        any_camera = replace(matching, allow_mismatch=allowed)
+        but_for_camera = reason_against(wanted, own, any_camera) is None
+    return scaled, Refusal(candidate, reason, mismatch, near, but_for_camera)
 
 
 def _reason_against_scaling(
@@ -212,10 +230,7 @@ def _reason_of_bias(own: Traits, has_bias: bool) -> str:
     if own.kind != "dark":
         return ""
     if own.holds_bias is None:
-        return (
-            "nobody says whether its bias was subtracted; if it was, CALSTAT = 'B' in its header "
-            "says so, if not, ZEROCOR = 'no'"
-        )
+        return sentence("bias_unsaid")
     if not has_bias and not own.holds_bias:
         return "its bias was subtracted, and no bias fits the frames"
     return ""
@@ -229,10 +244,7 @@ def _reason_of_unsaid_filter(
     counts = "filter" in KINDS[own.kind].serves and "filter" not in matching.allow_mismatch
     if not counts or own.filter or not wanted.filter or not (banded and candidate.own):
         return ""
-    return (
-        f"it does not say its filter (FILTER), as other flats do, and may be of another than "
-        f"{wanted.filter}; --allow-mismatch filter takes it all the same"
-    )
+    return sentence("filter_unsaid", filter=wanted.filter)
 
 
 def _unsaid(wanted: Traits, own: Traits, matching: Matching) -> tuple[str, ...]:

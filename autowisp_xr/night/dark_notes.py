@@ -2,18 +2,18 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from autowisp_xr.flags import Flag
+from autowisp_xr.night.sentences import sentence
 
 __all__ = ["KnownDark", "current_left", "price_of_scaling"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class KnownDark:
+class KnownDark(NamedTuple):
     """A dark that is there, though it may not fit."""
 
     name: str
@@ -43,11 +43,7 @@ def price_of_scaling(name: str, dark: xr.Dataset, seconds: tuple[float, float]) 
     noise = math.sqrt(_median(dark, "variance")) if "variance" in dark else math.nan
     added = "" if math.isnan(noise) else f", which adds {high * noise:.2g} ADU to their noise"
     shown = f"{seconds[0]:g}" if low == high else f"{seconds[0]:g} to {seconds[1]:g}"
-    return (
-        f"the dark {name} of {own:g} s is scaled by {factor} to frames of {shown} s{added}; hot "
-        "pixels that do not grow evenly stay. Darks of that exposure would do better "
-        "(--scale-dark no leaves out what has none)"
-    )
+    return sentence("dark_scaled", name=name, own=own, factor=factor, seconds=shown, added=added)
 
 
 def current_left(seconds: float, level: float, darks: Iterable[KnownDark]) -> str:
@@ -67,10 +63,13 @@ def current_left(seconds: float, level: float, darks: Iterable[KnownDark]) -> st
         return ""
     nearest = min(known, key=lambda dark: abs(math.log(dark.seconds / seconds)))
     current = max(nearest.level, 0.0) * seconds / nearest.seconds
-    return (
-        f"the flats of {seconds:g} s hold about {current:.3g} ADU of dark current, "
-        f"{current / level:.2%} of their level, by the dark {nearest.name} of "
-        f"{nearest.seconds:g} s; darks of {seconds:g} s would take it off"
+    return sentence(
+        "dark_current",
+        seconds=seconds,
+        current=current,
+        share=current / level,
+        name=nearest.name,
+        own=nearest.seconds,
     )
 
 

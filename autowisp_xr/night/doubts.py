@@ -3,30 +3,20 @@
 Nothing is left out for a doubt. Each limit stands here, with its reason.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from autowisp_xr import measure
+from autowisp_xr.arrays import Floats
 from autowisp_xr.flags import Flag
-from autowisp_xr.night.grouped import named
+from autowisp_xr.night.grouped import some_of
+from autowisp_xr.night.sentences import sentence
 
-__all__ = [
-    "DOUBT",
-    "LEAVE_OUT",
-    "Doubts",
-    "of_calibrated",
-    "of_dark",
-    "of_flats",
-    "of_glow",
-    "some_of",
-]
-
-DOUBT = "DOUBT: "
-
-LEAVE_OUT = "--type 'NAME*=other'"
+__all__ = ["Doubts", "of_calibrated", "of_dark", "of_flats", "of_glow"]
 
 _BELOW = 0.005
 """Of the pixels may be far below zero: hot ones that flicker are, in a camera without cooling."""
@@ -64,11 +54,11 @@ twilight to one."""
 _GLOW_SHARE = 0.5
 """Of the noise of a dark frame, as scaled, that glow amounts to."""
 
+_LEAST_GLOWING = 32
+"""Rows and columns of a dark in which glow is looked for."""
+
 _EVERY = 3
 """Row and column of a master whose level is looked at."""
-
-_WIDTH = 40
-"""Characters, of names."""
 
 
 class Doubts:
@@ -85,19 +75,19 @@ class Doubts:
         self._names = list(frames)
         self._of_frames: list[list[str]] = [[] for _ in frames]
 
-    def add(self, before: str, after: str, frames: Any = None) -> None:
-        """A doubt about some frames, which are named between two texts; None: about all."""
-        which = range(len(self._names)) if frames is None else np.flatnonzero(frames).tolist()
-        names = some_of([self._names[i] for i in which], len(self._names))
-        self._tell(f"{DOUBT}{before}{names}{after}", which)
+    def add(self, name: str, which: ArrayLike | None = None, **values: object) -> None:
+        """A sentence of the table about some frames; None: about all."""
+        about = range(len(self._names)) if which is None else np.flatnonzero(which).tolist()
+        frames = some_of([self._names[i] for i in about], len(self._names))
+        self._add(sentence(name, frames=frames, **values), about)
 
-    def tell(self, line: str) -> None:
+    def add_line(self, line: str) -> None:
         """A doubt about all, as it is."""
-        self._tell(line, range(len(self._names)))
+        self._add(line, range(len(self._names)))
 
-    def _tell(self, line: str, which: Iterable[int]) -> None:
+    def _add(self, line: str, about: Sequence[int]) -> None:
         self.notes.append(line)
-        for i in which:
+        for i in about:
             self._of_frames[i].append(line)
 
     def marked(self, made: xr.Dataset) -> xr.Dataset:
@@ -109,13 +99,6 @@ class Doubts:
             texts = ["\n".join(lines) for lines in self._of_frames]
         dims = ("frame",) if self._names else ()
         return made.assign_coords(doubts=(dims, np.array(texts, dtype=np.dtypes.StringDType())))
-
-
-def some_of(names: Sequence[str], of: int) -> str:
-    """How many frames, and the names of a few: "2 of 9 frames (a, b)"."""
-    if len(names) == of:
-        return f"all {of} frames" if of > 1 else names[0]
-    return f"{len(names)} of {of} frames ({named(names, _WIDTH)})"
 
 
 def of_calibrated(
@@ -150,33 +133,25 @@ def _below_zero(found: xr.Dataset, doubts: Doubts, masters: Mapping[str, str]) -
     low = middle < -_LEVEL * error
     far = (share > _BELOW) & ~low
     dark = masters.get("dark")
-    names = [masters[kind] for kind in ("bias", "dark") if kind in masters]
     if low.any():
         place = np.unravel_index(np.argmin(np.where(low, middle / error, 0.0)), low.shape)
-        subject = f"{' and '.join(names) or 'the level that was subtracted'} lie"
-        cause = f"{subject}{'' if len(names) > 1 else 's'} higher than the light, as if of another "
-        cause += "offset or sensor state"
-        cause += ", or lit by a leak" if dark else ""
-        doubts.add(
-            "the median is below zero in ",
-            f", down to {middle[place]:.4g} ADU where an error is {error[place]:.3g} ADU, and "
-            f"{100 * share[place]:.3g} % of the pixels by more than 5 errors: {cause}; {LEAVE_OUT} "
-            "leaves out what does not belong",
-            low.any(axis=1),
+        names = [masters[kind] for kind in ("bias", "dark") if kind in masters]
+        cause = sentence(
+            "level_too_high",
+            masters=" and ".join(names) or "the level that was subtracted",
+            lie="lie" if len(names) > 1 else "lies",
+            leak=", or lit by a leak" if dark else "",
         )
+        values = {"level": middle[place], "error": error[place], "share": 100 * share[place]}
+        doubts.add("below_zero", low.any(axis=1), cause=cause, **values)
     if far.any():
-        cause = "errors are too small, or a master that was applied does not belong"
-        if dark:
-            cause = f"the dark {dark} takes off too much of them, as if it was warmer or longer"
-        doubts.add(
-            "pixels are more than 5 errors below zero in ",
-            f", up to {100 * share[far].max():.3g} % of them: {cause}",
-            far.any(axis=1),
-        )
+        cause = sentence("dark_too_strong" if dark else "errors_too_small", dark=dark)
+        doubts.add("far_below_zero", far.any(axis=1), share=100 * share[far].max(), cause=cause)
     return bool(low.any())
 
 
 def _sky(found: xr.Dataset, doubts: Doubts) -> None:
+    """The sky of some frames is another than that of the set."""
     sky, error = found["sky"].values, np.nan_to_num(found["error"].values)
     if len(sky) < 2:
         return
@@ -190,16 +165,12 @@ def _sky(found: xr.Dataset, doubts: Doubts) -> None:
     ):
         if which.any():
             place = np.unravel_index(np.argmax(np.where(which, np.abs(sky - usual), -1)), sky.shape)
-            doubts.add(
-                "the sky of ",
-                f" is {sky[place]:.4g} ADU, where that of the set is {usual[place[1]]:.4g} ADU: "
-                f"{cause}; {LEAVE_OUT} leaves out what is of no use",
-                which.any(axis=1),
-            )
+            values = {"sky": sky[place], "usual": usual[place[1]], "cause": cause}
+            doubts.add("sky_differs", which.any(axis=1), **values)
 
 
 def _noise(found: xr.Dataset, doubts: Doubts, masters: Mapping[str, str]) -> None:
-    """Of the frames that were looked at as a whole, in the channel that is furthest off."""
+    """The noise of the frames that were looked at, in the channel that is furthest off."""
     typical = {
         str(name): _typical(str(name), values.values)
         for name, values in found.data_vars.items()
@@ -208,7 +179,6 @@ def _noise(found: xr.Dataset, doubts: Doubts, masters: Mapping[str, str]) -> Non
     if "noise" not in typical:
         return
     number = int(np.isfinite(found["noise"].values).any(axis=1).sum())
-    looked = f" ({number} looked at)"
     noise, own, error = (typical[name] for name in ("noise", "noise_error", "error"))
     allowed = _RESPONSE * np.maximum(typical["sky"], 0.0) if "flat" not in masters else 0.0
     much = (noise > _NOISE + _SURE * own) & (_excess(noise) * error > allowed)
@@ -217,26 +187,13 @@ def _noise(found: xr.Dataset, doubts: Doubts, masters: Mapping[str, str]) -> Non
     pattern = _pattern(typical, masters)
     if much.any():
         cause = pattern or _cause(moved, masters)
-        doubts.add(
-            "blank parts of ",
-            f" have {noise[much].max():.3g} times the noise that errors say{looked}: {cause}",
-        )
+        doubts.add("much_noise", noise=noise[much].max(), looked_at=number, cause=cause)
     elif pattern:
-        doubts.add(f"{pattern}; seen in ", looked)
+        doubts.add("dark_pattern_seen", pattern=pattern, looked_at=number)
     if little.any():
-        doubts.add(
-            "blank parts of ",
-            f" have {noise[little].min():.3g} times the noise that errors say{looked}: they were "
-            "smoothed or resampled before, or gain or read noise of the camera are others (--gain, "
-            "--read-noise)",
-        )
+        doubts.add("little_noise", noise=noise[little].min(), looked_at=number)
     for lines, ratio in moved.items():
-        doubts.add(
-            f"{lines} move together in ",
-            f", so that blocks of 8 x 8 pixels have {ratio:.3g} times the noise that errors say"
-            f"{looked}: noise of the electronics, which an overscan by {lines} takes off where the "
-            "camera has one (overscan in a camera file)",
-        )
+        doubts.add("moving_together", lines=lines, noise=ratio, looked_at=number)
 
 
 def _cause(moved: Mapping[str, float], masters: Mapping[str, str]) -> str:
@@ -249,20 +206,22 @@ def _cause(moved: Mapping[str, float], masters: Mapping[str, str]) -> str:
     return f"{cause}, or a master does not belong"
 
 
-def _moved(typical: Mapping[str, Any], error: Any, allowed: Any) -> dict[str, float]:
+def _moved(
+    typical: Mapping[str, Floats], error: Floats, allowed: Floats | float
+) -> dict[str, float]:
     """Whether rows or columns move together, and the noise of blocks that this makes."""
     found = {}
     for lines in ("rows", "columns"):
-        if lines not in typical:
-            continue
-        ratio, by_chance = typical[lines], typical[f"{lines}_error"]
-        moved = (ratio > _NOISE + _SURE * by_chance) & (_excess(ratio) * error / _SIDE > allowed)
-        if moved.any():
-            found[lines] = float(ratio[moved].max())
+        if lines in typical:
+            ratio, by_chance = typical[lines], typical[f"{lines}_error"]
+            much = _excess(ratio) * error / _SIDE > allowed
+            moved = (ratio > _NOISE + _SURE * by_chance) & much
+            if moved.any():
+                found[lines] = float(ratio[moved].max())
     return found
 
 
-def _typical(name: str, values: Any) -> Any:
+def _typical(name: str, values: Floats) -> Floats:
     """Of the frames that were looked at, (channel)."""
     if name in ("rows", "columns"):
         # few lines tell little in each, and all of them together more than the median does
@@ -271,7 +230,7 @@ def _typical(name: str, values: Any) -> Any:
     return np.nanmedian(values, axis=0) / np.sqrt(number)
 
 
-def _pattern(typical: dict[str, Any], masters: Mapping[str, str]) -> str:
+def _pattern(typical: Mapping[str, Floats], masters: Mapping[str, str]) -> str:
     """That the dark leaves its pattern, or takes off too much of it; "" where it fits."""
     if "noise_of_dark" not in typical or "dark" not in masters:
         return ""
@@ -281,49 +240,47 @@ def _pattern(typical: dict[str, Any], masters: Mapping[str, str]) -> str:
         return ""
     place = int(np.argmax(np.where(off, noise, 0.0)))
     what = "is left" if left[place] > 0 else "is taken off too much"
-    return (
-        f"the dark {masters['dark']} does not fit: {abs(left[place]):.2g} times its pattern {what}"
-        f", which adds {100 * (noise[place] - 1):.2g} % to the noise that no error knows of: it "
-        "was of another temperature or exposure, or the pattern has changed since"
-    )
+    values = {"left": abs(left[place]), "noise": 100 * (noise[place] - 1)}
+    return sentence("dark_pattern", dark=masters["dark"], what=what, **values)
 
 
-def _has_errors(master: xr.Dataset) -> bool:
-    """Whether the errors of a master are known: of one frame, or of others, they are not."""
-    return "variance" in master and bool(np.isfinite(master["variance"].values).any())
+def _variance_of_frames(master: xr.Dataset) -> Floats | None:
+    """Variance of one frame of a master (channel, y, x); None where it is not known."""
+    if "variance" not in master or not np.isfinite(master["variance"].values).any():
+        return None
+    frames = master["count"].values if "count" in master else 1
+    return np.asarray(master["variance"].values * frames)
 
 
 def of_dark(made: xr.Dataset, bias: str | None) -> Doubts:
     """That a master dark lies below the bias that was subtracted."""
     doubts = Doubts()
-    if bias is None or not _has_errors(made):
-        return doubts
     some = made.isel(y=slice(None, None, _EVERY), x=slice(None, None, _EVERY)).compute()
+    variances = None if bias is None else _variance_of_frames(some)
+    if variances is None:
+        return doubts
     good = some["mask"].values & np.uint8(Flag.BAD) == 0
-    frames = some["count"].values if "count" in some else 1
     level, variance = (
-        np.nanmedian(np.where(good, plane, np.nan), axis=(1, 2))
-        for plane in (some["image"].values, some["variance"].values * frames)
+        np.nanmedian(np.where(good, planes, np.nan), axis=(1, 2))
+        for planes in (some["image"].values, variances)
     )
     error = np.sqrt(variance)
     low = level < -_LEVEL * error
     if low.any():
         place = int(np.argmin(np.where(low, level, 0.0)))
-        doubts.tell(
-            f"{DOUBT}the darks lie {-level[place]:.4g} ADU below the bias {bias}, where the error "
-            f"of a frame is {error[place]:.3g} ADU: they are of another offset or readout than the "
-            f"biases; {LEAVE_OUT} leaves out what does not belong"
-        )
+        values = {"level": -level[place], "error": error[place]}
+        doubts.add_line(sentence("dark_below_bias", bias=bias, **values))
     return doubts
 
 
 def of_glow(dark: xr.Dataset, name: str, factor: float) -> list[str]:
     """That a dark that is to be scaled glows, which does not grow evenly with the exposure."""
-    if min(dark.sizes["y"], dark.sizes["x"]) < 32 or not _has_errors(dark):
+    small = min(dark.sizes["y"], dark.sizes["x"]) < _LEAST_GLOWING
+    variances = None if small else _variance_of_frames(dark)
+    if variances is None:
         return []
     found = measure.glow(dark)
-    frames = dark["count"].values if "count" in dark else 1
-    error = np.sqrt(np.nanmedian(dark["variance"].values * frames, axis=(1, 2)))
+    error = np.sqrt(np.nanmedian(variances, axis=(1, 2)))
     glow, current = found["glow"].values, np.maximum(found["current"].values, 0.0)
     shows = (glow > np.maximum(current, 5 * found["glow_error"].values)) & (
         factor * glow > _GLOW_SHARE * error
@@ -331,13 +288,9 @@ def of_glow(dark: xr.Dataset, name: str, factor: float) -> list[str]:
     if not shows.any():
         return []
     place = int(np.argmax(np.where(shows, glow, 0.0)))
-    where = f"({int(found['glow_y'][place])}, {int(found['glow_x'][place])})"
-    return [
-        f"{DOUBT}the dark {name} glows: {glow[place]:.4g} ADU about the pixel (y, x) {where} above "
-        f"{current[place]:.3g} ADU elsewhere, and is scaled; light of an amplifier does not grow "
-        "evenly with the exposure, so that some of it stays, or too much is taken off. Darks of "
-        "the exposure of these frames do better (--scale-dark no leaves out what has none)"
-    ]
+    y, x = (int(found[axis][place]) for axis in ("glow_y", "glow_x"))
+    values = {"glow": glow[place], "current": current[place]}
+    return [sentence("dark_glows", name=name, y=y, x=x, **values)]
 
 
 def of_flats(frames: xr.Dataset, bias: xr.Dataset | None) -> list[str]:
@@ -349,15 +302,10 @@ def of_flats(frames: xr.Dataset, bias: xr.Dataset | None) -> list[str]:
     unlike = deviation > _SHAPE + _SURE * found["deviation_error"].values
     if not unlike.any():
         return []
-    which = np.flatnonzero(unlike.any(axis=1)).tolist()
-    names = [str(found["frame"].values[i]) for i in which]
-    return [
-        f"{DOUBT}{some_of(names, len(deviation))} are of another shape than the rest of the flats, "
-        f"by up to {100 * deviation[unlike].max():.2g} % from one part to another: clouds, another "
-        "light or focus, saturation, or a thing in the way; --select-flats leaves out what differs "
-        f"by clouds, {LEAVE_OUT} others"
-    ]
+    names = found["frame"].values[unlike.any(axis=1)].tolist()
+    most = 100 * deviation[unlike].max()
+    return [sentence("flats_unlike", frames=some_of(names, len(deviation)), most=most)]
 
 
-def _excess(ratio: Any) -> Any:
+def _excess(ratio: Floats) -> Floats:
     return np.sqrt(np.maximum(ratio**2 - 1.0, 0.0))

@@ -6,7 +6,8 @@ from typing import NamedTuple
 from autowisp_xr import frames
 from autowisp_xr.frames import FileRecord
 from autowisp_xr.kinds import KINDS
-from autowisp_xr.night.doubts import DOUBT, LEAVE_OUT, some_of
+from autowisp_xr.night.grouped import some_of
+from autowisp_xr.night.sentences import sentence
 
 __all__ = ["Empty", "empty_frames"]
 
@@ -33,23 +34,14 @@ def empty_frames(records: Sequence[FileRecord]) -> Empty:
     usable = [record for record in records if _is_raw(record)]
     for kind in KINDS:
         of_kind = [r for r in usable if r.coordinates["image_type"] == kind]
-        found = {r.path: one for r in of_kind if (one := frames.emptiness(r)) is not None}
-        usual = len(found) > _USUAL * len(of_kind)
-        partly = []
-        for record in of_kind:
-            one = found.get(record.path)
-            if one is None or (usual and (one.others or one.rows < 1)):
-                continue
-            if one.rows < 1:
-                partly.append(record.name)
-            else:
-                left_out[record.path] = _reason(one, record)
+        found = [(r, one) for r in of_kind if (one := frames.emptiness(r)) is not None]
+        if len(found) > _USUAL * len(of_kind):
+            found = [(r, one) for r, one in found if one.rows == 1 and not one.others]
+        left_out |= {r.path: _reason(one, kind) for r, one in found if one.rows == 1}
+        partly = [r.name for r, one in found if one.rows < 1]
         if partly:
-            notes.append(
-                f"{DOUBT}{some_of(partly, len(of_kind))} of the type {kind}: whole rows are of one "
-                f"value, as if a part of the image was not transferred; {LEAVE_OUT} "
-                "leaves out what is broken"
-            )
+            some = some_of(partly, len(of_kind))
+            notes.append(sentence("part_missing", frames=some, kind=kind))
     return Empty(left_out, notes)
 
 
@@ -58,13 +50,9 @@ def _is_raw(record: FileRecord) -> bool:
     return known and not (record.master_because or record.calibrated_because)
 
 
-def _reason(one: frames.Emptiness, record: FileRecord) -> str:
+def _reason(one: frames.Emptiness, kind: str) -> str:
     but = f" but for {one.others}" if one.others else ""
-    reason = f"all pixels are {one.value:g}{but}: the frame is empty, and holds no data"
     if one.full:
-        reason = (
-            f"all pixels are {one.value:g}{but}, the largest value: saturated, it holds no data"
-        )
-    elif record.coordinates["image_type"] == "bias" and one.value > 0:
-        reason += f" (bias_level = {one.value:g} in a camera file subtracts a constant level)"
-    return reason
+        return sentence("empty_saturated", value=one.value, but=but)
+    level = kind == "bias" and one.value > 0
+    return sentence("empty_bias" if level else "empty", value=one.value, but=but)

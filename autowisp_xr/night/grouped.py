@@ -8,10 +8,20 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Group", "alike", "counted", "in_few_words", "named", "shortened"]
+__all__ = [
+    "Group",
+    "alike",
+    "by_reason",
+    "counted",
+    "in_few_words",
+    "named",
+    "shortened",
+    "some_of",
+]
 
 _VALUE = re.compile(r"'[^']*'|\S*(?:[\d/\\]|\.fi?ts?\b)\S*", re.IGNORECASE)
 _WIDTH = 88
+_WIDTH_OF_SOME = 40
 _LONGEST = 480
 _MANY = {"pixel_type": "kinds of pixels", "egain": "gains", "size": "sizes"}
 
@@ -62,6 +72,14 @@ def alike(said: Iterable[tuple[str, str]], most: int) -> list[Group]:
     ]
 
 
+def by_reason(reasons: Mapping[str, str]) -> dict[str, list[str]]:
+    """Names that have a reason in common, by reason."""
+    names: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        names.setdefault(reason, []).append(name)
+    return names
+
+
 def named(names: Sequence[str], width: int = _WIDTH) -> str:
     """As many of the names as a line holds, one at least, and the number of the others.
 
@@ -75,6 +93,13 @@ def named(names: Sequence[str], width: int = _WIDTH) -> str:
         shown += 1
     more = len(names) - shown
     return ", ".join(names[:shown]) + (f" and {more} more" if more else "")
+
+
+def some_of(names: Sequence[str], of: int) -> str:
+    """How many frames, and the names of a few: "2 of 9 frames (a, b)"."""
+    if len(names) == of:
+        return f"all {of} frames" if of > 1 else names[0]
+    return f"{len(names)} of {of} frames ({named(names, _WIDTH_OF_SOME)})"
 
 
 def counted(number: int, name: str) -> str:

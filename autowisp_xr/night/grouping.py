@@ -7,7 +7,8 @@ import numpy as np
 from autowisp_xr.frames import FileRecord
 from autowisp_xr.kinds import EXPOSURE_TOLERANCE, KINDS
 from autowisp_xr.matching import Matching, same_exposure
-from autowisp_xr.night.calendar import Level, level_of_frames, levels_differ
+from autowisp_xr.night.levels import Level, level_of_frames, levels_differ
+from autowisp_xr.night.sentences import sentence
 from autowisp_xr.traits import Traits
 
 __all__ = ["Grouping"]
@@ -32,25 +33,21 @@ class Grouping:
 
     def groups(self, records: list[FileRecord]) -> list[list[FileRecord]]:
         """Frames that agree, in the order in which the first of each appear."""
-        if not records:
-            return []
         alike, by = self.kind.alike, self.matching.group_by
-        steps: list[Callable[[list[FileRecord]], list[list[FileRecord]]]] = [self._by("others")]
-        if "filter" in alike:
-            steps.append(self._by("filter"))
-        if "exposure" in alike:
-            steps.append(self._by_exposure)
-        if by is not None and "target" in by and self.kind.name == "object":
-            steps.append(self._by("target"))
-        if "temperature" in alike and "temperature" not in self.matching.allow_mismatch:
-            steps.append(self._by_temperature)
-        if ("night" in alike and by is None) or (by is not None and "night" in by):
-            steps.append(self._by("night"))
-        elif by is None:
-            steps.append(self._by_level_of_nights)
-        found = [records]
-        for step in steps:
-            found = [part for group in found for part in step(group)]
+        by_temperature = "temperature" not in self.matching.allow_mismatch
+        steps = (
+            (True, self._by("others")),
+            ("filter" in alike, self._by("filter")),
+            ("exposure" in alike, self._by_exposure),
+            ("target" in (by or ()) and self.kind.name == "object", self._by("target")),
+            ("temperature" in alike and by_temperature, self._by_temperature),
+            ("night" in (alike if by is None else by), self._by("night")),
+            (by is None and "night" not in alike, self._by_level_of_nights),
+        )
+        found = [records] if records else []
+        for counts, step in steps:
+            if counts:
+                found = [part for group in found for part in step(group)]
         return found
 
     def _by(self, name: str) -> Callable[[list[FileRecord]], list[list[FileRecord]]]:
@@ -63,10 +60,11 @@ class Grouping:
 
         def key(record: FileRecord) -> float:
             exposure = float(record.coordinates["exposure"])
-            found = next((seen for seen in known if same_exposure(seen, exposure, tolerance)), None)
-            if found is None:
-                known.append(exposure)
-            return exposure if found is None else found
+            alike = (seen for seen in known if same_exposure(seen, exposure, tolerance))
+            found = next(alike, exposure)
+            if found not in known:
+                known.append(found)
+            return found
 
         return _split(records, key)
 
@@ -76,16 +74,15 @@ class Grouping:
         The widest gaps part them, so that a frame of a camera that was still warm leaves the others
         together.
         """
-        degrees = [self.traits[record.path].temperature for record in records]
-        known = sorted(value for value in degrees if np.isfinite(value))
+        degrees = {record.path: self.traits[record.path].temperature for record in records}
+        known = sorted(value for value in degrees.values() if np.isfinite(value))
         coldest = _lowest_of_parts(known, self.matching.temperature)
-        of_record = {
-            record.path: int(np.searchsorted(coldest, value, side="right"))
-            if np.isfinite(value)
-            else -1
-            for record, value in zip(records, degrees, strict=True)
-        }
-        return _split(records, lambda record: of_record[record.path])
+
+        def key(record: FileRecord) -> int:
+            value = degrees[record.path]
+            return int(np.searchsorted(coldest, value, "right")) if np.isfinite(value) else -1
+
+        return _split(records, key)
 
     def _by_level_of_nights(self, records: list[FileRecord]) -> list[list[FileRecord]]:
         """Frames of several nights, parted where their levels or their noise differ."""
@@ -95,30 +92,23 @@ class Grouping:
         names = [self.traits[night[0].path].night or "an unknown night" for night in nights]
         what = f"{self.kind.name} frames of the nights of {', '.join(names)}"
         if not self.look:
-            self.notes.append(f"{what}: reduce makes one master of them if their levels agree")
+            self.notes.append(sentence("nights_later", frames=what))
             return [records]
-        parts: list[list[FileRecord]] = []
-        levels: list[Level | None] = []
+        parts: list[tuple[Level | None, list[FileRecord]]] = []
         reasons = []
         for night in nights:
             level = level_of_frames(night)
-            differ = [levels_differ(level, other) if level and other else "" for other in levels]
-            home = next((i for i, reason in enumerate(differ) if not reason), None)
-            if home is None:
-                parts.append(list(night))
-                levels.append(level)
+            differ = [levels_differ(level, other) for other, _ in parts]
+            if all(differ):
+                parts.append((level, list(night)))
                 reasons += differ[:1]
             else:
-                parts[home] += night
+                parts[differ.index("")][1].extend(night)
+        note = sentence("nights_together", frames=what)
         if reasons:
-            self.notes.append(
-                f"{what} make {len(parts)} masters, since {reasons[0]}; --group-by none makes one"
-            )
-        else:
-            self.notes.append(
-                f"{what} make one master: their levels agree; --group-by night makes one for each"
-            )
-        return parts
+            note = sentence("nights_apart", frames=what, number=len(parts), reason=reasons[0])
+        self.notes.append(note)
+        return [part for _, part in parts]
 
 
 def _split(

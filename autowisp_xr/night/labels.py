@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.night.setups import SETTING, Key, key_of
@@ -24,34 +24,27 @@ def name_of_set(traits: Traits, seconds: float, bands: Mapping[str, str]) -> str
 
 def own_names(named: Sequence[tuple[str, Traits]]) -> list[str]:
     """Names of the sets of one setup; the same ones get what the sets differ in behind them."""
-    taken: set[str] = set()
-    result = []
+    result: list[str] = []
     for name, traits in named:
-        same = [other for other_name, other in named if other_name == name]
-        told = [words for words in _TELLING if len({words(other) for other in same}) > 1]
+        same = list(zip(*(_words(other) for also, other in named if also == name), strict=True))
+        differ = [i for i, words in enumerate(same) if len(set(words)) > 1]
         # one word is enough, if it is one for each of them
-        alone = (words for words in told if len({words(o) for o in same} - {""}) == len(same))
-        enough = next(alone, None)
-        chosen = told if enough is None else [enough]
-        own = "_".join([name, *(words(traits) for words in chosen if words(traits))])
-        result.append(_free(own, taken))
-        taken.add(result[-1].lower())
+        alone = ([i] for i in differ if len(set(same[i]) - {""}) == len(same[i]))
+        own = _words(traits)
+        words = [own[i] for i in next(alone, differ) if own[i]]
+        result.append(_free("_".join([name, *words]), result))
     return result
 
 
-def _night_name(traits: Traits) -> str:
-    return traits.night
+def _words(traits: Traits) -> tuple[str, str, str]:
+    """What may tell sets from each other: night, target, temperature."""
+    degrees = "" if math.isnan(traits.temperature) else f"{traits.temperature:.0f}C"
+    return traits.night, _plain(traits.target), degrees
 
 
-def _target_name(traits: Traits) -> str:
-    return re.sub(r"[^A-Za-z0-9.+-]+", "-", traits.target).strip("-.")
-
-
-def _temperature_name(traits: Traits) -> str:
-    return "" if math.isnan(traits.temperature) else f"{traits.temperature:.0f}C"
-
-
-_TELLING = (_night_name, _target_name, _temperature_name)
+def _plain(text: str) -> str:
+    """A text with signs that are fit for files alone."""
+    return re.sub(r"[^A-Za-z0-9.+-]+", "-", text).strip("-.")
 
 
 def names_for(texts: Iterable[str]) -> dict[str, str]:
@@ -64,14 +57,14 @@ def names_for(texts: Iterable[str]) -> dict[str, str]:
     """
     names: dict[str, str] = {}
     for text in dict.fromkeys(texts):
-        stem = re.sub(r"[^A-Za-z0-9.+-]+", "-", text).strip("-.") or "unnamed"
-        names[text] = _free(stem, {taken.lower() for taken in names.values()})
+        names[text] = _free(_plain(text) or "unnamed", names.values())
     return names
 
 
-def _free(stem: str, taken: set[str]) -> str:
-    name, number = stem, 2
-    while name.lower() in taken:
+def _free(stem: str, taken: Collection[str]) -> str:
+    """A name that differs from those that are taken by more than letter case."""
+    name, number, lower = stem, 2, {other.lower() for other in taken}
+    while name.lower() in lower:
         name = f"{stem}-{number}"
         number += 1
     return name
@@ -97,8 +90,8 @@ def places_of(setups: Sequence[Key], traits: Sequence[Traits]) -> list[str]:
     for setup in dict.fromkeys(setups):
         one = fullest[setup]
         parts = [_part(one, name) for name in (*_ALWAYS_NAMED, *varied) if one.known([name])]
-        (stem,) = names_for(["-".join(part for part in parts if part)]).values()
-        names[setup] = _free(stem, {taken.lower() for taken in names.values()})
+        stem = _plain("-".join(part for part in parts if part)) or "unnamed"
+        names[setup] = _free(stem, names.values())
     return [names[setup] for setup in setups]
 
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from os import PathLike
 from typing import Any
 
@@ -18,7 +18,6 @@ from autowisp_xr.frames.names import Paths
 from autowisp_xr.frames.resolve import settle_camera
 from autowisp_xr.headers.cards import first_value
 from autowisp_xr.headers.processing import bias_said
-from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.kinds import MASTERS
 from autowisp_xr.night.choosing import Candidate
 from autowisp_xr.night.traits import channels_of, traits_of_set
@@ -35,11 +34,10 @@ def masters_in(
     paths: Paths,
     *,
     camera: Camera | None = None,
-    types: Mapping[str, str] | None = None,
-    spellings: Spellings | None = None,
     hdu: HduName | None = None,
     skip: Collection[str | PathLike[str]] = (),
     checksum: bool = False,
+    **reading: Any,
 ) -> tuple[list[Candidate], dict[str, str]]:
     """Candidates of all masters in files and directories, and {path: reason} of what is told.
 
@@ -52,60 +50,45 @@ def masters_in(
     ----------
     paths
         Files, directories, glob patterns.
-    camera, types, spellings
+    camera
         As for :func:`~autowisp_xr.reduce`; of masters of other programs, only the user may know the
-        colours, and that they are masters ("master dark").
+        colours.
     hdu
         Which HDU is the image in files that hold several, without which the first is it.
     skip
         Directories that are passed over.
     checksum
         Whether to compare the pixels of a master with its DATASUM when it is opened.
+    **reading
+        ``types`` and ``spellings``, as for :func:`~autowisp_xr.reduce`; only the user may know that
+        files of other programs are masters ("master dark").
     """
-    records = [
-        record
-        for record in _scanned(paths, skip, hdu, {"types": types, "spellings": spellings})
-        if record.error or record.master_because
-    ]
+    records = frames.scan(paths, deep=True, skip=skip, **reading)
+    if hdu is not None:
+        # the first image does, but where a file holds several
+        records = [
+            frames.scan(record.path, hdu=hdu, **reading)[0]
+            if record.error or (record.layout and record.layout.doubts)
+            else record
+            for record in records
+        ]
     left_out = {record.path: str(record.error) for record in records if record.error}
-    left_out |= {
-        record.path: f"{record.path}: {'; '.join(record.doubts)}"
-        for record in records
-        if record.doubts
-    }
+    masters = [record for record in records if record.master_because and not record.error]
+    left_out |= {one.path: f"{one.path}: {'; '.join(one.doubts)}" for one in masters if one.doubts}
     # two cameras, or two nights, are not channels of each other
     groups: dict[tuple[object, ...], list[FileRecord]] = {}
-    for record in (record for record in records if not record.error):
+    for record in masters:
         cut = record.place.cut if record.place else None
         steps = (cut.y_step, cut.x_step) if cut else None
         key = (os.path.dirname(record.path), record.coordinates["image_type"], record.shape, steps)
         groups.setdefault(key, []).append(record)
     found = []
-    for group in groups.values():
-        for files in frames.files_of_frames(group):
-            try:
-                found.append(_candidate(files, camera, checksum))
-            except (AutowispError, OSError) as error:
-                left_out.update((record.path, str(error)) for record in files.values())
+    for files in (files for group in groups.values() for files in frames.files_of_frames(group)):
+        try:
+            found.append(_candidate(files, camera, checksum))
+        except (AutowispError, OSError) as error:
+            left_out.update((record.path, str(error)) for record in files.values())
     return found, left_out
-
-
-def _scanned(
-    paths: Paths,
-    skip: Collection[str | PathLike[str]],
-    hdu: HduName | None,
-    options: Mapping[str, Any],
-) -> list[FileRecord]:
-    """What is in the files; where one holds several images, in the chosen one."""
-    records = frames.scan(paths, deep=True, skip=skip, **options)
-    if hdu is None:
-        return records
-    return [
-        frames.scan(record.path, hdu=hdu, **options)[0]
-        if record.error or (record.layout and record.layout.doubts)
-        else record
-        for record in records
-    ]
 
 
 def _candidate(files: Mapping[str, FileRecord], camera: Camera | None, checksum: bool) -> Candidate:
@@ -118,10 +101,15 @@ def _candidate(files: Mapping[str, FileRecord], camera: Camera | None, checksum:
     if first.place is not None:
         # what is split already says its channels itself
         camera = None
-    opened = cache(partial(_opened, tuple(records), camera, checksum))
+
+    @cache
+    def opened() -> xr.Dataset:
+        sound = frames.checked(records) if checksum else records
+        return schema.as_master(frames.open_records(sound, camera=camera), name=first.path)
+
     if kind == "flat" and is_foreign(opened()):
         flat_levels(opened())
-    frames = first_value(first.header, _COUNTS)
+    number = first_value(first.header, _COUNTS)
     name = first.path
     if len(records) > 1:
         others = [record.place.channel for record in records[1:] if record.place]
@@ -129,7 +117,7 @@ def _candidate(files: Mapping[str, FileRecord], camera: Camera | None, checksum:
     return Candidate(
         name=name,
         traits=_traits(kind, records, camera),
-        frames=int(frames) if isinstance(frames, int | float) and frames >= 1 else 1,
+        frames=int(number) if isinstance(number, int | float) and number >= 1 else 1,
         own=False,
         open=opened,
     )
@@ -138,11 +126,6 @@ def _candidate(files: Mapping[str, FileRecord], camera: Camera | None, checksum:
 def _corner(record: FileRecord) -> tuple[int, int]:
     cut = record.place.cut if record.place else ChannelSlice()
     return cut.y_offset, cut.x_offset
-
-
-def _opened(records: tuple[FileRecord, ...], camera: Camera | None, checksum: bool) -> xr.Dataset:
-    sound = frames.checked(records) if checksum else records
-    return schema.as_master(frames.open_records(sound, camera=camera), name=records[0].path)
 
 
 def _traits(kind: str, records: Sequence[FileRecord], camera: Camera | None) -> Traits:

@@ -1,19 +1,101 @@
-"""The table of a night as text: what there is, what corrects what, what is in doubt."""
+"""The frames of a night as a table and as text: what each is, and what corrects it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from autowisp_xr.kinds import KINDS
-from autowisp_xr.night.summary import against, listed
+from autowisp_xr.frames import FileRecord
+from autowisp_xr.kinds import KINDS, MASTERS
+from autowisp_xr.night.choosing import Choice
+from autowisp_xr.night.grouped import by_reason, counted
+from autowisp_xr.night.plan import Plan
 
-__all__ = ["info"]
+__all__ = ["column", "info", "table_of"]
 
 _TELLING = ("image_type", "width", "height", "binning", "gain_setting", "filter", "exposure")
 _ORDER = tuple(KINDS)
+
+_UNITS = {"exposure": "s", "temperature": "degC"}
+
+_Row = dict[str, Any]
+"""What the table says of one file, by its column."""
+
+
+def table_of(plan: Plan, left_out: Mapping[str, str]) -> xr.Dataset:
+    """A table with a row for each file, over ``file``.
+
+    Parameters
+    ----------
+    plan
+        Its files.
+    left_out
+        The reason for each that takes no part, by path.
+
+    Returns
+    -------
+    ``path``, ``image_type``, ``width``, ``height`` [pixels], ``channels``, ``camera``, ``binning``,
+    ``gain_setting``, ``filter``, ``exposure`` [s], ``object``, ``temperature``, ``time``;
+    ``set`` (of which it is a member), ``bias``, ``dark``, ``flat`` (what was chosen for it, ""
+    where nothing was), ``why_not`` ({kind: {candidate: reason}} as JSON), ``reason`` (why it is in
+    no set), ``doubts`` (a line each). What is not known is "", NaN or NaT.
+    """
+    of_set = {record.path: one for one in plan.sets for record in one.records}
+    choices = plan.choices
+
+    def row(record: FileRecord) -> dict[str, Any]:
+        said, one = record.coordinates, of_set.get(record.path)
+        chosen = choices.get(record.path, {})
+        height, width = record.shape or (0, 0)
+        channels = one.traits.channels or () if one else ()
+        why_not = {kind: dict(choice.why_not) for kind, choice in chosen.items() if choice.why_not}
+        return {
+            "path": record.path,
+            "image_type": said.get("image_type", ""),
+            "width": width,
+            "height": height,
+            "channels": " ".join(name for name, _ in channels),
+            "camera": str(record.facts.get("camera") or ""),
+            "binning": said.get("binning", ""),
+            "gain_setting": float(said.get("gain_setting", np.nan)),
+            "filter": said.get("filter", ""),
+            "exposure": float(said.get("exposure", np.nan)),
+            "object": said.get("object", ""),
+            "temperature": float(said.get("temperature", np.nan)),
+            "time": np.datetime64(said.get("time", "NaT"), "ns"),
+            "set": one.path if one else "",
+            **{kind: _name_of(chosen.get(kind)) for kind in MASTERS},
+            "why_not": json.dumps(why_not) if why_not else "",
+            "reason": left_out.get(record.path, ""),
+            "doubts": "\n".join((*record.guesses, *record.doubts)),
+        }
+
+    rows = [row(record) for record in plan.records]
+    columns = {name: [one[name] for one in rows] for name in rows[0]}
+    return xr.Dataset(
+        {
+            name: ("file", column(values), {"units": _UNITS[name]} if name in _UNITS else {})
+            for name, values in columns.items()
+        }
+    )
+
+
+def _name_of(choice: Choice | None) -> str:
+    return choice.chosen.name if choice and choice.chosen else ""
+
+
+def column(values: Sequence[Any]) -> np.ndarray[Any, Any]:
+    """Values of one kind; texts of any length, as Zarr keeps them.
+
+    Bytes of names that are no text are spelled out.
+    """
+    if not isinstance(values[0], str):
+        return np.array(values)
+    texts = [value.encode(errors="backslashreplace").decode() for value in values]
+    return np.array(texts, dtype=np.dtypes.StringDType())
 
 
 def info(night: xr.DataTree | xr.Dataset) -> str:
@@ -40,27 +122,23 @@ def info(night: xr.DataTree | xr.Dataset) -> str:
             "there is no table of frames at the root, as open_night makes it; if these are "
             "results, the run that makes them did not end: run reduce again"
         )
-    columns = {str(name): table[name].values.tolist() for name in table.data_vars}
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    times = table["time"].values
-    for row, time in zip(rows, times, strict=True):
-        row["time"] = time
-    sets: dict[str, list[dict[str, Any]]] = {}
-    others: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    columns = {str(name): values.values for name, values in table.data_vars.items()}
+    rows: list[_Row] = [
+        dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
+    ]
+    sets: dict[str, list[_Row]] = {}
+    others: dict[tuple[str, ...], list[_Row]] = {}
     for row in rows:
         if row["set"]:
             sets.setdefault(row["set"], []).append(row)
         elif row["image_type"]:
             others.setdefault(tuple(str(row[name]) for name in _TELLING), []).append(row)
     ordered = sorted(sets.items(), key=lambda item: _ORDER.index(item[1][0]["image_type"]))
-    title = (
-        f"{table.attrs.get('night', 'night')}: {len(rows)} FITS file{'' if len(rows) == 1 else 's'}"
-    )
-    lines = [title]
+    lines = [f"{table.attrs.get('night', 'night')}: {counted(len(rows), 'FITS file')}"]
     # what is in no set is shown, too, but under no name
     shown = [*ordered, *(("-", of) for of in others.values())]
     if shown:
-        lines += ["", *_aligned([_heading(), *(_set_line(name, of) for name, of in shown)])]
+        lines += ["", *_aligned([_described(name, of) for name, of in shown])]
     notes = [line for line in str(table.attrs.get("notes", "")).split("\n") if line]
     if notes:
         lines += ["", *notes]
@@ -70,74 +148,64 @@ def info(night: xr.DataTree | xr.Dataset) -> str:
     for title, column in (("Left out", "reason"), ("Doubts", "doubts")):
         reasons = {row["path"]: row[column] for row in rows if row[column]}
         if reasons:
-            lines += listed(title, reasons)
+            lines += ["", f"{title}: {len(reasons)}"]
+        for reason, paths in by_reason(reasons).items():
+            lines += [f"    {line}" for line in reason.split("\n")]
+            lines += [f"        {Path(path).name}" for path in paths]
     return "\n".join(lines) + "\n"
 
 
-def _heading() -> list[str]:
-    return [
-        *("set", "type", "frames", "pixels", "channels", "binning", "gain", "filter"),
-        *("exposure", "temperature", "middle (UTC)", "object"),
-    ]
-
-
-def _set_line(name: str, rows: Sequence[dict[str, Any]]) -> list[str]:
+def _described(name: str, rows: Sequence[_Row]) -> dict[str, str]:
+    """What is said of the frames of a set, by the headings of its columns."""
     first = rows[0]
-    return [
-        name,
-        "?" if first["image_type"] == "other" else first["image_type"],
-        str(len(rows)),
-        f"{first['width']} x {first['height']}",
-        "" if first["channels"] in ("", "mono") else first["channels"],
-        first["binning"],
-        _span([row["gain_setting"] for row in rows], ""),
-        first["filter"],
-        _span([row["exposure"] for row in rows], " s"),
-        _span([row["temperature"] for row in rows], " C", digits=1),
-        _times([row["time"] for row in rows]),
-        ", ".join(dict.fromkeys(row["object"] for row in rows if row["object"])),
-    ]
+    return {
+        "set": name,
+        "type": "?" if first["image_type"] == "other" else first["image_type"],
+        "frames": str(len(rows)),
+        "pixels": f"{first['width']} x {first['height']}",
+        "channels": "" if first["channels"] in ("", "mono") else first["channels"],
+        "binning": first["binning"],
+        "gain": _span([row["gain_setting"] for row in rows], ""),
+        "filter": first["filter"],
+        "exposure": _span([row["exposure"] for row in rows], " s"),
+        "temperature": _span([row["temperature"] for row in rows], " C", digits=1),
+        "middle (UTC)": _times([row["time"] for row in rows]),
+        "object": ", ".join(dict.fromkeys(row["object"] for row in rows if row["object"])),
+    }
 
 
-def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
+def _aligned(lines: Sequence[Mapping[str, str]]) -> list[str]:
     """Columns side by side, without those that have nothing below their heading."""
-    kept = [column for column in zip(*lines, strict=True) if any(column[1:])]
-    widths = [max(map(len, column)) for column in kept]
-    return [
-        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-        for row in zip(*kept, strict=True)
-    ]
+    kept = [name for name in lines[0] if any(line[name] for line in lines)]
+    columns = [[name, *(line[name] for line in lines)] for name in kept]
+    padded = [[text.ljust(max(map(len, column))) for text in column] for column in columns]
+    return ["  ".join(row).rstrip() for row in zip(*padded, strict=True)]
 
 
 def _span(values: Sequence[float], unit: str, digits: int | None = None) -> str:
     known = [value for value in values if np.isfinite(value)]
     if not known:
         return ""
-    texts = [
-        f"{value:g}" if digits is None else f"{value:.{digits}f}"
-        for value in (min(known), max(known))
-    ]
-    return " to ".join(dict.fromkeys(texts)) + unit
+    form = "g" if digits is None else f".{digits}f"
+    return " to ".join(dict.fromkeys(f"{end:{form}}" for end in (min(known), max(known)))) + unit
 
 
 def _times(values: Sequence[np.datetime64]) -> str:
-    known = sorted(value for value in values if not np.isnat(value))
+    known = [str(value.astype("datetime64[m]")) for value in values if not np.isnat(value)]
     if not known:
         return ""
-    first, last = (
-        str(value.astype("datetime64[m]")).replace("T", " ") for value in (known[0], known[-1])
-    )
+    first, last = (text.replace("T", " ") for text in (min(known), max(known)))
     if first == last:
         return first
     return f"{first} to {last[11:] if first[:10] == last[:10] else last}"
 
 
-def _corrections(name: str, rows: Sequence[dict[str, Any]]) -> list[str]:
+def _corrections(name: str, rows: Sequence[_Row]) -> list[str]:
     """A line for the frames of a set that have the same masters, and the reasons below it."""
     needed = KINDS[rows[0]["image_type"]].needs
     if not needed:
         return []
-    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    groups: dict[tuple[str, ...], list[_Row]] = {}
     for row in rows:
         groups.setdefault(tuple(row[kind] for kind in needed), []).append(row)
     lines = []
@@ -149,5 +217,6 @@ def _corrections(name: str, rows: Sequence[dict[str, Any]]) -> list[str]:
         for kind, master in zip(needed, chosen, strict=True):
             # why others were not, where one was chosen, is in the table
             if not master:
-                lines += [f"        not {line}" for line in against(why_not.get(kind, {}))]
+                reasons = by_reason(why_not.get(kind, {}))
+                lines += [f"        not {', '.join(of)}: {why}" for why, of in reasons.items()]
     return lines

@@ -1,47 +1,42 @@
-"""Gain and read noise of a camera, measured from the night where nobody tells them.
+"""Gain and read noise of a camera, measured from the night where nobody says them.
 
-What headers tell is held against the night's own flats and biases, too: a driver that gives the
+What headers say is held against the night's own flats and biases, too: a driver that gives the
 gain of 12 bits for values that it shifted to 16, or a read noise of 0, would make every error wrong
 in silence.
 """
 
-import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from autowisp_xr import measure, schema
 from autowisp_xr.camera import Camera
-from autowisp_xr.errors import AutowispError, AutowispWarning, HeaderError
+from autowisp_xr.errors import AutowispError, CalibrationError, HeaderError
 from autowisp_xr.frames import FileRecord
 from autowisp_xr.frames.resolve import settle_camera
-from autowisp_xr.night.amplifiers import held_amplifiers
-from autowisp_xr.night.camera_words import UNITS, setting_hint
-from autowisp_xr.night.looks import Seen, look, opened, step_in
-from autowisp_xr.night.said import card, disagreement, said_by
+from autowisp_xr.night.camera_words import (
+    UNITS,
+    card,
+    describe,
+    disagreement,
+    plain,
+    said_by,
+    setting_hint,
+)
+from autowisp_xr.night.looks import Seen, look, opened
+from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.sets import FrameSet
+from autowisp_xr.night.transfer import ASKED, Held, held_against, held_amplifiers
 
 __all__ = ["KnownCamera", "know_camera", "unknown_noise"]
-
-_ALLOWED = {"gain": 0.2, "read_noise": 0.3}
-"""Relative difference between what headers say and what is measured: nominal values are that far
-off, and flats that are not quite alike, or a few pairs, tell no more."""
-
-_SURE = 3.0
-"""Errors of what was measured that it is off at least, as well."""
-
-_PAIRS = 8
-_TILE = 32
-"""Pairs of flats and of biases, and pixels a side of their tiles; one pair in smaller ones tells
-whether what headers say may be, in a quarter of the time."""
 
 _OPTIONS = {"gain": "--gain", "read_noise": "--read-noise"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class KnownCamera:
+class KnownCamera(NamedTuple):
     """What is known of the camera of one setup, after measuring."""
 
     camera: Camera | None
@@ -49,14 +44,11 @@ class KnownCamera:
     """What was measured, or why it could not be, and what is in doubt, a line each."""
     found: tuple[str, ...] = ()
     """Those of them that say what is new in the camera."""
-    seen: Seen = field(default_factory=Seen)
-    """What a look at some frames showed."""
 
 
-def unknown_noise(sets: Sequence[FrameSet], camera: Camera | None) -> list[str]:
+def unknown_noise(records: Sequence[FileRecord], camera: Camera | None) -> list[str]:
     """Which of gain and read noise neither the user nor the headers of a setup say."""
-    said = settle_camera([record for one in sets for record in one.records], camera, None)
-    return said.unknown_noise
+    return settle_camera(records, camera, None).unknown_noise
 
 
 def know_camera(sets: Sequence[FrameSet], camera: Camera | None) -> KnownCamera:
@@ -71,127 +63,90 @@ def know_camera(sets: Sequence[FrameSet], camera: Camera | None) -> KnownCamera:
         noise has to be measured, since both come from the same frames then; where headers
         contradict each other; and where two flats and two biases say something else.
     """
-    seen = look(sets, camera)
-    camera, lines, new = seen.saturation(camera, [r for one in sets for r in one.records])
-    known = _noise(sets, camera, seen)
+    seen, records = look(sets, camera), [record for one in sets for record in one.records]
+    saturating, line = seen.saturation(camera, records)
+    known = _noise(sets, saturating, seen)
+    lines = (line,) if line else ()
+    summed_up = describe(records, known.camera, seen.unseen)
     return KnownCamera(
-        camera=known.camera,
-        notes=(*known.notes, *lines, *seen.notes),
-        found=known.found + tuple(lines if new else ()),
-        seen=seen,
+        known.camera,
+        (*known.notes, *lines, *seen.notes, *filter(None, [summed_up])),
+        known.found if saturating is camera else known.found + lines,
     )
 
 
 def _noise(sets: Sequence[FrameSet], camera: Camera | None, seen: Seen) -> KnownCamera:
+    """Complete and check gain and read noise."""
     given = camera or Camera()
-    asked = [name for name in _ALLOWED if getattr(given, name) is None]
-    records = [record for one in sets for record in one.records]
+    asked = [name for name in ASKED if getattr(given, name) is None]
     if not asked or given.amplifiers:
-        return KnownCamera(camera=camera)
-    said = {name: said_by(records, name) for name in asked}
-    unknown = [name for name, values in said.items() if len(values) != 1]
+        return KnownCamera(camera)
+    records = [record for one in sets for record in one.records]
     flats = [record for one in sets if one.traits.kind == "flat" for record in one.records]
     biases = max((one.records for one in sets if one.traits.kind == "bias"), key=len, default=())
-    several = _amplifiers_of(records, camera)
-    if several is not None:
-        return _noise_of_amplifiers(sets, camera, several, flats, biases)
+    said = {name: said_by(records, name) for name in asked}
+    unknown = [name for name, values in said.items() if len(values) != 1]
     disagree = [disagreement(name, said[name]) for name in unknown if said[name]]
-    if min(len(flats), len(biases)) < 2:
-        gains = [given.gain] if given.gain is not None else list(said["gain"])
-        if unknown == ["read_noise"] and len(biases) > 1 and isinstance(gains[0], float):
-            return _of_biases(sets, biases, given, gains[0])
-        reason = f"that takes two flats and two biases, there are {len(flats)} and {len(biases)}"
-        return _unmeasured(sets, camera, unknown, disagree, reason)
+    numbers = {"flats": len(flats), "biases": len(biases)}
+    amplifiers = _with_amplifiers(records, camera)
+    if amplifiers is not None:
+        unknown, disagree = amplifiers.unknown_noise, []
     try:
-        result, caught = _measured(flats, biases, camera, _PAIRS if unknown else 1)
-        off = _differences(said, result, given)
-        if off and not unknown:
-            result, caught = _measured(flats, biases, camera, _PAIRS)
-            off = _differences(said, result, given)
+        if min(len(flats), len(biases)) < 2:
+            gains = [given.gain] if given.gain is not None else list(said["gain"])
+            alone = amplifiers is None and unknown == ["read_noise"] and len(biases) > 1
+            if alone and isinstance(gains[0], float):
+                return _of_biases(opened(biases, given), given, gains[0])
+            raise CalibrationError(sentence("too_few", **numbers))
+        lit, unlit = (opened(of, camera) for of in (flats, biases))
+        if amplifiers is not None:
+            parts, lines = held_amplifiers(lit, unlit, amplifiers, asked)
+            return KnownCamera(replace(given, amplifiers=parts) if lines else camera, lines, lines)
+        one_value = {name: None if name in unknown else next(iter(said[name])) for name in asked}
+        held = held_against(lit, unlit, one_value)
     except (AutowispError, OSError, ValueError) as error:
-        return _unmeasured(sets, camera, unknown, disagree, str(error))
-    if not unknown and not off:
-        return KnownCamera(camera=camera)
-    channels = schema.camera_of(opened(flats[:1], camera)).channels
-    known = measure.completed_camera(replace(given, channels=channels), result)
-    note = f"measured from {len(flats)} flats and {len(biases)} biases: {_numbers(result)}"
-    note += "".join(f"; {line}" for line in disagree)
-    note += "".join(
-        f"; the header says {card(records, name)} = {value:g}"
-        for name, values in said.items()
-        for value in values
-        if len(values) == 1
+        return _unmeasured(records, camera, unknown, disagree, str(error))
+    if not unknown and not held.wrong:
+        return KnownCamera(camera)
+    known = measure.completed_camera(
+        replace(given, channels=schema.camera_of(lit).channels), held.measured
     )
-    if given.gain is not None:
-        note += f"; the gain {given.gain} of the camera file is used"
-    note += "".join(f"; {text}" for text in caught)
-    doubts = [_doubt(records, name, value, result, known, seen) for name, value in off.items()]
-    return KnownCamera(camera=known, notes=(note, *doubts), found=(note, *doubts))
+    note = sentence("measured", numbers=_numbers(held.measured), **numbers)
+    of_headers = {name: value for name, value in one_value.items() if value is not None}
+    remarks = [
+        *disagree,
+        *(f"the header says {card(records, n)} = {v:g}" for n, v in of_headers.items()),
+        *([] if given.gain is None else [f"the gain {given.gain} of the camera file is used"]),
+        *held.remarks,
+    ]
+    doubts = [_doubt(records, name, of_headers[name], held, seen) for name in held.wrong]
+    notes = ("; ".join([note, *remarks]), *doubts)
+    return KnownCamera(known, notes, notes)
 
 
-def _amplifiers_of(records: Sequence[FileRecord], camera: Camera | None) -> Camera | None:
+def _with_amplifiers(records: Sequence[FileRecord], camera: Camera | None) -> Camera | None:
     """The camera by all headers, where these know of several amplifiers, and agree."""
     try:
-        settled = settle_camera(records, camera, None)
+        known = settle_camera(records, camera, None)
     except HeaderError:
         return None
-    return settled if settled.amplifiers else None
+    return known if known.amplifiers else None
 
 
-def _noise_of_amplifiers(
-    sets: Sequence[FrameSet],
-    camera: Camera | None,
-    settled: Camera,
-    flats: Sequence[FileRecord],
-    biases: Sequence[FileRecord],
-) -> KnownCamera:
-    unknown = settled.unknown_noise
-    if min(len(flats), len(biases)) < 2:
-        reason = f"that takes two flats and two biases, there are {len(flats)} and {len(biases)}"
-        return _unmeasured(sets, camera, unknown, [], reason)
-    given = camera or Camera()
-    try:
-        amplifiers, notes = held_amplifiers(
-            opened(flats, camera),
-            opened(biases, camera),
-            settled,
-            [name for name in _ALLOWED if getattr(given, name) is None],
-            is_off=_is_off,
-            pairs=(_PAIRS,) if unknown else (1, _PAIRS),
-        )
-    except (AutowispError, OSError, ValueError) as error:
-        return _unmeasured(sets, camera, unknown, [], str(error))
-    if not notes:
-        return KnownCamera(camera=camera)
-    return KnownCamera(camera=replace(given, amplifiers=amplifiers), notes=notes, found=notes)
-
-
-def _of_biases(
-    sets: Sequence[FrameSet], biases: Sequence[FileRecord], camera: Camera, gain: float
-) -> KnownCamera:
+def _of_biases(biases: xr.Dataset, camera: Camera, gain: float) -> KnownCamera:
     """The read noise by biases alone, where the gain is known and there are no flats."""
-    try:
-        frames = opened(biases, camera)
-        result = measure.read_noise(frames)
-    except (AutowispError, OSError, ValueError) as error:
-        return _unmeasured(sets, camera, ["read_noise"], [], str(error))
-    electrons = (result["read_noise_adu"].values * gain).tolist()
-    channels = schema.camera_of(frames).channels
-    known = replace(
-        camera,
-        channels=channels,
-        read_noise=dict(zip(channels, electrons, strict=True)) if channels else electrons[0],
-    )
+    electrons = (measure.read_noise(biases)["read_noise_adu"].values * gain).tolist()
+    channels = schema.camera_of(biases).channels
+    read_noise = dict(zip(channels, electrons, strict=True)) if channels else electrons[0]
     numbers = ", ".join(f"{number:.2f}" for number in electrons)
-    note = (
-        f"measured from {len(biases)} biases: read noise {numbers} e, by the gain of {gain:g} "
-        "e/ADU that is said, which no flats are there to hold against"
-    )
-    return KnownCamera(camera=known, notes=(note,), found=(note,))
+    number = biases.sizes["frame"]
+    note = sentence("measured_of_biases", biases=number, numbers=numbers, gain=gain)
+    known = replace(camera, channels=channels, read_noise=read_noise)
+    return KnownCamera(known, (note,), (note,))
 
 
 def _unmeasured(
-    sets: Sequence[FrameSet],
+    records: Sequence[FileRecord],
     camera: Camera | None,
     unknown: Sequence[str],
     disagree: Sequence[str],
@@ -199,93 +154,36 @@ def _unmeasured(
 ) -> KnownCamera:
     """What is said where nothing could be measured; nothing where nothing had to be."""
     if not unknown:
-        return KnownCamera(camera=camera)
-    what = " and ".join(name.replace("_", " ") for name in unknown)
+        return KnownCamera(camera)
     options = " and ".join(_OPTIONS[name] for name in unknown)
     # each set is then calibrated by what its own headers say
-    notes = [
-        f"DOUBT: {line}; each set is calibrated by its own, {options} says it for all"
-        for line in disagree
-    ]
+    notes = [sentence("headers_disagree", line=line, options=options) for line in disagree]
     if len(disagree) < len(unknown):
-        notes.insert(
-            0,
-            f"{what} of the camera not known, and could not be measured: {reason}; the errors of "
-            f"calibrated frames are not known (give {options}, "
-            "or the camera.toml of another night as --camera)" + setting_hint(sets, unknown),
-        )
-    return KnownCamera(camera=camera, notes=tuple(notes))
+        names, hint = " and ".join(map(plain, unknown)), setting_hint(records, unknown)
+        values = {"names": names, "reason": reason, "options": options, "hint": hint}
+        notes.insert(0, sentence("not_measured", **values))
+    return KnownCamera(camera, tuple(notes))
 
 
-def _measured(
-    flats: Sequence[FileRecord],
-    biases: Sequence[FileRecord],
-    camera: Camera | None,
-    pairs: int,
-) -> tuple[xr.Dataset, list[str]]:
-    """Gain and read noise of the night, and what was remarked about them."""
-    frames = [opened(records, camera) for records in (flats, biases)]
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", AutowispWarning)
-        result = measure.gain_and_read_noise(
-            *frames, max_pairs=pairs, tile=_TILE if pairs > 1 else _TILE // 2
-        )
-    return result, [str(warning.message) for warning in caught]
-
-
-def _numbers(result: xr.Dataset) -> str:
+def _numbers(measured: xr.Dataset) -> str:
+    """What was measured of each channel."""
     parts = []
-    for i, channel in enumerate(schema.names(result, "channel")):
-        numbers = {
-            name: float(result[name].values[i])
-            for name in result.data_vars
-            if result[name].dims == ("channel",)
-        }
-        parts.append(
-            ("" if result.sizes["channel"] == 1 else f"{channel}: ")
-            + f"gain {numbers['gain']:.3f} +- {numbers['gain_error']:.3f} e/ADU, read noise "
-            f"{numbers['read_noise']:.2f} +- {numbers['read_noise_error']:.2f} e "
-            f"({numbers['read_noise_adu']:.2f} ADU)"
-        )
+    names = ("gain", "gain_error", "read_noise", "read_noise_error", "read_noise_adu")
+    for number, channel in enumerate(schema.names(measured, "channel")):
+        of = {name: float(measured[name].values[number]) for name in names}
+        prefix = "" if measured.sizes["channel"] == 1 else f"{channel}: "
+        parts.append(sentence("measured_channel", channel=prefix, **of))
     return "; ".join(parts)
 
 
-def _differences(
-    said: Mapping[str, Mapping[float, Sequence[str]]], result: xr.Dataset, given: Camera
-) -> dict[str, float]:
-    """What headers say that is not what was measured, each with the value that they say."""
-    off = {}
-    for name, values in said.items():
-        if len(values) == 1 and _is_off(name, next(iter(values)), result):
-            (off[name],) = values
-    return off
-
-
-def _is_off(name: str, value: float, result: xr.Dataset) -> bool:
-    """Whether a number of headers is another than what was measured."""
-    found = np.median(result[name].values)
-    error = np.median(result[f"{name}_error"].values)
-    return bool(abs(value - found) > max(_ALLOWED[name] * found, _SURE * error))
-
-
-def _doubt(
-    records: Sequence[FileRecord],
-    name: str,
-    value: float,
-    result: xr.Dataset,
-    known: Camera,
-    seen: Seen,
-) -> str:
-    found = float(np.median(result[name].values))
-    step = step_in(seen)
-    cause = ""
-    if step > 1:
-        cause = (
-            f"; values are multiples of {step}, which the header may not know of: it tells the "
-            "electrons of a step of the converter, it seems"
-        )
-    return (
-        f"DOUBT: {card(records, name)} = {value:g} in the headers differs from {found:.3g} "
-        f"{UNITS[name]} that the night's own flats and biases tell, which is used{cause}; "
-        f"{_OPTIONS[name]} {value:g} keeps what the headers say"
+def _doubt(records: Sequence[FileRecord], name: str, value: float, held: Held, seen: Seen) -> str:
+    """That headers say something else than was measured."""
+    return sentence(
+        "measured_otherwise",
+        card=card(records, name),
+        value=value,
+        measured=float(np.median(held.measured[name].values)),
+        unit=UNITS[name],
+        cause=sentence("coarse_steps", step=seen.step) if seen.step > 1 else "",
+        option=_OPTIONS[name],
     )

@@ -14,15 +14,14 @@ from autowisp_xr.fits.hdu_choice import HduName
 from autowisp_xr.frames.names import Paths
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.matching import Matching
-from autowisp_xr.night.camera_words import setting_hint, told
-from autowisp_xr.night.choosing import Candidate, stop_reason
-from autowisp_xr.night.foresight import by_setup, camera_with_colours, doubts_of_choices, foresee
-from autowisp_xr.night.library import masters_in
+from autowisp_xr.night.camera_words import describe, plain, setting_hint
+from autowisp_xr.night.listing import table_of
 from autowisp_xr.night.noise import unknown_noise
-from autowisp_xr.night.products import STORE
-from autowisp_xr.night.sets import FrameSet, sort_frames
+from autowisp_xr.night.plan import Plan, by_setup, camera_with_colours, plan_night
+from autowisp_xr.night.sentences import sentence
+from autowisp_xr.night.sets import FrameSet
 from autowisp_xr.night.summary import SUMMARY_GROUP
-from autowisp_xr.night.table import table_of
+from autowisp_xr.night.writing import STORE
 
 __all__ = ["open_night"]
 
@@ -70,82 +69,62 @@ def open_night(
     results = _store(paths)
     if results is not None:
         return _results(results)
-    matching = matching or Matching()
-    records = frames.scan(paths, deep=True, hdu=hdu, types=types, spellings=spellings)
-    copies = frames.copies_of(records)
-    sets, left_out, notes = sort_frames(
-        [r for r in records if r.path not in copies], camera, matching
+    plan = plan_night(
+        paths,
+        camera=camera,
+        types=types,
+        spellings=spellings,
+        hdu=hdu,
+        masters=masters,
+        matching=matching,
     )
-    left_out |= copies
-    notes += [
-        f"the type rule {rule!r} fits no file of this night"
-        for rule in frames.unused_rules(records, types or {})
-    ]
-    notes += frames.passed_over(paths, deep=True)
-    others: list[Candidate] = []
-    if masters:
-        others, unusable = masters_in(
-            masters, camera=camera, types=types, spellings=spellings, hdu=hdu
-        )
-        notes.append(f"masters of other nights: {len(others)}")
-        notes += list(dict.fromkeys(unusable.values()))
+    left_out = dict(plan.left_out)
     groups: dict[str, xr.Dataset] = {}
-    for one in sets:
+    for one in plan.sets:
         try:
             groups[f"/raw/{one.path}"] = frames.open_records(
                 one.records, camera=camera_with_colours([one], camera)
             )
         except AutowispError as error:
             left_out.update((record.path, str(error)) for record in one.records)
-    notes += _camera_notes(sets, camera)
-    choices = foresee(sets, others, matching)
-    for one in sets:
-        for path in (record.path for record in one.records):
-            reason = stop_reason(one.traits.kind, choices[path], matching)
-            if reason:
-                left_out.setdefault(path, reason)
-    notes += doubts_of_choices(choices)
-    table = table_of(records, sets, left_out, choices)
-    table.attrs = {"night": _told(paths), "notes": "\n".join(notes)}
+    for product in plan.products:
+        if product.stopped:
+            left_out = dict.fromkeys(product.choices_of, product.stopped) | left_out
+    notes = [*plan.notes, *_camera_notes(plan, camera), *plan.doubts]
+    table = table_of(plan, left_out).assign_attrs(night=plan.night, notes="\n".join(notes))
     return xr.DataTree.from_dict({"/": table, **groups}, name="night")
 
 
-def _camera_notes(sets: Sequence[FrameSet], camera: Camera | None) -> list[str]:
+def _camera_notes(plan: Plan, camera: Camera | None) -> list[str]:
     """What is known of the cameras, what reduce will have to measure, and whether it can."""
-    notes = []
-    for place, of_place in by_setup(sets).items():
-        line = told(of_place, camera)
-        if line:
-            notes.append(f"{place}: {line}" if place else line)
+    notes: list[str] = []
+    for place, of_place in by_setup(plan.sets).items():
+        records = [record for one in of_place for record in one.records]
         try:
-            unknown = unknown_noise(of_place, camera)
+            unmeasured = _unmeasured(of_place, unknown_noise(records, camera))
         except HeaderError as error:
-            notes.append(str(error))
-            continue
-        if unknown:
-            number = {
-                kind: sum(len(one.records) for one in of_place if one.traits.kind == kind)
-                for kind in ("flat", "bias")
-            }
-            enough = min(number.values()) >= 2
-            what = " and ".join(name.replace("_", " ") for name in unknown)
-            notes.append(
-                (f"{place}: " if place else "")
-                + f"the {what} of the camera {'is' if len(unknown) == 1 else 'are'} not in the "
-                + (
-                    f"headers; reduce measures from {number['flat']} flats and {number['bias']} "
-                    "biases"
-                    if enough
-                    else "headers, and cannot be measured without two flats and two biases: give "
-                    "a camera file, or --gain and --read-noise" + setting_hint(of_place, unknown)
-                )
-            )
+            unmeasured = str(error)
+        lines = filter(None, (describe(records, camera), unmeasured))
+        notes += [f"{place}: {line}" if place else line for line in lines]
     return notes
 
 
-def _told(paths: Paths) -> str:
-    given = [paths] if isinstance(paths, str | PathLike) else paths
-    return " ".join(str(fspath(path)) for path in given)
+def _unmeasured(sets: Sequence[FrameSet], unknown: Sequence[str]) -> str:
+    """That reduce will measure what is not known of a camera, or what there is to do."""
+    if not unknown:
+        return ""
+    flats, biases = (
+        [record for one in sets if one.traits.kind == kind for record in one.records]
+        for kind in ("flat", "bias")
+    )
+    said = {
+        "names": " and ".join(map(plain, unknown)),
+        "verb": "is" if len(unknown) == 1 else "are",
+    }
+    if min(len(flats), len(biases)) >= 2:
+        return sentence("will_be_measured", flats=len(flats), biases=len(biases), **said)
+    records = [record for one in sets for record in one.records]
+    return sentence("cannot_be_measured", hint=setting_hint(records, unknown), **said)
 
 
 def _store(paths: Paths) -> Path | None:

@@ -2,30 +2,25 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from autowisp_xr import frames
+from autowisp_xr import flats, frames
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import InUseError
 from autowisp_xr.fits.hdu_choice import HduName
 from autowisp_xr.frames.names import Paths
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.matching import Matching
-from autowisp_xr.night.choosing import Candidate
-from autowisp_xr.night.empty import empty_frames
-from autowisp_xr.night.library import masters_in
-from autowisp_xr.night.products import CAMERA, STORE, Writer
+from autowisp_xr.night.noise import know_camera
+from autowisp_xr.night.plan import Plan, by_setup, camera_with_colours, plan_night
+from autowisp_xr.night.recipes import Recipes
 from autowisp_xr.night.record import Record
-from autowisp_xr.night.sequence import Steps
-from autowisp_xr.night.sets import sort_frames
 from autowisp_xr.night.summary import Summary
+from autowisp_xr.night.writing import CAMERA, STORE, Writer
 from autowisp_xr.options import MIN_FLAT, check_min_flat
 from autowisp_xr.store.lock import claimed
-
-if TYPE_CHECKING:
-    from autowisp_xr.flats import FlatSelection
 
 __all__ = ["reduce"]
 
@@ -43,7 +38,7 @@ def reduce(
     hdu: HduName | None = None,
     masters: Paths | None = None,
     matching: Matching | None = None,
-    select: "FlatSelection | None" = None,
+    select: "flats.FlatSelection | None" = None,
     min_flat: float = MIN_FLAT,
     checksum: bool = True,
     overwrite: bool = False,
@@ -141,61 +136,67 @@ def reduce(
         )
     with ExitStack() as held:
         _claim(target, held)
-        matching = matching or Matching()
-        records = frames.scan(
-            source, deep=True, skip=[target], hdu=hdu, types=types, spellings=spellings
+        plan = plan_night(
+            night,
+            camera=camera,
+            types=types,
+            spellings=spellings,
+            hdu=hdu,
+            masters=given,
+            matching=matching,
+            skip=[target],
+            look=True,
+            checksum=checksum,
+            say=say,
         )
-        say(f"{len(records)} FITS file{'' if len(records) == 1 else 's'} in {night}")
-        records = frames.checked(records) if checksum else records
-        empty = empty_frames(records)
-        copies = frames.copies_of([r for r in records if r.path not in empty.left_out])
-        aside = empty.left_out | copies
-        sets, left_out, notes = sort_frames(
-            [r for r in records if r.path not in aside], camera, matching, look=True
-        )
-        left_out |= aside
-        notes += empty.notes
-        summary = Summary(
-            night=str(night),
-            out=str(out),
-            records=records,
-            sets=sets,
-            copies=frozenset(copies),
-            left_out=left_out,
-            notes=notes,
-        )
-        summary.notes += [
-            f"the type rule {rule!r} fits no file of this night"
-            for rule in frames.unused_rules(records, types or {})
-        ]
-        summary.notes += frames.passed_over(source, deep=True, skip=[target])
-        others: list[Candidate] = []
-        if given:
-            others, unusable = masters_in(
-                given,
-                camera=camera,
-                types=types,
-                spellings=spellings,
-                hdu=hdu,
-                skip=[target],
-                checksum=checksum,
-            )
-            summary.notes.append(f"masters of other nights: {len(others)}")
-            summary.notes += list(dict.fromkeys(unusable.values()))
-        read = [record.path for record in records]
+        read = [record.path for record in plan.records]
         if given:
             read += frames.find_files(given, deep=True, skip=[target])
-        record = Record(target, target / STORE, read)
-        writer = Writer(target, overwrite, summary, say, record)
-        Steps(
-            sets, others, writer, camera=camera, matching=matching, select=select, min_flat=min_flat
-        ).run()
+        summary = Summary(
+            plan=plan, out=str(out), left_out=dict(plan.left_out), notes=list(plan.notes)
+        )
+        writer = Writer(target, overwrite, summary, say, Record(target, target / STORE, read))
+        cameras = _known_cameras(plan, writer, camera)
+        _execute(plan, writer, Recipes(cameras, plan.matching, select, min_flat))
+        summary.notes += summary.plan.doubts
         if writer.kept and (target / _SUMMARY).exists():
             say(f"{target / _SUMMARY} is left as it was: it tells of the results that are kept")
         elif summary.made or not (target / _SUMMARY).exists():
             writer.write_text(target / _SUMMARY, str(summary))
             summary.to_zarr(target / STORE)
     return summary
+
+
+def _execute(plan: Plan, writer: Writer, recipes: Recipes) -> None:
+    """Make everything that the frames allow, and note in the summary what became of the plan."""
+    summary, number = writer.summary, 0
+    while number < len(plan.products):
+        product = plan.products[number]
+        number += 1
+        if product.stopped:
+            summary.left_out.update(dict.fromkeys(product.choices_of, product.stopped))
+            continue
+        made = writer.attempt(product, partial(recipes.make, product))
+        if product.is_master and made is None:
+            plan = plan.without(product.frames.path, "the summary says why, under Failed")
+        elif product.is_master and made is not None:
+            recipes.made[product.frames.path] = made
+    summary.plan = plan
+
+
+def _known_cameras(plan: Plan, writer: Writer, camera: Camera | None) -> dict[str, Camera | None]:
+    """The camera of each setup by its place, measured where nobody says what it is."""
+    cameras: dict[str, Camera | None] = {}
+    for place, of_place in by_setup(plan.sets).items():
+        known = know_camera(of_place, camera_with_colours(of_place, camera))
+        cameras[place] = known.camera
+        for note in known.notes:
+            line = f"{place}: {note}" if place else note
+            writer.say(line)
+            writer.summary.notes.append(line)
+        if known.found and known.camera is not None:
+            writer.write_camera(place, known.camera, " ".join(known.found))
+    return cameras
 
 
 def _check_room(target: Path, overwrite: bool) -> None:

@@ -15,6 +15,7 @@ from autowisp_xr.matching import Matching
 from autowisp_xr.night.calendar import nights_of
 from autowisp_xr.night.grouping import Grouping
 from autowisp_xr.night.labels import name_of_set, names_for, own_names, places_of
+from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.setups import setup_of_each, take_colours
 from autowisp_xr.night.traits import traits_of_file, traits_of_set
 from autowisp_xr.traits import Traits
@@ -78,14 +79,9 @@ def sort_frames(
     several, they are a setup of their own. Every record is in exactly one set, or left out.
     """
     matching = matching or Matching()
-    left_out: dict[str, str] = {}
-    usable: list[FileRecord] = []
-    for record in records:
-        reason = _reason_against(record)
-        if reason:
-            left_out[record.path] = reason
-        else:
-            usable.append(record)
+    reasons = [(record, _reason_against(record)) for record in records]
+    left_out = {record.path: reason for record, reason in reasons if reason}
+    usable = [record for record, reason in reasons if not reason]
     nights = nights_of(usable)
     traits = {
         record.path: replace(
@@ -144,27 +140,20 @@ def _reason_against(record: FileRecord) -> str:
 
 
 def _type_cards(record: FileRecord) -> str:
-    keywords = Spellings().image_type
-    found = [
-        f"{word} = {value_of(record.header, word)!r}" for word in keywords if word in record.header
-    ]
-    if found:
-        rule = found[0].replace(" = ", "=").replace("'", "")
-        return (
-            f"{', '.join(found)} is none of {', '.join(KINDS)}; if it is one, a type rule "
-            f"such as '{rule}' = object says which"
-        )
-    return (
-        "neither a card (IMAGETYP or the like) nor its name says what it is; if all files without "
-        "such a card are lights, --type 'IMAGETYP==object' says so, else a rule for their names, "
-        "such as --type 'M31-*=object'"
-    )
+    found = _cards(record, Spellings().image_type)
+    if not found:
+        return sentence("no_type")
+    rule = found[0].replace(" = ", "=").replace("'", "")
+    return sentence("unknown_type", cards=", ".join(found), kinds=", ".join(KINDS), rule=rule)
 
 
 def _exposure_cards(record: FileRecord) -> str:
-    found = [
-        f"{word} = {value_of(record.header, word)!r} is no number of seconds"
-        for word in Spellings().exposure
-        if word in record.header
-    ]
-    return "; ".join(found) or "no EXPTIME, EXPOSURE or the like"
+    found = _cards(record, Spellings().exposure)
+    text = "; ".join(f"{card} is no number of seconds" for card in found)
+    return text or "no EXPTIME, EXPOSURE or the like"
+
+
+def _cards(record: FileRecord, words: Iterable[str]) -> list[str]:
+    """Those cards of a header that bear one of the words, with their values."""
+    header = record.header
+    return [f"{word} = {value_of(header, word)!r}" for word in words if word in header]

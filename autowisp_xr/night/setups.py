@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from autowisp_xr.kinds import KINDS
+from autowisp_xr.night.sentences import sentence
 from autowisp_xr.traits import Traits, comparable
 
 __all__ = ["SETTING", "Key", "key_of", "setup_of_each", "take_colours"]
@@ -72,7 +73,4 @@ def take_colours(traits: dict[str, Traits], notes: list[str]) -> None:
             traits[path] = replace(traits[path], channels=found.pop())
     if taken:
         said = " and ".join(" ".join(name for name, _ in pattern or ()) for pattern in patterns)
-        notes.append(
-            f"{taken} frames do not say a Bayer pattern (BAYERPAT), others of their camera and "
-            f"size say {said}: it is taken for all; --channels decides otherwise"
-        )
+        notes.append(sentence("pattern_taken", number=taken, patterns=said))

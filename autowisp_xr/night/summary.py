@@ -3,21 +3,20 @@
 import re
 import shlex
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from os import PathLike, fspath
 from pathlib import Path
 
 import xarray as xr
 
-from autowisp_xr.frames import FileRecord, likely_type
-from autowisp_xr.night.choosing import Choice
-from autowisp_xr.night.grouped import alike, counted, named, shortened
-from autowisp_xr.night.sets import FrameSet
-from autowisp_xr.night.table import table_of, text_column
+from autowisp_xr.frames import likely_type
+from autowisp_xr.night.grouped import alike, by_reason, counted, named, shortened
+from autowisp_xr.night.listing import column, table_of
+from autowisp_xr.night.plan import Plan, Product
 from autowisp_xr.night.verdict import Tally
 
-__all__ = ["SUMMARY_GROUP", "Made", "Summary", "against", "listed"]
+__all__ = ["SUMMARY_GROUP", "Made", "Summary"]
 
 SUMMARY_GROUP = "summary"
 """Of the store of a night: the table of its frames."""
@@ -32,22 +31,12 @@ _MOST_REASONS = 6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
-    """One master, or one set of calibrated frames."""
+class Made(Product):
+    """A product that was made: one master, or one set of calibrated frames."""
 
-    what: str
     inputs: tuple[str, ...]
+    """Files of the frames that it was made of."""
     files: tuple[str, ...]
-    group: str
-    """In the Zarr store of the night."""
-    masters: Mapping[str, str] = field(default_factory=dict)
-    """Name of the master of each kind that was applied."""
-    missing: Mapping[str, str] = field(default_factory=dict)
-    """Why there is none, for each kind of master that it lacks."""
-    why_not: Mapping[str, str] = field(default_factory=dict)
-    """The reason against each other candidate."""
-    against: tuple[str, ...] = ()
-    """The same in a few words."""
     noise_known: bool = True
     """Whether it has errors."""
     notes: tuple[str, ...] = ()
@@ -63,7 +52,8 @@ class Summary:
     is too long for the text, is in :meth:`table`.
     """
 
-    night: str
+    plan: Plan
+    """What was planned; of a master that could not be made, what was planned without it."""
     out: str = ""
     """Directory of the results."""
     made: list[Made] = field(default_factory=list)
@@ -74,17 +64,11 @@ class Summary:
     notes: list[str] = field(default_factory=list)
     """On the night as a whole: what was measured of the camera, for one. What may be wrong begins
     with "DOUBT: " or "WARNING: "."""
-    records: Sequence[FileRecord] = field(default=(), repr=False)
-    sets: Sequence[FrameSet] = field(default=(), repr=False)
-    copies: Collection[str] = field(default=(), repr=False)
-    """Files that were left out as copies of one exposure."""
-    choices: dict[str, Mapping[str, Choice]] = field(default_factory=dict, repr=False)
-    """For each frame the masters that were chosen, and why others were not."""
 
     def __str__(self) -> str:
         doubts = self._doubts()
         known = [shortened(note) for note in self.notes if not _DOUBT.match(note)]
-        lines = [f"Night {self.night}: {counted(len(self.records), 'FITS file')}"]
+        lines = [f"Night {self.plan.night}: {counted(len(self.plan.records), 'FITS file')}"]
         if self.out:
             lines[0] += f", each of them told by: autowisp-xr info {shlex.quote(self.out)}"
         lines += [*doubts, *known]
@@ -97,7 +81,7 @@ class Summary:
         ]
         for title, reasons in (("Left out", self.left_out), ("Failed", self.failed)):
             if reasons:
-                lines += ["", f"{title}: {len(reasons)}", *_by_reason(reasons)]
+                lines += ["", f"{title}: {len(reasons)}", *_with_files(reasons)]
         return "\n".join([*lines, "", self._verdict(len(doubts))]) + "\n"
 
     @property
@@ -116,8 +100,8 @@ class Summary:
     def _tally(self, doubts: int) -> Tally:
         kinds = {
             record.path: "other" if record.master_because else likely_type(record)
-            for record in self.records
-            if record.path not in self.copies
+            for record in self.plan.records
+            if record.path not in self.plan.copies
         }
         lights = {path for path, kind in kinds.items() if kind == "object"}
         science = [(made, path) for made in self.made for path in made.inputs if path in lights]
@@ -135,7 +119,7 @@ class Summary:
         """A line for each thing that may be wrong."""
         of_files = [
             (Path(record.path).name, doubt)
-            for record in self.records
+            for record in self.plan.records
             for doubt in (*record.guesses, *record.doubts)
         ]
         lines = [note for note in self.notes if _DOUBT.match(note)]
@@ -158,8 +142,7 @@ class Summary:
         parts = [f"from {counted(len(made.inputs), 'frame')}", self._where(made)]
         if made.masters:
             parts.append(f"corrected by: {', '.join(made.masters.values())}")
-        for why in dict.fromkeys(made.missing.values()):
-            kinds = [kind for kind, reason in made.missing.items() if reason == why]
+        for why, kinds in by_reason(made.missing).items():
             parts.append(f"no {', '.join(kinds)} ({why})")
         parts += [f"not by {line}" for line in made.against]
         return f"{made.what}: {'; '.join(parts)}"
@@ -180,23 +163,13 @@ class Summary:
         The columns of :func:`~autowisp_xr.open_night`, and ``fate`` ("used", "left out", "failed"),
         ``reason`` and ``product`` (the group in the store that it went into).
         """
-        product = {path: made.group for made in self.made for path in made.inputs}
-        table = table_of(self.records, self.sets, self.left_out, self.choices)
-        rows = [
-            ("left out", self.left_out[path], "")
-            if path in self.left_out
-            else ("failed", self.failed[path], "")
-            if path in self.failed
-            else ("used", "", product.get(path, ""))
-            for path in table["path"].values.tolist()
-        ]
-        fates = zip(*rows, strict=True) if rows else ((), (), ())
-        return table.assign(
-            {
-                name: ("file", text_column(values))
-                for name, values in zip(("fate", "reason", "product"), fates, strict=True)
-            }
-        )
+        fates = {path: ("used", "", made.group) for made in self.made for path in made.inputs}
+        fates |= {path: ("failed", why, "") for path, why in self.failed.items()}
+        fates |= {path: ("left out", why, "") for path, why in self.left_out.items()}
+        table = table_of(self.plan, self.left_out)
+        rows = [fates.get(path, ("used", "", "")) for path in table["path"].values.tolist()]
+        columns = zip(("fate", "reason", "product"), zip(*rows, strict=True), strict=True)
+        return table.assign({name: ("file", column(values)) for name, values in columns})
 
     def to_zarr(self, store: str | PathLike[str]) -> None:
         """Write the table into the store of the night, in place of an earlier one."""
@@ -205,31 +178,14 @@ class Summary:
             *(f"{made.what}: {note}" for made in self.made for note in made.notes),
         ]
         table = self.table().assign_attrs(
-            night=self.night, notes="\n".join(notes), verdict=self.verdict
+            night=self.plan.night, notes="\n".join(notes), verdict=self.verdict
         )
         table.to_zarr(
             fspath(store), group=SUMMARY_GROUP, mode="w", consolidated=False, zarr_format=3
         )
 
 
-def against(why_not: Mapping[str, str]) -> list[str]:
-    """Lines that say each reason once, after the names of the masters that it keeps away."""
-    names: dict[str, list[str]] = {}
-    for name, reason in why_not.items():
-        names.setdefault(reason, []).append(name)
-    return [f"{', '.join(members)}: {reason}" for reason, members in names.items()]
-
-
-def listed(title: str, reasons: Mapping[str, str]) -> list[str]:
-    """Lines that say each reason once, with the names of the files below it."""
-    lines = ["", f"{title}: {len(reasons) or 'none'}"]
-    for reason in dict.fromkeys(reasons.values()):
-        lines += [f"    {line}" for line in reason.split("\n")]
-        lines += [f"        {Path(p).name}" for p, r in reasons.items() if r == reason]
-    return lines
-
-
-def _by_reason(reasons: Mapping[str, str]) -> Iterator[str]:
+def _with_files(reasons: Mapping[str, str]) -> Iterator[str]:
     """Two lines for each reason: what it is, and which files."""
     # what a file says of itself begins with its name
     said = (

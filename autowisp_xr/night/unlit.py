@@ -6,10 +6,15 @@ sky, and errors with it in would be too large for all that do. Who needs the lev
 much it is off, and that an overscan would tell it.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 
 from autowisp_xr import schema
+from autowisp_xr.arrays import Planes
+from autowisp_xr.night.levels import level_of, noise_between
+from autowisp_xr.night.sentences import sentence
 from autowisp_xr.stats.digits import Floor, counted, floor_of
 from autowisp_xr.steps import trim
 
@@ -23,11 +28,6 @@ _ROWS = 128
 _WANDER = 0.25
 """Scatter of the levels in units of the noise of a pixel that is worth a word: it adds 3 % to the
 error of a pixel, and is most of the error of a mean of more than 16."""
-
-_DIGIT = 0.29
-"""Noise is no less than that of digits of 1 ADU."""
-
-_NEAR = 4.0
 
 
 def of_unlit(frames: xr.Dataset, name: str) -> list[str]:
@@ -43,54 +43,29 @@ def of_unlit(frames: xr.Dataset, name: str) -> list[str]:
     for number in range(frames.sizes["frame"]):
         planes = frames["image"][number, :, rows].values.astype(np.float64)
         if before is not None:
-            # of what differs from frame to frame: patterns are no noise
-            noises.append(max(_spread(planes - before) / 2**0.5, _DIGIT))
-        levels.append(_level(planes))
+            noises.append(noise_between(before, planes))
+        levels.append(level_of(planes))
         if kind == "bias":
             floors.append(_floor(planes))
         before = planes
     notes = _cut_off(floors)
-    if len(levels) > 1 and not camera.overscan_areas:
-        notes += _wandering(np.array(levels), float(np.median(noises)), f"{kind} frames {name}")
+    scatter = np.std(levels, ddof=1) if len(levels) > 1 else 0.0
+    if scatter > _WANDER * np.median(noises or 0.0) and not camera.overscan_areas:
+        noise, lowest, highest = np.median(noises), min(levels), max(levels)
+        values = {"scatter": scatter, "noise": noise, "lowest": lowest, "highest": highest}
+        notes.append(sentence("wandering", kind=kind, name=name, **values))
     return notes
 
 
-def _level(planes: np.ndarray) -> float:
-    """Mean level of the channels: of integers, a median is too coarse."""
-    middle = np.median(planes, axis=(1, 2), keepdims=True)
-    near = np.abs(planes - middle) <= _NEAR * max(_spread(planes - middle), _DIGIT)
-    return float(np.mean([plane[of].mean() for plane, of in zip(planes, near, strict=True)]))
-
-
-def _spread(values: np.ndarray) -> float:
-    """Standard deviation, by the middle two thirds of the values."""
-    return float(np.diff(np.percentile(values, [15.865, 84.135]))[0]) / 2
-
-
-def _floor(planes: np.ndarray) -> Floor | None:
+def _floor(planes: Planes) -> Floor | None:
     floors = [floor_of(counts) for counts in map(counted, planes) if counts is not None]
     return max((floor for floor in floors if floor), key=lambda f: f.share, default=None)
 
 
-def _cut_off(floors: list[Floor | None]) -> list[str]:
-    worst = max((floor for floor in floors if floor), key=lambda f: f.share, default=None)
-    if worst is None:
+def _cut_off(floors: Sequence[Floor | None]) -> list[str]:
+    found = [floor for floor in floors if floor]
+    if not found:
         return []
-    number = sum(floor is not None for floor in floors)
-    return [
-        f"DOUBT: in {number} of {len(floors)} biases pixels are cut off at {worst.value} ADU (up "
-        f"to {100 * worst.share:.3g} % of them), so that the level is too high and the read noise "
-        "too low; a higher offset of the camera mends it"
-    ]
-
-
-def _wandering(levels: np.ndarray, noise: float, what: str) -> list[str]:
-    scatter = float(np.std(levels, ddof=1))
-    if scatter <= _WANDER * noise:
-        return []
-    return [
-        f"DOUBT: the level of the {what} wanders from {levels.min():.5g} to {levels.max():.5g} "
-        f"ADU, by {scatter:.2g} ADU from frame to frame, where their noise is {noise:.2g} ADU; the "
-        "level of each light may be off by as much, which is in no error plane; an overscan would "
-        "tell it (overscan in a camera file, where the frames have one)"
-    ]
+    worst = max(found, key=lambda floor: floor.share)
+    values = {"value": worst.value, "share": 100 * worst.share}
+    return [sentence("cut_off", number=len(found), of=len(floors), **values)]

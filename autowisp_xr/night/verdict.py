@@ -25,30 +25,29 @@ EXIT_STATUS: Mapping[int, str] = {
 class Tally:
     """The numbers that a verdict is made of."""
 
-    lights: int = 0
+    lights: int
     """All that there are."""
-    calibrated: Sequence[Sequence[str]] = ()
+    calibrated: Sequence[Sequence[str]]
     """For each calibrated light the masters that are missing."""
-    without_errors: int = 0
+    without_errors: int
     """Calibrated lights whose noise is not known."""
-    masters: int = 0
-    left_out: Mapping[str, int] | None = None
+    masters: int
+    left_out: Mapping[str, int]
     """Files by their type ("" where nothing says it)."""
-    failed: Mapping[str, int] | None = None
+    failed: Mapping[str, int]
     """The same of those whose set could not be made."""
-    doubts: int = 0
+    doubts: int
 
     @property
     def exit_status(self) -> int:
         """One of :data:`EXIT_STATUS`."""
-        left_out = self.left_out or {}
         if self.failed or not (self.masters or self.calibrated):
             return 1
-        return 3 if left_out.get("object") or left_out.get("") else 0
+        return 3 if self.left_out.get("object") or self.left_out.get("") else 0
 
     def __str__(self) -> str:
-        parts = [self._made(), *self._not_made("left out", self.left_out or {})]
-        parts += self._not_made("failed", self.failed or {})
+        parts = [self._made(), *_not_made("left out", self.left_out)]
+        parts += _not_made("failed", self.failed)
         if self.doubts:
             parts.append(f"doubtful: {counted(self.doubts, 'doubt')}, said first")
         return "; ".join(parts)
@@ -69,15 +68,18 @@ class Tally:
             lacks.append(f"{some}without errors (noise not known)")
         return ", ".join([f"{done} of {counted(self.lights, 'light')} calibrated", *lacks])
 
-    def _not_made(self, what: str, files: Mapping[str, int]) -> list[str]:
-        lights, unknown = files.get("object", 0), files.get("", 0)
-        frames = sum(files.get(kind, 0) for kind in MASTERS)
-        others = sum(files.values()) - lights - unknown - frames
-        numbers = [counted(lights, "light")] if lights else []
-        numbers += [f"{counted(unknown, 'file')} of unknown type"] if unknown else []
-        numbers += [counted(frames, "calibration frame")] if frames else []
-        numbers += [counted(others, "other file")] if others else []
-        return [f"{', '.join(numbers)} {what}"] if numbers else []
+
+def _not_made(what: str, files: Mapping[str, int]) -> list[str]:
+    lights, unknown = files.get("object", 0), files.get("", 0)
+    frames = sum(files.get(kind, 0) for kind in MASTERS)
+    numbers = [
+        counted(lights, "light"),
+        f"{counted(unknown, 'file')} of unknown type",
+        counted(frames, "calibration frame"),
+        counted(sum(files.values()) - lights - unknown - frames, "other file"),
+    ]
+    some = [number for number in numbers if not number.startswith("0 ")]
+    return [f"{', '.join(some)} {what}"] if some else []
 
 
 def _listed(names: Sequence[str]) -> str:

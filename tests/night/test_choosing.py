@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,7 +7,7 @@ from hypothesis import strategies as st
 
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import Matching
-from autowisp_xr.night.choosing import Candidate, choose, match
+from autowisp_xr.night.choosing import Candidate, choose, match, stop_reason
 from autowisp_xr.regions import ChannelSlice, Region
 from autowisp_xr.traits import Traits
 
@@ -247,14 +249,17 @@ def test_a_dark_goes_with_the_bias():
 def test_a_failed_master_is_named_and_another_takes_its_place():
     failed = master("failed", failure="no pixel is good")
     choice = choose(traits(), [failed], Matching(), has_bias=True)
-    assert (choice.chosen, choice.failed, choice.near) == (None, "failed", True)
+    assert choice.chosen is None
+    assert choice.refused["failed"].near
+    assert stop_reason("flat", {"dark": choice}, Matching()) == "their master failed failed"
     other = master("other", own=False)
     assert choose(traits(), [failed, other], Matching(), has_bias=True).chosen is other
 
 
 def test_darks_of_another_setup_are_not_near():
     choice = choose(traits(), [master("x", size=(8, 6))], Matching(), has_bias=True)
-    assert not choice.near
+    assert not choice.refused["x"].near
+    assert stop_reason("object", {"dark": choice}, Matching()) == ""
 
 
 @pytest.mark.parametrize(
@@ -316,8 +321,7 @@ matchings = st.builds(
 def test_every_candidate_is_chosen_or_has_a_reason_whatever_their_order(
     kind, more, found, matching, random
 ):
-    for number, candidate in enumerate(found):
-        candidate.name = str(number)
+    found = [replace(candidate, name=str(number)) for number, candidate in enumerate(found)]
     wanted = traits(kind, **more)
     choices = match(wanted, found, matching)
     assert tuple(choices) == KINDS[kind].needs

@@ -7,9 +7,13 @@ import pytest
 
 import autowisp_xr as aw
 from autowisp_xr.frames import FileRecord
+from autowisp_xr.night.choosing import Choice
 from autowisp_xr.night.grouped import alike, in_few_words, named, shortened
 from autowisp_xr.night.listing import info
+from autowisp_xr.night.plan import Plan
+from autowisp_xr.night.sets import FrameSet
 from autowisp_xr.night.summary import Made, Summary
+from autowisp_xr.traits import Traits
 
 TYPES = {"light": "object", "bias": "bias", "dark": "dark", "flat": "flat"}
 
@@ -20,14 +24,27 @@ def record(name, **more):
     return FileRecord(path=f"/night/{name}.fits", coordinates={"image_type": kind}, **more)
 
 
-def made(kind, records, **more):
-    given = {"what": f"master {kind}", "group": f"masters/{kind}"} | more
+def summary_of(records, copies=(), **more):
+    return Summary(plan=Plan(night="n", records=records, copies=copies), **more)
+
+
+def made(kind, records, name=None, missing=(), **more):
+    """What was made of frames of a kind, for lack of some masters."""
+    frames = FrameSet(name=name or kind, place="", traits=Traits(kind=kind), records=tuple(records))
+    choices = {kind: Choice() for kind in missing}
     paths = tuple(one.path for one in records)
-    return Made(inputs=paths, files=(f"out/masters/{kind}.fits",), **given)
+    return Made(
+        frames=frames,
+        choices_of={paths[0]: choices},
+        stopped="",
+        inputs=paths,
+        files=(f"out/masters/{kind}.fits",),
+        **more,
+    )
 
 
 def calibrated(records, **more):
-    return made("V_60s", records, what="calibrated V_60s", group="calibrated/V_60s", **more)
+    return made("object", records, name="V_60s", **more)
 
 
 def numbered(word, number):
@@ -36,8 +53,8 @@ def numbered(word, number):
 
 def test_a_whole_night_is_told_in_one_line_and_ends_with_0():
     lights, biases = numbered("light", 12), numbered("bias", 3)
-    summary = Summary(
-        night="n", records=[*lights, *biases], made=[made("bias", biases), calibrated(lights)]
+    summary = summary_of(
+        records=[*lights, *biases], made=[made("bias", biases), calibrated(lights)]
     )
     assert summary.verdict == "Verdict: 12 of 12 lights calibrated"
     assert str(summary).endswith(f"\n\n{summary.verdict}\n")
@@ -46,9 +63,9 @@ def test_a_whole_night_is_told_in_one_line_and_ends_with_0():
 
 def test_the_verdict_says_which_masters_are_missing():
     one, other = numbered("light", 3)[:1], numbered("light", 3)[1:]
-    lacks = {"missing": {"dark": "there is none"}, "noise_known": False}
-    both = lacks | {"missing": {"dark": "none fits", "flat": "there is none"}}
-    part = Summary(night="n", records=[*one, *other], made=[calibrated(one), calibrated(other)])
+    lacks = {"missing": ["dark"], "noise_known": False}
+    both = lacks | {"missing": ["dark", "flat"]}
+    part = summary_of(records=[*one, *other], made=[calibrated(one), calibrated(other)])
     assert "without" not in part.verdict
     part.made[1] = calibrated(other, **lacks)
     assert part.verdict.endswith(
@@ -77,8 +94,7 @@ def test_the_exit_status_tells_lights_that_were_left_out_from_others(
 ):
     lights = numbered("light", 2)
     others = [record(name) for name in (*left_out, *failed)]
-    summary = Summary(
-        night="n",
+    summary = summary_of(
         records=[*lights, *others],
         made=[calibrated(lights)],
         left_out={f"/night/{name}.fits": "empty" for name in left_out},
@@ -90,7 +106,7 @@ def test_the_exit_status_tells_lights_that_were_left_out_from_others(
 
 def test_nothing_made_is_a_failure_and_calibration_frames_alone_are_none():
     biases = numbered("bias", 2)
-    summary = Summary(night="n", records=biases, made=[made("bias", biases)])
+    summary = summary_of(records=biases, made=[made("bias", biases)])
     assert summary.verdict == "Verdict: 1 master made; there are no lights"
     assert summary.exit_status == 0
     summary.made = []
@@ -101,8 +117,7 @@ def test_nothing_made_is_a_failure_and_calibration_frames_alone_are_none():
 def test_a_copy_of_a_light_is_no_light_that_is_missed():
     lights = numbered("light", 2)
     copy = record("light-again")
-    summary = Summary(
-        night="n",
+    summary = summary_of(
         records=[*lights, copy],
         made=[calibrated(lights)],
         left_out={copy.path: "a copy of light-0000.fits"},
@@ -115,8 +130,7 @@ def test_a_copy_of_a_light_is_no_light_that_is_missed():
 def test_doubts_go_first_wherever_they_were_raised_and_are_counted():
     lights = [record("light-1", doubts=("EXPTIME is odd",)), record("light-2"), record("light-3")]
     lights[1] = record("light-2", doubts=("EXPTIME is odd",))
-    summary = Summary(
-        night="n",
+    summary = summary_of(
         notes=["the camera: gain 1 e/ADU", "32x32: DOUBT: the biases wander", "DOUBT: cut at 0"],
         records=lights,
         made=[calibrated(lights, notes=("a price", "WARNING: no level", "DOUBT: dark sky"))],
@@ -141,12 +155,11 @@ def test_three_hundred_frames_with_all_kinds_of_defects_fit_on_one_screen():
     reasons = {one.path: f"{one.path} has {i} bytes" for i, one in enumerate(lights[:40])}
     reasons |= {one.path: f"a copy of dark-{i}.fits" for i, one in enumerate(darks[:20])}
     notes = [f"the dark of {i} s is scaled by 0.{i}" for i in range(20)]
-    summary = Summary(
-        night="n",
+    summary = summary_of(
         out="out",
         records=[*lights, *darks, *unread],
         made=[
-            *(made(f"dark_{i}s", darks[20 + i : 21 + i]) for i in range(8)),
+            *(made("dark", darks[20 + i : 21 + i], f"dark_{i}s") for i in range(8)),
             *(calibrated([one], notes=(notes[i],)) for i, one in enumerate(lights[40:50])),
         ],
         left_out=reasons,

@@ -1,0 +1,291 @@
+"""The one plan of a night: what would be made of which frames, with which masters, and why.
+
+``info`` prints it and ``reduce`` executes it.
+
+Decision: a plan is a value, and its products follow from what it holds. Where a master cannot be
+made, :meth:`Plan.without` gives another plan, which is the same up to there.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from os import PathLike, fspath
+from typing import Any
+
+from autowisp_xr import frames
+from autowisp_xr.camera import Camera
+from autowisp_xr.frames import FileRecord
+from autowisp_xr.frames.names import Paths
+from autowisp_xr.kinds import KINDS
+from autowisp_xr.matching import Matching, reason_against
+from autowisp_xr.night.choosing import Candidate, Choices, match, stop_reason
+from autowisp_xr.night.empty import empty_frames
+from autowisp_xr.night.grouped import counted
+from autowisp_xr.night.library import masters_in
+from autowisp_xr.night.sentences import sentence
+from autowisp_xr.night.sets import FrameSet, sort_frames, with_own_names
+from autowisp_xr.night.setups import SETTING
+from autowisp_xr.night.traits import traits_of_set
+from autowisp_xr.traits import Traits
+
+__all__ = ["Plan", "Product", "by_setup", "camera_with_colours", "plan_night"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Product:
+    """A master, or calibrated frames, that would be made of frames that have the same masters."""
+
+    frames: FrameSet
+    choices_of: Mapping[str, Choices]
+    """The masters for each frame, by its path."""
+    stopped: str
+    """Why the frames are left out instead; "" if they are not."""
+
+    @property
+    def kind(self) -> str:
+        """Kind of the frames."""
+        return self.frames.traits.kind
+
+    @property
+    def is_master(self) -> bool:
+        """Whether the frames are averaged to a master."""
+        return bool(KINDS[self.kind].master_unit)
+
+    @property
+    def what(self) -> str:
+        """What it is called: "master dark_60s"."""
+        return f"{'master' if self.is_master else 'calibrated'} {self.frames.path}"
+
+    @property
+    def folder(self) -> str:
+        """Folder of the files of such products, below that of their setup."""
+        return "masters" if self.is_master else "calibrated"
+
+    @property
+    def group(self) -> str:
+        """Group in the store of the night."""
+        parts = (self.frames.place, self.folder, self.frames.name)
+        return "/".join(part for part in parts if part)
+
+    @property
+    def choices(self) -> Choices:
+        """The masters that all its frames have; reasons against others are those of the first."""
+        return next(iter(self.choices_of.values()))
+
+    @property
+    def masters(self) -> dict[str, str]:
+        """Name of the master of each kind that is applied."""
+        return {kind: one.chosen.name for kind, one in self.choices.items() if one.chosen}
+
+    @property
+    def why_not(self) -> dict[str, str]:
+        """The reason against each other candidate."""
+        return {n: why for one in self.choices.values() for n, why in one.why_not.items()}
+
+    @property
+    def against(self) -> tuple[str, ...]:
+        """What keeps masters away that do not fit, in a few words."""
+        return tuple(line for kind, one in self.choices.items() for line in one.against(kind))
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """Why there is no master, for each kind of which one would do something."""
+        dark = self.choices["dark"].chosen if "dark" in self.choices else None
+        whole = dark is not None and dark.traits.holds_bias is True
+        missing = {}
+        for kind, choice in self.choices.items():
+            if choice.chosen is None and not (kind == "bias" and whole):
+                missing[kind] = "none fits" if choice.refused else "there is none"
+                if any(one.but_for_camera for one in choice.refused.values()):
+                    missing[kind] += (
+                        "; if it is one camera under two names, --allow-mismatch camera"
+                    )
+        return missing
+
+    def candidate(self, failure: str) -> Candidate:
+        """The master, as one for the frames that follow."""
+        traits = self.frames.traits
+        if self.kind == "dark":
+            traits = replace(traits, holds_bias=self.choices["bias"].chosen is None)
+        number = len(self.frames.records)
+        return Candidate(name=self.frames.path, traits=traits, frames=number, failure=failure)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What the files of a night are, and what would be made of them."""
+
+    night: str
+    """Where its files lie."""
+    records: Sequence[FileRecord] = field(default=(), repr=False)
+    sets: Sequence[FrameSet] = field(default=(), repr=False)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Reason for each file that is in no set, by path."""
+    copies: Collection[str] = field(default=(), repr=False)
+    """Those of them that are copies of one exposure."""
+    notes: Sequence[str] = ()
+    """What was assumed about many files, a line each."""
+    others: Sequence[Candidate] = field(default=(), repr=False)
+    """Masters of other nights."""
+    matching: Matching = field(default_factory=Matching)
+    failures: Mapping[str, str] = field(default_factory=dict)
+    """Why masters could not be made, by their names."""
+
+    def without(self, master: str, why: str) -> "Plan":
+        """The plan without a master that could not be made."""
+        return replace(self, failures={**self.failures, master: why})
+
+    @cached_property
+    def products(self) -> tuple[Product, ...]:
+        """What would be made, each after the masters that it needs."""
+        candidates = list(self.others)
+        found: list[Product] = []
+        for kind in KINDS.values():
+            for one in (one for one in self.sets if one.traits.kind == kind.name):
+                if not kind.master_unit:
+                    found += self._calibrated(one, candidates)
+                    continue
+                choices = match(one.traits, candidates, self.matching)
+                master = self._product(one, {record.path: choices for record in one.records})
+                found.append(master)
+                failure = self.failures.get(one.path, "")
+                if master.stopped:
+                    failure = "a master that it needs failed"
+                candidates.append(master.candidate(failure))
+        return tuple(found)
+
+    def _calibrated(self, one: FrameSet, candidates: Sequence[Candidate]) -> Iterator[Product]:
+        """The frames of a set choose one by one; those that choose alike go together."""
+        groups: dict[tuple[object, ...], dict[str, Choices]] = {}
+        for record in one.records:
+            own = Traits.of(record.coordinates)
+            wanted = replace(
+                one.traits, exposure=own.exposure, temperature=own.temperature, time=own.time
+            )
+            choices = match(wanted, candidates, self.matching)
+            key = tuple((c.chosen.name if c.chosen else "", c.scaled) for c in choices.values())
+            groups.setdefault(key, {})[record.path] = choices
+        parts = []
+        for choices_of in groups.values():
+            records = tuple(record for record in one.records if record.path in choices_of)
+            own = traits_of_set("object", [Traits.of(record.coordinates) for record in records])
+            traits = replace(one.traits, temperature=own.temperature)
+            parts.append(replace(one, records=records, traits=traits))
+        yield from map(self._product, with_own_names(parts), groups.values())
+
+    def _product(self, one: FrameSet, choices_of: Mapping[str, Choices]) -> Product:
+        choices = next(iter(choices_of.values()))
+        stopped = stop_reason(one.traits.kind, choices, self.matching)
+        return Product(frames=one, choices_of=choices_of, stopped=stopped)
+
+    @property
+    def choices(self) -> dict[str, Choices]:
+        """The masters for each frame, by its path."""
+        return {path: choices for one in self.products for path, choices in one.choices_of.items()}
+
+    @property
+    def doubts(self) -> list[str]:
+        """A line for what only some frames and their masters say, and that is taken to fit."""
+        number_of: dict[tuple[str, tuple[str, ...]], int] = {}
+        for of_frame in self.choices.values():
+            for choice in of_frame.values():
+                if choice.chosen is not None and choice.unsaid:
+                    key = (choice.chosen.name, choice.unsaid)
+                    number_of[key] = number_of.get(key, 0) + 1
+        return [
+            sentence(
+                "one_side_says",
+                master=master,
+                frames=counted(number, "frame"),
+                traits=", ".join(name.replace("_", " ") for name in traits),
+                trait=traits[0],
+            )
+            for (master, traits), number in number_of.items()
+        ]
+
+
+def plan_night(
+    paths: Paths,
+    *,
+    camera: Camera | None,
+    masters: Paths | None,
+    matching: Matching | None,
+    skip: Collection[str | PathLike[str]] = (),
+    look: bool = False,
+    checksum: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+    **reading: Any,
+) -> Plan:
+    """What would be made of the files in a folder.
+
+    Parameters
+    ----------
+    paths
+        Directories, which are searched into their subdirectories, files or glob patterns.
+    camera, masters, matching, say
+        As for :func:`~autowisp_xr.reduce`.
+    skip
+        Directories that are passed over.
+    look
+        Whether pixels may be read to find empty frames, and nights whose levels differ; without,
+        they are read only of what may be copies of one exposure.
+    checksum
+        Whether frames are left out whose pixels are not those of the DATASUM in their header.
+    **reading
+        ``types``, ``spellings`` and ``hdu``, as for :func:`~autowisp_xr.reduce`.
+    """
+    matching = matching or Matching()
+    given = [paths] if isinstance(paths, str | PathLike) else paths
+    night = " ".join(str(fspath(path)) for path in given)
+    records = frames.scan(paths, deep=True, skip=skip, **reading)
+    say(f"{counted(len(records), 'FITS file')} in {night}")
+    if checksum:
+        records = frames.checked(records)
+    empty = empty_frames(records if look else ())
+    copies = frames.copies_of([one for one in records if one.path not in empty.left_out])
+    aside = empty.left_out | copies
+    usable = [one for one in records if one.path not in aside]
+    sets, left_out, notes = sort_frames(usable, camera, matching, look=look)
+    notes += empty.notes
+    notes += [
+        f"the type rule {rule!r} fits no file of this night"
+        for rule in frames.unused_rules(records, reading["types"] or {})
+    ]
+    notes += frames.passed_over(paths, deep=True, skip=skip)
+    others: list[Candidate] = []
+    if masters:
+        others, unusable = masters_in(
+            masters, camera=camera, skip=skip, checksum=checksum, **reading
+        )
+        notes += [f"masters of other nights: {len(others)}", *dict.fromkeys(unusable.values())]
+    return Plan(
+        night=night,
+        records=records,
+        sets=sets,
+        left_out=left_out | aside,
+        copies=frozenset(copies),
+        notes=notes,
+        others=others,
+        matching=matching,
+    )
+
+
+def by_setup(sets: Sequence[FrameSet]) -> dict[str, list[FrameSet]]:
+    """By the place of each setup the sets taken in it, or in what may be the same.
+
+    A bias that does not name its camera is of any camera of its size.
+    """
+    setups = {one.place: one.traits for one in sets}
+    return {
+        place: [one for one in sets if not reason_against(setup, one.traits, names=SETTING)]
+        for place, setup in setups.items()
+    }
+
+
+def camera_with_colours(sets: Sequence[FrameSet], camera: Camera | None) -> Camera | None:
+    """The camera of frames of one setup, some of which may not say its Bayer pattern."""
+    channels = next((one.traits.channels for one in sets if one.traits.channels), None)
+    silent = any(record.facts.get("channels") is None for one in sets for record in one.records)
+    if channels is None or not silent or (camera and camera.channels):
+        return camera
+    return replace(camera or Camera(), channels=dict(channels))

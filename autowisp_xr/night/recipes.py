@@ -1,0 +1,168 @@
+"""How each kind of product is made of its raw frames, with the masters that were made before."""
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import xarray as xr
+
+from autowisp_xr import flats, schema, steps
+from autowisp_xr.camera import Camera
+from autowisp_xr.errors import AutowispError, AutowispWarning
+from autowisp_xr.frames import FileRecord, open_records
+from autowisp_xr.matching import Matching
+from autowisp_xr.night.choosing import Candidate, Choices
+from autowisp_xr.night.dark_notes import KnownDark, current_left, price_of_scaling
+from autowisp_xr.night.doubts import of_calibrated, of_dark, of_flats, of_glow
+from autowisp_xr.night.plan import Product
+from autowisp_xr.night.sentences import sentence
+from autowisp_xr.night.writing import Remarks
+from autowisp_xr.stack import master_bias, master_dark
+
+__all__ = ["Recipes"]
+
+
+@dataclass
+class Recipes:
+    """Makes the products of a night."""
+
+    cameras: Mapping[str, Camera | None]
+    """Of each setup, by its place."""
+    matching: Matching
+    select: "flats.FlatSelection | None"
+    min_flat: float
+    """As for :func:`~autowisp_xr.reduce`."""
+    made: dict[str, xr.Dataset] = field(default_factory=dict)
+    """Masters of this night, by their names."""
+
+    def make(self, product: Product, records: Sequence[FileRecord], remarks: Remarks) -> xr.Dataset:
+        """The product of frames, and what there is to say of it.
+
+        Parameters
+        ----------
+        product
+            What is planned.
+        records
+            Its frames, as far as they can be read.
+        remarks
+            Takes what there is to say.
+        """
+        raw = open_records(records, camera=self.cameras[product.frames.place])
+        recipes = {"flat": self._flat, "object": self._science}
+        choices = product.choices
+        given: dict[str, Any] = {kind: self._master(choices, kind) for kind in choices}
+        given |= {"noise": "if known", "allow_mismatch": self.matching.judged}
+        with _noted(remarks):
+            if product.kind == "bias":
+                return master_bias(raw, **given)
+            if product.kind == "dark":
+                remarks.look = partial(of_dark, bias=product.masters.get("bias"))
+                return master_dark(raw, **given)
+            given["scale_dark"] = self.matching.scale_dark if choices["dark"].scaled else False
+            given["min_flat"] = self.min_flat
+            remarks.notes += self._price(choices, raw)
+            if not _level_is_known(choices, raw):
+                remarks.notes.append(sentence("no_level"))
+            return recipes[product.kind](product, raw, remarks, given)
+
+    def _flat(
+        self, product: Product, raw: xr.Dataset, remarks: Remarks, given: Mapping[str, Any]
+    ) -> xr.Dataset:
+        bias: xr.Dataset | None = given["bias"]
+        # that there is no master is an error here, which says why
+        warnings.filterwarnings("ignore", "no high master flat", AutowispWarning)
+        found = flats.master_flat(raw, select=self.select, **given)
+        columns = (raw["path"], found.frames["class"], found.frames["reason"])
+        rows = list(zip(*(column.values.tolist() for column in columns), strict=True))
+        remarks.unused = {p: f"{kind}: {reason}" for p, kind, reason in rows if kind != "high"}
+        if found.high is None:
+            raise AutowispError("; ".join(found.notes))
+        remarks.notes += found.notes
+        remarks.notes += self._dark_current(product.choices, raw, found.frames["mean"], bias)
+        high = [number for number, (_, kind, _) in enumerate(rows) if kind == "high"]
+        remarks.notes += of_flats(raw.isel(frame=high), bias)
+        return found.high
+
+    def _science(
+        self, product: Product, raw: xr.Dataset, remarks: Remarks, given: Mapping[str, Any]
+    ) -> xr.Dataset:
+        remarks.look = partial(
+            of_calibrated,
+            masters=product.masters,
+            dark=None if _loses_bias_first(product.choices) else given["dark"],
+            level_known=_level_is_known(product.choices, raw),
+        )
+        return steps.calibrate(raw, **given)
+
+    def _master(self, choices: Choices, kind: str) -> xr.Dataset | None:
+        """A master in memory: what is made with it is known by its pixels, wherever they lie."""
+        chosen = choices[kind].chosen
+        master = None if chosen is None else self._opened(chosen)
+        return None if master is None else master.compute()
+
+    def _opened(self, master: Candidate) -> xr.Dataset | None:
+        return self.made.get(master.name) if master.open is None else master.open()
+
+    def _price(self, choices: Choices, frames: xr.Dataset) -> list[str]:
+        """Notes on a dark that has to be scaled."""
+        chosen = choices["dark"].chosen
+        dark = self._opened(chosen) if chosen and choices["dark"].scaled else None
+        if chosen is None or dark is None:
+            return []
+        seconds = frames["exposure"].values
+        span = (float(seconds.min()), float(seconds.max()))
+        glow = of_glow(dark, chosen.name, span[1] / float(dark["exposure"]))
+        return [price_of_scaling(chosen.name, dark, span), *glow]
+
+    def _dark_current(
+        self, choices: Choices, frames: xr.Dataset, mean: xr.DataArray, bias: xr.Dataset | None
+    ) -> list[str]:
+        """How much dark current is in flats that no dark fits, by darks of another exposure."""
+        if choices["dark"].chosen is not None or not _level_is_known(choices, frames):
+            return []
+        refused = choices["dark"].refused.values()
+        others = [one.candidate for one in refused if one.trait == "exposure"]
+        opened = [(one, self._opened(one)) for one in others]
+        darks = [
+            KnownDark.of(one.name, dark, holds_bias=one.traits.holds_bias is not False, bias=bias)
+            for one, dark in opened
+            if dark is not None
+        ]
+        if not darks:
+            return []
+        # of one frame: flats are of about one level, and each would have to be read for it
+        level = float(mean.isel(frame=0).mean())
+        longest = float(frames["exposure"].values.max())
+        said = current_left(longest, level, [dark for dark in darks if dark is not None])
+        return [said] if said else []
+
+
+@contextmanager
+def _noted(remarks: Remarks) -> Iterator[None]:
+    """Make remarks of the warnings of this package; others stay what they are."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", AutowispWarning)
+        yield
+    for warning in caught:
+        if issubclass(warning.category, AutowispWarning):
+            remarks.notes.append(f"WARNING: {warning.message}")
+        else:
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
+
+
+def _loses_bias_first(choices: Choices) -> bool:
+    """Whether a bias is taken off the dark before it is subtracted."""
+    dark, bias = (choices[kind].chosen for kind in ("dark", "bias"))
+    return dark is not None and bias is not None and bool(dark.traits.holds_bias)
+
+
+def _level_is_known(choices: Choices, frames: xr.Dataset) -> bool:
+    """Whether anything says which level the camera adds to the light."""
+    camera = schema.camera_of(frames)
+    masters = any(choices[kind].chosen for kind in ("bias", "dark"))
+    return bool(masters or camera.bias_level or camera.overscan)

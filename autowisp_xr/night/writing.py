@@ -1,0 +1,248 @@
+"""Products of a night made and written, and what became of their frames."""
+
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from operator import methodcaller
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import frames, provenance, store
+from autowisp_xr.camera import Camera
+from autowisp_xr.errors import AutowispError, BadImageError
+from autowisp_xr.flags import Flag
+from autowisp_xr.frames import FileRecord
+from autowisp_xr.frames.outputs import write_whole
+from autowisp_xr.frames.write import identity_in, with_files, write_missing
+from autowisp_xr.night.doubts import Doubts
+from autowisp_xr.night.grouped import by_reason, counted
+from autowisp_xr.night.plan import Product
+from autowisp_xr.night.record import NOT_OURS, Record
+from autowisp_xr.night.sentences import DOUBT, sentence
+from autowisp_xr.night.summary import Made, Summary
+
+__all__ = ["CAMERA", "STORE", "Recipe", "Remarks", "Writer"]
+
+STORE = "night.zarr"
+CAMERA = "camera.toml"
+
+
+@dataclass(kw_only=True)
+class Remarks:
+    """What is found out while a product is made."""
+
+    notes: list[str] = field(default_factory=list)
+    unused: dict[str, str] = field(default_factory=dict)
+    """Frames that are not good enough for the master at hand, and why."""
+    look: Callable[[xr.Dataset], Doubts] | None = None
+    """Says what is doubtful about what was made."""
+
+
+Recipe = Callable[[Sequence[FileRecord], Remarks], xr.Dataset]
+"""What makes a product of the files of its frames."""
+
+
+class Writer:
+    """Makes products, one after the other, and notes what became of each frame.
+
+    Parameters
+    ----------
+    target
+        Directory of the results.
+    overwrite, say
+        As for :func:`~autowisp_xr.reduce`.
+    summary
+        Takes the notes.
+    record
+        Tells what may be replaced.
+    """
+
+    def __init__(
+        self,
+        target: Path,
+        overwrite: bool,
+        summary: Summary,
+        say: Callable[[str], None],
+        record: Record,
+    ) -> None:
+        self.target = target
+        self.overwrite = overwrite
+        self.summary = summary
+        self.say = say
+        self.record = record
+        self.kept = False
+        """Whether results of another run are in the way, and stay."""
+
+    def attempt(self, product: Product, recipe: Recipe) -> xr.Dataset | None:
+        """Make one thing and write it; None, with the reason for its frames, if that fails."""
+        records = product.frames.records
+        self.say(f"{product.what}: {counted(len(records), 'frame')}")
+        overwrite, remarks = self.overwrite, Remarks()
+        try:
+            return self._write(product, records, recipe(records, remarks), remarks, overwrite)
+        except (AutowispError, OSError, ValueError) as error:
+            good = self._undamaged(records) if isinstance(error, BadImageError) else records
+            reason = str(error)
+        if good and len(good) < len(records):
+            # what the damaged frames have left half-written in the store may go
+            overwrite = overwrite or product.group not in store.groups_of(self.target / STORE)
+            remarks = Remarks()
+            try:
+                return self._write(product, good, recipe(good, remarks), remarks, overwrite)
+            except (AutowispError, OSError, ValueError) as error:
+                reason = str(error)
+        for path in (record.path for record in good):
+            self.summary.failed[path] = f"{product.what}: {reason}" + (
+                f" ({remarks.unused[path]})" if path in remarks.unused else ""
+            )
+        self.say(f"  failed: {reason}")
+        return None
+
+    def write_camera(self, place: str, camera: Camera, note: str) -> None:
+        """Write what was measured of a camera, in the form that ``reduce`` reads."""
+        path = self.target / place / CAMERA
+        lines = "".join(f"# {line}\n" for line in textwrap.wrap(note, 96))
+        text = lines + camera.to_toml()
+        there = path.read_text(encoding="utf-8", errors="replace") if path.exists() else None
+        # that of another run goes with its results, which are not replaced either
+        free = self.overwrite or there is None
+        if there != text and not (free and self.write_text(path, text)):
+            self.summary.notes.append(sentence("camera_kept", path=path))
+
+    def write_text(self, path: Path, text: str) -> bool:
+        """Write a text and say True, unless what is there is not ours; then the summary says so."""
+        content = text.encode("utf-8", errors="backslashreplace")
+        why = self.record.why_kept(str(path))
+        if why:
+            self.summary.notes.append(sentence("kept", files=path, why=why))
+            return False
+        self.record.begin_text(str(path), content)
+        try:
+            write_whole([(str(path), methodcaller("write", content))], overwrite=True)
+        except OSError as error:
+            raise AutowispError(f"{path} could not be written: {error}\n\n{text}") from error
+        return True
+
+    def _write(
+        self,
+        product: Product,
+        records: Sequence[FileRecord],
+        made: xr.Dataset,
+        remarks: Remarks,
+        overwrite: bool,
+    ) -> xr.Dataset:
+        made = self._stored(made, product, overwrite)
+        remarks.notes += _without_good_pixels(made, product)
+        doubts = remarks.look(made) if remarks.look else Doubts()
+        before, remarks.notes = remarks.notes, [*remarks.notes, *doubts.notes]
+        for note in before:
+            if note.startswith(DOUBT):
+                doubts.add_line(note)
+        made = doubts.marked(made)
+        files = self._to_fits(made, product, remarks)
+        made = with_files(made, files)
+        for path, reason in remarks.unused.items():
+            self.say(f"  left out: {path}: {reason}")
+        self.summary.left_out.update(remarks.unused)
+        self.summary.made.append(
+            Made(
+                **vars(product),
+                inputs=tuple(one.path for one in records if one.path not in remarks.unused),
+                files=tuple(files),
+                noise_known=provenance.noise_known(made),
+                notes=tuple(remarks.notes),
+            )
+        )
+        return made
+
+    def _stored(self, made: xr.Dataset, product: Product, overwrite: bool) -> xr.Dataset:
+        """What was made, as it lies in the store of the night."""
+        identity, place = provenance.fingerprint(made), self.target / STORE
+        ours = self.record.owns_group(product.group, identity)
+        if ours:
+            self.record.begin_group(product.group, identity)
+            overwrite = overwrite or self._adds_errors(made, product.group)
+        try:
+            return store.to_zarr(made, place, group=product.group, overwrite=overwrite and ours)
+        except FileExistsError as error:
+            self.kept = True
+            if not ours:
+                raise FileExistsError(
+                    f"{place}/{product.group} was not written by reduce, or was changed since, and "
+                    "is kept; remove this group, or choose another directory for the results"
+                ) from error
+            camera = self.target / product.frames.place / CAMERA
+            raise FileExistsError(
+                f"{place}/{product.group} holds what was made of other frames, with another "
+                "camera, other masters or another choice of flats, and is kept; choose another "
+                "directory for the results, or overwrite it (where only the measured gain differs, "
+                f"{camera} as the camera keeps the old one)"
+            ) from error
+
+    def _adds_errors(self, made: xr.Dataset, group: str) -> bool:
+        """Whether what is made has errors, and what an earlier run left of it has none."""
+        target = self.target / STORE
+        if not target.exists() or group not in store.groups_of(target):
+            return False
+        earlier = store.open_zarr(target, group=group)
+        return provenance.noise_known(made) and not provenance.noise_known(earlier)
+
+    def _undamaged(self, records: Sequence[FileRecord]) -> list[FileRecord]:
+        """Records whose pixels can be read; the others are left out with the reason."""
+        good = []
+        for record in records:
+            error = frames.damage(record)
+            if error is None:
+                good.append(record)
+            else:
+                self.summary.left_out[record.path] = str(error)
+                self.say(f"  left out: {error}")
+        return good
+
+    def _to_fits(self, made: xr.Dataset, product: Product, remarks: Remarks) -> list[str]:
+        channel = "" if made.sizes["channel"] == 1 else "_{CLRCHNL}"
+        path = self.target / product.group
+        into, stem = (path.parent, path.name) if product.is_master else (path, "{frame}")
+        # braces in the name of a directory are no fields of the template
+        template = str(into).replace("{", "{{").replace("}", "}}")
+        name = f"{template}/{stem}{channel}.fits"
+        identity = provenance.identity(made)
+        kept: dict[str, str] = {}
+        others = set()
+
+        def keeps(path: str) -> bool:
+            """Whether a file stays: that of this very result, whoever has worked on it, too."""
+            why, is_this = self.record.why_kept(path), identity_in(path) == identity
+            if why and not (is_this and why == NOT_OURS):
+                kept[path] = why
+            if why and not is_this:
+                others.add(path)
+            return bool(why) or is_this
+
+        try:
+            paths = write_missing(made, name, keeps, overwrite=True, told=self.record.add)
+        finally:
+            self.record.save()
+        remarks.notes += [
+            sentence("kept", files=", ".join(names), why=why)
+            for why, names in by_reason(kept).items()
+        ]
+        return [path for path in paths if path not in others]
+
+
+def _without_good_pixels(made: xr.Dataset, product: Product) -> list[str]:
+    """What is wrong with a product as a whole; an error for a master without a good pixel."""
+    if product.is_master:
+        if not (made["mask"].values & np.uint8(Flag.BAD) == 0).any():
+            raise AutowispError("no pixel of it is good: all are flagged or NaN in all frames")
+        if np.isnan(made["variance"].values).all():
+            return [sentence("no_errors")]
+        return []
+    bad = [
+        str(made["frame"].values[i])
+        for i in range(made.sizes["frame"])
+        if (made["mask"][i].values & np.uint8(Flag.BAD)).all()
+    ]
+    return [sentence("no_good_pixel", frames=", ".join(bad))] if bad else []
