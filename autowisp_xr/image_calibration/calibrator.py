@@ -10,18 +10,18 @@ from astropy.io import fits
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import ImageMismatchError
 from autowisp_xr.headers.cards import set_cards
-from autowisp_xr.image_calibration import _headers
-from autowisp_xr.image_calibration._channels import channel_slices
-from autowisp_xr.image_calibration._frame import calibrate_frame, measured_overscan
-from autowisp_xr.image_calibration._masters import load_masters
-from autowisp_xr.image_calibration._outputs import (
+from autowisp_xr.image_calibration import frame_cards
+from autowisp_xr.image_calibration.calibrated_frame import calibrate_frame, measured_overscan
+from autowisp_xr.image_calibration.channels import channel_slices
+from autowisp_xr.image_calibration.loaded_masters import load_masters
+from autowisp_xr.image_calibration.outputs import (
     check_output,
     diagnostics,
     output_names,
     write_channels,
 )
-from autowisp_xr.image_calibration._parameters import DEFAULTS, UNSET, normalised, settled
-from autowisp_xr.image_calibration._raw import read_raw
+from autowisp_xr.image_calibration.parameters import DEFAULTS, UNSET, normalised, settled
+from autowisp_xr.image_calibration.raw_frame import read_raw
 from autowisp_xr.kernels.calibrate import transferred
 from autowisp_xr.kinds import MASTERS
 from autowisp_xr.regions import Region
@@ -123,7 +123,7 @@ class Calibrator:
     default_configuration: ClassVar[dict[str, Any]] = DEFAULTS
     """Value of each parameter that is not given."""
 
-    module_git_ids: ClassVar[dict[str, str]] = _headers.module_git_ids
+    module_git_ids: ClassVar[dict[str, str]] = frame_cards.module_git_ids
     """SHA-1 of the source of each component as Git counts it; they go into the header."""
 
     def __init__(self, *, saturation_threshold: float | None = None, **configuration: Any) -> None:
@@ -190,9 +190,9 @@ class Calibrator:
         headers = {}
         for name, slices in params["channels"].items():
             header = frame.headers[name].copy()
-            _headers.document_exposure(header, params)
+            frame_cards.document_exposure(header, params)
             set_cards(header, params["extra_header"])
-            header = headers[name] = _headers.document_channel(header, name, slices, params)
+            header = headers[name] = frame_cards.document_channel(header, name, slices, params)
             self._document_in_header(params, header)
         names = output_names(headers, params)
         self._check_outputs(list(names.values()), params, frame.path)
@@ -293,7 +293,7 @@ class Calibrator:
     @staticmethod
     def _document_in_header(calibration_params: Mapping[str, Any], header: fits.Header) -> None:
         """Add to a header, that knows its CLRCHNL, how the frame was calibrated."""
-        _headers.document_calibration(header, calibration_params)
+        frame_cards.document_calibration(header, calibration_params)
 
     @staticmethod
     def _calib_mask_from_master(mask: Any) -> None:

@@ -19,11 +19,11 @@ from autowisp_xr.flats.scaling import scaled
 from autowisp_xr.flats.selection import select_flats, stamp_statistics
 from autowisp_xr.flats.shapes import check_clouds
 from autowisp_xr.flats.table import mark, members, recorded
-from autowisp_xr.image_calibration._flat_configuration import Config, ConfiguredForFlats
-from autowisp_xr.image_calibration._flat_options import FlatOptions
-from autowisp_xr.image_calibration._flat_result import FlatClasses, files_of
-from autowisp_xr.image_calibration._parameters import UNSET
-from autowisp_xr.image_calibration._stacks import (
+from autowisp_xr.image_calibration.flat_classes import FlatClasses, files_of
+from autowisp_xr.image_calibration.flat_configuration import Config, ConfiguredForFlats
+from autowisp_xr.image_calibration.flat_options import FlatOptions
+from autowisp_xr.image_calibration.parameters import UNSET
+from autowisp_xr.image_calibration.stacked_master import (
     check_flat_names,
     computed,
     listed,

@@ -8,9 +8,9 @@ import numpy as np
 import xarray as xr
 from astropy.io import fits
 
-from autowisp_xr.image_calibration._outputs import check_output
-from autowisp_xr.image_calibration._parameters import UNSET, check_names
-from autowisp_xr.image_calibration._stacks import (
+from autowisp_xr.image_calibration.outputs import check_output
+from autowisp_xr.image_calibration.parameters import UNSET, check_names
+from autowisp_xr.image_calibration.stacked_master import (
     check_options,
     computed,
     listed,

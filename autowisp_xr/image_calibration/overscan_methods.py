@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from astropy.io import fits
 
-from autowisp_xr.image_calibration._parameters import check_names
+from autowisp_xr.image_calibration.parameters import check_names
 from autowisp_xr.options import Overscan
 from autowisp_xr.overscan_fits.subtraction import OverscanCorrection, overscan_correction
 

@@ -152,11 +152,11 @@ def test_a_subset_of_channels_is_calibrated_as_among_all(here, image, raw, liste
 
 
 def test_files_are_written_in_the_order_of_the_channels(raw, monkeypatch):
-    from autowisp_xr.image_calibration import _outputs
+    from autowisp_xr.image_calibration import outputs
 
     order = []
     monkeypatch.setattr(
-        _outputs, "write_products", lambda given, *_, **__: order.extend(p.path for p in given)
+        outputs, "write_products", lambda given, *_, **__: order.extend(p.path for p in given)
     )
     split = {name: BAYER[name] for name in ("B", "R", "G2")}
     Calibrator(**PLAIN, split_channels=split)(raw, calibrated="{CLRCHNL}.fits")

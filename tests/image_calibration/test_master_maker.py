@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autowisp_xr as aw
-from autowisp_xr.image_calibration import MasterMaker, _stacks
+from autowisp_xr.image_calibration import MasterMaker, stacked_master
 from tests.image_calibration.files import header_of, read_planes, write_planes
 
 SHAPE = (3, 4)
@@ -450,8 +450,8 @@ class TestOutput:
             raise AssertionError("frames were stacked for nothing")
 
         with monkeypatch.context() as patch:
-            patch.setattr(_stacks, "computed", refuse)
-            patch.setattr(_stacks, "write_products", refuse)
+            patch.setattr(stacked_master, "computed", refuse)
+            patch.setattr(stacked_master, "write_products", refuse)
             with pytest.raises(FileExistsError, match=r"'m\.fits' exists already.*overwrite=True"):
                 maker()(files, "m.fits")
         assert (here / "m.fits").read_text() == "mine"

@@ -7,7 +7,7 @@ import pytest
 from astropy.io import fits
 
 import autowisp_xr as aw
-from autowisp_xr.image_calibration import Calibrator, _masters
+from autowisp_xr.image_calibration import Calibrator, loaded_masters
 from tests.image_calibration.files import (
     BAYER,
     Planes,
@@ -249,7 +249,7 @@ def test_masters_are_read_once(image, masters, here):
     calibrate = Calibrator(**PLAIN, master_bias="bias.fits")
     read = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_masters, "open_planes", read.append)
+        patch.setattr(loaded_masters, "open_planes", read.append)
         expected = calibrated(image, threshold=930, bias=masters["bias"])
         for _ in range(2):
             assert_planes_equal(run(calibrate), expected)

@@ -7,7 +7,7 @@ import pytest
 from astropy.io import fits
 
 import autowisp_xr as aw
-from autowisp_xr.image_calibration import Calibrator, _frame, calibrator
+from autowisp_xr.image_calibration import Calibrator, calibrated_frame, calibrator
 from tests.image_calibration.files import (
     BAYER,
     header_of,
@@ -109,7 +109,7 @@ class TestOverwriting:
             raise AssertionError("a frame was calibrated for nothing")
 
         monkeypatch.setattr(calibrator, "calibrate_frame", refuse)
-        monkeypatch.setattr(_frame, "calibrated", refuse)
+        monkeypatch.setattr(calibrated_frame, "calibrated", refuse)
 
     def test_an_existing_file_is_refused_before_anything_is_computed(
         self, image, plain, here, untouched

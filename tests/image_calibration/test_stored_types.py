@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autowisp_xr.image_calibration import MasterMaker
-from autowisp_xr.image_calibration._stacks import opened
+from autowisp_xr.image_calibration.stacked_master import opened
 from tests.image_calibration.files import read_planes
 
 STORED = ["u1", "i2", "u2", "i4", "u4", "i8", "f4"]

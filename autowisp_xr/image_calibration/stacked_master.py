@@ -27,7 +27,7 @@ from autowisp_xr.headers.fate_rules import tell
 from autowisp_xr.headers.fates import TABLE
 from autowisp_xr.headers.product import raw_gain_told
 from autowisp_xr.headers.values import to_degrees, to_number
-from autowisp_xr.image_calibration._outputs import check_output, output_name
+from autowisp_xr.image_calibration.outputs import check_output, output_name
 from autowisp_xr.options import upper_and_lower
 from autowisp_xr.outliers.sigma_clip import SigmaClip
 from autowisp_xr.stack.stacking import stack

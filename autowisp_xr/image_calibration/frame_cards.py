@@ -16,7 +16,7 @@ from autowisp_xr.errors import AutowispWarning, HeaderError
 from autowisp_xr.expressions import evaluate
 from autowisp_xr.headers.cards import ascii_text
 from autowisp_xr.headers.sensor_grid import PixelGrid, moved
-from autowisp_xr.image_calibration._channels import Slices, channel_slices
+from autowisp_xr.image_calibration.channels import Slices, channel_slices
 from autowisp_xr.kinds import MASTERS
 from autowisp_xr.regions import Region
 

@@ -16,7 +16,7 @@ from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.coordinates import read_coordinates
 from autowisp_xr.headers.processing import correction_said
 from autowisp_xr.headers.spellings import Spellings
-from autowisp_xr.image_calibration._masters import LoadedMaster
+from autowisp_xr.image_calibration.loaded_masters import LoadedMaster
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import reason_against
 from autowisp_xr.traits import Traits

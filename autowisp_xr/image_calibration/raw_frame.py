@@ -16,7 +16,7 @@ from autowisp_xr.frames.names import raw_name
 from autowisp_xr.frames.planes import open_planes
 from autowisp_xr.frames.product_hdus import plain_header
 from autowisp_xr.headers.cards import ascii_text, value_of, without_remarks
-from autowisp_xr.image_calibration._channels import Channels
+from autowisp_xr.image_calibration.channels import Channels
 
 __all__ = ["RawFrame", "raw_headers", "read_raw"]
 
@@ -47,7 +47,7 @@ def read_raw(
         None for the first HDU that holds an image; a number; or a number for each channel, whose
         pixels are then put in the places of its slices.
     channels
-        As from :func:`~autowisp_xr.image_calibration._channels.channel_slices`.
+        As from :func:`~autowisp_xr.image_calibration.channels.channel_slices`.
 
     Notes
     -----

@@ -9,8 +9,8 @@ import xarray as xr
 from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError, ImageMismatchError
-from autowisp_xr.image_calibration._masters import as_dataset
-from autowisp_xr.image_calibration._raw import RawFrame
+from autowisp_xr.image_calibration.loaded_masters import as_dataset
+from autowisp_xr.image_calibration.raw_frame import RawFrame
 from autowisp_xr.kinds import MASTERS
 from autowisp_xr.regions import ChannelSlice, Region
 from autowisp_xr.stats.floats import as_floats

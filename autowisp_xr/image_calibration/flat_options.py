@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from autowisp_xr.flats.options import FlatSelection
-from autowisp_xr.image_calibration._parameters import check_names
-from autowisp_xr.image_calibration._stacks import check_options
+from autowisp_xr.image_calibration.parameters import check_names
+from autowisp_xr.image_calibration.stacked_master import check_options
 from autowisp_xr.stats.averages import average_named
 
 __all__ = ["SELECTION", "STATISTICS", "FlatOptions"]

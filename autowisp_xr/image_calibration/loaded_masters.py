@@ -13,7 +13,7 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.errors import CalibrationError, ImageMismatchError
 from autowisp_xr.frames.planes import open_planes
 from autowisp_xr.frames.product_hdus import plain_header
-from autowisp_xr.image_calibration._channels import Channels, by_channel, inside
+from autowisp_xr.image_calibration.channels import Channels, by_channel, inside
 from autowisp_xr.image_calibration.mask_utilities import combine_masks
 from autowisp_xr.regions import ChannelSlice, Region
 

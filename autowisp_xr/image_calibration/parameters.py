@@ -13,10 +13,10 @@ from autowisp_xr.frames.write import quantize_level
 from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import first_number
-from autowisp_xr.image_calibration._channels import channel_slices, inside
-from autowisp_xr.image_calibration._masters import UNSET
-from autowisp_xr.image_calibration._raw import RawFrame
-from autowisp_xr.image_calibration._suspicions import warn_of_strange
+from autowisp_xr.image_calibration.channels import channel_slices, inside
+from autowisp_xr.image_calibration.loaded_masters import UNSET
+from autowisp_xr.image_calibration.raw_frame import RawFrame
+from autowisp_xr.image_calibration.suspicions import warn_of_strange
 from autowisp_xr.kinds import MASTERS
 from autowisp_xr.regions import Region
 

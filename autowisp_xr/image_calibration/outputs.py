@@ -14,7 +14,7 @@ from autowisp_xr.errors import CalibrationError
 from autowisp_xr.frames.names import fill_template
 from autowisp_xr.frames.outputs import check_name
 from autowisp_xr.frames.write import Product, write_products
-from autowisp_xr.image_calibration._channels import Channels
+from autowisp_xr.image_calibration.channels import Channels
 
 __all__ = ["check_output", "diagnostics", "output_name", "output_names", "write_channels"]
 

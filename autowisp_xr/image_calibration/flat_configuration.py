@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from autowisp_xr.image_calibration._flat_options import SELECTION, FlatOptions
-from autowisp_xr.image_calibration._parameters import UNSET
+from autowisp_xr.image_calibration.flat_options import SELECTION, FlatOptions
 from autowisp_xr.image_calibration.master_maker import MasterMaker
+from autowisp_xr.image_calibration.parameters import UNSET
 from autowisp_xr.image_smoothing.smoother import ImageSmoother
 
 __all__ = ["Config", "ConfiguredForFlats"]
