@@ -43,6 +43,7 @@ from .outliers.min_max import MinMax as MinMax
 from .outliers.noise_clip import NoiseClip as NoiseClip
 from .outliers.percentile import Percentile as Percentile
 from .outliers.sigma_clip import SigmaClip as SigmaClip
+from .outliers.winsorized_sigma_clip import WinsorizedSigmaClip as WinsorizedSigmaClip
 from .overscan_fits import OverscanCorrection as OverscanCorrection
 from .overscan_fits import overscan_correction as overscan_correction
 from .regions import Region as Region

@@ -43,6 +43,21 @@ def noise_clip(reject, values, kept, variance, average):
     return _by_rounds(reject, values, kept, lambda good: (np.median(good), sigma), reject.max_iter)
 
 
+def winsorized_sigma_clip(reject, values, kept, variance, average):
+    def limits(good):
+        about = np.median(good)
+        if good.size < 3:
+            return about, np.inf
+        scatter, before = np.std(good, ddof=1), 0.0
+        while abs(scatter - before) > 5e-4 * before:
+            before = scatter
+            moved = np.clip(good, about - 1.5 * scatter, about + 1.5 * scatter)
+            scatter = 1.134 * np.std(moved, ddof=1)
+        return about, scatter
+
+    return _by_rounds(reject, values, kept, limits, reject.max_iter)
+
+
 def percentile(reject, values, kept, variance, average):
     middle = np.median(values[kept]) if kept.any() else 0.0
     if middle <= 0:

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import autowisp_xr as aw
-from autowisp_xr import Flag, MinMax, NoiseClip, Percentile, SigmaClip, schema
+from autowisp_xr import (
+    Flag,
+    MinMax,
+    NoiseClip,
+    Percentile,
+    SigmaClip,
+    WinsorizedSigmaClip,
+    schema,
+)
 from autowisp_xr.testing import assert_frames_equal, no_compute
 from tests.kernels.slow import average_of
 from tests.outliers.slow import survivors
@@ -26,6 +34,8 @@ REJECTIONS = [
     NoiseClip((0.7, -1.3), max_iter=1),
     SigmaClip(1.1),
     SigmaClip((1.3, -0.9), scale="mad", about="median", max_iter=1),
+    WinsorizedSigmaClip(1.6),
+    WinsorizedSigmaClip((1.2, -2.1), max_iter=1),
 ]
 
 

@@ -1,0 +1,130 @@
+"""``WinsorizedSigmaClip``: what lies too far from the median, in units of a winsorized scatter.
+
+References
+----------
+Analytical Methods Committee, "Robust statistics: a method of coping with outliers", *AMC Technical
+Brief* 6, Royal Society of Chemistry (2001): values farther than 1.5 sigma are moved there, and
+1.134 makes up for what that takes off the scatter of normal values. After P. J. Huber, *Robust
+Statistics*, Wiley 1981. As rejection in stacks of images: PixInsight, *ImageIntegration*, from
+where the median as center and the limit of 0.0005 are.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from autowisp_xr.kernels.block import Block
+from autowisp_xr.kernels.clip import farthest, rounding_of
+from autowisp_xr.kernels.jit import kernel
+from autowisp_xr.kernels.pixels import Digitisation, Noise, Pixels, marked
+from autowisp_xr.options import upper_and_lower
+from autowisp_xr.outliers.rejection import Rejection, average_of_rest, check_rounds, rounds_of
+
+__all__ = ["WinsorizedSigmaClip"]
+
+_NEAR, _LARGER = 1.5, 1.134
+_SETTLED = 5e-4
+
+
+@dataclass(frozen=True)
+class WinsorizedSigmaClip(Rejection):
+    """Reject what lies too far from the median, in units of the winsorized scatter, by rounds.
+
+    The scatter of what is left starts as the standard deviation. Values farther than 1.5 of it from
+    the median are moved to there, and 1.134 times the standard deviation of the moved values is the
+    next, until it changes by no more than 0.0005 of itself. Values beyond the threshold are
+    rejected, and what is left goes through the next round. An outlier hardly makes the scatter
+    larger, by which it would hide in an rms.
+
+    The scatter of digitised frames is at least the step of the digitisation. Of two values neither
+    is rejected. Of good values, the threshold of 5 takes 0.6 % from 3 and from 5 frames, 0.08 %
+    from 10 and 0.004 % from 30 (simulated).
+    """
+
+    threshold: float | tuple[float, float] = 5.0
+    """A number for both sides, or (plus, minus) of opposite signs."""
+
+    max_iter: int | None = None
+    """Largest number of rounds that reject; None for as many as it takes."""
+
+    by_step = True
+
+    def __post_init__(self) -> None:
+        upper_and_lower(self.threshold)
+        check_rounds(self.max_iter)
+
+    def average(
+        self, pixels: Pixels, noise: Noise, quantile: float, digits: Digitisation
+    ) -> tuple[Block, Pixels]:
+        """As :meth:`Rejection.average`, value by value."""
+        dropped = marked(pixels)
+        below, above = np.zeros((2, dropped.shape[1]), np.int32)
+        limits = *upper_and_lower(self.threshold), digits.step, rounding_of(pixels.values.dtype)
+        drop_far(pixels.values, *limits, rounds_of(self.max_iter), dropped, below, above)
+        return average_of_rest(pixels, dropped, quantile, below, above)
+
+
+@kernel
+def deviation(values: Any, low: float, high: float) -> float:
+    """Standard deviation of values of which those beyond limits are moved to these."""
+    total, squares = 0.0, 0.0
+    for value in values:
+        total += min(max(value, low), high)
+    mean = total / values.size
+    for value in values:
+        distance = min(max(value, low), high) - mean
+        squares += distance * distance
+    return np.sqrt(squares / (values.size - 1))
+
+
+@kernel
+def winsorized_scatter(values: Any, median: float, least: float) -> float:
+    """Scatter of values about their median, or ``least`` where that is more."""
+    scatter = deviation(values, -np.inf, np.inf)
+    while scatter > 0.0:
+        before, reach = scatter, _NEAR * scatter
+        scatter = _LARGER * deviation(values, median - reach, median + reach)
+        # it goes one way: once it falls it never rises
+        if abs(scatter - before) <= _SETTLED * before or (scatter < before and scatter < least):
+            break
+    return max(scatter, least)
+
+
+@kernel
+def drop_far(
+    values: Any, upper: float, lower: float, step: float, rounding: float, rounds: int,
+    dropped: Any, below: Any, above: Any,
+) -> None:  # fmt: skip
+    """Mark values beyond thresholds, (frame, pixel) uint8; what is marked does not count.
+
+    ``step`` is the least scatter; ``below`` and ``above`` (pixel) int32 are raised by how many are
+    marked on either side.
+    """
+    column = np.empty(values.shape[0])
+    for pixel in range(values.shape[1]):
+        left = rounds
+        while left != 0:
+            left -= 1
+            n = 0
+            for frame in range(values.shape[0]):
+                if not dropped[frame, pixel]:
+                    column[n] = values[frame, pixel]
+                    n += 1
+            if n < 3:
+                break
+            good = column[:n]
+            good.sort()
+            median = 0.5 * (good[(n - 1) // 2] + good[n // 2])
+            size = max(abs(good[0]), abs(good[n - 1]))
+            scatter = winsorized_scatter(good, median, max(step, rounding * size))
+            over = farthest(upper, scatter, size, rounding)
+            under = farthest(lower, scatter, size, rounding)
+            if good[n - 1] - median <= over and good[0] - median >= under:
+                break
+            for frame in range(values.shape[0]):
+                distance = np.float64(values[frame, pixel]) - median
+                if not dropped[frame, pixel] and (distance > over or distance < under):
+                    dropped[frame, pixel] = 1
+                    above[pixel] += distance > 0.0
+                    below[pixel] += distance < 0.0
