@@ -7,7 +7,7 @@ from numpy.typing import DTypeLike
 
 from autowisp_xr import schema
 from autowisp_xr.options import Average, ErrorSource, Weights
-from autowisp_xr.outliers.rejection import RejectChoice
+from autowisp_xr.outliers.of_user import RejectChoice
 from autowisp_xr.stack.averaging import stacked
 from autowisp_xr.stack.options import StackOptions
 from autowisp_xr.steps.agreement import check_alike
@@ -42,7 +42,7 @@ def stack(
         How outliers are found: :class:`~autowisp_xr.SigmaClip`, :class:`~autowisp_xr.MinMax`,
         :class:`~autowisp_xr.Percentile` or :class:`~autowisp_xr.NoiseClip`; or an object of yours
         with a method :meth:`keep(values, mask, variance)
-        <autowisp_xr.outliers.rejection.Keeps.keep>`, which is slower. None keeps all.
+        <autowisp_xr.outliers.of_user.Keeps.keep>`, which is slower. None keeps all.
     exclude
         Pixels with any of these flags, and those that are not finite, are left out. Science stacks
         may keep saturated cores with ``exclude="FAULT"``.

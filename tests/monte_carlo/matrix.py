@@ -24,7 +24,7 @@ import xarray as xr
 
 import autowisp_xr as aw
 from autowisp_xr import MinMax, NoiseClip, SigmaClip
-from autowisp_xr.outliers.rejection import RejectChoice
+from autowisp_xr.outliers.of_user import RejectChoice
 from tests.monte_carlo.night import GAIN, Sensor
 from tests.steps.frames import frame_set
 

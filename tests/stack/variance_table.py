@@ -17,7 +17,7 @@ import xarray as xr
 import autowisp_xr as aw
 from autowisp_xr import Camera, MinMax, NoiseClip, Percentile, SigmaClip
 from autowisp_xr.options import Weights
-from autowisp_xr.outliers.rejection import RejectChoice
+from autowisp_xr.outliers.of_user import RejectChoice
 from tests.steps.frames import frame_set
 
 __all__ = [

@@ -1,0 +1,101 @@
+"""Ways to find outliers that users bring: objects that say which values they keep."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+
+from autowisp_xr.arrays import Bits, Bools, Floats
+from autowisp_xr.kernels.block import Block
+from autowisp_xr.kernels.clip import MEDIAN
+from autowisp_xr.kernels.pixels import Digitisation, Noise, Pixels, marked
+from autowisp_xr.kernels.stack import average_pixels
+from autowisp_xr.outliers.rejection import Rejection, average_of_rest
+
+__all__ = ["Keeps", "OfUser", "RejectChoice", "as_rejection"]
+
+_PIXELS = 2**16
+"""So many at a time are judged in NumPy, whose arrays would else be as large as the frames."""
+
+
+@runtime_checkable
+class Keeps(Protocol):
+    """What users may bring to reject by."""
+
+    def keep(self, values: Floats, mask: Bits, variance: Floats | None) -> Bools:
+        """Which values of some pixels survive, (frame, pixel) bool.
+
+        Each pixel is judged for itself: how many come at a time is not defined.
+
+        Parameters
+        ----------
+        values : (frame, pixel) float64
+            NaN for what is left out by its flags, or not finite; that is never kept.
+        mask : (frame, pixel) uint8
+            Flags of all values.
+        variance : (frame, pixel) float64, or None where it is not known
+            Of each value, less what the frames share.
+        """
+
+
+@dataclass(frozen=True)
+class OfUser(Rejection):
+    """What a user brings, by what it keeps."""
+
+    way: Keeps
+
+    takes_variance = True
+
+    def average(
+        self, pixels: Pixels, noise: Noise, quantile: float, digits: Digitisation
+    ) -> tuple[Block, Pixels]:
+        """As :meth:`Rejection.average`, value by value; below and above the median of all."""
+        dropped, middle = marked(pixels), average_pixels(pixels, MEDIAN).about
+        number = middle.size
+        below, above = np.zeros((2, number), np.int32)
+        for start in range(0, number, _PIXELS):
+            here = slice(start, start + _PIXELS)
+            marks = dropped[:, here]
+            values = np.where(marks, np.nan, pixels.values[:, here].astype(np.float64))
+            flags = pixels.mask[:, here] if pixels.mask.size else np.zeros_like(marks)
+            variance = _own_variance(values, noise, here) if noise.variance.size else None
+            kept = self._kept(values.copy(), flags.copy(), variance)
+            gone = ~kept & (marks == 0)
+            marks |= gone
+            below[here] = (gone & (values < middle[here])).sum(axis=0)
+            above[here] = gone.sum(axis=0) - below[here]
+        return average_of_rest(pixels, dropped, quantile, below, above)
+
+    def _kept(self, values: Floats, mask: Bits, variance: Floats | None) -> Bools:
+        kept = np.asarray(self.way.keep(values, mask, variance))
+        if kept.dtype != np.bool_ or kept.shape != values.shape:
+            raise ValueError(
+                f"{type(self.way).__name__}.keep makes an array of {kept.dtype} and of the shape "
+                f"{kept.shape}; expected bool of {values.shape}, (frame, pixel)"
+            )
+        return kept
+
+
+def _own_variance(values: Floats, noise: Noise, here: slice) -> Floats:
+    own: Any = noise.variance[:, here].astype(np.float64)
+    if noise.shared.size:
+        own -= noise.shared[:, here]
+    if noise.relative.size:
+        own -= values**2 * noise.relative[:, here]
+    return np.maximum(own, 0.0)
+
+
+RejectChoice: TypeAlias = Rejection | Keeps | None
+"""How a stack finds outliers; None keeps all."""
+
+
+def as_rejection(reject: RejectChoice) -> Rejection | None:
+    """The way that a user chose; a ValueError for what is none."""
+    if reject is None or isinstance(reject, Rejection):
+        return reject
+    if isinstance(reject, Keeps) and not isinstance(reject, type):
+        return OfUser(reject)
+    raise ValueError(
+        "reject is None, SigmaClip, MinMax, Percentile or NoiseClip, or has a method "
+        f"keep(values, mask, variance), not {reject!r}"
+    )
