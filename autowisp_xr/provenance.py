@@ -27,6 +27,8 @@ from uuid import uuid4
 import numpy as np
 import xarray as xr
 
+from autowisp_xr._compat import in_memory
+
 __all__ = [
     "UNKNOWN",
     "file_entry",
@@ -102,7 +104,7 @@ def identity(ds: xr.Dataset) -> str:
     """
     records = history(ds)
     if not records:
-        at_hand = all(v._in_memory or v.chunks is not None for v in ds.variables.values())
+        at_hand = all(in_memory(v) or v.chunks is not None for v in ds.variables.values())
         return _tokenize(ds)[:16] if at_hand else uuid4().hex[:16]
     return str(records[-1]["id"])
 
@@ -293,7 +295,7 @@ def sha1_of(path: str) -> str:
 
 def _token(variable: xr.Variable) -> list[Any]:
     described = [list(map(str, variable.dims)), str(variable.dtype)]
-    if not variable._in_memory:
+    if not in_memory(variable):
         return [*described, variable.chunk().data.name]
     values = variable.values.tolist() if variable.dtype.kind in "OTU" else variable.values
     return [*described, _tokenize(values)]

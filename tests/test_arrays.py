@@ -6,11 +6,9 @@ read-only, frames out of a store are dask arrays.
 
 import numpy as np
 import pytest
-import xarray as xr
 
 import autowisp_xr as aw
 from autowisp_xr import image_smoothing, simulate
-from autowisp_xr.bridge.apart import apart
 from autowisp_xr.image_calibration import mask_utilities
 
 SKY = simulate.Night(shape=(12, 16), seed=3, gain=0.6, full_well=30_000, overscan=12)
@@ -321,12 +319,3 @@ def test_texts_of_any_kind_are_names_and_bytes_are_refused_with_the_remedy(night
     as_bytes = night["object"].assign_coords(filter=("frame", np.full(4, b"V")))
     with pytest.raises(aw.SchemaError, match=r"'filter' holds bytes; ds\.assign_coords\(filter="):
         aw.where_type(as_bytes, "object")
-
-
-def test_tasks_apart_give_the_same_values_and_share_no_task():
-    array = chunked(np.arange(24.0).reshape(4, 6), None)[[3, 0, 1]][:, 1:5] + 1
-    other = apart(array, "other")
-    np.testing.assert_array_equal(other.compute(), array.compute())
-    assert other.chunks == array.chunks
-    assert not set(other.__dask_graph__()) & set(array.__dask_graph__())
-    xr.testing.assert_equal(xr.DataArray(other).compute(), xr.DataArray(array).compute())

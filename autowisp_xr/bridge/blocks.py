@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from autowisp_xr._compat import in_memory as in_memory
 from autowisp_xr.stats.floats import native
 
 __all__ = [
@@ -41,11 +42,6 @@ _BAND_BYTES = 2**24
 """Bytes of one band of rows of all frames, twice that at most; two threads hold a few of them."""
 
 _PIECE_BYTES = 2**18
-
-
-def in_memory(variable: xr.Variable) -> bool:
-    """Whether a variable is a NumPy array already, so that work on it is done at once."""
-    return bool(variable._in_memory)
 
 
 def load_coordinates(ds: xr.Dataset) -> xr.Dataset:

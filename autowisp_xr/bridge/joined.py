@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from xarray.backends import BackendArray
-from xarray.core import indexing
 
 from autowisp_xr import schema
+from autowisp_xr._compat import LateArray, OuterKey, in_memory, late_variable
 from autowisp_xr.bridge import blocks
 
 __all__ = ["Piece", "is_same", "join"]
@@ -35,12 +34,11 @@ def join(pieces: Sequence[Piece], shape: tuple[int, ...], dtype: Any) -> xr.Vari
     were opened from files.
     """
     variables = [piece for piece, _ in pieces if isinstance(piece, xr.Variable)]
-    if all(blocks.in_memory(variable) for variable in variables):
+    if all(in_memory(variable) for variable in variables):
         whole = np.concatenate([_filled(piece, n, shape, dtype) for piece, n in pieces])
         return xr.Variable(schema.DIMS, whole)
     if not any(variable.chunks is not None for variable in variables):
-        joined = indexing.LazilyIndexedArray(_Joined(pieces, shape, dtype))
-        return xr.Variable(schema.DIMS, joined)
+        return late_variable(_Joined(pieces, shape, dtype), schema.DIMS)
     import dask.array as da
 
     arrays = [_as_dask(piece, n, shape).astype(dtype) for piece, n in pieces]
@@ -51,9 +49,9 @@ def is_same(one: xr.Variable, other: xr.Variable) -> bool:
     """Whether two variables are known to have the same values, without computing any."""
     if one.dims != other.dims or one.shape != other.shape:
         return False
-    if blocks.in_memory(one) and blocks.in_memory(other):
+    if in_memory(one) and in_memory(other):
         return bool(np.array_equal(one.values, other.values, equal_nan=True))
-    if blocks.in_memory(one) or blocks.in_memory(other):
+    if in_memory(one) or in_memory(other):
         return False
     return bool(blocks.pixelwise(one).data.name == blocks.pixelwise(other).data.name)
 
@@ -77,7 +75,7 @@ def _as_dask(piece: xr.Variable | int, number: int, shape: tuple[int, ...]) -> A
     return da.broadcast_to(variable.data, (number, *shape), chunks=chunks)
 
 
-class _Joined(BackendArray):
+class _Joined(LateArray):
     """Frames of several lazily indexed arrays, each read when it is asked for."""
 
     def __init__(self, pieces: Sequence[Piece], shape: tuple[int, ...], dtype: Any) -> None:
@@ -95,12 +93,8 @@ class _Joined(BackendArray):
         ]
         return normalize_token((type(self).__name__, tokens, self.shape, self.dtype))
 
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        return indexing.explicit_indexing_adapter(
-            key, self.shape, indexing.IndexingSupport.OUTER, self._read
-        )
-
-    def _read(self, key: tuple[Any, ...]) -> np.ndarray[Any, Any]:
+    def read(self, key: OuterKey) -> np.ndarray[Any, Any]:
+        """Frames at a key, each from the piece that it is in."""
         frames, *inside = (
             np.arange(size)[index] for size, index in zip(self.shape, key, strict=True)
         )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from autowisp_xr.bridge.apart import apart
+from autowisp_xr._compat import apart
 from autowisp_xr.stats.grid_step import grid_step
 
 __all__ = ["grid_of"]

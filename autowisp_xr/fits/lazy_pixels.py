@@ -5,9 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
-from xarray.backends import BackendArray
-from xarray.core import indexing
 
+from autowisp_xr._compat import LateArray, OuterKey, late_variable
 from autowisp_xr.fits.inflated import Inflated, bytes_of, inflated, plane_in
 from autowisp_xr.fits.layout import Hdu
 from autowisp_xr.fits.mosaic import Mosaic, as_tiles
@@ -44,7 +43,7 @@ def _among(wanted: slice, first: int) -> tuple[int, slice]:
     return low, slice(start, stop, wanted.step)
 
 
-class Planes(BackendArray):
+class Planes(LateArray):
     """Pixels of (frame, channel, y, x), read when they are asked for, as what they mean.
 
     Planes of errors give their variance, those of masks flags.
@@ -98,13 +97,8 @@ class Planes(BackendArray):
             (type(self).__name__, self.planes, self.slices, self.shape, self.dtype)
         )
 
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        return indexing.explicit_indexing_adapter(
-            key, self.shape, indexing.IndexingSupport.OUTER, self._read
-        )
-
-    def _read(self, key: tuple[Any, ...]) -> np.ndarray[Any, Any]:
-        """Values at an outer index: an integer, a slice, or an array of integers for each axis."""
+    def read(self, key: OuterKey) -> np.ndarray[Any, Any]:
+        """Values at a key, which is one read a file."""
         wanted = [
             np.atleast_1d(np.arange(size)[index])
             for size, index in zip(self.shape, key, strict=True)
@@ -190,7 +184,7 @@ class Planes(BackendArray):
 
 def as_variable(planes: Planes) -> xr.Variable:
     """Variable (frame, channel, y, x) that reads when it is asked for values; no dask."""
-    return xr.Variable(DIMS, indexing.LazilyIndexedArray(planes))
+    return late_variable(planes, DIMS)
 
 
 def _is_run(indices: np.ndarray[Any, Any]) -> bool:

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from astropy.io import fits
 
+from autowisp_xr._compat import in_memory
 from autowisp_xr.errors import HeaderError
 from autowisp_xr.headers.cards import (
     common_header,
@@ -138,7 +139,7 @@ def _shares(weights: xr.Variable | None, frames: int) -> Any:
     """Share of each frame in the average pixel, (frame); NaN where that is not computed yet."""
     if weights is None:
         return None
-    if not weights._in_memory:
+    if not in_memory(weights):
         return np.full(frames, np.nan)
     of_pixels = weights.values.reshape(frames, -1)
     total = of_pixels.sum(axis=0)

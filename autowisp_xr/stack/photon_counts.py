@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from autowisp_xr._compat import in_memory
 from autowisp_xr.headers.cards import parse_header
 from autowisp_xr.headers.product import effective_in
 from autowisp_xr.kernels.clip import MEAN
@@ -42,7 +43,7 @@ def effective_frames(
     if weights is None:
         of_mean = number**2 / float((1 / own).sum())
         return xr.Variable((), of_mean / (number * _variance(number, quantile, dropped)))
-    if not weights._in_memory:
+    if not in_memory(weights):
         return xr.Variable((), np.nan)
     of_pixels = weights.values.reshape(number, -1)
     total = of_pixels.sum(axis=0)

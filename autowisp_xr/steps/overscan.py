@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance, schema
+from autowisp_xr._compat import apart
 from autowisp_xr.bridge import blocks
-from autowisp_xr.bridge.apart import apart
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.options import Overscan, OverscanChoice

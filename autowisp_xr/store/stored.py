@@ -5,15 +5,14 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from xarray.backends import BackendArray
-from xarray.core import indexing
 
+from autowisp_xr._compat import LateArray, OuterKey, late_variable
 from autowisp_xr.errors import BadImageError
 
 __all__ = ["as_stored"]
 
 
-class Stored(BackendArray):
+class Stored(LateArray):
     """One plane of a group; what has been read is not kept.
 
     Parameters
@@ -37,12 +36,8 @@ class Stored(BackendArray):
         self.dtype = variable.dtype
         self.version = self._version()
 
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        return indexing.explicit_indexing_adapter(
-            key, self.shape, indexing.IndexingSupport.OUTER, self._read
-        )
-
-    def _read(self, key: tuple[Any, ...]) -> np.ndarray[Any, Any]:
+    def read(self, key: OuterKey) -> np.ndarray[Any, Any]:
+        """Values at a key, of the very array that was opened."""
         values = self.variable[key].values
         if self._version() != self.version:
             raise BadImageError(
@@ -62,5 +57,5 @@ class Stored(BackendArray):
 
 def as_stored(variable: xr.Variable, folder: str | None) -> xr.Variable:
     """Variable that reads when it is asked for values, in the place of one of xarray's own."""
-    lazy = indexing.LazilyIndexedArray(Stored(variable, folder))
-    return xr.Variable(variable.dims, lazy, variable.attrs, variable.encoding)
+    stored = Stored(variable, folder)
+    return late_variable(stored, variable.dims, variable.attrs, variable.encoding)

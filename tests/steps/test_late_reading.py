@@ -41,13 +41,13 @@ def raw(sky, tmp_path):
 def reads(monkeypatch):
     """Numbers of the frames that are read, in their order."""
     seen = []
-    read = Planes._read
+    read = Planes.read
 
     def counting(self, key):
         seen.extend(np.atleast_1d(np.arange(self.shape[0])[key[0]]).tolist())
         return read(self, key)
 
-    monkeypatch.setattr(Planes, "_read", counting)
+    monkeypatch.setattr(Planes, "read", counting)
     return seen
 
 

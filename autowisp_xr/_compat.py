@@ -1,0 +1,79 @@
+"""What reaches into parts of other packages that they do not call public.
+
+One function or class for each, with the versions that it was seen to work with, and the reason;
+``tests/test_compat.py`` fails where one of them breaks. No other module reaches as far.
+"""
+
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import xarray as xr
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+if TYPE_CHECKING:
+    from dask.array import Array as DaskArray
+
+OuterKey: TypeAlias = "tuple[int | slice | np.ndarray[Any, Any], ...]"
+"""Where to read: a number, a slice or an array of numbers for each axis, independent of each other.
+
+A number takes its axis away.
+"""
+
+
+def in_memory(variable: xr.Variable) -> bool:
+    """Whether a variable is a NumPy array already, so that work on it is done at once.
+
+    xarray 2026.2 to 2026.9 know it as ``Variable._in_memory`` alone; ``Variable.data`` of what is
+    lazily indexed would read it.
+    """
+    return bool(variable._in_memory)
+
+
+class LateArray(BackendArray):
+    """An array of ``shape`` and ``dtype`` that is read when it is asked for values.
+
+    xarray 2026.2 to 2026.9 describe ``LazilyIndexedArray`` and ``explicit_indexing_adapter`` in
+    their guide to backends, but have them in ``xarray.core`` alone.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def read(self, key: OuterKey) -> np.ndarray[Any, Any]:
+        """Values at a key."""
+        raise NotImplementedError
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(
+            key, self.shape, indexing.IndexingSupport.OUTER, self.read
+        )
+
+
+def late_variable(
+    array: LateArray,
+    dims: tuple[Hashable, ...],
+    attrs: dict[Any, Any] | None = None,
+    encoding: dict[Any, Any] | None = None,
+) -> xr.Variable:
+    """A variable, lazily indexed, that keeps nothing of what was read; no dask."""
+    return xr.Variable(dims, indexing.LazilyIndexedArray(array), attrs, encoding)
+
+
+def apart(array: "DaskArray", seed: str) -> "DaskArray":
+    """The same values by tasks with other keys, which share nothing; ``seed`` tells them apart.
+
+    ``dask.graph_manipulation.clone`` of dask 2025.9 to 2026.8 leaves tasks of the newer kind
+    (selections of frames by a list are some) with two keys, which dask refuses to compute.
+    """
+    from dask._task_spec import convert_legacy_graph
+    from dask.array import Array
+
+    def other(key: Any) -> Any:
+        return (f"{seed}-{key[0]}", *key[1:]) if isinstance(key, tuple) else f"{seed}-{key}"
+
+    tasks = convert_legacy_graph(dict(array.__dask_graph__()))
+    keys = {key: other(key) for key in tasks}
+    graph = {keys[key]: task.substitute(keys, key=keys[key]) for key, task in tasks.items()}
+    return Array(graph, other(array.name), array.chunks, meta=array._meta)

@@ -1,0 +1,71 @@
+"""What ``_compat`` relies upon in other packages is there, and does what it is relied upon for."""
+
+import pickle
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import _compat
+
+VALUES = np.arange(24.0).reshape(4, 6)
+
+
+class Counted(_compat.LateArray):
+    """Counts from 0 on, and notes what is asked for."""
+
+    def __init__(self):
+        self.shape, self.dtype, self.keys = VALUES.shape, VALUES.dtype, []
+
+    def read(self, key):
+        self.keys.append(key)
+        # as NumPy has it where an index is of one axis at a time
+        return VALUES[key[0]][..., key[1]]
+
+
+def test_arrays_of_numpy_are_in_memory_and_others_are_not():
+    here = xr.Variable(("y", "x"), VALUES)
+    late = _compat.late_variable(Counted(), ("y", "x"))
+    assert _compat.in_memory(here)
+    assert _compat.in_memory(here[1:, ::2])
+    assert _compat.in_memory(xr.Dataset(coords={"y": [1, 2]})["y"].variable)
+    assert not _compat.in_memory(here.chunk())
+    assert not _compat.in_memory(late)
+    assert _compat.in_memory(late.load())
+
+
+def test_a_late_array_is_read_when_it_is_asked_for_and_each_time():
+    array = Counted()
+    variable = _compat.late_variable(array, ("y", "x"), {"units": "adu"}, {"chunks": (1, 6)})
+    assert variable.attrs == {"units": "adu"}
+    assert variable.encoding == {"chunks": (1, 6)}
+    part = xr.Dataset({"a": variable})["a"].isel(y=slice(1, 3))
+    repr(part)
+    assert array.keys == []
+    np.testing.assert_array_equal(part.values, VALUES[1:3])
+    np.testing.assert_array_equal(variable[2].values, VALUES[2])
+    np.testing.assert_array_equal(variable[[0, 3], 1:].values, VALUES[[0, 3], 1:])
+    assert len(array.keys) == 3
+
+
+def test_a_late_array_reads_what_is_no_outer_index_too():
+    variable = _compat.late_variable(Counted(), ("y", "x"))
+    points = xr.Variable("point", [0, 3, 2])
+    np.testing.assert_array_equal(variable[points, points].values, VALUES[[0, 3, 2], [0, 3, 2]])
+    np.testing.assert_array_equal(variable[::-1, 5].values, VALUES[::-1, 5])
+
+
+def test_a_late_array_is_pickled_and_becomes_a_dask_array():
+    variable = _compat.late_variable(Counted(), ("y", "x"))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(variable)).values, VALUES)
+    np.testing.assert_array_equal(variable.chunk({"y": 1}).values, VALUES)
+
+
+def test_tasks_apart_give_the_same_values_and_share_no_task():
+    # a selection by a list makes tasks of the newer kind
+    array = da.from_array(VALUES, chunks=(2, 3))[[3, 0, 1]][:, 1:5] + 1
+    other = _compat.apart(array, "other")
+    np.testing.assert_array_equal(other.compute(), array.compute())
+    assert other.chunks == array.chunks
+    assert not set(other.__dask_graph__()) & set(array.__dask_graph__())
+    xr.testing.assert_equal(xr.DataArray(other).compute(), xr.DataArray(array).compute())
