@@ -4,14 +4,14 @@ A store says in its attributes which Dataset it is of (by identity) and whether 
 while it is not, ``_state/written`` holds a mark for each frame that is. A killed run is taken up
 where it stopped, and nothing else may be written into its place. What replaces a group is written
 beside it and swapped in when it is complete, so that what is replaced may be what is read, and is
-still there when that fails. One process at a time writes to a group.
+still there when that fails. One process at a time writes to a group. Both need a directory: in any
+other store of Zarr (memory, objects, a zip file), groups are not replaced, and who writes to one
+sees to it that nobody else does.
 """
 
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from os import PathLike
 from typing import Any, cast
 
 import numpy as np
@@ -22,7 +22,7 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.store import swap
 from autowisp_xr.store.filling import fill
-from autowisp_xr.store.group import FOREIGN, MARKS, STATE, Group
+from autowisp_xr.store.group import FOREIGN, MARKS, STATE, Group, StoreLike
 from autowisp_xr.store.shards import storable
 from autowisp_xr.store.stored import as_stored
 
@@ -30,11 +30,7 @@ __all__ = ["groups_of", "identity_of", "open_zarr", "to_zarr"]
 
 
 def to_zarr(
-    ds: xr.Dataset,
-    path: str | PathLike[str],
-    *,
-    group: str | None = None,
-    overwrite: bool = False,
+    ds: xr.Dataset, store: StoreLike, *, group: str | None = None, overwrite: bool = False
 ) -> xr.Dataset:
     """Write frames or a master to Zarr, and open what was written.
 
@@ -43,11 +39,15 @@ def to_zarr(
     ds
         Frames (frame, channel, y, x) or a master; lazy ones are computed here, once, a few frames
         at a time.
-    path, group
-        Directory of the store, and the group in it; other groups are left alone.
+    store
+        The directory of a store, or any store of Zarr (``zarr.storage.MemoryStore()``), or the
+        address of one ("s3://...").
+    group
+        The group in it; other groups are left alone.
     overwrite
-        Whether a group that holds something else may be replaced. It stays as it is until the new
-        one is complete, so that ``ds`` may depend on it, and there is room needed for both.
+        Whether a group that holds something else may be replaced, which only those in a directory
+        can be. It stays as it is until the new one is complete, so that ``ds`` may depend on it,
+        and there is room needed for both.
 
     Returns
     -------
@@ -69,13 +69,13 @@ def to_zarr(
     What was opened from a group that is then replaced says so when more of it is to be read.
     """
     schema.check(ds, master="frame" not in ds.dims)
-    place, identity = Group.at(path, group), provenance.fingerprint(ds)
+    place, identity = Group.at(store, group), provenance.fingerprint(ds)
     if swap.is_hidden(place.name):
         raise ValueError(f"{place}: a group of this name is used while others are written")
     if overwrite or not place.is_whole(identity) or swap.leftovers(place.folder):
         with place.claimed():
             _write(ds, place, identity, overwrite)
-    return open_zarr(path, group=group)
+    return open_zarr(store, group=group)
 
 
 def _write(ds: xr.Dataset, place: Group, identity: str, overwrite: bool) -> None:
@@ -100,8 +100,11 @@ def _write(ds: xr.Dataset, place: Group, identity: str, overwrite: bool) -> None
 
 def _replace(ds: xr.Dataset, place: Group, identity: str) -> None:
     """Write what takes the place of a group, or the rest of it, and swap it in."""
-    if place.is_remote:
-        raise FileExistsError(f"{place} exists; only what is in a directory can be replaced")
+    if place.folder is None:
+        raise FileExistsError(
+            f"{place} exists, and only what is in a directory can be replaced; delete it, or "
+            "choose another group"
+        )
     if place.beside.state().get("identity") != identity:
         swap.discard(place.folder)
     if not place.beside.is_whole(identity):
@@ -110,13 +113,13 @@ def _replace(ds: xr.Dataset, place: Group, identity: str) -> None:
 
 
 def open_zarr(
-    path: str | PathLike[str], *, group: str | None = None, unfinished: bool = False
+    store: StoreLike, *, group: str | None = None, unfinished: bool = False
 ) -> xr.Dataset:
     """Frames or a master that :func:`to_zarr` wrote.
 
     Parameters
     ----------
-    path, group
+    store, group
         As they were written.
     unfinished
         Whether a store whose writing was interrupted gives the frames that it has, instead of
@@ -137,7 +140,7 @@ def open_zarr(
     InUseError
         If the group is being replaced at this moment.
     """
-    place = Group.at(path, group)
+    place = Group.at(store, group)
     if swap.is_decided(place.folder):
         with place.claimed():
             swap.finish(place.folder)
@@ -150,7 +153,8 @@ def open_zarr(
         raise BadImageError(f"{place} was not written by to_zarr; open it with xarray.open_zarr")
     with _leftovers_passed_over():
         ds = xr.open_dataset(
-            place.path,
+            # of any kind, whatever its annotation says
+            cast(str, place.store),
             engine="zarr",
             group=place.name,
             chunks=None,
@@ -166,9 +170,7 @@ def open_zarr(
     names = sorted(map(str, ds.variables), key=lambda name: order.get(name, len(order)))
     coords = {name: storable(ds[name].load()) for name in names if name in ds.coords}
     planes = {
-        name: as_stored(
-            ds[name].variable, None if place.is_remote else os.path.join(place.folder, name)
-        )
+        name: as_stored(ds[name].variable, place.folder and place.folder / name)
         for name in names
         if name in ds.data_vars
     }
@@ -189,10 +191,10 @@ def open_zarr(
     return ds.isel(frame=np.flatnonzero(marks))
 
 
-def groups_of(path: str | PathLike[str], group: str | None = None) -> list[str]:
+def groups_of(store: StoreLike, group: str | None = None) -> list[str]:
     """Names of the groups below a group of a store that hold whole frame sets or masters."""
     try:
-        root = Group.at(path, group).open("r")
+        root = Group.at(store, group).open("r")
         with _leftovers_passed_over():
             members = root.members(max_depth=None)
     except (FileNotFoundError, ContainsArrayError, NotADirectoryError):
@@ -213,17 +215,15 @@ def _leftovers_passed_over() -> Iterator[None]:
         yield
 
 
-def identity_of(path: str | PathLike[str], group: str) -> str | None:
+def identity_of(store: StoreLike, group: str) -> str | None:
     """Identity of what a group holds, in whole or in part; None where there is nothing.
 
     "" is that of a group that :func:`to_zarr` has not written, or that has got more arrays since.
     """
-    place = Group.at(path, group)
+    place = Group.at(store, group)
     state = place.state()
-    if not state:
-        return None
     if "identity" not in state:
-        return ""
+        return "" if state else None
     with _leftovers_passed_over():
         arrays = set(place.open("r").array_keys())
     return str(state["identity"]) if arrays <= set(state["variables"]) else ""
@@ -231,5 +231,5 @@ def identity_of(path: str | PathLike[str], group: str) -> str | None:
 
 def _groups_below(place: Group) -> str:
     """What a user may have meant, in words."""
-    names = groups_of(place.path, place.name)
+    names = groups_of(place.store, place.name)
     return f"; there are some in {', '.join(names)}" if names else ""

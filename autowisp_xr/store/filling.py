@@ -52,7 +52,7 @@ def _create(ds: xr.Dataset, group: Group, state: dict[str, Any]) -> None:
         outline[name] = outline[name].variable.chunk(chunks)
     outline.attrs[STATE] = state
     outline.to_zarr(
-        group.path,
+        group.store,
         group=group.name,
         mode="a",
         compute=False,

@@ -4,17 +4,22 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeAlias, cast
 
 import zarr
+from zarr.abc.store import Store
 from zarr.errors import ContainsArrayError
+from zarr.storage import LocalStore
 
 from autowisp_xr.store import swap
 from autowisp_xr.store.lock import claimed
 
-__all__ = ["FOREIGN", "MARKS", "STATE", "Group"]
+__all__ = ["FOREIGN", "MARKS", "STATE", "Group", "StoreLike"]
+
+StoreLike: TypeAlias = "Store | str | PathLike[str]"
+"""A store of Zarr, the directory of one, or an address that Zarr understands ("s3://...")."""
 
 STATE = "autowisp_xr_store"
 """Attribute of a group: its identity, variables, and whether it is created and complete."""
@@ -25,64 +30,67 @@ MARKS = "_state/written"
 FOREIGN = {"foreign": True}
 """State of a place that is taken by what is no group."""
 
-_UNKNOWN = {"unknown": True}
-
 
 @dataclass(frozen=True)
 class Group:
-    """A group by the place of its store and its name in it."""
+    """A group by its store and its name in it."""
 
-    path: str
-    """Of the store: absolute, so that it is the same wherever the process may go to."""
+    store: Store | str
+    """A path is absolute, so that it is the same wherever the process may go to."""
     name: str
     """"" for the root."""
 
     @classmethod
-    def at(cls, path: str | PathLike[str], name: str | None) -> "Group":
-        """The group that a user names, in a directory or by the address of a store elsewhere."""
-        text = fspath(path)
-        if "://" not in text:
-            text = os.path.abspath(os.path.expanduser(text))
-        return cls(text, (name or "").strip("/"))
+    def at(cls, store: StoreLike, name: str | None) -> "Group":
+        """The group that a user names."""
+        if not isinstance(store, Store):
+            store = os.fspath(store)
+            if "://" not in store:
+                store = os.path.abspath(os.path.expanduser(store))
+        return cls(store, (name or "").strip("/"))
 
     def __str__(self) -> str:
-        return f"{self.path}/{self.name}".rstrip("/")
+        return f"{self.store}/{self.name}".rstrip("/")
+
+    def __dask_tokenize__(self) -> tuple[str, str]:
+        # that of a store in memory would be made of all that is in it
+        return str(self.store), self.name
 
     @property
-    def is_remote(self) -> bool:
-        """Whether the store is in no directory, so that nothing can be renamed or locked."""
-        return "://" in self.path
+    def directory(self) -> Path | None:
+        """Of the store; None where it is in none, so that nothing can be renamed or locked."""
+        if isinstance(self.store, LocalStore):
+            return self.store.root
+        return Path(self.store) if isinstance(self.store, str) and "://" not in self.store else None
 
     @property
-    def folder(self) -> Path:
-        """Directory of the group."""
-        return Path(self.path, self.name)
+    def folder(self) -> Path | None:
+        """Of the group; None where the store is in no directory."""
+        return self.directory and self.directory / self.name
 
     @property
     def beside(self) -> "Group":
         """The group in which what is to replace this one is written."""
-        return Group(self.path, f"{self.name}/{swap.NEXT}".strip("/"))
+        return Group(self.store, f"{self.name}/{swap.NEXT}".strip("/"))
 
     def open(self, mode: Literal["r", "r+", "a"]) -> zarr.Group:
         """The group as Zarr has it."""
-        return zarr.open_group(self.path, path=self.name, mode=mode)
+        return zarr.open_group(self.store, path=self.name, mode=mode)
 
     def state(self) -> dict[str, Any]:
         """What it says of itself; empty where there is none, or one with nothing of its own."""
         try:
             found = self.open("r")
         except FileNotFoundError:
-            root = Path(self.path)
-            taken = root.exists() and not (root.is_dir() and not any(root.iterdir()))
-            # a store that has other groups has room for one more
-            return FOREIGN if taken and not (root / "zarr.json").exists() else {}
+            # a store that has other groups has room for one more, and so has an empty directory
+            root = self.directory
+            if root is None or not root.exists() or (root / "zarr.json").exists():
+                return {}
+            return FOREIGN if not root.is_dir() or any(root.iterdir()) else {}
         except (ContainsArrayError, NotADirectoryError):
             return FOREIGN
-        state = found.attrs.get(STATE)
-        if state is not None:
-            return cast(dict[str, Any], state)
         bare = not dict(found.attrs) and not list(found.array_keys())
-        return {} if bare else _UNKNOWN
+        return cast(dict[str, Any], found.attrs.get(STATE, {} if bare else {"unknown": True}))
 
     def is_whole(self, identity: str) -> bool:
         """Whether it has all of the Dataset of this identity."""
@@ -92,13 +100,13 @@ class Group:
     @contextmanager
     def claimed(self) -> Iterator[None]:
         """Keep others from writing to it; what is in no directory is left to its users."""
-        if self.is_remote:
+        if self.directory is None:
             yield
             return
         # beside the store: in it, what is no array and no group is a warning for others
-        parent, store = os.path.split(os.path.realpath(self.path))
-        if os.path.isdir(self.path) and not os.access(parent, os.W_OK):
-            parent = self.path
+        parent, store = os.path.split(os.path.realpath(self.directory))
+        if self.directory.is_dir() and not os.access(parent, os.W_OK):
+            parent = str(self.directory)
         file = f".{'~'.join([store, *self.name.split('/')])}.lock"
         with claimed(os.path.join(parent, file), str(self)):
             yield

@@ -1,6 +1,6 @@
 """Planes in a Zarr store as they were when it was opened, read when they are asked for."""
 
-import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ class Stored(LateArray):
     those of something else, or the fill value of what is missing.
     """
 
-    def __init__(self, variable: xr.Variable, folder: str | None) -> None:
+    def __init__(self, variable: xr.Variable, folder: Path | None) -> None:
         self.variable = variable
         self.folder = folder
         self.shape = variable.shape
@@ -49,13 +49,13 @@ class Stored(LateArray):
         if self.folder is None:
             return None
         try:
-            status = os.stat(os.path.join(self.folder, "zarr.json"))
+            status = (self.folder / "zarr.json").stat()
         except OSError:
             return None
         return status.st_size, status.st_mtime_ns
 
 
-def as_stored(variable: xr.Variable, folder: str | None) -> xr.Variable:
+def as_stored(variable: xr.Variable, folder: Path | None) -> xr.Variable:
     """Variable that reads when it is asked for values, in the place of one of xarray's own."""
     stored = Stored(variable, folder)
     return late_variable(stored, variable.dims, variable.attrs, variable.encoding)

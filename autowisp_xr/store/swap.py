@@ -4,7 +4,8 @@ What is to come is written into a hidden group inside the one that it is to repl
 complete and on the disk, one renaming says so, and from then on the swap is decided: the arrays of
 before go out, those to come go in, and the attributes, which say what the arrays are, come last.
 Each of these steps is a renaming, and a killed one is taken up by whoever comes next. Until the
-swap is decided the group is what it was; groups below it stay where they are.
+swap is decided the group is what it was; groups below it stay where they are. The folder of a group
+that is in no directory is None: nothing is swapped there.
 """
 
 import json
@@ -38,19 +39,20 @@ def is_hidden(group: str) -> bool:
     return not {NEXT, _READY, _STATE}.isdisjoint(group.split("/"))
 
 
-def leftovers(folder: Path) -> bool:
+def leftovers(folder: Path | None) -> bool:
     """Whether there is anything of an overwriting that has not ended."""
-    return (folder / NEXT).exists() or (folder / _READY).exists()
+    return folder is not None and any((folder / name).exists() for name in (NEXT, _READY))
 
 
-def is_decided(folder: Path) -> bool:
+def is_decided(folder: Path | None) -> bool:
     """Whether a swap has begun and not ended, so that the group is not to be read."""
-    return (folder / _READY / _METADATA).exists()
+    return folder is not None and (folder / _READY / _METADATA).exists()
 
 
-def discard(folder: Path) -> None:
+def discard(folder: Path | None) -> None:
     """Remove what was written to replace a group, and is not going to."""
-    shutil.rmtree(folder / NEXT, ignore_errors=True)
+    if folder is not None:
+        shutil.rmtree(folder / NEXT, ignore_errors=True)
 
 
 def swap(folder: Path) -> None:
@@ -61,8 +63,10 @@ def swap(folder: Path) -> None:
     finish(folder)
 
 
-def finish(folder: Path) -> None:
+def finish(folder: Path | None) -> None:
     """Take up a swap that is decided, from wherever it stands, and clear away what it replaced."""
+    if folder is None:
+        return
     ready = folder / _READY
     if is_decided(folder):
         if not (ready / _OLD).exists():
