@@ -6,30 +6,25 @@ knows which of its noise averages down. What is not found is told when the frame
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-import numpy.typing as npt
 import xarray as xr
+from numpy.typing import DTypeLike
+from xarray.backends import BackendEntrypoint
 
-from autowisp_xr import frames, provenance, schema
 from autowisp_xr.camera import Camera
-from autowisp_xr.errors import AutowispError, AutowispWarning
+from autowisp_xr.errors import AutowispWarning
 from autowisp_xr.fits.hdu_choice import HduChoice
-from autowisp_xr.fits.history_cards import PREFIX
-from autowisp_xr.fits.layout import read_layout
+from autowisp_xr.fits.packing import is_packed
 from autowisp_xr.fits.units import MAGIC
+from autowisp_xr.frames import checked, doubts_of_files, open_records, scan, unused_rules
+from autowisp_xr.frames.named_masters import NamedMasters
 from autowisp_xr.frames.names import FITS_SUFFIX, Paths
 from autowisp_xr.headers.spellings import Spellings
-from autowisp_xr.steps.relending import with_shared_noise
+from autowisp_xr.provenance import steps_of
 
-__all__ = ["MASTERS", "open_fits"]
-
-MASTERS = "masters"
-"""Name of the directories in which masters are looked for."""
-
-_BEGINNING = 2**16
-"""Bytes of a file in which a history of ours begins: cards of the frame come before it."""
+__all__ = ["AutowispBackend", "open_fits"]
 
 
 def open_fits(
@@ -40,147 +35,127 @@ def open_fits(
     spellings: Spellings | None = None,
     types: Mapping[str, str] | None = None,
     on_error: Literal["raise", "skip"] = "raise",
-    dtype: npt.DTypeLike | None = None,
+    dtype: DTypeLike | None = None,
     checksum: bool = False,
 ) -> xr.Dataset:
     """Open FITS files as a frame set; headers are read now, pixels when they are used.
 
     Parameters
     ----------
-    paths, camera, hdu, spellings, types, on_error, dtype, checksum
-        As for :func:`autowisp_xr.frames.open_fits`.
+    paths
+        A path, a glob pattern, a directory, or several of these; in natural order.
+    camera
+        What is known about the camera. What it leaves open comes from the headers: EGAIN,
+        RDNOISE, SATURATE, BAYERPAT, TRIMSEC, BIASSEC and their like; never from GAIN.
+    hdu
+        Which HDU is the image: None for the first that holds one, a number, a name (EXTNAME, or
+        "EXTNAME,EXTVER" where several have it), or {channel: number or name} where each channel is
+        an HDU of its own.
+    spellings
+        Which cards say what, where the usual ones do not do.
+    types
+        {pattern: type}, such as ``{"flat-*": "flat", "zeros/*": "bias"}``: what frames are whose
+        headers do not say it, or say something else. A pattern with "=" looks at a card
+        ("IMAGETYP=Light Frame", "OBJECT=dome*"), any other at the name of the file or, with "/" in
+        it, at the end of its path; letter case does not matter. A type is bias, dark, flat, object
+        or other. The first rule that a file fits decides, over all cards and names.
+    on_error
+        What to do with a file that cannot be read or whose header contradicts itself: "raise",
+        or "skip", which records the reason in the history.
+    dtype
+        float32 or float64 for ``image`` and ``variance``; None for the types as stored.
+    checksum
+        Whether to compare all pixels with DATASUM, where headers have it, now.
 
     Returns
     -------
-    What :func:`autowisp_xr.frames.open_fits` gives. Calibrated frames have what they share of their
-    variance again, made of the masters that their history names: by the identity in the files of
-    these, or by SHA-256, wherever they were when the frames were calibrated, in the directory of
-    the frames and the one above, and in ``masters/`` beside the frames, one or two above. Where one
-    is not found, :func:`~autowisp_xr.stack` says so.
+    ``image`` and, where the files have error and mask planes, ``variance`` (error squared) and
+    ``mask`` (and of stacks ``count``), over (frame, channel, y, x), lazily indexed and without
+    dask; coordinates in memory, ``camera`` and ``history`` in the attributes. Raw frames of a
+    colour camera are split into its channels; incomplete super-pixels at the far edge of an
+    odd-sized frame are left out, and recorded. ``ceiling`` on ``frame`` is the largest value that
+    the integers of a file can have, at which a pixel is saturated whatever it is read as.
+    Calibrated files come as they are: those that share RAWFNAME and differ in CLRCHNL are channels
+    of one frame, and a history that this package wrote into them is taken up again.
+    Where neither a rule nor a card says what a frame is, its name does ("BIAS" in x.BIAS.FIT, or
+    "darks" of its folder); that is recorded in the history.
+
+    Calibrated frames have what they share of their variance again, made of the masters that their
+    history names: by the identity in the files of these, or by SHA-256, wherever they were when the
+    frames were calibrated, in the directory of the frames and the one above, and in ``masters/``
+    beside the frames, one or two above. Where one is not found, :func:`~autowisp_xr.stack` says so.
 
     Warns
     -----
     AutowispWarning
-        As :func:`autowisp_xr.frames.open_fits`.
+        If no file fits one of the ``types``; or files hold further images, or planes that are not
+        understood, which are not read.
 
     Raises
     ------
-    FileNotFoundError, BadImageError, HeaderError, ImageMismatchError, ValueError
-        As by :func:`autowisp_xr.frames.open_fits`.
+    FileNotFoundError
+        If there is nothing by one of the names.
+    BadImageError
+        For a file that is not FITS, truncated, garbled, or without a two-dimensional image.
+    HeaderError
+        If cards, or the headers of two files, contradict each other.
+    ImageMismatchError
+        If the files differ in shape, place, channels, planes or units.
+    ValueError
+        For a type rule that means nothing.
     """
-    ds = frames.open_fits(
-        paths,
-        camera=camera,
-        hdu=hdu,
-        spellings=spellings,
-        types=types,
-        on_error=on_error,
-        dtype=dtype,
-        checksum=checksum,
+    records = scan(paths, hdu=hdu, spellings=spellings, types=types)
+    records = checked(records) if checksum else records
+    unused = (
+        f"no file fits the type rule {rule!r}; it changes nothing"
+        for rule in unused_rules(records, types)
     )
-    if "variance" not in ds or "path" not in ds.coords:
+    for remark in (*unused, *doubts_of_files(records)):
+        warnings.warn(remark, AutowispWarning, stacklevel=2)
+    ds = open_records(records, camera=camera, hdu=hdu, dtype=dtype, on_error=on_error)
+    if "variance" not in ds:
         return ds
-    files = [str(path) for path in ds["path"].values.tolist()]
-    histories = [_steps_in(path) for path in files]
+    written = {record.path: record.layout.history for record in records if record.layout}
+    files = ds["path"].values.tolist()
+    histories = [steps_of(written[path]) for path in files]
     if not any(step.get("masters") for steps in histories for step in steps):
         return ds
-    return with_shared_noise(ds, histories, _Masters(files).find)
+    # numba is loaded only where frames are calibrated
+    from autowisp_xr.steps.relending import with_shared_noise
+
+    return with_shared_noise(ds, histories, NamedMasters(files).find)
 
 
-class _Masters:
-    """Masters near some files, by their identities; directories are looked through once."""
+class AutowispBackend(BackendEntrypoint):
+    """The door of xarray, ``xr.open_dataset(path, engine="autowisp")``, to :func:`open_fits`."""
 
-    def __init__(self, files: Sequence[str]) -> None:
-        self._own = set(map(os.path.realpath, files))
-        self._folders = iter(_folders(files))
-        self._seen: dict[str, list[str]] = {}
-        self._opened: dict[str, xr.Dataset | None] = {}
+    description = "Raw and calibrated frames of CCD, CMOS and DSLR cameras in FITS files"
 
-    def find(self, identity: str, named: Mapping[str, Any]) -> xr.Dataset | None:
-        """The master of an identity; None where there is none, or it cannot be read."""
-        if identity not in self._opened:
-            paths = self._by_name(named, identity) or self._by_identity(identity)
-            self._opened[identity] = _opened(paths)
-        return self._opened[identity]
+    def open_dataset(
+        self,
+        filename_or_obj: Any,
+        *,
+        drop_variables: str | Iterable[str] | None = None,
+        camera: Camera | None = None,
+        hdu: HduChoice = None,
+        spellings: Spellings | None = None,
+        types: Mapping[str, str] | None = None,
+    ) -> xr.Dataset:
+        """Open a path, a glob pattern, a directory or a list of these."""
+        ds = open_fits(filename_or_obj, camera=camera, hdu=hdu, spellings=spellings, types=types)
+        names = [drop_variables] if isinstance(drop_variables, str) else drop_variables or ()
+        return ds.drop_vars(names, errors="ignore")
 
-    def _by_name(self, named: Mapping[str, Any], identity: str) -> list[str]:
-        """Where a record says that it was, if it still is what it was."""
-        paths = [str(entry["path"]) for entry in named.values()]
-        if paths and all(_identity_in(path) == identity for path in paths):
-            return paths
-        return paths if paths and all(map(_is_unchanged, named.values())) else []
-
-    def _by_identity(self, identity: str) -> list[str]:
-        while identity not in self._seen:
-            folder = next(self._folders, None)
-            if folder is None:
-                return []
-            here: dict[str, list[str]] = {}
-            for path in _files_in(folder):
-                other = os.path.realpath(path) not in self._own and _may_be_ours(path)
-                found = _identity_in(path) if other else ""
-                if found:
-                    here.setdefault(found, []).append(path)
-            self._seen = here | self._seen
-        return self._seen[identity]
-
-
-def _folders(files: Iterable[str]) -> Iterator[str]:
-    """Directories in which the masters of files may be, the likeliest first, each once."""
-    own = list(dict.fromkeys(os.path.dirname(os.path.abspath(path)) for path in files))
-    above = [os.path.dirname(folder) for folder in own]
-    top = [os.path.dirname(folder) for folder in above]
-    likely = (os.path.join(folder, MASTERS) for folder in (*own, *above, *top))
-    yield from dict.fromkeys((*likely, *own, *above))
-
-
-def _files_in(folder: str) -> list[str]:
-    try:
-        names = sorted(os.listdir(folder))
-    except OSError:
-        return []
-    return [os.path.join(folder, name) for name in names if FITS_SUFFIX.search(name)]
-
-
-def _steps_in(path: str) -> list[dict[str, Any]]:
-    try:
-        return provenance.steps_of(read_layout(path).history)
-    except (AutowispError, OSError):
-        return []
-
-
-def _identity_in(path: str) -> str:
-    """Identity of what a file of this package holds; "" for others."""
-    steps = _steps_in(path)
-    return str(steps[-1].get("id", "")) if steps else ""
-
-
-def _may_be_ours(path: str) -> bool:
-    """Whether the beginning of a file leaves it open: raw frames, which are many, end here."""
-    try:
-        with open(path, "rb") as file:
-            start = file.read(_BEGINNING)
-    except OSError:
-        return False
-    return not start.startswith(MAGIC) or PREFIX.encode() in start
-
-
-def _is_unchanged(entry: Mapping[str, Any]) -> bool:
-    try:
-        if "sha256" in entry:
-            return provenance.hashed_entry(entry["path"])["sha256"] == entry["sha256"]
-        return provenance.file_entry(entry["path"]) == dict(entry)
-    except OSError:
-        return False
-
-
-def _opened(paths: Sequence[str]) -> xr.Dataset | None:
-    if not paths:
-        return None
-    try:
-        with warnings.catch_warnings():
-            # what is odd about a master was told when it was applied
-            warnings.simplefilter("ignore", AutowispWarning)
-            return schema.as_master(frames.open_fits(paths))
-    except (AutowispError, OSError, ValueError):
-        return None
+    def guess_can_open(self, filename_or_obj: Any) -> bool:
+        """Whether a path has one of our suffixes, and begins like FITS or what packs it."""
+        if not isinstance(filename_or_obj, str | os.PathLike):
+            return False
+        path = os.fspath(filename_or_obj)
+        if not isinstance(path, str) or FITS_SUFFIX.search(path) is None:
+            return False
+        try:
+            with open(path, "rb") as file:
+                start = file.read(len(MAGIC))
+        except OSError:
+            return False
+        return start == MAGIC or is_packed(start)

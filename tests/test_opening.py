@@ -114,10 +114,16 @@ def test_masters_that_are_not_there_are_told_when_frames_are_stacked(tmp_path, g
     aw.stack(frames, "mean", error="scatter")
 
 
-def test_other_doors_say_what_they_do_not_look_for(tmp_path):
+def test_the_door_of_xarray_looks_for_them_too(tmp_path):
     lights = Lights(tmp_path)
     lights.write_masters(tmp_path / "masters")
-    frames = xr.open_dataset(lights.files, engine="autowisp")
+    assert_same_noise(xr.open_dataset(lights.files, engine="autowisp"), lights.frames)
+
+
+def test_records_say_what_they_do_not_look_for(tmp_path):
+    lights = Lights(tmp_path)
+    lights.write_masters(tmp_path / "masters")
+    frames = aw.frames.open_records(aw.frames.scan(lights.files))
     with pytest.warns(AutowispWarning, match=r"by aw\.open_fits"):
         aw.stack(frames, "mean")
 

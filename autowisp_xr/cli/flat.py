@@ -202,9 +202,9 @@ def _list_frames(files: Sequence[str], table: Any) -> None:
 def _flat_of(file: str) -> Any:
     """The master flat of a file, not yet read."""
     from autowisp_xr import schema
-    from autowisp_xr.frames import open_fits
+    from autowisp_xr.frames import open_records, scan
 
-    ds = open_fits(file)
+    ds = open_records(scan(file))
     if ds.sizes["frame"] != 1 or "variance" not in ds:
         raise OptionError(f"--last-good: {file} is no file of one master with an error plane")
     # flats of the original, divided by their mean, say ADU or nothing

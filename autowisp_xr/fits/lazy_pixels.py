@@ -106,10 +106,9 @@ class Planes(LateArray):
         out = np.empty([len(indices) for indices in wanted], self.dtype)
         if out.size:
             self._fill(out, *wanted)
-        # an integer takes its axis away
-        return out[
-            tuple(0 if np.ndim(k) == 0 and not isinstance(k, slice) else slice(None) for k in key)
-        ]
+        # a number takes its axis away
+        kept = (0 if isinstance(index, int | np.integer) else slice(None) for index in key)
+        return out[tuple(kept)]
 
     def _fill(
         self,

@@ -3,11 +3,11 @@ from .copies import copies_of as copies_of
 from .finding import find_files as find_files
 from .finding import passed_over as passed_over
 from .likely import likely_type as likely_type
-from .open import open_fits as open_fits
 from .open import open_records as open_records
 from .scanning import FileRecord as FileRecord
 from .scanning import checked as checked
 from .scanning import damage as damage
+from .scanning import doubts_of_files as doubts_of_files
 from .scanning import scan as scan
 from .type_rules import unused_rules as unused_rules
 from .uniform import Emptiness as Emptiness

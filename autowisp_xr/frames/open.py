@@ -1,8 +1,7 @@
-"""FITS files as a frame set whose pixels are read when they are asked for."""
+"""Files that were scanned as a frame set whose pixels are read when they are asked for."""
 
 import json
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -11,106 +10,19 @@ import xarray as xr
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
-from autowisp_xr.errors import AutowispWarning, BadImageError, ImageMismatchError
+from autowisp_xr.errors import BadImageError, ImageMismatchError
 from autowisp_xr.fits.hdu_choice import HduChoice
 from autowisp_xr.fits.lazy_pixels import Planes, as_variable
 from autowisp_xr.frames.arrange import Arrangement, arrange
-from autowisp_xr.frames.names import Paths
 from autowisp_xr.frames.resolve import settle_camera
-from autowisp_xr.frames.scanning import FileRecord, checked, doubts_of_files, scan
-from autowisp_xr.frames.type_rules import unused_rules
+from autowisp_xr.frames.scanning import FileRecord
 from autowisp_xr.headers.bunit import unit_of
 from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.coordinates import NUMBER_COORDS, TEXT_COORDS
-from autowisp_xr.headers.spellings import Spellings
 
-__all__ = ["open_fits", "open_records"]
+__all__ = ["open_records"]
 
 _STRING = np.dtypes.StringDType()
-
-
-def open_fits(
-    paths: Paths,
-    *,
-    camera: Camera | None = None,
-    hdu: HduChoice = None,
-    spellings: Spellings | None = None,
-    types: Mapping[str, str] | None = None,
-    on_error: Literal["raise", "skip"] = "raise",
-    dtype: npt.DTypeLike | None = None,
-    checksum: bool = False,
-) -> xr.Dataset:
-    """Open FITS files as a frame set; headers are read now, pixels when they are used.
-
-    Parameters
-    ----------
-    paths
-        A path, a glob pattern, a directory, or several of these; in natural order.
-    camera
-        What is known about the camera. What it leaves open comes from the headers: EGAIN,
-        RDNOISE, SATURATE, BAYERPAT, TRIMSEC, BIASSEC and their like; never from GAIN.
-    hdu
-        Which HDU is the image: None for the first that holds one, a number, a name (EXTNAME, or
-        "EXTNAME,EXTVER" where several have it), or {channel: number or name} where each channel is
-        an HDU of its own.
-    spellings
-        Which cards say what, where the usual ones do not do.
-    types
-        {pattern: type}, such as ``{"flat-*": "flat", "zeros/*": "bias"}``: what frames are whose
-        headers do not say it, or say something else. A pattern with "=" looks at a card
-        ("IMAGETYP=Light Frame", "OBJECT=dome*"), any other at the name of the file or, with "/" in
-        it, at the end of its path; letter case does not matter. A type is bias, dark, flat, object
-        or other. The first rule that a file fits decides, over all cards and names.
-    on_error
-        What to do with a file that cannot be read or whose header contradicts itself: "raise",
-        or "skip", which records the reason in the history.
-    dtype
-        float32 or float64 for ``image`` and ``variance``; None for the types as stored.
-    checksum
-        Whether to compare all pixels with DATASUM, where headers have it, now.
-
-    Returns
-    -------
-    ``image`` and, where the files have error and mask planes, ``variance`` (error squared) and
-    ``mask`` (and of stacks ``count``), over (frame, channel, y, x), lazily indexed and without
-    dask; coordinates in memory, ``camera`` and ``history`` in the attributes. Raw frames of a
-    colour camera are split into its channels; incomplete super-pixels at the far edge of an
-    odd-sized frame are left out, and recorded. ``ceiling`` on ``frame`` is the largest value that
-    the integers of a file can have, at which a pixel is saturated whatever it is read as.
-    Calibrated files come as they are: those that share RAWFNAME and differ in CLRCHNL are channels
-    of one frame, and a history that this package wrote into them is taken up again.
-    Where neither a rule nor a card says what a frame is, its name does ("BIAS" in x.BIAS.FIT, or
-    "darks" of its folder); that is recorded in the history.
-
-    Warns
-    -----
-    AutowispWarning
-        If no file fits one of the ``types``; or files hold further images, or planes that are not
-        understood, which are not read.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is nothing by one of the names.
-    BadImageError
-        For a file that is not FITS, truncated, garbled, or without a two-dimensional image.
-    HeaderError
-        If cards, or the headers of two files, contradict each other.
-    ImageMismatchError
-        If the files differ in shape, place, channels, planes or units.
-    ValueError
-        For a type rule that means nothing.
-    """
-    _check(on_error, dtype)
-    records = scan(paths, hdu=hdu, spellings=spellings, types=types)
-    records = checked(records) if checksum else records
-    unused = (
-        f"no file fits the type rule {rule!r}; it changes nothing"
-        for rule in unused_rules(records, types)
-    )
-    for remark in (*unused, *doubts_of_files(records)):
-        warnings.warn(remark, AutowispWarning, stacklevel=2)
-    return open_records(records, camera=camera, hdu=hdu, dtype=dtype, on_error=on_error)
 
 
 def open_records(
@@ -130,18 +42,19 @@ def open_records(
     hdu
         As it was given to ``scan``; None for what the records remember.
     camera, dtype, on_error
-        As for :func:`open_fits`.
+        As for :func:`autowisp_xr.open_fits`.
 
     Returns
     -------
-    What :func:`open_fits` gives, with the same history; what ``scan`` was told is in it.
+    What :func:`autowisp_xr.open_fits` gives, with the same history, in which is what ``scan`` was
+    asked for; of calibrated frames without what they share of their variance.
 
     Raises
     ------
     ValueError
         If there is no record.
     BadImageError, HeaderError, ImageMismatchError
-        As by :func:`open_fits`.
+        As by :func:`autowisp_xr.open_fits`.
     """
     _check(on_error, dtype)
     if not records:

@@ -1,6 +1,5 @@
 """Datasets as FITS files: all names first, then the files."""
 
-import json
 import math
 import os
 import warnings
@@ -15,8 +14,6 @@ import xarray as xr
 from astropy.io import fits
 
 from autowisp_xr import provenance, schema
-from autowisp_xr.errors import AutowispError
-from autowisp_xr.fits.layout import read_layout
 from autowisp_xr.frames import ccddata
 from autowisp_xr.frames.names import fill_template
 from autowisp_xr.frames.outputs import check_name, write_whole
@@ -28,7 +25,6 @@ from autowisp_xr.headers.product import digests_told
 
 __all__ = [
     "Product",
-    "identity_in",
     "quantize_level",
     "to_fits",
     "with_files",
@@ -159,15 +155,6 @@ def with_files(master: xr.Dataset, files: Sequence[str]) -> xr.Dataset:
     if len(files) == 1:
         return master.assign_coords(path=((), paths[0]))
     return master.assign_coords(channel_path=("channel", paths))
-
-
-def identity_in(path: str) -> str | None:
-    """Identity of the result that a file holds, as its history says; None where it says none."""
-    try:
-        steps = json.loads(read_layout(path).history or "[]")
-    except (AutowispError, OSError, json.JSONDecodeError):
-        return None
-    return steps[-1].get("id") if steps else None
 
 
 @dataclass(frozen=True)

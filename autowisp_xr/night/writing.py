@@ -14,8 +14,9 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, BadImageError
 from autowisp_xr.flags import Flag
 from autowisp_xr.frames import FileRecord
+from autowisp_xr.frames.named_masters import identity_in
 from autowisp_xr.frames.outputs import write_whole
-from autowisp_xr.frames.write import identity_in, with_files, write_missing
+from autowisp_xr.frames.write import with_files, write_missing
 from autowisp_xr.night.doubts import Doubts
 from autowisp_xr.night.grouped import by_reason, counted
 from autowisp_xr.night.plan import Product

@@ -5,7 +5,8 @@ import pytest
 from astropy.io import fits
 
 from autowisp_xr.errors import AutowispWarning, BadImageError
-from autowisp_xr.frames import checked, open_fits, scan
+from autowisp_xr.frames import checked, scan
+from autowisp_xr.opening import open_fits
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from autowisp_xr.fits import inflated as module
 from autowisp_xr.fits.inflated import inflated
 from autowisp_xr.fits.layout import read_layout
 from autowisp_xr.fits.pixels import read_rows
-from autowisp_xr.frames import open_fits
+from autowisp_xr.opening import open_fits
 
 DATA = np.arange(3 * 35, dtype="uint16").reshape(3, 5, 7)
 

@@ -9,7 +9,7 @@ import xarray as xr
 
 from autowisp_xr.camera import Camera
 from autowisp_xr.fits import lazy_pixels, pixels
-from autowisp_xr.frames import open_fits
+from autowisp_xr.opening import open_fits
 
 KEYS = {
     "frame": [slice(None), 1, [2, 0], slice(None, None, -1)],

@@ -8,7 +8,8 @@ from astropy.io import fits
 from autowisp_xr.errors import AutowispWarning, BadImageError
 from autowisp_xr.fits.layout import read_header, read_layout
 from autowisp_xr.flags import Flag
-from autowisp_xr.frames import open_fits, scan, to_fits
+from autowisp_xr.frames import scan, to_fits
+from autowisp_xr.opening import open_fits
 
 SHAPE = (5, 7)
 

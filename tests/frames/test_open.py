@@ -8,9 +8,9 @@ import xarray as xr
 from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import BadImageError, HeaderError, ImageMismatchError
-from autowisp_xr.frames import open_fits, open_records, scan
-from autowisp_xr.frames.backend import AutowispBackend
+from autowisp_xr.frames import open_records, scan
 from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.opening import AutowispBackend, open_fits
 
 
 def options(ds):

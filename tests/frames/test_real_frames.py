@@ -8,8 +8,9 @@ from astropy.io import fits
 
 from autowisp_xr import schema
 from autowisp_xr.errors import BadImageError
-from autowisp_xr.frames import open_fits, scan, to_fits, unused_rules
+from autowisp_xr.frames import scan, to_fits, unused_rules
 from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.opening import open_fits
 from autowisp_xr.regions import Region
 
 pytestmark = pytest.mark.real

@@ -3,8 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autowisp_xr import provenance
-from autowisp_xr.frames import open_fits, scan
+from autowisp_xr.frames import scan
 from autowisp_xr.frames.type_names import master_word, named_type, pattern_like
+from autowisp_xr.opening import open_fits
 
 
 @pytest.mark.parametrize(

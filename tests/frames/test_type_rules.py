@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 
 from autowisp_xr import provenance
 from autowisp_xr.errors import AutowispWarning, HeaderError
-from autowisp_xr.frames import FileRecord, open_fits, scan, unused_rules
+from autowisp_xr.frames import FileRecord, scan, unused_rules
 from autowisp_xr.frames.type_rules import rule_for, type_rules
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.kinds import IMAGE_TYPES
+from autowisp_xr.opening import open_fits
 
 CARDS = {
     "IMAGETYP": "Light Frame",

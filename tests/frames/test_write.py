@@ -13,7 +13,8 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import HeaderError
 from autowisp_xr.fits import plain
-from autowisp_xr.frames import open_fits, outputs, to_fits
+from autowisp_xr.frames import outputs, to_fits
+from autowisp_xr.opening import open_fits
 from autowisp_xr.regions import ChannelSlice
 
 BAYER = {
