@@ -1,33 +1,27 @@
 """Sums of blocks of pixels, and how smoothing a binned image is asked for."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TypedDict
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from autowisp_xr.image_smoothing.image import as_image, as_pair
-from autowisp_xr.image_smoothing.zooming import ZoomModel, as_orders
+from autowisp_xr.arrays import Floats, Image
+from autowisp_xr.image_smoothing.image import YX, Pair, as_image, as_pair
+from autowisp_xr.image_smoothing.zooming import HIGHEST_ORDER, ZoomModel
 from autowisp_xr.kernels.mend import mend_blocks
 
-__all__ = ["Binning", "bin_image"]
+__all__ = ["Binning", "BinningOptions", "bin_image"]
 
 # what the kernel is compiled for
 _COMPILED = (np.dtype(np.float32), np.dtype(np.float64))
 _PADDING_MODES = (
-    "constant",
-    "edge",
-    "linear_ramp",
-    "maximum",
-    "mean",
-    "median",
-    "minimum",
-    "reflect",
-    "symmetric",
-    "wrap",
+    *("constant", "edge", "linear_ramp", "maximum", "mean"),
+    *("median", "minimum", "reflect", "symmetric", "wrap"),
 )
 
 
-def bin_image(image: Any, bin_factor: int | tuple[int, int]) -> Any:
+def bin_image(image: ArrayLike, bin_factor: Pair) -> Floats:
     r"""Sums of blocks of pixels.
 
     Parameters
@@ -79,14 +73,22 @@ def bin_image(image: Any, bin_factor: int | tuple[int, int]) -> Any:
     return sums
 
 
+class BinningOptions(TypedDict, total=False):
+    """The options for binning of a smoother, see :class:`Binning`."""
+
+    bin_factor: Pair | None
+    zoom_interp_order: Pair | None
+    padding_mode: str
+
+
 @dataclass(frozen=True)
 class Binning:
     """How an image is binned before it is smoothed, and zoomed back afterwards."""
 
-    bin_factor: int | tuple[int, int] | None = None
+    bin_factor: Pair | None = None
     """Size of a block, one number or (y, x); None or 1 for no binning."""
 
-    zoom_interp_order: int | tuple[int, int] | None = None
+    zoom_interp_order: Pair | None = None
     """Degree of the splines of the zoom, one number or (y, x); None for 3."""
 
     padding_mode: str = "reflect"
@@ -96,27 +98,19 @@ class Binning:
         if self.bin_factor is not None:
             object.__setattr__(self, "bin_factor", _compact(as_pair(self.bin_factor, "bin_factor")))
         if self.zoom_interp_order is not None:
-            orders = as_orders(self.zoom_interp_order, "zoom_interp_order")
+            orders = as_pair(self.zoom_interp_order, "zoom_interp_order", HIGHEST_ORDER)
             object.__setattr__(self, "zoom_interp_order", _compact(orders))
         if self.padding_mode not in _PADDING_MODES:
             raise ValueError(
                 f"padding_mode is one of {', '.join(_PADDING_MODES)}, not {self.padding_mode!r}"
             )
 
-    def changed(self, bin_factor: Any, zoom_interp_order: Any, padding_mode: Any) -> Self:
-        """The same, but for what is not None."""
-        return type(self)(
-            self.bin_factor if bin_factor is None else bin_factor,
-            self.zoom_interp_order if zoom_interp_order is None else zoom_interp_order,
-            self.padding_mode if padding_mode is None else padding_mode,
-        )
-
     @property
-    def factors(self) -> tuple[int, int]:
+    def factors(self) -> YX:
         """Size of a block (y, x), in pixels."""
         return as_pair(1 if self.bin_factor is None else self.bin_factor, "bin_factor")
 
-    def binned(self, image: Any) -> Any:
+    def binned(self, image: Image) -> Floats:
         """The image padded, half on each side and the odd pixel at the end, and binned."""
         margins = [(before, missing - before) for missing, before in self._margins(image.shape)]
         if any(sum(margin) for margin in margins):
@@ -125,18 +119,18 @@ class Binning:
             image = np.pad(exact, margins, mode=self.padding_mode)  # type: ignore[call-overload]
         return bin_image(image, self.factors)
 
-    def restored(self, binned: Any, shape: tuple[int, int]) -> ZoomModel:
+    def restored(self, binned: Floats, shape: YX) -> ZoomModel:
         """A binned image zoomed back to pixels, without those that were padded."""
         (_, y), (_, x) = self._margins(shape)
         order = 3 if self.zoom_interp_order is None else self.zoom_interp_order
-        orders = as_orders(order, "zoom_interp_order")
+        orders = as_pair(order, "zoom_interp_order")
         return ZoomModel.of(binned, self.factors, orders, (y, x), shape)
 
-    def _margins(self, shape: tuple[int, int]) -> list[tuple[int, int]]:
+    def _margins(self, shape: YX) -> list[YX]:
         """How many pixels are missing in each direction, and how many of them come before."""
         missing = [-size % factor for size, factor in zip(shape, self.factors, strict=True)]
         return [(number, number // 2) for number in missing]
 
 
-def _compact(pair: tuple[int, int]) -> int | tuple[int, int]:
+def _compact(pair: YX) -> Pair:
     return pair[0] if pair[0] == pair[1] else pair

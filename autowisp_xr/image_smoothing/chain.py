@@ -1,8 +1,10 @@
 """Several smoothers, one after the other."""
 
-from collections.abc import Iterable, MutableSequence
-from typing import Any
+from collections.abc import MutableSequence
+from typing import Any, Unpack
 
+from autowisp_xr.arrays import Image
+from autowisp_xr.image_smoothing.binning import BinningOptions
 from autowisp_xr.image_smoothing.smoother import ImageSmoother
 
 __all__ = ["ChainSmoother"]
@@ -37,20 +39,14 @@ class ChainSmoother(ImageSmoother, MutableSequence[ImageSmoother]):
     (2, WrapFilterAsSmoother(median_filter, size=12))
     """
 
-    def __init__(
-        self,
-        *smoothers: ImageSmoother,
-        bin_factor: int | tuple[int, int] | None = None,
-        zoom_interp_order: int | tuple[int, int] | None = None,
-        padding_mode: str = "reflect",
-    ) -> None:
-        super().__init__(
-            bin_factor=bin_factor, zoom_interp_order=zoom_interp_order, padding_mode=padding_mode
-        )
+    _names = ()
+
+    def __init__(self, *smoothers: ImageSmoother, **binning: Unpack[BinningOptions]) -> None:
+        super().__init__(**binning)
         self._smoothers: list[ImageSmoother] = []
         self.extend(smoothers)
 
-    def _smooth(self, image: Any, **options: Any) -> Any:
+    def _smooth(self, image: Image, **options: Any) -> Image:
         for smoother in self._smoothers:
             image = smoother.smooth(image)
         return image
@@ -63,10 +59,8 @@ class ChainSmoother(ImageSmoother, MutableSequence[ImageSmoother]):
         return self._smoothers[index]
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        if isinstance(index, slice):
-            self._smoothers[index] = self._all_allowed(value)
-        else:
-            self._smoothers[index] = self._allowed(value)
+        one = not isinstance(index, slice)
+        self._smoothers[index] = self._allowed(value) if one else list(map(self._allowed, value))
 
     def __delitem__(self, index: Any) -> None:
         del self._smoothers[index]
@@ -77,10 +71,7 @@ class ChainSmoother(ImageSmoother, MutableSequence[ImageSmoother]):
     def _parts(self) -> tuple[ImageSmoother, ...]:
         return tuple(self._smoothers)
 
-    def _all_allowed(self, values: Iterable[Any]) -> list[ImageSmoother]:
-        return [self._allowed(value) for value in values]
-
-    def _allowed(self, value: Any) -> ImageSmoother:
+    def _allowed(self, value: object) -> ImageSmoother:
         if not isinstance(value, ImageSmoother):
             raise TypeError(f"a chain holds smoothers, not {value!r}")
         if value is self:

@@ -1,11 +1,12 @@
 """Smoothers made of filters such as those of scipy.ndimage."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from autowisp_xr.arrays import Floats, Image
 from autowisp_xr.image_smoothing.image import filled
 from autowisp_xr.image_smoothing.rank_filters import ranked
 from autowisp_xr.image_smoothing.smoother import ImageSmoother
@@ -52,26 +53,13 @@ class WrapFilterAsSmoother(ImageSmoother):
     np.float64(1.0)
     """
 
-    def __init__(
-        self,
-        filter: Callable[..., Any],
-        *,
-        bin_factor: int | tuple[int, int] | None = None,
-        zoom_interp_order: int | tuple[int, int] | None = None,
-        padding_mode: str = "reflect",
-        **config: Any,
-    ) -> None:
+    def __init__(self, filter: Callable[..., Any], **config: Any) -> None:
         if not callable(filter):
             raise TypeError(f"a filter is called with an image, {filter!r} cannot be")
         self.filter = filter
-        super().__init__(
-            bin_factor=bin_factor,
-            zoom_interp_order=zoom_interp_order,
-            padding_mode=padding_mode,
-            **config,
-        )
+        super().__init__(**config)
 
-    def _smooth(self, image: Any, **options: Any) -> Any:
+    def _smooth(self, image: Image, **options: Any) -> Floats:
         # an array of its own, so that a filter may write into it
         image = filled(np.array(image, dtype=np.float64))
         if not np.isfinite(image[0, 0]):
@@ -80,20 +68,19 @@ class WrapFilterAsSmoother(ImageSmoother):
         smooth = ranked(self.filter, image, options)
         return self.filter(image, **options) if smooth is None else smooth
 
-    def _spelt(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        return dict(options)
+    def _named(self, options: dict[str, Any]) -> dict[str, Any]:
+        return options
 
-    def _checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
+    def _checked(self, options: dict[str, Any]) -> dict[str, Any]:
         try:
             signature = inspect.signature(self.filter)
-        except ValueError:
-            return dict(options)
-        try:
             signature.bind_partial(None, **options)
+        except ValueError:
+            pass  # without a signature, they are its own matter
         except TypeError as error:
             name = getattr(self.filter, "__name__", repr(self.filter))
             raise TypeError(f"the filter is {name}{signature}: {error}") from None
-        return dict(options)
+        return options
 
     def _parts(self) -> tuple[Any, ...]:
         return (self.filter,)

@@ -2,19 +2,27 @@
 
 import operator
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.ndimage import distance_transform_edt
 
+from autowisp_xr.arrays import Image
 from autowisp_xr.stats.floats import as_floats, native
 
-__all__ = ["as_image", "as_pair", "bands", "filled"]
+__all__ = ["YX", "Pair", "as_image", "as_pair", "bands", "filled"]
+
+YX: TypeAlias = tuple[int, int]
+"""A whole number for each direction."""
+
+Pair: TypeAlias = int | YX
+"""One whole number for both directions, or (y, x)."""
 
 _BAND = 2**18
 
 
-def as_image(image: Any) -> Any:
+def as_image(image: ArrayLike) -> Image:
     """Array [y, x] of real numbers; masked pixels of a NumPy masked array become NaN.
 
     Raises
@@ -33,13 +41,13 @@ def as_image(image: Any) -> Any:
     return native(image)
 
 
-def as_pair(value: Any, name: str) -> tuple[int, int]:
+def as_pair(value: Any, name: str, most: int | None = None) -> YX:
     """Positive whole numbers (y, x) of one number for both, or of a pair (y, x).
 
     Raises
     ------
     ValueError
-        If it is neither, or a number is smaller than one.
+        If it is neither, or a number is smaller than one, or larger than ``most``.
     """
     try:
         y, x = value if np.ndim(value) else (value, value)
@@ -51,17 +59,19 @@ def as_pair(value: Any, name: str) -> tuple[int, int]:
             f"{name} is a whole number, at least 1, for both directions or a pair (y, x) of them, "
             f"not {value!r}"
         )
+    if most is not None and max(pair) > most:
+        raise ValueError(f"{name} is at most {most}, not {value!r}")
     return pair
 
 
-def bands(shape: tuple[int, int]) -> Iterator[slice]:
+def bands(shape: tuple[int, ...]) -> Iterator[slice]:
     """Rows of an image, so many at a time that what is made of them stays in the cache."""
     rows = max(1, _BAND // shape[1])
     for start in range(0, shape[0], rows):
         yield slice(start, min(start + rows, shape[0]))
 
 
-def filled(image: Any) -> Any:
+def filled(image: Image) -> Image:
     """The image, with the value of the nearest finite pixel where a pixel is not finite.
 
     An image without any finite pixel, or with nothing else, comes back as it is.

@@ -16,11 +16,12 @@ the second and the last but one.)
 """
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.interpolate import BSpline, make_interp_spline
 
+from autowisp_xr.arrays import Floats, Image, Integers
 from autowisp_xr.kernels.banded import factorise, solve
 
 __all__ = ["Direction", "coefficients", "direction"]
@@ -29,13 +30,13 @@ __all__ = ["Direction", "coefficients", "direction"]
 class Direction(NamedTuple):
     """What interpolating in one direction takes; arrays that are shared, and never written to."""
 
-    factors: Any
+    factors: Floats
     """Of the equations for the coefficients, see :func:`autowisp_xr.kernels.banded.factorise`."""
     lower: int
     """Number of their diagonals below the main one."""
-    first: Any
+    first: Integers
     """The first coefficient that each finer pixel is made of, (pixel)."""
-    weights: Any
+    weights: Floats
     """Those of this and the next coefficients, (pixel, number)."""
 
 
@@ -52,7 +53,7 @@ def direction(size: int, factor: int, order: int) -> Direction:
     return Direction(equations, lower, first, weights)
 
 
-def coefficients(image: Any, y: Direction, x: Direction) -> Any:
+def coefficients(image: Image, y: Direction, x: Direction) -> Floats:
     """Coefficients of the tensor product of splines that sums to the pixels of an image.
 
     ``image`` [y, x] is finite. Returns an array [y, x] of the same shape, float64 and new.
@@ -64,7 +65,7 @@ def coefficients(image: Any, y: Direction, x: Direction) -> Any:
     return np.ascontiguousarray(rows.T)
 
 
-def _weights(edges: Any, knots: Any, order: int) -> tuple[Any, Any]:
+def _weights(edges: Floats, knots: Floats, order: int) -> tuple[Integers, Floats]:
     """First coefficient, and weights of it and the next ones, for pixels between edges."""
     values = BSpline.design_matrix(edges, knots, order)
     first = values.indices.reshape(-1, order + 1)[:, 0].astype(np.intp)
@@ -83,7 +84,7 @@ def _weights(edges: Any, knots: Any, order: int) -> tuple[Any, Any]:
     return start, right - left
 
 
-def _band(first: Any, weights: Any) -> tuple[Any, int]:
+def _band(first: Integers, weights: Floats) -> tuple[Floats, int]:
     """The same as a matrix with a band, and the number of its diagonals below the main one."""
     row, place = np.nonzero(weights)
     offset = first[row] + place - row

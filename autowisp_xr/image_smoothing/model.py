@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from autowisp_xr.arrays import Floats
+
 __all__ = ["PixelModel", "SmoothModel"]
 
 
@@ -19,7 +21,7 @@ class SmoothModel(ABC):
     shape: tuple[int, int]
     """Of the image."""
 
-    def rows(self, start: int, stop: int) -> Any:
+    def rows(self, start: int, stop: int) -> Floats:
         """Rows ``start`` to ``stop``, without the last.
 
         Returns
@@ -39,12 +41,12 @@ class SmoothModel(ABC):
             )
         return self._rows(first, last)
 
-    def released(self) -> Any:
+    def released(self) -> Floats:
         """The whole image, float64, to write to: what the model holds of it is given away."""
         return self._rows(0, self.shape[0])
 
     @abstractmethod
-    def _rows(self, start: int, stop: int) -> Any:
+    def _rows(self, start: int, stop: int) -> Floats:
         """Rows that there are."""
 
     def __repr__(self) -> str:
@@ -54,15 +56,15 @@ class SmoothModel(ABC):
 class PixelModel(SmoothModel):
     """A smooth image that is kept as it is; ``pixels`` is float64, and the model's from now on."""
 
-    def __init__(self, pixels: Any) -> None:
+    def __init__(self, pixels: Floats) -> None:
         self.shape = pixels.shape
         self._pixels = pixels
 
-    def released(self) -> Any:
+    def released(self) -> Floats:
         """The image itself."""
         return self._pixels
 
-    def _rows(self, start: int, stop: int) -> Any:
+    def _rows(self, start: int, stop: int) -> Floats:
         return self._pixels[start:stop].copy()
 
     def __reduce__(self) -> tuple[Any, ...]:

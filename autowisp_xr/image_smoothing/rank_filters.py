@@ -3,11 +3,12 @@
 import math
 import operator
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 from scipy.ndimage import median_filter, percentile_filter, rank_filter
 
+from autowisp_xr.arrays import Floats, Image
 from autowisp_xr.image_smoothing.image import as_pair
 from autowisp_xr.kernels.rank import windowed_rank
 
@@ -23,7 +24,7 @@ _PADDING = {
 }
 
 
-def ranked(filter: Callable[..., Any], image: Any, options: Mapping[str, Any]) -> Any:
+def ranked(filter: Callable[..., Any], image: Image, options: Mapping[str, Any]) -> Floats | None:
     """What a filter of scipy.ndimage makes of an image, if it is one that is compiled here.
 
     Parameters
@@ -72,7 +73,7 @@ def _median(number: int) -> int:
     return number // 2
 
 
-def _rank(number: int, rank: Any) -> int:
+def _rank(number: int, rank: SupportsIndex) -> int:
     rank = operator.index(rank)
     return rank if rank >= 0 else rank + number
 

@@ -2,70 +2,80 @@
 
 import operator
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar, Unpack
 
 import numpy as np
 from numpy.polynomial import legendre
 from scipy.interpolate import make_interp_spline
 
+from autowisp_xr.arrays import Floats, Image
+from autowisp_xr.image_smoothing.binning import BinningOptions
 from autowisp_xr.image_smoothing.smoother import ImageSmoother
 from autowisp_xr.image_smoothing.surface import fit_surface
 from autowisp_xr.options import upper_and_lower
 from autowisp_xr.stats.least_squares import rejections_at_most
 
-__all__ = ["PolynomialImageSmoother", "SeparableImageSmoother", "SplineImageSmoother"]
+__all__ = ["FitOptions", "PolynomialImageSmoother", "SeparableImageSmoother", "SplineImageSmoother"]
+
+
+class FitOptions(BinningOptions, total=False):
+    """What all fits may be told, see :class:`PolynomialImageSmoother`."""
+
+    outlier_threshold: float | Sequence[float] | None
+    max_iterations: float | None
+    max_iter: float | None
 
 
 class SeparableImageSmoother(ImageSmoother):
     """A least-squares fit of products of functions of y and of x, outliers rejected.
 
-    Polynomials and splines are such; another one defines :meth:`_terms`.
+    Polynomials and splines are such; another one defines :meth:`_terms`, and names its options.
     """
 
+    _numbers: ClassVar[tuple[str, str]]
+    """Names of the options that say how many functions of y there are, and of x."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"outlier_threshold": None, "max_iterations": None, **options})
+
     @abstractmethod
-    def _terms(self, shape: tuple[int, int], **options: Any) -> tuple[Any, Any]:
-        """The functions at the rows, (y, number), and at the columns, (x, number)."""
+    def _terms(self, pixels: int, number: int, **options: int) -> Floats:
+        """So many functions along a direction, integrated over each pixel, (pixel, number)."""
 
-    def _smooth(self, image: Any, **options: Any) -> Any:
-        rejection = {name: options.pop(name) for name in ("outlier_threshold", "max_iterations")}
-        return fit_surface(image, *self._terms(image.shape, **options), **rejection)
+    def _smooth(self, image: Image, **options: Any) -> Floats:
+        threshold, most = options.pop("outlier_threshold"), options.pop("max_iterations")
+        numbers = [options.pop(name) for name in self._numbers]
+        down, along = (
+            self._terms(size, number, **options)
+            for size, number in zip(image.shape, numbers, strict=True)
+        )
+        limits = None if threshold is None else upper_and_lower(threshold)
+        return fit_surface(image, down, along, limits, rejections_at_most(most))
 
-    def _spelt(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        options = dict(options)
+    def _named(self, options: dict[str, Any]) -> dict[str, Any]:
         if "max_iter" in options:
-            if "max_iterations" in options:
-                raise TypeError(_TWICE)
-            options["max_iterations"] = options.pop("max_iter")
-        return super()._spelt(options)
+            most, other = options.get("max_iterations"), options.pop("max_iter")
+            if most is not None and other is not None:
+                raise TypeError("max_iter is another name of max_iterations; give one of them")
+            options["max_iterations"] = most if other is None else other
+        return super()._named(options)
 
-    def _checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        options = dict(options)
-        threshold = options["outlier_threshold"]
+    def _checked(self, options: dict[str, Any]) -> dict[str, Any]:
+        threshold = options.pop("outlier_threshold")
         if threshold is not None:
             upper, lower = upper_and_lower(threshold)
-            options["outlier_threshold"] = upper if upper == -lower else (upper, lower)
-        most = rejections_at_most(options["max_iterations"])
-        options["max_iterations"] = None if np.isinf(most) else most
-        for name in options.keys() - {"outlier_threshold", "max_iterations"}:
+            threshold = upper if upper == -lower else (upper, lower)
+        most = rejections_at_most(options.pop("max_iterations"))
+        for name, value in options.items():
             try:
-                options[name] = operator.index(options[name])
+                options[name] = operator.index(value)
             except TypeError:
-                raise ValueError(f"{name} is a whole number, not {options[name]!r}") from None
+                raise ValueError(f"{name} is a whole number, not {value!r}") from None
             if options[name] < 1:
-                raise ValueError(f"{name} is at least 1, not {options[name]}")
-        return options
-
-
-_TWICE = "max_iter is another name of max_iterations; give one of them"
-
-
-def _one_of(max_iterations: float | None, max_iter: float | None) -> float | None:
-    if max_iter is None:
-        return max_iterations
-    if max_iterations is not None:
-        raise TypeError(_TWICE)
-    return max_iter
+                raise ValueError(f"{name} is at least 1, not {value}")
+        rejections = None if np.isinf(most) else most
+        return {**options, "outlier_threshold": threshold, "max_iterations": rejections}
 
 
 class PolynomialImageSmoother(SeparableImageSmoother):
@@ -105,33 +115,18 @@ class PolynomialImageSmoother(SeparableImageSmoother):
     8.0
     """
 
-    def __init__(
-        self,
-        *,
-        num_x_terms: int,
-        num_y_terms: int,
-        outlier_threshold: float | Sequence[float] | None = None,
-        max_iterations: float | None = None,
-        max_iter: float | None = None,
-        bin_factor: int | tuple[int, int] | None = None,
-        zoom_interp_order: int | tuple[int, int] | None = None,
-        padding_mode: str = "reflect",
-    ) -> None:
-        super().__init__(
-            num_x_terms=num_x_terms,
-            num_y_terms=num_y_terms,
-            outlier_threshold=outlier_threshold,
-            max_iterations=_one_of(max_iterations, max_iter),
-            bin_factor=bin_factor,
-            zoom_interp_order=zoom_interp_order,
-            padding_mode=padding_mode,
-        )
+    _numbers = ("num_y_terms", "num_x_terms")
+    _names = ("num_x_terms", "num_y_terms", "outlier_threshold", "max_iterations")
 
-    def _terms(self, shape: tuple[int, int], **options: Any) -> tuple[Any, Any]:
-        return (
-            _polynomials(shape[0], options["num_y_terms"]),
-            _polynomials(shape[1], options["num_x_terms"]),
-        )
+    def __init__(
+        self, *, num_x_terms: int, num_y_terms: int, **options: Unpack[FitOptions]
+    ) -> None:
+        super().__init__(num_x_terms=num_x_terms, num_y_terms=num_y_terms, **options)
+
+    def _terms(self, pixels: int, number: int, **options: int) -> Floats:
+        # Legendre polynomials span what powers do
+        edges = np.linspace(-1.0, 1.0, pixels + 1)
+        return np.diff(legendre.legval(edges, legendre.legint(np.eye(number)))).T
 
 
 class SplineImageSmoother(SeparableImageSmoother):
@@ -170,54 +165,31 @@ class SplineImageSmoother(SeparableImageSmoother):
     True
     """
 
+    _numbers = ("num_y_nodes", "num_x_nodes")
+    _names = ("num_x_nodes", "num_y_nodes", "spline_degree", "outlier_threshold", "max_iterations")
+
     def __init__(
         self,
         *,
         num_x_nodes: int,
         num_y_nodes: int,
         spline_degree: int = 3,
-        outlier_threshold: float | Sequence[float] | None = None,
-        max_iterations: float | None = None,
-        max_iter: float | None = None,
-        bin_factor: int | tuple[int, int] | None = None,
-        zoom_interp_order: int | tuple[int, int] | None = None,
-        padding_mode: str = "reflect",
+        **options: Unpack[FitOptions],
     ) -> None:
-        super().__init__(
-            num_x_nodes=num_x_nodes,
-            num_y_nodes=num_y_nodes,
-            spline_degree=spline_degree,
-            outlier_threshold=outlier_threshold,
-            max_iterations=_one_of(max_iterations, max_iter),
-            bin_factor=bin_factor,
-            zoom_interp_order=zoom_interp_order,
-            padding_mode=padding_mode,
-        )
+        numbers = {"num_x_nodes": num_x_nodes, "num_y_nodes": num_y_nodes}
+        super().__init__(**numbers, spline_degree=spline_degree, **options)
 
-    def _checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
+    def _checked(self, options: dict[str, Any]) -> dict[str, Any]:
         checked = super()._checked(options)
         if checked["spline_degree"] > 5:
             raise ValueError(f"spline_degree is at most 5, not {checked['spline_degree']}")
         return checked
 
-    def _terms(self, shape: tuple[int, int], **options: Any) -> tuple[Any, Any]:
-        degree = options["spline_degree"]
-        return (
-            _splines(shape[0], options["num_y_nodes"], degree),
-            _splines(shape[1], options["num_x_nodes"], degree),
-        )
-
-
-def _polynomials(pixels: int, number: int) -> Any:
-    """Legendre polynomials, which span what powers do, integrated over each pixel."""
-    edges = np.linspace(-1.0, 1.0, pixels + 1)
-    return np.diff(legendre.legval(edges, legendre.legint(np.eye(number)))).T
-
-
-def _splines(pixels: int, nodes: int, degree: int) -> Any:
-    """The splines that are 1 at one of the nodes, integrated over each pixel."""
-    if nodes == 1:
-        return np.ones((pixels, 1))
-    edges = np.linspace(0.0, nodes - 1.0, pixels + 1)
-    spline = make_interp_spline(np.arange(float(nodes)), np.eye(nodes), k=min(degree, nodes - 1))
-    return np.diff(spline.antiderivative()(edges), axis=0)
+    def _terms(self, pixels: int, number: int, **options: int) -> Floats:
+        # the splines that are 1 at one of the nodes
+        if number == 1:
+            return np.ones((pixels, 1))
+        edges = np.linspace(0.0, number - 1.0, pixels + 1)
+        degree = min(options["spline_degree"], number - 1)
+        spline = make_interp_spline(np.arange(float(number)), np.eye(number), k=degree)
+        return np.diff(spline.antiderivative()(edges), axis=0)

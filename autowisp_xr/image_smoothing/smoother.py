@@ -1,13 +1,15 @@
 """What all smoothers have in common: options as values, binning, and de-trending."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from autowisp_xr.arrays import Floats, Image
 from autowisp_xr.image_smoothing.binning import Binning
-from autowisp_xr.image_smoothing.image import as_image, bands
+from autowisp_xr.image_smoothing.image import Pair, as_image
 from autowisp_xr.image_smoothing.model import PixelModel, SmoothModel
 
 __all__ = ["ImageSmoother"]
@@ -42,25 +44,29 @@ class ImageSmoother(ABC):
         For one that is impossible.
     """
 
+    _names: ClassVar[tuple[str, ...] | None] = None
+    """Names of all options that are not for binning; None for those that the constructor gets."""
+
     def __init__(
         self,
         *,
-        bin_factor: int | tuple[int, int] | None = None,
-        zoom_interp_order: int | tuple[int, int] | None = None,
+        bin_factor: Pair | None = None,
+        zoom_interp_order: Pair | None = None,
         padding_mode: str = "reflect",
         **options: Any,
     ) -> None:
         self._binning = Binning(bin_factor, zoom_interp_order, padding_mode)
-        self._options = self._checked(options)
+        self._options: dict[str, Any] = options
+        self._options = self._checked(self._named(options))
 
     def smooth(
         self,
-        image: Any,
-        bin_factor: int | tuple[int, int] | None = None,
-        zoom_interp_order: int | tuple[int, int] | None = None,
+        image: ArrayLike,
+        bin_factor: Pair | None = None,
+        zoom_interp_order: Pair | None = None,
         padding_mode: str | None = None,
         **options: Any,
-    ) -> Any:
+    ) -> Floats:
         """Make a smooth version of an image.
 
         Parameters
@@ -90,9 +96,9 @@ class ImageSmoother(ABC):
 
     def model(
         self,
-        image: Any,
-        bin_factor: int | tuple[int, int] | None = None,
-        zoom_interp_order: int | tuple[int, int] | None = None,
+        image: ArrayLike,
+        bin_factor: Pair | None = None,
+        zoom_interp_order: Pair | None = None,
         padding_mode: str | None = None,
         **options: Any,
     ) -> SmoothModel:
@@ -110,24 +116,31 @@ class ImageSmoother(ABC):
         pixel, without binning the smooth image.
         """
         given = as_image(image)
-        binning = self._binning.changed(bin_factor, zoom_interp_order, padding_mode)
-        settings = self._checked({**self._options, **self._spelt(options)})
-        if binning.factors == (1, 1):
-            smooth = self._same_shape(self._smooth(given, **settings), given)
-            # detrend(), and whoever asked, may write to it
-            return PixelModel(smooth.copy() if np.may_share_memory(smooth, given) else smooth)
-        binned = binning.binned(given)
-        smooth = self._same_shape(self._smooth(binned, **settings), binned)
-        return binning.restored(smooth, given.shape)
+        names = ("bin_factor", "zoom_interp_order", "padding_mode")
+        values = zip(names, (bin_factor, zoom_interp_order, padding_mode), strict=True)
+        changes = {name: value for name, value in values if value is not None}
+        binning = replace(self._binning, **changes)  # type: ignore[arg-type]
+        settings = self._checked({**self._options, **self._named(options)})
+        plain = binning.factors == (1, 1)
+        coarse = given if plain else binning.binned(given)
+        smooth = np.asarray(self._smooth(coarse, **settings), dtype=np.float64)
+        if smooth.shape != coarse.shape:
+            raise ValueError(
+                f"{self!r} made an array of shape {smooth.shape} of an image of {coarse.shape}"
+            )
+        if not plain:
+            return binning.restored(smooth, given.shape)
+        # detrend(), and whoever asked, may write to it
+        return PixelModel(smooth.copy() if np.may_share_memory(smooth, given) else smooth)
 
     def detrend(
         self,
-        image: Any,
-        bin_factor: int | tuple[int, int] | None = None,
-        zoom_interp_order: int | tuple[int, int] | None = None,
+        image: ArrayLike,
+        bin_factor: Pair | None = None,
+        zoom_interp_order: Pair | None = None,
         padding_mode: str | None = None,
         **options: Any,
-    ) -> Any:
+    ) -> Floats:
         r"""Divide an image by its smooth version, keeping its level.
 
         Parameters
@@ -150,61 +163,45 @@ class ImageSmoother(ABC):
         result = self.smooth(given, bin_factor, zoom_interp_order, padding_mode, **options)
         mean = result.mean()
         with np.errstate(divide="ignore", invalid="ignore"):
-            for band in bands(given.shape):
-                np.divide(given[band], result[band], out=result[band])
-                result[band] *= mean
-        return result
+            np.divide(given, result, out=result)
+            return np.multiply(result, mean, out=result)
 
     @property
     def options(self) -> dict[str, Any]:
         """All options by their names, those for binning last; a copy."""
-        return {
-            **self._options,
-            "bin_factor": self._binning.bin_factor,
-            "zoom_interp_order": self._binning.zoom_interp_order,
-            "padding_mode": self._binning.padding_mode,
-        }
+        return {**self._options, **vars(self._binning)}
 
     @abstractmethod
-    def _smooth(self, image: Any, **options: Any) -> Any:
+    def _smooth(self, image: Image, **options: Any) -> Image:
         """Smooth version of an image [y, x] of the same shape, without binning."""
 
-    def _checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """The options, in one spelling; what is impossible raises."""
-        return dict(options)
-
-    def _spelt(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Options of a call under the names of the constructor; unknown ones raise TypeError."""
-        unknown = [name for name in options if name not in self._options]
+    def _named(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Options under one name each; unknown ones raise TypeError."""
+        known = self._options if self._names is None else self._names
+        unknown = [name for name in options if name not in known]
         if unknown:
             raise TypeError(
                 f"{type(self).__name__} has no option {', '.join(map(repr, unknown))}; it has "
-                f"{', '.join(map(repr, self.options))}"
+                f"{', '.join(map(repr, [*known, *vars(self._binning)]))}"
             )
-        return dict(options)
+        return {name: options[name] for name in known if name in options}
 
-    def _same_shape(self, smooth: Any, image: Any) -> Any:
-        smooth = np.asarray(smooth, dtype=np.float64)
-        if smooth.shape != image.shape:
-            raise ValueError(
-                f"{self!r} made an array of shape {smooth.shape} of an image of {image.shape}"
-            )
-        return smooth
+    def _checked(self, options: dict[str, Any]) -> dict[str, Any]:
+        """The options in one form each; what is impossible raises."""
+        return options
 
     def _parts(self) -> tuple[Any, ...]:
         """What the constructor takes without a name."""
         return ()
 
     def __repr__(self) -> str:
-        binning = {
-            name: self.options[name]
-            for name, default in vars(Binning()).items()
-            if self.options[name] != default
-        }
-        named = [f"{name}={value!r}" for name, value in {**self._options, **binning}.items()]
-        unnamed = [
-            part.__name__ if hasattr(part, "__name__") else repr(part) for part in self._parts()
+        usual = vars(Binning())
+        named = [
+            f"{name}={value!r}"
+            for name, value in self.options.items()
+            if name not in usual or value != usual[name]
         ]
+        unnamed = [getattr(part, "__name__", repr(part)) for part in self._parts()]
         return f"{type(self).__name__}({', '.join(unnamed + named)})"
 
     def __eq__(self, other: object) -> bool:

@@ -17,12 +17,13 @@ count in its row or column. Without missing pixels, or where whole rows and colu
 normal matrix is then a unit matrix, and elsewhere it is close to one.
 """
 
+import itertools
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 
+from autowisp_xr.arrays import Bools, Floats, Image, Integers, Numbers
 from autowisp_xr.image_smoothing.image import bands
 from autowisp_xr.kernels.surface import (
     add_moments,
@@ -30,8 +31,6 @@ from autowisp_xr.kernels.surface import (
     square_distances,
     surface_rows,
 )
-from autowisp_xr.options import upper_and_lower
-from autowisp_xr.stats.least_squares import rejections_at_most
 
 __all__ = ["fit_surface"]
 
@@ -43,12 +42,8 @@ _UNDETERMINED = 1e-13
 
 
 def fit_surface(
-    image: Any,
-    y_terms: Any,
-    x_terms: Any,
-    outlier_threshold: float | Sequence[float] | None = None,
-    max_iterations: float | None = None,
-) -> Any:
+    image: Image, y_terms: Floats, x_terms: Floats, limits: tuple[float, float] | None, most: float
+) -> Floats:
     """Least-squares fit of a surface to the finite pixels of an image.
 
     Parameters
@@ -58,36 +53,35 @@ def fit_surface(
     y_terms, x_terms
         Functions of y at the rows, (y, number), and of x at the columns, (x, number), float64. Only
         the space that they span matters; their products must span a constant.
-    outlier_threshold, max_iterations
-        As for :func:`autowisp_xr.stats.iterative_rejection_least_squares`.
+    limits
+        Distances from the fit, upper and lower, beyond which pixels are rejected, in units of the
+        residual; None rejects nothing.
+    most
+        Rejections at most.
 
     Returns
     -------
     The surface [y, x], float64, at all pixels; NaN if fewer pixels than terms are left. Where the
     pixels do not determine it, it tends to their mean.
     """
-    limits = None if outlier_threshold is None else upper_and_lower(outlier_threshold)
-    most = rejections_at_most(max_iterations)
     kept = np.isfinite(image, order="C")
     total = _moments(image, kept, 0.0, np.ones((image.shape[0], 1))).sum()
     level = float(total) / (int(np.count_nonzero(kept)) or 1)
     y_terms, x_terms = _orthonormal(y_terms), _orthonormal(x_terms)
-    rejections = 0
-    while True:
+    for rejections in itertools.count():
         if np.count_nonzero(kept) < y_terms.shape[1] * x_terms.shape[1]:
             return np.full(image.shape, np.nan)
         surface = (level, *_fit(image, level, kept, y_terms, x_terms))
-        if limits is None or rejections == most:
+        if limits is None or rejections == most or not _reject(image, kept, surface, limits):
             break
-        if not _reject(image, kept, surface, limits):
-            break
-        rejections += 1
     result = np.empty(image.shape)
     surface_rows(surface, result)
     return result
 
 
-def _fit(image: Any, level: float, kept: Any, y_terms: Any, x_terms: Any) -> tuple[Any, Any]:
+def _fit(
+    image: Image, level: float, kept: Bools, y_terms: Floats, x_terms: Floats
+) -> tuple[Floats, Floats]:
     """Two matrices, (y, terms) and (terms, x), whose product is the surface above the level."""
     whole = bool(kept.all())
     if not whole:
@@ -107,27 +101,28 @@ def _fit(image: Any, level: float, kept: Any, y_terms: Any, x_terms: Any) -> tup
     return y_terms @ solution[0].reshape(right.shape), along
 
 
-def _moments(image: Any, kept: Any, level: float, terms: Any) -> Any:
+def _moments(image: Numbers | Bools, kept: Bools, level: float, terms: Floats) -> Floats:
     """Sums (term, x) of the kept pixels above the level, times functions of y."""
     terms = np.ascontiguousarray(terms)
     sums = np.zeros((terms.shape[1], image.shape[1]))
-    for band in bands(image.shape):
-        add_moments(_pixels(image[band]), kept[band], level, terms[band], sums)
+    for band, pixels in _bands(image):
+        add_moments(pixels, kept[band], level, terms[band], sums)
     return sums
 
 
-def _pixels(band: Any) -> Any:
-    """Pixels as the kernels are compiled for."""
-    return np.ascontiguousarray(band, dtype=np.float64)
+def _bands(image: Numbers | Bools) -> Iterator[tuple[slice, Floats]]:
+    """Bands of rows, and their pixels as the kernels are compiled for."""
+    for band in bands(image.shape):
+        yield band, np.ascontiguousarray(image[band], dtype=np.float64)
 
 
-def _orthonormal(terms: Any) -> Any:
+def _orthonormal(terms: Floats) -> Floats:
     """Orthonormal columns that span the same; those that depend on the others are left out."""
     columns, size, _ = np.linalg.svd(terms, full_matrices=False)
     return columns[:, _found(size, terms)]
 
 
-def _orthonormal_in(weight: Any, terms: Any) -> Any:
+def _orthonormal_in(weight: Floats, terms: Floats) -> Floats:
     """Combinations of orthonormal columns that are orthonormal in the weights, at most 1.
 
     Those that vanish at all weighted places are left out: nothing determines them.
@@ -139,12 +134,12 @@ def _orthonormal_in(weight: Any, terms: Any) -> Any:
     return terms @ (combinations[found].T / size[found])
 
 
-def _found(size: Any, terms: Any) -> Any:
+def _found(size: Floats, terms: Floats) -> Bools:
     """Which singular values are more than rounding."""
     return size > max(terms.shape) * _EPSILON * size[0]
 
 
-def _pairs(terms: Any) -> tuple[Any, Any]:
+def _pairs(terms: Floats) -> tuple[Floats, Integers]:
     """Products of each two columns, each once, and in which column that of i and k stands."""
     first, second = np.triu_indices(terms.shape[1])
     place = np.empty((terms.shape[1],) * 2, np.intp)
@@ -153,20 +148,20 @@ def _pairs(terms: Any) -> tuple[Any, Any]:
 
 
 def _reject(
-    image: Any, kept: Any, surface: tuple[float, Any, Any], limits: tuple[float, float]
+    image: Image, kept: Bools, surface: tuple[float, Floats, Floats], limits: tuple[float, float]
 ) -> bool:
     """Drop outliers from ``kept``, and say whether there were any."""
     level, down, along = surface
-    squares, largest = 0.0, 0.0
-    for band in bands(image.shape):
-        more, size = square_distances(_pixels(image[band]), kept[band], (level, down[band], along))
-        squares += more
-        largest = max(largest, size)
+    found = [
+        square_distances(pixels, kept[band], (level, down[band], along))
+        for band, pixels in _bands(image)
+    ]
     before = np.count_nonzero(kept)
-    residual = math.sqrt(squares / before)
+    residual = math.sqrt(sum(squares for squares, _ in found) / before)
     # an exact fit must not reject its own rounding errors
-    upper = max(limits[0] * residual, _ROUNDING * largest)
-    lower = min(limits[1] * residual, -_ROUNDING * largest)
-    for band in bands(image.shape):
-        drop_outliers(_pixels(image[band]), kept[band], (level, down[band], along), lower, upper)
+    rounding = _ROUNDING * max(size for _, size in found)
+    upper = max(limits[0] * residual, rounding)
+    lower = min(limits[1] * residual, -rounding)
+    for band, pixels in _bands(image):
+        drop_outliers(pixels, kept[band], (level, down[band], along), lower, upper)
     return bool(np.count_nonzero(kept) < before)

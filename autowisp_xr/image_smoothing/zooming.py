@@ -12,21 +12,25 @@ products with two sparse matrices, order + 1 numbers in a row. Products are made
 they are asked for; until then the zoomed image is its coefficients, as many as small pixels.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from autowisp_xr.image_smoothing.image import as_image, as_pair, filled
+from autowisp_xr.arrays import Bools, Floats, Image
+from autowisp_xr.image_smoothing.image import YX, Pair, as_image, as_pair, filled
 from autowisp_xr.image_smoothing.interpolation import coefficients, direction
 from autowisp_xr.image_smoothing.model import SmoothModel
 from autowisp_xr.kernels.zoom import zoom_rows
 
-__all__ = ["ZoomModel", "as_orders", "zoom_image"]
+__all__ = ["HIGHEST_ORDER", "ZoomModel", "zoom_image"]
 
-_HIGHEST_ORDER = 5
+HIGHEST_ORDER = 5
+"""Of the splines."""
 
 
-def zoom_image(image: Any, zoom: int | tuple[int, int], interp_order: int | tuple[int, int]) -> Any:
+def zoom_image(image: ArrayLike, zoom: Pair, interp_order: Pair) -> Floats:
     """Finer pixels that sum to those of the image, smoothly interpolated.
 
     Parameters
@@ -59,57 +63,33 @@ def zoom_image(image: Any, zoom: int | tuple[int, int], interp_order: int | tupl
     image = as_image(image)
     y, x = as_pair(zoom, "zoom")
     shape = image.shape[0] * y, image.shape[1] * x
-    orders = as_orders(interp_order, "interp_order")
+    orders = as_pair(interp_order, "interp_order", HIGHEST_ORDER)
     return ZoomModel.of(image, (y, x), orders, (0, 0), shape).released()
 
 
-def as_orders(value: Any, name: str) -> tuple[int, int]:
-    """Degrees (y, x) of splines, of one number or a pair; a ValueError beyond 5."""
-    orders = as_pair(value, name)
-    if max(orders) > _HIGHEST_ORDER:
-        raise ValueError(f"{name} is at most {_HIGHEST_ORDER}, not {value!r}")
-    return orders
-
-
+@dataclass(frozen=True, eq=False, repr=False)
 class ZoomModel(SmoothModel):
-    """Part of a zoomed image, kept as coefficients of splines.
+    """Part of a zoomed image, kept as coefficients of splines."""
 
-    Parameters
-    ----------
-    splines
-        Coefficients [y, x] of the whole image, see :mod:`interpolation`.
-    gaps
-        Which pixels of the small image are not finite, or None.
-    factors, orders
-        Of the zoom, and degrees of the splines, (y, x).
-    origin, shape
-        First pixel of the part, (y, x), and its size.
-    """
+    splines: Floats
+    """Coefficients [y, x] of the whole image, see :mod:`interpolation`."""
+    gaps: Bools | None
+    """Which pixels of the small image are not finite, or None."""
+    factors: YX
+    """Of the zoom, (y, x)."""
+    orders: YX
+    """Degrees of the splines, (y, x)."""
+    origin: YX
+    """First pixel of the part, (y, x)."""
+    shape: YX
+    """Size of the part."""
 
-    def __init__(
-        self,
-        splines: Any,
-        gaps: Any,
-        factors: tuple[int, int],
-        orders: tuple[int, int],
-        origin: tuple[int, int],
-        shape: tuple[int, int],
-    ) -> None:
+    def __post_init__(self) -> None:
         # shared by all who make rows; and kernels are compiled anew for arrays that can be written
-        splines.setflags(write=False)
-        self.shape = shape
-        self._splines, self._gaps = splines, gaps
-        self._factors, self._orders, self._origin = factors, orders, origin
+        self.splines.setflags(write=False)
 
     @classmethod
-    def of(
-        cls,
-        image: Any,
-        factors: tuple[int, int],
-        orders: tuple[int, int],
-        origin: tuple[int, int],
-        shape: tuple[int, int],
-    ) -> "ZoomModel":
+    def of(cls, image: Image, factors: YX, orders: YX, origin: YX, shape: YX) -> "ZoomModel":
         """The model of a small image; a ValueError if it is too small for the order."""
         for size, order, name in zip(image.shape, orders, "yx", strict=True):
             if size < order:
@@ -122,26 +102,27 @@ class ZoomModel(SmoothModel):
         splines = coefficients(filled(image), *tables)
         return cls(splines, gaps if gaps.any() else None, factors, orders, origin, shape)
 
-    def _rows(self, start: int, stop: int) -> Any:
+    def _rows(self, start: int, stop: int) -> Floats:
         # not kept: all models of one size share the tables, and a pickle goes without
-        down, along = map(direction, self._splines.shape, self._factors, self._orders)
-        y = slice(self._origin[0] + start, self._origin[0] + stop)
-        x = slice(self._origin[1], self._origin[1] + self.shape[1])
+        down, along = map(direction, self.splines.shape, self.factors, self.orders)
+        y = slice(self.origin[0] + start, self.origin[0] + stop)
+        x = slice(self.origin[1], self.origin[1] + self.shape[1])
         rows = np.empty((stop - start, self.shape[1]))
         zoom_rows(
-            self._splines,
+            self.splines,
             (down.first[y], down.weights[y]),
             (along.first[x], along.weights[x]),
             rows,
         )
-        if self._gaps is not None:
+        if self.gaps is not None:
             places = (
                 np.arange(part.start, part.stop) // factor
-                for part, factor in zip((y, x), self._factors, strict=True)
+                for part, factor in zip((y, x), self.factors, strict=True)
             )
-            rows[self._gaps[np.ix_(*places)]] = np.nan
+            rows[self.gaps[np.ix_(*places)]] = np.nan
         return rows
 
     def __reduce__(self) -> tuple[Any, ...]:
-        small = self._factors, self._orders, self._origin, self.shape
-        return type(self), (self._splines, self._gaps, *(tuple(map(int, part)) for part in small))
+        # new tuples: a pickle tells equal ones from one that is there twice
+        small = self.factors, self.orders, self.origin, self.shape
+        return type(self), (self.splines, self.gaps, *(tuple(map(int, part)) for part in small))
