@@ -1,10 +1,9 @@
 """Functions along the rows or columns of a frame, of which an overscan level is composed."""
 
-from typing import Any
-
 import numpy as np
 from scipy.interpolate import BSpline
 
+from autowisp_xr.arrays import Floats, Integers
 from autowisp_xr.options import Overscan
 
 __all__ = ["basis", "terms_of"]
@@ -17,7 +16,7 @@ def terms_of(method: Overscan) -> int | None:
     return method.polynomial_terms or method.spline_nodes
 
 
-def basis(method: Overscan, lines: Any, first: float, last: float) -> Any:
+def basis(method: Overscan, lines: Integers, first: float, last: float) -> Floats:
     """Terms of the model of a method, evaluated on lines.
 
     Parameters

@@ -14,11 +14,12 @@ with its values has the covariance :math:`\sigma^2 / n` with their mean. For a m
 :math:`\sigma^2 (N - p)`.
 """
 
-from dataclasses import dataclass
-from typing import Any
+import itertools
+from typing import NamedTuple
 
 import numpy as np
 
+from autowisp_xr.arrays import Bools, Floats, Integers
 from autowisp_xr.errors import ConvergenceError
 from autowisp_xr.kernels.clip import farthest, rounding_of
 from autowisp_xr.options import Overscan
@@ -30,26 +31,22 @@ _MANY = 1000
 _SINGULAR = 1e-9
 
 
-@dataclass(frozen=True)
-class Fit:
+class Fit(NamedTuple):
     """A level along lines and what is known of it."""
 
-    level: Any
-    """(lines) float64 in ADU; NaN for a line without a pixel left, where there is no model."""
-    independent: Any
-    """(lines) float64: :math:`v_l` where lines err each for itself, else None."""
-    spread: Any
-    """(all lines, terms) float64: errors of the model in independent parts of variance
-    :math:`\\sigma^2`, else None."""
-    extrapolated: Any
-    """(all lines) float64: the model on all lines that were asked for, else None."""
+    level: Floats
+    """float64 in ADU: of each line, NaN where no pixel is left, (lines); or, of a model, on all
+    lines that were asked for, (all lines)."""
+    noise: Floats
+    """float64: :math:`v_l` of lines that err each for itself, (lines); or errors of a model in
+    independent parts of variance :math:`\\sigma^2`, (all lines, terms)."""
     squares: float
     """Sum of the squared distances of the remaining pixels from the level."""
     freedom: float
     """Expectation of ``squares`` for a variance of one."""
     scatter: float
     """``squares`` over number of pixels less terms: what pixels were rejected by, in ADU^2."""
-    kept: Any
+    kept: Bools
     """(lines, places) bool: the pixels that were left."""
     ratio: float
     """Mean r(n) of the lines."""
@@ -57,16 +54,16 @@ class Fit:
     converged: bool
 
 
-def fit(pixels: Any, here: Any, everywhere: Any, method: Overscan, name: str) -> Fit:
+def fit(pixels: Floats, model: tuple[Floats, Floats] | None, method: Overscan, name: str) -> Fit:
     """Fit the level of lines to their pixels.
 
     Parameters
     ----------
     pixels : (lines, places) float64
         What is not finite is left out.
-    here, everywhere : (lines, terms) and (all lines, terms) float64, or None
-        The terms of the model on the lines of the pixels, and where it is wanted; None for a level
-        of its own for each line.
+    model
+        The terms on the lines of the pixels, and where it is wanted, (lines, terms) and
+        (all lines, terms) float64; None for a level of its own for each line.
     method
         Average, rejection, and what must be left.
     name
@@ -78,25 +75,25 @@ def fit(pixels: Any, here: Any, everywhere: Any, method: Overscan, name: str) ->
         As the method says; for too few lines left to carry the terms.
     """
     kept = np.where(np.isfinite(pixels), pixels, np.nan)
-    iterations = 0
-    while True:
+    for iterations in itertools.count():
         found = np.isfinite(kept)
         count = found.sum(axis=1)
         number = int(count.sum())
-        terms = int((count > 0).sum()) if here is None else here.shape[1]
+        terms = int((count > 0).sum()) if model is None else model[0].shape[1]
         if number < max(method.min_pixels, terms + 1):
             raise ConvergenceError(
                 f"{name}: {number} overscan pixels are left after {iterations} rejections for "
                 f"{terms} levels or terms, min_pixels is {method.min_pixels}; give larger areas "
                 "or a higher reject_threshold"
             )
-        ratio = _ratios(count) if method.average == "median" else np.ones(count.size)
-        average = (_medians if method.average == "median" else _means)(kept, count)
-        if here is None:
-            level = average
+        if method.average == "median":
+            average, ratio = _medians(kept, count), _ratios(count)
         else:
-            theta, inverse = _solved(average, count / ratio, here, name)
-            level = here @ theta
+            average, ratio = _means(kept, count), np.ones(count.size)
+        level = average
+        if model is not None:
+            theta, inverse = _solved(average, count / ratio, model[0], name)
+            level = model[0] @ theta
         square = np.where(found, (kept - level[:, None]) ** 2, 0.0)
         squares = float(square.sum())
         scatter = squares / (number - terms)
@@ -107,30 +104,33 @@ def fit(pixels: Any, here: Any, everywhere: Any, method: Overscan, name: str) ->
         if converged or iterations == method.max_reject_iterations:
             break
         kept[outliers] = np.nan
-        iterations += 1
     if method.require_convergence and not converged:
         raise ConvergenceError(
             f"{name}: the overscan level still rejects pixels after {iterations} iterations; "
             "raise max_reject_iterations or reject_threshold"
         )
-    rest: dict[str, Any] = {
-        "squares": squares,
-        "scatter": scatter,
-        "kept": found,
-        "ratio": float(ratio[count > 0].mean()),
-        "iterations": iterations,
-        "converged": converged,
-    }
-    if here is None:
-        own = np.where(count > 0, ratio / np.maximum(count, 1), np.nan)
-        freedom = number - 2 * terms + float(ratio[count > 0].sum())
-        return Fit(level, own, None, None, freedom=freedom, **rest)
-    own = ((here @ inverse) ** 2).sum(axis=1)
-    freedom = number - 2 * terms + float((count * own).sum())
-    return Fit(level, None, everywhere @ inverse, everywhere @ theta, freedom=freedom, **rest)
+    left = count > 0
+    if model is None:
+        noise = np.where(left, ratio / np.maximum(count, 1), np.nan)
+        moved = float(ratio[left].sum())
+    else:
+        here, everywhere = model
+        level, noise = everywhere @ theta, everywhere @ inverse
+        moved = float((count * ((here @ inverse) ** 2).sum(axis=1)).sum())
+    return Fit(
+        level=level,
+        noise=noise,
+        squares=squares,
+        freedom=number - 2 * terms + moved,
+        scatter=scatter,
+        kept=found,
+        ratio=float(ratio[left].mean()),
+        iterations=iterations,
+        converged=converged,
+    )
 
 
-def _solved(average: Any, weight: Any, design: Any, name: str) -> tuple[Any, Any]:
+def _solved(average: Floats, weight: Floats, design: Floats, name: str) -> tuple[Floats, Floats]:
     """Coefficients, and the inverse of R in W^1/2 B = Q R, whose square is their covariance."""
     seen = weight > 0
     root = np.sqrt(weight[seen])
@@ -145,12 +145,12 @@ def _solved(average: Any, weight: Any, design: Any, name: str) -> tuple[Any, Any
     return inverse @ (q.T @ (root * average[seen])), inverse
 
 
-def _means(pixels: Any, count: Any) -> Any:
+def _means(pixels: Floats, count: Integers) -> Floats:
     total = np.where(np.isfinite(pixels), pixels, 0.0).sum(axis=1)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _medians(pixels: Any, count: Any) -> Any:
+def _medians(pixels: Floats, count: Integers) -> Floats:
     """Median of the finite values of each line; NaN sorts to the end."""
     ordered = np.sort(pixels, axis=1)
     lines = np.arange(len(count))
@@ -159,7 +159,7 @@ def _medians(pixels: Any, count: Any) -> Any:
     return np.where(count > 0, (low + high) / 2, np.nan)
 
 
-def _ratios(count: Any) -> Any:
+def _ratios(count: Integers) -> Floats:
     """r(n) of each line; 1 where there is nothing."""
     numbers, which = np.unique(count, return_inverse=True)
     return np.array([_ratio(int(n)) for n in numbers])[which]

@@ -7,11 +7,13 @@ what it would have measured by itself. Their noise is that of r - <r> and of f, 
 in common.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
+from autowisp_xr.arrays import Floats, Numbers
 from autowisp_xr.overscan_fits.fit import Fit, fit
 from autowisp_xr.overscan_fits.plan import Measurement, Plan
 
@@ -36,7 +38,7 @@ class Level:
     """s^2, the variance of a pixel about the level, in ADU^2."""
 
 
-def measure(values: Any, plan: Plan, name: str) -> tuple[Any, Any, tuple[Level, ...]]:
+def measure(values: Numbers, plan: Plan, name: str) -> tuple[Floats, Floats, tuple[Level, ...]]:
     """Run the passes of a plan on the overscan pixels of a frame.
 
     Parameters
@@ -56,94 +58,82 @@ def measure(values: Any, plan: Plan, name: str) -> tuple[Any, Any, tuple[Level, 
     levels
         How each was found.
     """
-    height, width = plan.shape
-    table = np.full((2, plan.amplifiers, height + width), np.nan)
+    level = np.full((plan.amplifiers, sum(plan.shape)), np.nan)
+    variance = level.copy()
+    parts = slice(0, plan.shape[0]), slice(plan.shape[0], None)
     levels = []
-    for amplifier in range(plan.amplifiers):
-        steps = [one for turn in plan.passes for one in turn if one.amplifier == amplifier]
+    for amplifier, steps in enumerate(plan.passes):
         if not steps:
             continue
+        level[amplifier] = variance[amplifier] = 0.0
         corrected = np.asarray(values, dtype=np.float64)
         noises: list[_Noise] = []
-        table[:, amplifier] = 0.0
         for number, step in enumerate(steps):
             fitted, lines = _measured(corrected, step, noises, plan, name)
             noises.append(lines)
-            column = lines.column
-            part = slice(height, None) if column else slice(0, height)
-            table[0, amplifier, part] += lines.level
-            corrected = corrected - lines.level[plan.x if column else plan.y]
-            levels.append(
-                Level(
-                    number,
-                    amplifier,
-                    int(fitted.kept.sum()),
-                    fitted.iterations,
-                    fitted.converged,
-                    fitted.scatter,
-                )
-            )
-        last = noises[-1]
+            level[amplifier, parts[lines.column]] += lines.level
+            corrected = corrected - lines.level[plan.x if lines.column else plan.y]
+            pixels = int(fitted.kept.sum())
+            how = fitted.iterations, fitted.converged, fitted.scatter
+            levels.append(Level(number, amplifier, pixels, *how))
         for lines in noises:
-            part = slice(height, None) if lines.column else slice(0, height)
-            weights = None if lines is last else last.seen[lines.column]
-            table[1, amplifier, part] += lines.variance(weights)
-    return table[0], table[1], tuple(levels)
+            # what an earlier pass was off on average, the last one has taken
+            weights = None if lines is noises[-1] else noises[-1].seen[lines.column]
+            variance[amplifier, parts[lines.column]] += lines.variance(weights)
+    return level, variance, tuple(levels)
 
 
-@dataclass(frozen=True)
-class _Noise:
+class _Noise(NamedTuple):
     """Level of all rows (or columns) of a frame from one pass, and the noise of it."""
 
     column: bool
-    level: Any
-    independent: Any
-    """Variance of lines that err each for itself, or None."""
-    spread: Any
-    """(lines, terms): independent parts of the noise of a model, or None."""
-    seen: tuple[Any, Any]
+    seen: tuple[Floats, Floats]
     """Share of the pixels of this pass on each row, and on each column."""
+    level: Floats
+    noise: Floats
+    """(lines): variance of lines that err each for itself; or (lines, terms): independent parts of
+    the noise of a model."""
 
-    def variance(self, weights: Any) -> Any:
+    def variance(self, weights: Floats | None) -> Floats:
         """Variance of the level of each line, less its mean under weights where they are given."""
-        if self.spread is not None:
-            spread = self.spread if weights is None else self.spread - weights @ self.spread
-            return (spread**2).sum(axis=1)
+        if self.noise.ndim == 2:
+            noise = self.noise if weights is None else self.noise - weights @ self.noise
+            return (noise**2).sum(axis=1)
         if weights is None:
-            return self.independent
-        mean = np.where(weights > 0, weights**2 * self.independent, 0.0).sum()
-        return self.independent * (1 - 2 * weights) + mean
+            return self.noise
+        mean = np.where(weights > 0, weights**2 * self.noise, 0.0).sum()
+        return self.noise * (1 - 2 * weights) + mean
 
 
 def _measured(
-    values: Any, step: Measurement, noises: list[_Noise], plan: Plan, name: str
+    values: Floats, step: Measurement, noises: Sequence[_Noise], plan: Plan, name: str
 ) -> tuple[Fit, _Noise]:
     pixels = np.where(step.index < 0, np.nan, values[step.index])
     where = f"{name}, {step.place}" if step.place else name
-    fitted = fit(pixels, step.here, step.everywhere, step.method, where)
+    fitted = fit(pixels, step.model, step.method, where)
     kept = step.index[fitted.kept]
-    seen = tuple(
+    rows, columns = (
         np.bincount(place[kept], minlength=size) / kept.size
         for place, size in zip((plan.y, plan.x), plan.shape, strict=True)
     )
+    seen = rows, columns
     # the passes before have left noise of their own in these pixels; it counts as theirs, but that
     # a median averages it less well than the mean that is taken of it
     squares = fitted.squares
-    for noise in noises:
-        weights = seen[noise.column]
-        own = np.where(weights > 0, noise.variance(weights), 0.0)
+    for earlier in noises:
+        weights = seen[earlier.column]
+        own = np.where(weights > 0, earlier.variance(weights), 0.0)
         squares -= kept.size * float((weights * own).sum()) / fitted.ratio
     sigma2 = max(squares / fitted.freedom, 0.0)
     column = step.method.per == "column"
     size = plan.shape[column]
-    if step.method.per == "frame":
-        level = np.full(size, fitted.level[0])
-        spread = np.full((size, 1), np.sqrt(fitted.independent[0] * sigma2))
-        return fitted, _Noise(column, level, None, spread, (seen[0], seen[1]))
-    if fitted.spread is not None:
-        spread = fitted.spread * np.sqrt(sigma2)
-        return fitted, _Noise(column, fitted.extrapolated, None, spread, (seen[0], seen[1]))
-    level, independent = np.full(size, np.nan), np.full(size, np.nan)
-    level[step.lines] = fitted.level
-    independent[step.lines] = fitted.independent * sigma2
-    return fitted, _Noise(column, level, independent, None, (seen[0], seen[1]))
+    level, noise = fitted.level, fitted.noise
+    if step.model is not None:
+        noise = noise * np.sqrt(sigma2)
+    elif step.method.per == "frame":
+        level = np.full(size, level[0])
+        noise = np.full((size, 1), np.sqrt(noise[0] * sigma2))
+    else:
+        level, noise = np.full((2, size), np.nan)
+        level[step.lines], noise[step.lines] = fitted.level, fitted.noise * sigma2
+    return fitted, _Noise(column, seen, level, noise)

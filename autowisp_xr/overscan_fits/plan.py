@@ -4,13 +4,13 @@ Positions are raw-frame pixels. What a plan refuses is wrong for every frame; wh
 single frame (too few pixels left) is found when it is measured.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from autowisp_xr.amplifiers import Amplifier
+from autowisp_xr.arrays import Bools, Floats, Integers
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.options import Overscan
 from autowisp_xr.overscan_fits.basis import basis, terms_of
@@ -24,17 +24,15 @@ class Measurement:
     """One pass over the pixels of one amplifier."""
 
     method: Overscan
-    amplifier: int
     place: str
-    """Of the amplifier, for errors; empty where there is one only."""
-    index: Any
+    """Which amplifier, for errors; empty where there is one only."""
+    index: Integers
     """(lines, places) int64: pixels of each line, in the list that was planned for; -1 for none."""
-    lines: Any
+    lines: Integers
     """(lines) int64: rows or columns, counted from the first of the frames."""
-    here: Any
-    """(lines, terms) float64: the model on these lines, or None."""
-    everywhere: Any
-    """(all rows or columns, terms) float64: the model on those of the frames, or None."""
+    model: tuple[Floats, Floats] | None
+    """(lines, terms) and (all rows or columns, terms) float64: the terms of the model on these
+    lines, and on those of the frames; None for a level of its own for each line."""
 
 
 @dataclass(frozen=True)
@@ -42,22 +40,27 @@ class Plan:
     """Passes over a list of overscan pixels."""
 
     passes: tuple[tuple[Measurement, ...], ...]
-    y: Any
+    """Of each amplifier, one after another; none where the image has nothing of it."""
+    y: Integers
     """(pixels) int64: row of each, counted from the first of the frames."""
-    x: Any
+    x: Integers
     shape: tuple[int, int]
     """Rows and columns of the frames."""
-    amplifiers: int
+
+    @property
+    def amplifiers(self) -> int:
+        """How many there are."""
+        return len(self.passes)
 
 
 def plan_passes(
-    y: Any,
-    x: Any,
+    y: Integers,
+    x: Integers,
     methods: Sequence[Overscan],
     areas: Sequence[Region],
     *,
     extent: Region,
-    image: tuple[Any, Any],
+    image: tuple[Integers, Integers],
     amplifiers: Sequence[Amplifier] = (),
 ) -> Plan:
     """Plan of passes one after another.
@@ -83,50 +86,50 @@ def plan_passes(
         For two passes along the same lines; for pixels in no amplifier, an amplifier without
         overscan pixels, lines without a level, fewer lines than terms.
     """
-    _check_passes(methods)
-    reader = amplifier_of(y, x, amplifiers)
-    if amplifiers:
-        _check_read(y, x, reader, methods, areas, amplifiers)
+    for axis in ("row", "column"):
+        if sum(method.per == axis for method in methods) > 1:
+            raise CalibrationError(
+                f"two passes per {axis}: the second would measure what the first has left of the "
+                f"same {axis}s; give one pass with the areas of both"
+            )
     rows, columns = image
-    if amplifiers:
-        readers = amplifier_of(rows[:, None], columns, amplifiers)
-        stray = np.argwhere(readers == len(amplifiers))
-        if len(stray):
-            _refuse_stray("image", int(rows[stray[0][0]]), int(columns[stray[0][1]]), amplifiers)
-    passes: list[list[Measurement]] = [[] for _ in methods]
+    reader = amplifier_of(y, x, amplifiers)
+    # areas that amplifiers share, as those have that lack their own
+    shared = areas if any(not one.overscan for one in amplifiers) else ()
+    for method in methods:
+        used = _in_any(y, x, method.areas or shared)
+        _check_read("overscan", y[used], x[used], amplifiers)
+    y_image, x_image = np.broadcast_arrays(rows[:, None], columns)
+    _check_read("image", y_image, x_image, amplifiers)
+    passes: list[tuple[Measurement, ...]] = []
     for number, one in enumerate(amplifiers or [Amplifier(region=extent)]):
         own_rows = rows[(rows >= one.region.ymin) & (rows < one.region.ymax)]
         own_columns = columns[(columns >= one.region.xmin) & (columns < one.region.xmax)]
         if not own_rows.size or not own_columns.size:
-            continue  # the image has nothing of this amplifier
+            passes.append(())
+            continue
         chosen = [
             _in_any(y, x, method.areas or one.overscan or areas) & (reader == number)
             for method in methods
         ]
+        place = f"amplifier {one}" if amplifiers else ""
+        steps = []
         for turn, method in enumerate(methods):
-            later = np.any(chosen[turn + 1 :], axis=0) if turn + 1 < len(methods) else None
-            where, first = (y, extent.ymin) if method.per == "row" else (x, extent.xmin)
-            passes[turn].append(
-                _measurement(
-                    method,
-                    number,
-                    f"amplifier {one}" if amplifiers else "",
-                    np.zeros_like(y) if method.per == "frame" else where - first,
-                    chosen[turn],
-                    own_rows - first if method.per == "row" else own_columns - first,
-                    None if later is None else np.unique(where[later]) - first,
-                    extent,
-                )
-            )
+            by_row = method.per == "row"
+            where, own = (y, own_rows) if by_row else (x, own_columns)
+            first, end = (extent.ymin, extent.ymax) if by_row else (extent.xmin, extent.xmax)
+            wanted = {f"the image{_of(place)}": own}
+            if turn + 1 < len(methods):
+                later = np.unique(where[np.any(chosen[turn + 1 :], axis=0)])
+                wanted[f"the overscan{_of(place)} of later passes"] = later
+            steps.append(_measurement(method, place, where, chosen[turn], wanted, first, end))
+        passes.append(tuple(steps))
     shape = (extent.ymax - extent.ymin, extent.xmax - extent.xmin)
-    measured = tuple(tuple(one) for one in passes)
-    return Plan(measured, y - extent.ymin, x - extent.xmin, shape, len(amplifiers or [0]))
+    return Plan(tuple(passes), y - extent.ymin, x - extent.xmin, shape)
 
 
-def amplifier_of(y: Any, x: Any, amplifiers: Sequence[Amplifier]) -> Any:
-    """Number of the amplifier that reads each pixel; their number where none does."""
-    if not amplifiers:
-        return np.zeros(np.broadcast_shapes(np.shape(y), np.shape(x)), np.intp)
+def amplifier_of(y: Integers, x: Integers, amplifiers: Sequence[Amplifier]) -> Integers:
+    """Number of the amplifier that reads each pixel; how many there are where none does."""
     reader = np.full(np.broadcast_shapes(np.shape(y), np.shape(x)), len(amplifiers), np.intp)
     for number, one in enumerate(amplifiers):
         for area in one.areas:
@@ -134,24 +137,41 @@ def amplifier_of(y: Any, x: Any, amplifiers: Sequence[Amplifier]) -> Any:
     return reader
 
 
-def within(y: Any, x: Any, region: Region) -> Any:
+def within(y: Integers, x: Integers, region: Region) -> Bools:
     """Which pixels lie in a region, bool of the shape of ``y`` and ``x``."""
     rows = (y >= region.ymin) & (y < region.ymax)
     return rows & (x >= region.xmin) & (x < region.xmax)
 
 
+def _of(place: str) -> str:
+    return f" of {place}" if place else ""
+
+
 def _measurement(
     method: Overscan,
-    amplifier: int,
     place: str,
-    line: Any,
-    chosen: Any,
-    image_lines: Any,
-    later_lines: Any,
-    extent: Region,
+    where: Integers,
+    chosen: Bools,
+    wanted: Mapping[str, Integers],
+    first: int,
+    end: int,
 ) -> Measurement:
-    """One pass over one amplifier, of the pixels in ``chosen`` by the line that each lies on."""
-    at = f" of {place}" if place else ""
+    """One pass over one amplifier.
+
+    Parameters
+    ----------
+    method, place
+        As the measurement has them.
+    where
+        (pixels): row or column that each lies on.
+    chosen
+        (pixels): whether it takes part.
+    wanted
+        Lines that must have a level, by what they are of.
+    first, end
+        Of the lines of the frames.
+    """
+    at = _of(place)
     if not chosen.any():
         raise CalibrationError(
             f"no overscan pixel{at} lies in the overscan areas; every amplifier with a part of "
@@ -159,16 +179,13 @@ def _measurement(
         )
     terms = terms_of(method)
     if terms is None and method.per != "frame":
+        for what, lines in wanted.items():
+            _check_covered(method, lines, where[chosen], what)
         # a line that nobody asks for would only lend its noise to what rejects pixels
-        wanted = image_lines if later_lines is None else np.union1d(image_lines, later_lines)
-        present = np.unique(line[chosen])
-        start = extent.ymin if method.per == "row" else extent.xmin
-        _check_covered(method, image_lines, present, start, f"the image{at}")
-        if later_lines is not None:
-            _check_covered(method, later_lines, present, start, f"the overscan{at} of later passes")
-        chosen = chosen & np.isin(line, wanted)
+        chosen = chosen & np.isin(where, np.concatenate(list(wanted.values())))
     pixels = np.flatnonzero(chosen)
-    lines, which, count = np.unique(line[pixels], return_inverse=True, return_counts=True)
+    line = np.zeros_like(pixels) if method.per == "frame" else where[pixels] - first
+    lines, which, count = np.unique(line, return_inverse=True, return_counts=True)
     if terms is not None and len(lines) < terms:
         raise CalibrationError(
             f"{terms} terms cannot be fitted to {len(lines)} overscan {method.per}s{at}; give "
@@ -183,69 +200,38 @@ def _measurement(
     place_in_line = np.arange(len(pixels)) - np.repeat(np.cumsum(count) - count, count)
     index = np.full((len(lines), int(count.max())), -1, np.int64)
     index[which[order], place_in_line] = pixels[order]
-    here = everywhere = None
+    model = None
     if terms is not None:
-        first, last = float(lines[0]), float(lines[-1])
-        rows = method.per != "column"
-        total = extent.ymax - extent.ymin if rows else extent.xmax - extent.xmin
-        here = basis(method, lines, first, last)
-        everywhere = basis(method, np.arange(total), first, last)
-    return Measurement(method, amplifier, place, index, lines, here, everywhere)
+        ends = float(lines[0]), float(lines[-1])
+        model = basis(method, lines, *ends), basis(method, np.arange(end - first), *ends)
+    return Measurement(method, place, index, lines, model)
 
 
-def _check_passes(methods: Sequence[Overscan]) -> None:
-    for axis in ("row", "column"):
-        if sum(method.per == axis for method in methods) > 1:
-            raise CalibrationError(
-                f"two passes per {axis}: the second would measure what the first has left of the "
-                f"same {axis}s; give one pass with the areas of both"
-            )
-
-
-def _check_covered(method: Overscan, wanted: Any, present: Any, start: int, what: str) -> None:
-    missing = np.setdiff1d(wanted, present) + start
-    if missing.size:
-        raise CalibrationError(
-            f"per={method.per!r}: {what} has {method.per}s without overscan pixels, "
-            f"{_runs(missing)}; give areas that cover them, or a model along the {method.per}s "
-            "(polynomial_terms, spline_nodes)"
-        )
-
-
-def _runs(numbers: Any) -> str:
-    """Sorted numbers as ranges, "0 to 3, 7", the first few."""
-    ends = np.flatnonzero(np.diff(numbers) > 1)
-    first, last = np.r_[numbers[:1], numbers[ends + 1]], np.r_[numbers[ends], numbers[-1:]]
-    texts = [f"{a} to {b}" if b > a else f"{a}" for a, b in zip(first, last, strict=True)]
-    return ", ".join(texts[:3]) + (f" and {len(texts) - 3} more ranges" if len(texts) > 3 else "")
-
-
-def _in_any(y: Any, x: Any, areas: Sequence[Region]) -> Any:
-    if not areas:
-        return np.zeros(np.shape(y), bool)
-    return np.any([within(y, x, area) for area in areas], axis=0)
-
-
-def _check_read(
-    y: Any,
-    x: Any,
-    reader: Any,
-    methods: Sequence[Overscan],
-    areas: Sequence[Region],
-    amplifiers: Sequence[Amplifier],
-) -> None:
-    """Refuse pixels of the areas that all amplifiers share if none reads them."""
-    shared = any(not one.overscan for one in amplifiers)
-    for method in methods:
-        common = method.areas or (areas if shared else ())
-        lost = (reader == len(amplifiers)) & _in_any(y, x, common)
-        if lost.any():
-            _refuse_stray("overscan", int(y[lost][0]), int(x[lost][0]), amplifiers)
-
-
-def _refuse_stray(kind: str, y: int, x: int, amplifiers: Sequence[Amplifier]) -> None:
-    listed = "; ".join(map(str, amplifiers))
+def _check_covered(method: Overscan, wanted: Integers, present: Integers, what: str) -> None:
+    missing = np.setdiff1d(wanted, present)
+    if not missing.size:
+        return
+    runs = np.split(missing, np.flatnonzero(np.diff(missing) > 1) + 1)
+    texts = [f"{run[0]} to {run[-1]}" if run.size > 1 else f"{run[0]}" for run in runs]
+    more = f" and {len(texts) - 3} more ranges" if len(texts) > 3 else ""
     raise CalibrationError(
-        f"the {kind} pixel at x = {x}, y = {y} lies in no amplifier; the amplifiers are {listed}; "
-        "let them cover image and overscan"
+        f"per={method.per!r}: {what} has {method.per}s without overscan pixels, "
+        f"{', '.join(texts[:3])}{more}; give areas that cover them, or a model along the "
+        f"{method.per}s (polynomial_terms, spline_nodes)"
     )
+
+
+def _in_any(y: Integers, x: Integers, areas: Sequence[Region]) -> Bools:
+    return np.any([np.zeros(np.shape(y), bool), *(within(y, x, area) for area in areas)], axis=0)
+
+
+def _check_read(kind: str, y: Integers, x: Integers, amplifiers: Sequence[Amplifier]) -> None:
+    """Refuse pixels that no amplifier reads, where there are any amplifiers."""
+    if not amplifiers:
+        return
+    lost = amplifier_of(y, x, amplifiers) == len(amplifiers)
+    if lost.any():
+        raise CalibrationError(
+            f"the {kind} pixel at x = {x[lost][0]}, y = {y[lost][0]} lies in no amplifier; the "
+            f"amplifiers are {'; '.join(map(str, amplifiers))}; let them cover image and overscan"
+        )

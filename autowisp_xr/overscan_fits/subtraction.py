@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from autowisp_xr.amplifiers import parse_amplifiers
+from autowisp_xr.arrays import Floats
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.options import Overscan
 from autowisp_xr.overscan_fits.passes import Level, measure
@@ -21,13 +23,13 @@ __all__ = ["OverscanCorrection", "overscan_correction"]
 class OverscanCorrection:
     """What is to be subtracted from the image area of a frame, in ADU."""
 
-    correction: Any
+    correction: Floats
     """float64, broadcastable to the image area (y, x): 0-d for one level, (y, 1) for a level a row,
     (1, x) for a level a column, (y, x) for both or for several amplifiers. NaN where no pixel told
     a level."""
-    variance: Any
+    variance: Floats
     """Of the correction, in ADU^2, of its shape."""
-    mean_variance: Any
+    mean_variance: Floats
     """s^2 / N of each amplifier, summed over passes, in ADU^2: what the original takes for the
     variance of its median. 0-d, or (y, x) for several amplifiers."""
     levels: tuple[Level, ...]
@@ -50,7 +52,7 @@ class OverscanCorrection:
 
 
 def overscan_correction(
-    raw: Any,
+    raw: ArrayLike,
     areas: Any = (),
     method: Overscan | Sequence[Overscan] | None = None,
     *,
@@ -130,10 +132,10 @@ def overscan_correction(
     >>> float(found.correction), found.pixels, round(float(found.mean_variance), 4)
     (10.0, 40, 0.0256)
     """
-    raw = as_numbers(raw)
-    if raw.ndim != 2:
-        raise CalibrationError(f"a raw frame is an array (y, x), not one of shape {raw.shape}")
-    height, width = raw.shape
+    frame = as_numbers(raw)
+    if frame.ndim != 2:
+        raise CalibrationError(f"a raw frame is an array (y, x), not one of shape {frame.shape}")
+    height, width = frame.shape
     extent = Region(ymin=0, ymax=height, xmin=0, xmax=width)
     given = parse_areas(areas, "areas")
     methods = (method,) if isinstance(method, Overscan) else tuple(method or (Overscan(),))
@@ -143,7 +145,7 @@ def overscan_correction(
         raise CalibrationError("there are no overscan areas; give areas, or Overscan(areas=...)")
     image = extent if image_area is None else Region.parse(image_area)
     image.check_inside(height, width, "the image area")
-    wanted = np.zeros(raw.shape, bool)
+    wanted = np.zeros(frame.shape, bool)
     for number, area in enumerate({a: None for m in methods for a in m.areas or (*given, *own)}):
         area.check_inside(height, width, f"overscan area {number}")
         wanted[area.ymin : area.ymax, area.xmin : area.xmax] = True
@@ -152,22 +154,19 @@ def overscan_correction(
     plan = plan_passes(
         y, x, methods, given, extent=extent, image=(rows, columns), amplifiers=readers
     )
-    table, variances, levels = measure(raw[y, x], plan, name)
+    table, variances, levels = measure(frame[y, x], plan, name)
     mean = np.zeros(plan.amplifiers)
     for level in levels:
         mean[level.amplifier] += level.scatter / level.pixels
-    if readers:
-        reader: Any = amplifier_of(rows[:, None], columns, readers)
-        mean = mean[reader]
-    else:
-        reader, mean = 0, mean[0]
     per = {one.per for one in methods}
     # where nothing varies along an axis, one place stands for all
-    y_index: Any = rows[:, None] if readers or "row" in per else rows[:1, None]
-    x_index: Any = columns if readers or "column" in per else columns[:1]
+    y_index = rows[:, None] if readers or "row" in per else rows[:1, None]
+    x_index = columns if readers or "column" in per else columns[:1]
+    reader = amplifier_of(y_index, x_index, readers)
     correction, variance = (
         values[reader, y_index] + values[reader, height + x_index] for values in (table, variances)
     )
+    mean = mean[reader] if readers else mean[0]
     if not readers and per == {"frame"}:
         correction, variance = correction[0, 0], variance[0, 0]
     return OverscanCorrection(correction, variance, mean, levels)

@@ -160,4 +160,4 @@ def test_overscan_pixels_at_the_threshold_stay():
     # s^2 = (0.99^2 + 99 x 0.01^2) / 99 about the mean: 9.9 s off
     for threshold, rejections in ((9.9, 0), (9.899, 1)):
         method = Overscan(average="mean", reject_threshold=threshold, min_pixels=50)
-        assert fit(pixels, None, None, method, "").iterations == rejections
+        assert fit(pixels, None, method, "").iterations == rejections
