@@ -37,7 +37,7 @@ def with_noise(header: fits.Header, planes: Mapping[str, Any]) -> fits.Header:
     Parameters
     ----------
     header
-        As :func:`autowisp_xr.frames.product_hdus.output_header` gives it. One without EFFNCOMB has
+        As :func:`autowisp_xr.frames.product_hdus.output_headers` gives it. One without EFFNCOMB has
         no gain that could be true, and stays as it is.
     planes
         "image", "variance", "mask" and, of a stack, "count", each (y, x), in memory. Pixels that

@@ -18,8 +18,7 @@ from autowisp_xr.fits.plain import Plane, append_cards, write_plain
 from autowisp_xr.flags import Flag
 from autowisp_xr.frames.names import bare_name
 from autowisp_xr.frames.outputs import Content
-from autowisp_xr.headers.cards import STRUCTURAL, ascii_text, parse_header, value_of
-from autowisp_xr.headers.doubts import add_doubts
+from autowisp_xr.headers.cards import STRUCTURAL, add_doubts, ascii_text, parse_header, value_of
 from autowisp_xr.headers.fate_rules import Plane as PlaneOfProduct
 from autowisp_xr.headers.fate_rules import product_cards
 from autowisp_xr.headers.place import PRODUCT_CARDS, name_place
@@ -31,23 +30,19 @@ __all__ = [
     "content_of",
     "history_of",
     "image_planes",
-    "output_header",
+    "output_headers",
     "plain_header",
     "product_planes",
 ]
 
 
-def output_header(
-    ds: xr.Dataset, channel: int, records: Sequence[Mapping[str, Any]]
-) -> fits.Header:
-    """Header of one channel of one frame, or of a master, without structural cards.
+def output_headers(ds: xr.Dataset, records: Sequence[Mapping[str, Any]]) -> list[fits.Header]:
+    """Headers of the channels of one frame, or of a master, without structural cards.
 
     Parameters
     ----------
     ds
         Without ``frame``, or with that dimension selected away.
-    channel
-        Which channel, by number.
     records
         Its history, with the digests of files that are to be told.
 
@@ -68,6 +63,13 @@ def output_header(
         path = _scalar(ds, "path")
         name = bare_name(path) if path else _scalar(ds, "frame").rpartition("/")[2]
         header["RAWFNAME"] = (ascii_text(name), "Name of the raw file")
+    return [_output_header(ds, channel, records, header) for channel in range(ds.sizes["channel"])]
+
+
+def _output_header(
+    ds: xr.Dataset, channel: int, records: Sequence[Mapping[str, Any]], header: fits.Header
+) -> fits.Header:
+    """The header of one channel, made of that of its frame."""
     grid, cut = grid_of_plane(ds, channel), schema.channel_slices(ds)[channel]
     placed = any(card in header for card in PRODUCT_CARDS)
     header = moved(header, grid_of(header), grid)
@@ -109,7 +111,7 @@ def image_planes(
     planes
         "image" and, where there are any, "variance", "mask" and "count": (y, x), in memory.
     header
-        As :func:`output_header` gives it.
+        As :func:`output_headers` gives it.
     history
         Values of the HISTORY cards that go along.
     exact

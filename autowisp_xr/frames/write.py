@@ -18,7 +18,7 @@ from autowisp_xr.frames import ccddata
 from autowisp_xr.frames.names import fill_template
 from autowisp_xr.frames.outputs import check_name, write_whole
 from autowisp_xr.frames.parallel import Target, Writing, write_frames
-from autowisp_xr.frames.product_hdus import content_of, history_of, output_header, product_planes
+from autowisp_xr.frames.product_hdus import content_of, history_of, output_headers, product_planes
 from autowisp_xr.headers.coordinates import is_master
 from autowisp_xr.headers.fate_rules import tell
 from autowisp_xr.headers.product import digests_told
@@ -252,8 +252,7 @@ def _targets(
     targets = []
     for frame in frames:
         head = heads if frame is None else _named(heads).isel(frame=frame)
-        for channel in range(ds.sizes["channel"]):
-            header = output_header(head, channel, records)
+        for channel, header in enumerate(output_headers(head, records)):
             extra = (
                 {"channel": str(ds["channel"].values[channel])} if "channel" in ds.coords else {}
             )

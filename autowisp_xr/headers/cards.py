@@ -5,6 +5,7 @@ netCDF; a dictionary would lose COMMENT, HISTORY and repeated keywords.
 """
 
 import re
+import textwrap
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from autowisp_xr.errors import HeaderError
 
 __all__ = [
     "STRUCTURAL",
+    "add_doubts",
     "ascii_text",
     "comment_of",
     "common_header",
@@ -36,11 +38,13 @@ STRUCTURAL = re.compile(
 )
 """Keywords that describe the bytes of a file, not the frame in it."""
 
-
 _SKY = re.compile(
     r"(CTYPE|CRPIX|CRVAL|CUNIT|CDELT|CROTA)\d[A-Z]?|(CD|PC|PV)\d+_\d+[A-Z]?|(LON|LAT)POLE[A-Z]?"
     r"|WCSAXES[A-Z]?|WCSNAME[A-Z]?|[AB]P?_(ORDER|DMAX|\d_\d)|PLTSOLVD"
 )
+
+_LINE = 72
+"""Letters of a COMMENT."""
 
 # the one use of text such as 'AXIS.1: 2' that the standard knows
 _DISTORTION = re.compile(r"D[PQ]\d+[A-Z]?|D2IM\w*")
@@ -136,6 +140,19 @@ def first_value(header: fits.Header, keywords: Iterable[str]) -> Any:
         if value is not None:
             return value
     return None
+
+
+def add_doubts(header: fits.Header, doubts: str) -> None:
+    """Add each line that is not in the header yet, in as many COMMENT cards as it takes.
+
+    Lines are broken between words: a card loses the blanks at its end.
+    """
+    said = " ".join(map(str, header["COMMENT"])) if "COMMENT" in header else ""
+    for line in filter(None, doubts.split("\n")):
+        cards = textwrap.wrap(ascii_text(line), _LINE)
+        if " ".join(cards) not in said:
+            for card in cards:
+                header.add_comment(card)
 
 
 def without_part_of_sky(merged: fits.Header, first: fits.Header) -> fits.Header:
