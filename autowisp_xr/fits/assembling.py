@@ -13,8 +13,8 @@ from autowisp_xr.fits.mosaic import Mosaic, Tile
 from autowisp_xr.fits.units import Unit, text_of_value
 from autowisp_xr.headers.assembly import GEOMETRY, Assembly, Reader, assemble
 from autowisp_xr.headers.cards import STRUCTURAL
+from autowisp_xr.headers.detector_sections import Part, has_place
 from autowisp_xr.headers.spellings import Spellings
-from autowisp_xr.headers.stretches import Part, has_place
 from autowisp_xr.regions import Region
 
 if TYPE_CHECKING:

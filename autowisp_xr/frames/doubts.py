@@ -9,13 +9,12 @@ from astropy.io import fits
 
 from autowisp_xr.frames.evidence import Evidence
 from autowisp_xr.frames.type_names import NamedType, pattern_like
-from autowisp_xr.headers.cards import first_value
-from autowisp_xr.headers.exposure import exposure_card, exposure_lists
+from autowisp_xr.headers.exposure import EXPOSURES, exposure_card
 from autowisp_xr.headers.facts import is_bayer
 from autowisp_xr.headers.recognition import processed_by
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.unclear import header_doubts
-from autowisp_xr.headers.values import known_values, to_number, to_text
+from autowisp_xr.headers.values import Cards, to_number
 
 __all__ = ["doubts_of", "guesses_of"]
 
@@ -55,7 +54,7 @@ def doubts_of(
     if coordinates["image_type"] != "other":
         found += _of_type(path, header, spellings, coordinates["exposure"], evidence)
         found += _unknowns(header, spellings, coordinates)
-    found += header_doubts(header, spellings, keywords, coordinates, facts, size)
+    found += header_doubts(Cards(header, spellings), keywords, coordinates, facts, size)
     found += _of_noise(header, spellings, facts)
     if floats and (program := processed_by(header)):
         found.append(
@@ -89,7 +88,7 @@ def _of_type(
         better = "dark"
     elif kind in ("dark", "object") and seconds == 0:
         better = "bias"
-    exposed = exposure_card(header, spellings) if better else None
+    exposed = exposure_card(Cards(header, spellings)) if better else None
     if exposed is not None:
         yield (
             f"{who}, but {exposed.name} = {exposed.seconds:g} s; if it is a {better}, give a type "
@@ -106,14 +105,13 @@ def _unknowns(
     header: fits.Header, spellings: Spellings, coordinates: Mapping[str, Any]
 ) -> Iterator[str]:
     """What no card says; what one says that cannot be read is told with the card."""
-    exposures = [name for names, _ in exposure_lists(spellings) for name in names]
-    dates = (*spellings.start, *spellings.start_days, *spellings.middle, *spellings.middle_days)
+    cards = Cards(header, spellings)
     unsaid = {
-        what: not any(
-            to_text(value).lower() not in spellings.unsaid
-            for _, value in known_values(header, names)
+        what: not any(cards.tells(value) for _, value in cards.values(*things))
+        for what, things in (
+            ("exposure", EXPOSURES),
+            ("time", ("start", "start_days", "middle", "middle_days")),
         )
-        for what, names in (("exposure", exposures), ("time", dates))
     }
     if coordinates["image_type"] != "bias" and unsaid["exposure"]:
         yield (
@@ -129,10 +127,10 @@ def _unknowns(
 
 def _of_noise(header: fits.Header, spellings: Spellings, facts: Mapping[str, Any]) -> Iterator[str]:
     """What drivers write that do not know the gain or the read noise."""
-    cards = {"gain": spellings.electrons_per_adu, "read_noise": spellings.read_noise}
-    for what, names in cards.items():
+    cards = Cards(header, spellings)
+    for what, thing in (("gain", "electrons_per_adu"), ("read_noise", "read_noise")):
         # a negative number says that it is not known
-        wrong = [(card, value) for card, value in known_values(header, names) if _counts(value)]
+        wrong = [(card, value) for card, value in cards.values(thing) if _counts(value)]
         if facts[what] is None and wrong:
             card, value = wrong[0]
             yield (
@@ -147,8 +145,9 @@ def _counts(value: Any) -> bool:
 
 
 def _of_colour(header: fits.Header, spellings: Spellings) -> str:
-    card, value = next(known_values(header, spellings.filter))
-    written = first_value(header, spellings.bayer)
+    cards = Cards(header, spellings)
+    card, value = next(cards.values("filter"))
+    written = cards.value("bayer")
     other = "there is no BAYERPAT" if written is None else f"BAYERPAT is {written!r}"
     return (
         f"{card} = {value!r} looks like a Bayer pattern, but {other}, which would say so; if the "

@@ -9,6 +9,7 @@ from autowisp_xr.frames.type_names import NamedType, named_type
 from autowisp_xr.frames.type_rules import TypeRule, rule_for
 from autowisp_xr.headers.coordinates import TypeCard, type_card
 from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.headers.values import Cards
 
 __all__ = ["Evidence", "evidence_of"]
 
@@ -45,5 +46,5 @@ def evidence_of(
         If two cards contradict each other, and no rule decides.
     """
     rule = rule_for(rules, path, header)
-    card = None if rule else type_card(header, spellings)
+    card = None if rule else type_card(Cards(header, spellings))
     return Evidence(rule, card, named_type(path))

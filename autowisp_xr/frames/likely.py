@@ -51,7 +51,9 @@ def _type_cards(path: str, spellings: Spellings) -> str:
     cards = (start[i : i + _CARD] for i in range(0, len(start), _CARD))
     texts = (card.decode("ascii", "replace") for card in cards)
     return "\n".join(
-        text for text in texts if text[8:9] == "=" and text[:8].rstrip() in spellings.image_type
+        text
+        for text in texts
+        if text[8:9] == "=" and text[:8].rstrip() in spellings.cards["image_type"]
     )
 
 

@@ -29,6 +29,7 @@ from autowisp_xr.headers.facts import read_facts
 from autowisp_xr.headers.place import PRODUCT_CARDS, Place, place_of
 from autowisp_xr.headers.recognition import calibrated_reason, master_reason
 from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.headers.values import Cards
 from autowisp_xr.pixel_types import FLOATS
 
 __all__ = ["FileRecord", "checked", "damage", "doubts_of_files", "scan"]
@@ -220,9 +221,10 @@ def _record(path: str, look: _Look) -> FileRecord:
     header = parse_header(layout.header)
     keywords = tuple(header)
     spellings = look.among(keywords)
+    cards = Cards(header, spellings)
     try:
         evidence = evidence_of(path, header, spellings, look.rules)
-        coordinates = read_coordinates(header, spellings, evidence.kind)
+        coordinates = read_coordinates(cards, evidence.kind)
     except HeaderError as error:
         return FileRecord(
             path=path,
@@ -245,7 +247,7 @@ def _record(path: str, look: _Look) -> FileRecord:
     plane = next(iter(layout.planes.values()))
     height = plane.height if place is None or place.height is None else place.height
     width = plane.width if place is None or place.width is None else place.width
-    facts = read_facts(header, spellings, height, width)
+    facts = read_facts(cards, height, width)
     # a master flat has a mean of one, whatever else it is
     normalised = bool(master) and evidence.kind == "flat"
     coordinates["pixel_type"] = FLOATS if normalised else sampled_type(header, plane.hdus[0])

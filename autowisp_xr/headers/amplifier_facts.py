@@ -5,14 +5,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from astropy.io import fits
-
 from autowisp_xr.amplifiers import Amplifier
 from autowisp_xr.headers.assembly import Reader
 from autowisp_xr.headers.cards import parse_header
 from autowisp_xr.headers.facts import believed
 from autowisp_xr.headers.spellings import Spellings
-from autowisp_xr.headers.values import first_number
+from autowisp_xr.headers.values import Cards, first_number
 
 __all__ = ["amplifier_facts", "channel_facts"]
 
@@ -44,29 +42,29 @@ def amplifier_facts(
     """
     if not readers:
         return {}, ()
-    headers: dict[str, fits.Header] = {}
+    headers = {text: parse_header(text) for text in dict.fromkeys(text for _, text in readers)}
     said, saturations, assumed = [], [], set()
     for reader, text in readers:
-        header = headers.setdefault(text, parse_header(text))
-        noise = believed(header, _own(spellings.read_noise, reader), "read_noise")
-        gain = believed(header, _own(spellings.electrons_per_adu, reader), "gain")
+        header = headers[text]
+        # among several in one image, those with the letter of the amplifier
+        own = {
+            thing: [f"{name}{reader.suffix}" for name in spellings.cards[thing]]
+            for thing in ("read_noise", "electrons_per_adu", "saturation")
+        }
+        noise = believed(header, own["read_noise"], "read_noise")
+        gain = believed(header, own["electrons_per_adu"], "gain")
         if math.isnan(gain) and not math.isnan(noise):
-            (card,) = _own(("GAIN",), reader)
+            card = f"GAIN{reader.suffix}"
             setting = first_number(header, (card,), 0.0)
             if setting < _MOST_ELECTRONS:
                 gain = setting
                 assumed.add(math.nan if _ELECTRONS.search(header.comments[card]) else setting)
         said.append({"gain": _known(gain), "read_noise": _known(noise)})
-        saturations.append(_known(first_number(header, _own(spellings.saturation, reader), 0.0)))
-    facts: dict[str, Any] = {}
-    apart = []
-    for name in _NUMBERS:
-        values = {numbers[name] for numbers in said}
-        if len(values) > 1:
-            apart.append(name)
-        else:
-            facts[name] = values.pop()
+        saturations.append(_known(first_number(header, own["saturation"], 0.0)))
+    values = {name: {numbers[name] for numbers in said} for name in _NUMBERS}
+    facts: dict[str, Any] = {name: one.pop() for name, one in values.items() if len(one) == 1}
     facts["saturation"] = min((level for level in saturations if level), default=None)
+    apart = [name for name in _NUMBERS if name not in facts]
     if apart or any(reader.overscan for reader, _ in readers):
         facts["amplifiers"] = tuple(
             Amplifier(
@@ -101,21 +99,14 @@ def channel_facts(channels: Mapping[str, str], spellings: Spellings) -> dict[str
         return {}
     headers = {name: parse_header(text) for name, text in channels.items()}
     facts: dict[str, Any] = {}
-    for what, cards in (
-        ("gain", spellings.electrons_per_adu),
-        ("read_noise", spellings.read_noise),
-    ):
+    for what, thing in (("gain", "electrons_per_adu"), ("read_noise", "read_noise")):
+        cards = spellings.cards[thing]
         said = {name: _known(believed(header, cards, what)) for name, header in headers.items()}
         if len(set(said.values())) > 1:
             facts[what] = None if None in said.values() else said
-    levels = [first_number(header, spellings.saturation, 0.0) for header in headers.values()]
+    levels = (Cards(header, spellings).number("saturation", 0.0) for header in headers.values())
     known = [level for level in levels if not math.isnan(level)]
     return facts | ({"saturation": min(known)} if known else {})
-
-
-def _own(names: Sequence[str], reader: Reader) -> list[str]:
-    """Cards of an amplifier, among several in one image those with its letter."""
-    return [f"{name}{reader.suffix}" for name in names]
 
 
 def _known(number: float) -> float | None:

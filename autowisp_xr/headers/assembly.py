@@ -18,20 +18,19 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from autowisp_xr.errors import HeaderError
-from autowisp_xr.headers.spellings import Spellings
-from autowisp_xr.headers.stretches import (
+from autowisp_xr.headers.detector_sections import (
     LETTERS,
     SYSTEMS,
     Part,
     Placed,
-    Stretch,
     knows_detector,
     place_of,
     placed_by,
     readouts_of,
-    stored_stretch,
-    text_of,
+    stored_section,
 )
+from autowisp_xr.headers.sections import Section
+from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.regions import Region
 
 __all__ = ["GEOMETRY", "Assembly", "Piece", "Reader", "assemble"]
@@ -115,15 +114,16 @@ def assemble(parts: Sequence[Part], spellings: Spellings) -> Assembly:
         except HeaderError as error:
             reasons.append(str(error))
     # the first system that all images know says most about what is wrong
-    told = next((reason for reason in reasons if not reason.startswith("not all")), reasons[0])
-    listed = "".join(f"\n  - {part.label}: {_told(part)}" for part in parts)
+    reason = next((reason for reason in reasons if not reason.startswith("not all")), reasons[0])
+    listed = "".join(f"\n  - {part.label}: {_listed(part)}" for part in parts)
     raise HeaderError(
-        f"the images in its HDUs do not fit together to one frame: {told}; choose one of them with "
-        f"hdu= (--hdu), or several, as channels, with hdu={{'a': 1, 'b': 2}} in open_fits:{listed}"
+        f"the images in its HDUs do not fit together to one frame: {reason}; choose one of them "
+        f"with hdu= (--hdu), or several, as channels, with hdu={{'a': 1, 'b': 2}} in open_fits:"
+        f"{listed}"
     )
 
 
-def _told(part: Part) -> str:
+def _listed(part: Part) -> str:
     names = (f"{name}{suffix}" for name in _LISTED for suffix in ("", *LETTERS))
     said = [f"{name} = {part.values[name]!r}" for name in names if name in part.values]
     return ", ".join(said) or "no section"
@@ -148,31 +148,36 @@ def _frame(
     pieces, readers, doubts = [], [], []
     strips = _Strips(height, width)
     for entry in placed:
-        readout, part = entry.readout, parts[entry.readout.part]
-        region = _moved(entry.place, x0, y0)
-        flips = {"flip_x": entry.flip_x, "flip_y": entry.flip_y}
-        pieces.append(Piece(part=readout.part, source=entry.source.region(), into=region, **flips))
-        own = []
-        for name, text in _overscan_cards(part.values, readout.suffix, spellings):
+        number, suffix, _ = entry.readout
+        part, place = parts[number], entry.place
+        region = Region(
+            xmin=place.xmin - x0, xmax=place.xmax - x0, ymin=place.ymin - y0, ymax=place.ymax - y0
+        )
+        sources, own = [entry.source], [region]
+        for name, text in _overscan_cards(part.values, suffix, spellings):
             strip = _strip(text, entry.source, part)
             if strip is None:
                 doubts.append(
                     f"{part.label}: {name} = {text!r} is no overscan beside or beyond the lit "
-                    f"pixels {text_of(entry.source)}, and is not used; say amplifiers in a camera "
-                    "file"
+                    f"pixels {entry.source}, and is not used; say amplifiers in a camera file"
                 )
-                continue
-            into = strips.placed(strip, entry, region)
-            pieces.append(Piece(part=readout.part, source=strip.region(), into=into, **flips))
-            own.append(into)
-        readers.append(
-            Reader(
-                part=readout.part,
-                suffix=readout.suffix,
-                name=_name(part, readout.suffix),
-                region=region,
-                overscan=tuple(own),
+            else:
+                sources.append(strip)
+                own.append(strips.placed(strip, entry, region))
+        pieces += [
+            Piece(
+                part=number,
+                source=source.region(),
+                into=into,
+                flip_x=entry.flip_x,
+                flip_y=entry.flip_y,
             )
+            for source, into in zip(sources, own, strict=True)
+        ]
+        named = (part.values[card] for card in _AMPLIFIER_CARDS if part.values.get(card))
+        name = f"{next(named, part.label)} {suffix}".rstrip()
+        readers.append(
+            Reader(part=number, suffix=suffix, name=name, region=region, overscan=tuple(own[1:]))
         )
     return Assembly(
         height=strips.height,
@@ -190,21 +195,8 @@ def _window(parts: Sequence[Part], placed: Sequence[Placed], system: str) -> str
     places = [
         place_of(parts[p.readout.part].values, p.readout.suffix, p.source, system) for p in placed
     ]
-    known = [place for place in places if place is not None]
-    return text_of(
-        Stretch(
-            min(place.x1 for place in known),
-            max(place.x2 for place in known),
-            min(place.y1 for place in known),
-            max(place.y2 for place in known),
-        )
-    )
-
-
-def _name(part: Part, suffix: str) -> str:
-    named = (part.values[card] for card in _AMPLIFIER_CARDS if part.values.get(card))
-    name = next(named, part.label)
-    return f"{name} {suffix}" if suffix else name
+    x1, x2, y1, y2, *_ = zip(*filter(None, places), strict=True)
+    return str(Section(min(x1), max(x2), min(y1), max(y2)))
 
 
 class _Strips:
@@ -216,24 +208,22 @@ class _Strips:
         self._beyond: list[Region] = []
         self._image = (height, width)
 
-    def placed(self, strip: Stretch, entry: Placed, region: Region) -> Region:
+    def placed(self, strip: Section, entry: Placed, region: Region) -> Region:
         """Region of the frame for a strip of an amplifier, free of all others."""
         height, width = self._image
         data = entry.source
         if strip.x2 < data.x1 or strip.x1 > data.x2:
-            ymin = region.ymin + _along(strip.y1 - data.y1, strip.height, data.height, entry.flip_y)
-            rows = (ymin, ymin + strip.height)
-            taken = [r.xmax for r in self._beside if r.ymin < rows[1] and r.ymax > rows[0]]
-            xmin = max(taken, default=width)
-            into = Region(xmin=xmin, xmax=xmin + strip.width, ymin=rows[0], ymax=rows[1])
-            self._beside.append(into)
+            y = region.ymin + _along(strip.y1 - data.y1, strip.height, data.height, entry.flip_y)
+            taken = [r.xmax for r in self._beside if r.ymin < y + strip.height and r.ymax > y]
+            x = max(taken, default=width)
+            others = self._beside
         else:
-            xmin = region.xmin + _along(strip.x1 - data.x1, strip.width, data.width, entry.flip_x)
-            columns = (xmin, xmin + strip.width)
-            taken = [r.ymax for r in self._beyond if r.xmin < columns[1] and r.xmax > columns[0]]
-            ymin = max(taken, default=height)
-            into = Region(xmin=columns[0], xmax=columns[1], ymin=ymin, ymax=ymin + strip.height)
-            self._beyond.append(into)
+            x = region.xmin + _along(strip.x1 - data.x1, strip.width, data.width, entry.flip_x)
+            taken = [r.ymax for r in self._beyond if r.xmin < x + strip.width and r.xmax > x]
+            y = max(taken, default=height)
+            others = self._beyond
+        into = Region(xmin=x, xmax=x + strip.width, ymin=y, ymax=y + strip.height)
+        others.append(into)
         self.height, self.width = max(self.height, into.ymax), max(self.width, into.xmax)
         return into
 
@@ -247,28 +237,21 @@ def _overscan_cards(
     values: Mapping[str, str], suffix: str, spellings: Spellings
 ) -> Iterable[tuple[str, str]]:
     numbers = [str(number) for number in range(1, _MOST_NUMBERED + 1)]
-    for name in spellings.overscan:
+    for name in spellings.cards["overscan"]:
         for ending in (suffix,) if suffix else ("", *numbers):
             text = values.get(f"{name}{ending}", "")
             if re.search(r"[1-9*]", text):
                 yield f"{name}{ending}", text
 
 
-def _strip(text: str, data: Stretch, part: Part) -> Stretch | None:
+def _strip(text: str, data: Section, part: Part) -> Section | None:
     """Overscan beside the data, in their rows, or beyond them, in their columns; else None."""
-    found = stored_stretch(text, part)
+    found = stored_section(text, part)
     if found is None:
         return None
-    x1, x2 = max(found.x1, data.x1), min(found.x2, data.x2)
-    y1, y2 = max(found.y1, data.y1), min(found.y2, data.y2)
-    if (found.x2 < data.x1 or found.x1 > data.x2) and y1 <= y2:
-        return found._replace(y1=y1, y2=y2)
-    if (found.y2 < data.y1 or found.y1 > data.y2) and x1 <= x2:
-        return found._replace(x1=x1, x2=x2)
-    return None
-
-
-def _moved(region: Region, x: int, y: int) -> Region:
-    return Region(
-        xmin=region.xmin - x, xmax=region.xmax - x, ymin=region.ymin - y, ymax=region.ymax - y
-    )
+    rows = found._replace(y1=max(found.y1, data.y1), y2=min(found.y2, data.y2))
+    if (found.x2 < data.x1 or found.x1 > data.x2) and rows.height > 0:
+        return rows
+    columns = found._replace(x1=max(found.x1, data.x1), x2=min(found.x2, data.x2))
+    beyond = found.y2 < data.y1 or found.y1 > data.y2
+    return columns if beyond and columns.width > 0 else None

@@ -1,7 +1,6 @@
 """What the pixels of a file count, as BUNIT says it."""
 
 import re
-from typing import Any
 
 __all__ = ["COUNTED", "unit_of"]
 
@@ -13,7 +12,7 @@ _WORDS = {
         *("adu", "adus", "count", "counts", "ct", "cts", "dn", "dns", "du"),
         *("data number", "data numbers", "digital number", "digital numbers"),
     ),
-    "electron": (*("electron", "electrons", "e", "e-", "elec", "photoelectron", "photoelectrons"),),
+    "electron": ("electron", "electrons", "e", "e-", "elec", "photoelectron", "photoelectrons"),
     "1": (
         *("1", "dimensionless", "unitless", "normalised", "normalized", "norm", "relative"),
         *("ratio", "fraction"),
@@ -29,7 +28,7 @@ _PER_SECOND = re.compile(
 )
 
 
-def unit_of(text: Any) -> str:
+def unit_of(text: object) -> str:
     """The unit of a BUNIT: "adu", "electron", "1", each also "/s", or the text as it is.
 
     Words of FITS, astropy and observatories are known in any letter case; a unit per pixel is that

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 from astropy.io import fits
 
 from autowisp_xr.errors import HeaderError
-from autowisp_xr.headers.cards import first_value
 from autowisp_xr.headers.exposure import exposure_card
 from autowisp_xr.headers.filters import filter_name
 from autowisp_xr.headers.readout import read_setting
@@ -15,8 +14,8 @@ from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.temperature import read_temperature
 from autowisp_xr.headers.times import middle_of_exposure
 from autowisp_xr.headers.values import (
+    Cards,
     first_known,
-    known_values,
     seconds_of_unit,
     to_degrees,
     to_text,
@@ -70,17 +69,13 @@ def is_master(header: fits.Header) -> bool:
     return bool(master_reason(header, _USUAL))
 
 
-def read_coordinates(
-    header: fits.Header, spellings: Spellings, image_type: str | None = None
-) -> dict[str, Any]:
+def read_coordinates(cards: Cards, image_type: str | None = None) -> dict[str, Any]:
     """Coordinates of a frame, normalised.
 
     Parameters
     ----------
-    header
+    cards
         Of the image. Cards that cannot be read count as absent.
-    spellings
-        Which cards say what.
     image_type
         What it is, where that is known better than by its cards.
 
@@ -97,28 +92,34 @@ def read_coordinates(
     HeaderError
         If two cards contradict each other on the exposure or the type.
     """
-    exposed = exposure_card(header, spellings)
+    exposed = exposure_card(cards)
     exposure = math.nan if exposed is None else exposed.seconds
     if image_type is None:
-        said = type_card(header, spellings)
+        said = type_card(cards)
         image_type = "other" if said is None else said.kind
     return {
-        "time": middle_of_exposure(header, spellings, exposure),
+        "time": middle_of_exposure(cards, exposure),
         "exposure": exposure,
         "image_type": image_type,
-        "filter": filter_name(header, spellings),
-        "object": to_text(first_value(header, spellings.object)),
-        "ra": _right_ascension(header, spellings),
-        "dec": first_known(
-            angle if abs(angle := to_degrees(value, 1.0, _unit(header, name))) <= 90 else math.nan
-            for name, value in known_values(header, spellings.dec)
-        ),
-        "temperature": read_temperature(header, spellings).celsius,
-        **read_setting(header, spellings),
+        "filter": filter_name(cards),
+        "object": to_text(cards.value("object")),
+        "ra": _angle(cards, "ra", 15.0, 360) % 360,
+        "dec": _angle(cards, "dec", 1.0, 90),
+        "temperature": read_temperature(cards).celsius,
+        **read_setting(cards),
     }
 
 
-def _unit(header: fits.Header, keyword: str) -> float:
+def _angle(cards: Cards, thing: str, degrees_per_unit: float, most: float) -> float:
+    """First angle in degrees, not beyond the largest; NaN where there is none."""
+    angles = (
+        to_degrees(value, degrees_per_unit, _degrees_per_number(cards.header, name))
+        for name, value in cards.values(thing)
+    )
+    return first_known(angle for angle in angles if abs(angle) <= most)
+
+
+def _degrees_per_number(header: fits.Header, keyword: str) -> float:
     """Degrees of the unit in which a card counts angles, as its comment says."""
     unit = unit_in_comment(header, keyword)
     if unit in _RADIANS:
@@ -126,15 +127,7 @@ def _unit(header: fits.Header, keyword: str) -> float:
     return 15.0 if seconds_of_unit(unit) == _HOUR else 1.0
 
 
-def _right_ascension(header: fits.Header, spellings: Spellings) -> float:
-    for name, value in known_values(header, spellings.ra):
-        degrees = to_degrees(value, 15.0, _unit(header, name))
-        if not math.isnan(degrees):
-            return degrees % 360
-    return math.nan
-
-
-def type_card(header: fits.Header, spellings: Spellings) -> TypeCard | None:
+def type_card(cards: Cards) -> TypeCard | None:
     """The first card that says what a frame is in a word that is known, if any does.
 
     Raises
@@ -142,23 +135,22 @@ def type_card(header: fits.Header, spellings: Spellings) -> TypeCard | None:
     HeaderError
         If two cards contradict each other.
     """
-    found: list[TypeCard] = []
-    for cards in (spellings.image_type, spellings.image_type_code):
-        for name, value in known_values(header, cards):
-            kind = spellings.image_type_of(value, name)
-            if kind is not None:
-                if name in spellings.preferred:
-                    return TypeCard(name, value, kind)
-                found.append(TypeCard(name, value, kind))
+    for thing in ("image_type", "image_type_code"):
+        found = [
+            TypeCard(name, value, kind)
+            for name, value in cards.values(thing)
+            if (kind := cards.spellings.image_type_of(value, name)) is not None
+        ]
+        preferred = [card for card in found if card.name in cards.spellings.preferred]
+        for other in found if not preferred else ():
+            first = found[0]
+            if other.kind != first.kind:
+                raise HeaderError(
+                    f"{first.name} is {first.value!r}, a {first.kind}, but {other.name} is "
+                    f"{other.value!r}, a {other.kind}; choose with spellings=Spellings().extended("
+                    f'image_type="{first.name}") (or "{other.name}"), or give a type rule such as '
+                    f"'{first.name}={first.value}' = {first.kind}"
+                )
         if found:
-            break
-    for other in found[1:]:
-        first = found[0]
-        if other.kind != first.kind:
-            raise HeaderError(
-                f"{first.name} is {first.value!r}, a {first.kind}, but {other.name} is "
-                f"{other.value!r}, a {other.kind}; choose with spellings=Spellings().extended("
-                f'image_type="{first.name}") (or "{other.name}"), or give a type rule such as '
-                f"'{first.name}={first.value}' = {first.kind}"
-            )
-    return found[0] if found else None
+            return (preferred or found)[0]
+    return None

@@ -2,15 +2,12 @@
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from astropy.io import fits
-
 from autowisp_xr.errors import HeaderError
-from autowisp_xr.headers.cards import value_of
-from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import (
+    Cards,
     known_values,
     seconds_of_unit,
     to_text,
@@ -19,9 +16,17 @@ from autowisp_xr.headers.values import (
 )
 from autowisp_xr.matching import same_exposure
 
-__all__ = ["ExposureCard", "exposure_card", "exposure_lists"]
+__all__ = ["EXPOSURES", "ExposureCard", "exposure_card"]
 
 _FRACTION = re.compile(r"(\d+)\s*/\s*(\d+)(?:\s*s(?:ecs?|econds?)?\.?)?", re.IGNORECASE)
+
+EXPOSURES = {
+    "exposure": 1.0,
+    "exposure_milliseconds": 1e-3,
+    "exposure_microseconds": 1e-6,
+    "elapsed": 1.0,
+}
+"""Lists of cards that may say the exposure, best first, and the seconds of the unit of each."""
 
 
 class ExposureCard(NamedTuple):
@@ -31,17 +36,7 @@ class ExposureCard(NamedTuple):
     seconds: float
 
 
-def exposure_lists(spellings: Spellings) -> tuple[tuple[tuple[str, ...], float], ...]:
-    """Cards that may say the exposure, and the seconds of the unit they count in, best first."""
-    return (
-        (spellings.exposure, 1.0),
-        (spellings.exposure_milliseconds, 1e-3),
-        (spellings.exposure_microseconds, 1e-6),
-        (spellings.elapsed, 1.0),
-    )
-
-
-def exposure_card(header: fits.Header, spellings: Spellings) -> ExposureCard | None:
+def exposure_card(cards: Cards) -> ExposureCard | None:
     """The card that says how long a frame was exposed, if any does.
 
     A unit in the value, else in the comment, else (of cards in seconds) TIMEUNIT, says what it
@@ -52,37 +47,34 @@ def exposure_card(header: fits.Header, spellings: Spellings) -> ExposureCard | N
     HeaderError
         If two cards contradict each other.
     """
-    lists = exposure_lists(spellings)
-    for names, seconds in lists[:3] if spellings.preferred else ():
-        chosen = [name for name in names if name in spellings.preferred]
-        for card in _exposures(header, spellings, chosen, seconds):
-            return card
-    (names, seconds), *others = lists
-    found = list(_exposures(header, spellings, names, seconds))
-    for other in found[1:]:
-        if not same_exposure(other.seconds, found[0].seconds):
-            raise HeaderError(
-                f"{found[0].name} says that the exposure is {found[0].seconds:g} s, {other.name} "
-                f"says {other.seconds:g} s; choose with spellings=Spellings().extended("
-                f'exposure="{found[0].name}") (or "{other.name}")'
-            )
-    for names, seconds in others:
-        found = found or list(_exposures(header, spellings, names, seconds))
-    return found[0] if found else None
+    preferred = cards.spellings.preferred
+    for thing, seconds in EXPOSURES.items():
+        if thing != "elapsed":
+            chosen = [name for name in cards.names(thing) if name in preferred]
+            for card in _exposures(cards, chosen, seconds):
+                return card
+    for thing, seconds in EXPOSURES.items():
+        found = list(_exposures(cards, cards.names(thing), seconds))
+        for other in found[1:] if thing == "exposure" else ():
+            if not same_exposure(other.seconds, found[0].seconds):
+                raise HeaderError(
+                    f"{found[0].name} says that the exposure is {found[0].seconds:g} s, "
+                    f"{other.name} says {other.seconds:g} s; choose with spellings=Spellings()"
+                    f'.extended(exposure="{found[0].name}") (or "{other.name}")'
+                )
+        if found:
+            return found[0]
+    return None
 
 
-def _exposures(
-    header: fits.Header, spellings: Spellings, names: Sequence[str], usual: float
-) -> Iterator[ExposureCard]:
-    for name, value in known_values(header, names):
-        seconds = _seconds(header, spellings, name, value, usual)
+def _exposures(cards: Cards, names: Iterable[str], usual: float) -> Iterator[ExposureCard]:
+    for name, value in known_values(cards.header, names):
+        seconds = _seconds(cards, name, value, usual)
         if seconds >= 0:
             yield ExposureCard(name, seconds)
 
 
-def _seconds(
-    header: fits.Header, spellings: Spellings, name: str, value: Any, usual: float
-) -> float:
+def _seconds(cards: Cards, name: str, value: Any, usual: float) -> float:
     """Seconds that a card says; NaN where it cannot be read."""
     fraction = _FRACTION.fullmatch(to_text(value)) if isinstance(value, str) else None
     if fraction is not None:
@@ -90,10 +82,9 @@ def _seconds(
     number, written = with_unit(value)
     if written:
         return number * (seconds_of_unit(written) or math.nan)
-    told = seconds_of_unit(unit_in_comment(header, name))
-    if told is None and usual == 1:
-        for keyword in spellings.time_unit:
-            told = seconds_of_unit(to_text(value_of(header, keyword)).lower())
+    unit = seconds_of_unit(unit_in_comment(cards.header, name))
+    if unit is None and usual == 1:
+        unit = seconds_of_unit(to_text(cards.value("time_unit")).lower())
+    unit = usual if unit is None else unit
     # the shortest number of the product: 90000 * 1e-3 is not 90
-    unit = usual if told is None else told
     return number / round(1 / unit) if unit < 1 else number * unit

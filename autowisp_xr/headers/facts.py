@@ -1,23 +1,15 @@
 """Headers read through the table of spellings: facts about the camera."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from astropy.io import fits
 
-from autowisp_xr.headers.cards import first_value
-from autowisp_xr.headers.readout import camera_name, read_binning
-from autowisp_xr.headers.sections import Section, read_areas
-from autowisp_xr.headers.spellings import Spellings
-from autowisp_xr.headers.values import (
-    first_known,
-    first_number,
-    known_values,
-    to_number,
-    to_text,
-)
+from autowisp_xr.headers.readout import camera_name, read_binning, row_order
+from autowisp_xr.headers.sections import read_areas
+from autowisp_xr.headers.values import Cards, first_known, known_values, to_number
 
 __all__ = ["believed", "is_bayer", "read_facts"]
 
@@ -25,14 +17,12 @@ _BELIEVED = {"gain": (1e-4, 1e4), "read_noise": (0.05, 1e3)}
 """Electrons per ADU, and electrons, that cameras have; what lies outside nobody has measured."""
 
 
-def read_facts(
-    header: fits.Header, spellings: Spellings, height: int, width: int
-) -> dict[str, Any]:
+def read_facts(cards: Cards, height: int, width: int) -> dict[str, Any]:
     """Facts that a header states about its camera.
 
     Parameters
     ----------
-    header, spellings
+    cards
         As for :func:`~autowisp_xr.headers.coordinates.read_coordinates`.
     height, width
         Of the raw frame, in pixels.
@@ -46,19 +36,18 @@ def read_facts(
     negative gain, a read noise of 0, a section called UNKNOWN or outside of the frame, whatever
     its pixels count).
     """
-    areas = read_areas(header, spellings, height, width, read_binning(header, spellings))
-    facts: dict[str, Any] = {
-        "gain": believed(header, spellings.electrons_per_adu, "gain"),
-        "read_noise": believed(header, spellings.read_noise, "read_noise"),
-        "saturation": first_number(header, spellings.saturation, above=0.0),
-        "channels": _bayer_pattern(header, spellings, height),
-        "image_area": _region(areas.image),
-        "overscan": _region(areas.overscan),
-        "camera": camera_name(header, spellings) or None,
+    areas = read_areas(cards, height, width, read_binning(cards))
+    numbers = {
+        "gain": believed(cards.header, cards.names("electrons_per_adu"), "gain"),
+        "read_noise": believed(cards.header, cards.names("read_noise"), "read_noise"),
+        "saturation": cards.number("saturation", above=0.0),
     }
+    sections = {"image_area": areas.image, "overscan": areas.overscan}
     return {
-        name: None if isinstance(fact, float) and math.isnan(fact) else fact
-        for name, fact in facts.items()
+        **{name: None if math.isnan(number) else number for name, number in numbers.items()},
+        "channels": _bayer_pattern(cards, height),
+        **{name: section and asdict(section.region()) for name, section in sections.items()},
+        "camera": camera_name(cards) or None,
     }
 
 
@@ -74,27 +63,12 @@ def is_bayer(pattern: str) -> bool:
     return sorted(pattern.upper()) == ["B", "G", "G", "R"]
 
 
-def _bayer_pattern(header: fits.Header, spellings: Spellings, height: int) -> str | None:
-    for _, value in known_values(header, spellings.bayer):
-        pattern = str(value).strip().upper()
-        if is_bayer(pattern):
-            break
-    else:
+def _bayer_pattern(cards: Cards, height: int) -> str | None:
+    texts = (str(value).strip().upper() for _, value in cards.values("bayer"))
+    pattern = next(filter(is_bayer, texts), None)
+    if pattern is None:
         return None
-    offsets = [
-        first_number(header, names)
-        for names in (spellings.bayer_y_offset, spellings.bayer_x_offset)
-    ]
+    offsets = (cards.number(thing) for thing in ("bayer_y_offset", "bayer_x_offset"))
     down, right = (0 if math.isnan(offset) else round(offset) for offset in offsets)
-    order = to_text(first_value(header, spellings.row_order)).upper().replace("_", "-")
-    bottom_up = order == "BOTTOM-UP"
-
-    def cell(y: int, x: int) -> str:
-        row = height - 1 - y if bottom_up else y
-        return pattern[2 * ((row + down) % 2) + (x + right) % 2]
-
-    return "".join(cell(y, x) for y in (0, 1) for x in (0, 1))
-
-
-def _region(section: Section | None) -> Mapping[str, int] | None:
-    return None if section is None else asdict(section.region())
+    rows = (height - 1, height - 2) if row_order(cards) == "BOTTOM-UP" else (0, 1)
+    return "".join(pattern[2 * ((y + down) % 2) + (x + right) % 2] for y in rows for x in (0, 1))

@@ -8,10 +8,11 @@ from typing import Any
 from astropy.io import fits
 
 from autowisp_xr.headers.cards import comment_of, value_of
-from autowisp_xr.headers.fates import RAW_GAIN, SETTING, STEPS, TABLE, Row
+from autowisp_xr.headers.fates import ROWS, SETTING, STEPS, TABLE, Row
+from autowisp_xr.headers.readout import row_order
 from autowisp_xr.headers.sections import parse_section
 from autowisp_xr.headers.spellings import Spellings
-from autowisp_xr.headers.values import known_values, to_number, to_text
+from autowisp_xr.headers.values import Cards, to_number, to_text
 
 __all__ = ["RULES", "Plane", "Told", "product_cards", "tell"]
 
@@ -19,7 +20,7 @@ Told = Mapping[str, tuple[Any, str] | None]
 """For names of rows the value and the comment that are true for a product; None where there is none
 that is true. Rows that are not named stay as they are."""
 
-_ALL = Spellings()
+_USUAL = Spellings()
 
 _ELECTRONS = re.compile(r"electron|\be-?\s*/|\be-", re.IGNORECASE)
 _PER_ELECTRON = re.compile(r"/\s*(?:e\b|electron)|\bper\s+e(?:-|lectron)", re.IGNORECASE)
@@ -46,9 +47,6 @@ class Plane:
     def on_pattern(self) -> bool:
         """Whether it starts with the first pixel of a pattern of 2 x 2 colours, unsplit."""
         return self.y % 2 == self.x % 2 == 0 and (self.y_step, self.x_step) == (1, 1)
-
-
-_NAMED = {row.name: row for row in TABLE}
 
 
 def product_cards(header: fits.Header, steps: Sequence[str], told: Told, plane: Plane) -> None:
@@ -78,7 +76,7 @@ def product_cards(header: fits.Header, steps: Sequence[str], told: Told, plane: 
 def tell(header: fits.Header, told: Told) -> None:
     """Write what is true, in place, into all spellings that a header has of some rows."""
     for name in told:
-        _tell(header, _NAMED[name], told)
+        _tell(header, ROWS[name], told)
 
 
 def _tell(header: fits.Header, row: Row, told: Told, plane: Plane | None = None) -> None:
@@ -126,7 +124,7 @@ def _counts_electrons(header: fits.Header, card: str) -> bool:
     if _ELECTRONS.search(comment):
         return not _PER_ELECTRON.search(comment)
     number = to_number(value_of(header, card))
-    said = known_values(header, (RAW_GAIN, *_ALL.electrons_per_adu))
+    said = Cards(header, _USUAL).values("electrons_per_adu_raw", "electrons_per_adu")
     others = (to_number(value) for _, value in said)
     return any(abs(number - other) <= _ALIKE * abs(other) for other in others)
 
@@ -144,8 +142,8 @@ def _keep_inside(header: fits.Header, row: Row, told: Told, plane: Plane) -> Non
 
 def _keep_on_pattern(header: fits.Header, row: Row, told: Told, plane: Plane) -> None:
     # counted from the last row, a pattern starts where the raw frame ends
-    order = {to_text(value).upper()[:6] for _, value in known_values(header, _ALL.row_order)}
-    if not plane.on_pattern or "BOTTOM" in order:
+    from_last = row_order(Cards(header, _USUAL)).startswith("BOTTOM")
+    if from_last or not plane.on_pattern:
         _remove(header, row, told, plane)
 
 

@@ -126,13 +126,11 @@ all others               stays         stays         agreed        what is not t
 """
 
 import re
-import textwrap
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from astropy.io import fits
 
@@ -142,11 +140,11 @@ from autowisp_xr.headers.spellings import Spellings
 __all__ = [
     "EFFECTIVE",
     "RAW_GAIN",
+    "ROWS",
     "SETTING",
     "STEPS",
     "TABLE",
     "Row",
-    "as_text",
 ]
 
 STEPS = ("calibrating", "splitting", "stacking")
@@ -184,57 +182,37 @@ def _rows() -> Iterator[Row]:
     for entry in entries:
         what = entry.pop("correction", None)
         if what is None:
-            yield _row(entry)
+            yield _row(**entry)
             continue
         for kind, correction in CORRECTIONS.items():
             cards = getattr(correction, what)
-            yield Row(
-                **entry | {"why": entry["why"].format(kind=kind)},
-                name=f"{kind}_{what}",
-                cards=(cards,) if isinstance(cards, str) else cards,
-            )
+            own = {
+                "name": f"{kind}_{what}",
+                "cards": (cards,) if isinstance(cards, str) else cards,
+                "why": entry["why"].format(kind=kind),
+            }
+            yield Row(**entry | own)
 
 
-def _row(entry: dict[str, Any]) -> Row:
+def _row(
+    *,
+    cards: Sequence[str] = (),
+    spellings: Sequence[str] = (),
+    hidden: Sequence[str] = (),
+    without: Sequence[str] = (),
+    more: str = "",
+    **entry: str,
+) -> Row:
     """The row of an entry, whose cards may be those of lists of spellings."""
-    usual = Spellings()
-    lists = [getattr(usual, name) for name in entry.pop("spellings", ())]
-    hidden = [getattr(usual, name) for name in entry.pop("hidden", ())]
-    without = entry.pop("without", ())
-    cards = dict.fromkeys(card for names in (*lists, entry.pop("cards", ())) for card in names)
-    return Row(
-        **{"more": "|".join(card for names in hidden for card in names)} | entry,
-        cards=tuple(card for card in cards if card not in without),
-    )
+    usual = Spellings().cards
+    named = [*(card for name in spellings for card in usual[name]), *cards]
+    kept = tuple(card for card in dict.fromkeys(named) if card not in without)
+    more = more or "|".join(card for name in hidden for card in usual[name])
+    return Row(cards=kept, more=more, **entry)
 
 
 TABLE: Sequence[Row] = tuple(_rows())
 """The fate of every card, in the order in which they are worked through."""
 
-_HEADS = ("cards", *STEPS, "why")
-_WIDTHS = (24, 13, 13, 13, 33)
-
-
-def as_text() -> str:
-    """The table for people, as documentation tools read it."""
-    rule = " ".join("=" * width for width in _WIDTHS)
-    lines = [rule, *_cells(_HEADS), rule]
-    for row in TABLE:
-        named = ", ".join(dict.fromkeys(row.cards))
-        lines += _cells((named, *(getattr(row, step) for step in STEPS), row.why))
-    return "\n".join((*lines, rule))
-
-
-def _cells(texts: Sequence[str]) -> list[str]:
-    columns = [
-        textwrap.wrap(text, width, break_on_hyphens=False)
-        for text, width in zip(texts, _WIDTHS, strict=True)
-    ]
-    # a line that begins with blanks goes on with the row above
-    return [
-        " ".join(
-            (column[i] if i < len(column) else "").ljust(width)
-            for column, width in zip(columns, _WIDTHS, strict=True)
-        ).rstrip()
-        for i in range(max(map(len, columns)))
-    ]
+ROWS: Mapping[str, Row] = {row.name: row for row in TABLE}
+"""The same by their names."""

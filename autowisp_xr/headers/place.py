@@ -1,20 +1,21 @@
 """Where the image of a calibrated file lies in the raw frame, read from its header."""
 
 from dataclasses import dataclass
-from typing import Any
+from itertools import product
 
 from astropy.io import fits
 
 from autowisp_xr import schema
 from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.coordinates import is_master
+from autowisp_xr.headers.fates import ROWS
 from autowisp_xr.headers.sensor_grid import PixelGrid, area_of, grid_of
 from autowisp_xr.headers.values import to_number
 from autowisp_xr.regions import ChannelSlice, Region
 
 __all__ = ["PRODUCT_CARDS", "Place", "name_place", "place_of", "with_place"]
 
-PRODUCT_CARDS = ("IMAGAREA", "CLRCHNL", "CHNLXOFF", "CHNLXSTP", "CHNLYOFF", "CHNLYSTP")
+PRODUCT_CARDS = ROWS["place"].cards
 """Cards by which calibrated files say where they lie."""
 
 
@@ -83,29 +84,21 @@ def with_place(header: fits.Header, cut: ChannelSlice, area: Region) -> fits.Hea
 
 def _place_of_foreign_master(header: fits.Header) -> Place | None:
     """Place by LTV1 and LTV2, where they are whole pixels that were cut away, and nothing else."""
-    starts = {axis: value_of(header, f"LTV{axis}") for axis in "12"}
-    matrix = {f"LTM{i}_{j}": value_of(header, f"LTM{i}_{j}") for i in "12" for j in "12"}
-    unity = all(value in (None, float(name[3] == name[5])) for name, value in matrix.items())
-    if not unity or starts == {"1": None, "2": None}:
-        return None
-    x, y = _cut_away(starts["1"]), _cut_away(starts["2"])
-    if x is None or y is None:
+    for row, column in product("12", repeat=2):
+        if value_of(header, f"LTM{row}_{column}") not in (None, float(row == column)):
+            return None
+    starts = [value_of(header, f"LTV{axis}") for axis in "21"]
+    # a raw pixel before the first stored one moves it by one
+    y, x = (0.0 if start is None else -to_number(start) for start in starts)
+    if starts == [None, None] or not all(start >= 0 and start.is_integer() for start in (y, x)):
         return None
     height, width = (value_of(header, f"NAXIS{axis}") for axis in "21")
     return Place(
         channel=schema.MONO,
         cut=ChannelSlice(),
-        y=y,
-        x=x,
-        height=y + height if isinstance(height, int) else None,
-        width=x + width if isinstance(width, int) else None,
+        y=int(y),
+        x=int(x),
+        height=int(y) + height if isinstance(height, int) else None,
+        width=int(x) + width if isinstance(width, int) else None,
         split=False,
     )
-
-
-def _cut_away(start: Any) -> int | None:
-    """Raw pixels before the first stored one, by LTV; None where it is something else."""
-    if start is None:
-        return 0
-    number = to_number(start)
-    return int(-number) if number <= 0 and number.is_integer() else None

@@ -5,8 +5,9 @@ calibrated already.
 """
 
 import re
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from astropy.io import fits
@@ -16,6 +17,7 @@ from autowisp_xr.headers.values import to_number
 
 __all__ = [
     "CORRECTIONS",
+    "MOST_LETTERS",
     "NO",
     "STATUS",
     "Correction",
@@ -36,60 +38,29 @@ NO = (
 """What says that a correction was not made, or nothing."""
 
 _UNSAID = ("unknown", "n/a")
-_LETTERS = 8
+MOST_LETTERS = 8
 """A status that is longer is no row of letters ("uncalibrated")."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Correction:
-    """Cards that speak of one correction."""
+class Correction(NamedTuple):
+    """Cards that speak of one correction; ``corrections.toml`` explains each."""
 
     letter: str
-    """In CALSTAT."""
     done: tuple[str, ...]
-    """Whether it was made: of ccdproc with the name of a master or T, of IRAF with a text that says
-    when and how, of the calibration of Hubble with COMPLETE, OMIT or PERFORM."""
     level: str
-    """Of BANZAI: 1 for a step that was taken, else 0."""
     own: str
-    """Of AutoWISP, the file of the master; it is newer than what the raw frame says."""
     file: str
-    """The same of others. That of Hubble stands in raw frames, too, but so does ``done``."""
     digest: str
-    """SHA-256 of that file, as this package writes it."""
     line: str
-    """What PixInsight writes into HISTORY."""
 
 
-CORRECTIONS: Mapping[str, Correction] = {
-    "bias": Correction(
-        letter="B",
-        done=("SUBBIAS", "ZEROCOR", "BIASCOR", "BIASCORR", "BIASSUB"),
-        level="L1STATBI",
-        own="MBIASFNM",
-        file="BIASFILE",
-        digest="BIASSHA",
-        line="imagecalibration.masterbias.enabled:",
-    ),
-    "dark": Correction(
-        letter="D",
-        done=("SUBDARK", "DARKCOR", "DARKCORR", "DARKSUB"),
-        level="L1STATDA",
-        own="MDARKFNM",
-        file="DARKFILE",
-        digest="DARKSHA",
-        line="imagecalibration.masterdark.enabled:",
-    ),
-    "flat": Correction(
-        letter="F",
-        done=("FLATCOR", "FLATCORR", "FLATDIV"),
-        level="L1STATFL",
-        own="MFLATFNM",
-        file="FLATFILE",
-        digest="FLATSHA",
-        line="imagecalibration.masterflat.enabled:",
-    ),
-}
+def _corrections() -> dict[str, Correction]:
+    with Path(__file__).with_name("corrections.toml").open("rb") as file:
+        rows = tomllib.load(file)
+    return {kind: Correction(**row | {"done": tuple(row["done"])}) for kind, row in rows.items()}
+
+
+CORRECTIONS: Mapping[str, Correction] = _corrections()
 """By the kind of the master."""
 
 # what other programs write into HISTORY when they have made one: "Bias Subtraction (...", "Dark
@@ -159,7 +130,7 @@ def history_said(header: fits.Header) -> str:
 
 def corrections_in(status: str) -> set[str]:
     """Corrections that a CALSTAT tells, by its letters or in words."""
-    if len(status) > _LETTERS:
+    if len(status) > MOST_LETTERS:
         return {kind for kind in CORRECTIONS if kind in status.lower()}
     return {kind for kind, cards in CORRECTIONS.items() if cards.letter in status.upper()}
 

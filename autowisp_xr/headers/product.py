@@ -16,12 +16,12 @@ from autowisp_xr.headers.cards import ascii_text, value_of
 from autowisp_xr.headers.coordinates import read_coordinates
 from autowisp_xr.headers.fate_rules import Told
 from autowisp_xr.headers.fates import EFFECTIVE
-from autowisp_xr.headers.processing import CORRECTIONS, STATUS, corrections_in
+from autowisp_xr.headers.processing import CORRECTIONS, MOST_LETTERS, STATUS, corrections_in
 from autowisp_xr.headers.readout import raw_gain
 from autowisp_xr.headers.recognition import master_reason
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.times import time_scale, utc_to_scale
-from autowisp_xr.headers.values import to_number
+from autowisp_xr.headers.values import Cards, to_number
 
 __all__ = [
     "digests_told",
@@ -49,8 +49,15 @@ _FRAMES = {
 }
 _MASTERS = {name: f"Master {word.split()[0]}" for name, word in _FRAMES.items()}
 
-_SETTINGS = ("offset", "coadds")
-"""Coordinates of numbers in which frames agree, however they write them."""
+_SETTINGS = {
+    "exposure": ("exposure", "[s] mean of the frames"),
+    "gain_setting": ("kept_setting", "of all frames"),
+    "offset": ("offset", "of all frames"),
+    "coadds": ("coadds", "of all frames"),
+}
+"""Coordinates of numbers that cards may have lost, and the row and the comment of each."""
+
+_Entries = dict[str, tuple[Any, str] | None]
 
 
 def steps_of_product(
@@ -100,7 +107,7 @@ def true_cards(
         Name of the channel of the plane.
     """
     units = str(ds["image"].attrs.get("units", "adu"))
-    told: dict[str, tuple[Any, str] | None] = {"unit": (units, "Unit of the image")}
+    told: _Entries = {"unit": (units, "Unit of the image")}
     if "calibrating" in steps or "stacking" in steps:
         told |= gain_told(_gain(ds, units, channel), effective_frames(ds, header))
         told |= raw_gain_told(header)
@@ -113,7 +120,7 @@ def true_cards(
     return told
 
 
-def gain_told(gain: float | None, effective: float) -> dict[str, tuple[Any, str] | None]:
+def gain_told(gain: float | None, effective: float) -> _Entries:
     """Rows of the gain of a product; the read noise is measured when its pixels are at hand.
 
     Parameters
@@ -126,13 +133,14 @@ def gain_told(gain: float | None, effective: float) -> dict[str, tuple[Any, str]
     if gain is None or not math.isfinite(effective):
         return {"gain": None, "read_noise": None, "effective": None}
     return {
-        "gain": (float(f"{gain * effective:.7g}"), "[electron/adu] of this image, for its noise"),
+        "gain": (_rounded(gain * effective), "[electron/adu] of this image, for its noise"),
         "read_noise": None,
-        "effective": (
-            float(f"{effective:.7g}"),
-            "Equal frames with photon noise like this",
-        ),
+        "effective": (_rounded(effective), "Equal frames with photon noise like this"),
     }
+
+
+def _rounded(number: float) -> float:
+    return float(f"{number:.7g}")
 
 
 def effective_frames(ds: xr.Dataset, header: fits.Header) -> float:
@@ -161,37 +169,37 @@ def _gain(ds: xr.Dataset, units: str, channel: str) -> float | None:
     return 1.0 if units == "electron" else known.pop()
 
 
-def raw_gain_told(header: fits.Header) -> dict[str, tuple[Any, str] | None]:
+def raw_gain_told(header: fits.Header) -> _Entries:
     """The row of the gain of the raw frame, by which masters are matched; none where not known."""
-    number = raw_gain(header, _USUAL)
+    number = raw_gain(Cards(header, _USUAL))
     return {} if math.isnan(number) else {"raw_gain": (number, "EGAIN of the raw frame")}
 
 
 def _saturation(ds: xr.Dataset, channel: str) -> tuple[Any, str] | None:
     given = schema.camera_of(ds).saturation
     level = given.get(channel) if isinstance(given, Mapping) else given
-    return None if level is None else (float(f"{level:.7g}"), "Level of saturation of this image")
+    return None if level is None else (_rounded(level), "Level of saturation of this image")
 
 
-def _type(ds: xr.Dataset, header: fits.Header, *, stacked: bool) -> dict[str, tuple[Any, str]]:
+def _type(ds: xr.Dataset, header: fits.Header, *, stacked: bool) -> _Entries:
     written, known = value_of(header, "IMAGETYP"), _text(ds, "image_type")
     said = None if written is None else _USUAL.image_type_of(written)
     words = None
-    if not stacked and said != known:
-        words = _FRAMES.get(known)
-    elif stacked:
+    if stacked:
         words = _MASTERS.get(known, _MASTERS.get(str(said)))
         if words is None and written is not None:
-            plain = str(written)
-            words = plain if plain.lower().startswith("master") else f"Master {plain}"
+            words = str(written)
+            words = words if words.lower().startswith("master") else f"Master {words}"
+    elif said != known:
+        words = _FRAMES.get(known)
     return {} if words is None else {"type": (words, "Type of image")}
 
 
 def _corrections(
     header: fits.Header, records: Sequence[Mapping[str, Any]], channel: str
-) -> dict[str, tuple[Any, str] | None]:
+) -> _Entries:
     """What was applied, and that nothing is to be added any more."""
-    told: dict[str, tuple[Any, str] | None] = {}
+    told: _Entries = {}
     applied = _applied(records, channel)
     for kind, (identity, file) in applied.items():
         name = ascii_text(os.path.basename(file["path"])) if file else identity
@@ -199,13 +207,11 @@ def _corrections(
         told[f"{kind}_done"] = (name, f"Master {kind} that was applied")
         told[f"{kind}_level"] = (1, f"A {kind} was applied")
     before = str(value_of(header, STATUS) or "")
-    letters = [cards.letter for kind, cards in CORRECTIONS.items() if kind in applied]
-    said = corrections_in(before)
-    letters += [cards.letter for kind, cards in CORRECTIONS.items() if kind in said]
+    done = {*applied, *corrections_in(before)}
+    letters = "".join(cards.letter for kind, cards in CORRECTIONS.items() if kind in done)
     if letters:
-        others = [c for c in before.upper() if len(before) <= _SHORT and c not in "BDF"]
-        order = sorted(set(letters), key="BDF".index)
-        told["status"] = ("".join((*order, *others)), "Bias, dark, flat that were applied")
+        others = [c for c in before.upper() if len(before) <= MOST_LETTERS and c not in "BDF"]
+        told["status"] = ("".join((letters, *others)), "Bias, dark, flat that were applied")
     leveled = any(
         step.get("verb") in _LEVELS
         or step.get("options", {}).get("bias_level")
@@ -215,9 +221,6 @@ def _corrections(
     if leveled or {"bias", "dark"} & set(applied):
         told["pedestal"] = (0, "Level without light")
     return told
-
-
-_SHORT = 8
 
 
 def digests_told(records: Sequence[Mapping[str, Any]], channel: str) -> Told:
@@ -249,9 +252,9 @@ def _applied(
     return applied
 
 
-def _contents(ds: xr.Dataset, header: fits.Header) -> dict[str, tuple[Any, str] | None]:
+def _contents(ds: xr.Dataset, header: fits.Header) -> _Entries:
     """When the frames of a stack were taken, how many they are and how long they were exposed."""
-    told: dict[str, tuple[Any, str] | None] = {}
+    told: _Entries = {}
     number = _number(ds, "combined")
     if math.isnan(number):
         number = to_number(value_of(header, "NUMFCOMB"))
@@ -271,30 +274,22 @@ def _contents(ds: xr.Dataset, header: fits.Header) -> dict[str, tuple[Any, str] 
     return told
 
 
-def _lost(ds: xr.Dataset, header: fits.Header) -> dict[str, tuple[Any, str] | None]:
+def _lost(ds: xr.Dataset, header: fits.Header) -> _Entries:
     """What the cards of a stack do not say any more."""
     try:
-        said = read_coordinates(header, _USUAL)
+        said = read_coordinates(Cards(header, _USUAL))
     except HeaderError:
         # of two exposures that contradict each other, the spellings of the user took one
         said = {"exposure": 0.0}
-    told: dict[str, tuple[Any, str] | None] = {}
-    exposure, temperature = (_number(ds, name) for name in ("exposure", "temperature"))
-    if math.isfinite(exposure) and math.isnan(said["exposure"]):
-        told["exposure"] = (exposure, "[s] mean of the frames")
-    if (
-        math.isfinite(temperature)
-        and value_of(header, "CCD-TEMP") is None
-        and not math.isclose(temperature, said.get("temperature", math.nan), rel_tol=1e-9)
-    ):
-        told["temperature"] = (temperature, "[degC] mean of the frames")
-    setting = _number(ds, "gain_setting")
-    if math.isfinite(setting) and math.isnan(said.get("gain_setting", math.nan)):
-        told["kept_setting"] = (setting, "of all frames")
-    for name in _SETTINGS:
+    told: _Entries = {}
+    for name, (row, comment) in _SETTINGS.items():
         number = _number(ds, name)
         if math.isfinite(number) and math.isnan(said.get(name, math.nan)):
-            told[name] = (number, "of all frames")
+            told[row] = (number, comment)
+    temperature = _number(ds, "temperature")
+    same = math.isclose(temperature, said.get("temperature", math.nan), rel_tol=1e-9)
+    if math.isfinite(temperature) and value_of(header, "CCD-TEMP") is None and not same:
+        told["temperature"] = (temperature, "[degC] mean of the frames")
     band = _text(ds, "filter")
     if band and band != said.get("filter") and value_of(header, "FILTER") is None:
         told["filter"] = (ascii_text(band), "of all frames")
@@ -320,6 +315,6 @@ def _date(ds: xr.Dataset, header: fits.Header, name: str) -> str:
     time = _scalar(ds, name)
     if time is None or np.isnat(time):
         return ""
-    time = utc_to_scale(time, time_scale(header, _USUAL) or "utc")
+    time = utc_to_scale(time, time_scale(Cards(header, _USUAL)) or "utc")
     text = str(np.datetime_as_string(time.astype("datetime64[ns]")))
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,44 +1,73 @@
 """What a file is that is no raw frame: a master, or calibrated already, and what says so."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from typing import Any
 
 from astropy.io import fits
 
 from autowisp_xr.headers.cards import value_of
+from autowisp_xr.headers.fates import ROWS
 from autowisp_xr.headers.processing import CORRECTIONS, NO, STATUS, corrections_in, history_said
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import to_number
 
 __all__ = ["calibrated_reason", "master_reason", "processed_by"]
 
-# NUMFCOMB is of AutoWISP and this package, NCOMBINE of IRAF and ccdproc, STACKCNT of Siril and the
-# Seestar, SNAPSHOT of SBIG's extensions, which MaxIm DL and others write for single frames as well
-_COUNTS = {"NUMFCOMB": 0, "NCOMBINE": 1, "STACKCNT": 1, "SNAPSHOT": 1}
-# files that IRAF and BANZAI combined
-_MEMBERS = ("IMCMB001", "IMCOM001")
-# of BANZAI, and of the examples of ccdproc
-_SWITCHES = ("ISMASTER", "COMBINED")
-_YES = ("true", "t", "yes", "1")
-# of ESO and NOIRLab
-_MASTER_KINDS = ("ESO PRO CATG", "PROCTYPE")
-_MASTER_CARDS = (*_COUNTS, *_MEMBERS, *_SWITCHES, *_MASTER_KINDS)
+_Tests = dict[str, Callable[[Any], bool]]
+"""Cards, each with what is true of a value that says so."""
+
+
+def _above(limit: float) -> Callable[[Any], bool]:
+    return lambda value: to_number(value) > limit
+
+
+def _among(words: Collection[str]) -> Callable[[Any], bool]:
+    return lambda value: str(value).lower() in words
+
+
+def _anything(value: Any) -> bool:
+    return True
+
+
+def _master_first(value: Any) -> bool:
+    return str(value).lower().startswith("master")
+
+
+_MASTER: _Tests = {
+    # of AutoWISP and this package; of IRAF and ccdproc; of Siril and the Seestar; and of SBIG's
+    # extensions, which MaxIm DL and others write for single frames as well
+    **{"NUMFCOMB": _above(0), "NCOMBINE": _above(1), "STACKCNT": _above(1), "SNAPSHOT": _above(1)},
+    # files that IRAF and BANZAI combined
+    **{"IMCMB001": _anything, "IMCOM001": _anything},
+    # of BANZAI, and of the examples of ccdproc
+    **dict.fromkeys(("ISMASTER", "COMBINED"), _among(("true", "t", "yes", "1"))),
+    # of ESO and NOIRLab
+    **dict.fromkeys(("ESO PRO CATG", "PROCTYPE"), _master_first),
+}
+
+_CALIBRATED: _Tests = {
+    **dict.fromkeys(ROWS["place"].cards, _anything),
+    STATUS: lambda value: bool(corrections_in(str(value).lower())),
+    # of BANZAI: the level of a raw frame is 0, a step that was taken is 1
+    **dict.fromkeys(("RLEVEL", *(cards.level for cards in CORRECTIONS.values())), _above(0)),
+    "PROCTYPE": _among(("instcal", "resampled", "stacked", "skysub")),
+    "ESO PRO CATG": _anything,
+    **{
+        card: lambda value: str(value).lower() not in NO
+        for cards in CORRECTIONS.values()
+        for card in cards.done
+    },
+}
 
 _PLANES = {"error": "errors", "mask": "flags"}
-_PLACES = ("IMAGAREA", "CLRCHNL", "CHNLXOFF", "CHNLXSTP", "CHNLYOFF", "CHNLYSTP")
-# of BANZAI: the level of a raw frame is 0, a step that was taken is 1
-_LEVELS = ("RLEVEL", *(cards.level for cards in CORRECTIONS.values()))
-_NOIRLAB = ("instcal", "resampled", "stacked", "skysub")
-_STEPS = tuple(card for cards in CORRECTIONS.values() for card in cards.done)
 # of programs that do not take frames, but process them, and how they call what they calibrated
 _PROGRAMS = ("PROGRAM", "SOFTWARE", "SWCREATE", "SWMODIFY", "CREATOR")
 _PROCESSING = re.compile(r"pixinsight|siril|astro ?pixel ?processor|deepskystacker", re.IGNORECASE)
 _CALIBRATED_NAME = re.compile(
     r"^(?:(?:r|bkg|seq)_)*pp_|_(?:c|cal|calibrated)(?:_(?:cc|d|r|a|b|lps|e|n))*$", re.IGNORECASE
 )
-_CALIBRATED_CARDS = (*_PLACES, STATUS, *_LEVELS, *_MASTER_KINDS, *_STEPS)
 
 
 def master_reason(
@@ -55,18 +84,8 @@ def master_reason(
     keywords
         All of the header, where they are at hand.
     """
-    kinds = (*spellings.image_type, *_MASTER_KINDS)
-    values = _values(header, (*_MASTER_CARDS, *kinds), keywords)
-    for card, value in values.items():
-        text = str(value).lower()
-        if (
-            (card in kinds and text.startswith("master"))
-            or (card in _COUNTS and to_number(value) > _COUNTS[card])
-            or card in _MEMBERS
-            or (card in _SWITCHES and text in _YES)
-        ):
-            return f"{card} = {value!r}"
-    return ""
+    tests = dict.fromkeys(spellings.cards["image_type"], _master_first) | _MASTER
+    return _reason(header, tests, keywords)
 
 
 def calibrated_reason(
@@ -96,17 +115,9 @@ def calibrated_reason(
     for plane in _PLANES:
         if plane in planes:
             return f"it has a plane of {_PLANES[plane]}"
-    for card, value in _values(header, _CALIBRATED_CARDS, keywords).items():
-        text = str(value).lower()
-        if (
-            card in _PLACES
-            or (card == STATUS and corrections_in(text))
-            or (card in _LEVELS and to_number(value) > 0)
-            or (card == "PROCTYPE" and text in _NOIRLAB)
-            or card == "ESO PRO CATG"
-            or (card in _STEPS and text not in NO)
-        ):
-            return f"{card} = {value!r}"
+    reason = _reason(header, _CALIBRATED, keywords)
+    if reason:
+        return reason
     line = history_said(header)
     if line:
         return f"HISTORY {line}"
@@ -128,13 +139,13 @@ def processed_by(header: fits.Header) -> str:
     return ""
 
 
-def _values(
-    header: fits.Header, cards: tuple[str, ...], keywords: tuple[str, ...] | None
-) -> dict[str, Any]:
-    """Values of those of the cards that are there, in the order of the header."""
-    present = _common(tuple(header) if keywords is None else keywords, cards)
-    found = {card: value_of(header, card) for card in present}
-    return {card: value for card, value in found.items() if value is not None}
+def _reason(header: fits.Header, tests: _Tests, keywords: tuple[str, ...] | None) -> str:
+    """The first card of a header, in its order, that says so; "" where none does."""
+    for card in _common(tuple(header) if keywords is None else keywords, tuple(tests)):
+        value = value_of(header, card)
+        if value is not None and tests[card](value):
+            return f"{card} = {value!r}"
+    return ""
 
 
 # the headers of a night have few different sets of keywords

@@ -1,22 +1,32 @@
 """Sections of headers: which pixels of a raw frame see the sky, and which never see light."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
-from astropy.io import fits
-
-from autowisp_xr.headers.spellings import Spellings
-from autowisp_xr.headers.values import known_values, to_text
+from autowisp_xr.headers.values import Cards, to_number, to_text
 from autowisp_xr.regions import Region
 
-__all__ = ["Areas", "Section", "parse_section", "read_areas"]
+__all__ = [
+    "Areas",
+    "Section",
+    "parse_place",
+    "parse_section",
+    "read_areas",
+    "section_by_coordinates",
+]
 
 _SECTION = re.compile(
     r"[\[(]?\s*(?:(\d+)\s*:\s*(\d+)|\*)\s*,\s*(?:(\d+)\s*:\s*(\d+)|\*)\s*[\])]?", re.ASCII
 )
 _WHOLE = 10**9
+_ROUNDING = 1e-6
+
+_SYSTEMS = (("LTV", "", ""), ("LTM", "_{}", "1"), ("DTM", "_{}", "1"), ("DTV", "", "0"))
+"""Cards of the systems of IRAF, what stands behind the axis in them, and what they are if not said.
+"""
 
 
 class Section(NamedTuple):
@@ -26,14 +36,27 @@ class Section(NamedTuple):
     x2: int
     y1: int
     y2: int
+    flip_x: bool = False
+    """Whether it was written from the far end, from which its amplifier reads."""
+    flip_y: bool = False
 
     def __str__(self) -> str:
         return f"[{self.x1}:{self.x2},{self.y1}:{self.y2}]"
 
     @classmethod
     def of(cls, x1: int, x2: int, y1: int, y2: int) -> Self:
-        """Section with its ends in order: an amplifier that reads from the far end has them so."""
-        return cls(min(x1, x2), max(x1, x2), min(y1, y2), max(y1, y2))
+        """Section of ends in any order."""
+        return cls(min(x1, x2), max(x1, x2), min(y1, y2), max(y1, y2), x1 > x2, y1 > y2)
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return self.x2 - self.x1 + 1
+
+    @property
+    def height(self) -> int:
+        """Number of rows."""
+        return self.y2 - self.y1 + 1
 
     def within(self, height: int, width: int) -> Self:
         """The same, where "*" stands for a whole axis of a frame of this size."""
@@ -55,9 +78,8 @@ class Section(NamedTuple):
 
     def overlaps(self, other: "Section") -> bool:
         """Whether they have a pixel in common."""
-        return max(self.x1, other.x1) <= min(self.x2, other.x2) and max(self.y1, other.y1) <= min(
-            self.y2, other.y2
-        )
+        across = max(self.x1, other.x1) <= min(self.x2, other.x2)
+        return across and max(self.y1, other.y1) <= min(self.y2, other.y2)
 
     def outside(self, other: "Section") -> "Section | None":
         """The largest rectangle of it that has no pixel of another one; None where there is none.
@@ -73,8 +95,8 @@ class Section(NamedTuple):
             self._replace(y2=min(self.y2, other.y1 - 1)),
             self._replace(y1=max(self.y1, other.y2 + 1)),
         )
-        real = [part for part in parts if part.x1 <= part.x2 and part.y1 <= part.y2]
-        return max(real, key=lambda s: (s.x2 - s.x1 + 1) * (s.y2 - s.y1 + 1), default=None)
+        real = [part for part in parts if part.width > 0 and part.height > 0]
+        return max(real, key=lambda part: part.width * part.height, default=None)
 
     def region(self) -> Region:
         """The same as a region, which counts from zero."""
@@ -92,12 +114,43 @@ def parse_section(text: str) -> Section | None:
     match = _SECTION.fullmatch(text.strip())
     if match is None:
         return None
-    numbers = [int(number) if number else None for number in match.groups()]
-    x1, x2, y1, y2 = (
-        ({0: 1, 1: _WHOLE}[place % 2] if number is None else number)
-        for place, number in enumerate(numbers)
-    )
-    return Section.of(x1, x2, y1, y2)
+    x1, x2, y1, y2 = match.groups()
+    return Section.of(int(x1 or 1), int(x2 or _WHOLE), int(y1 or 1), int(y2 or _WHOLE))
+
+
+def parse_place(text: str) -> Section | None:
+    """Section of a detector whose size is not known; None of a text with "*", and of others."""
+    section = parse_section(text)
+    return section if section is not None and section.fits(_WHOLE - 1, _WHOLE - 1) else None
+
+
+def section_by_coordinates(values: Mapping[str, str], data: Section) -> Section | None:
+    """Place of pixels by the systems of IRAF: stored = LTM * chip + LTV, and DTM * chip + DTV.
+
+    Parameters
+    ----------
+    values
+        Of cards, as text. LTV has to be there for both axes.
+    data
+        Stored pixels.
+    """
+    ends: list[int] = []
+    flips = []
+    for axis, first, last in (("1", data.x1, data.x2), ("2", data.y1, data.y2)):
+        shift, scale, onto, chip = (
+            to_number(values.get(f"{card}{axis}{more.format(axis)}", usual))
+            for card, more, usual in _SYSTEMS
+        )
+        if math.isnan(shift + scale + onto + chip) or not scale * onto:
+            return None
+        edges = sorted((edge - shift) / scale * onto + chip for edge in (first - 0.5, last + 0.5))
+        for number in (edges[0] + 0.5, edges[1] - 0.5):
+            if abs(number - round(number)) > _ROUNDING or number < 1 - _ROUNDING:
+                return None
+            ends.append(round(number))
+        flips.append(scale * onto < 0)
+    x1, x2, y1, y2 = ends
+    return Section(x1, x2, y1, y2, *flips)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,9 +165,7 @@ class Areas:
     """What could not be taken as it stands."""
 
 
-def read_areas(
-    header: fits.Header, spellings: Spellings, height: int, width: int, binning: str
-) -> Areas:
+def read_areas(cards: Cards, height: int, width: int, binning: str) -> Areas:
     """Areas of a raw frame, in stored pixels.
 
     Sections that reach outside of the frame count unbinned pixels where that makes all of them
@@ -122,36 +173,34 @@ def read_areas(
     image area where there is no other, unless it is the whole frame, or holds the overscan too. Of
     an overscan that overlaps the image area, what lies outside counts.
     """
-    said = {
-        role: card
-        for role, names in (
-            ("image", spellings.image_area),
-            ("data", spellings.data_area),
-            ("overscan", spellings.overscan),
-        )
-        if (card := _said(header, spellings, names)) is not None
-    }
+    said: dict[str, _Card] = {}
+    for thing in ("image_area", "data_area", "overscan"):
+        found = (_Card(name, to_text(value)) for name, value in cards.values(thing))
+        known = next((card for card in found if cards.tells(card.text)), None)
+        if known is not None:
+            said[thing] = known
     if not said:
         return Areas()
-    if "image" in said:
-        said.pop("data", None)
+    if "image_area" in said:
+        said.pop("data_area", None)
     sections, doubts = _in_stored_pixels(said, height, width, binning)
-    image, overscan = sections.get("image"), sections.get("overscan")
-    data = sections.get("data")
+    image, data, overscan = (
+        sections.get(thing) for thing in ("image_area", "data_area", "overscan")
+    )
     if data is not None and overscan is not None and data.overlaps(overscan):
         doubts.append(
-            f"{said['data']} holds the overscan, {said['overscan']}, too: nothing is trimmed; say "
-            "image_area in a camera file"
+            f"{said['data_area']} holds the overscan, {said['overscan']}, too: nothing is trimmed; "
+            "say image_area in a camera file"
         )
-    elif data != Section(1, width, 1, height):
+    elif data is not None and data[:4] != (1, width, 1, height):
         image = image or data
     if image is not None and overscan is not None and image.overlaps(overscan):
         left = overscan.outside(image)
         what = f"only {left} of it counts" if left else "none of it lies outside"
         doubts.append(
             f"the overscan {said['overscan']} overlaps the lit image, "
-            f"{said.get('image') or said['data']}: {what}; say overscan and image_area in a camera "
-            "file"
+            f"{said.get('image_area') or said['data_area']}: {what}; say overscan and image_area "
+            "in a camera file"
         )
         overscan = left or overscan
     return Areas(image=image, overscan=overscan, doubts=tuple(doubts))
@@ -165,38 +214,29 @@ class _Card(NamedTuple):
         return f"{self.name} = {self.text!r}"
 
 
-def _said(header: fits.Header, spellings: Spellings, names: tuple[str, ...]) -> _Card | None:
-    """The first of the cards that says something."""
-    cards = (_Card(name, to_text(value)) for name, value in known_values(header, names))
-    return next((card for card in cards if card.text.lower() not in spellings.unsaid), None)
-
-
 def _in_stored_pixels(
     said: Mapping[str, _Card], height: int, width: int, binning: str
 ) -> tuple[dict[str, Section], list[str]]:
     """Sections that fit the frame, as they are or all of them scaled; doubts of the others."""
-    read = {role: parse_section(card.text) for role, card in said.items()}
-    found = {role: s.within(height, width) for role, s in read.items() if s is not None}
+    read = {thing: parse_section(card.text) for thing, card in said.items()}
+    found = {thing: s.within(height, width) for thing, s in read.items() if s is not None}
     x_step, y_step = (int(step) for step in (binning or "1x1").split("x"))
-    scaled = {role: section.binned(x_step, y_step) for role, section in found.items()}
+    scaled = {thing: section.binned(x_step, y_step) for thing, section in found.items()}
     for sections in (found, scaled):
         if all(section.fits(height, width) for section in sections.values()):
             found = sections
             break
     doubts = []
-    for role, card in said.items():
-        if role in found and found[role].fits(height, width):
+    for thing, card in said.items():
+        if thing in found and found[thing].fits(height, width):
             continue
-        found.pop(role, None)
-        overscan = role == "overscan"
-        problem = (
-            "is no section that can be read"
-            if read[role] is None
-            else f"reaches outside of the frame of {width} x {height} pixels"
-            + (f" (binning {binning})" if binning else "")
-        )
-        doubts.append(
-            f"{card} {problem}: nothing is {'subtracted' if overscan else 'trimmed'} by it; say "
-            f"{'overscan' if overscan else 'image_area'} in a camera file"
-        )
+        found.pop(thing, None)
+        done, remedy = ("trimmed", "image_area")
+        if thing == "overscan":
+            done, remedy = ("subtracted", "overscan")
+        problem = "is no section that can be read"
+        if read[thing] is not None:
+            problem = f"reaches outside of the frame of {width} x {height} pixels"
+            problem += f" (binning {binning})" if binning else ""
+        doubts.append(f"{card} {problem}: nothing is {done} by it; say {remedy} in a camera file")
     return found, doubts

@@ -84,12 +84,11 @@ def grid_of(header: fits.Header) -> PixelGrid:
     """
     area = area_of(header)
     y, x = (0, 0) if area is None else (area.ymin, area.xmin)
-    axes = {axis: _offset_and_step(header, axis) for axis in "YX"}
-    if None in axes.values():
+    rows, columns = (_offset_and_step(header, axis) for axis in "YX")
+    if rows is None or columns is None:
         # offsets without the steps that they go with say nothing
         return PixelGrid(x=x, y=y)
-    (y_offset, y_step), (x_offset, x_step) = (axis or (0, 1) for axis in axes.values())
-    return PixelGrid(x=x + x_offset, y=y + y_offset, x_step=x_step, y_step=y_step)
+    return PixelGrid(x=x + columns[0], y=y + rows[0], x_step=columns[1], y_step=rows[1])
 
 
 def grid_of_plane(ds: xr.Dataset, channel: int) -> PixelGrid:

@@ -1,16 +1,12 @@
 """When a frame was exposed, from the many ways in which headers say so."""
 
-import math
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from astropy.io import fits
 
-from autowisp_xr.headers.cards import first_value
-from autowisp_xr.headers.spellings import Spellings
-from autowisp_xr.headers.values import known_values, to_number, to_text
+from autowisp_xr.headers.values import Cards, known_values, to_number, to_text
 
 __all__ = [
     "Instant",
@@ -40,6 +36,7 @@ _NS_PER_DAY = 86_400 * _NS
 _UNIX_JD = 2_440_587.5
 _MJD_ZERO = 2_400_000.5
 _NOT_A_TIME = np.datetime64("NaT", "ns")
+_EXACT = np.timedelta64(0, "ns")
 # datetime64[ns] reaches from 1677 to 2262, and wraps what lies beyond
 _YEARS = (1700, 2200)
 _LONGEST = 3_000 * 86_400
@@ -63,66 +60,59 @@ class Instant(NamedTuple):
 
     card: str
     value: Any
-    time: np.datetime64
+    time: np.datetime64 = _NOT_A_TIME
     """NaT where it cannot be read, or TIMESYS is no scale that is known."""
-    rounding: np.timedelta64
+    rounding: np.timedelta64 = _EXACT
     """Half of the last digit of a day number, or of a date in whole seconds."""
 
 
-def middle_of_exposure(header: fits.Header, spellings: Spellings, exposure: float) -> np.datetime64:
+def middle_of_exposure(cards: Cards, exposure: float) -> np.datetime64:
     """Middle of an exposure of so many seconds, UTC; NaT where no card tells.
 
     The start counts as the middle where the exposure is NaN, and a middle as the start that equals
     it. TIMESYS and zones are heeded.
     """
-    start = _first(starts_of_exposure(header, spellings))
+    start = _first(starts_of_exposure(cards))
+    middle = _first(middles_of_exposure(cards))
     half = exposure / 2 if exposure >= 0 else 0.0
-    for middle in middles_of_exposure(header, spellings):
-        if np.isnat(middle.time):
-            continue
-        if np.isnat(start) or abs(_seconds(middle.time - start)) >= half / 2:
-            return middle.time
-        break
+    if not np.isnat(middle) and (np.isnat(start) or abs(_seconds(middle - start)) >= half / 2):
+        return middle
     if np.isnat(start) or half > _LONGEST:
         return _NOT_A_TIME
     return start + np.timedelta64(round(half * _NS), "ns")
 
 
-def starts_of_exposure(header: fits.Header, spellings: Spellings) -> Iterator[Instant]:
+def starts_of_exposure(cards: Cards) -> Iterator[Instant]:
     """Starts that cards say, dates before days."""
-    for name, value in known_values(header, spellings.start):
-        yield _of_date(header, spellings, name, value, spellings.start_time)
-    for name, value in known_values(header, spellings.start_days):
-        yield _of_days(header, spellings, name, value)
+    for name, value in cards.values("start"):
+        yield _of_date(cards, name, value, cards.names("start_time"))
+    for name, value in cards.values("start_days"):
+        yield _of_days(cards, name, value)
 
 
-def middles_of_exposure(header: fits.Header, spellings: Spellings) -> Iterator[Instant]:
+def middles_of_exposure(cards: Cards) -> Iterator[Instant]:
     """Middles that cards say, dates before days."""
-    for name, value in known_values(header, spellings.middle):
-        yield _of_date(header, spellings, name, value, ())
-    for name, value in known_values(header, spellings.middle_days):
-        yield _of_days(header, spellings, name, value)
+    for name, value in cards.values("middle"):
+        yield _of_date(cards, name, value)
+    for name, value in cards.values("middle_days"):
+        yield _of_days(cards, name, value)
 
 
-def date_in(header: fits.Header, spellings: Spellings, card: str) -> np.datetime64:
+def date_in(cards: Cards, card: str) -> np.datetime64:
     """Time that the date of a card says, UTC; NaT where there is none, or it has no time of day."""
-    instants = (_of_date(header, spellings, *entry, ()) for entry in known_values(header, [card]))
-    return _first(instants)
+    return _first(_of_date(cards, *entry) for entry in known_values(cards.header, [card]))
 
 
-def clock_beside(header: fits.Header, spellings: Spellings, start: Instant) -> Instant | None:
+def clock_beside(cards: Cards, start: Instant) -> Instant | None:
     """A time of day that stands beside a start that has one of its own: on the day next to it."""
-    for name, value in known_values(header, spellings.start_time):
-        text = to_text(value)
-        clock = _CLOCK.fullmatch(text)
-        if clock is None:
-            continue
-        day = str(start.time.astype("datetime64[D]"))
-        time, in_utc = _moment(day, text)
-        time = _scale_to_utc(time, _UTC if in_utc else time_scale(header, spellings))
-        apart = _seconds(time - start.time)
-        time -= np.timedelta64(round(apart / 86_400) * 86_400, "s")
-        return Instant(name, value, time, np.timedelta64(0 if clock[4] else _NS, "ns"))
+    day = str(start.time.astype("datetime64[D]"))
+    for name, value in cards.values("start_time"):
+        time = _moment(cards, day, to_text(value))
+        if time is not None:
+            days = round(_seconds(time - start.time) / 86_400)
+            fraction = "." in to_text(value) or "," in to_text(value)
+            rounding = np.timedelta64(0 if fraction else _NS, "ns")
+            return Instant(name, value, time - np.timedelta64(days * 86_400, "s"), rounding)
     return None
 
 
@@ -132,9 +122,9 @@ def is_old_date(value: Any) -> bool:
     return match is not None and int(match[3]) < _FIRST_OLD_YEAR
 
 
-def time_scale(header: fits.Header, spellings: Spellings) -> str | None:
+def time_scale(cards: Cards) -> str | None:
     """Scale of the dates of a header, as astropy calls it ("gps" beside); None if not known."""
-    written = str(first_value(header, spellings.time_scale) or "").lower()
+    written = to_text(cards.value("time_scale")).lower()
     # a realisation may stand behind: TT(TAI), UTC(NIST)
     return _SCALES.get(written.split("(")[0].strip())
 
@@ -181,67 +171,57 @@ def _seconds(difference: np.timedelta64) -> float:
     return float(difference / np.timedelta64(1, "s"))
 
 
-def _of_date(
-    header: fits.Header, spellings: Spellings, name: str, value: Any, companions: Iterable[str]
-) -> Instant:
+def _of_date(cards: Cards, name: str, value: Any, companions: Iterable[str] = ()) -> Instant:
     text = _COMPACT.sub(r"\1-\2-\3T\4:\5:\6", str(value))
-    match = _DATE.fullmatch(text)
+    match, old = _DATE.fullmatch(text), _OLD_DATE.fullmatch(text)
     if match is not None:
         year, month, day, clock = match.groups()
-    else:
-        match = _OLD_DATE.fullmatch(text)
-        if match is None:
-            return Instant(name, value, _NOT_A_TIME, np.timedelta64(0, "ns"))
-        day, month, year = match.groups()
+    elif old is not None:
+        day, month, year = old.groups()
         year, clock = f"{19 if int(year) >= _FIRST_OLD_YEAR else 20}{year}", None
+    else:
+        return Instant(name, value)
     # a time of day beside the date, or a full date and time there; a date alone is no start
-    clocks = (
-        [clock]
-        if clock
-        else [str(time).split("T")[-1] for _, time in known_values(header, companions)]
-    )
-    for candidate in clocks:
-        time, in_utc = _moment(f"{year}-{month:0>2}-{day:0>2}", candidate)
-        if not np.isnat(time):
-            scale = _UTC if in_utc else time_scale(header, spellings)
-            rounding = np.timedelta64(0 if "." in candidate else _NS, "ns")
-            return Instant(name, value, _scale_to_utc(time, scale), rounding)
-    return Instant(name, value, _NOT_A_TIME, np.timedelta64(0, "ns"))
+    beside = (str(time).split("T")[-1] for _, time in known_values(cards.header, companions))
+    for candidate in [clock] if clock else beside:
+        time = _moment(cards, f"{year}-{month:0>2}-{day:0>2}", candidate)
+        if time is not None:
+            return Instant(name, value, time, np.timedelta64(0 if "." in candidate else _NS, "ns"))
+    return Instant(name, value)
 
 
-def _moment(date: str, clock: str) -> tuple[np.datetime64, bool]:
-    """Time of a date and a time of day, and whether a zone says how it relates to UTC."""
+def _moment(cards: Cards, date: str, clock: str) -> np.datetime64 | None:
+    """Time of a date and a time of day, UTC: NaT in a scale that is not known; None for no time."""
     parts = _CLOCK.fullmatch(clock)
     if parts is None or not _YEARS[0] <= int(date[:4]) <= _YEARS[1]:
-        return _NOT_A_TIME, False
+        return None
     hour, minute, second, fraction, zulu, sign, hours, minutes = parts.groups()
     latest = 0 if int(hour) == 24 else 59
     if int(hour) > 24 or int(minute) > latest or int(second or 0) > latest + (latest > 0):
-        return _NOT_A_TIME, False
+        return None
     try:
         day = np.datetime64(date, "ns")
     except ValueError:
-        return _NOT_A_TIME, False
+        return None
     # 60 is that of a leap second, or of programs that round
     seconds = (int(hour) * 60 + int(minute)) * 60 + int(second or 0)
     since = seconds * _NS + int((fraction or "")[:9].ljust(9, "0"))
     if date in _ZEROS and since == 0:
-        return _NOT_A_TIME, False
+        return None
     ahead = (int(hours or 0) * 60 + int(minutes or 0)) * 60 * (-1 if sign == "-" else 1)
-    return day + np.timedelta64(since - ahead * _NS, "ns"), bool(zulu or sign)
+    time = day + np.timedelta64(since - ahead * _NS, "ns")
+    return _scale_to_utc(time, _UTC if zulu or sign else time_scale(cards))
 
 
-def _of_days(header: fits.Header, spellings: Spellings, name: str, value: Any) -> Instant:
+def _of_days(cards: Cards, name: str, value: Any) -> Instant:
     days = to_number(value)
-    nothing = Instant(name, value, _NOT_A_TIME, np.timedelta64(0, "ns"))
-    if math.isnan(days) or not 0 < days < 1e7:
-        return nothing
     since_1970 = days - (_UNIX_JD if days > 1e6 else _UNIX_JD - _MJD_ZERO)
-    if not _YEARS[0] <= 1970 + since_1970 / 365.25 <= _YEARS[1]:
-        return nothing
+    year = 1970 + since_1970 / 365.25
+    if not (0 < days < 1e7 and _YEARS[0] <= year <= _YEARS[1]):
+        return Instant(name, value)
     # a float64 Julian date resolves 40 microseconds; more digits would be invented
     microseconds = round(since_1970 * (_NS_PER_DAY // 1000))
-    time = _scale_to_utc(np.datetime64(microseconds * 1000, "ns"), time_scale(header, spellings))
+    time = _scale_to_utc(np.datetime64(microseconds * 1000, "ns"), time_scale(cards))
     # a whole number is a date, without a time of day
     parts = 1 if days.is_integer() else 2 * 10 ** len(repr(days).partition(".")[2])
     return Instant(name, value, time, np.timedelta64(_NS_PER_DAY // parts, "ns"))

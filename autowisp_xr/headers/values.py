@@ -1,15 +1,17 @@
-"""Values of cards as numbers, angles and text, whatever way they were written."""
+"""Values of cards as numbers, angles and text, however they were called and written."""
 
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from astropy.io import fits
 
 from autowisp_xr.headers.cards import comment_of, value_of
+from autowisp_xr.headers.spellings import Spellings
 
 __all__ = [
+    "Cards",
     "first_known",
     "first_number",
     "known_values",
@@ -127,7 +129,7 @@ def first_number(
     return first_known(number for number in numbers if number > above)
 
 
-def to_text(value: Any) -> str:
+def to_text(value: object) -> str:
     """Text of a value, without blanks around it; "" for None."""
     return "" if value is None else str(value).strip()
 
@@ -146,3 +148,35 @@ def to_degrees(value: Any, degrees_per_unit: float, degrees_per_number: float = 
     if float(minutes) >= 60 or float(seconds or 0) >= 61 or size * degrees_per_unit > 360:
         return math.nan
     return (-size if sign == "-" else size) * degrees_per_unit
+
+
+class Cards(NamedTuple):
+    """A header, whose cards are found by what they say, whatever they are called."""
+
+    header: fits.Header
+    spellings: Spellings
+
+    def names(self, *things: str) -> list[str]:
+        """Cards that may say some things, best first; those of the first thing before others."""
+        return [name for thing in things for name in self.spellings.cards[thing]]
+
+    def values(self, *things: str) -> Iterator[tuple[str, Any]]:
+        """Those of these cards that have a value: (name, value)."""
+        return known_values(self.header, self.names(*things))
+
+    def value(self, thing: str) -> Any:
+        """Value of the first card that has one; None where none does."""
+        return next((value for _, value in self.values(thing)), None)
+
+    def number(self, thing: str, above: float = -math.inf) -> float:
+        """First number above a limit; NaN where there is none."""
+        return first_number(self.header, self.names(thing), above)
+
+    def text(self, thing: str) -> str:
+        """First text that is none of the words for what is not known; "" where there is none."""
+        texts = (to_text(value) for _, value in self.values(thing))
+        return next((text for text in texts if self.tells(text)), "")
+
+    def tells(self, value: object) -> bool:
+        """Whether a value is none of the words for what is not known."""
+        return to_text(value).lower() not in self.spellings.words["unsaid"]

@@ -12,7 +12,7 @@ from autowisp_xr.errors import CalibrationError
 from autowisp_xr.frames.write import quantize_level
 from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.spellings import Spellings
-from autowisp_xr.headers.values import first_number
+from autowisp_xr.headers.values import Cards
 from autowisp_xr.image_calibration.channels import channel_slices, inside
 from autowisp_xr.image_calibration.loaded_masters import UNSET
 from autowisp_xr.image_calibration.raw_frame import RawFrame
@@ -181,5 +181,5 @@ def _agreed(name: str, values: Mapping[str | None, Any], path: str) -> Any:
 
 def _saturation_of(header: Any, bias_level: float) -> float | None:
     """Threshold that the header names, in ADU above the bias level; None where it names none."""
-    level = first_number(header, Spellings().saturation, above=0.0) - bias_level
+    level = Cards(header, Spellings()).number("saturation", above=0.0) - bias_level
     return None if math.isnan(level) or level <= 0 else level

@@ -16,6 +16,7 @@ from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.coordinates import read_coordinates
 from autowisp_xr.headers.processing import correction_said
 from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.headers.values import Cards
 from autowisp_xr.image_calibration.loaded_masters import LoadedMaster
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import reason_against
@@ -100,7 +101,7 @@ def _bias_reasons(file: str, header: fits.Header, params: Mapping[str, Any]) -> 
 
 def _traits(header: fits.Header, kind: str | None = None) -> Traits:
     try:
-        said = read_coordinates(header, Spellings(), kind)
+        said = read_coordinates(Cards(header, Spellings()), kind)
     except HeaderError:
         # two cards that contradict each other say nothing
         said = {}

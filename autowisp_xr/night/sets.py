@@ -140,7 +140,7 @@ def _reason_against(record: FileRecord) -> str:
 
 
 def _type_cards(record: FileRecord) -> str:
-    found = _cards(record, Spellings().image_type)
+    found = _cards(record, Spellings().cards["image_type"])
     if not found:
         return sentence("no_type")
     rule = found[0].replace(" = ", "=").replace("'", "")
@@ -148,7 +148,7 @@ def _type_cards(record: FileRecord) -> str:
 
 
 def _exposure_cards(record: FileRecord) -> str:
-    found = _cards(record, Spellings().exposure)
+    found = _cards(record, Spellings().cards["exposure"])
     text = "; ".join(f"{card} is no number of seconds" for card in found)
     return text or "no EXPTIME, EXPOSURE or the like"
 

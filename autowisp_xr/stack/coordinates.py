@@ -20,7 +20,7 @@ from autowisp_xr.headers.exposure import exposure_card
 from autowisp_xr.headers.fates import EFFECTIVE
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.times import date_in, julian_date, middle_of_exposure
-from autowisp_xr.headers.values import to_number
+from autowisp_xr.headers.values import Cards, to_number
 from autowisp_xr.kernels.clip import MEAN
 from autowisp_xr.schema import SHARED
 from autowisp_xr.stack.options import StackOptions
@@ -129,7 +129,7 @@ def _in_headers(headers: Iterable[str]) -> dict[str, list[Any]]:
         header = parse_header(text) if "NUMFCOMB" in text else fits.Header()
         for name, card in _CONTENTS.items():
             if name.startswith("time"):
-                found[name].append(date_in(header, _USUAL, card))
+                found[name].append(date_in(Cards(header, _USUAL), card))
             else:
                 found[name].append(to_number(value_of(header, card)))
     return found
@@ -207,12 +207,12 @@ def _value(header: fits.Header, keyword: str) -> Any:
     if value is not None or keyword != "JD-OBS":
         return value
     try:
-        exposed = exposure_card(header, _USUAL)
+        exposed = exposure_card(Cards(header, _USUAL))
     except HeaderError:
         return None
     if exposed is None:
         return None
-    middle = middle_of_exposure(header, _USUAL, exposed.seconds)
+    middle = middle_of_exposure(Cards(header, _USUAL), exposed.seconds)
     return None if np.isnat(middle) else julian_date(middle)
 
 

@@ -21,7 +21,7 @@ from autowisp_xr.headers.cards import parse_header, value_of
 from autowisp_xr.headers.processing import correction_said
 from autowisp_xr.headers.readout import raw_gain
 from autowisp_xr.headers.spellings import Spellings
-from autowisp_xr.headers.values import to_number
+from autowisp_xr.headers.values import Cards, to_number
 from autowisp_xr.pixel_types import FRACTIONS, are_fractions
 from autowisp_xr.steps.noise_model import per_channel
 from autowisp_xr.steps.pedestals import is_foreign, named, samples
@@ -145,7 +145,7 @@ def _per_unit(
     own = master["image"].attrs.get("units", units)
     if own == units or own not in COUNTED or units not in COUNTED:
         return 1.0, []
-    gain: Any = raw_gain(header, Spellings())
+    gain: Any = raw_gain(Cards(header, Spellings()))
     known = camera.gain
     if math.isnan(gain):
         if known is None:

@@ -4,8 +4,8 @@ import pytest
 
 from autowisp_xr.errors import HeaderError
 from autowisp_xr.headers.assembly import assemble
+from autowisp_xr.headers.detector_sections import Part, has_place
 from autowisp_xr.headers.spellings import Spellings
-from autowisp_xr.headers.stretches import Part, has_place
 from autowisp_xr.regions import Region
 
 

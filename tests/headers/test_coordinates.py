@@ -10,10 +10,11 @@ from autowisp_xr.errors import HeaderError
 from autowisp_xr.headers.coordinates import is_master, read_coordinates
 from autowisp_xr.headers.facts import read_facts
 from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.headers.values import Cards
 
 
 def read(**cards):
-    return read_coordinates(header(**cards), Spellings())
+    return read_coordinates(Cards(header(**cards), Spellings()))
 
 
 def header(**cards):
@@ -115,9 +116,9 @@ def test_numbers_may_be_text_with_units():
 def test_exposures_that_disagree_are_an_error_that_says_what_to_do():
     cards = header(EXPTIME=10.0, EXPOSURE=12.0)
     with pytest.raises(HeaderError, match=r"EXPTIME .* 10 s, EXPOSURE says 12 s.*extended"):
-        read_coordinates(cards, Spellings())
+        read_coordinates(Cards(cards, Spellings()))
     preferring = Spellings().extended(exposure="EXPOSURE")
-    assert read_coordinates(cards, preferring)["exposure"] == 12.0
+    assert read_coordinates(Cards(cards, preferring))["exposure"] == 12.0
     assert read(EXPTIME=10.0, EXPOSURE=10.05, TELAPSE=14.0)["exposure"] == 10.0
     assert read(TELAPSE=14.0)["exposure"] == 14.0
 
@@ -125,8 +126,11 @@ def test_exposures_that_disagree_are_an_error_that_says_what_to_do():
 def test_types_that_disagree_are_an_error_that_says_what_to_do():
     cards = header(IMAGETYP="Light Frame", FRAME="Flat")
     with pytest.raises(HeaderError, match=r"'Light Frame', an? object, but FRAME is 'Flat'"):
-        read_coordinates(cards, Spellings())
-    assert read_coordinates(cards, Spellings().extended(image_type="FRAME"))["image_type"] == "flat"
+        read_coordinates(Cards(cards, Spellings()))
+    assert (
+        read_coordinates(Cards(cards, Spellings().extended(image_type="FRAME")))["image_type"]
+        == "flat"
+    )
     assert read(IMAGETYP="Light Frame", FRAME="ARC")["image_type"] == "object"
 
 
@@ -139,28 +143,28 @@ def test_numbers_say_a_type_where_no_word_does():
     assert read(CCDSFPT=4, IMAGETYP="Snapshot")["image_type"] == "flat"
     assert read(FRAME=2)["image_type"] == "other"
     mine = Spellings().extended(image_type_code="KIND", image_types={"KIND=0": "bias"})
-    assert read_coordinates(header(KIND=0, CCDSFPT=4), mine)["image_type"] == "bias"
+    assert read_coordinates(Cards(header(KIND=0, CCDSFPT=4), mine))["image_type"] == "bias"
 
 
 def test_a_value_may_hold_for_one_card_only():
     mine = Spellings().extended(image_types={"OBSTYPE=exposure": "object"})
-    assert read_coordinates(header(OBSTYPE="EXPOSURE"), mine)["image_type"] == "object"
-    assert read_coordinates(header(IMAGETYP="EXPOSURE"), mine)["image_type"] == "other"
+    assert read_coordinates(Cards(header(OBSTYPE="EXPOSURE"), mine))["image_type"] == "object"
+    assert read_coordinates(Cards(header(IMAGETYP="EXPOSURE"), mine))["image_type"] == "other"
 
 
 def test_a_type_that_is_known_better_is_taken():
     cards = header(IMAGETYP="Light Frame", FRAME="Flat")
-    assert read_coordinates(cards, Spellings(), "dark")["image_type"] == "dark"
+    assert read_coordinates(Cards(cards, Spellings()), "dark")["image_type"] == "dark"
 
 
 def test_exposures_may_be_in_smaller_units():
     cards = fits.Header({"IMG_EXP": 1999})
-    assert read_coordinates(cards, Spellings())["exposure"] == 1.999
+    assert read_coordinates(Cards(cards, Spellings()))["exposure"] == 1.999
     assert read(EXPOINUS="30000000")["exposure"] == 30.0
     cards["EXPTIME"] = 5.0
-    assert read_coordinates(cards, Spellings())["exposure"] == 5.0
+    assert read_coordinates(Cards(cards, Spellings()))["exposure"] == 5.0
     mine = Spellings().extended(exposure_milliseconds="IMG_EXP")
-    assert read_coordinates(cards, mine)["exposure"] == 1.999
+    assert read_coordinates(Cards(cards, mine))["exposure"] == 1.999
 
 
 @pytest.mark.parametrize(
@@ -196,9 +200,9 @@ def test_the_temperature_that_was_set_serves_where_none_was_measured():
 
 def test_a_user_extends_the_table():
     mine = Spellings().extended(exposure="IMG_EXP", image_types={"LED": "flat"})
-    found = read_coordinates(fits.Header({"IMG_EXP": 1999, "OBSTYPE": "led"}), mine)
+    found = read_coordinates(Cards(fits.Header({"IMG_EXP": 1999, "OBSTYPE": "led"}), mine))
     assert (found["exposure"], found["image_type"]) == (1999.0, "flat")
-    assert Spellings().exposure[0] == "EXPTIME"
+    assert Spellings().cards["exposure"][0] == "EXPTIME"
 
 
 def test_what_is_no_spelling_is_refused():
@@ -218,7 +222,7 @@ def test_unreadable_cards_that_are_not_needed_do_no_harm():
     text = "".join(f"{card:<80}" for card in cards)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = read_coordinates(fits.Header.fromstring(text), Spellings())
+        found = read_coordinates(Cards(fits.Header.fromstring(text), Spellings()))
     assert found["exposure"] == 10.0
     assert math.isnan(found["ra"])
 
@@ -230,8 +234,7 @@ def test_unreadable_cards_that_are_not_needed_do_no_harm():
 def test_pattern_is_that_of_the_pixels_as_stored(height, order, down, right):
     pattern = "GRBG"
     facts = read_facts(
-        header(BAYERPAT=pattern, XBAYROFF=right, YBAYROFF=down, ROWORDER=order),
-        Spellings(),
+        Cards(header(BAYERPAT=pattern, XBAYROFF=right, YBAYROFF=down, ROWORDER=order), Spellings()),
         height,
         6,
     )
@@ -244,23 +247,27 @@ def test_pattern_is_that_of_the_pixels_as_stored(height, order, down, right):
 
 def test_facts_are_read_and_nonsense_passed_over():
     good = read_facts(
-        header(E_GAIN=0.46, RDNOISE=5, SATURATE=60000, GAIN=200, TRIMSEC="[  3:   6,  1: 5]"),
-        Spellings(),
+        Cards(
+            header(E_GAIN=0.46, RDNOISE=5, SATURATE=60000, GAIN=200, TRIMSEC="[  3:   6,  1: 5]"),
+            Spellings(),
+        ),
         5,
         7,
     )
     assert (good["gain"], good["read_noise"], good["saturation"]) == (0.46, 5.0, 60000.0)
     assert good["image_area"] == {"xmin": 2, "xmax": 6, "ymin": 0, "ymax": 5}
     bad = read_facts(
-        header(
-            EGAIN=-1,
-            RDNOISE=-5.0,
-            SATURATE=0,
-            BAYERPAT="RGB",
-            TRIMSEC="[1:9,1:5]",
-            BIASSEC="UNKNOWN",
+        Cards(
+            header(
+                EGAIN=-1,
+                RDNOISE=-5.0,
+                SATURATE=0,
+                BAYERPAT="RGB",
+                TRIMSEC="[1:9,1:5]",
+                BIASSEC="UNKNOWN",
+            ),
+            Spellings(),
         ),
-        Spellings(),
         5,
         7,
     )
@@ -270,7 +277,7 @@ def test_facts_are_read_and_nonsense_passed_over():
 
 
 def facts(**cards):
-    return read_facts(fits.Header(cards), Spellings(), 5, 7)
+    return read_facts(Cards(fits.Header(cards), Spellings()), 5, 7)
 
 
 @pytest.mark.parametrize(
@@ -292,13 +299,15 @@ def test_cameras_are_told_apart_by_name_and_number(cards, camera):
 def test_only_cards_that_a_header_has_are_looked_for():
     cards = fits.Header({"EXPOSURE": 3.0, "imagetyp": "dark", "HIERARCH ESO DPR TYPE": "DARK"})
     table = Spellings().extended(gain="MYGAIN").among(set(cards))
-    assert (table.exposure, table.gain, table.preferred) == (("EXPOSURE",), (), ())
-    assert table.image_type == ("IMAGETYP", "ESO DPR TYPE")
-    assert str(read_coordinates(cards, table)) == str(read_coordinates(cards, Spellings()))
+    assert (table.cards["exposure"], table.cards["gain"]) == (("EXPOSURE",), ())
+    assert (table.cards["image_type"], table.preferred) == (("IMAGETYP", "ESO DPR TYPE"), ())
+    assert str(read_coordinates(Cards(cards, table))) == str(
+        read_coordinates(Cards(cards, Spellings()))
+    )
 
 
 def test_gain_the_setting_is_never_electrons_per_adu():
-    assert read_facts(header(GAIN=2.0), Spellings(), 5, 7)["gain"] is None
+    assert read_facts(Cards(header(GAIN=2.0), Spellings()), 5, 7)["gain"] is None
 
 
 def test_masters_are_known_by_their_type_or_their_count():

@@ -7,7 +7,7 @@ from autowisp_xr.headers.coordinates import read_coordinates
 from autowisp_xr.headers.exposure import exposure_card
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.temperature import read_temperature
-from autowisp_xr.headers.values import to_number
+from autowisp_xr.headers.values import Cards, to_number
 
 
 def header_of(cards):
@@ -18,7 +18,7 @@ def header_of(cards):
 
 def exposure(value, comment="", keyword="EXPTIME", **more):
     header = header_of({keyword: (value, comment), **more})
-    card = exposure_card(header, Spellings())
+    card = exposure_card(Cards(header, Spellings()))
     return math.nan if card is None else card.seconds
 
 
@@ -104,21 +104,26 @@ def test_decimal_commas_are_read_where_they_are_no_thousands(text, number):
     ],
 )
 def test_temperatures_are_celsius_and_impossible_ones_unknown(cards, celsius):
-    found = read_temperature(header_of(cards), Spellings()).celsius
+    found = read_temperature(Cards(header_of(cards), Spellings())).celsius
     assert found == celsius or (math.isnan(found) and math.isnan(celsius))
 
 
 def test_a_temperature_that_may_be_in_kelvin_is_doubted():
-    assert "CCD-TEMP = 77" in read_temperature(fits.Header({"CCD-TEMP": 77}), Spellings()).doubt
-    assert "CCD-TEMP = 120" in read_temperature(fits.Header({"CCD-TEMP": 120}), Spellings()).doubt
+    assert (
+        "CCD-TEMP = 77" in read_temperature(Cards(fits.Header({"CCD-TEMP": 77}), Spellings())).doubt
+    )
+    assert (
+        "CCD-TEMP = 120"
+        in read_temperature(Cards(fits.Header({"CCD-TEMP": 120}), Spellings())).doubt
+    )
     for cards in ({"CCD-TEMP": 180.2}, {"CCD-TEMP": 45.0}, {"CCD-TEMP": "77 K"}, {"CCD-TEMP": 127}):
-        assert read_temperature(fits.Header(cards), Spellings()).doubt == ""
+        assert read_temperature(Cards(fits.Header(cards), Spellings())).doubt == ""
 
 
 def test_a_temperature_far_below_the_one_that_was_set_is_doubted():
     cards = fits.Header({"CCD-TEMP": -99.0, "SET-TEMP": -10.0})
     assert "CCD-TEMP = -99.0 is much colder than the -10 C" in (
-        read_temperature(cards, Spellings()).doubt
+        read_temperature(Cards(cards, Spellings())).doubt
     )
 
 
@@ -130,13 +135,13 @@ def test_a_temperature_far_below_the_one_that_was_set_is_doubted():
     ],
 )
 def test_right_ascensions_are_in_the_unit_of_their_comment(comment, degrees):
-    found = read_coordinates(header_of({"RA": (2.0, comment)}), Spellings())
+    found = read_coordinates(Cards(header_of({"RA": (2.0, comment)}), Spellings()))
     assert found["ra"] == degrees
 
 
 def test_sexagesimal_right_ascensions_are_hours_whatever_their_comment():
     sexagesimal = header_of({"RA": ("02:00:00", "[h] J2000")})
-    assert read_coordinates(sexagesimal, Spellings())["ra"] == 30.0
+    assert read_coordinates(Cards(sexagesimal, Spellings()))["ra"] == 30.0
 
 
 def test_the_first_frames_of_a_smart_telescope_are_read():
@@ -149,6 +154,6 @@ def test_the_first_frames_of_a_smart_telescope_are_read():
             "DEC": (-5.0, "[deg] Observe object DEC coordinate (J2000)"),
         }
     )
-    found = read_coordinates(header, Spellings())
+    found = read_coordinates(Cards(header, Spellings()))
     assert (found["exposure"], found["gain_setting"], found["binning"]) == (15.0, 110.0, "2x2")
     assert (found["ra"], found["dec"]) == (82.5, -5.0)

@@ -5,11 +5,12 @@ from astropy.io import fits
 
 from autowisp_xr.headers.sections import read_areas
 from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.headers.values import Cards
 
 
 def areas(binning="", **cards):
     """Areas of a frame of 7 columns and 5 rows."""
-    return read_areas(fits.Header(cards), Spellings(), 5, 7, binning)
+    return read_areas(Cards(fits.Header(cards), Spellings()), 5, 7, binning)
 
 
 def shown(found):

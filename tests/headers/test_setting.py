@@ -6,6 +6,7 @@ from astropy.io import fits
 from autowisp_xr.headers.filters import filter_name
 from autowisp_xr.headers.readout import read_setting
 from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.headers.values import Cards
 
 
 def header(text):
@@ -26,7 +27,7 @@ def header(text):
 
 
 def setting(text):
-    return read_setting(header(text), Spellings())
+    return read_setting(Cards(header(text), Spellings()))
 
 
 @pytest.mark.parametrize(
@@ -146,9 +147,9 @@ def test_settings_of_the_camera_are_read(cards, name, value):
     ],
 )
 def test_filters_of_all_wheels_make_the_name(cards, name):
-    assert filter_name(header(cards), Spellings()) == name
+    assert filter_name(Cards(header(cards), Spellings())) == name
 
 
 def test_the_filter_card_of_the_user_is_the_only_one_that_is_asked():
     mine = Spellings().extended(filter="MYBAND")
-    assert filter_name(header("FILTER='V'; FILTER2='R'; MYBAND='B'"), mine) == "B"
+    assert filter_name(Cards(header("FILTER='V'; FILTER2='R'; MYBAND='B'"), mine)) == "B"
