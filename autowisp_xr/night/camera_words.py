@@ -91,7 +91,7 @@ def said_by(records: Sequence[FileRecord], name: str) -> dict[float, list[str]]:
 
 def card(records: Sequence[FileRecord], name: str) -> str:
     """The card that says gain or read noise, as it is called in these headers."""
-    names = getattr(Spellings(), _CARDS[name])
+    names = Spellings().cards[_CARDS[name]]
     found = (card for record in records for card in names if value_of(record.header, card))
     return next(found, names[0])
 

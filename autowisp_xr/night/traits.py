@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
@@ -119,11 +118,11 @@ def _common(values: Sequence[str]) -> str:
 
 def _cards(record: FileRecord) -> dict[str, str]:
     """For each trait the card of a header that is asked first, if any is there."""
-    spellings: Any = record.options.get("spellings") or Spellings()
+    spellings: Spellings = record.options.get("spellings") or Spellings()
     found = {}
     for trait in (*TEXTS, *NUMBERS, "channels"):
         names = _SPELT_OTHERWISE.get(trait, (trait,))
-        cards = (card for name in names for card in getattr(spellings, name, ()))
+        cards = (card for name in names for card in spellings.cards.get(name, ()))
         card = next((card for card in cards if card in record.header), "")
         if card:
             found[trait] = card
