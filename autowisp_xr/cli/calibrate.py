@@ -1,98 +1,27 @@
 """``autowisp-xr calibrate``: raw frames to calibrated ones, file by file."""
 
-import argparse
-import logging
 import os
 import warnings
+from argparse import Namespace
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from string import Formatter
 from typing import Any
 
-from autowisp_xr.cli import values
-from autowisp_xr.cli.calibrate_options import MASTERS, START_UTC, add_options
-from autowisp_xr.cli.reporting import Progress, reporting
+from autowisp_xr.cli.reporting import Progress
 from autowisp_xr.cli.turns import Turns
-from autowisp_xr.errors import AutowispError
+from autowisp_xr.cli.values import OptionError
 
-__all__ = ["add_calibrate", "calibrator_arguments"]
-
-_HOME = "PROJHOME"
+__all__ = ["run"]
 
 _AT_A_TIME = 2
 """Frames, each of which takes some seventy bytes of memory for each of its pixels."""
 
 
-def add_calibrate(steps: Any) -> None:
-    """Add the command ``calibrate`` to the subparsers of the program."""
-    add_options(steps, _run)
-
-
-def calibrator_arguments(options: argparse.Namespace) -> dict[str, Any]:
-    """Arguments of the Calibrator that the options ask for.
-
-    Raises
-    ------
-    OptionError
-        If options contradict each other.
-    """
-    given = vars(options)
-    utc, jd = given["exposure_start_utc"], given["exposure_start_jd"]
-    if utc and jd:
-        raise values.OptionError(
-            "--exposure-start-utc and --exposure-start-jd say the same; give one of them"
-        )
-    split = given["split_channels"] or {}
-    for name in ("raw_hdu", *MASTERS):
-        _check_channels(name, given[name], split)
-    home = given["project_home"]
-    if home is None and _HOME in _fields(given["calibrated_fname"]):
-        home = os.getcwd()
-    same = (
-        *("saturation_threshold", "raw_hdu", "calibrated_fname", "fnum", "exposure_seconds"),
-        *("overscans", "image_area", "bias_level_adu", "gain", "read_noise_electrons"),
-        *("compress_calibrated", "allow_overwrite", "master_bias", "master_dark", "master_flat"),
-    )
-    return {name: given[name] for name in same} | {
-        "split_channels": split or False,
-        "exposure_start_utc": None if jd else utc or START_UTC,
-        "exposure_start_jd": jd,
-        "project_home": home,
-        "leak_directions": given["leak_directions"] or [],
-        "diagnostic_quantiles": list(given["diagnostic_quantiles"]) or None,
-        "masks": given["master_mask"],
-    }
-
-
-def _check_channels(name: str, value: Any, split: Mapping[str, Any]) -> None:
-    if not isinstance(value, Mapping) or set(value) == set(split):
-        return
-    option = f"--{name.replace('_', '-')}"
-    has = ", ".join(split) if split else "none (a file name with a colon is written ./a:b.fits)"
-    unknown, missing = set(value) - set(split), set(split) - set(value)
-    if unknown or name != "master_mask":
-        raise values.OptionError(
-            f"{option} is given for {', '.join(sorted(value))}, but the channels of "
-            f"--split-channels are {has}; {'unknown' if unknown else 'missing'}: "
-            f"{', '.join(sorted(unknown or missing))}"
-        )
-
-
-def _fields(template: str) -> set[str]:
-    try:
-        return {field for _, field, _, _ in Formatter().parse(template) if field}
-    except ValueError as error:
-        raise values.OptionError(f"the name template {template!r}: {error}") from error
-
-
-def _run(options: argparse.Namespace) -> int:
-    with reporting(options):
-        return _calibrate(options)
-
-
-def _calibrate(options: argparse.Namespace) -> int:
-    arguments = calibrator_arguments(options)
+def run(options: Namespace) -> int:
+    """Calibrate files, and print what became of them; 0 if all went well."""
+    arguments = _arguments(options)
     from astropy.io.fits.verify import VerifyWarning
 
     from autowisp_xr.frames import find_files
@@ -105,12 +34,14 @@ def _calibrate(options: argparse.Namespace) -> int:
     class Once(Calibrator):
         """Does not let one frame of a run replace another: the first in their order has a name."""
 
-        def _check_outputs(self, outputs: Sequence[str], params: Any, raw: str) -> None:
+        def _check_outputs(
+            self, outputs: Sequence[str], params: Mapping[str, Any], raw: str
+        ) -> None:
             with turns.turn(raw):
                 places = list(map(os.path.realpath, outputs))
                 for file, place in zip(outputs, places, strict=True):
                     if place in written:
-                        raise values.OptionError(
+                        raise OptionError(
                             f"{written[place]} is to be written to {file}; put {{RAWFNAME}} into "
                             "--calibrated-fname"
                         )
@@ -120,14 +51,12 @@ def _calibrate(options: argparse.Namespace) -> int:
     calibrate = Once(**arguments)
 
     def work(file: str) -> tuple[str, str]:
-        """Why a frame was left out, or what is to be told of it."""
+        """Why a frame was left out, or what its diagnostics are."""
         with turns.over(file):
             reason = _unwanted(file, options.calibrate_only_if, arguments)
-            return (reason, "") if reason else ("", _told(calibrate(file)))
+            return (reason, "") if reason else ("", _in_words(calibrate(file)))
 
-    progress = Progress(len(files), "calibrated")
-    failed: dict[str, str] = {}
-    left_out: dict[str, str] = {}
+    progress = Progress(len(files))
     with warnings.catch_warnings(), ThreadPoolExecutor(_AT_A_TIME) as pool:
         # as each write does; but threads undo one another's filters
         warnings.simplefilter("ignore", VerifyWarning)
@@ -137,32 +66,70 @@ def _calibrate(options: argparse.Namespace) -> int:
                 # one that failed keeps its frame in memory, so none is kept
                 file, job = jobs.popleft()
                 try:
-                    reason, told = job.result()
-                    if reason:
-                        left_out[file] = reason
-                        progress.left_out(file, reason)
-                    else:
-                        progress.done(file, told)
+                    reason, remark = job.result()
                 except Exception as error:
                     # whatever is wrong with one frame, the others should not wait for it
                     if options.debug:
                         raise
-                    expected = isinstance(error, AutowispError | OSError | ValueError)
-                    named = str(error) if expected else ""
-                    failed[file] = values.in_options(named or f"{type(error).__name__}: {error}")
-                    logging.getLogger("autowisp_xr").debug("%s", file, exc_info=True)
-                    progress.failed(file, failed[file])
+                    progress.failed(file, error)
+                else:
+                    if reason:
+                        progress.left_out(file, reason)
+                    else:
+                        progress.done(file, remark)
         finally:
             pool.shutdown(cancel_futures=True)
-    progress.end()
-    done = len(files) - len(failed) - len(left_out)
-    print(f"calibrated {done} of {len(files)} frames")
-    for title, frames in (("left out", left_out), ("failed", failed)):
-        if frames:
-            print(f"{title}:")
-            for file, reason in frames.items():
-                print(f"  {file}: {reason}")
-    return 1 if failed or not done else 0
+    return progress.end()
+
+
+def _arguments(options: Namespace) -> dict[str, Any]:
+    """Arguments of the Calibrator that the options ask for; OptionError if they contradict."""
+    given = vars(options)
+    utc, jd = options.exposure_start_utc, options.exposure_start_jd
+    if jd and "exposure_start_utc" in options.chosen:
+        raise OptionError(
+            "--exposure-start-utc and --exposure-start-jd say the same; give one of them"
+        )
+    split = options.split_channels or {}
+    for name in ("raw_hdu", "master_bias", "master_dark", "master_flat", "master_mask"):
+        _check_channels(name, given[name], split)
+    home = options.project_home
+    if home is None and "PROJHOME" in _fields(options.calibrated_fname):
+        home = os.getcwd()
+    same = (
+        *("saturation_threshold", "raw_hdu", "calibrated_fname", "fnum", "exposure_seconds"),
+        *("overscans", "image_area", "bias_level_adu", "gain", "read_noise_electrons"),
+        *("compress_calibrated", "allow_overwrite", "master_bias", "master_dark", "master_flat"),
+    )
+    return {name: given[name] for name in same} | {
+        "split_channels": split or False,
+        "exposure_start_utc": None if jd else utc,
+        "exposure_start_jd": jd,
+        "project_home": home,
+        "leak_directions": options.leak_directions or [],
+        "diagnostic_quantiles": list(options.diagnostic_quantiles) or None,
+        "masks": options.master_mask,
+    }
+
+
+def _check_channels(name: str, value: object, split: Mapping[str, object]) -> None:
+    if not isinstance(value, Mapping) or set(value) == set(split):
+        return
+    unknown, missing = set(value) - set(split), set(split) - set(value)
+    if unknown or name != "master_mask":
+        has = ", ".join(split) if split else "none (a file name with a colon is written ./a:b.fits)"
+        raise OptionError(
+            f"--{name.replace('_', '-')} is given for {', '.join(sorted(value))}, but the channels "
+            f"of --split-channels are {has}; {'unknown' if unknown else 'missing'}: "
+            f"{', '.join(sorted(unknown or missing))}"
+        )
+
+
+def _fields(template: str) -> set[str]:
+    try:
+        return {field for _, field, _, _ in Formatter().parse(template) if field}
+    except ValueError as error:
+        raise OptionError(f"the name template {template!r}: {error}") from error
 
 
 def _unwanted(file: str, expression: str, arguments: Mapping[str, Any]) -> str:
@@ -181,10 +148,10 @@ def _unwanted(file: str, expression: str, arguments: Mapping[str, Any]) -> str:
     return ""
 
 
-def _told(diagnostics: Mapping[Any, Any] | None) -> str:
+def _in_words(diagnostics: Mapping[str | None, Sequence[tuple[str, float]]] | None) -> str:
     """Diagnostics of a frame in words."""
     parts = []
     for channel, numbers in (diagnostics or {}).items():
-        told = " ".join(f"{name}={value:.6g}" for name, value in numbers)
-        parts.append(f"{channel} {told}" if channel else told)
+        words = " ".join(f"{name}={value:.6g}" for name, value in numbers)
+        parts.append(f"{channel} {words}" if channel else words)
     return "; ".join(parts)

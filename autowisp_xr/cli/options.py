@@ -1,285 +1,161 @@
-"""Options that the steps share, in groups, with the names and defaults of the original.
+"""What the commands are, and what their options: the tables beside this module, read once.
 
-A step calls :func:`add_step`, adds groups of its own with :func:`add`, and ends with
-:func:`add_common`; what stacks also calls :func:`add_stacking`.
+``calibrate.toml``, ``stack.toml``, ``flat.toml`` and ``night.toml`` hold ``[commands.NAME]``, each
+with its texts and the names of its groups, in the order of the help. A group is a table
+``[groups.NAME]``, and in it stands each option under its own name, or a positional argument, as a
+row:
+
+``also``
+    Other names.
+``type``
+    The function of :mod:`autowisp_xr.cli.values` or :mod:`autowisp_xr.cli.areas` that reads the
+    text; without it, text stays text. For an option with ``nargs`` it reads all texts at once.
+``nargs``
+    For an option of several values: "+", "*", or 1 for one that is repeated instead.
+``default``
+    Shown in the help. A text is read like one of the command line; true and false make an option
+    with two names, --x and --no-x.
+``metavar``, ``choices``, ``required``, ``help``
+    As argparse has them, but that a help may have percent signs.
+``like``
+    The name of a row of ``[rows]``, whose entries this row has where it says nothing else.
+``what``
+    Stands for {what} in the help.
+
+The command line and files with options (:mod:`autowisp_xr.cli.settings`) are read by the same rows.
 """
 
-import argparse
-from collections.abc import Callable, Sequence
+import tomllib
+from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-from autowisp_xr.cli import values
+from autowisp_xr.cli import areas, values
+from autowisp_xr.kinds import EXPOSURE_TOLERANCE, TEMPERATURE_TOLERANCE
+from autowisp_xr.night.verdict import EXIT_STATUS
+from autowisp_xr.options import MIN_FLAT
 
-__all__ = [
-    "Listed",
-    "add",
-    "add_common",
-    "add_master",
-    "add_output",
-    "add_stacking",
-    "add_step",
-]
+__all__ = ["Command", "Option", "commands"]
 
-LEVELS = ("debug", "info", "warning", "error", "critical")
+_TABLES = ("night", "calibrate", "stack", "flat", "shared")
 
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    name: getattr(module, name) for module in (areas, values) for name in module.__all__
+}
 
-class Listed(argparse.Action):
-    """An option with several values, which ``combine`` makes one; repeated, it has them all."""
-
-    def __init__(self, *, combine: Callable[[Sequence[str]], Any], **keywords: Any) -> None:
-        super().__init__(**keywords)
-        self.combine = combine
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: str | Sequence[Any] | None,
-        option_string: str | None = None,
-    ) -> None:
-        """Combine these values with those that the same option had before."""
-        seen = f"_{self.dest}"
-        texts = [*getattr(namespace, seen, []), *(values or [])]
-        setattr(namespace, seen, texts)
-        try:
-            setattr(namespace, self.dest, self.combine(texts))
-        except ValueError as error:
-            raise argparse.ArgumentError(self, str(error)) from error
+_ELSEWHERE = {
+    "--temperature-tolerance": TEMPERATURE_TOLERANCE,
+    "--exposure-tolerance": EXPOSURE_TOLERANCE,
+    "--min-flat": MIN_FLAT,
+}
+"""Defaults that the package has already, and no table repeats."""
 
 
-def add_step(
-    steps: Any,
-    name: str,
-    run: Callable[[argparse.Namespace], int],
-    *,
-    images: str,
-    help: str,
-    description: str,
-    epilog: str,
-) -> argparse.ArgumentParser:
-    """Add a command of the original to the subparsers of the program, with its input files."""
-    step: argparse.ArgumentParser = steps.add_parser(
-        name,
-        help=help,
-        description=description,
-        epilog=f"{epilog} An option that takes several values takes all that follow: name the "
-        "files first, or put -- before them.",
-        usage="%(prog)s FILE [FILE ...] [OPTION ...]",
-        allow_abbrev=False,
-    )
-    step.add_argument(
-        images,
-        nargs="+",
-        metavar="FILE",
-        help="FITS files, glob patterns, or directories (which are not searched deeper)",
-    )
-    step.set_defaults(run=run, step=name, parser=step)
-    return step
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One row of a table: an option, or a positional argument."""
+
+    names: Sequence[str]
+    """The first long one is that of the value."""
+    help: str
+    type: str | None = None
+    nargs: str | int | None = None
+    default: object = None
+    metavar: str | None = None
+    choices: Sequence[str] = ()
+    required: bool = False
+
+    @property
+    def dest(self) -> str:
+        """Name of the value among those of the command."""
+        long = (name.removeprefix("--") for name in self.names if name.startswith("--"))
+        return next(long, self.names[0]).replace("-", "_")
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether the value is True or False."""
+        return isinstance(self.default, bool)
+
+    def read(self, given: str | Sequence[str] | bool) -> Any:
+        """The value of a text, or of several with ``nargs``; ValueError for what it cannot be."""
+        if self.type is not None:
+            return _READERS[self.type](given)
+        return tuple(given) if isinstance(given, list) else given
+
+    def initial(self) -> Any:
+        """The value where nothing is said."""
+        if isinstance(self.default, list):
+            return tuple(self.default)
+        return self.read(self.default) if isinstance(self.default, str) else self.default
+
+    def keywords(self) -> dict[str, Any]:
+        """Arguments of ``add_argument`` for it; what it was not given is not in the result."""
+        shown = self.default if isinstance(self.default, list) else [self.default]
+        default = "" if self.is_switch or self.default is None else " ".join(map(str, shown))
+        help = f"{self.help} (default: {default})" if default else self.help
+        keywords: dict[str, Any] = {"default": SUPPRESS, "help": help.replace("%", "%%")}
+        if self.is_switch:
+            return keywords | {"action": BooleanOptionalAction}
+        if self.nargs is not None:
+            keywords |= {"nargs": self.nargs, "action": "extend"}
+        for name in ("metavar", "choices", "required"):
+            if getattr(self, name):
+                keywords[name] = getattr(self, name)
+        return keywords
 
 
-def add(
-    group: Any,
-    *names: str,
-    help: str,
-    default: Any = None,
-    combine: Callable[[Sequence[str]], Any] | None = None,
-    **keywords: Any,
-) -> None:
-    """Add an option to a group; the help says the default, unless there is none.
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """What is called by a name of its own: its texts in the help, and its options by group."""
 
-    Parameters
-    ----------
-    group
-        A parser, or one of its groups.
-    *names, help, default, **keywords
-        As for ``add_argument`` of argparse; ``help`` may have percent signs.
-    combine
-        Makes one value of several, for an option that takes several.
-    """
-    if combine is not None:
-        keywords = {"action": Listed, "combine": combine, "nargs": "+"} | keywords
-    shown = _shown(default)
-    if shown:
-        help = f"{help} (default: {shown})"
-    group.add_argument(*names, default=default, help=help.replace("%", "%%"), **keywords)
+    name: str
+    help: str
+    description: str
+    epilog: str = ""
+    usage: str | None = None
+    groups: Mapping[str, Sequence[Option]]
+
+    @property
+    def options(self) -> list[Option]:
+        """All options and positional arguments."""
+        return [option for group in self.groups.values() for option in group]
+
+    def fill(self, parser: ArgumentParser) -> None:
+        """Add the options to the parser of the command, in their groups."""
+        for title, options in self.groups.items():
+            group = parser.add_argument_group(title) if title else parser
+            for option in options:
+                group.add_argument(*option.names, **option.keywords())
 
 
-def _shown(default: Any) -> str:
-    if default is None or default is False or default == ():
-        return ""
-    if isinstance(default, list | tuple):
-        return " ".join(str(item) for item in default)
-    return str(default)
+@cache
+def commands() -> Mapping[str, Command]:
+    """All commands by their names, in the order of the help."""
+    tables: dict[str, dict[str, Any]] = {"commands": {}, "groups": {}, "rows": {}}
+    for name in _TABLES:
+        with Path(__file__).with_name(f"{name}.toml").open("rb") as file:
+            for kind, entries in tomllib.load(file).items():
+                tables[kind] |= entries
+    status = "; ".join(f"{number}: {meaning}" for number, meaning in EXIT_STATUS.items())
+    found = {}
+    for name, entry in tables["commands"].items():
+        groups = {}
+        for group in map(tables["groups"].__getitem__, entry.pop("groups")):
+            rows = {key: row for key, row in group.items() if key != "title"}
+            options = [_option(key, row, tables["rows"]) for key, row in rows.items()]
+            groups[group.get("title", "")] = options
+        entry["epilog"] = entry.get("epilog", "").replace("{exit_status}", status)
+        found[name] = Command(name=name, groups=groups, **entry)
+    return found
 
 
-def add_output(group: Any) -> None:
-    """Add to the group of the output what all steps have: whether files may be replaced."""
-    add(
-        group,
-        "--allow-overwrite",
-        action=argparse.BooleanOptionalAction,
-        default=False,
-        help="replace files that exist already",
-    )
-
-
-def add_stacking(
-    step: argparse.ArgumentParser,
-    *,
-    title: str = "how the frames are averaged",
-    prefix: str = "",
-    outlier_threshold: float | tuple[float, float] = 5.0,
-    min_valid_values: int = 5,
-    max_iter: int = 20,
-    min_valid_frames: int | None = 10,
-) -> None:
-    """Add how frames become a master: the average, what it rejects, what it needs.
-
-    Parameters
-    ----------
-    step
-        The parser of the command.
-    title, prefix
-        Of the group, and of the names of its options.
-    outlier_threshold, min_valid_values, max_iter, min_valid_frames
-        Defaults; None where there is no option for the number of frames.
-    """
-    group = step.add_argument_group(title)
-    add(
-        group,
-        f"--{prefix}average-func",
-        type=values.average,
-        default="median",
-        metavar="NAME",
-        help="median, mean, min, max (or nanmedian and so on), quantile:0.7 or percentile:70",
-    )
-    add(
-        group,
-        f"--{prefix}outlier-threshold",
-        combine=values.thresholds,
-        default=outlier_threshold,
-        metavar="SIGMA",
-        help="reject values that are farther from the average than this many times the root mean "
-        "square distance: one number for both sides, or two of opposite signs",
-    )
-    add(
-        group,
-        f"--{prefix}max-iter",
-        type=values.rounds,
-        default=max_iter,
-        metavar="N",
-        help="reject at most so many times; inf for as often as it takes",
-    )
-    add(
-        group,
-        f"--{prefix}exclude-mask",
-        combine=values.flag_names,
-        nargs="*",
-        default=("BAD",),
-        metavar="FLAG",
-        help="leave out pixels with any of these flags: FAULT, HOT, COSMIC, OUTER, "
-        "OVERSATURATED, LEAKED, SATURATED, INTERPOLATED, or BAD for all of them",
-    )
-    add(
-        group,
-        f"--{prefix}min-valid-values",
-        type=values.whole,
-        default=min_valid_values,
-        metavar="N",
-        help="flag pixels that fewer values went into",
-    )
-    if min_valid_frames is not None:
-        add(
-            group,
-            f"--{prefix}min-valid-frames",
-            type=values.whole,
-            default=min_valid_frames,
-            metavar="N",
-            help="make no master of fewer frames",
-        )
-
-
-def add_master(group: Any) -> None:
-    """Add to the group of the output what the files of masters have."""
-    add(
-        group,
-        "--add-averaged-keywords",
-        combine=tuple,
-        nargs="*",
-        default=("JD-OBS",),
-        metavar="KEYWORD",
-        help="header keywords whose values are averaged, as the pixels are",
-    )
-    add(
-        group,
-        "--compress",
-        type=values.number,
-        metavar="LEVEL",
-        help="compress, and round to the noise of each row divided by this (16, say); without it, "
-        "nothing is rounded",
-    )
-    add_output(group)
-
-
-def add_common(step: argparse.ArgumentParser) -> None:
-    """Add the options of all steps: files with options, the project, the log."""
-    group = step.add_argument_group("configuration")
-    add(
-        group,
-        *("--config-file", "-c"),
-        metavar="TOML",
-        help='file with options: "max-iter = 5", "master-bias = ["R:r.fits", "B:b.fits"]"; in a '
-        f"table [{step.get_default('step')}] where it serves several steps. The command line goes "
-        "before --extra-config-file, and that before --config-file",
-    )
-    add(group, "--extra-config-file", metavar="TOML", help="another such file")
-    add(
-        group,
-        "--project-home",
-        metavar="DIR",
-        help="PROJHOME in names of files, and in headers (default: the current directory, in "
-        "names that ask for it)",
-    )
-    add(
-        group,
-        "--iers-auto-max-age",
-        type=values.number,
-        metavar="DAYS",
-        help="age at which astropy looks for new tables of the rotation of the Earth (default: "
-        "that of astropy)",
-    )
-    group = step.add_argument_group("log")
-    add(group, "--verbose", choices=LEVELS, default="info", help="the least that is logged")
-    add(
-        group,
-        "--logging-fname",
-        metavar="NAME",
-        help="write the log to this file, with {processing_step}, {now} and {pid} filled in "
-        "(default: lines to the terminal, or a counter)",
-    )
-    add(
-        group,
-        "--std-out-err-fname",
-        metavar="NAME",
-        help="write what would be printed to this file, named likewise",
-    )
-    add(
-        group,
-        "--fname-datetime-format",
-        default="%Y%m%d%H%M%S",
-        metavar="FORMAT",
-        help="format of {now} in these names",
-    )
-    add(
-        group,
-        "--logging-message-format",
-        default="%(levelname)s %(asctime)s %(name)s: %(message)s",
-        metavar="FORMAT",
-        help="format of a line of the log, as for logging.Formatter of Python",
-    )
-    add(
-        group,
-        "--logging-datetime-format",
-        metavar="FORMAT",
-        help="format of the time in a line of the log (default: that of Python)",
-    )
+def _option(name: str, row: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]) -> Option:
+    like = rows[row["like"]] if "like" in row else {}
+    given = {"default": _ELSEWHERE.get(name), **like, **row}
+    names = (name, *given.pop("also", ()))
+    given["help"] = given["help"].replace("{what}", given.pop("what", ""))
+    given.pop("like", None)
+    return Option(names=names, **given)

@@ -1,21 +1,31 @@
 """The program ``autowisp-xr``: its commands, and how it ends."""
 
-import argparse
 import gc
 import os
 import re
 import sys
-from collections.abc import Sequence
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from importlib.metadata import version
+from typing import Any
 
-from autowisp_xr.cli import settings
-from autowisp_xr.cli.calibrate import add_calibrate
-from autowisp_xr.cli.flat import add_flat
-from autowisp_xr.cli.night import add_demo, add_info, add_reduce
-from autowisp_xr.cli.stack import add_stack
-from autowisp_xr.cli.values import in_options
+from autowisp_xr.cli import calibrate, flat, night, stack
+from autowisp_xr.cli.options import Command, commands
+from autowisp_xr.cli.reporting import in_options, reporting
+from autowisp_xr.cli.settings import resolve
+from autowisp_xr.errors import AutowispError
 
 __all__ = ["main"]
+
+_RUN: Mapping[str, Callable[[Namespace], int]] = {
+    "demo": night.demo,
+    "info": night.info,
+    "reduce": night.reduce,
+    "calibrate": calibrate.run,
+    "stack": stack.run,
+    "flat": flat.run,
+}
 
 # argparse would take "-1,0" for an option
 _PAIR = re.compile(r"-\d+\s*,\s*-?\d+")
@@ -33,17 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    given = [f" {word}" if _PAIR.fullmatch(word) else word for word in arguments]
-    parser = _parser()
-    options = parser.parse_args(given)
-    # what computes is imported here, so that --help answers at once
-    from autowisp_xr.errors import AutowispError
-
+    command, said = _parse(arguments)
     try:
-        if settings.apply(options):
-            # once more, with the files as defaults: what was said here goes before
-            options = parser.parse_args(given)
-        status = int(options.run(options))
+        options = resolve(command, said)
+        with reporting(options) if hasattr(options, "verbose") else nullcontext():
+            status = _RUN[command.name](options)
         sys.stdout.flush()
         return status
     except BrokenPipeError:
@@ -54,21 +58,43 @@ def _run(arguments: Sequence[str]) -> int:
         print("autowisp-xr: interrupted", file=sys.stderr)
         return 130
     except (AutowispError, OSError, ValueError, MemoryError) as error:
-        if options.debug:
+        if said["debug"]:
             raise
         text = f"autowisp-xr: error: {in_options(str(error))}"
         print(text.encode(errors="backslashreplace").decode(), file=sys.stderr)
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parse(arguments: Sequence[str]) -> tuple[Command, dict[str, Any]]:
+    """The command, and the values that were said."""
+    parser = ArgumentParser(
         prog="autowisp-xr",
         description="Calibrate and stack astronomical frames, with honest variances.",
     )
     parser.add_argument("--version", action="version", version=version("autowisp-xr"))
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    steps = parser.add_subparsers(required=True, title="commands", metavar="COMMAND")
-    for add_command in (add_demo, add_info, add_reduce, add_calibrate, add_stack, add_flat):
-        add_command(steps)
-    return parser
+    steps = parser.add_subparsers(
+        required=True, dest="command", title="commands", metavar="COMMAND"
+    )
+    parsers = {}
+    for name, command in commands().items():
+        parsers[name] = steps.add_parser(
+            name,
+            help=command.help,
+            description=command.description,
+            epilog=command.epilog,
+            usage=command.usage,
+            allow_abbrev=False,
+        )
+        command.fill(parsers[name])
+    given = [f" {word}" if _PAIR.fullmatch(word) else word for word in arguments]
+    found = vars(parser.parse_args(given))
+    command = commands()[found["command"]]
+    said = {"debug": found["debug"]}
+    for option in command.options:
+        if option.dest in found:
+            try:
+                said[option.dest] = option.read(found[option.dest])
+            except ValueError as error:
+                parsers[command.name].error(f"argument {'/'.join(option.names)}: {error}")
+    return command, said

@@ -3,19 +3,26 @@
 import contextlib
 import logging
 import os
+import re
 import sys
 import warnings
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from autowisp_xr.cli.values import OptionError
+from autowisp_xr.errors import AutowispError
 
-__all__ = ["Progress", "reporting"]
+__all__ = ["Progress", "in_options", "print_list", "reporting"]
 
 _LOG = logging.getLogger("autowisp_xr")
+
+# words with an underscore that are arguments of the classes, and options here
+_ARGUMENT = re.compile(
+    r"(?<![\w/.-])(exposure_start_utc|exposure_start_jd|exposure_seconds|min_valid_values|min_valid_frames"
+    r"|calibrated_fname|compress_calibrated|image_area|leak_directions)(?![\w/.-])"
+)
 
 
 @contextlib.contextmanager
@@ -71,7 +78,7 @@ def _logging(options: Namespace) -> Iterator[None]:
         _LOG.propagate = before[1]
 
 
-def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+def _warn(message: Warning | str, *_: object, **__: object) -> None:
     """One line in the log: where in the code a warning came from is of no use to an observer."""
     _LOG.warning("%s", message)
 
@@ -82,7 +89,12 @@ def _on_terminal() -> bool:
 
 def _log_file(template: str, options: Namespace) -> Path:
     now = datetime.now().strftime(options.fname_datetime_format)
-    fields = {"processing_step": options.step, "task": options.step, "now": now, "pid": os.getpid()}
+    fields = {
+        "processing_step": options.command,
+        "task": options.command,
+        "now": now,
+        "pid": os.getpid(),
+    }
     try:
         path = Path(template.format_map(fields)).expanduser()
     except (KeyError, IndexError, ValueError, AttributeError) as error:
@@ -92,49 +104,72 @@ def _log_file(template: str, options: Namespace) -> Path:
     return path
 
 
-class Progress:
-    """How far a step is: a line of the log for each frame, on a terminal a counter.
+def in_options(text: str) -> str:
+    """Text in which arguments of the classes have the names of their options.
 
-    Parameters
-    ----------
-    total
-        Number of frames.
-    doing
-        What is done with them: "calibrated", say.
+    Examples
+    --------
+    >>> in_options("choose another name, or allow_overwrite=True")
+    'choose another name, or --allow-overwrite'
     """
+    text = text.replace("allow_overwrite=True", "--allow-overwrite")
+    if "; a camera has " in text:
+        # these are fields of a file
+        return text
+    return _ARGUMENT.sub(lambda match: f"--{match[0].replace('_', '-')}", text)
 
-    def __init__(self, total: int, doing: str) -> None:
+
+def print_list(title: str, lines: Sequence[str]) -> None:
+    """Print lines below a title; nothing where there are none."""
+    if lines:
+        print(f"{title}:", *lines, sep="\n  ")
+
+
+class Progress:
+    """What became of frames: a line of the log for each, on a terminal a counter, and a summary."""
+
+    def __init__(self, total: int) -> None:
         self._total = total
-        self._doing = doing
-        self._number = 0
+        self._done = 0
+        self._left_out: dict[str, str] = {}
+        self._failed: dict[str, str] = {}
         # on a terminal that does not show the lines
         self._counted = _on_terminal() and _LOG.getEffectiveLevel() == logging.INFO
 
     def done(self, frame: str, remark: str = "") -> None:
-        """One more frame went well."""
-        self._next()
-        said = f": {remark}" if remark else ""
-        _LOG.info("%s %s, %d of %d%s", self._doing, frame, self._number, self._total, said)
+        """One more frame is calibrated."""
+        self._done += 1
+        colon = ": " if remark else ""
+        _LOG.info("calibrated %s, %s%s%s", frame, self._count(), colon, remark)
 
     def left_out(self, frame: str, reason: str) -> None:
         """One more frame was not asked for."""
-        self._next()
-        _LOG.info("left out %s, %d of %d: %s", frame, self._number, self._total, reason)
+        self._left_out[frame] = reason
+        _LOG.info("left out %s, %s: %s", frame, self._count(), reason)
 
-    def failed(self, frame: str, reason: str) -> None:
-        """One more frame cannot be done."""
-        self._next()
+    def failed(self, frame: str, error: Exception) -> None:
+        """One more frame cannot be calibrated."""
+        expected = isinstance(error, AutowispError | OSError | ValueError)
+        reason = in_options((expected and str(error)) or f"{type(error).__name__}: {error}")
+        self._failed[frame] = reason
+        _LOG.debug("%s", frame, exc_info=error)
+        count = self._count()
         if self._counted:
             sys.stderr.write("\n")
-        _LOG.error("%s failed, %d of %d: %s", frame, self._number, self._total, reason)
+        _LOG.error("%s failed, %s: %s", frame, count, reason)
 
-    def end(self) -> None:
-        """Leave the line of the counter."""
-        if self._counted and self._number:
+    def end(self) -> int:
+        """Print what became of the frames; the exit status: 0 if none failed, and some are done."""
+        if self._counted and self._total:
             sys.stderr.write("\n")
+        print(f"calibrated {self._done} of {self._total} frames")
+        for title, frames in (("left out", self._left_out), ("failed", self._failed)):
+            print_list(title, [f"{frame}: {reason}" for frame, reason in frames.items()])
+        return 1 if self._failed or not self._done else 0
 
-    def _next(self) -> None:
-        self._number += 1
+    def _count(self) -> str:
+        number = self._done + len(self._left_out) + len(self._failed)
         if self._counted:
-            sys.stderr.write(f"\r{self._doing} {self._number} of {self._total} frames")
+            sys.stderr.write(f"\rcalibrated {number} of {self._total} frames")
             sys.stderr.flush()
+        return f"{number} of {self._total}"

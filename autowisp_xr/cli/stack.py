@@ -1,56 +1,66 @@
 """``autowisp-xr stack``: calibrated frames to a master."""
 
-import argparse
 import os
+from argparse import Namespace
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from autowisp_xr.cli.loading import load, loading
-from autowisp_xr.cli.options import add, add_common, add_master, add_stacking, add_step
-from autowisp_xr.cli.reporting import reporting
+from autowisp_xr.cli.reporting import print_list
 from autowisp_xr.cli.values import OptionError
 
-__all__ = ["add_stack", "flagged", "literal", "master_name", "stacking_arguments"]
+if TYPE_CHECKING:
+    from astropy.io.fits import Header
+
+__all__ = ["STACKING", "header_of", "in_words", "literal", "master_name", "run"]
+
+STACKING = ("outlier_threshold", "average_func", "min_valid_values", "max_iter", "exclude_mask")
+"""Options that say how frames are averaged, for masters of all kinds."""
 
 
-def add_stack(steps: Any) -> None:
-    """Add the command ``stack`` to the subparsers of the program."""
-    step = add_step(
-        steps,
-        "stack",
-        _run,
-        images="calibrated_images",
-        help="stack calibrated frames to a master",
-        description="Average calibrated frames of one type and channel, outliers rejected, to a "
-        "master: a file with the image, its error and its mask.",
-        epilog="Names of files are filled in from the header of the first frame: {IMAGETYP}, "
-        "{CLRCHNL}, ...",
-    )
-    add_stacking(step)
-    group = step.add_argument_group("output")
-    add(
-        group,
-        "--stacked-master-fname",
-        default="MASTERS/{IMAGETYP}_{CAMSN}_{CLRCHNL}_{OBSSSNID}.fits.fz",
-        metavar="NAME",
-        help="name of the master, filled in from the header of the first frame; what it does not "
-        "have, from the options of stacking: {PROJECT_HOME}, {MAX_ITER}, ...",
-    )
-    add_master(group)
-    add_common(step)
+def run(options: Namespace) -> int:
+    """Stack files, and print of which a master was made; 0 if one was."""
+    with loading():
+        from autowisp_xr.frames import find_files
+        from autowisp_xr.provenance import hashing
+    files = find_files(options.calibrated_images)
+    # one core reads the files while the other one imports
+    with hashing(files):
+        return _stack(files, options)
 
 
-def stacking_arguments(options: argparse.Namespace) -> dict[str, Any]:
-    """Arguments of the MasterMaker that the options ask for."""
-    names = (
-        *("outlier_threshold", "average_func", "min_valid_frames", "min_valid_values"),
-        *("max_iter", "exclude_mask", "compress", "add_averaged_keywords"),
-    )
-    return {name: getattr(options, name) for name in names}
+def _stack(files: Sequence[str], options: Namespace) -> int:
+    load("dask.array", "autowisp_xr.image_calibration.master_maker")
+    from autowisp_xr.image_calibration import MasterMaker
+
+    names = (*STACKING, "min_valid_frames", "compress", "add_averaged_keywords")
+    arguments = {name: getattr(options, name) for name in names}
+    name = master_name("stacked_master_fname", header_of(files[0]), arguments, options)
+    make = MasterMaker(**arguments)
+    success, discarded = make(files, literal(name), allow_overwrite=options.allow_overwrite)
+    left = [file for file in files if file not in discarded]
+    if success:
+        print(in_words(name, len(left), options))
+    else:
+        print(
+            f"no master: {len(left)} of {len(files)} frames are usable, --min-valid-frames is "
+            f"{options.min_valid_frames}"
+        )
+    print_list("stacked" if success else "usable", left)
+    print_list("discarded", discarded)
+    return 0 if success else 1
+
+
+def header_of(file: str) -> "Header":
+    """The header of the image of a file."""
+    from autowisp_xr.fits.layout import read_header
+    from autowisp_xr.headers.cards import parse_header
+
+    return parse_header(read_header(file))
 
 
 def master_name(
-    option: str, header: Any, given: Mapping[str, Any], options: argparse.Namespace
+    option: str, header: "Header", given: Mapping[str, object], options: Namespace
 ) -> str:
     """Name of a master.
 
@@ -75,10 +85,10 @@ def master_name(
     from autowisp_xr.errors import HeaderError
     from autowisp_xr.frames.names import fill_template
 
-    template = getattr(options, option.removeprefix("--").replace("-", "_"))
+    template = getattr(options, option)
     home = options.project_home or os.getcwd()
     extra = {
-        name.upper(): value if isinstance(value, int | float) else _text(value)
+        name.upper(): ",".join(map(str, value)) if isinstance(value, tuple) else value
         for name, value in given.items()
         if isinstance(value, str | int | float | tuple)
         # an error lists what there is: of the header, and not each option of the step
@@ -88,7 +98,7 @@ def master_name(
     try:
         return fill_template(template, header, extra, {"PROJECT_HOME": home, "PROJHOME": home})
     except HeaderError as error:
-        raise OptionError(f"{option}: {error}") from error
+        raise OptionError(f"--{option.replace('_', '-')}: {error}") from error
 
 
 def literal(name: str) -> str:
@@ -96,59 +106,14 @@ def literal(name: str) -> str:
     return name.replace("{", "{{").replace("}", "}}")
 
 
-def flagged(name: str) -> str:
-    """What share of a master is flagged, in words; nothing where it is none."""
+def in_words(name: str, number: int, options: Namespace) -> str:
+    """What a master was made of, and what share of it is flagged, if any is."""
     from autowisp_xr.frames.planes import open_planes
 
-    if not os.path.exists(name):
-        return ""
-    share = float((open_planes([name])["mask"].values != 0).mean())
-    return f", {share:.2%} of its pixels flagged for too few values" if share else ""
-
-
-def _text(value: str | Sequence[Any]) -> str:
-    return value if isinstance(value, str) else ",".join(str(item) for item in value)
-
-
-def _run(options: argparse.Namespace) -> int:
-    with reporting(options):
-        return _stack(options)
-
-
-def _stack(options: argparse.Namespace) -> int:
-    with loading():
-        from autowisp_xr.frames import find_files
-        from autowisp_xr.provenance import hashing
-    files = find_files(options.calibrated_images)
-    # one core reads the files while the other one imports
-    with hashing(files):
-        return _stack_files(files, options)
-
-
-def _stack_files(files: Sequence[str], options: argparse.Namespace) -> int:
-    load("dask.array", "autowisp_xr.image_calibration.master_maker")
-    from autowisp_xr.fits.layout import read_header
-    from autowisp_xr.headers.cards import parse_header
-    from autowisp_xr.image_calibration import MasterMaker
-
-    first = parse_header(read_header(files[0]))
-    arguments = stacking_arguments(options)
-    name = master_name("--stacked-master-fname", first, arguments, options)
-    make = MasterMaker(**arguments)
-    success, discarded = make(files, literal(name), allow_overwrite=options.allow_overwrite)
-    left = [file for file in files if file not in discarded]
     average = options.average_func
-    if success:
-        how = average if isinstance(average, str) else f"quantile {average:g}"
-        print(f"{name}: {how} of {len(left)} frames{flagged(name)}")
-    else:
-        print(
-            f"no master: {len(left)} of {len(files)} frames are usable, --min-valid-frames is "
-            f"{options.min_valid_frames}"
-        )
-    for title, frames in (("stacked" if success else "usable", left), ("discarded", discarded)):
-        if frames:
-            print(f"{title}:")
-            for file in frames:
-                print(f"  {file}")
-    return 0 if success else 1
+    how = average if isinstance(average, str) else f"quantile {average:g}"
+    text = f"{name}: {how} of {number} frames"
+    share = 0.0
+    if os.path.exists(name):
+        share = float((open_planes([name])["mask"].values != 0).mean())
+    return f"{text}, {share:.2%} of its pixels flagged for too few values" if share else text

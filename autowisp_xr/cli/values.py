@@ -1,73 +1,52 @@
-"""What the values of options are: areas, channels, values for each channel, averages.
+"""What the values of options are: numbers and limits, averages, flags, filters.
 
-The syntax is that of the original's commands, with its gaps closed: a value without "CHANNEL:" is
-for the only channel, an area has four numbers, a misspelt name is an error.
+The syntax is that of the original's commands, with its gaps closed: a misspelt name is an error.
+The functions here and in :mod:`autowisp_xr.cli.areas` are the ``type`` of the rows of
+:mod:`autowisp_xr.cli.options`: each makes a value of a text, or of the texts of an option with
+several, and raises a ValueError that says what the text has to be.
 """
 
-import argparse
-import contextlib
 import math
-import re
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from typing import Any, TypeVar
+from typing import Any
 
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.flags import as_flag
 from autowisp_xr.options import upper_and_lower
-from autowisp_xr.regions import Region
 
 __all__ = [
     "OptionError",
-    "area",
     "average",
-    "channels",
+    "degree",
     "expression",
+    "filter_and_options",
+    "filter_name",
     "flag_names",
-    "hdus",
-    "in_options",
-    "leak_directions",
+    "fraction",
+    "level",
+    "limit",
+    "mean_or_median",
     "number",
-    "overscans",
-    "per_channel",
+    "positive",
     "quantile",
+    "quantiles",
     "rounds",
+    "rules",
     "thresholds",
     "whole",
 ]
 
-T = TypeVar("T")
-
-# words with an underscore that are arguments of the classes, and options here
-_ARGUMENT = re.compile(
-    r"(?<![\w/.-])(exposure_start_utc|exposure_start_jd|exposure_seconds|min_valid_values|min_valid_frames"
-    r"|calibrated_fname|compress_calibrated|image_area|leak_directions)(?![\w/.-])"
-)
-
 _AVERAGES: dict[str, str | float] = {"median": "median", "mean": "mean", "min": 0.0, "max": 1.0}
 
-_CHANNEL = re.compile(r"([^\W\d]\w*)\((\d+)(?:,(\d+))?;(\d+)(?:,(\d+))?\)")
-
-_NAMED = re.compile(r"([^\W\d]\w*):(.+)", re.DOTALL)
-
-
-def in_options(text: str) -> str:
-    """Text in which arguments of the classes have the names of their options.
-
-    Examples
-    --------
-    >>> in_options("choose another name, or allow_overwrite=True")
-    'choose another name, or --allow-overwrite'
-    """
-    text = text.replace("allow_overwrite=True", "--allow-overwrite")
-    if "; a camera has " in text:
-        # these are fields of a file
-        return text
-    return _ARGUMENT.sub(lambda match: f"--{match[0].replace('_', '-')}", text)
+_FILTERS = (
+    *("median_filter", "percentile_filter", "minimum_filter"),
+    *("maximum_filter", "uniform_filter", "gaussian_filter"),
+)
+"""Filters of scipy.ndimage that one number for their size is enough for."""
 
 
-class OptionError(AutowispError, ValueError, argparse.ArgumentTypeError):
-    """The value of an option cannot be read; argparse shows the message of its own class only."""
+class OptionError(AutowispError, ValueError):
+    """The value of an option cannot be read."""
 
 
 def number(text: str) -> float:
@@ -105,6 +84,54 @@ def quantile(text: str) -> float:
     return value
 
 
+def positive(text: str) -> int:
+    """A whole number from 1 on."""
+    value = whole(text)
+    if value < 1:
+        raise OptionError(f"{text} is below 1")
+    return value
+
+
+def degree(text: str) -> int:
+    """Degree of a spline: a whole number from 1 to 5."""
+    value = positive(text)
+    if value > 5:
+        raise OptionError(f"splines have an order of at most 5, not {text}")
+    return value
+
+
+def fraction(text: str) -> float:
+    """A number above 0, and at most 1."""
+    value = number(text)
+    if not 0 < value <= 1:
+        raise OptionError(f"{text} is not above 0 and at most 1")
+    return value
+
+
+def level(text: str) -> float | None:
+    """A number; None of "none", for no such test."""
+    return None if text.strip().lower() == "none" else number(text)
+
+
+def limit(text: str) -> float | None:
+    """A number that is not negative; None of "none", for no such test.
+
+    Examples
+    --------
+    >>> limit("0.05"), limit("none")
+    (0.05, None)
+    """
+    value = level(text)
+    if value is not None and value < 0:
+        raise OptionError(f"{text} is negative")
+    return value
+
+
+def quantiles(texts: Sequence[str]) -> tuple[float, ...]:
+    """Numbers from 0 to 1."""
+    return tuple(map(quantile, texts))
+
+
 def expression(text: str) -> str:
     """An expression over header keywords; here, only its form is known to be right."""
     from autowisp_xr.errors import HeaderError
@@ -114,144 +141,6 @@ def expression(text: str) -> str:
         return check_expression(text)
     except HeaderError as error:
         raise OptionError(str(error)) from error
-
-
-def area(text: str) -> dict[str, int]:
-    """Area of "xmin,xmax,ymin,ymax", in raw-frame pixels counted from zero, ends not included.
-
-    Examples
-    --------
-    >>> area("0, 10, 5, 20")
-    {'xmin': 0, 'xmax': 10, 'ymin': 5, 'ymax': 20}
-    """
-    parts = text.split(",")
-    try:
-        numbers = [int(part) for part in parts]
-        xmin, xmax, ymin, ymax = numbers
-    except ValueError:
-        raise OptionError(
-            f"an area is four whole numbers xmin,xmax,ymin,ymax, not {text!r}"
-        ) from None
-    try:
-        return asdict(Region(xmin=xmin, xmax=xmax, ymin=ymin, ymax=ymax))
-    except ValueError as error:
-        raise OptionError(str(error)) from error
-
-
-def overscans(text: str) -> dict[str, Any]:
-    """Overscan areas and method of "method:xmin,xmax,ymin,ymax;...", or of ":" for none.
-
-    The methods are the classes of :mod:`autowisp_xr.image_calibration.overscan_methods`, in lower
-    case, with the defaults of their arguments; one that has no defaults cannot be had here.
-    """
-    name, colon, given = (part.strip() for part in text.partition(":"))
-    if colon and not name and not given:
-        return {"areas": None, "method": None}
-    if not name or not given:
-        raise OptionError(
-            f"overscans are given as 'median:xmin,xmax,ymin,ymax', with more areas after ';', or "
-            f"':' for none, not {text!r}"
-        )
-    methods = _overscan_methods()
-    if name.lower() not in methods:
-        raise OptionError(
-            f"{name!r} is not a method for overscans; there are {', '.join(sorted(methods))}"
-        )
-    return {"areas": [area(part) for part in given.split(";")], "method": methods[name.lower()]}
-
-
-def _overscan_methods() -> dict[str, Any]:
-    """Methods that need no arguments, by the name of their class in lower case."""
-    from autowisp_xr.image_calibration import overscan_methods
-
-    found = {}
-    for name in overscan_methods.__all__:
-        if name != "Base":
-            with contextlib.suppress(TypeError):
-                found[name.lower()] = getattr(overscan_methods, name)()
-    return found
-
-
-def channels(texts: Sequence[str]) -> dict[str, tuple[slice, slice]]:
-    """Slices (y, x) of each channel of "NAME(x0,xstep;y0,ystep)"; steps are 2 where not given.
-
-    Examples
-    --------
-    >>> channels(["R(0;0) B(1;1)"])["B"]
-    (slice(1, None, 2), slice(1, None, 2))
-    """
-    found: dict[str, tuple[slice, slice]] = {}
-    for text in texts:
-        rest = re.sub(r"\s+", "", text)
-        while rest:
-            match = _CHANNEL.match(rest)
-            if match is None:
-                raise OptionError(
-                    f"a channel is given as NAME(x0;y0) or NAME(x0,xstep;y0,ystep), not {text!r}"
-                )
-            name, *places = match.groups()
-            x, x_step, y, y_step = (2 if place is None else int(place) for place in places)
-            if name in found:
-                raise OptionError(f"the channel {name!r} is given twice")
-            if not x_step or not y_step:
-                raise OptionError(f"{match.group()}: a step is at least 1")
-            found[name] = (slice(y, None, y_step), slice(x, None, x_step))
-            rest = rest[match.end() :]
-    return found
-
-
-def per_channel(
-    texts: Sequence[str], value: Callable[[str], T], *, several: bool = False
-) -> T | list[T] | dict[str, T | list[T]]:
-    """Values of "CHANNEL:VALUE", by channel, or the one value that has no channel.
-
-    Parameters
-    ----------
-    texts
-        The channel is what stands before the first colon, if it looks like a name ("R:/a:b.fits").
-    value
-        Makes a value of a text.
-    several
-        Whether a channel may have more than one value; it then has a list of them.
-    """
-    found: dict[str, list[T]] = {}
-    for text in texts:
-        match = _NAMED.fullmatch(text.strip())
-        name, given = match.groups() if match else ("", text.strip())
-        if not given:
-            raise OptionError("a value is empty")
-        found.setdefault(name, []).append(value(given))
-        if len(found[name]) > 1 and not several:
-            whose = f"the channel {name!r}" if name else "all channels"
-            raise OptionError(f"{whose} can have one value, not {' and '.join(texts)}")
-    if "" in found and len(found) > 1:
-        raise OptionError(f"either all values have a channel or none, not {' and '.join(texts)}")
-    result = {name: given if len(given) > 1 else given[0] for name, given in found.items()}
-    if "" in result:
-        return result[""]
-    return result
-
-
-def hdus(texts: Sequence[str]) -> Any:
-    """Number of the HDU of each channel, or the one number where all are in one HDU."""
-    found = per_channel(texts, whole)
-    if isinstance(found, dict) and len(set(found.values())) == 1:
-        return next(iter(found.values()))
-    return found
-
-
-def leak_directions(texts: Sequence[str]) -> list[tuple[int, int]]:
-    """Pairs of "dx,dy", in raw-frame pixels."""
-    pairs = []
-    for text in texts:
-        try:
-            dx, dy = (int(part) for part in text.split(","))
-        except ValueError:
-            raise OptionError(
-                f"a leak direction is two whole numbers dx,dy, not {text.strip()!r}"
-            ) from None
-        pairs.append((dx, dy))
-    return pairs
 
 
 def thresholds(texts: Sequence[str]) -> float | tuple[float, float]:
@@ -283,3 +172,63 @@ def flag_names(texts: Sequence[str]) -> tuple[str, ...]:
     names = tuple(name.strip().upper() for text in texts for name in text.split(","))
     as_flag(names)
     return names
+
+
+def mean_or_median(text: str) -> str:
+    """The name of one of these two averages, also of "nanmean" and "nanmedian"."""
+    name = text.strip().lower().removeprefix("nan")
+    if name not in ("mean", "median"):
+        raise OptionError(f"the average is mean or median, not {text!r}")
+    return name
+
+
+def filter_name(text: str) -> str:
+    """Name of a filter of scipy.ndimage, with the number that it needs: percentile_filter:30."""
+    name, colon, given = (part.strip() for part in text.partition(":"))
+    if name not in _FILTERS:
+        raise OptionError(f"{name!r} is not a filter; there are {', '.join(_FILTERS)}")
+    if name != "percentile_filter":
+        if colon:
+            raise OptionError(f"{name} takes no number, {text!r} has one")
+        return name
+    if not given:
+        raise OptionError(f"{name} needs a percentile: {name}:30, say")
+    percentile = number(given)
+    if not 0 <= percentile <= 100:
+        raise OptionError(f"a percentile is a number from 0 to 100, not {given}")
+    return f"{name}:{percentile!r}"
+
+
+def filter_and_options(text: str, size: int) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """Function of scipy.ndimage that :func:`filter_name` found, and what it is to be called with.
+
+    Parameters
+    ----------
+    text
+        As :func:`filter_name` gives it.
+    size
+        Of its window, in pixels; for a Gaussian, its standard deviation.
+
+    Examples
+    --------
+    >>> filter_and_options("percentile_filter:30", 8)[1]
+    {'size': 8, 'percentile': 30.0}
+    """
+    from scipy import ndimage
+
+    name, _, percentile = text.partition(":")
+    options: dict[str, Any] = {"sigma" if name == "gaussian_filter" else "size": size}
+    if percentile:
+        options["percentile"] = float(percentile)
+    return getattr(ndimage, name), options
+
+
+def rules(texts: Sequence[str]) -> dict[str, str]:
+    """Types of frames by the patterns of "PATTERN=TYPE"; of a pattern, the first type counts."""
+    found: dict[str, str] = {}
+    for text in texts:
+        pattern, _, kind = text.rpartition("=")
+        if not (pattern and kind):
+            raise OptionError(f"a rule is PATTERN=TYPE, such as 'flat-*=flat', not {text!r}")
+        found.setdefault(pattern, kind.strip())
+    return found

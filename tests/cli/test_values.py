@@ -1,130 +1,17 @@
 import math
-from types import ModuleType
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autowisp_xr import image_calibration
 from autowisp_xr.cli import values
-from autowisp_xr.cli.values import OptionError
+from autowisp_xr.image_smoothing import WrapFilterAsSmoother
 
 
 def refused(parse, given, message):
-    with pytest.raises((OptionError, ValueError), match=message):
+    with pytest.raises(ValueError, match=message):
         parse(given)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("1,2,3", "four whole numbers xmin,xmax,ymin,ymax, not '1,2,3'"),
-        ("1,2,3,4,5", "four whole numbers"),
-        ("a,b,c,d", "four whole numbers"),
-        ("", "four whole numbers"),
-        ("0,1.5,0,2", "four whole numbers"),
-        ("5,5,0,2", "is empty or inverted"),
-        ("-1,5,0,2", "before the first pixel"),
-    ],
-)
-def test_an_area_is_four_whole_numbers(text, message):
-    refused(values.area, text, message)
-
-
-@given(st.integers(0, 99), st.integers(1, 99), st.integers(0, 99), st.integers(1, 99))
-def test_an_area_reads_what_was_written(x, width, y, height):
-    found = values.area(f" {x},{x + width} ,{y}, {y + height}")
-    assert found == {"xmin": x, "xmax": x + width, "ymin": y, "ymax": y + height}
-
-
-@pytest.fixture
-def methods(monkeypatch):
-    class Base: ...
-
-    class Mean(Base): ...
-
-    class Polynomial(Base):
-        def __init__(self, terms): ...
-
-    module = ModuleType("overscan_methods")
-    module.Base, module.Mean, module.Polynomial = Base, Mean, Polynomial
-    module.__all__ = ["Base", "Mean", "Polynomial"]
-    monkeypatch.setattr(image_calibration, "overscan_methods", module)
-    return module
-
-
-def test_overscans_have_a_method_and_areas(methods):
-    found = values.overscans(" mean : 0,10,0,20 ; 5,6,7,8")
-    assert isinstance(found["method"], methods.Mean)
-    assert [area["xmax"] for area in found["areas"]] == [10, 6]
-    assert values.overscans(":") == {"areas": None, "method": None}
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("nosuch:0,1,2,3", "'nosuch' is not a method for overscans; there are mean"),
-        ("base:0,1,2,3", "is not a method"),
-        ("polynomial:0,1,2,3", "is not a method"),
-        ("mean", "are given as 'median:"),
-        ("mean:", "are given as 'median:"),
-        (":0,1,0,1", "are given as 'median:"),
-        ("", "are given as 'median:"),
-        ("mean:0,1,0,1;", "four whole numbers"),
-    ],
-)
-def test_overscans_that_cannot_be_read_are_refused(methods, text, message):
-    refused(values.overscans, text, message)
-
-
-@pytest.mark.parametrize(
-    ("texts", "message"),
-    [
-        (["R(0)"], r"given as NAME\(x0;y0\) or .* not 'R\(0\)'"),
-        (["R(0;0"], "given as NAME"),
-        (["R(-1;0)"], "given as NAME"),
-        (["(0;0)"], "given as NAME"),
-        (["R(0;0)", "R(1;1)"], "the channel 'R' is given twice"),
-        (["R(0,0;0)"], "a step is at least 1"),
-        (["R(0;0),B(1;1)"], "given as NAME"),
-    ],
-)
-def test_channels_that_cannot_be_read_are_refused(texts, message):
-    refused(values.channels, texts, message)
-
-
-def test_channels_have_columns_first_and_slices_rows_first():
-    assert values.channels(["G1 ( 1, 4 ; 0 )"]) == {"G1": (slice(0, None, 2), slice(1, None, 4))}
-
-
-def test_a_value_without_a_channel_is_for_the_only_one():
-    assert values.hdus(["1"]) == 1
-    assert values.per_channel(["bias.fits"], str) == "bias.fits"
-    assert values.per_channel(["./a:b.fits"], str) == "./a:b.fits"
-    assert values.per_channel(["/data/2024:01/b.fits"], str) == "/data/2024:01/b.fits"
-    assert values.per_channel(["a", "b"], str, several=True) == ["a", "b"]
-
-
-@pytest.mark.parametrize(
-    ("texts", "message"),
-    [
-        (["R:1", "R:2"], "the channel 'R' can have one value, not R:1 and R:2"),
-        (["1", "2"], "all channels can have one value"),
-        (["R:1", "2"], "either all values have a channel or none"),
-        (["R:x"], "'x' is not a whole number"),
-        (["R:-1"], "-1 is negative"),
-        ([""], "a value is empty"),
-    ],
-)
-def test_values_for_channels_that_contradict_each_other_are_refused(texts, message):
-    refused(values.hdus, texts, message)
-
-
-def test_leak_directions_are_pairs():
-    assert values.leak_directions([" -1,0", "0, 2"]) == [(-1, 0), (0, 2)]
-    refused(values.leak_directions, ["1"], "two whole numbers dx,dy, not '1'")
-    refused(values.leak_directions, ["1,2,3"], "two whole numbers")
-    refused(values.leak_directions, ["1.5,0"], "two whole numbers")
 
 
 def test_thresholds_are_normalised():
@@ -172,3 +59,79 @@ def test_flags_and_expressions_are_known():
     refused(values.flag_names, ["WARM"], "is not a flag")
     assert values.expression("A + 1") == "A + 1"
     refused(values.expression, "A +", "is not an expression")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "median_filter",
+        "uniform_filter",
+        "minimum_filter",
+        "maximum_filter",
+        "gaussian_filter",
+        "percentile_filter:0",
+        "percentile_filter:50",
+        "percentile_filter:100",
+    ],
+)
+@pytest.mark.parametrize("size", [1, 4, 50])
+def test_every_filter_smooths_with_any_size(text, size):
+    filter, options = values.filter_and_options(values.filter_name(text), size)
+    image = np.random.default_rng(1).normal(100, 1, (9, 12))
+    before = image.copy()
+    smooth = WrapFilterAsSmoother(filter, **options).smooth(image)
+    assert smooth.shape == (9, 12)
+    assert image.min() <= smooth.min() <= smooth.max() <= image.max()
+    np.testing.assert_array_equal(image, before)
+
+
+@given(st.floats(0, 100))
+def test_a_percentile_reads_what_was_written(percentile):
+    text = values.filter_name(f" percentile_filter : {percentile!r} ")
+    assert values.filter_and_options(text, 3)[1] == {"size": 3, "percentile": percentile}
+    # as for a default, which is read once more
+    assert values.filter_name(text) == text
+
+
+@pytest.mark.parametrize("text", ["none", "None", " NONE "])
+def test_a_test_can_be_off(text):
+    assert values.limit(text) is None
+    assert values.level(text) is None
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_levels_are_numbers_and_limits_are_not_negative(number):
+    assert values.level(repr(number)) == number
+    if number < 0:
+        refused(values.limit, repr(number), "is negative")
+    else:
+        assert values.limit(repr(number)) == number
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "message"),
+    [
+        (values.limit, "inf", "not a finite number"),
+        (values.level, "no", "'no' is not a number"),
+        (values.positive, "0", "0 is below 1"),
+        (values.positive, "1.5", "not a whole number"),
+        (values.degree, "0", "0 is below 1"),
+        (values.degree, "6", "at most 5, not 6"),
+        (values.fraction, "nan", "not a finite number"),
+        (values.fraction, "-0.5", "not above 0"),
+        (values.mean_or_median, "quantile:0.5", "mean or median, not 'quantile:0.5'"),
+        (values.filter_name, "", "'' is not a filter"),
+        (values.filter_name, "rank_filter:3", "'rank_filter' is not a filter"),
+        (values.filter_name, "gaussian_filter:", "takes no number"),
+        (values.filter_name, "percentile_filter:x", "'x' is not a number"),
+        (values.filter_name, "percentile_filter:-1", "from 0 to 100, not -1"),
+    ],
+)
+def test_what_is_impossible_is_refused(parse, text, message):
+    refused(parse, text, message)
+
+
+def test_what_is_possible_is_read():
+    assert (values.degree("1"), values.degree("5")) == (1, 5)
+    assert values.fraction("1") == 1.0
+    assert values.mean_or_median("nanMedian") == "median"

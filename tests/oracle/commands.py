@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from autowisp_xr.cli import values
+from autowisp_xr.cli import areas
+from autowisp_xr.cli.values import OptionError
 from autowisp_xr.errors import HeaderError
 from autowisp_xr.expressions import evaluate
 from tests.oracle.case import Case
@@ -30,7 +31,7 @@ def cli(case: Case) -> None:
         what = f"{entry['kind']} {text}"
         parse = _PARSERS[entry.get("option", entry["kind"])]
         if entry.get("error"):
-            with pytest.raises(values.OptionError) as raised:
+            with pytest.raises(OptionError) as raised:
                 parse(text)
             case.compare(f"{what}: there is a message", str(raised.value) != "", True)
         elif entry["kind"] == "overscan":
@@ -45,23 +46,23 @@ def cli(case: Case) -> None:
 def _channels(texts: list[str]) -> dict[str, Any]:
     return {
         name: {"y": [y.start, y.step], "x": [x.start, x.step]}
-        for name, (y, x) in values.channels(texts).items()
+        for name, (y, x) in areas.channels(texts).items()
     }
 
 
 def _file(texts: list[str]) -> Any:
-    return values.per_channel(texts, str)
+    return areas.per_channel(texts, str)
 
 
 def _files(texts: list[str]) -> Any:
-    return values.per_channel(texts, str, several=True)
+    return areas.per_channel(texts, str, several=True)
 
 
 _PARSERS: dict[str, Any] = {
-    "area": values.area,
-    "overscan": values.overscans,
+    "area": areas.area,
+    "overscan": areas.overscans,
     "channels": _channels,
-    "--raw-hdu": values.hdus,
+    "--raw-hdu": areas.hdus,
     "--master-bias": _file,
     "--master-mask": _files,
 }

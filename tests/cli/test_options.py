@@ -1,0 +1,52 @@
+"""The tables of commands and options."""
+
+import re
+
+import pytest
+
+from autowisp_xr.cli import areas, main, values
+from autowisp_xr.cli.options import commands
+from autowisp_xr.cli.settings import resolve
+
+COMMANDS = ("demo", "info", "reduce", "calibrate", "stack", "flat")
+OPTIONS = [
+    pytest.param(option, id=f"{name} {option.names[0]}")
+    for name, command in commands().items()
+    for option in command.options
+]
+
+
+def test_the_tables_have_every_command_in_the_order_of_the_help():
+    assert tuple(commands()) == COMMANDS
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_a_row_says_how_its_text_is_read_and_what_it_is_for(option):
+    assert option.type is None or option.type in (*areas.__all__, *values.__all__)
+    assert option.help
+    assert "{what}" not in option.help
+    # a default is a value like those that are typed
+    default = option.default
+    if option.type is not None and default is not None and not isinstance(default, str):
+        texts = [str(value) for value in (default if isinstance(default, list) else [default])]
+        assert option.read(texts if option.nargs else texts[0]) == option.initial()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_shows_every_option_and_default(command, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "500")
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    printed = re.sub(r"\s+", " ", capsys.readouterr().out)
+    for option in commands()[command].options:
+        assert all(name in printed for name in option.names if name.startswith("-"))
+        assert option.keywords()["help"].replace("%%", "%") in printed
+
+
+def test_a_command_has_the_values_of_its_table_where_nothing_is_said():
+    command = commands()["stack"]
+    options = resolve(command, {"calibrated_images": ("raw",)})
+    assert options.chosen == {"calibrated_images"}
+    assert (options.outlier_threshold, options.max_iter) == (5.0, 20)
+    assert options.exclude_mask == ("BAD",)
+    assert {option.dest for option in command.options} < set(vars(options))
