@@ -14,7 +14,7 @@ from autowisp_xr.amplifiers import checked_number, parse_amplifiers
 from autowisp_xr.errors import CalibrationError, OutsideImageError
 from autowisp_xr.regions import ChannelSlice, Region, parse_areas
 
-__all__ = ["Camera"]
+__all__ = ["Camera", "is_bayer", "read_toml"]
 
 PerChannel = float | Mapping[str, float] | None
 
@@ -83,7 +83,7 @@ class Camera:
         for name, value in parsed.items():
             object.__setattr__(self, name, value)
         for name in ("gain", "read_noise"):
-            if isinstance(parsed[name], Mapping) and self._of_amplifiers(name):
+            if isinstance(parsed[name], Mapping) and set(self._of_amplifiers(name)) - {None}:
                 raise CalibrationError(
                     f"{name} is given for channels ({', '.join(names)}) and for amplifiers; give "
                     "it for one of both"
@@ -104,11 +104,7 @@ class Camera:
 
         Beside [camera] there may be what is no field, which is left to others.
         """
-        with open(os.path.expanduser(path), "rb") as file:
-            try:
-                given = tomllib.load(file)
-            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-                raise CalibrationError(f"{path} is not valid TOML: {error}") from error
+        given = read_toml(path)
         table = given.get("camera", given)
         # options of commands may stand beside; what reads like a camera was meant for the table
         beside = {field.name for field in fields(cls)} & set(given)
@@ -156,7 +152,7 @@ class Camera:
             name
             for name in ("gain", "read_noise")
             if getattr(self, name) is None
-            and (not self.amplifiers or len(self._of_amplifiers(name)) < len(self.amplifiers))
+            and (not self.amplifiers or None in self._of_amplifiers(name))
         ]
 
     def numbers_of(self, name: str, channel: str) -> list[float | None]:
@@ -176,7 +172,7 @@ class Camera:
         """
         given = getattr(self, name)
         common = given.get(channel) if isinstance(given, Mapping) else given
-        own = [getattr(amplifier, name) for amplifier in self.amplifiers]
+        own = self._of_amplifiers(name)
         numbers = [*(common if number is None else number for number in own), common]
         return numbers if len(set(numbers)) > 1 else [common]
 
@@ -212,9 +208,8 @@ class Camera:
             read_noise=self.read_noise if one.read_noise is None else one.read_noise,
         )
 
-    def _of_amplifiers(self, name: str) -> list[float]:
-        own = [getattr(amplifier, name) for amplifier in self.amplifiers]
-        return [number for number in own if number is not None]
+    def _of_amplifiers(self, name: str) -> list[float | None]:
+        return [getattr(amplifier, name) for amplifier in self.amplifiers]
 
     def at_level(self, level: float) -> Self:
         """The same camera with another ``bias_level``; the raw pixels that saturate are the same.
@@ -239,6 +234,15 @@ class Camera:
             if value is not None and getattr(self, name) in (None, ())
         }
         return replace(self, **missing) if missing else self
+
+
+def read_toml(path: str | PathLike[str]) -> dict[str, Any]:
+    """What a TOML file says; CalibrationError where it is none."""
+    with open(os.path.expanduser(path), "rb") as file:
+        try:
+            return tomllib.load(file)
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise CalibrationError(f"{path} is not valid TOML: {error}") from error
 
 
 def _as_toml(value: Any) -> str:
@@ -284,17 +288,20 @@ def _parse_channels(given: Any) -> dict[str, ChannelSlice] | None:
     return channels
 
 
+def is_bayer(pattern: str) -> bool:
+    """Whether a text is a Bayer pattern, such as "RGGB"."""
+    return sorted(pattern.upper()) == ["B", "G", "G", "R"]
+
+
 def _bayer_channels(pattern: str) -> dict[str, ChannelSlice]:
     pattern = pattern.strip().upper()
-    if sorted(pattern) != ["B", "G", "G", "R"]:
+    if not is_bayer(pattern):
         raise CalibrationError(
             f'{pattern!r} is not a Bayer pattern, which is four letters such as "RGGB"'
         )
     channels = {}
-    for place, colour in enumerate(pattern):
-        name = colour
-        if colour == "G":
-            name = "G2" if "G1" in channels else "G1"
+    for place, color in enumerate(pattern):
+        name = color if color != "G" else "G2" if "G1" in channels else "G1"
         channels[name] = ChannelSlice(y_offset=place // 2, y_step=2, x_offset=place % 2, x_step=2)
     return channels
 

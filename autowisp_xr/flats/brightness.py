@@ -18,20 +18,28 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import schema
+from autowisp_xr.arrays import Bits, Cube, Duck, Floats
 from autowisp_xr.bridge import blocks
 from autowisp_xr.bridge.sampled_rows import grid_of
 from autowisp_xr.errors import AutowispWarning
-from autowisp_xr.flags import Flag
 from autowisp_xr.flats.classes import Verdict
+from autowisp_xr.flats.good_pixels import good_only
 from autowisp_xr.kernels.clip import MAD_TO_SIGMA
 from autowisp_xr.options import MIN_FLAT
 from autowisp_xr.steps.lit_pixels import mean_of_lit
 
-__all__ = ["Levels", "levels_of", "levels_of_samples", "verdicts_of"]
+__all__ = ["ALIKE", "Levels", "is_common", "levels_of", "levels_of_samples", "verdicts_of"]
+
+ALIKE = "mean of the lit pixels, compared where all frames are good"
+"""What flats are scaled to, for the history."""
 
 _LEAST_IN_COMMON = 0.1
 _OUTLIER = 3.0
 _ROUNDS = 3
+
+_COLOURS = frozenset(
+    (*"rgbcmylw", "g1", "g2", "gr", "gb", "red", "green", "green1", "green2", "blue", "lum")
+)
 
 
 class Levels(NamedTuple):
@@ -46,29 +54,50 @@ class Levels(NamedTuple):
     """Mean of the pixels that are good in all frames; NaN for a frame that leaves too few."""
 
 
+def is_common(level: str | None, ds: xr.Dataset, *, apart: bool) -> bool:
+    """Whether all channels of a frame are scaled by one level.
+
+    Parameters
+    ----------
+    level
+        "channel", "common", or None for what the channels are by their steps and names.
+    ds
+        The frames.
+    apart
+        Whether channels choose their frames for themselves, so that they have none in common.
+    """
+    if level not in (None, "channel", "common"):
+        raise ValueError(f"level is 'channel' or 'common', not {level!r}")
+    if level == "common" and apart:
+        raise ValueError("a level in common takes FlatSelection(together=True)")
+    if level is not None or apart or ds.sizes["channel"] == 1:
+        return level == "common"
+    whole = all((cut.y_step, cut.x_step) == (1, 1) for cut in schema.channel_slices(ds))
+    return whole and not _COLOURS & {name.lower() for name in schema.names(ds, "channel")}
+
+
 def levels_of(ds: xr.Dataset, *, common: bool) -> Levels:
     """Levels of frames (frame, channel, y, x), from a regular grid of pixels.
 
     Lazy where ``ds`` is, the same bits in any chunks; what is left out of lazy frames is told by a
     warning when they are computed. With ``common``, one level for all channels of a frame.
     """
-    planes = ds.assign(
-        {name: blocks.pixelwise(ds[name].variable) for name in ("image", "mask") if name in ds}
-    )
+    names = [name for name in ("image", "mask") if name in ds]
+    planes = ds.assign({name: blocks.pixelwise(ds[name].variable) for name in names})
     grid = grid_of(planes, ("image", "mask"))
     operands = [
         _as_samples(grid[name].variable) if name in grid else None for name in ("image", "mask")
     ]
     lazy = any(not blocks.in_memory(operand) for operand in operands if operand is not None)
-    names = tuple(schema.names(ds, dim) for dim in ("frame", "channel"))
-    kernel = partial(_levels, common=common, told=names if lazy else None)
+    labels = schema.names(ds, "frame"), schema.names(ds, "channel")
+    kernel = partial(_levels, common=common, warned=labels if lazy else None)
     found = blocks.apply(
         kernel, operands, ("sample", "channel"), [np.float64] * len(Levels._fields)
     )
     return _labelled(ds, [variable.data for variable in found])
 
 
-def levels_of_samples(ds: xr.Dataset, samples: Any, *, common: bool) -> Levels:
+def levels_of_samples(ds: xr.Dataset, samples: np.ndarray[Any, Any], *, common: bool) -> Levels:
     """Levels of frames, in memory, of samples of their pixels: NaN for what is not good.
 
     ``samples`` is a (frame, channel) array of lists of pixels, the same pixels of all frames.
@@ -80,14 +109,13 @@ def levels_of_samples(ds: xr.Dataset, samples: Any, *, common: bool) -> Levels:
 def verdicts_of(levels: Levels) -> list[Verdict | None]:
     """Why a frame takes no part, or not in all channels; None where nothing is to be said."""
     channels = [str(name) for name in levels.level["channel"].values.tolist()]
-    return [
-        _verdict(numbers, channels)
-        for numbers in zip(*(field.values for field in levels), strict=True)
-    ]
+    found = zip(*(field.values for field in levels), strict=True)
+    return [_verdict(level, share, light, channels) for level, share, light in found]
 
 
-def _verdict(numbers: Sequence[Any], channels: Sequence[str]) -> Verdict | None:
-    level, share, light = numbers
+def _verdict(
+    level: Floats, share: Floats, light: Floats, channels: Sequence[str]
+) -> Verdict | None:
     lost = np.isnan(level)
     if not lost.any():
         return None
@@ -103,13 +131,13 @@ def _verdict(numbers: Sequence[Any], channels: Sequence[str]) -> Verdict | None:
         else:
             reason = f"it has no light: its mean is {light[channel]:.3g}"
         said.append(reason if len(channels) == 1 else f"{channels[channel]}: {reason}")
-    kind = "high" if not lost.all() else "saturated" if _left(share, light).any() else "medium"
+    kind = "high" if not lost.all() else "saturated" if _leaves_few(share, light) else "medium"
     return Verdict(kind, "; ".join(dict.fromkeys(said)))
 
 
-def _left(share: Any, light: Any) -> Any:
-    """Whether a frame leaves too few pixels to compare it."""
-    return (share > 0) & np.isnan(light)
+def _leaves_few(share: Floats, light: Floats) -> bool:
+    """Whether a frame leaves too few pixels of a channel to compare it."""
+    return bool(((share > 0) & np.isnan(light)).any())
 
 
 def _as_samples(variable: xr.Variable) -> xr.Variable:
@@ -118,32 +146,37 @@ def _as_samples(variable: xr.Variable) -> xr.Variable:
     return xr.Variable(("sample", *variable.dims[1:]), whole.data)
 
 
-def _labelled(ds: xr.Dataset, found: Sequence[Any]) -> Levels:
+def _labelled(ds: xr.Dataset, found: Sequence[Duck]) -> Levels:
     coords = schema.frame_and_channel(ds)
     return Levels(
         *(xr.DataArray(xr.Variable(("frame", "channel"), data), coords=coords) for data in found)
     )
 
 
-def _levels(image: Any, mask: Any, *, common: bool, told: Any) -> list[Any]:
+def _levels(
+    image: Cube,
+    mask: Bits | None,
+    *,
+    common: bool,
+    warned: tuple[Sequence[str], Sequence[str]] | None,
+) -> list[Floats]:
+    """Fields of ``Levels``; frames and channels are named where frames are to be warned of."""
     kind = np.result_type(image.dtype, np.float32)
-    pixels = np.where(mask & np.uint8(Flag.BAD), np.nan, image) if mask is not None else image
-    found = _of_pixels(pixels.astype(kind).reshape(*image.shape[:2], -1), common=common)
-    if told is not None:
-        _tell(found, *told)
-    return found
-
-
-def _tell(found: Sequence[Any], frames: Sequence[str], channels: Sequence[str]) -> None:
-    for name, *numbers in zip(frames, *found, strict=True):
-        verdict = _verdict(numbers, channels)
-        if verdict is not None and _left(*numbers[1:]).any():
+    pixels = good_only(image, mask).astype(kind).reshape(*image.shape[:2], -1)
+    found = _of_pixels(pixels, common=common)
+    if warned is None:
+        return found
+    frames, channels = warned
+    for name, level, share, light in zip(frames, *found, strict=True):
+        verdict = _verdict(level, share, light, channels)
+        if verdict is not None and _leaves_few(share, light):
             warnings.warn(
                 f"the flat {name} takes no part: {verdict.reason}", AutowispWarning, stacklevel=2
             )
+    return found
 
 
-def _of_pixels(pixels: Any, *, common: bool) -> list[Any]:
+def _of_pixels(pixels: Floats, *, common: bool) -> list[Floats]:
     """Fields of ``Levels``, (frame, channel), of pixels (frame, channel, pixel)."""
     shape = pixels.shape[:2]
     if common:
@@ -155,7 +188,7 @@ def _of_pixels(pixels: Any, *, common: bool) -> list[Any]:
     ]
 
 
-def _of_channel(pixels: Any) -> tuple[Any, Any, Any]:
+def _of_channel(pixels: Floats) -> tuple[Floats, Floats, Floats]:
     good = np.isfinite(pixels)
     number = good.sum(axis=1)
     most = max(int(number.max(initial=0)), 1)
@@ -174,7 +207,7 @@ def _of_channel(pixels: Any) -> tuple[Any, Any, Any]:
     return level, number / most, light
 
 
-def _compared(pixels: Any, found: Any) -> Any:
+def _compared(pixels: Floats, found: Floats) -> Floats:
     """Level of each frame, (frame), over pixels that are all good, (frame, pixel), from means."""
     if not found.size:
         return found
@@ -187,7 +220,7 @@ def _compared(pixels: Any, found: Any) -> Any:
     return np.where(found > 0, found, np.nan)
 
 
-def _robust_ratio(light: Any, typical: Any) -> float:
+def _robust_ratio(light: Floats, typical: Floats) -> float:
     """Sum of the light of a frame over that of the typical one, without outliers of the ratio."""
     ratio = light / typical
     middle = np.median(ratio)

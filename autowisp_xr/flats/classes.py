@@ -76,34 +76,31 @@ def classify(
     number : (n,) array
         Of pixels in the stamps; None where it is not known.
     """
-    rounding = _ROUNDING * float(np.nanmax(np.abs(variance), initial=0.0))
-    night = selection.cloudy_night_threshold
-    cloudy_night = night is not None and fit.residual > night
+    night, limit = selection.cloudy_night_threshold, selection.cloudy_frame_threshold
+    distance = np.abs(variance - fit.predicted)
+    least = np.full(len(mean), _ROUNDING * float(np.nanmax(np.abs(variance), initial=0.0)))
+    if number is not None and selection.cloudy_frame_significance is not None:
+        sampling = fit.predicted * np.sqrt(2 / np.maximum(number, 1))
+        least = np.fmax(least, selection.cloudy_frame_significance * sampling)
     verdicts = []
-    for i in range(len(mean)):
-        if not math.isfinite(mean[i]):
-            verdicts.append(_useless(float(saturated_fraction[i]), selection))
-        elif cloudy_night:
-            verdicts.append(
-                Verdict(
-                    "cloudy",
-                    f"variances lie {fit.residual:.4g} ADU^2 from their fit, more than "
-                    f"{night:g} on a clear night",
-                )
+    for i, level in enumerate(mean):
+        if not math.isfinite(level):
+            verdict = _useless(float(saturated_fraction[i]), selection)
+        elif night is not None and fit.residual > night:
+            reason = (
+                f"variances lie {fit.residual:.4g} ADU^2 from their fit, more than {night:g} on a "
+                "clear night"
             )
+            verdict = Verdict("cloudy", reason)
+        elif limit is not None and distance[i] > np.maximum(limit * fit.residual, least[i]):
+            reason = (
+                f"its variance {variance[i]:.5g} ADU^2 lies {distance[i]:.4g} from the fit, more "
+                f"than {limit:g} x {fit.residual:.4g}"
+            )
+            verdict = Verdict("cloudy", reason)
         else:
-            sampling = 0.0
-            if number is not None and selection.cloudy_frame_significance is not None:
-                sampling = selection.cloudy_frame_significance * float(
-                    fit.predicted[i] * math.sqrt(2 / number[i])
-                )
-            verdicts.append(
-                _cloudy(
-                    *(float(variance[i]), float(fit.predicted[i]), fit),
-                    *(max(rounding, sampling), selection),
-                )
-                or _by_level(float(mean[i]), selection, channel)
-            )
+            verdict = _by_level(float(level), selection, channel)
+        verdicts.append(verdict)
     return verdicts
 
 
@@ -140,22 +137,6 @@ def _useless(saturated_fraction: float, selection: FlatSelection) -> Verdict:
             f"{100 * limit:g} %",
         )
     return Verdict("medium", "its stamp cannot be measured: pixels are flagged, zero or not finite")
-
-
-def _cloudy(
-    variance: float, predicted: float, fit: VarianceFit, least: float, selection: FlatSelection
-) -> Verdict | None:
-    limit = selection.cloudy_frame_threshold
-    if limit is None or math.isnan(fit.residual):
-        return None
-    distance = abs(variance - predicted)
-    if distance <= max(limit * fit.residual, least):
-        return None
-    return Verdict(
-        "cloudy",
-        f"its variance {variance:.5g} ADU^2 lies {distance:.4g} from the fit, more than "
-        f"{limit:g} x {fit.residual:.4g}",
-    )
 
 
 def _by_level(mean: float, selection: FlatSelection, channel: str | None) -> Verdict:

@@ -11,10 +11,9 @@ from autowisp_xr import schema
 from autowisp_xr.bridge import blocks
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispWarning
-from autowisp_xr.flats.brightness import levels_of, levels_of_samples, verdicts_of
+from autowisp_xr.flats.brightness import ALIKE, is_common, levels_of, levels_of_samples, verdicts_of
 from autowisp_xr.flats.options import FlatSelection
 from autowisp_xr.flats.result import MasterFlats, merged
-from autowisp_xr.flats.scaling import ALIKE, is_common, scaled
 from autowisp_xr.flats.selection import check_channels, select_flats
 from autowisp_xr.flats.shapes import check_clouds, reference_of
 from autowisp_xr.flats.table import mark, members, recorded, unselected
@@ -27,6 +26,7 @@ from autowisp_xr.options import (
 )
 from autowisp_xr.stack.averaging import stacked
 from autowisp_xr.stack.masters import with_defaults
+from autowisp_xr.stack.scaling import scaled
 from autowisp_xr.steps.agreement import check_alike
 from autowisp_xr.steps.calibration import calibrate
 from autowisp_xr.steps.fused_pass import PLANE_BYTES
@@ -36,7 +36,6 @@ __all__ = ["master_flat", "master_flats"]
 
 FramesOf = Callable[[xr.Dataset], xr.Dataset]
 """Raw frames calibrated, calibrated ones as they are."""
-
 
 _NO_HIGH = "no high master flat"
 
@@ -152,53 +151,46 @@ def master_flat(
             f"select is None or a FlatSelection, such as FlatSelection(), not {select!r}"
         )
 
-    def frames_of(raw: xr.Dataset) -> xr.Dataset:
-        if not schema.is_raw(raw):
-            return raw
-        return calibrate(
-            raw,
-            bias=bias,
-            dark=dark,
-            overscan=overscan,
-            camera=camera,
-            scale_dark=scale_dark,
-            noise=noise,
-            allow_mismatch=allow_mismatch,
-            dtype=dtype,
-        )
-
-    stack_options = {
-        "dtype": dtype,
-        "allow_mismatch": allow_mismatch,
-        "noise": noise,
-        # brought to one level, frames that do not saturate say what those would that do
-        "reach": 0.0,
-        **stack_options,
-    }
+    frames_of = partial(
+        _calibrated,
+        bias=bias,
+        dark=dark,
+        overscan=overscan,
+        camera=camera,
+        scale_dark=scale_dark,
+        noise=noise,
+        allow_mismatch=allow_mismatch,
+        dtype=dtype,
+    )
+    # brought to one level, frames that do not saturate say what those would that do
+    usual = {"dtype": dtype, "allow_mismatch": allow_mismatch, "noise": noise, "reach": 0.0}
     frames = frames_of(ds)
     common = is_common(level, frames, apart=select is not None and not select.together)
-    finish = partial(_stacked, common=common, min_flat=min_flat, options=stack_options)
+    finish = partial(_stacked, common=common, min_flat=min_flat, options=usual | stack_options)
     if select is None:
         return _of_all(ds, frames, frames_of, common, finish)
     if select.together:
         flats = _of_selected(ds, frames, frames_of, select, common, finish)
     else:
         check_channels(frames, select)
-        flats = merged(
-            [
-                _of_selected(
-                    *(ds, frames.isel(channel=[number]), partial(_channel, number, frames_of)),
-                    *(select.of_channel(channel), False, finish),
-                )
-                for number, channel in enumerate(schema.names(frames, "channel"))
-            ],
-            frames,
-            select,
-        )
+        parts = []
+        for number, channel in enumerate(schema.names(frames, "channel")):
+            # all are calibrated: saturated pixels leak into other colors
+            of_channel = partial(frames_of, channel=number)
+            part = frames.isel(channel=[number])
+            own = select.of_channel(channel)
+            parts.append(_of_selected(ds, part, of_channel, own, False, finish))
+        flats = merged(parts, frames, select)
     missing = [note for note in flats.notes if _NO_HIGH in note]
     if missing:
         warnings.warn("; ".join(missing), AutowispWarning, stacklevel=2)
     return flats
+
+
+def _calibrated(raw: xr.Dataset, channel: int | None = None, **options: Any) -> xr.Dataset:
+    """Raw frames calibrated, calibrated ones as they are; or one of their channels."""
+    frames = calibrate(raw, **options) if schema.is_raw(raw) else raw
+    return frames if channel is None else frames.isel(channel=[channel])
 
 
 def master_flats(ds: xr.Dataset, **options: Any) -> dict[str, MasterFlats]:
@@ -228,11 +220,6 @@ def master_flats(ds: xr.Dataset, **options: Any) -> dict[str, MasterFlats]:
     }
 
 
-def _channel(number: int, frames_of: FramesOf, ds: xr.Dataset) -> xr.Dataset:
-    # all are calibrated: saturated pixels leak into other colours
-    return frames_of(ds).isel(channel=[number])
-
-
 def _of_all(
     ds: xr.Dataset,
     frames: xr.Dataset,
@@ -259,20 +246,26 @@ def _of_selected(
     table = select_flats(frames, selection)
     masters: dict[str, xr.Dataset | None] = {"high": None, "low": None}
     reference = None
-    if members(table, "high").size >= selection.fewest["high"]:
-        reference = reference_of(*_chosen(members(table, "high"), ds, frames, frames_of), selection)
-        for kind, fewest in selection.fewest.items():
-            if members(table, kind).size < fewest:
-                continue
-            table, matches = check_clouds(frames, table, kind, reference, selection)
-            table, level = _compared(frames, table, kind, matches.sample, common)
-            kept = members(table, kind)
-            if kept.size >= fewest:
-                _, chosen = _chosen(kept, ds, frames, frames_of)
-                chosen = recorded(chosen, table, kind, selection)
-                known = level["frame"].isin(frames["frame"][kept]).values
-                shape = matches.shape.isel(frame=known)
-                masters[kind] = finish(chosen, level.isel(frame=known), shape)
+    high = members(table, "high")
+    if high.size >= selection.fewest["high"]:
+        chosen = frames.isel(frame=high)
+        in_bands = _in_bands(ds.isel(frame=high), chosen, frames_of)
+        reference = reference_of(chosen, in_bands, selection)
+    for kind, fewest in selection.fewest.items():
+        if reference is None or members(table, kind).size < fewest:
+            continue
+        table, matches = check_clouds(frames, table, kind, reference, selection)
+        table, level = _compared(frames, table, kind, matches.sample, common)
+        kept = members(table, kind)
+        if kept.size >= fewest:
+            chosen = frames.isel(frame=kept)
+            known = level["frame"].isin(chosen["frame"]).values
+            in_bands = _in_bands(ds.isel(frame=kept), chosen, frames_of)
+            masters[kind] = finish(
+                recorded(in_bands, table, kind, selection),
+                level.isel(frame=known),
+                matches.shape.isel(frame=known),
+            )
     notes = [*table.attrs["notes"], *_missing(masters, table, selection)]
     return MasterFlats(
         **masters,
@@ -281,14 +274,6 @@ def _of_selected(
         chosen_from=frames,
         selection=selection,
     )
-
-
-def _chosen(
-    which: Any, ds: xr.Dataset, frames: xr.Dataset, frames_of: FramesOf
-) -> tuple[xr.Dataset, xr.Dataset]:
-    """Some of the frames, as they are and to be stacked."""
-    chosen = frames.isel(frame=which)
-    return chosen, _in_bands(ds.isel(frame=which), chosen, frames_of)
 
 
 def _in_bands(ds: xr.Dataset, frames: xr.Dataset, frames_of: FramesOf) -> xr.Dataset:

@@ -1,16 +1,14 @@
 """``FlatSelection``: what makes a flat good, and what a master needs."""
 
 import math
-import os
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from numbers import Integral, Real
 from os import PathLike
 from typing import Any, Literal, Self
 
 import numpy as np
 
+from autowisp_xr.camera import read_toml
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.image_smoothing.chain import ChainSmoother
 from autowisp_xr.image_smoothing.filters import WrapFilterAsSmoother
@@ -149,60 +147,30 @@ class FlatSelection:
     high or low is what all are. If not, each channel chooses frames of its own."""
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.fraction, Real) and 0 < self.fraction <= 1):
-            raise ValueError(f"fraction is more than 0 and at most 1, not {self.fraction!r}")
-        if self.average not in ("mean", "median"):
-            raise ValueError(f"average is 'mean' or 'median', not {self.average!r}")
+        for names, fits, expected in _FITTING:
+            for name in names:
+                if not fits(getattr(self, name)):
+                    kind = TypeError if name in _OBJECTS else ValueError
+                    raise kind(f"{name} is {expected}, not {getattr(self, name)!r}")
         upper_and_lower(self.outlier_threshold)
         if self.var_mean_fit_threshold is not None:
             upper_and_lower(self.var_mean_fit_threshold)
-        for name in ("smoother", "large_scale_smoother", "cloud_check_smoother"):
-            smoother = getattr(self, name)
-            if not (smoother is None or isinstance(smoother, ImageSmoother)):
-                raise TypeError(
-                    f"{name} is a smoother of image_smoothing or None, not {smoother!r}"
-                )
-        if not (self.large_scale_reject is None or isinstance(self.large_scale_reject, SigmaClip)):
-            raise TypeError(
-                f"large_scale_reject is a SigmaClip or None, not {self.large_scale_reject!r}"
-            )
-        for name in _COUNTS:
-            _check_number(name, getattr(self, name), "a whole number from 0 on, or None")
-        for name in _LIMITS:
-            _check_number(name, getattr(self, name), "a number from 0 on, or None")
-        if self.max_saturated_fraction is not None and self.max_saturated_fraction > 1:
-            raise ValueError(
-                f"max_saturated_fraction is at most 1, not {self.max_saturated_fraction!r}"
-            )
-        for name in ("min_high_frames", "min_low_frames"):
-            number = getattr(self, name)
-            if isinstance(number, bool) or not isinstance(number, Integral) or number < 1:
-                raise ValueError(f"{name} is a whole number from 1 on, not {number!r}")
-        if not isinstance(self.together, bool):
-            raise ValueError(f"together is True or False, not {self.together!r}")
         self._check_levels()
 
     def _check_levels(self) -> None:
-        for name in ("min_high_mean", "max_low_mean"):
-            level = getattr(self, name)
-            for value in level.values() if isinstance(level, Mapping) else [level]:
-                known = value is None or isinstance(value, int | float | np.number)
-                if not known or isinstance(value, bool):
+        levels = {name: getattr(self, name) for name in _LEVELS}
+        for name, level in levels.items():
+            of_each = isinstance(level, Mapping)
+            for value in level.values() if of_each else [level]:
+                if not (value is None or _is_number(value)):
                     raise ValueError(
                         f"{name} is a number of ADU, one for each channel, or None, not {level!r}"
                     )
-        named = {
-            name
-            for level in (self.min_high_mean, self.max_low_mean)
-            if isinstance(level, Mapping)
-            for name in level
-        }
-        channels: list[str | None] = [*sorted(named)] or [None]
-        for channel in channels:
-            low, high = level_of(self.max_low_mean, channel), level_of(self.min_high_mean, channel)
-            for name, level in (("min_high_mean", high), ("max_low_mean", low)):
-                if level is not None and not math.isfinite(level):
-                    raise ValueError(f"{name} is a number of ADU or None, not {level!r}")
+                if value is not None and not math.isfinite(value):
+                    raise ValueError(f"{name} is a number of ADU or None, not {value!r}")
+        named = {name for level in levels.values() if isinstance(level, Mapping) for name in level}
+        for channel in sorted(named) or [None]:
+            high, low = (level_of(level, channel) for level in levels.values())
             if high is not None and low is not None and low > high:
                 of = "" if channel is None else f" of the channel {channel}"
                 raise ValueError(
@@ -212,11 +180,8 @@ class FlatSelection:
 
     def of_channel(self, channel: str) -> Self:
         """What one channel chooses by that is on its own."""
-        levels: dict[str, Any] = {
-            name: level_of(getattr(self, name), channel)
-            for name in ("min_high_mean", "max_low_mean")
-        }
-        return replace(self, together=True, **levels)
+        high, low = (level_of(getattr(self, name), channel) for name in _LEVELS)
+        return replace(self, together=True, min_high_mean=high, max_low_mean=low)
 
     @property
     def fewest(self) -> dict[str, int]:
@@ -232,11 +197,7 @@ class FlatSelection:
         CalibrationError
             If it is no TOML, or holds something that is no number or switch of a selection.
         """
-        with open(os.path.expanduser(path), "rb") as file:
-            try:
-                given = tomllib.load(file)
-            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-                raise CalibrationError(f"{path} is not valid TOML: {error}") from error
+        given = read_toml(path)
         known = [item.name for item in fields(cls) if item.name not in _OBJECTS]
         unknown = [name for name in given if name not in known]
         if unknown:
@@ -262,20 +223,50 @@ class FlatSelection:
         options
             Any of the fields, instead.
         """
-        untested = ("min_pointing_separation", "min_high_mean", "max_low_mean")
-        return cls(**{**dict.fromkeys(untested), **options})
+        return cls(**{**dict.fromkeys(("min_pointing_separation", *_LEVELS)), **options})
 
 
-_OBJECTS = ("smoother", "large_scale_smoother", "cloud_check_smoother", "large_scale_reject")
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
+def _is_limit(value: Any) -> bool:
+    return value is None or (_is_number(value) and bool(value >= 0))
+
+
+def _is_count(value: Any) -> bool:
+    return _is_limit(value) and (value in (None, math.inf) or value == int(value))
+
+
+def _is_number_of_frames(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and _is_number(value) and bool(value >= 1)
+
+
+_LEVELS = ("min_high_mean", "max_low_mean")
+_SMOOTHERS = ("smoother", "large_scale_smoother", "cloud_check_smoother")
+_OBJECTS = (*_SMOOTHERS, "large_scale_reject")
 _COUNTS = ("max_iter", "var_mean_fit_iterations")
 _LIMITS = (
-    "max_saturated_fraction",
-    "cloudy_night_threshold",
-    "cloudy_frame_threshold",
-    "cloudy_frame_significance",
-    "min_pointing_separation",
-    "large_scale_deviation_threshold",
+    *("max_saturated_fraction", "cloudy_night_threshold", "cloudy_frame_threshold"),
+    *("cloudy_frame_significance", "min_pointing_separation", "large_scale_deviation_threshold"),
 )
+
+_FITTING: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
+    (("fraction",), lambda f: _is_number(f) and 0 < f <= 1, "more than 0 and at most 1"),
+    (("average",), lambda average: average in ("mean", "median"), "'mean' or 'median'"),
+    (
+        _SMOOTHERS,
+        lambda s: isinstance(s, ImageSmoother | None),
+        "a smoother of image_smoothing or None",
+    ),
+    (("large_scale_reject",), lambda r: isinstance(r, SigmaClip | None), "a SigmaClip or None"),
+    (_COUNTS, _is_count, "a whole number from 0 on, or None"),
+    (_LIMITS, _is_limit, "a number from 0 on, or None"),
+    (("max_saturated_fraction",), lambda share: share is None or share <= 1, "at most 1"),
+    (("min_high_frames", "min_low_frames"), _is_number_of_frames, "a whole number from 1 on"),
+    (("together",), lambda together: isinstance(together, bool), "True or False"),
+)
+"""Fields, what is true of their values, and the same in words."""
 
 
 def level_of(level: Level, channel: str | None) -> float | None:
@@ -283,13 +274,3 @@ def level_of(level: Level, channel: str | None) -> float | None:
     if isinstance(level, Mapping):
         return None if channel is None or channel not in level else float(level[channel])
     return None if level is None else float(level)
-
-
-def _check_number(name: str, value: Any, expected: str) -> None:
-    if value is None:
-        return
-    whole = name in _COUNTS
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    number = number and bool(value >= 0)
-    if not number or (whole and math.isfinite(value) and value != int(value)):
-        raise ValueError(f"{name} is {expected}, not {value!r}")

@@ -72,15 +72,14 @@ class MasterFlats:
 
     def __repr__(self) -> str:
         lines = [f"MasterFlats of {self.frames.sizes['frame']} frames: {self._counted()}"]
-        for kind in ("high", "low"):
-            master = getattr(self, kind)
-            if master is None:
-                lines.append(f"  {kind}: None")
-            else:
-                sizes = ", ".join(f"{dim}: {size}" for dim, size in master.sizes.items())
-                lines.append(f"  {kind}: ({sizes})")
+        for kind, master in (("high", self.high), ("low", self.low)):
+            sizes = {} if master is None else master.sizes
+            listed = ", ".join(f"{dim}: {size}" for dim, size in sizes.items())
+            lines.append(f"  {kind}: {f'({listed})' if listed else None}")
         lines += [f"  note: {note}" for note in self.notes]
-        lines += [f"  {name}: {kind}: {reason}" for name, kind, reason in self._left_out()]
+        for name, kind, _, reason in self._rows():
+            if set(kind.split("; ")) - {"high", "low"}:
+                lines.append(f"  {name}: {kind}: {reason}")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -91,8 +90,8 @@ class MasterFlats:
         )
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
         made = ", ".join(
-            f"{kind}: {'none' if getattr(self, kind) is None else 'made'}"
-            for kind in ("high", "low")
+            f"{kind}: {'none' if master is None else 'made'}"
+            for kind, master in (("high", self.high), ("low", self.low))
         )
         return (
             f"<p><b>MasterFlats</b> of {self.frames.sizes['frame']} frames: "
@@ -107,35 +106,21 @@ class MasterFlats:
         """Tests that could not be made, masters that could not."""
         return list(self.frames.attrs.get("notes", []))
 
-    def _kinds(self) -> list[set[str]]:
-        """Classes of each frame: one, unless channels choose apart."""
-        values = self.frames["class"].values.tolist()
-        return [{kinds} if isinstance(kinds, str) else set(kinds) for kinds in values]
-
     def _counted(self) -> str:
         counts = Counter(np.ravel(self.frames["class"].values).tolist())
         return ", ".join(f"{number} {kind}" for kind, number in counts.most_common())
 
     def _rows(self) -> list[tuple[str, str, str, str]]:
+        """Name, class, mean and reason of each frame; those of several channels side by side."""
         means = self.frames["mean"]
         # a picture of lazy frames must not calibrate them all
         known = means.values.tolist() if means.chunks is None else [[]] * means.sizes["frame"]
+        columns = (self.frames[name].values.tolist() for name in ("class", "reason"))
         return [
             (name, _joined(kind), " ".join(f"{mean:.5g}" for mean in levels), _joined(reason))
-            for name, kind, levels, reason in zip(
-                schema.names(self.frames, "frame"),
-                self.frames["class"].values.tolist(),
-                known,
-                self.frames["reason"].values.tolist(),
-                strict=True,
+            for name, levels, kind, reason in zip(
+                schema.names(self.frames, "frame"), known, *columns, strict=True
             )
-        ]
-
-    def _left_out(self) -> list[tuple[str, str, str]]:
-        return [
-            (name, kind, reason)
-            for (name, kind, _, reason), kinds in zip(self._rows(), self._kinds(), strict=True)
-            if kinds - {"high", "low"}
         ]
 
 
@@ -170,18 +155,17 @@ def _channels(parts: Sequence[xr.Dataset | None]) -> xr.Dataset | None:
 
 
 def _tables(tables: Sequence[xr.Dataset]) -> xr.Dataset:
-    per_channel = [
-        table.assign(
-            {
-                name: table[name]
-                .expand_dims(channel=table["channel"])
-                .transpose("frame", "channel")
-                for name in ("class", "reason")
-            }
-        )
-        for table in tables
-    ]
-    whole = _side_by_side(per_channel)
+    whole = _side_by_side(
+        [
+            table.assign(
+                {
+                    name: table[name].expand_dims(channel=table["channel"], axis=1)
+                    for name in ("class", "reason")
+                }
+            )
+            for table in tables
+        ]
+    )
     notes = [
         f"{schema.names(table, 'channel')[0]}: {note}"
         for table in tables

@@ -8,9 +8,11 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import schema
+from autowisp_xr.arrays import Bits, Cube, Numbers
 from autowisp_xr.bridge import blocks
 from autowisp_xr.flags import Flag
 from autowisp_xr.flats.classes import VarianceFit, Verdict, classify, fit_variance
+from autowisp_xr.flats.good_pixels import good_only
 from autowisp_xr.flats.options import FlatSelection
 from autowisp_xr.flats.pointings import nearest_pointings
 from autowisp_xr.flats.stamps import Stamp, stamp_area
@@ -64,16 +66,16 @@ def stamp_statistics(
             blocks.framewise(stamps["mask"].variable) if "mask" in stamps else None,
         ],
         ("frame", "channel"),
-        [np.float64, np.float64, np.int64, np.float64],
+        list(_KINDS),
     )
     units = ds["image"].attrs.get("units", "adu")
-    attributes = ({"units": units}, {"units": f"{units}2"}, {"units": "1"}, {"units": "1"})
-    coords = schema.frame_and_channel(ds)
     variables = {
-        name: variable._replace(attrs=attrs)
-        for name, variable, attrs in zip(Stamp._fields, results, attributes, strict=True)
+        name: variable._replace(attrs={"units": unit})
+        for name, variable, unit in zip(
+            Stamp._fields, results, (units, f"{units}2", "1", "1"), strict=True
+        )
     }
-    return xr.Dataset(variables, coords)
+    return xr.Dataset(variables, schema.frame_and_channel(ds))
 
 
 def select_flats(
@@ -122,34 +124,21 @@ def select_flats(
     verdicts, separation = _pointings(ds, selection, notes)
     isolated = [i for i, verdict in enumerate(verdicts) if verdict is None]
     frames, channels = ds.sizes["frame"], schema.names(ds, "channel")
-    shape = (frames, len(channels))
     found = {
-        "mean": np.full(shape, np.nan),
-        "variance": np.full(shape, np.nan),
-        "number": np.zeros(shape, np.int64),
-        "saturated_fraction": np.full(shape, np.nan),
+        name: np.full((frames, len(channels)), np.nan if kind is np.float64 else 0, kind)
+        for name, kind in zip(Stamp._fields, _KINDS, strict=True)
     }
     if isolated:
         stamps = stamp_statistics(ds.isel(frame=isolated), selection, masked=masked).compute()
         for name, values in found.items():
             values[isolated] = stamps[name].values
-    fits = [
-        fit_variance(found["mean"][:, c], found["variance"][:, c], selection)
-        for c in range(len(channels))
-    ]
+    fits, per_channel = [], []
+    for c, channel in enumerate(channels):
+        mean, variance, number, saturated = (values[:, c] for values in found.values())
+        fit = fit_variance(mean, variance, selection)
+        fits.append(fit)
+        per_channel.append(classify(mean, variance, saturated, fit, selection, channel, number))
     _note_fits(fits, channels, selection, notes)
-    per_channel = [
-        classify(
-            found["mean"][:, c],
-            found["variance"][:, c],
-            found["saturated_fraction"][:, c],
-            fits[c],
-            selection,
-            channel,
-            found["number"][:, c],
-        )
-        for c, channel in enumerate(channels)
-    ]
     by_frame = [
         [verdict] * len(channels) if verdict is not None else [one[i] for one in per_channel]
         for i, verdict in enumerate(verdicts)
@@ -169,14 +158,17 @@ def check_channels(ds: xr.Dataset, selection: FlatSelection) -> None:
             )
 
 
-def _statistics(images: Any, masks: Any, *, selection: FlatSelection, take: bool) -> list[Any]:
-    shape = images.shape[:2]
-    results = [np.empty(shape), np.empty(shape), np.empty(shape, np.int64), np.empty(shape)]
-    for place in np.ndindex(*shape):
-        pixels = images[place]
-        mask = np.zeros(pixels.shape, np.uint8) if masks is None else masks[place]
-        if not take:
-            pixels = np.where(mask & np.uint8(Flag.BAD), np.nan, pixels)
+_KINDS = (np.float64, np.float64, np.int64, np.float64)
+"""Types of the fields of a stamp."""
+
+
+def _statistics(
+    images: Cube, masks: Bits | None, *, selection: FlatSelection, take: bool
+) -> list[Numbers]:
+    results: list[Numbers] = [np.empty(images.shape[:2], kind) for kind in _KINDS]
+    for place in np.ndindex(*images.shape[:2]):
+        mask = np.zeros(images.shape[2:], np.uint8) if masks is None else masks[place]
+        pixels = good_only(images[place], None if take else mask)
         stamp = _statistics_of(pixels, (mask & np.uint8(Flag.SATURATED)) != 0, selection)
         for result, value in zip(results, stamp, strict=True):
             result[place] = value
@@ -187,11 +179,10 @@ def _pointings(
     ds: xr.Dataset, selection: FlatSelection, notes: list[str]
 ) -> tuple[list[Verdict | None], Any]:
     """Verdict on each frame that is colocated with another one, and how far the nearest is."""
-    number = ds.sizes["frame"]
-    nothing: list[Verdict | None] = [None] * number
-    if selection.min_pointing_separation is None:
-        return nothing, np.full(number, np.nan)
+    number, limit = ds.sizes["frame"], selection.min_pointing_separation
     unknown = np.full(number, np.nan)
+    if limit is None:
+        return [None] * number, unknown
     ra, dec = (ds[name].values if name in ds.coords else unknown for name in ("ra", "dec"))
     separation, nearest = nearest_pointings(ra, dec)
     missing = int(np.count_nonzero(~(np.isfinite(ra) & np.isfinite(dec))))
@@ -199,7 +190,6 @@ def _pointings(
         which = "all frames" if missing == number else f"{missing} of {number} frames"
         notes.append(f"no pointing (RA, DEC) in {which}: not tested for overlapping stars")
     names = schema.names(ds, "frame")
-    limit = selection.min_pointing_separation
     if number > 1 and (separation < limit).all():
         notes.append(
             f"every frame points to within {limit:g} arcsec of another one: where there are no "

@@ -7,17 +7,18 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import schema
+from autowisp_xr.arrays import Bits, Cube, Floats, Planes
 from autowisp_xr.bridge import blocks
-from autowisp_xr.flags import Flag
-from autowisp_xr.flats.brightness import levels_of
+from autowisp_xr.flats.brightness import ALIKE, levels_of
 from autowisp_xr.flats.classes import by_deviation
+from autowisp_xr.flats.good_pixels import good_only
 from autowisp_xr.flats.large_scale import cloud_map, large_scale_match
 from autowisp_xr.flats.options import FlatSelection
-from autowisp_xr.flats.scaling import ALIKE, scaled
-from autowisp_xr.flats.table import members
+from autowisp_xr.flats.table import mark, members
 from autowisp_xr.options import Masked
 from autowisp_xr.stack.averaging import stacked
 from autowisp_xr.stack.options import StackOptions
+from autowisp_xr.stack.scaling import scaled
 from autowisp_xr.stats.grid_step import grid_step
 
 __all__ = ["Matches", "check_clouds", "cloud_maps", "match_frames", "reference_of"]
@@ -56,16 +57,15 @@ def match_frames(
 ) -> Matches:
     """Match each frame to the reference; computed, a frame at a time in each thread."""
     results = blocks.apply(
-        partial(_match, selection=selection, take=masked == "take"),
-        _operands(ds, reference),
+        partial(_match, selection=selection, sampled=masked == "leave out"),
+        _operands(ds, reference, masked),
         ("frame", "channel"),
         [object, np.float64, np.float64, object],
     )
-    coords = schema.frame_and_channel(ds)
-    shape, mean, deviation, sample = (
-        xr.Dataset(dict(zip(Matches._fields, results, strict=True)), coords).compute().values()
-    )
-    return Matches(shape.variable, mean, deviation, sample)
+    found = xr.Dataset(
+        dict(zip(Matches._fields, results, strict=True)), schema.frame_and_channel(ds)
+    ).compute()
+    return Matches(found["shape"].variable, found["mean"], found["deviation"], found["sample"])
 
 
 def check_clouds(
@@ -90,14 +90,12 @@ def check_clouds(
         by_deviation(*numbers, selection)
         for numbers in zip(matches.mean.values, matches.deviation.values, strict=True)
     ]
-    deviation = table["deviation"].values.copy()
+    deviation = table["deviation"].copy(deep=True)
     deviation[chosen] = matches.deviation.values
-    kinds, reasons = (table[name].values.copy() for name in ("class", "reason"))
+    table = table.assign(deviation=deviation)
     for place, verdict in zip(chosen, verdicts, strict=True):
         if verdict is not None:
-            kinds[place], reasons[place] = verdict
-    columns = {"class": kinds, "reason": reasons, "deviation": deviation}
-    table = table.assign({name: table[name].copy(data=data) for name, data in columns.items()})
+            table = mark(table, place, *verdict)
     kept = [i for i, verdict in enumerate(verdicts) if verdict is None]
     return table, Matches(
         matches.shape.isel(frame=kept),
@@ -112,43 +110,39 @@ def cloud_maps(
 ) -> xr.DataArray:
     """What each frame differs from the reference by, smooth: (frame, channel, y, x), float32."""
     (maps,) = blocks.apply(
-        partial(_map, selection=selection, take=masked == "take"),
-        _operands(ds, reference),
+        partial(_map, selection=selection),
+        _operands(ds, reference, masked),
         schema.DIMS,
         [np.float32],
     )
     return xr.DataArray(maps, {**ds["image"].coords}, name="clouds", attrs={"units": "1"})
 
 
-def _operands(ds: xr.Dataset, reference: xr.Dataset) -> list[xr.Variable | None]:
-    mask = blocks.framewise(ds["mask"].variable) if "mask" in ds else None
+def _operands(ds: xr.Dataset, reference: xr.Dataset, masked: Masked) -> list[xr.Variable | None]:
+    looked_at = "mask" in ds and masked == "leave out"
+    mask = blocks.framewise(ds["mask"].variable) if looked_at else None
     return [blocks.framewise(ds["image"].variable), mask, reference["image"].variable]
 
 
 def _match(
-    images: Any, masks: Any, references: Any, *, selection: FlatSelection, take: bool
-) -> tuple[Any, Any, Any, Any]:
-    shape, sample = np.empty((2, *images.shape[:2]), object)
-    mean, deviation = np.empty(shape.shape), np.empty(shape.shape)
-    for place in np.ndindex(*shape.shape):
-        pixels = _pixels(images, masks, place, take)
-        step = None if take else grid_step(*pixels.shape)
+    images: Cube, masks: Bits | None, references: Planes, *, selection: FlatSelection, sampled: bool
+) -> list[np.ndarray[Any, Any]]:
+    kinds = (object, np.float64, np.float64, object)
+    results = [np.empty(images.shape[:2], kind) for kind in kinds]
+    step = grid_step(*images.shape[2:]) if sampled else None
+    for place in np.ndindex(*images.shape[:2]):
+        pixels = good_only(images[place], None if masks is None else masks[place])
         found = large_scale_match(pixels, references[place[1]], selection, step=step)
-        shape[place], mean[place], deviation[place], sample[place] = found
-    return shape, mean, deviation, sample
+        for result, value in zip(results, found, strict=True):
+            result[place] = value
+    return results
 
 
 def _map(
-    images: Any, masks: Any, references: Any, *, selection: FlatSelection, take: bool
-) -> tuple[Any]:
+    images: Cube, masks: Bits | None, references: Planes, *, selection: FlatSelection
+) -> tuple[Floats]:
     maps = np.empty(images.shape, np.float32)
     for place in np.ndindex(*images.shape[:2]):
-        pixels = _pixels(images, masks, place, take)
+        pixels = good_only(images[place], None if masks is None else masks[place])
         maps[place] = cloud_map(pixels, references[place[1]], selection)
     return (maps,)
-
-
-def _pixels(images: Any, masks: Any, place: tuple[int, ...], take: bool) -> Any:
-    if masks is None or take:
-        return images[place]
-    return np.where(masks[place] & np.uint8(Flag.BAD), np.nan, images[place])

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance, schema
+from autowisp_xr.arrays import Integers
 from autowisp_xr.flats.classes import VarianceFit, Verdict
 from autowisp_xr.flats.options import FlatSelection
 
@@ -37,42 +38,34 @@ def flat_table(
     notes: list[str],
 ) -> xr.Dataset:
     """Table of verdicts by frame and channel, and of the numbers that they rest on."""
-    channels = schema.names(ds, "channel")
     units = ds["image"].attrs.get("units", "adu")
-    both = ("frame", "channel")
-    dims: tuple[str, ...] = both
-    kinds: list[Any] = [[verdict.kind for verdict in verdicts] for verdicts in by_frame]
-    reasons: list[Any] = [[verdict.reason for verdict in verdicts] for verdicts in by_frame]
+    both, squared = ("frame", "channel"), {"units": f"{units}2"}
+    verdicts: Sequence[Any] = by_frame
     if selection.together:
-        of_frames = [_together(verdicts, channels) for verdicts in by_frame]
-        dims = ("frame",)
-        kinds = [verdict.kind for verdict in of_frames]
-        reasons = [verdict.reason for verdict in of_frames]
+        channels = schema.names(ds, "channel")
+        verdicts = [_together(of_frame, channels) for of_frame in by_frame]
+    predicted = np.stack([fit.predicted for fit in fits], axis=1)
     variables: dict[str, Any] = {
-        "class": (dims, _text(kinds)),
-        "reason": (dims, _text(reasons)),
+        **_classes(verdicts),
         "separation": ("frame", separation, {"units": "arcsec"}),
         "mean": (both, found["mean"], {"units": units}),
-        "variance": (both, found["variance"], {"units": f"{units}2"}),
-        "predicted_variance": (
-            both,
-            np.stack([fit.predicted for fit in fits], axis=1),
-            {"units": f"{units}2"},
-        ),
+        "variance": (both, found["variance"], squared),
+        "predicted_variance": (both, predicted, squared),
         "number": (both, found["number"], {"units": "1"}),
         "saturated_fraction": (both, found["saturated_fraction"], {"units": "1"}),
-        "deviation": (both, np.full(found["mean"].shape, np.nan), {"units": "1"}),
+        "deviation": (both, np.full(predicted.shape, np.nan), {"units": "1"}),
         "fit_coefficients": (("channel", "power"), np.stack([fit.coefficients for fit in fits])),
-        "fit_residual": (
-            "channel",
-            np.array([fit.residual for fit in fits]),
-            {"units": f"{units}2"},
-        ),
+        "fit_residual": ("channel", np.array([fit.residual for fit in fits]), squared),
     }
-    coords = schema.frame_and_channel(ds)
-    return xr.Dataset(
-        variables, {**coords, "power": [0, 1, 2]}, {**_thresholds(selection), "notes": notes}
-    )
+    coords = {**schema.frame_and_channel(ds), "power": [0, 1, 2]}
+    return xr.Dataset(variables, coords, {**_thresholds(selection), "notes": notes})
+
+
+def _classes(verdicts: Sequence[Any]) -> dict[str, xr.Variable]:
+    """Class and reason of each frame, or of each frame and channel, of verdicts."""
+    text = np.array(verdicts, dtype=np.dtypes.StringDType())
+    dims = ("frame", "channel")[: text.ndim - 1]
+    return {name: xr.Variable(dims, text[..., i]) for i, name in enumerate(("class", "reason"))}
 
 
 def mark(table: xr.Dataset, where: Any, kind: str, reason: str) -> xr.Dataset:
@@ -89,51 +82,42 @@ def unselected(
 ) -> xr.Dataset:
     """Table of frames that are taken as they are, but for those with a verdict; their levels."""
     taken = Verdict("high", "no selection was asked for")
-    found = [verdict or taken for verdict in verdicts]
-    return xr.Dataset(
-        {
-            "class": ("frame", _text([verdict.kind for verdict in found])),
-            "reason": ("frame", _text([verdict.reason for verdict in found])),
-            "mean": mean.assign_attrs(units=ds["image"].attrs.get("units", "adu")),
-        }
-    )
+    level = mean.assign_attrs(units=ds["image"].attrs.get("units", "adu"))
+    return xr.Dataset({**_classes([verdict or taken for verdict in verdicts]), "mean": level})
 
 
 def recorded(
     chosen: xr.Dataset, table: xr.Dataset, kind: str, selection: FlatSelection
 ) -> xr.Dataset:
     """Frames of a class, with the selection and why others were left out in their history."""
+    found = zip(*(table[name].values.tolist() for name in ("class", "reason")), strict=True)
     left_out = {
         name: f"{other}: {reason}"
-        for name, other, reason in zip(
-            schema.names(table, "frame"),
-            table["class"].values.tolist(),
-            table["reason"].values.tolist(),
-            strict=True,
-        )
+        for name, (other, reason) in zip(schema.names(table, "frame"), found, strict=True)
         if other != kind
     }
     options = {"class": kind, "selection": selection, "left_out": left_out}
     return provenance.record(chosen, "select_flats", options)
 
 
-def members(table: xr.Dataset, kind: str) -> Any:
+def members(table: xr.Dataset, kind: str) -> Integers:
     """Which frames of a table are of a class."""
-    return np.flatnonzero([name == kind for name in table["class"].values.tolist()])
+    return np.flatnonzero(table["class"].values == kind)
 
 
 def _together(verdicts: Sequence[Verdict], channels: Sequence[str]) -> Verdict:
     """What becomes of a frame whose channels share its fate."""
     if len(set(verdicts)) == 1:
         return verdicts[0]
-    kinds = [verdict.kind for verdict in verdicts]
-    if set(kinds) <= {"high", "medium", "low"}:
-        kind = kinds[0] if len(set(kinds)) == 1 else "medium"
-        told = list(zip(channels, verdicts, strict=True))
-    else:
-        kind = next(kind for kind in ("colocated", "saturated", "cloudy") if kind in kinds)
-        told = [(c, v) for c, v in zip(channels, verdicts, strict=True) if v.kind == kind]
-    return Verdict(kind, "; ".join(f"{channel}: {verdict.reason}" for channel, verdict in told))
+    kinds = {verdict.kind for verdict in verdicts}
+    against = [kind for kind in ("colocated", "saturated", "cloudy") if kind in kinds]
+    kind = against[0] if against else "medium" if len(kinds) > 1 else kinds.pop()
+    reasons = [
+        f"{channel}: {verdict.reason}"
+        for channel, verdict in zip(channels, verdicts, strict=True)
+        if verdict.kind == kind or not against
+    ]
+    return Verdict(kind, "; ".join(reasons))
 
 
 def _thresholds(selection: FlatSelection) -> dict[str, Any]:
@@ -144,7 +128,3 @@ def _thresholds(selection: FlatSelection) -> dict[str, Any]:
         for name, value in values.items()
         if value is not None
     }
-
-
-def _text(values: Sequence[Any]) -> Any:
-    return np.array(values, dtype=np.dtypes.StringDType())

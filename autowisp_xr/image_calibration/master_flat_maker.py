@@ -15,7 +15,6 @@ from autowisp_xr.flats.classes import CLASSES, by_deviation
 from autowisp_xr.flats.large_scale import large_scale_match, matched
 from autowisp_xr.flats.options import FlatSelection
 from autowisp_xr.flats.pointings import nearest_pointings
-from autowisp_xr.flats.scaling import scaled
 from autowisp_xr.flats.selection import select_flats, stamp_statistics
 from autowisp_xr.flats.shapes import check_clouds
 from autowisp_xr.flats.table import mark, members, recorded
@@ -33,6 +32,7 @@ from autowisp_xr.image_calibration.stacked_master import (
     stacked,
     write_master,
 )
+from autowisp_xr.stack.scaling import scaled
 from autowisp_xr.stats.floats import as_floats
 
 __all__ = ["MasterFlatMaker"]

@@ -7,39 +7,10 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance, schema
+from autowisp_xr.arrays import Floats, Numbers
 from autowisp_xr.bridge import blocks
 
-__all__ = ["ALIKE", "is_common", "scaled"]
-
-_COLOURS = frozenset(
-    (*"rgbcmylw", "g1", "g2", "gr", "gb", "red", "green", "green1", "green2", "blue", "lum")
-)
-
-
-ALIKE = "mean of the lit pixels, compared where all frames are good"
-"""What flats are scaled to, for the history."""
-
-
-def is_common(level: str | None, ds: xr.Dataset, *, apart: bool) -> bool:
-    """Whether all channels of a frame are scaled by one level.
-
-    Parameters
-    ----------
-    level
-        "channel", "common", or None for what the channels are by their steps and names.
-    ds
-        The frames.
-    apart
-        Whether channels choose their frames for themselves, so that they have none in common.
-    """
-    if level not in (None, "channel", "common"):
-        raise ValueError(f"level is 'channel' or 'common', not {level!r}")
-    if level == "common" and apart:
-        raise ValueError("a level in common takes FlatSelection(together=True)")
-    if level is not None or apart or ds.sizes["channel"] == 1:
-        return level == "common"
-    whole = all((cut.y_step, cut.x_step) == (1, 1) for cut in schema.channel_slices(ds))
-    return whole and not _COLOURS & {name.lower() for name in schema.names(ds, "channel")}
+__all__ = ["scaled"]
 
 
 def scaled(
@@ -85,7 +56,13 @@ def scaled(
     return provenance.record(schema.with_attributes(result, "1"), "normalise", options, source=ds)
 
 
-def _scaled(level: Any, shape: Any, y: Any, *planes: Any, powers: tuple[int, ...]) -> list[Any]:
+def _scaled(
+    level: Floats,
+    shape: np.ndarray[Any, Any] | None,
+    y: Numbers,
+    *planes: Numbers,
+    powers: tuple[int, ...],
+) -> list[Floats]:
     results = [
         np.empty(
             np.broadcast_shapes((*level.shape, 1, 1), p.shape), np.result_type(p.dtype, np.float32)
@@ -94,8 +71,9 @@ def _scaled(level: Any, shape: Any, y: Any, *planes: Any, powers: tuple[int, ...
     ]
     for place in np.ndindex(*level.shape):
         factor = 1.0 / level[place]
-        if shape is not None and shape[place] is not None:
-            factor = shape[place].rows(int(y[0]), int(y[-1]) + 1) * factor
+        smooth: Any = None if shape is None else shape[place]
+        if smooth is not None:
+            factor = smooth.rows(int(y[0]), int(y[-1]) + 1) * factor
         for result, plane, power in zip(results, planes, powers, strict=True):
             # planes that all frames share have no dim frame, or one of size one
             own = plane[place if plane.ndim == 4 else place[1:]]
