@@ -55,6 +55,8 @@ class Kind:
     name: str
     words: tuple[str, ...]
     """What headers call it; letter case, blanks and punctuation do not matter."""
+    card: str
+    """IMAGETYP of such a frame; that of a master is "Master" and its first word."""
     in_names: str
     """What names of files call it, as a regular expression that fits a whole word."""
     needs: tuple[str, ...] = ()
@@ -81,6 +83,7 @@ _ROWS = (
             *("bias", "biases", "bias frame", "zero", "zeros", "zero frame"),
             *("offset", "offsets", "offset frame"),
         ),
+        card="Bias Frame",
         in_names="bias(es)?|zeros?|offsets?",
         master_unit="adu",
         alike=(*_SETTING, *_LEVEL, "temperature"),
@@ -93,6 +96,7 @@ _ROWS = (
             *("dark", "darks", "dark frame"),
             *("dark flat", "dark flat frame", "flat dark", "flat dark frame"),
         ),
+        card="Dark Frame",
         in_names="darks?|darkflats?|flatdarks?",
         needs=("bias",),
         master_unit="adu",
@@ -108,6 +112,7 @@ _ROWS = (
             # as ESO writes them: FLAT,SKY
             *("flat dome", "flat lamp", "flat led", "flat sky", "flat twilight"),
         ),
+        card="Flat Field",
         in_names="(dome|sky|lamp|twi|twilight)?flats?(fields?)?",
         needs=("bias", "dark"),
         master_unit="1",
@@ -122,6 +127,7 @@ _ROWS = (
             # of the Las Cumbres Observatory; standard stars; and MaxIm DL for colour cameras
             *("spectrum", "experimental", "expose", "target", "standard", "std", "tricolor image"),
         ),
+        card="Light Frame",
         in_names="lights?|objects?|sci|science",
         needs=("bias", "dark", "flat"),
         alike=(*_SETTING, *_LEVEL, "filter", "exposure", "night"),

@@ -27,7 +27,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from numbers import Integral
 from os import PathLike
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -77,20 +77,38 @@ _ALIKE = 0.4
 
 _NAMED_FLAGS = [flag for flag in Flag if flag.bit_count() == 1]
 
-_FRAME_DIMS: dict[str, tuple[tuple[Hashable, ...], ...]] = {
-    "image": (DIMS,),
-    "variance": (DIMS,),
-    "mask": (DIMS,),
-    "count": (DIMS[1:], DIMS),
-    "rejected_low": (DIMS[1:],),
-    "rejected_high": (DIMS[1:],),
-    "shared_variance": (DIMS, DIMS[1:]),
-    "shared_relative_variance": (DIMS[1:], DIMS),
-    "photon_slope": (DIMS[1:], DIMS),
-    "photon_zero": (DIMS[1:], DIMS),
-    "photon_variance": (DIMS,),
+_FLOATS, _COUNTS = "f", "ui"
+"""Kinds of types that a variable may have, as numpy abbreviates them."""
+
+
+class _Variable(NamedTuple):
+    """What a variable of the data model is."""
+
+    dims: tuple[tuple[Hashable, ...], ...]
+    """Those that it may have in a frame set; in a master, it has no ``frame``."""
+    units: str
+    """"1", or of the units of its Dataset: "units", "squared"."""
+    kinds: str = _FLOATS
+    long_name: str = ""
+
+
+_EACH, _COMMON = DIMS, DIMS[1:]
+_VARIABLES = {
+    "image": _Variable((_EACH,), "units", "uif"),
+    "variance": _Variable((_EACH,), "squared"),
+    "mask": _Variable((_EACH,), "", "u"),
+    "count": _Variable((_COMMON, _EACH), "1", _COUNTS, "number of values averaged"),
+    "rejected_low": _Variable((_COMMON,), "1", _COUNTS, "number of values rejected below"),
+    "rejected_high": _Variable((_COMMON,), "1", _COUNTS, "number of values rejected above"),
+    "shared_variance": _Variable((_EACH, _COMMON), "squared"),
+    "shared_relative_variance": _Variable((_COMMON, _EACH), "1"),
+    "photon_slope": _Variable(
+        (_COMMON, _EACH), "units", long_name="variance of photons a unit of signal"
+    ),
+    "photon_zero": _Variable((_COMMON, _EACH), "units", long_name="value without any light"),
+    "photon_variance": _Variable((_EACH,), "squared"),
 }
-VARIABLES = tuple(_FRAME_DIMS)
+VARIABLES = tuple(_VARIABLES)
 """Names of all variables of the data model."""
 
 SHARED = {
@@ -102,35 +120,23 @@ SHARED = {
 LOST = "?"
 """What begins the name of a master of which it is not known how much noise it lends."""
 
-_MASTER_DIMS = dict.fromkeys(_FRAME_DIMS, (DIMS[1:],))
 _CHANNEL_COORDS = {"y_offset": 0, "y_step": 1, "x_offset": 0, "x_step": 1}
 
 
 def variable_attributes(name: str, units: str = "adu") -> dict[str, Any]:
     """Attributes that the variable of this name bears in the unit of its Dataset."""
-    squared = "1" if units == "1" else f"({units})2" if "/" in units else f"{units}2"
-    if name == "image":
-        return {"units": units, "ancillary_variables": "variance mask"}
-    if name == "photon_slope":
-        return {"long_name": "variance of photons a unit of signal", "units": units}
-    if name == "photon_zero":
-        return {"long_name": "value without any light", "units": units}
-    if name in ("variance", "shared_variance", "photon_variance"):
-        return {"units": squared}
-    if name == "shared_relative_variance":
-        return {"units": "1"}
     if name == "mask":
         return {
             "standard_name": "status_flag",
             "flag_masks": np.array([int(flag) for flag in _NAMED_FLAGS], dtype=np.uint8),
             "flag_meanings": " ".join(str(flag.name).lower() for flag in _NAMED_FLAGS),
         }
-    if name == "count":
-        return {"long_name": "number of values averaged", "units": "1"}
-    if name in ("rejected_low", "rejected_high"):
-        side = "below" if name == "rejected_low" else "above"
-        return {"long_name": f"number of values rejected {side}", "units": "1"}
-    raise KeyError(name)
+    row = _VARIABLES[name]
+    squared = "1" if units == "1" else f"({units})2" if "/" in units else f"{units}2"
+    found = {"units": {"units": units, "squared": squared}.get(row.units, row.units)}
+    if row.long_name:
+        found = {"long_name": row.long_name, **found}
+    return found | ({"ancillary_variables": "variance mask"} if name == "image" else {})
 
 
 def with_attributes(ds: xr.Dataset, units: str) -> xr.Dataset:
@@ -285,14 +291,14 @@ def check(ds: Any, *, master: bool = False, name: str = "the Dataset") -> None:
     SchemaError
         With every fault that was found, what was found, and what was expected.
     """
-    faults = _faults(ds, _MASTER_DIMS if master else _FRAME_DIMS)
+    faults = _faults(ds, master)
     if faults:
         kind = "a master (channel, y, x)" if master else "a frame set (frame, channel, y, x)"
         listed = "".join(f"\n  - {fault}" for fault in faults)
         raise SchemaError(f"{name} is not {kind}:{listed}")
 
 
-def _faults(ds: Any, expected: Mapping[str, tuple[tuple[Hashable, ...], ...]]) -> list[str]:
+def _faults(ds: Any, master: bool) -> list[str]:
     if not isinstance(ds, xr.Dataset):
         parts = [name for name in ("high", "low") if getattr(ds, name, None) is not None]
         if isinstance(ds, xr.DataTree):
@@ -302,25 +308,25 @@ def _faults(ds: Any, expected: Mapping[str, tuple[tuple[Hashable, ...], ...]]) -
     faults = []
     if "image" not in ds:
         faults.append(f"there is no variable 'image' among {sorted(map(str, ds.data_vars))}")
-    for name, allowed in expected.items():
+    for name, row in _VARIABLES.items():
         if name not in ds:
             continue
+        allowed = (_COMMON,) if master else row.dims
         if ds[name].dims not in allowed:
             # what every one has of its own got the new dim, too
+            joined = ds[name].dims == DIMS and not master
             hint = " (xr.concat does that; join sets of frames, or stacks, by aw.concat)"
-            joined = ds[name].dims == DIMS and expected is _FRAME_DIMS
             faults.append(
                 f"{name!r} has the dims {ds[name].dims}, expected {allowed[0]}{hint * joined}"
             )
-        faults += _kind_faults(name, ds[name].dtype)
+        fault = _fault_of_type(name, ds[name].dtype)
+        faults += [f"{name!r} has the type {ds[name].dtype}, {fault}"] if fault else []
     faults += [
         f"{name!r} holds bytes; ds.assign_coords({name}=ds[{name!r}].astype(str)) makes texts"
         for name, coord in ds.coords.items()
         if coord.dtype.kind == "S"
     ]
-    for dim in DIMS:
-        if ds.sizes.get(dim) == 0:
-            faults.append(f"there is nothing along {dim!r}")
+    faults += [f"there is nothing along {dim!r}" for dim in DIMS if ds.sizes.get(dim) == 0]
     for dim in ("frame", "channel"):
         if dim in ds.dims and dim in ds.coords:
             repeated = [name for name, times in Counter(names(ds, dim)).items() if times > 1]
@@ -329,24 +335,21 @@ def _faults(ds: Any, expected: Mapping[str, tuple[tuple[Hashable, ...], ...]]) -
     return faults
 
 
-def _remedy(name: str) -> str:
-    return f"if it is one, ds.assign({name}=ds[{name!r}].astype('float64'))"
+_MASKS = {
+    "b": "astype('uint8') makes what is True a FAULT",
+    "f": "a mask of floats has been through where(); select frames by isel",
+}
+"""Remedies for masks of other kinds than whole numbers."""
 
 
-def _kind_faults(name: str, dtype: np.dtype[Any]) -> list[str]:
+def _fault_of_type(name: str, dtype: np.dtype[Any]) -> str:
+    kinds = _VARIABLES[name].kinds
     if name == "mask":
-        if dtype != np.uint8:
-            remedy = "astype('uint8') keeps numbers that are flags"
-            if dtype.kind == "b":
-                remedy = "astype('uint8') makes what is True a FAULT"
-            if dtype.kind == "f":
-                remedy = "a mask of floats has been through where(); select frames by isel"
-            return [f"'mask' has the type {dtype}, expected uint8 ({remedy})"]
-    elif name in ("count", "rejected_low", "rejected_high"):
-        if dtype.kind not in "ui":
-            return [f"{name!r} has the type {dtype}, expected whole numbers"]
-    elif dtype.kind not in ("uif" if name == "image" else "f"):
-        return [f"{name!r} has the type {dtype}, which is no real number ({_remedy(name)})"]
-    elif dtype.kind == "f" and dtype.itemsize > _LONGEST:
-        return [f"{name!r} has the type {dtype}, which files have not ({_remedy(name)})"]
-    return []
+        remedy = _MASKS.get(dtype.kind, "astype('uint8') keeps numbers that are flags")
+        return "" if dtype == np.uint8 else f"expected uint8 ({remedy})"
+    remedy = f"if it is one, ds.assign({name}=ds[{name!r}].astype('float64'))"
+    if dtype.kind not in kinds:
+        counts = kinds == _COUNTS
+        return "expected whole numbers" if counts else f"which is no real number ({remedy})"
+    too_long = dtype.kind == "f" and dtype.itemsize > _LONGEST
+    return f"which files have not ({remedy})" if too_long else ""

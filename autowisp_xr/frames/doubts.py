@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
+from autowisp_xr.camera import is_bayer
 from autowisp_xr.frames.evidence import Evidence
 from autowisp_xr.frames.type_names import NamedType, pattern_like
 from autowisp_xr.headers.exposure import EXPOSURES, exposure_card
-from autowisp_xr.headers.facts import is_bayer
 from autowisp_xr.headers.recognition import processed_by
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.unclear import header_doubts

@@ -29,6 +29,7 @@ from autowisp_xr.headers.detector_sections import (
     readouts_of,
     stored_section,
 )
+from autowisp_xr.headers.doubts import doubt, named
 from autowisp_xr.headers.sections import Section
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.regions import Region
@@ -116,11 +117,7 @@ def assemble(parts: Sequence[Part], spellings: Spellings) -> Assembly:
     # the first system that all images know says most about what is wrong
     reason = next((reason for reason in reasons if not reason.startswith("not all")), reasons[0])
     listed = "".join(f"\n  - {part.label}: {_listed(part)}" for part in parts)
-    raise HeaderError(
-        f"the images in its HDUs do not fit together to one frame: {reason}; choose one of them "
-        f"with hdu= (--hdu), or several, as channels, with hdu={{'a': 1, 'b': 2}} in open_fits:"
-        f"{listed}"
-    )
+    raise HeaderError(doubt("no_mosaic", reason=reason, listed=listed))
 
 
 def _listed(part: Part) -> str:
@@ -135,16 +132,14 @@ def _frame(
     for one, other in combinations(placed, 2):
         if one.place.overlaps(other.place):
             first, second = (parts[entry.readout.part].label for entry in (one, other))
-            raise HeaderError(f"{first} and {second} lie on the same pixels by their {system}")
+            raise HeaderError(doubt("same_pixels", first=first, second=second, system=system))
     x0, x1 = min(p.place.xmin for p in placed), max(p.place.xmax for p in placed)
     y0, y1 = min(p.place.ymin for p in placed), max(p.place.ymax for p in placed)
     height, width = y1 - y0, x1 - x0
     missing = height * width - sum(p.source.height * p.source.width for p in placed)
     if missing:
-        raise HeaderError(
-            f"by their {system} they leave {missing} of {height} x {width} pixels of the detector "
-            "without data"
-        )
+        size = {"missing": missing, "height": height, "width": width}
+        raise HeaderError(doubt("pixels_missing", system=system, **size))
     pieces, readers, doubts = [], [], []
     strips = _Strips(height, width)
     for entry in placed:
@@ -157,10 +152,8 @@ def _frame(
         for name, text in _overscan_cards(part.values, suffix, spellings):
             strip = _strip(text, entry.source, part)
             if strip is None:
-                doubts.append(
-                    f"{part.label}: {name} = {text!r} is no overscan beside or beyond the lit "
-                    f"pixels {entry.source}, and is not used; say amplifiers in a camera file"
-                )
+                used = {"card": named(name, text), "lit": entry.source}
+                doubts.append(doubt("strip_not_used", part=part.label, **used))
             else:
                 sources.append(strip)
                 own.append(strips.placed(strip, entry, region))
@@ -174,8 +167,8 @@ def _frame(
             )
             for source, into in zip(sources, own, strict=True)
         ]
-        named = (part.values[card] for card in _AMPLIFIER_CARDS if part.values.get(card))
-        name = f"{next(named, part.label)} {suffix}".rstrip()
+        names = (part.values[card] for card in _AMPLIFIER_CARDS if part.values.get(card))
+        name = f"{next(names, part.label)} {suffix}".rstrip()
         readers.append(
             Reader(part=number, suffix=suffix, name=name, region=region, overscan=tuple(own[1:]))
         )

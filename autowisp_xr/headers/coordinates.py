@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from astropy.io import fits
 
 from autowisp_xr.errors import HeaderError
+from autowisp_xr.headers.doubts import doubt
 from autowisp_xr.headers.exposure import exposure_card
 from autowisp_xr.headers.filters import filter_name
 from autowisp_xr.headers.readout import read_setting
@@ -143,14 +144,8 @@ def type_card(cards: Cards) -> TypeCard | None:
         ]
         preferred = [card for card in found if card.name in cards.spellings.preferred]
         for other in found if not preferred else ():
-            first = found[0]
-            if other.kind != first.kind:
-                raise HeaderError(
-                    f"{first.name} is {first.value!r}, a {first.kind}, but {other.name} is "
-                    f"{other.value!r}, a {other.kind}; choose with spellings=Spellings().extended("
-                    f'image_type="{first.name}") (or "{other.name}"), or give a type rule such as '
-                    f"'{first.name}={first.value}' = {first.kind}"
-                )
+            if other.kind != found[0].kind:
+                raise HeaderError(doubt("two_types", first=found[0], other=other))
         if found:
             return (preferred or found)[0]
     return None

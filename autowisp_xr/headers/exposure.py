@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from autowisp_xr.errors import HeaderError
+from autowisp_xr.headers.doubts import doubt
 from autowisp_xr.headers.values import (
     Cards,
     known_values,
@@ -56,12 +57,10 @@ def exposure_card(cards: Cards) -> ExposureCard | None:
     for thing, seconds in EXPOSURES.items():
         found = list(_exposures(cards, cards.names(thing), seconds))
         for other in found[1:] if thing == "exposure" else ():
-            if not same_exposure(other.seconds, found[0].seconds):
-                raise HeaderError(
-                    f"{found[0].name} says that the exposure is {found[0].seconds:g} s, "
-                    f"{other.name} says {other.seconds:g} s; choose with spellings=Spellings()"
-                    f'.extended(exposure="{found[0].name}") (or "{other.name}")'
-                )
+            first, others = found[0], other.seconds
+            if not same_exposure(others, first.seconds):
+                said = {"first": first.name, "seconds": first.seconds, "others": others}
+                raise HeaderError(doubt("two_exposures", other=other.name, **said))
         if found:
             return found[0]
     return None

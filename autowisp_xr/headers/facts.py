@@ -7,11 +7,12 @@ from typing import Any
 
 from astropy.io import fits
 
+from autowisp_xr.camera import is_bayer
 from autowisp_xr.headers.readout import camera_name, read_binning, row_order
 from autowisp_xr.headers.sections import read_areas
 from autowisp_xr.headers.values import Cards, first_known, known_values, to_number
 
-__all__ = ["believed", "is_bayer", "read_facts"]
+__all__ = ["believed", "read_facts"]
 
 _BELIEVED = {"gain": (1e-4, 1e4), "read_noise": (0.05, 1e3)}
 """Electrons per ADU, and electrons, that cameras have; what lies outside nobody has measured."""
@@ -56,11 +57,6 @@ def believed(header: fits.Header, names: Sequence[str], what: str) -> float:
     low, high = _BELIEVED[what]
     numbers = (to_number(value) for _, value in known_values(header, names))
     return first_known(number for number in numbers if low <= number <= high)
-
-
-def is_bayer(pattern: str) -> bool:
-    """Whether a text is a Bayer pattern, such as "RGGB"."""
-    return sorted(pattern.upper()) == ["B", "G", "G", "R"]
 
 
 def _bayer_pattern(cards: Cards, height: int) -> str | None:

@@ -22,6 +22,7 @@ from autowisp_xr.headers.recognition import master_reason
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.times import time_scale, utc_to_scale
 from autowisp_xr.headers.values import Cards, to_number
+from autowisp_xr.kinds import KINDS
 
 __all__ = [
     "digests_told",
@@ -41,13 +42,7 @@ _CHANGES_VALUES = {
 }
 _LEVELS = {"subtract_bias_level", "subtract_overscan"}
 
-_FRAMES = {
-    "bias": "Bias Frame",
-    "dark": "Dark Frame",
-    "flat": "Flat Field",
-    "object": "Light Frame",
-}
-_MASTERS = {name: f"Master {word.split()[0]}" for name, word in _FRAMES.items()}
+_MASTERS = {name: f"Master {kind.card.split()[0]}" for name, kind in KINDS.items()}
 
 _SETTINGS = {
     "exposure": ("exposure", "[s] mean of the frames"),
@@ -191,7 +186,7 @@ def _type(ds: xr.Dataset, header: fits.Header, *, stacked: bool) -> _Entries:
             words = str(written)
             words = words if words.lower().startswith("master") else f"Master {words}"
     elif said != known:
-        words = _FRAMES.get(known)
+        words = KINDS[known].card if known in KINDS else None
     return {} if words is None else {"type": (words, "Type of image")}
 
 

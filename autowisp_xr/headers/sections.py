@@ -4,8 +4,10 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple, Self
 
+from autowisp_xr.headers.doubts import doubt, named
 from autowisp_xr.headers.values import Cards, to_number, to_text
 from autowisp_xr.regions import Region
 
@@ -173,52 +175,39 @@ def read_areas(cards: Cards, height: int, width: int, binning: str) -> Areas:
     image area where there is no other, unless it is the whole frame, or holds the overscan too. Of
     an overscan that overlaps the image area, what lies outside counts.
     """
-    said: dict[str, _Card] = {}
+    texts: dict[str, str] = {}
+    said: dict[str, str] = {}
     for thing in ("image_area", "data_area", "overscan"):
-        found = (_Card(name, to_text(value)) for name, value in cards.values(thing))
-        known = next((card for card in found if cards.tells(card.text)), None)
-        if known is not None:
-            said[thing] = known
+        found = ((name, to_text(value)) for name, value in cards.values(thing))
+        for name, text in islice((entry for entry in found if cards.tells(entry[1])), 1):
+            texts[thing], said[thing] = text, named(name, text)
     if not said:
         return Areas()
     if "image_area" in said:
-        said.pop("data_area", None)
-    sections, doubts = _in_stored_pixels(said, height, width, binning)
+        texts.pop("data_area", None)
+    sections, doubts = _in_stored_pixels(texts, said, height, width, binning)
     image, data, overscan = (
         sections.get(thing) for thing in ("image_area", "data_area", "overscan")
     )
     if data is not None and overscan is not None and data.overlaps(overscan):
-        doubts.append(
-            f"{said['data_area']} holds the overscan, {said['overscan']}, too: nothing is trimmed; "
-            "say image_area in a camera file"
-        )
+        pair = {"card": said["data_area"], "overscan": said["overscan"]}
+        doubts.append(doubt("holds_overscan", **pair))
     elif data is not None and data[:4] != (1, width, 1, height):
         image = image or data
     if image is not None and overscan is not None and image.overlaps(overscan):
         left = overscan.outside(image)
         what = f"only {left} of it counts" if left else "none of it lies outside"
-        doubts.append(
-            f"the overscan {said['overscan']} overlaps the lit image, "
-            f"{said.get('image_area') or said['data_area']}: {what}; say overscan and image_area "
-            "in a camera file"
-        )
+        lit = said.get("image_area") or said["data_area"]
+        doubts.append(doubt("overscan_overlaps", overscan=said["overscan"], card=lit, left=what))
         overscan = left or overscan
     return Areas(image=image, overscan=overscan, doubts=tuple(doubts))
 
 
-class _Card(NamedTuple):
-    name: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.name} = {self.text!r}"
-
-
 def _in_stored_pixels(
-    said: Mapping[str, _Card], height: int, width: int, binning: str
+    texts: Mapping[str, str], said: Mapping[str, str], height: int, width: int, binning: str
 ) -> tuple[dict[str, Section], list[str]]:
     """Sections that fit the frame, as they are or all of them scaled; doubts of the others."""
-    read = {thing: parse_section(card.text) for thing, card in said.items()}
+    read = {thing: parse_section(text) for thing, text in texts.items()}
     found = {thing: s.within(height, width) for thing, s in read.items() if s is not None}
     x_step, y_step = (int(step) for step in (binning or "1x1").split("x"))
     scaled = {thing: section.binned(x_step, y_step) for thing, section in found.items()}
@@ -227,16 +216,20 @@ def _in_stored_pixels(
             found = sections
             break
     doubts = []
-    for thing, card in said.items():
+    for thing in texts:
         if thing in found and found[thing].fits(height, width):
             continue
         found.pop(thing, None)
-        done, remedy = ("trimmed", "image_area")
-        if thing == "overscan":
-            done, remedy = ("subtracted", "overscan")
-        problem = "is no section that can be read"
-        if read[thing] is not None:
-            problem = f"reaches outside of the frame of {width} x {height} pixels"
-            problem += f" (binning {binning})" if binning else ""
-        doubts.append(f"{card} {problem}: nothing is {done} by it; say {remedy} in a camera file")
+        overscan = thing == "overscan"
+        doubts.append(
+            doubt(
+                "no_section" if read[thing] is None else "section_outside",
+                card=said[thing],
+                width=width,
+                height=height,
+                binning=f" (binning {binning})" if binning else "",
+                done="subtracted" if overscan else "trimmed",
+                remedy="overscan" if overscan else "image_area",
+            )
+        )
     return found, doubts

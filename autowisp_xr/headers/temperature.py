@@ -3,6 +3,7 @@
 import math
 from typing import Any, NamedTuple
 
+from autowisp_xr.headers.doubts import doubt, named
 from autowisp_xr.headers.values import Cards, unit_in_comment, with_unit
 
 __all__ = ["Temperature", "read_temperature"]
@@ -40,26 +41,22 @@ def read_temperature(cards: Cards) -> Temperature:
     setting = cards.number("temperature_set", above=_ZERO)
     if setting == 0 or setting > _WARMEST:
         setting = math.nan  # nothing that was set
-    doubt = ""
+    doubted = ""
     for name, value in cards.values("temperature", "temperature_set"):
         celsius, unit = _celsius(value, unit_in_comment(cards.header, name))
-        said = f"{name} = {value!r}"
-        kelvin = f"if it is in kelvin, write [K] into the comment of {name}"
+        card = named(name, value)
         measured = name not in cards.names("temperature_set")
         if measured and _ZERO < celsius < setting - _BELOW_SETTING and unit != _TAKEN:
-            doubt = (
-                f"{said} is much colder than the {setting:g} C that was set, and is not believed; "
-                "if it is right, correct the temperature that was set"
-            )
+            doubted = doubt("too_cold", card=card, setting=setting)
         elif _ZERO < celsius <= _WARMEST:
             if unit == _TAKEN:
                 return Temperature(celsius)
             if not unit and celsius > _DOUBTFUL:
-                doubt = f"{said} is hot for a detector in degrees Celsius; {kelvin}"
-            return Temperature(celsius, doubt)
+                doubted = doubt("hot", card=card, name=name)
+            return Temperature(celsius, doubted)
         elif not unit and _WARMEST < celsius < _KELVIN[0] and celsius not in _CODES:
-            doubt = f"{said} is too hot for a detector, and counts as unknown; {kelvin}"
-    return Temperature(math.nan, doubt)
+            doubted = doubt("too_hot", card=card, name=name)
+    return Temperature(math.nan, doubted)
 
 
 def _celsius(value: Any, commented: str) -> tuple[float, str]:
