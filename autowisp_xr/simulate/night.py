@@ -8,7 +8,8 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance, schema
-from autowisp_xr.simulate.shots import PerFrame, Shot, coordinates, options_of, take
+from autowisp_xr.simulate import shots
+from autowisp_xr.simulate.shots import PerFrame, Shot
 from autowisp_xr.simulate.sky import Sky
 
 __all__ = ["Night"]
@@ -67,13 +68,13 @@ class Night(Sky):
 
     def bias(self, n: int, *, start: int = 1, split: bool = True) -> xr.Dataset:
         """Bias frames; see :meth:`objects` for what all kinds have in common."""
-        return self._frames(take("bias", n, start=start), split)
+        return self._frames(shots.biases(n, start), split)
 
     def dark(
         self, n: int, *, exposure: PerFrame = 60.0, start: int = 1, split: bool = True
     ) -> xr.Dataset:
         """Dark frames; see :meth:`objects` for what all kinds have in common."""
-        return self._frames(take("dark", n, exposure=exposure, start=start), split)
+        return self._frames(shots.darks(n, start, exposure), split)
 
     def flat(
         self,
@@ -109,18 +110,8 @@ class Night(Sky):
         -------
         Frame set (frame, channel, y, x), in memory.
         """
-        shots = take(
-            "flat",
-            n,
-            level=level,
-            exposure=exposure,
-            filter=filter,
-            clouds=clouds,
-            gradient=gradient,
-            pointings=pointings,
-            start=start,
-        )
-        return self._frames(shots, split)
+        taken = shots.flats(n, start, level, exposure, filter, clouds, gradient, pointings)
+        return self._frames(taken, split)
 
     def objects(
         self,
@@ -159,18 +150,8 @@ class Night(Sky):
         -------
         Frame set (frame, channel, y, x) of raw frames, uint16 in ADU, in memory.
         """
-        shots = take(
-            "object",
-            n,
-            exposure=exposure,
-            filter=filter,
-            sky=sky,
-            nebula=nebula,
-            stars=stars,
-            name=name,
-            start=start,
-        )
-        return self._frames(shots, split)
+        taken = shots.objects(n, start, exposure, filter, sky, nebula, stars, name)
+        return self._frames(taken, split)
 
     def truth(self, kind: str, n: int, *, split: bool = True, **options: Any) -> xr.Dataset:
         """Give the truth about the frames that the same arguments give, over the image area.
@@ -199,38 +180,38 @@ class Night(Sky):
             converter was full, LEAKED where charge came from a full neighbour. Hot pixels are not
             in it, for a dark frame mends them; see :attr:`hot`.
         """
-        shots = take(kind, n, **options)
-        images, electrons, masks = [], [], []
-        for shot in shots:
+        taken = shots.shots_of(kind, n, **options)
+        planes: dict[str, list[Any]] = {"image": [], "electrons": [], "mask": []}
+        for shot in taken:
             charge, light = self._expected(shot)
-            images.append(self._ideal(shot, light, split))
-            electrons.append(self._planes(charge, split))
-            masks.append(self._planes(self._expose(shot)[1], split))
-        return xr.Dataset(
-            {
-                "image": (schema.DIMS, np.stack(images), {"units": "adu"}),
-                "electrons": (schema.DIMS, np.stack(electrons), {"units": "electron"}),
-                "mask": (schema.DIMS, np.stack(masks), schema.variable_attributes("mask")),
-            },
-            {**self._place(split, trimmed=True), **self._labels(shots)},
+            planes["image"].append(self._ideal(shot, light, split))
+            planes["electrons"].append(self._planes(charge, split))
+            planes["mask"].append(self._planes(self._expose(shot)[1], split))
+        truth = xr.Dataset(
+            {name: (schema.DIMS, np.stack(values)) for name, values in planes.items()},
+            {**self._place(split, trimmed=True), **self._labels(taken)},
         )
+        truth["image"].attrs = {"units": "adu"}
+        truth["electrons"].attrs = {"units": "electron"}
+        truth["mask"].attrs = schema.variable_attributes("mask")
+        return truth
 
     # ------------------------------------------------------------------ how it is labelled
 
-    def _frames(self, shots: list[Shot], split: bool) -> xr.Dataset:
-        image = np.stack([self._planes(self._expose(shot)[0], split) for shot in shots])
+    def _frames(self, taken: list[Shot], split: bool) -> xr.Dataset:
+        image = np.stack([self._planes(self._expose(shot)[0], split) for shot in taken])
         ds = xr.Dataset(
             {"image": (schema.DIMS, image)},
-            {**self._place(split, trimmed=False), **self._labels(shots)},
+            {**self._place(split, trimmed=False), **self._labels(taken)},
             {"camera": self.camera.to_json()},
         )
-        options = {**options_of(shots), "split": split, "night": asdict(self)}
+        options = {**shots.options_of(taken), "split": split, "night": asdict(self)}
         # the frames follow from the options: their pixels need not be read for the digest
-        nothing = xr.Dataset(coords={"frame": [shot.name for shot in shots]})
+        nothing = xr.Dataset(coords={"frame": [shot.name for shot in taken]})
         ds = schema.with_attributes(ds, "adu")
-        return provenance.record(ds, f"simulate_{shots[0].kind}", options, source=nothing)
+        return provenance.record(ds, f"simulate_{taken[0].kind}", options, source=nothing)
 
-    def _labels(self, shots: list[Shot]) -> dict[str, Any]:
+    def _labels(self, taken: list[Shot]) -> dict[str, Any]:
         facts: dict[str, Any] = {
             "CCD-TEMP": (self.temperature, "[C] temperature of the sensor"),
             "XBINNING": 1,
@@ -241,4 +222,4 @@ class Night(Sky):
             facts["GAIN"] = (self.gain_setting, "setting of the camera, not e/ADU")
         if self.channels:
             facts["BAYERPAT"] = (self.channels.strip().upper(), "first row, then second")
-        return coordinates(shots, self.temperature, self.gain_setting, facts)
+        return shots.coordinates(taken, facts)

@@ -8,9 +8,22 @@ import numpy as np
 from astropy.io import fits
 
 from autowisp_xr.errors import CalibrationError
-from autowisp_xr.headers import cards
+from autowisp_xr.headers.cards import render_header
+from autowisp_xr.headers.coordinates import read_coordinates
+from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.headers.values import Cards
 
-__all__ = ["KINDS", "Shot", "coordinates", "options_of", "take"]
+__all__ = [
+    "KINDS",
+    "Shot",
+    "biases",
+    "coordinates",
+    "darks",
+    "flats",
+    "objects",
+    "options_of",
+    "shots_of",
+]
 
 _IMAGETYP = {"bias": "Bias Frame", "dark": "Dark Frame", "flat": "Flat Field", "object": "LIGHT"}
 _STARTS = {"flat": "18:00", "bias": "18:30", "dark": "19:00", "object": "21:00"}
@@ -18,6 +31,8 @@ _DATE = "2024-03-01"
 _READOUT = 10.0
 _FLAT_RA, _FLAT_DEC, _FLAT_STEP = 120.0, 20.0, 0.1
 _FIELD = ("M42", 83.82, -5.39)
+
+_USUAL = Spellings()
 
 PerFrame = float | Sequence[float]
 
@@ -46,46 +61,37 @@ class Shot:
         return f"{self.kind}-{self.number:04d}"
 
 
-def take(kind: str, n: int, **options: Any) -> list[Shot]:
-    """``n`` frames of a kind; the options are those of the method of a Night."""
-    if kind not in _TAKERS:
-        raise CalibrationError(f"{kind!r} is no kind of frame; the kinds are {', '.join(KINDS)}")
-    return _TAKERS[kind](n, **options)
-
-
-def _bias(n: int, *, start: int = 1) -> list[Shot]:
+def biases(n: int, start: int = 1) -> list[Shot]:
+    """``n`` bias frames; the arguments are those of :meth:`Night.bias`, and so on below."""
     return [Shot(kind="bias", number=k, exposure=0.0) for k in _numbers(n, start)]
 
 
-def _dark(n: int, *, exposure: PerFrame = 60.0, start: int = 1) -> list[Shot]:
-    numbers = _numbers(n, start)
-    return [
-        Shot(kind="dark", number=k, exposure=seconds)
-        for k, seconds in zip(numbers, _each(exposure, n, "exposure"), strict=True)
-    ]
+def darks(n: int, start: int = 1, exposure: PerFrame = 60.0) -> list[Shot]:
+    """``n`` dark frames."""
+    columns = zip(_numbers(n, start), _each(exposure, n, "exposure"), strict=True)
+    return [Shot(kind="dark", number=k, exposure=seconds) for k, seconds in columns]
 
 
-def _flat(
+def flats(
     n: int,
-    *,
+    start: int = 1,
     level: PerFrame = 20_000.0,
     exposure: PerFrame = 5.0,
     filter: str = "V",
     clouds: Mapping[int, float] | None = None,
     gradient: float = 0.0,
     pointings: Iterable[tuple[float, float]] | None = None,
-    start: int = 1,
 ) -> list[Shot]:
+    """``n`` flat frames."""
     numbers = _numbers(n, start)
     clouds = dict(clouds or {})
     if not set(clouds) <= set(range(n)):
         raise CalibrationError(f"clouds {clouds} name frames that are not from 0 to {n - 1}")
     if pointings is None:
-        places = [((_FLAT_RA + _FLAT_STEP * k) % 360, _FLAT_DEC) for k in numbers]
-    else:
-        places = [(float(ra), float(dec)) for ra, dec in pointings]
-        if len(places) != n:
-            raise CalibrationError(f"{len(places)} pointings were given for {n} frames")
+        pointings = [((_FLAT_RA + _FLAT_STEP * k) % 360, _FLAT_DEC) for k in numbers]
+    places = [(float(ra), float(dec)) for ra, dec in pointings]
+    if len(places) != n:
+        raise CalibrationError(f"{len(places)} pointings were given for {n} frames")
     levels, seconds = _each(level, n, "level"), _each(exposure, n, "exposure")
     return [
         Shot(
@@ -104,18 +110,17 @@ def _flat(
     ]
 
 
-def _object(
+def objects(
     n: int,
-    *,
+    start: int = 1,
     exposure: PerFrame = 60.0,
     filter: str = "V",
     sky: float = 50.0,
     nebula: float = 30.0,
     stars: int | None = None,
     name: str = _FIELD[0],
-    start: int = 1,
 ) -> list[Shot]:
-    numbers = _numbers(n, start)
+    """``n`` frames of a star field."""
     return [
         Shot(
             kind="object",
@@ -129,58 +134,63 @@ def _object(
             nebula=float(nebula),
             stars=stars,
         )
-        for number, seconds in zip(numbers, _each(exposure, n, "exposure"), strict=True)
+        for number, seconds in zip(_numbers(n, start), _each(exposure, n, "exposure"), strict=True)
     ]
 
 
 _TAKERS: dict[str, Callable[..., list[Shot]]] = {
-    "bias": _bias,
-    "dark": _dark,
-    "flat": _flat,
-    "object": _object,
+    "bias": biases,
+    "dark": darks,
+    "flat": flats,
+    "object": objects,
 }
-
 KINDS = tuple(_TAKERS)
+
+
+def shots_of(kind: str, n: int, **options: Any) -> list[Shot]:
+    """``n`` frames of a kind; the options are those of the method of a Night."""
+    if kind not in _TAKERS:
+        raise CalibrationError(f"{kind!r} is no kind of frame; the kinds are {', '.join(KINDS)}")
+    return _TAKERS[kind](n, **options)
 
 
 def options_of(shots: Sequence[Shot]) -> dict[str, Any]:
     """Give what the history keeps of these frames: one value where all have the same."""
-    columns: dict[str, list[Any]] = {}
-    for shot in shots:
-        for name, value in asdict(shot).items():
-            columns.setdefault(name, []).append(value)
+    rows = [asdict(shot) for shot in shots]
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
     return {
         name: values[0] if all(value == values[0] for value in values) else values
         for name, values in columns.items()
     }
 
 
-def coordinates(
-    shots: Sequence[Shot], temperature: float, setting: float | None, facts: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Coordinates on ``frame``; ``facts`` are cards that all headers bear."""
-    starts = _starts(shots)
-    half = [np.timedelta64(round(shot.exposure * 5e8), "ns") for shot in shots]
+_NUMBERS = {
+    "exposure": {"units": "s"},
+    "ra": {"units": "degree"},
+    "dec": {"units": "degree"},
+    "temperature": {"units": "degC"},
+    "gain_setting": {},
+}
 
-    def along(values: Sequence[Any], dtype: Any = np.float64, **attrs: str) -> Any:
-        return "frame", np.array(values, dtype=dtype), attrs
 
+def coordinates(shots: Sequence[Shot], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Coordinates on ``frame``, as headers say them; ``facts`` are cards that all headers bear."""
+    headers = [_header(*each, facts) for each in zip(shots, _starts(shots), strict=True)]
+    read = [read_coordinates(Cards(header, _USUAL)) for header in headers]
+    texts = {
+        "frame": [shot.name for shot in shots],
+        **{name: [one[name] for one in read] for name in ("image_type", "filter", "object")},
+        "path": [""] * len(shots),
+        "header": [render_header(header) for header in headers],
+    }
     text: Any = np.dtypes.StringDType()
     return {
-        "frame": along([shot.name for shot in shots], text),
-        "time": along([t + h for t, h in zip(starts, half, strict=True)], "datetime64[ns]"),
-        "exposure": along([shot.exposure for shot in shots], units="s"),
-        "image_type": along([shot.kind for shot in shots], text),
-        "filter": along([shot.filter for shot in shots], text),
-        "object": along([shot.object for shot in shots], text),
-        "ra": along([_number(shot.ra) for shot in shots], units="degree"),
-        "dec": along([_number(shot.dec) for shot in shots], units="degree"),
-        "temperature": along([temperature] * len(shots), units="degC"),
-        "gain_setting": along([np.nan if setting is None else setting] * len(shots)),
-        "path": along([""] * len(shots), text),
-        "header": along(
-            [_header(shot, t, facts) for shot, t in zip(shots, starts, strict=True)], text
-        ),
+        "time": ("frame", np.array([one["time"] for one in read], "datetime64[ns]")),
+        **{name: ("frame", np.array(values, text)) for name, values in texts.items()},
+        **{
+            name: ("frame", np.array([one[name] for one in read], np.float64), attrs)
+            for name, attrs in _NUMBERS.items()
+        },
     }
 
 
@@ -193,22 +203,21 @@ def _starts(shots: Sequence[Shot]) -> list[np.datetime64]:
     return [first + np.timedelta64(round(s * 1e3), "ms") for s in np.cumsum(seconds)]
 
 
-def _header(shot: Shot, start: np.datetime64, facts: Mapping[str, Any]) -> str:
+def _header(shot: Shot, start: np.datetime64, facts: Mapping[str, Any]) -> fits.Header:
+    said = {
+        "IMAGETYP": (_IMAGETYP[shot.kind], "type of image"),
+        "EXPTIME": (shot.exposure, "[s] exposure time"),
+        "DATE-OBS": (str(start.astype("datetime64[ms]")), "UTC, start of the exposure"),
+        "TIMESYS": "UTC",
+        "FILTER": shot.filter or None,
+        "OBJECT": shot.object or None,
+        "RA": None if shot.ra is None else (shot.ra, "[deg]"),
+        "DEC": None if shot.dec is None else (shot.dec, "[deg]"),
+        **facts,
+    }
     header = fits.Header()
-    header["IMAGETYP"] = (_IMAGETYP[shot.kind], "type of image")
-    header["EXPTIME"] = (shot.exposure, "[s] exposure time")
-    header["DATE-OBS"] = (str(start.astype("datetime64[ms]")), "UTC, start of the exposure")
-    header["TIMESYS"] = "UTC"
-    if shot.filter:
-        header["FILTER"] = shot.filter
-    if shot.object:
-        header["OBJECT"] = shot.object
-    if shot.ra is not None:
-        header["RA"] = (shot.ra, "[deg]")
-        header["DEC"] = (shot.dec, "[deg]")
-    for keyword, value in facts.items():
-        header[keyword] = value
-    return cards.render_header(header)
+    header.update({card: entry for card, entry in said.items() if entry is not None})
+    return header
 
 
 def _numbers(n: int, start: int) -> range:
@@ -225,7 +234,3 @@ def _each(value: PerFrame, n: int, name: str) -> list[float]:
             f"{name} is one number that is not negative, or {n} of them, not {value!r}"
         )
     return [float(entry) for entry in np.broadcast_to(values, n)]
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else value
