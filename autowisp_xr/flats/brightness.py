@@ -23,9 +23,9 @@ from autowisp_xr.bridge import blocks
 from autowisp_xr.bridge.sampled_rows import grid_of
 from autowisp_xr.errors import AutowispWarning
 from autowisp_xr.flats.classes import Verdict
-from autowisp_xr.flats.good_pixels import good_only
 from autowisp_xr.kernels.clip import MAD_TO_SIGMA
 from autowisp_xr.options import MIN_FLAT
+from autowisp_xr.stats.good_pixels import good_only
 from autowisp_xr.steps.lit_pixels import mean_of_lit
 
 __all__ = ["ALIKE", "Levels", "is_common", "levels_of", "levels_of_samples", "verdicts_of"]

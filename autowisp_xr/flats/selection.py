@@ -12,13 +12,13 @@ from autowisp_xr.arrays import Bits, Cube, Numbers
 from autowisp_xr.bridge import blocks
 from autowisp_xr.flags import Flag
 from autowisp_xr.flats.classes import VarianceFit, Verdict, classify, fit_variance
-from autowisp_xr.flats.good_pixels import good_only
 from autowisp_xr.flats.options import FlatSelection
 from autowisp_xr.flats.pointings import nearest_pointings
 from autowisp_xr.flats.stamps import Stamp, stamp_area
 from autowisp_xr.flats.stamps import stamp_statistics as _statistics_of
 from autowisp_xr.flats.table import flat_table
 from autowisp_xr.options import Masked
+from autowisp_xr.stats.good_pixels import good_only
 
 __all__ = ["check_channels", "select_flats", "stamp_statistics"]
 

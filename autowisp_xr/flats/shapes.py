@@ -11,7 +11,6 @@ from autowisp_xr.arrays import Bits, Cube, Floats, Planes
 from autowisp_xr.bridge import blocks
 from autowisp_xr.flats.brightness import ALIKE, levels_of
 from autowisp_xr.flats.classes import by_deviation
-from autowisp_xr.flats.good_pixels import good_only
 from autowisp_xr.flats.large_scale import cloud_map, large_scale_match
 from autowisp_xr.flats.options import FlatSelection
 from autowisp_xr.flats.table import mark, members
@@ -19,6 +18,7 @@ from autowisp_xr.options import Masked
 from autowisp_xr.stack.averaging import stacked
 from autowisp_xr.stack.options import StackOptions
 from autowisp_xr.stack.scaling import scaled
+from autowisp_xr.stats.good_pixels import good_only
 from autowisp_xr.stats.grid_step import grid_step
 
 __all__ = ["Matches", "check_clouds", "cloud_maps", "match_frames", "reference_of"]

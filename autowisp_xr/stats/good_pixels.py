@@ -1,4 +1,4 @@
-"""Pixels of flats that take part in what is measured."""
+"""Pixels that take part in what is measured."""
 
 import numpy as np
 
