@@ -1,16 +1,16 @@
 """The amplifiers that read a frame: which pixels, with what level, gain and noise."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from itertools import combinations
+from itertools import combinations, product
 from numbers import Real
 from typing import Any, Self
 
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.regions import Region, parse_areas
 
-__all__ = ["Amplifier", "checked_number", "parse_amplifiers"]
+__all__ = ["Amplifier", "checked_number", "known_number", "parse_amplifiers"]
 
 _MOST = 255
 
@@ -49,12 +49,8 @@ class Amplifier:
         parsed = {
             "region": Region.parse(self.region),
             "overscan": parse_areas(self.overscan, "overscan of an amplifier"),
-            "gain": None
-            if self.gain is None
-            else checked_number("gain of an amplifier", self.gain, above=0.0),
-            "read_noise": None
-            if self.read_noise is None
-            else checked_number("read_noise of an amplifier", self.read_noise, least=0.0),
+            "gain": known_number("gain of an amplifier", self.gain, above=0.0),
+            "read_noise": known_number("read_noise of an amplifier", self.read_noise, least=0.0),
             "name": str(self.name),
         }
         for name, value in parsed.items():
@@ -119,18 +115,18 @@ def parse_amplifiers(given: Any) -> tuple[Amplifier, ...]:
         raise CalibrationError(
             f"there are {len(amplifiers)} amplifiers, at most {_MOST} can be told apart"
         )
-    for one, other in combinations(amplifiers, 2):
-        _check_apart(one.areas, other.areas)
-    return amplifiers
-
-
-def _check_apart(areas: Sequence[Region], others: Sequence[Region]) -> None:
-    for one in areas:
-        for other in others:
+    for amplifier, another in combinations(amplifiers, 2):
+        for one, other in product(amplifier.areas, another.areas):
             if one.overlaps(other):
                 raise CalibrationError(
                     f"the amplifiers {one} and {other} overlap; a pixel is read by one of them only"
                 )
+    return amplifiers
+
+
+def known_number(name: str, value: Any, **bounds: float) -> float | None:
+    """A number as :func:`checked_number` has it; None where it is not known."""
+    return None if value is None else checked_number(name, value, **bounds)
 
 
 def checked_number(

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from os import PathLike
 from typing import Any, Self
 
-from autowisp_xr.amplifiers import checked_number, parse_amplifiers
+from autowisp_xr.amplifiers import checked_number, known_number, parse_amplifiers
 from autowisp_xr.errors import CalibrationError, OutsideImageError
 from autowisp_xr.regions import ChannelSlice, Region, parse_areas
 
@@ -262,10 +262,8 @@ def _key(name: str) -> str:
 def _numbers(
     name: str, given: Any, channels: tuple[str, ...], **bounds: float
 ) -> float | dict[str, float] | None:
-    if given is None:
-        return None
     if not isinstance(given, Mapping):
-        return checked_number(name, given, **bounds)
+        return known_number(name, given, **bounds)
     if set(given) != set(channels):
         raise CalibrationError(
             f"{name} is given for the channels {sorted(given)}, the camera has {sorted(channels)}"

@@ -286,10 +286,13 @@ def hashing(paths: Iterable[str]) -> Iterator[None]:
 
 def sha1_of(path: str) -> str:
     """SHA-1 of the bytes of a file, in hexadecimal; an OSError where it cannot be read."""
-    status = os.stat(path)
-    digest = _file_digest(path, status.st_size, status.st_mtime_ns, "sha1")
+    return _readable_digest(file_entry(path), "sha1")
+
+
+def _readable_digest(file: Mapping[str, Any], kind: str) -> str:
+    digest = _file_digest(file["path"], file["size"], file["changed"], kind)
     if digest is None:
-        raise OSError(f"{path} cannot be read, or changes while it is")
+        raise OSError(f"{file['path']} cannot be read, or changes while it is")
     return digest
 
 
@@ -341,10 +344,7 @@ def file_entry(path: str) -> dict[str, Any]:
 def hashed_entry(path: str) -> dict[str, Any]:
     """A :func:`file_entry` with the SHA-256 of the bytes; an OSError where they cannot be read."""
     entry = file_entry(path)
-    digest = _file_digest(*_version_of(entry))
-    if digest is None:
-        raise OSError(f"{path} cannot be read, or changes while it is")
-    return entry | {"sha256": digest}
+    return entry | {"sha256": _readable_digest(entry, "sha256")}
 
 
 def _sha256(file: Mapping[str, Any]) -> str | None:
