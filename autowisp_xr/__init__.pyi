@@ -50,6 +50,7 @@ from .regions import Region as Region
 from .stack import concat as concat
 from .stack import master_bias as master_bias
 from .stack import master_dark as master_dark
+from .stack import master_fringe as master_fringe
 from .stack import stack as stack
 from .stats import iterative_rejection_average as iterative_rejection_average
 from .stats import iterative_rejection_least_squares as iterative_rejection_least_squares

@@ -11,6 +11,7 @@ from functools import lru_cache
 __all__ = [
     "DEFAULT_TYPES",
     "EXPOSURE_TOLERANCE",
+    "FRAMES",
     "IMAGE_TYPES",
     "KINDS",
     "MASTERS",
@@ -63,6 +64,8 @@ class Kind:
     """Kinds of the masters that correct it, in the order in which they are chosen."""
     master_unit: str = ""
     """Of a master of this kind; "" where there are no masters of it."""
+    made_of: str = ""
+    """Kind of the frames that a master is made of, where no frame is of this kind itself."""
     alike: tuple[str, ...] = ()
     """Traits in which frames of this kind agree that are averaged, or calibrated, together."""
     serves: tuple[str, ...] = ()
@@ -133,13 +136,27 @@ _ROWS = (
         alike=(*_SETTING, *_LEVEL, "filter", "exposure", "night"),
         name_parts=("filter", "exposure"),
     ),
+    Kind(
+        name="fringe",
+        words=("fringe", "fringes", "fringe frame"),
+        card="Fringe Frame",
+        in_names="fringes?",
+        master_unit="1",
+        made_of="object",
+        alike=(*_SETTING, "filter"),
+        serves=(*_SETTING, "filter"),
+        name_parts=("kind", "filter"),
+    ),
 )
 
 KINDS: Mapping[str, Kind] = {row.name: row for row in _ROWS}
 """The kinds by name, in the order in which they are worked on."""
 
-MASTERS = tuple(name for name, kind in KINDS.items() if kind.master_unit)
-"""Kinds of which there are masters."""
+FRAMES = tuple(name for name, kind in KINDS.items() if not kind.made_of)
+"""Kinds of frames that a camera takes."""
+
+MASTERS = tuple(name for name in FRAMES if KINDS[name].master_unit)
+"""Kinds of frames of which there are masters."""
 
 OTHER = "other"
 """What is of no known kind."""

@@ -10,7 +10,7 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.frames import FileRecord
 from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.spellings import Spellings
-from autowisp_xr.kinds import KINDS
+from autowisp_xr.kinds import FRAMES, KINDS
 from autowisp_xr.matching import Matching
 from autowisp_xr.night.calendar import nights_of
 from autowisp_xr.night.grouping import Grouping
@@ -99,7 +99,7 @@ def sort_frames(
     for place, members in of_place.items():
         bands = names_for(text for text in (traits[r.path].filter for r in members) if text)
         of_setup: list[FrameSet] = []
-        for kind in KINDS:
+        for kind in FRAMES:
             alike = [record for record in members if traits[record.path].kind == kind]
             for group in Grouping(kind, traits, matching, look, notes).groups(alike):
                 found = traits_of_set(kind, [traits[record.path] for record in group], group)
@@ -130,7 +130,7 @@ def _reason_against(record: FileRecord) -> str:
     if record.calibrated_because:
         return f"calibrated already ({record.calibrated_because})"
     kind = record.coordinates["image_type"]
-    if kind not in KINDS:
+    if kind not in FRAMES:
         if record.type_rule:
             return f"of the type other, as the type rule {record.type_rule!r} says"
         return f"of no known type: {_type_cards(record)}"
@@ -144,7 +144,7 @@ def _type_cards(record: FileRecord) -> str:
     if not found:
         return sentence("no_type")
     rule = found[0].replace(" = ", "=").replace("'", "")
-    return sentence("unknown_type", cards=", ".join(found), kinds=", ".join(KINDS), rule=rule)
+    return sentence("unknown_type", cards=", ".join(found), kinds=", ".join(FRAMES), rule=rule)
 
 
 def _exposure_cards(record: FileRecord) -> str:
