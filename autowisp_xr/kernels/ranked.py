@@ -5,18 +5,16 @@ median is a look-up, a rejection moves an end of the range, and a glance at the 
 all pixels in the first round. That glance goes over all pixels at once.
 """
 
-from typing import Any
-
 import numpy as np
 
-from autowisp_xr.kernels.clip import MAD, MAD_TO_SIGMA, RMS, centre, clip, square_sum
+from autowisp_xr.kernels.clip import MAD, MAD_TO_SIGMA, RMS, centre, clip
 from autowisp_xr.kernels.jit import kernel
 
 __all__ = ["average_ranked"]
 
 
 @kernel
-def first_average(rows: Any, number: Any, full: bool, quantile: float, about: Any) -> None:
+def first_average(rows, number, full, quantile, about):
     """Average of all values of each pixel; NaN without any."""
     if full and quantile >= 0.0:
         position = quantile * (rows.shape[0] - 1)
@@ -29,24 +27,25 @@ def first_average(rows: Any, number: Any, full: bool, quantile: float, about: An
             about[pixel] = 0.5 * (a + b) if share == 0.5 else a + share * (b - a)
     else:
         for pixel in range(number.size):
-            about[pixel] = np.nan
-            if number[pixel]:
-                about[pixel] = centre(rows, pixel, 0, number[pixel], quantile)
+            n = number[pixel]
+            about[pixel] = centre(rows, pixel, 0, n, quantile) if n else np.nan
 
 
 @kernel
-def first_squares(rows: Any, number: Any, about: Any, squares: Any) -> None:
-    """Sum of the squared distances of all values of each pixel from its average."""
+def sum_squares(rows, block):
+    """Sum of the squared distances of the survivors of each pixel from their average."""
+    about, below, number, squares = block.about, block.below, block.number, block.squares
     squares[:] = 0.0
     for i in range(rows.shape[0]):
         row = rows[i]
         for pixel in range(number.size):
             distance = np.float64(row[pixel]) - about[pixel]
-            squares[pixel] += distance * distance if i < number[pixel] else 0.0
+            survives = (i >= below[pixel]) & (i < below[pixel] + number[pixel])
+            squares[pixel] += distance * distance if survives else 0.0
 
 
 @kernel
-def nearest(rows: Any, about: Any, wanted: int, distance: Any) -> None:
+def nearest(rows, about, wanted, distance):
     """Distance within which ``wanted`` values lie about the average of each pixel.
 
     Those nearest to it are neighbours in the order of the values: of all runs of so many, that
@@ -64,7 +63,7 @@ def nearest(rows: Any, about: Any, wanted: int, distance: Any) -> None:
 
 
 @kernel
-def first_scales(rows: Any, full: bool, measure: int, floor: Any, block: Any, spare: Any) -> Any:
+def first_scales(rows, full, measure, floor, block, spare):
     """What distances are measured in before any rejection; 0 where :func:`clip` has to look."""
     about, squares, number = block.about, block.squares, block.number
     scale, distance, other = spare[0, : about.size], spare[1], spare[2]
@@ -86,47 +85,7 @@ def first_scales(rows: Any, full: bool, measure: int, floor: Any, block: Any, sp
 
 
 @kernel
-def find_ends(rows: Any, full: bool, block: Any) -> None:
-    """Smallest and largest value of each pixel."""
-    smallest, largest, number = block.smallest, block.largest, block.number
-    if full:
-        for pixel in range(number.size):
-            smallest[pixel] = rows[0, pixel]
-        for pixel in range(number.size):
-            largest[pixel] = rows[rows.shape[0] - 1, pixel]
-    else:
-        for pixel in range(number.size):
-            n = number[pixel]
-            smallest[pixel] = rows[0, pixel] if n else np.inf
-            largest[pixel] = rows[n - 1, pixel] if n else -np.inf
-
-
-@kernel
-def last_average(rows: Any, full: bool, quantile: float, block: Any) -> None:
-    """Average of the survivors of each pixel, and the sum of the squared distances from it."""
-    about, squares, number, below = block.about, block.squares, block.number, block.below
-    if full and quantile < 0.0 and number.min() == rows.shape[0]:
-        about[:] = 0.0
-        for i in range(rows.shape[0]):
-            row = rows[i]
-            for pixel in range(number.size):
-                about[pixel] += np.float64(row[pixel])
-        for pixel in range(number.size):
-            about[pixel] /= rows.shape[0]
-        first_squares(rows, number, about, squares)
-        return
-    for pixel in range(number.size):
-        low, high = below[pixel], below[pixel] + number[pixel]
-        about[pixel], squares[pixel] = np.nan, 0.0
-        if high > low:
-            about[pixel] = centre(rows, pixel, low, high, quantile)
-            squares[pixel] = square_sum(rows, pixel, low, high, about[pixel])
-
-
-@kernel
-def average_ranked(
-    rows: Any, quantile: float, clipping: Any, floor: Any, block: Any, spare: Any
-) -> None:
+def average_ranked(rows, quantile, clipping, floor, block, spare):
     """Average each pixel of a block of sorted values, rejecting outliers.
 
     Parameters
@@ -147,11 +106,14 @@ def average_ranked(
     about, number, rejecting = block.about, block.number, block.rejecting
     full = rows.shape[0] > 0 and number.min() == rows.shape[0]
     origin = quantile if clipping.rounds == 0 else clipping.origin
-    first_average(rows, number, full, origin, about)
-    first_squares(rows, number, about, block.squares)
-    find_ends(rows, full, block)
     block.below[:] = 0
     rejecting[:] = False
+    first_average(rows, number, full, origin, about)
+    sum_squares(rows, block)
+    for pixel in range(number.size):
+        block.smallest[pixel] = rows[0, pixel] if number[pixel] else np.inf
+    for pixel in range(number.size):
+        block.largest[pixel] = rows[number[pixel] - 1, pixel] if number[pixel] else -np.inf
     if clipping.rounds == 0:
         return
     scale = first_scales(rows, full, clipping.measure, floor, block, spare)
@@ -171,4 +133,7 @@ def average_ranked(
         block.smallest[pixel] = rows[low, pixel] if high > low else np.inf
         block.largest[pixel] = rows[high - 1, pixel] if high > low else -np.inf
     if origin != quantile:
-        last_average(rows, full, quantile, block)
+        for pixel in range(number.size):
+            low, high = block.below[pixel], block.below[pixel] + number[pixel]
+            about[pixel] = centre(rows, pixel, low, high, quantile) if high > low else np.nan
+        sum_squares(rows, block)

@@ -134,6 +134,18 @@ def test_pixels_do_not_depend_on_how_they_are_blocked(average, rng):
         np.testing.assert_array_equal(part.number, whole.number[start:stop])
 
 
+@pytest.mark.parametrize("average", ["median", "mean", 0.3])
+def test_a_scatter_does_not_depend_on_what_is_rejected_from_neighbours(average, rng):
+    values = rng.normal(100, 10, (30, 300))
+    reject = SigmaClip(5, scale="mad", about="median")
+    rules = {"quantile": AVERAGES[average], "factors": variance_factors(AVERAGES[average], 30)}
+    alone, beside = (
+        averaged_columns(some, reject=reject, dtype="f8", **rules)
+        for some in (values, np.where(np.arange(300) == 299, np.arange(30)[:, None] ** 4, values))
+    )
+    np.testing.assert_array_equal(alone.variance[:299], beside.variance[:299])
+
+
 @pytest.mark.parametrize("dtype", ["uint16", "float32"])
 @pytest.mark.parametrize("average", ["median", 0.3])
 def test_many_frames_give_the_bits_of_few(dtype, average, rng, monkeypatch):
