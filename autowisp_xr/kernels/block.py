@@ -41,7 +41,7 @@ def empty_block(pixels: int) -> Block:
 
 
 @kernel
-def part_of(block: Any, start: int, stop: int) -> Any:
+def part_of(block, start, stop):
     """Some of the pixels of a block."""
     return Block(
         block.about[start:stop],
@@ -56,7 +56,7 @@ def part_of(block: Any, start: int, stop: int) -> Any:
 
 
 @kernel
-def gather(pixels: Any, start: int, blank: Any, bits: Any, rows: Any, number: Any) -> None:
+def gather(pixels, start, blank, bits, rows, number):
     """Copy a block of pixels of all frames into ``rows``; what is left out becomes ``blank``.
 
     Parameters

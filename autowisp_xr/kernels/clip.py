@@ -7,9 +7,10 @@ A value is rejected strictly beyond a threshold. What rounding can make of a val
 (some units in the last place of the largest value, and of the distance) is no distance beyond.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from autowisp_xr.kernels.jit import kernel
 
@@ -59,7 +60,7 @@ class Clipping(NamedTuple):
     """Relative error of the values, see :func:`rounding_of`."""
 
 
-def rounding_of(kind: Any) -> float:
+def rounding_of(kind: DTypeLike) -> float:
     """Relative error that rounding may leave in sums and distances of values of a type."""
     if np.dtype(kind) == np.float32:
         return _FEW_PLACES * float(np.finfo(np.float32).eps)
@@ -67,7 +68,7 @@ def rounding_of(kind: Any) -> float:
 
 
 @kernel
-def farthest(threshold: float, scale: float, size: float, rounding: float) -> float:
+def farthest(threshold, scale, size, rounding):
     """Distance beyond which values are rejected, on the side of the threshold.
 
     ``size`` is the largest absolute value that distances are taken of.
@@ -78,7 +79,7 @@ def farthest(threshold: float, scale: float, size: float, rounding: float) -> fl
 
 
 @kernel
-def centre(rows: Any, pixel: int, low: int, high: int, quantile: float) -> float:
+def centre(rows, pixel, low, high, quantile):
     """Mean or quantile (linear between neighbours) of the sorted values ``low <= i < high``."""
     if quantile < 0:
         total = 0.0
@@ -98,7 +99,7 @@ def centre(rows: Any, pixel: int, low: int, high: int, quantile: float) -> float
 
 
 @kernel
-def square_sum(rows: Any, pixel: int, low: int, high: int, about: float) -> float:
+def square_sum(rows, pixel, low, high, about):
     """Sum of the squared distances of the sorted values from ``about``."""
     # two sums at a time: each has to wait for its own last addition only
     even, odd = 0.0, 0.0
@@ -114,7 +115,7 @@ def square_sum(rows: Any, pixel: int, low: int, high: int, about: float) -> floa
 
 
 @kernel
-def median_distance(rows: Any, pixel: int, low: int, high: int, about: float) -> float:
+def median_distance(rows, pixel, low, high, about):
     """Median of |value - about|, by merging the sorted values outwards from ``about``."""
     above = low
     while above < high and np.float64(rows[above, pixel]) < about:
@@ -137,9 +138,7 @@ def median_distance(rows: Any, pixel: int, low: int, high: int, about: float) ->
 
 
 @kernel
-def clip(
-    rows: Any, pixel: int, high: int, about: float, squares: float, clipping: Any, floor: float
-) -> tuple[int, int, float, float, bool]:
+def clip(rows, pixel, high, about, squares, clipping, floor):
     """Reject from both ends until nothing lies beyond the thresholds, or rounds run out.
 
     Parameters

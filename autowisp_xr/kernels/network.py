@@ -12,7 +12,6 @@ Conference 32 (1968) 307-314.
 """
 
 from functools import cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -69,7 +68,7 @@ def _layer(number: int, width: int, span: int) -> set[int]:
 
 
 @kernel
-def sort_rows(rows: Any, width: int, network: Any) -> None:
+def sort_rows(rows, width, network):
     """Sort each of the first ``width`` columns of ``rows`` (number, pixels), smallest first."""
     for step in range(network.shape[0]):
         first = rows[network[step, 0]]

@@ -87,7 +87,7 @@ class Room(NamedTuple):
 
 
 @kernel
-def count_tails(chances: Any, slopes: Any, n: int, counts: Any, change: Any) -> None:
+def count_tails(chances, slopes, n, counts, change):
     """How likely each number of n values lies beyond each node, (number, node), and its change.
 
     ``chances`` (value, node) may change by ``slopes``.
@@ -117,7 +117,7 @@ def count_tails(chances: Any, slopes: Any, n: int, counts: Any, change: Any) -> 
 
 
 @kernel
-def one_rank(k: int, n: int, tables: Any, counts: Any, change: Any) -> tuple[float, float, float]:
+def one_rank(k, n, tables, counts, change):
     """Mean and square of the k-th of n sorted values, and what it has in common with its value.
 
     The last is the sum over all values of their variance times the chance that it is this one; the
@@ -135,7 +135,7 @@ def one_rank(k: int, n: int, tables: Any, counts: Any, change: Any) -> tuple[flo
 
 
 @kernel
-def gap_square(k: int, n: int, tables: Any, chances: Any, counts: Any) -> float:
+def gap_square(k, n, tables, chances, counts):
     """Square of what lies between the k-th and the next of n sorted values.
 
     ``chances`` (value, node) are those of the nodes of ``tables.gaps``.
@@ -173,7 +173,7 @@ def gap_square(k: int, n: int, tables: Any, chances: Any, counts: Any) -> float:
 
 
 @kernel
-def few_moments(k: int, share: float, n: int, tables: Any, room: Any) -> tuple[float, float, float]:
+def few_moments(k, share, n, tables, room):
     """Mean and square of a quantile of few values, and what it has in common with them."""
     count_tails(room.chances, room.slopes, n, room.counts, room.change)
     mean, square, along = one_rank(k, n, tables, room.counts, room.change)
@@ -187,15 +187,13 @@ def few_moments(k: int, share: float, n: int, tables: Any, room: Any) -> tuple[f
 
 
 @kernel
-def normal_chance(z: float) -> float:
+def normal_chance(z):
     """Of a value below z."""
     return 0.5 * math.erfc(-z * _ROOT_HALF)
 
 
 @kernel
-def many_moments(
-    k: int, share: float, n: int, tables: Any, room: Any
-) -> tuple[float, float, float]:
+def many_moments(k, share, n, tables, room):
     """What :func:`few_moments` gives, of so many values that their number beyond x is normal."""
     room.sums[:] = 0.0
     expected, spread, skewed, slopes = room.sums[0], room.sums[1], room.sums[2], room.sums[3]
@@ -231,9 +229,7 @@ def many_moments(
 
 
 @kernel
-def moments_of(
-    steps: Any, n: int, ranks: Any, tables: Any, room: Any
-) -> tuple[float, float, float]:
+def moments_of(steps, n, ranks, tables, room):
     """Variance of the quantile, its mean, and what it has in common with its values.
 
     ``steps`` (n) are those of the noise below the largest, in falling order of noise; all is in
@@ -263,9 +259,7 @@ def moments_of(
 
 
 @kernel
-def worth(
-    steps: Any, n: int, ranks: Any, tables: Any, room: Any, plain: Any
-) -> tuple[float, float]:
+def worth(steps, n, ranks, tables, room, plain):
     """Variance of the quantile, and what it is of the sum of squared distances from it.
 
     ``plain`` (n, 2) remembers the first and the last of :func:`moments_of` for equal noise.
@@ -283,7 +277,7 @@ def worth(
 
 
 @kernel
-def empty_room(frames: int) -> Any:
+def empty_room(frames):
     """Room for so many values."""
     few = min(frames, FEW)
     return Room(

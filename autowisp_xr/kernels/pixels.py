@@ -95,7 +95,7 @@ def marked(pixels: Pixels) -> Any:
 
 
 @kernel
-def mark_unfit(pixels: Any, dropped: Any) -> None:
+def mark_unfit(pixels, dropped):
     """Mark what is not finite or bears an excluded flag, and nothing else."""
     for frame in range(dropped.shape[0]):
         source, marks = pixels.values[frame], dropped[frame]

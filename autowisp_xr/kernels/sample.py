@@ -4,10 +4,11 @@ What survives rejection lies between two limits, so that each round is one pass 
 stay where they are. A million values need no sorting network.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from autowisp_xr.arrays import Numbers
 from autowisp_xr.kernels.clip import MEAN, farthest, rounding_of
 from autowisp_xr.kernels.jit import kernel
 
@@ -30,7 +31,7 @@ class Sample(NamedTuple):
 
 @kernel
 def survivors(
-    values: Any, low: float, high: float, about: float, below: float, above: float
+    values: Numbers, low: float, high: float, about: float, below: float, above: float
 ) -> tuple[int, float, float, float, float]:
     """Values from ``low`` to ``high`` whose distance from ``about`` is allowed.
 
@@ -53,7 +54,7 @@ def survivors(
 
 
 def average_sample(
-    values: Any, *, quantile: float, upper: float, lower: float, max_rounds: int | None
+    values: Numbers, *, quantile: float, upper: float, lower: float, max_rounds: int | None
 ) -> Sample:
     """Average of a list, rejecting what lies beyond thresholds in units of the rms.
 
@@ -100,5 +101,5 @@ def average_sample(
         rounds += 1
 
 
-def _quantile(values: Any, quantile: float) -> float:
+def _quantile(values: Numbers, quantile: float) -> float:
     return float(np.quantile(values.astype(np.float64), quantile, overwrite_input=True))

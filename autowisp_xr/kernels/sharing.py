@@ -5,8 +5,6 @@ down: in an average with the weights p it is (sum of p a)^2, where a^2 is what e
 The noise of other masters is another; the squares of the groups add.
 """
 
-from typing import Any
-
 import numpy as np
 
 from autowisp_xr.arrays import Floats, Integers
@@ -53,10 +51,7 @@ def shared_noise(
 
 
 @kernel
-def sum_groups(
-    pixels: Any, shared: Any, groups: Any, number: int, scaled: bool, weights: Any, block: Any,
-    out: Any,
-) -> None:  # fmt: skip
+def sum_groups(pixels, shared, groups, number, scaled, weights, block, out):
     """Add up what :func:`shared_noise` gives, group by group."""
     kept, amplitude, c = np.empty(WIDTH, np.bool_), np.empty(WIDTH), np.ones(WIDTH)
     for start in range(0, out.size, WIDTH):

@@ -47,10 +47,7 @@ class Room(NamedTuple):
 
 
 @kernel
-def average_blocks(
-    pixels: Any, quantile: float, clipping: Any, floor: Any, network: Any, blank: Any, room: Any,
-    whole: Any,
-) -> None:  # fmt: skip
+def average_blocks(pixels, quantile, clipping, floor, network, blank, room, whole):
     """Average pixels block by block; see :func:`average_pixels`.
 
     Parameters

@@ -16,8 +16,6 @@ A value survives where it is not left out and lies between the smallest and the 
 its pixel.
 """
 
-from typing import Any
-
 import numpy as np
 
 from autowisp_xr.flags import Flag
@@ -33,7 +31,7 @@ _SATURATED = np.uint8(Flag.SATURATED)
 
 
 @kernel
-def mark(pixels: Any, block: Any, frame: int, start: int, alive: Any) -> None:
+def mark(pixels, block, frame, start, alive):
     """Which values of a frame survive, of the pixels of a block that begins at ``start``."""
     stop = start + alive.size
     source, flags = pixels.values[frame, start:stop], pixels.mask[frame, start:stop]
@@ -44,7 +42,7 @@ def mark(pixels: Any, block: Any, frame: int, start: int, alive: Any) -> None:
 
 
 @kernel
-def inherit_flags(pixels: Any, flags: Any, block: Any, reach: float, out: Any) -> None:
+def inherit_flags(pixels, flags, block, reach, out):
     """Flags of the survivors of each pixel, and saturation of what was left out.
 
     Parameters
@@ -88,7 +86,7 @@ def inherit_flags(pixels: Any, flags: Any, block: Any, reach: float, out: Any) -
 
 
 @kernel
-def sum_counts(pixels: Any, counts: Any, block: Any, out: Any) -> None:
+def sum_counts(pixels, counts, block, out):
     """Add to ``out`` (pixel) the ``counts`` (frame, pixel) of the survivors of each pixel."""
     kept = np.empty(WIDTH, np.bool_)
     for start in range(0, out.size, WIDTH):
@@ -102,7 +100,7 @@ def sum_counts(pixels: Any, counts: Any, block: Any, out: Any) -> None:
 
 
 @kernel
-def weigh(pixels: Any, weights: Any, block: Any) -> None:
+def weigh(pixels, weights, block):
     """Weighted mean of the survivors of each pixel, and the sum of their scatter.
 
     The sums of a :class:`autowisp_xr.kernels.pixels.Weights` are written, and those of the block.
@@ -145,7 +143,7 @@ def weigh(pixels: Any, weights: Any, block: Any) -> None:
 
 
 @kernel
-def relative_weights(weights: Any, block: Any, frame: int, start: int, c: Any) -> None:
+def relative_weights(weights, block, frame, start, c):
     """How many times what it would with equal weights a value of a frame counts, if it survives.
 
     ``c`` (width) float64 is written, but for equal weights, which leave it as it is.
@@ -158,7 +156,7 @@ def relative_weights(weights: Any, block: Any, frame: int, start: int, c: Any) -
 
 
 @kernel
-def sum_noise(pixels: Any, noise: Any, weights: Any, block: Any, harmonic: bool, sums: Any) -> None:
+def sum_noise(pixels, noise, weights, block, harmonic, sums):
     """Sums over the survivors of each pixel: c^2 v, and 1 / sqrt(v).
 
     Where it is known what the photons make of v, those of ``photons.sum_light``, too.
@@ -197,7 +195,7 @@ def sum_noise(pixels: Any, noise: Any, weights: Any, block: Any, harmonic: bool,
 
 
 @kernel
-def own_variance(values: Any, noise: Any, about: Any, frame: int, start: int, own: Any) -> None:
+def own_variance(values, noise, about, frame, start, own):
     """Variance of neighbouring values of a frame without what the frames share.
 
     Parameters
@@ -245,10 +243,7 @@ def own_variance(values: Any, noise: Any, about: Any, frame: int, start: int, ow
 
 
 @kernel
-def variances(
-    propagate: bool, block: Any, sums: Any, factors: tuple[Any, Any, Any], shared: Any,
-    relative: Any, variance: Any, light: Any, single: bool,
-) -> None:  # fmt: skip
+def variances(propagate, block, sums, factors, shared, relative, variance, light, single):
     """Variance of the average of each pixel, with what of it the frames share.
 
     ``sums`` as of :func:`sum_noise`, of size 0 where it was not needed; with ``light`` an eighth

@@ -5,8 +5,6 @@ all. So pixels often have the same set of steps, whose result is remembered; it 
 alone, so that it does not matter which pixels went before.
 """
 
-from typing import Any
-
 import numpy as np
 
 from autowisp_xr.kernels.block import part_of
@@ -21,7 +19,7 @@ _REMEMBERED = 4096
 
 
 @kernel
-def steps_of(noise: Any, steps: Any) -> tuple[int, float]:
+def steps_of(noise, steps):
     """Write the steps of so many variances, and tell how many there are, in falling order of noise.
 
     Variances that are NaN are none. Also the variance that the largest step stands for, to which
@@ -46,10 +44,7 @@ def steps_of(noise: Any, steps: Any) -> tuple[int, float]:
 
 
 @kernel
-def equalise(
-    pixels: Any, noise: Any, block: Any, ranks: Any, tables: Any, factors: tuple[Any, Any, Any],
-    dropped: int, sums: Any, squares: Any, among: Any,
-) -> None:  # fmt: skip
+def equalise(pixels, noise, block, ranks, tables, factors, dropped, sums, squares, among):
     """Replace sums over values of unequal noise by those of equal ones with as noisy a quantile.
 
     Parameters

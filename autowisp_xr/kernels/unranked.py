@@ -5,8 +5,6 @@ pass over the block gives sums and extremes, one more the squares, and these end
 The few that reject something are put side by side, and go through the same passes round by round.
 """
 
-from typing import Any
-
 import numpy as np
 
 from autowisp_xr.kernels.block import part_of
@@ -17,7 +15,7 @@ __all__ = ["mean_unranked"]
 
 
 @kernel
-def first_sums(rows: Any, total: Any, smallest: Any, largest: Any) -> None:
+def first_sums(rows, total, smallest, largest):
     """Sum, smallest and largest value of each pixel, NaN left out."""
     total[:] = 0.0
     smallest[:] = np.inf
@@ -35,7 +33,7 @@ def first_sums(rows: Any, total: Any, smallest: Any, largest: Any) -> None:
 
 
 @kernel
-def square_sums(rows: Any, block: Any) -> None:
+def square_sums(rows, block):
     """Sum of the squared distances from the average of what lies between the ends."""
     about, squares, smallest, largest = block.about, block.squares, block.smallest, block.largest
     squares[:] = 0.0
@@ -49,45 +47,30 @@ def square_sums(rows: Any, block: Any) -> None:
 
 
 @kernel
-def count_outliers(block: Any, under: Any, over: Any) -> int:
-    """How many pixels have values farther below or above the average than that, each marked."""
-    about, rejecting = block.about, block.rejecting
+def outliers(block, clipping, limits):
+    """Find how far from the average values may be; how many pixels have farther ones, each marked.
+
+    ``limits`` (2, at least width) are written: what is allowed below and above.
+    """
+    under, over = limits[0], limits[1]
+    about, squares, number, rejecting = block.about, block.squares, block.number, block.rejecting
+    smallest, largest, rounding = block.smallest, block.largest, clipping.rounding
     for pixel in range(about.size):
-        above = block.largest[pixel] - about[pixel] > over[pixel]
-        rejecting[pixel] = above | (block.smallest[pixel] - about[pixel] < under[pixel])
+        scale, size = np.sqrt(squares[pixel] / number[pixel]), max(-smallest[pixel], largest[pixel])
+        under[pixel] = farthest(clipping.lower, scale, size, rounding)
+    for pixel in range(about.size):
+        scale, size = np.sqrt(squares[pixel] / number[pixel]), max(-smallest[pixel], largest[pixel])
+        over[pixel] = farthest(clipping.upper, scale, size, rounding)
     found = 0
     for pixel in range(about.size):
+        above = largest[pixel] - about[pixel] > over[pixel]
+        rejecting[pixel] = above | (smallest[pixel] - about[pixel] < under[pixel])
         found += rejecting[pixel]
     return found
 
 
 @kernel
-def outliers(block: Any, clipping: Any, limits: Any, size: Any) -> int:
-    """Farthest distances allowed below and above the average; how many pixels have farther ones.
-
-    ``size`` (at least width) is room to work in.
-    """
-    under, over = limits[0], limits[1]
-    about, number = block.about, block.number
-    upper, lower, rounding = clipping.upper, clipping.lower, clipping.rounding
-    for pixel in range(about.size):
-        under[pixel] = lower * np.sqrt(block.squares[pixel] / number[pixel])
-    for pixel in range(about.size):
-        over[pixel] = upper * np.sqrt(block.squares[pixel] / number[pixel])
-    if not count_outliers(block, under, over):
-        return 0
-    # some may be beyond by rounding alone
-    for pixel in range(about.size):
-        size[pixel] = max(abs(block.smallest[pixel]), abs(block.largest[pixel]))
-    for pixel in range(about.size):
-        under[pixel] = farthest(-1.0, -under[pixel], size[pixel], rounding)
-    for pixel in range(about.size):
-        over[pixel] = farthest(1.0, over[pixel], size[pixel], rounding)
-    return count_outliers(block, under, over)
-
-
-@kernel
-def shrink(rows: Any, block: Any, limits: Any, spare: Any) -> None:
+def shrink(rows, block, limits, spare):
     """Keep what lies between the ends and no farther from the average than the limits allow.
 
     ``spare`` (6, at least width) is room to work in; its first row becomes the sum of what is kept.
@@ -130,12 +113,11 @@ def shrink(rows: Any, block: Any, limits: Any, spare: Any) -> None:
     block.largest[:] = largest
     for pixel in range(width):
         number[pixel] = np.int32(kept[pixel])
-    for pixel in range(width):
         below[pixel] += np.int32(low[pixel])
 
 
 @kernel
-def copy(source: Any, pixel: int, target: Any, place: int) -> None:
+def copy(source, pixel, target, place):
     """Take one pixel of a block over into another block."""
     target.about[place] = source.about[pixel]
     target.squares[place] = source.squares[pixel]
@@ -147,14 +129,7 @@ def copy(source: Any, pixel: int, target: Any, place: int) -> None:
 
 
 @kernel
-def mean_unranked(
-    rows: Any,
-    clipping: Any,
-    block: Any,
-    few_rows: Any,
-    few: Any,
-    spare: Any,
-) -> None:
+def mean_unranked(rows, clipping, block, few_rows, few, spare):
     """Mean of each pixel of a block, rejecting what lies beyond thresholds in units of the rms.
 
     Parameters
@@ -178,7 +153,7 @@ def mean_unranked(
     for pixel in range(block.about.size):
         block.below[pixel] = 0
         block.rejecting[pixel] = False
-    if clipping.rounds == 0 or not outliers(block, clipping, limits, spare[0]):
+    if clipping.rounds == 0 or not outliers(block, clipping, limits):
         return
     found = 0
     for pixel in range(block.about.size):
@@ -196,7 +171,7 @@ def mean_unranked(
             these.about[pixel] = spare[0, pixel] / these.number[pixel]
         square_sums(few_rows, these)
         rounds += 1
-        if rounds == clipping.rounds or not outliers(these, clipping, limits, spare[0]):
+        if rounds == clipping.rounds or not outliers(these, clipping, limits):
             break
     found = 0
     for pixel in range(block.about.size):

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any
 
 import numpy as np
 
@@ -64,9 +63,7 @@ class MinMax(Rejection):
 
 
 @kernel
-def drop_extremes(
-    values: Any, smallest: int, largest: int, dropped: Any, below: Any, above: Any
-) -> None:
+def drop_extremes(values, smallest, largest, dropped, below, above):
     """Mark the smallest and the largest values of each pixel, the first of equal ones.
 
     Parameters

@@ -1,7 +1,6 @@
 """``NoiseClip``: what lies too far from the median, in units of its own noise."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -76,10 +75,7 @@ class NoiseClip(Rejection):
 
 
 @kernel
-def drop_noisy(
-    pixels: Any, noise: Any, about: Any, upper: float, lower: float, least: float, rounding: float,
-    below: Any, above: Any,
-) -> bool:  # fmt: skip
+def drop_noisy(pixels, noise, about, upper, lower, least, rounding, below, above):
     """Mark values farther from the average than thresholds times their own noise; whether any is.
 
     Parameters

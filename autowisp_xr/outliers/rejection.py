@@ -6,12 +6,14 @@ in ``tests.outliers.slow``. What users bring has a ``keep`` of its own, and goes
 
 from abc import ABC, abstractmethod
 
-from autowisp_xr.arrays import Bits, Integers
+import numpy as np
+
+from autowisp_xr.arrays import Bits, Columns, Integers
 from autowisp_xr.kernels.block import Block
-from autowisp_xr.kernels.pixels import ANY, Digitisation, Noise, Pixels
+from autowisp_xr.kernels.pixels import ANY, UNKNOWN, Digitisation, Noise, Pixels
 from autowisp_xr.kernels.stack import average_pixels
 
-__all__ = ["Rejection", "average_of_rest", "check_rounds", "rounds_of"]
+__all__ = ["Rejection", "average_columns", "average_of_rest", "check_rounds", "rounds_of"]
 
 
 class Rejection(ABC):
@@ -71,6 +73,15 @@ def average_of_rest(
     """Averages of values of which some are dropped, (frame, pixel), so many below and above."""
     rest = pixels._replace(mask=dropped, exclude=ANY)
     return average_pixels(rest, quantile)._replace(below=below, above=above), rest
+
+
+def average_columns(values: Columns, quantile: float, reject: Rejection | None) -> Block:
+    """Averages of plain numbers, (frame, pixel), of whose flags and noise nothing is known."""
+    none = np.empty((0, 0))
+    pixels = Pixels(np.ascontiguousarray(values), none.astype(np.uint8), np.uint8(0))
+    if reject is None:
+        return average_pixels(pixels, quantile)
+    return reject.average(pixels, Noise(*[none] * 6), quantile, UNKNOWN)[0]
 
 
 def rounds_of(max_iter: int | None) -> int:

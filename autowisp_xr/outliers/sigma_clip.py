@@ -2,7 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -119,7 +119,7 @@ class SigmaClip(Rejection):
 
 
 @kernel
-def raise_to_noise(pixels: Any, noise: Any, floor: Any) -> None:
+def raise_to_noise(pixels, noise, floor):
     """Raise what is given for each pixel to the noise of its noisiest value.
 
     Before there is an average, the photons are those of each value. ``floor`` (pixel) float64 is

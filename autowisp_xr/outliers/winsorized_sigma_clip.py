@@ -10,7 +10,6 @@ where the median as center and the limit of 0.0005 are.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -66,7 +65,7 @@ class WinsorizedSigmaClip(Rejection):
 
 
 @kernel
-def deviation(values: Any, low: float, high: float) -> float:
+def deviation(values, low, high):
     """Standard deviation of values of which those beyond limits are moved to these."""
     total, squares = 0.0, 0.0
     for value in values:
@@ -79,7 +78,7 @@ def deviation(values: Any, low: float, high: float) -> float:
 
 
 @kernel
-def winsorized_scatter(values: Any, median: float, least: float) -> float:
+def winsorized_scatter(values, median, least):
     """Scatter of values about their median, or ``least`` where that is more."""
     scatter = deviation(values, -np.inf, np.inf)
     while scatter > 0.0:
@@ -92,10 +91,7 @@ def winsorized_scatter(values: Any, median: float, least: float) -> float:
 
 
 @kernel
-def drop_far(
-    values: Any, upper: float, lower: float, step: float, rounding: float, rounds: int,
-    dropped: Any, below: Any, above: Any,
-) -> None:  # fmt: skip
+def drop_far(values, upper, lower, step, rounding, rounds, dropped, below, above):
     """Mark values beyond thresholds, (frame, pixel) uint8; what is marked does not count.
 
     ``step`` is the least scatter; ``below`` and ``above`` (pixel) int32 are raised by how many are

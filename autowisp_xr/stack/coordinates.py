@@ -21,11 +21,9 @@ from autowisp_xr.headers.fates import EFFECTIVE
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.times import date_in, julian_date, middle_of_exposure
 from autowisp_xr.headers.values import Cards, to_number
-from autowisp_xr.kernels.clip import MEAN
+from autowisp_xr.outliers.rejection import average_columns
 from autowisp_xr.schema import SHARED
 from autowisp_xr.stack.options import StackOptions
-from autowisp_xr.stats.order_statistics import variance_factors
-from autowisp_xr.stats.through_frames import Frames, average_through_frames
 from autowisp_xr.steps.lenders import lenders
 
 __all__ = ["common_scalar", "summarised"]
@@ -243,13 +241,6 @@ def _stacked_header(ds: xr.Dataset, options: StackOptions, number: int) -> str:
                 "others, or none (--add-averaged-keywords without a name)"
             )
         numbers = np.array(values, dtype=np.float64)[:, None]
-        average = average_through_frames(
-            Frames(numbers),
-            quantile=options.quantile,
-            reject=reject,
-            factors=variance_factors(MEAN, len(values)),
-            dtype=np.float64,
-        )[0]
-        merged[keyword] = float(average[0])
+        merged[keyword] = float(average_columns(numbers, options.quantile, reject).about[0])
     merged["NUMFCOMB"] = (number, "number of frames combined")
     return render_header(merged)

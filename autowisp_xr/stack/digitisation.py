@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from autowisp_xr.arrays import Bits, Cube
 from autowisp_xr.bridge import blocks
 from autowisp_xr.stats.quantisation import digitisation_of, frames_to_look_at, rows_to_look_at
 
@@ -40,5 +41,5 @@ def digits_of(
     return blocks.apply(partial(_digits, exclude=exclude), samples, (), [np.float64] * 3)
 
 
-def _digits(image: Any, mask: Any = None, *, exclude: int) -> list[Any]:
+def _digits(image: Cube, mask: Bits | None = None, *, exclude: int) -> list[Any]:
     return list(digitisation_of(image, None if mask is None else (mask & exclude) != 0))

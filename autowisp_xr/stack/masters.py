@@ -5,6 +5,7 @@ from collections.abc import Collection
 from typing import Any
 
 import xarray as xr
+from numpy.typing import DTypeLike
 
 from autowisp_xr import schema
 from autowisp_xr.bridge import blocks
@@ -39,7 +40,7 @@ def master_bias(
     camera: Camera | None = None,
     noise: NoiseWanted = "required",
     allow_mismatch: Collection[str] = (),
-    dtype: Any = "float32",
+    dtype: DTypeLike = "float32",
     **stack_options: Any,
 ) -> xr.Dataset:
     """Master bias of bias frames.
@@ -96,7 +97,7 @@ def master_dark(
     camera: Camera | None = None,
     noise: NoiseWanted = "required",
     allow_mismatch: Collection[str] = (),
-    dtype: Any = "float32",
+    dtype: DTypeLike = "float32",
     **stack_options: Any,
 ) -> xr.Dataset:
     """Master dark of dark frames of one exposure.
@@ -173,7 +174,7 @@ def _prepared(
     bias: xr.Dataset | None,
     overscan: OverscanChoice,
     camera: Camera | None,
-    dtype: Any,
+    dtype: DTypeLike,
     allow_mismatch: Collection[str],
 ) -> xr.Dataset:
     if not schema.is_raw(ds):

@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import schema
+from autowisp_xr.arrays import Floats
 from autowisp_xr.bridge import blocks
 from autowisp_xr.bridge.sampled_rows import grid_of
 from autowisp_xr.errors import ImageMismatchError
@@ -104,7 +105,7 @@ def _given(ds: xr.Dataset, weights: Any) -> xr.Variable:
     return xr.Variable(weights.dims, data)
 
 
-def _checked(values: Any, names: tuple[str, ...]) -> Any:
+def _checked(values: Floats, names: tuple[str, ...]) -> Any:
     """The same weights; a ValueError that names the first frame with one that is impossible."""
     wrong = ~(np.isfinite(values) & (values >= 0))
     if wrong.any():

@@ -2,19 +2,22 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from math import prod
 from numbers import Real
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from autowisp_xr.arrays import Columns
 from autowisp_xr.errors import ConvergenceError
 from autowisp_xr.kernels.clip import MEAN
 from autowisp_xr.kernels.sample import average_sample
 from autowisp_xr.options import Average, upper_and_lower
+from autowisp_xr.outliers.rejection import average_columns
 from autowisp_xr.outliers.sigma_clip import SigmaClip
 from autowisp_xr.stats.floats import as_floats, as_numbers
 from autowisp_xr.stats.order_statistics import variance_factors
-from autowisp_xr.stats.through_frames import Frames, average_through_frames
 
 __all__ = ["average_named", "iterative_rejection_average", "quantile_of"]
 
@@ -31,7 +34,7 @@ _QUANTILES = {"quantile": 1.0, "nanquantile": 1.0, "percentile": 0.01, "nanperce
 
 
 def iterative_rejection_average(
-    array: Any,
+    array: ArrayLike,
     outlier_threshold: float | Sequence[float],
     *,
     average_func: str | float | Callable[..., Any] = "median",
@@ -97,17 +100,21 @@ def iterative_rejection_average(
         raise ValueError("mangle_input needs a NumPy array of floats, in which to write NaN")
     given = as_floats(array) if isinstance(array, np.ma.MaskedArray) else np.asarray(array)
     values = np.moveaxis(as_numbers(given), axis, 0)
-    number = values.shape[0]
     quantile = quantile_of(average_named(average_func))
-    averages = _through_lists if number > _LONG and values.size else _through_columns
-    image, variance, count, rejecting, kept = averages(values, quantile, upper, lower, rounds)
+    # of none, too
+    columns = values.reshape(len(values), prod(values.shape[1:]))
+    averages = _through_lists if len(values) > _LONG and values.size else _through_columns
+    parts = averages(columns, quantile, (upper, lower), rounds)
+    image, variance, count, rejecting, smallest, largest = (
+        part.reshape(values.shape[1:]) for part in parts
+    )
     if require_convergence and rejecting.any():
         raise ConvergenceError(
             f"{int(rejecting.sum())} averages still reject values after {max_iter} rounds; "
             "raise max_iter or outlier_threshold"
         )
     if mangle_input:
-        np.moveaxis(given, axis, 0)[(values < kept[0]) | (values > kept[1])] = np.nan
+        np.moveaxis(given, axis, 0)[(values < smallest) | (values > largest)] = np.nan
     results = [image, np.sqrt(variance), count.astype(np.int64)]
     if keepdims:
         results = [np.expand_dims(result, axis) for result in results]
@@ -116,39 +123,28 @@ def iterative_rejection_average(
 
 
 def _through_columns(
-    values: Any, quantile: float, upper: float, lower: float, rounds: int | None
+    columns: Columns, quantile: float, limits: tuple[float, float], rounds: int | None
 ) -> tuple[Any, ...]:
     """Average, its variance, number, whether it still rejects, and range of the survivors."""
-    found = average_through_frames(
-        Frames(values),
-        quantile=quantile,
-        reject=SigmaClip((upper, lower), max_iter=rounds),
-        # the error of a mean, whatever the average
-        factors=variance_factors(MEAN, len(values)),
-        dtype=np.float64,
-    )
-    return found.image, found.variance, found.number, found.rejecting, found.kept
+    block = average_columns(columns, quantile, SigmaClip(limits, max_iter=rounds))
+    # the error of a mean, whatever the average
+    variance = block.squares * variance_factors(MEAN, len(columns))[0][block.number]
+    return block.about, variance, block.number, block.rejecting, block.smallest, block.largest
 
 
 def _through_lists(
-    values: Any, quantile: float, upper: float, lower: float, rounds: int | None
+    columns: Columns, quantile: float, limits: tuple[float, float], rounds: int | None
 ) -> tuple[Any, ...]:
     """The same, list after list: a network that sorts a million values has no end."""
-    columns = values.reshape(len(values), -1)
+    upper, lower = limits
     found = [
-        average_sample(
-            columns[:, column], quantile=quantile, upper=upper, lower=lower, max_rounds=rounds
-        )
-        for column in range(columns.shape[1])
+        average_sample(column, quantile=quantile, upper=upper, lower=lower, max_rounds=rounds)
+        for column in columns.T
     ]
-    average, squares, count, limits, rejecting = (
-        np.array(part) for part in zip(*found, strict=True)
-    )
+    average, squares, count, ends, rejecting = map(np.array, zip(*found, strict=True))
     with np.errstate(divide="ignore", invalid="ignore"):
         variance = squares / (count * (count - 1.0))
-    shape = values.shape[1:]
-    parts = [part.reshape(shape) for part in (average, variance, count, rejecting)]
-    return *parts, limits.T.reshape(2, *shape)
+    return average, variance, count, rejecting, *ends.T
 
 
 def average_named(average_func: str | float | Callable[..., Any]) -> Average:

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from autowisp_xr.arrays import Image
 from autowisp_xr.stats.floats import native
 
 __all__ = ["Counts", "Floor", "counted", "floor_of", "plateau_of", "step_of"]
@@ -82,7 +83,7 @@ class Floor(NamedTuple):
     """Of all pixels."""
 
 
-def counted(plane: Any) -> Counts | None:
+def counted(plane: Image) -> Counts | None:
     """How many pixels of a plane have each value; None where they are no whole numbers.
 
     Parameters
@@ -103,7 +104,7 @@ def counted(plane: Any) -> Counts | None:
     return Counts(base, numbers, int(values.size - numbers.sum()))
 
 
-def _whole(plane: Any) -> Any:
+def _whole(plane: Image) -> Any:
     values = native(np.asarray(plane)).ravel()
     if values.dtype.kind in "iu":
         return values
@@ -119,7 +120,7 @@ def step_of(counts: Counts) -> int:
     return int(np.gcd.reduce(steps)) if steps.size else 1
 
 
-def plateau_of(plane: Any, counts: Counts | None = None) -> int | None:
+def plateau_of(plane: Image, counts: Counts | None = None) -> int | None:
     """The value at which a plane stops, where many pixels share one far above what is below.
 
     Parameters
@@ -151,7 +152,7 @@ def plateau_of(plane: Any, counts: Counts | None = None) -> int | None:
     return None
 
 
-def _holds(plane: Any, value: int) -> bool:
+def _holds(plane: Image, value: int) -> bool:
     """Whether a plateau is more than a bad column, and more than a coarse digitisation."""
     rows, columns = np.nonzero(plane >= value)
     if min(len(np.unique(rows)), len(np.unique(columns))) < _LINES:

@@ -3,18 +3,21 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from autowisp_xr.arrays import Numbers
 
 __all__ = ["as_floats", "as_numbers", "native", "native_type"]
 
 
-def as_floats(values: Any) -> Any:
+def as_floats(values: ArrayLike) -> Any:
     """Array of float64, in which what a NumPy masked array hides is NaN."""
     if isinstance(values, np.ma.MaskedArray):
         return np.ma.filled(values.astype(np.float64), np.nan)
     return np.asarray(values, dtype=np.float64)
 
 
-def as_numbers(values: Any) -> Any:
+def as_numbers(values: ArrayLike) -> Any:
     """Array of numbers that kernels know; what a NumPy masked array hides is NaN.
 
     Raises
@@ -33,12 +36,12 @@ def as_numbers(values: Any) -> Any:
     return native(values)
 
 
-def native(values: Any) -> Any:
+def native(values: Numbers) -> Any:
     """The same numbers in a type that kernels know; the array itself where it is of one."""
     return values.astype(native_type(values.dtype), copy=False)
 
 
-def native_type(dtype: Any) -> Any:
+def native_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Type that kernels and files know for numbers of a type; others stay what they are.
 
     That is one in native byte order; float32 for half-precision floats, float64 for longer ones,

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from autowisp_xr.arrays import Floats
 from autowisp_xr.options import upper_and_lower
 from autowisp_xr.stats.floats import as_floats
 
@@ -20,8 +22,8 @@ _EPSILON = float(np.finfo(np.float64).eps)
 
 
 def iterative_rejection_least_squares(
-    matrix: Any,
-    rhs: Any,
+    matrix: ArrayLike,
+    rhs: ArrayLike,
     outlier_threshold: float | Sequence[float] | None = None,
     max_iterations: float | None = math.inf,
     return_predicted: bool = False,
@@ -84,24 +86,23 @@ def iterative_rejection_least_squares(
     >>> coefficients.round(9).tolist(), residual
     ([1.0, 2.0], 0.0)
     """
-    matrix = as_floats(matrix)
-    rhs = as_floats(rhs)
-    if matrix.ndim != 2 or matrix.shape[1] == 0 or rhs.shape != matrix.shape[:1]:
+    rows, wanted = as_floats(matrix), as_floats(rhs)
+    if rows.ndim != 2 or rows.shape[1] == 0 or wanted.shape != rows.shape[:1]:
         raise ValueError(
             "a least squares fit needs a matrix (points, coefficients) with at least one column, "
-            f"and one value for each point, not shapes {matrix.shape} and {rhs.shape}"
+            f"and one value for each point, not shapes {rows.shape} and {wanted.shape}"
         )
     limits = None if outlier_threshold is None else upper_and_lower(outlier_threshold)
     most = rejections_at_most(max_iterations)
-    sound = np.isfinite(matrix).all(axis=1)
-    kept = sound & np.isfinite(rhs)
+    sound = np.isfinite(rows).all(axis=1)
+    kept = sound & np.isfinite(wanted)
     rejections = 0
     while True:
-        coefficients, residual, rounding = _fit(matrix[kept], rhs[kept])
+        coefficients, residual, rounding = _fit(rows[kept], wanted[kept])
         if limits is None or math.isnan(residual) or rejections == most:
             break
-        distance = np.zeros_like(rhs)
-        distance[kept] = rhs[kept] - matrix[kept] @ coefficients
+        distance = np.zeros_like(wanted)
+        distance[kept] = wanted[kept] - rows[kept] @ coefficients
         outliers = (distance > max(limits[0] * residual, rounding)) | (
             distance < min(limits[1] * residual, -rounding)
         )
@@ -111,14 +112,14 @@ def iterative_rejection_least_squares(
         rejections += 1
     if not return_predicted:
         return coefficients, residual
-    predicted = np.full(rhs.shape, np.nan)
-    predicted[sound] = matrix[sound] @ coefficients
+    predicted = np.full(wanted.shape, np.nan)
+    predicted[sound] = rows[sound] @ coefficients
     return coefficients, residual, predicted
 
 
 def iterative_rejection_polynomial_fit(
-    x: Any,
-    y: Any,
+    x: ArrayLike,
+    y: ArrayLike,
     order: int,
     outlier_threshold: float | Sequence[float] | None = None,
     max_iterations: float | None = math.inf,
@@ -161,19 +162,19 @@ def iterative_rejection_polynomial_fit(
     >>> coefficients.round(9).tolist(), residual
     ([1.0, 2.0], 0.0)
     """
-    x = as_floats(x)
+    places = as_floats(x)
     order = operator.index(order)
-    if x.ndim != 1 or x.shape != np.shape(y):
+    if places.ndim != 1 or places.shape != np.shape(y):
         raise ValueError(
-            f"x and y are two lists of one length, not shapes {x.shape} and {np.shape(y)}"
+            f"x and y are two lists of one length, not shapes {places.shape} and {np.shape(y)}"
         )
     if order < 0:
         raise ValueError(f"the order of a polynomial is at least 0, not {order}")
-    finite = x[np.isfinite(x)]
+    finite = places[np.isfinite(places)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (-1.0, 1.0)
     centre, half = low / 2 + high / 2, (high / 2 - low / 2) or 1.0
-    powers = ((x - centre) / half)[:, None] ** np.arange(order + 1)
-    powers[~np.isfinite(x)] = np.nan  # NaN to the power of 0 is 1
+    powers = ((places - centre) / half)[:, None] ** np.arange(order + 1)
+    powers[~np.isfinite(places)] = np.nan  # NaN to the power of 0 is 1
     scaled, *rest = iterative_rejection_least_squares(
         powers,
         y,
@@ -205,7 +206,7 @@ def rejections_at_most(max_iterations: float | None) -> float:
     return max_iterations if math.isinf(max_iterations) else int(max_iterations)
 
 
-def _fit(matrix: Any, rhs: Any) -> tuple[Any, float, float]:
+def _fit(matrix: Floats, rhs: Floats) -> tuple[Floats, float, float]:
     """Coefficients, residual, and how large the rounding error of a distance may be."""
     points, number = matrix.shape
     if points < number:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.special import log_ndtr, ndtr, ndtri
 
+from autowisp_xr.arrays import Floats
 from autowisp_xr.kernels.clip import MEAN
 
 __all__ = [
@@ -86,7 +87,7 @@ def two_orders(j: int, k: int, n: int) -> tuple[Any, Any, Any]:
     return _normalised(x_weight * t_weight * (high - low), log_density), x, y
 
 
-def normal_mass(low: Any, high: Any) -> Any:
+def normal_mass(low: Floats | float, high: Floats | float) -> Any:
     """Probability of a normal value between two, in the tails as well."""
     upper = low > 0
     mass = ndtr(np.where(upper, -low, high)) - ndtr(np.where(upper, -high, low))
@@ -127,7 +128,7 @@ def variance_factors(quantile: float, frames: int) -> tuple[Any, Any, Any]:
     return scatter, ratio, arithmetic_share
 
 
-def nodes(low: Any, high: Any) -> tuple[Any, Any]:
+def nodes(low: Floats | float, high: Floats | float) -> tuple[Any, Any]:
     """Points and weights of an integral; with ends (node, 1), one for each of them."""
     x, weight = _legendre()
     half = (high - low) / 2
@@ -148,6 +149,6 @@ def order_range(k: int, n: int) -> tuple[float, float]:
     return max(z - reach, -12.0), min(z + reach, 12.0)
 
 
-def _normalised(weight: Any, log_density: Any) -> Any:
+def _normalised(weight: Floats, log_density: Floats) -> Any:
     density = weight * np.exp(log_density - log_density.max())
     return density / density.sum()

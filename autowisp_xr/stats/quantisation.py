@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from autowisp_xr.arrays import Bools, Floats, Numbers
 from autowisp_xr.kernels.pixels import Digitisation
 from autowisp_xr.stats.rounding import noise_before
 
@@ -64,7 +65,7 @@ def frames_to_look_at(frames: int, pixels: int) -> int:
     return min(frames, max(_TRIO, 1 + -(-_ENOUGH // max(pixels, 1))))
 
 
-def digitisation_of(values: Any, bad: Any = None) -> Digitisation:
+def digitisation_of(values: Any, bad: Bools | None = None) -> Digitisation:
     """What the differences of frames say of their step and noise.
 
     Parameters
@@ -92,7 +93,7 @@ def digitisation_of(values: Any, bad: Any = None) -> Digitisation:
     return Digitisation(step, float(np.sqrt(square)), smooth)
 
 
-def _differences(values: Any) -> tuple[list[Any], float, float]:
+def _differences(values: Numbers) -> tuple[list[Any], float, float]:
     """Sizes of differences of pairs of frames, variances of how many values, the size of these.
 
     The last frame and the first are a pair, too, where there are more than these two.
@@ -122,11 +123,11 @@ def _square(pairs: list[Any], step: float) -> float:
     return float((differences[differences <= reach] ** 2).mean())
 
 
-def _scale(differences: Any, step: float) -> float:
+def _scale(differences: Floats, step: float) -> float:
     return max(float(np.quantile(differences, 0.25)) / _QUARTER, step)
 
 
-def _step(differences: Any, rounding: float) -> float:
+def _step(differences: Floats, rounding: float) -> float:
     """The largest number that nearly all differences are multiples of; 0 for none."""
     known = differences[differences > rounding]
     if known.size < _FEWEST:

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from autowisp_xr.arrays import Floats, Integers
 from autowisp_xr.kernels.clip import MEAN
 from autowisp_xr.stats.order_statistics import nodes, one_order, position_moments, two_orders
 
@@ -35,13 +36,13 @@ _REACH = 9.0
 """No normal value is farther out."""
 
 
-def covariance(distance: Any) -> Any:
+def covariance(distance: Floats) -> Any:
     """What the rounding of two values has in common, by their difference in steps."""
     share = np.abs(distance) % 1.0
     return _ROUNDED - share * (1 - share) / 2
 
 
-def common_rounding(noise: Any) -> Any:
+def common_rounding(noise: Floats | float) -> Any:
     """Variance of rounding that all values of one pixel share, by their noise in steps.
 
     Examples
@@ -73,7 +74,7 @@ def _scatter_of_rounded() -> tuple[Any, Any]:
 
 
 def rounding_variances(
-    counts: Any,
+    counts: Integers,
     quantile: float,
     noise: float,
     factors: tuple[Any, Any, Any],
@@ -183,7 +184,7 @@ def _with_all(k: int, n: int, noise: float) -> float:
     return _ROUNDED + float((density * others).sum())
 
 
-def _with_one_side(x: Any, end: float, noise: float) -> Any:
+def _with_one_side(x: Floats, end: float, noise: float) -> Any:
     """Covariance with a normal value between each x and one end."""
     y, weight = nodes(x[:, None], end)
     weight = np.abs(weight) * np.exp(-y * y / 2)

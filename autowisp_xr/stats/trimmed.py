@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from scipy.special import log_ndtr
 
+from autowisp_xr.arrays import Floats
 from autowisp_xr.kernels.clip import MEAN
 from autowisp_xr.stats.order_statistics import (
     nodes,
@@ -141,13 +142,13 @@ def _side_squares(n: int, k: int, dropped: int, step: float) -> float:
     return float((density * squares).sum())
 
 
-def _below(u: Any, k: int, dropped: int) -> tuple[Any, Any]:
+def _below(u: Floats, k: int, dropped: int) -> tuple[Any, Any]:
     """Mean distance, and its square, of values below u = X(k) (node, 1) that were not dropped."""
-    given, a = np.float64(1.0), np.float64(-np.inf)
+    given: Any = np.float64(1.0)
+    a: Any = -np.inf
     if dropped:
         low, high = order_range(dropped, k)
-        low, high = np.minimum(low, u - 1), np.minimum(high, u)
-        a, weight = nodes(low, high)
+        a, weight = nodes(np.minimum(low, u - 1), np.minimum(high, u))
         log_density = (
             (dropped - 1) * log_ndtr(a) + (k - 1 - dropped) * np.log(normal_mass(a, u)) - a * a / 2
         )
@@ -159,7 +160,7 @@ def _below(u: Any, k: int, dropped: int) -> tuple[Any, Any]:
     return mean_distance, (given * (variance + distance**2)).sum(axis=1, keepdims=True)
 
 
-def _cut(a: Any, b: Any) -> tuple[Any, Any]:
+def _cut(a: Floats | float, b: Floats | float) -> tuple[Any, Any]:
     """Mean and variance of a standard normal value that lies between a and b."""
     low, high = (np.where(np.isinf(end), 0.0, end) for end in (a, b))
     at_low, at_high = (np.exp(-end * end / 2) / np.sqrt(2 * np.pi) for end in (a, b))

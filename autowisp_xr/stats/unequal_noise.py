@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 from scipy.special import gammaln, ndtr, ndtri
 
+from autowisp_xr.arrays import Integers
 from autowisp_xr.kernels.order_moments import FARTHEST, GAPS, NODES, STEPS, Ranks, Tables
 from autowisp_xr.stats.order_statistics import position_moments
 
@@ -100,7 +101,7 @@ def ranks(
     return Ranks(first, share, reach, equal, alike)
 
 
-def _farthest(n: int, wanted: Any) -> Any:
+def _farthest(n: int, wanted: Integers) -> Any:
     """Distance, in sigma, beyond which so many of n values hardly ever lie."""
     ways = gammaln(n + 1) - gammaln(wanted + 1) - gammaln(n - wanted + 1)
     chance = np.exp((np.log(_BEYOND) - ways) / wanted)
