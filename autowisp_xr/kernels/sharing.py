@@ -7,18 +7,16 @@ The noise of other masters is another; the squares of the groups add.
 
 import numpy as np
 
-from autowisp_xr.arrays import Floats, Integers
-from autowisp_xr.kernels.block import Block, part_of
-from autowisp_xr.kernels.jit import kernel
+from autowisp_xr.arrays import Bools, Columns, Floats, Integers
+from autowisp_xr.kernels.block import Block
 from autowisp_xr.kernels.pixels import Pixels, Weights
-from autowisp_xr.kernels.survivors import WIDTH, mark, relative_weights
 
-__all__ = ["shared_noise"]
+__all__ = ["shared_noise", "sum_of_counts"]
 
 
 def shared_noise(
     pixels: Pixels,
-    shared: Floats,
+    shared: Columns,
     groups: Integers,
     weights: Weights,
     block: Block,
@@ -33,8 +31,8 @@ def shared_noise(
         As :mod:`autowisp_xr.kernels.pixels` defines them.
     shared : (frame, pixel) array
         What each frame has of it.
-    groups : (frame) array of integers from 0 up
-        Frames of one group have the same noise.
+    groups : (frame) array
+        Frames with one number have the same noise.
     block
         What survives.
     scaled
@@ -44,31 +42,33 @@ def shared_noise(
     -------
     NaN where nothing survives.
     """
-    out = np.zeros(shared.shape[1])
-    numbers = np.ascontiguousarray(groups, np.int64)
-    sum_groups(pixels, shared, numbers, numbers.max() + 1, scaled, weights, block, out)
-    return out
+    total = np.zeros(block.number.size)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for group in np.unique(groups):
+            amplitude = np.zeros(block.number.size)
+            for frame in np.flatnonzero(groups == group):
+                part = np.sqrt(shared[frame].astype(np.float64))
+                if scaled:
+                    part *= pixels.values[frame]
+                if weights.of_frames.size:
+                    own = weights.of_frames[frame]
+                    own = np.repeat(own, part.size // own.size)
+                    part *= own * block.number / weights.total
+                amplitude += np.where(_survive(pixels, block, int(frame)), part, 0.0)
+            total += (amplitude / block.number) ** 2
+    return total
 
 
-@kernel
-def sum_groups(pixels, shared, groups, number, scaled, weights, block, out):
-    """Add up what :func:`shared_noise` gives, group by group."""
-    kept, amplitude, c = np.empty(WIDTH, np.bool_), np.empty(WIDTH), np.ones(WIDTH)
-    for start in range(0, out.size, WIDTH):
-        stop = min(out.size, start + WIDTH)
-        here, alive, sums = part_of(block, start, stop), kept[: stop - start], out[start:stop]
-        for group in range(number):
-            amplitude[:] = 0.0
-            for frame in range(shared.shape[0]):
-                if groups[frame] != group:
-                    continue
-                source, row = pixels.values[frame, start:stop], shared[frame, start:stop]
-                mark(pixels, here, frame, start, alive)
-                relative_weights(weights, here, frame, start, c)
-                for pixel in range(alive.size):
-                    part = np.sqrt(np.float64(row[pixel]))
-                    if scaled:
-                        part *= np.float64(source[pixel])
-                    amplitude[pixel] += part * c[pixel] if alive[pixel] else 0.0
-            for pixel in range(alive.size):
-                sums[pixel] += (amplitude[pixel] / here.number[pixel]) ** 2
+def sum_of_counts(pixels: Pixels, counts: Columns, block: Block) -> Integers:
+    """How many values went into the survivors of each pixel, (pixel) int32."""
+    total = np.zeros(block.number.size, np.int32)
+    for frame, own in enumerate(counts):
+        total += np.where(_survive(pixels, block, frame), own, 0).astype(np.int32)
+    return total
+
+
+def _survive(pixels: Pixels, block: Block, frame: int) -> Bools:
+    """Which values of a frame do, (pixel)."""
+    values = pixels.values[frame]
+    inside = (values >= block.smallest) & (values <= block.largest)
+    return inside & (pixels.mask[frame] & pixels.exclude == 0)

@@ -23,7 +23,7 @@ from autowisp_xr.kernels.block import part_of
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kernels.photons import fit_the_line, photon_noise, sum_light
 
-__all__ = ["inherit_flags", "sum_counts", "sum_noise", "variances", "weigh"]
+__all__ = ["inherit_flags", "sum_noise", "variances", "weigh"]
 
 WIDTH = 1024
 """Pixels at a time, so that what is summed stays in the fastest cache."""
@@ -86,20 +86,6 @@ def inherit_flags(pixels, flags, block, reach, out):
 
 
 @kernel
-def sum_counts(pixels, counts, block, out):
-    """Add to ``out`` (pixel) the ``counts`` (frame, pixel) of the survivors of each pixel."""
-    kept = np.empty(WIDTH, np.bool_)
-    for start in range(0, out.size, WIDTH):
-        stop = min(out.size, start + WIDTH)
-        here, alive, total = part_of(block, start, stop), kept[: stop - start], out[start:stop]
-        for frame in range(counts.shape[0]):
-            mark(pixels, here, frame, start, alive)
-            row = counts[frame, start:stop]
-            for pixel in range(total.size):
-                total[pixel] += np.int32(row[pixel]) if alive[pixel] else np.int32(0)
-
-
-@kernel
 def weigh(pixels, weights, block):
     """Weighted mean of the survivors of each pixel, and the sum of their scatter.
 
@@ -143,19 +129,6 @@ def weigh(pixels, weights, block):
 
 
 @kernel
-def relative_weights(weights, block, frame, start, c):
-    """How many times what it would with equal weights a value of a frame counts, if it survives.
-
-    ``c`` (width) float64 is written, but for equal weights, which leave it as it is.
-    """
-    if weights.of_frames.size:
-        run = weights.total.size // weights.of_frames.shape[1]
-        for pixel in range(block.number.size):
-            weight = weights.of_frames[frame, (start + pixel) // run]
-            c[pixel] = weight * block.number[pixel] / weights.total[start + pixel]
-
-
-@kernel
 def sum_noise(pixels, noise, weights, block, harmonic, sums):
     """Sums over the survivors of each pixel: c^2 v, and 1 / sqrt(v).
 
@@ -172,6 +145,7 @@ def sum_noise(pixels, noise, weights, block, harmonic, sums):
     kept, own, c = np.empty(WIDTH, np.bool_), np.empty(WIDTH), np.ones(WIDTH)
     rest = np.empty(WIDTH)
     light = noise.slope, noise.zero, noise.photons
+    run = weights.total.size // max(weights.of_frames.shape[1], 1)
     sums[:] = 0.0
     for start in range(0, sums.shape[1], WIDTH):
         stop = min(sums.shape[1], start + WIDTH)
@@ -179,7 +153,10 @@ def sum_noise(pixels, noise, weights, block, harmonic, sums):
         total, roots = sums[0, start:stop], sums[1, start:stop]
         for frame in range(pixels.values.shape[0]):
             mark(pixels, here, frame, start, alive)
-            relative_weights(weights, here, frame, start, c)
+            if weights.of_frames.size:
+                for pixel in range(alive.size):
+                    weight = weights.of_frames[frame, (start + pixel) // run]
+                    c[pixel] = weight * here.number[pixel] / weights.total[start + pixel]
             own_variance(pixels.values, noise, block.about, frame, start, mine)
             for pixel in range(alive.size):
                 part = c[pixel] * c[pixel] * mine[pixel]

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from astropy.io import fits
+from numpy.typing import ArrayLike, NDArray
 
-from autowisp_xr._compat import in_memory
+from autowisp_xr.arrays import Bools, Floats
 from autowisp_xr.errors import HeaderError
 from autowisp_xr.headers.cards import (
     common_header,
@@ -24,16 +25,20 @@ from autowisp_xr.headers.values import Cards, to_number
 from autowisp_xr.outliers.rejection import average_columns
 from autowisp_xr.schema import SHARED
 from autowisp_xr.stack.options import StackOptions
+from autowisp_xr.stack.weights import pixel_shares
 from autowisp_xr.steps.lenders import lenders
 
 __all__ = ["common_scalar", "summarised"]
 
 
 _NANOSECONDS = 1e9
+_NOT_A_TIME = np.datetime64("NaT", "ns")
 _USUAL = Spellings()
 _CONTENTS = {
-    **{"combined": "NUMFCOMB", "total_exposure": "LIVETIME"},
-    **{"time_start": "DATE-BEG", "time_end": "DATE-END"},
+    "combined": "NUMFCOMB",
+    "total_exposure": "LIVETIME",
+    "time_start": "DATE-BEG",
+    "time_end": "DATE-END",
 }
 """Cards that tell of the contents of a stack, as they are written."""
 
@@ -54,7 +59,8 @@ def summarised(
     Where the weights are still to be computed, what differs between frames has no average yet:
     NaN, or NaT.
     """
-    shares = _shares(weights, ds.sizes["frame"])
+    of_pixels = pixel_shares(weights)
+    shares = None if of_pixels is None else of_pixels.mean(axis=1)
     counted = ds if shares is None else ds.isel(frame=np.flatnonzero(shares != 0))
     contents = contents_of(counted)
     coords: dict[str, Any] = {}
@@ -81,7 +87,7 @@ def contents_of(ds: xr.Dataset) -> dict[str, Any]:
     """
     number = ds.sizes["frame"]
 
-    def column(name: str, otherwise: Any) -> Any:
+    def column(name: str, otherwise: ArrayLike) -> Any:
         values = ds[name].values if name in ds.coords else otherwise
         return np.broadcast_to(values, (number,))
 
@@ -91,12 +97,10 @@ def contents_of(ds: xr.Dataset) -> dict[str, Any]:
     combined = np.where(np.isnan(combined), said["combined"], combined)
     combined = np.where(np.isnan(combined), 1, combined)
     exposure = np.asarray(column("exposure", np.nan), np.float64)
-    time = column("time", np.datetime64("NaT", "ns")).astype("datetime64[ns]")
+    time = column("time", _NOT_A_TIME).astype("datetime64[ns]")
     known = np.isfinite(exposure)
-    half = np.where(known, exposure, 0.0) / 2 * _NANOSECONDS
-    half = np.where(
-        known, half.astype(np.int64).astype("timedelta64[ns]"), np.timedelta64("NaT", "ns")
-    )
+    half = np.full(number, np.timedelta64("NaT", "ns"))
+    half[known] = (exposure[known] / 2 * _NANOSECONDS).astype(np.int64)
     single = combined == 1
     ends = {"time_start": time - half, "time_end": time + half, "total_exposure": exposure}
     found: dict[str, Any] = {"combined": combined.astype(np.int64)}
@@ -133,17 +137,6 @@ def _in_headers(headers: Iterable[str]) -> dict[str, list[Any]]:
     return found
 
 
-def _shares(weights: xr.Variable | None, frames: int) -> Any:
-    """Share of each frame in the average pixel, (frame); NaN where that is not computed yet."""
-    if weights is None:
-        return None
-    if not in_memory(weights):
-        return np.full(frames, np.nan)
-    of_pixels = weights.values.reshape(frames, -1)
-    total = of_pixels.sum(axis=0)
-    return (of_pixels[:, total > 0] / total[total > 0]).mean(axis=1)
-
-
 def common_scalar(stacks: Sequence[xr.Dataset], name: str) -> xr.Variable:
     """What a coordinate without dims of several stacks has in common, as between frames."""
     values = [stack[name].values for stack in stacks]
@@ -153,7 +146,9 @@ def common_scalar(stacks: Sequence[xr.Dataset], name: str) -> xr.Variable:
     return _common(np.stack(values))
 
 
-def _common(values: Any, shares: Any = None, *, degrees: bool = False) -> xr.Variable:
+def _common(
+    values: NDArray[Any], shares: Floats | None = None, *, degrees: bool = False
+) -> xr.Variable:
     """The value that all have, else the average of numbers and times that are known.
 
     Parameters
@@ -168,14 +163,12 @@ def _common(values: Any, shares: Any = None, *, degrees: bool = False) -> xr.Var
     kind = values.dtype.kind
     if kind == "M":
         known = ~np.isnat(values)
-        times = values[known].astype("datetime64[ns]").astype(np.int64)
-        if times.size == 0:
-            return xr.Variable((), np.datetime64("NaT", "ns"))
-        start = int(times.min())
+        times = values[known].astype("datetime64[ns]")
+        start = min(times, default=_NOT_A_TIME)
         after = _mean((times - start).astype(np.float64), shares, known)
-        if np.isnan(after):
-            return xr.Variable((), np.datetime64("NaT", "ns"))
-        return xr.Variable((), np.datetime64(start + int(after), "ns"))
+        return xr.Variable(
+            (), _NOT_A_TIME if np.isnan(after) else start + np.timedelta64(int(after), "ns")
+        )
     if kind in "uif":
         known = np.isfinite(values)
         numbers = values[known].astype(np.float64)
@@ -190,7 +183,7 @@ def _common(values: Any, shares: Any = None, *, degrees: bool = False) -> xr.Var
     return _text(different.pop() if len(different) == 1 else "")
 
 
-def _mean(numbers: Any, shares: Any, known: Any) -> float:
+def _mean(numbers: Floats, shares: Floats | None, known: Bools) -> float:
     if numbers.size == 0:
         return np.nan
     if shares is None or (numbers == numbers[0]).all():
@@ -214,7 +207,7 @@ def _value(header: fits.Header, keyword: str) -> Any:
     return None if np.isnat(middle) else julian_date(middle)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

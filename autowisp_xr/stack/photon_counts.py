@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from autowisp_xr._compat import in_memory
 from autowisp_xr.headers.cards import parse_header
 from autowisp_xr.headers.product import effective_in
 from autowisp_xr.kernels.clip import MEAN
+from autowisp_xr.stack.weights import pixel_shares
 from autowisp_xr.stats.order_statistics import quantile_moments
 from autowisp_xr.stats.trimmed import trimmed_moments
 
@@ -40,14 +40,10 @@ def effective_frames(
     """
     number = ds.sizes["frame"]
     own = _own(ds)
-    if weights is None:
+    shares = pixel_shares(weights)
+    if shares is None:
         of_mean = number**2 / float((1 / own).sum())
         return xr.Variable((), of_mean / (number * _variance(number, quantile, dropped)))
-    if not in_memory(weights):
-        return xr.Variable((), np.nan)
-    of_pixels = weights.values.reshape(number, -1)
-    total = of_pixels.sum(axis=0)
-    shares = of_pixels[:, total > 0] / total[total > 0]
     return xr.Variable((), 1 / float((shares**2 / own[:, None]).sum(axis=0).mean()))
 
 

@@ -10,20 +10,36 @@ import hashlib
 from functools import partial
 from typing import Any
 
+import bottleneck
 import numpy as np
 import xarray as xr
 
 from autowisp_xr import schema
-from autowisp_xr.arrays import Floats
+from autowisp_xr.arrays import Bits, Cube, Floats, Integers
 from autowisp_xr.bridge import blocks
 from autowisp_xr.bridge.sampled_rows import grid_of
 from autowisp_xr.errors import ImageMismatchError
 from autowisp_xr.kernels.clip import MEAN
 from autowisp_xr.options import Weights
 
-__all__ = ["echoed", "weights_of"]
+__all__ = ["echoed", "pixel_shares", "weights_of"]
 
 _DIMS = (("frame",), ("frame", "channel"), schema.DIMS)
+
+
+def pixel_shares(weights: xr.Variable | None) -> Floats | None:
+    """Share of each frame in an average, (frame, pixel of any weight), or as few as differ.
+
+    None without weights, NaN where they are still to be computed.
+    """
+    if weights is None:
+        return None
+    number = weights.sizes["frame"]
+    if not blocks.in_memory(weights):
+        return np.full((number, 1), np.nan)
+    of_pixels = weights.values.reshape(number, -1)
+    total = of_pixels.sum(axis=0)
+    return of_pixels[:, total > 0] / total[total > 0]
 
 
 def weights_of(
@@ -149,33 +165,29 @@ def _inverse_variances(ds: xr.Dataset, exclude: int) -> xr.Variable:
 
 
 def _inverse_medians(
-    numbers: Any,
-    variance: Any,
-    image: Any,
-    mask: Any,
-    shared: Any,
-    relative: Any,
+    numbers: Integers,
+    variance: Floats,
+    image: Cube,
+    mask: Bits | None,
+    shared: Floats | None,
+    relative: Floats | None,
     *,
     exclude: int,
     names: tuple[str, ...],
-) -> list[Any]:
+) -> list[Floats]:
     """(frame, channel); 0 where all pixels that were looked at are left out."""
     own = variance.astype(np.float64)
     if shared is not None:
         own -= shared
     if relative is not None:
         own -= image.astype(np.float64) ** 2 * relative
-    good = np.isfinite(own) & np.isfinite(image)
+    own[~np.isfinite(own + image)] = np.nan
     if mask is not None:
-        good &= (mask & exclude) == 0
-    weights = np.zeros(own.shape[:2])
-    for frame, channel in np.ndindex(*weights.shape):
-        values = own[frame, channel][good[frame, channel]]
-        median = float(np.median(values)) if values.size else np.inf
-        if not median > 0:
-            raise ImageMismatchError(
-                f"half the pixels of {names[numbers[frame]]} have no variance but what all frames "
-                "share, so no weight can be made of it; give weights as an array"
-            )
-        weights[frame, channel] = 1 / median
-    return [weights]
+        own[mask & exclude != 0] = np.nan
+    medians = bottleneck.nanmedian(own.reshape(*own.shape[:2], -1), axis=2)
+    for frame in numbers[(medians <= 0).any(axis=1)]:
+        raise ImageMismatchError(
+            f"half the pixels of {names[frame]} have no variance but what all frames share, so no "
+            "weight can be made of it; give weights as an array"
+        )
+    return [np.where(np.isnan(medians), 0.0, 1 / medians)]

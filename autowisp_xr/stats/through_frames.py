@@ -25,9 +25,9 @@ from autowisp_xr.kernels.pixels import (
     equal_weights,
     marked,
 )
-from autowisp_xr.kernels.sharing import shared_noise
+from autowisp_xr.kernels.sharing import shared_noise, sum_of_counts
 from autowisp_xr.kernels.stack import average_pixels
-from autowisp_xr.kernels.survivors import inherit_flags, sum_counts, sum_noise, variances, weigh
+from autowisp_xr.kernels.survivors import inherit_flags, sum_noise, variances, weigh
 from autowisp_xr.kernels.unequal import equalise
 from autowisp_xr.outliers.rejection import Rejection
 from autowisp_xr.stats.floats import native, native_type
@@ -172,8 +172,7 @@ def average_through_frames(
         added, factor = added + common if common.size else added, np.empty(0)
     total = None
     if frames.counts is not None:
-        total = np.zeros(block.number.size, np.int32)
-        sum_counts(pixels, _flat(frames.counts, shape), block, total)
+        total = sum_of_counts(pixels, _flat(frames.counts, shape), block)
     if unequal is not None:
         dropped = (0, 0) if reject is None else reject.dropped
         _equalise(given, pixels, noise, block, unequal, factors, sum(dropped), sums)
