@@ -98,22 +98,11 @@ def count_tails(chances, slopes, n, counts, change):
     for i in range(n):
         p, slope = chances[i], slopes[i]
         for j in range(i + 1, 0, -1):
-            here, fewer, change_here, change_fewer = (
-                counts[j],
-                counts[j - 1],
-                change[j],
-                change[j - 1],
-            )
-            for node in range(NODES):
-                change_here[node] += p[node] * (change_fewer[node] - change_here[node])
-            for node in range(NODES):
-                change_here[node] += slope[node] * (fewer[node] - here[node])
-            for node in range(NODES):
-                here[node] += p[node] * (fewer[node] - here[node])
-        for node in range(NODES):
-            change[0, node] -= p[node] * change[0, node] + slope[node] * counts[0, node]
-        for node in range(NODES):
-            counts[0, node] -= p[node] * counts[0, node]
+            change[j] += p * (change[j - 1] - change[j])
+            change[j] += slope * (counts[j - 1] - counts[j])
+            counts[j] += p * (counts[j - 1] - counts[j])
+        change[0] -= p * change[0] + slope * counts[0]
+        counts[0] -= p * counts[0]
 
 
 @kernel
@@ -151,16 +140,11 @@ def gap_square(k, n, tables, chances, counts):
             for b in range(GAPS):
                 low[a * GAPS + b] = chances[i, a]
                 high[a * GAPS + b] = chances[i, b]
-        for a in range(GAPS * GAPS):
-            low[GAPS * GAPS + a] = 1.0 - low[a]
-            high[GAPS * GAPS + a] = high[a]
+        low[GAPS * GAPS :] = 1.0 - low[: GAPS * GAPS]
+        high[GAPS * GAPS :] = high[: GAPS * GAPS]
         for j in range(min(i + 1, most), 0, -1):
-            here, fewer = counts[j], counts[j - 1]
-            for place in range(2 * GAPS * GAPS):
-                here[place] = here[place] * high[place] + fewer[place] * low[place]
-        here = counts[0]
-        for place in range(2 * GAPS * GAPS):
-            here[place] *= high[place]
+            counts[j] = counts[j] * high + counts[j - 1] * low
+        counts[0] *= high
     total = 0.0
     for a in range(GAPS):
         for b in range(GAPS):
@@ -198,16 +182,11 @@ def many_moments(k, share, n, tables, room):
     room.sums[:] = 0.0
     expected, spread, skewed, slopes = room.sums[0], room.sums[1], room.sums[2], room.sums[3]
     for i in range(n):
-        chances, own = room.chances[i], room.slopes[i]
-        for node in range(NODES):
-            expected[node] += chances[node]
-        for node in range(NODES):
-            spread[node] += chances[node] * (1.0 - chances[node])
-        for node in range(NODES):
-            p = chances[node]
-            skewed[node] += p * (1.0 - p) * (1.0 - 2.0 * p)
-        for node in range(NODES):
-            slopes[node] += own[node]
+        p = room.chances[i]
+        expected += p
+        spread += p * (1.0 - p)
+        skewed += p * (1.0 - p) * (1.0 - 2.0 * p)
+        slopes += room.slopes[i]
     mean, square, along = 0.0, 0.0, 0.0
     for node in range(NODES):
         if spread[node] < _TINY:
@@ -245,12 +224,10 @@ def moments_of(steps, n, ranks, tables, room):
     for i in range(n):
         row = min(max(2 * FARTHEST + end + steps[i], 0), 4 * FARTHEST)
         sigma = 2.0 ** (-steps[i] / STEPS) / last
-        for node in range(NODES):
-            room.chances[i, node] = tables.chances[row, node]
-            room.slopes[i, node] = sigma * tables.densities[row, node]
+        room.chances[i] = tables.chances[row]
+        room.slopes[i] = sigma * tables.densities[row]
         if share > 0.0 and n <= FEW:
-            for node in range(GAPS):
-                room.gap_chances[i, node] = tables.gap_chances[row, node]
+            room.gap_chances[i] = tables.gap_chances[row]
     if n <= FEW:
         mean, square, along = few_moments(k, share, n, tables, room)
     else:
