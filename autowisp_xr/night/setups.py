@@ -3,16 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from autowisp_xr.kinds import KINDS
+from autowisp_xr.kinds import FRAMES, KINDS
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.traits import Traits, comparable
 
 __all__ = ["SETTING", "Key", "key_of", "setup_of_each", "take_colours"]
 
 SETTING = tuple(
-    name
-    for name in next(iter(KINDS.values())).alike
-    if all(name in kind.alike for kind in KINDS.values())
+    name for name in KINDS[FRAMES[0]].alike if all(name in KINDS[kind].alike for kind in FRAMES)
 )
 """Traits in which all frames of a setup agree, whatever their kind."""
 

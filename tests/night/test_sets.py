@@ -203,3 +203,12 @@ def test_lights_without_a_type_are_told_with_the_option_that_makes_them_lights(s
     found, left_out, _ = sets.sort_frames(frames.scan(folder, types={"IMAGETYP=": "object"}))
     assert [one.traits.kind for one in found] == ["bias", "object"]
     assert left_out == {}
+
+
+@pytest.mark.parametrize("setting", ["offset", "coadds", "pixel_type"])
+def test_frames_without_light_whose_level_was_set_otherwise_are_kept_apart(setting):
+    values = ("16-bit integers", "8-bit integers") if setting == "pixel_type" else (1.0, 4.0)
+    kinds = ("bias", "dark")
+    records = [record(f"{kind}{v}", kind, **{setting: v}) for kind in kinds for v in values]
+    found, *_ = sets.sort_frames(records)
+    assert len(found) == len({one.place for one in found}) * 2 == 4
