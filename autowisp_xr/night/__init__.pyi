@@ -5,6 +5,9 @@ from .choosing import match as match
 from .library import masters_in as masters_in
 from .listing import info as info
 from .opening import open_night as open_night
+from .plan import Plan as Plan
+from .plan import Product as Product
+from .plan import plan_night as plan_night
 from .reduction import reduce as reduce
 from .sets import FrameSet as FrameSet
 from .sets import sort_frames as sort_frames

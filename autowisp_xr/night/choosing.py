@@ -21,18 +21,6 @@ _FITS_TOO = "fits too"
 
 _NOT_MADE = "could not be made: "
 
-_BETTER = (
-    "needs no scaling",
-    "is of this night",
-    "is free of the bias",
-    "adds less noise",
-    "is known to fit",
-    "is nearer in temperature",
-    "is older",
-    "is nearer in time",
-)
-"""What makes one master go before another, in the order in which it counts."""
-
 _PIXELS = ("camera", "detector", "size", "area", "binning", "channels")
 """Traits of the pixels themselves: a master that differs in another trait is near."""
 
@@ -164,22 +152,21 @@ def choose(
     """
     banded = any(one.own and one.traits.filter for one in candidates)
     refused: dict[str, Refusal] = {}
-    fitting: list[tuple[tuple[float, ...], str, bool, Candidate]] = []
+    fitting: list[tuple[dict[str, float], bool, Candidate]] = []
     for candidate in candidates:
         scaled, refusal = _judged(wanted, candidate, matching, has_bias, banded)
         if refusal is None:
-            rank = _rank(wanted, scaled, candidate, matching)
-            fitting.append((rank, candidate.name, scaled, candidate))
+            fitting.append((_ranks(wanted, scaled, candidate, matching), scaled, candidate))
         else:
             refused[candidate.name] = refusal
     if not fitting:
         return Choice(refused=refused)
     # by name in the end, so that the order of the candidates never matters
-    (best, _, scaled, chosen), *others = sorted(fitting, key=lambda one: one[:2])
-    for rank, name, _, candidate in others:
-        ranks = zip(best, rank, _BETTER, strict=True)
-        better = next((words for one, other, words in ranks if one != other), "comes first")
-        refused[name] = Refusal(candidate, f"{_FITS_TOO}, but {chosen.name} {better}")
+    fitting.sort(key=lambda one: (*one[0].values(), one[2].name))
+    (best, scaled, chosen), *others = fitting
+    for ranks, _, other in others:
+        better = next((words for words in best if best[words] != ranks[words]), "comes first")
+        refused[other.name] = Refusal(other, f"{_FITS_TOO}, but {chosen.name} {better}")
     unsaid = _unsaid(wanted, chosen.traits, matching)
     return Choice(chosen=chosen, scaled=scaled, refused=refused, unsaid=unsaid)
 
@@ -255,19 +242,25 @@ def _unsaid(wanted: Traits, own: Traits, matching: Matching) -> tuple[str, ...]:
     return tuple(sorted(here ^ there))
 
 
-def _rank(
+def _ranks(
     wanted: Traits, scaled: bool, candidate: Candidate, matching: Matching
-) -> tuple[float, ...]:
-    """Least is best: unscaled, of this night, least noise, nearest in temperature, then in time."""
+) -> dict[str, float]:
+    """What makes one master go before another, in the order in which it counts; least is best."""
     own = candidate.traits
-    # variance of a dark that is scaled, where darks differ by their exposure and number only
-    noise = (wanted.exposure[1] / own.exposure[0]) ** 2 / candidate.frames if scaled else 0.0
     apart = abs(own.temperature - wanted.temperature)
     later = float((own.time - wanted.time) / np.timedelta64(1, "s"))
     if math.isnan(later):
         later = math.inf
-    newer = float(matching.prefer == "older" and later > 0)
-    temperature = 0.0 if math.isnan(apart) or not candidate.own else apart
-    unknown = math.isnan(apart) + (own.filter == "" != wanted.filter)
-    holds = own.kind == "dark" and own.holds_bias is True
-    return (scaled, not candidate.own, holds, noise, unknown, temperature, newer, abs(later))
+    return {
+        "needs no scaling": scaled,
+        "is of this night": not candidate.own,
+        "is free of the bias": own.kind == "dark" and own.holds_bias is True,
+        # variance of a dark that is scaled, where darks differ by their exposure and number only
+        "adds less noise": (wanted.exposure[1] / own.exposure[0]) ** 2 / candidate.frames
+        if scaled
+        else 0.0,
+        "is known to fit": math.isnan(apart) + (own.filter == "" != wanted.filter),
+        "is nearer in temperature": 0.0 if math.isnan(apart) or not candidate.own else apart,
+        "is older": matching.prefer == "older" and later > 0,
+        "is nearer in time": abs(later),
+    }

@@ -4,7 +4,6 @@ Nothing is left out for a doubt. Each limit stands here, with its reason.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -14,7 +13,7 @@ from autowisp_xr import measure
 from autowisp_xr.arrays import Floats
 from autowisp_xr.flags import Flag
 from autowisp_xr.night.grouped import some_of
-from autowisp_xr.night.sentences import sentence
+from autowisp_xr.night.sentences import DOUBT, sentence
 
 __all__ = ["Doubts", "of_calibrated", "of_dark", "of_flats", "of_glow"]
 
@@ -79,26 +78,27 @@ class Doubts:
         """A sentence of the table about some frames; None: about all."""
         about = range(len(self._names)) if which is None else np.flatnonzero(which).tolist()
         frames = some_of([self._names[i] for i in about], len(self._names))
-        self._add(sentence(name, frames=frames, **values), about)
-
-    def add_line(self, line: str) -> None:
-        """A doubt about all, as it is."""
-        self._add(line, range(len(self._names)))
-
-    def _add(self, line: str, about: Sequence[int]) -> None:
-        self.notes.append(line)
+        self.notes.append(sentence(name, frames=frames, **values))
         for i in about:
-            self._of_frames[i].append(line)
+            self._of_frames[i].append(self.notes[-1])
 
-    def marked(self, made: xr.Dataset) -> xr.Dataset:
-        """The product with its doubts as the coordinate ``doubts``, which goes to its header."""
-        if not self.notes:
+    def marked(self, made: xr.Dataset, notes: Sequence[str]) -> xr.Dataset:
+        """The product with its doubts as the coordinate ``doubts``, which goes to its header.
+
+        Parameters
+        ----------
+        made
+            The product.
+        notes
+            Other lines about all of it, of which those count that are doubts.
+        """
+        common = [note for note in notes if note.startswith(DOUBT)]
+        if not (self.notes or common):
             return made
-        texts: Any = "\n".join(self.notes)
-        if self._names:
-            texts = ["\n".join(lines) for lines in self._of_frames]
-        dims = ("frame",) if self._names else ()
-        return made.assign_coords(doubts=(dims, np.array(texts, dtype=np.dtypes.StringDType())))
+        of_each = self._of_frames if self._names else [self.notes]
+        texts = ["\n".join([*lines, *common]) for lines in of_each]
+        dims, values = (("frame",), texts) if self._names else ((), texts[0])
+        return made.assign_coords(doubts=(dims, np.array(values, dtype=np.dtypes.StringDType())))
 
 
 def of_calibrated(
@@ -269,7 +269,7 @@ def of_dark(made: xr.Dataset, bias: str | None) -> Doubts:
     if low.any():
         place = int(np.argmin(np.where(low, level, 0.0)))
         values = {"level": -level[place], "error": error[place]}
-        doubts.add_line(sentence("dark_below_bias", bias=bias, **values))
+        doubts.notes.append(sentence("dark_below_bias", bias=bias, **values))
     return doubts
 
 

@@ -5,8 +5,8 @@ for names and numbers only where there are too many to be read, for then the fir
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 __all__ = [
     "Group",
@@ -19,6 +19,9 @@ __all__ = [
     "some_of",
 ]
 
+_Item = TypeVar("_Item")
+_Key = TypeVar("_Key")
+
 _VALUE = re.compile(r"'[^']*'|\S*(?:[\d/\\]|\.fi?ts?\b)\S*", re.IGNORECASE)
 _WIDTH = 88
 _WIDTH_OF_SOME = 40
@@ -26,21 +29,20 @@ _LONGEST = 480
 _MANY = {"pixel_type": "kinds of pixels", "egain": "gains", "size": "sizes"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Group:
+class Group(NamedTuple):
     """Those of whom one thing is said."""
 
-    text: str
-    """What is said; where values differ, of the first."""
+    told: str
+    """What is said, as a line of bounded length."""
     names: tuple[str, ...]
-    values_differ: bool = False
 
-    @property
-    def told(self) -> str:
-        """What is said, as a line of bounded length."""
-        return shortened(self.text) + (
-            " (and the like, with other values)" if self.values_differ else ""
-        )
+
+def by_key(items: Iterable[_Item], key: Callable[[_Item], _Key]) -> dict[_Key, list[_Item]]:
+    """Items that have a key in common, in the order in which the first of each come."""
+    groups: dict[_Key, list[_Item]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return groups
 
 
 def alike(said: Iterable[tuple[str, str]], most: int) -> list[Group]:
@@ -59,25 +61,18 @@ def alike(said: Iterable[tuple[str, str]], most: int) -> list[Group]:
     form = {text: text for text in texts}
     if len(texts) > most:
         form = {text: _VALUE.sub("#", text) for text in texts}
-    found: dict[str, list[tuple[str, str]]] = {}
-    for name, text in pairs:
-        found.setdefault(form[text], []).append((name, text))
-    return [
-        Group(
-            text=of[0][1],
-            names=tuple(dict.fromkeys(name for name, _ in of)),
-            values_differ=len({text for _, text in of}) > 1,
-        )
-        for of in found.values()
-    ]
+    found = by_key(pairs, lambda pair: form[pair[1]])
+    groups = []
+    for of in found.values():
+        differ = len({text for _, text in of}) > 1
+        told = shortened(of[0][1]) + (" (and the like, with other values)" if differ else "")
+        groups.append(Group(told, tuple(dict.fromkeys(name for name, _ in of))))
+    return groups
 
 
 def by_reason(reasons: Mapping[str, str]) -> dict[str, list[str]]:
     """Names that have a reason in common, by reason."""
-    names: dict[str, list[str]] = {}
-    for name, reason in reasons.items():
-        names.setdefault(reason, []).append(name)
-    return names
+    return by_key(reasons, lambda name: reasons[name])
 
 
 def named(names: Sequence[str], width: int = _WIDTH) -> str:
@@ -132,10 +127,9 @@ def in_few_words(why_not: Mapping[str, str], traits: Mapping[str, str], kind: st
     >>> in_few_words(exposed, dict.fromkeys(exposed, "exposure"), "dark")
     ['2 darks: other exposures']
     """
-    groups: dict[str, list[str]] = {}
-    for name, reason in why_not.items():
-        what = f"other {_plural(traits[name])}" if name in traits else reason
-        groups.setdefault(what, []).append(name)
+    groups = by_key(
+        why_not, lambda name: f"other {_plural(traits[name])}" if name in traits else why_not[name]
+    )
     plural = "biases" if kind == "bias" else f"{kind}s"
     return [
         f"{names[0]}: {why_not[names[0]]}" if len(names) == 1 else f"{len(names)} {plural}: {what}"

@@ -1,37 +1,37 @@
 """Frames of one kind and setup, sorted into sets that are averaged, or calibrated, together."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from autowisp_xr.frames import FileRecord
-from autowisp_xr.kinds import EXPOSURE_TOLERANCE, KINDS
+from autowisp_xr.kinds import EXPOSURE_TOLERANCE, Kind
 from autowisp_xr.matching import Matching, same_exposure
+from autowisp_xr.night.grouped import by_key
 from autowisp_xr.night.levels import Level, level_of_frames, levels_differ
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.traits import Traits
 
 __all__ = ["Grouping"]
 
+_Frames = list[FileRecord]
 
+
+@dataclass
 class Grouping:
     """Sorts frames of one kind and setup into sets."""
 
-    def __init__(
-        self,
-        kind: str,
-        traits: Mapping[str, Traits],
-        matching: Matching,
-        look: bool,
-        notes: list[str],
-    ) -> None:
-        self.kind = KINDS[kind]
-        self.traits = traits
-        self.matching = matching
-        self.look = look
-        self.notes = notes
+    kind: Kind
+    traits: Mapping[str, Traits]
+    """Of each frame, by its path."""
+    matching: Matching
+    look: bool
+    """Whether some pixels may be read."""
+    notes: list[str]
+    """Takes what was assumed."""
 
-    def groups(self, records: list[FileRecord]) -> list[list[FileRecord]]:
+    def groups(self, records: _Frames) -> list[_Frames]:
         """Frames that agree, in the order in which the first of each appear."""
         alike, by = self.kind.alike, self.matching.group_by
         by_temperature = "temperature" not in self.matching.allow_mismatch
@@ -50,10 +50,10 @@ class Grouping:
                 found = [part for group in found for part in step(group)]
         return found
 
-    def _by(self, name: str) -> Callable[[list[FileRecord]], list[list[FileRecord]]]:
+    def _by(self, name: str) -> Callable[[_Frames], list[_Frames]]:
         return lambda records: _split(records, lambda r: getattr(self.traits[r.path], name))
 
-    def _by_exposure(self, records: list[FileRecord]) -> list[list[FileRecord]]:
+    def _by_exposure(self, records: _Frames) -> list[_Frames]:
         known: list[float] = []
         # what is averaged agrees within 1 %, however much it may differ from what it corrects
         tolerance = min(self.matching.exposure, EXPOSURE_TOLERANCE)
@@ -68,7 +68,7 @@ class Grouping:
 
         return _split(records, key)
 
-    def _by_temperature(self, records: list[FileRecord]) -> list[list[FileRecord]]:
+    def _by_temperature(self, records: _Frames) -> list[_Frames]:
         """Sets whose temperatures span no more than the tolerance; the unknown are one set.
 
         The widest gaps part them, so that a frame of a camera that was still warm leaves the others
@@ -84,7 +84,7 @@ class Grouping:
 
         return _split(records, key)
 
-    def _by_level_of_nights(self, records: list[FileRecord]) -> list[list[FileRecord]]:
+    def _by_level_of_nights(self, records: _Frames) -> list[_Frames]:
         """Frames of several nights, parted where their levels or their noise differ."""
         nights = _split(records, lambda record: self.traits[record.path].night)
         if len(nights) < 2:
@@ -94,7 +94,7 @@ class Grouping:
         if not self.look:
             self.notes.append(sentence("nights_later", frames=what))
             return [records]
-        parts: list[tuple[Level | None, list[FileRecord]]] = []
+        parts: list[tuple[Level | None, _Frames]] = []
         reasons = []
         for night in nights:
             level = level_of_frames(night)
@@ -111,13 +111,8 @@ class Grouping:
         return [part for _, part in parts]
 
 
-def _split(
-    records: list[FileRecord], key: Callable[[FileRecord], object]
-) -> list[list[FileRecord]]:
-    parts: dict[object, list[FileRecord]] = {}
-    for record in records:
-        parts.setdefault(key(record), []).append(record)
-    return list(parts.values())
+def _split(records: _Frames, key: Callable[[FileRecord], object]) -> list[_Frames]:
+    return list(by_key(records, key).values())
 
 
 def _lowest_of_parts(values: list[float], tolerance: float) -> list[float]:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from autowisp_xr.kinds import KINDS
-from autowisp_xr.night.setups import SETTING, Key, key_of
+from autowisp_xr.night.setups import SETTING, Key, key_of, setup_of_each
 from autowisp_xr.traits import Traits, comparable
 
 __all__ = ["name_of_set", "names_for", "own_names", "places_of"]
@@ -70,8 +70,9 @@ def _free(stem: str, taken: Collection[str]) -> str:
     return name
 
 
-def places_of(setups: Sequence[Key], traits: Sequence[Traits]) -> list[str]:
+def places_of(traits: Sequence[Traits]) -> list[str]:
     """For each frame the folder of its setup; "" where there is one setup only."""
+    setups = setup_of_each(traits)
     # what a frame says most of stands for its setup
     fullest = {
         setup: one

@@ -17,9 +17,11 @@ from autowisp_xr.frames import FileRecord
 from autowisp_xr.frames.names import Paths
 from autowisp_xr.frames.resolve import settle_camera
 from autowisp_xr.headers.cards import first_value
+from autowisp_xr.headers.place import Place
 from autowisp_xr.headers.processing import bias_said
 from autowisp_xr.kinds import MASTERS
 from autowisp_xr.night.choosing import Candidate
+from autowisp_xr.night.grouped import by_key
 from autowisp_xr.night.traits import channels_of, traits_of_set
 from autowisp_xr.regions import ChannelSlice, Region
 from autowisp_xr.steps.foreign_masters import flat_levels, is_foreign
@@ -76,12 +78,7 @@ def masters_in(
     masters = [record for record in records if record.master_because and not record.error]
     left_out |= {one.path: f"{one.path}: {'; '.join(one.doubts)}" for one in masters if one.doubts}
     # two cameras, or two nights, are not channels of each other
-    groups: dict[tuple[object, ...], list[FileRecord]] = {}
-    for record in masters:
-        cut = record.place.cut if record.place else None
-        steps = (cut.y_step, cut.x_step) if cut else None
-        key = (os.path.dirname(record.path), record.coordinates["image_type"], record.shape, steps)
-        groups.setdefault(key, []).append(record)
+    groups = by_key(masters, _alike)
     found = []
     for files in (files for group in groups.values() for files in frames.files_of_frames(group)):
         try:
@@ -89,6 +86,12 @@ def masters_in(
         except (AutowispError, OSError) as error:
             left_out.update((record.path, str(error)) for record in files.values())
     return found, left_out
+
+
+def _alike(record: FileRecord) -> tuple[object, ...]:
+    """What the files of the channels of a master have in common."""
+    steps = record.place and (record.place.cut.y_step, record.place.cut.x_step)
+    return os.path.dirname(record.path), record.coordinates["image_type"], record.shape, steps
 
 
 def _candidate(files: Mapping[str, FileRecord], camera: Camera | None, checksum: bool) -> Candidate:
@@ -112,8 +115,7 @@ def _candidate(files: Mapping[str, FileRecord], camera: Camera | None, checksum:
     number = first_value(first.header, _COUNTS)
     name = first.path
     if len(records) > 1:
-        others = [record.place.channel for record in records[1:] if record.place]
-        name = f"{name} (and {', '.join(others)})"
+        name += f" (and {', '.join(_place(record).channel for record in records[1:])})"
     return Candidate(
         name=name,
         traits=_traits(kind, records, camera),
@@ -123,32 +125,33 @@ def _candidate(files: Mapping[str, FileRecord], camera: Camera | None, checksum:
     )
 
 
+def _place(record: FileRecord) -> Place:
+    """Where a master lies in the raw frame; of one that does not say it, at its corner."""
+    return record.place or Place(channel=schema.MONO, cut=ChannelSlice())
+
+
 def _corner(record: FileRecord) -> tuple[int, int]:
-    cut = record.place.cut if record.place else ChannelSlice()
+    cut = _place(record).cut
     return cut.y_offset, cut.x_offset
 
 
 def _traits(kind: str, records: Sequence[FileRecord], camera: Camera | None) -> Traits:
     first = records[0]
     camera = settle_camera(records, camera, None)
-    place, (height, width) = first.place, first.shape or (0, 0)
-    if place is None:
-        placed, area = False, Region(xmin=0, xmax=width, ymin=0, ymax=height)
-    else:
-        # without IMAGAREA, only what other programs write (LTV) tells where a master lies
-        placed = place.height is not None or not place.split
-        area = Region(
-            xmin=place.x,
-            xmax=place.width or place.x + width * place.cut.x_step,
-            ymin=place.y,
-            ymax=place.height or place.y + height * place.cut.y_step,
-        )
+    place, (height, width) = _place(first), first.shape or (0, 0)
+    area = Region(
+        xmin=place.x,
+        xmax=place.width or place.x + width * place.cut.x_step,
+        ymin=place.y,
+        ymax=place.height or place.y + height * place.cut.y_step,
+    )
     history = provenance.steps_of(first.layout.history if first.layout else "")
     said = bias_said(first.header, history) if kind == "dark" else None
     return replace(
         traits_of_set(kind, [Traits.of(record.coordinates) for record in records], records),
         area=area,
-        placed=placed,
+        # without IMAGAREA, only what other programs write (LTV) tells where a master lies
+        placed=place.height is not None or not place.split,
         channels=channels_of(camera) or ((schema.MONO, ChannelSlice()),),
         holds_bias=None if said is None else not said.made,
     )

@@ -11,13 +11,21 @@ import xarray as xr
 from autowisp_xr.frames import FileRecord
 from autowisp_xr.kinds import KINDS, MASTERS
 from autowisp_xr.night.choosing import Choice
-from autowisp_xr.night.grouped import by_reason, counted
+from autowisp_xr.night.grouped import by_key, by_reason, counted
 from autowisp_xr.night.plan import Plan
+from autowisp_xr.night.sentences import sentence
 
 __all__ = ["column", "info", "table_of"]
 
 _TELLING = ("image_type", "width", "height", "binning", "gain_setting", "filter", "exposure")
 _ORDER = tuple(KINDS)
+
+_FACTS = {
+    **dict.fromkeys(("image_type", "binning", "filter", "object"), ""),
+    **dict.fromkeys(("gain_setting", "exposure", "temperature"), np.nan),
+    "time": np.datetime64("NaT", "ns"),
+}
+"""What the table has of the coordinates of a frame, and for what is not known."""
 
 _UNITS = {"exposure": "s", "temperature": "degC"}
 
@@ -54,18 +62,11 @@ def table_of(plan: Plan, left_out: Mapping[str, str]) -> xr.Dataset:
         why_not = {kind: dict(choice.why_not) for kind, choice in chosen.items() if choice.why_not}
         return {
             "path": record.path,
-            "image_type": said.get("image_type", ""),
             "width": width,
             "height": height,
             "channels": " ".join(name for name, _ in channels),
             "camera": str(record.facts.get("camera") or ""),
-            "binning": said.get("binning", ""),
-            "gain_setting": float(said.get("gain_setting", np.nan)),
-            "filter": said.get("filter", ""),
-            "exposure": float(said.get("exposure", np.nan)),
-            "object": said.get("object", ""),
-            "temperature": float(said.get("temperature", np.nan)),
-            "time": np.datetime64(said.get("time", "NaT"), "ns"),
+            **{name: said.get(name, missing) for name, missing in _FACTS.items()},
             "set": one.path if one else "",
             **{kind: _name_of(chosen.get(kind)) for kind in MASTERS},
             "why_not": json.dumps(why_not) if why_not else "",
@@ -118,21 +119,16 @@ def info(night: xr.DataTree | xr.Dataset) -> str:
     """
     table = night.to_dataset() if isinstance(night, xr.DataTree) else night
     if "set" not in table or "path" not in table:
-        raise ValueError(
-            "there is no table of frames at the root, as open_night makes it; if these are "
-            "results, the run that makes them did not end: run reduce again"
-        )
+        raise ValueError(sentence("no_table"))
     columns = {str(name): values.values for name, values in table.data_vars.items()}
     rows: list[_Row] = [
         dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
     ]
-    sets: dict[str, list[_Row]] = {}
-    others: dict[tuple[str, ...], list[_Row]] = {}
-    for row in rows:
-        if row["set"]:
-            sets.setdefault(row["set"], []).append(row)
-        elif row["image_type"]:
-            others.setdefault(tuple(str(row[name]) for name in _TELLING), []).append(row)
+    sets = by_key((row for row in rows if row["set"]), lambda row: row["set"])
+    others = by_key(
+        (row for row in rows if row["image_type"] and not row["set"]),
+        lambda row: tuple(str(row[name]) for name in _TELLING),
+    )
     ordered = sorted(sets.items(), key=lambda item: _ORDER.index(item[1][0]["image_type"]))
     lines = [f"{table.attrs.get('night', 'night')}: {counted(len(rows), 'FITS file')}"]
     # what is in no set is shown, too, but under no name
@@ -205,9 +201,7 @@ def _corrections(name: str, rows: Sequence[_Row]) -> list[str]:
     needed = KINDS[rows[0]["image_type"]].needs
     if not needed:
         return []
-    groups: dict[tuple[str, ...], list[_Row]] = {}
-    for row in rows:
-        groups.setdefault(tuple(row[kind] for kind in needed), []).append(row)
+    groups = by_key(rows, lambda row: tuple(row[kind] for kind in needed))
     lines = []
     for chosen, members in groups.items():
         frames = "" if len(groups) == 1 else f" ({len(members)} of {len(rows)} frames)"

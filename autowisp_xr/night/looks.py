@@ -1,6 +1,6 @@
 """A look at some frames of a night before work begins: where their values stop, at both ends."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,9 +11,10 @@ from autowisp_xr import frames, measure, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.frames import FileRecord
+from autowisp_xr.measure.bands import spread
 from autowisp_xr.measure.plateaus import with_saturation
 from autowisp_xr.night.sentences import sentence
-from autowisp_xr.night.sets import FrameSet
+from autowisp_xr.night.sets import FrameSet, records_of
 from autowisp_xr.night.unlit import UNLIT, of_unlit
 from autowisp_xr.regions import ChannelSlice
 
@@ -64,18 +65,19 @@ class Seen:
         found, given = self.plateaus, camera or Camera()
         if found is None:
             return camera, ""
-        if given.saturation is not None:
-            stated = [level + given.bias_level for level in _values(given.saturation)]
+        own = given.saturation
+        if own is not None:
+            levels_of_user = own.values() if isinstance(own, Mapping) else [own]
+            stated = [level + given.bias_level for level in levels_of_user]
         else:
             of_headers = [record.facts.get("saturation") for record in records]
             stated = [float(level) for level in of_headers if level]
-        levels = found["saturation"].values
-        lowest = np.fmin.reduce(levels)
+        lowest = np.fmin.reduce(found["saturation"].values)
         # a comparison with NaN is false
         if not lowest < min(self.ceiling, max(stated, default=np.inf)):
             return camera, ""
         said = {"seen": self._seen(found), "stated": max(stated, default=np.nan)}
-        if given.saturation is not None:
+        if own is not None:
             return camera, sentence("plateau_not_of_user", **said)
         if lowest <= given.bias_level:
             return camera, ""
@@ -111,10 +113,6 @@ class Seen:
         return sentence("no_plateau", number=self.frames, upto=upto, flagged=flagged)
 
 
-def _values(given: float | Mapping[str, float]) -> Iterable[float]:
-    return given.values() if isinstance(given, Mapping) else (given,)
-
-
 def opened(records: Sequence[FileRecord], camera: Camera | None) -> xr.Dataset:
     """Raw frames, whatever their headers say of gain and read noise, which are not asked for."""
     asked = (camera or Camera()).completed_by({"gain": 1.0, "read_noise": 1.0})
@@ -132,9 +130,7 @@ def look(sets: Sequence[FrameSet], camera: Camera | None) -> Seen:
         What the user says of it.
     """
     bright = [
-        record
-        for kind in ("flat", "object")
-        for record in _spread([r for one in sets if one.traits.kind == kind for r in one.records])
+        record for kind in ("flat", "object") for record in _some(records_of(sets, kind), _BRIGHT)
     ]
     seen, notes = Seen(), []
     try:
@@ -144,24 +140,22 @@ def look(sets: Sequence[FrameSet], camera: Camera | None) -> Seen:
                 # as stored: headers count from there, too
                 plateaus=measure.saturation(frames, camera=Camera()),
                 frames=len(bright),
-                ceiling=float(min(frames["ceiling"].values)) if "ceiling" in frames else np.inf,
+                ceiling=float(frames["ceiling"].values.min()) if "ceiling" in frames else np.inf,
                 channels=schema.camera_of(frames).channels,
             )
             notes += _wrapped(frames)
         for one in sets:
             if one.traits.kind in ("bias", "dark") and len(one.records) > 1:
-                notes += of_unlit(opened(_spread(one.records, UNLIT), camera), one.name)
+                notes += of_unlit(opened(_some(one.records, UNLIT), camera), one.name)
     except (AutowispError, OSError, ValueError):
         # which files cannot be read, and why, is said when they are worked on
         pass
     return replace(seen, notes=tuple(notes))
 
 
-def _spread(records: Sequence[FileRecord], most: int = _BRIGHT) -> list[FileRecord]:
-    """So many of the records at most, from the first to the last."""
-    if len(records) <= most:
-        return list(records)
-    return [records[i] for i in np.linspace(0, len(records) - 1, most).round().astype(int)]
+def _some(records: Sequence[FileRecord], most: int) -> list[FileRecord]:
+    """So many of the records at most, evenly spread."""
+    return [records[number] for number in spread(len(records), most)]
 
 
 def _wrapped(frames: xr.Dataset) -> list[str]:

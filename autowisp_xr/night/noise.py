@@ -28,10 +28,10 @@ from autowisp_xr.night.camera_words import (
 )
 from autowisp_xr.night.looks import Seen, look, opened
 from autowisp_xr.night.sentences import sentence
-from autowisp_xr.night.sets import FrameSet
+from autowisp_xr.night.sets import FrameSet, records_of
 from autowisp_xr.night.transfer import ASKED, Held, held_against, held_amplifiers
 
-__all__ = ["KnownCamera", "know_camera", "unknown_noise"]
+__all__ = ["KnownCamera", "know_camera"]
 
 _OPTIONS = {"gain": "--gain", "read_noise": "--read-noise"}
 
@@ -46,11 +46,6 @@ class KnownCamera(NamedTuple):
     """Those of them that say what is new in the camera."""
 
 
-def unknown_noise(records: Sequence[FileRecord], camera: Camera | None) -> list[str]:
-    """Which of gain and read noise neither the user nor the headers of a setup say."""
-    return settle_camera(records, camera, None).unknown_noise
-
-
 def know_camera(sets: Sequence[FrameSet], camera: Camera | None) -> KnownCamera:
     """Complete and check what is known of a camera by frames of the night.
 
@@ -63,7 +58,7 @@ def know_camera(sets: Sequence[FrameSet], camera: Camera | None) -> KnownCamera:
         noise has to be measured, since both come from the same frames then; where headers
         contradict each other; and where two flats and two biases say something else.
     """
-    seen, records = look(sets, camera), [record for one in sets for record in one.records]
+    seen, records = look(sets, camera), records_of(sets)
     saturating, line = seen.saturation(camera, records)
     known = _noise(sets, saturating, seen)
     lines = (line,) if line else ()
@@ -81,8 +76,7 @@ def _noise(sets: Sequence[FrameSet], camera: Camera | None, seen: Seen) -> Known
     asked = [name for name in ASKED if getattr(given, name) is None]
     if not asked or given.amplifiers:
         return KnownCamera(camera)
-    records = [record for one in sets for record in one.records]
-    flats = [record for one in sets if one.traits.kind == "flat" for record in one.records]
+    records, flats = records_of(sets), records_of(sets, "flat")
     biases = max((one.records for one in sets if one.traits.kind == "bias"), key=len, default=())
     said = {name: said_by(records, name) for name in asked}
     unknown = [name for name, values in said.items() if len(values) != 1]

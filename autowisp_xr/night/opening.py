@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
@@ -12,14 +13,14 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, HeaderError
 from autowisp_xr.fits.hdu_choice import HduName
 from autowisp_xr.frames.names import Paths
+from autowisp_xr.frames.resolve import settle_camera
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.matching import Matching
 from autowisp_xr.night.camera_words import describe, plain, setting_hint
 from autowisp_xr.night.listing import table_of
-from autowisp_xr.night.noise import unknown_noise
 from autowisp_xr.night.plan import Plan, by_setup, camera_with_colours, plan_night
 from autowisp_xr.night.sentences import sentence
-from autowisp_xr.night.sets import FrameSet
+from autowisp_xr.night.sets import FrameSet, records_of
 from autowisp_xr.night.summary import SUMMARY_GROUP
 from autowisp_xr.night.writing import STORE
 
@@ -69,15 +70,8 @@ def open_night(
     results = _store(paths)
     if results is not None:
         return _results(results)
-    plan = plan_night(
-        paths,
-        camera=camera,
-        types=types,
-        spellings=spellings,
-        hdu=hdu,
-        masters=masters,
-        matching=matching,
-    )
+    reading: dict[str, Any] = {"types": types, "spellings": spellings, "hdu": hdu}
+    plan = plan_night(paths, camera=camera, masters=masters, matching=matching, **reading)
     left_out = dict(plan.left_out)
     groups: dict[str, xr.Dataset] = {}
     for one in plan.sets:
@@ -99,9 +93,9 @@ def _camera_notes(plan: Plan, camera: Camera | None) -> list[str]:
     """What is known of the cameras, what reduce will have to measure, and whether it can."""
     notes: list[str] = []
     for place, of_place in by_setup(plan.sets).items():
-        records = [record for one in of_place for record in one.records]
+        records = records_of(of_place)
         try:
-            unmeasured = _unmeasured(of_place, unknown_noise(records, camera))
+            unmeasured = _unmeasured(of_place, settle_camera(records, camera, None).unknown_noise)
         except HeaderError as error:
             unmeasured = str(error)
         lines = filter(None, (describe(records, camera), unmeasured))
@@ -113,18 +107,15 @@ def _unmeasured(sets: Sequence[FrameSet], unknown: Sequence[str]) -> str:
     """That reduce will measure what is not known of a camera, or what there is to do."""
     if not unknown:
         return ""
-    flats, biases = (
-        [record for one in sets if one.traits.kind == kind for record in one.records]
-        for kind in ("flat", "bias")
-    )
+    flats, biases = (records_of(sets, kind) for kind in ("flat", "bias"))
     said = {
         "names": " and ".join(map(plain, unknown)),
         "verb": "is" if len(unknown) == 1 else "are",
     }
     if min(len(flats), len(biases)) >= 2:
         return sentence("will_be_measured", flats=len(flats), biases=len(biases), **said)
-    records = [record for one in sets for record in one.records]
-    return sentence("cannot_be_measured", hint=setting_hint(records, unknown), **said)
+    hint = setting_hint(records_of(sets), unknown)
+    return sentence("cannot_be_measured", hint=hint, **said)
 
 
 def _store(paths: Paths) -> Path | None:

@@ -6,7 +6,8 @@ Decision: a plan is a value, and its products follow from what it holds. Where a
 made, :meth:`Plan.without` gives another plan, which is the same up to there.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import PathLike, fspath
@@ -19,13 +20,13 @@ from autowisp_xr.frames.names import Paths
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import Matching, reason_against
 from autowisp_xr.night.choosing import Candidate, Choices, match, stop_reason
-from autowisp_xr.night.empty import empty_frames
-from autowisp_xr.night.grouped import counted
+from autowisp_xr.night.grouped import by_key, counted
 from autowisp_xr.night.library import masters_in
 from autowisp_xr.night.sentences import sentence
-from autowisp_xr.night.sets import FrameSet, sort_frames, with_own_names
+from autowisp_xr.night.sets import FrameSet, records_of, sort_frames, with_own_names
 from autowisp_xr.night.setups import SETTING
 from autowisp_xr.night.traits import traits_of_set
+from autowisp_xr.night.unfit import empty_frames
 from autowisp_xr.traits import Traits
 
 __all__ = ["Plan", "Product", "by_setup", "camera_with_colours", "plan_night"]
@@ -57,15 +58,10 @@ class Product:
         return f"{'master' if self.is_master else 'calibrated'} {self.frames.path}"
 
     @property
-    def folder(self) -> str:
-        """Folder of the files of such products, below that of their setup."""
-        return "masters" if self.is_master else "calibrated"
-
-    @property
     def group(self) -> str:
-        """Group in the store of the night."""
-        parts = (self.frames.place, self.folder, self.frames.name)
-        return "/".join(part for part in parts if part)
+        """Group in the store of the night, and place among the results."""
+        folder = "masters" if self.is_master else "calibrated"
+        return "/".join(part for part in (self.frames.place, folder, self.frames.name) if part)
 
     @property
     def choices(self) -> Choices:
@@ -154,27 +150,25 @@ class Plan:
                 candidates.append(master.candidate(failure))
         return tuple(found)
 
-    def _calibrated(self, one: FrameSet, candidates: Sequence[Candidate]) -> Iterator[Product]:
+    def _calibrated(self, one: FrameSet, candidates: Sequence[Candidate]) -> list[Product]:
         """The frames of a set choose one by one; those that choose alike go together."""
-        groups: dict[tuple[object, ...], dict[str, Choices]] = {}
+        chosen: dict[str, Choices] = {}
         for record in one.records:
             own = Traits.of(record.coordinates)
             wanted = replace(
                 one.traits, exposure=own.exposure, temperature=own.temperature, time=own.time
             )
-            choices = match(wanted, candidates, self.matching)
-            key = tuple((c.chosen.name if c.chosen else "", c.scaled) for c in choices.values())
-            groups.setdefault(key, {})[record.path] = choices
+            chosen[record.path] = match(wanted, candidates, self.matching)
         parts = []
-        for choices_of in groups.values():
-            records = tuple(record for record in one.records if record.path in choices_of)
+        for records in by_key(one.records, lambda record: _names_in(chosen[record.path])).values():
             own = traits_of_set("object", [Traits.of(record.coordinates) for record in records])
             traits = replace(one.traits, temperature=own.temperature)
-            parts.append(replace(one, records=records, traits=traits))
-        yield from map(self._product, with_own_names(parts), groups.values())
+            parts.append(replace(one, records=tuple(records), traits=traits))
+        return [self._product(part, chosen) for part in with_own_names(parts)]
 
-    def _product(self, one: FrameSet, choices_of: Mapping[str, Choices]) -> Product:
-        choices = next(iter(choices_of.values()))
+    def _product(self, one: FrameSet, chosen: Mapping[str, Choices]) -> Product:
+        choices_of = {record.path: chosen[record.path] for record in one.records}
+        choices = choices_of[one.records[0].path]
         stopped = stop_reason(one.traits.kind, choices, self.matching)
         return Product(frames=one, choices_of=choices_of, stopped=stopped)
 
@@ -186,12 +180,12 @@ class Plan:
     @property
     def doubts(self) -> list[str]:
         """A line for what only some frames and their masters say, and that is taken to fit."""
-        number_of: dict[tuple[str, tuple[str, ...]], int] = {}
-        for of_frame in self.choices.values():
-            for choice in of_frame.values():
-                if choice.chosen is not None and choice.unsaid:
-                    key = (choice.chosen.name, choice.unsaid)
-                    number_of[key] = number_of.get(key, 0) + 1
+        number_of = Counter(
+            (choice.chosen.name, choice.unsaid)
+            for of_frame in self.choices.values()
+            for choice in of_frame.values()
+            if choice.chosen is not None and choice.unsaid
+        )
         return [
             sentence(
                 "one_side_says",
@@ -204,12 +198,17 @@ class Plan:
         ]
 
 
+def _names_in(choices: Choices) -> tuple[object, ...]:
+    """What frames have in common that are calibrated together."""
+    return tuple((one.chosen and one.chosen.name, one.scaled) for one in choices.values())
+
+
 def plan_night(
     paths: Paths,
     *,
-    camera: Camera | None,
-    masters: Paths | None,
-    matching: Matching | None,
+    camera: Camera | None = None,
+    masters: Paths | None = None,
+    matching: Matching | None = None,
     skip: Collection[str | PathLike[str]] = (),
     look: bool = False,
     checksum: bool = False,
@@ -235,8 +234,8 @@ def plan_night(
         ``types``, ``spellings`` and ``hdu``, as for :func:`~autowisp_xr.reduce`.
     """
     matching = matching or Matching()
-    given = [paths] if isinstance(paths, str | PathLike) else paths
-    night = " ".join(str(fspath(path)) for path in given)
+    paths = [paths] if isinstance(paths, str | PathLike) else list(paths)
+    night = " ".join(str(fspath(path)) for path in paths)
     records = frames.scan(paths, deep=True, skip=skip, **reading)
     say(f"{counted(len(records), 'FITS file')} in {night}")
     if checksum:
@@ -249,7 +248,7 @@ def plan_night(
     notes += empty.notes
     notes += [
         f"the type rule {rule!r} fits no file of this night"
-        for rule in frames.unused_rules(records, reading["types"] or {})
+        for rule in frames.unused_rules(records, reading.get("types") or {})
     ]
     notes += frames.passed_over(paths, deep=True, skip=skip)
     others: list[Candidate] = []
@@ -285,7 +284,7 @@ def by_setup(sets: Sequence[FrameSet]) -> dict[str, list[FrameSet]]:
 def camera_with_colours(sets: Sequence[FrameSet], camera: Camera | None) -> Camera | None:
     """The camera of frames of one setup, some of which may not say its Bayer pattern."""
     channels = next((one.traits.channels for one in sets if one.traits.channels), None)
-    silent = any(record.facts.get("channels") is None for one in sets for record in one.records)
+    silent = any(record.facts.get("channels") is None for record in records_of(sets))
     if channels is None or not silent or (camera and camera.channels):
         return camera
     return replace(camera or Camera(), channels=dict(channels))

@@ -51,7 +51,6 @@ class Recipes:
             Takes what there is to say.
         """
         raw = open_records(records, camera=self.cameras[product.frames.place])
-        recipes = {"flat": self._flat, "object": self._science}
         choices = product.choices
         given: dict[str, Any] = {kind: self._master(choices, kind) for kind in choices}
         given |= {"noise": "if known", "allow_mismatch": self.matching.judged}
@@ -61,12 +60,14 @@ class Recipes:
             if product.kind == "dark":
                 remarks.look = partial(of_dark, bias=product.masters.get("bias"))
                 return master_dark(raw, **given)
-            given["scale_dark"] = self.matching.scale_dark if choices["dark"].scaled else False
-            given["min_flat"] = self.min_flat
-            remarks.notes += self._price(choices, raw)
+            given |= {"scale_dark": False, "min_flat": self.min_flat}
+            if choices["dark"].scaled:
+                given["scale_dark"] = self.matching.scale_dark
+                remarks.notes += _price(product.masters["dark"], given["dark"], raw)
             if not _level_is_known(choices, raw):
                 remarks.notes.append(sentence("no_level"))
-            return recipes[product.kind](product, raw, remarks, given)
+            recipe = self._flat if product.kind == "flat" else self._science
+            return recipe(product, raw, remarks, given)
 
     def _flat(
         self, product: Product, raw: xr.Dataset, remarks: Remarks, given: Mapping[str, Any]
@@ -106,17 +107,6 @@ class Recipes:
     def _opened(self, master: Candidate) -> xr.Dataset | None:
         return self.made.get(master.name) if master.open is None else master.open()
 
-    def _price(self, choices: Choices, frames: xr.Dataset) -> list[str]:
-        """Notes on a dark that has to be scaled."""
-        chosen = choices["dark"].chosen
-        dark = self._opened(chosen) if chosen and choices["dark"].scaled else None
-        if chosen is None or dark is None:
-            return []
-        seconds = frames["exposure"].values
-        span = (float(seconds.min()), float(seconds.max()))
-        glow = of_glow(dark, chosen.name, span[1] / float(dark["exposure"]))
-        return [price_of_scaling(chosen.name, dark, span), *glow]
-
     def _dark_current(
         self, choices: Choices, frames: xr.Dataset, mean: xr.DataArray, bias: xr.Dataset | None
     ) -> list[str]:
@@ -140,11 +130,18 @@ class Recipes:
         return [said] if said else []
 
 
+def _price(name: str, dark: xr.Dataset, frames: xr.Dataset) -> list[str]:
+    """Notes on a dark that has to be scaled."""
+    seconds = frames["exposure"].values
+    span = (float(seconds.min()), float(seconds.max()))
+    glow = of_glow(dark, name, span[1] / float(dark["exposure"]))
+    return [price_of_scaling(name, dark, span), *glow]
+
+
 @contextmanager
 def _noted(remarks: Remarks) -> Iterator[None]:
     """Make remarks of the warnings of this package; others stay what they are."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", AutowispWarning)
+    with warnings.catch_warnings(record=True, action="always", category=AutowispWarning) as caught:
         yield
     for warning in caught:
         if issubclass(warning.category, AutowispWarning):

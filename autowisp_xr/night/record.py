@@ -22,13 +22,13 @@ import zarr
 from autowisp_xr import provenance, store
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.fits.layout import read_layout
+from autowisp_xr.night.sentences import sentence
 
 __all__ = ["NOT_OURS", "Record"]
 
 NOT_OURS = "reduce has not written it"
 
 _GROUP = "products"
-_PARTS = ("files", "groups")
 
 _PAUSE = 1.0  # seconds
 """The record of a thousand files takes as long to write as a small one of them."""
@@ -55,12 +55,10 @@ class Record:
         self._groups: dict[str, list[str]] = {}
         self._saved = -_PAUSE
         if store.exists() and not (store / "zarr.json").exists() and any(store.iterdir()):
-            raise FileExistsError(
-                f"{store} exists and is no Zarr store; choose another directory for the results"
-            )
+            raise FileExistsError(sentence("no_store", path=store))
         if (store / _GROUP / "zarr.json").exists():
             kept: Any = zarr.open_group(store, path=_GROUP, mode="r").attrs.asdict()
-            self._files, self._groups = (kept[name] for name in _PARTS)
+            self._files, self._groups = kept["files"], kept["groups"]
 
     def why_kept(self, path: str) -> str | None:
         """Why a file must not be replaced; None where it may be, or there is none."""
@@ -108,18 +106,14 @@ class Record:
     def save(self) -> None:
         """Put on the disk what has been said."""
         group = zarr.open_group(self.store, mode="a", zarr_format=3).require_group(_GROUP)
-        parts: tuple[Any, ...] = (self._files, self._groups)
-        group.attrs.put(dict(zip(_PARTS, parts, strict=True)))
+        parts: dict[str, Any] = {"files": self._files, "groups": self._groups}
+        group.attrs.put(parts)
         self._saved = time.monotonic()
 
 
-def _is_same(path: str, entry: Mapping[str, Any]) -> bool:
-    status = os.stat(path)
-    return (status.st_size, status.st_mtime_ns) == (entry.get("size"), entry.get("changed"))
-
-
 def _is_unchanged(path: str, entry: Mapping[str, Any]) -> bool:
-    if _is_same(path, entry):
+    status = os.stat(path)
+    if (status.st_size, status.st_mtime_ns) == (entry.get("size"), entry.get("changed")):
         return True
     return provenance.hashed_entry(path)["sha256"] in (entry["sha256"], entry.get("sha256_before"))
 

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from functools import partial
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from autowisp_xr import flats, frames
 from autowisp_xr.camera import Camera
@@ -17,6 +18,7 @@ from autowisp_xr.night.noise import know_camera
 from autowisp_xr.night.plan import Plan, by_setup, camera_with_colours, plan_night
 from autowisp_xr.night.recipes import Recipes
 from autowisp_xr.night.record import Record
+from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.summary import Summary
 from autowisp_xr.night.writing import CAMERA, STORE, Writer
 from autowisp_xr.options import MIN_FLAT, check_min_flat
@@ -119,39 +121,23 @@ def reduce(
     that fits.
     """
     if select is not None and not select.together:
-        raise ValueError(
-            "a night is reduced with the channels of a flat together; make masters of channels "
-            "that choose apart by master_flat(select=...)"
-        )
+        raise ValueError(sentence("not_together"))
     check_min_flat(min_flat)
     source, target = Path(night).expanduser(), Path(out).expanduser()
     if source.exists() and not source.is_dir():
         raise NotADirectoryError(f"{night} is no directory; name the one that it lies in")
     _check_room(target, overwrite)
-    given = [masters] if isinstance(masters, str | PathLike) else list(masters or ())
-    if target.resolve() in {Path(path).expanduser().resolve() for path in given}:
-        raise ValueError(
-            f"{target} is to have the results, and its masters are used anyway; masters of other "
-            "nights are in other directories"
-        )
+    others = [masters] if isinstance(masters, str | PathLike) else list(masters or ())
+    if target.resolve() in {Path(path).expanduser().resolve() for path in others}:
+        raise ValueError(sentence("masters_in_results", path=target))
     with ExitStack() as held:
         _claim(target, held)
-        plan = plan_night(
-            night,
-            camera=camera,
-            types=types,
-            spellings=spellings,
-            hdu=hdu,
-            masters=given,
-            matching=matching,
-            skip=[target],
-            look=True,
-            checksum=checksum,
-            say=say,
-        )
+        given: dict[str, Any] = {"camera": camera, "masters": others, "matching": matching}
+        given |= {"types": types, "spellings": spellings, "hdu": hdu, "skip": [target]}
+        plan = plan_night(night, **given, look=True, checksum=checksum, say=say)
         read = [record.path for record in plan.records]
-        if given:
-            read += frames.find_files(given, deep=True, skip=[target])
+        if others:
+            read += frames.find_files(others, deep=True, skip=[target])
         summary = Summary(
             plan=plan, out=str(out), left_out=dict(plan.left_out), notes=list(plan.notes)
         )
@@ -160,7 +146,7 @@ def reduce(
         _execute(plan, writer, Recipes(cameras, plan.matching, select, min_flat))
         summary.notes += summary.plan.doubts
         if writer.kept and (target / _SUMMARY).exists():
-            say(f"{target / _SUMMARY} is left as it was: it tells of the results that are kept")
+            say(sentence("summary_kept", path=target / _SUMMARY))
         elif summary.made or not (target / _SUMMARY).exists():
             writer.write_text(target / _SUMMARY, str(summary))
             summary.to_zarr(target / STORE)
@@ -207,10 +193,7 @@ def _check_room(target: Path, overwrite: bool) -> None:
     # a run that was killed early leaves its claim and nothing else
     full = target.exists() and any(path.name != _LOCK for path in target.iterdir())
     if full and not earlier and not overwrite:
-        raise FileExistsError(
-            f"{target} exists and was not made by an earlier run; choose another directory, or "
-            "overwrite it"
-        )
+        raise FileExistsError(sentence("not_of_earlier_run", path=target))
 
 
 def _claim(target: Path, held: ExitStack) -> None:
@@ -220,6 +203,5 @@ def _claim(target: Path, held: ExitStack) -> None:
     except InUseError:
         raise
     except OSError as error:
-        raise OSError(
-            error.errno, f"no directory can be made for the results: {target}: {error.strerror}"
-        ) from error
+        reason = sentence("no_directory", path=target, reason=error.strerror)
+        raise OSError(error.errno, reason) from error

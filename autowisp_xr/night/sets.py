@@ -4,23 +4,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-import numpy as np
-
 from autowisp_xr.camera import Camera
 from autowisp_xr.frames import FileRecord
-from autowisp_xr.headers.cards import value_of
-from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.kinds import FRAMES, KINDS
 from autowisp_xr.matching import Matching
-from autowisp_xr.night.calendar import nights_of
+from autowisp_xr.night.grouped import by_key
 from autowisp_xr.night.grouping import Grouping
 from autowisp_xr.night.labels import name_of_set, names_for, own_names, places_of
-from autowisp_xr.night.sentences import sentence
-from autowisp_xr.night.setups import setup_of_each, take_colours
-from autowisp_xr.night.traits import traits_of_file, traits_of_set
+from autowisp_xr.night.setups import take_colours
+from autowisp_xr.night.traits import nights_of, traits_of_file, traits_of_set
+from autowisp_xr.night.unfit import unfit_because
 from autowisp_xr.traits import Traits
 
-__all__ = ["FrameSet", "SortedFrames", "sort_frames", "with_own_names"]
+__all__ = ["FrameSet", "SortedFrames", "records_of", "sort_frames", "with_own_names"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +34,11 @@ class FrameSet:
     def path(self) -> str:
         """Place and name."""
         return "/".join(part for part in (self.place, self.name) if part)
+
+
+def records_of(sets: Iterable[FrameSet], kind: str = "") -> list[FileRecord]:
+    """Files of sets: of those of a kind, or of all."""
+    return [record for one in sets if kind in ("", one.traits.kind) for record in one.records]
 
 
 class SortedFrames(NamedTuple):
@@ -79,29 +80,24 @@ def sort_frames(
     several, they are a setup of their own. Every record is in exactly one set, or left out.
     """
     matching = matching or Matching()
-    reasons = [(record, _reason_against(record)) for record in records]
+    reasons = [(record, unfit_because(record)) for record in records]
     left_out = {record.path: reason for record, reason in reasons if reason}
     usable = [record for record, reason in reasons if not reason]
     nights = nights_of(usable)
     traits = {
-        record.path: replace(
-            traits_of_file(record, camera, matching.keywords), night=nights.get(record.path, "")
-        )
-        for record in usable
+        one.path: traits_of_file(one, camera, matching.keywords, nights.get(one.path, ""))
+        for one in usable
     }
     notes: list[str] = []
     take_colours(traits, notes)
-    places = places_of(setup_of_each(list(traits.values())), list(traits.values()))
-    of_place: dict[str, list[FileRecord]] = {}
-    for record, place in zip(usable, places, strict=True):
-        of_place.setdefault(place, []).append(record)
+    places = dict(zip(traits, places_of(list(traits.values())), strict=True))
     sets: list[FrameSet] = []
-    for place, members in of_place.items():
+    for place, members in by_key(usable, lambda record: places[record.path]).items():
         bands = names_for(text for text in (traits[r.path].filter for r in members) if text)
         of_setup: list[FrameSet] = []
         for kind in FRAMES:
             alike = [record for record in members if traits[record.path].kind == kind]
-            for group in Grouping(kind, traits, matching, look, notes).groups(alike):
+            for group in Grouping(KINDS[kind], traits, matching, look, notes).groups(alike):
                 found = traits_of_set(kind, [traits[record.path] for record in group], group)
                 exposure = float(group[0].coordinates["exposure"])
                 of_setup.append(
@@ -120,40 +116,3 @@ def with_own_names(sets: Sequence[FrameSet]) -> list[FrameSet]:
     """Sets of one setup, each with a name of its own."""
     names = own_names([(one.name, one.traits) for one in sets])
     return [replace(one, name=name) for one, name in zip(sets, names, strict=True)]
-
-
-def _reason_against(record: FileRecord) -> str:
-    if record.error is not None:
-        return str(record.error)
-    if record.master_because:
-        return f"a master already ({record.master_because}), not a raw frame"
-    if record.calibrated_because:
-        return f"calibrated already ({record.calibrated_because})"
-    kind = record.coordinates["image_type"]
-    if kind not in FRAMES:
-        if record.type_rule:
-            return f"of the type other, as the type rule {record.type_rule!r} says"
-        return f"of no known type: {_type_cards(record)}"
-    if "exposure" in KINDS[kind].alike and not np.isfinite(record.coordinates["exposure"]):
-        return f"{kind} frame whose exposure is not known ({_exposure_cards(record)})"
-    return ""
-
-
-def _type_cards(record: FileRecord) -> str:
-    found = _cards(record, Spellings().cards["image_type"])
-    if not found:
-        return sentence("no_type")
-    rule = found[0].replace(" = ", "=").replace("'", "")
-    return sentence("unknown_type", cards=", ".join(found), kinds=", ".join(FRAMES), rule=rule)
-
-
-def _exposure_cards(record: FileRecord) -> str:
-    found = _cards(record, Spellings().cards["exposure"])
-    text = "; ".join(f"{card} is no number of seconds" for card in found)
-    return text or "no EXPTIME, EXPOSURE or the like"
-
-
-def _cards(record: FileRecord, words: Iterable[str]) -> list[str]:
-    """Those cards of a header that bear one of the words, with their values."""
-    header = record.header
-    return [f"{word} = {value_of(header, word)!r}" for word in words if word in header]

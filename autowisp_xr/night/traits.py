@@ -11,10 +11,11 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.frames import FileRecord
 from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.kinds import KINDS
 from autowisp_xr.regions import Region
 from autowisp_xr.traits import NUMBERS, TEXTS, Channels, Traits
 
-__all__ = ["channels_of", "traits_of_file", "traits_of_set"]
+__all__ = ["channels_of", "nights_of", "traits_of_file", "traits_of_set"]
 
 _SPELT_OTHERWISE = {
     "egain": ("electrons_per_adu_raw", "electrons_per_adu"),
@@ -32,8 +33,35 @@ _SPELT_OTHERWISE = {
 """Fields of the table of spellings that do not bear the name of their trait."""
 
 
+_DAY = np.timedelta64(1, "D")
+_SHORTEST_DAY = np.timedelta64(5, "h")
+
+
+def nights_of(records: Sequence[FileRecord]) -> dict[str, str]:
+    """Date of the evening of each frame, by path; frames whose time is not known have none.
+
+    A day ends in the middle of the longest stretch of the 24 hours in which no frame sees light,
+    since headers seldom say reliably where on Earth they are. Where there is no such stretch of
+    five hours, no night is told from the next.
+    """
+    said = ((one, np.datetime64(one.coordinates.get("time", "NaT"), "ns")) for one in records)
+    timed = [(record, time) for record, time in said if not np.isnat(time)]
+    if not timed:
+        return {}
+    lit = {name for name, kind in KINDS.items() if kind.sees_light}
+    times = {record.path: time for record, time in timed}
+    seen = [time for record, time in timed if record.coordinates["image_type"] in lit]
+    hours = np.sort([time - time.astype("datetime64[D]") for time in seen or times.values()])
+    gaps = np.diff(np.append(hours, hours[0] + _DAY.astype("timedelta64[ns]")))
+    longest = int(np.argmax(gaps))
+    if gaps[longest] < _SHORTEST_DAY:
+        return {}
+    noon = (hours[longest] + gaps[longest] / 2) % _DAY.astype("timedelta64[ns]")
+    return {path: str((time - noon).astype("datetime64[D]")) for path, time in times.items()}
+
+
 def traits_of_file(
-    record: FileRecord, camera: Camera | None = None, keywords: Sequence[str] = ()
+    record: FileRecord, camera: Camera | None, keywords: Sequence[str], night: str
 ) -> Traits:
     """Traits of a raw frame.
 
@@ -45,6 +73,8 @@ def traits_of_file(
         What the user says of it; a pattern or area goes before that of the header.
     keywords
         Cards that are traits, too.
+    night
+        In which it was taken; "" where that is not known.
     """
     camera = camera or Camera()
     height, width = record.shape or (0, 0)
@@ -57,6 +87,7 @@ def traits_of_file(
         size=(height, width),
         area=Region.parse(area) if area else Region(xmin=0, xmax=width, ymin=0, ymax=height),
         channels=channels,
+        night=night,
         others=tuple((word, str(value_of(record.header, word) or "")) for word in keywords),
     )
 

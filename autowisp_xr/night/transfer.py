@@ -64,8 +64,8 @@ def held_against(
     """
     all_said = None not in said.values()
     for pairs, tile in ((1, _TILE // 2), (_PAIRS, _TILE))[0 if all_said else 1 :]:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", AutowispWarning)
+        recording = warnings.catch_warnings(record=True, action="always", category=AutowispWarning)
+        with recording as caught:
             found = measure.gain_and_read_noise(
                 flats, biases, camera=camera, max_pairs=pairs, tile=tile
             )

@@ -58,8 +58,9 @@ def of_unlit(frames: xr.Dataset, name: str) -> list[str]:
 
 
 def _floor(planes: Planes) -> Floor | None:
+    """The floor of the channel in which most is cut off."""
     floors = [floor_of(counts) for counts in map(counted, planes) if counts is not None]
-    return max((floor for floor in floors if floor), key=lambda f: f.share, default=None)
+    return max(filter(None, floors), key=lambda floor: floor.share, default=None)
 
 
 def _cut_off(floors: Sequence[Floor | None]) -> list[str]:

@@ -21,7 +21,7 @@ from autowisp_xr.night.doubts import Doubts
 from autowisp_xr.night.grouped import by_reason, counted
 from autowisp_xr.night.plan import Product
 from autowisp_xr.night.record import NOT_OURS, Record
-from autowisp_xr.night.sentences import DOUBT, sentence
+from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.summary import Made, Summary
 
 __all__ = ["CAMERA", "STORE", "Recipe", "Remarks", "Writer"]
@@ -45,36 +45,21 @@ Recipe = Callable[[Sequence[FileRecord], Remarks], xr.Dataset]
 """What makes a product of the files of its frames."""
 
 
+@dataclass
 class Writer:
-    """Makes products, one after the other, and notes what became of each frame.
+    """Makes products, one after the other, and notes what became of each frame."""
 
-    Parameters
-    ----------
-    target
-        Directory of the results.
-    overwrite, say
-        As for :func:`~autowisp_xr.reduce`.
-    summary
-        Takes the notes.
-    record
-        Tells what may be replaced.
-    """
-
-    def __init__(
-        self,
-        target: Path,
-        overwrite: bool,
-        summary: Summary,
-        say: Callable[[str], None],
-        record: Record,
-    ) -> None:
-        self.target = target
-        self.overwrite = overwrite
-        self.summary = summary
-        self.say = say
-        self.record = record
-        self.kept = False
-        """Whether results of another run are in the way, and stay."""
+    target: Path
+    """Directory of the results."""
+    overwrite: bool
+    summary: Summary
+    """Takes the notes."""
+    say: Callable[[str], None]
+    """As for :func:`~autowisp_xr.reduce`, like ``overwrite``."""
+    record: Record
+    """Tells what may be replaced."""
+    kept: bool = False
+    """Whether results of another run are in the way, and stay."""
 
     def attempt(self, product: Product, recipe: Recipe) -> xr.Dataset | None:
         """Make one thing and write it; None, with the reason for its frames, if that fails."""
@@ -137,11 +122,8 @@ class Writer:
         made = self._stored(made, product, overwrite)
         remarks.notes += _without_good_pixels(made, product)
         doubts = remarks.look(made) if remarks.look else Doubts()
-        before, remarks.notes = remarks.notes, [*remarks.notes, *doubts.notes]
-        for note in before:
-            if note.startswith(DOUBT):
-                doubts.add_line(note)
-        made = doubts.marked(made)
+        made = doubts.marked(made, remarks.notes)
+        remarks.notes += doubts.notes
         files = self._to_fits(made, product, remarks)
         made = with_files(made, files)
         for path, reason in remarks.unused.items():
@@ -169,17 +151,12 @@ class Writer:
             return store.to_zarr(made, place, group=product.group, overwrite=overwrite and ours)
         except FileExistsError as error:
             self.kept = True
-            if not ours:
-                raise FileExistsError(
-                    f"{place}/{product.group} was not written by reduce, or was changed since, and "
-                    "is kept; remove this group, or choose another directory for the results"
-                ) from error
+            group = f"{place}/{product.group}"
             camera = self.target / product.frames.place / CAMERA
             raise FileExistsError(
-                f"{place}/{product.group} holds what was made of other frames, with another "
-                "camera, other masters or another choice of flats, and is kept; choose another "
-                "directory for the results, or overwrite it (where only the measured gain differs, "
-                f"{camera} as the camera keeps the old one)"
+                sentence("group_of_other_run", path=group, camera=camera)
+                if ours
+                else sentence("group_of_others", path=group)
             ) from error
 
     def _adds_errors(self, made: xr.Dataset, group: str) -> bool:

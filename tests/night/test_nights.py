@@ -3,7 +3,8 @@ import pytest
 
 from autowisp_xr import frames
 from autowisp_xr.matching import Matching
-from autowisp_xr.night import calendar, sets
+from autowisp_xr.night import sets
+from autowisp_xr.night.traits import nights_of
 from tests.night.test_sets import paths, record
 
 
@@ -23,7 +24,7 @@ TWO_NIGHTS = [
 
 
 def test_a_night_lasts_over_midnight_and_is_called_by_its_evening():
-    found = calendar.nights_of(TWO_NIGHTS)
+    found = nights_of(TWO_NIGHTS)
     assert found == {
         **dict.fromkeys(("f1", "o1", "o2"), "2024-03-05"),
         **dict.fromkeys(("d1", "f2", "o3"), "2024-03-06"),
@@ -35,12 +36,12 @@ def test_wherever_on_earth_a_night_is_one(hours):
     """Its frames may cross midnight, or noon, of UTC."""
     start = np.datetime64("2024-03-05T00:00", "ns") + np.timedelta64(hours, "h")
     night = [at(str(i), start + np.timedelta64(i, "h")) for i in range(11)]
-    assert len(set(calendar.nights_of(night).values())) == 1
+    assert len(set(nights_of(night).values())) == 1
 
 
 def test_where_light_is_seen_all_day_no_night_is_told_from_the_next():
     frames = [at(str(i), f"2024-03-0{1 + i // 8}T{3 * (i % 8):02d}:00") for i in range(16)]
-    assert calendar.nights_of(frames) == {}
+    assert nights_of(frames) == {}
 
 
 def test_flats_and_science_frames_are_parted_by_night():

@@ -175,7 +175,7 @@ def test_three_hundred_frames_with_all_kinds_of_defects_fit_on_one_screen():
 
 def test_reasons_that_differ_by_numbers_only_stay_apart_while_they_are_few():
     told = [("a", "x is 3"), ("b", "x is 4"), ("c", "x is 3")]
-    assert [(g.text, g.names) for g in alike(told, 2)] == [
+    assert [(g.told, g.names) for g in alike(told, 2)] == [
         ("x is 3", ("a", "c")),
         ("x is 4", ("b",)),
     ]

@@ -1,0 +1,95 @@
+"""Files that take no part in a night, and why: no raw frames, and frames without an image."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from autowisp_xr import frames
+from autowisp_xr.frames import FileRecord
+from autowisp_xr.headers.cards import value_of
+from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.kinds import FRAMES, KINDS
+from autowisp_xr.night.grouped import some_of
+from autowisp_xr.night.sentences import sentence
+
+__all__ = ["Empty", "empty_frames", "unfit_because"]
+
+_USUAL = 0.5
+"""Of the frames of a kind: what so many have is the way of the camera."""
+
+
+def unfit_because(record: FileRecord) -> str:
+    """Why a file is no raw frame that can be used; "" where it is one."""
+    if record.error is not None:
+        return str(record.error)
+    if record.master_because:
+        return f"a master already ({record.master_because}), not a raw frame"
+    if record.calibrated_because:
+        return f"calibrated already ({record.calibrated_because})"
+    kind = record.coordinates["image_type"]
+    if kind not in FRAMES:
+        if record.type_rule:
+            return f"of the type other, as the type rule {record.type_rule!r} says"
+        return f"of no known type: {_type_cards(record)}"
+    if "exposure" in KINDS[kind].alike and not np.isfinite(record.coordinates["exposure"]):
+        return f"{kind} frame whose exposure is not known ({_exposure_cards(record)})"
+    return ""
+
+
+def _type_cards(record: FileRecord) -> str:
+    found = _cards(record, Spellings().cards["image_type"])
+    if not found:
+        return sentence("no_type")
+    rule = found[0].replace(" = ", "=").replace("'", "")
+    return sentence("unknown_type", cards=", ".join(found), kinds=", ".join(FRAMES), rule=rule)
+
+
+def _exposure_cards(record: FileRecord) -> str:
+    found = _cards(record, Spellings().cards["exposure"])
+    text = "; ".join(f"{card} is no number of seconds" for card in found)
+    return text or "no EXPTIME, EXPOSURE or the like"
+
+
+def _cards(record: FileRecord, words: Iterable[str]) -> list[str]:
+    """Those cards of a header that bear one of the words, with their values."""
+    header = record.header
+    return [f"{word} = {value_of(header, word)!r}" for word in words if word in header]
+
+
+class Empty(NamedTuple):
+    """What was found of frames without an image."""
+
+    left_out: dict[str, str]
+    """Reason for each, by path."""
+    notes: list[str]
+
+
+def empty_frames(records: Sequence[FileRecord]) -> Empty:
+    """Frames that are left out since they hold no data, and doubts about those that miss a part.
+
+    A frame whose pixels are all alike says nothing of anything. One with a few others is as empty,
+    unless its kind is so: the darks of a camera that cuts off at zero are nothing but hot pixels.
+    """
+    left_out: dict[str, str] = {}
+    notes: list[str] = []
+    usable = [record for record in records if not unfit_because(record)]
+    for kind in FRAMES:
+        of_kind = [r for r in usable if r.coordinates["image_type"] == kind]
+        found = [(r, one) for r in of_kind if (one := frames.emptiness(r)) is not None]
+        if len(found) > _USUAL * len(of_kind):
+            found = [(r, one) for r, one in found if one.rows == 1 and not one.others]
+        left_out |= {r.path: _reason(one, kind) for r, one in found if one.rows == 1}
+        partly = [r.name for r, one in found if one.rows < 1]
+        if partly:
+            some = some_of(partly, len(of_kind))
+            notes.append(sentence("part_missing", frames=some, kind=kind))
+    return Empty(left_out, notes)
+
+
+def _reason(one: frames.Emptiness, kind: str) -> str:
+    but = f" but for {one.others}" if one.others else ""
+    if one.full:
+        return sentence("empty_saturated", value=one.value, but=but)
+    level = kind == "bias" and one.value > 0
+    return sentence("empty_bias" if level else "empty", value=one.value, but=but)

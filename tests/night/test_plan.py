@@ -1,0 +1,43 @@
+"""One plan of a night: info prints it, reduce executes it."""
+
+import xarray as xr
+
+import autowisp_xr as aw
+from autowisp_xr.night import plan_night
+from autowisp_xr.testing import no_compute
+
+
+def test_products_follow_the_masters_that_they_need(sky, write_night):
+    folder = write_night(sky.objects(2), sky.flat(2), sky.dark(2), sky.bias(2))
+    with no_compute():
+        plan = plan_night(folder, camera=sky.camera)
+    assert [one.group for one in plan.products] == [
+        "masters/bias",
+        "masters/dark_60s",
+        "masters/flat_V",
+        "calibrated/V_60s",
+    ]
+    assert plan.products[-1].masters == {"bias": "bias", "dark": "dark_60s", "flat": "flat_V"}
+    assert set(plan.choices) == {record.path for record in plan.records}
+
+
+def test_a_plan_without_a_master_is_another_that_is_the_same_up_to_there(sky, write_night):
+    folder = write_night(sky.bias(2), sky.dark(2), sky.flat(2), sky.objects(2))
+    plan = plan_night(folder, camera=sky.camera)
+    other = plan.without("dark_60s", "no pixel of it is good")
+    assert [one.what for one in other.products] == [one.what for one in plan.products]
+    assert [one.stopped for one in plan.products] == [""] * 4
+    assert [one.stopped for one in other.products] == [
+        *("", ""),
+        *["their master dark_60s failed"] * 2,
+    ]
+    assert other.products[2].why_not == {"dark_60s": "could not be made: no pixel of it is good"}
+
+
+def test_info_shows_what_reduce_makes(sky, write_night, tmp_path):
+    folder = write_night(
+        sky.bias(2), sky.dark(2), sky.dark(2, exposure=5, start=11), sky.objects(2), sky.flat(2)
+    )
+    before = aw.open_night(folder, camera=sky.camera).to_dataset()
+    after = aw.reduce(folder, tmp_path / "out", camera=sky.camera).table()
+    xr.testing.assert_identical(before.drop_attrs(), after[list(before)].drop_attrs())
