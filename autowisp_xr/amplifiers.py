@@ -124,13 +124,13 @@ def parse_amplifiers(given: Any) -> tuple[Amplifier, ...]:
     return amplifiers
 
 
-def known_number(name: str, value: Any, **bounds: float) -> float | None:
+def known_number(name: str, value: object, **bounds: float) -> float | None:
     """A number as :func:`checked_number` has it; None where it is not known."""
     return None if value is None else checked_number(name, value, **bounds)
 
 
 def checked_number(
-    name: str, value: Any, *, above: float = -math.inf, least: float = -math.inf
+    name: str, value: object, *, above: float = -math.inf, least: float = -math.inf
 ) -> float:
     """A finite number above one bound and at least another, or an error that names it."""
     if isinstance(value, Real) and not isinstance(value, bool):

@@ -18,7 +18,7 @@ __all__ = ["ChannelSlice", "Region", "parse_areas"]
 _SECTION = re.compile(r"\[\s*(\d+)\s*:\s*(\d+)\s*,\s*(\d+)\s*:\s*(\d+)\s*\]")
 
 
-def _whole_numbers(value: Any, what: str) -> None:
+def _whole_numbers(value: "Region | ChannelSlice", what: str) -> None:
     """Make all fields of a frozen dataclass plain integers, or say which is none."""
     for field in fields(value):
         given = getattr(value, field.name)

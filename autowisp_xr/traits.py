@@ -125,14 +125,14 @@ def _number(coordinates: Mapping[str, Any], name: str) -> float:
         ) from None
 
 
-def is_known(value: Any) -> bool:
+def is_known(value: object) -> bool:
     """Whether the value of a trait says anything."""
     if isinstance(value, tuple) and value and isinstance(value[0], float):
         return not math.isnan(value[0])
     return not (value is None or value in ("", ()) or value != value)
 
 
-def comparable(value: Any) -> Any:
+def comparable(value: object) -> Any:
     """A value without what makes no difference: case and blanks of texts, the last digits."""
     if isinstance(value, str):
         return "".join(value.lower().split())

@@ -1,10 +1,12 @@
 """Classes of flats by what their stamps say: cloudy, high, medium, low."""
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from autowisp_xr.arrays import Floats, Integers
 from autowisp_xr.flats.options import FlatSelection, level_of
 from autowisp_xr.stats.least_squares import iterative_rejection_polynomial_fit
 
@@ -26,11 +28,11 @@ _ROUNDING = 1e-9
 class VarianceFit(NamedTuple):
     """Parabola of variance against mean."""
 
-    coefficients: Any
+    coefficients: Floats
     """Of 1, mean and its square: read noise in ADU^2, ADU per electron, response squared."""
     residual: float
     """Root mean square distance of the frames that shaped it, ADU^2; NaN if too few did."""
-    predicted: Any
+    predicted: Floats
     """Variance at the mean of each frame."""
 
 
@@ -41,7 +43,7 @@ class Verdict(NamedTuple):
     reason: str
 
 
-def fit_variance(mean: Any, variance: Any, selection: FlatSelection) -> VarianceFit:
+def fit_variance(mean: Floats, variance: Floats, selection: FlatSelection) -> VarianceFit:
     """Parabola through the frames of one channel, outliers rejected; NaN entries take no part."""
     coefficients, residual, predicted = iterative_rejection_polynomial_fit(
         mean,
@@ -55,13 +57,13 @@ def fit_variance(mean: Any, variance: Any, selection: FlatSelection) -> Variance
 
 
 def classify(
-    mean: Any,
-    variance: Any,
-    saturated_fraction: Any,
+    mean: Floats,
+    variance: Floats,
+    saturated_fraction: Floats,
     fit: VarianceFit,
     selection: FlatSelection,
     channel: str | None = None,
-    number: Any = None,
+    number: Integers | None = None,
 ) -> list[Verdict]:
     """Class of each frame in one channel.
 
@@ -104,7 +106,7 @@ def classify(
     return verdicts
 
 
-def by_deviation(mean: Any, deviation: Any, selection: FlatSelection) -> Verdict | None:
+def by_deviation(mean: ArrayLike, deviation: ArrayLike, selection: FlatSelection) -> Verdict | None:
     """Verdict on a frame that was matched to the reference; None if nothing speaks against it.
 
     Parameters

@@ -1,11 +1,14 @@
 """The large-scale shape of a reference imposed on a flat, and what clouds then leave."""
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
+from autowisp_xr.arrays import Floats, Image
 from autowisp_xr.flats.options import FlatSelection
 from autowisp_xr.image_smoothing.image import bands
+from autowisp_xr.image_smoothing.model import SmoothModel
 from autowisp_xr.kernels.flat_fields import deviation_of, ratio_of, total_of
 
 __all__ = ["Match", "cloud_map", "large_scale_match", "matched"]
@@ -16,18 +19,18 @@ _NONE = np.empty((0, 0))
 class Match(NamedTuple):
     """How a flat is brought to the shape of the reference."""
 
-    shape: Any
+    shape: SmoothModel | None
     """Smooth image that the frame is multiplied by, with a method ``rows``; None for one."""
     mean: float
     """Of the frame after that: what it is divided by. NaN where no pixel is left."""
     deviation: float
     """Largest deviation from the reference that is left, relative; NaN where it is not tested."""
-    sample: Any
+    sample: Image | None
     """Each ``step``-th pixel of each ``step``-th row of the frame after that; None without one."""
 
 
 def large_scale_match(
-    image: Any, reference: Any, selection: FlatSelection, *, step: int | None = None
+    image: Image, reference: Image, selection: FlatSelection, *, step: int | None = None
 ) -> Match:
     r"""Match one frame to the reference, and look for clouds in it.
 
@@ -67,12 +70,12 @@ def large_scale_match(
     return Match(shape, mean, deviation, sample)
 
 
-def matched(image: Any, shape: Any) -> Any:
+def matched(image: Image, shape: SmoothModel | None) -> Image:
     """The frame with the shape of the reference, (y, x) float64."""
     return np.array(image, np.float64) if shape is None else image * shape.rows(0, image.shape[0])
 
 
-def cloud_map(image: Any, reference: Any, selection: FlatSelection) -> Any:
+def cloud_map(image: Image, reference: Image, selection: FlatSelection) -> Floats:
     """What a frame differs from the reference by once it has its shape, smooth and relative.
 
     (y, x) float64; without a smoother of clouds, as it is.
@@ -84,7 +87,9 @@ def cloud_map(image: Any, reference: Any, selection: FlatSelection) -> Any:
     return left if smoother is None else smoother.smooth(left)
 
 
-def _shape(image: Any, reference: Any, selection: FlatSelection, scratch: Any) -> Any:
+def _shape(
+    image: Image, reference: Image, selection: FlatSelection, scratch: Floats
+) -> SmoothModel | None:
     if selection.large_scale_smoother is None:
         return None
     ratio_of(reference, image, scratch)
@@ -92,8 +97,8 @@ def _shape(image: Any, reference: Any, selection: FlatSelection, scratch: Any) -
 
 
 def _compare(
-    image: Any, shape: Any, reference: Any, out: Any, step: int | None = None
-) -> tuple[float, Any]:
+    image: Image, shape: SmoothModel | None, reference: Image, out: Floats, step: int | None = None
+) -> tuple[float, Image | None]:
     """Mean and sample of the frame with its new shape.
 
     What it differs from the reference by goes to ``out``.
@@ -116,7 +121,7 @@ def _compare(
     return _mean(totals), np.concatenate(pieces).astype(np.result_type(image.dtype, np.float32))
 
 
-def _mean(totals: Any) -> float:
+def _mean(totals: Sequence[tuple[float, int]]) -> float:
     total, number = (sum(parts) for parts in zip(*totals, strict=True))
     mean = total / number if number else np.nan
     return mean if mean > 0 else np.nan

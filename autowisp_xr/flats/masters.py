@@ -3,11 +3,13 @@
 import warnings
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, Self
 
 import xarray as xr
+from numpy.typing import DTypeLike
 
 from autowisp_xr import schema
+from autowisp_xr.arrays import Integers
 from autowisp_xr.bridge import blocks
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispWarning
@@ -34,9 +36,6 @@ from autowisp_xr.steps.lit_pixels import of_mean_one
 
 __all__ = ["master_flat", "master_flats"]
 
-FramesOf = Callable[[xr.Dataset], xr.Dataset]
-"""Raw frames calibrated, calibrated ones as they are."""
-
 _NO_HIGH = "no high master flat"
 
 
@@ -53,7 +52,7 @@ def master_flat(
     noise: NoiseWanted = "required",
     min_flat: float = MIN_FLAT,
     allow_mismatch: Collection[str] = (),
-    dtype: Any = "float32",
+    dtype: DTypeLike = "float32",
     **stack_options: Any,
 ) -> MasterFlats:
     """Master flat of flat frames: each scaled to a mean of one, then stacked.
@@ -167,24 +166,49 @@ def master_flat(
     frames = frames_of(ds)
     common = is_common(level, frames, apart=select is not None and not select.together)
     finish = partial(_stacked, common=common, min_flat=min_flat, options=usual | stack_options)
+    flats = _FlatSet(ds, frames, frames_of, common, finish)
     if select is None:
-        return _of_all(ds, frames, frames_of, common, finish)
+        return _of_all(flats)
     if select.together:
-        flats = _of_selected(ds, frames, frames_of, select, common, finish)
+        made = _of_selected(flats, select)
     else:
         check_channels(frames, select)
         parts = []
         for number, channel in enumerate(schema.names(frames, "channel")):
             # all are calibrated: saturated pixels leak into other colors
             of_channel = partial(frames_of, channel=number)
-            part = frames.isel(channel=[number])
-            own = select.of_channel(channel)
-            parts.append(_of_selected(ds, part, of_channel, own, False, finish))
-        flats = merged(parts, frames, select)
-    missing = [note for note in flats.notes if _NO_HIGH in note]
+            part = flats._replace(frames=frames.isel(channel=[number]), calibrated=of_channel)
+            parts.append(_of_selected(part, select.of_channel(channel)))
+        made = merged(parts, frames, select)
+    missing = [note for note in made.notes if _NO_HIGH in note]
     if missing:
         warnings.warn("; ".join(missing), AutowispWarning, stacklevel=2)
-    return flats
+    return made
+
+
+class _FlatSet(NamedTuple):
+    """Flats, and what makes a master of them."""
+
+    given: xr.Dataset
+    """As they came, raw or calibrated."""
+    frames: xr.Dataset
+    """The same, calibrated."""
+    calibrated: Callable[..., xr.Dataset]
+    """What makes these of those."""
+    common: bool
+    """Whether all channels of a frame have one level."""
+    finish: Callable[..., xr.Dataset]
+    """Stacks frames by their levels and shapes."""
+
+    def of(self, which: Integers) -> Self:
+        """Some of the flats, by number."""
+        given, frames = self.given.isel(frame=which), self.frames.isel(frame=which)
+        return self._replace(given=given, frames=frames)
+
+    def to_stack(self) -> xr.Dataset:
+        """Calibrated again, band by band, or the cube would be in memory."""
+        in_bands = blocks.bands(self.given, becomes=PLANE_BYTES)
+        return self.frames if in_bands is self.given else self.calibrated(in_bands)
 
 
 def _calibrated(raw: xr.Dataset, channel: int | None = None, **options: Any) -> xr.Dataset:
@@ -220,66 +244,43 @@ def master_flats(ds: xr.Dataset, **options: Any) -> dict[str, MasterFlats]:
     }
 
 
-def _of_all(
-    ds: xr.Dataset,
-    frames: xr.Dataset,
-    frames_of: FramesOf,
-    common: bool,
-    finish: Callable[..., xr.Dataset],
-) -> MasterFlats:
-    levels = levels_of(frames, common=common)
+def _of_all(flats: _FlatSet) -> MasterFlats:
+    levels = levels_of(flats.frames, common=flats.common)
     known = blocks.in_memory(levels.level.variable)
-    verdicts = verdicts_of(levels) if known else [None] * frames.sizes["frame"]
-    table = unselected(frames, levels.level, verdicts)
+    verdicts = verdicts_of(levels) if known else [None] * flats.frames.sizes["frame"]
+    table = unselected(flats.frames, levels.level, verdicts)
     # what takes no part has a level of NaN, in memory as where that is still to be found
-    return MasterFlats(finish(_in_bands(ds, frames, frames_of), levels.level), None, table)
+    return MasterFlats(flats.finish(flats.to_stack(), levels.level), None, table)
 
 
-def _of_selected(
-    ds: xr.Dataset,
-    frames: xr.Dataset,
-    frames_of: FramesOf,
-    selection: FlatSelection,
-    common: bool,
-    finish: Callable[..., xr.Dataset],
-) -> MasterFlats:
+def _of_selected(flats: _FlatSet, selection: FlatSelection) -> MasterFlats:
+    frames = flats.frames
     table = select_flats(frames, selection)
     masters: dict[str, xr.Dataset | None] = {"high": None, "low": None}
     reference = None
     high = members(table, "high")
     if high.size >= selection.fewest["high"]:
-        chosen = frames.isel(frame=high)
-        in_bands = _in_bands(ds.isel(frame=high), chosen, frames_of)
-        reference = reference_of(chosen, in_bands, selection)
+        chosen = flats.of(high)
+        reference = reference_of(chosen.frames, chosen.to_stack(), selection)
     for kind, fewest in selection.fewest.items():
         if reference is None or members(table, kind).size < fewest:
             continue
         table, matches = check_clouds(frames, table, kind, reference, selection)
-        table, level = _compared(frames, table, kind, matches.sample, common)
+        table, level = _compared(frames, table, kind, matches.sample, flats.common)
         kept = members(table, kind)
         if kept.size >= fewest:
-            chosen = frames.isel(frame=kept)
-            known = level["frame"].isin(chosen["frame"]).values
-            in_bands = _in_bands(ds.isel(frame=kept), chosen, frames_of)
-            masters[kind] = finish(
-                recorded(in_bands, table, kind, selection),
+            chosen = flats.of(kept)
+            known = level["frame"].isin(chosen.frames["frame"]).values
+            masters[kind] = flats.finish(
+                recorded(chosen.to_stack(), table, kind, selection),
                 level.isel(frame=known),
                 matches.shape.isel(frame=known),
             )
     notes = [*table.attrs["notes"], *_missing(masters, table, selection)]
+    table = table.assign_attrs(notes=notes)
     return MasterFlats(
-        **masters,
-        frames=table.assign_attrs(notes=notes),
-        reference=reference,
-        chosen_from=frames,
-        selection=selection,
+        **masters, frames=table, reference=reference, chosen_from=frames, selection=selection
     )
-
-
-def _in_bands(ds: xr.Dataset, frames: xr.Dataset, frames_of: FramesOf) -> xr.Dataset:
-    """Frames to stack: calibrated again, band by band, or the cube would be in memory."""
-    in_bands = blocks.bands(ds, becomes=PLANE_BYTES)
-    return frames if in_bands is ds else frames_of(in_bands)
 
 
 def _compared(

@@ -1,15 +1,16 @@
 """How far apart frames point."""
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import ArrayLike
+
+from autowisp_xr.arrays import Floats, Integers
 
 __all__ = ["nearest_pointings"]
 
 _ROWS = 512
 
 
-def nearest_pointings(ra: Any, dec: Any) -> tuple[Any, Any]:
+def nearest_pointings(ra: ArrayLike, dec: ArrayLike) -> tuple[Floats, Integers]:
     r"""Distance of each pointing from the nearest other one.
 
     Parameters

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -187,5 +186,5 @@ def _side_by_side(parts: Sequence[xr.Dataset]) -> xr.Dataset:
     )
 
 
-def _joined(values: Any) -> str:
+def _joined(values: str | Sequence[str]) -> str:
     return values if isinstance(values, str) else "; ".join(values)

@@ -1,6 +1,6 @@
 """``stamp_statistics`` and ``select_flats``: which flats are good, and why the others are not."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, get_args
 
@@ -11,7 +11,7 @@ from autowisp_xr import schema
 from autowisp_xr.arrays import Bits, Cube, Numbers
 from autowisp_xr.bridge import blocks
 from autowisp_xr.flags import Flag
-from autowisp_xr.flats.classes import VarianceFit, Verdict, classify, fit_variance
+from autowisp_xr.flats.classes import Verdict, classify, fit_variance
 from autowisp_xr.flats.options import FlatSelection
 from autowisp_xr.flats.pointings import nearest_pointings
 from autowisp_xr.flats.stamps import Stamp, stamp_area
@@ -138,7 +138,13 @@ def select_flats(
         fit = fit_variance(mean, variance, selection)
         fits.append(fit)
         per_channel.append(classify(mean, variance, saturated, fit, selection, channel, number))
-    _note_fits(fits, channels, selection, notes)
+    if (selection.cloudy_night_threshold, selection.cloudy_frame_threshold) != (None, None):
+        for fit, channel in zip(fits, channels, strict=True):
+            of = f" of {channel}" if len(channels) > 1 else ""
+            if np.isnan(fit.residual):
+                notes.append(
+                    f"too few frames to fit variance to mean{of}: stamps not tested for clouds"
+                )
     by_frame = [
         [verdict] * len(channels) if verdict is not None else [one[i] for one in per_channel]
         for i, verdict in enumerate(verdicts)
@@ -195,24 +201,8 @@ def _pointings(
             f"every frame points to within {limit:g} arcsec of another one: where there are no "
             "stars, as with a lamp, say min_pointing_separation=None, or FlatSelection.dome()"
         )
-    return [
-        Verdict(
-            "colocated",
-            f"{separation[i]:.1f} arcsec from {names[nearest[i]]}, closer than {limit:g}",
-        )
-        if separation[i] < limit
-        else None
-        for i in range(number)
-    ], separation
-
-
-def _note_fits(
-    fits: Sequence[VarianceFit], channels: list[str], selection: FlatSelection, notes: list[str]
-) -> None:
-    tested = (selection.cloudy_night_threshold, selection.cloudy_frame_threshold)
-    for fit, channel in zip(fits, channels, strict=True):
-        if np.isnan(fit.residual) and tested != (None, None):
-            of = f" of {channel}" if len(channels) > 1 else ""
-            notes.append(
-                f"too few frames to fit variance to mean{of}: stamps not tested for clouds"
-            )
+    verdicts: list[Verdict | None] = [None] * number
+    for i in np.flatnonzero(separation < limit).tolist():
+        reason = f"{separation[i]:.1f} arcsec from {names[nearest[i]]}, closer than {limit:g}"
+        verdicts[i] = Verdict("colocated", reason)
+    return verdicts, separation

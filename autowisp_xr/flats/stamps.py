@@ -1,9 +1,10 @@
 """Level and noise of a flat, from a stamp in its middle."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from autowisp_xr.arrays import Bools, Image
 from autowisp_xr.flats.options import FlatSelection
 from autowisp_xr.kernels.sample import average_sample
 from autowisp_xr.options import upper_and_lower
@@ -34,7 +35,7 @@ def stamp_area(shape: tuple[int, int], fraction: float) -> tuple[slice, slice]:
     return y, x
 
 
-def stamp_statistics(pixels: Any, saturated: Any, selection: FlatSelection) -> Stamp:
+def stamp_statistics(pixels: Image, saturated: Bools, selection: FlatSelection) -> Stamp:
     """Statistics of a stamp.
 
     Parameters

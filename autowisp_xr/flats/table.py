@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance, schema
-from autowisp_xr.arrays import Integers
+from autowisp_xr.arrays import Floats, Integers
 from autowisp_xr.flats.classes import VarianceFit, Verdict
 from autowisp_xr.flats.options import FlatSelection
 
@@ -32,7 +32,7 @@ def flat_table(
     ds: xr.Dataset,
     selection: FlatSelection,
     found: dict[str, Any],
-    separation: Any,
+    separation: Floats,
     fits: Sequence[VarianceFit],
     by_frame: Sequence[Sequence[Verdict]],
     notes: list[str],
@@ -68,7 +68,7 @@ def _classes(verdicts: Sequence[Any]) -> dict[str, xr.Variable]:
     return {name: xr.Variable(dims, text[..., i]) for i, name in enumerate(("class", "reason"))}
 
 
-def mark(table: xr.Dataset, where: Any, kind: str, reason: str) -> xr.Dataset:
+def mark(table: xr.Dataset, where: int | Integers, kind: str, reason: str) -> xr.Dataset:
     """The table with a class and a reason for frames (a bool each)."""
     kinds, reasons = (table[name].values.copy() for name in ("class", "reason"))
     kinds[where], reasons[where] = kind, reason

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from autowisp_xr.errors import HeaderError
 from autowisp_xr.headers.doubts import doubt
@@ -73,7 +73,7 @@ def _exposures(cards: Cards, names: Iterable[str], usual: float) -> Iterator[Exp
             yield ExposureCard(name, seconds)
 
 
-def _seconds(cards: Cards, name: str, value: Any, usual: float) -> float:
+def _seconds(cards: Cards, name: str, value: object, usual: float) -> float:
     """Seconds that a card says; NaN where it cannot be read."""
     fraction = _FRACTION.fullmatch(to_text(value)) if isinstance(value, str) else None
     if fraction is not None:

@@ -85,7 +85,7 @@ def row_order(cards: Cards) -> str:
     return cards.text("row_order").upper().replace("_", "-")
 
 
-def _number_of_gain(value: Any) -> float:
+def _number_of_gain(value: object) -> float:
     match = _ISO.fullmatch(to_text(value))
     return to_number(value if match is None else match[1])
 

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Collection
 from functools import lru_cache
-from typing import Any
 
 from astropy.io import fits
 
@@ -15,23 +14,23 @@ from autowisp_xr.headers.values import to_number
 
 __all__ = ["calibrated_reason", "master_reason", "processed_by"]
 
-_Tests = dict[str, Callable[[Any], bool]]
+_Tests = dict[str, Callable[[object], bool]]
 """Cards, each with what is true of a value that says so."""
 
 
-def _above(limit: float) -> Callable[[Any], bool]:
+def _above(limit: float) -> Callable[[object], bool]:
     return lambda value: to_number(value) > limit
 
 
-def _among(words: Collection[str]) -> Callable[[Any], bool]:
+def _among(words: Collection[str]) -> Callable[[object], bool]:
     return lambda value: str(value).lower() in words
 
 
-def _anything(value: Any) -> bool:
+def _anything(value: object) -> bool:
     return True
 
 
-def _master_first(value: Any) -> bool:
+def _master_first(value: object) -> bool:
     return str(value).lower().startswith("master")
 
 

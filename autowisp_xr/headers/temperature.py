@@ -1,7 +1,7 @@
 """How warm the detector was, in degrees Celsius, whatever scale its header counts in."""
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from autowisp_xr.headers.doubts import doubt, named
 from autowisp_xr.headers.values import Cards, unit_in_comment, with_unit
@@ -59,7 +59,7 @@ def read_temperature(cards: Cards) -> Temperature:
     return Temperature(math.nan, doubted)
 
 
-def _celsius(value: Any, commented: str) -> tuple[float, str]:
+def _celsius(value: object, commented: str) -> tuple[float, str]:
     """Degrees Celsius of a value, and the unit that it, or its comment, says it is in."""
     number, written = with_unit(value)
     unit = written or commented

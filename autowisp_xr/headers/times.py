@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -59,7 +59,7 @@ class Instant(NamedTuple):
     """A time that a card says, UTC, and how finely it says it."""
 
     card: str
-    value: Any
+    value: object
     time: np.datetime64 = _NOT_A_TIME
     """NaT where it cannot be read, or TIMESYS is no scale that is known."""
     rounding: np.timedelta64 = _EXACT
@@ -116,7 +116,7 @@ def clock_beside(cards: Cards, start: Instant) -> Instant | None:
     return None
 
 
-def is_old_date(value: Any) -> bool:
+def is_old_date(value: object) -> bool:
     """Whether a date has two digits for a year of this century."""
     match = _OLD_DATE.fullmatch(str(value))
     return match is not None and int(match[3]) < _FIRST_OLD_YEAR
@@ -142,25 +142,25 @@ def julian_date(time: np.datetime64) -> float:
 
 def utc_to_scale(time: np.datetime64, scale: str) -> np.datetime64:
     """A time in UTC as one in another scale of :func:`time_scale`."""
-    if scale == _UTC:
+    return _converted(time, _UTC, scale)
+
+
+def _converted(time: np.datetime64, scale: str, to: str) -> np.datetime64:
+    if scale == to:
         return time
     if scale == "gps":
-        return utc_to_scale(time, "tai") - _GPS_BEHIND_TAI
+        return _converted(time + _GPS_BEHIND_TAI, "tai", to)
+    if to == "gps":
+        return _converted(time, scale, "tai") - _GPS_BEHIND_TAI
     from astropy.time import Time
 
-    return np.datetime64(getattr(Time(str(time), scale=_UTC, precision=9), scale).isot, "ns")
+    return np.datetime64(getattr(Time(str(time), scale=scale, precision=9), to).isot, "ns")
 
 
-def _scale_to_utc(time: np.datetime64, scale: str | None) -> np.datetime64:
-    if scale is None or np.isnat(time):
-        return _NOT_A_TIME
-    if scale == _UTC:
-        return time
-    if scale == "gps":
-        return _scale_to_utc(time + _GPS_BEHIND_TAI, "tai")
-    from astropy.time import Time
-
-    return np.datetime64(Time(str(time), scale=scale, precision=9).utc.isot, "ns")
+def _in_utc(cards: Cards, time: np.datetime64) -> np.datetime64:
+    """A time of the scale of a header in UTC; NaT where that is not known."""
+    scale = time_scale(cards)
+    return _NOT_A_TIME if scale is None else _converted(time, scale, _UTC)
 
 
 def _first(instants: Iterable[Instant]) -> np.datetime64:
@@ -171,7 +171,7 @@ def _seconds(difference: np.timedelta64) -> float:
     return float(difference / np.timedelta64(1, "s"))
 
 
-def _of_date(cards: Cards, name: str, value: Any, companions: Iterable[str] = ()) -> Instant:
+def _of_date(cards: Cards, name: str, value: object, companions: Iterable[str] = ()) -> Instant:
     text = _COMPACT.sub(r"\1-\2-\3T\4:\5:\6", str(value))
     match, old = _DATE.fullmatch(text), _OLD_DATE.fullmatch(text)
     if match is not None:
@@ -210,10 +210,10 @@ def _moment(cards: Cards, date: str, clock: str) -> np.datetime64 | None:
         return None
     ahead = (int(hours or 0) * 60 + int(minutes or 0)) * 60 * (-1 if sign == "-" else 1)
     time = day + np.timedelta64(since - ahead * _NS, "ns")
-    return _scale_to_utc(time, _UTC if zulu or sign else time_scale(cards))
+    return time if zulu or sign else _in_utc(cards, time)
 
 
-def _of_days(cards: Cards, name: str, value: Any) -> Instant:
+def _of_days(cards: Cards, name: str, value: object) -> Instant:
     days = to_number(value)
     since_1970 = days - (_UNIX_JD if days > 1e6 else _UNIX_JD - _MJD_ZERO)
     year = 1970 + since_1970 / 365.25
@@ -221,7 +221,7 @@ def _of_days(cards: Cards, name: str, value: Any) -> Instant:
         return Instant(name, value)
     # a float64 Julian date resolves 40 microseconds; more digits would be invented
     microseconds = round(since_1970 * (_NS_PER_DAY // 1000))
-    time = _scale_to_utc(np.datetime64(microseconds * 1000, "ns"), time_scale(cards))
+    time = _in_utc(cards, np.datetime64(microseconds * 1000, "ns"))
     # a whole number is a date, without a time of day
     parts = 1 if days.is_integer() else 2 * 10 ** len(repr(days).partition(".")[2])
     return Instant(name, value, time, np.timedelta64(_NS_PER_DAY // parts, "ns"))

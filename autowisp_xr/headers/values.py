@@ -60,7 +60,7 @@ def first_known(numbers: Iterable[float]) -> float:
     return next((number for number in numbers if not math.isnan(number)), math.nan)
 
 
-def with_unit(value: Any) -> tuple[float, str]:
+def with_unit(value: object) -> tuple[float, str]:
     """Number of a value and the unit behind it, in small letters; (NaN, "") where it is none.
 
     A comma is that of decimals, but for three digits behind it: 1,000 may be either.
@@ -87,7 +87,7 @@ def with_unit(value: Any) -> tuple[float, str]:
     return float(number.replace("D", "E").replace("d", "e")), (unit or "").strip().lower()
 
 
-def to_number(value: Any) -> float:
+def to_number(value: object) -> float:
     """Value of a number, also one written as text or with its unit; NaN for anything else."""
     number, unit = with_unit(value)
     return number if unit in _COMMON_UNITS else math.nan
@@ -122,7 +122,7 @@ def first_number(
     header: fits.Header,
     names: Iterable[str],
     above: float = -math.inf,
-    read: Callable[[Any], float] = to_number,
+    read: Callable[[object], float] = to_number,
 ) -> float:
     """First card, of those named, that holds a number above a limit; NaN where none does."""
     numbers = (read(value) for _, value in known_values(header, names))
@@ -134,7 +134,7 @@ def to_text(value: object) -> str:
     return "" if value is None else str(value).strip()
 
 
-def to_degrees(value: Any, degrees_per_unit: float, degrees_per_number: float = 1.0) -> float:
+def to_degrees(value: object, degrees_per_unit: float, degrees_per_number: float = 1.0) -> float:
     """Degrees of a number or of sexagesimal text, each with its own unit; NaN beyond 360."""
     number = to_number(value)
     if not math.isnan(number):
@@ -156,13 +156,14 @@ class Cards(NamedTuple):
     header: fits.Header
     spellings: Spellings
 
-    def names(self, *things: str) -> list[str]:
+    def names(self, thing: str, *others: str) -> tuple[str, ...]:
         """Cards that may say some things, best first; those of the first thing before others."""
-        return [name for thing in things for name in self.spellings.cards[thing]]
+        names = self.spellings.cards[thing]
+        return names + self.names(*others) if others else names
 
-    def values(self, *things: str) -> Iterator[tuple[str, Any]]:
+    def values(self, thing: str, *others: str) -> Iterator[tuple[str, Any]]:
         """Those of these cards that have a value: (name, value)."""
-        return known_values(self.header, self.names(*things))
+        return known_values(self.header, self.names(thing, *others))
 
     def value(self, thing: str) -> Any:
         """Value of the first card that has one; None where none does."""
