@@ -62,7 +62,7 @@ def with_noise(header: fits.Header, planes: Mapping[str, Any]) -> fits.Header:
     if noise is None:
         told = gain_told(None, math.nan)
     elif noise >= _LEAST:
-        told["read_noise"] = (float(f"{noise:.5g}"), "[electron] of this image, beside photons")
+        told["read_noise"] = float(f"{noise:.5g}")
     tell(header, told)
     return header
 

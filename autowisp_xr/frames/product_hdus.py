@@ -20,7 +20,7 @@ from autowisp_xr.frames.names import bare_name
 from autowisp_xr.frames.outputs import Content
 from autowisp_xr.headers.cards import STRUCTURAL, add_doubts, ascii_text, parse_header, value_of
 from autowisp_xr.headers.fate_rules import Plane as PlaneOfProduct
-from autowisp_xr.headers.fate_rules import product_cards
+from autowisp_xr.headers.fate_rules import product_cards, tell
 from autowisp_xr.headers.place import PRODUCT_CARDS, name_place
 from autowisp_xr.headers.product import steps_of_product, true_cards
 from autowisp_xr.headers.sensor_grid import PixelGrid, grid_of, grid_of_plane, moved
@@ -88,7 +88,7 @@ def _output_header(
     plane = PlaneOfProduct(height=height, width=width, **asdict(grid))
     told = true_cards(ds, header, records, steps, name)
     product_cards(header, steps, told, plane)
-    header["BUNIT"] = told["unit"]
+    tell(header, {"unit": told["unit"]})
     add_doubts(header, _scalar(ds, "doubts"))
     return header
 

@@ -16,9 +16,9 @@ from autowisp_xr.headers.values import Cards, to_number, to_text
 
 __all__ = ["RULES", "Plane", "Told", "product_cards", "tell"]
 
-Told = Mapping[str, tuple[Any, str] | None]
-"""For names of rows the value and the comment that are true for a product; None where there is none
-that is true. Rows that are not named stay as they are."""
+Told = Mapping[str, Any]
+"""For names of rows the value that is true for a product; None where there is none that is true.
+Rows that are not named stay as they are."""
 
 _USUAL = Spellings()
 
@@ -80,26 +80,24 @@ def tell(header: fits.Header, told: Told) -> None:
 
 
 def _tell(header: fits.Header, row: Row, told: Told, plane: Plane | None = None) -> None:
-    if row.name not in told:
-        return
     _tell_if_there(header, row, told)
-    entry = told[row.name]
-    if entry is not None and row.cards[0] not in header:
-        header[row.cards[0]] = entry
+    value = told.get(row.name)
+    if value is not None and row.cards[0] not in header:
+        header[row.cards[0]] = (value, row.comment)
 
 
 def _tell_if_there(header: fits.Header, row: Row, told: Told, plane: Plane | None = None) -> None:
     if row.name not in told:
         return
-    entry = told[row.name]
+    value = told[row.name]
     for card in row.among(header):
         first = header.index(card)
-        if header.count(card) > 1 or entry is None:
+        if header.count(card) > 1 or value is None:
             header.remove(card, remove_all=True)
-        if entry is not None and card in header:
-            header[card] = entry
-        elif entry is not None:
-            header.insert(first, (card, *entry))
+        if value is not None and card in header:
+            header[card] = (value, row.comment)
+        elif value is not None:
+            header.insert(first, (card, value, row.comment))
 
 
 def _remove(header: fits.Header, row: Row, told: Told, plane: Plane) -> None:

@@ -165,6 +165,8 @@ class Row:
     calibrating: str = "stays"
     splitting: str = "stays"
     stacking: str = "agreed"
+    comment: str = ""
+    """Of a card that is written."""
     why: str
 
     @cached_property
@@ -189,6 +191,7 @@ def _rows() -> Iterator[Row]:
             own = {
                 "name": f"{kind}_{what}",
                 "cards": (cards,) if isinstance(cards, str) else cards,
+                "comment": entry.get("comment", "").format(kind=kind),
                 "why": entry["why"].format(kind=kind),
             }
             yield Row(**entry | own)

@@ -45,14 +45,12 @@ _LEVELS = {"subtract_bias_level", "subtract_overscan"}
 _MASTERS = {name: f"Master {kind.card.split()[0]}" for name, kind in KINDS.items()}
 
 _SETTINGS = {
-    "exposure": ("exposure", "[s] mean of the frames"),
-    "gain_setting": ("kept_setting", "of all frames"),
-    "offset": ("offset", "of all frames"),
-    "coadds": ("coadds", "of all frames"),
+    "exposure": "exposure",
+    "gain_setting": "kept_setting",
+    "offset": "offset",
+    "coadds": "coadds",
 }
-"""Coordinates of numbers that cards may have lost, and the row and the comment of each."""
-
-_Entries = dict[str, tuple[Any, str] | None]
+"""Coordinates of numbers that cards may have lost, and the row of each."""
 
 
 def steps_of_product(
@@ -102,7 +100,7 @@ def true_cards(
         Name of the channel of the plane.
     """
     units = str(ds["image"].attrs.get("units", "adu"))
-    told: _Entries = {"unit": (units, "Unit of the image")}
+    told: dict[str, Any] = {"unit": units}
     if "calibrating" in steps or "stacking" in steps:
         told |= gain_told(_gain(ds, units, channel), effective_frames(ds, header))
         told |= raw_gain_told(header)
@@ -115,7 +113,7 @@ def true_cards(
     return told
 
 
-def gain_told(gain: float | None, effective: float) -> _Entries:
+def gain_told(gain: float | None, effective: float) -> dict[str, Any]:
     """Rows of the gain of a product; the read noise is measured when its pixels are at hand.
 
     Parameters
@@ -128,9 +126,9 @@ def gain_told(gain: float | None, effective: float) -> _Entries:
     if gain is None or not math.isfinite(effective):
         return {"gain": None, "read_noise": None, "effective": None}
     return {
-        "gain": (_rounded(gain * effective), "[electron/adu] of this image, for its noise"),
+        "gain": _rounded(gain * effective),
         "read_noise": None,
-        "effective": (_rounded(effective), "Equal frames with photon noise like this"),
+        "effective": _rounded(effective),
     }
 
 
@@ -164,19 +162,19 @@ def _gain(ds: xr.Dataset, units: str, channel: str) -> float | None:
     return 1.0 if units == "electron" else known.pop()
 
 
-def raw_gain_told(header: fits.Header) -> _Entries:
+def raw_gain_told(header: fits.Header) -> dict[str, Any]:
     """The row of the gain of the raw frame, by which masters are matched; none where not known."""
     number = raw_gain(Cards(header, _USUAL))
-    return {} if math.isnan(number) else {"raw_gain": (number, "EGAIN of the raw frame")}
+    return {} if math.isnan(number) else {"raw_gain": number}
 
 
-def _saturation(ds: xr.Dataset, channel: str) -> tuple[Any, str] | None:
+def _saturation(ds: xr.Dataset, channel: str) -> float | None:
     given = schema.camera_of(ds).saturation
     level = given.get(channel) if isinstance(given, Mapping) else given
-    return None if level is None else (_rounded(level), "Level of saturation of this image")
+    return None if level is None else _rounded(level)
 
 
-def _type(ds: xr.Dataset, header: fits.Header, *, stacked: bool) -> _Entries:
+def _type(ds: xr.Dataset, header: fits.Header, *, stacked: bool) -> dict[str, Any]:
     written, known = value_of(header, "IMAGETYP"), _text(ds, "image_type")
     said = None if written is None else _USUAL.image_type_of(written)
     words = None
@@ -187,26 +185,25 @@ def _type(ds: xr.Dataset, header: fits.Header, *, stacked: bool) -> _Entries:
             words = words if words.lower().startswith("master") else f"Master {words}"
     elif said != known:
         words = KINDS[known].card if known in KINDS else None
-    return {} if words is None else {"type": (words, "Type of image")}
+    return {} if words is None else {"type": words}
 
 
 def _corrections(
     header: fits.Header, records: Sequence[Mapping[str, Any]], channel: str
-) -> _Entries:
+) -> dict[str, Any]:
     """What was applied, and that nothing is to be added any more."""
-    told: _Entries = {}
+    told: dict[str, Any] = {}
     applied = _applied(records, channel)
     for kind, (identity, file) in applied.items():
         name = ascii_text(os.path.basename(file["path"])) if file else identity
-        told[f"{kind}_file"] = (name, f"Master {kind} that was applied") if file else None
-        told[f"{kind}_done"] = (name, f"Master {kind} that was applied")
-        told[f"{kind}_level"] = (1, f"A {kind} was applied")
+        own = {"file": name if file else None, "done": name, "level": 1}
+        told |= {f"{kind}_{row}": value for row, value in own.items()}
     before = str(value_of(header, STATUS) or "")
     done = {*applied, *corrections_in(before)}
     letters = "".join(cards.letter for kind, cards in CORRECTIONS.items() if kind in done)
     if letters:
         others = [c for c in before.upper() if len(before) <= MOST_LETTERS and c not in "BDF"]
-        told["status"] = ("".join((letters, *others)), "Bias, dark, flat that were applied")
+        told["status"] = "".join((letters, *others))
     leveled = any(
         step.get("verb") in _LEVELS
         or step.get("options", {}).get("bias_level")
@@ -214,7 +211,7 @@ def _corrections(
         for step in records
     )
     if leveled or {"bias", "dark"} & set(applied):
-        told["pedestal"] = (0, "Level without light")
+        told["pedestal"] = 0
     return told
 
 
@@ -229,7 +226,7 @@ def digests_told(records: Sequence[Mapping[str, Any]], channel: str) -> Told:
         Name of the channel of the plane.
     """
     return {
-        f"{kind}_digest": (file["sha256"], "") if "sha256" in file else None
+        f"{kind}_digest": file.get("sha256")
         for kind, (_, file) in _applied(records, channel).items()
     }
 
@@ -247,47 +244,41 @@ def _applied(
     return applied
 
 
-def _contents(ds: xr.Dataset, header: fits.Header) -> _Entries:
+def _contents(ds: xr.Dataset, header: fits.Header) -> dict[str, Any]:
     """When the frames of a stack were taken, how many they are and how long they were exposed."""
-    told: _Entries = {}
+    told: dict[str, Any] = {}
     number = _number(ds, "combined")
     if math.isnan(number):
         number = to_number(value_of(header, "NUMFCOMB"))
     if number > 0:
-        entry = (int(number), "number of frames combined")
-        told |= dict.fromkeys(("frames", "stack_count", "snapshots"), entry)
+        told |= dict.fromkeys(("frames", "stack_count", "snapshots"), int(number))
     total = _number(ds, "total_exposure")
     if math.isfinite(total):
-        told["total_exposure"] = (total, "[s] sum of the exposures")
+        told["total_exposure"] = total
     start, end, middle = (_date(ds, header, name) for name in ("time_start", "time_end", "time"))
-    if start:
-        told["start"] = told["begin"] = (start, "start of the first exposure")
-    if end:
-        told["end"] = (end, "end of the last exposure")
-    if middle:
-        told["middle"] = (middle, "mean of the middles of the exposures")
-    return told
+    dates = {"start": start, "begin": start, "end": end, "middle": middle}
+    return told | {row: date for row, date in dates.items() if date}
 
 
-def _lost(ds: xr.Dataset, header: fits.Header) -> _Entries:
+def _lost(ds: xr.Dataset, header: fits.Header) -> dict[str, Any]:
     """What the cards of a stack do not say any more."""
     try:
         said = read_coordinates(Cards(header, _USUAL))
     except HeaderError:
         # of two exposures that contradict each other, the spellings of the user took one
         said = {"exposure": 0.0}
-    told: _Entries = {}
-    for name, (row, comment) in _SETTINGS.items():
+    told: dict[str, Any] = {}
+    for name, row in _SETTINGS.items():
         number = _number(ds, name)
         if math.isfinite(number) and math.isnan(said.get(name, math.nan)):
-            told[row] = (number, comment)
+            told[row] = number
     temperature = _number(ds, "temperature")
     same = math.isclose(temperature, said.get("temperature", math.nan), rel_tol=1e-9)
     if math.isfinite(temperature) and value_of(header, "CCD-TEMP") is None and not same:
-        told["temperature"] = (temperature, "[degC] mean of the frames")
+        told["temperature"] = temperature
     band = _text(ds, "filter")
     if band and band != said.get("filter") and value_of(header, "FILTER") is None:
-        told["filter"] = (ascii_text(band), "of all frames")
+        told["filter"] = ascii_text(band)
     return told
 
 

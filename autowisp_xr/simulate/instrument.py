@@ -10,6 +10,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from autowisp_xr import schema
+from autowisp_xr.arrays import Floats
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.regions import ChannelSlice, Region
@@ -18,8 +19,6 @@ from autowisp_xr.simulate import sensor
 __all__ = ["Instrument"]
 
 _SENSITIVITY = {"R": 0.8, "G1": 1.0, "G2": 0.99, "B": 0.7}
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

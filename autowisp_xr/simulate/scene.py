@@ -1,11 +1,11 @@
 """What the sky sends: stars, a nebula, clouds. Arrays only, in raw-frame pixels (y, x)."""
 
 import numpy as np
-import numpy.typing as npt
+
+from autowisp_xr.arrays import Floats
 
 __all__ = ["clouds", "gradient", "nebula", "stars"]
 
-Floats = npt.NDArray[np.float64]
 
 _RADIUS = 24
 """Stars end this many pixels from their centre; the truth ends there too."""

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from autowisp_xr.arrays import Bools, Floats
+
 __all__ = ["add_tracks", "bias_structure", "dark_rate", "digitise", "response", "spill"]
 
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 _HOT_RATES = (10.0, 500.0)
 """Electrons per second of a hot pixel, from the faintest to the brightest, evenly in logarithm."""
