@@ -206,69 +206,65 @@ def reason_against(
     for name in KINDS[candidate.kind].serves if names is None else names:
         if name in matching.allow_mismatch:
             continue
-        text = _RULES[name](name, wanted, candidate, matching)
-        if text:
-            return Mismatch(trait=name, text=text)
+        theirs, own = getattr(wanted, name), getattr(candidate, name)
+        if not (is_known(theirs) and is_known(own)):
+            continue
+        if name in _FITS:
+            same = _FITS[name](wanted, candidate, matching)
+        else:
+            same = comparable(theirs) == comparable(own)
+        if not same:
+            return Mismatch(trait=name, text=_differ(name, wanted, candidate))
     return None
 
 
-_Rule = Callable[[str, Traits, Traits, Matching], str]
-
 _WORDS = {
-    "camera": "of the camera {}",
-    "detector": "of the detector {}",
-    "window": "of the window {} of the sensor",
-    "binning": "of binning {}",
-    "orientation": "of pixels stored {}",
-    "pixel_type": "of {}",
-    "gain_setting": "of the gain setting {:g}",
-    "readout_mode": "of the readout mode {}",
-    "readout_speed": "of the readout speed {}",
-    "offset": "of the offset {:g}",
-    "coadds": "of {:g} summed exposures",
-    "filter": "of the filter {}",
-    "night": "of the night of {}",
-    "target": "of the target {}",
-    "egain": "of {:g} electrons per ADU",
+    "camera": "of the camera {own}{card}, not {theirs}",
+    "detector": "of the detector {own}{card}, not {theirs}",
+    "size": "of {own[1]} x {own[0]} pixels, not {theirs[1]} x {theirs[0]}",
+    "area": "covers the raw pixels {own}, not {theirs}",
+    "window": "of the window {own} of the sensor{card}, not {theirs}",
+    "binning": "of binning {own}{card}, not {theirs}",
+    "orientation": "of pixels stored {own}{card}, not {theirs}",
+    "channels": "of the channels {own}, not {theirs}{card}",
+    "pixel_type": "of {own}{card}, not {theirs}",
+    "unit": "in units of {own!r}, not {theirs!r}",
+    "gain_setting": "of the gain setting {own:g}{card}, not {theirs:g}",
+    "readout_mode": "of the readout mode {own}{card}, not {theirs}",
+    "readout_speed": "of the readout speed {own}{card}, not {theirs}",
+    "offset": "of the offset {own:g}{card}, not {theirs:g}",
+    "coadds": "of {own:g} summed exposures{card}, not {theirs:g}",
+    "filter": "of the filter {own}{card}, not {theirs}",
+    "temperature": "at {own:.1f} C, not {theirs:.1f} C",
+    "exposure": "exposed {own}, not {theirs}",
+    "night": "of the night of {own}{card}, not {theirs}",
+    "target": "of the target {own}{card}, not {theirs}",
+    "egain": "of {own:g} electrons per ADU{card}, not {theirs:g}",
 }
-
-
-def _plain(name: str, wanted: Traits, own: Traits, matching: Matching) -> str:
-    """Values that are the same or not."""
-    theirs, value = getattr(wanted, name), getattr(own, name)
-    if not (is_known(theirs) and is_known(value)) or comparable(theirs) == comparable(value):
-        return ""
-    return _differ(name, wanted, own)
+"""What is said of each trait in which a candidate differs, with the card that says it."""
 
 
 def _differ(name: str, wanted: Traits, own: Traits) -> str:
-    words = _WORDS[name]
-    card = own.cards.get(name) or wanted.cards.get(name)
-    said = f" ({card})" if card else ""
-    place = words[words.index("{") : words.index("}") + 1]
-    return f"{words.format(getattr(own, name))}{said}, not {place.format(getattr(wanted, name))}"
+    card = own.cards.get(name) or wanted.cards.get(name) or ""
+    if card:
+        card = f" ({card} says so)" if name == "channels" else f" ({card})"
+    shown = {"channels": _names, "exposure": _span}.get(name)
+    values = [getattr(traits, name) for traits in (own, wanted)]
+    first, second = values if shown is None else map(shown, values)
+    return _WORDS[name].format(own=first, theirs=second, card=card)
 
 
-def _unit(name: str, wanted: Traits, own: Traits, matching: Matching) -> str:
-    if not (own.unit and wanted.unit) or own.unit == wanted.unit:
-        return ""
-    return f"in units of {own.unit!r}, not {wanted.unit!r}"
+def _names(channels: Channels) -> str:
+    return " ".join(name for name, _ in channels)
 
 
-def _size(name: str, wanted: Traits, own: Traits, matching: Matching) -> str:
-    if not (own.size and wanted.size) or own.size == wanted.size:
-        return ""
-    return f"of {_pixels(own.size)} pixels, not {_pixels(wanted.size)}"
+def _span(exposure: tuple[float, float]) -> str:
+    low, high = exposure
+    return f"{low:g} s" if f"{low:g}" == f"{high:g}" else f"{low:g} to {high:g} s"
 
 
-def _pixels(size: tuple[int, int]) -> str:
-    return f"{size[1]} x {size[0]}"
-
-
-def _area(name: str, wanted: Traits, own: Traits, matching: Matching) -> str:
+def _fits_in_area(wanted: Traits, own: Traits, matching: Matching) -> bool:
     """Areas agree but for incomplete super-pixels, which are left out of masters."""
-    if own.area is None or wanted.area is None:
-        return ""
     differences = {
         edge: getattr(own.area, edge) - getattr(wanted.area, edge)
         for edge in ("xmin", "xmax", "ymin", "ymax")
@@ -279,78 +275,46 @@ def _area(name: str, wanted: Traits, own: Traits, matching: Matching) -> str:
         }
     _, cut = (own.channels or wanted.channels or (("", ChannelSlice()),))[0]
     steps = {"x": cut.x_step, "y": cut.y_step}
-    if all(abs(difference) < steps[edge[0]] for edge, difference in differences.items()):
-        return ""
-    return f"covers the raw pixels {own.area}, not {wanted.area}"
+    return all(abs(difference) < steps[edge[0]] for edge, difference in differences.items())
 
 
-def _channels(name: str, wanted: Traits, own: Traits, matching: Matching) -> str:
-    if own.channels is None or wanted.channels is None or own.channels == wanted.channels:
-        return ""
-    card = own.cards.get(name) or wanted.cards.get(name)
-    said = f" ({card} says so)" if card else ""
-    return f"of the channels {_names(own.channels)}, not {_names(wanted.channels)}{said}"
-
-
-def _window(name: str, wanted: Traits, own: Traits, matching: Matching) -> str:
+def _fits_in_window(wanted: Traits, own: Traits, matching: Matching) -> bool:
     """Windows agree that start at one pixel: where a trimmed master ends, its header does not say.
 
     Their sizes are traits of their own.
     """
     starts = [_STARTS.match(traits.window) for traits in (wanted, own)]
-    if all(starts) and len({start.groups() for start in starts if start}) == 1:
-        return ""
-    return _plain(name, wanted, own, matching)
+    same = all(starts) and len({start.groups() for start in starts if start}) == 1
+    return same or comparable(wanted.window) == comparable(own.window)
 
 
-def _names(channels: Channels) -> str:
-    return " ".join(name for name, _ in channels)
-
-
-def _pixel_type(name: str, wanted: Traits, own: Traits, matching: Matching) -> str:
+def _fits_in_pixel_type(wanted: Traits, own: Traits, matching: Matching) -> bool:
     """Integers of 16 and 32 bits, and floats, may count the same; shares of a whole do not."""
-    types = {getattr(wanted, name), getattr(own, name)} - {""}
-    if len(types) < 2 or not types & {FRACTIONS, BYTES} or types == {BYTES, FLOATS}:
-        return ""
-    return _differ(name, wanted, own)
+    types = {wanted.pixel_type, own.pixel_type}
+    return len(types) < 2 or not types & {FRACTIONS, BYTES} or types == {BYTES, FLOATS}
 
 
-def _egain(name: str, wanted: Traits, own: Traits, matching: Matching) -> str:
-    if is_known(own.gain_setting) and own.gain_setting == wanted.gain_setting:
-        return ""
+def _fits_in_egain(wanted: Traits, own: Traits, matching: Matching) -> bool:
     off = abs(own.egain - wanted.egain)
-    if not off > _EGAIN_TOLERANCE * max(own.egain, wanted.egain):
-        return ""
-    return _differ(name, wanted, own)
+    same_setting = is_known(own.gain_setting) and own.gain_setting == wanted.gain_setting
+    return same_setting or off <= _EGAIN_TOLERANCE * max(own.egain, wanted.egain)
 
 
-def _temperature(name: str, wanted: Traits, own: Traits, matching: Matching) -> str:
-    if not abs(own.temperature - wanted.temperature) > matching.temperature:
-        return ""
-    return f"at {own.temperature:.1f} C, not {wanted.temperature:.1f} C"
+def _fits_in_temperature(wanted: Traits, own: Traits, matching: Matching) -> bool:
+    return abs(own.temperature - wanted.temperature) <= matching.temperature
 
 
-def _exposure(name: str, wanted: Traits, own: Traits, matching: Matching) -> str:
+def _fits_in_exposure(wanted: Traits, own: Traits, matching: Matching) -> bool:
     times = (*wanted.exposure, *own.exposure)
-    known = not any(map(math.isnan, times))
-    if not known or max(times) - min(times) <= matching.exposure * max(times):
-        return ""
-    return f"exposed {_span(own.exposure)}, not {_span(wanted.exposure)}"
+    return max(times) - min(times) <= matching.exposure * max(times)
 
 
-def _span(exposure: tuple[float, float]) -> str:
-    low, high = exposure
-    return f"{low:g} s" if f"{low:g}" == f"{high:g}" else f"{low:g} to {high:g} s"
-
-
-_RULES: Mapping[str, _Rule] = dict.fromkeys(_WORDS, _plain) | {
-    "unit": _unit,
-    "size": _size,
-    "area": _area,
-    "channels": _channels,
-    "window": _window,
-    "pixel_type": _pixel_type,
-    "egain": _egain,
-    "temperature": _temperature,
-    "exposure": _exposure,
+_FITS: Mapping[str, Callable[[Traits, Traits, Matching], bool]] = {
+    "area": _fits_in_area,
+    "window": _fits_in_window,
+    "pixel_type": _fits_in_pixel_type,
+    "egain": _fits_in_egain,
+    "temperature": _fits_in_temperature,
+    "exposure": _fits_in_exposure,
 }
+"""Traits that agree where they are not the same; both are known."""
