@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from autowisp_xr.errors import HeaderError
+from autowisp_xr.headers.cards import WORLD
 from autowisp_xr.headers.detector_sections import (
+    DATA,
     LETTERS,
     SYSTEMS,
     Part,
@@ -30,6 +32,7 @@ from autowisp_xr.headers.detector_sections import (
     stored_section,
 )
 from autowisp_xr.headers.doubts import doubt, named
+from autowisp_xr.headers.fates import ROWS
 from autowisp_xr.headers.sections import Section
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.regions import Region
@@ -38,12 +41,11 @@ __all__ = ["GEOMETRY", "Assembly", "Piece", "Reader", "assemble"]
 
 _AMPLIFIER_CARDS = ("AMPNAME", "AMPID", "AMPLIFIE", "EXTNAME")
 _MOST_NUMBERED = 9
-_LISTED = ("DETSEC", "CCDSEC", "DATASEC", "TRIMSEC", "BIASSEC")
+_LISTED = (*SYSTEMS[:2], *DATA, "BIASSEC")
 
 GEOMETRY = re.compile(
-    r"(DATA|BIAS|TRIM|CCD|DET|AMP|PRE|POST)SEC[A-H1-9]?|LT[MV]\d(_\d)?|[ADC]T[MV]\d(_\d)?"
-    r"|WCS(AXES|NAME|DIM)[A-Z]?|(CTYPE|CRPIX|CRVAL|CUNIT|CDELT|CROTA)\d[A-Z]?"
-    r"|(CD|PC|PV)\d+_\d+[A-Z]?|(LON|LAT)POLE[A-Z]?|WAT\d_\d+"
+    rf"{ROWS['sections'].more}|(?:CCD|DET)SEC[A-H1-9]?|LT[MV]\d(?:_\d)?|[ADC]T[MV]\d(?:_\d)?"
+    rf"|{WORLD}|WAT\d_\d+"
 )
 """Cards about the pixels of one amplifier, which are not true of a frame made of several."""
 

@@ -17,6 +17,7 @@ from autowisp_xr.errors import HeaderError
 
 __all__ = [
     "STRUCTURAL",
+    "WORLD",
     "add_doubts",
     "ascii_text",
     "comment_of",
@@ -38,10 +39,13 @@ STRUCTURAL = re.compile(
 )
 """Keywords that describe the bytes of a file, not the frame in it."""
 
-_SKY = re.compile(
-    r"(CTYPE|CRPIX|CRVAL|CUNIT|CDELT|CROTA)\d[A-Z]?|(CD|PC|PV)\d+_\d+[A-Z]?|(LON|LAT)POLE[A-Z]?"
-    r"|WCSAXES[A-Z]?|WCSNAME[A-Z]?|[AB]P?_(ORDER|DMAX|\d_\d)|PLTSOLVD"
+WORLD = (
+    r"WCS(?:AXES|NAME|DIM)[A-Z]?|(?:CTYPE|CRPIX|CRVAL|CUNIT|CDELT|CROTA)\d[A-Z]?"
+    r"|(?:CD|PC|PV)\d+_\d+[A-Z]?|(?:LON|LAT)POLE[A-Z]?"
 )
+"""Cards of the coordinates of the world, as a regular expression."""
+
+_SKY = re.compile(rf"{WORLD}|[AB]P?_(ORDER|DMAX|\d_\d)|PLTSOLVD")
 
 _LINE = 72
 """Letters of a COMMENT."""

@@ -15,6 +15,7 @@ from autowisp_xr.headers.sections import (
 from autowisp_xr.regions import Region
 
 __all__ = [
+    "DATA",
     "LETTERS",
     "SYSTEMS",
     "Part",
@@ -34,7 +35,9 @@ SYSTEMS = ("DETSEC", "CCDSEC", "LTV")
 LETTERS = "ABCDEFGH"
 """Of amplifiers that share an image."""
 
-_DATA = ("DATASEC", "TRIMSEC")
+DATA = ("DATASEC", "TRIMSEC")
+"""Cards that say which pixels of an image saw light, best first."""
+
 _CHIP_CARDS = ("CCDNAME", "CCDNUM", "CCDID", "CHIPID", "CHIPNAME", "CCDNO")
 
 
@@ -82,12 +85,12 @@ def readouts_of(number: int, part: Part) -> Iterator[Readout]:
     letters = [
         letter
         for letter in LETTERS
-        if f"{_DATA[0]}{letter}" in part.values
+        if f"{DATA[0]}{letter}" in part.values
         and any(f"{name}{letter}" in part.values for name in SYSTEMS[:2])
     ]
     whole = Section(1, part.width, 1, part.height)
     for suffix in letters or [""]:
-        texts = (part.values.get(f"{name}{suffix}", "") for name in _DATA)
+        texts = (part.values.get(f"{name}{suffix}", "") for name in DATA)
         data = [one for text in texts if (one := stored_section(text, part)) is not None]
         yield Readout(number, suffix, data or ([] if suffix else [whole]))
 
