@@ -6,15 +6,12 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import ArrayLike
 
-from autowisp_xr.arrays import Floats, Image
+from autowisp_xr.arrays import Bools, Floats, Image
 from autowisp_xr.image_smoothing.image import YX, Pair, as_image, as_pair
 from autowisp_xr.image_smoothing.zooming import HIGHEST_ORDER, ZoomModel
-from autowisp_xr.kernels.mend import mend_blocks
 
 __all__ = ["Binning", "BinningOptions", "bin_image"]
 
-# what the kernel is compiled for
-_COMPILED = (np.dtype(np.float32), np.dtype(np.float64))
 _PADDING_MODES = (
     *("constant", "edge", "linear_ramp", "maximum", "mean"),
     *("median", "minimum", "reflect", "symmetric", "wrap"),
@@ -61,16 +58,26 @@ def bin_image(image: ArrayLike, bin_factor: Pair) -> Floats:
             f"blocks of {y} x {x} pixels (y, x) do not divide an image of {height} x {width}; pad "
             "or crop it, or let smooth() do so"
         )
-    # inf - inf of a block with both, mended below
+    # inf - inf of a block with both, repaired below
     with np.errstate(invalid="ignore"):
-        # rows first: adding up long rows is fast, and leaves little to be done along them
-        rows = image.reshape(height // y, y, width).sum(axis=1, dtype=np.float64)
-        # sum(axis=2) takes three times as long for blocks of 4 pixels
-        sums = np.einsum("yxi->yx", rows.reshape(height // y, width // x, x))
-    if not np.isfinite(sums).all():
-        plain = image if image.dtype in _COMPILED else image.astype(np.float64)
-        mend_blocks(plain, y, x, sums)
+        sums = _sums(image.reshape(height // y, y, width), x)
+    gaps = ~np.isfinite(sums)
+    if gaps.any():
+        some = gaps.any(axis=1)
+        rows = image.reshape(height // y, y, width)[some]
+        finite = np.isfinite(rows)
+        with np.errstate(invalid="ignore"):
+            repaired = _sums(np.where(finite, rows, 0), x) * (y * x) / _sums(finite, x)
+        sums[gaps] = repaired[gaps[some]]
     return sums
+
+
+def _sums(rows: Image | Bools, x: int) -> Floats:
+    """Sums (block, block) of rows of blocks (block, y, x), in blocks of so many columns."""
+    # along y first: adding up long rows is fast, and leaves little to be done along them
+    columns = rows.sum(axis=1, dtype=np.float64)
+    # sum(axis=2) takes three times as long for blocks of 4 pixels
+    return np.einsum("yxi->yx", columns.reshape(len(columns), -1, x))
 
 
 class BinningOptions(TypedDict, total=False):
