@@ -59,6 +59,7 @@ __all__ = [
     "number_of",
     "place",
     "unique_names",
+    "units_of",
     "variable_attributes",
     "with_attributes",
 ]
@@ -146,6 +147,11 @@ def with_attributes(ds: xr.Dataset, units: str) -> xr.Dataset:
         ds[name].attrs = variable_attributes(str(name), units)
     ds.attrs["schema_version"] = SCHEMA_VERSION
     return ds
+
+
+def units_of(ds: xr.Dataset) -> str:
+    """Unit of the pixels, as the image has it; that of raw frames where it has none."""
+    return str(ds["image"].attrs.get("units", "adu"))
 
 
 def names(ds: xr.Dataset, dim: str) -> list[str]:

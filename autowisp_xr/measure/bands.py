@@ -1,11 +1,14 @@
 """Some rows of frames that stand for the whole: as few as tell what is looked for."""
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
-__all__ = ["bands_of", "rows_of", "spread"]
+from autowisp_xr.arrays import Bools, Floats
+from autowisp_xr.flags import Flag
+
+__all__ = ["Bands", "bands_of", "spread"]
 
 _BANDS = 3
 _ROWS = 64
@@ -22,35 +25,39 @@ def spread(number: int, most: int | None) -> list[int]:
     return np.unique(np.linspace(0, number - 1, max(most, 1)).round().astype(int)).tolist()
 
 
-def rows_of(height: int) -> list[slice]:
-    """Bands of rows, evenly spread; of a low frame all rows."""
-    if height <= _BANDS * _ROWS:
-        return [slice(0, height)]
-    starts = (height * (2 * np.arange(_BANDS) + 1) // (2 * _BANDS) - _ROWS // 2).tolist()
-    return [slice(start, start + _ROWS) for start in starts]
+class Bands(NamedTuple):
+    """Bands of a channel, (band, y, x), in memory."""
+
+    image: Floats
+    variance: Floats
+    """NaN where there is none."""
+    good: Bools
+    """Whether a pixel is finite, and not flagged as bad."""
 
 
-def bands_of(ds: xr.Dataset, *, middle: bool = False) -> list[dict[str, Any]]:
-    """Bands of a frame, or a master, without ``frame``: for each channel its planes, in memory.
+def bands_of(ds: xr.Dataset, *, middle: bool = False) -> list[Bands]:
+    """Bands of a frame, or a master, without ``frame``, for each channel.
 
-    By the name of the plane an array (band, y, x): ``image``, ``variance`` (NaN where there is
-    none) and ``mask``. Of several bands, only that in the ``middle`` is read if so wanted. What is
-    lazy of other rows is not computed.
+    They are evenly spread; of a low frame all rows are one. Of several bands, only that in the
+    ``middle`` is read if so wanted. What is lazy of other rows is not computed.
     """
-    names = [name for name in ("image", "variance", "mask") if name in ds]
-    rows = list(enumerate(rows_of(ds.sizes["y"])))
-    parts = [
-        ds[names].isel(y=band, x=_columns(ds.sizes["x"], number, len(rows))).compute()
-        for number, band in (rows[len(rows) // 2 :][:1] if middle else rows)
-    ]
-    stacked = {name: np.stack([part[name].values for part in parts], axis=1) for name in names}
-    image = stacked["image"]
-    stacked.setdefault("variance", np.full(image.shape, np.nan))
-    stacked.setdefault("mask", np.zeros(image.shape, np.uint8))
-    return [{name: planes[c] for name, planes in stacked.items()} for c in range(len(image))]
-
-
-def _columns(width: int, number: int, bands: int) -> slice:
+    height, width = ds.sizes["y"], ds.sizes["x"]
+    rows = [slice(0, height)]
+    if height > _BANDS * _ROWS:
+        starts = height * (2 * np.arange(_BANDS) + 1) // (2 * _BANDS) - _ROWS // 2
+        rows = [slice(start, start + _ROWS) for start in starts.tolist()]
     room = max(width - _COLUMNS, 0)
-    start = room * number // max(bands - 1, 1)
-    return slice(start, start + _COLUMNS)
+    names = [name for name in ("image", "variance", "mask") if name in ds]
+    parts = []
+    for number, band in enumerate(rows):
+        if middle and number != len(rows) // 2:
+            continue
+        start = room * number // max(len(rows) - 1, 1)
+        parts.append(ds[names].isel(y=band, x=slice(start, start + _COLUMNS)).compute())
+    planes = {name: np.stack([part[name].values for part in parts], axis=1) for name in names}
+    image = planes["image"]
+    good = np.isfinite(image)
+    if "mask" in planes:
+        good &= planes["mask"] & np.uint8(Flag.BAD) == 0
+    variance = planes.get("variance", np.full(image.shape, np.nan))
+    return [Bands(*channel) for channel in zip(image, variance, good, strict=True)]

@@ -10,11 +10,14 @@ is looked at, and what goes with the pattern of the dark.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import bottleneck
 import numpy as np
 
-from autowisp_xr.measure.tiles import RANK, RANK_TO_SIGMA, ranked
+from autowisp_xr.arrays import Bools, Cube, Floats
+from autowisp_xr.measure.cells import cut, median
+from autowisp_xr.measure.tiles import typical_size
 
 __all__ = ["BLOCK", "Blocks", "Noise", "Slope", "noise_of", "slope_on"]
 
@@ -86,22 +89,23 @@ _NO_SLOPE = Slope(np.nan, np.nan, np.nan)
 class Blocks:
     """The pixels of square blocks, of bands of rows that are equally high."""
 
-    image: Any
+    image: Floats
     """(band, down, across, pixel) float64; NaN where a pixel is not good."""
-    variance: Any
+    variance: Floats
 
     @classmethod
-    def of(cls, image: Any, variance: Any, good: Any) -> "Blocks":
+    def of(cls, image: Cube, variance: Cube, good: Bools) -> "Blocks":
         """Cut bands (band, y, x); what is left over at the far end of an axis is left out."""
         known = good & np.isfinite(image) & np.isfinite(variance)
-        return cls(*(_cut(np.where(known, plane, np.nan)) for plane in (image, variance)))
+        planes = (np.where(known, plane, np.nan) for plane in (image, variance))
+        return cls(*(cut(plane, BLOCK, BLOCK).astype(np.float64) for plane in planes))
 
     @cached_property
-    def medians(self) -> Any:
+    def medians(self) -> Floats:
         """(band, down, across); NaN without a good pixel."""
-        return ranked(self.image.reshape(-1, BLOCK**2), 0.5).reshape(self.image.shape[:-1])
+        return median(self.image)
 
-    def dark(self) -> Any:
+    def dark(self) -> Bools:
         """Whether a block lies in the darker half of the regions, (band, down, across)."""
         medians = self.medians
         bands, down, across = medians.shape
@@ -116,11 +120,11 @@ class Blocks:
         numbers = np.unique(region[np.isfinite(medians)])
         if not numbers.size:
             return np.zeros(medians.shape, bool)
-        levels = [np.nanmedian(medians[region == number]) for number in numbers]
+        levels = [bottleneck.nanmedian(medians[region == number]) for number in numbers]
         chosen = numbers[np.argsort(levels, kind="stable")[: max(1, round(_DARKER * len(levels)))]]
         return np.isin(region, chosen)
 
-    def blank(self, where: Any) -> "Blocks":
+    def blank(self, where: Bools) -> "Blocks":
         """Some blocks, without pixels that stand out; the variance is the mean of each block.
 
         A variance that was found from the value of its own pixel goes with its noise. Where noise
@@ -128,11 +132,11 @@ class Blocks:
         """
         known = np.isfinite(self.image) & where[..., None]
         near = Blocks(np.where(known, self.image, np.nan), self.variance)
-        steps, errors = _of_pixels(near)
+        steps, errors = _joined(_of_pixels(near))
         noise = np.nan_to_num(_scale(steps / np.sqrt(errors))[0], nan=1.0)
         # a hot pixel has a large error, too, which is not that of its block
-        usual = ranked(np.where(known, self.variance, np.nan).reshape(-1, BLOCK**2), 0.5)
-        limit = _NEAR * max(noise, 1.0) * np.sqrt(usual.reshape(where.shape))
+        usual = median(np.where(known, self.variance, np.nan))
+        limit = _NEAR * max(noise, 1.0) * np.sqrt(usual)
         kept = known & (np.abs(self.image - self.medians[..., None]) <= limit[..., None])
         number = kept.sum(axis=-1, keepdims=True)
         kept &= number >= _WHOLE * BLOCK**2
@@ -144,11 +148,7 @@ class Blocks:
 
 def noise_of(blocks: Blocks) -> Noise:
     """Scatter of the blank parts of an image; ``blocks`` as :meth:`Blocks.blank` gives them."""
-    image, variance = _means(blocks)
-    rows, columns = (
-        _curves(image, axis, (1, -2, 1)) / np.sqrt(_curves(variance, axis, (1, 4, 1)))
-        for axis in (1, 2)
-    )
+    rows, columns = (second / np.sqrt(variance) for second, variance in _of_blocks(blocks))
     return Noise(*_quiet(blocks), *_in_common(rows), *_in_common(columns.swapaxes(1, 2)))
 
 
@@ -172,33 +172,51 @@ def slope_on(blocks: Blocks, dark: Blocks, own: float = 1.0) -> Slope:
     """
     hidden = np.isnan(blocks.image)
     there = Blocks(*(np.where(hidden, np.nan, part) for part in (dark.image, dark.variance)))
-    known = [
-        slope
+    slopes = (
+        _slope(_joined(differences(blocks)), _joined(differences(there)), own)
         for differences in (_of_pixels, _of_blocks)
-        if np.isfinite(
-            (slope := _slope(*differences(blocks), *differences(there), own)).noise_of_dark
-        )
-    ]
+    )
+    known = [slope for slope in slopes if np.isfinite(slope.noise_of_dark)]
     return max(known, key=lambda one: abs(one.dark_left) / one.dark_left_error, default=_NO_SLOPE)
 
 
-def _of_pixels(blocks: Blocks) -> tuple[Any, Any]:
+def _of_pixels(blocks: Blocks) -> list[tuple[Floats, Floats]]:
     """Differences of near pixels, and their variances."""
-    return _steps(blocks.image, -1).ravel(), _steps(blocks.variance, 1).ravel()
+    return [(_steps(blocks.image, -1), _steps(blocks.variance, 1))]
 
 
-def _of_blocks(blocks: Blocks) -> tuple[Any, Any]:
-    """Second differences of neighbouring blocks, down and along, and their variances."""
-    image, variance = _means(blocks)
-    parts = [
-        [_curves(values, axis, factors).ravel() for axis in (1, 2)]
-        for values, factors in ((image, (1, -2, 1)), (variance, (1, 4, 1)))
+def _of_blocks(blocks: Blocks) -> list[tuple[Floats, Floats]]:
+    """Second differences of the means of neighbouring blocks, and their variances: down, along."""
+    known = np.isfinite(blocks.image)
+    number = known.sum(axis=-1).astype(np.float64)
+    number[number == 0] = np.nan
+    total, variance = (
+        np.where(known, part, 0.0).sum(axis=-1) for part in (blocks.image, blocks.variance)
+    )
+    return [
+        (_curves(total / number, axis, (1, -2, 1)), _curves(variance / number**2, axis, (1, 4, 1)))
+        for axis in (1, 2)
     ]
-    return np.concatenate(parts[0]), np.concatenate(parts[1])
 
 
-def _slope(image: Any, errors: Any, pattern: Any, noise: Any, own: float) -> Slope:
-    """Of differences (of pixels or of blocks), with the variance of either."""
+def _curves(values: Floats, axis: int, factors: tuple[int, int, int]) -> Floats:
+    """Weighted sums of three blocks in a row."""
+    moved = np.moveaxis(values, axis, 0)
+    one, two, three = factors
+    return np.moveaxis(one * moved[:-2] + two * moved[1:-1] + three * moved[2:], 0, axis)
+
+
+def _joined(parts: list[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
+    """All differences, and all variances, in a row each."""
+    differences, variances = (
+        np.concatenate([part.ravel() for part in of]) for of in zip(*parts, strict=True)
+    )
+    return differences, variances
+
+
+def _slope(here: tuple[Floats, Floats], there: tuple[Floats, Floats], own: float) -> Slope:
+    """Slope of differences in the image on those in the dark, each with its variance."""
+    (image, errors), (pattern, noise) = here, there
     root = np.sqrt(errors)
     image, pattern, noise = image / root, pattern / root, noise / errors
     good = np.isfinite(image) & np.isfinite(pattern) & np.isfinite(noise)
@@ -218,40 +236,13 @@ def _slope(image: Any, errors: Any, pattern: Any, noise: Any, own: float) -> Slo
     return Slope(value, error, (with_it / without) ** 0.5)
 
 
-def _cut(bands: Any) -> Any:
-    """(band, y, x) as (band, down, across, pixel)."""
-    number, *sizes = bands.shape
-    down, across = (size // BLOCK for size in sizes)
-    whole = bands[:, : down * BLOCK, : across * BLOCK].astype(np.float64)
-    apart = whole.reshape(number, down, BLOCK, across, BLOCK).swapaxes(2, 3)
-    return apart.reshape(number, down, across, BLOCK**2)
-
-
-def _steps(values: Any, sign: int, lag: int = _LAG) -> Any:
+def _steps(values: Floats, sign: int, lag: int = _LAG) -> Floats:
     """What pixels of a block differ by, down and along; the sum for a sign of 1."""
     shape = values.shape[:-1]
     pixels = values.reshape(*shape, BLOCK, BLOCK)
     down = pixels[..., lag:, :] + sign * pixels[..., :-lag, :]
     along = pixels[..., lag:] + sign * pixels[..., :-lag]
     return np.stack([part.reshape(*shape, BLOCK * (BLOCK - lag)) for part in (down, along)])
-
-
-def _means(blocks: Blocks) -> tuple[Any, Any]:
-    """Mean of each block, and its variance, (band, down, across)."""
-    known = np.isfinite(blocks.image)
-    number = known.sum(axis=-1).astype(np.float64)
-    number[number == 0] = np.nan
-    total, variance = (
-        np.where(known, part, 0.0).sum(axis=-1) for part in (blocks.image, blocks.variance)
-    )
-    return total / number, variance / number**2
-
-
-def _curves(values: Any, axis: int, factors: tuple[int, int, int]) -> Any:
-    """Weighted sums of three blocks in a row."""
-    moved = np.moveaxis(values, axis, 0)
-    one, two, three = factors
-    return np.moveaxis(one * moved[:-2] + two * moved[1:-1] + three * moved[2:], 0, axis)
 
 
 def _quiet(blocks: Blocks) -> tuple[float, float]:
@@ -273,32 +264,29 @@ def _quiet(blocks: Blocks) -> tuple[float, float]:
 
 def _quiet_steps(blocks: Blocks, lag: int) -> tuple[float, int]:
     """Scatter of the differences of pixels that lie so far apart, and of how many blocks."""
-    squares = _steps(blocks.image, -1, lag) ** 2 / _steps(blocks.variance, 1, lag)
-    known = np.isfinite(squares)
+    squared = _steps(blocks.image, -1, lag) ** 2 / _steps(blocks.variance, 1, lag)
+    known = np.isfinite(squared)
     number = known.sum(axis=(0, -1))
-    enough = number >= _WHOLE**2 * squares.shape[0] * squares.shape[-1]
-    means = np.where(known, squares, 0.0).sum(axis=(0, -1))[enough] / number[enough]
+    enough = number >= _WHOLE**2 * squared.shape[0] * squared.shape[-1]
+    means = np.where(known, squared, 0.0).sum(axis=(0, -1))[enough] / number[enough]
     if means.size < _LEAST:
         return np.nan, means.size
     return float(np.quantile(np.sqrt(means), _QUIETER)) / _QUIET, means.size
 
 
-def _in_common(pulls: Any) -> tuple[float, float]:
+def _in_common(pulls: Floats) -> tuple[float, float]:
     """Root of one and the variance that the members of each line (band, line, member) share.
 
     Neighbouring lines of a pattern without order have second differences of opposite sign, with
     a covariance of -4 where their variance is 6; those of a nebula are alike, and count for less
     than nothing.
     """
-    bands, lines, members = pulls.shape
     if not pulls.size:
         return np.nan, np.nan
-    flat = pulls.reshape(bands * lines, members)
-    number = np.isfinite(flat).sum(axis=1)
-    middle = np.where(number >= _LEAST_ROWS, ranked(flat, 0.5), np.nan)
-    scale, _ = _scale((flat - middle[:, None]).ravel())
+    number = np.isfinite(pulls).sum(axis=-1)
+    middle = np.where(number >= _LEAST_ROWS, median(pulls), np.nan)
+    scale, _ = _scale(pulls - middle[..., None])
     by_chance = _MEDIAN * scale**2 / np.maximum(number, 1)
-    middle, by_chance = (part.reshape(bands, lines) for part in (middle, by_chance))
     products = -1.5 * middle[:, 1:] * middle[:, :-1]
     known = np.isfinite(products)
     if np.count_nonzero(known) < _LEAST_ROWS:
@@ -309,12 +297,12 @@ def _in_common(pulls: Any) -> tuple[float, float]:
     return (1.0 + shared) ** 0.5, error / 2
 
 
-def _scale(pulls: Any) -> tuple[float, float]:
+def _scale(pulls: Floats) -> tuple[float, float]:
     """Standard deviation about zero without what is far off, and its error; NaN of too few."""
     distance = np.abs(pulls[np.isfinite(pulls)])
     if distance.size < _LEAST:
         return np.nan, np.nan
-    scale = float(ranked(distance[None], RANK)[0]) / RANK_TO_SIGMA
+    scale = float(typical_size(distance))
     near = distance[distance <= _NEAR * scale]
     value = float(np.sqrt(np.mean(near**2)))
     return value, value / (2 * near.size) ** 0.5

@@ -8,8 +8,7 @@ import xarray as xr
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.errors import CalibrationError
-from autowisp_xr.flags import Flag
-from autowisp_xr.measure.bands import bands_of, spread
+from autowisp_xr.measure.bands import Bands, bands_of, spread
 from autowisp_xr.measure.blank import Blocks, Noise, Slope, noise_of, slope_on
 
 __all__ = ["check_calibrated"]
@@ -93,8 +92,8 @@ def check_calibrated(
     numbers = np.array(
         [
             [
-                looks.at(planes, frame, channel, noise=frame in looked_at)
-                for channel, planes in enumerate(
+                looks.at(bands, frame, channel, noise=frame in looked_at)
+                for channel, bands in enumerate(
                     bands_of(ds.isel(frame=frame), middle=frame not in looked_at)
                 )
             ]
@@ -106,7 +105,7 @@ def check_calibrated(
         schema.frame_and_channel(ds),
     )
     for name in ("sky", "middle", "error"):
-        result[name].attrs["units"] = ds["image"].attrs.get("units", "adu")
+        result[name].attrs["units"] = schema.units_of(ds)
     options = {"max_frames": max_frames}
     return provenance.record(result, "check_calibrated", options, source=ds, masters={"dark": dark})
 
@@ -128,17 +127,15 @@ class _Looks:
             total = whole[known].sum()
             self.own = 1.0 - shared[known].sum() / total if total > 0 else 1.0
 
-    def at(
-        self, planes: Mapping[str, Any], frame: int, channel: int, *, noise: bool
-    ) -> list[float]:
+    def at(self, bands: Bands, frame: int, channel: int, *, noise: bool) -> list[float]:
         """The numbers of one channel of one frame."""
         found = dict.fromkeys(_NUMBERS, np.nan)
-        good = _good(planes)
-        image, variance = planes["image"][good], planes["variance"][good]
+        image, variance = bands.image[bands.good], bands.variance[bands.good]
         if not image.size:
             return list(found.values())
         known = np.isfinite(variance).any()
-        blocks = Blocks.of(planes["image"], planes["variance"] if known else good, good)
+        variances = bands.variance if known else np.ones_like(bands.image)
+        blocks = Blocks.of(bands.image, variances, bands.good)
         medians = blocks.medians
         levels = medians[np.isfinite(medians)] if np.isfinite(medians).any() else image
         found["sky"], found["middle"] = np.quantile(levels, (_SKY, 0.5)).tolist()
@@ -153,14 +150,10 @@ class _Looks:
         blank = blocks.blank(blocks.dark())
         found = noise_of(blank)._asdict()
         if self.dark:
-            planes, scale = self.dark[channel], self.scale[frame]
-            dark = Blocks.of(scale * planes["image"], scale**2 * planes["variance"], _good(planes))
+            bands, scale = self.dark[channel], self.scale[frame]
+            dark = Blocks.of(scale * bands.image, scale**2 * bands.variance, bands.good)
             found |= slope_on(blank, dark, self.own)._asdict()
         return found
-
-
-def _good(planes: Mapping[str, Any]) -> Any:
-    return (planes["mask"] & np.uint8(Flag.BAD) == 0) & np.isfinite(planes["image"])
 
 
 def _options(ds: xr.Dataset) -> Mapping[str, Any]:

@@ -135,7 +135,7 @@ def compare_masters(
     identities = {"new": provenance.identity(new), "old": provenance.identity(old)}
     old = _in_place(new, old)
     new, old = (ds[[name for name in _PLANES if name in ds]].compute() for ds in (new, old))
-    is_flat = _units(new) == "1"
+    is_flat = schema.units_of(new) == "1"
     rescaled = is_flat if rescale is None else rescale
     pixels: list[PixelDifferences] = []
     cells: list[Cell] = []
@@ -175,15 +175,12 @@ def _ready(master: xr.Dataset, which: str) -> xr.Dataset:
     return master
 
 
-def _units(master: xr.Dataset) -> str:
-    return str(master["image"].attrs.get("units", "adu"))
-
-
 def _in_place(new: xr.Dataset, old: xr.Dataset) -> xr.Dataset:
     """The old master, its channels in the order of the new one, once it is sure that they agree."""
-    if _units(new) != _units(old):
+    units, other = schema.units_of(new), schema.units_of(old)
+    if units != other:
         raise MasterMismatchError(
-            f"the new master is in units of {_units(new)!r}, the old one of {_units(old)!r}; "
+            f"the new master is in units of {units!r}, the old one of {other!r}; "
             "convert one of them"
         )
     channels, others = schema.names(new, "channel"), schema.names(old, "channel")
@@ -248,7 +245,7 @@ def _table(new: xr.Dataset, pixels: list[PixelDifferences], cells: list[Cell]) -
     for name in table.data_vars.keys() - {"large_scale_y", "large_scale_x"}:
         table[name].attrs["units"] = "1"
     for name in ("median_difference", "largest_large_scale"):
-        table[name].attrs["units"] = _units(new)
+        table[name].attrs["units"] = schema.units_of(new)
     return table
 
 

@@ -2,14 +2,16 @@
 
 from typing import Any
 
+import bottleneck
 import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance, schema
+from autowisp_xr.arrays import Floats
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.clip import MAD_TO_SIGMA
-from autowisp_xr.measure.tiles import ranked
+from autowisp_xr.measure.cells import cut, median, ranked
 from autowisp_xr.steps.channels import trim
 
 __all__ = ["flat_shapes", "glow"]
@@ -59,38 +61,37 @@ def flat_shapes(flats: xr.Dataset, *, bias: xr.Dataset | None = None) -> xr.Data
     A few rows of each frame are read. Flagged pixels take no part.
     """
     schema.check(flats)
-    levels = _levels(flats) if schema.is_raw(flats) else np.zeros(flats.sizes["frame"])
-    frames = trim(flats) if schema.is_raw(flats) else flats
+    raw = schema.is_raw(flats)
+    levels = _levels(flats) if raw else np.zeros(flats.sizes["frame"])
+    frames = trim(flats) if raw else flats
     cells = [_cells(frames.isel(frame=number)) for number in range(flats.sizes["frame"])]
-    values: Any = np.stack([medians for medians, _ in cells]) - levels[:, None, None, None]
+    medians, errors = (np.stack(part) for part in zip(*cells, strict=True))
+    values = medians - levels[:, None, None]
     if bias is not None:
         values = values - _cells(bias)[0]
-    level = ranked(values.reshape(-1, values[0, 0].size), 0.5).reshape(values.shape[:2])
+    level = median(values)
     with np.errstate(invalid="ignore", divide="ignore"):
-        shapes: Any = values / level[..., None, None]
-        noise: Any = np.stack([errors for _, errors in cells]) / np.abs(level)[..., None, None]
-        reference = shapes[::-1] if len(shapes) == 2 else np.median(shapes, axis=0)
-        ratios = (shapes / reference).reshape(*level.shape, -1)
-        deviation: Any = ranked(ratios.reshape(-1, ratios.shape[-1]), _INNER[1])
-        deviation -= ranked(ratios.reshape(-1, ratios.shape[-1]), _INNER[0])
-    deviation = deviation.reshape(level.shape)
+        shapes = values / level[..., None]
+        noise = errors / np.abs(level)[..., None]
+        reference = shapes[::-1] if len(shapes) == 2 else bottleneck.nanmedian(shapes, axis=0)
+        ratios = shapes / reference
+        deviation = ranked(ratios, _INNER[1]) - ranked(ratios, _INNER[0])
     if len(shapes) == 1:
         deviation[:] = np.nan
-    # of normal noise, these quantiles are 3.3 standard deviations apart
-    error = 3.3 * np.nanmedian(noise.reshape(*level.shape, -1), axis=-1)
     dims = schema.DIMS[:2]
     result = xr.Dataset(
         {
-            "level": (dims, level, {"units": flats["image"].attrs.get("units", "adu")}),
+            "level": (dims, level, {"units": schema.units_of(flats)}),
             "deviation": (dims, deviation),
-            "deviation_error": (dims, error),
+            # of normal noise, these quantiles are 3.3 standard deviations apart
+            "deviation_error": (dims, 3.3 * bottleneck.nanmedian(noise, axis=-1)),
         },
         schema.frame_and_channel(flats),
     )
     return provenance.record(result, "flat_shapes", source=flats, masters={"bias": bias})
 
 
-def _levels(raw: xr.Dataset) -> Any:
+def _levels(raw: xr.Dataset) -> Floats:
     """Level without light of each frame, (frame): of some rows of the overscan, or as said."""
     camera = schema.camera_of(raw)
     if not camera.overscan_areas:
@@ -107,28 +108,31 @@ def _levels(raw: xr.Dataset) -> Any:
     return np.mean(found, axis=0)
 
 
-def _cells(frame: xr.Dataset) -> tuple[Any, Any]:
-    """Median of each cell of a frame, and its error, (channel, down, across)."""
+def _cells(frame: xr.Dataset) -> tuple[Floats, Floats]:
+    """Median of each cell of a frame, and its error, (channel, cell)."""
     height, width = frame.sizes["y"], frame.sizes["x"]
     down, across = min(_CELLS, height), min(_CELLS, width)
     rows = min(_ROWS, height // down)
     starts = (height * (2 * np.arange(down) + 1) // (2 * down)) - rows // 2
-    columns = width // across
-    medians: list[Any] = []
-    errors: list[Any] = []
-    for start in np.maximum(starts, 0).tolist():
-        band = frame.isel(y=slice(start, start + rows)).compute()
-        pixels = band["image"].values.astype(np.float64)
-        if "mask" in band:
-            pixels[band["mask"].values & np.uint8(Flag.BAD) != 0] = np.nan
-        apart = pixels[..., : columns * across].reshape(len(pixels), rows, across, columns)
-        cells = apart.swapaxes(1, 2).reshape(len(pixels) * across, -1)
-        middle = ranked(cells, 0.5)
-        spread = MAD_TO_SIGMA * ranked(np.abs(cells - middle[:, None]), 0.5)
-        number = np.maximum(np.isfinite(cells).sum(axis=1), 1)
-        medians.append(middle.reshape(len(pixels), across))
-        errors.append((spread * np.sqrt(_MEDIAN / number)).reshape(len(pixels), across))
-    return np.stack(medians, axis=1), np.stack(errors, axis=1)
+    bands = [
+        _without_bad(frame.isel(y=slice(start, start + rows)).compute())
+        for start in np.maximum(starts, 0).tolist()
+    ]
+    cells = np.concatenate(
+        [cut(band.astype(np.float64), rows, width // across) for band in bands], axis=1
+    )
+    cells = cells[:, :, :across]
+    middle = median(cells)
+    spread = MAD_TO_SIGMA * median(np.abs(cells - middle[..., None]))
+    number = np.maximum(np.isfinite(cells).sum(axis=-1), 1)
+    error = spread * np.sqrt(_MEDIAN / number)
+    return middle.reshape(len(cells), -1), error.reshape(len(cells), -1)
+
+
+def _without_bad(frame: xr.Dataset) -> Floats:
+    """Pixels (channel, y, x), NaN where they are flagged as bad."""
+    bad = frame["mask"].values & np.uint8(Flag.BAD) != 0 if "mask" in frame else False
+    return np.where(bad, np.nan, frame["image"].values)
 
 
 def glow(dark: xr.Dataset) -> xr.Dataset:
@@ -167,35 +171,24 @@ def glow(dark: xr.Dataset) -> xr.Dataset:
             f"regions of {_REGION} x {_REGION}"
         )
     names = [name for name in ("image", "variance", "mask") if name in dark]
-    cut = dark[names].isel(y=slice(sizes[0] * _REGION), x=slice(sizes[1] * _REGION)).compute()
-    pixels = np.where(
-        cut["mask"].values & np.uint8(Flag.BAD) == 0 if "mask" in cut else True,
-        cut["image"].values,
-        np.nan,
-    )
-    apart = pixels.reshape(len(pixels), sizes[0], _REGION, sizes[1], _REGION).swapaxes(2, 3)
-    medians = ranked(apart.reshape(-1, _REGION**2), 0.5).reshape(len(pixels), -1)
-    current = ranked(medians, 0.5)
+    held = dark[names].isel(y=slice(sizes[0] * _REGION), x=slice(sizes[1] * _REGION)).compute()
+    regions = median(cut(_without_bad(held), _REGION, _REGION))
+    medians = regions.reshape(len(regions), -1)
+    current = median(medians)
     brightest = np.where(np.isfinite(medians), medians, -np.inf).argmax(axis=1)
-    error = np.full(len(pixels), np.nan)
-    if "variance" in cut:
-        typical = ranked(cut["variance"].values.reshape(len(pixels), -1), 0.5)
+    error = np.full(len(medians), np.nan)
+    if "variance" in held:
+        typical = median(held["variance"].values.reshape(len(medians), -1))
         error = np.sqrt(_MEDIAN * typical) / _REGION
-    places = [
-        (index * _REGION + _REGION // 2, dim)
-        for index, dim in zip(np.divmod(brightest, sizes[1]), ("y", "x"), strict=True)
-    ]
-    units = {"units": dark["image"].attrs.get("units", "adu")}
-    result = xr.Dataset(
-        {
-            "current": ("channel", current, units),
-            "glow": ("channel", medians[np.arange(len(pixels)), brightest] - current, units),
-            "glow_error": ("channel", error, units),
-        }
-        | {
-            f"glow_{dim}": ("channel", dark[dim].values[index] if dim in dark.coords else index)
-            for index, dim in places
-        },
-        {"channel": dark["channel"].variable} if "channel" in dark.coords else {},
-    )
-    return provenance.record(result, "glow", source=dark)
+    units = {"units": schema.units_of(dark)}
+    columns: dict[str, Any] = {
+        "current": ("channel", current, units),
+        "glow": ("channel", medians[np.arange(len(medians)), brightest] - current, units),
+        "glow_error": ("channel", error, units),
+    }
+    for dim, region in zip(("y", "x"), np.divmod(brightest, sizes[1]), strict=True):
+        index = region * _REGION + _REGION // 2
+        place = dark[dim].values[index] if dim in dark.coords else index
+        columns[f"glow_{dim}"] = ("channel", place)
+    channels = {"channel": dark["channel"].variable} if "channel" in dark.coords else {}
+    return provenance.record(xr.Dataset(columns, channels), "glow", source=dark)

@@ -2,14 +2,23 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["MOST_TILES", "RANK", "RANK_TO_SIGMA", "Scatter", "Tiles", "ranked", "scatter"]
+from autowisp_xr.arrays import Bools, Floats, Integers
+from autowisp_xr.measure.cells import cut, median, ranked
+
+__all__ = ["LEAST_TILE", "MOST_TILES", "Scatter", "Tiles", "scatter", "typical_size"]
+
+_Kind = TypeVar("_Kind", bound=np.generic)
 
 MOST_TILES = 1500
 """A gain is then known to 0.1 %; more would only take longer."""
+
+LEAST_TILE = 8
+"""Pixels a side."""
 
 _CELL = 8
 """Pixels a side, about, of what has a mean of its own: gradients that turn are no noise."""
@@ -19,10 +28,8 @@ _CLIP = 5.0
 
 _ROUNDS = 20
 
-RANK = 0.8
-RANK_TO_SIGMA = 1.2816
-"""That quantile of the distances from the median, of a normal in standard deviations. The median
-distance is often 0 where noise is less than what one digit stands for."""
+_RANK, _RANK_TO_SIGMA = 0.8, 1.2816
+"""That quantile of the distances from the median, of a normal in standard deviations."""
 
 _ROUNDING = 1e-12
 
@@ -34,9 +41,9 @@ _PART_PIXELS = 2**17
 class Tiles:
     """Tiles of equal size that are spread evenly over a plane."""
 
-    rows: Any
+    rows: Integers
     """(tiles down x height): rows of the plane that they hold."""
-    columns: Any
+    columns: Integers
     height: int
     width: int
 
@@ -56,7 +63,7 @@ class Tiles:
         )
 
     @cached_property
-    def _cells(self) -> Any:
+    def _cells(self) -> Integers:
         """Which cell of its tile a pixel is in, (pixel)."""
         down, across = (
             np.arange(size) * max(1, round(size / _CELL)) // size
@@ -65,23 +72,22 @@ class Tiles:
         return (down[:, None] * (across[-1] + 1) + across).ravel()
 
     @property
-    def starts(self) -> Any:
+    def starts(self) -> Integers:
         """First pixel of each cell, among those that are cut."""
         sizes = np.bincount(self._cells)
         return np.cumsum(sizes) - sizes
 
-    def cut(self, planes: Any) -> Any:
+    def cut(self, planes: NDArray[_Kind]) -> NDArray[_Kind]:
         """Rows and columns of the tiles (channel, y, x), as (channel, tile, pixel).
 
         The pixels of a tile come cell by cell.
         """
-        down, across = (len(self.rows) // self.height, len(self.columns) // self.width)
-        apart = planes.reshape(-1, down, self.height, across, self.width).swapaxes(2, 3)
-        tiles = apart.reshape(len(planes), down * across, -1)
-        return tiles[..., np.argsort(self._cells, kind="stable")]
+        tiles = cut(planes, self.height, self.width)
+        order = np.argsort(self._cells, kind="stable")
+        return tiles.reshape(len(planes), -1, order.size)[..., order]
 
 
-def _spread(size: int, side: int, number: int) -> Any:
+def _spread(size: int, side: int, number: int) -> Integers:
     """Pixels along an axis of so many tiles, evenly spread, (number x side)."""
     room = size // side
     starts = ((2 * np.arange(number) + 1) * room // (2 * number)) * side + size % side // 2
@@ -91,17 +97,19 @@ def _spread(size: int, side: int, number: int) -> Any:
 class Scatter(NamedTuple):
     """Of first - ratio x second in each tile, outliers left out."""
 
-    level: Any
+    level: Floats
     """Mean of the first frame."""
-    ratio: Any
+    ratio: Floats
     """Of the levels, first over second; 1 where frames are not scaled."""
-    variance: Any
+    variance: Floats
     """About the means of cells; NaN without degrees of freedom."""
-    freedom: Any
+    freedom: Floats
     """Degrees of freedom: pixels that are left, less the means."""
 
 
-def scatter(first: Any, second: Any, good: Any, starts: Any, *, scaled: bool) -> Scatter:
+def scatter(
+    first: Floats, second: Floats, good: Bools, starts: Integers, *, scaled: bool
+) -> Scatter:
     """How two frames scatter about each other in each tile.
 
     Parameters
@@ -120,16 +128,16 @@ def scatter(first: Any, second: Any, good: Any, starts: Any, *, scaled: bool) ->
         _scatter(first[part], second[part], good[part], starts, scaled)
         for part in (slice(start, start + step) for start in range(0, max(tiles, 1), step))
     ]
-    return Scatter(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    return Scatter._make(np.concatenate(columns) for columns in zip(*parts, strict=True))
 
 
-def _scatter(first: Any, second: Any, good: Any, starts: Any, scaled: bool) -> tuple[Any, ...]:
+def _scatter(first: Floats, second: Floats, good: Bools, starts: Integers, scaled: bool) -> Scatter:
     one, two = (np.where(good, plane, np.nan).astype(np.float64) for plane in (first, second))
     ratio = np.ones(len(one))
     sizes = np.diff([*starts, one.shape[1]])
     with np.errstate(divide="ignore", invalid="ignore"):
         if scaled:
-            ratio = _median(one) / _median(two)
+            ratio = median(one) / median(two)
             good = good & _near(one) & _near(two)
         difference = one - ratio[:, None] * two
         kept = good & _near(difference)
@@ -150,26 +158,23 @@ def _scatter(first: Any, second: Any, good: Any, starts: Any, scaled: bool) -> t
                 break
             kept = inside
         level = _total(one, kept) / np.count_nonzero(kept, axis=1)
-    return level, ratio, variance, freedom
+    return Scatter(level, ratio, variance, freedom)
 
 
-def _near(values: Any) -> Any:
+def _near(values: Floats) -> Bools:
     """Which values are near the median of their tile: all of them where most are equal."""
-    distance = np.abs(values - _median(values)[:, None])
-    scale = ranked(distance, RANK)[:, None] / RANK_TO_SIGMA
+    distance = np.abs(values - median(values)[:, None])
+    scale = typical_size(distance)[:, None]
     return (distance <= _CLIP * scale) | ((scale == 0) & np.isfinite(distance))
 
 
-def _median(values: Any) -> Any:
-    return ranked(values, 0.5)
+def typical_size(distances: Floats) -> Floats:
+    """Standard deviation of normal values that lie so far from their middle, along the last axis.
+
+    From a high rank: the median distance is often 0 where noise is less than one digit stands for.
+    """
+    return ranked(distances, _RANK) / _RANK_TO_SIGMA
 
 
-def ranked(values: Any, rank: float) -> Any:
-    """A value that about this fraction of the finite ones of each row is below."""
-    number = np.count_nonzero(np.isfinite(values), axis=1)
-    place = np.minimum((rank * number).astype(np.int64), np.maximum(number - 1, 0))
-    return np.take_along_axis(np.sort(values, axis=1), place[:, None], axis=1)[:, 0]
-
-
-def _total(values: Any, kept: Any) -> Any:
+def _total(values: Floats, kept: Bools) -> Floats:
     return np.where(kept, values, 0.0).sum(axis=1)

@@ -147,6 +147,14 @@ def test_the_flat_of_another_shape_stands_out_of_three_and_both_do_of_two():
     assert flat_shapes(frames(image[:1]))["deviation"].isnull().all()
 
 
+def test_a_flat_without_a_good_pixel_is_not_known_and_spoils_no_other():
+    flats = frames(blank(3, 20000.0, 100.0))
+    flats["mask"][1] = aw.Flag.HOT
+    found = flat_shapes(flats)
+    assert found["deviation"].isnull().values.ravel().tolist() == [False, True, False]
+    assert found["deviation_error"].isnull().values.ravel().tolist() == [False, True, False]
+
+
 def test_levels_of_flats_are_no_matter_of_their_shape():
     bias = frames(np.full(SHAPE, 1000.0)).isel(frame=0, drop=True)
     lamp = np.linspace(0.5, 1.5, SHAPE[1]) * np.array([2000.0, 20000, 30000])[:, None, None]
