@@ -1,16 +1,18 @@
 """Raw frames in tiles, read one at a time, and which of them make a pair."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from autowisp_xr import schema
+from autowisp_xr.arrays import Bools, Floats, Integers
 from autowisp_xr.bridge import blocks
 from autowisp_xr.camera import Camera
 from autowisp_xr.flags import Flag
+from autowisp_xr.measure.raw_frames import by_channel, unflagged
 from autowisp_xr.measure.tiles import Tiles
 from autowisp_xr.options import OverscanChoice
 from autowisp_xr.stats.digits import counted, floor_of, plateau_of
@@ -35,13 +37,13 @@ class Frame(NamedTuple):
 
     name: str
     group: str
-    pixels: Any
+    pixels: Floats
     """(channel, tile, pixel) float32, ADU."""
-    good: Any
+    good: Bools
     """(channel, tile, pixel): which are neither flagged nor lost."""
-    usable: Any
+    usable: Bools
     """(channel, tile): which tiles stand for what is there."""
-    level: Any
+    level: Floats
     """(channel): median of the means of the tiles that are usable; NaN without any."""
     reason: str
     """Why no channel is of use; "" where one is."""
@@ -58,7 +60,7 @@ class Frames:
     channels: list[str]
     group: str = ""
     """Coordinate whose values part the frames in groups."""
-    bias: Any = None
+    bias: Floats | None = None
     """(channel, tile, pixel): what is subtracted; pixels where it is NaN are lost."""
     lit: bool = True
     """Whether values may stop at the top; else they may at the bottom."""
@@ -66,14 +68,13 @@ class Frames:
     """Values at which frames that were read stop, where no camera says so, and which share of their
     pixels is there."""
 
-    def order(self) -> Any:
+    def order(self) -> Integers:
         """Numbers of the frames, by group, then by time, as far as they are known."""
-        groups = np.array(self._along(self.group), dtype=object)
+        groups = self._along(self.group)
         times = np.zeros(len(groups))
         if "time" in self.ds.coords and self.ds["time"].dims == ("frame",):
             times = self.ds["time"].values
-        by_time = np.argsort(times, kind="stable")
-        return by_time[np.argsort(groups[by_time], kind="stable")]
+        return np.lexsort((times, np.array(groups)))
 
     def read(self, number: int) -> Frame:
         """Read one frame, computing what is lazy of it."""
@@ -86,11 +87,13 @@ class Frames:
             camera=self._camera_of(raw),
             overscan=self.overscan,
         )
-        planes = one[["image", "mask"]].isel(frame=0, y=self.tiles.rows, x=self.tiles.columns)
         own = schema.names(one, "channel")
-        if own != self.channels:
-            planes = planes.isel(channel=[own.index(name) for name in self.channels])
-        planes = planes.compute()
+        planes = (
+            one[["image", "mask"]]
+            .isel(frame=0, y=self.tiles.rows, x=self.tiles.columns)
+            .isel(channel=[own.index(name) for name in self.channels])
+            .compute()
+        )
         pixels, mask = (self.tiles.cut(planes[name].values) for name in ("image", "mask"))
         good = (mask == 0) & np.isfinite(pixels)
         if self.bias is not None:
@@ -110,27 +113,26 @@ class Frames:
 
     def _camera_of(self, raw: xr.Dataset) -> Camera:
         """The camera, with the saturation that a frame shows where that is lower."""
-        planes = raw["image"].values[0]
-        if "mask" in raw:
-            planes = np.where(raw["mask"].values[0] == 0, planes, planes.min())
+        planes = unflagged(raw.isel(frame=0))
         if not self.lit:
             floors = [floor_of(counts) for counts in map(counted, planes) if counts is not None]
             self.ends.extend(floor for floor in floors if floor is not None)
             return self.camera
         level = self.camera.bias_level
         limits = saturation_threshold(raw, self.camera, level)[0] + level
-        lowered = False
-        for channel, plane in enumerate(planes):
-            value = plateau_of(plane)
-            if value is not None and not value >= limits[channel]:
-                self.ends.append((value, float((plane >= value).mean())))
-                limits[channel], lowered = value, True
-        if not lowered:
+        lower = [
+            (channel, value)
+            for channel, value in enumerate(map(plateau_of, planes))
+            if value is not None and not value >= limits[channel]
+        ]
+        if not lower:
             return self.camera
+        for channel, value in lower:
+            self.ends.append((value, float((planes[channel] >= value).mean())))
+            limits[channel] = value
         limits = np.where(np.isfinite(limits), limits, np.nanmax(limits)) - level
         names = schema.names(raw, "channel")
-        given = dict(zip(names, limits.tolist(), strict=True))
-        return replace(self.camera, saturation=given if len(names) > 1 else limits[0])
+        return replace(self.camera, saturation=by_channel(names, limits))
 
     def _along(self, name: str) -> list[str]:
         if name not in self.ds.coords or self.ds[name].dims != ("frame",):
@@ -140,21 +142,17 @@ class Frames:
 
 def _copy(first: Frame, second: Frame) -> str:
     """That two frames are one exposure, whose copies do not scatter; "" where they are not."""
-    if not np.array_equal(first.pixels, second.pixels, equal_nan=True):
-        return ""
-    if not (first.pixels != first.pixels.flat[0]).any():
-        return ""
-    return f"a copy of {second.name}: all pixels are equal, so it is one exposure"
+    equal = np.array_equal(first.pixels, second.pixels, equal_nan=True)
+    if equal and (first.pixels != first.pixels.flat[0]).any():
+        return f"a copy of {second.name}: all pixels are equal, so it is one exposure"
+    return ""
 
 
-def _level(pixels: Any, good: Any, usable: Any) -> Any:
+def _level(pixels: Floats, good: Bools, usable: Bools) -> Floats:
     total = np.where(good, pixels, 0.0).sum(axis=-1, dtype=np.float64)
     means = total / np.maximum(np.count_nonzero(good, axis=-1), 1)
-    found = [
-        np.median(mean[which]) if which.any() else np.nan
-        for mean, which in zip(means, usable, strict=True)
-    ]
-    return np.array(found)
+    known = [mean[which] for mean, which in zip(means, usable, strict=True)]
+    return np.array([np.median(of) if of.size else np.nan for of in known])
 
 
 @dataclass
@@ -168,21 +166,22 @@ class Pairs:
 
     frames: Frames
     most: int
-    alike: Callable[[Frame, Frame], str]
+    apart: Callable[[Frame, Frame], str] = lambda first, second: ""
     """Why two frames make no pair; "" where they do."""
     left_out: dict[str, str] = field(default_factory=dict)
     """Frames that were read and not used, and why."""
 
     def __iter__(self) -> Iterator[tuple[Frame, Frame]]:
+        order = self.frames.order()
         waiting: Frame | None = None
-        for run in self._runs():
+        for run in np.array_split(order, max(1, min(self.most, len(order) // 2))):
             for number in run:
                 frame = self.frames.read(int(number))
                 if frame.reason:
                     self.left_out[frame.name] = frame.reason
                     continue
                 if waiting is not None:
-                    why = _copy(waiting, frame) or self.alike(waiting, frame)
+                    why = _copy(waiting, frame) or self.apart(waiting, frame)
                     if not why:
                         yield waiting, frame
                         waiting = None
@@ -191,7 +190,3 @@ class Pairs:
                 waiting = frame
         if waiting is not None:
             self.left_out[waiting.name] = "without a partner"
-
-    def _runs(self) -> Sequence[Any]:
-        order = self.frames.order()
-        return np.array_split(order, max(1, min(self.most, len(order) // 2)))

@@ -1,43 +1,29 @@
 """``gain_and_read_noise``: what a camera makes of an electron, from pairs of flats and biases."""
 
-from typing import Any
-
 import xarray as xr
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
+from autowisp_xr.measure import transfer_checks as checks
+from autowisp_xr.measure import transfer_table as table
 from autowisp_xr.measure.pairs import Frames, Pairs
-from autowisp_xr.measure.tiles import Tiles
-from autowisp_xr.measure.transfer_checks import (
-    apart,
-    check_light,
-    check_same_pixels,
-    check_same_setting,
-    check_tiles,
-    ready,
-    warn_if_off,
-    warn_if_poor,
-    warn_if_still,
-    warn_of_ends,
-    whole_number,
-)
+from autowisp_xr.measure.raw_frames import by_channel
+from autowisp_xr.measure.slopes import Slope
+from autowisp_xr.measure.tiles import LEAST_TILE, Tiles
 from autowisp_xr.measure.transfer_curve import (
+    Curve,
     MeanBias,
+    Sample,
     gain_of,
-    misfit_of,
     points_of,
     read_noise_of,
-    samples,
 )
-from autowisp_xr.measure.transfer_table import counts, curve, numbers
 from autowisp_xr.options import OverscanChoice
 from autowisp_xr.steps.channels import trim
 from autowisp_xr.steps.noise_model import per_channel
 from autowisp_xr.steps.overscan import overscan_options
 
 __all__ = ["completed_camera", "gain_and_read_noise"]
-
-_LEAST_TILE = 8
 
 
 def gain_and_read_noise(
@@ -155,58 +141,35 @@ def gain_and_read_noise(
     (1.5, 8)
     >>> camera = aw.measure.completed_camera(aw.Camera(saturation=60_000), measured)
     """
-    tile = whole_number("tile", tile, _LEAST_TILE)
-    max_pairs = whole_number("max_pairs", max_pairs, 1)
-    flats, biases = ready(flats, "flats"), ready(biases, "biases")
+    tile = checks.whole_number("tile", tile, LEAST_TILE)
+    max_pairs = checks.whole_number("max_pairs", max_pairs, 1)
+    flats, biases = checks.ready(flats, "flats"), checks.ready(biases, "biases")
     camera = camera or schema.camera_of(flats)
     one, other = (trim(ds.isel(frame=[0]), camera=camera) for ds in (flats, biases))
-    check_same_pixels(one, other)
-    check_same_setting(flats, biases)
+    checks.check_same_pixels(one, other)
+    checks.check_same_setting(flats, biases)
     channels = schema.names(one, "channel")
-    how: dict[str, Any] = {
-        "camera": camera,
-        "overscan": overscan,
-        "tiles": Tiles.over((one.sizes["y"], one.sizes["x"]), tile),
-        "channels": channels,
-    }
+    how = camera, overscan, Tiles.over((one.sizes["y"], one.sizes["x"]), tile), channels
     mean = MeanBias()
-    unlit = Pairs(Frames(biases, lit=False, **how), max_pairs, lambda first, second: "")
-    of_biases, bias_pairs = samples(unlit, scaled=False, bias=mean)
-    warn_of_ends(unlit.frames, stacklevel=3)
-    check_tiles("biases", channels, of_biases, unlit.left_out)
-    lit = Pairs(Frames(flats, group="filter", bias=mean.mean(), **how), max_pairs, apart)
-    of_flats, flat_pairs = samples(lit, scaled=True)
-    warn_of_ends(lit.frames, stacklevel=3)
-    check_tiles("flats", channels, of_flats, lit.left_out)
+    unlit = Pairs(Frames(biases, *how, lit=False), max_pairs)
+    of_biases, bias_pairs = checks.checked_samples("biases", unlit, mean)
+    lit = Pairs(Frames(flats, *how, group="filter", bias=mean.mean()), max_pairs, checks.apart)
+    of_flats, flat_pairs = checks.checked_samples("flats", lit)
     noises = [read_noise_of(sample) for sample in of_biases]
-    both = list(zip(of_flats, noises, strict=True))
-    gains = [
-        gain_of(sample, noise, mean.number, drift)
-        for (sample, noise), drift in zip(both, mean.drifts(), strict=True)
+    curves = [
+        _curve(*each, mean.number, len(flat_pairs))
+        for each in zip(channels, of_flats, noises, mean.drifts(), strict=True)
     ]
-    check_light(channels, of_flats, gains)
-    warn_if_still(channels, noises, stacklevel=3)
-    warn_if_poor(channels, gains, stacklevel=3)
-    points = [
-        points_of(sample, gain, noise, mean.number, len(flat_pairs))
-        for (sample, noise), gain in zip(both, gains, strict=True)
-    ]
-    misfits = [
-        misfit_of(of_channel, gain, noise)
-        for of_channel, gain, noise in zip(points, gains, noises, strict=True)
-    ]
-    gains = [
-        gain._replace(error=gain.error * misfit)
-        for gain, misfit in zip(gains, misfits, strict=True)
-    ]
-    warn_if_off(channels, misfits, stacklevel=3)
-    variables, coords = curve(points, flat_pairs)
+    checks.warn_of_curves(curves)
+    gains = [curve.gain._replace(error=curve.gain.error * curve.misfit) for curve in curves]
+    columns = {
+        **table.gain_columns(gains, noises),
+        **table.counts("flat", of_flats, gains),
+        **table.counts("bias", of_biases, noises),
+    }
+    variables, coords = table.over_points([curve.points for curve in curves], flat_pairs)
     result = xr.Dataset(
-        numbers(gains, noises)
-        | counts("flat", of_flats, gains)
-        | counts("bias", of_biases, noises)
-        | variables,
-        {"channel": one["channel"].variable, **coords},
+        table.over_channel(columns) | variables, {"channel": one["channel"].variable, **coords}
     )
     method, areas = overscan_options(overscan, camera)
     options = {
@@ -223,6 +186,14 @@ def gain_and_read_noise(
     return provenance.record(
         result, "gain_and_read_noise", options, source=flats, masters={"biases": biases}
     )
+
+
+def _curve(
+    channel: str, flats: Sample, noise: Slope, drift: float, biases: int, pairs: int
+) -> Curve:
+    gain = gain_of(flats, noise, biases, drift)
+    checks.check_light(channel, flats, gain)
+    return Curve(channel, noise, gain, points_of(flats, gain, noise, biases, pairs))
 
 
 def completed_camera(camera: Camera, measured: xr.Dataset) -> Camera:
@@ -257,14 +228,10 @@ def completed_camera(camera: Camera, measured: xr.Dataset) -> Camera:
     10.8
     """
     channels = schema.names(measured, "channel")
-
-    gain, read_noise = measured["gain"].values, measured["read_noise"].values
+    read_noise = measured["read_noise"].values
     if camera.gain is not None:
         read_noise = measured["read_noise_adu"].values * per_channel(camera.gain, channels, "gain")
-    facts = {"gain": gain.tolist(), "read_noise": read_noise.tolist()}
+    facts = {"gain": measured["gain"].values, "read_noise": read_noise}
     return camera.completed_by(
-        {
-            name: dict(zip(channels, values, strict=True)) if len(channels) > 1 else values[0]
-            for name, values in facts.items()
-        }
+        {name: by_channel(channels, values) for name, values in facts.items()}
     )

@@ -1,15 +1,15 @@
 """``saturation``: the value at which the pixels of a camera stop, from frames that reach it."""
 
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance, schema
+from autowisp_xr.arrays import Image
 from autowisp_xr.camera import Camera
-from autowisp_xr.errors import CalibrationError
 from autowisp_xr.measure.bands import spread
+from autowisp_xr.measure.raw_frames import by_channel, check_raw, unflagged
 from autowisp_xr.stats.digits import counted, plateau_of, step_of
 
 __all__ = ["saturation", "with_saturation"]
@@ -67,68 +67,71 @@ def saturation(
     coarse to tell. Pixels that saturate softly, at a full well, have none.
     """
     schema.check(ds)
-    if not schema.is_raw(ds):
-        raise CalibrationError(
-            "the frames have a variance, so they have been calibrated; give raw frames, as "
-            "open_fits reads them"
-        )
+    check_raw(ds, "frames")
     camera = camera or schema.camera_of(ds)
     numbers = spread(ds.sizes["frame"], max_frames)
     names, channels = schema.names(ds, "frame"), schema.names(ds, "channel")
-    found: list[dict[str, int]] = [{} for _ in channels]
-    shares: list[list[float]] = [[] for _ in channels]
-    others = np.full(len(channels), -np.inf)
-    brightest = np.full(len(channels), np.nan)
-    steps = np.zeros(len(channels), np.int64)
+    seen = [_Plateaus() for _ in channels]
     for number in numbers:
-        planes = ds["image"][number].values
-        if "mask" in ds:
-            planes = np.where(ds["mask"][number].values == 0, planes, planes.min())
-        for channel, plane in enumerate(planes):
-            counts = counted(plane)
-            if counts is None:
-                continue
-            brightest[channel] = np.fmax(brightest[channel], counts.largest)
-            steps[channel] = np.gcd(steps[channel], step_of(counts))
-            value = plateau_of(plane, counts)
-            if value is None:
-                others[channel] = max(others[channel], counts.reached)
-            else:
-                found[channel][names[number]] = value
-                shares[channel].append(float((plane >= value).mean()))
-    levels = [_one_level(of.values(), top) for of, top in zip(found, others, strict=True)]
+        for one, plane in zip(seen, unflagged(ds.isel(frame=number)), strict=True):
+            one.add(names[number], plane)
+    levels = np.array([one.level() for one in seen])
     known = np.isfinite(levels)
+    columns = {
+        "saturation": (levels - camera.bias_level, {"units": "adu"}),
+        "share": (
+            [np.mean(one.shares) if ok else 0.0 for one, ok in zip(seen, known, strict=True)],
+        ),
+        "brightest": ([one.brightest for one in seen], {"units": "adu"}),
+        "step": ([one.step for one in seen], {"units": "adu"}),
+        "frames": ([len(one.shares) if ok else 0 for one, ok in zip(seen, known, strict=True)],),
+    }
     result = xr.Dataset(
-        {
-            "saturation": ("channel", np.array(levels) - camera.bias_level, {"units": "adu"}),
-            "share": (
-                "channel",
-                [float(np.mean(of)) if ok else 0.0 for of, ok in zip(shares, known, strict=True)],
-            ),
-            "brightest": ("channel", brightest, {"units": "adu"}),
-            "step": ("channel", steps, {"units": "adu"}),
-            "frames": (
-                "channel",
-                [len(of) if ok else 0 for of, ok in zip(found, known, strict=True)],
-            ),
-        },
+        {name: ("channel", *column) for name, column in columns.items()},
         {"channel": ds["channel"].variable},
     )
-    options: dict[str, Any] = {
+    options = {
         "bias_level": camera.bias_level,
         "max_frames": max_frames,
         "looked_at": [names[number] for number in numbers],
-        "plateaus": dict(zip(channels, found, strict=True)),
+        "plateaus": {name: one.values for name, one in zip(channels, seen, strict=True)},
     }
     return provenance.record(result, "saturation", options, source=ds)
 
 
-def _one_level(plateaus: Any, others: float) -> float:
-    """The lowest plateau that is about the highest; NaN where frames without one go well beyond."""
-    highest = max(plateaus, default=np.nan)
-    if not highest * (1 + _SAME) >= others:
-        return np.nan
-    return float(min(value for value in plateaus if value >= highest * (1 - _SAME)))
+@dataclass
+class _Plateaus:
+    """The plateaus of one channel, frame by frame."""
+
+    values: dict[str, int] = field(default_factory=dict)
+    """By the name of the frame."""
+    shares: list[float] = field(default_factory=list)
+    """Of the pixels of these frames, how many are there."""
+    reached: float = -np.inf
+    """Value that other frames reach."""
+    brightest: float = np.nan
+    step: int = 0
+
+    def add(self, name: str, plane: Image) -> None:
+        """Look at one frame."""
+        counts = counted(plane)
+        if counts is None:
+            return
+        self.brightest = np.fmax(self.brightest, counts.largest)
+        self.step = np.gcd(self.step, step_of(counts))
+        value = plateau_of(plane, counts)
+        if value is None:
+            self.reached = max(self.reached, counts.reached)
+        else:
+            self.values[name] = value
+            self.shares.append(float((plane >= value).mean()))
+
+    def level(self) -> float:
+        """The lowest plateau that is about the highest; NaN where others go well beyond."""
+        highest = max(self.values.values(), default=np.nan)
+        if not highest * (1 + _SAME) >= self.reached:
+            return np.nan
+        return float(min(one for one in self.values.values() if one >= highest * (1 - _SAME)))
 
 
 def with_saturation(camera: Camera, measured: xr.Dataset) -> Camera:
@@ -139,8 +142,8 @@ def with_saturation(camera: Camera, measured: xr.Dataset) -> Camera:
     levels = measured["saturation"].values
     if not np.isfinite(levels).any():
         return camera
-    levels = np.where(np.isfinite(levels), levels, np.nanmax(levels)).tolist()
+    levels = np.where(np.isfinite(levels), levels, np.nanmax(levels))
     channels = schema.names(measured, "channel")
-    apart = len(set(levels)) > 1
-    given = dict(zip(channels, levels, strict=True)) if apart else levels[0]
-    return replace(camera, saturation=given)
+    if len(set(levels.tolist())) == 1:
+        channels, levels = channels[:1], levels[:1]
+    return replace(camera, saturation=by_channel(channels, levels))

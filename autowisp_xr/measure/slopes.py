@@ -1,9 +1,10 @@
 """By how much a variance grows with a signal, from many tiles, some of which are wrong."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from autowisp_xr.arrays import Floats
 from autowisp_xr.kernels.clip import MAD_TO_SIGMA
 
 __all__ = ["Slope", "slope_of"]
@@ -27,11 +28,11 @@ class Slope(NamedTuple):
 
     value: float
     error: float
-    weights: Any
+    weights: Floats
     """Of the tiles; 0 for those that are left out."""
 
 
-def slope_of(variance: Any, freedom: Any, signal: Any, offset: Any) -> Slope:
+def slope_of(variance: Floats, freedom: Floats, signal: Floats, offset: Floats) -> Slope:
     r"""Slope m of variance = offset + m x signal, outliers left out.
 
     Parameters
@@ -75,12 +76,12 @@ def slope_of(variance: Any, freedom: Any, signal: Any, offset: Any) -> Slope:
             break
         kept = inside
     weights = np.where(kept, weights, 0.0)
-    squares = (weights * (each - value) ** 2).sum() / _KEPT_VARIANCE
-    scatter = (_SURE + squares) / (_SURE + np.count_nonzero(kept) - 1)
+    deviations = (weights * (each - value) ** 2).sum() / _KEPT_VARIANCE
+    scatter = (_SURE + deviations) / (_SURE + np.count_nonzero(kept) - 1)
     return Slope(value, float(np.sqrt(scatter / weights.sum())), weights)
 
 
-def _weighted_median(values: Any, weights: Any) -> float:
+def _weighted_median(values: Floats, weights: Floats) -> float:
     order = np.argsort(values, kind="stable")
     below = np.cumsum(weights[order])
     return float(values[order][np.searchsorted(below, 0.5 * below[-1])])

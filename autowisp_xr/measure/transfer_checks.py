@@ -1,9 +1,9 @@
-"""What flats and biases must be to tell a gain, and what is said where they are not."""
+"""What flats and biases must be to tell a gain, and the reports where they are not."""
 
 import operator
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import SupportsIndex
 
 import numpy as np
 import xarray as xr
@@ -12,9 +12,10 @@ from autowisp_xr import schema
 from autowisp_xr.bridge import blocks
 from autowisp_xr.errors import AutowispWarning, CalibrationError, ImageMismatchError
 from autowisp_xr.kinds import KINDS
-from autowisp_xr.measure.pairs import LEVELS, Frame, Frames
+from autowisp_xr.measure.pairs import LEVELS, Frame, Frames, Pairs
+from autowisp_xr.measure.raw_frames import check_raw
 from autowisp_xr.measure.slopes import Slope
-from autowisp_xr.measure.transfer_curve import Sample
+from autowisp_xr.measure.transfer_curve import Curve, MeanBias, Sample, samples
 from autowisp_xr.steps.agreement import OF_PIXELS, reason_between
 
 __all__ = [
@@ -22,12 +23,9 @@ __all__ = [
     "check_light",
     "check_same_pixels",
     "check_same_setting",
-    "check_tiles",
+    "checked_samples",
     "ready",
-    "warn_if_off",
-    "warn_if_poor",
-    "warn_if_still",
-    "warn_of_ends",
+    "warn_of_curves",
     "whole_number",
 ]
 
@@ -53,7 +51,7 @@ _REMEDIES = {
 }
 
 
-def whole_number(name: str, value: Any, least: int) -> int:
+def whole_number(name: str, value: SupportsIndex, least: int) -> int:
     """A whole number that is not below the least, or a ValueError that names it."""
     try:
         number = operator.index(value)
@@ -67,12 +65,8 @@ def whole_number(name: str, value: Any, least: int) -> int:
 def ready(ds: xr.Dataset, what: str) -> xr.Dataset:
     """The frames with their coordinates in memory, once it is sure that they are raw."""
     schema.check(ds, name=f"the set of {what}")
-    if not schema.is_raw(ds):
-        raise CalibrationError(
-            f"the {what} have a variance, so they have been calibrated; give raw frames, as "
-            "open_fits reads them"
-        )
-    units = ds["image"].attrs.get("units", "adu")
+    check_raw(ds, what)
+    units = schema.units_of(ds)
     if units != "adu":
         raise CalibrationError(
             f"the {what} are in units of {units!r}; a gain is told by raw frames in 'adu'"
@@ -137,93 +131,89 @@ def apart(first: Frame, second: Frame) -> str:
     return f"its level is {a:.4g} ADU, that of the next one {b:.4g} ADU"
 
 
-def check_tiles(
-    what: str, channels: Sequence[str], found: Sequence[Sample], left_out: Mapping[str, str]
-) -> None:
-    """Raise CalibrationError for channels without a tile in any pair, with the reasons."""
-    without = [name for name, of in zip(channels, found, strict=True) if not of.level.size]
-    if not without:
-        return
-    told = list(_told(left_out)) or ["no tile has good pixels in both frames of a pair"]
-    raise CalibrationError(
-        f"no pair of {what} can be used in {_of_channels(without)}: {'; '.join(told)}; "
-        f"{_REMEDIES[what]}"
-    )
+def checked_samples(
+    what: str, pairs: Pairs, bias: MeanBias | None = None
+) -> tuple[list[Sample], list[str]]:
+    """Measure all pairs of flats or biases, as :func:`~.transfer_curve.samples` does.
+
+    Raises
+    ------
+    CalibrationError
+        For channels without a tile in any pair, with the reasons.
+
+    Warns
+    -----
+    AutowispWarning
+        Of flats that stop at a value which no camera says, or of biases that are cut off.
+    """
+    found, names = samples(pairs, scaled=pairs.frames.lit, bias=bias)
+    _warn_of_ends(pairs.frames)
+    channels = zip(pairs.frames.channels, found, strict=True)
+    without = [name for name, sample in channels if not sample.level.size]
+    if without:
+        reasons = [f"{name}: {reason}" for name, reason in pairs.left_out.items()]
+        if len(reasons) > _SHOWN:
+            reasons[_SHOWN:] = [f"and {len(reasons) - _SHOWN} more"]
+        why = "; ".join(reasons) or "no tile has good pixels in both frames of a pair"
+        raise CalibrationError(
+            f"no pair of {what} can be used in {_channels(*without)}: {why}; {_REMEDIES[what]}"
+        )
+    return found, names
 
 
-def _told(left_out: Mapping[str, str]) -> Iterator[str]:
-    for name, reason in list(left_out.items())[:_SHOWN]:
-        yield f"{name}: {reason}"
-    if len(left_out) > _SHOWN:
-        yield f"and {len(left_out) - _SHOWN} more"
-
-
-def _of_channels(names: Sequence[str]) -> str:
-    listed = ", ".join(repr(name) for name in names)
+def _channels(*names: str) -> str:
+    listed = ", ".join(map(repr, names))
     return f"the channel{'s' if len(names) > 1 else ''} {listed}"
 
 
-def check_light(channels: Sequence[str], flats: Sequence[Sample], gains: Sequence[Slope]) -> None:
-    """Raise CalibrationError for flats whose noise is not that of light."""
-    for name, sample, found in zip(channels, flats, gains, strict=True):
-        level = float(np.median(sample.level[found.weights > 0]))
-        if found.value <= _SURE * found.error or level < _LEAST_LIGHT * found.value:
-            excess = found.value * level
-            raise CalibrationError(
-                f"there is no light in the flats to tell the gain of {_of_channels([name])} by: "
-                f"they are {level:.3g} ADU above the biases, and their variance is "
-                f"{excess:.3g} +- {found.error * level:.2g} ADU^2 above that of these; give flats "
-                "of a thousand electrons and more"
-            )
+def check_light(channel: str, flats: Sample, gain: Slope) -> None:
+    """Raise CalibrationError for flats of a channel whose noise is not that of light."""
+    level = float(np.median(flats.level[gain.weights > 0]))
+    if gain.value <= _SURE * gain.error or level < _LEAST_LIGHT * gain.value:
+        raise CalibrationError(
+            f"there is no light in the flats to tell the gain of {_channels(channel)} by: they are "
+            f"{level:.3g} ADU above the biases, and their variance is {gain.value * level:.3g} +- "
+            f"{gain.error * level:.2g} ADU^2 above that of these; give flats of a thousand "
+            "electrons and more"
+        )
 
 
-def warn_if_still(channels: Sequence[str], noises: Sequence[Slope], stacklevel: int) -> None:
-    """Warn, once, of biases that do not scatter at all, which no camera gives."""
-    still = [name for name, found in zip(channels, noises, strict=True) if not found.value > 0]
-    if still:
-        warnings.warn(
-            f"the biases do not differ in any pixel in {_of_channels(still)}, so that the read "
+def warn_of_curves(curves: Sequence[Curve]) -> None:
+    """Warn, once each, of biases that do not scatter, of poor gains, and of what is no line."""
+    still = [curve.channel for curve in curves if not curve.noise.value > 0]
+    poor = [
+        f"{100 * gain.error / gain.value:.2g} % in {_channels(channel)}"
+        for channel, gain in ((curve.channel, curve.gain) for curve in curves)
+        if gain.error > _POOR * gain.value
+    ]
+    off = [
+        f"{curve.misfit:.1f} times their errors in {_channels(curve.channel)}"
+        for curve in curves
+        if curve.misfit > 1
+    ]
+    for found, text in (
+        (
+            still,
+            f"the biases do not differ in any pixel in {_channels(*still)}, so that the read "
             "noise is not known and 0 is no measurement of it; are they cut off at zero, or "
             "copies of one frame? Raise the offset of the camera, or give the read noise",
-            AutowispWarning,
-            stacklevel=stacklevel,
-        )
-
-
-def warn_if_poor(channels: Sequence[str], gains: Sequence[Slope], stacklevel: int) -> None:
-    """Warn, once, of gains that are not well known."""
-    poor = [
-        f"{100 * found.error / found.value:.2g} % in {_of_channels([name])}"
-        for name, found in zip(channels, gains, strict=True)
-        if found.error > _POOR * found.value
-    ]
-    if poor:
-        warnings.warn(
+        ),
+        (
+            poor,
             f"the gain is known to {', '.join(poor)} only; more, brighter or larger flats tell it "
             "better",
-            AutowispWarning,
-            stacklevel=stacklevel,
-        )
-
-
-def warn_if_off(channels: Sequence[str], misfits: Sequence[float], stacklevel: int) -> None:
-    """Warn, once, of curves that are no lines."""
-    off = [
-        f"{misfit:.1f} times their errors in {_of_channels([name])}"
-        for name, misfit in zip(channels, misfits, strict=True)
-        if misfit > 1
-    ]
-    if off:
-        warnings.warn(
+        ),
+        (
+            off,
             f"the photon transfer curve is no line: its points are off by {', '.join(off)}; some "
             "flats may be saturated (say the saturation of the camera), or of other light",
-            AutowispWarning,
-            stacklevel=stacklevel,
-        )
+        ),
+    ):
+        if found:
+            warnings.warn(text, AutowispWarning, stacklevel=3)
 
 
-def warn_of_ends(frames: Frames, stacklevel: int) -> None:
-    """Warn, once, of flats that stop at a value which no camera says, or of biases cut off."""
+def _warn_of_ends(frames: Frames) -> None:
     if not frames.ends:
         return
     values = " and ".join(dict.fromkeys(f"{value:g}" for value, _ in sorted(frames.ends)))
@@ -238,4 +228,4 @@ def warn_of_ends(frames: Frames, stacklevel: int) -> None:
             f"pixels of the biases are cut off at {values} ADU (up to {share}), so that the read "
             "noise seems smaller than it is; raise the offset of the camera"
         )
-    warnings.warn(text, AutowispWarning, stacklevel=stacklevel)
+    warnings.warn(text, AutowispWarning, stacklevel=4)

@@ -1,16 +1,24 @@
 """Tiles of pairs of frames: how they scatter, and what that says of gain and read noise."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from autowisp_xr.arrays import Bools, Floats, Integers
 from autowisp_xr.measure.pairs import LEVELS, Frame, Pairs
 from autowisp_xr.measure.slopes import Slope, slope_of
 from autowisp_xr.measure.tiles import scatter
 
-__all__ = ["MeanBias", "Sample", "gain_of", "misfit_of", "points_of", "read_noise_of", "samples"]
+__all__ = [
+    "Curve",
+    "MeanBias",
+    "Points",
+    "Sample",
+    "gain_of",
+    "points_of",
+    "read_noise_of",
+    "samples",
+]
 
 _GOOD = 0.5
 """Of the pixels of a tile: where fewer are left, it had no single level."""
@@ -25,27 +33,30 @@ _MISFIT = 2.0
 """So many points tell whether they lie on a line, and so far off, in their errors, they do not."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sample:
+Points: TypeAlias = list[list[tuple[float, float, float]]]
+"""For each pair a list of (signal, variance of one frame, its error), from low to high."""
+
+
+class Sample(NamedTuple):
     """Tiles of all pairs in one channel, (tile)."""
 
-    pair: Any
-    level: Any
-    ratio: Any
-    variance: Any
+    pair: Integers
+    level: Floats
+    ratio: Floats
+    variance: Floats
     """Of the difference of both frames, the second brought to the level of the first."""
-    freedom: Any
+    freedom: Floats
 
-    def of(self, which: Any) -> "Sample":
+    def of(self, which: Bools | Integers) -> "Sample":
         """A part of the tiles."""
-        return Sample(**{name: column[which] for name, column in vars(self).items()})
+        return Sample._make(column[which] for column in self)
 
     @property
-    def light(self) -> Any:
+    def light(self) -> Floats:
         """Signal whose photon noise is in the difference."""
         return self.level * (1 + self.ratio)
 
-    def noise(self, variance: float, biases: int) -> Any:
+    def noise(self, variance: float, biases: int) -> Floats:
         """Read noise in the difference: that of both frames, and of the mean of so many biases."""
         return variance * (1 + self.ratio**2 + (1 - self.ratio) ** 2 / biases)
 
@@ -54,9 +65,9 @@ class MeanBias:
     """Mean of the frames that are shown to it, and how their level wanders."""
 
     def __init__(self) -> None:
-        self._total: Any = 0.0
-        self._good: Any = 0
-        self._levels: list[Any] = []
+        self._total: Floats | float = 0.0
+        self._good: Integers | int = 0
+        self._levels: list[Floats] = []
 
     def add(self, frame: Frame) -> None:
         """Add one frame."""
@@ -69,10 +80,10 @@ class MeanBias:
         """Frames so far."""
         return len(self._levels)
 
-    def mean(self) -> Any:
-        """Of all so far, (channel, tile, pixel) float64; NaN where no pixel was good."""
+    def mean(self) -> Floats:
+        """Of all so far, (channel, tile, pixel) float32; NaN where no pixel was good."""
         with np.errstate(invalid="ignore"):
-            return self._total / self._good
+            return np.divide(self._total, self._good)
 
     def drifts(self) -> list[float]:
         """Variance of the level from frame to frame in ADU^2, of each channel."""
@@ -100,34 +111,29 @@ def samples(
     """
     names: list[str] = []
     found: list[list[Sample]] = [[] for _ in pairs.frames.channels]
-    starts = pairs.frames.tiles.starts
     for first, second in pairs:
         if bias is not None:
             bias.add(first)
             bias.add(second)
         for channel, of_channel in enumerate(found):
-            of_channel.append(_sample(first, second, channel, starts, len(names), scaled))
+            of_channel.append(_sample(pairs, first, second, channel, len(names), scaled))
         names.append(f"{first.name}, {second.name}")
-    return [_joined(of_channel) for of_channel in found], names
+    nothing = Sample(np.empty(0, int), *np.empty((4, 0)))
+    return [Sample(*map(np.concatenate, zip(nothing, *of, strict=True))) for of in found], names
 
 
 def _sample(
-    first: Frame, second: Frame, channel: int, starts: Any, pair: int, scaled: bool
+    pairs: Pairs, first: Frame, second: Frame, channel: int, pair: int, scaled: bool
 ) -> Sample:
     which = first.usable[channel] & second.usable[channel]
     one, two = (frame.pixels[channel, which] for frame in (first, second))
     good = first.good[channel, which] & second.good[channel, which]
-    found = scatter(one, two, good, starts, scaled=scaled)
+    found = scatter(one, two, good, pairs.frames.tiles.starts, scaled=scaled)
     valid = np.isfinite(found.variance) & (found.freedom >= _GOOD * good.shape[1])
     valid &= (found.ratio >= LEVELS[0]) & (found.ratio <= LEVELS[1])
     if scaled:
         valid &= found.level > 0
-    return Sample(pair=np.full(len(one), pair), **found._asdict()).of(valid)
-
-
-def _joined(found: list[Sample]) -> Sample:
-    columns = {each.name: [getattr(one, each.name) for one in found] for each in fields(Sample)}
-    return Sample(**{name: np.concatenate(c) if c else np.empty(0) for name, c in columns.items()})
+    return Sample(np.full(len(one), pair), *found).of(valid)
 
 
 def read_noise_of(sample: Sample) -> Slope:
@@ -163,9 +169,7 @@ def gain_of(sample: Sample, noise: Slope, biases: int, drift: float) -> Slope:
     return found._replace(error=float(np.sqrt(found.error**2 + of_noise**2 + of_level)))
 
 
-def points_of(
-    sample: Sample, gain: Slope, noise: Slope, biases: int, pairs: int
-) -> list[list[tuple[float, float, float]]]:
+def points_of(sample: Sample, gain: Slope, noise: Slope, biases: int, pairs: int) -> Points:
     """Points of the photon transfer curve: for each pair those of its tiles, by their level.
 
     Parameters
@@ -179,10 +183,10 @@ def points_of(
 
     Returns
     -------
-    For each pair a list of (signal, variance of one frame, its error), from low to high.
+    The points; none of a pair without tiles.
     """
     kept = sample.of(gain.weights > 0)
-    found: list[list[tuple[float, float, float]]] = [[] for _ in range(pairs)]
+    found: Points = [[] for _ in range(pairs)]
     for pair, points in enumerate(found):
         of_pair = kept.of(kept.pair == pair)
         tiles = np.argsort(of_pair.level, kind="stable")
@@ -195,17 +199,26 @@ def points_of(
     return found
 
 
-def misfit_of(
-    points: Sequence[Sequence[tuple[float, float, float]]], gain: Slope, noise: Slope
-) -> float:
-    """By how much the points of a curve are off, root mean square, in their errors.
+class Curve(NamedTuple):
+    """The photon transfer curve of one channel."""
 
-    1 where that is no more than twice, or where there are few points.
-    """
-    table = np.array([point for of_pair in points for point in of_pair])
-    if len(table) < _FEW_POINTS:
-        return 1.0
-    signal, variance, error = table.T
-    off = (variance - (signal * gain.value + noise.value)) / error
-    misfit = float(np.sqrt(np.nanmean(off**2)))
-    return misfit if misfit > _MISFIT else 1.0
+    channel: str
+    noise: Slope
+    """Variance of one bias frame in ADU^2."""
+    gain: Slope
+    """ADU per electron, with the error by the scatter of its tiles."""
+    points: Points
+
+    @property
+    def misfit(self) -> float:
+        """By how much its points are off the line, root mean square, in their errors.
+
+        1 where that is no more than twice, or where there are few points.
+        """
+        table = np.array([point for of_pair in self.points for point in of_pair])
+        if len(table) < _FEW_POINTS:
+            return 1.0
+        signal, variance, error = table.T
+        off = (variance - (signal * self.gain.value + self.noise.value)) / error
+        misfit = float(np.sqrt(np.nanmean(off**2)))
+        return misfit if misfit > _MISFIT else 1.0

@@ -1,56 +1,67 @@
 """The table of what was measured: gain, read noise, counts, and points of the curve."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from autowisp_xr.measure.slopes import Slope
-from autowisp_xr.measure.transfer_curve import Sample
+from autowisp_xr.measure.transfer_curve import Points, Sample
 
-__all__ = ["counts", "curve", "numbers"]
+__all__ = ["counts", "gain_columns", "over_channel", "over_points", "read_noise_columns"]
 
 
-def numbers(gains: Sequence[Slope], noises: Sequence[Slope]) -> dict[str, Any]:
-    """Variables over channel: gain and read noise, of ADU per electron and variances in ADU^2."""
-    inverse, inverse_error = _columns(gains)
-    variance, variance_error = _columns(noises)
-    gain, gain_error = 1 / inverse, inverse_error / inverse**2
+def over_channel(columns: Mapping[str, tuple[ArrayLike, str]]) -> dict[str, Any]:
+    """Variables over channel of values, and the units of each."""
+    return {
+        name: ("channel", values, {"units": units}) for name, (values, units) in columns.items()
+    }
+
+
+def read_noise_columns(noises: Sequence[Slope]) -> dict[str, tuple[ArrayLike, str]]:
+    """Read noise in ADU, of variances in ADU^2."""
+    variance, error = np.array([(noise.value, noise.error) for noise in noises]).T
     adu = np.sqrt(variance)
-    adu_error = variance_error / (2 * np.where(adu > 0, adu, 1.0))
-    found = {
+    adu_error = error / (2 * np.where(adu > 0, adu, 1.0))
+    return {"read_noise_adu": (adu, "adu"), "read_noise_adu_error": (adu_error, "adu")}
+
+
+def gain_columns(gains: Sequence[Slope], noises: Sequence[Slope]) -> dict[str, Any]:
+    """Gain and read noise, of ADU per electron and variances in ADU^2."""
+    inverse, inverse_error = np.array([(gain.value, gain.error) for gain in gains]).T
+    gain, gain_error = 1 / inverse, inverse_error / inverse**2
+    in_adu = read_noise_columns(noises)
+    (adu, _), (adu_error, _) = in_adu.values()
+    return {
         "gain": (gain, "electron / adu"),
         "gain_error": (gain_error, "electron / adu"),
         "read_noise": (gain * adu, "electron"),
         "read_noise_error": (np.hypot(gain * adu_error, adu * gain_error), "electron"),
-        "read_noise_adu": (adu, "adu"),
-        "read_noise_adu_error": (adu_error, "adu"),
+        **in_adu,
     }
-    return {name: ("channel", values, {"units": units}) for name, (values, units) in found.items()}
 
 
-def _columns(slopes: Sequence[Slope]) -> Any:
-    return np.array([(slope.value, slope.error) for slope in slopes]).T
-
-
-def counts(kind: str, found: Sequence[Sample], slopes: Sequence[Slope]) -> dict[str, Any]:
-    """Variables over channel: tiles that have a weight, and pairs that these are of."""
+def counts(
+    kind: str, found: Sequence[Sample], slopes: Sequence[Slope]
+) -> dict[str, tuple[ArrayLike, str]]:
+    """Tiles that have a weight, and pairs that these are of."""
     kept = [sample.pair[slope.weights > 0] for sample, slope in zip(found, slopes, strict=True)]
     return {
-        f"{kind}_pairs": ("channel", [np.unique(pair).size for pair in kept], {"units": "1"}),
-        f"{kind}_tiles": ("channel", [pair.size for pair in kept], {"units": "1"}),
+        f"{kind}_pairs": ([np.unique(pair).size for pair in kept], "1"),
+        f"{kind}_tiles": ([pair.size for pair in kept], "1"),
     }
 
 
-def curve(
-    points: Sequence[Sequence[Sequence[tuple[float, float, float]]]], pairs: Sequence[str]
+def over_points(
+    points: Sequence[Points], pairs: Sequence[str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Variables over (channel, point), and coordinates.
 
     Parameters
     ----------
     points
-        Of each channel, for each pair: signal, variance of one frame, its error.
+        Of each channel.
     pairs
         What to call each pair.
     """
