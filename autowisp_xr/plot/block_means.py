@@ -5,7 +5,9 @@ from math import ceil
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
+from autowisp_xr.arrays import Bits, Bools, Floats, Image, Integers, Mask
 from autowisp_xr.flags import Flag
 
 __all__ = ["Blocks", "factors_for", "is_elongated", "stretch"]
@@ -28,14 +30,14 @@ class Blocks:
     With blocks of one pixel these are the pixels themselves.
     """
 
-    values: Any
+    values: Floats
     """(y, x) float64: the mean of the pixels of a block that bear no flag; of those that are
     numbers if all are flagged, and NaN if none is."""
 
-    good: Any
+    good: Bools
     """(y, x) bool: whether a pixel of the block is a number without a flag."""
 
-    flags: Any
+    flags: Bits
     """(y, x) uint8: all flags in the block, FAULT for what is no number among them."""
 
     counts: dict[Flag, int]
@@ -48,7 +50,7 @@ class Blocks:
     """How many there are."""
 
     @classmethod
-    def of(cls, image: Any, mask: Any, flags: Flag, factors: tuple[int, int]) -> "Blocks":
+    def of(cls, image: Image, mask: Mask | None, flags: Flag, factors: tuple[int, int]) -> "Blocks":
         """Blocks of an image.
 
         Parameters
@@ -105,15 +107,14 @@ def is_elongated(height: int, width: int) -> bool:
     return max(height, width) > _ELONGATED * min(height, width)
 
 
-def stretch(values: Any, good: Any) -> tuple[float, float] | None:
+def stretch(values: Floats, good: Bools) -> tuple[float, float] | None:
     """Values that are drawn black and white; None where there is no value.
 
     They follow from what is good, or from everything if nothing is.
     """
-    seen = values[good & np.isfinite(values)]
-    if seen.size == 0:
-        seen = values[np.isfinite(values)]
-    if seen.size == 0:
+    finite = np.isfinite(values)
+    seen = values[good & finite] if (good & finite).any() else values[finite]
+    if not seen.size:
         return None
     low, high = (float(level) for level in np.percentile(seen, _STRETCH))
     if low == high:
@@ -124,7 +125,7 @@ def stretch(values: Any, good: Any) -> tuple[float, float] | None:
     return low, high
 
 
-def _means(image: Any, chosen: Any, factors: tuple[int, int]) -> tuple[Any, Any]:
+def _means(image: Image, chosen: Bools, factors: tuple[int, int]) -> tuple[Floats, Integers]:
     """Mean of the chosen pixels of each block, NaN where there is none, and their number."""
     kept = image if chosen.all() else np.where(chosen, image, image.dtype.type(0))
     number = _reduced(np.add, chosen, factors, dtype=np.int32)
@@ -134,7 +135,9 @@ def _means(image: Any, chosen: Any, factors: tuple[int, int]) -> tuple[Any, Any]
     return means, number
 
 
-def _reduced(ufunc: np.ufunc, plane: Any, factors: tuple[int, int], dtype: Any = None) -> Any:
+def _reduced(
+    ufunc: np.ufunc, plane: Any, factors: tuple[int, int], dtype: DTypeLike | None = None
+) -> Any:
     """Blocks of a plane added up, or otherwise combined."""
     along_y, along_x = factors
     if along_y > 1:

@@ -1,4 +1,4 @@
-"""One frame of a set, by number or name, and what is to be said about it."""
+"""What a single frame of a set is called, and what is known of it."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import xarray as xr
 
 from autowisp_xr.headers import cards
 
-__all__ = ["ending", "told", "whole_name"]
+__all__ = ["description", "ending", "whole_name"]
 
 
 def whole_name(one: xr.Dataset) -> str:
@@ -25,7 +25,7 @@ def ending(name: str, longest: int) -> str:
     return name if len(name) <= longest else f"…{name[len(name) - longest + 1 :]}"
 
 
-def told(one: xr.Dataset) -> str:
+def description(one: xr.Dataset) -> str:
     """Type, filter, exposure and date of a single frame or master, as far as they are known."""
     kind, name = _text(one, "image_type"), _text(one, "object")
     words = [f"{kind} {name}".strip(), _text(one, "filter")]

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
 from autowisp_xr import schema
 from autowisp_xr.flags import Flag, as_flag
-from autowisp_xr.plot.choice import ending, told, whole_name
+from autowisp_xr.plot.choice import description, ending, whole_name
 from autowisp_xr.plot.figures import new_picture
-from autowisp_xr.plot.image_panels import Panel, draw_panel, span
+from autowisp_xr.plot.image_panels import Limits, Panel, draw_panel, span
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,7 +44,7 @@ def frame(
     before: xr.Dataset | None = None,
     flags: str | int | Iterable[str | int] = "BAD",
     error: bool = False,
-    limits: tuple[float, float] | None = None,
+    limits: Limits = None,
     size: float | None = None,
 ) -> "Figure":
     """Picture of one frame, or of a master: its pixels, and in colour those that are flagged.
@@ -106,7 +106,7 @@ def frame(
     ['before', 'after', 'error']
     """
     marked = as_flag(flags)
-    _check(frame, limits, size, ds, before)
+    _check(ds, before, frame, limits, size)
     planes = ("image", "mask", "variance") if error else ("image", "mask")
     one = _read(ds, frame, channel, planes)
     rows = [_panels(one, "image", "" if before is None else "after", marked, limits)]
@@ -119,19 +119,15 @@ def frame(
     if error:
         rows.append(_panels(one, "error", "error", marked, None))
     if all(len(row) == 1 for row in rows):
-        rows = [[panel for row in rows for panel in row]]
-    heading = [ending(whole_name(one), _IN_HEADING), told(one)]
+        rows = [[row[0] for row in rows]]
+    name = ending(whole_name(one), _IN_HEADING)
     if one.sizes["channel"] == 1 < ds.sizes["channel"]:
-        heading[0] += f", channel {schema.names(one, 'channel')[0]}"
-    return _drawn(rows, "\n".join(words for words in heading if words), size)
+        name += f", channel {schema.names(one, 'channel')[0]}"
+    return _drawn(rows, "\n".join(filter(None, (name, description(one)))), size)
 
 
 def _check(
-    frame: Any,
-    limits: tuple[float, float] | None,
-    size: float | None,
-    ds: xr.Dataset,
-    before: xr.Dataset | None,
+    ds: xr.Dataset, before: xr.Dataset | None, frame: int | str, limits: Limits, size: float | None
 ) -> None:
     schema.check(ds, master=_is_master(ds))
     if before is not None:
@@ -139,19 +135,20 @@ def _check(
     alone = before is None or _is_master(before) or "frame" in ds.coords
     if _is_master(ds) and alone and frame != 0:
         raise ValueError(f"a single frame or a master has no frame {frame!r}; leave it out")
-    if limits is not None and not (
-        len(limits) == 2 and np.isfinite(limits).all() and limits[0] < limits[1]
-    ):
+    rising = limits is None or (len(limits) == 2 and -np.inf < limits[0] < limits[1] < np.inf)
+    if not rising:
         raise ValueError(f"limits are two finite numbers, the smaller one first, not {limits}")
-    if size is not None and not (np.isfinite(size) and size > 0):
+    if size is not None and not 0 < size < np.inf:
         raise ValueError(f"size is a positive number of inches, not {size}")
 
 
-def _is_master(ds: Any) -> bool:
+def _is_master(ds: object) -> bool:
     return isinstance(ds, xr.Dataset) and "frame" not in ds.dims
 
 
-def _read(ds: xr.Dataset, frame: Any, channel: Any, planes: tuple[str, ...]) -> xr.Dataset:
+def _read(
+    ds: xr.Dataset, frame: int | str, channel: int | str | None, planes: tuple[str, ...]
+) -> xr.Dataset:
     """One frame, or a master, of one channel or of all (channel, y, x); nothing else is read."""
     one = ds[[name for name in planes if name in ds]]
     if not _is_master(ds):
@@ -163,7 +160,9 @@ def _read(ds: xr.Dataset, frame: Any, channel: Any, planes: tuple[str, ...]) -> 
     return one.compute()
 
 
-def _read_before(before: xr.Dataset, one: xr.Dataset, frame: Any, channel: Any) -> xr.Dataset:
+def _read_before(
+    before: xr.Dataset, one: xr.Dataset, frame: int | str, channel: int | str | None
+) -> xr.Dataset:
     """The frame of the same name; of what has no name, the one that was asked for."""
     if "frame" in one.coords:
         frame = str(one["frame"].values)
@@ -176,21 +175,16 @@ def _read_before(before: xr.Dataset, one: xr.Dataset, frame: Any, channel: Any) 
         raise ValueError(f"before: {error}") from error
 
 
-def _panels(
-    one: xr.Dataset, kind: str, title: str, flags: Flag, limits: tuple[float, float] | None
-) -> list[Panel]:
+def _panels(one: xr.Dataset, kind: str, title: str, flags: Flag, limits: Limits) -> list[Panel]:
     """A panel for each channel."""
     channels = schema.names(one, "channel")
+    area = schema.camera_of(one).image_area
+    titles = [": ".join(filter(None, (title, name))) for name in channels]
+    if len(channels) == 1:
+        titles = [title]
     return [
-        Panel(
-            kind=kind,
-            title=": ".join(word for word in (title, name if len(channels) > 1 else "") if word),
-            plane=one.isel(channel=number),
-            area=schema.camera_of(one).image_area,
-            flags=flags,
-            limits=limits,
-        )
-        for number, name in enumerate(channels)
+        Panel(kind, title, one.isel(channel=number), area, flags, limits)
+        for number, title in enumerate(titles)
     ]
 
 
@@ -207,20 +201,17 @@ def _drawn(rows: list[list[Panel]], heading: str, size: float | None) -> "Figure
     )
     for one in axes.flat:
         one.set_axis_off()
-    below = 0
-    for row, places in zip(rows, axes, strict=True):
-        lines = 0
-        for panel, place in zip(row, places, strict=False):
-            place.set_axis_on()
-            lines = max(lines, draw_panel(figure, place, panel, inches, abreast))
-        below += lines
+    height = _ABOVE
+    for row, places, side in zip(rows, axes, heights, strict=True):
+        lines = [
+            draw_panel(figure, place, panel, inches, abreast)
+            for panel, place in zip(row, places, strict=False)
+        ]
+        height += side + _BELOW + max(lines) * _LINE
         for place in places[1:]:
             place.set_ylabel("")
     figure.suptitle(heading, fontsize="large", parse_math=False)
-    figure.set_size_inches(
-        sum(room),
-        sum(heights) + len(rows) * _BELOW + below * _LINE + _ABOVE,
-    )
+    figure.set_size_inches(sum(room), height)
     return figure
 
 
@@ -230,11 +221,9 @@ def _sides(rows: list[list[Panel]], inches: float) -> tuple[list[float], list[fl
         [[abs(float(np.subtract(*span(panel.plane, dim)))) for panel in row] for row in rows]
         for dim in ("y", "x")
     )
-    heights = [max(row) for row in tall]
-    widths = [max(column) for column in zip_longest(*wide, fillvalue=0.0)]
-    longest = max(*heights, *widths)
-
-    def shown(side: float) -> float:
-        return inches * max(side / longest, _NARROWEST)
-
-    return [shown(side) for side in heights], [shown(side) for side in widths]
+    sides = [max(row) for row in tall], [max(some) for some in zip_longest(*wide, fillvalue=0.0)]
+    longest = max(*sides[0], *sides[1])
+    heights, widths = (
+        [inches * max(side / longest, _NARROWEST) for side in along] for along in sides
+    )
+    return heights, widths

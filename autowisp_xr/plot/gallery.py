@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autowisp_xr.plot.table import FlatTable, clipped
+from autowisp_xr.arrays import Floats
+from autowisp_xr.plot.choice import ending
+from autowisp_xr.plot.table import LONGEST_NAME, FlatTable
 from autowisp_xr.plot.thumbnails import Thumbnail
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ def draw_gallery(figure: "SubFigure", table: FlatTable, shown: Sequence[Thumbnai
     for pair, thumbnail in zip(axes.reshape(-1, abreast), shown, strict=False):
         _draw_image(pair[0], thumbnail.image)
         reason = wrap(table.reason_in_short(thumbnail.name), _LINE * abreast)
-        title = "\n".join([clipped(thumbnail.name), *reason])
+        title = "\n".join([ending(thumbnail.name, LONGEST_NAME), *reason])
         pair[0].set_title(title, loc="left", fontsize="small", parse_math=False)
         if thumbnail.clouds is not None:
             colours = _draw_clouds(pair[1], thumbnail.clouds, largest, limit)
@@ -72,7 +74,7 @@ def _heading(table: FlatTable, shown: Sequence[Thumbnail]) -> str:
     return f"What do the rejected look like? ({some})"
 
 
-def _draw_image(axes: "Axes", image: Any) -> None:
+def _draw_image(axes: "Axes", image: Floats) -> None:
     if not np.isfinite(image).any():
         axes.text(0.5, 0.5, "no pixel is a number", ha="center", transform=axes.transAxes)
         return
@@ -80,7 +82,7 @@ def _draw_image(axes: "Axes", image: Any) -> None:
     axes.imshow(image, cmap="gray", vmin=low, vmax=high, origin="lower")
 
 
-def _draw_clouds(axes: "Axes", clouds: Any, largest: float, limit: float | None) -> Any:
+def _draw_clouds(axes: "Axes", clouds: Floats, largest: float, limit: float | None) -> Any:
     drawn = axes.imshow(
         100 * clouds, cmap="RdBu_r", vmin=-100 * largest, vmax=100 * largest, origin="lower"
     )

@@ -1,11 +1,12 @@
 """Panels of images: pixels in grey, flags in colour, where on the sensor they lie."""
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import xarray as xr
 
+from autowisp_xr.arrays import Bools, Floats
 from autowisp_xr.flags import Flag
 from autowisp_xr.plot.block_means import Blocks, factors_for, is_elongated, stretch
 from autowisp_xr.regions import Region
@@ -14,7 +15,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Panel", "draw_panel", "span"]
+__all__ = ["Limits", "Panel", "draw_panel", "span"]
+
+Limits: TypeAlias = tuple[float, float] | None
+"""Values that are drawn black and white; None for those that suit the image."""
+
 
 _COLOURS = {
     Flag.COSMIC: ("cosmic ray", "#56B4E9"),
@@ -34,8 +39,7 @@ _UNITS = {"adu": "ADU", "1": "relative", "electron": "electrons"}
 _SHADES = {"image": "gray", "error": "viridis"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Panel:
+class Panel(NamedTuple):
     """One plane of one frame, and how it is to be drawn."""
 
     kind: str
@@ -49,7 +53,7 @@ class Panel:
     """Where the sensor sees the sky, if that is known: there black and white are chosen."""
 
     flags: Flag
-    limits: tuple[float, float] | None
+    limits: Limits
 
 
 def draw_panel(figure: "Figure", axes: "Axes", panel: Panel, inches: float, abreast: int) -> int:
@@ -68,6 +72,7 @@ def draw_panel(figure: "Figure", axes: "Axes", panel: Panel, inches: float, abre
     -------
     How many lines the legend has.
     """
+    axes.set_axis_on()
     axes.set_title(panel.title, fontsize="medium", parse_math=False)
     if panel.kind == "error" and "variance" not in panel.plane:
         axes.text(0.5, 0.5, "no error is known", ha="center", transform=axes.transAxes)
@@ -108,7 +113,7 @@ def span(plane: xr.Dataset, dim: str) -> tuple[float, float]:
     return first, first + step * places.size
 
 
-def _chosen(panel: Panel, blocks: Blocks, factors: tuple[int, int]) -> Any:
+def _chosen(panel: Panel, blocks: Blocks, factors: tuple[int, int]) -> Bools:
     """Which blocks decide what is black and white: good ones, and not of the overscan."""
     if panel.area is None:
         return blocks.good
@@ -124,9 +129,9 @@ def _blocks(panel: Panel, factors: tuple[int, int]) -> Blocks:
     mask = panel.plane["mask"].values if "mask" in panel.plane else None
     if panel.kind == "image":
         return Blocks.of(panel.plane["image"].values, mask, panel.flags, factors)
-    squares = Blocks.of(panel.plane["variance"].values, mask, Flag(0), factors)
+    variances = Blocks.of(panel.plane["variance"].values, mask, Flag(0), factors)
     with np.errstate(invalid="ignore"):
-        return replace(squares, values=np.sqrt(squares.values))
+        return replace(variances, values=np.sqrt(variances.values))
 
 
 def _mark(axes: "Axes", blocks: Blocks, where: dict[str, Any]) -> None:
@@ -181,13 +186,10 @@ def _unit(panel: Panel) -> str:
     return f"error [{unit}]" if panel.kind == "error" else unit
 
 
-def _beyond(values: Any, low: float, high: float) -> str:
+def _beyond(values: Floats, low: float, high: float) -> str:
     """Which ends of a colour bar stand for more than themselves."""
-    seen = values[np.isfinite(values)]
-    below, above = bool((seen < low).any()), bool((seen > high).any())
-    return {(True, True): "both", (True, False): "min", (False, True): "max"}.get(
-        (below, above), "neither"
-    )
+    below, above = bool((values < low).any()), bool((values > high).any())
+    return ("neither", "min", "max", "both")[below + 2 * above]
 
 
 def _where(plane: xr.Dataset, blocks: Blocks, factors: tuple[int, int]) -> dict[str, Any]:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autowisp_xr.plot.table import FlatTable, clipped
+from autowisp_xr.arrays import Floats
+from autowisp_xr.plot.choice import ending
+from autowisp_xr.plot.table import LONGEST_NAME, FlatTable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,8 +87,7 @@ def _levels(axes: "Axes", table: FlatTable) -> None:
     from matplotlib.ticker import MaxNLocator
 
     order = np.arange(1.0, len(table.names) + 1)
-    _points(axes, table, order, table.mean)
-    _name(axes, table, order, table.mean, ("", "night", "distance", "deviation"))
+    _draw_flats(axes, table, order, table.mean, ("", "night", "distance", "deviation"))
     axes.set(xlabel="frame, in the order given", ylabel="mean [ADU]")
     axes.set_xlim(0.5, len(order) + 0.5)
     axes.margins(y=0.1)
@@ -101,10 +102,9 @@ def _variance(axes: "Axes", table: FlatTable) -> None:
         axes.set_xscale("log")
     if _spans(table.variance) and (_spans(table.mean) or _hidden_by_others(table)):
         axes.set_yscale("log")
-    _points(axes, table, table.mean, table.variance)
-    _draw_fit(axes, table)
     tests = ("", "night") if np.isfinite(table.distance).any() else ("", "night", "distance")
-    _name(axes, table, table.mean, table.variance, tests)
+    _draw_flats(axes, table, table.mean, table.variance, tests)
+    _draw_fit(axes, table)
     axes.set(xlabel=_MEAN, ylabel="variance [ADU$^2$]")
     axes.set_title("Is the noise of each flat that of its light?", fontsize="medium", pad=18)
     _draw_levels(axes, table, named=True)
@@ -119,11 +119,7 @@ def _distance(axes: "Axes", table: FlatTable) -> None:
         if largest > 4 * limit:
             _compress(axes, limit, largest)
     axes.axhline(0, **_FITTED)
-    _points(axes, table, table.mean, table.distance)
-    _name(axes, table, table.mean, table.distance, ("distance",))
-    axes.set(xlabel=_MEAN, ylabel="distance from\nthe fit [residuals]")
-    axes.margins(y=0.25)
-    _draw_levels(axes, table)
+    _draw_below(axes, table, table.distance, "distance", "distance from\nthe fit [residuals]")
 
 
 def _deviation(axes: "Axes", table: FlatTable) -> None:
@@ -134,12 +130,16 @@ def _deviation(axes: "Axes", table: FlatTable) -> None:
         axes.axhspan(0, 100 * limit, **_BAND)
     if _spans(per_cent):
         axes.set_yscale("log")
-    _points(axes, table, table.mean, per_cent)
-    _name(axes, table, table.mean, per_cent, ("deviation",))
-    axes.set(xlabel=_MEAN, ylabel="structure left after\nmatching [%]")
-    axes.margins(y=0.25)
+    _draw_below(axes, table, per_cent, "deviation", "structure left after\nmatching [%]")
     if axes.get_yscale() == "linear":
         axes.set_ylim(bottom=0)
+
+
+def _draw_below(axes: "Axes", table: FlatTable, values: Floats, test: str, label: str) -> None:
+    """Values of a test against the means, below the panel of variances."""
+    _draw_flats(axes, table, table.mean, values, (test,))
+    axes.set(xlabel=_MEAN, ylabel=label)
+    axes.margins(y=0.25)
     _draw_levels(axes, table)
 
 
@@ -200,28 +200,25 @@ def _draw_levels(axes: "Axes", table: FlatTable, *, named: bool = False) -> None
             )
 
 
-def _points(axes: "Axes", table: FlatTable, x: Any, y: Any) -> None:
+def _draw_flats(
+    axes: "Axes", table: FlatTable, x: Floats, y: Floats, tests: tuple[str, ...]
+) -> None:
+    """Draw a point for each frame, and the names of those that these tests rejected, if few."""
+    known = np.isfinite(x) & np.isfinite(y)
     for kind in _kinds(table):
         colour, marker = _LOOKS.get(kind, _UNKNOWN)
-        chosen = table.of_kind(kind) & np.isfinite(x) & np.isfinite(y)
+        chosen = table.of_kind(kind) & known
         axes.scatter(x[chosen], y[chosen], 36, color=colour, marker=marker, zorder=3, linewidths=0)
-
-
-def _name(axes: "Axes", table: FlatTable, x: Any, y: Any, tests: tuple[str, ...]) -> None:
-    """Names of the frames that these tests rejected, if they are few."""
     named = [name for name in table.rejected() if table.decided_by(name) in tests]
     if len(named) > _FEW:
         return
     along = np.log(x) if axes.get_xscale() == "log" else x
     places = [table.names.index(name) for name in named]
-    seen = sorted(
-        (place for place in places if np.isfinite(x[place]) and np.isfinite(y[place])),
-        key=lambda place: x[place],
-    )
-    sides = _roomier_sides(along[seen], np.nanmin(along), np.nanmax(along))
+    seen = sorted((place for place in places if known[place]), key=lambda place: x[place])
+    sides = _roomier_sides(along[seen], float(np.nanmin(along)), float(np.nanmax(along)))
     for number, (place, side) in enumerate(zip(seen, sides, strict=True)):
         axes.annotate(
-            clipped(table.names[place]),
+            ending(table.names[place], LONGEST_NAME),
             (x[place], y[place]),
             # neighbours in turn above and below, or one name covers the next frame
             xytext=(4 * side, -7 if number % 2 else 7),
@@ -233,7 +230,7 @@ def _name(axes: "Axes", table: FlatTable, x: Any, y: Any, tests: tuple[str, ...]
         )
 
 
-def _roomier_sides(along: Any, first: float, last: float) -> list[int]:
+def _roomier_sides(along: Floats, first: float, last: float) -> list[int]:
     """On which side of each place, in order between the first and last, a word has more room."""
     gaps = np.diff([first, *along, last])
     # a word that does not fit between a place and the edge would leave the axes
@@ -252,7 +249,7 @@ def _hidden_by_others(table: FlatTable) -> bool:
     return bool(fitted.size and np.nanmax(table.variance) > _HIDES * fitted.max())
 
 
-def _spans(values: Any) -> bool:
+def _spans(values: Floats) -> bool:
     """Whether a log scale is possible, and needed."""
     seen = values[np.isfinite(values)]
     return bool((seen > 0).all() and seen.max() > _SPAN * seen.min())

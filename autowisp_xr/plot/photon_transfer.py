@@ -102,8 +102,8 @@ def _draw(above: "Axes", below: "Axes", one: dict[str, Any], prefix: str, number
     first = min(signal.min(), floor * gain) if floor > 0 else signal.min()
     light = np.geomspace(first / _BELOW, signal.max(), 200)
     label = (
-        f"{prefix}gain {_told(gain, one['gain_error'])} e/ADU, "
-        f"read noise {_told(one['read_noise'], one['read_noise_error'])} e"
+        f"{prefix}gain {_with_error(gain, one['gain_error'])} e/ADU, "
+        f"read noise {_with_error(one['read_noise'], one['read_noise_error'])} e"
     )
     looks: dict[str, Any] = {"color": colour, "marker": marker, "linestyle": "", "markersize": 5}
     above.errorbar(signal, variance, error, **looks, label=label)
@@ -114,7 +114,7 @@ def _draw(above: "Axes", below: "Axes", one: dict[str, Any], prefix: str, number
     below.errorbar(signal, 100 * (variance / fit - 1), 100 * error / fit, **looks)
 
 
-def _told(value: Any, error: Any) -> str:
+def _with_error(value: float, error: float) -> str:
     """A number and its error, with two digits of the error."""
     digits = max(0, 1 - int(np.floor(np.log10(error)))) if error > 0 else 3
     return f"{value:.{digits}f} ± {error:.{digits}f}"

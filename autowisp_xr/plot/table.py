@@ -10,15 +10,31 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import schema
+from autowisp_xr.arrays import Bools, Floats
 from autowisp_xr.errors import SchemaError
 
-__all__ = ["REJECTED", "FlatTable", "clipped"]
+__all__ = ["LONGEST_NAME", "REJECTED", "FlatTable"]
 
 REJECTED = ("cloudy", "saturated")
 """Classes of frames that are worth a look, those first that say more."""
 
+LONGEST_NAME = 24
+"""Characters of the name of a frame that are drawn."""
+
 _LONGEST_REASON = 60
-_LONGEST_NAME = 24
+
+_LIMITS = (
+    *("min_high_mean", "max_low_mean", "max_saturated_fraction"),
+    *("cloudy_night_threshold", "cloudy_frame_threshold", "large_scale_deviation_threshold"),
+)
+
+_TESTS = (
+    ("saturated", "saturated_fraction", "max_saturated_fraction", "{:.3g} % of its stamp"),
+    ("cloudy", "distance", "cloudy_frame_threshold", "{:.3g} residuals from the fit"),
+    ("cloudy", "deviation", "large_scale_deviation_threshold", "{:.2g} % left after matching"),
+)
+"""Class of the frames that a test rejects, the variable that tells, the option that this exceeds on
+either side of zero, and what is written of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +45,12 @@ class FlatTable:
     names: list[str]
     kinds: list[str]
     reasons: list[str]
-    mean: Any
-    variance: Any
-    predicted: Any
-    deviation: Any
-    saturated_fraction: Any
-    coefficients: Any
+    mean: Floats
+    variance: Floats
+    predicted: Floats
+    deviation: Floats
+    saturated_fraction: Floats
+    coefficients: Floats
     """Of the fit of variance to mean, by power."""
     residual: float
     """Root mean square distance from that fit."""
@@ -56,13 +72,11 @@ class FlatTable:
         """
         _check(frames)
         channels = schema.names(frames, "channel")
-        if channel is None:
-            channel = channels[0]
+        channel = channels[0] if channel is None else channel
         if channel not in channels:
             raise ValueError(f"there is no channel {channel!r} among {', '.join(channels)}")
-        others: list[str] = []
-        if "channel" not in frames["class"].dims:
-            others = [other for other in channels if other != channel]
+        alone = "channel" in frames["class"].dims
+        others = [other for other in channels if other != channel and not alone]
         return cls._one(frames, channel, others=[cls._one(frames, other) for other in others])
 
     @classmethod
@@ -72,7 +86,7 @@ class FlatTable:
         one = frames.isel(channel=schema.names(frames, "channel").index(channel))
         nothing = np.full(frames.sizes["frame"], np.nan)
 
-        def column(name: str) -> Any:
+        def column(name: str) -> Floats:
             return one[name].values.astype(float) if name in one else nothing
 
         fitted = "fit_residual" in one and "fit_coefficients" in one
@@ -93,7 +107,7 @@ class FlatTable:
         )
 
     @property
-    def distance(self) -> Any:
+    def distance(self) -> Floats:
         """How far each variance lies from the fit, in units of the residual; NaN without a fit."""
         if not self.residual > 0:
             return np.full(len(self.names), np.nan)
@@ -104,7 +118,7 @@ class FlatTable:
         """Whether the fit is so poor that no frame was looked at for itself."""
         return self.residual > self.limits.get("cloudy_night_threshold", np.inf)
 
-    def of_kind(self, kind: str) -> Any:
+    def of_kind(self, kind: str) -> Bools:
         """Which frames are of a class, a bool each."""
         return np.array([other == kind for other in self.kinds])
 
@@ -121,39 +135,29 @@ class FlatTable:
         place = self.names.index(name)
         if self.kinds[place] == "cloudy" and self.cloudy_night:
             return "night"
-        for kind, test, values, limit in (
-            ("saturated", "saturated_fraction", self.saturated_fraction, "max_saturated_fraction"),
-            ("cloudy", "distance", np.abs(self.distance), "cloudy_frame_threshold"),
-            ("cloudy", "deviation", self.deviation, "large_scale_deviation_threshold"),
-        ):
-            if kind == self.kinds[place] and values[place] > self.limits.get(limit, np.inf):
-                return test
+        for kind, variable, limit, _ in _TESTS:
+            size = abs(getattr(self, variable)[place])
+            if kind == self.kinds[place] and size > self.limits.get(limit, np.inf):
+                return variable
         return ""
 
     def reason_in_short(self, name: str) -> str:
         """Why a frame was rejected, in a few words."""
         place = self.names.index(name)
         kind = self.kinds[place]
+        words = {variable: text for _, variable, _, text in _TESTS}
         for table in (self, *self.others):
-            test = table.decided_by(name)
+            decided = table.decided_by(name)
             where = "" if table is self else f" in {table.channel}"
-            if test == "saturated_fraction":
-                return f"{kind}{where}: {100 * table.saturated_fraction[place]:.3g} % of its stamp"
-            if test == "night":
+            if decided == "night":
                 return f"{kind}{where}: all night"
-            if test == "distance":
-                return f"{kind}{where}: {abs(table.distance[place]):.3g} residuals from the fit"
-            if test == "deviation":
-                return f"{kind}{where}: {100 * table.deviation[place]:.2g} % left after matching"
+            if decided:
+                size = abs(getattr(table, decided)[place]) * (100 if "%" in words[decided] else 1)
+                return f"{kind}{where}: {words[decided].format(size)}"
         return shorten(f"{kind}: {self.reasons[place]}", _LONGEST_REASON, placeholder=" …")
 
 
-def clipped(name: str) -> str:
-    """The end of a long name, in which frames of one night differ."""
-    return name if len(name) <= _LONGEST_NAME else f"…{name[1 - _LONGEST_NAME :]}"
-
-
-def _check(frames: Any) -> None:
+def _check(frames: object) -> None:
     if not isinstance(frames, xr.Dataset):
         raise SchemaError(
             f"a table of flats was expected, not a {type(frames).__name__}: pass .frames of a "
@@ -171,14 +175,7 @@ def _check(frames: Any) -> None:
 
 def _limits(attrs: Mapping[Any, Any], channel: str) -> dict[str, float]:
     limits = {}
-    for name in (
-        "min_high_mean",
-        "max_low_mean",
-        "max_saturated_fraction",
-        "cloudy_night_threshold",
-        "cloudy_frame_threshold",
-        "large_scale_deviation_threshold",
-    ):
+    for name in _LIMITS:
         value = attrs.get(name)
         if isinstance(value, str):
             value = json.loads(value).get(channel)

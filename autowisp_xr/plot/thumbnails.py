@@ -1,12 +1,13 @@
 """Small versions of frames and of the maps of their clouds, read one frame at a time."""
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from autowisp_xr import schema
+from autowisp_xr.arrays import Floats, Image
 from autowisp_xr.errors import SchemaError
 from autowisp_xr.image_smoothing.binning import bin_image
 
@@ -20,8 +21,8 @@ class Thumbnail(NamedTuple):
     """One frame, binned to means of blocks; NaN where no pixel of a block is a number."""
 
     name: str
-    image: Any
-    clouds: Any
+    image: Floats
+    clouds: Floats | None
     """Relative, binned likewise; None where there is no map."""
 
 
@@ -62,7 +63,7 @@ def thumbnails(
             yield Thumbnail(name, binned(found["image"].values), clouds)
 
 
-def binned(image: Any) -> Any:
+def binned(image: Image) -> Floats:
     """Means of square blocks of finite pixels; what does not fill a block at the end is cut off."""
     factor = max(1, max(image.shape) // _SIZE)
     height, width = (max(size // factor, 1) * min(size, factor) for size in image.shape)

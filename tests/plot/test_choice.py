@@ -4,23 +4,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import autowisp_xr as aw
-from autowisp_xr.plot.choice import ending, told, whole_name
+from autowisp_xr.plot.choice import description, ending, whole_name
 from tests.steps.frames import text
 
 
-def test_a_frame_is_told_by_what_is_known_of_it():
+def test_a_frame_is_described_by_what_is_known_of_it():
     raw = aw.simulate.Night(shape=(4, 6)).objects(2).isel(frame=1)
     assert whole_name(raw) == "object-0002"
-    assert told(raw) == "object M42, V, 60 s, 2024-03-01 21:01:40 UTC"
+    assert description(raw) == "object M42, V, 60 s, 2024-03-01 21:01:40 UTC"
 
 
-def test_what_is_not_known_is_not_told():
+def test_what_is_not_known_is_not_description():
     raw = aw.simulate.Night(shape=(4, 6)).bias(1).isel(frame=0)
-    assert told(raw) == "bias, 0 s, 2024-03-01 18:30:00 UTC"
+    assert description(raw) == "bias, 0 s, 2024-03-01 18:30:00 UTC"
     unknown = {"time": np.datetime64("NaT", "ns"), "exposure": np.nan, "filter": " "}
-    assert told(raw.assign_coords(unknown)) == "bias"
-    assert told(xr.Dataset()) == ""
-    assert told(xr.Dataset(coords={"exposure": ("frame", [1.0])})) == ""
+    assert description(raw.assign_coords(unknown)) == "bias"
+    assert description(xr.Dataset()) == ""
+    assert description(xr.Dataset(coords={"exposure": ("frame", [1.0])})) == ""
 
 
 def test_a_master_is_told_by_the_number_of_its_frames():
@@ -30,7 +30,7 @@ def test_a_master_is_told_by_the_number_of_its_frames():
     assert whole_name(xr.Dataset(coords={"header": ("frame", text("A"))})) == "stack"
 
 
-@given(st.text(max_size=30), st.integers(1, 20))
+@given(st.text(max_size=30), st.integers(1, 24))
 def test_a_long_name_keeps_its_end(name, longest):
     short = ending(name, longest)
     assert len(short) == min(len(name), longest)

@@ -1,9 +1,7 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from autowisp_xr.plot.table import FlatTable, clipped
+from autowisp_xr.plot.table import FlatTable
 from tests.plot.tables import table
 
 
@@ -72,10 +70,3 @@ def test_what_a_table_does_not_say_is_nan():
 
 def test_frames_that_lie_exactly_on_their_fit_have_no_distance_from_it():
     assert np.isnan(FlatTable.of(table(residual=0.0)).distance).all()
-
-
-@given(st.text(max_size=60))
-def test_a_long_name_keeps_its_end(name):
-    short = clipped(name)
-    assert len(short) == min(len(name), 24)
-    assert name.endswith(short.removeprefix("…") if len(name) > 24 else short)
