@@ -40,12 +40,12 @@ class Fit(NamedTuple):
     noise: Floats
     """float64: :math:`v_l` of lines that err each for itself, (lines); or errors of a model in
     independent parts of variance :math:`\\sigma^2`, (all lines, terms)."""
-    squares: float
-    """Sum of the squared distances of the remaining pixels from the level."""
+    squared_deviations: float
+    """Sum over the remaining pixels, from the level."""
     freedom: float
-    """Expectation of ``squares`` for a variance of one."""
+    """Its expectation for a variance of one."""
     scatter: float
-    """``squares`` over number of pixels less terms: what pixels were rejected by, in ADU^2."""
+    """The sum over number of pixels less terms: what pixels were rejected by, in ADU^2."""
     kept: Bools
     """(lines, places) bool: the pixels that were left."""
     ratio: float
@@ -95,8 +95,8 @@ def fit(pixels: Floats, model: tuple[Floats, Floats] | None, method: Overscan, n
             theta, inverse = _solved(average, count / ratio, model[0], name)
             level = model[0] @ theta
         square = np.where(found, (kept - level[:, None]) ** 2, 0.0)
-        squares = float(square.sum())
-        scatter = squares / (number - terms)
+        total = float(square.sum())
+        scatter = total / (number - terms)
         size = float(np.abs(kept[found]).max())
         limit = farthest(method.reject_threshold, np.sqrt(scatter), size, rounding_of(kept.dtype))
         outliers = square > limit**2
@@ -120,7 +120,7 @@ def fit(pixels: Floats, model: tuple[Floats, Floats] | None, method: Overscan, n
     return Fit(
         level=level,
         noise=noise,
-        squares=squares,
+        squared_deviations=total,
         freedom=number - 2 * terms + moved,
         scatter=scatter,
         kept=found,

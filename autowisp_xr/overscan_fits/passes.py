@@ -119,12 +119,12 @@ def _measured(
     seen = rows, columns
     # the passes before have left noise of their own in these pixels; it counts as theirs, but that
     # a median averages it less well than the mean that is taken of it
-    squares = fitted.squares
+    deviations = fitted.squared_deviations
     for earlier in noises:
         weights = seen[earlier.column]
         own = np.where(weights > 0, earlier.variance(weights), 0.0)
-        squares -= kept.size * float((weights * own).sum()) / fitted.ratio
-    sigma2 = max(squares / fitted.freedom, 0.0)
+        deviations -= kept.size * float((weights * own).sum()) / fitted.ratio
+    sigma2 = max(deviations / fitted.freedom, 0.0)
     column = step.method.per == "column"
     size = plan.shape[column]
     level, noise = fitted.level, fitted.noise
