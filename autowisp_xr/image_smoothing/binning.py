@@ -102,11 +102,11 @@ class Binning:
     """How the image is continued to a multiple of the bin factor; a mode of ``numpy.pad``."""
 
     def __post_init__(self) -> None:
-        if self.bin_factor is not None:
-            object.__setattr__(self, "bin_factor", _compact(as_pair(self.bin_factor, "bin_factor")))
-        if self.zoom_interp_order is not None:
-            orders = as_pair(self.zoom_interp_order, "zoom_interp_order", HIGHEST_ORDER)
-            object.__setattr__(self, "zoom_interp_order", _compact(orders))
+        for name, most in (("bin_factor", None), ("zoom_interp_order", HIGHEST_ORDER)):
+            given = getattr(self, name)
+            if given is not None:
+                y, x = as_pair(given, name, most)
+                object.__setattr__(self, name, y if y == x else (y, x))
         if self.padding_mode not in _PADDING_MODES:
             raise ValueError(
                 f"padding_mode is one of {', '.join(_PADDING_MODES)}, not {self.padding_mode!r}"
@@ -137,7 +137,3 @@ class Binning:
         """How many pixels are missing in each direction, and how many of them come before."""
         missing = [-size % factor for size, factor in zip(shape, self.factors, strict=True)]
         return [(number, number // 2) for number in missing]
-
-
-def _compact(pair: YX) -> Pair:
-    return pair[0] if pair[0] == pair[1] else pair

@@ -86,10 +86,7 @@ def fit(pixels: Floats, model: tuple[Floats, Floats] | None, method: Overscan, n
                 f"{terms} levels or terms, min_pixels is {method.min_pixels}; give larger areas "
                 "or a higher reject_threshold"
             )
-        if method.average == "median":
-            average, ratio = _medians(kept, count), _ratios(count)
-        else:
-            average, ratio = _means(kept, count), np.ones(count.size)
+        average, ratio = (_means if method.average == "mean" else _medians)(kept, count)
         level = average
         if model is not None:
             theta, inverse = _solved(average, count / ratio, model[0], name)
@@ -145,24 +142,22 @@ def _solved(average: Floats, weight: Floats, design: Floats, name: str) -> tuple
     return inverse @ (q.T @ (root * average[seen])), inverse
 
 
-def _means(pixels: Floats, count: Integers) -> Floats:
+def _means(pixels: Floats, count: Integers) -> tuple[Floats, Floats]:
+    """Mean of the finite values of each line, NaN where there is none, and r = 1."""
     total = np.where(np.isfinite(pixels), pixels, 0.0).sum(axis=1)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan), np.ones(count.size)
 
 
-def _medians(pixels: Floats, count: Integers) -> Floats:
-    """Median of the finite values of each line; NaN sorts to the end."""
+def _medians(pixels: Floats, count: Integers) -> tuple[Floats, Floats]:
+    """Median of the finite values of each line, NaN where there is none, and r(n)."""
+    # NaN sorts to the end
     ordered = np.sort(pixels, axis=1)
     lines = np.arange(len(count))
     low = ordered[lines, np.maximum(count - 1, 0) // 2]
     high = ordered[lines, np.minimum(count // 2, ordered.shape[1] - 1)]
-    return np.where(count > 0, (low + high) / 2, np.nan)
-
-
-def _ratios(count: Integers) -> Floats:
-    """r(n) of each line; 1 where there is nothing."""
     numbers, which = np.unique(count, return_inverse=True)
-    return np.array([_ratio(int(n)) for n in numbers])[which]
+    ratios = np.array([_ratio(int(n)) for n in numbers])
+    return np.where(count > 0, (low + high) / 2, np.nan), ratios[which]
 
 
 def _ratio(n: int) -> float:
