@@ -64,7 +64,7 @@ def slope_of(variance: Floats, freedom: Floats, signal: Floats, offset: Floats) 
         weights = (signal / expected) ** 2 * freedom / 2
         if number < 2:
             # from a middle that outliers do not move
-            value = _weighted_median(each, weights)
+            value = float(np.quantile(each, 0.5, weights=weights, method="inverted_cdf"))
             continue
         third = 2 / (9 * freedom)
         pulls = (np.cbrt(variance / expected) - (1 - third)) / np.sqrt(third)
@@ -79,9 +79,3 @@ def slope_of(variance: Floats, freedom: Floats, signal: Floats, offset: Floats) 
     deviations = (weights * (each - value) ** 2).sum() / _KEPT_VARIANCE
     scatter = (_SURE + deviations) / (_SURE + np.count_nonzero(kept) - 1)
     return Slope(value, float(np.sqrt(scatter / weights.sum())), weights)
-
-
-def _weighted_median(values: Floats, weights: Floats) -> float:
-    order = np.argsort(values, kind="stable")
-    below = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(below, 0.5 * below[-1])])
