@@ -15,7 +15,6 @@ from autowisp_xr.kinds import MASTERS
 from autowisp_xr.regions import ChannelSlice, Region
 from autowisp_xr.stats.floats import as_floats
 from autowisp_xr.steps.calibration import calibrated
-from autowisp_xr.steps.noise_model import noise_of
 
 __all__ = ["calibrate_frame", "measured_overscan"]
 
@@ -103,7 +102,7 @@ def calibrate_frame(
         )
     result = calibrated(
         raw,
-        noise=noise_of(raw, camera, "absolute"),
+        noise="required",
         bias=bias,
         dark=dark,
         flat=flat,

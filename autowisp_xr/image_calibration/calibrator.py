@@ -22,9 +22,9 @@ from autowisp_xr.image_calibration.outputs import (
 )
 from autowisp_xr.image_calibration.parameters import DEFAULTS, UNSET, normalised, settled
 from autowisp_xr.image_calibration.raw_frame import read_raw
-from autowisp_xr.kernels.calibrate import transferred
 from autowisp_xr.kinds import MASTERS
 from autowisp_xr.regions import Region
+from autowisp_xr.steps.step import transferred
 
 __all__ = ["Calibrator"]
 

@@ -17,8 +17,8 @@ from autowisp_xr.measure.tiles import Tiles
 from autowisp_xr.options import OverscanChoice
 from autowisp_xr.stats.digits import counted, floor_of, plateau_of
 from autowisp_xr.steps.calibration import calibrated
-from autowisp_xr.steps.flagging import saturation_threshold
 from autowisp_xr.steps.fused_pass import PLANE_BYTES
+from autowisp_xr.steps.saturation import saturation_threshold
 
 __all__ = ["LEVELS", "Frame", "Frames", "Pairs"]
 

@@ -20,8 +20,8 @@ from autowisp_xr.measure.transfer_curve import (
 )
 from autowisp_xr.options import OverscanChoice
 from autowisp_xr.steps.channels import trim
-from autowisp_xr.steps.noise_model import per_channel
-from autowisp_xr.steps.overscan import overscan_options
+from autowisp_xr.steps.measured_levels import overscan_options
+from autowisp_xr.steps.step import per_channel
 
 __all__ = ["completed_camera", "gain_and_read_noise"]
 

@@ -19,7 +19,6 @@ from autowisp_xr.stats.digits import counted, floor_of
 from autowisp_xr.steps.agreement import check_alike
 from autowisp_xr.steps.calibration import calibrated
 from autowisp_xr.steps.fused_pass import PLANE_BYTES
-from autowisp_xr.steps.noise_model import noise_of
 
 __all__ = ["ROBUST", "master_bias", "master_dark", "with_defaults"]
 
@@ -185,7 +184,7 @@ def _prepared(
     has_noise = not camera.unknown_noise and (kind == "bias" or bias is not None)
     return calibrated(
         blocks.bands(ds, becomes=PLANE_BYTES),
-        noise=noise_of(ds, camera, photons) if has_noise else None,
+        noise="required" if has_noise else None,
         camera=camera,
         bias=bias,
         overscan=overscan,

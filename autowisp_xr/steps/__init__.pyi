@@ -7,9 +7,9 @@ from .correct import divide_flat as divide_flat
 from .correct import subtract_bias as subtract_bias
 from .correct import subtract_bias_level as subtract_bias_level
 from .correct import subtract_dark as subtract_dark
+from .correct import subtract_overscan as subtract_overscan
 from .flagging import apply_masks as apply_masks
 from .flagging import flag_saturated as flag_saturated
-from .overscan import subtract_overscan as subtract_overscan
 from .sky import wcs as wcs
 from .subsets import flagged as flagged
 from .subsets import masked as masked

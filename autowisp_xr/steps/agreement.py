@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance, schema
+from autowisp_xr.arrays import Bools, Floats
 from autowisp_xr.bridge import blocks
 from autowisp_xr.errors import ImageMismatchError, MasterMismatchError
 from autowisp_xr.headers.cards import parse_header
@@ -182,7 +182,7 @@ def check_alike(
 
 def exposure_ratio(
     ds: xr.Dataset, dark: xr.Dataset, scale_dark: bool | str, allow_mismatch: Collection[str] = ()
-) -> Any:
+) -> Floats:
     """Factor of the dark for each frame, (frame) float64.
 
     Raises
@@ -222,7 +222,7 @@ def exposure_ratio(
     return np.where(differ, ratio, 1.0)
 
 
-def _example(ds: xr.Dataset, exposures: Any, which: Any) -> str:
+def _example(ds: xr.Dataset, exposures: Floats, which: Bools) -> str:
     first = int(np.flatnonzero(which)[0])
     name = str(ds["frame"].values[first]) if "frame" in ds.coords else str(first)
     return f"frame {name!r} {exposures[first]:g} s"

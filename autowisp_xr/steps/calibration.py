@@ -1,10 +1,12 @@
 """``calibrate``: all steps of calibration as one recipe, and one pass over the pixels."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
 import xarray as xr
+from numpy.typing import DTypeLike
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
@@ -18,21 +20,18 @@ from autowisp_xr.options import (
     ScaleDark,
     check_min_flat,
 )
+from autowisp_xr.steps.bias_level import SubtractBiasLevel
 from autowisp_xr.steps.channels import trim
-from autowisp_xr.steps.flagging import (
-    as_masks,
-    leak_flags,
-    one_for_all_frames,
-    saturation_threshold,
-)
-from autowisp_xr.steps.fused_pass import Steps, one_pass
-from autowisp_xr.steps.lit_pixels import lit_only
-from autowisp_xr.steps.noise_model import Noise, check_counted, noise_of
-from autowisp_xr.steps.overscan import overscan_options, overscan_steps
+from autowisp_xr.steps.fused_pass import one_pass
+from autowisp_xr.steps.masks import ApplyMasks, as_masks
+from autowisp_xr.steps.measured_levels import overscan_step
+from autowisp_xr.steps.noise import check_counted, noise_of
 from autowisp_xr.steps.pedestals import Level, check_levels, check_raw, holds_bias, level_of
-from autowisp_xr.steps.prepared_masters import bias_and_dark, fitting, shares_bias
+from autowisp_xr.steps.prepared_masters import fitting, master_steps
 from autowisp_xr.steps.readers import readers
+from autowisp_xr.steps.saturation import saturation_step
 from autowisp_xr.steps.saturation_level import on_scale
+from autowisp_xr.steps.step import Step
 
 __all__ = ["calibrate", "calibrated"]
 
@@ -51,7 +50,7 @@ def calibrate(
     noise: NoiseWanted = "required",
     min_flat: float = MIN_FLAT,
     allow_mismatch: Collection[str] = (),
-    dtype: Any = "float32",
+    dtype: DTypeLike = "float32",
 ) -> xr.Dataset:
     r"""Calibrated frames, with variance and mask carried through every step.
 
@@ -126,6 +125,9 @@ def calibrate(
     averages weighted by it are biased, and it is not quite true (:func:`~autowisp_xr.add_noise` has
     a table). So do darks of few frames, as :func:`~autowisp_xr.stack` says.
 
+    The single verbs are lists of one of these steps, and do the same one after the other. Between
+    them there is room for steps of your own: functions of frames that give frames.
+
     Examples
     --------
     >>> from autowisp_xr import simulate
@@ -133,17 +135,26 @@ def calibrate(
     >>> science = calibrate(night.objects(2), camera=night.camera)
     >>> sorted(science.data_vars)
     ['image', 'mask', 'photon_slope', 'variance']
+
+    The same step by step, with one that takes the sky off:
+
+    >>> from autowisp_xr import add_noise, subtract_overscan, trim
+    >>> def without_sky(frames):
+    ...     sky = frames["image"].median(("y", "x"))
+    ...     return frames.assign(image=(frames["image"] - sky).assign_attrs(frames["image"].attrs))
+    >>> level = subtract_overscan(night.objects(2), camera=night.camera)
+    >>> own = add_noise(trim(level)).pipe(without_sky)
+    >>> float(abs(own["image"].median())) < 1
+    True
     """
     schema.check(ds)
     camera = camera or schema.camera_of(ds)
     if noise not in get_args(NoiseWanted):
         raise ValueError(f"noise is one of {', '.join(get_args(NoiseWanted))}, not {noise!r}")
     check_min_flat(min_flat)
-    unknown = noise == "if known" and bool(camera.unknown_noise)
     return calibrated(
         ds,
-        noise=None if unknown else noise_of(ds, camera, photons),
-        unknown=unknown,
+        noise=noise,
         camera=camera,
         bias=bias,
         dark=dark,
@@ -161,7 +172,7 @@ def calibrate(
 def calibrated(
     ds: xr.Dataset,
     *,
-    noise: Noise | None,
+    noise: NoiseWanted | None,
     camera: Camera,
     bias: xr.Dataset | None = None,
     dark: xr.Dataset | None = None,
@@ -174,15 +185,13 @@ def calibrated(
     allow_mismatch: Collection[str] = (),
     shared: bool = True,
     above: bool = False,
-    unknown: bool = False,
-    dtype: Any = "float32",
+    dtype: DTypeLike = "float32",
 ) -> xr.Dataset:
     """See :func:`calibrate`.
 
-    Without a noise model the frames come out without a variance, or with one that is NaN where it
-    is said to be ``unknown``; where ``shared`` is not set,
+    Where ``noise`` is None, frames come out without a variance, and where ``shared`` is not set,
     without what they share of it. ``above`` is for
-    :func:`~autowisp_xr.steps.flagging.saturation_threshold`. A ``min_flat`` of None takes the
+    :func:`~autowisp_xr.steps.saturation.saturation_threshold`. A ``min_flat`` of None takes the
     flat as it is, infinite pixels included.
     """
     if not schema.is_raw(ds):
@@ -191,77 +200,62 @@ def calibrated(
             "(subtract_dark, divide_flat, ...) add a further step"
         )
     check_counted(ds)
+    unknown = noise == "if known" and bool(camera.unknown_noise)
+    noisy = noise is not None and not unknown
+    added = noise_of(ds, camera, photons) if noisy else None
     allow_mismatch = allowed(allow_mismatch)
-    check_raw(ds, {"bias": bias, "dark": dark, "flat": flat})
-    method, areas = overscan_options(overscan, camera)
+    masters = {"bias": bias, "dark": dark, "flat": flat}
+    check_raw(ds, masters)
     raw, ds = ds, trim(ds, camera=camera)
     # both levels come from raw pixels: the constant must not be subtracted twice
-    levels = overscan_steps(raw, ds, camera, overscan, level=camera.bias_level)
-    bias, dark, flat = (
-        master if master is None else fitting(ds, master, kind, allow_mismatch, camera=camera)
-        for kind, master in (("bias", bias), ("dark", dark), ("flat", flat))
-    )
-    masters = {"bias": bias, "dark": dark, "flat": flat}
-    level = Level(camera.bias_level, levels is not None)
+    of_overscan = overscan_step(raw, ds, camera, overscan, level=camera.bias_level)
+    masters = {
+        kind: master if master is None else fitting(ds, master, kind, allow_mismatch, camera=camera)
+        for kind, master in masters.items()
+    }
+    level = Level(camera.bias_level, bool(of_overscan.levels))
     # the classes of the original take masters as they are
     strict = photons == "positive"
     if strict:
-        _check_levels(level, bias, dark)
-    scale, pedestal, reader = 1.0, bias, readers(ds, camera)
-    if dark is not None:
-        pedestal, dark, scale = bias_and_dark(
-            ds,
-            bias,
-            dark,
-            level_known=bool(level),
-            noise=noise,
-            reader=reader,
-            scale_dark=scale_dark,
-            allow_mismatch=allow_mismatch,
-            doubt=strict,
-        )
-    threshold = saturation_threshold(ds, camera, camera.bias_level, above=above)
-    flags = leak_flags(ds, camera, threshold, camera.bias_level)
-    given = as_masks(ds, masks)
-    steps = Steps(
-        level=camera.bias_level,
-        saturation=threshold if flags is None else None,
-        overscan=levels,
-        reader=reader,
-        bias=pedestal,
-        noise=noise,
-        dark=dark,
-        dark_scale=scale,
-        dark_shares_bias=shares_bias(dark, bias),
-        flat=flat if flat is None or min_flat is None else lit_only(flat, min_flat),
-        shared=shared,
-        errors=noise is not None,
-        masks=given + ([] if flags is None else [flags]),
+        _check_levels(level, masters["bias"], masters["dark"])
+    if added is not None:
+        added = replace(added, reader=readers(ds, camera))
+    corrections = master_steps(
+        ds,
+        masters,
+        noise=added,
+        level_known=bool(level),
+        scale_dark=scale_dark,
+        min_flat=min_flat,
+        allow_mismatch=allow_mismatch,
+        doubt=strict,
     )
-    result = one_pass(ds, steps, dtype=dtype)
-    if unknown:
-        result["variance"] = xr.full_like(result["variance"], np.nan)
-    elif noise is None:
+    flags = saturation_step(ds, camera, camera.bias_level, above=above)
+    given = as_masks(ds, masks)
+    steps: list[Step] = [
+        SubtractBiasLevel(level=camera.bias_level),
+        flags,
+        of_overscan,
+        *corrections,
+        ApplyMasks(given=given),
+    ]
+    result = one_pass(ds, steps, dtype=dtype, shared=shared, errors=noisy)
+    if noise is None:
         result = result.drop_vars("variance")
-    if strict:
-        subtracted = ((pedestal, 1.0), (dark, scale))
-        camera_after = on_scale(camera, ds, subtracted=subtracted, overscan=levels, flat=flat)
-    else:
-        # a file of theirs says what the raw frame said
-        camera_after = camera
+    # a file of the classes says what the raw frame said
+    camera_after = on_scale(camera, ds, steps) if strict else camera
     result.attrs["camera"] = camera_after.to_json()
     options = {
         "image_area": str(camera.image_area) if camera.image_area else None,
         "bias_level": camera.bias_level,
-        "saturation": one_for_all_frames(threshold),
-        "leak_directions": camera.leak_directions,
-        "overscan": method,
-        "overscan_areas": areas,
-        "amplifiers": [amplifier.record() for amplifier in camera.amplifiers],
+        **flags.line,
+        "overscan": of_overscan.line["overscan"],
+        "overscan_areas": of_overscan.line["areas"],
+        "amplifiers": of_overscan.line["amplifiers"],
         "gain": camera.gain,
         "read_noise": camera.read_noise,
         "scale_dark": scale_dark,
-        "photons": photons if noise else None,
+        "photons": photons if noisy else None,
         "not_applied": [name for name, master in masters.items() if master is None],
         "allow_mismatch": sorted(allow_mismatch),
         "masks": len(given),
@@ -269,10 +263,9 @@ def calibrated(
     }
     if unknown:
         options["noise"] = provenance.UNKNOWN
-    if flat is not None and min_flat is not None:
+    if masters["flat"] is not None and min_flat is not None:
         options["min_flat"] = min_flat
-    if isinstance(overscan, xr.Dataset):
-        masters["overscan"] = overscan
+    masters |= of_overscan.masters
     return provenance.record(result, "calibrate", options, source=raw, masters=masters)
 
 

@@ -1,6 +1,7 @@
 """Split a mosaic into its colour channels, put it together again, and cut areas out of both."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -62,19 +63,18 @@ def trim(ds: xr.Dataset, area: Any = None, *, camera: Camera | None = None) -> x
         return ds
     check_covers(inside, region, "the area to keep")
     slices = schema.channel_slices(ds)
+    y, x = region.ymin - inside.ymin, region.xmin - inside.xmin
     moved, starts = [], []
     for where in slices:
-        y_offset = (inside.ymin + where.y_offset - region.ymin) % where.y_step
-        x_offset = (inside.xmin + where.x_offset - region.xmin) % where.x_step
-        moved.append(
-            ChannelSlice(
-                y_offset=y_offset, y_step=where.y_step, x_offset=x_offset, x_step=where.x_step
-            )
+        y_offset, x_offset = (
+            (where.y_offset - y) % where.y_step,
+            (where.x_offset - x) % where.x_step,
         )
+        moved.append(replace(where, y_offset=y_offset, x_offset=x_offset))
         starts.append(
             (
-                (region.ymin + y_offset - inside.ymin - where.y_offset) // where.y_step,
-                (region.xmin + x_offset - inside.xmin - where.x_offset) // where.x_step,
+                (y + y_offset - where.y_offset) // where.y_step,
+                (x + x_offset - where.x_offset) // where.x_step,
             )
         )
     height = (region.ymax - region.ymin) // slices[0].y_step
@@ -84,9 +84,8 @@ def trim(ds: xr.Dataset, area: Any = None, *, camera: Camera | None = None) -> x
         name: _cut(variable.variable, starts, height, width)
         for name, variable in ds.data_vars.items()
     }
-    coords = {name: coord for name, coord in ds.coords.items() if not {"y", "x"} & set(coord.dims)}
-    result = xr.Dataset(planes, coords, ds.attrs)
-    result = result.assign_coords(schema.place(names, height, width, region.ymin, region.xmin))
+    place = schema.place(names, height, width, region.ymin, region.xmin)
+    result = _placed(ds, planes, place, ("y", "x"))
     return provenance.record(result, "trim", {"area": str(region)}, source=ds)
 
 
@@ -125,7 +124,7 @@ def split_channels(ds: xr.Dataset, channels: Any = None) -> xr.Dataset:
     for name, where in camera.channels.items():
         y = (where.y_offset - inside.ymin) % where.y_step
         x = (where.x_offset - inside.xmin) % where.x_step
-        moved[name] = ChannelSlice(y_offset=y, y_step=where.y_step, x_offset=x, x_step=where.x_step)
+        moved[name] = replace(where, y_offset=y, x_offset=x)
         for variable, parts in planes.items():
             parts.append(
                 ds[variable].variable.isel(
@@ -133,15 +132,9 @@ def split_channels(ds: xr.Dataset, channels: Any = None) -> xr.Dataset:
                     x=slice(x, x + width * where.x_step, where.x_step),
                 )
             )
-    coords = {
-        name: coord
-        for name, coord in ds.coords.items()
-        if not {"y", "x", "channel"} & set(coord.dims)
-    }
-    result = xr.Dataset(
-        {name: _concatenated(parts) for name, parts in planes.items()}, coords, ds.attrs
-    )
-    result = result.assign_coords(schema.place(moved, height, width, inside.ymin, inside.xmin))
+    joined = {name: _concatenated(parts, "channel") for name, parts in planes.items()}
+    place = schema.place(moved, height, width, inside.ymin, inside.xmin)
+    result = _placed(ds, joined, place)
     return provenance.record(result, "split_channels", {"channels": list(moved)}, source=ds)
 
 
@@ -181,27 +174,17 @@ def merge_channels(ds: xr.Dataset) -> xr.Dataset:
         ]
         return _interleaved(rows, "y", y_step)
 
-    coords = {
-        name: coord
-        for name, coord in ds.coords.items()
-        if not {"y", "x", "channel"} & set(coord.dims)
-    }
     planes = {name: woven(variable.variable) for name, variable in ds.data_vars.items()}
     height, width = ds.sizes["y"] * y_step, ds.sizes["x"] * x_step
-    result = xr.Dataset(planes, coords, ds.attrs).assign_coords(
-        schema.place({schema.MONO: ChannelSlice()}, height, width, inside.ymin, inside.xmin)
-    )
+    mono = {schema.MONO: ChannelSlice()}
+    place = schema.place(mono, height, width, inside.ymin, inside.xmin)
+    result = _placed(ds, planes, place)
     return provenance.record(result, "merge_channels", source=ds)
 
 
 def check_covers(inside: Region, region: Region, name: str) -> None:
     """Raise OutsideImageError, naming both, unless ``region`` lies ``inside``."""
-    if (
-        region.xmin < inside.xmin
-        or region.ymin < inside.ymin
-        or region.xmax > inside.xmax
-        or region.ymax > inside.ymax
-    ):
+    if inside.common(region) != region:
         raise OutsideImageError(
             f"{name}, {region}, reaches outside the frames, which cover {inside} (raw-frame pixels)"
         )
@@ -213,24 +196,32 @@ def _cut(
     if len(set(starts)) == 1:
         y, x = starts[0]
         return variable.isel(y=slice(y, y + height), x=slice(x, x + width))
-    return _concatenated(
-        [
-            variable.isel(
-                channel=slice(channel, channel + 1), y=slice(y, y + height), x=slice(x, x + width)
-            )
-            for channel, (y, x) in enumerate(starts)
-        ]
-    )
+    parts = [
+        variable.isel(
+            channel=slice(channel, channel + 1), y=slice(y, y + height), x=slice(x, x + width)
+        )
+        for channel, (y, x) in enumerate(starts)
+    ]
+    return _concatenated(parts, "channel")
 
 
-def _concatenated(parts: list[xr.Variable]) -> xr.Variable:
+def _concatenated(parts: list[xr.Variable], dim: str) -> xr.Variable:
     lazy = [part if in_memory(part) or part.chunks else part.chunk({"frame": 1}) for part in parts]
-    return xr.Variable.concat(lazy, dim="channel")
+    return xr.Variable.concat(lazy, dim=dim)
 
 
 def _interleaved(parts: list[xr.Variable], dim: str, step: int) -> xr.Variable:
-    lazy = [part if in_memory(part) or part.chunks else part.chunk({"frame": 1}) for part in parts]
-    size = lazy[0].sizes[dim]
-    joined = xr.Variable.concat(lazy, dim=dim)
+    size = parts[0].sizes[dim]
     order: Mapping[Any, Any] = {dim: np.arange(size * step).reshape(step, size).T.ravel()}
-    return joined.isel(order)
+    return _concatenated(parts, dim).isel(order)
+
+
+def _placed(
+    ds: xr.Dataset,
+    planes: Mapping[Any, xr.Variable],
+    place: Mapping[str, Any],
+    without: tuple[str, ...] = ("y", "x", "channel"),
+) -> xr.Dataset:
+    """Planes in another place, ``without`` the coordinates along what is not the same any more."""
+    kept = {name: coord for name, coord in ds.coords.items() if not set(without) & set(coord.dims)}
+    return xr.Dataset(planes, kept, ds.attrs).assign_coords(place)

@@ -1,18 +1,24 @@
-"""The single steps of calibration; ``calibrate`` runs them all in one pass."""
+"""The single verbs of calibration: lists of one step; ``calibrate`` runs all in one pass."""
 
 from collections.abc import Collection
-from typing import Any
+from dataclasses import replace
 
-import numpy as np
 import xarray as xr
+from numpy.typing import DTypeLike
 
 from autowisp_xr import provenance, schema
+from autowisp_xr.bridge import blocks
 from autowisp_xr.camera import Camera
-from autowisp_xr.options import MIN_FLAT, Photons, ScaleDark, check_min_flat
+from autowisp_xr.errors import CalibrationError
+from autowisp_xr.options import MIN_FLAT, OverscanChoice, Photons, ScaleDark, check_min_flat
 from autowisp_xr.steps.agreement import exposure_ratio
-from autowisp_xr.steps.fused_pass import Steps, one_pass
-from autowisp_xr.steps.lit_pixels import lit_only
-from autowisp_xr.steps.noise_model import noise_of
+from autowisp_xr.steps.bias import SubtractBias
+from autowisp_xr.steps.bias_level import SubtractBiasLevel
+from autowisp_xr.steps.dark import SubtractDark
+from autowisp_xr.steps.flat import DivideFlat
+from autowisp_xr.steps.fused_pass import one_pass
+from autowisp_xr.steps.measured_levels import overscan_step
+from autowisp_xr.steps.noise import noise_of
 from autowisp_xr.steps.pedestals import (
     check_bias_free,
     check_goes_with_dark,
@@ -24,18 +30,21 @@ from autowisp_xr.steps.pedestals import (
 from autowisp_xr.steps.prepared_masters import dark_parts, fitting
 from autowisp_xr.steps.readers import readers
 from autowisp_xr.steps.saturation_level import on_scale
+from autowisp_xr.steps.step import Step
 
 __all__ = [
     "add_noise",
+    "alone",
     "divide_flat",
     "subtract_bias",
     "subtract_bias_level",
     "subtract_dark",
+    "subtract_overscan",
 ]
 
 
 def subtract_bias_level(
-    ds: xr.Dataset, *, camera: Camera | None = None, dtype: Any = "float32"
+    ds: xr.Dataset, *, camera: Camera | None = None, dtype: DTypeLike = "float32"
 ) -> xr.Dataset:
     """Subtract the constant ``bias_level`` of the camera, in ADU, from all frames.
 
@@ -56,10 +65,73 @@ def subtract_bias_level(
     schema.check(ds)
     own = schema.camera_of(ds)
     level = (camera or own).bias_level
-    result = one_pass(ds, Steps(level=level), dtype=dtype)
+    result = alone(ds, "subtract_bias_level", SubtractBiasLevel(level=level), dtype=dtype)
     if own.saturation is not None:
         result.attrs["camera"] = own.at_level(level).to_json()
-    return provenance.record(result, "subtract_bias_level", {"level": level}, source=ds)
+    return result
+
+
+def subtract_overscan(
+    ds: xr.Dataset,
+    overscan: OverscanChoice = None,
+    *,
+    camera: Camera | None = None,
+    dtype: DTypeLike = "float32",
+) -> xr.Dataset:
+    """Subtract from each frame the level of its own overscan pixels.
+
+    Parameters
+    ----------
+    ds
+        Untrimmed frames (frame, channel, y, x), in ADU.
+    overscan
+        How the level is found. None: the median of the frame, with rejection at 5 standard
+        deviations. An :class:`~autowisp_xr.Overscan`, or several: passes one after the other, each
+        measured on pixels that the passes before have corrected, such as rows, then columns.
+        A Dataset: a correction measured by other means (see below). False: none.
+    camera
+        Whose ``overscan`` areas are used, each pixel of their union once, all channels together,
+        and whose ``amplifiers`` have a level each, of areas of their own where they have any; by
+        default the one that travels with ``ds``.
+    dtype
+        Type of the planes that come out.
+
+    Returns
+    -------
+    Frames of the same shape, lazy where ``ds`` is: the level of each frame subtracted, its variance
+    added. Pixels that are not finite are left out of the level, and flagged FAULT. A level is
+    demanded for all pixels of the camera's ``image_area`` (all of the frame without one). Rows and
+    columns outside have none where each has its own: they are NaN and flagged FAULT, as is a row
+    or column that has lost all its overscan pixels.
+
+    Raises
+    ------
+    CalibrationError
+        If there are no overscan areas; where they cannot tell the level of a part of the image.
+    OutsideImageError
+        If an area reaches outside the frames (they may have been trimmed already).
+    MasterMismatchError
+        Where a Dataset that was given does not belong to the frames.
+    ConvergenceError
+        If too few pixels are left; found when the frames are computed, and naming the frame.
+
+    Notes
+    -----
+    What rejection does, and how large the variance is, :func:`~autowisp_xr.overscan_correction`
+    says. The noise of a level is common to the pixels that it was subtracted from, and not told
+    apart in ``variance``: it does not average down over the pixels of a star, as it does over
+    frames.
+
+    A Dataset has ``image`` and ``variance`` (in ADU and its square) over some of frame, channel, y
+    and x; what is not there or of size one does not vary. Without ``frame``, all frames share its
+    noise, which goes into ``shared_variance``. It is subtracted as it is, beside any
+    ``bias_level``; a mask in it takes no part.
+    """
+    schema.check(ds)
+    camera = camera or schema.camera_of(ds)
+    if overscan is None and not camera.overscan_areas:
+        raise CalibrationError("the camera has no overscan areas; give Camera(overscan=...)")
+    return alone(ds, "subtract_overscan", overscan_step(ds, ds, camera, overscan), dtype=dtype)
 
 
 def subtract_bias(
@@ -67,7 +139,7 @@ def subtract_bias(
     bias: xr.Dataset,
     *,
     allow_mismatch: Collection[str] = (),
-    dtype: Any = "float32",
+    dtype: DTypeLike = "float32",
 ) -> xr.Dataset:
     """Subtract a master bias.
 
@@ -100,9 +172,7 @@ def subtract_bias(
     check_raw(ds, {"bias": bias})
     bias = fitting(ds, bias, "bias", allow_mismatch)
     check_levels(level_of(ds), bias, "bias")
-    result = one_pass(ds, Steps(bias=bias), dtype=dtype)
-    result = _with_camera(result, on_scale(schema.camera_of(ds), ds, subtracted=[(bias, 1.0)]))
-    return provenance.record(result, "subtract_bias", source=ds, masters={"bias": bias})
+    return alone(ds, "subtract_bias", SubtractBias(master=bias), dtype=dtype)
 
 
 def add_noise(
@@ -111,7 +181,7 @@ def add_noise(
     camera: Camera | None = None,
     photons: Photons = "positive",
     dark: xr.Dataset | None = None,
-    dtype: Any = "float32",
+    dtype: DTypeLike = "float32",
 ) -> xr.Dataset:
     """Add photon and read noise to the variance of the frames.
 
@@ -162,24 +232,20 @@ def add_noise(
     """
     schema.check(ds)
     camera = camera or schema.camera_of(ds)
-    noise, reader = noise_of(ds, camera, photons), readers(ds, camera)
-    pedestal = None
+    noise = replace(noise_of(ds, camera, photons), reader=readers(ds, camera))
+    steps, pedestal = list[Step]([noise]), None
     if dark is not None:
-        pedestal, _ = dark_parts(fitting(ds, dark, "dark", camera=camera), noise, reader)
-    result = one_pass(ds, Steps(bias=pedestal, noise=noise, reader=reader), dtype=dtype)
+        pedestal, _ = dark_parts(fitting(ds, dark, "dark", camera=camera), noise)
+    if pedestal is not None:
+        steps = [SubtractBias(master=pedestal), noise]
+    result = one_pass(ds, steps, dtype=dtype)
     if pedestal is not None:
         result["image"] = result["image"].copy(data=ds["image"].astype(dtype).data)
         if "photon_slope" in result:
             zero = pedestal["image"].astype(dtype).variable
             result["photon_zero"] = zero.copy(deep=False)
             result = schema.with_attributes(result, result["image"].attrs["units"])
-    options = {
-        "gain": camera.gain,
-        "read_noise": camera.read_noise,
-        "amplifiers": [amplifier.record() for amplifier in camera.amplifiers],
-        "photons": photons,
-        "pedestal": pedestal is not None,
-    }
+    options = {**noise.line, "pedestal": pedestal is not None}
     return provenance.record(result, "add_noise", options, source=ds)
 
 
@@ -189,7 +255,7 @@ def subtract_dark(
     *,
     scale_dark: ScaleDark = False,
     allow_mismatch: Collection[str] = (),
-    dtype: Any = "float32",
+    dtype: DTypeLike = "float32",
 ) -> xr.Dataset:
     """Subtract a master dark.
 
@@ -226,15 +292,15 @@ def subtract_dark(
     check_goes_with_dark(ds, dark)
     scale = exposure_ratio(ds, dark, scale_dark, allow_mismatch)
     check_bias_free(dark, scale)
-    steps = Steps(
-        dark=dark,
-        dark_scale=scale,
-        dark_shares_bias=bool(provenance.identities(dark) & _bias_ids(ds)),
+    bias_ids = {step.get("masters", {}).get("bias") for step in provenance.history(ds)}
+    shared = provenance.identities(dark) & bias_ids
+    step = SubtractDark(
+        master=dark,
+        factor=scale,
+        bias=blocks.plane(ds, "shared_variance") if shared else None,
+        scale_dark=scale_dark,
     )
-    result = one_pass(ds, steps, dtype=dtype)
-    result = _with_camera(result, on_scale(schema.camera_of(ds), ds, subtracted=[(dark, scale)]))
-    options = {"scale_dark": scale_dark, "factor": np.unique(scale)}
-    return provenance.record(result, "subtract_dark", options, source=ds, masters={"dark": dark})
+    return alone(ds, "subtract_dark", step, dtype=dtype)
 
 
 def divide_flat(
@@ -243,7 +309,7 @@ def divide_flat(
     *,
     min_flat: float = MIN_FLAT,
     allow_mismatch: Collection[str] = (),
-    dtype: Any = "float32",
+    dtype: DTypeLike = "float32",
 ) -> xr.Dataset:
     r"""Divide frames by a master flat.
 
@@ -278,20 +344,16 @@ def divide_flat(
     schema.check(ds)
     check_min_flat(min_flat)
     flat = fitting(ds, flat, "flat", allow_mismatch)
-    result = one_pass(ds, Steps(flat=lit_only(flat, min_flat)), dtype=dtype)
-    result = _with_camera(result, on_scale(schema.camera_of(ds), ds, flat=flat))
-    options = {"min_flat": min_flat}
-    return provenance.record(result, "divide_flat", options, source=ds, masters={"flat": flat})
+    return alone(ds, "divide_flat", DivideFlat(master=flat, min_flat=min_flat), dtype=dtype)
 
 
-def _with_camera(ds: xr.Dataset, camera: Camera) -> xr.Dataset:
-    """The same frames; one that knows nothing of its saturation travels on as it is."""
-    return ds if camera == schema.camera_of(ds) else ds.assign_attrs(camera=camera.to_json())
+def alone(ds: xr.Dataset, verb: str, step: Step, *, dtype: DTypeLike) -> xr.Dataset:
+    """What one step makes of frames, by itself, and its line in their history.
 
-
-def _bias_ids(ds: xr.Dataset) -> set[str]:
-    return {
-        step["masters"]["bias"]
-        for step in provenance.history(ds)
-        if "bias" in step.get("masters", {})
-    }
+    A camera that knows nothing of its saturation travels on as it is.
+    """
+    result = one_pass(ds, [step], dtype=dtype)
+    own = schema.camera_of(ds)
+    if (moved := on_scale(own, ds, [step])) != own:
+        result.attrs["camera"] = moved.to_json()
+    return provenance.record(result, verb, step.line, source=ds, masters=step.masters)

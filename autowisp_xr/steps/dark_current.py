@@ -26,11 +26,12 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance, schema
+from autowisp_xr.arrays import Bits, Floats, Integers, Planes
 from autowisp_xr.bridge import blocks
 from autowisp_xr.flags import Flag
 from autowisp_xr.stats.averages import quantile_of
 from autowisp_xr.stats.trimmed import trimmed_factors
-from autowisp_xr.steps.noise_model import Noise
+from autowisp_xr.steps.noise import AddNoise
 
 __all__ = ["pedestal_and_current"]
 
@@ -45,9 +46,7 @@ _STRAY = 30.0
 few frames nobody has rejected the cosmic rays."""
 
 
-def pedestal_and_current(
-    dark: xr.Dataset, noise: Noise, reader: xr.Variable | None
-) -> tuple[xr.Dataset, xr.Dataset] | None:
+def pedestal_and_current(dark: xr.Dataset, noise: AddNoise) -> tuple[xr.Dataset, xr.Dataset] | None:
     """Masters in the places of bias and dark, whose sum is the dark.
 
     Parameters
@@ -55,10 +54,7 @@ def pedestal_and_current(
     dark
         Master (channel, y, x) that holds the bias.
     noise
-        Read noise and gain of its frames, by channel and amplifier.
-    reader
-        Amplifier of each pixel, (channel, y, x); None where there is one only. Each has a curve of
-        its own.
+        Read noise and gain of its frames, by channel and amplifier; each has a curve of its own.
 
     Returns
     -------
@@ -71,16 +67,15 @@ def pedestal_and_current(
     if ratios is None:
         return None
     planes = [blocks.plane(dark, name) for name in ("image", "variance", "mask", "count")]
-    limits = [
-        xr.Variable(("channel", "amplifier"), np.asarray(limit, dtype=np.float64))
-        for limit in (noise.inverse_gain, noise.read_variance)
-    ]
     (curves,) = blocks.apply(
-        partial(_curves, ratios=ratios), [*planes, reader, limits[0]], ("channel",), [object]
+        partial(_curves, ratios=ratios),
+        [*planes, noise.reader, noise.limits[0]],
+        ("channel",),
+        [object],
     )
     image, variance, _, count = planes
     kind = dark["image"].dtype
-    operands = [image, variance, count, reader, curves, *limits]
+    operands = [image, variance, count, noise.reader, curves, *noise.limits]
     pedestal, current, smooth = blocks.apply(
         partial(_apart, ratios=ratios), operands, _PLANE, [kind] * 3
     )
@@ -108,14 +103,14 @@ def _ratios(dark: xr.Dataset) -> Any:
 
 
 def _curves(
-    image: Any,
-    variance: Any,
-    mask: Any,
-    count: Any,
-    reader: Any,
-    inverse_gain: Any,
+    image: Planes,
+    variance: Planes,
+    mask: Bits | None,
+    count: Integers | None,
+    reader: Bits | None,
+    inverse_gain: Floats,
     *,
-    ratios: Any,
+    ratios: Floats,
 ) -> tuple[Any]:
     """Of each channel the curves of its amplifiers: levels, and variances of one frame."""
     curves = np.empty(len(image), object)
@@ -134,7 +129,7 @@ def _curves(
     return (curves,)
 
 
-def _share(count: Any, ratios: Any) -> Any:
+def _share(count: Integers | None, ratios: Floats) -> Floats:
     """Variance of an average over that of one value; NaN where that has no scatter."""
     most = len(ratios) - 1
     number = np.asarray(most) if count is None else np.minimum(count, most)
@@ -142,7 +137,7 @@ def _share(count: Any, ratios: Any) -> Any:
         return np.where(number > 1, ratios[number] / number, np.nan)
 
 
-def _means_of_parts(level: Any, scatter: Any) -> tuple[Any, Any]:
+def _means_of_parts(level: Floats, scatter: Floats) -> tuple[Floats, Floats]:
     """Mean level and scatter of pixels of about one level, in the order of their levels."""
     if not level.size:
         return np.zeros(1), np.zeros(1)
@@ -162,23 +157,23 @@ def _means_of_parts(level: Any, scatter: Any) -> tuple[Any, Any]:
     return levels, scatters
 
 
-def _cuts(start: int, stop: int, fewest: int) -> Any:
+def _cuts(start: int, stop: int, fewest: int) -> Integers:
     """Where to cut a row into equal parts of so many at least."""
     parts = int(np.clip((stop - start) // fewest, 1, _MOST_PARTS))
     return start + np.arange(1, parts) * (stop - start) // parts
 
 
 def _apart(
-    image: Any,
-    variance: Any,
-    count: Any,
-    reader: Any,
+    image: Planes,
+    variance: Planes,
+    count: Integers | None,
+    reader: Bits | None,
     curves: Any,
-    inverse_gain: Any,
-    read_variance: Any,
+    inverse_gain: Floats,
+    read_variance: Floats,
     *,
-    ratios: Any,
-) -> tuple[Any, Any, Any]:
+    ratios: Floats,
+) -> tuple[Planes, Planes, Planes]:
     pedestal, smooth = np.empty(image.shape, image.dtype), np.empty(image.shape, image.dtype)
     for channel, of_amplifiers in enumerate(curves):
         plane = image[channel].astype(np.float64)

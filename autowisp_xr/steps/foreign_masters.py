@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from astropy.io import fits
+from numpy.typing import ArrayLike
 
 from autowisp_xr import provenance, schema
+from autowisp_xr.arrays import Floats, Planes
 from autowisp_xr.bridge import blocks
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import MasterMismatchError
@@ -23,8 +25,8 @@ from autowisp_xr.headers.readout import raw_gain
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import Cards, to_number
 from autowisp_xr.pixel_types import FRACTIONS, are_fractions
-from autowisp_xr.steps.noise_model import per_channel
 from autowisp_xr.steps.pedestals import is_foreign, named, samples
+from autowisp_xr.steps.step import per_channel
 
 __all__ = ["adapted", "flat_levels", "is_foreign"]
 
@@ -84,7 +86,7 @@ def adapted(
     return master, [f"{name}: {'; '.join(told)}"]
 
 
-def flat_levels(flat: xr.Dataset) -> Any:
+def flat_levels(flat: xr.Dataset) -> Floats:
     """Mean of each channel of a master flat of another program, (channel) float64.
 
     Raises
@@ -112,7 +114,7 @@ def flat_levels(flat: xr.Dataset) -> Any:
     return np.array(means)
 
 
-def _is_one(flat: xr.Dataset, means: Any) -> bool:
+def _is_one(flat: xr.Dataset, means: Floats) -> bool:
     about = _ABOUT_ONE[0] < float(np.mean(means)) < _ABOUT_ONE[1]
     return about and flat["image"].attrs.get("units", "1") == "1"
 
@@ -175,7 +177,7 @@ def _check_no_fractions(master: xr.Dataset, name: str, units: str) -> None:
         )
 
 
-def _rescaled(master: xr.Dataset, shift: float, factor: Any) -> dict[str, xr.Variable]:
+def _rescaled(master: xr.Dataset, shift: float, factor: ArrayLike) -> dict[str, xr.Variable]:
     kind = master["image"].dtype if master["image"].dtype.kind == "f" else np.dtype(np.float32)
     numbers = np.broadcast_to(np.asarray(factor, dtype=np.float64), master.sizes["channel"])
     scale = xr.Variable(("channel",), numbers)
@@ -192,7 +194,7 @@ def _rescaled(master: xr.Dataset, shift: float, factor: Any) -> dict[str, xr.Var
     }
 
 
-def _scaled(plane: Any, factor: Any, *, shift: float) -> tuple[Any]:
+def _scaled(plane: Planes, factor: Floats, *, shift: float) -> tuple[Planes]:
     return ((plane.astype(np.float64) + shift) * np.reshape(factor, (-1, 1, 1)),)
 
 
@@ -200,5 +202,5 @@ def _first_header(ds: xr.Dataset) -> str:
     return str(np.atleast_1d(ds["header"].values)[0]) if "header" in ds.coords else ""
 
 
-def _listed(numbers: Any) -> str:
+def _listed(numbers: ArrayLike) -> str:
     return ", ".join(f"{number:.4g}" for number in np.atleast_1d(numbers).tolist())

@@ -22,9 +22,9 @@ from autowisp_xr.schema import LOST, SHARED
 __all__ = [
     "UNNAMED",
     "groups_of",
+    "lender",
     "lenders",
     "lenders_of",
-    "lent",
     "warn_if_lost",
 ]
 
@@ -41,44 +41,6 @@ def lenders_of(ds: xr.Dataset, plane: str) -> list[str]:
     if name in ds.coords:
         return [str(text) for text in np.broadcast_to(ds[name].values, (number,)).tolist()]
     return [UNNAMED if plane in ds else ""] * number
-
-
-def lent(
-    ds: xr.Dataset,
-    subtracted: Sequence[xr.Dataset | None],
-    dark: xr.Dataset | None,
-    scale: Any,
-    shares_bias: bool,
-    flat: xr.Dataset | None,
-) -> dict[str, Any]:
-    """Coordinates that say which masters lend frames their noise after a pass.
-
-    Parameters
-    ----------
-    ds
-        Frames before it.
-    subtracted
-        What is subtracted from all of them alike, but for the dark.
-    dark, scale, shares_bias
-        The dark, its factor for each frame, and whether it was made with the bias of the frames: of
-        such a dark, not scaled, the noise of the bias cancels.
-    flat
-        What they are divided by.
-    """
-    number = ds.sizes["frame"]
-    own = [set(text.split()) for text in lenders_of(ds, "shared_variance")]
-    new = {_name(one) for one in subtracted} - {""}
-    dark_id = _name(dark)
-    gone = provenance.identities(dark) if dark is not None and shares_bias else set()
-    for names, factor in zip(own, np.broadcast_to(scale, (number,)).tolist(), strict=True):
-        names |= new | {dark_id} if dark_id else new
-        if dark_id and factor == 1.0:
-            names -= gone
-    relative = [set(text.split()) for text in lenders_of(ds, "shared_relative_variance")]
-    for names in relative:
-        names |= {_name(flat)} - {""}
-    found = {"shared_variance": own, "shared_relative_variance": relative}
-    return {SHARED[plane]: _column(sets) for plane, sets in found.items() if any(sets)}
 
 
 def lenders(texts: Sequence[str]) -> str:
@@ -155,14 +117,9 @@ def _called(ds: xr.Dataset) -> dict[str, str]:
     return called
 
 
-def _name(master: xr.Dataset | None) -> str:
-    """What a master that has noise is called; "" for others."""
-    if master is None or "variance" not in master:
-        return ""
+def lender(master: xr.Dataset) -> set[str]:
+    """The name of a master that has noise; none of others."""
+    if "variance" not in master:
+        return set()
     made = [step for step in provenance.history(master) if step.get("verb") not in _STILL_THIS]
-    return str(made[-1]["id"]) if made else UNNAMED
-
-
-def _column(sets: Sequence[set[str]]) -> tuple[str, Any]:
-    texts = [" ".join(sorted(names)) for names in sets]
-    return "frame", np.array(texts, dtype=np.dtypes.StringDType())
+    return {str(made[-1]["id"]) if made else UNNAMED}

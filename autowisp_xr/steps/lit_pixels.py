@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import schema
+from autowisp_xr.arrays import Bits, Bools, Floats, Numbers, Planes
 from autowisp_xr.bridge import blocks
 from autowisp_xr.flags import Flag
 
@@ -23,7 +24,7 @@ _LEAST_OVER_NOISE = 3.0
 _ROUNDS = 3
 
 
-def is_lit(image: Any, variance: Any, min_flat: float) -> Any:
+def is_lit(image: Planes, variance: Planes | None, min_flat: float) -> Bools:
     """Whether pixels of a flat with a mean of one are lit; an error that is not known says nothing.
 
     ``variance`` may be None, and with a ``min_flat`` of 0 only zero and what is below are unlit.
@@ -37,11 +38,11 @@ def is_lit(image: Any, variance: Any, min_flat: float) -> Any:
     return lit
 
 
-def _significant(image: Any, variance: Any) -> Any:
+def _significant(image: Planes, variance: Planes) -> Bools:
     return ~(np.square(image, dtype=np.float64) < _LEAST_OVER_NOISE**2 * variance)
 
 
-def mean_of_lit(values: Any, share: float) -> float:
+def mean_of_lit(values: Numbers, share: float) -> float:
     """Mean of the values that are at least a share of it; NaN where that is not positive."""
     level = float(values.mean(dtype=np.float64)) if values.size else np.nan
     for _ in range(_ROUNDS if share > 0 else 0):
@@ -84,7 +85,7 @@ def lit_only(flat: xr.Dataset, min_flat: float) -> xr.Dataset:
     return flat.assign(image=flat["image"].copy(data=image.data))
 
 
-def _lit_only(image: Any, variance: Any, *, least: float) -> tuple[Any]:
+def _lit_only(image: Planes, variance: Planes | None, *, least: float) -> tuple[Planes]:
     return (np.where(is_lit(image, variance, least), image, np.nan),)
 
 
@@ -92,7 +93,9 @@ def _framewise(master: xr.Dataset, name: str) -> xr.Variable:
     return blocks.framewise(master[name].variable)
 
 
-def _means(image: Any, mask: Any, variance: Any, *, min_flat: float, common: bool) -> tuple[Any]:
+def _means(
+    image: Planes, mask: Bits, variance: Planes, *, min_flat: float, common: bool
+) -> tuple[Any]:
     good = np.isfinite(image) & (mask & np.uint8(Flag.BAD) == 0)
     # of no level yet, so that errors alone can tell
     good &= _significant(image, variance) if min_flat > 0 else True
@@ -101,7 +104,9 @@ def _means(image: Any, mask: Any, variance: Any, *, min_flat: float, common: boo
     return ([mean_of_lit(plane[here], min_flat) for plane, here in zip(image, good, strict=True)],)
 
 
-def _divided(level: Any, image: Any, variance: Any, *rest: Any, min_flat: float) -> list[Any]:
+def _divided(
+    level: Floats, image: Planes, variance: Planes, *rest: Any, min_flat: float
+) -> list[Planes]:
     *shared, mask = rest
     level = np.reshape(level, (-1, 1, 1))
     image, variance = image / level, variance / level**2

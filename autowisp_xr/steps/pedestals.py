@@ -7,12 +7,14 @@ is, and of the variance of B (1 - k)^2 is left, as for a dark that was made with
 
 import warnings
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from autowisp_xr import provenance
+from autowisp_xr.arrays import Floats
 from autowisp_xr.errors import AutowispWarning, CalibrationError
 from autowisp_xr.flags import Flag
 from autowisp_xr.headers.cards import parse_header
@@ -195,7 +197,7 @@ def is_foreign(master: xr.Dataset) -> bool:
     return "header" in master.coords and not made
 
 
-def samples(master: xr.Dataset) -> list[Any]:
+def samples(master: xr.Dataset) -> list[Floats]:
     """Good pixels of each channel of a master; of large ones one of sixteen."""
     step = 1 if master["image"].size <= _ALL else 4
     part = {"y": slice(None, None, step), "x": slice(None, None, step)}
@@ -206,7 +208,7 @@ def samples(master: xr.Dataset) -> list[Any]:
     return [plane[kept] for plane, kept in zip(image, good, strict=True)]
 
 
-def check_bias_free(dark: xr.Dataset, scale: Any) -> None:
+def check_bias_free(dark: xr.Dataset, scale: ArrayLike) -> None:
     """Raise CalibrationError if a dark that may hold the bias is to be scaled."""
     if np.all(np.asarray(scale) == 1.0):
         return

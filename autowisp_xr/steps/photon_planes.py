@@ -6,16 +6,21 @@ are planes that all frames have in common, and they cost next to nothing; a stac
 count the photons of its average in place of those of each noisy value.
 """
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import DTypeLike
 
 from autowisp_xr import schema
+from autowisp_xr.arrays import Bits, Cube, Floats, Planes
 from autowisp_xr.bridge import blocks
-from autowisp_xr.kernels.calibrate import PHOTONS, divide_variance
-from autowisp_xr.steps.noise_model import Noise
-from autowisp_xr.steps.shared_noise import factor_of_dark
+from autowisp_xr.steps.dark import SubtractDark
+from autowisp_xr.steps.flat import DivideFlat, quotient
+from autowisp_xr.steps.noise import AddNoise
+from autowisp_xr.steps.step import Step, over_frames
 
 __all__ = ["photon_planes"]
 
@@ -23,13 +28,7 @@ _PLANE = schema.DIMS[1:]
 
 
 def photon_planes(
-    ds: xr.Dataset,
-    noise: Noise | None,
-    reader: xr.Variable | None,
-    dark: xr.Dataset | None,
-    scale: Any,
-    flat: xr.Dataset | None,
-    dtype: Any,
+    ds: xr.Dataset, steps: Sequence[Step], dtype: DTypeLike
 ) -> dict[str, xr.Variable]:
     """Planes of the noise of photons after a pass; none where it is not max(s (image - z), 0).
 
@@ -37,10 +36,9 @@ def photon_planes(
     ----------
     ds
         Frames before the pass, perhaps with such planes.
-    noise, reader
-        Noise that is added in this pass, and the amplifier of each pixel.
-    dark, scale, flat
-        What is subtracted after it, how often (one number or one a frame), and divided by.
+    steps
+        Of the pass. A level that is subtracted after the noise was added is none of the steps of
+        calibration.
     dtype
         Of the planes.
 
@@ -49,55 +47,59 @@ def photon_planes(
     ``photon_slope``, ``photon_zero`` where it is not 0, and ``photon_variance`` where the frames
     came with it; lazy where the frames, the dark or the flat are.
     """
-    divisor = blocks.plane(flat, "image")
-    slope = blocks.plane(ds, "photon_slope")
-    if noise is None or noise.photons == PHOTONS["none"]:
+    of = {step.place: step for step in steps}
+    noise, dark, flat = (of.get(place) for place in ("noise", "dark", "flat"))
+    divisor = blocks.plane(flat.lit, "image") if isinstance(flat, DivideFlat) else None
+    slope, zero, known = (blocks.plane(ds, name) for name in schema.PHOTON_PLANES)
+    if slope is not None and any(step.before_noise for step in steps):
+        return {}
+    if not isinstance(noise, AddNoise) or noise.photons == "none":
         if slope is None:
             return {}
-        zero, known = blocks.plane(ds, "photon_zero"), blocks.plane(ds, "photon_variance")
         if divisor is not None:
-            (slope,) = blocks.apply(_divided, [divisor, slope], _dims(slope), [dtype])
-        if divisor is not None and known is not None:
-            (known,) = blocks.apply(_divided_variance, [divisor, known], _dims(known), [dtype])
-    elif noise.photons == PHOTONS["positive"] and slope is None:
-        slope = _slope(ds, noise, reader, divisor, dtype)
-        zero, known = None, None
+            slope = _divided(divisor, slope, 1, dtype)
+            known = None if known is None else _divided(divisor, known, 2, dtype)
+    elif noise.photons == "positive" and slope is None:
+        slope, zero, known = _slope(ds, noise, divisor, dtype), None, None
     else:
         return {}
-    subtracted = blocks.plane(dark, "image")
-    if subtracted is not None or (zero is not None and divisor is not None):
-        dims, k = factor_of_dark(ds, scale)
-        if zero is not None and "frame" in zero.dims:
-            dims = schema.DIMS
-        (zero,) = blocks.apply(_zero, [divisor, zero, subtracted, k], dims, [dtype])
+    if isinstance(dark, SubtractDark) or (zero is not None and divisor is not None):
+        image, k = None, None
+        if isinstance(dark, SubtractDark):
+            image, k = blocks.plane(dark.master, "image"), dark.factors(ds)
+        framed = any("frame" in one.dims for one in (zero, k) if one is not None)
+        dims = schema.DIMS if framed else _PLANE
+        (zero,) = blocks.apply(_zero, [divisor, zero, image, k], dims, [dtype])
     planes = dict(zip(schema.PHOTON_PLANES, (slope, zero, known), strict=True))
     return {name: plane for name, plane in planes.items() if plane is not None}
 
 
 def _slope(
-    ds: xr.Dataset,
-    noise: Noise,
-    reader: xr.Variable | None,
-    divisor: xr.Variable | None,
-    dtype: Any,
+    ds: xr.Dataset, noise: AddNoise, divisor: xr.Variable | None, dtype: DTypeLike
 ) -> xr.Variable:
-    numbers = xr.Variable(("channel", "amplifier"), np.asarray(noise.inverse_gain, np.float64))
-    if divisor is None and reader is None:
+    numbers = noise.limits[0]
+    if divisor is None and noise.reader is None:
         # the same number everywhere, which needs no room
         shape = [ds.sizes[dim] for dim in _PLANE]
         own = numbers.values[:, :1, None].astype(dtype)
         plane = xr.Variable(_PLANE, np.broadcast_to(own, shape))
         chunks = blocks.pixelwise(ds["image"].variable).chunksizes
         return plane.chunk({dim: chunks[dim] for dim in _PLANE}) if chunks else plane
-    (slope,) = blocks.apply(_slopes, [divisor, reader, numbers], _PLANE, [dtype])
+    (slope,) = blocks.apply(_slopes, [divisor, noise.reader, numbers], _PLANE, [dtype])
     return slope
 
 
-def _dims(plane: xr.Variable) -> tuple[str, ...]:
-    return schema.DIMS if "frame" in plane.dims else _PLANE
+def _divided(divisor: xr.Variable, plane: xr.Variable, power: int, dtype: DTypeLike) -> xr.Variable:
+    dims = schema.DIMS if "frame" in plane.dims else _PLANE
+    (result,) = blocks.apply(partial(_quotient, power=power), [plane, divisor], dims, [dtype])
+    return result
 
 
-def _slopes(flat: Any, reader: Any, inverse_gain: Any) -> tuple[Any]:
+def _quotient(plane: Cube, flat: Planes, power: int) -> tuple[Floats]:
+    return (quotient(plane, flat, power),)
+
+
+def _slopes(flat: Planes | None, reader: Bits | None, inverse_gain: Floats) -> tuple[Floats]:
     """Slope before any flat, divided by it."""
     if reader is None:
         slope = inverse_gain[:, :1, None]
@@ -105,24 +107,14 @@ def _slopes(flat: Any, reader: Any, inverse_gain: Any) -> tuple[Any]:
         last = inverse_gain.shape[1] - 1
         channels = np.arange(len(reader))[:, None, None]
         slope = inverse_gain[channels, np.minimum(reader, last)]
-    return (slope,) if flat is None else _divided(flat, slope)
+    return (slope if flat is None else quotient(slope, flat),)
 
 
-def _zero(flat: Any, zero: Any, dark: Any, k: Any) -> tuple[Any]:
+def _zero(
+    flat: Planes | None, zero: Cube | None, dark: Planes | None, k: Floats | None
+) -> tuple[Floats]:
     """Value without light, after ``k`` times the dark was subtracted, and divided by a flat."""
-    moved = np.float64(0.0) if zero is None else zero.astype(np.float64)
-    if dark is not None:
-        k = np.reshape(k, (-1, 1, 1, 1) if np.ndim(k) else ())
-        moved = moved - k * dark.astype(np.float64)
-    return (moved,) if flat is None else _divided(flat, moved)
-
-
-def _divided(flat: Any, plane: Any) -> tuple[Any]:
-    """Quotient; NaN where the flat is not positive."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        flat = np.asarray(flat, dtype=np.float64)
-        return (np.where(flat > 0, plane / flat, np.nan),)
-
-
-def _divided_variance(flat: Any, plane: Any) -> tuple[Any]:
-    return (divide_variance(plane, flat),)
+    moved: Any = np.float64(0.0) if zero is None else zero.astype(np.float64)
+    if dark is not None and k is not None:
+        moved = moved - over_frames(k) * dark.astype(np.float64)
+    return (moved if flat is None else quotient(moved, flat),)

@@ -1,23 +1,28 @@
 """Masters made ready for the frames that they correct: scale, place, and bias."""
 
 import warnings
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Mapping
 
 import xarray as xr
 
 from autowisp_xr import provenance, schema
+from autowisp_xr.bridge import blocks
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispWarning, CalibrationError
-from autowisp_xr.kernels.calibrate import PHOTONS
+from autowisp_xr.kinds import MASTERS
+from autowisp_xr.options import ScaleDark
 from autowisp_xr.steps.agreement import exposure_ratio, matched
+from autowisp_xr.steps.bias import SubtractBias
+from autowisp_xr.steps.dark import SubtractDark
 from autowisp_xr.steps.dark_current import pedestal_and_current
+from autowisp_xr.steps.flat import DivideFlat
 from autowisp_xr.steps.foreign_masters import adapted
-from autowisp_xr.steps.fused_pass import Steps, one_pass
-from autowisp_xr.steps.noise_model import Noise
+from autowisp_xr.steps.fused_pass import one_pass
+from autowisp_xr.steps.noise import AddNoise
 from autowisp_xr.steps.pedestals import bias_said_of, check_bias_free, named, warn_if_unsaid
+from autowisp_xr.steps.step import Step
 
-__all__ = ["bias_and_dark", "dark_parts", "fitting", "free_of_bias", "shares_bias"]
+__all__ = ["dark_parts", "fitting", "free_of_bias", "master_steps"]
 
 
 def fitting(
@@ -74,8 +79,9 @@ def free_of_bias(
         if doubt:
             warn_if_unsaid(dark)
     elif bias is not None and not said.made:
+        kind = dark["image"].dtype
         planes = dark[[name for name in ("image", "variance", "mask") if name in dark]]
-        free = one_pass(planes.expand_dims("frame"), Steps(bias=bias), dtype=dark["image"].dtype)
+        free = one_pass(planes.expand_dims("frame"), [SubtractBias(master=bias)], dtype=kind)
         free = provenance.record(free, "subtract_bias", source=planes, masters={"bias": bias})
         return free.isel(frame=0)
     elif bias is None and said.made and not level_known:
@@ -87,18 +93,16 @@ def free_of_bias(
     return dark
 
 
-def dark_parts(
-    dark: xr.Dataset, noise: Noise | None, reader: xr.Variable | None
-) -> tuple[xr.Dataset | None, xr.Dataset]:
+def dark_parts(dark: xr.Dataset, noise: AddNoise | None) -> tuple[xr.Dataset | None, xr.Dataset]:
     """What takes the places of bias and dark where no bias is subtracted.
 
     A dark that holds the bias is taken apart, where photons are counted; where that cannot be,
     nothing of it counts as dark current, which is told.
     """
     said = bias_said_of(dark)
-    if noise is None or noise.photons != PHOTONS["positive"] or said is None or said.made:
+    if noise is None or noise.photons != "positive" or said is None or said.made:
         return None, dark
-    parts = pedestal_and_current(dark, noise, reader)
+    parts = pedestal_and_current(dark, noise)
     if parts is not None:
         return parts
     warnings.warn(
@@ -112,37 +116,42 @@ def dark_parts(
     return dark[["image"]], nothing
 
 
-def bias_and_dark(
+def master_steps(
     ds: xr.Dataset,
-    bias: xr.Dataset | None,
-    dark: xr.Dataset,
+    masters: Mapping[str, xr.Dataset | None],
     *,
+    noise: AddNoise | None,
     level_known: bool,
-    noise: Noise | None,
-    reader: xr.Variable | None,
-    scale_dark: Any,
+    scale_dark: ScaleDark,
+    min_flat: float | None,
     allow_mismatch: Collection[str],
     doubt: bool,
-) -> tuple[xr.Dataset | None, xr.Dataset, Any]:
-    """What is subtracted as bias and as dark, and the factor of the dark for each frame.
+) -> list[Step]:
+    """Bias, noise, dark and flat as steps of a calibration, in this order.
 
     Parameters
     ----------
     ds
         Frames, with their exposures.
-    bias, dark
-        Masters that fit the frames.
+    masters
+        "bias", "dark" and "flat" that fit the frames; None for one that is not given.
+    noise
+        The step that adds noise; None where none is wanted.
     level_known, doubt
         As for :func:`free_of_bias`.
-    noise, reader
-        As for :func:`dark_parts`.
-    scale_dark, allow_mismatch
+    scale_dark, min_flat, allow_mismatch
         As for :func:`~autowisp_xr.calibrate`.
     """
-    dark = free_of_bias(dark, bias, level_known=level_known, doubt=doubt)
-    scale = exposure_ratio(ds, dark, scale_dark, allow_mismatch)
-    check_bias_free(dark, scale)
-    if bias is not None or level_known:
-        return bias, dark, scale
-    pedestal, dark = dark_parts(dark, noise, reader)
-    return pedestal, dark, scale
+    bias, dark, flat = (masters.get(kind) for kind in MASTERS)
+    pedestal, steps = bias, list[Step]([noise] if noise else [])
+    if dark is not None:
+        dark = free_of_bias(dark, bias, level_known=level_known, doubt=doubt)
+        factor = exposure_ratio(ds, dark, scale_dark, allow_mismatch)
+        check_bias_free(dark, factor)
+        shared = blocks.plane(bias, "variance") if shares_bias(dark, bias) else None
+        if bias is None and not level_known:
+            pedestal, dark = dark_parts(dark, noise)
+        steps += [SubtractDark(master=dark, factor=factor, bias=shared)]
+    if flat is not None:
+        steps += [DivideFlat(master=flat, min_flat=min_flat)]
+    return steps if pedestal is None else [SubtractBias(master=pedestal), *steps]

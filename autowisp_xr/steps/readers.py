@@ -1,18 +1,17 @@
 """Where the pixels of planes lie in the raw frame, and which amplifier has read each."""
 
-from typing import Any
-
 import numpy as np
 import xarray as xr
 
 from autowisp_xr import schema
+from autowisp_xr.arrays import Integers
 from autowisp_xr.camera import Camera
 from autowisp_xr.overscan_fits.plan import amplifier_of
 
 __all__ = ["raw_lines", "readers"]
 
 
-def raw_lines(ds: xr.Dataset, dim: str) -> Any:
+def raw_lines(ds: xr.Dataset, dim: str) -> Integers:
     """Raw-frame rows or columns of the planes, (channel, y) or (channel, x) int64."""
     offsets = [getattr(where, f"{dim}_offset") for where in schema.channel_slices(ds)]
     return np.asarray(ds[dim].values, dtype=np.int64) + np.array(offsets, np.int64)[:, None]

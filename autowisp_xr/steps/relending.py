@@ -14,18 +14,21 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance, schema
+from autowisp_xr.bridge import blocks
 from autowisp_xr.bridge.joined import Piece, is_same, join
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, AutowispWarning
 from autowisp_xr.schema import SHARED
 from autowisp_xr.steps.agreement import exposure_ratio
-from autowisp_xr.steps.lenders import lent
-from autowisp_xr.steps.lit_pixels import lit_only
-from autowisp_xr.steps.noise_model import Noise, noise_of
+from autowisp_xr.steps.bias import SubtractBias
+from autowisp_xr.steps.dark import SubtractDark
+from autowisp_xr.steps.flat import DivideFlat
+from autowisp_xr.steps.noise import AddNoise, noise_of
 from autowisp_xr.steps.photon_planes import photon_planes
-from autowisp_xr.steps.prepared_masters import bias_and_dark, fitting, shares_bias
+from autowisp_xr.steps.prepared_masters import fitting, master_steps
 from autowisp_xr.steps.readers import readers
-from autowisp_xr.steps.shared_noise import flat_variance, masters_variance, shared_planes
+from autowisp_xr.steps.shared_noise import lender_names, lent_by, with_what_was_shared
+from autowisp_xr.steps.step import Step
 
 __all__ = ["Find", "with_shared_noise"]
 
@@ -84,19 +87,12 @@ def _relent(ds: xr.Dataset, steps: _Steps, find: Find) -> xr.Dataset:
             warnings.simplefilter("ignore", AutowispWarning)
             return _again(ds, steps, find)
     except (_LostError, AutowispError, OSError, ValueError, KeyError):
-        return _lost(ds, steps)
+        lost = schema.lost_lenders(steps).items()
+        return ds.assign_coords({name: _column([text] * ds.sizes["frame"]) for name, text in lost})
 
 
 class _LostError(Exception):
     """A master is not to be found, or nobody knows what became of its noise."""
-
-
-def _lost(ds: xr.Dataset, steps: _Steps) -> xr.Dataset:
-    columns = {
-        name: ("frame", np.array([text] * ds.sizes["frame"], dtype=np.dtypes.StringDType()))
-        for name, text in schema.lost_lenders(steps).items()
-    }
-    return ds.assign_coords(columns)
 
 
 def _again(ds: xr.Dataset, steps: _Steps, find: Find) -> xr.Dataset:
@@ -113,7 +109,9 @@ def _again(ds: xr.Dataset, steps: _Steps, find: Find) -> xr.Dataset:
             ds = ds.drop_vars(schema.PHOTON_PLANES, errors="ignore")
         if not named:
             if step.get("verb") in ("calibrate", "add_noise"):
-                ds = ds.assign(_photons(ds, step.get("options", {})))
+                options = step.get("options", {})
+                noise = _noise(ds, options)
+                ds = ds.assign(_photons(ds, [noise] if noise else [], options))
             continue
         if step.get("verb") not in _VERBS or set(named) - set(_KINDS) or stacked:
             raise _LostError
@@ -136,55 +134,45 @@ def _one_step(
     options: Mapping[str, Any],
     biases: set[str],
 ) -> xr.Dataset:
-    bias, dark, flat = (masters.get(kind) for kind in _KINDS)
-    scale: Any = 1.0
-    pedestal, shares = bias, False
     allow = options.get("allow_mismatch", ())
-    if dark is not None and "not_applied" in options:
-        level = bool(options.get("bias_level") or options.get("overscan_areas"))
-        pedestal, dark, scale = bias_and_dark(
+    steps: list[Step]
+    if "not_applied" in options:
+        steps = master_steps(
             ds,
-            bias,
-            dark,
-            level_known=level,
+            masters,
             noise=_noise(ds, options),
-            reader=readers(ds, _camera(ds, options)),
+            level_known=bool(options.get("bias_level") or options.get("overscan_areas")),
             scale_dark=options.get("scale_dark", False),
+            min_flat=options.get("min_flat"),
             allow_mismatch=allow,
             doubt=False,
         )
-        shares = shares_bias(dark, bias)
-    elif dark is not None:
+    elif "bias" in masters:
+        steps = [SubtractBias(master=masters["bias"])]
+    elif "dark" in masters:
+        dark = masters["dark"]
         # the step does not say whether another exposure was allowed; it was made
-        scale = exposure_ratio(ds, dark, options.get("scale_dark", False), ("exposure",))
-        shares = bool(provenance.identities(dark) & biases)
-    if flat is not None and options.get("min_flat") is not None:
-        flat = lit_only(flat, options["min_flat"])
+        factor = exposure_ratio(ds, dark, options.get("scale_dark", False), ("exposure",))
+        shared = provenance.identities(dark) & biases
+        plane = blocks.plane(ds, "shared_variance") if shared else None
+        steps = [SubtractDark(master=dark, factor=factor, bias=plane)]
+    else:
+        steps = [DivideFlat(master=masters["flat"], min_flat=options.get("min_flat"))]
     kind = ds["variance"].dtype
-    added = masters_variance(ds, pedestal, dark, scale, shares, kind)
-    planes = shared_planes(ds, added, flat_variance(flat, kind), flat, kind)
-    names = lent(ds, [pedestal], dark, scale, shares, flat)
-    # a level that goes after the noise is none of the steps of calibration
-    late = bias is not None and "photon_slope" in ds
-    light = {} if late else _photons(ds, options, dark, scale, flat)
+    planes = with_what_was_shared(ds, lent_by(ds, steps, kind), kind)
+    light = _photons(ds, steps, options)
     ds = ds.drop_vars(schema.PHOTON_PLANES, errors="ignore")
-    return ds.assign(planes | light).assign_coords(names)
+    return ds.assign(planes | light).assign_coords(lender_names(ds, steps))
 
 
 def _photons(
-    ds: xr.Dataset,
-    options: Mapping[str, Any],
-    dark: xr.Dataset | None = None,
-    scale: Any = 1.0,
-    flat: xr.Dataset | None = None,
+    ds: xr.Dataset, steps: Sequence[Step], options: Mapping[str, Any]
 ) -> dict[str, xr.Variable]:
-    """Planes of the noise of photons after a step; none where the camera is not known any more."""
+    """Planes of the noise of photons after steps; none where the camera is not known any more."""
     camera = _camera(ds, options)
     if options.get("pedestal") or len(options.get("amplifiers", ())) != len(camera.amplifiers):
         return {}
-    noise = _noise(ds, options)
-    kind = ds["variance"].dtype
-    return photon_planes(ds, noise, readers(ds, camera), dark, scale, flat, kind)
+    return photon_planes(ds, steps, ds["variance"].dtype)
 
 
 def _camera(ds: xr.Dataset, options: Mapping[str, Any]) -> Camera:
@@ -194,9 +182,13 @@ def _camera(ds: xr.Dataset, options: Mapping[str, Any]) -> Camera:
     return replace(own, **said) if said else own
 
 
-def _noise(ds: xr.Dataset, options: Mapping[str, Any]) -> Noise | None:
+def _noise(ds: xr.Dataset, options: Mapping[str, Any]) -> AddNoise | None:
+    """The noise that a step has added; None of one that added none."""
     photons = options.get("photons")
-    return None if photons is None else noise_of(ds, _camera(ds, options), photons)
+    if photons is None:
+        return None
+    camera = _camera(ds, options)
+    return replace(noise_of(ds, camera, photons), reader=readers(ds, camera))
 
 
 def _cut(ds: xr.Dataset, master: xr.Dataset) -> xr.Dataset:
@@ -222,8 +214,7 @@ def _assembled(ds: xr.Dataset, parts: Sequence[tuple[list[int], xr.Dataset]]) ->
                 for number, text in zip(members, part[name].values.tolist(), strict=True):
                     texts[number] = text
         if any(texts):
-            column = np.array(texts, dtype=np.dtypes.StringDType())
-            ds = ds.assign_coords({name: ("frame", column)})
+            ds = ds.assign_coords({name: _column(texts)})
         there = [part[plane].variable for _, part in parts if plane in part]
         if not there:
             continue
@@ -232,15 +223,14 @@ def _assembled(ds: xr.Dataset, parts: Sequence[tuple[list[int], xr.Dataset]]) ->
         ):
             ds = ds.assign({plane: there[0]})
             continue
-        of_frame: dict[int, Piece] = {}
+        pieces: list[Piece] = [(0, 1)] * ds.sizes["frame"]
         for members, part in parts:
-            for i, number in enumerate(members):
-                if plane not in part:
-                    of_frame[number] = (0, 1)
-                elif "frame" in part[plane].dims:
-                    of_frame[number] = (part[plane].variable[i : i + 1], 1)
-                else:
-                    of_frame[number] = (part[plane].variable, 1)
-        pieces = [of_frame[number] for number in range(ds.sizes["frame"])]
+            for i, number in enumerate(members if plane in part else []):
+                one = part[plane].variable
+                pieces[number] = (one[i : i + 1] if "frame" in one.dims else one, 1)
         ds = ds.assign({plane: join(pieces, shape, there[0].dtype)})
     return schema.with_attributes(ds, str(ds["image"].attrs.get("units", "adu")))
+
+
+def _column(texts: list[str]) -> tuple[str, Any]:
+    return "frame", np.array(texts, dtype=np.dtypes.StringDType())

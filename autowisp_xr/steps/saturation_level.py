@@ -9,61 +9,46 @@ yet, and then the saturation is not known either. Flags are set on raw pixels, a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from autowisp_xr import schema
-from autowisp_xr.bridge.blocks import in_memory
+from autowisp_xr.arrays import Floats
 from autowisp_xr.camera import Camera
-from autowisp_xr.steps.level_planes import Levels
 from autowisp_xr.steps.pedestals import samples
+from autowisp_xr.steps.step import Step
 
-__all__ = ["on_scale"]
-
-_BRIGHT = 0.99
-"""Quantile of a flat that few pixels exceed, noise or not."""
+__all__ = ["on_scale", "typical"]
 
 
-def on_scale(
-    camera: Camera,
-    ds: xr.Dataset,
-    *,
-    subtracted: Sequence[tuple[xr.Dataset | None, Any]] = (),
-    overscan: Levels | None = None,
-    flat: xr.Dataset | None = None,
-) -> Camera:
-    """The camera with its saturation on the scale of what is made of some frames.
+def on_scale(camera: Camera, ds: xr.Dataset, steps: Sequence[Step]) -> Camera:
+    """The camera with its saturation on the scale of what some steps make of frames.
 
     Parameters
     ----------
     camera
-        Its saturation holds for ``ds``.
+        Its saturation holds for ``ds``, less its bias level.
     ds
         The frames, for the names of their channels.
-    subtracted
-        Masters with the channels of ``ds``, each with its factor (of each frame, or one).
-    overscan, flat
-        What else is subtracted, and what divides.
+    steps
+        What is done to them beside.
 
     Returns
     -------
     The same camera where nothing is done to the scale. Its saturation is None where that is not
     known, or nothing would be left of it.
     """
-    masters = [(master, factor) for master, factor in subtracted if master is not None]
-    if camera.saturation is None or (not masters and overscan is None and flat is None):
+    if camera.saturation is None:
         return camera
     channels = schema.names(ds, "channel")
     given = camera.saturation
     found = np.array([given[c] if isinstance(given, Mapping) else given for c in channels])
-    for master, factor in masters:
-        found = found - float(np.median(factor)) * _of_channels(master, 0.5)
-    if overscan is not None:
-        found = found - _level(overscan)
-    if flat is not None:
-        found = found / _of_channels(flat, _BRIGHT)
+    before = found
+    for step in steps:
+        found = step.moved_saturation(found)
+    if found is before:
+        return camera
     if not (found > 0).all():
         return replace(camera, saturation=None)
     levels = dict(zip(channels, found.tolist(), strict=True))
@@ -76,25 +61,11 @@ def _named(camera: Camera, levels: dict[str, float]) -> dict[str, float] | None:
     return levels if set(levels) == set(camera.channels or (schema.MONO,)) else None
 
 
-def _of_channels(master: xr.Dataset, quantile: float) -> Any:
+def typical(master: xr.Dataset, quantile: float) -> Floats:
     """Quantile of the good pixels of each channel; NaN where that has to be computed."""
     planes = [master[name].variable for name in ("image", "mask") if name in master]
     if any(plane.chunks is not None for plane in planes):
-        return np.nan
+        return np.full(master.sizes["channel"], np.nan)
     return np.array(
         [np.quantile(values, quantile) if values.size else np.nan for values in samples(master)]
     )
-
-
-def _level(overscan: Levels) -> float:
-    """Median of what the overscan takes off."""
-    if overscan.plane is not None:
-        return _median(overscan.plane)
-    if overscan.level is None or overscan.columns is not None:
-        # by rows and columns: the two halves of it are not told apart here
-        return np.nan
-    return _median(overscan.level)
-
-
-def _median(variable: xr.Variable) -> float:
-    return float(np.nanmedian(variable.values)) if in_memory(variable) else np.nan

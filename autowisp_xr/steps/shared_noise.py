@@ -1,120 +1,106 @@
 """Noise that masters lend to all frames alike, which does not average down in a stack.
 
-A dark made with the bias that is subtracted here shares its noise: I - B - k D with D = d - B is
-I - (1-k) B - k d, so that of the variance of the bias (1-k)^2 is left: with var(D) = var(d) +
-var(B), bias and dark add var(B) + k^2 var(D) - 2 k var(B).
+What steps add to the variance of all frames is one plane: the kernel adds it, and
+``shared_variance`` keeps it apart, in the same bits. The relative variance of a flat is another.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
+from numpy.typing import DTypeLike
 
-from autowisp_xr import schema
+from autowisp_xr.arrays import Cube, Floats, Planes
 from autowisp_xr.bridge import blocks
-from autowisp_xr.kernels.calibrate import divide_variance
+from autowisp_xr.schema import DIMS, SHARED
+from autowisp_xr.steps.flat import DivideFlat, quotient
+from autowisp_xr.steps.lenders import lenders_of
+from autowisp_xr.steps.step import Step, Term, absent, over_frames
 
-__all__ = ["factor_of_dark", "flat_variance", "masters_variance", "shared_planes", "summed"]
-
-_PLANE = schema.DIMS[1:]
-
-
-def masters_variance(
-    ds: xr.Dataset,
-    bias: xr.Dataset | None,
-    dark: xr.Dataset | None,
-    scale: Any,
-    shares_bias: bool,
-    dtype: Any,
-) -> xr.Variable | None:
-    """Variance that bias and ``scale`` times dark add to the frames, before any flat.
-
-    Over (channel, y, x), with ``frame`` in front where the scale differs between frames; None
-    where there is neither master.
-    """
-    own, other = blocks.plane(bias, "variance"), blocks.plane(dark, "variance")
-    if own is None and other is None:
-        return None
-    common = None
-    if shares_bias and other is not None:
-        # where the bias was subtracted in a step before, its noise is in the frames already
-        common = own if own is not None else blocks.plane(ds, "shared_variance")
-    dims, k = factor_of_dark(ds, scale)
-    (total,) = blocks.apply(_sum_of_masters, [own, other, common, k], dims, [dtype])
-    return total
+__all__ = ["Lent", "LentOperands", "lender_names", "lent_by", "with_what_was_shared"]
 
 
-def factor_of_dark(ds: xr.Dataset, scale: Any) -> tuple[tuple[str, ...], xr.Variable]:
-    """Dims of what a scaled dark adds to the frames, and its factor: a number, or one a frame."""
-    factors = np.unique(np.atleast_1d(scale))
-    if factors.size == 1:
-        return _PLANE, xr.Variable((), factors[0])
-    k = xr.Variable(("frame",), np.asarray(scale))
-    frames = blocks.pixelwise(ds["image"].variable)
-    if frames.chunks is not None:
-        # a plane for each frame, as large as the cube: as lazy as that
-        k = k.chunk({"frame": frames.chunksizes["frame"]})
-    return schema.DIMS, k
+class LentOperands(NamedTuple):
+    """What the masters of a pass add to the variance of every frame."""
+
+    variance: Cube = absent(4, "f4")
+    """(frame, channel, y, x), or of one frame: before any flat."""
+    relative: Planes = absent(3, "f4")
+    """(channel, y, x): variance of the flat over its square."""
 
 
-def flat_variance(flat: xr.Dataset | None, dtype: Any) -> xr.Variable | None:
-    """Variance of a flat over its square, (channel, y, x)."""
+@dataclass(frozen=True)
+class Lent:
+    """The planes of :class:`LentOperands`, and the flat; None where there is none."""
+
+    variance: xr.Variable | None
+    relative: xr.Variable | None
+    flat: xr.Dataset | None
+
+
+def lent_by(ds: xr.Dataset, steps: Sequence[Step], dtype: DTypeLike) -> Lent:
+    """What steps lend to frames."""
+    variance = _summed([term for step in steps for term in step.shares(ds)], dtype)
+    flat = next((step.lit for step in steps if isinstance(step, DivideFlat)), None)
     if flat is None or "variance" not in flat:
-        return None
-    planes = [blocks.plane(flat, "variance"), blocks.plane(flat, "image")]
-    (relative,) = blocks.apply(_divided, planes, _PLANE, [dtype])
-    return relative
+        return Lent(variance, None, flat)
+    planes = [blocks.plane(flat, name) for name in ("variance", "image")]
+    (relative,) = blocks.apply(_relative, planes, DIMS[1:], [dtype])
+    return Lent(variance, relative, flat)
 
 
-def shared_planes(
-    ds: xr.Dataset,
-    added: xr.Variable | None,
-    relative: xr.Variable | None,
-    flat: xr.Dataset | None,
-    dtype: Any,
-) -> dict[str, xr.Variable]:
+def with_what_was_shared(ds: xr.Dataset, lent: Lent, dtype: DTypeLike) -> dict[str, xr.Variable]:
     """What frames share after a pass: with what they shared before, and divided by the flat."""
-    common = summed([blocks.plane(ds, "shared_variance"), added], dtype, flat)
-    relative = summed([blocks.plane(ds, "shared_relative_variance"), relative], dtype)
-    planes = {"shared_variance": common, "shared_relative_variance": relative}
-    return {name: plane for name, plane in planes.items() if plane is not None}
+    added = ((lent.variance, lent.flat), (lent.relative, None))
+    found = {}
+    for name, (plane, flat) in zip(SHARED, added, strict=True):
+        parts = [one for one in (blocks.plane(ds, name), plane) if one is not None]
+        found[name] = _summed([Term(one) for one in parts], dtype, flat)
+    return {name: total for name, total in found.items() if total is not None}
 
 
-def summed(
-    planes: Sequence[xr.Variable | None], dtype: Any, flat: xr.Dataset | None = None
+def lender_names(ds: xr.Dataset, steps: Sequence[Step]) -> dict[str, tuple[str, Floats]]:
+    """Coordinates that say which masters lend frames their noise after some steps."""
+    sets = {plane: [set(text.split()) for text in lenders_of(ds, plane)] for plane in SHARED}
+    for step in steps:
+        step.name_lenders(sets["shared_variance"], sets["shared_relative_variance"])
+    texts = {plane: [" ".join(sorted(names)) for names in own] for plane, own in sets.items()}
+    return {
+        SHARED[plane]: ("frame", np.array(own, dtype=np.dtypes.StringDType()))
+        for plane, own in texts.items()
+        if any(own)
+    }
+
+
+def _summed(
+    terms: Sequence[Term], dtype: DTypeLike, flat: xr.Dataset | None = None
 ) -> xr.Variable | None:
-    """Sum of the variances that are there, divided by the square of a flat; None of none.
+    """Sum of terms, divided by the square of a flat; None of none.
 
     Over (channel, y, x), with ``frame`` in front where one of them has it.
     """
-    parts = [plane for plane in planes if plane is not None]
-    if not parts:
+    if not terms:
         return None
-    dims = schema.DIMS if any("frame" in part.dims for part in parts) else _PLANE
-    divisor = [] if flat is None else [blocks.plane(flat, "image")]
-    kernel = _sum if flat is None else _divided_sum
-    (total,) = blocks.apply(kernel, [*divisor, *parts], dims, [dtype])
+    given = [operand for term in terms for operand in term]
+    several = any("frame" in operand.dims for operand in given if operand is not None)
+    operands = [blocks.plane(flat, "image"), *given]
+    (total,) = blocks.apply(_sum, operands, DIMS if several else DIMS[1:], [dtype])
     return total
 
 
-def _sum_of_masters(bias: Any, dark: Any, common: Any, k: Any) -> tuple[Any]:
-    k = np.reshape(k, (-1, 1, 1, 1) if np.ndim(k) else ())
-    total = np.float64(0.0) if bias is None else bias.astype(np.float64)
-    if dark is not None:
-        total = total + k**2 * dark
-    if common is not None:
-        total = total - 2 * k * common.astype(np.float64)
-    return (total,)
+def _sum(flat: Planes | None, *given: Any) -> tuple[Floats]:
+    total = reduce(add, map(_product, given[::2], given[1::2]))
+    return (total if flat is None else quotient(total, flat, 2),)
 
 
-def _sum(*planes: Any) -> tuple[Any]:
-    return (sum(plane.astype(np.float64) for plane in planes),)
+def _product(plane: Cube, factor: Floats | None) -> Any:
+    product = plane.astype(np.float64)
+    return product if factor is None else over_frames(factor) * product
 
 
-def _divided(variance: Any, flat: Any) -> tuple[Any]:
-    return (divide_variance(variance, flat),)
-
-
-def _divided_sum(flat: Any, *planes: Any) -> tuple[Any]:
-    return _divided(_sum(*planes)[0], flat)
+def _relative(variance: Planes, flat: Planes) -> tuple[Floats]:
+    return (quotient(variance, flat, 2),)

@@ -2,14 +2,12 @@ import numpy as np
 import pytest
 
 from autowisp_xr.flags import Flag
-from autowisp_xr.kernels.calibrate import (
-    PHOTONS,
-    calibrate_planes,
-    divide_variance,
-    photon_signal,
-    transferred,
-)
 from autowisp_xr.kernels.saturation import flag_saturated, leaks_between_channels
+from autowisp_xr.steps.flat import quotient
+from autowisp_xr.steps.fused_pass import Calibrated, Operands, calibrate_planes
+from autowisp_xr.steps.noise import PHOTONS, photon_signal
+from autowisp_xr.steps.overscan import OverscanOperands
+from autowisp_xr.steps.step import transferred
 
 
 @pytest.mark.parametrize(
@@ -31,7 +29,7 @@ def test_every_mask_of_a_master_becomes_one_without_saturation():
 def test_variance_is_divided_by_the_square_of_a_positive_flat():
     flat = np.array([2.0, 0.0, -1.0, np.nan, 1e-3], "f4")
     expected = [1.0, np.nan, np.nan, np.nan, 4.0 / float(np.float32(1e-3)) ** 2]
-    np.testing.assert_allclose(divide_variance(np.full(5, 4.0), flat), expected)
+    np.testing.assert_allclose(quotient(np.full(5, 4.0), flat, 2), expected)
 
 
 def test_leaks_between_channels_go_both_ways():
@@ -50,48 +48,48 @@ def test_leaks_longer_than_the_frame_are_lost():
     assert (mask == Flag.OVERSATURATED).all()
 
 
-def calibrated(raw, overscan, reader):
+def calibrated(raw, **overscan):
     """Image, variance and mask of frames from which nothing but an overscan is subtracted."""
-    frames, channels = raw.shape[:2]
-    none = np.empty((0,) * 4, "f4")
-    flags = np.empty((0,) * 4, "u1")
-    planes = [np.empty((0,) * 3, "f4") for _ in range(5)]
-    masters = (*planes[:3], none, planes[3], np.empty((0,) * 3, "u1"))
-    none_of_either = np.zeros((channels, 1))
-    limits = (np.full((frames, channels), np.nan), none_of_either, none_of_either)
-    out = (np.empty(raw.shape), np.empty(raw.shape), np.empty(raw.shape, "u1"))
-    ones = np.ones(frames)
-    calibrate_planes(raw, none, flags, overscan, reader, ones, 0.0, limits, 0, masters, out)
+    out = Calibrated(np.empty(raw.shape), np.empty(raw.shape), np.empty(raw.shape, "u1"))
+    given = Operands()
+    given = Operands(
+        *(
+            type(part)(*(d.astype("f8") if d.dtype == np.float32 else d for d in part))
+            for part in given
+        )
+    )
+    given = given._replace(
+        frames=given.frames._replace(image=raw), overscan=OverscanOperands(**overscan)
+    )
+    calibrate_planes(given, out)
     return out
 
 
 def test_levels_by_row_by_column_and_by_amplifier_are_added_up(rng):
     """Against the same in NumPy: two amplifiers beside each other, and pixels that none reads."""
     raw = rng.normal(100, 5, (2, 3, 4, 5))
-    rows, rows_variance = rng.random((2, 2, 2, 3, 4))
-    columns, columns_variance = rng.random((2, 2, 2, 3, 5))
-    none, alone = np.empty((0,) * 4), np.empty((0,) * 3, "u1")
+    # lines in another order than those of the planes, some of them of no pixel
+    level, noise = rng.random((2, 2, 2, 12))
+    lines = {"rows": rng.permutation(6)[:4] + np.zeros((3, 1), "i8")}
+    columns = rng.permutation(6)[:5] + 6 + np.zeros((3, 1), "i8")
 
-    def expected(values, more, reader):
+    def expected(values, both, reader):
         planes = np.full(raw.shape, np.nan)
         for number in range(2):
-            whole = values[:, number][..., None] + np.zeros(5)
-            if more is not None:
-                whole = whole + more[:, number][:, :, None]
+            whole = values[:, number][:, lines["rows"]][..., None] + np.zeros(5)
+            if both:
+                whole = whole + values[:, number][:, columns][:, :, None]
             planes = np.where(reader == number, whole, planes)
         return planes
 
-    one = np.zeros((3, 4, 5), "u1")
     two = rng.integers(0, 3, (3, 4, 5)).astype("u1")
-    for reader, given in ((one, alone), (two, two)):
-        for more, noise in ((none, none), (columns, columns_variance)):
+    for reader, several in ((np.zeros_like(two), {}), (two, {"reader": two})):
+        for more in ({}, {"columns": columns}):
             image, variance, mask = calibrated(
-                raw, (rows, rows_variance, more, noise, none, none), given
+                raw, level=level, variance=noise, **lines, **more, **several
             )
-            level = expected(rows, more if more.size else None, reader)
-            np.testing.assert_allclose(image, raw - level, rtol=1e-14)
-            total = expected(rows_variance, noise if noise.size else None, reader)
-            np.testing.assert_allclose(variance, total, rtol=1e-14)
+            np.testing.assert_allclose(image, raw - expected(level, more, reader), rtol=1e-14)
+            np.testing.assert_allclose(variance, expected(noise, more, reader), rtol=1e-14)
             lost = np.broadcast_to(reader == 2, raw.shape)
             np.testing.assert_array_equal(mask == Flag.FAULT, lost)
 
@@ -100,9 +98,9 @@ def test_levels_by_row_by_column_and_by_amplifier_are_added_up(rng):
 @pytest.mark.parametrize("noisy", [True, False])
 def test_planes_of_a_correction_are_as_wide_as_they_vary(rng, shape, noisy):
     raw = rng.normal(100, 5, (2, 3, 4, 5))
-    none, alone = np.empty((0,) * 4), np.empty((0,) * 3, "u1")
-    plane, noise = rng.random(shape), rng.random((2, 3, 1, 1)) if noisy else none
-    image, variance, mask = calibrated(raw, (none, none, none, none, plane, noise), alone)
+    plane, noise = rng.random(shape), rng.random((2, 3, 1, 1))
+    given = {"plane": plane, "plane_variance": noise} if noisy else {"plane": plane}
+    image, variance, mask = calibrated(raw, **given)
     np.testing.assert_allclose(image, raw - plane, rtol=1e-14)
     expected = np.broadcast_to(noise, raw.shape) if noisy else 0.0
     np.testing.assert_array_equal(variance, expected)

@@ -1,6 +1,5 @@
-"""What a pass subtracts as overscan: measured levels by row and column, or planes as given."""
+"""A correction for overscan that was measured by other means, in the place of the frames."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,64 +9,15 @@ from autowisp_xr import schema
 from autowisp_xr.bridge import blocks
 from autowisp_xr.errors import CalibrationError, MasterMismatchError
 
-__all__ = ["AMPLIFIER", "LINE", "Levels", "given_levels", "kernel_arrays"]
+__all__ = ["given_levels"]
 
-AMPLIFIER = "overscan_amplifier"
-LINE = "overscan_line"
 _PLANE = schema.DIMS[1:]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Levels:
-    """Overscan of the frames of a pass; each either measured or given."""
-
-    level: xr.Variable | None = None
-    """(frame, amplifier, line) float64: of each row of the raw frames, then of each column where
-    columns have levels too; the level of a pixel is the sum of both."""
-    variance: xr.Variable | None = None
-    rows: xr.Variable | None = None
-    """(channel, y) int64: line of each row of the planes."""
-    columns: xr.Variable | None = None
-    """(channel, x) int64: line of each column; None where columns have no level."""
-    plane: xr.Variable | None = None
-    """([frame,] channel, y, x), of size one where it does not vary."""
-    plane_variance: xr.Variable | None = None
-    """Of a plane that each frame has of its own."""
-    shared: xr.Variable | None = None
-    """(channel, y, x): variance of a plane that all frames have in common."""
-
-    @property
-    def operands(self) -> list[xr.Variable | None]:
-        """In the order of the arguments of :func:`kernel_arrays`."""
-        measured = [self.level, self.variance, self.rows, self.columns]
-        return [*measured, self.plane, self.plane_variance]
-
-
-def kernel_arrays(
-    level: Any, variance: Any, rows: Any, columns: Any, plane: Any, noise: Any
-) -> tuple[Any, ...]:
-    """Blocks of the operands as ``calibrate_planes`` takes them; of size 0 where there is none."""
-    none = np.empty((0,) * 4)
-    by_row, by_column = (none, none), (none, none)
-    if level is not None:
-        by_row = (_taken(level, rows), _taken(variance, rows))
-        if columns is not None:
-            by_column = (_taken(level, columns), _taken(variance, columns))
-    return (*by_row, *by_column, _plane(plane), _plane(noise))
-
-
-def _taken(levels: Any, lines: Any) -> Any:
-    return np.ascontiguousarray(levels[:, :, lines], dtype=np.float64)
-
-
-def _plane(plane: Any) -> Any:
-    if plane is None:
-        return np.empty((0,) * 4)
-    return np.ascontiguousarray(plane if plane.ndim == 4 else plane[None], dtype=np.float64)
-
-
-def given_levels(ds: xr.Dataset, correction: xr.Dataset) -> Levels:
-    """A correction that was measured by other means, in the place of the frames.
+def given_levels(
+    ds: xr.Dataset, correction: xr.Dataset
+) -> tuple[dict[str, xr.Variable], xr.Variable | None]:
+    """Operands of the step that subtracts a correction, and the variance that all frames share.
 
     Parameters
     ----------
@@ -99,10 +49,10 @@ def given_levels(ds: xr.Dataset, correction: xr.Dataset) -> Levels:
     correction = blocks.load_coordinates(correction)
     image, variance = (_placed(ds, correction, name) for name in ("image", "variance"))
     if "frame" in image.dims or "frame" in variance.dims:
-        return Levels(plane=image, plane_variance=variance)
+        return {"plane": image, "plane_variance": variance}, None
     varying = variance.squeeze([dim for dim in _PLANE if variance.sizes[dim] == 1])
     full = varying.set_dims({dim: ds.sizes[dim] for dim in _PLANE})
-    return Levels(plane=image, shared=blocks.pixelwise(full.transpose(*_PLANE)))
+    return {"plane": image}, blocks.pixelwise(full.transpose(*_PLANE))
 
 
 def _placed(ds: xr.Dataset, correction: xr.Dataset, name: str) -> xr.Variable:

@@ -1,0 +1,47 @@
+"""The step that subtracts a master bias."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import xarray as xr
+
+from autowisp_xr.arrays import Floats, Planes
+from autowisp_xr.bridge import blocks
+from autowisp_xr.steps.lenders import lender
+from autowisp_xr.steps.saturation_level import typical
+from autowisp_xr.steps.step import MasterStep, Term, absent
+
+__all__ = ["BiasOperands", "SubtractBias"]
+
+
+class BiasOperands(NamedTuple):
+    """What is subtracted as bias."""
+
+    image: Planes = absent(3, "f4")
+    """(channel, y, x)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubtractBias(MasterStep):
+    """I -= B; V += var(B), which all frames share."""
+
+    place = "bias"
+
+    @property
+    def before_noise(self) -> bool:
+        """A bias makes no photons."""
+        return True
+
+    def shares(self, ds: xr.Dataset) -> list[Term]:
+        """The variance of the bias."""
+        variance = blocks.plane(self.master, "variance")
+        return [] if variance is None else [Term(variance)]
+
+    def name_lenders(self, subtracted: list[set[str]], divided: list[set[str]]) -> None:
+        """The bias lends its noise to all."""
+        for names in subtracted:
+            names |= lender(self.master)
+
+    def moved_saturation(self, levels: Floats) -> Floats:
+        """They are less by the median of the bias."""
+        return levels - typical(self.master, 0.5)

@@ -1,0 +1,45 @@
+"""The step that subtracts a constant level from all pixels."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr.arrays import Floats
+from autowisp_xr.steps.step import Step, absent
+
+__all__ = ["BiasLevelOperands", "SubtractBiasLevel"]
+
+
+class BiasLevelOperands(NamedTuple):
+    """The constant."""
+
+    level: Floats = absent(1)
+    """(1), in ADU."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubtractBiasLevel(Step):
+    """I = raw - level."""
+
+    place = "bias_level"
+    level: float
+
+    @property
+    def before_noise(self) -> bool:
+        """A level makes no photons; one of 0 does nothing."""
+        return self.level != 0
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """The level."""
+        return {"level": self.level}
+
+    def operands(self, ds: xr.Dataset) -> dict[str, xr.Variable]:
+        """The level."""
+        return {"level": xr.Variable(("number",), np.array([self.level], np.float64))}
+
+    def moved_ceiling(self, ceiling: xr.DataArray) -> xr.DataArray:
+        """It is less by the level."""
+        return ceiling - self.level

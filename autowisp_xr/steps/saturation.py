@@ -1,0 +1,165 @@
+"""The step that flags saturated pixels, and those that their charge leaks into."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import schema
+from autowisp_xr.arrays import Bits, Cube, Floats
+from autowisp_xr.bridge import blocks
+from autowisp_xr.camera import Camera
+from autowisp_xr.flags import Flag
+from autowisp_xr.kernels.jit import kernel
+from autowisp_xr.kernels.saturation import Leak, flag_saturated, leaks_between_channels
+from autowisp_xr.stats.floats import native
+from autowisp_xr.steps.step import Step, absent, per_channel
+
+__all__ = [
+    "FlagSaturated",
+    "SaturationOperands",
+    "limit_of",
+    "saturated",
+    "saturation_step",
+    "saturation_threshold",
+]
+
+_OVERSATURATED = np.uint8(Flag.OVERSATURATED)
+
+
+class SaturationOperands(NamedTuple):
+    """Where pixels saturate."""
+
+    limit: Floats = absent(2)
+    """(frame, channel): a pixel at or above it, less the bias level, is saturated; NaN for none."""
+
+
+@kernel
+def limit_of(saturation: SaturationOperands, frame: int, channel: int) -> float:
+    """The limit of a frame and channel."""
+    return saturation.limit[frame, channel] if saturation.limit.size else np.nan
+
+
+@kernel
+def saturated(signal: float, limit: float, bits: np.uint8) -> np.uint8:
+    """Flags of a pixel with that of saturation."""
+    return bits | _OVERSATURATED if signal >= limit else bits
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlagSaturated(Step):
+    """M |= OVERSATURATED, and LEAKED where charge leaks."""
+
+    place = "saturation"
+    threshold: Floats
+    """(frame, channel), as :func:`saturation_threshold` gives it."""
+    leak_directions: Any
+    leaked: xr.Variable | None = None
+    """Flags of both, where charge leaks."""
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """The threshold, by frame only where frames differ, and the leaks."""
+        one = self.threshold[0]
+        same = np.array_equal(
+            self.threshold, np.broadcast_to(one, self.threshold.shape), equal_nan=True
+        )
+        return {
+            "saturation": one if same else self.threshold,
+            "leak_directions": self.leak_directions,
+        }
+
+    def operands(self, ds: xr.Dataset) -> dict[str, xr.Variable]:
+        """The threshold, unless the flags are set already."""
+        if self.leaked is not None:
+            return {}
+        return {"limit": xr.Variable(schema.DIMS[:2], np.asarray(self.threshold, np.float64))}
+
+    def masks(self) -> list[xr.Variable]:
+        """The flags, where charge leaks."""
+        return [] if self.leaked is None else [self.leaked]
+
+
+def saturation_step(
+    ds: xr.Dataset, camera: Camera, level: float = 0.0, *, above: bool = False
+) -> FlagSaturated:
+    """The step for frames from which ``level`` is subtracted; see :func:`saturation_threshold`."""
+    threshold = saturation_threshold(ds, camera, level, above=above)
+    leaked = _leak_flags(ds, camera, threshold, level) if camera.leak_directions else None
+    return FlagSaturated(threshold=threshold, leak_directions=camera.leak_directions, leaked=leaked)
+
+
+def saturation_threshold(
+    ds: xr.Dataset, camera: Camera, level: float, *, above: bool = False
+) -> Floats:
+    """Level at or above which a pixel, less ``level``, is oversaturated; NaN where there is none.
+
+    (frame, channel) float64: the saturation of the camera, but never more than the largest value
+    that the integers of the file can have. ``above`` is for the classes of the original: a pixel at
+    the saturation of the camera is not saturated, and what it says is all that counts.
+    """
+    channels = schema.names(ds, "channel")
+    ceiling = _ceilings(ds)[:, None] - level
+    if camera.saturation is None:
+        return np.repeat(ceiling, len(channels), axis=1)
+    said = per_channel(camera.saturation, channels, "saturation")
+    if above:
+        return np.broadcast_to(np.nextafter(said, np.inf), (len(ceiling), len(channels)))
+    return np.fmin(ceiling, said)
+
+
+def _ceilings(ds: xr.Dataset) -> Floats:
+    """Largest value that a pixel of each frame can have, (frame); NaN where none is known."""
+    if "ceiling" in ds.coords:
+        known = np.broadcast_to(ds["ceiling"].values, (ds.sizes["frame"],)).astype(np.float64)
+        return np.where(np.isfinite(known), known, np.nan)
+    kind = ds["image"].dtype
+    largest = float(np.iinfo(kind).max) if kind.kind in "ui" else np.nan
+    return np.full(ds.sizes["frame"], largest)
+
+
+def _leak_flags(ds: xr.Dataset, camera: Camera, threshold: Floats, level: float) -> xr.Variable:
+    """Flags of saturated pixels and of their leaks.
+
+    Bands of rows borrow from their neighbours the rows that a leak can cross, so that frames need
+    not be whole.
+    """
+    slices = schema.channel_slices(ds)
+    leaks = leaks_between_channels(
+        camera.leak_directions,
+        [(where.y_offset, where.x_offset) for where in slices],
+        (slices[0].y_step, slices[0].x_step),
+    )
+    limit = threshold + level
+    # where rounding lowers it, a pixel would be flagged here that no other step flags
+    limit = np.where(limit - level < threshold, np.nextafter(limit, np.inf), limit)
+    limits = xr.Variable(schema.DIMS[:2], limit)
+    image = blocks.pixelwise(ds["image"].variable)
+    if image.chunks is None:
+        flags = partial(_flagged, leaks=leaks)
+        (mask,) = blocks.apply(flags, [image, limits], schema.DIMS, [np.uint8])
+        return mask
+    from dask.array import map_overlap
+
+    image = image.chunk(channel=-1, x=-1)
+    reach = max((abs(rows) for _, _, rows, _ in leaks), default=0)
+    mask = map_overlap(
+        partial(_flagged_block, leaks=leaks),
+        image.data,
+        limits.chunk(frame=image.chunksizes["frame"]).data[:, :, None, None],
+        depth=[{2: min(reach, ds.sizes["y"] - 1)}, {}],
+        boundary="none",
+        dtype=np.uint8,
+        meta=np.empty((0,) * 4, np.uint8),
+    )
+    return xr.Variable(schema.DIMS, mask)
+
+
+def _flagged(image: Cube, limit: Floats, leaks: list[Leak]) -> tuple[Bits]:
+    return (flag_saturated(image, limit, leaks),)
+
+
+def _flagged_block(image: Cube, limit: Floats, leaks: list[Leak]) -> Bits:
+    return flag_saturated(native(image), limit[:, :, 0, 0], leaks)

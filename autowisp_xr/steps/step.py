@@ -1,0 +1,181 @@
+"""What a step of calibration is, and what its arithmetic is given in the kernel.
+
+A step is one module. It has the named tuple of its operands, its arithmetic on a row or a pixel
+(compiled), and a :class:`Step` that says where the operands come from, what flags it gives, what it
+adds to the variance that all frames share, and what the history says of it. A list of steps is run
+by :mod:`autowisp_xr.steps.fused_pass`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr.arrays import Cube, Floats, Mask, Numbers, Planes
+from autowisp_xr.bridge import blocks
+from autowisp_xr.errors import CalibrationError
+from autowisp_xr.flags import Flag
+from autowisp_xr.kernels.jit import kernel
+from autowisp_xr.schema import DIMS
+
+__all__ = [
+    "Along",
+    "MasterStep",
+    "Place",
+    "Step",
+    "Term",
+    "absent",
+    "frame_row",
+    "over_frames",
+    "per_channel",
+    "plane_row",
+    "transferred",
+]
+
+
+class Place(NamedTuple):
+    """Which row of the frames the kernel is at."""
+
+    frame: int
+    channel: int
+    y: int
+
+
+class Along(NamedTuple):
+    """What varies along a row, (x) float64 each; zero where nothing does."""
+
+    offset: Floats
+    """Level that is subtracted."""
+    variance: Floats
+    """Variance of the level, and of reading."""
+    inverse_gain: Floats
+    """ADU per electron."""
+
+
+class Term(NamedTuple):
+    """A summand of the variance that all frames share."""
+
+    plane: xr.Variable
+    """([frame,] channel, y, x)."""
+    factor: xr.Variable | None = None
+    """A number, or one a frame; None for 1."""
+
+
+def absent(axes: int, dtype: Any = np.float64) -> Any:
+    """An operand that is not given: of no size, and of the axes and type that it would have.
+
+    A type of float32 stands for that of the planes of the pass, which may be float64, and one of
+    object for any.
+    """
+    return np.empty((0,) * axes, dtype)
+
+
+@kernel
+def plane_row(planes: Planes, at: Place, neutral: Numbers) -> Any:
+    """Row of planes (channel, y, x), or what is neutral where they are not given."""
+    return planes[at.channel, at.y] if planes.size else neutral
+
+
+@kernel
+def frame_row(cube: Cube, at: Place, neutral: Numbers) -> Any:
+    """Row of (frame, channel, y, x), of one frame perhaps that stands for all."""
+    return cube[at.frame % cube.shape[0], at.channel, at.y] if cube.size else neutral
+
+
+def over_frames(factor: Floats) -> Floats:
+    """A factor (frame) as it goes with (frame, channel, y, x); a single number as it is."""
+    return factor.reshape(-1, 1, 1, 1) if factor.ndim else factor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """A step of calibration; one that overrides nothing does nothing."""
+
+    place: ClassVar[str] = ""
+    """Name of its operands among those of the pass; "" where it has none."""
+
+    @property
+    def before_noise(self) -> bool:
+        """Whether it goes before the noise; after it, nobody knows what is that of photons."""
+        return False
+
+    @property
+    def line(self) -> Mapping[str, Any]:
+        """Options of the step in its line of the history."""
+        return {}
+
+    @property
+    def masters(self) -> dict[str, xr.Dataset]:
+        """Masters in its line of the history."""
+        return {}
+
+    def operands(self, ds: xr.Dataset) -> Mapping[str, xr.Variable | None]:
+        """Variables that become its operands in the kernel, by name, for frames before the pass."""
+        return {}
+
+    def masks(self) -> list[xr.Variable]:
+        """Flags to add, over (channel, y, x) or (frame, channel, y, x)."""
+        return []
+
+    def shares(self, ds: xr.Dataset) -> list[Term]:
+        """What it adds to the variance of all frames alike, before any flat."""
+        return []
+
+    def name_lenders(self, subtracted: list[set[str]], divided: list[set[str]]) -> None:
+        """Add the names of masters, whose noise frames share, to the sets of each frame."""
+
+    def moved_ceiling(self, ceiling: xr.DataArray) -> xr.DataArray | None:
+        """The largest value of each frame; None where pixels have none in common any more."""
+        return ceiling
+
+    def moved_saturation(self, levels: Floats) -> Floats:
+        """Values (channel) of pixels that saturate, after the step; NaN where not known."""
+        return levels
+
+
+@dataclass(frozen=True, kw_only=True)
+class MasterStep(Step):
+    """A step that corrects frames by a master."""
+
+    master: xr.Dataset
+
+    @property
+    def masters(self) -> dict[str, xr.Dataset]:
+        """The master, by its kind."""
+        return {self.place: self.master}
+
+    def operands(self, ds: xr.Dataset) -> Mapping[str, xr.Variable | None]:
+        """The image of the master."""
+        return {"image": blocks.plane(self.master, "image")}
+
+    def masks(self) -> list[xr.Variable]:
+        """The flags of the master, as frames inherit them."""
+        plane = blocks.plane(self.master, "mask")
+        return [] if plane is None else list(blocks.apply(_inherited, [plane], DIMS[1:], ["u1"]))
+
+    def moved_ceiling(self, ceiling: xr.DataArray) -> None:
+        """Pixels have none in common any more."""
+        return
+
+
+def _inherited(mask: Mask) -> tuple[Mask]:
+    return (transferred(mask),)
+
+
+def transferred(mask: Mask) -> Mask:
+    """Mask that a frame inherits from a master: saturation of the master is a fault there."""
+    saturated = np.uint8(Flag.SATURATED)
+    fault = np.where(mask & saturated, np.uint8(Flag.FAULT), np.uint8(0))
+    return (mask & ~saturated) | fault
+
+
+def per_channel(given: Any, channels: list[str], what: str) -> Floats:
+    """One number for each channel, (channel) float64, from a number or {channel: number}."""
+    if isinstance(given, dict):
+        missing = [channel for channel in channels if channel not in given]
+        if missing:
+            raise CalibrationError(f"the camera has no {what} for the channels {missing}")
+        return np.array([given[channel] for channel in channels], dtype=np.float64)
+    return np.full(len(channels), given, dtype=np.float64)
