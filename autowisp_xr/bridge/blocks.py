@@ -12,7 +12,7 @@ silence.
 
 import operator
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -21,8 +21,10 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import DTypeLike
 
 from autowisp_xr._compat import in_memory as in_memory
+from autowisp_xr.arrays import Duck, Integers, Numbers
 from autowisp_xr.stats.floats import native
 
 __all__ = [
@@ -52,7 +54,7 @@ def load_coordinates(ds: xr.Dataset) -> xr.Dataset:
 
 def pixelwise(variable: xr.Variable) -> xr.Variable:
     """A variable in any chunks; lazily indexed ones by whole frames."""
-    return _chunked(variable, dict.fromkeys(variable.dims, -1) | {"frame": 1})
+    return _chunked(variable)
 
 
 def plane(ds: xr.Dataset | None, name: str) -> xr.Variable | None:
@@ -64,13 +66,12 @@ def plane(ds: xr.Dataset | None, name: str) -> xr.Variable | None:
 
 def framewise(variable: xr.Variable) -> xr.Variable:
     """A variable with all of a frame in one chunk."""
-    whole = {dim: -1 for dim in variable.dims if dim != "frame"}
-    return _chunked(variable, whole | {"frame": 1}, required=whole)
+    return _chunked(variable, *(dim for dim in variable.dims if dim != "frame"))
 
 
 def rowwise(variable: xr.Variable) -> xr.Variable:
     """A variable with whole rows in one chunk."""
-    return _chunked(variable, dict.fromkeys(variable.dims, -1) | {"frame": 1}, required={"x": -1})
+    return _chunked(variable, "x")
 
 
 def stackwise(variable: xr.Variable) -> xr.Variable:
@@ -110,7 +111,7 @@ def apply(
     kernel: Kernel,
     operands: Sequence[xr.Variable | None],
     dims: tuple[str, ...],
-    dtypes: Sequence[Any],
+    dtypes: Sequence[DTypeLike],
 ) -> tuple[xr.Variable, ...]:
     """Call a kernel on matching blocks of the operands.
 
@@ -148,7 +149,9 @@ def apply(
     return tuple(xr.Variable(dims, result) for result in results)
 
 
-def _typed(kernel: Kernel, dtypes: tuple[Any, ...], *blocks: Any) -> tuple[Any, ...]:
+def _typed(
+    kernel: Kernel, dtypes: tuple[np.dtype[Any], ...], *blocks: Numbers | None
+) -> tuple[Numbers, ...]:
     """Call a kernel with numbers that it knows; its results have the types that were declared."""
     given = (block if block is None else native(block) for block in blocks)
     results = zip(kernel(*given), dtypes, strict=True)
@@ -160,35 +163,26 @@ def _eager(
     operands: Sequence[xr.Variable | None],
     dims: tuple[str, ...],
     shape: tuple[int, ...],
-    dtypes: Sequence[Any],
-) -> list[Any]:
-    arrays = [None if operand is None else (operand.dims, operand.values) for operand in operands]
-    sizes = dict(zip(dims, shape, strict=True))
-    largest = max(prod(entry[1].shape) for entry in arrays if entry is not None)
-    blocks = _frames_or_bands(sizes, largest)
+    dtypes: Sequence[DTypeLike],
+) -> Sequence[Duck]:
+    largest = max(operand.size for operand in operands if operand is not None)
+    blocks = _frames_or_bands(dict(zip(dims, shape, strict=True)), largest)
     if len(blocks) == 1:
-        whole = kernel(*(None if entry is None else entry[1] for entry in arrays))
-        return [_shaped(result, shape) for result in whole]
+        whole = kernel(*(None if operand is None else operand.values for operand in operands))
+        # a result that is whole is the kernel's own
+        return [out if out.shape == shape else np.broadcast_to(out, shape).copy() for out in whole]
     results = [np.empty(shape, dtype) for dtype in dtypes]
 
     def work(block: Mapping[str, slice]) -> None:
-        cut = [
-            None
-            if entry is None
-            else entry[1][tuple(block.get(str(dim), slice(None)) for dim in entry[0])]
-            for entry in arrays
-        ]
+        cut = (one if one is None else one.isel(block, missing_dims="ignore") for one in operands)
+        parts = kernel(*(one if one is None else one.values for one in cut))
         where = tuple(block.get(dim, slice(None)) for dim in dims)
-        for result, part in zip(results, kernel(*cut), strict=True):
+        for result, part in zip(results, parts, strict=True):
             result[where] = part
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(work, blocks))
     return results
-
-
-def _shaped(result: Any, shape: tuple[int, ...]) -> Any:
-    return result if result.shape == shape else np.broadcast_to(result, shape).copy()
 
 
 def _frames_or_bands(sizes: Mapping[str, int], cells: int) -> list[dict[str, slice]]:
@@ -205,8 +199,8 @@ def _lazy(
     kernel: Kernel,
     operands: Sequence[xr.Variable | None],
     dims: tuple[str, ...],
-    dtypes: Sequence[Any],
-) -> list[Any]:
+    dtypes: Sequence[DTypeLike],
+) -> Sequence[Duck]:
     from dask.array import Array, arange, blockwise
     from dask.core import flatten
     from dask.highlevelgraph import HighLevelGraph
@@ -251,7 +245,7 @@ class _Late:
 
     variable: xr.Variable
 
-    def read(self, frames: Any) -> Any:
+    def read(self, frames: Integers) -> Numbers:
         return self.variable[frames[0] : frames[-1] + 1].values
 
     def __dask_tokenize__(self) -> Any:
@@ -275,15 +269,13 @@ def _cut_by_frames_alone(operands: Sequence[xr.Variable | None]) -> bool:
     )
 
 
-def _chunked(
-    variable: xr.Variable, otherwise: Mapping[Any, int], required: Mapping[Any, int] | None = None
-) -> xr.Variable:
-    """``variable`` as it is, in ``required`` chunks, or in ``otherwise`` where it has none."""
+def _chunked(variable: xr.Variable, *whole: Hashable) -> xr.Variable:
+    """A variable as it is, some dims in one chunk; by whole frames where it has no chunks."""
     if in_memory(variable):
         return variable
     if variable.chunks is None:
-        return variable.chunk({dim: n for dim, n in otherwise.items() if dim in variable.dims})
-    split = {dim: -1 for dim in required or () if len(variable.chunksizes.get(dim, (1,))) > 1}
+        return variable.chunk({dim: 1 if dim == "frame" else -1 for dim in variable.dims})
+    split = {dim: -1 for dim in whole if len(variable.chunksizes.get(dim, (1,))) > 1}
     return variable.chunk(split) if split else variable
 
 
