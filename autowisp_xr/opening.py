@@ -115,7 +115,7 @@ def open_fits(
     ds = open_records(records, camera=camera, hdu=hdu, dtype=dtype, on_error=on_error)
     if "variance" not in ds:
         return ds
-    written = {record.path: record.layout.history for record in records if record.layout}
+    written = {record.path: record.layout.history for record in records}
     files = ds["path"].values.tolist()
     histories = [steps_of(written[path]) for path in files]
     if not any(step.get("masters") for steps in histories for step in steps):

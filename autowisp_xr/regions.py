@@ -8,7 +8,7 @@ slices of the raw frame too, so an area that starts at an odd pixel never swaps 
 import operator
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 from autowisp_xr.errors import CalibrationError, OutsideImageError
@@ -161,3 +161,8 @@ class ChannelSlice:
             ) from None
         y_offset, y_step, x_offset, x_step = numbers
         return cls(y_offset=y_offset, y_step=y_step, x_offset=x_offset, x_step=x_step)
+
+    def seen_from(self, y: int, x: int) -> "ChannelSlice":
+        """The same pixels, in an image that starts at a raw pixel (y, x)."""
+        y_offset, x_offset = (self.y_offset - y) % self.y_step, (self.x_offset - x) % self.x_step
+        return replace(self, y_offset=y_offset, x_offset=x_offset)

@@ -2,49 +2,29 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from autowisp_xr.errors import BadImageError, HeaderError
 from autowisp_xr.fits.companions import Meaning, companions_of
-from autowisp_xr.fits.hdu_choice import frames_of
+from autowisp_xr.fits.hdu_choice import doubts_of_unread, frames_of
 from autowisp_xr.fits.inherited_cards import cards_of
-from autowisp_xr.fits.mosaic import Mosaic, Tile
+from autowisp_xr.fits.planes import FileLayout, Hdu, Mosaic, Tile
 from autowisp_xr.fits.units import Unit, text_of_value
-from autowisp_xr.headers.assembly import GEOMETRY, Assembly, Reader, assemble
+from autowisp_xr.headers.assembly import GEOMETRY, Assembly, assemble
 from autowisp_xr.headers.cards import STRUCTURAL
 from autowisp_xr.headers.detector_sections import Part, has_place
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.regions import Region
 
-if TYPE_CHECKING:
-    from autowisp_xr.fits.layout import Hdu
-
-__all__ = ["Assembled", "assembled"]
+__all__ = ["assembled"]
 
 _OF_ONE_IMAGE = re.compile(r"EXTNAME|EXTVER|EXTLEVEL|INHERIT")
 _NUMBER = re.compile(r"[\d\W_]+$")
 _CARD = 80
 
 
-@dataclass(frozen=True)
-class Assembled:
-    """A frame of several images."""
-
-    units: tuple[Unit, ...]
-    """The images that it is made of."""
-    planes: dict[str, Mosaic]
-    """"image", and "error" and "mask" where all images have them."""
-    cards: list[str]
-    """What all images say alike, and what is true of the frame."""
-    readers: tuple[tuple[Reader, tuple[str, ...]], ...]
-    """Amplifiers, each with the cards of its own image, without those of the primary HDU."""
-    doubts: tuple[str, ...]
-
-
 def assembled(
-    path: str, units: Sequence[Unit], plane: "Callable[[Unit, Meaning], Hdu]", spellings: Spellings
-) -> Assembled | None:
+    path: str, units: Sequence[Unit], plane: Callable[[Unit, Meaning], Hdu], spellings: Spellings
+) -> FileLayout | None:
     """Frame of those images of a file that say where on a detector they lie.
 
     Parameters
@@ -70,11 +50,10 @@ def assembled(
     """
     images = [unit for unit in frames_of(units) if len(unit.shape) == 2]
     placed = [unit for unit in images if has_place(unit.values)]
+    if not placed and _alike(images):
+        placed = images
     if len(placed) < 2:
-        if not placed and _alike(images):
-            placed = images
-        else:
-            return None
+        return None
     common = {name: text for name, text in units[0].values.items() if not GEOMETRY.fullmatch(name)}
     parts = [
         Part(
@@ -90,21 +69,27 @@ def assembled(
     except HeaderError as error:
         raise BadImageError(f"{path}: {error}") from error
     kinds, doubts = _kinds(units, placed, plane)
-    return Assembled(
-        units=tuple(placed),
-        planes={kind: _mosaic(frame, planes) for kind, planes in kinds.items()},
-        cards=list(_cards(units, placed, frame)),
+    mosaics = {}
+    for kind, planes in kinds.items():
+        tiles = (
+            Tile(planes[one.part], one.source, one.into, one.flip_y, one.flip_x)
+            for one in frame.pieces
+        )
+        mosaics[kind] = Mosaic(tiles=tuple(tiles), height=frame.height, width=frame.width)
+    return FileLayout(
+        header="\n".join(_cards(units, placed, frame)),
+        planes=mosaics,
         readers=tuple(
-            (reader, tuple(cards_of(units, placed[reader.part], inherit=False)))
+            (reader, "\n".join(cards_of(units, placed[reader.part], inherit=False)))
             for reader in frame.readers
         ),
-        doubts=(*frame.doubts, *doubts),
+        doubts=(*doubts_of_unread(units, placed, None), *frame.doubts, *doubts),
     )
 
 
 def _kinds(
-    units: Sequence[Unit], placed: Sequence[Unit], plane: "Callable[[Unit, Meaning], Hdu]"
-) -> "tuple[dict[str, list[Hdu]], list[str]]":
+    units: Sequence[Unit], placed: Sequence[Unit], plane: Callable[[Unit, Meaning], Hdu]
+) -> tuple[dict[str, list[Hdu]], list[str]]:
     """Planes of the images, and of their errors and masks; and what is in doubt about these."""
     kinds = {"image": [plane(unit, "values") for unit in placed]}
     doubts: list[str] = []
@@ -123,20 +108,6 @@ def _kinds(
                 f"{len(placed)} images of the frame have such a plane of {kind}"
             )
     return kinds, doubts
-
-
-def _mosaic(frame: Assembly, planes: "Sequence[Hdu]") -> Mosaic:
-    tiles = (
-        Tile(
-            hdu=planes[piece.part],
-            source=piece.source,
-            into=piece.into,
-            flip_y=piece.flip_y,
-            flip_x=piece.flip_x,
-        )
-        for piece in frame.pieces
-    )
-    return Mosaic(tiles=tuple(tiles), height=frame.height, width=frame.width)
 
 
 def _alike(images: Sequence[Unit]) -> bool:
@@ -180,8 +151,4 @@ def _said(card: str) -> tuple[str, str]:
 
 
 def _card(name: str, value: str) -> str:
-    return (
-        f"{name:<8}= {value:>20}".ljust(_CARD)
-        if value.isdigit()
-        else (f"{name:<8}= {value}".ljust(_CARD))
-    )
+    return f"{name:<8}= {value:>{20 if value.isdigit() else 0}}".ljust(_CARD)

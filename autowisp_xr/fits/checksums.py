@@ -11,14 +11,13 @@ FITS Standard 4.0, section 4.4.2.7 and appendix J.
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 
 from autowisp_xr.errors import BadImageError
-from autowisp_xr.fits.layout import Hdu
-from autowisp_xr.fits.packing import UNREADABLE, is_packed, unpacked
+from autowisp_xr.fits.packing import UNREADABLE, opened
+from autowisp_xr.fits.planes import Hdu
 from autowisp_xr.fits.tiles import read_fully
 
 __all__ = ["check_sum", "folded", "word_sum"]
@@ -88,12 +87,7 @@ def check_sum(plane: Hdu) -> str:
 def _pieces(plane: Hdu, start: int, size: int) -> Iterator[np.ndarray[Any, Any]]:
     """Bytes of the (unpacked) file of a plane, the last filled up with zeros to whole words."""
     buffer = np.empty(_PIECE, np.uint8)
-    with ExitStack() as stack:
-        file: Any = stack.enter_context(open(plane.path, "rb", buffering=0))
-        magic = file.read(3)
-        file.seek(0)
-        if is_packed(magic):
-            file = stack.enter_context(unpacked(file))
+    with opened(plane.path) as file:
         file.seek(start)
         for done in range(0, size, _PIECE):
             content = buffer[: min(_PIECE, size - done)]

@@ -7,8 +7,7 @@ of LCO.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from autowisp_xr.fits.units import Unit
 
@@ -38,11 +37,9 @@ _KIND_CARDS = ("UTYPE", "HDUCLAS3")
 _SQUARED = re.compile(r"(?P<base>.*?[^*^\d\s])\s*(\*\*|\^)?\s*2|(?P<plain>.*)")
 
 
-@dataclass(frozen=True)
-class Companion:
+class Companion(NamedTuple):
     """A plane that belongs to an image."""
 
-    kind: Literal["error", "mask", "count"]
     unit: Unit
     meaning: Meaning
 
@@ -130,7 +127,7 @@ def _understood(kind: str, unit: Unit, image: Unit, primary: Unit) -> Companion 
     ours = unit.values.get("IMAGETYP", "").lower() == kind
     if kind == "count":
         if ours and unit.shape == image.shape:
-            return Companion("count", unit, "values")
+            return Companion(unit, "values")
         return None if ours or _last_word(unit) == "COUNT" else "no use is made of such planes"
     if not ours and unit.shape != image.shape:
         return f"the image in {image.label} has another shape"
@@ -139,9 +136,9 @@ def _understood(kind: str, unit: Unit, image: Unit, primary: Unit) -> Companion 
         # the standard of ESO knows masks of what is good
         if said.upper() == "MASKZERO":
             return "HDUCLAS3 = MASKZERO says that 0 is bad, where a mask should be 0 for good"
-        return Companion("mask", unit, "flags" if ours else "faults")
+        return Companion(unit, "flags" if ours else "faults")
     if ours:
-        return Companion("error", unit, "deviation")
+        return Companion(unit, "deviation")
     meaning = _KINDS.get(said.upper()) if said else _ERRORS.get(_last_word(unit))
     if meaning is None:
         return (
@@ -154,7 +151,7 @@ def _understood(kind: str, unit: Unit, image: Unit, primary: Unit) -> Companion 
         (base, squared), (plain, _) = map(_squared, units)
         if base != plain or squared != (meaning == "variance"):
             return f"its BUNIT is {units[0]!r}, that of the image {units[1]!r}, for a {meaning}"
-    return Companion("error", unit, meaning)
+    return Companion(unit, meaning)
 
 
 def _squared(units: str) -> tuple[str, bool]:

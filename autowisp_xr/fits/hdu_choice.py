@@ -34,11 +34,7 @@ def default_unit(path: str, units: Sequence[Unit]) -> Unit:
 def frames_of(units: Sequence[Unit]) -> list[Unit]:
     """All units that hold an image but for those that are no frames by their names."""
     images = (unit for unit in units if unit.is_image)
-    return [unit for unit in images if not (is_companion(unit) or _is_picture(unit))]
-
-
-def _is_picture(unit: Unit) -> bool:
-    return unit.name.startswith(_PICTURES)
+    return [u for u in images if not (is_companion(u) or u.name.startswith(_PICTURES))]
 
 
 def chosen_unit(path: str, units: Sequence[Unit], which: HduName) -> Unit:
@@ -49,7 +45,8 @@ def chosen_unit(path: str, units: Sequence[Unit], which: HduName) -> Unit:
     BadImageError
         If there is none, or it holds no image; the message names those that do.
     """
-    found = _named(units, which) if isinstance(which, str) else _numbered(units, which)
+    numbered = dict(enumerate(units))
+    found = _named(units, which) if isinstance(which, str) else numbered.get(which)
     images = "; ".join(unit.label for unit in units if unit.is_image) or "nowhere"
     if found is None:
         asked = f"named {which!r}" if isinstance(which, str) else f"{which}"
@@ -65,10 +62,6 @@ def chosen_unit(path: str, units: Sequence[Unit], which: HduName) -> Unit:
     return found
 
 
-def _numbered(units: Sequence[Unit], number: int) -> Unit | None:
-    return units[number] if 0 <= number < len(units) else None
-
-
 def _named(units: Sequence[Unit], text: str) -> Unit | None:
     """The unit of a name, with an image if several have it; a number is tried last."""
     text = text.strip().upper()
@@ -77,7 +70,7 @@ def _named(units: Sequence[Unit], text: str) -> Unit | None:
     if not found and comma and version.isdigit():
         found = [unit for unit in units if (unit.name, unit.version) == (name, int(version))]
     if not found and text.isdigit():
-        return _numbered(units, int(text))
+        return dict(enumerate(units)).get(int(text))
     return next((unit for unit in found if unit.is_image), found[0] if found else None)
 
 

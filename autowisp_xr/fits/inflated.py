@@ -5,18 +5,16 @@ plane of which parts are asked for is therefore inflated as a whole, into a temp
 removed once nothing refers to it.
 """
 
-import os
-import tempfile
 import threading
 import weakref
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, BinaryIO
 
 import numpy as np
 
-from autowisp_xr.fits.layout import Hdu
 from autowisp_xr.fits.pixels import stored_pieces
+from autowisp_xr.fits.planes import Hdu
+from autowisp_xr.fits.temporary import TemporaryFile
 
 __all__ = ["Inflated", "bytes_of", "inflated", "plane_in"]
 
@@ -45,30 +43,24 @@ class Inflated:
             That names the directory, where the pixels do not fit.
         """
         with self._lock:
-            self._check()
+            # nothing is read of no rows, but the file is looked at
+            list(stored_pieces(self._packed, 0, 0))
             if self._plain is None:
                 self._plain = self._inflate()
             return self._plain
 
-    def _check(self) -> None:
-        # nothing is read of no rows, but the file is looked at
-        for _ in stored_pieces(self._packed, 0, 0):
-            pass
-
     def _inflate(self) -> Hdu:
-        descriptor, path = tempfile.mkstemp(prefix="autowisp-xr-")
-        remove = weakref.finalize(self, _discard, path, os.getpid())
+        self._file = TemporaryFile("packed files are inflated")
         try:
-            with os.fdopen(descriptor, "wb") as file:
-                for _, rows in stored_pieces(self._packed, 0, self._packed.height):
-                    _write(file, rows, path)
+            for _, rows in stored_pieces(self._packed, 0, self._packed.height):
+                self._file.write(rows)
         except BaseException:
-            remove()
+            self._file.discard()
             raise
-        status = os.stat(path)
+        status = self._file.close()
         return replace(
             self._packed,
-            path=path,
+            path=self._file.path,
             size=status.st_size,
             changed=status.st_mtime_ns,
             storage="plain",
@@ -103,21 +95,3 @@ def plane_in(file: Hdu, plane: Hdu) -> Hdu:
     return replace(
         plane, path=file.path, size=file.size, changed=file.changed, storage=file.storage
     )
-
-
-def _write(file: BinaryIO, rows: np.ndarray[Any, Any], path: str) -> None:
-    try:
-        file.write(rows.data)
-        file.flush()
-    except OSError as error:
-        raise OSError(
-            error.errno,
-            f"{error.strerror} in {os.path.dirname(path)}, where packed files are inflated; "
-            "the environment variable TMPDIR names another directory",
-        ) from error
-
-
-def _discard(path: str, process: int) -> None:
-    # a forked process has a copy of this object, but the file is its parent's
-    if process == os.getpid() and os.path.exists(path):
-        os.remove(path)

@@ -14,18 +14,11 @@ _TABLE_ONLY = re.compile(
     r"|(TTYPE|TFORM|TUNIT|TNULL|TSCAL|TZERO|TDISP|TDIM)\d+"
     r"|ZIMAGE|ZCMPTYPE|ZMASKCMP|ZQUANTIZ|ZDITHER0|ZTHEAP|ZBLANK|ZSCALE|ZZERO|(ZTILE|ZNAME|ZVAL)\d+"
 )
-_OF_THE_IMAGE = {
-    "ZSIMPLE": "SIMPLE",
-    "ZTENSION": "XTENSION",
-    "ZEXTEND": "EXTEND",
-    "ZBLOCKED": "BLOCKED",
-    "ZPCOUNT": "PCOUNT",
-    "ZGCOUNT": "GCOUNT",
-    "ZBITPIX": "BITPIX",
-    "ZNAXIS": "NAXIS",
-    "ZHECKSUM": "CHECKSUM",
-    "ZDATASUM": "DATASUM",
-}
+# what a compressed image says of the image, whose own cards have no Z before them
+_OF_THE_IMAGE = re.compile(
+    r"Z(SIMPLE|TENSION|EXTEND|BLOCKED|PCOUNT|GCOUNT|BITPIX|NAXIS\d*|HECKSUM|DATASUM)"
+)
+_SPELT_OTHERWISE = {"TENSION": "XTENSION", "HECKSUM": "CHECKSUM"}
 # of the primary HDU, what says nothing of the frame; and where it has pixels, what is about them
 _NOT_INHERITED = re.compile(r"EXTNAME|EXTVER|EXTLEVEL|NEXTEND|NUM_EXT|NEXT")
 # that every file has
@@ -96,12 +89,12 @@ def _image_cards(unit: Unit) -> list[str]:
     cards = []
     for card in unit.cards:
         keyword = card[:8].rstrip()
-        if _TABLE_ONLY.fullmatch(keyword):
+        unnamed = keyword == "EXTNAME" and text_of_value(card[9:]) == UNNAMED_TILES
+        if unnamed or _TABLE_ONLY.fullmatch(keyword):
             continue
-        if keyword == "EXTNAME" and text_of_value(card[9:]) == UNNAMED_TILES:
-            continue
-        original = _OF_THE_IMAGE.get(keyword)
-        if original is None and re.fullmatch(r"ZNAXIS\d+", keyword):
-            original = keyword[1:]
-        cards.append(card if original is None else f"{original:<8}{card[8:]}")
+        match = _OF_THE_IMAGE.fullmatch(keyword)
+        if match is None:
+            cards.append(card)
+        else:
+            cards.append(f"{_SPELT_OTHERWISE.get(match[1], match[1]):<8}{card[8:]}")
     return cards

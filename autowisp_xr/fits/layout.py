@@ -1,11 +1,9 @@
 """Where the planes of a FITS file lie: headers read once, pixels not."""
 
-import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -21,84 +19,15 @@ from autowisp_xr.fits.hdu_choice import (
 )
 from autowisp_xr.fits.history_cards import split_history
 from autowisp_xr.fits.inherited_cards import cards_of
-from autowisp_xr.fits.mosaic import Mosaic
 from autowisp_xr.fits.packing import UNREADABLE, is_packed, likely_length, unpacked
-from autowisp_xr.fits.tiles import TileTable, tile_table
+from autowisp_xr.fits.planes import FileLayout, Hdu
+from autowisp_xr.fits.tiles import tile_table
 from autowisp_xr.fits.units import Unit, read_units
-from autowisp_xr.headers.assembly import Reader
 from autowisp_xr.headers.spellings import Spellings
 
-__all__ = ["FileLayout", "Hdu", "read_header", "read_layout"]
+__all__ = ["read_header", "read_layout"]
 
 _STORED = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hdu:
-    """One plane of one file: where its pixels are, and how to make numbers of them."""
-
-    path: str
-    size: int
-    """Of the file, in bytes; with ``changed``, tells whether it is still what was opened."""
-    changed: int
-    """Time of the last change of the file, in nanoseconds."""
-    index: int
-    height: int
-    width: int
-    dtype: np.dtype[Any]
-    """As the user sees it: unsigned integers stay so; what is scaled or has BLANK is float."""
-    storage: Literal["plain", "packed", "tiles"]
-    """"packed" is inside gzip or bzip2, "tiles" in a table (also if that is packed)."""
-    offset: int
-    """Of the first pixel, or of the table, in bytes of the (unpacked) file."""
-    length: int
-    """Of the pixels, or of the table, in bytes."""
-    stored: np.dtype[Any]
-    bscale: float = 1.0
-    bzero: float = 0.0
-    blank: int | None = None
-    tiles: TileTable | None = None
-    """Of a tile-compressed image that can be decoded without astropy."""
-    meaning: Meaning = "values"
-    start: int = 0
-    """Of its header, in bytes of the (unpacked) file."""
-    datasum: int | None = None
-    """Sum of the words of these bytes, as the header says it; None where it does not."""
-
-    @property
-    def hdus(self) -> "tuple[Hdu, ...]":
-        """The plane itself; of a mosaic, all that it is made of."""
-        return (self,)
-
-    @property
-    def ceiling(self) -> float:
-        """Largest value that its integers can have; infinity for floats."""
-        if self.stored.kind not in "iu":
-            return math.inf
-        info = np.iinfo(self.stored)
-        return self.bzero + self.bscale * float(info.max if self.bscale > 0 else info.min)
-
-
-@dataclass(frozen=True, kw_only=True)
-class FileLayout:
-    """What is in a FITS file."""
-
-    path: str
-    header: str
-    """All cards of the image, one a line, as they stand in the file (of a compressed image, as
-    they were before), and below them those of the primary HDU that it inherits; but for our own
-    history, which is in ``history``."""
-    history: str
-    """History that this package wrote into the header, as JSON; "" where there is none."""
-    planes: Mapping[str, Hdu | Mosaic] = field(default_factory=dict)
-    """"image", and "error" and "mask" where the file has them; a plane a channel where one was
-    chosen for each; a mosaic where several images are one frame."""
-    readers: tuple[tuple[Reader, str], ...] = ()
-    """Of a mosaic the amplifiers, each with the cards of its own image, one a line."""
-    channels: Mapping[str, str] = field(default_factory=dict)
-    """Of channels that were chosen, the cards of each, one a line."""
-    doubts: tuple[str, ...] = ()
-    """About the file itself: what it holds and is not read, though nobody said so."""
 
 
 def read_layout(path: str, hdu: HduChoice = None, spellings: Spellings | None = None) -> FileLayout:
@@ -130,14 +59,7 @@ def read_layout(path: str, hdu: HduChoice = None, spellings: Spellings | None = 
     if hdu is None and spellings is not None:
         frame = assembled(path, units, partial(_plane, path, status, packed), spellings)
         if frame is not None:
-            return FileLayout(
-                path=path,
-                header="\n".join(frame.cards),
-                history="",
-                planes=frame.planes,
-                readers=tuple((reader, "\n".join(cards)) for reader, cards in frame.readers),
-                doubts=(*doubts_of_unread(units, frame.units, None), *frame.doubts),
-            )
+            return frame
     return _layout(path, status, units, hdu, packed)
 
 
@@ -191,9 +113,7 @@ def _units_of(path: str) -> tuple[os.stat_result, list[Unit], bool]:
 def _layout(
     path: str, status: os.stat_result, units: list[Unit], hdu: HduChoice, packed: bool
 ) -> FileLayout:
-    def plane(unit: Unit, meaning: Meaning = "values") -> Hdu:
-        return _plane(path, status, packed, unit, meaning)
-
+    plane = partial(_plane, path, status, packed)
     doubts: tuple[str, ...] = ()
     chosen: dict[str, Unit] = {}
     if isinstance(hdu, Mapping):
@@ -223,7 +143,6 @@ def _layout(
     _check_shapes(path, planes)
     header, history = split_history(cards_of(units, images[0]))
     return FileLayout(
-        path=path,
         header="\n".join(header),
         history=history,
         planes=planes,
@@ -242,8 +161,9 @@ def _check_shapes(path: str, planes: Mapping[str, Hdu]) -> None:
             )
 
 
-def _plane(path: str, status: os.stat_result, packed: bool, unit: Unit, meaning: Meaning) -> Hdu:
-    prefix = unit.prefix
+def _plane(
+    path: str, status: os.stat_result, packed: bool, unit: Unit, meaning: Meaning = "values"
+) -> Hdu:
     shape = unit.shape
     if len(shape) != 2:
         raise BadImageError(
@@ -251,7 +171,7 @@ def _plane(path: str, status: os.stat_result, packed: bool, unit: Unit, meaning:
             f"({' x '.join(map(str, shape))}), a frame has two; choose another HDU with hdu= "
             "(--hdu), or write its planes as separate images"
         )
-    bitpix = unit.whole(prefix + "BITPIX")
+    bitpix = unit.whole(unit.prefix + "BITPIX")
     if bitpix not in _STORED:
         raise BadImageError(f"{path}: BITPIX of HDU {unit.index} is {bitpix}, which FITS has not")
     stored = np.dtype(_STORED[bitpix])

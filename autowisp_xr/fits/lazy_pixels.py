@@ -1,46 +1,32 @@
 """One lazily read array over the planes of many files, as xarray's backends have it."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import xarray as xr
+from numpy.typing import DTypeLike
 
 from autowisp_xr._compat import LateArray, OuterKey, late_variable
+from autowisp_xr.arrays import Numbers
 from autowisp_xr.fits.inflated import Inflated, bytes_of, inflated, plane_in
-from autowisp_xr.fits.layout import Hdu
-from autowisp_xr.fits.mosaic import Mosaic, as_tiles
 from autowisp_xr.fits.pixels import convert_companion, stored_pieces
-from autowisp_xr.regions import ChannelSlice, Region
+from autowisp_xr.fits.planes import Hdu, Mosaic, as_tiles
+from autowisp_xr.regions import ChannelSlice
 from autowisp_xr.schema import DIMS
 
-__all__ = ["Planes", "as_variable"]
+__all__ = ["Planes", "PlanesOfFrames", "variables_of"]
+
+PlanesOfFrames: TypeAlias = Sequence[Sequence[Hdu | Mosaic]]
+"""For each frame the HDU (or the mosaic of HDUs) of each channel."""
 
 
 class _Cut(NamedTuple):
-    """Rows and columns of a file that make a rectangle of a channel."""
+    """Rows and columns of a file that make a rectangle of a channel, and where to put it."""
 
-    rows: slice
-    columns: slice
-
-    def meets(self, region: Region) -> bool:
-        """Whether columns of it may lie in a region."""
-        return self.columns.start < region.xmax and self.columns.stop > region.xmin
-
-    def among(
-        self, row: int, column: int, stored: np.ndarray[Any, Any]
-    ) -> tuple[int, int, np.ndarray[Any, Any]]:
-        """Those among pixels from a row and column on, and how many of them come before."""
-        y, rows = _among(self.rows, row)
-        x, columns = _among(self.columns, column)
-        return y, x, stored[rows, columns]
-
-
-def _among(wanted: slice, first: int) -> tuple[int, slice]:
-    """What is wanted of numbers from ``first`` on: how many come before, and a slice of those."""
-    low = max(-((wanted.start - first) // wanted.step), 0)
-    start, stop = wanted.start + low * wanted.step - first, max(wanted.stop - first, 0)
-    return low, slice(start, stop, wanted.step)
+    rows: range
+    columns: range
+    target: Numbers
 
 
 class Planes(LateArray):
@@ -51,8 +37,7 @@ class Planes(LateArray):
     Parameters
     ----------
     planes
-        For each frame the HDU (or the mosaic of HDUs) of each channel; channels of one colour
-        filter array share theirs.
+        Channels of one colour filter array share theirs.
     slices
         For each channel which pixels of its HDU it has.
     shape
@@ -71,7 +56,7 @@ class Planes(LateArray):
 
     def __init__(
         self,
-        planes: Sequence[Sequence[Hdu | Mosaic]],
+        planes: PlanesOfFrames,
         slices: Sequence[ChannelSlice],
         shape: tuple[int, int],
         dtype: np.dtype[Any] | None = None,
@@ -83,10 +68,12 @@ class Planes(LateArray):
             dtype = np.result_type(*{plane.dtype for frame in self.planes for plane in frame})
         self.dtype = np.dtype(dtype)
         self._inflated: dict[Hdu, Inflated] = {}
+        self.keeps: object = None
+        """What has to live as long as this array does in this process."""
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the temporary files of this process."""
-        return {**self.__dict__, "_inflated": {}}
+        return {**self.__dict__, "_inflated": {}, "keeps": None}
 
     def __dask_tokenize__(self) -> Any:
         """Token that is the same for the same unchanged files and the same slices."""
@@ -97,70 +84,47 @@ class Planes(LateArray):
             (type(self).__name__, self.planes, self.slices, self.shape, self.dtype)
         )
 
-    def read(self, key: OuterKey) -> np.ndarray[Any, Any]:
+    def read(self, key: OuterKey) -> Numbers:
         """Values at a key, which is one read a file."""
-        wanted = [
+        frames, channels, y, x = (
             np.atleast_1d(np.arange(size)[index])
             for size, index in zip(self.shape, key, strict=True)
-        ]
-        out = np.empty([len(indices) for indices in wanted], self.dtype)
+        )
+        out = np.empty((frames.size, channels.size, y.size, x.size), self.dtype)
         if out.size:
-            self._fill(out, *wanted)
+            # read the rectangle around what is wanted; straight into place where that is all of it
+            (top, height), (left, width) = ((int(v.min()), int(np.ptp(v)) + 1) for v in (y, x))
+            whole = bool((np.diff(y) == 1).all() and (np.diff(x) == 1).all())
+            for frame, into in zip(frames, out, strict=True):
+                box = into if whole else np.empty((channels.size, height, width), self.dtype)
+                cuts: dict[Hdu | Mosaic, list[_Cut]] = {}
+                for channel, target in zip(channels, box, strict=True):
+                    plane, cut = self.planes[frame][channel], self.slices[channel]
+                    cuts.setdefault(plane, []).append(_cut(cut, top, left, target))
+                for plane, of_plane in cuts.items():
+                    self._read_plane(plane, of_plane)
+                if not whole:
+                    into[...] = box[:, (y - top)[:, None], x - left]
         # a number takes its axis away
         kept = (0 if isinstance(index, int | np.integer) else slice(None) for index in key)
         return out[tuple(kept)]
 
-    def _fill(
-        self,
-        out: np.ndarray[Any, Any],
-        frames: np.ndarray[Any, Any],
-        channels: np.ndarray[Any, Any],
-        y: np.ndarray[Any, Any],
-        x: np.ndarray[Any, Any],
-    ) -> None:
-        # read the rectangle around what is wanted; straight into place where that is all of it
-        top, left = int(y.min()), int(x.min())
-        height, width = int(y.max()) + 1 - top, int(x.max()) + 1 - left
-        whole = _is_run(y) and _is_run(x)
-        cuts = [_cut(self.slices[channel], top, height, left, width) for channel in channels]
-        for frame, into in zip(frames, out, strict=True):
-            planes = [self.planes[frame][channel] for channel in channels]
-            shared: dict[int, list[int]] = {}
-            for j, plane in enumerate(planes):
-                shared.setdefault(id(plane), []).append(j)
-            for members in shared.values():
-                first = min(cuts[j].rows.start for j in members)
-                last = max(cuts[j].rows.stop for j in members)
-                targets = [
-                    into[j] if whole else np.empty((height, width), self.dtype) for j in members
-                ]
-                self._read_plane(
-                    planes[members[0]], first, last, [cuts[j] for j in members], targets
-                )
-                if not whole:
-                    for j, target in zip(members, targets, strict=True):
-                        into[j] = target[np.ix_(y - top, x - left)]
-
-    def _read_plane(
-        self,
-        plane: Hdu | Mosaic,
-        first: int,
-        last: int,
-        cuts: Sequence[_Cut],
-        targets: Sequence[np.ndarray[Any, Any]],
-    ) -> None:
-        """Read rows of a plane into a target for each cut, tile by tile where it is a mosaic."""
+    def _read_plane(self, plane: Hdu | Mosaic, cuts: Sequence[_Cut]) -> None:
+        """Read parts of a plane, tile by tile where it is a mosaic."""
+        first, last = min(cut.rows[0] for cut in cuts), max(cut.rows[-1] for cut in cuts) + 1
         file = None
         if isinstance(plane, Mosaic):
-            for target in targets:
-                target[...] = 0
-            if all(hdu.storage == "packed" for hdu in plane.hdus):
+            for cut in cuts:
+                cut.target[...] = 0
+            if plane.hdus and all(hdu.storage == "packed" for hdu in plane.hdus):
                 file = inflated(bytes_of(plane.hdus))
                 if 2 * (last - first) <= plane.height:
                     self._inflated.setdefault(plane.hdus[0], file)
         for tile in as_tiles(plane):
             start, stop = tile.rows(first, last)
-            if start == stop or not any(cut.meets(tile.into) for cut in cuts):
+            left, right = tile.into.xmin, tile.into.xmax
+            wanted = [c for c in cuts if c.columns[0] < right and c.columns[-1] >= left]
+            if start == stop or not wanted:
                 continue
             if file is None:
                 source = self._source(tile.hdu, start, stop)
@@ -168,11 +132,10 @@ class Planes(LateArray):
                 source = plane_in(file.plane(), tile.hdu)
             for row, stored in stored_pieces(source, start, stop):
                 top, placed = tile.placed(row, stored)
-                for cut, target in zip(cuts, targets, strict=True):
-                    y, x, part = cut.among(top, tile.into.xmin, placed)
-                    convert_companion(
-                        source, part, target[y : y + part.shape[0], x : x + part.shape[1]]
-                    )
+                for cut in wanted:
+                    rows, y = _among(cut.rows, top, placed.shape[0])
+                    columns, x = _among(cut.columns, left, placed.shape[1])
+                    convert_companion(source, placed[rows, columns], cut.target[y, x])
 
     def _source(self, plane: Hdu, first: int, last: int) -> Hdu:
         """Where rows of a plane are read: of a part of what is packed, a plain file."""
@@ -181,18 +144,46 @@ class Planes(LateArray):
         return self._inflated.setdefault(plane, inflated(plane)).plane()
 
 
-def as_variable(planes: Planes) -> xr.Variable:
-    """Variable (frame, channel, y, x) that reads when it is asked for values; no dask."""
-    return late_variable(planes, DIMS)
+def variables_of(
+    planes: Mapping[str, PlanesOfFrames],
+    slices: Sequence[ChannelSlice],
+    shape: tuple[int, int],
+    dtype: DTypeLike | None = None,
+) -> dict[str, xr.Variable]:
+    """Variables (frame, channel, y, x) that read when they are asked for values; no dask.
+
+    Parameters
+    ----------
+    planes
+        "image" and, where there are any, "error", which becomes ``variance``, "mask" and "count".
+    slices, shape
+        As for :class:`Planes`.
+    dtype
+        Of ``image`` and ``variance``; None for that of the files.
+    """
+    wanted = None if dtype is None else np.dtype(dtype)
+    image = Planes(planes["image"], slices, shape, wanted)
+    found = {"image": late_variable(image, DIMS)}
+    for kind, name, kept in (
+        ("error", "variance", image.dtype if image.dtype.kind == "f" else np.float32),
+        ("mask", "mask", np.uint8),
+        ("count", "count", np.uint16),
+    ):
+        if kind in planes:
+            found[name] = late_variable(Planes(planes[kind], slices, shape, np.dtype(kept)), DIMS)
+    return found
 
 
-def _is_run(indices: np.ndarray[Any, Any]) -> bool:
-    return bool((np.diff(indices) == 1).all())
-
-
-def _cut(cut: ChannelSlice, top: int, height: int, left: int, width: int) -> _Cut:
+def _cut(cut: ChannelSlice, top: int, left: int, target: Numbers) -> _Cut:
+    """Where in a file a rectangle of a channel is that begins at a row and a column."""
+    height, width = target.shape
     y, x = cut.y_offset + cut.y_step * top, cut.x_offset + cut.x_step * left
-    return _Cut(
-        slice(y, y + cut.y_step * (height - 1) + 1, cut.y_step),
-        slice(x, x + cut.x_step * (width - 1) + 1, cut.x_step),
-    )
+    rows = range(y, y + cut.y_step * height, cut.y_step)
+    return _Cut(rows, range(x, x + cut.x_step * width, cut.x_step), target)
+
+
+def _among(wanted: range, first: int, number: int) -> tuple[slice, slice]:
+    """Numbers that are wanted of so many from ``first`` on: which of these, which of those."""
+    low, high = (max(-((wanted.start - end) // wanted.step), 0) for end in (first, first + number))
+    part = wanted[low:high]
+    return slice(part.start - first, part.stop - first, part.step), slice(low, low + len(part))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-__all__ = ["UNREADABLE", "Unpacked", "is_packed", "likely_length", "unpacked"]
+__all__ = ["UNREADABLE", "Unpacked", "is_packed", "likely_length", "opened", "unpacked"]
 
 Unpacked = gzip.GzipFile | bz2.BZ2File
 
@@ -31,6 +31,19 @@ def unpacked(file: BinaryIO) -> Iterator[Unpacked]:
     file.seek(0)
     with gzip.GzipFile(fileobj=file) if is_gzip else bz2.BZ2File(file) as inside:
         yield inside
+
+
+@contextmanager
+def opened(path: str) -> Iterator[BinaryIO | Unpacked]:
+    """A file, unbuffered, or what is inside it where it is packed."""
+    with open(path, "rb", buffering=0) as file:
+        packed = is_packed(file.read(len(_BZIP2)))
+        file.seek(0)
+        if packed:
+            with unpacked(file) as inside:
+                yield inside
+        else:
+            yield file
 
 
 def likely_length(file: BinaryIO) -> int | None:

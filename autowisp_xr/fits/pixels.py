@@ -4,18 +4,17 @@ import os
 import threading
 import warnings
 from collections.abc import Iterator
-from functools import cache
 from math import ceil
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
+from autowisp_xr.arrays import Floats, Image
 from autowisp_xr.errors import BadImageError
-from autowisp_xr.fits.layout import Hdu
 from autowisp_xr.fits.packing import UNREADABLE, Unpacked, unpacked
+from autowisp_xr.fits.planes import Hdu
 from autowisp_xr.fits.tiles import decoded_pieces, read_fully
 from autowisp_xr.flags import Flag
 
@@ -29,7 +28,7 @@ _PIECE = 1 << 20
 _BLOCK = 2880
 
 
-def read_rows(plane: Hdu, start: int, stop: int) -> np.ndarray[Any, Any]:
+def read_rows(plane: Hdu, start: int, stop: int) -> Image:
     """Rows ``start`` to ``stop`` of a plane.
 
     Parameters
@@ -55,7 +54,7 @@ def read_rows(plane: Hdu, start: int, stop: int) -> np.ndarray[Any, Any]:
     return out
 
 
-def stored_pieces(plane: Hdu, start: int, stop: int) -> Iterator[tuple[int, np.ndarray[Any, Any]]]:
+def stored_pieces(plane: Hdu, start: int, stop: int) -> Iterator[tuple[int, Image]]:
     """Rows of a plane as the file has them: before BZERO, BSCALE and BLANK, a few at a time.
 
     A few rows stay in the cache of the processor until they are converted to where they belong,
@@ -77,7 +76,12 @@ def stored_pieces(plane: Hdu, start: int, stop: int) -> Iterator[tuple[int, np.n
         As for :func:`read_rows`.
     """
     with open(plane.path, "rb", buffering=0) as file:
-        _check_unchanged(plane, os.fstat(file.fileno()))
+        status = os.fstat(file.fileno())
+        if (status.st_size, status.st_mtime_ns) != (plane.size, plane.changed):
+            raise BadImageError(
+                f"{plane.path} has changed since it was opened (it had {plane.size} bytes, now it "
+                f"has {status.st_size}); open it again"
+            )
         if start == stop:
             return
         if plane.storage == "plain":
@@ -95,7 +99,7 @@ def stored_pieces(plane: Hdu, start: int, stop: int) -> Iterator[tuple[int, np.n
                 yield start, _from_tiles(plane, start, stop)
 
 
-def convert(plane: Hdu, stored: np.ndarray[Any, Any], out: np.ndarray[Any, Any]) -> None:
+def convert(plane: Hdu, stored: Image, out: Image) -> None:
     """Write stored pixels as numbers into ``out``, in one pass where the type of ``out`` allows.
 
     Parameters
@@ -111,14 +115,15 @@ def convert(plane: Hdu, stored: np.ndarray[Any, Any], out: np.ndarray[Any, Any])
         np.copyto(out, stored, casting="unsafe")
     elif plane.dtype.kind in "ui":
         # numpy swaps the bytes of what lies in the cache as fast as compiled code could write it
-        unsigned, swapped, sign = _unsigned(stored.dtype)
-        bits = stored.view(swapped)
+        unsigned = np.dtype(f"u{stored.itemsize}")
+        sign = unsigned.type(1 << (8 * stored.itemsize - 1))
+        bits = stored.view(unsigned.newbyteorder(stored.dtype.byteorder))
         if out.dtype == plane.dtype:
             np.bitwise_xor(bits, sign, out=out.view(unsigned))
         else:
             np.copyto(out, np.bitwise_xor(bits, sign).view(plane.dtype), casting="unsafe")
     else:
-        scaled: npt.NDArray[np.float64] = stored.astype(np.float64)
+        scaled: Floats = stored.astype(np.float64)
         scaled *= plane.bscale
         scaled += plane.bzero
         if plane.blank is not None:
@@ -126,7 +131,7 @@ def convert(plane: Hdu, stored: np.ndarray[Any, Any], out: np.ndarray[Any, Any])
         np.copyto(out, scaled, casting="unsafe")
 
 
-def convert_companion(plane: Hdu, stored: np.ndarray[Any, Any], out: np.ndarray[Any, Any]) -> None:
+def convert_companion(plane: Hdu, stored: Image, out: Image) -> None:
     """Write stored pixels as flags or variances into ``out``, by what the plane means.
 
     Parameters
@@ -160,27 +165,9 @@ def convert_companion(plane: Hdu, stored: np.ndarray[Any, Any], out: np.ndarray[
     np.copyto(out, values, casting="same_kind")
 
 
-@cache
-def _unsigned(
-    stored: np.dtype[Any],
-) -> tuple[np.dtype[Any], np.dtype[Any], np.unsignedinteger[Any]]:
-    """For whole numbers, unsigned ones in native order, in their order, and the bit of the sign."""
-    unsigned = np.dtype(f"u{stored.itemsize}")
-    sign = unsigned.type(1 << (8 * stored.itemsize - 1))
-    return unsigned, unsigned.newbyteorder(stored.byteorder), sign
-
-
-def _check_unchanged(plane: Hdu, status: os.stat_result) -> None:
-    if (status.st_size, status.st_mtime_ns) != (plane.size, plane.changed):
-        raise BadImageError(
-            f"{plane.path} has changed since it was opened (it had {plane.size} bytes, now it has "
-            f"{status.st_size}); open it again"
-        )
-
-
 def _plain_pieces(
     plane: Hdu, file: BinaryIO | Unpacked, start: int, stop: int
-) -> Iterator[tuple[int, np.ndarray[Any, Any]]]:
+) -> Iterator[tuple[int, Image]]:
     row = plane.width * plane.stored.itemsize
     # pieces of about the same size: a small one takes nearly as long
     pieces = ceil((stop - start) * row / _PIECE)
@@ -199,7 +186,7 @@ def _plain_pieces(
 
 def _unpacked_pieces(
     plane: Hdu, inside: Unpacked, start: int, stop: int
-) -> Iterator[tuple[int, np.ndarray[Any, Any]]]:
+) -> Iterator[tuple[int, Image]]:
     try:
         yield from _plain_pieces(plane, inside, start, stop)
         if stop == plane.height:
@@ -209,7 +196,7 @@ def _unpacked_pieces(
         raise _unreadable(plane, error) from error
 
 
-def _from_tiles(plane: Hdu, start: int, stop: int) -> np.ndarray[Any, Any]:
+def _from_tiles(plane: Hdu, start: int, stop: int) -> Image:
     try:
         with _OPENING, warnings.catch_warnings():
             # threads undo one another's filters: what stays ignored should be of no use to anybody
@@ -218,7 +205,13 @@ def _from_tiles(plane: Hdu, start: int, stop: int) -> np.ndarray[Any, Any]:
                 plane.path, memmap=False, lazy_load_hdus=True, do_not_scale_image_data=True
             )
         with hdus:
-            section = np.asarray(_section(hdus[plane.index], plane, start, stop))
+            hdu = hdus[plane.index]
+            if len(hdu.shape) == 2:
+                section = hdu.section[start:stop, :]
+            else:
+                # axes of length one do not count
+                section = hdu.section[...].reshape(plane.height, -1)[start:stop]
+            section = np.asarray(section)
     except MemoryError:
         raise
     except Exception as error:  # a damaged tile surfaces as whatever the decoder stumbles over
@@ -229,16 +222,6 @@ def _from_tiles(plane: Hdu, start: int, stop: int) -> np.ndarray[Any, Any]:
             f"({stop - start}, {plane.width}) were expected; the file is damaged, copy it again"
         )
     return section
-
-
-def _section(hdu: Any, plane: Hdu, start: int, stop: int) -> Any:
-    """Rows of an image whose axes of length one, if it has more than two, do not count."""
-    lengths = list(hdu.shape)
-    while len(lengths) > 2:
-        lengths.remove(1)
-    if len(lengths) == len(hdu.shape):
-        return hdu.section[start:stop, :]
-    return hdu.section[...].reshape(lengths)[start:stop]
 
 
 def _unreadable(plane: Hdu, error: Exception) -> BadImageError:

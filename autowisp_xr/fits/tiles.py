@@ -197,13 +197,5 @@ def _joined(
     flat: np.ndarray[Any, Any], heights: npt.NDArray[np.int64], widths: npt.NDArray[np.int64]
 ) -> np.ndarray[Any, Any]:
     """Rows of an image of tiles that follow each other, in rows of tiles."""
-    rows = np.empty((int(heights.sum()), int(widths.sum())), flat.dtype)
-    done = top = 0
-    for height in heights:
-        left = 0
-        for width in widths:
-            tile = flat[done : done + height * width].reshape(height, width)
-            rows[top : top + height, left : left + width] = tile
-            done, left = done + height * width, left + width
-        top += height
-    return rows
+    tiles = iter(np.split(flat, np.cumsum(np.outer(heights, widths))[:-1]))
+    return np.block([[next(tiles).reshape(height, -1) for _ in widths] for height in heights])

@@ -5,11 +5,11 @@ that nobody can act upon. Here the 80-byte cards are walked directly (0.2 ms), s
 files opens in a moment, and a row band of a plain file is later a seek and a read.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import BinaryIO
-
-import numpy as np
 
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.fits.packing import Unpacked
@@ -40,8 +40,16 @@ class Unit:
     """Of the header, in bytes of the (unpacked) file."""
     offset: int
     """Of the data."""
-    length: int
-    """Of the data, in bytes."""
+
+    @cached_property
+    def length(self) -> int:
+        """Of the data, in bytes."""
+        # the standard ends at 999 axes; a damaged count must not cost a minute
+        count = min(self.whole("NAXIS"), 999)
+        axes = [self.whole(f"NAXIS{axis}") for axis in range(1, count + 1)]
+        pixels = math.prod(axes) if axes else 0
+        content = self.whole("GCOUNT", 1) * (self.whole("PCOUNT") + pixels)
+        return max(abs(self.whole("BITPIX")) // 8 * content, 0)
 
     def whole(self, keyword: str, default: int = 0) -> int:
         """Value of a card as a whole number, however it is written."""
@@ -149,7 +157,11 @@ def read_units(
         if units and not start.startswith(b"XTENSION"):
             break  # the end, or the records that the standard allows after it
         cards = list(_read_cards(path, file, start))
-        unit = _unit(len(units), cards, position, file.tell())
+        values: dict[str, str] = {}
+        for card in cards:
+            if card[8] == "=":
+                values.setdefault(card[:8].rstrip(), text_of_value(card[9:]))
+        unit = Unit(len(units), cards, values, position, file.tell())
         units.append(unit)
         if size is not None and unit.offset + unit.length > size:
             raise BadImageError(
@@ -178,22 +190,6 @@ def _read_cards(path: str, file: BinaryIO | Unpacked, block: bytes) -> Iterator[
                 return
             yield card
         block = file.read(_BLOCK)
-
-
-def _unit(index: int, cards: list[str], start: int, offset: int) -> Unit:
-    values: dict[str, str] = {}
-    for card in cards:
-        if card[8] == "=":
-            values.setdefault(card[:8].rstrip(), text_of_value(card[9:]))
-    unit = Unit(index, cards, values, start, offset, 0)
-    # the standard ends at 999 axes; a damaged count must not cost a minute
-    count = min(unit.whole("NAXIS"), 999)
-    axes = [unit.whole(f"NAXIS{axis}") for axis in range(1, count + 1)]
-    pixels = int(np.prod(axes, dtype=object)) if axes else 0
-    content = unit.whole("GCOUNT", 1) * (unit.whole("PCOUNT") + pixels)
-    return Unit(
-        index, cards, values, start, offset, max(abs(unit.whole("BITPIX")) // 8 * content, 0)
-    )
 
 
 def text_of_value(text: str) -> str:

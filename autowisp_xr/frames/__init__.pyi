@@ -9,7 +9,7 @@ from .scanning import checked as checked
 from .scanning import damage as damage
 from .scanning import doubts_of_files as doubts_of_files
 from .scanning import scan as scan
-from .type_rules import unused_rules as unused_rules
+from .scanning import unused_rules as unused_rules
 from .uniform import Emptiness as Emptiness
 from .uniform import emptiness as emptiness
 from .write import to_fits as to_fits

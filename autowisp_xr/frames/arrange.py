@@ -4,14 +4,14 @@ import os
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from autowisp_xr import schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import ImageMismatchError
 from autowisp_xr.fits.hdu_choice import HduChoice
-from autowisp_xr.fits.layout import Hdu
-from autowisp_xr.fits.mosaic import Mosaic
-from autowisp_xr.frames.names import bare_name, frame_names
+from autowisp_xr.fits.planes import Hdu, Mosaic
+from autowisp_xr.frames.names import bare_name
 from autowisp_xr.frames.scanning import FileRecord
 from autowisp_xr.headers.cards import render_header, value_of
 from autowisp_xr.headers.place import with_place
@@ -41,31 +41,25 @@ class Arrangement:
     left_out: dict[str, int] | None = None
     """Rows and columns of incomplete super-pixels at the far edge."""
 
-    def planes(self, kind: str) -> list[list[Hdu | Mosaic]] | None:
-        """HDUs of "image", "error" or "mask" for (frame, channel); None where no file has them."""
+    def planes(self, kind: str) -> list[list[Hdu | Mosaic]]:
+        """HDUs of "image", "error", "mask" or "count" for (frame, channel); [] where none is."""
         found: list[list[Hdu | Mosaic]] = []
-        missing: list[FileRecord] = []
+        missing: list[str] = []
         for records in self.frames:
-            row = []
+            found.append([])
             for channel, record in zip(self.channels, records, strict=True):
-                planes = record.layout.planes if record.layout else {}
-                plane = planes.get(kind)
-                if plane is None and kind == "image":
-                    plane = planes.get(channel)
+                planes = record.layout.planes
+                plane = planes.get(kind) or (planes.get(channel) if kind == "image" else None)
                 if plane is None:
-                    missing.append(record)
+                    missing.append(record.path)
                 else:
-                    row.append(plane)
-            found.append(row)
-        if not any(found):
-            return None
+                    found[-1].append(plane)
+        has = next((row[0].path for row in found if row), None)
+        if has is None:
+            return []
         if missing:
-            has = next(
-                record for records in self.frames for record in records if kind in record.planes
-            )
             raise ImageMismatchError(
-                f"{has.path} has a plane of {kind!r}, but {_listed([r.path for r in missing])} "
-                "not; open them apart"
+                f"{has} has a plane of {kind!r}, but {_listed(missing)} not; open them apart"
             )
         return found
 
@@ -78,55 +72,33 @@ def arrange(records: Sequence[FileRecord], camera: Camera, hdu: HduChoice) -> Ar
     ImageMismatchError
         If the files differ in shape, place or channels, with the files that differ.
     """
-    _check_shapes(records)
-    height, width = records[0].shape or (0, 0)
-    if isinstance(hdu, Mapping):
-        channels = _named_channels(list(hdu), camera)
-        # the header is that of the first HDU
-        planes = records[0].layout.planes if records[0].layout else {}
-        own = channels[min(planes, key=lambda name: planes[name].index)]
-        records = [_placed(record, own, height, width) for record in records]
-        return _one_file_a_frame(records, channels, [ChannelSlice()] * len(channels), height, width)
-    if any(record.place is not None and record.place.split for record in records):
-        return _products(records, height, width)
-    y, x = _common_start(records)
-    records = [_placed(record, ChannelSlice(), height, width, y, x) for record in records]
-    if not camera.channels:
-        whole = ChannelSlice()
-        return _one_file_a_frame(records, {schema.MONO: whole}, [whole], height, width, y, x)
-    cuts = [_seen_from(cut, y, x) for cut in camera.channels.values()]
-    rows, columns = cuts[0].y_step, cuts[0].x_step
-    if height < rows or width < columns:
-        raise ImageMismatchError(
-            f"{records[0].path} is {height} x {width} pixels, less than one super-pixel of the "
-            f"camera's channels ({rows} x {columns})"
-        )
-    left_out = {"rows": height % rows, "columns": width % columns}
-    return _one_file_a_frame(
+    shape = _in_common(
         records,
-        dict(zip(camera.channels, cuts, strict=True)),
-        cuts,
-        height // rows,
-        width // columns,
-        y,
-        x,
-        left_out if any(left_out.values()) else None,
+        lambda record: record.shape,
+        "{0[0]} x {0[1]}",
+        "the images differ in shape (rows x columns)",
     )
+    height, width = shape or (0, 0)
+    if isinstance(hdu, Mapping):
+        return _of_chosen_channels(records, camera, list(hdu), height, width)
+    if any(record.place is not None and record.place.split for record in records):
+        return _of_products(records, height, width)
+    return _of_raw_frames(records, camera, height, width)
 
 
-def _check_shapes(records: Sequence[FileRecord]) -> None:
-    shapes: dict[tuple[int, int] | None, list[str]] = {}
+def _in_common(
+    records: Sequence[FileRecord], key: Callable[[FileRecord], Any], described: str, fault: str
+) -> Any:
+    """What a key gives of all files; an error that lists what it gives of which, if it differs."""
+    found: dict[Any, list[str]] = {}
     for record in records:
-        shapes.setdefault(record.shape, []).append(record.path)
-    if len(shapes) > 1:
+        found.setdefault(key(record), []).append(record.path)
+    if len(found) > 1:
         listed = "".join(
-            f"\n  - {shape[0]} x {shape[1]}: {_listed(paths)}"
-            for shape, paths in shapes.items()
-            if shape is not None
+            f"\n  - {described.format(value)}: {_listed(paths)}" for value, paths in found.items()
         )
-        raise ImageMismatchError(
-            f"the images differ in shape (rows x columns); open them apart:{listed}"
-        )
+        raise ImageMismatchError(f"{fault}; open them apart:{listed}")
+    return next(iter(found))
 
 
 def _listed(paths: Sequence[str]) -> str:
@@ -134,64 +106,61 @@ def _listed(paths: Sequence[str]) -> str:
     return ", ".join(paths[:_LISTED]) + more
 
 
-def _named_channels(names: list[str], camera: Camera) -> dict[str, ChannelSlice]:
+def _of_chosen_channels(
+    records: Sequence[FileRecord], camera: Camera, names: list[str], height: int, width: int
+) -> Arrangement:
+    """A frame a file, in which each channel is an HDU of its own."""
     known = camera.channels or {}
-    if not set(names) & set(known):
-        return {name: ChannelSlice() for name in names}
     unknown = [name for name in names if name not in known]
-    if unknown:
+    channels = {name: known.get(name, ChannelSlice()) for name in names}
+    if unknown and len(unknown) < len(names):
         raise ImageMismatchError(
             f"hdu names the channels {', '.join(unknown)}, the camera has {', '.join(known)}"
         )
-    return {name: known[name] for name in names}
-
-
-def _one_file_a_frame(
-    records: Sequence[FileRecord],
-    channels: dict[str, ChannelSlice],
-    cuts: list[ChannelSlice],
-    height: int,
-    width: int,
-    y: int = 0,
-    x: int = 0,
-    left_out: dict[str, int] | None = None,
-) -> Arrangement:
+    # the header is that of the first HDU
+    planes = records[0].layout.planes
+    own = channels[min(planes, key=lambda name: planes[name].index)]
     return Arrangement(
-        names=frame_names([r.path for r in records], [r.name for r in records]),
-        frames=[[record] * len(channels) for record in records],
+        names=schema.unique_names([r.path for r in records], [r.name for r in records]),
+        frames=[[_placed(record, own, height, width)] * len(channels) for record in records],
         channels=channels,
-        cuts=cuts,
+        cuts=[ChannelSlice()] * len(channels),
         height=height,
         width=width,
-        y=y,
-        x=x,
-        left_out=left_out,
     )
 
 
-def _common_start(records: Sequence[FileRecord]) -> tuple[int, int]:
-    """Row and column of the raw frame at which the images start, which is (0, 0) but of masters."""
-    starts: dict[tuple[int, int], list[str]] = {}
-    for record in records:
-        place = record.place
-        starts.setdefault((place.y, place.x) if place else (0, 0), []).append(record.path)
-    if len(starts) > 1:
-        listed = "".join(
-            f"\n  - row {y}, column {x}: {_listed(paths)}" for (y, x), paths in starts.items()
-        )
+def _of_raw_frames(
+    records: Sequence[FileRecord], camera: Camera, height: int, width: int
+) -> Arrangement:
+    """A frame a file, whose channels lie among each other; or masters that were cut like that."""
+    y, x = _in_common(
+        records,
+        lambda record: (record.place.y, record.place.x) if record.place else (0, 0),
+        "row {0[0]}, column {0[1]}",
+        "the images start at different raw pixels (LTV1, LTV2)",
+    )
+    given = camera.channels or {schema.MONO: ChannelSlice()}
+    channels = {name: cut.seen_from(y, x) for name, cut in given.items()}
+    first = next(iter(channels.values()))
+    rows, columns = first.y_step, first.x_step
+    if height < rows or width < columns:
         raise ImageMismatchError(
-            f"the images start at different raw pixels (LTV1, LTV2); open them apart:{listed}"
+            f"{records[0].path} is {height} x {width} pixels, less than one super-pixel of the "
+            f"camera's channels ({rows} x {columns})"
         )
-    return next(iter(starts))
-
-
-def _seen_from(cut: ChannelSlice, y: int, x: int) -> ChannelSlice:
-    """A slice of the raw frame as one of an image that starts at a raw pixel."""
-    return ChannelSlice(
-        y_offset=(cut.y_offset - y) % cut.y_step,
-        y_step=cut.y_step,
-        x_offset=(cut.x_offset - x) % cut.x_step,
-        x_step=cut.x_step,
+    left_out = {"rows": height % rows, "columns": width % columns}
+    whole = ChannelSlice()
+    return Arrangement(
+        names=schema.unique_names([r.path for r in records], [r.name for r in records]),
+        frames=[[_placed(r, whole, height, width, y, x)] * len(channels) for r in records],
+        channels=channels,
+        cuts=list(channels.values()),
+        height=height // rows,
+        width=width // columns,
+        y=y,
+        x=x,
+        left_out=left_out if any(left_out.values()) else None,
     )
 
 
@@ -201,40 +170,39 @@ def _placed(
     """The record, its header naming the place of its pixels if that is not the raw frame."""
     area = Region(xmin=x, xmax=x + width * cut.x_step, ymin=y, ymax=y + height * cut.y_step)
     header = with_place(record.header, cut, area)
-    if record.layout is None or header is record.header:
+    if header is record.header:
         return record
     layout = replace(record.layout, header=render_header(header))
     return replace(record, header=header, layout=layout)
 
 
-def _products(records: Sequence[FileRecord], height: int, width: int) -> Arrangement:
+def _of_products(records: Sequence[FileRecord], height: int, width: int) -> Arrangement:
+    """A file a channel of a calibrated frame or master."""
     raw = [record.path for record in records if record.place is None]
     if raw:
         raise ImageMismatchError(
             "raw and calibrated files (with IMAGAREA, CLRCHNL or CHNLXSTP) do not go together; "
             f"raw are {_listed(raw)}"
         )
-    frames = files_of_frames(records)
+    places = {record.path: record.place for record in records if record.place is not None}
+    first = places[records[0].path]
     channels: dict[str, ChannelSlice] = {}
-    first = records[0]
-    for record in records:
-        place = record.place
-        if place is None or first.place is None:  # for the type checker; excluded above
-            continue
-        if (place.y, place.x) != (first.place.y, first.place.x):
+    for path, place in places.items():
+        if (place.y, place.x) != (first.y, first.x):
             raise ImageMismatchError(
-                f"{record.path} starts at row {place.y} and column {place.x} of the raw frame, "
-                f"{first.path} at {first.place.y} and {first.place.x} (IMAGAREA); open them apart"
+                f"{path} starts at row {place.y} and column {place.x} of the raw frame, "
+                f"{records[0].path} at {first.y} and {first.x} (IMAGAREA); open them apart"
             )
         if channels.setdefault(place.channel, place.cut) != place.cut:
             raise ImageMismatchError(
-                f"the channel {place.channel} lies at {place.cut} in {record.path}, elsewhere at "
+                f"the channel {place.channel} lies at {place.cut} in {path}, elsewhere at "
                 f"{channels[place.channel]} (CHNLXOFF and so on); open them apart"
             )
     steps = {(cut.y_step, cut.x_step) for cut in channels.values()}
     if len(steps) > 1:
         raise ImageMismatchError(f"the channels {', '.join(channels)} have different steps {steps}")
     channels = dict(sorted(channels.items(), key=lambda item: (item[1].y_offset, item[1].x_offset)))
+    frames = files_of_frames(records)
     for frame in frames:
         missing = [channel for channel in channels if channel not in frame]
         if missing:
@@ -244,16 +212,16 @@ def _products(records: Sequence[FileRecord], height: int, width: int) -> Arrange
                 f"{', '.join(missing)}; other frames have {', '.join(channels)}"
             )
     ordered = [[frame[channel] for channel in channels] for frame in frames]
-    place = ordered[0][0].place
+    heads = [row[0] for row in ordered]
     return Arrangement(
-        names=frame_names([row[0].path for row in ordered], [_stem(row[0]) for row in ordered]),
+        names=schema.unique_names([head.path for head in heads], [_stem(head) for head in heads]),
         frames=ordered,
         channels=channels,
         cuts=[ChannelSlice()] * len(channels),
         height=height,
         width=width,
-        y=place.y if place else 0,
-        x=place.x if place else 0,
+        y=first.y,
+        x=first.x,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from autowisp_xr.errors import AutowispError
-from autowisp_xr.fits.lazy_pixels import Planes, as_variable
+from autowisp_xr.fits.lazy_pixels import variables_of
 from autowisp_xr.frames.scanning import FileRecord
 from autowisp_xr.regions import ChannelSlice
 
@@ -40,26 +40,26 @@ def copies_of(records: Sequence[FileRecord]) -> dict[str, str]:
         if record.error is None and not record.master_because and not record.calibrated_because
     ]
     found: dict[str, str] = {}
+
+    def note(same: Sequence[FileRecord], why: str) -> None:
+        first, *others = (record.path for record in same)
+        reason = f"a copy of {os.path.basename(first)}, which counts once ({why})"
+        found.update(dict.fromkeys(others, reason))
+
     for group in _groups(raw, _likeness):
         ordered = sorted(group, key=_rank)
         for same in _groups(ordered, _place):
-            _tell(same, found, "a link to the same file")
+            note(same, "a link to the same file")
         apart = [record for record in ordered if record.path not in found]
         for near in _groups(apart, lambda record: _digest(record, _BAND)):
             for same in _groups(near, lambda record: _digest(record, None)):
-                _tell(same, found, "the same pixels and time")
+                note(same, "the same pixels and time")
     return found
 
 
 def _rank(record: FileRecord) -> tuple[bool, int]:
     name = os.path.basename(record.path).lower()
     return "copy" in name, len(name)
-
-
-def _tell(same: Sequence[FileRecord], found: dict[str, str], why: str) -> None:
-    first, *others = same
-    reason = f"a copy of {os.path.basename(first.path)}, which counts once ({why})"
-    found.update((record.path, reason) for record in others)
 
 
 def _groups(
@@ -76,7 +76,7 @@ def _groups(
 
 def _likeness(record: FileRecord) -> Hashable | None:
     coordinates, layout = record.coordinates, record.layout
-    if layout is None or "image" not in layout.planes:
+    if "image" not in layout.planes:
         return None
     time = coordinates["time"]
     when = layout.header if np.isnat(time) else str(time)
@@ -93,16 +93,12 @@ def _place(record: FileRecord) -> Hashable | None:
 
 def _digest(record: FileRecord, rows: int | None) -> Any:
     """Digest of so many rows in the middle, or of all; None of one value, or what is not read."""
-    if record.layout is None:
-        return None
     plane = record.layout.planes["image"]
-    start, stop = 0, plane.height
-    if rows is not None:
-        start = max(plane.height // 2 - rows // 2, 0)
-        stop = min(start + rows, plane.height)
+    start = 0 if rows is None else max(plane.height // 2 - rows // 2, 0)
+    stop = plane.height if rows is None else min(start + rows, plane.height)
     try:
-        image = as_variable(Planes([[plane]], [ChannelSlice()], (plane.height, plane.width)))
-        pixels = image[0, 0, start:stop].values
+        whole = {"image": [[plane]]}, [ChannelSlice()], (plane.height, plane.width)
+        pixels = variables_of(*whole)["image"][0, 0, start:stop].values
     except (AutowispError, OSError):
         return None
     if rows is not None and pixels.size > 1 and (pixels == pixels.flat[0]).all():

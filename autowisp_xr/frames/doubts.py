@@ -9,7 +9,7 @@ from astropy.io import fits
 
 from autowisp_xr.camera import is_bayer
 from autowisp_xr.frames.evidence import Evidence
-from autowisp_xr.frames.type_names import NamedType, pattern_like
+from autowisp_xr.frames.type_names import pattern_like
 from autowisp_xr.headers.exposure import EXPOSURES, exposure_card
 from autowisp_xr.headers.recognition import processed_by
 from autowisp_xr.headers.spellings import Spellings
@@ -77,7 +77,8 @@ def _of_type(
         who = f"{card.name} = {card.value!r} says {kind}"
     elif name is not None:
         who = f"{name.where} says {kind} ({name.word!r})"
-    if card is not None and name is not None and _speaks_against(name, kind):
+    # folders hold more than what they are named for: calibration frames often lie among others
+    if card and name and name.kind != kind and (kind == "object" or not name.of_folder):
         yield (
             f"{who}, but {name.where} says {name.kind} ({name.word!r}); if the name is right, give "
             f"a type rule such as {pattern_like(path, name)!r} = {name.kind}"
@@ -94,11 +95,6 @@ def _of_type(
             f"{who}, but {exposed.name} = {exposed.seconds:g} s; if it is a {better}, give a type "
             f"rule such as {pattern_like(path, name)!r} = {better}"
         )
-
-
-def _speaks_against(name: NamedType, kind: str) -> bool:
-    # folders hold more than what they are named for: calibration frames often lie among others
-    return name.kind != kind and (kind == "object" or not name.of_folder)
 
 
 def _unknowns(
@@ -130,7 +126,7 @@ def _of_noise(header: fits.Header, spellings: Spellings, facts: Mapping[str, Any
     cards = Cards(header, spellings)
     for what, thing in (("gain", "electrons_per_adu"), ("read_noise", "read_noise")):
         # a negative number says that it is not known
-        wrong = [(card, value) for card, value in cards.values(thing) if _counts(value)]
+        wrong = [said for said in cards.values(thing) if to_number(said[1]) >= 0]
         if facts[what] is None and wrong:
             card, value = wrong[0]
             yield (
@@ -138,10 +134,6 @@ def _of_noise(header: fits.Header, spellings: Spellings, facts: Mapping[str, Any
                 "is measured where there are two flats and two biases, or "
                 f"--{what.replace('_', '-')} says it"
             )
-
-
-def _counts(value: Any) -> bool:
-    return to_number(value) >= 0
 
 
 def _of_colour(header: fits.Header, spellings: Spellings) -> str:

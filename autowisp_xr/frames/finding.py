@@ -84,7 +84,7 @@ def _search(
 
 def _expand(path: str, deep: bool, seen: Collection[_Id]) -> tuple[list[str], list[str]]:
     if os.path.isdir(path):
-        files, others = _below(path, seen) if deep else _inside(path)[:2]
+        files, others = _inside(path, deep, seen)
         if not files:
             raise NoFilesError(
                 f"the directory {path!r} holds no FITS file (.fits, .fit or .fts, also with .fz, "
@@ -104,25 +104,8 @@ def _expand(path: str, deep: bool, seen: Collection[_Id]) -> tuple[list[str], li
     raise NoFilesError(f"there is no file {path!r} (seen from {os.getcwd()})")
 
 
-def _inside(directory: str) -> tuple[list[str], list[str], list[str]]:
-    """FITS files in a directory, other files, and directories in it that may hold more."""
-    files: list[str] = []
-    others: list[str] = []
-    folders: list[str] = []
-    with os.scandir(directory) as entries:
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
-                if not entry.name.lower().endswith(".zarr"):
-                    folders.append(entry.path)
-            else:
-                (files if FITS_SUFFIX.search(entry.name) else others).append(entry.path)
-    return files, others, folders
-
-
-def _below(top: str, skipped: Collection[_Id]) -> tuple[list[str], list[str]]:
-    """FITS and other files in a directory and all below it, each directory once."""
+def _inside(top: str, deep: bool, skipped: Collection[_Id]) -> tuple[list[str], list[str]]:
+    """FITS and other files in a directory, and in all below it if ``deep``, each directory once."""
     seen = {*skipped} - {_identity(top)}
     files: list[str] = []
     others: list[str] = []
@@ -134,9 +117,16 @@ def _below(top: str, skipped: Collection[_Id]) -> tuple[list[str], list[str]]:
         if identity in seen:
             continue
         seen.add(identity)
-        found, beside, folders = _inside(folder)
-        files += found
-        others += beside
+        folders: list[str] = []
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                name = entry.name.lower()
+                if name.startswith("."):
+                    continue
+                if not entry.is_dir():
+                    (files if FITS_SUFFIX.search(name) else others).append(entry.path)
+                elif deep and not name.endswith(".zarr"):
+                    folders.append(entry.path)
         for inner in sorted(folders, key=natural_key):
             if os.path.islink(inner):
                 waiting.append(inner)

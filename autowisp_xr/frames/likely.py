@@ -1,7 +1,9 @@
 """What a file may be that cannot be read, so that lights are missed by number."""
 
+from contextlib import suppress
+
 from autowisp_xr.errors import HeaderError
-from autowisp_xr.fits.packing import UNREADABLE, Unpacked, is_packed, unpacked
+from autowisp_xr.fits.packing import UNREADABLE, opened
 from autowisp_xr.frames.evidence import evidence_of
 from autowisp_xr.frames.scanning import FileRecord
 from autowisp_xr.frames.type_names import named_type
@@ -26,7 +28,9 @@ def likely_type(record: FileRecord) -> str:
     kind = str(record.coordinates.get("image_type", "other"))
     if kind != "other":
         return kind
-    header = record.header if record.layout else parse_header(_type_cards(record.path, spellings))
+    header = record.header
+    if not record.layout.planes:
+        header = parse_header(_type_cards(record.path, spellings))
     try:
         evidence = evidence_of(record.path, header, spellings, rules)
     except HeaderError:
@@ -37,17 +41,10 @@ def likely_type(record: FileRecord) -> str:
 
 def _type_cards(path: str, spellings: Spellings) -> str:
     """Cards that say a type, a line each, of a file that may be cut off or garbled."""
-    try:
-        with open(path, "rb") as file:
-            packed = is_packed(file.read(3))
-            file.seek(0)
-            if packed:
-                with unpacked(file) as inside:
-                    start = _readable(inside)
-            else:
-                start = file.read(_BEGINNING)
-    except UNREADABLE:
-        return ""
+    start = b""
+    with suppress(*UNREADABLE), opened(path) as file:
+        while len(start) < _BEGINNING and (block := file.read(2880)):
+            start += block
     cards = (start[i : i + _CARD] for i in range(0, len(start), _CARD))
     texts = (card.decode("ascii", "replace") for card in cards)
     return "\n".join(
@@ -55,14 +52,3 @@ def _type_cards(path: str, spellings: Spellings) -> str:
         for text in texts
         if text[8:9] == "=" and text[:8].rstrip() in spellings.cards["image_type"]
     )
-
-
-def _readable(inside: Unpacked) -> bytes:
-    """What can be read of a packed file that may be cut off."""
-    start = b""
-    try:
-        while len(start) < _BEGINNING and (block := inside.read(2880)):
-            start += block
-    except UNREADABLE:
-        pass
-    return start

@@ -3,7 +3,8 @@
 import os
 import re
 import string
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
@@ -19,7 +20,6 @@ __all__ = [
     "Paths",
     "bare_name",
     "fill_template",
-    "frame_names",
     "natural_key",
     "raw_name",
 ]
@@ -77,61 +77,28 @@ def natural_key(path: str | PathLike[str]) -> list[str | int]:
     return [int(part) if i % 2 else part for i, part in enumerate(parts)]
 
 
-def frame_names(
-    paths: Sequence[str | PathLike[str]], names: Sequence[str] | None = None
-) -> list[str]:
-    """Name frames uniquely: RAWFNAME, and more of the path where that is not enough.
-
-    Parameters
-    ----------
-    paths
-        A file for each frame.
-    names
-        What the frames would be called if that were unique; None for their ``bare_name``.
-
-    Returns
-    -------
-    For each frame its name; where several would be the same, the shortest tail of the path, with
-    the name at its end, that tells all of them apart.
-
-    Examples
-    --------
-    >>> frame_names(["mon/a.fits", "tue/a.fits", "tue/b.fits"])
-    ['mon/a', 'tue/a', 'b']
-    """
-    if names is None:
-        names = [bare_name(path) for path in paths]
-    return schema.unique_names(paths, names)
-
-
+@dataclass(frozen=True)
 class _HeaderFormatter(string.Formatter):
     """Python's format language with header keywords, hyphens included, as field names."""
 
-    def __init__(
-        self,
-        header: fits.Header,
-        extra: Mapping[str, Any],
-        directories: Mapping[str, str],
-        template: str,
-    ) -> None:
-        self._header = header
-        self._extra = extra
-        self._directories = directories
-        self._template = template
+    header: fits.Header
+    extra: Mapping[str, Any]
+    directories: Mapping[str, str]
+    template: str
 
     def get_field(self, field_name: str, args: Any, kwargs: Any) -> tuple[Any, str]:
         """Look the whole field name up, so that no attribute of a value can be reached."""
-        if field_name in self._directories:
-            return self._directories[field_name], field_name
-        value = self._extra.get(field_name)
+        if field_name in self.directories:
+            return self.directories[field_name], field_name
+        value = self.extra.get(field_name)
         if value is None and field_name:
-            value = value_of(self._header, field_name)
+            value = value_of(self.header, field_name)
         if value is None and field_name.upper() == "CLRCHNL":
             value = schema.MONO
         if value is None or not isinstance(value, str | int | float):
-            known = sorted({*self._extra, *(key for key in self._header if key)})
+            known = sorted({*self.extra, *(key for key in self.header if key)})
             raise HeaderError(
-                f"the name template {self._template!r} asks for {field_name!r}, which the header "
+                f"the name template {self.template!r} asks for {field_name!r}, which the header "
                 f"does not have; it has {', '.join(known)}"
             )
         return (_clean(value) if isinstance(value, str) else value), field_name

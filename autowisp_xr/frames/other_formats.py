@@ -2,8 +2,10 @@
 
 import os
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from autowisp_xr.fits.units import MAGIC
 from autowisp_xr.frames.names import bare_name
@@ -18,25 +20,8 @@ _REMEDIES = {
     _PACKED: "unpack them first",
     _UNNAMED: "if they are frames, let their names end in .fits",
 }
-_FORMATS = frozenset(
-    [
-        *("xisf", "tif", "tiff", "ser", "avi", "imh", "sbig"),
-        *("cr2", "cr3", "crw", "nef", "nrw", "arw", "sr2", "srf", "srw", "dng", "raf", "orf"),
-        *("rw2", "rwl", "pef", "3fr", "x3f", "iiq"),
-    ]
-)
+_ENDINGS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 _PACKINGS = re.compile(r"\.(fits|fit|fts)\.(xz|z|zip|7z|zst|lz4|rar)\Z", re.IGNORECASE)
-# pictures and texts to look at, tables, and what programs note down beside frames
-_NOTHING = frozenset(
-    [
-        *("jpg", "jpeg", "png", "gif", "bmp", "webp", "svg", "pdf", "htm", "html", "doc", "docx"),
-        *("txt", "csv", "tsv", "dat", "tbl", "cat", "reg", "lst", "list", "md", "log", "xml"),
-        *("json", "toml", "yaml", "yml", "ini", "cfg", "py", "ipynb", "sh", "bat", "ssf", "seq"),
-        *("xls", "xlsx", "db", "sqlite", "npy", "npz", "h5", "hdf5", "nc", "pkl", "md5", "sha256"),
-        # of astrometry.net
-        *("axy", "corr", "match", "rdls", "wcs", "xyls", "kmz", "solved"),
-    ]
-)
 
 
 def told_of_others(others: Iterable[str], files: Iterable[str]) -> list[str]:
@@ -62,18 +47,18 @@ def told_of_others(others: Iterable[str], files: Iterable[str]) -> list[str]:
         if kind and not (kind == _UNNAMED and not named.isdisjoint(_places(path))):
             found.setdefault(kind, Counter())[ending or "no ending"] += 1
     return [
-        f"passed over {_number(counts)} {kind} ({_listed(counts)}): they take no part; "
-        f"{_REMEDIES[kind]}"
+        f"passed over {counts.total()} file{'' if counts.total() == 1 else 's'} {kind} "
+        f"({_listed(counts)}): they take no part; {_REMEDIES[kind]}"
         for kind, counts in found.items()
     ]
 
 
 def _kind(path: str, ending: str) -> str:
-    if ending in _FORMATS:
+    if ending in _ENDINGS["images"]:
         return _OTHER
     if _PACKINGS.search(path):
         return _PACKED
-    return "" if ending in _NOTHING or not _holds_image(path) else _UNNAMED
+    return "" if ending in _ENDINGS["nothing"] or not _holds_image(path) else _UNNAMED
 
 
 def _holds_image(path: str) -> bool:
@@ -97,11 +82,6 @@ def _places(path: str) -> Iterator[str]:
 
 def _place(path: str) -> str:
     return os.path.join(os.path.dirname(path), bare_name(path))
-
-
-def _number(counts: Counter[str]) -> str:
-    number = sum(counts.values())
-    return f"{number} file{'' if number == 1 else 's'}"
 
 
 def _listed(counts: Counter[str]) -> str:

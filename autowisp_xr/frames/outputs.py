@@ -89,10 +89,8 @@ def _name(temporary: str, path: str, *, overwrite: bool) -> None:
             return
         try:
             os.link(temporary, path)
-        except FileExistsError:
-            raise FileExistsError(f"{path!r} has come to exist while it was written") from None
         except OSError:
-            # a file system without links
+            # there is one, or this is a file system without links
             if os.path.lexists(path):
                 raise FileExistsError(f"{path!r} has come to exist while it was written") from None
             os.replace(temporary, path)

@@ -6,7 +6,7 @@ each frame would read the masters anew for each, and leave cores idle while one 
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +16,9 @@ import xarray as xr
 from astropy.io import fits
 
 from autowisp_xr import provenance, schema
+from autowisp_xr.arrays import Cube, Image
 from autowisp_xr.frames.noise_cards import with_noise
-from autowisp_xr.frames.outputs import write_whole
+from autowisp_xr.frames.outputs import Content, write_whole
 from autowisp_xr.frames.product_hdus import content_of, image_planes
 
 __all__ = ["Target", "Writing", "scheduler", "write_frames"]
@@ -54,7 +55,7 @@ class Writing:
     digest: bool = False
     """Whether each file is read again, while its bytes are at hand, for its SHA-256."""
 
-    def __call__(self, numbers: Any, *planes: Any) -> Any:
+    def __call__(self, numbers: Sequence[int], *planes: Cube) -> Any:
         """Write the frames of these numbers, given their planes (frame, channel, y, x).
 
         Returns for each frame what there is to say of its files: with ``digest`` an entry of each,
@@ -74,7 +75,7 @@ class Writing:
             written[i] = [provenance.hashed_entry(path) for path in paths]
         return written
 
-    def _content(self, target: Target, planes: Sequence[Any]) -> Any:
+    def _content(self, target: Target, planes: Sequence[Image]) -> Content:
         named = dict(zip(self.names, planes, strict=True))
         header = with_noise(target.header, named)
         return content_of(
@@ -84,11 +85,7 @@ class Writing:
         )
 
 
-def write_frames(
-    ds: xr.Dataset,
-    write: Writing,
-    told: Callable[[Sequence[dict[str, Any]]], None] | None = None,
-) -> None:
+def write_frames(ds: xr.Dataset, write: Writing) -> Iterator[list[dict[str, Any]]]:
     """Write frames, or a master; after an error no further frame is begun.
 
     Parameters
@@ -98,8 +95,10 @@ def write_frames(
         writing, too: on a cluster, names have to mean the same files everywhere.
     write
         What to write, and where.
-    told
-        Told what ``write`` says of the files of each frame; with dask, when all are written.
+
+    Yields
+    ------
+    What ``write`` says of the files of each frame; with dask, when all are written.
 
     Raises
     ------
@@ -109,31 +108,25 @@ def write_frames(
     planes = [ds[name].variable for name in write.names]
     if "frame" not in ds.dims:
         done = ds[list(write.names)].compute(**scheduler())
-        _tell(told, [write([0], *(plane.values[None] for plane in done.values()))])
+        yield from write([0], *(plane.values[None] for plane in done.values()))
         return
     frames, channels = ds.sizes["frame"], ds.sizes["channel"]
     numbers = [i for i in range(frames) if any(write.targets[i * channels : (i + 1) * channels])]
     with ThreadPoolExecutor(_WRITERS) as pool:
         try:
             if any(plane.chunks for plane in planes):
-                _tell(told, _by_dask(planes, numbers, write, pool))
+                written = _by_dask(planes, numbers, write, pool)
             else:
                 # what is lazy without dask is read here, and gone with each frame: what xarray
                 # opens itself keeps what was read of it. By slices: stores look up the places of
                 # all pixels where an index is a list
-                jobs = pool.map(
+                written = pool.map(
                     lambda i: write([i], *(plane[i : i + 1].values for plane in planes)), numbers
                 )
-                _tell(told, jobs)
+            for files in written:
+                yield from files
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _tell(told: Callable[[Any], None] | None, written: Iterable[Any]) -> None:
-    for frames in written:
-        for files in frames:
-            if told is not None:
-                told(files)
 
 
 def scheduler() -> dict[str, Any]:
@@ -147,7 +140,7 @@ def scheduler() -> dict[str, Any]:
 
 def _by_dask(
     planes: Sequence[xr.Variable], chosen: Sequence[int], write: Writing, pool: ThreadPoolExecutor
-) -> Any:
+) -> Iterable[Any]:
     import dask.array as da
     import dask.config
     from dask.base import compute

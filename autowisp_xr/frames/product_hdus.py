@@ -12,6 +12,7 @@ import xarray as xr
 from astropy.io import fits
 
 from autowisp_xr import schema
+from autowisp_xr.arrays import Image, Mask
 from autowisp_xr.camera import Camera
 from autowisp_xr.fits.history_cards import history_cards, split_history
 from autowisp_xr.fits.plain import Plane, append_cards, write_plain
@@ -102,7 +103,7 @@ def _name_gain(header: fits.Header, camera: Camera, channel: str) -> None:
 
 
 def image_planes(
-    planes: Mapping[str, Any], header: fits.Header, history: Sequence[str], *, exact: bool
+    planes: Mapping[str, Image], header: fits.Header, history: Sequence[str], *, exact: bool
 ) -> list[Plane]:
     """Planes of a file: image, and what there is of error = sqrt(variance), mask and count.
 
@@ -134,9 +135,9 @@ def image_planes(
 def product_planes(
     header: fits.Header,
     records: Sequence[Mapping[str, Any]],
-    image: np.ndarray[Any, Any],
-    error: np.ndarray[Any, Any],
-    mask: np.ndarray[Any, Any],
+    image: Image,
+    error: Image,
+    mask: Mask,
     *,
     squared: bool,
 ) -> list[Plane]:
@@ -231,23 +232,16 @@ def _tiled(planes: Sequence[Plane], quantize: float | None) -> fits.HDUList:
     return hdus
 
 
-def _tiled_image(values: np.ndarray[Any, Any], quantize: float | None) -> fits.CompImageHDU:
-    tile = (1, values.shape[1])
-    if values.dtype.kind == "f":
-        if quantize is None:
-            return fits.CompImageHDU(
-                values, compression_type="GZIP_2", quantize_level=0.0, tile_shape=tile
-            )
-        return fits.CompImageHDU(
-            values,
-            compression_type="RICE_1",
-            quantize_level=float(quantize),
-            quantize_method=fits.hdu.compressed.NO_DITHER,
-            tile_shape=tile,
-        )
-    # RICE is not defined for 64 bits
-    method = "RICE_1" if values.dtype.itemsize <= 4 else "GZIP_2"
-    return fits.CompImageHDU(values, compression_type=method, tile_shape=tile)
+def _tiled_image(values: Image, quantize: float | None) -> fits.CompImageHDU:
+    options: dict[str, Any] = {"compression_type": "RICE_1"}
+    if values.dtype.kind == "f" and quantize is not None:
+        options |= {"quantize_level": quantize, "quantize_method": fits.hdu.compressed.NO_DITHER}
+    elif values.dtype.kind == "f":
+        options = {"compression_type": "GZIP_2", "quantize_level": 0.0}
+    elif values.dtype.itemsize > 4:
+        # RICE is not defined for 64 bits
+        options = {"compression_type": "GZIP_2"}
+    return fits.CompImageHDU(values, tile_shape=(1, values.shape[1]), **options)
 
 
 def plain_header(text: str) -> fits.Header:

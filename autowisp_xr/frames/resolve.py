@@ -43,14 +43,21 @@ def settle_camera(records: Sequence[FileRecord], camera: Camera | None, hdu: Hdu
             facts[name] = None
         else:
             facts[name] = _agreed(name, [(r.path, r.facts.get(name)) for r in records])
-    if isinstance(hdu, Mapping) and not _is_pattern_of(facts.get("channels"), list(hdu)):
+    pattern = Camera(channels=facts.get("channels")).channels or {}
+    if isinstance(hdu, Mapping) and not set(hdu) <= set(pattern):
         # channels that are images of their own are not in the way of one camera, until they differ
         apart = any(isinstance(facts.get(name), Mapping) for name in ("gain", "read_noise"))
         facts["channels"] = {str(name): ChannelSlice() for name in hdu} if apart else None
     if facts.get("saturation") is not None:
         # headers count from zero, the camera from its bias level
         facts["saturation"] = _above(camera.bias_level, facts["saturation"])
-    facts["amplifiers"] = _left_open(facts.get("amplifiers"), camera)
+    # what the camera says holds for all amplifiers
+    given: dict[str, Any] = {
+        name: None for name in ("gain", "read_noise") if getattr(camera, name) is not None
+    }
+    given |= {"overscan": ()} if camera.overscan else {}
+    amplifiers: tuple[Amplifier, ...] = facts.get("amplifiers") or ()
+    facts["amplifiers"] = tuple(replace(one, **given) for one in amplifiers) or None
     return camera.completed_by(facts)
 
 
@@ -62,18 +69,6 @@ def _above(bias_level: float, saturation: Any) -> Any:
     return saturation - bias_level if saturation > bias_level else None
 
 
-def _left_open(
-    amplifiers: tuple[Amplifier, ...] | None, camera: Camera
-) -> tuple[Amplifier, ...] | None:
-    """Amplifiers of headers without what the camera says of all of them."""
-    given: dict[str, Any] = {
-        name: None for name in ("gain", "read_noise") if getattr(camera, name) is not None
-    }
-    if camera.overscan:
-        given["overscan"] = ()
-    return amplifiers and tuple(replace(amplifier, **given) for amplifier in amplifiers)
-
-
 def _agreed(name: str, said: Sequence[tuple[str, Any]]) -> Any:
     """Fact on which all headers agree that say anything about it."""
     known = [(path, value) for path, value in said if value is not None]
@@ -81,11 +76,9 @@ def _agreed(name: str, said: Sequence[tuple[str, Any]]) -> Any:
         return None
     first_path, first = known[0]
     for path, value in known[1:]:
-        if isinstance(first, float):
-            same = math.isclose(first, value, rel_tol=1e-3)
-        else:
-            same = first == value
-        if not same:
+        if not (isinstance(first, float) and math.isclose(first, value, rel_tol=1e-3)) and (
+            first != value
+        ):
             raise HeaderError(
                 f"the headers disagree on the camera's {name}: {first_path} says {first!r}, {path} "
                 f"says {value!r}; open the files apart, or give a Camera with {name}"
@@ -130,16 +123,6 @@ def _product_channels(records: Sequence[FileRecord]) -> dict[str, ChannelSlice] 
         place = record.place
         if place is not None and place.channel != schema.MONO:
             # a camera counts from the corner of the raw frame, a file from its own first pixel
-            cut = place.cut
-            channels[place.channel] = ChannelSlice(
-                y_offset=(place.y + cut.y_offset) % cut.y_step,
-                y_step=cut.y_step,
-                x_offset=(place.x + cut.x_offset) % cut.x_step,
-                x_step=cut.x_step,
-            )
+            channels[place.channel] = place.cut.seen_from(-place.y, -place.x)
     steps = {(cut.y_step, cut.x_step) for cut in channels.values()}
     return channels if len(steps) == 1 else None
-
-
-def _is_pattern_of(pattern: str | None, names: list[str]) -> bool:
-    return pattern is not None and set(names) <= set(Camera(channels=pattern).channels)

@@ -2,27 +2,31 @@
 
 import os
 import warnings
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cache
 from os import PathLike
 from typing import Any
 
 from astropy.io import fits
 
+from autowisp_xr.arrays import Numbers
 from autowisp_xr.errors import AutowispError, BadImageError, HeaderError
 from autowisp_xr.fits.checksums import check_sum
 from autowisp_xr.fits.hdu_choice import HduChoice
-from autowisp_xr.fits.layout import FileLayout, read_layout
+from autowisp_xr.fits.layout import read_layout
 from autowisp_xr.fits.pixels import read_rows
+from autowisp_xr.fits.planes import FileLayout, Hdu
 from autowisp_xr.frames.doubts import doubts_of, guesses_of
 from autowisp_xr.frames.evidence import evidence_of
 from autowisp_xr.frames.finding import find_files
 from autowisp_xr.frames.names import Paths, bare_name
-from autowisp_xr.frames.sampling import sampled_type
 from autowisp_xr.frames.type_names import master_word
 from autowisp_xr.frames.type_rules import TypeRule, type_rules
 from autowisp_xr.headers.amplifier_facts import amplifier_facts, channel_facts
+from autowisp_xr.headers.bunit import COUNTED, unit_of
 from autowisp_xr.headers.cards import parse_header, value_of
 from autowisp_xr.headers.coordinates import read_coordinates
 from autowisp_xr.headers.facts import read_facts
@@ -30,9 +34,9 @@ from autowisp_xr.headers.place import PRODUCT_CARDS, Place, place_of
 from autowisp_xr.headers.recognition import calibrated_reason, master_reason
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import Cards
-from autowisp_xr.pixel_types import FLOATS
+from autowisp_xr.pixel_types import FLOATS, pixel_type
 
-__all__ = ["FileRecord", "checked", "damage", "doubts_of_files", "scan"]
+__all__ = ["FileRecord", "checked", "damage", "doubts_of_files", "scan", "unused_rules"]
 
 _PLACES = frozenset(PRODUCT_CARDS)
 
@@ -43,7 +47,7 @@ class FileRecord:
 
     path: str
     error: AutowispError | OSError | None = None
-    layout: FileLayout | None = None
+    layout: FileLayout = field(default_factory=FileLayout)
     header: fits.Header = field(default_factory=fits.Header)
     """Of the image, without our own history."""
     coordinates: Mapping[str, Any] = field(default_factory=dict)
@@ -67,21 +71,15 @@ class FileRecord:
 
     @property
     def shape(self) -> tuple[int, int] | None:
-        """(height, width) of the stored image."""
-        if self.layout is None:
-            return None
-        plane = next(iter(self.layout.planes.values()))
-        return plane.height, plane.width
+        """(height, width) of the stored image; None of a file that could not be read."""
+        for plane in self.layout.planes.values():
+            return plane.height, plane.width
+        return None
 
     @property
     def is_master(self) -> bool:
         """Whether it is a master."""
         return bool(self.master_because)
-
-    @property
-    def planes(self) -> tuple[str, ...]:
-        """Which planes the file has: "image", and "error" and "mask" in a product."""
-        return () if self.layout is None else tuple(self.layout.planes)
 
     @property
     def name(self) -> str:
@@ -127,11 +125,13 @@ def scan(
         For a type rule that means nothing.
     """
     given = {"hdu": hdu, "spellings": spellings, "types": dict(types or {}) or None}
+    words = spellings or Spellings()
     look = _Look(
         hdu=hdu,
-        spellings=spellings or Spellings(),
+        spellings=words,
         rules=type_rules(types, spellings),
         options={name: value for name, value in given.items() if value is not None},
+        among=cache(lambda keywords: words.among(set(keywords))),
     )
     with warnings.catch_warnings():
         # astropy's remarks on the form of other people's cards: nobody can act upon them here
@@ -139,11 +139,26 @@ def scan(
         return [_record(os.path.abspath(path), look) for path in find_files(paths, deep, skip)]
 
 
+def unused_rules(records: Sequence[FileRecord], types: Mapping[str, str] | None) -> list[str]:
+    """Patterns of rules that no file fits, whether or not other rules come first.
+
+    Parameters
+    ----------
+    records, types
+        What :func:`scan` gave, and was given.
+    """
+    return [
+        rule.pattern
+        for rule in type_rules(dict.fromkeys(types or {}, "other"))
+        if not any(rule.fits(record.path, record.header) for record in records)
+    ]
+
+
 def doubts_of_files(records: Iterable[FileRecord]) -> list[str]:
     """What is in doubt about files themselves: a sentence for all of which it is true."""
     found: dict[str, list[str]] = {}
     for record in records:
-        for doubt in record.layout.doubts if record.layout else ():
+        for doubt in record.layout.doubts:
             found.setdefault(doubt, []).append(record.path)
     return [
         f"{paths[0]}{f' and {len(paths) - 1} more' if len(paths) > 1 else ''}: {doubt}"
@@ -162,31 +177,27 @@ def checked(records: Iterable[FileRecord]) -> list[FileRecord]:
 
 
 def _checked(record: FileRecord) -> FileRecord:
-    layout = record.layout
-    if record.error is not None or layout is None:
+    if record.error is not None:
         return record
+    layout = record.layout
     try:
         sums = [check_sum(hdu) for plane in layout.planes.values() for hdu in plane.hdus]
     except (AutowispError, OSError) as error:
         return replace(record, error=error)
     doubts = tuple(filter(None, sums))
-    if not doubts:
-        return record
     layout = replace(layout, doubts=(*layout.doubts, *doubts))
     return replace(record, layout=layout, doubts=(*record.doubts, *doubts))
 
 
 def damage(record: FileRecord) -> AutowispError | OSError | None:
     """What is wrong with the pixels of a file, all of which are read for that; None if nothing."""
-    if record.layout is None:
-        return record.error
     try:
         for plane in record.layout.planes.values():
             for hdu in plane.hdus:
                 read_rows(hdu, 0, hdu.height)
     except (AutowispError, OSError) as error:
         return error
-    return None
+    return None if record.layout.planes else record.error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,28 +208,23 @@ class _Look:
     spellings: Spellings
     rules: Sequence[TypeRule]
     options: Mapping[str, Any]
-    tables: dict[tuple[str, ...], Spellings] = field(default_factory=dict)
-    """For headers of the same keywords, as most of a night are, the spellings that are in them."""
-
-    def among(self, keywords: tuple[str, ...]) -> Spellings:
-        """Spellings that are in a header; to look for the others in each would take long."""
-        table = self.tables.get(keywords)
-        if table is None:
-            table = self.tables[keywords] = self.spellings.among(set(keywords))
-        return table
+    among: Callable[[tuple[str, ...]], Spellings]
+    """Spellings that are in a header of these keywords, which most of a night share: to look for
+    the others in each would take long."""
 
 
 def _record(path: str, look: _Look) -> FileRecord:
+    record = FileRecord(path=path, options=look.options)
     try:
         path.encode()
+        layout = read_layout(path, look.hdu, look.spellings)
     except UnicodeEncodeError:
         error = BadImageError(f"{path!a}: the name of the file is no text; rename it")
-        return FileRecord(path=path, error=error, options=look.options)
-    try:
-        layout = read_layout(path, look.hdu, look.spellings)
+        return replace(record, error=error)
     except (AutowispError, OSError) as error:
-        return FileRecord(path=path, error=error, options=look.options)
+        return replace(record, error=error)
     header = parse_header(layout.header)
+    record = replace(record, layout=layout, header=header, doubts=layout.doubts)
     keywords = tuple(header)
     spellings = look.among(keywords)
     cards = Cards(header, spellings)
@@ -226,53 +232,51 @@ def _record(path: str, look: _Look) -> FileRecord:
         evidence = evidence_of(path, header, spellings, look.rules)
         coordinates = read_coordinates(cards, evidence.kind)
     except HeaderError as error:
-        return FileRecord(
-            path=path,
-            error=HeaderError(f"{path}: {error}"),
-            layout=layout,
-            header=header,
-            doubts=layout.doubts,
-            options=look.options,
-        )
+        return replace(record, error=HeaderError(f"{path}: {error}"))
+    rule = evidence.rule
     by_card = master_reason(header, spellings, keywords)
-    by_name = "" if by_card or evidence.rule else master_word(path)
-    master = by_card or _by_rule(evidence.rule) or (by_name and f"the word {by_name!r} in its name")
+    by_name = "" if by_card or rule else master_word(path)
+    master = by_card or (by_name and f"the word {by_name!r} in its name")
+    if rule and rule.is_master and not by_card:
+        master = f"the type rule {rule.pattern!r} says so"
     # a mask of bad pixels may lie beside a raw frame; errors and flags are made by calibrating
     own = [kind for kind, plane in layout.planes.items() if plane.meaning != "faults"]
-    floats = next(iter(layout.planes.values())).dtype.kind == "f"
+    plane = next(iter(layout.planes.values()))
+    floats = plane.dtype.kind == "f"
     calibrated = calibrated_reason(header, own, keywords, name=bare_name(path), floats=floats)
     # most headers say nothing of a place, and to look for it takes time
-    placed = by_card or not _PLACES.isdisjoint(keywords)
-    place = place_of(header) if placed else None
-    plane = next(iter(layout.planes.values()))
+    place = place_of(header) if by_card or not _PLACES.isdisjoint(keywords) else None
     height = plane.height if place is None or place.height is None else place.height
     width = plane.width if place is None or place.width is None else place.width
     facts = read_facts(cards, height, width)
     # a master flat has a mean of one, whatever else it is
     normalised = bool(master) and evidence.kind == "flat"
-    coordinates["pixel_type"] = FLOATS if normalised else sampled_type(header, plane.hdus[0])
+    coordinates["pixel_type"] = FLOATS if normalised else _sampled_type(header, plane.hdus[0])
     of_amplifiers, guessed = amplifier_facts(layout.readers, look.spellings)
     facts |= channel_facts(layout.channels, look.spellings) | of_amplifiers
     doubts = layout.doubts
     if not (master or calibrated):
-        size = (height, width)
-        known = (coordinates, facts, size, evidence, floats)
+        known = (coordinates, facts, (height, width), evidence, floats)
         doubts += doubts_of(path, header, spellings, keywords, *known)
-    return FileRecord(
-        path=path,
-        layout=layout,
-        header=header,
+    return replace(
+        record,
         coordinates=coordinates,
         facts=facts,
         place=place,
-        type_rule=evidence.rule.pattern if evidence.rule else "",
+        type_rule=rule.pattern if rule else "",
         master_because=master,
         calibrated_because=calibrated,
         guesses=guesses_of(coordinates, evidence, by_name) + guessed,
         doubts=doubts,
-        options=look.options,
     )
 
 
-def _by_rule(rule: TypeRule | None) -> str:
-    return f"the type rule {rule.pattern!r} says so" if rule and rule.is_master else ""
+def _sampled_type(header: fits.Header, plane: Hdu) -> str:
+    """How pixels are stored; three rows of floats in a unit that counts are looked at."""
+    sample: Sequence[Numbers] = ()
+    if plane.dtype.kind == "f" and unit_of(value_of(header, "BUNIT") or COUNTED[0]) in COUNTED:
+        # who reads the pixels says why they cannot be
+        with suppress(AutowispError, OSError):
+            starts = (plane.height * quarter // 4 for quarter in (1, 2, 3))
+            sample = [read_rows(plane, row, row + 1) for row in starts]
+    return pixel_type(plane.dtype, sample)

@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from astropy.io import fits
 
@@ -13,7 +13,7 @@ from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.kinds import IMAGE_TYPES
 
-__all__ = ["TypeRule", "rule_for", "type_rules", "unused_rules"]
+__all__ = ["TypeRule", "rule_for", "type_rules"]
 
 _Test = Callable[[str, fits.Header], bool]
 
@@ -21,17 +21,7 @@ _CARD = re.compile(r"[A-Z0-9_-]{1,8}|(HIERARCH )?[A-Z0-9_-]+( [A-Z0-9_-]+)+")
 _FOLDERS = "**"
 
 
-class _Record(Protocol):
-    """What a rule looks at; a :class:`~autowisp_xr.frames.FileRecord` has it."""
-
-    @property
-    def path(self) -> str: ...
-
-    @property
-    def header(self) -> fits.Header: ...
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class TypeRule:
     """What fits a pattern is of a type."""
 
@@ -75,39 +65,22 @@ def type_rules(
     if not isinstance(types, Mapping):
         raise TypeError(f"types is {{pattern: type}}, such as {{'flat-*': 'flat'}}, not {types!r}")
     words = spellings or Spellings()
-    return [_rule(pattern, kind, words) for pattern, kind in types.items()]
+    rules = []
+    for pattern, kind in types.items():
+        text = kind.strip().lower() if isinstance(kind, str) else ""
+        known = text if text in IMAGE_TYPES else words.image_type_of(text)
+        if known is None:
+            raise ValueError(
+                f"the type rule {pattern!r} = {kind!r} names no type; there are "
+                f"{', '.join(IMAGE_TYPES)}"
+            )
+        rules.append(TypeRule(pattern, known, text.startswith("master"), _test_of(pattern)))
+    return rules
 
 
 def rule_for(rules: Iterable[TypeRule], path: str, header: fits.Header) -> TypeRule | None:
     """The first rule that a file fits."""
     return next((rule for rule in rules if rule.fits(path, header)), None)
-
-
-def unused_rules(records: Sequence[_Record], types: Mapping[str, str] | None) -> list[str]:
-    """Patterns of rules that no file fits, whether or not other rules come first.
-
-    Parameters
-    ----------
-    records, types
-        What :func:`autowisp_xr.frames.scan` gave, and was given.
-    """
-    return [
-        rule.pattern
-        for rule in type_rules(dict.fromkeys(types or {}, "other"))
-        if not any(rule.fits(record.path, record.header) for record in records)
-    ]
-
-
-def _rule(pattern: str, kind: str, words: Spellings) -> TypeRule:
-    text = kind.strip().lower() if isinstance(kind, str) else ""
-    known = text if text in IMAGE_TYPES else words.image_type_of(text)
-    if known is None:
-        raise ValueError(
-            f"the type rule {pattern!r} = {kind!r} names no type; there are "
-            f"{', '.join(IMAGE_TYPES)}"
-        )
-    is_master = text.startswith("master")
-    return TypeRule(pattern=pattern, kind=known, is_master=is_master, fits=_test_of(pattern))
 
 
 def _test_of(pattern: str) -> _Test:

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autowisp_xr.errors import AutowispError
-from autowisp_xr.fits.layout import Hdu
 from autowisp_xr.fits.pixels import read_rows
+from autowisp_xr.fits.planes import Hdu
 from autowisp_xr.frames.scanning import FileRecord
 
 __all__ = ["Emptiness", "emptiness"]
@@ -39,7 +39,7 @@ def emptiness(record: FileRecord) -> Emptiness | None:
     Some rows are read; all only where these are of one value, and of compressed files only where
     they are very small.
     """
-    plane = None if record.layout is None else record.layout.planes.get("image")
+    plane = record.layout.planes.get("image")
     if plane is None:
         return None
     try:

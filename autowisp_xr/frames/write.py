@@ -143,7 +143,9 @@ def write_missing(
         names = [name for name in _WRITTEN if name in ds]
         done = [target and _with_history(target, ds, records) for target in files]
         write = Writing(done, names, overwrite, level, digest=told is not None)
-        write_frames(ds, write, told)
+        for of_frame in write_frames(ds, write):
+            if told is not None:
+                told(of_frame)
     return paths
 
 
@@ -248,27 +250,22 @@ def _targets(
 ) -> list[Target]:
     # whether there is a variance tells calibrated frames from raw ones
     heads = ds.drop_vars(list(set(map(str, ds.data_vars)) - {"image", "variance"}))
-    frames = range(ds.sizes["frame"]) if "frame" in ds.dims else [None]
+    if "frame" in ds.dims and "frame" not in ds.coords:
+        # one frame that is selected is still to be known as a frame
+        heads = heads.assign_coords(frame=[str(i) for i in range(ds.sizes["frame"])])
     targets = []
-    for frame in frames:
-        head = heads if frame is None else _named(heads).isel(frame=frame)
+    for frame in range(ds.sizes["frame"]) if "frame" in ds.dims else [None]:
+        head = heads if frame is None else heads.isel(frame=frame)
         for channel, header in enumerate(output_headers(head, records)):
-            extra = (
-                {"channel": str(ds["channel"].values[channel])} if "channel" in ds.coords else {}
-            )
+            names = {}
+            if "channel" in ds.coords:
+                names["channel"] = str(ds["channel"].values[channel])
             if "frame" in head.coords:
-                extra["frame"] = str(head["frame"].values.item())
-            path = fill_template(template, header, extra)
-            exact = "frame" not in head.coords or is_master(header)
+                names["frame"] = str(head["frame"].values.item())
+            path = fill_template(template, header, names)
+            exact = "frame" not in names or is_master(header)
             targets.append(Target(path, frame, channel, header, (), exact))
     return targets
-
-
-def _named(ds: xr.Dataset) -> xr.Dataset:
-    """With names of frames, so that one frame that is selected is still known to be a frame."""
-    if "frame" in ds.coords:
-        return ds
-    return ds.assign_coords(frame=[str(i) for i in range(ds.sizes["frame"])])
 
 
 def _check_names(targets: list[Target], level: float | None) -> None:

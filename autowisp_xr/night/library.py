@@ -70,7 +70,7 @@ def masters_in(
         # the first image does, but where a file holds several
         records = [
             frames.scan(record.path, hdu=hdu, **reading)[0]
-            if record.error or (record.layout and record.layout.doubts)
+            if record.error or record.layout.doubts
             else record
             for record in records
         ]
@@ -145,7 +145,7 @@ def _traits(kind: str, records: Sequence[FileRecord], camera: Camera | None) -> 
         ymin=place.y,
         ymax=place.height or place.y + height * place.cut.y_step,
     )
-    history = provenance.steps_of(first.layout.history if first.layout else "")
+    history = provenance.steps_of(first.layout.history)
     said = bias_said(first.header, history) if kind == "dark" else None
     return replace(
         traits_of_set(kind, [Traits.of(record.coordinates) for record in records], records),

@@ -146,8 +146,10 @@ def open_zarr(
             swap.finish(place.folder)
     state = place.state()
     if not state:
+        below = ", ".join(groups_of(place.store, place.name))
         raise FileNotFoundError(
-            f"{place}: there are no frames in this Zarr group{_groups_below(place)}"
+            f"{place}: there are no frames in this Zarr group"
+            + (f"; there are some in {below}" if below else "")
         )
     if "complete" not in state:
         raise BadImageError(f"{place} was not written by to_zarr; open it with xarray.open_zarr")
@@ -227,9 +229,3 @@ def identity_of(store: StoreLike, group: str) -> str | None:
     with _leftovers_passed_over():
         arrays = set(place.open("r").array_keys())
     return str(state["identity"]) if arrays <= set(state["variables"]) else ""
-
-
-def _groups_below(place: Group) -> str:
-    """What a user may have meant, in words."""
-    names = groups_of(place.store, place.name)
-    return f"; there are some in {', '.join(names)}" if names else ""

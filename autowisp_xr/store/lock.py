@@ -13,6 +13,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from autowisp_xr.errors import InUseError
@@ -66,14 +67,11 @@ def claimed(path: str, what: str) -> Iterator[None]:
                 os.rmdir(directory)
 
 
-def _make_directories(path: str) -> list[str]:
+def _make_directories(path: str) -> list[Path]:
     """Make a directory and those above it; those that were made, innermost first."""
-    missing = []
-    while path and not os.path.lexists(path):
-        missing.append(path)
-        path = os.path.dirname(path)
-    for directory in reversed(missing):
-        os.makedirs(directory, exist_ok=True)
+    folder = Path(path)
+    missing = [one for one in (folder, *folder.parents) if not os.path.lexists(one)]
+    folder.mkdir(parents=True, exist_ok=True)
     return missing
 
 
@@ -86,8 +84,8 @@ def _take(path: str, what: str) -> int:
             signed = _signature(descriptor)
             if not free:
                 raise InUseError(
-                    f"{what} is being written by {_told(signed)}; wait for that run, or choose "
-                    "another place"
+                    f"{what} is being written by {_described(signed)}; wait for that run, or "
+                    "choose another place"
                 )
             if not _is_named(descriptor, path):
                 # the one before has just ended, and taken the name along
@@ -95,8 +93,8 @@ def _take(path: str, what: str) -> int:
                 continue
             if signed and not _is_here(signed):
                 raise InUseError(
-                    f"{what} is being written by {_told(signed)}, and it cannot be seen from here "
-                    f"({_host()}) whether that run still lives; if it does not, remove {path}"
+                    f"{what} is being written by {_described(signed)}, and it cannot be seen from "
+                    f"here ({_host()}) whether that run still lives; if it does not, remove {path}"
                 )
             _sign(descriptor)
             return descriptor
@@ -150,7 +148,12 @@ def _sign(descriptor: int) -> None:
         # others who may write here shall be able to see who does, and to take over
         os.fchmod(descriptor, 0o666)
     since = time.strftime("%Y-%m-%d %H:%M:%S %z")
-    signature = {"host": _host(), "boot": _boot(), "process": os.getpid(), "since": since}
+    signature = {
+        "host": _host(),
+        "boot": _boot(),
+        "process": os.getpid(),
+        "since": since,
+    }
     os.ftruncate(descriptor, 0)
     os.lseek(descriptor, 0, os.SEEK_SET)
     os.write(descriptor, json.dumps(signature).encode())
@@ -166,7 +169,7 @@ def _signature(descriptor: int) -> dict[str, Any]:
     return signed if isinstance(signed, dict) else {}
 
 
-def _told(signed: dict[str, Any]) -> str:
+def _described(signed: dict[str, Any]) -> str:
     if not signed:
         return "another process, which has just begun"
     return f"process {signed.get('process')} on {signed.get('host')}, since {signed.get('since')}"

@@ -13,9 +13,11 @@ import pytest
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.fits import inflated as module
+from autowisp_xr.fits import temporary
 from autowisp_xr.fits.inflated import inflated
 from autowisp_xr.fits.layout import read_layout
 from autowisp_xr.fits.pixels import read_rows
+from autowisp_xr.fits.temporary import TemporaryFile
 from autowisp_xr.opening import open_fits
 
 DATA = np.arange(3 * 35, dtype="uint16").reshape(3, 5, 7)
@@ -109,7 +111,7 @@ def test_arrays_of_the_same_files_share_them(paths, room, inflations):
 def test_another_process_leaves_the_file_to_its_parent(paths, room):
     kept = inflated(read_layout(str(paths[0])).planes["image"])
     path = kept.plane().path
-    module._discard(path, os.getpid() + 1)
+    temporary._discard(kept._file._file, path, os.getpid() + 1)
     assert os.path.exists(path)
     del kept
     gc.collect()
@@ -161,8 +163,13 @@ def test_a_full_disk_is_told_with_its_directory(paths, room, monkeypatch):
         def write(self, content):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    real = module._write
-    monkeypatch.setattr(module, "_write", lambda file, *rest: real(Full(), *rest))
+    real = TemporaryFile.write
+
+    def fail(file, values):
+        file._file = Full()
+        real(file, values)
+
+    monkeypatch.setattr(TemporaryFile, "write", fail)
     with pytest.raises(OSError, match=r"No space left on device in .*room.*TMPDIR"):
         open_fits(paths).image[:, 0, 1].load()
     assert list(room.iterdir()) == []

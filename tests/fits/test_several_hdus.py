@@ -284,5 +284,5 @@ def test_planes_of_amplifiers_become_those_of_the_frame(write):
 def test_planes_that_some_amplifiers_lack_are_a_doubt(write):
     path = write(*amplifiers("SCI", "DQ", without=[("DQ", 2)]))
     (record,) = scan(path)
-    assert record.planes == ("image",)
+    assert list(record.layout.planes) == ["image"]
     assert "HDU 2 (DQ,1, 5 x 7) not read: not all of the 2 images" in record.doubts[0]

@@ -3,8 +3,13 @@ import json
 import pytest
 from astropy.io import fits
 
+from autowisp_xr import schema
 from autowisp_xr.errors import HeaderError
-from autowisp_xr.frames.names import bare_name, fill_template, frame_names, raw_name
+from autowisp_xr.frames.names import bare_name, fill_template, raw_name
+
+
+def names_of(paths):
+    return schema.unique_names(paths, [bare_name(path) for path in paths])
 
 
 def test_raw_names_are_those_of_the_original(shared):
@@ -16,12 +21,12 @@ def test_raw_names_are_those_of_the_original(shared):
 
 
 def test_frames_of_one_name_get_the_shortest_tail_that_tells_them_apart():
-    assert frame_names(["/d/n1/r/a.fits", "/d/n2/r/a.fits", "/d/n2/r/b.fits"]) == [
+    assert names_of(["/d/n1/r/a.fits", "/d/n2/r/a.fits", "/d/n2/r/b.fits"]) == [
         "n1/r/a",
         "n2/r/a",
         "b",
     ]
-    assert frame_names(["/d/a.fits", "/d/a.fits.fz"]) == ["a.fits", "a.fits.fz"]
+    assert names_of(["/d/a.fits", "/d/a.fits.fz"]) == ["a.fits", "a.fits.fz"]
 
 
 def test_a_template_is_filled_in_any_format():
@@ -49,4 +54,4 @@ def test_a_template_that_cannot_be_filled_is_quoted(template):
 )
 def test_a_frame_is_called_what_its_file_is_without_the_endings(name):
     assert bare_name(f"night/{name}") == "a"
-    assert frame_names([f"night/{name}"]) == ["a"]
+    assert names_of([f"night/{name}"]) == ["a"]
