@@ -34,9 +34,10 @@ def run(options: Namespace) -> int:
     class Once(Calibrator):
         """Does not let one frame of a run replace another: the first in their order has a name."""
 
-        def _check_outputs(
+        def check_outputs(
             self, outputs: Sequence[str], params: Mapping[str, Any], raw: str
         ) -> None:
+            """Refuse a file that another frame of this run has, or that may not be written."""
             with turns.turn(raw):
                 places = list(map(os.path.realpath, outputs))
                 for file, place in zip(outputs, places, strict=True):
@@ -45,7 +46,7 @@ def run(options: Namespace) -> int:
                             f"{written[place]} is to be written to {file}; put {{RAWFNAME}} into "
                             "--calibrated-fname"
                         )
-                super()._check_outputs(outputs, params, raw)
+                super().check_outputs(outputs, params, raw)
                 written.update(dict.fromkeys(places, raw))
 
     calibrate = Once(**arguments)

@@ -195,7 +195,7 @@ class Calibrator:
             header = headers[name] = frame_cards.document_channel(header, name, slices, params)
             self._document_in_header(params, header)
         names = output_names(headers, params)
-        self._check_outputs(list(names.values()), params, frame.path)
+        self.check_outputs(list(names.values()), params, frame.path)
         calibrated = calibrate_frame(frame, params, overscan)
         write_channels(calibrated, params["channels"], headers, names, params)
         quantiles = params["diagnostic_quantiles"]
@@ -279,16 +279,24 @@ class Calibrator:
         masters = {name: given.pop(name, UNSET) for name in (*MASTERS, "masks")}
         return {**self.configuration, **self._masters, **given, **load_masters(masters)}
 
-    def _check_outputs(self, files: Sequence[str], params: Mapping[str, Any], raw: str) -> None:
-        """Raise an error if the files of a frame may not be written."""
-        for file in files:
-            self._check_output(file, params, raw)
+    def check_outputs(self, files: Sequence[str], params: Mapping[str, Any], raw: str) -> None:
+        """Raise FileExistsError and the like if files of a frame may not be written.
 
-    def _check_output(self, file: str, params: Mapping[str, Any], raw: str) -> None:
-        """Raise FileExistsError and the like if this file may not be written."""
+        It is called before a frame is calibrated; a subclass may refuse more.
+
+        Parameters
+        ----------
+        files
+            Names of the files that would be written.
+        params
+            The parameters of the frame, with its masters.
+        raw
+            File of the raw frame.
+        """
         masters = (params[kind] for kind in (*MASTERS, "masks") if params[kind])
         used = [entry["path"] for master in masters for entry in master["files"]]
-        check_output(file, overwrite=params["allow_overwrite"], inputs=[raw, *used])
+        for file in files:
+            check_output(file, overwrite=params["allow_overwrite"], inputs=[raw, *used])
 
     @staticmethod
     def _document_in_header(calibration_params: Mapping[str, Any], header: fits.Header) -> None:
