@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr.arrays import Bools, Floats
-from autowisp_xr.flags import Flag
+from autowisp_xr.stats.good_pixels import good_only
 
 __all__ = ["Bands", "bands_of", "spread"]
 
@@ -56,8 +56,6 @@ def bands_of(ds: xr.Dataset, *, middle: bool = False) -> list[Bands]:
         parts.append(ds[names].isel(y=band, x=slice(start, start + _COLUMNS)).compute())
     planes = {name: np.stack([part[name].values for part in parts], axis=1) for name in names}
     image = planes["image"]
-    good = np.isfinite(image)
-    if "mask" in planes:
-        good &= planes["mask"] & np.uint8(Flag.BAD) == 0
+    good = np.isfinite(good_only(image, planes.get("mask")))
     variance = planes.get("variance", np.full(image.shape, np.nan))
     return [Bands(*channel) for channel in zip(image, variance, good, strict=True)]

@@ -1,15 +1,13 @@
 """Planes cut in cells of equal size, and ranks of the values of each."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autowisp_xr.arrays import Floats
-
 __all__ = ["cut", "median", "ranked"]
 
-_Kind = TypeVar("_Kind", bound=np.generic)
+_Kind = TypeVar("_Kind", bound=np.number[Any])
 
 
 def cut(planes: NDArray[_Kind], height: int, width: int) -> NDArray[_Kind]:
@@ -24,7 +22,7 @@ def cut(planes: NDArray[_Kind], height: int, width: int) -> NDArray[_Kind]:
     return apart.reshape(number, down, across, height * width)
 
 
-def ranked(values: Floats, rank: float) -> Floats:
+def ranked(values: NDArray[_Kind], rank: float) -> NDArray[_Kind]:
     """A value that about this fraction of the finite ones along the last axis is below.
 
     NaN where none is finite.
@@ -35,6 +33,6 @@ def ranked(values: Floats, rank: float) -> Floats:
     return np.take_along_axis(np.sort(values, axis=-1), place[..., None], axis=-1)[..., 0]
 
 
-def median(values: Floats) -> Floats:
+def median(values: NDArray[_Kind]) -> NDArray[_Kind]:
     """The median along the last axis; of an even number, the upper one of both in the middle."""
     return ranked(values, 0.5)

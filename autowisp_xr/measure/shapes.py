@@ -7,11 +7,11 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance, schema
-from autowisp_xr.arrays import Floats
+from autowisp_xr.arrays import Floats, Numbers
 from autowisp_xr.errors import CalibrationError
-from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.clip import MAD_TO_SIGMA
 from autowisp_xr.measure.cells import cut, median, ranked
+from autowisp_xr.stats.good_pixels import good_only
 from autowisp_xr.steps.channels import trim
 
 __all__ = ["flat_shapes", "glow"]
@@ -115,7 +115,7 @@ def _cells(frame: xr.Dataset) -> tuple[Floats, Floats]:
     rows = min(_ROWS, height // down)
     starts = (height * (2 * np.arange(down) + 1) // (2 * down)) - rows // 2
     bands = [
-        _without_bad(frame.isel(y=slice(start, start + rows)).compute())
+        _good_pixels(frame.isel(y=slice(start, start + rows)).compute())
         for start in np.maximum(starts, 0).tolist()
     ]
     cells = np.concatenate(
@@ -129,10 +129,9 @@ def _cells(frame: xr.Dataset) -> tuple[Floats, Floats]:
     return middle.reshape(len(cells), -1), error.reshape(len(cells), -1)
 
 
-def _without_bad(frame: xr.Dataset) -> Floats:
+def _good_pixels(frame: xr.Dataset) -> Numbers:
     """Pixels (channel, y, x), NaN where they are flagged as bad."""
-    bad = frame["mask"].values & np.uint8(Flag.BAD) != 0 if "mask" in frame else False
-    return np.where(bad, np.nan, frame["image"].values)
+    return good_only(frame["image"].values, frame["mask"].values if "mask" in frame else None)
 
 
 def glow(dark: xr.Dataset) -> xr.Dataset:
@@ -172,7 +171,7 @@ def glow(dark: xr.Dataset) -> xr.Dataset:
         )
     names = [name for name in ("image", "variance", "mask") if name in dark]
     held = dark[names].isel(y=slice(sizes[0] * _REGION), x=slice(sizes[1] * _REGION)).compute()
-    regions = median(cut(_without_bad(held), _REGION, _REGION))
+    regions = median(cut(_good_pixels(held), _REGION, _REGION))
     medians = regions.reshape(len(regions), -1)
     current = median(medians)
     brightest = np.where(np.isfinite(medians), medians, -np.inf).argmax(axis=1)

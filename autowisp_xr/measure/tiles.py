@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from autowisp_xr.measure.cells import cut, median, ranked
 
 __all__ = ["LEAST_TILE", "MOST_TILES", "Scatter", "Tiles", "scatter", "typical_size"]
 
-_Kind = TypeVar("_Kind", bound=np.generic)
+_Kind = TypeVar("_Kind", bound=np.number[Any])
 
 MOST_TILES = 1500
 """A gain is then known to 0.1 %; more would only take longer."""

@@ -8,12 +8,12 @@ import xarray as xr
 from autowisp_xr.flats.result import MasterFlats
 from autowisp_xr.plot.figures import new_picture
 from autowisp_xr.plot.gallery import draw_gallery, gallery_size
-from autowisp_xr.plot.panels import Draw, add_legend, panels
+from autowisp_xr.plot.panels import add_legend, panels
 from autowisp_xr.plot.table import FlatTable
 from autowisp_xr.plot.thumbnails import thumbnails
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.figure import Figure
 
 
 __all__ = ["MOST_THUMBNAILS", "flats", "rejected"]
@@ -129,7 +129,12 @@ def flats(
         halves: Any = figure.subfigures(1, 2, width_ratios=(_WIDTH, beside), wspace=0.02)
         panels_on, gallery = halves
         draw_gallery(gallery, table, shown)
-    _draw_panels(panels_on, table, wanted)
+    heights = [relative for _, relative in wanted]
+    axes = panels_on.subplots(len(wanted), sharex=True, squeeze=False, height_ratios=heights)
+    for one, (draw, _) in zip(axes[:, 0], wanted, strict=True):
+        draw(one, table)
+        one.label_outer()
+    add_legend(panels_on, table)
     of = f" Channel {table.channel}" if frames.sizes["channel"] > 1 else ""
     figure.suptitle(_heading(table) + of, fontweight="bold")
     return figure
@@ -140,18 +145,3 @@ def _heading(table: FlatTable) -> str:
     if not np.isfinite(table.variance).any():
         return f"How bright are {number} flats?" if number > 1 else "How bright is the flat?"
     return f"Which of {number} flats are good?" if number > 1 else "Is the flat good?"
-
-
-def _draw_panels(
-    figure: "Figure | SubFigure", table: FlatTable, wanted: list[tuple[Draw, float]]
-) -> None:
-    axes = figure.subplots(
-        len(wanted),
-        sharex=True,
-        squeeze=False,
-        height_ratios=[height for _, height in wanted],
-    )[:, 0]
-    for one, (draw, _) in zip(axes, wanted, strict=True):
-        draw(one, table)
-        one.label_outer()
-    add_legend(figure, table)

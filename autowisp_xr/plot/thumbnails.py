@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-import numpy as np
 import xarray as xr
 
 from autowisp_xr import schema
@@ -66,9 +65,9 @@ def thumbnails(
 def binned(image: Image) -> Floats:
     """Means of square blocks of finite pixels; what does not fill a block at the end is cut off."""
     factor = max(1, max(image.shape) // _SIZE)
-    height, width = (max(size // factor, 1) * min(size, factor) for size in image.shape)
-    blocks = (min(factor, image.shape[0]), min(factor, image.shape[1]))
-    return bin_image(image[:height, :width], blocks) / np.prod(blocks)
+    y, x = (min(factor, size) for size in image.shape)
+    height, width = (size // block * block for size, block in zip(image.shape, (y, x), strict=True))
+    return bin_image(image[:height, :width], (y, x)) / (y * x)
 
 
 def _planes(array: xr.DataArray, name: str, channel: str) -> dict[str, xr.Variable]:
