@@ -76,12 +76,11 @@ def photon_transfer_curve(measured: xr.Dataset, *, channel: str | None = None) -
             "what aw.measure.gain_and_read_noise returns"
         )
     names = schema.names(measured, "channel")
-    if channel is not None and channel not in names:
-        raise ValueError(f"there is no channel {channel!r} among {', '.join(names)}")
+    chosen = None if channel is None else schema.number_of(channel, names, "channel")
     figure = new_picture(_WIDTH, _HEIGHT)
     above, below = figure.subplots(2, sharex=True, height_ratios=(3, 1.5))
     for number, name in enumerate(names):
-        if channel in (None, name):
+        if chosen in (None, number):
             one = {key: measured[key].values[number] for key in _NEEDED}
             _draw(above, below, one, "" if len(names) == 1 else f"{name}: ", number)
     above.set(xscale="log", yscale="log", ylabel="variance of a frame [ADU$^2$]")

@@ -72,9 +72,8 @@ class FlatTable:
         """
         _check(frames)
         channels = schema.names(frames, "channel")
-        channel = channels[0] if channel is None else channel
-        if channel not in channels:
-            raise ValueError(f"there is no channel {channel!r} among {', '.join(channels)}")
+        place = 0 if channel is None else schema.number_of(channel, channels, "channel")
+        channel = channels[place]
         alone = "channel" in frames["class"].dims
         others = [other for other in channels if other != channel and not alone]
         return cls._one(frames, channel, others=[cls._one(frames, other) for other in others])

@@ -90,7 +90,7 @@ def test_below_stands_how_far_points_are_off_in_per_cent():
 def test_one_channel_can_be_chosen():
     figure = drawn(plot.photon_transfer_curve(table(), channel="B"))
     assert legend(figure) == ["B: gain 2.000 ± 0.020 e/ADU, read noise 12.000 ± 0.040 e"]
-    with pytest.raises(ValueError, match="there is no channel 'C' among A, B"):
+    with pytest.raises(ValueError, match="there is no channel 'C' among 2: A, B"):
         plot.photon_transfer_curve(table(), channel="C")
 
 

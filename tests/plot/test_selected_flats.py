@@ -379,7 +379,7 @@ def test_what_is_no_table_of_flats_is_refused(frames, message):
 
 
 def test_a_channel_that_is_not_there_is_refused():
-    with pytest.raises(ValueError, match="no channel 'B' among R, G"):
+    with pytest.raises(ValueError, match="no channel 'B' among 2: R, G"):
         plot.flats(table(channels=("R", "G")), channel="B")
 
 
