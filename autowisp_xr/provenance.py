@@ -155,12 +155,11 @@ def record(
     all). They make no identity: a master that was moved is still the same.
     """
     source = ds if source is None else source
+    given = {name: master for name, master in (masters or {}).items() if master is not None}
     step: dict[str, Any] = {
         "verb": verb,
         "options": {name: _plain(value) for name, value in (options or {}).items()},
-        "masters": {
-            name: identity(master) for name, master in (masters or {}).items() if master is not None
-        },
+        "masters": {name: identity(master) for name, master in given.items()},
     }
     if "frame" in source.dims and "frame" in source.coords:
         step["frames"] = _names(source, "frame")
@@ -169,28 +168,25 @@ def record(
             file_entry(file) if isinstance(file, str) else dict(file) for file in files
         ]
     step["id"] = _digest([identity(source), step])
-    from_files = {name: _files_of(master) for name, master in (masters or {}).items()}
-    if any(from_files.values()):
-        step["files"] = {name: found for name, found in from_files.items() if found}
+    from_files = {name: found for name, master in given.items() if (found := _files_of(master))}
+    if from_files:
+        step["files"] = from_files
     step["versions"] = _versions()
     step["time"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     return ds.assign_attrs(history=json.dumps([*history(source), step]))
 
 
-def _files_of(master: xr.Dataset | None) -> dict[str, dict[str, Any]]:
+def _files_of(master: xr.Dataset) -> dict[str, dict[str, Any]]:
     """Files of a master by channel; none where it does not come from any that is still there."""
-    if master is None:
-        return {}
-    name = next((name for name in ("channel_path", "path") if name in master.coords), None)
-    if name is None:
-        return {}
-    paths = np.atleast_1d(master[name].values).ravel().tolist()
-    channels = _names(master, "channel") if name == "channel_path" else [""]
+    channels = [""]
+    if "channel_path" in master.coords:
+        paths, channels = _names(master, "channel_path"), _names(master, "channel")
+    else:
+        paths = _names(master, "path") if "path" in master.coords else []
     found = {}
-    if len(paths) == len(channels):
-        for channel, path in zip(channels, map(str, paths), strict=True):
-            with suppress(OSError):
-                found[channel] = file_entry(path)
+    for channel, path in zip(channels, paths, strict=True) if len(paths) == len(channels) else ():
+        with suppress(OSError):
+            found[channel] = file_entry(path)
     return found
 
 

@@ -111,24 +111,16 @@ class Instrument:
         # refuses what cannot be, before anything is reckoned with it
         bare = Camera(gain=self.gain, read_noise=self.read_noise)
         height, width = self.shape
-        threshold = self.saturation
-        if threshold is None:
-            threshold = min(
-                self.bias_level + 0.95 * self.full_well / self.gain,
-                0.95 * np.iinfo(np.uint16).max,
-            )
-        blind = (
-            [Region(xmin=width, xmax=width + self.overscan, ymin=0, ymax=height)]
-            if self.overscan
-            else []
-        )
+        full = self.bias_level + 0.95 * self.full_well / self.gain
+        usual = min(full, 0.95 * np.iinfo(np.uint16).max)
+        blind = {"xmin": width, "xmax": width + self.overscan, "ymin": 0, "ymax": height}
         return replace(
             bare,
             channels=self.channels,
             read_noise=float(np.sqrt(self.read_noise**2 + self.gain**2 / 12)),
-            saturation=float(threshold),
+            saturation=float(usual if self.saturation is None else self.saturation),
             image_area=Region(xmin=0, xmax=width, ymin=0, ymax=height),
-            overscan=tuple(blind),
+            overscan=blind if self.overscan else (),
             leak_directions=self.leak_directions,
             name=f"simulated, seed {self.seed}",
         )
