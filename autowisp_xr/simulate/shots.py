@@ -1,7 +1,7 @@
 """Which frames are taken, and how each is labelled: names, times, headers."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -63,13 +63,12 @@ class Shot:
 
 def biases(n: int, start: int = 1) -> list[Shot]:
     """``n`` bias frames; the arguments are those of :meth:`Night.bias`, and so on below."""
-    return [Shot(kind="bias", number=k, exposure=0.0) for k in _numbers(n, start)]
+    return _shots("bias", n, start, {"exposure": 0.0})
 
 
 def darks(n: int, start: int = 1, exposure: PerFrame = 60.0) -> list[Shot]:
     """``n`` dark frames."""
-    columns = zip(_numbers(n, start), _each(exposure, n, "exposure"), strict=True)
-    return [Shot(kind="dark", number=k, exposure=seconds) for k, seconds in columns]
+    return _shots("dark", n, start, {"exposure": exposure})
 
 
 def flats(
@@ -83,30 +82,21 @@ def flats(
     pointings: Iterable[tuple[float, float]] | None = None,
 ) -> list[Shot]:
     """``n`` flat frames."""
-    numbers = _numbers(n, start)
     clouds = dict(clouds or {})
     if not set(clouds) <= set(range(n)):
         raise CalibrationError(f"clouds {clouds} name frames that are not from 0 to {n - 1}")
     if pointings is None:
-        pointings = [((_FLAT_RA + _FLAT_STEP * k) % 360, _FLAT_DEC) for k in numbers]
+        pointings = [
+            ((_FLAT_RA + _FLAT_STEP * k) % 360, _FLAT_DEC) for k in range(start, start + n)
+        ]
     places = [(float(ra), float(dec)) for ra, dec in pointings]
     if len(places) != n:
         raise CalibrationError(f"{len(places)} pointings were given for {n} frames")
-    levels, seconds = _each(level, n, "level"), _each(exposure, n, "exposure")
+    each, gradient = {"level": level, "exposure": exposure}, float(gradient)
+    shots = _shots("flat", n, start, each, filter=filter, object="twilight", gradient=gradient)
     return [
-        Shot(
-            kind="flat",
-            number=number,
-            exposure=seconds[i],
-            filter=filter,
-            object="twilight",
-            ra=places[i][0],
-            dec=places[i][1],
-            level=levels[i],
-            cloud=float(clouds.get(i, 0.0)),
-            gradient=float(gradient),
-        )
-        for i, number in enumerate(numbers)
+        replace(shot, ra=ra, dec=dec, cloud=float(clouds.get(i, 0.0)))
+        for i, (shot, (ra, dec)) in enumerate(zip(shots, places, strict=True))
     ]
 
 
@@ -121,21 +111,9 @@ def objects(
     name: str = _FIELD[0],
 ) -> list[Shot]:
     """``n`` frames of a star field."""
-    return [
-        Shot(
-            kind="object",
-            number=number,
-            exposure=seconds,
-            filter=filter,
-            object=name,
-            ra=_FIELD[1],
-            dec=_FIELD[2],
-            sky=float(sky),
-            nebula=float(nebula),
-            stars=stars,
-        )
-        for number, seconds in zip(_numbers(n, start), _each(exposure, n, "exposure"), strict=True)
-    ]
+    light = {"sky": float(sky), "nebula": float(nebula), "stars": stars}
+    place = {"object": name, "ra": _FIELD[1], "dec": _FIELD[2]}
+    return _shots("object", n, start, {"exposure": exposure}, filter=filter, **place, **light)
 
 
 _TAKERS: dict[str, Callable[..., list[Shot]]] = {
@@ -220,10 +198,17 @@ def _header(shot: Shot, start: np.datetime64, facts: Mapping[str, Any]) -> fits.
     return header
 
 
-def _numbers(n: int, start: int) -> range:
+def _shots(
+    kind: str, n: int, start: int, each: Mapping[str, PerFrame], **common: Any
+) -> list[Shot]:
+    """Frames of a kind, with what is given for each of them and for all."""
     if n < 1 or start < 1:
         raise CalibrationError(f"{n} frames from number {start} on were asked for; 1 is the least")
-    return range(start, start + n)
+    columns = {name: _each(value, n, name) for name, value in each.items()}
+    rows: list[dict[str, Any]] = [
+        {name: values[i] for name, values in columns.items()} for i in range(n)
+    ]
+    return [Shot(kind=kind, number=start + i, **row, **common) for i, row in enumerate(rows)]
 
 
 def _each(value: PerFrame, n: int, name: str) -> list[float]:
