@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 from astropy.io import fits
 
+from autowisp_xr.arrays import Floats, Image
 from autowisp_xr.image_calibration.parameters import check_names
 from autowisp_xr.options import Overscan
 from autowisp_xr.overscan_fits.subtraction import OverscanCorrection, overscan_correction
@@ -35,11 +36,11 @@ class Base:
     def __call__(
         self,
         *,
-        raw_image: Any,
+        raw_image: Image,
         overscans: Sequence[Mapping[str, int]],
         image_area: Mapping[str, int],
         gain: float,
-        split_channels: Any,
+        split_channels: object,
         **more: Any,
     ) -> Mapping[str, Any]:
         """Find what is to be subtracted from the image area.
@@ -77,13 +78,15 @@ class Base:
 class _Measured(Base):
     """A method that :func:`autowisp_xr.overscan_correction` knows."""
 
-    title: str
-    """What it is called in the header."""
-
     def __init__(self, *options: Overscan) -> None:
         self.options = options
         # of each thread, as one Calibrator may work in several
         self._last: dict[int, OverscanCorrection] = {}
+
+    @property
+    def title(self) -> str:
+        """What it is called in the header."""
+        return ", then ".join(map(_title, self.options))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}{self.options}"
@@ -91,11 +94,11 @@ class _Measured(Base):
     def __call__(
         self,
         *,
-        raw_image: Any,
+        raw_image: Image,
         overscans: Sequence[Mapping[str, int]],
         image_area: Mapping[str, int] | None = None,
         gain: float | None = None,
-        split_channels: Any = None,
+        split_channels: object = None,
         amplifiers: Sequence[Mapping[str, int]] = (),
         **more: Any,
     ) -> dict[str, Any]:
@@ -131,7 +134,7 @@ class _Measured(Base):
             "overscan_correction": found,
         }
 
-    def _variance(self, found: OverscanCorrection) -> Any:
+    def _variance(self, found: OverscanCorrection) -> Floats:
         return found.variance
 
     def document_in_fits_header(self, header: fits.Header) -> None:
@@ -154,33 +157,7 @@ class _Measured(Base):
         header["OVSCCONV"] = (found.converged, "Whether it converged")
 
 
-class _Average(_Measured):
-    average: Literal["median", "mean"]
-
-    def __init__(
-        self,
-        *,
-        reject_threshold: float = 5.0,
-        max_reject_iterations: int = 10,
-        min_pixels: int = 100,
-        require_convergence: bool = False,
-        per: Per = "frame",
-        areas: Any = None,
-    ) -> None:
-        options = Overscan(
-            average=self.average,
-            per=per,
-            areas=areas,
-            reject_threshold=reject_threshold,
-            max_reject_iterations=max_reject_iterations,
-            min_pixels=min_pixels,
-            require_convergence=require_convergence,
-        )
-        super().__init__(options)
-        self.title = f"Iterative rejection {self.average}{_each(per)}"
-
-
-class Median(_Average):
+class Median(_Measured):
     """The median of the overscan pixels.
 
     Parameters
@@ -205,17 +182,19 @@ class Median(_Average):
     variance, right within the 1 to 7 % that simulations tell.
     """
 
-    average = "median"
+    def __init__(self, **options: Any) -> None:
+        super().__init__(Overscan(average="median", **options))
 
-    def _variance(self, found: OverscanCorrection) -> Any:
+    def _variance(self, found: OverscanCorrection) -> Floats:
         (options,) = self.options
         return found.mean_variance if options.per == "frame" else found.variance
 
 
-class Mean(_Average):
+class Mean(_Measured):
     """The mean of the overscan pixels; parameters as of :class:`Median`."""
 
-    average = "mean"
+    def __init__(self, **options: Any) -> None:
+        super().__init__(Overscan(average="mean", **options))
 
 
 class Polynomial(_Measured):
@@ -233,16 +212,8 @@ class Polynomial(_Measured):
         As of :class:`Median`.
     """
 
-    def __init__(
-        self,
-        num_terms: int,
-        *,
-        per: Per = "row",
-        average: Literal["median", "mean"] = "median",
-        **options: Any,
-    ) -> None:
-        super().__init__(Overscan(average=average, per=per, polynomial_terms=num_terms, **options))
-        self.title = f"Polynomial of {num_terms} terms, {average}{_each(per)}"
+    def __init__(self, num_terms: int, *, per: Per = "row", **options: Any) -> None:
+        super().__init__(Overscan(per=per, polynomial_terms=num_terms, **options))
 
 
 class Spline(_Measured):
@@ -256,16 +227,8 @@ class Spline(_Measured):
         As of :class:`Polynomial`.
     """
 
-    def __init__(
-        self,
-        num_nodes: int,
-        *,
-        per: Per = "row",
-        average: Literal["median", "mean"] = "median",
-        **options: Any,
-    ) -> None:
-        super().__init__(Overscan(average=average, per=per, spline_nodes=num_nodes, **options))
-        self.title = f"Spline of {num_nodes} nodes, {average}{_each(per)}"
+    def __init__(self, num_nodes: int, *, per: Per = "row", **options: Any) -> None:
+        super().__init__(Overscan(per=per, spline_nodes=num_nodes, **options))
 
 
 class Passes(_Measured):
@@ -294,8 +257,12 @@ class Passes(_Measured):
         if not methods or not all(isinstance(method, _Measured) for method in methods):
             raise TypeError("Passes takes one or more methods of overscan_methods")
         super().__init__(*(options for method in methods for options in method.options))
-        self.title = ", then ".join(method.title for method in methods)
 
 
-def _each(per: Per) -> str:
-    return "" if per == "frame" else f" a {per}"
+def _title(options: Overscan) -> str:
+    each = "" if options.per == "frame" else f" a {options.per}"
+    if options.polynomial_terms is not None:
+        return f"Polynomial of {options.polynomial_terms} terms, {options.average}{each}"
+    if options.spline_nodes is not None:
+        return f"Spline of {options.spline_nodes} nodes, {options.average}{each}"
+    return f"Iterative rejection {options.average}{each}"
