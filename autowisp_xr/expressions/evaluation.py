@@ -241,7 +241,7 @@ _SYNTAX: Mapping[type[ast.AST], Callable[[_Evaluation, Any], Any]] = {
 """What each part of the syntax gives; what is not here is refused."""
 
 
-def _not_writeable(value: Any) -> Any:
+def _not_writeable(value: object) -> object:
     """The same value, into which no function can write."""
     if isinstance(value, np.ndarray):
         value = value.view()

@@ -12,16 +12,17 @@ import xarray as xr
 from astropy.io import fits
 
 from autowisp_xr import schema
-from autowisp_xr.arrays import Image, Mask
+from autowisp_xr.arrays import Image
 from autowisp_xr.camera import Camera
 from autowisp_xr.fits.history_cards import history_cards, split_history
 from autowisp_xr.fits.plain import Plane, append_cards, write_plain
 from autowisp_xr.flags import Flag
 from autowisp_xr.frames.names import bare_name
 from autowisp_xr.frames.outputs import Content
-from autowisp_xr.headers.cards import STRUCTURAL, add_doubts, ascii_text, parse_header, value_of
+from autowisp_xr.headers.cards import STRUCTURAL, add_doubts, parse_header, value_of
 from autowisp_xr.headers.fate_rules import Plane as PlaneOfProduct
 from autowisp_xr.headers.fate_rules import product_cards, tell
+from autowisp_xr.headers.own_cards import write_card
 from autowisp_xr.headers.place import PRODUCT_CARDS, name_place
 from autowisp_xr.headers.product import steps_of_product, true_cards
 from autowisp_xr.headers.sensor_grid import PixelGrid, grid_of, grid_of_plane, moved
@@ -33,7 +34,6 @@ __all__ = [
     "image_planes",
     "output_headers",
     "plain_header",
-    "product_planes",
 ]
 
 
@@ -63,7 +63,7 @@ def output_headers(ds: xr.Dataset, records: Sequence[Mapping[str, Any]]) -> list
     if "frame" in ds.coords and value_of(header, "RAWFNAME") is None:
         path = _scalar(ds, "path")
         name = bare_name(path) if path else _scalar(ds, "frame").rpartition("/")[2]
-        header["RAWFNAME"] = (ascii_text(name), "Name of the raw file")
+        write_card(header, "RAWFNAME", name)
     return [_output_header(ds, channel, records, header) for channel in range(ds.sizes["channel"])]
 
 
@@ -78,7 +78,7 @@ def _output_header(
     if name == schema.MONO and ds.sizes["channel"] == 1:
         header.remove("CLRCHNL", ignore_missing=True, remove_all=True)
     else:
-        header["CLRCHNL"] = (name, "Colour channel")
+        write_card(header, "CLRCHNL", name)
     if placed or not schema.is_raw(ds) or grid != PixelGrid():
         place = replace(cut, y_step=grid.y_step, x_step=grid.x_step)
         name_place(header, place, _area(ds, cut))
@@ -99,7 +99,7 @@ def _name_gain(header: fits.Header, camera: Camera, channel: str) -> None:
     numbers = camera.numbers_of("gain", channel)
     said = set(numbers[:-1] or numbers)
     if len(said) == 1 and None not in said:
-        header["CALBGAIN"] = (*said, "Electrons/ADU assumed during calib")
+        write_card(header, "CALBGAIN", *said)
 
 
 def image_planes(
@@ -130,35 +130,6 @@ def image_planes(
         if name in planes:
             made.append(Plane(own(), planes[name], planes[name].dtype))
     return made
-
-
-def product_planes(
-    header: fits.Header,
-    records: Sequence[Mapping[str, Any]],
-    image: Image,
-    error: Image,
-    mask: Mask,
-    *,
-    squared: bool,
-) -> list[Plane]:
-    """Planes (y, x): the image with its header and history, its error, its mask.
-
-    Parameters
-    ----------
-    header
-        Without structural cards.
-    records
-        The history, as :func:`autowisp_xr.provenance.history` gives it.
-    image, error, mask
-        In the types that the file is to have.
-    squared
-        Whether ``error`` is a variance.
-    """
-    return [
-        Plane(_with_history(header, history_of(records)), image, image.dtype),
-        Plane(_error_header(header), error, error.dtype, squared),
-        Plane(_mask_header(), mask, mask.dtype),
-    ]
 
 
 def history_of(records: Sequence[Mapping[str, Any]]) -> list[str]:

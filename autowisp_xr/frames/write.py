@@ -4,10 +4,10 @@ import math
 import os
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from numbers import Real
 from os import PathLike
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -18,7 +18,7 @@ from autowisp_xr.frames import ccddata
 from autowisp_xr.frames.names import fill_template
 from autowisp_xr.frames.outputs import check_name, write_whole
 from autowisp_xr.frames.parallel import Target, Writing, write_frames
-from autowisp_xr.frames.product_hdus import content_of, history_of, output_headers, product_planes
+from autowisp_xr.frames.product_hdus import content_of, history_of, image_planes, output_headers
 from autowisp_xr.headers.coordinates import is_master
 from autowisp_xr.headers.fate_rules import tell
 from autowisp_xr.headers.product import digests_told
@@ -159,18 +159,14 @@ def with_files(master: xr.Dataset, files: Sequence[str]) -> xr.Dataset:
     return master.assign_coords(channel_path=("channel", paths))
 
 
-@dataclass(frozen=True)
-class Product:
-    """A calibrated image or a master, as planes (y, x), and the file that is to hold it."""
+class Product(NamedTuple):
+    """A calibrated image or a master, and the file that is to hold it."""
 
     path: str
     header: fits.Header
     """Without structural cards."""
-    image: Any
-    error: Any
-    mask: Any
-    squared: bool = False
-    """Whether ``error`` is the square of the error that is to be written."""
+    planes: Mapping[str, np.ndarray[Any, Any]]
+    """``image``, ``variance`` and ``mask``: (y, x), in memory."""
 
 
 def write_products(
@@ -204,21 +200,14 @@ def write_products(
         warnings.simplefilter("ignore", fits.verify.VerifyWarning)
         outputs = (
             (
-                product.path,
+                path,
                 content_of(
-                    product_planes(
-                        product.header,
-                        records,
-                        product.image,
-                        product.error,
-                        product.mask,
-                        squared=product.squared,
-                    ),
-                    tiles=level is not None or product.path.endswith(".fz"),
+                    image_planes(planes, header, history_of(records), exact=True),
+                    tiles=level is not None or path.endswith(".fz"),
                     quantize=level,
                 ),
             )
-            for product in products
+            for path, header, planes in products
         )
         write_whole(outputs, overwrite=overwrite)
 

@@ -9,6 +9,7 @@ from autowisp_xr import schema
 from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.coordinates import is_master
 from autowisp_xr.headers.fates import ROWS
+from autowisp_xr.headers.own_cards import write_card
 from autowisp_xr.headers.sensor_grid import PixelGrid, area_of, grid_of
 from autowisp_xr.headers.values import to_number
 from autowisp_xr.regions import ChannelSlice, Region
@@ -62,11 +63,11 @@ def place_of(header: fits.Header) -> Place | None:
 
 def name_place(header: fits.Header, cut: ChannelSlice, area: Region) -> None:
     """Set the cards that say which pixels of which area of the raw frame a plane holds."""
-    header["CHNLXOFF"] = (cut.x_offset, "First column of the channel in a super-pixel")
-    header["CHNLXSTP"] = (cut.x_step, "Columns of a super-pixel")
-    header["CHNLYOFF"] = (cut.y_offset, "First row of the channel in a super-pixel")
-    header["CHNLYSTP"] = (cut.y_step, "Rows of a super-pixel")
-    header["IMAGAREA"] = (str(area), "Image region in raw frame")
+    write_card(header, "CHNLXOFF", cut.x_offset)
+    write_card(header, "CHNLXSTP", cut.x_step)
+    write_card(header, "CHNLYOFF", cut.y_offset)
+    write_card(header, "CHNLYSTP", cut.y_step)
+    write_card(header, "IMAGAREA", str(area))
 
 
 def with_place(header: fits.Header, cut: ChannelSlice, area: Region) -> fits.Header:

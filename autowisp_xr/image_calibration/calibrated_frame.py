@@ -1,26 +1,39 @@
 """One raw frame through the verbs of the package, as the classes define them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance, schema
+from autowisp_xr.arrays import Image
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError, ImageMismatchError
-from autowisp_xr.image_calibration.loaded_masters import as_dataset
 from autowisp_xr.image_calibration.raw_frame import RawFrame
-from autowisp_xr.kinds import MASTERS
+from autowisp_xr.kinds import KINDS, MASTERS
 from autowisp_xr.regions import ChannelSlice, Region
 from autowisp_xr.stats.floats import as_floats
 from autowisp_xr.steps.calibration import calibrated
 
-__all__ = ["calibrate_frame", "measured_overscan"]
+__all__ = ["calibrate_frame", "camera_of", "measured_overscan"]
 
 
-def measured_overscan(frame: RawFrame, params: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Correction and variance of the overscan method, (y, x), of the image area or of size one.
+def camera_of(params: Mapping[str, Any]) -> Camera:
+    """The camera that parameters describe; those that are not given have their defaults."""
+    return Camera(
+        gain=params.get("gain", 1.0),
+        read_noise=params.get("read_noise_electrons"),
+        saturation=params.get("saturation_threshold"),
+        bias_level=params.get("bias_level_adu", 0.0),
+        image_area=params.get("image_area"),
+        overscan=(params.get("overscans") or {}).get("areas") or (),
+        leak_directions=params.get("leak_directions"),
+    )
+
+
+def measured_overscan(frame: RawFrame, params: Mapping[str, Any]) -> xr.Dataset | None:
+    """Level and variance by the overscan method, over (frame, y, x), or of size one along these.
 
     The method sees the raw frame with the bias level subtracted, NaN where nothing was read.
     """
@@ -43,71 +56,44 @@ def measured_overscan(frame: RawFrame, params: Mapping[str, Any]) -> dict[str, A
     )
     shape = (area.ymax - area.ymin, area.xmax - area.xmin)
     method = f"the overscan method {_named(overscans['method'])}"
-    planes = {}
+    planes = []
     for name in ("correction", "variance"):
         if not isinstance(found, Mapping) or name not in found:
             raise CalibrationError(
                 f"{method} gave {found!r}, not a mapping of 'correction' and 'variance'"
             )
         try:
-            planes[name] = np.atleast_2d(as_floats(found[name]))
-            np.broadcast_to(planes[name], shape)
+            planes.append(np.atleast_2d(as_floats(found[name])))
+            np.broadcast_to(planes[-1], shape)
         except ValueError:
             raise ImageMismatchError(
                 f"{method} gave a {name} of the shape {np.shape(found[name])}, the image area has "
                 f"{shape}"
             ) from None
-    unknown = ~np.isfinite(planes["correction"])
-    sound = np.isfinite(planes["variance"]) & (planes["variance"] >= 0)
-    if not (sound | unknown).all():
+    level, variance = np.broadcast_arrays(*planes)
+    if not ((np.isfinite(variance) & (variance >= 0)) | ~np.isfinite(level)).all():
         raise CalibrationError(f"{method} gave a variance that is negative or not finite")
-    return planes
+    # with a frame: it is its own, not shared with others
+    dims = ("frame", "y", "x")
+    return xr.Dataset({"image": (dims, level[None]), "variance": (dims, variance[None])})
 
 
 def calibrate_frame(
-    frame: RawFrame, params: Mapping[str, Any], overscan: Mapping[str, Any] | None
+    frame: RawFrame, params: Mapping[str, Any], overscan: xr.Dataset | None
 ) -> xr.Dataset:
     """The calibrated image area as one monochrome frame, in float64."""
-    area: Region = params["image_area"]
-    camera = Camera(
-        gain=params["gain"],
-        read_noise=params["read_noise_electrons"],
-        saturation=params["saturation_threshold"],
-        bias_level=params["bias_level_adu"],
-        image_area=area,
-        leak_directions=params["leak_directions"],
-    )
-    coords = schema.place({schema.MONO: ChannelSlice()}, *frame.image.shape)
-    raw = xr.Dataset({"image": (schema.DIMS, frame.image[None, None])}, coords)
-    raw = schema.with_attributes(raw.assign_coords(frame=[frame.path]), "adu")
-    raw = provenance.record(raw, "open_planes", source=xr.Dataset(), files=[frame.path])
-    bias, dark, flat = (
-        None if params[kind] is None else as_dataset(params[kind], kind, area.ymin, area.xmin)
-        for kind in MASTERS
-    )
-    level: Any = False
-    if overscan is not None:
-        # the frame's own, not shared with others; what is of size one does not vary
-        correction, variance = np.broadcast_arrays(overscan["correction"], overscan["variance"])
-        dims = ("frame", "y", "x")
-        level = xr.Dataset(
-            {"image": (dims, correction[None]), "variance": (dims, variance[None])},
-            {
-                dim: first + np.arange(size)
-                for dim, first, size in zip(
-                    "yx", (area.ymin, area.xmin), correction.shape, strict=True
-                )
-                if size > 1
-            },
-        )
+    camera = camera_of(params)
+    raw = _opened({"image": frame.image}, "adu", [frame.path])
+    raw = raw.expand_dims(frame=[frame.path])
+    masks = params["masks"]
     result = calibrated(
         raw,
         noise="required",
-        bias=bias,
-        dark=dark,
-        flat=flat,
-        masks=None if params["masks"] is None else params["masks"]["image"],
-        overscan=level,
+        bias=_master(params, "bias"),
+        dark=_master(params, "dark"),
+        flat=_master(params, "flat"),
+        masks=None if masks is None else masks["image"],
+        overscan=False if overscan is None else overscan,
         camera=camera,
         photons="absolute",
         # a file has no place for it
@@ -115,15 +101,46 @@ def calibrate_frame(
         above=True,
         dtype="float64",
     )
-    chosen = {kind: params[kind]["filenames"] for kind in (*MASTERS, "masks") if params[kind]}
-    files = [file for kind in chosen for file in params[kind]["files"]]
-    overscans = params["overscans"]
-    how = overscans and {**overscans, "method": _named(overscans["method"])}
-    options = {"overscan": how, **chosen}
+    chosen = {kind: params[kind] for kind in (*MASTERS, "masks") if params[kind]}
+    how = params["overscans"] and {
+        **params["overscans"],
+        "method": _named(params["overscans"]["method"]),
+    }
+    options = {"overscan": how, **{kind: one["filenames"] for kind, one in chosen.items()}}
+    files = [entry for one in chosen.values() for entry in one["files"]]
     return provenance.record(result, "Calibrator", options, files=files)
 
 
-def _named(method: Any) -> str:
+def _master(params: Mapping[str, Any], kind: str) -> xr.Dataset | None:
+    """An assembled master as a verb takes it; None where there is none."""
+    master = params[kind]
+    if master is None:
+        return None
+    names = {"image": "correction", "variance": "variance", "mask": "mask"}
+    planes = {name: master[key] for name, key in names.items()}
+    return _opened(planes, KINDS[kind].master_unit, master["files"], params["image_area"])
+
+
+def _opened(
+    planes: Mapping[str, Image],
+    units: str,
+    files: Sequence[str | dict[str, Any]],
+    area: Region | None = None,
+) -> xr.Dataset:
+    """Planes as a verb takes them, (channel, y, x), in an area of the raw frame.
+
+    Their history is their files alone. The classes add the variance of every master in full, as the
+    original does; the verbs would take out what a dark shares with the bias that it was made with.
+    """
+    height, width = planes["image"].shape
+    y, x = (0, 0) if area is None else (area.ymin, area.xmin)
+    coords = schema.place({schema.MONO: ChannelSlice()}, height, width, y, x)
+    ds = xr.Dataset({n: (schema.DIMS[1:], plane[None]) for n, plane in planes.items()}, coords)
+    ds = schema.with_attributes(ds, units)
+    return provenance.record(ds, "open_planes", source=xr.Dataset(), files=files)
+
+
+def _named(method: object) -> str:
     """What an overscan method is called, without the address of an object."""
     if hasattr(method, "__qualname__"):
         return str(method.__qualname__)

@@ -7,20 +7,18 @@ from typing import Any, ClassVar
 
 from astropy.io import fits
 
-from autowisp_xr.camera import Camera
+from autowisp_xr.arrays import Image, Mask
 from autowisp_xr.errors import ImageMismatchError
 from autowisp_xr.headers.cards import set_cards
-from autowisp_xr.image_calibration import frame_cards
-from autowisp_xr.image_calibration.calibrated_frame import calibrate_frame, measured_overscan
-from autowisp_xr.image_calibration.channels import channel_slices
-from autowisp_xr.image_calibration.loaded_masters import load_masters
-from autowisp_xr.image_calibration.outputs import (
-    check_output,
-    diagnostics,
-    output_names,
-    write_channels,
+from autowisp_xr.image_calibration import frame_cards, outputs
+from autowisp_xr.image_calibration.calibrated_frame import (
+    calibrate_frame,
+    camera_of,
+    measured_overscan,
 )
-from autowisp_xr.image_calibration.parameters import DEFAULTS, UNSET, normalised, settled
+from autowisp_xr.image_calibration.channels import channel_slices
+from autowisp_xr.image_calibration.loaded_masters import UNSET, MasterFiles, load_masters
+from autowisp_xr.image_calibration.parameters import DEFAULTS, normalised, resolved
 from autowisp_xr.image_calibration.raw_frame import read_raw
 from autowisp_xr.kinds import MASTERS
 from autowisp_xr.regions import Region
@@ -134,7 +132,12 @@ class Calibrator:
         self.set_masters(**masters)
 
     def set_masters(
-        self, *, bias: Any = UNSET, dark: Any = UNSET, flat: Any = UNSET, masks: Any = UNSET
+        self,
+        *,
+        bias: MasterFiles = UNSET,
+        dark: MasterFiles = UNSET,
+        flat: MasterFiles = UNSET,
+        masks: MasterFiles = UNSET,
     ) -> None:
         """Choose masters for the frames to come; one that is not named stays as it was.
 
@@ -156,7 +159,7 @@ class Calibrator:
         loaded = load_masters(given)
         channels = channel_slices(self.configuration["split_channels"])
         for master in filter(None, loaded.values()):
-            master.filenames(channels)
+            master.of(channels)
         self._masters |= loaded
 
     def __call__(
@@ -184,25 +187,27 @@ class Calibrator:
         """
         params = self._get_calibration_params(calibration_params)
         frame = read_raw(raw, params["raw_hdu"], channel_slices(params["split_channels"]))
-        params = settled(params, frame)
+        params = resolved(params, frame)
         self.check_calib_params(frame.image, params)
         overscan = measured_overscan(frame, params)
         headers = {}
         for name, slices in params["channels"].items():
-            header = frame.headers[name].copy()
+            header = frame.headers[name]
             frame_cards.document_exposure(header, params)
             set_cards(header, params["extra_header"])
-            header = headers[name] = frame_cards.document_channel(header, name, slices, params)
-            self._document_in_header(params, header)
-        names = output_names(headers, params)
+            headers[name] = frame_cards.document_channel(header, name, slices, params)
+            self._document_in_header(params, headers[name])
+        names = outputs.output_names(headers, params)
         self.check_outputs(list(names.values()), params, frame.path)
         calibrated = calibrate_frame(frame, params, overscan)
-        write_channels(calibrated, params["channels"], headers, names, params)
+        outputs.write_channels(calibrated, headers, names, params)
         quantiles = params["diagnostic_quantiles"]
-        return None if quantiles is None else diagnostics(calibrated, params["channels"], quantiles)
+        if quantiles is None:
+            return None
+        return outputs.diagnostics(calibrated, params["channels"], quantiles)
 
     @staticmethod
-    def check_calib_params(raw_image: Any, calib_params: Mapping[str, Any]) -> None:
+    def check_calib_params(raw_image: Image, calib_params: Mapping[str, Any]) -> None:
         """Hold parameters against each other and against a raw image.
 
         Parameters
@@ -222,13 +227,7 @@ class Calibrator:
         ImageMismatchError
             For masters of another shape than the image area.
         """
-        overscans = calib_params.get("overscans") or {}
-        camera = Camera(
-            gain=calib_params.get("gain", 1.0),
-            image_area=calib_params.get("image_area"),
-            overscan=overscans.get("areas") or (),
-            leak_directions=calib_params.get("leak_directions"),
-        )
+        camera = camera_of(calib_params)
         height, width = raw_image.shape
         area = camera.image_area or Region(xmin=0, xmax=width, ymin=0, ymax=height)
         area.check_inside(height, width, "image_area")
@@ -296,7 +295,7 @@ class Calibrator:
         masters = (params[kind] for kind in (*MASTERS, "masks") if params[kind])
         used = [entry["path"] for master in masters for entry in master["files"]]
         for file in files:
-            check_output(file, overwrite=params["allow_overwrite"], inputs=[raw, *used])
+            outputs.check_output(file, overwrite=params["allow_overwrite"], inputs=[raw, *used])
 
     @staticmethod
     def _document_in_header(calibration_params: Mapping[str, Any], header: fits.Header) -> None:
@@ -304,6 +303,6 @@ class Calibrator:
         frame_cards.document_calibration(header, calibration_params)
 
     @staticmethod
-    def _calib_mask_from_master(mask: Any) -> None:
+    def _calib_mask_from_master(mask: Mask) -> None:
         """Make of the mask of a master, in place, what frames inherit from it."""
         mask[...] = transferred(mask)

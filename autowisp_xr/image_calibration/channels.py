@@ -3,26 +3,27 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from autowisp_xr.arrays import Bools, Image
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.regions import Region
 
-__all__ = ["Channels", "Slices", "by_channel", "channel_slices", "inside"]
+__all__ = ["Channels", "Slices", "by_channel", "channel_slices", "inside", "interleaved"]
 
 Slices = tuple[slice, slice]
 """Rows and columns."""
 Channels = dict[str | None, Slices]
 """Where the pixels of each channel lie; the key of the only channel of a camera may be None."""
 
-_WHOLE = slice(None)
 
-
-def channel_slices(split_channels: Any) -> Channels:
+def channel_slices(split_channels: object) -> Channels:
     """Slices of ``split_channels`` in all its spellings.
 
     False, None and {None: slice(None)} are a single channel; one slice stands for both axes.
     """
     if split_channels is None or split_channels is False:
-        return {None: (_WHOLE, _WHOLE)}
+        return {None: (slice(None), slice(None))}
     if not isinstance(split_channels, Mapping) or not split_channels:
         raise CalibrationError(
             "split_channels is False, or {channel: (slice of rows, slice of columns)}, not "
@@ -32,13 +33,13 @@ def channel_slices(split_channels: Any) -> Channels:
     for name, given in split_channels.items():
         if not isinstance(name, str | None):
             raise CalibrationError(f"the name of a channel is a text or None, not {name!r}")
-        pair = (given, given) if isinstance(given, slice) else given
-        pair = tuple(pair) if isinstance(pair, tuple | list) else ()
-        if len(pair) != 2 or not all(isinstance(part, slice) for part in pair):
-            raise CalibrationError(
-                f"the channel {name!r} is a pair of slices (rows, columns), not {given!r}"
-            )
-        channels[name] = pair
+        match (given, given) if isinstance(given, slice) else given:
+            case (slice() as rows, slice() as columns):
+                channels[name] = rows, columns
+            case _:
+                raise CalibrationError(
+                    f"the channel {name!r} is a pair of slices (rows, columns), not {given!r}"
+                )
     return channels
 
 
@@ -76,7 +77,7 @@ def _moved(given: slice, offset: int, size: int, name: str | None) -> slice:
     return slice(start, None, step)
 
 
-def by_channel(given: Any, channels: Channels, what: str) -> dict[str | None, Any]:
+def by_channel(given: object, channels: Channels, what: str) -> dict[str | None, Any]:
     """What belongs to each channel, from {channel: thing}, or the thing of the only channel."""
     if not isinstance(given, Mapping):
         if len(channels) > 1:
@@ -84,13 +85,39 @@ def by_channel(given: Any, channels: Channels, what: str) -> dict[str | None, An
                 f"{what} is one of {{channel: file}} for the channels {list(channels)}, not "
                 f"{given!r}"
             )
-        return {next(iter(channels)): given}
+        return dict.fromkeys(channels, given)
     if len(channels) == len(given) == 1 and None in (*channels, *given):
         # the only channel, which bears no name on one side
-        return {next(iter(channels)): next(iter(given.values()))}
+        return dict.fromkeys(channels, *given.values())
     missing = [name for name in channels if name not in given]
     if missing:
         raise CalibrationError(
             f"{what} is given for the channels {list(given)}, there is none for {missing}"
         )
     return {name: given[name] for name in channels}
+
+
+def interleaved(
+    planes: Mapping[str | None, Image], channels: Channels, shape: tuple[int, int], what: str
+) -> tuple[Image, Bools]:
+    """One plane with the pixels of all channels, 0 elsewhere; and which pixels are of a channel.
+
+    Raises
+    ------
+    CalibrationError
+        Where a plane has not the shape of its channel, or two channels share pixels; ``what`` says
+        of what.
+    """
+    whole = np.zeros(shape, np.result_type(*planes.values()))
+    taken = np.zeros(shape, bool)
+    for name, plane in planes.items():
+        place = channels[name]
+        if taken[place].shape != plane.shape or taken[place].any():
+            raise CalibrationError(
+                f"the {what} of channel {name!r}, of {plane.shape[0]} x {plane.shape[1]} pixels, "
+                f"does not fit between the others at {place}, or shares pixels with another; check "
+                "split_channels, or calibrate the channels one after the other"
+            )
+        whole[place] = plane
+        taken[place] = True
+    return whole, taken

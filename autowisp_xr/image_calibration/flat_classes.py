@@ -1,7 +1,7 @@
 """What ``MasterFlatMaker`` returns: a pair, and the documented dictionary."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import ItemsView, KeysView, Mapping, Sequence, ValuesView
+from typing import Any, NamedTuple
 
 import xarray as xr
 
@@ -10,7 +10,14 @@ from autowisp_xr.flats.classes import CLASSES
 __all__ = ["FlatClasses", "files_of"]
 
 
-class FlatClasses(tuple[Any, ...]):
+class _Pair(NamedTuple):
+    success: dict[str, bool]
+    """Whether the "high" and the "low" master were made."""
+    classes: dict[str, list[str]]
+    """Files by class, each in one, named as they were given."""
+
+
+class FlatClasses(_Pair):
     """The pair (success, classes); with the name of a class in brackets, its files.
 
     Examples
@@ -32,51 +39,37 @@ class FlatClasses(tuple[Any, ...]):
         frames: xr.Dataset | None = None,
     ) -> "FlatClasses":
         """Make the pair."""
-        result = super().__new__(cls, (dict(success), dict(classes)))
+        result = super().__new__(cls, dict(success), dict(classes))
         result.frames = frames
         return result
 
     def __getnewargs__(self) -> tuple[Any, ...]:
-        return (self.success, self.classes, self.frames)
-
-    @property
-    def success(self) -> dict[str, bool]:
-        """Whether the "high" and the "low" master were made."""
-        success: dict[str, bool]
-        success, _ = self
-        return success
-
-    @property
-    def classes(self) -> dict[str, list[str]]:
-        """Files by class, each in one, named as they were given."""
-        classes: dict[str, list[str]]
-        _, classes = self
-        return classes
+        return (*self, self.frames)
 
     def __getitem__(self, key: Any) -> Any:
-        return self.classes[key] if isinstance(key, str) else tuple(self)[key]
+        return self.classes[key] if isinstance(key, str) else super().__getitem__(key)
 
     def __contains__(self, key: object) -> bool:
-        return key in self.classes if isinstance(key, str) else key in tuple(self)
+        return key in self.classes if isinstance(key, str) else super().__contains__(key)
 
-    def keys(self) -> Iterator[str]:
+    def keys(self) -> KeysView[str]:
         """Names of the classes."""
-        return iter(self.classes.keys())
+        return self.classes.keys()
 
-    def values(self) -> Iterator[list[str]]:
+    def values(self) -> ValuesView[list[str]]:
         """Files of each class."""
-        return iter(self.classes.values())
+        return self.classes.values()
 
-    def items(self) -> Iterator[tuple[str, list[str]]]:
+    def items(self) -> ItemsView[str, list[str]]:
         """Names of the classes with their files."""
-        return iter(self.classes.items())
+        return self.classes.items()
 
-    def get(self, key: str, default: Any = None) -> Any:
+    def get(self, key: str, default: object = None) -> object:
         """Files of a class, or ``default`` where there is no such class."""
         return self.classes.get(key, default)
 
 
-def files_of(table: xr.Dataset, files: list[str]) -> dict[str, list[str]]:
+def files_of(table: xr.Dataset, files: Sequence[str]) -> dict[str, list[str]]:
     """Files of each class, in their order."""
     kinds = table["class"].values.tolist()
     return {

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from numbers import Real
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 from astropy.io import fits
@@ -15,6 +16,8 @@ from astropy.time import Time
 from autowisp_xr.errors import AutowispWarning, HeaderError
 from autowisp_xr.expressions import evaluate
 from autowisp_xr.headers.cards import ascii_text
+from autowisp_xr.headers.own_cards import write_card
+from autowisp_xr.headers.processing import CORRECTIONS
 from autowisp_xr.headers.sensor_grid import PixelGrid, moved
 from autowisp_xr.image_calibration.channels import Slices, channel_slices
 from autowisp_xr.kinds import MASTERS
@@ -52,17 +55,20 @@ def document_exposure(header: fits.Header, params: Mapping[str, Any]) -> None:
     HeaderError
         Where an expression cannot be evaluated, or gives no time.
     """
-    start = _start(header, params)
-    length = params["exposure_seconds"]
+    start: float | None = None
+    if params["exposure_start_utc"] is not None:
+        text = _value(header, params, "exposure_start_utc", str, "a date and time as text")
+        start = _julian_date(text, params["exposure_start_utc"])
+    elif params["exposure_start_jd"] is not None:
+        start = float(_value(header, params, "exposure_start_jd", Real, "a Julian date"))
     seconds: Any = None
-    if start is not None or length is not None:
-        expression = "EXPTIME" if length is None else length
-        seconds = _value("exposure_seconds", expression, header, Real, "a number of seconds")
+    if start is not None or params["exposure_seconds"] is not None:
+        seconds = _value(header, params, "exposure_seconds", Real, "a number of seconds")
     if start is not None:
         middle = start + seconds / 2 / _SECONDS_PER_DAY
         header["JD-OBS"] = (middle, "Julian date (UTC) of the middle of the exposure")
     if params["fnum"] is not None:
-        number = _value("fnum", params["fnum"], header, Real | str, "a number or a text")
+        number = _value(header, params, "fnum", Real | str, "a number or a text")
         header["FNUM"] = (number, "Number of the frame")
     if seconds is not None:
         header["EXPTIME"] = (seconds, header.comments["EXPTIME"] if "EXPTIME" in header else "s")
@@ -70,32 +76,35 @@ def document_exposure(header: fits.Header, params: Mapping[str, Any]) -> None:
         header["PROJHOME"] = (ascii_text(str(params["project_home"])), "Home of the project")
 
 
-def _start(header: fits.Header, params: Mapping[str, Any]) -> float | None:
-    utc, jd = (params[f"exposure_start_{scale}"] for scale in ("utc", "jd"))
-    if utc is not None:
-        text = _value("exposure_start_utc", utc, header, str, "a date and time as text")
-        try:
-            start = float(Time(text, scale="utc").jd)
-        except ValueError:
-            raise HeaderError(
-                f"exposure_start_utc, {utc!r}, gives {text!r}, which is no time such as "
-                "2024-03-01T01:02:03.5"
-            ) from None
-        if ":" not in text:
-            warnings.warn(
-                f"exposure_start_utc, {utc!r}, gives the date {text} without a time of day, which "
-                "is taken for midnight",
-                AutowispWarning,
-                stacklevel=4,
-            )
-        return start
-    if jd is not None:
-        return float(_value("exposure_start_jd", jd, header, Real, "a Julian date"))
-    return None
+def _julian_date(text: str, expression: str) -> float:
+    try:
+        date = float(Time(text, scale="utc").jd)
+    except ValueError:
+        raise HeaderError(
+            f"exposure_start_utc, {expression!r}, gives {text!r}, which is no time such as "
+            "2024-03-01T01:02:03.5"
+        ) from None
+    if ":" not in text:
+        warnings.warn(
+            f"exposure_start_utc, {expression!r}, gives the date {text} without a time of day, "
+            "which is taken for midnight",
+            AutowispWarning,
+            stacklevel=4,
+        )
+    return date
 
 
-def _value(name: str, expression: Any, header: fits.Header, kind: Any, expected: str) -> Any:
-    """Value of an expression over a header, or of a number that stands for itself."""
+def _value(
+    header: fits.Header,
+    params: Mapping[str, Any],
+    name: str,
+    kind: type | UnionType,
+    expected: str,
+) -> Any:
+    """Value of the expression that a parameter is, or of a number that stands for itself."""
+    expression = params[name]
+    if expression is None and name == "exposure_seconds":
+        expression = "EXPTIME"
     try:
         value = evaluate(expression, header) if isinstance(expression, str) else expression
     except HeaderError as error:
@@ -120,23 +129,23 @@ def document_channel(
     slices
         Rows and columns of the channel in the image area.
     params
-        Settled ones.
+        Resolved ones.
     """
     stored = PixelGrid()
     if isinstance(params["raw_hdu"], Mapping):
-        rows, columns = channel_slices(params["split_channels"])[name]
-        stored = _grid(rows, columns)
+        stored = _grid(channel_slices(params["split_channels"])[name])
     area: Region = params["image_area"]
-    header = moved(header, stored, _grid(*slices, area.ymin, area.xmin))
+    header = moved(header, stored, _grid(slices, area.ymin, area.xmin))
     if name is not None:
-        header["CLRCHNL"] = (ascii_text(name), "Colour channel")
+        write_card(header, "CLRCHNL", name)
     for axis, part in (("X", slices[1]), ("Y", slices[0])):
-        header[f"CHNL{axis}OFF"] = (part.start or 0, f"First {axis.lower()} of the channel")
-        header[f"CHNL{axis}STP"] = (part.step or 1, f"Step in {axis.lower()} of the channel")
+        write_card(header, f"CHNL{axis}OFF", part.start or 0)
+        write_card(header, f"CHNL{axis}STP", part.step or 1)
     return header
 
 
-def _grid(rows: slice, columns: slice, y: int = 0, x: int = 0) -> PixelGrid:
+def _grid(slices: Slices, y: int = 0, x: int = 0) -> PixelGrid:
+    rows, columns = slices
     return PixelGrid(
         x=x + (columns.start or 0),
         y=y + (rows.start or 0),
@@ -149,14 +158,12 @@ def document_calibration(header: fits.Header, params: Mapping[str, Any]) -> None
     """Add what was done: masters and their SHA-1, overscan, image area, gain, versions."""
     channel = header.get("CLRCHNL")
     for kind in MASTERS:
-        master = params[kind]
-        if master is None:
+        if params[kind] is None:
             continue
-        names = {ascii_text(str(name)): name for name in master["filenames"]}
-        name = names.get(str(channel), next(iter(names.values())))
-        file, digest = master["filenames"][name], master["sha1"][name]
-        header[f"M{kind.upper()}FNM"] = (ascii_text(file), f"Master {kind} used")
-        header[f"M{kind.upper()}SHA"] = (digest, f"SHA-1 of the master {kind}")
+        loaded = {ascii_text(str(name)): own for name, own in params[kind]["loaded"].items()}
+        own = loaded.get(str(channel), next(iter(loaded.values())))
+        header[CORRECTIONS[kind].own] = (ascii_text(own.name), f"Master {kind} used")
+        header[f"M{kind.upper()}SHA"] = (own.sha1, f"SHA-1 of the master {kind}")
     overscans = params["overscans"]
     if overscans is not None:
         for number, given in enumerate(overscans["areas"]):
@@ -164,9 +171,9 @@ def document_calibration(header: fits.Header, params: Mapping[str, Any]) -> None
         document = getattr(overscans["method"], "document_in_fits_header", None)
         if document is not None:
             document(header)
-    header["IMAGAREA"] = (str(params["image_area"]), "Image region in raw frame")
-    header["CALBGAIN"] = (params["gain"], "Electrons/ADU assumed during calib")
-    header["BUNIT"] = ("adu", "Unit of the image")
+    write_card(header, "IMAGAREA", str(params["image_area"]))
+    write_card(header, "CALBGAIN", params["gain"])
+    write_card(header, "BUNIT", "adu")
     for module, keyword in _COMPONENTS.items():
         header[keyword] = (module_git_ids[module], f"Git blob of {module}.py")
     header["AXRVERS"] = (version("autowisp-xr"), "Version of autowisp-xr")

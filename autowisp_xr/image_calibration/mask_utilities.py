@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from os import PathLike, fspath
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from autowisp_xr.arrays import Mask
 from autowisp_xr.errors import BadImageError, ImageMismatchError
 from autowisp_xr.flags import Flag
 from autowisp_xr.frames.planes import open_planes
@@ -19,8 +20,10 @@ mask_flags = {"OK": 0, "CLEAR": 0, **{name: int(flag) for name, flag in Flag.__m
 
 
 def get_saturation_mask(
-    raw_image: Any, saturation_threshold: float, leak_directions: Sequence[tuple[int, int]] = ()
-) -> Any:
+    raw_image: ArrayLike,
+    saturation_threshold: float,
+    leak_directions: Sequence[tuple[int, int]] = (),
+) -> Mask:
     """Mask of saturated pixels, and of those that they leak into.
 
     Parameters
@@ -40,7 +43,7 @@ def get_saturation_mask(
     return flag_saturated(as_numbers(raw_image)[None], [above], leaks)[0]
 
 
-def combine_masks(mask_filenames: str | PathLike[str] | Iterable[str | PathLike[str]]) -> Any:
+def combine_masks(mask_filenames: str | PathLike[str] | Iterable[str | PathLike[str]]) -> Mask:
     """Union of the masks in one or more FITS files.
 
     Parameters
@@ -63,7 +66,7 @@ def combine_masks(mask_filenames: str | PathLike[str] | Iterable[str | PathLike[
     if isinstance(mask_filenames, str | PathLike):
         mask_filenames = [mask_filenames]
     files = [fspath(file) for file in mask_filenames]
-    combined: Any = None
+    combined: Mask | None = None
     for file in files:
         ds = open_planes([file])
         plane = ds["mask"] if "mask" in ds else ds["image"]

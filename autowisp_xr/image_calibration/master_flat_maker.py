@@ -1,46 +1,49 @@
 """``MasterFlatMaker``: files of flats in, the files of a high and a low master out."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike, fspath
+from os.path import realpath
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from autowisp_xr import schema
+from autowisp_xr.arrays import Image
 from autowisp_xr.errors import AutowispWarning
 from autowisp_xr.flats.classes import CLASSES, by_deviation
 from autowisp_xr.flats.large_scale import large_scale_match, matched
-from autowisp_xr.flats.options import FlatSelection
 from autowisp_xr.flats.pointings import nearest_pointings
 from autowisp_xr.flats.selection import select_flats, stamp_statistics
 from autowisp_xr.flats.shapes import check_clouds
 from autowisp_xr.flats.table import mark, members, recorded
+from autowisp_xr.headers.cards import parse_header, value_of
+from autowisp_xr.headers.values import to_degrees
 from autowisp_xr.image_calibration.flat_classes import FlatClasses, files_of
-from autowisp_xr.image_calibration.flat_configuration import Config, ConfiguredForFlats
-from autowisp_xr.image_calibration.flat_options import FlatOptions
-from autowisp_xr.image_calibration.parameters import UNSET
+from autowisp_xr.image_calibration.flat_options import FlatOptions, Group, flat_options
+from autowisp_xr.image_calibration.loaded_masters import UNSET
+from autowisp_xr.image_calibration.master_maker import MasterMaker
+from autowisp_xr.image_calibration.outputs import check_output
 from autowisp_xr.image_calibration.stacked_master import (
-    check_flat_names,
+    Files,
     computed,
     listed,
     opened,
-    pointed,
     prepared,
     stacked,
     write_master,
 )
+from autowisp_xr.image_smoothing.smoother import ImageSmoother
 from autowisp_xr.stack.scaling import scaled
 from autowisp_xr.stats.floats import as_floats
 
 __all__ = ["MasterFlatMaker"]
 
-Files = Sequence[str | PathLike[str]]
 
-
-class MasterFlatMaker(ConfiguredForFlats):
+class MasterFlatMaker(MasterMaker):
     """Choose good flats from calibrated FITS files, and stack them to a high and a low master.
 
     What the constructor is given holds for all masters; the same groups of options in a call hold
@@ -116,7 +119,116 @@ class MasterFlatMaker(ConfiguredForFlats):
     ({'high': False, 'low': False}, ['cloudy', 'colocated', 'high', 'low', 'medium', 'saturated'])
     """
 
-    def prepare_for_stacking(self, image: Any) -> Any:
+    def __init__(
+        self,
+        *,
+        stamp_statistics_config: Group = None,
+        stamp_select_config: Group = None,
+        large_scale_smoother: ImageSmoother | None = None,
+        cloud_check_smoother: ImageSmoother | None = None,
+        master_stack_config: Group = None,
+    ) -> None:
+        super().__init__()
+        self.stamp_statistics_config = dict(stamp_statistics_config or {})
+        self.stamp_select_config = dict(stamp_select_config or {})
+        self.large_scale_smoother = large_scale_smoother
+        self.cloud_check_smoother = cloud_check_smoother
+        self.master_stack_config = dict(master_stack_config or {})
+        self._master_large_scale: dict[str, Any] = {}
+        self._in_use = self._options()
+
+    def configure_stamp_statistics(
+        self,
+        *,
+        fraction: float | None = None,
+        smoother: ImageSmoother | None = None,
+        outlier_threshold: float | Sequence[float] | None = None,
+        max_iter: float | None = None,
+        average: str | Callable[..., Any] | None = None,
+    ) -> None:
+        """Change how the central stamp of a frame is measured; what is None stays.
+
+        Parameters
+        ----------
+        fraction
+            Size of the stamp along each direction, as a fraction of the frame.
+        smoother
+            What the stamp is de-trended by.
+        outlier_threshold
+            Pixels further from the average, in units of the root mean square distance, are
+            rejected: a number for both sides, or two of opposite signs.
+        max_iter
+            Rejections at most.
+        average
+            "mean", "median", or the NumPy function of that.
+        """
+        given = {
+            "fraction": fraction,
+            "smoother": smoother,
+            "outlier_threshold": outlier_threshold,
+            "max_iter": max_iter,
+            "average": average,
+        }
+        changes = {name: value for name, value in given.items() if value is not None}
+        self._options(statistics=changes)
+        self.stamp_statistics_config |= changes
+
+    def configure_stamp_selection(
+        self,
+        *,
+        max_saturated_fraction: float | None = UNSET,
+        var_mean_fit_threshold: float | Sequence[float] | None = UNSET,
+        var_mean_fit_iterations: float | None = UNSET,
+        cloudy_night_threshold: float | None = UNSET,
+        cloudy_frame_threshold: float | None = UNSET,
+        min_high_mean: float | None = UNSET,
+        max_low_mean: float | None = UNSET,
+    ) -> None:
+        """Change how stamps are judged; what is not given stays, None switches a test off.
+
+        Parameters
+        ----------
+        max_saturated_fraction
+            Of the pixels of a stamp, beyond which the frame is saturated.
+        var_mean_fit_threshold, var_mean_fit_iterations
+            Rejection of frames, in units of the residual, from the parabola that is fitted to
+            variances and means.
+        cloudy_night_threshold
+            Residual of that fit, ADU^2, beyond which all frames are cloudy.
+        cloudy_frame_threshold
+            Distance of a frame from the fit, in units of the residual, beyond which it is cloudy.
+        min_high_mean, max_low_mean
+            Levels above and below which frames are high and low, ADU; they must not overlap.
+        """
+        given = {
+            "max_saturated_fraction": max_saturated_fraction,
+            "var_mean_fit_threshold": var_mean_fit_threshold,
+            "var_mean_fit_iterations": var_mean_fit_iterations,
+            "cloudy_night_threshold": cloudy_night_threshold,
+            "cloudy_frame_threshold": cloudy_frame_threshold,
+            "min_high_mean": min_high_mean,
+            "max_low_mean": max_low_mean,
+        }
+        changes = {name: value for name, value in given.items() if value is not UNSET}
+        self._options(select=changes)
+        self.stamp_select_config |= changes
+
+    def _options(
+        self, statistics: Group = None, select: Group = None, stack: Group = None
+    ) -> FlatOptions:
+        """All options, with those of a call; what is impossible raises."""
+        return flat_options(
+            self.stacking_options,
+            {
+                "large_scale_smoother": self.large_scale_smoother,
+                "cloud_check_smoother": self.cloud_check_smoother,
+            },
+            (self.stamp_statistics_config, statistics),
+            (self.stamp_select_config, select),
+            (self.master_stack_config, stack),
+        )
+
+    def prepare_for_stacking(self, image: Image) -> Image | None:
         """Give a frame the large-scale shape of the reference, and a mean of one.
 
         Parameters
@@ -145,9 +257,9 @@ class MasterFlatMaker(ConfiguredForFlats):
         *,
         compress: float | bool | None = UNSET,
         allow_overwrite: bool = UNSET,
-        stamp_statistics_config: Config = None,
-        stamp_select_config: Config = None,
-        master_stack_config: Config = None,
+        stamp_statistics_config: Group = None,
+        stamp_select_config: Group = None,
+        master_stack_config: Group = None,
         custom_header: Mapping[str, Any] | None = None,
     ) -> FlatClasses:
         """Sort the frames into classes, and write what masters can be made of them.
@@ -183,16 +295,16 @@ class MasterFlatMaker(ConfiguredForFlats):
         """
         files = listed(frame_list)
         options = self._options(stamp_statistics_config, stamp_select_config, master_stack_config)
-        overwrite = options.output.get("allow_overwrite", False)
-        overwrite = overwrite if allow_overwrite is UNSET else allow_overwrite
-        compress = options.output.get("compress", True) if compress is UNSET else compress
+        output: dict[str, Any] = {"compress": compress, "allow_overwrite": allow_overwrite}
+        chosen = {name: value for name, value in output.items() if value is not UNSET}
+        output = {"compress": True, "allow_overwrite": False, **options.output, **chosen}
         names = {"high": fspath(high_master_fname), "low": fspath(low_master_fname)}
-        check_flat_names(names, overwrite, files)
+        _check_names(names, output["allow_overwrite"], files)
         success = dict.fromkeys(names, False)
         if not files:
             return FlatClasses(success, {kind: [] for kind in CLASSES})
         self._in_use, self._master_large_scale = options, {}
-        frames = pointed(opened(files, alike=("IMAGETYP", "CLRCHNL", "FILTER")))
+        frames = _pointed(opened(files, alike=("IMAGETYP", "CLRCHNL", "FILTER")))
         table = select_flats(frames, options.selection, masked="take")
         fewest = options.selection.fewest
         high = members(table, "high")
@@ -201,16 +313,12 @@ class MasterFlatMaker(ConfiguredForFlats):
             for kind, name in names.items():
                 if members(table, kind).size < fewest[kind]:
                     continue
-                table, good = self._matched(frames, table, kind, options.selection)
+                table, good = self._matched(frames, table, kind, options)
                 if good.sizes["frame"] < fewest[kind]:
                     continue
                 good = recorded(good, table, kind, options.selection)
                 master, header = stacked(good, options.master, custom_header)
-                write_master(
-                    *(master, header, name, options.master, files),
-                    overwrite=overwrite,
-                    compress=compress,
-                )
+                write_master(master, header, name, options.master, inputs=files, **output)
                 success[kind] = True
         return FlatClasses(success, files_of(table, files), table)
 
@@ -220,24 +328,30 @@ class MasterFlatMaker(ConfiguredForFlats):
             # 4 rms, the usual threshold, is out of reach of 16 frames; a median can do without
             warnings.filterwarnings("ignore", "no value among", AutowispWarning)
             master, header = stacked(frames, options.large_scale)
-        planes = computed(master, options.large_scale["min_valid_values"])
-        names = ("values", "stdev", "mask", "header")
-        self._master_large_scale = dict(zip(names, (*planes, header), strict=True))
+        planes = computed(master, options.large_scale)
+        self._master_large_scale = {
+            "values": planes["image"],
+            "stdev": np.sqrt(planes["variance"]),
+            "mask": planes["mask"],
+            "header": header,
+        }
 
     def _matched(
-        self, frames: xr.Dataset, table: xr.Dataset, kind: str, selection: FlatSelection
+        self, frames: xr.Dataset, table: xr.Dataset, kind: str, options: FlatOptions
     ) -> tuple[xr.Dataset, xr.Dataset]:
         """The table without the cloudy frames of a class, and the others ready to be stacked."""
-        chosen = members(table, kind)
         if getattr(self.prepare_for_stacking, "__func__", None) is not _OURS:
-            good, discarded = prepared(frames.isel(frame=chosen), self.prepare_for_stacking)
-            left_out = np.array([path in discarded for path in frames["path"].values.tolist()])
+            chosen = frames.isel(frame=members(table, kind))
+            good, discarded = prepared(chosen, self.prepare_for_stacking)
+            left_out = np.flatnonzero(np.isin(frames["path"].values.tolist(), discarded))
             good = schema.with_attributes(good, "1")
             return mark(table, left_out, "cloudy", "left out by prepare_for_stacking"), good
         reference = xr.Dataset(
             {"image": (("channel", "y", "x"), self._master_large_scale["values"][None])}
         )
-        table, matches = check_clouds(frames, table, kind, reference, selection, masked="take")
+        table, matches = check_clouds(
+            frames, table, kind, reference, options.selection, masked="take"
+        )
         good = frames.isel(frame=members(table, kind))
         return table, scaled(good, matches.mean, matches.shape, to="mean of all pixels")
 
@@ -245,40 +359,51 @@ class MasterFlatMaker(ConfiguredForFlats):
         """Isolated files, and those that point to where another one does."""
         files = listed(frame_list)
         limit = self._options().selection.min_pointing_separation
-        frames = pointed(opened(files))
+        frames = _pointed(opened(files))
         separation, _ = nearest_pointings(frames["ra"].values, frames["dec"].values)
-        near = np.zeros(len(files), bool) if limit is None else separation < limit
+        near = separation < (-1.0 if limit is None else limit)
         isolated, colocated = (
             [file for file, so in zip(files, near, strict=True) if bool(so) is which]
             for which in (False, True)
         )
         return isolated, colocated
 
-    def _get_stamp_statistics(self, frame_list: Files, **stamp_statistics_config: Any) -> Any:
+    def _get_stamp_statistics(
+        self, frame_list: Files, **stamp_statistics_config: Any
+    ) -> NDArray[np.void]:
         """Structured array with ``mean``, ``variance`` and ``num_averaged`` of the stamps."""
         selection = self._options(stamp_statistics_config).selection
         found = stamp_statistics(opened(listed(frame_list)), selection, masked="take").compute()
-        result = np.empty(
-            found.sizes["frame"], [("mean", float), ("variance", float), ("num_averaged", int)]
-        )
-        for name in ("mean", "variance"):
-            result[name] = found[name].values[:, 0]
-        result["num_averaged"] = found["number"].values[:, 0]
-        return result
+        columns = [found[name].values[:, 0] for name in ("mean", "variance", "number")]
+        fields = [("mean", float), ("variance", float), ("num_averaged", int)]
+        return np.array(list(zip(*columns, strict=True)), fields)
 
     def _classify_from_stamps(
-        self, frame_list: Files, stamp_statistics_config: Config, stamp_select_config: Config
+        self, frame_list: Files, stamp_statistics_config: Group, stamp_select_config: Group
     ) -> tuple[list[str], list[str], list[str], list[str]]:
         """High, low, medium and cloudy files by their stamps alone."""
         files = listed(frame_list)
         selection = self._options(stamp_statistics_config, stamp_select_config).selection
-        classes = files_of(
-            select_flats(
-                opened(files), replace(selection, min_pointing_separation=None), masked="take"
-            ),
-            files,
-        )
+        selection = replace(selection, min_pointing_separation=None)
+        classes = files_of(select_flats(opened(files), selection, masked="take"), files)
         return classes["high"], classes["low"], classes["medium"], classes["cloudy"]
 
 
 _OURS = MasterFlatMaker.prepare_for_stacking
+
+
+def _check_names(names: Mapping[str, str], overwrite: bool, inputs: Sequence[str]) -> None:
+    """Raise, before anything is read, for names of two masters that cannot both be written."""
+    if len({realpath(name) for name in names.values()}) < len(names):
+        raise ValueError(f"the high and the low master would both be {names['high']!r}")
+    for name in names.values():
+        if "{" not in name:
+            check_output(name, overwrite=overwrite, inputs=inputs)
+
+
+def _pointed(frames: xr.Dataset) -> xr.Dataset:
+    """Frames with ``ra`` and ``dec`` in degrees, of RA in hours and DEC in degrees; NaN without."""
+    headers = [parse_header(str(text)) for text in frames["header"].values]
+    ra = [to_degrees(value_of(header, "RA"), 15.0, 15.0) for header in headers]
+    dec = [to_degrees(value_of(header, "DEC"), 1.0) for header in headers]
+    return frames.assign_coords(ra=("frame", ra), dec=("frame", dec))

@@ -1,17 +1,21 @@
 """``MasterMaker``: files of frames in, the file of a master out."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
 from typing import Any, ClassVar
 
 import numpy as np
 import xarray as xr
 from astropy.io import fits
+from numpy.typing import ArrayLike
 
+from autowisp_xr.arrays import Image
+from autowisp_xr.frames.write import quantize_level
+from autowisp_xr.image_calibration.loaded_masters import UNSET
 from autowisp_xr.image_calibration.outputs import check_output
-from autowisp_xr.image_calibration.parameters import UNSET, check_names
 from autowisp_xr.image_calibration.stacked_master import (
-    check_options,
+    Files,
+    Stacking,
     computed,
     listed,
     opened,
@@ -22,7 +26,7 @@ from autowisp_xr.image_calibration.stacked_master import (
 
 __all__ = ["MasterMaker"]
 
-Result = tuple[Any, Any, Any, fits.Header | None, list[str]]
+Result = tuple[Image | None, Image | None, Image | None, fits.Header | None, list[str]]
 
 
 class MasterMaker:
@@ -83,31 +87,12 @@ class MasterMaker:
     default_exclude_mask: ClassVar[tuple[str, ...]] = ("BAD",)
     """Flags that exclude a pixel, unless others are named: any at all."""
 
-    def __init__(
-        self,
-        *,
-        outlier_threshold: float | Sequence[float] = 5.0,
-        average_func: str | float | Callable[..., Any] = np.nanmedian,
-        min_valid_frames: int = 10,
-        min_valid_values: int = 5,
-        max_iter: float = np.inf,
-        exclude_mask: Sequence[str] = default_exclude_mask,
-        compress: float | bool | None = 16,
-        add_averaged_keywords: Sequence[str] = (),
-    ) -> None:
+    def __init__(self, *, compress: float | bool | None = 16, **stacking_options: Any) -> None:
+        quantize_level(compress)
         self.compress = compress
-        self.stacking_options: dict[str, Any] = {
-            "outlier_threshold": outlier_threshold,
-            "average_func": average_func,
-            "min_valid_frames": min_valid_frames,
-            "min_valid_values": min_valid_values,
-            "max_iter": max_iter,
-            "exclude_mask": exclude_mask,
-            "add_averaged_keywords": add_averaged_keywords,
-        }
-        check_options(self.stacking_options, compress)
+        self.stacking_options = vars(Stacking.of(stacking_options)).copy()
 
-    def prepare_for_stacking(self, image: Any) -> Any:
+    def prepare_for_stacking(self, image: Image) -> ArrayLike | None:
         """Change a frame before it is stacked: a hook to override; here frames stay as they are.
 
         Parameters
@@ -123,16 +108,10 @@ class MasterMaker:
 
     def stack(
         self,
-        frame_list: Sequence[str | PathLike[str]],
+        frame_list: Files,
         *,
-        min_valid_frames: int,
-        outlier_threshold: float | Sequence[float],
-        average_func: str | float | Callable[..., Any],
-        min_valid_values: int,
-        max_iter: float,
-        exclude_mask: Sequence[str],
-        add_averaged_keywords: Sequence[str],
         custom_header: Mapping[str, Any] | None = None,
+        **stacking_options: Any,
     ) -> Result:
         """Stack frames without writing anything.
 
@@ -142,10 +121,10 @@ class MasterMaker:
             Names of FITS files; those without a mask count as clear.
         custom_header
             Keywords, with a value or (value, comment), that replace those of the frames.
-        min_valid_frames, outlier_threshold, average_func, min_valid_values, max_iter
-            As for the class.
-        exclude_mask, add_averaged_keywords
-            As for the class.
+        **stacking_options
+            ``min_valid_frames``, ``outlier_threshold``, ``average_func``, ``min_valid_values``,
+            ``max_iter``, ``exclude_mask`` and ``add_averaged_keywords``, as for the class; none may
+            be left out.
 
         Returns
         -------
@@ -167,23 +146,19 @@ class MasterMaker:
         HeaderError
             For a keyword to average that is no number in some frame.
         """
-        options = {
-            "outlier_threshold": outlier_threshold,
-            "average_func": average_func,
-            "min_valid_frames": min_valid_frames,
-            "min_valid_values": min_valid_values,
-            "max_iter": max_iter,
-            "exclude_mask": exclude_mask,
-            "add_averaged_keywords": add_averaged_keywords,
-        }
+        missing = [name for name in self.stacking_options if name not in stacking_options]
+        if missing:
+            raise TypeError(f"stack() takes all options of stacking; there is no {missing[0]}")
+        options = Stacking.of(stacking_options)
         master, header, discarded = self._outlined(listed(frame_list), options, custom_header)
         if master is None:
             return None, None, None, None, discarded
-        return (*computed(master, min_valid_values), header, discarded)
+        planes = computed(master, options)
+        return planes["image"], np.sqrt(planes["variance"]), planes["mask"], header, discarded
 
     def __call__(
         self,
-        frame_list: Sequence[str | PathLike[str]],
+        frame_list: Files,
         output_fname: str | PathLike[str],
         *,
         allow_overwrite: bool = False,
@@ -222,10 +197,9 @@ class MasterMaker:
         ImageMismatchError, HeaderError
             As for :meth:`stack`.
         """
-        check_names(stacking_options, self.stacking_options, "stacking option")
-        options = self.stacking_options | stacking_options
+        options = Stacking.of({**self.stacking_options, **stacking_options})
         compress = self.compress if compress is UNSET else compress
-        check_options(options, compress)
+        quantize_level(compress)
         files = listed(frame_list)
         if "{" not in fspath(output_fname):
             # the frames may be worked upon before the header, and so the name, is known
@@ -233,26 +207,15 @@ class MasterMaker:
         master, header, discarded = self._outlined(files, options, custom_header)
         if master is None or header is None:
             return False, discarded
-        write_master(
-            master,
-            header,
-            output_fname,
-            options,
-            files,
-            overwrite=allow_overwrite,
-            compress=compress,
-        )
+        output: dict[str, Any] = {"allow_overwrite": allow_overwrite, "compress": compress}
+        write_master(master, header, output_fname, options, inputs=files, **output)
         return True, discarded
 
     def _outlined(
-        self,
-        files: Sequence[str],
-        options: Mapping[str, Any],
-        custom_header: Mapping[str, Any] | None,
+        self, files: Sequence[str], options: Stacking, custom_header: Mapping[str, Any] | None
     ) -> tuple[xr.Dataset | None, fits.Header | None, list[str]]:
         """The master, not yet computed, its header, and the files that were left out."""
-        check_options(options)
-        fewest = max(options["min_valid_frames"], 1)
+        fewest = max(options.min_valid_frames, 1)
         if len(files) < fewest:
             return None, None, []
         changed = getattr(self.prepare_for_stacking, "__func__", None) is not _AS_THEY_ARE

@@ -1,4 +1,4 @@
-"""Where calibrated channels go, and what is said about them."""
+"""Where calibrated channels go, and what is returned about them."""
 
 import os
 from collections.abc import Collection, Mapping, Sequence
@@ -16,15 +16,7 @@ from autowisp_xr.frames.outputs import check_name
 from autowisp_xr.frames.write import Product, write_products
 from autowisp_xr.image_calibration.channels import Channels
 
-__all__ = ["check_output", "diagnostics", "output_name", "output_names", "write_channels"]
-
-
-def output_name(
-    template: str | os.PathLike[str], header: fits.Header, project_home: Any = None
-) -> str:
-    """File name of a template filled from a header, in which PROJHOME may be a path."""
-    home = {} if project_home is None else {"PROJHOME": str(project_home)}
-    return fill_template(template, header, directories=home)
+__all__ = ["check_output", "diagnostics", "output_names", "write_channels"]
 
 
 def output_names(
@@ -39,14 +31,16 @@ def output_names(
     HeaderError
         If the template asks for a keyword that the header does not have.
     """
-    template = params["calibrated_fname"]
+    template, home = params["calibrated_fname"], params["project_home"]
     if template is None:
         raise CalibrationError(
             "the calibrated frame needs a name: give calibrated='name.fits', or the template "
             "calibrated_fname='{RAWFNAME}_{CLRCHNL}.fits'"
         )
+    # the home of the project may be a path
+    homes = {} if home is None else {"PROJHOME": str(home)}
     names = {
-        channel: output_name(template, header, params["project_home"])
+        channel: fill_template(template, header, directories=homes)
         for channel, header in headers.items()
     }
     if len(set(map(os.path.realpath, names.values()))) < len(names):
@@ -69,21 +63,19 @@ def check_output(name: str, *, overwrite: bool, inputs: Collection[str]) -> None
 
 def write_channels(
     ds: xr.Dataset,
-    channels: Channels,
     headers: Mapping[str | None, fits.Header],
     names: Mapping[str | None, str],
     params: Mapping[str, Any],
 ) -> None:
     """Write each channel of a calibrated frame to its file, all or none: image, error, mask."""
-    records = provenance.history(provenance.with_hashes(ds))
-    image, variance, mask = (ds[name].values[0, 0] for name in ("image", "variance", "mask"))
-    products = [
-        Product(names[name], headers[name], image[cut], variance[cut], mask[cut], squared=True)
-        for name, cut in channels.items()
-    ]
+    planes = {name: ds[name].values[0, 0] for name in ("image", "variance", "mask")}
+    channels: Channels = params["channels"]
     write_products(
-        products,
-        records,
+        [
+            Product(names[name], headers[name], {n: plane[cut] for n, plane in planes.items()})
+            for name, cut in channels.items()
+        ],
+        provenance.history(provenance.with_hashes(ds)),
         overwrite=params["allow_overwrite"],
         compress=params["compress_calibrated"],
     )
@@ -93,16 +85,15 @@ def diagnostics(
     ds: xr.Dataset, channels: Channels, quantiles: float | Sequence[float]
 ) -> dict[str | None, list[tuple[str, float]]]:
     """Quantiles of the pixels without any flag, by channel; none for one without such pixels."""
-    found = {}
+    image, mask = (ds[name].values[0, 0] for name in ("image", "mask"))
     chosen: list[float] = np.atleast_1d(quantiles).tolist()
-    for name, slices in channels.items():
-        image, mask = (ds[plane].values[0, 0][slices] for plane in ("image", "mask"))
-        clean = image[mask == 0]
-        if clean.size:
-            values = np.quantile(clean, chosen).tolist()
-            labels = [f"pixel_q{_decimals(q)}" for q in chosen]
-            found[name] = list(zip(labels, values, strict=True))
-    return found
+    labels = [f"pixel_q{_decimals(quantile)}" for quantile in chosen]
+    clean = {name: image[cut][mask[cut] == 0] for name, cut in channels.items()}
+    return {
+        name: list(zip(labels, np.quantile(pixels, chosen).tolist(), strict=True))
+        for name, pixels in clean.items()
+        if pixels.size
+    }
 
 
 def _decimals(quantile: float) -> str:

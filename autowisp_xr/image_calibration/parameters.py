@@ -1,12 +1,13 @@
 """Parameters of a calibration: their names and defaults, and what a frame adds to them."""
 
 import difflib
-import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from numbers import Real
 from typing import Any
 
 import numpy as np
+from astropy.io import fits
 
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.frames.write import quantize_level
@@ -14,13 +15,12 @@ from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import Cards
 from autowisp_xr.image_calibration.channels import channel_slices, inside
-from autowisp_xr.image_calibration.loaded_masters import UNSET
 from autowisp_xr.image_calibration.raw_frame import RawFrame
 from autowisp_xr.image_calibration.suspicions import warn_of_strange
 from autowisp_xr.kinds import MASTERS
 from autowisp_xr.regions import Region
 
-__all__ = ["DEFAULTS", "UNSET", "check_names", "normalised", "settled"]
+__all__ = ["DEFAULTS", "check_names", "normalised", "resolved"]
 
 DEFAULTS: dict[str, Any] = {
     "allow_overwrite": False,
@@ -79,24 +79,18 @@ def check_names(given: Collection[str], known: Collection[str], what: str) -> No
             raise TypeError(f"{name!r} is no {what}{hint} (there are {', '.join(sorted(known))})")
 
 
-def active_overscans(given: Any) -> dict[str, Any] | None:
+def active_overscans(given: object) -> dict[str, Any] | None:
     """Areas, method and whatever the method takes besides; None where nothing is to be done."""
     if given is None:
         return None
-    if not isinstance(given, Mapping):
+    if not (isinstance(given, Mapping) and {"areas", "method"} <= set(given)):
         raise CalibrationError(
-            f'overscans is None or {{"areas": [...], "method": ...}}, not {given!r}'
-        )
-    if not {"areas", "method"} <= set(given):
-        raise CalibrationError(
-            f"overscans has the entries 'areas' and 'method', not {', '.join(map(repr, given))}; "
-            "None is for no overscan"
+            "overscans is None or a dictionary with the entries 'areas' and 'method', not "
+            f"{given!r}; None is for no overscan"
         )
     areas, method = given["areas"], given["method"]
     if areas is None or method is None:
         return None
-    if isinstance(areas, Mapping):
-        areas = [areas]
     if isinstance(method, type):
         method = method()
     if not callable(method):
@@ -104,10 +98,11 @@ def active_overscans(given: Any) -> dict[str, Any] | None:
             "the method of overscans is an object such as overscan_methods.Median(), not "
             f"{method!r}"
         )
-    return {**given, "areas": list(areas), "method": method}
+    areas = [areas] if isinstance(areas, Mapping) else list(areas)
+    return {**given, "areas": areas, "method": method}
 
 
-def settled(params: Mapping[str, Any], frame: RawFrame) -> dict[str, Any]:
+def resolved(params: Mapping[str, Any], frame: RawFrame) -> dict[str, Any]:
     """Parameters for one frame: what was left open is taken from it, masters are assembled.
 
     Raises
@@ -117,28 +112,34 @@ def settled(params: Mapping[str, Any], frame: RawFrame) -> dict[str, Any]:
     ImageMismatchError
         Where masters have not the shape of the image area.
     """
-    height, width = frame.image.shape
-    header = next(iter(frame.headers.values()))
-    found = dict(params)
     _check_values(params)
-    area = params["image_area"]
-    area = {"xmin": 0, "xmax": width, "ymin": 0, "ymax": height} if area is None else area
-    area = found["image_area"] = Region.parse(area)
+    found = dict(params)
+    if found["image_area"] is None:
+        height, width = frame.image.shape
+        found["image_area"] = Region(xmin=0, xmax=width, ymin=0, ymax=height)
+    area = found["image_area"] = Region.parse(found["image_area"])
     channels = found["channels"] = inside(channel_slices(params["split_channels"]), area)
     found["overscans"] = active_overscans(params["overscans"])
-    if params["gain"] is None:
-        gains = {name: _gain_of(own, frame.path) for name, own in frame.headers.items()}
-        found["gain"] = _agreed("gain", gains, frame.path)
-    if params["saturation_threshold"] is None:
-        level = params["bias_level_adu"]
-        limits = {name: _saturation_of(own, level) for name, own in frame.headers.items()}
-        found["saturation_threshold"] = _agreed("saturation_threshold", limits, frame.path)
+    readers: dict[str, Callable[[fits.Header], float | None]] = {
+        "gain": partial(_gain_of, path=frame.path),
+        "saturation_threshold": partial(_saturation_of, bias_level=params["bias_level_adu"]),
+    }
+    for name, read in readers.items():
+        if params[name] is not None:
+            continue
+        values = {channel: read(header) for channel, header in frame.headers.items()}
+        if len(set(values.values())) > 1:
+            raise CalibrationError(
+                f"{frame.path}: the headers of the channels give {name} as {values}; calibrate one "
+                f"channel at a time, or give {name}"
+            )
+        found[name] = next(iter(values.values()))
     shape = (area.ymax - area.ymin, area.xmax - area.xmin)
     for name in (*MASTERS, "masks"):
         loaded = params[name]
         found[name] = None if loaded is None else loaded.assembled(channels, shape)
         if loaded is not None and name in MASTERS:
-            warn_of_strange(loaded, name, found, header)
+            warn_of_strange(loaded, name, found, next(iter(frame.headers.values())))
     return found
 
 
@@ -158,7 +159,7 @@ def _check_values(params: Mapping[str, Any]) -> None:
         raise CalibrationError(f"compress_calibrated: {error}") from error
 
 
-def _gain_of(header: Any, path: str) -> float:
+def _gain_of(header: fits.Header, path: str) -> float:
     gain = value_of(header, "GAIN")
     try:
         return float(gain)
@@ -169,17 +170,7 @@ def _gain_of(header: Any, path: str) -> float:
         ) from None
 
 
-def _agreed(name: str, values: Mapping[str | None, Any], path: str) -> Any:
-    """The value that the headers of all channels give."""
-    if len(set(values.values())) > 1:
-        raise CalibrationError(
-            f"{path}: the headers of the channels give {name} as {dict(values)}; calibrate one "
-            f"channel at a time, or give {name}"
-        )
-    return next(iter(values.values()))
-
-
-def _saturation_of(header: Any, bias_level: float) -> float | None:
+def _saturation_of(header: fits.Header, bias_level: float) -> float | None:
     """Threshold that the header names, in ADU above the bias level; None where it names none."""
     level = Cards(header, Spellings()).number("saturation", above=0.0) - bias_level
-    return None if math.isnan(level) or level <= 0 else level
+    return level if level > 0 else None
