@@ -47,6 +47,10 @@ class Camera:
     bias_level: float = 0.0
     """A constant in ADU that is subtracted first of all."""
 
+    linearity: Any = ()
+    """Coefficients c2, c3, ... by which a signal I above the bias, in ADU, becomes proportional to
+    the light, I + c2 I^2 + c3 I^3 + ...; or {channel: coefficients}. None given: it is already."""
+
     image_area: Any = None
     """Region that sees the sky: a Region, a mapping, or a FITS section; None for the whole."""
 
@@ -74,6 +78,7 @@ class Camera:
             "read_noise": _numbers("read_noise", self.read_noise, names, least=0.0),
             "saturation": _numbers("saturation", self.saturation, names, above=0.0),
             "bias_level": checked_number("bias_level", self.bias_level),
+            "linearity": _parse_linearity(self.linearity, names),
             "image_area": None if self.image_area is None else Region.parse(self.image_area),
             "overscan": parse_areas(self.overscan, "overscan"),
             "amplifiers": parse_amplifiers(self.amplifiers),
@@ -264,11 +269,28 @@ def _numbers(
 ) -> float | dict[str, float] | None:
     if not isinstance(given, Mapping):
         return known_number(name, given, **bounds)
+    _check_channels(name, given, channels)
+    return {channel: checked_number(name, value, **bounds) for channel, value in given.items()}
+
+
+def _check_channels(name: str, given: Mapping[str, Any], channels: tuple[str, ...]) -> None:
     if set(given) != set(channels):
         raise CalibrationError(
             f"{name} is given for the channels {sorted(given)}, the camera has {sorted(channels)}"
         )
-    return {channel: checked_number(name, value, **bounds) for channel, value in given.items()}
+
+
+def _parse_linearity(
+    given: Any, channels: tuple[str, ...]
+) -> tuple[float, ...] | dict[str, tuple[float, ...]]:
+    if isinstance(given, Mapping):
+        _check_channels("linearity", given, channels)
+        return {
+            channel: tuple(checked_number("linearity", number) for number in numbers)
+            for channel, numbers in given.items()
+        }
+    numbers = given if isinstance(given, list | tuple) else [given]
+    return tuple(checked_number("linearity", number) for number in numbers)
 
 
 def _parse_channels(given: Any) -> dict[str, ChannelSlice] | None:

@@ -20,9 +20,11 @@ from autowisp_xr.options import (
     ScaleDark,
     check_min_flat,
 )
+from autowisp_xr.steps.bias import SubtractBias
 from autowisp_xr.steps.bias_level import SubtractBiasLevel
 from autowisp_xr.steps.channels import trim
 from autowisp_xr.steps.fused_pass import one_pass
+from autowisp_xr.steps.linearity import Linearise
 from autowisp_xr.steps.masks import ApplyMasks, as_masks
 from autowisp_xr.steps.measured_levels import overscan_step
 from autowisp_xr.steps.noise import check_counted, noise_of
@@ -116,14 +118,15 @@ def calibrate(
     Notes
     -----
     Trim to the image area and subtract the bias level; flag saturation and leaks; subtract
-    overscan and bias; add photon noise max(I, 0) / gain and read noise (read_noise / gain)\
-    :sup:`2`; subtract the dark; divide by the flat. A bias level is no light: where the dark D
-    holds it (and neither bias, overscan nor bias level is subtracted), I - D + d makes the photon
-    noise, with the dark current d in D that the scatter of its frames shows. A pixel that is not
-    finite, or whose flat is not lit, is NaN and flagged FAULT; none is interpolated. The
-    variance of a pixel is estimated from its own value, which correlates the two: at few electrons,
-    averages weighted by it are biased, and it is not quite true (:func:`~autowisp_xr.add_noise` has
-    a table). So do darks of few frames, as :func:`~autowisp_xr.stack` says.
+    overscan and bias; make linear, where the camera says how; add photon noise max(I, 0) / gain
+    and read noise (read_noise / gain)\ :sup:`2`; subtract the dark; divide by the flat. A bias
+    level is no light: where the dark D holds it (and neither bias, overscan nor bias level is
+    subtracted), I - D + d makes the photon noise, with the dark current d in D that the scatter of
+    its frames shows. A pixel that is not finite, or whose flat is not lit, is NaN and flagged
+    FAULT; none is interpolated. The variance of a pixel is estimated from its own value, which
+    correlates the two: at few electrons, averages weighted by it are biased, and it is not quite
+    true (:func:`~autowisp_xr.add_noise` has a table). So do darks of few frames, as
+    :func:`~autowisp_xr.stack` says.
 
     The single verbs are lists of one of these steps, and do the same one after the other. Between
     them there is room for steps of your own: functions of frames that give frames.
@@ -230,6 +233,8 @@ def calibrated(
         allow_mismatch=allow_mismatch,
         doubt=strict,
     )
+    if camera.linearity and photons != "none":
+        corrections = _with_linearity(ds, camera, corrections, bool(level), refused=noisy)
     flags = saturation_step(ds, camera, camera.bias_level, above=above)
     given = as_masks(ds, masks)
     steps: list[Step] = [
@@ -261,12 +266,36 @@ def calibrated(
         "masks": len(given),
         "dtype": str(np.dtype(dtype)),
     }
+    for step in steps:
+        options |= step.line if step.place == "linearity" else {}
     if unknown:
         options["noise"] = provenance.UNKNOWN
     if masters["flat"] is not None and min_flat is not None:
         options["min_flat"] = min_flat
     masters |= of_overscan.masters
     return provenance.record(result, "calibrate", options, source=raw, masters=masters)
+
+
+def _with_linearity(
+    ds: xr.Dataset, camera: Camera, steps: list[Step], level_known: bool, *, refused: bool
+) -> list[Step]:
+    """The steps with that of linearity after the bias, if there is one, and before the noise.
+
+    What is linear is the signal above the level without light. Where that is left in, a dark that
+    is to be made keeps it, and what has noise is ``refused``.
+    """
+    bias = [step for step in steps if isinstance(step, SubtractBias)]
+    if not bias and not level_known:
+        if not refused:
+            return steps
+        raise CalibrationError(
+            "the linearity of the camera is that of the signal above the bias, which is left in; "
+            "give bias=..., an overscan, or the bias_level of the camera, or Camera(linearity=())"
+        )
+    channels = schema.names(ds, "channel")
+    master = bias[0].master if bias else None
+    step = Linearise(camera=camera, channels=channels, bias=master)
+    return [*bias, step, *steps[len(bias) :]]
 
 
 def _check_levels(frames: Level, bias: xr.Dataset | None, dark: xr.Dataset | None) -> None:

@@ -4,7 +4,8 @@
 arithmetic of the steps. For one pixel, in ADU, what is not given left out:
 
     I = raw - level - overscan - B          V = V_raw + var(overscan) + noise + V_masters
-    V += photons(I) / gain                  I -= k D
+    I = I + c2 I^2 + ...                    V += photons(I) / gain
+    I -= k D
     V = V / F^2 + var(F) I^2 / F^4          I = I / F
 
 where photons(I) is max(I, 0), |I| or 0, and V_masters what bias and dark add. All of it runs in
@@ -38,6 +39,7 @@ from autowisp_xr.steps.bias import BiasOperands
 from autowisp_xr.steps.bias_level import BiasLevelOperands
 from autowisp_xr.steps.dark import DarkOperands, factor_of
 from autowisp_xr.steps.flat import FlatOperands, divided
+from autowisp_xr.steps.linearity import LinearityOperands, linearise_row
 from autowisp_xr.steps.noise import NoiseOperands, noise_row, photon_signal
 from autowisp_xr.steps.overscan import OverscanOperands, is_varied, overscan_row
 from autowisp_xr.steps.photon_planes import photon_planes
@@ -79,6 +81,7 @@ class Operands(NamedTuple):
     saturation: SaturationOperands = SaturationOperands()
     overscan: OverscanOperands = OverscanOperands()
     bias: BiasOperands = BiasOperands()
+    linearity: LinearityOperands = LinearityOperands()
     noise: NoiseOperands = NoiseOperands()
     dark: DarkOperands = DarkOperands()
     flat: FlatOperands = FlatOperands()
@@ -251,8 +254,10 @@ def calibrate_planes(given: Operands, out: Calibrated) -> None:
     level = given.bias_level.level[0] if given.bias_level.level.size else 0.0
     photons = given.noise.photons[0] if given.noise.photons.size else 0
     several = given.noise.inverse_gain.shape[1] > 1
-    varied = several or is_varied(given.overscan)
+    bent = given.linearity.coefficients.size > 0
+    varied = several or bent or is_varied(given.overscan)
     along = Along(np.zeros(width), np.zeros(width), np.zeros(width))
+    signal = np.zeros(width)
     # what is not given is a row of its neutral value, which stays in the cache
     zeros = np.zeros(width, given.bias.image.dtype)
     ones = np.ones(width, given.bias.image.dtype)
@@ -273,8 +278,13 @@ def calibrate_planes(given: Operands, out: Calibrated) -> None:
                 s = frame_row(given.lent.variance, at, zeros)
                 r = plane_row(given.lent.relative, at, zeros)
                 if varied:
-                    along.variance[:] = 0.0
+                    along.offset[:], along.variance[:] = 0.0, 0.0
                 offset, constant = overscan_row(given.overscan, at, along)
+                if bent:
+                    for x in range(width):
+                        left = np.float64(source[x]) - level
+                        signal[x] = left - (offset + along.offset[x]) - b[x]
+                    linearise_row(given.linearity, at, signal, v_in, constant, along)
                 reading, gain = noise_row(given.noise, at, along)
                 constant += reading
                 if varied and not several:

@@ -1,0 +1,98 @@
+"""The linearity of a camera: by hand, against NumPy, and where it has no place."""
+
+import numpy as np
+import pytest
+
+import autowisp_xr as aw
+from autowisp_xr import Camera
+from autowisp_xr.testing import assert_frames_equal
+from tests.steps.frames import TWO_CHANNELS, frame_set, master
+
+F8 = {"dtype": "float64"}
+BENT = Camera(gain=2.0, read_noise=8.0, bias_level=100.0, linearity=(1e-5, -2e-10))
+
+
+def straight(signal):
+    """The slow version: the polynomial and its slope, by NumPy."""
+    polynomial = np.polynomial.Polynomial([0.0, 1.0, 1e-5, -2e-10])
+    return polynomial(signal), polynomial.deriv()(signal)
+
+
+def test_the_signal_above_the_level_is_made_linear_before_the_noise_of_photons():
+    raw = frame_set(np.array([1100.0, 100.0, 20100.0]), camera=BENT)
+    ds = aw.calibrate(raw, **F8)
+    expected, _ = straight(np.array([1000.0, 0.0, 20000.0]))
+    np.testing.assert_allclose(ds["image"].values.ravel(), expected, rtol=1e-13)
+    np.testing.assert_allclose(ds["variance"].values.ravel(), expected / 2 + 16, rtol=1e-13)
+    assert ds.autowisp.history()[-1]["options"]["linearity"] == [1e-5, -2e-10]
+
+
+def test_the_variance_of_what_was_subtracted_before_goes_with_the_square_of_the_slope(rng):
+    signal, bias_variance = rng.uniform(0, 3e4, 20), rng.random(20)
+    bias = master(np.full(20, 7.0), bias_variance, camera=BENT)
+    dark = master(np.full(20, 3.0), np.full(20, 0.5), camera=BENT)
+    raw = frame_set(signal + 107.0, camera=BENT)
+    ds = aw.calibrate(raw, bias=bias, dark=dark, **F8)
+    value, slope = straight(signal)
+    np.testing.assert_allclose(ds["image"].values.ravel(), value - 3.0, rtol=1e-12, atol=1e-9)
+    expected = slope**2 * bias_variance + 0.5 + value / 2 + 16
+    np.testing.assert_allclose(ds["variance"].values.ravel(), expected, rtol=1e-12)
+    # of what all share, the slope is left out
+    shared = ds["shared_variance"].values.ravel()
+    np.testing.assert_allclose(shared, bias_variance + 0.5, rtol=1e-12)
+
+
+def test_channels_have_their_own_polynomials_in_any_chunks(rng):
+    camera = Camera(
+        channels=TWO_CHANNELS,
+        gain=1.0,
+        read_noise=1.0,
+        bias_level=1.0,
+        linearity={"A": [1e-5], "B": (2e-5, 1e-10)},
+    )
+    raw = frame_set(rng.uniform(1, 1e4, (3, 2, 5, 7)), camera=camera)
+    ds = aw.calibrate(raw, **F8)
+    signal = raw["image"].values - 1.0
+    np.testing.assert_allclose(ds["image"][:, 0], signal[:, 0] * (1 + 1e-5 * signal[:, 0]))
+    expected = signal[:, 1] * (1 + 2e-5 * signal[:, 1] + 1e-10 * signal[:, 1] ** 2)
+    np.testing.assert_allclose(ds["image"][:, 1], expected)
+    lazy = aw.calibrate(raw.chunk(frame=1, y=2, x=3), **F8)
+    assert_frames_equal(lazy, ds)
+    swapped = aw.calibrate(raw.isel(channel=[1, 0]), **F8)
+    np.testing.assert_array_equal(swapped["image"].values[:, ::-1], ds["image"].values)
+
+
+def test_pixels_that_are_lost_stay_lost_and_saturation_is_that_of_raw_pixels():
+    camera = Camera(gain=1.0, read_noise=1.0, bias_level=1.0, saturation=500.0, linearity=[1e-4])
+    raw = frame_set(np.array([np.nan, 501.0, 500.9]), camera=camera)
+    ds = aw.calibrate(raw)
+    assert ds["mask"].values.ravel().tolist() == [1, 16, 0]
+    assert np.isnan(ds["image"].values.ravel()[0])
+    # where the linear image saturates
+    assert ds.autowisp.camera.saturation == pytest.approx(500 + 1e-4 * 500**2)
+
+
+def test_a_signal_above_an_unknown_level_is_refused_and_biases_are_left_as_they_are():
+    camera = Camera(gain=2.0, read_noise=8.0, linearity=[1e-4])
+    raw = frame_set(np.array([1100.0, 100.0]), camera=camera)
+    with pytest.raises(aw.CalibrationError, match=r"linearity .* above the bias.*bias=.*overscan"):
+        aw.calibrate(raw)
+    biases = frame_set(np.full((3, 1, 1, 2), 1000.0), camera=camera, kind="bias")
+    assert aw.master_bias(biases)["image"].values.ravel().tolist() == [1000.0, 1000.0]
+    darks = frame_set(np.full((3, 1, 1, 2), 1000.0), camera=camera, kind="dark")
+    assert aw.master_dark(darks)["image"].values.ravel().tolist() == [1000.0, 1000.0]
+
+
+def test_a_camera_keeps_its_linearity_as_text():
+    for camera in (
+        BENT,
+        Camera(channels="RGGB", linearity=dict.fromkeys(("R", "G1", "G2", "B"), (1e-6,))),
+    ):
+        assert Camera.from_json(camera.to_json()) == camera
+    assert "linearity = [1e-05, -2e-10]" in BENT.to_toml()
+    assert Camera(linearity=2e-6).linearity == (2e-6,)
+    assert "linearity" not in Camera().to_toml()
+    with pytest.raises(aw.CalibrationError, match="linearity"):
+        Camera(linearity=["much"])
+    with pytest.raises(aw.CalibrationError, match=r"for the channels \['R'\], the camera has"):
+        Camera(linearity={"R": [1e-6]})
