@@ -61,6 +61,7 @@ from .steps import calibrate as calibrate
 from .steps import divide_flat as divide_flat
 from .steps import flag_saturated as flag_saturated
 from .steps import flagged as flagged
+from .steps import linearise as linearise
 from .steps import masked as masked
 from .steps import merge_channels as merge_channels
 from .steps import split_channels as split_channels

@@ -57,6 +57,7 @@ class AutowispAccessor:
     apply_masks = _Verb("apply_masks")
     subtract_overscan = _Verb("subtract_overscan")
     subtract_bias = _Verb("subtract_bias")
+    linearise = _Verb("linearise")
     add_noise = _Verb("add_noise")
     subtract_dark = _Verb("subtract_dark")
     divide_flat = _Verb("divide_flat")

@@ -4,6 +4,7 @@ from .channels import split_channels as split_channels
 from .channels import trim as trim
 from .correct import add_noise as add_noise
 from .correct import divide_flat as divide_flat
+from .correct import linearise as linearise
 from .correct import subtract_bias as subtract_bias
 from .correct import subtract_bias_level as subtract_bias_level
 from .correct import subtract_dark as subtract_dark

@@ -17,6 +17,7 @@ from autowisp_xr.steps.bias_level import SubtractBiasLevel
 from autowisp_xr.steps.dark import SubtractDark
 from autowisp_xr.steps.flat import DivideFlat
 from autowisp_xr.steps.fused_pass import one_pass
+from autowisp_xr.steps.linearity import Linearise
 from autowisp_xr.steps.measured_levels import overscan_step
 from autowisp_xr.steps.noise import noise_of
 from autowisp_xr.steps.pedestals import (
@@ -36,6 +37,7 @@ __all__ = [
     "add_noise",
     "alone",
     "divide_flat",
+    "linearise",
     "subtract_bias",
     "subtract_bias_level",
     "subtract_dark",
@@ -173,6 +175,46 @@ def subtract_bias(
     bias = fitting(ds, bias, "bias", allow_mismatch)
     check_levels(level_of(ds), bias, "bias")
     return alone(ds, "subtract_bias", SubtractBias(master=bias), dtype=dtype)
+
+
+def linearise(
+    ds: xr.Dataset, *, camera: Camera | None = None, dtype: DTypeLike = "float32"
+) -> xr.Dataset:
+    """Make the signal of frames proportional to the light.
+
+    Parameters
+    ----------
+    ds
+        Frames (frame, channel, y, x) free of bias, in ADU, before noise is added to them.
+    camera
+        Whose ``linearity`` is used; by default the one that travels with ``ds``.
+    dtype
+        Type of the planes that come out.
+
+    Returns
+    -------
+    Frames of the same shape, lazy where ``ds`` is, with I + c2 I^2 + c3 I^3 + ... as image, and the
+    variance times the square of the slope; ``shared_variance`` is left as it is.
+
+    Raises
+    ------
+    CalibrationError
+        Without a known linearity; for frames that are linear, or have their noise, already.
+    """
+    schema.check(ds)
+    camera = camera or schema.camera_of(ds)
+    if not camera.linearity:
+        raise CalibrationError(
+            "the linearity of the camera is not known; give Camera(linearity=...)"
+        )
+    done = [step["verb"] for step in provenance.history(ds)]
+    for verb in ("linearise", "add_noise", "calibrate"):
+        if verb in done:
+            raise CalibrationError(
+                f"{verb} was done to the frames already; linearise comes once, before add_noise"
+            )
+    step = Linearise(camera=camera, channels=schema.names(ds, "channel"))
+    return alone(ds, "linearise", step, dtype=dtype)
 
 
 def add_noise(

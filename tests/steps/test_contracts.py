@@ -18,6 +18,7 @@ CHUNKS = [
     {},
 ]
 FEW = Overscan(min_pixels=3)
+BENT = aw.Camera(linearity=[1e-5])
 
 
 def lazy(ds, **chunks):
@@ -33,6 +34,7 @@ VERBS = {
     "subtract_overscan": lambda raw, frames, m: aw.subtract_overscan(raw, FEW),
     "trim": lambda raw, frames, m: aw.trim(raw),
     "subtract_bias": lambda raw, frames, m: aw.subtract_bias(frames, m["bias"]),
+    "linearise": lambda raw, frames, m: aw.linearise(frames, camera=BENT),
     "add_noise": lambda raw, frames, m: aw.add_noise(frames),
     "subtract_dark": lambda raw, frames, m: aw.subtract_dark(frames, m["dark"], scale_dark="any"),
     "divide_flat": lambda raw, frames, m: aw.divide_flat(frames, m["flat"]),
@@ -153,7 +155,8 @@ def test_the_step_is_recorded_and_the_steps_before_are_kept(verb, raw, frames, m
 
 
 PIXEL_VERBS = (
-    "apply_masks subtract_bias add_noise subtract_dark divide_flat merge_channels stack where_type"
+    "apply_masks subtract_bias linearise add_noise subtract_dark divide_flat merge_channels stack "
+    "where_type"
 )
 
 

@@ -42,6 +42,28 @@ def test_the_variance_of_what_was_subtracted_before_goes_with_the_square_of_the_
     np.testing.assert_allclose(shared, bias_variance + 0.5, rtol=1e-12)
 
 
+def test_the_verb_is_the_step_of_calibrate_by_itself(rng):
+    signal, variance = rng.uniform(0, 3e4, 20), rng.random(20)
+    bias = master(np.full(20, 7.0), variance, camera=BENT)
+    raw = frame_set(signal + 107.0, camera=BENT)
+    ds = aw.subtract_bias(aw.subtract_bias_level(raw, **F8), bias, **F8)
+    ds = aw.add_noise(aw.linearise(ds, **F8), **F8)
+    once = aw.calibrate(raw, bias=bias, **F8)
+    for name in ("image", "variance", "shared_variance"):
+        np.testing.assert_allclose(ds[name], once[name], rtol=1e-12)
+
+
+def test_what_is_linear_or_has_its_noise_is_not_made_linear_again():
+    frames = frame_set([100.0], camera=BENT)
+    ds = aw.linearise(frames)
+    with pytest.raises(aw.CalibrationError, match="linearise was done to the frames already"):
+        aw.linearise(ds)
+    with pytest.raises(aw.CalibrationError, match="add_noise was done to the frames already"):
+        aw.linearise(aw.add_noise(frames))
+    with pytest.raises(aw.CalibrationError, match=r"linearity .* not known; give Camera\("):
+        aw.linearise(frames, camera=Camera())
+
+
 def test_channels_have_their_own_polynomials_in_any_chunks(rng):
     camera = Camera(
         channels=TWO_CHANNELS,
