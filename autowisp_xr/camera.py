@@ -250,7 +250,7 @@ def read_toml(path: str | PathLike[str]) -> dict[str, Any]:
             raise CalibrationError(f"{path} is not valid TOML: {error}") from error
 
 
-def _as_toml(value: Any) -> str:
+def _as_toml(value: object) -> str:
     if isinstance(value, dict):
         known = ((key, item) for key, item in value.items() if item not in (None, (), ""))
         return "{" + ", ".join(f"{_key(key)} = {_as_toml(item)}" for key, item in known) + "}"
@@ -265,7 +265,7 @@ def _key(name: str) -> str:
 
 
 def _numbers(
-    name: str, given: Any, channels: tuple[str, ...], **bounds: float
+    name: str, given: PerChannel, channels: tuple[str, ...], **bounds: float
 ) -> float | dict[str, float] | None:
     if not isinstance(given, Mapping):
         return known_number(name, given, **bounds)
@@ -293,7 +293,7 @@ def _parse_linearity(
     return tuple(checked_number("linearity", number) for number in numbers)
 
 
-def _parse_channels(given: Any) -> dict[str, ChannelSlice] | None:
+def _parse_channels(given: object) -> dict[str, ChannelSlice] | None:
     if given is None:
         return None
     if isinstance(given, str):

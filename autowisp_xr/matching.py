@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from autowisp_xr.kinds import EXPOSURE_TOLERANCE, KINDS, TEMPERATURE_TOLERANCE
 from autowisp_xr.options import ScaleDark
@@ -170,7 +171,7 @@ class Matching:
 _USUAL = Matching()
 
 
-def same_exposure(one: Any, other: Any, tolerance: float = EXPOSURE_TOLERANCE) -> Any:
+def same_exposure(one: ArrayLike, other: ArrayLike, tolerance: float = EXPOSURE_TOLERANCE) -> Any:
     """Whether exposures in seconds agree within 1 %; shutters are not exact. Numbers or arrays."""
     one, other = np.asarray(one, dtype=float), np.asarray(other, dtype=float)
     return np.abs(one - other) <= tolerance * np.maximum(one, other)

@@ -300,7 +300,7 @@ def _token(variable: xr.Variable) -> list[Any]:
     return [*described, _tokenize(values)]
 
 
-def _tokenize(content: Any) -> str:
+def _tokenize(content: object) -> str:
     # whoever asks for help, or imports the package, need not wait for dask
     from dask.base import tokenize
 
@@ -327,7 +327,7 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
-def _digest(content: Any) -> str:
+def _digest(content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 

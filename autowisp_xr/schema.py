@@ -187,7 +187,7 @@ def _unique_tails(paths: Sequence[str | PathLike[str]], name: str) -> list[str]:
     return absolute
 
 
-def number_of(wanted: Any, names: Sequence[str], dim: str) -> int:
+def number_of(wanted: object, names: Sequence[str], dim: str) -> int:
     """Number of a frame or channel that was asked for by its number or name.
 
     Parameters
@@ -289,7 +289,7 @@ def as_master(ds: xr.Dataset, name: str = "master") -> xr.Dataset:
     return ds
 
 
-def check(ds: Any, *, master: bool = False, name: str = "the Dataset") -> None:
+def check(ds: object, *, master: bool = False, name: str = "the Dataset") -> None:
     """Hold a Dataset against the data model.
 
     Raises
@@ -304,7 +304,7 @@ def check(ds: Any, *, master: bool = False, name: str = "the Dataset") -> None:
         raise SchemaError(f"{name} is not {kind}:{listed}")
 
 
-def _faults(ds: Any, master: bool) -> list[str]:
+def _faults(ds: object, master: bool) -> list[str]:
     if not isinstance(ds, xr.Dataset):
         parts = [name for name in ("high", "low") if getattr(ds, name, None) is not None]
         if isinstance(ds, xr.DataTree):

@@ -90,7 +90,7 @@ def no_compute() -> Iterator[None]:
     5
     """
 
-    def refuse(graph: Any, keys: Any, **options: Any) -> Any:
+    def refuse(graph: object, keys: object, **options: object) -> Any:
         raise AssertionError(f"dask was asked to compute {keys!r}, which should have stayed lazy")
 
     with dask.config.set(scheduler=refuse):

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from os import PathLike
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeGuard
 
 import numpy as np
 
@@ -226,19 +226,21 @@ class FlatSelection:
         return cls(**{**dict.fromkeys(("min_pointing_separation", *_LEVELS)), **options})
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
-def _is_limit(value: Any) -> bool:
+def _is_limit(value: object) -> bool:
     return value is None or (_is_number(value) and bool(value >= 0))
 
 
-def _is_count(value: Any) -> bool:
-    return _is_limit(value) and (value in (None, math.inf) or value == int(value))
+def _is_count(value: object) -> bool:
+    return value is None or (
+        _is_number(value) and value >= 0 and (value == math.inf or value == value // 1)
+    )
 
 
-def _is_number_of_frames(value: Any) -> bool:
+def _is_number_of_frames(value: object) -> bool:
     return isinstance(value, int | np.integer) and _is_number(value) and bool(value >= 1)
 
 
