@@ -82,10 +82,8 @@ def master_bias(
     schema.check(ds)
     check_alike(ds, "one master", allow_mismatch, kind="bias")
     _warn_of_floor(ds)
-    frames = _prepared(ds, "bias", None, overscan, camera, dtype, allow_mismatch)
-    return _stacked(
-        frames, {"dtype": dtype, "allow_mismatch": allow_mismatch, "noise": noise, **stack_options}
-    )
+    options = {"dtype": dtype, "allow_mismatch": allow_mismatch, "noise": noise, **stack_options}
+    return _stacked(ds, "bias", None, overscan, camera, options)
 
 
 def master_dark(
@@ -126,10 +124,8 @@ def master_dark(
     """
     schema.check(ds)
     check_alike(ds, "one master", allow_mismatch, kind="dark")
-    frames = _prepared(ds, "dark", bias, overscan, camera, dtype, allow_mismatch)
-    return _stacked(
-        frames, {"dtype": dtype, "allow_mismatch": allow_mismatch, "noise": noise, **stack_options}
-    )
+    options = {"dtype": dtype, "allow_mismatch": allow_mismatch, "noise": noise, **stack_options}
+    return _stacked(ds, "dark", bias, overscan, camera, options)
 
 
 def _warn_of_floor(ds: xr.Dataset) -> None:
@@ -163,32 +159,28 @@ def with_defaults(frames: xr.Dataset, options: dict[str, Any], *, few: str) -> S
     return StackOptions(**chosen)
 
 
-def _stacked(frames: xr.Dataset, options: dict[str, Any]) -> xr.Dataset:
-    return stacked(frames, with_defaults(frames, {"reach": _REACH, **options}, few="mean"))
-
-
-def _prepared(
+def _stacked(
     ds: xr.Dataset,
     kind: str,
     bias: xr.Dataset | None,
     overscan: OverscanChoice,
     camera: Camera | None,
-    dtype: DTypeLike,
-    allow_mismatch: Collection[str],
+    options: dict[str, Any],
 ) -> xr.Dataset:
-    if not schema.is_raw(ds):
-        return ds
-    camera = camera or schema.camera_of(ds)
-    # a pedestal is no light: its photon noise would be made up
-    photons: Photons = "none" if kind == "bias" else "positive"
-    has_noise = not camera.unknown_noise and (kind == "bias" or bias is not None)
-    return calibrated(
-        blocks.bands(ds, becomes=PLANE_BYTES),
-        noise="required" if has_noise else None,
-        camera=camera,
-        bias=bias,
-        overscan=overscan,
-        photons=photons,
-        allow_mismatch=allow_mismatch,
-        dtype=dtype,
-    )
+    """The stack of frames, which are calibrated first where they are raw."""
+    if schema.is_raw(ds):
+        camera = camera or schema.camera_of(ds)
+        # a pedestal is no light: its photon noise would be made up
+        photons: Photons = "none" if kind == "bias" else "positive"
+        has_noise = not camera.unknown_noise and (kind == "bias" or bias is not None)
+        ds = calibrated(
+            blocks.bands(ds, becomes=PLANE_BYTES),
+            noise="required" if has_noise else None,
+            camera=camera,
+            bias=bias,
+            overscan=overscan,
+            photons=photons,
+            allow_mismatch=options["allow_mismatch"],
+            dtype=options["dtype"],
+        )
+    return stacked(ds, with_defaults(ds, {"reach": _REACH, **options}, few="mean"))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from autowisp_xr.arrays import Bits, Bools, Cube, Floats, Integers, Numbers, Planes
+from autowisp_xr.arrays import Bits, Cube, Floats, Integers, Numbers, Planes
 from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.block import Block
 from autowisp_xr.kernels.clip import MEAN
@@ -77,14 +77,10 @@ class Averages(NamedTuple):
     total: Integers | None
     """Sum of the counts of the survivors, int32; None without these."""
     mask: Bits
-    rejecting: Bools
-    """Whether the last round at the ends still rejected."""
     low: Integers
     """Number rejected below the average, int32."""
     high: Integers
     """Number rejected above it."""
-    kept: tuple[Floats, Floats]
-    """Smallest and largest survivor; infinities the wrong way round for none."""
 
 
 Factors = tuple[Floats, Floats, Floats]
@@ -170,9 +166,6 @@ def average_through_frames(
         # frames of other exposures have other values, and no average stands for them all
         added = _in_common(pixels, noise.relative, groups[1], weights, block, scaled=True)
         added, factor = added + common if common.size else added, np.empty(0)
-    total = None
-    if frames.counts is not None:
-        total = sum_of_counts(pixels, _flat(frames.counts, shape), block)
     if unequal is not None:
         dropped = (0, 0) if reject is None else reject.dropped
         _equalise(given, pixels, noise, block, unequal, factors, sum(dropped), sums)
@@ -189,22 +182,24 @@ def average_through_frames(
     if not good.all():
         mask[~good] |= np.uint8(Flag.FAULT)
         image[np.isinf(image)] = np.nan
-    return Averages(
-        image=image.reshape(shape),
-        variance=variance.reshape(shape),
-        shared_variance=None if frames.shared is None else common.astype(dtype).reshape(shape),
-        shared_relative_variance=(
-            None if frames.relative is None else share.astype(dtype).reshape(shape)
-        ),
-        light=light.reshape(3, *shape) if light.size else None,
-        number=block.number.reshape(shape),
-        total=None if total is None else total.reshape(shape),
-        mask=mask.reshape(shape),
-        rejecting=block.rejecting.reshape(shape),
-        low=block.below.reshape(shape),
-        high=block.above.reshape(shape),
-        kept=(block.smallest.reshape(shape), block.largest.reshape(shape)),
+    counts = frames.counts
+    flat = Averages(
+        image=image,
+        variance=variance,
+        shared_variance=None if frames.shared is None else common.astype(dtype),
+        shared_relative_variance=None if frames.relative is None else share.astype(dtype),
+        light=light if light.size else None,
+        number=block.number,
+        total=None if counts is None else sum_of_counts(pixels, _flat(counts, shape), block),
+        mask=mask,
+        low=block.below,
+        high=block.above,
     )
+
+    def shaped(plane: Any) -> Any:
+        return None if plane is None else plane.reshape((*plane.shape[:-1], *shape))
+
+    return Averages(*map(shaped, flat))
 
 
 def _flat(plane: Numbers | None, shape: tuple[int, ...], kind: DTypeLike | None = None) -> Any:
