@@ -8,12 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autowisp_xr.kernels.jit import kernel
-
 __all__ = [
     "ANY",
     "UNKNOWN",
     "Digitisation",
+    "Marks",
     "Noise",
     "Pixels",
     "Weights",
@@ -68,6 +67,17 @@ class Weights(NamedTuple):
     """(pixel) float64: the sum over survivors."""
 
 
+class Marks(NamedTuple):
+    """Values that are left out one by one, and how many of them by a rejection."""
+
+    dropped: Any
+    """(frame, pixel) uint8: 1 for what is left out, which no longer counts; changed."""
+    below: Any
+    """(pixel) int32: how many were rejected below the others; changed."""
+    above: Any
+    """(pixel) int32, likewise."""
+
+
 class Digitisation(NamedTuple):
     """How the values of a set of frames are digitised."""
 
@@ -89,19 +99,7 @@ def equal_weights() -> Weights:
 
 def marked(pixels: Pixels) -> Any:
     """Which values are left out, (frame, pixel) uint8: 1 for what is, 0 for all others."""
-    dropped = np.empty(pixels.values.shape, np.uint8)
-    mark_unfit(pixels, dropped)
-    return dropped
-
-
-@kernel
-def mark_unfit(pixels, dropped):
-    """Mark what is not finite or bears an excluded flag, and nothing else."""
-    for frame in range(dropped.shape[0]):
-        source, marks = pixels.values[frame], dropped[frame]
-        for pixel in range(marks.size):
-            marks[pixel] = np.uint8(source[pixel] - source[pixel] != 0)
-        if pixels.mask.size:
-            flags = pixels.mask[frame]
-            for pixel in range(marks.size):
-                marks[pixel] |= np.uint8(flags[pixel] & pixels.exclude != 0)
+    unfit = ~np.isfinite(pixels.values)
+    if pixels.mask.size:
+        unfit |= pixels.mask & pixels.exclude != 0
+    return unfit.view(np.uint8)

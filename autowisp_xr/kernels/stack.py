@@ -21,9 +21,6 @@ from autowisp_xr.kernels.unranked import mean_unranked
 
 __all__ = ["average_pixels"]
 
-# the steps of a network grow faster than the number of frames: of so many, sorting each column on
-# its own is as fast, of 8000 it takes two thirds of the time
-_MOST_OF_A_NETWORK = 1024
 # of a block; with more it would not stay in the cache, with fewer pixels its loops would be short
 _BLOCK_BYTES = 2**16
 _WIDTHS = (128, 256)
@@ -36,12 +33,8 @@ class Room(NamedTuple):
 
     rows: Any
     """(frame, at least most), of the type of the values."""
-    few_rows: Any
-    """Likewise, of those that reject something; of no frames where the values are sorted."""
-    few: Any
-    """A block of ``most`` pixels for what is known of these; of none likewise."""
     spare: Any
-    """(8, most) float64."""
+    """(3, most) float64."""
     bits: Any
     """(2, most) uint8, of which the first row is 0."""
 
@@ -68,7 +61,7 @@ def average_blocks(pixels, quantile, clipping, floor, network, blank, room, whol
         for pixel in range(block.number.size):
             block.above[pixel] = block.number[pixel]
         if network is None:
-            mean_unranked(rows, clipping, block, room.few_rows, room.few, room.spare)
+            mean_unranked(rows, clipping, block)
         else:
             sort_rows(rows, block.number.size, network)
             here = floor[start : start + block.number.size]
@@ -105,38 +98,12 @@ def average_pixels(
     most = many if frames * many * kind.itemsize <= _BLOCK_BYTES else few
     room = Room(
         rows=np.empty((frames, most + _PADDING), kind),
-        few_rows=np.empty((0 if ranked else frames, most + _PADDING), kind),
-        few=empty_block(0 if ranked else most),
-        spare=np.empty((8, most)),
+        spare=np.empty((3, most)),
         bits=np.zeros((2, most), np.uint8),
     )
     whole = empty_block(number)
     # of zeros no memory is touched unless they are looked at
     floor = np.zeros(number) if floor is None else floor
-    if ranked and frames > _MOST_OF_A_NETWORK:
-        _average_long_columns(pixels, quantile, clipping, floor, blank, room, whole)
-        return whole
     network = odd_even_merge_network(frames) if ranked else None
     average_blocks(pixels, quantile, clipping, floor, network, blank, room, whole)
     return whole
-
-
-def _average_long_columns(
-    pixels: Pixels,
-    quantile: float,
-    clipping: Clipping,
-    floor: Floats,
-    blank: Any,
-    room: Room,
-    whole: Block,
-) -> None:
-    """What :func:`average_blocks` does, each column of a block sorted on its own."""
-    rows, most = room.rows, room.bits.shape[1]
-    for start in range(0, floor.size, most):
-        block = Block(*(part[start : start + most] for part in whole))
-        width = block.number.size
-        gather(pixels, start, blank, room.bits, rows, block.number)
-        block.above[:] = block.number
-        rows[:, :width] = np.sort(rows[:, :width], axis=0)
-        average_ranked(rows, quantile, clipping, floor[start : start + most], block, room.spare)
-        block.above[:] -= block.number + block.below

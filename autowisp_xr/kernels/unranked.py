@@ -2,12 +2,11 @@
 
 What survives rejection about a mean lies between two values, so nothing needs to be sorted: a
 pass over the block gives sums and extremes, one more the squares, and these end nearly all pixels.
-The few that reject something are put side by side, and go through the same passes round by round.
+The few that reject something go through the same passes round by round, each on its own.
 """
 
 import numpy as np
 
-from autowisp_xr.kernels.block import part_of
 from autowisp_xr.kernels.clip import farthest
 from autowisp_xr.kernels.jit import kernel
 
@@ -47,89 +46,45 @@ def square_sums(rows, block):
 
 
 @kernel
-def outliers(block, clipping, limits):
-    """Find how far from the average values may be; how many pixels have farther ones, each marked.
+def clip_unranked(rows, pixel, clipping, block):
+    """Shrink the interval of what survives of one pixel until no rejection is due.
 
-    ``limits`` (2, at least width) are written: what is allowed below and above.
+    Whether the last round still rejected is written, too, as is all of the block but ``above``.
     """
-    under, over = limits[0], limits[1]
-    about, squares, number, rejecting = block.about, block.squares, block.number, block.rejecting
-    smallest, largest, rounding = block.smallest, block.largest, clipping.rounding
-    for pixel in range(about.size):
-        scale, size = np.sqrt(squares[pixel] / number[pixel]), max(-smallest[pixel], largest[pixel])
-        under[pixel] = farthest(clipping.lower, scale, size, rounding)
-    for pixel in range(about.size):
-        scale, size = np.sqrt(squares[pixel] / number[pixel]), max(-smallest[pixel], largest[pixel])
-        over[pixel] = farthest(clipping.upper, scale, size, rounding)
-    found = 0
-    for pixel in range(about.size):
-        above = largest[pixel] - about[pixel] > over[pixel]
-        rejecting[pixel] = above | (smallest[pixel] - about[pixel] < under[pixel])
-        found += rejecting[pixel]
-    return found
+    about, squares, number = block.about[pixel], block.squares[pixel], block.number[pixel]
+    smallest, largest = block.smallest[pixel], block.largest[pixel]
+    rejecting, rounds = False, 0
+    while rounds != clipping.rounds:
+        scale, size = np.sqrt(squares / number), max(-smallest, largest)
+        over = farthest(clipping.upper, scale, size, clipping.rounding)
+        under = farthest(clipping.lower, scale, size, clipping.rounding)
+        rejecting = largest - about > over or smallest - about < under
+        if not rejecting:
+            break
+        rounds += 1
+        total, number = 0.0, 0
+        low, high, smallest, largest = smallest, largest, np.inf, -np.inf
+        for frame in range(rows.shape[0]):
+            value = np.float64(rows[frame, pixel])
+            if low <= value <= high:
+                if under <= value - about <= over:
+                    total += value
+                    number += 1
+                    smallest, largest = min(smallest, value), max(largest, value)
+                elif value < about:
+                    block.below[pixel] += 1
+        about, squares = total / number, 0.0
+        for frame in range(rows.shape[0]):
+            value = np.float64(rows[frame, pixel])
+            if smallest <= value <= largest:
+                squares += (value - about) * (value - about)
+    block.about[pixel], block.squares[pixel], block.number[pixel] = about, squares, number
+    block.smallest[pixel], block.largest[pixel] = smallest, largest
+    block.rejecting[pixel] = rejecting
 
 
 @kernel
-def shrink(rows, block, limits, spare):
-    """Keep what lies between the ends and no farther from the average than the limits allow.
-
-    ``spare`` (6, at least width) is room to work in; its first row becomes the sum of what is kept.
-    """
-    width = block.about.size
-    about, number, below = block.about, block.number, block.below
-    under, over = limits[0], limits[1]
-    total, side, kept, low = spare[0], spare[1], spare[2], spare[3]
-    smallest, largest = spare[4, :width], spare[5, :width]
-    total[:] = 0.0
-    kept[:] = 0.0
-    low[:] = 0.0
-    smallest[:] = np.inf
-    largest[:] = -np.inf
-    for frame in range(rows.shape[0]):
-        row = rows[frame]
-        # 1 of a value that is kept, -1 of one that is too low, else 0
-        for pixel in range(width):
-            value = np.float64(row[pixel])
-            distance = value - about[pixel]
-            was = (value >= block.smallest[pixel]) & (value <= block.largest[pixel])
-            keeps = (distance >= under[pixel]) & (distance <= over[pixel])
-            too_low = -1.0 if distance < under[pixel] else 0.0
-            side[pixel] = (1.0 if keeps else too_low) if was else 0.0
-        for pixel in range(width):
-            total[pixel] += np.float64(row[pixel]) if side[pixel] > 0.0 else 0.0
-        for pixel in range(width):
-            kept[pixel] += 1.0 if side[pixel] > 0.0 else 0.0
-        for pixel in range(width):
-            low[pixel] += 1.0 if side[pixel] < 0.0 else 0.0
-        for pixel in range(width):
-            value = np.float64(row[pixel])
-            less = (side[pixel] > 0.0) & (value < smallest[pixel])
-            smallest[pixel] = value if less else smallest[pixel]
-        for pixel in range(width):
-            value = np.float64(row[pixel])
-            more = (side[pixel] > 0.0) & (value > largest[pixel])
-            largest[pixel] = value if more else largest[pixel]
-    block.smallest[:] = smallest
-    block.largest[:] = largest
-    for pixel in range(width):
-        number[pixel] = np.int32(kept[pixel])
-        below[pixel] += np.int32(low[pixel])
-
-
-@kernel
-def copy(source, pixel, target, place):
-    """Take one pixel of a block over into another block."""
-    target.about[place] = source.about[pixel]
-    target.squares[place] = source.squares[pixel]
-    target.smallest[place] = source.smallest[pixel]
-    target.largest[place] = source.largest[pixel]
-    target.number[place] = source.number[pixel]
-    target.below[place] = source.below[pixel]
-    target.rejecting[place] = source.rejecting[pixel]
-
-
-@kernel
-def mean_unranked(rows, clipping, block, few_rows, few, spare):
+def mean_unranked(rows, clipping, block):
     """Mean of each pixel of a block, rejecting what lies beyond thresholds in units of the rms.
 
     Parameters
@@ -140,41 +95,22 @@ def mean_unranked(rows, clipping, block, few_rows, few, spare):
         A :class:`autowisp_xr.kernels.clip.Clipping` in units of the rms.
     block
         Whose ``number`` counts what is not left out; all is written but ``above``.
-    few_rows, few
-        Room for as many pixels again.
-    spare : (at least 8, at least width) float64
-        Room to work in.
     """
-    limits = spare[6:8]
-    first_sums(rows, spare[0, : block.about.size], block.smallest, block.largest)
-    for pixel in range(block.about.size):
-        block.about[pixel] = spare[0, pixel] / block.number[pixel]
+    about, squares, number = block.about, block.squares, block.number
+    first_sums(rows, about, block.smallest, block.largest)
+    for pixel in range(about.size):
+        about[pixel] /= number[pixel]
     square_sums(rows, block)
-    for pixel in range(block.about.size):
-        block.below[pixel] = 0
-        block.rejecting[pixel] = False
-    if clipping.rounds == 0 or not outliers(block, clipping, limits):
+    block.below[:] = 0
+    block.rejecting[:] = False
+    if clipping.rounds == 0:
         return
-    found = 0
-    for pixel in range(block.about.size):
+    # what only rounding takes beyond is left to the careful look
+    for pixel in range(about.size):
+        scale = np.sqrt(squares[pixel] / number[pixel])
+        above = block.largest[pixel] - about[pixel] > clipping.upper * scale
+        beneath = block.smallest[pixel] - about[pixel] < clipping.lower * scale
+        block.rejecting[pixel] = above | beneath
+    for pixel in range(about.size):
         if block.rejecting[pixel]:
-            for frame in range(rows.shape[0]):
-                few_rows[frame, found] = rows[frame, pixel]
-            copy(block, pixel, few, found)
-            limits[0, found], limits[1, found] = limits[0, pixel], limits[1, pixel]
-            found += 1
-    these = part_of(few, 0, found)
-    rounds = 0
-    while True:
-        shrink(few_rows, these, limits, spare)
-        for pixel in range(found):
-            these.about[pixel] = spare[0, pixel] / these.number[pixel]
-        square_sums(few_rows, these)
-        rounds += 1
-        if rounds == clipping.rounds or not outliers(these, clipping, limits):
-            break
-    found = 0
-    for pixel in range(block.about.size):
-        if block.rejecting[pixel]:
-            copy(these, found, block, pixel)
-            found += 1
+            clip_unranked(rows, pixel, clipping, block)

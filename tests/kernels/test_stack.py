@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from autowisp_xr.flags import Flag
-from autowisp_xr.kernels import stack
 from autowisp_xr.kernels.clip import MEAN
 from autowisp_xr.kernels.pixels import UNKNOWN, Noise, Pixels
 from autowisp_xr.outliers.sigma_clip import SigmaClip
@@ -149,19 +148,6 @@ def test_a_scatter_does_not_depend_on_what_is_rejected_from_neighbours(average, 
         for some in (values, np.where(np.arange(300) == 299, np.arange(30)[:, None] ** 4, values))
     )
     np.testing.assert_array_equal(alone.variance[:299], beside.variance[:299])
-
-
-@pytest.mark.parametrize("dtype", ["uint16", "float32"])
-@pytest.mark.parametrize("average", ["median", 0.3])
-def test_many_frames_give_the_bits_of_few(dtype, average, rng, monkeypatch):
-    values = drawn(rng, dtype, 41, pixels=300)
-    mask = rng.choice([0, 0, 0, 2], values.shape).astype("u1")
-    clipping = (2.1, 1.9, True, None)
-    expected = stacked(values, mask, average=average, clipping=clipping)
-    monkeypatch.setattr(stack, "_MOST_OF_A_NETWORK", 40)
-    found = stacked(values, mask, average=average, clipping=clipping)
-    for ours, theirs in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_thousands_of_frames_are_averaged(rng):
