@@ -6,17 +6,16 @@ from numbers import Integral
 import numpy as np
 
 from autowisp_xr.errors import ImageMismatchError
-from autowisp_xr.kernels.block import Block
 from autowisp_xr.kernels.jit import kernel
-from autowisp_xr.kernels.pixels import Digitisation, Noise, Pixels, marked
+from autowisp_xr.kernels.pixels import Digitisation, Marks, Noise, Pixels
 from autowisp_xr.kernels.survivors import WIDTH
-from autowisp_xr.outliers.rejection import Rejection, average_of_rest
+from autowisp_xr.outliers.rejection import ByValue
 
 __all__ = ["MinMax"]
 
 
 @dataclass(frozen=True)
-class MinMax(Rejection):
+class MinMax(ByValue):
     """Reject the smallest and the largest values of each pixel, once, whatever they are.
 
     Of equal values the first frames go first. A pixel that has no more values than that keeps none.
@@ -52,18 +51,13 @@ class MinMax(Rejection):
                 f"stack at least {self.low + self.high + 1}, or reject fewer values"
             )
 
-    def average(
-        self, pixels: Pixels, noise: Noise, quantile: float, digits: Digitisation
-    ) -> tuple[Block, Pixels]:
-        """As :meth:`Rejection.average`, value by value."""
-        dropped = marked(pixels)
-        below, above = np.zeros((2, dropped.shape[1]), np.int32)
-        drop_extremes(pixels.values, self.low, self.high, dropped, below, above)
-        return average_of_rest(pixels, dropped, quantile, below, above)
+    def drop(self, pixels: Pixels, noise: Noise, digits: Digitisation, marks: Marks) -> None:
+        """As :meth:`ByValue.drop`."""
+        drop_extremes(pixels.values, self.low, self.high, marks)
 
 
 @kernel
-def drop_extremes(values, smallest, largest, dropped, below, above):
+def drop_extremes(values, smallest, largest, marks):
     """Mark the smallest and the largest values of each pixel, the first of equal ones.
 
     Parameters
@@ -71,11 +65,10 @@ def drop_extremes(values, smallest, largest, dropped, below, above):
     values : (frame, pixel) array
     smallest, largest
         How many; a pixel that has no more loses all.
-    dropped : (frame, pixel) uint8, changed
-        What is marked already does not count.
-    below, above : (pixel) int32, changed
-        Raised by how many are marked on either side.
+    marks
+        A :class:`autowisp_xr.kernels.pixels.Marks`, changed.
     """
+    dropped, below, above = marks
     extreme, place = np.empty(WIDTH), np.empty(WIDTH, np.int32)
     for start in range(0, values.shape[1], WIDTH):
         stop = min(values.shape[1], start + WIDTH)
@@ -84,14 +77,14 @@ def drop_extremes(values, smallest, largest, dropped, below, above):
             extreme[:] = np.inf
             place[:] = -1
             for frame in range(values.shape[0]):
-                source, marks = values[frame, start:stop], dropped[frame, start:stop]
+                source, gone = values[frame, start:stop], dropped[frame, start:stop]
                 for pixel in range(source.size):
                     value = sign * np.float64(source[pixel])
-                    less = (value < extreme[pixel]) & (marks[pixel] == 0)
+                    less = (value < extreme[pixel]) & (gone[pixel] == 0)
                     place[pixel] = np.int32(frame) if less else place[pixel]
                 for pixel in range(source.size):
                     value = sign * np.float64(source[pixel])
-                    less = (value < extreme[pixel]) & (marks[pixel] == 0)
+                    less = (value < extreme[pixel]) & (gone[pixel] == 0)
                     extreme[pixel] = value if less else extreme[pixel]
             for pixel in range(stop - start):
                 if place[pixel] >= 0:

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from autowisp_xr.errors import ImageMismatchError
-from autowisp_xr.kernels.block import Block
 from autowisp_xr.kernels.clip import MEDIAN, farthest, rounding_of
 from autowisp_xr.kernels.jit import kernel
-from autowisp_xr.kernels.pixels import ANY, Digitisation, Noise, Pixels, marked
+from autowisp_xr.kernels.pixels import ANY, Digitisation, Marks, Noise, Pixels
 from autowisp_xr.kernels.stack import average_pixels
 from autowisp_xr.kernels.survivors import WIDTH, own_variance
 from autowisp_xr.options import upper_and_lower
-from autowisp_xr.outliers.rejection import Rejection, average_of_rest, check_rounds, rounds_of
+from autowisp_xr.outliers.rejection import ByValue, check_rounds, rounds_of
 
 __all__ = ["NoiseClip"]
 
@@ -21,7 +20,7 @@ _A_STEP = 1.01
 
 
 @dataclass(frozen=True)
-class NoiseClip(Rejection):
+class NoiseClip(ByValue):
     """Reject what lies too far from the median, in units of its own noise, round after round.
 
     The noise of a value is the square root of its ``variance`` (less what the frames share), not
@@ -55,23 +54,19 @@ class NoiseClip(Rejection):
                 "them with a camera whose gain and read noise are known, or reject by SigmaClip"
             )
 
-    def average(
-        self, pixels: Pixels, noise: Noise, quantile: float, digits: Digitisation
-    ) -> tuple[Block, Pixels]:
-        """As :meth:`Rejection.average`, value by value.
+    def drop(self, pixels: Pixels, noise: Noise, digits: Digitisation, marks: Marks) -> None:
+        """As :meth:`ByValue.drop`.
 
         About the median: a mean lies far from all values once one of them is far enough.
         """
-        rest = pixels._replace(mask=marked(pixels), exclude=ANY)
-        below, above = np.zeros((2, rest.mask.shape[1]), np.int32)
+        rest = pixels._replace(mask=marks.dropped, exclude=ANY)
         limits = *upper_and_lower(self.threshold), _A_STEP * digits.step
         rounding, left = rounding_of(noise.variance.dtype), rounds_of(self.max_iter)
         while left != 0:
             middle = average_pixels(rest, MEDIAN).about
-            if not drop_noisy(rest, noise, middle, *limits, rounding, below, above):
+            if not drop_noisy(rest, noise, middle, *limits, rounding, marks.below, marks.above):
                 break
             left -= 1
-        return average_of_rest(pixels, rest.mask, quantile, below, above)
 
 
 @kernel

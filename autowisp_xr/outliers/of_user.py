@@ -6,11 +6,10 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 
 from autowisp_xr.arrays import Bits, Bools, Floats
-from autowisp_xr.kernels.block import Block
 from autowisp_xr.kernels.clip import MEDIAN
-from autowisp_xr.kernels.pixels import Digitisation, Noise, Pixels, marked
+from autowisp_xr.kernels.pixels import Digitisation, Marks, Noise, Pixels
 from autowisp_xr.kernels.stack import average_pixels
-from autowisp_xr.outliers.rejection import Rejection, average_of_rest
+from autowisp_xr.outliers.rejection import ByValue, Rejection
 
 __all__ = ["Keeps", "OfUser", "RejectChoice", "as_rejection"]
 
@@ -39,32 +38,27 @@ class Keeps(Protocol):
 
 
 @dataclass(frozen=True)
-class OfUser(Rejection):
+class OfUser(ByValue):
     """What a user brings, by what it keeps."""
 
     way: Keeps
 
     takes_variance = True
 
-    def average(
-        self, pixels: Pixels, noise: Noise, quantile: float, digits: Digitisation
-    ) -> tuple[Block, Pixels]:
-        """As :meth:`Rejection.average`, value by value; below and above the median of all."""
-        dropped, middle = marked(pixels), average_pixels(pixels, MEDIAN).about
-        number = middle.size
-        below, above = np.zeros((2, number), np.int32)
-        for start in range(0, number, _PIXELS):
+    def drop(self, pixels: Pixels, noise: Noise, digits: Digitisation, marks: Marks) -> None:
+        """As :meth:`ByValue.drop`; below and above the median of all."""
+        middle = average_pixels(pixels, MEDIAN).about
+        for start in range(0, middle.size, _PIXELS):
             here = slice(start, start + _PIXELS)
-            marks = dropped[:, here]
-            values = np.where(marks, np.nan, pixels.values[:, here].astype(np.float64))
-            flags = pixels.mask[:, here] if pixels.mask.size else np.zeros_like(marks)
+            dropped = marks.dropped[:, here]
+            values = np.where(dropped, np.nan, pixels.values[:, here].astype(np.float64))
+            flags = pixels.mask[:, here] if pixels.mask.size else np.zeros_like(dropped)
             variance = _own_variance(values, noise, here) if noise.variance.size else None
             kept = self._kept(values.copy(), flags.copy(), variance)
-            gone = ~kept & (marks == 0)
-            marks |= gone
-            below[here] = (gone & (values < middle[here])).sum(axis=0)
-            above[here] = gone.sum(axis=0) - below[here]
-        return average_of_rest(pixels, dropped, quantile, below, above)
+            gone = ~kept & (dropped == 0)
+            dropped |= gone
+            marks.below[here] = (gone & (values < middle[here])).sum(axis=0)
+            marks.above[here] = gone.sum(axis=0) - marks.below[here]
 
     def _kept(self, values: Floats, mask: Bits, variance: Floats | None) -> Bools:
         kept = np.asarray(self.way.keep(values, mask, variance))

@@ -8,12 +8,12 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from autowisp_xr.arrays import Bits, Columns, Integers
+from autowisp_xr.arrays import Columns
 from autowisp_xr.kernels.block import Block
-from autowisp_xr.kernels.pixels import ANY, UNKNOWN, Digitisation, Noise, Pixels
+from autowisp_xr.kernels.pixels import ANY, UNKNOWN, Digitisation, Marks, Noise, Pixels, marked
 from autowisp_xr.kernels.stack import average_pixels
 
-__all__ = ["Rejection", "average_columns", "average_of_rest", "check_rounds", "rounds_of"]
+__all__ = ["ByValue", "Rejection", "average_columns", "check_rounds", "rounds_of"]
 
 
 class Rejection(ABC):
@@ -67,12 +67,23 @@ class Rejection(ABC):
         """
 
 
-def average_of_rest(
-    pixels: Pixels, dropped: Bits, quantile: float, below: Integers, above: Integers
-) -> tuple[Block, Pixels]:
-    """Averages of values of which some are dropped, (frame, pixel), so many below and above."""
-    rest = pixels._replace(mask=dropped, exclude=ANY)
-    return average_pixels(rest, quantile)._replace(below=below, above=above), rest
+class ByValue(Rejection):
+    """A rejection that marks values one by one; what survives is no range of the sorted values."""
+
+    def average(
+        self, pixels: Pixels, noise: Noise, quantile: float, digits: Digitisation
+    ) -> tuple[Block, Pixels]:
+        """As :meth:`Rejection.average`."""
+        dropped = marked(pixels)
+        marks = Marks(dropped, *np.zeros((2, dropped.shape[1]), np.int32))
+        self.drop(pixels, noise, digits, marks)
+        rest = pixels._replace(mask=dropped, exclude=ANY)
+        block = average_pixels(rest, quantile)
+        return block._replace(below=marks.below, above=marks.above), rest
+
+    @abstractmethod
+    def drop(self, pixels: Pixels, noise: Noise, digits: Digitisation, marks: Marks) -> None:
+        """Mark what is rejected of the values."""
 
 
 def average_columns(values: Columns, quantile: float, reject: Rejection | None) -> Block:

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autowisp_xr.kernels.block import Block
 from autowisp_xr.kernels.clip import farthest, rounding_of
 from autowisp_xr.kernels.jit import kernel
-from autowisp_xr.kernels.pixels import Digitisation, Noise, Pixels, marked
+from autowisp_xr.kernels.pixels import Digitisation, Marks, Noise, Pixels
 from autowisp_xr.options import upper_and_lower
-from autowisp_xr.outliers.rejection import Rejection, average_of_rest, check_rounds, rounds_of
+from autowisp_xr.outliers.rejection import ByValue, check_rounds, rounds_of
 
 __all__ = ["WinsorizedSigmaClip"]
 
@@ -27,7 +26,7 @@ _SETTLED = 5e-4
 
 
 @dataclass(frozen=True)
-class WinsorizedSigmaClip(Rejection):
+class WinsorizedSigmaClip(ByValue):
     """Reject what lies too far from the median, in units of the winsorized scatter, by rounds.
 
     The scatter of what is left starts as the standard deviation. Values farther than 1.5 of it from
@@ -53,15 +52,10 @@ class WinsorizedSigmaClip(Rejection):
         upper_and_lower(self.threshold)
         check_rounds(self.max_iter)
 
-    def average(
-        self, pixels: Pixels, noise: Noise, quantile: float, digits: Digitisation
-    ) -> tuple[Block, Pixels]:
-        """As :meth:`Rejection.average`, value by value."""
-        dropped = marked(pixels)
-        below, above = np.zeros((2, dropped.shape[1]), np.int32)
+    def drop(self, pixels: Pixels, noise: Noise, digits: Digitisation, marks: Marks) -> None:
+        """As :meth:`ByValue.drop`."""
         limits = *upper_and_lower(self.threshold), digits.step, rounding_of(pixels.values.dtype)
-        drop_far(pixels.values, *limits, rounds_of(self.max_iter), dropped, below, above)
-        return average_of_rest(pixels, dropped, quantile, below, above)
+        drop_far(pixels.values, *limits, rounds_of(self.max_iter), marks)
 
 
 @kernel
@@ -91,12 +85,9 @@ def winsorized_scatter(values, median, least):
 
 
 @kernel
-def drop_far(values, upper, lower, step, rounding, rounds, dropped, below, above):
-    """Mark values beyond thresholds, (frame, pixel) uint8; what is marked does not count.
-
-    ``step`` is the least scatter; ``below`` and ``above`` (pixel) int32 are raised by how many are
-    marked on either side.
-    """
+def drop_far(values, upper, lower, step, rounding, rounds, marks):
+    """Mark values beyond thresholds; ``step`` is the least scatter."""
+    dropped, below, above = marks
     column = np.empty(values.shape[0])
     for pixel in range(values.shape[1]):
         left = rounds
