@@ -2,7 +2,6 @@
 
 import json
 import warnings
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -18,14 +17,12 @@ from autowisp_xr.kernels.pixels import UNKNOWN, Digitisation
 from autowisp_xr.schema import SHARED
 from autowisp_xr.stack.coordinates import summarised
 from autowisp_xr.stack.digitisation import digits_of
-from autowisp_xr.stack.noise_ratios import unequal_noise, warn_of_unequal_exposures
 from autowisp_xr.stack.options import StackOptions
 from autowisp_xr.stack.photon_counts import effective_frames
+from autowisp_xr.stack.unequal_exposures import warn_of_unequal_exposures
 from autowisp_xr.stack.weights import echoed, weights_of
-from autowisp_xr.stats.order_statistics import variance_factors
 from autowisp_xr.stats.rounding import rounding_variances
 from autowisp_xr.stats.through_frames import Averages, Frames, average_through_frames
-from autowisp_xr.stats.trimmed import trimmed_factors
 from autowisp_xr.steps.lenders import groups_of, warn_if_lost
 
 __all__ = ["stacked"]
@@ -61,8 +58,10 @@ def stacked(ds: xr.Dataset, options: StackOptions) -> xr.Dataset:
     if propagate:
         warn_if_lost(ds)
     weights = weights_of(ds, options.weights, quantile, int(options.excluded))
-    unequal = unequal_noise(ds, options)
-    if unequal is None and quantile != MEAN and not as_mean:
+    # a mean of one is a quantile, too
+    is_mean = quantile == MEAN and number - sum(options.dropped) != 1
+    unequal = has_variance and (options.error == "propagate" or known) and not (is_mean or as_mean)
+    if not (unequal or quantile == MEAN or as_mean):
         warn_of_unequal_exposures(ds)
     needed = {name: ds[name].variable for name in _PLANES if name in ds}
     if not (propagate or unequal or (reject and reject.takes_variance)):
@@ -86,13 +85,10 @@ def stacked(ds: xr.Dataset, options: StackOptions) -> xr.Dataset:
         _run,
         reject=reject,
         unequal=unequal,
-        rounds=not as_mean,
+        as_mean=as_mean,
         rejected=options.rejected,
         exclude=int(options.excluded),
         quantile=quantile,
-        factors=variance_factors(MEAN, number)
-        if as_mean
-        else trimmed_factors(quantile, number, *options.dropped),
         propagate=propagate,
         min_values=options.min_values if errors else max(options.min_values, min(number, 2)),
         reach=options.reach,
@@ -127,12 +123,10 @@ def _with_own_history(ds: xr.Dataset) -> xr.Dataset:
 
 def _run(
     *operands: Any,
-    unequal: Callable[[], Any] | None,
-    rounds: bool,
     rejected: bool,
     **rules: Any,
 ) -> list[Any]:
-    """Average blocks of the planes of a frame set; ``rounds``: as digits err.
+    """Average blocks of the planes of a frame set.
 
     ``operands`` are arrays of planes, of weights, and of how values are digitised.
     """
@@ -141,9 +135,9 @@ def _run(
     digits = UNKNOWN if step is None else Digitisation(float(step), float(noise), float(smooth))
     if frames.weights is not None:
         frames = frames._replace(weights=frames.weights.reshape(len(frames.weights), -1))
-    found = average_through_frames(frames, unequal=unequal and unequal(), digits=digits, **rules)
-    if rounds and digits.step > 0 and np.isfinite(digits.smooth):
-        found = _with_rounding(found, digits, rules)
+    found = average_through_frames(frames, digits=digits, **rules)
+    if not rules["as_mean"] and digits.step > 0 and np.isfinite(digits.smooth):
+        found = _with_rounding(found, len(frames.values), digits, rules)
     common = [found.shared_variance, found.shared_relative_variance]
     light = [] if found.light is None else list(found.light)
     numbers = [_counted(found.low), _counted(found.high)] if rejected else []
@@ -152,16 +146,14 @@ def _run(
     return [plane for plane in results if plane is not None]
 
 
-def _with_rounding(found: Averages, digits: Digitisation, rules: dict[str, Any]) -> Averages:
+def _with_rounding(
+    found: Averages, frames: int, digits: Digitisation, rules: dict[str, Any]
+) -> Averages:
     """Averages whose variance knows that digits do not round each value for itself."""
+    dropped = rules["reject"].dropped if rules["reject"] else (0, 0)
     counts, which = np.unique(found.number, return_inverse=True)
     times, lacks, common = rounding_variances(
-        counts,
-        rules["quantile"],
-        digits.smooth,
-        rules["factors"],
-        rules["propagate"],
-        *(rules["reject"].dropped if rules["reject"] else (0, 0)),
+        counts, frames, rules["quantile"], digits.smooth, rules["propagate"], *dropped
     )
 
     def of_pixels(table: Floats) -> Floats:

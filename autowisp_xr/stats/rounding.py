@@ -23,6 +23,7 @@ import numpy as np
 from autowisp_xr.arrays import Floats, Integers
 from autowisp_xr.kernels.clip import MEAN
 from autowisp_xr.stats.order_statistics import nodes, one_order, position_moments, two_orders
+from autowisp_xr.stats.trimmed import trimmed_factors
 
 __all__ = ["common_rounding", "noise_before", "rounding_factors", "rounding_variances"]
 
@@ -75,9 +76,9 @@ def _scatter_of_rounded() -> tuple[Any, Any]:
 
 def rounding_variances(
     counts: Integers,
+    frames: int,
     quantile: float,
     noise: float,
-    factors: tuple[Any, Any, Any],
     propagate: bool,
     low: int = 0,
     high: int = 0,
@@ -88,10 +89,10 @@ def rounding_variances(
     ----------
     counts
         Numbers of survivors that there are.
+    frames
+        How many there are at most.
     quantile, noise, low, high
         As for :func:`rounding_factors`.
-    factors
-        Tables of the variance, as ``variance_factors`` gives them.
     propagate
         Whether the variance is from that of the values, which has a twelfth of rounding in it, or
         from their scatter.
@@ -102,7 +103,7 @@ def rounding_variances(
     what is left of values whose extremes were dropped), what it lacks, in squared steps, and what
     of it is common to all averages of other frames of the same pixel.
     """
-    scatter, ratio, _ = factors
+    scatter, ratio, _ = trimmed_factors(quantile, frames, low, high)
     times, lacks, common = np.ones(len(counts)), np.zeros(len(counts)), np.zeros(len(counts))
     for place, n in enumerate(counts):
         if n == 0 or (n == 1 and not propagate):

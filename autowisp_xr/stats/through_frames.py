@@ -14,7 +14,7 @@ from autowisp_xr.arrays import Bits, Cube, Floats, Integers, Numbers, Planes
 from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.block import Block
 from autowisp_xr.kernels.clip import MEAN
-from autowisp_xr.kernels.order_moments import Ranks, Tables
+from autowisp_xr.kernels.order_moments import Ranks
 from autowisp_xr.kernels.pixels import (
     ANY,
     UNKNOWN,
@@ -31,6 +31,9 @@ from autowisp_xr.kernels.survivors import inherit_flags, sum_noise, variances, w
 from autowisp_xr.kernels.unequal import equalise
 from autowisp_xr.outliers.rejection import Rejection
 from autowisp_xr.stats.floats import native, native_type
+from autowisp_xr.stats.order_statistics import variance_factors
+from autowisp_xr.stats.trimmed import trimmed_factors
+from autowisp_xr.stats.unequal_noise import noise_tables, ranks
 
 __all__ = ["Averages", "Frames", "average_through_frames"]
 
@@ -90,12 +93,12 @@ def average_through_frames(
     frames: Frames,
     *,
     quantile: float,
-    factors: Factors,
     reject: Rejection | None = None,
     exclude: int = int(Flag.BAD),
     groups: tuple[Integers | None, Integers | None] = (None, None),
     propagate: bool = False,
-    unequal: tuple[Ranks, Tables] | None = None,
+    as_mean: bool = False,
+    unequal: bool = False,
     min_values: int = 1,
     reach: float = np.inf,
     errors: bool = True,
@@ -110,8 +113,6 @@ def average_through_frames(
         The planes.
     quantile
         0.5 for the median, or ``MEAN``.
-    factors : three (number + 1) tables by the number of survivors
-        See :mod:`autowisp_xr.kernels.survivors`.
     reject
         How outliers are found; None keeps all.
     exclude
@@ -121,9 +122,11 @@ def average_through_frames(
         for all.
     propagate
         Whether the variance comes from that of the values, or from the scatter of the survivors.
+    as_mean
+        Whether that is the variance of a mean, whatever the average is.
     unequal
-        What a quantile of values of unequal noise needs, of :mod:`autowisp_xr.stats.unequal_noise`;
-        None for a mean, or where the variance of the values does not say how their noise differs.
+        Whether a quantile looks at how the noise of its values differs, as their variance says:
+        :mod:`autowisp_xr.stats.unequal_noise`.
     min_values
         A pixel with fewer survivors is flagged FAULT, as is one whose average is not finite.
     reach
@@ -166,9 +169,15 @@ def average_through_frames(
         # frames of other exposures have other values, and no average stands for them all
         added = _in_common(pixels, noise.relative, groups[1], weights, block, scaled=True)
         added, factor = added + common if common.size else added, np.empty(0)
-    if unequal is not None:
-        dropped = (0, 0) if reject is None else reject.dropped
-        _equalise(given, pixels, noise, block, unequal, factors, sum(dropped), sums)
+    dropped = (0, 0) if reject is None else reject.dropped
+    if as_mean:
+        factors = variance_factors(MEAN, len(given.values))
+    else:
+        factors = trimmed_factors(quantile, len(given.values), *dropped)
+    if unequal:
+        # a mean of one is any quantile of it
+        where = ranks(max(quantile, 0.0), len(given.values), *dropped, scatter=not propagate)
+        _equalise(given, pixels, noise, block, where, factors, sum(dropped), sums)
     variance = np.empty(block.number.size, dtype)
     light = np.empty((3, block.number.size if propagate and noise.slope.size else 0))
     single = not noise.photons.size
@@ -249,7 +258,7 @@ def _equalise(
     pixels: Pixels,
     noise: Noise,
     block: Block,
-    unequal: tuple[Ranks, Tables],
+    where: Ranks,
     factors: Factors,
     dropped: int,
     sums: Floats,
@@ -271,4 +280,4 @@ def _equalise(
     if dropped or not sums.size:
         spread = np.empty((len(sums), among.number.size))
         sum_noise(pixels, noise, equal_weights(), among, True, spread)
-    equalise(pixels, noise, among, *unequal, factors, dropped, sums, squares, spread)
+    equalise(pixels, noise, among, where, noise_tables(), factors, dropped, sums, squares, spread)

@@ -44,15 +44,13 @@ def array_kernel(array, average, threads):
 
     from autowisp_xr import SigmaClip
     from autowisp_xr.kernels.clip import MEAN
-    from autowisp_xr.stats.order_statistics import variance_factors
     from autowisp_xr.stats.through_frames import Frames, average_through_frames
 
     quantile = {"median": 0.5, "mean": MEAN}[average]
     reject = SigmaClip(5.0)
-    factors = variance_factors(quantile, len(array[0]))
 
     def part(band):
-        how = {"quantile": quantile, "reject": reject, "factors": factors}
+        how = {"quantile": quantile, "reject": reject}
         return average_through_frames(Frames(band), **how).image
 
     return np.concatenate(_in_threads(part, array, threads))

@@ -48,14 +48,11 @@ def drawn(rng, dtype, number, pixels=PIXELS):
 def stacked(values, mask=None, *, average="median", clipping=None, **options):
     quantile = AVERAGES[average]
     options = {"dtype": np.float64, "exclude": 127, **options}
-    weights = variance_factors(quantile, len(values))
     reject = None
     if clipping:
         plus, minus, mad, rounds = clipping
         reject = SigmaClip((plus, -minus), "mad" if mad else "rms", rounds)
-    return averaged_columns(
-        values, mask, quantile=quantile, reject=reject, factors=weights, **options
-    )
+    return averaged_columns(values, mask, quantile=quantile, reject=reject, **options)
 
 
 @pytest.mark.parametrize("average", AVERAGES)
@@ -142,9 +139,8 @@ def test_pixels_do_not_depend_on_how_they_are_blocked(average, rng):
 def test_a_scatter_does_not_depend_on_what_is_rejected_from_neighbours(average, rng):
     values = rng.normal(100, 10, (30, 300))
     reject = SigmaClip(5, scale="mad", about="median")
-    rules = {"quantile": AVERAGES[average], "factors": variance_factors(AVERAGES[average], 30)}
     alone, beside = (
-        averaged_columns(some, reject=reject, dtype="f8", **rules)
+        averaged_columns(some, reject=reject, quantile=AVERAGES[average], dtype="f8")
         for some in (values, np.where(np.arange(300) == 299, np.arange(30)[:, None] ** 4, values))
     )
     np.testing.assert_array_equal(alone.variance[:299], beside.variance[:299])

@@ -5,7 +5,6 @@ import pytest
 
 from autowisp_xr import MinMax, NoiseClip, SigmaClip
 from autowisp_xr.kernels.clip import MEAN
-from autowisp_xr.stats.order_statistics import variance_factors
 from tests.kernels.columns import averaged_columns
 
 FRAMES, CHANNELS, ROWS, COLUMNS = 6, 2, 3, 400
@@ -24,7 +23,6 @@ def stacked(values, mask, weights, **options):
         values,
         mask,
         quantile=MEAN,
-        factors=variance_factors(MEAN, len(values)),
         weights=weights,
         dtype=np.float64,
         **{"reject": None, **options},
@@ -111,7 +109,6 @@ def test_blocks_of_any_width_give_the_same_bits(average, rng):
             mask[:, start:stop],
             quantile=average,
             reject=reject,
-            factors=variance_factors(average, 7),
             variance=variance[:, start:stop],
             weights=weights,
             propagate=True,

@@ -6,20 +6,16 @@ from scipy.integrate import dblquad
 from scipy.special import ndtr
 
 from autowisp_xr import MinMax, NoiseClip
-from autowisp_xr.stats.order_statistics import variance_factors
-from autowisp_xr.stats.unequal_noise import noise_tables, ranks
 from tests.kernels.columns import averaged_columns
 
 
 def variance_of(values, variance, quantile=0.5, *, unequal=True, **options):
-    number = len(values)
     return averaged_columns(
         values,
         options.pop("mask", None),
         quantile=quantile,
-        factors=variance_factors(quantile, number),
         variance=variance,
-        unequal=(ranks(quantile, number), noise_tables()) if unequal else None,
+        unequal=unequal,
         dtype=np.float64,
         **{"reject": None, "propagate": True, **options},
     ).variance

@@ -5,7 +5,6 @@ import pytest
 
 from autowisp_xr import MinMax, NoiseClip, SigmaClip
 from autowisp_xr.kernels.clip import MEAN
-from autowisp_xr.stats.order_statistics import variance_factors
 from tests.kernels.columns import averaged_columns
 
 PIXELS = 2100  # more than are worked upon at a time
@@ -13,10 +12,7 @@ PIXELS = 2100  # more than are worked upon at a time
 
 def stacked(values, mask=None, *, average, reject, **options):
     quantile = MEAN if average == "mean" else 0.5
-    factors = variance_factors(quantile, len(values))
-    return averaged_columns(
-        values, mask, quantile=quantile, reject=reject, factors=factors, dtype=float, **options
-    )
+    return averaged_columns(values, mask, quantile=quantile, reject=reject, dtype=float, **options)
 
 
 def averaged(values, average):

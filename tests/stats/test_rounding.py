@@ -46,13 +46,12 @@ def test_variances_of_rounded_values_are_true(quantile, number, noise):
     values = np.rint(truth + rng.normal(0, noise, (number, pixels)))
     found = values.mean(0) if quantile == MEAN else np.quantile(values, quantile, axis=0)
     squares = ((values - found) ** 2).sum(axis=0).mean()
-    factors = variance_factors(quantile, number)
-    scatter, ratio, _ = factors
+    scatter, ratio, _ = variance_factors(quantile, number)
     claimed = {
         True: ratio[number] / number * (noise**2 + 1 / 12),
         False: scatter[number] * squares,
     }
     for propagate, claim in claimed.items():
-        times, lacks, common = rounding_variances([number], quantile, noise, factors, propagate)
+        times, lacks, common = rounding_variances([number], number, quantile, noise, propagate)
         assert np.var(found - truth) == pytest.approx(claim * times[0] + lacks[0], rel=0.03)
         assert 0 <= common[0] <= 1 / 12 + 1e-12
