@@ -11,8 +11,6 @@ the mean of those of the values counts. They fit where what else there is of the
 s^2, is the same for all values: a value below z has lost nothing then.
 """
 
-from typing import Any
-
 import numpy as np
 
 from autowisp_xr.kernels.jit import kernel
@@ -26,10 +24,7 @@ _EQUAL = 0.04
 
 
 @kernel
-def sum_light(
-    values: Any, light: Any, about: Any, own: Any, c: Any, alive: Any, frame: int, start: int,
-    rest: Any, sums: Any,
-) -> None:  # fmt: skip
+def sum_light(values, noise, about, own, c, alive, frame, start, rest, sums):
     """Add what a frame says of the photons to sums over the survivors, (5, pixel) float64.
 
     These are c^2 s, c^2 s z, what the photons of the values are more than those of the averages,
@@ -38,7 +33,7 @@ def sum_light(
 
     Parameters
     ----------
-    values, light, about, frame, start
+    values, noise, about, frame, start
         As for :func:`autowisp_xr.kernels.survivors.own_variance`.
     own : (width) float64
         Variance of the values, with the photons of the averages.
@@ -48,8 +43,8 @@ def sum_light(
         Room to work in.
     """
     stop = start + alive.size
-    slope = light[0][frame % light[0].shape[0], start:stop]
-    zero = light[1][frame % light[1].shape[0], start:stop]
+    slope = noise.slope[frame % noise.slope.shape[0], start:stop]
+    zero = noise.zero[frame % noise.zero.shape[0], start:stop]
     source, middle, part = values[frame, start:stop], about[start:stop], sums[:, start:stop]
     for pixel in range(alive.size):
         weight = c[pixel] * c[pixel] * np.float64(slope[pixel])
@@ -57,7 +52,7 @@ def sum_light(
     for pixel in range(alive.size):
         weight = c[pixel] * c[pixel] * np.float64(slope[pixel])
         part[1, pixel] += weight * np.float64(zero[pixel]) if alive[pixel] else 0.0
-    if light[2].size:
+    if noise.photons.size:
         return
     for pixel in range(alive.size):
         weight = c[pixel] * c[pixel] * np.float64(slope[pixel])
@@ -68,7 +63,7 @@ def sum_light(
     for pixel in range(alive.size):
         there = middle[pixel] - np.float64(zero[pixel])
         rest[pixel] = own[pixel] - np.float64(slope[pixel]) * (0.0 if there < 0.0 else there)
-    if light[0].shape[0] > 1:
+    if noise.slope.shape[0] > 1:
         for pixel in range(alive.size):
             rest[pixel] /= np.float64(slope[pixel]) * np.float64(slope[pixel])
     for pixel in range(alive.size):

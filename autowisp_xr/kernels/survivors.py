@@ -144,7 +144,6 @@ def sum_noise(pixels, noise, weights, block, harmonic, sums):
     """
     kept, own, c = np.empty(WIDTH, np.bool_), np.empty(WIDTH), np.ones(WIDTH)
     rest = np.empty(WIDTH)
-    light = noise.slope, noise.zero, noise.photons
     run = weights.total.size // max(weights.of_frames.shape[1], 1)
     sums[:] = 0.0
     for start in range(0, sums.shape[1], WIDTH):
@@ -163,7 +162,7 @@ def sum_noise(pixels, noise, weights, block, harmonic, sums):
                 total[pixel] += part if alive[pixel] else 0.0
             if noise.slope.size:
                 sum_light(
-                    pixels.values, light, block.about, mine, c, alive, frame, start, rest, sums[2:]
+                    pixels.values, noise, block.about, mine, c, alive, frame, start, rest, sums[2:]
                 )
             if harmonic:
                 for pixel in range(alive.size):
