@@ -146,7 +146,7 @@ class AutowispBackend(BackendEntrypoint):
         names = [drop_variables] if isinstance(drop_variables, str) else drop_variables or ()
         return ds.drop_vars(names, errors="ignore")
 
-    def guess_can_open(self, filename_or_obj: Any) -> bool:
+    def guess_can_open(self, filename_or_obj: object) -> bool:
         """Whether a path has one of our suffixes, and begins like FITS or what packs it."""
         if not isinstance(filename_or_obj, str | os.PathLike):
             return False

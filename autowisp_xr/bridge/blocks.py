@@ -24,7 +24,7 @@ import xarray as xr
 from numpy.typing import DTypeLike
 
 from autowisp_xr._compat import in_memory as in_memory
-from autowisp_xr.arrays import Duck, Integers, Numbers
+from autowisp_xr.arrays import Duck, Numbers
 from autowisp_xr.stats.floats import native
 
 __all__ = [
@@ -245,14 +245,14 @@ class _Late:
 
     variable: xr.Variable
 
-    def read(self, frames: Integers) -> Numbers:
+    def read(self, frames: Numbers) -> Numbers:
         return self.variable[frames[0] : frames[-1] + 1].values
 
     def __dask_tokenize__(self) -> Any:
         return self.variable.dims, pixelwise(self.variable).data.name
 
 
-def _reading(kernel: Kernel, late: Mapping[int, _Late], *blocks: Any) -> Sequence[Any]:
+def _reading(kernel: Kernel, late: Mapping[int, _Late], *blocks: Numbers) -> Sequence[Any]:
     """Call a kernel on blocks of which some are numbers of frames that are still to be read."""
     read = (late[i].read(block) if i in late else block for i, block in enumerate(blocks))
     return kernel(*read)

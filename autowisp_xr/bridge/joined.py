@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import DTypeLike
 
 from autowisp_xr import schema
 from autowisp_xr._compat import LateArray, OuterKey, in_memory, late_variable
+from autowisp_xr.arrays import Cube
 from autowisp_xr.bridge import blocks
 
 __all__ = ["Piece", "is_same", "join"]
@@ -16,7 +18,7 @@ Piece = tuple[xr.Variable | int, int]
 """A variable, with ``frame`` or the same for so many frames; or a number that fills them."""
 
 
-def join(pieces: Sequence[Piece], shape: tuple[int, ...], dtype: Any) -> xr.Variable:
+def join(pieces: Sequence[Piece], shape: tuple[int, ...], dtype: DTypeLike) -> xr.Variable:
     """One variable (frame, channel, y, x) of pieces of frames in their order.
 
     Parameters
@@ -35,8 +37,12 @@ def join(pieces: Sequence[Piece], shape: tuple[int, ...], dtype: Any) -> xr.Vari
     """
     variables = [piece for piece, _ in pieces if isinstance(piece, xr.Variable)]
     if all(in_memory(variable) for variable in variables):
-        whole = np.concatenate([_filled(piece, n, shape, dtype) for piece, n in pieces])
-        return xr.Variable(schema.DIMS, whole)
+        values = (piece.values if isinstance(piece, xr.Variable) else piece for piece, _ in pieces)
+        parts = [
+            np.broadcast_to(one, (number, *shape))
+            for one, (_, number) in zip(values, pieces, strict=True)
+        ]
+        return xr.Variable(schema.DIMS, np.concatenate(parts, dtype=dtype, casting="unsafe"))
     if not any(variable.chunks is not None for variable in variables):
         return late_variable(_Joined(pieces, shape, dtype), schema.DIMS)
     import dask.array as da
@@ -56,11 +62,6 @@ def is_same(one: xr.Variable, other: xr.Variable) -> bool:
     return bool(blocks.pixelwise(one).data.name == blocks.pixelwise(other).data.name)
 
 
-def _filled(piece: xr.Variable | int, number: int, shape: tuple[int, ...], dtype: Any) -> Any:
-    values = np.asarray(piece.values if isinstance(piece, xr.Variable) else piece)
-    return np.broadcast_to(values, (number, *shape)).astype(dtype, copy=False)
-
-
 def _as_dask(piece: xr.Variable | int, number: int, shape: tuple[int, ...]) -> Any:
     import dask.array as da
 
@@ -78,7 +79,7 @@ def _as_dask(piece: xr.Variable | int, number: int, shape: tuple[int, ...]) -> A
 class _Joined(LateArray):
     """Frames of several lazily indexed arrays, each read when it is asked for."""
 
-    def __init__(self, pieces: Sequence[Piece], shape: tuple[int, ...], dtype: Any) -> None:
+    def __init__(self, pieces: Sequence[Piece], shape: tuple[int, ...], dtype: DTypeLike) -> None:
         self.pieces = list(pieces)
         self.ends = np.cumsum([number for _, number in pieces])
         self.shape = (int(self.ends[-1]), *shape)
@@ -93,7 +94,7 @@ class _Joined(LateArray):
         ]
         return normalize_token((type(self).__name__, tokens, self.shape, self.dtype))
 
-    def read(self, key: OuterKey) -> np.ndarray[Any, Any]:
+    def read(self, key: OuterKey) -> Cube:
         """Frames at a key, each from the piece that it is in."""
         frames, *inside = (
             np.arange(size)[index] for size, index in zip(self.shape, key, strict=True)

@@ -5,7 +5,6 @@ from the stack: with one graph for both, all bands would wait in memory for what
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -22,12 +21,14 @@ def grid_of(ds: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
     grid = ds[[name for name in names if name in ds]].isel(
         y=slice(None, None, step), x=slice(None, None, step)
     )
-    chunked = [name for name in grid.data_vars if grid[name].chunks is not None]
-    return grid.assign(
-        {name: grid[name].variable.copy(data=_read_apart(grid[name].data)) for name in chunked}
-    )
-
-
-def _read_apart(array: Any) -> Any:
     # a view of every 33rd pixel would keep all of them in memory
-    return apart(array.map_blocks(np.ascontiguousarray, dtype=array.dtype), "grid")
+    lazy = {
+        name: (
+            plane.dims,
+            apart(plane.data.map_blocks(np.ascontiguousarray, dtype=plane.dtype), "grid"),
+            plane.attrs,
+        )
+        for name, plane in grid.data_vars.items()
+        if plane.chunks is not None
+    }
+    return grid.assign(lazy)

@@ -11,10 +11,11 @@ FITS Standard 4.0, section 4.4.2.7 and appendix J.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 
+from autowisp_xr.arrays import Bits, Numbers
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.fits.packing import UNREADABLE, opened
 from autowisp_xr.fits.planes import Hdu
@@ -22,13 +23,16 @@ from autowisp_xr.fits.tiles import read_fully
 
 __all__ = ["check_sum", "folded", "word_sum"]
 
+Buffer: TypeAlias = "bytes | bytearray | memoryview | Numbers"
+"""Bytes of anything."""
+
 # whole words, and small enough for the cache
 _PIECE = 1 << 18
 # what a unit with its checksums adds up to
 _ALL_ONES = 0xFFFFFFFF
 
 
-def word_sum(content: Any) -> int:
+def word_sum(content: Buffer) -> int:
     """Sum of the words of 32 bits of bytes, whose number four divides."""
     words = np.frombuffer(content, np.dtype(">u4"))
     return int(words.sum(dtype=np.uint64))
@@ -84,7 +88,7 @@ def check_sum(plane: Hdu) -> str:
     )
 
 
-def _pieces(plane: Hdu, start: int, size: int) -> Iterator[np.ndarray[Any, Any]]:
+def _pieces(plane: Hdu, start: int, size: int) -> Iterator[Bits]:
     """Bytes of the (unpacked) file of a plane, the last filled up with zeros to whole words."""
     buffer = np.empty(_PIECE, np.uint8)
     with opened(plane.path) as file:

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from astropy.io import fits
 
+from autowisp_xr.arrays import Image
 from autowisp_xr.fits.checksums import folded, word_sum
 from autowisp_xr.stats.floats import native_type
 
@@ -31,7 +32,7 @@ class Plane:
 
     header: fits.Header
     """Without structural cards."""
-    values: np.ndarray[Any, Any]
+    values: Image
     """(y, x), in any layout."""
     dtype: np.dtype[Any]
     """Of the pixels in the file; float32 or float64 for floats of other lengths."""
@@ -41,7 +42,7 @@ class Plane:
     def __post_init__(self) -> None:
         object.__setattr__(self, "dtype", native_type(self.dtype))
 
-    def rows(self, start: int, stop: int) -> np.ndarray[Any, Any]:
+    def rows(self, start: int, stop: int) -> Image:
         """Rows ``start`` to ``stop`` as the file has them, but in native byte order."""
         part = self.values[start:stop]
         if self.squared:
@@ -95,7 +96,7 @@ def _headers(planes: Sequence[Plane]) -> Iterator[bytes]:
         yield header
 
 
-def append_cards(hdu: Any, header: fits.Header) -> None:
+def append_cards(hdu: fits.PrimaryHDU | fits.ImageHDU, header: fits.Header) -> None:
     """Put cards behind the structural ones of an HDU, one by one.
 
     Handing the header over would merge cards that repeat a keyword, and trip over those that
@@ -126,7 +127,7 @@ def _write_pixels(file: BinaryIO, plane: Plane) -> int:
     return total
 
 
-def _store(rows: np.ndarray[Any, Any], out: np.ndarray[Any, Any]) -> None:
+def _store(rows: Image, out: Image) -> None:
     """Bytes of the rows as FITS has them: the other signedness as an offset of half the range."""
     kind, size = rows.dtype.kind, rows.dtype.itemsize
     if (kind == "u" and size > 1) or (kind == "i" and size == 1):

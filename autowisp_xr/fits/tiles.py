@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from autowisp_xr.arrays import Bits, Image, Integers
 from autowisp_xr.fits.units import Unit
 
 __all__ = ["TileTable", "decoded_pieces", "tile_table"]
@@ -107,7 +107,7 @@ def tile_table(unit: Unit) -> TileTable | None:
 
 def decoded_pieces(
     file: BinaryIO, table: TileTable, shape: tuple[int, int], start: int, stop: int
-) -> Iterator[tuple[int, np.ndarray[Any, Any]]]:
+) -> Iterator[tuple[int, Image]]:
     """Rows of an image, a few at a time; other tiles than theirs are not read.
 
     Parameters
@@ -154,7 +154,7 @@ def decoded_pieces(
         yield max(top, start), rows[max(start - top, 0) : stop - top]
 
 
-def read_fully(file: Any, buffer: npt.NDArray[np.uint8]) -> int:
+def read_fully(file: Any, buffer: Bits) -> int:
     """Fill a buffer from a file; the number of bytes is less than its size only at the end."""
     view, done = buffer.data, 0
     while done < buffer.size:
@@ -165,14 +165,14 @@ def read_fully(file: Any, buffer: npt.NDArray[np.uint8]) -> int:
     return done
 
 
-def _sizes(length: int, tile: int) -> npt.NDArray[np.int64]:
+def _sizes(length: int, tile: int) -> Integers:
     """Lengths of the tiles along an axis."""
     return np.diff(np.append(np.arange(0, length, tile), length))
 
 
 def _find(
     file: BinaryIO, table: TileTable, first: int, number: int
-) -> tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int64]] | None:
+) -> tuple[int, Integers, Integers] | None:
     """Where in the heap some tiles begin, where each does after that, and how long they are."""
     content = np.empty(number * table.row, np.uint8)
     file.seek(table.offset + first * table.row)
@@ -193,9 +193,7 @@ def _find(
     return lowest, starts - lowest, lengths
 
 
-def _joined(
-    flat: np.ndarray[Any, Any], heights: npt.NDArray[np.int64], widths: npt.NDArray[np.int64]
-) -> np.ndarray[Any, Any]:
+def _joined(flat: Image, heights: Integers, widths: Integers) -> Image:
     """Rows of an image of tiles that follow each other, in rows of tiles."""
     tiles = iter(np.split(flat, np.cumsum(np.outer(heights, widths))[:-1]))
     return np.block([[next(tiles).reshape(height, -1) for _ in widths] for height in heights])

@@ -86,7 +86,7 @@ class _HeaderFormatter(string.Formatter):
     directories: Mapping[str, str]
     template: str
 
-    def get_field(self, field_name: str, args: Any, kwargs: Any) -> tuple[Any, str]:
+    def get_field(self, field_name: str, args: object, kwargs: object) -> tuple[Any, str]:
         """Look the whole field name up, so that no attribute of a value can be reached."""
         if field_name in self.directories:
             return self.directories[field_name], field_name

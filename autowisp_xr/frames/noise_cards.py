@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
+from autowisp_xr.arrays import Bools, Image, Numbers
 from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.fate_rules import tell
 from autowisp_xr.headers.fates import EFFECTIVE
@@ -67,7 +68,7 @@ def with_noise(header: fits.Header, planes: Mapping[str, Any]) -> fits.Header:
     return header
 
 
-def _read_noise(image: Any, variance: Any, good: Any, gain: float) -> float | None:
+def _read_noise(image: Image, variance: Image, good: Bools, gain: float) -> float | None:
     """Electrons of read noise that make the variances of the image; None where none do."""
     photons = np.maximum(image, 0) / gain
     number = int(np.clip(math.sqrt(image.size / _TILE), 1, _TILES))
@@ -90,7 +91,7 @@ def _read_noise(image: Any, variance: Any, good: Any, gain: float) -> float | No
     return gain * math.sqrt(constant) if near.mean() >= _SHARE else None
 
 
-def _means(values: Any) -> Any:
+def _means(values: Numbers) -> Numbers:
     """Means of neighbours; of less than a group, that of all."""
     whole = values.size // _TOGETHER * _TOGETHER
     if not whole:

@@ -61,11 +61,13 @@ def settle_camera(records: Sequence[FileRecord], camera: Camera | None, hdu: Hdu
     return camera.completed_by(facts)
 
 
-def _above(bias_level: float, saturation: Any) -> Any:
+def _above(
+    bias_level: float, saturation: float | Mapping[str, float]
+) -> float | dict[str, float] | None:
     """The same counted from a level; None where nothing is left."""
     if isinstance(saturation, Mapping):
-        moved = {channel: _above(bias_level, level) for channel, level in saturation.items()}
-        return None if None in moved.values() else moved
+        moved = {channel: level - bias_level for channel, level in saturation.items()}
+        return moved if min(moved.values()) > 0 else None
     return saturation - bias_level if saturation > bias_level else None
 
 

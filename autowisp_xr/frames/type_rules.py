@@ -5,7 +5,6 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from astropy.io import fits
 
@@ -113,7 +112,7 @@ def _card_test(card: str, value: str, pattern: str) -> _Test:
     return fits_card
 
 
-def _texts(value: Any) -> list[str]:
+def _texts(value: object) -> list[str]:
     if isinstance(value, bool):
         return [str(value), "T" if value else "F"]
     if isinstance(value, float):

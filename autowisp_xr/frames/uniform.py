@@ -1,9 +1,11 @@
 """Files whose pixels all have one value, or some rows of them: the camera sent no image."""
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
+from autowisp_xr.arrays import Image
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.fits.pixels import read_rows
 from autowisp_xr.fits.planes import Hdu
@@ -76,12 +78,12 @@ def _of_plane(plane: Hdu) -> Emptiness | None:
     return Emptiness(value, round((1 - share) * whole.size), 1.0, value >= plane.ceiling)
 
 
-def _common(pixels: Any) -> tuple[float, float]:
+def _common(pixels: Image) -> tuple[float, float]:
     """The value in the middle, and the share of the pixels that have it."""
     middle = np.sort(pixels, axis=None)[pixels.size // 2]
     same = np.isnan(pixels) if middle != middle else pixels == middle
     return float(middle), float(np.mean(same))
 
 
-def _same(values: Any) -> bool:
+def _same(values: Sequence[float]) -> bool:
     return bool(np.array_equal(values, [values[0]] * len(values), equal_nan=True))

@@ -7,6 +7,7 @@ import xarray as xr
 import zarr
 
 from autowisp_xr import provenance, schema
+from autowisp_xr.arrays import Bools, Cube, Integers, Planes
 from autowisp_xr.store.group import MARKS, STATE, Group
 from autowisp_xr.store.shards import encoding_of, storable
 
@@ -101,7 +102,7 @@ def _write(ds: xr.Dataset, group: Group, target: zarr.Group) -> None:
     written.compute()
 
 
-def _write_whole(names: list[str], planes: list[Any], group: Group) -> Any:
+def _write_whole(names: list[str], planes: list[Planes], group: Group) -> Bools:
     """Write what the frames share, or all of a master."""
     target = group.open("r+")
     for name, plane in zip(names, planes, strict=True):
@@ -109,7 +110,9 @@ def _write_whole(names: list[str], planes: list[Any], group: Group) -> Any:
     return np.ones((1, 1, 1, 1), bool)
 
 
-def _write_frame(index: Any, shared: Any, *planes: Any, names: list[str], group: Group) -> Any:
+def _write_frame(
+    index: Integers, shared: Bools, *planes: Cube, names: list[str], group: Group
+) -> Bools:
     """Write all planes of one frame, then its mark; what the frames share is ``shared`` already."""
     target = group.open("r+")
     frame = int(index.item())
