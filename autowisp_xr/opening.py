@@ -24,8 +24,6 @@ from autowisp_xr.frames.names import FITS_SUFFIX, Paths
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.provenance import steps_of
 
-__all__ = ["AutowispBackend", "open_fits"]
-
 
 def open_fits(
     paths: Paths,

@@ -27,17 +27,6 @@ from autowisp_xr._compat import in_memory as in_memory
 from autowisp_xr.arrays import Duck, Numbers
 from autowisp_xr.stats.floats import native
 
-__all__ = [
-    "apply",
-    "bands",
-    "framewise",
-    "load_coordinates",
-    "pixelwise",
-    "plane",
-    "rowwise",
-    "stackwise",
-]
-
 Kernel = Callable[..., Sequence[Any]]
 
 _BAND_BYTES = 2**24

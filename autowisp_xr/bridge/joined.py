@@ -12,8 +12,6 @@ from autowisp_xr._compat import LateArray, OuterKey, in_memory, late_variable
 from autowisp_xr.arrays import Cube
 from autowisp_xr.bridge import blocks
 
-__all__ = ["Piece", "is_same", "join"]
-
 Piece = tuple[xr.Variable | int, int]
 """A variable, with ``frame`` or the same for so many frames; or a number that fills them."""
 

@@ -12,8 +12,6 @@ import xarray as xr
 from autowisp_xr._compat import apart
 from autowisp_xr.stats.grid_step import grid_step
 
-__all__ = ["grid_of"]
-
 
 def grid_of(ds: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
     """The variables of these names that there are, on the grid; lazy where they are."""

@@ -15,8 +15,6 @@ from autowisp_xr.headers.detector_sections import Part, has_place
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.regions import Region
 
-__all__ = ["assembled"]
-
 _OF_ONE_IMAGE = re.compile(r"EXTNAME|EXTVER|EXTLEVEL|INHERIT")
 _NUMBER = re.compile(r"[\d\W_]+$")
 _CARD = 80

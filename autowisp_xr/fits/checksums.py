@@ -21,8 +21,6 @@ from autowisp_xr.fits.packing import UNREADABLE, opened
 from autowisp_xr.fits.planes import Hdu
 from autowisp_xr.fits.tiles import read_fully
 
-__all__ = ["check_sum", "folded", "word_sum"]
-
 Buffer: TypeAlias = "bytes | bytearray | memoryview | Numbers"
 """Bytes of anything."""
 

@@ -11,8 +11,6 @@ from typing import Literal, NamedTuple
 
 from autowisp_xr.fits.units import Unit
 
-__all__ = ["Companion", "Meaning", "companions_of", "is_companion"]
-
 Meaning = Literal["values", "flags", "faults", "deviation", "variance", "inverse variance"]
 """What the pixels of a plane are: of the image "values"; of a mask "flags", which are ours, or
 "faults", where whatever is not 0 is bad; of errors what they are a measure of."""

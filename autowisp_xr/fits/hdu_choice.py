@@ -6,8 +6,6 @@ from autowisp_xr.errors import BadImageError
 from autowisp_xr.fits.companions import is_companion
 from autowisp_xr.fits.units import Unit
 
-__all__ = ["HduChoice", "HduName", "chosen_unit", "default_unit", "doubts_of_unread", "frames_of"]
-
 HduName = int | str
 """The number of an HDU, or its name: EXTNAME, or "EXTNAME,EXTVER"; letter case does not matter."""
 

@@ -3,8 +3,6 @@
 import re
 from collections.abc import Iterable
 
-__all__ = ["PREFIX", "history_cards", "split_history"]
-
 PREFIX = "AWXR "
 """Begins the value of each HISTORY card of ours."""
 

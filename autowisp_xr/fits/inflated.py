@@ -16,8 +16,6 @@ from autowisp_xr.fits.pixels import stored_pieces
 from autowisp_xr.fits.planes import Hdu
 from autowisp_xr.fits.temporary import TemporaryFile
 
-__all__ = ["Inflated", "bytes_of", "inflated", "plane_in"]
-
 _LOCK = threading.Lock()
 
 

@@ -7,8 +7,6 @@ from autowisp_xr.fits.history_cards import split_history
 from autowisp_xr.fits.units import UNNAMED_TILES, Unit, text_of_value
 from autowisp_xr.headers.cards import STRUCTURAL
 
-__all__ = ["cards_of"]
-
 _TABLE_ONLY = re.compile(
     r"XTENSION|BITPIX|NAXIS[12]?|PCOUNT|GCOUNT|THEAP|TFIELDS|CHECKSUM|DATASUM"
     r"|(TTYPE|TFORM|TUNIT|TNULL|TSCAL|TZERO|TDISP|TDIM)\d+"

@@ -25,8 +25,6 @@ from autowisp_xr.fits.tiles import tile_table
 from autowisp_xr.fits.units import Unit, read_units
 from autowisp_xr.headers.spellings import Spellings
 
-__all__ = ["read_header", "read_layout"]
-
 _STORED = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 
 

@@ -15,8 +15,6 @@ from autowisp_xr.fits.planes import Hdu, Mosaic, as_tiles
 from autowisp_xr.regions import ChannelSlice
 from autowisp_xr.schema import DIMS
 
-__all__ = ["Planes", "PlanesOfFrames", "variables_of"]
-
 PlanesOfFrames: TypeAlias = Sequence[Sequence[Hdu | Mosaic]]
 """For each frame the HDU (or the mosaic of HDUs) of each channel."""
 

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-__all__ = ["UNREADABLE", "Unpacked", "is_packed", "likely_length", "opened", "unpacked"]
-
 Unpacked = gzip.GzipFile | bz2.BZ2File
 
 UNREADABLE = (OSError, EOFError, OverflowError, ValueError, zlib.error)

@@ -18,8 +18,6 @@ from autowisp_xr.fits.planes import Hdu
 from autowisp_xr.fits.tiles import decoded_pieces, read_fully
 from autowisp_xr.flags import Flag
 
-__all__ = ["convert", "convert_companion", "read_rows", "stored_pieces"]
-
 # catch_warnings swaps state of the whole process, so threads must take turns with it
 _OPENING = threading.Lock()
 

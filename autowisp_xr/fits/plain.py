@@ -17,8 +17,6 @@ from autowisp_xr.arrays import Image
 from autowisp_xr.fits.checksums import folded, word_sum
 from autowisp_xr.stats.floats import native_type
 
-__all__ = ["Plane", "append_cards", "write_plain"]
-
 _BLOCK = 2880
 _CARD = 80
 _END = b"END".ljust(_CARD)

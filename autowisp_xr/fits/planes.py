@@ -13,8 +13,6 @@ from autowisp_xr.fits.tiles import TileTable
 from autowisp_xr.headers.assembly import Reader
 from autowisp_xr.regions import Region
 
-__all__ = ["FileLayout", "Hdu", "Mosaic", "Tile", "as_tiles"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Hdu:

@@ -13,8 +13,6 @@ from autowisp_xr.fits.temporary import TemporaryFile
 from autowisp_xr.regions import ChannelSlice
 from autowisp_xr.schema import DIMS
 
-__all__ = ["Spool"]
-
 
 class Spool:
     """Images (y, x) of one shape, float64, put away one by one.

@@ -10,8 +10,6 @@ import numpy as np
 
 from autowisp_xr.arrays import Numbers
 
-__all__ = ["TemporaryFile"]
-
 
 class TemporaryFile:
     """A file in the directory for temporary files, removed once nothing refers to this object.

@@ -17,8 +17,6 @@ import numpy as np
 from autowisp_xr.arrays import Bits, Image, Integers
 from autowisp_xr.fits.units import Unit
 
-__all__ = ["TileTable", "decoded_pieces", "tile_table"]
-
 _NUMBERS = {1: "u1", 2: "i2", 4: "i4"}
 _DESCRIPTORS: dict[str, Literal[8, 16]] = {"P": 8, "Q": 16}
 # beside the tiles, columns of those that would not compress

@@ -14,8 +14,6 @@ from typing import BinaryIO
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.fits.packing import Unpacked
 
-__all__ = ["MAGIC", "UNNAMED_TILES", "Unit", "read_units", "text_of_value"]
-
 _BLOCK = 2880
 _CARD = 80
 

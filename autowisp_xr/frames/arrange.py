@@ -17,8 +17,6 @@ from autowisp_xr.headers.cards import render_header, value_of
 from autowisp_xr.headers.place import with_place
 from autowisp_xr.regions import ChannelSlice, Region
 
-__all__ = ["Arrangement", "arrange", "files_of_frames"]
-
 _LISTED = 5
 
 

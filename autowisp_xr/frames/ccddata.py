@@ -13,8 +13,6 @@ from typing import Any
 
 from astropy.io import fits
 
-__all__ = ["register"]
-
 _FORMAT = "autowisp"
 
 

@@ -12,8 +12,6 @@ from autowisp_xr.fits.lazy_pixels import variables_of
 from autowisp_xr.frames.scanning import FileRecord
 from autowisp_xr.regions import ChannelSlice
 
-__all__ = ["copies_of"]
-
 _BAND = 16
 """Rows in the middle that are compared before all are."""
 

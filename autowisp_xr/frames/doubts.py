@@ -16,8 +16,6 @@ from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.unclear import header_doubts
 from autowisp_xr.headers.values import Cards, to_number
 
-__all__ = ["doubts_of", "guesses_of"]
-
 _LONGEST_BIAS = 1.0
 
 

@@ -11,8 +11,6 @@ from autowisp_xr.headers.coordinates import TypeCard, type_card
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import Cards
 
-__all__ = ["Evidence", "evidence_of"]
-
 
 @dataclass(frozen=True)
 class Evidence:

@@ -9,8 +9,6 @@ from os import PathLike
 from autowisp_xr.frames.names import FITS_SUFFIX, NoFilesError, Paths, natural_key
 from autowisp_xr.frames.other_formats import told_of_others
 
-__all__ = ["find_files", "passed_over"]
-
 _Id = tuple[int, int]
 
 

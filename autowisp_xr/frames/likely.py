@@ -11,8 +11,6 @@ from autowisp_xr.frames.type_rules import type_rules
 from autowisp_xr.headers.cards import parse_header
 from autowisp_xr.headers.spellings import Spellings
 
-__all__ = ["likely_type"]
-
 _CARD = 80
 _BEGINNING = 48 * 2880
 """Bytes in which the cards of an image are looked for."""

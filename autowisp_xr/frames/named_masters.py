@@ -16,8 +16,6 @@ from autowisp_xr.frames.names import FITS_SUFFIX
 from autowisp_xr.frames.open import open_records
 from autowisp_xr.frames.scanning import scan
 
-__all__ = ["NamedMasters", "identity_in"]
-
 _MASTERS = "masters"
 """Name of the directories in which masters are looked for."""
 

@@ -14,16 +14,6 @@ from autowisp_xr import schema
 from autowisp_xr.errors import AutowispError, HeaderError
 from autowisp_xr.headers.cards import value_of
 
-__all__ = [
-    "FITS_SUFFIX",
-    "NoFilesError",
-    "Paths",
-    "bare_name",
-    "fill_template",
-    "natural_key",
-    "raw_name",
-]
-
 Paths = str | PathLike[str] | Iterable[str | PathLike[str]]
 
 FITS_SUFFIX = re.compile(r"\.((fits|fit|fts)(\.(fz|gz|bz2))*|fz)\Z", re.IGNORECASE)

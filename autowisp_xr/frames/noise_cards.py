@@ -23,8 +23,6 @@ from autowisp_xr.headers.product import gain_told
 from autowisp_xr.headers.values import to_number
 from autowisp_xr.stats.grid_step import grid_step
 
-__all__ = ["with_noise"]
-
 _TOGETHER = 16
 _TILES, _TILE = 8, 256
 _NEAR, _SHARE = 0.05, 0.5

@@ -20,8 +20,6 @@ from autowisp_xr.headers.bunit import unit_of
 from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.coordinates import NUMBER_COORDS, TEXT_COORDS
 
-__all__ = ["open_records"]
-
 _STRING = np.dtypes.StringDType()
 
 

@@ -10,8 +10,6 @@ from pathlib import Path
 from autowisp_xr.fits.units import MAGIC
 from autowisp_xr.frames.names import bare_name
 
-__all__ = ["told_of_others"]
-
 _OTHER = "of a format that is not FITS"
 _PACKED = "packed otherwise than by gzip, bzip2 or fpack"
 _UNNAMED = "with a FITS image under another name"

@@ -7,8 +7,6 @@ import secrets
 from collections.abc import Callable, Collection, Iterable
 from typing import BinaryIO
 
-__all__ = ["Content", "check_name", "write_whole"]
-
 Content = Callable[[BinaryIO], None]
 """Writes what a file is to hold into it, open and empty."""
 

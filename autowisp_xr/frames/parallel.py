@@ -21,8 +21,6 @@ from autowisp_xr.frames.noise_cards import with_noise
 from autowisp_xr.frames.outputs import Content, write_whole
 from autowisp_xr.frames.product_hdus import content_of, image_planes
 
-__all__ = ["Target", "Writing", "scheduler", "write_frames"]
-
 _WRITERS = min(os.cpu_count() or 1, 4) + 1
 """Frames at a time, each of which takes memory: one waits for the disk while the others compute."""
 

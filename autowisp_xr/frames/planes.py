@@ -18,8 +18,6 @@ from autowisp_xr.fits.planes import Hdu, Mosaic
 from autowisp_xr.frames.names import bare_name
 from autowisp_xr.regions import ChannelSlice
 
-__all__ = ["open_planes"]
-
 _WHOLE = ChannelSlice()
 
 

@@ -28,14 +28,6 @@ from autowisp_xr.headers.product import steps_of_product, true_cards
 from autowisp_xr.headers.sensor_grid import PixelGrid, grid_of, grid_of_plane, moved
 from autowisp_xr.regions import ChannelSlice, Region
 
-__all__ = [
-    "content_of",
-    "history_of",
-    "image_planes",
-    "output_headers",
-    "plain_header",
-]
-
 
 def output_headers(ds: xr.Dataset, records: Sequence[Mapping[str, Any]]) -> list[fits.Header]:
     """Headers of the channels of one frame, or of a master, without structural cards.

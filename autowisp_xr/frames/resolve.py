@@ -14,8 +14,6 @@ from autowisp_xr.frames.scanning import FileRecord
 from autowisp_xr.headers.cards import value_of
 from autowisp_xr.regions import ChannelSlice
 
-__all__ = ["settle_camera"]
-
 _FACTS = ("channels", "gain", "read_noise", "saturation", "image_area", "overscan")
 
 

@@ -36,8 +36,6 @@ from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import Cards
 from autowisp_xr.pixel_types import FLOATS, pixel_type
 
-__all__ = ["FileRecord", "checked", "damage", "doubts_of_files", "scan", "unused_rules"]
-
 _PLACES = frozenset(PRODUCT_CARDS)
 
 

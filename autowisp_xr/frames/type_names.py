@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from autowisp_xr.frames.names import natural_key
 from autowisp_xr.kinds import KINDS
 
-__all__ = ["NamedType", "master_word", "named_type", "pattern_like"]
-
 _DIGITS = re.compile(r"\d+")
 _RUN = re.compile(r"[^\W\d_]+")
 _HUMP = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?=[A-Z][a-z])|[A-Z]+|[^\W\d_]")

@@ -12,8 +12,6 @@ from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.kinds import IMAGE_TYPES
 
-__all__ = ["TypeRule", "rule_for", "type_rules"]
-
 _Test = Callable[[str, fits.Header], bool]
 
 _CARD = re.compile(r"[A-Z0-9_-]{1,8}|(HIERARCH )?[A-Z0-9_-]+( [A-Z0-9_-]+)+")

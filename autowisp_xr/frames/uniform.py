@@ -11,8 +11,6 @@ from autowisp_xr.fits.pixels import read_rows
 from autowisp_xr.fits.planes import Hdu
 from autowisp_xr.frames.scanning import FileRecord
 
-__all__ = ["Emptiness", "emptiness"]
-
 _ROWS = 9
 """Rows that are looked at, evenly spread; all are only if each of these is of one value."""
 

@@ -23,15 +23,6 @@ from autowisp_xr.headers.coordinates import is_master
 from autowisp_xr.headers.fate_rules import tell
 from autowisp_xr.headers.product import digests_told
 
-__all__ = [
-    "Product",
-    "quantize_level",
-    "to_fits",
-    "with_files",
-    "write_missing",
-    "write_products",
-]
-
 _WRITTEN = ("image", "variance", "mask", "count")
 _DEFAULT_LEVEL = 16
 

@@ -26,8 +26,6 @@ from autowisp_xr.store.group import FOREIGN, MARKS, STATE, Group, StoreLike
 from autowisp_xr.store.shards import storable
 from autowisp_xr.store.stored import as_stored
 
-__all__ = ["groups_of", "identity_of", "open_zarr", "to_zarr"]
-
 
 def to_zarr(
     ds: xr.Dataset, store: StoreLike, *, group: str | None = None, overwrite: bool = False

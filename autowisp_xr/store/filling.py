@@ -11,8 +11,6 @@ from autowisp_xr.arrays import Bools, Cube, Integers, Planes
 from autowisp_xr.store.group import MARKS, STATE, Group
 from autowisp_xr.store.shards import encoding_of, storable
 
-__all__ = ["fill"]
-
 
 def fill(ds: xr.Dataset, group: Group, identity: str) -> None:
     """Write what a group lacks of a Dataset of this identity, of which it has nothing else.

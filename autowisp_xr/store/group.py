@@ -16,8 +16,6 @@ from zarr.storage import LocalStore
 from autowisp_xr.store import swap
 from autowisp_xr.store.lock import claimed
 
-__all__ = ["FOREIGN", "MARKS", "STATE", "Group", "StoreLike"]
-
 StoreLike: TypeAlias = "Store | str | PathLike[str]"
 """A store of Zarr, the directory of one, or an address that Zarr understands ("s3://...")."""
 

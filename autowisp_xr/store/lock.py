@@ -24,7 +24,6 @@ except ImportError:
     # a system without these locks does not keep runs apart
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["claimed"]
 
 _HELD: set[int] = set()
 """Descriptors of what this process has claimed."""

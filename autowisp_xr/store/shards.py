@@ -16,8 +16,6 @@ from zarr.codecs import BloscCodec
 from autowisp_xr import schema
 from autowisp_xr.flags import Flag
 
-__all__ = ["encoding_of", "storable"]
-
 _CHUNK_BYTES = 2**19
 
 

@@ -9,8 +9,6 @@ import xarray as xr
 from autowisp_xr._compat import LateArray, OuterKey, late_variable
 from autowisp_xr.errors import BadImageError
 
-__all__ = ["as_stored"]
-
 
 class Stored(LateArray):
     """One plane of a group; what has been read is not kept.

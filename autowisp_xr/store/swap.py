@@ -14,8 +14,6 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["NEXT", "discard", "finish", "is_decided", "is_hidden", "leftovers", "swap"]
-
 NEXT = "_next"
 """Below a group: what is being written to replace it."""
 
