@@ -1,12 +1,11 @@
-"""The kinds of frames: one row each, with all that depends on the kind.
-
-A new kind of master is a row here, and the recipe that makes it.
-"""
+"""The kinds of frames: one table each, with all that depends on the kind, in ``kinds.toml``."""
 
 import re
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 __all__ = [
     "DEFAULT_TYPES",
@@ -22,31 +21,11 @@ __all__ = [
     "type_key",
 ]
 
-_SETTING = (
-    "camera",
-    "detector",
-    "size",
-    "area",
-    "window",
-    "binning",
-    "orientation",
-    "channels",
-    "unit",
-    "gain_setting",
-    "egain",
-    "readout_mode",
-    "readout_speed",
-)
-"""Traits of how the camera was set, which have to agree whatever the kind."""
-
 TEMPERATURE_TOLERANCE = 2.0
 """Degrees between frames and the biases and darks that correct them."""
 
 EXPOSURE_TOLERANCE = 0.01
 """Relative; shutters are not exact."""
-
-_LEVEL = ("pixel_type", "offset", "coadds")
-"""Traits that decide the level of pixels without light, which a flat is free of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +34,8 @@ class Kind:
 
     name: str
     words: tuple[str, ...]
-    """What headers call it; letter case, blanks and punctuation do not matter."""
+    """What headers call it; letter case, blanks and punctuation do not matter. "CARD=value" holds
+    for this card only, as the numbers of CCDSoft do."""
     card: str
     """IMAGETYP of such a frame; that of a master is "Master" and its first word."""
     in_names: str
@@ -79,77 +59,20 @@ class Kind:
         return "filter" in self.alike
 
 
-_ROWS = (
-    Kind(
-        name="bias",
-        words=(
-            *("bias", "biases", "bias frame", "zero", "zeros", "zero frame"),
-            *("offset", "offsets", "offset frame"),
-        ),
-        card="Bias Frame",
-        in_names="bias(es)?|zeros?|offsets?",
-        master_unit="adu",
-        alike=(*_SETTING, *_LEVEL, "temperature"),
-        serves=(*_SETTING, *_LEVEL, "temperature"),
-        name_parts=("kind",),
-    ),
-    Kind(
-        name="dark",
-        words=(
-            *("dark", "darks", "dark frame"),
-            *("dark flat", "dark flat frame", "flat dark", "flat dark frame"),
-        ),
-        card="Dark Frame",
-        in_names="darks?|darkflats?|flatdarks?",
-        needs=("bias",),
-        master_unit="adu",
-        alike=(*_SETTING, *_LEVEL, "temperature", "exposure"),
-        serves=(*_SETTING, *_LEVEL, "temperature", "exposure"),
-        name_parts=("kind", "exposure"),
-    ),
-    Kind(
-        name="flat",
-        words=(
-            *("flat", "flats", "flat frame", "flat field", "dome flat", "lamp flat", "sky flat"),
-            *("twilight", "twilight flat", "twi flat", "projector flat"),
-            # as ESO writes them: FLAT,SKY
-            *("flat dome", "flat lamp", "flat led", "flat sky", "flat twilight"),
-        ),
-        card="Flat Field",
-        in_names="(dome|sky|lamp|twi|twilight)?flats?(fields?)?",
-        needs=("bias", "dark"),
-        master_unit="1",
-        alike=(*_SETTING, *_LEVEL, "filter", "night"),
-        serves=(*_SETTING, "filter"),
-        name_parts=("kind", "filter"),
-    ),
-    Kind(
-        name="object",
-        words=(
-            *("light", "lights", "light frame", "object", "science", "science frame", "sky"),
-            # of the Las Cumbres Observatory; standard stars; and MaxIm DL for colour cameras
-            *("spectrum", "experimental", "expose", "target", "standard", "std", "tricolor image"),
-        ),
-        card="Light Frame",
-        in_names="lights?|objects?|sci|science",
-        needs=("bias", "dark", "flat"),
-        alike=(*_SETTING, *_LEVEL, "filter", "exposure", "night"),
-        name_parts=("filter", "exposure"),
-    ),
-    Kind(
-        name="fringe",
-        words=("fringe", "fringes", "fringe frame"),
-        card="Fringe Frame",
-        in_names="fringes?",
-        master_unit="1",
-        made_of="object",
-        alike=(*_SETTING, "filter"),
-        serves=(*_SETTING, "filter"),
-        name_parts=("kind", "filter"),
-    ),
-)
+def _kinds() -> dict[str, Kind]:
+    table = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+    groups = table["groups"]
+    kinds = {}
+    for name, row in table["kinds"].items():
+        for field in ("alike", "serves"):
+            names = row.get(field, ())
+            row[field] = [trait for one in names for trait in groups.get(one, [one])]
+        lists = {field: tuple(value) for field, value in row.items() if isinstance(value, list)}
+        kinds[name] = Kind(name=name, **row | lists)
+    return kinds
 
-KINDS: Mapping[str, Kind] = {row.name: row for row in _ROWS}
+
+KINDS: Mapping[str, Kind] = _kinds()
 """The kinds by name, in the order in which they are worked on."""
 
 FRAMES = tuple(name for name, kind in KINDS.items() if not kind.made_of)
@@ -182,8 +105,4 @@ def checked_types(given: Mapping[str, str]) -> dict[str, str]:
     return {type_key(value): kind for value, kind in given.items()}
 
 
-DEFAULT_TYPES = {type_key(word): kind.name for kind in _ROWS for word in kind.words} | {
-    # numbers of CCDSoft
-    type_key(f"CCDSFPT={number}"): kind
-    for number, kind in enumerate(("object", "bias", "dark", "flat"), start=1)
-}
+DEFAULT_TYPES = {type_key(word): kind.name for kind in KINDS.values() for word in kind.words}
