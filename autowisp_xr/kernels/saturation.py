@@ -1,10 +1,11 @@
 """Flag saturated pixels, and those that their charge spills into."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from autowisp_xr.arrays import Bits, Cube
 from autowisp_xr.flags import Flag
 
 __all__ = ["Leak", "flag_saturated", "leaks_between_channels"]
@@ -49,7 +50,7 @@ def leaks_between_channels(
     return leaks
 
 
-def flag_saturated(image: Any, threshold: Any, leaks: Sequence[Leak] = ()) -> Any:
+def flag_saturated(image: Cube, threshold: ArrayLike, leaks: Sequence[Leak] = ()) -> Bits:
     """Mask of what is oversaturated, and of what it leaks into.
 
     Parameters

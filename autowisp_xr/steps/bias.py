@@ -26,11 +26,7 @@ class SubtractBias(MasterStep):
     """I -= B; V += var(B), which all frames share."""
 
     place = "bias"
-
-    @property
-    def before_noise(self) -> bool:
-        """A bias makes no photons."""
-        return True
+    before_noise = True
 
     def shares(self, ds: xr.Dataset) -> list[Term]:
         """The variance of the bias."""

@@ -24,11 +24,11 @@ class SubtractBiasLevel(Step):
     """I = raw - level."""
 
     place = "bias_level"
+    before_noise = True
     level: float
 
-    @property
-    def before_noise(self) -> bool:
-        """A level makes no photons; one of 0 does nothing."""
+    def __bool__(self) -> bool:
+        """A level of 0 does nothing."""
         return self.level != 0
 
     @property
@@ -39,7 +39,3 @@ class SubtractBiasLevel(Step):
     def operands(self, ds: xr.Dataset) -> dict[str, xr.Variable]:
         """The level."""
         return {"level": xr.Variable(("number",), np.array([self.level], np.float64))}
-
-    def moved_ceiling(self, ceiling: xr.DataArray) -> xr.DataArray:
-        """It is less by the level."""
-        return ceiling - self.level

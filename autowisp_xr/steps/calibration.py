@@ -216,7 +216,7 @@ def calibrated(
         kind: master if master is None else fitting(ds, master, kind, allow_mismatch, camera=camera)
         for kind, master in masters.items()
     }
-    level = Level(camera.bias_level, bool(of_overscan.levels))
+    level = Level(camera.bias_level, bool(of_overscan))
     # the classes of the original take masters as they are
     strict = photons == "positive"
     if strict:

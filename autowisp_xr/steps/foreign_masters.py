@@ -19,13 +19,13 @@ from autowisp_xr.bridge import blocks
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import MasterMismatchError
 from autowisp_xr.headers.bunit import COUNTED
-from autowisp_xr.headers.cards import parse_header, value_of
+from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.processing import correction_said
 from autowisp_xr.headers.readout import raw_gain
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import Cards, to_number
 from autowisp_xr.pixel_types import FRACTIONS, are_fractions
-from autowisp_xr.steps.pedestals import is_foreign, named, samples
+from autowisp_xr.steps.pedestals import header_of, is_foreign, named, samples
 from autowisp_xr.steps.step import per_channel
 
 __all__ = ["adapted", "flat_levels", "is_foreign"]
@@ -63,13 +63,14 @@ def adapted(
     if not is_foreign(master):
         return master, []
     name = named(master, kind)
-    header = parse_header(str(master["header"].values))
+    header = header_of(master)
     shift, told = _pedestal(ds, header, kind)
     factor: Any = 1.0
     if kind == "flat":
         units = "1"
         means = flat_levels(master) + shift
-        if shift or not _is_one(master, means):
+        about_one = _ABOUT_ONE[0] < float(np.mean(means)) < _ABOUT_ONE[1]
+        if shift or not about_one or master["image"].attrs.get("units", "1") != "1":
             factor = 1 / means
             told.append(f"it is divided by its mean, {_listed(means)}")
     else:
@@ -95,7 +96,7 @@ def flat_levels(flat: xr.Dataset) -> Floats:
         For one that still holds the bias, or is plainly no flat.
     """
     name = named(flat, "flat")
-    said = correction_said(parse_header(str(flat["header"].values)), "bias")
+    said = correction_said(header_of(flat), "bias")
     if said is not None and not said.made:
         raise MasterMismatchError(
             f"{name} holds the bias ({said.by}), which is no response of the pixels; make it of "
@@ -114,11 +115,6 @@ def flat_levels(flat: xr.Dataset) -> Floats:
     return np.array(means)
 
 
-def _is_one(flat: xr.Dataset, means: Floats) -> bool:
-    about = _ABOUT_ONE[0] < float(np.mean(means)) < _ABOUT_ONE[1]
-    return about and flat["image"].attrs.get("units", "1") == "1"
-
-
 def _pedestal(ds: xr.Dataset, header: fits.Header, kind: str) -> tuple[float, list[str]]:
     """What to add to a master so that its zero is that of the frames, and what to say of it.
 
@@ -132,7 +128,7 @@ def _pedestal(ds: xr.Dataset, header: fits.Header, kind: str) -> tuple[float, li
     shift = -abs(own)
     said = correction_said(header, "bias")
     if kind == "bias" or (kind == "dark" and said is not None and not said.made):
-        raw = parse_header(_first_header(ds))
+        raw = header_of(ds)
         other = to_number(value_of(raw, _PEDESTAL))
         shift += 0.0 if math.isnan(other) else abs(other)
     if not shift:
@@ -196,10 +192,6 @@ def _rescaled(master: xr.Dataset, shift: float, factor: ArrayLike) -> dict[str, 
 
 def _scaled(plane: Planes, factor: Floats, *, shift: float) -> tuple[Planes]:
     return ((plane.astype(np.float64) + shift) * np.reshape(factor, (-1, 1, 1)),)
-
-
-def _first_header(ds: xr.Dataset) -> str:
-    return str(np.atleast_1d(ds["header"].values)[0]) if "header" in ds.coords else ""
 
 
 def _listed(numbers: ArrayLike) -> str:

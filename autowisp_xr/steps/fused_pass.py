@@ -36,7 +36,7 @@ from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kinds import MASTERS
 from autowisp_xr.steps.bias import BiasOperands
-from autowisp_xr.steps.bias_level import BiasLevelOperands
+from autowisp_xr.steps.bias_level import BiasLevelOperands, SubtractBiasLevel
 from autowisp_xr.steps.dark import DarkOperands, factor_of
 from autowisp_xr.steps.flat import FlatOperands, divided
 from autowisp_xr.steps.linearity import LinearityOperands, linearise_row
@@ -127,6 +127,7 @@ def one_pass(
     """
     ds = blocks.load_coordinates(ds).drop_encoding()
     dtype = np.dtype(dtype)
+    steps = [step for step in steps if step]
     image = ds["image"].variable
     masks = [mask for step in steps for mask in step.masks()]
     own = [mask for mask in masks if "frame" in mask.dims]
@@ -166,11 +167,11 @@ def _coordinates(ds: xr.Dataset, steps: Sequence[Step]) -> Any:
     """Coordinates of the frames, with the ceiling that they have in common after the steps."""
     if "ceiling" not in ds.coords:
         return ds.coords
-    ceiling: xr.DataArray | None = ds.coords["ceiling"]
-    for step in steps:
-        ceiling = None if ceiling is None else step.moved_ceiling(ceiling)
-    coords = ds.coords.to_dataset().drop_vars("ceiling")
-    return (coords if ceiling is None else coords.assign_coords(ceiling=ceiling)).coords
+    coords = ds.coords.to_dataset()
+    if not all(step.keeps_ceiling for step in steps):
+        return coords.drop_vars("ceiling").coords
+    level = sum((step.level for step in steps if isinstance(step, SubtractBiasLevel)), 0.0)
+    return coords.assign_coords(ceiling=coords["ceiling"] - level).coords
 
 
 def _united(masks: Iterable[xr.Variable | None], dims: tuple[str, ...]) -> xr.Variable | None:

@@ -78,16 +78,13 @@ class Linearise(Step):
     """I = I + c2 I^2 + c3 I^3 + ...; V *= (dI'/dI)^2."""
 
     place = "linearity"
+    before_noise = True
+    keeps_ceiling = False
     camera: Camera
     channels: Sequence[str]
     """Of the frames."""
     bias: xr.Dataset | None = None
     """What is subtracted before in the same pass."""
-
-    @property
-    def before_noise(self) -> bool:
-        """Photons are counted on the linear scale."""
-        return True
 
     @property
     def line(self) -> dict[str, Any]:
@@ -105,10 +102,6 @@ class Linearise(Step):
         """The coefficients, and the variance of the bias."""
         coefficients = xr.Variable(("channel", "power"), self.coefficients)
         return {"coefficients": coefficients, "variance": blocks.plane(self.bias, "variance")}
-
-    def moved_ceiling(self, ceiling: xr.DataArray) -> None:
-        """Channels have none in common any more."""
-        return
 
     def moved_saturation(self, levels: Floats) -> Floats:
         """They follow the polynomial."""

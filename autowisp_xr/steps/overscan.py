@@ -93,6 +93,8 @@ class SubtractOverscan(Step):
     """I -= o; V += var(o), of each frame for itself or, where all have one plane, shared."""
 
     place = "overscan"
+    before_noise = True
+    keeps_ceiling = False
     levels: Mapping[str, xr.Variable | None] = field(default_factory=dict)
     """Operands; none where nothing is to be subtracted."""
     shared: xr.Variable | None = None
@@ -102,9 +104,8 @@ class SubtractOverscan(Step):
     given: xr.Dataset | None = None
     """Correction that was measured by other means."""
 
-    @property
-    def before_noise(self) -> bool:
-        """A level makes no photons, where there is any."""
+    def __bool__(self) -> bool:
+        """Whether there are levels."""
         return bool(self.levels)
 
     @property
@@ -131,14 +132,8 @@ class SubtractOverscan(Step):
             for names in subtracted:
                 names.add(UNNAMED)
 
-    def moved_ceiling(self, ceiling: xr.DataArray) -> xr.DataArray | None:
-        """Pixels have none in common any more, where there are levels."""
-        return None if self.levels else ceiling
-
     def moved_saturation(self, levels: Floats) -> Floats:
         """They are less by the median level, where that is at hand."""
-        if not self.levels:
-            return levels
         found = self.levels.get("level", self.levels.get("plane"))
         # by rows and columns: the two halves of it are not told apart here
         if found is None or self.levels.get("columns") is not None or not in_memory(found):

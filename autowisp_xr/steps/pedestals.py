@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
+from astropy.io import fits
 from numpy.typing import ArrayLike
 
 from autowisp_xr import provenance
@@ -27,6 +28,7 @@ __all__ = [
     "check_goes_with_dark",
     "check_levels",
     "check_raw",
+    "header_of",
     "holds_bias",
     "is_foreign",
     "level_of",
@@ -68,8 +70,13 @@ class Level(NamedTuple):
 
 def bias_said_of(ds: xr.Dataset) -> Said | None:
     """Whether the bias was subtracted from a master or from frames; None where nothing says it."""
+    return bias_said(header_of(ds), provenance.history(ds))
+
+
+def header_of(ds: xr.Dataset) -> fits.Header:
+    """The header of a master, or of the first of frames; an empty one where they have none."""
     text = str(np.atleast_1d(ds["header"].values)[0]) if "header" in ds.coords else ""
-    return bias_said(parse_header(text), provenance.history(ds))
+    return parse_header(text)
 
 
 def holds_bias(dark: xr.Dataset) -> bool:
@@ -97,9 +104,7 @@ def warn_if_unsaid(dark: xr.Dataset) -> None:
 
 def check_raw(frames: xr.Dataset, masters: Mapping[str, xr.Dataset | None]) -> None:
     """Raise CalibrationError where cards of the first frame say that a correction was made."""
-    if "header" not in frames.coords:
-        return
-    header = parse_header(str(np.atleast_1d(frames["header"].values)[0]))
+    header = header_of(frames)
     for kind, master in masters.items():
         said = None if master is None else correction_said(header, kind)
         if said is not None and said.made:

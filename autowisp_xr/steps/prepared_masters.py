@@ -46,13 +46,6 @@ def fitting(
     return matched(ds, master, kind, allow_mismatch)
 
 
-def shares_bias(dark: xr.Dataset | None, bias: xr.Dataset | None) -> bool:
-    """Whether a dark was made with this very bias."""
-    if dark is None or bias is None:
-        return False
-    return provenance.identity(bias) in provenance.identities(dark)
-
-
 def free_of_bias(
     dark: xr.Dataset, bias: xr.Dataset | None, *, level_known: bool = False, doubt: bool = True
 ) -> xr.Dataset:
@@ -148,7 +141,9 @@ def master_steps(
         dark = free_of_bias(dark, bias, level_known=level_known, doubt=doubt)
         factor = exposure_ratio(ds, dark, scale_dark, allow_mismatch)
         check_bias_free(dark, factor)
-        shared = blocks.plane(bias, "variance") if shares_bias(dark, bias) else None
+        # a dark made with this very bias shares its noise
+        same = bias is not None and provenance.identity(bias) in provenance.identities(dark)
+        shared = blocks.plane(bias, "variance") if same else None
         if bias is None and not level_known:
             pedestal, dark = dark_parts(dark, noise)
         steps += [SubtractDark(master=dark, factor=factor, bias=shared)]

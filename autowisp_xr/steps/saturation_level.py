@@ -45,7 +45,7 @@ def on_scale(camera: Camera, ds: xr.Dataset, steps: Sequence[Step]) -> Camera:
     given = camera.saturation
     found = np.array([given[c] if isinstance(given, Mapping) else given for c in channels])
     before = found
-    for step in steps:
+    for step in filter(None, steps):
         found = step.moved_saturation(found)
     if found is before:
         return camera

@@ -96,10 +96,14 @@ class Step:
     place: ClassVar[str] = ""
     """Name of its operands among those of the pass; "" where it has none."""
 
-    @property
-    def before_noise(self) -> bool:
-        """Whether it goes before the noise; after it, nobody knows what is that of photons."""
-        return False
+    before_noise: ClassVar[bool] = False
+    """Whether it goes before the noise; after it, nobody knows what is that of photons."""
+    keeps_ceiling: ClassVar[bool] = True
+    """Whether pixels have a largest value in common after it, as they had before."""
+
+    def __bool__(self) -> bool:
+        """Whether it does anything."""
+        return True
 
     @property
     def line(self) -> Mapping[str, Any]:
@@ -126,10 +130,6 @@ class Step:
     def name_lenders(self, subtracted: list[set[str]], divided: list[set[str]]) -> None:
         """Add the names of masters, whose noise frames share, to the sets of each frame."""
 
-    def moved_ceiling(self, ceiling: xr.DataArray) -> xr.DataArray | None:
-        """The largest value of each frame; None where pixels have none in common any more."""
-        return ceiling
-
     def moved_saturation(self, levels: Floats) -> Floats:
         """Values (channel) of pixels that saturate, after the step; NaN where not known."""
         return levels
@@ -139,6 +139,7 @@ class Step:
 class MasterStep(Step):
     """A step that corrects frames by a master."""
 
+    keeps_ceiling = False
     master: xr.Dataset
 
     @property
@@ -154,10 +155,6 @@ class MasterStep(Step):
         """The flags of the master, as frames inherit them."""
         plane = blocks.plane(self.master, "mask")
         return [] if plane is None else list(blocks.apply(_inherited, [plane], DIMS[1:], ["u1"]))
-
-    def moved_ceiling(self, ceiling: xr.DataArray) -> None:
-        """Pixels have none in common any more."""
-        return
 
 
 def _inherited(mask: Mask) -> tuple[Mask]:
