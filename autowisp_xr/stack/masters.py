@@ -170,7 +170,7 @@ def _stacked(
     """The stack of frames, which are calibrated first where they are raw."""
     if schema.is_raw(ds):
         camera = camera or schema.camera_of(ds)
-        # a pedestal is no light: its photon noise would be made up
+        # a pedestal is no light: its photon noise would be made up, and its response too
         photons: Photons = "none" if kind == "bias" else "positive"
         has_noise = not camera.unknown_noise and (kind == "bias" or bias is not None)
         ds = calibrated(
@@ -180,6 +180,7 @@ def _stacked(
             bias=bias,
             overscan=overscan,
             photons=photons,
+            linear=kind != "bias",
             allow_mismatch=options["allow_mismatch"],
             dtype=options["dtype"],
         )

@@ -188,13 +188,14 @@ def calibrated(
     allow_mismatch: Collection[str] = (),
     shared: bool = True,
     above: bool = False,
+    linear: bool = True,
     dtype: DTypeLike = "float32",
 ) -> xr.Dataset:
     """See :func:`calibrate`.
 
-    Where ``noise`` is None, frames come out without a variance, and where ``shared`` is not set,
-    without what they share of it. ``above`` is for
-    :func:`~autowisp_xr.steps.saturation.saturation_threshold`. A ``min_flat`` of None takes the
+    Frames are made ``linear`` where the camera says how. Where ``noise`` is None, they come out
+    without a variance, and where ``shared`` is not set, without what they share of it. ``above`` is
+    for :func:`~autowisp_xr.steps.saturation.saturation_threshold`. A ``min_flat`` of None takes the
     flat as it is, infinite pixels included.
     """
     if not schema.is_raw(ds):
@@ -233,7 +234,7 @@ def calibrated(
         allow_mismatch=allow_mismatch,
         doubt=strict,
     )
-    if camera.linearity and photons != "none":
+    if camera.linearity and linear:
         corrections = _with_linearity(ds, camera, corrections, bool(level), refused=noisy)
     flags = saturation_step(ds, camera, camera.bias_level, above=above)
     given = as_masks(ds, masks)

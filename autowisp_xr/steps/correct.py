@@ -16,7 +16,7 @@ from autowisp_xr.steps.bias import SubtractBias
 from autowisp_xr.steps.bias_level import SubtractBiasLevel
 from autowisp_xr.steps.dark import SubtractDark
 from autowisp_xr.steps.flat import DivideFlat
-from autowisp_xr.steps.fused_pass import one_pass
+from autowisp_xr.steps.fused_pass import alone, one_pass
 from autowisp_xr.steps.linearity import Linearise
 from autowisp_xr.steps.measured_levels import overscan_step
 from autowisp_xr.steps.noise import noise_of
@@ -30,12 +30,10 @@ from autowisp_xr.steps.pedestals import (
 )
 from autowisp_xr.steps.prepared_masters import dark_parts, fitting
 from autowisp_xr.steps.readers import readers
-from autowisp_xr.steps.saturation_level import on_scale
 from autowisp_xr.steps.step import Step
 
 __all__ = [
     "add_noise",
-    "alone",
     "divide_flat",
     "linearise",
     "subtract_bias",
@@ -387,15 +385,3 @@ def divide_flat(
     check_min_flat(min_flat)
     flat = fitting(ds, flat, "flat", allow_mismatch)
     return alone(ds, "divide_flat", DivideFlat(master=flat, min_flat=min_flat), dtype=dtype)
-
-
-def alone(ds: xr.Dataset, verb: str, step: Step, *, dtype: DTypeLike) -> xr.Dataset:
-    """What one step makes of frames, by itself, and its line in their history.
-
-    A camera that knows nothing of its saturation travels on as it is.
-    """
-    result = one_pass(ds, [step], dtype=dtype)
-    own = schema.camera_of(ds)
-    if (moved := on_scale(own, ds, [step])) != own:
-        result.attrs["camera"] = moved.to_json()
-    return provenance.record(result, verb, step.line, source=ds, masters=step.masters)

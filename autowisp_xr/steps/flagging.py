@@ -7,7 +7,7 @@ from numpy.typing import DTypeLike
 
 from autowisp_xr import schema
 from autowisp_xr.camera import Camera
-from autowisp_xr.steps.correct import alone
+from autowisp_xr.steps.fused_pass import alone
 from autowisp_xr.steps.masks import ApplyMasks, as_masks
 from autowisp_xr.steps.saturation import saturation_step
 

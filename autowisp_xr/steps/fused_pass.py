@@ -44,6 +44,7 @@ from autowisp_xr.steps.noise import NoiseOperands, noise_row, photon_signal
 from autowisp_xr.steps.overscan import OverscanOperands, is_varied, overscan_row
 from autowisp_xr.steps.photon_planes import photon_planes
 from autowisp_xr.steps.saturation import SaturationOperands, limit_of, saturated
+from autowisp_xr.steps.saturation_level import on_scale
 from autowisp_xr.steps.shared_noise import (
     LentOperands,
     lender_names,
@@ -52,7 +53,15 @@ from autowisp_xr.steps.shared_noise import (
 )
 from autowisp_xr.steps.step import Along, Place, Step, absent, frame_row, plane_row
 
-__all__ = ["PLANE_BYTES", "Calibrated", "Frames", "Operands", "calibrate_planes", "one_pass"]
+__all__ = [
+    "PLANE_BYTES",
+    "Calibrated",
+    "Frames",
+    "Operands",
+    "alone",
+    "calibrate_planes",
+    "one_pass",
+]
 
 PLANE_BYTES = 9
 """Bytes of a calibrated pixel: image and variance in float32, and mask."""
@@ -161,6 +170,18 @@ def one_pass(
         result = result.assign(photon_planes(ds, steps, dtype) if errors else {})
         result = result.assign_coords(lender_names(ds, steps))
     return schema.with_attributes(result, ds["image"].attrs.get("units", "adu"))
+
+
+def alone(ds: xr.Dataset, verb: str, step: Step, *, dtype: DTypeLike) -> xr.Dataset:
+    """What one step makes of frames, by itself, and its line in their history.
+
+    A camera that knows nothing of its saturation travels on as it is.
+    """
+    result = one_pass(ds, [step], dtype=dtype)
+    own = schema.camera_of(ds)
+    if (moved := on_scale(own, ds, [step])) != own:
+        result.attrs["camera"] = moved.to_json()
+    return provenance.record(result, verb, step.line, source=ds, masters=step.masters)
 
 
 def _coordinates(ds: xr.Dataset, steps: Sequence[Step]) -> Any:

@@ -24,6 +24,8 @@ def test_the_signal_above_the_level_is_made_linear_before_the_noise_of_photons()
     expected, _ = straight(np.array([1000.0, 0.0, 20000.0]))
     np.testing.assert_allclose(ds["image"].values.ravel(), expected, rtol=1e-13)
     np.testing.assert_allclose(ds["variance"].values.ravel(), expected / 2 + 16, rtol=1e-13)
+    dim = aw.calibrate(raw, photons="none", **F8)
+    np.testing.assert_array_equal(dim["image"], ds["image"])
     assert ds.autowisp.history()[-1]["options"]["linearity"] == [1e-5, -2e-10]
 
 
@@ -101,6 +103,8 @@ def test_a_signal_above_an_unknown_level_is_refused_and_biases_are_left_as_they_
         aw.calibrate(raw)
     biases = frame_set(np.full((3, 1, 1, 2), 1000.0), camera=camera, kind="bias")
     assert aw.master_bias(biases)["image"].values.ravel().tolist() == [1000.0, 1000.0]
+    leveled = frame_set(np.full((3, 1, 1, 2), 1100.0), camera=BENT, kind="bias")
+    assert aw.master_bias(leveled)["image"].values.ravel().tolist() == [1000.0, 1000.0]
     darks = frame_set(np.full((3, 1, 1, 2), 1000.0), camera=camera, kind="dark")
     assert aw.master_dark(darks)["image"].values.ravel().tolist() == [1000.0, 1000.0]
 
