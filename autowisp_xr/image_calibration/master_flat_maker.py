@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike, fspath
-from os.path import realpath
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,7 @@ from autowisp_xr.image_calibration.flat_classes import FlatClasses, files_of
 from autowisp_xr.image_calibration.flat_options import FlatOptions, Group, flat_options
 from autowisp_xr.image_calibration.loaded_masters import UNSET
 from autowisp_xr.image_calibration.master_maker import MasterMaker
-from autowisp_xr.image_calibration.outputs import check_output
+from autowisp_xr.image_calibration.outputs import check_two_outputs
 from autowisp_xr.image_calibration.stacked_master import (
     Files,
     computed,
@@ -299,7 +298,7 @@ class MasterFlatMaker(MasterMaker):
         chosen = {name: value for name, value in output.items() if value is not UNSET}
         output = {"compress": True, "allow_overwrite": False, **options.output, **chosen}
         names = {"high": fspath(high_master_fname), "low": fspath(low_master_fname)}
-        _check_names(names, output["allow_overwrite"], files)
+        check_two_outputs(names, overwrite=output["allow_overwrite"], inputs=files)
         success = dict.fromkeys(names, False)
         if not files:
             return FlatClasses(success, {kind: [] for kind in CLASSES})
@@ -390,15 +389,6 @@ class MasterFlatMaker(MasterMaker):
 
 
 _OURS = MasterFlatMaker.prepare_for_stacking
-
-
-def _check_names(names: Mapping[str, str], overwrite: bool, inputs: Sequence[str]) -> None:
-    """Raise, before anything is read, for names of two masters that cannot both be written."""
-    if len({realpath(name) for name in names.values()}) < len(names):
-        raise ValueError(f"the high and the low master would both be {names['high']!r}")
-    for name in names.values():
-        if "{" not in name:
-            check_output(name, overwrite=overwrite, inputs=inputs)
 
 
 def _pointed(frames: xr.Dataset) -> xr.Dataset:

@@ -16,7 +16,7 @@ from autowisp_xr.frames.outputs import check_name
 from autowisp_xr.frames.write import Product, write_products
 from autowisp_xr.image_calibration.channels import Channels
 
-__all__ = ["check_output", "diagnostics", "output_names", "write_channels"]
+__all__ = ["check_output", "check_two_outputs", "diagnostics", "output_names", "write_channels"]
 
 
 def output_names(
@@ -49,6 +49,17 @@ def output_names(
             "{CLRCHNL} into the name"
         )
     return names
+
+
+def check_two_outputs(
+    names: Mapping[str, str], *, overwrite: bool, inputs: Collection[str]
+) -> None:
+    """Raise, before anything is read, for a high and a low master that cannot both be written."""
+    if len(set(map(os.path.realpath, names.values()))) < len(names):
+        raise ValueError(f"the high and the low master would both be {names['high']!r}")
+    for name in names.values():
+        if "{" not in name:
+            check_output(name, overwrite=overwrite, inputs=inputs)
 
 
 def check_output(name: str, *, overwrite: bool, inputs: Collection[str]) -> None:

@@ -235,7 +235,9 @@ def calibrated(
         doubt=strict,
     )
     if camera.linearity and linear:
-        corrections = _with_linearity(ds, camera, corrections, bool(level), refused=noisy)
+        corrections = _with_linearity(
+            ds, camera, corrections, bool(level), refused=noise is not None
+        )
     flags = saturation_step(ds, camera, camera.bias_level, above=above)
     given = as_masks(ds, masks)
     steps: list[Step] = [
@@ -282,8 +284,8 @@ def _with_linearity(
 ) -> list[Step]:
     """The steps with that of linearity after the bias, if there is one, and before the noise.
 
-    What is linear is the signal above the level without light. Where that is left in, a dark that
-    is to be made keeps it, and what has noise is ``refused``.
+    What is linear is the signal above the level without light. Frames that hold it are
+    ``refused``, unless a dark is made of them that keeps it.
     """
     bias = [step for step in steps if isinstance(step, SubtractBias)]
     if not bias and not level_known:

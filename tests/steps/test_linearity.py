@@ -101,6 +101,9 @@ def test_a_signal_above_an_unknown_level_is_refused_and_biases_are_left_as_they_
     raw = frame_set(np.array([1100.0, 100.0]), camera=camera)
     with pytest.raises(aw.CalibrationError, match=r"linearity .* above the bias.*bias=.*overscan"):
         aw.calibrate(raw)
+    unknown = Camera(linearity=[1e-4])
+    with pytest.raises(aw.CalibrationError, match=r"linearity .* above the bias"):
+        aw.calibrate(raw, camera=unknown, noise="if known")
     biases = frame_set(np.full((3, 1, 1, 2), 1000.0), camera=camera, kind="bias")
     assert aw.master_bias(biases)["image"].values.ravel().tolist() == [1000.0, 1000.0]
     leveled = frame_set(np.full((3, 1, 1, 2), 1100.0), camera=BENT, kind="bias")
