@@ -14,8 +14,6 @@ import autowisp_xr as aw
 from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 
-__all__ = ["AutowispAccessor", "AutowispNightAccessor"]
-
 
 class _Verb:
     """A public function, given by its name, whose first argument is what the accessor stands on."""

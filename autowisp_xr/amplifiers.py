@@ -10,8 +10,6 @@ from typing import Any, Self
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.regions import Region, parse_areas
 
-__all__ = ["Amplifier", "checked_number", "known_number", "parse_amplifiers"]
-
 _MOST = 255
 
 

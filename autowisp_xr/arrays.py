@@ -12,19 +12,6 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from dask.array import Array as DaskArray
 
-__all__ = [
-    "Bits",
-    "Bools",
-    "Columns",
-    "Cube",
-    "Duck",
-    "Floats",
-    "Image",
-    "Integers",
-    "Mask",
-    "Numbers",
-    "Planes",
-]
 
 Numbers: TypeAlias = NDArray[np.number[Any]]
 """Whole numbers or floats, of any shape."""

@@ -14,8 +14,6 @@ from autowisp_xr.amplifiers import checked_number, known_number, parse_amplifier
 from autowisp_xr.errors import CalibrationError, OutsideImageError
 from autowisp_xr.regions import ChannelSlice, Region, parse_areas
 
-__all__ = ["Camera", "is_bayer", "read_toml"]
-
 PerChannel = float | Mapping[str, float] | None
 
 

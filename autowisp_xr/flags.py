@@ -4,8 +4,6 @@ from collections.abc import Iterable
 from enum import IntFlag
 from numbers import Integral
 
-__all__ = ["Flag", "as_flag"]
-
 
 class Flag(IntFlag):
     """Bits of the ``mask`` of a frame; 0 means a good pixel.

@@ -7,20 +7,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-__all__ = [
-    "DEFAULT_TYPES",
-    "EXPOSURE_TOLERANCE",
-    "FRAMES",
-    "IMAGE_TYPES",
-    "KINDS",
-    "MASTERS",
-    "OTHER",
-    "TEMPERATURE_TOLERANCE",
-    "Kind",
-    "checked_types",
-    "type_key",
-]
-
 TEMPERATURE_TOLERANCE = 2.0
 """Degrees between frames and the biases and darks that correct them."""
 

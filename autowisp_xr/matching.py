@@ -23,15 +23,6 @@ from autowisp_xr.pixel_types import BYTES, FLOATS, FRACTIONS
 from autowisp_xr.regions import ChannelSlice
 from autowisp_xr.traits import Channels, Traits, comparable, is_known
 
-__all__ = [
-    "ALLOWABLE",
-    "Matching",
-    "Mismatch",
-    "allowed",
-    "reason_against",
-    "same_exposure",
-]
-
 _STARTS = re.compile(r"\[(\d+):\d+,(\d+):\d+\]")
 """First column and row of a window."""
 

@@ -11,21 +11,6 @@ import xarray as xr
 
 from autowisp_xr.regions import parse_areas
 
-__all__ = [
-    "MIN_FLAT",
-    "Average",
-    "ErrorSource",
-    "Masked",
-    "NoiseWanted",
-    "Overscan",
-    "OverscanChoice",
-    "Photons",
-    "ScaleDark",
-    "Weights",
-    "check_min_flat",
-    "upper_and_lower",
-]
-
 Average = Literal["median", "mean"] | float
 ErrorSource = Literal["auto", "scatter", "propagate", "standard_error"]
 Photons = Literal["positive", "absolute", "none"]

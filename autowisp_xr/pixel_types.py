@@ -4,8 +4,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["BYTES", "FLOATS", "FRACTIONS", "are_fractions", "pixel_type"]
-
 FLOATS = "floats"
 FRACTIONS = "floats from 0 to 1"
 BYTES = "8-bit integers"

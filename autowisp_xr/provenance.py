@@ -29,25 +29,6 @@ import xarray as xr
 
 from autowisp_xr._compat import in_memory
 
-__all__ = [
-    "UNKNOWN",
-    "file_entry",
-    "files_of",
-    "fingerprint",
-    "hashed_entry",
-    "hashing",
-    "history",
-    "identities",
-    "identity",
-    "noise_known",
-    "of_frames",
-    "record",
-    "sha1_of",
-    "steps_of",
-    "united",
-    "with_hashes",
-]
-
 UNKNOWN = "unknown"
 """What ``calibrate`` says of the noise where it was asked to do without."""
 

@@ -13,8 +13,6 @@ from typing import Any, Self
 
 from autowisp_xr.errors import CalibrationError, OutsideImageError
 
-__all__ = ["ChannelSlice", "Region", "parse_areas"]
-
 _SECTION = re.compile(r"\[\s*(\d+)\s*:\s*(\d+)\s*,\s*(\d+)\s*:\s*(\d+)\s*\]")
 
 

@@ -35,34 +35,7 @@ import xarray as xr
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import SchemaError
 from autowisp_xr.flags import Flag
-from autowisp_xr.kinds import IMAGE_TYPES
 from autowisp_xr.regions import ChannelSlice
-
-__all__ = [
-    "DIMS",
-    "IMAGE_TYPES",
-    "LOST",
-    "MONO",
-    "PHOTON_PLANES",
-    "SCHEMA_VERSION",
-    "SHARED",
-    "VARIABLES",
-    "as_master",
-    "camera_of",
-    "channel_slices",
-    "check",
-    "extent",
-    "frame_and_channel",
-    "is_raw",
-    "lost_lenders",
-    "names",
-    "number_of",
-    "place",
-    "unique_names",
-    "units_of",
-    "variable_attributes",
-    "with_attributes",
-]
 
 SCHEMA_VERSION = 1
 DIMS = ("frame", "channel", "y", "x")

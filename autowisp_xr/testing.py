@@ -22,7 +22,6 @@ from autowisp_xr.simulate.shots import coordinates, objects
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-__all__ = ["assert_frames_equal", "chunkings", "frame_sets", "no_compute"]
 
 _RAW_TYPES = ("uint8", "uint16", "int16", "int32", "float32")
 _CALIBRATED_TYPES = ("float32", "float64")

@@ -11,8 +11,6 @@ from autowisp_xr.errors import SchemaError
 from autowisp_xr.kinds import OTHER
 from autowisp_xr.regions import ChannelSlice, Region
 
-__all__ = ["NUMBERS", "TEXTS", "Channels", "Traits", "comparable", "is_known"]
-
 TEXTS = (
     *("camera", "detector", "window", "binning", "orientation", "pixel_type", "readout_mode"),
     *("readout_speed", "filter", "night"),

@@ -13,8 +13,6 @@ from autowisp_xr.cli.reporting import Progress
 from autowisp_xr.cli.turns import Turns
 from autowisp_xr.cli.values import OptionError
 
-__all__ = ["run"]
-
 _AT_A_TIME = 2
 """Frames, each of which takes some seventy bytes of memory for each of its pixels."""
 

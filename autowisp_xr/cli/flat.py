@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from autowisp_xr.image_smoothing import WrapFilterAsSmoother
 
-__all__ = ["run"]
 
 _KINDS = ("high", "low")
 

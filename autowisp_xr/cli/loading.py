@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 
-__all__ = ["load", "loading"]
-
 
 @contextmanager
 def loading() -> Iterator[None]:

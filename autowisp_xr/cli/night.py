@@ -9,8 +9,6 @@ from typing import Any
 from autowisp_xr.cli.loading import load
 from autowisp_xr.cli.settings import in_table
 
-__all__ = ["demo", "info", "reduce"]
-
 
 def demo(options: Namespace) -> int:
     """Make a small night, reduce it, and print how well that went."""

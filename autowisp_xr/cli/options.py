@@ -38,8 +38,6 @@ from autowisp_xr.kinds import EXPOSURE_TOLERANCE, TEMPERATURE_TOLERANCE
 from autowisp_xr.night.verdict import EXIT_STATUS
 from autowisp_xr.options import MIN_FLAT
 
-__all__ = ["Command", "Option", "commands"]
-
 _TABLES = ("night", "calibrate", "stack", "flat", "shared")
 
 _READERS: Mapping[str, Callable[[Any], Any]] = {

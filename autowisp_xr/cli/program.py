@@ -16,8 +16,6 @@ from autowisp_xr.cli.reporting import in_options, reporting
 from autowisp_xr.cli.settings import resolve
 from autowisp_xr.errors import AutowispError
 
-__all__ = ["main"]
-
 _RUN: Mapping[str, Callable[[Namespace], int]] = {
     "demo": night.demo,
     "info": night.info,

@@ -14,8 +14,6 @@ from pathlib import Path
 from autowisp_xr.cli.values import OptionError
 from autowisp_xr.errors import AutowispError
 
-__all__ = ["Progress", "in_options", "print_list", "reporting"]
-
 _LOG = logging.getLogger("autowisp_xr")
 
 # words with an underscore that are arguments of the classes, and options here

@@ -12,8 +12,6 @@ from autowisp_xr.cli.options import Command, Option, commands
 from autowisp_xr.cli.values import OptionError
 from autowisp_xr.errors import AutowispError
 
-__all__ = ["in_table", "resolve"]
-
 _OF_NIGHT = ("camera", "types", "spellings")
 """Tables that are no options, but say what frames are; for the commands that look at a night."""
 

@@ -12,7 +12,6 @@ from autowisp_xr.cli.values import OptionError
 if TYPE_CHECKING:
     from astropy.io.fits import Header
 
-__all__ = ["STACKING", "header_of", "in_words", "literal", "master_name", "run"]
 
 STACKING = ("outlier_threshold", "average_func", "min_valid_values", "max_iter", "exclude_mask")
 """Options that say how frames are averaged, for masters of all kinds."""

@@ -4,8 +4,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-__all__ = ["Turns"]
-
 
 class Turns:
     """A step that each job takes after all jobs before it have taken it, or ended without.

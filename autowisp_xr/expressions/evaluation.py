@@ -20,8 +20,6 @@ from astropy.io import fits
 from autowisp_xr.errors import HeaderError
 from autowisp_xr.expressions import permitted
 
-__all__ = ["check_expression", "evaluate"]
-
 _CONVERSIONS: Mapping[int, Callable[[Any], str]] = {ord("s"): str, ord("r"): repr, ord("a"): ascii}
 """What "!s", "!r" and "!a" do to a field of an f-string."""
 

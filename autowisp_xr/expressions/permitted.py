@@ -16,8 +16,6 @@ from numpy.typing import ArrayLike
 
 from autowisp_xr.arrays import Floats
 
-__all__ = ["LONGEST", "OPERATORS", "attribute", "bounded", "check_operands", "named"]
-
 LONGEST = 4096
 """Letters of an expression and of a text in it, elements of a list, bits of a whole number."""
 

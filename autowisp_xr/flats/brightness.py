@@ -28,8 +28,6 @@ from autowisp_xr.options import MIN_FLAT
 from autowisp_xr.stats.good_pixels import good_only
 from autowisp_xr.steps.lit_pixels import mean_of_lit
 
-__all__ = ["ALIKE", "Levels", "is_common", "levels_of", "levels_of_samples", "verdicts_of"]
-
 ALIKE = "mean of the lit pixels, compared where all frames are good"
 """What flats are scaled to, for the history."""
 

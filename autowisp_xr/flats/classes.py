@@ -10,15 +10,6 @@ from autowisp_xr.arrays import Floats, Integers
 from autowisp_xr.flats.options import FlatSelection, level_of
 from autowisp_xr.stats.least_squares import iterative_rejection_polynomial_fit
 
-__all__ = [
-    "CLASSES",
-    "VarianceFit",
-    "Verdict",
-    "by_deviation",
-    "classify",
-    "fit_variance",
-]
-
 CLASSES = ("high", "low", "medium", "colocated", "cloudy", "saturated")
 
 # of a distance from the fit, in units of the largest variance: nothing but rounding

@@ -11,8 +11,6 @@ from autowisp_xr.image_smoothing.image import bands
 from autowisp_xr.image_smoothing.model import SmoothModel
 from autowisp_xr.kernels.flat_fields import deviation_of, ratio_of, total_of
 
-__all__ = ["Match", "cloud_map", "large_scale_match", "matched"]
-
 _NONE = np.empty((0, 0))
 
 

@@ -34,8 +34,6 @@ from autowisp_xr.steps.calibration import calibrate
 from autowisp_xr.steps.fused_pass import PLANE_BYTES
 from autowisp_xr.steps.lit_pixels import of_mean_one
 
-__all__ = ["master_flat", "master_flats"]
-
 _NO_HIGH = "no high master flat"
 
 

@@ -17,8 +17,6 @@ from autowisp_xr.image_smoothing.smoother import ImageSmoother
 from autowisp_xr.options import upper_and_lower
 from autowisp_xr.outliers.sigma_clip import SigmaClip
 
-__all__ = ["FlatSelection", "Level"]
-
 Level = float | Mapping[str, float] | None
 
 

@@ -5,8 +5,6 @@ from numpy.typing import ArrayLike
 
 from autowisp_xr.arrays import Floats, Integers
 
-__all__ = ["nearest_pointings"]
-
 _ROWS = 512
 
 

@@ -13,8 +13,6 @@ from autowisp_xr.flats.options import FlatSelection
 from autowisp_xr.flats.shapes import cloud_maps
 from autowisp_xr.stack.coordinates import common_scalar
 
-__all__ = ["MasterFlats", "merged"]
-
 
 @dataclass(frozen=True, repr=False, eq=False)
 class MasterFlats:

@@ -20,8 +20,6 @@ from autowisp_xr.flats.table import flat_table
 from autowisp_xr.options import Masked
 from autowisp_xr.stats.good_pixels import good_only
 
-__all__ = ["check_channels", "select_flats", "stamp_statistics"]
-
 
 def stamp_statistics(
     ds: xr.Dataset, selection: FlatSelection | None = None, *, masked: Masked = "leave out"

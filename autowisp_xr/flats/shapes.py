@@ -21,8 +21,6 @@ from autowisp_xr.stack.scaling import scaled
 from autowisp_xr.stats.good_pixels import good_only
 from autowisp_xr.stats.grid_step import grid_step
 
-__all__ = ["Matches", "check_clouds", "cloud_maps", "match_frames", "reference_of"]
-
 
 class Matches(NamedTuple):
     """How each frame and channel is brought to the reference; all in memory."""

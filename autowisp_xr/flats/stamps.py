@@ -11,8 +11,6 @@ from autowisp_xr.options import upper_and_lower
 from autowisp_xr.stats.averages import quantile_of
 from autowisp_xr.stats.least_squares import rejections_at_most
 
-__all__ = ["Stamp", "stamp_area", "stamp_statistics"]
-
 
 class Stamp(NamedTuple):
     """Statistics of the stamp of one frame and channel."""

@@ -12,8 +12,6 @@ from autowisp_xr.arrays import Floats, Integers
 from autowisp_xr.flats.classes import VarianceFit, Verdict
 from autowisp_xr.flats.options import FlatSelection
 
-__all__ = ["flat_table", "mark", "members", "recorded", "unselected"]
-
 _DECIDING = (
     "min_pointing_separation",
     "max_saturated_fraction",

@@ -12,8 +12,6 @@ from autowisp_xr.headers.facts import believed
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import Cards, first_number
 
-__all__ = ["amplifier_facts", "channel_facts"]
-
 _NUMBERS = ("gain", "read_noise")
 _ELECTRONS = re.compile(r"electron|\be-?\s*/|\be-", re.IGNORECASE)
 _MOST_ELECTRONS = 50.0

@@ -37,8 +37,6 @@ from autowisp_xr.headers.sections import Section
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.regions import Region
 
-__all__ = ["GEOMETRY", "Assembly", "Piece", "Reader", "assemble"]
-
 _AMPLIFIER_CARDS = ("AMPNAME", "AMPID", "AMPLIFIE", "EXTNAME")
 _MOST_NUMBERED = 9
 _LISTED = (*SYSTEMS[:2], *DATA, "BIASSEC")

@@ -2,8 +2,6 @@
 
 import re
 
-__all__ = ["COUNTED", "unit_of"]
-
 COUNTED = ("adu", "electron")
 """Units whose photon noise follows from the number; all others are made of them, or unknown."""
 

@@ -15,22 +15,6 @@ from astropy.io import fits
 
 from autowisp_xr.errors import HeaderError
 
-__all__ = [
-    "STRUCTURAL",
-    "WORLD",
-    "add_doubts",
-    "ascii_text",
-    "comment_of",
-    "common_header",
-    "first_value",
-    "parse_header",
-    "render_header",
-    "set_cards",
-    "value_of",
-    "without_part_of_sky",
-    "without_remarks",
-]
-
 STRUCTURAL = re.compile(
     r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|INHERIT|PCOUNT|GCOUNT|GROUPS|BLOCKED|BZERO|BSCALE|BLANK"
     r"|CHECKSUM|DATASUM|TFIELDS|THEAP|(TTYPE|TFORM)\d+|ZIMAGE|ZCMPTYPE|ZMASKCMP|ZQUANTIZ|ZDITHER0"

@@ -23,15 +23,6 @@ from autowisp_xr.headers.values import (
     unit_in_comment,
 )
 
-__all__ = [
-    "NUMBER_COORDS",
-    "TEXT_COORDS",
-    "TypeCard",
-    "is_master",
-    "read_coordinates",
-    "type_card",
-]
-
 _USUAL = Spellings()
 
 TEXT_COORDS = (

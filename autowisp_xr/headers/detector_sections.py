@@ -14,21 +14,6 @@ from autowisp_xr.headers.sections import (
 )
 from autowisp_xr.regions import Region
 
-__all__ = [
-    "DATA",
-    "LETTERS",
-    "SYSTEMS",
-    "Part",
-    "Placed",
-    "Readout",
-    "has_place",
-    "knows_detector",
-    "place_of",
-    "placed_by",
-    "readouts_of",
-    "stored_section",
-]
-
 SYSTEMS = ("DETSEC", "CCDSEC", "LTV")
 """Cards that may say where images lie, best first: the last stands for all of IRAF's systems."""
 

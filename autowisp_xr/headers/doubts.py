@@ -3,8 +3,6 @@
 import tomllib
 from pathlib import Path
 
-__all__ = ["doubt", "named"]
-
 _SENTENCES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 
 

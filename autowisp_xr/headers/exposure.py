@@ -17,8 +17,6 @@ from autowisp_xr.headers.values import (
 )
 from autowisp_xr.matching import same_exposure
 
-__all__ = ["EXPOSURES", "ExposureCard", "exposure_card"]
-
 _FRACTION = re.compile(r"(\d+)\s*/\s*(\d+)(?:\s*s(?:ecs?|econds?)?\.?)?", re.IGNORECASE)
 
 EXPOSURES = {

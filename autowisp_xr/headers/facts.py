@@ -12,8 +12,6 @@ from autowisp_xr.headers.readout import camera_name, read_binning, row_order
 from autowisp_xr.headers.sections import read_areas
 from autowisp_xr.headers.values import Cards, first_known, known_values, to_number
 
-__all__ = ["believed", "read_facts"]
-
 _BELIEVED = {"gain": (1e-4, 1e4), "read_noise": (0.05, 1e3)}
 """Electrons per ADU, and electrons, that cameras have; what lies outside nobody has measured."""
 

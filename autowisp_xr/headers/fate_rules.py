@@ -14,8 +14,6 @@ from autowisp_xr.headers.sections import parse_section
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import Cards, to_number, to_text
 
-__all__ = ["RULES", "Plane", "Told", "product_cards", "tell"]
-
 Told = Mapping[str, Any]
 """For names of rows the value that is true for a product; None where there is none that is true.
 Rows that are not named stay as they are."""

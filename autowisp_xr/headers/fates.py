@@ -137,16 +137,6 @@ from astropy.io import fits
 from autowisp_xr.headers.processing import CORRECTIONS
 from autowisp_xr.headers.spellings import Spellings
 
-__all__ = [
-    "EFFECTIVE",
-    "RAW_GAIN",
-    "ROWS",
-    "SETTING",
-    "STEPS",
-    "TABLE",
-    "Row",
-]
-
 STEPS = ("calibrating", "splitting", "stacking")
 """What makes a product of frames: what changes its values, its pixels, and the number of frames."""
 

@@ -5,8 +5,6 @@ from collections.abc import Iterable
 
 from autowisp_xr.headers.values import Cards, to_number, to_text
 
-__all__ = ["filter_name"]
-
 _WORDS = re.compile(r"[a-z0-9]+")
 _NOT_LETTERS = re.compile(r"[^a-z]+")
 _MOST_SLOTS = 24

@@ -4,8 +4,6 @@ from astropy.io import fits
 
 from autowisp_xr.headers.cards import ascii_text
 
-__all__ = ["write_card"]
-
 _COMMENTS = {
     "RAWFNAME": "Name of the raw file",
     "CLRCHNL": "Colour channel",

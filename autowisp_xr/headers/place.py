@@ -14,8 +14,6 @@ from autowisp_xr.headers.sensor_grid import PixelGrid, area_of, grid_of
 from autowisp_xr.headers.values import to_number
 from autowisp_xr.regions import ChannelSlice, Region
 
-__all__ = ["PRODUCT_CARDS", "Place", "name_place", "place_of", "with_place"]
-
 PRODUCT_CARDS = ROWS["place"].cards
 """Cards by which calibrated files say where they lie."""
 

@@ -15,19 +15,6 @@ from astropy.io import fits
 from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.values import to_number
 
-__all__ = [
-    "CORRECTIONS",
-    "MOST_LETTERS",
-    "NO",
-    "STATUS",
-    "Correction",
-    "Said",
-    "bias_said",
-    "correction_said",
-    "corrections_in",
-    "history_said",
-]
-
 STATUS = "CALSTAT"
 """Of MaxIm DL: a letter for each correction, and others for what is none."""
 

@@ -24,16 +24,6 @@ from autowisp_xr.headers.times import time_scale, utc_to_scale
 from autowisp_xr.headers.values import Cards, to_number
 from autowisp_xr.kinds import KINDS
 
-__all__ = [
-    "digests_told",
-    "effective_frames",
-    "effective_in",
-    "gain_told",
-    "raw_gain_told",
-    "steps_of_product",
-    "true_cards",
-]
-
 _USUAL = Spellings()
 
 _CHANGES_VALUES = {

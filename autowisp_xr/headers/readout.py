@@ -8,8 +8,6 @@ from autowisp_xr.headers.fates import EFFECTIVE, SETTING
 from autowisp_xr.headers.values import Cards, first_known, to_number, to_text
 from autowisp_xr.headers.window import read_window
 
-__all__ = ["camera_name", "raw_gain", "read_binning", "read_setting", "row_order"]
-
 _BINNING = re.compile(r"(\d+)(?:\s*[x*,\s]\s*(\d+))?", re.IGNORECASE)
 # OFFSET and the like of the telescope, not of the camera
 _OF_TELESCOPE = re.compile(r"arc ?sec|telescope|pointing|dither|focus|\bRA\b|\bDec\b|\[deg", re.I)

@@ -12,8 +12,6 @@ from autowisp_xr.headers.processing import CORRECTIONS, NO, STATUS, corrections_
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import to_number
 
-__all__ = ["calibrated_reason", "master_reason", "processed_by"]
-
 _Tests = dict[str, Callable[[object], bool]]
 """Cards, each with what is true of a value that says so."""
 

@@ -11,15 +11,6 @@ from autowisp_xr.headers.doubts import doubt, named
 from autowisp_xr.headers.values import Cards, to_number, to_text
 from autowisp_xr.regions import Region
 
-__all__ = [
-    "Areas",
-    "Section",
-    "parse_place",
-    "parse_section",
-    "read_areas",
-    "section_by_coordinates",
-]
-
 _SECTION = re.compile(
     r"[\[(]?\s*(?:(\d+)\s*:\s*(\d+)|\*)\s*,\s*(?:(\d+)\s*:\s*(\d+)|\*)\s*[\])]?", re.ASCII
 )

@@ -20,8 +20,6 @@ from autowisp_xr.errors import AutowispError, ImageMismatchError
 from autowisp_xr.headers.cards import value_of, without_remarks
 from autowisp_xr.regions import ChannelSlice, Region
 
-__all__ = ["PixelGrid", "area_of", "grid_of", "grid_of_plane", "moved"]
-
 _AREA = re.compile(r"\s*(\d+)\s*<\s*x\s*<\s*(\d+)\s*,\s*(\d+)\s*<\s*y\s*<\s*(\d+)\s*")
 
 _CRPIX = re.compile(r"CRPIX([12])[A-Z]?")

@@ -13,9 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
-from autowisp_xr.kinds import DEFAULT_TYPES, IMAGE_TYPES, checked_types, type_key
-
-__all__ = ["IMAGE_TYPES", "Spellings"]
+from autowisp_xr.kinds import DEFAULT_TYPES, checked_types, type_key
 
 
 @cache

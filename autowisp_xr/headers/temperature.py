@@ -6,8 +6,6 @@ from typing import NamedTuple
 from autowisp_xr.headers.doubts import doubt, named
 from autowisp_xr.headers.values import Cards, unit_in_comment, with_unit
 
-__all__ = ["Temperature", "read_temperature"]
-
 _ZERO = -273.15
 _WARMEST = 100.0
 """No detector that works is warmer, in degrees Celsius."""

@@ -8,19 +8,6 @@ import numpy as np
 
 from autowisp_xr.headers.values import Cards, known_values, to_number, to_text
 
-__all__ = [
-    "Instant",
-    "clock_beside",
-    "date_in",
-    "is_old_date",
-    "julian_date",
-    "middle_of_exposure",
-    "middles_of_exposure",
-    "starts_of_exposure",
-    "time_scale",
-    "utc_to_scale",
-]
-
 _DATE = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?:[T\s]+(\S+(?:\s+[+-]\S+)?))?")
 _COMPACT = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d(?:\.\d*)?(?:Z|[+-]\d{4})?)")
 _OLD_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{2})")  # until 1999, by the FITS standard

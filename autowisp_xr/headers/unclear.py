@@ -25,8 +25,6 @@ from autowisp_xr.headers.times import (
 )
 from autowisp_xr.headers.values import Cards, known_values, to_number, to_text
 
-__all__ = ["header_doubts"]
-
 _REMARKS = ("", "COMMENT", "HISTORY", "CONTINUE")
 _NUMBERS = ("temperature", "temperature_set", "gain", "offset", "coadds", "saturation")
 _DATES = ("start", "start_time", "start_days", "middle", "middle_days")

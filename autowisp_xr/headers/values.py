@@ -10,19 +10,6 @@ from astropy.io import fits
 from autowisp_xr.headers.cards import comment_of, value_of
 from autowisp_xr.headers.spellings import Spellings
 
-__all__ = [
-    "Cards",
-    "first_known",
-    "first_number",
-    "known_values",
-    "seconds_of_unit",
-    "to_degrees",
-    "to_number",
-    "to_text",
-    "unit_in_comment",
-    "with_unit",
-]
-
 _SEXAGESIMAL = re.compile(
     r"([+-]?)\s*(\d+)\s*[:\s hd°]\s*(\d+(?:\.\d*)?)\s*(?:[:\s m'′]\s*(\d+(?:\.\d*)?)?\s*[s\"″]?)?"  # noqa: RUF001
 )

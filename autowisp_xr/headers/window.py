@@ -8,8 +8,6 @@ from autowisp_xr.headers.sections import Section, parse_section, section_by_coor
 from autowisp_xr.headers.sensor_grid import area_of
 from autowisp_xr.headers.values import Cards, first_number, known_values, to_text
 
-__all__ = ["read_window"]
-
 # left, right, top, bottom
 _ANDOR = "SUBRECT"
 _FOUR = re.compile(r"\D*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\D*")

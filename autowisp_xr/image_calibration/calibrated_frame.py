@@ -16,8 +16,6 @@ from autowisp_xr.regions import ChannelSlice, Region
 from autowisp_xr.stats.floats import as_floats
 from autowisp_xr.steps.calibration import calibrated
 
-__all__ = ["calibrate_frame", "camera_of", "measured_overscan"]
-
 
 def camera_of(params: Mapping[str, Any]) -> Camera:
     """The camera that parameters describe; those that are not given have their defaults."""

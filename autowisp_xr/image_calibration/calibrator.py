@@ -24,8 +24,6 @@ from autowisp_xr.kinds import MASTERS
 from autowisp_xr.regions import Region
 from autowisp_xr.steps.step import transferred
 
-__all__ = ["Calibrator"]
-
 
 class Calibrator:
     r"""Calibrate raw FITS files, with error and mask carried through every step.

@@ -9,8 +9,6 @@ from autowisp_xr.arrays import Bools, Image
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.regions import Region
 
-__all__ = ["Channels", "Slices", "by_channel", "channel_slices", "inside", "interleaved"]
-
 Slices = tuple[slice, slice]
 """Rows and columns."""
 Channels = dict[str | None, Slices]

@@ -7,8 +7,6 @@ import xarray as xr
 
 from autowisp_xr.flats.classes import CLASSES
 
-__all__ = ["FlatClasses", "files_of"]
-
 
 class _Pair(NamedTuple):
     success: dict[str, bool]

@@ -10,8 +10,6 @@ from autowisp_xr.image_calibration.parameters import check_names
 from autowisp_xr.image_calibration.stacked_master import Stacking
 from autowisp_xr.stats.averages import average_named
 
-__all__ = ["FlatOptions", "Group", "flat_options"]
-
 Group = Mapping[str, Any] | None
 """Options of a group by name; None for none."""
 

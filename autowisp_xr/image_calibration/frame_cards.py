@@ -23,8 +23,6 @@ from autowisp_xr.image_calibration.channels import Slices, channel_slices
 from autowisp_xr.kinds import MASTERS
 from autowisp_xr.regions import Region
 
-__all__ = ["document_calibration", "document_channel", "document_exposure", "module_git_ids"]
-
 _COMPONENTS = {
     "calibrator": "CLIBSHA",
     "mask_utilities": "CMSKSHA",

@@ -17,8 +17,6 @@ from autowisp_xr.image_calibration.channels import Channels, by_channel, inside,
 from autowisp_xr.image_calibration.mask_utilities import combine_masks
 from autowisp_xr.regions import Region
 
-__all__ = ["UNSET", "Loaded", "LoadedMaster", "MasterFiles", "load_masters"]
-
 
 class _Unset:
     """In place of an argument that was not given, where None means something."""

@@ -39,8 +39,6 @@ from autowisp_xr.image_smoothing.smoother import ImageSmoother
 from autowisp_xr.stack.scaling import scaled
 from autowisp_xr.stats.floats import as_floats
 
-__all__ = ["MasterFlatMaker"]
-
 
 class MasterFlatMaker(MasterMaker):
     """Choose good flats from calibrated FITS files, and stack them to a high and a low master.

@@ -24,8 +24,6 @@ from autowisp_xr.image_calibration.stacked_master import (
     write_master,
 )
 
-__all__ = ["MasterMaker"]
-
 Result = tuple[Image | None, Image | None, Image | None, fits.Header | None, list[str]]
 
 

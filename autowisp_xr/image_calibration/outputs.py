@@ -16,8 +16,6 @@ from autowisp_xr.frames.outputs import check_name
 from autowisp_xr.frames.write import Product, write_products
 from autowisp_xr.image_calibration.channels import Channels
 
-__all__ = ["check_output", "check_two_outputs", "diagnostics", "output_names", "write_channels"]
-
 
 def output_names(
     headers: Mapping[str | None, fits.Header], params: Mapping[str, Any]

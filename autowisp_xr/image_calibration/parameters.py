@@ -20,8 +20,6 @@ from autowisp_xr.image_calibration.suspicions import warn_of_strange
 from autowisp_xr.kinds import MASTERS
 from autowisp_xr.regions import Region
 
-__all__ = ["DEFAULTS", "check_names", "normalised", "resolved"]
-
 DEFAULTS: dict[str, Any] = {
     "allow_overwrite": False,
     "bias_level_adu": 0.0,

@@ -19,8 +19,6 @@ from autowisp_xr.headers.cards import value_of, without_remarks
 from autowisp_xr.headers.own_cards import write_card
 from autowisp_xr.image_calibration.channels import Channels, interleaved
 
-__all__ = ["RawFrame", "raw_headers", "read_raw"]
-
 HduNumbers = int | Mapping[str | None, int] | None
 """None for the first HDU that holds an image; a number; or a number for each channel."""
 

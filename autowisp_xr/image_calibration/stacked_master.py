@@ -37,17 +37,6 @@ from autowisp_xr.stack.stacking import stack
 from autowisp_xr.stats.averages import average_named, quantile_of
 from autowisp_xr.stats.floats import as_floats
 
-__all__ = [
-    "Files",
-    "Stacking",
-    "computed",
-    "listed",
-    "opened",
-    "prepared",
-    "stacked",
-    "write_master",
-]
-
 Files = Sequence[str | PathLike[str]]
 
 

@@ -22,8 +22,6 @@ from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import reason_against
 from autowisp_xr.traits import Traits
 
-__all__ = ["warn_of_strange"]
-
 _FLAT_RANGE = (0.2, 5.0)
 
 _NOT_ASKED = ("size", "area", "channels", "unit", "pixel_type")

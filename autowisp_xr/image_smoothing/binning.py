@@ -10,8 +10,6 @@ from autowisp_xr.arrays import Bools, Floats, Image
 from autowisp_xr.image_smoothing.image import YX, Pair, as_image, as_pair
 from autowisp_xr.image_smoothing.zooming import HIGHEST_ORDER, ZoomModel
 
-__all__ = ["Binning", "BinningOptions", "bin_image"]
-
 _PADDING_MODES = (
     *("constant", "edge", "linear_ramp", "maximum", "mean"),
     *("median", "minimum", "reflect", "symmetric", "wrap"),

@@ -7,8 +7,6 @@ from autowisp_xr.arrays import Image
 from autowisp_xr.image_smoothing.binning import BinningOptions
 from autowisp_xr.image_smoothing.smoother import ImageSmoother
 
-__all__ = ["ChainSmoother"]
-
 
 class ChainSmoother(ImageSmoother, MutableSequence[ImageSmoother]):
     """Smoothers that are applied one after the other; a list of them.

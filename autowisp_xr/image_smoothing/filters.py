@@ -11,8 +11,6 @@ from autowisp_xr.image_smoothing.image import filled
 from autowisp_xr.image_smoothing.rank_filters import ranked
 from autowisp_xr.image_smoothing.smoother import ImageSmoother
 
-__all__ = ["WrapFilterAsSmoother"]
-
 
 class WrapFilterAsSmoother(ImageSmoother):
     """A filter, such as one of ``scipy.ndimage``, as a smoother.

@@ -11,8 +11,6 @@ from scipy.ndimage import distance_transform_edt
 from autowisp_xr.arrays import Image
 from autowisp_xr.stats.floats import as_floats, native
 
-__all__ = ["YX", "Pair", "as_image", "as_pair", "bands", "filled"]
-
 YX: TypeAlias = tuple[int, int]
 """A whole number for each direction."""
 

@@ -24,8 +24,6 @@ from scipy.interpolate import BSpline, make_interp_spline
 from autowisp_xr.arrays import Floats, Image, Integers
 from autowisp_xr.kernels.banded import factorise, solve
 
-__all__ = ["Direction", "coefficients", "direction"]
-
 
 class Direction(NamedTuple):
     """What interpolating in one direction takes; arrays that are shared, and never written to."""

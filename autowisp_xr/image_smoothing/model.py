@@ -8,8 +8,6 @@ import numpy as np
 
 from autowisp_xr.arrays import Floats
 
-__all__ = ["PixelModel", "SmoothModel"]
-
 
 class SmoothModel(ABC):
     """A smooth image [y, x] of which any rows can be made, at any time; see ImageSmoother.model.

@@ -12,8 +12,6 @@ from autowisp_xr.arrays import Floats, Image
 from autowisp_xr.image_smoothing.image import as_pair
 from autowisp_xr.kernels.rank import windowed_rank
 
-__all__ = ["ranked"]
-
 # how numpy.pad calls what scipy does at the edges
 _PADDING = {
     "reflect": "symmetric",

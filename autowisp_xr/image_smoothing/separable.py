@@ -16,8 +16,6 @@ from autowisp_xr.image_smoothing.surface import fit_surface
 from autowisp_xr.options import upper_and_lower
 from autowisp_xr.stats.least_squares import rejections_at_most
 
-__all__ = ["FitOptions", "PolynomialImageSmoother", "SeparableImageSmoother", "SplineImageSmoother"]
-
 
 class FitOptions(BinningOptions, total=False):
     """What all fits may be told, see :class:`PolynomialImageSmoother`."""

@@ -12,8 +12,6 @@ from autowisp_xr.image_smoothing.binning import Binning
 from autowisp_xr.image_smoothing.image import Pair, as_image
 from autowisp_xr.image_smoothing.model import PixelModel, SmoothModel
 
-__all__ = ["ImageSmoother"]
-
 
 class ImageSmoother(ABC):
     """Makes smooth versions of images.

@@ -32,8 +32,6 @@ from autowisp_xr.kernels.surface import (
     surface_rows,
 )
 
-__all__ = ["fit_surface"]
-
 _EPSILON = float(np.finfo(np.float64).eps)
 # of a distance from the fit, in units of the largest pixel
 _ROUNDING = 64 * _EPSILON

@@ -24,8 +24,6 @@ from autowisp_xr.image_smoothing.interpolation import coefficients, direction
 from autowisp_xr.image_smoothing.model import SmoothModel
 from autowisp_xr.kernels.zoom import zoom_rows
 
-__all__ = ["HIGHEST_ORDER", "ZoomModel", "zoom_image"]
-
 HIGHEST_ORDER = 5
 """Of the splines."""
 

@@ -4,8 +4,6 @@ from typing import Any
 
 from autowisp_xr.kernels.jit import kernel
 
-__all__ = ["add_row", "factorise", "solve"]
-
 
 @kernel
 def factorise(band: Any, lower: int) -> None:

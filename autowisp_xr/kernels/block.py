@@ -10,8 +10,6 @@ import numpy as np
 
 from autowisp_xr.kernels.jit import kernel
 
-__all__ = ["Block", "empty_block", "gather", "part_of"]
-
 
 class Block(NamedTuple):
     """What is known about some pixels: arrays (pixel)."""

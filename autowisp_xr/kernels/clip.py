@@ -14,20 +14,6 @@ from numpy.typing import DTypeLike
 
 from autowisp_xr.kernels.jit import kernel
 
-__all__ = [
-    "MAD",
-    "MAD_TO_SIGMA",
-    "MEAN",
-    "MEDIAN",
-    "PERCENTILE",
-    "RMS",
-    "Clipping",
-    "centre",
-    "clip",
-    "farthest",
-    "rounding_of",
-]
-
 MEDIAN = 0.5
 MEAN = -1.0  # in place of the quantile where the average is a mean
 

@@ -6,8 +6,6 @@ import numpy as np
 
 from autowisp_xr.kernels.jit import kernel
 
-__all__ = ["deviation_of", "ratio_of", "total_of"]
-
 
 @kernel
 def ratio_of(reference: Any, image: Any, out: Any) -> None:

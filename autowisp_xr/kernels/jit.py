@@ -11,8 +11,6 @@ from typing import Any
 
 from numba import njit
 
-__all__ = ["kernel"]
-
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 
 

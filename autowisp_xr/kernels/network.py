@@ -18,8 +18,6 @@ import numpy.typing as npt
 
 from autowisp_xr.kernels.jit import kernel
 
-__all__ = ["odd_even_merge_network", "sort_rows"]
-
 _NONE = -1
 
 

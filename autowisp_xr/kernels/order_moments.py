@@ -14,8 +14,6 @@ import numpy as np
 
 from autowisp_xr.kernels.jit import kernel
 
-__all__ = ["FARTHEST", "GAPS", "NODES", "STEPS", "Ranks", "Tables", "empty_room", "worth"]
-
 NODES, GAPS = 32, 8
 """Of integrals over one value, and over each of two."""
 STEPS = 64

@@ -15,8 +15,6 @@ import numpy as np
 
 from autowisp_xr.kernels.jit import kernel
 
-__all__ = ["fit_the_line", "photon_noise", "sum_light"]
-
 _MOST, _HALF, _LAST, _FAR = 3.1, 2.5, 150.0, 3.0
 """Numbers of the formula in :func:`photon_noise`."""
 

@@ -8,18 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = [
-    "ANY",
-    "UNKNOWN",
-    "Digitisation",
-    "Marks",
-    "Noise",
-    "Pixels",
-    "Weights",
-    "equal_weights",
-    "marked",
-]
-
 ANY = np.uint8(255)
 """Any bit at all."""
 

@@ -20,8 +20,6 @@ import numpy as np
 
 from autowisp_xr.kernels.jit import kernel
 
-__all__ = ["windowed_rank"]
-
 # 100 to 250 are equally fast for windows of 8 to 60 pixels on a side
 _TILE = 128
 

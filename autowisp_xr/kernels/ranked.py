@@ -10,8 +10,6 @@ import numpy as np
 from autowisp_xr.kernels.clip import MAD, MAD_TO_SIGMA, RMS, centre, clip
 from autowisp_xr.kernels.jit import kernel
 
-__all__ = ["average_ranked"]
-
 
 @kernel
 def first_average(rows, number, full, quantile, about):

@@ -18,8 +18,6 @@ import numpy as np
 
 from autowisp_xr.kernels.jit import kernel
 
-__all__ = ["PADDING", "decode_tiles"]
-
 PADDING = 8
 """Bytes behind the last tile that can be read; what they hold changes nothing."""
 

@@ -12,8 +12,6 @@ from autowisp_xr.arrays import Numbers
 from autowisp_xr.kernels.clip import MEAN, farthest, rounding_of
 from autowisp_xr.kernels.jit import kernel
 
-__all__ = ["Sample", "average_sample"]
-
 
 class Sample(NamedTuple):
     """Average of what survives, and what that is."""

@@ -8,8 +8,6 @@ from numpy.typing import ArrayLike
 from autowisp_xr.arrays import Bits, Cube
 from autowisp_xr.flags import Flag
 
-__all__ = ["Leak", "flag_saturated", "leaks_between_channels"]
-
 Leak = tuple[int, int, int, int]
 """Source channel, target channel, and the step in rows and columns of their planes."""
 

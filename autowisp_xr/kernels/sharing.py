@@ -11,8 +11,6 @@ from autowisp_xr.arrays import Bools, Columns, Floats, Integers
 from autowisp_xr.kernels.block import Block
 from autowisp_xr.kernels.pixels import Pixels, Weights
 
-__all__ = ["shared_noise", "sum_of_counts"]
-
 
 def shared_noise(
     pixels: Pixels,

@@ -19,8 +19,6 @@ from autowisp_xr.kernels.pixels import Pixels
 from autowisp_xr.kernels.ranked import average_ranked
 from autowisp_xr.kernels.unranked import mean_unranked
 
-__all__ = ["average_pixels"]
-
 # of a block; with more it would not stay in the cache, with fewer pixels its loops would be short
 _BLOCK_BYTES = 2**16
 _WIDTHS = (128, 256)

@@ -16,8 +16,6 @@ import numpy as np
 from autowisp_xr.kernels.banded import add_row
 from autowisp_xr.kernels.jit import kernel
 
-__all__ = ["add_moments", "drop_outliers", "square_distances", "surface_rows"]
-
 
 @kernel
 def add_moments(pixels: Any, kept: Any, level: float, terms: Any, sums: Any) -> None:

@@ -23,8 +23,6 @@ from autowisp_xr.kernels.block import part_of
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kernels.photons import fit_the_line, photon_noise, sum_light
 
-__all__ = ["inherit_flags", "sum_noise", "variances", "weigh"]
-
 WIDTH = 1024
 """Pixels at a time, so that what is summed stays in the fastest cache."""
 _SATURATED = np.uint8(Flag.SATURATED)

@@ -12,8 +12,6 @@ from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kernels.order_moments import FARTHEST, STEPS, empty_room, worth
 from autowisp_xr.kernels.survivors import mark, own_variance
 
-__all__ = ["equalise"]
-
 _WIDTH = 256
 _REMEMBERED = 4096
 

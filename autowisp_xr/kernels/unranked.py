@@ -10,8 +10,6 @@ import numpy as np
 from autowisp_xr.kernels.clip import farthest
 from autowisp_xr.kernels.jit import kernel
 
-__all__ = ["mean_unranked"]
-
 
 @kernel
 def first_sums(rows, total, smallest, largest):

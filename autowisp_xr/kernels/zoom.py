@@ -7,8 +7,6 @@ import numpy as np
 from autowisp_xr.kernels.banded import add_row
 from autowisp_xr.kernels.jit import kernel
 
-__all__ = ["zoom_rows"]
-
 
 @kernel
 def zoom_rows(coefficients: Any, down: tuple[Any, Any], along: tuple[Any, Any], out: Any) -> None:

@@ -8,8 +8,6 @@ import xarray as xr
 from autowisp_xr.arrays import Bools, Floats
 from autowisp_xr.stats.good_pixels import good_only
 
-__all__ = ["Bands", "bands_of", "spread"]
-
 _BANDS = 3
 _ROWS = 64
 """Rows of a band: those of a region that is blank or not as a whole."""

@@ -19,8 +19,6 @@ from autowisp_xr.arrays import Bools, Cube, Floats
 from autowisp_xr.measure.cells import cut, median
 from autowisp_xr.measure.tiles import typical_size
 
-__all__ = ["BLOCK", "Blocks", "Noise", "Slope", "noise_of", "slope_on"]
-
 BLOCK = 8
 """Pixels a side."""
 

@@ -11,8 +11,6 @@ from autowisp_xr.errors import CalibrationError
 from autowisp_xr.measure.bands import Bands, bands_of, spread
 from autowisp_xr.measure.blank import Blocks, Noise, Slope, noise_of, slope_on
 
-__all__ = ["check_calibrated"]
-
 _FAR = 5.0
 """Errors below zero, where one of 3.5 million good pixels is by chance."""
 

@@ -5,8 +5,6 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["cut", "median", "ranked"]
-
 _Kind = TypeVar("_Kind", bound=np.number[Any])
 
 

@@ -7,8 +7,6 @@ import xarray as xr
 
 from autowisp_xr.arrays import Bools, Floats, Image
 
-__all__ = ["PixelDifferences", "Plane", "differences", "scatter"]
-
 _BELOW = 0.16
 """Fraction of normal values that are below one standard deviation under their mean."""
 

@@ -12,8 +12,6 @@ from autowisp_xr.matching import ALLOWABLE
 from autowisp_xr.measure.large_scale import CELL, Cell
 from autowisp_xr.steps.agreement import reason_between
 
-__all__ = ["warn_of_disagreement"]
-
 _CHANCE = 3.0
 """Standard deviations of the number of pixels that are beyond the threshold by chance."""
 

@@ -8,8 +8,6 @@ from numpy.typing import ArrayLike
 from autowisp_xr.arrays import Floats, Integers
 from autowisp_xr.measure.differences import Plane
 
-__all__ = ["CELL", "Cell", "outstanding_cell"]
-
 CELL = 32
 """Pixels a side of what counts as large-scale, about: cells divide a master evenly."""
 

@@ -13,8 +13,6 @@ from autowisp_xr.measure.differences import PixelDifferences, Plane, differences
 from autowisp_xr.measure.disagreement import warn_of_disagreement
 from autowisp_xr.measure.large_scale import Cell, outstanding_cell
 
-__all__ = ["compare_masters"]
-
 _PLANES = ("image", "variance", "mask")
 
 

@@ -20,8 +20,6 @@ from autowisp_xr.steps.calibration import calibrated
 from autowisp_xr.steps.fused_pass import PLANE_BYTES
 from autowisp_xr.steps.saturation import saturation_threshold
 
-__all__ = ["LEVELS", "Frame", "Frames", "Pairs"]
-
 LEVELS = (0.5, 2.0)
 """Ratios of the levels of a pair, between which it is one."""
 

@@ -23,8 +23,6 @@ from autowisp_xr.steps.channels import trim
 from autowisp_xr.steps.measured_levels import overscan_options
 from autowisp_xr.steps.step import per_channel
 
-__all__ = ["completed_camera", "gain_and_read_noise"]
-
 
 def gain_and_read_noise(
     flats: xr.Dataset,

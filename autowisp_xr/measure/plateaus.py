@@ -12,8 +12,6 @@ from autowisp_xr.measure.bands import spread
 from autowisp_xr.measure.raw_frames import by_channel, check_raw, unflagged
 from autowisp_xr.stats.digits import counted, plateau_of, step_of
 
-__all__ = ["saturation", "with_saturation"]
-
 _SAME = 0.02
 """Plateaus of several frames that differ by less are one, the lowest of them."""
 

@@ -9,8 +9,6 @@ from autowisp_xr import schema
 from autowisp_xr.arrays import Floats, Planes
 from autowisp_xr.errors import CalibrationError
 
-__all__ = ["by_channel", "check_raw", "unflagged"]
-
 
 def check_raw(ds: xr.Dataset, what: str) -> None:
     """Raise CalibrationError for frames that have been calibrated."""

@@ -14,8 +14,6 @@ from autowisp_xr.measure.cells import cut, median, ranked
 from autowisp_xr.stats.good_pixels import good_only
 from autowisp_xr.steps.channels import trim
 
-__all__ = ["flat_shapes", "glow"]
-
 _CELLS = 16
 """Along an axis of a frame."""
 

@@ -7,8 +7,6 @@ import numpy as np
 from autowisp_xr.arrays import Floats
 from autowisp_xr.kernels.clip import MAD_TO_SIGMA
 
-__all__ = ["Slope", "slope_of"]
-
 _CLIP = 3.0
 """Standard deviations beyond which a tile is wrong. Closer in, fewer stars make a variance seem
 larger; what is lost of the good tiles is the same on both sides."""

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from autowisp_xr.arrays import Bools, Floats, Integers
 from autowisp_xr.measure.cells import cut, median, ranked
 
-__all__ = ["LEAST_TILE", "MOST_TILES", "Scatter", "Tiles", "scatter", "typical_size"]
-
 _Kind = TypeVar("_Kind", bound=np.number[Any])
 
 MOST_TILES = 1500

@@ -18,17 +18,6 @@ from autowisp_xr.measure.slopes import Slope
 from autowisp_xr.measure.transfer_curve import Curve, MeanBias, Sample, samples
 from autowisp_xr.steps.agreement import OF_PIXELS, reason_between
 
-__all__ = [
-    "apart",
-    "check_light",
-    "check_same_pixels",
-    "check_same_setting",
-    "checked_samples",
-    "ready",
-    "warn_of_curves",
-    "whole_number",
-]
-
 _LEAST_LIGHT = 5.0
 """Electrons; the level of fewer says as much of the bias as of the light."""
 

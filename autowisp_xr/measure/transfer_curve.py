@@ -9,17 +9,6 @@ from autowisp_xr.measure.pairs import LEVELS, Frame, Pairs
 from autowisp_xr.measure.slopes import Slope, slope_of
 from autowisp_xr.measure.tiles import scatter
 
-__all__ = [
-    "Curve",
-    "MeanBias",
-    "Points",
-    "Sample",
-    "gain_of",
-    "points_of",
-    "read_noise_of",
-    "samples",
-]
-
 _GOOD = 0.5
 """Of the pixels of a tile: where fewer are left, it had no single level."""
 

@@ -9,8 +9,6 @@ from numpy.typing import ArrayLike
 from autowisp_xr.measure.slopes import Slope
 from autowisp_xr.measure.transfer_curve import Points, Sample
 
-__all__ = ["counts", "gain_columns", "over_channel", "over_points", "read_noise_columns"]
-
 
 def over_channel(columns: Mapping[str, tuple[ArrayLike, str]]) -> dict[str, Any]:
     """Variables over channel of values, and the units of each."""

@@ -12,8 +12,6 @@ from autowisp_xr.measure.transfer_curve import read_noise_of
 from autowisp_xr.options import OverscanChoice
 from autowisp_xr.steps.channels import trim
 
-__all__ = ["read_noise"]
-
 
 def read_noise(
     biases: xr.Dataset,

@@ -12,8 +12,6 @@ from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.night.sentences import sentence
 
-__all__ = ["UNITS", "card", "describe", "disagreement", "plain", "said_by", "setting_hint"]
-
 UNITS = {"gain": "e/ADU", "read_noise": "e", "saturation": "ADU", "bias_level": "ADU"}
 
 _ALIKE = 1e-3

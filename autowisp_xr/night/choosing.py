@@ -14,8 +14,6 @@ from autowisp_xr.night.grouped import in_few_words
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.traits import Traits
 
-__all__ = ["Candidate", "Choice", "Choices", "Refusal", "choose", "match", "stop_reason"]
-
 _FITS_TOO = "fits too"
 """How the reason begins against a master that another goes before."""
 

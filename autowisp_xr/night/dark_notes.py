@@ -10,8 +10,6 @@ import xarray as xr
 from autowisp_xr.flags import Flag
 from autowisp_xr.night.sentences import sentence
 
-__all__ = ["KnownDark", "current_left", "price_of_scaling"]
-
 
 class KnownDark(NamedTuple):
     """A dark that is there, though it may not fit."""

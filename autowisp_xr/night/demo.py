@@ -16,8 +16,6 @@ from autowisp_xr.night.writing import STORE
 from autowisp_xr.outliers.sigma_clip import SigmaClip
 from autowisp_xr.stack import stack
 
-__all__ = ["demo", "pulls"]
-
 _BRIGHT = 1000.0  # electrons
 
 

@@ -15,8 +15,6 @@ from autowisp_xr.flags import Flag
 from autowisp_xr.night.grouped import some_of
 from autowisp_xr.night.sentences import DOUBT, sentence
 
-__all__ = ["Doubts", "of_calibrated", "of_dark", "of_flats", "of_glow"]
-
 _BELOW = 0.005
 """Of the pixels may be far below zero: hot ones that flicker are, in a camera without cooling."""
 

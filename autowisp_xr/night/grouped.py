@@ -8,17 +8,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-__all__ = [
-    "Group",
-    "alike",
-    "by_reason",
-    "counted",
-    "in_few_words",
-    "named",
-    "shortened",
-    "some_of",
-]
-
 _Item = TypeVar("_Item")
 _Key = TypeVar("_Key")
 

@@ -13,8 +13,6 @@ from autowisp_xr.night.levels import Level, level_of_frames, levels_differ
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.traits import Traits
 
-__all__ = ["Grouping"]
-
 _Frames = list[FileRecord]
 
 

@@ -8,8 +8,6 @@ from autowisp_xr.kinds import KINDS
 from autowisp_xr.night.setups import SETTING, Key, key_of, setup_of_each
 from autowisp_xr.traits import Traits, comparable
 
-__all__ = ["name_of_set", "names_for", "own_names", "places_of"]
-
 _ALWAYS_NAMED = ("size", "channels", "binning", "gain_setting")
 _IF_VARIED = ("camera", "detector", "offset", "coadds", "readout_mode", "readout_speed")
 _LABELS = {"gain_setting": "gain{:g}", "offset": "offset{:g}", "coadds": "{:g}coadds"}

@@ -10,8 +10,6 @@ from autowisp_xr.arrays import Planes
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.frames import FileRecord
 
-__all__ = ["Level", "level_of", "level_of_frames", "levels_differ", "noise_between"]
-
 _LOOKED_AT = 5
 _BANDS = (0.25, 0.5, 0.75)
 _ROWS = 8

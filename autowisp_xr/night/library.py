@@ -24,10 +24,9 @@ from autowisp_xr.night.choosing import Candidate
 from autowisp_xr.night.grouped import by_key
 from autowisp_xr.night.traits import channels_of, traits_of_set
 from autowisp_xr.regions import ChannelSlice, Region
-from autowisp_xr.steps.foreign_masters import flat_levels, is_foreign
+from autowisp_xr.steps.foreign_masters import flat_levels
+from autowisp_xr.steps.pedestals import is_foreign
 from autowisp_xr.traits import Traits
-
-__all__ = ["masters_in"]
 
 _COUNTS = ("NUMFCOMB", "NCOMBINE", "STACKCNT")
 

@@ -15,8 +15,6 @@ from autowisp_xr.night.grouped import by_key, by_reason, counted
 from autowisp_xr.night.plan import Plan
 from autowisp_xr.night.sentences import sentence
 
-__all__ = ["column", "info", "table_of"]
-
 _TELLING = ("image_type", "width", "height", "binning", "gain_setting", "filter", "exposure")
 _ORDER = tuple(KINDS)
 

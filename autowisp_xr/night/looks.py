@@ -18,8 +18,6 @@ from autowisp_xr.night.sets import FrameSet, records_of
 from autowisp_xr.night.unlit import UNLIT, of_unlit
 from autowisp_xr.regions import ChannelSlice
 
-__all__ = ["Seen", "look", "opened"]
-
 _BRIGHT = 3
 """Frames of each kind that sees light, in which a plateau is looked for."""
 

@@ -31,8 +31,6 @@ from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.sets import FrameSet, records_of
 from autowisp_xr.night.transfer import ASKED, Held, held_against, held_amplifiers
 
-__all__ = ["KnownCamera", "know_camera"]
-
 _OPTIONS = {"gain": "--gain", "read_noise": "--read-noise"}
 
 

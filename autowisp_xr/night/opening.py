@@ -24,8 +24,6 @@ from autowisp_xr.night.sets import FrameSet, records_of
 from autowisp_xr.night.summary import SUMMARY_GROUP
 from autowisp_xr.night.writing import STORE
 
-__all__ = ["open_night"]
-
 
 def open_night(
     paths: Paths,

@@ -29,8 +29,6 @@ from autowisp_xr.night.traits import traits_of_set
 from autowisp_xr.night.unfit import empty_frames
 from autowisp_xr.traits import Traits
 
-__all__ = ["Plan", "Product", "by_setup", "camera_with_colours", "plan_night"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Product:

@@ -22,8 +22,6 @@ from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.writing import Remarks
 from autowisp_xr.stack import master_bias, master_dark
 
-__all__ = ["Recipes"]
-
 
 @dataclass
 class Recipes:

@@ -24,8 +24,6 @@ from autowisp_xr.errors import AutowispError
 from autowisp_xr.fits.layout import read_layout
 from autowisp_xr.night.sentences import sentence
 
-__all__ = ["NOT_OURS", "Record"]
-
 NOT_OURS = "reduce has not written it"
 
 _GROUP = "products"

@@ -24,8 +24,6 @@ from autowisp_xr.night.writing import CAMERA, STORE, Writer
 from autowisp_xr.options import MIN_FLAT, check_min_flat
 from autowisp_xr.store.lock import claimed
 
-__all__ = ["reduce"]
-
 _SUMMARY = "summary.txt"
 _LOCK = ".autowisp-xr.lock"
 

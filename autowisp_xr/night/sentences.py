@@ -3,8 +3,6 @@
 import tomllib
 from pathlib import Path
 
-__all__ = ["DOUBT", "sentence"]
-
 DOUBT = "DOUBT: "
 """How a sentence begins that says what may be wrong."""
 

@@ -16,8 +16,6 @@ from autowisp_xr.night.traits import nights_of, traits_of_file, traits_of_set
 from autowisp_xr.night.unfit import unfit_because
 from autowisp_xr.traits import Traits
 
-__all__ = ["FrameSet", "SortedFrames", "records_of", "sort_frames", "with_own_names"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class FrameSet:

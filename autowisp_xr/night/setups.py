@@ -7,8 +7,6 @@ from autowisp_xr.kinds import FRAMES, KINDS
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.traits import Traits, comparable
 
-__all__ = ["SETTING", "Key", "key_of", "setup_of_each", "take_colours"]
-
 SETTING = tuple(
     name for name in KINDS[FRAMES[0]].alike if all(name in KINDS[kind].alike for kind in FRAMES)
 )

@@ -16,8 +16,6 @@ from autowisp_xr.night.listing import column, table_of
 from autowisp_xr.night.plan import Plan, Product
 from autowisp_xr.night.verdict import Tally
 
-__all__ = ["SUMMARY_GROUP", "Made", "Summary"]
-
 SUMMARY_GROUP = "summary"
 """Of the store of a night: the table of its frames."""
 

@@ -15,8 +15,6 @@ from autowisp_xr.kinds import KINDS
 from autowisp_xr.regions import Region
 from autowisp_xr.traits import NUMBERS, TEXTS, Channels, Traits
 
-__all__ = ["channels_of", "nights_of", "traits_of_file", "traits_of_set"]
-
 _SPELT_OTHERWISE = {
     "egain": ("electrons_per_adu_raw", "electrons_per_adu"),
     "gain_setting": ("gain",),

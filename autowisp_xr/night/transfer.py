@@ -15,8 +15,6 @@ from autowisp_xr.errors import AutowispWarning
 from autowisp_xr.night.camera_words import UNITS, plain
 from autowisp_xr.night.sentences import sentence
 
-__all__ = ["ASKED", "Held", "held_against", "held_amplifiers"]
-
 ASKED = {"gain": 0.2, "read_noise": 0.3}
 """Relative difference between what headers say and what is measured: nominal values are that far
 off, and flats that are not quite alike, or a few pairs, tell no more."""

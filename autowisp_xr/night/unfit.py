@@ -13,8 +13,6 @@ from autowisp_xr.kinds import FRAMES, KINDS
 from autowisp_xr.night.grouped import some_of
 from autowisp_xr.night.sentences import sentence
 
-__all__ = ["Empty", "empty_frames", "unfit_because"]
-
 _USUAL = 0.5
 """Of the frames of a kind: what so many have is the way of the camera."""
 

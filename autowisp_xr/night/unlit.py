@@ -18,8 +18,6 @@ from autowisp_xr.night.sentences import sentence
 from autowisp_xr.stats.digits import Floor, counted, floor_of
 from autowisp_xr.steps import trim
 
-__all__ = ["UNLIT", "of_unlit"]
-
 UNLIT = 16
 """Frames of a set whose levels are looked at, in so many rows in the middle:"""
 

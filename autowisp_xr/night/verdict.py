@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from autowisp_xr.kinds import KINDS, MASTERS
 from autowisp_xr.night.grouped import counted
 
-__all__ = ["EXIT_STATUS", "Tally"]
-
 EXIT_STATUS: Mapping[int, str] = {
     0: "all lights were calibrated, or there are none (calibration frames may be left out)",
     1: "something failed, or nothing was made",

@@ -24,8 +24,6 @@ from autowisp_xr.night.record import NOT_OURS, Record
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.summary import Made, Summary
 
-__all__ = ["CAMERA", "STORE", "Recipe", "Remarks", "Writer"]
-
 STORE = "night.zarr"
 CAMERA = "camera.toml"
 

@@ -11,8 +11,6 @@ from autowisp_xr.kernels.pixels import Digitisation, Marks, Noise, Pixels
 from autowisp_xr.kernels.survivors import WIDTH
 from autowisp_xr.outliers.rejection import ByValue
 
-__all__ = ["MinMax"]
-
 
 @dataclass(frozen=True)
 class MinMax(ByValue):

@@ -13,8 +13,6 @@ from autowisp_xr.kernels.survivors import WIDTH, own_variance
 from autowisp_xr.options import upper_and_lower
 from autowisp_xr.outliers.rejection import ByValue, check_rounds, rounds_of
 
-__all__ = ["NoiseClip"]
-
 _A_STEP = 1.01
 """As far as a step may be, which is known to a part of a per cent."""
 

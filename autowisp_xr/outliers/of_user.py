@@ -11,8 +11,6 @@ from autowisp_xr.kernels.pixels import Digitisation, Marks, Noise, Pixels
 from autowisp_xr.kernels.stack import average_pixels
 from autowisp_xr.outliers.rejection import ByValue, Rejection
 
-__all__ = ["Keeps", "OfUser", "RejectChoice", "as_rejection"]
-
 _PIXELS = 2**16
 """So many at a time are judged in NumPy, whose arrays would else be as large as the frames."""
 

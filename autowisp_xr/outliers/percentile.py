@@ -11,8 +11,6 @@ from autowisp_xr.kernels.pixels import Digitisation, Noise, Pixels
 from autowisp_xr.kernels.stack import average_pixels
 from autowisp_xr.outliers.rejection import Rejection
 
-__all__ = ["Percentile"]
-
 
 @dataclass(frozen=True)
 class Percentile(Rejection):

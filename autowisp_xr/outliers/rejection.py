@@ -13,8 +13,6 @@ from autowisp_xr.kernels.block import Block
 from autowisp_xr.kernels.pixels import ANY, UNKNOWN, Digitisation, Marks, Noise, Pixels, marked
 from autowisp_xr.kernels.stack import average_pixels
 
-__all__ = ["ByValue", "Rejection", "average_columns", "check_rounds", "rounds_of"]
-
 
 class Rejection(ABC):
     """How outliers of a pixel are found: a value of options that knows how to do it."""

@@ -16,8 +16,6 @@ from autowisp_xr.kernels.survivors import WIDTH, own_variance
 from autowisp_xr.options import upper_and_lower
 from autowisp_xr.outliers.rejection import Rejection, check_rounds, rounds_of
 
-__all__ = ["SigmaClip"]
-
 _NAMES = {"scale": ("rms", "mad"), "about": ("average", "median"), "floor": ("step", "noise")}
 
 

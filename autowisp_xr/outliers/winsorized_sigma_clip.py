@@ -19,8 +19,6 @@ from autowisp_xr.kernels.pixels import Digitisation, Marks, Noise, Pixels
 from autowisp_xr.options import upper_and_lower
 from autowisp_xr.outliers.rejection import ByValue, check_rounds, rounds_of
 
-__all__ = ["WinsorizedSigmaClip"]
-
 _NEAR, _LARGER = 1.5, 1.134
 _SETTLED = 5e-4
 

@@ -6,8 +6,6 @@ from scipy.interpolate import BSpline
 from autowisp_xr.arrays import Floats, Integers
 from autowisp_xr.options import Overscan
 
-__all__ = ["basis", "terms_of"]
-
 _CUBIC = 3
 
 

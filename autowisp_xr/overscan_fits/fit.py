@@ -25,8 +25,6 @@ from autowisp_xr.kernels.clip import farthest, rounding_of
 from autowisp_xr.options import Overscan
 from autowisp_xr.stats.order_statistics import quantile_moments
 
-__all__ = ["Fit", "fit"]
-
 _MANY = 1000
 _SINGULAR = 1e-9
 

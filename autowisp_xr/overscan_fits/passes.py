@@ -17,8 +17,6 @@ from autowisp_xr.arrays import Floats, Numbers
 from autowisp_xr.overscan_fits.fit import Fit, fit
 from autowisp_xr.overscan_fits.plan import Measurement, Plan
 
-__all__ = ["Level", "measure"]
-
 
 @dataclass(frozen=True)
 class Level:

@@ -16,8 +16,6 @@ from autowisp_xr.options import Overscan
 from autowisp_xr.overscan_fits.basis import basis, terms_of
 from autowisp_xr.regions import Region
 
-__all__ = ["Measurement", "Plan", "amplifier_of", "plan_passes", "within"]
-
 
 @dataclass(frozen=True)
 class Measurement:

@@ -16,8 +16,6 @@ from autowisp_xr.overscan_fits.plan import amplifier_of, plan_passes
 from autowisp_xr.regions import Region, parse_areas
 from autowisp_xr.stats.floats import as_numbers
 
-__all__ = ["OverscanCorrection", "overscan_correction"]
-
 
 @dataclass(frozen=True)
 class OverscanCorrection:

@@ -10,8 +10,6 @@ from numpy.typing import DTypeLike
 from autowisp_xr.arrays import Bits, Bools, Floats, Image, Integers, Mask
 from autowisp_xr.flags import Flag
 
-__all__ = ["Blocks", "factors_for", "is_elongated", "stretch"]
-
 _STRETCH = (0.5, 99.0)
 """Per cent of what is drawn that is darker than black and than white."""
 

@@ -7,8 +7,6 @@ import xarray as xr
 
 from autowisp_xr.headers import cards
 
-__all__ = ["description", "ending", "whole_name"]
-
 
 def whole_name(one: xr.Dataset) -> str:
     """The name of a single frame; of a master, how many frames it was made of."""

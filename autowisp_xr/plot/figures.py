@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from autowisp_xr.plot.picture import Picture
 
-__all__ = ["new_picture"]
-
 
 def new_picture(width: float, height: float) -> "Picture":
     """An empty picture of so many inches, which lays out by itself what is drawn on it.

@@ -16,7 +16,6 @@ from autowisp_xr.plot.image_panels import Limits, Panel, draw_panel, span
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["frame"]
 
 _SIZES = {1: 5.5, 2: 4.4, 3: 3.8}
 _SMALLEST = 3.0

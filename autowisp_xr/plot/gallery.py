@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import SubFigure
 
-__all__ = ["draw_gallery", "gallery_size"]
 
 _IN_ONE_COLUMN = 4
 _WIDTH = 1.9

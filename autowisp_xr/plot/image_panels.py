@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Limits", "Panel", "draw_panel", "span"]
 
 Limits: TypeAlias = tuple[float, float] | None
 """Values that are drawn black and white; None for those that suit the image."""

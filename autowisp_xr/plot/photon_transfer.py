@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["photon_transfer_curve"]
 
 _WIDTH, _HEIGHT = 6.5, 6.0
 """Inches."""

@@ -4,8 +4,6 @@ from io import BytesIO
 
 from matplotlib.figure import Figure
 
-__all__ = ["Picture"]
-
 
 class Picture(Figure):
     """A matplotlib Figure that pyplot does not know of.

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-__all__ = ["MOST_THUMBNAILS", "flats", "rejected"]
-
 MOST_THUMBNAILS = 8
 """So many rejected frames are shown, unless ``most`` says otherwise."""
 

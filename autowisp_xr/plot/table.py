@@ -13,8 +13,6 @@ from autowisp_xr import schema
 from autowisp_xr.arrays import Bools, Floats
 from autowisp_xr.errors import SchemaError
 
-__all__ = ["LONGEST_NAME", "REJECTED", "FlatTable"]
-
 REJECTED = ("cloudy", "saturated")
 """Classes of frames that are worth a look, those first that say more."""
 

@@ -10,8 +10,6 @@ from autowisp_xr.arrays import Floats, Image
 from autowisp_xr.errors import SchemaError
 from autowisp_xr.image_smoothing.binning import bin_image
 
-__all__ = ["Thumbnail", "thumbnails"]
-
 _SIZE = 200
 """Pixels along the longer side of a thumbnail, up to twice as many."""
 

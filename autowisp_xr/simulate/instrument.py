@@ -16,8 +16,6 @@ from autowisp_xr.errors import CalibrationError
 from autowisp_xr.regions import ChannelSlice, Region
 from autowisp_xr.simulate import sensor
 
-__all__ = ["Instrument"]
-
 _SENSITIVITY = {"R": 0.8, "G1": 1.0, "G2": 0.99, "B": 0.7}
 
 

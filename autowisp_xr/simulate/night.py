@@ -16,8 +16,6 @@ from autowisp_xr.simulate import scene, sensor, shots
 from autowisp_xr.simulate.instrument import Instrument
 from autowisp_xr.simulate.shots import PerFrame, Shot
 
-__all__ = ["Night"]
-
 _STAR_DENSITY = 4e-4
 
 

@@ -4,9 +4,6 @@ import numpy as np
 
 from autowisp_xr.arrays import Floats
 
-__all__ = ["clouds", "gradient", "nebula", "stars"]
-
-
 _RADIUS = 24
 """Stars end this many pixels from their centre; the truth ends there too."""
 

@@ -11,9 +11,6 @@ import numpy.typing as npt
 
 from autowisp_xr.arrays import Bools, Floats
 
-__all__ = ["add_tracks", "bias_structure", "dark_rate", "digitise", "response", "spill"]
-
-
 _HOT_RATES = (10.0, 500.0)
 """Electrons per second of a hot pixel, from the faintest to the brightest, evenly in logarithm."""
 

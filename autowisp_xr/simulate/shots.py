@@ -13,18 +13,6 @@ from autowisp_xr.headers.coordinates import read_coordinates
 from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import Cards
 
-__all__ = [
-    "KINDS",
-    "Shot",
-    "biases",
-    "coordinates",
-    "darks",
-    "flats",
-    "objects",
-    "options_of",
-    "shots_of",
-]
-
 _IMAGETYP = {"bias": "Bias Frame", "dark": "Dark Frame", "flat": "Flat Field", "object": "LIGHT"}
 _STARTS = {"flat": "18:00", "bias": "18:30", "dark": "19:00", "object": "21:00"}
 _DATE = "2024-03-01"

@@ -25,8 +25,6 @@ from autowisp_xr.stats.rounding import rounding_variances
 from autowisp_xr.stats.through_frames import Averages, Frames, average_through_frames
 from autowisp_xr.steps.lenders import groups_of, warn_if_lost
 
-__all__ = ["stacked"]
-
 _PLANES = ("image", "mask", "variance", *SHARED, *schema.PHOTON_PLANES, "count")
 """Variables in the order of :class:`autowisp_xr.stats.through_frames.Frames`."""
 

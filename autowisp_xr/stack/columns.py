@@ -11,8 +11,6 @@ from autowisp_xr.schema import SHARED
 from autowisp_xr.stack.parts import Part, Run, is_one
 from autowisp_xr.steps.lenders import UNNAMED, lenders_of
 
-__all__ = ["joined_coordinates"]
-
 
 def joined_coordinates(parts: Sequence[Part], runs: Sequence[Run]) -> dict[str, Any]:
     """The coordinates of the joined frames, by name: (dims, values) each."""

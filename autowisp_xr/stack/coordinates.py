@@ -28,9 +28,6 @@ from autowisp_xr.stack.options import StackOptions
 from autowisp_xr.stack.weights import pixel_shares
 from autowisp_xr.steps.lenders import lenders
 
-__all__ = ["common_scalar", "summarised"]
-
-
 _NANOSECONDS = 1e9
 _NOT_A_TIME = np.datetime64("NaT", "ns")
 _USUAL = Spellings()

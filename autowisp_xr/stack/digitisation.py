@@ -15,8 +15,6 @@ from autowisp_xr.arrays import Bits, Cube
 from autowisp_xr.bridge import blocks
 from autowisp_xr.stats.quantisation import digitisation_of, frames_to_look_at, rows_to_look_at
 
-__all__ = ["digits_of"]
-
 
 def digits_of(
     image: xr.Variable, mask: xr.Variable | None, exclude: int

@@ -19,8 +19,6 @@ from autowisp_xr.stack.scaling import scaled
 from autowisp_xr.stats.good_pixels import good_only
 from autowisp_xr.steps.agreement import check_alike
 
-__all__ = ["master_fringe"]
-
 _STARS = SigmaClip(4, scale="mad", about="median", floor="noise")
 """What is no sky: stars, which lie elsewhere in each frame of a field that was dithered."""
 

@@ -19,8 +19,6 @@ from autowisp_xr.stack.parts import Part, Run, is_common, is_one, named, runs_of
 from autowisp_xr.steps.agreement import check_alike
 from autowisp_xr.steps.pedestals import bias_said_of, level_of
 
-__all__ = ["concat"]
-
 _OF_ONE_STACK = ("rejected_low", "rejected_high")
 """Planes of a stack that say nothing of it as a frame among others."""
 

@@ -20,8 +20,6 @@ from autowisp_xr.steps.agreement import check_alike
 from autowisp_xr.steps.calibration import calibrated
 from autowisp_xr.steps.fused_pass import PLANE_BYTES
 
-__all__ = ["ROBUST", "master_bias", "master_dark", "with_defaults"]
-
 ROBUST = SigmaClip(5, scale="mad", about="median", floor="noise")
 """What masters reject by default."""
 

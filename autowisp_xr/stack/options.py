@@ -15,8 +15,6 @@ from autowisp_xr.outliers.of_user import OfUser, RejectChoice, as_rejection
 from autowisp_xr.outliers.rejection import Rejection
 from autowisp_xr.stats.averages import quantile_of
 
-__all__ = ["StackOptions"]
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StackOptions:

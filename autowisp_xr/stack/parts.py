@@ -11,8 +11,6 @@ from autowisp_xr.bridge import blocks
 from autowisp_xr.bridge.joined import is_same
 from autowisp_xr.steps.lenders import lenders_of
 
-__all__ = ["Part", "Run", "is_common", "is_one", "named", "runs_of"]
-
 
 class Part:
     """A set, and what its frames are called.

@@ -12,8 +12,6 @@ from autowisp_xr.stack.weights import pixel_shares
 from autowisp_xr.stats.order_statistics import quantile_moments
 from autowisp_xr.stats.trimmed import trimmed_moments
 
-__all__ = ["effective_frames"]
-
 _COUNTED = ("NUMFCOMB", "NCOMBINE", "STACKCNT", "EFFNCOMB", "SNAPSHOT", "IMCMB001", "IMCOM001")
 
 

@@ -10,8 +10,6 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.arrays import Floats, Numbers
 from autowisp_xr.bridge import blocks
 
-__all__ = ["scaled"]
-
 
 def scaled(
     ds: xr.Dataset, level: xr.DataArray, shape: xr.Variable | None = None, **options: Any

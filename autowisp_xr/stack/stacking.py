@@ -12,8 +12,6 @@ from autowisp_xr.stack.averaging import stacked
 from autowisp_xr.stack.options import StackOptions
 from autowisp_xr.steps.agreement import check_alike
 
-__all__ = ["stack"]
-
 
 def stack(
     ds: xr.Dataset,

@@ -8,8 +8,6 @@ import xarray as xr
 from autowisp_xr import schema
 from autowisp_xr.errors import AutowispWarning
 
-__all__ = ["warn_of_unequal_exposures"]
-
 _UNEQUAL = 2.0
 """Exposures that differ by it make noise that makes a median from the scatter 1.1 of the truth."""
 

@@ -22,8 +22,6 @@ from autowisp_xr.errors import ImageMismatchError
 from autowisp_xr.kernels.clip import MEAN
 from autowisp_xr.options import Weights
 
-__all__ = ["echoed", "pixel_shares", "weights_of"]
-
 _DIMS = (("frame",), ("frame", "channel"), schema.DIMS)
 
 

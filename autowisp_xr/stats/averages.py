@@ -19,8 +19,6 @@ from autowisp_xr.outliers.sigma_clip import SigmaClip
 from autowisp_xr.stats.floats import as_floats, as_numbers
 from autowisp_xr.stats.order_statistics import variance_factors
 
-__all__ = ["average_named", "iterative_rejection_average", "quantile_of"]
-
 _NAMES: dict[str, Average] = {
     "median": "median",
     "nanmedian": "median",

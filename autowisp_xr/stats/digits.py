@@ -7,8 +7,6 @@ import numpy as np
 from autowisp_xr.arrays import Image
 from autowisp_xr.stats.floats import native
 
-__all__ = ["Counts", "Floor", "counted", "floor_of", "plateau_of", "step_of"]
-
 _RANGE = 1 << 16
 """Values below the largest one that are counted."""
 

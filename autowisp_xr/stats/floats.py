@@ -7,8 +7,6 @@ from numpy.typing import ArrayLike
 
 from autowisp_xr.arrays import Numbers
 
-__all__ = ["as_floats", "as_numbers", "native", "native_type"]
-
 
 def as_floats(values: ArrayLike) -> Any:
     """Array of float64, in which what a NumPy masked array hides is NaN."""

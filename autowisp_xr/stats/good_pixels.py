@@ -5,8 +5,6 @@ import numpy as np
 from autowisp_xr.arrays import Mask, Numbers
 from autowisp_xr.flags import Flag
 
-__all__ = ["good_only"]
-
 
 def good_only(image: Numbers, mask: Mask | None) -> Numbers:
     """The pixels of an image, NaN where its mask has a flag; as they are where there is no mask."""

@@ -1,7 +1,5 @@
 """How far apart the pixels of a regular grid are that stand for a whole plane."""
 
-__all__ = ["grid_step"]
-
 _PIXELS = 2**16
 """Of a plane, about."""
 

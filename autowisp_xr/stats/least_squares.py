@@ -12,12 +12,6 @@ from autowisp_xr.arrays import Floats
 from autowisp_xr.options import upper_and_lower
 from autowisp_xr.stats.floats import as_floats
 
-__all__ = [
-    "iterative_rejection_least_squares",
-    "iterative_rejection_polynomial_fit",
-    "rejections_at_most",
-]
-
 _EPSILON = float(np.finfo(np.float64).eps)
 
 

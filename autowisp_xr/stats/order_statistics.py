@@ -18,17 +18,6 @@ from scipy.special import log_ndtr, ndtr, ndtri
 from autowisp_xr.arrays import Floats
 from autowisp_xr.kernels.clip import MEAN
 
-__all__ = [
-    "nodes",
-    "normal_mass",
-    "one_order",
-    "order_range",
-    "position_moments",
-    "quantile_moments",
-    "two_orders",
-    "variance_factors",
-]
-
 _NODES = 64
 _REACH = 9.0
 _TINY = 1e-300

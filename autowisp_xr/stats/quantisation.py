@@ -14,8 +14,6 @@ from autowisp_xr.arrays import Bools, Floats, Numbers
 from autowisp_xr.kernels.pixels import Digitisation
 from autowisp_xr.stats.rounding import noise_before
 
-__all__ = ["digitisation_of", "frames_to_look_at", "rows_to_look_at"]
-
 _ENOUGH = 2**15
 """Values of a frame that are looked at: those of three tell the noise to half a per cent."""
 

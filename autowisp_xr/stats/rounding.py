@@ -25,8 +25,6 @@ from autowisp_xr.kernels.clip import MEAN
 from autowisp_xr.stats.order_statistics import nodes, one_order, position_moments, two_orders
 from autowisp_xr.stats.trimmed import trimmed_factors
 
-__all__ = ["common_rounding", "noise_before", "rounding_factors", "rounding_variances"]
-
 _ROUNDED = 1 / 12
 """Variance of what rounding adds, in squared steps."""
 

@@ -35,8 +35,6 @@ from autowisp_xr.stats.order_statistics import variance_factors
 from autowisp_xr.stats.trimmed import trimmed_factors
 from autowisp_xr.stats.unequal_noise import noise_tables, ranks
 
-__all__ = ["Averages", "Frames", "average_through_frames"]
-
 
 class Frames(NamedTuple):
     """Planes of frames, by what they hold; None for those that the frames do not have."""

@@ -31,8 +31,6 @@ from autowisp_xr.stats.order_statistics import (
     variance_factors,
 )
 
-__all__ = ["trimmed_factors", "trimmed_moments"]
-
 _MANY = 100
 _NARROW = 1e-3
 """Cut so narrowly, a normal distribution is a uniform one to six digits."""

@@ -32,8 +32,6 @@ from autowisp_xr.arrays import Integers
 from autowisp_xr.kernels.order_moments import FARTHEST, GAPS, NODES, STEPS, Ranks, Tables
 from autowisp_xr.stats.order_statistics import position_moments
 
-__all__ = ["noise_tables", "ranks"]
-
 _OUTER = 0.4
 _ALIKE_MEDIAN, _ALIKE, _ALIKE_OUTER = 1.04, 1.006, 1.001
 """Mean square of the noise over the square of its harmonic mean: 1 plus three times the variance of

@@ -23,15 +23,6 @@ from autowisp_xr.matching import (
 )
 from autowisp_xr.traits import NUMBERS, TEXTS, Traits
 
-__all__ = [
-    "OF_PIXELS",
-    "check_alike",
-    "exposure_ratio",
-    "matched",
-    "reason_between",
-    "traits_of_frames",
-]
-
 OF_PIXELS = ("size", "area", "channels")
 """Traits that coordinates tell pixel by pixel."""
 

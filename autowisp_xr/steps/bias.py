@@ -11,8 +11,6 @@ from autowisp_xr.steps.lenders import lender
 from autowisp_xr.steps.saturation_level import typical
 from autowisp_xr.steps.step import MasterStep, Term, absent
 
-__all__ = ["BiasOperands", "SubtractBias"]
-
 
 class BiasOperands(NamedTuple):
     """What is subtracted as bias."""

@@ -9,8 +9,6 @@ import xarray as xr
 from autowisp_xr.arrays import Floats
 from autowisp_xr.steps.step import Step, absent
 
-__all__ = ["BiasLevelOperands", "SubtractBiasLevel"]
-
 
 class BiasLevelOperands(NamedTuple):
     """The constant."""

@@ -35,8 +35,6 @@ from autowisp_xr.steps.saturation import saturation_step
 from autowisp_xr.steps.saturation_level import on_scale
 from autowisp_xr.steps.step import Step
 
-__all__ = ["calibrate", "calibrated"]
-
 
 def calibrate(
     ds: xr.Dataset,

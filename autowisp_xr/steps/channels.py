@@ -13,8 +13,6 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError, ImageMismatchError, OutsideImageError
 from autowisp_xr.regions import ChannelSlice, Region
 
-__all__ = ["check_covers", "covered", "merge_channels", "split_channels", "trim"]
-
 
 def covered(ds: xr.Dataset) -> Region:
     """Raw-frame pixels that the planes of a Dataset cover together."""

@@ -32,16 +32,6 @@ from autowisp_xr.steps.prepared_masters import dark_parts, fitting
 from autowisp_xr.steps.readers import readers
 from autowisp_xr.steps.step import Step
 
-__all__ = [
-    "add_noise",
-    "divide_flat",
-    "linearise",
-    "subtract_bias",
-    "subtract_bias_level",
-    "subtract_dark",
-    "subtract_overscan",
-]
-
 
 def subtract_bias_level(
     ds: xr.Dataset, *, camera: Camera | None = None, dtype: DTypeLike = "float32"

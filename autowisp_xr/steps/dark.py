@@ -19,8 +19,6 @@ from autowisp_xr.steps.lenders import lender
 from autowisp_xr.steps.saturation_level import typical
 from autowisp_xr.steps.step import MasterStep, Term, absent
 
-__all__ = ["DarkOperands", "SubtractDark", "factor_of"]
-
 
 class DarkOperands(NamedTuple):
     """What is subtracted as dark."""

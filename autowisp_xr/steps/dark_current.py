@@ -33,8 +33,6 @@ from autowisp_xr.stats.averages import quantile_of
 from autowisp_xr.stats.trimmed import trimmed_factors
 from autowisp_xr.steps.noise import AddNoise
 
-__all__ = ["pedestal_and_current"]
-
 _PLANE = schema.DIMS[1:]
 
 _SAMPLE = 2**20

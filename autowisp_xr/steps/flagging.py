@@ -11,8 +11,6 @@ from autowisp_xr.steps.fused_pass import alone
 from autowisp_xr.steps.masks import ApplyMasks, as_masks
 from autowisp_xr.steps.saturation import saturation_step
 
-__all__ = ["apply_masks", "flag_saturated"]
-
 
 def flag_saturated(
     ds: xr.Dataset, *, camera: Camera | None = None, dtype: DTypeLike = "float32"

@@ -20,8 +20,6 @@ from autowisp_xr.steps.lit_pixels import lit_only
 from autowisp_xr.steps.saturation_level import typical
 from autowisp_xr.steps.step import MasterStep, absent
 
-__all__ = ["DivideFlat", "FlatOperands", "divided", "quotient"]
-
 _BRIGHT = 0.99
 """Quantile of a flat that few pixels exceed, noise or not."""
 

@@ -28,8 +28,6 @@ from autowisp_xr.pixel_types import FRACTIONS, are_fractions
 from autowisp_xr.steps.pedestals import header_of, is_foreign, named, samples
 from autowisp_xr.steps.step import per_channel
 
-__all__ = ["adapted", "flat_levels", "is_foreign"]
-
 _ABOUT_ONE = (0.7, 1.4)
 _SPREAD = (0.05, 5.0)
 """A flat has nine tenths of its pixels between these, as shares of its median."""

@@ -53,16 +53,6 @@ from autowisp_xr.steps.shared_noise import (
 )
 from autowisp_xr.steps.step import Along, Place, Step, absent, frame_row, plane_row
 
-__all__ = [
-    "PLANE_BYTES",
-    "Calibrated",
-    "Frames",
-    "Operands",
-    "alone",
-    "calibrate_planes",
-    "one_pass",
-]
-
 PLANE_BYTES = 9
 """Bytes of a calibrated pixel: image and variance in float32, and mask."""
 

@@ -9,8 +9,6 @@ from autowisp_xr import schema
 from autowisp_xr.bridge import blocks
 from autowisp_xr.errors import CalibrationError, MasterMismatchError
 
-__all__ = ["given_levels"]
-
 _PLANE = schema.DIMS[1:]
 
 

@@ -19,15 +19,6 @@ from autowisp_xr import provenance
 from autowisp_xr.errors import AutowispWarning, ImageMismatchError
 from autowisp_xr.schema import LOST, SHARED
 
-__all__ = [
-    "UNNAMED",
-    "groups_of",
-    "lender",
-    "lenders",
-    "lenders_of",
-    "warn_if_lost",
-]
-
 UNNAMED = "unnamed"
 """A master without a history."""
 

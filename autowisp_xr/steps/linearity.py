@@ -19,8 +19,6 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.steps.step import Along, Place, Step, absent, plane_row
 
-__all__ = ["Linearise", "LinearityOperands", "linearise_row"]
-
 
 class LinearityOperands(NamedTuple):
     """The polynomial."""

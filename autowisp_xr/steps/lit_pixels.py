@@ -18,8 +18,6 @@ from autowisp_xr.arrays import Bits, Bools, Floats, Numbers, Planes
 from autowisp_xr.bridge import blocks
 from autowisp_xr.flags import Flag
 
-__all__ = ["is_lit", "lit_only", "mean_of_lit", "of_mean_one"]
-
 _LEAST_OVER_NOISE = 3.0
 _ROUNDS = 3
 

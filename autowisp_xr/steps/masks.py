@@ -13,8 +13,6 @@ from autowisp_xr.errors import MasterMismatchError
 from autowisp_xr.flags import Flag
 from autowisp_xr.steps.step import Step
 
-__all__ = ["ApplyMasks", "as_masks"]
-
 _ALL_FLAGS = int(Flag.BAD)
 
 

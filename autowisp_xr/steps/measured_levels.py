@@ -23,8 +23,6 @@ from autowisp_xr.steps.given_levels import given_levels
 from autowisp_xr.steps.overscan import SubtractOverscan
 from autowisp_xr.steps.readers import raw_lines, readers
 
-__all__ = ["overscan_options", "overscan_passes", "overscan_step"]
-
 _DIMS = ("frame", "overscan_amplifier", "overscan_line")
 
 

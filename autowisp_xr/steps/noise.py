@@ -15,16 +15,6 @@ from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.pixel_types import FRACTIONS, are_fractions
 from autowisp_xr.steps.step import Along, Place, Step, absent, per_channel
 
-__all__ = [
-    "PHOTONS",
-    "AddNoise",
-    "NoiseOperands",
-    "check_counted",
-    "noise_of",
-    "noise_row",
-    "photon_signal",
-]
-
 PHOTONS = {"none": 0, "positive": 1, "absolute": 2}
 """How the photon signal is read off a pixel: not at all, max(I, 0), or |I|."""
 

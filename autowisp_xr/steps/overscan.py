@@ -13,8 +13,6 @@ from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.steps.lenders import UNNAMED
 from autowisp_xr.steps.step import Along, Place, Step, Term, absent
 
-__all__ = ["OverscanOperands", "SubtractOverscan", "is_varied", "overscan_row"]
-
 
 class OverscanOperands(NamedTuple):
     """Levels, measured by line of the raw frame, or planes that were given."""

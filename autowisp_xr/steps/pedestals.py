@@ -21,22 +21,6 @@ from autowisp_xr.flags import Flag
 from autowisp_xr.headers.cards import parse_header
 from autowisp_xr.headers.processing import Said, bias_said, correction_said
 
-__all__ = [
-    "Level",
-    "bias_said_of",
-    "check_bias_free",
-    "check_goes_with_dark",
-    "check_levels",
-    "check_raw",
-    "header_of",
-    "holds_bias",
-    "is_foreign",
-    "level_of",
-    "named",
-    "samples",
-    "warn_if_unsaid",
-]
-
 _MADE = {"calibrate", "stack", "subtract_bias_level", "subtract_overscan"}
 _REMEDY = "make it with master_dark(frames, bias=...)"
 _READ = ("open_fits", "rescale")

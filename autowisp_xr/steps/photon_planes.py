@@ -22,8 +22,6 @@ from autowisp_xr.steps.flat import DivideFlat, quotient
 from autowisp_xr.steps.noise import AddNoise
 from autowisp_xr.steps.step import Step, over_frames
 
-__all__ = ["photon_planes"]
-
 _PLANE = schema.DIMS[1:]
 
 

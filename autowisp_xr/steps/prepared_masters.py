@@ -22,8 +22,6 @@ from autowisp_xr.steps.noise import AddNoise
 from autowisp_xr.steps.pedestals import bias_said_of, check_bias_free, named, warn_if_unsaid
 from autowisp_xr.steps.step import Step
 
-__all__ = ["dark_parts", "fitting", "free_of_bias", "master_steps"]
-
 
 def fitting(
     ds: xr.Dataset,

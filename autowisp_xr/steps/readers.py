@@ -8,8 +8,6 @@ from autowisp_xr.arrays import Integers
 from autowisp_xr.camera import Camera
 from autowisp_xr.overscan_fits.plan import amplifier_of
 
-__all__ = ["raw_lines", "readers"]
-
 
 def raw_lines(ds: xr.Dataset, dim: str) -> Integers:
     """Raw-frame rows or columns of the planes, (channel, y) or (channel, x) int64."""

@@ -30,8 +30,6 @@ from autowisp_xr.steps.readers import readers
 from autowisp_xr.steps.shared_noise import lender_names, lent_by, with_what_was_shared
 from autowisp_xr.steps.step import Step
 
-__all__ = ["Find", "with_shared_noise"]
-
 Find = Callable[[str, Mapping[str, Any]], xr.Dataset | None]
 """Gives the master of an identity, of which the record of a step may name the files by channel."""
 

@@ -17,15 +17,6 @@ from autowisp_xr.kernels.saturation import Leak, flag_saturated, leaks_between_c
 from autowisp_xr.stats.floats import native
 from autowisp_xr.steps.step import Step, absent, per_channel
 
-__all__ = [
-    "FlagSaturated",
-    "SaturationOperands",
-    "limit_of",
-    "saturated",
-    "saturation_step",
-    "saturation_threshold",
-]
-
 _OVERSATURATED = np.uint8(Flag.OVERSATURATED)
 
 

@@ -19,8 +19,6 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.steps.pedestals import samples
 from autowisp_xr.steps.step import Step
 
-__all__ = ["on_scale", "typical"]
-
 
 def on_scale(camera: Camera, ds: xr.Dataset, steps: Sequence[Step]) -> Camera:
     """The camera with its saturation on the scale of what some steps make of frames.

@@ -21,8 +21,6 @@ from autowisp_xr.steps.flat import DivideFlat, quotient
 from autowisp_xr.steps.lenders import lenders_of
 from autowisp_xr.steps.step import Step, Term, absent, over_frames
 
-__all__ = ["Lent", "LentOperands", "lender_names", "lent_by", "with_what_was_shared"]
-
 
 class LentOperands(NamedTuple):
     """What the masters of a pass add to the variance of every frame."""

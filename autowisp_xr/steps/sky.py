@@ -16,7 +16,6 @@ from autowisp_xr.headers.sensor_grid import grid_of, grid_of_plane, moved
 if TYPE_CHECKING:
     from astropy.wcs import WCS
 
-__all__ = ["wcs"]
 
 _LISTED = 5
 _SCALES = ("CD1_1", "CD1_2", "CDELT1", "PC1_1", "PC1_2", "PC001001", "PC001002")

@@ -20,20 +20,6 @@ from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.schema import DIMS
 
-__all__ = [
-    "Along",
-    "MasterStep",
-    "Place",
-    "Step",
-    "Term",
-    "absent",
-    "frame_row",
-    "over_frames",
-    "per_channel",
-    "plane_row",
-    "transferred",
-]
-
 
 class Place(NamedTuple):
     """Which row of the frames the kernel is at."""

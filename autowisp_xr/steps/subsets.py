@@ -11,9 +11,8 @@ from autowisp_xr import schema
 from autowisp_xr.bridge import blocks
 from autowisp_xr.errors import ImageMismatchError
 from autowisp_xr.flags import as_flag
+from autowisp_xr.kinds import IMAGE_TYPES
 from autowisp_xr.matching import same_exposure
-
-__all__ = ["flagged", "masked", "where_type"]
 
 
 def where_type(
@@ -44,10 +43,10 @@ def where_type(
         For a type that there is not.
     """
     schema.check(ds)
-    unknown = [kind for kind in types if kind not in schema.IMAGE_TYPES]
+    unknown = [kind for kind in types if kind not in IMAGE_TYPES]
     if unknown or not types:
         raise ValueError(
-            f"the types of frames are {', '.join(schema.IMAGE_TYPES)}, not {unknown or 'nothing'}"
+            f"the types of frames are {', '.join(IMAGE_TYPES)}, not {unknown or 'nothing'}"
         )
     wanted = np.array([kind in types for kind in _column(ds, "image_type").tolist()])
     if exposure is not None:
