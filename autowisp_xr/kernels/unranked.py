@@ -44,14 +44,19 @@ def square_sums(rows, block):
 
 
 @kernel
-def clip_unranked(rows, pixel, clipping, block):
+def clip_unranked(rows, pixel, clipping, block, column):
     """Shrink the interval of what survives of one pixel until no rejection is due.
 
     Whether the last round still rejected is written, too, as is all of the block but ``above``.
+    ``column`` is room for what survives, a value a frame.
     """
     about, squares, number = block.about[pixel], block.squares[pixel], block.number[pixel]
     smallest, largest = block.smallest[pixel], block.largest[pixel]
     rejecting, rounds = False, 0
+    left, below = 0, 0
+    for frame in range(rows.shape[0]):
+        column[left] = rows[frame, pixel]
+        left += (column[left] >= smallest) & (column[left] <= largest)
     while rounds != clipping.rounds:
         scale, size = np.sqrt(squares / number), max(-smallest, largest)
         over = farthest(clipping.upper, scale, size, clipping.rounding)
@@ -61,24 +66,23 @@ def clip_unranked(rows, pixel, clipping, block):
             break
         rounds += 1
         total, number = 0.0, 0
-        low, high, smallest, largest = smallest, largest, np.inf, -np.inf
-        for frame in range(rows.shape[0]):
-            value = np.float64(rows[frame, pixel])
-            if low <= value <= high:
-                if under <= value - about <= over:
-                    total += value
-                    number += 1
-                    smallest, largest = min(smallest, value), max(largest, value)
-                elif value < about:
-                    block.below[pixel] += 1
+        smallest, largest = np.inf, -np.inf
+        for place in range(left):
+            value = column[place]
+            if under <= value - about <= over:
+                total += value
+                column[number] = value
+                number += 1
+                smallest, largest = min(smallest, value), max(largest, value)
+            elif value < about:
+                below += 1
+        left = number
         about, squares = total / number, 0.0
-        for frame in range(rows.shape[0]):
-            value = np.float64(rows[frame, pixel])
-            if smallest <= value <= largest:
-                squares += (value - about) * (value - about)
+        for place in range(left):
+            squares += (column[place] - about) * (column[place] - about)
     block.about[pixel], block.squares[pixel], block.number[pixel] = about, squares, number
     block.smallest[pixel], block.largest[pixel] = smallest, largest
-    block.rejecting[pixel] = rejecting
+    block.rejecting[pixel], block.below[pixel] = rejecting, below
 
 
 @kernel
@@ -95,6 +99,7 @@ def mean_unranked(rows, clipping, block):
         Whose ``number`` counts what is not left out; all is written but ``above``.
     """
     about, squares, number = block.about, block.squares, block.number
+    column = np.empty(rows.shape[0])
     first_sums(rows, about, block.smallest, block.largest)
     for pixel in range(about.size):
         about[pixel] /= number[pixel]
@@ -111,4 +116,4 @@ def mean_unranked(rows, clipping, block):
         block.rejecting[pixel] = above | beneath
     for pixel in range(about.size):
         if block.rejecting[pixel]:
-            clip_unranked(rows, pixel, clipping, block)
+            clip_unranked(rows, pixel, clipping, block, column)
