@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autowisp_xr.arrays import Floats
-from autowisp_xr.kernels.block import Block, empty_block, gather, part_of
 from autowisp_xr.kernels.clip import MAD, MEAN, PERCENTILE, RMS, Clipping
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kernels.network import odd_even_merge_network, sort_rows
+from autowisp_xr.kernels.pixel_block import Block, empty_block, gather, part_of
 from autowisp_xr.kernels.pixels import Pixels
 from autowisp_xr.kernels.ranked import average_ranked
 from autowisp_xr.kernels.unranked import mean_unranked

@@ -12,7 +12,7 @@ from autowisp_xr.arrays import Bools, Floats, Integers
 from autowisp_xr.bridge import blocks
 from autowisp_xr.camera import Camera
 from autowisp_xr.flags import Flag
-from autowisp_xr.measure.raw_frames import by_channel, unflagged
+from autowisp_xr.measure.raw_input import by_channel, unflagged
 from autowisp_xr.measure.tiles import Tiles
 from autowisp_xr.options import OverscanChoice
 from autowisp_xr.stats.digits import counted, floor_of, plateau_of

@@ -7,7 +7,7 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.measure import transfer_checks as checks
 from autowisp_xr.measure import transfer_table as table
 from autowisp_xr.measure.pairs import Frames, Pairs
-from autowisp_xr.measure.raw_frames import by_channel
+from autowisp_xr.measure.raw_input import by_channel
 from autowisp_xr.measure.slopes import Slope
 from autowisp_xr.measure.tiles import LEAST_TILE, Tiles
 from autowisp_xr.measure.transfer_curve import (
