@@ -35,23 +35,23 @@ class MasterMaker:
 
     Parameters
     ----------
-    outlier_threshold : float or (float, float)
+    outlier_threshold : float or (float, float), default 5.0
         Values further from the average than this, in units of the root mean square distance from
         it, are rejected: a number for both sides, or two of opposite signs.
-    average_func
+    average_func : default numpy.nanmedian
         ``numpy.nanmedian`` or ``numpy.nanmean``; also "median", "mean", "quantile:0.7", or a
         ``functools.partial`` of ``numpy.nanquantile``.
-    min_valid_frames : int
+    min_valid_frames : int, default 10
         With fewer frames there is no master.
-    min_valid_values : int
+    min_valid_values : int, default 5
         A pixel with fewer values left is flagged BAD.
-    max_iter : int or inf
+    max_iter : int or inf, default inf
         Rejections at most; the average is always that of the survivors.
-    exclude_mask : sequence of str
+    exclude_mask : sequence of str, default ("BAD",)
         Names of flags; pixels that bear any of them are left out. Other flags are ignored.
-    compress : int, bool or None
+    compress : int, bool or None, default 16
         As for :class:`~autowisp_xr.image_calibration.Calibrator`.
-    add_averaged_keywords : sequence of str
+    add_averaged_keywords : sequence of str, default ()
         Header keywords whose values are averaged in the same way as the pixels. One whose value
         all frames share keeps that value.
 
