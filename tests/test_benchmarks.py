@@ -1,8 +1,12 @@
 """The benchmarks run from end to end, and their table says what was measured."""
 
+import contextlib
+import io
 import json
 import os
 import sys
+import time
+import warnings
 from argparse import Namespace
 from pathlib import Path
 
@@ -10,10 +14,12 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from autowisp_xr import cli
 from tests.benchmarks import (
     _common,
     _frames,
     _machine,
+    _ours,
     _peers,
     calibrate,
     flats,
@@ -24,7 +30,7 @@ from tests.benchmarks import (
     stack,
     startup,
 )
-from tests.benchmarks._common import Floor, Job, ProcessError, Result
+from tests.benchmarks._common import Floor, Job, ProcessError, Result, Run
 
 ALL = (calibrate, flats, kernels, memory, reading, smoothing, stack, startup)
 FEW = ["--rounds", "1", "--no-peers"]
@@ -32,6 +38,39 @@ FEW = ["--rounds", "1", "--no-peers"]
 
 def python(code):
     return [sys.executable, "-c", code]
+
+
+class Here:
+    """A worker that does in this process what another would do, which spends its time on imports.
+
+    That processes are started, asked and measured is tested by the other tests, and by the
+    benchmark of the start itself.
+    """
+
+    def __init__(self, command, **how):
+        jobs = _ours.JOBS if _common._OURS in command else _peers.JOBS
+        self.work = jobs[command[-1]]
+
+    def ask(self, request):
+        with warnings.catch_warnings(action="ignore"):
+            answer = _peers._done(self.work, dict(request))
+        return answer["seconds"], answer["told"]
+
+    def close(self):
+        return 1.0
+
+
+def measured_here(command, **how):
+    """As ``measured``, of a job or a command line."""
+    start = time.perf_counter()
+    if _common.COMMAND_LINE in command:
+        words = command[command.index(_common.COMMAND_LINE) + 1 :]
+        with warnings.catch_warnings(action="ignore"), contextlib.redirect_stdout(io.StringIO()):
+            assert cli.main(words) == 0
+        told = ""
+    else:
+        told = _common._TOLD + Here(command[:-1]).ask(json.loads(command[-1]))[1]
+    return Run(time.perf_counter() - start, 1.0, told)
 
 
 @pytest.mark.parametrize("module", ALL, ids=[each.__name__ for each in ALL])
@@ -84,6 +123,11 @@ def test_each_runs_without_peers_and_prints_a_table(
     module, options, lines, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
+    if module is not startup:
+        for each in {_common, module}:
+            if hasattr(each, "measured"):
+                monkeypatch.setattr(each, "measured", measured_here)
+        monkeypatch.setattr(_common, "_Worker", Here)
     module.main([*FEW, *options, "--directory", str(tmp_path / "frames")])
     told = capsys.readouterr().out
     table, _, floors = told.partition("\nfloor ")
