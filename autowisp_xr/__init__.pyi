@@ -33,7 +33,7 @@ from .flats import master_flats as master_flats
 from .flats import select_flats as select_flats
 from .flats import stamp_statistics as stamp_statistics
 from .frames import to_fits as to_fits
-from .headers.spellings import Spellings as Spellings
+from .headers.aliases import KeywordAliases as KeywordAliases
 from .matching import Matching as Matching
 from .night import open_night as open_night
 from .night import reduce as reduce

@@ -21,7 +21,7 @@ from autowisp_xr.fits.units import MAGIC
 from autowisp_xr.frames import checked, doubts_of_files, open_records, scan, unused_rules
 from autowisp_xr.frames.named_masters import NamedMasters
 from autowisp_xr.frames.names import FITS_SUFFIX, Paths
-from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.provenance import steps_of
 
 
@@ -30,7 +30,7 @@ def open_fits(
     *,
     camera: Camera | None = None,
     hdu: HduChoice = None,
-    spellings: Spellings | None = None,
+    aliases: KeywordAliases | None = None,
     types: Mapping[str, str] | None = None,
     on_error: Literal["raise", "skip"] = "raise",
     dtype: DTypeLike | None = None,
@@ -49,7 +49,7 @@ def open_fits(
         Which HDU is the image: None for the first that holds one, a number, a name (EXTNAME, or
         "EXTNAME,EXTVER" where several have it), or {channel: number or name} where each channel is
         an HDU of its own.
-    spellings
+    aliases
         Which cards say what, where the usual ones do not do.
     types
         {pattern: type}, such as ``{"flat-*": "flat", "zeros/*": "bias"}``: what frames are whose
@@ -102,7 +102,7 @@ def open_fits(
     ValueError
         For a type rule that means nothing.
     """
-    records = scan(paths, hdu=hdu, spellings=spellings, types=types)
+    records = scan(paths, hdu=hdu, aliases=aliases, types=types)
     records = checked(records) if checksum else records
     unused = (
         f"no file fits the type rule {rule!r}; it changes nothing"
@@ -136,11 +136,11 @@ class AutowispBackend(BackendEntrypoint):
         drop_variables: str | Iterable[str] | None = None,
         camera: Camera | None = None,
         hdu: HduChoice = None,
-        spellings: Spellings | None = None,
+        aliases: KeywordAliases | None = None,
         types: Mapping[str, str] | None = None,
     ) -> xr.Dataset:
         """Open a path, a glob pattern, a directory or a list of these."""
-        ds = open_fits(filename_or_obj, camera=camera, hdu=hdu, spellings=spellings, types=types)
+        ds = open_fits(filename_or_obj, camera=camera, hdu=hdu, aliases=aliases, types=types)
         names = [drop_variables] if isinstance(drop_variables, str) else drop_variables or ()
         return ds.drop_vars(names, errors="ignore")
 

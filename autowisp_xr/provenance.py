@@ -195,10 +195,10 @@ def of_frames(
         if known:
             step["frames"] = known
         files = step.get("inputs", ())
-        told = [file for file in files if file.get("frame") in names]
-        told = told or [file for file in files if file["path"] in paths]
-        if told:
-            step["inputs"] = told
+        recorded = [file for file in files if file.get("frame") in names]
+        recorded = recorded or [file for file in files if file["path"] in paths]
+        if recorded:
+            step["inputs"] = recorded
         own.append(step)
     return own
 

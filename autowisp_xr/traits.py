@@ -83,15 +83,15 @@ class Traits:
             For what should be a number, and is none.
         """
         exposure = _number(coordinates, "exposure")
-        said: dict[str, Any] = {
+        stated: dict[str, Any] = {
             "kind": str(coordinates.get("image_type") or OTHER),
             "exposure": (exposure, exposure),
             "target": _text(coordinates, "object"),
             "time": np.datetime64(coordinates.get("time", "NaT"), "ns"),
         }
-        said |= {name: _text(coordinates, name) for name in TEXTS}
-        said |= {name: _number(coordinates, name) for name in NUMBERS}
-        return cls(**(said | more))
+        stated |= {name: _text(coordinates, name) for name in TEXTS}
+        stated |= {name: _number(coordinates, name) for name in NUMBERS}
+        return cls(**(stated | more))
 
     def only(self, names: Collection[str]) -> Self:
         """These traits and the kind alone."""

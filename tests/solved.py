@@ -22,13 +22,13 @@ __all__ = [
 
 SHAPE = (41, 54)
 
-_CENTRE = {"CRPIX1": 20.5, "CRPIX2": 14.25, "CRVAL1": 303.2, "CRVAL2": 46.0}
+_CENTER = {"CRPIX1": 20.5, "CRPIX2": 14.25, "CRVAL1": 303.2, "CRVAL2": 46.0}
 _CD = {"CD1_1": -2.5e-5, "CD1_2": 2.8e-3, "CD2_1": 2.9e-3, "CD2_2": 1.4e-5}
-_TAN = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", **_CENTRE}
+_TAN = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", **_CENTER}
 _SIP = {
     "CTYPE1": "RA---TAN-SIP",
     "CTYPE2": "DEC--TAN-SIP",
-    **_CENTRE,
+    **_CENTER,
     **_CD,
     **{"A_ORDER": 3, "A_0_2": 2e-4, "A_1_1": -3e-4, "A_2_0": 1e-4, "A_1_2": 2e-6, "A_3_0": -1e-6},
     **{"B_ORDER": 3, "B_0_2": -2e-4, "B_1_1": 4e-4, "B_2_0": 3e-4, "B_2_1": 3e-6, "B_0_3": 1e-6},

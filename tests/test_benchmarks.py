@@ -74,7 +74,7 @@ def measured_here(command, **how):
 
 
 @pytest.mark.parametrize("module", ALL, ids=[each.__name__ for each in ALL])
-def test_each_says_how_it_is_run(module):
+def test_each_states_how_it_is_run(module):
     name = module.__name__.rpartition(".")[2]
     assert f"python -m tests.benchmarks.{name}" in module.__doc__
     assert callable(module.main)
@@ -129,11 +129,11 @@ def test_each_runs_without_peers_and_prints_a_table(
                 monkeypatch.setattr(each, "measured", measured_here)
         monkeypatch.setattr(_common, "_Worker", Here)
     module.main([*FEW, *options, "--directory", str(tmp_path / "frames")])
-    told = capsys.readouterr().out
-    table, _, floors = told.partition("\nfloor ")
+    described = capsys.readouterr().out
+    table, _, floors = described.partition("\nfloor ")
     for name, times in lines.items():
         rows = [line for line in table.splitlines() if line[:50].rstrip() == name]
-        assert len(rows) == times, told
+        assert len(rows) == times, described
         runs, seconds, share = map(float, rows[0][50:].split()[:3])
         assert runs == 1
         assert seconds > 0
@@ -144,20 +144,20 @@ def test_each_runs_without_peers_and_prints_a_table(
     assert os.listdir(tmp_path) == ["frames"]
 
 
-def test_jobs_take_turns_and_medians_are_told(tmp_path):
+def test_jobs_take_turns_and_medians_are_reported(tmp_path):
     log = tmp_path / "log"
-    code = "import sys; open({!r}, 'a').write({!r}); print('told: made', {!r})"
+    code = "import sys; open({!r}, 'a').write({!r}); print('described: made', {!r})"
     jobs = [Job(name=name, command=python(code.format(str(log), name, name))) for name in "abc"]
     jobs[2].slow = True
     results = _common.compare(jobs, 2, 1)
     assert log.read_text() == "ab" + "abc" + "ab"
     assert [len(result.seconds) for result in results.values()] == [2, 2, 1]
-    assert results["b"].told == "made b"
+    assert results["b"].described == "made b"
     assert results["a"].mebibytes > 1
     assert results["a"].median == np.median(results["a"].seconds)
 
 
-def test_a_peer_that_fails_is_told_and_not_asked_again(tmp_path):
+def test_a_peer_that_fails_is_reported_and_not_asked_again(tmp_path):
     log = tmp_path / "log"
     code = f"open({str(log)!r}, 'a').write('x'); raise ValueError('no frames')"
     jobs = [Job(name="good", command=python("")), Job(name="bad", command=python(code))]
@@ -192,7 +192,7 @@ def test_a_running_process_answers_each_request(tmp_path):
     )
     result = _common.compare([job], 3, 1)["reading"]
     expected = sum(int(fits.getdata(file)[::64, ::64].sum()) for file in files)
-    assert result.told == f"sum {expected}"
+    assert result.described == f"sum {expected}"
     assert len(result.seconds) == 3
     assert result.mebibytes > 1
 
@@ -219,11 +219,11 @@ def test_times_are_compared_per_unit_of_work():
         (Floor("faster", float("nan"), 6.0), ">= 6       not run"),
     ],
 )
-def test_a_floor_says_whether_it_is_met(floor, end):
+def test_a_floor_states_whether_it_is_met(floor, end):
     assert floor.line().endswith(end)
 
 
-def test_absent_peers_are_told_in_a_line_each(monkeypatch):
+def test_absent_peers_are_reported_in_a_line_each(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     given = Namespace(peers=sys.executable, original=None, no_peers=False)
     lines = _machine.find_peers(given).lines()

@@ -26,7 +26,7 @@ FULL = {
 }
 
 
-def test_a_camera_that_is_told_nothing_knows_nothing():
+def test_a_camera_that_is_given_nothing_knows_nothing():
     camera = Camera()
     assert (camera.channels, camera.gain, camera.read_noise, camera.saturation) == (None,) * 4
     assert (camera.overscan, camera.leak_directions, camera.image_area) == ((), (), None)
@@ -340,7 +340,7 @@ def test_an_area_is_held_against_a_frame():
         region.check_inside(4, 3, "the image area")
 
 
-def test_more_amplifiers_than_can_be_told_apart_are_refused():
+def test_more_amplifiers_than_can_be_distinguished_are_refused():
     columns = [Region(xmin=i, xmax=i + 1, ymin=0, ymax=9) for i in range(256)]
     assert len(Camera(amplifiers=columns[:255]).amplifiers) == 255
     with pytest.raises(CalibrationError, match="there are 256 amplifiers, at most 255"):

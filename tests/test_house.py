@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
     ],
     ids=["lint", "format", "types", "floors"],
 )
-def test_a_tool_finds_nothing_to_say(command):
+def test_a_tool_finds_nothing_to_report(command):
     done = subprocess.run(
         [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False
     )

@@ -102,7 +102,7 @@ def test_frames_of_several_nights_share_within_each(tmp_path):
 
 
 @pytest.mark.parametrize("gone", ["bias", "dark", "flat"])
-def test_masters_that_are_not_there_are_told_when_frames_are_stacked(tmp_path, gone):
+def test_masters_that_are_not_there_are_reported_when_frames_are_stacked(tmp_path, gone):
     lights = Lights(tmp_path)
     lights.write_masters(tmp_path / "masters")
     next((tmp_path / "masters").glob(f"{gone}*")).unlink()
@@ -120,7 +120,7 @@ def test_the_door_of_xarray_looks_for_them_too(tmp_path):
     assert_same_noise(xr.open_dataset(lights.files, engine="autowisp"), lights.frames)
 
 
-def test_records_say_what_they_do_not_look_for(tmp_path):
+def test_records_state_what_they_do_not_look_for(tmp_path):
     lights = Lights(tmp_path)
     lights.write_masters(tmp_path / "masters")
     frames = aw.frames.open_records(aw.frames.scan(lights.files))

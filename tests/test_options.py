@@ -21,7 +21,7 @@ from autowisp_xr.regions import Region
         ((2,), (2.0, -2.0)),
     ],
 )
-def test_thresholds_are_told_apart_by_their_signs(given, pair):
+def test_thresholds_are_distinguished_by_their_signs(given, pair):
     assert upper_and_lower(given) == pair
 
 
@@ -85,8 +85,8 @@ def test_an_impossible_overscan_method_is_refused(wrong, message):
 
 def test_areas_of_an_overscan_are_regions_in_any_spelling():
     region = Region(xmin=0, xmax=4, ymin=0, ymax=9)
-    spellings = ["[1:4,1:9]", region, {"xmin": 0, "xmax": 4, "ymin": 0, "ymax": 9}, [region]]
-    methods = [Overscan(areas=areas) for areas in spellings]
+    aliases = ["[1:4,1:9]", region, {"xmin": 0, "xmax": 4, "ymin": 0, "ymax": 9}, [region]]
+    methods = [Overscan(areas=areas) for areas in aliases]
     assert all(method.areas == (region,) for method in methods)
     assert len(set(methods)) == 1
     with pytest.raises(CalibrationError, match="areas is a list of areas, not 3"):

@@ -50,7 +50,7 @@ def test_a_plane_of_a_mosaic_has_pixels_of_twice_the_size():
     )
     new = moved(header, RAW, PixelGrid(x_step=2, y_step=2))
     assert cards(new) == {
-        # the centre of the first pixel stays where it is: 1 is 1, and 2 is half a pixel farther
+        # the center of the first pixel stays where it is: 1 is 1, and 2 is half a pixel farther
         **{"CRPIX1": 1.0, "CRPIX2": 1.5, "CD1_1": 1.0, "CD1_2": 6.0, "CD2_1": 0.0, "CDELT2": 14},
         **{"A_2_0": 2.0, "A_0_1": 1.0, "B_1_2": 4.0, "BP_3_0": 4.0, "A_DMAX": 2.0},
         **{"LTV1": 0.5, "LTV2": 0.5, "LTM1_1": 0.5, "LTM2_2": 0.5},
@@ -153,10 +153,10 @@ def test_the_header_that_is_given_stays_untouched():
 # ------------------------------------------------------------------------------- LTV, LTM
 
 
-def test_the_raw_frame_itself_says_nothing_of_physical_pixels_unless_it_did():
+def test_the_raw_frame_itself_states_nothing_of_physical_pixels_unless_it_did():
     assert "LTV1" not in moved(solved("CD"), RAW, RAW)
-    told = solved("CD", LTV1=0.0, LTM1_1=1.0)
-    assert render_header(moved(told, RAW, RAW)) == render_header(told)
+    described = solved("CD", LTV1=0.0, LTM1_1=1.0)
+    assert render_header(moved(described, RAW, RAW)) == render_header(described)
 
 
 def test_physical_pixels_are_those_of_the_header_where_it_names_them():
@@ -200,7 +200,7 @@ def test_a_detector_that_lies_askew_keeps_its_cross_terms():
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("described", "expected"),
     [
         ({}, RAW),
         ({"CLRCHNL": "R"}, RAW),
@@ -218,8 +218,8 @@ def test_a_detector_that_lies_askew_keeps_its_cross_terms():
         ({"CHNLXOFF": 1.5, "CHNLXSTP": True}, RAW),
     ],
 )
-def test_a_header_names_its_grid(told, expected):
-    assert grid_of(fits.Header(told)) == expected
+def test_a_header_names_its_grid(described, expected):
+    assert grid_of(fits.Header(described)) == expected
 
 
 def test_an_area_is_read_or_is_not_there():

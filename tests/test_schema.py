@@ -90,7 +90,7 @@ def test_channels_named_twice_are_refused(ds):
         schema.check(ds.assign_coords(channel=["A", "A"]))
 
 
-def test_attributes_say_units_and_flags(ds):
+def test_attributes_state_units_and_flags(ds):
     for units, squared in (("adu", "adu2"), ("electron", "electron2"), ("1", "1")):
         named = schema.with_attributes(ds, units)
         assert named["image"].attrs["units"] == units

@@ -47,7 +47,7 @@ def test_frames_follow_the_data_model(kind, channels):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_header_says_what_the_coordinates_say(kind):
+def test_the_header_states_what_the_coordinates_state(kind):
     raw = method(Night(**SMALL, gain_setting=120.0, channels="RGGB"), kind)(2)
     for k in range(2):
         header = cards.parse_header(str(raw["header"].values[k]))
@@ -97,7 +97,7 @@ def test_other_options_are_other_noise():
     assert abs(r) < 0.08
 
 
-def test_identities_tell_kinds_and_options_apart():
+def test_identities_distinguish_kinds_and_options():
     night = Night(**SMALL)
     sets = [
         night.bias(2),
@@ -264,7 +264,7 @@ def test_without_directions_the_excess_is_drained():
     assert not ((mask & Flag.LEAKED) > 0).any()
 
 
-def test_cosmic_rays_are_where_the_truth_says():
+def test_cosmic_rays_are_where_the_truth_states():
     night = Night(shape=(80, 120), cosmic_rays=30, hot_pixels=0)
     truth = night.truth("dark", 4)
     area = trimmed(night, night.dark(4)) - night.bias_structure - truth["image"]

@@ -49,7 +49,7 @@ def test_a_difference_is_named_with_its_place(frames):
         (lambda ds: ds.assign_coords(filter=("frame", ["V", "R"])), "at frame object-0002"),
     ],
 )
-def test_each_kind_of_difference_is_told(frames, change, text):
+def test_each_kind_of_difference_is_reported(frames, change, text):
     with pytest.raises(AssertionError, match=text):
         assert_frames_equal(change(frames), frames)
 

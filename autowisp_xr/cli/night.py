@@ -18,7 +18,7 @@ def demo(options: Namespace) -> int:
     if Path(options.out).expanduser().exists():
         raise FileExistsError(f"{options.out} exists; remove it, or choose another with -o")
     started = time.monotonic()
-    demo(options.out, say=print)
+    demo(options.out, report=print)
     print(f"\n{options.out}/ has raw/, camera.toml, reduced/ (see summary.txt) and deep.fits")
     print(f"done in {time.monotonic() - started:.1f} s")
     return 0
@@ -50,7 +50,7 @@ def reduce(options: Namespace) -> int:
         min_flat=options.min_flat,
         checksum=options.checksum,
         overwrite=options.overwrite,
-        say=print,
+        report=print,
     )
     print()
     print(summary, end="")
@@ -65,11 +65,11 @@ def _arguments(options: Namespace) -> dict[str, Any]:
     OptionError
         For a value that is none, naming the file.
     """
-    from autowisp_xr import Camera, Matching, Spellings
+    from autowisp_xr import Camera, KeywordAliases, Matching
     from autowisp_xr.schema import MONO
 
     tables = options.tables
-    camera = spellings = None
+    camera = aliases = None
     if options.camera:
         camera = Camera.from_toml(options.camera)
     elif "camera" in tables:
@@ -85,15 +85,15 @@ def _arguments(options: Namespace) -> dict[str, Any]:
     facts = {name: value for name, value in facts.items() if value is not None}
     if facts:
         camera = replace(camera or Camera(), **facts)
-    if "spellings" in tables:
-        with in_table(options.config_file, "spellings"):
-            spellings = Spellings().extended(**tables["spellings"])
+    if "aliases" in tables:
+        with in_table(options.config_file, "aliases"):
+            aliases = KeywordAliases().extended(**tables["aliases"])
     rules = options.type or {}
     return {
         "camera": camera,
         # what the command line says comes first, and once it says a pattern, stands
         "types": {**rules, **tables.get("types", {}), **rules} or None,
-        "spellings": spellings,
+        "aliases": aliases,
         "hdu": options.hdu,
         "masters": options.masters,
         "matching": Matching(

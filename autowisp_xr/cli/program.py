@@ -41,9 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    command, said = _parse(arguments)
+    command, values = _parse(arguments)
     try:
-        options = resolve(command, said)
+        options = resolve(command, values)
         with reporting(options) if hasattr(options, "verbose") else nullcontext():
             status = _RUN[command.name](options)
         sys.stdout.flush()
@@ -56,7 +56,7 @@ def _run(arguments: Sequence[str]) -> int:
         print("autowisp-xr: interrupted", file=sys.stderr)
         return 130
     except (AutowispError, OSError, ValueError, MemoryError) as error:
-        if said["debug"]:
+        if values["debug"]:
             raise
         text = f"autowisp-xr: error: {in_options(str(error))}"
         print(text.encode(errors="backslashreplace").decode(), file=sys.stderr)
@@ -88,11 +88,11 @@ def _parse(arguments: Sequence[str]) -> tuple[Command, dict[str, Any]]:
     given = [f" {word}" if _PAIR.fullmatch(word) else word for word in arguments]
     found = vars(parser.parse_args(given))
     command = commands()[found["command"]]
-    said = {"debug": found["debug"]}
+    values = {"debug": found["debug"]}
     for option in command.options:
         if option.dest in found:
             try:
-                said[option.dest] = option.read(found[option.dest])
+                values[option.dest] = option.read(found[option.dest])
             except ValueError as error:
                 parsers[command.name].error(f"argument {'/'.join(option.names)}: {error}")
-    return command, said
+    return command, values

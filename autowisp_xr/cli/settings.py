@@ -12,7 +12,7 @@ from autowisp_xr.cli.options import Command, Option, commands
 from autowisp_xr.cli.values import OptionError
 from autowisp_xr.errors import AutowispError
 
-_OF_NIGHT = ("camera", "types", "spellings")
+_OF_NIGHT = ("camera", "types", "aliases")
 """Tables that are no options, but say what frames are; for the commands that look at a night."""
 
 _AREA = ("xmin", "xmax", "ymin", "ymax")
@@ -20,14 +20,14 @@ _AREA = ("xmin", "xmax", "ymin", "ymax")
 _FILES = ("config_file", "extra_config_file")
 
 
-def resolve(command: Command, said: Mapping[str, Any]) -> Namespace:
+def resolve(command: Command, values: Mapping[str, Any]) -> Namespace:
     """Values of all options of a command, and of its positional arguments.
 
     Parameters
     ----------
     command
         Whose options they are.
-    said
+    values
         The values of the command line. They go before those of files, of which the later ones go
         before the earlier ones, and these before the defaults.
 
@@ -46,11 +46,11 @@ def resolve(command: Command, said: Mapping[str, Any]) -> Namespace:
     """
     tables: dict[str, Any] = {}
     chosen: dict[str, Any] = {}
-    for file in filter(None, map(said.get, _FILES)):
+    for file in filter(None, map(values.get, _FILES)):
         given = _load(file)
         chosen |= _read(file, given, command)
         tables |= {name: given[name] for name in _OF_NIGHT if name in given}
-    chosen |= said
+    chosen |= values
     initial = {o.dest: o.initial() for o in command.options if o.dest not in chosen}
     return Namespace(**initial, **chosen, command=command.name, chosen=set(chosen), tables=tables)
 
@@ -116,7 +116,7 @@ def _read(file: str, given: Mapping[str, Any], command: Command) -> dict[str, An
                 others = " or ".join(f"[{step}]" for step in steps if step != command.name)
                 raise OptionError(f"{file}: {_unknown(key, list(known), command.name, others)}")
             if option.dest in found:
-                raise OptionError(f"{file}: {key} is given twice, under two spellings")
+                raise OptionError(f"{file}: {key} is given twice, under two aliases")
             try:
                 found[option.dest] = _value(option, value)
             except ValueError as error:

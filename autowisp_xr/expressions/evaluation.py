@@ -85,8 +85,8 @@ def evaluate(
         raise
     except Exception as error:
         # whatever the expression did, the header and the expression are what a user can change
-        said = str(error) or type(error).__name__
-        raise HeaderError(f"the expression {expression!r} cannot be computed: {said}") from error
+        message = str(error) or type(error).__name__
+        raise HeaderError(f"the expression {expression!r} cannot be computed: {message}") from error
     return value.item() if isinstance(value, np.generic) else value
 
 
@@ -112,8 +112,8 @@ def _parse(expression: str) -> ast.expr:
         tree = ast.parse(expression.strip(), mode="eval").body
         refused = [what for node in ast.walk(tree) if (what := _refused(node))]
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        said = error.msg if isinstance(error, SyntaxError) else str(error) or "nested too deeply"
-        raise HeaderError(f"{expression!r} is not an expression: {said}") from error
+        message = error.msg if isinstance(error, SyntaxError) else str(error) or "nested too deeply"
+        raise HeaderError(f"{expression!r} is not an expression: {message}") from error
     if refused:
         raise HeaderError(
             f"the expression {expression!r} uses {refused[0]}, which is not allowed; it may only "

@@ -9,10 +9,10 @@ from autowisp_xr.fits.hdu_choice import doubts_of_unread, frames_of
 from autowisp_xr.fits.inherited_cards import cards_of
 from autowisp_xr.fits.planes import FileLayout, Hdu, Mosaic, Tile
 from autowisp_xr.fits.units import Unit, text_of_value
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.assembly import GEOMETRY, Assembly, assemble
 from autowisp_xr.headers.cards import STRUCTURAL
 from autowisp_xr.headers.detector_sections import Part, has_place
-from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.regions import Region
 
 _OF_ONE_IMAGE = re.compile(r"EXTNAME|EXTVER|EXTLEVEL|INHERIT")
@@ -21,7 +21,7 @@ _CARD = 80
 
 
 def assembled(
-    path: str, units: Sequence[Unit], plane: Callable[[Unit, Meaning], Hdu], spellings: Spellings
+    path: str, units: Sequence[Unit], plane: Callable[[Unit, Meaning], Hdu], aliases: KeywordAliases
 ) -> FileLayout | None:
     """Frame of those images of a file that say where on a detector they lie.
 
@@ -33,7 +33,7 @@ def assembled(
         All of the file.
     plane
         Where the pixels of a unit are that have a meaning.
-    spellings
+    aliases
         Which cards say what.
 
     Returns
@@ -63,7 +63,7 @@ def assembled(
         for unit in placed
     ]
     try:
-        frame = assemble(parts, spellings)
+        frame = assemble(parts, aliases)
     except HeaderError as error:
         raise BadImageError(f"{path}: {error}") from error
     kinds, doubts = _kinds(units, placed, plane)
@@ -120,7 +120,7 @@ def _alike(images: Sequence[Unit]) -> bool:
 
 def _cards(units: Sequence[Unit], placed: Sequence[Unit], frame: Assembly) -> Iterator[str]:
     first, *others = (cards_of(units, unit) for unit in placed)
-    said = [{_said(card) for card in cards} for cards in others]
+    stated = [{_stated(card) for card in cards} for cards in others]
     goes_on = False
     for card in first:
         name = card[:8].rstrip()
@@ -129,7 +129,7 @@ def _cards(units: Sequence[Unit], placed: Sequence[Unit], frame: Assembly) -> It
             continue
         if name != "CONTINUE":  # which goes with the card before
             goes_on = not (GEOMETRY.fullmatch(name) or _OF_ONE_IMAGE.fullmatch(name)) and all(
-                _said(card) in other for other in said
+                _stated(card) in other for other in stated
             )
         if goes_on:
             yield card
@@ -140,7 +140,7 @@ def _cards(units: Sequence[Unit], placed: Sequence[Unit], frame: Assembly) -> It
         yield _card("TRIMSEC", f"'[1:{area.xmax},1:{area.ymax}]'")
 
 
-def _said(card: str) -> tuple[str, str]:
+def _stated(card: str) -> tuple[str, str]:
     """Keyword and value of a card, whatever its comment."""
     name = card[:8].rstrip()
     if card[8:9] != "=" or STRUCTURAL.fullmatch(name):

@@ -129,19 +129,19 @@ def _understood(kind: str, unit: Unit, image: Unit, primary: Unit) -> Companion 
         return None if ours or _last_word(unit) == "COUNT" else "no use is made of such planes"
     if not ours and unit.shape != image.shape:
         return f"the image in {image.label} has another shape"
-    said = next((unit.values[card] for card in _KIND_CARDS if unit.values.get(card)), "")
+    stated = next((unit.values[card] for card in _KIND_CARDS if unit.values.get(card)), "")
     if kind == "mask":
         # the standard of ESO knows masks of what is good
-        if said.upper() == "MASKZERO":
+        if stated.upper() == "MASKZERO":
             return "HDUCLAS3 = MASKZERO says that 0 is bad, where a mask should be 0 for good"
         return Companion(unit, "flags" if ours else "faults")
     if ours:
         return Companion(unit, "deviation")
-    meaning = _KINDS.get(said.upper()) if said else _ERRORS.get(_last_word(unit))
+    meaning = _KINDS.get(stated.upper()) if stated else _ERRORS.get(_last_word(unit))
     if meaning is None:
         return (
-            f"it says {said!r} of its kind of errors, which are standard deviations, variances or "
-            "inverse variances"
+            f"it says {stated!r} of its kind of errors, which are standard deviations, variances "
+            "or inverse variances"
         )
     of_image = image.values.get("BUNIT") or primary.values.get("BUNIT", "")
     units = unit.values.get("BUNIT", ""), of_image

@@ -23,12 +23,14 @@ from autowisp_xr.fits.packing import UNREADABLE, is_packed, likely_length, unpac
 from autowisp_xr.fits.planes import FileLayout, Hdu
 from autowisp_xr.fits.tiles import tile_table
 from autowisp_xr.fits.units import Unit, read_units
-from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.headers.aliases import KeywordAliases
 
 _STORED = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 
 
-def read_layout(path: str, hdu: HduChoice = None, spellings: Spellings | None = None) -> FileLayout:
+def read_layout(
+    path: str, hdu: HduChoice = None, aliases: KeywordAliases | None = None
+) -> FileLayout:
     """Where the planes of a FITS file lie.
 
     Parameters
@@ -40,7 +42,7 @@ def read_layout(path: str, hdu: HduChoice = None, spellings: Spellings | None = 
         Which HDU is the image: None for the first that holds one (and is not named as a mask, an
         error or a thumbnail), a number, a name (EXTNAME, or "EXTNAME,EXTVER"), or
         {channel: number or name} where each channel is an HDU of its own.
-    spellings
+    aliases
         Which cards say where images lie on a detector, for files in which several of them are one
         frame (:mod:`autowisp_xr.headers.assembly`); None to read the first of them.
 
@@ -54,8 +56,8 @@ def read_layout(path: str, hdu: HduChoice = None, spellings: Spellings | None = 
         If there is no such file.
     """
     status, units, packed = _units_of(path)
-    if hdu is None and spellings is not None:
-        frame = assembled(path, units, partial(_plane, path, status, packed), spellings)
+    if hdu is None and aliases is not None:
+        frame = assembled(path, units, partial(_plane, path, status, packed), aliases)
         if frame is not None:
             return frame
     return _layout(path, status, units, hdu, packed)

@@ -117,7 +117,7 @@ def _verdict(
     lost = np.isnan(level)
     if not lost.any():
         return None
-    said = []
+    stated = []
     for channel in np.flatnonzero(lost).tolist():
         if share[channel] == 0:
             reason = "its pixels are flagged or not finite"
@@ -128,9 +128,9 @@ def _verdict(
             )
         else:
             reason = f"it has no light: its mean is {light[channel]:.3g}"
-        said.append(reason if len(channels) == 1 else f"{channels[channel]}: {reason}")
+        stated.append(reason if len(channels) == 1 else f"{channels[channel]}: {reason}")
     kind = "high" if not lost.all() else "saturated" if _leaves_few(share, light) else "medium"
-    return Verdict(kind, "; ".join(dict.fromkeys(said)))
+    return Verdict(kind, "; ".join(dict.fromkeys(stated)))
 
 
 def _leaves_few(share: Floats, light: Floats) -> bool:

@@ -309,7 +309,7 @@ def _stacked(
 
 def _missing(masters: Mapping[str, Any], table: xr.Dataset, selection: FlatSelection) -> list[str]:
     """Why masters could not be made."""
-    told = []
+    reasons = []
     for kind, fewest in selection.fewest.items():
         number = members(table, kind).size
         if masters[kind] is not None or (kind == "low" and number == 0):
@@ -324,5 +324,5 @@ def _missing(masters: Mapping[str, Any], table: xr.Dataset, selection: FlatSelec
             )
         if number >= fewest:
             why = "its large-scale shape would be that of the high frames, which are too few"
-        told.append(f"{_NO_HIGH if kind == 'high' else 'no low master flat'}: {why}")
-    return told
+        reasons.append(f"{_NO_HIGH if kind == 'high' else 'no low master flat'}: {why}")
+    return reasons

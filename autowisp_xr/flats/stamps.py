@@ -65,4 +65,4 @@ def stamp_statistics(pixels: Image, saturated: Bools, selection: FlatSelection) 
     )
     if found.number == 0:
         return Stamp(np.nan, np.nan, 0, fraction)
-    return Stamp(found.average, found.squares / found.number, found.number, fraction)
+    return Stamp(found.average, found.squared_deviations / found.number, found.number, fraction)

@@ -10,9 +10,9 @@ from astropy.io import fits
 from autowisp_xr.camera import is_bayer
 from autowisp_xr.frames.evidence import Evidence
 from autowisp_xr.frames.type_names import pattern_like
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.exposure import EXPOSURES, exposure_card
 from autowisp_xr.headers.recognition import processed_by
-from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.unclear import header_doubts
 from autowisp_xr.headers.values import Cards, to_number
 
@@ -22,7 +22,7 @@ _LONGEST_BIAS = 1.0
 def doubts_of(
     path: str,
     header: fits.Header,
-    spellings: Spellings,
+    aliases: KeywordAliases,
     keywords: Collection[str],
     coordinates: Mapping[str, Any],
     facts: Mapping[str, Any],
@@ -36,7 +36,7 @@ def doubts_of(
     ----------
     path, header, keywords
         Of the file.
-    spellings
+    aliases
         Those of its cards.
     coordinates, facts
         As they were read.
@@ -50,22 +50,22 @@ def doubts_of(
     found: list[str] = []
     # what is of no known type takes no part in anything
     if coordinates["image_type"] != "other":
-        found += _of_type(path, header, spellings, coordinates["exposure"], evidence)
-        found += _unknowns(header, spellings, coordinates)
-    found += header_doubts(Cards(header, spellings), keywords, coordinates, facts, size)
-    found += _of_noise(header, spellings, facts)
+        found += _of_type(path, header, aliases, coordinates["exposure"], evidence)
+        found += _unknowns(header, aliases, coordinates)
+    found += header_doubts(Cards(header, aliases), keywords, coordinates, facts, size)
+    found += _of_noise(header, aliases, facts)
     if floats and (program := processed_by(header)):
         found.append(
             f"{program}, and its pixels are floats: it may be calibrated already; a type rule such "
             "as 'pp_*' = other leaves out what is"
         )
     if facts["channels"] is None and is_bayer(coordinates["filter"]):
-        found.append(_of_colour(header, spellings))
+        found.append(_of_colour(header, aliases))
     return tuple(found)
 
 
 def _of_type(
-    path: str, header: fits.Header, spellings: Spellings, seconds: float, evidence: Evidence
+    path: str, header: fits.Header, aliases: KeywordAliases, seconds: float, evidence: Evidence
 ) -> Iterator[str]:
     """What speaks against the type."""
     kind, card, name = evidence.kind, evidence.card, evidence.name
@@ -87,7 +87,7 @@ def _of_type(
         better = "dark"
     elif kind in ("dark", "object") and seconds == 0:
         better = "bias"
-    exposed = exposure_card(Cards(header, spellings)) if better else None
+    exposed = exposure_card(Cards(header, aliases)) if better else None
     if exposed is not None:
         yield (
             f"{who}, but {exposed.name} = {exposed.seconds:g} s; if it is a {better}, give a type "
@@ -96,35 +96,37 @@ def _of_type(
 
 
 def _unknowns(
-    header: fits.Header, spellings: Spellings, coordinates: Mapping[str, Any]
+    header: fits.Header, aliases: KeywordAliases, coordinates: Mapping[str, Any]
 ) -> Iterator[str]:
     """What no card says; what one says that cannot be read is told with the card."""
-    cards = Cards(header, spellings)
-    unsaid = {
-        what: not any(cards.tells(value) for _, value in cards.values(*things))
+    cards = Cards(header, aliases)
+    unstated = {
+        what: not any(cards.informative(value) for _, value in cards.values(*things))
         for what, things in (
             ("exposure", EXPOSURES),
             ("time", ("start", "start_days", "middle", "middle_days")),
         )
     }
-    if coordinates["image_type"] != "bias" and unsaid["exposure"]:
+    if coordinates["image_type"] != "bias" and unstated["exposure"]:
         yield (
             "no card says how long it was exposed (EXPTIME, EXPOSURE or the like); name the card "
-            "that does, as a spelling of 'exposure'"
+            "that does, as an alias of 'exposure'"
         )
-    if unsaid["time"]:
+    if unstated["time"]:
         yield (
             "no card says when it was exposed (DATE-OBS or the like); name the card that does, "
-            "as a spelling of 'start'"
+            "as an alias of 'start'"
         )
 
 
-def _of_noise(header: fits.Header, spellings: Spellings, facts: Mapping[str, Any]) -> Iterator[str]:
+def _of_noise(
+    header: fits.Header, aliases: KeywordAliases, facts: Mapping[str, Any]
+) -> Iterator[str]:
     """What drivers write that do not know the gain or the read noise."""
-    cards = Cards(header, spellings)
+    cards = Cards(header, aliases)
     for what, thing in (("gain", "electrons_per_adu"), ("read_noise", "read_noise")):
         # a negative number says that it is not known
-        wrong = [said for said in cards.values(thing) if to_number(said[1]) >= 0]
+        wrong = [stated for stated in cards.values(thing) if to_number(stated[1]) >= 0]
         if facts[what] is None and wrong:
             card, value = wrong[0]
             yield (
@@ -134,8 +136,8 @@ def _of_noise(header: fits.Header, spellings: Spellings, facts: Mapping[str, Any
             )
 
 
-def _of_colour(header: fits.Header, spellings: Spellings) -> str:
-    cards = Cards(header, spellings)
+def _of_colour(header: fits.Header, aliases: KeywordAliases) -> str:
+    cards = Cards(header, aliases)
     card, value = next(cards.values("filter"))
     written = cards.value("bayer")
     other = "there is no BAYERPAT" if written is None else f"BAYERPAT is {written!r}"

@@ -7,8 +7,8 @@ from astropy.io import fits
 
 from autowisp_xr.frames.type_names import NamedType, named_type
 from autowisp_xr.frames.type_rules import TypeRule, rule_for
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.coordinates import TypeCard, type_card
-from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import Cards
 
 
@@ -34,7 +34,7 @@ class Evidence:
 
 
 def evidence_of(
-    path: str, header: fits.Header, spellings: Spellings, rules: Iterable[TypeRule]
+    path: str, header: fits.Header, aliases: KeywordAliases, rules: Iterable[TypeRule]
 ) -> Evidence:
     """What says the type of the frame in a file.
 
@@ -44,5 +44,5 @@ def evidence_of(
         If two cards contradict each other, and no rule decides.
     """
     rule = rule_for(rules, path, header)
-    card = None if rule else type_card(Cards(header, spellings))
+    card = None if rule else type_card(Cards(header, aliases))
     return Evidence(rule, card, named_type(path))

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from os import PathLike
 
 from autowisp_xr.frames.names import FITS_SUFFIX, NoFilesError, Paths, natural_key
-from autowisp_xr.frames.other_formats import told_of_others
+from autowisp_xr.frames.other_formats import describe_others
 
 _Id = tuple[int, int]
 
@@ -58,7 +58,7 @@ def passed_over(
         As by :func:`find_files`.
     """
     files, others = _search(paths, deep, skip)
-    return told_of_others(others, files)
+    return describe_others(others, files)
 
 
 def _search(
@@ -88,7 +88,7 @@ def _expand(path: str, deep: bool, seen: Collection[_Id]) -> tuple[list[str], li
                 f"the directory {path!r} holds no FITS file (.fits, .fit or .fts, also with .fz, "
                 ".gz or .bz2)"
                 + ("" if deep else "; directories in it are not searched")
-                + "".join(f"; {line}" for line in told_of_others(others, ()))
+                + "".join(f"; {line}" for line in describe_others(others, ()))
             )
         return sorted(files, key=natural_key), others
     # first of all a file: its name may have brackets in it

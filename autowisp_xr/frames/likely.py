@@ -8,8 +8,8 @@ from autowisp_xr.frames.evidence import evidence_of
 from autowisp_xr.frames.scanning import FileRecord
 from autowisp_xr.frames.type_names import named_type
 from autowisp_xr.frames.type_rules import type_rules
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import parse_header
-from autowisp_xr.headers.spellings import Spellings
 
 _CARD = 80
 _BEGINNING = 48 * 2880
@@ -21,23 +21,23 @@ def likely_type(record: FileRecord) -> str:
 
     Of a file that cannot be read, cards at its beginning are asked, and its name.
     """
-    spellings = record.options.get("spellings") or Spellings()
-    rules = type_rules(record.options.get("types"), spellings)
+    aliases = record.options.get("aliases") or KeywordAliases()
+    rules = type_rules(record.options.get("types"), aliases)
     kind = str(record.coordinates.get("image_type", "other"))
     if kind != "other":
         return kind
     header = record.header
     if not record.layout.planes:
-        header = parse_header(_type_cards(record.path, spellings))
+        header = parse_header(_type_cards(record.path, aliases))
     try:
-        evidence = evidence_of(record.path, header, spellings, rules)
+        evidence = evidence_of(record.path, header, aliases, rules)
     except HeaderError:
         named = named_type(record.path)
         return named.kind if named else ""
     return evidence.kind if evidence.rule or evidence.card or evidence.name else ""
 
 
-def _type_cards(path: str, spellings: Spellings) -> str:
+def _type_cards(path: str, aliases: KeywordAliases) -> str:
     """Cards that say a type, a line each, of a file that may be cut off or garbled."""
     start = b""
     with suppress(*UNREADABLE), opened(path) as file:
@@ -48,5 +48,5 @@ def _type_cards(path: str, spellings: Spellings) -> str:
     return "\n".join(
         text
         for text in texts
-        if text[8:9] == "=" and text[:8].rstrip() in spellings.cards["image_type"]
+        if text[8:9] == "=" and text[:8].rstrip() in aliases.cards["image_type"]
     )

@@ -17,9 +17,9 @@ from astropy.io import fits
 
 from autowisp_xr.arrays import Bools, Image, Numbers
 from autowisp_xr.headers.cards import value_of
-from autowisp_xr.headers.fate_rules import tell
+from autowisp_xr.headers.fate_rules import set_facts
 from autowisp_xr.headers.fates import EFFECTIVE
-from autowisp_xr.headers.product import gain_told
+from autowisp_xr.headers.product import gain_facts
 from autowisp_xr.headers.values import to_number
 from autowisp_xr.stats.grid_step import grid_step
 
@@ -56,13 +56,13 @@ def with_noise(header: fits.Header, planes: Mapping[str, Any]) -> fits.Header:
         counted = planes["count"][part][good]
         effective *= float(np.median(counted)) / float(counted.max())
     header = header.copy()
-    told = gain_told(gain, effective)
+    facts = gain_facts(gain, effective)
     noise = _read_noise(image, variance, good, gain * effective)
     if noise is None:
-        told = gain_told(None, math.nan)
+        facts = gain_facts(None, math.nan)
     elif noise >= _LEAST:
-        told["read_noise"] = float(f"{noise:.5g}")
-    tell(header, told)
+        facts["read_noise"] = float(f"{noise:.5g}")
+    set_facts(header, facts)
     return header
 
 

@@ -14,7 +14,7 @@ from autowisp_xr.errors import BadImageError, ImageMismatchError
 from autowisp_xr.fits.hdu_choice import HduChoice
 from autowisp_xr.fits.lazy_pixels import variables_of
 from autowisp_xr.frames.arrange import Arrangement, arrange
-from autowisp_xr.frames.resolve import settle_camera
+from autowisp_xr.frames.resolve import resolve_camera
 from autowisp_xr.frames.scanning import FileRecord
 from autowisp_xr.headers.bunit import unit_of
 from autowisp_xr.headers.cards import value_of
@@ -69,14 +69,14 @@ def open_records(
     if not records:
         reasons = "".join(f"\n  - {reason}" for reason in skipped.values())
         raise BadImageError(f"none of the {len(skipped)} files can be opened:{reasons}")
-    camera = settle_camera(records, camera, hdu)
+    camera = resolve_camera(records, camera, hdu)
     order = arrange(records, camera, hdu)
     units, guesses = _units(records)
     ds = xr.Dataset(_variables(order, dtype), _coordinates(order))
     ds = schema.with_attributes(ds, units).assign_attrs(camera=camera.to_json())
     options: dict[str, Any] = {
         "hdu": hdu,
-        "spellings": asked.get("spellings"),
+        "aliases": asked.get("aliases"),
         "types": asked.get("types"),
         "dtype": None if dtype is None else np.dtype(dtype).name,
         "skipped": {path: str(error) for path, error in skipped.items()},

@@ -22,7 +22,7 @@ _ENDINGS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 _PACKINGS = re.compile(r"\.(fits|fit|fts)\.(xz|z|zip|7z|zst|lz4|rar)\Z", re.IGNORECASE)
 
 
-def told_of_others(others: Iterable[str], files: Iterable[str]) -> list[str]:
+def describe_others(others: Iterable[str], files: Iterable[str]) -> list[str]:
     """A line for each kind of files that are passed over, though they may hold frames.
 
     Parameters

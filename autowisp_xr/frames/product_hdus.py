@@ -21,7 +21,7 @@ from autowisp_xr.frames.names import bare_name
 from autowisp_xr.frames.outputs import Content
 from autowisp_xr.headers.cards import STRUCTURAL, add_doubts, parse_header, value_of
 from autowisp_xr.headers.fate_rules import Plane as PlaneOfProduct
-from autowisp_xr.headers.fate_rules import product_cards, tell
+from autowisp_xr.headers.fate_rules import product_cards, set_facts
 from autowisp_xr.headers.own_cards import write_card
 from autowisp_xr.headers.place import PRODUCT_CARDS, name_place
 from autowisp_xr.headers.product import steps_of_product, true_cards
@@ -79,9 +79,9 @@ def _output_header(
         _name_gain(header, schema.camera_of(ds), name)
     height, width = ds.sizes["y"], ds.sizes["x"]
     plane = PlaneOfProduct(height=height, width=width, **asdict(grid))
-    told = true_cards(ds, header, records, steps, name)
-    product_cards(header, steps, told, plane)
-    tell(header, {"unit": told["unit"]})
+    facts = true_cards(ds, header, records, steps, name)
+    product_cards(header, steps, facts, plane)
+    set_facts(header, {"unit": facts["unit"]})
     add_doubts(header, _scalar(ds, "doubts"))
     return header
 
@@ -89,9 +89,9 @@ def _output_header(
 def _name_gain(header: fits.Header, camera: Camera, channel: str) -> None:
     """Write the gain that the pixels were calibrated with; none where amplifiers differ."""
     numbers = camera.numbers_of("gain", channel)
-    said = set(numbers[:-1] or numbers)
-    if len(said) == 1 and None not in said:
-        write_card(header, "CALBGAIN", *said)
+    stated = set(numbers[:-1] or numbers)
+    if len(stated) == 1 and None not in stated:
+        write_card(header, "CALBGAIN", *stated)
 
 
 def image_planes(

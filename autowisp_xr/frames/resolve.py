@@ -17,7 +17,7 @@ from autowisp_xr.regions import ChannelSlice
 _FACTS = ("channels", "gain", "read_noise", "saturation", "image_area", "overscan")
 
 
-def settle_camera(records: Sequence[FileRecord], camera: Camera | None, hdu: HduChoice) -> Camera:
+def resolve_camera(records: Sequence[FileRecord], camera: Camera | None, hdu: HduChoice) -> Camera:
     """Complete the camera given by what the headers say where it says nothing.
 
     Raises
@@ -69,9 +69,9 @@ def _above(
     return saturation - bias_level if saturation > bias_level else None
 
 
-def _agreed(name: str, said: Sequence[tuple[str, Any]]) -> Any:
+def _agreed(name: str, stated: Sequence[tuple[str, Any]]) -> Any:
     """Fact on which all headers agree that say anything about it."""
-    known = [(path, value) for path, value in said if value is not None]
+    known = [(path, value) for path, value in stated if value is not None]
     if not known:
         return None
     first_path, first = known[0]
@@ -94,20 +94,20 @@ def _of_products(
     The gain is the one that the calibration assumed (CALBGAIN), else that of the header; of several
     levels of saturation, which go with the masters that were applied, it is the lowest.
     """
-    said: dict[str, list[tuple[str, Any]]] = {}
+    stated: dict[str, list[tuple[str, Any]]] = {}
     for record in records:
         fact = record.facts.get(name)
         assumed = value_of(record.header, "CALBGAIN") if name == "gain" else None
         if isinstance(assumed, int | float) and not isinstance(assumed, bool) and assumed > 0:
             fact = assumed
         channel = record.place.channel if record.place else schema.MONO
-        said.setdefault(channel, []).append((record.path, fact))
+        stated.setdefault(channel, []).append((record.path, fact))
     if name == "gain":
-        agreed = {channel: _agreed(name, values) for channel, values in said.items()}
+        agreed = {channel: _agreed(name, values) for channel, values in stated.items()}
     else:
         agreed = {
             channel: min((level for _, level in values if level is not None), default=None)
-            for channel, values in said.items()
+            for channel, values in stated.items()
         }
     known = {channel: float(number) for channel, number in agreed.items() if number is not None}
     if not known:

@@ -25,6 +25,7 @@ from autowisp_xr.frames.finding import find_files
 from autowisp_xr.frames.names import Paths, bare_name
 from autowisp_xr.frames.type_names import master_word
 from autowisp_xr.frames.type_rules import TypeRule, type_rules
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.amplifier_facts import amplifier_facts, channel_facts
 from autowisp_xr.headers.bunit import COUNTED, unit_of
 from autowisp_xr.headers.cards import parse_header, value_of
@@ -32,7 +33,6 @@ from autowisp_xr.headers.coordinates import read_coordinates
 from autowisp_xr.headers.facts import read_facts
 from autowisp_xr.headers.place import PRODUCT_CARDS, Place, place_of
 from autowisp_xr.headers.recognition import calibrated_reason, master_reason
-from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import Cards
 from autowisp_xr.pixel_types import FLOATS, pixel_type
 
@@ -65,7 +65,7 @@ class FileRecord:
     doubts: tuple[str, ...] = ()
     """What a user should look at, a sentence each, with what can be done."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """What was asked of :func:`scan`: ``hdu``, ``spellings``, ``types``, as far as given."""
+    """What was asked of :func:`scan`: ``hdu``, ``aliases``, ``types``, as far as given."""
 
     @property
     def shape(self) -> tuple[int, int] | None:
@@ -89,7 +89,7 @@ def scan(
     paths: Paths,
     *,
     hdu: HduChoice = None,
-    spellings: Spellings | None = None,
+    aliases: KeywordAliases | None = None,
     types: Mapping[str, str] | None = None,
     deep: bool = False,
     skip: Collection[str | PathLike[str]] = (),
@@ -102,7 +102,7 @@ def scan(
         As for :func:`autowisp_xr.frames.finding.find_files`.
     hdu
         As for :func:`autowisp_xr.fits.layout.read_layout`.
-    spellings
+    aliases
         Which cards say what; None for the usual ones.
     types
         {pattern: type}: what frames are whose headers do not say it, or say something else; as for
@@ -122,12 +122,12 @@ def scan(
     ValueError
         For a type rule that means nothing.
     """
-    given = {"hdu": hdu, "spellings": spellings, "types": dict(types or {}) or None}
-    words = spellings or Spellings()
+    given = {"hdu": hdu, "aliases": aliases, "types": dict(types or {}) or None}
+    words = aliases or KeywordAliases()
     look = _Look(
         hdu=hdu,
-        spellings=words,
-        rules=type_rules(types, spellings),
+        aliases=words,
+        rules=type_rules(types, aliases),
         options={name: value for name, value in given.items() if value is not None},
         among=cache(lambda keywords: words.among(set(keywords))),
     )
@@ -203,11 +203,11 @@ class _Look:
     """How files are looked at."""
 
     hdu: HduChoice
-    spellings: Spellings
+    aliases: KeywordAliases
     rules: Sequence[TypeRule]
     options: Mapping[str, Any]
-    among: Callable[[tuple[str, ...]], Spellings]
-    """Spellings that are in a header of these keywords, which most of a night share: to look for
+    among: Callable[[tuple[str, ...]], KeywordAliases]
+    """Aliases that are in a header of these keywords, which most of a night share: to look for
     the others in each would take long."""
 
 
@@ -215,7 +215,7 @@ def _record(path: str, look: _Look) -> FileRecord:
     record = FileRecord(path=path, options=look.options)
     try:
         path.encode()
-        layout = read_layout(path, look.hdu, look.spellings)
+        layout = read_layout(path, look.hdu, look.aliases)
     except UnicodeEncodeError:
         error = BadImageError(f"{path!a}: the name of the file is no text; rename it")
         return replace(record, error=error)
@@ -224,15 +224,15 @@ def _record(path: str, look: _Look) -> FileRecord:
     header = parse_header(layout.header)
     record = replace(record, layout=layout, header=header, doubts=layout.doubts)
     keywords = tuple(header)
-    spellings = look.among(keywords)
-    cards = Cards(header, spellings)
+    aliases = look.among(keywords)
+    cards = Cards(header, aliases)
     try:
-        evidence = evidence_of(path, header, spellings, look.rules)
+        evidence = evidence_of(path, header, aliases, look.rules)
         coordinates = read_coordinates(cards, evidence.kind)
     except HeaderError as error:
         return replace(record, error=HeaderError(f"{path}: {error}"))
     rule = evidence.rule
-    by_card = master_reason(header, spellings, keywords)
+    by_card = master_reason(header, aliases, keywords)
     by_name = "" if by_card or rule else master_word(path)
     master = by_card or (by_name and f"the word {by_name!r} in its name")
     if rule and rule.is_master and not by_card:
@@ -250,12 +250,12 @@ def _record(path: str, look: _Look) -> FileRecord:
     # a master flat has a mean of one, whatever else it is
     normalised = bool(master) and evidence.kind == "flat"
     coordinates["pixel_type"] = FLOATS if normalised else _sampled_type(header, plane.hdus[0])
-    of_amplifiers, guessed = amplifier_facts(layout.readers, look.spellings)
-    facts |= channel_facts(layout.channels, look.spellings) | of_amplifiers
+    of_amplifiers, guessed = amplifier_facts(layout.readers, look.aliases)
+    facts |= channel_facts(layout.channels, look.aliases) | of_amplifiers
     doubts = layout.doubts
     if not (master or calibrated):
         known = (coordinates, facts, (height, width), evidence, floats)
-        doubts += doubts_of(path, header, spellings, keywords, *known)
+        doubts += doubts_of(path, header, aliases, keywords, *known)
     return replace(
         record,
         coordinates=coordinates,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from astropy.io import fits
 
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import value_of
-from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.kinds import IMAGE_TYPES
 
 _Test = Callable[[str, fits.Header], bool]
@@ -33,7 +33,7 @@ class TypeRule:
 
 
 def type_rules(
-    types: Mapping[str, str] | None, spellings: Spellings | None = None
+    types: Mapping[str, str] | None, aliases: KeywordAliases | None = None
 ) -> list[TypeRule]:
     """Rules of a user, in order.
 
@@ -47,7 +47,7 @@ def type_rules(
         outer blanks matter; a number is compared as text, 30.0 also as 30. A type is bias, dark,
         flat, object or other, or what headers call it ("Dark Flat"); with "master" before it, the
         file is a master.
-    spellings
+    aliases
         Which words mean which type; None for the usual ones.
 
     Raises
@@ -61,7 +61,7 @@ def type_rules(
         return []
     if not isinstance(types, Mapping):
         raise TypeError(f"types is {{pattern: type}}, such as {{'flat-*': 'flat'}}, not {types!r}")
-    words = spellings or Spellings()
+    words = aliases or KeywordAliases()
     rules = []
     for pattern, kind in types.items():
         text = kind.strip().lower() if isinstance(kind, str) else ""

@@ -20,8 +20,8 @@ from autowisp_xr.frames.outputs import check_name, write_whole
 from autowisp_xr.frames.parallel import Target, Writing, write_frames
 from autowisp_xr.frames.product_hdus import content_of, history_of, image_planes, output_headers
 from autowisp_xr.headers.coordinates import is_master
-from autowisp_xr.headers.fate_rules import tell
-from autowisp_xr.headers.product import digests_told
+from autowisp_xr.headers.fate_rules import set_facts
+from autowisp_xr.headers.product import digest_facts
 
 _WRITTEN = ("image", "variance", "mask", "count")
 _DEFAULT_LEVEL = 16
@@ -95,7 +95,7 @@ def write_missing(
     overwrite: bool = False,
     compress: float | bool | None = None,
     hashes: bool = True,
-    told: Callable[[Sequence[dict[str, Any]]], None] | None = None,
+    report: Callable[[Sequence[dict[str, Any]]], None] | None = None,
 ) -> list[str]:
     """Write those of the files of :func:`to_fits` that are not to be kept as they are.
 
@@ -105,7 +105,7 @@ def write_missing(
         As for :func:`to_fits`.
     keeps
         Told the path of each file before any is written: whether it stays as it is.
-    told
+    report
         Told of the files of a frame soon after they are written, by entries as
         :func:`autowisp_xr.provenance.hashed_entry` makes them.
 
@@ -133,10 +133,10 @@ def write_missing(
             records = provenance.history(provenance.with_hashes(ds))
         names = [name for name in _WRITTEN if name in ds]
         done = [target and _with_history(target, ds, records) for target in files]
-        write = Writing(done, names, overwrite, level, digest=told is not None)
+        write = Writing(done, names, overwrite, level, digest=report is not None)
         for of_frame in write_frames(ds, write):
-            if told is not None:
-                told(of_frame)
+            if report is not None:
+                report(of_frame)
     return paths
 
 
@@ -221,7 +221,7 @@ def _with_history(target: Target, ds: xr.Dataset, records: Sequence[Mapping[str,
         records = provenance.of_frames(records, [str(ds["frame"].values[target.frame])], paths)
     header = target.header.copy()
     channel = str(ds["channel"].values[target.channel]) if "channel" in ds.coords else schema.MONO
-    tell(header, digests_told(records, channel))
+    set_facts(header, digest_facts(records, channel))
     return replace(target, header=header, history=history_of(records))
 
 

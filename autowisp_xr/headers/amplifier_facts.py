@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autowisp_xr.amplifiers import Amplifier
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.assembly import Reader
 from autowisp_xr.headers.cards import parse_header
 from autowisp_xr.headers.facts import believed
-from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import Cards, first_number
 
 _NUMBERS = ("gain", "read_noise")
@@ -19,7 +19,7 @@ _MOST_ELECTRONS = 50.0
 
 
 def amplifier_facts(
-    readers: Sequence[tuple[Reader, str]], spellings: Spellings
+    readers: Sequence[tuple[Reader, str]], aliases: KeywordAliases
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Facts about the amplifiers of a frame.
 
@@ -27,7 +27,7 @@ def amplifier_facts(
     ----------
     readers
         Amplifiers, each with the cards of its image, one a line; none of a file of one image.
-    spellings
+    aliases
         Which cards say what.
 
     Returns
@@ -41,12 +41,12 @@ def amplifier_facts(
     if not readers:
         return {}, ()
     headers = {text: parse_header(text) for text in dict.fromkeys(text for _, text in readers)}
-    said, saturations, assumed = [], [], set()
+    stated, saturations, assumed = [], [], set()
     for reader, text in readers:
         header = headers[text]
         # among several in one image, those with the letter of the amplifier
         own = {
-            thing: [f"{name}{reader.suffix}" for name in spellings.cards[thing]]
+            thing: [f"{name}{reader.suffix}" for name in aliases.cards[thing]]
             for thing in ("read_noise", "electrons_per_adu", "saturation")
         }
         noise = believed(header, own["read_noise"], "read_noise")
@@ -57,9 +57,9 @@ def amplifier_facts(
             if setting < _MOST_ELECTRONS:
                 gain = setting
                 assumed.add(math.nan if _ELECTRONS.search(header.comments[card]) else setting)
-        said.append({"gain": _known(gain), "read_noise": _known(noise)})
+        stated.append({"gain": _known(gain), "read_noise": _known(noise)})
         saturations.append(_known(first_number(header, own["saturation"], 0.0)))
-    values = {name: {numbers[name] for numbers in said} for name in _NUMBERS}
+    values = {name: {numbers[name] for numbers in stated} for name in _NUMBERS}
     facts: dict[str, Any] = {name: one.pop() for name, one in values.items() if len(one) == 1}
     facts["saturation"] = min((level for level in saturations if level), default=None)
     apart = [name for name in _NUMBERS if name not in facts]
@@ -71,21 +71,21 @@ def amplifier_facts(
                 name=reader.name,
                 **{name: numbers[name] for name in apart},
             )
-            for (reader, _), numbers in zip(readers, said, strict=True)
+            for (reader, _), numbers in zip(readers, stated, strict=True)
         )
     facts = {name: fact for name, fact in facts.items() if fact is not None}
     guess = "GAIN of its amplifiers, beside their read noise, is taken for electrons per ADU"
     return facts, (guess,) if len(assumed) == 1 and not math.isnan(min(assumed)) else ()
 
 
-def channel_facts(channels: Mapping[str, str], spellings: Spellings) -> dict[str, Any]:
+def channel_facts(channels: Mapping[str, str], aliases: KeywordAliases) -> dict[str, Any]:
     """Facts that channels of one frame do not have in common.
 
     Parameters
     ----------
     channels
         The cards of each, one a line.
-    spellings
+    aliases
         Which cards say what.
 
     Returns
@@ -98,11 +98,11 @@ def channel_facts(channels: Mapping[str, str], spellings: Spellings) -> dict[str
     headers = {name: parse_header(text) for name, text in channels.items()}
     facts: dict[str, Any] = {}
     for what, thing in (("gain", "electrons_per_adu"), ("read_noise", "read_noise")):
-        cards = spellings.cards[thing]
-        said = {name: _known(believed(header, cards, what)) for name, header in headers.items()}
-        if len(set(said.values())) > 1:
-            facts[what] = None if None in said.values() else said
-    levels = (Cards(header, spellings).number("saturation", 0.0) for header in headers.values())
+        cards = aliases.cards[thing]
+        stated = {name: _known(believed(header, cards, what)) for name, header in headers.items()}
+        if len(set(stated.values())) > 1:
+            facts[what] = None if None in stated.values() else stated
+    levels = (Cards(header, aliases).number("saturation", 0.0) for header in headers.values())
     known = [level for level in levels if not math.isnan(level)]
     return facts | ({"saturation": min(known)} if known else {})
 

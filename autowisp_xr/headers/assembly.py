@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from autowisp_xr.errors import HeaderError
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import WORLD
 from autowisp_xr.headers.detector_sections import (
     DATA,
@@ -34,7 +35,6 @@ from autowisp_xr.headers.detector_sections import (
 from autowisp_xr.headers.doubts import doubt, named
 from autowisp_xr.headers.fates import ROWS
 from autowisp_xr.headers.sections import Section
-from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.regions import Region
 
 _AMPLIFIER_CARDS = ("AMPNAME", "AMPID", "AMPLIFIE", "EXTNAME")
@@ -89,14 +89,14 @@ class Assembly:
     """What could not be used, with its card."""
 
 
-def assemble(parts: Sequence[Part], spellings: Spellings) -> Assembly:
+def assemble(parts: Sequence[Part], aliases: KeywordAliases) -> Assembly:
     """Frame of several images.
 
     Parameters
     ----------
     parts
         The images, at least one.
-    spellings
+    aliases
         Which cards say what.
 
     Raises
@@ -111,7 +111,7 @@ def assemble(parts: Sequence[Part], spellings: Spellings) -> Assembly:
     reasons = []
     for system in SYSTEMS:
         try:
-            return _frame(parts, placed_by(parts, readouts, system), system, spellings)
+            return _frame(parts, placed_by(parts, readouts, system), system, aliases)
         except HeaderError as error:
             reasons.append(str(error))
     # the first system that all images know says most about what is wrong
@@ -122,12 +122,12 @@ def assemble(parts: Sequence[Part], spellings: Spellings) -> Assembly:
 
 def _listed(part: Part) -> str:
     names = (f"{name}{suffix}" for name in _LISTED for suffix in ("", *LETTERS))
-    said = [f"{name} = {part.values[name]!r}" for name in names if name in part.values]
-    return ", ".join(said) or "no section"
+    stated = [f"{name} = {part.values[name]!r}" for name in names if name in part.values]
+    return ", ".join(stated) or "no section"
 
 
 def _frame(
-    parts: Sequence[Part], placed: Sequence[Placed], system: str, spellings: Spellings
+    parts: Sequence[Part], placed: Sequence[Placed], system: str, aliases: KeywordAliases
 ) -> Assembly:
     for one, other in combinations(placed, 2):
         if one.place.overlaps(other.place):
@@ -149,7 +149,7 @@ def _frame(
             xmin=place.xmin - x0, xmax=place.xmax - x0, ymin=place.ymin - y0, ymax=place.ymax - y0
         )
         sources, own = [entry.source], [region]
-        for name, text in _overscan_cards(part.values, suffix, spellings):
+        for name, text in _overscan_cards(part.values, suffix, aliases):
             strip = _strip(text, entry.source, part)
             if strip is None:
                 used = {"card": named(name, text), "lit": entry.source}
@@ -227,10 +227,10 @@ def _along(start: int, length: int, whole: int, flip: bool) -> int:
 
 
 def _overscan_cards(
-    values: Mapping[str, str], suffix: str, spellings: Spellings
+    values: Mapping[str, str], suffix: str, aliases: KeywordAliases
 ) -> Iterable[tuple[str, str]]:
     numbers = [str(number) for number in range(1, _MOST_NUMBERED + 1)]
-    for name in spellings.cards["overscan"]:
+    for name in aliases.cards["overscan"]:
         for ending in (suffix,) if suffix else ("", *numbers):
             text = values.get(f"{name}{ending}", "")
             if re.search(r"[1-9*]", text):

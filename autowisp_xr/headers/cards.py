@@ -135,10 +135,10 @@ def add_doubts(header: fits.Header, doubts: str) -> None:
 
     Lines are broken between words: a card loses the blanks at its end.
     """
-    said = " ".join(map(str, header["COMMENT"])) if "COMMENT" in header else ""
+    stated = " ".join(map(str, header["COMMENT"])) if "COMMENT" in header else ""
     for line in filter(None, doubts.split("\n")):
         cards = textwrap.wrap(ascii_text(line), _LINE)
-        if " ".join(cards) not in said:
+        if " ".join(cards) not in stated:
             for card in cards:
                 header.add_comment(card)
 

@@ -1,4 +1,4 @@
-"""Headers read through the table of spellings: the coordinates of a frame."""
+"""Headers read through the table of aliases: the coordinates of a frame."""
 
 import math
 from typing import Any, NamedTuple
@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 from astropy.io import fits
 
 from autowisp_xr.errors import HeaderError
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.doubts import doubt
 from autowisp_xr.headers.exposure import exposure_card
 from autowisp_xr.headers.filters import filter_name
 from autowisp_xr.headers.readout import read_setting
 from autowisp_xr.headers.recognition import master_reason
-from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.temperature import read_temperature
 from autowisp_xr.headers.times import middle_of_exposure
 from autowisp_xr.headers.values import (
@@ -23,7 +23,7 @@ from autowisp_xr.headers.values import (
     unit_in_comment,
 )
 
-_USUAL = Spellings()
+_USUAL = KeywordAliases()
 
 TEXT_COORDS = (
     *("image_type", "filter", "object"),
@@ -87,8 +87,8 @@ def read_coordinates(cards: Cards, image_type: str | None = None) -> dict[str, A
     exposed = exposure_card(cards)
     exposure = math.nan if exposed is None else exposed.seconds
     if image_type is None:
-        said = type_card(cards)
-        image_type = "other" if said is None else said.kind
+        stated = type_card(cards)
+        image_type = "other" if stated is None else stated.kind
     return {
         "time": middle_of_exposure(cards, exposure),
         "exposure": exposure,
@@ -131,9 +131,9 @@ def type_card(cards: Cards) -> TypeCard | None:
         found = [
             TypeCard(name, value, kind)
             for name, value in cards.values(thing)
-            if (kind := cards.spellings.image_type_of(value, name)) is not None
+            if (kind := cards.aliases.image_type_of(value, name)) is not None
         ]
-        preferred = [card for card in found if card.name in cards.spellings.preferred]
+        preferred = [card for card in found if card.name in cards.aliases.preferred]
         for other in found if not preferred else ():
             if other.kind != found[0].kind:
                 raise HeaderError(doubt("two_types", first=found[0], other=other))

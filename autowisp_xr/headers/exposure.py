@@ -46,7 +46,7 @@ def exposure_card(cards: Cards) -> ExposureCard | None:
     HeaderError
         If two cards contradict each other.
     """
-    preferred = cards.spellings.preferred
+    preferred = cards.aliases.preferred
     for thing, seconds in EXPOSURES.items():
         if thing != "elapsed":
             chosen = [name for name in cards.names(thing) if name in preferred]
@@ -57,8 +57,8 @@ def exposure_card(cards: Cards) -> ExposureCard | None:
         for other in found[1:] if thing == "exposure" else ():
             first, others = found[0], other.seconds
             if not same_exposure(others, first.seconds):
-                said = {"first": first.name, "seconds": first.seconds, "others": others}
-                raise HeaderError(doubt("two_exposures", other=other.name, **said))
+                stated = {"first": first.name, "seconds": first.seconds, "others": others}
+                raise HeaderError(doubt("two_exposures", other=other.name, **stated))
         if found:
             return found[0]
     return None

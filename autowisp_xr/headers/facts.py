@@ -1,4 +1,4 @@
-"""Headers read through the table of spellings: facts about the camera."""
+"""Headers read through the table of aliases: facts about the camera."""
 
 import math
 from collections.abc import Sequence

@@ -7,18 +7,18 @@ from typing import Any
 
 from astropy.io import fits
 
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import comment_of, value_of
 from autowisp_xr.headers.fates import ROWS, SETTING, STEPS, TABLE, Row
 from autowisp_xr.headers.readout import row_order
 from autowisp_xr.headers.sections import parse_section
-from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import Cards, to_number, to_text
 
-Told = Mapping[str, Any]
+Facts = Mapping[str, Any]
 """For names of rows the value that is true for a product; None where there is none that is true.
 Rows that are not named stay as they are."""
 
-_USUAL = Spellings()
+_USUAL = KeywordAliases()
 
 _ELECTRONS = re.compile(r"electron|\be-?\s*/|\be-", re.IGNORECASE)
 _PER_ELECTRON = re.compile(r"/\s*(?:e\b|electron)|\bper\s+e(?:-|lectron)", re.IGNORECASE)
@@ -47,7 +47,7 @@ class Plane:
         return self.y % 2 == self.x % 2 == 0 and (self.y_step, self.x_step) == (1, 1)
 
 
-def product_cards(header: fits.Header, steps: Sequence[str], told: Told, plane: Plane) -> None:
+def product_cards(header: fits.Header, steps: Sequence[str], facts: Facts, plane: Plane) -> None:
     """Make the cards of a header, in place, those of a product.
 
     Parameters
@@ -57,7 +57,7 @@ def product_cards(header: fits.Header, steps: Sequence[str], told: Told, plane: 
         pixels of the sky is moved already, and says the place of ``plane``.
     steps
         Those of :data:`STEPS` that made the product.
-    told
+    facts
         What is true for it.
     plane
         Its pixels.
@@ -68,26 +68,26 @@ def product_cards(header: fits.Header, steps: Sequence[str], told: Told, plane: 
         for row in TABLE:
             rule = RULES.get(getattr(row, step))
             if rule is not None:
-                rule(header, row, told, plane)
+                rule(header, row, facts, plane)
 
 
-def tell(header: fits.Header, told: Told) -> None:
-    """Write what is true, in place, into all spellings that a header has of some rows."""
-    for name in told:
-        _tell(header, ROWS[name], told)
+def set_facts(header: fits.Header, facts: Facts) -> None:
+    """Write what is true, in place, into all aliases that a header has of some rows."""
+    for name in facts:
+        _set(header, ROWS[name], facts)
 
 
-def _tell(header: fits.Header, row: Row, told: Told, plane: Plane | None = None) -> None:
-    _tell_if_there(header, row, told)
-    value = told.get(row.name)
+def _set(header: fits.Header, row: Row, facts: Facts, plane: Plane | None = None) -> None:
+    _set_if_there(header, row, facts)
+    value = facts.get(row.name)
     if value is not None and row.cards[0] not in header:
         header[row.cards[0]] = (value, row.comment)
 
 
-def _tell_if_there(header: fits.Header, row: Row, told: Told, plane: Plane | None = None) -> None:
-    if row.name not in told:
+def _set_if_there(header: fits.Header, row: Row, facts: Facts, plane: Plane | None = None) -> None:
+    if row.name not in facts:
         return
-    value = told[row.name]
+    value = facts[row.name]
     for card in row.among(header):
         first = header.index(card)
         if header.count(card) > 1 or value is None:
@@ -98,12 +98,12 @@ def _tell_if_there(header: fits.Header, row: Row, told: Told, plane: Plane | Non
             header.insert(first, (card, value, row.comment))
 
 
-def _remove(header: fits.Header, row: Row, told: Told, plane: Plane) -> None:
+def _remove(header: fits.Header, row: Row, facts: Facts, plane: Plane) -> None:
     for card in row.among(header):
         header.remove(card, remove_all=True)
 
 
-def _rename(header: fits.Header, row: Row, told: Told, plane: Plane) -> None:
+def _rename(header: fits.Header, row: Row, facts: Facts, plane: Plane) -> None:
     """Give a setting its own name; where it is electrons per ADU, it stays beside that, too."""
     (card,) = row.cards
     if card not in header:
@@ -120,12 +120,12 @@ def _counts_electrons(header: fits.Header, card: str) -> bool:
     if _ELECTRONS.search(comment):
         return not _PER_ELECTRON.search(comment)
     number = to_number(value_of(header, card))
-    said = Cards(header, _USUAL).values("electrons_per_adu_raw", "electrons_per_adu")
-    others = (to_number(value) for _, value in said)
+    stated = Cards(header, _USUAL).values("electrons_per_adu_raw", "electrons_per_adu")
+    others = (to_number(value) for _, value in stated)
     return any(abs(number - other) <= _ALIKE * abs(other) for other in others)
 
 
-def _keep_inside(header: fits.Header, row: Row, told: Told, plane: Plane) -> None:
+def _keep_inside(header: fits.Header, row: Row, facts: Facts, plane: Plane) -> None:
     """Leave sections that lie in a plane whose pixels are counted as those of the raw frame."""
     for card in row.among(header):
         section = parse_section(to_text(value_of(header, card)))
@@ -136,16 +136,16 @@ def _keep_inside(header: fits.Header, row: Row, told: Told, plane: Plane) -> Non
             header.remove(card, remove_all=True)
 
 
-def _keep_on_pattern(header: fits.Header, row: Row, told: Told, plane: Plane) -> None:
+def _keep_on_pattern(header: fits.Header, row: Row, facts: Facts, plane: Plane) -> None:
     # counted from the last row, a pattern starts where the raw frame ends
     from_last = row_order(Cards(header, _USUAL)).startswith("BOTTOM")
     if from_last or not plane.on_pattern:
-        _remove(header, row, told, plane)
+        _remove(header, row, facts, plane)
 
 
-RULES: Mapping[str, Callable[[fits.Header, Row, Told, Plane], None]] = {
-    "true": _tell,
-    "true if there": _tell_if_there,
+RULES: Mapping[str, Callable[[fits.Header, Row, Facts, Plane], None]] = {
+    "true": _set,
+    "true if there": _set_if_there,
     "gone": _remove,
     "renamed": _rename,
     "if inside": _keep_inside,

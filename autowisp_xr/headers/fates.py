@@ -5,7 +5,7 @@ true for the pixels beside it, or gone. What the raw frame said, and the judge o
 still asks for, is kept under a name that nobody else reads (GAINSET, EGAINRAW). The classes of the
 original write the cards that they document, and none of this applies to them.
 
-In the table, "true" is the value of the product in every spelling that is there, the first of them
+In the table, "true" is the value of the product in every alias that is there, the first of them
 in any case (or all gone, where there is no such value); "agreed" stays where all frames say the
 same.
 
@@ -134,8 +134,8 @@ from pathlib import Path
 
 from astropy.io import fits
 
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.processing import CORRECTIONS
-from autowisp_xr.headers.spellings import Spellings
 
 STEPS = ("calibrating", "splitting", "stacking")
 """What makes a product of frames: what changes its values, its pixels, and the number of frames."""
@@ -151,7 +151,7 @@ class Row:
     cards: tuple[str, ...]
     """The first is the one that is written."""
     more: str = ""
-    """Further spellings, as a regular expression."""
+    """Further aliases, as a regular expression."""
     calibrating: str = "stays"
     splitting: str = "stays"
     stacking: str = "agreed"
@@ -190,15 +190,15 @@ def _rows() -> Iterator[Row]:
 def _row(
     *,
     cards: Sequence[str] = (),
-    spellings: Sequence[str] = (),
+    aliases: Sequence[str] = (),
     hidden: Sequence[str] = (),
     without: Sequence[str] = (),
     more: str = "",
     **entry: str,
 ) -> Row:
-    """The row of an entry, whose cards may be those of lists of spellings."""
-    usual = Spellings().cards
-    named = [*(card for name in spellings for card in usual[name]), *cards]
+    """The row of an entry, whose cards may be those of lists of aliases."""
+    usual = KeywordAliases().cards
+    named = [*(card for name in aliases for card in usual[name]), *cards]
     kept = tuple(card for card in dict.fromkeys(named) if card not in without)
     more = more or "|".join(card for name in hidden for card in usual[name])
     return Row(cards=kept, more=more, **entry)

@@ -18,13 +18,13 @@ def filter_name(cards: Cards) -> str:
     stands. A card that the user prefers is the only one that is asked.
     """
     for name, value in cards.values("filter", "filter_wheels"):
-        if name in cards.spellings.preferred:
+        if name in cards.aliases.preferred:
             return to_text(value)
     alone, wheels = (
         [to_text(value) for _, value in cards.values(thing)]
         for thing in ("filter", "filter_wheels")
     )
-    empty = cards.spellings.words["empty_slots"]
+    empty = cards.aliases.words["empty_slots"]
     held_alone, held = (
         [name for name in names if _NOT_LETTERS.sub("", name.lower()) not in empty]
         for names in (alone, wheels)

@@ -24,7 +24,7 @@ NO = (
 )
 """What says that a correction was not made, or nothing."""
 
-_UNSAID = ("unknown", "n/a")
+_UNSTATED = ("unknown", "n/a")
 MOST_LETTERS = 8
 """A status that is longer is no row of letters ("uncalibrated")."""
 
@@ -68,7 +68,7 @@ _OWN = ("calibrate", "stack")
 """Steps of ours that make a master; without a bias, they leave it in."""
 
 
-class Said(NamedTuple):
+class Statement(NamedTuple):
     """Whether a correction was made, and what says so."""
 
     made: bool
@@ -76,7 +76,7 @@ class Said(NamedTuple):
     """Such as "ZEROCOR = 'no'"."""
 
 
-def correction_said(header: fits.Header, kind: str) -> Said | None:
+def stated_correction(header: fits.Header, kind: str) -> Statement | None:
     """What the cards of a file say of a correction; None where they say nothing.
 
     Parameters
@@ -89,27 +89,27 @@ def correction_said(header: fits.Header, kind: str) -> Said | None:
     cards = CORRECTIONS[kind]
     name = value_of(header, cards.own)
     if name is not None:
-        return Said(True, f"{cards.own} = {name!r}")
+        return Statement(True, f"{cards.own} = {name!r}")
     status = value_of(header, STATUS)
     if status is not None:
-        return Said(kind in corrections_in(str(status)), f"{STATUS} = {status!r}")
+        return Statement(kind in corrections_in(str(status)), f"{STATUS} = {status!r}")
     for card in cards.done:
         value = value_of(header, card)
-        if value is not None and str(value).lower() not in _UNSAID:
-            return Said(str(value).lower() not in NO, f"{card} = {value!r}")
+        if value is not None and str(value).lower() not in _UNSTATED:
+            return Statement(str(value).lower() not in NO, f"{card} = {value!r}")
     level = to_number(value_of(header, cards.level))
     if level == level:
-        return Said(level > 0, f"{cards.level} = {level:g}")
+        return Statement(level > 0, f"{cards.level} = {level:g}")
     for line in _history(header):
         if line.lower().startswith(cards.line):
-            return Said(line.lower().endswith("true"), f"HISTORY {line}")
+            return Statement(line.lower().endswith("true"), f"HISTORY {line}")
     name = value_of(header, cards.file)
     if name is not None and str(name).lower() not in NO:
-        return Said(True, f"{cards.file} = {name!r}")
+        return Statement(True, f"{cards.file} = {name!r}")
     return None
 
 
-def history_said(header: fits.Header) -> str:
+def stated_by_history(header: fits.Header) -> str:
     """The first line of HISTORY that says that another program made a correction; "" if none."""
     lines = (line for line in _history(header) if _MADE.search(line))
     return next((line for line in lines if not _NOT_MADE.search(line)), "")
@@ -122,7 +122,7 @@ def corrections_in(status: str) -> set[str]:
     return {kind for kind, cards in CORRECTIONS.items() if cards.letter in status.upper()}
 
 
-def bias_said(header: fits.Header, steps: Sequence[Mapping[str, Any]]) -> Said | None:
+def stated_bias(header: fits.Header, steps: Sequence[Mapping[str, Any]]) -> Statement | None:
     """Whether the bias was subtracted from a master or from frames; None where nothing says it.
 
     Parameters
@@ -134,11 +134,11 @@ def bias_said(header: fits.Header, steps: Sequence[Mapping[str, Any]]) -> Said |
     """
     for step in steps:
         if "bias" in step.get("masters", {}):
-            return Said(True, f"its history ({step['verb']}) names a bias")
-    said = correction_said(header, "bias")
-    if said is None and any(step.get("verb") in _OWN for step in steps):
-        return Said(False, "its history names no bias")
-    return said
+            return Statement(True, f"its history ({step['verb']}) names a bias")
+    stated = stated_correction(header, "bias")
+    if stated is None and any(step.get("verb") in _OWN for step in steps):
+        return Statement(False, "its history names no bias")
+    return stated
 
 
 def _history(header: fits.Header) -> Iterable[str]:

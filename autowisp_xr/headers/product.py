@@ -11,20 +11,20 @@ from astropy.io import fits
 
 from autowisp_xr import schema
 from autowisp_xr.errors import HeaderError
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.bunit import COUNTED
 from autowisp_xr.headers.cards import ascii_text, value_of
 from autowisp_xr.headers.coordinates import read_coordinates
-from autowisp_xr.headers.fate_rules import Told
+from autowisp_xr.headers.fate_rules import Facts
 from autowisp_xr.headers.fates import EFFECTIVE
 from autowisp_xr.headers.processing import CORRECTIONS, MOST_LETTERS, STATUS, corrections_in
 from autowisp_xr.headers.readout import raw_gain
 from autowisp_xr.headers.recognition import master_reason
-from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.times import time_scale, utc_to_scale
 from autowisp_xr.headers.values import Cards, to_number
 from autowisp_xr.kinds import KINDS
 
-_USUAL = Spellings()
+_USUAL = KeywordAliases()
 
 _CHANGES_VALUES = {
     *("calibrate", "subtract_bias", "subtract_dark", "subtract_bias_level", "subtract_overscan"),
@@ -75,7 +75,7 @@ def true_cards(
     records: Sequence[Mapping[str, Any]],
     steps: Sequence[str],
     channel: str,
-) -> Told:
+) -> Facts:
     """What is true for a plane of a product, by the rows of the table of fates.
 
     What the header of a stack has lost, because frames differ by a second or a tenth of a degree,
@@ -90,20 +90,20 @@ def true_cards(
         Name of the channel of the plane.
     """
     units = str(ds["image"].attrs.get("units", "adu"))
-    told: dict[str, Any] = {"unit": units}
+    facts: dict[str, Any] = {"unit": units}
     if "calibrating" in steps or "stacking" in steps:
-        told |= gain_told(_gain(ds, units, channel), effective_frames(ds, header))
-        told |= raw_gain_told(header)
-        told |= _type(ds, header, stacked="stacking" in steps)
+        facts |= gain_facts(_gain(ds, units, channel), effective_frames(ds, header))
+        facts |= raw_gain_facts(header)
+        facts |= _type(ds, header, stacked="stacking" in steps)
     if "calibrating" in steps:
-        told["saturation"] = _saturation(ds, channel) if units in COUNTED else None
-        told |= _corrections(header, records, channel)
+        facts["saturation"] = _saturation(ds, channel) if units in COUNTED else None
+        facts |= _corrections(header, records, channel)
     if "stacking" in steps:
-        told |= _contents(ds, header) | _lost(ds, header)
-    return told
+        facts |= _contents(ds, header) | _lost(ds, header)
+    return facts
 
 
-def gain_told(gain: float | None, effective: float) -> dict[str, Any]:
+def gain_facts(gain: float | None, effective: float) -> dict[str, Any]:
     """Rows of the gain of a product; the read noise is measured when its pixels are at hand.
 
     Parameters
@@ -152,7 +152,7 @@ def _gain(ds: xr.Dataset, units: str, channel: str) -> float | None:
     return 1.0 if units == "electron" else known.pop()
 
 
-def raw_gain_told(header: fits.Header) -> dict[str, Any]:
+def raw_gain_facts(header: fits.Header) -> dict[str, Any]:
     """The row of the gain of the raw frame, by which masters are matched; none where not known."""
     number = raw_gain(Cards(header, _USUAL))
     return {} if math.isnan(number) else {"raw_gain": number}
@@ -166,14 +166,14 @@ def _saturation(ds: xr.Dataset, channel: str) -> float | None:
 
 def _type(ds: xr.Dataset, header: fits.Header, *, stacked: bool) -> dict[str, Any]:
     written, known = value_of(header, "IMAGETYP"), _text(ds, "image_type")
-    said = None if written is None else _USUAL.image_type_of(written)
+    stated = None if written is None else _USUAL.image_type_of(written)
     words = None
     if stacked:
-        words = _MASTERS.get(known, _MASTERS.get(str(said)))
+        words = _MASTERS.get(known, _MASTERS.get(str(stated)))
         if words is None and written is not None:
             words = str(written)
             words = words if words.lower().startswith("master") else f"Master {words}"
-    elif said != known:
+    elif stated != known:
         words = KINDS[known].card if known in KINDS else None
     return {} if words is None else {"type": words}
 
@@ -182,18 +182,18 @@ def _corrections(
     header: fits.Header, records: Sequence[Mapping[str, Any]], channel: str
 ) -> dict[str, Any]:
     """What was applied, and that nothing is to be added any more."""
-    told: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
     applied = _applied(records, channel)
     for kind, (identity, file) in applied.items():
         name = ascii_text(os.path.basename(file["path"])) if file else identity
         own = {"file": name if file else None, "done": name, "level": 1}
-        told |= {f"{kind}_{row}": value for row, value in own.items()}
+        facts |= {f"{kind}_{row}": value for row, value in own.items()}
     before = str(value_of(header, STATUS) or "")
     done = {*applied, *corrections_in(before)}
     letters = "".join(cards.letter for kind, cards in CORRECTIONS.items() if kind in done)
     if letters:
         others = [c for c in before.upper() if len(before) <= MOST_LETTERS and c not in "BDF"]
-        told["status"] = "".join((letters, *others))
+        facts["status"] = "".join((letters, *others))
     leveled = any(
         step.get("verb") in _LEVELS
         or step.get("options", {}).get("bias_level")
@@ -201,11 +201,11 @@ def _corrections(
         for step in records
     )
     if leveled or {"bias", "dark"} & set(applied):
-        told["pedestal"] = 0
-    return told
+        facts["pedestal"] = 0
+    return facts
 
 
-def digests_told(records: Sequence[Mapping[str, Any]], channel: str) -> Told:
+def digest_facts(records: Sequence[Mapping[str, Any]], channel: str) -> Facts:
     """Rows of the digests of masters, which are known when files are about to be written.
 
     Parameters
@@ -236,40 +236,40 @@ def _applied(
 
 def _contents(ds: xr.Dataset, header: fits.Header) -> dict[str, Any]:
     """When the frames of a stack were taken, how many they are and how long they were exposed."""
-    told: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
     number = _number(ds, "combined")
     if math.isnan(number):
         number = to_number(value_of(header, "NUMFCOMB"))
     if number > 0:
-        told |= dict.fromkeys(("frames", "stack_count", "snapshots"), int(number))
+        facts |= dict.fromkeys(("frames", "stack_count", "snapshots"), int(number))
     total = _number(ds, "total_exposure")
     if math.isfinite(total):
-        told["total_exposure"] = total
+        facts["total_exposure"] = total
     start, end, middle = (_date(ds, header, name) for name in ("time_start", "time_end", "time"))
     dates = {"start": start, "begin": start, "end": end, "middle": middle}
-    return told | {row: date for row, date in dates.items() if date}
+    return facts | {row: date for row, date in dates.items() if date}
 
 
 def _lost(ds: xr.Dataset, header: fits.Header) -> dict[str, Any]:
     """What the cards of a stack do not say any more."""
     try:
-        said = read_coordinates(Cards(header, _USUAL))
+        stated = read_coordinates(Cards(header, _USUAL))
     except HeaderError:
-        # of two exposures that contradict each other, the spellings of the user took one
-        said = {"exposure": 0.0}
-    told: dict[str, Any] = {}
+        # of two exposures that contradict each other, the aliases of the user took one
+        stated = {"exposure": 0.0}
+    facts: dict[str, Any] = {}
     for name, row in _SETTINGS.items():
         number = _number(ds, name)
-        if math.isfinite(number) and math.isnan(said.get(name, math.nan)):
-            told[row] = number
+        if math.isfinite(number) and math.isnan(stated.get(name, math.nan)):
+            facts[row] = number
     temperature = _number(ds, "temperature")
-    same = math.isclose(temperature, said.get("temperature", math.nan), rel_tol=1e-9)
+    same = math.isclose(temperature, stated.get("temperature", math.nan), rel_tol=1e-9)
     if math.isfinite(temperature) and value_of(header, "CCD-TEMP") is None and not same:
-        told["temperature"] = temperature
+        facts["temperature"] = temperature
     band = _text(ds, "filter")
-    if band and band != said.get("filter") and value_of(header, "FILTER") is None:
-        told["filter"] = ascii_text(band)
-    return told
+    if band and band != stated.get("filter") and value_of(header, "FILTER") is None:
+        facts["filter"] = ascii_text(band)
+    return facts
 
 
 def _scalar(ds: xr.Dataset, name: str) -> Any:

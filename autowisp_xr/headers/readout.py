@@ -90,18 +90,18 @@ def _number_of_gain(value: object) -> float:
 
 def _readout_mode(cards: Cards) -> str:
     """Name of the mode, the gain where it is said in words, and what amplifies beside it."""
-    said = [cards.text("readout_mode")]
+    stated = [cards.text("readout_mode")]
     for thing in ("gain", "amplification"):
         for name, value in cards.values(thing):
             text = to_text(value)
             # words of a gain hold no number that may be garbled
-            if cards.tells(text) and not (thing == "gain" and any(map(str.isdigit, text))):
-                said.append(f"{'GAIN' if name == SETTING else name} {text}")
-    return ", ".join(filter(None, said))
+            if cards.informative(text) and not (thing == "gain" and any(map(str.isdigit, text))):
+                stated.append(f"{'GAIN' if name == SETTING else name} {text}")
+    return ", ".join(filter(None, stated))
 
 
 def _orientation(cards: Cards) -> str:
-    said = [row_order(cards)]
+    stated = [row_order(cards)]
     asked = False
     for thing, word in _FLIPS.items():
         name = next((name for name in cards.names(thing) if name in cards.header), None)
@@ -111,5 +111,5 @@ def _orientation(cards: Cards) -> str:
         # a card without a value says no
         text = to_text(value_of(cards.header, name))
         if text.lower() not in _NO:
-            said.append(word if text.lower() in _YES else text)
-    return ", ".join(filter(None, said)) or ("not flipped" if asked else "")
+            stated.append(word if text.lower() in _YES else text)
+    return ", ".join(filter(None, stated)) or ("not flipped" if asked else "")

@@ -6,10 +6,16 @@ from functools import lru_cache
 
 from astropy.io import fits
 
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.fates import ROWS
-from autowisp_xr.headers.processing import CORRECTIONS, NO, STATUS, corrections_in, history_said
-from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.headers.processing import (
+    CORRECTIONS,
+    NO,
+    STATUS,
+    corrections_in,
+    stated_by_history,
+)
 from autowisp_xr.headers.values import to_number
 
 _Tests = dict[str, Callable[[object], bool]]
@@ -68,7 +74,7 @@ _CALIBRATED_NAME = re.compile(
 
 
 def master_reason(
-    header: fits.Header, spellings: Spellings, keywords: tuple[str, ...] | None = None
+    header: fits.Header, aliases: KeywordAliases, keywords: tuple[str, ...] | None = None
 ) -> str:
     """The card that makes a header that of a master, such as "NUMFCOMB = 5"; "" where none does.
 
@@ -76,12 +82,12 @@ def master_reason(
     ----------
     header
         Of the image.
-    spellings
+    aliases
         Whose image type cards may say "master".
     keywords
         All of the header, where they are at hand.
     """
-    tests = dict.fromkeys(spellings.cards["image_type"], _master_first) | _MASTER
+    tests = dict.fromkeys(aliases.cards["image_type"], _master_first) | _MASTER
     return _reason(header, tests, keywords)
 
 
@@ -115,7 +121,7 @@ def calibrated_reason(
     reason = _reason(header, _CALIBRATED, keywords)
     if reason:
         return reason
-    line = history_said(header)
+    line = stated_by_history(header)
     if line:
         return f"HISTORY {line}"
     match = _CALIBRATED_NAME.search(name)

@@ -167,35 +167,35 @@ def read_areas(cards: Cards, height: int, width: int, binning: str) -> Areas:
     an overscan that overlaps the image area, what lies outside counts.
     """
     texts: dict[str, str] = {}
-    said: dict[str, str] = {}
+    stated: dict[str, str] = {}
     for thing in ("image_area", "data_area", "overscan"):
         found = ((name, to_text(value)) for name, value in cards.values(thing))
-        for name, text in islice((entry for entry in found if cards.tells(entry[1])), 1):
-            texts[thing], said[thing] = text, named(name, text)
-    if not said:
+        for name, text in islice((entry for entry in found if cards.informative(entry[1])), 1):
+            texts[thing], stated[thing] = text, named(name, text)
+    if not stated:
         return Areas()
-    if "image_area" in said:
+    if "image_area" in stated:
         texts.pop("data_area", None)
-    sections, doubts = _in_stored_pixels(texts, said, height, width, binning)
+    sections, doubts = _in_stored_pixels(texts, stated, height, width, binning)
     image, data, overscan = (
         sections.get(thing) for thing in ("image_area", "data_area", "overscan")
     )
     if data is not None and overscan is not None and data.overlaps(overscan):
-        pair = {"card": said["data_area"], "overscan": said["overscan"]}
+        pair = {"card": stated["data_area"], "overscan": stated["overscan"]}
         doubts.append(doubt("holds_overscan", **pair))
     elif data is not None and data[:4] != (1, width, 1, height):
         image = image or data
     if image is not None and overscan is not None and image.overlaps(overscan):
         left = overscan.outside(image)
         what = f"only {left} of it counts" if left else "none of it lies outside"
-        lit = said.get("image_area") or said["data_area"]
-        doubts.append(doubt("overscan_overlaps", overscan=said["overscan"], card=lit, left=what))
+        lit = stated.get("image_area") or stated["data_area"]
+        doubts.append(doubt("overscan_overlaps", overscan=stated["overscan"], card=lit, left=what))
         overscan = left or overscan
     return Areas(image=image, overscan=overscan, doubts=tuple(doubts))
 
 
 def _in_stored_pixels(
-    texts: Mapping[str, str], said: Mapping[str, str], height: int, width: int, binning: str
+    texts: Mapping[str, str], stated: Mapping[str, str], height: int, width: int, binning: str
 ) -> tuple[dict[str, Section], list[str]]:
     """Sections that fit the frame, as they are or all of them scaled; doubts of the others."""
     read = {thing: parse_section(text) for thing, text in texts.items()}
@@ -215,7 +215,7 @@ def _in_stored_pixels(
         doubts.append(
             doubt(
                 "no_section" if read[thing] is None else "section_outside",
-                card=said[thing],
+                card=stated[thing],
                 width=width,
                 height=height,
                 binning=f" (binning {binning})" if binning else "",

@@ -148,9 +148,9 @@ def moved(header: fits.Header, old: PixelGrid, new: PixelGrid) -> fits.Header:
     result = header.copy()
     with without_remarks():
         for position, card in enumerate(header.cards if old != new else ()):
-            centre = _CRPIX.fullmatch(card.keyword)
-            factor = 1 / scale[centre[1]] if centre else _factor(card.keyword, header, scale)
-            offset = shift[centre[1]] if centre else 0.0
+            center = _CRPIX.fullmatch(card.keyword)
+            factor = 1 / scale[center[1]] if center else _factor(card.keyword, header, scale)
+            offset = shift[center[1]] if center else 0.0
             value = None if factor == 1 and offset == 0 else _number(card)
             if value is not None and math.isfinite(value * factor + offset):
                 result[position] = value * factor + offset
@@ -160,9 +160,10 @@ def moved(header: fits.Header, old: PixelGrid, new: PixelGrid) -> fits.Header:
 
 def _offset_and_step(header: fits.Header, axis: str) -> tuple[int, int] | None:
     """What the header says along an axis, None for something impossible."""
-    said = [value_of(header, f"CHNL{axis}{what}") for what in ("OFF", "STP")]
+    stated = [value_of(header, f"CHNL{axis}{what}") for what in ("OFF", "STP")]
     offset, step = (
-        value if isinstance(value, int) and not isinstance(value, bool) else None for value in said
+        value if isinstance(value, int) and not isinstance(value, bool) else None
+        for value in stated
     )
     first, each = offset or 0, 1 if step is None else step
     if first < 0 or each < 1 or (step is None and first > 0):
@@ -221,10 +222,10 @@ def _place(
 ) -> None:
     """Make LTV and LTM of a header, which are those of the old grid, those of the new one."""
     cards = {name: header.cards[name] for name in _PHYSICAL if name in header}
-    told = {name: _number(card) for name, card in cards.items()}
-    if None in told.values() or (old == new and told):
+    known = {name: _number(card) for name, card in cards.items()}
+    if None in known.values() or (old == new and known):
         return
-    numbers: dict[str, Any] = told or {
+    numbers: dict[str, Any] = known or {
         "LTV1": 1 - (old.x + 1) / old.x_step,
         "LTV2": 1 - (old.y + 1) / old.y_step,
         "LTM1_1": 1 / old.x_step,

@@ -69,7 +69,7 @@ def header_doubts(
 def _of_repetitions(cards: Cards, keywords: Collection[str]) -> Iterator[str]:
     if len(set(keywords)) == len(keywords):
         return
-    known = {name for names in cards.spellings.cards.values() for name in names}
+    known = {name for names in cards.aliases.cards.values() for name in names}
     for name, number in Counter(keywords).items():
         if number == 1 or name in _REMARKS or name not in known:
             continue
@@ -81,11 +81,11 @@ def _of_repetitions(cards: Cards, keywords: Collection[str]) -> Iterator[str]:
 
 def _of_numbers(cards: Cards) -> Iterator[str]:
     for thing in _NUMBERS:
-        said = list(cards.values(thing))
-        if all(math.isnan(to_number(value)) for _, value in said):
+        stated = list(cards.values(thing))
+        if all(math.isnan(to_number(value)) for _, value in stated):
             garbled = (
                 entry
-                for entry in said
+                for entry in stated
                 if isinstance(entry[1], str) and any(map(str.isdigit, entry[1]))
             )
             yield from (doubt("no_number", card=named(*entry)) for entry in islice(garbled, 1))
@@ -99,8 +99,8 @@ def _of_exposure(cards: Cards, seconds: float) -> Iterator[str]:
             what = named(card.name, value_of(cards.header, card.name))
         yield doubt("too_long", what=what, seconds=seconds)
     elif math.isnan(seconds):
-        said = (entry for entry in cards.values(*EXPOSURES) if cards.tells(entry[1]))
-        yield from (doubt("no_exposure", card=named(*entry)) for entry in islice(said, 1))
+        stated = (entry for entry in cards.values(*EXPOSURES) if cards.informative(entry[1]))
+        yield from (doubt("no_exposure", card=named(*entry)) for entry in islice(stated, 1))
 
 
 def _of_time(cards: Cards, coordinates: Mapping[str, Any]) -> Iterator[str]:
@@ -111,7 +111,7 @@ def _of_time(cards: Cards, coordinates: Mapping[str, Any]) -> Iterator[str]:
     for name, value in islice(cards.values("start", "start_days"), 1):
         found = _NO_START.search(comment_of(cards.header, name))
         if found is not None:
-            yield doubt("no_start", card=named(name, value), said=found[0])
+            yield doubt("no_start", card=named(name, value), stated=found[0])
     if known and len(cards.names(*_DATES)) == 1 and not cards.names("time_scale"):
         return  # nothing could disagree
     starts, middles = list(starts_of_exposure(cards)), list(middles_of_exposure(cards))
@@ -121,11 +121,13 @@ def _of_time(cards: Cards, coordinates: Mapping[str, Any]) -> Iterator[str]:
         return
     if to_text(written[1]).lower() == "ut1":
         yield doubt("ut1", card=named(*written))
-    said = [i for i in (*starts, *middles) if cards.tells(i.value)]
-    if said and all(np.isnat(i.time) for i in said):
-        clocks = cards.values("start_time") if said[0].card in cards.names("start") else ()
-        beside = [doubt("no_clock", card=named(*one)) for one in clocks if cards.tells(one[1])]
-        yield doubt("no_date", card=named(*said[0][:2]), clocks="".join(beside))
+    stated = [i for i in (*starts, *middles) if cards.informative(i.value)]
+    if stated and all(np.isnat(i.time) for i in stated):
+        clocks = cards.values("start_time") if stated[0].card in cards.names("start") else ()
+        beside = [
+            doubt("no_clock", card=named(*one)) for one in clocks if cards.informative(one[1])
+        ]
+        yield doubt("no_date", card=named(*stated[0][:2]), clocks="".join(beside))
     first = next((i for i in starts if not np.isnat(i.time)), None)
     if first is not None:
         starts += filter(None, (clock_beside(cards, first),))
@@ -153,8 +155,8 @@ def _of_disagreement(
 
 
 def _of_colors(cards: Cards, binning: str, channels: str | None) -> Iterator[str]:
-    words = cards.spellings.words
-    no_pattern = words["unsaid"] | words["no_bayer"]
+    words = cards.aliases.words
+    no_pattern = words["unstated"] | words["no_bayer"]
     texts = ((name, to_text(value)) for name, value in cards.values("bayer"))
     name, text = next((entry for entry in texts if entry[1].lower() not in no_pattern), ("", ""))
     if name and channels is None and not is_bayer(text):

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from astropy.io import fits
 
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import comment_of, value_of
-from autowisp_xr.headers.spellings import Spellings
 
 _SEXAGESIMAL = re.compile(
     r"([+-]?)\s*(\d+)\s*[:\s hd°]\s*(\d+(?:\.\d*)?)\s*(?:[:\s m'′]\s*(\d+(?:\.\d*)?)?\s*[s\"″]?)?"  # noqa: RUF001
@@ -141,11 +141,11 @@ class Cards(NamedTuple):
     """A header, whose cards are found by what they say, whatever they are called."""
 
     header: fits.Header
-    spellings: Spellings
+    aliases: KeywordAliases
 
     def names(self, thing: str, *others: str) -> tuple[str, ...]:
         """Cards that may say some things, best first; those of the first thing before others."""
-        names = self.spellings.cards[thing]
+        names = self.aliases.cards[thing]
         return names + self.names(*others) if others else names
 
     def values(self, thing: str, *others: str) -> Iterator[tuple[str, Any]]:
@@ -163,8 +163,8 @@ class Cards(NamedTuple):
     def text(self, thing: str) -> str:
         """First text that is none of the words for what is not known; "" where there is none."""
         texts = (to_text(value) for _, value in self.values(thing))
-        return next((text for text in texts if self.tells(text)), "")
+        return next((text for text in texts if self.informative(text)), "")
 
-    def tells(self, value: object) -> bool:
+    def informative(self, value: object) -> bool:
         """Whether a value is none of the words for what is not known."""
-        return to_text(value).lower() not in self.spellings.words["unsaid"]
+        return to_text(value).lower() not in self.aliases.words["unstated"]

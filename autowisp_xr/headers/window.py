@@ -102,8 +102,8 @@ def _by_physical_coordinates(cards: Cards, size: _Size) -> Section | None:
     if size is None or area_of(cards.header) is not None or len(cards.names("physical")) != 2:
         return None
     names = ("LTV1", "LTV2", "LTM1_1", "LTM2_2")
-    said = {name: to_text(value) for name, value in known_values(cards.header, names)}
-    section = section_by_coordinates(said, Section(1, size[0], 1, size[1]))
+    stated = {name: to_text(value) for name, value in known_values(cards.header, names)}
+    section = section_by_coordinates(stated, Section(1, size[0], 1, size[1]))
     if section is None or section.flip_x or section.flip_y:
         return None
     return section if section.width >= size[0] and section.height >= size[1] else None

@@ -16,7 +16,7 @@ Channels = dict[str | None, Slices]
 
 
 def channel_slices(split_channels: object) -> Channels:
-    """Slices of ``split_channels`` in all its spellings.
+    """Slices of ``split_channels`` in all its aliases.
 
     False, None and {None: slice(None)} are a single channel; one slice stands for both axes.
     """

@@ -11,8 +11,8 @@ from astropy.io import fits
 
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.frames.write import quantize_level
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import value_of
-from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import Cards
 from autowisp_xr.image_calibration.channels import channel_slices, inside
 from autowisp_xr.image_calibration.raw_frame import RawFrame
@@ -170,5 +170,5 @@ def _gain_of(header: fits.Header, path: str) -> float:
 
 def _saturation_of(header: fits.Header, bias_level: float) -> float | None:
     """Threshold that the header names, in ADU above the bias level; None where it names none."""
-    level = Cards(header, Spellings()).number("saturation", above=0.0) - bias_level
+    level = Cards(header, KeywordAliases()).number("saturation", above=0.0) - bias_level
     return level if level > 0 else None

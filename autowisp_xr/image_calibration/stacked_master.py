@@ -26,9 +26,9 @@ from autowisp_xr.frames.planes import open_planes
 from autowisp_xr.frames.product_hdus import plain_header
 from autowisp_xr.frames.write import Product, write_products
 from autowisp_xr.headers.cards import ascii_text, parse_header, set_cards, value_of
-from autowisp_xr.headers.fate_rules import tell
+from autowisp_xr.headers.fate_rules import set_facts
 from autowisp_xr.headers.fates import TABLE
-from autowisp_xr.headers.product import raw_gain_told
+from autowisp_xr.headers.product import raw_gain_facts
 from autowisp_xr.image_calibration.outputs import check_output
 from autowisp_xr.image_calibration.parameters import check_names
 from autowisp_xr.options import Average, upper_and_lower
@@ -248,7 +248,7 @@ def write_master(
 
 def _drop_noise(header: fits.Header) -> None:
     """Drop gain and read noise, which are those of one frame; GAIN stays, as in the original."""
-    tell(header, raw_gain_told(header))
+    set_facts(header, raw_gain_facts(header))
     for row in TABLE:
         if row.name in _OF_ONE_FRAME:
             for card in row.among(header):

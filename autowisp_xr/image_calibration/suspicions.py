@@ -12,10 +12,10 @@ import numpy as np
 from astropy.io import fits
 
 from autowisp_xr.errors import AutowispWarning, HeaderError
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.coordinates import read_coordinates
-from autowisp_xr.headers.processing import correction_said
-from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.headers.processing import stated_correction
 from autowisp_xr.headers.values import Cards
 from autowisp_xr.image_calibration.loaded_masters import LoadedMaster
 from autowisp_xr.kinds import KINDS
@@ -61,13 +61,13 @@ def _reasons(kind: str, params: Mapping[str, Any], raw: fits.Header) -> Iterator
     """What is strange about the files of a master."""
     exposure = () if params["exposure_seconds"] in (None, "EXPTIME") else ("exposure",)
     names = [name for name in KINDS[kind].serves if name not in (*_NOT_ASKED, *exposure)]
-    wanted, before = _traits(raw), correction_said(raw, kind)
+    wanted, before = _traits(raw), stated_correction(raw, kind)
     for channel, own in params[kind]["loaded"].items():
         file, header = own.name, own.header
         written, named, covered = (
             value_of(header, card) for card in ("IMAGETYP", "CLRCHNL", "IMAGAREA")
         )
-        known = None if written is None else Spellings().image_type_of(written)
+        known = None if written is None else KeywordAliases().image_type_of(written)
         if known not in (None, "other", kind):
             yield f"{file} has IMAGETYP {written!r}"
         if named is not None and channel is not None and named != channel:
@@ -83,12 +83,12 @@ def _reasons(kind: str, params: Mapping[str, Any], raw: fits.Header) -> Iterator
                 yield f"{file} is {found}"
         if before is not None and before.made:
             yield f"{file} is given for frames whose {kind} was corrected before ({before.by})"
-        said = correction_said(header, "bias")
-        if kind == "dark" and said is not None and said.made != (params["bias"] is not None):
-            if not said.made:
-                yield f"{file} holds the bias ({said.by}), which is subtracted from the frames, too"
+        bias = stated_correction(header, "bias")
+        if kind == "dark" and bias is not None and bias.made != (params["bias"] is not None):
+            if not bias.made:
+                yield f"{file} holds the bias ({bias.by}), which is subtracted from the frames, too"
             elif not (params["bias_level_adu"] or params["overscans"]):
-                yield f"the bias was subtracted from {file} ({said.by}), and is not from the frames"
+                yield f"the bias was subtracted from {file} ({bias.by}), and is not from the frames"
         if kind == "flat":
             sample = own.planes["correction"][::4, ::4]
             sample = sample[np.isfinite(sample)]
@@ -99,8 +99,8 @@ def _reasons(kind: str, params: Mapping[str, Any], raw: fits.Header) -> Iterator
 
 def _traits(header: fits.Header, kind: str = "object") -> Traits:
     try:
-        said = read_coordinates(Cards(header, Spellings()), kind)
+        stated = read_coordinates(Cards(header, KeywordAliases()), kind)
     except HeaderError:
         # two cards that contradict each other say nothing
-        said = {}
-    return Traits.of({**said, "image_type": kind})
+        stated = {}
+    return Traits.of({**stated, "image_type": kind})

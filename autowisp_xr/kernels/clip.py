@@ -65,7 +65,7 @@ def farthest(threshold, scale, size, rounding):
 
 
 @kernel
-def centre(rows, pixel, low, high, quantile):
+def center(rows, pixel, low, high, quantile):
     """Mean or quantile (linear between neighbours) of the sorted values ``low <= i < high``."""
     if quantile < 0:
         total = 0.0
@@ -124,7 +124,7 @@ def median_distance(rows, pixel, low, high, about):
 
 
 @kernel
-def clip(rows, pixel, high, about, squares, clipping, floor):
+def clip(rows, pixel, high, about, squared_deviations, clipping, floor):
     """Reject from both ends until nothing lies beyond the thresholds, or rounds run out.
 
     Parameters
@@ -150,14 +150,14 @@ def clip(rows, pixel, high, about, squares, clipping, floor):
     while high > low and (clipping.rounds < 0 or rounds < clipping.rounds):
         origin, scale = about, 0.0
         if measure == PERCENTILE:
-            origin = centre(rows, pixel, low, high, 0.5)
+            origin = center(rows, pixel, low, high, 0.5)
             # where there is no signal, no share of it is an outlier
             scale = origin if origin > 0.0 else np.inf
         elif measure == MAD:
             scale = MAD_TO_SIGMA * median_distance(rows, pixel, low, high, about)
             scale = max(scale, floor)
         if scale == 0.0:
-            scale = np.sqrt(squares / (high - low))
+            scale = np.sqrt(squared_deviations / (high - low))
         smallest, largest = np.float64(rows[low, pixel]), np.float64(rows[high - 1, pixel])
         size = max(abs(smallest), abs(largest))
         over = farthest(clipping.upper, scale, size, rounding)
@@ -172,10 +172,10 @@ def clip(rows, pixel, high, about, squares, clipping, floor):
             break
         low, high = new_low, new_high
         rounds += 1
-        about, squares = np.nan, 0.0
+        about, squared_deviations = np.nan, 0.0
         if high > low:
-            about = centre(rows, pixel, low, high, clipping.origin)
-            squares = square_sum(rows, pixel, low, high, about)
+            about = center(rows, pixel, low, high, clipping.origin)
+            squared_deviations = square_sum(rows, pixel, low, high, about)
         if measure == PERCENTILE:
-            return low, high, about, squares, False
-    return low, high, about, squares, rejecting
+            return low, high, about, squared_deviations, False
+    return low, high, about, squared_deviations, rejecting

@@ -16,7 +16,7 @@ class Block(NamedTuple):
 
     about: Any
     """Average of the survivors, float64; NaN without any."""
-    squares: Any
+    squared_deviations: Any
     """Sum of their squared distances from it, float64."""
     smallest: Any
     """Of the survivors, float64; inf without any."""
@@ -43,7 +43,7 @@ def part_of(block, start, stop):
     """Some of the pixels of a block."""
     return Block(
         block.about[start:stop],
-        block.squares[start:stop],
+        block.squared_deviations[start:stop],
         block.smallest[start:stop],
         block.largest[start:stop],
         block.number[start:stop],

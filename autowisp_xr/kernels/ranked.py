@@ -7,7 +7,7 @@ all pixels in the first round. That glance goes over all pixels at once.
 
 import numpy as np
 
-from autowisp_xr.kernels.clip import MAD, MAD_TO_SIGMA, RMS, centre, clip
+from autowisp_xr.kernels.clip import MAD, MAD_TO_SIGMA, RMS, center, clip
 from autowisp_xr.kernels.jit import kernel
 
 
@@ -26,20 +26,25 @@ def first_average(rows, number, full, quantile, about):
     else:
         for pixel in range(number.size):
             n = number[pixel]
-            about[pixel] = centre(rows, pixel, 0, n, quantile) if n else np.nan
+            about[pixel] = center(rows, pixel, 0, n, quantile) if n else np.nan
 
 
 @kernel
-def sum_squares(rows, block):
+def sum_squared_deviations(rows, block):
     """Sum of the squared distances of the survivors of each pixel from their average."""
-    about, below, number, squares = block.about, block.below, block.number, block.squares
-    squares[:] = 0.0
+    about, below, number, squared_deviations = (
+        block.about,
+        block.below,
+        block.number,
+        block.squared_deviations,
+    )
+    squared_deviations[:] = 0.0
     for i in range(rows.shape[0]):
         row = rows[i]
         for pixel in range(number.size):
             distance = np.float64(row[pixel]) - about[pixel]
             survives = (i >= below[pixel]) & (i < below[pixel] + number[pixel])
-            squares[pixel] += distance * distance if survives else 0.0
+            squared_deviations[pixel] += distance * distance if survives else 0.0
 
 
 @kernel
@@ -63,10 +68,10 @@ def nearest(rows, about, wanted, distance):
 @kernel
 def first_scales(rows, full, measure, floor, block, spare):
     """What distances are measured in before any rejection; 0 where :func:`clip` has to look."""
-    about, squares, number = block.about, block.squares, block.number
+    about, squared_deviations, number = block.about, block.squared_deviations, block.number
     scale, distance, other = spare[0, : about.size], spare[1], spare[2]
     for pixel in range(about.size):
-        scale[pixel] = np.sqrt(squares[pixel] / number[pixel])
+        scale[pixel] = np.sqrt(squared_deviations[pixel] / number[pixel])
     if measure == MAD and full:
         frames = rows.shape[0]
         nearest(rows, about, frames // 2 + 1, distance)
@@ -107,7 +112,7 @@ def average_ranked(rows, quantile, clipping, floor, block, spare):
     block.below[:] = 0
     rejecting[:] = False
     first_average(rows, number, full, origin, about)
-    sum_squares(rows, block)
+    sum_squared_deviations(rows, block)
     for pixel in range(number.size):
         block.smallest[pixel] = rows[0, pixel] if number[pixel] else np.inf
     for pixel in range(number.size):
@@ -123,8 +128,14 @@ def average_ranked(rows, quantile, clipping, floor, block, spare):
     for pixel in range(number.size):
         if not rejecting[pixel]:
             continue
-        low, high, about[pixel], block.squares[pixel], rejecting[pixel] = clip(
-            rows, pixel, number[pixel], about[pixel], block.squares[pixel], clipping, floor[pixel]
+        low, high, about[pixel], block.squared_deviations[pixel], rejecting[pixel] = clip(
+            rows,
+            pixel,
+            number[pixel],
+            about[pixel],
+            block.squared_deviations[pixel],
+            clipping,
+            floor[pixel],
         )
         block.below[pixel] = low
         number[pixel] = high - low
@@ -133,5 +144,5 @@ def average_ranked(rows, quantile, clipping, floor, block, spare):
     if origin != quantile:
         for pixel in range(number.size):
             low, high = block.below[pixel], block.below[pixel] + number[pixel]
-            about[pixel] = centre(rows, pixel, low, high, quantile) if high > low else np.nan
-        sum_squares(rows, block)
+            about[pixel] = center(rows, pixel, low, high, quantile) if high > low else np.nan
+        sum_squared_deviations(rows, block)

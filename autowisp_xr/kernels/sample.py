@@ -18,7 +18,7 @@ class Sample(NamedTuple):
 
     average: float
     """NaN where nothing does."""
-    squares: float
+    squared_deviations: float
     """Sum of the squared distances from the average; NaN where nothing survives."""
     number: int
     limits: tuple[float, float]
@@ -83,16 +83,16 @@ def average_sample(
             return Sample(np.nan, np.nan, 0, (low, high), rejecting)
         low, high = smallest, largest
         if quantile == MEAN:
-            squares = second - first * first / number
+            squared_deviations = second - first * first / number
             about += first / number
         else:
-            centre = _quantile(values[(values >= low) & (values <= high)], quantile)
-            squares = second + (about - centre) * (2 * first + number * (about - centre))
-            about = centre
-        squares = max(squares, 0.0)
+            center = _quantile(values[(values >= low) & (values <= high)], quantile)
+            squared_deviations = second + (about - center) * (2 * first + number * (about - center))
+            about = center
+        squared_deviations = max(squared_deviations, 0.0)
         if (rounds > 0 and not rejecting) or rounds == max_rounds:
-            return Sample(about, squares, number, (low, high), rejecting)
-        scale = np.sqrt(squares / number)
+            return Sample(about, squared_deviations, number, (low, high), rejecting)
+        scale = np.sqrt(squared_deviations / number)
         size, rounding = max(-low, high), rounding_of(values.dtype)
         below = farthest(lower, scale, size, rounding)
         above = farthest(upper, scale, size, rounding)

@@ -95,10 +95,10 @@ def weigh(pixels, weights, block):
     for start in range(0, weights.total.size, WIDTH):
         stop = min(weights.total.size, start + WIDTH)
         here, alive = part_of(block, start, stop), kept[: stop - start]
-        about, squares, n = here.about, here.squares, here.number
+        about, squared_deviations, n = here.about, here.squared_deviations, here.number
         sums = weights.total[start:stop]
         about[:] = 0.0
-        squares[:] = 0.0
+        squared_deviations[:] = 0.0
         sums[:] = 0.0
         for again in range(2):
             for frame in range(frames):
@@ -120,7 +120,7 @@ def weigh(pixels, weights, block):
                     part = distance * distance * (n[pixel] - 1.0) / (n[pixel] - c)
                     # all the weight on one value says nothing of its noise
                     part = np.nan if weight[pixel] == sums[pixel] else part
-                    squares[pixel] += part if alive[pixel] else 0.0
+                    squared_deviations[pixel] += part if alive[pixel] else 0.0
             if not again:
                 for pixel in range(n.size):
                     about[pixel] /= sums[pixel]
@@ -227,10 +227,10 @@ def variances(propagate, block, sums, factors, shared, relative, variance, light
     photon noise of the average; ``single`` says that the values were single frames, no averages.
     """
     scatter, ratio, arithmetic_share = factors
-    about, number, squares = block.about, block.number, block.squares
+    about, number, squared_deviations = block.about, block.number, block.squared_deviations
     for pixel in range(number.size):
         n = number[pixel]
-        total = squares[pixel] * scatter[n]
+        total = squared_deviations[pixel] * scatter[n]
         if propagate:
             share = arithmetic_share[n]
             total = share * sums[0, pixel] / n

@@ -42,7 +42,9 @@ def steps_of(noise, steps):
 
 
 @kernel
-def equalise(pixels, noise, block, ranks, tables, factors, dropped, sums, squares, among):
+def equalise(
+    pixels, noise, block, ranks, tables, factors, dropped, sums, squared_deviations, among
+):
     """Replace sums over values of unequal noise by those of equal ones with as noisy a quantile.
 
     Parameters
@@ -60,7 +62,7 @@ def equalise(pixels, noise, block, ranks, tables, factors, dropped, sums, square
         tell whether their noise is equal.
     sums : (at least 2, pixel), of which two are changed, or of size 0
         As of :func:`autowisp_xr.kernels.survivors.sum_noise`.
-    squares : (pixel), changed, or of size 0
+    squared_deviations : (pixel), changed, or of size 0
         Sum of squared distances from the quantile.
     """
     frames, number = pixels.values.shape
@@ -106,5 +108,5 @@ def equalise(pixels, noise, block, ranks, tables, factors, dropped, sums, square
                 equal = found[slot, 0] * rest * survivors / ratio[survivors]
                 sums[0, start + pixel] = survivors * equal
                 sums[1, start + pixel] = survivors / np.sqrt(equal)
-            if squares.size:
-                squares[start + pixel] *= found[slot, 1] / scatter[n]
+            if squared_deviations.size:
+                squared_deviations[start + pixel] *= found[slot, 1] / scatter[n]

@@ -32,15 +32,20 @@ def first_sums(rows, total, smallest, largest):
 @kernel
 def square_sums(rows, block):
     """Sum of the squared distances from the average of what lies between the ends."""
-    about, squares, smallest, largest = block.about, block.squares, block.smallest, block.largest
-    squares[:] = 0.0
+    about, squared_deviations, smallest, largest = (
+        block.about,
+        block.squared_deviations,
+        block.smallest,
+        block.largest,
+    )
+    squared_deviations[:] = 0.0
     for frame in range(rows.shape[0]):
         row = rows[frame]
         for pixel in range(about.size):
             value = np.float64(row[pixel])
             distance = value - about[pixel]
             keeps = (value >= smallest[pixel]) & (value <= largest[pixel])
-            squares[pixel] += distance * distance if keeps else 0.0
+            squared_deviations[pixel] += distance * distance if keeps else 0.0
 
 
 @kernel
@@ -50,7 +55,11 @@ def clip_unranked(rows, pixel, clipping, block, column):
     Whether the last round still rejected is written, too, as is all of the block but ``above``.
     ``column`` is room for what survives, a value a frame.
     """
-    about, squares, number = block.about[pixel], block.squares[pixel], block.number[pixel]
+    about, squared_deviations, number = (
+        block.about[pixel],
+        block.squared_deviations[pixel],
+        block.number[pixel],
+    )
     smallest, largest = block.smallest[pixel], block.largest[pixel]
     rejecting, rounds = False, 0
     left, below = 0, 0
@@ -58,7 +67,7 @@ def clip_unranked(rows, pixel, clipping, block, column):
         column[left] = rows[frame, pixel]
         left += (column[left] >= smallest) & (column[left] <= largest)
     while rounds != clipping.rounds:
-        scale, size = np.sqrt(squares / number), max(-smallest, largest)
+        scale, size = np.sqrt(squared_deviations / number), max(-smallest, largest)
         over = farthest(clipping.upper, scale, size, clipping.rounding)
         under = farthest(clipping.lower, scale, size, clipping.rounding)
         rejecting = largest - about > over or smallest - about < under
@@ -77,10 +86,14 @@ def clip_unranked(rows, pixel, clipping, block, column):
             elif value < about:
                 below += 1
         left = number
-        about, squares = total / number, 0.0
+        about, squared_deviations = total / number, 0.0
         for place in range(left):
-            squares += (column[place] - about) * (column[place] - about)
-    block.about[pixel], block.squares[pixel], block.number[pixel] = about, squares, number
+            squared_deviations += (column[place] - about) * (column[place] - about)
+    block.about[pixel], block.squared_deviations[pixel], block.number[pixel] = (
+        about,
+        squared_deviations,
+        number,
+    )
     block.smallest[pixel], block.largest[pixel] = smallest, largest
     block.rejecting[pixel], block.below[pixel] = rejecting, below
 
@@ -98,7 +111,7 @@ def mean_unranked(rows, clipping, block):
     block
         Whose ``number`` counts what is not left out; all is written but ``above``.
     """
-    about, squares, number = block.about, block.squares, block.number
+    about, squared_deviations, number = block.about, block.squared_deviations, block.number
     column = np.empty(rows.shape[0])
     first_sums(rows, about, block.smallest, block.largest)
     for pixel in range(about.size):
@@ -110,7 +123,7 @@ def mean_unranked(rows, clipping, block):
         return
     # what only rounding takes beyond is left to the careful look
     for pixel in range(about.size):
-        scale = np.sqrt(squares[pixel] / number[pixel])
+        scale = np.sqrt(squared_deviations[pixel] / number[pixel])
         above = block.largest[pixel] - about[pixel] > clipping.upper * scale
         beneath = block.smallest[pixel] - about[pixel] < clipping.lower * scale
         block.rejecting[pixel] = above | beneath

@@ -7,9 +7,9 @@ from pathlib import Path
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import HeaderError
 from autowisp_xr.frames import FileRecord
-from autowisp_xr.frames.resolve import settle_camera
+from autowisp_xr.frames.resolve import resolve_camera
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import value_of
-from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.night.sentences import sentence
 
 UNITS = {"gain": "e/ADU", "read_noise": "e", "saturation": "ADU", "bias_level": "ADU"}
@@ -38,7 +38,7 @@ def describe(records: Sequence[FileRecord], camera: Camera | None, unseen: str =
         That nobody says where it saturates, after a look at its frames.
     """
     try:
-        known = settle_camera(records, camera, None)
+        known = resolve_camera(records, camera, None)
     except HeaderError:
         return ""
     parts = [
@@ -75,29 +75,29 @@ def _number(value: float | Mapping[str, float]) -> str:
     return f"{value:.4g}" if value < 1000 else f"{value:g}"
 
 
-def said_by(records: Sequence[FileRecord], name: str) -> dict[float, list[str]]:
+def stated_by(records: Sequence[FileRecord], name: str) -> dict[float, list[str]]:
     """What headers say of gain or read noise, and the files of each value."""
-    said: dict[float, list[str]] = {}
+    stated: dict[float, list[str]] = {}
     for record in records:
         value = record.facts.get(name)
         if value is None:
             continue
-        near = (known for known in said if math.isclose(known, value, rel_tol=_ALIKE))
-        said.setdefault(next(near, float(value)), []).append(record.path)
-    return said
+        near = (known for known in stated if math.isclose(known, value, rel_tol=_ALIKE))
+        stated.setdefault(next(near, float(value)), []).append(record.path)
+    return stated
 
 
 def card(records: Sequence[FileRecord], name: str) -> str:
     """The card that says gain or read noise, as it is called in these headers."""
-    names = Spellings().cards[_CARDS[name]]
+    names = KeywordAliases().cards[_CARDS[name]]
     found = (card for record in records for card in names if value_of(record.header, card))
     return next(found, names[0])
 
 
-def disagreement(name: str, said: Mapping[float, Sequence[str]]) -> str:
+def disagreement(name: str, stated: Mapping[float, Sequence[str]]) -> str:
     """That headers do not agree, with all values and files."""
     values = []
-    for value, paths in sorted(said.items(), reverse=True):
+    for value, paths in sorted(stated.items(), reverse=True):
         more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
         values.append(f"{value:g} ({Path(paths[0]).name}{more})")
     return f"the headers disagree on the {plain(name)}: {' and '.join(values)}"
@@ -106,5 +106,7 @@ def disagreement(name: str, said: Mapping[float, Sequence[str]]) -> str:
 def setting_hint(records: Sequence[FileRecord], unknown: Sequence[str]) -> str:
     """That a GAIN in the headers may be what is asked for, where there is one."""
     found = (value_of(record.header, "GAIN") for record in records)
-    said = next((value for value in found if value is not None), None)
-    return sentence("setting_hint", value=said) if "gain" in unknown and said is not None else ""
+    stated = next((value for value in found if value is not None), None)
+    return (
+        sentence("setting_hint", value=stated) if "gain" in unknown and stated is not None else ""
+    )

@@ -66,7 +66,7 @@ class Choice:
     """Whether a dark has to be scaled."""
     refused: Mapping[str, Refusal] = field(default_factory=dict)
     """The other candidates of the kind, by their names."""
-    unsaid: tuple[str, ...] = ()
+    unstated: tuple[str, ...] = ()
     """Traits that only one of the frame and the chosen master says."""
 
     @property
@@ -165,8 +165,8 @@ def choose(
     for ranks, _, other in others:
         better = next((words for words in best if best[words] != ranks[words]), "comes first")
         refused[other.name] = Refusal(other, f"{_FITS_TOO}, but {chosen.name} {better}")
-    unsaid = _unsaid(wanted, chosen.traits, matching)
-    return Choice(chosen=chosen, scaled=scaled, refused=refused, unsaid=unsaid)
+    unstated = _unstated(wanted, chosen.traits, matching)
+    return Choice(chosen=chosen, scaled=scaled, refused=refused, unstated=unstated)
 
 
 def _judged(
@@ -182,7 +182,7 @@ def _judged(
     reason = (
         reason
         or str(mismatch or "")
-        or _reason_of_unsaid_filter(wanted, candidate, banded, matching)
+        or _reason_of_unstated_filter(wanted, candidate, banded, matching)
         or (candidate.failure and f"{_NOT_MADE}{candidate.failure}")
     )
     if not reason:
@@ -215,13 +215,13 @@ def _reason_of_bias(own: Traits, has_bias: bool) -> str:
     if own.kind != "dark":
         return ""
     if own.holds_bias is None:
-        return sentence("bias_unsaid")
+        return sentence("bias_unstated")
     if not has_bias and not own.holds_bias:
         return "its bias was subtracted, and no bias fits the frames"
     return ""
 
 
-def _reason_of_unsaid_filter(
+def _reason_of_unstated_filter(
     wanted: Traits, candidate: Candidate, banded: bool, matching: Matching
 ) -> str:
     """Why flats that do not say their filter do not serve a known band, where others say theirs."""
@@ -229,10 +229,10 @@ def _reason_of_unsaid_filter(
     counts = "filter" in KINDS[own.kind].serves and "filter" not in matching.allow_mismatch
     if not counts or own.filter or not wanted.filter or not (banded and candidate.own):
         return ""
-    return sentence("filter_unsaid", filter=wanted.filter)
+    return sentence("filter_unstated", filter=wanted.filter)
 
 
-def _unsaid(wanted: Traits, own: Traits, matching: Matching) -> tuple[str, ...]:
+def _unstated(wanted: Traits, own: Traits, matching: Matching) -> tuple[str, ...]:
     """Traits that only one of the two says, of those that have to agree."""
     counted = [name for name in KINDS[own.kind].serves if name not in matching.allow_mismatch]
     names = [name for name in counted if name not in ("size", "area", "channels", "unit", "egain")]

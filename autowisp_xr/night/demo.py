@@ -20,7 +20,7 @@ _BRIGHT = 1000.0  # electrons
 
 
 def demo(
-    out: str | PathLike[str], *, say: Callable[[str], None] = lambda line: None
+    out: str | PathLike[str], *, report: Callable[[str], None] = lambda line: None
 ) -> dict[str, tuple[float, float]]:
     """Simulate a night, reduce it, and say how well the truth was recovered.
 
@@ -28,7 +28,7 @@ def demo(
     ----------
     out
         Directory for the raw frames (``raw/``), their ``camera.toml``, and the results.
-    say
+    report
         Called with a line of text for each step and result.
 
     Returns
@@ -39,13 +39,13 @@ def demo(
     target = Path(out).expanduser()
     # fine ADU: the median of overscan pixels, which are integers, is known to half of one only
     sky = simulate.Night(shape=(512, 512), seed=20, gain=0.6, read_noise=8.0, full_well=30_000)
-    say("simulating a night: 12 biases, 2 x 12 darks, 12 flats, 10 science frames of 512 x 512")
+    report("simulating a night: 12 biases, 2 x 12 darks, 12 flats, 10 science frames of 512 x 512")
     darks = sky.dark(12), sky.dark(12, exposure=5, start=13)
     for made in (sky.bias(12), *darks, sky.flat(12), sky.objects(10)):
         to_fits(made, target / "raw" / "{RAWFNAME}.fits")
     camera = target / "camera.toml"
     camera.write_text(sky.camera.to_toml(), encoding="utf-8")
-    summary = reduce(target / "raw", target / "reduced", camera=sky.camera, say=say)
+    summary = reduce(target / "raw", target / "reduced", camera=sky.camera, report=report)
     if summary.failed:
         raise AutowispError(f"the simulated night could not be reduced:\n{summary}")
     science = store.open_zarr(target / "reduced" / STORE, group=summary.made[-1].group)
@@ -59,10 +59,10 @@ def demo(
         # the stack has to find the cosmic rays by itself
         "stack of 10": pulls(deep, truth["image"][0], truth["electrons"][0] < _BRIGHT),
     }
-    say("")
-    say("recovered truth, pulls (x - truth) / sigma above 1000 electrons:")
+    report("")
+    report("recovered truth, pulls (x - truth) / sigma above 1000 electrons:")
     for name, (mean, width) in results.items():
-        say(f"  {name:13s} mean {mean:+.4f} (0 +- 0.02)   width {width:.4f} (1 +- 0.02)")
+        report(f"  {name:13s} mean {mean:+.4f} (0 +- 0.02)   width {width:.4f} (1 +- 0.02)")
     return results
 
 

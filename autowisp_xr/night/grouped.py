@@ -21,7 +21,7 @@ _MANY = {"pixel_type": "kinds of pixels", "egain": "gains", "size": "sizes"}
 class Group(NamedTuple):
     """Those of whom one thing is said."""
 
-    told: str
+    line: str
     """What is said, as a line of bounded length."""
     names: tuple[str, ...]
 
@@ -34,7 +34,7 @@ def by_key(items: Iterable[_Item], key: Callable[[_Item], _Key]) -> dict[_Key, l
     return groups
 
 
-def alike(said: Iterable[tuple[str, str]], most: int) -> list[Group]:
+def alike(lines: Iterable[tuple[str, str]], most: int) -> list[Group]:
     """Pairs of a name and what is said of it, by what is said; few groups, if they can be.
 
     Examples
@@ -45,7 +45,7 @@ def alike(said: Iterable[tuple[str, str]], most: int) -> list[Group]:
     >>> alike(told, most=1)[0].told
     '60 s, not 5 s (and the like, with other values)'
     """
-    pairs = list(said)
+    pairs = list(lines)
     texts = dict.fromkeys(text for _, text in pairs)
     form = {text: text for text in texts}
     if len(texts) > most:
@@ -54,8 +54,8 @@ def alike(said: Iterable[tuple[str, str]], most: int) -> list[Group]:
     groups = []
     for of in found.values():
         differ = len({text for _, text in of}) > 1
-        told = shortened(of[0][1]) + (" (and the like, with other values)" if differ else "")
-        groups.append(Group(told, tuple(dict.fromkeys(name for name, _ in of))))
+        line = shortened(of[0][1]) + (" (and the like, with other values)" if differ else "")
+        groups.append(Group(line, tuple(dict.fromkeys(name for name, _ in of))))
     return groups
 
 

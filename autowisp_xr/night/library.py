@@ -15,10 +15,10 @@ from autowisp_xr.errors import AutowispError
 from autowisp_xr.fits.hdu_choice import HduName
 from autowisp_xr.frames import FileRecord
 from autowisp_xr.frames.names import Paths
-from autowisp_xr.frames.resolve import settle_camera
+from autowisp_xr.frames.resolve import resolve_camera
 from autowisp_xr.headers.cards import first_value
 from autowisp_xr.headers.place import Place
-from autowisp_xr.headers.processing import bias_said
+from autowisp_xr.headers.processing import stated_bias
 from autowisp_xr.kinds import MASTERS
 from autowisp_xr.night.choosing import Candidate
 from autowisp_xr.night.grouped import by_key
@@ -61,7 +61,7 @@ def masters_in(
     checksum
         Whether to compare the pixels of a master with its DATASUM when it is opened.
     **reading
-        ``types`` and ``spellings``, as for :func:`~autowisp_xr.reduce`; only the user may know that
+        ``types`` and ``aliases``, as for :func:`~autowisp_xr.reduce`; only the user may know that
         files of other programs are masters ("master dark").
     """
     records = frames.scan(paths, deep=True, skip=skip, **reading)
@@ -136,7 +136,7 @@ def _corner(record: FileRecord) -> tuple[int, int]:
 
 def _traits(kind: str, records: Sequence[FileRecord], camera: Camera | None) -> Traits:
     first = records[0]
-    camera = settle_camera(records, camera, None)
+    camera = resolve_camera(records, camera, None)
     place, (height, width) = _place(first), first.shape or (0, 0)
     area = Region(
         xmin=place.x,
@@ -145,12 +145,12 @@ def _traits(kind: str, records: Sequence[FileRecord], camera: Camera | None) -> 
         ymax=place.height or place.y + height * place.cut.y_step,
     )
     history = provenance.steps_of(first.layout.history)
-    said = bias_said(first.header, history) if kind == "dark" else None
+    stated = stated_bias(first.header, history) if kind == "dark" else None
     return replace(
         traits_of_set(kind, [Traits.of(record.coordinates) for record in records], records),
         area=area,
         # without IMAGAREA, only what other programs write (LTV) tells where a master lies
         placed=place.height is not None or not place.split,
         channels=channels_of(camera) or ((schema.MONO, ChannelSlice()),),
-        holds_bias=None if said is None else not said.made,
+        holds_bias=None if stated is None else not stated.made,
     )

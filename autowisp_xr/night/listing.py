@@ -15,7 +15,7 @@ from autowisp_xr.night.grouped import by_key, by_reason, counted
 from autowisp_xr.night.plan import Plan
 from autowisp_xr.night.sentences import sentence
 
-_TELLING = ("image_type", "width", "height", "binning", "gain_setting", "filter", "exposure")
+_INFORMATIVE = ("image_type", "width", "height", "binning", "gain_setting", "filter", "exposure")
 _ORDER = tuple(KINDS)
 
 _FACTS = {
@@ -53,7 +53,7 @@ def table_of(plan: Plan, left_out: Mapping[str, str]) -> xr.Dataset:
     choices = plan.choices
 
     def row(record: FileRecord) -> dict[str, Any]:
-        said, one = record.coordinates, of_set.get(record.path)
+        stated, one = record.coordinates, of_set.get(record.path)
         chosen = choices.get(record.path, {})
         height, width = record.shape or (0, 0)
         channels = one.traits.channels or () if one else ()
@@ -64,7 +64,7 @@ def table_of(plan: Plan, left_out: Mapping[str, str]) -> xr.Dataset:
             "height": height,
             "channels": " ".join(name for name, _ in channels),
             "camera": str(record.facts.get("camera") or ""),
-            **{name: said.get(name, missing) for name, missing in _FACTS.items()},
+            **{name: stated.get(name, missing) for name, missing in _FACTS.items()},
             "set": one.path if one else "",
             **{kind: _name_of(chosen.get(kind)) for kind in MASTERS},
             "why_not": json.dumps(why_not) if why_not else "",
@@ -125,7 +125,7 @@ def info(night: xr.DataTree | xr.Dataset) -> str:
     sets = by_key((row for row in rows if row["set"]), lambda row: row["set"])
     others = by_key(
         (row for row in rows if row["image_type"] and not row["set"]),
-        lambda row: tuple(str(row[name]) for name in _TELLING),
+        lambda row: tuple(str(row[name]) for name in _INFORMATIVE),
     )
     ordered = sorted(sets.items(), key=lambda item: _ORDER.index(item[1][0]["image_type"]))
     lines = [f"{table.attrs.get('night', 'night')}: {counted(len(rows), 'FITS file')}"]

@@ -74,15 +74,15 @@ class Seen:
         # a comparison with NaN is false
         if not lowest < min(self.ceiling, max(stated, default=np.inf)):
             return camera, ""
-        said = {"seen": self._seen(found), "stated": max(stated, default=np.nan)}
+        both = {"seen": self._seen(found), "stated": max(stated, default=np.nan)}
         if own is not None:
-            return camera, sentence("plateau_not_of_user", **said)
+            return camera, sentence("plateau_not_of_user", **both)
         if lowest <= given.bias_level:
             return camera, ""
         if found.sizes["channel"] > 1 and given.channels is None:
             given = replace(given, channels=self.channels)
         less = found.assign(saturation=found["saturation"] - given.bias_level)
-        line = sentence("plateau_not_of_headers" if stated else "plateau_new", **said)
+        line = sentence("plateau_not_of_headers" if stated else "plateau_new", **both)
         return with_saturation(given, less), line
 
     def _seen(self, found: xr.Dataset) -> str:

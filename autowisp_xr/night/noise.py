@@ -16,15 +16,15 @@ from autowisp_xr import measure, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, CalibrationError, HeaderError
 from autowisp_xr.frames import FileRecord
-from autowisp_xr.frames.resolve import settle_camera
+from autowisp_xr.frames.resolve import resolve_camera
 from autowisp_xr.night.camera_words import (
     UNITS,
     card,
     describe,
     disagreement,
     plain,
-    said_by,
     setting_hint,
+    stated_by,
 )
 from autowisp_xr.night.looks import Seen, look, opened
 from autowisp_xr.night.sentences import sentence
@@ -76,16 +76,16 @@ def _noise(sets: Sequence[FrameSet], camera: Camera | None, seen: Seen) -> Known
         return KnownCamera(camera)
     records, flats = records_of(sets), records_of(sets, "flat")
     biases = max((one.records for one in sets if one.traits.kind == "bias"), key=len, default=())
-    said = {name: said_by(records, name) for name in asked}
-    unknown = [name for name, values in said.items() if len(values) != 1]
-    disagree = [disagreement(name, said[name]) for name in unknown if said[name]]
+    stated = {name: stated_by(records, name) for name in asked}
+    unknown = [name for name, values in stated.items() if len(values) != 1]
+    disagree = [disagreement(name, stated[name]) for name in unknown if stated[name]]
     numbers = {"flats": len(flats), "biases": len(biases)}
     amplifiers = _with_amplifiers(records, camera)
     if amplifiers is not None:
         unknown, disagree = amplifiers.unknown_noise, []
     try:
         if min(len(flats), len(biases)) < 2:
-            gains = [given.gain] if given.gain is not None else list(said["gain"])
+            gains = [given.gain] if given.gain is not None else list(stated["gain"])
             alone = amplifiers is None and unknown == ["read_noise"] and len(biases) > 1
             if alone and isinstance(gains[0], float):
                 return _of_biases(opened(biases, given), given, gains[0])
@@ -94,7 +94,7 @@ def _noise(sets: Sequence[FrameSet], camera: Camera | None, seen: Seen) -> Known
         if amplifiers is not None:
             parts, lines = held_amplifiers(lit, unlit, amplifiers, asked)
             return KnownCamera(replace(given, amplifiers=parts) if lines else camera, lines, lines)
-        one_value = {name: None if name in unknown else next(iter(said[name])) for name in asked}
+        one_value = {name: None if name in unknown else next(iter(stated[name])) for name in asked}
         held = held_against(lit, unlit, one_value)
     except (AutowispError, OSError, ValueError) as error:
         return _unmeasured(records, camera, unknown, disagree, str(error))
@@ -119,7 +119,7 @@ def _noise(sets: Sequence[FrameSet], camera: Camera | None, seen: Seen) -> Known
 def _with_amplifiers(records: Sequence[FileRecord], camera: Camera | None) -> Camera | None:
     """The camera by all headers, where these know of several amplifiers, and agree."""
     try:
-        known = settle_camera(records, camera, None)
+        known = resolve_camera(records, camera, None)
     except HeaderError:
         return None
     return known if known.amplifiers else None

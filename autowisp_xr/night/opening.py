@@ -13,8 +13,8 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, HeaderError
 from autowisp_xr.fits.hdu_choice import HduName
 from autowisp_xr.frames.names import Paths
-from autowisp_xr.frames.resolve import settle_camera
-from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.frames.resolve import resolve_camera
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.matching import Matching
 from autowisp_xr.night.camera_words import describe, plain, setting_hint
 from autowisp_xr.night.listing import table_of
@@ -30,7 +30,7 @@ def open_night(
     *,
     camera: Camera | None = None,
     types: Mapping[str, str] | None = None,
-    spellings: Spellings | None = None,
+    aliases: KeywordAliases | None = None,
     hdu: HduName | None = None,
     masters: Paths | None = None,
     matching: Matching | None = None,
@@ -44,7 +44,7 @@ def open_night(
     paths
         Directories, which are searched into their subdirectories, files or glob patterns; or the
         directory (or ``night.zarr``) with the results of :func:`~autowisp_xr.reduce`.
-    camera, types, spellings, hdu, masters, matching
+    camera, types, aliases, hdu, masters, matching
         As for :func:`~autowisp_xr.reduce`.
 
     Returns
@@ -68,7 +68,7 @@ def open_night(
     results = _store(paths)
     if results is not None:
         return _results(results)
-    reading: dict[str, Any] = {"types": types, "spellings": spellings, "hdu": hdu}
+    reading: dict[str, Any] = {"types": types, "aliases": aliases, "hdu": hdu}
     plan = plan_night(paths, camera=camera, masters=masters, matching=matching, **reading)
     left_out = dict(plan.left_out)
     groups: dict[str, xr.Dataset] = {}
@@ -93,7 +93,7 @@ def _camera_notes(plan: Plan, camera: Camera | None) -> list[str]:
     for place, of_place in by_setup(plan.sets).items():
         records = records_of(of_place)
         try:
-            unmeasured = _unmeasured(of_place, settle_camera(records, camera, None).unknown_noise)
+            unmeasured = _unmeasured(of_place, resolve_camera(records, camera, None).unknown_noise)
         except HeaderError as error:
             unmeasured = str(error)
         lines = filter(None, (describe(records, camera), unmeasured))
@@ -106,14 +106,14 @@ def _unmeasured(sets: Sequence[FrameSet], unknown: Sequence[str]) -> str:
     if not unknown:
         return ""
     flats, biases = (records_of(sets, kind) for kind in ("flat", "bias"))
-    said = {
+    stated = {
         "names": " and ".join(map(plain, unknown)),
         "verb": "is" if len(unknown) == 1 else "are",
     }
     if min(len(flats), len(biases)) >= 2:
-        return sentence("will_be_measured", flats=len(flats), biases=len(biases), **said)
+        return sentence("will_be_measured", flats=len(flats), biases=len(biases), **stated)
     hint = setting_hint(records_of(sets), unknown)
-    return sentence("cannot_be_measured", hint=hint, **said)
+    return sentence("cannot_be_measured", hint=hint, **stated)
 
 
 def _store(paths: Paths) -> Path | None:

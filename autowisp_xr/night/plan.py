@@ -179,10 +179,10 @@ class Plan:
     def doubts(self) -> list[str]:
         """A line for what only some frames and their masters say, and that is taken to fit."""
         number_of = Counter(
-            (choice.chosen.name, choice.unsaid)
+            (choice.chosen.name, choice.unstated)
             for of_frame in self.choices.values()
             for choice in of_frame.values()
-            if choice.chosen is not None and choice.unsaid
+            if choice.chosen is not None and choice.unstated
         )
         return [
             sentence(
@@ -210,7 +210,7 @@ def plan_night(
     skip: Collection[str | PathLike[str]] = (),
     look: bool = False,
     checksum: bool = False,
-    say: Callable[[str], None] = lambda line: None,
+    report: Callable[[str], None] = lambda line: None,
     **reading: Any,
 ) -> Plan:
     """What would be made of the files in a folder.
@@ -229,13 +229,13 @@ def plan_night(
     checksum
         Whether frames are left out whose pixels are not those of the DATASUM in their header.
     **reading
-        ``types``, ``spellings`` and ``hdu``, as for :func:`~autowisp_xr.reduce`.
+        ``types``, ``aliases`` and ``hdu``, as for :func:`~autowisp_xr.reduce`.
     """
     matching = matching or Matching()
     paths = [paths] if isinstance(paths, str | PathLike) else list(paths)
     night = " ".join(str(fspath(path)) for path in paths)
     records = frames.scan(paths, deep=True, skip=skip, **reading)
-    say(f"{counted(len(records), 'FITS file')} in {night}")
+    report(f"{counted(len(records), 'FITS file')} in {night}")
     if checksum:
         records = frames.checked(records)
     empty = empty_frames(records if look else ())

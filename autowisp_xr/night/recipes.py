@@ -124,8 +124,8 @@ class Recipes:
         # of one frame: flats are of about one level, and each would have to be read for it
         level = float(mean.isel(frame=0).mean())
         longest = float(frames["exposure"].values.max())
-        said = current_left(longest, level, [dark for dark in darks if dark is not None])
-        return [said] if said else []
+        left = current_left(longest, level, [dark for dark in darks if dark is not None])
+        return [left] if left else []
 
 
 def _price(name: str, dark: xr.Dataset, frames: xr.Dataset) -> list[str]:

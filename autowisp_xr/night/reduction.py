@@ -12,7 +12,7 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.errors import InUseError
 from autowisp_xr.fits.hdu_choice import HduName
 from autowisp_xr.frames.names import Paths
-from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.matching import Matching
 from autowisp_xr.night.noise import know_camera
 from autowisp_xr.night.plan import Plan, by_setup, camera_with_colours, plan_night
@@ -34,7 +34,7 @@ def reduce(
     *,
     camera: Camera | None = None,
     types: Mapping[str, str] | None = None,
-    spellings: Spellings | None = None,
+    aliases: KeywordAliases | None = None,
     hdu: HduName | None = None,
     masters: Paths | None = None,
     matching: Matching | None = None,
@@ -42,7 +42,7 @@ def reduce(
     min_flat: float = MIN_FLAT,
     checksum: bool = True,
     overwrite: bool = False,
-    say: Callable[[str], None] = lambda line: None,
+    report: Callable[[str], None] = lambda line: None,
 ) -> Summary:
     """Masters and calibrated frames of all raw frames in a directory.
 
@@ -68,7 +68,7 @@ def reduce(
     types
         {pattern: type}: what frames are whose headers do not say it, or say something else;
         see :func:`~autowisp_xr.open_fits`.
-    spellings
+    aliases
         Which cards say what, where the usual ones do not do.
     hdu
         Which HDU is the image, where files hold several: its number or its name; see
@@ -88,7 +88,7 @@ def reduce(
     overwrite
         Whether results of other frames in ``out`` may be replaced. What no run of this has
         written there, and what was changed since, is kept in any case, and the summary names it.
-    say
+    report
         Called with a line of text for each step.
 
     Returns
@@ -131,20 +131,20 @@ def reduce(
     with ExitStack() as held:
         _claim(target, held)
         given: dict[str, Any] = {"camera": camera, "masters": others, "matching": matching}
-        given |= {"types": types, "spellings": spellings, "hdu": hdu, "skip": [target]}
-        plan = plan_night(night, **given, look=True, checksum=checksum, say=say)
+        given |= {"types": types, "aliases": aliases, "hdu": hdu, "skip": [target]}
+        plan = plan_night(night, **given, look=True, checksum=checksum, report=report)
         read = [record.path for record in plan.records]
         if others:
             read += frames.find_files(others, deep=True, skip=[target])
         summary = Summary(
             plan=plan, out=str(out), left_out=dict(plan.left_out), notes=list(plan.notes)
         )
-        writer = Writer(target, overwrite, summary, say, Record(target, target / STORE, read))
+        writer = Writer(target, overwrite, summary, report, Record(target, target / STORE, read))
         cameras = _known_cameras(plan, writer, camera)
         _execute(plan, writer, Recipes(cameras, plan.matching, select, min_flat))
         summary.notes += summary.plan.doubts
         if writer.kept and (target / _SUMMARY).exists():
-            say(sentence("summary_kept", path=target / _SUMMARY))
+            report(sentence("summary_kept", path=target / _SUMMARY))
         elif summary.made or not (target / _SUMMARY).exists():
             writer.write_text(target / _SUMMARY, str(summary))
             summary.to_zarr(target / STORE)
@@ -176,7 +176,7 @@ def _known_cameras(plan: Plan, writer: Writer, camera: Camera | None) -> dict[st
         cameras[place] = known.camera
         for note in known.notes:
             line = f"{place}: {note}" if place else note
-            writer.say(line)
+            writer.report(line)
             writer.summary.notes.append(line)
         if known.found and known.camera is not None:
             writer.write_camera(place, known.camera, " ".join(known.found))

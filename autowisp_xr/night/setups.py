@@ -29,7 +29,7 @@ def _agree(one: Key, other: Key) -> bool:
     return all(a is None or b is None or a == b for a, b in zip(one, other, strict=True))
 
 
-def _says_more(one: Key, other: Key) -> bool:
+def _more_specific(one: Key, other: Key) -> bool:
     """Whether one says all that another does, and more."""
     return one != other and all(b is None or a == b for a, b in zip(one, other, strict=True))
 
@@ -38,10 +38,12 @@ def setup_of_each(traits: Sequence[Traits]) -> list[Key]:
     """For each frame its setup; one that says less than a single other one belongs to that."""
     keys = [key_of(one, SETTING) for one in traits]
     different = list(dict.fromkeys(keys))
-    fullest = [key for key in different if not any(_says_more(other, key) for other in different)]
+    fullest = [
+        key for key in different if not any(_more_specific(other, key) for other in different)
+    ]
     home = {}
     for key in different:
-        fuller = [other for other in fullest if _says_more(other, key)]
+        fuller = [other for other in fullest if _more_specific(other, key)]
         home[key] = fuller[0] if len(fuller) == 1 else key
     return [home[key] for key in keys]
 
@@ -53,14 +55,14 @@ def take_colours(traits: dict[str, Traits], notes: list[str]) -> None:
     if not patterns or not silent:
         return
     names = [name for name in SETTING if name != "channels"]
-    saying = {key_of(one, names): one for one in traits.values() if one.channels is not None}
+    stating = {key_of(one, names): one for one in traits.values() if one.channels is not None}
     taken = 0
     for path in silent:
         own = key_of(traits[path], names)
         camera = names.index("camera")
         found = {
             one.channels
-            for key, one in saying.items()
+            for key, one in stating.items()
             # of a camera that nobody names, or of the very same
             if _agree(own, key) and own[camera] == key[camera]
         }
@@ -68,5 +70,5 @@ def take_colours(traits: dict[str, Traits], notes: list[str]) -> None:
             taken += 1
             traits[path] = replace(traits[path], channels=found.pop())
     if taken:
-        said = " and ".join(" ".join(name for name, _ in pattern or ()) for pattern in patterns)
-        notes.append(sentence("pattern_taken", number=taken, patterns=said))
+        stated = " and ".join(" ".join(name for name, _ in pattern or ()) for pattern in patterns)
+        notes.append(sentence("pattern_taken", number=taken, patterns=stated))

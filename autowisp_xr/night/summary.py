@@ -74,8 +74,8 @@ class Summary:
             lines += ["", f"In {self.out}:" if self.out else "Made:"]
         lines += [self._line(made) for made in self.made]
         lines += [
-            f"note on {named(group.names)}: {group.told}"
-            for group in alike(self._said(doubts=False), _MOST_NOTES)
+            f"note on {named(group.names)}: {group.line}"
+            for group in alike(self._reported(doubts=False), _MOST_NOTES)
         ]
         for title, reasons in (("Left out", self.left_out), ("Failed", self.failed)):
             if reasons:
@@ -121,15 +121,15 @@ class Summary:
             for doubt in (*record.guesses, *record.doubts)
         ]
         lines = [note for note in self.notes if _DOUBT.match(note)]
-        for group in alike(self._said(doubts=True), _MOST_DOUBTS):
-            sort, _, text = group.told.partition(": ")
+        for group in alike(self._reported(doubts=True), _MOST_DOUBTS):
+            sort, _, text = group.line.partition(": ")
             lines.append(f"{sort}: {named(group.names)}: {text}")
         for group in alike(of_files, _MOST_DOUBTS):
             number = f"{len(group.names)} files, " if len(group.names) > 1 else ""
-            lines.append(f"DOUBT: {number}{named(group.names)}: {group.told}")
+            lines.append(f"DOUBT: {number}{named(group.names)}: {group.line}")
         return [shortened(line) for line in dict.fromkeys(lines)]
 
-    def _said(self, doubts: bool) -> Iterator[tuple[str, str]]:
+    def _reported(self, doubts: bool) -> Iterator[tuple[str, str]]:
         """What is made, and each note on it: those that are doubts, or the others."""
         for made in self.made:
             for note in made.notes:
@@ -186,11 +186,11 @@ class Summary:
 def _with_files(reasons: Mapping[str, str]) -> Iterator[str]:
     """Two lines for each reason: what it is, and which files."""
     # what a file says of itself begins with its name
-    said = (
+    named_reasons = (
         (Path(path).name, why.removeprefix(path).removeprefix(":").lstrip())
         for path, why in reasons.items()
     )
-    for group in alike(said, _MOST_REASONS):
-        yield from (f"    {line}" for line in group.told.split("\n"))
+    for group in alike(named_reasons, _MOST_REASONS):
+        yield from (f"    {line}" for line in group.line.split("\n"))
         number = f"{len(group.names)} files: " if len(group.names) > 1 else ""
         yield f"        {number}{named(group.names)}"

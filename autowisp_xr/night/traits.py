@@ -9,8 +9,8 @@ import numpy as np
 
 from autowisp_xr.camera import Camera
 from autowisp_xr.frames import FileRecord
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import value_of
-from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.regions import Region
 from autowisp_xr.traits import NUMBERS, TEXTS, Channels, Traits
@@ -28,7 +28,7 @@ _SPELT_OTHERWISE = {
         "physical",
     ),
 }
-"""Fields of the table of spellings that do not bear the name of their trait."""
+"""Fields of the table of aliases that do not bear the name of their trait."""
 
 
 _DAY = np.timedelta64(1, "D")
@@ -42,8 +42,8 @@ def nights_of(records: Sequence[FileRecord]) -> dict[str, str]:
     since headers seldom say reliably where on Earth they are. Where there is no such stretch of
     five hours, no night is told from the next.
     """
-    said = ((one, np.datetime64(one.coordinates.get("time", "NaT"), "ns")) for one in records)
-    timed = [(record, time) for record, time in said if not np.isnat(time)]
+    stated = ((one, np.datetime64(one.coordinates.get("time", "NaT"), "ns")) for one in records)
+    timed = [(record, time) for record, time in stated if not np.isnat(time)]
     if not timed:
         return {}
     lit = {name for name, kind in KINDS.items() if kind.sees_light}
@@ -147,11 +147,11 @@ def _common(values: Sequence[str]) -> str:
 
 def _cards(record: FileRecord) -> dict[str, str]:
     """For each trait the card of a header that is asked first, if any is there."""
-    spellings: Spellings = record.options.get("spellings") or Spellings()
+    aliases: KeywordAliases = record.options.get("aliases") or KeywordAliases()
     found = {}
     for trait in (*TEXTS, *NUMBERS, "channels"):
         names = _SPELT_OTHERWISE.get(trait, (trait,))
-        cards = (card for name in names for card in spellings.cards.get(name, ()))
+        cards = (card for name in names for card in aliases.cards.get(name, ()))
         card = next((card for card in cards if card in record.header), "")
         if card:
             found[trait] = card

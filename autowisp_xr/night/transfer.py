@@ -46,7 +46,7 @@ class Held(NamedTuple):
 def held_against(
     flats: xr.Dataset,
     biases: xr.Dataset,
-    said: Mapping[str, float | None],
+    stated: Mapping[str, float | None],
     camera: Camera | None = None,
 ) -> Held:
     """Gain and read noise of a camera, and which of them headers say otherwise.
@@ -55,19 +55,19 @@ def held_against(
     ----------
     flats, biases
         Raw frames.
-    said
+    stated
         What headers say of each; None where they say nothing.
     camera
         As for :func:`autowisp_xr.measure.gain_and_read_noise`.
     """
-    all_said = None not in said.values()
-    for pairs, tile in ((1, _TILE // 2), (_PAIRS, _TILE))[0 if all_said else 1 :]:
+    all_stated = None not in stated.values()
+    for pairs, tile in ((1, _TILE // 2), (_PAIRS, _TILE))[0 if all_stated else 1 :]:
         recording = warnings.catch_warnings(record=True, action="always", category=AutowispWarning)
         with recording as caught:
             found = measure.gain_and_read_noise(
                 flats, biases, camera=camera, max_pairs=pairs, tile=tile
             )
-        wrong = [name for name, value in said.items() if _is_off(name, value, found)]
+        wrong = [name for name, value in stated.items() if _is_off(name, value, found)]
         if not wrong:
             break
     return Held(found, wrong, [str(warning.message) for warning in caught])
@@ -109,15 +109,15 @@ def held_amplifiers(
     off: dict[str, list[str]] = {}
     for number, amplifier in enumerate(camera.amplifiers):
         part = camera.of_amplifier(number)
-        said = {name: getattr(part, name) for name in asked}
+        stated = {name: getattr(part, name) for name in asked}
         # that few pixels tell it badly is no news of a part of a frame
-        result, wrong, _ = held_against(flats, biases, said, part)
-        unknown = [name for name, value in said.items() if value is None]
+        result, wrong, _ = held_against(flats, biases, stated, part)
+        unknown = [name for name, value in stated.items() if value is None]
         open_ones: dict[str, Any] = dict.fromkeys((*wrong, *unknown))
         known = measure.completed_camera(replace(part, **open_ones), result)
         own = {name: getattr(known, name) for name in open_ones}
         for name in wrong:
-            line = f"{amplifier}: {said[name]:g}, measured {own[name]:.3g}"
+            line = f"{amplifier}: {stated[name]:g}, measured {own[name]:.3g}"
             off.setdefault(name, []).append(line)
         if unknown:
             own_numbers = (f"{plain(name)} {own[name]:.3f} {UNITS[name]}" for name in unknown)

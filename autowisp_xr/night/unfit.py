@@ -7,8 +7,8 @@ import numpy as np
 
 from autowisp_xr import frames
 from autowisp_xr.frames import FileRecord
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import value_of
-from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.kinds import FRAMES, KINDS
 from autowisp_xr.night.grouped import some_of
 from autowisp_xr.night.sentences import sentence
@@ -36,7 +36,7 @@ def unfit_because(record: FileRecord) -> str:
 
 
 def _type_cards(record: FileRecord) -> str:
-    found = _cards(record, Spellings().cards["image_type"])
+    found = _cards(record, KeywordAliases().cards["image_type"])
     if not found:
         return sentence("no_type")
     rule = found[0].replace(" = ", "=").replace("'", "")
@@ -44,7 +44,7 @@ def _type_cards(record: FileRecord) -> str:
 
 
 def _exposure_cards(record: FileRecord) -> str:
-    found = _cards(record, Spellings().cards["exposure"])
+    found = _cards(record, KeywordAliases().cards["exposure"])
     text = "; ".join(f"{card} is no number of seconds" for card in found)
     return text or "no EXPTIME, EXPOSURE or the like"
 

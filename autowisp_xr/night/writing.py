@@ -52,7 +52,7 @@ class Writer:
     overwrite: bool
     summary: Summary
     """Takes the notes."""
-    say: Callable[[str], None]
+    report: Callable[[str], None]
     """As for :func:`~autowisp_xr.reduce`, like ``overwrite``."""
     record: Record
     """Tells what may be replaced."""
@@ -62,7 +62,7 @@ class Writer:
     def attempt(self, product: Product, recipe: Recipe) -> xr.Dataset | None:
         """Make one thing and write it; None, with the reason for its frames, if that fails."""
         records = product.frames.records
-        self.say(f"{product.what}: {counted(len(records), 'frame')}")
+        self.report(f"{product.what}: {counted(len(records), 'frame')}")
         overwrite, remarks = self.overwrite, Remarks()
         try:
             return self._write(product, records, recipe(records, remarks), remarks, overwrite)
@@ -81,7 +81,7 @@ class Writer:
             self.summary.failed[path] = f"{product.what}: {reason}" + (
                 f" ({remarks.unused[path]})" if path in remarks.unused else ""
             )
-        self.say(f"  failed: {reason}")
+        self.report(f"  failed: {reason}")
         return None
 
     def write_camera(self, place: str, camera: Camera, note: str) -> None:
@@ -125,7 +125,7 @@ class Writer:
         files = self._to_fits(made, product, remarks)
         made = with_files(made, files)
         for path, reason in remarks.unused.items():
-            self.say(f"  left out: {path}: {reason}")
+            self.report(f"  left out: {path}: {reason}")
         self.summary.left_out.update(remarks.unused)
         self.summary.made.append(
             Made(
@@ -174,7 +174,7 @@ class Writer:
                 good.append(record)
             else:
                 self.summary.left_out[record.path] = str(error)
-                self.say(f"  left out: {error}")
+                self.report(f"  left out: {error}")
         return good
 
     def _to_fits(self, made: xr.Dataset, product: Product, remarks: Remarks) -> list[str]:
@@ -198,7 +198,7 @@ class Writer:
             return bool(why) or is_this
 
         try:
-            paths = write_missing(made, name, keeps, overwrite=True, told=self.record.add)
+            paths = write_missing(made, name, keeps, overwrite=True, report=self.record.add)
         finally:
             self.record.save()
         remarks.notes += [

@@ -20,7 +20,7 @@ from autowisp_xr.options import upper_and_lower
 from autowisp_xr.outliers.rejection import ByValue, check_rounds, rounds_of
 
 _NEAR, _LARGER = 1.5, 1.134
-_SETTLED = 5e-4
+_CONVERGED = 5e-4
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,14 @@ class WinsorizedSigmaClip(ByValue):
 @kernel
 def deviation(values, low, high):
     """Standard deviation of values of which those beyond limits are moved to these."""
-    total, squares = 0.0, 0.0
+    total, squared_deviations = 0.0, 0.0
     for value in values:
         total += min(max(value, low), high)
     mean = total / values.size
     for value in values:
         distance = min(max(value, low), high) - mean
-        squares += distance * distance
-    return np.sqrt(squares / (values.size - 1))
+        squared_deviations += distance * distance
+    return np.sqrt(squared_deviations / (values.size - 1))
 
 
 @kernel
@@ -77,7 +77,7 @@ def winsorized_scatter(values, median, least):
         before, reach = scatter, _NEAR * scatter
         scatter = _LARGER * deviation(values, median - reach, median + reach)
         # it goes one way: once it falls it never rises
-        if abs(scatter - before) <= _SETTLED * before or (scatter < before and scatter < least):
+        if abs(scatter - before) <= _CONVERGED * before or (scatter < before and scatter < least):
             break
     return max(scatter, least)
 

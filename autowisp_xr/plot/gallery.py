@@ -26,7 +26,7 @@ _LINE = 22
 """Characters of a title that fit above one thumbnail."""
 
 _STRETCH = (0.5, 99.5)
-_TOLD_APART = 99.5
+_DISTINCT = 99.5
 """Per cent of the pixels of a map, at least."""
 
 
@@ -97,7 +97,7 @@ def _draw_clouds(axes: "Axes", clouds: Floats, largest: float, limit: float | No
 def _largest(table: FlatTable, shown: Sequence[Thumbnail]) -> float:
     """End of the colours."""
     maps = [np.abs(one.clouds) for one in shown if one.clouds is not None]
-    seen = [np.nanpercentile(one, _TOLD_APART) for one in maps if np.isfinite(one).any()]
+    seen = [np.nanpercentile(one, _DISTINCT) for one in maps if np.isfinite(one).any()]
     return max([*seen, table.limits.get("large_scale_deviation_threshold", 0.0)]) or 1.0
 
 

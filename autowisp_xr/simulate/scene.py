@@ -5,7 +5,7 @@ import numpy as np
 from autowisp_xr.arrays import Floats
 
 _RADIUS = 24
-"""Stars end this many pixels from their centre; the truth ends there too."""
+"""Stars end this many pixels from their center; the truth ends there too."""
 
 _BETA = 3.0
 _BRIGHTEST = 100_000.0
@@ -24,13 +24,13 @@ def stars(shape: tuple[int, int], n: int, fwhm: float, rng: np.random.Generator)
     if n == 0:
         return field
     flux = _BRIGHTEST * np.arange(1.0, n + 1) ** -_SLOPE
-    centre = rng.random((n, 2)) * (height - 1, width - 1)
-    corner = np.rint(centre).astype(np.intp)
+    center = rng.random((n, 2)) * (height - 1, width - 1)
+    corner = np.rint(center).astype(np.intp)
     offsets = np.arange(-_RADIUS, _RADIUS + 1)
     y = corner[:, :1] + offsets
     x = corner[:, 1:] + offsets
     alpha2 = (fwhm / 2) ** 2 / (2 ** (1 / _BETA) - 1)
-    distance2 = ((y - centre[:, :1]) ** 2)[:, :, None] + ((x - centre[:, 1:]) ** 2)[:, None, :]
+    distance2 = ((y - center[:, :1]) ** 2)[:, :, None] + ((x - center[:, 1:]) ** 2)[:, None, :]
     profile = (_BETA - 1) / (np.pi * alpha2) * (1 + distance2 / alpha2) ** -_BETA
     profile *= flux[:, None, None]
     inside = ((y >= 0) & (y < height))[:, :, None] & ((x >= 0) & (x < width))[:, None, :]

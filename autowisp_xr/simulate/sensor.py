@@ -55,7 +55,7 @@ def response(
 ) -> Floats:
     """Relative response: 1 in the middle but for the pixels' scatter, less in the corners.
 
-    ``vignetting`` is what the very corners lose, quadratic in the distance from the centre;
+    ``vignetting`` is what the very corners lose, quadratic in the distance from the center;
     ``rms`` is the scatter from pixel to pixel.
     """
     height, width = shape

@@ -8,9 +8,9 @@ import numpy as np
 from astropy.io import fits
 
 from autowisp_xr.errors import CalibrationError
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import render_header
 from autowisp_xr.headers.coordinates import read_coordinates
-from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import Cards
 
 _IMAGETYP = {"bias": "Bias Frame", "dark": "Dark Frame", "flat": "Flat Field", "object": "LIGHT"}
@@ -20,7 +20,7 @@ _READOUT = 10.0
 _FLAT_RA, _FLAT_DEC, _FLAT_STEP = 120.0, 20.0, 0.1
 _FIELD = ("M42", 83.82, -5.39)
 
-_USUAL = Spellings()
+_USUAL = KeywordAliases()
 
 PerFrame = float | Sequence[float]
 
@@ -170,7 +170,7 @@ def _starts(shots: Sequence[Shot]) -> list[np.datetime64]:
 
 
 def _header(shot: Shot, start: np.datetime64, facts: Mapping[str, Any]) -> fits.Header:
-    said = {
+    stated = {
         "IMAGETYP": (_IMAGETYP[shot.kind], "type of image"),
         "EXPTIME": (shot.exposure, "[s] exposure time"),
         "DATE-OBS": (str(start.astype("datetime64[ms]")), "UTC, start of the exposure"),
@@ -182,7 +182,7 @@ def _header(shot: Shot, start: np.datetime64, facts: Mapping[str, Any]) -> fits.
         **facts,
     }
     header = fits.Header()
-    header.update({card: entry for card, entry in said.items() if entry is not None})
+    header.update({card: entry for card, entry in stated.items() if entry is not None})
     return header
 
 

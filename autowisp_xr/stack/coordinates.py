@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from autowisp_xr.arrays import Bools, Floats
 from autowisp_xr.errors import HeaderError
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import (
     common_header,
     parse_header,
@@ -19,7 +20,6 @@ from autowisp_xr.headers.cards import (
 )
 from autowisp_xr.headers.exposure import exposure_card
 from autowisp_xr.headers.fates import EFFECTIVE
-from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.times import date_in, julian_date, middle_of_exposure
 from autowisp_xr.headers.values import Cards, to_number
 from autowisp_xr.outliers.rejection import average_columns
@@ -30,7 +30,7 @@ from autowisp_xr.steps.lenders import lenders
 
 _NANOSECONDS = 1e9
 _NOT_A_TIME = np.datetime64("NaT", "ns")
-_USUAL = Spellings()
+_USUAL = KeywordAliases()
 _CONTENTS = {
     "combined": "NUMFCOMB",
     "total_exposure": "LIVETIME",
@@ -89,9 +89,9 @@ def contents_of(ds: xr.Dataset) -> dict[str, Any]:
         return np.broadcast_to(values, (number,))
 
     headers = column("header", "").tolist()
-    said = {name: np.array(values) for name, values in _in_headers(map(str, headers)).items()}
+    stated = {name: np.array(values) for name, values in _in_headers(map(str, headers)).items()}
     combined = np.asarray(column("combined", np.nan), np.float64)
-    combined = np.where(np.isnan(combined), said["combined"], combined)
+    combined = np.where(np.isnan(combined), stated["combined"], combined)
     combined = np.where(np.isnan(combined), 1, combined)
     exposure = np.asarray(column("exposure", np.nan), np.float64)
     time = column("time", _NOT_A_TIME).astype("datetime64[ns]")
@@ -102,9 +102,9 @@ def contents_of(ds: xr.Dataset) -> dict[str, Any]:
     ends = {"time_start": time - half, "time_end": time + half, "total_exposure": exposure}
     found: dict[str, Any] = {"combined": combined.astype(np.int64)}
     for name, of_one in ends.items():
-        told = column(name, said[name]).astype(of_one.dtype)
-        told = np.where(told != told, said[name].astype(of_one.dtype), told)
-        found[name] = np.where((told != told) & single, of_one, told)
+        own = column(name, stated[name]).astype(of_one.dtype)
+        own = np.where(own != own, stated[name].astype(of_one.dtype), own)
+        found[name] = np.where((own != own) & single, of_one, own)
     return found
 
 

@@ -17,12 +17,12 @@ from autowisp_xr.schema import SHARED
 from autowisp_xr.stack.columns import joined_coordinates
 from autowisp_xr.stack.parts import Part, Run, is_common, is_one, named, runs_of
 from autowisp_xr.steps.agreement import check_alike
-from autowisp_xr.steps.pedestals import bias_said_of, level_of
+from autowisp_xr.steps.pedestals import level_of, stated_bias_of
 
 _OF_ONE_STACK = ("rejected_low", "rejected_high")
 """Planes of a stack that say nothing of it as a frame among others."""
 
-_NEED_NOT_BE_SAID = ("gain", "read_noise", "saturation", "name")
+_MAY_BE_UNKNOWN = ("gain", "read_noise", "saturation", "name")
 """What is known of a camera where one of the sets knows it."""
 
 _SEVERAL = "several"
@@ -77,7 +77,7 @@ def concat(
     >>> frames.sizes["frame"], len(set(frames["shared_variance_from"].values.tolist()))
     (4, 2)
     """
-    waived = allowed(allow_mismatch)
+    overruled = allowed(allow_mismatch)
     given = [
         ds for some in (sets, others) for ds in ([some] if isinstance(some, xr.Dataset) else some)
     ]
@@ -98,10 +98,10 @@ def concat(
     )
     result = schema.with_attributes(result, _unit(parts[0].ds)).assign(variables)
     result.attrs["camera"] = _camera(parts).to_json()
-    _check_traits(result, waived)
+    _check_traits(result, overruled)
     options: dict[str, Any] = {
-        "sets": [_told(part) for part in parts],
-        "allow_mismatch": sorted(waived),
+        "sets": [_described(part) for part in parts],
+        "allow_mismatch": sorted(overruled),
     }
     if not all(provenance.noise_known(part.ds) for part in parts):
         options["noise"] = provenance.UNKNOWN
@@ -111,7 +111,7 @@ def concat(
     )
 
 
-_NOT_TOLD = ("inputs", "time", "versions")
+_NOT_DESCRIBED = ("inputs", "time", "versions")
 """Parts of records that do not go into that of the whole, which has its own."""
 
 
@@ -187,11 +187,11 @@ def _is_free_of_level(ds: xr.Dataset) -> bool | None:
     """Whether the level of the bias was subtracted, in whatever way; None if nobody says."""
     if any("dark" in step.get("masters", {}) for step in provenance.history(ds)) or level_of(ds):
         return True
-    said = bias_said_of(ds)
-    return None if said is None else said.made
+    stated = stated_bias_of(ds)
+    return None if stated is None else stated.made
 
 
-def _check_traits(ds: xr.Dataset, waived: Collection[str]) -> None:
+def _check_traits(ds: xr.Dataset, overruled: Collection[str]) -> None:
     types = [""] * ds.sizes["frame"]
     if "image_type" in ds.coords:
         types = [str(kind) for kind in ds["image_type"].values.tolist()]
@@ -199,7 +199,7 @@ def _check_traits(ds: xr.Dataset, waived: Collection[str]) -> None:
     level = [] if schema.is_raw(ds) else ["offset"]
     for kind in dict.fromkeys(types):
         some = ds[["image"]].isel(frame=[i for i, one in enumerate(types) if one == kind])
-        check_alike(some, "one set", waived, leave_out=["exposure", *level])
+        check_alike(some, "one set", overruled, leave_out=["exposure", *level])
 
 
 def _variables(parts: Sequence[Part], runs: Sequence[Run]) -> dict[str, xr.Variable]:
@@ -247,13 +247,13 @@ def _camera(parts: Sequence[Part]) -> Camera:
     cameras = [json.loads(schema.camera_of(part.ds).to_json()) for part in parts]
     common = json.loads(Camera().to_json())
     for name, unknown in common.items():
-        said = {json.dumps(c[name]): part for c, part in zip(cameras, parts, strict=True)}
-        if name in _NEED_NOT_BE_SAID and len(said) > 1:
-            said.pop(json.dumps(unknown), None)
-        if len(said) == 1:
-            common[name] = json.loads(next(iter(said)))
+        stated = {json.dumps(c[name]): part for c, part in zip(cameras, parts, strict=True)}
+        if name in _MAY_BE_UNKNOWN and len(stated) > 1:
+            stated.pop(json.dumps(unknown), None)
+        if len(stated) == 1:
+            common[name] = json.loads(next(iter(stated)))
         elif schema.is_raw(parts[0].ds):
-            (one, first), (other, second) = list(said.items())[:2]
+            (one, first), (other, second) = list(stated.items())[:2]
             raise ImageMismatchError(
                 f"the camera of {named(first)} has {name} = {one}, that of {named(second)} "
                 f"{other}; calibrate each set on its own, and join what comes out"
@@ -282,10 +282,10 @@ def _history(sets: Sequence[xr.Dataset]) -> dict[str, str]:
     return {"history": json.dumps(records)} if records else {}
 
 
-def _told(part: Part) -> dict[str, Any]:
+def _described(part: Part) -> dict[str, Any]:
     """What the history says of a set: its frames, and how they were made."""
     steps = [
-        {name: value for name, value in step.items() if name not in _NOT_TOLD}
+        {name: value for name, value in step.items() if name not in _NOT_DESCRIBED}
         for step in provenance.history(part.ds)
     ]
     return {"identity": part.identity, "frames": part.names, "history": steps}

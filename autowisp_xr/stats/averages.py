@@ -126,7 +126,7 @@ def _through_columns(
     """Average, its variance, number, whether it still rejects, and range of the survivors."""
     block = average_columns(columns, quantile, SigmaClip(limits, max_iter=rounds))
     # the error of a mean, whatever the average
-    variance = block.squares * variance_factors(MEAN, len(columns))[0][block.number]
+    variance = block.squared_deviations * variance_factors(MEAN, len(columns))[0][block.number]
     return block.about, variance, block.number, block.rejecting, block.smallest, block.largest
 
 
@@ -139,9 +139,9 @@ def _through_lists(
         average_sample(column, quantile=quantile, upper=upper, lower=lower, max_rounds=rounds)
         for column in columns.T
     ]
-    average, squares, count, ends, rejecting = map(np.array, zip(*found, strict=True))
+    average, squared_deviations, count, ends, rejecting = map(np.array, zip(*found, strict=True))
     with np.errstate(divide="ignore", invalid="ignore"):
-        variance = squares / (count * (count - 1.0))
+        variance = squared_deviations / (count * (count - 1.0))
     return average, variance, count, rejecting, *ends.T
 
 

@@ -166,8 +166,8 @@ def iterative_rejection_polynomial_fit(
         raise ValueError(f"the order of a polynomial is at least 0, not {order}")
     finite = places[np.isfinite(places)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (-1.0, 1.0)
-    centre, half = low / 2 + high / 2, (high / 2 - low / 2) or 1.0
-    powers = ((places - centre) / half)[:, None] ** np.arange(order + 1)
+    center, half = low / 2 + high / 2, (high / 2 - low / 2) or 1.0
+    powers = ((places - center) / half)[:, None] ** np.arange(order + 1)
     powers[~np.isfinite(places)] = np.nan  # NaN to the power of 0 is 1
     scaled, *rest = iterative_rejection_least_squares(
         powers,
@@ -179,7 +179,7 @@ def iterative_rejection_polynomial_fit(
     if np.isnan(scaled).any():
         return scaled, *rest
     power = np.polynomial.Polynomial
-    unscaled = power(scaled)(power([-centre / half, 1 / half])).coef
+    unscaled = power(scaled)(power([-center / half, 1 / half])).coef
     coefficients = np.zeros(order + 1)
     coefficients[: unscaled.size] = unscaled
     return coefficients, *rest

@@ -265,10 +265,14 @@ def _equalise(
 
     ``sums`` is of size 0 where the variance comes from the scatter, which is changed instead.
     """
-    among, squares, spread = block, block.squares[:0] if sums.size else block.squares, sums
+    among, squared_deviations, spread = (
+        block,
+        block.squared_deviations[:0] if sums.size else block.squared_deviations,
+        sums,
+    )
     if dropped:
         # the quantile of what is left is one of all, whose distances from it are not known
-        squares, unfit = squares[:0], marked(given)
+        squared_deviations, unfit = squared_deviations[:0], marked(given)
         pixels = Pixels(given.values, unfit, ANY)
         among = block._replace(
             smallest=np.full_like(block.smallest, -np.inf),
@@ -278,4 +282,15 @@ def _equalise(
     if dropped or not sums.size:
         spread = np.empty((len(sums), among.number.size))
         sum_noise(pixels, noise, equal_weights(), among, True, spread)
-    equalise(pixels, noise, among, where, noise_tables(), factors, dropped, sums, squares, spread)
+    equalise(
+        pixels,
+        noise,
+        among,
+        where,
+        noise_tables(),
+        factors,
+        dropped,
+        sums,
+        squared_deviations,
+        spread,
+    )

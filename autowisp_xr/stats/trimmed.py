@@ -99,12 +99,14 @@ def trimmed_moments(quantile: float, n: int, low: int, high: int) -> tuple[float
         density, a, b = _ends(n, low, high)
         mean, variance = _cut(a, b)
         inside = float((density * variance).sum())
-        centre = float((density * mean).sum())
-        return inside / m + float((density * (mean - centre) ** 2).sum()), (m - 1) * inside
+        center = float((density * mean).sum())
+        return inside / m + float((density * (mean - center) ** 2).sum()), (m - 1) * inside
     position = low + quantile * (m - 1)
     k = min(int(position), n - 2) + 1
     step = position - (k - 1)
-    squares = _side_squares(n, k, low, step) + _side_squares(n, n - k, high, 1 - step)
+    squares = _side_squared_deviations(n, k, low, step) + _side_squared_deviations(
+        n, n - k, high, 1 - step
+    )
     return position_moments(position, n)[1], squares
 
 
@@ -122,7 +124,7 @@ def _ends(n: int, low: int, high: int) -> tuple[Any, Any, Any]:
 
 
 @cache
-def _side_squares(n: int, k: int, dropped: int, step: float) -> float:
+def _side_squared_deviations(n: int, k: int, dropped: int, step: float) -> float:
     """Sum of the squared distances of X(dropped + 1) to X(k) from X(k) + step (X(k+1) - X(k)).
 
     With u = X(k), v = X(k + 1): given u, the values between what was dropped and u do not depend on

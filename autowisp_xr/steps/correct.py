@@ -26,7 +26,7 @@ from autowisp_xr.steps.pedestals import (
     check_levels,
     check_raw,
     level_of,
-    warn_if_unsaid,
+    warn_if_unstated,
 )
 from autowisp_xr.steps.prepared_masters import dark_parts, fitting
 from autowisp_xr.steps.readers import readers
@@ -318,7 +318,7 @@ def subtract_dark(
     schema.check(ds)
     check_raw(ds, {"dark": dark})
     dark = fitting(ds, dark, "dark", allow_mismatch)
-    warn_if_unsaid(dark)
+    warn_if_unstated(dark)
     check_goes_with_dark(ds, dark)
     scale = exposure_ratio(ds, dark, scale_dark, allow_mismatch)
     check_bias_free(dark, scale)

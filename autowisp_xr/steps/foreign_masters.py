@@ -18,11 +18,11 @@ from autowisp_xr.arrays import Floats, Planes
 from autowisp_xr.bridge import blocks
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import MasterMismatchError
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.bunit import COUNTED
 from autowisp_xr.headers.cards import value_of
-from autowisp_xr.headers.processing import correction_said
+from autowisp_xr.headers.processing import stated_correction
 from autowisp_xr.headers.readout import raw_gain
-from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import Cards, to_number
 from autowisp_xr.pixel_types import FRACTIONS, are_fractions
 from autowisp_xr.steps.pedestals import header_of, is_foreign, named, samples
@@ -62,7 +62,7 @@ def adapted(
         return master, []
     name = named(master, kind)
     header = header_of(master)
-    shift, told = _pedestal(ds, header, kind)
+    shift, changes = _pedestal(ds, header, kind)
     factor: Any = 1.0
     if kind == "flat":
         units = "1"
@@ -70,19 +70,19 @@ def adapted(
         about_one = _ABOUT_ONE[0] < float(np.mean(means)) < _ABOUT_ONE[1]
         if shift or not about_one or master["image"].attrs.get("units", "1") != "1":
             factor = 1 / means
-            told.append(f"it is divided by its mean, {_listed(means)}")
+            changes.append(f"it is divided by its mean, {_listed(means)}")
     else:
         units = ds["image"].attrs.get("units", "adu")
         _check_no_fractions(master, name, units)
         factor, of_units = _per_unit(master, name, header, camera, units)
-        told += of_units
-    if not told:
+        changes += of_units
+    if not changes:
         return master, []
     planes = _rescaled(master, shift, factor)
     master = schema.with_attributes(master.assign(planes), units)
     options = {"shift": shift, "factor": np.broadcast_to(factor, master.sizes["channel"])}
     master = provenance.record(master, "rescale", options)
-    return master, [f"{name}: {'; '.join(told)}"]
+    return master, [f"{name}: {'; '.join(changes)}"]
 
 
 def flat_levels(flat: xr.Dataset) -> Floats:
@@ -94,10 +94,10 @@ def flat_levels(flat: xr.Dataset) -> Floats:
         For one that still holds the bias, or is plainly no flat.
     """
     name = named(flat, "flat")
-    said = correction_said(header_of(flat), "bias")
-    if said is not None and not said.made:
+    stated = stated_correction(header_of(flat), "bias")
+    if stated is not None and not stated.made:
         raise MasterMismatchError(
-            f"{name} holds the bias ({said.by}), which is no response of the pixels; make it of "
+            f"{name} holds the bias ({stated.by}), which is no response of the pixels; make it of "
             "its frames by master_flat(frames, bias=..., dark=...)"
         )
     means = []
@@ -124,8 +124,8 @@ def _pedestal(ds: xr.Dataset, header: fits.Header, kind: str) -> tuple[float, li
     if math.isnan(own):
         return 0.0, []
     shift = -abs(own)
-    said = correction_said(header, "bias")
-    if kind == "bias" or (kind == "dark" and said is not None and not said.made):
+    stated = stated_correction(header, "bias")
+    if kind == "bias" or (kind == "dark" and stated is not None and not stated.made):
         raw = header_of(ds)
         other = to_number(value_of(raw, _PEDESTAL))
         shift += 0.0 if math.isnan(other) else abs(other)
@@ -141,7 +141,7 @@ def _per_unit(
     own = master["image"].attrs.get("units", units)
     if own == units or own not in COUNTED or units not in COUNTED:
         return 1.0, []
-    gain: Any = raw_gain(Cards(header, Spellings()))
+    gain: Any = raw_gain(Cards(header, KeywordAliases()))
     known = camera.gain
     if math.isnan(gain):
         if known is None:

@@ -19,7 +19,7 @@ from autowisp_xr.arrays import Floats
 from autowisp_xr.errors import AutowispWarning, CalibrationError
 from autowisp_xr.flags import Flag
 from autowisp_xr.headers.cards import parse_header
-from autowisp_xr.headers.processing import Said, bias_said, correction_said
+from autowisp_xr.headers.processing import Statement, stated_bias, stated_correction
 
 _MADE = {"calibrate", "stack", "subtract_bias_level", "subtract_overscan"}
 _REMEDY = "make it with master_dark(frames, bias=...)"
@@ -52,9 +52,9 @@ class Level(NamedTuple):
         return self.constant == other.constant
 
 
-def bias_said_of(ds: xr.Dataset) -> Said | None:
+def stated_bias_of(ds: xr.Dataset) -> Statement | None:
     """Whether the bias was subtracted from a master or from frames; None where nothing says it."""
-    return bias_said(header_of(ds), provenance.history(ds))
+    return stated_bias(header_of(ds), provenance.history(ds))
 
 
 def header_of(ds: xr.Dataset) -> fits.Header:
@@ -65,8 +65,8 @@ def header_of(ds: xr.Dataset) -> fits.Header:
 
 def holds_bias(dark: xr.Dataset) -> bool:
     """Whether a dark is known to hold the bias."""
-    said = bias_said_of(dark)
-    return said is not None and not said.made
+    stated = stated_bias_of(dark)
+    return stated is not None and not stated.made
 
 
 def named(master: xr.Dataset, kind: str = "dark") -> str:
@@ -75,9 +75,9 @@ def named(master: xr.Dataset, kind: str = "dark") -> str:
     return f"the master {kind} {path}" if path else f"the master {kind}"
 
 
-def warn_if_unsaid(dark: xr.Dataset) -> None:
+def warn_if_unstated(dark: xr.Dataset) -> None:
     """Warn of a dark from a file that does not tell whether it holds the bias."""
-    if "header" in dark.coords and bias_said_of(dark) is None:
+    if "header" in dark.coords and stated_bias_of(dark) is None:
         warnings.warn(
             f"nobody says whether the bias was subtracted from {named(dark)}; it is taken for free "
             "of bias. If it is, CALSTAT = 'B' in its header says so, if not, ZEROCOR = 'no'",
@@ -90,17 +90,17 @@ def check_raw(frames: xr.Dataset, masters: Mapping[str, xr.Dataset | None]) -> N
     """Raise CalibrationError where cards of the first frame say that a correction was made."""
     header = header_of(frames)
     for kind, master in masters.items():
-        said = None if master is None else correction_said(header, kind)
-        if said is not None and said.made:
+        stated = None if master is None else stated_correction(header, kind)
+        if stated is not None and stated.made:
             raise CalibrationError(
-                f"the frames are corrected by a {kind} already ({said.by}), and would be a second "
-                f"time; leave out {kind}=, or take that card away if it is not true"
+                f"the frames are corrected by a {kind} already ({stated.by}), and would be a "
+                f"second time; leave out {kind}=, or take that card away if it is not true"
             )
 
 
 def check_goes_with_dark(frames: xr.Dataset, dark: xr.Dataset) -> None:
     """Raise CalibrationError where a bias, or a level, would be subtracted twice, or left in."""
-    own, other = bias_said_of(frames), bias_said_of(dark)
+    own, other = stated_bias_of(frames), stated_bias_of(dark)
     if other is not None and not other.made and not (own is not None and own.made):
         check_levels(level_of(frames), dark, "dark")
     if own is None or other is None or own.made == other.made:
@@ -201,11 +201,11 @@ def check_bias_free(dark: xr.Dataset, scale: ArrayLike) -> None:
     """Raise CalibrationError if a dark that may hold the bias is to be scaled."""
     if np.all(np.asarray(scale) == 1.0):
         return
-    said = bias_said_of(dark)
-    if said is None and not provenance.history(dark):
+    stated = stated_bias_of(dark)
+    if stated is None and not provenance.history(dark):
         return
-    if said is None or not said.made:
-        reason = "nobody says whether it is" if said is None else said.by
+    if stated is None or not stated.made:
+        reason = "nobody says whether it is" if stated is None else stated.by
         raise CalibrationError(
             "a dark can be scaled only when it is free of bias, which does not grow with exposure; "
             f"of {named(dark)}, {reason}; {_REMEDY}, or say CALSTAT = 'B' in its header if it is"

@@ -19,7 +19,7 @@ from autowisp_xr.steps.flat import DivideFlat
 from autowisp_xr.steps.foreign_masters import adapted
 from autowisp_xr.steps.fused_pass import one_pass
 from autowisp_xr.steps.noise import AddNoise
-from autowisp_xr.steps.pedestals import bias_said_of, check_bias_free, named, warn_if_unsaid
+from autowisp_xr.steps.pedestals import check_bias_free, named, stated_bias_of, warn_if_unstated
 from autowisp_xr.steps.step import Step
 
 
@@ -38,8 +38,8 @@ def fitting(
     MasterMismatchError
         Where it does not belong to the frames, or nobody says how it is brought to their scale.
     """
-    master, told = adapted(ds, master, kind, camera or schema.camera_of(ds))
-    for line in told:
+    master, changes = adapted(ds, master, kind, camera or schema.camera_of(ds))
+    for line in changes:
         warnings.warn(line, AutowispWarning, stacklevel=4)
     return matched(ds, master, kind, allow_mismatch)
 
@@ -65,19 +65,19 @@ def free_of_bias(
     CalibrationError
         For a dark that is free of bias, where the frames are not.
     """
-    said = bias_said_of(dark)
-    if said is None:
+    stated = stated_bias_of(dark)
+    if stated is None:
         if doubt:
-            warn_if_unsaid(dark)
-    elif bias is not None and not said.made:
+            warn_if_unstated(dark)
+    elif bias is not None and not stated.made:
         kind = dark["image"].dtype
         planes = dark[[name for name in ("image", "variance", "mask") if name in dark]]
         free = one_pass(planes.expand_dims("frame"), [SubtractBias(master=bias)], dtype=kind)
         free = provenance.record(free, "subtract_bias", source=planes, masters={"bias": bias})
         return free.isel(frame=0)
-    elif bias is None and said.made and not level_known:
+    elif bias is None and stated.made and not level_known:
         raise CalibrationError(
-            f"the bias was subtracted from {named(dark)} ({said.by}), and there is none for the "
+            f"the bias was subtracted from {named(dark)} ({stated.by}), and there is none for the "
             "frames: it would be left in; give bias=..., or the overscan or bias_level of the "
             "camera"
         )
@@ -90,14 +90,14 @@ def dark_parts(dark: xr.Dataset, noise: AddNoise | None) -> tuple[xr.Dataset | N
     A dark that holds the bias is taken apart, where photons are counted; where that cannot be,
     nothing of it counts as dark current, which is told.
     """
-    said = bias_said_of(dark)
-    if noise is None or noise.photons != "positive" or said is None or said.made:
+    stated = stated_bias_of(dark)
+    if noise is None or noise.photons != "positive" or stated is None or stated.made:
         return None, dark
     parts = pedestal_and_current(dark, noise)
     if parts is not None:
         return parts
     warnings.warn(
-        f"{named(dark)} holds the bias ({said.by}), and how its frames scatter is not known, so "
+        f"{named(dark)} holds the bias ({stated.by}), and how its frames scatter is not known, so "
         "that the noise of its dark current is not either, and is left out of the errors; make it "
         "of its frames by master_dark, or give a bias",
         AutowispWarning,

@@ -176,8 +176,8 @@ def _photons(
 def _camera(ds: xr.Dataset, options: Mapping[str, Any]) -> Camera:
     """The camera with which a step was made, as far as its record says it."""
     own = schema.camera_of(ds)
-    said = {name: options[name] for name in ("gain", "read_noise") if name in options}
-    return replace(own, **said) if said else own
+    stated = {name: options[name] for name in ("gain", "read_noise") if name in options}
+    return replace(own, **stated) if stated else own
 
 
 def _noise(ds: xr.Dataset, options: Mapping[str, Any]) -> AddNoise | None:

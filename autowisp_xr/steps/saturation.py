@@ -95,10 +95,10 @@ def saturation_threshold(
     ceiling = _ceilings(ds)[:, None] - level
     if camera.saturation is None:
         return np.repeat(ceiling, len(channels), axis=1)
-    said = per_channel(camera.saturation, channels, "saturation")
+    stated = per_channel(camera.saturation, channels, "saturation")
     if above:
-        return np.broadcast_to(np.nextafter(said, np.inf), (len(ceiling), len(channels)))
-    return np.fmin(ceiling, said)
+        return np.broadcast_to(np.nextafter(stated, np.inf), (len(ceiling), len(channels)))
+    return np.fmin(ceiling, stated)
 
 
 def _ceilings(ds: xr.Dataset) -> Floats:

@@ -2,11 +2,11 @@
 
 A job is either a *process of its own*, whose wall time and peak of resident memory count (imports,
 loading of kernels and all), or the *request to a running one*, whose time counts alone. Jobs take
-turns, round after round, so that a noisy machine is noisy for all; medians are told. A round before
+turns, round after round, so that a noisy machine is noisy for all; medians are reported. A round before
 that is not counted: it compiles kernels and brings files into the page cache. Slow jobs get fewer
 rounds, and no uncounted one.
 
-A peer (any program that is not ours) that fails is told as failed; if ours fails, all ends.
+A peer (any program that is not ours) that fails is reported as failed; if ours fails, all ends.
 """
 
 import argparse
@@ -50,7 +50,7 @@ __all__ = [
 
 HERE = Path(__file__).absolute().parent
 ROOT = HERE.parents[1]
-_TOLD = "told: "
+_REPORTED = "described: "
 GAIN = 1.5
 """Electrons per ADU of the frames."""
 READ_NOISE = 8.0
@@ -88,13 +88,13 @@ def measured(command: Sequence[str], **how: Any) -> Run:
             command, stdout=subprocess.PIPE, stderr=errors, text=True, **how
         ) as process:
             assert process.stdout is not None
-            told = process.stdout.read()
+            described = process.stdout.read()
             mebibytes = _ended(process)
         seconds = time.perf_counter() - start
         if process.returncode:
-            last = told.strip().splitlines()[-3:]
+            last = described.strip().splitlines()[-3:]
             raise ProcessError(" | ".join(filter(None, [*last, _last_line(errors)])))
-    return Run(seconds, mebibytes, (told.strip().splitlines() or [""])[-1])
+    return Run(seconds, mebibytes, (described.strip().splitlines() or [""])[-1])
 
 
 def _ended(process: subprocess.Popen[str]) -> float:
@@ -138,7 +138,7 @@ class Result:
     job: Job
     seconds: list[float] = field(default_factory=list)
     mebibytes: float = float("nan")
-    told: str = ""
+    described: str = ""
     failure: str = ""
 
     @property
@@ -171,7 +171,7 @@ class _Worker:
         if not line:
             raise ProcessError(_last_line(self._errors))
         answer = json.loads(line)
-        return answer["seconds"], answer["told"]
+        return answer["seconds"], answer["described"]
 
     def close(self) -> float:
         """Peak of its memory in MiB."""
@@ -185,8 +185,8 @@ class _Worker:
 
 
 def compare(jobs: Sequence[Job], rounds: int, rounds_of_slow: int) -> dict[str, Result]:
-    """Run jobs in turns; a terminal is told which."""
-    say = sys.stderr.isatty()
+    """Run jobs in turns; a terminal shows which."""
+    report = sys.stderr.isatty()
     results = {job.name: Result(job) for job in jobs}
     assert len(results) == len(jobs)
     workers: dict[str, _Worker] = {}
@@ -199,23 +199,23 @@ def compare(jobs: Sequence[Job], rounds: int, rounds_of_slow: int) -> dict[str, 
                 request = job.warm if job.slow and number < 0 else job.request
                 if job.slow and number < 0 and request is None:
                     continue
-                if say:
+                if report:
                     print(f"\r{job.name:60}", end="", file=sys.stderr, flush=True)
                 try:
-                    seconds, told, memory = _run(job, request, workers)
+                    seconds, described, memory = _run(job, request, workers)
                 except ProcessError as error:
                     if job.is_ours:
                         raise
                     result.failure = str(error)
                     continue
-                result.told = told or result.told
+                result.described = described or result.described
                 result.mebibytes = max(memory, result.mebibytes) if number > 0 else memory
                 if number >= 0:
                     result.seconds.append(seconds)
     finally:
         for name, worker in workers.items():
             results[name].mebibytes = worker.close()
-        if say:
+        if report:
             print(f"\r{'':60}\r", end="", file=sys.stderr, flush=True)
     return results
 
@@ -232,8 +232,8 @@ def _run(
 
 
 def _reordered(run: Run) -> tuple[float, str, float]:
-    told = run.made_of.removeprefix(_TOLD) if run.made_of.startswith(_TOLD) else ""
-    return run.seconds, told, run.mebibytes
+    described = run.made_of.removeprefix(_REPORTED) if run.made_of.startswith(_REPORTED) else ""
+    return run.seconds, described, run.mebibytes
 
 
 @contextlib.contextmanager
@@ -292,7 +292,7 @@ def table(
             lines.append(f"{start}  failed: {result.failure}")
             continue
         mark = "  base" if result.job.name == base else ""
-        note = ", ".join(filter(None, (result.job.note, result.told)))
+        note = ", ".join(filter(None, (result.job.note, result.described)))
         memory = f"{result.mebibytes:10.0f}" if result.mebibytes > 0 else f"{'-':>10}"
         lines.append(
             f"{start}{result.median * scale:11.4g}{ratio(results, result.job.name, base):9.3g}"
@@ -357,7 +357,7 @@ def made(what: str, **request: Any) -> Any:
     its peak of memory.
     """
     run = measured(ours("make", {"what": what, **request}))
-    return json.loads(run.made_of.removeprefix(_TOLD))
+    return json.loads(run.made_of.removeprefix(_REPORTED))
 
 
 def hard_links(files: Sequence[str], folder: Path, ending: str) -> list[Path]:

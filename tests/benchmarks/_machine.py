@@ -43,14 +43,14 @@ def versions(python: str | None, names: Sequence[str]) -> dict[str, str]:
 
 
 _PROGRAMS: dict[str, Callable[[], str]] = {
-    "siril-cli": lambda: _said("siril-cli", "--version").removeprefix("siril "),
-    "ficombine": lambda: _said("ficombine", "--version-short").partition("-")[2].rstrip("]"),
-    "ficalib": lambda: _said("ficalib", "--version-short").partition("-")[2].rstrip("]"),
-    "irafcl": lambda: _said("irafcl", "-v"),
+    "siril-cli": lambda: _stated("siril-cli", "--version").removeprefix("siril "),
+    "ficombine": lambda: _stated("ficombine", "--version-short").partition("-")[2].rstrip("]"),
+    "ficalib": lambda: _stated("ficalib", "--version-short").partition("-")[2].rstrip("]"),
+    "irafcl": lambda: _stated("irafcl", "-v"),
 }
 
 
-def _said(*command: str) -> str:
+def _stated(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return (done.stdout.strip().splitlines() or ["?"])[0]
 

@@ -40,8 +40,8 @@ def serve(jobs):
     os.dup2(2, 1)
     work = jobs[sys.argv[1]]
     if sys.argv[2] != "--serve":
-        told = _done(work, json.loads(sys.argv[2]))["told"]
-        print(f"told: {told}", file=answers, flush=True)
+        described = _done(work, json.loads(sys.argv[2]))["described"]
+        print(f"described: {described}", file=answers, flush=True)
         return
     for line in sys.stdin:
         print(json.dumps(_done(work, json.loads(line))), file=answers, flush=True)
@@ -57,7 +57,7 @@ def _done(work, request):
     seconds = time.perf_counter() - start
     if save is not None:
         np.save(save, np.asarray(result, np.float64))
-    return {"seconds": seconds, "told": result if isinstance(result, str) else ""}
+    return {"seconds": seconds, "described": result if isinstance(result, str) else ""}
 
 
 # -- arrays in memory: (frame, y, x) to the average of each pixel, what is beyond 5 sigma rejected

@@ -3,7 +3,7 @@
     python -m tests.benchmarks.kernels [--rows N] [--peers PYTHON] [--original PYTHON] ...
 
 Median and mean of 30 and of 100 frames, values beyond five times the root mean square distance
-rejected until none is left, of float32 and of uint16. Times are told per pixel of the average,
+rejected until none is left, of float32 and of uint16. Times are given per pixel of the average,
 because slow peers get fewer rows. Each job is a running process that has the array in memory; what
 its package needs before (float32, a list of CCDData) is part of its work.
 
@@ -94,7 +94,7 @@ def differences(results: Mapping[str, Result], folder: Path) -> None:
     saved = {name: file for name, file in saved.items() if Path(file).exists()}
     far = made("differing", saved=saved, reference=str(folder / "ours.npy"))
     for name, part in far.items():
-        results[name].told = f"{part:.1e} of the pixels differ" if part else "agrees"
+        results[name].described = f"{part:.1e} of the pixels differ" if part else "agrees"
         Path(saved[name]).unlink()
 
 

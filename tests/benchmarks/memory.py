@@ -60,11 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         top = given.size // 3
         part = {"files": names, "master": str(master), "out": str(folder / "part.fits")}
         part |= {"top": top, "bottom": min(top + ROWS, given.size)}
-        told = measured(ours("cut_out", part)).made_of.removeprefix("told: ")
+        described = measured(ours("cut_out", part)).made_of.removeprefix("described: ")
         size = sum(os.path.getsize(name) for name in names) / 1e9
     title = f"{given.frames} frames of {given.size} x {given.size}, {size:.2f} GB"
     print(table(title, results, BASE))
-    print(f"rows {top} to {part['bottom']} stacked in memory: {told}\n")
+    print(f"rows {top} to {part['bottom']} stacked in memory: {described}\n")
     floors = [
         Floor(f"peak of {name} in MiB", result.mebibytes, LIMIT, at_least=False)
         for name, result in results.items()

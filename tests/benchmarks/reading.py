@@ -57,12 +57,12 @@ def jobs_of(files: Sequence[str], peers: Peers, given: Any) -> list[Job]:
 
 def check_sums(results: Mapping[str, Result]) -> None:
     """All have read the same, or the comparison is worth nothing."""
-    sums = {result.told for result in results.values() if result.told.startswith("sum")}
+    sums = {result.described for result in results.values() if result.described.startswith("sum")}
     if len(sums) != 1:
         raise SystemExit(f"what was read is not the same: {sorted(sums)}")
     for result in results.values():
-        if result.told.startswith("sum"):
-            result.told = ""
+        if result.described.startswith("sum"):
+            result.described = ""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

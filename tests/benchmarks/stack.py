@@ -77,7 +77,7 @@ def siril(files: Sequence[str], folder: Path, out: Path) -> Job:
 
 
 def iraf(files: Sequence[str], folder: Path, out: Path) -> Job:
-    """IRAF is told what to do by a script of its command language."""
+    """IRAF is given what to do by a script of its command language."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "frames").write_text("".join(f"{file}\n" for file in files))
     script = folder / "stack.cl"

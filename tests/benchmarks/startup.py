@@ -4,7 +4,7 @@
 
 Each job is a process of its own, with kernels in their cache: the import of xarray, dask.array,
 astropy.io.fits and numba and nothing else; ``autowisp-xr stack`` of 30 frames of 100 x 100; its
-``--help``; and Python itself. Which heavy packages ``--help`` loads is told too.
+``--help``; and Python itself. Which heavy packages ``--help`` loads is reported, too.
 """
 
 import sys
@@ -67,9 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in ("autowisp-xr --help", "autowisp-xr stack --help"):
         # its text ends in the line of what was loaded
         helped = [sys.executable, "-c", LOADED, *name.split()[1:]]
-        results[name].told = measured(helped).made_of
+        results[name].described = measured(helped).made_of
     print(table("30 frames of 100 x 100", results, BASE), end="\n\n")
-    loaded = results["autowisp-xr --help"].told.removeprefix("loaded:").split()
+    loaded = results["autowisp-xr --help"].described.removeprefix("loaded:").split()
     floors = [
         Floor(f"autowisp-xr stack / {BASE}", ratio(results, "autowisp-xr stack", BASE), 1.4, False),
         Floor("heavy packages that --help loads", len(loaded), 0, at_least=False),

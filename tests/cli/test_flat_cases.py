@@ -29,15 +29,17 @@ def put_frames(case):
     if not (case.path / "input.npz").exists():
         shutil.copytree(case.path / "input", "input")
         return case.params["frames"]
-    planes, told = case.arrays("input.npz"), case.json("input_headers.json")
+    planes, described = case.arrays("input.npz"), case.json("input_headers.json")
     Path("input").mkdir()
-    for number, (name, cards) in enumerate(zip(told["files"], told["headers"], strict=True)):
+    for number, (name, cards) in enumerate(
+        zip(described["files"], described["headers"], strict=True)
+    ):
         image, mask = planes["images"][number], planes["masks"][number]
         hdus = fits.HDUList([fits.PrimaryHDU(image, fits.Header(cards))])
         for kind, plane in (("error", np.ones_like(image)), ("mask", mask)):
             hdus.append(fits.ImageHDU(plane, fits.Header({"IMAGETYP": kind})))
         hdus.writeto(name)
-    return told["files"]
+    return described["files"]
 
 
 def options_of(params):

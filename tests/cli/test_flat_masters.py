@@ -120,7 +120,7 @@ def test_clouds_and_a_filter_of_its_own_size_take_effect(night, capsys):
     assert run(*filters, *checks) == 0
 
 
-def test_frames_that_point_to_one_place_are_colocated(night, capsys):
+def test_frames_that_point_to_one_place_are_overlapping(night, capsys):
     for number in (1, 2):
         fits.setval(night / f"CAL/flat-000{number}.fits", "RA", value=8.0)
     assert run("--min-high-combine", "8") == 0
@@ -203,8 +203,8 @@ def test_a_new_master_that_differs_is_warned_of(night, capsys):
     with warnings.catch_warnings():
         warnings.simplefilter("default")
         shutil.copy(HIGH, "last.fits.fz")
-        said = ("--last-good", "last.fits.fz", "--allow-overwrite", "--verbose", "warning")
-        assert run(*said, "--logging-message-format", "%(levelname)s|%(message)s") == 0
+        stated = ("--last-good", "last.fits.fz", "--allow-overwrite", "--verbose", "warning")
+        assert run(*stated, "--logging-message-format", "%(levelname)s|%(message)s") == 0
     out, err = capsys.readouterr()
     beyond, largest = compared(out)
     assert beyond > 10
@@ -213,7 +213,7 @@ def test_a_new_master_that_differs_is_warned_of(night, capsys):
     assert "the new master is" in err
 
 
-def test_a_last_good_flat_without_good_pixels_says_nothing(night, capsys):
+def test_a_last_good_flat_without_good_pixels_states_nothing(night, capsys):
     assert run("--high-flat-master-fname", "last.fits") == 0
     with fits.open("last.fits", mode="update") as hdus:
         hdus[2].data[:] = 127
@@ -226,7 +226,7 @@ def test_a_last_good_flat_without_good_pixels_says_nothing(night, capsys):
 
 
 @pytest.mark.parametrize("units", [None, "adu", "1"])
-def test_the_last_good_flat_may_say_any_unit(night, capsys, units):
+def test_the_last_good_flat_may_state_any_unit(night, capsys, units):
     assert run("--high-flat-master-fname", "last.fits") == 0
     with fits.open("last.fits", mode="update") as hdus:
         del hdus[0].header["BUNIT"]
@@ -250,7 +250,7 @@ def test_a_last_good_file_that_is_none_stops_before_anything_is_made(night, caps
     assert not (night / "MASTERS").exists()
 
 
-def test_a_last_good_flat_of_other_pixels_is_an_error_once_all_is_said(night, capsys):
+def test_a_last_good_flat_of_other_pixels_is_an_error_once_all_is_stated(night, capsys):
     aw.to_fits(aw.calibrate(SKY.flat(1, start=30)).isel(y=slice(32)), "other.fits")
     assert run("--last-good", "other.fits") == 1
     out, err = capsys.readouterr()

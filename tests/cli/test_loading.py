@@ -11,7 +11,7 @@ from astropy.io import fits
 from autowisp_xr.cli.loading import load, loading
 
 
-def told_by(code, *arguments):
+def reported_by(code, *arguments):
     """What a new process prints."""
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
@@ -28,7 +28,7 @@ def test_the_collector_waits_and_then_leaves_alone_what_was_imported():
         "with loading(): print(gc.isenabled())\n"
         "print(gc.isenabled(), gc.get_freeze_count() > 1000)"
     )
-    assert told_by(code) == ["False", "True", "True"]
+    assert reported_by(code) == ["False", "True", "True"]
 
 
 def test_after_an_import_that_fails_garbage_is_collected_as_before():
@@ -37,7 +37,7 @@ def test_after_an_import_that_fails_garbage_is_collected_as_before():
         "try: load('json.nothing')\n"
         "except ImportError: print(gc.isenabled())"
     )
-    assert told_by(code) == ["True"]
+    assert reported_by(code) == ["True"]
 
 
 def test_one_within_the_other_does_no_harm():
@@ -46,7 +46,7 @@ def test_one_within_the_other_does_no_harm():
         "with loading(): load('json'); print(gc.isenabled())\n"
         "print(gc.isenabled())"
     )
-    assert told_by(code) == ["False", "True"]
+    assert reported_by(code) == ["False", "True"]
 
 
 def test_a_process_that_has_computed_is_left_as_it_is():
@@ -72,5 +72,5 @@ def test_a_stack_loads_neither_a_cluster_nor_what_it_does_not_use(tmp_path):
         "print(status, *[name for name in names if name in sys.modules])"
     )
     master = tmp_path / "masters" / "m.fits"
-    assert told_by(code, tmp_path, master, tmp_path / "log.txt") == ["0"]
+    assert reported_by(code, tmp_path, master, tmp_path / "log.txt") == ["0"]
     assert fits.getdata(master).tolist() == [[4.5] * 5] * 4

@@ -72,7 +72,7 @@ def test_one_file_has_camera_types_and_options(night, capsys, tmp_path):
     camera = (tmp_path / "camera.toml").read_text()
     (tmp_path / "night.toml").write_text(
         '[reduce]\nscale-dark = "down"\nselect-flats = false\n[info]\nprefer = "older"\n'
-        f'[types]\n"object-0009*" = "object"\n[spellings]\nexposure = "EXPTIME"\n'
+        f'[types]\n"object-0009*" = "object"\n[aliases]\nexposure = "EXPTIME"\n'
         f"[camera]\n{camera}"
     )
     assert main(["reduce", "raw", "-o", "out", "-c", "night.toml"]) == 0
@@ -88,7 +88,7 @@ def test_one_file_has_camera_types_and_options(night, capsys, tmp_path):
     ("text", "message"),
     [
         ("[camera]\ngian = 2", r"night.toml: [camera]: unknown gian"),
-        ("[spellings]\nexposures = 'X'", "night.toml: [spellings]: no spellings of exposures"),
+        ("[aliases]\nexposures = 'X'", "night.toml: [aliases]: no aliases of exposures"),
         ("[typs]\n", "night.toml: [typs] is not a step"),
         ("[reduce]\nscale-dark = 'up'", "it is one of no, down, any, not 'up'"),
         ("[reduce]\noverwrite = 1", "it is true or false, not 1"),
@@ -195,9 +195,9 @@ def test_a_frame_whose_pixels_are_garbled_is_left_out_by_name(night, capsys, tmp
     path.write_bytes(content)
     options = ["--camera", "camera.toml"]
     assert main(["reduce", "raw", "-o", "out", *options]) == 3
-    told = capsys.readouterr().out.split("Left out:")[1]
-    assert "are garbled" in told
-    assert "object-0002.fits" in told
+    described = capsys.readouterr().out.split("Left out:")[1]
+    assert "are garbled" in described
+    assert "object-0002.fits" in described
     assert not list(tmp_path.glob("out/calibrated/*/*0002*"))
     assert main(["reduce", "raw", "-o", "all", *options, "--no-checksum"]) == 0
     assert "garbled" not in capsys.readouterr().out
@@ -217,7 +217,7 @@ def test_a_master_whose_pixels_are_garbled_is_not_applied(night, capsys, tmp_pat
     assert "dark_60s.fits: the pixels of HDU 0 are garbled" in capsys.readouterr().out
 
 
-def test_the_command_line_says_gain_and_read_noise_above_a_file(night, capsys, tmp_path):
+def test_the_command_line_states_gain_and_read_noise_above_a_file(night, capsys, tmp_path):
     reduce = ["reduce", "raw", "-o", "out", "--camera", "camera.toml"]
     assert main([*reduce, "--gain", "0.7", "--read-noise", "5"]) == 0
     assert "the camera: gain 0.7 e/ADU; read noise 5 e;" in capsys.readouterr().out
@@ -225,13 +225,13 @@ def test_the_command_line_says_gain_and_read_noise_above_a_file(night, capsys, t
     assert "gain 0.7 e/ADU" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("said", "shown"), [("mono", ""), ("GBRG", "G1 B R G2")])
-def test_the_colours_can_be_said_whatever_headers_say(said, shown, tmp_path, capsys):
+@pytest.mark.parametrize(("stated", "shown"), [("mono", ""), ("GBRG", "G1 B R G2")])
+def test_the_colours_can_be_stated_whatever_headers_state(stated, shown, tmp_path, capsys):
     sky = simulate.Night(shape=(20, 32), channels="RGGB", seed=2)
     aw.to_fits(sky.bias(2, split=False), tmp_path / "raw" / "{RAWFNAME}.fits")
     for path in (tmp_path / "raw").glob("*.fits"):
         fits.setval(path, "BAYERPAT", value="RGGB")
-    assert main(["info", str(tmp_path / "raw"), "--channels", said]) == 0
-    told = capsys.readouterr().out
-    assert ("channels" in told) == bool(shown)
-    assert shown in told
+    assert main(["info", str(tmp_path / "raw"), "--channels", stated]) == 0
+    described = capsys.readouterr().out
+    assert ("channels" in described) == bool(shown)
+    assert shown in described

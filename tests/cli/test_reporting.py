@@ -64,9 +64,9 @@ def test_a_log_file_has_a_line_for_each_frame(frames, calibrator, here, capsys):
 def test_what_is_printed_can_go_to_a_file(frames, calibrator, here, capsys):
     assert run("--std-out-err-fname", "said.txt") == 0
     assert capsys.readouterr() == ("", "")
-    said = (here / "said.txt").read_text()
-    assert "calibrated 3 of 3 frames" in said
-    assert "calibrated raw/f9.fits, 1 of 3" in said
+    stated = (here / "said.txt").read_text()
+    assert "calibrated 3 of 3 frames" in stated
+    assert "calibrated raw/f9.fits, 1 of 3" in stated
 
 
 @pytest.mark.parametrize(

@@ -40,8 +40,8 @@ def test_options_come_from_a_file_in_either_spelling(frames, calibrator, toml):
 def test_the_command_line_goes_before_the_extra_file_before_the_file(frames, calibrator, toml):
     first = toml("gain = 1\nbias-level-adu = 1\nread-noise-electrons = 1\nallow_overwrite = true\n")
     extra = toml("gain = 2\nbias-level-adu = 2", "extra.toml")
-    said = ("-c", first, "--extra-config-file", extra, "--gain", "3", "--no-allow-overwrite")
-    assert run(*said) == 0
+    stated = ("-c", first, "--extra-config-file", extra, "--gain", "3", "--no-allow-overwrite")
+    assert run(*stated) == 0
     given = calibrator.arguments
     assert (given["gain"], given["bias_level_adu"], given["read_noise_electrons"]) == (3, 2, 1)
     assert given["allow_overwrite"] is False
@@ -75,7 +75,7 @@ def test_a_table_serves_its_step_only(frames, calibrator, toml):
             "gain = 1\n[calibrat]\n",
             r"\[calibrat\] is not a step; steps are info, reduce, calibrate, stack",
         ),
-        ("raw-hdu = 0\nraw_hdu = 1", "raw_hdu is given twice, under two spellings"),
+        ("raw-hdu = 0\nraw_hdu = 1", "raw_hdu is given twice, under two aliases"),
         ("start-time-utc = 'A'\nexposure-start-utc = 'A'", "is given twice"),
         ("gain = 'x'", "gain: 'x' is not a number"),
         ("gain = [1, 2]", "gain: '1,2' is not a number"),

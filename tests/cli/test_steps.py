@@ -107,8 +107,8 @@ def test_channels_become_files_of_their_own(night, tmp_path):
 @pytest.mark.parametrize("average", ["mean", "min", "quantile:0.7"])
 def test_every_average_makes_a_master(night, tmp_path, average):
     assert main(["calibrate", "raw/bias*", "-c", "options.toml"]) == 0
-    said = ["-c", "options.toml", "--average-func", average, "--stacked-master-fname", "m.fits"]
-    assert main(["stack", "CAL", *said]) == 0
+    stated = ["-c", "options.toml", "--average-func", average, "--stacked-master-fname", "m.fits"]
+    assert main(["stack", "CAL", *stated]) == 0
     assert np.isfinite(fits.getdata(tmp_path / "m.fits")).all()
 
 

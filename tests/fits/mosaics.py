@@ -144,34 +144,34 @@ def _as_read(adu: Any, rows: int, columns: int, amp: Amp) -> Any:
 
 
 def _gmos(style: Style, number: int) -> dict[str, Any]:
-    amp, said = style.amps[number], style.sections(number)
+    amp, stated = style.amps[number], style.sections(number)
     chip = style.amps[number // 4 * 4]
     return {
         "EXTNAME": "SCI" if number % 2 else "",
         "CCDNAME": f"EEV-{number // 4}",
         "CCDSUM": f"{style.binning} {style.binning}",
-        "DETSEC": said["DETSEC"],
+        "DETSEC": stated["DETSEC"],
         "CCDSEC": section(
             *((end - chip.xmin) * style.binning for end in (amp.xmin, amp.xmax)),
             *(end * style.binning for end in (amp.ymin, amp.ymax)),
         ),
-        "DATASEC": said["DATASEC"],
-        "BIASSEC": said["BIASSEC"],
+        "DATASEC": stated["DATASEC"],
+        "BIASSEC": stated["BIASSEC"],
         "GAIN": amp.gain,
         "RDNOISE": amp.read_noise,
     }
 
 
 def _lco(style: Style, number: int) -> dict[str, Any]:
-    amp, said = style.amps[number], style.sections(number)
+    amp, stated = style.amps[number], style.sections(number)
     return {
         "EXTNAME": "SCI",
         "EXTVER": number + 1,
         "DETSIZE": section(0, style.shape[1], 0, style.shape[0]),
-        "DETSEC": said["DETSEC"],
-        "DATASEC": said["DATASEC"],
-        "TRIMSEC": said["DATASEC"],
-        "BIASSEC": said["BIASSEC"],
+        "DETSEC": stated["DETSEC"],
+        "DATASEC": stated["DATASEC"],
+        "TRIMSEC": stated["DATASEC"],
+        "BIASSEC": stated["BIASSEC"],
         "GAIN": amp.gain,
         "RDNOISE": amp.read_noise,
         "SATURATE": 50000 + number,
@@ -179,11 +179,11 @@ def _lco(style: Style, number: int) -> dict[str, Any]:
 
 
 def _wht(style: Style, number: int) -> dict[str, Any]:
-    amp, said = style.amps[number], style.sections(number)
+    amp, stated = style.amps[number], style.sections(number)
     return {
-        "CCDSEC": said["DETSEC"],
-        "TRIMSEC": said["DATASEC"],
-        "BIASSEC": said["BIASSEC"].replace(",", " , "),
+        "CCDSEC": stated["DETSEC"],
+        "TRIMSEC": stated["DATASEC"],
+        "BIASSEC": stated["BIASSEC"].replace(",", " , "),
         "GAIN": amp.gain,
         "READNOIS": amp.read_noise,
         "CCDXBIN": 1,
@@ -192,16 +192,16 @@ def _wht(style: Style, number: int) -> dict[str, Any]:
 
 
 def _noirlab(style: Style, number: int) -> dict[str, Any]:
-    amp, said = style.amps[number], style.sections(number)
+    amp, stated = style.amps[number], style.sections(number)
     return {
         "EXTNAME": f"im{number + 1}",
         "CCDNAME": f"SN{number // 2}",
-        "DETSEC": said["DETSEC"],
-        "DATASEC": said["DATASEC"],
-        "TRIMSEC": said["DATASEC"],
-        "BIASSEC": said["BIASSEC"],
-        **({"BIASSEC2": said["ABOVE"]} if amp.above else {}),
-        "CCDSEC": said["DATASEC"],
+        "DETSEC": stated["DETSEC"],
+        "DATASEC": stated["DATASEC"],
+        "TRIMSEC": stated["DATASEC"],
+        "BIASSEC": stated["BIASSEC"],
+        **({"BIASSEC2": stated["ABOVE"]} if amp.above else {}),
+        "CCDSEC": stated["DATASEC"],
         "LTV1": 0.0,
         "LTV2": 0.0,
         "GAIN": amp.gain,

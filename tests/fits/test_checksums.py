@@ -86,7 +86,7 @@ def test_long_units_are_summed_in_pieces(summed):
     assert "add up to" in str(checked(scan(bad))[0].error)
 
 
-def test_sums_that_a_program_left_in_a_new_file_say_nothing(summed, tmp_path):
+def test_sums_that_a_program_left_in_a_new_file_state_nothing(summed, tmp_path):
     data, header = fits.getdata(summed(), header=True)
     fits.writeto(tmp_path / "cut.fits", data[1:4], header)
     (record,) = checked(scan(tmp_path / "cut.fits"))

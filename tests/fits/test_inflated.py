@@ -158,7 +158,7 @@ def test_a_damaged_file_is_named_each_time_and_leaves_nothing(raw, room):
         assert list(room.iterdir()) == []
 
 
-def test_a_full_disk_is_told_with_its_directory(paths, room, monkeypatch):
+def test_a_full_disk_is_reported_with_its_directory(paths, room, monkeypatch):
     class Full:
         def write(self, content):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

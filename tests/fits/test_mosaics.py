@@ -101,7 +101,7 @@ def test_chunks_change_nothing(written):
     np.testing.assert_array_equal(lazy["variance"].values, done["variance"].values)
 
 
-def test_the_header_says_what_all_images_say_and_what_is_true_of_the_frame(written, style):
+def test_the_header_states_what_all_images_state_and_what_is_true_of_the_frame(written, style):
     path, *_ = written
     ds = aw.open_fits(path)
     header = fits.Header.fromstring(str(ds["header"].values[0]), sep="\n")
@@ -164,7 +164,7 @@ def test_a_packed_file_is_inflated_once_for_all_of_its_images(tmp_path, rng, mon
     del ds
 
 
-def test_what_a_camera_says_counts_before_the_headers(written):
+def test_what_a_camera_states_counts_before_the_headers(written):
     path, *_ = written
     known = aw.open_fits(path, camera=aw.Camera(gain=3.0)).autowisp.camera
     assert known.gain == 3.0
@@ -280,7 +280,7 @@ def test_images_alike_without_sections_are_refused_with_the_remedy(tmp_path, nam
         {"shapes": [(5, 7)], "primary": np.zeros((5, 7), np.int16)},
     ],
 )
-def test_of_an_image_and_what_is_beside_it_the_image_is_read_and_the_rest_told(tmp_path, given):
+def test_of_an_image_and_what_is_beside_it_the_image_is_read_and_the_rest_reported(tmp_path, given):
     path = several(tmp_path / "a.fits", **given)
     with pytest.warns(aw.AutowispWarning, match="only HDU"):
         assert aw.open_fits(path)["image"].shape[2:] == (5, 7)

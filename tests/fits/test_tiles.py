@@ -113,7 +113,7 @@ def test_files_of_fitsio_are_read(tmp_path, alone, dtype):
     np.testing.assert_array_equal(read_rows(plane_of(tmp_path / "a.fits.fz"), 0, 23), data)
 
 
-def test_scaled_and_blank_pixels_are_told_as_in_a_plain_file(tmp_path, alone):
+def test_scaled_and_blank_pixels_are_reported_as_in_a_plain_file(tmp_path, alone):
     data = image("int16")
     hdu = fits.CompImageHDU(data, compression_type="RICE_1", tile_shape=(1, 41))
     hdu.writeto(tmp_path / "a")

@@ -81,7 +81,7 @@ def test_of_lazy_frames_the_bits_are_the_same():
     assert_frames_equal(lazy.frames, expected.frames)
 
 
-def test_a_frame_that_leaves_too_few_pixels_is_left_out_and_told():
+def test_a_frame_that_leaves_too_few_pixels_is_left_out_and_reported():
     ds = partly_saturated()
     ds["mask"][6, 0] = np.where(np.abs(X) < 0.97, Flag.OVERSATURATED, 0)
     reason = (
@@ -99,7 +99,7 @@ def test_a_frame_that_leaves_too_few_pixels_is_left_out_and_told():
         assert_frames_equal(lazy, made.high)
 
 
-def test_a_selected_frame_that_leaves_too_few_pixels_is_left_out_and_told():
+def test_a_selected_frame_that_leaves_too_few_pixels_is_left_out_and_reported():
     ds = flats([1e4, 1.1e4, 1.2e4, 1.3e4], seed=3)
     ds["mask"][3, 0] = np.where(np.hypot(Y, X) > 0.2, Flag.OVERSATURATED, 0)
     made = aw.master_flat(ds, select=replace(SELECTION, fraction=0.1))
@@ -117,7 +117,7 @@ def test_a_channel_that_saturates_leaves_the_others_of_its_frame():
     assert made.high["count"].max(("y", "x")).values.tolist() == [2, 3]
 
 
-def test_a_frame_without_light_says_so():
+def test_a_frame_without_light_states_so():
     image = np.array([[8.0, 10.0, 12.0], [-1.0, 0.0, -2.0], [16.0, 20.0, 24.0]])[:, None, None]
     made = aw.master_flat(frame_set(image, kind="flat", variance=np.ones_like(image)))
     assert made.frames["class"].values.tolist() == ["high", "medium", "high"]

@@ -50,7 +50,7 @@ def columns(*frames, **options):
 
 
 @pytest.fixture(scope="module")
-def heap():
+def flat_set():
     """Six high, three low, a medium frame, a cloud (10), its better (11), a pair (12, 13)."""
     levels = [8e3, 9e3, 1e4, 1.1e4, 1.2e4, 1.3e4, 2e3, 2.3e3, 2.6e3, 4e3, 1e4, 1e4, 1e4, 1e4]
     light = np.ones((14, 1, *SHAPE))
@@ -65,8 +65,8 @@ def heap():
 
 
 @pytest.fixture(scope="module")
-def made(heap):
-    return aw.master_flat(heap, select=QUICK)
+def made(flat_set):
+    return aw.master_flat(flat_set, select=QUICK)
 
 
 # ---------------------------------------------------------------------- by hand
@@ -98,7 +98,7 @@ def test_all_frames_high_is_the_master_without_a_selection(rng):
     assert selected.notes == []
 
 
-def test_each_master_has_the_shape_of_the_reference(heap):
+def test_each_master_has_the_shape_of_the_reference(flat_set):
     """Frames that are the response under tilted light, without noise: all become the reference."""
     tilt = np.array([-0.02, -0.01, 0.0, 0.01, 0.02, 0.01, 0.01])[:, None, None, None]
     level = np.array([7e3, 8e3, 9e3, 1e4, 1.1e4, 2e3, 2.5e3])[:, None, None, None]
@@ -132,10 +132,10 @@ def test_frames_are_of_their_classes_and_masters_of_theirs(made):
         "colocated",
         "colocated",
     ]
-    told = made.frames["reason"].values.tolist()
-    assert "structure of" not in told[10]
-    assert told[11].startswith("structure of ")
-    assert told[11].endswith(" % is left after matching, more than 1 %")
+    described = made.frames["reason"].values.tolist()
+    assert "structure of" not in described[10]
+    assert described[11].startswith("structure of ")
+    assert described[11].endswith(" % is left after matching, more than 1 %")
     # the deviation of those that were held against the reference, and of no others
     assert np.isfinite(made.frames["deviation"].values[:, 0]).tolist() == (
         [True] * 9 + [False] * 2 + [True] + [False] * 2
@@ -154,7 +154,7 @@ def test_masters_are_masters_of_the_response(made):
         assert float(one["image"].mean()) == pytest.approx(1.0, rel=2e-3)
 
 
-def test_clouds_are_shown_where_they_are(heap, made):
+def test_clouds_are_shown_where_they_are(flat_set, made):
     clouds = made.clouds("flat-11", "flat-0")
     assert clouds.dims == ("frame", "channel", "y", "x")
     assert clouds.dtype == np.float32
@@ -163,17 +163,17 @@ def test_clouds_are_shown_where_they_are(heap, made):
     expected = made.frames["deviation"].values[[11, 0], 0]
     np.testing.assert_allclose(largest, expected, rtol=1e-6)
     assert made.clouds().sizes["frame"] == 14
-    without = aw.master_flat(heap.isel(frame=slice(0, 6)))
+    without = aw.master_flat(flat_set.isel(frame=slice(0, 6)))
     with pytest.raises(ValueError, match="there is no reference to hold frames against"):
         without.clouds()
 
 
-def test_the_input_is_untouched(heap):
-    before = heap.copy(deep=True)
-    result = aw.master_flat(heap, select=QUICK)
+def test_the_input_is_untouched(flat_set):
+    before = flat_set.copy(deep=True)
+    result = aw.master_flat(flat_set, select=QUICK)
     result.clouds()
-    xr.testing.assert_identical(heap, before)
-    assert heap.attrs == before.attrs
+    xr.testing.assert_identical(flat_set, before)
+    assert flat_set.attrs == before.attrs
 
 
 # ---------------------------------------------------------------------- chunks
@@ -181,8 +181,8 @@ def test_the_input_is_untouched(heap):
 
 @pytest.mark.parametrize("chunks", CHUNKS, ids=str)
 @pytest.mark.parametrize("scheduler", ["threads", "synchronous"])
-def test_chunks_change_no_bit(heap, made, chunks, scheduler):
-    lazy = heap.chunk(chunks).assign_coords(heap.coords)
+def test_chunks_change_no_bit(flat_set, made, chunks, scheduler):
+    lazy = flat_set.chunk(chunks).assign_coords(flat_set.coords)
     with dask.config.set(scheduler=scheduler):
         found = aw.master_flat(lazy, select=QUICK)
         for name in ("high", "low", "reference", "frames"):
@@ -190,8 +190,8 @@ def test_chunks_change_no_bit(heap, made, chunks, scheduler):
         np.testing.assert_array_equal(found.clouds("flat-11"), made.clouds("flat-11"))
 
 
-def test_what_decides_is_computed_and_masters_stay_lazy(heap):
-    found = aw.master_flat(heap.chunk(frame=1).assign_coords(heap.coords), select=QUICK)
+def test_what_decides_is_computed_and_masters_stay_lazy(flat_set):
+    found = aw.master_flat(flat_set.chunk(frame=1).assign_coords(flat_set.coords), select=QUICK)
     for one in (found.high, found.low, found.chosen_from):
         assert all(one[name].chunks is not None for name in one.data_vars)
         assert all(one[name].variable._in_memory for name in one.coords)
@@ -204,7 +204,7 @@ def test_what_decides_is_computed_and_masters_stay_lazy(heap):
         found.high.compute()
 
 
-def test_the_pixels_of_the_masters_are_not_read_in_the_call(heap):
+def test_the_pixels_of_the_masters_are_not_read_in_the_call(flat_set):
     """Each frame is read for its stamp; high ones for their medians and for the reference; high
     and low ones to match them to it."""
     reads = []
@@ -213,8 +213,10 @@ def test_the_pixels_of_the_masters_are_not_read_in_the_call(heap):
         reads.append(block.shape)
         return block
 
-    image = heap["image"].chunk(frame=1)
-    lazy = heap.assign(image=image.copy(data=image.data.map_blocks(counted, meta=image.data._meta)))
+    image = flat_set["image"].chunk(frame=1)
+    lazy = flat_set.assign(
+        image=image.copy(data=image.data.map_blocks(counted, meta=image.data._meta))
+    )
     found = aw.master_flat(lazy, select=QUICK)
     # two are colocated; the seventh high frame is the one that is found cloudy
     in_the_call = 12 + 7 + 7 + (7 + 3)
@@ -243,8 +245,8 @@ def test_raw_frames_from_disk_give_the_same_bits(tmp_path):
 # ---------------------------------------------------------------------- masked pixels
 
 
-def test_a_masked_hot_pixel_changes_nothing(heap):
-    masked, worse = heap.copy(deep=True), heap.copy(deep=True)
+def test_a_masked_hot_pixel_changes_nothing(flat_set):
+    masked, worse = flat_set.copy(deep=True), flat_set.copy(deep=True)
     for ds in (masked, worse):
         ds["mask"][:, 0, [20, 48], [30, 55]] = Flag.HOT
     worse["image"][:, 0, [20, 48], [30, 55]] = 6e8
@@ -255,8 +257,8 @@ def test_a_masked_hot_pixel_changes_nothing(heap):
     assert np.isnan(found.high["image"].values[0, [20, 48], [30, 55]]).all()
 
 
-def test_a_frame_that_is_all_masked_has_a_reason_and_takes_no_part(heap):
-    ds = heap.copy(deep=True)
+def test_a_frame_that_is_all_masked_has_a_reason_and_takes_no_part(flat_set):
+    ds = flat_set.copy(deep=True)
     ds["mask"][0] = Flag.FAULT
     found = aw.master_flat(ds, select=QUICK)
     assert classes(found)[0] == "medium"
@@ -264,12 +266,12 @@ def test_a_frame_that_is_all_masked_has_a_reason_and_takes_no_part(heap):
         found.frames["reason"].values[0]
         == "its stamp cannot be measured: pixels are flagged, zero or not finite"
     )
-    without = aw.master_flat(heap.isel(frame=slice(1, None)), select=QUICK)
+    without = aw.master_flat(flat_set.isel(frame=slice(1, None)), select=QUICK)
     assert_frames_equal(found.high, without.high)
 
 
-def test_a_frame_of_nan_has_a_reason_and_takes_no_part(heap):
-    ds = heap.copy(deep=True)
+def test_a_frame_of_nan_has_a_reason_and_takes_no_part(flat_set):
+    ds = flat_set.copy(deep=True)
     ds["image"][0] = np.nan
     ds["mask"][0] = Flag.FAULT
     found = aw.master_flat(ds, select=QUICK)
@@ -280,20 +282,20 @@ def test_a_frame_of_nan_has_a_reason_and_takes_no_part(heap):
 # ---------------------------------------------------------------------- too few
 
 
-def test_too_few_high_frames_make_no_master_and_a_warning(heap):
+def test_too_few_high_frames_make_no_master_and_a_warning(flat_set):
     many = replace(QUICK, min_high_frames=7)
     message = "no high master flat: 6 of 14 frames are high, at least 7 are needed"
     with pytest.warns(aw.AutowispWarning, match=message):
-        found = aw.master_flat(heap, select=many)
+        found = aw.master_flat(flat_set, select=many)
     # the cloudy frame 11 was high until it was held against a reference of seven
     assert found.high is None
     assert found.notes == [message]
 
 
-def test_without_a_reference_there_is_no_low_master_either(heap):
+def test_without_a_reference_there_is_no_low_master_either(flat_set):
     many = replace(QUICK, min_high_frames=8)
     with pytest.warns(aw.AutowispWarning, match="7 of 14 frames are high, at least 8"):
-        found = aw.master_flat(heap, select=many)
+        found = aw.master_flat(flat_set, select=many)
     assert (found.high, found.low, found.reference) == (None, None, None)
     assert found.notes[1] == (
         "no low master flat: its large-scale shape would be that of the high frames, which are "
@@ -302,19 +304,19 @@ def test_without_a_reference_there_is_no_low_master_either(heap):
     assert np.isnan(found.frames["deviation"]).all()
 
 
-def test_too_few_low_frames_make_no_low_master_and_no_warning(heap):
-    found = aw.master_flat(heap, select=replace(QUICK, min_low_frames=4))
+def test_too_few_low_frames_make_no_low_master_and_no_warning(flat_set):
+    found = aw.master_flat(flat_set, select=replace(QUICK, min_low_frames=4))
     assert found.high is not None
     assert found.low is None
     note = "no low master flat: 3 of 14 frames are low, at least 4 are needed"
     assert found.notes == [note]
     assert note in repr(found)
-    exact = aw.master_flat(heap, select=replace(QUICK, min_low_frames=3, min_high_frames=6))
+    exact = aw.master_flat(flat_set, select=replace(QUICK, min_low_frames=3, min_high_frames=6))
     assert exact.low is not None
 
 
-def test_without_any_low_frame_nothing_is_said_about_a_low_master(heap):
-    found = aw.master_flat(heap.isel(frame=slice(0, 6)), select=QUICK)
+def test_without_any_low_frame_nothing_is_stated_about_a_low_master(flat_set):
+    found = aw.master_flat(flat_set.isel(frame=slice(0, 6)), select=QUICK)
     assert found.low is None
     assert found.notes == []
 
@@ -322,17 +324,17 @@ def test_without_any_low_frame_nothing_is_said_about_a_low_master(heap):
 # ---------------------------------------------------------------------- switches
 
 
-def test_none_leaves_clouds_in(heap):
-    found = aw.master_flat(heap, select=replace(QUICK, large_scale_deviation_threshold=None))
+def test_none_leaves_clouds_in(flat_set):
+    found = aw.master_flat(flat_set, select=replace(QUICK, large_scale_deviation_threshold=None))
     assert classes(found)[11] == "high"
     assert np.isnan(found.frames["deviation"]).all()
-    blind = aw.master_flat(heap, select=replace(QUICK, cloud_check_smoother=None))
+    blind = aw.master_flat(flat_set, select=replace(QUICK, cloud_check_smoother=None))
     assert classes(blind)[11] == "high"
 
 
-def test_without_a_smoother_the_light_of_each_frame_stays_in_the_master(heap):
+def test_without_a_smoother_the_light_of_each_frame_stays_in_the_master(flat_set):
     plain = replace(QUICK, large_scale_smoother=None, cloud_check_smoother=None)
-    tilted = heap.isel(frame=[0, 1, 2, 3])  # all tilted to one side
+    tilted = flat_set.isel(frame=[0, 1, 2, 3])  # all tilted to one side
     found = aw.master_flat(tilted, select=plain)
     assert_frames_equal(found.high, aw.master_flat(tilted).high)
     assert not np.allclose(found.high["image"], aw.master_flat(tilted, select=QUICK).high["image"])
@@ -354,9 +356,9 @@ def test_a_dome_makes_one_master_of_all_good_frames():
 # ---------------------------------------------------------------------- filters, channels
 
 
-def test_each_filter_has_masters_of_its_own(heap):
+def test_each_filter_has_masters_of_its_own(flat_set):
     names = ["V", "R"] * 7
-    ds = heap.assign_coords(filter=("frame", text(*names)))
+    ds = flat_set.assign_coords(filter=("frame", text(*names)))
     selection = replace(QUICK, min_high_frames=3, min_low_frames=1, cloudy_frame_threshold=None)
     found = aw.master_flats(ds, select=selection)
     assert list(found) == ["V", "R"]
@@ -369,8 +371,8 @@ def test_each_filter_has_masters_of_its_own(heap):
         aw.master_flat(ds, select=selection)
 
 
-def test_frames_without_a_filter_are_one_group(heap):
-    found = aw.master_flats(heap.drop_vars("filter"), select=QUICK)
+def test_frames_without_a_filter_are_one_group(flat_set):
+    found = aw.master_flats(flat_set.drop_vars("filter"), select=QUICK)
     assert list(found) == [""]
     assert found[""].high is not None
 
@@ -447,7 +449,7 @@ def test_saturated_pixels_leak_into_other_colours_though_these_choose_apart(tmp_
 # ---------------------------------------------------------------------- history
 
 
-def test_the_history_says_what_was_selected_and_why_others_were_not(made):
+def test_the_history_states_what_was_selected_and_why_others_were_not(made):
     steps = made.high.autowisp.history()
     step = next(step for step in steps if step["verb"] == "select_flats")
     assert step["options"]["class"] == "high"
@@ -463,12 +465,12 @@ def test_the_history_says_what_was_selected_and_why_others_were_not(made):
     assert "flat-0" in step["options"]["left_out"]
 
 
-def test_two_runs_have_one_history_and_other_selections_another(heap, made):
-    def told(result):
+def test_two_runs_have_one_history_and_other_selections_another(flat_set, made):
+    def described(result):
         return provenance.identity(result.high), provenance.identities(result.high)
 
-    assert told(aw.master_flat(heap, select=QUICK)) == told(made)
-    other = aw.master_flat(heap, select=replace(QUICK, min_high_mean=5.9e3))
+    assert described(aw.master_flat(flat_set, select=QUICK)) == described(made)
+    other = aw.master_flat(flat_set, select=replace(QUICK, min_high_mean=5.9e3))
     assert provenance.identity(other.high) != provenance.identity(made.high)
     assert provenance.identity(made.low) != provenance.identity(made.high)
 
@@ -483,22 +485,22 @@ def test_a_master_of_selected_flats_calibrates(made):
 # ---------------------------------------------------------------------- refusals
 
 
-def test_a_dark_of_another_exposure_is_refused_before_anything_is_selected(heap):
-    raw = heap[["image"]].assign_attrs(heap.attrs)
+def test_a_dark_of_another_exposure_is_refused_before_anything_is_selected(flat_set):
+    raw = flat_set[["image"]].assign_attrs(flat_set.attrs)
     dark = master(np.zeros(SHAPE), np.ones(SHAPE), exposure=10.0)
     with pytest.raises(aw.MasterMismatchError, match="exposed 10 s"):
         aw.master_flat(raw, dark=dark, select=QUICK)
 
 
 @pytest.mark.parametrize("select", [True, "dome", {"min_high_mean": 6e3}])
-def test_what_is_no_selection_is_refused(heap, select):
+def test_what_is_no_selection_is_refused(flat_set, select):
     with pytest.raises(TypeError, match="select is None or a FlatSelection, such as"):
-        aw.master_flat(heap, select=select)
+        aw.master_flat(flat_set, select=select)
 
 
-def test_misspelt_options_are_refused(heap):
+def test_misspelt_options_are_refused(flat_set):
     with pytest.raises(TypeError, match="rejct"):
-        aw.master_flat(heap, select=QUICK, rejct=None)
+        aw.master_flat(flat_set, select=QUICK, rejct=None)
 
 
 # ---------------------------------------------------------------------- properties
@@ -506,8 +508,8 @@ def test_misspelt_options_are_refused(heap):
 
 @settings(max_examples=6, deadline=None)
 @given(st.permutations(range(14)))
-def test_the_order_of_frames_changes_nothing(heap, made, order):
-    found = aw.master_flat(heap.isel(frame=list(order)), select=QUICK)
+def test_the_order_of_frames_changes_nothing(flat_set, made, order):
+    found = aw.master_flat(flat_set.isel(frame=list(order)), select=QUICK)
     assert classes(found) == [classes(made)[i] for i in order]
     np.testing.assert_array_equal(found.high["image"], made.high["image"])
     np.testing.assert_array_equal(found.low["image"], made.low["image"])
@@ -515,9 +517,9 @@ def test_the_order_of_frames_changes_nothing(heap, made, order):
 
 @settings(max_examples=6, deadline=None)
 @given(st.permutations(range(14)))
-def test_nor_does_it_change_more_than_rounding_of_a_mean(heap, order):
-    expected = aw.master_flat(heap, select=QUICK, **MEAN)
-    found = aw.master_flat(heap.isel(frame=list(order)), select=QUICK, **MEAN)
+def test_nor_does_it_change_more_than_rounding_of_a_mean(flat_set, order):
+    expected = aw.master_flat(flat_set, select=QUICK, **MEAN)
+    found = aw.master_flat(flat_set.isel(frame=list(order)), select=QUICK, **MEAN)
     for kind in ("high", "low"):
         for name in ("image", "variance"):
             ours, theirs = (getattr(r, kind)[name] for r in (found, expected))
@@ -526,12 +528,14 @@ def test_nor_does_it_change_more_than_rounding_of_a_mean(heap, order):
 
 @settings(max_examples=6, deadline=None)
 @given(st.floats(0.01, 100))
-def test_another_unit_of_light_changes_nothing(heap, made, c):
+def test_another_unit_of_light_changes_nothing(flat_set, made, c):
     planes = {
-        "image": heap["image"] * np.float32(c),
-        "variance": heap["variance"] * np.float32(c) ** 2,
+        "image": flat_set["image"] * np.float32(c),
+        "variance": flat_set["variance"] * np.float32(c) ** 2,
     }
-    ds = heap.assign({name: plane.assign_attrs(heap[name].attrs) for name, plane in planes.items()})
+    ds = flat_set.assign(
+        {name: plane.assign_attrs(flat_set[name].attrs) for name, plane in planes.items()}
+    )
     limits = {"min_high_mean": 6e3 * c, "max_low_mean": 3e3 * c}
     found = aw.master_flat(ds, select=replace(QUICK, **limits))
     assert classes(found) == classes(made)

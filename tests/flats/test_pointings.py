@@ -33,7 +33,7 @@ def test_the_other_side_of_the_sky_is_half_a_circle_away():
     np.testing.assert_allclose(separation, 180 * 3600)
 
 
-def test_frames_that_do_not_say_where_they_point_are_near_nothing():
+def test_frames_that_do_not_state_where_they_point_are_near_nothing():
     nan = np.nan
     separation, nearest = nearest_pointings([1.0, nan, 1.0, 2.0], [0.0, 0.0, nan, 0.0])
     np.testing.assert_allclose(separation, [3600, nan, nan, 3600])
@@ -59,7 +59,7 @@ angles = st.tuples(
 
 
 @given(st.lists(angles, min_size=2, max_size=8))
-def test_astropy_says_the_same(places):
+def test_astropy_states_the_same(places):
     ra, dec = np.array(places).T
     separation, nearest = nearest_pointings(ra, dec)
     sky = SkyCoord(ra * units.deg, dec * units.deg)

@@ -41,8 +41,8 @@ def test_a_ladder_of_exposures_is_sorted_by_level(real):
     assert [len(low), len(high), len(saturated)] == [6, 6, 5]
     assert sorted(saturated) == [75, 85, 90, 95, 105]
     reasons = result.frames["reason"].values.tolist()
-    told = [r for name, r in zip(names, reasons, strict=True) if kinds[name] == "saturated"]
-    assert all(" % of its stamp is saturated, more than 0.01 %" in reason for reason in told)
+    described = [r for name, r in zip(names, reasons, strict=True) if kinds[name] == "saturated"]
+    assert all(" % of its stamp is saturated, more than 0.01 %" in reason for reason in described)
     assert result.high.sizes == result.low.sizes == {"channel": 1, "y": 495, "x": 657}
     medium = aw.select_flats(
         aw.calibrate(ladder, bias=bias),

@@ -111,7 +111,7 @@ def test_the_noise_of_the_stamp_is_that_of_the_photons_and_of_the_response():
 
 
 @pytest.fixture(scope="module")
-def heap():
+def flat_set():
     """Ten good frames, and one of each kind of trouble: 10 to 13."""
     light = np.ones((14, 1, *SHAPE))
     # steeper than the parabola of the stamp can follow
@@ -124,8 +124,8 @@ def heap():
     return apart(ds, ra, np.zeros(14))
 
 
-def test_every_class_has_its_reason_in_words(heap):
-    table = aw.select_flats(heap)
+def test_every_class_has_its_reason_in_words(flat_set):
+    table = aw.select_flats(flat_set)
     assert classes(table) == [
         "colocated",
         *["high"] * 5,
@@ -138,21 +138,21 @@ def test_every_class_has_its_reason_in_words(heap):
         "medium",
         "colocated",
     ]
-    told = reasons(table)
-    assert told[0] == "100.0 arcsec from flat-13, closer than 150"
-    assert told[13] == "100.0 arcsec from flat-0, closer than 150"
-    assert told[1].endswith(" ADU above 6000")
-    assert told[6].endswith(" ADU below 3000")
-    assert told[8].endswith(" ADU, between 3000 and 6000")
-    assert " from the fit, more than 10 x " in told[10]
-    assert told[11] == "3.72 % of its stamp is saturated, more than 0.01 %"
-    assert told[12] == "its stamp cannot be measured: pixels are flagged, zero or not finite"
+    described = reasons(table)
+    assert described[0] == "100.0 arcsec from flat-13, closer than 150"
+    assert described[13] == "100.0 arcsec from flat-0, closer than 150"
+    assert described[1].endswith(" ADU above 6000")
+    assert described[6].endswith(" ADU below 3000")
+    assert described[8].endswith(" ADU, between 3000 and 6000")
+    assert " from the fit, more than 10 x " in described[10]
+    assert described[11] == "3.72 % of its stamp is saturated, more than 0.01 %"
+    assert described[12] == "its stamp cannot be measured: pixels are flagged, zero or not finite"
 
 
-def test_the_table_says_what_decided(heap):
-    table = aw.select_flats(heap)
+def test_the_table_states_what_decided(flat_set):
+    table = aw.select_flats(flat_set)
     assert dict(table.sizes) == {"frame": 14, "channel": 1, "power": 3}
-    assert table["frame"].values.tolist() == heap["frame"].values.tolist()
+    assert table["frame"].values.tolist() == flat_set["frame"].values.tolist()
     np.testing.assert_allclose(table["separation"][[0, 13]], 100)
     np.testing.assert_allclose(table["separation"][1:13], 3600, rtol=0.03)
     # colocated frames are not measured
@@ -169,45 +169,45 @@ def test_the_table_says_what_decided(heap):
     assert table.attrs["notes"] == []
 
 
-def test_the_table_can_be_read_as_one_and_its_frame_count(heap):
-    frame = aw.select_flats(heap)[["class", "reason", "separation"]].to_dataframe()
+def test_the_table_can_be_read_as_one_and_its_frame_count(flat_set):
+    frame = aw.select_flats(flat_set)[["class", "reason", "separation"]].to_dataframe()
     assert frame.shape == (14, 3)
     assert frame.loc["flat-8", "class"] == "medium"
 
 
-def test_the_input_is_untouched(heap):
-    before = heap.copy(deep=True)
-    aw.select_flats(heap)
-    xr.testing.assert_identical(heap, before)
-    assert heap.attrs == before.attrs
+def test_the_input_is_untouched(flat_set):
+    before = flat_set.copy(deep=True)
+    aw.select_flats(flat_set)
+    xr.testing.assert_identical(flat_set, before)
+    assert flat_set.attrs == before.attrs
 
 
 @pytest.mark.parametrize("chunks", CHUNKS, ids=str)
-def test_chunks_change_no_bit_of_the_table(heap, chunks):
-    expected = aw.select_flats(heap)
-    found = aw.select_flats(heap.chunk(chunks))
+def test_chunks_change_no_bit_of_the_table(flat_set, chunks):
+    expected = aw.select_flats(flat_set)
+    found = aw.select_flats(flat_set.chunk(chunks))
     assert_frames_equal(found, expected)
     assert all(found[name].variable._in_memory for name in found.variables)
     assert found.attrs == expected.attrs
 
 
-def test_what_is_in_memory_needs_no_dask(heap):
+def test_what_is_in_memory_needs_no_dask(flat_set):
     with no_compute():
-        assert len(classes(aw.select_flats(heap))) == 14
+        assert len(classes(aw.select_flats(flat_set))) == 14
 
 
 # ---------------------------------------------------------------------- the order of the tests
 
 
-def test_pointings_decide_first_then_saturation_then_clouds_then_level(heap):
-    assert classes(select(heap, cloudy_night_threshold=0.0)) == [
+def test_pointings_decide_first_then_saturation_then_clouds_then_level(flat_set):
+    assert classes(select(flat_set, cloudy_night_threshold=0.0)) == [
         "colocated",
         *["cloudy"] * 10,
         "saturated",
         "medium",
         "colocated",
     ]
-    both = heap.copy(deep=True)
+    both = flat_set.copy(deep=True)
     both["mask"][0] = Flag.OVERSATURATED  # colocated, too
     both["mask"][10, 0, 40:50, 40:50] = Flag.LEAKED  # cloudy, too
     found = classes(aw.select_flats(both))
@@ -251,13 +251,13 @@ def test_levels_of_just_the_limits_are_medium():
         ("max_low_mean", {6: "medium", 7: "medium"}),
     ],
 )
-def test_none_switches_a_test_off_and_that_test_alone(heap, name, changed):
-    expected = dict(enumerate(classes(aw.select_flats(heap)))) | changed
-    assert classes(select(heap, **{name: None})) == list(expected.values())
+def test_none_switches_a_test_off_and_that_test_alone(flat_set, name, changed):
+    expected = dict(enumerate(classes(aw.select_flats(flat_set)))) | changed
+    assert classes(select(flat_set, **{name: None})) == list(expected.values())
 
 
-def test_a_dome_needs_neither_pointings_nor_levels(heap):
-    table = aw.select_flats(heap.drop_vars(["ra", "dec"]), FlatSelection.dome())
+def test_a_dome_needs_neither_pointings_nor_levels(flat_set):
+    table = aw.select_flats(flat_set.drop_vars(["ra", "dec"]), FlatSelection.dome())
     assert set(classes(table)) == {"high", "cloudy", "saturated", "medium"}
     assert classes(table)[:10] == ["high"] * 10
     assert table.attrs["notes"] == []
@@ -267,15 +267,15 @@ def test_a_dome_needs_neither_pointings_nor_levels(heap):
 # ---------------------------------------------------------------------- notes
 
 
-def test_frames_that_do_not_say_where_they_point_are_noted(heap):
-    table = aw.select_flats(heap.drop_vars(["ra", "dec"]))
+def test_frames_that_do_not_state_where_they_point_are_noted(flat_set):
+    table = aw.select_flats(flat_set.drop_vars(["ra", "dec"]))
     assert table.attrs["notes"] == [
         "no pointing (RA, DEC) in all frames: not tested for overlapping stars"
     ]
     assert "colocated" not in classes(table)
-    ra = heap["ra"].values.copy()
+    ra = flat_set["ra"].values.copy()
     ra[[0, 5]] = np.nan
-    table = aw.select_flats(apart(heap, ra, heap["dec"].values))
+    table = aw.select_flats(apart(flat_set, ra, flat_set["dec"].values))
     assert table.attrs["notes"] == [
         "no pointing (RA, DEC) in 2 of 14 frames: not tested for overlapping stars"
     ]
@@ -326,13 +326,13 @@ def test_channels_share_the_fate_of_the_frame(colours):
     table = aw.select_flats(colours)
     assert table["class"].dims == ("frame",)
     assert classes(table) == [*["high"] * 6, "low", "medium", "cloudy", "saturated"]
-    told = reasons(table)
-    assert told[0].startswith("A: mean ")
-    assert "; B: mean " in told[0]
-    assert "A: mean" in told[7]
-    assert told[7].endswith(" ADU below 3000")
-    assert told[8].startswith("B: its variance ")
-    assert told[9].startswith("A: 3.72 % of its stamp is saturated")
+    described = reasons(table)
+    assert described[0].startswith("A: mean ")
+    assert "; B: mean " in described[0]
+    assert "A: mean" in described[7]
+    assert described[7].endswith(" ADU below 3000")
+    assert described[8].startswith("B: its variance ")
+    assert described[9].startswith("A: 3.72 % of its stamp is saturated")
 
 
 def test_or_each_channel_has_classes_of_its_own(colours):
@@ -377,9 +377,9 @@ def test_saturation_in_one_channel_outweighs_clouds_in_another(colours):
 
 @settings(max_examples=15, deadline=None)
 @given(st.permutations(range(14)))
-def test_the_order_of_frames_changes_no_class(heap, order):
-    expected = aw.select_flats(heap)
-    found = aw.select_flats(heap.isel(frame=list(order)))
+def test_the_order_of_frames_changes_no_class(flat_set, order):
+    expected = aw.select_flats(flat_set)
+    found = aw.select_flats(flat_set.isel(frame=list(order)))
     assert classes(found) == classes(expected.isel(frame=list(order)))
     xr.testing.assert_allclose(
         found[["mean", "variance", "separation"]],
@@ -390,15 +390,17 @@ def test_the_order_of_frames_changes_no_class(heap, order):
 
 @settings(max_examples=15, deadline=None)
 @given(st.floats(1e-3, 1e3), st.sampled_from([None, 1e4, 1e6]))
-def test_another_unit_of_light_changes_no_class_when_the_limits_follow(heap, c, night):
+def test_another_unit_of_light_changes_no_class_when_the_limits_follow(flat_set, c, night):
     limits = {"min_high_mean": 6e3 * c, "max_low_mean": 3e3 * c}
     if night is not None:
         limits["cloudy_night_threshold"] = night * c * c
-    scaled = heap.assign(image=heap["image"] * np.float32(c), variance=heap["variance"] * c * c)
-    scaled["image"].attrs.update(heap["image"].attrs)
-    scaled["variance"].attrs.update(heap["variance"].attrs)
+    scaled = flat_set.assign(
+        image=flat_set["image"] * np.float32(c), variance=flat_set["variance"] * c * c
+    )
+    scaled["image"].attrs.update(flat_set["image"].attrs)
+    scaled["variance"].attrs.update(flat_set["variance"].attrs)
     scaled = scaled.assign(variance=scaled["variance"].astype("f4"))
-    expected = select(heap, cloudy_night_threshold=night)
+    expected = select(flat_set, cloudy_night_threshold=night)
     found = select(scaled, **limits)
     assert classes(found) == classes(expected)
     np.testing.assert_allclose(found["mean"], c * expected["mean"], rtol=1e-6)

@@ -3,7 +3,7 @@ import pytest
 from astropy.io import fits
 
 from autowisp_xr.frames import scan
-from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.headers.aliases import KeywordAliases
 
 TIMED = {"DATE-OBS": "2024-01-02T03:04:05"}
 
@@ -26,7 +26,7 @@ def test_nothing_is_doubted_in_a_plain_frame(doubts, kind):
     assert doubts("flat-2.fits", IMAGETYP="Flat") == []
 
 
-def test_a_name_that_says_otherwise_is_a_doubt_with_both_sides_and_the_remedy(doubts):
+def test_a_name_that_states_otherwise_is_a_doubt_with_both_sides_and_the_remedy(doubts):
     assert doubts("flat-3s.fits", IMAGETYP="Light Frame") == [
         "IMAGETYP = 'Light Frame' says object, but the name of its file says flat ('flat'); if the "
         "name is right, give a type rule such as 'flat-*' = flat"
@@ -89,11 +89,11 @@ def test_a_type_that_was_guessed_is_doubted_like_one_of_a_card(doubts):
 def test_what_is_not_known_is_a_doubt_of_frames_that_need_it(doubts):
     exposure = (
         "no card says how long it was exposed (EXPTIME, EXPOSURE or the like); name the card that "
-        "does, as a spelling of 'exposure'"
+        "does, as an alias of 'exposure'"
     )
     start = (
-        "no card says when it was exposed (DATE-OBS or the like); name the card that does, as a "
-        "spelling of 'start'"
+        "no card says when it was exposed (DATE-OBS or the like); name the card that does, as an "
+        "alias of 'start'"
     )
     assert doubts("d.fits", IMAGETYP="dark", EXPTIME="") == [exposure]
     assert doubts("f.fits", IMAGETYP="flat", EXPTIME="", DATE_OBS="") == [exposure, start]
@@ -121,10 +121,10 @@ def test_masters_and_products_are_not_doubted(raw):
         assert record.doubts == ()
 
 
-def test_spellings_of_the_user_are_heeded(raw):
+def test_aliases_of_the_user_are_heeded(raw):
     cards = TIMED | {"IMAGETYP": "", "KIND": "bias", "EXPTIME": "", "SECS": 5.0}
-    mine = Spellings().extended(image_type="KIND", exposure="SECS")
-    (record,) = scan(raw("x.fits", cards=cards), spellings=mine)
+    mine = KeywordAliases().extended(image_type="KIND", exposure="SECS")
+    (record,) = scan(raw("x.fits", cards=cards), aliases=mine)
     assert record.doubts == (
         "KIND = 'bias' says bias, but SECS = 5 s; if it is a dark, give a type rule such as "
         "'x.fits' = dark",
@@ -148,9 +148,9 @@ def test_a_gain_or_a_read_noise_that_cannot_be_is_not_believed(raw, card, value,
     name = "gain" if card == "EGAIN" else "read_noise"
     assert record.facts[name] == (value if value in (3.5, 1.5) else None)
     option = name.replace("_", "-")
-    told = [line for line in record.doubts if f"{card} = {value!r} cannot be" in line]
-    assert len(told) == doubted
-    assert all(f"--{option} says it" in line for line in told)
+    described = [line for line in record.doubts if f"{card} = {value!r} cannot be" in line]
+    assert len(described) == doubted
+    assert all(f"--{option} says it" in line for line in described)
 
 
 def test_one_card_that_cannot_be_gives_way_to_another(doubts):
@@ -214,7 +214,7 @@ def test_a_card_that_cannot_be_taken_as_it_stands_is_shown(doubts, cards, doubt)
         {"DATASEC": "[1:7,1:5]"},
     ],
 )
-def test_what_is_well_said_is_not_doubted(doubts, cards):
+def test_what_is_well_stated_is_not_doubted(doubts, cards):
     assert doubts(IMAGETYP="Light Frame", **cards) == []
 
 
@@ -240,7 +240,7 @@ def test_floats_of_a_program_that_processes_frames_are_doubted(raw):
 
 
 @pytest.mark.parametrize(
-    ("comment", "said"),
+    ("comment", "stated"),
     [
         ("Mid-exposure", "'Mid-exposure'"),
         ("UTC at middle of exposure", "'middle'"),
@@ -250,9 +250,9 @@ def test_floats_of_a_program_that_processes_frames_are_doubted(raw):
         ("YYYY-MM-DDThh:mm:ss observation start, UT", ""),
     ],
 )
-def test_a_comment_that_says_that_a_date_is_no_start_is_a_doubt(raw, comment, said):
+def test_a_comment_that_states_that_a_date_is_no_start_is_a_doubt(raw, comment, stated):
     path = raw(cards=TIMED)
     fits.setval(path, "DATE-OBS", value=TIMED["DATE-OBS"], comment=comment)
     (record,) = scan(path)
-    assert len(record.doubts) == bool(said)
-    assert all(f"comment says {said}" in doubt for doubt in record.doubts)
+    assert len(record.doubts) == bool(stated)
+    assert all(f"comment says {stated}" in doubt for doubt in record.doubts)

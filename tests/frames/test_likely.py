@@ -44,7 +44,7 @@ def test_a_packed_file_that_is_cut_off_is_known_by_what_can_be_unpacked(tmp_path
     assert likely_type(found) == "flat"
 
 
-def test_rules_of_the_user_say_it_of_what_cannot_be_read_too(tmp_path):
+def test_rules_of_the_user_state_it_of_what_cannot_be_read_too(tmp_path):
     path = cut_off(tmp_path / "cap7.fits", {})
     assert likely_type(scan(path, types={"cap*": "object"})[0]) == "object"
     assert likely_type(scan(path, types={"cap*": "other"})[0]) == "other"

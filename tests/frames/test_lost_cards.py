@@ -19,13 +19,13 @@ def frames(tmp_path):
     def write(number=3, **cards):
         paths = []
         for i in range(number):
-            told = {
+            described = {
                 name: value[i] if isinstance(value, list) else value
                 for name, value in {"IMAGETYP": "dark", **cards}.items()
             }
             paths.append(tmp_path / f"dark{i}.fits")
             image = np.arange(i, i + 12, dtype="u2").reshape(3, 4)
-            fits.PrimaryHDU(image, fits.Header(told)).writeto(paths[-1], overwrite=True)
+            fits.PrimaryHDU(image, fits.Header(described)).writeto(paths[-1], overwrite=True)
         return aw.open_fits(paths)
 
     return write
@@ -55,16 +55,16 @@ def test_what_differed_a_little_comes_back_as_its_mean(frames, tmp_path):
         assert back[name].values == dark[name].values, name
 
 
-def test_nothing_is_said_twice(frames, tmp_path):
-    told = {"EXPOSURE": 30.0, "CAMTEMP": -10.0, "FILT": "R", "DATE-OBS": "2024-03-01T21:00:00"}
-    dark = aw.stack(frames(**told), "mean")
+def test_nothing_is_stated_twice(frames, tmp_path):
+    described = {"EXPOSURE": 30.0, "CAMTEMP": -10.0, "FILT": "R", "DATE-OBS": "2024-03-01T21:00:00"}
+    dark = aw.stack(frames(**described), "mean")
     back, header = through(dark, tmp_path)
     assert set(NAMES) & set(header) == {"DATE-AVG"}
     for name in (*NUMBERS, "time", "filter"):
         assert back[name].values == dark[name].values, name
 
 
-def test_what_is_not_known_is_not_said(frames, tmp_path):
+def test_what_is_not_known_is_not_stated(frames, tmp_path):
     dark = aw.stack(frames(FILTER=["V", "R", "B"]), "mean")
     back, header = through(dark, tmp_path)
     assert not set(NAMES) & set(header)
@@ -96,29 +96,29 @@ def test_dates_are_in_the_scale_that_the_header_names(frames, tmp_path, scale):
     assert abs(back["time"].values - dark["time"].values) < np.timedelta64(10, "ns")
 
 
-def test_exposures_that_only_the_user_could_tell_apart_are_left_alone(tmp_path):
+def test_exposures_that_only_the_user_could_give_apart_are_left_alone(tmp_path):
     paths = []
     for i in range(2):
         header = fits.Header({"IMAGETYP": "dark", "EXPOSURE": 1.0, "ITIME": 60.0})
         header["CCD-TEMP"] = -20.0 - i
         paths.append(tmp_path / f"{i}.fits")
         fits.PrimaryHDU(np.ones((3, 4), "u2"), header).writeto(paths[-1])
-    mine = aw.Spellings().extended(exposure="ITIME")
-    dark = aw.stack(aw.open_fits(paths, spellings=mine), "mean")
+    mine = aw.KeywordAliases().extended(exposure="ITIME")
+    dark = aw.stack(aw.open_fits(paths, aliases=mine), "mean")
     (path,) = aw.to_fits(dark, tmp_path / "master.fits")
     header = fits.getheader(path)
     assert (header["EXPOSURE"], header["ITIME"], header["CCD-TEMP"]) == (1.0, 60.0, -20.5)
     assert "EXPTIME" not in header
-    assert aw.open_fits(path, spellings=mine)["exposure"].values == 60.0
+    assert aw.open_fits(path, aliases=mine)["exposure"].values == 60.0
 
 
-def test_frames_are_not_told_what_masters_are(frames, tmp_path):
+def test_frames_do_not_know_what_masters_are(frames, tmp_path):
     ds = frames().assign_coords(exposure=("frame", [1.0, 2.0, 3.0]))
     for path in aw.to_fits(ds, tmp_path / "out" / "{frame}.fits"):
         assert value_of(fits.getheader(path), "EXPTIME") is None
 
 
-def test_a_master_without_a_header_tells_what_it_knows(tmp_path):
+def test_a_master_without_a_header_gives_what_it_knows(tmp_path):
     night = aw.simulate.Night(shape=(16, 20), seed=3)
     dark = aw.stack(night.dark(3), "mean").drop_vars("header")
     back, header = through(dark, tmp_path)

@@ -20,7 +20,7 @@ def test_raw_names_are_those_of_the_original(shared):
         assert raw_name(row["path"]) == row["RAWFNAME"]
 
 
-def test_frames_of_one_name_get_the_shortest_tail_that_tells_them_apart():
+def test_frames_of_one_name_get_the_shortest_tail_that_distinguishes_them():
     assert names_of(["/d/n1/r/a.fits", "/d/n2/r/a.fits", "/d/n2/r/b.fits"]) == [
         "n1/r/a",
         "n2/r/a",

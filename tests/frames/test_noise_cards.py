@@ -99,7 +99,7 @@ def test_a_stack_that_is_read_again_is_worth_its_frames(tmp_path):
     assert written(deep, tmp_path)[2]["EGAIN"] == pytest.approx(9.0)
 
 
-def test_pixels_that_lost_frames_are_not_those_that_the_gain_is_told_of(tmp_path):
+def test_pixels_that_lost_frames_are_not_those_of_the_gain(tmp_path):
     ds = frames(4).drop_vars("exposure")
     ds["mask"][:3, :, :, :40] = 1
     image, error, header = written(aw.stack(ds, "mean"), tmp_path)
@@ -116,18 +116,18 @@ def test_errors_from_the_scatter_of_few_frames_give_their_mean(tmp_path):
     )
 
 
-def test_where_half_of_the_image_has_another_noise_no_number_is_told(tmp_path):
+def test_where_half_of_the_image_has_another_noise_no_number_is_reported(tmp_path):
     ds = frames(1, sky=5.0, shape=(128, 128)).drop_vars("exposure")
     y, x = np.mgrid[-1:1:128j, -1:1:128j]
-    for depth, told in ((0.1, True), (0.7, False)):
+    for depth, described in ((0.1, True), (0.7, False)):
         shape = 1 - depth * (x**2 + y**2) / 2
         flat = ds.isel(frame=0, drop=True).assign(
             image=(schema.DIMS[1:], (shape / shape.mean())[None], {"units": "1"}),
             variance=(schema.DIMS[1:], np.zeros((1, 128, 128))),
         )
         _, _, header = written(aw.divide_flat(ds, flat), tmp_path)
-        assert ({"EGAIN", "RDNOISE", "EFFNCOMB"} <= set(header)) == told
-        assert ({"EGAIN", "RDNOISE", "EFFNCOMB"} & set(header) != set()) == told
+        assert ({"EGAIN", "RDNOISE", "EFFNCOMB"} <= set(header)) == described
+        assert ({"EGAIN", "RDNOISE", "EFFNCOMB"} & set(header) != set()) == described
 
 
 def test_electrons_have_a_gain_of_one(tmp_path):
@@ -136,7 +136,7 @@ def test_electrons_have_a_gain_of_one(tmp_path):
     assert (header["EGAIN"], header["BUNIT"]) == (2.0, "electron")
 
 
-def test_where_no_gain_or_error_is_known_no_card_is_told(tmp_path):
+def test_where_no_gain_or_error_is_known_no_card_is_reported(tmp_path):
     raw = frames(2, camera=CAMERA, calibrated=False).assign_attrs(camera=aw.Camera().to_json())
     unknown = aw.calibrate(raw, noise="if known")
     for ds in (unknown.isel(frame=0), aw.stack(unknown, "mean", allow_mismatch="exposure")):
@@ -144,7 +144,7 @@ def test_where_no_gain_or_error_is_known_no_card_is_told(tmp_path):
         assert not {"EGAIN", "RDNOISE", "EFFNCOMB"} & set(header)
 
 
-def test_weights_that_are_not_computed_yet_tell_no_gain(tmp_path):
+def test_weights_that_are_not_computed_yet_give_no_gain(tmp_path):
     ds = frames(3).chunk(frame=1)
     weights = xr.ones_like(ds["image"]).chunk()
     deep = aw.stack(ds, "mean", weights=weights, allow_mismatch="exposure")

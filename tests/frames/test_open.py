@@ -9,7 +9,7 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import BadImageError, HeaderError, ImageMismatchError
 from autowisp_xr.frames import open_records, scan
-from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.opening import AutowispBackend, open_fits
 
 
@@ -76,22 +76,22 @@ def test_facts_of_the_header_complete_the_camera(raw):
 
 
 @pytest.mark.parametrize(
-    ("cards", "settled"),
+    ("cards", "resolved"),
     [
         (({"EGAIN": 2.0}, {"EGAIN": 2.1}), Camera(gain=2.0)),
         (({"BAYERPAT": "RGGB"}, {"BAYERPAT": "BGGR"}), Camera(channels="RGGB")),
     ],
 )
-def test_headers_that_disagree_on_the_camera_are_an_error_unless_it_is_given(raw, cards, settled):
+def test_headers_that_disagree_on_the_camera_are_an_error_unless_it_is_given(raw, cards, resolved):
     paths = [raw(f"{i}.fits", cards=entry) for i, entry in enumerate(cards)]
     with pytest.raises(
         HeaderError, match=r"disagree .*0\.fits says .*1\.fits says .* give a Camera"
     ):
         open_fits(paths)
-    assert open_fits(paths, camera=settled).sizes["frame"] == 2
+    assert open_fits(paths, camera=resolved).sizes["frame"] == 2
 
 
-def test_odd_sized_mosaics_leave_out_incomplete_super_pixels_and_say_so(raw, ramp):
+def test_odd_sized_mosaics_leave_out_incomplete_super_pixels_and_state_so(raw, ramp):
     ds = open_fits(raw(cards={"BAYERPAT": "GRBG"}))
     assert list(ds.channel.values) == ["G1", "R", "B", "G2"]
     assert dict(ds.sizes) == {"frame": 1, "channel": 4, "y": 2, "x": 3}
@@ -239,8 +239,8 @@ def test_bad_files_raise_or_are_left_out_with_their_reasons(raw, tmp_path):
         BadImageError, match=r"none of the 1 files can be opened:\n.*c\.fits is empty"
     ):
         open_fits(tmp_path / "c.fits", on_error="skip")
-    preferring = Spellings().extended(exposure="EXPOSURE")
-    assert open_fits(tmp_path / "b.fits", spellings=preferring).exposure == 99.0
+    preferring = KeywordAliases().extended(exposure="EXPOSURE")
+    assert open_fits(tmp_path / "b.fits", aliases=preferring).exposure == 99.0
 
 
 @pytest.mark.parametrize("wrong", [{"on_error": "ignore"}, {"dtype": "int16"}])
@@ -265,7 +265,7 @@ def test_an_unknown_exposure_is_recorded_as_a_guess(raw):
     }
 
 
-def test_scan_tells_what_is_there(raw, product, tmp_path):
+def test_scan_gives_what_is_there(raw, product, tmp_path):
     raw("a.fits")
     product("b.fits", cards={"IMAGETYP": "masterdark"})
     (tmp_path / "c.fits").write_bytes(b"no")
@@ -285,10 +285,10 @@ def test_records_open_as_their_files_do_with_the_same_history(raw, product, tmp_
         raw("x.BIAS.fits", cards={"IMAGETYP": ""}),
     ]
     colours = product("p.fits", planes=("image", "x", "y"), cards={"OBJECT": "M1"})
-    mine = Spellings().extended(exposure="EXPTIME")
+    mine = KeywordAliases().extended(exposure="EXPTIME")
     for paths, looked, opened in (
         (mosaics, {}, {}),
-        (mosaics, {"types": {"a*": "flat"}, "spellings": mine}, {}),
+        (mosaics, {"types": {"a*": "flat"}, "aliases": mine}, {}),
         (mosaics, {}, {"camera": Camera(channels="BGGR"), "dtype": "float32"}),
         ([*mosaics, tmp_path / "c.fits"], {}, {"on_error": "skip"}),
         (colours, {"hdu": {"red": 0, "blue": 2}}, {}),
@@ -314,7 +314,7 @@ def test_records_are_not_looked_into_again(raw, monkeypatch):
     assert options(ds)["types"] == {"*": "flat"}
 
 
-def test_records_that_cannot_be_opened_say_why(raw, tmp_path):
+def test_records_that_cannot_be_opened_state_why(raw, tmp_path):
     with pytest.raises(ValueError, match="no record to open"):
         open_records([])
     (tmp_path / "c.fits").write_bytes(b"")

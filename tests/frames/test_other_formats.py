@@ -29,13 +29,13 @@ def test_pictures_and_texts_are_not_worth_a_word(tmp_path):
     assert passed_over(tmp_path / "*.fits") == []
 
 
-def test_a_folder_of_other_formats_is_an_error_that_says_so(tmp_path):
+def test_a_folder_of_other_formats_is_an_error_that_states_so(tmp_path):
     touch(tmp_path, "flat.CR2", "flat2.CR2")
     with pytest.raises(AutowispError, match=r"holds no FITS file .*2 .CR2.*convert them to FITS"):
         find_files(tmp_path)
 
 
-def test_fits_images_of_another_name_are_told_unless_they_are_copies(tmp_path, ramp):
+def test_fits_images_of_another_name_are_reported_unless_they_are_copies(tmp_path, ramp):
     fits.PrimaryHDU(ramp("int16")).writeto(tmp_path / "a.fits")
     content = (tmp_path / "a.fits").read_bytes()
     for name in ("a.new", "a.fits.bak", "b.new", "c"):

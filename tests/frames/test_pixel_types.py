@@ -20,7 +20,7 @@ PIXELS = np.linspace(480, 60000, 35).reshape(5, 7)
     ],
 )
 @pytest.mark.parametrize("suffix", ["fits", "fits.gz"])
-def test_a_scan_says_how_pixels_are_stored(tmp_path, pixels, cards, expected, suffix):
+def test_a_scan_states_how_pixels_are_stored(tmp_path, pixels, cards, expected, suffix):
     path = tmp_path / f"a.{suffix}"
     fits.PrimaryHDU(pixels, fits.Header({"IMAGETYP": "object"} | cards)).writeto(path)
     (record,) = frames.scan(path)

@@ -69,7 +69,7 @@ def where(ds):
         ({"IMAGAREA": "all of it"}, Place(channel="mono", cut=ChannelSlice())),
     ],
 )
-def test_a_header_says_where_its_image_lies(cards, expected):
+def test_a_header_states_where_its_image_lies(cards, expected):
     place = place_of(fits.Header(cards))
     assert place == expected
     if place is not None:
@@ -93,7 +93,7 @@ def test_a_header_says_where_its_image_lies(cards, expected):
         ({"LTM1_1": 1.0}, None),
     ],
 )
-def test_a_master_of_another_program_says_it_by_ltv(cards, start):
+def test_a_master_of_another_program_states_it_by_ltv(cards, start):
     header = fits.Header({"IMAGETYP": "Master Dark", "NAXIS1": 20, "NAXIS2": 10, **cards})
     place = place_of(header)
     if start is None:
@@ -111,7 +111,7 @@ def test_a_master_of_another_program_says_it_by_ltv(cards, start):
         )
 
 
-def test_a_place_is_written_only_where_the_header_says_something_else():
+def test_a_place_is_written_only_where_the_header_states_something_else():
     cut, area = ChannelSlice(x_offset=1, x_step=2), Region(xmin=4, xmax=18, ymin=2, ymax=12)
     header = fits.Header({"OBJECT": "M1"})
     placed = with_place(header, cut, area)
@@ -130,9 +130,9 @@ def foreign(tmp_path):
     """Writer of a master of another program, of numbered pixels, cut by (y, x)."""
 
     def write(y, x, name="bias.fits", **cards):
-        told = {"IMAGETYP": "masterbias", "LTV1": float(-x), "LTV2": float(-y), **cards}
+        described = {"IMAGETYP": "masterbias", "LTV1": float(-x), "LTV2": float(-y), **cards}
         image = mosaic()[y : y + 20, x : x + 30].astype("f4")
-        fits.PrimaryHDU(image, fits.Header(told)).writeto(tmp_path / name)
+        fits.PrimaryHDU(image, fits.Header(described)).writeto(tmp_path / name)
         return tmp_path / name
 
     return write
@@ -168,7 +168,7 @@ def test_the_colours_of_such_a_master_are_those_of_the_raw_frame(foreign, tmp_pa
     assert (aw.calibrate(raw, bias=bias)["image"].values == 0).all()
 
 
-def test_such_a_master_written_by_us_says_all_of_it(foreign, tmp_path):
+def test_such_a_master_written_by_us_states_all_of_it(foreign, tmp_path):
     path = foreign(3, 5, **SKIES["SIP"])
     truth = other_program(fits.getheader(path))
     bias = aw.open_fits(path)
@@ -191,7 +191,7 @@ def test_masters_that_start_elsewhere_do_not_go_together(foreign):
         aw.open_fits(paths)
 
 
-def test_sections_of_a_raw_frame_count_stored_pixels_whatever_its_ltv_says(raw):
+def test_sections_of_a_raw_frame_count_stored_pixels_whatever_its_ltv_states(raw):
     path = raw(cards={"LTV1": -3.0, "LTV2": -1.0, "TRIMSEC": "[2:7,2:5]"})
     ds = aw.open_fits(path)
     assert (ds["y"].values[0], ds["x"].values[0]) == (0, 0)
@@ -276,7 +276,7 @@ def test_files_are_clean(form, tmp_path):
     assert "warning" not in done.stdout.lower()
 
 
-def test_a_master_that_was_made_here_knows_its_place_whatever_its_header_says(tmp_path):
+def test_a_master_that_was_made_here_knows_its_place_whatever_its_header_states(tmp_path):
     """Frames of a real camera have no IMAGAREA, and neither has what is stacked of them."""
     header = fits.Header({"IMAGETYP": "bias", "EXPTIME": 0.0})
     for number in (1, 2):

@@ -9,7 +9,7 @@ from astropy.io import fits
 from autowisp_xr import schema
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.frames import scan, to_fits, unused_rules
-from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.opening import open_fits
 from autowisp_xr.regions import Region
 
@@ -167,7 +167,7 @@ def test_every_real_file_is_taken_for_what_it_is(real, name):
         assert record.guesses == ()
 
 
-def test_what_is_doubtful_in_real_frames_is_told(real):
+def test_what_is_doubtful_in_real_frames_is_reported(real):
     files = {}
     for record in scan(real, deep=True):
         for doubt in record.doubts:
@@ -195,11 +195,11 @@ def test_a_rule_makes_flats_of_lights(real):
     assert all(record.doubts == () for record in records)
 
 
-def test_names_say_what_the_headers_of_a_real_set_would(real):
+def test_names_state_what_the_headers_of_a_real_set_would(real):
     """Without the number by which CCDSoft says it, the names of this set say the same."""
-    usual = Spellings()
+    usual = KeywordAliases()
     wordless = dataclasses.replace(usual, cards={**usual.cards, "image_type_code": ()})
-    for record in scan(real / "uw_st7_flat_ladder", spellings=wordless):
+    for record in scan(real / "uw_st7_flat_ladder", aliases=wordless):
         word = record.path.rsplit(".", 2)[1]
         kind = word.lower()
         assert record.coordinates["image_type"] == kind

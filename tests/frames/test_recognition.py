@@ -2,9 +2,9 @@ import pytest
 from astropy.io import fits
 
 from autowisp_xr.frames import scan
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.coordinates import is_master
 from autowisp_xr.headers.recognition import calibrated_reason, master_reason
-from autowisp_xr.headers.spellings import Spellings
 
 
 def header(cards):
@@ -36,7 +36,7 @@ def header(cards):
     ],
 )
 def test_masters_are_known_by_a_card(cards, because):
-    assert master_reason(header(cards), Spellings()) == because
+    assert master_reason(header(cards), KeywordAliases()) == because
     assert is_master(header(cards))
 
 
@@ -55,14 +55,14 @@ def test_masters_are_known_by_a_card(cards, because):
     ],
 )
 def test_cards_of_single_frames_make_no_master(cards):
-    assert master_reason(header(cards), Spellings()) == ""
+    assert master_reason(header(cards), KeywordAliases()) == ""
     assert not is_master(header(cards))
 
 
-def test_a_type_card_of_the_user_may_say_master():
+def test_a_type_card_of_the_user_may_state_master():
     cards = header({"MYTYPE": "Master Dark"})
-    assert master_reason(cards, Spellings()) == ""
-    mine = Spellings().extended(image_type="MYTYPE")
+    assert master_reason(cards, KeywordAliases()) == ""
+    mine = KeywordAliases().extended(image_type="MYTYPE")
     assert master_reason(cards, mine) == "MYTYPE = 'Master Dark'"
 
 
@@ -107,7 +107,7 @@ def test_planes_of_errors_or_masks_make_a_product():
     assert calibrated_reason(empty, ["image", "mask"]) == "it has a plane of flags"
 
 
-def test_scan_says_what_made_a_file_a_master_or_a_product(raw, product):
+def test_scan_states_what_made_a_file_a_master_or_a_product(raw, product):
     paths = [
         raw("a.fits", cards={"NCOMBINE": 7}),
         raw("b.fits", cards={"CALSTAT": "BD"}),
@@ -162,8 +162,8 @@ def test_a_history_of_something_else_makes_none(line):
 
 @pytest.mark.parametrize("name", ["pp_light_00001", "r_pp_light_1", "M31_c", "M31_c_cc", "a_CAL"])
 def test_names_of_calibrated_frames_count_for_floats_or_where_their_program_is_named(name):
-    said = calibrated_reason(header({}), ["image"], name=name, floats=True)
-    assert said.endswith("in its name, as programs call what they have calibrated, and floats")
+    stated = calibrated_reason(header({}), ["image"], name=name, floats=True)
+    assert stated.endswith("in its name, as programs call what they have calibrated, and floats")
     assert calibrated_reason(header({}), ["image"], name=name) == ""
     siril = header({"PROGRAM": "Siril 1.2.0"})
     assert "PROGRAM = 'Siril 1.2.0'" in calibrated_reason(siril, ["image"], name=name)

@@ -8,7 +8,7 @@ import autowisp_xr as aw
 
 
 @pytest.mark.parametrize("scale", ["UTC", "TT"])
-def test_a_stack_of_stacks_from_files_tells_its_ends_and_its_total_exposure(tmp_path, scale):
+def test_a_stack_of_stacks_from_files_gives_its_ends_and_its_total_exposure(tmp_path, scale):
     for i in range(6):
         header = fits.Header([("IMAGETYP", "object"), ("EXPTIME", 30.0), ("TIMESYS", scale)])
         header["DATE-OBS"] = f"2024-01-01T00:0{i}:00"

@@ -38,7 +38,7 @@ from autowisp_xr.opening import open_fits
         ("darkflats 3.fits", "dark"),
     ],
 )
-def test_whole_words_say_what_a_frame_is(name, kind):
+def test_whole_words_state_what_a_frame_is(name, kind):
     found = named_type(f"/data/{name}")
     assert (found.kind, found.of_folder) == (kind, False)
     assert found.word in name
@@ -62,7 +62,7 @@ def test_whole_words_say_what_a_frame_is(name, kind):
         "",
     ],
 )
-def test_parts_of_words_and_two_types_say_nothing(name):
+def test_parts_of_words_and_two_types_state_nothing(name):
     assert named_type(f"/data/x/{name}") is None
 
 
@@ -81,7 +81,7 @@ def test_the_folder_speaks_where_the_name_is_silent(path, kind, of_folder):
     assert (found.kind, found.of_folder) == (kind, of_folder)
 
 
-def test_a_name_of_two_types_is_not_settled_by_the_folder():
+def test_a_name_of_two_types_is_not_resolved_by_the_folder():
     assert named_type("/n/darks/flat_or_bias.fit") is None
     assert named_type("/n/darks/deeper/x.fit") is None
     assert named_type("/n/darks and flats/x.fit") is None
@@ -135,7 +135,7 @@ def test_what_is_no_letter_parts_words(between, word):
     assert named_type(f"/n/x{between}{word}{between}y").kind == word.lower()
 
 
-def test_a_guess_is_made_where_no_card_says_the_type(raw):
+def test_a_guess_is_made_where_no_card_states_the_type(raw):
     blank = {"IMAGETYP": ""}
     paths = [
         raw("x.FLAT.fits", cards=blank),

@@ -8,7 +8,7 @@ from autowisp_xr import provenance
 from autowisp_xr.errors import AutowispWarning, HeaderError
 from autowisp_xr.frames import FileRecord, scan, unused_rules
 from autowisp_xr.frames.type_rules import rule_for, type_rules
-from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.kinds import IMAGE_TYPES
 from autowisp_xr.opening import open_fits
 
@@ -142,8 +142,8 @@ def test_types_are_what_headers_call_them(written, kind, is_master):
 
 
 def test_words_of_the_user_are_types_as_well():
-    spellings = Spellings().extended(image_types={"LED on": "flat"})
-    (rule,) = type_rules({"led*": "led on"}, spellings)
+    aliases = KeywordAliases().extended(image_types={"LED on": "flat"})
+    (rule,) = type_rules({"led*": "led on"}, aliases)
     assert rule.kind == "flat"
     with pytest.raises(ValueError, match="'led on'"):
         type_rules({"led*": "led on"})
@@ -195,7 +195,7 @@ VALUES = st.one_of(
 @given(pattern=PATTERNS, name=NAMES)
 @example(pattern="[z-a]*", name="[")
 @example(pattern="**/**/**/**/**/x", name="a")
-def test_a_rule_says_yes_or_no_to_any_name_or_is_refused_at_once(pattern, name):
+def test_a_rule_states_yes_or_no_to_any_name_or_is_refused_at_once(pattern, name):
     try:
         (rule,) = type_rules({pattern: "flat"})
     except ValueError:
@@ -206,13 +206,13 @@ def test_a_rule_says_yes_or_no_to_any_name_or_is_refused_at_once(pattern, name):
 
 
 @given(pattern=PATTERNS, value=VALUES)
-def test_a_rule_says_yes_or_no_to_any_value_of_a_card(pattern, value):
+def test_a_rule_states_yes_or_no_to_any_value_of_a_card(pattern, value):
     header = fits.Header({"CARD": value})
     assert fits_rule(f"CARD={pattern}", header=header) in (True, False)
-    said = str(value).strip()
-    if not set(said) & set("[]*?"):
-        assert fits_rule(f"card={said.swapcase()}", header=header)
-    assert fits_rule("CARD=*", header=header) == (said != "")
+    stated = str(value).strip()
+    if not set(stated) & set("[]*?"):
+        assert fits_rule(f"card={stated.swapcase()}", header=header)
+    assert fits_rule("CARD=*", header=header) == (stated != "")
 
 
 @given(
@@ -268,7 +268,7 @@ def test_a_rule_does_not_make_a_raw_frame_of_what_cards_call_a_master(raw):
     assert master.coordinates["image_type"] == "dark"
 
 
-def test_rules_that_no_file_fits_are_told(raw):
+def test_rules_that_no_file_fits_are_reported(raw):
     types = {"*": "flat", "a*": "dark", "b*": "bias", "OBJECT=none": "other"}
     records = scan([raw("a1.fits"), raw("a2.fits")], types=types)
     assert unused_rules(records, types) == ["b*", "OBJECT=none"]

@@ -62,7 +62,7 @@ def test_rows_of_one_value_are_a_part(tmp_path):
     assert (found.value, found.rows) == (0, pytest.approx(0.5, abs=0.1))
 
 
-def test_what_cannot_be_read_is_for_others_to_tell(tmp_path):
+def test_what_cannot_be_read_is_for_others_to_give(tmp_path):
     path = tmp_path / "a.fits"
     fits.writeto(path, np.zeros(SHAPE, np.int16))
     (record,) = frames.scan(path)

@@ -166,7 +166,7 @@ def test_a_master_bears_how_many_values_went_into_each_pixel(tmp_path, suffix):
     )
 
 
-def test_a_master_says_so(tmp_path):
+def test_a_master_states_so(tmp_path):
     (path,) = to_fits(master(), tmp_path / "{IMAGETYP}.fits")
     assert Path(path).name == "Master Bias.fits"
     header = fits.getheader(path)

@@ -3,9 +3,9 @@
 import pytest
 
 from autowisp_xr.errors import HeaderError
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.assembly import assemble
 from autowisp_xr.headers.detector_sections import Part, has_place
-from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.regions import Region
 
 
@@ -15,7 +15,7 @@ def part(number, height=4, width=6, **cards):
 
 
 def made(*parts):
-    return assemble(parts, Spellings())
+    return assemble(parts, KeywordAliases())
 
 
 def area(xmin, xmax, ymin, ymax):
@@ -127,13 +127,13 @@ def test_what_does_not_fit_together_is_refused_with_all_sections(second, reason)
         made(part(1, DETSEC="[1:6,1:4]"), part(2, **second))
     message = str(caught.value)
     assert "HDU 1: DETSEC = '[1:6,1:4]'" in message
-    told = f"DETSEC = {second['DETSEC']!r}" if second else "no section"
-    assert f"HDU 2: {told}" in message
+    described = f"DETSEC = {second['DETSEC']!r}" if second else "no section"
+    assert f"HDU 2: {described}" in message
     assert "hdu={'a': 1, 'b': 2}" in message
 
 
 @pytest.mark.parametrize("wrong", ["[3:6,1:4]", "[1:2,1:2]", "[7:9,1:4]", "[5:6,9:9]"])
-def test_an_overscan_in_the_light_or_outside_is_not_used_and_told(wrong):
+def test_an_overscan_in_the_light_or_outside_is_not_used_and_reported(wrong):
     cards = {"DATASEC": "[1:4,1:4]", "DETSEC": "[1:4,1:4]", "BIASSEC": wrong}
     frame = made(part(1, **cards))
     assert frame.readers[0].overscan == ()
@@ -146,7 +146,7 @@ def test_an_overscan_of_zeros_is_none():
     assert (frame.readers[0].overscan, frame.doubts) == ((), ())
 
 
-def test_which_images_say_a_place():
+def test_which_images_state_a_place():
     assert has_place({"DETSEC": "[1:2,1:2]"})
     assert has_place({"DETSECA": "[1:2,1:2]"})
     assert not has_place({"DETSEC": "none", "DATASEC": "[1:2,1:2]"})

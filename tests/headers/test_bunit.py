@@ -35,7 +35,7 @@ def test_units_of_astropy_are_known(unit):
     ("units", "remedy"),
     [("adu/s", "multiply them by their exposure"), ("Jy", "bring them"), ("1", "bring them")],
 )
-def test_what_counts_nothing_is_not_calibrated_and_the_remedy_is_told(units, remedy):
+def test_what_counts_nothing_is_not_calibrated_and_the_remedy_is_reported(units, remedy):
     frames = frame_set(np.ones((5, 7)), camera=aw.Camera(gain=2, read_noise=6), units=units)
     for verb in (aw.calibrate, aw.add_noise):
         with pytest.raises(aw.CalibrationError, match=rf"units of '{units}' \(BUNIT\).*{remedy}"):

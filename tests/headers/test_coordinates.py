@@ -7,14 +7,14 @@ from astropy.io import fits
 
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import HeaderError
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.coordinates import is_master, read_coordinates
 from autowisp_xr.headers.facts import read_facts
-from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import Cards
 
 
 def read(**cards):
-    return read_coordinates(Cards(header(**cards), Spellings()))
+    return read_coordinates(Cards(header(**cards), KeywordAliases()))
 
 
 def header(**cards):
@@ -49,7 +49,7 @@ def test_types_are_normalised(text, kind):
     assert read(IMAGETYP=text)["image_type"] == kind
 
 
-def test_a_header_that_says_nothing_is_read():
+def test_a_header_that_states_nothing_is_read():
     found = read()
     assert found["image_type"] == "other"
     assert found["filter"] == found["object"] == found["binning"] == ""
@@ -113,28 +113,28 @@ def test_numbers_may_be_text_with_units():
     assert (found["filter"], found["object"]) == ("48", "M 31")
 
 
-def test_exposures_that_disagree_are_an_error_that_says_what_to_do():
+def test_exposures_that_disagree_are_an_error_that_states_what_to_do():
     cards = header(EXPTIME=10.0, EXPOSURE=12.0)
     with pytest.raises(HeaderError, match=r"EXPTIME .* 10 s, EXPOSURE says 12 s.*extended"):
-        read_coordinates(Cards(cards, Spellings()))
-    preferring = Spellings().extended(exposure="EXPOSURE")
+        read_coordinates(Cards(cards, KeywordAliases()))
+    preferring = KeywordAliases().extended(exposure="EXPOSURE")
     assert read_coordinates(Cards(cards, preferring))["exposure"] == 12.0
     assert read(EXPTIME=10.0, EXPOSURE=10.05, TELAPSE=14.0)["exposure"] == 10.0
     assert read(TELAPSE=14.0)["exposure"] == 14.0
 
 
-def test_types_that_disagree_are_an_error_that_says_what_to_do():
+def test_types_that_disagree_are_an_error_that_states_what_to_do():
     cards = header(IMAGETYP="Light Frame", FRAME="Flat")
     with pytest.raises(HeaderError, match=r"'Light Frame', an? object, but FRAME is 'Flat'"):
-        read_coordinates(Cards(cards, Spellings()))
+        read_coordinates(Cards(cards, KeywordAliases()))
     assert (
-        read_coordinates(Cards(cards, Spellings().extended(image_type="FRAME")))["image_type"]
+        read_coordinates(Cards(cards, KeywordAliases().extended(image_type="FRAME")))["image_type"]
         == "flat"
     )
     assert read(IMAGETYP="Light Frame", FRAME="ARC")["image_type"] == "object"
 
 
-def test_numbers_say_a_type_where_no_word_does():
+def test_numbers_state_a_type_where_no_word_does():
     for number, kind in enumerate(("object", "bias", "dark", "flat"), start=1):
         assert read(CCDSFPT=number)["image_type"] == kind
     assert read(CCDSFPT=5)["image_type"] == "other"
@@ -142,28 +142,28 @@ def test_numbers_say_a_type_where_no_word_does():
     assert read(CCDSFPT=1, IMAGETYP="Flat Frame")["image_type"] == "flat"
     assert read(CCDSFPT=4, IMAGETYP="Snapshot")["image_type"] == "flat"
     assert read(FRAME=2)["image_type"] == "other"
-    mine = Spellings().extended(image_type_code="KIND", image_types={"KIND=0": "bias"})
+    mine = KeywordAliases().extended(image_type_code="KIND", image_types={"KIND=0": "bias"})
     assert read_coordinates(Cards(header(KIND=0, CCDSFPT=4), mine))["image_type"] == "bias"
 
 
 def test_a_value_may_hold_for_one_card_only():
-    mine = Spellings().extended(image_types={"OBSTYPE=exposure": "object"})
+    mine = KeywordAliases().extended(image_types={"OBSTYPE=exposure": "object"})
     assert read_coordinates(Cards(header(OBSTYPE="EXPOSURE"), mine))["image_type"] == "object"
     assert read_coordinates(Cards(header(IMAGETYP="EXPOSURE"), mine))["image_type"] == "other"
 
 
 def test_a_type_that_is_known_better_is_taken():
     cards = header(IMAGETYP="Light Frame", FRAME="Flat")
-    assert read_coordinates(Cards(cards, Spellings()), "dark")["image_type"] == "dark"
+    assert read_coordinates(Cards(cards, KeywordAliases()), "dark")["image_type"] == "dark"
 
 
 def test_exposures_may_be_in_smaller_units():
     cards = fits.Header({"IMG_EXP": 1999})
-    assert read_coordinates(Cards(cards, Spellings()))["exposure"] == 1.999
+    assert read_coordinates(Cards(cards, KeywordAliases()))["exposure"] == 1.999
     assert read(EXPOINUS="30000000")["exposure"] == 30.0
     cards["EXPTIME"] = 5.0
-    assert read_coordinates(Cards(cards, Spellings()))["exposure"] == 5.0
-    mine = Spellings().extended(exposure_milliseconds="IMG_EXP")
+    assert read_coordinates(Cards(cards, KeywordAliases()))["exposure"] == 5.0
+    mine = KeywordAliases().extended(exposure_milliseconds="IMG_EXP")
     assert read_coordinates(Cards(cards, mine))["exposure"] == 1.999
 
 
@@ -199,17 +199,17 @@ def test_the_temperature_that_was_set_serves_where_none_was_measured():
 
 
 def test_a_user_extends_the_table():
-    mine = Spellings().extended(exposure="IMG_EXP", image_types={"LED": "flat"})
+    mine = KeywordAliases().extended(exposure="IMG_EXP", image_types={"LED": "flat"})
     found = read_coordinates(Cards(fits.Header({"IMG_EXP": 1999, "OBSTYPE": "led"}), mine))
     assert (found["exposure"], found["image_type"]) == (1999.0, "flat")
-    assert Spellings().cards["exposure"][0] == "EXPTIME"
+    assert KeywordAliases().cards["exposure"][0] == "EXPTIME"
 
 
 def test_what_is_no_spelling_is_refused():
-    with pytest.raises(TypeError, match="no spellings of exposures; there are exposure"):
-        Spellings().extended(exposures="IMG_EXP")
+    with pytest.raises(TypeError, match="no aliases of exposures; there are exposure"):
+        KeywordAliases().extended(exposures="IMG_EXP")
     with pytest.raises(ValueError, match="not 'falt'"):
-        Spellings().extended(image_types={"led": "falt"})
+        KeywordAliases().extended(image_types={"led": "falt"})
 
 
 def test_unreadable_cards_that_are_not_needed_do_no_harm():
@@ -222,7 +222,7 @@ def test_unreadable_cards_that_are_not_needed_do_no_harm():
     text = "".join(f"{card:<80}" for card in cards)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = read_coordinates(Cards(fits.Header.fromstring(text), Spellings()))
+        found = read_coordinates(Cards(fits.Header.fromstring(text), KeywordAliases()))
     assert found["exposure"] == 10.0
     assert math.isnan(found["ra"])
 
@@ -234,7 +234,10 @@ def test_unreadable_cards_that_are_not_needed_do_no_harm():
 def test_pattern_is_that_of_the_pixels_as_stored(height, order, down, right):
     pattern = "GRBG"
     facts = read_facts(
-        Cards(header(BAYERPAT=pattern, XBAYROFF=right, YBAYROFF=down, ROWORDER=order), Spellings()),
+        Cards(
+            header(BAYERPAT=pattern, XBAYROFF=right, YBAYROFF=down, ROWORDER=order),
+            KeywordAliases(),
+        ),
         height,
         6,
     )
@@ -249,7 +252,7 @@ def test_facts_are_read_and_nonsense_passed_over():
     good = read_facts(
         Cards(
             header(E_GAIN=0.46, RDNOISE=5, SATURATE=60000, GAIN=200, TRIMSEC="[  3:   6,  1: 5]"),
-            Spellings(),
+            KeywordAliases(),
         ),
         5,
         7,
@@ -266,7 +269,7 @@ def test_facts_are_read_and_nonsense_passed_over():
                 TRIMSEC="[1:9,1:5]",
                 BIASSEC="UNKNOWN",
             ),
-            Spellings(),
+            KeywordAliases(),
         ),
         5,
         7,
@@ -277,7 +280,7 @@ def test_facts_are_read_and_nonsense_passed_over():
 
 
 def facts(**cards):
-    return read_facts(Cards(fits.Header(cards), Spellings()), 5, 7)
+    return read_facts(Cards(fits.Header(cards), KeywordAliases()), 5, 7)
 
 
 @pytest.mark.parametrize(
@@ -292,22 +295,22 @@ def facts(**cards):
         ({"TELESCOP": "1.0m"}, None),
     ],
 )
-def test_cameras_are_told_apart_by_name_and_number(cards, camera):
+def test_cameras_are_distinguished_by_name_and_number(cards, camera):
     assert facts(**cards)["camera"] == camera
 
 
 def test_only_cards_that_a_header_has_are_looked_for():
     cards = fits.Header({"EXPOSURE": 3.0, "imagetyp": "dark", "HIERARCH ESO DPR TYPE": "DARK"})
-    table = Spellings().extended(gain="MYGAIN").among(set(cards))
+    table = KeywordAliases().extended(gain="MYGAIN").among(set(cards))
     assert (table.cards["exposure"], table.cards["gain"]) == (("EXPOSURE",), ())
     assert (table.cards["image_type"], table.preferred) == (("IMAGETYP", "ESO DPR TYPE"), ())
     assert str(read_coordinates(Cards(cards, table))) == str(
-        read_coordinates(Cards(cards, Spellings()))
+        read_coordinates(Cards(cards, KeywordAliases()))
     )
 
 
 def test_gain_the_setting_is_never_electrons_per_adu():
-    assert read_facts(Cards(header(GAIN=2.0), Spellings()), 5, 7)["gain"] is None
+    assert read_facts(Cards(header(GAIN=2.0), KeywordAliases()), 5, 7)["gain"] is None
 
 
 def test_masters_are_known_by_their_type_or_their_count():

@@ -1,7 +1,7 @@
 import pytest
 from astropy.io import fits
 
-from autowisp_xr.headers.processing import bias_said, correction_said
+from autowisp_xr.headers.processing import stated_bias, stated_correction
 
 
 @pytest.mark.parametrize(
@@ -33,22 +33,22 @@ from autowisp_xr.headers.processing import bias_said, correction_said
         ("HISTORY", "flattened", None),
     ],
 )
-def test_cards_of_other_programs_say_whether_the_bias_was_subtracted(card, value, made):
-    said = correction_said(fits.Header([(card, value)]), "bias")
-    assert (None if said is None else said.made) is made
-    if said is not None:
-        assert card in said.by
+def test_cards_of_other_programs_state_whether_the_bias_was_subtracted(card, value, made):
+    stated = stated_correction(fits.Header([(card, value)]), "bias")
+    assert (None if stated is None else stated.made) is made
+    if stated is not None:
+        assert card in stated.by
 
 
-def test_the_reference_file_of_a_correction_that_was_not_made_says_nothing():
+def test_the_reference_file_of_a_correction_that_was_not_made_states_nothing():
     header = fits.Header({"BIASFILE": "ref$bias.fits", "BIASCORR": "OMIT"})
-    assert correction_said(header, "bias").made is False
+    assert stated_correction(header, "bias").made is False
 
 
 def test_our_own_history_knows_better_than_older_cards():
     header = fits.Header({"ZEROCOR": "no"})
-    assert bias_said(header, [{"verb": "calibrate", "masters": {"bias": "ab"}}]).made
-    assert not bias_said(fits.Header(), [{"verb": "calibrate", "masters": {}}]).made
-    assert bias_said(fits.Header(), [{"verb": "open_fits", "masters": {}}]) is None
+    assert stated_bias(header, [{"verb": "calibrate", "masters": {"bias": "ab"}}]).made
+    assert not stated_bias(fits.Header(), [{"verb": "calibrate", "masters": {}}]).made
+    assert stated_bias(fits.Header(), [{"verb": "open_fits", "masters": {}}]) is None
     # frames that another program had freed of their bias, stacked here
-    assert bias_said(fits.Header({"CALSTAT": "B"}), [{"verb": "stack", "masters": {}}]).made
+    assert stated_bias(fits.Header({"CALSTAT": "B"}), [{"verb": "stack", "masters": {}}]).made

@@ -3,9 +3,9 @@ import math
 import pytest
 from astropy.io import fits
 
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.coordinates import read_coordinates
 from autowisp_xr.headers.exposure import exposure_card
-from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.temperature import read_temperature
 from autowisp_xr.headers.values import Cards, to_number
 
@@ -18,7 +18,7 @@ def header_of(cards):
 
 def exposure(value, comment="", keyword="EXPTIME", **more):
     header = header_of({keyword: (value, comment), **more})
-    card = exposure_card(Cards(header, Spellings()))
+    card = exposure_card(Cards(header, KeywordAliases()))
     return math.nan if card is None else card.seconds
 
 
@@ -56,7 +56,7 @@ def test_exposures_are_in_seconds_whatever_their_unit(value, comment, seconds):
     assert found == seconds or (math.isnan(found) and math.isnan(seconds))
 
 
-def test_the_unit_of_time_counts_where_a_card_says_none():
+def test_the_unit_of_time_counts_where_a_card_states_none():
     assert exposure(90000, TIMEUNIT="ms") == 90.0
     assert exposure(90, "[s]", TIMEUNIT="ms") == 90.0
     assert exposure(90000, keyword="IMG_EXP", TIMEUNIT="s") == 90.0
@@ -104,26 +104,27 @@ def test_decimal_commas_are_read_where_they_are_no_thousands(text, number):
     ],
 )
 def test_temperatures_are_celsius_and_impossible_ones_unknown(cards, celsius):
-    found = read_temperature(Cards(header_of(cards), Spellings())).celsius
+    found = read_temperature(Cards(header_of(cards), KeywordAliases())).celsius
     assert found == celsius or (math.isnan(found) and math.isnan(celsius))
 
 
 def test_a_temperature_that_may_be_in_kelvin_is_doubted():
     assert (
-        "CCD-TEMP = 77" in read_temperature(Cards(fits.Header({"CCD-TEMP": 77}), Spellings())).doubt
+        "CCD-TEMP = 77"
+        in read_temperature(Cards(fits.Header({"CCD-TEMP": 77}), KeywordAliases())).doubt
     )
     assert (
         "CCD-TEMP = 120"
-        in read_temperature(Cards(fits.Header({"CCD-TEMP": 120}), Spellings())).doubt
+        in read_temperature(Cards(fits.Header({"CCD-TEMP": 120}), KeywordAliases())).doubt
     )
     for cards in ({"CCD-TEMP": 180.2}, {"CCD-TEMP": 45.0}, {"CCD-TEMP": "77 K"}, {"CCD-TEMP": 127}):
-        assert read_temperature(Cards(fits.Header(cards), Spellings())).doubt == ""
+        assert read_temperature(Cards(fits.Header(cards), KeywordAliases())).doubt == ""
 
 
 def test_a_temperature_far_below_the_one_that_was_set_is_doubted():
     cards = fits.Header({"CCD-TEMP": -99.0, "SET-TEMP": -10.0})
     assert "CCD-TEMP = -99.0 is much colder than the -10 C" in (
-        read_temperature(Cards(cards, Spellings())).doubt
+        read_temperature(Cards(cards, KeywordAliases())).doubt
     )
 
 
@@ -135,13 +136,13 @@ def test_a_temperature_far_below_the_one_that_was_set_is_doubted():
     ],
 )
 def test_right_ascensions_are_in_the_unit_of_their_comment(comment, degrees):
-    found = read_coordinates(Cards(header_of({"RA": (2.0, comment)}), Spellings()))
+    found = read_coordinates(Cards(header_of({"RA": (2.0, comment)}), KeywordAliases()))
     assert found["ra"] == degrees
 
 
 def test_sexagesimal_right_ascensions_are_hours_whatever_their_comment():
     sexagesimal = header_of({"RA": ("02:00:00", "[h] J2000")})
-    assert read_coordinates(Cards(sexagesimal, Spellings()))["ra"] == 30.0
+    assert read_coordinates(Cards(sexagesimal, KeywordAliases()))["ra"] == 30.0
 
 
 def test_the_first_frames_of_a_smart_telescope_are_read():
@@ -154,6 +155,6 @@ def test_the_first_frames_of_a_smart_telescope_are_read():
             "DEC": (-5.0, "[deg] Observe object DEC coordinate (J2000)"),
         }
     )
-    found = read_coordinates(Cards(header, Spellings()))
+    found = read_coordinates(Cards(header, KeywordAliases()))
     assert (found["exposure"], found["gain_setting"], found["binning"]) == (15.0, 110.0, "2x2")
     assert (found["ra"], found["dec"]) == (82.5, -5.0)

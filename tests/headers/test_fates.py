@@ -9,7 +9,7 @@ from astropy.io import fits
 import autowisp_xr as aw
 from autowisp_xr import schema
 from autowisp_xr.headers import fate_rules, fates
-from autowisp_xr.headers.processing import correction_said
+from autowisp_xr.headers.processing import stated_correction
 
 CAMERA = aw.Camera(gain=2.0, read_noise=6.0, saturation=60_000)
 GONE = None
@@ -82,7 +82,7 @@ def test_the_table_stands_in_the_documentation_as_it_is():
     assert as_text() in fates.__doc__
 
 
-def test_no_two_rows_have_a_name_and_every_fate_is_a_rule_or_told_as_done_elsewhere():
+def test_no_two_rows_have_a_name_and_every_fate_is_a_rule_or_reported_as_done_elsewhere():
     names = [row.name for row in fates.TABLE]
     assert len(set(names)) == len(names)
     done = {getattr(row, step) for row in fates.TABLE for step in fates.STEPS}
@@ -157,11 +157,11 @@ def test_each_card_is_true_for_a_stack_or_gone(made, card):
 )
 def test_a_gain_that_is_electrons_per_adu_becomes_that_of_the_product(comment, value, kept):
     header = fits.Header([("GAIN", value, comment), ("EGAIN", 2.0)])
-    told = {"gain": 8.0, "raw_gain": 2.0}
+    described = {"gain": 8.0, "raw_gain": 2.0}
     plane = fate_rules.Plane(height=6, width=8, y=0, x=0, y_step=1, x_step=1)
     for _ in range(2):
         # a second time changes nothing
-        fate_rules.product_cards(header, ["calibrating"], told, plane)
+        fate_rules.product_cards(header, ["calibrating"], described, plane)
         assert header["GAINSET"] == value
         assert header.get("GAIN") == (8.0 if kept else None)
         assert header["EGAIN"] == 8.0
@@ -173,7 +173,7 @@ def test_the_saturation_is_on_the_scale_of_the_product(made):
         assert header["SATLEVEL"] == header["SATURATE"]
 
 
-def test_a_saturation_that_nobody_knows_yet_is_not_told(tmp_path):
+def test_a_saturation_that_nobody_knows_yet_is_not_reported(tmp_path):
     bias = aw.master_bias(write(tmp_path, "bias", 3, {}, 0.0)).compute()
     raw = write(tmp_path, "object", 3, {"SATURATE": 60_000})
     lazy = aw.calibrate(raw, bias=bias.chunk())
@@ -195,17 +195,17 @@ def test_a_bright_flat_lowers_the_level_at_which_its_brightest_pixels_saturate(t
 @pytest.mark.parametrize("kind", ["bias", "dark", "flat"])
 def test_other_programs_see_which_masters_were_applied(made, kind):
     for header in made:
-        assert correction_said(header, kind).made
+        assert stated_correction(header, kind).made
         assert header[{"bias": "SUBBIAS", "dark": "SUBDARK", "flat": "FLATCOR"}[kind]]
 
 
-def test_a_raw_card_that_says_no_is_not_left_where_it_was_done(made):
+def test_a_raw_card_that_states_no_is_not_left_where_it_was_done(made):
     frame, _ = made
     assert frame["ZEROCOR"] == frame["BIASCORR"] == frame["SUBBIAS"] != "no"
     assert frame["FLATCOR"] != "F"
 
 
-def test_biases_have_no_gain_and_masters_say_what_they_are(tmp_path):
+def test_biases_have_no_gain_and_masters_state_what_they_are(tmp_path):
     cards = {"EGAIN": 2.0, "RDNOISE": 6.0}
     bias = header_of(aw.master_bias(write(tmp_path, "bias", 3, cards, 0.0)), tmp_path)
     assert bias["IMAGETYP"] == "Master Bias"
@@ -221,7 +221,7 @@ def test_a_flat_has_neither_gain_nor_saturation(tmp_path):
     assert not {"EGAIN", "RDNOISE", "EFFNCOMB", "SATURATE"} & set(header)
 
 
-def test_a_frame_whose_cards_do_not_say_its_type_says_it_as_a_product(tmp_path):
+def test_a_frame_whose_cards_do_not_state_its_type_states_it_as_a_product(tmp_path):
     write(tmp_path, "object", 1, {"IMAGETYP": "mine"})
     raw = aw.open_fits(tmp_path / "object*.fits", camera=CAMERA, types={"object*": "object"})
     assert header_of(aw.calibrate(raw), tmp_path)["IMAGETYP"] == "Light Frame"
@@ -283,7 +283,7 @@ def test_masters_of_unlike_numbers_of_frames_go_together(tmp_path):
     aw.calibrate(raw, bias=read[0], dark=read[1])
 
 
-def test_a_product_that_is_read_and_written_again_says_the_same(tmp_path):
+def test_a_product_that_is_read_and_written_again_states_the_same(tmp_path):
     raw = write(tmp_path, "object", 4, {"EGAIN": 2.0, "SATURATE": 60_000, "GAIN": 120})
     for ds in (aw.calibrate(raw).isel(frame=[0]), aw.stack(aw.calibrate(raw), "median")):
         once = header_of(ds, tmp_path)

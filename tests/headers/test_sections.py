@@ -3,14 +3,14 @@ import re
 import pytest
 from astropy.io import fits
 
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.sections import read_areas
-from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import Cards
 
 
 def areas(binning="", **cards):
     """Areas of a frame of 7 columns and 5 rows."""
-    return read_areas(Cards(fits.Header(cards), Spellings()), 5, 7, binning)
+    return read_areas(Cards(fits.Header(cards), KeywordAliases()), 5, 7, binning)
 
 
 def shown(found):
@@ -65,11 +65,11 @@ def test_pixels_that_are_lit_in_part_are_left_out_of_scaled_sections():
 def test_a_section_that_is_not_understood_is_doubted_and_does_nothing(cards, doubt):
     found = areas(**cards)
     assert found.image is None
-    (said,) = found.doubts
-    assert re.search(doubt, said)
+    (stated,) = found.doubts
+    assert re.search(doubt, stated)
 
 
-def test_the_binning_is_told_with_a_section_that_fits_in_no_way():
+def test_the_binning_is_reported_with_a_section_that_fits_in_no_way():
     (doubt,) = areas("2x2", TRIMSEC="[1:99,1:5]").doubts
     assert "7 x 5 pixels (binning 2x2)" in doubt
 

@@ -3,9 +3,9 @@ import math
 import pytest
 from astropy.io import fits
 
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.filters import filter_name
 from autowisp_xr.headers.readout import read_setting
-from autowisp_xr.headers.spellings import Spellings
 from autowisp_xr.headers.values import Cards
 
 
@@ -27,7 +27,7 @@ def header(text):
 
 
 def setting(text):
-    return read_setting(Cards(header(text), Spellings()))
+    return read_setting(Cards(header(text), KeywordAliases()))
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_windows_are_sections_of_the_sensor_in_unbinned_pixels(cards, window):
         ("ROWORDER='TOP-DOWN'; FLIPSTAT=''", "TOP-DOWN"),
     ],
 )
-def test_orientation_tells_rows_and_flips(cards, orientation):
+def test_orientation_gives_rows_and_flips(cards, orientation):
     assert setting(cards)["orientation"] == orientation
 
 
@@ -147,9 +147,9 @@ def test_settings_of_the_camera_are_read(cards, name, value):
     ],
 )
 def test_filters_of_all_wheels_make_the_name(cards, name):
-    assert filter_name(Cards(header(cards), Spellings())) == name
+    assert filter_name(Cards(header(cards), KeywordAliases())) == name
 
 
 def test_the_filter_card_of_the_user_is_the_only_one_that_is_asked():
-    mine = Spellings().extended(filter="MYBAND")
+    mine = KeywordAliases().extended(filter="MYBAND")
     assert filter_name(Cards(header("FILTER='V'; FILTER2='R'; MYBAND='B'"), mine)) == "B"

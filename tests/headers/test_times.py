@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.times import middle_of_exposure, time_scale, utc_to_scale
 from autowisp_xr.headers.values import Cards
 
 
 def middle(exposure=0.0, **cards):
     header = fits.Header({name.replace("_", "-"): value for name, value in cards.items()})
-    return middle_of_exposure(Cards(header, Spellings()), exposure)
+    return middle_of_exposure(Cards(header, KeywordAliases()), exposure)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_time_scales_are_converted_to_utc(scale, utc):
     time = middle(DATE_OBS="2024-03-05T01:00:00", TIMESYS=scale)
     assert time == np.datetime64(utc)
     header = fits.Header({"TIMESYS": scale})
-    back = utc_to_scale(time, time_scale(Cards(header, Spellings())))
+    back = utc_to_scale(time, time_scale(Cards(header, KeywordAliases())))
     assert back == np.datetime64("2024-03-05T01:00:00")
 
 

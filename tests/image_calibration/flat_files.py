@@ -18,8 +18,8 @@ from tests.image_calibration.files import header_of, read_planes, write_planes
 
 __all__ = [
     "CLASSES",
+    "FLAT_SET",
     "FOUND_AS",
-    "HEAP",
     "SHAPE",
     "STACK",
     "expected_kinds",
@@ -31,8 +31,8 @@ __all__ = [
     "outcome",
     "response",
     "run",
+    "write_flat_set",
     "write_flats",
-    "write_heap",
 ]
 
 CLASSES = ("high", "low", "medium", "colocated", "cloudy", "saturated")
@@ -40,7 +40,7 @@ FOUND_AS = {"noisy": "cloudy"}
 """Class of a kind of frames, where it bears another name."""
 
 SHAPE = (48, 64)
-HEAP = (
+FLAT_SET = (
     *("high", "low", "high", "high", "medium", "low", "high", "high", "saturated", "high"),
     *("low", "noisy", "high", "colocated", "high", "low", "high", "cloudy", "colocated", "high"),
     *("low", "high", "high", "low", "medium", "high"),
@@ -109,8 +109,8 @@ def write_flats(
     return files
 
 
-def write_heap(
-    kinds: Sequence[str] = HEAP, *, seed: int = 0, dtype: Any = np.float32, **given: Any
+def write_flat_set(
+    kinds: Sequence[str] = FLAT_SET, *, seed: int = 0, dtype: Any = np.float32, **given: Any
 ) -> dict[str, str]:
     """Files of frames of these kinds: {name: kind}."""
     images = [flat(kind, 100 * seed + number).astype(dtype) for number, kind in enumerate(kinds)]
@@ -200,9 +200,9 @@ def kinds_of(result: Any) -> dict[str, str]:
     return dict(pairs)
 
 
-def expected_kinds(heap: Mapping[str, str], **changed: str) -> dict[str, str]:
+def expected_kinds(flat_set: Mapping[str, str], **changed: str) -> dict[str, str]:
     """{file: class} of a heap; of some kinds another class."""
-    return {file: changed.get(kind, FOUND_AS.get(kind, kind)) for file, kind in heap.items()}
+    return {file: changed.get(kind, FOUND_AS.get(kind, kind)) for file, kind in flat_set.items()}
 
 
 def outcome(result: Any) -> tuple[Any, ...]:

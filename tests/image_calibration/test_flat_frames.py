@@ -14,25 +14,25 @@ from tests.image_calibration.flat_files import (
     maker,
     outcome,
     run,
+    write_flat_set,
     write_flats,
-    write_heap,
 )
 
 
 @pytest.fixture
-def heap(here):
-    return write_heap()
+def flat_set(here):
+    return write_flat_set()
 
 
 class TestPixelsAndHeaders:
-    def test_saturated_frames_are_a_class_of_their_own(self, heap):
-        result = run(maker(), heap)
+    def test_saturated_frames_are_a_class_of_their_own(self, flat_set):
+        result = run(maker(), flat_set)
         assert result["saturated"] == ["flat08.fits"]
         # no more than the limit is allowed
         share = 200 / (24 * 32)
         for limit, kind in ((share, "high"), (share * 0.999, "saturated")):
             call = {"max_saturated_fraction": limit}
-            assert kinds_of(run(maker(), heap, stamp_select_config=call))["flat08.fits"] == kind
+            assert kinds_of(run(maker(), flat_set, stamp_select_config=call))["flat08.fits"] == kind
 
     @pytest.mark.parametrize("bit", [16, 32, 48])
     def test_leaked_pixels_count_as_saturated(self, here, bit):
@@ -110,7 +110,7 @@ class TestPixelsAndHeaders:
 
     @pytest.mark.parametrize("missing", ["RA", "DEC"])
     @pytest.mark.parametrize("number", [1, 3])
-    def test_frames_that_do_not_say_where_they_point_are_not_tested_and_noted(
+    def test_frames_that_do_not_state_where_they_point_are_not_tested_and_noted(
         self, here, missing, number
     ):
         cards = [{missing: None} if n < number else {} for n in range(12)]
@@ -141,7 +141,7 @@ class TestPixelsAndHeaders:
         ],
         ids=["hours", "degrees", "midnight", "text", "pole"],
     )
-    def test_frames_that_point_alike_are_colocated(self, here, pointings):
+    def test_frames_that_point_alike_are_overlapping(self, here, pointings):
         cards = [{} for _ in range(12)]
         for number, (ra, dec) in zip((3, 7), pointings, strict=True):
             cards[number] = {"RA": ra, "DEC": dec}
@@ -153,9 +153,9 @@ class TestPixelsAndHeaders:
         assert colocated == [files[3], files[7]]
         assert isolated == [file for file in files if file not in colocated]
 
-    def test_the_stamps_alone_give_four_classes(self, heap):
-        high, low, medium, cloudy = maker()._classify_from_stamps(list(heap), None, None)
-        kinds = {file: kind for file, kind in heap.items() if kind != "saturated"}
+    def test_the_stamps_alone_give_four_classes(self, flat_set):
+        high, low, medium, cloudy = maker()._classify_from_stamps(list(flat_set), None, None)
+        kinds = {file: kind for file, kind in flat_set.items() if kind != "saturated"}
         # neither pointings nor whole frames are looked at
         alike = {"cloudy": "high", "colocated": "high", **FOUND_AS}
         expected = {file: alike.get(kind, kind) for file, kind in kinds.items()}

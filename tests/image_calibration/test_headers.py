@@ -115,7 +115,7 @@ def test_all_keywords_stand_in_the_order_of_the_original():
     assert header["FNUM"] == int(middle)
 
 
-def test_each_channel_says_its_own_place_and_masters():
+def test_each_channel_states_its_own_place_and_masters():
     files = write_masters(BAYER)
     write_raw("raw.fits", IMAGE)
     Calibrator(**PLAIN, split_channels=BAYER, **files)("raw.fits", calibrated="{CLRCHNL}.fits")
@@ -146,7 +146,7 @@ def test_history_names_raw_frame_and_masters_with_their_sha_256():
         assert options["gain"] == 1.0
 
 
-def test_history_tells_one_master_from_another():
+def test_history_distinguishes_masters():
     identities = set()
     for number in range(2):
         write_planes(f"bias{number}.fits", np.full(SHAPE, number + 1.0))
@@ -156,7 +156,7 @@ def test_history_tells_one_master_from_another():
     assert len(identities) == 2
 
 
-def test_an_uncalibrated_single_channel_says_no_more_than_it_must():
+def test_an_uncalibrated_single_channel_states_no_more_than_it_must():
     assert cards_of(run()) == [
         *("DATE-OBS", "TIME-OBS", "EXPTIME", "IMAGETYP", "RAWFNAME"),
         *("CHNLXOFF", "CHNLXSTP", "CHNLYOFF", "CHNLYSTP", "IMAGAREA", "CALBGAIN"),
@@ -261,7 +261,7 @@ class TestExtraHeader:
         assert header["IMAGETYP"] == "dark"
         assert (header["TEMP"], header.comments["TEMP"]) == (-20.5, "of the chip")
 
-    def test_it_does_not_replace_what_the_calibration_says(self):
+    def test_it_does_not_replace_what_the_calibration_states(self):
         header = run(extra_header={"CALBGAIN": 99.0, "IMAGAREA": "nowhere"})
         assert header["CALBGAIN"] == 1.0
         assert header["IMAGAREA"] == "0 < x < 6, 0 < y < 4"

@@ -26,14 +26,14 @@ from tests.image_calibration.flat_files import (
     outcome,
     response,
     run,
+    write_flat_set,
     write_flats,
-    write_heap,
 )
 
 
 @pytest.fixture
-def heap(here):
-    return write_heap()
+def flat_set(here):
+    return write_flat_set()
 
 
 def slow_master(files, reference_files, given):
@@ -63,19 +63,19 @@ def slow_master(files, reference_files, given):
 
 
 class TestWhatIsMade:
-    def test_frames_are_sorted_into_classes_in_their_order(self, heap):
-        result = run(maker(), heap)
+    def test_frames_are_sorted_into_classes_in_their_order(self, flat_set):
+        result = run(maker(), flat_set)
         assert result.success == {"high": True, "low": True}
         assert tuple(result.classes) == CLASSES
-        assert kinds_of(result) == expected_kinds(heap)
+        assert kinds_of(result) == expected_kinds(flat_set)
         for files in result.classes.values():
             assert files == sorted(files)
 
     @pytest.mark.parametrize("kind", ["high", "low"])
-    def test_values_errors_and_masks_are_those_of_the_formulas(self, heap, kind):
-        files = [file for file in heap if heap[file] == kind]
-        high = [file for file in heap if heap[file] in ("high", "cloudy")]
-        run(maker(), heap)
+    def test_values_errors_and_masks_are_those_of_the_formulas(self, flat_set, kind):
+        files = [file for file in flat_set if flat_set[file] == kind]
+        high = [file for file in flat_set if flat_set[file] in ("high", "cloudy")]
+        run(maker(), flat_set)
         found = read_planes(f"{kind}.fits")
         values, stdev, number = slow_master(files, high, options())
         np.testing.assert_allclose(found.image, values, rtol=1e-12)
@@ -83,8 +83,8 @@ class TestWhatIsMade:
         np.testing.assert_array_equal(found.mask, np.where(number < 3, 127, 0))
         assert found.mask.dtype == np.uint8
 
-    def test_masters_are_the_response_of_pixels_within_their_errors(self, heap):
-        run(maker(), heap)
+    def test_masters_are_the_response_of_pixels_within_their_errors(self, flat_set):
+        run(maker(), flat_set)
         small = response() / median_filter(response(), 9)
         inner = np.s_[6:-6, 6:-6]
         for kind in ("high", "low"):
@@ -115,8 +115,8 @@ class TestWhatIsMade:
         raw = images[12] / images[0]
         assert raw[:third].mean() < 0.7 * raw[-third:].mean()
 
-    def test_the_result_is_a_pair_and_a_dictionary(self, heap):
-        result = run(maker(), heap)
+    def test_the_result_is_a_pair_and_a_dictionary(self, flat_set):
+        result = run(maker(), flat_set)
         success, classes = result
         assert (result.success, result.classes) == (success, classes) == tuple(result)
         assert len(result) == 2
@@ -134,10 +134,10 @@ class TestWhatIsMade:
         again = pickle.loads(pickle.dumps(result))
         assert (again.success, again["high"]) == (success, classes["high"])
 
-    def test_the_table_says_why(self, heap):
-        frames = run(maker(), heap).frames
-        reasons = dict(zip(heap, frames["reason"].values.tolist(), strict=True))
-        for file, kind in heap.items():
+    def test_the_table_states_why(self, flat_set):
+        frames = run(maker(), flat_set).frames
+        reasons = dict(zip(flat_set, frames["reason"].values.tolist(), strict=True))
+        for file, kind in flat_set.items():
             word = {
                 "colocated": "arcsec from flat",
                 "saturated": "of its stamp is saturated, more than 0.01",
@@ -149,9 +149,9 @@ class TestWhatIsMade:
             }[kind]
             assert word in reasons[file], reasons[file]
 
-    def test_the_header_says_how_it_was_made(self, heap):
+    def test_the_header_states_how_it_was_made(self, flat_set):
         config = {"master_stack_options": {**STACK, "add_averaged_keywords": ["JD-OBS"]}}
-        result = run(maker(master_stack_config=config), heap)
+        result = run(maker(master_stack_config=config), flat_set)
         for kind in ("high", "low"):
             header = header_of(f"{kind}.fits")
             files = result[kind]
@@ -169,25 +169,25 @@ class TestWhatIsMade:
             averaged = aw.iterative_rejection_average(np.array(numbers), (2.0, -2.1), max_iter=2)[0]
             assert header["JD-OBS"] == pytest.approx(averaged, abs=1e-8)
 
-    def test_frames_are_only_read_and_nothing_else_is_written(self, heap, here):
+    def test_frames_are_only_read_and_nothing_else_is_written(self, flat_set, here):
         before = {path.name: path.read_bytes() for path in here.iterdir()}
-        run(maker(), heap)
+        run(maker(), flat_set)
         after = {path.name: path.read_bytes() for path in here.iterdir()}
         assert {name: after.pop(name) for name in before} == before
         assert sorted(after) == ["high.fits", "low.fits"]
 
-    def test_the_errors_of_frames_do_not_matter(self, heap):
-        before = outcome(run(maker(), heap))
-        for file in heap:
+    def test_the_errors_of_frames_do_not_matter(self, flat_set):
+        before = outcome(run(maker(), flat_set))
+        for file in flat_set:
             with fits.open(file, mode="update") as hdus:
                 hdus[1].data[:] = 77
-        assert outcome(run(maker(), heap)) == before
+        assert outcome(run(maker(), flat_set)) == before
 
 
 class TestHowMany:
     @pytest.mark.parametrize(("number", "made"), [(9, False), (10, True), (11, True)])
     def test_as_many_high_frames_as_asked_for_are_enough(self, here, number, made):
-        result = run(maker(), write_heap(["high"] * number + ["low"] * 6))
+        result = run(maker(), write_flat_set(["high"] * number + ["low"] * 6))
         # without a reference there is no low master, either
         assert result.success == {"high": made, "low": made}
         assert (here / "high.fits").exists() == (here / "low.fits").exists() == made
@@ -196,15 +196,15 @@ class TestHowMany:
 
     @pytest.mark.parametrize(("number", "made"), [(4, False), (5, True)])
     def test_as_many_low_frames_as_asked_for_are_enough(self, here, number, made):
-        result = run(maker(), write_heap(["high"] * 11 + ["low"] * number))
+        result = run(maker(), write_flat_set(["high"] * 11 + ["low"] * number))
         assert result.success == {"high": True, "low": made}
         assert (here / "low.fits").exists() == made
         assert len(result["low"]) == number
 
     def test_clouds_found_late_may_leave_too_few(self, here):
-        heap = write_heap(["high"] * 9 + ["cloudy"] * 2 + ["low"] * 6)
-        result = run(maker(), heap)
-        assert kinds_of(result) == heap
+        flat_set = write_flat_set(["high"] * 9 + ["cloudy"] * 2 + ["low"] * 6)
+        result = run(maker(), flat_set)
+        assert kinds_of(result) == flat_set
         # the reference was made of eleven, which is enough for the low master
         assert result.success == {"high": False, "low": True}
         assert not (here / "high.fits").exists()
@@ -261,19 +261,19 @@ class TestHowMany:
         assert result.success == {"high": False, "low": False}
         assert result["high"] == result["low"] == []
 
-    def test_a_cloudy_night_has_cloudy_frames_only(self, heap, here):
-        result = run(maker(), heap, stamp_select_config={"cloudy_night_threshold": 1.0})
+    def test_a_cloudy_night_has_cloudy_frames_only(self, flat_set, here):
+        result = run(maker(), flat_set, stamp_select_config={"cloudy_night_threshold": 1.0})
         assert result.success == {"high": False, "low": False}
         assert {*kinds_of(result).values()} == {"cloudy", "colocated", "saturated"}
         assert not (here / "high.fits").exists()
 
 
 class TestSameBits:
-    def test_a_second_run_gives_the_same(self, heap):
+    def test_a_second_run_gives_the_same(self, flat_set):
         make = maker()
-        first = outcome(run(make, heap))
-        assert outcome(run(make, heap)) == first
-        assert outcome(run(maker(), heap)) == first
+        first = outcome(run(make, flat_set))
+        assert outcome(run(make, flat_set)) == first
+        assert outcome(run(maker(), flat_set)) == first
 
     @pytest.mark.parametrize(
         "how",
@@ -285,17 +285,17 @@ class TestSameBits:
         ],
         ids=str,
     )
-    def test_threads_and_chunks_change_nothing(self, heap, how):
-        first = outcome(run(maker(), heap))
+    def test_threads_and_chunks_change_nothing(self, flat_set, how):
+        first = outcome(run(maker(), flat_set))
         with dask.config.set(how):
-            assert outcome(run(maker(), heap)) == first
+            assert outcome(run(maker(), flat_set)) == first
 
-    def test_what_was_made_before_does_not_matter(self, heap, here):
-        first = outcome(run(maker(), heap))
-        other = write_heap(["high"] * 11 + ["low"] * 6, seed=3, name="other{:02d}.fits")
+    def test_what_was_made_before_does_not_matter(self, flat_set, here):
+        first = outcome(run(maker(), flat_set))
+        other = write_flat_set(["high"] * 11 + ["low"] * 6, seed=3, name="other{:02d}.fits")
         make = maker()
         run(make, other)
-        assert outcome(run(make, heap)) == first
+        assert outcome(run(make, flat_set)) == first
 
 
 @settings(max_examples=8, deadline=None)
@@ -303,7 +303,7 @@ class TestSameBits:
 def test_the_order_of_frames_changes_neither_classes_nor_masters(tmp_path_factory, order, seed):
     folder = tmp_path_factory.mktemp("order")
     kinds = ["high"] * 10 + ["cloudy", "noisy", "medium"] + ["low"] * 4
-    files = list(write_heap(kinds, seed=seed, name=str(folder / "flat{:02d}.fits")))
+    files = list(write_flat_set(kinds, seed=seed, name=str(folder / "flat{:02d}.fits")))
     config = {"min_low_combine": 4, "min_high_combine": 9}
     stack = {"outlier_threshold": 1.9}
     results = []

@@ -167,7 +167,7 @@ def test_a_class_in_place_of_a_method_is_made_one(image):
     assert_planes_equal(read_planes("out.fits"), expected)
 
 
-def test_the_header_says_what_was_found_in_this_frame(image):
+def test_the_header_states_what_was_found_in_this_frame(image):
     method = overscan_methods.Median(
         min_pixels=7, reject_threshold=4.0, max_reject_iterations=3, require_convergence=True
     )
@@ -252,7 +252,7 @@ class TestFailures:
         with pytest.raises(error, match=message):
             run(Wrong())
 
-    def test_a_base_that_does_nothing_says_so(self, image):
+    def test_a_base_that_does_nothing_states_so(self, image):
         with pytest.raises(NotImplementedError, match="Base does not say how"):
             run(overscan_methods.Base())
 
@@ -263,7 +263,7 @@ class TestFailures:
 
 
 class TestOwnMethods:
-    def test_it_is_told_what_the_documentation_says(self, image):
+    def test_it_is_given_what_the_documentation_states(self, image):
         method = Constant()
         Calibrator(
             **PLAIN,

@@ -44,7 +44,7 @@ def nights(draw):
 
 @settings(max_examples=60, deadline=None)
 @given(night=nights())
-def test_a_frame_is_calibrated_as_the_formulas_say(tmp_path_factory, night):
+def test_a_frame_is_calibrated_as_the_formulas_state(tmp_path_factory, night):
     folder = tmp_path_factory.mktemp("night")
     raw = write_raw(folder / "raw.fits", night["raw"])
     files = {

@@ -129,6 +129,6 @@ def test_threads_may_share_a_model(rng):
     np.testing.assert_array_equal(np.concatenate(bands), whole)
 
 
-def test_a_model_says_what_it_is_and_not_all_it_holds(flat):
+def test_a_model_states_what_it_is_and_not_all_it_holds(flat):
     assert repr(MEDIAN.model(flat)) == "<PixelModel of 22 x 31 pixels>"
     assert repr(MEDIAN.model(flat, 2)) == "<ZoomModel of 22 x 31 pixels>"

@@ -9,7 +9,7 @@ __all__ = ["Column", "average_of", "slow_stack"]
 
 class Column(NamedTuple):
     average: float
-    squares: float
+    squared_deviations: float
     """Sum of the squared distances from the average."""
     kept: Any
     """Which values survive: bool."""

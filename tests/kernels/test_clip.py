@@ -7,7 +7,7 @@ from autowisp_xr.kernels.clip import (
     PERCENTILE,
     RMS,
     Clipping,
-    centre,
+    center,
     clip,
     median_distance,
     rounding_of,
@@ -35,20 +35,20 @@ def test_the_median_distance_of_a_part_of_the_range():
 def test_a_quantile_lies_linearly_between_its_neighbours(quantile, number, rng):
     rows = np.sort(rng.normal(size=(number, 1)), axis=0)
     expected = np.quantile(rows[:, 0], quantile)
-    np.testing.assert_allclose(centre(rows, 0, 0, number, quantile), expected, rtol=1e-13)
+    np.testing.assert_allclose(center(rows, 0, 0, number, quantile), expected, rtol=1e-13)
 
 
 def test_the_median_of_two_integers_does_not_overflow():
     rows = np.array([[2**31 - 3], [2**31 - 1]], "i4")
-    assert centre(rows, 0, 0, 2, 0.5) == 2**31 - 2
-    assert centre(rows, 0, 0, 2, MEAN) == 2**31 - 2
+    assert center(rows, 0, 0, 2, 0.5) == 2**31 - 2
+    assert center(rows, 0, 0, 2, MEAN) == 2**31 - 2
     assert square_sum(np.array([[0], [255]], "u1"), 0, 0, 2, 127.5) == 2 * 127.5**2
 
 
 def clipped(values, clipping, quantile=0.5, floor=0.0):
     rows = np.sort(np.array(values, float))[:, None]
     n = len(rows)
-    about = centre(rows, 0, 0, n, quantile)
+    about = center(rows, 0, 0, n, quantile)
     how = Clipping(*clipping, quantile, rounding_of(rows.dtype))
     return clip(rows, 0, n, about, square_sum(rows, 0, 0, n, about), how, floor)
 
@@ -72,7 +72,7 @@ def test_the_scale_is_at_least_its_floor():
     assert clipped(values, (RMS, 2.0, -2.0, -1), floor=1e3)[:2] == (0, 4)
 
 
-def test_rounds_are_limited_and_it_is_said_that_more_would_reject():
+def test_rounds_are_limited_and_it_is_stated_that_more_would_reject():
     values = [*[10.0] * 5, *[11.0] * 5, 30.0, 1e3, 1e6]
     assert clipped(values, (RMS, 2.0, -2.0, -1)) == (0, 10, 10.5, 2.5, False)
     low, high, *_, rejecting = clipped(values, (RMS, 2.0, -2.0, 1))

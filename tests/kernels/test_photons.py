@@ -30,7 +30,7 @@ def test_what_is_far_below_no_light_keeps_the_noise_of_no_light():
     assert far == (400.0, 0.0)
 
 
-def test_the_average_of_one_value_says_what_its_frame_said():
+def test_the_average_of_one_value_states_what_its_frame_stated():
     assert photon_noise(9.0, 0.0, -2.0, 1.0, True) == (9.0, 0.0)
     assert photon_noise(12.0, 0.0, 3.0, 1.0, True) == (12.0, 3.0)
 

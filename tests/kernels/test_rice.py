@@ -103,7 +103,7 @@ def test_tiles_follow_each_other(dtype, rng):
     np.testing.assert_array_equal(data, before)
 
 
-def test_the_first_damaged_tile_is_told():
+def test_the_first_damaged_tile_is_reported():
     good = slow_rice.encode(np.arange(20, dtype="int16"), 32)
     data = np.frombuffer(good + b"\0\0" + good + bytes(8), np.uint8).copy()
     length = len(good)
@@ -135,7 +135,7 @@ def test_tiles_outside_their_bytes_or_pixels_are_not_decoded(start, length, size
 
 
 @pytest.mark.parametrize("dtype", KINDS)
-def test_hostile_bytes_are_refused_or_mean_what_they_say(dtype, rng, interpreted):
+def test_hostile_bytes_are_refused_or_mean_what_they_state(dtype, rng, interpreted):
     refused = 0
     for number in range(4000):
         kind = number % 4

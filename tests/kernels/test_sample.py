@@ -20,7 +20,7 @@ def sample(values, quantile=MEAN, upper=3.0, lower=-3.0, max_rounds=None):
 
 def test_a_sample_by_hand():
     found = sample([1.0, 2.0, 3.0, 4.0, 100.0], upper=1.5, lower=-1.5, max_rounds=1)
-    assert (found.average, found.squares, found.number) == (2.5, 5.0, 4)
+    assert (found.average, found.squared_deviations, found.number) == (2.5, 5.0, 4)
     assert found.limits == (1.0, 4.0)
     assert found.rejecting
     found = sample([1.0, 2.0, 3.0, 4.0, 100.0], upper=1.5, lower=-1.5, max_rounds=2)
@@ -38,7 +38,7 @@ def test_the_sides_have_thresholds_of_their_own():
 @pytest.mark.parametrize("average", NAMES)
 @pytest.mark.parametrize("max_rounds", [0, 1, 2, None])
 @pytest.mark.parametrize("size", [1, 2, 3, 10, 999, 4000])
-def test_the_slow_version_says_the_same(average, max_rounds, size, rng):
+def test_the_slow_version_states_the_same(average, max_rounds, size, rng):
     values = rng.normal(size=size) ** 3 + 500
     values[rng.random(size) < 0.05] = np.nan
     found = sample(values, NAMES[average], 1.83, -2.17, max_rounds)
@@ -48,7 +48,7 @@ def test_the_slow_version_says_the_same(average, max_rounds, size, rng):
         assert np.isnan(found.average)
         return
     assert found.average == pytest.approx(slow.average, rel=1e-13)
-    assert found.squares == pytest.approx(slow.squares, rel=1e-9, abs=1e-9)
+    assert found.squared_deviations == pytest.approx(slow.squared_deviations, rel=1e-9, abs=1e-9)
     assert found.limits == (values[slow.kept].min(), values[slow.kept].max())
     assert found.rejecting == slow.rejecting
 
@@ -64,15 +64,15 @@ def test_small_whole_numbers_and_their_ties_agree_with_the_slow_version(values, 
     slow = slow_stack(values, average, plus=np.sqrt(2.03), minus=np.pi / 2, max_iter=rounds)
     assert found.number == slow.kept.sum()
     assert found.average == pytest.approx(slow.average, abs=1e-12)
-    assert found.squares == pytest.approx(slow.squares, abs=1e-9)
+    assert found.squared_deviations == pytest.approx(slow.squared_deviations, abs=1e-9)
 
 
 def test_what_is_not_finite_is_left_out():
     found = sample([np.nan, 1.0, np.inf, 3.0, -np.inf], upper=9, lower=-9)
-    assert (found.average, found.squares, found.number) == (2.0, 2.0, 2)
+    assert (found.average, found.squared_deviations, found.number) == (2.0, 2.0, 2)
     for values in ([], [np.nan, np.inf]):
         found = sample(values)
-        assert np.isnan([found.average, found.squares]).all()
+        assert np.isnan([found.average, found.squared_deviations]).all()
         assert (found.number, found.rejecting) == (0, False)
 
 
@@ -88,7 +88,7 @@ def test_a_small_scatter_about_a_large_mean_keeps_its_digits(rng):
     scatter = rng.normal(0, 1e-3, 10000)
     found = sample(1e7 + scatter, upper=100, lower=-100)
     exact = np.sum((scatter - scatter.mean()) ** 2)
-    assert found.squares == pytest.approx(exact, rel=1e-5)
+    assert found.squared_deviations == pytest.approx(exact, rel=1e-5)
 
 
 @pytest.mark.parametrize("dtype", ["u1", "u2", "i4", "f4", "f8"])

@@ -95,7 +95,7 @@ def test_the_kernel_agrees_with_the_slow_version(dtype, average):
             np.testing.assert_allclose(found.image[pixel], slow.average, rtol=1e-13)
             np.testing.assert_allclose(
                 found.variance[pixel],
-                slow.squares * scatter[count] if count > 1 else np.nan,
+                slow.squared_deviations * scatter[count] if count > 1 else np.nan,
                 rtol=1e-9,
                 atol=1e-9,
             )

@@ -193,7 +193,7 @@ def test_without_a_mask_all_that_is_finite_is_compared():
     assert one(compare_masters(new, old.drop_vars("mask")), "number") == 2
 
 
-def test_where_nothing_can_be_compared_it_says_so():
+def test_where_nothing_can_be_compared_it_states_so():
     nothing, old = bias(1.0, 2.0, mask=[1, 1], units="1"), bias(1.0, 2.0, units="1")
     with pytest.warns(AutowispWarning, match="channel 'mono': no pixel is good in both masters"):
         result = compare_masters(nothing, old)
@@ -239,12 +239,12 @@ def test_the_warning_names_channel_number_and_place_to_look():
         result = compare_masters(new, old, most_large_scale=9)
     assert len(caught) == 1
     assert caught[0].filename == __file__
-    said = str(caught[0].message)
-    assert "\n" not in said
-    assert said.startswith(
+    stated = str(caught[0].message)
+    assert "\n" not in stated
+    assert stated.startswith(
         "channel 'B': 1.5 % of 200 pixels differ by more than 5 times their error, where 0.1 % may"
     )
-    assert "look at new.image - old.image" in said
+    assert "look at new.image - old.image" in stated
     assert result["fraction"].values.tolist() == [0.0, 0.015]
 
 
@@ -264,7 +264,7 @@ def test_what_is_expected_by_chance_does_not_warn(rng):
         assert 0.2 < one(result, "fraction") < 0.45
 
 
-def test_a_level_that_moved_by_more_than_the_noise_of_a_pixel_is_told(rng):
+def test_a_level_that_moved_by_more_than_the_noise_of_a_pixel_is_reported(rng):
     """No single pixel of a bias shows it."""
     planes = np.full((64, 64), 2.0), np.zeros((64, 64))
     new, old = (master(rng.normal(0, np.sqrt(2), (64, 64)), *planes) for _ in range(2))

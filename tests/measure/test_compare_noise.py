@@ -39,7 +39,7 @@ def sky():
     return rng, response, rng.uniform(0.003, 0.009, (SIDE, SIDE))
 
 
-def test_flats_of_one_truth_differ_as_their_errors_say(sky):
+def test_flats_of_one_truth_differ_as_their_errors_state(sky):
     rng, response, error = sky
     new, old = flat(rng, response, error), flat(rng, response, error, level=1.7)
     result = compare_masters(new, old)
@@ -63,7 +63,7 @@ def test_errors_that_are_too_small_are_seen_in_the_scatter(sky):
     assert one(result, "fraction") == pytest.approx(math.erfc(5 / 3 / math.sqrt(2)), rel=0.05)
 
 
-def test_a_spot_of_dust_is_told_and_found(sky):
+def test_a_spot_of_dust_is_reported_and_found(sky):
     rng, response, error = sky
     old = flat(rng, response, error)
     y, x = np.mgrid[:SIDE, :SIDE]
@@ -83,7 +83,7 @@ def test_a_spot_of_dust_is_told_and_found(sky):
     assert one(result, "scatter") == pytest.approx(1, abs=0.03)
 
 
-def test_vignetting_that_moved_is_told_though_no_pixel_shows_it(sky):
+def test_vignetting_that_moved_is_reported_though_no_pixel_shows_it(sky):
     rng, response, error = sky
     y, x = np.mgrid[-1 : 1 : SIDE * 1j, -1 : 1 : SIDE * 1j]
     with pytest.warns(

@@ -116,7 +116,7 @@ def test_points_lie_on_the_line_that_is_found():
     assert found["signal"].values.max() > 50 * found["signal"].values.min()
 
 
-def test_the_history_says_what_was_done(rng):
+def test_the_history_states_what_was_done(rng):
     sensor = Sensor(shape=(64, 64), bias_level=10.0)
     flats, biases = sensor.flats(30e3, 30e3, 9e3, 90e3), sensor.biases(4)
     found = quiet(flats, biases, tile=16, max_pairs=3)
@@ -467,9 +467,9 @@ def test_a_gain_that_is_poorly_known_warns_once_and_names_the_channels():
         found = gain_and_read_noise(flats, biases)
     assert len(caught) == 1
     assert caught[0].filename == __file__
-    said = str(caught[0].message)
-    assert said.startswith("the gain is known to ")
-    assert all(f"% in the channel {name!r}" in said for name in ("R", "G1", "G2", "B"))
+    stated = str(caught[0].message)
+    assert stated.startswith("the gain is known to ")
+    assert all(f"% in the channel {name!r}" in stated for name in ("R", "G1", "G2", "B"))
     assert (found["gain_error"] > 0.05 * found["gain"]).all()
 
 
@@ -660,7 +660,7 @@ def measured_of(**channels):
     return xr.Dataset(columns, {"channel": ("channel", text(*names))})
 
 
-def test_a_camera_is_completed_where_it_does_not_say():
+def test_a_camera_is_completed_where_it_does_not_state():
     measured = measured_of(mono=(1.5, 9.0, 6.0))
     camera = completed_camera(Camera(saturation=50e3), measured)
     assert (camera.gain, camera.read_noise, camera.saturation) == (1.5, 9.0, 50e3)
@@ -726,7 +726,7 @@ def test_dome_flats_of_another_ccd_agree_with_its_header(real):
 
 
 @pytest.mark.real
-def test_a_ladder_of_exposures_tells_what_its_header_does(real):
+def test_a_ladder_of_exposures_gives_what_its_header_does(real):
     """Steep light of a slit viewer, one frame of each exposure, the longest saturated at 49000."""
     raw = aw.open_fits(real / "uw_st7_flat_ladder")
     biases = named(raw, "BIAS")

@@ -20,7 +20,7 @@ def frames(pixels, kind="flat", **known):
     return frame_set(pixels, camera=Camera(channels=TWO_CHANNELS, **known), kind=kind)
 
 
-def test_each_channel_says_where_it_stops():
+def test_each_channel_states_where_it_stops():
     found = saturation(frames(light(4095, 4600), bias_level=10.0))
     np.testing.assert_array_equal(found["saturation"], [4085, np.nan])
     assert found["frames"].values.tolist() == [4, 0]
@@ -61,14 +61,14 @@ def test_the_gain_is_not_measured_where_flats_are_cut_off():
     assert found["gain"].values == pytest.approx([0.5, 0.5], rel=0.1)
 
 
-def test_biases_that_are_cut_off_are_told_where_noise_is_measured():
+def test_biases_that_are_cut_off_are_reported_where_noise_is_measured():
     biases = np.clip(light(4095, 0).astype(int) - 48, 0, None).astype("u2")
     share = 100 * (biases == 0).mean(axis=(2, 3)).max()
     with pytest.warns(aw.AutowispWarning, match=rf"cut off at 0 ADU \(up to {share:.3g} %"):
         gain_and_read_noise(frames(light(65535, 4000)), frames(biases, "bias"), tile=8)
 
 
-def test_copies_of_one_bias_tell_no_read_noise():
+def test_copies_of_one_bias_give_no_read_noise():
     bias = light(65535, 0, number=1)
     copies = frames(np.concatenate([bias, bias]), "bias")
     with pytest.raises(aw.CalibrationError, match="bias-0: a copy of bias-1"):

@@ -36,7 +36,7 @@ DEPTHS = (0.03, 0.10, 0.20, 0.35)
 SEED = 1
 
 
-class Heap:
+class FlatSet:
     """Forty flats of a night, in an order of the seed, and what each should be found to be.
 
     A cloud of 3 % leaves between 0.6 and 2 % of itself, as it lies: seeds 1, 2 and 3 were looked
@@ -72,39 +72,39 @@ class Heap:
 
 
 @pytest.fixture(scope="module")
-def heap():
-    return Heap(SEED)
+def flat_set():
+    return FlatSet(SEED)
 
 
 @pytest.fixture(scope="module")
-def made(heap):
-    bias = aw.master_bias(heap.night.bias(12))
-    dark = aw.master_dark(heap.night.dark(6, exposure=5.0), bias=bias)
-    raw = heap.night.flat(40, **heap.options)
+def made(flat_set):
+    bias = aw.master_bias(flat_set.night.bias(12))
+    dark = aw.master_dark(flat_set.night.dark(6, exposure=5.0), bias=bias)
+    raw = flat_set.night.flat(40, **flat_set.options)
     selection = FlatSelection(large_scale_deviation_threshold=0.006, min_high_mean=1e4)
     return aw.master_flat(raw, bias=bias, dark=dark, select=selection)
 
 
-def good_pixels(heap, master):
+def good_pixels(flat_set, master):
     good = np.isfinite(master["image"].values[0]) & (master["mask"].values[0] == 0)
-    return good & ~heap.night.hot.values[0]
+    return good & ~flat_set.night.hot.values[0]
 
 
-def test_every_frame_of_the_night_is_what_it_was_made_to_be(heap, made):
-    assert made.frames["class"].values.tolist() == heap.kinds
+def test_every_frame_of_the_night_is_what_it_was_made_to_be(flat_set, made):
+    assert made.frames["class"].values.tolist() == flat_set.kinds
     assert made.notes == []
     assert int(made.high["count"].max()) == 17
     assert int(made.low["count"].max()) == 8
 
 
 @pytest.mark.parametrize("kind", ["high", "low"])
-def test_what_is_left_of_the_response_is_the_noise_of_the_photons(heap, made, kind):
+def test_what_is_left_of_the_response_is_the_noise_of_the_photons(flat_set, made, kind):
     master = getattr(made, kind)
-    good = good_pixels(heap, master)
+    good = good_pixels(flat_set, master)
     assert good.mean() > 0.99
-    response = (heap.night.response / heap.night.mean_response).values[0]
+    response = (flat_set.night.response / flat_set.night.mean_response).values[0]
     left = without_shape(master["image"].values[0] / response, good)[good] - 1
-    used = np.array([heap.options["level"][i] for i in heap.of(kind)]) * heap.night.gain
+    used = np.array([flat_set.options["level"][i] for i in flat_set.of(kind)]) * flat_set.night.gain
     # a mean of 17 frames; and of eight a median, which loses less than one of many
     relative = (1 / used).sum() / used.size**2 if kind == "high" else MEDIAN**2 / used.sum()
     limit = np.sqrt(np.mean(relative / response[good]))
@@ -112,17 +112,17 @@ def test_what_is_left_of_the_response_is_the_noise_of_the_photons(heap, made, ki
 
 
 @pytest.mark.parametrize("kind", ["high", "low"])
-def test_masters_have_the_large_scale_shape_of_the_reference(heap, made, kind):
+def test_masters_have_the_large_scale_shape_of_the_reference(flat_set, made, kind):
     master = getattr(made, kind)
-    good = good_pixels(heap, master)
+    good = good_pixels(flat_set, master)
     ratio = blocks((master["image"] / made.reference["image"]).values[0], good)
     np.testing.assert_allclose(ratio / ratio.mean(), 1.0, atol=1e-3)
 
 
-def test_the_errors_of_the_masters_are_those_of_their_pixels(heap, made):
-    response = (heap.night.response / heap.night.mean_response).values[0]
+def test_the_errors_of_the_masters_are_those_of_their_pixels(flat_set, made):
+    response = (flat_set.night.response / flat_set.night.mean_response).values[0]
     for master in (made.high, made.low):
-        good = good_pixels(heap, master)
+        good = good_pixels(flat_set, master)
         left = without_shape(master["image"].values[0] / response, good)[good] - 1
         error = np.sqrt(master["variance"].values[0][good]) / master["image"].values[0][good]
         assert (left / error).std() == pytest.approx(1.0, abs=0.02)

@@ -56,7 +56,7 @@ def tolerance(name):
 
 @pytest.mark.parametrize("average", ["median", "mean"])
 @pytest.mark.parametrize("name", MODELS)
-def test_levels_scatter_as_their_variance_says(name, average):
+def test_levels_scatter_as_their_variance_states(name, average):
     method = Overscan(average=average, min_pixels=10, **MODELS[name])
     found, along = ratio(method)
     assert found == pytest.approx(1.0, abs=max(tolerance(name), 0.01))
@@ -65,7 +65,7 @@ def test_levels_scatter_as_their_variance_says(name, average):
 
 @pytest.mark.parametrize("average", ["median", "mean"])
 @pytest.mark.parametrize("lost", [0.1, 0.2])
-def test_lines_with_pixels_missing_are_noisier_by_what_is_said(average, lost):
+def test_lines_with_pixels_missing_are_noisier_by_what_is_stated(average, lost):
     for name in ("row", "polynomial"):
         method = Overscan(average=average, min_pixels=10, **MODELS[name])
         found, _ = ratio(method, number=3000, lost=lost)

@@ -173,7 +173,7 @@ def test_pulls_of_weighted_means_are_standard_normal(weights):
     assert abs(found.mean()) < 0.02
 
 
-def test_the_best_weights_are_better_than_none_and_the_variance_says_so():
+def test_the_best_weights_are_better_than_none_and_the_variance_states_so():
     frames = gaussian([10.0, 10.0, 30.0, 50.0])
     best = aw.stack(frames, "mean", weights="variance", dtype="float64")
     none = aw.stack(frames, "mean", dtype="float64")
@@ -184,7 +184,7 @@ def test_the_best_weights_are_better_than_none_and_the_variance_says_so():
     assert float(none["variance"].mean() / best["variance"].mean()) > 4
 
 
-def test_faint_and_noiseless_frames_are_off_by_what_the_docstring_says():
+def test_faint_and_noiseless_frames_are_off_by_what_the_docstring_states():
     """20 electrons without read noise: the noise of the variance itself is 2 % of the error."""
     rng = np.random.default_rng(8)
     electrons = rng.poisson(20.0, (10, 1, 400, 500)).astype("f4")

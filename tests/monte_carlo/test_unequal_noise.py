@@ -72,7 +72,7 @@ def test_the_noise_of_values_left_out_does_not_count():
         np.testing.assert_allclose(found[..., 1::2], few[..., 1::2], rtol=1e-6)
 
 
-def test_the_scatter_of_frames_that_nothing_tells_the_noise_of_is_off():
+def test_the_scatter_of_frames_that_nothing_gives_the_noise_of_is_off():
     """Four frames of noise 1 and one of noise 3: the docstring says by how much."""
     frames = gaussian((10.0, 10.0, 10.0, 10.0, 30.0), (1, 400, 500))
     blind = frames.drop_vars("variance")

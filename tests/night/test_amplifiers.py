@@ -13,12 +13,12 @@ AMPS = (Amp(0, 40, 0, 48, 1.2, 5.0, 400.0), Amp(40, 80, 0, 48, 2.4, 9.0, 600.0, 
 
 @pytest.fixture
 def expose(tmp_path):
-    """Biases, flats and an object; ``said`` are cards of each amplifier beside its sections."""
+    """Biases, flats and an object; ``stated`` are cards of each amplifier beside its sections."""
 
-    def write(said):
+    def write(stated):
         def cards(style, number):
             sections = style.sections(number)
-            return {name: sections[name] for name in ("DETSEC", "DATASEC", "BIASSEC")} | said[
+            return {name: sections[name] for name in ("DETSEC", "DATASEC", "BIASSEC")} | stated[
                 number
             ]
 
@@ -49,7 +49,7 @@ def reduced(folder, tmp_path, **known):
     return made.autowisp.camera, "\n".join(summary.notes)
 
 
-def test_what_headers_say_of_each_amplifier_is_used_where_the_night_agrees(expose, tmp_path):
+def test_what_headers_state_of_each_amplifier_is_used_where_the_night_agrees(expose, tmp_path):
     folder = expose([{"GAIN": amp.gain, "RDNOISE": amp.read_noise} for amp in AMPS])
     camera, text = reduced(folder, tmp_path)
     assert [one.gain for one in camera.amplifiers] == [1.2, 2.4]
@@ -57,7 +57,7 @@ def test_what_headers_say_of_each_amplifier_is_used_where_the_night_agrees(expos
     assert "2 amplifiers, gain 1.2 to 2.4 e/ADU, read noise 5 to 9 e" in text
 
 
-def test_each_amplifier_is_measured_where_headers_say_nothing(expose, tmp_path):
+def test_each_amplifier_is_measured_where_headers_state_nothing(expose, tmp_path):
     camera, text = reduced(expose([{"AMPNAME": "L"}, {"AMPNAME": "R"}]), tmp_path)
     for one, amp in zip(camera.amplifiers, AMPS, strict=True):
         assert one.gain == pytest.approx(amp.gain, rel=0.1)
@@ -65,9 +65,9 @@ def test_each_amplifier_is_measured_where_headers_say_nothing(expose, tmp_path):
     assert re.search(r"measured from 4 flats and 4 biases: L \(.*gain 1\.\d+ e/ADU.*; R \(", text)
 
 
-def test_a_gain_of_one_amplifier_that_is_off_is_told_and_measured(expose, tmp_path):
-    said = [{"GAIN": 3.6, "RDNOISE": 15.0}, {"GAIN": 2.4, "RDNOISE": 9.0}]
-    folder = expose(said)
+def test_a_gain_of_one_amplifier_that_is_off_is_reported_and_measured(expose, tmp_path):
+    stated = [{"GAIN": 3.6, "RDNOISE": 15.0}, {"GAIN": 2.4, "RDNOISE": 9.0}]
+    folder = expose(stated)
     camera, text = reduced(folder, tmp_path)
     assert camera.amplifiers[0].gain == pytest.approx(1.2, rel=0.1)
     assert camera.amplifiers[1].gain == 2.4

@@ -97,7 +97,7 @@ def test_what_is_no_master_of_a_known_type_has_its_reason(tmp_path, sky):
     assert "b.fits" in left_out[str(tmp_path / "masters" / "b.fits")]
 
 
-def test_masters_that_do_not_fit_are_not_taken_and_the_summary_says_why(
+def test_masters_that_do_not_fit_are_not_taken_and_the_summary_states_why(
     earlier, write_night, tmp_path
 ):
     other = simulate.Night(shape=(20, 30), overscan=0, seed=6)

@@ -75,14 +75,14 @@ def test_a_level_of_the_header_above_what_frames_reach_is_a_doubt(expose, tmp_pa
     assert not (tmp_path / "b" / "out" / "camera.toml").exists()
 
 
-@pytest.mark.parametrize(("said", "told"), [({}, True), ({"SATURATE": 60000}, False)])
-def test_one_plain_line_says_that_no_saturation_is_known(expose, tmp_path, said, told):
-    folder = expose("object", 1, 300.0, EGAIN=GAIN, RDNOISE=NOISE, **said)
+@pytest.mark.parametrize(("stated", "described"), [({}, True), ({"SATURATE": 60000}, False)])
+def test_one_plain_line_states_that_no_saturation_is_known(expose, tmp_path, stated, described):
+    folder = expose("object", 1, 300.0, EGAIN=GAIN, RDNOISE=NOISE, **stated)
     _, text = notes(folder, tmp_path)
     line = (
         r"; saturation not known \(no frame that was looked at, 1, up to \d+ ADU, stops at a value"
     )
-    assert bool(re.search(line, text)) == told
+    assert bool(re.search(line, text)) == described
     assert "DOUBT" not in text
 
 
@@ -123,7 +123,7 @@ def test_a_read_noise_of_zero_is_measured(expose, tmp_path):
     assert made.autowisp.camera.read_noise == pytest.approx(NOISE, rel=0.1)
 
 
-def test_biases_that_are_cut_off_or_wander_are_told(expose, tmp_path):
+def test_biases_that_are_cut_off_or_wander_are_reported(expose, tmp_path):
     expose("bias", 2, offset=3.0)
     folder = expose("bias", 0)
     _, text = notes(folder, tmp_path)
@@ -141,7 +141,7 @@ def test_biases_that_are_cut_off_or_wander_are_told(expose, tmp_path):
     )
 
 
-def test_unsigned_pixels_without_bzero_are_told(expose, tmp_path):
+def test_unsigned_pixels_without_bzero_are_reported(expose, tmp_path):
     def bright(pixels):
         pixels[20:24, 30:35] = 47000
         return pixels
@@ -157,7 +157,7 @@ def test_unsigned_pixels_without_bzero_are_told(expose, tmp_path):
     assert "BZERO = 32768" in text
 
 
-def test_biases_alone_tell_the_read_noise_where_the_gain_is_said(expose, tmp_path):
+def test_biases_alone_give_the_read_noise_where_the_gain_is_stated(expose, tmp_path):
     for kind, level in (("bias", 0.0), ("object", 300.0)):
         folder = expose(kind, 3, level, EGAIN=GAIN, RDNOISE=0.0)
     summary, text = notes(folder, tmp_path)

@@ -39,7 +39,7 @@ def test_wherever_on_earth_a_night_is_one(hours):
     assert len(set(nights_of(night).values())) == 1
 
 
-def test_where_light_is_seen_all_day_no_night_is_told_from_the_next():
+def test_where_light_is_seen_all_day_no_night_is_distinguished_from_the_next():
     frames = [at(str(i), f"2024-03-0{1 + i // 8}T{3 * (i % 8):02d}:00") for i in range(16)]
     assert nights_of(frames) == {}
 

@@ -34,7 +34,7 @@ def areas(sky, **known):
     )
 
 
-def test_gain_and_read_noise_are_measured_where_nobody_says_them(silent, sky, tmp_path):
+def test_gain_and_read_noise_are_measured_where_nobody_states_them(silent, sky, tmp_path):
     summary = aw.reduce(silent, tmp_path / "out", camera=areas(sky))
     assert summary.failed == {}
     note, line = summary.notes
@@ -53,7 +53,7 @@ def test_gain_and_read_noise_are_measured_where_nobody_says_them(silent, sky, tm
     np.testing.assert_array_equal(same["variance"].values, science["variance"].values)
 
 
-def test_what_the_user_says_is_not_overruled(silent, sky, tmp_path):
+def test_what_the_user_states_is_not_overruled(silent, sky, tmp_path):
     summary = aw.reduce(silent, tmp_path / "out", camera=areas(sky, gain=0.7))
     note, line = summary.notes
     assert line.startswith("the camera: gain ")
@@ -64,7 +64,7 @@ def test_what_the_user_says_is_not_overruled(silent, sky, tmp_path):
     assert abs(science.autowisp.camera.read_noise / 0.7 / read_noise_adu - 1) < 0.05
 
 
-def test_a_gain_in_the_headers_is_told_beside_the_measured_one(silent, sky, tmp_path):
+def test_a_gain_in_the_headers_is_reported_beside_the_measured_one(silent, sky, tmp_path):
     for path in silent.iterdir():
         with fits.open(path, mode="update") as hdus:
             hdus[0].header["EGAIN"] = 0.9
@@ -74,7 +74,7 @@ def test_a_gain_in_the_headers_is_told_beside_the_measured_one(silent, sky, tmp_
     assert abs(science.autowisp.camera.gain / sky.camera.gain - 1) < 0.03
 
 
-def test_where_it_cannot_be_measured_science_has_no_errors_and_a_line_says_so(
+def test_where_it_cannot_be_measured_science_has_no_errors_and_a_line_states_so(
     silent, sky, tmp_path
 ):
     for path in silent.glob("flat*"):

@@ -48,7 +48,7 @@ def test_a_folder_is_a_tree_of_lazy_sets_and_a_table(folder, sky):
     assert science.sizes["frame"] == 2
 
 
-def test_the_table_says_what_each_frame_is_and_what_corrects_it(folder, sky):
+def test_the_table_states_what_each_frame_is_and_what_corrects_it(folder, sky):
     table = aw.open_night(folder, camera=sky.camera).to_dataset()
     rows = {path.rpartition("/")[2]: i for i, path in enumerate(table["path"].values.tolist())}
     one = table.isel(file=rows["object-0001.fits"])
@@ -106,7 +106,7 @@ def test_types_are_overruled_by_rules(sky, write_night):
         aw.open_night(folder, types={"*": "flatt"})
 
 
-def test_colours_sizes_and_unknown_noise_are_told(sky, write_night):
+def test_colours_sizes_and_unknown_noise_are_reported(sky, write_night):
     mosaic = simulate.Night(shape=(20, 32), channels="RGGB", seed=2)
     folder = write_night(sky.bias(2), sky.flat(2))
     write_night(mosaic.objects(1, split=False))

@@ -97,7 +97,7 @@ def test_results_of_another_run_are_replaced_but_for_what_was_worked_on(out, nig
     assert str(first) not in summary.made[-1].files
 
 
-def test_files_with_other_times_are_told_by_their_bytes(out, night, other):
+def test_files_with_other_times_are_reported_by_their_bytes(out, night, other):
     for path in (*products(out), out / "summary.txt"):
         os.utime(path, (1e9, 1e9))
     summary = aw.reduce(night, out, camera=other, overwrite=True)

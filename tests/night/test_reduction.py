@@ -122,7 +122,7 @@ def test_science_without_a_dark_of_its_exposure_is_left_out_with_the_reason(
     assert reason in (tmp_path / "out" / "summary.txt").read_text()
 
 
-def test_what_was_not_applied_is_told(sky, write_night, tmp_path):
+def test_what_was_not_applied_is_reported(sky, write_night, tmp_path):
     summary = aw.reduce(write_night(sky.objects(1)), tmp_path / "out", camera=sky.camera)
     (made,) = summary.made
     assert made.missing == dict.fromkeys(("bias", "dark", "flat"), "there is none")
@@ -396,13 +396,13 @@ def test_every_input_is_in_the_summary_exactly_once_whatever_there_is(kinds, sca
         assert sorted(named) == sorted(str(path) for path in Path(top, "raw").iterdir())
         table = summary.table()
         assert sorted(table["path"].values.tolist()) == sorted(named)
-        told = zip(
+        described = zip(
             table["fate"].values, table["reason"].values, table["product"].values, strict=True
         )
-        assert all(bool(reason) != bool(product) for _, reason, product in told)
+        assert all(bool(reason) != bool(product) for _, reason, product in described)
 
 
-def test_longer_darks_are_scaled_down_and_the_price_is_told(sky, write_night, tmp_path):
+def test_longer_darks_are_scaled_down_and_the_price_is_reported(sky, write_night, tmp_path):
     folder = write_night(sky.bias(3), sky.dark(3), sky.objects(2, exposure=30))
     no = aw.Matching(scale_dark=False)
     alone = aw.reduce(folder, tmp_path / "alone", camera=sky.camera, matching=no)
@@ -412,8 +412,8 @@ def test_longer_darks_are_scaled_down_and_the_price_is_told(sky, write_night, tm
     summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera)
     science = summary.made[-1]
     assert science.what == "calibrated V_30s"
-    said = "the dark dark_60s of 60 s is scaled by 0.5 to frames of 30 s, which adds "
-    assert any(note.startswith(said) for note in science.notes)
+    stated = "the dark dark_60s of 60 s is scaled by 0.5 to frames of 30 s, which adds "
+    assert any(note.startswith(stated) for note in science.notes)
     masters = (
         aw.open_zarr(tmp_path / "out" / "night.zarr", group=f"masters/{name}")
         for name in ("bias", "dark_60s")
@@ -427,15 +427,15 @@ def test_longer_darks_are_scaled_down_and_the_price_is_told(sky, write_night, tm
     np.testing.assert_array_equal(made["variance"].values, expected["variance"].values)
 
 
-def test_flats_that_no_dark_fits_tell_how_much_dark_current_they_hold(sky, write_night, tmp_path):
+def test_flats_that_no_dark_fits_give_how_much_dark_current_they_hold(sky, write_night, tmp_path):
     folder = write_night(sky.bias(3), sky.dark(3, exposure=20), sky.flat(3, exposure=300.0))
     summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera)
     (flat,) = (made for made in summary.made if made.what.startswith("master flat"))
-    (told,) = (note for note in flat.notes if note.startswith("the flats of 300 s hold about"))
+    (described,) = (note for note in flat.notes if note.startswith("the flats of 300 s hold about"))
     dark = aw.open_zarr(tmp_path / "out" / "night.zarr", group="masters/dark_20s")
     expected = 15 * float(np.median(dark["image"].values[dark["mask"].values == 0]))
-    assert float(told.split()[7]) == pytest.approx(expected, rel=0.01)
-    assert "% of their level, by the dark dark_20s of 20 s" in told
+    assert float(described.split()[7]) == pytest.approx(expected, rel=0.01)
+    assert "% of their level, by the dark dark_20s of 20 s" in described
 
 
 def test_the_price_of_scaling_up_is_in_the_variance(sky, write_night, tmp_path):
@@ -519,7 +519,7 @@ def test_frames_in_folders_are_found_and_results_among_them_are_not(sky, tmp_pat
         ),
     ],
 )
-def test_real_sets_give_a_summary_that_says_what_they_are(
+def test_real_sets_give_a_summary_that_states_what_they_are(
     name, options, made, left_out, real, tmp_path
 ):
     summary = aw.reduce(real / name, tmp_path / "out", **options)
@@ -663,7 +663,7 @@ def test_a_name_that_is_no_text_is_left_out_and_costs_nothing_else(sky, write_ni
     assert r"b\udcff.fits" in (tmp_path / "out" / "summary.txt").read_text()
 
 
-def test_a_camera_under_two_names_is_told_with_the_remedy(sky, write_night, tmp_path):
+def test_a_camera_under_two_names_is_reported_with_the_remedy(sky, write_night, tmp_path):
     folder = write_night(sky.bias(2), sky.objects(1))
     for path in folder.iterdir():
         fits.setval(path, "INSTRUME", value="Cam" if "bias" in path.name else "Cam Pro")
@@ -728,11 +728,11 @@ def test_a_second_run_on_the_same_results_is_refused_at_once(sky, write_night, t
         for out in (tmp_path / "out", tmp_path / "link"):
             with pytest.raises(
                 aw.InUseError, match=rf"process {os.getpid()} on .*, since 2"
-            ) as told:
-                aw.reduce(folder, out, say=refused.append)
-            assert str(out) in str(told.value)
+            ) as described:
+                aw.reduce(folder, out, report=refused.append)
+            assert str(out) in str(described.value)
 
-    summary = aw.reduce(folder, tmp_path / "out", say=once)
+    summary = aw.reduce(folder, tmp_path / "out", report=once)
     assert [made.what for made in summary.made] == ["master bias"]
     assert refused == []
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [

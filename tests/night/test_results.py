@@ -107,7 +107,7 @@ def test_a_frame_of_which_rows_are_missing_is_a_doubt(site):
     assert any("1 of 4 frames (object2) of the type object: whole rows" in one for one in doubts)
 
 
-def test_frames_below_zero_are_told_with_what_they_were_corrected_by(site):
+def test_frames_below_zero_are_reported_with_what_they_were_corrected_by(site):
     site.night(object={"offset": OFFSET - 400, "level": 0.0})
     summary, doubts = site.reduce()
     (line,) = doubts
@@ -120,13 +120,13 @@ def test_frames_below_zero_are_told_with_what_they_were_corrected_by(site):
     assert line in comments(made_of(summary, "calibrated").files[-1])
 
 
-def test_a_dark_that_is_brighter_than_the_lights_is_told(site):
+def test_a_dark_that_is_brighter_than_the_lights_is_reported(site):
     site.night(dark={"level": 320.0})
     _, doubts = site.reduce()
     assert any("lit by a leak" in line for line in doubts)
 
 
-def test_darks_below_the_biases_are_told(site):
+def test_darks_below_the_biases_are_reported(site):
     site.night(dark={"offset": OFFSET - 50})
     summary, doubts = site.reduce()
     assert any(re.search(r"the darks lie 4\d\.?\d* ADU below the bias bias", d) for d in doubts)
@@ -134,27 +134,27 @@ def test_darks_below_the_biases_are_told(site):
 
 
 @pytest.mark.parametrize(
-    ("level", "said"),
+    ("level", "stated"),
     [(2000.0, r"1\d\d\d ADU, .*twilight"), (20.0, r"1\d[.\d]* ADU, .*closed")],
 )
-def test_a_sky_that_differs_from_its_set_is_told(site, level, said):
+def test_a_sky_that_differs_from_its_set_is_reported(site, level, stated):
     site.night(object={"level": level})
     site.expose("object", 3, level=300.0)
     summary, doubts = site.reduce()
     (line,) = doubts
-    assert re.search(rf"the sky of 1 of 4 frames \(object3\) is {said}", line)
-    told = [line in comments(path) for path in made_of(summary, "calibrated").files]
-    assert told == [False, False, False, True]
+    assert re.search(rf"the sky of 1 of 4 frames \(object3\) is {stated}", line)
+    described = [line in comments(path) for path in made_of(summary, "calibrated").files]
+    assert described == [False, False, False, True]
 
 
-def test_noise_that_the_errors_do_not_know_is_told(site):
+def test_noise_that_the_errors_do_not_know_is_reported(site):
     site.night(object={"becomes": lambda pixels, i: pixels + site.rng.normal(0, 12, SHAPE)})
     _, doubts = site.reduce()
     (line,) = doubts
     assert re.search(r"blank parts of all 4 frames have 1\.\d+ times the noise that errors", line)
 
 
-def test_less_noise_than_errors_say_is_told(site):
+def test_less_noise_than_errors_state_is_reported(site):
     def smoothed(pixels, index):
         return (pixels + np.roll(pixels, 1, 0) + np.roll(pixels, 1, 1)) / 3
 
@@ -164,7 +164,7 @@ def test_less_noise_than_errors_say_is_told(site):
 
 
 @pytest.mark.parametrize(("axis", "name"), [(0, "rows"), (1, "columns")])
-def test_rows_and_columns_that_move_together_are_told(site, axis, name):
+def test_rows_and_columns_that_move_together_are_reported(site, axis, name):
     shape = [1, 1]
     shape[axis] = SHAPE[axis]
     site.night(object={"becomes": lambda p, i: p + site.rng.normal(0, 15, shape)})
@@ -173,18 +173,18 @@ def test_rows_and_columns_that_move_together_are_told(site, axis, name):
     assert not any("rows" in line and "columns" in line for line in doubts)
 
 
-@pytest.mark.parametrize(("factor", "said"), [(3.0, r"taken off too much"), (0.2, r"left")])
-def test_a_dark_that_does_not_fit_is_named(site, factor, said):
+@pytest.mark.parametrize(("factor", "stated"), [(3.0, r"taken off too much"), (0.2, r"left")])
+def test_a_dark_that_does_not_fit_is_named(site, factor, stated):
     rate = site.rng.gamma(2.0, 0.5, SHAPE)
     site.night(dark={"rate": factor * rate}, object={"rate": rate, "level": 3000.0})
     _, doubts = site.reduce()
     assert any(
-        re.search(rf"dark dark_60s does not fit: [.\d]+ times its pattern is {said}", line)
+        re.search(rf"dark dark_60s does not fit: [.\d]+ times its pattern is {stated}", line)
         for line in doubts
     )
 
 
-def test_flats_of_another_shape_are_told(site):
+def test_flats_of_another_shape_are_reported(site):
     slope = np.linspace(0.9, 1.1, SHAPE[0])[:, None]
     site.night(flat={"becomes": lambda p, i: (p - OFFSET) * slope ** (i == 2) + OFFSET})
     summary, doubts = site.reduce()
@@ -193,7 +193,7 @@ def test_flats_of_another_shape_are_told(site):
     assert line in comments(made_of(summary, "masters/flat").files[0])
 
 
-def test_glow_in_a_dark_that_is_scaled_is_told(site):
+def test_glow_in_a_dark_that_is_scaled_is_reported(site):
     glow = np.zeros(SHAPE)
     glow[:40, :40] = 10.0
     site.night(dark={"seconds": 120.0, "rate": site.rate + glow})
@@ -202,7 +202,7 @@ def test_glow_in_a_dark_that_is_scaled_is_told(site):
 
 
 @pytest.mark.parametrize("kind", ["bias", "dark"])
-def test_a_level_that_wanders_is_told(site, kind):
+def test_a_level_that_wanders_is_reported(site, kind):
     site.night(**{kind: {"becomes": lambda pixels, index: pixels + 3 * index}})
     _, doubts = site.reduce()
     assert any(f"the level of the {kind} frames {kind}" in line for line in doubts)
@@ -215,8 +215,8 @@ def test_a_level_that_wanders_is_told(site, kind):
 def test_nothing_that_is_made_of_good_real_frames_is_doubted(real, tmp_path, name):
     types = {"flat-*": "flat"} if name.startswith("stony") else None
     summary = aw.reduce(real / name, tmp_path / "out", types=types)
-    said = [*summary.notes, *(note for made in summary.made for note in made.notes)]
-    assert [note for note in said if note.startswith("DOUBT")] == []
+    stated = [*summary.notes, *(note for made in summary.made for note in made.notes)]
+    assert [note for note in stated if note.startswith("DOUBT")] == []
     assert summary.made
 
 

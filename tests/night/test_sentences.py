@@ -20,7 +20,7 @@ def asked_for():
                     yield from (n.value for n in ast.walk(name) if isinstance(n, ast.Constant))
 
 
-def test_each_sentence_is_said_somewhere_and_each_that_is_said_is_there():
+def test_each_sentence_is_stated_somewhere_and_each_that_is_stated_is_there():
     names = {name for name in asked_for() if isinstance(name, str)}
     assert names == set(sentences._SENTENCES)
 

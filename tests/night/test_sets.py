@@ -151,7 +151,7 @@ def test_sizes_channels_and_settings_are_kept_apart():
     assert {one.name for one in found} == {"bias"}
 
 
-def test_what_the_user_says_of_the_camera_goes_before_the_headers():
+def test_what_the_user_states_of_the_camera_goes_before_the_headers():
     camera = aw.Camera(channels="GBRG", image_area="[2:5,1:4]")
     (one,), *_ = sets.sort_frames([record("d", "bias", facts={"channels": "RGGB"})], camera)
     assert dict(one.traits.channels) == camera.channels
@@ -191,7 +191,9 @@ def test_a_filter_cannot_lead_a_file_name_astray():
     assert list(names.values()) == ["z", "Sloan-g-v2", "up", "unnamed", "g", "g-2", "G-3"]
 
 
-def test_lights_without_a_type_are_told_with_the_option_that_makes_them_lights(sky, write_night):
+def test_lights_without_a_type_are_reported_with_the_option_that_makes_them_lights(
+    sky, write_night
+):
     folder = write_night(sky.bias(2), sky.objects(2))
     for path in folder.glob("object*"):
         with fits.open(path, mode="update") as hdus:

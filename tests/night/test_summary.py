@@ -51,7 +51,7 @@ def numbered(word, number):
     return [record(f"{word}-{i:04d}") for i in range(number)]
 
 
-def test_a_whole_night_is_told_in_one_line_and_ends_with_0():
+def test_a_whole_night_is_reported_in_one_line_and_ends_with_0():
     lights, biases = numbered("light", 12), numbered("bias", 3)
     summary = summary_of(
         records=[*lights, *biases], made=[made("bias", biases), calibrated(lights)]
@@ -61,7 +61,7 @@ def test_a_whole_night_is_told_in_one_line_and_ends_with_0():
     assert summary.exit_status == 0
 
 
-def test_the_verdict_says_which_masters_are_missing():
+def test_the_verdict_states_which_masters_are_missing():
     one, other = numbered("light", 3)[:1], numbered("light", 3)[1:]
     lacks = {"missing": ["dark"], "noise_known": False}
     both = lacks | {"missing": ["dark", "flat"]}
@@ -89,7 +89,7 @@ def test_the_verdict_says_which_masters_are_missing():
         (["light-9"], ["flat-9"], 1, "1 light left out; 1 calibration frame failed"),
     ],
 )
-def test_the_exit_status_tells_lights_that_were_left_out_from_others(
+def test_the_exit_status_gives_lights_that_were_left_out_from_others(
     left_out, failed, status, words
 ):
     lights = numbered("light", 2)
@@ -174,17 +174,17 @@ def test_three_hundred_frames_with_all_kinds_of_defects_fit_on_one_screen():
 
 
 def test_reasons_that_differ_by_numbers_only_stay_apart_while_they_are_few():
-    told = [("a", "x is 3"), ("b", "x is 4"), ("c", "x is 3")]
-    assert [(g.told, g.names) for g in alike(told, 2)] == [
+    described = [("a", "x is 3"), ("b", "x is 4"), ("c", "x is 3")]
+    assert [(g.described, g.names) for g in alike(described, 2)] == [
         ("x is 3", ("a", "c")),
         ("x is 4", ("b",)),
     ]
-    (group,) = alike(told, 1)
+    (group,) = alike(described, 1)
     assert group.names == ("a", "b", "c")
-    assert group.told == "x is 3 (and the like, with other values)"
+    assert group.described == "x is 3 (and the like, with other values)"
 
 
-def test_masters_that_do_not_fit_are_said_in_a_few_words_a_trait():
+def test_masters_that_do_not_fit_are_stated_in_a_few_words_a_trait():
     why = {"d1": "exposed 1 s, not 9 s", "d2": "exposed 2 s, not 9 s", "d3": "at 5 C, not 9 C"}
     traits = {"d1": "exposure", "d2": "exposure", "d3": "temperature"}
     assert in_few_words(why, traits, "dark") == ["2 darks: other exposures", "d3: at 5 C, not 9 C"]
@@ -223,6 +223,6 @@ def test_what_is_too_long_for_the_text_stands_in_the_store(sky, write_night, tmp
     summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera)
     assert "3 files: light0.fits" in str(summary)
     assert summary.verdict.startswith("Verdict: 2 of 5 lights calibrated")
-    told = info(aw.open_night(tmp_path / "out"))
-    assert all(f"light{number}.fits" in told for number in range(3))
-    assert "calibrated V_30s: the dark dark_60s of 60 s is scaled" in told
+    described = info(aw.open_night(tmp_path / "out"))
+    assert all(f"light{number}.fits" in described for number in range(3))
+    assert "calibrated V_30s: the dark dark_60s of 60 s is scaled" in described

@@ -100,7 +100,7 @@ OPTIONS: dict[str, Any] = {
     "master": {"average_func": "median", "outlier_threshold": [2.0, -3.0]},
     "smoothers": FILTERS,
 }
-HEAPS: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {
+FLAT_SETS: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {
     # what differs from OPTIONS, group by group
     "medians": ((64, 88), {}),
     "means": (
@@ -201,9 +201,9 @@ def write_flats(name: str, shape: tuple[int, int], seed: int) -> list[str]:
     return files
 
 
-def told(name: str, seed: int) -> dict[str, Any]:
+def described(name: str, seed: int) -> dict[str, Any]:
     """All options of a heap, as JSON can carry them, and its files."""
-    shape, different = HEAPS[name]
+    shape, different = FLAT_SETS[name]
     groups: dict[str, Any] = {
         group: {**values, **different.get(group, {})} for group, values in OPTIONS.items()
     }
@@ -214,21 +214,21 @@ def told(name: str, seed: int) -> dict[str, Any]:
     return {**groups, "files": write_flats(name, shape, seed)}
 
 
-def make_here(name: str, heap: dict[str, Any]) -> None:
-    statistics = dict(heap["statistics"])
+def make_here(name: str, flat_set: dict[str, Any]) -> None:
+    statistics = dict(flat_set["statistics"])
     statistics["smoother"] = smoother_from(statistics["smoother"])
     make = MasterFlatMaker(
         stamp_statistics_config=statistics,
-        stamp_select_config=heap["select"],
+        stamp_select_config=flat_set["select"],
         master_stack_config={
-            **heap["stack"],
-            "large_scale_stack_options": heap["large_scale"],
-            "master_stack_options": heap["master"],
+            **flat_set["stack"],
+            "large_scale_stack_options": flat_set["large_scale"],
+            "master_stack_options": flat_set["master"],
         },
-        **{which: smoother_from(given) for which, given in heap["smoothers"].items()},
+        **{which: smoother_from(given) for which, given in flat_set["smoothers"].items()},
     )
     high, low = f"here/{name}_high.fits", f"here/{name}_low.fits"
-    result = make(heap["files"], high, low, compress=None)
+    result = make(flat_set["files"], high, low, compress=None)
     Path(f"here/{name}.json").write_text(json.dumps(result))
 
 
@@ -236,16 +236,16 @@ def compare(python: str) -> Iterator[tuple[str, str, dict[str, bool]]]:
     """Lines of the table, in the current directory: what, which file, what is the same."""
     for folder in ("flats", "here", "there"):
         Path(folder).mkdir()
-    heaps = {name: told(name, seed) for seed, name in enumerate(HEAPS)}
-    for name, heap in heaps.items():
-        make_here(name, heap)
-    run(python, ORIGINAL, heaps)
-    for name in heaps:
+    flat_sets = {name: described(name, seed) for seed, name in enumerate(FLAT_SETS)}
+    for name, flat_set in flat_sets.items():
+        make_here(name, flat_set)
+    run(python, ORIGINAL, flat_sets)
+    for name in flat_sets:
         yield "made by both", name, {"classes": same_classes(name)}
     masters = {side: sorted(map(str, Path(side).glob("*.fits"))) for side in ("here", "there")}
     assert [name.removeprefix("t") for name in masters["there"]] == masters["here"]
     # nothing to compare would be the same, too
-    assert len(masters["here"]) > len(HEAPS)
+    assert len(masters["here"]) > len(FLAT_SETS)
     everything = masters["here"] + masters["there"]
     ours = {name: read_here(name) for name in everything}
     theirs = read_there(python, everything)

@@ -97,23 +97,23 @@ def colocated(case: Case) -> None:
 def largescale(case: Case) -> None:
     params, given = case.params, case.arrays("input.npz")
     image, reference = given["image"], given["reference"]
-    expected, told = case.arrays("expected.npz"), case.json("expected.json")
+    expected, described = case.arrays("expected.npz"), case.json("expected.json")
     smoothers = _smoothers(params)
     limit = params["large_scale_deviation_threshold"]
     selection = aw.FlatSelection(**smoothers, large_scale_deviation_threshold=limit)
     match = large_scale_match(image, reference, selection)
     case.compare("corrected", matched(image, match.shape), expected["corrected"])
-    case.compare("deviation", match.deviation, told["max_abs_deviation"])
+    case.compare("deviation", match.deviation, described["max_abs_deviation"])
     # just below and just above what is left, beside the limit of the case
     for factor in (None, 1 - 1e-6, 1 + 1e-6):
-        threshold = limit if factor is None else factor * told["max_abs_deviation"]
+        threshold = limit if factor is None else factor * described["max_abs_deviation"]
         maker = MasterFlatMaker(
             **smoothers,
             master_stack_config={"large_scale_deviation_threshold": threshold},
         )
         maker._master_large_scale = {"values": reference}
         result = maker.prepare_for_stacking(image)
-        discarded = told["discarded"] if factor is None else factor < 1
+        discarded = described["discarded"] if factor is None else factor < 1
         case.compare(f"discarded beyond {threshold}", result is None, discarded)
         if result is not None:
             case.compare("result", result, expected["result"])
@@ -238,8 +238,10 @@ def _files_of(case: Case) -> Iterator[list[str]]:
         with contextlib.chdir(case.path):
             yield case.params["frames"]
         return
-    given, told = case.arrays("input.npz"), case.json("input_headers.json")
-    with _in_files(given["images"], given["masks"], told["headers"], told["files"]) as files:
+    given, described = case.arrays("input.npz"), case.json("input_headers.json")
+    with _in_files(
+        given["images"], given["masks"], described["headers"], described["files"]
+    ) as files:
         yield files
 
 

@@ -70,7 +70,7 @@ def test_many_pixels_come_in_parts(frames, monkeypatch):
     assert_frames_equal(aw.stack(frames, reject=Share(0.15, 0.1), rejected=True), whole)
 
 
-def test_it_is_told_of_values_flags_and_noise():
+def test_it_is_given_values_flags_and_noise():
     column = np.array([1.0, 2.0, np.inf, 4.0]).reshape(4, 1, 1, 1)
     mask = np.array([Flag.HOT, 0, 0, Flag.COSMIC], "u1").reshape(4, 1, 1, 1)
     shared = np.full((1, 1, 1), 2.0)
@@ -114,7 +114,7 @@ def test_what_is_no_choice_is_refused(frames, wrong):
         aw.stack(frames, reject=Wrong)
 
 
-def test_the_history_says_what_it_was(frames):
+def test_the_history_states_what_it_was(frames):
     class Mine(Seen):
         def __init__(self, level):
             self.level = level

@@ -346,7 +346,7 @@ def test_a_spline_of_any_number_of_nodes_holds_a_straight_line(nodes, slope, ave
         ),
     ],
 )
-def test_a_level_that_areas_cannot_tell_is_refused(raw, areas, method, text):
+def test_a_level_that_areas_cannot_give_is_refused(raw, areas, method, text):
     with pytest.raises(CalibrationError, match=text):
         overscan_correction(raw, areas, method, image_area=area(8, 40, 0, 24))
 

@@ -64,7 +64,7 @@ def test_the_other_side_of_the_sensor_is_flat_at_zero(saao, method):
     assert 0.8 < chi2 < (2.7 if method in (ROWS, Overscan(per="row")) else 1.3)
 
 
-def test_levels_of_rows_leave_no_more_noise_than_their_variance_says(saao):
+def test_levels_of_rows_leave_no_more_noise_than_their_variance_states(saao):
     for method in (ROWS, Overscan(per="row")):
         ds = aw.subtract_overscan(saao, method, dtype="float64")
         rest = blank(ds)

@@ -23,7 +23,7 @@ def test_what_is_not_known_is_not_description():
     assert description(xr.Dataset(coords={"exposure": ("frame", [1.0])})) == ""
 
 
-def test_a_master_is_told_by_the_number_of_its_frames():
+def test_a_master_is_reported_by_the_number_of_its_frames():
     bias = aw.master_bias(aw.simulate.Night(shape=(4, 6)).bias(3))
     assert whole_name(bias) == "stack of 3"
     assert whole_name(bias.drop_vars("header")) == "stack"

@@ -63,7 +63,7 @@ def test_the_pixels_of_the_frame_asked_for_are_drawn():
         np.testing.assert_array_equal(shown(axes), factor * RAMP)
 
 
-def test_the_heading_says_which_frame_it_is():
+def test_the_heading_states_which_frame_it_is():
     raw = aw.simulate.Night(shape=(8, 12)).objects(2)
     assert heading(drawn(plot.frame(raw, 1))) == [
         "object-0002",
@@ -109,7 +109,7 @@ def test_a_part_of_a_frame_lies_where_it_was(cut):
     np.testing.assert_allclose(seen, columns)
 
 
-def test_the_colour_bar_says_the_unit():
+def test_the_colour_bar_states_the_unit():
     for units, label in (("adu", "ADU"), ("electron", "electrons"), ("1", "relative")):
         figure = drawn(plot.frame(frame_set(RAMP, units=units)))
         (bar,) = panels(figure)[0].child_axes
@@ -133,7 +133,7 @@ def test_neither_does_the_overscan():
     assert axes.images[0].get_clim()[0] > 1000
 
 
-def test_limits_say_what_is_black_and_white():
+def test_limits_state_what_is_black_and_white():
     (axes,) = panels(drawn(plot.frame(frame_set(RAMP), limits=(10, 20))))
     assert axes.images[0].get_clim() == (10, 20)
 
@@ -207,7 +207,7 @@ def test_a_single_hot_pixel_is_seen_in_a_frame_larger_than_the_screen(side):
     assert column / seen.shape[1] == pytest.approx(1 / 2, abs=0.02)
 
 
-def test_the_legend_says_that_pixels_are_drawn_in_blocks():
+def test_the_legend_states_that_pixels_are_drawn_in_blocks():
     mask = np.zeros((40, 1650), np.uint8)
     mask[0, 0] = HOT
     ds = frame_set(np.zeros((40, 1650)), mask=mask)
@@ -325,7 +325,7 @@ def test_the_error_of_a_block_is_that_of_its_pixels():
     np.testing.assert_allclose(shown(panels(figure)[1]), 3.0)
 
 
-def test_where_no_error_is_known_the_picture_says_so():
+def test_where_no_error_is_known_the_picture_states_so():
     figure = drawn(plot.frame(frame_set(RAMP), error=True))
     words = [text.get_text() for axes in figure.axes for text in axes.texts]
     assert words == ["no error is known"]

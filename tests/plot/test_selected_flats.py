@@ -49,7 +49,7 @@ def markers(axes):
     ]
 
 
-def test_the_legend_counts_the_classes_and_says_which_are_not_in_the_plot():
+def test_the_legend_counts_the_classes_and_states_which_are_not_in_the_plot():
     assert legend(drawn(plot.flats(table()))) == [
         "fit: a parabola",
         f"± 5 residuals of {RESIDUAL:g} ADU$^2$",
@@ -62,7 +62,7 @@ def test_the_legend_counts_the_classes_and_says_which_are_not_in_the_plot():
     ]
 
 
-def test_the_legend_says_how_many_of_a_class_are_not_in_the_plot():
+def test_the_legend_states_how_many_of_a_class_are_not_in_the_plot():
     frames = table(kinds=["high", "medium", "medium"], mean=[2e4, 1e4, np.nan], off=[0.0] * 3)
     assert legend(drawn(plot.flats(frames)))[2:] == ["1 high", "2 medium (1 not drawn)"]
 
@@ -198,7 +198,7 @@ def test_rejected_frames_are_shown_the_cloudy_ones_first():
     assert [image.get_array()[3, 3] for image in pictures(figure)] == [4.0, 5.0, 0.0, 6.0]
 
 
-def test_no_more_than_most_frames_are_shown_and_the_heading_says_of_how_many():
+def test_no_more_than_most_frames_are_shown_and_the_heading_states_of_how_many():
     figure = drawn(plot.flats(table(), planes(np.arange(8.0)), most=2))
     assert len(pictures(figure)) == 2
     assert figure.subfigs[1].get_suptitle() == "What do the rejected look like? (2 of 3)"
@@ -237,7 +237,7 @@ def test_maps_of_clouds_share_one_scale_in_per_cent():
     ]
 
 
-def test_lines_on_a_map_say_where_the_limit_is():
+def test_lines_on_a_map_state_where_the_limit_is():
     maps = planes([0, 0, 0, 0, 0.03, -0.2, 0.9, 0])
     figure = drawn(plot.flats(table(), planes(np.arange(8.0)), maps))
     contours = [len(image.axes.collections) for image in pictures(figure)[1::2]]
@@ -250,7 +250,7 @@ def test_a_frame_without_a_map_stands_alone():
     assert len(pictures(figure)) == 4
 
 
-def test_a_frame_without_a_number_says_so():
+def test_a_frame_without_a_number_states_so():
     images, maps = planes(np.full(8, np.nan)), planes(np.full(8, np.nan))
     images[..., 0, 0] = maps[..., 0, 0] = np.nan
     figure = drawn(plot.flats(table(), images, maps))
@@ -290,7 +290,7 @@ def test_without_variances_the_levels_are_drawn_in_order():
     )
 
 
-def test_when_nothing_has_a_level_the_picture_says_so_and_shows_the_frames():
+def test_when_nothing_has_a_level_the_picture_states_so_and_shows_the_frames():
     frames = table(
         kinds=["saturated"] * 3,
         mean=[np.nan] * 3,
@@ -318,7 +318,7 @@ def test_frames_that_define_their_fit_have_no_band():
     assert legend(figure)[:2] == ["fit: a parabola", "2 high"]
 
 
-def test_on_a_cloudy_night_there_is_no_band_and_the_legend_says_why():
+def test_on_a_cloudy_night_there_is_no_band_and_the_legend_states_why():
     figure = drawn(plot.flats(table(cloudy_night_threshold=39.0)))
     assert legend(figure)[:2] == ["fit: a parabola, too poor: residual 40 ADU$^2$", "2 high"]
 

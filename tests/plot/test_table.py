@@ -14,7 +14,7 @@ from tests.plot.tables import table
         ("g", "saturated_fraction", "saturated: 25 % of its stamp"),
     ],
 )
-def test_the_numbers_say_which_test_rejected_a_frame(name, test, reason):
+def test_the_numbers_state_which_test_rejected_a_frame(name, test, reason):
     one = FlatTable.of(table())
     assert one.decided_by(name) == test
     assert one.reason_in_short(name) == reason
@@ -61,7 +61,7 @@ def test_limits_may_differ_between_channels():
     assert "min_high_mean" not in FlatTable.of(frames, "R").limits
 
 
-def test_what_a_table_does_not_say_is_nan():
+def test_what_a_table_does_not_state_is_nan():
     one = FlatTable.of(table()[["class", "reason", "mean"]])
     for column in (one.variance, one.predicted, one.deviation, one.distance, one.coefficients):
         assert np.isnan(column).all()

@@ -140,7 +140,7 @@ def test_below_half_a_step_all_values_of_a_pixel_are_off_together():
     np.testing.assert_allclose(shared, common, rtol=0.15)
 
 
-def test_frames_that_are_read_late_say_the_same_of_their_digits():
+def test_frames_that_are_read_late_state_the_same_of_their_digits():
     frames = integers(0.4, 6, step=4, kind="bias")
     for average in ("mean", "median"):
         now = aw.master_bias(frames, average=average)

@@ -68,7 +68,7 @@ def test_sets_of_the_same_masters_are_as_if_they_were_calibrated_together(averag
     assert_frames_equal(found, expected, rtol=1e-6)
 
 
-def test_masters_without_a_history_are_told_apart_by_what_they_lend():
+def test_masters_without_a_history_are_distinguished_by_what_they_lend():
     bare = [bias.drop_attrs() for bias in BIASES]
     sets = [night(name, bias=bias) for name, bias in zip("abc", [*bare, bare[0]], strict=True)]
     assert "frame" not in aw.concat([sets[0], sets[2]])["shared_variance"].dims
@@ -153,9 +153,9 @@ def test_the_history_holds_those_of_all(nights):
     joined = aw.concat(nights)
     record = joined.autowisp.history()[-1]
     assert record["verb"] == "concat"
-    told = {tuple(one["frames"]): one for one in record["options"]["sets"]}
-    assert set(told) == {("a0", "a1"), ("b0", "b1", "b2")}
-    masters = told["a0", "a1"]["history"][0]["masters"]
+    described = {tuple(one["frames"]): one for one in record["options"]["sets"]}
+    assert set(described) == {("a0", "a1"), ("b0", "b1", "b2")}
+    masters = described["a0", "a1"]["history"][0]["masters"]
     assert masters == {"bias": provenance.identity(BIASES[0])}
     assert not provenance.identities(joined) & {provenance.identity(bias) for bias in BIASES}
 

@@ -296,7 +296,7 @@ def test_darks_of_several_exposures_and_flats_of_several_filters_make_no_master(
         aw.master_flat(flats)
 
 
-def test_biases_in_memory_that_are_cut_off_are_told():
+def test_biases_in_memory_that_are_cut_off_are_reported():
     rng = np.random.default_rng(8)
     biases = np.clip(rng.normal(3, 6, (3, 1, 40, 50)).round(), 0, None).astype("u2")
     raw = frame_set(biases, kind="bias")

@@ -56,7 +56,7 @@ def test_what_weights_that_are_not_computed_make_is_not_known_yet():
     assert float(stack["total_exposure"]) == 210.0
 
 
-def test_a_stack_tells_its_ends_and_its_total_exposure():
+def test_a_stack_gives_its_ends_and_its_total_exposure():
     stack = aw.stack(three(), "mean")
     assert seconds(stack["time_start"].values) == -15.0
     assert seconds(stack["time_end"].values) == 1860.0

@@ -101,7 +101,7 @@ def test_nothing_is_rejected_where_the_median_is_not_positive(shift):
     assert one(aw.stack(frames, "mean", reject=Percentile()), "count") == 5
 
 
-def test_noise_tells_an_outlier_among_two():
+def test_noise_gives_an_outlier_among_two():
     frames = column(10.0, 12.0, variance=[1.0, 0.01])
     ds = aw.stack(frames, "mean", reject=NoiseClip(2.0), rejected=True)
     # 11 is one noise from 10 and ten from 12
@@ -221,7 +221,7 @@ def test_few_frames_do_not_warn_where_the_threshold_is_in_reach():
 # ---------------------------------------------------------------------- numbers of rejected values
 
 
-def test_rejected_values_are_told_apart_by_their_side_and_from_those_left_out():
+def test_rejected_values_are_distinguished_by_their_side_and_from_those_left_out():
     frames = column(-50.0, 10.0, 11.0, 12.0, 13.0, 99.0, 98.0, mask=[0, 0, 0, 0, 0, 0, Flag.HOT])
     ds = aw.stack(frames, reject=SigmaClip(5, scale="mad"), rejected=True)
     assert [one(ds, name) for name in ("rejected_low", "count", "rejected_high")] == [1, 4, 1]

@@ -79,19 +79,19 @@ def test_a_propagated_variance_by_hand():
     assert one(two, "variance") == pytest.approx(17 / 4, rel=5e-3)
 
 
-def test_exposures_that_tell_of_unequal_noise_are_a_warning_where_nothing_tells_how_unequal():
-    values, waived = (1.0, 2.0, 6.0), {"allow_mismatch": "exposure"}
+def test_exposures_that_give_of_unequal_noise_are_a_warning_where_nothing_gives_how_unequal():
+    values, overruled = (1.0, 2.0, 6.0), {"allow_mismatch": "exposure"}
     exposures = [30.0, 60.0, 120.0]
     frames = column(*values, exposure=exposures)
     with pytest.warns(AutowispWarning, match=r"from 30 s \(object-0\) to 120 s \(object-2\)"):
-        aw.stack(frames, **waived)
-    aw.stack(frames, "mean", **waived)
-    aw.stack(frames, error="standard_error", **waived)
-    aw.stack(column(*values, exposure=[60.0, 60.0, 90.0]), **waived)
-    aw.stack(column(*values, exposure=exposures, kind="flat"), **waived)
+        aw.stack(frames, **overruled)
+    aw.stack(frames, "mean", **overruled)
+    aw.stack(frames, error="standard_error", **overruled)
+    aw.stack(column(*values, exposure=[60.0, 60.0, 90.0]), **overruled)
+    aw.stack(column(*values, exposure=exposures, kind="flat"), **overruled)
     known = column(*values, exposure=exposures, variance=[1.0, 2.0, 4.0])
     for error in ("propagate", "scatter"):
-        aw.stack(known, error=error, **waived)
+        aw.stack(known, error=error, **overruled)
 
 
 def test_rejection_by_hand():
@@ -208,7 +208,7 @@ def test_a_pixel_that_saturates_in_some_frames_is_flagged_in_every_average(optio
     assert one(clean, "mask") == 0
 
 
-def test_saturated_values_that_are_kept_and_rejected_are_told_as_well():
+def test_saturated_values_that_are_kept_and_rejected_are_reported_as_well():
     values = np.tile([9.0, 11.0], 5)
     frames = column(*values, 900.0, mask=[0] * 10 + [Flag.OVERSATURATED])
     stack = aw.stack(frames, "mean", exclude="FAULT", reject=SigmaClip(3))
@@ -279,7 +279,7 @@ def test_auto_propagates_where_there_is_a_variance():
     ("average", "number", "threshold", "reach"),
     [("median", 9, 3.0, "3.00"), ("mean", 10, 3.0, "3.00"), ("median", 4, (5, -2.5), "2.00")],
 )
-def test_a_threshold_that_nothing_can_reach_warns_and_says_which_can(
+def test_a_threshold_that_nothing_can_reach_warns_and_states_which_can(
     average, number, threshold, reach
 ):
     frames = column(*np.r_[np.zeros(number - 1), 1000.0])
@@ -433,7 +433,7 @@ def test_a_number_that_all_share_is_not_rounded():
     assert float(aw.stack(ds)["exposure"]) == 0.1
 
 
-def test_the_history_says_how():
+def test_the_history_states_how():
     frames = column(1.0, 2.0, 6.0)
     clip = SigmaClip((1.5, -1.4), scale="mad", max_iter=3)
     record = aw.stack(frames, "mean", reject=clip, exclude="HOT").autowisp.history()[-1]

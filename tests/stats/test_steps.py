@@ -60,7 +60,7 @@ def test_values_of_any_fraction_have_no_step(rng):
         assert found.noise == pytest.approx(2, rel=0.05)
 
 
-def test_too_few_differences_say_nothing_but_what_the_type_says():
+def test_too_few_differences_state_nothing_but_what_the_type_states():
     assert digitisation_of(np.array([[[1.0, 5.0]], [[3.0, 5.0]]]))[::2] == (0.0, np.inf)
     assert digitisation_of(np.array([[[1, 5]], [[3, 5]]], "u2"))[::2] == (1.0, np.inf)
     assert digitisation_of(np.array([[[1]], [[3]], [[2]]], "u2")).noise > 0

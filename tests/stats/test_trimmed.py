@@ -23,9 +23,9 @@ def simulated(n, low, high, average):
 @pytest.mark.parametrize(("n", "low", "high"), CASES)
 def test_moments_agree_with_a_simulation(n, low, high, average):
     variance, squares = trimmed_moments(average, n, low, high)
-    expected, expected_squares = simulated(n, low, high, average)
+    expected, expected_deviations = simulated(n, low, high, average)
     assert variance == pytest.approx(expected, rel=0.01)
-    assert squares == pytest.approx(expected_squares, rel=0.006, abs=1e-12)
+    assert squares == pytest.approx(expected_deviations, rel=0.006, abs=1e-12)
 
 
 @pytest.mark.parametrize("n", [2, 3, 4, 10, 31, 300])
@@ -57,7 +57,7 @@ def test_sides_change_places_with_the_signs():
         )
 
 
-def test_of_many_values_a_share_is_dropped_as_the_theory_of_large_samples_says():
+def test_of_many_values_a_share_is_dropped_as_the_theory_of_large_samples_states():
     """A tenth on either side of a normal sample: 1.0604 times the variance of the mean."""
     n = 4000
     variance, _ = trimmed_moments(MEAN, n, n // 10, n // 10)

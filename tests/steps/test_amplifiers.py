@@ -56,7 +56,7 @@ def test_the_array_function_takes_amplifiers_with_strips_too():
     np.testing.assert_array_equal(found.correction, [[10.0] * 3 + [20.0] * 3] * 2)
 
 
-def test_what_an_amplifier_does_not_say_is_that_of_the_camera():
+def test_what_an_amplifier_does_not_state_is_that_of_the_camera():
     quiet = replace(RIGHT, gain=None, read_noise=None)
     raw = small()
     camera = replace(raw.autowisp.camera, amplifiers=[LEFT, quiet], gain=4.0, read_noise=8.0)
@@ -152,7 +152,7 @@ def test_amplifiers_travel_as_toml_and_json(tmp_path):
     )
 
 
-def test_the_history_says_what_is_known_of_each_amplifier():
+def test_the_history_states_what_is_known_of_each_amplifier():
     options = json.loads(aw.calibrate(small(), overscan=FEW).attrs["history"])[-1]["options"]
     left, right = options["amplifiers"]
     assert (left["gain"], right["gain"], right["name"]) == (2.0, 0.5, "right")
@@ -214,7 +214,7 @@ def test_the_variance_is_true_on_both_sides_of_the_border(rng):
         assert float(pulls.std()) == pytest.approx(1.0, abs=0.02)
 
 
-def test_small_strips_of_amplifiers_tell_a_level_unless_a_number_of_pixels_is_asked_for():
+def test_small_strips_of_amplifiers_give_a_level_unless_a_number_of_pixels_is_asked_for():
     done = aw.calibrate(small())
     assert done["image"].values[0, 0, 0].tolist() == [100.0] * 3 + [200.0] * 3
     with pytest.raises(aw.ConvergenceError, match=r"4 overscan pixels .* min_pixels is 100"):

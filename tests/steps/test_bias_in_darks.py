@@ -101,9 +101,9 @@ def test_a_dark_of_another_program_is_believed_where_it_is_scaled():
     np.testing.assert_allclose(science["image"], raw["image"].values - 520.0)
     with pytest.raises(aw.CalibrationError, match="ZEROCOR = 'no'"):
         aw.subtract_dark(frame_set(np.ones(SHAPE), exposure=30.0), held, scale_dark="down")
-    unsaid = foreign(dark)
+    unstated = foreign(dark)
     with pytest.warns(AutowispWarning, match=r"d\.fits; it is taken for free.*CALSTAT = 'B'"):
-        aw.calibrate(raw, bias=bias, dark=unsaid, allow_mismatch="exposure")
+        aw.calibrate(raw, bias=bias, dark=unstated, allow_mismatch="exposure")
 
 
 def test_the_pedestal_of_a_dark_makes_no_photon_noise(held):
@@ -140,7 +140,7 @@ def test_photons_by_absolute_value_know_no_pedestal(held):
     np.testing.assert_allclose(own, raw["image"] / 2 + 9, rtol=1e-5)
 
 
-def test_a_dark_whose_noise_nobody_knows_is_told():
+def test_a_dark_whose_noise_nobody_knows_is_reported():
     held = foreign(master(np.full(SHAPE, 1100.0)), ZEROCOR="no")
     raw = shots(1600, "object")
     with pytest.warns(AutowispWarning, match=r"d\.fits holds the bias \(ZEROCOR = 'no'\), and how"):
@@ -183,17 +183,17 @@ OVERSCAN = Camera(gain=2.0, read_noise=6.0, overscan="[1:2,1:5]", image_area="[3
 
 @pytest.mark.parametrize("kind", ["bias", "dark"])
 @pytest.mark.parametrize(
-    ("of_master", "of_frames", "told"),
+    ("of_master", "of_frames", "described"),
     [
         (LEVEL, CAMERA, "a level of 1000 ADU was subtracted, from the frames no level"),
         (CAMERA, LEVEL, "no level was subtracted, from the frames a level of 1000 ADU"),
         (LEVEL, replace(LEVEL, bias_level=990.0), "1000 ADU .* 990 ADU"),
     ],
 )
-def test_a_level_is_neither_subtracted_twice_nor_left_in(kind, of_master, of_frames, told):
+def test_a_level_is_neither_subtracted_twice_nor_left_in(kind, of_master, of_frames, described):
     make = {"bias": aw.master_bias, "dark": aw.master_dark}[kind]
     given = {kind: make(shots(1000, kind), camera=of_master)}
-    with pytest.raises(aw.CalibrationError, match=rf"master {kind} .*{told}.*same Camera"):
+    with pytest.raises(aw.CalibrationError, match=rf"master {kind} .*{described}.*same Camera"):
         aw.calibrate(shots(1500, "object"), camera=of_frames, **given)
     aw.calibrate(shots(1500, "object"), camera=of_master, **given)
 

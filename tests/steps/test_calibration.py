@@ -282,7 +282,7 @@ def test_an_odd_image_area_swaps_no_colours_and_no_gains(corner):
         assert (ds["variance"].sel(channel=name) == level / gain[name]).all()
 
 
-def test_the_history_says_what_was_applied_and_what_not(raw, masters, camera):
+def test_the_history_states_what_was_applied_and_what_not(raw, masters, camera):
     bias = aw.trim(masters["bias"], camera.image_area)
     record = aw.calibrate(raw, bias=bias, overscan=False).autowisp.history()[-1]
     assert record["verb"] == "calibrate"

@@ -13,7 +13,7 @@ def numbered(height, width, **options):
     return frame_set((100 * y + x).astype("i4"), **options)
 
 
-def where_planes_say(ds):
+def where_planes_state(ds):
     """100 y + x in raw pixels, from the coordinates of each pixel alone."""
     planes = [
         100 * (ds["y"].values[:, None] + channel.y_offset) + ds["x"].values + channel.x_offset
@@ -34,7 +34,7 @@ def test_a_mosaic_is_split_into_its_colours():
     assert ds["image"].sel(channel="B").values[0, 0].tolist() == [101, 103, 105]
     assert ds["y"].values.tolist() == [0, 2]
     assert ds["x"].values.tolist() == [0, 2, 4]
-    np.testing.assert_array_equal(ds["image"][0], where_planes_say(ds))
+    np.testing.assert_array_equal(ds["image"][0], where_planes_state(ds))
 
 
 @pytest.mark.parametrize("pattern", ["RGGB", "GRBG", "BGGR", "GBRG"])
@@ -49,7 +49,7 @@ def test_patterns_are_read_row_by_row(pattern):
 def test_incomplete_super_pixels_at_the_far_edge_are_left_out(height, width):
     ds = aw.split_channels(numbered(height, width, camera=BAYER))
     assert ds["image"].shape == (1, 4, 2, 3)
-    np.testing.assert_array_equal(ds["image"][0], where_planes_say(ds))
+    np.testing.assert_array_equal(ds["image"][0], where_planes_state(ds))
 
 
 def test_merging_undoes_splitting():
@@ -83,7 +83,7 @@ def test_an_area_that_starts_at_an_odd_pixel_swaps_no_colours(corner):
     trimmed_first = aw.split_channels(aw.trim(mono, area))
     for ds in filter(None, (trimmed_first, trimmed_last)):
         assert ds["image"].shape == (1, 4, 2, 3)
-        np.testing.assert_array_equal(ds["image"][0], where_planes_say(ds))
+        np.testing.assert_array_equal(ds["image"][0], where_planes_state(ds))
         for name in schema.names(ds, "channel"):
             values = set(ds["image"].sel(channel=name).values.ravel().tolist())
             assert values <= by_colour[name]

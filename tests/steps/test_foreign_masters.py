@@ -70,7 +70,7 @@ def test_frames_of_the_same_pedestal_have_it_in_their_bias(opened):
     np.testing.assert_allclose(result["image"], 400 - NOISE[None, None], rtol=1e-6)
 
 
-def test_electrons_become_adu_by_the_gain_that_the_master_says(opened):
+def test_electrons_become_adu_by_the_gain_that_the_master_states(opened):
     image = 1000.0 + NOISE
     bias = opened("bias", 2 * image, BUNIT="electron", EGAIN=2.0)
     with pytest.warns(AutowispWarning, match="electron become adu by the gain of its header, 2 e"):

@@ -61,7 +61,7 @@ def test_what_is_read_late_is_what_is_read_at_once(raw, masters, chunks):
     assert_frames_equal(part.compute(), late.compute().isel(frame=[3, 1], y=slice(2, 6)))
 
 
-def test_without_a_master_the_frames_alone_say_how_large_they_are(raw):
+def test_without_a_master_the_frames_alone_state_how_large_they_are(raw):
     late = aw.add_noise(raw)
     assert late.sizes == raw.sizes
     assert_frames_equal(late.compute(), aw.add_noise(raw.compute()))

@@ -81,7 +81,7 @@ def test_rejected_frames_have_no_part_in_what_is_shared():
     assert float(stack["shared_variance"][0, 1, 1]) == pytest.approx(0.25 * 8)
 
 
-def test_a_part_of_the_masters_in_common_makes_an_upper_limit_and_is_told():
+def test_a_part_of_the_masters_in_common_makes_an_upper_limit_and_is_reported():
     one = night("a", bias=BIASES[0])
     two = aw.subtract_bias(night("b", bias=BIASES[0]), BIASES[1], **F8)
     with pytest.warns(AutowispWarning, match="share a part of their masters.*an upper limit"):
@@ -98,7 +98,7 @@ def test_planes_of_the_first_of_several_sets_are_refused_with_the_remedy():
         aw.stack(frames, "mean")
 
 
-def test_stacks_joined_by_xarray_are_told_the_remedy():
+def test_stacks_joined_by_xarray_are_reported_the_remedy():
     stacks = [aw.stack(night(name), "mean", rejected=True) for name in "ab"]
     with pytest.raises(SchemaError, match=r"'rejected_low' has the dims.*aw\.concat"):
         aw.stack(xr.concat(stacks, "frame"), "mean")
@@ -114,7 +114,7 @@ def test_a_dark_that_is_not_scaled_takes_the_noise_of_its_bias_with_it():
     assert [set(names.split()) for names in found] == [{ids[0]}, set(ids)]
 
 
-def test_masters_that_were_not_found_are_told_when_their_noise_is_missed():
+def test_masters_that_were_not_found_are_reported_when_their_noise_is_missed():
     frames = night("a").assign_coords(shared_variance_from=("frame", text("?abc", "?abc")))
     with pytest.warns(AutowispWarning, match=r"masters that were not found \(abc\).*masters/"):
         aw.stack(frames, "mean")

@@ -122,7 +122,7 @@ def test_frames_that_were_trimmed_have_lost_their_overscan():
         aw.subtract_overscan(aw.trim(raw, area(2, 5, 0, 2)), FEW)
 
 
-def test_calibrate_takes_the_overscan_by_itself_unless_told_not_to():
+def test_calibrate_takes_the_overscan_by_itself_unless_asked_not_to():
     facts = camera(
         area(0, 2, 0, 3), gain=1.0, read_noise=2.0, bias_level=4.0, image_area=area(2, 4, 0, 3)
     )

@@ -26,7 +26,7 @@ def only(ds, *names):
     return found[0] if len(found) == 1 else found
 
 
-def test_a_calibrated_frame_says_what_the_photons_make_of_its_variance():
+def test_a_calibrated_frame_states_what_the_photons_make_of_its_variance():
     """Free of bias, it is 30 ADU; k D is 4, the flat 0.5: (13 - 4) / 0.5."""
     raw = frame_set(np.full((2, 1, 1, 1), 113.0), camera=CAMERA, exposure=30.0)
     dark = aw.subtract_bias(frame_set([8.0], kind="dark"), master([0.0])).isel(frame=0)
@@ -41,7 +41,7 @@ def test_a_calibrated_frame_says_what_the_photons_make_of_its_variance():
     assert ds["photon_slope"].attrs["units"] == ds["photon_zero"].attrs["units"] == "adu"
 
 
-def test_frames_without_photons_or_without_errors_say_nothing():
+def test_frames_without_photons_or_without_errors_state_nothing():
     raw = frame_set([113.0], camera=CAMERA)
     assert "photon_slope" not in aw.add_noise(raw, photons="none")
     assert "photon_slope" not in aw.add_noise(raw, photons="absolute")
@@ -56,7 +56,7 @@ def test_a_level_that_is_subtracted_from_frames_with_noise_ends_it():
     assert "photon_slope" not in aw.subtract_bias(ds, master([100.0]))
 
 
-def test_a_dark_that_holds_the_bias_tells_where_no_light_is():
+def test_a_dark_that_holds_the_bias_gives_where_no_light_is():
     rng = np.random.default_rng(1)
     camera = Camera(gain=1.0, read_noise=5.0)
     level = np.linspace(90.0, 110.0, 2000).reshape(1, 1, 40, 50)
@@ -133,7 +133,7 @@ def test_stacks_of_stacks_are_those_of_all_frames(rng):
         np.testing.assert_allclose(again[name], whole[name], rtol=1e-9, atol=1e-12, err_msg=name)
 
 
-def test_joined_sets_say_what_all_of_them_say(rng):
+def test_joined_sets_state_what_all_of_them_state(rng):
     ds = aw.add_noise(few_photons(rng, (4, 1, 5, 7)), **F8)
     first, second = ds.isel(frame=[0, 1]), ds.isel(frame=[2, 3])
     both = aw.concat([first, second])
@@ -166,7 +166,7 @@ def test_a_flat_that_divides_a_stack_divides_what_its_photons_make(rng):
         np.testing.assert_allclose(found[name], factor * stack[name], rtol=1e-12)
 
 
-def test_frames_that_are_scaled_to_a_level_say_nothing_more():
+def test_frames_that_are_scaled_to_a_level_state_nothing_more():
     ds = aw.add_noise(frame_set(np.full((3, 1, 5, 7), 2e4), kind="flat", camera=CAMERA))
     flat = aw.master_flat(ds).high
     assert not set(schema.PHOTON_PLANES) & set(flat.data_vars)

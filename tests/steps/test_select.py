@@ -38,7 +38,7 @@ def test_one_misspelt_type_among_others_is_not_passed_over(night):
         aw.where_type(night)
 
 
-def test_flagged_says_which_pixels_bear_any_of_the_flags():
+def test_flagged_states_which_pixels_bear_any_of_the_flags():
     ds = frame_set([1.0, 2.0, 3.0, 4.0], mask=[0, Flag.HOT, Flag.LEAKED, Flag.HOT | Flag.COSMIC])
     assert aw.flagged(ds).values.ravel().tolist() == [False, True, True, True]
     assert aw.flagged(ds, "HOT").values.ravel().tolist() == [False, True, False, True]
@@ -105,7 +105,7 @@ def test_frames_are_selected_by_exposure_and_filter_too():
         aw.where_type(raw, "dark", exposure=30)
 
 
-def test_frames_that_do_not_say_what_they_are_selected_by_are_refused(night):
+def test_frames_that_do_not_state_what_they_are_selected_by_are_refused(night):
     with pytest.raises(aw.ImageMismatchError, match=r"no coordinate 'filter'; give it by"):
         aw.where_type(night.drop_vars("filter", errors="ignore"), "object", band="V")
     with pytest.raises(aw.ImageMismatchError, match=r"no coordinate 'image_type'"):

@@ -143,7 +143,7 @@ def test_without_headers_there_is_no_sky():
         (list(solved("CD")), r"CTYPE1, CTYPE2, CRPIX1, CRPIX2, CRVAL1, CRVAL2, CD1_1 "),
     ],
 )
-def test_a_frame_that_is_not_solved_says_which_card_is_missing(missing, named):
+def test_a_frame_that_is_not_solved_states_which_card_is_missing(missing, named):
     header = solved("CD")
     for card in missing:
         del header[card]
@@ -170,7 +170,7 @@ def test_a_solution_that_is_none_is_refused_with_the_reason(wrong, named):
         aw.wcs(solved_set(header))
 
 
-def test_which_frame_and_channel_must_be_said_where_there_are_several():
+def test_which_frame_and_channel_must_be_stated_where_there_are_several():
     ds = aw.split_channels(solved_set(solved("CD"), solved("CD"), camera=BAYER))
     with pytest.raises(ValueError, match=r"there are 2 frames, object-0, object-1; .* frame="):
         aw.wcs(ds)
@@ -179,7 +179,7 @@ def test_which_frame_and_channel_must_be_said_where_there_are_several():
 
 
 @pytest.mark.parametrize(
-    ("chosen", "said"),
+    ("chosen", "stated"),
     [
         ({"frame": 2}, "there is no frame 2 among 2, counted from 0"),
         ({"frame": -3}, "there is no frame -3"),
@@ -189,9 +189,9 @@ def test_which_frame_and_channel_must_be_said_where_there_are_several():
         ({"frame": 0, "channel": True}, "there is no channel True"),
     ],
 )
-def test_what_is_not_there_is_refused_with_what_is(chosen, said):
+def test_what_is_not_there_is_refused_with_what_is(chosen, stated):
     ds = aw.split_channels(solved_set(solved("CD"), solved("CD"), camera=BAYER))
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=stated):
         aw.wcs(ds, **chosen)
 
 

@@ -44,7 +44,7 @@ def holder(tmp_path):
         process.stdout.close()
 
 
-def test_the_second_is_refused_and_told_by_whom_where_and_since_when(tmp_path, holder):
+def test_the_second_is_refused_and_reported_by_whom_where_and_since_when(tmp_path, holder):
     path = tmp_path / "x.lock"
     process = holder(path)
     with (
@@ -88,22 +88,22 @@ def test_a_child_of_a_killed_run_does_not_hold_on(tmp_path, holder):
 
 def test_threads_of_a_process_are_kept_apart_too(tmp_path):
     path = str(tmp_path / "x.lock")
-    told = []
+    described = []
 
     def claim():
         try:
             with claimed(path, "out"):
-                told.append("free")
+                described.append("free")
         except InUseError as error:
-            told.append(str(error))
+            described.append(str(error))
 
     with claimed(path, "out"), claimed(path + "2", "another place"):
         thread = threading.Thread(target=claim)
         thread.start()
         thread.join()
     claim()
-    assert f"process {os.getpid()}" in told[0]
-    assert told[1] == "free"
+    assert f"process {os.getpid()}" in described[0]
+    assert described[1] == "free"
 
 
 def signed(path, **changes):
@@ -111,7 +111,7 @@ def signed(path, **changes):
     path.write_text(json.dumps(given))
 
 
-def test_a_process_of_another_host_may_live_so_a_person_has_to_say(tmp_path):
+def test_a_process_of_another_host_may_live_so_a_person_has_to_state(tmp_path):
     path = tmp_path / "x.lock"
     signed(path)
     with (

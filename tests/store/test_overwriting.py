@@ -349,7 +349,7 @@ def test_two_processes_that_write_the_same_give_one_whole_result(tmp_path):
     for process in running:
         process.stdin.write("go\n")
         process.stdin.flush()
-    told = [process.communicate()[0].split() for process in running]
-    assert told == [["True"] * 6] * 2
+    described = [process.communicate()[0].split() for process in running]
+    assert described == [["True"] * 6] * 2
     whole = {aw.open_zarr(tmp_path / f"{n}.zarr", group="g").sizes["frame"] for n in range(6)}
     assert whole == {3}

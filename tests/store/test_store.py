@@ -365,7 +365,7 @@ def test_a_file_in_the_place_of_the_store_is_refused(group, tmp_path):
     assert path.read_text() == "precious"
 
 
-def test_a_store_of_somebody_else_is_refused_and_said_to_be_so(tmp_path):
+def test_a_store_of_somebody_else_is_refused_and_stated_to_be_so(tmp_path):
     path = tmp_path / "n.zarr"
     xr.Dataset({"image": ("x", [1, 2])}).to_zarr(path, consolidated=False)
     with pytest.raises(BadImageError, match=r"n\.zarr was not written by to_zarr"):
@@ -616,7 +616,7 @@ def test_overwriting_an_unfinished_place_with_the_same_completes_it(unfinished):
     assert_frames_equal(aw.to_zarr(ds, path, group="g", overwrite=True), ds)
 
 
-def test_an_unfinished_store_without_any_frame_gives_none_or_says_so(sky, tmp_path):
+def test_an_unfinished_store_without_any_frame_gives_none_or_states_so(sky, tmp_path):
     lazy, _ = dying(aw.calibrate(sky.objects(2)), 0)
     with dask.config.set(scheduler="sync"), pytest.raises(RuntimeError, match="out of luck"):
         aw.to_zarr(lazy, tmp_path / "n.zarr")
@@ -634,8 +634,8 @@ def test_a_master_whose_writing_was_interrupted_is_not_given_as_a_master(sets, t
     image = lazy["image"].data
     data = da.map_blocks(die, image, name="image", dtype="f4", meta=np.empty(0))
     broken = lazy.assign(image=lazy["image"].copy(data=data))
-    mended = da.map_blocks(np.copy, image, name="image", dtype="f4", meta=np.empty(0))
-    lazy = lazy.assign(image=lazy["image"].copy(data=mended))
+    repaired = da.map_blocks(np.copy, image, name="image", dtype="f4", meta=np.empty(0))
+    lazy = lazy.assign(image=lazy["image"].copy(data=repaired))
     with pytest.raises(RuntimeError, match="out of luck"):
         aw.to_zarr(broken, tmp_path / "n.zarr", group="dark")
     for options in ({}, {"unfinished": True}):

@@ -1,24 +1,24 @@
 import tomllib
 from importlib import resources
 
-from autowisp_xr.headers.spellings import Spellings
+from autowisp_xr.headers.aliases import KeywordAliases
 
 
 def listed():
-    text = resources.files("autowisp_xr.headers").joinpath("spellings.toml").read_text("utf-8")
+    text = resources.files("autowisp_xr.headers").joinpath("aliases.toml").read_text("utf-8")
     return tomllib.loads(text)
 
 
 def test_the_table_is_what_the_file_lists():
-    table, (words, cards) = Spellings(), (listed().pop("words"), listed())
+    table, (words, cards) = KeywordAliases(), (listed().pop("words"), listed())
     del cards["words"]
     assert table.cards == {name: tuple(names) for name, names in cards.items()}
     assert table.words == {name: frozenset(values) for name, values in words.items()}
-    assert "none" in table.words["unsaid"]
+    assert "none" in table.words["unstated"]
 
 
 def test_words_can_be_added():
-    mine = Spellings().extended(empty_slots="Leer")
+    mine = KeywordAliases().extended(empty_slots="Leer")
     assert {"leer", "open"} < mine.words["empty_slots"]
     assert mine.preferred == ()
 

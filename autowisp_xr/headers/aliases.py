@@ -1,6 +1,6 @@
-"""What headers call things: one table of spellings, which a user can extend.
+"""What headers call things: one table of aliases, which a user can extend.
 
-Observatories do not agree on keywords, and less so on their values. ``spellings.toml`` beside this
+Observatories do not agree on keywords, and less so on their values. ``aliases.toml`` beside this
 module lists, for each thing that a frame set wants to know, the cards that may say it, best first,
 and says what each list is; the readers in :mod:`autowisp_xr.headers` go through it by
 :class:`~autowisp_xr.headers.values.Cards`. A new card is a word there, and nothing else.
@@ -19,21 +19,21 @@ from autowisp_xr.kinds import DEFAULT_TYPES, checked_types, type_key
 @cache
 def _usual() -> tuple[dict[str, tuple[str, ...]], dict[str, frozenset[str]]]:
     """Lists of cards, and sets of words, of the file."""
-    with Path(__file__).with_name("spellings.toml").open("rb") as file:
+    with Path(__file__).with_name("aliases.toml").open("rb") as file:
         listed = tomllib.load(file)
     words = {name: frozenset(values) for name, values in listed.pop("words").items()}
     return {name: tuple(cards) for name, cards in listed.items()}, words
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spellings:
-    """Names of the cards that may say each thing, best first; ``spellings.toml`` explains each.
+class KeywordAliases:
+    """Names of the cards that may say each thing, best first; ``aliases.toml`` explains each.
 
     Examples
     --------
     A camera that calls its exposure IMG_SEC, and frames of a lamp flats:
 
-    >>> mine = Spellings().extended(exposure="IMG_SEC", image_types={"LED on": "flat"})
+    >>> mine = KeywordAliases().extended(exposure="IMG_SEC", image_types={"LED on": "flat"})
     >>> mine.cards["exposure"][0], mine.image_type_of("led on"), mine.image_type_of("Bias Frame")
     ('IMG_SEC', 'flat', 'bias')
     """
@@ -58,7 +58,7 @@ class Spellings:
         Parameters
         ----------
         **more
-            For any list of ``spellings.toml``, a card name or several (of words that are values,
+            For any list of ``aliases.toml``, a card name or several (of words that are values,
             more of them); ``image_types`` takes {value: type}.
 
         Raises
@@ -71,7 +71,7 @@ class Spellings:
         known = [*self.cards, *self.words, "image_types"]
         unknown = sorted(set(more) - set(known))
         if unknown:
-            raise TypeError(f"no spellings of {', '.join(unknown)}; there are {', '.join(known)}")
+            raise TypeError(f"no aliases of {', '.join(unknown)}; there are {', '.join(known)}")
         types = {**self.image_types, **checked_types(more.pop("image_types", {}))}
         cards, words, preferred = dict(self.cards), dict(self.words), self.preferred
         for name, given in more.items():
