@@ -26,7 +26,7 @@ def demo(options: Namespace) -> int:
 
 def info(options: Namespace) -> int:
     """Print what frames there are, and which would correct which."""
-    load("dask.array", "autowisp_xr.night.listing", "autowisp_xr.night.opening")
+    load("dask.array", "autowisp_xr.night.listing", "autowisp_xr.night.night_tree")
     from autowisp_xr import night, open_night
 
     paths = options.paths[0] if len(options.paths) == 1 else options.paths

@@ -2,14 +2,14 @@ from .choosing import Candidate as Candidate
 from .choosing import Choice as Choice
 from .choosing import choose as choose
 from .choosing import match as match
+from .frame_sets import FrameSet as FrameSet
+from .frame_sets import sort_frames as sort_frames
 from .library import masters_in as masters_in
 from .listing import info as info
-from .opening import open_night as open_night
+from .night_tree import open_night as open_night
 from .plan import Plan as Plan
 from .plan import Product as Product
 from .plan import plan_night as plan_night
 from .reduction import reduce as reduce
-from .sets import FrameSet as FrameSet
-from .sets import sort_frames as sort_frames
 from .summary import Made as Made
 from .summary import Summary as Summary

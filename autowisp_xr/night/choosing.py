@@ -10,8 +10,8 @@ import xarray as xr
 
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import Matching, Mismatch, reason_against
-from autowisp_xr.night.grouped import in_few_words
 from autowisp_xr.night.sentences import sentence
+from autowisp_xr.night.summarised_lines import in_few_words
 from autowisp_xr.traits import Traits
 
 _FITS_TOO = "fits too"

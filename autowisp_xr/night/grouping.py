@@ -8,9 +8,9 @@ import numpy as np
 from autowisp_xr.frames import FileRecord
 from autowisp_xr.kinds import EXPOSURE_TOLERANCE, Kind
 from autowisp_xr.matching import Matching, same_exposure
-from autowisp_xr.night.grouped import by_key
-from autowisp_xr.night.levels import Level, level_of_frames, levels_differ
+from autowisp_xr.night.checks_of_levels import Level, level_of_frames, levels_differ
 from autowisp_xr.night.sentences import sentence
+from autowisp_xr.night.summarised_lines import by_key
 from autowisp_xr.traits import Traits
 
 _Frames = list[FileRecord]

@@ -21,8 +21,8 @@ from autowisp_xr.headers.place import Place
 from autowisp_xr.headers.processing import stated_bias
 from autowisp_xr.kinds import MASTERS
 from autowisp_xr.night.choosing import Candidate
-from autowisp_xr.night.grouped import by_key
-from autowisp_xr.night.traits import channels_of, traits_of_set
+from autowisp_xr.night.file_traits import channels_of, traits_of_set
+from autowisp_xr.night.summarised_lines import by_key
 from autowisp_xr.regions import ChannelSlice, Region
 from autowisp_xr.steps.foreign_masters import flat_levels
 from autowisp_xr.steps.pedestals import is_foreign

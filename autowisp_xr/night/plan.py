@@ -19,13 +19,13 @@ from autowisp_xr.frames import FileRecord
 from autowisp_xr.frames.names import Paths
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import Matching, reason_against
+from autowisp_xr.night.camera_setups import SETTING
 from autowisp_xr.night.choosing import Candidate, Choices, match, stop_reason
-from autowisp_xr.night.grouped import by_key, counted
+from autowisp_xr.night.file_traits import traits_of_set
+from autowisp_xr.night.frame_sets import FrameSet, records_of, sort_frames, with_own_names
 from autowisp_xr.night.library import masters_in
 from autowisp_xr.night.sentences import sentence
-from autowisp_xr.night.sets import FrameSet, records_of, sort_frames, with_own_names
-from autowisp_xr.night.setups import SETTING
-from autowisp_xr.night.traits import traits_of_set
+from autowisp_xr.night.summarised_lines import by_key, counted
 from autowisp_xr.night.unfit import empty_frames
 from autowisp_xr.traits import Traits
 

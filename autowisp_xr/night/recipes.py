@@ -14,9 +14,9 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, AutowispWarning
 from autowisp_xr.frames import FileRecord, open_records
 from autowisp_xr.matching import Matching
+from autowisp_xr.night.checks_of_masters import KnownDark, current_left, price_of_scaling
+from autowisp_xr.night.checks_of_results import of_calibrated, of_dark, of_flats, of_glow
 from autowisp_xr.night.choosing import Candidate, Choices
-from autowisp_xr.night.dark_notes import KnownDark, current_left, price_of_scaling
-from autowisp_xr.night.doubts import of_calibrated, of_dark, of_flats, of_glow
 from autowisp_xr.night.plan import Product
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.writing import Remarks

@@ -14,7 +14,7 @@ from autowisp_xr.fits.hdu_choice import HduName
 from autowisp_xr.frames.names import Paths
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.matching import Matching
-from autowisp_xr.night.noise import know_camera
+from autowisp_xr.night.measured_camera import know_camera
 from autowisp_xr.night.plan import Plan, by_setup, camera_with_colours, plan_night
 from autowisp_xr.night.recipes import Recipes
 from autowisp_xr.night.record import Record

@@ -11,9 +11,9 @@ from pathlib import Path
 import xarray as xr
 
 from autowisp_xr.frames import likely_type
-from autowisp_xr.night.grouped import alike, by_reason, counted, named, shortened
 from autowisp_xr.night.listing import column, table_of
 from autowisp_xr.night.plan import Plan, Product
+from autowisp_xr.night.summarised_lines import alike, by_reason, counted, named, shortened
 from autowisp_xr.night.verdict import Tally
 
 SUMMARY_GROUP = "summary"

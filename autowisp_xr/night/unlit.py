@@ -13,7 +13,7 @@ import xarray as xr
 
 from autowisp_xr import schema
 from autowisp_xr.arrays import Planes
-from autowisp_xr.night.levels import level_of, noise_between
+from autowisp_xr.night.checks_of_levels import level_of, noise_between
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.stats.digits import Floor, counted, floor_of
 from autowisp_xr.steps import trim

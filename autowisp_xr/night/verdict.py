@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from autowisp_xr.kinds import KINDS, MASTERS
-from autowisp_xr.night.grouped import counted
+from autowisp_xr.night.summarised_lines import counted
 
 EXIT_STATUS: Mapping[int, str] = {
     0: "all lights were calibrated, or there are none (calibration frames may be left out)",

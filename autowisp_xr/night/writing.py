@@ -17,11 +17,11 @@ from autowisp_xr.frames import FileRecord
 from autowisp_xr.frames.named_masters import identity_in
 from autowisp_xr.frames.outputs import write_whole
 from autowisp_xr.frames.write import with_files, write_missing
-from autowisp_xr.night.doubts import Doubts
-from autowisp_xr.night.grouped import by_reason, counted
+from autowisp_xr.night.checks_of_results import Doubts
 from autowisp_xr.night.plan import Product
 from autowisp_xr.night.record import NOT_OURS, Record
 from autowisp_xr.night.sentences import sentence
+from autowisp_xr.night.summarised_lines import by_reason, counted
 from autowisp_xr.night.summary import Made, Summary
 
 STORE = "night.zarr"

@@ -3,9 +3,9 @@ import pytest
 
 from autowisp_xr import frames
 from autowisp_xr.matching import Matching
-from autowisp_xr.night import sets
-from autowisp_xr.night.traits import nights_of
-from tests.night.test_sets import paths, record
+from autowisp_xr.night import sort_frames
+from autowisp_xr.night.file_traits import nights_of
+from tests.night.test_frame_sets import paths, record
 
 
 def at(path, time, kind="object", **more):
@@ -45,7 +45,7 @@ def test_where_light_is_seen_all_day_no_night_is_distinguished_from_the_next():
 
 
 def test_flats_and_science_frames_are_parted_by_night():
-    found, left_out, _ = sets.sort_frames(TWO_NIGHTS)
+    found, left_out, _ = sort_frames(TWO_NIGHTS)
     assert left_out == {}
     assert paths(found) == {
         "bias": ["b1"],
@@ -65,19 +65,19 @@ def test_the_user_decides_what_frames_are_parted_by():
     ]
 
     def names(*by):
-        found, *_ = sets.sort_frames(frames, matching=Matching(group_by=by))
+        found, *_ = sort_frames(frames, matching=Matching(group_by=by))
         return paths(found)
 
     assert names() == {"10s": ["o1", "o2", "o3"]}
     assert names("target") == {"10s_M31": ["o1", "o2"], "10s_M33": ["o3"]}
     assert sorted(names("night", "target").values()) == [["o1"], ["o2"], ["o3"]]
     biases = [at("b1", "2024-03-05T22:00", "bias"), at("b2", "2024-03-07T22:00", "bias")]
-    assert len(sets.sort_frames(biases, matching=Matching(group_by="night"))[0]) == 2
+    assert len(sort_frames(biases, matching=Matching(group_by="night"))[0]) == 2
 
 
 def test_biases_of_several_nights_are_one_set_until_pixels_are_looked_at():
     biases = [at("b1", "2024-03-05T22:00", "bias"), at("b2", "2024-03-07T22:00", "bias")]
-    found, _, notes = sets.sort_frames(biases)
+    found, _, notes = sort_frames(biases)
     assert paths(found) == {"bias": ["b1", "b2"]}
     assert "nights of 2024-03-05, 2024-03-07: reduce makes one master" in notes[0]
 
@@ -88,7 +88,7 @@ def test_biases_of_several_nights_part_where_their_levels_differ(step, masters, 
     raised = second["image"] + np.uint16(step)
     second = second.assign(image=raised).assign_coords(time=second["time"] + np.timedelta64(3, "D"))
     folder = write_night(first, _later(second))
-    found, _, notes = sets.sort_frames(frames.scan(folder), look=True)
+    found, _, notes = sort_frames(frames.scan(folder), look=True)
     assert len(found) == masters
     expected = "their levels agree" if masters == 1 else "their levels are"
     assert any(expected in note for note in notes)

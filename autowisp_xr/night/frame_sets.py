@@ -8,11 +8,11 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.frames import FileRecord
 from autowisp_xr.kinds import FRAMES, KINDS
 from autowisp_xr.matching import Matching
-from autowisp_xr.night.grouped import by_key
+from autowisp_xr.night.camera_setups import take_colours
+from autowisp_xr.night.file_traits import nights_of, traits_of_file, traits_of_set
 from autowisp_xr.night.grouping import Grouping
-from autowisp_xr.night.labels import name_of_set, names_for, own_names, places_of
-from autowisp_xr.night.setups import take_colours
-from autowisp_xr.night.traits import nights_of, traits_of_file, traits_of_set
+from autowisp_xr.night.set_names import name_of_set, names_for, own_names, places_of
+from autowisp_xr.night.summarised_lines import by_key
 from autowisp_xr.night.unfit import unfit_because
 from autowisp_xr.traits import Traits
 

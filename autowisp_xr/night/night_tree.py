@@ -17,10 +17,10 @@ from autowisp_xr.frames.resolve import resolve_camera
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.matching import Matching
 from autowisp_xr.night.camera_words import describe, plain, setting_hint
+from autowisp_xr.night.frame_sets import FrameSet, records_of
 from autowisp_xr.night.listing import table_of
 from autowisp_xr.night.plan import Plan, by_setup, camera_with_colours, plan_night
 from autowisp_xr.night.sentences import sentence
-from autowisp_xr.night.sets import FrameSet, records_of
 from autowisp_xr.night.summary import SUMMARY_GROUP
 from autowisp_xr.night.writing import STORE
 

@@ -10,7 +10,8 @@ import autowisp_xr as aw
 from autowisp_xr import frames
 from autowisp_xr.frames import FileRecord
 from autowisp_xr.matching import Matching
-from autowisp_xr.night import labels, sets
+from autowisp_xr.night import sort_frames
+from autowisp_xr.night.set_names import names_for
 
 NAN = float("nan")
 
@@ -60,7 +61,7 @@ def test_frames_are_grouped_by_type_filter_and_exposure():
         record("o2", "object", 60.0, "R"),
         record("o3", "object", 30.0, "V"),
     ]
-    found, left_out, _ = sets.sort_frames(records)
+    found, left_out, _ = sort_frames(records)
     assert left_out == {}
     assert paths(found) == {
         "bias": ["b"],
@@ -82,7 +83,7 @@ def test_biases_and_darks_are_grouped_by_temperature_flats_and_science_are_not()
         for kind in ("bias", "dark", "flat", "object")
         for value in degrees
     ]
-    found, *_ = sets.sort_frames(records)
+    found, *_ = sort_frames(records)
     assert paths(found) == {
         "bias_-5C": ["bias-5.2", "bias-4.8"],
         "bias_-10C": ["bias-9.8", "bias-10.4"],
@@ -93,8 +94,8 @@ def test_biases_and_darks_are_grouped_by_temperature_flats_and_science_are_not()
         "flat": [f"flat{value}" for value in degrees],
         "10s": [f"object{value}" for value in degrees],
     }
-    assert len(sets.sort_frames(records, matching=Matching(temperature=6))[0]) == 6
-    assert len(sets.sort_frames(records, matching=Matching(allow_mismatch="temperature"))[0]) == 4
+    assert len(sort_frames(records, matching=Matching(temperature=6))[0]) == 6
+    assert len(sort_frames(records, matching=Matching(allow_mismatch="temperature"))[0]) == 4
 
 
 @given(st.lists(st.floats(-40, 40) | st.just(NAN), min_size=1, max_size=30), st.floats(0, 10))
@@ -103,7 +104,7 @@ def test_a_set_spans_no_more_than_the_tolerance(degrees, tolerance):
         record(str(i), "bias", temperature=value, gain=float(i % 2))
         for i, value in enumerate(degrees)
     ]
-    found, left_out, _ = sets.sort_frames(records, matching=Matching(temperature=tolerance))
+    found, left_out, _ = sort_frames(records, matching=Matching(temperature=tolerance))
     members = sorted(int(path) for group in paths(found).values() for path in group)
     assert (members, left_out) == (list(range(len(degrees))), {})
     assert len({one.path.lower() for one in found}) == len(found)
@@ -114,16 +115,16 @@ def test_a_set_spans_no_more_than_the_tolerance(degrees, tolerance):
 
 def test_a_frame_of_a_warm_camera_leaves_the_others_together():
     degrees = (-12.0, -10.06, -10.0, -9.98, -9.96)
-    found, *_ = sets.sort_frames([record(str(t), "bias", temperature=t) for t in degrees])
+    found, *_ = sort_frames([record(str(t), "bias", temperature=t) for t in degrees])
     assert [len(one.records) for one in found] == [1, 4]
 
 
 def test_darks_whose_exposures_differ_by_more_than_the_tolerance_are_apart():
     darks = [record(str(t), "dark", t) for t in (60.0, 60.3, 61.0)]
-    assert len(sets.sort_frames(darks)[0]) == 2
-    assert len(sets.sort_frames(darks, matching=Matching(exposure=0.001))[0]) == 3
+    assert len(sort_frames(darks)[0]) == 2
+    assert len(sort_frames(darks, matching=Matching(exposure=0.001))[0]) == 3
     # more than 1 % is never averaged
-    assert len(sets.sort_frames(darks, matching=Matching(exposure=0.5))[0]) == 2
+    assert len(sort_frames(darks, matching=Matching(exposure=0.5))[0]) == 2
 
 
 def test_sizes_channels_and_settings_are_kept_apart():
@@ -137,7 +138,7 @@ def test_sizes_channels_and_settings_are_kept_apart():
         record("g", "bias", window="[4:9,5:8]"),
         record("h", "bias", facts={"image_area": {"xmin": 1, "xmax": 6, "ymin": 0, "ymax": 4}}),
     ]
-    found, *_ = sets.sort_frames(records)
+    found, *_ = sort_frames(records)
     assert [one.place for one in found] == [
         "6x4",
         "6x8",
@@ -153,7 +154,7 @@ def test_sizes_channels_and_settings_are_kept_apart():
 
 def test_what_the_user_states_of_the_camera_goes_before_the_headers():
     camera = aw.Camera(channels="GBRG", image_area="[2:5,1:4]")
-    (one,), *_ = sets.sort_frames([record("d", "bias", facts={"channels": "RGGB"})], camera)
+    (one,), *_ = sort_frames([record("d", "bias", facts={"channels": "RGGB"})], camera)
     assert dict(one.traits.channels) == camera.channels
     assert one.traits.area == camera.image_area
 
@@ -168,7 +169,7 @@ def test_what_the_user_states_of_the_camera_goes_before_the_headers():
     ],
 )
 def test_what_takes_no_part_has_a_reason(bad, reason):
-    found, left_out, _ = sets.sort_frames([bad, record("good", "bias")])
+    found, left_out, _ = sort_frames([bad, record("good", "bias")])
     assert paths(found) == {"bias": ["good"]}
     assert reason in left_out["x"]
 
@@ -179,7 +180,7 @@ def test_masters_and_products_are_not_inputs(sky, write_night):
     aw.to_fits(bias, folder / "stacked.fits")
     science = aw.calibrate(sky.objects(1), bias=bias)
     aw.to_fits(science, folder / "product.fits")
-    (one,), left_out, _ = sets.sort_frames(frames.scan(folder))
+    (one,), left_out, _ = sort_frames(frames.scan(folder))
     assert len(one.records) == 2
     reasons = {path.rpartition("/")[2]: reason for path, reason in left_out.items()}
     assert "a master already" in reasons["stacked.fits"]
@@ -187,7 +188,7 @@ def test_masters_and_products_are_not_inputs(sky, write_night):
 
 
 def test_a_filter_cannot_lead_a_file_name_astray():
-    names = labels.names_for(["z", "Sloan g' (v2)", "../up", "/", "g", "g'", "G*", "g"])
+    names = names_for(["z", "Sloan g' (v2)", "../up", "/", "g", "g'", "G*", "g"])
     assert list(names.values()) == ["z", "Sloan-g-v2", "up", "unnamed", "g", "g-2", "G-3"]
 
 
@@ -199,10 +200,10 @@ def test_lights_without_a_type_are_reported_with_the_option_that_makes_them_ligh
         with fits.open(path, mode="update") as hdus:
             del hdus[0].header["IMAGETYP"]
         path.rename(path.with_name(path.name.replace("object", "m31_")))
-    _, left_out, _ = sets.sort_frames(frames.scan(folder))
+    _, left_out, _ = sort_frames(frames.scan(folder))
     assert len(left_out) == 2
     assert all("--type 'IMAGETYP==object'" in reason for reason in left_out.values())
-    found, left_out, _ = sets.sort_frames(frames.scan(folder, types={"IMAGETYP=": "object"}))
+    found, left_out, _ = sort_frames(frames.scan(folder, types={"IMAGETYP=": "object"}))
     assert [one.traits.kind for one in found] == ["bias", "object"]
     assert left_out == {}
 
@@ -212,5 +213,5 @@ def test_frames_without_light_whose_level_was_set_otherwise_are_kept_apart(setti
     values = ("16-bit integers", "8-bit integers") if setting == "pixel_type" else (1.0, 4.0)
     kinds = ("bias", "dark")
     records = [record(f"{kind}{v}", kind, **{setting: v}) for kind in kinds for v in values]
-    found, *_ = sets.sort_frames(records)
+    found, *_ = sort_frames(records)
     assert len(found) == len({one.place for one in found}) * 2 == 4

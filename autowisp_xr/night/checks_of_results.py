@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 from autowisp_xr import measure
 from autowisp_xr.arrays import Floats
 from autowisp_xr.flags import Flag
-from autowisp_xr.night.grouped import some_of
 from autowisp_xr.night.sentences import DOUBT, sentence
+from autowisp_xr.night.summarised_lines import some_of
 
 _BELOW = 0.005
 """Of the pixels may be far below zero: hot ones that flicker are, in a camera without cooling."""

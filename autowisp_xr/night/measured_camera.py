@@ -26,9 +26,9 @@ from autowisp_xr.night.camera_words import (
     setting_hint,
     stated_by,
 )
-from autowisp_xr.night.looks import Seen, look, opened
+from autowisp_xr.night.checks_of_raw import Seen, look, opened
+from autowisp_xr.night.frame_sets import FrameSet, records_of
 from autowisp_xr.night.sentences import sentence
-from autowisp_xr.night.sets import FrameSet, records_of
 from autowisp_xr.night.transfer import ASKED, Held, held_against, held_amplifiers
 
 _OPTIONS = {"gain": "--gain", "read_noise": "--read-noise"}

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from autowisp_xr.night.dark_notes import KnownDark, current_left, price_of_scaling
+from autowisp_xr.night.checks_of_masters import KnownDark, current_left, price_of_scaling
 from tests.steps.frames import master
 
 DARK = master(np.full((5, 7), 30.0), np.full((5, 7), 4.0), np.zeros((5, 7)), exposure=120.0)

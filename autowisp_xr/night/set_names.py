@@ -1,11 +1,11 @@
-"""Names of sets and of the folders of setups, fit for files and stores."""
+"""Names of sets and of the folders of camera setups, fit for files and stores."""
 
 import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from autowisp_xr.kinds import KINDS
-from autowisp_xr.night.setups import SETTING, Key, key_of, setup_of_each
+from autowisp_xr.night.camera_setups import SETTING, Key, key_of, setup_of_each
 from autowisp_xr.traits import Traits, comparable
 
 _ALWAYS_NAMED = ("size", "channels", "binning", "gain_setting")
