@@ -2,9 +2,9 @@
 
 A job is either a *process of its own*, whose wall time and peak of resident memory count (imports,
 loading of kernels and all), or the *request to a running one*, whose time counts alone. Jobs take
-turns, round after round, so that a noisy machine is noisy for all; medians are reported. A round before
-that is not counted: it compiles kernels and brings files into the page cache. Slow jobs get fewer
-rounds, and no uncounted one.
+turns, round after round, so that a noisy machine is noisy for all; medians are reported. A round
+before that is not counted: it compiles kernels and brings files into the page cache. Slow jobs get
+fewer rounds, and no uncounted one.
 
 A peer (any program that is not ours) that fails is reported as failed; if ours fails, all ends.
 """

@@ -5,9 +5,9 @@
 Thirty calibrated flats of 2048 x 2048 (float32 image and error, uint8 mask; high, low, medium and
 cloudy ones) are made in DIR, unless they are there; without DIR, in a temporary directory. Each
 job is a process of its own, which starts, reads, chooses, stacks and writes; its wall time and its
-peak of resident memory are taken. Jobs take turns, N rounds of them (5, unless asked otherwise), and
-the medians are printed. One round before that is not counted: it compiles kernels, and brings the
-files into the page cache.
+peak of resident memory are taken. Jobs take turns, N rounds of them (5, unless asked otherwise),
+and the medians are printed. One round before that is not counted: it compiles kernels, and brings
+the files into the page cache.
 
 ==============  ===================================================================================
 maker           ``MasterFlatMaker`` with the defaults of the original's command line, but for

@@ -2,10 +2,10 @@
 
     python -m tests.benchmarks.smoothing [SIZE [SIZE_OF_FLATS]]
 
-First the smoothers that flats are matched and distinguished from clouds with, at the size of flats: time of
-one call, time per image where two threads work on one image each, and how many times as long the
-same takes with scipy (``scipy.ndimage.median_filter``; ``scipy.interpolate`` and sparse matrices
-for the zoom). Threads cannot help where a single processor is free.
+First the smoothers that flats are matched and distinguished from clouds with, at the size of
+flats: time of one call, time per image where two threads work on one image each, and how many times
+as long the same takes with scipy (``scipy.ndimage.median_filter``; ``scipy.interpolate`` and sparse
+matrices for the zoom). Threads cannot help where a single processor is free.
 
 Then all smoothers at the larger size. Time is the best of three, beside
 ``scipy.ndimage.uniform_filter`` of size 25 on the same image; memory is the peak of what is

@@ -195,7 +195,9 @@ def test_long_lists_agree_with_the_slow_version(name, max_iter, number, rng):
         n = slow.kept.sum()
         assert found[2][place] == n
         assert found[0][place] == pytest.approx(slow.average, rel=1e-12)
-        assert found[1][place] == pytest.approx(np.sqrt(slow.squared_deviations / (n * (n - 1))), rel=1e-9)
+        assert found[1][place] == pytest.approx(
+            np.sqrt(slow.squared_deviations / (n * (n - 1))), rel=1e-9
+        )
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i8", "f4"])
