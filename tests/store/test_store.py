@@ -488,52 +488,70 @@ def test_options_that_change_bits_change_what_is_stored(sky, tmp_path):
 # ------------------------------------------------------------------- a run that was killed
 
 
+RUNS = [(1, "sync"), (3, "sync"), (3, "threads")]
+"""After how many frames a run is killed, and the scheduler of dask."""
+
 RUN = """
     import os, signal, sys
     import dask, numpy as np
     import autowisp_xr as aw
     from autowisp_xr import simulate
 
-    path, log, kill_after, scheduler = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
+    def run(path, log, kill_after, scheduler):
+        def count(block):
+            with open(log, "a") as file:
+                file.write("x")
+            if kill_after and os.path.getsize(log) > kill_after:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return block
 
-    def count(block):
-        with open(log, "a") as file:
-            file.write("x")
-        if kill_after and os.path.getsize(log) > kill_after:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return block
+        sky = simulate.Night(shape=(20, 24), seed=7, overscan=8)
+        raw = sky.objects(5).chunk(frame=1)
+        # dask names what a function does after the function; this one stands for the same in each
+        data = raw["image"].data.map_blocks(
+            count, name="counted", dtype="u2", meta=np.empty((0,) * 4, "u2")
+        )
+        raw["image"] = raw["image"].copy(data=data)
+        dask.config.set(scheduler=scheduler)
+        with dask.config.set(num_workers=2):
+            aw.to_zarr(aw.calibrate(raw), path, group="g")
 
-    sky = simulate.Night(shape=(20, 24), seed=7, overscan=8)
-    raw = sky.objects(5).chunk(frame=1)
-    # dask names what a function does after the function; this one stands for the same in each run
-    data = raw["image"].data.map_blocks(
-        count, name="counted", dtype="u2", meta=np.empty((0,) * 4, "u2")
-    )
-    raw["image"] = raw["image"].copy(data=data)
-    dask.config.set(scheduler=scheduler)
-    with dask.config.set(num_workers=2):
-        aw.to_zarr(aw.calibrate(raw), path, group="g")
+    # each in a process of its own, which is spared the imports
+    for path, log, kill_after, scheduler in zip(*[iter(sys.argv[1:])] * 4):
+        child = os.fork()
+        if not child:
+            run(path, log, int(kill_after), scheduler)
+            os._exit(0)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
-def run(path, log, kill_after=0, scheduler="sync"):
+def run(*runs):
+    """Exit status of each run, by its path, log, number of frames and scheduler."""
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(RUN), path, log, str(kill_after), scheduler],
-        capture_output=True,
+        [sys.executable, "-c", textwrap.dedent(RUN), *(str(each) for one in runs for each in one)],
+        stdout=subprocess.PIPE,
         text=True,
-        check=False,
+        check=True,
         cwd=Path(__file__).resolve().parents[2],
     )
-    computed = Path(log).stat().st_size
-    Path(log).unlink()
-    return done, computed
+    return [int(status) for status in done.stdout.split()]
 
 
-@pytest.mark.parametrize(("killed", "scheduler"), [(1, "sync"), (3, "sync"), (3, "threads")])
-def test_a_killed_run_is_taken_up_where_it_stopped(tmp_path, sky, killed, scheduler):
-    path, log = tmp_path / "n.zarr", tmp_path / "log"
-    done, _ = run(path, log, killed, scheduler)
-    assert done.returncode == -9, done.stderr
+@pytest.fixture(scope="module")
+def killed_runs(tmp_path_factory):
+    """Where each run that was killed has left what it had written."""
+    folder = tmp_path_factory.mktemp("killed")
+    paths = {each: folder / "{}_{}".format(*each) / "n.zarr" for each in RUNS}
+    for path in paths.values():
+        path.parent.mkdir()
+    assert run(*((path, path.with_name("log"), *each) for each, path in paths.items())) == [-9] * 3
+    return paths
+
+
+@pytest.mark.parametrize(("killed", "scheduler"), RUNS)
+def test_a_killed_run_is_taken_up_where_it_stopped(killed_runs, tmp_path, sky, killed, scheduler):
+    path = killed_runs[killed, scheduler]
     marks = zarr.open_group(path, path="g", mode="r")["_state/written"][:]
     finished = int(marks.sum())
     assert 0 < finished < FRAMES or (killed == 1 and finished in (0, 1))
@@ -543,27 +561,21 @@ def test_a_killed_run_is_taken_up_where_it_stopped(tmp_path, sky, killed, schedu
     if finished:
         part = aw.open_zarr(path, group="g", unfinished=True)
         assert_frames_equal(part, fresh.isel(frame=np.flatnonzero(marks)))
-    done, computed = run(path, log, scheduler=scheduler)
-    assert done.returncode == 0, done.stderr
-    assert computed == FRAMES - finished
+    logs = tmp_path / "log", tmp_path / "log again"
+    for log in logs:
+        log.touch()
+    assert run(*((path, log, 0, scheduler) for log in logs)) == [0, 0]
+    assert [log.stat().st_size for log in logs] == [FRAMES - finished, 0]
     back = aw.open_zarr(path, group="g")
     assert_frames_equal(back, fresh)
     assert "_state" not in zarr.open_group(path, path="g", mode="r")
     aw.to_zarr(fresh, tmp_path / "fresh.zarr", group="g")
     for name in ("image", "variance", "mask"):
-        ours = tmp_path / "n.zarr" / "g" / name / "c"
+        ours = path / "g" / name / "c"
         theirs = tmp_path / "fresh.zarr" / "g" / name / "c"
         files = sorted(p.relative_to(ours) for p in ours.rglob("*") if p.is_file())
         assert files == sorted(p.relative_to(theirs) for p in theirs.rglob("*") if p.is_file())
         assert all((ours / p).read_bytes() == (theirs / p).read_bytes() for p in files)
-    again, log_size = run_again(path, log)
-    assert again.returncode == 0
-    assert log_size == 0
-
-
-def run_again(path, log):
-    Path(log).touch()
-    return run(path, log)
 
 
 def dying(ds, after):
