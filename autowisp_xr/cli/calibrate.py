@@ -1,16 +1,17 @@
 """``autowisp-xr calibrate``: raw frames to calibrated ones, file by file."""
 
 import os
+import threading
 import warnings
 from argparse import Namespace
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from string import Formatter
 from typing import Any
 
 from autowisp_xr.cli.reporting import Progress
-from autowisp_xr.cli.turns import Turns
 from autowisp_xr.cli.values import OptionError
 
 _AT_A_TIME = 2
@@ -83,7 +84,12 @@ def run(options: Namespace) -> int:
 
 def _arguments(options: Namespace) -> dict[str, Any]:
     """Arguments of the Calibrator that the options ask for; OptionError if they contradict."""
-    given = vars(options)
+    given = {
+        name: value
+        for group in ("time", "pixels", "sensor", "corrections", "calibrated")
+        for name, value in options.groups[group].items()
+        if name != "calibrate_only_if"
+    }
     utc, jd = options.exposure_start_utc, options.exposure_start_jd
     if jd and "exposure_start_utc" in options.chosen:
         raise OptionError(
@@ -95,19 +101,15 @@ def _arguments(options: Namespace) -> dict[str, Any]:
     home = options.project_home
     if home is None and "PROJHOME" in _fields(options.calibrated_fname):
         home = os.getcwd()
-    same = (
-        *("saturation_threshold", "raw_hdu", "calibrated_fname", "fnum", "exposure_seconds"),
-        *("overscans", "image_area", "bias_level_adu", "gain", "read_noise_electrons"),
-        *("compress_calibrated", "allow_overwrite", "master_bias", "master_dark", "master_flat"),
-    )
-    return {name: given[name] for name in same} | {
+    masks = given.pop("master_mask")
+    return given | {
         "split_channels": split or False,
         "exposure_start_utc": None if jd else utc,
         "exposure_start_jd": jd,
         "project_home": home,
         "leak_directions": options.leak_directions or [],
         "diagnostic_quantiles": list(options.diagnostic_quantiles) or None,
-        "masks": options.master_mask,
+        "masks": masks,
     }
 
 
@@ -154,3 +156,31 @@ def _in_words(diagnostics: Mapping[str | None, Sequence[tuple[str, float]]] | No
         words = " ".join(f"{name}={value:.6g}" for name, value in numbers)
         parts.append(f"{channel} {words}" if channel else words)
     return "; ".join(parts)
+
+
+class Turns:
+    """The order of threads in a step: each takes it once all before it have taken it, or ended.
+
+    Jobs have to be begun in their order.
+    """
+
+    def __init__(self, jobs: Sequence[str]) -> None:
+        self._number = {job: number for number, job in enumerate(jobs)}
+        self._past = [threading.Event() for _ in jobs]
+
+    @contextmanager
+    def turn(self, job: str) -> Iterator[None]:
+        """Wait for the turn of a job, take it, and let the next one have its own."""
+        number = self._number[job]
+        for earlier in self._past[:number]:
+            earlier.wait()
+        with self.over(job):
+            yield
+
+    @contextmanager
+    def over(self, job: str) -> Iterator[None]:
+        """Let the next job have its turn when the block ends, however it does."""
+        try:
+            yield
+        finally:
+            self._past[self._number[job]].set()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from autowisp_xr.cli.loading import load
 from autowisp_xr.cli.reporting import print_list
-from autowisp_xr.cli.stack import STACKING, header_of, in_words, literal, master_name
+from autowisp_xr.cli.stack import header_of, in_words, literal, master_name
 from autowisp_xr.cli.values import OptionError, filter_and_options
 
 if TYPE_CHECKING:
@@ -20,16 +20,8 @@ _KINDS = ("high", "low")
 
 _CLASSES = (*_KINDS, "medium", "cloudy", "colocated", "saturated")
 
-_MATCHING = (
-    *("min_pointing_separation", "large_scale_deviation_threshold"),
-    *("min_high_combine", "min_low_combine"),
-)
-
-_OF_MASTERS = (
-    *("stamp_", "large_scale_", "cloud_check_", *_MATCHING, *STACKING),
-    *("add_averaged_keywords", "compress"),
-)
-"""How the names of options begin that say what the masters are."""
+_NAMED = ("stamps", "selection", "combining", "shape", "clouds", "reference", "averaging-flats")
+"""Groups of options that may stand in the names of masters, as they say what these are."""
 
 
 def run(options: Namespace) -> int:
@@ -108,9 +100,13 @@ def _arguments(options: Namespace) -> dict[str, Any]:
         ),
         "cloud_check_smoother": _filter(options, clouds, binning),
         "master_stack_config": {
-            **_named(options, "", _MATCHING),
+            **options.groups["combining"],
+            **_named(options, "", ("min_pointing_separation", "large_scale_deviation_threshold")),
             "large_scale_stack_options": _named(options, "large_scale_stack_"),
-            "master_stack_options": _named(options, "", (*STACKING, "add_averaged_keywords")),
+            "master_stack_options": {
+                **options.groups["averaging-flats"],
+                "add_averaged_keywords": options.add_averaged_keywords,
+            },
         },
     }
 
@@ -146,7 +142,9 @@ def _master_names(files: Sequence[str], options: Namespace) -> dict[str, str]:
     OptionError
         If two frames give different names, or a name asks for what a header does not have.
     """
-    given = {name: value for name, value in vars(options).items() if name.startswith(_OF_MASTERS)}
+    given = {"add_averaged_keywords": options.add_averaged_keywords, "compress": options.compress}
+    for group in _NAMED:
+        given |= options.groups[group]
     found: dict[str, str] = {}
     for file in files:
         header = header_of(file)

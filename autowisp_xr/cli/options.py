@@ -1,9 +1,9 @@
 """What the commands are, and what their options: the tables beside this module, read once.
 
-``calibrate.toml``, ``stack.toml``, ``flat.toml`` and ``night.toml`` hold ``[commands.NAME]``, each
+``calibrate.toml``, ``stack.toml``, ``flat.toml`` and ``reduce.toml`` hold ``[commands.NAME]``, each
 with its texts and the names of its groups, in the order of the help. A group is a table
-``[groups.NAME]``, and in it stands each option under its own name, or a positional argument, as a
-row:
+``[groups.NAME]`` with the ``title`` that the help shows, and each option stands in it under its own
+name, or a positional argument, as a row:
 
 ``also``
     Other names.
@@ -15,6 +15,8 @@ row:
 ``default``
     Shown in the help. A text is read like one of the command line; true and false make an option
     with two names, --x and --no-x.
+``default_of``
+    In place of it, the constant of the package that is the default: module and name.
 ``metavar``, ``choices``, ``required``, ``help``
     As argparse has them, but that a help may have percent signs.
 ``like``
@@ -30,26 +32,18 @@ from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from autowisp_xr.cli import areas, values
-from autowisp_xr.kinds import EXPOSURE_TOLERANCE, TEMPERATURE_TOLERANCE
 from autowisp_xr.night.verdict import EXIT_STATUS
-from autowisp_xr.options import MIN_FLAT
 
-_TABLES = ("night", "calibrate", "stack", "flat", "shared")
+_TABLES = ("reduce", "calibrate", "stack", "flat", "shared")
 
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     name: getattr(module, name) for module in (areas, values) for name in module.__all__
 }
-
-_ELSEWHERE = {
-    "--temperature-tolerance": TEMPERATURE_TOLERANCE,
-    "--exposure-tolerance": EXPOSURE_TOLERANCE,
-    "--min-flat": MIN_FLAT,
-}
-"""Defaults that the package has already, and no table repeats."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +99,14 @@ class Option:
         return keywords
 
 
+@dataclass(frozen=True)
+class Group:
+    """Options that stand together in the help, and often are the arguments of one thing."""
+
+    title: str
+    options: Sequence[Option]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Command:
     """What is called by a name of its own: its texts in the help, and its options by group."""
@@ -114,19 +116,19 @@ class Command:
     description: str
     epilog: str = ""
     usage: str | None = None
-    groups: Mapping[str, Sequence[Option]]
+    groups: Mapping[str, Group]
 
     @property
     def options(self) -> list[Option]:
         """All options and positional arguments."""
-        return [option for group in self.groups.values() for option in group]
+        return [option for group in self.groups.values() for option in group.options]
 
     def fill(self, parser: ArgumentParser) -> None:
         """Add the options to the parser of the command, in their groups."""
-        for title, options in self.groups.items():
-            group = parser.add_argument_group(title) if title else parser
-            for option in options:
-                group.add_argument(*option.names, **option.keywords())
+        for group in self.groups.values():
+            place = parser.add_argument_group(group.title) if group.title else parser
+            for option in group.options:
+                place.add_argument(*option.names, **option.keywords())
 
 
 @cache
@@ -140,20 +142,23 @@ def commands() -> Mapping[str, Command]:
     status = "; ".join(f"{number}: {meaning}" for number, meaning in EXIT_STATUS.items())
     found = {}
     for name, entry in tables["commands"].items():
-        groups = {}
-        for group in map(tables["groups"].__getitem__, entry.pop("groups")):
-            rows = {key: row for key, row in group.items() if key != "title"}
-            options = [_option(key, row, tables["rows"]) for key, row in rows.items()]
-            groups[group.get("title", "")] = options
+        groups = {key: _group(tables["groups"][key], tables["rows"]) for key in entry["groups"]}
         entry["epilog"] = entry.get("epilog", "").replace("{exit_status}", status)
-        found[name] = Command(name=name, groups=groups, **entry)
+        found[name] = Command(name=name, **entry | {"groups": groups})
     return found
 
 
+def _group(table: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]) -> Group:
+    options = [_option(name, row, rows) for name, row in table.items() if name != "title"]
+    return Group(table.get("title", ""), options)
+
+
 def _option(name: str, row: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]) -> Option:
-    like = rows[row["like"]] if "like" in row else {}
-    given = {"default": _ELSEWHERE.get(name), **like, **row}
+    given = {**rows.get(row.get("like", ""), {}), **row}
+    given.pop("like", None)
     names = (name, *given.pop("also", ()))
     given["help"] = given["help"].replace("{what}", given.pop("what", ""))
-    given.pop("like", None)
+    if "default_of" in given:
+        module, _, constant = given.pop("default_of").rpartition(".")
+        given["default"] = getattr(import_module(f"autowisp_xr.{module}"), constant)
     return Option(names=names, **given)

@@ -10,16 +10,16 @@ from contextlib import nullcontext
 from importlib.metadata import version
 from typing import Any
 
-from autowisp_xr.cli import calibrate, flat, night, stack
+from autowisp_xr.cli import calibrate, flat, reduce, stack
 from autowisp_xr.cli.options import Command, commands
 from autowisp_xr.cli.reporting import in_options, reporting
 from autowisp_xr.cli.settings import resolve
 from autowisp_xr.errors import AutowispError
 
 _RUN: Mapping[str, Callable[[Namespace], int]] = {
-    "demo": night.demo,
-    "info": night.info,
-    "reduce": night.reduce,
+    "demo": reduce.demo,
+    "info": reduce.info,
+    "reduce": reduce.reduce,
     "calibrate": calibrate.run,
     "stack": stack.run,
     "flat": flat.run,

@@ -33,8 +33,9 @@ def resolve(command: Command, values: Mapping[str, Any]) -> Namespace:
 
     Returns
     -------
-    The values by their names. ``command`` is the name of the command, ``chosen`` the names of the
-    values that are no defaults, ``tables`` what files say of the frames of a night.
+    The values by their names; by group, in ``groups``, once more. ``command`` is the name of the
+    command, ``chosen`` the names of the values that are no defaults, ``tables`` what files say of
+    the frames of a night.
 
     Raises
     ------
@@ -51,8 +52,13 @@ def resolve(command: Command, values: Mapping[str, Any]) -> Namespace:
         chosen |= _read(file, given, command)
         tables |= {name: given[name] for name in _OF_NIGHT if name in given}
     chosen |= values
-    initial = {o.dest: o.initial() for o in command.options if o.dest not in chosen}
-    return Namespace(**initial, **chosen, command=command.name, chosen=set(chosen), tables=tables)
+    found = {o.dest: o.initial() for o in command.options if o.dest not in chosen} | chosen
+    groups = {
+        name: {option.dest: found[option.dest] for option in group.options}
+        for name, group in command.groups.items()
+    }
+    known = {"command": command.name, "chosen": set(chosen), "tables": tables, "groups": groups}
+    return Namespace(**found, **known)
 
 
 @contextmanager

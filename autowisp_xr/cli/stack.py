@@ -13,10 +13,6 @@ if TYPE_CHECKING:
     from astropy.io.fits import Header
 
 
-STACKING = ("outlier_threshold", "average_func", "min_valid_values", "max_iter", "exclude_mask")
-"""Options that say how frames are averaged, for masters of all kinds."""
-
-
 def run(options: Namespace) -> int:
     """Stack files, and print of which a master was made; 0 if one was."""
     with loading():
@@ -32,8 +28,8 @@ def _stack(files: Sequence[str], options: Namespace) -> int:
     load("dask.array", "autowisp_xr.image_calibration.master_maker")
     from autowisp_xr.image_calibration import MasterMaker
 
-    names = (*STACKING, "min_valid_frames", "compress", "add_averaged_keywords")
-    arguments = {name: getattr(options, name) for name in names}
+    output = {"compress": options.compress, "add_averaged_keywords": options.add_averaged_keywords}
+    arguments = options.groups["averaging"] | output
     name = master_name("stacked_master_fname", header_of(files[0]), arguments, options)
     make = MasterMaker(**arguments)
     success, discarded = make(files, literal(name), allow_overwrite=options.allow_overwrite)

@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from autowisp_xr.cli.turns import Turns
+from autowisp_xr.cli.calibrate import Turns
 
 JOBS = [f"job {number}" for number in range(12)]
 
