@@ -16,7 +16,7 @@ from autowisp_xr.kernels.sample import average_sample
 from autowisp_xr.options import Average, upper_and_lower
 from autowisp_xr.outliers.rejection import average_columns
 from autowisp_xr.outliers.sigma_clip import SigmaClip
-from autowisp_xr.stats.floats import as_floats, as_numbers
+from autowisp_xr.stats.floats import as_floats, as_numbers, kernel_type
 from autowisp_xr.stats.order_statistics import variance_factors
 
 _NAMES: dict[str, Average] = {
@@ -124,6 +124,7 @@ def _through_columns(
     columns: Columns, quantile: float, limits: tuple[float, float], rounds: int | None
 ) -> tuple[Any, ...]:
     """Average, its variance, number, whether it still rejects, and range of the survivors."""
+    columns = columns.astype(kernel_type(columns.dtype), copy=False)
     block = average_columns(columns, quantile, SigmaClip(limits, max_iter=rounds))
     # the error of a mean, whatever the average
     variance = block.squared_deviations * variance_factors(MEAN, len(columns))[0][block.number]

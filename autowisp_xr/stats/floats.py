@@ -7,6 +7,8 @@ from numpy.typing import ArrayLike
 
 from autowisp_xr.arrays import Numbers
 
+_CONVERTED = {"int8": "i2", "uint32": "f8", "int64": "f8", "uint64": "f8"}
+
 
 def as_floats(values: ArrayLike) -> Any:
     """Array of float64, in which what a NumPy masked array hides is NaN."""
@@ -48,3 +50,14 @@ def native_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
     if dtype.kind == "f" and dtype.itemsize not in (4, 8):
         return np.dtype(np.float32 if dtype.itemsize < 4 else np.float64)
     return np.dtype(np.uint8) if dtype.kind == "b" else dtype.newbyteorder("=")
+
+
+def kernel_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the type in which kernels take numbers of a type, which holds all their values.
+
+    A kernel is compiled for each type that it meets, which takes seconds. The types that few
+    cameras write are therefore converted: int8 to int16; uint32 and integers of 64 bits to float64,
+    in which kernels compute anyway.
+    """
+    dtype = native_type(dtype)
+    return np.dtype(_CONVERTED.get(dtype.name, dtype))

@@ -30,7 +30,7 @@ from autowisp_xr.kernels.stack import average_pixels
 from autowisp_xr.kernels.survivors import inherit_flags, sum_noise, variances, weigh
 from autowisp_xr.kernels.unequal import equalise
 from autowisp_xr.outliers.rejection import Rejection
-from autowisp_xr.stats.floats import native, native_type
+from autowisp_xr.stats.floats import kernel_type, native, native_type
 from autowisp_xr.stats.order_statistics import variance_factors
 from autowisp_xr.stats.trimmed import trimmed_factors
 from autowisp_xr.stats.unequal_noise import noise_tables, ranks
@@ -222,7 +222,8 @@ def _pixels(frames: Frames, exclude: int) -> Pixels:
     if kind.kind not in "buif" or kind.itemsize > 8:
         raise TypeError(f"images are of integers, float32 or float64, not of {kind}")
     mask = _flat(frames.mask, shape, np.uint8)
-    return Pixels(_flat(frames.values, shape), mask, np.uint8(exclude))
+    values = frames.values.astype(kernel_type(kind), copy=False)
+    return Pixels(_flat(values, shape), mask, np.uint8(exclude))
 
 
 def _noise(frames: Frames, dtype: DTypeLike) -> Noise:

@@ -35,6 +35,7 @@ from autowisp_xr.bridge import blocks
 from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kinds import MASTERS
+from autowisp_xr.stats.floats import kernel_type
 from autowisp_xr.steps.bias import BiasOperands
 from autowisp_xr.steps.bias_level import BiasLevelOperands, SubtractBiasLevel
 from autowisp_xr.steps.dark import DarkOperands, factor_of
@@ -220,14 +221,19 @@ def _run(*given: Numbers | None, dtype: np.dtype[Any]) -> Calibrated:
 
 
 def _ready(given: Any, default: Any, kind: np.dtype[Any]) -> Any:
-    """A contiguous array of the axes and type of what stands for it where it is absent."""
-    dtype = {np.float32: kind, np.object_: None}.get(default.dtype.type, default.dtype)
-    if given is None:
-        return default.astype(dtype)
+    """Return a contiguous array of the axes and type of what stands for it where it is absent.
+
+    It is read-only, whether the given one is or not, because the kernel is compiled for each
+    mixture of arrays that can be written to and arrays that cannot.
+    """
+    given = default if given is None else given
+    types = {np.float32: kind, np.object_: kernel_type(given.dtype)}
     # what is too large for its type is infinite there, which the kernel flags
     with np.errstate(over="ignore"):
-        array = np.ascontiguousarray(given, dtype=dtype)
-    return array if array.ndim == default.ndim else array[None]
+        array = np.ascontiguousarray(given, types.get(default.dtype.type, default.dtype))
+    array = array[:] if array.ndim == default.ndim else array[None]
+    array.flags.writeable = False
+    return array
 
 
 @kernel
