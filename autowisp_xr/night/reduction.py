@@ -22,7 +22,7 @@ from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.summary import Summary
 from autowisp_xr.night.writing import CAMERA, STORE, Writer
 from autowisp_xr.options import MIN_FLAT, check_min_flat
-from autowisp_xr.store.lock import claimed
+from autowisp_xr.locking import locked
 
 _SUMMARY = "summary.txt"
 _LOCK = ".autowisp-xr.lock"
@@ -197,7 +197,7 @@ def _check_room(target: Path, overwrite: bool) -> None:
 def _claim(target: Path, held: ExitStack) -> None:
     """Keep others away from the results while they are made; they have a directory then."""
     try:
-        held.enter_context(claimed(str(target / _LOCK), str(target)))
+        held.enter_context(locked(str(target / _LOCK), str(target)))
     except InUseError:
         raise
     except OSError as error:

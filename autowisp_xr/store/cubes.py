@@ -71,13 +71,13 @@ def to_zarr(
     if swap.is_hidden(place.name):
         raise ValueError(f"{place}: a group of this name is used while others are written")
     if overwrite or not place.is_whole(identity) or swap.leftovers(place.folder):
-        with place.claimed():
+        with place.sole_writer():
             _write(ds, place, identity, overwrite)
     return open_zarr(store, group=group)
 
 
 def _write(ds: xr.Dataset, place: Group, identity: str, overwrite: bool) -> None:
-    """Write into a group that is claimed what it lacks, or replace it."""
+    """Write into a group that is locked what it lacks, or replace it."""
     swap.finish(place.folder)
     found = place.state()
     if found == FOREIGN:
@@ -140,7 +140,7 @@ def open_zarr(
     """
     place = Group.at(store, group)
     if swap.is_decided(place.folder):
-        with place.claimed():
+        with place.sole_writer():
             swap.finish(place.folder)
     state = place.state()
     if not state:

@@ -14,7 +14,7 @@ from zarr.errors import ContainsArrayError
 from zarr.storage import LocalStore
 
 from autowisp_xr.store import swap
-from autowisp_xr.store.lock import claimed
+from autowisp_xr.locking import locked
 
 StoreLike: TypeAlias = "Store | str | PathLike[str]"
 """A store of Zarr, the directory of one, or an address that Zarr understands ("s3://...")."""
@@ -96,7 +96,7 @@ class Group:
         return bool(state.get("complete")) and state["identity"] == identity
 
     @contextmanager
-    def claimed(self) -> Iterator[None]:
+    def sole_writer(self) -> Iterator[None]:
         """Keep others from writing to it; what is in no directory is left to its users."""
         if self.directory is None:
             yield
@@ -106,5 +106,5 @@ class Group:
         if self.directory.is_dir() and not os.access(parent, os.W_OK):
             parent = str(self.directory)
         file = f".{'~'.join([store, *self.name.split('/')])}.lock"
-        with claimed(os.path.join(parent, file), str(self)):
+        with locked(os.path.join(parent, file), str(self)):
             yield

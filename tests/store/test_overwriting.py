@@ -17,7 +17,7 @@ import autowisp_xr as aw
 from autowisp_xr import provenance, schema
 from autowisp_xr.errors import BadImageError, InUseError
 from autowisp_xr.store import swap
-from autowisp_xr.store.lock import claimed
+from autowisp_xr.locking import locked
 from autowisp_xr.testing import assert_frames_equal
 
 FRAMES = 6
@@ -308,7 +308,7 @@ def test_what_a_killed_run_was_to_replace_is_whole_and_the_next_run_takes_up(tmp
 def test_a_group_that_is_being_written_is_refused_and_others_are_not(tmp_path):
     path = tmp_path / "n.zarr"
     aw.to_zarr(frames(), path, group="g")
-    with claimed(str(tmp_path / ".n.zarr~g.lock"), "n.zarr/g"):
+    with locked(str(tmp_path / ".n.zarr~g.lock"), "n.zarr/g"):
         with pytest.raises(InUseError, match=rf"n\.zarr/g .* process {os.getpid()} on"):
             aw.to_zarr(frames(2000), path, group="g", overwrite=True)
         # what is whole is read, and not written

@@ -10,13 +10,13 @@ import threading
 import pytest
 
 from autowisp_xr.errors import AutowispError, InUseError
-from autowisp_xr.store.lock import claimed
+from autowisp_xr.locking import locked
 
 HOLD = """
     import sys, time
-    from autowisp_xr.store.lock import claimed
+    from autowisp_xr.locking import locked
 
-    with claimed(sys.argv[1], "the place"):
+    with locked(sys.argv[1], "the place"):
         print("held", flush=True)
         {}
         time.sleep(600)
@@ -25,7 +25,7 @@ HOLD = """
 
 @pytest.fixture
 def holder(tmp_path):
-    """Starts processes that claim a file and hold it, and ends them."""
+    """Starts processes that lock a file and hold it, and ends them."""
     started = []
 
     def start(path, more=""):
@@ -53,7 +53,7 @@ def test_the_second_is_refused_and_reported_by_whom_where_and_since_when(tmp_pat
             match=rf"out is being written by process {process.pid} on {socket.gethostname()}, "
             r"since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d",
         ),
-        claimed(str(path), "out"),
+        locked(str(path), "out"),
     ):
         pass
     assert issubclass(InUseError, AutowispError)
@@ -66,7 +66,7 @@ def test_what_a_killed_run_held_is_free_at_once(tmp_path, holder):
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert path.exists()
-    with claimed(str(path), "out"):
+    with locked(str(path), "out"):
         assert json.loads(path.read_text())["process"] == os.getpid()
     assert not path.exists()
 
@@ -80,7 +80,7 @@ def test_a_child_of_a_killed_run_does_not_hold_on(tmp_path, holder):
     process.send_signal(signal.SIGKILL)
     process.wait()
     try:
-        with claimed(str(path), "out"):
+        with locked(str(path), "out"):
             pass
     finally:
         os.kill(child, signal.SIGKILL)
@@ -92,12 +92,12 @@ def test_threads_of_a_process_are_kept_apart_too(tmp_path):
 
     def claim():
         try:
-            with claimed(path, "out"):
+            with locked(path, "out"):
                 described.append("free")
         except InUseError as error:
             described.append(str(error))
 
-    with claimed(path, "out"), claimed(path + "2", "another place"):
+    with locked(path, "out"), locked(path + "2", "another place"):
         thread = threading.Thread(target=claim)
         thread.start()
         thread.join()
@@ -116,11 +116,11 @@ def test_a_process_of_another_host_may_live_so_a_person_has_to_state(tmp_path):
     signed(path)
     with (
         pytest.raises(InUseError, match=rf"on elsewhere, since noon, .* remove .*{path.name}"),
-        claimed(str(path), "out"),
+        locked(str(path), "out"),
     ):
         pass
     path.unlink()
-    with claimed(str(path), "out"):
+    with locked(str(path), "out"):
         pass
 
 
@@ -128,14 +128,14 @@ def test_a_process_of_another_host_may_live_so_a_person_has_to_state(tmp_path):
 def test_what_is_left_of_a_run_that_could_not_sign_is_free(left, tmp_path):
     path = tmp_path / "x.lock"
     path.write_text(left)
-    with claimed(str(path), "out"):
+    with locked(str(path), "out"):
         pass
 
 
 def test_a_host_that_has_started_anew_knows_its_own(tmp_path):
     path = tmp_path / "x.lock"
     signed(path, host=socket.gethostname())
-    with claimed(str(path), "out"):
+    with locked(str(path), "out"):
         pass
 
 
@@ -146,21 +146,21 @@ def test_on_a_disk_without_locks_the_process_decides(process, free, tmp_path, mo
     def unknown(*_):
         raise OSError(38, "Function not implemented")
 
-    monkeypatch.setattr("autowisp_xr.store.lock.fcntl.flock", unknown)
+    monkeypatch.setattr("autowisp_xr.locking.fcntl.flock", unknown)
     path = tmp_path / "x.lock"
     signed(path, host=socket.gethostname(), process=process)
     try:
-        with claimed(str(path), "out"):
+        with locked(str(path), "out"):
             assert free
     except InUseError:
         assert not free
 
 
 def test_what_was_made_for_the_claim_only_is_removed(tmp_path):
-    with claimed(str(tmp_path / "a" / "b" / "x.lock"), "out"):
+    with locked(str(tmp_path / "a" / "b" / "x.lock"), "out"):
         assert (tmp_path / "a" / "b").is_dir()
     assert list(tmp_path.iterdir()) == []
-    with claimed(str(tmp_path / "a" / "b" / "x.lock"), "out"):
+    with locked(str(tmp_path / "a" / "b" / "x.lock"), "out"):
         (tmp_path / "a" / "result").touch()
     assert os.listdir(tmp_path / "a") == ["result"]
 
@@ -168,13 +168,13 @@ def test_what_was_made_for_the_claim_only_is_removed(tmp_path):
 RACE = """
     import os, sys, time
     from autowisp_xr.errors import InUseError
-    from autowisp_xr.store.lock import claimed
+    from autowisp_xr.locking import locked
 
     path, count = sys.argv[1], 0
     until = time.monotonic() + 20
     while count < 50 and time.monotonic() < until:
         try:
-            with claimed(path, "out"):
+            with locked(path, "out"):
                 os.close(os.open(path + ".witness", os.O_CREAT | os.O_EXCL))
                 os.remove(path + ".witness")
                 count += 1

@@ -1,10 +1,10 @@
-"""One writer at a time: a place that is written to is claimed by a hidden file.
+"""One writer at a time: a place that is written to is locked by a hidden file.
 
-The file says who writes: host, process, and since when. Decision: the claim is the lock that the
+The file says who writes: host, process, and since when. Decision: what counts is the lock that the
 system holds on that file (flock), which ends with the process, however it ends: what a killed run
 leaves behind never blocks the next, and no number of a process is ever taken for another's. What
 is written in the file serves where locks do not reach, between hosts that share a disk: there a
-run that was killed has to be told apart by a person.
+person has to find out whether a run was killed.
 """
 
 import json
@@ -26,25 +26,25 @@ except ImportError:
 
 
 _HELD: set[int] = set()
-"""Descriptors of what this process has claimed."""
+"""Descriptors of the files that this process has locked."""
 
 
 @contextmanager
-def claimed(path: str, what: str) -> Iterator[None]:
-    """Claim a place for this process, or this thread of it, while the block runs.
+def locked(path: str, what: str) -> Iterator[None]:
+    """Lock a place for this process, or this thread of it, while the block runs.
 
     Parameters
     ----------
     path
-        Of the file that stands for the claim. Its directory is made where there is none, and
-        removed again if nothing came to lie in it.
+        Of the file that is locked. Its directory is made where there is none, and removed again if
+        nothing came to lie in it.
     what
         The place, for people.
 
     Raises
     ------
     InUseError
-        If somebody else has claimed it, or a process of another host may have.
+        If somebody else has locked it, or a process of another host may have.
     OSError
         If no file can be made there.
     """
@@ -159,7 +159,7 @@ def _sign(descriptor: int) -> None:
 
 
 def _signature(descriptor: int) -> dict[str, Any]:
-    """What the one who claimed the file last has left in it; nothing where there is nothing."""
+    """What the one who locked the file last has written in it; {} where that is nothing."""
     os.lseek(descriptor, 0, os.SEEK_SET)
     try:
         signed = json.loads(os.read(descriptor, 4096))
@@ -188,7 +188,7 @@ def _boot() -> str:
 
 
 def _let_go() -> None:
-    """A fork is not the one who claimed: should it live on, it would hold on for the dead."""
+    """Close the files in a forked process: it has locked nothing, and may outlive its parent."""
     for descriptor in _HELD:
         with suppress(OSError):
             os.close(descriptor)
