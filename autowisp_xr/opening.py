@@ -16,8 +16,8 @@ from xarray.backends import BackendEntrypoint
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispWarning
 from autowisp_xr.fits.hdu_choice import HduChoice
-from autowisp_xr.fits.packing import is_packed
 from autowisp_xr.fits.units import MAGIC
+from autowisp_xr.fits.unpacking import is_packed
 from autowisp_xr.frames import checked, doubts_of_files, open_records, scan, unused_rules
 from autowisp_xr.frames.named_masters import NamedMasters
 from autowisp_xr.frames.names import FITS_SUFFIX, Paths

@@ -17,9 +17,9 @@ import numpy as np
 
 from autowisp_xr.arrays import Bits, Numbers
 from autowisp_xr.errors import BadImageError
-from autowisp_xr.fits.packing import UNREADABLE, opened
 from autowisp_xr.fits.planes import Hdu
 from autowisp_xr.fits.tiles import read_fully
+from autowisp_xr.fits.unpacking import UNREADABLE, opened
 
 Buffer: TypeAlias = "bytes | bytearray | memoryview | Numbers"
 """Bytes of anything."""

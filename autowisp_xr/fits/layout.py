@@ -19,10 +19,10 @@ from autowisp_xr.fits.hdu_choice import (
 )
 from autowisp_xr.fits.history_cards import split_history
 from autowisp_xr.fits.inherited_cards import cards_of
-from autowisp_xr.fits.packing import UNREADABLE, is_packed, likely_length, unpacked
 from autowisp_xr.fits.planes import FileLayout, Hdu
 from autowisp_xr.fits.tiles import tile_table
 from autowisp_xr.fits.units import Unit, read_units
+from autowisp_xr.fits.unpacking import UNREADABLE, is_packed, likely_length, unpacked
 from autowisp_xr.headers.aliases import KeywordAliases
 
 _STORED = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}

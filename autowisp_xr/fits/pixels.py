@@ -13,9 +13,9 @@ from astropy.utils.exceptions import AstropyWarning
 
 from autowisp_xr.arrays import Floats, Image
 from autowisp_xr.errors import BadImageError
-from autowisp_xr.fits.packing import UNREADABLE, Unpacked, unpacked
 from autowisp_xr.fits.planes import Hdu
 from autowisp_xr.fits.tiles import decoded_pieces, read_fully
+from autowisp_xr.fits.unpacking import UNREADABLE, Unpacked, unpacked
 from autowisp_xr.flags import Flag
 
 # catch_warnings swaps state of the whole process, so threads must take turns with it

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import BinaryIO
 
 from autowisp_xr.errors import BadImageError
-from autowisp_xr.fits.packing import Unpacked
+from autowisp_xr.fits.unpacking import Unpacked
 
 _BLOCK = 2880
 _CARD = 80

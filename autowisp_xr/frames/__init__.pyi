@@ -1,8 +1,9 @@
 from .arrange import files_of_frames as files_of_frames
+from .blank_frames import Emptiness as Emptiness
+from .blank_frames import emptiness as emptiness
 from .copies import copies_of as copies_of
 from .finding import find_files as find_files
 from .finding import passed_over as passed_over
-from .likely import likely_type as likely_type
 from .open import open_records as open_records
 from .scanning import FileRecord as FileRecord
 from .scanning import checked as checked
@@ -10,6 +11,5 @@ from .scanning import damage as damage
 from .scanning import doubts_of_files as doubts_of_files
 from .scanning import scan as scan
 from .scanning import unused_rules as unused_rules
-from .uniform import Emptiness as Emptiness
-from .uniform import emptiness as emptiness
+from .unreadable import likely_type as likely_type
 from .write import to_fits as to_fits

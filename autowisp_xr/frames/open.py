@@ -14,7 +14,7 @@ from autowisp_xr.errors import BadImageError, ImageMismatchError
 from autowisp_xr.fits.hdu_choice import HduChoice
 from autowisp_xr.fits.lazy_pixels import variables_of
 from autowisp_xr.frames.arrange import Arrangement, arrange
-from autowisp_xr.frames.resolve import resolve_camera
+from autowisp_xr.frames.camera_of_files import resolve_camera
 from autowisp_xr.frames.scanning import FileRecord
 from autowisp_xr.headers.bunit import unit_of
 from autowisp_xr.headers.cards import value_of

@@ -15,7 +15,7 @@ from autowisp_xr import schema
 from autowisp_xr.arrays import Image
 from autowisp_xr.camera import Camera
 from autowisp_xr.fits.history_cards import history_cards, split_history
-from autowisp_xr.fits.plain import Plane, append_cards, write_plain
+from autowisp_xr.fits.writing import Plane, append_cards, write_plain
 from autowisp_xr.flags import Flag
 from autowisp_xr.frames.names import bare_name
 from autowisp_xr.frames.outputs import Content

@@ -11,8 +11,8 @@ from astropy.io import fits
 from autowisp_xr import provenance
 from autowisp_xr.arrays import Image
 from autowisp_xr.errors import CalibrationError, ImageMismatchError
-from autowisp_xr.frames.planes import open_planes
 from autowisp_xr.frames.product_hdus import plain_header
+from autowisp_xr.frames.uninterpreted import open_planes
 from autowisp_xr.image_calibration.channels import Channels, by_channel, inside, interleaved
 from autowisp_xr.image_calibration.mask_utilities import combine_masks
 from autowisp_xr.regions import Region

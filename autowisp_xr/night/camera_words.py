@@ -7,7 +7,7 @@ from pathlib import Path
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import HeaderError
 from autowisp_xr.frames import FileRecord
-from autowisp_xr.frames.resolve import resolve_camera
+from autowisp_xr.frames.camera_of_files import resolve_camera
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import value_of
 from autowisp_xr.night.sentences import sentence

@@ -14,8 +14,8 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.fits.hdu_choice import HduName
 from autowisp_xr.frames import FileRecord
+from autowisp_xr.frames.camera_of_files import resolve_camera
 from autowisp_xr.frames.names import Paths
-from autowisp_xr.frames.resolve import resolve_camera
 from autowisp_xr.headers.cards import first_value
 from autowisp_xr.headers.place import Place
 from autowisp_xr.headers.processing import stated_bias

@@ -16,7 +16,7 @@ from autowisp_xr import measure, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, CalibrationError, HeaderError
 from autowisp_xr.frames import FileRecord
-from autowisp_xr.frames.resolve import resolve_camera
+from autowisp_xr.frames.camera_of_files import resolve_camera
 from autowisp_xr.night.camera_words import (
     UNITS,
     card,

@@ -12,8 +12,8 @@ from autowisp_xr import frames, store
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, HeaderError
 from autowisp_xr.fits.hdu_choice import HduName
+from autowisp_xr.frames.camera_of_files import resolve_camera
 from autowisp_xr.frames.names import Paths
-from autowisp_xr.frames.resolve import resolve_camera
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.matching import Matching
 from autowisp_xr.night.camera_words import describe, plain, setting_hint

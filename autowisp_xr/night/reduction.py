@@ -13,6 +13,7 @@ from autowisp_xr.errors import InUseError
 from autowisp_xr.fits.hdu_choice import HduName
 from autowisp_xr.frames.names import Paths
 from autowisp_xr.headers.aliases import KeywordAliases
+from autowisp_xr.locking import locked
 from autowisp_xr.matching import Matching
 from autowisp_xr.night.measured_camera import know_camera
 from autowisp_xr.night.plan import Plan, by_setup, camera_with_colours, plan_night
@@ -22,7 +23,6 @@ from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.summary import Summary
 from autowisp_xr.night.writing import CAMERA, STORE, Writer
 from autowisp_xr.options import MIN_FLAT, check_min_flat
-from autowisp_xr.locking import locked
 
 _SUMMARY = "summary.txt"
 _LOCK = ".autowisp-xr.lock"

@@ -13,8 +13,8 @@ from zarr.abc.store import Store
 from zarr.errors import ContainsArrayError
 from zarr.storage import LocalStore
 
-from autowisp_xr.store import swap
 from autowisp_xr.locking import locked
+from autowisp_xr.store import swap
 
 StoreLike: TypeAlias = "Store | str | PathLike[str]"
 """A store of Zarr, the directory of one, or an address that Zarr understands ("s3://...")."""

@@ -6,7 +6,7 @@ from astropy.io import fits
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autowisp_xr.fits.plain import Plane, append_cards, write_plain
+from autowisp_xr.fits.writing import Plane, append_cards, write_plain
 
 KINDS = ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"]
 
@@ -120,6 +120,6 @@ def test_a_file_may_have_something_before_the_image():
 
 @given(st.integers(0, 2**32 - 1))
 def test_every_checksum_is_spelt_as_astropy_spells_it(value):
-    from autowisp_xr.fits.plain import _encoded
+    from autowisp_xr.fits.writing import _encoded
 
     assert _encoded(value).decode() == fits.PrimaryHDU()._char_encode(value)

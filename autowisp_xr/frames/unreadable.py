@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 from autowisp_xr.errors import HeaderError
-from autowisp_xr.fits.packing import UNREADABLE, opened
+from autowisp_xr.fits.unpacking import UNREADABLE, opened
 from autowisp_xr.frames.evidence import evidence_of
 from autowisp_xr.frames.scanning import FileRecord
 from autowisp_xr.frames.type_names import named_type
