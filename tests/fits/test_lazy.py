@@ -6,6 +6,7 @@ import dask
 import numpy as np
 import pytest
 import xarray as xr
+from astropy.io import fits
 
 from autowisp_xr.camera import Camera
 from autowisp_xr.fits import lazy_pixels, pixels
@@ -19,10 +20,21 @@ KEYS = {
 }
 
 
-@pytest.fixture
-def mosaic(raw):
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Three files of a mosaic, which no test changes, and their pixels."""
     data = np.arange(3 * 35, dtype="uint16").reshape(3, 5, 7)
-    paths = [raw(f"m{i}.fits", data[i]) for i in range(3)]
+    folder = tmp_path_factory.mktemp("mosaic")
+    header = fits.Header({"IMAGETYP": "object", "EXPTIME": 30.0})
+    paths = [folder / f"m{i}.fits" for i in range(3)]
+    for path, image in zip(paths, data, strict=True):
+        fits.writeto(path, image, header)
+    return paths, data
+
+
+@pytest.fixture
+def mosaic(files):
+    paths, data = files
     return open_fits(paths, camera=Camera(channels="RGGB")), data
 
 
