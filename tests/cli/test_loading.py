@@ -61,7 +61,7 @@ def test_a_process_that_has_computed_is_left_as_it_is():
 
 def test_a_stack_loads_neither_a_cluster_nor_what_it_does_not_use(tmp_path):
     for number in range(10):
-        image = np.full((4, 5), number, np.int16)
+        image = np.full((4, 5), number, np.uint16)
         fits.PrimaryHDU(image, fits.Header({"EXPTIME": 3.0})).writeto(tmp_path / f"{number}.fits")
     code = (
         "import sys; from autowisp_xr.cli import main\n"
