@@ -244,7 +244,7 @@ def test_the_verbs_subtract_what_the_array_function_finds(method, amplifiers, no
         np.testing.assert_allclose(calibrated["variance"].values[frame, 0], variance, rtol=1e-12)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.data(), st.sampled_from(sorted(METHODS)), st.booleans())
 def test_any_chunks_give_the_same_bits(data, name, two):
     image = np.random.default_rng(5).normal(500, 5, SHAPE).astype("f4")
