@@ -5,6 +5,8 @@ import pytest
 from tests.monte_carlo import matrix
 from tests.monte_carlo.matrix import Cell, Found, Scene
 
+PIXELS = 20_000
+
 
 # values about zero have a photon noise of their own trouble, and the MAD of three integers is
 # often zero: the printed matrix shows them
@@ -16,7 +18,7 @@ from tests.monte_carlo.matrix import Cell, Found, Scene
 def test_the_error_plane_is_true_however_frames_are_averaged(noise, shared, signal, frames):
     found = [
         each
-        for each in matrix.measured(Scene(noise, shared, 5.0, signal, frames))
+        for each in matrix.measured(Scene(noise, shared, 5.0, signal, frames), PIXELS)
         if frames > 3 or each.cell.reject != "mad 5"
     ]
     assert len(found) > 15

@@ -12,6 +12,7 @@ from autowisp_xr.regions import Region
 from tests.steps.frames import frame_set
 
 NOISE = 5.0
+NUMBER = 2500
 SHAPE = (40, 70)
 SERIAL = Region(xmin=0, xmax=9, ymin=0, ymax=40)
 PARALLEL = Region(xmin=9, xmax=70, ymin=34, ymax=40)
@@ -29,7 +30,7 @@ MODELS = {
 AFTER = {"per": "column", "areas": PARALLEL}
 
 
-def ratio(methods, number=4000, seed=0, lost=0.0):
+def ratio(methods, number=NUMBER, seed=0, lost=0.0):
     """Variance that is reported over the variance of the levels, mean over the image, and its
     scatter over the image."""
     rng = np.random.default_rng(seed)
@@ -51,7 +52,7 @@ def ratio(methods, number=4000, seed=0, lost=0.0):
 def tolerance(name):
     """Three times the error of a variance that is told by this many independent levels."""
     independent = {"frame": 1, "row": 34, "column": 61, "straight spline": 2}.get(name, 3)
-    return 3 * np.sqrt(2 / (4000 * independent))
+    return 3 * np.sqrt(2 / (NUMBER * independent))
 
 
 @pytest.mark.parametrize("average", ["median", "mean"])
@@ -79,7 +80,7 @@ def test_passes_take_over_what_the_one_before_was_off(first, average):
         Overscan(average=average, min_pixels=10, **MODELS[first]),
         Overscan(average=average, min_pixels=10, **AFTER),
     ]
-    found, along = ratio(methods, number=2500)
+    found, along = ratio(methods)
     assert found == pytest.approx(1.0, abs=0.02)
     assert along < 0.1
 
@@ -90,9 +91,9 @@ def test_a_median_after_a_mean_and_three_passes():
         Overscan(min_pixels=10, **AFTER),
         Overscan(min_pixels=10, average="mean", areas=PARALLEL),
     ]
-    assert ratio(methods[:2], number=2500)[0] == pytest.approx(1.0, abs=0.02)
+    assert ratio(methods[:2])[0] == pytest.approx(1.0, abs=0.02)
     # all but the noise of the pixels that two passes measure, which counts twice
-    assert ratio(methods, number=2500)[0] == pytest.approx(1.0, abs=0.03)
+    assert ratio(methods)[0] == pytest.approx(1.0, abs=0.03)
 
 
 def test_clipping_far_out_changes_little():
