@@ -9,9 +9,9 @@ from numpy.typing import DTypeLike
 
 from autowisp_xr._compat import LateArray, OuterKey, late_variable
 from autowisp_xr.arrays import Numbers
-from autowisp_xr.fits.inflated import Inflated, bytes_of, inflated, plane_in
 from autowisp_xr.fits.pixels import convert_companion, stored_pieces
 from autowisp_xr.fits.planes import Hdu, Mosaic, as_tiles
+from autowisp_xr.fits.temporary import Inflated, bytes_of, inflated, plane_in
 from autowisp_xr.regions import ChannelSlice
 from autowisp_xr.schema import DIMS
 

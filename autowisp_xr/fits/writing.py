@@ -1,13 +1,15 @@
-"""Plain FITS images: headers as astropy writes them, pixels in one pass with their checksum.
+"""Write images to a FITS file, plain or tile-compressed, with CHECKSUM and DATASUM.
 
-astropy goes over the pixels four times (copy, checksum, byte order, write), each time through main
-memory. Here a few rows at a time go through all of it while they are in the cache of the processor,
-and what is left is the time of writing.
+astropy makes the headers, and compresses. It goes over the pixels of a plain image four times
+(copy, checksum, byte order, write), each time through main memory. Here a few rows at a time go
+through all of it while they are in the cache of the processor, and what is left is the time of
+writing.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import chain
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -21,11 +23,10 @@ _BLOCK = 2880
 _CARD = 80
 _END = b"END".ljust(_CARD)
 _PIECE = 1 << 18
-_NOT_IN_CHECKSUMS = b":;<=>?@[\\]^_`"
 
 
 @dataclass(frozen=True)
-class Plane:
+class NewHdu:
     """An image as a file is to have it."""
 
     header: fits.Header
@@ -50,8 +51,8 @@ class Plane:
         return part.astype(self.dtype, copy=False)
 
 
-def write_plain(file: BinaryIO, planes: Sequence[Plane]) -> None:
-    """Write images as a FITS file, the first in the primary HDU, with CHECKSUM and DATASUM.
+def write_plain(file: BinaryIO, planes: Sequence[NewHdu]) -> None:
+    """Write images as a FITS file, the first in the primary HDU.
 
     Parameters
     ----------
@@ -75,8 +76,47 @@ def write_plain(file: BinaryIO, planes: Sequence[Plane]) -> None:
         file.seek(end)
 
 
-def _headers(planes: Sequence[Plane]) -> Iterator[bytes]:
-    """Whole headers, in which the checksums are still to be filled in."""
+def write_tiled(file: BinaryIO, planes: Sequence[NewHdu], quantize: float | None) -> None:
+    """Write images as a FITS file, compressed tile by tile, behind an empty primary HDU.
+
+    Parameters
+    ----------
+    file, planes
+        As for :func:`write_plain`.
+    quantize
+        None for lossless, else floats are rounded to the scatter of a row divided by this.
+
+    Notes
+    -----
+    As a CompImageHDU, astropy would put the cards of the header in an order of its own, and drop
+    those that repeat a keyword: they are added to the tables that the images are in a file.
+    """
+    content = BytesIO()
+    arrays = (np.ascontiguousarray(plane.rows(0, len(plane.values))) for plane in planes)
+    images = [_tiled_image(array, quantize) for array in arrays]
+    fits.HDUList([fits.PrimaryHDU(), *images]).writeto(content)
+    content.seek(0)
+    hdus = fits.open(content, disable_image_compression=True, lazy_load_hdus=False)
+    for hdu, plane in zip(hdus[1:], planes, strict=True):
+        hdu.header.remove("EXTNAME", ignore_missing=True)
+        append_cards(hdu, plane.header)
+    hdus.writeto(file, output_verify="silentfix+ignore", checksum=True)
+
+
+def _tiled_image(values: Image, quantize: float | None) -> fits.CompImageHDU:
+    options: dict[str, Any] = {"compression_type": "RICE_1"}
+    if values.dtype.kind == "f" and quantize is not None:
+        options |= {"quantize_level": quantize, "quantize_method": fits.hdu.compressed.NO_DITHER}
+    elif values.dtype.kind == "f":
+        options = {"compression_type": "GZIP_2", "quantize_level": 0.0}
+    elif values.dtype.itemsize > 4:
+        # RICE is not defined for 64 bits
+        options = {"compression_type": "GZIP_2"}
+    return fits.CompImageHDU(values, tile_shape=(1, values.shape[1]), **options)
+
+
+def _headers(planes: Sequence[NewHdu]) -> Iterator[bytes]:
+    """Yield whole headers, in which the checksums are still to be filled in."""
     stubs = [np.zeros((1, 1), plane.dtype) for plane in planes]
     hdus = fits.HDUList([fits.PrimaryHDU(stubs[0]), *map(fits.ImageHDU, stubs[1:])])
     for hdu, plane in zip(hdus, planes, strict=True):
@@ -104,8 +144,8 @@ def append_cards(hdu: fits.PrimaryHDU | fits.ImageHDU, header: fits.Header) -> N
         hdu.header.append(card, useblanks=False, end=True)
 
 
-def _write_pixels(file: BinaryIO, plane: Plane) -> int:
-    """Write the data unit; the sum of its words."""
+def _write_pixels(file: BinaryIO, plane: NewHdu) -> int:
+    """Write the data unit, and return the sum of its words."""
     height, width = plane.values.shape
     row = width * plane.dtype.itemsize
     # four rows are whole words, in any type
@@ -126,7 +166,7 @@ def _write_pixels(file: BinaryIO, plane: Plane) -> int:
 
 
 def _store(rows: Image, out: Image) -> None:
-    """Bytes of the rows as FITS has them: the other signedness as an offset of half the range."""
+    """Store rows as FITS has them: the other signedness as an offset of half the range."""
     kind, size = rows.dtype.kind, rows.dtype.itemsize
     if (kind == "u" and size > 1) or (kind == "i" and size == 1):
         unsigned = np.dtype(f"u{size}")
@@ -138,7 +178,7 @@ def _store(rows: Image, out: Image) -> None:
 
 
 def _sealed(text: bytes, total: int) -> bytes:
-    """A header with its checksums, given the sum of the words of its data."""
+    """Return a header with its checksums, given the sum of the words of its data."""
     cards = [text[i : i + _CARD] for i in range(0, len(text), _CARD)]
     where = next(i for i, card in enumerate(cards) if card.startswith(b"DATASUM "))
     comment = fits.Card.fromstring(cards[where]).comment
@@ -152,16 +192,21 @@ def _sealed(text: bytes, total: int) -> bytes:
 
 
 def _encoded(value: int) -> bytes:
-    """Sixteen letters and digits that, as words, add up to a value and the "0"s they replace."""
-    found = bytearray(16)
-    for column, byte in enumerate(value.to_bytes(4, "big")):
-        quarter, rest = divmod(byte, 4)
-        four = [48 + quarter + rest, *[48 + quarter] * 3]
-        while any(one in _NOT_IN_CHECKSUMS for one in four):
-            for first in (0, 2):
-                if any(one in _NOT_IN_CHECKSUMS for one in four[first : first + 2]):
-                    four[first] += 1
-                    four[first + 1] -= 1
-        found[column::4] = bytes(four)
+    """Return 16 letters and digits that, as words, add up to a value and the "0"s they replace."""
+    # four characters for each byte of the value; each word takes one for each byte
+    words = zip(*(_four_characters(byte) for byte in value.to_bytes(4, "big")), strict=True)
+    text = bytes(chain.from_iterable(words))
     # the value of a card starts at its twelfth character, the last of a word
-    return bytes(found[-1:] + found[:-1])
+    return text[-1:] + text[:-1]
+
+
+def _four_characters(byte: int) -> list[int]:
+    """Return codes of four letters or digits that add up to a byte and four "0"s."""
+    quarter, rest = divmod(byte, 4)
+    codes = [ord("0") + quarter + rest, *[ord("0") + quarter] * 3]
+    for first, second in ((0, 1), (2, 3)):
+        # moved apart, past punctuation, a pair keeps its sum
+        while not (chr(codes[first]).isalnum() and chr(codes[second]).isalnum()):
+            codes[first] += 1
+            codes[second] -= 1
+    return codes

@@ -19,7 +19,7 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.arrays import Cube, Image
 from autowisp_xr.frames.noise_cards import with_noise
 from autowisp_xr.frames.outputs import Content, write_whole
-from autowisp_xr.frames.product_hdus import content_of, image_planes
+from autowisp_xr.frames.product_hdus import content_of
 
 _WRITERS = min(os.cpu_count() or 1, 4) + 1
 """Frames at a time, each of which takes memory: one waits for the disk while the others compute."""
@@ -27,7 +27,7 @@ _WRITERS = min(os.cpu_count() or 1, 4) + 1
 
 @dataclass(frozen=True)
 class Target:
-    """What file holds which plane of the image."""
+    """A file that is to be written, and which frame and channel it holds."""
 
     path: str
     frame: int | None
@@ -41,7 +41,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Writing:
-    """How frames are written: called in threads, or by the workers of dask."""
+    """Writes frames when it is called, in threads or by the workers of dask."""
 
     targets: Sequence[Target | None]
     """A file for each frame and channel, in the order of frames, then channels; None for none."""
@@ -56,8 +56,8 @@ class Writing:
     def __call__(self, numbers: Sequence[int], *planes: Cube) -> Any:
         """Write the frames of these numbers, given their planes (frame, channel, y, x).
 
-        Returns for each frame what there is to say of its files: with ``digest`` an entry of each,
-        as :func:`autowisp_xr.provenance.hashed_entry` makes it.
+        Returns a list for each frame: with ``digest`` an entry of each of its files, as
+        :func:`autowisp_xr.provenance.hashed_entry` makes it.
         """
         channels = planes[0].shape[1]
         written = np.empty(len(numbers), object)
@@ -66,7 +66,7 @@ class Writing:
             outputs = [
                 (target.path, self._content(target, [plane[i, j] for plane in planes]))
                 for j, target in enumerate(files)
-                if target is not None
+                if target
             ]
             write_whole(outputs, overwrite=self.overwrite)
             paths = (path for path, _ in outputs) if self.digest else ()
@@ -75,16 +75,20 @@ class Writing:
 
     def _content(self, target: Target, planes: Sequence[Image]) -> Content:
         named = dict(zip(self.names, planes, strict=True))
-        header = with_noise(target.header, named)
         return content_of(
-            image_planes(named, header, target.history, exact=target.exact),
+            named,
+            with_noise(target.header, named),
+            target.history,
+            exact=target.exact,
             tiles=target.path.endswith(".fz"),
             quantize=self.quantize,
         )
 
 
 def write_frames(ds: xr.Dataset, write: Writing) -> Iterator[list[dict[str, Any]]]:
-    """Write frames, or a master; after an error no further frame is begun.
+    """Write frames, or a master, and yield what there is to say of their files.
+
+    After an error no further frame is begun.
 
     Parameters
     ----------
@@ -96,7 +100,7 @@ def write_frames(ds: xr.Dataset, write: Writing) -> Iterator[list[dict[str, Any]
 
     Yields
     ------
-    What ``write`` says of the files of each frame; with dask, when all are written.
+    What ``write`` returns for each frame; with dask, when all are written.
 
     Raises
     ------
@@ -128,7 +132,7 @@ def write_frames(ds: xr.Dataset, write: Writing) -> Iterator[list[dict[str, Any]
 
 
 def scheduler() -> dict[str, Any]:
-    """Option of dask: threads, where it would import its cluster only to find none there."""
+    """Return the option of dask for threads, where it would import its cluster to find none."""
     import dask.config
     import dask.threaded
 

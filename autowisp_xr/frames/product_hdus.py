@@ -1,11 +1,10 @@
 """What a FITS file of ours consists of: the header of a frame, and its planes."""
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -15,18 +14,26 @@ from autowisp_xr import schema
 from autowisp_xr.arrays import Image
 from autowisp_xr.camera import Camera
 from autowisp_xr.fits.history_cards import history_cards, split_history
-from autowisp_xr.fits.writing import Plane, append_cards, write_plain
+from autowisp_xr.fits.writing import NewHdu, write_plain, write_tiled
 from autowisp_xr.flags import Flag
 from autowisp_xr.frames.names import bare_name
 from autowisp_xr.frames.outputs import Content
 from autowisp_xr.headers.cards import STRUCTURAL, add_doubts, parse_header, value_of
-from autowisp_xr.headers.fate_rules import Plane as PlaneOfProduct
-from autowisp_xr.headers.fate_rules import product_cards, set_facts
+from autowisp_xr.headers.fate_rules import Plane, product_cards, set_facts
 from autowisp_xr.headers.own_cards import write_card
 from autowisp_xr.headers.place import PRODUCT_CARDS, name_place
 from autowisp_xr.headers.product import steps_of_product, true_cards
 from autowisp_xr.headers.sensor_grid import PixelGrid, grid_of, grid_of_plane, moved
 from autowisp_xr.regions import ChannelSlice, Region
+
+_REMARKS = {
+    "mask": [
+        "0 is a good pixel, else the sum of",
+        *(f"{flag.value:4d} {str(flag.name).lower()}" for flag in Flag),
+    ],
+    "count": ["values that went into each pixel"],
+}
+"""Comments in the headers of planes."""
 
 
 def output_headers(ds: xr.Dataset, records: Sequence[Mapping[str, Any]]) -> list[fits.Header]:
@@ -78,7 +85,7 @@ def _output_header(
     if not schema.is_raw(ds):
         _name_gain(header, schema.camera_of(ds), name)
     height, width = ds.sizes["y"], ds.sizes["x"]
-    plane = PlaneOfProduct(height=height, width=width, **asdict(grid))
+    plane = Plane(height=height, width=width, **asdict(grid))
     facts = true_cards(ds, header, records, steps, name)
     product_cards(header, steps, facts, plane)
     set_facts(header, {"unit": facts["unit"]})
@@ -94,15 +101,27 @@ def _name_gain(header: fits.Header, camera: Camera, channel: str) -> None:
         write_card(header, "CALBGAIN", *stated)
 
 
-def image_planes(
-    planes: Mapping[str, Image], header: fits.Header, history: Sequence[str], *, exact: bool
-) -> list[Plane]:
-    """Planes of a file: image, and what there is of error = sqrt(variance), mask and count.
+def history_of(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Values of the HISTORY cards that hold a history; none for none."""
+    return history_cards(json.dumps(records)) if records else []
+
+
+def content_of(
+    planes: Mapping[str, Image],
+    header: fits.Header,
+    history: Sequence[str],
+    *,
+    exact: bool,
+    tiles: bool,
+    quantize: float | None,
+) -> Content:
+    """Return what writes a file: image, and what there is of error, mask and count.
 
     Parameters
     ----------
     planes
-        "image" and, where there are any, "variance", "mask" and "count": (y, x), in memory.
+        "image" and, where there are any, "variance" (of which the error is the root), "mask" and
+        "count": (y, x), in memory.
     header
         As :func:`output_headers` gives it.
     history
@@ -110,101 +129,35 @@ def image_planes(
     exact
         Whether the error is stored in float64, so that its square, in float32, is the variance
         again, whatever the type of the image.
-    """
-    image = planes["image"]
-    made = [Plane(_with_history(header, history), image, image.dtype)]
-    if "variance" in planes:
-        kind = image.dtype if image.dtype.kind == "f" and not exact else np.dtype(np.float64)
-        error = _error_header(header)
-        error["UTYPE"] = ("StdDevUncertainty", "Kind of error, as CCDData calls it")
-        made.append(Plane(error, planes["variance"], kind, squared=True))
-    for name, own in (("mask", _mask_header), ("count", _count_header)):
-        if name in planes:
-            made.append(Plane(own(), planes[name], planes[name].dtype))
-    return made
-
-
-def history_of(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Values of the HISTORY cards that hold a history; none for none."""
-    return history_cards(json.dumps(records)) if records else []
-
-
-def content_of(planes: Sequence[Plane], *, tiles: bool, quantize: float | None) -> Content:
-    """What writes a file of these planes.
-
-    Parameters
-    ----------
-    planes
-        The first bears the header of the frame.
     tiles
         Whether to compress tile by tile, behind an empty primary HDU.
     quantize
-        None for lossless, else floats are rounded to the scatter of a row divided by this.
+        As for :func:`autowisp_xr.fits.writing.write_tiled`.
     """
-    if not tiles:
-        return partial(write_plain, planes=planes)
-
-    def write(file: BinaryIO) -> None:
-        hdus = _tiled(planes, quantize)
-        hdus.writeto(file, output_verify="silentfix+ignore", checksum=True)
-
-    return write
-
-
-def _with_history(header: fits.Header, history: Sequence[str]) -> fits.Header:
+    image = planes["image"]
     header = header.copy()
     for card in history:
         header.add_history(card)
-    return header
+    hdus = [NewHdu(header, image, image.dtype)]
+    if "variance" in planes:
+        kind = image.dtype if image.dtype.kind == "f" and not exact else np.dtype(np.float64)
+        error = _own_header("error")
+        error["BUNIT"] = header.get("BUNIT", "adu")
+        error["UTYPE"] = ("StdDevUncertainty", "Kind of error, as CCDData calls it")
+        hdus.append(NewHdu(error, planes["variance"], kind, squared=True))
+    for name, remarks in _REMARKS.items():
+        if name in planes:
+            own = _own_header(name)
+            for remark in remarks:
+                own.add_comment(remark)
+            hdus.append(NewHdu(own, planes[name], planes[name].dtype))
+    if tiles:
+        return partial(write_tiled, planes=hdus, quantize=quantize)
+    return partial(write_plain, planes=hdus)
 
 
-def _error_header(header: fits.Header) -> fits.Header:
-    cards = [("IMAGETYP", "error"), ("EXTNAME", "ERROR"), ("BUNIT", header.get("BUNIT", "adu"))]
-    return fits.Header(cards)
-
-
-def _mask_header() -> fits.Header:
-    header = fits.Header([("IMAGETYP", "mask"), ("EXTNAME", "MASK")])
-    header.add_comment("0 is a good pixel, else the sum of")
-    for flag in Flag:
-        header.add_comment(f"{flag.value:4d} {str(flag.name).lower()}")
-    return header
-
-
-def _count_header() -> fits.Header:
-    header = fits.Header([("IMAGETYP", "count"), ("EXTNAME", "COUNT")])
-    header.add_comment("values that went into each pixel")
-    return header
-
-
-def _tiled(planes: Sequence[Plane], quantize: float | None) -> fits.HDUList:
-    """Compressed images behind an empty primary, as the tables that they are in the file.
-
-    As a CompImageHDU, astropy would put the cards of the header in an order of its own, and drop
-    those that repeat a keyword.
-    """
-    content = io.BytesIO()
-    arrays = (np.ascontiguousarray(plane.rows(0, len(plane.values))) for plane in planes)
-    images = [_tiled_image(array, quantize) for array in arrays]
-    fits.HDUList([fits.PrimaryHDU(), *images]).writeto(content)
-    content.seek(0)
-    hdus = fits.open(content, disable_image_compression=True, lazy_load_hdus=False)
-    for hdu, plane in zip(hdus[1:], planes, strict=True):
-        hdu.header.remove("EXTNAME", ignore_missing=True)
-        append_cards(hdu, plane.header)
-    return hdus
-
-
-def _tiled_image(values: Image, quantize: float | None) -> fits.CompImageHDU:
-    options: dict[str, Any] = {"compression_type": "RICE_1"}
-    if values.dtype.kind == "f" and quantize is not None:
-        options |= {"quantize_level": quantize, "quantize_method": fits.hdu.compressed.NO_DITHER}
-    elif values.dtype.kind == "f":
-        options = {"compression_type": "GZIP_2", "quantize_level": 0.0}
-    elif values.dtype.itemsize > 4:
-        # RICE is not defined for 64 bits
-        options = {"compression_type": "GZIP_2"}
-    return fits.CompImageHDU(values, tile_shape=(1, values.shape[1]), **options)
+def _own_header(kind: str) -> fits.Header:
+    return fits.Header([("IMAGETYP", kind), ("EXTNAME", kind.upper())])
 
 
 def plain_header(text: str) -> fits.Header:

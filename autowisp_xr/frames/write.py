@@ -1,4 +1,4 @@
-"""Datasets as FITS files: all names first, then the files."""
+"""Write Datasets to FITS files: all names are checked first."""
 
 import math
 import os
@@ -18,7 +18,7 @@ from autowisp_xr.frames import ccddata
 from autowisp_xr.frames.names import fill_template
 from autowisp_xr.frames.outputs import check_name, write_whole
 from autowisp_xr.frames.parallel import Target, Writing, write_frames
-from autowisp_xr.frames.product_hdus import content_of, history_of, image_planes, output_headers
+from autowisp_xr.frames.product_hdus import content_of, history_of, output_headers
 from autowisp_xr.headers.coordinates import is_master
 from autowisp_xr.headers.fate_rules import set_facts
 from autowisp_xr.headers.product import digest_facts
@@ -73,14 +73,23 @@ def to_fits(
     A file holds the image (its header, and the history of ``ds``), the error = sqrt(variance)
     and the mask, and that of a master ``count``, too; raw frames have the image only, in their own
     integer type. The error of a master is stored in float64, so that the variance that is read back
-    has the same bits. Each file is written under a temporary name, synced, and renamed, so that a
-    name never stands for half a file; the channels of a frame appear together. After an error, no
-    further frame is begun. With dask, its scheduler runs the writing, too: on a cluster, names have
-    to mean the same files everywhere. The shared variances do not go along: Zarr keeps
-    them, and ``autowisp_xr.open_fits`` makes them again of the masters, if their files are near.
-    What becomes of each card of a raw frame, :data:`autowisp_xr.headers.fates.TABLE` says.
+    has the same bits. The shared variances do not go along: Zarr keeps them, and
+    ``autowisp_xr.open_fits`` makes them again of the masters, if their files are near. What becomes
+    of each card of a raw frame, :data:`autowisp_xr.headers.fates.TABLE` says.
+
+    Each file is written under a temporary name, synced, and renamed, so that a name never stands
+    for half a file; the channels of a frame appear together. After an error, no further frame is
+    begun. With dask, its scheduler runs the writing, too: on a cluster, names have to mean the same
+    files everywhere.
+
+    Nothing is locked. Where two runs write the same names at once, each file is whole, and is that
+    of one of them. Without ``overwrite``, the run that comes second to a name ends with a
+    FileExistsError, and removes what it has written of that frame (on a file system without hard
+    links, it may replace the file of the first). With ``overwrite``, the later file stays, and the
+    channels of one frame may be of different runs.
+
     ``CCDData.read`` of astropy takes unit, errors and mask of a file without an argument where it
-    was imported before something was written; elsewhere it is told ``hdu_uncertainty="ERROR"``.
+    was imported before something was written; elsewhere it needs ``hdu_uncertainty="ERROR"``.
     """
     return write_missing(
         ds, template, lambda path: False, overwrite=overwrite, compress=compress, hashes=hashes
@@ -189,22 +198,23 @@ def write_products(
     level = quantize_level(compress)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", fits.verify.VerifyWarning)
-        outputs = (
-            (
-                path,
-                content_of(
-                    image_planes(planes, header, history_of(records), exact=True),
-                    tiles=level is not None or path.endswith(".fz"),
-                    quantize=level,
-                ),
-            )
-            for path, header, planes in products
-        )
+        history = history_of(records)
+        outputs = []
+        for path, header, planes in products:
+            tiles = level is not None or path.endswith(".fz")
+            content = content_of(planes, header, history, exact=True, tiles=tiles, quantize=level)
+            outputs.append((path, content))
         write_whole(outputs, overwrite=overwrite)
 
 
 def quantize_level(compress: float | bool | None) -> float | None:
-    """Level of quantisation that ``compress`` asks for, None for none; ValueError for others."""
+    """Return the level of quantisation that ``compress`` asks for; None for none.
+
+    Raises
+    ------
+    ValueError
+        If it is neither None, True nor a positive number.
+    """
     if compress is True:
         return _DEFAULT_LEVEL
     if not compress:

@@ -12,12 +12,11 @@ import pytest
 
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import BadImageError
-from autowisp_xr.fits import inflated as module
 from autowisp_xr.fits import temporary
-from autowisp_xr.fits.inflated import inflated
+from autowisp_xr.fits import temporary as module
 from autowisp_xr.fits.layout import read_layout
 from autowisp_xr.fits.pixels import read_rows
-from autowisp_xr.fits.temporary import TemporaryFile
+from autowisp_xr.fits.temporary import TemporaryFile, inflated
 from autowisp_xr.opening import open_fits
 
 DATA = np.arange(3 * 35, dtype="uint16").reshape(3, 5, 7)

@@ -6,7 +6,7 @@ from astropy.io import fits
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autowisp_xr.fits.writing import Plane, append_cards, write_plain
+from autowisp_xr.fits.writing import NewHdu, append_cards, write_plain
 
 KINDS = ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"]
 
@@ -42,7 +42,7 @@ def by_us(planes):
 
 
 def plane(values, cards=None, dtype=None, squared=False):
-    return Plane(fits.Header(cards or {}), values, np.dtype(dtype or values.dtype), squared)
+    return NewHdu(fits.Header(cards or {}), values, np.dtype(dtype or values.dtype), squared)
 
 
 def anything(rng, shape, kind):
@@ -85,7 +85,7 @@ def test_headers_of_many_blocks_keep_their_cards(rng):
     for number in range(99):
         header.add_history(f"NAXIS1  =                    1 {number} END")
     header.append(("BLANKED", None), end=True)
-    planes = [Plane(header, anything(rng, (4, 6), "f4"), np.dtype("f4")), plane(np.zeros((2, 3)))]
+    planes = [NewHdu(header, anything(rng, (4, 6), "f4"), np.dtype("f4")), plane(np.zeros((2, 3)))]
     content = by_us(planes)
     assert content == by_astropy(planes)
     assert fits.getheader(BytesIO(content))["NAXIS1"] == 6

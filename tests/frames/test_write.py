@@ -12,7 +12,7 @@ from astropy.io import fits
 from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import HeaderError
-from autowisp_xr.fits import plain
+from autowisp_xr.fits import writing
 from autowisp_xr.frames import outputs, to_fits
 from autowisp_xr.opening import open_fits
 from autowisp_xr.regions import ChannelSlice
@@ -304,7 +304,7 @@ def test_a_write_that_dies_leaves_the_old_file_and_nothing_else(
         file.write(b"half")
         raise error
 
-    monkeypatch.setattr(plain, "_write_pixels", die)
+    monkeypatch.setattr(writing, "_write_pixels", die)
     monkeypatch.setattr(fits.HDUList, "writeto", lambda self, *given, **more: die(*given, **more))
     with pytest.raises(type(error)) as caught:
         to_fits(frames(1), tmp_path / f"{{frame}}.{suffix}", overwrite=True)
