@@ -175,13 +175,13 @@ def test_three_hundred_frames_with_all_kinds_of_defects_fit_on_one_screen():
 
 def test_reasons_that_differ_by_numbers_only_stay_apart_while_they_are_few():
     described = [("a", "x is 3"), ("b", "x is 4"), ("c", "x is 3")]
-    assert [(g.described, g.names) for g in alike(described, 2)] == [
+    assert [(g.line, g.names) for g in alike(described, 2)] == [
         ("x is 3", ("a", "c")),
         ("x is 4", ("b",)),
     ]
     (group,) = alike(described, 1)
     assert group.names == ("a", "b", "c")
-    assert group.described == "x is 3 (and the like, with other values)"
+    assert group.line == "x is 3 (and the like, with other values)"
 
 
 def test_masters_that_do_not_fit_are_stated_in_a_few_words_a_trait():
