@@ -119,7 +119,7 @@ def open_fits(
     if not any(step.get("masters") for steps in histories for step in steps):
         return ds
     # numba is loaded only where frames are calibrated
-    from autowisp_xr.steps.relending import with_shared_noise
+    from autowisp_xr.steps.restored_noise import with_shared_noise
 
     return with_shared_noise(ds, histories, NamedMasters(files).find)
 

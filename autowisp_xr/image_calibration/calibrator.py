@@ -22,7 +22,7 @@ from autowisp_xr.image_calibration.parameters import DEFAULTS, normalised, resol
 from autowisp_xr.image_calibration.raw_frame import read_raw
 from autowisp_xr.kinds import MASTERS
 from autowisp_xr.regions import Region
-from autowisp_xr.steps.step import transferred
+from autowisp_xr.steps.base import transferred
 
 
 class Calibrator:

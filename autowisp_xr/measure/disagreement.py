@@ -10,7 +10,7 @@ from autowisp_xr import schema
 from autowisp_xr.errors import AutowispWarning
 from autowisp_xr.matching import ALLOWABLE
 from autowisp_xr.measure.large_scale import CELL, Cell
-from autowisp_xr.steps.agreement import reason_between
+from autowisp_xr.steps.master_fit import reason_between
 
 _CHANCE = 3.0
 """Standard deviations of the number of pixels that are beyond the threshold by chance."""

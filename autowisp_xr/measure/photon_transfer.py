@@ -19,9 +19,9 @@ from autowisp_xr.measure.transfer_curve import (
     read_noise_of,
 )
 from autowisp_xr.options import OverscanChoice
-from autowisp_xr.steps.channels import trim
+from autowisp_xr.steps.base import per_channel
+from autowisp_xr.steps.geometry import trim
 from autowisp_xr.steps.measured_levels import overscan_options
-from autowisp_xr.steps.step import per_channel
 
 
 def gain_and_read_noise(

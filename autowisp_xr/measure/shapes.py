@@ -12,7 +12,7 @@ from autowisp_xr.errors import CalibrationError
 from autowisp_xr.kernels.clip import MAD_TO_SIGMA
 from autowisp_xr.measure.cells import cut, median, ranked
 from autowisp_xr.stats.good_pixels import good_only
-from autowisp_xr.steps.channels import trim
+from autowisp_xr.steps.geometry import trim
 
 _CELLS = 16
 """Along an axis of a frame."""

@@ -16,7 +16,7 @@ from autowisp_xr.measure.pairs import LEVELS, Frame, Frames, Pairs
 from autowisp_xr.measure.raw_input import check_raw
 from autowisp_xr.measure.slopes import Slope
 from autowisp_xr.measure.transfer_curve import Curve, MeanBias, Sample, samples
-from autowisp_xr.steps.agreement import OF_PIXELS, reason_between
+from autowisp_xr.steps.master_fit import OF_PIXELS, reason_between
 
 _LEAST_LIGHT = 5.0
 """Electrons; the level of fewer says as much of the bias as of the light."""

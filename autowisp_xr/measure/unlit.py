@@ -10,7 +10,7 @@ from autowisp_xr.measure.pairs import Frames, Pairs
 from autowisp_xr.measure.tiles import LEAST_TILE, Tiles
 from autowisp_xr.measure.transfer_curve import read_noise_of
 from autowisp_xr.options import OverscanChoice
-from autowisp_xr.steps.channels import trim
+from autowisp_xr.steps.geometry import trim
 
 
 def read_noise(

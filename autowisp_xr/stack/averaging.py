@@ -23,7 +23,7 @@ from autowisp_xr.stack.unequal_exposures import warn_of_unequal_exposures
 from autowisp_xr.stack.weights import echoed, weights_of
 from autowisp_xr.stats.rounding import rounding_variances
 from autowisp_xr.stats.through_frames import Averages, Frames, average_through_frames
-from autowisp_xr.steps.lenders import groups_of, warn_if_lost
+from autowisp_xr.steps.shared_noise_names import groups_of, warn_if_lost
 
 _PLANES = ("image", "mask", "variance", *SHARED, *schema.PHOTON_PLANES, "count")
 """Variables in the order of :class:`autowisp_xr.stats.through_frames.Frames`."""

@@ -9,7 +9,7 @@ import numpy as np
 from autowisp_xr import schema
 from autowisp_xr.schema import SHARED
 from autowisp_xr.stack.parts import Part, Run, is_one
-from autowisp_xr.steps.lenders import UNNAMED, lenders_of
+from autowisp_xr.steps.shared_noise_names import UNNAMED, lenders_of
 
 
 def joined_coordinates(parts: Sequence[Part], runs: Sequence[Run]) -> dict[str, Any]:

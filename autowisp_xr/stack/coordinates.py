@@ -26,7 +26,7 @@ from autowisp_xr.outliers.rejection import average_columns
 from autowisp_xr.schema import SHARED
 from autowisp_xr.stack.options import StackOptions
 from autowisp_xr.stack.weights import pixel_shares
-from autowisp_xr.steps.lenders import lenders
+from autowisp_xr.steps.shared_noise_names import lenders
 
 _NANOSECONDS = 1e9
 _NOT_A_TIME = np.datetime64("NaT", "ns")

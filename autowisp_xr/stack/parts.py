@@ -8,8 +8,8 @@ import xarray as xr
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.bridge import blocks
-from autowisp_xr.bridge.joined import is_same
-from autowisp_xr.steps.lenders import lenders_of
+from autowisp_xr.bridge.pieces import is_same
+from autowisp_xr.steps.shared_noise_names import lenders_of
 
 
 class Part:

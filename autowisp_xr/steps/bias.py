@@ -7,9 +7,9 @@ import xarray as xr
 
 from autowisp_xr.arrays import Floats, Planes
 from autowisp_xr.bridge import blocks
-from autowisp_xr.steps.lenders import lender
+from autowisp_xr.steps.base import MasterStep, Term, absent
 from autowisp_xr.steps.saturation_level import typical
-from autowisp_xr.steps.step import MasterStep, Term, absent
+from autowisp_xr.steps.shared_noise_names import lender
 
 
 class BiasOperands(NamedTuple):

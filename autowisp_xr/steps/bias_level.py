@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr.arrays import Floats
-from autowisp_xr.steps.step import Step, absent
+from autowisp_xr.steps.base import Step, absent
 
 
 class BiasLevelOperands(NamedTuple):

@@ -20,10 +20,11 @@ from autowisp_xr.options import (
     ScaleDark,
     check_min_flat,
 )
+from autowisp_xr.steps.base import Step
 from autowisp_xr.steps.bias import SubtractBias
 from autowisp_xr.steps.bias_level import SubtractBiasLevel
-from autowisp_xr.steps.channels import trim
 from autowisp_xr.steps.fused_pass import one_pass
+from autowisp_xr.steps.geometry import trim
 from autowisp_xr.steps.linearity import Linearise
 from autowisp_xr.steps.masks import ApplyMasks, as_masks
 from autowisp_xr.steps.measured_levels import overscan_step
@@ -33,7 +34,6 @@ from autowisp_xr.steps.prepared_masters import fitting, master_steps
 from autowisp_xr.steps.readers import readers
 from autowisp_xr.steps.saturation import saturation_step
 from autowisp_xr.steps.saturation_level import on_scale
-from autowisp_xr.steps.step import Step
 
 
 def calibrate(

@@ -15,10 +15,10 @@ import xarray as xr
 from autowisp_xr.arrays import Floats, Numbers, Planes
 from autowisp_xr.bridge import blocks
 from autowisp_xr.kernels.jit import kernel
-from autowisp_xr.steps.lenders import lender
+from autowisp_xr.steps.base import MasterStep, absent
 from autowisp_xr.steps.lit_pixels import lit_only
 from autowisp_xr.steps.saturation_level import typical
-from autowisp_xr.steps.step import MasterStep, absent
+from autowisp_xr.steps.shared_noise_names import lender
 
 _BRIGHT = 0.99
 """Quantile of a flat that few pixels exceed, noise or not."""

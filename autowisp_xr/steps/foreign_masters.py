@@ -25,8 +25,8 @@ from autowisp_xr.headers.processing import stated_correction
 from autowisp_xr.headers.readout import raw_gain
 from autowisp_xr.headers.values import Cards, to_number
 from autowisp_xr.pixel_types import FRACTIONS, are_fractions
+from autowisp_xr.steps.base import per_channel
 from autowisp_xr.steps.pedestals import header_of, is_foreign, named, samples
-from autowisp_xr.steps.step import per_channel
 
 _ABOUT_ONE = (0.7, 1.4)
 _SPREAD = (0.05, 5.0)

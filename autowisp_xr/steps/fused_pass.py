@@ -36,6 +36,7 @@ from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kinds import MASTERS
 from autowisp_xr.stats.floats import kernel_type
+from autowisp_xr.steps.base import Along, Place, Step, absent, frame_row, plane_row
 from autowisp_xr.steps.bias import BiasOperands
 from autowisp_xr.steps.bias_level import BiasLevelOperands, SubtractBiasLevel
 from autowisp_xr.steps.dark import DarkOperands, factor_of
@@ -52,7 +53,6 @@ from autowisp_xr.steps.shared_noise import (
     lent_by,
     with_what_was_shared,
 )
-from autowisp_xr.steps.step import Along, Place, Step, absent, frame_row, plane_row
 
 PLANE_BYTES = 9
 """Bytes of a calibrated pixel: image and variance in float32, and mask."""

@@ -17,7 +17,7 @@ from autowisp_xr.arrays import Floats, Numbers, Planes
 from autowisp_xr.bridge import blocks
 from autowisp_xr.camera import Camera
 from autowisp_xr.kernels.jit import kernel
-from autowisp_xr.steps.step import Along, Place, Step, absent, plane_row
+from autowisp_xr.steps.base import Along, Place, Step, absent, plane_row
 
 
 class LinearityOperands(NamedTuple):

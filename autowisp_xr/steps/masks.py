@@ -11,7 +11,7 @@ from autowisp_xr import schema
 from autowisp_xr.bridge import blocks
 from autowisp_xr.errors import MasterMismatchError
 from autowisp_xr.flags import Flag
-from autowisp_xr.steps.step import Step
+from autowisp_xr.steps.base import Step
 
 _ALL_FLAGS = int(Flag.BAD)
 

@@ -18,7 +18,7 @@ from autowisp_xr.options import Overscan
 from autowisp_xr.overscan_fits.passes import measure
 from autowisp_xr.overscan_fits.plan import Plan, plan_passes, within
 from autowisp_xr.regions import Region
-from autowisp_xr.steps.channels import check_covers, covered
+from autowisp_xr.steps.geometry import check_covers, covered
 from autowisp_xr.steps.given_levels import given_levels
 from autowisp_xr.steps.overscan import SubtractOverscan
 from autowisp_xr.steps.readers import raw_lines, readers

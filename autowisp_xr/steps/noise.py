@@ -13,7 +13,7 @@ from autowisp_xr.errors import CalibrationError
 from autowisp_xr.headers.bunit import COUNTED
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.pixel_types import FRACTIONS, are_fractions
-from autowisp_xr.steps.step import Along, Place, Step, absent, per_channel
+from autowisp_xr.steps.base import Along, Place, Step, absent, per_channel
 
 PHOTONS = {"none": 0, "positive": 1, "absolute": 2}
 """How the photon signal is read off a pixel: not at all, max(I, 0), or |I|."""

@@ -10,8 +10,8 @@ import xarray as xr
 from autowisp_xr.arrays import Bits, Cube, Floats, Integers
 from autowisp_xr.bridge.blocks import in_memory
 from autowisp_xr.kernels.jit import kernel
-from autowisp_xr.steps.lenders import UNNAMED
-from autowisp_xr.steps.step import Along, Place, Step, Term, absent
+from autowisp_xr.steps.base import Along, Place, Step, Term, absent
+from autowisp_xr.steps.shared_noise_names import UNNAMED
 
 
 class OverscanOperands(NamedTuple):

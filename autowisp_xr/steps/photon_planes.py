@@ -17,10 +17,10 @@ from numpy.typing import DTypeLike
 from autowisp_xr import schema
 from autowisp_xr.arrays import Bits, Cube, Floats, Planes
 from autowisp_xr.bridge import blocks
+from autowisp_xr.steps.base import Step, over_frames
 from autowisp_xr.steps.dark import SubtractDark
 from autowisp_xr.steps.flat import DivideFlat, quotient
 from autowisp_xr.steps.noise import AddNoise
-from autowisp_xr.steps.step import Step, over_frames
 
 _PLANE = schema.DIMS[1:]
 

@@ -11,16 +11,16 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispWarning, CalibrationError
 from autowisp_xr.kinds import MASTERS
 from autowisp_xr.options import ScaleDark
-from autowisp_xr.steps.agreement import exposure_ratio, matched
+from autowisp_xr.steps.base import Step
 from autowisp_xr.steps.bias import SubtractBias
 from autowisp_xr.steps.dark import SubtractDark
 from autowisp_xr.steps.dark_current import pedestal_and_current
 from autowisp_xr.steps.flat import DivideFlat
 from autowisp_xr.steps.foreign_masters import adapted
 from autowisp_xr.steps.fused_pass import one_pass
+from autowisp_xr.steps.master_fit import exposure_ratio, matched
 from autowisp_xr.steps.noise import AddNoise
 from autowisp_xr.steps.pedestals import check_bias_free, named, stated_bias_of, warn_if_unstated
-from autowisp_xr.steps.step import Step
 
 
 def fitting(

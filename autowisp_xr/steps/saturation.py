@@ -15,7 +15,7 @@ from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kernels.saturation import Leak, flag_saturated, leaks_between_channels
 from autowisp_xr.stats.floats import native
-from autowisp_xr.steps.step import Step, absent, per_channel
+from autowisp_xr.steps.base import Step, absent, per_channel
 
 _OVERSATURATED = np.uint8(Flag.OVERSATURATED)
 

@@ -16,8 +16,8 @@ import xarray as xr
 from autowisp_xr import schema
 from autowisp_xr.arrays import Floats
 from autowisp_xr.camera import Camera
+from autowisp_xr.steps.base import Step
 from autowisp_xr.steps.pedestals import samples
-from autowisp_xr.steps.step import Step
 
 
 def on_scale(camera: Camera, ds: xr.Dataset, steps: Sequence[Step]) -> Camera:

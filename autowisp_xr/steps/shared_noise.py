@@ -17,9 +17,9 @@ from numpy.typing import DTypeLike
 from autowisp_xr.arrays import Cube, Floats, Planes
 from autowisp_xr.bridge import blocks
 from autowisp_xr.schema import DIMS, SHARED
+from autowisp_xr.steps.base import Step, Term, absent, over_frames
 from autowisp_xr.steps.flat import DivideFlat, quotient
-from autowisp_xr.steps.lenders import lenders_of
-from autowisp_xr.steps.step import Step, Term, absent, over_frames
+from autowisp_xr.steps.shared_noise_names import lenders_of
 
 
 class LentOperands(NamedTuple):

@@ -4,7 +4,7 @@ import numpy as np
 
 import autowisp_xr as aw
 from autowisp_xr.kernels.saturation import flag_saturated, leaks_between_channels
-from autowisp_xr.steps.step import transferred
+from autowisp_xr.steps.base import transferred
 from tests.oracle.case import Case
 from tests.oracle.frames import one_frame, one_master
 

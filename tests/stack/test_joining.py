@@ -11,7 +11,7 @@ from autowisp_xr import ImageMismatchError, provenance
 from autowisp_xr.testing import assert_frames_equal, no_compute
 from tests.steps.frames import frame_set, text
 from tests.steps.test_contracts import lazy
-from tests.steps.test_lenders import BIASES, F8, FLATS, night
+from tests.steps.test_shared_noise_names import BIASES, F8, FLATS, night
 
 START = np.datetime64("2024-03-01T20:00", "ns")
 

@@ -3,11 +3,11 @@ import pytest
 
 from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.saturation import flag_saturated, leaks_between_channels
+from autowisp_xr.steps.base import transferred
 from autowisp_xr.steps.flat import quotient
 from autowisp_xr.steps.fused_pass import Calibrated, Operands, calibrate_planes
 from autowisp_xr.steps.noise import PHOTONS, photon_signal
 from autowisp_xr.steps.overscan import OverscanOperands
-from autowisp_xr.steps.step import transferred
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,14 @@ from autowisp_xr.bridge import blocks
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.options import MIN_FLAT, OverscanChoice, Photons, ScaleDark, check_min_flat
-from autowisp_xr.steps.agreement import exposure_ratio
+from autowisp_xr.steps.base import Step
 from autowisp_xr.steps.bias import SubtractBias
 from autowisp_xr.steps.bias_level import SubtractBiasLevel
 from autowisp_xr.steps.dark import SubtractDark
 from autowisp_xr.steps.flat import DivideFlat
 from autowisp_xr.steps.fused_pass import alone, one_pass
 from autowisp_xr.steps.linearity import Linearise
+from autowisp_xr.steps.master_fit import exposure_ratio
 from autowisp_xr.steps.measured_levels import overscan_step
 from autowisp_xr.steps.noise import noise_of
 from autowisp_xr.steps.pedestals import (
@@ -30,7 +31,6 @@ from autowisp_xr.steps.pedestals import (
 )
 from autowisp_xr.steps.prepared_masters import dark_parts, fitting
 from autowisp_xr.steps.readers import readers
-from autowisp_xr.steps.step import Step
 
 
 def subtract_bias_level(

@@ -15,20 +15,20 @@ import xarray as xr
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.bridge import blocks
-from autowisp_xr.bridge.joined import Piece, is_same, join
+from autowisp_xr.bridge.pieces import Piece, is_same, join
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, AutowispWarning
 from autowisp_xr.schema import SHARED
-from autowisp_xr.steps.agreement import exposure_ratio
+from autowisp_xr.steps.base import Step
 from autowisp_xr.steps.bias import SubtractBias
 from autowisp_xr.steps.dark import SubtractDark
 from autowisp_xr.steps.flat import DivideFlat
+from autowisp_xr.steps.master_fit import exposure_ratio
 from autowisp_xr.steps.noise import AddNoise, noise_of
 from autowisp_xr.steps.photon_planes import photon_planes
 from autowisp_xr.steps.prepared_masters import fitting, master_steps
 from autowisp_xr.steps.readers import readers
 from autowisp_xr.steps.shared_noise import lender_names, lent_by, with_what_was_shared
-from autowisp_xr.steps.step import Step
 
 Find = Callable[[str, Mapping[str, Any]], xr.Dataset | None]
 """Gives the master of an identity, of which the record of a step may name the files by channel."""
