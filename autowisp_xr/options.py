@@ -1,10 +1,11 @@
 """What the user chooses, as frozen values that check themselves and echo into the history."""
 
+import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy.typing as npt
 import xarray as xr
@@ -20,6 +21,40 @@ MIN_FLAT = 0.05
 """Share of the mean of a flat below which a pixel counts as not lit."""
 Masked = Literal["leave out", "take"]
 """What becomes of pixels that bear flags."""
+
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def with_options(options: Mapping[str, Any]) -> Callable[[_Function], _Function]:
+    """Show options in the signature, and so the help, of a function that takes them as ``**``.
+
+    Parameters
+    ----------
+    options
+        Their defaults by their names; one that is a parameter already is not shown again.
+
+    Examples
+    --------
+    >>> @with_options({"size": 3})
+    ... def smooth(image, **options): ...
+    >>> inspect.signature(smooth)
+    <Signature (image, *, size=3)>
+    """
+
+    def decorate(function: _Function) -> _Function:
+        signature = inspect.signature(function)
+        own = [each for each in signature.parameters.values() if each.kind != each.VAR_KEYWORD]
+        shown = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
+            for name, default in options.items()
+            if name not in signature.parameters
+        ]
+        shown_signature = signature.replace(parameters=[*own, *shown])
+        function.__signature__ = shown_signature  # type: ignore[attr-defined]
+        return function
+
+    return decorate
 
 
 def check_min_flat(min_flat: float) -> None:

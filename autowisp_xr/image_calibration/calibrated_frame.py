@@ -1,4 +1,4 @@
-"""One raw frame through the verbs of the package, as the classes define them."""
+"""Calibrate one raw frame by the verbs of the package, as the classes define it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,15 +10,16 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.arrays import Image
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError, ImageMismatchError
+from autowisp_xr.image_calibration.parameters import INPUTS
 from autowisp_xr.image_calibration.raw_frame import RawFrame
-from autowisp_xr.kinds import KINDS, MASTERS
+from autowisp_xr.kinds import KINDS
 from autowisp_xr.regions import ChannelSlice, Region
 from autowisp_xr.stats.floats import as_floats
 from autowisp_xr.steps.calibration import calibrated
 
 
 def camera_of(params: Mapping[str, Any]) -> Camera:
-    """The camera that parameters describe; those that are not given have their defaults."""
+    """Return the camera that parameters describe; those that are not given have their defaults."""
     return Camera(
         gain=params.get("gain", 1.0),
         read_noise=params.get("read_noise_electrons"),
@@ -31,14 +32,14 @@ def camera_of(params: Mapping[str, Any]) -> Camera:
 
 
 def measured_overscan(frame: RawFrame, params: Mapping[str, Any]) -> xr.Dataset | None:
-    """Level and variance by the overscan method, over (frame, y, x), or of size one along these.
+    """Return level and variance by the overscan method, over (frame, y, x) or broadcast to these.
 
     The method sees the raw frame with the bias level subtracted, NaN where nothing was read.
     """
     overscans = params["overscans"]
     if overscans is None:
         return None
-    # floats, and of its own: methods of users subtract and square, and may write into it
+    # a copy in floats: methods of users subtract and square, and may write into it
     raw = frame.image.astype(np.float64) - params["bias_level_adu"]
     if frame.unread is not None:
         raw[frame.unread] = np.nan
@@ -71,7 +72,7 @@ def measured_overscan(frame: RawFrame, params: Mapping[str, Any]) -> xr.Dataset 
     level, variance = np.broadcast_arrays(*planes)
     if not ((np.isfinite(variance) & (variance >= 0)) | ~np.isfinite(level)).all():
         raise CalibrationError(f"{method} gave a variance that is negative or not finite")
-    # with a frame: it is its own, not shared with others
+    # with the dim frame: the level belongs to this frame, and is not shared with others
     dims = ("frame", "y", "x")
     return xr.Dataset({"image": (dims, level[None]), "variance": (dims, variance[None])})
 
@@ -79,7 +80,7 @@ def measured_overscan(frame: RawFrame, params: Mapping[str, Any]) -> xr.Dataset 
 def calibrate_frame(
     frame: RawFrame, params: Mapping[str, Any], overscan: xr.Dataset | None
 ) -> xr.Dataset:
-    """The calibrated image area as one monochrome frame, in float64."""
+    """Calibrate the image area of a frame, as one monochrome frame in float64."""
     camera = camera_of(params)
     raw = _opened({"image": frame.image}, "adu", [frame.path])
     raw = raw.expand_dims(frame=[frame.path])
@@ -94,12 +95,12 @@ def calibrate_frame(
         overscan=False if overscan is None else overscan,
         camera=camera,
         photons="absolute",
-        # a file has no place for it
+        # FITS files do not hold it
         shared=False,
         above=True,
         dtype="float64",
     )
-    chosen = {kind: params[kind] for kind in (*MASTERS, "masks") if params[kind]}
+    chosen = {kind: params[kind] for kind in INPUTS if params[kind]}
     how = params["overscans"] and {
         **params["overscans"],
         "method": _named(params["overscans"]["method"]),
@@ -110,7 +111,7 @@ def calibrate_frame(
 
 
 def _master(params: Mapping[str, Any], kind: str) -> xr.Dataset | None:
-    """An assembled master as a verb takes it; None where there is none."""
+    """Return an assembled master as a verb takes it; None where there is none."""
     master = params[kind]
     if master is None:
         return None
@@ -125,7 +126,7 @@ def _opened(
     files: Sequence[str | dict[str, Any]],
     area: Region | None = None,
 ) -> xr.Dataset:
-    """Planes as a verb takes them, (channel, y, x), in an area of the raw frame.
+    """Return planes as a verb takes them, (channel, y, x), in an area of the raw frame.
 
     Their history is their files alone. The classes add the variance of every master in full, as the
     original does; the verbs would take out what a dark shares with the bias that it was made with.
@@ -139,7 +140,7 @@ def _opened(
 
 
 def _named(method: object) -> str:
-    """What an overscan method is called, without the address of an object."""
+    """Return the name of an overscan method, without the address of an object."""
     if hasattr(method, "__qualname__"):
         return str(method.__qualname__)
     plain = repr(method) == object.__repr__(method)

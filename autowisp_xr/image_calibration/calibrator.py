@@ -1,4 +1,4 @@
-"""``Calibrator``: raw file in, calibrated files out."""
+"""``Calibrator`` makes calibrated files of raw files."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -18,9 +18,10 @@ from autowisp_xr.image_calibration.calibrated_frame import (
 )
 from autowisp_xr.image_calibration.channels import channel_slices
 from autowisp_xr.image_calibration.loaded_masters import UNSET, MasterFiles, load_masters
-from autowisp_xr.image_calibration.parameters import DEFAULTS, normalised, resolved
+from autowisp_xr.image_calibration.parameters import DEFAULTS, INPUTS, normalised, resolved
 from autowisp_xr.image_calibration.raw_frame import read_raw
 from autowisp_xr.kinds import MASTERS
+from autowisp_xr.options import with_options
 from autowisp_xr.regions import Region
 from autowisp_xr.steps.base import transferred
 
@@ -34,8 +35,8 @@ class Calibrator:
     Parameters
     ----------
     saturation_threshold : float, optional
-        A pixel above this, in ADU after ``bias_level_adu`` is subtracted, is saturated. Left out,
-        the header says (SATURATE and the like), else the ceiling of the integer type.
+        A pixel above this, in ADU after ``bias_level_adu`` is subtracted, is saturated. By default
+        the level that the header states (SATURATE and the like), else the ceiling of the integers.
     raw_hdu : int or dict, optional
         HDU of the image, counted from 0 (an HDU without pixels counts, too), or {channel: HDU}
         where each channel has its own. By default the first that holds an image.
@@ -117,16 +118,17 @@ class Calibrator:
     """
 
     default_configuration: ClassVar[dict[str, Any]] = DEFAULTS
-    """Value of each parameter that is not given."""
+    """The value of each parameter that is not given."""
 
     module_git_ids: ClassVar[dict[str, str]] = frame_cards.module_git_ids
     """SHA-1 of the source of each component as Git counts it; they go into the header."""
 
-    def __init__(self, *, saturation_threshold: float | None = None, **configuration: Any) -> None:
-        given = normalised({"saturation_threshold": saturation_threshold, **configuration})
-        masters = {name: given.pop(name) for name in (*MASTERS, "masks") if name in given}
+    @with_options({**DEFAULTS, **dict.fromkeys((*(f"master_{kind}" for kind in MASTERS), "masks"))})
+    def __init__(self, **configuration: Any) -> None:
+        given = normalised(configuration)
+        masters = {name: given.pop(name) for name in INPUTS if name in given}
         self.configuration = copy.deepcopy({**DEFAULTS, **self.default_configuration}) | given
-        self._masters: dict[str, Any] = dict.fromkeys((*MASTERS, "masks"))
+        self._masters: dict[str, Any] = dict.fromkeys(INPUTS)
         self.set_masters(**masters)
 
     def set_masters(
@@ -151,7 +153,7 @@ class Calibrator:
         FileNotFoundError, BadImageError
             For files that cannot be read; they are read now.
         CalibrationError
-            For a channel without a file, or what is no name of a file.
+            For a channel without a file, or a value that is not the name of a file.
         """
         given = {"bias": bias, "dark": dark, "flat": flat, "masks": masks}
         loaded = load_masters(given)
@@ -206,7 +208,7 @@ class Calibrator:
 
     @staticmethod
     def check_calib_params(raw_image: Image, calib_params: Mapping[str, Any]) -> None:
-        """Hold parameters against each other and against a raw image.
+        """Check parameters against each other and against a raw image.
 
         Parameters
         ----------
@@ -271,9 +273,9 @@ class Calibrator:
         )
 
     def _get_calibration_params(self, overwrite_params: Mapping[str, Any]) -> dict[str, Any]:
-        """All parameters of one frame: those of the call before those of the constructor."""
+        """Return the parameters of one frame: those of the call before those of the constructor."""
         given = normalised(overwrite_params)
-        masters = {name: given.pop(name, UNSET) for name in (*MASTERS, "masks")}
+        masters = {name: given.pop(name, UNSET) for name in INPUTS}
         return {**self.configuration, **self._masters, **given, **load_masters(masters)}
 
     def check_outputs(self, files: Sequence[str], params: Mapping[str, Any], raw: str) -> None:
@@ -290,17 +292,17 @@ class Calibrator:
         raw
             File of the raw frame.
         """
-        masters = (params[kind] for kind in (*MASTERS, "masks") if params[kind])
+        masters = (params[kind] for kind in INPUTS if params[kind])
         used = [entry["path"] for master in masters for entry in master["files"]]
         for file in files:
             outputs.check_output(file, overwrite=params["allow_overwrite"], inputs=[raw, *used])
 
     @staticmethod
     def _document_in_header(calibration_params: Mapping[str, Any], header: fits.Header) -> None:
-        """Add to a header, that knows its CLRCHNL, how the frame was calibrated."""
+        """Add to a header that has its CLRCHNL how the frame was calibrated."""
         frame_cards.document_calibration(header, calibration_params)
 
     @staticmethod
     def _calib_mask_from_master(mask: Mask) -> None:
-        """Make of the mask of a master, in place, what frames inherit from it."""
+        """Reduce the mask of a master, in place, to the flags that frames inherit from it."""
         mask[...] = transferred(mask)

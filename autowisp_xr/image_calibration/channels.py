@@ -1,4 +1,4 @@
-"""Colour channels as the classes name them: slices of the raw frame, or none at all."""
+"""The colour channels of the classes: slices of the raw frame, or one channel without a name."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ Channels = dict[str | None, Slices]
 
 
 def channel_slices(split_channels: object) -> Channels:
-    """Slices of ``split_channels`` in all its aliases.
+    """Return the slices of ``split_channels``, in each form that it may have.
 
     False, None and {None: slice(None)} are a single channel; one slice stands for both axes.
     """
@@ -42,7 +42,7 @@ def channel_slices(split_channels: object) -> Channels:
 
 
 def inside(channels: Channels, area: Region) -> Channels:
-    """The same channels as slices of a frame that has been trimmed to ``area``.
+    """Return the same channels as slices of a frame that has been trimmed to ``area``.
 
     The slices count raw pixels: an area that starts at an odd pixel swaps no colours.
     """
@@ -76,7 +76,7 @@ def _moved(given: slice, offset: int, size: int, name: str | None) -> slice:
 
 
 def by_channel(given: object, channels: Channels, what: str) -> dict[str | None, Any]:
-    """What belongs to each channel, from {channel: thing}, or the thing of the only channel."""
+    """Return the entry of each channel, from {channel: entry} or the one of the only channel."""
     if not isinstance(given, Mapping):
         if len(channels) > 1:
             raise CalibrationError(
@@ -98,13 +98,13 @@ def by_channel(given: object, channels: Channels, what: str) -> dict[str | None,
 def interleaved(
     planes: Mapping[str | None, Image], channels: Channels, shape: tuple[int, int], what: str
 ) -> tuple[Image, Bools]:
-    """One plane with the pixels of all channels, 0 elsewhere; and which pixels are of a channel.
+    """Return one plane with the pixels of all channels, 0 elsewhere, and which pixels those are.
 
     Raises
     ------
     CalibrationError
-        Where a plane has not the shape of its channel, or two channels share pixels; ``what`` says
-        of what.
+        Where a plane does not have the shape of its channel, or two channels share pixels; the
+        message names the planes by ``what``.
     """
     whole = np.zeros(shape, np.result_type(*planes.values()))
     taken = np.zeros(shape, bool)

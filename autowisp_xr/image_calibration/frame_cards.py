@@ -1,4 +1,4 @@
-"""Header of a calibrated frame: when it was exposed, and how it was calibrated."""
+"""The header of a calibrated frame: when it was exposed, and how it was calibrated."""
 
 import hashlib
 import math
@@ -32,13 +32,13 @@ _SECONDS_PER_DAY = 86400
 
 
 def _blob_id(module: str) -> str:
-    """Name that Git gives to the source of a module."""
+    """Return the name that Git gives to the source of a module."""
     source = Path(__file__).with_name(f"{module}.py").read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(source) + source, usedforsecurity=False).hexdigest()
 
 
 module_git_ids = {module: _blob_id(module) for module in _COMPONENTS}
-"""SHA-1 of the source of each component, as Git counts it."""
+"""The SHA-1 of the source of each component, as Git computes it."""
 
 
 def document_exposure(header: fits.Header, params: Mapping[str, Any]) -> None:
@@ -99,7 +99,7 @@ def _value(
     kind: type | UnionType,
     expected: str,
 ) -> Any:
-    """Value of the expression that a parameter is, or of a number that stands for itself."""
+    """Return the value of a parameter that is an expression, or a number itself."""
     expression = params[name]
     if expression is None and name == "exposure_seconds":
         expression = "EXPTIME"
@@ -115,19 +115,19 @@ def _value(
 def document_channel(
     header: fits.Header, name: str | None, slices: Slices, params: Mapping[str, Any]
 ) -> fits.Header:
-    """Header of a channel: its cards count the pixels of the channel, and say where these lie.
+    """Return the header of a channel: its cards count the pixels of the channel, and place them.
 
     Parameters
     ----------
     header
-        Of the raw frame, or of the HDU of the channel where each has its own. What it says of the
-        sky, and LTV and LTM, is moved to the channel.
+        That of the raw frame, or of the HDU of the channel where each has its own. Its cards of the
+        sky, and LTV and LTM, are moved to the channel.
     name
         For CLRCHNL, if the channel has one.
     slices
         Rows and columns of the channel in the image area.
     params
-        Resolved ones.
+        The resolved parameters.
     """
     stored = PixelGrid()
     if isinstance(params["raw_hdu"], Mapping):
@@ -153,7 +153,7 @@ def _grid(slices: Slices, y: int = 0, x: int = 0) -> PixelGrid:
 
 
 def document_calibration(header: fits.Header, params: Mapping[str, Any]) -> None:
-    """Add what was done: masters and their SHA-1, overscan, image area, gain, versions."""
+    """Add how a frame was calibrated: masters with SHA-1, overscan, image area, gain, versions."""
     channel = header.get("CLRCHNL")
     for kind in MASTERS:
         if params[kind] is None:

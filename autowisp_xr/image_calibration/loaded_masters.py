@@ -1,4 +1,4 @@
-"""Masters and separate masks as the classes hold them: files a channel, put together on demand."""
+"""The masters and masks that the classes hold: files by channel, assembled on demand."""
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
@@ -19,7 +19,7 @@ from autowisp_xr.regions import Region
 
 
 class _Unset:
-    """In place of an argument that was not given, where None means something."""
+    """Stands for an argument that was not given, where None has a meaning of its own."""
 
     def __repr__(self) -> str:
         return "<as it was>"
@@ -32,12 +32,12 @@ MasterFiles = str | PathLike[str] | Sequence[str | PathLike[str]] | Mapping[str 
 
 
 class Loaded(NamedTuple):
-    """What was read of the master of a channel, or of its masks."""
+    """The master of a channel as it was read, or its masks."""
 
     name: str | list[str]
-    """Of the file, or of several."""
+    """The file, or several."""
     entries: list[dict[str, Any]]
-    """What the history says of the files."""
+    """The entries of the files in the history."""
     planes: dict[str, Image]
     header: fits.Header | None = None
     sha1: str = ""
@@ -61,7 +61,7 @@ class LoadedMaster:
     def __init__(self, kind: str, given: MasterFiles) -> None:
         self.what = "mask" if kind == "masks" else f"master {kind}"
         self.warned: set[str] = set()
-        """What it was warned of."""
+        """The warnings that were given already."""
         self._loaded: Any = (
             {channel: self._read(part) for channel, part in given.items()}
             if isinstance(given, Mapping)
@@ -70,24 +70,24 @@ class LoadedMaster:
         self._last: tuple[object, dict[str, Any]] = (None, {})
 
     def of(self, channels: Channels) -> dict[str | None, Loaded]:
-        """Files of each channel; a CalibrationError where one has none."""
+        """Return the files of each channel; a CalibrationError where one has none."""
         return by_channel(self._loaded, channels, f"the {self.what}")
 
     def assembled(self, channels: Channels, shape: tuple[int, int]) -> dict[str, Any]:
-        """Planes of a frame of this shape whose channels lie at these slices.
+        """Return the planes for a frame of this shape whose channels lie at these slices.
 
         Returns
         -------
-        ``filenames`` and what was ``loaded``, by channel; what the history says of the ``files``;
-        and the planes by name, each (y, x): ``correction``, ``variance`` and ``mask`` of a master,
-        ``image`` of masks.
+        ``filenames`` and what was ``loaded``, by channel; the entries of the ``files`` in the
+        history; and the planes by name, each (y, x): ``correction``, ``variance`` and ``mask`` of a
+        master, ``image`` of masks.
 
         Raises
         ------
         CalibrationError
             For a channel without a file.
         ImageMismatchError
-            Where a file has not the shape of its channel, naming it and both.
+            Where a file does not have the shape of its channel, naming the file and both shapes.
         """
         place = (shape, repr(channels))
         if self._last[0] != place:
@@ -97,7 +97,7 @@ class LoadedMaster:
     def as_configured(
         self, channels: Channels, area: Region | Mapping[str, int] | str | None
     ) -> dict[str, Any]:
-        """The same in ``area``, or in the smallest frame that holds all pixels."""
+        """Return the planes for ``area``, or for the smallest frame that holds all pixels."""
         if area is not None:
             region = Region.parse(area)
             shape = (region.ymax - region.ymin, region.xmax - region.xmin)
@@ -166,7 +166,7 @@ def _shape_of(loaded: Loaded) -> tuple[int, ...]:
 
 
 def load_masters(given: Mapping[str, MasterFiles]) -> dict[str, LoadedMaster | None]:
-    """Masters and masks of the files that are named; None for none; UNSET is passed over."""
+    """Read the masters and masks that are named; None stands for none, UNSET is passed over."""
     return {
         kind: None if files is None else LoadedMaster(kind, files)
         for kind, files in given.items()

@@ -1,4 +1,4 @@
-"""Masks of pixel quality: the names of their bits, saturation, and masks that rest in files."""
+"""Masks of pixel quality: the names of their bits, saturation, and masks in files."""
 
 from collections.abc import Iterable, Sequence
 from os import PathLike, fspath
@@ -16,7 +16,7 @@ from autowisp_xr.stats.floats import as_numbers
 __all__ = ["combine_masks", "get_saturation_mask", "mask_flags"]
 
 mask_flags = {"OK": 0, "CLEAR": 0, **{name: int(flag) for name, flag in Flag.__members__.items()}}
-"""Value of each flag by its name; a pixel bears the sum (bitwise OR) of its flags."""
+"""The value of each flag by its name; a pixel bears the sum (bitwise OR) of its flags."""
 
 
 def get_saturation_mask(
@@ -24,7 +24,7 @@ def get_saturation_mask(
     saturation_threshold: float,
     leak_directions: Sequence[tuple[int, int]] = (),
 ) -> Mask:
-    """Mask of saturated pixels, and of those that they leak into.
+    """Return the mask of saturated pixels, and of those that they leak into.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def get_saturation_mask(
 
 
 def combine_masks(mask_filenames: str | PathLike[str] | Iterable[str | PathLike[str]]) -> Mask:
-    """Union of the masks in one or more FITS files.
+    """Return the union of the masks in one or more FITS files.
 
     Parameters
     ----------

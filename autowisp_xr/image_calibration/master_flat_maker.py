@@ -1,7 +1,7 @@
-"""``MasterFlatMaker``: files of flats in, the files of a high and a low master out."""
+"""``MasterFlatMaker`` sorts files of flats, and writes those of a high and a low master."""
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from os import PathLike, fspath
 from typing import Any
@@ -21,8 +21,15 @@ from autowisp_xr.flats.shapes import check_clouds
 from autowisp_xr.flats.table import mark, members, recorded
 from autowisp_xr.headers.cards import parse_header, value_of
 from autowisp_xr.headers.values import to_degrees
-from autowisp_xr.image_calibration.flat_classes import FlatClasses, files_of
-from autowisp_xr.image_calibration.flat_options import FlatOptions, Group, flat_options
+from autowisp_xr.image_calibration.classified_files import FlatClasses, files_of
+from autowisp_xr.image_calibration.flat_options import (
+    GROUPS,
+    SELECTION,
+    STATISTICS,
+    FlatOptions,
+    Group,
+    flat_options,
+)
 from autowisp_xr.image_calibration.loaded_masters import UNSET
 from autowisp_xr.image_calibration.master_maker import MasterMaker
 from autowisp_xr.image_calibration.outputs import check_two_outputs
@@ -36,6 +43,7 @@ from autowisp_xr.image_calibration.stacked_master import (
     write_master,
 )
 from autowisp_xr.image_smoothing.smoother import ImageSmoother
+from autowisp_xr.options import with_options
 from autowisp_xr.stack.scaling import scaled
 from autowisp_xr.stats.floats import as_floats
 
@@ -134,15 +142,8 @@ class MasterFlatMaker(MasterMaker):
         self._master_large_scale: dict[str, Any] = {}
         self._in_use = self._options()
 
-    def configure_stamp_statistics(
-        self,
-        *,
-        fraction: float | None = None,
-        smoother: ImageSmoother | None = None,
-        outlier_threshold: float | Sequence[float] | None = None,
-        max_iter: float | None = None,
-        average: str | Callable[..., Any] | None = None,
-    ) -> None:
+    @with_options(dict.fromkeys(STATISTICS))
+    def configure_stamp_statistics(self, **changes: Any) -> None:
         """Change how the central stamp of a frame is measured; what is None stays.
 
         Parameters
@@ -150,7 +151,7 @@ class MasterFlatMaker(MasterMaker):
         fraction
             Size of the stamp along each direction, as a fraction of the frame.
         smoother
-            What the stamp is de-trended by.
+            Smooths the stamp, which is de-trended by the result.
         outlier_threshold
             Pixels further from the average, in units of the root mean square distance, are
             rejected: a number for both sides, or two of opposite signs.
@@ -159,28 +160,12 @@ class MasterFlatMaker(MasterMaker):
         average
             "mean", "median", or the NumPy function of that.
         """
-        given = {
-            "fraction": fraction,
-            "smoother": smoother,
-            "outlier_threshold": outlier_threshold,
-            "max_iter": max_iter,
-            "average": average,
-        }
-        changes = {name: value for name, value in given.items() if value is not None}
-        self._options(statistics=changes)
+        changes = {name: value for name, value in changes.items() if value is not None}
+        self._options(stamp_statistics_config=changes)
         self.stamp_statistics_config |= changes
 
-    def configure_stamp_selection(
-        self,
-        *,
-        max_saturated_fraction: float | None = UNSET,
-        var_mean_fit_threshold: float | Sequence[float] | None = UNSET,
-        var_mean_fit_iterations: float | None = UNSET,
-        cloudy_night_threshold: float | None = UNSET,
-        cloudy_frame_threshold: float | None = UNSET,
-        min_high_mean: float | None = UNSET,
-        max_low_mean: float | None = UNSET,
-    ) -> None:
+    @with_options(dict.fromkeys(SELECTION, UNSET))
+    def configure_stamp_selection(self, **changes: Any) -> None:
         """Change how stamps are judged; what is not given stays, None switches a test off.
 
         Parameters
@@ -197,33 +182,16 @@ class MasterFlatMaker(MasterMaker):
         min_high_mean, max_low_mean
             Levels above and below which frames are high and low, ADU; they must not overlap.
         """
-        given = {
-            "max_saturated_fraction": max_saturated_fraction,
-            "var_mean_fit_threshold": var_mean_fit_threshold,
-            "var_mean_fit_iterations": var_mean_fit_iterations,
-            "cloudy_night_threshold": cloudy_night_threshold,
-            "cloudy_frame_threshold": cloudy_frame_threshold,
-            "min_high_mean": min_high_mean,
-            "max_low_mean": max_low_mean,
-        }
-        changes = {name: value for name, value in given.items() if value is not UNSET}
-        self._options(select=changes)
+        changes = {name: value for name, value in changes.items() if value is not UNSET}
+        self._options(stamp_select_config=changes)
         self.stamp_select_config |= changes
 
-    def _options(
-        self, statistics: Group = None, select: Group = None, stack: Group = None
-    ) -> FlatOptions:
-        """All options, with those of a call; what is impossible raises."""
-        return flat_options(
-            self.stacking_options,
-            {
-                "large_scale_smoother": self.large_scale_smoother,
-                "cloud_check_smoother": self.cloud_check_smoother,
-            },
-            (self.stamp_statistics_config, statistics),
-            (self.stamp_select_config, select),
-            (self.master_stack_config, stack),
-        )
+    def _options(self, **of_call: Group) -> FlatOptions:
+        """Return all options, with those of a call; what is impossible raises."""
+        smoothers = ("large_scale_smoother", "cloud_check_smoother")
+        own = {name: getattr(self, name) for name in (*smoothers, *GROUPS)}
+        chosen = {name: own.pop(name) for name in smoothers}
+        return flat_options(self.stacking_options, chosen, (own, of_call))
 
     def prepare_for_stacking(self, image: Image) -> Image | None:
         """Give a frame the large-scale shape of the reference, and a mean of one.
@@ -235,7 +203,7 @@ class MasterFlatMaker(MasterMaker):
 
         Returns
         -------
-        The frame, (y, x) float64; None if it is cloudy. As it is while there is no reference.
+        The frame, (y, x) float64, or None if it is cloudy; unchanged while there is no reference.
         """
         if not self._master_large_scale:
             return image
@@ -291,7 +259,11 @@ class MasterFlatMaker(MasterMaker):
             As for :meth:`MasterMaker.stack`.
         """
         files = listed(frame_list)
-        options = self._options(stamp_statistics_config, stamp_select_config, master_stack_config)
+        options = self._options(
+            stamp_statistics_config=stamp_statistics_config,
+            stamp_select_config=stamp_select_config,
+            master_stack_config=master_stack_config,
+        )
         output: dict[str, Any] = {"compress": compress, "allow_overwrite": allow_overwrite}
         chosen = {name: value for name, value in output.items() if value is not UNSET}
         output = {"compress": True, "allow_overwrite": False, **options.output, **chosen}
@@ -320,7 +292,7 @@ class MasterFlatMaker(MasterMaker):
         return FlatClasses(success, files_of(table, files), table)
 
     def _impose(self, frames: xr.Dataset, options: FlatOptions) -> None:
-        """Make the reference of frames as they are."""
+        """Make the reference of high frames as they are."""
         with warnings.catch_warnings():
             # 4 rms, the usual threshold, is out of reach of 16 frames; a median can do without
             warnings.filterwarnings("ignore", "no value among", AutowispWarning)
@@ -336,7 +308,7 @@ class MasterFlatMaker(MasterMaker):
     def _matched(
         self, frames: xr.Dataset, table: xr.Dataset, kind: str, options: FlatOptions
     ) -> tuple[xr.Dataset, xr.Dataset]:
-        """The table without the cloudy frames of a class, and the others ready to be stacked."""
+        """Mark the cloudy frames of a class; return the table, and the others ready to stack."""
         if getattr(self.prepare_for_stacking, "__func__", None) is not _OURS:
             chosen = frames.isel(frame=members(table, kind))
             good, discarded = prepared(chosen, self.prepare_for_stacking)
@@ -353,7 +325,7 @@ class MasterFlatMaker(MasterMaker):
         return table, scaled(good, matches.mean, matches.shape, to="mean of all pixels")
 
     def _find_colocated(self, frame_list: Files) -> tuple[list[str], list[str]]:
-        """Isolated files, and those that point to where another one does."""
+        """Return isolated files, and those that point to where another one does."""
         files = listed(frame_list)
         limit = self._options().selection.min_pointing_separation
         frames = _pointed(opened(files))
@@ -368,8 +340,8 @@ class MasterFlatMaker(MasterMaker):
     def _get_stamp_statistics(
         self, frame_list: Files, **stamp_statistics_config: Any
     ) -> NDArray[np.void]:
-        """Structured array with ``mean``, ``variance`` and ``num_averaged`` of the stamps."""
-        selection = self._options(stamp_statistics_config).selection
+        """Return ``mean``, ``variance`` and ``num_averaged`` of the stamps, a structured array."""
+        selection = self._options(stamp_statistics_config=stamp_statistics_config).selection
         found = stamp_statistics(opened(listed(frame_list)), selection, masked="take").compute()
         columns = [found[name].values[:, 0] for name in ("mean", "variance", "number")]
         fields = [("mean", float), ("variance", float), ("num_averaged", int)]
@@ -378,9 +350,11 @@ class MasterFlatMaker(MasterMaker):
     def _classify_from_stamps(
         self, frame_list: Files, stamp_statistics_config: Group, stamp_select_config: Group
     ) -> tuple[list[str], list[str], list[str], list[str]]:
-        """High, low, medium and cloudy files by their stamps alone."""
+        """Return high, low, medium and cloudy files, by their stamps alone."""
         files = listed(frame_list)
-        selection = self._options(stamp_statistics_config, stamp_select_config).selection
+        selection = self._options(
+            stamp_statistics_config=stamp_statistics_config, stamp_select_config=stamp_select_config
+        ).selection
         selection = replace(selection, min_pointing_separation=None)
         classes = files_of(select_flats(opened(files), selection, masked="take"), files)
         return classes["high"], classes["low"], classes["medium"], classes["cloudy"]
@@ -390,7 +364,7 @@ _OURS = MasterFlatMaker.prepare_for_stacking
 
 
 def _pointed(frames: xr.Dataset) -> xr.Dataset:
-    """Frames with ``ra`` and ``dec`` in degrees, of RA in hours and DEC in degrees; NaN without."""
+    """Add ``ra`` and ``dec`` in degrees, of RA in hours and DEC in degrees; NaN without."""
     headers = [parse_header(str(text)) for text in frames["header"].values]
     ra = [to_degrees(value_of(header, "RA"), 15.0, 15.0) for header in headers]
     dec = [to_degrees(value_of(header, "DEC"), 1.0) for header in headers]

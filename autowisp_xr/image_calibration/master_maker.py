@@ -1,4 +1,4 @@
-"""``MasterMaker``: files of frames in, the file of a master out."""
+"""``MasterMaker`` stacks files of frames to the file of a master."""
 
 from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
@@ -14,6 +14,7 @@ from autowisp_xr.frames.write import quantize_level
 from autowisp_xr.image_calibration.loaded_masters import UNSET
 from autowisp_xr.image_calibration.outputs import check_output
 from autowisp_xr.image_calibration.stacked_master import (
+    STACKING,
     Files,
     Stacking,
     computed,
@@ -23,6 +24,7 @@ from autowisp_xr.image_calibration.stacked_master import (
     stacked,
     write_master,
 )
+from autowisp_xr.options import with_options
 
 Result = tuple[Image | None, Image | None, Image | None, fits.Header | None, list[str]]
 
@@ -36,7 +38,7 @@ class MasterMaker:
     Parameters
     ----------
     outlier_threshold : float or (float, float), default 5.0
-        Values further from the average than this, in units of the root mean square distance from
+        Values farther from the average than this, in units of the root mean square distance from
         it, are rejected: a number for both sides, or two of opposite signs.
     average_func : default numpy.nanmedian
         ``numpy.nanmedian`` or ``numpy.nanmean``; also "median", "mean", "quantile:0.7", or a
@@ -68,8 +70,8 @@ class MasterMaker:
     standard error of a mean, :math:`\sqrt{\sum (x - a)^2 / (n (n - 1))}` of the n values left with
     the average a, also for a median, whose true error is larger by up to :math:`\sqrt{\pi/2}`; the
     errors of the frames are not used. (:func:`autowisp_xr.stack` gives variances that are right to
-    2 %, or says how far off they are.) A pixel without a value is NaN, and its error is; of one
-    with a single value, the error is NaN.
+    2 %, or says how far off they are.) A pixel without a value is NaN, and so is its error; a pixel
+    with a single value has the error NaN.
 
     Frames are read and stacked in bands of rows, so that they need not fit in memory; the master
     does. Where :meth:`prepare_for_stacking` is overridden, what it returns waits in the directory
@@ -83,15 +85,16 @@ class MasterMaker:
     """
 
     default_exclude_mask: ClassVar[tuple[str, ...]] = ("BAD",)
-    """Flags that exclude a pixel, unless others are named: any at all."""
+    """Flags that exclude a pixel unless others are named: BAD stands for all of them."""
 
+    @with_options(STACKING)
     def __init__(self, *, compress: float | bool | None = 16, **stacking_options: Any) -> None:
         quantize_level(compress)
         self.compress = compress
         self.stacking_options = vars(Stacking.of(stacking_options)).copy()
 
     def prepare_for_stacking(self, image: Image) -> ArrayLike | None:
-        """Change a frame before it is stacked: a hook to override; here frames stay as they are.
+        """Return a frame as it is to be stacked: a hook to override; here frames stay as they are.
 
         Parameters
         ----------
@@ -169,7 +172,7 @@ class MasterMaker:
         The header holds what all frames share with one value, and NUMFCOMB (number of frames),
         ORIGF000... (their files), OUTLTHRS, AVRGFUNC, MINAVGPX, MAXREJIT, XCLUDMSK (the options),
         IMAGETYP ("master" before that of the frames), and the averaged keywords. EGAIN, RDNOISE and
-        their like are those of one frame, and are dropped; GAIN stays.
+        their like describe one frame, and are dropped; GAIN stays.
 
         Parameters
         ----------
@@ -200,7 +203,7 @@ class MasterMaker:
         quantize_level(compress)
         files = listed(frame_list)
         if "{" not in fspath(output_fname):
-            # the frames may be worked upon before the header, and so the name, is known
+            # before the hook sees a frame; a template is filled in once the header is known
             check_output(fspath(output_fname), overwrite=allow_overwrite, inputs=files)
         master, header, discarded = self._outlined(files, options, custom_header)
         if master is None or header is None:
@@ -212,12 +215,12 @@ class MasterMaker:
     def _outlined(
         self, files: Sequence[str], options: Stacking, custom_header: Mapping[str, Any] | None
     ) -> tuple[xr.Dataset | None, fits.Header | None, list[str]]:
-        """The master, not yet computed, its header, and the files that were left out."""
+        """Return the master, not yet computed, its header, and the files that were left out."""
         fewest = max(options.min_valid_frames, 1)
         if len(files) < fewest:
             return None, None, []
         changed = getattr(self.prepare_for_stacking, "__func__", None) is not _AS_THEY_ARE
-        # sums are float64 anyway: only the hook needs frames that are
+        # sums are in float64 anyway: only the hook needs frames in it
         frames = opened(files, dtype=np.float64 if changed else None)
         discarded: list[str] = []
         if changed:

@@ -1,4 +1,4 @@
-"""Where calibrated channels go, and what is returned about them."""
+"""The files that calibrated channels are written to, and the diagnostics of their pixels."""
 
 import os
 from collections.abc import Collection, Mapping, Sequence
@@ -20,7 +20,7 @@ from autowisp_xr.image_calibration.channels import Channels
 def output_names(
     headers: Mapping[str | None, fits.Header], params: Mapping[str, Any]
 ) -> dict[str | None, str]:
-    """Name of the file of each channel.
+    """Return the name of the file of each channel.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def output_names(
             "the calibrated frame needs a name: give calibrated='name.fits', or the template "
             "calibrated_fname='{RAWFNAME}_{CLRCHNL}.fits'"
         )
-    # the home of the project may be a path
+    # the home of the project may have directories in it
     homes = {} if home is None else {"PROJHOME": str(home)}
     names = {
         channel: fill_template(template, header, directories=homes)
@@ -93,7 +93,7 @@ def write_channels(
 def diagnostics(
     ds: xr.Dataset, channels: Channels, quantiles: float | Sequence[float]
 ) -> dict[str | None, list[tuple[str, float]]]:
-    """Quantiles of the pixels without any flag, by channel; none for one without such pixels."""
+    """Return quantiles of the pixels without any flag, by channel; none where all are flagged."""
     image, mask = (ds[name].values[0, 0] for name in ("image", "mask"))
     chosen: list[float] = np.atleast_1d(quantiles).tolist()
     labels = [f"pixel_q{_decimals(quantile)}" for quantile in chosen]
@@ -106,5 +106,5 @@ def diagnostics(
 
 
 def _decimals(quantile: float) -> str:
-    """Digits after the point: "999" of 0.999, "00001" of 1e-5; "1_0" of 1."""
+    """Return the digits after the point: "999" of 0.999, "00001" of 1e-5; "1_0" of 1."""
     return f"{Decimal(repr(float(quantile))):f}".removeprefix("0.").replace(".", "_")

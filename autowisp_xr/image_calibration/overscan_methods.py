@@ -1,4 +1,4 @@
-"""How :class:`~autowisp_xr.image_calibration.Calibrator` finds the overscan level of a frame.
+"""Methods by which :class:`~autowisp_xr.image_calibration.Calibrator` finds the overscan level.
 
 A method is an object as :class:`Base` describes it: those here, or one of the user's own.
 
@@ -15,6 +15,7 @@ them are :func:`autowisp_xr.overscan_correction`, whose documentation has the st
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from threading import get_ident
 from typing import Any, Literal
 
@@ -22,16 +23,20 @@ from astropy.io import fits
 
 from autowisp_xr.arrays import Floats, Image
 from autowisp_xr.image_calibration.parameters import check_names
-from autowisp_xr.options import Overscan
+from autowisp_xr.options import Overscan, with_options
 from autowisp_xr.overscan_fits.subtraction import OverscanCorrection, overscan_correction
 
 __all__ = ["Base", "Mean", "Median", "Passes", "Polynomial", "Spline"]
 
 Per = Literal["frame", "row", "column"]
 
+_MODELS = ("polynomial_terms", "spline_nodes")
+_OPTIONS = {each.name: each.default for each in fields(Overscan) if each.name not in _MODELS}
+_OF_LEVEL = {name: default for name, default in _OPTIONS.items() if name != "average"}
+
 
 class Base:
-    """What ``Calibrator`` asks of an overscan method; derive from it for a method of your own."""
+    """An overscan method as ``Calibrator`` calls it; derive a method of your own from it."""
 
     def __call__(
         self,
@@ -71,7 +76,7 @@ class Base:
         """Add to a header how the level was found in the last call; here nothing is added."""
 
     def __repr__(self) -> str:
-        # without the address of the object, which would make a history of its own of each run
+        # without the address of the object, which would be another in the history of each run
         return f"{type(self).__qualname__}()"
 
 
@@ -80,12 +85,12 @@ class _Measured(Base):
 
     def __init__(self, *options: Overscan) -> None:
         self.options = options
-        # of each thread, as one Calibrator may work in several
+        # by thread, as one Calibrator may work in several
         self._last: dict[int, OverscanCorrection] = {}
 
     @property
     def title(self) -> str:
-        """What it is called in the header."""
+        """The name of the method in the header."""
         return ", then ".join(map(_title, self.options))
 
     def __repr__(self) -> str:
@@ -163,13 +168,13 @@ class Median(_Measured):
     Parameters
     ----------
     reject_threshold
-        Pixels further from the level than this many standard deviations are rejected.
+        Pixels farther from the level than this many standard deviations are rejected.
     max_reject_iterations
         Rejections at most; the level is always that of the pixels left.
     min_pixels
-        Fewer pixels left are a ConvergenceError.
+        With fewer pixels left, a ConvergenceError is raised.
     require_convergence
-        Whether still rejecting in the last iteration is one, too.
+        Whether so it is where the last iteration still rejects.
     per
         "frame" for one level; "row" or "column" for one for each.
     areas
@@ -178,10 +183,11 @@ class Median(_Measured):
     Notes
     -----
     The variance of a level of the whole frame is s^2 / N, as AutoWISP defines it: that of a mean,
-    which is smaller than that of a median by 2 / pi. All else has its own
-    variance, right within the 1 to 7 % that simulations tell.
+    which is smaller than that of a median by 2 / pi. Every other level has its own variance, right
+    within the 1 to 7 % that simulations show.
     """
 
+    @with_options(_OF_LEVEL)
     def __init__(self, **options: Any) -> None:
         super().__init__(Overscan(average="median", **options))
 
@@ -193,6 +199,7 @@ class Median(_Measured):
 class Mean(_Measured):
     """The mean of the overscan pixels; parameters as of :class:`Median`."""
 
+    @with_options(_OF_LEVEL)
     def __init__(self, **options: Any) -> None:
         super().__init__(Overscan(average="mean", **options))
 
@@ -212,6 +219,7 @@ class Polynomial(_Measured):
         As of :class:`Median`.
     """
 
+    @with_options(_OPTIONS)
     def __init__(self, num_terms: int, *, per: Per = "row", **options: Any) -> None:
         super().__init__(Overscan(per=per, polynomial_terms=num_terms, **options))
 
@@ -227,6 +235,7 @@ class Spline(_Measured):
         As of :class:`Polynomial`.
     """
 
+    @with_options(_OPTIONS)
     def __init__(self, num_nodes: int, *, per: Per = "row", **options: Any) -> None:
         super().__init__(Overscan(per=per, spline_nodes=num_nodes, **options))
 
@@ -234,7 +243,7 @@ class Spline(_Measured):
 class Passes(_Measured):
     """Several methods one after the other, each measured on pixels corrected by those before.
 
-    Levels have their own variance (right within the 1 to 7 % that simulations tell), also that of a
+    Levels have their own variance (right within the 1 to 7 % that simulations show), also that of a
     median of the frame.
 
     Parameters
@@ -244,7 +253,7 @@ class Passes(_Measured):
 
     Examples
     --------
-    Rows from columns that see no light (serial), then columns from rows that see none (parallel):
+    The serial overscan, columns that see no light, for rows, then the parallel one for columns:
 
     >>> serial = [dict(xmin=1024, xmax=1056, ymin=0, ymax=1040)]
     >>> parallel = [dict(xmin=0, xmax=1024, ymin=1024, ymax=1040)]

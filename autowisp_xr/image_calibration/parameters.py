@@ -1,4 +1,4 @@
-"""Parameters of a calibration: their names and defaults, and what a frame adds to them."""
+"""The parameters of a calibration: their names, defaults, and their values for one frame."""
 
 import difflib
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -42,6 +42,9 @@ DEFAULTS: dict[str, Any] = {
     "split_channels": False,
 }
 
+INPUTS = (*MASTERS, "masks")
+"""The masters and masks that a frame is calibrated with."""
+
 _ALIASES = {
     "calibrated": "calibrated_fname",
     "overscan": "overscans",
@@ -50,12 +53,12 @@ _ALIASES = {
 
 
 def normalised(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The same parameters under their one name; what is used up by reading is kept as a list.
+    """Return the same parameters under their one name; iterators become lists.
 
     Raises
     ------
     TypeError
-        For a name that is no parameter, with those near it, or one that is given twice.
+        For a name that is not a parameter, with those near it, or one that is given twice.
     """
     renamed = {
         _ALIASES.get(name, name): list(value) if isinstance(value, Iterator) else value
@@ -63,7 +66,7 @@ def normalised(given: Mapping[str, Any]) -> dict[str, Any]:
     }
     if len(renamed) != len(given):
         raise TypeError(f"a parameter is given under two names among {', '.join(given)}")
-    known = {*DEFAULTS, *MASTERS, *_ALIASES, "masks"}
+    known = {*DEFAULTS, *INPUTS, *_ALIASES}
     check_names(renamed, known, "parameter of a calibration")
     return renamed
 
@@ -78,7 +81,7 @@ def check_names(given: Collection[str], known: Collection[str], what: str) -> No
 
 
 def active_overscans(given: object) -> dict[str, Any] | None:
-    """Areas, method and whatever the method takes besides; None where nothing is to be done."""
+    """Return areas, method and the further entries for it; None where no overscan is corrected."""
     if given is None:
         return None
     if not (isinstance(given, Mapping) and {"areas", "method"} <= set(given)):
@@ -101,14 +104,14 @@ def active_overscans(given: object) -> dict[str, Any] | None:
 
 
 def resolved(params: Mapping[str, Any], frame: RawFrame) -> dict[str, Any]:
-    """Parameters for one frame: what was left open is taken from it, masters are assembled.
+    """Return the parameters of one frame: those left open are taken from it, masters assembled.
 
     Raises
     ------
     CalibrationError
-        Where the gain is to come from a header without GAIN; for areas that are none.
+        Where the gain is to come from a header without GAIN; for areas that cannot be parsed.
     ImageMismatchError
-        Where masters have not the shape of the image area.
+        Where masters do not have the shape of the image area.
     """
     _check_values(params)
     found = dict(params)
@@ -133,7 +136,7 @@ def resolved(params: Mapping[str, Any], frame: RawFrame) -> dict[str, Any]:
             )
         found[name] = next(iter(values.values()))
     shape = (area.ymax - area.ymin, area.xmax - area.xmin)
-    for name in (*MASTERS, "masks"):
+    for name in INPUTS:
         loaded = params[name]
         found[name] = None if loaded is None else loaded.assembled(channels, shape)
         if loaded is not None and name in MASTERS:
@@ -169,6 +172,6 @@ def _gain_of(header: fits.Header, path: str) -> float:
 
 
 def _saturation_of(header: fits.Header, bias_level: float) -> float | None:
-    """Threshold that the header names, in ADU above the bias level; None where it names none."""
+    """Return the threshold of the header, in ADU above the bias level; None where it has none."""
     level = Cards(header, KeywordAliases()).number("saturation", above=0.0) - bias_level
     return level if level > 0 else None

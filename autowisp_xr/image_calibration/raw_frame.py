@@ -33,11 +33,11 @@ class RawFrame:
     unread: Bools | None
     """(y, x): pixels of channels that were not asked for; None where all were read."""
     headers: dict[str | None, fits.Header]
-    """Of each channel, without structural cards, with RAWFNAME."""
+    """The header of each channel, without structural cards, with RAWFNAME."""
 
 
 def read_raw(path: str | PathLike[str], raw_hdu: HduNumbers, channels: Channels) -> RawFrame:
-    """Raw frame of a FITS file.
+    """Read the raw frame of a FITS file.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def read_raw(path: str | PathLike[str], raw_hdu: HduNumbers, channels: Channels)
 def raw_headers(
     path: str, raw_hdu: HduNumbers, channels: Channels
 ) -> dict[str | None, fits.Header]:
-    """Headers of the channels of a raw frame; see :func:`read_raw`."""
+    """Return the headers of the channels of a raw frame; see :func:`read_raw`."""
     numbers = raw_hdu if isinstance(raw_hdu, Mapping) else dict.fromkeys(channels, raw_hdu)
     missing = [name for name in channels if name not in numbers]
     if missing:

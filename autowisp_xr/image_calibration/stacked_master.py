@@ -1,4 +1,4 @@
-"""What the makers of masters ask of their frames, how they stack them, and what they write."""
+"""The stacking of files of frames to a master, as the classes of masters do it."""
 
 import warnings
 from collections import Counter
@@ -51,7 +51,7 @@ class Stacking:
     """
 
     outlier_threshold: float | Sequence[float] = 5.0
-    """Values further from the average than this, in units of the root mean square distance from it,
+    """Values farther from the average than this, in units of the root mean square distance from it,
     are rejected: a number for both sides, or two of opposite signs."""
 
     average_func: str | float | Callable[..., Any] = np.nanmedian
@@ -82,8 +82,8 @@ class Stacking:
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Self:
-        """The same of a dictionary; a TypeError for a name that is no option."""
-        check_names(options, [field.name for field in fields(cls)], "stacking option")
+        """Make it of a dictionary; a TypeError for a name that is no option."""
+        check_names(options, STACKING, "stacking option")
         return cls(**options)
 
     @property
@@ -107,12 +107,16 @@ class Stacking:
 
     @property
     def fewest(self) -> int:
-        """Values that a good pixel has at least: the error of a single one is not known."""
+        """The fewest values of a good pixel: the error of a single value is not known."""
         return max(self.min_valid_values, 2)
 
 
+STACKING = {field.name: field.default for field in fields(Stacking)}
+"""The options of a stack with their defaults."""
+
+
 def listed(frame_list: Iterable[str | PathLike[str]]) -> list[str]:
-    """Names of the files of a stack; a TypeError for the name of one."""
+    """Return the names of the files of a stack; a TypeError for a single name."""
     if isinstance(frame_list, str | PathLike):
         raise TypeError(f"frame_list is a list of files, not {frame_list!r}")
     return [expanduser(file) for file in frame_list]
@@ -123,7 +127,7 @@ def opened(
     alike: Sequence[str] = ("IMAGETYP", "CLRCHNL"),
     dtype: DTypeLike | None = np.float64,
 ) -> xr.Dataset:
-    """Frames that agree in keywords, not yet read; files without a mask are clear.
+    """Open frames that agree in keywords, not yet read; files without a mask are clear.
 
     Their type is ``dtype``; None is for the smallest that holds the values of all files, which is
     less to read.
@@ -154,7 +158,7 @@ def opened(
 def prepared(
     frames: xr.Dataset, prepare: Callable[[Image], ArrayLike | None]
 ) -> tuple[xr.Dataset, list[str]]:
-    """Frames as a hook returns them, and the files for which it returned None.
+    """Return frames as a hook makes them, and the files for which it returned None.
 
     They wait in a temporary file, so that memory holds one at a time.
     """
@@ -185,7 +189,7 @@ def prepared(
 def stacked(
     frames: xr.Dataset, options: Stacking, custom_header: Mapping[str, Any] | None = None
 ) -> tuple[xr.Dataset, fits.Header]:
-    """The master of frames, not yet computed, and its header."""
+    """Return the master of frames, not yet computed, and its header."""
     number = frames.sizes["frame"]
     if number < options.fewest:
         warnings.warn(
@@ -212,10 +216,10 @@ def stacked(
 
 
 def computed(master: xr.Dataset, options: Stacking) -> dict[str, Image]:
-    """Image, variance (the standard error squared) and mask of a master, (y, x)."""
+    """Compute image, variance (the standard error squared) and mask of a master, (y, x)."""
     planes = [master[name].isel(channel=0) for name in ("image", "variance", "count")]
     if all(plane.chunks for plane in planes):
-        # straight to where they belong: put together from bands, each would be there twice
+        # straight into arrays: joined from bands, each plane would be in memory twice
         done = [np.empty(plane.shape, plane.dtype) for plane in planes]
         store([plane.data for plane in planes], done, lock=False, **scheduler())
     else:
@@ -235,7 +239,7 @@ def write_master(
     allow_overwrite: bool,
     compress: float | bool | None,
 ) -> None:
-    """Compute a master and write it to the file of a name that the header fills in."""
+    """Compute a master and write it to a file, whose name the header fills in."""
     path = fill_template(name, header)
     check_output(path, overwrite=allow_overwrite, inputs=inputs)
     write_products(
@@ -257,7 +261,7 @@ def _drop_noise(header: fits.Header) -> None:
 
 
 _OF_ONE_FRAME = ("gain", "of_amplifiers", "read_noise", "effective")
-"""Rows of the table of fates; what a master has instead hangs on more than this class knows."""
+"""Rows of the table of fates whose cards describe one frame; for a master, nobody knows them."""
 
 
 def _document(header: fits.Header, files: Sequence[str], options: Stacking, units: str) -> None:
@@ -278,6 +282,6 @@ def _document(header: fits.Header, files: Sequence[str], options: Stacking, unit
     names = [excluded] if isinstance(excluded, str) else list(map(str, excluded))
     header["XCLUDMSK"] = (",".join(names), "Flags that exclude a pixel")
     kind = str(value_of(header, "IMAGETYP") or "")
-    # a master of masters is one
+    # a master of masters is a master
     header["IMAGETYP"] = (f"master{kind.removeprefix('master')}", "Type of image")
     header["BUNIT"] = header.get("BUNIT", "adu") if units == "adu" else units

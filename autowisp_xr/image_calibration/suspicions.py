@@ -1,7 +1,7 @@
-"""Masters that fit in shape, and still do not seem to belong to a frame.
+"""Warnings about masters that have the right shape, and still do not seem to belong to a frame.
 
-The original applies whatever has the right shape, and so do the classes; they say so, where a
-header tells that it is hardly meant.
+The original applies whatever has the right shape, and so do the classes; they warn where a header
+shows that it was hardly meant.
 """
 
 import warnings
@@ -25,16 +25,16 @@ from autowisp_xr.traits import Traits
 _FLAT_RANGE = (0.2, 5.0)
 
 _NOT_ASKED = ("size", "area", "channels", "unit", "pixel_type")
-"""Traits that the original looks at itself, or not at all."""
+"""Traits that the original checks itself, or not at all."""
 
 
 def warn_of_strange(
     loaded: LoadedMaster, kind: str, params: Mapping[str, Any], raw: fits.Header
 ) -> None:
-    """Warn, once a reason, of a master of another type, channel, area, exposure or level.
+    """Warn, once for each reason, of a master of another type, channel, area, exposure or level.
 
-    A master whose correction the header of the frame says was made before is one, too: what is
-    subtracted twice is as wrong.
+    So is a master whose correction was made before, by the header of the frame: it would be made
+    twice.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def warn_of_strange(
 
 
 def _reasons(kind: str, params: Mapping[str, Any], raw: fits.Header) -> Iterator[str]:
-    """What is strange about the files of a master."""
+    """Yield the reasons why the files of a master do not seem to belong to a frame."""
     exposure = () if params["exposure_seconds"] in (None, "EXPTIME") else ("exposure",)
     names = [name for name in KINDS[kind].serves if name not in (*_NOT_ASKED, *exposure)]
     wanted, before = _traits(raw), stated_correction(raw, kind)
@@ -88,7 +88,7 @@ def _reasons(kind: str, params: Mapping[str, Any], raw: fits.Header) -> Iterator
             if not bias.made:
                 yield f"{file} holds the bias ({bias.by}), which is subtracted from the frames, too"
             elif not (params["bias_level_adu"] or params["overscans"]):
-                yield f"the bias was subtracted from {file} ({bias.by}), and is not from the frames"
+                yield f"the bias was subtracted from {file} ({bias.by}), but is not from the frames"
         if kind == "flat":
             sample = own.planes["correction"][::4, ::4]
             sample = sample[np.isfinite(sample)]
@@ -101,6 +101,6 @@ def _traits(header: fits.Header, kind: str = "object") -> Traits:
     try:
         stated = read_coordinates(Cards(header, KeywordAliases()), kind)
     except HeaderError:
-        # two cards that contradict each other say nothing
+        # cards that contradict each other state nothing
         stated = {}
     return Traits.of({**stated, "image_type": kind})

@@ -86,6 +86,10 @@ class BinningOptions(TypedDict, total=False):
     padding_mode: str
 
 
+BINNING = dict.fromkeys(BinningOptions.__annotations__) | {"padding_mode": "reflect"}
+"""The defaults of these options."""
+
+
 @dataclass(frozen=True)
 class Binning:
     """How an image is binned before it is smoothed, and zoomed back afterwards."""

@@ -4,8 +4,9 @@ from collections.abc import MutableSequence
 from typing import Any, Unpack
 
 from autowisp_xr.arrays import Image
-from autowisp_xr.image_smoothing.binning import BinningOptions
+from autowisp_xr.image_smoothing.binning import BINNING, BinningOptions
 from autowisp_xr.image_smoothing.smoother import ImageSmoother
+from autowisp_xr.options import with_options
 
 
 class ChainSmoother(ImageSmoother, MutableSequence[ImageSmoother]):
@@ -39,6 +40,7 @@ class ChainSmoother(ImageSmoother, MutableSequence[ImageSmoother]):
 
     _names = ()
 
+    @with_options(BINNING)
     def __init__(self, *smoothers: ImageSmoother, **binning: Unpack[BinningOptions]) -> None:
         super().__init__(**binning)
         self._smoothers: list[ImageSmoother] = []

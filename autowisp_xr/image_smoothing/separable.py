@@ -10,10 +10,10 @@ from numpy.polynomial import legendre
 from scipy.interpolate import make_interp_spline
 
 from autowisp_xr.arrays import Floats, Image
-from autowisp_xr.image_smoothing.binning import BinningOptions
+from autowisp_xr.image_smoothing.binning import BINNING, BinningOptions
 from autowisp_xr.image_smoothing.smoother import ImageSmoother
 from autowisp_xr.image_smoothing.surface import fit_surface
-from autowisp_xr.options import upper_and_lower
+from autowisp_xr.options import upper_and_lower, with_options
 from autowisp_xr.stats.least_squares import rejections_at_most
 
 
@@ -23,6 +23,9 @@ class FitOptions(BinningOptions, total=False):
     outlier_threshold: float | Sequence[float] | None
     max_iterations: float | None
     max_iter: float | None
+
+
+_FIT = dict.fromkeys(FitOptions.__annotations__) | BINNING
 
 
 class SeparableImageSmoother(ImageSmoother):
@@ -116,6 +119,7 @@ class PolynomialImageSmoother(SeparableImageSmoother):
     _numbers = ("num_y_terms", "num_x_terms")
     _names = ("num_x_terms", "num_y_terms", "outlier_threshold", "max_iterations")
 
+    @with_options(_FIT)
     def __init__(
         self, *, num_x_terms: int, num_y_terms: int, **options: Unpack[FitOptions]
     ) -> None:
@@ -166,6 +170,7 @@ class SplineImageSmoother(SeparableImageSmoother):
     _numbers = ("num_y_nodes", "num_x_nodes")
     _names = ("num_x_nodes", "num_y_nodes", "spline_degree", "outlier_threshold", "max_iterations")
 
+    @with_options(_FIT)
     def __init__(
         self,
         *,

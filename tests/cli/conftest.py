@@ -8,7 +8,7 @@ import xarray as xr
 from astropy.io import fits
 
 from autowisp_xr import image_calibration
-from autowisp_xr.image_calibration.flat_classes import FlatClasses, files_of
+from autowisp_xr.image_calibration.classified_files import FlatClasses, files_of
 
 
 @pytest.fixture

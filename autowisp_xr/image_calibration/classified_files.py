@@ -1,4 +1,4 @@
-"""What ``MasterFlatMaker`` returns: a pair, and the documented dictionary."""
+"""The files of flats by class, as ``MasterFlatMaker`` returns them: a pair, and a dictionary."""
 
 from collections.abc import ItemsView, KeysView, Mapping, Sequence, ValuesView
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ class _Pair(NamedTuple):
 
 
 class FlatClasses(_Pair):
-    """The pair (success, classes); with the name of a class in brackets, its files.
+    """The pair (success, classes), which gives the files of a class by its name in brackets.
 
     Examples
     --------
@@ -27,7 +27,7 @@ class FlatClasses(_Pair):
     """
 
     frames: xr.Dataset | None
-    """Over ``frame``: class and reason of each file, and what decided; see
+    """The class of each file, along ``frame``, with the reason and what decided; see
     :func:`autowisp_xr.select_flats`."""
 
     def __new__(
@@ -51,24 +51,24 @@ class FlatClasses(_Pair):
         return key in self.classes if isinstance(key, str) else super().__contains__(key)
 
     def keys(self) -> KeysView[str]:
-        """Names of the classes."""
+        """Return the names of the classes."""
         return self.classes.keys()
 
     def values(self) -> ValuesView[list[str]]:
-        """Files of each class."""
+        """Return the files of each class."""
         return self.classes.values()
 
     def items(self) -> ItemsView[str, list[str]]:
-        """Names of the classes with their files."""
+        """Return the names of the classes with their files."""
         return self.classes.items()
 
     def get(self, key: str, default: object = None) -> object:
-        """Files of a class, or ``default`` where there is no such class."""
+        """Return the files of a class, or ``default`` where there is no such class."""
         return self.classes.get(key, default)
 
 
 def files_of(table: xr.Dataset, files: Sequence[str]) -> dict[str, list[str]]:
-    """Files of each class, in their order."""
+    """Return the files of each class, in their order."""
     kinds = table["class"].values.tolist()
     return {
         kind: [file for file, other in zip(files, kinds, strict=True) if other == kind]
