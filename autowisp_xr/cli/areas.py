@@ -35,7 +35,7 @@ _NAMED = re.compile(r"([^\W\d]\w*):(.+)", re.DOTALL)
 
 
 def area(text: str) -> dict[str, int]:
-    """Area of "xmin,xmax,ymin,ymax", in raw-frame pixels counted from zero, ends not included.
+    """Read an area, "xmin,xmax,ymin,ymax" in raw-frame pixels from zero, ends not included.
 
     Examples
     --------
@@ -57,7 +57,7 @@ def area(text: str) -> dict[str, int]:
 
 
 def overscans(text: str) -> dict[str, Any]:
-    """Overscan areas and method of "method:xmin,xmax,ymin,ymax;...", or of ":" for none.
+    """Read overscan areas and method, "method:xmin,xmax,ymin,ymax;...", or ":" for none.
 
     The methods are the classes of :mod:`autowisp_xr.image_calibration.overscan_methods`, in lower
     case, with the defaults of their arguments; one that has no defaults cannot be had here.
@@ -79,7 +79,7 @@ def overscans(text: str) -> dict[str, Any]:
 
 
 def _overscan_methods() -> dict[str, Any]:
-    """Methods that need no arguments, by the name of their class in lower case."""
+    """Return the methods that need no arguments, by the name of their class in lower case."""
     from autowisp_xr.image_calibration import overscan_methods
 
     found = {}
@@ -91,7 +91,7 @@ def _overscan_methods() -> dict[str, Any]:
 
 
 def channels(texts: Sequence[str]) -> dict[str, tuple[slice, slice]]:
-    """Slices (y, x) of each channel of "NAME(x0,xstep;y0,ystep)"; steps are 2 where not given.
+    """Read the slices (y, x) of channels, "NAME(x0,xstep;y0,ystep)"; steps are 2 by default.
 
     Examples
     --------
@@ -121,7 +121,7 @@ def channels(texts: Sequence[str]) -> dict[str, tuple[slice, slice]]:
 def per_channel(
     texts: Sequence[str], value: Callable[[str], T], *, several: bool = False
 ) -> OfChannels[T]:
-    """Values of "CHANNEL:VALUE", by channel, or the one value that has no channel.
+    """Read values by channel, "CHANNEL:VALUE", or the one value that has no channel.
 
     Parameters
     ----------
@@ -151,17 +151,17 @@ def per_channel(
 
 
 def files(texts: Sequence[str]) -> OfChannels[str]:
-    """The file of each channel, or the one file that has no channel."""
+    """Read the file of each channel, or the one file that has no channel."""
     return per_channel(texts, str)
 
 
 def masks(texts: Sequence[str]) -> OfChannels[str]:
-    """The file of each channel, or the one file; of several, the list of them."""
+    """Read the file of each channel, or the one file; several are a list."""
     return per_channel(texts, str, several=True)
 
 
 def hdus(texts: Sequence[str]) -> OfChannels[int]:
-    """Number of the HDU of each channel, or the one number where all are in one HDU."""
+    """Read the number of the HDU of each channel, or the one number where all are in one HDU."""
     found = per_channel(texts, whole)
     if isinstance(found, dict) and len(set(found.values())) == 1:
         return next(iter(found.values()))
@@ -169,7 +169,7 @@ def hdus(texts: Sequence[str]) -> OfChannels[int]:
 
 
 def leak_directions(texts: Sequence[str]) -> list[tuple[int, int]]:
-    """Pairs of "dx,dy", in raw-frame pixels."""
+    """Read pairs "dx,dy", in raw-frame pixels."""
     pairs = []
     for text in texts:
         try:

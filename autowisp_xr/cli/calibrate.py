@@ -1,4 +1,4 @@
-"""``autowisp-xr calibrate``: raw frames to calibrated ones, file by file."""
+"""``autowisp-xr calibrate`` calibrates raw frames, file by file."""
 
 import os
 import threading
@@ -15,7 +15,7 @@ from autowisp_xr.cli.reporting import Progress
 from autowisp_xr.cli.values import OptionError
 
 _AT_A_TIME = 2
-"""Frames, each of which takes some seventy bytes of memory for each of its pixels."""
+"""The number of frames in work, each with some seventy bytes of memory for each of its pixels."""
 
 
 def run(options: Namespace) -> int:
@@ -31,12 +31,12 @@ def run(options: Namespace) -> int:
     written: dict[str, str] = {}
 
     class Once(Calibrator):
-        """Does not let one frame of a run replace another: the first in their order has a name."""
+        """A Calibrator that lets no frame of a run replace another: the first has the name."""
 
         def check_outputs(
             self, outputs: Sequence[str], params: Mapping[str, Any], raw: str
         ) -> None:
-            """Refuse a file that another frame of this run has, or that may not be written."""
+            """Refuse a file that another frame of this run wrote, or that may not be written."""
             with turns.turn(raw):
                 places = list(map(os.path.realpath, outputs))
                 for file, place in zip(outputs, places, strict=True):
@@ -51,19 +51,19 @@ def run(options: Namespace) -> int:
     calibrate = Once(**arguments)
 
     def work(file: str) -> tuple[str, str]:
-        """Why a frame was left out, or what its diagnostics are."""
+        """Return the reason why a frame was left out, and its diagnostics."""
         with turns.over(file):
             reason = _unwanted(file, options.calibrate_only_if, arguments)
             return (reason, "") if reason else ("", _in_words(calibrate(file)))
 
     progress = Progress(len(files))
     with warnings.catch_warnings(), ThreadPoolExecutor(_AT_A_TIME) as pool:
-        # as each write does; but threads undo one another's filters
+        # each write does so as well, but threads undo one another's filters
         warnings.simplefilter("ignore", VerifyWarning)
         try:
             jobs = deque((file, pool.submit(work, file)) for file in files)
             while jobs:
-                # one that failed keeps its frame in memory, so none is kept
+                # a job that failed keeps its frame in memory, so no job is kept
                 file, job = jobs.popleft()
                 try:
                     reason, remark = job.result()
@@ -83,7 +83,7 @@ def run(options: Namespace) -> int:
 
 
 def _arguments(options: Namespace) -> dict[str, Any]:
-    """Arguments of the Calibrator that the options ask for; OptionError if they contradict."""
+    """Return the arguments of Calibrator for the options; OptionError where these contradict."""
     given = {
         name: value
         for group in ("time", "pixels", "sensor", "corrections", "calibrated")
@@ -93,7 +93,7 @@ def _arguments(options: Namespace) -> dict[str, Any]:
     utc, jd = options.exposure_start_utc, options.exposure_start_jd
     if jd and "exposure_start_utc" in options.chosen:
         raise OptionError(
-            "--exposure-start-utc and --exposure-start-jd say the same; give one of them"
+            "--exposure-start-utc and --exposure-start-jd are for the same time; give one of them"
         )
     split = options.split_channels or {}
     for name in ("raw_hdu", "master_bias", "master_dark", "master_flat", "master_mask"):
@@ -134,7 +134,7 @@ def _fields(template: str) -> set[str]:
 
 
 def _unwanted(file: str, expression: str, arguments: Mapping[str, Any]) -> str:
-    """Why a frame is not to be calibrated; empty if it is."""
+    """Return the reason why a frame is not to be calibrated; empty if it is."""
     if expression.strip() == "True":
         return ""
     from autowisp_xr.expressions import evaluate
@@ -150,7 +150,7 @@ def _unwanted(file: str, expression: str, arguments: Mapping[str, Any]) -> str:
 
 
 def _in_words(diagnostics: Mapping[str | None, Sequence[tuple[str, float]]] | None) -> str:
-    """Diagnostics of a frame in words."""
+    """Return the diagnostics of a frame in words."""
     parts = []
     for channel, numbers in (diagnostics or {}).items():
         words = " ".join(f"{name}={value:.6g}" for name, value in numbers)

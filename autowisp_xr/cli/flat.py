@@ -1,4 +1,4 @@
-"""``autowisp-xr flat``: calibrated flats to a high and a low master."""
+"""``autowisp-xr flat`` stacks calibrated flats to a high and a low master."""
 
 import math
 from argparse import Namespace
@@ -21,11 +21,11 @@ _KINDS = ("high", "low")
 _CLASSES = (*_KINDS, "medium", "cloudy", "colocated", "saturated")
 
 _NAMED = ("stamps", "selection", "combining", "shape", "clouds", "reference", "averaging-flats")
-"""Groups of options that may stand in the names of masters, as they say what these are."""
+"""Groups of options that may stand in the names of masters, as they determine these."""
 
 
 def run(options: Namespace) -> int:
-    """Make masters of flats, and print what each of them is good for; 0 if there is a high one."""
+    """Make masters of flats, and print the class of each frame; 0 if there is a high master."""
     load("dask.array", "autowisp_xr.image_calibration.master_flat_maker")
     from autowisp_xr.frames import find_files
     from autowisp_xr.image_calibration import MasterFlatMaker
@@ -56,7 +56,7 @@ def run(options: Namespace) -> int:
 
 
 def _print_frames(files: Sequence[str], table: "xr.Dataset") -> None:
-    """Print every frame with its reason, by class, and what could not be tested."""
+    """Print every frame with its reason, by class, and the tests that could not be made."""
     kinds, reasons = (table[name].values.tolist() for name in ("class", "reason"))
     for kind in _CLASSES:
         rows = zip(files, kinds, reasons, strict=True)
@@ -65,7 +65,7 @@ def _print_frames(files: Sequence[str], table: "xr.Dataset") -> None:
 
 
 def _arguments(options: Namespace) -> dict[str, Any]:
-    """Arguments of the MasterFlatMaker that the options ask for.
+    """Return the arguments of MasterFlatMaker for the options.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def _filter(options: Namespace, prefix: str, binning: Sequence[str] = ()) -> "Wr
 
 
 def _named(options: Namespace, prefix: str, names: Sequence[str] | None = None) -> dict[str, Any]:
-    """Values of options whose names begin alike, by what follows: of all, or of these names."""
+    """Return the options whose names begin alike, by what follows: all of them, or these names."""
     given = vars(options)
     if names is None:
         names = [name.removeprefix(prefix) for name in given if name.startswith(prefix)]
@@ -128,7 +128,7 @@ def _named(options: Namespace, prefix: str, names: Sequence[str] | None = None) 
 
 
 def _master_names(files: Sequence[str], options: Namespace) -> dict[str, str]:
-    """Names of the high and the low master.
+    """Return the names of the high and the low master.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def _master_names(files: Sequence[str], options: Namespace) -> dict[str, str]:
     Raises
     ------
     OptionError
-        If two frames give different names, or a name asks for what a header does not have.
+        If two frames give different names, or a name asks for a keyword that a header lacks.
     """
     given = {"add_averaged_keywords": options.add_averaged_keywords, "compress": options.compress}
     for group in _NAMED:
@@ -160,7 +160,7 @@ def _master_names(files: Sequence[str], options: Namespace) -> dict[str, str]:
 
 
 def _why_not(kind: str, numbers: Mapping[str, int], options: Namespace) -> str:
-    """Why there is no master, in words."""
+    """Describe why there is no master."""
     fewest = getattr(options, f"min_{kind}_combine")
     if numbers[kind] < fewest:
         total = sum(numbers.values())
@@ -172,19 +172,19 @@ def _why_not(kind: str, numbers: Mapping[str, int], options: Namespace) -> str:
 
 
 def _flat_of(file: str) -> "xr.Dataset":
-    """The master flat of a file, not yet read."""
+    """Open the master flat of a file."""
     from autowisp_xr import schema
     from autowisp_xr.frames import open_records, scan
 
     ds = open_records(scan(file))
     if ds.sizes["frame"] != 1 or "variance" not in ds:
         raise OptionError(f"--last-good: {file} is no file of one master with an error plane")
-    # flats of the original, divided by their mean, say ADU or nothing
+    # flats of the original, divided by their mean, state ADU or no unit
     return schema.with_attributes(ds, "1")
 
 
 def _compared(name: str, last_good: "xr.Dataset", file: str) -> str:
-    """How the new high master differs from the last good one, in words."""
+    """Describe how the new high master differs from the last good one."""
     from autowisp_xr.errors import AutowispError
     from autowisp_xr.measure import compare_masters
 

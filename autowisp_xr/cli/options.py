@@ -1,4 +1,4 @@
-"""What the commands are, and what their options: the tables beside this module, read once.
+"""The commands and their options, read from the tables beside this module.
 
 ``calibrate.toml``, ``stack.toml``, ``flat.toml`` and ``reduce.toml`` hold ``[commands.NAME]``, each
 with its texts and the names of its groups, in the order of the help. A group is a table
@@ -20,9 +20,9 @@ name, or a positional argument, as a row:
 ``metavar``, ``choices``, ``required``, ``help``
     As argparse has them, but that a help may have percent signs.
 ``like``
-    The name of a row of ``[rows]``, whose entries this row has where it says nothing else.
+    The name of a row of ``[rows]``, whose entries this row has unless it has its own.
 ``what``
-    Stands for {what} in the help.
+    The text for {what} in the help.
 
 The command line and files with options (:mod:`autowisp_xr.cli.settings`) are read by the same rows.
 """
@@ -51,7 +51,7 @@ class Option:
     """One row of a table: an option, or a positional argument."""
 
     names: Sequence[str]
-    """The first long one is that of the value."""
+    """The first long name is that of the value."""
     help: str
     type: str | None = None
     nargs: str | int | None = None
@@ -62,7 +62,7 @@ class Option:
 
     @property
     def dest(self) -> str:
-        """Name of the value among those of the command."""
+        """The name of the value among those of the command."""
         long = (name.removeprefix("--") for name in self.names if name.startswith("--"))
         return next(long, self.names[0]).replace("-", "_")
 
@@ -72,19 +72,19 @@ class Option:
         return isinstance(self.default, bool)
 
     def read(self, given: str | Sequence[str] | bool) -> Any:
-        """The value of a text, or of several with ``nargs``; ValueError for what it cannot be."""
+        """Return the value of a text, or of several with ``nargs``; else a ValueError."""
         if self.type is not None:
             return _READERS[self.type](given)
         return tuple(given) if isinstance(given, list) else given
 
     def initial(self) -> Any:
-        """The value where nothing is said."""
+        """Return the default as a value."""
         if isinstance(self.default, list):
             return tuple(self.default)
         return self.read(self.default) if isinstance(self.default, str) else self.default
 
     def keywords(self) -> dict[str, Any]:
-        """Arguments of ``add_argument`` for it; what it was not given is not in the result."""
+        """Return the arguments of ``add_argument``, which leaves out options that are not given."""
         shown = self.default if isinstance(self.default, list) else [self.default]
         default = "" if self.is_switch or self.default is None else " ".join(map(str, shown))
         help = f"{self.help} (default: {default})" if default else self.help
@@ -109,7 +109,7 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """What is called by a name of its own: its texts in the help, and its options by group."""
+    """A command: its texts in the help, and its options by group."""
 
     name: str
     help: str
@@ -133,7 +133,7 @@ class Command:
 
 @cache
 def commands() -> Mapping[str, Command]:
-    """All commands by their names, in the order of the help."""
+    """Return all commands by their names, in the order of the help."""
     tables: dict[str, dict[str, Any]] = {"commands": {}, "groups": {}, "rows": {}}
     for name in _TABLES:
         with Path(__file__).with_name(f"{name}.toml").open("rb") as file:

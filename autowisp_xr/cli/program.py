@@ -1,4 +1,4 @@
-"""The program ``autowisp-xr``: its commands, and how it ends."""
+"""The program ``autowisp-xr``: its commands, its errors and its exit status."""
 
 import gc
 import os
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(sys.argv[1:])
     finally:
-        # the process ends: to look for garbage in all that was imported takes a tenth of a second
+        # the process ends: looking for garbage in all that was imported takes a tenth of a second
         gc.freeze()
 
 
@@ -49,7 +49,7 @@ def _run(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
         return status
     except BrokenPipeError:
-        # who reads what is printed has heard enough; nothing more may be flushed into the pipe
+        # nobody reads what is printed any more, and nothing may be flushed into the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
@@ -64,7 +64,7 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _parse(arguments: Sequence[str]) -> tuple[Command, dict[str, Any]]:
-    """The command, and the values that were said."""
+    """Return the command, and the values that the command line gives."""
     parser = ArgumentParser(
         prog="autowisp-xr",
         description="Calibrate and stack astronomical frames, with honest variances.",

@@ -1,4 +1,4 @@
-"""``autowisp-xr demo``, ``info`` and ``reduce``: the whole night from a terminal."""
+"""``autowisp-xr demo``, ``info`` and ``reduce`` work on whole nights."""
 
 import time
 from argparse import Namespace
@@ -11,7 +11,7 @@ from autowisp_xr.cli.settings import in_table
 
 
 def demo(options: Namespace) -> int:
-    """Make a small night, reduce it, and print how well that went."""
+    """Make a small night, reduce it, and print how well the truth was recovered."""
     load("dask.array", "autowisp_xr.night.demo")
     from autowisp_xr.night.demo import demo
 
@@ -25,7 +25,7 @@ def demo(options: Namespace) -> int:
 
 
 def info(options: Namespace) -> int:
-    """Print what frames there are, and which would correct which."""
+    """Print the frames that there are, and which would correct which."""
     load("dask.array", "autowisp_xr.night.listing", "autowisp_xr.night.night_tree")
     from autowisp_xr import night, open_night
 
@@ -58,12 +58,12 @@ def reduce(options: Namespace) -> int:
 
 
 def _arguments(options: Namespace) -> dict[str, Any]:
-    """Arguments of ``reduce`` and ``open_night`` that the options ask for.
+    """Return the arguments of ``reduce`` and ``open_night`` for the options.
 
     Raises
     ------
     OptionError
-        For a value that is none, naming the file.
+        For a value that cannot be, naming the file.
     """
     from autowisp_xr import Camera, KeywordAliases, Matching
     from autowisp_xr.schema import MONO
@@ -75,7 +75,7 @@ def _arguments(options: Namespace) -> dict[str, Any]:
     elif "camera" in tables:
         with in_table(options.config_file, "camera"):
             camera = Camera.from_mapping(tables["camera"])
-    # one channel of all pixels, where no pattern would leave the word to the headers
+    # one channel of all pixels: without a pattern, the headers would decide
     mono = {MONO: (slice(None), slice(None))}
     facts: dict[str, Any] = {
         "gain": options.gain,
@@ -91,7 +91,7 @@ def _arguments(options: Namespace) -> dict[str, Any]:
     rules = options.type or {}
     return {
         "camera": camera,
-        # what the command line says comes first, and once it says a pattern, stands
+        # patterns of the command line come first, and replace the same ones of the file
         "types": {**rules, **tables.get("types", {}), **rules} or None,
         "aliases": aliases,
         "hdu": options.hdu,

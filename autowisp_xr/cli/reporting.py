@@ -1,4 +1,4 @@
-"""What a step says while it runs, and where: log, counter, files instead of the terminal."""
+"""The output of a step while it runs: log, counter, files instead of the terminal."""
 
 import contextlib
 import logging
@@ -25,10 +25,10 @@ _ARGUMENT = re.compile(
 
 @contextlib.contextmanager
 def reporting(options: Namespace) -> Iterator[None]:
-    """Log, and print, as the options say, while the step runs.
+    """Log and print as the options ask for, while the step runs.
 
     The lines of the log go to the file that was named, else to the standard error; there, on a
-    terminal, a counter stands for the lines of frames, unless all is to be logged (``debug``).
+    terminal, a counter takes the place of the lines of frames, unless all is logged (``debug``).
     """
     with contextlib.ExitStack() as stack:
         if options.std_out_err_fname:
@@ -77,7 +77,7 @@ def _logging(options: Namespace) -> Iterator[None]:
 
 
 def _warn(message: Warning | str, *_: object, **__: object) -> None:
-    """One line in the log: where in the code a warning came from is of no use to an observer."""
+    """Log a warning as one line: its place in the code is of no use to an observer."""
     _LOG.warning("%s", message)
 
 
@@ -103,7 +103,7 @@ def _log_file(template: str, options: Namespace) -> Path:
 
 
 def in_options(text: str) -> str:
-    """Text in which arguments of the classes have the names of their options.
+    """Return a text in which arguments of the classes have the names of their options.
 
     Examples
     --------
@@ -124,7 +124,7 @@ def print_list(title: str, lines: Sequence[str]) -> None:
 
 
 class Progress:
-    """What became of frames: a line of the log for each, on a terminal a counter, and a summary."""
+    """A report of frames: a line of the log for each, on a terminal a counter, and a summary."""
 
     def __init__(self, total: int) -> None:
         self._total = total
@@ -135,18 +135,18 @@ class Progress:
         self._counted = _on_terminal() and _LOG.getEffectiveLevel() == logging.INFO
 
     def done(self, frame: str, remark: str = "") -> None:
-        """One more frame is calibrated."""
+        """Count a frame that is calibrated."""
         self._done += 1
         colon = ": " if remark else ""
         _LOG.info("calibrated %s, %s%s%s", frame, self._count(), colon, remark)
 
     def left_out(self, frame: str, reason: str) -> None:
-        """One more frame was not asked for."""
+        """Count a frame that was not asked for."""
         self._left_out[frame] = reason
         _LOG.info("left out %s, %s: %s", frame, self._count(), reason)
 
     def failed(self, frame: str, error: Exception) -> None:
-        """One more frame cannot be calibrated."""
+        """Count a frame that cannot be calibrated."""
         expected = isinstance(error, AutowispError | OSError | ValueError)
         reason = in_options((expected and str(error)) or f"{type(error).__name__}: {error}")
         self._failed[frame] = reason
@@ -157,7 +157,7 @@ class Progress:
         _LOG.error("%s failed, %s: %s", frame, count, reason)
 
     def end(self) -> int:
-        """Print what became of the frames; the exit status: 0 if none failed, and some are done."""
+        """Print the summary; return the exit status, 0 if no frame failed and some are done."""
         if self._counted and self._total:
             sys.stderr.write("\n")
         print(f"calibrated {self._done} of {self._total} frames")

@@ -1,4 +1,4 @@
-"""The options of a command: as the command line says, else TOML files, else the tables."""
+"""The values of options: those of the command line, else of TOML files, else the defaults."""
 
 import difflib
 import os
@@ -13,7 +13,7 @@ from autowisp_xr.cli.values import OptionError
 from autowisp_xr.errors import AutowispError
 
 _OF_NIGHT = ("camera", "types", "aliases")
-"""Tables that are no options, but say what frames are; for the commands that look at a night."""
+"""Tables that are not options but describe frames, for the commands that look at a night."""
 
 _AREA = ("xmin", "xmax", "ymin", "ymax")
 
@@ -21,12 +21,12 @@ _FILES = ("config_file", "extra_config_file")
 
 
 def resolve(command: Command, values: Mapping[str, Any]) -> Namespace:
-    """Values of all options of a command, and of its positional arguments.
+    """Return the values of all options of a command, and of its positional arguments.
 
     Parameters
     ----------
     command
-        Whose options they are.
+        The command.
     values
         The values of the command line. They go before those of files, of which the later ones go
         before the earlier ones, and these before the defaults.
@@ -34,13 +34,13 @@ def resolve(command: Command, values: Mapping[str, Any]) -> Namespace:
     Returns
     -------
     The values by their names; by group, in ``groups``, once more. ``command`` is the name of the
-    command, ``chosen`` the names of the values that are no defaults, ``tables`` what files say of
-    the frames of a night.
+    command, ``chosen`` the names of the values that are no defaults, ``tables`` the tables of
+    files that describe the frames of a night.
 
     Raises
     ------
     OptionError
-        For a file that is no TOML, an option that the command does not have, given twice, or with
+        For a file that is not TOML, an option that the command does not have, given twice, or with
         a value that it cannot have; naming the file.
     FileNotFoundError
         If there is no such file.
@@ -63,7 +63,7 @@ def resolve(command: Command, values: Mapping[str, Any]) -> Namespace:
 
 @contextmanager
 def in_table(file: str, table: str) -> Iterator[None]:
-    """Name the file and the table of it in errors about what stands there."""
+    """Name the file and its table in errors about what stands there."""
     try:
         yield
     except (AutowispError, TypeError, ValueError) as error:
@@ -79,7 +79,7 @@ def _load(file: str) -> dict[str, Any]:
 
 
 def _options(command: Command) -> dict[str, Option]:
-    """What a file may set, by each name without its dashes."""
+    """Return the options that a file may set, by each name without its dashes."""
     return {
         name.removeprefix("--"): option
         for option in command.options
@@ -89,7 +89,7 @@ def _options(command: Command) -> dict[str, Option]:
 
 
 def _steps() -> list[str]:
-    """Commands that read files, and have a table of their own in one that serves several."""
+    """Return the commands that read files, each of which may have a table of its own there."""
     return [
         name
         for name, command in commands().items()
@@ -113,7 +113,7 @@ def _read(file: str, given: Mapping[str, Any], command: Command) -> dict[str, An
         raise OptionError(f"{file}: [{key}] is not a step; steps are {', '.join(steps)}")
     values: dict[str, Any] = {}
     top = {key: value for key, value in given.items() if key not in tables}
-    # what a table says of its step goes before what is said at the top
+    # the table of the step goes before the options at the top
     for entries in (top, tables.get(command.name, {})):
         found: dict[str, Any] = {}
         for key, value in entries.items():
@@ -122,7 +122,7 @@ def _read(file: str, given: Mapping[str, Any], command: Command) -> dict[str, An
                 others = " or ".join(f"[{step}]" for step in steps if step != command.name)
                 raise OptionError(f"{file}: {_unknown(key, list(known), command.name, others)}")
             if option.dest in found:
-                raise OptionError(f"{file}: {key} is given twice, under two aliases")
+                raise OptionError(f"{file}: {key} is given twice, under two names")
             try:
                 found[option.dest] = _value(option, value)
             except ValueError as error:
@@ -156,7 +156,7 @@ def _value(option: Option, value: object) -> Any:
 
 
 def _text(value: object) -> str:
-    """A value of TOML as it would stand on the command line."""
+    """Return a value of TOML as it would stand on the command line."""
     if isinstance(value, list) and all(isinstance(item, int | float) for item in value):
         # an area, or a leak direction
         return ",".join(map(str, value))

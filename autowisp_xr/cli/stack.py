@@ -1,4 +1,4 @@
-"""``autowisp-xr stack``: calibrated frames to a master."""
+"""``autowisp-xr stack`` stacks calibrated frames to a master."""
 
 import os
 from argparse import Namespace
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def run(options: Namespace) -> int:
-    """Stack files, and print of which a master was made; 0 if one was."""
+    """Stack files, and print those that the master is made of; 0 if there is one."""
     with loading():
         from autowisp_xr.frames import find_files
         from autowisp_xr.provenance import hashing
@@ -47,7 +47,7 @@ def _stack(files: Sequence[str], options: Namespace) -> int:
 
 
 def header_of(file: str) -> "Header":
-    """The header of the image of a file."""
+    """Return the header of the image of a file."""
     from autowisp_xr.fits.layout import read_header
     from autowisp_xr.headers.cards import parse_header
 
@@ -57,14 +57,14 @@ def header_of(file: str) -> "Header":
 def master_name(
     option: str, header: "Header", given: Mapping[str, object], options: Namespace
 ) -> str:
-    """Name of a master.
+    """Return the name of a master.
 
     Parameters
     ----------
     option
         Whose value is the template, with keywords of the header in braces, and options in capital
-        letters. Values never choose a directory, except {PROJECT_HOME} and {PROJHOME}: what
-        --project-home says, or the current directory.
+        letters. Values never choose a directory, except {PROJECT_HOME} and {PROJHOME}:
+        that of --project-home, or the current directory.
     header
         Of a frame.
     given
@@ -75,7 +75,7 @@ def master_name(
     Raises
     ------
     OptionError
-        If the template asks for what there is not.
+        If the template asks for a keyword or option that there is not.
     """
     from autowisp_xr.errors import HeaderError
     from autowisp_xr.frames.names import fill_template
@@ -86,7 +86,7 @@ def master_name(
         name.upper(): ",".join(map(str, value)) if isinstance(value, tuple) else value
         for name, value in given.items()
         if isinstance(value, str | int | float | tuple)
-        # an error lists what there is: of the header, and not each option of the step
+        # an error lists the keywords that there are, but not each option of the step
         and name.upper() in template
         and name.upper() not in header
     }
@@ -97,12 +97,12 @@ def master_name(
 
 
 def literal(name: str) -> str:
-    """Template of a name that is filled in already."""
+    """Return the template of a name that is filled in already."""
     return name.replace("{", "{{").replace("}", "}}")
 
 
 def in_words(name: str, number: int, options: Namespace) -> str:
-    """What a master was made of, and what share of it is flagged, if any is."""
+    """Describe the frames of a master, and the share of its pixels that is flagged, if any is."""
     from autowisp_xr.frames.uninterpreted import open_planes
 
     average = options.average_func

@@ -1,9 +1,9 @@
-"""What the values of options are: numbers and limits, averages, flags, filters.
+"""The values of options: numbers and limits, averages, flags, filters.
 
 The syntax is that of the original's commands, with its gaps closed: a misspelt name is an error.
 The functions here and in :mod:`autowisp_xr.cli.areas` are the ``type`` of the rows of
 :mod:`autowisp_xr.cli.options`: each makes a value of a text, or of the texts of an option with
-several, and raises a ValueError that says what the text has to be.
+several, and raises a ValueError that describes what the text has to be.
 """
 
 import math
@@ -42,7 +42,7 @@ _FILTERS = (
     *("median_filter", "percentile_filter", "minimum_filter"),
     *("maximum_filter", "uniform_filter", "gaussian_filter"),
 )
-"""Filters of scipy.ndimage that one number for their size is enough for."""
+"""Filters of scipy.ndimage that need no more than a number for their size."""
 
 
 class OptionError(AutowispError, ValueError):
@@ -50,7 +50,7 @@ class OptionError(AutowispError, ValueError):
 
 
 def number(text: str) -> float:
-    """A finite number."""
+    """Read a finite number."""
     try:
         value = float(text)
     except ValueError:
@@ -61,7 +61,7 @@ def number(text: str) -> float:
 
 
 def whole(text: str) -> int:
-    """A whole number that is not negative."""
+    """Read a whole number that is not negative."""
     try:
         value = int(text)
     except ValueError:
@@ -72,12 +72,12 @@ def whole(text: str) -> int:
 
 
 def rounds(text: str) -> float:
-    """How often at most: a whole number, or "inf"."""
+    """Read a largest number of times: a whole number, or "inf"."""
     return math.inf if text.strip().lower() == "inf" else whole(text)
 
 
 def quantile(text: str) -> float:
-    """A number from 0 to 1."""
+    """Read a number from 0 to 1."""
     value = number(text)
     if not 0 <= value <= 1:
         raise OptionError(f"a quantile is a number from 0 to 1, not {text}")
@@ -85,7 +85,7 @@ def quantile(text: str) -> float:
 
 
 def positive(text: str) -> int:
-    """A whole number from 1 on."""
+    """Read a whole number from 1 on."""
     value = whole(text)
     if value < 1:
         raise OptionError(f"{text} is below 1")
@@ -93,7 +93,7 @@ def positive(text: str) -> int:
 
 
 def degree(text: str) -> int:
-    """Degree of a spline: a whole number from 1 to 5."""
+    """Read the degree of a spline: a whole number from 1 to 5."""
     value = positive(text)
     if value > 5:
         raise OptionError(f"splines have an order of at most 5, not {text}")
@@ -101,7 +101,7 @@ def degree(text: str) -> int:
 
 
 def fraction(text: str) -> float:
-    """A number above 0, and at most 1."""
+    """Read a number above 0, and at most 1."""
     value = number(text)
     if not 0 < value <= 1:
         raise OptionError(f"{text} is not above 0 and at most 1")
@@ -109,12 +109,12 @@ def fraction(text: str) -> float:
 
 
 def level(text: str) -> float | None:
-    """A number; None of "none", for no such test."""
+    """Read a number, or "none" for no such test."""
     return None if text.strip().lower() == "none" else number(text)
 
 
 def limit(text: str) -> float | None:
-    """A number that is not negative; None of "none", for no such test.
+    """Read a number that is not negative, or "none" for no such test.
 
     Examples
     --------
@@ -128,12 +128,12 @@ def limit(text: str) -> float | None:
 
 
 def quantiles(texts: Sequence[str]) -> tuple[float, ...]:
-    """Numbers from 0 to 1."""
+    """Read numbers from 0 to 1."""
     return tuple(map(quantile, texts))
 
 
 def expression(text: str) -> str:
-    """An expression over header keywords; here, only its form is known to be right."""
+    """Read an expression over header keywords; only its form is checked here."""
     from autowisp_xr.errors import HeaderError
     from autowisp_xr.expressions import check_expression
 
@@ -144,14 +144,14 @@ def expression(text: str) -> str:
 
 
 def thresholds(texts: Sequence[str]) -> float | tuple[float, float]:
-    """A threshold for both sides, or (upper, lower) of two of opposite signs in any order."""
+    """Read a threshold for both sides, or (upper, lower) of two of opposite signs in any order."""
     numbers = [number(text) for text in texts]
     upper, lower = upper_and_lower(numbers)
     return upper if len(numbers) == 1 else (upper, lower)
 
 
 def average(text: str) -> str | float:
-    """What "median", "mean", "min", "max", "quantile:q" or "percentile:p" says: a name or quantile.
+    """Read "median", "mean", "min", "max", "quantile:q" or "percentile:p" as a name or quantile.
 
     The names may begin with "nan", as the functions of NumPy do.
     """
@@ -168,14 +168,14 @@ def average(text: str) -> str | float:
 
 
 def flag_names(texts: Sequence[str]) -> tuple[str, ...]:
-    """Names of flags, in capital letters."""
+    """Read names of flags, in capital letters."""
     names = tuple(name.strip().upper() for text in texts for name in text.split(","))
     as_flag(names)
     return names
 
 
 def mean_or_median(text: str) -> str:
-    """The name of one of these two averages, also of "nanmean" and "nanmedian"."""
+    """Read the name of one of these two averages, also as "nanmean" and "nanmedian"."""
     name = text.strip().lower().removeprefix("nan")
     if name not in ("mean", "median"):
         raise OptionError(f"the average is mean or median, not {text!r}")
@@ -183,7 +183,7 @@ def mean_or_median(text: str) -> str:
 
 
 def filter_name(text: str) -> str:
-    """Name of a filter of scipy.ndimage, with the number that it needs: percentile_filter:30."""
+    """Read the name of a filter of scipy.ndimage, with its number if it needs one."""
     name, colon, given = (part.strip() for part in text.partition(":"))
     if name not in _FILTERS:
         raise OptionError(f"{name!r} is not a filter; there are {', '.join(_FILTERS)}")
@@ -192,7 +192,7 @@ def filter_name(text: str) -> str:
             raise OptionError(f"{name} takes no number, {text!r} has one")
         return name
     if not given:
-        raise OptionError(f"{name} needs a percentile: {name}:30, say")
+        raise OptionError(f"{name} needs a percentile, as in {name}:30")
     percentile = number(given)
     if not 0 <= percentile <= 100:
         raise OptionError(f"a percentile is a number from 0 to 100, not {given}")
@@ -200,14 +200,14 @@ def filter_name(text: str) -> str:
 
 
 def filter_and_options(text: str, size: int) -> tuple[Callable[..., Any], dict[str, Any]]:
-    """Function of scipy.ndimage that :func:`filter_name` found, and what it is to be called with.
+    """Return the function of scipy.ndimage for a name, and the options that it is called with.
 
     Parameters
     ----------
     text
-        As :func:`filter_name` gives it.
+        The name as :func:`filter_name` gives it.
     size
-        Of its window, in pixels; for a Gaussian, its standard deviation.
+        The size of its window, in pixels; for a Gaussian, its standard deviation.
 
     Examples
     --------
@@ -224,7 +224,7 @@ def filter_and_options(text: str, size: int) -> tuple[Callable[..., Any], dict[s
 
 
 def rules(texts: Sequence[str]) -> dict[str, str]:
-    """Types of frames by the patterns of "PATTERN=TYPE"; of a pattern, the first type counts."""
+    """Read types of frames by pattern, "PATTERN=TYPE"; of a pattern, the first type counts."""
     found: dict[str, str] = {}
     for text in texts:
         pattern, _, kind = text.rpartition("=")

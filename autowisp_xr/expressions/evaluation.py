@@ -1,7 +1,7 @@
-"""Values that headers say in other words: expressions over keywords, such as ``EXPTIME / 2``.
+"""Expressions over header keywords, such as ``EXPTIME / 2``, and their values.
 
-Expressions come from command lines and configuration files, so they compute, and do no more. What
-is not known to be harmless is refused: the syntax is that of one table; names are those of
+Expressions come from command lines and configuration files, so they compute, and do no more. All
+that is not known to be harmless is refused: the syntax is that of one table; names are those of
 :func:`evaluate`; attributes are those of a list for each type; results have a largest size; arrays
 of the caller cannot be written to.
 """
@@ -30,7 +30,7 @@ def evaluate(
     *,
     names: Mapping[str, Any] | None = None,
 ) -> Any:
-    """Value of an expression over the keywords of a header.
+    """Return the value of an expression over the keywords of a header.
 
     Parameters
     ----------
@@ -45,13 +45,14 @@ def evaluate(
 
     Returns
     -------
-    What the expression gives; a scalar of NumPy as the Python number that it is.
+    The value; a scalar of NumPy as the Python number that it is.
 
     Raises
     ------
     HeaderError
-        Naming the expression, if it is no expression, uses what is not allowed, or a keyword that
-        the header lacks or that has no value (with those that are spelled alike), or fails.
+        If it is not an expression, uses syntax, names or attributes that are not allowed or a
+        keyword that the header lacks or that has no value (with similar keywords), or fails; it is
+        named.
 
     Notes
     -----
@@ -91,7 +92,7 @@ def evaluate(
 
 
 def check_expression(expression: str) -> str:
-    """The expression itself, if it can be parsed and uses no syntax that :func:`evaluate` refuses.
+    """Return the expression, if it can be parsed and has no syntax that :func:`evaluate` refuses.
 
     Raises
     ------
@@ -151,7 +152,7 @@ class _Evaluation:
         self.names = names
 
     def value(self, node: ast.AST | None) -> Any:
-        """Value of a node: of what the caller hands over as it is, of all else if not too large."""
+        """Return the value of a node; one too large is refused, unless the caller gave it."""
         if node is None:
             return None
         if isinstance(node, ast.Name):
@@ -159,7 +160,7 @@ class _Evaluation:
         return permitted.bounded(_SYNTAX[type(node)](self, node))
 
     def values(self, nodes: Iterable[ast.AST | None]) -> list[Any]:
-        """Values of several nodes, in their order."""
+        """Return the values of several nodes, in their order."""
         return [self.value(node) for node in nodes]
 
     def _named(self, name: str) -> Any:
@@ -174,13 +175,13 @@ class _Evaluation:
         return found
 
     def operation(self, operator: ast.AST, *operands: ast.AST) -> Any:
-        """What an operator makes of the values of its operands."""
+        """Return the result of an operator on the values of its operands."""
         values = self.values(operands)
         permitted.check_operands(values)
         return permitted.OPERATORS[type(operator)](*values)
 
     def choice(self, node: ast.BoolOp) -> Any:
-        """The first value that decides an ``and`` or ``or``, else the last."""
+        """Return the first value that decides an ``and`` or ``or``, else the last."""
         value = None
         for part in node.values:
             value = self.value(part)
@@ -189,7 +190,7 @@ class _Evaluation:
         return value
 
     def comparison(self, node: ast.Compare) -> Any:
-        """The first comparison of a chain that fails, else the last."""
+        """Return the first comparison of a chain that fails, else the last."""
         operands = [node.left, *node.comparators]
         value = None
         for number, operator in enumerate(node.ops):
@@ -199,7 +200,7 @@ class _Evaluation:
         return value
 
     def call(self, node: ast.Call) -> Any:
-        """What a function gives."""
+        """Return the result of calling a function."""
         function: Any = self.value(node.func)
         if not callable(function):
             raise TypeError(f"{ast.unparse(node.func)} is a value, not a function")
@@ -209,7 +210,7 @@ class _Evaluation:
         return function(*given, **named)
 
     def field(self, node: ast.FormattedValue) -> str:
-        """A field of an f-string."""
+        """Return a field of an f-string."""
         value = self.value(node.value)
         if node.conversion in _CONVERSIONS:
             value = _CONVERSIONS[node.conversion](value)
@@ -236,11 +237,11 @@ _SYNTAX: Mapping[type[ast.AST], Callable[[_Evaluation, Any], Any]] = {
     ast.Tuple: lambda run, node: tuple(run.values(node.elts)),
     ast.UnaryOp: lambda run, node: run.operation(node.op, node.operand),
 }
-"""What each part of the syntax gives; what is not here is refused."""
+"""How each part of the syntax is computed; all other syntax is refused."""
 
 
 def _not_writeable(value: object) -> object:
-    """The same value, into which no function can write."""
+    """Return the same value, into which no function can write."""
     if isinstance(value, np.ndarray):
         value = value.view()
         value.flags.writeable = False

@@ -1,4 +1,4 @@
-"""What an expression may use: functions, attributes of each type, operators that know a limit."""
+"""The functions, attributes and operators of expressions, with limits to the size of results."""
 
 import ast
 import math
@@ -37,7 +37,7 @@ _LISTS = tomllib.loads(files(__package__).joinpath("permitted.toml").read_text("
 
 @cache
 def functions() -> dict[str, Any]:
-    """Functions and constants by name; where Python and NumPy share one, it is Python's."""
+    """Return functions and constants by name; one that Python and NumPy share is Python's."""
     table: dict[str, Any] = {name: getattr(np, name) for name in _LISTS["numpy"].split()}
     table |= {name: _in_floats(table[name]) for name in _LISTS["growing"].split()}
     table |= {function.__name__: function for function in _PYTHON}
@@ -45,7 +45,7 @@ def functions() -> dict[str, Any]:
 
 
 def named(name: str) -> Any:
-    """The function or constant of a name; None where there is none."""
+    """Return the function or constant of a name; None where there is none."""
     if name == "units":
         from astropy import units
 
@@ -62,7 +62,7 @@ def named(name: str) -> Any:
 
 
 def attribute(thing: Any, name: str) -> Any:
-    """An attribute that can do nothing but compute; all others are refused."""
+    """Return an attribute that can do nothing but compute; all others are refused."""
     from astropy import units
 
     unit = (units.UnitBase, units.FunctionUnitBase)
@@ -88,7 +88,7 @@ def attribute(thing: Any, name: str) -> Any:
 
 
 def _limited(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, which takes no whole number so large that it could be a ruinous size."""
+    """Wrap a function so that it refuses whole numbers that could be the size of a huge result."""
 
     def call(*given: object, **named: object) -> Any:
         for value in (*given, *named.values()):
@@ -100,13 +100,13 @@ def _limited(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def bounded(value: Any) -> Any:
-    """The value itself, unless it is so large that the next operation could fill the memory."""
+    """Return the value, unless it is so large that the next operation could fill the memory."""
     _check_size(value.bit_length() if isinstance(value, int) else _size(value))
     return value
 
 
 def _size(value: object) -> int:
-    """Letters and elements of a text or of nested lists, counted no further than is needed."""
+    """Count letters and elements of a text or of nested lists, no further than is needed."""
     size, pending = 0, [value]
     while pending and size <= LONGEST:
         item = pending.pop()
@@ -196,4 +196,4 @@ OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Mult: _times,
     ast.Pow: _power,
 }
-"""What each operator of the syntax does."""
+"""The function of each operator of the syntax."""

@@ -27,7 +27,7 @@ from autowisp_xr.steps.base import transferred
 
 
 class Calibrator:
-    r"""Calibrate raw FITS files, with error and mask carried through every step.
+    r"""Calibrate raw FITS files, with uncertainty and mask carried through every step.
 
     What the constructor is given holds for all frames; the same names in a call hold for that
     call only.
@@ -54,7 +54,7 @@ class Calibrator:
     gain : float
         Electrons per ADU; None takes GAIN from the header of the image.
     read_noise_electrons : float
-        Read noise in electrons, part of the error of each pixel.
+        Read noise in electrons, part of the uncertainty of each pixel.
     bias_level_adu : float
         A constant subtracted first, from overscan pixels too.
     leak_directions : list of (int, int)
@@ -104,9 +104,9 @@ class Calibrator:
     the variance of its master. All of it is :func:`autowisp_xr.calibrate` with
     ``photons="absolute"``; darks are not scaled and flats not normalised.
 
-    Files hold the image, the error (one standard deviation) and the mask, in ADU. Pixels that are
-    not finite, or whose flat is not positive, are NaN and flagged FAULT. A master's flags go over
-    to the frame, its saturated pixels as FAULT.
+    Files hold the image, its uncertainty (one standard deviation) and the mask, in ADU. Pixels that
+    are not finite, or whose flat is not positive, are NaN and flagged FAULT. A master's flags go
+    over to the frame, its saturated pixels as FAULT.
 
     Examples
     --------

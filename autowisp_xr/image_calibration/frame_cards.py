@@ -42,7 +42,7 @@ module_git_ids = {module: _blob_id(module) for module in _COMPONENTS}
 
 
 def document_exposure(header: fits.Header, params: Mapping[str, Any]) -> None:
-    """Add JD-OBS, FNUM, EXPTIME and PROJHOME, as far as ``params`` say how to find them.
+    """Add JD-OBS, FNUM, EXPTIME and PROJHOME, as far as ``params`` define them.
 
     The start of the exposure (``exposure_start_utc``, else ``exposure_start_jd``) and its length
     are expressions over the header; JD-OBS is the Julian date of the middle, UTC. ``fnum`` may

@@ -154,7 +154,7 @@ class LoadedMaster:
         entry, sha1 = provenance.file_entry(path), provenance.sha1_of(path)
         ds = open_planes([path], dtype="float64")
         image = ds["image"].values[0, 0]
-        # without errors it counts as free of noise, without a mask as clear
+        # without an error plane it counts as free of noise, without a mask as clear
         variance = ds["variance"].values[0, 0] if "variance" in ds else np.zeros_like(image)
         mask = ds["mask"].values[0, 0] if "mask" in ds else np.zeros(image.shape, np.uint8)
         planes = {"correction": image, "variance": variance, "mask": mask}

@@ -90,9 +90,9 @@ class MasterFlatMaker(MasterMaker):
     not given is **not made**: without any, all frames are high. As in the original,
     pixels that bear flags take part in stamps, smoothing and the mean that a frame is divided by
     (:func:`autowisp_xr.master_flat` leaves them out), frames go into the reference as they are
-    (there, scaled to their medians), and the error is that of :class:`MasterMaker`. Unlike in the
-    original, saturated frames are a class of their own, ``min_low_combine`` frames are enough, and
-    overlapping levels are refused.
+    (there, scaled to their medians), and the uncertainty is that of :class:`MasterMaker`. Unlike in
+    the original, saturated frames are a class of their own, ``min_low_combine`` frames are enough,
+    and overlapping levels are refused.
 
     Where the levels of high frames differ, so does which of them the reference follows, and a cloud
     in one may show in the deviations of others; the function is free of that.

@@ -66,12 +66,12 @@ class MasterMaker:
 
     Notes
     -----
-    Each pixel is averaged on its own by :func:`autowisp_xr.stack`. The error of a master is the
-    standard error of a mean, :math:`\sqrt{\sum (x - a)^2 / (n (n - 1))}` of the n values left with
-    the average a, also for a median, whose true error is larger by up to :math:`\sqrt{\pi/2}`; the
-    errors of the frames are not used. (:func:`autowisp_xr.stack` gives variances that are right to
-    2 %, or says how far off they are.) A pixel without a value is NaN, and so is its error; a pixel
-    with a single value has the error NaN.
+    Each pixel is averaged on its own by :func:`autowisp_xr.stack`. The uncertainty of a master is
+    the standard error of a mean, :math:`\sqrt{\sum (x - a)^2 / (n (n - 1))}` of the n values left
+    with the average a, also for a median, whose true one is larger by up to
+    :math:`\sqrt{\pi/2}`; those of the frames are not used. (:func:`autowisp_xr.stack` gives variances that are right to 2 %, or
+    its help how far off they are.) A pixel without a value is NaN, and so is its uncertainty; that
+    of a single value is NaN, too.
 
     Frames are read and stacked in bands of rows, so that they need not fit in memory; the master
     does. Where :meth:`prepare_for_stacking` is overridden, what it returns waits in the directory
@@ -130,7 +130,7 @@ class MasterMaker:
         Returns
         -------
         values, stdev : (y, x) float64 arrays
-            The master and its error.
+            The master and its uncertainty.
         mask : (y, x) uint8 array
             BAD where there were fewer than ``min_valid_values`` values, or one only, else 0.
         header : astropy.io.fits.Header

@@ -76,7 +76,7 @@ def write_channels(
     names: Mapping[str | None, str],
     params: Mapping[str, Any],
 ) -> None:
-    """Write each channel of a calibrated frame to its file, all or none: image, error, mask."""
+    """Write each channel of a calibrated frame to its file, all or none."""
     planes = {name: ds[name].values[0, 0] for name in ("image", "variance", "mask")}
     channels: Channels = params["channels"]
     write_products(

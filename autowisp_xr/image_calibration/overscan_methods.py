@@ -70,7 +70,7 @@ class Base:
         A mapping of "correction" [ADU] and "variance" [ADU^2], arrays of the shape of the image
         area, or that can be broadcast to it: (), (height, 1), (1, width).
         """
-        raise NotImplementedError(f"{type(self).__name__} does not say how to find a level")
+        raise NotImplementedError(f"{type(self).__name__} does not define how to find a level")
 
     def document_in_fits_header(self, header: fits.Header) -> None:
         """Add to a header how the level was found in the last call; here nothing is added."""

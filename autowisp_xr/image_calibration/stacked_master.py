@@ -107,7 +107,7 @@ class Stacking:
 
     @property
     def fewest(self) -> int:
-        """The fewest values of a good pixel: the error of a single value is not known."""
+        """The fewest values of a good pixel: the uncertainty of a single value is not known."""
         return max(self.min_valid_values, 2)
 
 

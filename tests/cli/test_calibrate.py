@@ -127,7 +127,7 @@ def test_debug_shows_the_traceback_of_a_frame(frames, calibrator):
         main(["--debug", "calibrate", "raw"])
 
 
-def test_a_frame_of_which_nothing_can_be_stated_has_failed(frames, calibrator, capsys):
+def test_a_frame_without_a_keyword_of_the_condition_has_failed(frames, calibrator, capsys):
     assert run("raw", "--calibrate-only-if", "FILTER == 'V'") == 1
     assert "raw/f10.fits: the expression" in capsys.readouterr().out
 
@@ -173,7 +173,7 @@ def test_options_that_contradict_each_other_are_refused(
         (["--diagnostic-quantiles", "2"], "from 0 to 1"),
     ],
 )
-def test_a_wrong_call_states_what_is_wrong(frames, calibrator, capsys, arguments, message):
+def test_a_wrong_call_names_what_is_wrong(frames, calibrator, capsys, arguments, message):
     with pytest.raises(SystemExit) as stop:
         run("raw", *arguments)
     assert stop.value.code == 2
@@ -250,7 +250,7 @@ def test_a_full_date_needs_no_time_beside_it(frames, here):
     assert fits.getheader("one.fits")["JD-OBS"] == pytest.approx(2460371.0, abs=0.01)
 
 
-def test_an_interrupted_run_states_so_in_a_line(frames, calibrator, capsys):
+def test_an_interrupted_run_reports_so_in_a_line(frames, calibrator, capsys):
     calibrator.fails = {"f9.fits": KeyboardInterrupt()}
     assert main(["calibrate", "raw", "--calibrated-fname", "one.fits"]) == 130
     assert capsys.readouterr().err.endswith("autowisp-xr: interrupted\n")

@@ -249,7 +249,7 @@ def test_a_file_that_is_wrong_is_one_clear_line(
         ),
         (
             ["--cloud-check-smoothing-filter", "percentile_filter"],
-            "percentile_filter needs a percentile: percentile_filter:30, say",
+            "percentile_filter needs a percentile, as in percentile_filter:30",
         ),
         (
             ["--cloud-check-smoothing-filter", "percentile_filter:101"],
@@ -275,7 +275,7 @@ def test_a_file_that_is_wrong_is_one_clear_line(
         (["--min-valid-frames", "3"], "unrecognized arguments: --min-valid-frames"),
     ],
 )
-def test_a_wrong_call_states_what_is_wrong(frames, master_flat_maker, capsys, arguments, message):
+def test_a_wrong_call_names_what_is_wrong(frames, master_flat_maker, capsys, arguments, message):
     with pytest.raises(SystemExit) as stop:
         run("raw", *NAMES, *arguments)
     assert stop.value.code == 2
@@ -347,7 +347,7 @@ def test_classes_stand_in_their_order_and_notes_last(frames, master_flat_maker, 
     )
 
 
-def test_a_low_master_that_has_no_reference_states_so(frames, master_flat_maker, capsys):
+def test_a_low_master_that_has_no_reference_is_reported(frames, master_flat_maker, capsys):
     master_flat_maker.kinds = ("low", "low", "high")
     master_flat_maker.success = {"high": False, "low": False}
     assert run("raw", *NAMES, "--min-low-combine", "2") == 1

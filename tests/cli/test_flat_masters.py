@@ -213,7 +213,7 @@ def test_a_new_master_that_differs_is_warned_of(night, capsys):
     assert "the new master is" in err
 
 
-def test_a_last_good_flat_without_good_pixels_states_nothing(night, capsys):
+def test_a_last_good_flat_without_good_pixels_gives_no_numbers(night, capsys):
     assert run("--high-flat-master-fname", "last.fits") == 0
     with fits.open("last.fits", mode="update") as hdus:
         hdus[2].data[:] = 127
@@ -250,7 +250,7 @@ def test_a_last_good_file_that_is_none_stops_before_anything_is_made(night, caps
     assert not (night / "MASTERS").exists()
 
 
-def test_a_last_good_flat_of_other_pixels_is_an_error_once_all_is_stated(night, capsys):
+def test_a_last_good_flat_of_other_pixels_is_an_error_once_all_is_printed(night, capsys):
     aw.to_fits(aw.calibrate(SKY.flat(1, start=30)).isel(y=slice(32)), "other.fits")
     assert run("--last-good", "other.fits") == 1
     out, err = capsys.readouterr()

@@ -21,7 +21,7 @@ def test_the_tables_have_every_command_in_the_order_of_the_help():
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-def test_a_row_states_how_its_text_is_read_and_what_it_is_for(option):
+def test_a_row_defines_how_its_text_is_read_and_has_a_help(option):
     assert option.type is None or option.type in (*areas.__all__, *values.__all__)
     assert option.help
     assert "{what}" not in option.help
@@ -43,7 +43,7 @@ def test_the_help_shows_every_option_and_default(command, capsys, monkeypatch):
         assert option.keywords()["help"].replace("%%", "%") in printed
 
 
-def test_a_command_has_the_values_of_its_table_where_nothing_is_stated():
+def test_a_command_has_the_values_of_its_table_where_nothing_is_given():
     command = commands()["stack"]
     options = resolve(command, {"calibrated_images": ("raw",)})
     assert options.chosen == {"calibrated_images"}

@@ -16,7 +16,7 @@ def run(*arguments):
     return main(["calibrate", "raw", *arguments])
 
 
-def test_options_come_from_a_file_in_either_spelling(frames, calibrator, toml):
+def test_options_come_from_a_file_with_dashes_or_underscores(frames, calibrator, toml):
     name = toml(
         "gain = 1.7\nread_noise_electrons = 9\nimage-area = '0,6,0,4'\nraw_hdu = 0\n"
         'split-channels = ["R(0;0)", "B(1;1)"]\nmaster_bias = ["R:r.fits", "B:b.fits"]\n'
@@ -75,7 +75,7 @@ def test_a_table_serves_its_step_only(frames, calibrator, toml):
             "gain = 1\n[calibrat]\n",
             r"\[calibrat\] is not a step; steps are info, reduce, calibrate, stack",
         ),
-        ("raw-hdu = 0\nraw_hdu = 1", "raw_hdu is given twice, under two aliases"),
+        ("raw-hdu = 0\nraw_hdu = 1", "raw_hdu is given twice, under two names"),
         ("start-time-utc = 'A'\nexposure-start-utc = 'A'", "is given twice"),
         ("gain = 'x'", "gain: 'x' is not a number"),
         ("gain = [1, 2]", "gain: '1,2' is not a number"),

@@ -112,7 +112,7 @@ def test_too_few_frames_are_in_the_exit_status(frames, master_maker, capsys):
         (["--gain", "1"], "unrecognized arguments: --gain"),
     ],
 )
-def test_a_wrong_call_states_what_is_wrong(frames, master_maker, capsys, arguments, message):
+def test_a_wrong_call_names_what_is_wrong(frames, master_maker, capsys, arguments, message):
     with pytest.raises(SystemExit) as stop:
         run("raw", *NAME, *arguments)
     assert stop.value.code == 2

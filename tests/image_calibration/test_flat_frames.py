@@ -110,7 +110,7 @@ class TestPixelsAndHeaders:
 
     @pytest.mark.parametrize("missing", ["RA", "DEC"])
     @pytest.mark.parametrize("number", [1, 3])
-    def test_frames_that_do_not_state_where_they_point_are_not_tested_and_noted(
+    def test_frames_that_do_not_state_their_pointing_are_not_tested_and_noted(
         self, here, missing, number
     ):
         cards = [{missing: None} if n < number else {} for n in range(12)]

@@ -274,7 +274,7 @@ class TestHeader:
         with fits.open("m.fits") as hdus:
             assert [hdu.header["IMAGETYP"] for hdu in hdus[1:]] == ["error", "mask"]
 
-    def test_without_a_limit_of_rejections_it_states_inf(self, files):
+    def test_without_a_limit_of_rejections_it_is_inf(self, files):
         maker()(files, "m.fits")
         assert header_of("m.fits")["MAXREJIT"] == "inf"
         assert header_of("m.fits")["OUTLTHRS"] == "2.5"

@@ -77,7 +77,7 @@ class TestNames:
         plain("raw.fits", calibrated="CAL/{OBJECT}.fits")
         assert [path.name for path in (here / "CAL").iterdir()] == [".._M31.fits"]
 
-    def test_no_name_is_an_error_that_states_how_to_give_one(self, image, plain):
+    def test_no_name_is_an_error_that_shows_how_to_give_one(self, image, plain):
         with pytest.raises(aw.CalibrationError, match=r"give calibrated='name\.fits'"):
             plain("raw1.fits")
 

@@ -252,7 +252,7 @@ class TestFailures:
         with pytest.raises(error, match=message):
             run(Wrong())
 
-    def test_a_base_that_does_nothing_states_so(self, image):
+    def test_a_base_that_does_nothing_raises(self, image):
         with pytest.raises(NotImplementedError, match="Base does not say how"):
             run(overscan_methods.Base())
 

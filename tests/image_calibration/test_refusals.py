@@ -113,7 +113,7 @@ def test_each_plane_of_each_master_has_the_shape_of_the_area(kind, plane):
     ],
     ids=str,
 )
-def test_check_calib_params_states_nothing_of_what_is_right(params):
+def test_check_calib_params_accepts_what_is_right(params):
     assert Calibrator.check_calib_params(IMAGE, params) is None
 
 

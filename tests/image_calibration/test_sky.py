@@ -98,7 +98,7 @@ def test_a_stack_of_one_place_on_the_sky_is_still_solved():
     assert_right_sky(read_planes("deep.fits").image, other_program(header_of("deep.fits")), truth)
 
 
-def test_a_frame_that_was_not_solved_states_where_it_lies():
+def test_a_frame_that_was_not_solved_names_its_place():
     fits.PrimaryHDU(mosaic()).writeto("raw.fits")
     Calibrator(**PLAIN, image_area=AREA)("raw.fits", calibrated="out.fits")
     header = header_of("out.fits")

@@ -188,7 +188,7 @@ class TestSaturation:
         assert found.mask.tolist() == [[0, 0, 16]]
         assert found.image.tolist() == [[929.0, 930.0, 931.0]]
 
-    def test_left_out_the_header_states_it_less_the_bias_level(self):
+    def test_by_default_it_is_that_of_the_header_less_the_bias_level(self):
         values = np.array([[949, 950, 951, 1001]], np.uint16)
         cards = {"SATURATE": 950.0}
         assert run(values, cards, saturation_threshold=None).mask.tolist() == [[0, 0, 16, 16]]
