@@ -76,55 +76,41 @@ def rounds(text: str) -> float:
     return math.inf if text.strip().lower() == "inf" else whole(text)
 
 
-def quantile(text: str) -> float:
-    """Read a number from 0 to 1."""
-    value = number(text)
-    if not 0 <= value <= 1:
-        raise OptionError(f"a quantile is a number from 0 to 1, not {text}")
-    return value
-
-
-def positive(text: str) -> int:
-    """Read a whole number from 1 on."""
-    value = whole(text)
-    if value < 1:
-        raise OptionError(f"{text} is below 1")
-    return value
-
-
-def degree(text: str) -> int:
-    """Read the degree of a spline: a whole number from 1 to 5."""
-    value = positive(text)
-    if value > 5:
-        raise OptionError(f"splines have an order of at most 5, not {text}")
-    return value
-
-
-def fraction(text: str) -> float:
-    """Read a number above 0, and at most 1."""
-    value = number(text)
-    if not 0 < value <= 1:
-        raise OptionError(f"{text} is not above 0 and at most 1")
-    return value
-
-
 def level(text: str) -> float | None:
     """Read a number, or "none" for no such test."""
     return None if text.strip().lower() == "none" else number(text)
 
 
-def limit(text: str) -> float | None:
-    """Read a number that is not negative, or "none" for no such test.
+def _within(
+    read: Callable[[str], float | None], fits: Callable[[float], bool], refusal: str
+) -> Callable[[str], Any]:
+    """Return a reader of values that fit; "none" is no value, and fits."""
 
-    Examples
-    --------
-    >>> limit("0.05"), limit("none")
-    (0.05, None)
-    """
-    value = level(text)
-    if value is not None and value < 0:
-        raise OptionError(f"{text} is negative")
-    return value
+    def checked(text: str) -> float | None:
+        value = read(text)
+        if value is not None and not fits(value):
+            raise OptionError(refusal.format(text))
+        return value
+
+    return checked
+
+
+quantile = _within(
+    number, lambda value: 0 <= value <= 1, "a quantile is a number from 0 to 1, not {}"
+)
+"""Read a number from 0 to 1."""
+
+fraction = _within(number, lambda value: 0 < value <= 1, "{} is not above 0 and at most 1")
+"""Read a number above 0, and at most 1."""
+
+positive = _within(whole, lambda value: value >= 1, "{} is below 1")
+"""Read a whole number from 1 on."""
+
+degree = _within(whole, lambda value: 1 <= value <= 5, "splines have an order from 1 to 5, not {}")
+"""Read the degree of a spline: a whole number from 1 to 5."""
+
+limit = _within(level, lambda value: value >= 0, "{} is negative")
+"""Read a number that is not negative, or "none" for no such test: 0.05 of "0.05"."""
 
 
 def quantiles(texts: Sequence[str]) -> tuple[float, ...]:

@@ -1,11 +1,12 @@
 """The files of flats by class, as ``MasterFlatMaker`` returns them: a pair, and a dictionary."""
 
-from collections.abc import ItemsView, KeysView, Mapping, Sequence, ValuesView
-from typing import Any, NamedTuple
+from collections.abc import ItemsView, KeysView, Sequence, ValuesView
+from typing import Any, NamedTuple, Self
 
 import xarray as xr
 
 from autowisp_xr.flats.classes import CLASSES
+from autowisp_xr.flats.table import members
 
 
 class _Pair(NamedTuple):
@@ -26,23 +27,16 @@ class FlatClasses(_Pair):
     (['f1.fits'], False, ['high', 'low'])
     """
 
-    frames: xr.Dataset | None
+    frames: xr.Dataset | None = None
     """The class of each file, along ``frame``, with the reason and what decided; see
     :func:`autowisp_xr.select_flats`."""
 
-    def __new__(
-        cls,
-        success: Mapping[str, bool],
-        classes: Mapping[str, list[str]],
-        frames: xr.Dataset | None = None,
-    ) -> "FlatClasses":
-        """Make the pair."""
-        result = super().__new__(cls, dict(success), dict(classes))
-        result.frames = frames
+    @classmethod
+    def of(cls, success: dict[str, bool], table: xr.Dataset, files: Sequence[str]) -> Self:
+        """Return the classes of files by a table of flats, whose frames they are."""
+        result = cls(success, files_of(table, files))
+        result.frames = table
         return result
-
-    def __getnewargs__(self) -> tuple[Any, ...]:
-        return (*self, self.frames)
 
     def __getitem__(self, key: Any) -> Any:
         return self.classes[key] if isinstance(key, str) else super().__getitem__(key)
@@ -69,8 +63,4 @@ class FlatClasses(_Pair):
 
 def files_of(table: xr.Dataset, files: Sequence[str]) -> dict[str, list[str]]:
     """Return the files of each class, in their order."""
-    kinds = table["class"].values.tolist()
-    return {
-        kind: [file for file, other in zip(files, kinds, strict=True) if other == kind]
-        for kind in CLASSES
-    }
+    return {kind: [files[number] for number in members(table, kind)] for kind in CLASSES}

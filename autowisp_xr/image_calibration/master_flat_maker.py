@@ -289,7 +289,7 @@ class MasterFlatMaker(MasterMaker):
                 master, header = stacked(good, options.master, custom_header)
                 write_master(master, header, name, options.master, inputs=files, **output)
                 success[kind] = True
-        return FlatClasses(success, files_of(table, files), table)
+        return FlatClasses.of(success, table, files)
 
     def _impose(self, frames: xr.Dataset, options: FlatOptions) -> None:
         """Make the reference of high frames as they are."""

@@ -69,9 +69,9 @@ class MasterMaker:
     Each pixel is averaged on its own by :func:`autowisp_xr.stack`. The uncertainty of a master is
     the standard error of a mean, :math:`\sqrt{\sum (x - a)^2 / (n (n - 1))}` of the n values left
     with the average a, also for a median, whose true one is larger by up to
-    :math:`\sqrt{\pi/2}`; those of the frames are not used. (:func:`autowisp_xr.stack` gives variances that are right to 2 %, or
-    its help how far off they are.) A pixel without a value is NaN, and so is its uncertainty; that
-    of a single value is NaN, too.
+    :math:`\sqrt{\pi/2}`; those of the frames are not used. (:func:`autowisp_xr.stack` gives
+    variances that are right to 2 %, or its help how far off they are.) A pixel without a value is
+    NaN, and so is its uncertainty; that of a single value is NaN, too.
 
     Frames are read and stacked in bands of rows, so that they need not fit in memory; the master
     does. Where :meth:`prepare_for_stacking` is overridden, what it returns waits in the directory

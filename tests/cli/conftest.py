@@ -8,7 +8,7 @@ import xarray as xr
 from astropy.io import fits
 
 from autowisp_xr import image_calibration
-from autowisp_xr.image_calibration.classified_files import FlatClasses, files_of
+from autowisp_xr.image_calibration.classified_files import FlatClasses
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def master_flat_maker(monkeypatch):
                 },
                 attrs={"notes": list(Stand.notes)},
             )
-            return FlatClasses(Stand.success, files_of(table, files), table)
+            return FlatClasses.of(Stand.success, table, files)
 
     monkeypatch.setattr(image_calibration, "MasterFlatMaker", Stand)
     return Stand
