@@ -265,7 +265,7 @@ def test_a_file_that_is_wrong_is_one_clear_line(
         ),
         (
             ["--large-scale-smoothing-zoom-interp-order", "6"],
-            "--large-scale-smoothing-zoom-interp-order: splines have an order of at most 5, not 6",
+            "--large-scale-smoothing-zoom-interp-order: splines have an order from 1 to 5, not 6",
         ),
         (
             ["--large-scale-stack-average-func", "mode"],
