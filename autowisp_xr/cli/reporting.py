@@ -30,22 +30,22 @@ def reporting(options: Namespace) -> Iterator[None]:
     The lines of the log go to the file that was named, else to the standard error; there, on a
     terminal, a counter takes the place of the lines of frames, unless all is logged (``debug``).
     """
-    with contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as running:
         if options.std_out_err_fname:
             path = _log_file(options.std_out_err_fname, options)
-            file = stack.enter_context(open(path, "a", encoding="utf-8"))
-            stack.enter_context(contextlib.redirect_stdout(file))
-            stack.enter_context(contextlib.redirect_stderr(file))
-        stack.enter_context(_logging(options))
+            file = running.enter_context(open(path, "a", encoding="utf-8"))
+            running.enter_context(contextlib.redirect_stdout(file))
+            running.enter_context(contextlib.redirect_stderr(file))
+        _start_log(options, running)
         if options.iers_auto_max_age is not None:
             from astropy.utils import iers
 
-            stack.enter_context(iers.conf.set_temp("auto_max_age", options.iers_auto_max_age))
+            running.enter_context(iers.conf.set_temp("auto_max_age", options.iers_auto_max_age))
         yield
 
 
-@contextlib.contextmanager
-def _logging(options: Namespace) -> Iterator[None]:
+def _start_log(options: Namespace, running: contextlib.ExitStack) -> None:
+    """Log as the options ask for, warnings too, until ``running`` ends."""
     level = getattr(logging, options.verbose.upper())
     try:
         form = logging.Formatter(options.logging_message_format, options.logging_datetime_format)
@@ -58,22 +58,17 @@ def _logging(options: Namespace) -> Iterator[None]:
     counted = _on_terminal() and level > logging.DEBUG
     quiet = counted or options.logging_fname
     printed.setLevel(max(level, logging.WARNING) if quiet else level)
-    before = _LOG.level, _LOG.propagate
+    running.callback(_LOG.setLevel, _LOG.level)
+    running.callback(setattr, _LOG, "propagate", _LOG.propagate)
     _LOG.setLevel(level)
     _LOG.propagate = False
     for handler in handlers:
         handler.setFormatter(form)
         _LOG.addHandler(handler)
-    try:
-        with warnings.catch_warnings():
-            warnings.showwarning = _warn
-            yield
-    finally:
-        for handler in handlers:
-            _LOG.removeHandler(handler)
-            handler.close()
-        _LOG.setLevel(before[0])
-        _LOG.propagate = before[1]
+        running.callback(handler.close)
+        running.callback(_LOG.removeHandler, handler)
+    running.enter_context(warnings.catch_warnings())
+    warnings.showwarning = _warn
 
 
 def _warn(message: Warning | str, *_: object, **__: object) -> None:
