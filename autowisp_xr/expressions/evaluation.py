@@ -21,7 +21,7 @@ from autowisp_xr.errors import HeaderError
 from autowisp_xr.expressions import permitted
 
 _CONVERSIONS: Mapping[int, Callable[[Any], str]] = {ord("s"): str, ord("r"): repr, ord("a"): ascii}
-"""What "!s", "!r" and "!a" do to a field of an f-string."""
+"""The conversions "!s", "!r" and "!a" of a field of an f-string."""
 
 
 def evaluate(
@@ -124,7 +124,7 @@ def _parse(expression: str) -> ast.expr:
 
 
 def _refused(node: ast.AST) -> str:
-    """What is not allowed of a node of the syntax, in words; "" where all is."""
+    """Describe what of a node of the syntax is not allowed; "" where all is."""
     match node:
         case ast.Constant(value=bytes() | EllipsisType() as value):
             return repr(value)

@@ -121,7 +121,7 @@ class Calibrator:
     """The value of each parameter that is not given."""
 
     module_git_ids: ClassVar[dict[str, str]] = frame_cards.module_git_ids
-    """SHA-1 of the source of each component as Git counts it; they go into the header."""
+    """The SHA-1 of the source of each component, as Git computes it; they go into the header."""
 
     @with_options({**DEFAULTS, **dict.fromkeys((*(f"master_{kind}" for kind in MASTERS), "masks"))})
     def __init__(self, **configuration: Any) -> None:

@@ -10,7 +10,7 @@ from autowisp_xr.errors import CalibrationError
 from autowisp_xr.regions import Region
 
 Slices = tuple[slice, slice]
-"""Rows and columns."""
+"""The slices of rows and of columns."""
 Channels = dict[str | None, Slices]
 """Where the pixels of each channel lie; the key of the only channel of a camera may be None."""
 

@@ -29,9 +29,9 @@ class RawFrame:
 
     path: str
     image: Image
-    """In the type of the file; channels interleaved as on the detector."""
+    """The pixels in the type of the file; channels interleaved as on the detector."""
     unread: Bools | None
-    """(y, x): pixels of channels that were not asked for; None where all were read."""
+    """The pixels (y, x) of channels that were not asked for; None where all were read."""
     headers: dict[str | None, fits.Header]
     """The header of each channel, without structural cards, with RAWFNAME."""
 
