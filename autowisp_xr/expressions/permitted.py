@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from autowisp_xr.arrays import Floats
 
 LONGEST = 4096
-"""The most letters of an expression and of a text in it, elements of a list, bits of a whole number."""
+"""Largest number of letters of a text, of elements of a list, of bits of a whole number."""
 
 _LARGEST_ARRAY = 10_000
 

@@ -16,7 +16,6 @@ from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.values import Cards
 from autowisp_xr.image_calibration.channels import channel_slices, inside
 from autowisp_xr.image_calibration.raw_frame import RawFrame
-from autowisp_xr.image_calibration.suspicions import warn_of_strange
 from autowisp_xr.kinds import MASTERS
 from autowisp_xr.regions import Region
 
@@ -140,7 +139,7 @@ def resolved(params: Mapping[str, Any], frame: RawFrame) -> dict[str, Any]:
         loaded = params[name]
         found[name] = None if loaded is None else loaded.assembled(channels, shape)
         if loaded is not None and name in MASTERS:
-            warn_of_strange(loaded, name, found, next(iter(frame.headers.values())))
+            loaded.warn_of_doubts(name, found, next(iter(frame.headers.values())))
     return found
 
 
