@@ -5,6 +5,7 @@ FITS sections ``"[x1:x2,y1:y2]"`` count from one and include their ends. Colour 
 slices of the raw frame too, so an area that starts at an odd pixel never swaps colours.
 """
 
+import math
 import operator
 import re
 from collections.abc import Mapping
@@ -77,9 +78,14 @@ class Region:
             raise CalibrationError(f"an area has xmin, xmax, ymin and ymax, not {area!r}") from None
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Number of rows and of columns."""
+        return self.ymax - self.ymin, self.xmax - self.xmin
+
+    @property
     def size(self) -> int:
         """Number of pixels."""
-        return (self.xmax - self.xmin) * (self.ymax - self.ymin)
+        return math.prod(self.shape)
 
     def overlaps(self, other: "Region") -> bool:
         """Whether the two have a pixel in common."""

@@ -1,6 +1,7 @@
 """Calibrate one raw frame by the verbs of the package, as the classes define it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -48,12 +49,11 @@ def measured_overscan(frame: RawFrame, params: Mapping[str, Any]) -> xr.Dataset 
     found = overscans["method"](
         raw_image=raw,
         overscans=overscans["areas"],
-        image_area={name: getattr(area, name) for name in ("xmin", "xmax", "ymin", "ymax")},
+        image_area=asdict(area),
         gain=params["gain"],
         split_channels=params["split_channels"],
         **more,
     )
-    shape = (area.ymax - area.ymin, area.xmax - area.xmin)
     method = f"the overscan method {_named(overscans['method'])}"
     planes = []
     for name in ("correction", "variance"):
@@ -63,11 +63,11 @@ def measured_overscan(frame: RawFrame, params: Mapping[str, Any]) -> xr.Dataset 
             )
         try:
             planes.append(np.atleast_2d(as_floats(found[name])))
-            np.broadcast_to(planes[-1], shape)
+            np.broadcast_to(planes[-1], area.shape)
         except ValueError:
             raise ImageMismatchError(
                 f"{method} gave a {name} of the shape {np.shape(found[name])}, the image area has "
-                f"{shape}"
+                f"{area.shape}"
             ) from None
     level, variance = np.broadcast_arrays(*planes)
     if not ((np.isfinite(variance) & (variance >= 0)) | ~np.isfinite(level)).all():

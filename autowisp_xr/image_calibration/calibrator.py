@@ -233,15 +233,14 @@ class Calibrator:
         area.check_inside(height, width, "image_area")
         for number, region in enumerate(camera.overscan):
             region.check_inside(height, width, f"overscan area {number}")
-        shape = (area.ymax - area.ymin, area.xmax - area.xmin)
         for kind in MASTERS:
             master = calib_params.get(kind) or {}
             for name in ("correction", "variance", "mask"):
                 plane = master.get(name)
-                if plane is not None and plane.shape != shape:
+                if plane is not None and plane.shape != area.shape:
                     raise ImageMismatchError(
                         f"the {name} of the master {kind} has the shape {plane.shape} (rows, "
-                        f"columns), the image area {area} has {shape}"
+                        f"columns), the image area {area} has {area.shape}"
                     )
 
     @property

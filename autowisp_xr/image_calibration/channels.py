@@ -46,11 +46,9 @@ def inside(channels: Channels, area: Region) -> Channels:
 
     The slices count raw pixels: an area that starts at an odd pixel swaps no colours.
     """
+    height, width = area.shape
     return {
-        name: (
-            _moved(rows, area.ymin, area.ymax - area.ymin, name),
-            _moved(columns, area.xmin, area.xmax - area.xmin, name),
-        )
+        name: (_moved(rows, area.ymin, height, name), _moved(columns, area.xmin, width, name))
         for name, (rows, columns) in channels.items()
     }
 

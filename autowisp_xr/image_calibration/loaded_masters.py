@@ -117,8 +117,7 @@ class LoadedMaster:
         """Return the planes for ``area``, or for the smallest frame that holds all pixels."""
         if area is not None:
             region = Region.parse(area)
-            shape = (region.ymax - region.ymin, region.xmax - region.xmin)
-            return self.assembled(inside(channels, region), shape)
+            return self.assembled(inside(channels, region), region.shape)
         ends = [
             [
                 (part.start or 0) + (size - 1) * (part.step or 1) + 1

@@ -134,10 +134,9 @@ def resolved(params: Mapping[str, Any], frame: RawFrame) -> dict[str, Any]:
                 f"channel at a time, or give {name}"
             )
         found[name] = next(iter(values.values()))
-    shape = (area.ymax - area.ymin, area.xmax - area.xmin)
     for name in INPUTS:
         loaded = params[name]
-        found[name] = None if loaded is None else loaded.assembled(channels, shape)
+        found[name] = None if loaded is None else loaded.assembled(channels, area.shape)
         if loaded is not None and name in MASTERS:
             loaded.warn_of_doubts(name, found, next(iter(frame.headers.values())))
     return found

@@ -253,7 +253,7 @@ class TestFailures:
             run(Wrong())
 
     def test_a_base_that_does_nothing_raises(self, image):
-        with pytest.raises(NotImplementedError, match="Base does not say how"):
+        with pytest.raises(NotImplementedError, match="Base does not define how"):
             run(overscan_methods.Base())
 
     def test_entries_that_a_method_does_not_know_are_refused_with_those_near(self, image):

@@ -167,7 +167,7 @@ def test_an_exposure_in_other_units_and_an_area_cut_before_raise_no_warning(raw)
     ("cards", "bias", "message"),
     [
         ({"ZEROCOR": "no"}, True, r"d.fits holds the bias \(ZEROCOR = 'no'\), which is subtr"),
-        ({"CALSTAT": "B"}, False, r"bias was subtracted from d.fits \(CALSTAT = 'B'\), and is not"),
+        ({"CALSTAT": "B"}, False, r"bias was subtracted from d.fits \(CALSTAT = 'B'\), but is not"),
     ],
 )
 def test_warns_of_a_bias_that_is_subtracted_twice_or_left_in(raw, cards, bias, message):
