@@ -35,6 +35,23 @@ def through_fits(masters, folder, suffix):
     }
 
 
+@pytest.fixture(scope="module")
+def written(night, tmp_path_factory):
+    """Files of the masters of the night, by suffix and kind, which no test changes."""
+    folder = tmp_path_factory.mktemp("masters")
+    return {
+        suffix: {
+            kind: aw.to_fits(master, folder / f"{kind}_{{CLRCHNL}}.{suffix}")
+            for kind, master in night[1].items()
+        }
+        for suffix in SUFFIXES
+    }
+
+
+def opened(files):
+    return {kind: aw.open_fits(paths) for kind, paths in files.items()}
+
+
 def without_history(ds):
     ds = ds.copy()
     ds.attrs.pop("history", None)
@@ -49,9 +66,9 @@ def cards(text):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_master_comes_back_bit_for_bit(night, suffix, tmp_path):
+def test_a_master_comes_back_bit_for_bit(night, suffix, written):
     _, masters = night
-    for kind, back in through_fits(masters, tmp_path, suffix).items():
+    for kind, back in opened(written[suffix]).items():
         back = schema.as_master(back)
         for name in ("image", "variance", "mask"):
             expected = masters[kind][name]
@@ -66,32 +83,32 @@ def test_a_master_comes_back_bit_for_bit(night, suffix, tmp_path):
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("kinds", [("bias",), ("dark",), ("flat",), ("bias", "dark"), KINDS])
-def test_a_master_from_a_file_calibrates_to_the_same_bits(night, suffix, kinds, tmp_path):
+def test_a_master_from_a_file_calibrates_to_the_same_bits(night, suffix, kinds, written):
     sky, masters = night
     raw = sky.objects(2)
     given = {kind: masters[kind] for kind in kinds}
-    back = through_fits(given, tmp_path, suffix)
+    back = {kind: aw.open_fits(written[suffix][kind]) for kind in given}
     expected = aw.calibrate(raw, **given)
     assert_frames_equal(aw.calibrate(raw, **back).compute(), expected)
     assert_frames_equal(aw.calibrate(raw.chunk(frame=1), **back).compute(), expected)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_scaled_dark_from_a_file_calibrates_to_the_same_bits(night, suffix, tmp_path):
+def test_a_scaled_dark_from_a_file_calibrates_to_the_same_bits(night, suffix, written):
     sky, masters = night
     raw = sky.objects(2, exposure=[20.0, 45.0])
     given = {kind: masters[kind] for kind in ("bias", "dark")}
-    back = through_fits(given, tmp_path, suffix)
+    back = {kind: aw.open_fits(written[suffix][kind]) for kind in given}
     expected = aw.calibrate(raw, **given, scale_dark="any")
     found = aw.calibrate(raw, **back, scale_dark="any").compute()
     assert_frames_equal(found, expected)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_the_noise_of_the_bias_still_cancels_after_a_file(night, suffix, tmp_path):
+def test_the_noise_of_the_bias_still_cancels_after_a_file(night, suffix, written):
     sky, masters = night
     raw = sky.objects(1)
-    back = through_fits(masters, tmp_path, suffix)
+    back = opened(written[suffix])
     both = aw.calibrate(raw, bias=back["bias"], dark=back["dark"]).compute()
     # a dark made with another bias has nothing to cancel: its whole variance is added
     other = aw.master_bias(sky.bias(3, start=50))
@@ -111,9 +128,9 @@ def test_the_noise_of_the_bias_still_cancels_after_a_file(night, suffix, tmp_pat
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_masters_made_with_masters_from_files_are_the_same_masters(night, suffix, tmp_path):
+def test_masters_made_with_masters_from_files_are_the_same_masters(night, suffix, written):
     sky, masters = night
-    back = through_fits(masters, tmp_path, suffix)
+    back = opened(written[suffix])
     dark = aw.master_dark(sky.dark(3), bias=back["bias"]).compute()
     flat = aw.master_flat(sky.flat(3), bias=back["bias"]).high.compute()
     assert_frames_equal(dark, masters["dark"])
