@@ -7,6 +7,8 @@ import pytest
 from autowisp_xr.cli import areas, main, values
 from autowisp_xr.cli.options import commands
 from autowisp_xr.cli.settings import resolve
+from autowisp_xr.kinds import EXPOSURE_TOLERANCE
+from autowisp_xr.options import MIN_FLAT
 
 COMMANDS = ("demo", "info", "reduce", "calibrate", "stack", "flat")
 OPTIONS = [
@@ -50,3 +52,21 @@ def test_a_command_has_the_values_of_its_table_where_nothing_is_given():
     assert (options.outlier_threshold, options.max_iter) == (5.0, 20)
     assert options.exclude_mask == ("BAD",)
     assert {option.dest for option in command.options} < set(vars(options))
+
+
+def test_a_default_may_be_a_constant_of_the_package():
+    options = resolve(commands()["reduce"], {"night": "raw", "out": "out"})
+    assert options.min_flat == MIN_FLAT
+    assert options.exposure_tolerance == EXPOSURE_TOLERANCE
+
+
+def test_values_stand_by_their_group_too():
+    options = resolve(commands()["stack"], {"calibrated_images": ("raw",), "max_iter": 7})
+    assert options.groups["averaging"] == {
+        "average_func": "median",
+        "outlier_threshold": 5.0,
+        "max_iter": 7,
+        "exclude_mask": ("BAD",),
+        "min_valid_values": 5,
+        "min_valid_frames": 10,
+    }
