@@ -48,7 +48,7 @@ def flat_options(
     Parameters
     ----------
     stacking
-        How frames are stacked where no group says otherwise.
+        How frames are stacked unless a group has its own options.
     smoothers
         ``large_scale_smoother`` and ``cloud_check_smoother``.
     given

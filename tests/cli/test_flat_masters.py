@@ -35,7 +35,7 @@ def calibrated(tmp_path_factory):
     for number, path in enumerate(sorted(folder.iterdir())):
         with fits.open(path, mode="update") as hdus:
             hdus[0].header.update({"CAMSN": "A7", "OBSSSNID": 3, "JD-OBS": 2460000.5 + number})
-            # simulated frames say degrees, those of the original hours
+            # simulated frames state degrees, those of the original hours
             hdus[0].header["RA"] /= 15
     return folder
 

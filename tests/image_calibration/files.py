@@ -32,7 +32,7 @@ class Planes(NamedTuple):
 def write_raw(
     path: str | Path, image: Any, cards: Mapping[str, Any] | fits.Header | None = None
 ) -> str:
-    """A raw frame; compressed, behind an empty primary HDU, where the name says so."""
+    """A raw frame; compressed, behind an empty primary HDU, where the name ends in .fz."""
     header = cards if isinstance(cards, fits.Header) else fits.Header({**WHEN, **(cards or {})})
     if str(path).endswith(".fz"):
         fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(image, header)]).writeto(path)

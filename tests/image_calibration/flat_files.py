@@ -1,4 +1,4 @@
-"""Small heaps of calibrated flats as FITS files, of which it is known what they are."""
+"""Small sets of calibrated flats as FITS files, whose classes are known."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -45,7 +45,7 @@ FLAT_SET = (
     *("low", "noisy", "high", "colocated", "high", "low", "high", "cloudy", "colocated", "high"),
     *("low", "high", "high", "low", "medium", "high"),
 )
-"""What the frames of a heap are: 13 high and 6 low ones, and others; "noisy" is cloudy by its
+"""The frames of a set: 13 high and 6 low ones, and others; "noisy" is cloudy by its
 stamp, "cloudy" by a blob at its edge."""
 
 _LEVELS = {"low": (2000.0, 2800.0), "medium": (3500.0, 5500.0)}
@@ -85,7 +85,7 @@ def write_flats(
     cards: Sequence[Mapping[str, Any]] | None = None,
     name: str = "flat{:02d}.fits",
 ) -> list[str]:
-    """A file for each image; they point half a degree from each other unless cards say otherwise.
+    """A file for each image; they point half a degree from each other unless cards give other places.
 
     A card of None is left out.
     """
@@ -128,7 +128,7 @@ def write_flat_set(
 
 
 def options() -> dict[str, Any]:
-    """Arguments of ``MasterFlatMaker`` for such heaps."""
+    """Arguments of ``MasterFlatMaker`` for such sets."""
     stacks = {"average_func": np.nanmedian, "min_valid_values": 3, "exclude_mask": ("BAD",)}
     return {
         "stamp_statistics_config": {
@@ -201,7 +201,7 @@ def kinds_of(result: Any) -> dict[str, str]:
 
 
 def expected_kinds(flat_set: Mapping[str, str], **changed: str) -> dict[str, str]:
-    """{file: class} of a heap; of some kinds another class."""
+    """{file: class} of a set; of some kinds another class."""
     return {file: changed.get(kind, FOUND_AS.get(kind, kind)) for file, kind in flat_set.items()}
 
 

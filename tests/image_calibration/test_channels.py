@@ -1,4 +1,4 @@
-"""Colour channels, image areas, and HDUs, in every spelling that the documentation has."""
+"""Colour channels, image areas, and HDUs, in every form that the documentation has."""
 
 import numpy as np
 import pytest
@@ -92,7 +92,7 @@ def test_an_area_that_starts_anywhere_swaps_no_colours(xmin, ymin):
     for level, name in zip((100.0, 200.0, 300.0, 400.0), BAYER, strict=True):
         found, header = read_planes(f"{name}.fits").image, header_of(f"{name}.fits")
         assert np.unique(found).tolist() == [level]
-        # the header says where the channel lies in the area
+        # the header gives the place of the channel in the area
         y, x = header["CHNLYOFF"], header["CHNLXOFF"]
         np.testing.assert_array_equal(found, trimmed[y::2, x::2])
         assert (y, x) == ((BAYER[name][0].start - ymin) % 2, (BAYER[name][1].start - xmin) % 2)

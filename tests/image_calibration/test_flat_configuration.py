@@ -41,7 +41,7 @@ def results(make, files, **call):
 
 @functools.cache
 def undisturbed():
-    """Results of the heap of the current directory, which is the same in all."""
+    """Results of the set of flats in the current directory, which is the same in all."""
     return results(maker(), sorted(path.name for path in Path().glob("flat*.fits")))
 
 

@@ -1,4 +1,4 @@
-"""Where masters go and what is said of them; and the hook that flats pass on their way."""
+"""The files and headers of master flats, and the hook that flats pass on their way."""
 
 import numpy as np
 import pytest

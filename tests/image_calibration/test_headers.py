@@ -1,4 +1,4 @@
-"""What the header of a calibrated frame says, card for card."""
+"""The header of a calibrated frame, card for card."""
 
 import hashlib
 import math

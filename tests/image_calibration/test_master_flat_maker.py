@@ -222,7 +222,7 @@ class TestHowMany:
         result = run(maker(master_stack_config=config), [file])
         assert result.success == {"high": True, "low": False}
         assert result["high"] == [file]
-        # a fit of one frame says nothing about clouds
+        # a fit of one frame shows nothing of clouds
         assert any("too few frames" in note for note in result.frames.attrs["notes"])
         found = read_planes("high.fits")
         image = read_planes(file).image.astype(np.float64)

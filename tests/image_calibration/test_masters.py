@@ -57,13 +57,13 @@ def run(calibrate, **params):
 
 
 @pytest.mark.parametrize(
-    "spelling",
+    "alias",
     ["bias.fits", {None: "bias.fits"}, {"anything": "bias.fits"}],
     ids=["plain", "{None: ...}", "named"],
 )
 @pytest.mark.parametrize("keyword", ["master_bias", "bias"])
-def test_the_only_channel_takes_a_file_or_a_dictionary_of_one(image, masters, spelling, keyword):
-    calibrate = Calibrator(**PLAIN, **{keyword: spelling})
+def test_the_only_channel_takes_a_file_or_a_dictionary_of_one(image, masters, alias, keyword):
+    calibrate = Calibrator(**PLAIN, **{keyword: alias})
     expected = calibrated(image, threshold=930, bias=masters["bias"])
     assert_planes_equal(run(calibrate), expected)
     held = calibrate.master_bias
@@ -109,16 +109,16 @@ def test_set_masters_with_a_file_that_is_not_there_changes_nothing(image, master
     assert_planes_equal(run(calibrate), expected)
 
 
-@pytest.mark.parametrize("spelling", ["bias", "master_bias"])
-def test_a_master_of_a_call_holds_for_that_call(image, masters, spelling):
+@pytest.mark.parametrize("alias", ["bias", "master_bias"])
+def test_a_master_of_a_call_holds_for_that_call(image, masters, alias):
     calibrate = Calibrator(**PLAIN, master_bias="bias.fits", master_dark="dark.fits")
     usual = {"bias": masters["bias"], "dark": masters["dark"]}
     before = run(calibrate)
     assert_planes_equal(before, calibrated(image, threshold=930, **usual))
     other = {**usual, "bias": masters["bias2"]}
-    changed = run(calibrate, **{spelling: "bias2.fits"})
+    changed = run(calibrate, **{alias: "bias2.fits"})
     assert_planes_equal(changed, calibrated(image, threshold=930, **other))
-    without = run(calibrate, **{spelling: None})
+    without = run(calibrate, **{alias: None})
     assert_planes_equal(without, calibrated(image, threshold=930, dark=masters["dark"]))
     assert_planes_equal(run(calibrate), before, rtol=0)
     assert calibrate.master_bias["filenames"] == {None: "bias.fits"}

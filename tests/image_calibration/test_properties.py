@@ -69,6 +69,6 @@ def test_a_frame_is_calibrated_as_the_formulas_state(tmp_path_factory, night):
     )
     found = read_planes(folder / "out.fits")
     assert_planes_equal(found, expected, rtol=1e-12)
-    # a pixel without a number always says why
+    # a pixel without a number always has a flag
     assert not (np.isnan(found.image) & (found.mask == 0)).any()
     np.testing.assert_array_equal(np.isnan(found.image), np.isnan(found.error))

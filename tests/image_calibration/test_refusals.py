@@ -1,4 +1,4 @@
-"""What the calibrator refuses, what it says then, and that nothing is left behind."""
+"""Refusals of the calibrator: their messages, and that nothing is left behind."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What the classes do all the same, and say so."""
+"""The warnings of the classes about masters that they apply all the same."""
 
 import warnings
 
