@@ -85,7 +85,7 @@ def write_flats(
     cards: Sequence[Mapping[str, Any]] | None = None,
     name: str = "flat{:02d}.fits",
 ) -> list[str]:
-    """A file for each image; they point half a degree from each other unless cards give other places.
+    """A file for each image; they point half a degree from each other unless cards place them.
 
     A card of None is left out.
     """
