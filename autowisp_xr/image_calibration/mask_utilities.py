@@ -1,6 +1,7 @@
 """Masks of pixel quality: the names of their bits, saturation, and masks in files."""
 
 from collections.abc import Iterable, Sequence
+from functools import reduce
 from os import PathLike, fspath
 
 import numpy as np
@@ -66,7 +67,9 @@ def combine_masks(mask_filenames: str | PathLike[str] | Iterable[str | PathLike[
     if isinstance(mask_filenames, str | PathLike):
         mask_filenames = [mask_filenames]
     files = [fspath(file) for file in mask_filenames]
-    combined: Mask | None = None
+    if not files:
+        raise ValueError("no mask file was named")
+    masks: list[Mask] = []
     for file in files:
         ds = open_planes([file])
         plane = ds["mask"] if "mask" in ds else ds["image"]
@@ -75,16 +78,10 @@ def combine_masks(mask_filenames: str | PathLike[str] | Iterable[str | PathLike[
                 f"{file} holds no mask: there is no plane with IMAGETYP 'mask', and its image has "
                 f"the type {plane.dtype}, where flags are one byte (BITPIX 8)"
             )
-        mask = plane.values[0, 0]
-        if combined is None:
-            combined = mask
-        elif mask.shape != combined.shape:
+        masks.append(plane.values[0, 0])
+        if masks[-1].shape != masks[0].shape:
             raise ImageMismatchError(
-                f"the mask {file} has the shape {mask.shape} (rows, columns), {files[0]} has "
-                f"{combined.shape}"
+                f"the mask {file} has the shape {masks[-1].shape} (rows, columns), {files[0]} has "
+                f"{masks[0].shape}"
             )
-        else:
-            combined = combined | mask
-    if combined is None:
-        raise ValueError("no mask file was named")
-    return combined
+    return reduce(np.bitwise_or, masks)
