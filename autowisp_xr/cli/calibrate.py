@@ -5,9 +5,8 @@ import threading
 import warnings
 from argparse import Namespace
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from string import Formatter
 from typing import Any
 
@@ -37,24 +36,27 @@ def run(options: Namespace) -> int:
             self, outputs: Sequence[str], params: Mapping[str, Any], raw: str
         ) -> None:
             """Refuse a file that another frame of this run wrote, or that may not be written."""
-            with turns.turn(raw):
-                places = list(map(os.path.realpath, outputs))
-                for file, place in zip(outputs, places, strict=True):
-                    if place in written:
-                        raise OptionError(
-                            f"{written[place]} is to be written to {file}; put {{RAWFNAME}} into "
-                            "--calibrated-fname"
-                        )
-                super().check_outputs(outputs, params, raw)
-                written.update(dict.fromkeys(places, raw))
+            turns.wait(raw)
+            places = list(map(os.path.realpath, outputs))
+            for file, place in zip(outputs, places, strict=True):
+                if place in written:
+                    raise OptionError(
+                        f"{written[place]} is to be written to {file}; put {{RAWFNAME}} into "
+                        "--calibrated-fname"
+                    )
+            super().check_outputs(outputs, params, raw)
+            written.update(dict.fromkeys(places, raw))
+            turns.end(raw)
 
     calibrate = Once(**arguments)
 
     def work(file: str) -> tuple[str, str]:
         """Return the reason why a frame was left out, and its diagnostics."""
-        with turns.over(file):
+        try:
             reason = _unwanted(file, options.calibrate_only_if, arguments)
             return (reason, "") if reason else ("", _in_words(calibrate(file)))
+        finally:
+            turns.end(file)
 
     progress = Progress(len(files))
     with warnings.catch_warnings(), ThreadPoolExecutor(_AT_A_TIME) as pool:
@@ -159,28 +161,20 @@ def _in_words(diagnostics: Mapping[str | None, Sequence[tuple[str, float]]] | No
 
 
 class Turns:
-    """The order of threads in a step: each takes it once all before it have taken it, or ended.
+    """The order of jobs in threads: one has its turn once all before it have had theirs, or ended.
 
     Jobs have to be begun in their order.
     """
 
     def __init__(self, jobs: Sequence[str]) -> None:
-        self._number = {job: number for number, job in enumerate(jobs)}
-        self._past = [threading.Event() for _ in jobs]
+        self._past = {job: threading.Event() for job in jobs}
 
-    @contextmanager
-    def turn(self, job: str) -> Iterator[None]:
-        """Wait for the turn of a job, take it, and let the next one have its own."""
-        number = self._number[job]
-        for earlier in self._past[:number]:
-            earlier.wait()
-        with self.over(job):
-            yield
+    def wait(self, job: str) -> None:
+        """Wait for the turn of a job."""
+        jobs = list(self._past)
+        for earlier in jobs[: jobs.index(job)]:
+            self._past[earlier].wait()
 
-    @contextmanager
-    def over(self, job: str) -> Iterator[None]:
-        """Let the next job have its turn when the block ends, however it does."""
-        try:
-            yield
-        finally:
-            self._past[self._number[job]].set()
+    def end(self, job: str) -> None:
+        """Let the next job have its turn; to be called, too, for a job that fails or has none."""
+        self._past[job].set()
