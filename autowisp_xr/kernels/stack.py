@@ -59,7 +59,7 @@ def average_blocks(pixels, quantile, clipping, floor, network, blank, room, whol
         for pixel in range(block.number.size):
             block.above[pixel] = block.number[pixel]
         if network is None:
-            mean_unranked(rows, clipping, block)
+            mean_unranked(rows, clipping, block, room.spare[:2])
         else:
             sort_rows(rows, block.number.size, network)
             here = floor[start : start + block.number.size]

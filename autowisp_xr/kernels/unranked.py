@@ -2,7 +2,8 @@
 
 What survives rejection about a mean lies between two values, so nothing needs to be sorted: a
 pass over the block gives sums and extremes, one more the squares, and these end nearly all pixels.
-The few that reject something go through the same passes round by round, each on its own.
+Where many reject something, as at 2 sigma, the whole block goes through the same passes again;
+the few that still do are left to rounds of their own, value by value.
 """
 
 import numpy as np
@@ -10,62 +11,87 @@ import numpy as np
 from autowisp_xr.kernels.clip import farthest
 from autowisp_xr.kernels.jit import kernel
 
+_MANY = 0.3
+"""Share of the pixels of a block from which on passes over all of it are faster."""
+
 
 @kernel
-def first_sums(rows, total, smallest, largest):
-    """Sum, smallest and largest value of each pixel, NaN left out."""
-    total[:] = 0.0
+def sum_block(rows, block):
+    """Mean, squared distances from it, smallest and largest value of each pixel, NaN left out."""
+    about, squared_deviations = block.about, block.squared_deviations
+    smallest, largest = block.smallest, block.largest
+    about[:] = 0.0
+    squared_deviations[:] = 0.0
     smallest[:] = np.inf
     largest[:] = -np.inf
     for frame in range(rows.shape[0]):
         row = rows[frame]
-        for pixel in range(total.size):
-            total[pixel] += np.float64(row[pixel]) if row[pixel] == row[pixel] else 0.0
-        for pixel in range(total.size):
+        for pixel in range(about.size):
+            about[pixel] += np.float64(row[pixel]) if row[pixel] == row[pixel] else 0.0
+        for pixel in range(about.size):
             value = np.float64(row[pixel])
             smallest[pixel] = value if value < smallest[pixel] else smallest[pixel]
-        for pixel in range(total.size):
+        for pixel in range(about.size):
             value = np.float64(row[pixel])
             largest[pixel] = value if value > largest[pixel] else largest[pixel]
-
-
-@kernel
-def square_sums(rows, block):
-    """Sum of the squared distances from the average of what lies between the ends."""
-    about, squared_deviations, smallest, largest = (
-        block.about,
-        block.squared_deviations,
-        block.smallest,
-        block.largest,
-    )
-    squared_deviations[:] = 0.0
+    for pixel in range(about.size):
+        about[pixel] /= block.number[pixel]
     for frame in range(rows.shape[0]):
         row = rows[frame]
         for pixel in range(about.size):
-            value = np.float64(row[pixel])
-            distance = value - about[pixel]
-            keeps = (value >= smallest[pixel]) & (value <= largest[pixel])
-            squared_deviations[pixel] += distance * distance if keeps else 0.0
+            distance = np.float64(row[pixel]) - about[pixel]
+            squared_deviations[pixel] += distance * distance if distance == distance else 0.0
 
 
 @kernel
-def clip_unranked(rows, pixel, clipping, block, column):
-    """Shrink the interval of what survives of one pixel until no rejection is due.
+def find_outliers(clipping, block):
+    """Mark pixels that may have values beyond the thresholds; how many these are."""
+    about, squared_deviations, number = block.about, block.squared_deviations, block.number
+    for pixel in range(about.size):
+        scale = np.sqrt(squared_deviations[pixel] / number[pixel])
+        above = block.largest[pixel] - about[pixel] > clipping.upper * scale
+        beneath = block.smallest[pixel] - about[pixel] < clipping.lower * scale
+        block.rejecting[pixel] = above | beneath
+    found = 0
+    for pixel in range(about.size):
+        found += block.rejecting[pixel]
+    return found
 
-    Whether the last round still rejected is written, too, as is all of the block but ``above``.
-    ``column`` is room for what survives, a value a frame.
-    """
-    about, squared_deviations, number = (
-        block.about[pixel],
-        block.squared_deviations[pixel],
-        block.number[pixel],
-    )
-    smallest, largest = block.smallest[pixel], block.largest[pixel]
-    rejecting, rounds = False, 0
-    left, below = 0, 0
+
+@kernel
+def drop_outliers(rows, clipping, block, limits):
+    """Leave out, as NaN, what lies beyond the thresholds, and mark the pixels that have it."""
+    about, number, below = block.about, block.number, block.below
+    under, over = limits
+    for pixel in range(about.size):
+        scale = np.sqrt(block.squared_deviations[pixel] / number[pixel])
+        size = max(-block.smallest[pixel], block.largest[pixel])
+        under[pixel] = farthest(clipping.lower, scale, size, clipping.rounding)
+        over[pixel] = farthest(clipping.upper, scale, size, clipping.rounding)
+        above = block.largest[pixel] - about[pixel] > over[pixel]
+        block.rejecting[pixel] = above | (block.smallest[pixel] - about[pixel] < under[pixel])
+    number[:] = 0
     for frame in range(rows.shape[0]):
-        column[left] = rows[frame, pixel]
-        left += (column[left] >= smallest) & (column[left] <= largest)
+        row = rows[frame]
+        for pixel in range(about.size):
+            below[pixel] += np.int32(np.float64(row[pixel]) - about[pixel] < under[pixel])
+        for pixel in range(about.size):
+            distance = np.float64(row[pixel]) - about[pixel]
+            keeps = (distance >= under[pixel]) & (distance <= over[pixel])
+            row[pixel] = row[pixel] if keeps else np.nan
+        for pixel in range(about.size):
+            number[pixel] += np.int32(row[pixel] == row[pixel])
+
+
+@kernel
+def clip_unranked(rows, pixel, clipping, rounds, block):
+    """Reject values of one pixel until none lies beyond the thresholds, after so many rounds.
+
+    All of the block but ``above`` is written. What survives goes to the front of ``rows``.
+    """
+    about, smallest, largest = block.about[pixel], block.smallest[pixel], block.largest[pixel]
+    squared_deviations, below = block.squared_deviations[pixel], block.below[pixel]
+    number, places, rejecting = np.int64(block.number[pixel]), rows.shape[0], True
     while rounds != clipping.rounds:
         scale, size = np.sqrt(squared_deviations / number), max(-smallest, largest)
         over = farthest(clipping.upper, scale, size, clipping.rounding)
@@ -74,59 +100,57 @@ def clip_unranked(rows, pixel, clipping, block, column):
         if not rejecting:
             break
         rounds += 1
+        # without a branch: no processor can guess which values are outliers
         total, number = 0.0, 0
+        for place in range(places):
+            value = np.float64(rows[place, pixel])
+            distance = value - about
+            keeps = (distance >= under) & (distance <= over)
+            total += value if keeps else 0.0
+            below += distance < under
+            rows[number, pixel] = value
+            number += keeps
+        places, about, squared_deviations = number, total / number, 0.0
         smallest, largest = np.inf, -np.inf
-        for place in range(left):
-            value = column[place]
-            if under <= value - about <= over:
-                total += value
-                column[number] = value
-                number += 1
-                smallest, largest = min(smallest, value), max(largest, value)
-            elif value < about:
-                below += 1
-        left = number
-        about, squared_deviations = total / number, 0.0
-        for place in range(left):
-            squared_deviations += (column[place] - about) * (column[place] - about)
-    block.about[pixel], block.squared_deviations[pixel], block.number[pixel] = (
-        about,
-        squared_deviations,
-        number,
-    )
+        for place in range(places):
+            value = np.float64(rows[place, pixel])
+            squared_deviations += (value - about) * (value - about)
+            smallest = value if value < smallest else smallest
+            largest = value if value > largest else largest
+    block.about[pixel], block.squared_deviations[pixel] = about, squared_deviations
     block.smallest[pixel], block.largest[pixel] = smallest, largest
-    block.rejecting[pixel], block.below[pixel] = rejecting, below
+    block.number[pixel], block.below[pixel] = number, below
+    block.rejecting[pixel] = rejecting
 
 
 @kernel
-def mean_unranked(rows, clipping, block):
+def mean_unranked(rows, clipping, block, limits):
     """Mean of each pixel of a block, rejecting what lies beyond thresholds in units of the rms.
 
     Parameters
     ----------
     rows : (frame, at least width) float array
-        NaN for what is left out.
+        NaN for what is left out; rejected values may become it.
     clipping
         A :class:`autowisp_xr.kernels.clip.Clipping` in units of the rms.
     block
         Whose ``number`` counts what is not left out; all is written but ``above``.
+    limits : (2, at least width) float64
+        Room to work in.
     """
-    about, squared_deviations, number = block.about, block.squared_deviations, block.number
-    column = np.empty(rows.shape[0])
-    first_sums(rows, about, block.smallest, block.largest)
-    for pixel in range(about.size):
-        about[pixel] /= number[pixel]
-    square_sums(rows, block)
     block.below[:] = 0
     block.rejecting[:] = False
+    sum_block(rows, block)
+    rounds, width = 0, block.about.size
     if clipping.rounds == 0:
         return
-    # what only rounding takes beyond is left to the careful look
-    for pixel in range(about.size):
-        scale = np.sqrt(squared_deviations[pixel] / number[pixel])
-        above = block.largest[pixel] - about[pixel] > clipping.upper * scale
-        beneath = block.smallest[pixel] - about[pixel] < clipping.lower * scale
-        block.rejecting[pixel] = above | beneath
-    for pixel in range(about.size):
+    if find_outliers(clipping, block) > _MANY * width:
+        drop_outliers(rows, clipping, block, limits)
+        sum_block(rows, block)
+        rounds = 1
+        if rounds == clipping.rounds:
+            return
+        find_outliers(clipping, block)
+    for pixel in range(width):
         if block.rejecting[pixel]:
-            clip_unranked(rows, pixel, clipping, block, column)
+            clip_unranked(rows, pixel, clipping, rounds, block)

@@ -146,6 +146,21 @@ def test_a_scatter_does_not_depend_on_what_is_rejected_from_neighbours(average, 
     np.testing.assert_array_equal(alone.variance[:299], beside.variance[:299])
 
 
+@pytest.mark.parametrize("rounds", [None, 1, 2])
+@pytest.mark.parametrize("dtype", ["f4", "f8", "u2"])
+def test_a_mean_does_not_depend_on_how_many_of_its_neighbours_reject(dtype, rounds, rng):
+    # where many do, all go through one round together
+    values = rng.normal(1000, 10, (30, 400)).astype(dtype)
+    reject, quiet = SigmaClip(2, max_iter=rounds), np.full((30, 1), 1000, dtype)
+    together = averaged_columns(values, reject=reject, quantile=MEAN, dtype="f8")
+    assert (together.number < 30).mean() > 0.5
+    few = np.arange(400) % 7 == 3
+    alone = averaged_columns(np.where(few, values, quiet), reject=reject, quantile=MEAN, dtype="f8")
+    for ours, theirs in zip(together, alone, strict=True):
+        if ours is not None:
+            np.testing.assert_array_equal(ours[few], theirs[few])
+
+
 def test_thousands_of_frames_are_averaged(rng):
     values = rng.integers(90, 110, (1500, 20)).astype("u2")
     values[7] = 60000
