@@ -208,7 +208,8 @@ def test_noise_must_be_known_to_reject_by_it():
 
 @pytest.mark.parametrize("wrong", ["sigma", 5, (1, 1), MinMax])
 def test_what_is_no_rejection_is_refused(wrong):
-    with pytest.raises(ValueError, match="reject is None, SigmaClip, MinMax, Percentile or NoiseC"):
+    names = "SigmaClip, WinsorizedSigmaClip, MinMax, Percentile or NoiseClip"
+    with pytest.raises(ValueError, match=f"reject is None, {names}, or has a method keep"):
         aw.stack(column(1.0, 2.0, 3.0), reject=wrong)
 
 
