@@ -18,7 +18,7 @@ from autowisp_xr.flats.stamps import Stamp, stamp_area
 from autowisp_xr.flats.stamps import stamp_statistics as _statistics_of
 from autowisp_xr.flats.table import flat_table
 from autowisp_xr.options import Masked
-from autowisp_xr.stats.good_pixels import good_only
+from autowisp_xr.stats.sampling import good_only
 
 
 def stamp_statistics(

@@ -6,7 +6,7 @@ import numpy as np
 
 from autowisp_xr.arrays import Bools, Image
 from autowisp_xr.flats.options import FlatSelection
-from autowisp_xr.kernels.sample import average_sample
+from autowisp_xr.kernels.clip_list import average_sample
 from autowisp_xr.options import upper_and_lower
 from autowisp_xr.stats.averages import quantile_of
 from autowisp_xr.stats.least_squares import rejections_at_most

@@ -10,7 +10,7 @@ from scipy.ndimage import median_filter, percentile_filter, rank_filter
 
 from autowisp_xr.arrays import Floats, Image
 from autowisp_xr.image_smoothing.image import as_pair
-from autowisp_xr.kernels.rank import windowed_rank
+from autowisp_xr.kernels.window_rank import windowed_rank
 
 # how numpy.pad calls what scipy does at the edges
 _PADDING = {

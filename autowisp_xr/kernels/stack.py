@@ -12,12 +12,12 @@ import numpy as np
 
 from autowisp_xr.arrays import Floats
 from autowisp_xr.kernels.clip import MAD, MEAN, PERCENTILE, RMS, Clipping
+from autowisp_xr.kernels.clip_sorted import average_ranked
+from autowisp_xr.kernels.clip_unsorted import mean_unranked
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kernels.network import odd_even_merge_network, sort_rows
 from autowisp_xr.kernels.pixel_block import Block, empty_block, gather, part_of
 from autowisp_xr.kernels.pixels import Pixels
-from autowisp_xr.kernels.ranked import average_ranked
-from autowisp_xr.kernels.unranked import mean_unranked
 
 # of a block; with more it would not stay in the cache, with fewer pixels its loops would be short
 _BLOCK_BYTES = 2**16

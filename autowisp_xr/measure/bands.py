@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr.arrays import Bools, Floats
-from autowisp_xr.stats.good_pixels import good_only
+from autowisp_xr.stats.sampling import good_only
 
 _BANDS = 3
 _ROWS = 64

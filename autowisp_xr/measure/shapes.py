@@ -11,7 +11,7 @@ from autowisp_xr.arrays import Floats, Numbers
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.kernels.clip import MAD_TO_SIGMA
 from autowisp_xr.measure.cells import cut, median, ranked
-from autowisp_xr.stats.good_pixels import good_only
+from autowisp_xr.stats.sampling import good_only
 from autowisp_xr.steps.geometry import trim
 
 _CELLS = 16

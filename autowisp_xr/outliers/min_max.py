@@ -9,7 +9,7 @@ from autowisp_xr.errors import ImageMismatchError
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kernels.pixels import Digitisation, Marks, Noise, Pixels
 from autowisp_xr.kernels.survivors import WIDTH
-from autowisp_xr.outliers.rejection import ByValue
+from autowisp_xr.outliers.base import ByValue
 
 
 @dataclass(frozen=True)

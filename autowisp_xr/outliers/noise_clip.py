@@ -11,7 +11,7 @@ from autowisp_xr.kernels.pixels import ANY, Digitisation, Marks, Noise, Pixels
 from autowisp_xr.kernels.stack import average_pixels
 from autowisp_xr.kernels.survivors import WIDTH, own_variance
 from autowisp_xr.options import upper_and_lower
-from autowisp_xr.outliers.rejection import ByValue, check_rounds, rounds_of
+from autowisp_xr.outliers.base import ByValue, check_rounds, rounds_of
 
 _A_STEP = 1.01
 """As far as a step may be, which is known to a part of a per cent."""

@@ -9,7 +9,7 @@ from autowisp_xr.arrays import Bits, Bools, Floats
 from autowisp_xr.kernels.clip import MEDIAN
 from autowisp_xr.kernels.pixels import Digitisation, Marks, Noise, Pixels
 from autowisp_xr.kernels.stack import average_pixels
-from autowisp_xr.outliers.rejection import ByValue, Rejection
+from autowisp_xr.outliers.base import ByValue, Rejection
 
 _PIXELS = 2**16
 """So many at a time are judged in NumPy, whose arrays would else be as large as the frames."""

@@ -9,7 +9,7 @@ from autowisp_xr.kernels.clip import PERCENTILE, Clipping, rounding_of
 from autowisp_xr.kernels.pixel_block import Block
 from autowisp_xr.kernels.pixels import Digitisation, Noise, Pixels
 from autowisp_xr.kernels.stack import average_pixels
-from autowisp_xr.outliers.rejection import Rejection
+from autowisp_xr.outliers.base import Rejection
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from autowisp_xr.kernels.pixels import Digitisation, Noise, Pixels
 from autowisp_xr.kernels.stack import average_pixels
 from autowisp_xr.kernels.survivors import WIDTH, own_variance
 from autowisp_xr.options import upper_and_lower
-from autowisp_xr.outliers.rejection import Rejection, check_rounds, rounds_of
+from autowisp_xr.outliers.base import Rejection, check_rounds, rounds_of
 
 _NAMES = {"scale": ("rms", "mad"), "about": ("average", "median"), "floor": ("step", "noise")}
 

@@ -17,7 +17,7 @@ from autowisp_xr.kernels.clip import farthest, rounding_of
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kernels.pixels import Digitisation, Marks, Noise, Pixels
 from autowisp_xr.options import upper_and_lower
-from autowisp_xr.outliers.rejection import ByValue, check_rounds, rounds_of
+from autowisp_xr.outliers.base import ByValue, check_rounds, rounds_of
 
 _NEAR, _LARGER = 1.5, 1.134
 _CONVERGED = 5e-4

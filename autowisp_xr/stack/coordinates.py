@@ -22,7 +22,7 @@ from autowisp_xr.headers.exposure import exposure_card
 from autowisp_xr.headers.fates import EFFECTIVE
 from autowisp_xr.headers.times import date_in, julian_date, middle_of_exposure
 from autowisp_xr.headers.values import Cards, to_number
-from autowisp_xr.outliers.rejection import average_columns
+from autowisp_xr.outliers.base import average_columns
 from autowisp_xr.schema import SHARED
 from autowisp_xr.stack.options import StackOptions
 from autowisp_xr.stack.weights import pixel_shares

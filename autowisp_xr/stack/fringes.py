@@ -16,7 +16,7 @@ from autowisp_xr.outliers.sigma_clip import SigmaClip
 from autowisp_xr.stack.averaging import stacked
 from autowisp_xr.stack.options import StackOptions
 from autowisp_xr.stack.scaling import scaled
-from autowisp_xr.stats.good_pixels import good_only
+from autowisp_xr.stats.sampling import good_only
 from autowisp_xr.steps.master_fit import check_alike
 
 _STARS = SigmaClip(4, scale="mad", about="median", floor="noise")

@@ -11,8 +11,8 @@ from numpy.typing import DTypeLike
 from autowisp_xr.flags import Flag, as_flag
 from autowisp_xr.matching import allowed
 from autowisp_xr.options import Average, ErrorSource, NoiseWanted, Weights
+from autowisp_xr.outliers.base import Rejection
 from autowisp_xr.outliers.of_user import OfUser, RejectChoice, as_rejection
-from autowisp_xr.outliers.rejection import Rejection
 from autowisp_xr.stats.averages import quantile_of
 
 

@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike
 from autowisp_xr.arrays import Columns
 from autowisp_xr.errors import ConvergenceError
 from autowisp_xr.kernels.clip import MEAN
-from autowisp_xr.kernels.sample import average_sample
+from autowisp_xr.kernels.clip_list import average_sample
 from autowisp_xr.options import Average, upper_and_lower
-from autowisp_xr.outliers.rejection import average_columns
+from autowisp_xr.outliers.base import average_columns
 from autowisp_xr.outliers.sigma_clip import SigmaClip
 from autowisp_xr.stats.floats import as_floats, as_numbers, kernel_type
 from autowisp_xr.stats.order_statistics import variance_factors

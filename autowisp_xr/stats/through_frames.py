@@ -29,7 +29,7 @@ from autowisp_xr.kernels.sharing import shared_noise, sum_of_counts
 from autowisp_xr.kernels.stack import average_pixels
 from autowisp_xr.kernels.survivors import inherit_flags, sum_noise, variances, weigh
 from autowisp_xr.kernels.unequal import equalise
-from autowisp_xr.outliers.rejection import Rejection
+from autowisp_xr.outliers.base import Rejection
 from autowisp_xr.stats.floats import kernel_type, native, native_type
 from autowisp_xr.stats.order_statistics import variance_factors
 from autowisp_xr.stats.trimmed import trimmed_factors

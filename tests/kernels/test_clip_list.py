@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autowisp_xr.kernels.clip import MEAN
-from autowisp_xr.kernels.sample import average_sample
+from autowisp_xr.kernels.clip_list import average_sample
 from tests.kernels.slow import slow_stack
 
 NAMES = {"mean": MEAN, "median": 0.5, 0.3: 0.3}

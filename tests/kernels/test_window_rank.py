@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from autowisp_xr.kernels import rank as module
-from autowisp_xr.kernels.rank import windowed_rank
+from autowisp_xr.kernels.window_rank import windowed_rank
 
 
 def slow_ranks(image, size, rank):
