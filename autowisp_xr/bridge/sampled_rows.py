@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr._compat import apart
-from autowisp_xr.stats.grid_step import grid_step
+from autowisp_xr.stats.sampling import grid_step
 
 
 def grid_of(ds: xr.Dataset, names: Sequence[str]) -> xr.Dataset:

@@ -18,8 +18,7 @@ from autowisp_xr.options import Masked
 from autowisp_xr.stack.averaging import stacked
 from autowisp_xr.stack.options import StackOptions
 from autowisp_xr.stack.scaling import scaled
-from autowisp_xr.stats.grid_step import grid_step
-from autowisp_xr.stats.sampling import good_only
+from autowisp_xr.stats.sampling import good_only, grid_step
 
 
 class Matches(NamedTuple):

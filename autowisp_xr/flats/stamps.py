@@ -6,7 +6,7 @@ import numpy as np
 
 from autowisp_xr.arrays import Bools, Image
 from autowisp_xr.flats.options import FlatSelection
-from autowisp_xr.kernels.clip_list import average_sample
+from autowisp_xr.kernels.clip_list import average_list
 from autowisp_xr.options import upper_and_lower
 from autowisp_xr.stats.averages import quantile_of
 from autowisp_xr.stats.least_squares import rejections_at_most
@@ -56,7 +56,7 @@ def stamp_statistics(pixels: Image, saturated: Bools, selection: FlatSelection) 
     flat = pixels if selection.smoother is None else selection.smoother.detrend(pixels)
     upper, lower = upper_and_lower(selection.outlier_threshold)
     rounds = rejections_at_most(selection.max_iter)
-    found = average_sample(
+    found = average_list(
         flat,
         quantile=quantile_of(selection.average),
         upper=upper,

@@ -21,7 +21,7 @@ from autowisp_xr.headers.fate_rules import set_facts
 from autowisp_xr.headers.fates import EFFECTIVE
 from autowisp_xr.headers.product import gain_facts
 from autowisp_xr.headers.values import to_number
-from autowisp_xr.stats.grid_step import grid_step
+from autowisp_xr.stats.sampling import grid_step
 
 _TOGETHER = 16
 _TILES, _TILE = 8, 256

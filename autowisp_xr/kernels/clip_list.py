@@ -51,7 +51,7 @@ def survivors(
     return number, first, second, smallest, largest
 
 
-def average_sample(
+def average_list(
     values: Numbers, *, quantile: float, upper: float, lower: float, max_rounds: int | None
 ) -> Sample:
     """Average of a list, rejecting what lies beyond thresholds in units of the rms.

@@ -88,7 +88,7 @@ def first_scales(rows, full, measure, floor, block, spare):
 
 
 @kernel
-def average_ranked(rows, quantile, clipping, floor, block, spare):
+def average_sorted(rows, quantile, clipping, floor, block, spare):
     """Average each pixel of a block of sorted values, rejecting outliers.
 
     Parameters

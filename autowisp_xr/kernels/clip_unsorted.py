@@ -84,7 +84,7 @@ def drop_outliers(rows, clipping, block, limits):
 
 
 @kernel
-def clip_unranked(rows, pixel, clipping, rounds, block):
+def clip_pixel(rows, pixel, clipping, rounds, block):
     """Reject values of one pixel until none lies beyond the thresholds, after so many rounds.
 
     All of the block but ``above`` is written. What survives goes to the front of ``rows``.
@@ -124,7 +124,7 @@ def clip_unranked(rows, pixel, clipping, rounds, block):
 
 
 @kernel
-def mean_unranked(rows, clipping, block, limits):
+def mean_unsorted(rows, clipping, block, limits):
     """Mean of each pixel of a block, rejecting what lies beyond thresholds in units of the rms.
 
     Parameters
@@ -153,4 +153,4 @@ def mean_unranked(rows, clipping, block, limits):
         find_outliers(clipping, block)
     for pixel in range(width):
         if block.rejecting[pixel]:
-            clip_unranked(rows, pixel, clipping, rounds, block)
+            clip_pixel(rows, pixel, clipping, rounds, block)

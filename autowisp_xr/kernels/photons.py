@@ -23,11 +23,9 @@ _EQUAL = 0.04
 
 @kernel
 def sum_light(values, noise, about, own, c, alive, frame, start, rest, sums):
-    """Add what a frame says of the photons to sums over the survivors, (5, pixel) float64.
+    """Add what a frame says of the photons to the sums over the survivors.
 
-    These are c^2 s, c^2 s z, what the photons of the values are more than those of the averages,
-    c^2 s (max(x - z, 0) - max(m - z, 0)), and rest / s^2 and its square (of rest alone where all
-    frames have one slope); the last three only where the photons are those of the values.
+    Those of their excess and of the rest only where the photons are those of the values.
 
     Parameters
     ----------
@@ -39,17 +37,21 @@ def sum_light(values, noise, about, own, c, alive, frame, start, rest, sums):
         Weights, and which values survive.
     rest : (at least width) float64
         Room to work in.
+    sums
+        A :class:`autowisp_xr.kernels.pixels.NoiseSums`, changed.
     """
     stop = start + alive.size
     slope = noise.slope[frame % noise.slope.shape[0], start:stop]
     zero = noise.zero[frame % noise.zero.shape[0], start:stop]
-    source, middle, part = values[frame, start:stop], about[start:stop], sums[:, start:stop]
+    source, middle = values[frame, start:stop], about[start:stop]
+    slopes, zeros, excess = sums.slope[start:stop], sums.zero[start:stop], sums.excess[start:stop]
+    rests, squares = sums.rest[start:stop], sums.rest_squares[start:stop]
     for pixel in range(alive.size):
         weight = c[pixel] * c[pixel] * np.float64(slope[pixel])
-        part[0, pixel] += weight if alive[pixel] else 0.0
+        slopes[pixel] += weight if alive[pixel] else 0.0
     for pixel in range(alive.size):
         weight = c[pixel] * c[pixel] * np.float64(slope[pixel])
-        part[1, pixel] += weight * np.float64(zero[pixel]) if alive[pixel] else 0.0
+        zeros[pixel] += weight * np.float64(zero[pixel]) if alive[pixel] else 0.0
     if noise.photons.size:
         return
     for pixel in range(alive.size):
@@ -57,7 +59,7 @@ def sum_light(values, noise, about, own, c, alive, frame, start, rest, sums):
         here = np.float64(source[pixel]) - np.float64(zero[pixel])
         there = middle[pixel] - np.float64(zero[pixel])
         more = (0.0 if here < 0.0 else here) - (0.0 if there < 0.0 else there)
-        part[2, pixel] += weight * more if alive[pixel] else 0.0
+        excess[pixel] += weight * more if alive[pixel] else 0.0
     for pixel in range(alive.size):
         there = middle[pixel] - np.float64(zero[pixel])
         rest[pixel] = own[pixel] - np.float64(slope[pixel]) * (0.0 if there < 0.0 else there)
@@ -65,9 +67,9 @@ def sum_light(values, noise, about, own, c, alive, frame, start, rest, sums):
         for pixel in range(alive.size):
             rest[pixel] /= np.float64(slope[pixel]) * np.float64(slope[pixel])
     for pixel in range(alive.size):
-        part[3, pixel] += rest[pixel] if alive[pixel] else 0.0
+        rests[pixel] += rest[pixel] if alive[pixel] else 0.0
     for pixel in range(alive.size):
-        part[4, pixel] += rest[pixel] * rest[pixel] if alive[pixel] else 0.0
+        squares[pixel] += rest[pixel] * rest[pixel] if alive[pixel] else 0.0
 
 
 @kernel

@@ -55,6 +55,38 @@ class Weights(NamedTuple):
     """(pixel) float64: the sum over survivors."""
 
 
+class NoiseSums(NamedTuple):
+    """Sums over the survivors of each pixel, (pixel) float64, of size 0 where they are not needed.
+
+    c is the weight of a value over their mean, v its own variance; the photons of a value x are
+    s max(x - z, 0), those of the average m likewise. All but the first two are of frames that say
+    what the photons make of v.
+    """
+
+    variance: Any
+    """c^2 v"""
+    roots: Any
+    """1 / sqrt(v)"""
+    slope: Any
+    """c^2 s"""
+    zero: Any
+    """c^2 s z"""
+    excess: Any
+    """What the photons of the values are more than those of the average, with c^2."""
+    rest: Any
+    """What of v is not photons, over s^2 where frames differ in that."""
+    rest_squares: Any
+    """Its square."""
+    unequal: Any
+    """The first, before unequal noise was made equal."""
+
+
+def noise_sums(pixels: int, *, photons: bool) -> NoiseSums:
+    """Sums of nothing, for so many pixels."""
+    sums = np.zeros((8, pixels))
+    return NoiseSums(*(row if i < 2 or photons else row[:0] for i, row in enumerate(sums)))
+
+
 class Marks(NamedTuple):
     """Values that are left out one by one, and how many of them by a rejection."""
 

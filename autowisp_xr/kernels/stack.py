@@ -12,8 +12,8 @@ import numpy as np
 
 from autowisp_xr.arrays import Floats
 from autowisp_xr.kernels.clip import MAD, MEAN, PERCENTILE, RMS, Clipping
-from autowisp_xr.kernels.clip_sorted import average_ranked
-from autowisp_xr.kernels.clip_unsorted import mean_unranked
+from autowisp_xr.kernels.clip_sorted import average_sorted
+from autowisp_xr.kernels.clip_unsorted import mean_unsorted
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kernels.network import odd_even_merge_network, sort_rows
 from autowisp_xr.kernels.pixel_block import Block, empty_block, gather, part_of
@@ -59,11 +59,11 @@ def average_blocks(pixels, quantile, clipping, floor, network, blank, room, whol
         for pixel in range(block.number.size):
             block.above[pixel] = block.number[pixel]
         if network is None:
-            mean_unranked(rows, clipping, block, room.spare[:2])
+            mean_unsorted(rows, clipping, block, room.spare[:2])
         else:
             sort_rows(rows, block.number.size, network)
             here = floor[start : start + block.number.size]
-            average_ranked(rows, quantile, clipping, here, block, room.spare)
+            average_sorted(rows, quantile, clipping, here, block, room.spare)
         for pixel in range(block.number.size):
             block.above[pixel] -= block.number[pixel] + block.below[pixel]
 
@@ -86,12 +86,12 @@ def average_pixels(
     """
     frames, number = pixels.values.shape
     clipping = clipping or Clipping(RMS, 1.0, -1.0, 0, quantile, 0.0)
-    ranked = clipping.origin != MEAN or clipping.measure in (MAD, PERCENTILE) or quantile != MEAN
+    in_order = clipping.origin != MEAN or clipping.measure in (MAD, PERCENTILE) or quantile != MEAN
     # in a block that is not sorted NaN stands for what is left out
     kind = pixels.values.dtype
-    kind = kind if ranked else np.result_type(kind, np.float32)
+    kind = kind if in_order else np.result_type(kind, np.float32)
     largest = np.inf if kind.kind == "f" else np.iinfo(kind).max
-    blank = kind.type(largest if ranked else np.nan)
+    blank = kind.type(largest if in_order else np.nan)
     few, many = _WIDTHS
     most = many if frames * many * kind.itemsize <= _BLOCK_BYTES else few
     room = Room(
@@ -102,6 +102,6 @@ def average_pixels(
     whole = empty_block(number)
     # of zeros no memory is touched unless they are looked at
     floor = np.zeros(number) if floor is None else floor
-    network = odd_even_merge_network(frames) if ranked else None
+    network = odd_even_merge_network(frames) if in_order else None
     average_blocks(pixels, quantile, clipping, floor, network, blank, room, whole)
     return whole

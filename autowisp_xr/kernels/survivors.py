@@ -128,26 +128,24 @@ def weigh(pixels, weights, block):
 
 @kernel
 def sum_noise(pixels, noise, weights, block, harmonic, sums):
-    """Sums over the survivors of each pixel: c^2 v, and 1 / sqrt(v).
-
-    Where it is known what the photons make of v, those of ``photons.sum_light``, too.
+    """Add the survivors of each pixel to sums.
 
     Parameters
     ----------
     pixels, noise, weights
         As :mod:`autowisp_xr.kernels.pixels` defines them; the photons are those of the average.
     harmonic
-        Whether the second sum is wanted.
-    sums : (2 or, with photons, 7, pixel) float64, written
+        Whether the sum of 1 / sqrt(v) is wanted.
+    sums
+        A :class:`autowisp_xr.kernels.pixels.NoiseSums` of nothing, changed.
     """
     kept, own, c = np.empty(WIDTH, np.bool_), np.empty(WIDTH), np.ones(WIDTH)
     rest = np.empty(WIDTH)
     run = weights.total.size // max(weights.of_frames.shape[1], 1)
-    sums[:] = 0.0
-    for start in range(0, sums.shape[1], WIDTH):
-        stop = min(sums.shape[1], start + WIDTH)
+    for start in range(0, block.number.size, WIDTH):
+        stop = min(block.number.size, start + WIDTH)
         here, alive, mine = part_of(block, start, stop), kept[: stop - start], own[: stop - start]
-        total, roots = sums[0, start:stop], sums[1, start:stop]
+        total, roots = sums.variance[start:stop], sums.roots[start:stop]
         for frame in range(pixels.values.shape[0]):
             mark(pixels, here, frame, start, alive)
             if weights.of_frames.size:
@@ -160,7 +158,7 @@ def sum_noise(pixels, noise, weights, block, harmonic, sums):
                 total[pixel] += part if alive[pixel] else 0.0
             if noise.slope.size:
                 sum_light(
-                    pixels.values, noise, block.about, mine, c, alive, frame, start, rest, sums[2:]
+                    pixels.values, noise, block.about, mine, c, alive, frame, start, rest, sums
                 )
             if harmonic:
                 for pixel in range(alive.size):
@@ -220,37 +218,48 @@ def own_variance(values, noise, about, frame, start, own):
 def variances(propagate, block, sums, factors, shared, relative, variance, light, single):
     """Variance of the average of each pixel, with what of it the frames share.
 
-    ``sums`` as of :func:`sum_noise`, of size 0 where it was not needed; with ``light`` an eighth
-    row says what the first was before unequal noise was made equal. ``shared`` is added, and
-    ``relative`` times the square of the average, each (pixel), of size 0 where there is none;
-    ``variance`` (pixel) is written. ``light`` (3, pixel), or of size 0, becomes slope, zero and
-    photon noise of the average; ``single`` says that the values were single frames, no averages.
+    Parameters
+    ----------
+    propagate
+        Whether it comes from the variances of the values, or from their scatter.
+    sums
+        As :func:`sum_noise` leaves them; not needed of a scatter.
+    factors
+        As :func:`autowisp_xr.stats.order_statistics.variance_factors` gives them.
+    shared, relative : (pixel) float64, or of size 0
+        What is added, and what is added times the square of the average.
+    variance : (pixel), written
+    light : (3, pixel) float64, or of size 0, written
+        Slope, zero and photon noise of the average.
+    single
+        Whether the values were single frames, no averages.
     """
     scatter, ratio, arithmetic_share = factors
+    slopes, zeros, photon_noises = light
     about, number, squared_deviations = block.about, block.number, block.squared_deviations
     for pixel in range(number.size):
         n = number[pixel]
         total = squared_deviations[pixel] * scatter[n]
         if propagate:
             share = arithmetic_share[n]
-            total = share * sums[0, pixel] / n
+            total = share * sums.variance[pixel] / n
             if share != 1.0:
-                total += (1.0 - share) * (n / sums[1, pixel]) ** 2
+                total += (1.0 - share) * (n / sums.roots[pixel]) ** 2
             total *= ratio[n] / n
-        if light.size:
+        if slopes.size:
             other = shared[pixel] if shared.size else 0.0
             if relative.size:
                 other += about[pixel] * about[pixel] * relative[pixel]
             # of values of unequal noise, those of more photons count less in a quantile
-            each = total / sums[7, pixel] if sums[7, pixel] > 0.0 else 0.0
-            slope = each * sums[2, pixel]
-            zero = sums[3, pixel] / sums[2, pixel] if slope > 0.0 else 0.0
-            if single and not fit_the_line(n, sums[5, pixel], sums[6, pixel]):
-                total += each * sums[4, pixel]
+            each = total / sums.unequal[pixel] if sums.unequal[pixel] > 0.0 else 0.0
+            slope = each * sums.slope[pixel]
+            zero = sums.zero[pixel] / sums.slope[pixel] if slope > 0.0 else 0.0
+            if single and not fit_the_line(n, sums.rest[pixel], sums.rest_squares[pixel]):
+                total += each * sums.excess[pixel]
                 slope = 0.0
             alone = single & (n == 1)
             total, photons = photon_noise(total, other, about[pixel] - zero, slope, alone)
-            light[0, pixel], light[1, pixel], light[2, pixel] = slope, zero, photons
+            slopes[pixel], zeros[pixel], photon_noises[pixel] = slope, zero, photons
         variance[pixel] = np.nan if n == 0 else total
     if relative.size:
         for pixel in range(number.size):

@@ -57,13 +57,13 @@ def equalise(
         As for :func:`autowisp_xr.kernels.survivors.variances`.
     dropped
         How many of the values do not survive, as extremes.
-    among : (at least 2, pixel)
-        Sums as of :func:`autowisp_xr.kernels.survivors.sum_noise` of the values of ``block``, which
-        tell whether their noise is equal.
-    sums : (at least 2, pixel), of which two are changed, or of size 0
-        As of :func:`autowisp_xr.kernels.survivors.sum_noise`.
+    sums
+        A :class:`autowisp_xr.kernels.pixels.NoiseSums` of the survivors, or of no pixels; the first
+        two are changed.
     squared_deviations : (pixel), changed, or of size 0
         Sum of squared distances from the quantile.
+    among
+        Sums of the values of ``block``, which tell whether their noise is equal.
     """
     frames, number = pixels.values.shape
     scatter, ratio, _ = factors
@@ -76,7 +76,7 @@ def equalise(
     for start in range(0, number, _WIDTH):
         stop = min(number, start + _WIDTH)
         here, kept = part_of(block, start, stop), alive[: stop - start]
-        arithmetic, roots = among[0, start:stop], among[1, start:stop]
+        arithmetic, roots = among.variance[start:stop], among.roots[start:stop]
         unequal = False
         for pixel in range(kept.size):
             n = here.number[pixel]
@@ -103,10 +103,10 @@ def equalise(
             if known[slot] != key:
                 known[slot] = key
                 found[slot, 0], found[slot, 1] = worth(steps[:n], n, ranks, tables, room, plain)
-            if sums.size:
+            if sums.variance.size:
                 # of equal values of this variance, as many as survive
                 equal = found[slot, 0] * rest * survivors / ratio[survivors]
-                sums[0, start + pixel] = survivors * equal
-                sums[1, start + pixel] = survivors / np.sqrt(equal)
+                sums.variance[start + pixel] = survivors * equal
+                sums.roots[start + pixel] = survivors / np.sqrt(equal)
             if squared_deviations.size:
                 squared_deviations[start + pixel] *= found[slot, 1] / scatter[n]

@@ -1,4 +1,10 @@
-"""Frames that go together become their average: band by band of rows, through all of them."""
+"""Frames that go together become their average: band by band of rows, through all of them.
+
+Decision: how frames are digitised is read off a few rows of three of them, as late as all: where
+they are stacked, from their values. So raw and calibrated frames, of files, a store or memory, in
+ADU or electrons, say it alike, and nothing has to be carried along. Frames that were divided by a
+flat, or scaled each by a number of its own, have no step in common.
+"""
 
 import json
 import warnings
@@ -9,24 +15,25 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance, schema
-from autowisp_xr.arrays import Floats, Integers
+from autowisp_xr.arrays import Bits, Cube, Floats, Integers
 from autowisp_xr.bridge import blocks
 from autowisp_xr.errors import AutowispWarning, ImageMismatchError
 from autowisp_xr.kernels.clip import MEAN
 from autowisp_xr.kernels.pixels import UNKNOWN, Digitisation
 from autowisp_xr.schema import SHARED
 from autowisp_xr.stack.coordinates import summarised
-from autowisp_xr.stack.digitisation import digits_of
+from autowisp_xr.stack.engine import Averages, FramePlanes, Rules, average_through_frames
 from autowisp_xr.stack.options import StackOptions
-from autowisp_xr.stack.photon_counts import effective_frames
-from autowisp_xr.stack.unequal_exposures import warn_of_unequal_exposures
 from autowisp_xr.stack.weights import echoed, weights_of
+from autowisp_xr.stats.quantisation import digitisation_of, frames_to_look_at, rows_to_look_at
 from autowisp_xr.stats.rounding import rounding_variances
-from autowisp_xr.stats.through_frames import Averages, Frames, average_through_frames
 from autowisp_xr.steps.shared_noise_names import groups_of, warn_if_lost
 
 _PLANES = ("image", "mask", "variance", *SHARED, *schema.PHOTON_PLANES, "count")
-"""Variables in the order of :class:`autowisp_xr.stats.through_frames.Frames`."""
+"""Variables in the order of :class:`autowisp_xr.stack.engine.FramePlanes`."""
+
+_UNEQUAL = 2.0
+"""Exposures that differ by it make noise that makes a median from the scatter 1.1 of the truth."""
 
 
 def stacked(ds: xr.Dataset, options: StackOptions) -> xr.Dataset:
@@ -52,7 +59,7 @@ def stacked(ds: xr.Dataset, options: StackOptions) -> xr.Dataset:
         _warn_of_no_error(ds)
     ds = blocks.load_coordinates(ds)
     _check_one_type(ds)
-    groups = tuple(groups_of(ds, plane) for plane in SHARED)
+    shared, relative = (groups_of(ds, plane) for plane in SHARED)
     if propagate:
         warn_if_lost(ds)
     weights = weights_of(ds, options.weights, quantile, int(options.excluded))
@@ -60,53 +67,86 @@ def stacked(ds: xr.Dataset, options: StackOptions) -> xr.Dataset:
     is_mean = quantile == MEAN and number - sum(options.dropped) != 1
     unequal = has_variance and (options.error == "propagate" or known) and not (is_mean or as_mean)
     if not (unequal or quantile == MEAN or as_mean):
-        warn_of_unequal_exposures(ds)
-    needed = {name: ds[name].variable for name in _PLANES if name in ds}
-    if not (propagate or unequal or (reject and reject.takes_variance)):
-        for name in ("variance", *schema.PHOTON_PLANES):
-            needed.pop(name, None)
-    # along the chunks of the store, which the encoding tells
-    in_bands = blocks.bands(xr.Dataset(needed)).drop_encoding()
-    ds = ds.drop_encoding()
-    planes = {name: blocks.stackwise(in_bands[name].variable) for name in needed}
-    outputs = {"image": options.dtype, "variance": options.dtype, "mask": "u1", "count": "u2"}
-    outputs |= {name: options.dtype for name in SHARED if name in planes}
-    of_average = propagate and "photon_slope" in planes
-    if of_average:
-        outputs |= dict.fromkeys(schema.PHOTON_PLANES, options.dtype)
-    if options.rejected:
-        outputs |= {"rejected_low": "u2", "rejected_high": "u2"}
-    digits: tuple[xr.Variable | None, ...] = (None, None, None)
-    if number > 1 and (not as_mean or (reject and reject.by_step)):
-        digits = digits_of(ds["image"].variable, needed.get("mask"), int(options.excluded))
-    run = partial(
-        _run,
-        reject=reject,
-        unequal=unequal,
-        as_mean=as_mean,
-        rejected=options.rejected,
-        exclude=int(options.excluded),
+        _warn_of_unequal_exposures(ds)
+    rules = Rules(
         quantile=quantile,
+        reject=reject,
+        exclude=int(options.excluded),
+        groups=(shared, relative),
         propagate=propagate,
+        as_mean=as_mean,
+        unequal=unequal,
         min_values=options.min_values if errors else max(options.min_values, min(number, 2)),
         reach=options.reach,
         errors=errors,
-        groups=groups,
         dtype=np.dtype(options.dtype),
     )
-    operands = [*(planes.get(name) for name in _PLANES), weights, *digits]
-    averages = blocks.apply(run, operands, schema.DIMS[1:], list(outputs.values()))
-    variables = dict(zip(outputs, averages, strict=True))
-    coords = summarised(ds, options, weights)
-    coords["effective_frames"] = effective_frames(ds, weights, quantile, options.dropped)
+    variables = _averages(ds, rules, weights, rejected=options.rejected)
+    ds = ds.drop_encoding()
     units = ds["image"].attrs.get("units", "adu")
-    result = schema.with_attributes(xr.Dataset(variables, coords, ds.attrs), units)
+    result = xr.Dataset(variables, summarised(ds, options, weights), ds.attrs)
+    result = schema.with_attributes(result, units)
     chosen = options.echo() | {"weights": echoed(options.weights, weights)}
     if options.error == "auto" or propagate:
         chosen["error"] = "propagate" if propagate else "scatter"
     if propagate:
-        chosen["photons"] = "of the average" if of_average else "of each frame"
+        chosen["photons"] = "of the average" if "photon_slope" in variables else "of each frame"
     return provenance.record(result, "stack", chosen, source=_with_own_history(ds))
+
+
+def _averages(
+    ds: xr.Dataset, rules: Rules, weights: xr.Variable | None, *, rejected: bool
+) -> dict[str, xr.Variable]:
+    """The variables of a stack, lazy where those of the frames are."""
+    needed = {name: ds[name].variable for name in _PLANES if name in ds}
+    by_variance = rules.reject is not None and rules.reject.takes_variance
+    if not (rules.propagate or rules.unequal or by_variance):
+        for name in ("variance", *schema.PHOTON_PLANES):
+            needed.pop(name, None)
+    # along the chunks of the store, which the encoding tells
+    in_bands = blocks.bands(xr.Dataset(needed)).drop_encoding()
+    planes = {name: blocks.stackwise(in_bands[name].variable) for name in needed}
+    outputs: dict[str, Any] = {"image": rules.dtype, "variance": rules.dtype}
+    outputs |= {"mask": "u1", "count": "u2"}
+    outputs |= {name: rules.dtype for name in SHARED if name in planes}
+    if rules.propagate and "photon_slope" in planes:
+        outputs |= dict.fromkeys(schema.PHOTON_PLANES, rules.dtype)
+    if rejected:
+        outputs |= {"rejected_low": "u2", "rejected_high": "u2"}
+    digits: tuple[xr.Variable | None, ...] = (None, None, None)
+    by_step = rules.reject is not None and rules.reject.by_step
+    if ds.sizes["frame"] > 1 and (not rules.as_mean or by_step):
+        digits = _digits_of(ds["image"].variable, needed.get("mask"), rules.exclude)
+    operands = [*(planes.get(name) for name in _PLANES), weights, *digits]
+    run = partial(_run, rules=rules, rejected=rejected)
+    found = blocks.apply(run, operands, schema.DIMS[1:], list(outputs.values()))
+    return dict(zip(outputs, found, strict=True))
+
+
+def _digits_of(
+    image: xr.Variable, mask: xr.Variable | None, exclude: int
+) -> tuple[xr.Variable, ...]:
+    """Step, noise and noise before rounding of a :class:`Digitisation`, as scalars.
+
+    Lazy where the image is. Values with any of the flags ``exclude`` are not looked at.
+    """
+    sizes = image.sizes
+    rows = rows_to_look_at(sizes["y"], sizes["channel"] * sizes["x"])
+    number = frames_to_look_at(sizes["frame"], sizes["channel"] * sizes["x"] * rows)
+    start = (sizes["y"] - rows) // 2
+    # neighbours may be copies of each other
+    frames = np.linspace(0, sizes["frame"] - 1, number).round().astype(int)
+    planes = [image] if mask is None else [image, mask]
+    samples = [plane.isel(frame=frames, y=slice(start, start + rows)) for plane in planes]
+    samples = [
+        sample if blocks.in_memory(sample) else sample.chunk(dict.fromkeys(sample.dims, -1))
+        for sample in samples
+    ]
+    return blocks.apply(partial(_digits, exclude=exclude), samples, (), [np.float64] * 3)
+
+
+def _digits(image: Cube, mask: Bits | None = None, *, exclude: int) -> list[Any]:
+    return list(digitisation_of(image, None if mask is None else (mask & exclude) != 0))
 
 
 def _with_own_history(ds: xr.Dataset) -> xr.Dataset:
@@ -119,22 +159,18 @@ def _with_own_history(ds: xr.Dataset) -> xr.Dataset:
     return ds.assign_attrs(history=json.dumps(records))
 
 
-def _run(
-    *operands: Any,
-    rejected: bool,
-    **rules: Any,
-) -> list[Any]:
+def _run(*operands: Any, rules: Rules, rejected: bool) -> list[Any]:
     """Average blocks of the planes of a frame set.
 
     ``operands`` are arrays of planes, of weights, and of how values are digitised.
     """
     *planes, step, noise, smooth = operands
-    frames = Frames(*planes)
+    frames = FramePlanes(*planes)
     digits = UNKNOWN if step is None else Digitisation(float(step), float(noise), float(smooth))
     if frames.weights is not None:
         frames = frames._replace(weights=frames.weights.reshape(len(frames.weights), -1))
-    found = average_through_frames(frames, digits=digits, **rules)
-    if not rules["as_mean"] and digits.step > 0 and np.isfinite(digits.smooth):
+    found = average_through_frames(frames, rules, digits)
+    if not rules.as_mean and digits.step > 0 and np.isfinite(digits.smooth):
         found = _with_rounding(found, len(frames.values), digits, rules)
     common = [found.shared_variance, found.shared_relative_variance]
     light = [] if found.light is None else list(found.light)
@@ -144,14 +180,11 @@ def _run(
     return [plane for plane in results if plane is not None]
 
 
-def _with_rounding(
-    found: Averages, frames: int, digits: Digitisation, rules: dict[str, Any]
-) -> Averages:
+def _with_rounding(found: Averages, frames: int, digits: Digitisation, rules: Rules) -> Averages:
     """Averages whose variance knows that digits do not round each value for itself."""
-    dropped = rules["reject"].dropped if rules["reject"] else (0, 0)
     counts, which = np.unique(found.number, return_inverse=True)
     times, lacks, common = rounding_variances(
-        counts, frames, rules["quantile"], digits.smooth, rules["propagate"], *dropped
+        counts, frames, rules.quantile, digits.smooth, rules.propagate, *rules.dropped
     )
 
     def of_pixels(table: Floats) -> Floats:
@@ -193,3 +226,27 @@ def _check_one_type(ds: xr.Dataset) -> None:
             f"frames of the types {', '.join(types)} cannot go into one stack; select one by "
             "where_type"
         )
+
+
+def _warn_of_unequal_exposures(ds: xr.Dataset) -> None:
+    """Warn of frames whose noise must differ, where a quantile from the scatter takes it for equal.
+
+    Flats are exposed until they have the same light.
+    """
+    if "exposure" not in ds.coords or ds["exposure"].dims != ("frame",):
+        return
+    exposures = ds["exposure"].values.astype(np.float64)
+    known = exposures[exposures > 0]
+    kinds = np.atleast_1d(ds["image_type"].values).tolist() if "image_type" in ds.coords else []
+    if not known.size or "flat" in kinds or known.max() < _UNEQUAL * known.min():
+        return
+    names = schema.names(ds, "frame")
+    least, most = (names[list(exposures).index(end)] for end in (known.min(), known.max()))
+    warnings.warn(
+        f"exposures go from {known.min():g} s ({least}) to {known.max():g} s ({most}), so the "
+        "noise of the frames is not equal, for which the scatter of a median takes it: its "
+        "variance may be several times too large. Calibrate with a camera whose gain and read "
+        "noise are known, or choose average='mean'",
+        AutowispWarning,
+        stacklevel=4,
+    )

@@ -14,8 +14,15 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.errors import ImageMismatchError
 from autowisp_xr.matching import allowed
 from autowisp_xr.schema import SHARED
-from autowisp_xr.stack.columns import joined_coordinates
-from autowisp_xr.stack.parts import Part, Run, is_common, is_one, named, runs_of
+from autowisp_xr.stack.parts import (
+    Part,
+    Run,
+    is_common,
+    is_one,
+    joined_coordinates,
+    named,
+    runs_of,
+)
 from autowisp_xr.steps.master_fit import check_alike
 from autowisp_xr.steps.pedestals import level_of, stated_bias_of
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from autowisp_xr.arrays import Columns
 from autowisp_xr.errors import ConvergenceError
 from autowisp_xr.kernels.clip import MEAN
-from autowisp_xr.kernels.clip_list import average_sample
+from autowisp_xr.kernels.clip_list import average_list
 from autowisp_xr.options import Average, upper_and_lower
 from autowisp_xr.outliers.base import average_columns
 from autowisp_xr.outliers.sigma_clip import SigmaClip
@@ -137,7 +137,7 @@ def _through_lists(
     """The same, list after list: a network that sorts a million values has no end."""
     upper, lower = limits
     found = [
-        average_sample(column, quantile=quantile, upper=upper, lower=lower, max_rounds=rounds)
+        average_list(column, quantile=quantile, upper=upper, lower=lower, max_rounds=rounds)
         for column in columns.T
     ]
     average, squared_deviations, count, ends, rejecting = map(np.array, zip(*found, strict=True))

@@ -44,14 +44,13 @@ def array_kernel(array, average, threads):
 
     from autowisp_xr import SigmaClip
     from autowisp_xr.kernels.clip import MEAN
-    from autowisp_xr.stats.through_frames import Frames, average_through_frames
+    from autowisp_xr.stack.engine import FramePlanes, Rules, average_through_frames
 
     quantile = {"median": 0.5, "mean": MEAN}[average]
-    reject = SigmaClip(5.0)
+    rules = Rules(quantile=quantile, reject=SigmaClip(5.0))
 
     def part(band):
-        how = {"quantile": quantile, "reject": reject}
-        return average_through_frames(Frames(band), **how).image
+        return average_through_frames(FramePlanes(band), rules).image
 
     return np.concatenate(_in_threads(part, array, threads))
 

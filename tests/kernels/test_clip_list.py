@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autowisp_xr.kernels.clip import MEAN
-from autowisp_xr.kernels.clip_list import average_sample
+from autowisp_xr.kernels.clip_list import average_list
 from tests.kernels.slow import slow_stack
 
 NAMES = {"mean": MEAN, "median": 0.5, 0.3: 0.3}
 
 
 def sample(values, quantile=MEAN, upper=3.0, lower=-3.0, max_rounds=None):
-    return average_sample(
+    return average_list(
         np.asarray(values), quantile=quantile, upper=upper, lower=lower, max_rounds=max_rounds
     )
 

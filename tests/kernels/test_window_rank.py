@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from autowisp_xr.kernels import rank as module
+from autowisp_xr.kernels import window_rank as module
 from autowisp_xr.kernels.window_rank import windowed_rank
 
 

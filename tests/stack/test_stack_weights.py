@@ -9,7 +9,7 @@ from autowisp_xr import Flag, MinMax, SigmaClip
 from autowisp_xr.bridge.sampled_rows import grid_of
 from autowisp_xr.kernels.clip import MEAN
 from autowisp_xr.stack.weights import weights_of
-from autowisp_xr.stats.grid_step import grid_step
+from autowisp_xr.stats.sampling import grid_step
 from autowisp_xr.testing import assert_frames_equal, no_compute
 from tests.stack.test_stacking import F8, column, one
 from tests.steps.frames import TWO_CHANNELS, frame_set, text

@@ -1,9 +1,11 @@
-"""Averages of planes through all frames: arrays of any shape in, named results out.
+"""The engine of a stack: planes of frames, arrays of any shape, go in, and named averages come out.
 
-This is the door to the kernels of a stack. Each part of the result is made in turn of what survives
+It runs the kernels one after the other. Each part of the result is made in turn of what survives
 rejection: its average, flags, weights, noise, and what of that the frames share.
 """
 
+import math
+from dataclasses import dataclass
 from math import prod
 from typing import Any, NamedTuple
 
@@ -13,17 +15,18 @@ from numpy.typing import DTypeLike
 from autowisp_xr.arrays import Bits, Cube, Floats, Integers, Numbers, Planes
 from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.clip import MEAN
-from autowisp_xr.kernels.order_moments import Ranks
 from autowisp_xr.kernels.pixel_block import Block
 from autowisp_xr.kernels.pixels import (
     ANY,
     UNKNOWN,
     Digitisation,
     Noise,
+    NoiseSums,
     Pixels,
     Weights,
     equal_weights,
     marked,
+    noise_sums,
 )
 from autowisp_xr.kernels.sharing import shared_noise, sum_of_counts
 from autowisp_xr.kernels.stack import average_pixels
@@ -36,7 +39,7 @@ from autowisp_xr.stats.trimmed import trimmed_factors
 from autowisp_xr.stats.unequal_noise import noise_tables, ranks
 
 
-class Frames(NamedTuple):
+class FramePlanes(NamedTuple):
     """Planes of frames, by what they hold; None for those that the frames do not have."""
 
     values: Cube
@@ -84,61 +87,61 @@ class Averages(NamedTuple):
     """Number rejected above it."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """How frames are averaged, and what the variance of that is made of."""
+
+    quantile: float
+    """0.5 for the median, or ``MEAN``."""
+    reject: Rejection | None = None
+    """How outliers are found; None keeps all."""
+    exclude: int = int(Flag.BAD)
+    """Values with any of these bits in the mask are left out, as are those not finite."""
+    groups: tuple[Integers | None, Integers | None] = (None, None)
+    """Integers (frame) from 0 up: which frames have the noise that is shared, and that of the
+    relative one, in common; None for all."""
+    propagate: bool = False
+    """Whether the variance comes from that of the values, or from the scatter of the survivors."""
+    as_mean: bool = False
+    """Whether that is the variance of a mean, whatever the average is."""
+    unequal: bool = False
+    """Whether a quantile looks at how the noise of its values differs, as their variance says:
+    :mod:`autowisp_xr.stats.unequal_noise`."""
+    min_values: int = 1
+    """A pixel with fewer survivors is flagged FAULT, as is one whose average is not finite."""
+    reach: float = math.inf
+    """As for :func:`autowisp_xr.kernels.survivors.inherit_flags`."""
+    errors: bool = True
+    """Whether a pixel whose variance is not finite is flagged FAULT, too."""
+    dtype: DTypeLike = np.float32
+    """Of image and variances; an average too large for it is NaN."""
+
+    @property
+    def dropped(self) -> tuple[int, int]:
+        """How many of the smallest and of the largest values go, whatever they are."""
+        return self.reject.dropped if self.reject else (0, 0)
+
+
 Factors = tuple[Floats, Floats, Floats]
 
 
 def average_through_frames(
-    frames: Frames,
-    *,
-    quantile: float,
-    reject: Rejection | None = None,
-    exclude: int = int(Flag.BAD),
-    groups: tuple[Integers | None, Integers | None] = (None, None),
-    propagate: bool = False,
-    as_mean: bool = False,
-    unequal: bool = False,
-    min_values: int = 1,
-    reach: float = np.inf,
-    errors: bool = True,
-    digits: Digitisation = UNKNOWN,
-    dtype: DTypeLike = np.float32,
+    frames: FramePlanes, rules: Rules, digits: Digitisation = UNKNOWN
 ) -> Averages:
-    """Stack planes of any shape along their first axis.
+    """Average planes of any shape along their first axis.
 
     Parameters
     ----------
     frames
         The planes.
-    quantile
-        0.5 for the median, or ``MEAN``.
-    reject
-        How outliers are found; None keeps all.
-    exclude
-        Values with any of these bits in the mask are left out, as are those not finite.
-    groups : two (frame) arrays of integers from 0 up, or None
-        Which frames have the noise that is shared, and that of the relative one, in common; None
-        for all.
-    propagate
-        Whether the variance comes from that of the values, or from the scatter of the survivors.
-    as_mean
-        Whether that is the variance of a mean, whatever the average is.
-    unequal
-        Whether a quantile looks at how the noise of its values differs, as their variance says:
-        :mod:`autowisp_xr.stats.unequal_noise`.
-    min_values
-        A pixel with fewer survivors is flagged FAULT, as is one whose average is not finite.
-    reach
-        As for :func:`autowisp_xr.kernels.survivors.inherit_flags`.
-    errors
-        Whether a pixel whose variance is not finite is flagged FAULT, too.
+    rules
+        How they are averaged.
     digits
         How the values are digitised.
-    dtype
-        Of image and variances; an average too large for it is NaN.
     """
-    shape = frames.values.shape[1:]
-    given = _pixels(frames, exclude)
-    noise = _noise(frames, np.dtype(dtype))
+    shape, quantile, reject = frames.values.shape[1:], rules.quantile, rules.reject
+    given = _pixels(frames, rules.exclude)
+    noise = _noise(frames, np.dtype(rules.dtype))
     if reject is None:
         block, pixels = average_pixels(given, quantile), given
     else:
@@ -147,44 +150,42 @@ def average_through_frames(
         pixels = pixels._replace(mask=np.zeros(given.values.shape, np.uint8))
     mask = np.zeros(block.number.size, np.uint8)
     if given.mask.size:
-        inherit_flags(pixels, given.mask, block, reach, mask)
-    mask |= (block.number < max(min_values, 1)) * np.uint8(Flag.FAULT)
+        inherit_flags(pixels, given.mask, block, rules.reach, mask)
+    mask |= (block.number < max(rules.min_values, 1)) * np.uint8(Flag.FAULT)
     weights = equal_weights()
     if frames.weights is not None:
         weights = Weights(np.array(frames.weights, np.float64), np.empty(block.number.size))
         weigh(pixels, weights, block)
-    sums = np.empty((8 if noise.slope.size else 2, block.number.size if propagate else 0))
-    if propagate:
+    known = block.number.size if rules.propagate else 0
+    of_photons = noise.slope.size > 0
+    sums = noise_sums(known, photons=of_photons)
+    if rules.propagate:
         sum_noise(pixels, noise, weights, block, quantile != MEAN, sums)
-        if noise.slope.size:
-            sums[7] = sums[0]
+        sums.unequal[:] = sums.variance[: sums.unequal.size]
     common, share = (
         _in_common(pixels, plane, of_frames, weights, block)
-        for plane, of_frames in zip((noise.shared, noise.relative), groups, strict=True)
+        for plane, of_frames in zip((noise.shared, noise.relative), rules.groups, strict=True)
     )
     added, factor = common, share
     if quantile == MEAN and noise.relative.shape[0] > 1:
         # frames of other exposures have other values, and no average stands for them all
-        added = _in_common(pixels, noise.relative, groups[1], weights, block, scaled=True)
+        added = _in_common(pixels, noise.relative, rules.groups[1], weights, block, scaled=True)
         added, factor = added + common if common.size else added, np.empty(0)
-    dropped = (0, 0) if reject is None else reject.dropped
-    if as_mean:
+    if rules.as_mean:
         factors = variance_factors(MEAN, len(given.values))
     else:
-        factors = trimmed_factors(quantile, len(given.values), *dropped)
-    if unequal:
-        # a mean of one is any quantile of it
-        where = ranks(max(quantile, 0.0), len(given.values), *dropped, scatter=not propagate)
-        _equalise(given, pixels, noise, block, where, factors, sum(dropped), sums)
-    variance = np.empty(block.number.size, dtype)
-    light = np.empty((3, block.number.size if propagate and noise.slope.size else 0))
+        factors = trimmed_factors(quantile, len(given.values), *rules.dropped)
+    if rules.unequal:
+        _equalise(given, pixels, noise, block, rules, factors, sums)
+    variance = np.empty(block.number.size, rules.dtype)
+    light = np.empty((3, known if of_photons else 0))
     single = not noise.photons.size
-    variances(propagate, block, sums, factors, added, factor, variance, light, single)
+    variances(rules.propagate, block, sums, factors, added, factor, variance, light, single)
     common = np.where(block.number == 0, np.nan, common) if common.size else common
     with np.errstate(over="ignore"):
-        image = block.about.astype(dtype)
+        image = block.about.astype(rules.dtype)
     good = np.isfinite(image)
-    if errors:
+    if rules.errors:
         good &= np.isfinite(variance)
     if not good.all():
         mask[~good] |= np.uint8(Flag.FAULT)
@@ -193,8 +194,8 @@ def average_through_frames(
     flat = Averages(
         image=image,
         variance=variance,
-        shared_variance=None if frames.shared is None else common.astype(dtype),
-        shared_relative_variance=None if frames.relative is None else share.astype(dtype),
+        shared_variance=None if frames.shared is None else common.astype(rules.dtype),
+        shared_relative_variance=None if frames.relative is None else share.astype(rules.dtype),
         light=light if light.size else None,
         number=block.number,
         total=None if counts is None else sum_of_counts(pixels, _flat(counts, shape), block),
@@ -217,7 +218,7 @@ def _flat(plane: Numbers | None, shape: tuple[int, ...], kind: DTypeLike | None 
     return np.ascontiguousarray(native(plane)).reshape(rows, prod(shape))
 
 
-def _pixels(frames: Frames, exclude: int) -> Pixels:
+def _pixels(frames: FramePlanes, exclude: int) -> Pixels:
     shape, kind = frames.values.shape[1:], frames.values.dtype
     if kind.kind not in "buif" or kind.itemsize > 8:
         raise TypeError(f"images are of integers, float32 or float64, not of {kind}")
@@ -226,7 +227,7 @@ def _pixels(frames: Frames, exclude: int) -> Pixels:
     return Pixels(_flat(values, shape), mask, np.uint8(exclude))
 
 
-def _noise(frames: Frames, dtype: DTypeLike) -> Noise:
+def _noise(frames: FramePlanes, dtype: DTypeLike) -> Noise:
     """What is known of the noise; a zero of 0 where only a slope is given."""
     kind = dtype if frames.variance is None else native_type(frames.variance.dtype)
     shape = frames.values.shape[1:]
@@ -257,41 +258,34 @@ def _equalise(
     pixels: Pixels,
     noise: Noise,
     block: Block,
-    where: Ranks,
+    rules: Rules,
     factors: Factors,
-    dropped: int,
-    sums: Floats,
+    sums: NoiseSums,
 ) -> None:
     """Make sums over unequal noise those of equal noise, in place.
 
-    ``sums`` is of size 0 where the variance comes from the scatter, which is changed instead.
+    Where the variance comes from the scatter there are no sums, and that of the block is changed.
     """
-    among, squared_deviations, spread = (
-        block,
-        block.squared_deviations[:0] if sums.size else block.squared_deviations,
-        sums,
+    dropped, propagate = sum(rules.dropped), rules.propagate
+    # a mean of one is any quantile of it
+    where = ranks(
+        max(rules.quantile, 0.0), len(given.values), *rules.dropped, scatter=not propagate
     )
+    among, spread = block, sums
+    squared_deviations = block.squared_deviations[: 0 if propagate or dropped else None]
     if dropped:
         # the quantile of what is left is one of all, whose distances from it are not known
-        squared_deviations, unfit = squared_deviations[:0], marked(given)
+        unfit = marked(given)
         pixels = Pixels(given.values, unfit, ANY)
         among = block._replace(
             smallest=np.full_like(block.smallest, -np.inf),
             largest=np.full_like(block.largest, np.inf),
             number=(len(unfit) - unfit.sum(axis=0)).astype(np.int32),
         )
-    if dropped or not sums.size:
-        spread = np.empty((len(sums), among.number.size))
+    if dropped or not propagate:
+        spread = noise_sums(among.number.size, photons=noise.slope.size > 0)
         sum_noise(pixels, noise, equal_weights(), among, True, spread)
+    tables = noise_tables()
     equalise(
-        pixels,
-        noise,
-        among,
-        where,
-        noise_tables(),
-        factors,
-        dropped,
-        sums,
-        squared_deviations,
-        spread,
+        pixels, noise, among, where, tables, factors, dropped, sums, squared_deviations, spread
     )
