@@ -8,8 +8,7 @@ The noise of other masters is another; the squares of the groups add.
 import numpy as np
 
 from autowisp_xr.arrays import Bools, Columns, Floats, Integers
-from autowisp_xr.kernels.pixel_block import Block
-from autowisp_xr.kernels.pixels import Pixels, Weights
+from autowisp_xr.kernels.pixels import Block, Pixels, Weights
 
 
 def shared_noise(

@@ -16,8 +16,7 @@ from autowisp_xr.kernels.clip_sorted import average_sorted
 from autowisp_xr.kernels.clip_unsorted import mean_unsorted
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kernels.network import odd_even_merge_network, sort_rows
-from autowisp_xr.kernels.pixel_block import Block, empty_block, gather, part_of
-from autowisp_xr.kernels.pixels import Pixels
+from autowisp_xr.kernels.pixels import Block, Pixels, empty_block, gather, part_of
 
 # of a block; with more it would not stay in the cache, with fewer pixels its loops would be short
 _BLOCK_BYTES = 2**16

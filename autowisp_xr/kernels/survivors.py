@@ -21,7 +21,7 @@ import numpy as np
 from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kernels.photons import fit_the_line, photon_noise, sum_light
-from autowisp_xr.kernels.pixel_block import part_of
+from autowisp_xr.kernels.pixels import part_of
 
 WIDTH = 1024
 """Pixels at a time, so that what is summed stays in the fastest cache."""

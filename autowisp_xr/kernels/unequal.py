@@ -9,7 +9,7 @@ import numpy as np
 
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kernels.order_moments import FARTHEST, STEPS, empty_room, worth
-from autowisp_xr.kernels.pixel_block import part_of
+from autowisp_xr.kernels.pixels import part_of
 from autowisp_xr.kernels.survivors import mark, own_variance
 
 _WIDTH = 256

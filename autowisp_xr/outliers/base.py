@@ -9,8 +9,16 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from autowisp_xr.arrays import Columns
-from autowisp_xr.kernels.pixel_block import Block
-from autowisp_xr.kernels.pixels import ANY, UNKNOWN, Digitisation, Marks, Noise, Pixels, marked
+from autowisp_xr.kernels.pixels import (
+    ANY,
+    UNKNOWN,
+    Block,
+    Digitisation,
+    Marks,
+    Noise,
+    Pixels,
+    marked,
+)
 from autowisp_xr.kernels.stack import average_pixels
 
 

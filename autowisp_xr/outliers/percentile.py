@@ -6,8 +6,7 @@ from numbers import Real
 from typing import Any
 
 from autowisp_xr.kernels.clip import PERCENTILE, Clipping, rounding_of
-from autowisp_xr.kernels.pixel_block import Block
-from autowisp_xr.kernels.pixels import Digitisation, Noise, Pixels
+from autowisp_xr.kernels.pixels import Block, Digitisation, Noise, Pixels
 from autowisp_xr.kernels.stack import average_pixels
 from autowisp_xr.outliers.base import Rejection
 

@@ -9,8 +9,7 @@ import numpy as np
 from autowisp_xr.errors import AutowispWarning
 from autowisp_xr.kernels.clip import MAD, MEDIAN, RMS, Clipping, rounding_of
 from autowisp_xr.kernels.jit import kernel
-from autowisp_xr.kernels.pixel_block import Block
-from autowisp_xr.kernels.pixels import Digitisation, Noise, Pixels
+from autowisp_xr.kernels.pixels import Block, Digitisation, Noise, Pixels
 from autowisp_xr.kernels.stack import average_pixels
 from autowisp_xr.kernels.survivors import WIDTH, own_variance
 from autowisp_xr.options import upper_and_lower

@@ -14,15 +14,7 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.errors import ImageMismatchError
 from autowisp_xr.matching import allowed
 from autowisp_xr.schema import SHARED
-from autowisp_xr.stack.parts import (
-    Part,
-    Run,
-    is_common,
-    is_one,
-    joined_coordinates,
-    named,
-    runs_of,
-)
+from autowisp_xr.stack.parts import Part, Run, is_common, is_one, joined_coordinates, named, runs_of
 from autowisp_xr.steps.master_fit import check_alike
 from autowisp_xr.steps.pedestals import level_of, stated_bias_of
 
@@ -239,12 +231,9 @@ def _variable(parts: Sequence[Part], runs: Sequence[Run], name: str) -> xr.Varia
     pieces: list[Piece] = []
     for number, cut in runs:
         variable = given[number]
-        if variable is None:
-            pieces.append((fill, cut.stop - cut.start))
-        elif "frame" in variable.dims:
-            pieces.append((variable[cut], cut.stop - cut.start))
-        else:
-            pieces.append((variable, cut.stop - cut.start))
+        if variable is not None and "frame" in variable.dims:
+            variable = variable[cut]
+        pieces.append((fill if variable is None else variable, cut.stop - cut.start))
     shape = tuple(there[0].sizes[dim] for dim in schema.DIMS[1:])
     return join(pieces, shape, np.result_type(*(variable.dtype for variable in there)))
 

@@ -15,10 +15,10 @@ from numpy.typing import DTypeLike
 from autowisp_xr.arrays import Bits, Cube, Floats, Integers, Numbers, Planes
 from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.clip import MEAN
-from autowisp_xr.kernels.pixel_block import Block
 from autowisp_xr.kernels.pixels import (
     ANY,
     UNKNOWN,
+    Block,
     Digitisation,
     Noise,
     NoiseSums,

@@ -77,11 +77,8 @@ def master_bias(
         Where many pixels of frames in memory are cut off at their lowest value; lazy ones are not
         read for that.
     """
-    schema.check(ds)
-    check_alike(ds, "one master", allow_mismatch, kind="bias")
-    _warn_of_floor(ds)
     options = {"dtype": dtype, "allow_mismatch": allow_mismatch, "noise": noise, **stack_options}
-    return _stacked(ds, "bias", None, overscan, camera, options)
+    return _master(ds, "bias", None, overscan, camera, options)
 
 
 def master_dark(
@@ -120,10 +117,8 @@ def master_dark(
     MasterMismatchError
         Where the bias does not belong to the frames.
     """
-    schema.check(ds)
-    check_alike(ds, "one master", allow_mismatch, kind="dark")
     options = {"dtype": dtype, "allow_mismatch": allow_mismatch, "noise": noise, **stack_options}
-    return _stacked(ds, "dark", bias, overscan, camera, options)
+    return _master(ds, "dark", bias, overscan, camera, options)
 
 
 def _warn_of_floor(ds: xr.Dataset) -> None:
@@ -140,7 +135,7 @@ def _warn_of_floor(ds: xr.Dataset) -> None:
             f"{100 * worst.share:.3g} % of them), so that their level is too high; raise the "
             "offset of the camera",
             AutowispWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
 
@@ -157,7 +152,7 @@ def with_defaults(frames: xr.Dataset, options: dict[str, Any], *, few: str) -> S
     return StackOptions(**chosen)
 
 
-def _stacked(
+def _master(
     ds: xr.Dataset,
     kind: str,
     bias: xr.Dataset | None,
@@ -165,7 +160,11 @@ def _stacked(
     camera: Camera | None,
     options: dict[str, Any],
 ) -> xr.Dataset:
-    """The stack of frames, which are calibrated first where they are raw."""
+    """Stack frames of one kind, which are calibrated first where they are raw."""
+    schema.check(ds)
+    check_alike(ds, "one master", options["allow_mismatch"], kind=kind)
+    if kind == "bias":
+        _warn_of_floor(ds)
     if schema.is_raw(ds):
         camera = camera or schema.camera_of(ds)
         # a pedestal is no light: its photon noise would be made up, and its response too

@@ -170,11 +170,7 @@ def iterative_rejection_polynomial_fit(
     powers = ((places - center) / half)[:, None] ** np.arange(order + 1)
     powers[~np.isfinite(places)] = np.nan  # NaN to the power of 0 is 1
     scaled, *rest = iterative_rejection_least_squares(
-        powers,
-        y,
-        outlier_threshold,
-        max_iterations,
-        return_predicted,
+        powers, y, outlier_threshold, max_iterations, return_predicted
     )
     if np.isnan(scaled).any():
         return scaled, *rest
