@@ -30,7 +30,7 @@ _FEW_PLACES = 4
 
 
 class Clipping(NamedTuple):
-    """How outliers are found at the ends of sorted values."""
+    """The way to find outliers at the ends of sorted values."""
 
     measure: int
     """What distances are measured in: RMS, MAD or PERCENTILE."""

@@ -67,7 +67,7 @@ def nearest(rows, about, wanted, distance):
 
 @kernel
 def first_scales(rows, full, measure, floor, block, spare):
-    """What distances are measured in before any rejection; 0 where :func:`clip` has to look."""
+    """Return the units of distances before any rejection; 0 where :func:`clip` has to look."""
     about, squared_deviations, number = block.about, block.squared_deviations, block.number
     scale, distance, other = spare[0, : about.size], spare[1], spare[2]
     for pixel in range(about.size):

@@ -39,7 +39,7 @@ def total_of(image: Any, shape: Any) -> tuple[float, int]:
 
 @kernel
 def deviation_of(image: Any, shape: Any, level: float, reference: Any, out: Any) -> None:
-    """What image times shape and level differs from the reference by, relative to it."""
+    """Write how far image times shape and level is off the reference, relative to it."""
     for y in range(image.shape[0]):
         for x in range(image.shape[1]):
             value = np.float64(image[y, x]) * level

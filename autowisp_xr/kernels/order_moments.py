@@ -19,7 +19,7 @@ NODES, GAPS = 32, 8
 STEPS = 64
 """Of noise, to a factor of two."""
 FARTHEST = 512
-"""Steps to the least noise that is told from less: a factor of 256."""
+"""Steps to the least noise that is distinguished from less: a factor of 256."""
 FEW = 12
 
 _TINY = 1e-300
@@ -28,7 +28,7 @@ _DENSITY = 1 / math.sqrt(2 * math.pi)
 
 
 class Ranks(NamedTuple):
-    """Which of n sorted values a quantile lies between; arrays by n."""
+    """The sorted values, of n, that a quantile lies between; arrays by n."""
 
     first: Any
     """The lower one, counted from 1."""
@@ -62,11 +62,11 @@ class Tables(NamedTuple):
     gap_chances: Any
     """(step, node) of values to lie beyond one of these nodes."""
     marks: Any
-    """(step) uint64, random: their sum tells one set of steps from another."""
+    """(step) uint64, random: their sum distinguishes sets of steps."""
 
 
 class Room(NamedTuple):
-    """Where sums are made."""
+    """Room to make sums in."""
 
     chances: Any
     """(value, node) to lie beyond a node."""
@@ -86,7 +86,7 @@ class Room(NamedTuple):
 
 @kernel
 def count_tails(chances, slopes, n, counts, change):
-    """How likely each number of n values lies beyond each node, (number, node), and its change.
+    """Find the chance of each number of n values beyond each node, (number, node), and its change.
 
     ``chances`` (value, node) may change by ``slopes``.
     """
@@ -170,13 +170,13 @@ def few_moments(k, share, n, tables, room):
 
 @kernel
 def normal_chance(z):
-    """Of a value below z."""
+    """Return the chance of a normal value below z."""
     return 0.5 * math.erfc(-z * _ROOT_HALF)
 
 
 @kernel
 def many_moments(k, share, n, tables, room):
-    """What :func:`few_moments` gives, of so many values that their number beyond x is normal."""
+    """Return as :func:`few_moments`, of so many values that their number beyond x is normal."""
     room.sums[:] = 0.0
     expected, spread, skewed, slopes = room.sums[0], room.sums[1], room.sums[2], room.sums[3]
     for i in range(n):

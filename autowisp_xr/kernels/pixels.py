@@ -1,8 +1,8 @@
-"""What goes through the kernels of a stack: values of pixels, their noise, their weights.
+"""The arrays that go through the kernels of a stack: values of pixels, noise, weights.
 
-Arrays are named, never counted: each tuple says what its arrays hold, and one of size 0 is one that
-is not given. Here and in the other kernels of a stack a loop over the pixels of a block writes one
-array: of more the compiler cannot tell that they do not overlap, and would go pixel by pixel.
+Arrays are named, never counted: each tuple names what its arrays hold, and one of size 0 is one
+that is not given. Here and in the other kernels of a stack a loop over the pixels of a block writes
+one array: of more the compiler cannot know that they do not overlap, and would go pixel by pixel.
 """
 
 from typing import Any, NamedTuple
@@ -27,7 +27,7 @@ class Pixels(NamedTuple):
 
 
 class Noise(NamedTuple):
-    """What is known of the noise of each value; arrays over pixels, of size 0 if not known."""
+    """The noise of each value; arrays over pixels, of size 0 if not known."""
 
     variance: Any
     """(frame, pixel)"""
@@ -44,13 +44,13 @@ class Noise(NamedTuple):
     """(frame, pixel): the noise of photons where it is another, as of averages."""
 
     def without_photons(self) -> "Noise":
-        """The same, the photons those of each value, whatever its average."""
+        """Return the noise with the photons of each value, whatever its average."""
         none = self.variance[:0]
         return self._replace(slope=none, zero=none, photons=none)
 
 
 class Weights(NamedTuple):
-    """How much values count in a mean."""
+    """The weights of values in a mean."""
 
     of_frames: Any
     """(frame, k) float64, a column for each k-th part of the pixels; of size 0 for equal ones."""
@@ -62,7 +62,7 @@ class NoiseSums(NamedTuple):
     """Sums over the survivors of each pixel, (pixel) float64, of size 0 where they are not needed.
 
     c is the weight of a value over their mean, v its own variance; the photons of a value x are
-    s max(x - z, 0), those of the average m likewise. All but the first two are of frames that say
+    s max(x - z, 0), those of the average m likewise. All but the first two are of frames that state
     what the photons make of v.
     """
 
@@ -102,7 +102,7 @@ class Marks(NamedTuple):
 
 
 class Digitisation(NamedTuple):
-    """How the values of a set of frames are digitised."""
+    """The way in which the values of a set of frames are digitised."""
 
     step: float
     """Between neighbouring values; 0 where there is none, or it is not known."""
@@ -121,7 +121,7 @@ def equal_weights() -> Weights:
 
 
 def marked(pixels: Pixels) -> Any:
-    """Which values are left out, (frame, pixel) uint8: 1 for what is, 0 for all others."""
+    """Return which values are left out, (frame, pixel) uint8: 1 for these, 0 for others."""
     unfit = ~np.isfinite(pixels.values)
     if pixels.mask.size:
         unfit |= pixels.mask & pixels.exclude != 0
@@ -129,7 +129,7 @@ def marked(pixels: Pixels) -> Any:
 
 
 class Block(NamedTuple):
-    """What is known about some pixels: arrays (pixel)."""
+    """The averages of some pixels, and what survives of them: arrays (pixel)."""
 
     about: Any
     """Average of the survivors, float64; NaN without any."""

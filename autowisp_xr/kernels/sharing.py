@@ -57,7 +57,7 @@ def shared_noise(
 
 
 def sum_of_counts(pixels: Pixels, counts: Columns, block: Block) -> Integers:
-    """How many values went into the survivors of each pixel, (pixel) int32."""
+    """Count the values that went into the survivors of each pixel, (pixel) int32."""
     total = np.zeros(block.number.size, np.int32)
     for frame, own in enumerate(counts):
         total += np.where(_survive(pixels, block, frame), own, 0).astype(np.int32)
@@ -65,7 +65,7 @@ def sum_of_counts(pixels: Pixels, counts: Columns, block: Block) -> Integers:
 
 
 def _survive(pixels: Pixels, block: Block, frame: int) -> Bools:
-    """Which values of a frame do, (pixel)."""
+    """Return which values of a frame survive, (pixel)."""
     values = pixels.values[frame]
     inside = (values >= block.smallest) & (values <= block.largest)
     return inside & (pixels.mask[frame] & pixels.exclude == 0)

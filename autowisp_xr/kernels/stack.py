@@ -26,7 +26,7 @@ _PADDING = 16
 
 
 class Room(NamedTuple):
-    """Where a block is worked upon; ``most`` is its width, and rows are longer than that."""
+    """Room to work on a block; ``most`` is its width, and rows are longer than that."""
 
     rows: Any
     """(frame, at least most), of the type of the values."""

@@ -1,4 +1,4 @@
-"""What the values that survive rejection say of their average: flags, weights and noise.
+"""The flags, weights and noise of an average, of the values that survive rejection.
 
 With n survivors of weights w (all 1 where none are given), c = n w / sum(w), average m, and v the
 variance of a value without what the frames share:
@@ -30,7 +30,7 @@ _SATURATED = np.uint8(Flag.SATURATED)
 
 @kernel
 def mark(pixels, block, frame, start, alive):
-    """Which values of a frame survive, of the pixels of a block that begins at ``start``."""
+    """Mark the values of a frame that survive, of the pixels that begin at ``start``."""
     stop = start + alive.size
     source, flags = pixels.values[frame, start:stop], pixels.mask[frame, start:stop]
     for pixel in range(alive.size):
@@ -118,7 +118,7 @@ def weigh(pixels, weights, block):
                     c = weight[pixel] * n[pixel] / sums[pixel]
                     distance = c * (np.float64(source[pixel]) - about[pixel])
                     part = distance * distance * (n[pixel] - 1.0) / (n[pixel] - c)
-                    # all the weight on one value says nothing of its noise
+                    # all the weight on one value leaves its noise unknown
                     part = np.nan if weight[pixel] == sums[pixel] else part
                     squared_deviations[pixel] += part if alive[pixel] else 0.0
             if not again:

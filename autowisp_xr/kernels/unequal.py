@@ -18,7 +18,7 @@ _REMEMBERED = 4096
 
 @kernel
 def steps_of(noise, steps):
-    """Write the steps of so many variances, and tell how many there are, in falling order of noise.
+    """Write the steps of variances in falling order of noise, and return how many there are.
 
     Variances that are NaN are none. Also the variance that the largest step stands for, to which
     what rounding leaves of the harmonic mean is added.
@@ -52,7 +52,7 @@ def equalise(
     pixels, noise
         As :mod:`autowisp_xr.kernels.pixels` defines them.
     block
-        Of the values among which ``ranks`` says where the quantile is.
+        Of the values among which ``ranks`` finds the quantile.
     factors
         As for :func:`autowisp_xr.kernels.survivors.variances`.
     dropped
@@ -63,7 +63,7 @@ def equalise(
     squared_deviations : (pixel), changed, or of size 0
         Sum of squared distances from the quantile.
     among
-        Sums of the values of ``block``, which tell whether their noise is equal.
+        Sums of the values of ``block``, which show whether their noise is equal.
     """
     frames, number = pixels.values.shape
     scatter, ratio, _ = factors

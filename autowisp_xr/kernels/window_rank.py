@@ -29,7 +29,7 @@ _ONE = np.uint64(1)
 
 @kernel
 def _bits(word: Any) -> int:
-    """How many bits of a word are set; the compiler makes one instruction of the loop."""
+    """Count the bits of a word that are set; the compiler makes one instruction of the loop."""
     number = 0
     while word:
         word &= word - _ONE

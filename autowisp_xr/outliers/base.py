@@ -1,4 +1,4 @@
-"""What every way to find outliers is: one type, from the option of a stack to its kernels.
+"""The base of all ways to find outliers: one type, from the option of a stack to its kernels.
 
 A way is one module of this room, named as its class, and its slow obvious version bears that name
 in ``tests.outliers.slow``. What users bring has a ``keep`` of its own, and goes the same way.
@@ -23,11 +23,11 @@ from autowisp_xr.kernels.stack import average_pixels
 
 
 class Rejection(ABC):
-    """How outliers of a pixel are found: a value of options that knows how to do it."""
+    """A way to find the outliers of a pixel: a value of options that knows how to do it."""
 
     @property
     def dropped(self) -> tuple[int, int]:
-        """How many of the smallest and of the largest values go, whatever they are."""
+        """The numbers of the smallest and of the largest values that go, whatever they are."""
         return 0, 0
 
     @property
@@ -93,7 +93,7 @@ class ByValue(Rejection):
 
 
 def average_columns(values: Columns, quantile: float, reject: Rejection | None) -> Block:
-    """Averages of plain numbers, (frame, pixel), of whose flags and noise nothing is known."""
+    """Average plain numbers, (frame, pixel), of whose flags and noise nothing is known."""
     none = np.empty((0, 0))
     pixels = Pixels(np.ascontiguousarray(values), none.astype(np.uint8), np.uint8(0))
     if reject is None:
@@ -102,7 +102,7 @@ def average_columns(values: Columns, quantile: float, reject: Rejection | None) 
 
 
 def rounds_of(max_iter: int | None) -> int:
-    """Largest number of rounds for kernels, to whom a negative one says that there is none."""
+    """Return the largest number of rounds for kernels, negative for none."""
     return -1 if max_iter is None else max_iter
 
 

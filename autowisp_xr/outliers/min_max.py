@@ -18,7 +18,7 @@ class MinMax(ByValue):
 
     Of equal values the first frames go first. A pixel that has no more values than that keeps none.
     The variance of what is left (a trimmed mean) takes that into account: within 1 % of the truth
-    for normal noise that is the same in all frames, else as :func:`~autowisp_xr.stack` says.
+    for normal noise that is the same in all frames, else see :func:`~autowisp_xr.stack`.
     """
 
     low: int = 1
@@ -38,7 +38,7 @@ class MinMax(ByValue):
 
     @property
     def dropped(self) -> tuple[int, int]:
-        """As the options say."""
+        """The numbers that were chosen."""
         return self.low, self.high
 
     def check(self, frames: int, *, of_mean: bool, has_variance: bool) -> None:

@@ -27,7 +27,7 @@ class NoiseClip(ByValue):
     which one far outlier would draw away from all the others. A value without noise of its own
     stays, as does one that is no farther off than a step of the digitisation.
 
-    Photons are those of the median, where frames say what they make of the variance; frames from
+    Photons are those of the median, where frames state what they make of the variance; frames from
     files of pixels alone count those of each value, too few where it happens to be low: at few
     electrons more is then rejected below than above, and the average is too high.
     """
@@ -78,7 +78,7 @@ def drop_noisy(pixels, noise, about, upper, lower, least, rounding, below, above
     noise
         Of their values, whose variance is known.
     about : (pixel) float64
-        Average of each pixel, whose photons count where the noise tells those of the values.
+        Average of each pixel, whose photons count where the noise holds those of the values.
     upper, lower
         Thresholds above and below 0.
     least

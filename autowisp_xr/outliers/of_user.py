@@ -1,4 +1,4 @@
-"""Ways to find outliers that users bring: objects that say which values they keep."""
+"""Ways to find outliers that users bring: objects that choose which values they keep."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
@@ -17,10 +17,10 @@ _PIXELS = 2**16
 
 @runtime_checkable
 class Keeps(Protocol):
-    """What users may bring to reject by."""
+    """An object that users may bring to reject by."""
 
     def keep(self, values: Floats, mask: Bits, variance: Floats | None) -> Bools:
-        """Which values of some pixels survive, (frame, pixel) bool.
+        """Return which values of some pixels survive, (frame, pixel) bool.
 
         Each pixel is judged for itself: how many come at a time is not defined.
 
@@ -37,7 +37,7 @@ class Keeps(Protocol):
 
 @dataclass(frozen=True)
 class OfUser(ByValue):
-    """What a user brings, by what it keeps."""
+    """A rejection by an object that a user brings."""
 
     way: Keeps
 
@@ -82,7 +82,7 @@ RejectChoice: TypeAlias = Rejection | Keeps | None
 
 
 def as_rejection(reject: RejectChoice) -> Rejection | None:
-    """The way that a user chose; a ValueError for what is none."""
+    """Return the rejection that a user chose; raise ValueError for what is none."""
     if reject is None or isinstance(reject, Rejection):
         return reject
     if isinstance(reject, Keeps) and not isinstance(reject, type):

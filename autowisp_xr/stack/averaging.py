@@ -2,7 +2,7 @@
 
 Decision: how frames are digitised is read off a few rows of three of them, as late as all: where
 they are stacked, from their values. So raw and calibrated frames, of files, a store or memory, in
-ADU or electrons, say it alike, and nothing has to be carried along. Frames that were divided by a
+ADU or electrons, show it alike, and nothing has to be carried along. Frames that were divided by a
 flat, or scaled each by a number of its own, have no step in common.
 """
 
@@ -97,13 +97,13 @@ def stacked(ds: xr.Dataset, options: StackOptions) -> xr.Dataset:
 def _averages(
     ds: xr.Dataset, rules: Rules, weights: xr.Variable | None, *, rejected: bool
 ) -> dict[str, xr.Variable]:
-    """The variables of a stack, lazy where those of the frames are."""
+    """Average the variables of frames, lazily where these are lazy."""
     needed = {name: ds[name].variable for name in _PLANES if name in ds}
     by_variance = rules.reject is not None and rules.reject.takes_variance
     if not (rules.propagate or rules.unequal or by_variance):
         for name in ("variance", *schema.PHOTON_PLANES):
             needed.pop(name, None)
-    # along the chunks of the store, which the encoding tells
+    # along the chunks of the store, which the encoding names
     in_bands = blocks.bands(xr.Dataset(needed)).drop_encoding()
     planes = {name: blocks.stackwise(in_bands[name].variable) for name in needed}
     outputs: dict[str, Any] = {"image": rules.dtype, "variance": rules.dtype}
@@ -126,7 +126,7 @@ def _averages(
 def _digits_of(
     image: xr.Variable, mask: xr.Variable | None, exclude: int
 ) -> tuple[xr.Variable, ...]:
-    """Step, noise and noise before rounding of a :class:`Digitisation`, as scalars.
+    """Return the step, noise and noise before rounding of a ``Digitisation``, as scalars.
 
     Lazy where the image is. Values with any of the flags ``exclude`` are not looked at.
     """
@@ -150,7 +150,7 @@ def _digits(image: Cube, mask: Bits | None = None, *, exclude: int) -> list[Any]
 
 
 def _with_own_history(ds: xr.Dataset) -> xr.Dataset:
-    """Frames whose history names none of those that were opened with them, and selected away."""
+    """Return frames whose history names none that were opened with them and selected away."""
     if "history" not in ds.attrs or "frame" not in ds.coords:
         return ds
     names = map(str, ds["frame"].values.tolist())
@@ -181,7 +181,7 @@ def _run(*operands: Any, rules: Rules, rejected: bool) -> list[Any]:
 
 
 def _with_rounding(found: Averages, frames: int, digits: Digitisation, rules: Rules) -> Averages:
-    """Averages whose variance knows that digits do not round each value for itself."""
+    """Correct the variance of averages for digits that do not round each value for itself."""
     counts, which = np.unique(found.number, return_inverse=True)
     times, lacks, common = rounding_variances(
         counts, frames, rules.quantile, digits.smooth, rules.propagate, *rules.dropped
@@ -209,7 +209,7 @@ def _counted(numbers: Integers) -> Integers:
 
 def _warn_of_no_error(ds: xr.Dataset) -> None:
     warnings.warn(
-        f"a stack of one frame ({schema.names(ds, 'frame')[0]}) has no scatter that would say its "
+        f"a stack of one frame ({schema.names(ds, 'frame')[0]}) has no scatter that would give its "
         "error, so every pixel is flagged FAULT; stack more frames, or calibrate it with a camera "
         "whose gain and read noise are known",
         AutowispWarning,

@@ -19,7 +19,7 @@ from autowisp_xr.steps.master_fit import check_alike
 from autowisp_xr.steps.pedestals import level_of, stated_bias_of
 
 _OF_ONE_STACK = ("rejected_low", "rejected_high")
-"""Planes of a stack that say nothing of it as a frame among others."""
+"""Planes of a stack that do not describe it as a frame among others."""
 
 _MAY_BE_UNKNOWN = ("gain", "read_noise", "saturation", "name")
 """What is known of a camera where one of the sets knows it."""
@@ -34,7 +34,7 @@ def concat(
     *,
     allow_mismatch: Collection[str] = (),
 ) -> xr.Dataset:
-    """Frames of several sets as one, such as those of two nights with masters of their own.
+    """Concatenate the frames of several sets, such as two nights with masters of their own.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def concat(
     the order of the sets: a stack of them has the same bits. In memory where all sets are, else as
     lazy as they are. ``shared_variance`` and ``shared_relative_variance`` have the dim ``frame``
     where they differ between sets, and ``shared_variance_from`` and
-    ``shared_relative_variance_from`` on ``frame`` tell which frames share their noise, by which
+    ``shared_relative_variance_from`` on ``frame`` name the frames that share their noise, by which
     :func:`stack` goes. What only some sets have becomes unknown in the others: no flags, a
     ``count`` of one, NaN, NaT and "". Frames of one name get the end of their paths, or the
     identity of their set. What is known of the camera is what all sets agree in. The history is
@@ -183,7 +183,7 @@ def _check_steps(parts: Sequence[Part]) -> None:
 
 
 def _is_free_of_level(ds: xr.Dataset) -> bool | None:
-    """Whether the level of the bias was subtracted, in whatever way; None if nobody says."""
+    """Return whether the level of the bias was subtracted, in whatever way; None if not known."""
     if any("dark" in step.get("masters", {}) for step in provenance.history(ds)) or level_of(ds):
         return True
     stated = stated_bias_of(ds)
@@ -208,7 +208,7 @@ def _variables(parts: Sequence[Part], runs: Sequence[Run]) -> dict[str, xr.Varia
 
 
 def _photons_unknown(parts: Sequence[Part]) -> tuple[str, ...]:
-    """Planes of the noise of photons, where it is not told of all sets, or of frames and stacks."""
+    """Return the planes of photon noise unless all sets state it alike, of frames or of stacks."""
     whole = all("photon_slope" in part.ds for part in parts)
     alike = len({"photon_variance" in part.ds for part in parts}) == 1
     return () if whole and alike else schema.PHOTON_PLANES
@@ -239,7 +239,7 @@ def _variable(parts: Sequence[Part], runs: Sequence[Run], name: str) -> xr.Varia
 
 
 def _camera(parts: Sequence[Part]) -> Camera:
-    """What is known of the camera, and is the same in all sets; of raw frames it has to be."""
+    """Return the camera as all sets agree on it; raw frames have to agree on all of it."""
     cameras = [json.loads(schema.camera_of(part.ds).to_json()) for part in parts]
     common = json.loads(Camera().to_json())
     for name, unknown in common.items():
@@ -258,7 +258,7 @@ def _camera(parts: Sequence[Part]) -> Camera:
 
 
 def _history(sets: Sequence[xr.Dataset]) -> dict[str, str]:
-    """Steps of the first set, which all went through alike; masters of one set are "several"."""
+    """Return the steps of the first set, which all share; masters of single sets are "several"."""
     common = set.intersection(*(provenance.identities(ds) for ds in sets))
     records = [
         step
@@ -279,7 +279,7 @@ def _history(sets: Sequence[xr.Dataset]) -> dict[str, str]:
 
 
 def _described(part: Part) -> dict[str, Any]:
-    """What the history says of a set: its frames, and how they were made."""
+    """Describe a set for the history: its frames, and how they were made."""
     steps = [
         {name: value for name, value in step.items() if name not in _NOT_DESCRIBED}
         for step in provenance.history(part.ds)

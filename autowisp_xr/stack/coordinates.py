@@ -41,7 +41,7 @@ _CONTENTS = {
     "time_start": "DATE-BEG",
     "time_end": "DATE-END",
 }
-"""Cards that tell of the contents of a stack, as they are written."""
+"""Cards that describe the contents of a stack, as they are written."""
 
 _COUNTED = ("NUMFCOMB", "NCOMBINE", "STACKCNT", "EFFNCOMB", "SNAPSHOT", "IMCMB001", "IMCOM001")
 """Cards of which one is in each header of a stack."""
@@ -50,14 +50,14 @@ _COUNTED = ("NUMFCOMB", "NCOMBINE", "STACKCNT", "EFFNCOMB", "SNAPSHOT", "IMCMB00
 def summarised(
     ds: xr.Dataset, options: StackOptions, weights: xr.Variable | None = None
 ) -> dict[str, Any]:
-    """Coordinates of the stack of the frames of ``ds``.
+    """Return the coordinates of the stack of the frames of ``ds``.
 
     Text that all frames share stays, else it becomes empty; numbers and times are averaged with the
     weights of the pixels, rejected ones aside; the header keeps the cards that all share, and
     NUMFCOMB. Paths are left to the history.
 
     ``time_start``, ``time_end``, ``total_exposure`` [s] and ``combined``, the number of frames as
-    the camera gave them, tell what went into the stack, stacks among its frames counted by what
+    the camera gave them, describe what went into the stack, stacks among its frames counted by what
     went into them. What is not known of one frame is not known of the stack.
 
     Where the weights are still to be computed, what differs between frames has no average yet:
@@ -84,10 +84,10 @@ def summarised(
 
 
 def contents_of(ds: xr.Dataset) -> dict[str, Any]:
-    """Of each frame, or stack, when it began and ended, how long it was exposed, of how many.
+    """Return when each frame, or stack, began and ended, its exposure, and of how many it is.
 
     ``time_start`` and ``time_end`` (datetime64), ``total_exposure`` [s], ``combined`` (int), each
-    over (frame); NaT and NaN where that is not known. A frame that does not say otherwise is one,
+    over (frame); NaT and NaN where that is not known. A frame that does not state otherwise is one,
     with its exposure about its time.
     """
     number = ds.sizes["frame"]
@@ -117,7 +117,7 @@ def contents_of(ds: xr.Dataset) -> dict[str, Any]:
 
 
 def _united(contents: Mapping[str, Any]) -> dict[str, xr.Variable]:
-    """What a stack of frames says of its contents."""
+    """Return the coordinates of a stack that describe its contents."""
     total = contents["total_exposure"].sum()
     return {
         # numpy has NaT as soon as one of them is
@@ -129,7 +129,7 @@ def _united(contents: Mapping[str, Any]) -> dict[str, xr.Variable]:
 
 
 def _in_headers(headers: Iterable[str]) -> dict[str, list[Any]]:
-    """What the headers of stacks say of their contents; NaN and NaT where they say nothing."""
+    """Read the contents of stacks from their headers; NaN and NaT where they are not stated."""
     found: dict[str, list[Any]] = {name: [] for name in _CONTENTS}
     for text in headers:
         # headers of single frames, which are many, need not be parsed
@@ -143,7 +143,7 @@ def _in_headers(headers: Iterable[str]) -> dict[str, list[Any]]:
 
 
 def common_scalar(stacks: Sequence[xr.Dataset], name: str) -> xr.Variable:
-    """What a coordinate without dims of several stacks has in common, as between frames."""
+    """Return what several stacks have in common of a coordinate without dims, as frames do."""
     values = [stack[name].values for stack in stacks]
     if name == "header":
         headers = [parse_header(str(text)) for text in values]
@@ -154,7 +154,7 @@ def common_scalar(stacks: Sequence[xr.Dataset], name: str) -> xr.Variable:
 def _common(
     values: NDArray[Any], shares: Floats | None = None, *, degrees: bool = False
 ) -> xr.Variable:
-    """The value that all have, else the average of numbers and times that are known.
+    """Return the value that all have, else the average of numbers and times that are known.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ def _mean(numbers: Floats, shares: Floats | None, known: Bools) -> float:
 
 
 def _value(header: fits.Header, keyword: str) -> Any:
-    """Value of a card; JD-OBS, which is the middle of the exposure, is told by others, too."""
+    """Return the value of a card; JD-OBS, the middle of the exposure, also from other cards."""
     value = value_of(header, keyword)
     if value is not None or keyword != "JD-OBS":
         return value
@@ -247,7 +247,7 @@ def _stacked_header(ds: xr.Dataset, options: StackOptions, number: int) -> str:
 def _effective_frames(
     ds: xr.Dataset, shares: Floats | None, quantile: float, dropped: tuple[int, int]
 ) -> xr.Variable:
-    r"""Number of equal frames whose mean has the photon noise of the stack of ``ds``.
+    r"""Return the number of equal frames whose mean has the photon noise of the stack of ``ds``.
 
     Parameters
     ----------
@@ -274,16 +274,21 @@ def _effective_frames(
 
 
 def _worth(ds: xr.Dataset) -> Any:
-    """Of each frame how many it is worth, (frame)."""
+    """Return how many frames each frame is worth, (frame)."""
     number = ds.sizes["frame"]
     own = np.ones(number)
     if "header" in ds.coords:
         texts = map(str, np.broadcast_to(ds["header"].values, (number,)).tolist())
         # headers of single frames, which are many, need not be parsed
-        own = np.array([_stated_worth(text) for text in texts])
+        own = np.array(
+            [
+                effective_in(parse_header(text)) if any(card in text for card in _COUNTED) else 1.0
+                for text in texts
+            ]
+        )
     if "effective_frames" in ds.coords:
         known = np.broadcast_to(ds["effective_frames"].values, (number,)).astype(np.float64)
-        # beside stacks, single frames do not say it; and a stack whose weights were lazy cannot
+        # beside stacks, single frames do not state it; and a stack whose weights were lazy cannot
         stacked = np.broadcast_to(
             ds["combined"].values if "combined" in ds.coords else 2, (number,)
         )
@@ -291,14 +296,8 @@ def _worth(ds: xr.Dataset) -> Any:
     return own
 
 
-def _stated_worth(text: str) -> float:
-    if not any(card in text for card in _COUNTED):
-        return 1.0
-    return effective_in(parse_header(text))
-
-
 def _variance(number: int, quantile: float, dropped: tuple[int, int]) -> float:
-    """Variance of the average of so many standard normal values."""
+    """Return the variance of the average of so many standard normal values."""
     if any(dropped):
         return trimmed_moments(quantile, number, *dropped)[0]
     return 1 / number if quantile == MEAN else quantile_moments(quantile, number)[1]

@@ -66,7 +66,7 @@ class FramePlanes(NamedTuple):
 
 
 class Averages(NamedTuple):
-    """What comes of frames that went through :func:`average_through_frames`."""
+    """The results of :func:`average_through_frames`."""
 
     image: Planes
     variance: Planes
@@ -89,7 +89,7 @@ class Averages(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """How frames are averaged, and what the variance of that is made of."""
+    """The rules by which frames are averaged, and by which the variance of that is found."""
 
     quantile: float
     """0.5 for the median, or ``MEAN``."""
@@ -105,7 +105,7 @@ class Rules:
     as_mean: bool = False
     """Whether that is the variance of a mean, whatever the average is."""
     unequal: bool = False
-    """Whether a quantile looks at how the noise of its values differs, as their variance says:
+    """Whether a quantile looks at how the noise of its values differs, as their variance states it:
     :mod:`autowisp_xr.stats.unequal_noise`."""
     min_values: int = 1
     """A pixel with fewer survivors is flagged FAULT, as is one whose average is not finite."""
@@ -118,7 +118,7 @@ class Rules:
 
     @property
     def dropped(self) -> tuple[int, int]:
-        """How many of the smallest and of the largest values go, whatever they are."""
+        """The numbers of the smallest and of the largest values that go, whatever they are."""
         return self.reject.dropped if self.reject else (0, 0)
 
 
@@ -211,7 +211,7 @@ def average_through_frames(
 
 
 def _flat(plane: Numbers | None, shape: tuple[int, ...], kind: DTypeLike | None = None) -> Any:
-    """A plane as (1 or frame, pixel); of size 0 and of a type for none."""
+    """Return a plane as (1 or frame, pixel); of size 0 and of a type for none."""
     if plane is None:
         return np.empty((0, 0), kind)
     rows = len(plane) if plane.ndim > len(shape) else 1
@@ -228,7 +228,7 @@ def _pixels(frames: FramePlanes, exclude: int) -> Pixels:
 
 
 def _noise(frames: FramePlanes, dtype: DTypeLike) -> Noise:
-    """What is known of the noise; a zero of 0 where only a slope is given."""
+    """Return what is known of the noise; a zero of 0 where only a slope is given."""
     kind = dtype if frames.variance is None else native_type(frames.variance.dtype)
     shape = frames.values.shape[1:]
     noise = Noise(*(_flat(getattr(frames, name), shape, kind) for name in Noise._fields))
@@ -246,7 +246,7 @@ def _in_common(
     *,
     scaled: bool = False,
 ) -> Floats:
-    """What the average has of a noise, (pixel): all of it where there is one for all frames."""
+    """Return the part of a shared noise in the average, (pixel); all if there is one for all."""
     if len(plane) < 2:
         return plane.reshape(-1)
     numbers = np.zeros(len(plane), np.int64) if groups is None else groups

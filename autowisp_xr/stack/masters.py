@@ -40,7 +40,7 @@ def master_bias(
     dtype: DTypeLike = "float32",
     **stack_options: Any,
 ) -> xr.Dataset:
-    """Master bias of bias frames.
+    """Make the master bias of bias frames.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def master_bias(
         As for :func:`~autowisp_xr.calibrate`.
     noise
         "required": a value whose error nobody knows is flagged FAULT. "if known": not where no
-        value has one, because neither the camera says the noise nor the scatter of several frames.
+        value has one, because neither the camera nor the scatter of several frames gives it.
     allow_mismatch
         Traits in which frames may differ, such as "temperature" or "gain_setting".
     dtype
@@ -92,7 +92,7 @@ def master_dark(
     dtype: DTypeLike = "float32",
     **stack_options: Any,
 ) -> xr.Dataset:
-    """Master dark of dark frames of one exposure.
+    """Make the master dark of dark frames of one exposure.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def _warn_of_floor(ds: xr.Dataset) -> None:
 
 
 def with_defaults(frames: xr.Dataset, options: dict[str, Any], *, few: str) -> StackOptions:
-    """Options of a stack with the default of masters, of ``few`` frames the average of that name.
+    """Return options with the defaults of masters; of few frames the average named ``few``.
 
     The floor of the noise lets few frames reject what is far off, and nothing else. A median of few
     frames needs no rejection, and cannot spare any value.

@@ -18,7 +18,7 @@ from autowisp_xr.stats.averages import quantile_of
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StackOptions:
-    """The keywords of :func:`autowisp_xr.stack`, which says what they mean, and those of masters.
+    """The keywords of :func:`autowisp_xr.stack`, which describes them, and those of masters.
 
     Raises
     ------
@@ -63,12 +63,12 @@ class StackOptions:
 
     @property
     def rejection(self) -> Rejection | None:
-        """How outliers are found, as the kernels take it."""
+        """The way to find outliers, as the kernels take it."""
         return as_rejection(self.reject)
 
     @property
     def dropped(self) -> tuple[int, int]:
-        """How many of the smallest and largest values go whatever they are."""
+        """The numbers of the smallest and largest values that go whatever they are."""
         return self.rejection.dropped if self.rejection else (0, 0)
 
     @property
@@ -83,7 +83,7 @@ class StackOptions:
         return [names] if isinstance(names, str) else list(names)
 
     def echo(self) -> dict[str, Any]:
-        """What the history says of them; of weights what is known here."""
+        """Return the options for the history; of weights what is known here."""
         reject: Any = self.reject
         if isinstance(self.rejection, OfUser) and not is_dataclass(reject):
             reject = {"type": type(reject).__name__, **getattr(reject, "__dict__", {})}

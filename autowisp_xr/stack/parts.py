@@ -41,7 +41,7 @@ class Part:
 
     @property
     def exposures(self) -> set[tuple[str, str]]:
-        """Where each frame comes from, and its name; of a stack, those of its frames."""
+        """The origin and the name of each frame; of a stack, those of its frames."""
         steps, names = provenance.history(self.ds), self.names
         found = {
             (path or self.identity, name) for path, name in zip(self.paths, names, strict=True)
@@ -52,16 +52,16 @@ class Part:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """What two parts have in common only if they are one."""
+        """A key that two parts have in common only if they are one."""
         return self.identity, self.names
 
     def texts(self, name: str) -> list[str]:
-        """A coordinate of each frame as text, empty where there is none."""
+        """Return a coordinate of each frame as text, empty where there is none."""
         values = self.ds[name].values if name in self.ds.coords else ""
         return [str(text) for text in np.broadcast_to(values, (self.number,)).tolist()]
 
     def times(self) -> list[int]:
-        """Nanoseconds; those that are not known come last."""
+        """Return the times of the frames in nanoseconds; those that are not known come last."""
         unknown = np.datetime64("NaT", "ns")
         values = self.ds["time"].values if "time" in self.ds.coords else unknown
         times = np.broadcast_to(values, (self.number,)).astype("datetime64[ns]")
@@ -74,7 +74,7 @@ Run = tuple[int, slice]
 
 
 def runs_of(parts: Sequence[Part]) -> list[Run]:
-    """The frames of all parts in their order, by what of each part comes at a time."""
+    """Put the frames of all parts in order, as runs of neighbouring frames of one part."""
     order = sorted(
         (time, name, path, part.identity, number, i)
         for number, part in enumerate(parts)
@@ -92,18 +92,18 @@ def runs_of(parts: Sequence[Part]) -> list[Run]:
 
 
 def named(part: Part) -> str:
-    """What a message calls the part."""
+    """Name the part in a message."""
     return f"the set of {part.names[0]!r}"
 
 
 def is_one(parts: Sequence[Part], given: Sequence[xr.Variable | None], plane: str) -> bool:
-    """Whether all frames share the noise of one plane."""
+    """Return whether all frames share the noise of one plane."""
     texts = {text for part in parts for text in lenders_of(part.ds, plane)}
     return len(texts) == 1 and is_common(given)
 
 
 def is_common(given: Sequence[xr.Variable | None]) -> bool:
-    """Whether all sets have the same plane, and one for all of their frames."""
+    """Return whether all sets have the same plane, and one for all of their frames."""
     first = given[0]
     if first is None or "frame" in first.dims:
         return False
@@ -111,7 +111,7 @@ def is_common(given: Sequence[xr.Variable | None]) -> bool:
 
 
 def joined_coordinates(parts: Sequence[Part], runs: Sequence[Run]) -> dict[str, Any]:
-    """The coordinates of the joined frames, by name: (dims, values) each."""
+    """Return the coordinates of the joined frames, by name: (dims, values) each."""
     names = {
         str(name): None
         for part in parts
@@ -141,7 +141,7 @@ def joined_coordinates(parts: Sequence[Part], runs: Sequence[Run]) -> dict[str, 
 
 
 def _column(parts: Sequence[Part], runs: Sequence[Run], name: str) -> tuple[Any, dict[str, Any]]:
-    """A coordinate of all frames, unknown where a set does not have it; and its attributes."""
+    """Return a coordinate of all frames and its attributes; unknown where a set lacks it."""
     there = [part.ds[name] for part in parts if name in part.ds.coords]
     kinds = {coord.dtype.kind for coord in there}
     complete = len(there) == len(parts)
@@ -164,7 +164,7 @@ def _column(parts: Sequence[Part], runs: Sequence[Run], name: str) -> tuple[Any,
 
 
 def _lenders(parts: Sequence[Part], plane: str) -> list[list[str]]:
-    """Masters of the frames of each part; those without a name are others in each set."""
+    """Name the masters of the frames of each part; unnamed ones are others in each set."""
     texts = [lenders_of(part.ds, plane) for part in parts]
     given = [part.ds[plane].variable if plane in part.ds else None for part in parts]
     if is_one(parts, given, plane):

@@ -85,7 +85,7 @@ def stack(
     flagged FAULT. Coordinates and header cards that all frames share stay; times, exposures and
     temperatures are averaged with the weights of the frames (not known where weights are still to
     be computed); ``time_start``, ``time_end``, ``total_exposure`` and ``combined``, the number of
-    raw frames, say what went into it; ``effective_frames`` is how many equal frames would have a
+    raw frames, are what went into it; ``effective_frames`` is how many equal frames would have a
     mean with its photon noise.
 
     Raises
@@ -103,7 +103,7 @@ def stack(
     AutowispWarning
         When no value among so few frames can lie beyond the threshold of ``reject``; when there is
         one frame, whose error would be its scatter, so that every pixel is flagged; when exposures
-        tell that noise is not equal, and nothing tells a median from the scatter by how much; when
+        show that noise is not equal, and nothing shows a median from the scatter by how much; when
         frames share noise that is not known any more, as the masters of frames from FITS were not
         found; when they share a part of their masters, whose noise then counts as shared wholly.
 
@@ -125,7 +125,7 @@ def stack(
     the variance of an order statistic of unequal normal values; from the scatter, by the ratios of
     the variances that the frames have, whatever their scale. Of noise that differs by factors of up
     to 5 (20) that is within 2 % (3 %) of the truth up to 12 frames, and within 4 % (10 %) of more.
-    Where frames have no variance, nothing tells how their noise differs, and the scatter of a
+    Where frames have no variance, nothing shows how their noise differs, and the scatter of a
     median makes 1.0 to 1.4 of the true variance for noise that differs by up to 2, to 2.2 by up to
     3, to 5.2 by up to 5: the most where a median leaves out few noisy frames.
 
@@ -230,7 +230,7 @@ def stack(
     ====== ====== ========= ===== ===== ====== ===== ===== ======
 
     The photons of a frame, max(I, 0), are counted on its own noisy pixels: too many where there is
-    next to no light. Where frames say what of their variance is the noise of photons
+    next to no light. Where frames state what of their variance is photon noise
     (``photon_slope``, ``photon_zero``), those of the average m are counted in place of those of
     each x: of any average of any noise, and by NoiseClip. Below no light they are less than none,
     and at less than 150 electrons, of all frames and with the square of the read noise, so much is
@@ -264,9 +264,9 @@ def stack(
 
     Without read noise, the median of 10 frames propagates 0.92 of the true variance at 5 electrons,
     0.96 at 10, 0.98 at 20, 0.99 at 50. Frames from files of pixels alone count the photons of each
-    x, and ``photons`` in the history says so; so do pixels whose image does not fit their variance
-    any more (a sky was subtracted from the image alone). The widths of single frames stand in the
-    documentation of :func:`~autowisp_xr.add_noise`.
+    x, and ``photons`` in the history states it; so do pixels whose image does not fit their
+    variance any more (a sky was subtracted from the image alone). The widths of single frames stand
+    in the documentation of :func:`~autowisp_xr.add_noise`.
     ``python -m tests.stack.variance_table`` prints these numbers.
     """
     options = StackOptions(

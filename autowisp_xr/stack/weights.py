@@ -1,4 +1,4 @@
-"""How much each frame counts in a mean: by its exposure, its noise, or what the user says.
+"""The weights of frames in a mean: by its exposure, its noise, or as the user chooses.
 
 Decision: ``"variance"`` weighs whole frames and channels, not pixels. The variance of a pixel comes
 from its own noisy value, small where that happens to be low, and weights made of it pull every mean
@@ -26,7 +26,7 @@ _DIMS = (("frame",), ("frame", "channel"), schema.DIMS)
 
 
 def pixel_shares(weights: xr.Variable | None) -> Floats | None:
-    """Share of each frame in an average, (frame, pixel of any weight), or as few as differ.
+    """Return the shares of frames in an average, (frame, pixel of any weight), or as few as differ.
 
     None without weights, NaN where they are still to be computed.
     """
@@ -43,7 +43,7 @@ def pixel_shares(weights: xr.Variable | None) -> Floats | None:
 def weights_of(
     ds: xr.Dataset, weights: Weights, quantile: float, exclude: int
 ) -> xr.Variable | None:
-    """Weights over (frame), (frame, channel) or (frame, channel, y, x), float64; None for none.
+    """Return weights over (frame), (frame, channel) or (frame, channel, y, x); None for none.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def weights_of(
 
 
 def echoed(weights: Weights, found: xr.Variable | None) -> Any:
-    """What the history says of weights: their name, or the shape and a digest of an array."""
+    """Return weights for the history: their name, or the shape and a digest of an array."""
     if found is None or isinstance(weights, str):
         return weights
     values = found.data
@@ -120,7 +120,7 @@ def _given(ds: xr.Dataset, weights: Any) -> xr.Variable:
 
 
 def _checked(values: Floats, names: tuple[str, ...]) -> Any:
-    """The same weights; a ValueError that names the first frame with one that is impossible."""
+    """Return the weights; raise ValueError that names the first frame with an impossible one."""
     wrong = ~(np.isfinite(values) & (values >= 0))
     if wrong.any():
         place = tuple(np.argwhere(wrong)[0].tolist())
@@ -146,7 +146,7 @@ def _check_labels(ds: xr.Dataset, weights: xr.DataArray) -> None:
 
 
 def _inverse_variances(ds: xr.Dataset, exclude: int) -> xr.Variable:
-    """One over the median of the variances that are a frame's own, for each frame and channel."""
+    """Return one over the median of a frame's own variances, for each frame and channel."""
     if "variance" not in ds:
         raise ImageMismatchError(
             "weights='variance' needs the variance of the frames, which these do not have; "

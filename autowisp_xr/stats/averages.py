@@ -19,12 +19,7 @@ from autowisp_xr.outliers.sigma_clip import SigmaClip
 from autowisp_xr.stats.floats import as_floats, as_numbers, kernel_type
 from autowisp_xr.stats.order_statistics import variance_factors
 
-_NAMES: dict[str, Average] = {
-    "median": "median",
-    "nanmedian": "median",
-    "mean": "mean",
-    "nanmean": "mean",
-}
+_AVERAGES: tuple[Average, Average] = ("median", "mean")
 _LONG = 1000
 """More values than this are averaged without sorting them."""
 
@@ -79,7 +74,7 @@ def iterative_rejection_average(
     Raises
     ------
     ConvergenceError
-        As said for ``require_convergence``.
+        Where ``require_convergence`` asks for it.
 
     Examples
     --------
@@ -123,7 +118,7 @@ def iterative_rejection_average(
 def _through_columns(
     columns: Columns, quantile: float, limits: tuple[float, float], rounds: int | None
 ) -> tuple[Any, ...]:
-    """Average, its variance, number, whether it still rejects, and range of the survivors."""
+    """Return averages, their variances, numbers, who still rejects, and ranges of survivors."""
     columns = columns.astype(kernel_type(columns.dtype), copy=False)
     block = average_columns(columns, quantile, SigmaClip(limits, max_iter=rounds))
     # the error of a mean, whatever the average
@@ -134,7 +129,7 @@ def _through_columns(
 def _through_lists(
     columns: Columns, quantile: float, limits: tuple[float, float], rounds: int | None
 ) -> tuple[Any, ...]:
-    """The same, list after list: a network that sorts a million values has no end."""
+    """Return the same, list after list: a network that sorts a million values has no end."""
     upper, lower = limits
     found = [
         average_list(column, quantile=quantile, upper=upper, lower=lower, max_rounds=rounds)
@@ -147,7 +142,7 @@ def _through_lists(
 
 
 def average_named(average_func: str | float | Callable[..., Any]) -> Average:
-    """Average that a name, number or NumPy function stands for: "median", "mean", or a quantile.
+    """Return the average that a name, number or function means: "median", "mean", or a quantile.
 
     Parameters
     ----------
@@ -177,8 +172,9 @@ def average_named(average_func: str | float | Callable[..., Any]) -> Average:
         number = str(average_func.keywords.get("q", ""))
     elif callable(average_func):
         name, number = getattr(average_func, "__name__", ""), ""
-    if name in _NAMES and not number:
-        return _NAMES[name]
+    for average in _AVERAGES:
+        if name in (average, f"nan{average}") and not number:
+            return average
     try:
         return float(number) * _QUANTILES[name]
     except (KeyError, ValueError):
@@ -189,7 +185,7 @@ def average_named(average_func: str | float | Callable[..., Any]) -> Average:
 
 
 def quantile_of(average: Average) -> float:
-    """The quantile that an average is, or MEAN."""
+    """Return the quantile that an average is, or MEAN."""
     if average == "median":
         return 0.5
     if average == "mean":

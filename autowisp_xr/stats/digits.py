@@ -1,4 +1,4 @@
-"""What the values of a digitised image say of its camera: where they stop, and in which steps."""
+"""Traces of the camera in the values of an image: where they stop, and in which steps."""
 
 from typing import Any, NamedTuple
 
@@ -27,7 +27,7 @@ _LOOKED_AT = 256
 
 _EQUAL = 0.4
 """Of neighbours below a plateau: where more are equal, the noise is less than a step, and that many
-pixels share a value says nothing."""
+pixels share a value means nothing."""
 
 _FEW_NEIGHBOURS = 100
 
@@ -52,7 +52,7 @@ _SPREAD_SHARE = 0.05
 
 
 class Counts(NamedTuple):
-    """How many pixels have each value, of the upper 65536 values."""
+    """The number of pixels that have each value, of the upper 65536 values."""
 
     base: int
     """Value of the first count."""
@@ -74,7 +74,7 @@ class Counts(NamedTuple):
 
 
 class Floor(NamedTuple):
-    """That values are cut off below."""
+    """A value at which lower ones are cut off."""
 
     value: int
     share: float
@@ -82,7 +82,7 @@ class Floor(NamedTuple):
 
 
 def counted(plane: Image) -> Counts | None:
-    """How many pixels of a plane have each value; None where they are no whole numbers.
+    """Count the pixels of a plane by value; None where these are no whole numbers.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def plateau_of(plane: Image, counts: Counts | None = None) -> int | None:
 
 
 def _holds(plane: Image, value: int) -> bool:
-    """Whether a plateau is more than a bad column, and more than a coarse digitisation."""
+    """Return whether a plateau is more than a bad column, or a coarse digitisation."""
     rows, columns = np.nonzero(plane >= value)
     if min(len(np.unique(rows)), len(np.unique(columns))) < _LINES:
         return False
@@ -165,7 +165,7 @@ def _holds(plane: Image, value: int) -> bool:
 
 
 def _is_full(value: int) -> bool:
-    """Whether a value is all ones in binary, but for zeros behind: 4095, 16383, 65520."""
+    """Return whether a value is all ones in binary, but for zeros behind: 4095, 65520."""
     last = value & -value
     return value > 0 and (value + last).bit_count() == 1 and value.bit_count() >= _FULL_BITS
 

@@ -11,14 +11,14 @@ _CONVERTED = {"int8": "i2", "uint32": "f8", "int64": "f8", "uint64": "f8"}
 
 
 def as_floats(values: ArrayLike) -> Any:
-    """Array of float64, in which what a NumPy masked array hides is NaN."""
+    """Return an array of float64, in which what a NumPy masked array hides is NaN."""
     if isinstance(values, np.ma.MaskedArray):
         return np.ma.filled(values.astype(np.float64), np.nan)
     return np.asarray(values, dtype=np.float64)
 
 
 def as_numbers(values: ArrayLike) -> Any:
-    """Array of numbers that kernels know; what a NumPy masked array hides is NaN.
+    """Return an array of numbers that kernels know; what a NumPy masked array hides is NaN.
 
     Raises
     ------
@@ -37,12 +37,12 @@ def as_numbers(values: ArrayLike) -> Any:
 
 
 def native(values: Numbers) -> Any:
-    """The same numbers in a type that kernels know; the array itself where it is of one."""
+    """Return numbers in a type that kernels know; the array itself where it is of one."""
     return values.astype(native_type(values.dtype), copy=False)
 
 
 def native_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Type that kernels and files know for numbers of a type; others stay what they are.
+    """Return the type that kernels and files know for numbers of a type, mostly the same.
 
     That is one in native byte order; float32 for half-precision floats, float64 for longer ones,
     uint8 for truths.

@@ -1,4 +1,4 @@
-r"""How noisy a median or quantile of n normal values is, compared with their mean.
+r"""The noise of a median or quantile of n normal values, compared with that of their mean.
 
 The quantile q of n sorted values interpolates between the order statistics k and k + 1 around the
 position q (n - 1). Its mean and variance are integrals over their joint density
@@ -24,7 +24,7 @@ _TINY = 1e-300
 
 
 def quantile_moments(quantile: float, n: int) -> tuple[float, float]:
-    """Mean and variance of a quantile of n standard normal values.
+    """Return the mean and variance of a quantile of n standard normal values.
 
     Examples
     --------
@@ -37,7 +37,7 @@ def quantile_moments(quantile: float, n: int) -> tuple[float, float]:
 
 @cache
 def position_moments(position: float, n: int) -> tuple[float, float]:
-    """Mean and variance of what stands at a place, from 0 to n - 1, among n sorted values."""
+    """Return the mean and variance at a place, from 0 to n - 1, among n sorted values."""
     if n == 1:
         return 0.0, 1.0
     k = min(int(position), n - 2) + 1
@@ -130,7 +130,7 @@ def _legendre() -> tuple[Any, Any]:
 
 
 def order_range(k: int, n: int) -> tuple[float, float]:
-    """Where the k-th of n sorted normal values can be found."""
+    """Return the range in which the k-th of n sorted normal values can be found."""
     p = k / (n + 1)
     z = float(ndtri(p))
     width = np.sqrt(p * (1 - p) / n) * np.sqrt(2 * np.pi) * np.exp(z * z / 2)

@@ -15,7 +15,7 @@ from autowisp_xr.kernels.pixels import Digitisation
 from autowisp_xr.stats.rounding import noise_before
 
 _ENOUGH = 2**15
-"""Values of a frame that are looked at: those of three tell the noise to half a per cent."""
+"""Values of a frame that are looked at: those of three give the noise to half a per cent."""
 
 _FEWEST = 24
 """Of fewer differences that are not 0 all may be even by chance."""
@@ -24,7 +24,7 @@ _CANDIDATES = 32
 """So many of the smallest differences may be the step."""
 
 _MOST = 0.99
-"""Share of the differences that are multiples of it: a few pixels may have been mended."""
+"""Share of the differences that are multiples of it: a few pixels may have been repaired."""
 
 _OFF = 0.02
 _NEAR = 64.0
@@ -54,17 +54,17 @@ differs by 20 is not."""
 
 
 def rows_to_look_at(rows: int, pixels: int) -> int:
-    """How many rows of so many pixels tell enough."""
+    """Return how many rows of so many pixels are enough."""
     return min(rows, -(-_ENOUGH // max(pixels, 1)))
 
 
 def frames_to_look_at(frames: int, pixels: int) -> int:
-    """How many frames tell enough: three, of which one may be bad; of small frames more."""
+    """Return how many frames are enough: three, of which one may be bad; of small ones more."""
     return min(frames, max(_TRIO, 1 + -(-_ENOUGH // max(pixels, 1))))
 
 
 def digitisation_of(values: Any, bad: Bools | None = None) -> Digitisation:
-    """What the differences of frames say of their step and noise.
+    """Find the step and the noise of frames in their differences.
 
     Parameters
     ----------

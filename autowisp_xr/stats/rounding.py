@@ -1,4 +1,4 @@
-r"""What digitisation does to averages of values: rounding that is not the same for all, or is.
+r"""Rounding in averages of digitised values: of each value for itself, or in common.
 
 Values of normal noise s about a truth anywhere within a step (all in steps) are rounded to whole
 numbers. Averaged over where the truth lies, the rounding errors of two values whose difference was
@@ -36,13 +36,13 @@ _REACH = 9.0
 
 
 def covariance(distance: Floats) -> Any:
-    """What the rounding of two values has in common, by their difference in steps."""
+    """Return the covariance of the rounding of two values, by their difference in steps."""
     share = np.abs(distance) % 1.0
     return _ROUNDED - share * (1 - share) / 2
 
 
 def common_rounding(noise: Floats | float) -> Any:
-    """Variance of rounding that all values of one pixel share, by their noise in steps.
+    """Return the variance of rounding that all values of one pixel share, by their noise.
 
     Examples
     --------
@@ -81,7 +81,7 @@ def rounding_variances(
     low: int = 0,
     high: int = 0,
 ) -> tuple[Any, Any, Any]:
-    """What rounding adds to the variance of averages that takes it for noise of each value.
+    """Correct the variance of averages, which takes rounding for noise of each value.
 
     Parameters
     ----------

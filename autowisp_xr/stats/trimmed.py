@@ -1,4 +1,4 @@
-r"""How noisy a mean or quantile is once the smallest and largest of n normal values were dropped.
+r"""The noise of a mean or quantile of n normal values whose smallest and largest were dropped.
 
 Of n sorted values, l below and h above are dropped. Given the largest dropped below, a, and the
 smallest dropped above, b, the m = n - l - h survivors are independent values of a normal
@@ -75,7 +75,7 @@ def _sizes(most: int) -> Any:
 
 
 def trimmed_moments(quantile: float, n: int, low: int, high: int) -> tuple[float, float]:
-    """Variance of the average of what is left of n standard normal values, and sum of squares.
+    """Return the variance of the average of what is left of n normal values, and their scatter.
 
     Parameters
     ----------

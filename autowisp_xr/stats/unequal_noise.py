@@ -1,4 +1,4 @@
-r"""What a kernel needs to know how noisy a median or quantile of values of unequal noise is.
+r"""Tables from which a kernel finds the noise of a median of values of unequal noise.
 
 Of n independent normal values of one mean and of noise :math:`\sigma_i`, so many lie above x that
 the numbers have a Poisson-binomial distribution, of chances :math:`Q(x / \sigma_i)`. With
@@ -79,10 +79,10 @@ def _nodes(number: int) -> tuple[Any, Any, Any]:
 def ranks(
     quantile: float, frames: int, low: int = 0, high: int = 0, *, scatter: bool = False
 ) -> Ranks:
-    """Which of n sorted values the quantile lies between, by n from 0 to ``frames``.
+    """Find which of n sorted values the quantile lies between, by n from 0 to ``frames``.
 
-    ``low`` and ``high`` of them do not count, as they are going to be dropped; ``scatter`` says
-    that their distances tell how noisy they are.
+    ``low`` and ``high`` of them do not count, as they are going to be dropped; ``scatter`` means
+    that their distances show how noisy they are.
     """
     first, share, equal = np.zeros(frames + 1, np.int64), np.zeros(frames + 1), np.ones(frames + 1)
     reach = np.zeros((frames + 1, 4), np.int64)
