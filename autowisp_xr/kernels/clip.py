@@ -131,7 +131,7 @@ def clip(rows, pixel, high, about, squared_deviations, clipping, floor):
     ----------
     high
         How many values the column has.
-    about, squares
+    about, squared_deviations
         The origin of distances, and the sum of their squares.
     clipping
         A :class:`Clipping`.
