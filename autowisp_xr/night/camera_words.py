@@ -25,6 +25,14 @@ def plain(name: str) -> str:
     return name.replace("_", " ")
 
 
+def resolved(records: Sequence[FileRecord], camera: Camera | None) -> Camera | None:
+    """Return a camera completed by what headers say; None where these contradict each other."""
+    try:
+        return resolve_camera(records, camera, None)
+    except HeaderError:
+        return None
+
+
 def describe(records: Sequence[FileRecord], camera: Camera | None, unseen: str = "") -> str:
     """What is known of the camera of a setup, of the user, the headers, or measured; in a line.
 
@@ -37,9 +45,8 @@ def describe(records: Sequence[FileRecord], camera: Camera | None, unseen: str =
     unseen
         That nobody says where it saturates, after a look at its frames.
     """
-    try:
-        known = resolve_camera(records, camera, None)
-    except HeaderError:
+    known = resolved(records, camera)
+    if known is None:
         return ""
     parts = [
         f"{plain(name)} {_number(getattr(known, name))} {unit}"

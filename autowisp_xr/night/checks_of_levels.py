@@ -1,18 +1,38 @@
-"""Level and noise of frames without light, and whether those of several nights agree."""
+"""Levels of biases and darks: cut off or wandering in a set, agreeing or not between nights.
+
+Decision: a level that wanders is reported, and not added to the error plane. What a light has of it
+is common to all its pixels, and its sky bears the same: who measures stars on it takes it off with
+the sky, and errors with it in would be too large for all that do. Who needs the level reads by how
+much it is off, and that an overscan would show it.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import xarray as xr
 
-from autowisp_xr import frames
+from autowisp_xr import frames, schema
 from autowisp_xr.arrays import Planes
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.frames import FileRecord
+from autowisp_xr.night.sentences import sentence
+from autowisp_xr.stats.digits import Floor, counted, floor_of
+from autowisp_xr.steps import trim
 
-_LOOKED_AT = 5
+UNLIT = 16
+"""Frames of a set whose levels are looked at, in so many rows in the middle:"""
+
+_ROWS = 128
+
+_WANDER = 0.25
+"""Scatter of the levels in units of the noise of a pixel that is worth a word: it adds 3 % to the
+error of a pixel, and is most of the error of a mean of more than 16."""
+
+_PER_NIGHT = 5
 _BANDS = (0.25, 0.5, 0.75)
-_ROWS = 8
+_ROWS_OF_BAND = 8
+"""Frames of a night that are compared with another night, in so many rows at these heights."""
 
 _NEAR = 4.0
 """Times its noise a pixel is at most off the level that it counts for."""
@@ -27,8 +47,45 @@ _NOISE = 0.2
 _NOISE_RATIO = 1.25
 
 
+def of_unlit(raw: xr.Dataset, name: str) -> list[str]:
+    """List what is doubtful about the levels of the biases or darks of one set, a line each."""
+    kind = str(raw["image_type"].values[0])
+    camera, raw = schema.camera_of(raw), trim(raw)
+    middle = raw.sizes["y"] // 2
+    rows = slice(max(middle - _ROWS // 2, 0), middle + _ROWS // 2)
+    levels: list[float] = []
+    noises: list[float] = []
+    floors: list[Floor | None] = []
+    before = None
+    for number in range(raw.sizes["frame"]):
+        planes = raw["image"][number, :, rows].values.astype(np.float64)
+        if before is not None:
+            noises.append(_noise_between(before, planes))
+        levels.append(_level_of(planes))
+        if kind == "bias":
+            floors.append(_floor(planes))
+        before = planes
+    notes = []
+    if found := [floor for floor in floors if floor]:
+        worst = max(found, key=lambda floor: floor.share)
+        values = {"value": worst.value, "share": 100 * worst.share}
+        notes.append(sentence("cut_off", number=len(found), of=len(floors), **values))
+    scatter = np.std(levels, ddof=1) if len(levels) > 1 else 0.0
+    if scatter > _WANDER * np.median(noises or 0.0) and not camera.overscan_areas:
+        noise, lowest, highest = np.median(noises), min(levels), max(levels)
+        values = {"scatter": scatter, "noise": noise, "lowest": lowest, "highest": highest}
+        notes.append(sentence("wandering", kind=kind, name=name, **values))
+    return notes
+
+
+def _floor(planes: Planes) -> Floor | None:
+    """Return the floor of the channel in which most is cut off."""
+    floors = [floor_of(counts) for counts in map(counted, planes) if counts is not None]
+    return max(filter(None, floors), key=lambda floor: floor.share, default=None)
+
+
 class Level(NamedTuple):
-    """Level of frames without light, and what it varies by."""
+    """The level of frames without light, and what it varies by."""
 
     mean: float
     """ADU."""
@@ -38,45 +95,29 @@ class Level(NamedTuple):
     """Of a pixel."""
 
 
-def level_of(planes: Planes) -> float:
-    """Mean level of the channels of some rows: of integers, a median is too coarse."""
-    off = planes - np.median(planes, axis=(1, 2), keepdims=True)
-    near = np.abs(off) <= _NEAR * _noise(off)
-    return float(np.mean([plane[of].mean() for plane, of in zip(planes, near, strict=True)]))
-
-
-def noise_between(planes: Planes, others: Planes) -> float:
-    """Noise of a pixel, of what differs from frame to frame: patterns are no noise."""
-    return max(_noise(planes - others) / 2**0.5, _DIGIT)
-
-
-def _noise(values: Planes) -> float:
-    """Standard deviation, by the middle two thirds of the values."""
-    return max(float(np.diff(np.percentile(values, [15.865, 84.135]))[0]) / 2, _DIGIT)
-
-
 def level_of_frames(records: Sequence[FileRecord]) -> Level | None:
-    """Level and noise of some rows of a few frames; None where they cannot be read."""
+    """Measure level and noise in some rows of a few frames; None where they cannot be read."""
     samples = []
-    for record in records[:: max(len(records) // _LOOKED_AT, 1)][:_LOOKED_AT]:
+    for record in records[:: max(len(records) // _PER_NIGHT, 1)][:_PER_NIGHT]:
         try:
             image = frames.open_records([record])["image"][0]
         except (AutowispError, OSError):
             continue
         height = image.sizes["y"]
-        rows = {min(int(part * height) + i, height - 1) for part in _BANDS for i in range(_ROWS)}
+        starts = (int(part * height) for part in _BANDS)
+        rows = {min(start + i, height - 1) for start in starts for i in range(_ROWS_OF_BAND)}
         samples.append(image.isel(y=sorted(rows)).values.astype(np.float64))
     if not samples:
         return None
-    means = [level_of(sample) for sample in samples]
+    means = [_level_of(sample) for sample in samples]
     if len(samples) == 1:
         return Level(means[0], 0.0, _noise(samples[0]))
-    noise = noise_between(samples[0], samples[1])
+    noise = _noise_between(samples[0], samples[1])
     return Level(float(np.mean(means)), float(np.std(means, ddof=1)), noise)
 
 
 def levels_differ(one: Level | None, other: Level | None) -> str:
-    """How levels of two nights differ, in words; "" where they agree, or one is not known."""
+    """Describe how the levels of two nights differ; "" where they agree, or one is not known."""
     if one is None or other is None:
         return ""
     apart = abs(one.mean - other.mean)
@@ -86,3 +127,20 @@ def levels_differ(one: Level | None, other: Level | None) -> str:
     if more > _NOISE_RATIO * less:
         return f"their noise is {one.noise:.1f} and {other.noise:.1f} ADU"
     return ""
+
+
+def _level_of(planes: Planes) -> float:
+    """Return the mean level of the channels of some rows: of integers, a median is too coarse."""
+    off = planes - np.median(planes, axis=(1, 2), keepdims=True)
+    near = np.abs(off) <= _NEAR * _noise(off)
+    return float(np.mean([plane[of].mean() for plane, of in zip(planes, near, strict=True)]))
+
+
+def _noise_between(planes: Planes, others: Planes) -> float:
+    """Return the noise of a pixel by what differs between frames: patterns are no noise."""
+    return max(_noise(planes - others) / 2**0.5, _DIGIT)
+
+
+def _noise(values: Planes) -> float:
+    """Return the standard deviation of values by their middle two thirds."""
+    return max(float(np.diff(np.percentile(values, [15.865, 84.135]))[0]) / 2, _DIGIT)

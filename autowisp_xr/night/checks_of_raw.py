@@ -13,9 +13,9 @@ from autowisp_xr.errors import AutowispError
 from autowisp_xr.frames import FileRecord
 from autowisp_xr.measure.bands import spread
 from autowisp_xr.measure.plateaus import with_saturation
+from autowisp_xr.night.checks_of_levels import UNLIT, of_unlit
 from autowisp_xr.night.frame_sets import FrameSet, records_of
 from autowisp_xr.night.sentences import sentence
-from autowisp_xr.night.unlit import UNLIT, of_unlit
 from autowisp_xr.regions import ChannelSlice
 
 _BRIGHT = 3

@@ -1,37 +1,53 @@
-"""Gain and read noise of a camera, measured from the night where nobody says them.
+"""Gain and read noise of a camera, measured from the night where nobody states them.
 
 What headers say is held against the night's own flats and biases, too: a driver that gives the
 gain of 12 bits for values that it shifted to 16, or a read noise of 0, would make every error wrong
 in silence.
 """
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from autowisp_xr import measure, schema
+from autowisp_xr.amplifiers import Amplifier
 from autowisp_xr.camera import Camera
-from autowisp_xr.errors import AutowispError, CalibrationError, HeaderError
+from autowisp_xr.errors import AutowispError, AutowispWarning, CalibrationError
 from autowisp_xr.frames import FileRecord
-from autowisp_xr.frames.camera_of_files import resolve_camera
 from autowisp_xr.night.camera_words import (
     UNITS,
     card,
     describe,
     disagreement,
     plain,
+    resolved,
     setting_hint,
     stated_by,
 )
 from autowisp_xr.night.checks_of_raw import Seen, look, opened
 from autowisp_xr.night.frame_sets import FrameSet, records_of
 from autowisp_xr.night.sentences import sentence
-from autowisp_xr.night.transfer import ASKED, Held, held_against, held_amplifiers
+
+_ASKED = {"gain": 0.2, "read_noise": 0.3}
+"""Relative difference between what headers say and what is measured: nominal values are that far
+off, and flats that are not quite alike, or a few pairs, show no more."""
 
 _OPTIONS = {"gain": "--gain", "read_noise": "--read-noise"}
+
+_SURE = 3.0
+"""Errors of what was measured that it is off at least, as well."""
+
+_PAIRS = 8
+_TILE = 32
+"""Pairs of flats and of biases, and pixels a side of their tiles; one pair in smaller ones shows
+whether what headers say may be, in a quarter of the time."""
+
+_LISTED = 4
+"""Amplifiers that are named in a doubt."""
 
 
 class KnownCamera(NamedTuple):
@@ -41,7 +57,7 @@ class KnownCamera(NamedTuple):
     notes: tuple[str, ...] = ()
     """What was measured, or why it could not be, and what is in doubt, a line each."""
     found: tuple[str, ...] = ()
-    """Those of them that say what is new in the camera."""
+    """Those of them that state what is new in the camera."""
 
 
 def know_camera(sets: Sequence[FrameSet], camera: Camera | None) -> KnownCamera:
@@ -58,7 +74,7 @@ def know_camera(sets: Sequence[FrameSet], camera: Camera | None) -> KnownCamera:
     """
     seen, records = look(sets, camera), records_of(sets)
     saturating, line = seen.saturation(camera, records)
-    known = _noise(sets, saturating, seen)
+    known = _measured(sets, saturating, seen)
     lines = (line,) if line else ()
     summed_up = describe(records, known.camera, seen.unseen)
     return KnownCamera(
@@ -68,10 +84,10 @@ def know_camera(sets: Sequence[FrameSet], camera: Camera | None) -> KnownCamera:
     )
 
 
-def _noise(sets: Sequence[FrameSet], camera: Camera | None, seen: Seen) -> KnownCamera:
+def _measured(sets: Sequence[FrameSet], camera: Camera | None, seen: Seen) -> KnownCamera:
     """Complete and check gain and read noise."""
     given = camera or Camera()
-    asked = [name for name in ASKED if getattr(given, name) is None]
+    asked = [name for name in _ASKED if getattr(given, name) is None]
     if not asked or given.amplifiers:
         return KnownCamera(camera)
     records, flats = records_of(sets), records_of(sets, "flat")
@@ -80,53 +96,54 @@ def _noise(sets: Sequence[FrameSet], camera: Camera | None, seen: Seen) -> Known
     unknown = [name for name, values in stated.items() if len(values) != 1]
     disagree = [disagreement(name, stated[name]) for name in unknown if stated[name]]
     numbers = {"flats": len(flats), "biases": len(biases)}
-    amplifiers = _with_amplifiers(records, camera)
-    if amplifiers is not None:
-        unknown, disagree = amplifiers.unknown_noise, []
+    by_headers = resolved(records, camera)
+    amplified = by_headers if by_headers and by_headers.amplifiers else None
+    if amplified:
+        unknown, disagree = amplified.unknown_noise, []
     try:
         if min(len(flats), len(biases)) < 2:
             gains = [given.gain] if given.gain is not None else list(stated["gain"])
-            alone = amplifiers is None and unknown == ["read_noise"] and len(biases) > 1
+            alone = amplified is None and unknown == ["read_noise"] and len(biases) > 1
             if alone and isinstance(gains[0], float):
                 return _of_biases(opened(biases, given), given, gains[0])
             raise CalibrationError(sentence("too_few", **numbers))
         lit, unlit = (opened(of, camera) for of in (flats, biases))
-        if amplifiers is not None:
-            parts, lines = held_amplifiers(lit, unlit, amplifiers, asked)
+        if amplified:
+            parts, lines = _of_amplifiers(lit, unlit, amplified, asked)
             return KnownCamera(replace(given, amplifiers=parts) if lines else camera, lines, lines)
         one_value = {name: None if name in unknown else next(iter(stated[name])) for name in asked}
-        held = held_against(lit, unlit, one_value)
+        measured, wrong, remarks = _held_against(lit, unlit, one_value)
     except (AutowispError, OSError, ValueError) as error:
         return _unmeasured(records, camera, unknown, disagree, str(error))
-    if not unknown and not held.wrong:
+    if not unknown and not wrong:
         return KnownCamera(camera)
-    known = measure.completed_camera(
-        replace(given, channels=schema.camera_of(lit).channels), held.measured
-    )
-    note = sentence("measured", numbers=_numbers(held.measured), **numbers)
+    given_channels = replace(given, channels=schema.camera_of(lit).channels)
     of_headers = {name: value for name, value in one_value.items() if value is not None}
-    remarks = [
+    line = [
+        sentence("measured", numbers=_numbers(measured), **numbers),
         *disagree,
         *(f"the header says {card(records, n)} = {v:g}" for n, v in of_headers.items()),
         *([] if given.gain is None else [f"the gain {given.gain} of the camera file is used"]),
-        *held.remarks,
+        *remarks,
     ]
-    doubts = [_doubt(records, name, of_headers[name], held, seen) for name in held.wrong]
-    notes = ("; ".join([note, *remarks]), *doubts)
-    return KnownCamera(known, notes, notes)
-
-
-def _with_amplifiers(records: Sequence[FileRecord], camera: Camera | None) -> Camera | None:
-    """The camera by all headers, where these know of several amplifiers, and agree."""
-    try:
-        known = resolve_camera(records, camera, None)
-    except HeaderError:
-        return None
-    return known if known.amplifiers else None
+    doubts = [
+        sentence(
+            "measured_otherwise",
+            card=card(records, name),
+            value=of_headers[name],
+            measured=float(np.median(measured[name].values)),
+            unit=UNITS[name],
+            cause=sentence("coarse_steps", step=seen.step) if seen.step > 1 else "",
+            option=_OPTIONS[name],
+        )
+        for name in wrong
+    ]
+    notes = ("; ".join(line), *doubts)
+    return KnownCamera(measure.completed_camera(given_channels, measured), notes, notes)
 
 
 def _of_biases(biases: xr.Dataset, camera: Camera, gain: float) -> KnownCamera:
-    """The read noise by biases alone, where the gain is known and there are no flats."""
+    """Measure the read noise by biases alone, where the gain is known and there are no flats."""
     electrons = (measure.read_noise(biases)["read_noise_adu"].values * gain).tolist()
     channels = schema.camera_of(biases).channels
     read_noise = dict(zip(channels, electrons, strict=True)) if channels else electrons[0]
@@ -144,7 +161,7 @@ def _unmeasured(
     disagree: Sequence[str],
     reason: str,
 ) -> KnownCamera:
-    """What is said where nothing could be measured; nothing where nothing had to be."""
+    """Report why nothing could be measured; nothing where nothing had to be."""
     if not unknown:
         return KnownCamera(camera)
     options = " and ".join(_OPTIONS[name] for name in unknown)
@@ -158,7 +175,7 @@ def _unmeasured(
 
 
 def _numbers(measured: xr.Dataset) -> str:
-    """What was measured of each channel."""
+    """Describe what was measured of each channel."""
     parts = []
     names = ("gain", "gain_error", "read_noise", "read_noise_error", "read_noise_adu")
     for number, channel in enumerate(schema.names(measured, "channel")):
@@ -168,14 +185,98 @@ def _numbers(measured: xr.Dataset) -> str:
     return "; ".join(parts)
 
 
-def _doubt(records: Sequence[FileRecord], name: str, value: float, held: Held, seen: Seen) -> str:
-    """That headers say something else than was measured."""
-    return sentence(
-        "measured_otherwise",
-        card=card(records, name),
-        value=value,
-        measured=float(np.median(held.measured[name].values)),
-        unit=UNITS[name],
-        cause=sentence("coarse_steps", step=seen.step) if seen.step > 1 else "",
-        option=_OPTIONS[name],
-    )
+def _held_against(
+    flats: xr.Dataset,
+    biases: xr.Dataset,
+    stated: Mapping[str, float | None],
+    camera: Camera | None = None,
+) -> tuple[xr.Dataset, list[str], list[str]]:
+    """Measure gain and read noise of a camera, and find which of them headers say otherwise.
+
+    Parameters
+    ----------
+    flats, biases
+        Raw frames.
+    stated
+        What headers say of each; None where they say nothing.
+    camera
+        As for :func:`autowisp_xr.measure.gain_and_read_noise`.
+
+    Returns
+    -------
+    What was measured, as that function gives it; the names of what headers say otherwise; remarks
+    on the measurement, a line each.
+    """
+    all_stated = None not in stated.values()
+    for pairs, tile in ((1, _TILE // 2), (_PAIRS, _TILE))[0 if all_stated else 1 :]:
+        recording = warnings.catch_warnings(record=True, action="always", category=AutowispWarning)
+        with recording as caught:
+            found = measure.gain_and_read_noise(
+                flats, biases, camera=camera, max_pairs=pairs, tile=tile
+            )
+        wrong = [name for name, value in stated.items() if _is_off(name, value, found)]
+        if not wrong:
+            break
+    return found, wrong, [str(warning.message) for warning in caught]
+
+
+def _is_off(name: str, value: float | None, found: xr.Dataset) -> bool:
+    """Whether a number of headers is another than what was measured."""
+    measured, error = (np.median(found[of].values) for of in (name, f"{name}_error"))
+    allowed = max(_ASKED[name] * measured, _SURE * error)
+    return value is not None and bool(abs(value - measured) > allowed)
+
+
+def _of_amplifiers(
+    flats: xr.Dataset, biases: xr.Dataset, camera: Camera, asked: Sequence[str]
+) -> tuple[tuple[Amplifier, ...], tuple[str, ...]]:
+    """Measure each amplifier, where headers say nothing of it, or something else.
+
+    Parameters
+    ----------
+    flats, biases
+        Raw frames.
+    camera
+        With amplifiers, as all headers say it.
+    asked
+        Which of "gain" and "read_noise" headers may say.
+
+    Returns
+    -------
+    The amplifiers, and what was measured and what is in doubt, a line each; no line where all is
+    as the headers say.
+
+    Raises
+    ------
+    AutowispError
+        Where an amplifier cannot be measured.
+    """
+    amplifiers = []
+    measured: list[str] = []
+    off: dict[str, list[str]] = {}
+    for number, amplifier in enumerate(camera.amplifiers):
+        part = camera.of_amplifier(number)
+        stated = {name: getattr(part, name) for name in asked}
+        # that few pixels measure it badly is no news of a part of a frame
+        result, wrong, _ = _held_against(flats, biases, stated, part)
+        unknown = [name for name, value in stated.items() if value is None]
+        open_ones: dict[str, Any] = dict.fromkeys((*wrong, *unknown))
+        known = measure.completed_camera(replace(part, **open_ones), result)
+        own = {name: getattr(known, name) for name in open_ones}
+        for name in wrong:
+            line = f"{amplifier}: {stated[name]:g}, measured {own[name]:.3g}"
+            off.setdefault(name, []).append(line)
+        if unknown:
+            own_numbers = (f"{plain(name)} {own[name]:.3f} {UNITS[name]}" for name in unknown)
+            measured.append(f"{amplifier}: {', '.join(own_numbers)}")
+        amplifiers.append(replace(amplifier, **own))
+    notes = []
+    if measured:
+        numbers = {"flats": flats.sizes["frame"], "biases": biases.sizes["frame"]}
+        notes.append(sentence("measured", numbers="; ".join(measured), **numbers))
+    for name, lines in off.items():
+        more = f" and {len(lines) - _LISTED} more" if len(lines) > _LISTED else ""
+        values = {"name": plain(name), "number": len(lines), "of": len(amplifiers)}
+        values |= {"lines": "; ".join(lines[:_LISTED]), "more": more, "unit": UNITS[name]}
+        notes.append(sentence("amplifiers_otherwise", **values))
+    return tuple(amplifiers), tuple(notes)
