@@ -1,4 +1,4 @@
-"""The instrument: what the camera is, and the fixed patterns that make it imperfect."""
+"""The instrument: a camera, and the fixed patterns that make it imperfect."""
 
 import zlib
 from dataclasses import dataclass, replace
@@ -33,7 +33,7 @@ class Instrument:
     """Height and width of the area that sees the sky, in pixels, without the overscan."""
 
     seed: int = 1
-    """What the sensor, the sky and all noise follow from."""
+    """Seed of the sensor, the sky and all noise."""
 
     channels: str | None = None
     """A Bayer pattern such as "RGGB"; None for a monochrome camera."""
@@ -64,7 +64,7 @@ class Instrument:
     """Fraction of pixels with a dark current of 10 to 500 electrons per second."""
 
     vignetting: float = 0.3
-    """What the corners lose of the light of the middle."""
+    """Part of the light of the middle that the corners lose."""
 
     response_rms: float = 0.01
     """Scatter of the response from pixel to pixel."""
@@ -82,19 +82,17 @@ class Instrument:
     """Of the sensor, in degrees Celsius; only written down."""
 
     gain_setting: float | None = None
-    """What the header says as GAIN, a setting and no gain in electrons; None for no card."""
+    """GAIN in the header, a setting and no gain in e/ADU; None for no card."""
 
     def __post_init__(self) -> None:
-        height, width = self.shape
-        if min(height, width) < 1 or self.overscan < 0:
-            raise CalibrationError(
-                f"a frame of {height} x {width} pixels with {self.overscan} columns of overscan "
-                "cannot be"
-            )
-        if self.channels is not None and (height % 2 or width % 2 or self.overscan % 2):
+        numbers = height, width, overscan = *self.shape, self.overscan
+        if min(height, width) < 1 or overscan < 0:
+            size = f"{height} x {width} pixels with {overscan} columns of overscan"
+            raise CalibrationError(f"a frame of {size} cannot be")
+        if self.channels is not None and any(number % 2 for number in numbers):
             raise CalibrationError(
                 f"a Bayer frame needs even numbers of rows, columns and overscan columns, not "
-                f"{height}, {width} and {self.overscan}"
+                f"{height}, {width} and {overscan}"
             )
         if self.full_well <= 0:
             raise CalibrationError(f"full_well must be positive, not {self.full_well}")
@@ -102,7 +100,7 @@ class Instrument:
 
     @cached_property
     def camera(self) -> Camera:
-        """What calibration may know: the facts of the hardware, with no bias level.
+        """The camera as calibration may know it: the facts of the hardware, with no bias level.
 
         The overscan or the master bias takes the pedestal. The read noise includes digitisation.
         """
@@ -135,12 +133,12 @@ class Instrument:
 
     @cached_property
     def hot(self) -> xr.DataArray:
-        """Which pixels are hot (channel, y, x)."""
+        """Whether a pixel is hot (channel, y, x)."""
         return self._array(self._dark[1], "hot pixels", "1")
 
     @cached_property
     def response(self) -> xr.DataArray:
-        """Relative response (channel, y, x): vignetting, pixels, colours. The flat's truth."""
+        """Relative response (channel, y, x) by vignetting, pixels and colors: the flat's truth."""
         return self._array(self._response, "relative response", "1")
 
     @cached_property
@@ -162,27 +160,27 @@ class Instrument:
         rng = self._stream("response")
         response = sensor.response(self.shape, self.vignetting, self.response_rms, rng)
         for name, c in self._slices(split=True).items():
-            where = np.s_[c.y_offset :: c.y_step, c.x_offset :: c.x_step]
-            response[where] *= _SENSITIVITY.get(name, 1.0)
+            pixels = response[c.y_offset :: c.y_step, c.x_offset :: c.x_step]
+            pixels *= _SENSITIVITY.get(name, 1.0)
         return response
 
     def _stream(self, what: str, number: int = 0) -> np.random.Generator:
+        """Start the random numbers of one thing."""
         key = (zlib.crc32(what.encode()), number)
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
 
     def _slices(self, split: bool) -> dict[str, ChannelSlice]:
+        """Return the pixels of each channel; all as one channel, if not split."""
         channels = self.camera.channels if split else None
         return dict(channels or {schema.MONO: ChannelSlice()})
 
     def _planes(self, mosaic: npt.NDArray[Any], split: bool) -> npt.NDArray[Any]:
-        return np.stack(
-            [
-                mosaic[c.y_offset :: c.y_step, c.x_offset :: c.x_step]
-                for c in self._slices(split).values()
-            ]
-        )
+        """Part a mosaic into its channels (channel, y, x)."""
+        cuts = self._slices(split).values()
+        return np.stack([mosaic[c.y_offset :: c.y_step, c.x_offset :: c.x_step] for c in cuts])
 
     def _place(self, split: bool, *, trimmed: bool) -> dict[str, Any]:
+        """Return the coordinates of the pixels of a frame."""
         height, width = self.shape
         slices = self._slices(split)
         first = next(iter(slices.values()))
@@ -190,6 +188,7 @@ class Instrument:
         return schema.place(slices, height // first.y_step, columns // first.x_step)
 
     def _array(self, mosaic: npt.NDArray[Any], name: str, units: str) -> xr.DataArray:
+        """Make an array (channel, y, x) of a mosaic."""
         return xr.DataArray(
             self._planes(mosaic, split=True),
             self._place(split=True, trimmed=True),

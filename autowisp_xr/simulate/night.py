@@ -1,4 +1,4 @@
-"""The night itself: its camera, its frames, and what is true about them."""
+"""The night itself: its camera, its frames, and the truth about them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -55,35 +55,34 @@ class Night(Instrument):
     """Mean number of tracks in a frame; a bias frame has none."""
 
     fwhm: float = 3.0
-    """Of stars, in pixels."""
+    """Full width at half maximum of stars, in pixels."""
 
     def scene(
         self, *, sky: float = 50.0, nebula: float = 30.0, stars: int | None = None
     ) -> xr.DataArray:
-        """Light on the sensor, before its response (channel, y, x), in electrons per second.
+        """Return the light on the sensor, before its response (channel, y, x), in electrons / s.
 
         Parameters
         ----------
         sky
-            Of the background.
+            Light of the background.
         nebula
-            At the brightest place of the nebula.
+            Light at the brightest place of the nebula.
         stars
             How many; None for one in 2500 pixels, and three at least.
         """
-        light = self._scene(sky, nebula, stars)
-        return self._array(light, "scene", "electron / s")
+        return self._array(self._scene(sky, nebula, stars), "scene", "electron / s")
 
     # ------------------------------------------------------------------ the frames
 
     def bias(self, n: int, *, start: int = 1, split: bool = True) -> xr.Dataset:
-        """Bias frames; see :meth:`objects` for what all kinds have in common."""
+        """Take bias frames; see :meth:`objects` for what all kinds have in common."""
         return self._frames(shots.biases(n, start), split)
 
     def dark(
         self, n: int, *, exposure: PerFrame = 60.0, start: int = 1, split: bool = True
     ) -> xr.Dataset:
-        """Dark frames; see :meth:`objects` for what all kinds have in common."""
+        """Take dark frames; see :meth:`objects` for what all kinds have in common."""
         return self._frames(shots.darks(n, start, exposure), split)
 
     def flat(
@@ -99,7 +98,7 @@ class Night(Instrument):
         start: int = 1,
         split: bool = True,
     ) -> xr.Dataset:
-        """Flat frames of an evenly lit sky; see :meth:`objects` for what all kinds share.
+        """Take flat frames of an evenly lit sky; see :meth:`objects` for what all kinds share.
 
         Parameters
         ----------
@@ -136,7 +135,7 @@ class Night(Instrument):
         start: int = 1,
         split: bool = True,
     ) -> xr.Dataset:
-        """Frames of a star field in a nebula; the stars stand still.
+        """Take frames of a star field in a nebula; the stars stand still.
 
         Parameters
         ----------
@@ -164,7 +163,7 @@ class Night(Instrument):
         return self._frames(taken, split)
 
     def truth(self, kind: str, n: int, *, split: bool = True, **options: Any) -> xr.Dataset:
-        """Give the truth about the frames that the same arguments give, over the image area.
+        """Return the truth about the frames that the same arguments give, over the image area.
 
         Parameters
         ----------
@@ -188,7 +187,7 @@ class Night(Instrument):
         ``mask``
             The accidents, uint8: COSMIC where a ray has hit, OVERSATURATED where the well or the
             converter was full, LEAKED where charge came from a full neighbour. Hot pixels are not
-            in it, for a dark frame mends them; see :attr:`hot`.
+            in it, for a dark frame repairs them; see :attr:`hot`.
         """
         taken = shots.shots_of(kind, n, **options)
         planes: dict[str, list[Any]] = {"image": [], "electrons": [], "mask": []}
@@ -197,16 +196,14 @@ class Night(Instrument):
             planes["image"].append(self._ideal(shot, light, split))
             planes["electrons"].append(self._planes(charge, split))
             planes["mask"].append(self._planes(self._expose(shot)[1], split))
-        truth = xr.Dataset(
-            {name: (schema.DIMS, np.stack(values)) for name, values in planes.items()},
+        attrs = {"image": {"units": "adu"}, "electrons": {"units": "electron"}}
+        attrs["mask"] = schema.variable_attributes("mask")
+        return xr.Dataset(
+            {name: (schema.DIMS, np.stack(found), attrs[name]) for name, found in planes.items()},
             {**self._place(split, trimmed=True), **self._labels(taken)},
         )
-        truth["image"].attrs = {"units": "adu"}
-        truth["electrons"].attrs = {"units": "electron"}
-        truth["mask"].attrs = schema.variable_attributes("mask")
-        return truth
 
-    # ------------------------------------------------------------------ how it comes about
+    # ------------------------------------------------------------------ how they come about
 
     @cached_property
     def _nebula(self) -> Floats:
@@ -214,11 +211,11 @@ class Night(Instrument):
 
     @cached_property
     def _star_fields(self) -> dict[int, Floats]:
-        """Light of the stars by their number: most frames of a night share them."""
+        """The light of the stars by their number: most frames of a night share them."""
         return {}
 
     def _scene(self, sky: float, nebula: float, stars: int | None) -> Floats:
-        """Electrons per second of everything in the sky."""
+        """Return the electrons per second of everything in the sky."""
         height, width = self.shape
         n = max(3, round(_STAR_DENSITY * height * width)) if stars is None else stars
         if n not in self._star_fields:
@@ -227,20 +224,19 @@ class Night(Instrument):
         return sky + nebula * self._nebula + self._star_fields[n]
 
     def _light(self, shot: Shot) -> Floats | None:
-        """Electrons that the frame would get with a response of one."""
+        """Return the electrons that the frame would get with a response of one."""
         if shot.kind == "object":
             return shot.exposure * self._scene(shot.sky, shot.nebula, shot.stars)
-        if shot.kind == "flat":
-            electrons = shot.level * self.gain / self._response.mean()
-            light = electrons * scene.gradient(self.shape, shot.gradient)
-            if shot.cloud:
-                rng = self._stream("clouds", shot.number)
-                light = light * scene.clouds(self.shape, shot.cloud, rng)
-            return light
-        return None
+        if shot.kind != "flat":
+            return None
+        electrons = shot.level * self.gain / self._response.mean()
+        light = electrons * scene.gradient(self.shape, shot.gradient)
+        if shot.cloud:
+            light *= scene.clouds(self.shape, shot.cloud, self._stream("clouds", shot.number))
+        return light
 
     def _expected(self, shot: Shot) -> tuple[Floats, Floats | None]:
-        """Mean electrons in each pixel, and the light before the response."""
+        """Return the mean electrons in each pixel, and the light before the response."""
         charge = shot.exposure * self._dark[0]
         light = self._light(shot)
         if light is not None:
@@ -248,6 +244,7 @@ class Night(Instrument):
         return charge, light
 
     def _ideal(self, shot: Shot, light: Floats | None, split: bool) -> Floats:
+        """Return the truth about the image of a frame."""
         if light is None:
             dark = shot.exposure * self._dark[0] / self.gain
             return self._planes(self._bias if shot.kind == "bias" else dark, split)
@@ -257,7 +254,7 @@ class Night(Instrument):
         return self._planes(light, split) * mean / self.gain
 
     def _expose(self, shot: Shot) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint8]]:
-        """One raw frame with its overscan, and the flags of its image area."""
+        """Take one raw frame with its overscan, and the flags of its image area."""
         height, width = self.shape
         rng = self._stream(repr(shot))
         pedestal = self.bias_level + self.bias_jitter * rng.standard_normal()
@@ -280,9 +277,10 @@ class Night(Instrument):
         mask[frame[:, :width] == np.iinfo(np.uint16).max] |= np.uint8(Flag.OVERSATURATED)
         return frame, mask
 
-    # ------------------------------------------------------------------ how it is labelled
+    # ------------------------------------------------------------------ how they are labelled
 
     def _frames(self, taken: list[Shot], split: bool) -> xr.Dataset:
+        """Take the frames of shots, and record how."""
         image = np.stack([self._planes(self._expose(shot)[0], split) for shot in taken])
         ds = xr.Dataset(
             {"image": (schema.DIMS, image)},
@@ -296,6 +294,7 @@ class Night(Instrument):
         return provenance.record(ds, f"simulate_{taken[0].kind}", options, source=nothing)
 
     def _labels(self, taken: list[Shot]) -> dict[str, Any]:
+        """Make the coordinates on ``frame``."""
         facts: dict[str, Any] = {
             "CCD-TEMP": (self.temperature, "[C] temperature of the sensor"),
             "XBINNING": 1,

@@ -1,4 +1,4 @@
-"""What the sky sends: stars, a nebula, clouds. Arrays only, in raw-frame pixels (y, x)."""
+"""The light of the sky: stars, a nebula, clouds. Arrays only, in raw-frame pixels (y, x)."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ _SLOPE = 1.2
 
 
 def stars(shape: tuple[int, int], n: int, fwhm: float, rng: np.random.Generator) -> Floats:
-    """Light of ``n`` stars, in electrons per second and pixel.
+    """Draw the light of ``n`` stars, in electrons per second and pixel.
 
     Moffat profiles (beta 3) of ``fwhm`` pixels at random places. The k-th brightest sends
     100000 / k^1.2 electrons per second, so that three or so saturate in a minute, however small
@@ -40,34 +40,30 @@ def stars(shape: tuple[int, int], n: int, fwhm: float, rng: np.random.Generator)
 
 
 def nebula(shape: tuple[int, int], rng: np.random.Generator) -> Floats:
-    """Smooth light with a maximum of one: five round clouds of a tenth to a third of the field."""
+    """Draw smooth light with a maximum of one: five round clouds of 0.1 to 0.33 of the field."""
     y, x = np.arange(shape[0]), np.arange(shape[1])
     field = np.zeros(shape)
     for weight in rng.uniform(0.3, 1, 5):
         y0, x0 = rng.random(2) * shape
         size = rng.uniform(0.1, 0.33) * max(shape)
-        field += weight * np.outer(
-            np.exp(-0.5 * ((y - y0) / size) ** 2), np.exp(-0.5 * ((x - x0) / size) ** 2)
-        )
+        profiles = (np.exp(-0.5 * (off / size) ** 2) for off in (y - y0, x - x0))
+        field += weight * np.outer(*profiles)
     return field / field.max()
 
 
 def clouds(shape: tuple[int, int], depth: float, rng: np.random.Generator) -> Floats:
-    """Transmission of a cloudy sky: between ``1 - depth`` and 1, smooth over half the field."""
-    y, x = np.arange(shape[0]) / shape[0], np.arange(shape[1]) / shape[1]
+    """Draw the transmission of clouds, from ``1 - depth`` to 1, smooth over half the field."""
+    axes = [np.arange(number) / number for number in shape]
     field = np.zeros(shape)
     for _ in range(4):
-        waves = rng.uniform(0.5, 2, 2)
-        phases = rng.uniform(0, 2 * np.pi, 2)
-        field += np.outer(
-            np.cos(2 * np.pi * waves[0] * y + phases[0]),
-            np.cos(2 * np.pi * waves[1] * x + phases[1]),
-        )
+        waves, phases = rng.uniform(0.5, 2, 2), rng.uniform(0, 2 * np.pi, 2)
+        both = zip(waves, axes, phases, strict=True)
+        field += np.outer(*(np.cos(2 * np.pi * wave * axis + phase) for wave, axis, phase in both))
     spread = np.ptp(field)
     return 1 - depth * (field - field.min()) / (spread if spread > 0 else 1)
 
 
 def gradient(shape: tuple[int, int], relative: float) -> Floats:
-    """Light of twilight: rises by ``relative`` from the first row to the last; mean of one."""
+    """Return light of twilight, of mean one, that rises by ``relative`` from first to last row."""
     rise = np.linspace(-0.5, 0.5, shape[0]) if shape[0] > 1 else np.zeros(1)
     return np.broadcast_to(1 + relative * rise[:, None], shape)

@@ -1,4 +1,4 @@
-"""What a detector does to light: fixed patterns, charge that spills, cosmic rays, digitisation.
+"""The effects of a detector: fixed patterns, charge that spills, cosmic rays, digitisation.
 
 Arrays only, in raw-frame pixels (y, x).
 """
@@ -23,7 +23,7 @@ _STEPS = 64
 
 
 def bias_structure(shape: tuple[int, int], rms: float, rng: np.random.Generator) -> Floats:
-    """Give the fixed pattern of the electronics, in ADU, with a mean of zero.
+    """Draw the fixed pattern of the electronics, in ADU, with a mean of zero.
 
     Rows, columns and pixels scatter independently, with ``rms`` for the pixels, two thirds of
     it for the columns and half of it for the rows; a slope of ``rms`` runs along both axes.
@@ -39,7 +39,7 @@ def bias_structure(shape: tuple[int, int], rms: float, rng: np.random.Generator)
 def dark_rate(
     shape: tuple[int, int], rate: float, hot_fraction: float, rng: np.random.Generator
 ) -> tuple[Floats, Bools]:
-    """Dark current in electrons per second, and which pixels are hot.
+    """Draw the dark current in electrons per second, and which pixels are hot.
 
     Ordinary pixels scatter by 10 % about ``rate``; ``hot_fraction`` of all are hot instead.
     """
@@ -53,7 +53,7 @@ def dark_rate(
 def response(
     shape: tuple[int, int], vignetting: float, rms: float, rng: np.random.Generator
 ) -> Floats:
-    """Relative response: 1 in the middle but for the pixels' scatter, less in the corners.
+    """Draw the relative response: 1 in the middle but for scatter of pixels, less in the corners.
 
     ``vignetting`` is what the very corners lose, quadratic in the distance from the center;
     ``rms`` is the scatter from pixel to pixel.
@@ -65,7 +65,7 @@ def response(
 
 
 def spill(charge: Floats, full_well: float, directions: Sequence[tuple[int, int]]) -> Bools:
-    """Which pixels received charge from a neighbour that was full; ``charge`` is changed in place.
+    """Spill charge of full pixels, in place; return which pixels received some of a neighbour.
 
     What exceeds ``full_well`` moves in equal parts to the neighbours at the offsets (dx, dy);
     where these are full too, it moves on. What leaves the detector is lost, and so is
@@ -95,7 +95,7 @@ def spill(charge: Floats, full_well: float, directions: Sequence[tuple[int, int]
 
 
 def add_tracks(charge: Floats, tracks: float, rng: np.random.Generator) -> Bools:
-    """Which pixels cosmic rays have hit; ``charge`` (electrons) is changed in place.
+    """Add cosmic rays to ``charge`` (electrons), in place; return which pixels they have hit.
 
     The number of tracks is Poisson with the mean ``tracks``. Each is straight, 1 to 15 pixels
     long, and leaves in each of its pixels the same charge, 500 to 5000 electrons.
@@ -127,5 +127,5 @@ def digitise(adu: Floats) -> npt.NDArray[np.uint16]:
 
 
 def _axis(n: int) -> Floats:
-    """From -1 to 1 in n steps; 0 where there is but one."""
+    """Return n steps from -1 to 1; 0 where there is but one."""
     return np.linspace(-1, 1, n) if n > 1 else np.zeros(1)

@@ -1,4 +1,4 @@
-"""Which frames are taken, and how each is labelled: names, times, headers."""
+"""The frames that are taken, and how each is labelled: names, times, headers."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -50,12 +50,12 @@ class Shot:
 
 
 def biases(n: int, start: int = 1) -> list[Shot]:
-    """``n`` bias frames; the arguments are those of :meth:`Night.bias`, and so on below."""
+    """Plan ``n`` bias frames; the arguments are those of :meth:`Night.bias`, and so on below."""
     return _shots("bias", n, start, {"exposure": 0.0})
 
 
 def darks(n: int, start: int = 1, exposure: PerFrame = 60.0) -> list[Shot]:
-    """``n`` dark frames."""
+    """Plan ``n`` dark frames."""
     return _shots("dark", n, start, {"exposure": exposure})
 
 
@@ -69,23 +69,20 @@ def flats(
     gradient: float = 0.0,
     pointings: Iterable[tuple[float, float]] | None = None,
 ) -> list[Shot]:
-    """``n`` flat frames."""
-    clouds = dict(clouds or {})
-    if not set(clouds) <= set(range(n)):
-        raise CalibrationError(f"clouds {clouds} name frames that are not from 0 to {n - 1}")
+    """Plan ``n`` flat frames."""
+    depths = dict(clouds or {})
+    if not set(depths) <= set(range(n)):
+        raise CalibrationError(f"clouds {depths} name frames that are not from 0 to {n - 1}")
     if pointings is None:
-        pointings = [
-            ((_FLAT_RA + _FLAT_STEP * k) % 360, _FLAT_DEC) for k in range(start, start + n)
-        ]
-    places = [(float(ra), float(dec)) for ra, dec in pointings]
+        numbers = range(start, start + n)
+        pointings = [((_FLAT_RA + _FLAT_STEP * k) % 360, _FLAT_DEC) for k in numbers]
+    places: list[dict[str, Any]] = [{"ra": float(ra), "dec": float(dec)} for ra, dec in pointings]
     if len(places) != n:
         raise CalibrationError(f"{len(places)} pointings were given for {n} frames")
     each, gradient = {"level": level, "exposure": exposure}, float(gradient)
     shots = _shots("flat", n, start, each, filter=filter, object="twilight", gradient=gradient)
-    return [
-        replace(shot, ra=ra, dec=dec, cloud=float(clouds.get(i, 0.0)))
-        for i, (shot, (ra, dec)) in enumerate(zip(shots, places, strict=True))
-    ]
+    rows = enumerate(zip(shots, places, strict=True))
+    return [replace(shot, **place, cloud=float(depths.get(i, 0.0))) for i, (shot, place) in rows]
 
 
 def objects(
@@ -98,49 +95,36 @@ def objects(
     stars: int | None = None,
     name: str = _FIELD[0],
 ) -> list[Shot]:
-    """``n`` frames of a star field."""
+    """Plan ``n`` frames of a star field."""
     light = {"sky": float(sky), "nebula": float(nebula), "stars": stars}
     place = {"object": name, "ra": _FIELD[1], "dec": _FIELD[2]}
     return _shots("object", n, start, {"exposure": exposure}, filter=filter, **place, **light)
 
 
-_TAKERS: dict[str, Callable[..., list[Shot]]] = {
-    "bias": biases,
-    "dark": darks,
-    "flat": flats,
-    "object": objects,
-}
+_Taker = Callable[..., list[Shot]]
+_TAKERS: dict[str, _Taker] = {"bias": biases, "dark": darks, "flat": flats, "object": objects}
 KINDS = tuple(_TAKERS)
 
 
 def shots_of(kind: str, n: int, **options: Any) -> list[Shot]:
-    """``n`` frames of a kind; the options are those of the method of a Night."""
+    """Plan ``n`` frames of a kind; the options are those of the method of a Night."""
     if kind not in _TAKERS:
         raise CalibrationError(f"{kind!r} is no kind of frame; the kinds are {', '.join(KINDS)}")
     return _TAKERS[kind](n, **options)
 
 
 def options_of(shots: Sequence[Shot]) -> dict[str, Any]:
-    """Give what the history keeps of these frames: one value where all have the same."""
+    """Return what the history keeps of these frames: one value where all have the same."""
     rows = [asdict(shot) for shot in shots]
     columns = {name: [row[name] for row in rows] for name in rows[0]}
-    return {
-        name: values[0] if all(value == values[0] for value in values) else values
-        for name, values in columns.items()
-    }
+    return {n: v[0] if all(value == v[0] for value in v) else v for n, v in columns.items()}
 
 
-_NUMBERS = {
-    "exposure": {"units": "s"},
-    "ra": {"units": "degree"},
-    "dec": {"units": "degree"},
-    "temperature": {"units": "degC"},
-    "gain_setting": {},
-}
+_UNITS = {"exposure": "s", "ra": "degree", "dec": "degree", "temperature": "degC"}
 
 
 def coordinates(shots: Sequence[Shot], facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Coordinates on ``frame``, as headers say them; ``facts`` are cards that all headers bear."""
+    """Make coordinates on ``frame`` of headers that all bear the cards ``facts``."""
     headers = [_header(*each, facts) for each in zip(shots, _starts(shots), strict=True)]
     read = [read_coordinates(Cards(header, _USUAL)) for header in headers]
     texts = {
@@ -150,18 +134,17 @@ def coordinates(shots: Sequence[Shot], facts: Mapping[str, Any]) -> dict[str, An
         "header": [render_header(header) for header in headers],
     }
     text: Any = np.dtypes.StringDType()
+    numbers = {n: np.array([one[n] for one in read], float) for n in (*_UNITS, "gain_setting")}
+    units = {name: {"units": unit} for name, unit in _UNITS.items()}
     return {
         "time": ("frame", np.array([one["time"] for one in read], "datetime64[ns]")),
         **{name: ("frame", np.array(values, text)) for name, values in texts.items()},
-        **{
-            name: ("frame", np.array([one[name] for one in read], np.float64), attrs)
-            for name, attrs in _NUMBERS.items()
-        },
+        **{name: ("frame", values, units.get(name, {})) for name, values in numbers.items()},
     }
 
 
 def _starts(shots: Sequence[Shot]) -> list[np.datetime64]:
-    """When each exposure begins, one after the other; frames before the first had its length."""
+    """Let exposures begin one after the other; frames before the first had its length."""
     first = np.datetime64(f"{_DATE}T{_STARTS[shots[0].kind]}", "ns")
     seconds = [(shots[0].number - 1) * (shots[0].exposure + _READOUT)]
     seconds += [shot.exposure + _READOUT for shot in shots[:-1]]
@@ -170,6 +153,7 @@ def _starts(shots: Sequence[Shot]) -> list[np.datetime64]:
 
 
 def _header(shot: Shot, start: np.datetime64, facts: Mapping[str, Any]) -> fits.Header:
+    """Write the header of a frame."""
     stated = {
         "IMAGETYP": (_IMAGETYP[shot.kind], "type of image"),
         "EXPTIME": (shot.exposure, "[s] exposure time"),
@@ -189,21 +173,18 @@ def _header(shot: Shot, start: np.datetime64, facts: Mapping[str, Any]) -> fits.
 def _shots(
     kind: str, n: int, start: int, each: Mapping[str, PerFrame], **common: Any
 ) -> list[Shot]:
-    """Frames of a kind, with what is given for each of them and for all."""
+    """Plan frames of a kind, with what is given for each of them and for all."""
     if n < 1 or start < 1:
         raise CalibrationError(f"{n} frames from number {start} on were asked for; 1 is the least")
     columns = {name: _each(value, n, name) for name, value in each.items()}
-    rows: list[dict[str, Any]] = [
-        {name: values[i] for name, values in columns.items()} for i in range(n)
-    ]
+    rows: list[dict[str, Any]] = [{name: columns[name][i] for name in each} for i in range(n)]
     return [Shot(kind=kind, number=start + i, **row, **common) for i, row in enumerate(rows)]
 
 
 def _each(value: PerFrame, n: int, name: str) -> list[float]:
-    """One number for each frame, of one for all or of a sequence."""
+    """Return one number for each frame, of one for all or of a sequence."""
     values = np.atleast_1d(np.asarray(value, dtype=np.float64))
     if values.shape not in ((1,), (n,)) or not (values >= 0).all():
-        raise CalibrationError(
-            f"{name} is one number that is not negative, or {n} of them, not {value!r}"
-        )
-    return [float(entry) for entry in np.broadcast_to(values, n)]
+        allowed = f"one number that is not negative, or {n} of them"
+        raise CalibrationError(f"{name} is {allowed}, not {value!r}")
+    return np.broadcast_to(values, n).tolist()
