@@ -1,4 +1,4 @@
-"""How the camera was set: of which setup each frame is, though many do not say all of it."""
+"""Camera setups: how the camera was set for each frame, though headers lack a part of it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +17,7 @@ Key = tuple[object, ...]
 
 
 def key_of(traits: Traits, names: Sequence[str]) -> Key:
-    """Values of traits without what makes no difference, None where they are not known."""
+    """Return values of traits without what makes no difference, None where they are not known."""
     known = set(traits.known(names))
     if "gain_setting" in known:
         # programs write EGAIN for other depths of the pixels
@@ -26,46 +26,40 @@ def key_of(traits: Traits, names: Sequence[str]) -> Key:
 
 
 def _agree(one: Key, other: Key) -> bool:
+    """Whether two are the same as far as both are known."""
     return all(a is None or b is None or a == b for a, b in zip(one, other, strict=True))
 
 
 def _more_specific(one: Key, other: Key) -> bool:
-    """Whether one says all that another does, and more."""
+    """Whether one has all that another has, and more."""
     return one != other and all(b is None or a == b for a, b in zip(one, other, strict=True))
 
 
 def setup_of_each(traits: Sequence[Traits]) -> list[Key]:
-    """For each frame its setup; one that says less than a single other one belongs to that."""
+    """Return the setup of each frame; one that has less than a single other one is part of that."""
     keys = [key_of(one, SETTING) for one in traits]
     different = list(dict.fromkeys(keys))
-    fullest = [
-        key for key in different if not any(_more_specific(other, key) for other in different)
-    ]
+    fuller = {key: [one for one in different if _more_specific(one, key)] for key in different}
     home = {}
-    for key in different:
-        fuller = [other for other in fullest if _more_specific(other, key)]
-        home[key] = fuller[0] if len(fuller) == 1 else key
+    for key, others in fuller.items():
+        fullest = [other for other in others if not fuller[other]]
+        home[key] = fullest[0] if len(fullest) == 1 else key
     return [home[key] for key in keys]
 
 
 def take_colours(traits: dict[str, Traits], notes: list[str]) -> None:
-    """Give the Bayer pattern of a camera to those of its frames that do not say it."""
-    patterns = dict.fromkeys(one.channels for one in traits.values() if one.channels is not None)
-    silent = [path for path, one in traits.items() if one.channels is None]
-    if not patterns or not silent:
-        return
+    """Give the Bayer pattern of a camera to those of its frames that do not state it."""
+    stating = [one for one in traits.values() if one.channels is not None]
+    patterns = dict.fromkeys(one.channels for one in stating)
     names = [name for name in SETTING if name != "channels"]
-    stating = {key_of(one, names): one for one in traits.values() if one.channels is not None}
+    camera = names.index("camera")
+    of_key = {key_of(one, names): one.channels for one in stating}
     taken = 0
-    for path in silent:
+    for path in [path for path, one in traits.items() if one.channels is None and of_key]:
         own = key_of(traits[path], names)
-        camera = names.index("camera")
-        found = {
-            one.channels
-            for key, one in stating.items()
-            # of a camera that nobody names, or of the very same
-            if _agree(own, key) and own[camera] == key[camera]
-        }
+        # of a camera that nobody names, or of the very same
+        same = [key for key in of_key if _agree(own, key) and own[camera] == key[camera]]
+        found = {of_key[key] for key in same}
         if len(found) == 1:
             taken += 1
             traits[path] = replace(traits[path], channels=found.pop())

@@ -1,4 +1,4 @@
-"""What is known of a camera, and what headers say of it, in words."""
+"""Lines on what is known of a camera, and on what headers state of it."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,22 +11,18 @@ from autowisp_xr.frames.camera_of_files import resolve_camera
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import value_of
 from autowisp_xr.night.sentences import sentence
+from autowisp_xr.night.summarised_lines import plain
 
 UNITS = {"gain": "e/ADU", "read_noise": "e", "saturation": "ADU", "bias_level": "ADU"}
 
 _ALIKE = 1e-3
-"""Relative difference within which two headers say the same."""
+"""Relative difference within which two headers state the same."""
 
 _CARDS = {"gain": "electrons_per_adu", "read_noise": "read_noise"}
 
 
-def plain(name: str) -> str:
-    """The name of a fact as people write it: "read noise"."""
-    return name.replace("_", " ")
-
-
 def resolved(records: Sequence[FileRecord], camera: Camera | None) -> Camera | None:
-    """Return a camera completed by what headers say; None where these contradict each other."""
+    """Return a camera completed by what headers state; None where these contradict each other."""
     try:
         return resolve_camera(records, camera, None)
     except HeaderError:
@@ -34,16 +30,16 @@ def resolved(records: Sequence[FileRecord], camera: Camera | None) -> Camera | N
 
 
 def describe(records: Sequence[FileRecord], camera: Camera | None, unseen: str = "") -> str:
-    """What is known of the camera of a setup, of the user, the headers, or measured; in a line.
+    """Describe in a line what is known of the camera of a setup: given, in headers, or measured.
 
     Parameters
     ----------
     records
         All of the setup.
     camera
-        What the user says, or was measured.
+        What the user states, or was measured.
     unseen
-        That nobody says where it saturates, after a look at its frames.
+        That nobody states where it saturates, after a look at its frames.
     """
     known = resolved(records, camera)
     if known is None:
@@ -64,7 +60,7 @@ def describe(records: Sequence[FileRecord], camera: Camera | None, unseen: str =
 
 
 def _amplifiers(camera: Camera) -> str:
-    """How many there are, and between what their numbers lie."""
+    """Describe how many amplifiers there are, and between what their numbers lie."""
     parts = [f"{len(camera.amplifiers)} amplifiers"]
     for name in ("gain", "read_noise"):
         own = [getattr(one, name) for one in camera.amplifiers if getattr(one, name) is not None]
@@ -77,32 +73,32 @@ def _amplifiers(camera: Camera) -> str:
 
 
 def _number(value: float | Mapping[str, float]) -> str:
+    """Write a number, or one for each channel."""
     if isinstance(value, Mapping):
         return ", ".join(f"{number:.4g} ({channel})" for channel, number in value.items())
     return f"{value:.4g}" if value < 1000 else f"{value:g}"
 
 
 def stated_by(records: Sequence[FileRecord], name: str) -> dict[float, list[str]]:
-    """What headers say of gain or read noise, and the files of each value."""
+    """Return what headers state of gain or read noise, and the files of each value."""
     stated: dict[float, list[str]] = {}
     for record in records:
         value = record.facts.get(name)
-        if value is None:
-            continue
-        near = (known for known in stated if math.isclose(known, value, rel_tol=_ALIKE))
-        stated.setdefault(next(near, float(value)), []).append(record.path)
+        if value is not None:
+            near = (known for known in stated if math.isclose(known, value, rel_tol=_ALIKE))
+            stated.setdefault(next(near, float(value)), []).append(record.path)
     return stated
 
 
 def card(records: Sequence[FileRecord], name: str) -> str:
-    """The card that says gain or read noise, as it is called in these headers."""
+    """Return the card of gain or read noise, as it is called in these headers."""
     names = KeywordAliases().cards[_CARDS[name]]
     found = (card for record in records for card in names if value_of(record.header, card))
     return next(found, names[0])
 
 
 def disagreement(name: str, stated: Mapping[float, Sequence[str]]) -> str:
-    """That headers do not agree, with all values and files."""
+    """Report that headers do not agree, with all values and files."""
     values = []
     for value, paths in sorted(stated.items(), reverse=True):
         more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
@@ -111,9 +107,7 @@ def disagreement(name: str, stated: Mapping[float, Sequence[str]]) -> str:
 
 
 def setting_hint(records: Sequence[FileRecord], unknown: Sequence[str]) -> str:
-    """That a GAIN in the headers may be what is asked for, where there is one."""
-    found = (value_of(record.header, "GAIN") for record in records)
+    """Suggest that a GAIN in the headers may be what is asked for, where there is one."""
+    found = (value_of(record.header, "GAIN") for record in records if "gain" in unknown)
     stated = next((value for value in found if value is not None), None)
-    return (
-        sentence("setting_hint", value=stated) if "gain" in unknown and stated is not None else ""
-    )
+    return "" if stated is None else sentence("setting_hint", value=stated)

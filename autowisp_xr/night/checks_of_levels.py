@@ -47,7 +47,7 @@ _NOISE = 0.2
 _NOISE_RATIO = 1.25
 
 
-def of_unlit(raw: xr.Dataset, name: str) -> list[str]:
+def doubts_on_levels(raw: xr.Dataset, name: str) -> list[str]:
     """List what is doubtful about the levels of the biases or darks of one set, a line each."""
     kind = str(raw["image_type"].values[0])
     camera, raw = schema.camera_of(raw), trim(raw)
@@ -70,9 +70,9 @@ def of_unlit(raw: xr.Dataset, name: str) -> list[str]:
         worst = max(found, key=lambda floor: floor.share)
         values = {"value": worst.value, "share": 100 * worst.share}
         notes.append(sentence("cut_off", number=len(found), of=len(floors), **values))
-    scatter = np.std(levels, ddof=1) if len(levels) > 1 else 0.0
+    scatter = float(np.std(levels, ddof=1)) if len(levels) > 1 else 0.0
     if scatter > _WANDER * np.median(noises or 0.0) and not camera.overscan_areas:
-        noise, lowest, highest = np.median(noises), min(levels), max(levels)
+        noise, lowest, highest = float(np.median(noises)), min(levels), max(levels)
         values = {"scatter": scatter, "noise": noise, "lowest": lowest, "highest": highest}
         notes.append(sentence("wandering", kind=kind, name=name, **values))
     return notes

@@ -1,4 +1,7 @@
-"""What it costs to have no dark of the exposure: noise of a scaled one, dark current that stays."""
+"""Doubts about masters, and what it costs to have no dark of the exposure.
+
+A dark that is scaled adds noise; flats that no dark fits keep their dark current.
+"""
 
 import math
 from collections.abc import Iterable
@@ -7,8 +10,94 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from autowisp_xr.flags import Flag
-from autowisp_xr.night.sentences import sentence
+from autowisp_xr import measure
+from autowisp_xr.arrays import Floats
+from autowisp_xr.night.checks_of_calibrated import BELOW_ZERO, SURE
+from autowisp_xr.night.sentences import Doubts, sentence
+from autowisp_xr.night.summarised_lines import some_of
+from autowisp_xr.stats.sampling import good_only
+
+_SHAPE = 0.03
+"""Range of the shapes of flats: those of a lamp agree to a few tenths of a per cent, those of
+twilight to one."""
+
+_GLOW_SHARE = 0.5
+"""Of the noise of a dark frame, as scaled, that glow amounts to."""
+
+_LEAST_GLOWING = 32
+"""Rows and columns of a dark in which glow is looked for."""
+
+_EVERY = 3
+"""Row and column of a master whose level is looked at."""
+
+
+def doubts_on_dark(made: xr.Dataset, bias: str | None) -> Doubts:
+    """Report that a master dark lies below the bias that was subtracted."""
+    doubts = Doubts()
+    some = made.isel(y=slice(None, None, _EVERY), x=slice(None, None, _EVERY)).compute()
+    variances = None if bias is None else _variance_of_frames(some)
+    if variances is None:
+        return doubts
+    level, variance = (
+        np.nanmedian(good_only(planes, some["mask"].values), axis=(1, 2))
+        for planes in (some["image"].values, variances)
+    )
+    error = np.sqrt(variance)
+    low = level < -BELOW_ZERO * error
+    if low.any():
+        place = int(np.argmin(np.where(low, level, 0.0)))
+        doubts.add("dark_below_bias", bias=bias, level=-level[place], error=error[place])
+    return doubts
+
+
+def doubts_on_glow(dark: xr.Dataset, name: str, factor: float) -> list[str]:
+    """Report that a dark to be scaled glows, which does not grow evenly with the exposure."""
+    small = min(dark.sizes["y"], dark.sizes["x"]) < _LEAST_GLOWING
+    variances = None if small else _variance_of_frames(dark)
+    if variances is None:
+        return []
+    found = measure.glow(dark)
+    error = np.sqrt(np.nanmedian(variances, axis=(1, 2)))
+    glow, current = found["glow"].values, np.maximum(found["current"].values, 0.0)
+    shows = (glow > np.maximum(current, 5 * found["glow_error"].values)) & (
+        factor * glow > _GLOW_SHARE * error
+    )
+    if not shows.any():
+        return []
+    place = int(np.argmax(np.where(shows, glow, 0.0)))
+    values = {"y": int(found["glow_y"][place]), "x": int(found["glow_x"][place])}
+    levels = {"glow": glow[place], "current": current[place]}
+    return [sentence("dark_glows", name=name, **values, **levels)]
+
+
+def doubts_on_flats(frames: xr.Dataset, bias: xr.Dataset | None) -> list[str]:
+    """Report that flats of one set are of unlike shape.
+
+    Parameters
+    ----------
+    frames
+        Raw flats.
+    bias
+        What they contain.
+    """
+    if frames.sizes["frame"] < 2:
+        return []
+    found = measure.flat_shapes(frames, bias=bias)
+    deviation = found["deviation"].values
+    unlike = deviation > _SHAPE + SURE * found["deviation_error"].values
+    if not unlike.any():
+        return []
+    names = found["frame"].values[unlike.any(axis=1)].tolist()
+    most = 100 * deviation[unlike].max()
+    return [sentence("flats_unlike", frames=some_of(names, len(deviation)), most=most)]
+
+
+def _variance_of_frames(master: xr.Dataset) -> Floats | None:
+    """Return the variance of one frame of a master (channel, y, x); None where it is not known."""
+    if "variance" not in master or not np.isfinite(master["variance"].values).any():
+        return None
+    frames = master["count"].values if "count" in master else 1
+    return np.asarray(master["variance"].values * frames)
 
 
 class KnownDark(NamedTuple):
@@ -23,18 +112,18 @@ class KnownDark(NamedTuple):
     def of(
         cls, name: str, dark: xr.Dataset, *, holds_bias: bool, bias: xr.Dataset | None
     ) -> "KnownDark | None":
-        """What is known of a master dark; None where it holds a bias that is not at hand."""
+        """Look at a master dark; None where it holds a bias that is not at hand."""
         seconds = float(dark["exposure"]) if "exposure" in dark.coords else math.nan
+        if (holds_bias and bias is None) or not seconds > 0:
+            return None
         level = _median(dark, "image")
-        if holds_bias:
-            if bias is None:
-                return None
+        if bias is not None and holds_bias:
             level -= _median(bias, "image")
-        return cls(name=name, seconds=seconds, level=level) if seconds > 0 else None
+        return cls(name=name, seconds=seconds, level=level)
 
 
 def price_of_scaling(name: str, dark: xr.Dataset, seconds: tuple[float, float]) -> str:
-    """That a dark is scaled to the shortest and longest exposure of frames, and what it costs."""
+    """Report that a dark is scaled to the shortest and longest exposure of frames, and the cost."""
     own = float(dark["exposure"])
     low, high = (float(f"{one / own:.3g}") for one in seconds)
     factor = f"{low:g}" if low == high else f"{low:g} to {high:g}"
@@ -45,7 +134,7 @@ def price_of_scaling(name: str, dark: xr.Dataset, seconds: tuple[float, float]) 
 
 
 def current_left(seconds: float, level: float, darks: Iterable[KnownDark]) -> str:
-    """How much dark current flats hold that no dark fits; "" where no dark tells.
+    """Report how much dark current flats hold that no dark fits; "" where no dark shows it.
 
     Parameters
     ----------
@@ -54,26 +143,19 @@ def current_left(seconds: float, level: float, darks: Iterable[KnownDark]) -> st
     level
         Their mean level in ADU, free of bias.
     darks
-        That there are; the one nearest in exposure tells.
+        Those that there are; the one nearest in exposure counts.
     """
     known = [dark for dark in darks if math.isfinite(dark.level)]
     if not (known and seconds > 0 and level > 0):
         return ""
-    nearest = min(known, key=lambda dark: abs(math.log(dark.seconds / seconds)))
-    current = max(nearest.level, 0.0) * seconds / nearest.seconds
-    return sentence(
-        "dark_current",
-        seconds=seconds,
-        current=current,
-        share=current / level,
-        name=nearest.name,
-        own=nearest.seconds,
-    )
+    name, own, dark_level = min(known, key=lambda dark: abs(math.log(dark.seconds / seconds)))
+    current = max(dark_level, 0.0) * seconds / own
+    values = {"seconds": seconds, "current": current, "share": current / level}
+    return sentence("dark_current", name=name, own=own, **values)
 
 
 def _median(master: xr.Dataset, name: str) -> float:
-    values = master[name].values
-    good = np.isfinite(values)
-    if "mask" in master:
-        good &= master["mask"].values & np.uint8(Flag.BAD) == 0
-    return float(np.median(values[good])) if good.any() else math.nan
+    """Return the median of the good pixels of a variable; NaN where none is good."""
+    values = good_only(master[name].values, master["mask"].values if "mask" in master else None)
+    values = values[np.isfinite(values)]
+    return float(np.median(values)) if values.size else math.nan

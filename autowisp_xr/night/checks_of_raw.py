@@ -1,4 +1,4 @@
-"""A look at some frames of a night before work begins: where their values stop, at both ends."""
+"""A look at some raw frames before work begins: their values stop at both ends."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from autowisp_xr.errors import AutowispError
 from autowisp_xr.frames import FileRecord
 from autowisp_xr.measure.bands import spread
 from autowisp_xr.measure.plateaus import with_saturation
-from autowisp_xr.night.checks_of_levels import UNLIT, of_unlit
+from autowisp_xr.night.checks_of_levels import UNLIT, doubts_on_levels
 from autowisp_xr.night.frame_sets import FrameSet, records_of
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.regions import ChannelSlice
@@ -51,12 +51,12 @@ class Seen:
     def saturation(
         self, camera: Camera | None, records: Sequence[FileRecord]
     ) -> tuple[Camera | None, str]:
-        """A camera with the saturation that was seen, and a line on it; else the same camera.
+        """Give a camera the saturation that was seen; return it, and a line on it if it is new.
 
         Parameters
         ----------
         camera
-            What the user says; this is never overruled, what headers say is.
+            What the user states; this is never overruled, what headers state is.
         records
             All of the setup.
         """
@@ -64,12 +64,10 @@ class Seen:
         if found is None:
             return camera, ""
         own = given.saturation
-        if own is not None:
-            levels_of_user = own.values() if isinstance(own, Mapping) else [own]
-            stated = [level + given.bias_level for level in levels_of_user]
-        else:
-            of_headers = [record.facts.get("saturation") for record in records]
-            stated = [float(level) for level in of_headers if level]
+        levels = own.values() if isinstance(own, Mapping) else [own]
+        stated = [level + given.bias_level for level in levels if level is not None]
+        if own is None:
+            stated = [float(r.facts["saturation"]) for r in records if r.facts.get("saturation")]
         lowest = np.fmin.reduce(found["saturation"].values)
         # a comparison with NaN is false
         if not lowest < min(self.ceiling, max(stated, default=np.inf)):
@@ -86,21 +84,17 @@ class Seen:
         return with_saturation(given, less), line
 
     def _seen(self, found: xr.Dataset) -> str:
-        """Where values stop, and in how many pixels and frames."""
+        """Describe where values stop, and in how many pixels and frames."""
         levels = found["saturation"].values
         distinct = dict.fromkeys(levels[np.isfinite(levels)].tolist())
-        return sentence(
-            "plateau",
-            levels=" and ".join(f"{level:g}" for level in distinct),
-            share=100 * float(found["share"].max()),
-            number=int(found["frames"].max()),
-            of=self.frames,
-            steps=f" (values are multiples of {self.step})" if self.step > 1 else "",
-        )
+        where = " and ".join(f"{level:g}" for level in distinct)
+        steps = f" (values are multiples of {self.step})" if self.step > 1 else ""
+        most = {"share": 100 * float(found["share"].max()), "number": int(found["frames"].max())}
+        return sentence("plateau", levels=where, of=self.frames, steps=steps, **most)
 
     @property
     def unseen(self) -> str:
-        """That no frame shows where the camera saturates; "" where one does."""
+        """A line on that no frame shows where the camera saturates; "" where one does."""
         if self.plateaus is None:
             return ""
         reached = np.fmax.reduce(self.plateaus["brightest"].values)
@@ -112,7 +106,7 @@ class Seen:
 
 
 def opened(records: Sequence[FileRecord], camera: Camera | None) -> xr.Dataset:
-    """Raw frames, whatever their headers say of gain and read noise, which are not asked for."""
+    """Open raw frames, whatever their headers state of gain and read noise, which do not matter."""
     asked = (camera or Camera()).completed_by({"gain": 1.0, "read_noise": 1.0})
     return frames.open_records(records, camera=asked)
 
@@ -125,11 +119,9 @@ def look(sets: Sequence[FrameSet], camera: Camera | None) -> Seen:
     sets
         All frames of one setup.
     camera
-        What the user says of it.
+        What the user states of it.
     """
-    bright = [
-        record for kind in ("flat", "object") for record in _some(records_of(sets, kind), _BRIGHT)
-    ]
+    bright = [one for kind in ("flat", "object") for one in _some(records_of(sets, kind), _BRIGHT)]
     seen, notes = Seen(), []
     try:
         if bright:
@@ -144,20 +136,20 @@ def look(sets: Sequence[FrameSet], camera: Camera | None) -> Seen:
             notes += _wrapped(frames)
         for one in sets:
             if one.traits.kind in ("bias", "dark") and len(one.records) > 1:
-                notes += of_unlit(opened(_some(one.records, UNLIT), camera), one.name)
+                notes += doubts_on_levels(opened(_some(one.records, UNLIT), camera), one.name)
     except (AutowispError, OSError, ValueError):
-        # which files cannot be read, and why, is said when they are worked on
+        # which files cannot be read, and why, is reported when they are worked on
         pass
     return replace(seen, notes=tuple(notes))
 
 
 def _some(records: Sequence[FileRecord], most: int) -> list[FileRecord]:
-    """So many of the records at most, evenly spread."""
+    """Select so many of the records at most, evenly spread."""
     return [records[number] for number in spread(len(records), most)]
 
 
 def _wrapped(frames: xr.Dataset) -> list[str]:
-    """That integers with a sign go so far below zero that they should have none."""
+    """Report that integers with a sign go so far below zero that they should have none."""
     if frames["image"].dtype.kind != "i":
         return []
     for number, name in enumerate(frames["path"].values.tolist()):

@@ -1,4 +1,4 @@
-"""Which master belongs to a frame, and why the others do not: candidates judged, then ranked."""
+"""The choice of a master for a frame, with a reason against each other: judged, then ranked."""
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -40,7 +40,7 @@ class Candidate:
 
 
 class Refusal(NamedTuple):
-    """Why a candidate is not taken."""
+    """A candidate that is not taken, and the reason."""
 
     candidate: Candidate
     text: str
@@ -53,7 +53,7 @@ class Refusal(NamedTuple):
 
     @property
     def trait(self) -> str:
-        """In which it differs; "" where it does in none."""
+        """The trait in which it differs; "" where it does in none."""
         return self.mismatch.trait if self.mismatch else ""
 
 
@@ -67,7 +67,7 @@ class Choice:
     refused: Mapping[str, Refusal] = field(default_factory=dict)
     """The other candidates of the kind, by their names."""
     unstated: tuple[str, ...] = ()
-    """Traits that only one of the frame and the chosen master says."""
+    """Traits that only one of the frame and the chosen master states."""
 
     @property
     def why_not(self) -> dict[str, str]:
@@ -75,7 +75,7 @@ class Choice:
         return {name: one.text for name, one in self.refused.items()}
 
     def against(self, kind: str) -> list[str]:
-        """What keeps masters of the kind away that do not fit, in a few words."""
+        """Report in a few words what keeps masters of the kind away that do not fit."""
         unfit = [one for one in self.refused.values() if not one.text.startswith(_FITS_TOO)]
         reasons = {one.candidate.name: one.text for one in unfit}
         traits = {one.candidate.name: one.trait for one in unfit if one.text == str(one.mismatch)}
@@ -87,7 +87,7 @@ Choices = Mapping[str, Choice]
 
 
 def match(wanted: Traits, candidates: Sequence[Candidate], matching: Matching) -> dict[str, Choice]:
-    """The masters for a frame, by kind; those that its kind needs.
+    """Choose the masters that a frame needs, by kind.
 
     A dark is chosen to go with the bias: where there is one, a dark that is free of it goes first.
     """
@@ -100,7 +100,7 @@ def match(wanted: Traits, candidates: Sequence[Candidate], matching: Matching) -
 
 
 def stop_reason(kind: str, choices: Choices, matching: Matching) -> str:
-    """Why frames of a kind are left out, with these masters chosen for them; "" if they are not.
+    """State why frames of a kind are left out, with these masters; "" if they are not.
 
     They are where a master that belongs to them could not be made, and science frames where there
     are darks of their pixels, but none that fits.
@@ -119,7 +119,7 @@ def stop_reason(kind: str, choices: Choices, matching: Matching) -> str:
 
 
 def _remedy(differ: Collection[str], matching: Matching) -> str:
-    """Options that would let a master pass that differs in one of these traits."""
+    """Name the options that would let a master pass that differs in one of these traits."""
     remedies = []
     if "exposure" in differ and matching.scale_dark != "any":
         larger = "any" if matching.scale_dark else "down or any"
@@ -135,7 +135,7 @@ def _remedy(differ: Collection[str], matching: Matching) -> str:
 def choose(
     wanted: Traits, candidates: Sequence[Candidate], matching: Matching, *, has_bias: bool = False
 ) -> Choice:
-    """The best of candidates of one kind, and the reason against each of the others.
+    """Choose the best of candidates of one kind, and state the reason against each of the others.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ def choose(
 def _judged(
     wanted: Traits, candidate: Candidate, matching: Matching, has_bias: bool, banded: bool
 ) -> tuple[bool, Refusal | None]:
-    """Whether a candidate has to be scaled, and what speaks against it."""
+    """Judge whether a candidate has to be scaled, and what speaks against it."""
     own = candidate.traits
     mismatch = reason_against(wanted, own, matching)
     scaled = mismatch is not None and mismatch.trait == "exposure"
@@ -212,6 +212,7 @@ def _reason_against_scaling(
 
 
 def _reason_of_bias(own: Traits, has_bias: bool) -> str:
+    """State why a dark does not go with the bias of the frames, or their lack of one."""
     if own.kind != "dark":
         return ""
     if own.holds_bias is None:
@@ -224,7 +225,7 @@ def _reason_of_bias(own: Traits, has_bias: bool) -> str:
 def _reason_of_unstated_filter(
     wanted: Traits, candidate: Candidate, banded: bool, matching: Matching
 ) -> str:
-    """Why flats that do not say their filter do not serve a known band, where others say theirs."""
+    """State why flats without a filter do not serve a known band, where others state theirs."""
     own = candidate.traits
     counts = "filter" in KINDS[own.kind].serves and "filter" not in matching.allow_mismatch
     if not counts or own.filter or not wanted.filter or not (banded and candidate.own):
@@ -233,7 +234,7 @@ def _reason_of_unstated_filter(
 
 
 def _unstated(wanted: Traits, own: Traits, matching: Matching) -> tuple[str, ...]:
-    """Traits that only one of the two says, of those that have to agree."""
+    """List the traits that only one of the two states, of those that have to agree."""
     counted = [name for name in KINDS[own.kind].serves if name not in matching.allow_mismatch]
     names = [name for name in counted if name not in ("size", "area", "channels", "unit", "egain")]
     here, there = set(wanted.known(names)), set(own.known(names))
@@ -243,20 +244,21 @@ def _unstated(wanted: Traits, own: Traits, matching: Matching) -> tuple[str, ...
 def _ranks(
     wanted: Traits, scaled: bool, candidate: Candidate, matching: Matching
 ) -> dict[str, float]:
-    """What makes one master go before another, in the order in which it counts; least is best."""
+    """Return what makes one master go before another, in the order in which it counts.
+
+    The least is best.
+    """
     own = candidate.traits
     apart = abs(own.temperature - wanted.temperature)
-    later = float((own.time - wanted.time) / np.timedelta64(1, "s"))
-    if math.isnan(later):
-        later = math.inf
+    known = not (np.isnat(own.time) or np.isnat(wanted.time))
+    later = float((own.time - wanted.time) / np.timedelta64(1, "s")) if known else math.inf
+    # variance of a dark that is scaled, where darks differ by their exposure and number only
+    noise = (wanted.exposure[1] / own.exposure[0]) ** 2 / candidate.frames if scaled else 0.0
     return {
         "needs no scaling": scaled,
         "is of this night": not candidate.own,
         "is free of the bias": own.kind == "dark" and own.holds_bias is True,
-        # variance of a dark that is scaled, where darks differ by their exposure and number only
-        "adds less noise": (wanted.exposure[1] / own.exposure[0]) ** 2 / candidate.frames
-        if scaled
-        else 0.0,
+        "adds less noise": noise,
         "is known to fit": math.isnan(apart) + (own.filter == "" != wanted.filter),
         "is nearer in temperature": 0.0 if math.isnan(apart) or not candidate.own else apart,
         "is older": matching.prefer == "older" and later > 0,

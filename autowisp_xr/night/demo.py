@@ -22,7 +22,7 @@ _BRIGHT = 1000.0  # electrons
 def demo(
     out: str | PathLike[str], *, report: Callable[[str], None] = lambda line: None
 ) -> dict[str, tuple[float, float]]:
-    """Simulate a night, reduce it, and say how well the truth was recovered.
+    """Simulate a night, reduce it, and report how well the truth was recovered.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def demo(
 
 
 def pulls(ds: xr.Dataset, truth: xr.DataArray, leave_out: xr.DataArray) -> tuple[float, float]:
-    """Mean and width of (x - truth) / sigma over good pixels that are not left out."""
+    """Return mean and width of (x - truth) / sigma over good pixels that are not left out."""
     good = ((ds["mask"].values & np.uint8(Flag.BAD)) == 0) & ~leave_out.values
     pull = (ds["image"].values[good] - truth.values[good]) / np.sqrt(ds["variance"].values[good])
     return float(pull.mean()), float(pull.std())

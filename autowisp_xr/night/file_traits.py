@@ -1,9 +1,10 @@
-"""Traits of the files of a night, for the judge of what goes together."""
+"""Traits of the files of a night and of sets of them, for the judge of what goes together."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from autowisp_xr.kinds import KINDS
 from autowisp_xr.regions import Region
 from autowisp_xr.traits import NUMBERS, TEXTS, Channels, Traits
 
-_SPELT_OTHERWISE = {
+_FIELDS = {
     "egain": ("electrons_per_adu_raw", "electrons_per_adu"),
     "gain_setting": ("gain",),
     "channels": ("bayer",),
@@ -30,45 +31,43 @@ _SPELT_OTHERWISE = {
 }
 """Fields of the table of aliases that do not bear the name of their trait."""
 
-
-_DAY = np.timedelta64(1, "D")
+_DAY = np.timedelta64(1, "D").astype("timedelta64[ns]")
 _SHORTEST_DAY = np.timedelta64(5, "h")
 
 
 def nights_of(records: Sequence[FileRecord]) -> dict[str, str]:
-    """Date of the evening of each frame, by path; frames whose time is not known have none.
+    """Return the date of the evening of each frame, by path, where its time is known.
 
     A day ends in the middle of the longest stretch of the 24 hours in which no frame sees light,
-    since headers seldom say reliably where on Earth they are. Where there is no such stretch of
-    five hours, no night is told from the next.
+    since headers seldom state reliably where on Earth they are. Where there is no such stretch of
+    five hours, no night is distinguished from the next.
     """
-    stated = ((one, np.datetime64(one.coordinates.get("time", "NaT"), "ns")) for one in records)
-    timed = [(record, time) for record, time in stated if not np.isnat(time)]
-    if not timed:
+    stated = {r.path: np.datetime64(r.coordinates.get("time", "NaT"), "ns") for r in records}
+    times = {path: time for path, time in stated.items() if not np.isnat(time)}
+    if not times:
         return {}
-    lit = {name for name, kind in KINDS.items() if kind.sees_light}
-    times = {record.path: time for record, time in timed}
-    seen = [time for record, time in timed if record.coordinates["image_type"] in lit]
-    hours = np.sort([time - time.astype("datetime64[D]") for time in seen or times.values()])
-    gaps = np.diff(np.append(hours, hours[0] + _DAY.astype("timedelta64[ns]")))
+    lit = {r.path for r in records if KINDS[r.coordinates["image_type"]].sees_light}
+    seen = [time for path, time in times.items() if path in lit] or times.values()
+    hours = np.sort([time - time.astype("datetime64[D]") for time in seen])
+    gaps = np.diff(np.append(hours, hours[0] + _DAY))
     longest = int(np.argmax(gaps))
     if gaps[longest] < _SHORTEST_DAY:
         return {}
-    noon = (hours[longest] + gaps[longest] / 2) % _DAY.astype("timedelta64[ns]")
+    noon = (hours[longest] + gaps[longest] / 2) % _DAY
     return {path: str((time - noon).astype("datetime64[D]")) for path, time in times.items()}
 
 
 def traits_of_file(
     record: FileRecord, camera: Camera | None, keywords: Sequence[str], night: str
 ) -> Traits:
-    """Traits of a raw frame.
+    """Return the traits of a raw frame.
 
     Parameters
     ----------
     record
         As :func:`autowisp_xr.frames.scan` gives it.
     camera
-        What the user says of it; a pattern or area goes before that of the header.
+        What the user states of it; a pattern or area goes before that of the header.
     keywords
         Cards that are traits, too.
     night
@@ -77,37 +76,34 @@ def traits_of_file(
     camera = camera or Camera()
     height, width = record.shape or (0, 0)
     area = camera.image_area or record.facts.get("image_area")
-    channels = channels_of(camera)
-    if channels is None:
-        channels = _channels_of_pattern(record.facts.get("channels"))
     return Traits.of(
         record.coordinates,
         size=(height, width),
         area=Region.parse(area) if area else Region(xmin=0, xmax=width, ymin=0, ymax=height),
-        channels=channels,
+        channels=channels_of(camera) or _channels_of_pattern(record.facts.get("channels")),
         night=night,
         others=tuple((word, str(value_of(record.header, word) or "")) for word in keywords),
     )
 
 
 def channels_of(camera: Camera) -> Channels | None:
-    """Channels of a camera, in the order of their pixels; None where it does not say any."""
+    """List the channels of a camera in the order of their pixels; None where it has none."""
     if not camera.channels:
         return None
-    return tuple(
-        sorted(camera.channels.items(), key=lambda item: (item[1].y_offset, item[1].x_offset))
-    )
+    channels = camera.channels.items()
+    return tuple(sorted(channels, key=lambda item: (item[1].y_offset, item[1].x_offset)))
 
 
 @lru_cache(maxsize=16)
 def _channels_of_pattern(pattern: str | None) -> Channels | None:
+    """List the channels of a Bayer pattern; they are the same for many files."""
     return channels_of(Camera(channels=pattern))
 
 
 def traits_of_set(
     kind: str, members: Sequence[Traits], records: Sequence[FileRecord] = ()
 ) -> Traits:
-    """Traits of frames that are alike; what is not known of one is that of the others.
+    """Return the traits of frames that are alike; what is not known of one is that of the others.
 
     Parameters
     ----------
@@ -127,12 +123,14 @@ def traits_of_set(
     temperatures = [one.temperature for one in members if one.temperature == one.temperature]
     times = np.sort(np.array([one.time for one in members], "datetime64[ns]"))
     times = times[~np.isnat(times)]
+    common: dict[str, Any] = {}
+    for name in ("filter", "night", "target"):
+        first, *others = {getattr(one, name) for one in members}
+        common[name] = "" if others else first
     return replace(
         merged,
         kind=kind,
-        filter=_common([one.filter for one in members]),
-        night=_common([one.night for one in members]),
-        target=_common([one.target for one in members]),
+        **common,
         exposure=(min(exposures), max(exposures)) if exposures else (math.nan, math.nan),
         temperature=float(np.median(temperatures)) if temperatures else math.nan,
         time=times[len(times) // 2] if len(times) else merged.time,
@@ -140,19 +138,13 @@ def traits_of_set(
     )
 
 
-def _common(values: Sequence[str]) -> str:
-    different = set(values)
-    return different.pop() if len(different) == 1 else ""
-
-
 def _cards(record: FileRecord) -> dict[str, str]:
-    """For each trait the card of a header that is asked first, if any is there."""
+    """Return for each trait the card of a header that is asked first, if any is there."""
     aliases: KeywordAliases = record.options.get("aliases") or KeywordAliases()
-    found = {}
+    found: dict[str, str] = {}
     for trait in (*TEXTS, *NUMBERS, "channels"):
-        names = _SPELT_OTHERWISE.get(trait, (trait,))
-        cards = (card for name in names for card in aliases.cards.get(name, ()))
+        fields = _FIELDS.get(trait, (trait,))
+        cards = (card for name in fields for card in aliases.cards.get(name, ()))
         card = next((card for card in cards if card in record.header), "")
-        if card:
-            found[trait] = card
+        found |= {trait: card} if card else {}
     return found

@@ -1,4 +1,4 @@
-"""Which frames of a night belong together: by kind and by all traits that have to agree."""
+"""Sets of frames of a night that belong together, by kind and all traits that have to agree."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -40,12 +40,12 @@ class FrameSet:
 
 
 def records_of(sets: Iterable[FrameSet], kind: str = "") -> list[FileRecord]:
-    """Files of sets: of those of a kind, or of all."""
+    """List the files of sets: of those of a kind, or of all."""
     return [record for one in sets if kind in ("", one.traits.kind) for record in one.records]
 
 
 class SortedFrames(NamedTuple):
-    """What :func:`sort_frames` makes of the files of a night."""
+    """The files of a night as :func:`sort_frames` sorts them."""
 
     sets: list[FrameSet]
     left_out: dict[str, str]
@@ -61,25 +61,25 @@ def sort_frames(
     *,
     look: bool = False,
 ) -> SortedFrames:
-    """Sets of frames of a night, and the reason for each file that is in none.
+    """Sort the frames of a night into sets, and give the reason for each file that is in none.
 
     Parameters
     ----------
     records
         As :func:`autowisp_xr.frames.scan` gives them.
     camera
-        What the user says of the camera.
+        What the user states of the camera.
     matching
         How far temperatures and exposures of one set may be apart, and what parts sets.
     look
-        Whether some pixels may be read, to tell if biases and darks of several nights agree;
+        Whether some pixels may be read, to see if biases and darks of several nights agree;
         without, they are taken to.
 
     Returns
     -------
     The sets, of each kind in the order in which their first frames appear; what was left out; and
-    notes. Frames of a set agree in all that :data:`~autowisp_xr.kinds.KINDS` says of their kind.
-    Frames that do not say a setting go with the one setting of those that do; where there are
+    notes. Frames of a set agree in all that :data:`~autowisp_xr.kinds.KINDS` has for their kind.
+    Frames that do not state a setting go with the one setting of those that do; where there are
     several, they are a setup of their own. Every record is in exactly one set, or left out.
     """
     matching = matching or Matching()
@@ -100,29 +100,23 @@ def sort_frames(
         of_setup: list[FrameSet] = []
         for kind in FRAMES:
             alike = [record for record in members if traits[record.path].kind == kind]
-            for group in Grouping(KINDS[kind], traits, matching, look, notes).groups(alike):
+            for group in _Sorter(KINDS[kind], traits, matching, look, notes).sorted(alike):
                 found = traits_of_set(kind, [traits[record.path] for record in group], group)
                 exposure = float(group[0].coordinates["exposure"])
-                of_setup.append(
-                    FrameSet(
-                        name=name_of_set(found, exposure, bands | {"": ""}),
-                        place=place,
-                        traits=found,
-                        records=tuple(group),
-                    )
-                )
+                name = name_of_set(found, exposure, bands | {"": ""})
+                of_setup.append(FrameSet(name=name, place=place, traits=found, records=(*group,)))
         sets += with_own_names(of_setup)
     return SortedFrames(sets, left_out, notes)
 
 
 def with_own_names(sets: Sequence[FrameSet]) -> list[FrameSet]:
-    """Sets of one setup, each with a name of its own."""
+    """Give each of the sets of one setup a name of its own."""
     names = own_names([(one.name, one.traits) for one in sets])
     return [replace(one, name=name) for one, name in zip(sets, names, strict=True)]
 
 
 @dataclass
-class Grouping:
+class _Sorter:
     """Sorts frames of one kind and setup into sets."""
 
     kind: Kind
@@ -134,8 +128,8 @@ class Grouping:
     notes: list[str]
     """Takes what was assumed."""
 
-    def groups(self, records: _Frames) -> list[_Frames]:
-        """Frames that agree, in the order in which the first of each appear."""
+    def sorted(self, records: _Frames) -> list[_Frames]:
+        """Bring together frames that agree, in the order in which the first of each appear."""
         alike, by = self.kind.alike, self.matching.group_by
         by_temperature = "temperature" not in self.matching.allow_mismatch
         steps = (
@@ -154,25 +148,22 @@ class Grouping:
         return found
 
     def _by(self, name: str) -> Callable[[_Frames], list[_Frames]]:
+        """Return a function that parts frames by a trait."""
         return lambda records: _split(records, lambda r: getattr(self.traits[r.path], name))
 
     def _by_exposure(self, records: _Frames) -> list[_Frames]:
-        known: list[float] = []
+        """Part frames whose exposures differ by more than the tolerance."""
+        groups: dict[float, _Frames] = {}
         # what is averaged agrees within 1 %, however much it may differ from what it corrects
         tolerance = min(self.matching.exposure, EXPOSURE_TOLERANCE)
-
-        def key(record: FileRecord) -> float:
+        for record in records:
             exposure = float(record.coordinates["exposure"])
-            alike = (seen for seen in known if same_exposure(seen, exposure, tolerance))
-            found = next(alike, exposure)
-            if found not in known:
-                known.append(found)
-            return found
-
-        return _split(records, key)
+            alike = (seen for seen in groups if same_exposure(seen, exposure, tolerance))
+            groups.setdefault(next(alike, exposure), []).append(record)
+        return list(groups.values())
 
     def _by_temperature(self, records: _Frames) -> list[_Frames]:
-        """Sets whose temperatures span no more than the tolerance; the unknown are one set.
+        """Part frames so that temperatures span at most the tolerance; the unknown are one set.
 
         The widest gaps part them, so that a frame of a camera that was still warm leaves the others
         together.
@@ -188,7 +179,7 @@ class Grouping:
         return _split(records, key)
 
     def _by_level_of_nights(self, records: _Frames) -> list[_Frames]:
-        """Frames of several nights, parted where their levels or their noise differ."""
+        """Part frames of several nights where their levels or their noise differ."""
         nights = _split(records, lambda record: self.traits[record.path].night)
         if len(nights) < 2:
             return [records]
@@ -215,11 +206,12 @@ class Grouping:
 
 
 def _split(records: _Frames, key: Callable[[FileRecord], object]) -> list[_Frames]:
+    """Part frames by a key."""
     return list(by_key(records, key).values())
 
 
 def _lowest_of_parts(values: list[float], tolerance: float) -> list[float]:
-    """The lowest value of each part of sorted values that spans no more than the tolerance."""
+    """Return the lowest value of each part of sorted values that spans at most the tolerance."""
     lowest, pending = [], [values] if values else []
     while pending:
         part = pending.pop()

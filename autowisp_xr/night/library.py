@@ -40,7 +40,7 @@ def masters_in(
     checksum: bool = False,
     **reading: Any,
 ) -> tuple[list[Candidate], dict[str, str]]:
-    """Candidates of all masters in files and directories, and {path: reason} of what is told.
+    """Find candidates of all masters in files and directories, and {path: reason or doubt}.
 
     Directories are searched into their subdirectories. Files that are no masters are passed over
     without a word; a master that is of no known type, is not fit to be one, or cannot be read, has
@@ -65,14 +65,10 @@ def masters_in(
         files of other programs are masters ("master dark").
     """
     records = frames.scan(paths, deep=True, skip=skip, **reading)
-    if hdu is not None:
+    for number, record in enumerate(records):
         # the first image does, but where a file holds several
-        records = [
-            frames.scan(record.path, hdu=hdu, **reading)[0]
-            if record.error or record.layout.doubts
-            else record
-            for record in records
-        ]
+        if hdu is not None and (record.error or record.layout.doubts):
+            records[number] = frames.scan(record.path, hdu=hdu, **reading)[0]
     left_out = {record.path: str(record.error) for record in records if record.error}
     masters = [record for record in records if record.master_because and not record.error]
     left_out |= {one.path: f"{one.path}: {'; '.join(one.doubts)}" for one in masters if one.doubts}
@@ -88,12 +84,13 @@ def masters_in(
 
 
 def _alike(record: FileRecord) -> tuple[object, ...]:
-    """What the files of the channels of a master have in common."""
+    """Return what the files of the channels of a master have in common."""
     steps = record.place and (record.place.cut.y_step, record.place.cut.x_step)
     return os.path.dirname(record.path), record.coordinates["image_type"], record.shape, steps
 
 
 def _candidate(files: Mapping[str, FileRecord], camera: Camera | None, checksum: bool) -> Candidate:
+    """Make a candidate of the files of a master."""
     # in the order of their pixels
     records = sorted(files.values(), key=_corner)
     first = records[0]
@@ -101,7 +98,7 @@ def _candidate(files: Mapping[str, FileRecord], camera: Camera | None, checksum:
     if kind not in MASTERS:
         raise AutowispError(f"{first.path} is a master of no known type (IMAGETYP, {kind})")
     if first.place is not None:
-        # what is split already says its channels itself
+        # what is split already states its channels itself
         camera = None
 
     @cache
@@ -125,31 +122,29 @@ def _candidate(files: Mapping[str, FileRecord], camera: Camera | None, checksum:
 
 
 def _place(record: FileRecord) -> Place:
-    """Where a master lies in the raw frame; of one that does not say it, at its corner."""
+    """Return where a master lies in the raw frame: at its corner, where it does not state it."""
     return record.place or Place(channel=schema.MONO, cut=ChannelSlice())
 
 
 def _corner(record: FileRecord) -> tuple[int, int]:
+    """Return the first pixel (y, x) of a channel."""
     cut = _place(record).cut
     return cut.y_offset, cut.x_offset
 
 
 def _traits(kind: str, records: Sequence[FileRecord], camera: Camera | None) -> Traits:
+    """Return the traits of a master."""
     first = records[0]
     camera = resolve_camera(records, camera, None)
     place, (height, width) = _place(first), first.shape or (0, 0)
-    area = Region(
-        xmin=place.x,
-        xmax=place.width or place.x + width * place.cut.x_step,
-        ymin=place.y,
-        ymax=place.height or place.y + height * place.cut.y_step,
-    )
+    xmax = place.width or place.x + width * place.cut.x_step
+    ymax = place.height or place.y + height * place.cut.y_step
     history = provenance.steps_of(first.layout.history)
     stated = stated_bias(first.header, history) if kind == "dark" else None
     return replace(
         traits_of_set(kind, [Traits.of(record.coordinates) for record in records], records),
-        area=area,
-        # without IMAGAREA, only what other programs write (LTV) tells where a master lies
+        area=Region(xmin=place.x, xmax=xmax, ymin=place.y, ymax=ymax),
+        # without IMAGAREA, only what other programs write (LTV) states where a master lies
         placed=place.height is not None or not place.split,
         channels=channels_of(camera) or ((schema.MONO, ChannelSlice()),),
         holds_bias=None if stated is None else not stated.made,

@@ -28,11 +28,11 @@ _FACTS = {
 _UNITS = {"exposure": "s", "temperature": "degC"}
 
 _Row = dict[str, Any]
-"""What the table says of one file, by its column."""
+"""One file in the table, by column."""
 
 
 def table_of(plan: Plan, left_out: Mapping[str, str]) -> xr.Dataset:
-    """A table with a row for each file, over ``file``.
+    """Make a table with a row for each file, over ``file``.
 
     Parameters
     ----------
@@ -73,21 +73,19 @@ def table_of(plan: Plan, left_out: Mapping[str, str]) -> xr.Dataset:
         }
 
     rows = [row(record) for record in plan.records]
-    columns = {name: [one[name] for one in rows] for name in rows[0]}
-    return xr.Dataset(
-        {
-            name: ("file", column(values), {"units": _UNITS[name]} if name in _UNITS else {})
-            for name, values in columns.items()
-        }
-    )
+    table = xr.Dataset({n: ("file", column([one[n] for one in rows])) for n in rows[0]})
+    for name, unit in _UNITS.items():
+        table[name].attrs["units"] = unit
+    return table
 
 
 def _name_of(choice: Choice | None) -> str:
+    """Return the name of the master that was chosen."""
     return choice.chosen.name if choice and choice.chosen else ""
 
 
 def column(values: Sequence[Any]) -> np.ndarray[Any, Any]:
-    """Values of one kind; texts of any length, as Zarr keeps them.
+    """Make an array of values of one kind; of texts of any length, as Zarr keeps them.
 
     Bytes of names that are no text are spelled out.
     """
@@ -98,7 +96,7 @@ def column(values: Sequence[Any]) -> np.ndarray[Any, Any]:
 
 
 def info(night: xr.DataTree | xr.Dataset) -> str:
-    """What a night holds, in words.
+    """Describe what a night holds.
 
     Parameters
     ----------
@@ -119,14 +117,11 @@ def info(night: xr.DataTree | xr.Dataset) -> str:
     if "set" not in table or "path" not in table:
         raise ValueError(sentence("no_table"))
     columns = {str(name): values.values for name, values in table.data_vars.items()}
-    rows: list[_Row] = [
-        dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
-    ]
+    values_of_rows = zip(*columns.values(), strict=True)
+    rows: list[_Row] = [dict(zip(columns, row, strict=True)) for row in values_of_rows]
     sets = by_key((row for row in rows if row["set"]), lambda row: row["set"])
-    others = by_key(
-        (row for row in rows if row["image_type"] and not row["set"]),
-        lambda row: tuple(str(row[name]) for name in _INFORMATIVE),
-    )
+    without = (row for row in rows if row["image_type"] and not row["set"])
+    others = by_key(without, lambda row: tuple(str(row[name]) for name in _INFORMATIVE))
     ordered = sorted(sets.items(), key=lambda item: _ORDER.index(item[1][0]["image_type"]))
     lines = [f"{table.attrs.get('night', 'night')}: {counted(len(rows), 'FITS file')}"]
     # what is in no set is shown, too, but under no name
@@ -150,7 +145,7 @@ def info(night: xr.DataTree | xr.Dataset) -> str:
 
 
 def _described(name: str, rows: Sequence[_Row]) -> dict[str, str]:
-    """What is said of the frames of a set, by the headings of its columns."""
+    """Describe the frames of a set, by the headings of its columns."""
     first = rows[0]
     return {
         "set": name,
@@ -169,7 +164,7 @@ def _described(name: str, rows: Sequence[_Row]) -> dict[str, str]:
 
 
 def _aligned(lines: Sequence[Mapping[str, str]]) -> list[str]:
-    """Columns side by side, without those that have nothing below their heading."""
+    """Set columns side by side, without those that have nothing below their heading."""
     kept = [name for name in lines[0] if any(line[name] for line in lines)]
     columns = [[name, *(line[name] for line in lines)] for name in kept]
     padded = [[text.ljust(max(map(len, column))) for text in column] for column in columns]
@@ -177,6 +172,7 @@ def _aligned(lines: Sequence[Mapping[str, str]]) -> list[str]:
 
 
 def _span(values: Sequence[float], unit: str, digits: int | None = None) -> str:
+    """Write the least and greatest of those values that are known."""
     known = [value for value in values if np.isfinite(value)]
     if not known:
         return ""
@@ -185,6 +181,7 @@ def _span(values: Sequence[float], unit: str, digits: int | None = None) -> str:
 
 
 def _times(values: Sequence[np.datetime64]) -> str:
+    """Write the first and last of those times that are known."""
     known = [str(value.astype("datetime64[m]")) for value in values if not np.isnat(value)]
     if not known:
         return ""
@@ -195,7 +192,7 @@ def _times(values: Sequence[np.datetime64]) -> str:
 
 
 def _corrections(name: str, rows: Sequence[_Row]) -> list[str]:
-    """A line for the frames of a set that have the same masters, and the reasons below it."""
+    """List the frames of a set by the masters that they have, with reasons below each line."""
     needed = KINDS[rows[0]["image_type"]].needs
     if not needed:
         return []

@@ -1,8 +1,8 @@
 """Gain and read noise of a camera, measured from the night where nobody states them.
 
-What headers say is held against the night's own flats and biases, too: a driver that gives the
-gain of 12 bits for values that it shifted to 16, or a read noise of 0, would make every error wrong
-in silence.
+What headers state is held against the night's own flats and biases, too: a driver that gives the
+gain of 12 bits for values that it shifted to 16, or a read noise of 0, would make every
+uncertainty wrong in silence.
 """
 
 import warnings
@@ -18,40 +18,33 @@ from autowisp_xr.amplifiers import Amplifier
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, AutowispWarning, CalibrationError
 from autowisp_xr.frames import FileRecord
-from autowisp_xr.night.camera_words import (
-    UNITS,
-    card,
-    describe,
-    disagreement,
-    plain,
-    resolved,
-    setting_hint,
-    stated_by,
-)
+from autowisp_xr.night import camera_words
+from autowisp_xr.night.camera_words import UNITS
 from autowisp_xr.night.checks_of_raw import Seen, look, opened
 from autowisp_xr.night.frame_sets import FrameSet, records_of
 from autowisp_xr.night.sentences import sentence
+from autowisp_xr.night.summarised_lines import plain
 
 _ASKED = {"gain": 0.2, "read_noise": 0.3}
-"""Relative difference between what headers say and what is measured: nominal values are that far
+"""Relative difference between what headers state and what is measured: nominal values are that far
 off, and flats that are not quite alike, or a few pairs, show no more."""
 
 _OPTIONS = {"gain": "--gain", "read_noise": "--read-noise"}
 
 _SURE = 3.0
-"""Errors of what was measured that it is off at least, as well."""
+"""Uncertainties of what was measured that it is off at least, as well."""
 
 _PAIRS = 8
 _TILE = 32
 """Pairs of flats and of biases, and pixels a side of their tiles; one pair in smaller ones shows
-whether what headers say may be, in a quarter of the time."""
+whether what headers state may be, in a quarter of the time."""
 
 _LISTED = 4
 """Amplifiers that are named in a doubt."""
 
 
 class KnownCamera(NamedTuple):
-    """What is known of the camera of one setup, after measuring."""
+    """The camera of one setup as it is known after measuring."""
 
     camera: Camera | None
     notes: tuple[str, ...] = ()
@@ -68,15 +61,15 @@ def know_camera(sets: Sequence[FrameSet], camera: Camera | None) -> KnownCamera:
     sets
         All frames of one setup.
     camera
-        What the user says; this is never overruled. What headers say of the gain is where the read
-        noise has to be measured, since both come from the same frames then; where headers
-        contradict each other; and where two flats and two biases say something else.
+        What the user states; this is never overruled. What headers state of the gain is where the
+        read noise has to be measured, since both come from the same frames then; where headers
+        contradict each other; and where two flats and two biases show something else.
     """
     seen, records = look(sets, camera), records_of(sets)
     saturating, line = seen.saturation(camera, records)
     known = _measured(sets, saturating, seen)
     lines = (line,) if line else ()
-    summed_up = describe(records, known.camera, seen.unseen)
+    summed_up = camera_words.describe(records, known.camera, seen.unseen)
     return KnownCamera(
         known.camera,
         (*known.notes, *lines, *seen.notes, *filter(None, [summed_up])),
@@ -92,11 +85,11 @@ def _measured(sets: Sequence[FrameSet], camera: Camera | None, seen: Seen) -> Kn
         return KnownCamera(camera)
     records, flats = records_of(sets), records_of(sets, "flat")
     biases = max((one.records for one in sets if one.traits.kind == "bias"), key=len, default=())
-    stated = {name: stated_by(records, name) for name in asked}
+    stated = {name: camera_words.stated_by(records, name) for name in asked}
     unknown = [name for name, values in stated.items() if len(values) != 1]
-    disagree = [disagreement(name, stated[name]) for name in unknown if stated[name]]
+    disagree = [camera_words.disagreement(name, stated[name]) for name in unknown if stated[name]]
     numbers = {"flats": len(flats), "biases": len(biases)}
-    by_headers = resolved(records, camera)
+    by_headers = camera_words.resolved(records, camera)
     amplified = by_headers if by_headers and by_headers.amplifiers else None
     if amplified:
         unknown, disagree = amplified.unknown_noise, []
@@ -119,17 +112,18 @@ def _measured(sets: Sequence[FrameSet], camera: Camera | None, seen: Seen) -> Kn
         return KnownCamera(camera)
     given_channels = replace(given, channels=schema.camera_of(lit).channels)
     of_headers = {name: value for name, value in one_value.items() if value is not None}
+    cards = {name: camera_words.card(records, name) for name in of_headers}
     line = [
         sentence("measured", numbers=_numbers(measured), **numbers),
         *disagree,
-        *(f"the header says {card(records, n)} = {v:g}" for n, v in of_headers.items()),
+        *(f"the header states {cards[name]} = {of_headers[name]:g}" for name in of_headers),
         *([] if given.gain is None else [f"the gain {given.gain} of the camera file is used"]),
         *remarks,
     ]
     doubts = [
         sentence(
             "measured_otherwise",
-            card=card(records, name),
+            card=cards[name],
             value=of_headers[name],
             measured=float(np.median(measured[name].values)),
             unit=UNITS[name],
@@ -165,10 +159,10 @@ def _unmeasured(
     if not unknown:
         return KnownCamera(camera)
     options = " and ".join(_OPTIONS[name] for name in unknown)
-    # each set is then calibrated by what its own headers say
+    # each set is then calibrated by what its own headers state
     notes = [sentence("headers_disagree", line=line, options=options) for line in disagree]
     if len(disagree) < len(unknown):
-        names, hint = " and ".join(map(plain, unknown)), setting_hint(records, unknown)
+        names, hint = " and ".join(map(plain, unknown)), camera_words.setting_hint(records, unknown)
         values = {"names": names, "reason": reason, "options": options, "hint": hint}
         notes.insert(0, sentence("not_measured", **values))
     return KnownCamera(camera, tuple(notes))
@@ -191,20 +185,20 @@ def _held_against(
     stated: Mapping[str, float | None],
     camera: Camera | None = None,
 ) -> tuple[xr.Dataset, list[str], list[str]]:
-    """Measure gain and read noise of a camera, and find which of them headers say otherwise.
+    """Measure gain and read noise of a camera, and find which of them headers state otherwise.
 
     Parameters
     ----------
     flats, biases
         Raw frames.
     stated
-        What headers say of each; None where they say nothing.
+        What headers state of each; None where they state nothing.
     camera
         As for :func:`autowisp_xr.measure.gain_and_read_noise`.
 
     Returns
     -------
-    What was measured, as that function gives it; the names of what headers say otherwise; remarks
+    What was measured, as that function gives it; the names of what headers state otherwise; remarks
     on the measurement, a line each.
     """
     all_stated = None not in stated.values()
@@ -230,21 +224,21 @@ def _is_off(name: str, value: float | None, found: xr.Dataset) -> bool:
 def _of_amplifiers(
     flats: xr.Dataset, biases: xr.Dataset, camera: Camera, asked: Sequence[str]
 ) -> tuple[tuple[Amplifier, ...], tuple[str, ...]]:
-    """Measure each amplifier, where headers say nothing of it, or something else.
+    """Measure each amplifier, where headers state nothing of it, or something else.
 
     Parameters
     ----------
     flats, biases
         Raw frames.
     camera
-        With amplifiers, as all headers say it.
+        With amplifiers, as all headers state it.
     asked
-        Which of "gain" and "read_noise" headers may say.
+        Which of "gain" and "read_noise" headers may state.
 
     Returns
     -------
     The amplifiers, and what was measured and what is in doubt, a line each; no line where all is
-    as the headers say.
+    as the headers state.
 
     Raises
     ------

@@ -1,6 +1,5 @@
-"""``open_night``: what is in a folder, as a tree of lazy Datasets and a table of its frames."""
+"""``open_night``: a folder of frames as a tree of lazy Datasets and a table."""
 
-import os
 from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
@@ -16,11 +15,12 @@ from autowisp_xr.frames.camera_of_files import resolve_camera
 from autowisp_xr.frames.names import Paths
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.matching import Matching
-from autowisp_xr.night.camera_words import describe, plain, setting_hint
+from autowisp_xr.night.camera_words import describe, setting_hint
 from autowisp_xr.night.frame_sets import FrameSet, records_of
 from autowisp_xr.night.listing import table_of
 from autowisp_xr.night.plan import Plan, by_setup, camera_with_colours, plan_night
 from autowisp_xr.night.sentences import sentence
+from autowisp_xr.night.summarised_lines import plain
 from autowisp_xr.night.summary import SUMMARY_GROUP
 from autowisp_xr.night.writing import STORE
 
@@ -35,7 +35,7 @@ def open_night(
     masters: Paths | None = None,
     matching: Matching | None = None,
 ) -> xr.DataTree:
-    """What is in a folder of raw frames, or what ``reduce`` made of one.
+    """Open a folder of raw frames, or of what ``reduce`` made of one, as a tree.
 
     Pixels are read only of files that may be copies of one exposure, to be sure that they are.
 
@@ -73,10 +73,9 @@ def open_night(
     left_out = dict(plan.left_out)
     groups: dict[str, xr.Dataset] = {}
     for one in plan.sets:
+        complete = camera_with_colours([one], camera)
         try:
-            groups[f"/raw/{one.path}"] = frames.open_records(
-                one.records, camera=camera_with_colours([one], camera)
-            )
+            groups[f"/raw/{one.path}"] = frames.open_records(one.records, camera=complete)
         except AutowispError as error:
             left_out.update((record.path, str(error)) for record in one.records)
     for product in plan.products:
@@ -88,7 +87,7 @@ def open_night(
 
 
 def _camera_notes(plan: Plan, camera: Camera | None) -> list[str]:
-    """What is known of the cameras, what reduce will have to measure, and whether it can."""
+    """Report what is known of the cameras, and what reduce will have to measure, if it can."""
     notes: list[str] = []
     for place, of_place in by_setup(plan.sets).items():
         records = records_of(of_place)
@@ -102,36 +101,32 @@ def _camera_notes(plan: Plan, camera: Camera | None) -> list[str]:
 
 
 def _unmeasured(sets: Sequence[FrameSet], unknown: Sequence[str]) -> str:
-    """That reduce will measure what is not known of a camera, or what there is to do."""
+    """Report that reduce will measure what is not known of a camera, or what there is to do."""
     if not unknown:
         return ""
-    flats, biases = (records_of(sets, kind) for kind in ("flat", "bias"))
-    stated = {
-        "names": " and ".join(map(plain, unknown)),
-        "verb": "is" if len(unknown) == 1 else "are",
-    }
-    if min(len(flats), len(biases)) >= 2:
-        return sentence("will_be_measured", flats=len(flats), biases=len(biases), **stated)
+    flats, biases = (len(records_of(sets, kind)) for kind in ("flat", "bias"))
+    verb = "is" if len(unknown) == 1 else "are"
+    values = {"names": " and ".join(map(plain, unknown)), "verb": verb}
+    if min(flats, biases) >= 2:
+        return sentence("will_be_measured", flats=flats, biases=biases, **values)
     hint = setting_hint(records_of(sets), unknown)
-    return sentence("cannot_be_measured", hint=hint, **stated)
+    return sentence("cannot_be_measured", hint=hint, **values)
 
 
 def _store(paths: Paths) -> Path | None:
-    """The store with results that a path means, if it does."""
+    """Return the store with results that a path means, if it does."""
     if not isinstance(paths, str | PathLike):
         return None
-    path = Path(os.path.expanduser(fspath(paths)))
-    for place in (path, path / STORE):
-        if (place / "zarr.json").exists():
-            return place
-    return None
+    path = Path(paths).expanduser()
+    stores = (place for place in (path, path / STORE) if (place / "zarr.json").exists())
+    return next(stores, None)
 
 
 def _results(place: Path) -> xr.DataTree:
+    """Open what ``reduce`` has stored."""
     nodes = {f"/{group}": store.open_zarr(place, group=group) for group in store.groups_of(place)}
     table = xr.Dataset()
     if (place / SUMMARY_GROUP / "zarr.json").exists():
-        table = xr.open_zarr(
-            fspath(place), group=SUMMARY_GROUP, chunks=None, consolidated=False
-        ).load()
+        opening: dict[str, Any] = {"chunks": None, "consolidated": False}
+        table = xr.open_zarr(fspath(place), group=SUMMARY_GROUP, **opening).load()
     return xr.DataTree.from_dict({"/": table, **nodes}, name="night")

@@ -25,7 +25,7 @@ from autowisp_xr.night.file_traits import traits_of_set
 from autowisp_xr.night.frame_sets import FrameSet, records_of, sort_frames, with_own_names
 from autowisp_xr.night.library import masters_in
 from autowisp_xr.night.sentences import sentence
-from autowisp_xr.night.summarised_lines import by_key, counted
+from autowisp_xr.night.summarised_lines import by_key, counted, plain
 from autowisp_xr.night.unfit import empty_frames
 from autowisp_xr.traits import Traits
 
@@ -52,7 +52,7 @@ class Product:
 
     @property
     def what(self) -> str:
-        """What it is called: "master dark_60s"."""
+        """Its name in messages: "master dark_60s"."""
         return f"{'master' if self.is_master else 'calibrated'} {self.frames.path}"
 
     @property
@@ -63,7 +63,7 @@ class Product:
 
     @property
     def choices(self) -> Choices:
-        """The masters that all its frames have; reasons against others are those of the first."""
+        """The masters that all its frames have; reasons against others are of the first frame."""
         return next(iter(self.choices_of.values()))
 
     @property
@@ -72,18 +72,13 @@ class Product:
         return {kind: one.chosen.name for kind, one in self.choices.items() if one.chosen}
 
     @property
-    def why_not(self) -> dict[str, str]:
-        """The reason against each other candidate."""
-        return {n: why for one in self.choices.values() for n, why in one.why_not.items()}
-
-    @property
     def against(self) -> tuple[str, ...]:
-        """What keeps masters away that do not fit, in a few words."""
+        """Reasons against masters that do not fit, in a few words."""
         return tuple(line for kind, one in self.choices.items() for line in one.against(kind))
 
     @property
     def missing(self) -> dict[str, str]:
-        """Why there is no master, for each kind of which one would do something."""
+        """The reason why there is no master, for each kind of which one would do something."""
         dark = self.choices["dark"].chosen if "dark" in self.choices else None
         whole = dark is not None and dark.traits.holds_bias is True
         missing = {}
@@ -91,13 +86,11 @@ class Product:
             if choice.chosen is None and not (kind == "bias" and whole):
                 missing[kind] = "none fits" if choice.refused else "there is none"
                 if any(one.but_for_camera for one in choice.refused.values()):
-                    missing[kind] += (
-                        "; if it is one camera under two names, --allow-mismatch camera"
-                    )
+                    missing[kind] += f"; {sentence('other_camera_name')}"
         return missing
 
     def candidate(self, failure: str) -> Candidate:
-        """The master, as one for the frames that follow."""
+        """Return the master as a candidate for the frames that follow."""
         traits = self.frames.traits
         if self.kind == "dark":
             traits = replace(traits, holds_bias=self.choices["bias"].chosen is None)
@@ -107,7 +100,7 @@ class Product:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What the files of a night are, and what would be made of them."""
+    """The files of a night, and the products that would be made of them."""
 
     night: str
     """Where its files lie."""
@@ -126,36 +119,33 @@ class Plan:
     """Why masters could not be made, by their names."""
 
     def without(self, master: str, why: str) -> "Plan":
-        """The plan without a master that could not be made."""
+        """Plan anew without a master that could not be made."""
         return replace(self, failures={**self.failures, master: why})
 
     @cached_property
     def products(self) -> tuple[Product, ...]:
-        """What would be made, each after the masters that it needs."""
+        """The products that would be made, each after the masters that it needs."""
         candidates = list(self.others)
         found: list[Product] = []
-        for kind in KINDS.values():
-            for one in (one for one in self.sets if one.traits.kind == kind.name):
-                if not kind.master_unit:
-                    found += self._calibrated(one, candidates)
-                    continue
-                choices = match(one.traits, candidates, self.matching)
-                master = self._product(one, {record.path: choices for record in one.records})
-                found.append(master)
-                failure = self.failures.get(one.path, "")
-                if master.stopped:
-                    failure = "a master that it needs failed"
-                candidates.append(master.candidate(failure))
+        order = list(KINDS)
+        for one in sorted(self.sets, key=lambda one: order.index(one.traits.kind)):
+            if not KINDS[one.traits.kind].master_unit:
+                found += self._calibrated(one, candidates)
+                continue
+            choices = match(one.traits, candidates, self.matching)
+            master = self._product(one, {record.path: choices for record in one.records})
+            found.append(master)
+            failure = "a master that it needs failed" if master.stopped else ""
+            candidates.append(master.candidate(failure or self.failures.get(one.path, "")))
         return tuple(found)
 
     def _calibrated(self, one: FrameSet, candidates: Sequence[Candidate]) -> list[Product]:
-        """The frames of a set choose one by one; those that choose alike go together."""
+        """Choose for each frame of a set; those of the same choices go together."""
         chosen: dict[str, Choices] = {}
         for record in one.records:
             own = Traits.of(record.coordinates)
-            wanted = replace(
-                one.traits, exposure=own.exposure, temperature=own.temperature, time=own.time
-            )
+            alone = {name: getattr(own, name) for name in ("exposure", "temperature", "time")}
+            wanted = replace(one.traits, **alone)
             chosen[record.path] = match(wanted, candidates, self.matching)
         parts = []
         for records in by_key(one.records, lambda record: _names_in(chosen[record.path])).values():
@@ -165,6 +155,7 @@ class Plan:
         return [self._product(part, chosen) for part in with_own_names(parts)]
 
     def _product(self, one: FrameSet, chosen: Mapping[str, Choices]) -> Product:
+        """Plan the product of a set whose masters were chosen."""
         choices_of = {record.path: chosen[record.path] for record in one.records}
         choices = choices_of[one.records[0].path]
         stopped = stop_reason(one.traits.kind, choices, self.matching)
@@ -177,27 +168,21 @@ class Plan:
 
     @property
     def doubts(self) -> list[str]:
-        """A line for what only some frames and their masters say, and that is taken to fit."""
+        """A line for what only some frames or their masters state, and that is taken to fit."""
+        of_all = (choice for of_frame in self.choices.values() for choice in of_frame.values())
         number_of = Counter(
-            (choice.chosen.name, choice.unstated)
-            for of_frame in self.choices.values()
-            for choice in of_frame.values()
-            if choice.chosen is not None and choice.unstated
+            (one.chosen.name, one.unstated) for one in of_all if one.chosen and one.unstated
         )
-        return [
-            sentence(
-                "one_side_says",
-                master=master,
-                frames=counted(number, "frame"),
-                traits=", ".join(name.replace("_", " ") for name in traits),
-                trait=traits[0],
-            )
-            for (master, traits), number in number_of.items()
-        ]
+        lines = []
+        for (master, unstated), number in number_of.items():
+            frames, traits = counted(number, "frame"), ", ".join(map(plain, unstated))
+            values = {"master": master, "frames": frames, "traits": traits, "trait": unstated[0]}
+            lines.append(sentence("one_side_states", **values))
+        return lines
 
 
 def _names_in(choices: Choices) -> tuple[object, ...]:
-    """What frames have in common that are calibrated together."""
+    """Return what frames that are calibrated together have in common."""
     return tuple((one.chosen and one.chosen.name, one.scaled) for one in choices.values())
 
 
@@ -213,13 +198,13 @@ def plan_night(
     report: Callable[[str], None] = lambda line: None,
     **reading: Any,
 ) -> Plan:
-    """What would be made of the files in a folder.
+    """Plan what would be made of the files in a folder.
 
     Parameters
     ----------
     paths
         Directories, which are searched into their subdirectories, files or glob patterns.
-    camera, masters, matching, say
+    camera, masters, matching, report
         As for :func:`~autowisp_xr.reduce`.
     skip
         Directories that are passed over.
@@ -243,17 +228,14 @@ def plan_night(
     aside = empty.left_out | copies
     usable = [one for one in records if one.path not in aside]
     sets, left_out, notes = sort_frames(usable, camera, matching, look=look)
+    unused = frames.unused_rules(records, reading.get("types") or {})
     notes += empty.notes
-    notes += [
-        f"the type rule {rule!r} fits no file of this night"
-        for rule in frames.unused_rules(records, reading.get("types") or {})
-    ]
+    notes += [f"the type rule {rule!r} fits no file of this night" for rule in unused]
     notes += frames.passed_over(paths, deep=True, skip=skip)
     others: list[Candidate] = []
     if masters:
-        others, unusable = masters_in(
-            masters, camera=camera, skip=skip, checksum=checksum, **reading
-        )
+        given: dict[str, Any] = {"camera": camera, "skip": skip, "checksum": checksum}
+        others, unusable = masters_in(masters, **given, **reading)
         notes += [f"masters of other nights: {len(others)}", *dict.fromkeys(unusable.values())]
     return Plan(
         night=night,
@@ -268,7 +250,7 @@ def plan_night(
 
 
 def by_setup(sets: Sequence[FrameSet]) -> dict[str, list[FrameSet]]:
-    """By the place of each setup the sets taken in it, or in what may be the same.
+    """Return by the place of each setup the sets taken in it, or in what may be the same.
 
     A bias that does not name its camera is of any camera of its size.
     """
@@ -280,7 +262,7 @@ def by_setup(sets: Sequence[FrameSet]) -> dict[str, list[FrameSet]]:
 
 
 def camera_with_colours(sets: Sequence[FrameSet], camera: Camera | None) -> Camera | None:
-    """The camera of frames of one setup, some of which may not say its Bayer pattern."""
+    """Complete the camera of frames of one setup, some of which may not state its pattern."""
     channels = next((one.traits.channels for one in sets if one.traits.channels), None)
     silent = any(record.facts.get("channels") is None for record in records_of(sets))
     if channels is None or not silent or (camera and camera.channels):

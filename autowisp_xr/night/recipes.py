@@ -1,4 +1,4 @@
-"""How each kind of product is made of its raw frames, with the masters that were made before."""
+"""Recipes: each kind of product from its raw frames, with the masters that were made before."""
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,8 +14,9 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, AutowispWarning
 from autowisp_xr.frames import FileRecord, open_records
 from autowisp_xr.matching import Matching
-from autowisp_xr.night.checks_of_masters import KnownDark, current_left, price_of_scaling
-from autowisp_xr.night.checks_of_results import of_calibrated, of_dark, of_flats, of_glow
+from autowisp_xr.night import checks_of_masters
+from autowisp_xr.night.checks_of_calibrated import doubts_on_calibrated
+from autowisp_xr.night.checks_of_masters import KnownDark
 from autowisp_xr.night.choosing import Candidate, Choices
 from autowisp_xr.night.plan import Product
 from autowisp_xr.night.sentences import sentence
@@ -37,7 +38,7 @@ class Recipes:
     """Masters of this night, by their names."""
 
     def make(self, product: Product, records: Sequence[FileRecord], remarks: Remarks) -> xr.Dataset:
-        """The product of frames, and what there is to say of it.
+        """Make the product of frames, and note what there is to report of it.
 
         Parameters
         ----------
@@ -46,7 +47,7 @@ class Recipes:
         records
             Its frames, as far as they can be read.
         remarks
-            Takes what there is to say.
+            Takes what there is to report.
         """
         raw = open_records(records, camera=self.cameras[product.frames.place])
         choices = product.choices
@@ -56,7 +57,8 @@ class Recipes:
             if product.kind == "bias":
                 return master_bias(raw, **given)
             if product.kind == "dark":
-                remarks.look = partial(of_dark, bias=product.masters.get("bias"))
+                bias = product.masters.get("bias")
+                remarks.look = partial(checks_of_masters.doubts_on_dark, bias=bias)
                 return master_dark(raw, **given)
             given |= {"scale_dark": False, "min_flat": self.min_flat}
             if choices["dark"].scaled:
@@ -70,8 +72,9 @@ class Recipes:
     def _flat(
         self, product: Product, raw: xr.Dataset, remarks: Remarks, given: Mapping[str, Any]
     ) -> xr.Dataset:
+        """Make a master flat."""
         bias: xr.Dataset | None = given["bias"]
-        # that there is no master is an error here, which says why
+        # that there is no master is an error here, which states why
         warnings.filterwarnings("ignore", "no high master flat", AutowispWarning)
         found = flats.master_flat(raw, select=self.select, **given)
         columns = (raw["path"], found.frames["class"], found.frames["reason"])
@@ -82,14 +85,15 @@ class Recipes:
         remarks.notes += found.notes
         remarks.notes += self._dark_current(product.choices, raw, found.frames["mean"], bias)
         high = [number for number, (_, kind, _) in enumerate(rows) if kind == "high"]
-        remarks.notes += of_flats(raw.isel(frame=high), bias)
+        remarks.notes += checks_of_masters.doubts_on_flats(raw.isel(frame=high), bias)
         return found.high
 
     def _science(
         self, product: Product, raw: xr.Dataset, remarks: Remarks, given: Mapping[str, Any]
     ) -> xr.Dataset:
+        """Calibrate science frames."""
         remarks.look = partial(
-            of_calibrated,
+            doubts_on_calibrated,
             masters=product.masters,
             dark=None if _loses_bias_first(product.choices) else given["dark"],
             level_known=_level_is_known(product.choices, raw),
@@ -97,43 +101,42 @@ class Recipes:
         return steps.calibrate(raw, **given)
 
     def _master(self, choices: Choices, kind: str) -> xr.Dataset | None:
-        """A master in memory: what is made with it is known by its pixels, wherever they lie."""
+        """Load a master: what is made with it is known by its pixels, wherever they lie."""
         chosen = choices[kind].chosen
         master = None if chosen is None else self._opened(chosen)
         return None if master is None else master.compute()
 
     def _opened(self, master: Candidate) -> xr.Dataset | None:
+        """Return a master that was made before, or open one of another night."""
         return self.made.get(master.name) if master.open is None else master.open()
 
     def _dark_current(
         self, choices: Choices, frames: xr.Dataset, mean: xr.DataArray, bias: xr.Dataset | None
     ) -> list[str]:
-        """How much dark current is in flats that no dark fits, by darks of another exposure."""
+        """Report the dark current in flats that no dark fits, by darks of another exposure."""
         if choices["dark"].chosen is not None or not _level_is_known(choices, frames):
             return []
-        refused = choices["dark"].refused.values()
-        others = [one.candidate for one in refused if one.trait == "exposure"]
-        opened = [(one, self._opened(one)) for one in others]
-        darks = [
-            KnownDark.of(one.name, dark, holds_bias=one.traits.holds_bias is not False, bias=bias)
-            for one, dark in opened
-            if dark is not None
-        ]
+        darks = []
+        for one in choices["dark"].refused.values():
+            dark = self._opened(one.candidate) if one.trait == "exposure" else None
+            if dark is not None:
+                holds_bias = one.candidate.traits.holds_bias is not False
+                known = KnownDark.of(one.candidate.name, dark, holds_bias=holds_bias, bias=bias)
+                darks += [known] if known else []
         if not darks:
             return []
         # of one frame: flats are of about one level, and each would have to be read for it
         level = float(mean.isel(frame=0).mean())
-        longest = float(frames["exposure"].values.max())
-        left = current_left(longest, level, [dark for dark in darks if dark is not None])
+        left = checks_of_masters.current_left(float(frames["exposure"].values.max()), level, darks)
         return [left] if left else []
 
 
 def _price(name: str, dark: xr.Dataset, frames: xr.Dataset) -> list[str]:
-    """Notes on a dark that has to be scaled."""
+    """Report what it means that a dark has to be scaled."""
     seconds = frames["exposure"].values
     span = (float(seconds.min()), float(seconds.max()))
-    glow = of_glow(dark, name, span[1] / float(dark["exposure"]))
-    return [price_of_scaling(name, dark, span), *glow]
+    glow = checks_of_masters.doubts_on_glow(dark, name, span[1] / float(dark["exposure"]))
+    return [checks_of_masters.price_of_scaling(name, dark, span), *glow]
 
 
 @contextmanager
@@ -157,7 +160,7 @@ def _loses_bias_first(choices: Choices) -> bool:
 
 
 def _level_is_known(choices: Choices, frames: xr.Dataset) -> bool:
-    """Whether anything says which level the camera adds to the light."""
+    """Whether the level that the camera adds to the light is known."""
     camera = schema.camera_of(frames)
     masters = any(choices[kind].chosen for kind in ("bias", "dark"))
     return bool(masters or camera.bias_level or camera.overscan)

@@ -1,4 +1,4 @@
-"""What ``reduce`` has written into its output, so that it replaces nothing else.
+"""The record of what ``reduce`` has written into its output, so that it replaces nothing else.
 
 Decision: the group ``products`` of the store of the night names every file by its place in the
 output, with size, time of change and SHA-256; the output may be moved, renamed or linked. A file is
@@ -59,7 +59,7 @@ class Record:
             self._files, self._groups = kept["files"], kept["groups"]
 
     def why_kept(self, path: str) -> str | None:
-        """Why a file must not be replaced; None where it may be, or there is none."""
+        """State why a file must not be replaced; None where it may be, or there is none."""
         if not os.path.exists(path):
             return None
         if os.path.realpath(path) in self._read:
@@ -70,7 +70,7 @@ class Record:
         return NOT_OURS if entry is None else "it was changed since reduce wrote it"
 
     def add(self, written: Iterable[Mapping[str, Any]]) -> None:
-        """Say which files have been written, by the ``provenance.hashed_entry`` of each."""
+        """Note which files have been written, by the ``provenance.hashed_entry`` of each."""
         for entry in written:
             kept = {name: entry[name] for name in ("size", "changed", "sha256")}
             self._files[self._place(entry["path"])] = kept
@@ -78,7 +78,7 @@ class Record:
             self.save()
 
     def begin_text(self, path: str, text: bytes) -> None:
-        """Say that a text is about to be written: by its digest, which is known before."""
+        """Note that a text is about to be written: by its digest, which is known before."""
         before = self._files.get(self._place(path), {}).get("sha256")
         digests = {"sha256": hashlib.sha256(text).hexdigest(), "sha256_before": before}
         self._files[self._place(path)] = digests
@@ -93,16 +93,17 @@ class Record:
         return found is None or found in (identity, *self._groups.get(group, ()))
 
     def begin_group(self, group: str, identity: str) -> None:
-        """Say of which identity the result is that is about to be written to a group of ours."""
+        """Note the identity of the result that is about to be written to a group of ours."""
         before = store.identity_of(self.store, group)
         self._groups[group] = [one for one in {before, identity} if one]
         self.save()
 
     def _place(self, path: str) -> str:
+        """Return where a file lies in the output."""
         return Path(os.path.relpath(path, self.target)).as_posix()
 
     def save(self) -> None:
-        """Put on the disk what has been said."""
+        """Put on the disk what has been noted."""
         group = zarr.open_group(self.store, mode="a", zarr_format=3).require_group(_GROUP)
         parts: dict[str, Any] = {"files": self._files, "groups": self._groups}
         group.attrs.put(parts)
@@ -110,6 +111,7 @@ class Record:
 
 
 def _is_unchanged(path: str, entry: Mapping[str, Any]) -> bool:
+    """Whether a file is as it was written, by its size and time, else its digest."""
     status = os.stat(path)
     if (status.st_size, status.st_mtime_ns) == (entry.get("size"), entry.get("changed")):
         return True

@@ -44,15 +44,15 @@ def reduce(
     overwrite: bool = False,
     report: Callable[[str], None] = lambda line: None,
 ) -> Summary:
-    """Masters and calibrated frames of all raw frames in a directory.
+    """Make masters and calibrated frames of all raw frames in a directory.
 
     Frames are found in the directory and below it, sorted by type, and grouped by size, binning,
     channel layout, gain setting, filter, temperature and exposure. Each group of biases, darks and
     flats becomes a master; each science frame is calibrated with the masters that match it. A frame
     or group that fails does not stop the others; what would need a master that failed is left out.
     Copies of one exposure (compressed, renamed, linked) count once. A frame whose pixels all have
-    one value is left out. What is made is looked at, and what is doubtful about it is told in the
-    summary and in its header; nothing is left out for that.
+    one value is left out. What is made is looked at, and what is doubtful about it is reported in
+    the summary and in its header; nothing is left out for that.
 
     Parameters
     ----------
@@ -64,12 +64,12 @@ def reduce(
     camera
         What is known about the camera; the headers complete it. Where gain or read noise is in
         neither, both are measured from pairs of flats and of biases, and ``camera.toml`` in ``out``
-        says what was found.
+        states what was found.
     types
-        {pattern: type}: what frames are whose headers do not say it, or say something else;
+        {pattern: type}: what frames are whose headers do not state it, or state something else;
         see :func:`~autowisp_xr.open_fits`.
     aliases
-        Which cards say what, where the usual ones do not do.
+        Which cards state what, where the usual ones do not do.
     hdu
         Which HDU is the image, where files hold several: its number or its name; see
         :func:`~autowisp_xr.open_fits`. Masters of other nights that hold one image have that.
@@ -78,7 +78,7 @@ def reduce(
     matching
         How much frames may differ from their masters, and whether darks may be scaled.
     select
-        Which flats are good: the high ones of each filter make its master, and the summary says
+        Which flats are good: the high ones of each filter make its master, and the summary states
         why others were left out. None takes all.
     min_flat
         Share of the mean of a flat from which on a pixel of it counts as lit; see
@@ -114,9 +114,9 @@ def reduce(
     Notes
     -----
     Where no dark has the exposure, a longer one is scaled down, unless ``matching`` says otherwise,
-    and the notes tell the price. Flats that no dark fits are calibrated without, and told how much
-    dark current they hold; science frames are left out if there are darks of their setup, but none
-    that fits.
+    and the notes give the price. Flats that no dark fits are calibrated without, with a note on how
+    much dark current they hold; science frames are left out if there are darks of their setup, but
+    none that fits.
     """
     if select is not None and not select.together:
         raise ValueError(sentence("not_together"))
@@ -136,9 +136,8 @@ def reduce(
         read = [record.path for record in plan.records]
         if others:
             read += frames.find_files(others, deep=True, skip=[target])
-        summary = Summary(
-            plan=plan, out=str(out), left_out=dict(plan.left_out), notes=list(plan.notes)
-        )
+        of_plan: dict[str, Any] = {"left_out": dict(plan.left_out), "notes": list(plan.notes)}
+        summary = Summary(plan=plan, out=str(out), **of_plan)
         writer = Writer(target, overwrite, summary, report, Record(target, target / STORE, read))
         cameras = _known_cameras(plan, writer, camera)
         _execute(plan, writer, Recipes(cameras, plan.matching, select, min_flat))
@@ -161,15 +160,15 @@ def _execute(plan: Plan, writer: Writer, recipes: Recipes) -> None:
             summary.left_out.update(dict.fromkeys(product.choices_of, product.stopped))
             continue
         made = writer.attempt(product, partial(recipes.make, product))
-        if product.is_master and made is None:
-            plan = plan.without(product.frames.path, "the summary says why, under Failed")
-        elif product.is_master and made is not None:
+        if made is not None and product.is_master:
             recipes.made[product.frames.path] = made
+        elif product.is_master:
+            plan = plan.without(product.frames.path, "the summary states why, under Failed")
     summary.plan = plan
 
 
 def _known_cameras(plan: Plan, writer: Writer, camera: Camera | None) -> dict[str, Camera | None]:
-    """The camera of each setup by its place, measured where nobody says what it is."""
+    """Return the camera of each setup by its place, measured where nobody states what it is."""
     cameras: dict[str, Camera | None] = {}
     for place, of_place in by_setup(plan.sets).items():
         known = know_camera(of_place, camera_with_colours(of_place, camera))
@@ -184,6 +183,7 @@ def _known_cameras(plan: Plan, writer: Writer, camera: Camera | None) -> dict[st
 
 
 def _check_room(target: Path, overwrite: bool) -> None:
+    """Refuse a directory for the results that holds something else."""
     if target.exists() and not target.is_dir():
         raise FileExistsError(f"{target} is a file; give a directory for the results")
     ours = (STORE, _SUMMARY, CAMERA, f"*/{CAMERA}")

@@ -14,14 +14,14 @@ _LABELS = {"gain_setting": "gain{:g}", "offset": "offset{:g}", "coadds": "{:g}co
 
 
 def name_of_set(traits: Traits, seconds: float, bands: Mapping[str, str]) -> str:
-    """Name of a set by its kind, filter and exposure; ``bands`` has a name for each filter."""
+    """Name a set by its kind, filter and exposure; ``bands`` has a name for each filter."""
     parts = {"kind": traits.kind, "exposure": f"{seconds:g}s", "filter": bands[traits.filter]}
     named = [parts[part] for part in KINDS[traits.kind].name_parts]
     return "_".join(part for part in named if part)
 
 
 def own_names(named: Sequence[tuple[str, Traits]]) -> list[str]:
-    """Names of the sets of one setup; the same ones get what the sets differ in behind them."""
+    """Name the sets of one setup; the same names get what the sets differ in behind them."""
     result: list[str] = []
     for name, traits in named:
         same = list(zip(*(_words(other) for also, other in named if also == name), strict=True))
@@ -35,18 +35,18 @@ def own_names(named: Sequence[tuple[str, Traits]]) -> list[str]:
 
 
 def _words(traits: Traits) -> tuple[str, str, str]:
-    """What may tell sets from each other: night, target, temperature."""
+    """List what may distinguish sets from each other: night, target, temperature."""
     degrees = "" if math.isnan(traits.temperature) else f"{traits.temperature:.0f}C"
     return traits.night, _plain(traits.target), degrees
 
 
 def _plain(text: str) -> str:
-    """A text with signs that are fit for files alone."""
+    """Keep of a text the signs that are fit for files."""
     return re.sub(r"[^A-Za-z0-9.+-]+", "-", text).strip("-.")
 
 
 def names_for(texts: Iterable[str]) -> dict[str, str]:
-    """A name for each text, fit for files and stores; texts that differ have names that differ.
+    """Make a name for each text, fit for files and stores; names differ where texts differ.
 
     Examples
     --------
@@ -60,7 +60,7 @@ def names_for(texts: Iterable[str]) -> dict[str, str]:
 
 
 def _free(stem: str, taken: Collection[str]) -> str:
-    """A name that differs from those that are taken by more than letter case."""
+    """Return a name that differs from those that are taken by more than letter case."""
     name, number, lower = stem, 2, {other.lower() for other in taken}
     while name.lower() in lower:
         name = f"{stem}-{number}"
@@ -69,22 +69,17 @@ def _free(stem: str, taken: Collection[str]) -> str:
 
 
 def places_of(traits: Sequence[Traits]) -> list[str]:
-    """For each frame the folder of its setup; "" where there is one setup only."""
+    """Return for each frame the folder of its setup; "" where there is one setup only."""
     setups = setup_of_each(traits)
-    # what a frame says most of stands for its setup
-    fullest = {
-        setup: one
-        for setup, one in zip(setups, traits, strict=True)
-        if key_of(one, SETTING) == setup
-    }
+    # a frame that states all that is known of its setup stands for it
+    pairs = zip(setups, traits, strict=True)
+    fullest = {setup: one for setup, one in pairs if key_of(one, SETTING) == setup}
     if len(fullest) < 2:
         return [""] * len(setups)
-    varied = [
-        name
-        for name in _IF_VARIED
-        if len({comparable(getattr(one, name)) for one in fullest.values() if one.known([name])})
-        > 1
-    ]
+    varied = []
+    for name in _IF_VARIED:
+        stated = {comparable(getattr(one, name)) for one in fullest.values() if one.known([name])}
+        varied += [name] if len(stated) > 1 else []
     names: dict[Key, str] = {}
     for setup in dict.fromkeys(setups):
         one = fullest[setup]
@@ -95,7 +90,7 @@ def places_of(traits: Sequence[Traits]) -> list[str]:
 
 
 def _part(traits: Traits, name: str) -> str:
-    """What a trait adds to the name of a folder."""
+    """Return what a trait adds to the name of a folder."""
     value = getattr(traits, name)
     if name == "size":
         return f"{value[1]}x{value[0]}"

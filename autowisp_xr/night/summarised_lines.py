@@ -1,4 +1,4 @@
-"""What files or sets have in common, said once, with a few of their names.
+"""Lines about many files or sets, of which each is stated once, with a few of their names.
 
 Decision: lines that are the same in every letter go together always; those that are the same but
 for names and numbers only where there are too many to be read, for then the first stands for all.
@@ -19,15 +19,15 @@ _MANY = {"pixel_type": "kinds of pixels", "egain": "gains", "size": "sizes"}
 
 
 class Group(NamedTuple):
-    """Those of whom one thing is said."""
+    """Names of which one thing is reported."""
 
     line: str
-    """What is said, as a line of bounded length."""
+    """What is reported, of bounded length."""
     names: tuple[str, ...]
 
 
 def by_key(items: Iterable[_Item], key: Callable[[_Item], _Key]) -> dict[_Key, list[_Item]]:
-    """Items that have a key in common, in the order in which the first of each come."""
+    """Group items that have a key in common, in the order in which the first of each come."""
     groups: dict[_Key, list[_Item]] = {}
     for item in items:
         groups.setdefault(key(item), []).append(item)
@@ -35,24 +35,20 @@ def by_key(items: Iterable[_Item], key: Callable[[_Item], _Key]) -> dict[_Key, l
 
 
 def alike(lines: Iterable[tuple[str, str]], most: int) -> list[Group]:
-    """Pairs of a name and what is said of it, by what is said; few groups, if they can be.
+    """Group pairs of a name and a line on it by their lines; into few groups, if they can be.
 
     Examples
     --------
-    >>> told = [("a", "60 s, not 5 s"), ("b", "60 s, not 5 s"), ("c", "60 s, not 9 s")]
-    >>> [group.names for group in alike(told, most=2)]
+    >>> lines = [("a", "60 s, not 5 s"), ("b", "60 s, not 5 s"), ("c", "60 s, not 9 s")]
+    >>> [group.names for group in alike(lines, most=2)]
     [('a', 'b'), ('c',)]
-    >>> alike(told, most=1)[0].told
+    >>> alike(lines, most=1)[0].line
     '60 s, not 5 s (and the like, with other values)'
     """
     pairs = list(lines)
-    texts = dict.fromkeys(text for _, text in pairs)
-    form = {text: text for text in texts}
-    if len(texts) > most:
-        form = {text: _VALUE.sub("#", text) for text in texts}
-    found = by_key(pairs, lambda pair: form[pair[1]])
+    many = len({text for _, text in pairs}) > most
     groups = []
-    for of in found.values():
+    for of in by_key(pairs, lambda pair: _VALUE.sub("#", pair[1]) if many else pair[1]).values():
         differ = len({text for _, text in of}) > 1
         line = shortened(of[0][1]) + (" (and the like, with other values)" if differ else "")
         groups.append(Group(line, tuple(dict.fromkeys(name for name, _ in of))))
@@ -60,12 +56,12 @@ def alike(lines: Iterable[tuple[str, str]], most: int) -> list[Group]:
 
 
 def by_reason(reasons: Mapping[str, str]) -> dict[str, list[str]]:
-    """Names that have a reason in common, by reason."""
+    """Group names by the reason that they have in common."""
     return by_key(reasons, lambda name: reasons[name])
 
 
 def named(names: Sequence[str], width: int = _WIDTH) -> str:
-    """As many of the names as a line holds, one at least, and the number of the others.
+    """List as many of the names as a line holds, one at least, and the number of the others.
 
     Examples
     --------
@@ -80,35 +76,35 @@ def named(names: Sequence[str], width: int = _WIDTH) -> str:
 
 
 def some_of(names: Sequence[str], of: int) -> str:
-    """How many frames, and the names of a few: "2 of 9 frames (a, b)"."""
+    """State how many frames, and the names of a few: "2 of 9 frames (a, b)"; "" of no frames."""
     if len(names) == of:
-        return f"all {of} frames" if of > 1 else names[0]
+        return f"all {of} frames" if of > 1 else "".join(names)
     return f"{len(names)} of {of} frames ({named(names, _WIDTH_OF_SOME)})"
 
 
 def counted(number: int, name: str) -> str:
-    """A number of things: "1 frame", "5 frames"."""
+    """State a number of things: "1 frame", "5 frames"."""
     return f"{number} {name}" + ("" if number == 1 else "s")
 
 
 def shortened(line: str) -> str:
-    """A line without its middle, if it is too long: the remedy stands at its end."""
+    """Cut out the middle of a line, if it is too long: the remedy stands at its end."""
     if len(line) <= _LONGEST:
         return line
     return f"{line[: _LONGEST * 3 // 5].rstrip()} ... {line[-_LONGEST * 2 // 5 :].lstrip()}"
 
 
 def in_few_words(why_not: Mapping[str, str], traits: Mapping[str, str], kind: str) -> list[str]:
-    """What keeps masters of a kind away: of one in full, of several in a few words a trait.
+    """Report what keeps masters of a kind away: of one in full, of several in few words a trait.
 
     Parameters
     ----------
     why_not
         The reason against each, by name.
     traits
-        The trait in which it differs; other reasons are said as they are.
+        The trait in which it differs; other reasons are given as they are.
     kind
-        What they are.
+        Kind of the masters.
 
     Examples
     --------
@@ -126,6 +122,12 @@ def in_few_words(why_not: Mapping[str, str], traits: Mapping[str, str], kind: st
     ]
 
 
+def plain(name: str) -> str:
+    """Write the name of a fact or trait as people do: "read noise"."""
+    return name.replace("_", " ")
+
+
 def _plural(trait: str) -> str:
-    words = trait.replace("_", " ")
+    """Write the plural of a trait."""
+    words = plain(trait)
     return _MANY.get(trait, words if words.endswith("s") else f"{words}s")

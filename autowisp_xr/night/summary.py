@@ -1,4 +1,4 @@
-"""What became of a night: a line for everything made, left out, or failed, and a verdict."""
+"""The summary of a night: a line for all that was made, left out, or failed, and a verdict."""
 
 import re
 import shlex
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from os import PathLike, fspath
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
@@ -17,10 +18,10 @@ from autowisp_xr.night.summarised_lines import alike, by_reason, counted, named,
 from autowisp_xr.night.verdict import Tally
 
 SUMMARY_GROUP = "summary"
-"""Of the store of a night: the table of its frames."""
+"""The group of the table of frames in the store of a night."""
 
 _DOUBT = re.compile(r"(?:\S+: )?(?:DOUBT|WARNING): ")
-"""How a line begins, behind the folder of its setup, that says what may be wrong."""
+"""How a line on what may be wrong begins, behind the folder of its setup."""
 
 _MOST_DOUBTS = 10
 _MOST_NOTES = 6
@@ -36,17 +37,17 @@ class Made(Product):
     """Files of the frames that it was made of."""
     files: tuple[str, ...]
     noise_known: bool = True
-    """Whether it has errors."""
+    """Whether it has uncertainties."""
     notes: tuple[str, ...] = ()
     """What may be wrong begins with "DOUBT: " or "WARNING: "."""
 
 
 @dataclass(kw_only=True)
 class Summary:
-    """What became of each file of a night.
+    """The fate of each file of a night.
 
     As text it is short, for one screen: doubts first, then a line for each set that was made, what
-    was left out or failed by its reason, and the verdict. What is said of each file, and all that
+    was left out or failed by its reason, and the verdict. What is known of each file, and all that
     is too long for the text, is in :meth:`table`.
     """
 
@@ -68,15 +69,13 @@ class Summary:
         known = [shortened(note) for note in self.notes if not _DOUBT.match(note)]
         lines = [f"Night {self.plan.night}: {counted(len(self.plan.records), 'FITS file')}"]
         if self.out:
-            lines[0] += f", each of them told by: autowisp-xr info {shlex.quote(self.out)}"
+            lines[0] += f", each of them described by: autowisp-xr info {shlex.quote(self.out)}"
         lines += [*doubts, *known]
         if self.made:
             lines += ["", f"In {self.out}:" if self.out else "Made:"]
         lines += [self._line(made) for made in self.made]
-        lines += [
-            f"note on {named(group.names)}: {group.line}"
-            for group in alike(self._reported(doubts=False), _MOST_NOTES)
-        ]
+        notes = alike(self._reported(doubts=False), _MOST_NOTES)
+        lines += [f"note on {named(group.names)}: {group.line}" for group in notes]
         for title, reasons in (("Left out", self.left_out), ("Failed", self.failed)):
             if reasons:
                 lines += ["", f"{title}: {len(reasons)}", *_with_files(reasons)]
@@ -89,7 +88,7 @@ class Summary:
 
     @property
     def exit_status(self) -> int:
-        """That of the command; see :data:`~autowisp_xr.night.verdict.EXIT_STATUS`."""
+        """The exit status of the command; see :data:`~autowisp_xr.night.verdict.EXIT_STATUS`."""
         return self._tally(0).exit_status
 
     def _verdict(self, doubts: int) -> str:
@@ -114,12 +113,9 @@ class Summary:
         )
 
     def _doubts(self) -> list[str]:
-        """A line for each thing that may be wrong."""
-        of_files = [
-            (Path(record.path).name, doubt)
-            for record in self.plan.records
-            for doubt in (*record.guesses, *record.doubts)
-        ]
+        """List what may be wrong, a line each."""
+        records = self.plan.records
+        of_files = [(Path(r.path).name, doubt) for r in records for doubt in r.guesses + r.doubts]
         lines = [note for note in self.notes if _DOUBT.match(note)]
         for group in alike(self._reported(doubts=True), _MOST_DOUBTS):
             sort, _, text = group.line.partition(": ")
@@ -130,13 +126,12 @@ class Summary:
         return [shortened(line) for line in dict.fromkeys(lines)]
 
     def _reported(self, doubts: bool) -> Iterator[tuple[str, str]]:
-        """What is made, and each note on it: those that are doubts, or the others."""
-        for made in self.made:
-            for note in made.notes:
-                if bool(_DOUBT.match(note)) == doubts:
-                    yield made.what, note
+        """Pair what is made with each note on it: with those that are doubts, or the others."""
+        pairs = ((made.what, note) for made in self.made for note in made.notes)
+        return (pair for pair in pairs if bool(_DOUBT.match(pair[1])) == doubts)
 
     def _line(self, made: Made) -> str:
+        """Describe a product in a line."""
         parts = [f"from {counted(len(made.inputs), 'frame')}", self._where(made)]
         if made.masters:
             parts.append(f"corrected by: {', '.join(made.masters.values())}")
@@ -146,7 +141,7 @@ class Summary:
         return f"{made.what}: {'; '.join(parts)}"
 
     def _where(self, made: Made) -> str:
-        """Its files, by one name, in the directory of the results."""
+        """Name the files of a product by one name, in the directory of the results."""
         if not made.files:
             return "no file of it was written"
         if len(made.files) == 1:
@@ -156,7 +151,7 @@ class Summary:
         return f"{counted(len(made.files), 'file')} {made.group}{'/' if folder else '_*.fits'}"
 
     def table(self) -> xr.Dataset:
-        """A row for each file, over ``file``: what it is, what corrects it, what became of it.
+        """Make a row for each file, over ``file``: what it is, what corrects it, what became of it.
 
         The columns of :func:`~autowisp_xr.open_night`, and ``fate`` ("used", "left out", "failed"),
         ``reason`` and ``product`` (the group in the store that it went into).
@@ -171,26 +166,19 @@ class Summary:
 
     def to_zarr(self, store: str | PathLike[str]) -> None:
         """Write the table into the store of the night, in place of an earlier one."""
-        notes = [
-            *self.notes,
-            *(f"{made.what}: {note}" for made in self.made for note in made.notes),
-        ]
-        table = self.table().assign_attrs(
-            night=self.plan.night, notes="\n".join(notes), verdict=self.verdict
-        )
-        table.to_zarr(
-            fspath(store), group=SUMMARY_GROUP, mode="w", consolidated=False, zarr_format=3
-        )
+        of_products = (f"{made.what}: {note}" for made in self.made for note in made.notes)
+        notes = "\n".join([*self.notes, *of_products])
+        table = self.table().assign_attrs(night=self.plan.night, notes=notes, verdict=self.verdict)
+        options: dict[str, Any] = {"mode": "w", "consolidated": False, "zarr_format": 3}
+        table.to_zarr(fspath(store), group=SUMMARY_GROUP, **options)
 
 
 def _with_files(reasons: Mapping[str, str]) -> Iterator[str]:
-    """Two lines for each reason: what it is, and which files."""
-    # what a file says of itself begins with its name
-    named_reasons = (
-        (Path(path).name, why.removeprefix(path).removeprefix(":").lstrip())
-        for path, why in reasons.items()
-    )
-    for group in alike(named_reasons, _MOST_REASONS):
+    """Give two lines for each reason: what it is, and which files."""
+    # the reason of a file may begin with its name
+    reason_of = {path: why.removeprefix(path).removeprefix(":") for path, why in reasons.items()}
+    pairs = ((Path(path).name, why.lstrip()) for path, why in reason_of.items())
+    for group in alike(pairs, _MOST_REASONS):
         yield from (f"    {line}" for line in group.line.split("\n"))
         number = f"{len(group.names)} files: " if len(group.names) > 1 else ""
         yield f"        {number}{named(group.names)}"

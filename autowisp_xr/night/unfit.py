@@ -1,6 +1,6 @@
 """Files that take no part in a night, and why: no raw frames, and frames without an image."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ _USUAL = 0.5
 
 
 def unfit_because(record: FileRecord) -> str:
-    """Why a file is no raw frame that can be used; "" where it is one."""
+    """State why a file is no raw frame that can be used; "" where it is one."""
     if record.error is not None:
         return str(record.error)
     if record.master_because:
@@ -28,7 +28,7 @@ def unfit_because(record: FileRecord) -> str:
     kind = record.coordinates["image_type"]
     if kind not in FRAMES:
         if record.type_rule:
-            return f"of the type other, as the type rule {record.type_rule!r} says"
+            return f"of the type other, as the type rule {record.type_rule!r} states"
         return f"of no known type: {_type_cards(record)}"
     if "exposure" in KINDS[kind].alike and not np.isfinite(record.coordinates["exposure"]):
         return f"{kind} frame whose exposure is not known ({_exposure_cards(record)})"
@@ -36,7 +36,8 @@ def unfit_because(record: FileRecord) -> str:
 
 
 def _type_cards(record: FileRecord) -> str:
-    found = _cards(record, KeywordAliases().cards["image_type"])
+    """Report what the cards of a header have about the type of a frame."""
+    found = _cards(record, "image_type")
     if not found:
         return sentence("no_type")
     rule = found[0].replace(" = ", "=").replace("'", "")
@@ -44,19 +45,19 @@ def _type_cards(record: FileRecord) -> str:
 
 
 def _exposure_cards(record: FileRecord) -> str:
-    found = _cards(record, KeywordAliases().cards["exposure"])
-    text = "; ".join(f"{card} is no number of seconds" for card in found)
-    return text or "no EXPTIME, EXPOSURE or the like"
+    """Report what the cards of a header have about the exposure of a frame."""
+    found = [f"{card} is no number of seconds" for card in _cards(record, "exposure")]
+    return "; ".join(found) or "no EXPTIME, EXPOSURE or the like"
 
 
-def _cards(record: FileRecord, words: Iterable[str]) -> list[str]:
-    """Those cards of a header that bear one of the words, with their values."""
-    header = record.header
+def _cards(record: FileRecord, field: str) -> list[str]:
+    """List the cards of a header that may give a field, with their values."""
+    words, header = KeywordAliases().cards[field], record.header
     return [f"{word} = {value_of(header, word)!r}" for word in words if word in header]
 
 
 class Empty(NamedTuple):
-    """What was found of frames without an image."""
+    """The frames without an image that were found."""
 
     left_out: dict[str, str]
     """Reason for each, by path."""
@@ -64,9 +65,9 @@ class Empty(NamedTuple):
 
 
 def empty_frames(records: Sequence[FileRecord]) -> Empty:
-    """Frames that are left out since they hold no data, and doubts about those that miss a part.
+    """Find frames that are left out since they hold no data, and doubt those that miss a part.
 
-    A frame whose pixels are all alike says nothing of anything. One with a few others is as empty,
+    A frame whose pixels are all alike holds no data. One with a few others is as empty,
     unless its kind is so: the darks of a camera that cuts off at zero are nothing but hot pixels.
     """
     left_out: dict[str, str] = {}
@@ -86,6 +87,7 @@ def empty_frames(records: Sequence[FileRecord]) -> Empty:
 
 
 def _reason(one: frames.Emptiness, kind: str) -> str:
+    """Report that a frame is empty."""
     but = f" but for {one.others}" if one.others else ""
     if one.full:
         return sentence("empty_saturated", value=one.value, but=but)

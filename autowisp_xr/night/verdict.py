@@ -1,7 +1,7 @@
-"""How a night ended, in one line and in one number.
+"""The verdict on a night, in one line and in one number.
 
 A light is a raw frame of the sky, by a card or its name; copies of one exposure count once, and
-what may be a light, since nothing says what it is, counts as one that was left out.
+what may be a light, since nothing states what it is, counts as one that was left out.
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ from autowisp_xr.night.summarised_lines import counted
 EXIT_STATUS: Mapping[int, str] = {
     0: "all lights were calibrated, or there are none (calibration frames may be left out)",
     1: "something failed, or nothing was made",
-    3: "lights were left out, or files of which nothing says that they are none",
+    3: "lights were left out, or files of which nothing states that they are none",
 }
 """Of ``reduce`` (2 is a wrong call); the first of 1, 3, 0 that is true."""
 
@@ -31,7 +31,7 @@ class Tally:
     """Calibrated lights whose noise is not known."""
     masters: int
     left_out: Mapping[str, int]
-    """Files by their type ("" where nothing says it)."""
+    """Files by their type ("" where nothing states it)."""
     failed: Mapping[str, int]
     """The same of those whose set could not be made."""
     doubts: int
@@ -47,10 +47,11 @@ class Tally:
         parts = [self._made(), *_not_made("left out", self.left_out)]
         parts += _not_made("failed", self.failed)
         if self.doubts:
-            parts.append(f"doubtful: {counted(self.doubts, 'doubt')}, said first")
+            parts.append(f"doubtful: {counted(self.doubts, 'doubt')}, listed first")
         return "; ".join(parts)
 
     def _made(self) -> str:
+        """Count the lights that were calibrated, and those that lack a master or uncertainties."""
         if not (self.masters or self.calibrated):
             return "nothing was made"
         if not self.lights:
@@ -63,11 +64,12 @@ class Tally:
         lacks += [f"{number} without a {kind}" for kind, number in missing.items() if number < done]
         if self.without_errors:
             some = "" if self.without_errors == done else f"{self.without_errors} "
-            lacks.append(f"{some}without errors (noise not known)")
+            lacks.append(f"{some}without uncertainties (noise not known)")
         return ", ".join([f"{done} of {counted(self.lights, 'light')} calibrated", *lacks])
 
 
 def _not_made(what: str, files: Mapping[str, int]) -> list[str]:
+    """Count the files of which nothing was made, by what they are."""
     lights, unknown = files.get("object", 0), files.get("", 0)
     frames = sum(files.get(kind, 0) for kind in MASTERS)
     numbers = [
@@ -81,5 +83,6 @@ def _not_made(what: str, files: Mapping[str, int]) -> list[str]:
 
 
 def _listed(names: Sequence[str]) -> str:
+    """List names with "and" before the last."""
     *others, last = names
     return f"{', '.join(others)} and {last}" if others else last

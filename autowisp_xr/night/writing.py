@@ -17,26 +17,27 @@ from autowisp_xr.frames import FileRecord
 from autowisp_xr.frames.named_masters import identity_in
 from autowisp_xr.frames.outputs import write_whole
 from autowisp_xr.frames.write import with_files, write_missing
-from autowisp_xr.night.checks_of_results import Doubts
 from autowisp_xr.night.plan import Product
 from autowisp_xr.night.record import NOT_OURS, Record
-from autowisp_xr.night.sentences import sentence
+from autowisp_xr.night.sentences import Doubts, sentence
 from autowisp_xr.night.summarised_lines import by_reason, counted
 from autowisp_xr.night.summary import Made, Summary
 
 STORE = "night.zarr"
 CAMERA = "camera.toml"
 
+_BAD = np.uint8(Flag.BAD)
+
 
 @dataclass(kw_only=True)
 class Remarks:
-    """What is found out while a product is made."""
+    """Remarks that are made while a product is."""
 
     notes: list[str] = field(default_factory=list)
     unused: dict[str, str] = field(default_factory=dict)
     """Frames that are not good enough for the master at hand, and why."""
     look: Callable[[xr.Dataset], Doubts] | None = None
-    """Says what is doubtful about what was made."""
+    """Finds what is doubtful about what was made."""
 
 
 Recipe = Callable[[Sequence[FileRecord], Remarks], xr.Dataset]
@@ -55,32 +56,31 @@ class Writer:
     report: Callable[[str], None]
     """As for :func:`~autowisp_xr.reduce`, like ``overwrite``."""
     record: Record
-    """Tells what may be replaced."""
+    """Knows what may be replaced."""
     kept: bool = False
     """Whether results of another run are in the way, and stay."""
 
     def attempt(self, product: Product, recipe: Recipe) -> xr.Dataset | None:
-        """Make one thing and write it; None, with the reason for its frames, if that fails."""
-        records = product.frames.records
+        """Make one thing and write it; None, with the reason for its frames, if that fails.
+
+        Where frames turn out to be damaged, it is made again of the others.
+        """
+        records: Sequence[FileRecord] = product.frames.records
         self.report(f"{product.what}: {counted(len(records), 'frame')}")
-        overwrite, remarks = self.overwrite, Remarks()
-        try:
-            return self._write(product, records, recipe(records, remarks), remarks, overwrite)
-        except (AutowispError, OSError, ValueError) as error:
-            good = self._undamaged(records) if isinstance(error, BadImageError) else records
-            reason = str(error)
-        if good and len(good) < len(records):
-            # what the damaged frames have left half-written in the store may go
-            overwrite = overwrite or product.group not in store.groups_of(self.target / STORE)
-            remarks = Remarks()
+        good, overwrite, number = records, self.overwrite, 0
+        while good and number != len(good):
+            number, remarks = len(good), Remarks()
             try:
                 return self._write(product, good, recipe(good, remarks), remarks, overwrite)
             except (AutowispError, OSError, ValueError) as error:
                 reason = str(error)
+                if isinstance(error, BadImageError) and good is records:
+                    good = self._undamaged(records)
+                    # what the damaged frames have left half-written in the store may go
+                    overwrite |= product.group not in store.groups_of(self.target / STORE)
         for path in (record.path for record in good):
-            self.summary.failed[path] = f"{product.what}: {reason}" + (
-                f" ({remarks.unused[path]})" if path in remarks.unused else ""
-            )
+            unused = f" ({remarks.unused[path]})" if path in remarks.unused else ""
+            self.summary.failed[path] = f"{product.what}: {reason}{unused}"
         self.report(f"  failed: {reason}")
         return None
 
@@ -96,7 +96,7 @@ class Writer:
             self.summary.notes.append(sentence("camera_kept", path=path))
 
     def write_text(self, path: Path, text: str) -> bool:
-        """Write a text and say True, unless what is there is not ours; then the summary says so."""
+        """Write a text; return False, with a note in the summary, where another's is in the way."""
         content = text.encode("utf-8", errors="backslashreplace")
         why = self.record.why_kept(str(path))
         if why:
@@ -117,6 +117,7 @@ class Writer:
         remarks: Remarks,
         overwrite: bool,
     ) -> xr.Dataset:
+        """Store a product, look at it, write its files, and note it in the summary."""
         made = self._stored(made, product, overwrite)
         remarks.notes += _without_good_pixels(made, product)
         doubts = remarks.look(made) if remarks.look else Doubts()
@@ -139,7 +140,7 @@ class Writer:
         return made
 
     def _stored(self, made: xr.Dataset, product: Product, overwrite: bool) -> xr.Dataset:
-        """What was made, as it lies in the store of the night."""
+        """Store what was made, and return it as it lies in the store of the night."""
         identity, place = provenance.fingerprint(made), self.target / STORE
         ours = self.record.owns_group(product.group, identity)
         if ours:
@@ -158,7 +159,7 @@ class Writer:
             ) from error
 
     def _adds_errors(self, made: xr.Dataset, group: str) -> bool:
-        """Whether what is made has errors, and what an earlier run left of it has none."""
+        """Whether what is made has uncertainties that what an earlier run left of it lacks."""
         target = self.target / STORE
         if not target.exists() or group not in store.groups_of(target):
             return False
@@ -166,7 +167,7 @@ class Writer:
         return provenance.noise_known(made) and not provenance.noise_known(earlier)
 
     def _undamaged(self, records: Sequence[FileRecord]) -> list[FileRecord]:
-        """Records whose pixels can be read; the others are left out with the reason."""
+        """Select records whose pixels can be read; leave out the others with the reason."""
         good = []
         for record in records:
             error = frames.damage(record)
@@ -178,6 +179,7 @@ class Writer:
         return good
 
     def _to_fits(self, made: xr.Dataset, product: Product, remarks: Remarks) -> list[str]:
+        """Write a product as FITS files; return those that are there now."""
         channel = "" if made.sizes["channel"] == 1 else "_{CLRCHNL}"
         path = self.target / product.group
         into, stem = (path.parent, path.name) if product.is_master else (path, "{frame}")
@@ -189,7 +191,7 @@ class Writer:
         others = set()
 
         def keeps(path: str) -> bool:
-            """Whether a file stays: that of this very result, whoever has worked on it, too."""
+            """Whether a file stays, as that of this very result does, whoever has worked on it."""
             why, is_this = self.record.why_kept(path), identity_in(path) == identity
             if why and not (is_this and why == NOT_OURS):
                 kept[path] = why
@@ -209,16 +211,13 @@ class Writer:
 
 
 def _without_good_pixels(made: xr.Dataset, product: Product) -> list[str]:
-    """What is wrong with a product as a whole; an error for a master without a good pixel."""
+    """Report what is wrong with a product as a whole; refuse a master without a good pixel."""
     if product.is_master:
-        if not (made["mask"].values & np.uint8(Flag.BAD) == 0).any():
+        if (made["mask"].values & _BAD != 0).all():
             raise AutowispError("no pixel of it is good: all are flagged or NaN in all frames")
         if np.isnan(made["variance"].values).all():
-            return [sentence("no_errors")]
+            return [sentence("no_uncertainties")]
         return []
-    bad = [
-        str(made["frame"].values[i])
-        for i in range(made.sizes["frame"])
-        if (made["mask"][i].values & np.uint8(Flag.BAD)).all()
-    ]
+    names, masks = made["frame"].values, made["mask"]
+    bad = [str(n) for n, m in zip(names, masks, strict=True) if (m.values & _BAD).all()]
     return [sentence("no_good_pixel", frames=", ".join(bad))] if bad else []

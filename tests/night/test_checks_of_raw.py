@@ -1,4 +1,4 @@
-"""What a look at the frames of a night says of saturation, gain, read noise and biases."""
+"""A look at the frames of a night finds saturation, gain, read noise, and faults of biases."""
 
 import re
 
@@ -95,7 +95,7 @@ def test_a_gain_of_the_header_is_held_against_the_flats(expose, tmp_path):
     summary, text = notes(folder, tmp_path)
     assert re.search(r"DOUBT: EGAIN = 24 in the headers differs from 1\.\d+ e/ADU", text)
     assert "values are multiples of 16" in text
-    assert "--gain 24 keeps what the headers say" in text
+    assert "--gain 24 keeps what the headers state" in text
     made = aw.open_zarr(tmp_path / "out" / "night.zarr", group=summary.made[-1].group)
     assert made.autowisp.camera.gain == pytest.approx(GAIN, rel=0.1)
     kept, text = notes(folder, tmp_path / "b", camera=aw.Camera(gain=24.0, read_noise=NOISE))

@@ -1,4 +1,4 @@
-"""What is doubtful about the results of a night is told, in the summary and in their headers."""
+"""What is doubtful about the results of a night is reported, in summary and headers."""
 
 import re
 
@@ -14,7 +14,7 @@ CAMERA = aw.Camera(gain=GAIN, read_noise=NOISE)
 
 
 class Site:
-    """Writes the frames of a night, each as it should be but for what is said."""
+    """Writes the frames of a night, each as it should be but for what is given."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -42,7 +42,7 @@ class Site:
             fits.writeto(self.folder / f"{kind}{index}.fits", pixels, header, overwrite=True)
 
     def night(self, **changed):
-        """Frames of all kinds; ``changed`` says what is other with those of a kind."""
+        """Frames of all kinds; ``changed`` names what is other with those of a kind."""
         plan = {
             "bias": {"number": 5, "seconds": 0.0},
             "dark": {"number": 5},
@@ -112,8 +112,9 @@ def test_frames_below_zero_are_reported_with_what_they_were_corrected_by(site):
     summary, doubts = site.reduce()
     (line,) = doubts
     assert re.search(
-        r"median is below zero in all 4 frames, down to -\d+[.\d]* ADU where an error is \d[.\d]* "
-        r"ADU, and \d+\.?\d* % of the pixels by more than 5 errors: bias and dark_60s lie higher",
+        r"median is below zero in all 4 frames, down to -\d+[.\d]* ADU where the uncertainty is "
+        r"\d[.\d]* ADU, and \d+\.?\d* % of the pixels by more than 5 sigma: bias and dark_60s lie "
+        r"higher",
         line,
     )
     assert line in made_of(summary, "calibrated").notes
@@ -151,7 +152,7 @@ def test_noise_that_the_errors_do_not_know_is_reported(site):
     site.night(object={"becomes": lambda pixels, i: pixels + site.rng.normal(0, 12, SHAPE)})
     _, doubts = site.reduce()
     (line,) = doubts
-    assert re.search(r"blank parts of all 4 frames have 1\.\d+ times the noise that errors", line)
+    assert re.search(r"blank parts of all 4 frames have 1\.\d+ times the noise that their", line)
 
 
 def test_less_noise_than_errors_state_is_reported(site):

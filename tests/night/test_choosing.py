@@ -78,8 +78,8 @@ def chosen(candidates, wanted=None, **matching):
         (master("x", exposure=59.0), "exposed 59 s, not 60 s"),
         (
             master("x", holds_bias=None),
-            "nobody says whether its bias was subtracted; if it was, CALSTAT = 'B' in its header "
-            "says so, if not, ZEROCOR = 'no'",
+            "it is not stated whether its bias was subtracted; if it was, put CALSTAT = 'B' into "
+            "its header, if not, ZEROCOR = 'no'",
         ),
         (master("x", failure="disk full"), "could not be made: disk full"),
         (master("x", "flat", band="R"), "of the filter R, not V"),

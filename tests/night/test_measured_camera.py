@@ -15,7 +15,7 @@ def sky():
 
 @pytest.fixture
 def silent(sky, tmp_path):
-    """A night whose headers say nothing of gain and read noise."""
+    """A night whose headers state nothing of gain and read noise."""
     for frames in (sky.bias(4), sky.dark(3), sky.flat(4), sky.objects(2)):
         for path in aw.to_fits(frames, tmp_path / "raw" / "{RAWFNAME}.fits"):
             with fits.open(path, mode="update") as hdus:
@@ -69,12 +69,12 @@ def test_a_gain_in_the_headers_is_reported_beside_the_measured_one(silent, sky, 
         with fits.open(path, mode="update") as hdus:
             hdus[0].header["EGAIN"] = 0.9
     summary = aw.reduce(silent, tmp_path / "out", camera=areas(sky))
-    assert summary.notes[0].endswith("the header says EGAIN = 0.9")
+    assert summary.notes[0].endswith("the header states EGAIN = 0.9")
     science = aw.open_zarr(tmp_path / "out" / "night.zarr", group="calibrated/V_60s")
     assert abs(science.autowisp.camera.gain / sky.camera.gain - 1) < 0.03
 
 
-def test_where_it_cannot_be_measured_science_has_no_errors_and_a_line_states_so(
+def test_where_it_cannot_be_measured_uncertainties_are_not_known_and_a_line_states_so(
     silent, sky, tmp_path
 ):
     for path in silent.glob("flat*"):
@@ -87,7 +87,7 @@ def test_where_it_cannot_be_measured_science_has_no_errors_and_a_line_states_so(
     ]
     assert summary.failed == {}
     assert re.search("two flats and two biases, there are 0 and 4", summary.notes[0])
-    assert "the errors of calibrated frames are not known (give --gain and" in summary.notes[0]
+    assert "uncertainties of calibrated frames are not known (give --gain and" in summary.notes[0]
     science = aw.open_zarr(tmp_path / "out" / "night.zarr", group="calibrated/V_60s")
     assert np.isnan(science["variance"]).all()
     assert ((science["mask"].values & int(aw.Flag.FAULT)) == 0).all()

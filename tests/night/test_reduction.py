@@ -224,7 +224,7 @@ def test_a_group_of_damaged_frames_only_is_left_out_once(sky, tmp_path):
     aw.to_fits(sky.objects(2), tmp_path / "raw" / "{RAWFNAME}.fits.fz")
     for path in (tmp_path / "raw").iterdir():
         damage(path)
-    # without sums to tell, it is found when its pixels are read
+    # without sums to compare, it is found when its pixels are read
     summary = aw.reduce(tmp_path / "raw", tmp_path / "out", camera=sky.camera, checksum=False)
     assert len(summary.left_out) == 2
     assert summary.made == []
@@ -235,7 +235,7 @@ def test_a_frame_damaged_later_does_not_cost_the_results_it_had(sky, tmp_path):
     aw.to_fits(sky.objects(3), tmp_path / "raw" / "{RAWFNAME}.fits.fz")
     aw.reduce(tmp_path / "raw", tmp_path / "out", camera=sky.camera)
     damage(tmp_path / "raw" / "object-0002.fits.fz")
-    # without sums to tell, it is found when its pixels are read
+    # without sums to compare, it is found when its pixels are read
     summary = aw.reduce(tmp_path / "raw", tmp_path / "out", camera=sky.camera, checksum=False)
     assert len(summary.failed) == 3
     kept = aw.open_zarr(tmp_path / "out" / "night.zarr", group="calibrated/V_60s")
@@ -529,7 +529,7 @@ def test_real_sets_give_a_summary_that_states_what_they_are(
         note, _ = summary.notes
         gain = float(re.search(r"gain ([0-9.]+)", note)[1])
         assert abs(gain / 1.93 - 1) < 0.05
-        assert note.endswith("the header says EGAIN = 2.06")
+        assert note.endswith("the header states EGAIN = 2.06")
     if name == "lco_floyds_fz":
         assert "GAIN = 2.3 in the headers may be a setting" in summary.notes[0]
 
@@ -586,7 +586,7 @@ def test_a_run_that_only_measured_the_camera_is_taken_up(sky, write_night, tmp_p
 
 
 def test_a_result_that_is_kept_is_not_replaced_for_a_damaged_frame(sky, tmp_path):
-    """The selection reads pixels before the store can say that it holds another result."""
+    """The selection reads pixels before the store can report that it holds another result."""
     aw.to_fits(sky.bias(2), tmp_path / "raw" / "{RAWFNAME}.fits")
     flats = sky.flat(6, pointings=[(10.0 + i, 0.0) for i in range(6)])
     aw.to_fits(flats, tmp_path / "raw" / "{RAWFNAME}.fits.fz")

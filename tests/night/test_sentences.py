@@ -1,4 +1,4 @@
-"""The table of sentences holds what the room says, and nothing else."""
+"""The table of sentences holds what the room reports, and nothing else."""
 
 import ast
 from pathlib import Path

@@ -69,11 +69,11 @@ def test_the_verdict_states_which_masters_are_missing():
     assert "without" not in part.verdict
     part.made[1] = calibrated(other, **lacks)
     assert part.verdict.endswith(
-        "3 of 3 lights calibrated, 2 without a dark, 2 without errors (noise not known)"
+        "3 of 3 lights calibrated, 2 without a dark, 2 without uncertainties (noise not known)"
     )
     part.made[0] = calibrated(one, **both)
     assert part.verdict.endswith(
-        "calibrated, without a dark, 1 without a flat, without errors (noise not known)"
+        "calibrated, without a dark, 1 without a flat, without uncertainties (noise not known)"
     )
     part.made[1] = calibrated(other, **both)
     assert ", without a dark and a flat, without" in part.verdict
@@ -145,7 +145,7 @@ def test_doubts_go_first_wherever_they_were_raised_and_are_counted():
         "the camera: gain 1 e/ADU",
     ]
     assert "note on calibrated V_60s: a price" in lines
-    assert summary.verdict.endswith("; doubtful: 5 doubts, said first")
+    assert summary.verdict.endswith("; doubtful: 5 doubts, listed first")
     assert summary.exit_status == 0
 
 

@@ -1,0 +1,194 @@
+"""Doubts about calibrated frames by their numbers: a line for each, with its likely cause.
+
+Nothing is left out for a doubt. Each limit stands here, with its reason.
+"""
+
+import warnings
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import measure
+from autowisp_xr.arrays import Floats
+from autowisp_xr.night.sentences import Doubts, sentence
+
+_BELOW = 0.005
+"""Of the pixels may be far below zero: hot ones that flicker are, in a camera without cooling."""
+
+BELOW_ZERO = 0.5
+"""Uncertainties of a pixel that the median of a frame may be below zero, however dark the sky."""
+
+_SKY = 2.0
+"""By which factor, and by the uncertainty of a pixel at least, the sky of a frame may differ from
+its set: a night from dusk to moonrise stays within."""
+
+_NOISE = 1.15
+SURE = 3.0
+"""Noise by what uncertainties imply, and how many of its own it has to be beyond that as well."""
+
+_PATTERN = 1.05
+_SURE_OF_PATTERN = 5.0
+"""Noise with the pattern of a dark by that without: as soon as the cause is known, less matters."""
+
+_RESPONSE = 0.01
+"""Of the sky: what pixels, and rows of them, differ by in their response. Without a flat that is in
+the image, no uncertainty includes it, and that there is no flat is reported anyway."""
+
+_SIDE = 8
+"""Pixels a side of a block; the uncertainty of its mean is by so much smaller."""
+
+_FAINT = 2.0
+"""Uncertainties above zero, below which they are too large in the mean: a pixel that noise makes
+brighter is given more photon noise, and one that it makes darker no less than none."""
+
+
+def doubts_on_calibrated(
+    made: xr.Dataset, masters: Mapping[str, str], dark: xr.Dataset | None, *, level_known: bool
+) -> Doubts:
+    """Collect the doubts about calibrated frames.
+
+    Parameters
+    ----------
+    made
+        The frames.
+    masters
+        Name of each master that was applied, by its kind.
+    dark
+        As it was subtracted; None where none was, or its pattern is not what was taken off.
+    level_known
+        Whether a level without light was subtracted; else uncertainties are wrong by it anyway.
+    """
+    found = measure.check_calibrated(made, dark=dark)
+    doubts = Doubts([str(name) for name in made["frame"].values.tolist()])
+    low = _below_zero(found, doubts, masters)
+    _sky(found, doubts)
+    if level_known and not low:
+        # below zero, uncertainties lack the photon noise of what is there
+        _noise(found, doubts, masters)
+    return doubts
+
+
+def _below_zero(found: xr.Dataset, doubts: Doubts, masters: Mapping[str, str]) -> bool:
+    """Report pixels far below zero; return whether frames as a whole are below it."""
+    share, middle, error = (found[name].values for name in ("below_zero", "middle", "error"))
+    low = middle < -BELOW_ZERO * error
+    far = (share > _BELOW) & ~low
+    dark = masters.get("dark")
+    if low.any():
+        place = np.unravel_index(np.argmin(np.where(low, middle / error, 0.0)), low.shape)
+        names = [masters[kind] for kind in ("bias", "dark") if kind in masters]
+        cause = sentence(
+            "level_too_high",
+            masters=" and ".join(names) or "the level that was subtracted",
+            lie="lie" if len(names) > 1 else "lies",
+            leak=", or lit by a leak" if dark else "",
+        )
+        values = {"level": middle[place], "error": error[place], "share": 100 * share[place]}
+        doubts.add("below_zero", low.any(axis=1), cause=cause, **values)
+    if far.any():
+        cause = sentence("dark_too_strong" if dark else "uncertainties_too_small", dark=dark)
+        doubts.add("far_below_zero", far.any(axis=1), share=100 * share[far].max(), cause=cause)
+    return bool(low.any())
+
+
+def _sky(found: xr.Dataset, doubts: Doubts) -> None:
+    """Report frames whose sky is another than that of their set."""
+    sky, error = found["sky"].values, np.nan_to_num(found["error"].values)
+    if len(sky) < 2:
+        return
+    with warnings.catch_warnings():
+        # a channel without a good pixel in any frame has none
+        warnings.simplefilter("ignore", RuntimeWarning)
+        usual = np.nanquantile(sky, 0.5, axis=0, method="lower")
+    apart = np.abs(sky - usual) > error
+    high = apart & (sky > _SKY * np.maximum(usual, 0.0))
+    low = apart & (usual > _SKY * np.maximum(sky, 0.0))
+    for which, cause in (
+        (high, "twilight, the moon, clouds or a lamp"),
+        (low, "clouds, or a dome or cap that was closed"),
+    ):
+        if which.any():
+            place = np.unravel_index(np.argmax(np.where(which, np.abs(sky - usual), -1)), sky.shape)
+            values = {"sky": sky[place], "usual": usual[place[1]], "cause": cause}
+            doubts.add("sky_differs", which.any(axis=1), **values)
+
+
+def _noise(found: xr.Dataset, doubts: Doubts, masters: Mapping[str, str]) -> None:
+    """Report the noise of the frames that were looked at, in the channel that is furthest off."""
+    typical = {
+        str(name): _typical(str(name), values.values)
+        for name, values in found.data_vars.items()
+        if np.isfinite(values.values).any()
+    }
+    if "noise" not in typical:
+        return
+    number = int(np.isfinite(found["noise"].values).any(axis=1).sum())
+    noise, own, error = (typical[name] for name in ("noise", "noise_error", "error"))
+    allowed = _RESPONSE * np.maximum(typical["sky"], 0.0) if "flat" not in masters else 0.0
+    much = (noise > _NOISE + SURE * own) & (_excess(noise) * error > allowed)
+    little = (noise < 1 / _NOISE - SURE * own) & (typical["sky"] > _FAINT * error)
+    moved = _moved(typical, error, allowed)
+    pattern = _pattern(typical, masters)
+    if much.any():
+        cause = pattern or _cause(moved, masters)
+        doubts.add("much_noise", noise=noise[much].max(), looked_at=number, cause=cause)
+    elif pattern:
+        doubts.add("dark_pattern_seen", pattern=pattern, looked_at=number)
+    if little.any():
+        doubts.add("little_noise", noise=noise[little].min(), looked_at=number)
+    for lines, ratio in moved.items():
+        doubts.add("moving_together", lines=lines, noise=ratio, looked_at=number)
+
+
+def _cause(moved: Mapping[str, float], masters: Mapping[str, str]) -> str:
+    """Name what may make more noise than uncertainties imply."""
+    if moved:
+        return f"{' and '.join(moved)} move together"
+    cause = "gain or read noise of the camera are others (--gain, --read-noise)"
+    if "dark" not in masters:
+        return f"no dark takes off the unlike dark current of the pixels, or {cause}"
+    return f"{cause}, or a master does not belong"
+
+
+def _moved(
+    typical: Mapping[str, Floats], error: Floats, allowed: Floats | float
+) -> dict[str, float]:
+    """Find whether rows or columns move together, and the noise of blocks that this makes."""
+    found = {}
+    for lines in ("rows", "columns"):
+        if lines in typical:
+            ratio, by_chance = typical[lines], typical[f"{lines}_error"]
+            much = _excess(ratio) * error / _SIDE > allowed
+            moved = (ratio > _NOISE + SURE * by_chance) & much
+            if moved.any():
+                found[lines] = float(ratio[moved].max())
+    return found
+
+
+def _typical(name: str, values: Floats) -> Floats:
+    """Return the typical value of the frames that were looked at, (channel)."""
+    if name in ("rows", "columns"):
+        # few lines show little in each, and all of them together more than the median does
+        return np.sqrt(np.nanmean(values**2, axis=0))
+    number = np.isfinite(values).sum(axis=0) if name.endswith("_error") else 1
+    return np.nanmedian(values, axis=0) / np.sqrt(number)
+
+
+def _pattern(typical: Mapping[str, Floats], masters: Mapping[str, str]) -> str:
+    """Report that a dark leaves its pattern, or takes off too much of it; "" where it fits."""
+    if "noise_of_dark" not in typical or "dark" not in masters:
+        return ""
+    left, own, noise = (typical[n] for n in ("dark_left", "dark_left_error", "noise_of_dark"))
+    off = (np.abs(left) > _SURE_OF_PATTERN * own) & (noise > _PATTERN)
+    if not off.any():
+        return ""
+    place = int(np.argmax(np.where(off, noise, 0.0)))
+    what = "is left" if left[place] > 0 else "is taken off too much"
+    values = {"left": abs(left[place]), "noise": 100 * (noise[place] - 1)}
+    return sentence("dark_pattern", dark=masters["dark"], what=what, **values)
+
+
+def _excess(ratio: Floats) -> Floats:
+    """Return the noise beyond that of a ratio of one, as part of the latter."""
+    return np.sqrt(np.maximum(ratio**2 - 1.0, 0.0))
