@@ -6,7 +6,7 @@ follows from ``seed``, and all of it can be asked for, so that a calibrated fram
 against what was put in.
 """
 
-from autowisp_xr.simulate.night import Night
 from autowisp_xr.simulate.shots import KINDS
+from autowisp_xr.simulate.simulated_night import Night
 
 __all__ = ["KINDS", "Night"]
