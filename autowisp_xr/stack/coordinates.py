@@ -28,8 +28,7 @@ from autowisp_xr.outliers.base import average_columns
 from autowisp_xr.schema import SHARED
 from autowisp_xr.stack.options import StackOptions
 from autowisp_xr.stack.weights import pixel_shares
-from autowisp_xr.stats.order_statistics import quantile_moments
-from autowisp_xr.stats.trimmed import trimmed_moments
+from autowisp_xr.stats.order_statistics import quantile_moments, trimmed_moments
 from autowisp_xr.steps.shared_noise_names import lenders
 
 _NANOSECONDS = 1e9

@@ -34,8 +34,7 @@ from autowisp_xr.kernels.survivors import inherit_flags, sum_noise, variances, w
 from autowisp_xr.kernels.unequal import equalise
 from autowisp_xr.outliers.base import Rejection
 from autowisp_xr.stats.floats import kernel_type, native, native_type
-from autowisp_xr.stats.order_statistics import variance_factors
-from autowisp_xr.stats.trimmed import trimmed_factors
+from autowisp_xr.stats.order_statistics import trimmed_factors, variance_factors
 from autowisp_xr.stats.unequal_noise import noise_tables, ranks
 
 

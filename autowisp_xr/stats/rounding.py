@@ -22,8 +22,13 @@ import numpy as np
 
 from autowisp_xr.arrays import Floats, Integers
 from autowisp_xr.kernels.clip import MEAN
-from autowisp_xr.stats.order_statistics import nodes, one_order, position_moments, two_orders
-from autowisp_xr.stats.trimmed import trimmed_factors
+from autowisp_xr.stats.order_statistics import (
+    nodes,
+    one_order,
+    position_moments,
+    trimmed_factors,
+    two_orders,
+)
 
 _ROUNDED = 1 / 12
 """Variance of what rounding adds, in squared steps."""

@@ -30,7 +30,7 @@ from autowisp_xr.arrays import Bits, Floats, Integers, Planes
 from autowisp_xr.bridge import blocks
 from autowisp_xr.flags import Flag
 from autowisp_xr.stats.averages import quantile_of
-from autowisp_xr.stats.trimmed import trimmed_factors
+from autowisp_xr.stats.order_statistics import trimmed_factors
 from autowisp_xr.steps.noise import AddNoise
 
 _PLANE = schema.DIMS[1:]

@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 
 from autowisp_xr.kernels.clip import MEAN
-from autowisp_xr.stats.order_statistics import quantile_moments, variance_factors
-from autowisp_xr.stats.trimmed import trimmed_factors, trimmed_moments
+from autowisp_xr.stats.order_statistics import (
+    quantile_moments,
+    trimmed_factors,
+    trimmed_moments,
+    variance_factors,
+)
 
 DRAWN = 400_000
 CASES = [(3, 1, 1), (4, 1, 1), (5, 0, 2), (5, 2, 0), (6, 3, 1), (10, 1, 1), (10, 4, 5), (30, 5, 2)]
