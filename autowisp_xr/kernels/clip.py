@@ -47,7 +47,7 @@ class Clipping(NamedTuple):
 
 
 def rounding_of(kind: DTypeLike) -> float:
-    """Relative error that rounding may leave in sums and distances of values of a type."""
+    """Return the relative error that rounding may leave in sums and distances of a type."""
     if np.dtype(kind) == np.float32:
         return _FEW_PLACES * float(np.finfo(np.float32).eps)
     return _LAST_PLACES * float(np.finfo(np.float64).eps)
@@ -55,7 +55,7 @@ def rounding_of(kind: DTypeLike) -> float:
 
 @kernel
 def farthest(threshold, scale, size, rounding):
-    """Distance beyond which values are rejected, on the side of the threshold.
+    """Return the distance beyond which values are rejected, on the side of the threshold.
 
     ``size`` is the largest absolute value that distances are taken of.
     """
@@ -66,7 +66,7 @@ def farthest(threshold, scale, size, rounding):
 
 @kernel
 def center(rows, pixel, low, high, quantile):
-    """Mean or quantile (linear between neighbours) of the sorted values ``low <= i < high``."""
+    """Average the sorted values ``low <= i < high``; a quantile is linear between neighbours."""
     if quantile < 0:
         total = 0.0
         for i in range(low, high):
@@ -86,7 +86,7 @@ def center(rows, pixel, low, high, quantile):
 
 @kernel
 def square_sum(rows, pixel, low, high, about):
-    """Sum of the squared distances of the sorted values from ``about``."""
+    """Sum the squared distances of the sorted values from ``about``."""
     # two sums at a time: each has to wait for its own last addition only
     even, odd = 0.0, 0.0
     for i in range(low, high - 1, 2):
@@ -102,7 +102,7 @@ def square_sum(rows, pixel, low, high, about):
 
 @kernel
 def median_distance(rows, pixel, low, high, about):
-    """Median of |value - about|, by merging the sorted values outwards from ``about``."""
+    """Find the median of |value - about|, merging the sorted values outwards from ``about``."""
     above = low
     while above < high and np.float64(rows[above, pixel]) < about:
         above += 1

@@ -1,4 +1,4 @@
-"""Average of one long list of values, rejecting outliers: an interval that shrinks.
+"""Averages of one long list of values with outliers rejected: an interval that shrinks.
 
 What survives rejection lies between two limits, so that each round is one pass over values which
 stay where they are. A million values need no sorting network.
@@ -14,7 +14,7 @@ from autowisp_xr.kernels.jit import kernel
 
 
 class Sample(NamedTuple):
-    """Average of what survives, and what that is."""
+    """The average of a list, and the range of the values that survive."""
 
     average: float
     """NaN where nothing does."""
@@ -31,10 +31,10 @@ class Sample(NamedTuple):
 def survivors(
     values: Numbers, low: float, high: float, about: float, below: float, above: float
 ) -> tuple[int, float, float, float, float]:
-    """Values from ``low`` to ``high`` whose distance from ``about`` is allowed.
+    """Sum the values from ``low`` to ``high`` whose distance from ``about`` is allowed.
 
-    Their number, the sums of their distances and of the squares of these, the smallest, the
-    largest.
+    Returned are their number, the sums of their distances and of the squares of these, the smallest
+    and the largest.
     """
     number = 0
     first, second = 0.0, 0.0
@@ -54,7 +54,7 @@ def survivors(
 def average_list(
     values: Numbers, *, quantile: float, upper: float, lower: float, max_rounds: int | None
 ) -> Sample:
-    """Average of a list, rejecting what lies beyond thresholds in units of the rms.
+    """Average a list, rejecting what lies beyond thresholds in units of the rms.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from autowisp_xr.kernels.jit import kernel
 
 @kernel
 def first_average(rows, number, full, quantile, about):
-    """Average of all values of each pixel; NaN without any."""
+    """Average all values of each pixel; NaN without any."""
     if full and quantile >= 0.0:
         position = quantile * (rows.shape[0] - 1)
         below = int(position)
@@ -31,7 +31,7 @@ def first_average(rows, number, full, quantile, about):
 
 @kernel
 def sum_squared_deviations(rows, block):
-    """Sum of the squared distances of the survivors of each pixel from their average."""
+    """Sum the squared distances of the survivors of each pixel from their average."""
     about, below, number, squared_deviations = (
         block.about,
         block.below,
@@ -49,7 +49,7 @@ def sum_squared_deviations(rows, block):
 
 @kernel
 def nearest(rows, about, wanted, distance):
-    """Distance within which ``wanted`` values lie about the average of each pixel.
+    """Find the distance within which ``wanted`` values lie about the average of each pixel.
 
     Those nearest to it are neighbours in the order of the values: of all runs of so many, that
     whose farther end is the nearest.

@@ -17,7 +17,7 @@ _MANY = 0.3
 
 @kernel
 def sum_block(rows, block):
-    """Mean, squared distances from it, smallest and largest value of each pixel, NaN left out."""
+    """Find the mean, the squared distances from it and the extremes of each pixel but for NaN."""
     about, squared_deviations = block.about, block.squared_deviations
     smallest, largest = block.smallest, block.largest
     about[:] = 0.0
@@ -45,7 +45,7 @@ def sum_block(rows, block):
 
 @kernel
 def find_outliers(clipping, block):
-    """Mark pixels that may have values beyond the thresholds; how many these are."""
+    """Mark pixels that may have values beyond the thresholds, and count them."""
     about, squared_deviations, number = block.about, block.squared_deviations, block.number
     for pixel in range(about.size):
         scale = np.sqrt(squared_deviations[pixel] / number[pixel])
@@ -125,7 +125,7 @@ def clip_pixel(rows, pixel, clipping, rounds, block):
 
 @kernel
 def mean_unsorted(rows, clipping, block, limits):
-    """Mean of each pixel of a block, rejecting what lies beyond thresholds in units of the rms.
+    """Average each pixel of a block, rejecting what lies beyond thresholds in units of the rms.
 
     Parameters
     ----------

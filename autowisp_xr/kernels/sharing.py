@@ -20,7 +20,7 @@ def shared_noise(
     *,
     scaled: bool = False,
 ) -> Floats:
-    """Variance of the average of each pixel that its survivors share in groups, (pixel) float64.
+    """Return the variance of averages that survivors share in groups, (pixel) float64.
 
     Parameters
     ----------

@@ -70,7 +70,7 @@ def average_blocks(pixels, quantile, clipping, floor, network, blank, room, whol
 def average_pixels(
     pixels: Pixels, quantile: float, clipping: Clipping | None = None, floor: Floats | None = None
 ) -> Block:
-    """Average of each pixel, and what survives.
+    """Average each pixel, and find what survives.
 
     Parameters
     ----------

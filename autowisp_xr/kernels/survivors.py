@@ -41,7 +41,7 @@ def mark(pixels, block, frame, start, alive):
 
 @kernel
 def inherit_flags(pixels, flags, block, reach, out):
-    """Flags of the survivors of each pixel, and saturation of what was left out.
+    """Write the flags of the survivors of each pixel, and saturation of what was left out.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def inherit_flags(pixels, flags, block, reach, out):
 
 @kernel
 def weigh(pixels, weights, block):
-    """Weighted mean of the survivors of each pixel, and the sum of their scatter.
+    """Find the weighted mean of the survivors of each pixel, and the sum of their scatter.
 
     The sums of a :class:`autowisp_xr.kernels.pixels.Weights` are written, and those of the block.
     """
@@ -168,7 +168,7 @@ def sum_noise(pixels, noise, weights, block, harmonic, sums):
 
 @kernel
 def own_variance(values, noise, about, frame, start, own):
-    """Variance of neighbouring values of a frame without what the frames share.
+    """Write the variance of neighbouring values of a frame without what the frames share.
 
     Parameters
     ----------
@@ -216,7 +216,7 @@ def own_variance(values, noise, about, frame, start, own):
 
 @kernel
 def variances(propagate, block, sums, factors, shared, relative, variance, light, single):
-    """Variance of the average of each pixel, with what of it the frames share.
+    """Write the variance of the average of each pixel, with what of it the frames share.
 
     Parameters
     ----------
