@@ -179,6 +179,12 @@ class Camera:
         numbers = [*(common if number is None else number for number in own), common]
         return numbers if len(set(numbers)) > 1 else [common]
 
+    def only_number(self, name: str, channel: str) -> float | None:
+        """Return the gain or read noise that all amplifiers have in common, else None."""
+        numbers = self.numbers_of(name, channel)
+        known = set(numbers[:-1] or numbers)
+        return known.pop() if len(known) == 1 else None
+
     def of_amplifier(self, number: int) -> Self:
         """Camera of what one amplifier reads, by which it can be measured for itself.
 

@@ -11,9 +11,9 @@ from autowisp_xr.camera import is_bayer
 from autowisp_xr.frames.evidence import Evidence
 from autowisp_xr.frames.type_names import pattern_like
 from autowisp_xr.headers.aliases import KeywordAliases
+from autowisp_xr.headers.doubts import header_doubts
 from autowisp_xr.headers.exposure import EXPOSURES, exposure_card
 from autowisp_xr.headers.recognition import processed_by
-from autowisp_xr.headers.unclear import header_doubts
 from autowisp_xr.headers.values import Cards, to_number
 
 _LONGEST_BIAS = 1.0

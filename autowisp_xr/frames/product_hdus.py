@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,15 +12,13 @@ from astropy.io import fits
 
 from autowisp_xr import schema
 from autowisp_xr.arrays import Image
-from autowisp_xr.camera import Camera
 from autowisp_xr.fits.history_cards import history_cards, split_history
 from autowisp_xr.fits.writing import NewHdu, write_plain, write_tiled
 from autowisp_xr.flags import Flag
 from autowisp_xr.frames.names import bare_name
 from autowisp_xr.frames.outputs import Content
-from autowisp_xr.headers.cards import STRUCTURAL, add_doubts, parse_header, value_of
-from autowisp_xr.headers.fate_rules import Plane, product_cards, set_facts
-from autowisp_xr.headers.own_cards import write_card
+from autowisp_xr.headers.cards import STRUCTURAL, add_doubts, parse_header, value_of, write_card
+from autowisp_xr.headers.fate_rules import StoredPixels, product_cards, set_facts
 from autowisp_xr.headers.place import PRODUCT_CARDS, name_place
 from autowisp_xr.headers.product import steps_of_product, true_cards
 from autowisp_xr.headers.sensor_grid import PixelGrid, grid_of, grid_of_plane, moved
@@ -83,22 +81,15 @@ def _output_header(
         name_place(header, place, _area(ds, cut))
     steps = steps_of_product(ds, header, records, split=grid != PixelGrid())
     if not schema.is_raw(ds):
-        _name_gain(header, schema.camera_of(ds), name)
-    height, width = ds.sizes["y"], ds.sizes["x"]
-    plane = Plane(height=height, width=width, **asdict(grid))
+        gain = schema.camera_of(ds).only_number("gain", name)
+        if gain is not None:
+            write_card(header, "CALBGAIN", gain)
     facts = true_cards(ds, header, records, steps, name)
-    product_cards(header, steps, facts, plane)
+    pixels = StoredPixels(height=ds.sizes["y"], width=ds.sizes["x"], grid=grid)
+    product_cards(header, steps, facts, pixels)
     set_facts(header, {"unit": facts["unit"]})
     add_doubts(header, _scalar(ds, "doubts"))
     return header
-
-
-def _name_gain(header: fits.Header, camera: Camera, channel: str) -> None:
-    """Write the gain that the pixels were calibrated with; none where amplifiers differ."""
-    numbers = camera.numbers_of("gain", channel)
-    stated = set(numbers[:-1] or numbers)
-    if len(stated) == 1 and None not in stated:
-        write_card(header, "CALBGAIN", *stated)
 
 
 def history_of(records: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -26,11 +26,10 @@ from autowisp_xr.frames.names import Paths, bare_name
 from autowisp_xr.frames.type_names import master_word
 from autowisp_xr.frames.type_rules import TypeRule, type_rules
 from autowisp_xr.headers.aliases import KeywordAliases
-from autowisp_xr.headers.amplifier_facts import amplifier_facts, channel_facts
 from autowisp_xr.headers.bunit import COUNTED, unit_of
 from autowisp_xr.headers.cards import parse_header, value_of
 from autowisp_xr.headers.coordinates import read_coordinates
-from autowisp_xr.headers.facts import read_facts
+from autowisp_xr.headers.facts import amplifier_facts, channel_facts, read_facts
 from autowisp_xr.headers.place import PRODUCT_CARDS, Place, place_of
 from autowisp_xr.headers.recognition import calibrated_reason, master_reason
 from autowisp_xr.headers.values import Cards

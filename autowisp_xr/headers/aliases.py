@@ -1,13 +1,13 @@
-"""What headers call things: one table of aliases, which a user can extend.
+"""The table of keyword aliases, by which headers are read and which a user can extend.
 
 Observatories do not agree on keywords, and less so on their values. ``aliases.toml`` beside this
-module lists, for each thing that a frame set wants to know, the cards that may say it, best first,
-and says what each list is; the readers in :mod:`autowisp_xr.headers` go through it by
-:class:`~autowisp_xr.headers.values.Cards`. A new card is a word there, and nothing else.
+module lists, for each quantity that is read from a header, the cards that may give it, best first,
+and explains each list; the readers in :mod:`autowisp_xr.headers` look cards up in it by
+:class:`~autowisp_xr.headers.values.Cards`. A new keyword is a word there, and nothing else.
 """
 
 import tomllib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -18,16 +18,15 @@ from autowisp_xr.kinds import DEFAULT_TYPES, checked_types, type_key
 
 @cache
 def _usual() -> tuple[dict[str, tuple[str, ...]], dict[str, frozenset[str]]]:
-    """Lists of cards, and sets of words, of the file."""
-    with Path(__file__).with_name("aliases.toml").open("rb") as file:
-        listed = tomllib.load(file)
+    """Return the lists of cards and the sets of words of the file."""
+    listed = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
     words = {name: frozenset(values) for name, values in listed.pop("words").items()}
     return {name: tuple(cards) for name, cards in listed.items()}, words
 
 
 @dataclass(frozen=True, kw_only=True)
 class KeywordAliases:
-    """Names of the cards that may say each thing, best first; ``aliases.toml`` explains each.
+    """The cards that may give each quantity, best first; ``aliases.toml`` explains each list.
 
     Examples
     --------
@@ -39,21 +38,22 @@ class KeywordAliases:
     """
 
     cards: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _usual()[0])
-    """Thing -> the cards that may say it."""
+    """The cards that may give each quantity, by its name."""
 
     words: Mapping[str, frozenset[str]] = field(default_factory=lambda: _usual()[1])
-    """Words that are values, in small letters, by what they say."""
+    """Words that occur as values, in small letters, by their meaning."""
 
     image_types: Mapping[str, str] = field(default_factory=DEFAULT_TYPES.copy)
-    """Values of cards -> bias, dark, flat, object or other; letter case, blanks and punctuation do
-    not matter, and "master" may stand in front. "CARD=value" holds for this card only."""
+    """The type (bias, dark, flat, object or other) that each value of a card stands for; letter
+    case, blanks and punctuation do not matter, and "master" may stand in front. "CARD=value" holds
+    for this card only."""
 
     preferred: tuple[str, ...] = ()
-    """Cards that resolve a contradiction: where one of these speaks, no other is asked. Filled by
-    :meth:`extended`."""
+    """Cards that resolve a contradiction: where one of these has a value, no other is read. Filled
+    by :meth:`extended`."""
 
     def extended(self, **more: Any) -> Self:
-        """Make a table in which the given card names are tried first and resolve contradictions.
+        """Return a table in which the given cards are tried first and resolve contradictions.
 
         Parameters
         ----------
@@ -64,7 +64,7 @@ class KeywordAliases:
         Raises
         ------
         TypeError
-            For something of which there is no list, naming those that there are.
+            For a name that is no list of the table; the message names those that are.
         ValueError
             For an image type other than bias, dark, flat, object or other.
         """
@@ -75,17 +75,17 @@ class KeywordAliases:
         types = {**self.image_types, **checked_types(more.pop("image_types", {}))}
         cards, words, preferred = dict(self.cards), dict(self.words), self.preferred
         for name, given in more.items():
-            listed = (given,) if isinstance(given, str) else tuple(given)
+            listed = [str(one).strip() for one in ((given,) if isinstance(given, str) else given)]
             if name in words:
-                words[name] |= {str(word).strip().lower() for word in listed}
+                words[name] |= {word.lower() for word in listed}
             else:
-                keywords = [str(keyword).strip().upper() for keyword in listed]
-                cards[name] = _united(keywords, cards[name])
-                preferred = _united(keywords, preferred)
+                keywords = [keyword.upper() for keyword in listed]
+                cards[name] = tuple(dict.fromkeys((*keywords, *cards[name])))
+                preferred = tuple(dict.fromkeys((*keywords, *preferred)))
         return replace(self, cards=cards, words=words, image_types=types, preferred=preferred)
 
     def image_type_of(self, value: object, card: str = "") -> str | None:
-        """Normalised type of the value of an image type card; None where it is not known."""
+        """Return the type that a value of an image type card stands for; None if unknown."""
         key = type_key(str(value))
         for word in (f"{type_key(card)}{key}", key, key.removeprefix("master")):
             if word in self.image_types:
@@ -93,14 +93,10 @@ class KeywordAliases:
         return None
 
     def among(self, keywords: Collection[str]) -> Self:
-        """The same table without the cards that are not among the keywords of a header."""
+        """Return the table without the cards that are not among the keywords of a header."""
         cards = {
             name: tuple(keyword for keyword in listed if keyword in keywords)
             for name, listed in self.cards.items()
         }
         preferred = tuple(keyword for keyword in self.preferred if keyword in keywords)
         return replace(self, cards=cards, preferred=preferred)
-
-
-def _united(first: Iterable[str], others: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*first, *others)))

@@ -1,15 +1,15 @@
-"""How several images of one file make up the frame of a detector, by the sections in their headers.
+"""The assembly of the images of one file to the frame of a detector, by sections in their headers.
 
-Each image was read by an amplifier (or by several, whose cards end in A, B ...): DATASEC says which
-of its pixels saw light, BIASSEC which never did, and DETSEC (or CCDSEC, or LTV and LTM) where on
-the detector the former lie. A section that runs backwards was read from the far end, and is turned
-back.
+Each image was read by an amplifier (or by several, whose cards end in A, B ...): DATASEC gives the
+pixels that saw light, BIASSEC those that never did, and DETSEC (or CCDSEC, or LTV and LTM) the
+place of the former on the detector. A section that runs backwards was read from the far end, and is
+turned back.
 
 Decision: the frame has the pixels of the detector first, so that rows and columns count them (from
-the corner of what was read, in binned pixels), and beyond them the overscan of each amplifier: in
-the rows of the amplifier, in columns of its own, what was read beside its pixels; in its columns,
-in rows of its own, what was read above or below. An overscan level by row or column then needs
-nothing to be known of mosaics. Between these strips are places where nothing was read; they are 0.
+the corner of what was read, in binned pixels), and beyond them the overscan of each amplifier: what
+was read beside its pixels stands in its rows, in columns of its own; what was read above or below
+stands in its columns, in rows of its own. An overscan level by row or column then needs to know
+nothing of mosaics. Places between these strips, where nothing was read, are 0.
 """
 
 import re
@@ -32,9 +32,9 @@ from autowisp_xr.headers.detector_sections import (
     readouts_of,
     stored_section,
 )
-from autowisp_xr.headers.doubts import doubt, named
 from autowisp_xr.headers.fates import ROWS
 from autowisp_xr.headers.sections import Section
+from autowisp_xr.headers.sentences import doubt, named
 from autowisp_xr.regions import Region
 
 _AMPLIFIER_CARDS = ("AMPNAME", "AMPID", "AMPLIFIE", "EXTNAME")
@@ -45,12 +45,12 @@ GEOMETRY = re.compile(
     rf"{ROWS['sections'].more}|(?:CCD|DET)SEC[A-H1-9]?|LT[MV]\d(?:_\d)?|[ADC]T[MV]\d(?:_\d)?"
     rf"|{WORLD}|WAT\d_\d+"
 )
-"""Cards about the pixels of one amplifier, which are not true of a frame made of several."""
+"""Matches cards about the pixels of one amplifier, which are not true of an assembled frame."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Piece:
-    """A rectangle of an image, and where it lies in the frame."""
+    """A rectangle of an image, and its place in the frame."""
 
     part: int
     source: Region
@@ -61,11 +61,11 @@ class Piece:
 
 @dataclass(frozen=True, kw_only=True)
 class Reader:
-    """An amplifier: its pixels and its overscan, in the frame."""
+    """The pixels and the overscan of an amplifier, in the frame."""
 
     part: int
     suffix: str
-    """That its cards end in, where several amplifiers share an image; else ""."""
+    """The letter at the end of its cards, where several amplifiers share an image; else ""."""
     name: str
     region: Region
     overscan: tuple[Region, ...]
@@ -73,7 +73,7 @@ class Reader:
 
 @dataclass(frozen=True, kw_only=True)
 class Assembly:
-    """A frame that is made of several images."""
+    """A frame assembled from several images."""
 
     height: int
     width: int
@@ -82,27 +82,27 @@ class Assembly:
     pieces: tuple[Piece, ...]
     readers: tuple[Reader, ...]
     system: str
-    """DETSEC or CCDSEC: what ``window`` counts from."""
+    """DETSEC or CCDSEC, in whose pixels ``window`` counts."""
     window: str
     """Section of the detector, "[x1:x2,y1:y2]" in the pixels that the sections count."""
     doubts: tuple[str, ...]
-    """What could not be used, with its card."""
+    """Sentences about what could not be used, each with its card."""
 
 
 def assemble(parts: Sequence[Part], aliases: KeywordAliases) -> Assembly:
-    """Frame of several images.
+    """Return the frame that several images make up.
 
     Parameters
     ----------
     parts
         The images, at least one.
     aliases
-        Which cards say what.
+        The table of aliases.
 
     Raises
     ------
     HeaderError
-        Where the sections do not say how the images fit together, or leave a part of the detector
+        Where the images do not fit together by their sections, or leave a part of the detector
         without pixels; with the sections of all images, and the remedy.
     """
     readouts = [
@@ -114,7 +114,7 @@ def assemble(parts: Sequence[Part], aliases: KeywordAliases) -> Assembly:
             return _frame(parts, placed_by(parts, readouts, system), system, aliases)
         except HeaderError as error:
             reasons.append(str(error))
-    # the first system that all images know says most about what is wrong
+    # the first system that all images know explains best what is wrong
     reason = next((reason for reason in reasons if not reason.startswith("not all")), reasons[0])
     listed = "".join(f"\n  - {part.label}: {_listed(part)}" for part in parts)
     raise HeaderError(doubt("no_mosaic", reason=reason, listed=listed))
@@ -133,9 +133,9 @@ def _frame(
         if one.place.overlaps(other.place):
             first, second = (parts[entry.readout.part].label for entry in (one, other))
             raise HeaderError(doubt("same_pixels", first=first, second=second, system=system))
-    x0, x1 = min(p.place.xmin for p in placed), max(p.place.xmax for p in placed)
-    y0, y1 = min(p.place.ymin for p in placed), max(p.place.ymax for p in placed)
-    height, width = y1 - y0, x1 - x0
+    x0, y0 = min(p.place.xmin for p in placed), min(p.place.ymin for p in placed)
+    height = max(p.place.ymax for p in placed) - y0
+    width = max(p.place.xmax for p in placed) - x0
     missing = height * width - sum(p.source.height * p.source.width for p in placed)
     if missing:
         size = {"missing": missing, "height": height, "width": width}
@@ -157,14 +157,9 @@ def _frame(
             else:
                 sources.append(strip)
                 own.append(strips.placed(strip, entry, region))
+        flips = {"flip_x": entry.flip_x, "flip_y": entry.flip_y}
         pieces += [
-            Piece(
-                part=number,
-                source=source.region(),
-                into=into,
-                flip_x=entry.flip_x,
-                flip_y=entry.flip_y,
-            )
+            Piece(part=number, source=source.region(), into=into, **flips)
             for source, into in zip(sources, own, strict=True)
         ]
         names = (part.values[card] for card in _AMPLIFIER_CARDS if part.values.get(card))
@@ -193,7 +188,7 @@ def _window(parts: Sequence[Part], placed: Sequence[Placed], system: str) -> str
 
 
 class _Strips:
-    """Where the overscan goes: columns right of the image, and rows above it."""
+    """The places of overscan in the frame: columns right of the image, and rows above it."""
 
     def __init__(self, height: int, width: int) -> None:
         self.height, self.width = height, width
@@ -202,7 +197,7 @@ class _Strips:
         self._image = (height, width)
 
     def placed(self, strip: Section, entry: Placed, region: Region) -> Region:
-        """Region of the frame for a strip of an amplifier, free of all others."""
+        """Return a region of the frame for a strip of an amplifier, free of all others."""
         height, width = self._image
         data = entry.source
         if strip.x2 < data.x1 or strip.x1 > data.x2:
@@ -222,7 +217,7 @@ class _Strips:
 
 
 def _along(start: int, length: int, whole: int, flip: bool) -> int:
-    """Where a part of a line begins, once the line is turned over."""
+    """Return the start of a part of a line, once the line is turned over."""
     return whole - start - length if flip else start
 
 
@@ -238,7 +233,7 @@ def _overscan_cards(
 
 
 def _strip(text: str, data: Section, part: Part) -> Section | None:
-    """Overscan beside the data, in their rows, or beyond them, in their columns; else None."""
+    """Return the overscan beside the data (in their rows) or beyond (in their columns), or None."""
     found = stored_section(text, part)
     if found is None:
         return None

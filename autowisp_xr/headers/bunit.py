@@ -1,9 +1,9 @@
-"""What the pixels of a file count, as BUNIT says it."""
+"""The unit of the pixels of a file, as BUNIT gives it."""
 
 import re
 
 COUNTED = ("adu", "electron")
-"""Units whose photon noise follows from the number; all others are made of them, or unknown."""
+"""Units in which the photon noise follows from the value of a pixel."""
 
 _WORDS = {
     "adu": (
@@ -27,10 +27,10 @@ _PER_SECOND = re.compile(
 
 
 def unit_of(text: object) -> str:
-    """The unit of a BUNIT: "adu", "electron", "1", each also "/s", or the text as it is.
+    """Return the unit of a BUNIT: "adu", "electron", "1", each also "/s", or the text as it is.
 
-    Words of FITS, astropy and observatories are known in any letter case; a unit per pixel is that
-    of the pixel.
+    The words of FITS, astropy and observatories are known in any letter case; "per pixel" makes no
+    difference.
 
     Examples
     --------

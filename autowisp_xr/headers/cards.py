@@ -1,7 +1,7 @@
-"""FITS headers as text: the form in which they travel with a Dataset, card for card.
+"""FITS headers as text, the form in which they travel with a Dataset, and access to their cards.
 
-A header rests in the coordinate ``header`` as its cards, one a line. Text survives Zarr and
-netCDF; a dictionary would lose COMMENT, HISTORY and repeated keywords.
+The coordinate ``header`` holds the cards of a header, one a line. Text survives Zarr and netCDF; a
+dictionary would lose COMMENT, HISTORY and repeated keywords.
 """
 
 import re
@@ -21,32 +21,32 @@ STRUCTURAL = re.compile(
     r"|ZBITPIX|ZNAXIS\d*|ZSIMPLE|ZTENSION|ZEXTEND|ZBLOCKED|ZPCOUNT|ZGCOUNT|ZHECKSUM|ZDATASUM|ZBLANK"
     r"|ZSCALE|ZZERO|ZTHEAP|(ZTILE|ZNAME|ZVAL)\d+|END"
 )
-"""Keywords that describe the bytes of a file, not the frame in it."""
+"""Keywords that describe how a file stores an image, not the image."""
 
 WORLD = (
     r"WCS(?:AXES|NAME|DIM)[A-Z]?|(?:CTYPE|CRPIX|CRVAL|CUNIT|CDELT|CROTA)\d[A-Z]?"
     r"|(?:CD|PC|PV)\d+_\d+[A-Z]?|(?:LON|LAT)POLE[A-Z]?"
 )
-"""Cards of the coordinates of the world, as a regular expression."""
+"""Keywords of world coordinates, as a regular expression."""
 
 _SKY = re.compile(rf"{WORLD}|[AB]P?_(ORDER|DMAX|\d_\d)|PLTSOLVD")
 
 _LINE = 72
-"""Letters of a COMMENT."""
+"""Length of a COMMENT, in characters."""
 
 # the one use of text such as 'AXIS.1: 2' that the standard knows
 _DISTORTION = re.compile(r"D[PQ]\d+[A-Z]?|D2IM\w*")
 
 
 def ascii_text(text: str) -> str:
-    """Text as a card can hold it: what is no printable ASCII becomes "_"."""
+    """Return a text as a card can hold it: what is no printable ASCII becomes "_"."""
     return "".join(c if c.isascii() and c.isprintable() else "_" for c in text)
 
 
 def parse_header(text: str) -> fits.Header:
-    """Header of a text as :func:`render_header` writes it.
+    """Return the header of a text that :func:`render_header` has made.
 
-    Text such as 'WHEEL: 3', which astropy takes for a field and its number, is text.
+    A value such as 'WHEEL: 3', which astropy takes for a field and its number, stays a text.
     """
     with without_remarks():
         header = fits.Header.fromstring(text, sep="\n")
@@ -56,7 +56,7 @@ def parse_header(text: str) -> fits.Header:
 
 
 def render_header(header: fits.Header) -> str:
-    """All cards of a header, one a line, exactly as they are."""
+    """Return all cards of a header, one a line, exactly as they are."""
     with without_remarks():
         return header.tostring(sep="\n", endcard=False, padding=False)
 
@@ -67,7 +67,7 @@ def set_cards(header: fits.Header, given: Mapping[str, Any] | None) -> None:
     Raises
     ------
     HeaderError
-        For a keyword that describes the bytes of a file; such cards of a whole header are left out.
+        For a keyword of :data:`STRUCTURAL`; such cards of a whole header are left out.
     """
     if isinstance(given, fits.Header):
         cards = [card for card in given.cards if not STRUCTURAL.fullmatch(card.keyword)]
@@ -85,6 +85,25 @@ def set_cards(header: fits.Header, given: Mapping[str, Any] | None) -> None:
                 header[keyword] = (value, ascii_text(comment)) if comment else value
 
 
+_COMMENTS = {
+    "RAWFNAME": "Name of the raw file",
+    "CLRCHNL": "Colour channel",
+    "CHNLXOFF": "First column of the channel in a super-pixel",
+    "CHNLXSTP": "Columns of a super-pixel",
+    "CHNLYOFF": "First row of the channel in a super-pixel",
+    "CHNLYSTP": "Rows of a super-pixel",
+    "IMAGAREA": "Image region in raw frame",
+    "CALBGAIN": "Electrons/ADU assumed during calib",
+    "BUNIT": "Unit of the image",
+}
+
+
+def write_card(header: fits.Header, keyword: str, value: str | float | None) -> None:
+    """Set a card with its own comment; text becomes ASCII."""
+    value = ascii_text(value) if isinstance(value, str) else value
+    header[keyword] = (value, _COMMENTS[keyword])
+
+
 def _as_text(card: fits.Card) -> fits.Card:
     if card.field_specifier is None or _DISTORTION.fullmatch(card.rawkeyword):
         return card
@@ -93,14 +112,14 @@ def _as_text(card: fits.Card) -> fits.Card:
 
 
 def _without_records() -> Any:
-    """Let astropy take no text for a field and its number; other threads may see this, unharmed."""
+    """Stop astropy from reading fields and numbers into texts; it harms no other thread."""
     return fits.conf.set_temp("enable_record_valued_keyword_cards", False)
 
 
 def value_of(header: fits.Header, keyword: str | tuple[str, int]) -> Any:
-    """Value of a card, or None where the card is absent, empty or cannot be read.
+    """Return the value of a card, or None where the card is absent, empty or cannot be read.
 
-    Of a card that is repeated it is that of the first, or of the one with the number given.
+    Of a repeated card it is the value of the first, or of the one with the number given.
     """
     try:
         value = header.get(keyword)
@@ -114,7 +133,7 @@ def value_of(header: fits.Header, keyword: str | tuple[str, int]) -> Any:
 
 
 def comment_of(header: fits.Header, keyword: str) -> str:
-    """Comment of a card; "" where there is none, or the card cannot be read."""
+    """Return the comment of a card; "" where there is none, or the card cannot be read."""
     try:
         return str(header.comments[keyword])
     except (KeyError, fits.VerifyError, ValueError):
@@ -122,18 +141,15 @@ def comment_of(header: fits.Header, keyword: str) -> str:
 
 
 def first_value(header: fits.Header, keywords: Iterable[str]) -> Any:
-    """Value of the first of the keywords that has one, else None."""
-    for keyword in keywords:
-        value = value_of(header, keyword)
-        if value is not None:
-            return value
-    return None
+    """Return the value of the first of the keywords that has one, else None."""
+    values = (value_of(header, keyword) for keyword in keywords)
+    return next((value for value in values if value is not None), None)
 
 
 def add_doubts(header: fits.Header, doubts: str) -> None:
-    """Add each line that is not in the header yet, in as many COMMENT cards as it takes.
+    """Add the doubts that are not in a header yet, one a line, as COMMENT cards.
 
-    Lines are broken between words: a card loses the blanks at its end.
+    Long lines are broken between words, for a card loses the blanks at its end.
     """
     stated = " ".join(map(str, header["COMMENT"])) if "COMMENT" in header else ""
     for line in filter(None, doubts.split("\n")):
@@ -144,9 +160,9 @@ def add_doubts(header: fits.Header, doubts: str) -> None:
 
 
 def without_part_of_sky(merged: fits.Header, first: fits.Header) -> fits.Header:
-    """A merged header, without the coordinates of the sky of its first unless it has them whole.
+    """Return a merged header, without the sky coordinates of its first unless they are complete.
 
-    What frames have in common of them alone (CTYPE, CRPIX) puts every pixel somewhere wrong.
+    The part of them that frames share (CTYPE, CRPIX) would put every pixel somewhere wrong.
     """
     cards = [card for card in first if _SKY.fullmatch(card)]
     if all(card in merged for card in cards):
@@ -158,7 +174,7 @@ def without_part_of_sky(merged: fits.Header, first: fits.Header) -> fits.Header:
 
 
 def common_header(headers: Iterable[fits.Header]) -> fits.Header:
-    """Cards that all headers share with the same value, in the order and wording of the first.
+    """Return the cards that all headers share with the same value, as the first words them.
 
     A keyword that another header lacks, or gives another value, is left out with all its
     repetitions; COMMENT and HISTORY are compared as whole blocks; blank cards are left out.
@@ -179,7 +195,7 @@ def common_header(headers: Iterable[fits.Header]) -> fits.Header:
 
 @contextmanager
 def without_remarks() -> Iterator[None]:
-    """Keep what astropy says of the form of other people's cards to itself."""
+    """Silence the warnings of astropy about the form of cards that others wrote."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", fits.verify.VerifyWarning)
         yield

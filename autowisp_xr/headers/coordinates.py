@@ -1,17 +1,18 @@
-"""Headers read through the table of aliases: the coordinates of a frame."""
+"""The coordinates of a frame, read from its header by the table of aliases."""
 
 import math
+import re
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from astropy.io import fits
 
 from autowisp_xr.errors import HeaderError
 from autowisp_xr.headers.aliases import KeywordAliases
-from autowisp_xr.headers.doubts import doubt
 from autowisp_xr.headers.exposure import exposure_card
-from autowisp_xr.headers.filters import filter_name
 from autowisp_xr.headers.readout import read_setting
 from autowisp_xr.headers.recognition import master_reason
+from autowisp_xr.headers.sentences import doubt
 from autowisp_xr.headers.temperature import read_temperature
 from autowisp_xr.headers.times import middle_of_exposure
 from autowisp_xr.headers.values import (
@@ -19,6 +20,7 @@ from autowisp_xr.headers.values import (
     first_known,
     seconds_of_unit,
     to_degrees,
+    to_number,
     to_text,
     unit_in_comment,
 )
@@ -48,7 +50,7 @@ _RADIANS = ("rad", "radian", "radians")
 
 
 class TypeCard(NamedTuple):
-    """The card that says what a frame is."""
+    """The card that gives the type of a frame."""
 
     name: str
     value: Any
@@ -57,26 +59,26 @@ class TypeCard(NamedTuple):
 
 
 def is_master(header: fits.Header) -> bool:
-    """Whether a header is that of a master: a type card says so, or it tells what it combines."""
+    """Return whether a header is that of a master, by a type card or by what it combines."""
     return bool(master_reason(header, _USUAL))
 
 
 def read_coordinates(cards: Cards, image_type: str | None = None) -> dict[str, Any]:
-    """Coordinates of a frame, normalised.
+    """Return the normalised coordinates of a frame.
 
     Parameters
     ----------
     cards
-        Of the image. Cards that cannot be read count as absent.
+        The header of the image. Cards that cannot be read count as absent.
     image_type
-        What it is, where that is known better than by its cards.
+        Its type, where that is known better than by its cards.
 
     Returns
     -------
     ``time`` (middle of the exposure, UTC, datetime64[ns], NaT where unknown), ``exposure`` [s],
     ``image_type`` (bias, dark, flat, object, other), ``filter`` (of all wheels), ``object``,
     ``ra``, ``dec`` [deg], ``temperature`` [degC], and what
-    :func:`~autowisp_xr.headers.readout.read_setting` says of the camera. Numbers are NaN where
+    :func:`~autowisp_xr.headers.readout.read_setting` reads of the camera. Numbers are NaN where
     unknown, texts "". Where a start is known but no exposure, ``time`` is the start.
 
     Raises
@@ -103,7 +105,7 @@ def read_coordinates(cards: Cards, image_type: str | None = None) -> dict[str, A
 
 
 def _angle(cards: Cards, thing: str, degrees_per_unit: float, most: float) -> float:
-    """First angle in degrees, not beyond the largest; NaN where there is none."""
+    """Return the first angle in degrees that is not beyond the largest; NaN where none is."""
     angles = (
         to_degrees(value, degrees_per_unit, _degrees_per_number(cards.header, name))
         for name, value in cards.values(thing)
@@ -112,7 +114,7 @@ def _angle(cards: Cards, thing: str, degrees_per_unit: float, most: float) -> fl
 
 
 def _degrees_per_number(header: fits.Header, keyword: str) -> float:
-    """Degrees of the unit in which a card counts angles, as its comment says."""
+    """Return the degrees of the unit of a card, which its comment names."""
     unit = unit_in_comment(header, keyword)
     if unit in _RADIANS:
         return math.degrees(1)
@@ -120,7 +122,7 @@ def _degrees_per_number(header: fits.Header, keyword: str) -> float:
 
 
 def type_card(cards: Cards) -> TypeCard | None:
-    """The first card that says what a frame is in a word that is known, if any does.
+    """Return the first card that gives the type of a frame by a known word, if any does.
 
     Raises
     ------
@@ -140,3 +142,44 @@ def type_card(cards: Cards) -> TypeCard | None:
         if found:
             return (preferred or found)[0]
     return None
+
+
+_WORDS = re.compile(r"[a-z0-9]+")
+_NOT_LETTERS = re.compile(r"[^a-z]+")
+_MOST_SLOTS = 24
+
+
+def filter_name(cards: Cards) -> str:
+    """Return the name of the filter, such as "Bessel R", or "R+Ha" of two wheels; "" for none.
+
+    An empty slot counts only where no wheel holds a filter, and the number of a slot only where no
+    name stands beside it. Of names of the same filter (FILTER, and the wheel it is in), the first
+    stays. A card that the user prefers is the only one that is read.
+    """
+    for name, value in cards.values("filter", "filter_wheels"):
+        if name in cards.aliases.preferred:
+            return to_text(value)
+    alone, wheels = (
+        [to_text(value) for _, value in cards.values(thing)]
+        for thing in ("filter", "filter_wheels")
+    )
+    empty = cards.aliases.words["empty_slots"]
+    held_alone, held = (
+        [name for name in names if _NOT_LETTERS.sub("", name.lower()) not in empty]
+        for names in (alone, wheels)
+    )
+    filters = [*held_alone[:1], *held]
+    named = [name for name in filters if not 0 <= to_number(name) <= _MOST_SLOTS]
+    return "+".join(_different(named or filters or [*alone, *wheels][:1]))
+
+
+def _different(names: Iterable[str]) -> list[str]:
+    """Return the names that have a word which those before them do not."""
+    kept: list[str] = []
+    words: set[str] = set()
+    for name in names:
+        own = set(_WORDS.findall(name.lower())) or {name}
+        if not own <= words:
+            kept.append(name)
+            words |= own
+    return kept

@@ -1,4 +1,4 @@
-"""Where on a detector the images of a file lie, by the sections in their headers."""
+"""The places of the images of a file on a detector, by the sections in their headers."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,13 +15,13 @@ from autowisp_xr.headers.sections import (
 from autowisp_xr.regions import Region
 
 SYSTEMS = ("DETSEC", "CCDSEC", "LTV")
-"""Cards that may say where images lie, best first: the last stands for all of IRAF's systems."""
+"""Cards that may give the place of an image, best first: the last stands for all of IRAF's."""
 
 LETTERS = "ABCDEFGH"
-"""Of amplifiers that share an image."""
+"""The letters of amplifiers that share an image."""
 
 DATA = ("DATASEC", "TRIMSEC")
-"""Cards that say which pixels of an image saw light, best first."""
+"""Cards that give the pixels of an image that saw light, best first."""
 
 _CHIP_CARDS = ("CCDNAME", "CCDNUM", "CCDID", "CHIPID", "CHIPNAME", "CCDNO")
 
@@ -31,24 +31,24 @@ class Part:
     """One image of a file."""
 
     label: str
-    """What to call it, such as "HDU 2 (AMP2, 64 x 36)"."""
+    """Its name in messages, such as "HDU 2 (AMP2, 64 x 36)"."""
     values: Mapping[str, str]
-    """Of its cards, as text; those of the primary HDU where it has none of its own."""
+    """The values of its cards, as text; of the primary HDU where it has none of its own."""
     height: int
     width: int
 
 
 class Readout(NamedTuple):
-    """An amplifier as its header says it."""
+    """An amplifier, as the header of its image describes it."""
 
     part: int
     suffix: str
     data: list[Section]
-    """What its data section may be, best first."""
+    """Its possible data sections, best first."""
 
 
 class Placed(NamedTuple):
-    """Data of an amplifier in the image, and their place on the detector, in binned pixels."""
+    """The data of an amplifier in the image, and their place on the detector, in binned pixels."""
 
     readout: Readout
     source: Section
@@ -58,7 +58,7 @@ class Placed(NamedTuple):
 
 
 def has_place(values: Mapping[str, str]) -> bool:
-    """Whether the cards of an image say where on a detector it lies."""
+    """Return whether the cards of an image give its place on a detector."""
     names = [f"{name}{suffix}" for name in SYSTEMS[:2] for suffix in ("", "A")]
     return any(parse_place(values.get(name, "")) is not None for name in names) or (
         "LTV1" in values and "LTV2" in values
@@ -66,7 +66,7 @@ def has_place(values: Mapping[str, str]) -> bool:
 
 
 def readouts_of(number: int, part: Part) -> Iterator[Readout]:
-    """Amplifiers of an image, whose number is given: one, or those that have letters."""
+    """Give the amplifiers of an image, whose number is given: one, or those that have letters."""
     letters = [
         letter
         for letter in LETTERS
@@ -81,13 +81,13 @@ def readouts_of(number: int, part: Part) -> Iterator[Readout]:
 
 
 def placed_by(parts: Sequence[Part], readouts: Sequence[Readout], system: str) -> list[Placed]:
-    """Places of all amplifiers by one kind of cards; HeaderError where these do not say them."""
+    """Return the places of all amplifiers by one kind of cards; HeaderError where it fails."""
     places = []
     for readout in readouts:
         values = parts[readout.part].values
         place = place_of(values, readout.suffix, readout.data[0], system) if readout.data else None
         if place is None:
-            raise HeaderError(f"not all of them say {system}")
+            raise HeaderError(f"not all of them have {system}")
         places.append(place)
     if system != "DETSEC":
         chips = {tuple(parts[r.part].values.get(card) for card in _CHIP_CARDS) for r in readouts}
@@ -114,14 +114,14 @@ def _placed(readout: Readout, place: Section, data: Section, step: tuple[int, in
 
 
 def place_of(values: Mapping[str, str], suffix: str, data: Section, system: str) -> Section | None:
-    """Where data of an image lie on the detector, by one kind of cards; None where none says it."""
+    """Return the place of data on the detector, by one kind of cards; None where none gives it."""
     if system == "LTV":
         return section_by_coordinates(values, data)
     return parse_place(values.get(f"{system}{suffix}", ""))
 
 
 def _step(data: Section, place: Section) -> tuple[int, int] | None:
-    """Pixels of the detector that were read as one, along y and x; None for unlike sizes."""
+    """Return the binning along y and x by which data have their place; None where none fits."""
     steps = []
     for length, whole in ((data.height, place.height), (data.width, place.width)):
         step = max(round(whole / length), 1)
@@ -133,7 +133,7 @@ def _step(data: Section, place: Section) -> tuple[int, int] | None:
 
 
 def stored_section(text: str, part: Part) -> Section | None:
-    """Section of an image, in its own pixels; of unbinned pixels where only those fit in it."""
+    """Return a section of an image in its own pixels, converted where only unbinned ones fit."""
     found = parse_section(text)
     if found is None:
         return None
@@ -147,5 +147,5 @@ def stored_section(text: str, part: Part) -> Section | None:
 
 
 def knows_detector(parts: Sequence[Part]) -> bool:
-    """Whether coordinates of chips can be turned into those of the detector."""
+    """Return whether coordinates of chips can be converted into those of the detector."""
     return all("DTV1" in part.values and "DTV2" in part.values for part in parts)

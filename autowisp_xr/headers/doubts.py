@@ -1,22 +1,161 @@
-"""What is said of headers that cannot be taken as they stand: one table, ``doubts.toml``."""
+"""Doubts about the cards of a header: a sentence each, with the card and a remedy."""
 
-import tomllib
-from pathlib import Path
+import math
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from itertools import islice
+from typing import Any
 
-_SENTENCES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+import numpy as np
+
+from autowisp_xr.camera import is_bayer
+from autowisp_xr.headers.cards import comment_of, value_of
+from autowisp_xr.headers.exposure import EXPOSURES, exposure_card
+from autowisp_xr.headers.sections import read_areas
+from autowisp_xr.headers.sentences import doubt, named
+from autowisp_xr.headers.temperature import read_temperature
+from autowisp_xr.headers.times import (
+    Instant,
+    clock_beside,
+    instants,
+    is_old_date,
+    time_scale,
+)
+from autowisp_xr.headers.values import Cards, known_values, to_number, to_text
+
+_REMARKS = ("", "COMMENT", "HISTORY", "CONTINUE")
+_NUMBERS = ("temperature", "temperature_set", "gain", "offset", "coadds", "saturation")
+_DATES = ("start", "start_time", "start_days", "middle", "middle_days")
+_LONGEST = 86_400.0
+_NO_START = re.compile(
+    r"\bmid[- ]?(?:dle|point|exposure|time|of)\b|\bcent(?:re|er) of\b|\blocal\b"
+    r"|\bend of (?:the )?(?:exposure|integration)\b|\bexposure end\b",
+    re.IGNORECASE,
+)
+"""Matches words that do not belong into the comment of a start."""
+_LATENCY = 5.0
+"""Seconds by which clocks of a camera and of its program may differ, beside the exposure."""
 
 
-def doubt(sentence: str, /, **values: object) -> str:
-    """A sentence of the table, with its values put in.
+def header_doubts(
+    cards: Cards,
+    keywords: Collection[str],
+    coordinates: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    size: tuple[int, int],
+) -> Iterator[str]:
+    """Give the doubts about the cards of a raw frame.
 
-    Examples
-    --------
-    >>> doubt("ut1", card=named("TIMESYS", "UT1"))
-    "TIMESYS = 'UT1' is taken for UTC, which is up to 0.9 s off"
+    Parameters
+    ----------
+    cards, keywords
+        The header of the image, and all its keywords.
+    coordinates, facts
+        What was read from it.
+    size
+        Height and width of the raw frame.
     """
-    return str(_SENTENCES[sentence]).format(**values)
+    yield from _of_repetitions(cards, keywords)
+    yield from _of_numbers(cards)
+    yield from _of_exposure(cards, coordinates["exposure"])
+    yield from filter(None, (read_temperature(cards).doubt,))
+    yield from _of_time(cards, coordinates)
+    yield from _of_colors(cards, coordinates["binning"], facts["channels"])
+    yield from read_areas(cards, *size, coordinates["binning"]).doubts
 
 
-def named(card: str, value: object) -> str:
-    """A card with its value, as sentences name it."""
-    return f"{card} = {value!r}"
+def _of_repetitions(cards: Cards, keywords: Collection[str]) -> Iterator[str]:
+    if len(set(keywords)) == len(keywords):
+        return
+    known = {name for names in cards.aliases.cards.values() for name in names}
+    for name, number in Counter(keywords).items():
+        if number == 1 or name in _REMARKS or name not in known:
+            continue
+        values = [value_of(cards.header, (name, i)) for i in range(number)]
+        different = list(dict.fromkeys(repr(value) for value in values if value is not None))
+        if len(different) > 1:
+            yield doubt("repeated", name=name, number=number, values=" and ".join(different))
+
+
+def _of_numbers(cards: Cards) -> Iterator[str]:
+    for thing in _NUMBERS:
+        stated = list(cards.values(thing))
+        garbled = (one for one in stated if re.search(r"\d", to_text(one[1])))
+        if all(math.isnan(to_number(value)) for _, value in stated):
+            yield from (doubt("no_number", card=named(*one)) for one in islice(garbled, 1))
+
+
+def _of_exposure(cards: Cards, seconds: float) -> Iterator[str]:
+    if seconds > _LONGEST:
+        card = exposure_card(cards)
+        what = named(card.name, value_of(cards.header, card.name)) if card else "the exposure"
+        yield doubt("too_long", what=what, seconds=seconds)
+    elif math.isnan(seconds):
+        stated = (entry for entry in cards.values(*EXPOSURES) if cards.informative(entry[1]))
+        yield from (doubt("no_exposure", card=named(*entry)) for entry in islice(stated, 1))
+
+
+def _of_time(cards: Cards, coordinates: Mapping[str, Any]) -> Iterator[str]:
+    known = not np.isnat(coordinates["time"])
+    for name, value in cards.values("start"):
+        if is_old_date(value) and known:
+            yield doubt("old_date", card=named(name, value))
+    for name, value in islice(cards.values("start", "start_days"), 1):
+        found = _NO_START.search(comment_of(cards.header, name))
+        if found is not None:
+            yield doubt("no_start", card=named(name, value), stated=found[0])
+    if known and len(cards.names(*_DATES)) == 1 and not cards.names("time_scale"):
+        return  # nothing could disagree
+    starts, middles = list(instants(cards, "start")), list(instants(cards, "middle"))
+    written = next(cards.values("time_scale"), ("TIMESYS", ""))
+    if time_scale(cards) is None and any(np.isnat(i.time) for i in (*starts, *middles)):
+        yield doubt("no_scale", card=named(*written))
+        return
+    if to_text(written[1]).lower() == "ut1":
+        yield doubt("ut1", card=named(*written))
+    stated = [i for i in (*starts, *middles) if cards.informative(i.value)]
+    if stated and all(np.isnat(i.time) for i in stated):
+        clocks = cards.values("start_time") if stated[0].card in cards.names("start") else ()
+        beside = [
+            doubt("no_clock", card=named(*one)) for one in clocks if cards.informative(one[1])
+        ]
+        yield doubt("no_date", card=named(*stated[0][:2]), clocks="".join(beside))
+    first = next((i for i in starts if not np.isnat(i.time)), None)
+    if first is not None:
+        starts += filter(None, (clock_beside(cards, first),))
+        yield from _of_disagreement(first, starts, middles, coordinates["exposure"])
+
+
+def _of_disagreement(
+    first: Instant, starts: list[Instant], middles: list[Instant], exposure: float
+) -> Iterator[str]:
+    length = exposure if 0 <= exposure <= _LONGEST else 0.0
+    half = np.timedelta64(round(length / 2 * 1e9), "ns")
+    allowed = np.timedelta64(round((length + _LATENCY) * 1e9), "ns")
+    for other in (*starts, *middles):
+        of_middle = other in middles
+        apart = abs((other.time - half if of_middle else other.time) - first.time)
+        if apart > allowed + first.rounding + other.rounding:
+            yield doubt(
+                "times_apart",
+                card=named(*first[:2]),
+                other=named(*other[:2]),
+                seconds=float(apart / np.timedelta64(1, "s")),
+                counted=other.card if of_middle else first.card,
+            )
+            return
+
+
+def _of_colors(cards: Cards, binning: str, channels: str | None) -> Iterator[str]:
+    words = cards.aliases.words
+    no_pattern = words["unstated"] | words["no_bayer"]
+    texts = ((name, to_text(value)) for name, value in cards.values("bayer"))
+    name, text = next((entry for entry in texts if entry[1].lower() not in no_pattern), ("", ""))
+    if name and channels is None and not is_bayer(text):
+        yield doubt("no_pattern", card=named(name, text))
+    elif name and binning not in ("", "1x1"):
+        cameras = known_values(cards.header, ("TELESCOP", *cards.names("camera")))
+        like_colors = tuple(words["bins_like_colours"])
+        if not any(to_text(camera).lower().startswith(like_colors) for _, camera in cameras):
+            yield doubt("binned_colors", card=named(name, text), binning=binning)

@@ -1,4 +1,4 @@
-"""How long a frame was exposed, in seconds, whatever unit its header counts in."""
+"""The exposure time of a frame in seconds, whatever unit its header counts in."""
 
 import math
 import re
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from autowisp_xr.errors import HeaderError
-from autowisp_xr.headers.doubts import doubt
+from autowisp_xr.headers.sentences import doubt
 from autowisp_xr.headers.values import (
     Cards,
     known_values,
@@ -25,21 +25,20 @@ EXPOSURES = {
     "exposure_microseconds": 1e-6,
     "elapsed": 1.0,
 }
-"""Lists of cards that may say the exposure, best first, and the seconds of the unit of each."""
+"""Lists of cards that may give the exposure, best first, and the seconds of the unit of each."""
 
 
 class ExposureCard(NamedTuple):
-    """The card that says how long a frame was exposed."""
+    """The card that gives the exposure of a frame."""
 
     name: str
     seconds: float
 
 
 def exposure_card(cards: Cards) -> ExposureCard | None:
-    """The card that says how long a frame was exposed, if any does.
+    """Return the card that gives the exposure of a frame, if any does.
 
-    A unit in the value, else in the comment, else (of cards in seconds) TIMEUNIT, says what it
-    counts in.
+    Its unit is that of the value, else of the comment, else (of cards in seconds) of TIMEUNIT.
 
     Raises
     ------
@@ -55,10 +54,8 @@ def exposure_card(cards: Cards) -> ExposureCard | None:
     for thing, seconds in EXPOSURES.items():
         found = list(_exposures(cards, cards.names(thing), seconds))
         for other in found[1:] if thing == "exposure" else ():
-            first, others = found[0], other.seconds
-            if not same_exposure(others, first.seconds):
-                stated = {"first": first.name, "seconds": first.seconds, "others": others}
-                raise HeaderError(doubt("two_exposures", other=other.name, **stated))
+            if not same_exposure(other.seconds, found[0].seconds):
+                raise HeaderError(doubt("two_exposures", first=found[0], other=other))
         if found:
             return found[0]
     return None
@@ -72,7 +69,7 @@ def _exposures(cards: Cards, names: Iterable[str], usual: float) -> Iterator[Exp
 
 
 def _seconds(cards: Cards, name: str, value: object, usual: float) -> float:
-    """Seconds that a card says; NaN where it cannot be read."""
+    """Return the seconds of a card; NaN where it cannot be read."""
     fraction = _FRACTION.fullmatch(to_text(value)) if isinstance(value, str) else None
     if fraction is not None:
         return int(fraction[1]) / int(fraction[2]) if int(fraction[2]) else math.nan

@@ -1,39 +1,50 @@
-"""Headers read through the table of aliases: facts about the camera."""
+"""Facts about the camera and its amplifiers, read from headers by the table of aliases."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from astropy.io import fits
 
+from autowisp_xr.amplifiers import Amplifier
 from autowisp_xr.camera import is_bayer
+from autowisp_xr.headers.aliases import KeywordAliases
+from autowisp_xr.headers.assembly import Reader
+from autowisp_xr.headers.cards import parse_header
 from autowisp_xr.headers.readout import camera_name, read_binning, row_order
 from autowisp_xr.headers.sections import read_areas
-from autowisp_xr.headers.values import Cards, first_known, known_values, to_number
+from autowisp_xr.headers.values import (
+    ELECTRONS,
+    Cards,
+    first_known,
+    first_number,
+    known_values,
+    to_number,
+)
 
 _BELIEVED = {"gain": (1e-4, 1e4), "read_noise": (0.05, 1e3)}
-"""Electrons per ADU, and electrons, that cameras have; what lies outside nobody has measured."""
+"""Possible values, in electrons per ADU and in electrons; those outside are not believed."""
 
 
 def read_facts(cards: Cards, height: int, width: int) -> dict[str, Any]:
-    """Facts that a header states about its camera.
+    """Return the facts that a header states about its camera.
 
     Parameters
     ----------
     cards
         As for :func:`~autowisp_xr.headers.coordinates.read_coordinates`.
     height, width
-        Of the raw frame, in pixels.
+        Size of the raw frame, in pixels.
 
     Returns
     -------
     ``gain`` (electrons per ADU), ``read_noise``, ``saturation`` (ADU as stored), ``channels`` (the
     pattern of the first two rows and columns as they are stored), ``image_area`` and ``overscan``,
     as :meth:`Camera.completed_by` takes them; ``camera`` (its name, and its serial number behind
-    it, as in "ESIS1 (6)"). None where the header does not say, or says something impossible (a
-    negative gain, a read noise of 0, a section called UNKNOWN or outside of the frame, whatever
-    its pixels count).
+    it, as in "ESIS1 (6)"). None where the header lacks it, or states something impossible (a
+    negative gain, a read noise of 0, a section called UNKNOWN, or one outside of the frame in
+    stored and in unbinned pixels).
     """
     areas = read_areas(cards, height, width, read_binning(cards))
     numbers = {
@@ -43,7 +54,7 @@ def read_facts(cards: Cards, height: int, width: int) -> dict[str, Any]:
     }
     sections = {"image_area": areas.image, "overscan": areas.overscan}
     return {
-        **{name: None if math.isnan(number) else number for name, number in numbers.items()},
+        **{name: _known(number) for name, number in numbers.items()},
         "channels": _bayer_pattern(cards, height),
         **{name: section and asdict(section.region()) for name, section in sections.items()},
         "camera": camera_name(cards) or None,
@@ -51,7 +62,7 @@ def read_facts(cards: Cards, height: int, width: int) -> dict[str, Any]:
 
 
 def believed(header: fits.Header, names: Sequence[str], what: str) -> float:
-    """First number of cards that a camera can have of "gain" or "read_noise"; else NaN."""
+    """Return the first possible "gain" or "read_noise" among the named cards; NaN for none."""
     low, high = _BELIEVED[what]
     numbers = (to_number(value) for _, value in known_values(header, names))
     return first_known(number for number in numbers if low <= number <= high)
@@ -66,3 +77,100 @@ def _bayer_pattern(cards: Cards, height: int) -> str | None:
     down, right = (0 if math.isnan(offset) else round(offset) for offset in offsets)
     rows = (height - 1, height - 2) if row_order(cards) == "BOTTOM-UP" else (0, 1)
     return "".join(pattern[2 * ((y + down) % 2) + (x + right) % 2] for y in rows for x in (0, 1))
+
+
+_MOST_ELECTRONS = 50.0
+"""Electrons per ADU; a larger number is the gain setting of a camera."""
+
+
+def amplifier_facts(
+    readers: Sequence[tuple[Reader, str]], aliases: KeywordAliases
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the facts that headers state about the amplifiers of a frame.
+
+    Parameters
+    ----------
+    readers
+        Amplifiers, each with the cards of its image, one a line; none of a file of one image.
+    aliases
+        The table of aliases.
+
+    Returns
+    -------
+    ``gain``, ``read_noise`` where all amplifiers have the same, ``saturation`` (the lowest), and
+    ``amplifiers`` where they differ or have overscan, as :meth:`Camera.completed_by` takes them, as
+    far as they are stated. And a sentence about what was assumed: observatories write e/ADU into
+    the GAIN of an amplifier, which is taken for that beside its read noise, and nowhere else. It is
+    an assumption where all amplifiers have the same, and no comment calls it electrons.
+    """
+    if not readers:
+        return {}, ()
+    headers = {text: parse_header(text) for text in dict.fromkeys(text for _, text in readers)}
+    stated, saturations, assumed = [], [], set()
+    for reader, text in readers:
+        header = headers[text]
+        # among several in one image, those with the letter of the amplifier
+        own = {
+            thing: [f"{name}{reader.suffix}" for name in aliases.cards[thing]]
+            for thing in ("read_noise", "electrons_per_adu", "saturation")
+        }
+        noise = believed(header, own["read_noise"], "read_noise")
+        gain = believed(header, own["electrons_per_adu"], "gain")
+        if math.isnan(gain) and not math.isnan(noise):
+            card = f"GAIN{reader.suffix}"
+            setting = first_number(header, (card,), 0.0)
+            if setting < _MOST_ELECTRONS:
+                gain = setting
+                assumed.add(math.nan if ELECTRONS.search(header.comments[card]) else setting)
+        stated.append({"gain": _known(gain), "read_noise": _known(noise)})
+        saturations.append(_known(first_number(header, own["saturation"], 0.0)))
+    values = {name: {numbers[name] for numbers in stated} for name in _BELIEVED}
+    facts: dict[str, Any] = {name: one.pop() for name, one in values.items() if len(one) == 1}
+    facts["saturation"] = min((level for level in saturations if level), default=None)
+    apart = [name for name in _BELIEVED if name not in facts]
+    if apart or any(reader.overscan for reader, _ in readers):
+        facts["amplifiers"] = tuple(
+            Amplifier(
+                region=reader.region,
+                overscan=reader.overscan,
+                name=reader.name,
+                **{name: numbers[name] for name in apart},
+            )
+            for (reader, _), numbers in zip(readers, stated, strict=True)
+        )
+    facts = {name: fact for name, fact in facts.items() if fact is not None}
+    guess = "GAIN of its amplifiers, beside their read noise, is taken for electrons per ADU"
+    return facts, (guess,) if len(assumed) == 1 and not math.isnan(min(assumed)) else ()
+
+
+def channel_facts(channels: Mapping[str, str], aliases: KeywordAliases) -> dict[str, Any]:
+    """Return the facts in which the channels of one frame differ.
+
+    Parameters
+    ----------
+    channels
+        The cards of each, one a line.
+    aliases
+        The table of aliases.
+
+    Returns
+    -------
+    ``gain`` and ``read_noise`` where they differ, by channel (None where some do not state it), and
+    the lowest ``saturation``.
+    """
+    if len(channels) < 2:
+        return {}
+    headers = {name: parse_header(text) for name, text in channels.items()}
+    facts: dict[str, Any] = {}
+    for what, thing in (("gain", "electrons_per_adu"), ("read_noise", "read_noise")):
+        cards = aliases.cards[thing]
+        stated = {name: _known(believed(header, cards, what)) for name, header in headers.items()}
+        if len(set(stated.values())) > 1:
+            facts[what] = None if None in stated.values() else stated
+    levels = (Cards(header, aliases).number("saturation", 0.0) for header in headers.values())
+    known = [level for level in levels if not math.isnan(level)]
+    return facts | ({"saturation": min(known)} if known else {})
+
+
+def _known(number: float) -> float | None:
+    return None if math.isnan(number) else number

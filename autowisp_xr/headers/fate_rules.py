@@ -1,8 +1,8 @@
-"""What is done to the cards of a header, row by row of the table of fates."""
+"""The rules by which the cards of a header become those of a product, row by row of the table."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from astropy.io import fits
@@ -12,55 +12,44 @@ from autowisp_xr.headers.cards import comment_of, value_of
 from autowisp_xr.headers.fates import ROWS, SETTING, STEPS, TABLE, Row
 from autowisp_xr.headers.readout import row_order
 from autowisp_xr.headers.sections import parse_section
-from autowisp_xr.headers.values import Cards, to_number, to_text
+from autowisp_xr.headers.sensor_grid import PixelGrid
+from autowisp_xr.headers.values import ELECTRONS, Cards, to_number, to_text
 
 Facts = Mapping[str, Any]
-"""For names of rows the value that is true for a product; None where there is none that is true.
-Rows that are not named stay as they are."""
+"""The true value for a product by the name of its row; None where no value is true. Cards of rows
+that are not named stay as they are."""
 
 _USUAL = KeywordAliases()
 
-_ELECTRONS = re.compile(r"electron|\be-?\s*/|\be-", re.IGNORECASE)
 _PER_ELECTRON = re.compile(r"/\s*(?:e\b|electron)|\bper\s+e(?:-|lectron)", re.IGNORECASE)
 _ALIKE = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plane:
-    """Which pixels of the raw frame the plane of a product holds, as far as cards count them."""
+class StoredPixels:
+    """The pixels of the raw frame that an image of a product holds."""
 
     height: int
     width: int
-    y: int
-    x: int
-    y_step: int
-    x_step: int
-
-    @property
-    def at_corner(self) -> bool:
-        """Whether its pixels are counted as those of the raw frame are."""
-        return (self.y, self.x, self.y_step, self.x_step) == (0, 0, 1, 1)
-
-    @property
-    def on_pattern(self) -> bool:
-        """Whether it starts with the first pixel of a pattern of 2 x 2 colours, unsplit."""
-        return self.y % 2 == self.x % 2 == 0 and (self.y_step, self.x_step) == (1, 1)
+    grid: PixelGrid
 
 
-def product_cards(header: fits.Header, steps: Sequence[str], facts: Facts, plane: Plane) -> None:
+def product_cards(
+    header: fits.Header, steps: Sequence[str], facts: Facts, pixels: StoredPixels
+) -> None:
     """Make the cards of a header, in place, those of a product.
 
     Parameters
     ----------
     header
-        Of the raw frame, of a product, or what those of several frames have in common. What counts
-        pixels of the sky is moved already, and says the place of ``plane``.
+        Header of the raw frame, of a product, or the common one of several frames. Its cards that
+        count pixels, those of the sky, count ``pixels`` already.
     steps
         Those of :data:`STEPS` that made the product.
     facts
-        What is true for it.
-    plane
-        Its pixels.
+        The true values for it.
+    pixels
+        The pixels that it holds.
     """
     for step in STEPS:
         if step not in steps:
@@ -68,23 +57,25 @@ def product_cards(header: fits.Header, steps: Sequence[str], facts: Facts, plane
         for row in TABLE:
             rule = RULES.get(getattr(row, step))
             if rule is not None:
-                rule(header, row, facts, plane)
+                rule(header, row, facts, pixels)
 
 
 def set_facts(header: fits.Header, facts: Facts) -> None:
-    """Write what is true, in place, into all aliases that a header has of some rows."""
+    """Write true values, in place, into all aliases that a header has of their rows."""
     for name in facts:
         _set(header, ROWS[name], facts)
 
 
-def _set(header: fits.Header, row: Row, facts: Facts, plane: Plane | None = None) -> None:
+def _set(header: fits.Header, row: Row, facts: Facts, pixels: StoredPixels | None = None) -> None:
     _set_if_there(header, row, facts)
     value = facts.get(row.name)
     if value is not None and row.cards[0] not in header:
         header[row.cards[0]] = (value, row.comment)
 
 
-def _set_if_there(header: fits.Header, row: Row, facts: Facts, plane: Plane | None = None) -> None:
+def _set_if_there(
+    header: fits.Header, row: Row, facts: Facts, pixels: StoredPixels | None = None
+) -> None:
     if row.name not in facts:
         return
     value = facts[row.name]
@@ -98,13 +89,13 @@ def _set_if_there(header: fits.Header, row: Row, facts: Facts, plane: Plane | No
             header.insert(first, (card, value, row.comment))
 
 
-def _remove(header: fits.Header, row: Row, facts: Facts, plane: Plane) -> None:
+def _remove(header: fits.Header, row: Row, facts: Facts, pixels: StoredPixels) -> None:
     for card in row.among(header):
         header.remove(card, remove_all=True)
 
 
-def _rename(header: fits.Header, row: Row, facts: Facts, plane: Plane) -> None:
-    """Give a setting its own name; where it is electrons per ADU, it stays beside that, too."""
+def _rename(header: fits.Header, row: Row, facts: Facts, pixels: StoredPixels) -> None:
+    """Give a gain setting its own keyword; a gain in electrons per ADU keeps its own as well."""
     (card,) = row.cards
     if card not in header:
         return
@@ -115,9 +106,9 @@ def _rename(header: fits.Header, row: Row, facts: Facts, plane: Plane) -> None:
 
 
 def _counts_electrons(header: fits.Header, card: str) -> bool:
-    """Whether a gain is electrons per ADU: its comment says so, or a card that is known to be."""
+    """Return whether a gain is electrons per ADU, by its comment or by a card known to be."""
     comment = comment_of(header, card)
-    if _ELECTRONS.search(comment):
+    if ELECTRONS.search(comment):
         return not _PER_ELECTRON.search(comment)
     number = to_number(value_of(header, card))
     stated = Cards(header, _USUAL).values("electrons_per_adu_raw", "electrons_per_adu")
@@ -125,30 +116,32 @@ def _counts_electrons(header: fits.Header, card: str) -> bool:
     return any(abs(number - other) <= _ALIKE * abs(other) for other in others)
 
 
-def _keep_inside(header: fits.Header, row: Row, facts: Facts, plane: Plane) -> None:
-    """Leave sections that lie in a plane whose pixels are counted as those of the raw frame."""
+def _keep_inside(header: fits.Header, row: Row, facts: Facts, pixels: StoredPixels) -> None:
+    """Remove sections, unless they lie inside of pixels that are counted as the raw frame's."""
+    size = pixels.height, pixels.width
     for card in row.among(header):
         section = parse_section(to_text(value_of(header, card)))
-        inside = section is not None and section.within(plane.height, plane.width).fits(
-            plane.height, plane.width
-        )
-        if not (plane.at_corner and inside):
+        inside = section is not None and section.within(*size).fits(*size)
+        if not (pixels.grid == PixelGrid() and inside):
             header.remove(card, remove_all=True)
 
 
-def _keep_on_pattern(header: fits.Header, row: Row, facts: Facts, plane: Plane) -> None:
+def _keep_on_pattern(header: fits.Header, row: Row, facts: Facts, pixels: StoredPixels) -> None:
+    """Remove a pattern of 2 x 2 colours, unless the pixels, unsplit, start with its first."""
+    grid = pixels.grid
+    starts_pattern = replace(grid, y=grid.y % 2, x=grid.x % 2) == PixelGrid()
     # counted from the last row, a pattern starts where the raw frame ends
     from_last = row_order(Cards(header, _USUAL)).startswith("BOTTOM")
-    if from_last or not plane.on_pattern:
-        _remove(header, row, facts, plane)
+    if from_last or not starts_pattern:
+        _remove(header, row, facts, pixels)
 
 
-RULES: Mapping[str, Callable[[fits.Header, Row, Facts, Plane], None]] = {
-    "true": _set,
-    "true if there": _set_if_there,
-    "gone": _remove,
+RULES: Mapping[str, Callable[[fits.Header, Row, Facts, StoredPixels], None]] = {
+    "true value": _set,
+    "true value if there": _set_if_there,
+    "removed": _remove,
     "renamed": _rename,
     "if inside": _keep_inside,
     "if on pattern": _keep_on_pattern,
 }
-"""What other words of the table say is done where pixels are moved, or headers merged."""
+"""The other fates of the table are met where pixels are moved, or headers merged."""

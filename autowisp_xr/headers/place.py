@@ -1,4 +1,4 @@
-"""Where the image of a calibrated file lies in the raw frame, read from its header."""
+"""The place of the image of a calibrated file in the raw frame, read from its header."""
 
 from dataclasses import dataclass
 from itertools import product
@@ -6,38 +6,37 @@ from itertools import product
 from astropy.io import fits
 
 from autowisp_xr import schema
-from autowisp_xr.headers.cards import value_of
+from autowisp_xr.headers.cards import value_of, write_card
 from autowisp_xr.headers.coordinates import is_master
 from autowisp_xr.headers.fates import ROWS
-from autowisp_xr.headers.own_cards import write_card
 from autowisp_xr.headers.sensor_grid import PixelGrid, area_of, grid_of
 from autowisp_xr.headers.values import to_number
 from autowisp_xr.regions import ChannelSlice, Region
 
 PRODUCT_CARDS = ROWS["place"].cards
-"""Cards by which calibrated files say where they lie."""
+"""Cards by which calibrated files give their place."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where the image of a calibrated file lies in the raw frame, as its header says."""
+    """The place of the image of a calibrated file in the raw frame."""
 
     channel: str
     cut: ChannelSlice
     y: int = 0
     x: int = 0
     height: int | None = None
-    """Of the raw frame, as far as it is known to reach; None where the header does not say."""
+    """Height of the raw frame, as far as it is known to reach; None where it is unknown."""
     width: int | None = None
     split: bool = True
-    """Whether channels are apart already; of a master of another program nobody knows."""
+    """Whether channels are split already, which is unknown of a master of another program."""
 
 
 def place_of(header: fits.Header) -> Place | None:
-    """Place of a file that says something about it (IMAGAREA, CLRCHNL, CHNL*); None of others.
+    """Return the place that IMAGAREA, CLRCHNL and CHNL* give; None where none of them is there.
 
-    A master of another program says it by LTV1 and LTV2. Those of a raw frame count for nothing:
-    its sections and areas count the pixels that are stored.
+    A master of another program gives it by LTV1 and LTV2. Those of a raw frame are not read: its
+    sections and areas count the pixels that are stored.
     """
     if all(value_of(header, card) is None for card in PRODUCT_CARDS):
         return _place_of_foreign_master(header) if is_master(header) else None
@@ -60,7 +59,7 @@ def place_of(header: fits.Header) -> Place | None:
 
 
 def name_place(header: fits.Header, cut: ChannelSlice, area: Region) -> None:
-    """Set the cards that say which pixels of which area of the raw frame a plane holds."""
+    """Set the cards that name the pixels that a plane holds of an area of the raw frame."""
     write_card(header, "CHNLXOFF", cut.x_offset)
     write_card(header, "CHNLXSTP", cut.x_step)
     write_card(header, "CHNLYOFF", cut.y_offset)
@@ -69,10 +68,10 @@ def name_place(header: fits.Header, cut: ChannelSlice, area: Region) -> None:
 
 
 def with_place(header: fits.Header, cut: ChannelSlice, area: Region) -> fits.Header:
-    """The header if its cards name this place, else a copy that does.
+    """Return the header if its cards name this place, else a copy that does.
 
-    What is known of the place of pixels from elsewhere (one HDU a channel, LTV of a master) has to
-    stand in the header that goes along with them, which would be taken for that of the raw frame.
+    A place that is known from elsewhere (one HDU a channel, LTV of a master) has to stand in the
+    header, which would be taken for that of the raw frame.
     """
     if grid_of(header) == PixelGrid.of(cut, area):
         return header
@@ -82,7 +81,7 @@ def with_place(header: fits.Header, cut: ChannelSlice, area: Region) -> fits.Hea
 
 
 def _place_of_foreign_master(header: fits.Header) -> Place | None:
-    """Place by LTV1 and LTV2, where they are whole pixels that were cut away, and nothing else."""
+    """Return the place by LTV1 and LTV2, where they count whole pixels that were cut away."""
     for row, column in product("12", repeat=2):
         if value_of(header, f"LTM{row}_{column}") not in (None, float(row == column)):
             return None

@@ -1,7 +1,6 @@
-"""Which corrections were made to the pixels of a file: what cards and our own history say.
+"""The corrections that were made to the pixels of a file, by its cards and our own history.
 
-One table for all that asks whether the bias was subtracted from a dark, or whether a frame is
-calibrated already.
+One table answers whether the bias was subtracted from a dark, and whether a frame is calibrated.
 """
 
 import re
@@ -16,21 +15,21 @@ from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.values import to_number
 
 STATUS = "CALSTAT"
-"""Of MaxIm DL: a letter for each correction, and others for what is none."""
+"""Card of MaxIm DL: a letter for each correction, and others for what is none."""
 
 NO = (
     *("false", "f", "no", "n", "none", "0", "omit", "omitted", "skip", "skipped", "perform"),
     *("unknown", "n/a"),
 )
-"""What says that a correction was not made, or nothing."""
+"""Values by which a correction was not made, or is unknown."""
 
 _UNSTATED = ("unknown", "n/a")
 MOST_LETTERS = 8
-"""A status that is longer is no row of letters ("uncalibrated")."""
+"""A longer status is no row of letters ("uncalibrated")."""
 
 
 class Correction(NamedTuple):
-    """Cards that speak of one correction; ``corrections.toml`` explains each."""
+    """Cards about one correction; ``corrections.toml`` explains each."""
 
     letter: str
     done: tuple[str, ...]
@@ -41,14 +40,11 @@ class Correction(NamedTuple):
     line: str
 
 
-def _corrections() -> dict[str, Correction]:
-    with Path(__file__).with_name("corrections.toml").open("rb") as file:
-        rows = tomllib.load(file)
-    return {kind: Correction(**row | {"done": tuple(row["done"])}) for kind, row in rows.items()}
-
-
-CORRECTIONS: Mapping[str, Correction] = _corrections()
-"""By the kind of the master."""
+_TABLE = tomllib.loads(Path(__file__).with_name("corrections.toml").read_text("utf-8"))
+CORRECTIONS: Mapping[str, Correction] = {
+    kind: Correction(**row | {"done": tuple(row["done"])}) for kind, row in _TABLE.items()
+}
+"""The cards of each correction, by the kind of the master."""
 
 # what other programs write into HISTORY when they have made one: "Bias Subtraction (...", "Dark
 # corrected with ...", "Calibrated with a master bias", "ImageCalibration.masterDarkFileName: ..."
@@ -65,26 +61,26 @@ _NOT_MADE = re.compile(
 )
 
 _OWN = ("calibrate", "stack")
-"""Steps of ours that make a master; without a bias, they leave it in."""
+"""Steps of this package that make a master; without a bias, they leave it in."""
 
 
 class Statement(NamedTuple):
-    """Whether a correction was made, and what says so."""
+    """A statement whether a correction was made, and its source."""
 
     made: bool
     by: str
-    """Such as "ZEROCOR = 'no'"."""
+    """The source, such as "ZEROCOR = 'no'"."""
 
 
 def stated_correction(header: fits.Header, kind: str) -> Statement | None:
-    """What the cards of a file say of a correction; None where they say nothing.
+    """Return what the cards of a file state about a correction; None where they are silent.
 
     Parameters
     ----------
     header
-        Of the image.
+        The header of the image.
     kind
-        Of the master: "bias", "dark" or "flat".
+        Kind of the master: "bias", "dark" or "flat".
     """
     cards = CORRECTIONS[kind]
     name = value_of(header, cards.own)
@@ -110,27 +106,27 @@ def stated_correction(header: fits.Header, kind: str) -> Statement | None:
 
 
 def stated_by_history(header: fits.Header) -> str:
-    """The first line of HISTORY that says that another program made a correction; "" if none."""
+    """Return the first line of HISTORY by which another program made a correction; "" if none."""
     lines = (line for line in _history(header) if _MADE.search(line))
     return next((line for line in lines if not _NOT_MADE.search(line)), "")
 
 
 def corrections_in(status: str) -> set[str]:
-    """Corrections that a CALSTAT tells, by its letters or in words."""
+    """Return the corrections that a CALSTAT states, by letters or in words."""
     if len(status) > MOST_LETTERS:
         return {kind for kind in CORRECTIONS if kind in status.lower()}
     return {kind for kind, cards in CORRECTIONS.items() if cards.letter in status.upper()}
 
 
 def stated_bias(header: fits.Header, steps: Sequence[Mapping[str, Any]]) -> Statement | None:
-    """Whether the bias was subtracted from a master or from frames; None where nothing says it.
+    """Return whether the bias was subtracted from a master or from frames; None if unknown.
 
     Parameters
     ----------
     header
-        Of the image.
+        The header of the image.
     steps
-        Our own history of it, which knows better than cards that were there before.
+        Our own history of it, which is better than cards that were there before.
     """
     for step in steps:
         if "bias" in step.get("masters", {}):

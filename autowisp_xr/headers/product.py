@@ -1,4 +1,4 @@
-"""What is true for a product, from its coordinates, its camera and its history: for its cards."""
+"""The true values for the cards of a product, from its coordinates, its camera and its history."""
 
 import math
 import os
@@ -40,24 +40,27 @@ _SETTINGS = {
     "offset": "offset",
     "coadds": "coadds",
 }
-"""Coordinates of numbers that cards may have lost, and the row of each."""
+"""Coordinates whose cards a stack may have lost, and the row of each."""
+
+_DATES = {"start": "time_start", "begin": "time_start", "end": "time_end", "middle": "time"}
+"""Rows of dates, and the coordinate of each."""
 
 
 def steps_of_product(
     ds: xr.Dataset, header: fits.Header, records: Sequence[Mapping[str, Any]], *, split: bool
 ) -> list[str]:
-    """Those of :data:`~autowisp_xr.headers.fates.STEPS` that one frame, or a stack, went through.
+    """Return the :data:`~autowisp_xr.headers.fates.STEPS` that a frame, or a stack, went through.
 
     Parameters
     ----------
     ds
-        Without ``frame``, or with that dimension selected away.
+        A stack, or a frame whose dimension is selected away.
     header
-        Of what it was read from.
+        The header that it was read with.
     records
         Its history.
     split
-        Whether the pixels of the plane are others than those of the raw frame.
+        Whether the plane holds other pixels than the raw frame.
     """
     verbs = {str(step.get("verb")) for step in records}
     changed = not records or bool(verbs & _CHANGES_VALUES) or "CALBGAIN" in header
@@ -76,24 +79,25 @@ def true_cards(
     steps: Sequence[str],
     channel: str,
 ) -> Facts:
-    """What is true for a plane of a product, by the rows of the table of fates.
+    """Return the true values for a plane of a product, by the rows of the table of fates.
 
     What the header of a stack has lost, because frames differ by a second or a tenth of a degree,
-    comes from the coordinates: the night after, a dark without exposure or temperature matches
-    nothing. A card that all frames bear is what all of them said, and stays.
+    comes from the coordinates: without exposure or temperature, a dark would match no frames of the
+    next night. A card that all frames share stays.
 
     Parameters
     ----------
     ds, header, records, steps
-        As for :func:`steps_of_product`, and what it gives.
+        As for :func:`steps_of_product`, and what it returns.
     channel
         Name of the channel of the plane.
     """
     units = str(ds["image"].attrs.get("units", "adu"))
     facts: dict[str, Any] = {"unit": units}
     if "calibrating" in steps or "stacking" in steps:
-        facts |= gain_facts(_gain(ds, units, channel), effective_frames(ds, header))
-        facts |= raw_gain_facts(header)
+        effective = _scalar(ds, "effective_frames")
+        effective = effective_in(header) if effective is None else float(effective)
+        facts |= gain_facts(_gain(ds, units, channel), effective) | raw_gain_facts(header)
         facts |= _type(ds, header, stacked="stacking" in steps)
     if "calibrating" in steps:
         facts["saturation"] = _saturation(ds, channel) if units in COUNTED else None
@@ -104,37 +108,30 @@ def true_cards(
 
 
 def gain_facts(gain: float | None, effective: float) -> dict[str, Any]:
-    """Rows of the gain of a product; the read noise is measured when its pixels are at hand.
+    """Return the gain of a product, by rows; the read noise is measured when pixels are at hand.
 
     Parameters
     ----------
     gain
-        Electrons per unit of the image, of one frame; None where there is no single one.
+        Electrons per unit of the image of one frame; None where there is no single number.
     effective
-        Equal frames whose mean has the photon noise of the product; NaN where not known.
+        Number of equal frames whose mean has the photon noise of the product; NaN if unknown.
     """
-    if gain is None or not math.isfinite(effective):
-        return {"gain": None, "read_noise": None, "effective": None}
-    return {
-        "gain": _rounded(gain * effective),
-        "read_noise": None,
-        "effective": _rounded(effective),
-    }
+    facts: dict[str, Any] = {"gain": None, "read_noise": None, "effective": None}
+    if gain is not None and math.isfinite(effective):
+        facts |= {"gain": _rounded(gain * effective), "effective": _rounded(effective)}
+    return facts
 
 
 def _rounded(number: float) -> float:
     return float(f"{number:.7g}")
 
 
-def effective_frames(ds: xr.Dataset, header: fits.Header) -> float:
-    """Equal frames whose mean has the photon noise of a frame, or stack; NaN where not known."""
-    if "effective_frames" in ds.coords and not ds["effective_frames"].ndim:
-        return float(ds["effective_frames"])
-    return effective_in(header)
-
-
 def effective_in(header: fits.Header) -> float:
-    """The same of what a header describes; a frame that nobody combined is one."""
+    """Return the number of equal frames whose mean has the photon noise of the image of a header.
+
+    It is one of a single frame, and NaN where it is unknown.
+    """
     number = to_number(value_of(header, EFFECTIVE))
     if number > 0:
         return number
@@ -142,18 +139,15 @@ def effective_in(header: fits.Header) -> float:
 
 
 def _gain(ds: xr.Dataset, units: str, channel: str) -> float | None:
-    """Electrons per unit of a frame; None where amplifiers differ, or the level is no light."""
+    """Return the electrons per unit of a frame; None where amplifiers differ, and of a bias."""
     if units not in COUNTED or _text(ds, "image_type") == "bias":
         return None
-    numbers = schema.camera_of(ds).numbers_of("gain", channel)
-    known = set(numbers[:-1] or numbers)
-    if len(known) != 1 or None in known:
-        return None
-    return 1.0 if units == "electron" else known.pop()
+    gain = schema.camera_of(ds).only_number("gain", channel)
+    return gain if gain is None or units == "adu" else 1.0
 
 
 def raw_gain_facts(header: fits.Header) -> dict[str, Any]:
-    """The row of the gain of the raw frame, by which masters are matched; none where not known."""
+    """Return the row of the gain of the raw frame, by which masters are matched, if it is known."""
     number = raw_gain(Cards(header, _USUAL))
     return {} if math.isnan(number) else {"raw_gain": number}
 
@@ -165,6 +159,7 @@ def _saturation(ds: xr.Dataset, channel: str) -> float | None:
 
 
 def _type(ds: xr.Dataset, header: fits.Header, *, stacked: bool) -> dict[str, Any]:
+    """Return the row of the type; none where the card is right already."""
     written, known = value_of(header, "IMAGETYP"), _text(ds, "image_type")
     stated = None if written is None else _USUAL.image_type_of(written)
     words = None
@@ -181,13 +176,13 @@ def _type(ds: xr.Dataset, header: fits.Header, *, stacked: bool) -> dict[str, An
 def _corrections(
     header: fits.Header, records: Sequence[Mapping[str, Any]], channel: str
 ) -> dict[str, Any]:
-    """What was applied, and that nothing is to be added any more."""
+    """Return the rows of the masters that were applied, the status and the pedestal."""
     facts: dict[str, Any] = {}
     applied = _applied(records, channel)
     for kind, (identity, file) in applied.items():
         name = ascii_text(os.path.basename(file["path"])) if file else identity
-        own = {"file": name if file else None, "done": name, "level": 1}
-        facts |= {f"{kind}_{row}": value for row, value in own.items()}
+        facts[f"{kind}_file"] = name if file else None
+        facts |= {f"{kind}_done": name, f"{kind}_level": 1}
     before = str(value_of(header, STATUS) or "")
     done = {*applied, *corrections_in(before)}
     letters = "".join(cards.letter for kind, cards in CORRECTIONS.items() if kind in done)
@@ -206,12 +201,12 @@ def _corrections(
 
 
 def digest_facts(records: Sequence[Mapping[str, Any]], channel: str) -> Facts:
-    """Rows of the digests of masters, which are known when files are about to be written.
+    """Return the rows of the digests of masters, which are known when files are written.
 
     Parameters
     ----------
     records
-        The history, as :func:`autowisp_xr.provenance.with_hashes` leaves it.
+        The history, as :func:`autowisp_xr.provenance.with_hashes` completes it.
     channel
         Name of the channel of the plane.
     """
@@ -224,7 +219,7 @@ def digest_facts(records: Sequence[Mapping[str, Any]], channel: str) -> Facts:
 def _applied(
     records: Sequence[Mapping[str, Any]], channel: str
 ) -> dict[str, tuple[str, Mapping[str, Any]]]:
-    """Identity of each kind of master that was applied, and its file; an empty one for none."""
+    """Return the identity and the file (empty if unknown) of each kind of master applied."""
     applied = {}
     for step in records:
         for kind, identity in step.get("masters", {}).items():
@@ -235,7 +230,7 @@ def _applied(
 
 
 def _contents(ds: xr.Dataset, header: fits.Header) -> dict[str, Any]:
-    """When the frames of a stack were taken, how many they are and how long they were exposed."""
+    """Return the rows of the number of the frames of a stack, their exposures and times."""
     facts: dict[str, Any] = {}
     number = _number(ds, "combined")
     if math.isnan(number):
@@ -245,17 +240,16 @@ def _contents(ds: xr.Dataset, header: fits.Header) -> dict[str, Any]:
     total = _number(ds, "total_exposure")
     if math.isfinite(total):
         facts["total_exposure"] = total
-    start, end, middle = (_date(ds, header, name) for name in ("time_start", "time_end", "time"))
-    dates = {"start": start, "begin": start, "end": end, "middle": middle}
+    dates = {row: _date(ds, header, name) for row, name in _DATES.items()}
     return facts | {row: date for row, date in dates.items() if date}
 
 
 def _lost(ds: xr.Dataset, header: fits.Header) -> dict[str, Any]:
-    """What the cards of a stack do not say any more."""
+    """Return the rows of coordinates whose cards a stack has lost."""
     try:
         stated = read_coordinates(Cards(header, _USUAL))
     except HeaderError:
-        # of two exposures that contradict each other, the aliases of the user took one
+        # of two contradicting exposures, the aliases of the user chose one
         stated = {"exposure": 0.0}
     facts: dict[str, Any] = {}
     for name, row in _SETTINGS.items():
@@ -287,7 +281,7 @@ def _number(ds: xr.Dataset, name: str) -> float:
 
 
 def _date(ds: xr.Dataset, header: fits.Header, name: str) -> str:
-    """Date and time, UTC unless TIMESYS of the header says that dates are in another scale."""
+    """Return a date and time for a header: in UTC, or in the scale that its TIMESYS names."""
     time = _scalar(ds, name)
     if time is None or np.isnat(time):
         return ""

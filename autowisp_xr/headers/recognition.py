@@ -1,4 +1,4 @@
-"""What a file is that is no raw frame: a master, or calibrated already, and what says so."""
+"""Recognition of masters and of calibrated files among raw frames, each with a reason."""
 
 import re
 from collections.abc import Callable, Collection
@@ -19,7 +19,7 @@ from autowisp_xr.headers.processing import (
 from autowisp_xr.headers.values import to_number
 
 _Tests = dict[str, Callable[[object], bool]]
-"""Cards, each with what is true of a value that says so."""
+"""Cards, each with a test of its value."""
 
 
 def _above(limit: float) -> Callable[[object], bool]:
@@ -76,16 +76,16 @@ _CALIBRATED_NAME = re.compile(
 def master_reason(
     header: fits.Header, aliases: KeywordAliases, keywords: tuple[str, ...] | None = None
 ) -> str:
-    """The card that makes a header that of a master, such as "NUMFCOMB = 5"; "" where none does.
+    """Return the card that marks a header as that of a master, such as "NUMFCOMB = 5"; else "".
 
     Parameters
     ----------
     header
-        Of the image.
+        The header of the image.
     aliases
-        Whose image type cards may say "master".
+        The table of aliases, whose image type cards may say "master".
     keywords
-        All of the header, where they are at hand.
+        All keywords of the header, where they are at hand.
     """
     tests = dict.fromkeys(aliases.cards["image_type"], _master_first) | _MASTER
     return _reason(header, tests, keywords)
@@ -99,42 +99,38 @@ def calibrated_reason(
     name: str = "",
     floats: bool = False,
 ) -> str:
-    """What makes a file one that is calibrated, such as "CALSTAT = 'BDF'"; "" where nothing does.
+    """Return what marks a file as calibrated, such as "CALSTAT = 'BDF'"; "" where nothing does.
 
     Parameters
     ----------
     header
-        Of the image.
+        The header of the image.
     planes
-        Of the file: "image", "error", "mask"; without a mask that other programs made.
+        Planes of the file: "image", "error", "mask"; without a mask that other programs made.
     keywords
-        All of the header, where they are at hand.
+        All keywords of the header, where they are at hand.
     name
-        Of the file, without its suffix: Siril puts "pp_" before what it has calibrated, PixInsight
-        "_c" behind. It counts only for floats, or where such a program names itself.
+        Name of the file without its suffix: Siril puts "pp_" before what it has calibrated,
+        PixInsight "_c" behind. It counts only for floats, or where such a program names itself.
     floats
-        Whether the pixels are stored so.
+        Whether the pixels are stored as floats.
     """
-    for plane in _PLANES:
+    for plane, content in _PLANES.items():
         if plane in planes:
-            return f"it has a plane of {_PLANES[plane]}"
-    reason = _reason(header, _CALIBRATED, keywords)
-    if reason:
+            return f"it has a plane of {content}"
+    if reason := _reason(header, _CALIBRATED, keywords):
         return reason
-    line = stated_by_history(header)
-    if line:
+    if line := stated_by_history(header):
         return f"HISTORY {line}"
-    match = _CALIBRATED_NAME.search(name)
-    if match is not None and (floats or processed_by(header)):
-        return (
-            f"{match[0]!r} in its name, as programs call what they have calibrated, "
-            f"{processed_by(header) or 'and floats'}"
-        )
-    return ""
+    match, program = _CALIBRATED_NAME.search(name), processed_by(header)
+    if match is None or not (floats or program):
+        return ""
+    mark = f"{match[0]!r} in its name, as programs call what they have calibrated"
+    return f"{mark}, {program or 'and floats'}"
 
 
 def processed_by(header: fits.Header) -> str:
-    """The card that names a program that processes frames, but takes none; "" where none does."""
+    """Return the card that names a program which processes frames, but takes none; else ""."""
     for card in _PROGRAMS:
         value = value_of(header, card)
         if value is not None and _PROCESSING.search(str(value)):
@@ -143,7 +139,7 @@ def processed_by(header: fits.Header) -> str:
 
 
 def _reason(header: fits.Header, tests: _Tests, keywords: tuple[str, ...] | None) -> str:
-    """The first card of a header, in its order, that says so; "" where none does."""
+    """Return the first card of a header, in its order, that passes its test; "" for none."""
     for card in _common(tuple(header) if keywords is None else keywords, tuple(tests)):
         value = value_of(header, card)
         if value is not None and tests[card](value):

@@ -1,4 +1,4 @@
-"""Sections of headers: which pixels of a raw frame see the sky, and which never see light."""
+"""Sections of headers, by which pixels of a raw frame see the sky, or never see light."""
 
 import math
 import re
@@ -7,23 +7,23 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple, Self
 
-from autowisp_xr.headers.doubts import doubt, named
+from autowisp_xr.headers.sentences import doubt, named
 from autowisp_xr.headers.values import Cards, to_number, to_text
 from autowisp_xr.regions import Region
 
 _SECTION = re.compile(
     r"[\[(]?\s*(?:(\d+)\s*:\s*(\d+)|\*)\s*,\s*(?:(\d+)\s*:\s*(\d+)|\*)\s*[\])]?", re.ASCII
 )
+_AREAS = ("image_area", "data_area", "overscan")
 _WHOLE = 10**9
 _ROUNDING = 1e-6
 
 _SYSTEMS = (("LTV", "", ""), ("LTM", "_{}", "1"), ("DTM", "_{}", "1"), ("DTV", "", "0"))
-"""Cards of the systems of IRAF, what stands behind the axis in them, and what they are if not said.
-"""
+"""Cards of the systems of IRAF, what follows the axis in each, and the value of a missing one."""
 
 
 class Section(NamedTuple):
-    """A rectangle as FITS sections count: from one, ends included; ``x2`` is not below ``x1``."""
+    """A rectangle of pixels, counted from one, ends included; ``x2`` is not below ``x1``."""
 
     x1: int
     x2: int
@@ -38,30 +38,30 @@ class Section(NamedTuple):
 
     @classmethod
     def of(cls, x1: int, x2: int, y1: int, y2: int) -> Self:
-        """Section of ends in any order."""
+        """Return the section of ends in any order."""
         return cls(min(x1, x2), max(x1, x2), min(y1, y2), max(y1, y2), x1 > x2, y1 > y2)
 
     @property
     def width(self) -> int:
-        """Number of columns."""
+        """The number of columns."""
         return self.x2 - self.x1 + 1
 
     @property
     def height(self) -> int:
-        """Number of rows."""
+        """The number of rows."""
         return self.y2 - self.y1 + 1
 
     def within(self, height: int, width: int) -> Self:
-        """The same, where "*" stands for a whole axis of a frame of this size."""
+        """Return the section with each "*" replaced by the whole axis of a frame of this size."""
         x2 = width if self.x2 == _WHOLE else self.x2
         return self._replace(x2=x2, y2=height if self.y2 == _WHOLE else self.y2)
 
     def fits(self, height: int, width: int) -> bool:
-        """Whether it lies in a frame of this size."""
+        """Return whether it lies in a frame of this size."""
         return self.x1 >= 1 and self.x2 <= width and self.y1 >= 1 and self.y2 <= height
 
     def binned(self, x_step: int, y_step: int) -> Self:
-        """Binned pixels that lie in it whole."""
+        """Return the binned pixels that lie completely in it."""
         return self._replace(
             x1=(self.x1 + x_step - 2) // x_step + 1,
             x2=self.x2 // x_step,
@@ -70,12 +70,12 @@ class Section(NamedTuple):
         )
 
     def overlaps(self, other: "Section") -> bool:
-        """Whether they have a pixel in common."""
+        """Return whether two sections have a pixel in common."""
         across = max(self.x1, other.x1) <= min(self.x2, other.x2)
         return across and max(self.y1, other.y1) <= min(self.y2, other.y2)
 
     def outside(self, other: "Section") -> "Section | None":
-        """The largest rectangle of it that has no pixel of another one; None where there is none.
+        """Return its largest rectangle without a pixel of another section; None for none.
 
         Examples
         --------
@@ -92,12 +92,14 @@ class Section(NamedTuple):
         return max(real, key=lambda part: part.width * part.height, default=None)
 
     def region(self) -> Region:
-        """The same as a region, which counts from zero."""
+        """Return the same as a region, which counts from zero."""
         return Region(xmin=self.x1 - 1, xmax=self.x2, ymin=self.y1 - 1, ymax=self.y2)
 
 
 def parse_section(text: str) -> Section | None:
-    """Section of a text such as "[ 17: 528, 1: 520]", also reversed, or with "*"; None of others.
+    """Return the section of a text such as "[ 17: 528, 1: 520]", also reversed or with "*".
+
+    It is None for any other text.
 
     Examples
     --------
@@ -112,20 +114,20 @@ def parse_section(text: str) -> Section | None:
 
 
 def parse_place(text: str) -> Section | None:
-    """Section of a detector whose size is not known; None of a text with "*", and of others."""
+    """Return a section of a detector of unknown size; None for a text with "*", and for others."""
     section = parse_section(text)
     return section if section is not None and section.fits(_WHOLE - 1, _WHOLE - 1) else None
 
 
 def section_by_coordinates(values: Mapping[str, str], data: Section) -> Section | None:
-    """Place of pixels by the systems of IRAF: stored = LTM * chip + LTV, and DTM * chip + DTV.
+    """Return the place of pixels by stored = LTM * chip + LTV and DTM * chip + DTV, as in IRAF.
 
     Parameters
     ----------
     values
-        Of cards, as text. LTV has to be there for both axes.
+        Values of cards, as text. LTV has to be there for both axes.
     data
-        Stored pixels.
+        The stored pixels.
     """
     ends: list[int] = []
     flips = []
@@ -148,47 +150,42 @@ def section_by_coordinates(values: Mapping[str, str], data: Section) -> Section 
 
 @dataclass(frozen=True, kw_only=True)
 class Areas:
-    """What a header says of the areas of its frame."""
+    """The areas of a frame that its header states, in stored pixels."""
 
     image: Section | None = None
-    """That sees the sky, in stored pixels."""
+    """The area that sees the sky."""
     overscan: Section | None = None
-    """That never sees light."""
+    """The area that never sees light."""
     doubts: tuple[str, ...] = ()
-    """What could not be taken as it stands."""
+    """Sentences about sections that cannot be used as they stand."""
 
 
 def read_areas(cards: Cards, height: int, width: int, binning: str) -> Areas:
-    """Areas of a raw frame, in stored pixels.
+    """Return the areas of a raw frame, in stored pixels.
 
     Sections that reach outside of the frame count unbinned pixels where that makes all of them
     fit; a section that does not fit either way is doubted, and left out. ``data_area`` is the
     image area where there is no other, unless it is the whole frame, or holds the overscan too. Of
-    an overscan that overlaps the image area, what lies outside counts.
+    an overscan that overlaps the image area, the part outside counts.
     """
     texts: dict[str, str] = {}
     stated: dict[str, str] = {}
-    for thing in ("image_area", "data_area", "overscan"):
+    for thing in _AREAS:
         found = ((name, to_text(value)) for name, value in cards.values(thing))
         for name, text in islice((entry for entry in found if cards.informative(entry[1])), 1):
             texts[thing], stated[thing] = text, named(name, text)
-    if not stated:
-        return Areas()
+    lit = stated.get("image_area") or stated.get("data_area")
     if "image_area" in stated:
         texts.pop("data_area", None)
     sections, doubts = _in_stored_pixels(texts, stated, height, width, binning)
-    image, data, overscan = (
-        sections.get(thing) for thing in ("image_area", "data_area", "overscan")
-    )
+    image, data, overscan = map(sections.get, _AREAS)
     if data is not None and overscan is not None and data.overlaps(overscan):
-        pair = {"card": stated["data_area"], "overscan": stated["overscan"]}
-        doubts.append(doubt("holds_overscan", **pair))
+        doubts.append(doubt("holds_overscan", card=lit, overscan=stated["overscan"]))
     elif data is not None and data[:4] != (1, width, 1, height):
-        image = image or data
+        image = data
     if image is not None and overscan is not None and image.overlaps(overscan):
         left = overscan.outside(image)
         what = f"only {left} of it counts" if left else "none of it lies outside"
-        lit = stated.get("image_area") or stated["data_area"]
         doubts.append(doubt("overscan_overlaps", overscan=stated["overscan"], card=lit, left=what))
         overscan = left or overscan
     return Areas(image=image, overscan=overscan, doubts=tuple(doubts))
@@ -197,7 +194,7 @@ def read_areas(cards: Cards, height: int, width: int, binning: str) -> Areas:
 def _in_stored_pixels(
     texts: Mapping[str, str], stated: Mapping[str, str], height: int, width: int, binning: str
 ) -> tuple[dict[str, Section], list[str]]:
-    """Sections that fit the frame, as they are or all of them scaled; doubts of the others."""
+    """Return the sections that fit the frame, as they are or all scaled; and doubts of others."""
     read = {thing: parse_section(text) for thing, text in texts.items()}
     found = {thing: s.within(height, width) for thing, s in read.items() if s is not None}
     x_step, y_step = (int(step) for step in (binning or "1x1").split("x"))

@@ -1,4 +1,4 @@
-"""Which raw-frame pixels an image holds, and the cards of a header that count its pixels.
+"""The raw-frame pixels that an image holds, and the cards of a header that count its pixels.
 
 Decision: the cards of a header are always converted from the grid that this very header names to
 another one. Whatever was cut, split, written and read in between, in whatever order, nothing is
@@ -42,7 +42,7 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True, kw_only=True)
 class PixelGrid:
-    """Raw-frame pixels that an image holds, counted from zero; by default, the raw frame itself."""
+    """The raw-frame pixels of an image, counted from zero; by default, those of the raw frame."""
 
     x: int = 0
     """Column of the first stored pixel."""
@@ -53,7 +53,7 @@ class PixelGrid:
 
     @classmethod
     def of(cls, cut: ChannelSlice, area: Region) -> Self:
-        """Grid of a channel inside an area of the raw frame."""
+        """Return the grid of a channel inside an area of the raw frame."""
         return cls(
             x=area.xmin + cut.x_offset,
             y=area.ymin + cut.y_offset,
@@ -63,7 +63,7 @@ class PixelGrid:
 
 
 def area_of(header: fits.Header) -> Region | None:
-    """Area of the raw frame that IMAGAREA names; None where there is none, or it cannot be read."""
+    """Return the area of the raw frame that IMAGAREA names; None where it names none."""
     match = _AREA.fullmatch(str(value_of(header, "IMAGAREA") or ""))
     if match is None:
         return None
@@ -75,10 +75,10 @@ def area_of(header: fits.Header) -> Region | None:
 
 
 def grid_of(header: fits.Header) -> PixelGrid:
-    """Grid that the cards of a header refer to.
+    """Return the grid whose pixels the cards of a header count.
 
     It is that of IMAGAREA, CHNLXOFF, CHNLXSTP, CHNLYOFF and CHNLYSTP (offsets count from the corner
-    of the area); that of the raw frame where there are none, or they are not possible.
+    of the area); that of the raw frame where there are none, or impossible ones.
     """
     area = area_of(header)
     y, x = (0, 0) if area is None else (area.ymin, area.xmin)
@@ -90,7 +90,7 @@ def grid_of(header: fits.Header) -> PixelGrid:
 
 
 def grid_of_plane(ds: xr.Dataset, channel: int) -> PixelGrid:
-    """Grid of the plane of a channel (a number) of a Dataset, from its coordinates.
+    """Return the grid of a plane of a Dataset, given the number of its channel.
 
     Raises
     ------
@@ -105,22 +105,22 @@ def grid_of_plane(ds: xr.Dataset, channel: int) -> PixelGrid:
 
 
 def moved(header: fits.Header, old: PixelGrid, new: PixelGrid) -> fits.Header:
-    r"""Copy of a header whose cards count the pixels of another grid.
+    r"""Return a copy of a header whose cards count the pixels of another grid.
 
     Parameters
     ----------
     header
-        Whose cards count the pixels of ``old``, which is :func:`grid_of` it as a rule.
+        A header whose cards count the pixels of ``old``, as a rule its :func:`grid_of`.
     old, new
         Grids of the same raw frame.
 
     Returns
     -------
     The header with the coordinate systems of ``new``, the main one and alternative ones: CRPIXj,
-    CDi_j, PCi_j, CDELTj, and the coefficients of SIP. LTV1, LTV2, LTM1_1 and LTM2_2 say where its
-    pixels lie on the physical ones (which are those of the raw frame, unless its own LTV and LTM
-    say otherwise); the raw frame itself goes without. Cards that are no finite numbers, and those
-    that count something else (IMAGAREA and its like, TRIMSEC), stay as they are.
+    CDi_j, PCi_j, CDELTj, and the coefficients of SIP. LTV1, LTV2, LTM1_1 and LTM2_2 relate its
+    pixels to the physical ones (those of the raw frame, unless its own LTV and LTM differ); the raw
+    frame itself does without. Cards that are no finite numbers, and those that count something else
+    (IMAGAREA and its like, TRIMSEC), stay as they are.
 
     Notes
     -----
@@ -159,7 +159,7 @@ def moved(header: fits.Header, old: PixelGrid, new: PixelGrid) -> fits.Header:
 
 
 def _offset_and_step(header: fits.Header, axis: str) -> tuple[int, int] | None:
-    """What the header says along an axis, None for something impossible."""
+    """Return the offset and step that a header states along an axis, None for impossible ones."""
     stated = [value_of(header, f"CHNL{axis}{what}") for what in ("OFF", "STP")]
     offset, step = (
         value if isinstance(value, int) and not isinstance(value, bool) else None
@@ -172,7 +172,7 @@ def _offset_and_step(header: fits.Header, axis: str) -> tuple[int, int] | None:
 
 
 def _start_and_step(ds: xr.Dataset, dim: str, step: int) -> tuple[int, int]:
-    """First raw pixel along a dim, and pixels to the next: ``step`` where there is only one."""
+    """Return the first raw pixel along a dim and the step to the next; ``step`` for a lone pixel."""
     if dim not in ds.coords:
         return 0, step
     values = np.asarray(ds[dim].values)
@@ -188,7 +188,7 @@ def _start_and_step(ds: xr.Dataset, dim: str, step: int) -> tuple[int, int]:
 
 
 def _number(card: fits.Card) -> float | None:
-    """Finite number of a card, else None."""
+    """Return the finite number of a card, else None."""
     try:
         value: Any = card.value
     except (fits.VerifyError, ValueError):
@@ -198,7 +198,7 @@ def _number(card: fits.Card) -> float | None:
 
 
 def _factor(keyword: str, header: fits.Header, scale: Mapping[str, float]) -> float:
-    """What a card is multiplied by; 1 for one that does not count pixels."""
+    """Return the factor by which a card is multiplied; 1 for one that does not count pixels."""
     if match := _CD.fullmatch(keyword) or _CDELT.fullmatch(keyword):
         return scale[match[1]]
     if match := _PC.fullmatch(keyword):
@@ -220,7 +220,7 @@ def _place(
     scale: Mapping[str, float],
     shift: Mapping[str, float],
 ) -> None:
-    """Make LTV and LTM of a header, which are those of the old grid, those of the new one."""
+    """Change LTV and LTM of a header from those of the old grid to those of the new one."""
     cards = {name: header.cards[name] for name in _PHYSICAL if name in header}
     known = {name: _number(card) for name, card in cards.items()}
     if None in known.values() or (old == new and known):

@@ -1,21 +1,21 @@
-"""How warm the detector was, in degrees Celsius, whatever scale its header counts in."""
+"""The temperature of the detector in degrees Celsius, whatever scale its header counts in."""
 
 import math
 from typing import NamedTuple
 
-from autowisp_xr.headers.doubts import doubt, named
+from autowisp_xr.headers.sentences import doubt, named
 from autowisp_xr.headers.values import Cards, unit_in_comment, with_unit
 
 _ZERO = -273.15
 _WARMEST = 100.0
-"""No detector that works is warmer, in degrees Celsius."""
+"""Degrees Celsius that no working detector exceeds."""
 _KELVIN = (150.0, 330.0)
-"""A number without unit in this range is kelvin: cooled by liquid nitrogen to a warm camera."""
+"""The range in which a number without unit is kelvin, from liquid nitrogen to a warm camera."""
 _DOUBTFUL = 60.0
 _CODES = (127.0, 128.0)
-"""Ends of a byte, by which drivers say that they have no sensor."""
+"""Ends of a byte, which drivers write that have no sensor."""
 _BELOW_SETTING = 50.0
-"""No cooler makes a detector colder by this many degrees than it was told to."""
+"""Degrees by which no cooler makes a detector colder than it was set to."""
 
 _TAKEN = "taken for kelvin"
 _KELVINS = ("k", "kelvin", "kelvins", "deg k", "degk")
@@ -23,18 +23,17 @@ _FAHRENHEITS = ("f", "deg f", "degf", "fahrenheit")
 
 
 class Temperature(NamedTuple):
-    """What a header says of the temperature of its detector."""
+    """The temperature of a detector, as its header gives it."""
 
     celsius: float
-    """NaN where it does not say; the one that was set where what was measured is impossible."""
+    """NaN where it is unknown; the one that was set where the measured one is impossible."""
     doubt: str = ""
 
 
 def read_temperature(cards: Cards) -> Temperature:
-    """Temperature of the detector: measured, else as it was set.
+    """Return the temperature of the detector: the measured one, else the one that was set.
 
-    At or below absolute zero, or above 100 C, there is none: so drivers say that they have no
-    sensor.
+    At or below absolute zero, or above 100 C, there is none: drivers write that for no sensor.
     """
     setting = cards.number("temperature_set", above=_ZERO)
     if setting == 0 or setting > _WARMEST:
@@ -58,7 +57,7 @@ def read_temperature(cards: Cards) -> Temperature:
 
 
 def _celsius(value: object, commented: str) -> tuple[float, str]:
-    """Degrees Celsius of a value, and the unit that it, or its comment, says it is in."""
+    """Return the degrees Celsius of a value, and the unit that it, or its comment, names."""
     number, written = with_unit(value)
     unit = written or commented
     if unit in _FAHRENHEITS:

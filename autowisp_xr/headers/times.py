@@ -1,8 +1,8 @@
-"""When a frame was exposed, from the many ways in which headers say so."""
+"""The times of an exposure, from the many forms in which headers give them."""
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,7 @@ _CLOCK = re.compile(
     re.IGNORECASE,
 )
 _FIRST_OLD_YEAR = 60
-"""What is written 03/12/59 cannot be of 1959: there were no such cameras."""
+"""Years before it, such as 59, are of this century: 1959 had no such cameras."""
 
 _NS = 1_000_000_000
 _NS_PER_DAY = 86_400 * _NS
@@ -43,24 +43,23 @@ _GPS_BEHIND_TAI = np.timedelta64(19, "s")
 
 
 class Instant(NamedTuple):
-    """A time that a card says, UTC, and how finely it says it."""
+    """A time that a card gives, in UTC, and its rounding."""
 
     card: str
     value: object
     time: np.datetime64 = _NOT_A_TIME
-    """NaT where it cannot be read, or TIMESYS is no scale that is known."""
+    """NaT where it cannot be read, or TIMESYS is no known scale."""
     rounding: np.timedelta64 = _EXACT
     """Half of the last digit of a day number, or of a date in whole seconds."""
 
 
 def middle_of_exposure(cards: Cards, exposure: float) -> np.datetime64:
-    """Middle of an exposure of so many seconds, UTC; NaT where no card tells.
+    """Return the middle of an exposure of so many seconds, in UTC; NaT where no card gives it.
 
-    The start counts as the middle where the exposure is NaN, and a middle as the start that equals
-    it. TIMESYS and zones are heeded.
+    The start counts as the middle where the exposure is NaN, and a middle that equals the start as
+    the start. TIMESYS and time zones are applied.
     """
-    start = _first(starts_of_exposure(cards))
-    middle = _first(middles_of_exposure(cards))
+    start, middle = _first(instants(cards, "start")), _first(instants(cards, "middle"))
     half = exposure / 2 if exposure >= 0 else 0.0
     if not np.isnat(middle) and (np.isnat(start) or abs(_seconds(middle - start)) >= half / 2):
         return middle
@@ -69,29 +68,22 @@ def middle_of_exposure(cards: Cards, exposure: float) -> np.datetime64:
     return start + np.timedelta64(round(half * _NS), "ns")
 
 
-def starts_of_exposure(cards: Cards) -> Iterator[Instant]:
-    """Starts that cards say, dates before days."""
-    for name, value in cards.values("start"):
-        yield _of_date(cards, name, value, cards.names("start_time"))
-    for name, value in cards.values("start_days"):
-        yield _of_days(cards, name, value)
-
-
-def middles_of_exposure(cards: Cards) -> Iterator[Instant]:
-    """Middles that cards say, dates before days."""
-    for name, value in cards.values("middle"):
-        yield _of_date(cards, name, value)
-    for name, value in cards.values("middle_days"):
+def instants(cards: Cards, what: Literal["start", "middle"]) -> Iterator[Instant]:
+    """Give the starts or middles of an exposure that cards state, dates before days."""
+    clocks = cards.names("start_time") if what == "start" else ()
+    for name, value in cards.values(what):
+        yield _of_date(cards, name, value, clocks)
+    for name, value in cards.values(f"{what}_days"):
         yield _of_days(cards, name, value)
 
 
 def date_in(cards: Cards, card: str) -> np.datetime64:
-    """Time that the date of a card says, UTC; NaT where there is none, or it has no time of day."""
+    """Return the time of the date in a card, in UTC; NaT where it has no time of day."""
     return _first(_of_date(cards, *entry) for entry in known_values(cards.header, [card]))
 
 
 def clock_beside(cards: Cards, start: Instant) -> Instant | None:
-    """A time of day that stands beside a start that has one of its own: on the day next to it."""
+    """Return the time of day beside a start that has one of its own, on the nearest day."""
     day = str(start.time.astype("datetime64[D]"))
     for name, value in cards.values("start_time"):
         time = _moment(cards, day, to_text(value))
@@ -104,20 +96,20 @@ def clock_beside(cards: Cards, start: Instant) -> Instant | None:
 
 
 def is_old_date(value: object) -> bool:
-    """Whether a date has two digits for a year of this century."""
+    """Return whether a date has two digits for a year of this century."""
     match = _OLD_DATE.fullmatch(str(value))
     return match is not None and int(match[3]) < _FIRST_OLD_YEAR
 
 
 def time_scale(cards: Cards) -> str | None:
-    """Scale of the dates of a header, as astropy calls it ("gps" beside); None if not known."""
+    """Return the time scale of a header as astropy calls it, or "gps"; None if unknown."""
     written = to_text(cards.value("time_scale")).lower()
     # a realisation may stand behind: TT(TAI), UTC(NIST)
     return _SCALES.get(written.split("(")[0].strip())
 
 
 def julian_date(time: np.datetime64) -> float:
-    """Julian date of a time.
+    """Return the Julian date of a time.
 
     Examples
     --------
@@ -128,7 +120,7 @@ def julian_date(time: np.datetime64) -> float:
 
 
 def utc_to_scale(time: np.datetime64, scale: str) -> np.datetime64:
-    """A time in UTC as one in another scale of :func:`time_scale`."""
+    """Convert a time in UTC to another scale of :func:`time_scale`."""
     return _converted(time, _UTC, scale)
 
 
@@ -145,7 +137,7 @@ def _converted(time: np.datetime64, scale: str, to: str) -> np.datetime64:
 
 
 def _in_utc(cards: Cards, time: np.datetime64) -> np.datetime64:
-    """A time of the scale of a header in UTC; NaT where that is not known."""
+    """Convert a time from the scale of a header to UTC; NaT where the scale is unknown."""
     scale = time_scale(cards)
     return _NOT_A_TIME if scale is None else _converted(time, scale, _UTC)
 
@@ -178,7 +170,7 @@ def _of_date(cards: Cards, name: str, value: object, companions: Iterable[str] =
 
 
 def _moment(cards: Cards, date: str, clock: str) -> np.datetime64 | None:
-    """Time of a date and a time of day, UTC: NaT in a scale that is not known; None for no time."""
+    """Return the UTC of a date and a time of day: NaT in an unknown scale; None for no time."""
     parts = _CLOCK.fullmatch(clock)
     if parts is None or not _YEARS[0] <= int(date[:4]) <= _YEARS[1]:
         return None

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from astropy.io import fits
@@ -16,7 +16,7 @@ _SEXAGESIMAL = re.compile(
 _MEASURED = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d+)?)\s*°?\s*([^\d\s.,].*)?")
 _DECIMAL_COMMA = re.compile(r"([+-]?\d*),(\d+)(.*)", re.DOTALL)
 _COMMON_UNITS = ("", "c", "deg c", "degc", "celsius", "s", "sec", "secs", "seconds")
-"""Those in which numbers count as they are; a temperature or an exposure knows others."""
+"""Units that leave a number as it is; temperatures and exposures know others."""
 
 _SECONDS = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
@@ -34,8 +34,12 @@ _SPELLED_OUT = re.compile(
 )
 
 
+ELECTRONS = re.compile(r"electron|\be-?\s*/|\be-", re.IGNORECASE)
+"""Matches the comment of a card that counts electrons."""
+
+
 def known_values(header: fits.Header, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
-    """Cards that have a value, of those named: (name, value)."""
+    """Give the name and value of each of the named cards that has a value."""
     for name in names:
         value = value_of(header, name)
         if value is not None:
@@ -43,14 +47,14 @@ def known_values(header: fits.Header, names: Iterable[str]) -> Iterator[tuple[st
 
 
 def first_known(numbers: Iterable[float]) -> float:
-    """First number that is one; NaN where there is none."""
+    """Return the first number that is not NaN; NaN where there is none."""
     return next((number for number in numbers if not math.isnan(number)), math.nan)
 
 
 def with_unit(value: object) -> tuple[float, str]:
-    """Number of a value and the unit behind it, in small letters; (NaN, "") where it is none.
+    """Return the number of a value and the unit behind it, in small letters; (NaN, "") for none.
 
-    A comma is that of decimals, but for three digits behind it: 1,000 may be either.
+    A comma is a decimal one, unless three digits follow: 1,000 may be either.
 
     Examples
     --------
@@ -75,15 +79,15 @@ def with_unit(value: object) -> tuple[float, str]:
 
 
 def to_number(value: object) -> float:
-    """Value of a number, also one written as text or with its unit; NaN for anything else."""
+    """Return a number, also one written as text or with its unit; NaN for anything else."""
     number, unit = with_unit(value)
     return number if unit in _COMMON_UNITS else math.nan
 
 
 def unit_in_comment(header: fits.Header, keyword: str) -> str:
-    """Unit that the comment of a card names, in small letters; "" where it names none.
+    """Return the unit that the comment of a card names, in small letters; "" where it names none.
 
-    It stands in brackets, as the FITS standard has it, else behind "in", else it is spelled out.
+    It stands in brackets, as in the FITS standard, else behind "in", else it is spelled out.
     """
     comment = comment_of(header, keyword).strip().lower()
     if not comment:
@@ -95,7 +99,7 @@ def unit_in_comment(header: fits.Header, keyword: str) -> str:
 
 
 def seconds_of_unit(unit: str) -> float | None:
-    """Seconds of a unit of time; None for what is none.
+    """Return the seconds of a unit of time; None for what is none.
 
     Examples
     --------
@@ -105,24 +109,19 @@ def seconds_of_unit(unit: str) -> float | None:
     return _SECONDS.get(unit)
 
 
-def first_number(
-    header: fits.Header,
-    names: Iterable[str],
-    above: float = -math.inf,
-    read: Callable[[object], float] = to_number,
-) -> float:
-    """First card, of those named, that holds a number above a limit; NaN where none does."""
-    numbers = (read(value) for _, value in known_values(header, names))
+def first_number(header: fits.Header, names: Iterable[str], above: float = -math.inf) -> float:
+    """Return the first number above a limit that one of the named cards holds; NaN for none."""
+    numbers = (to_number(value) for _, value in known_values(header, names))
     return first_known(number for number in numbers if number > above)
 
 
 def to_text(value: object) -> str:
-    """Text of a value, without blanks around it; "" for None."""
+    """Return a value as text, without blanks around it; "" for None."""
     return "" if value is None else str(value).strip()
 
 
 def to_degrees(value: object, degrees_per_unit: float, degrees_per_number: float = 1.0) -> float:
-    """Degrees of a number or of sexagesimal text, each with its own unit; NaN beyond 360."""
+    """Return a number or a sexagesimal text, each in its own unit, in degrees; NaN beyond 360."""
     number = to_number(value)
     if not math.isnan(number):
         number *= degrees_per_number
@@ -138,33 +137,33 @@ def to_degrees(value: object, degrees_per_unit: float, degrees_per_number: float
 
 
 class Cards(NamedTuple):
-    """A header, whose cards are found by what they say, whatever they are called."""
+    """A header whose cards are found by their meaning, by the table of aliases."""
 
     header: fits.Header
     aliases: KeywordAliases
 
     def names(self, thing: str, *others: str) -> tuple[str, ...]:
-        """Cards that may say some things, best first; those of the first thing before others."""
+        """Return the cards that may give some quantities, best first, in the order of these."""
         names = self.aliases.cards[thing]
         return names + self.names(*others) if others else names
 
     def values(self, thing: str, *others: str) -> Iterator[tuple[str, Any]]:
-        """Those of these cards that have a value: (name, value)."""
+        """Give the name and value of each of these cards that has a value."""
         return known_values(self.header, self.names(thing, *others))
 
     def value(self, thing: str) -> Any:
-        """Value of the first card that has one; None where none does."""
+        """Return the value of the first card that has one; None where none does."""
         return next((value for _, value in self.values(thing)), None)
 
     def number(self, thing: str, above: float = -math.inf) -> float:
-        """First number above a limit; NaN where there is none."""
+        """Return the first number above a limit; NaN where there is none."""
         return first_number(self.header, self.names(thing), above)
 
     def text(self, thing: str) -> str:
-        """First text that is none of the words for what is not known; "" where there is none."""
+        """Return the first informative text; "" where there is none."""
         texts = (to_text(value) for _, value in self.values(thing))
         return next((text for text in texts if self.informative(text)), "")
 
     def informative(self, value: object) -> bool:
-        """Whether a value is none of the words for what is not known."""
+        """Return whether a value is none of the words for what is unknown."""
         return to_text(value).lower() not in self.aliases.words["unstated"]

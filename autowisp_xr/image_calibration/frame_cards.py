@@ -15,8 +15,7 @@ from astropy.time import Time
 
 from autowisp_xr.errors import AutowispWarning, HeaderError
 from autowisp_xr.expressions import evaluate
-from autowisp_xr.headers.cards import ascii_text
-from autowisp_xr.headers.own_cards import write_card
+from autowisp_xr.headers.cards import ascii_text, write_card
 from autowisp_xr.headers.processing import CORRECTIONS
 from autowisp_xr.headers.sensor_grid import PixelGrid, moved
 from autowisp_xr.image_calibration.channels import Slices, channel_slices

@@ -15,8 +15,7 @@ from autowisp_xr.fits.layout import read_header
 from autowisp_xr.frames.names import raw_name
 from autowisp_xr.frames.product_hdus import plain_header
 from autowisp_xr.frames.uninterpreted import open_planes
-from autowisp_xr.headers.cards import value_of, without_remarks
-from autowisp_xr.headers.own_cards import write_card
+from autowisp_xr.headers.cards import value_of, without_remarks, write_card
 from autowisp_xr.image_calibration.channels import Channels, interleaved
 
 HduNumbers = int | Mapping[str | None, int] | None

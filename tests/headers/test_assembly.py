@@ -114,8 +114,8 @@ def test_linear_coordinates_serve_where_there_are_no_sections():
 @pytest.mark.parametrize(
     ("second", "reason"),
     [
-        ({}, "not all of them say DETSEC"),
-        ({"DETSEC": "UNKNOWN"}, "not all of them say DETSEC"),
+        ({}, "not all of them have DETSEC"),
+        ({"DETSEC": "UNKNOWN"}, "not all of them have DETSEC"),
         ({"DETSEC": "[6:11,1:4]"}, "HDU 1 and HDU 2 lie on the same pixels by their DETSEC"),
         ({"DETSEC": "[8:13,1:4]"}, "leave 4 of 4 x 13 pixels of the detector without data"),
         ({"DETSEC": "[7:14,1:4]"}, "DETSEC has another size than the pixels"),

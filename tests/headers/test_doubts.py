@@ -24,6 +24,6 @@ def test_each_sentence_is_stated_somewhere_and_each_that_is_stated_is_there():
 
 def test_a_sentence_names_cards_with_their_values_and_misses_none_in_silence():
     text = doubts.doubt("no_number", card=doubts.named("OFFSET", "1O"))
-    assert text.startswith("OFFSET = '1O' is no number that can be read")
+    assert text.startswith("OFFSET = '1O' cannot be read as a number")
     with pytest.raises(KeyError, match="card"):
         doubts.doubt("no_number")

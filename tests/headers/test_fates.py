@@ -10,9 +10,10 @@ import autowisp_xr as aw
 from autowisp_xr import schema
 from autowisp_xr.headers import fate_rules, fates
 from autowisp_xr.headers.processing import stated_correction
+from autowisp_xr.headers.sensor_grid import PixelGrid
 
 CAMERA = aw.Camera(gain=2.0, read_noise=6.0, saturation=60_000)
-GONE = None
+REMOVED = None
 
 
 def image(seed, level=1000.0, shape=(6, 8)):
@@ -86,7 +87,7 @@ def test_no_two_rows_have_a_name_and_every_fate_is_a_rule_or_reported_as_done_el
     names = [row.name for row in fates.TABLE]
     assert len(set(names)) == len(names)
     done = {getattr(row, step) for row in fates.TABLE for step in fates.STEPS}
-    elsewhere = {"stays", "agreed", "agreed, or all gone", "moved", "written", "grows"}
+    elsewhere = {"stays", "agreed", "agreed, or all removed", "moved", "written", "grows"}
     assert done - elsewhere == set(fate_rules.RULES)
 
 
@@ -109,20 +110,32 @@ RAW = {
 STACK_ONLY = {
     **{"IMAGETYP": "Master Light", "NCOMBINE": 4, "NUMFCOMB": 4, "STACKCNT": 4, "SNAPSHOT": 4},
     **{"EFFNCOMB": 4.0, "EGAIN": 8.0, "CVF": 8.0, "CCDGAIN": 8.0, "EXPTIME": 60.0},
-    **{"LIVETIME": 240.0, "TELAPSE": GONE, "MJD-OBS": GONE, "TIME-OBS": GONE},
+    **{"LIVETIME": 240.0, "TELAPSE": REMOVED, "MJD-OBS": REMOVED, "TIME-OBS": REMOVED},
     **{"DATE-OBS": "2024-01-01T00:00:00", "DATE-BEG": "2024-01-01T00:00:00"},
     **{"DATE-AVG": "2024-01-01T00:02:00", "DATE-END": "2024-01-01T00:04:00"},
 }
 FRAME_ONLY = {
     **{"IMAGETYP": "object", "EFFNCOMB": 1.0, "EGAIN": 2.0, "CVF": 2.0, "CCDGAIN": 2.0},
-    **{"NCOMBINE": GONE, "STACKCNT": GONE, "SNAPSHOT": 1, "LIVETIME": GONE, "TELAPSE": 61.0},
-    **{"DATE-OBS": "2024-01-01T00:00:00", "DATE-END": GONE, "MJD-OBS": 60_310.0},
+    **{
+        "NCOMBINE": REMOVED,
+        "STACKCNT": REMOVED,
+        "SNAPSHOT": 1,
+        "LIVETIME": REMOVED,
+        "TELAPSE": 61.0,
+    },
+    **{"DATE-OBS": "2024-01-01T00:00:00", "DATE-END": REMOVED, "MJD-OBS": 60_310.0},
 }
 BOTH = {
-    **{"GAIN": GONE, "GAINSET": 120, "EGAINRAW": 2.0, "GTGAIN1": GONE, "GAINB": GONE},
-    **{"RON": GONE, "ENOISE": GONE, "RDNOISEA": GONE, "DATAMAX": GONE, "DATAMIN": GONE},
-    **{"CBLACK": GONE, "CWHITE": GONE, "BUNIT": "adu", "CALSTAT": "BDF", "PEDESTAL": 0},
-    **{"EXPOSURE": 60.0, "L1STATBI": 1, "DARKFILE": GONE, "DATE": GONE, "OBSERVER": "me"},
+    **{"GAIN": REMOVED, "GAINSET": 120, "EGAINRAW": 2.0, "GTGAIN1": REMOVED, "GAINB": REMOVED},
+    **{
+        "RON": REMOVED,
+        "ENOISE": REMOVED,
+        "RDNOISEA": REMOVED,
+        "DATAMAX": REMOVED,
+        "DATAMIN": REMOVED,
+    },
+    **{"CBLACK": REMOVED, "CWHITE": REMOVED, "BUNIT": "adu", "CALSTAT": "BDF", "PEDESTAL": 0},
+    **{"EXPOSURE": 60.0, "L1STATBI": 1, "DARKFILE": REMOVED, "DATE": REMOVED, "OBSERVER": "me"},
     **{"CALBGAIN": 2.0, "IMAGAREA": "0 < x < 8, 0 < y < 6"},
 }
 
@@ -134,12 +147,12 @@ def made(tmp_path_factory):
 
 
 @pytest.mark.parametrize("card", {**BOTH, **FRAME_ONLY})
-def test_each_card_is_true_for_a_calibrated_frame_or_gone(made, card):
+def test_each_card_is_true_for_a_calibrated_frame_or_removed(made, card):
     assert made[0].get(card) == {**BOTH, **FRAME_ONLY}[card]
 
 
 @pytest.mark.parametrize("card", {**BOTH, **STACK_ONLY})
-def test_each_card_is_true_for_a_stack_or_gone(made, card):
+def test_each_card_is_true_for_a_stack_or_removed(made, card):
     assert made[1].get(card) == {**BOTH, **STACK_ONLY}[card]
 
 
@@ -158,10 +171,10 @@ def test_each_card_is_true_for_a_stack_or_gone(made, card):
 def test_a_gain_that_is_electrons_per_adu_becomes_that_of_the_product(comment, value, kept):
     header = fits.Header([("GAIN", value, comment), ("EGAIN", 2.0)])
     described = {"gain": 8.0, "raw_gain": 2.0}
-    plane = fate_rules.Plane(height=6, width=8, y=0, x=0, y_step=1, x_step=1)
+    pixels = fate_rules.StoredPixels(height=6, width=8, grid=PixelGrid())
     for _ in range(2):
         # a second time changes nothing
-        fate_rules.product_cards(header, ["calibrating"], described, plane)
+        fate_rules.product_cards(header, ["calibrating"], described, pixels)
         assert header["GAINSET"] == value
         assert header.get("GAIN") == (8.0 if kept else None)
         assert header["EGAIN"] == 8.0

@@ -4,7 +4,7 @@ import pytest
 from astropy.io import fits
 
 from autowisp_xr.headers.aliases import KeywordAliases
-from autowisp_xr.headers.filters import filter_name
+from autowisp_xr.headers.coordinates import filter_name
 from autowisp_xr.headers.readout import read_setting
 from autowisp_xr.headers.values import Cards
 
