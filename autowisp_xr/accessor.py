@@ -1,4 +1,4 @@
-"""``ds.autowisp``: verbs of the package as methods of every Dataset; functions own the logic.
+"""The accessor ``ds.autowisp``, by which verbs of the package are methods of every Dataset.
 
 A method *is* its function, bound to the Dataset: it has the signature and the documentation of the
 function, which is imported when it is first called.
@@ -16,7 +16,7 @@ from autowisp_xr.camera import Camera
 
 
 class _Verb:
-    """A public function, given by its name, whose first argument is what the accessor stands on."""
+    """A public function, given by its name, whose first argument is the object of the accessor."""
 
     def __init__(self, name: str) -> None:
         self._function = attrgetter(name)
@@ -39,7 +39,7 @@ class AutowispAccessor:
         return schema.camera_of(self._on)
 
     def history(self) -> list[dict[str, Any]]:
-        """Records of all steps that led here, oldest first."""
+        """Return the records of all steps that led here, oldest first."""
         return provenance.history(self._on)
 
     where_type = _Verb("where_type")
@@ -73,7 +73,7 @@ class AutowispAccessor:
 
 @xr.register_datatree_accessor("autowisp")
 class AutowispNightAccessor:
-    """What a night says of itself."""
+    """The verb of a night, which is a DataTree."""
 
     def __init__(self, tree: xr.DataTree) -> None:
         self._on = tree

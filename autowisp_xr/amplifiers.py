@@ -27,7 +27,7 @@ class Amplifier:
     """
 
     region: Any
-    """Pixels that it reads, and has a level of its own for: a Region, a mapping, or a FITS
+    """The pixels that it reads, with a level of their own: a Region, a mapping, or a FITS
     section."""
 
     overscan: Any = ()
@@ -59,12 +59,12 @@ class Amplifier:
 
     @classmethod
     def parse(cls, given: Any) -> Self:
-        """Amplifier of an Amplifier, of a mapping of its fields, or of its region alone.
+        """Return the amplifier of an Amplifier, of a mapping of its fields, or of its region.
 
         Raises
         ------
         CalibrationError
-            For a mapping with other names, or what is no area.
+            For a mapping with other names, or something that is no area.
         """
         if isinstance(given, cls):
             return given
@@ -79,11 +79,11 @@ class Amplifier:
 
     @property
     def areas(self) -> tuple[Region, ...]:
-        """All that it reads, each pixel at least once."""
+        """The areas that it reads, each pixel at least once."""
         return (self.region, *self.overscan)
 
     def record(self) -> str | dict[str, Any]:
-        """What the history says of it: its region, and what else is known."""
+        """Return its region, and what else is known of it, for the history."""
         more = {
             "name": self.name,
             "overscan": [str(area) for area in self.overscan],
@@ -95,12 +95,12 @@ class Amplifier:
 
 
 def parse_amplifiers(given: Any) -> tuple[Amplifier, ...]:
-    """Amplifiers of one or several, each as :meth:`Amplifier.parse` takes it; () of None.
+    """Return the amplifiers of one or several, as :meth:`Amplifier.parse` takes each; () of None.
 
     Raises
     ------
     CalibrationError
-        For what is no list of amplifiers, for two that read the same pixel, for too many.
+        For something that is no list of amplifiers, for two that read the same pixel, for too many.
     """
     if isinstance(given, str | Region | Mapping | Amplifier):
         given = (given,) if given else ()
@@ -130,7 +130,7 @@ def known_number(name: str, value: object, **bounds: float) -> float | None:
 def checked_number(
     name: str, value: object, *, above: float = -math.inf, least: float = -math.inf
 ) -> float:
-    """A finite number above one bound and at least another, or an error that names it."""
+    """Return a finite number above one bound and at least another, or raise a CalibrationError."""
     if isinstance(value, Real) and not isinstance(value, bool):
         number = float(value)
         if math.isfinite(number) and number > above and number >= least:

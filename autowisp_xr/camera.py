@@ -1,18 +1,19 @@
-"""What the hardware is: channels, areas, gain, noise. Facts, not choices."""
+"""The facts about a camera: channels, areas, gain, noise."""
 
 import json
 import operator
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from os import PathLike
 from typing import Any, Self
 
-from autowisp_xr.amplifiers import checked_number, known_number, parse_amplifiers
+from autowisp_xr.amplifiers import checked_number, parse_amplifiers
 from autowisp_xr.errors import CalibrationError, OutsideImageError
-from autowisp_xr.regions import ChannelSlice, Region, parse_areas
+from autowisp_xr.regions import Region, parse_areas, parse_channels
 
 PerChannel = float | Mapping[str, float] | None
 
@@ -68,7 +69,7 @@ class Camera:
     """What to call it in reports."""
 
     def __post_init__(self) -> None:
-        channels = _parse_channels(self.channels)
+        channels = parse_channels(self.channels)
         names = tuple(channels or ("mono",))
         parsed = {
             "channels": channels,
@@ -76,7 +77,7 @@ class Camera:
             "read_noise": _numbers("read_noise", self.read_noise, names, least=0.0),
             "saturation": _numbers("saturation", self.saturation, names, above=0.0),
             "bias_level": checked_number("bias_level", self.bias_level),
-            "linearity": _parse_linearity(self.linearity, names),
+            "linearity": _per_channel("linearity", self.linearity, names, _coefficients),
             "image_area": None if self.image_area is None else Region.parse(self.image_area),
             "overscan": parse_areas(self.overscan, "overscan"),
             "amplifiers": parse_amplifiers(self.amplifiers),
@@ -94,7 +95,7 @@ class Camera:
 
     @classmethod
     def from_mapping(cls, given: Mapping[str, Any]) -> Self:
-        """Camera of a mapping of its field names; an unknown name is an error."""
+        """Return the camera of a mapping of its field names; an unknown name is an error."""
         known = [field.name for field in fields(cls)]
         unknown = sorted(set(given) - set(known))
         if unknown:
@@ -103,9 +104,9 @@ class Camera:
 
     @classmethod
     def from_toml(cls, path: str | PathLike[str]) -> Self:
-        """Camera of a TOML file, whose keys are the field names, at top level or in [camera].
+        """Return the camera of a TOML file with the field names as keys, at the top or in [camera].
 
-        Beside [camera] there may be what is no field, which is left to others.
+        Keys beside [camera] that are no fields are left to others.
         """
         given = read_toml(path)
         table = given.get("camera", given)
@@ -113,7 +114,7 @@ class Camera:
         beside = {field.name for field in fields(cls)} & set(given)
         if not isinstance(table, dict) or (table is not given and beside):
             raise CalibrationError(
-                f"{path}: what is said of the camera is at the top or in [camera], not in both"
+                f"{path}: facts about the camera stand at the top or in [camera], not in both"
             )
         try:
             return cls.from_mapping(table)
@@ -122,15 +123,15 @@ class Camera:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Camera of the text that :meth:`to_json` gives."""
+        """Return the camera of the text that :meth:`to_json` returns."""
         return cls.from_mapping(json.loads(text))
 
     def to_json(self) -> str:
-        """The camera as JSON text, as it travels in the attributes of a Dataset."""
+        """Return the camera as JSON text, as it travels in the attributes of a Dataset."""
         return json.dumps(asdict(self))
 
     def to_toml(self) -> str:
-        """The camera as the text of a TOML file, with what is known of it.
+        """Return the known facts about the camera as the text of a TOML file.
 
         Examples
         --------
@@ -144,13 +145,13 @@ class Camera:
 
     @property
     def overscan_areas(self) -> tuple[Region, ...]:
-        """Areas that never see light, of the camera and of its amplifiers, each once."""
+        """The areas that never see light, of the camera and of its amplifiers, each once."""
         own = [area for amplifier in self.amplifiers for area in amplifier.overscan]
         return tuple(dict.fromkeys((*self.overscan, *own)))
 
     @property
     def unknown_noise(self) -> list[str]:
-        """Which of "gain" and "read_noise" are not known of all that reads pixels."""
+        """Those of "gain" and "read_noise" that are unknown of some amplifier."""
         return [
             name
             for name in ("gain", "read_noise")
@@ -159,7 +160,7 @@ class Camera:
         ]
 
     def numbers_of(self, name: str, channel: str) -> list[float | None]:
-        """Gain or read noise of each amplifier, and, at last, of what none of them reads.
+        """Return the gain or read noise of each amplifier, and last of pixels that none reads.
 
         Parameters
         ----------
@@ -186,7 +187,7 @@ class Camera:
         return known.pop() if len(known) == 1 else None
 
     def of_amplifier(self, number: int) -> Self:
-        """Camera of what one amplifier reads, by which it can be measured for itself.
+        """Return the camera of what one amplifier reads, to measure it for itself.
 
         Its image area is what the amplifier reads of the image, its overscan that of the amplifier.
 
@@ -221,7 +222,7 @@ class Camera:
         return [getattr(amplifier, name) for amplifier in self.amplifiers]
 
     def at_level(self, level: float) -> Self:
-        """The same camera with another ``bias_level``; the raw pixels that saturate are the same.
+        """Return the camera with another ``bias_level``, at which the same raw pixels saturate.
 
         Examples
         --------
@@ -236,7 +237,7 @@ class Camera:
         return replace(self, bias_level=level, saturation=moved)
 
     def completed_by(self, facts: Mapping[str, Any]) -> Self:
-        """The same camera, with facts (of a header, say) where nothing was given."""
+        """Return the camera with facts (of a header, say) where nothing was given."""
         missing = {
             name: value
             for name, value in facts.items()
@@ -246,7 +247,7 @@ class Camera:
 
 
 def read_toml(path: str | PathLike[str]) -> dict[str, Any]:
-    """What a TOML file says; CalibrationError where it is none."""
+    """Return the content of a TOML file; CalibrationError where it is none."""
     with open(os.path.expanduser(path), "rb") as file:
         try:
             return tomllib.load(file)
@@ -268,66 +269,27 @@ def _key(name: str) -> str:
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _as_toml(name)
 
 
-def _numbers(
-    name: str, given: PerChannel, channels: tuple[str, ...], **bounds: float
-) -> float | dict[str, float] | None:
+def _numbers(name: str, given: PerChannel, channels: tuple[str, ...], **bounds: float) -> Any:
+    read = partial(checked_number, name, **bounds)
+    return None if given is None else _per_channel(name, given, channels, read)
+
+
+def _per_channel(
+    name: str, given: Any, channels: tuple[str, ...], read: Callable[[Any], Any]
+) -> Any:
+    """Read a value, or that of each channel."""
     if not isinstance(given, Mapping):
-        return known_number(name, given, **bounds)
-    _check_channels(name, given, channels)
-    return {channel: checked_number(name, value, **bounds) for channel, value in given.items()}
-
-
-def _check_channels(name: str, given: Mapping[str, Any], channels: tuple[str, ...]) -> None:
+        return read(given)
     if set(given) != set(channels):
         raise CalibrationError(
             f"{name} is given for the channels {sorted(given)}, the camera has {sorted(channels)}"
         )
+    return {channel: read(value) for channel, value in given.items()}
 
 
-def _parse_linearity(
-    given: Any, channels: tuple[str, ...]
-) -> tuple[float, ...] | dict[str, tuple[float, ...]]:
-    if isinstance(given, Mapping):
-        _check_channels("linearity", given, channels)
-        return {
-            channel: tuple(checked_number("linearity", number) for number in numbers)
-            for channel, numbers in given.items()
-        }
+def _coefficients(given: Any) -> tuple[float, ...]:
     numbers = given if isinstance(given, list | tuple) else [given]
     return tuple(checked_number("linearity", number) for number in numbers)
-
-
-def _parse_channels(given: object) -> dict[str, ChannelSlice] | None:
-    if given is None:
-        return None
-    if isinstance(given, str):
-        return _bayer_channels(given)
-    if not isinstance(given, Mapping) or not given:
-        raise CalibrationError(
-            f'channels is a pattern such as "RGGB" or {{name: (y slice, x slice)}}, not {given!r}'
-        )
-    channels = {str(name): ChannelSlice.parse(where) for name, where in given.items()}
-    if len({(c.y_step, c.x_step) for c in channels.values()}) > 1:
-        raise CalibrationError("all channels of a camera must have the same steps")
-    return channels
-
-
-def is_bayer(pattern: str) -> bool:
-    """Whether a text is a Bayer pattern, such as "RGGB"."""
-    return sorted(pattern.upper()) == ["B", "G", "G", "R"]
-
-
-def _bayer_channels(pattern: str) -> dict[str, ChannelSlice]:
-    pattern = pattern.strip().upper()
-    if not is_bayer(pattern):
-        raise CalibrationError(
-            f'{pattern!r} is not a Bayer pattern, which is four letters such as "RGGB"'
-        )
-    channels = {}
-    for place, color in enumerate(pattern):
-        name = color if color != "G" else "G2" if "G1" in channels else "G1"
-        channels[name] = ChannelSlice(y_offset=place // 2, y_step=2, x_offset=place % 2, x_step=2)
-    return channels
 
 
 def _parse_directions(given: Any) -> tuple[tuple[int, int], ...]:

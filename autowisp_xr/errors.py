@@ -38,8 +38,8 @@ class ConvergenceError(AutowispError, RuntimeError):
 
 
 class InUseError(AutowispError, OSError):
-    """Another run is writing in the same place, or may be: its process, its host and its begin."""
+    """Another run is writing in the same place, or may be; with its process, host and start."""
 
 
 class AutowispWarning(UserWarning):
-    """Something the user can act upon; the result stands."""
+    """A warning on which the user can act; the result is valid."""

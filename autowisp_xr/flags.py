@@ -1,4 +1,4 @@
-"""The bits of a mask: why a pixel is not to be trusted."""
+"""The bits of a mask, each a reason not to trust a pixel."""
 
 from collections.abc import Iterable
 from enum import IntFlag
@@ -27,7 +27,7 @@ class Flag(IntFlag):
 
 
 def as_flag(names: "str | int | Iterable[str | int]") -> Flag:
-    """Union of the named flags.
+    """Return the union of the named flags.
 
     Parameters
     ----------

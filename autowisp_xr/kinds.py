@@ -1,4 +1,4 @@
-"""The kinds of frames: one table each, with all that depends on the kind, in ``kinds.toml``."""
+"""The kinds of frames, with all that depends on the kind, from ``kinds.toml``."""
 
 import re
 import tomllib
@@ -8,36 +8,36 @@ from functools import lru_cache
 from pathlib import Path
 
 TEMPERATURE_TOLERANCE = 2.0
-"""Degrees between frames and the biases and darks that correct them."""
+"""Largest difference between frames and the biases and darks that correct them, in degrees."""
 
 EXPOSURE_TOLERANCE = 0.01
-"""Relative; shutters are not exact."""
+"""Largest relative difference; shutters are not exact."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """What a kind of frame is called, needs, and has to agree in."""
+    """A kind of frame: its names, the masters that it needs, and the traits that have to agree."""
 
     name: str
     words: tuple[str, ...]
-    """What headers call it; letter case, blanks and punctuation do not matter. "CARD=value" holds
+    """Its names in headers; letter case, blanks and punctuation do not matter. "CARD=value" holds
     for this card only, as the numbers of CCDSoft do."""
     card: str
     """IMAGETYP of such a frame; that of a master is "Master" and its first word."""
     in_names: str
-    """What names of files call it, as a regular expression that fits a whole word."""
+    """Its names in names of files, as a regular expression that matches a whole word."""
     needs: tuple[str, ...] = ()
     """Kinds of the masters that correct it, in the order in which they are chosen."""
     master_unit: str = ""
-    """Of a master of this kind; "" where there are no masters of it."""
+    """Unit of a master of this kind; "" where there are none."""
     made_of: str = ""
-    """Kind of the frames that a master is made of, where no frame is of this kind itself."""
+    """Kind of the frames that such a master is made of, where no frame is of this kind itself."""
     alike: tuple[str, ...] = ()
     """Traits in which frames of this kind agree that are averaged, or calibrated, together."""
     serves: tuple[str, ...] = ()
     """Traits in which a master of this kind agrees with the frames that it corrects."""
     name_parts: tuple[str, ...] = ()
-    """What the name of a set of such frames is made of: its kind, filter or exposure."""
+    """The parts of the name of a set of such frames: its kind, filter or exposure."""
 
     @property
     def sees_light(self) -> bool:
@@ -59,7 +59,7 @@ def _kinds() -> dict[str, Kind]:
 
 
 KINDS: Mapping[str, Kind] = _kinds()
-"""The kinds by name, in the order in which they are worked on."""
+"""The kinds by name, in the order in which they are processed."""
 
 FRAMES = tuple(name for name, kind in KINDS.items() if not kind.made_of)
 """Kinds of frames that a camera takes."""
@@ -68,7 +68,7 @@ MASTERS = tuple(name for name in FRAMES if KINDS[name].master_unit)
 """Kinds of frames of which there are masters."""
 
 OTHER = "other"
-"""What is of no known kind."""
+"""The type of frames of no known kind."""
 
 IMAGE_TYPES = (*KINDS, OTHER)
 
@@ -77,12 +77,12 @@ _NOT_LETTERS = re.compile(r"[^a-z0-9]+")
 
 @lru_cache(maxsize=256)
 def type_key(text: str) -> str:
-    """What makes a value of an image type card: neither letter case, blanks nor punctuation."""
+    """Return the value of an image type card without letter case, blanks and punctuation."""
     return _NOT_LETTERS.sub("", text.lower())
 
 
 def checked_types(given: Mapping[str, str]) -> dict[str, str]:
-    """{value: type} with the values as keys, or a ValueError if there is no such type."""
+    """Return {value: type} with each value as its :func:`type_key`; ValueError for no type."""
     for value, kind in given.items():
         if kind not in IMAGE_TYPES:
             raise ValueError(

@@ -1,11 +1,11 @@
-"""What goes together: the one judge of frames, sets and masters, of values alone.
+"""The matching of frames, sets and masters by their traits alone.
 
-:func:`reason_against` is asked by the night, which ranks what it lets pass; by the verbs and by
-``stack``, which refuse by it; by ``measure``; and by the classes of the original, which warn by it.
-Which traits count for which kind of frame says :mod:`autowisp_xr.kinds`.
+:func:`reason_against` serves the night, which ranks the masters that fit; the verbs and ``stack``,
+which refuse what does not fit; ``measure``; and the classes of the original, which warn.
+:mod:`autowisp_xr.kinds` lists the traits that count for each kind of frame.
 
-Decision: what one side does not say, fits. Half of the cameras do not say half of the traits, and a
-night must not end for it; where others of the same night do say it, the night tells it as a doubt.
+Decision: a trait that one side lacks fits. Half of the cameras lack half of the traits, and a night
+must not end for it; where others of the same night have it, the night reports a doubt.
 """
 
 import math
@@ -24,18 +24,20 @@ from autowisp_xr.regions import ChannelSlice
 from autowisp_xr.traits import Channels, Traits, comparable, is_known
 
 _STARTS = re.compile(r"\[(\d+):\d+,(\d+):\d+\]")
-"""First column and row of a window."""
+"""Matches a window, with its first column and row as groups."""
 
 _EGAIN_TOLERANCE = 0.03
-"""Relative; programs round, settings of a camera are further apart."""
+"""Relative tolerance: programs round, and settings of a camera are further apart."""
+
+_TOLERANCES = {"temperature": TEMPERATURE_TOLERANCE, "exposure": EXPOSURE_TOLERANCE}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mismatch:
-    """Why something does not go with something else."""
+    """The reason why frames and a master, or two sets of frames, do not go together."""
 
     trait: str
-    """In which they differ."""
+    """The trait in which they differ."""
     text: str
     """Both values, in words that follow "it is"."""
 
@@ -52,18 +54,18 @@ ALLOWABLE = tuple(
         if name not in ("size", "area", "channels", "unit")
     )
 )
-"""Traits that a user may let differ."""
+"""Traits whose mismatch a user may allow."""
 
 _ALIASES = {"gain": "gain_setting", "subframe": "window"}
 
 
 def allowed(names: Collection[str]) -> frozenset[str]:
-    """Names of traits that may differ: one, or several.
+    """Return the traits of one or several names, whose mismatch is allowed.
 
     Raises
     ------
     ValueError
-        For one that may not, or that there is not.
+        For a trait that has to match, or that does not exist.
     """
     given = (names,) if isinstance(names, str) else names
     if not isinstance(given, Collection) or not all(isinstance(name, str) for name in given):
@@ -83,7 +85,7 @@ def allowed(names: Collection[str]) -> frozenset[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Matching:
-    """How much frames may differ from the masters that correct them, and from each other.
+    """The tolerances between frames and the masters that correct them, and between frames.
 
     Examples
     --------
@@ -99,10 +101,10 @@ class Matching:
     """
 
     temperature: float = TEMPERATURE_TOLERANCE
-    """Biases and darks: largest difference, in degrees."""
+    """Largest difference between frames and biases or darks, in degrees."""
 
     exposure: float = EXPOSURE_TOLERANCE
-    """Darks: largest relative difference."""
+    """Largest relative difference between frames and darks."""
 
     scale_dark: ScaleDark = "down"
     """Where no dark has the exposure: "down" scales one of a longer exposure, "any" one of any,
@@ -113,19 +115,19 @@ class Matching:
     "window", "gain_setting", "offset", "temperature" or "filter"."""
 
     keywords: tuple[str, ...] = ()
-    """Cards that are traits, too: frames in which they differ do not go together."""
+    """Cards that count as traits: frames in which they differ do not go together."""
 
     group_by: tuple[str, ...] | None = None
-    """What science frames, and all calibration frames, are parted by beside what has to agree:
-    "night", "target", or neither. None: flats and science frames by night; biases and darks of
-    several nights stay together where their levels and noise agree."""
+    """Further criteria by which science frames, and all calibration frames, are grouped: "night",
+    "target", or neither. None: flats and science frames by night; biases and darks of several
+    nights stay together where their levels and noise agree."""
 
     prefer: Literal["nearest", "older"] = "nearest"
     """Of masters of other nights: those nearest in time, or older ones before newer ones. Masters
     of the night itself go before both."""
 
     def __post_init__(self) -> None:
-        for name in ("temperature", "exposure"):
+        for name in _TOLERANCES:
             value = getattr(self, name)
             if not isinstance(value, int | float) or not 0 <= value < math.inf:
                 raise ValueError(f"the tolerance of {name} is a number from 0 up, not {value!r}")
@@ -147,15 +149,8 @@ class Matching:
 
     @property
     def judged(self) -> frozenset[str]:
-        """What a verb has to allow of frames that were judged by this already."""
-        loose = {
-            name
-            for name, usual in (
-                ("temperature", TEMPERATURE_TOLERANCE),
-                ("exposure", EXPOSURE_TOLERANCE),
-            )
-            if getattr(self, name) > usual
-        }
+        """The mismatches that a verb has to allow of frames that were matched by this already."""
+        loose = {name for name, usual in _TOLERANCES.items() if getattr(self, name) > usual}
         return frozenset(self.allow_mismatch) | loose
 
 
@@ -163,7 +158,7 @@ _USUAL = Matching()
 
 
 def same_exposure(one: ArrayLike, other: ArrayLike, tolerance: float = EXPOSURE_TOLERANCE) -> Any:
-    """Whether exposures in seconds agree within 1 %; shutters are not exact. Numbers or arrays."""
+    """Return whether exposures in seconds, numbers or arrays, agree within a relative tolerance."""
     one, other = np.asarray(one, dtype=float), np.asarray(other, dtype=float)
     return np.abs(one - other) <= tolerance * np.maximum(one, other)
 
@@ -174,7 +169,7 @@ def reason_against(
     matching: Matching = _USUAL,
     names: Collection[str] | None = None,
 ) -> Mismatch | None:
-    """Why a master does not fit frames, or frames do not fit others; None if they do.
+    """Return the reason why a master does not fit frames, or frames do not fit others, if any.
 
     Parameters
     ----------
@@ -187,9 +182,13 @@ def reason_against(
     names
         Traits that count; by default those in which a master of the candidate's kind has to agree.
 
+    Returns
+    -------
+    The first mismatch; None if they fit.
+
     Notes
     -----
-    What one side does not say, fits. EGAIN counts where the gain setting does not decide: programs
+    A trait that one side lacks fits. EGAIN counts where the gain setting does not decide: programs
     write it for other depths of the pixels of one camera.
     """
     for (keyword, own), (_, other) in zip(candidate.others, wanted.others, strict=False):
@@ -201,11 +200,9 @@ def reason_against(
         theirs, own = getattr(wanted, name), getattr(candidate, name)
         if not (is_known(theirs) and is_known(own)):
             continue
-        if name in _FITS:
-            same = _FITS[name](wanted, candidate, matching)
-        else:
-            same = comparable(theirs) == comparable(own)
-        if not same:
+        fits = _FITS.get(name)
+        same = comparable(theirs) == comparable(own)
+        if not (fits(wanted, candidate, matching) if fits else same):
             return Mismatch(trait=name, text=_differ(name, wanted, candidate))
     return None
 
@@ -233,13 +230,13 @@ _WORDS = {
     "target": "of the target {own}{card}, not {theirs}",
     "egain": "of {own:g} electrons per ADU{card}, not {theirs:g}",
 }
-"""What is said of each trait in which a candidate differs, with the card that says it."""
+"""The words about each trait in which a candidate differs, with the card that gives it."""
 
 
 def _differ(name: str, wanted: Traits, own: Traits) -> str:
     card = own.cards.get(name) or wanted.cards.get(name) or ""
     if card:
-        card = f" ({card} says so)" if name == "channels" else f" ({card})"
+        card = f" ({card} gives them)" if name == "channels" else f" ({card})"
     shown = {"channels": _names, "exposure": _span}.get(name)
     values = [getattr(traits, name) for traits in (own, wanted)]
     first, second = values if shown is None else map(shown, values)
@@ -256,7 +253,7 @@ def _span(exposure: tuple[float, float]) -> str:
 
 
 def _fits_in_area(wanted: Traits, own: Traits, matching: Matching) -> bool:
-    """Areas agree but for incomplete super-pixels, which are left out of masters."""
+    """Return whether areas agree but for incomplete super-pixels, which masters leave out."""
     differences = {
         edge: getattr(own.area, edge) - getattr(wanted.area, edge)
         for edge in ("xmin", "xmax", "ymin", "ymax")
@@ -271,17 +268,18 @@ def _fits_in_area(wanted: Traits, own: Traits, matching: Matching) -> bool:
 
 
 def _fits_in_window(wanted: Traits, own: Traits, matching: Matching) -> bool:
-    """Windows agree that start at one pixel: where a trimmed master ends, its header does not say.
+    """Return whether windows start at one pixel: the header of a trimmed master lacks their ends.
 
     Their sizes are traits of their own.
     """
-    starts = [_STARTS.match(traits.window) for traits in (wanted, own)]
-    same = all(starts) and len({start.groups() for start in starts if start}) == 1
-    return same or comparable(wanted.window) == comparable(own.window)
+    one, other = (_STARTS.match(traits.window) for traits in (wanted, own))
+    if one and other and one.groups() == other.groups():
+        return True
+    return bool(comparable(wanted.window) == comparable(own.window))
 
 
 def _fits_in_pixel_type(wanted: Traits, own: Traits, matching: Matching) -> bool:
-    """Integers of 16 and 32 bits, and floats, may count the same; shares of a whole do not."""
+    """Return whether pixels may count the same, as integers of 16 and 32 bits and floats may."""
     types = {wanted.pixel_type, own.pixel_type}
     return len(types) < 2 or not types & {FRACTIONS, BYTES} or types == {BYTES, FLOATS}
 
@@ -298,7 +296,7 @@ def _fits_in_temperature(wanted: Traits, own: Traits, matching: Matching) -> boo
 
 def _fits_in_exposure(wanted: Traits, own: Traits, matching: Matching) -> bool:
     times = (*wanted.exposure, *own.exposure)
-    return max(times) - min(times) <= matching.exposure * max(times)
+    return bool(same_exposure(min(times), max(times), matching.exposure))
 
 
 _FITS: Mapping[str, Callable[[Traits, Traits, Matching], bool]] = {
@@ -309,4 +307,4 @@ _FITS: Mapping[str, Callable[[Traits, Traits, Matching], bool]] = {
     "temperature": _fits_in_temperature,
     "exposure": _fits_in_exposure,
 }
-"""Traits that agree where they are not the same; both are known."""
+"""Tests of traits that may agree without being equal; both are known."""

@@ -1,4 +1,4 @@
-"""What the user chooses, as frozen values that check themselves and echo into the history."""
+"""Options of verbs, as frozen values that check themselves and enter the history."""
 
 import inspect
 import math
@@ -18,9 +18,9 @@ Photons = Literal["positive", "absolute", "none"]
 NoiseWanted = Literal["required", "if known"]
 ScaleDark = Literal[False, "down", "any"]
 MIN_FLAT = 0.05
-"""Share of the mean of a flat below which a pixel counts as not lit."""
+"""Fraction of the mean of a flat below which a pixel counts as unlit."""
 Masked = Literal["leave out", "take"]
-"""What becomes of pixels that bear flags."""
+"""The choice whether flagged pixels count."""
 
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -58,16 +58,16 @@ def with_options(options: Mapping[str, Any]) -> Callable[[_Function], _Function]
 
 
 def check_min_flat(min_flat: float) -> None:
-    """Raise ValueError for what is no share of the mean of a flat."""
+    """Raise ValueError for a number that is no fraction of the mean of a flat."""
     if not 0 <= min_flat < 1:
         raise ValueError(
-            "min_flat is a share of the mean of a flat, from 0 (all that is positive is lit) to "
+            "min_flat is a share of the mean of a flat, from 0 (all positive pixels are lit) to "
             f"below 1, not {min_flat!r}"
         )
 
 
 def upper_and_lower(threshold: float | Sequence[float]) -> tuple[float, float]:
-    """Rejection thresholds as (upper > 0, lower < 0), in units of the scatter.
+    """Return rejection thresholds as (upper > 0, lower < 0), in units of the scatter.
 
     Parameters
     ----------
@@ -104,31 +104,31 @@ def upper_and_lower(threshold: float | Sequence[float]) -> tuple[float, float]:
 
 
 Weights = Literal["exposure", "variance"] | npt.ArrayLike | xr.DataArray | None
-"""How much each frame counts in a mean."""
+"""The weight of each frame in a mean."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Overscan:
-    """How the overscan level is found: an average of pixels that see no light, outliers rejected.
+    """A method that finds the overscan level: an average of unlit pixels, outliers rejected.
 
     ========================  ==================================================================
     ``per``                   what is subtracted
     ========================  ==================================================================
     "frame"                   one level, the average of all overscan pixels
-    "row"                     a level a row, from the overscan pixels of that row (columns that
-                              see no light: the serial overscan)
-    "column"                  a level a column, from the overscan pixels of that column (rows
-                              that see no light: the parallel overscan)
+    "row"                     one level per row, from the overscan pixels of that row (columns
+                              that see no light: the serial overscan)
+    "column"                  one level per column, from the overscan pixels of that column
+                              (rows that see no light: the parallel overscan)
     ``polynomial_terms=n``    with "row" or "column": a polynomial of degree n - 1 along the
                               lines, fitted to the averages of all of them
     ``spline_nodes=n``        with "row" or "column": a cubic spline along the lines, likewise
     ========================  ==================================================================
 
-    A row of few pixels has a noisy level, which ``per="row"`` gives to all pixels of the row; a
-    model shares the noise among all rows. Where rejection, variance and convergence are defined,
-    see :func:`autowisp_xr.overscan_correction`. The median of whole numbers is a whole or half
-    number: where the noise of many pixels averages below half an ADU, this rounding is what limits
-    the level, and the mean knows better.
+    A row of few overscan pixels has a noisy level, and ``per="row"`` adds this noise to all pixels
+    of the row; a model shares the noise among all rows. :func:`autowisp_xr.overscan_correction`
+    defines rejection, variance and convergence. The median of whole numbers is a whole or half
+    number: where the noise of many pixels averages below half an ADU, this rounding limits the
+    level, and the mean is better.
 
     Examples
     --------
@@ -141,10 +141,10 @@ class Overscan:
     """
 
     average: Literal["median", "mean"] = "median"
-    """Of the pixels of a frame, row or column."""
+    """The average of the overscan pixels of a frame, row or column."""
 
     per: Literal["frame", "row", "column"] = "frame"
-    """What has a level of its own."""
+    """The unit that has a level of its own."""
 
     polynomial_terms: int | None = None
     """Number of terms of a polynomial along the rows or columns; None for no polynomial."""
@@ -157,10 +157,10 @@ class Overscan:
     """Regions to measure in, each as for ``Camera.image_area``; None for ``Camera.overscan``."""
 
     reject_threshold: float = 5.0
-    """In sample standard deviations of the remaining pixels about the level, both sides."""
+    """Sample standard deviations of the remaining pixels about the level, on both sides."""
 
     max_reject_iterations: int = 10
-    """How many times pixels are rejected at most."""
+    """Largest number of rounds of rejection."""
 
     min_pixels: int = 100
     """With fewer pixels left than this in an amplifier, the frame cannot be corrected:
@@ -205,4 +205,4 @@ class Overscan:
 
 
 OverscanChoice = Overscan | Sequence[Overscan] | xr.Dataset | Literal[False] | None
-"""What verbs take as ``overscan``: a method, passes, a correction, none, or what is usual."""
+"""The argument ``overscan`` of verbs: a method, passes, a correction, none, or the default."""

@@ -1,14 +1,14 @@
-"""What was done to a Dataset: one record a step in ``attrs["history"]``, as JSON text.
+"""The history of a Dataset: one record for each step in ``attrs["history"]``, as JSON text.
 
-A record holds the verb, its options, the identities of the masters that went in, the files read,
-the frames, the versions and the time. The *identity* of a result is a digest of all that
-but versions and time: the same frames through the same steps have the same identity in
-every session, which is how ``calibrate`` knows that a dark was made with the very bias it is given.
-Files are named with size and time of change when they are opened; their SHA-256 joins when a
-result is written, for by then their bytes have been read anyway. So are the files of the masters,
-where these come from any; what a master was made of stands in the master alone, and the file of a
-frame names the input of that frame, so that a history does not grow with the number of frames. A
-stack names the inputs of its frames, and not what else was opened with them.
+A record holds the verb, its options, the identities of the masters that it used, the files that it
+read, the frames, the versions and the time. The *identity* of a result is a digest of all that but
+versions and time: the same frames through the same steps have the same identity in every session,
+by which ``calibrate`` recognises that a dark was made with the very bias it is given. Files are
+recorded with size and time of change when they are opened; their SHA-256 is added when a result is
+written, for by then their bytes have been read anyway. The same holds for the files of masters.
+What a master was made of stands in the master alone, and the file of a frame names the input of
+that frame, so that a history does not grow with the number of frames. A stack names the inputs of
+its frames, and not other files that were opened with them.
 """
 
 import datetime
@@ -30,12 +30,12 @@ import xarray as xr
 from autowisp_xr._compat import in_memory
 
 UNKNOWN = "unknown"
-"""What ``calibrate`` says of the noise where it was asked to do without."""
+"""The option ``noise`` of ``calibrate`` in a history where the noise was allowed to be unknown."""
 
 _PACKAGES = ("autowisp-xr", "xarray", "numpy", "numba", "astropy")
 
 _READERS = max(4, min(os.cpu_count() or 1, 16))
-"""Files that are digested at a time: more than two cores need, for some wait for Python's lock."""
+"""Number of files that are digested at a time: some of them wait for Python's lock."""
 
 _PIECE = 1 << 23
 """Bytes read at a time. Each piece costs a wait for Python's lock, up to 5 ms where it is busy."""
@@ -47,12 +47,12 @@ _BEGUN: dict[_Version, Future[str | None]] = {}
 
 
 def history(ds: xr.Dataset) -> list[dict[str, Any]]:
-    """Records of all steps that led to a Dataset, oldest first."""
+    """Return the records of all steps that led to a Dataset, oldest first."""
     return steps_of(ds.attrs.get("history", ""))
 
 
 def noise_known(ds: xr.Dataset) -> bool:
-    """Whether the variance of calibrated frames is known: they may have asked for none."""
+    """Return whether the variance of calibrated frames is known, which can be waived by option."""
     for record in reversed(history(ds)):
         if record["verb"] in ("stack", "add_noise"):
             return True
@@ -62,22 +62,21 @@ def noise_known(ds: xr.Dataset) -> bool:
 
 
 def files_of(ds: xr.Dataset) -> list[dict[str, Any]]:
-    """Entries of all files that were read for a Dataset, as its history names them."""
+    """Return the entries of all files that were read for a Dataset, from its history."""
     return [file for step in history(ds) for file in step.get("inputs", ())]
 
 
 def steps_of(text: str) -> list[dict[str, Any]]:
-    """Records of the steps in the text of a history."""
+    """Return the records of the steps in the text of a history."""
     try:
-        records = json.loads(text) if text else []
+        return list(json.loads(text)) if text else []
     except json.JSONDecodeError:
         # a history that somebody else wrote: kept as it is, as the first record
-        records = [{"verb": "before", "options": {"text": text}, "id": _digest([text])}]
-    return records
+        return [{"verb": "before", "options": {"text": text}, "id": _digest([text])}]
 
 
 def identity(ds: xr.Dataset) -> str:
-    """Digest of how a Dataset was made; of its content where it has no history.
+    """Return the digest of how a Dataset was made; of its content where it has no history.
 
     A part of a master, by channel or area, is still that master. Content that is neither in
     memory nor a dask graph would have to be read for that: it gets an identity that no other
@@ -91,18 +90,18 @@ def identity(ds: xr.Dataset) -> str:
 
 
 def fingerprint(ds: xr.Dataset) -> str:
-    """Digest of a Dataset as it is: its identity, and every variable and coordinate.
+    """Return the digest of a Dataset as it is: its identity, and every variable and coordinate.
 
-    What is in memory counts by its content, a dask array by its name (which stands for the work
-    that makes it, the same in every session for the verbs of this package), and what is lazily
-    indexed by where it comes from.
+    An array in memory counts by its content, a dask array by its name (which stands for the work
+    that makes it, the same in every session for the verbs of this package), and a lazily indexed
+    one by its source.
     """
     content = {str(name): _token(variable) for name, variable in ds.variables.items()}
     return _digest([identity(ds), content])
 
 
 def identities(ds: xr.Dataset) -> set[str]:
-    """Identities of all masters that took part in the making of a Dataset."""
+    """Return the identities of all masters that a Dataset was made with."""
     return {made for step in history(ds) for made in step.get("masters", {}).values()}
 
 
@@ -115,16 +114,16 @@ def record(
     masters: Mapping[str, xr.Dataset | None] | None = None,
     files: Iterable[str | dict[str, Any]] | None = None,
 ) -> xr.Dataset:
-    """The same Dataset (a new object) with one more record in its history.
+    """Return a copy of a Dataset with one more record in its history.
 
     Parameters
     ----------
     ds
-        What came out of the step.
+        The result of the step.
     verb, options
-        The step and what was chosen; dataclasses are written as their fields.
+        The step and its options; dataclasses are written as their fields.
     source
-        What went into the step, where ``ds`` does not carry its history.
+        The input of the step, where ``ds`` does not carry its history.
     masters
         Named masters that were applied; None stands for one that was not given.
     files
@@ -132,8 +131,8 @@ def record(
 
     Notes
     -----
-    Masters that come from files are named with these under "files", by channel ("" for one file of
-    all). They make no identity: a master that was moved is still the same.
+    The files of masters are recorded under "files", by channel ("" for one file of all). They do
+    not enter the identity: a master that was moved is still the same.
     """
     source = ds if source is None else source
     given = {name: master for name, master in (masters or {}).items() if master is not None}
@@ -158,12 +157,10 @@ def record(
 
 
 def _files_of(master: xr.Dataset) -> dict[str, dict[str, Any]]:
-    """Files of a master by channel; none where it does not come from any that is still there."""
-    channels = [""]
+    """Return the files of a master by channel, as far as they are still there."""
+    channels, paths = [""], _names(master, "path") if "path" in master.coords else []
     if "channel_path" in master.coords:
-        paths, channels = _names(master, "channel_path"), _names(master, "channel")
-    else:
-        paths = _names(master, "path") if "path" in master.coords else []
+        channels, paths = _names(master, "channel"), _names(master, "channel_path")
     found = {}
     for channel, path in zip(channels, paths, strict=True) if len(paths) == len(channels) else ():
         with suppress(OSError):
@@ -172,30 +169,30 @@ def _files_of(master: xr.Dataset) -> dict[str, dict[str, Any]]:
 
 
 def of_frames(
-    records: Iterable[Mapping[str, Any]], names: Collection[str], paths: Collection[str]
+    records: Iterable[Mapping[str, Any]], frames: Collection[str], paths: Collection[str]
 ) -> list[dict[str, Any]]:
-    """A history of many frames as it is that of some of them: in the file of one, or of a stack.
+    """Return the part of a history that concerns some of its frames: one, or those of a stack.
 
     Parameters
     ----------
     records
         The steps.
-    names, paths
-        Of the frames, and of the files that they were read from.
+    frames, paths
+        The names of the frames, and the paths of the files that they were read from.
 
     Returns
     -------
     The same steps of the same identities, each with these frames alone, and their files. A step
-    that does not know the frames stays as it is.
+    that does not name the frames stays as it is.
     """
-    names, paths = set(names), set(paths)
+    frames, paths = set(frames), set(paths)
     own = []
     for step in map(dict, records):
-        known = [name for name in step.get("frames", ()) if name in names]
+        known = [name for name in step.get("frames", ()) if name in frames]
         if known:
             step["frames"] = known
         files = step.get("inputs", ())
-        recorded = [file for file in files if file.get("frame") in names]
+        recorded = [file for file in files if file.get("frame") in frames]
         recorded = recorded or [file for file in files if file["path"] in paths]
         if recorded:
             step["inputs"] = recorded
@@ -204,9 +201,9 @@ def of_frames(
 
 
 def united(histories: Iterable[list[dict[str, Any]]]) -> list[dict[str, Any]] | None:
-    """The history that frames have in common, of what :func:`of_frames` made of it.
+    """Return the history that frames have in common, from parts that :func:`of_frames` made.
 
-    None where they went through other steps.
+    It is None where they went through different steps.
     """
     result: list[dict[str, Any]] | None = None
     for steps in histories:
@@ -216,15 +213,14 @@ def united(histories: Iterable[list[dict[str, Any]]]) -> list[dict[str, Any]] | 
         if [step.get("id") for step in steps] != [step.get("id") for step in result]:
             return None
         for step, more in zip(result, steps, strict=True):
-            for part in ("frames", "inputs"):
-                if part in step:
-                    known = step[part]
-                    step[part] = [*known, *(one for one in more.get(part, ()) if one not in known)]
+            for part in {"frames", "inputs"} & set(step):
+                known = step[part]
+                step[part] = [*known, *(one for one in more.get(part, ()) if one not in known)]
     return result
 
 
 def with_hashes(ds: xr.Dataset) -> xr.Dataset:
-    """The same Dataset with the SHA-256 of each input file that is still what was read."""
+    """Return the Dataset with the SHA-256 of each input file that has not changed since."""
     records = history(ds)
     named = (
         file
@@ -242,9 +238,9 @@ def with_hashes(ds: xr.Dataset) -> xr.Dataset:
 
 @contextmanager
 def hashing(paths: Iterable[str]) -> Iterator[None]:
-    """Digest files in the background, so that :func:`with_hashes` inside the block finds it done.
+    """Digest files in the background, for :func:`with_hashes` inside the block.
 
-    What has not begun when the block is left is not begun; what cannot be read is passed over.
+    Files that are still waiting when the block is left are dropped, as are unreadable ones.
     """
     pool = ThreadPoolExecutor(_READERS)
     begun = {}
@@ -262,7 +258,7 @@ def hashing(paths: Iterable[str]) -> Iterator[None]:
 
 
 def sha1_of(path: str) -> str:
-    """SHA-1 of the bytes of a file, in hexadecimal; an OSError where it cannot be read."""
+    """Return the SHA-1 of the bytes of a file, in hexadecimal; OSError where it cannot be read."""
     return _readable_digest(file_entry(path), "sha1")
 
 
@@ -313,13 +309,13 @@ def _digest(content: object) -> str:
 
 
 def file_entry(path: str) -> dict[str, Any]:
-    """What a record says of a file: its path, and what tells whether it is still the same."""
+    """Return the record of a file: its path, and the size and time by which a change is noticed."""
     status = os.stat(path)
     return {"path": str(path), "size": status.st_size, "changed": status.st_mtime_ns}
 
 
 def hashed_entry(path: str) -> dict[str, Any]:
-    """A :func:`file_entry` with the SHA-256 of the bytes; an OSError where they cannot be read."""
+    """Return a :func:`file_entry` with the SHA-256 of the bytes; OSError where it is unreadable."""
     entry = file_entry(path)
     return entry | {"sha256": _readable_digest(entry, "sha256")}
 
@@ -335,7 +331,7 @@ def _version_of(file: Mapping[str, Any]) -> _Version:
 
 
 def _file_digest(path: str, size: int, changed: int, kind: str) -> str | None:
-    """Digest of this version of a file; None where it is another one now, or cannot be read."""
+    """Return the digest of this version of a file; None where it has changed, or is unreadable."""
     try:
         status = os.stat(path)
         if (status.st_size, status.st_mtime_ns) != (size, changed):

@@ -1,4 +1,4 @@
-"""Places in a raw frame: areas, and the slices of its colour channels.
+"""Areas of a raw frame, and the slices of its colour channels.
 
 Areas are half-open intervals of raw-frame pixels, counted from zero, as Python slices are;
 FITS sections ``"[x1:x2,y1:y2]"`` count from one and include their ends. Colour channels are
@@ -18,7 +18,7 @@ _SECTION = re.compile(r"\[\s*(\d+)\s*:\s*(\d+)\s*,\s*(\d+)\s*:\s*(\d+)\s*\]")
 
 
 def _whole_numbers(value: "Region | ChannelSlice", what: str) -> None:
-    """Make all fields of a frozen dataclass plain integers, or say which is none."""
+    """Make all fields of a frozen dataclass plain integers, or name the one that is none."""
     for field in fields(value):
         given = getattr(value, field.name)
         try:
@@ -52,7 +52,7 @@ class Region:
 
     @classmethod
     def parse(cls, area: "Region | Mapping[str, int] | str") -> Self:
-        """Region of a Region, of a mapping with its four names, or of a FITS section.
+        """Return the region of a Region, of a mapping with its four names, or of a FITS section.
 
         Raises
         ------
@@ -79,21 +79,21 @@ class Region:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Number of rows and of columns."""
+        """The numbers of rows and of columns."""
         return self.ymax - self.ymin, self.xmax - self.xmin
 
     @property
     def size(self) -> int:
-        """Number of pixels."""
+        """The number of pixels."""
         return math.prod(self.shape)
 
     def overlaps(self, other: "Region") -> bool:
-        """Whether the two have a pixel in common."""
+        """Return whether two regions have a pixel in common."""
         across = min(self.xmax, other.xmax) > max(self.xmin, other.xmin)
         return across and min(self.ymax, other.ymax) > max(self.ymin, other.ymin)
 
     def common(self, other: "Region") -> "Region | None":
-        """Pixels of both; None where they have none."""
+        """Return the region of the pixels of both; None where they have none in common."""
         if not self.overlaps(other):
             return None
         return Region(
@@ -113,7 +113,7 @@ class Region:
 
 
 def parse_areas(given: Any, name: str) -> tuple[Region, ...]:
-    """Regions of one area or a list of them, each as ``Region.parse`` takes it; () of None.
+    """Return the regions of one area or a list of them, as ``Region.parse`` takes each; () of None.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def parse_areas(given: Any, name: str) -> tuple[Region, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelSlice:
-    """Where the pixels of one channel lie in the raw frame: first row and column, and steps."""
+    """The pixels of one channel in the raw frame: first row and column, and steps."""
 
     y_offset: int = 0
     y_step: int = 1
@@ -146,7 +146,7 @@ class ChannelSlice:
 
     @classmethod
     def parse(cls, given: Any) -> Self:
-        """Channel slice of a pair of slices (y, x), or of a mapping with offsets and steps."""
+        """Return the channel slice of a pair of slices (y, x), or of a mapping of its fields."""
         if isinstance(given, cls):
             return given
         if isinstance(given, Mapping):
@@ -158,15 +158,54 @@ class ChannelSlice:
             given = (given, given)
         try:
             y, x = given
-            numbers = (y.start or 0, y.step or 1, x.start or 0, x.step or 1)
+            rows, columns = (y.start or 0, y.step or 1), (x.start or 0, x.step or 1)
         except (TypeError, ValueError, AttributeError):
             raise CalibrationError(
                 f"a channel is a pair of slices (y, x) of the raw frame, not {given!r}"
             ) from None
-        y_offset, y_step, x_offset, x_step = numbers
-        return cls(y_offset=y_offset, y_step=y_step, x_offset=x_offset, x_step=x_step)
+        return cls(y_offset=rows[0], y_step=rows[1], x_offset=columns[0], x_step=columns[1])
 
     def seen_from(self, y: int, x: int) -> "ChannelSlice":
-        """The same pixels, in an image that starts at a raw pixel (y, x)."""
+        """Return the slice of the same pixels in an image that starts at a raw pixel (y, x)."""
         y_offset, x_offset = (self.y_offset - y) % self.y_step, (self.x_offset - x) % self.x_step
         return replace(self, y_offset=y_offset, x_offset=x_offset)
+
+
+def is_bayer(pattern: str) -> bool:
+    """Return whether a text is a Bayer pattern, such as "RGGB"."""
+    return sorted(pattern.upper()) == ["B", "G", "G", "R"]
+
+
+def parse_channels(given: object) -> dict[str, ChannelSlice] | None:
+    """Return the slices of a Bayer pattern, or of {name: (y slice, x slice)}; None of None.
+
+    Raises
+    ------
+    CalibrationError
+        For what is neither, or channels of unlike steps.
+    """
+    if given is None:
+        return None
+    if isinstance(given, str):
+        return _bayer_channels(given)
+    if not isinstance(given, Mapping) or not given:
+        raise CalibrationError(
+            f'channels is a pattern such as "RGGB" or {{name: (y slice, x slice)}}, not {given!r}'
+        )
+    channels = {str(name): ChannelSlice.parse(where) for name, where in given.items()}
+    if len({(c.y_step, c.x_step) for c in channels.values()}) > 1:
+        raise CalibrationError("all channels of a camera must have the same steps")
+    return channels
+
+
+def _bayer_channels(pattern: str) -> dict[str, ChannelSlice]:
+    pattern = pattern.strip().upper()
+    if not is_bayer(pattern):
+        raise CalibrationError(
+            f'{pattern!r} is not a Bayer pattern, which is four letters such as "RGGB"'
+        )
+    channels = {}
+    for place, color in enumerate(pattern):
+        name = color if color != "G" else "G2" if "G1" in channels else "G1"
+        channels[name] = ChannelSlice(y_offset=place // 2, y_step=2, x_offset=place % 2, x_step=2)
+    return channels

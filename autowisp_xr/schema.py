@@ -1,24 +1,24 @@
-"""The data model: what a frame set and a master are, in code, checked at every door.
+"""The data model of frame sets and masters, checked wherever a Dataset comes in.
 
 A *frame set* is a Dataset of ``image``, ``variance`` and ``mask`` over (frame, channel, y, x),
 in this order; a *master* is the same without ``frame``. ``y`` and ``x`` hold raw-frame pixel
 numbers, so that a crop stays traceable and a master of another place is never re-indexed in
 silence. Where a colour camera's planes interleave, ``y`` and ``x`` are the first row and column of
-each super-pixel, and ``y_offset``, ``x_offset``, ``y_step`` and ``x_step`` on ``channel`` say
-which of its pixels a plane holds.
+each super-pixel, and ``y_offset``, ``x_offset``, ``y_step`` and ``x_step`` on ``channel`` give
+the pixels of it that a plane holds.
 
-``shared_variance`` and ``shared_relative_variance`` are what frames have in common of their
-``variance``, with the dim ``frame`` where it differs between them; ``shared_variance_from`` and
-``shared_relative_variance_from`` on ``frame`` name the masters that lend it, and so say which
-frames share it. ``count`` has the dim ``frame`` where the frames are stacks.
+``shared_variance`` and ``shared_relative_variance`` are the part of ``variance`` that frames have
+in common, with the dim ``frame`` where it differs between them; ``shared_variance_from`` and
+``shared_relative_variance_from`` on ``frame`` name the masters that it comes from, and so the
+frames that share it. ``count`` has the dim ``frame`` where the frames are stacks.
 
 Of the variance of a frame, max(s (image - z), 0) is the noise of photons, with ``photon_slope`` s
-and ``photon_zero`` z, the value without any light (0 where there is none of the name). All frames
-have them in common, and with them a stack counts the photons of its average, which knows the
-light better than a noisy frame does. A stack has its own, and in ``photon_variance`` what of its
-variance is the noise of photons: of an average that is not max(...). FITS files lose all three
-(``open_fits`` makes those of frames again); each frame then counts the photons of its own value, as
-it does where image and variance do not fit them any more.
+and ``photon_zero`` z, the value without any light (0 where the variable is missing). All frames
+have them in common, and with them a stack computes the photon noise of its average, in which the
+light is better known than in a noisy frame. A stack has its own, and in ``photon_variance`` the
+photon noise in its variance, which for an average is not max(...). FITS files lose all three
+(``open_fits`` makes those of frames again); the photon noise of each frame then follows from its
+own value, as it does where image and variance do not fit them any more.
 """
 
 import os
@@ -43,25 +43,25 @@ MONO = "mono"
 PHOTON_PLANES = ("photon_slope", "photon_zero", "photon_variance")
 
 _LONGEST = 8
-"""Bytes of a number."""
+"""Largest size of a number, in bytes."""
 
 _NEAR = 5
 _ALIKE = 0.4
-"""So many names at most are told, and so alike at least is each to the one that was asked for."""
+"""The number of names that a message suggests, and their least likeness to the wanted one."""
 
 _NAMED_FLAGS = [flag for flag in Flag if flag.bit_count() == 1]
 
 _FLOATS, _COUNTS = "f", "ui"
-"""Kinds of types that a variable may have, as numpy abbreviates them."""
+"""Kinds of data types that a variable may have, as numpy abbreviates them."""
 
 
 class _Variable(NamedTuple):
-    """What a variable of the data model is."""
+    """A variable of the data model."""
 
     dims: tuple[tuple[Hashable, ...], ...]
-    """Those that it may have in a frame set; in a master, it has no ``frame``."""
+    """The dims that it may have in a frame set; in a master, it has no ``frame``."""
     units: str
-    """"1", or of the units of its Dataset: "units", "squared"."""
+    """"1", or in terms of the unit of the image: "units", "squared"."""
     kinds: str = _FLOATS
     long_name: str = ""
 
@@ -77,7 +77,7 @@ _VARIABLES = {
     "shared_variance": _Variable((_EACH, _COMMON), "squared"),
     "shared_relative_variance": _Variable((_COMMON, _EACH), "1"),
     "photon_slope": _Variable(
-        (_COMMON, _EACH), "units", long_name="variance of photons a unit of signal"
+        (_COMMON, _EACH), "units", long_name="variance of photons per unit of signal"
     ),
     "photon_zero": _Variable((_COMMON, _EACH), "units", long_name="value without any light"),
     "photon_variance": _Variable((_EACH,), "squared"),
@@ -89,16 +89,16 @@ SHARED = {
     "shared_variance": "shared_variance_from",
     "shared_relative_variance": "shared_relative_variance_from",
 }
-"""The planes of shared noise, and the coordinates that say of which masters it is."""
+"""The planes of shared noise, and the coordinates that name the masters that it comes from."""
 
 LOST = "?"
-"""What begins the name of a master of which it is not known how much noise it lends."""
+"""The first letter of the name of a master whose share of the noise is unknown."""
 
-_CHANNEL_COORDS = {"y_offset": 0, "y_step": 1, "x_offset": 0, "x_step": 1}
+_CHANNEL_COORDS = ("y_offset", "y_step", "x_offset", "x_step")
 
 
 def variable_attributes(name: str, units: str = "adu") -> dict[str, Any]:
-    """Attributes that the variable of this name bears in the unit of its Dataset."""
+    """Return the attributes of the variable of this name, given the unit of the image."""
     if name == "mask":
         return {
             "standard_name": "status_flag",
@@ -114,7 +114,7 @@ def variable_attributes(name: str, units: str = "adu") -> dict[str, Any]:
 
 
 def with_attributes(ds: xr.Dataset, units: str) -> xr.Dataset:
-    """The same Dataset (a new object), every variable with the attributes of the data model."""
+    """Return a copy of a Dataset whose variables have the attributes of the data model."""
     ds = ds.copy()
     for name in ds.data_vars:
         ds[name].attrs = variable_attributes(str(name), units)
@@ -123,20 +123,17 @@ def with_attributes(ds: xr.Dataset, units: str) -> xr.Dataset:
 
 
 def units_of(ds: xr.Dataset) -> str:
-    """Unit of the pixels, as the image has it; that of raw frames where it has none."""
+    """Return the unit of the image; that of raw frames where it has none."""
     return str(ds["image"].attrs.get("units", "adu"))
 
 
 def names(ds: xr.Dataset, dim: str) -> list[str]:
-    """Names along ``frame`` or ``channel``, whatever kind of string they are stored as."""
+    """Return the texts of a coordinate, such as the names of frames, however they are stored."""
     return [str(name) for name in np.atleast_1d(ds[dim].values).tolist()]
 
 
 def unique_names(paths: Sequence[str | PathLike[str]], names: Sequence[str]) -> list[str]:
-    """Names of frames; where several are the same, the shortest tail of the path that tells them.
-
-    The name is at the end of the tail.
-    """
+    """Return the names of frames, equal ones behind as much of the path as distinguishes them."""
     result = list(names)
     for name in (name for name, count in Counter(names).items() if count > 1):
         members = [i for i, other in enumerate(names) if other == name]
@@ -161,14 +158,14 @@ def _unique_tails(paths: Sequence[str | PathLike[str]], name: str) -> list[str]:
 
 
 def number_of(wanted: object, names: Sequence[str], dim: str) -> int:
-    """Number of a frame or channel that was asked for by its number or name.
+    """Return the number of a frame or channel that is given by its number or name.
 
     Parameters
     ----------
     wanted
         A number, negative ones counted from the end, or a name.
     names
-        All that there are.
+        The names of all.
     dim
         "frame" or "channel".
 
@@ -193,12 +190,12 @@ def number_of(wanted: object, names: Sequence[str], dim: str) -> int:
 
 
 def frame_and_channel(ds: xr.Dataset) -> dict[str, xr.Variable]:
-    """Coordinates of what is a number for each frame and channel: their names."""
+    """Return the coordinates of a table by frame and channel: their names."""
     return {name: ds.coords[name].variable for name in ("frame", "channel") if name in ds.coords}
 
 
 def lost_lenders(steps: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Coordinates of a frame that name the masters of some steps, none of which is at hand."""
+    """Return the coordinates of a frame that name the masters of some steps, as lost ones."""
     found: dict[str, set[str]] = {}
     for step in steps:
         for kind, made in step.get("masters", {}).items():
@@ -208,24 +205,21 @@ def lost_lenders(steps: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def is_raw(ds: xr.Dataset) -> bool:
-    """Whether these are frames as the camera gave them: no variance yet."""
+    """Return whether these are raw frames, which have no variance yet."""
     return "variance" not in ds
 
 
 def camera_of(ds: xr.Dataset) -> Camera:
-    """The camera that travels with a Dataset; one that knows nothing where none does."""
+    """Return the camera that travels with a Dataset; one without any facts where none does."""
     text = ds.attrs.get("camera")
     return Camera.from_json(text) if text else Camera()
 
 
 def channel_slices(ds: xr.Dataset) -> list[ChannelSlice]:
-    """Where each channel lies inside its super-pixel, in the order of ``channel``."""
-    columns = {
-        name: ds.coords[name].values if name in ds.coords else np.full(ds.sizes["channel"], default)
-        for name, default in _CHANNEL_COORDS.items()
-    }
+    """Return the place of each channel inside its super-pixel, in the order of ``channel``."""
+    known = [name for name in _CHANNEL_COORDS if name in ds.coords]
     return [
-        ChannelSlice(**{name: int(column[i]) for name, column in columns.items()})
+        ChannelSlice(**{name: int(ds.coords[name].values[i]) for name in known})
         for i in range(ds.sizes["channel"])
     ]
 
@@ -233,7 +227,7 @@ def channel_slices(ds: xr.Dataset) -> list[ChannelSlice]:
 def place(
     channels: Mapping[str, ChannelSlice], height: int, width: int, y: int = 0, x: int = 0
 ) -> dict[str, Any]:
-    """Coordinates of planes of ``height`` by ``width`` whose first super-pixel is at (y, x)."""
+    """Return the coordinates of planes of this size whose first super-pixel is at (y, x)."""
     slices = list(channels.values())
     return {
         "channel": ("channel", np.array(list(channels), dtype=np.dtypes.StringDType())),
@@ -247,7 +241,7 @@ def place(
 
 
 def extent(ds: xr.Dataset) -> str:
-    """What frames or a master cover, in words: pixels along each axis, and raw-frame numbers."""
+    """Return the extent of frames or a master in words: sizes, and raw-frame pixel numbers."""
     return " and ".join(
         f"{ds.sizes[dim]} along {dim!r} (raw pixels {ds[dim].values[0]} to {ds[dim].values[-1]})"
         for dim in ("y", "x")
@@ -255,7 +249,7 @@ def extent(ds: xr.Dataset) -> str:
 
 
 def as_master(ds: xr.Dataset, name: str = "master") -> xr.Dataset:
-    """A master without ``frame``: as it is, or the only frame of a file that was opened."""
+    """Return a master without ``frame``: as it is, or the only frame of an opened file."""
     if isinstance(ds, xr.Dataset) and ds.sizes.get("frame") == 1:
         ds = ds.isel(frame=0)
     check(ds, master=True, name=name)
@@ -263,12 +257,12 @@ def as_master(ds: xr.Dataset, name: str = "master") -> xr.Dataset:
 
 
 def check(ds: object, *, master: bool = False, name: str = "the Dataset") -> None:
-    """Hold a Dataset against the data model.
+    """Check that a Dataset follows the data model.
 
     Raises
     ------
     SchemaError
-        With every fault that was found, what was found, and what was expected.
+        With every fault: what was found, and what was expected.
     """
     faults = _faults(ds, master)
     if faults:
@@ -292,7 +286,7 @@ def _faults(ds: object, master: bool) -> list[str]:
             continue
         allowed = (_COMMON,) if master else row.dims
         if ds[name].dims not in allowed:
-            # what every one has of its own got the new dim, too
+            # xr.concat gives the new dim to all variables
             joined = ds[name].dims == DIMS and not master
             hint = " (xr.concat does that; join sets of frames, or stacks, by aw.concat)"
             faults.append(

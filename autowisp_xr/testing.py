@@ -1,7 +1,8 @@
 """Tools for tests of this package and of those that build upon it.
 
-Equality that says where, a guard against computing what should stay lazy, and Hypothesis
-strategies for frame sets and their chunks. Neither pytest nor Hypothesis is needed to import this.
+An assertion of equality that names the differences, a guard against computing lazy arrays, and
+Hypothesis strategies for frame sets and their chunks. Neither pytest nor Hypothesis is needed to
+import this.
 """
 
 from collections.abc import Collection, Hashable, Iterator
@@ -34,7 +35,7 @@ def assert_frames_equal(
     *,
     ignore: Collection[Hashable] = (),
 ) -> None:
-    """Assert that two Datasets have the same variables and coordinates, and say where not.
+    """Assert that two Datasets have the same variables and coordinates, and name the differences.
 
     Compared are names, dims, types, units and values; NaN equals NaN. The attributes of the
     Datasets, the history among them, are not compared. Lazy ones are computed.
@@ -42,7 +43,7 @@ def assert_frames_equal(
     Parameters
     ----------
     actual, expected
-        What came out and what should have.
+        The result, and the right one.
     rtol
         Relative difference that a floating-point number may have; 0 for the same numbers.
     ignore
@@ -51,7 +52,7 @@ def assert_frames_equal(
     Raises
     ------
     AssertionError
-        With all that differs: for each variable the number of places, and the first.
+        With all differences: for each variable the number of places, and the first.
     """
     faults = []
     for kind, ours, theirs in (
@@ -79,7 +80,7 @@ def assert_frames_equal(
 def no_compute() -> Iterator[None]:
     """Raise AssertionError where dask computes anything inside the ``with`` block.
 
-    What is lazily indexed, without dask, is not guarded.
+    Arrays that are lazily indexed without dask are not guarded.
 
     Examples
     --------
@@ -104,7 +105,7 @@ def frame_sets(
     max_side: int = 7,
     channels: Collection[str | None] = (None, "RGGB"),
 ) -> "SearchStrategy[xr.Dataset]":
-    """Strategy for small frame sets that follow the data model.
+    """Return a strategy for small frame sets that follow the data model.
 
     Parameters
     ----------
@@ -155,7 +156,7 @@ def frame_sets(
 
 
 def chunkings(ds: xr.Dataset) -> "SearchStrategy[dict[Hashable, tuple[int, ...]]]":
-    """Strategy for ways to cut a Dataset in chunks, as ``ds.chunk`` takes them; often uneven."""
+    """Return a strategy for chunks of a Dataset, as ``ds.chunk`` takes them; often uneven."""
     from hypothesis import strategies as st
 
     def cuts(size: int) -> "SearchStrategy[tuple[int, ...]]":
@@ -209,7 +210,7 @@ def _equal(
 ) -> npt.NDArray[np.bool_]:
     if actual.dtype.kind != expected.dtype.kind and "T" in (actual.dtype.kind, expected.dtype.kind):
         actual, expected = actual.astype(object), expected.astype(object)
-    # NaN and NaT are what differs from itself
+    # NaN and NaT differ from themselves
     same = np.asarray((actual == expected) | ((actual != actual) & (expected != expected)))
     if rtol and actual.dtype.kind in "fc" and expected.dtype.kind in "fc":
         same |= np.isclose(actual, expected, rtol=rtol, atol=0, equal_nan=True)

@@ -1,4 +1,4 @@
-"""Traits: what is known of frames and masters, as values, for the judge of what goes together."""
+"""The traits of frames and masters, by which they are matched."""
 
 import math
 from collections.abc import Collection, Iterable, Mapping
@@ -16,7 +16,7 @@ TEXTS = (
     *("readout_speed", "filter", "night"),
 )
 NUMBERS = ("gain_setting", "egain", "offset", "coadds", "temperature")
-"""Traits that stand among the coordinates of a frame by the same name."""
+"""Traits that are coordinates of a frame by the same name."""
 
 Channels = tuple[tuple[str, ChannelSlice], ...]
 
@@ -25,7 +25,10 @@ _NEVER = np.datetime64("NaT", "ns")
 
 @dataclass(frozen=True, kw_only=True)
 class Traits:
-    """Of a frame, of frames that are alike, or of a master; "", None and NaN are not known."""
+    """The traits of a frame, of frames that are alike, or of a master.
+
+    Texts are "", numbers NaN and others None where they are unknown.
+    """
 
     kind: str
     """bias, dark, flat, object or other."""
@@ -37,7 +40,7 @@ class Traits:
     area: Region | None = None
     """Pixels of the raw frame that see the sky, or that a master covers."""
     placed: bool = True
-    """Whether it is known where in the raw frame that is, not only how large it is."""
+    """Whether the place of the area in the raw frame is known, not only its size."""
     window: str = ""
     """Section of the sensor that was read."""
     binning: str = ""
@@ -49,7 +52,7 @@ class Traits:
     unit: str = ""
     gain_setting: float = math.nan
     egain: float = math.nan
-    """Electrons per ADU, as the header says."""
+    """Electrons per ADU, as the header gives them."""
     readout_mode: str = ""
     readout_speed: str = ""
     offset: float = math.nan
@@ -71,16 +74,16 @@ class Traits:
     others: tuple[tuple[str, str], ...] = ()
     """Cards that a user has named as traits, with their values."""
     cards: Mapping[str, str] = field(default_factory=dict, compare=False)
-    """Trait -> the card that says it."""
+    """The card that gives each trait."""
 
     @classmethod
     def of(cls, coordinates: Mapping[str, Any], **more: Any) -> Self:
-        """Traits of the coordinates of a frame, which bear their names, and more of them.
+        """Return the traits of the coordinates of a frame, which have the same names, and more.
 
         Raises
         ------
         SchemaError
-            For what should be a number, and is none.
+            For a coordinate that should be a number, and is none.
         """
         exposure = _number(coordinates, "exposure")
         stated: dict[str, Any] = {
@@ -94,15 +97,15 @@ class Traits:
         return cls(**(stated | more))
 
     def only(self, names: Collection[str]) -> Self:
-        """These traits and the kind alone."""
+        """Return the kind and the named traits alone."""
         return type(self)(**{name: getattr(self, name) for name in (*names, "kind")})
 
     def known(self, names: Iterable[str]) -> list[str]:
-        """Those of the named traits that are known."""
+        """Return those of the named traits that are known."""
         return [name for name in names if is_known(getattr(self, name))]
 
     def completed_by(self, other: "Traits", names: Iterable[str]) -> Self:
-        """The same with the named traits of another, where they are not known."""
+        """Return the traits with those of the named ones that are unknown taken from another."""
         missing = [name for name in names if not is_known(getattr(self, name))]
         return replace(self, **{name: getattr(other, name) for name in missing})
 
@@ -124,14 +127,14 @@ def _number(coordinates: Mapping[str, Any], name: str) -> float:
 
 
 def is_known(value: object) -> bool:
-    """Whether the value of a trait says anything."""
+    """Return whether the value of a trait is known."""
     if isinstance(value, tuple) and value and isinstance(value[0], float):
         return not math.isnan(value[0])
     return not (value is None or value in ("", ()) or value != value)
 
 
 def comparable(value: object) -> Any:
-    """A value without what makes no difference: case and blanks of texts, the last digits."""
+    """Return a value without what does not count: case and blanks of texts, the last digits."""
     if isinstance(value, str):
         return "".join(value.lower().split())
     return float(f"{value:.4g}") if isinstance(value, float) else value

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
-from autowisp_xr.camera import is_bayer
 from autowisp_xr.frames.evidence import Evidence
 from autowisp_xr.frames.type_names import pattern_like
 from autowisp_xr.headers.aliases import KeywordAliases
@@ -15,6 +14,7 @@ from autowisp_xr.headers.doubts import header_doubts
 from autowisp_xr.headers.exposure import EXPOSURES, exposure_card
 from autowisp_xr.headers.recognition import processed_by
 from autowisp_xr.headers.values import Cards, to_number
+from autowisp_xr.regions import is_bayer
 
 _LONGEST_BIAS = 1.0
 

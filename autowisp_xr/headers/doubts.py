@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from autowisp_xr.camera import is_bayer
 from autowisp_xr.headers.cards import comment_of, value_of
 from autowisp_xr.headers.exposure import EXPOSURES, exposure_card
 from autowisp_xr.headers.sections import read_areas
@@ -23,6 +22,7 @@ from autowisp_xr.headers.times import (
     time_scale,
 )
 from autowisp_xr.headers.values import Cards, known_values, to_number, to_text
+from autowisp_xr.regions import is_bayer
 
 _REMARKS = ("", "COMMENT", "HISTORY", "CONTINUE")
 _NUMBERS = ("temperature", "temperature_set", "gain", "offset", "coadds", "saturation")

@@ -8,7 +8,6 @@ from typing import Any
 from astropy.io import fits
 
 from autowisp_xr.amplifiers import Amplifier
-from autowisp_xr.camera import is_bayer
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.assembly import Reader
 from autowisp_xr.headers.cards import parse_header
@@ -22,6 +21,7 @@ from autowisp_xr.headers.values import (
     known_values,
     to_number,
 )
+from autowisp_xr.regions import is_bayer
 
 _BELIEVED = {"gain": (1e-4, 1e4), "read_noise": (0.05, 1e3)}
 """Possible values, in electrons per ADU and in electrons; those outside are not believed."""

@@ -172,7 +172,7 @@ def _offset_and_step(header: fits.Header, axis: str) -> tuple[int, int] | None:
 
 
 def _start_and_step(ds: xr.Dataset, dim: str, step: int) -> tuple[int, int]:
-    """Return the first raw pixel along a dim and the step to the next; ``step`` for a lone pixel."""
+    """Return the first raw pixel along a dim and the step to the next; ``step`` if it is alone."""
     if dim not in ds.coords:
         return 0, step
     values = np.asarray(ds[dim].values)

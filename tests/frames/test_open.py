@@ -228,7 +228,7 @@ def test_bad_files_raise_or_are_left_out_with_their_reasons(raw, tmp_path):
     raw("a.fits")
     raw("b.fits", cards={"EXPOSURE": 99.0})
     (tmp_path / "c.fits").write_bytes(b"")
-    with pytest.raises(HeaderError, match=r"b\.fits: EXPTIME says"):
+    with pytest.raises(HeaderError, match=r"b\.fits: EXPTIME gives"):
         open_fits(tmp_path)
     ds = open_fits(tmp_path, on_error="skip")
     assert list(ds.frame.values) == ["a"]

@@ -1,4 +1,4 @@
-"""The table of sentences about headers holds what the room says, and nothing else."""
+"""The table of sentences about headers holds the sentences that the room uses, and no others."""
 
 import ast
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from autowisp_xr import headers
-from autowisp_xr.headers import doubts
+from autowisp_xr.headers import sentences
 
 
 def asked_for():
@@ -18,12 +18,12 @@ def asked_for():
                     yield from (n.value for n in ast.walk(name) if isinstance(n, ast.Constant))
 
 
-def test_each_sentence_is_stated_somewhere_and_each_that_is_stated_is_there():
-    assert {name for name in asked_for() if name is not None} == set(doubts._SENTENCES)
+def test_each_sentence_is_used_and_each_that_is_used_is_there():
+    assert {name for name in asked_for() if name is not None} == set(sentences._SENTENCES)
 
 
 def test_a_sentence_names_cards_with_their_values_and_misses_none_in_silence():
-    text = doubts.doubt("no_number", card=doubts.named("OFFSET", "1O"))
+    text = sentences.doubt("no_number", card=sentences.named("OFFSET", "1O"))
     assert text.startswith("OFFSET = '1O' cannot be read as a number")
     with pytest.raises(KeyError, match="card"):
-        doubts.doubt("no_number")
+        sentences.doubt("no_number")
