@@ -22,7 +22,7 @@ from autowisp_xr.arrays import Bits, Cube, Duck, Floats
 from autowisp_xr.bridge import blocks
 from autowisp_xr.bridge.sampled_rows import grid_of
 from autowisp_xr.errors import AutowispWarning
-from autowisp_xr.flats.classes import Verdict
+from autowisp_xr.flats.verdicts import Verdict
 from autowisp_xr.kernels.clip import MAD_TO_SIGMA
 from autowisp_xr.options import MIN_FLAT
 from autowisp_xr.stats.sampling import good_only

@@ -11,12 +11,12 @@ from autowisp_xr import schema
 from autowisp_xr.arrays import Bits, Cube, Numbers
 from autowisp_xr.bridge import blocks
 from autowisp_xr.flags import Flag
-from autowisp_xr.flats.classes import Verdict, classify, fit_variance
 from autowisp_xr.flats.options import FlatSelection
 from autowisp_xr.flats.pointings import nearest_pointings
 from autowisp_xr.flats.stamps import Stamp, stamp_area
 from autowisp_xr.flats.stamps import stamp_statistics as _statistics_of
 from autowisp_xr.flats.table import flat_table
+from autowisp_xr.flats.verdicts import Verdict, classify, fit_variance
 from autowisp_xr.options import Masked
 from autowisp_xr.stats.sampling import good_only
 

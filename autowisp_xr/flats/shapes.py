@@ -10,10 +10,10 @@ from autowisp_xr import schema
 from autowisp_xr.arrays import Bits, Cube, Floats, Planes
 from autowisp_xr.bridge import blocks
 from autowisp_xr.flats.brightness import ALIKE, levels_of
-from autowisp_xr.flats.classes import by_deviation
 from autowisp_xr.flats.large_scale import cloud_map, large_scale_match
 from autowisp_xr.flats.options import FlatSelection
 from autowisp_xr.flats.table import mark, members
+from autowisp_xr.flats.verdicts import by_deviation
 from autowisp_xr.options import Masked
 from autowisp_xr.stack.averaging import stacked
 from autowisp_xr.stack.options import StackOptions

@@ -9,8 +9,8 @@ import xarray as xr
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.arrays import Floats, Integers
-from autowisp_xr.flats.classes import VarianceFit, Verdict
 from autowisp_xr.flats.options import FlatSelection
+from autowisp_xr.flats.verdicts import VarianceFit, Verdict
 
 _DECIDING = (
     "min_pointing_separation",

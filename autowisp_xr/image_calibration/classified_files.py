@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, Self
 
 import xarray as xr
 
-from autowisp_xr.flats.classes import CLASSES
+from autowisp_xr.flats.verdicts import CLASSES
 from autowisp_xr.flats.table import members
 
 

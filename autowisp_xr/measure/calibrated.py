@@ -9,7 +9,7 @@ import xarray as xr
 from autowisp_xr import provenance, schema
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.measure.bands import Bands, bands_of, spread
-from autowisp_xr.measure.blank import Blocks, Noise, Slope, noise_of, slope_on
+from autowisp_xr.measure.blank_noise import Blocks, Noise, Slope, noise_of, slope_on
 
 _FAR = 5.0
 """Errors below zero, where one of 3.5 million good pixels is by chance."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from autowisp_xr.arrays import Floats, Integers
-from autowisp_xr.measure.differences import Plane
+from autowisp_xr.measure.master_differences import Plane
 
 CELL = 32
 """Pixels a side of what counts as large-scale, about: cells divide a master evenly."""

@@ -6,10 +6,9 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.measure import transfer_checks as checks
 from autowisp_xr.measure import transfer_table as table
-from autowisp_xr.measure.pairs import Frames, Pairs
+from autowisp_xr.measure.frame_pairs import Frames, Pairs
 from autowisp_xr.measure.raw_input import by_channel
-from autowisp_xr.measure.slopes import Slope
-from autowisp_xr.measure.tiles import LEAST_TILE, Tiles
+from autowisp_xr.measure.tile_scatter import LEAST_TILE, Tiles
 from autowisp_xr.measure.transfer_curve import (
     Curve,
     MeanBias,
@@ -18,6 +17,7 @@ from autowisp_xr.measure.transfer_curve import (
     points_of,
     read_noise_of,
 )
+from autowisp_xr.measure.variance_slope import Slope
 from autowisp_xr.options import OverscanChoice
 from autowisp_xr.steps.base import per_channel
 from autowisp_xr.steps.geometry import trim

@@ -5,9 +5,9 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from autowisp_xr.arrays import Bools, Floats, Integers
-from autowisp_xr.measure.pairs import LEVELS, Frame, Pairs
-from autowisp_xr.measure.slopes import Slope, slope_of
-from autowisp_xr.measure.tiles import scatter
+from autowisp_xr.measure.frame_pairs import LEVELS, Frame, Pairs
+from autowisp_xr.measure.tile_scatter import scatter
+from autowisp_xr.measure.variance_slope import Slope, slope_of
 
 _GOOD = 0.5
 """Of the pixels of a tile: where fewer are left, it had no single level."""

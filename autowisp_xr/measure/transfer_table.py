@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from autowisp_xr.measure.slopes import Slope
 from autowisp_xr.measure.transfer_curve import Points, Sample
+from autowisp_xr.measure.variance_slope import Slope
 
 
 def over_channel(columns: Mapping[str, tuple[ArrayLike, str]]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from autowisp_xr.arrays import Floats, Numbers
-from autowisp_xr.overscan_fits.fit import Fit, fit
+from autowisp_xr.overscan_fits.level_fit import Fit, fit
 from autowisp_xr.overscan_fits.plan import Measurement, Plan
 
 

@@ -111,10 +111,10 @@ def overscan_correction(
     ==========================  ================================================================
 
     Here s is that of all lines of the amplifier together, and for medians divides by the exact
-    expectation of the sum of squared deviations (:mod:`autowisp_xr.overscan_fits.fit`). Where a
-    later pass follows, it takes with its own level what the earlier one was off on average over its
-    pixels, so that only the rest of that noise counts: of a frame's level nothing. Pixels that two
-    passes share count as independent.
+    expectation of the sum of squared deviations (:mod:`autowisp_xr.overscan_fits.level_fit`). Where
+    a later pass follows, it takes with its own level what the earlier one was off on average over
+    its pixels, so that only the rest of that noise counts: of a frame's level nothing. Pixels that
+    two passes share count as independent.
 
     Beyond their pixels polynomials and splines are extrapolated. Without a model, a line that has
     lost all its pixels (to NaN or rejection) is NaN.

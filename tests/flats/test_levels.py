@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from autowisp_xr import FlatSelection
-from autowisp_xr.flats.classes import (
+from autowisp_xr.flats.verdicts import (
     CLASSES,
     VarianceFit,
     Verdict,

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 import autowisp_xr as aw
 from autowisp_xr import AutowispWarning
 from autowisp_xr.measure import compare_masters
-from autowisp_xr.measure.differences import scatter
+from autowisp_xr.measure.master_differences import scatter
 from tests.monte_carlo.night import Sensor
 from tests.steps.frames import frame_set, master
 

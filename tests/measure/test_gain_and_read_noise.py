@@ -297,7 +297,7 @@ def test_a_frame_smaller_than_a_tile_is_a_tile():
 
 
 def test_no_more_than_some_tiles_are_looked_at_and_they_are_spread_over_the_frame():
-    from autowisp_xr.measure.tiles import MOST_TILES, Tiles
+    from autowisp_xr.measure.tile_scatter import MOST_TILES, Tiles
 
     for shape in ((6000, 9000), (10_000, 80), (33, 100_000), (1024, 1024), (40, 70), (5, 7)):
         tiles = Tiles.over(shape, 32)

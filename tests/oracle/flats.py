@@ -13,10 +13,10 @@ from astropy.io import fits
 
 import autowisp_xr as aw
 from autowisp_xr import schema
-from autowisp_xr.flats.classes import classify as classes_of
-from autowisp_xr.flats.classes import fit_variance
 from autowisp_xr.flats.large_scale import large_scale_match, matched
 from autowisp_xr.flats.pointings import nearest_pointings
+from autowisp_xr.flats.verdicts import classify as classes_of
+from autowisp_xr.flats.verdicts import fit_variance
 from autowisp_xr.image_calibration import MasterFlatMaker
 from autowisp_xr.regions import ChannelSlice
 from tests.oracle.case import Case

@@ -7,7 +7,7 @@ import pytest
 
 import autowisp_xr as aw
 from autowisp_xr import Camera, NoiseClip, Overscan, Percentile, SigmaClip
-from autowisp_xr.overscan_fits.fit import fit
+from autowisp_xr.overscan_fits.level_fit import fit
 from autowisp_xr.stats.rounding import common_rounding
 from autowisp_xr.testing import assert_frames_equal
 from tests.steps.frames import frame_set

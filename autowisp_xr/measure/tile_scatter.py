@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autowisp_xr.arrays import Bools, Floats, Integers
-from autowisp_xr.measure.cells import cut, median, ranked
+from autowisp_xr.measure.cell_ranks import cut, median, ranked
 
 _Kind = TypeVar("_Kind", bound=np.number[Any])
 

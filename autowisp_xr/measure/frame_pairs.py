@@ -13,7 +13,7 @@ from autowisp_xr.bridge import blocks
 from autowisp_xr.camera import Camera
 from autowisp_xr.flags import Flag
 from autowisp_xr.measure.raw_input import by_channel, unflagged
-from autowisp_xr.measure.tiles import Tiles
+from autowisp_xr.measure.tile_scatter import Tiles
 from autowisp_xr.options import OverscanChoice
 from autowisp_xr.stats.digits import counted, floor_of, plateau_of
 from autowisp_xr.steps.calibration import calibrated
