@@ -10,18 +10,34 @@ pixels are what these hold:
 All of this is linear and separable: a banded system along each direction of the small image, then
 products with two sparse matrices, order + 1 numbers in a row. Products are made row by row, when
 they are asked for; until then the zoomed image is its coefficients, as many as small pixels.
+
+Along one direction, the sum of pixels up to each of their edges is interpolated by a spline S. With
+its B-splines :math:`B_j` and their coefficients :math:`c_j`, S sums to
+
+.. math:: S(b) - S(a) = \sum_{j > 0} e_j\, [T_j(b) - T_j(a)], \qquad
+          e_j = c_j - c_{j-1}, \qquad T_j = \sum_{i \ge j} B_i
+
+between a and b, as :math:`T_0 = 1`. The differences e are found from these equations for all pixels
+themselves: sums over hundreds of pixels, whose rounding errors are those of the whole image, are
+never made. Few T are neither 0 nor 1 at any place, so the equations have a band of few diagonals.
+
+(C. de Boor, *A Practical Guide to Splines*, rev. ed., Springer 2001, chapters IX, X and XVII:
+splines of even degree have their knots midway between the samples, of odd degree at them, without
+the second and the last but one.)
 """
 
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.interpolate import BSpline, make_interp_spline
 
-from autowisp_xr.arrays import Bools, Floats, Image
+from autowisp_xr.arrays import Bools, Floats, Image, Integers
 from autowisp_xr.image_smoothing.image import YX, Pair, as_image, as_pair, filled
-from autowisp_xr.image_smoothing.interpolation import coefficients, direction
 from autowisp_xr.image_smoothing.model import SmoothModel
+from autowisp_xr.kernels.banded import factorise, solve
 from autowisp_xr.kernels.zoom import zoom_rows
 
 HIGHEST_ORDER = 5
@@ -70,7 +86,7 @@ class ZoomModel(SmoothModel):
     """Part of a zoomed image, kept as coefficients of splines."""
 
     splines: Floats
-    """Coefficients [y, x] of the whole image, see :mod:`interpolation`."""
+    """Coefficients [y, x] of the whole image, see :func:`coefficients`."""
     gaps: Bools | None
     """Which pixels of the small image are not finite, or None."""
     factors: YX
@@ -124,3 +140,70 @@ class ZoomModel(SmoothModel):
         # new tuples: a pickle tells equal ones from one that is there twice
         small = self.factors, self.orders, self.origin, self.shape
         return type(self), (self.splines, self.gaps, *(tuple(map(int, part)) for part in small))
+
+
+class Direction(NamedTuple):
+    """What interpolating in one direction takes; arrays that are shared, and never written to."""
+
+    factors: Floats
+    """Of the equations for the coefficients, see :func:`autowisp_xr.kernels.banded.factorise`."""
+    lower: int
+    """Number of their diagonals below the main one."""
+    first: Integers
+    """The first coefficient that each finer pixel is made of, (pixel)."""
+    weights: Floats
+    """Those of this and the next coefficients, (pixel, number)."""
+
+
+@lru_cache(maxsize=16)
+def direction(size: int, factor: int, order: int) -> Direction:
+    """Splines of degree ``order`` over ``size`` pixels, each of which becomes ``factor``."""
+    places = np.arange(size + 1.0)
+    knots = make_interp_spline(places, places, k=order).t
+    equations, lower = _band(*_weights(places, knots, order))
+    factorise(equations, lower)
+    first, weights = _weights(np.arange(size * factor + 1) / factor, knots, order)
+    for array in (equations, first, weights):
+        array.setflags(write=False)
+    return Direction(equations, lower, first, weights)
+
+
+def coefficients(image: Image, y: Direction, x: Direction) -> Floats:
+    """Coefficients of the tensor product of splines that sums to the pixels of an image.
+
+    ``image`` [y, x] is finite. Returns an array [y, x] of the same shape, float64 and new.
+    """
+    columns = np.array(image, dtype=np.float64, order="C")
+    solve(y.factors, y.lower, columns)
+    rows = np.ascontiguousarray(columns.T)
+    solve(x.factors, x.lower, rows)
+    return np.ascontiguousarray(rows.T)
+
+
+def _weights(edges: Floats, knots: Floats, order: int) -> tuple[Integers, Floats]:
+    """First coefficient, and weights of it and the next ones, for pixels between edges."""
+    values = BSpline.design_matrix(edges, knots, order)
+    first = values.indices.reshape(-1, order + 1)[:, 0].astype(np.intp)
+    # T_j from the first B-spline on that is not zero: one, then less and less, then zero
+    tails = np.zeros((edges.size, order + 2))
+    tails[:, :-1] = values.data.reshape(-1, order + 1)[:, ::-1].cumsum(axis=1)[:, ::-1]
+    tails[:, 0] = 1.0
+    number = knots.size - order - 2
+    width = min(order + 1, number)
+    start = np.minimum(first[:-1], number - width)
+    wanted = start[:, None] + 1 + np.arange(width)
+    left, right = (
+        np.take_along_axis(part, np.clip(wanted - here[:, None], 0, order + 1), axis=1)
+        for part, here in ((tails[:-1], first[:-1]), (tails[1:], first[1:]))
+    )
+    return start, right - left
+
+
+def _band(first: Integers, weights: Floats) -> tuple[Floats, int]:
+    """The same as a matrix with a band, and the number of its diagonals below the main one."""
+    row, place = np.nonzero(weights)
+    offset = first[row] + place - row
+    lower = int(-offset.min())
+    band = np.zeros((first.size, lower + int(offset.max()) + 1))
+    band[row, offset + lower] = weights[row, place]
+    return band, lower

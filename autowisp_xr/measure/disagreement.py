@@ -9,7 +9,7 @@ import xarray as xr
 from autowisp_xr import schema
 from autowisp_xr.errors import AutowispWarning
 from autowisp_xr.matching import ALLOWABLE
-from autowisp_xr.measure.large_scale import CELL, Cell
+from autowisp_xr.measure.master_differences import CELL, Cell
 from autowisp_xr.steps.master_fit import reason_between
 
 _CHANCE = 3.0

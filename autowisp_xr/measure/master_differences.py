@@ -1,11 +1,12 @@
-"""One channel of two masters held against each other, pixel by pixel."""
+"""One channel of two masters compared, pixel by pixel and in the cell that differs most."""
 
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike
 
-from autowisp_xr.arrays import Bools, Floats, Image
+from autowisp_xr.arrays import Bools, Floats, Image, Integers
 
 _BELOW = 0.16
 """Fraction of normal values that are below one standard deviation under their mean."""
@@ -14,6 +15,15 @@ _CLIP = 5.0
 """Standard deviations beyond which a pull is an outlier; of a normal one, 6 in 10 million are."""
 
 _ROUNDS = 50
+
+CELL = 32
+"""Pixels a side of what counts as large-scale, about: cells divide a master evenly."""
+
+_FLAT_LIMIT = 0.01
+"""Relative: what is wrong with the shape of a flat is wrong with photometry."""
+
+_NOISE = 5.0
+"""Errors of its mean that a cell is granted, for the largest of thousands is looked at."""
 
 
 class Plane(NamedTuple):
@@ -63,7 +73,7 @@ def differences(new: Plane, old: Plane, ratio: float, threshold: float) -> Pixel
     # what is equal differs by nothing, also where there is no error
     pulls[values == 0] = 0.0
     beyond = np.count_nonzero(np.abs(pulls) > threshold) / number
-    middle = _median(np.sort(values))
+    middle = float(np.median(values))
     return PixelDifferences(number, ratio, beyond, middle, scatter(pulls), lost, gained)
 
 
@@ -80,7 +90,7 @@ def scatter(values: Floats) -> float:
     low, high = ordered[rank], ordered[-1 - rank]
     if not (np.isfinite(low) and np.isfinite(high)):
         return np.inf
-    center = _median(ordered)
+    center = np.median(ordered)
     limit = 0.5 * _CLIP * (high - low) if high > low else np.inf
     ordered = ordered[np.isfinite(ordered)]
     before = None
@@ -97,5 +107,65 @@ def scatter(values: Floats) -> float:
     return width
 
 
-def _median(ordered: Floats) -> float:
-    return float(ordered[[(ordered.size - 1) // 2, ordered.size // 2]].mean())
+class Cell(NamedTuple):
+    """The cell of a channel that stands out most; NaN where no cell is half good."""
+
+    difference: float
+    """New less old: relative for flats."""
+    y: float
+    """Index of the row in its middle."""
+    x: float
+    """Index of the column in its middle."""
+    most: float
+    """What cells may differ by, over their noise."""
+    exceeds: bool
+    """Whether this one differs by more."""
+
+
+def outstanding_cell(
+    new: Plane, old: Plane, ratio: float, *, relative: bool, most: float | None
+) -> Cell:
+    """Find the cell, of those of about 32 x 32 pixels, that differs most over its noise.
+
+    Parameters
+    ----------
+    new, old
+        The channel of both masters.
+    ratio
+        By which the old master is multiplied.
+    relative
+        Whether cells are divided; else their means are subtracted.
+    most
+        What cells may differ by, over five times the error of their mean. None: 0.01 where they are
+        divided, else the error of the difference of one pixel (root of the mean variance).
+    """
+    good = new.usable & old.usable
+    edges = [_edges(size) for size in good.shape]
+
+    def sums(plane: ArrayLike) -> Floats:
+        """Sums of the good pixels of each cell, float64."""
+        rows = np.add.reduceat(np.where(good, plane, np.float64(0)), edges[1][:-1], axis=1)
+        return np.add.reduceat(rows, edges[0][:-1], axis=0)
+
+    number, light, scaled = sums(1.0), sums(new.image), ratio * sums(old.image)
+    variance = sums(new.variance) + ratio**2 * sums(old.variance)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        base = np.where(scaled > 0, scaled, np.nan) if relative else number
+        difference = (light - scaled) / base
+        noise = _NOISE * np.sqrt(variance) / base
+        pixel = float(np.sqrt(variance.sum() / number.sum()))
+    if most is None:
+        most = _FLAT_LIMIT if relative else pixel
+    known = np.isfinite(difference) & (2 * number >= np.outer(*map(np.diff, edges)))
+    if not known.any():
+        return Cell(np.nan, np.nan, np.nan, most, False)
+    excess = np.where(known, np.abs(difference) - noise, -np.inf)
+    place = np.unravel_index(excess.argmax(), excess.shape)
+    y, x = (float(edge[i : i + 2].sum() // 2) for edge, i in zip(edges, place, strict=True))
+    return Cell(float(difference[place]), y, x, most, bool(excess[place] > most))
+
+
+def _edges(size: int) -> Integers:
+    """First pixels of cells along an axis, and the end of the last."""
+    number = max(1, round(size / CELL))
+    return np.arange(number + 1) * size // number

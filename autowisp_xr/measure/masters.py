@@ -10,8 +10,13 @@ import xarray as xr
 from autowisp_xr import provenance, schema
 from autowisp_xr.errors import CalibrationError, MasterMismatchError, SchemaError
 from autowisp_xr.measure.disagreement import warn_of_disagreement
-from autowisp_xr.measure.large_scale import Cell, outstanding_cell
-from autowisp_xr.measure.master_differences import PixelDifferences, Plane, differences
+from autowisp_xr.measure.master_differences import (
+    Cell,
+    PixelDifferences,
+    Plane,
+    differences,
+    outstanding_cell,
+)
 
 _PLANES = ("image", "variance", "mask")
 

@@ -1,22 +1,14 @@
-"""``gain_and_read_noise``: what a camera makes of an electron, from pairs of flats and biases."""
+"""Gain and read noise of a camera, measured from pairs of flats and of biases."""
 
 import xarray as xr
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.measure import transfer_checks as checks
-from autowisp_xr.measure import transfer_table as table
+from autowisp_xr.measure import transfer_curve as transfer
 from autowisp_xr.measure.frame_pairs import Frames, Pairs
 from autowisp_xr.measure.raw_input import by_channel
 from autowisp_xr.measure.tile_scatter import LEAST_TILE, Tiles
-from autowisp_xr.measure.transfer_curve import (
-    Curve,
-    MeanBias,
-    Sample,
-    gain_of,
-    points_of,
-    read_noise_of,
-)
 from autowisp_xr.measure.variance_slope import Slope
 from autowisp_xr.options import OverscanChoice
 from autowisp_xr.steps.base import per_channel
@@ -148,12 +140,12 @@ def gain_and_read_noise(
     checks.check_same_setting(flats, biases)
     channels = schema.names(one, "channel")
     how = camera, overscan, Tiles.over((one.sizes["y"], one.sizes["x"]), tile), channels
-    mean = MeanBias()
+    mean = transfer.MeanBias()
     unlit = Pairs(Frames(biases, *how, lit=False), max_pairs)
     of_biases, bias_pairs = checks.checked_samples("biases", unlit, mean)
     lit = Pairs(Frames(flats, *how, group="filter", bias=mean.mean()), max_pairs, checks.apart)
     of_flats, flat_pairs = checks.checked_samples("flats", lit)
-    noises = [read_noise_of(sample) for sample in of_biases]
+    noises = [transfer.read_noise_of(sample) for sample in of_biases]
     curves = [
         _curve(*each, mean.number, len(flat_pairs))
         for each in zip(channels, of_flats, noises, mean.drifts(), strict=True)
@@ -161,13 +153,13 @@ def gain_and_read_noise(
     checks.warn_of_curves(curves)
     gains = [curve.gain._replace(error=curve.gain.error * curve.misfit) for curve in curves]
     columns = {
-        **table.gain_columns(gains, noises),
-        **table.counts("flat", of_flats, gains),
-        **table.counts("bias", of_biases, noises),
+        **transfer.gain_columns(gains, noises),
+        **transfer.counts("flat", of_flats, gains),
+        **transfer.counts("bias", of_biases, noises),
     }
-    variables, coords = table.over_points([curve.points for curve in curves], flat_pairs)
+    variables, coords = transfer.over_points([curve.points for curve in curves], flat_pairs)
     result = xr.Dataset(
-        table.over_channel(columns) | variables, {"channel": one["channel"].variable, **coords}
+        transfer.over_channel(columns) | variables, {"channel": one["channel"].variable, **coords}
     )
     method, areas = overscan_options(overscan, camera)
     options = {
@@ -187,11 +179,12 @@ def gain_and_read_noise(
 
 
 def _curve(
-    channel: str, flats: Sample, noise: Slope, drift: float, biases: int, pairs: int
-) -> Curve:
-    gain = gain_of(flats, noise, biases, drift)
+    channel: str, flats: transfer.Sample, noise: Slope, drift: float, biases: int, pairs: int
+) -> transfer.Curve:
+    gain = transfer.gain_of(flats, noise, biases, drift)
     checks.check_light(channel, flats, gain)
-    return Curve(channel, noise, gain, points_of(flats, gain, noise, biases, pairs))
+    points = transfer.points_of(flats, gain, noise, biases, pairs)
+    return transfer.Curve(channel, noise, gain, points)
 
 
 def completed_camera(camera: Camera, measured: xr.Dataset) -> Camera:
@@ -233,3 +226,53 @@ def completed_camera(camera: Camera, measured: xr.Dataset) -> Camera:
     return camera.completed_by(
         {name: by_channel(channels, values) for name, values in facts.items()}
     )
+
+
+def read_noise(
+    biases: xr.Dataset,
+    *,
+    camera: Camera | None = None,
+    overscan: OverscanChoice = None,
+    tile: int = 32,
+    max_pairs: int = 8,
+) -> xr.Dataset:
+    """Read noise of each channel in ADU, with its error, from how pairs of biases differ.
+
+    It takes no flats, and no gain; times the gain it is in electrons.
+
+    Parameters
+    ----------
+    biases, camera, overscan, tile, max_pairs
+        As for :func:`~autowisp_xr.measure.gain_and_read_noise`; what is not given travels with
+        ``biases``.
+
+    Returns
+    -------
+    Dataset over ``channel``, in memory: ``read_noise_adu``, ``read_noise_adu_error``,
+    ``bias_pairs`` and ``bias_tiles``, as there.
+
+    Raises
+    ------
+    SchemaError, CalibrationError, ImageMismatchError
+        As there, for biases.
+
+    Warns
+    -----
+    AutowispWarning
+        Where many pixels are cut off at their lowest value.
+    """
+    tile = checks.whole_number("tile", tile, LEAST_TILE)
+    max_pairs = checks.whole_number("max_pairs", max_pairs, 1)
+    biases = checks.ready(biases, "biases")
+    camera = camera or schema.camera_of(biases)
+    one = trim(biases.isel(frame=[0]), camera=camera)
+    tiles = Tiles.over((one.sizes["y"], one.sizes["x"]), tile)
+    frames = Frames(biases, camera, overscan, tiles, schema.names(one, "channel"), lit=False)
+    pairs = Pairs(frames, max_pairs)
+    found, names = checks.checked_samples("biases", pairs)
+    noises = [transfer.read_noise_of(sample) for sample in found]
+    columns = {**transfer.read_noise_columns(noises), **transfer.counts("bias", found, noises)}
+    result = xr.Dataset(transfer.over_channel(columns), {"channel": one["channel"].variable})
+    options = {"tile": tile, "max_pairs": max_pairs, "bias_pairs": names}
+    options["left_out"] = pairs.left_out
+    return provenance.record(result, "read_noise", options, source=biases)

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.interpolate import BSpline
 
 from autowisp_xr.amplifiers import Amplifier
 from autowisp_xr.arrays import Bools, Floats, Integers
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.options import Overscan
-from autowisp_xr.overscan_fits.basis import basis, terms_of
 from autowisp_xr.regions import Region
 
 
@@ -233,3 +233,37 @@ def _check_read(kind: str, y: Integers, x: Integers, amplifiers: Sequence[Amplif
             f"the {kind} pixel at x = {x[lost][0]}, y = {y[lost][0]} lies in no amplifier; the "
             f"amplifiers are {'; '.join(map(str, amplifiers))}; let them cover image and overscan"
         )
+
+
+def terms_of(method: Overscan) -> int | None:
+    """Number of terms of the model along the lines; None where each line has its own level."""
+    return method.polynomial_terms or method.spline_nodes
+
+
+def basis(method: Overscan, lines: Integers, first: float, last: float) -> Floats:
+    """Terms of the model of a method, evaluated on lines.
+
+    Parameters
+    ----------
+    method
+        With a polynomial or a spline.
+    lines : (n,) array
+        Numbers of rows or columns.
+    first, last
+        The lines between which the model is scaled. Beyond them it is extrapolated, by the
+        polynomial or by the outermost pieces of the spline.
+
+    Returns
+    -------
+    (n, terms) float64. Legendre polynomials are orthogonal on even lines, so that many terms do
+    not lose digits; B-splines of degree min(3, terms - 1) have uniform knots between the ends.
+    """
+    half = max((last - first) / 2, 0.5)
+    scaled = (np.asarray(lines, dtype=np.float64) - (first + last) / 2) / half
+    if method.spline_nodes is None:
+        return np.polynomial.legendre.legvander(scaled, (terms_of(method) or 1) - 1)
+    degree = min(3, method.spline_nodes - 1)
+    inner = np.linspace(-1.0, 1.0, method.spline_nodes - degree + 1)
+    knots = np.r_[[-1.0] * degree, inner, [1.0] * degree]
+    splines = BSpline(knots, np.eye(method.spline_nodes), degree, extrapolate=True)
+    return np.asarray(splines(scaled))

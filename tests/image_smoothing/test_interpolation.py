@@ -3,7 +3,7 @@ import pytest
 from scipy.interpolate import make_interp_spline
 
 from autowisp_xr.image_smoothing import bin_image, zoom_image
-from autowisp_xr.image_smoothing.interpolation import coefficients, direction
+from autowisp_xr.image_smoothing.zooming import coefficients, direction
 
 
 def slow_line(values, factor, order):

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from autowisp_xr.image_smoothing import WrapFilterAsSmoother, filters
-from autowisp_xr.image_smoothing.rank_filters import ranked
+from autowisp_xr.image_smoothing.filters import ranked
 
 MODES = ("reflect", "nearest", "mirror", "wrap", "constant")
 FILTERS = st.one_of(
