@@ -1,7 +1,7 @@
 """``master_flat``: the response of each pixel, from frames of something even."""
 
 import warnings
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any, Literal, NamedTuple, Self
 
@@ -18,7 +18,7 @@ from autowisp_xr.flats.options import FlatSelection
 from autowisp_xr.flats.result import MasterFlats, merged
 from autowisp_xr.flats.selection import check_channels, select_flats
 from autowisp_xr.flats.shapes import check_clouds, reference_of
-from autowisp_xr.flats.table import mark, members, recorded, unselected
+from autowisp_xr.flats.table import NO_HIGH, mark, members, missing_masters, recorded, unselected
 from autowisp_xr.options import (
     MIN_FLAT,
     NoiseWanted,
@@ -33,8 +33,6 @@ from autowisp_xr.steps.calibration import calibrate
 from autowisp_xr.steps.fused_pass import PLANE_BYTES
 from autowisp_xr.steps.lit_pixels import of_mean_one
 from autowisp_xr.steps.master_fit import check_alike
-
-_NO_HIGH = "no high master flat"
 
 
 def master_flat(
@@ -178,7 +176,7 @@ def master_flat(
             part = flats._replace(frames=frames.isel(channel=[number]), calibrated=of_channel)
             parts.append(_of_selected(part, select.of_channel(channel)))
         made = merged(parts, frames, select)
-    missing = [note for note in made.notes if _NO_HIGH in note]
+    missing = [note for note in made.notes if NO_HIGH in note]
     if missing:
         warnings.warn("; ".join(missing), AutowispWarning, stacklevel=2)
     return made
@@ -274,7 +272,7 @@ def _of_selected(flats: _FlatSet, selection: FlatSelection) -> MasterFlats:
                 level.isel(frame=known),
                 matches.shape.isel(frame=known),
             )
-    notes = [*table.attrs["notes"], *_missing(masters, table, selection)]
+    notes = [*table.attrs["notes"], *missing_masters(masters, table, selection)]
     table = table.assign_attrs(notes=notes)
     return MasterFlats(
         **masters, frames=table, reference=reference, chosen_from=frames, selection=selection
@@ -305,24 +303,3 @@ def _stacked(
     frames = scaled(frames, level, shape, to=ALIKE, min_flat=min_flat)
     master = stacked(frames, with_defaults(frames, options, few="median"))
     return of_mean_one(master, min_flat, common=common)
-
-
-def _missing(masters: Mapping[str, Any], table: xr.Dataset, selection: FlatSelection) -> list[str]:
-    """Why masters could not be made."""
-    reasons = []
-    for kind, fewest in selection.fewest.items():
-        number = members(table, kind).size
-        if masters[kind] is not None or (kind == "low" and number == 0):
-            continue
-        why = f"{number} of {table.sizes['frame']} frames are {kind}, at least {fewest} are needed"
-        limit = selection.large_scale_deviation_threshold
-        unlike = 0 if limit is None else int((table["deviation"] > limit).any("channel").sum())
-        if kind == "high" and unlike > table.sizes["frame"] / 2:
-            why += (
-                f"; structure is left in {unlike}: is there an edge without light (image_area, "
-                "overscan)?"
-            )
-        if number >= fewest:
-            why = "its large-scale shape would be that of the high frames, which are too few"
-        reasons.append(f"{_NO_HIGH if kind == 'high' else 'no low master flat'}: {why}")
-    return reasons

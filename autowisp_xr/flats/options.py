@@ -250,6 +250,8 @@ _LIMITS = (
     *("max_saturated_fraction", "cloudy_night_threshold", "cloudy_frame_threshold"),
     *("cloudy_frame_significance", "min_pointing_separation", "large_scale_deviation_threshold"),
 )
+DECIDING = (*_LIMITS, *_LEVELS, "min_high_frames", "min_low_frames")
+"""Numbers that stand in the attributes of a table of flats."""
 
 _FITTING: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
     (("fraction",), lambda f: _is_number(f) and 0 < f <= 1, "more than 0 and at most 1"),

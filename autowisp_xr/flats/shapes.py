@@ -94,12 +94,7 @@ def check_clouds(
         if verdict is not None:
             table = mark(table, place, *verdict)
     kept = [i for i, verdict in enumerate(verdicts) if verdict is None]
-    return table, Matches(
-        matches.shape.isel(frame=kept),
-        matches.mean.isel(frame=kept),
-        matches.deviation.isel(frame=kept),
-        matches.sample.isel(frame=kept),
-    )
+    return table, Matches._make(found.isel(frame=kept) for found in matches)
 
 
 def cloud_maps(

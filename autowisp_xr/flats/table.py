@@ -9,21 +9,10 @@ import xarray as xr
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.arrays import Floats, Integers
-from autowisp_xr.flats.options import FlatSelection
+from autowisp_xr.flats.options import DECIDING, FlatSelection
 from autowisp_xr.flats.verdicts import VarianceFit, Verdict
 
-_DECIDING = (
-    "min_pointing_separation",
-    "max_saturated_fraction",
-    "cloudy_night_threshold",
-    "cloudy_frame_threshold",
-    "cloudy_frame_significance",
-    "min_high_mean",
-    "max_low_mean",
-    "large_scale_deviation_threshold",
-    "min_high_frames",
-    "min_low_frames",
-)
+NO_HIGH = "no high master flat"
 
 
 def flat_table(
@@ -103,6 +92,29 @@ def members(table: xr.Dataset, kind: str) -> Integers:
     return np.flatnonzero(table["class"].values == kind)
 
 
+def missing_masters(
+    masters: Mapping[str, Any], table: xr.Dataset, selection: FlatSelection
+) -> list[str]:
+    """Return why masters could not be made, a sentence each."""
+    reasons = []
+    for kind, fewest in selection.fewest.items():
+        number = members(table, kind).size
+        if masters[kind] is not None or (kind == "low" and number == 0):
+            continue
+        why = f"{number} of {table.sizes['frame']} frames are {kind}, at least {fewest} are needed"
+        limit = selection.large_scale_deviation_threshold
+        unlike = 0 if limit is None else int((table["deviation"] > limit).any("channel").sum())
+        if kind == "high" and unlike > table.sizes["frame"] / 2:
+            why += (
+                f"; structure is left in {unlike}: is there an edge without light (image_area, "
+                "overscan)?"
+            )
+        if number >= fewest:
+            why = "its large-scale shape would be that of the high frames, which are too few"
+        reasons.append(f"{NO_HIGH if kind == 'high' else 'no low master flat'}: {why}")
+    return reasons
+
+
 def _together(verdicts: Sequence[Verdict], channels: Sequence[str]) -> Verdict:
     """What becomes of a frame whose channels share its fate."""
     if len(set(verdicts)) == 1:
@@ -120,7 +132,7 @@ def _together(verdicts: Sequence[Verdict], channels: Sequence[str]) -> Verdict:
 
 def _thresholds(selection: FlatSelection) -> dict[str, Any]:
     """What decided, as attributes: numbers, or JSON text of a number for each channel."""
-    values = {name: getattr(selection, name) for name in _DECIDING}
+    values = {name: getattr(selection, name) for name in DECIDING}
     return {
         name: json.dumps(dict(value)) if isinstance(value, Mapping) else value
         for name, value in values.items()

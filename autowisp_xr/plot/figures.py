@@ -1,13 +1,18 @@
 """The one door to matplotlib: an empty picture, or an error that names the remedy."""
 
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from autowisp_xr.plot.picture import Picture
+    from matplotlib.figure import Figure
 
 
-def new_picture(width: float, height: float) -> "Picture":
-    """An empty picture of so many inches, which lays out by itself what is drawn on it.
+def new_picture(width: float, height: float) -> "Figure":
+    """Return an empty picture of so many inches, which lays out by itself what is drawn on it.
+
+    pyplot keeps each figure it makes until it is asked to close it, and shows it at the end of the
+    cell besides. A plain Figure is shown in a notebook only once pyplot was imported; this one
+    always, as the value of a cell or by ``display``.
 
     Raises
     ------
@@ -15,10 +20,19 @@ def new_picture(width: float, height: float) -> "Picture":
         Without matplotlib.
     """
     try:
-        from autowisp_xr.plot.picture import Picture
+        from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError(
             f"pictures need matplotlib, which cannot be imported ({error}); it comes with "
             "pip install '.[plot]'"
         ) from error
+
+    class Picture(Figure):
+        """A matplotlib Figure that pyplot does not know of."""
+
+        def _repr_png_(self) -> bytes:
+            buffer = BytesIO()
+            self.savefig(buffer, format="png")
+            return buffer.getvalue()
+
     return Picture(figsize=(width, height), layout="constrained")

@@ -1,20 +1,22 @@
-"""Rejected frames side by side, each with the map of its clouds."""
+"""Rejected frames side by side, each binned to a thumbnail, with the map of its clouds."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import xarray as xr
 
-from autowisp_xr.arrays import Floats
+from autowisp_xr import schema
+from autowisp_xr.arrays import Floats, Image
+from autowisp_xr.errors import SchemaError
+from autowisp_xr.image_smoothing.binning import bin_image
 from autowisp_xr.plot.choice import ending
 from autowisp_xr.plot.table import LONGEST_NAME, FlatTable
-from autowisp_xr.plot.thumbnails import Thumbnail
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import SubFigure
-
 
 _IN_ONE_COLUMN = 4
 _WIDTH = 1.9
@@ -29,6 +31,77 @@ _STRETCH = (0.5, 99.5)
 _DISTINCT = 99.5
 """Per cent of the pixels of a map, at least."""
 
+_SIZE = 200
+"""Pixels along the longer side of a thumbnail, up to twice as many."""
+
+
+class Thumbnail(NamedTuple):
+    """One frame, binned to means of blocks; NaN where no pixel of a block is a number."""
+
+    name: str
+    image: Floats
+    clouds: Floats | None
+    """Relative, binned likewise; None where there is no map."""
+
+
+def thumbnails(
+    images: xr.DataArray,
+    maps: xr.DataArray | None,
+    names: Sequence[str],
+    channel: str,
+    *,
+    mapped: Collection[str] | None = None,
+) -> Iterator[Thumbnail]:
+    """Thumbnails of these frames, as far as there are images of them.
+
+    Parameters
+    ----------
+    images, maps
+        (frame, channel, y, x), lazy or not. What a frame's image and map have in common is
+        computed once.
+    names, channel
+        Which planes.
+    mapped
+        Of which of these frames the maps are wanted; None for all.
+
+    Raises
+    ------
+    SchemaError
+        For arrays of other dims, or without the channel.
+    """
+    images_of = _planes(images, "images", channel)
+    maps_of = {} if maps is None else _planes(maps, "maps", channel)
+    for name in filter(images_of.__contains__, names):
+        planes = {"image": images_of[name]}
+        if name in maps_of and (mapped is None or name in mapped):
+            planes["clouds"] = maps_of[name]
+        found = xr.Dataset(planes).compute()
+        clouds = binned(found["clouds"].values) if "clouds" in found else None
+        yield Thumbnail(name, binned(found["image"].values), clouds)
+
+
+def binned(image: Image) -> Floats:
+    """Means of square blocks of finite pixels; what does not fill a block at the end is cut off."""
+    factor = max(1, max(image.shape) // _SIZE)
+    y, x = (min(factor, size) for size in image.shape)
+    height, width = (size // block * block for size, block in zip(image.shape, (y, x), strict=True))
+    return bin_image(image[:height, :width], (y, x)) / (y * x)
+
+
+def _planes(array: xr.DataArray, name: str, channel: str) -> dict[str, xr.Variable]:
+    """The plane of each frame by its name, not yet read."""
+    if array.dims != schema.DIMS:
+        raise SchemaError(f"{name} has the dims {array.dims}, expected {schema.DIMS}")
+    whole = array.to_dataset(name="plane")
+    channels = schema.names(whole, "channel")
+    if channel not in channels:
+        raise SchemaError(f"there is no channel {channel!r} in {name}, only {', '.join(channels)}")
+    one = array.isel(channel=channels.index(channel))
+    return {
+        frame: one.isel(frame=place).variable
+        for place, frame in enumerate(schema.names(whole, "frame"))
+    }
+
 
 def gallery_size(shown: Sequence[Thumbnail]) -> tuple[float, float]:
     """How wide and how high it is, in inches."""
@@ -37,14 +110,14 @@ def gallery_size(shown: Sequence[Thumbnail]) -> tuple[float, float]:
     height, width = shown[0].image.shape
     each = min(max(_WIDTH * height / width, _LOWEST), _HIGHEST) + _TITLE
     # the heading is as wide as two of them, the colour bar as high as one title
-    across = max(_columns(shown) * _abreast(shown), 2)
-    return across * _WIDTH, _rows(shown) * each + 2 * _TITLE
+    rows, columns, abreast = _grid(shown)
+    return max(columns * abreast, 2) * _WIDTH, rows * each + 2 * _TITLE
 
 
 def draw_gallery(figure: "SubFigure", table: FlatTable, shown: Sequence[Thumbnail]) -> None:
     """Draw each frame, what it is rejected for, and its map, all maps on one scale."""
-    abreast = _abreast(shown)
-    axes = figure.subplots(_rows(shown), _columns(shown) * abreast, squeeze=False)
+    rows, columns, abreast = _grid(shown)
+    axes = figure.subplots(rows, columns * abreast, squeeze=False)
     for one in axes.flat:
         one.set_axis_off()
         one.set_anchor("W")
@@ -101,15 +174,7 @@ def _largest(table: FlatTable, shown: Sequence[Thumbnail]) -> float:
     return max([*seen, table.limits.get("large_scale_deviation_threshold", 0.0)]) or 1.0
 
 
-def _columns(shown: Sequence[Thumbnail]) -> int:
-    """Frames beside each other."""
-    return 1 if len(shown) <= _IN_ONE_COLUMN else 2
-
-
-def _rows(shown: Sequence[Thumbnail]) -> int:
-    return -(-len(shown) // _columns(shown))
-
-
-def _abreast(shown: Sequence[Thumbnail]) -> int:
-    """Axes for each frame."""
-    return 1 + any(one.clouds is not None for one in shown)
+def _grid(shown: Sequence[Thumbnail]) -> tuple[int, int, int]:
+    """Return the rows and columns of frames, and the number of axes of each frame."""
+    columns = 1 if len(shown) <= _IN_ONE_COLUMN else 2
+    return -(-len(shown) // columns), columns, 1 + any(one.clouds is not None for one in shown)

@@ -7,10 +7,9 @@ import xarray as xr
 
 from autowisp_xr.flats.result import MasterFlats
 from autowisp_xr.plot.figures import new_picture
-from autowisp_xr.plot.gallery import draw_gallery, gallery_size
+from autowisp_xr.plot.gallery import draw_gallery, gallery_size, thumbnails
 from autowisp_xr.plot.panels import add_legend, panels
 from autowisp_xr.plot.table import FlatTable
-from autowisp_xr.plot.thumbnails import thumbnails
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

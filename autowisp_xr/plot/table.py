@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from textwrap import shorten
 from typing import Any
 
@@ -12,6 +12,7 @@ import xarray as xr
 from autowisp_xr import schema
 from autowisp_xr.arrays import Bools, Floats
 from autowisp_xr.errors import SchemaError
+from autowisp_xr.flats.options import DECIDING
 
 REJECTED = ("cloudy", "saturated")
 """Classes of frames that are worth a look, those first that say more."""
@@ -20,11 +21,6 @@ LONGEST_NAME = 24
 """Characters of the name of a frame that are drawn."""
 
 _LONGEST_REASON = 60
-
-_LIMITS = (
-    *("min_high_mean", "max_low_mean", "max_saturated_fraction"),
-    *("cloudy_night_threshold", "cloudy_frame_threshold", "large_scale_deviation_threshold"),
-)
 
 _TESTS = (
     ("saturated", "saturated_fraction", "max_saturated_fraction", "{:.3g} % of its stamp"),
@@ -71,16 +67,13 @@ class FlatTable:
         _check(frames)
         channels = schema.names(frames, "channel")
         place = 0 if channel is None else schema.number_of(channel, channels, "channel")
-        channel = channels[place]
-        alone = "channel" in frames["class"].dims
-        others = [other for other in channels if other != channel and not alone]
-        return cls._one(frames, channel, others=[cls._one(frames, other) for other in others])
+        tables = [cls._one(frames, number) for number in range(len(channels))]
+        chosen = tables.pop(place)
+        return chosen if "channel" in frames["class"].dims else replace(chosen, others=tables)
 
     @classmethod
-    def _one(
-        cls, frames: xr.Dataset, channel: str, others: Sequence["FlatTable"] = ()
-    ) -> "FlatTable":
-        one = frames.isel(channel=schema.names(frames, "channel").index(channel))
+    def _one(cls, frames: xr.Dataset, number: int) -> "FlatTable":
+        one, channel = frames.isel(channel=number), schema.names(frames, "channel")[number]
         nothing = np.full(frames.sizes["frame"], np.nan)
 
         def column(name: str) -> Floats:
@@ -100,7 +93,6 @@ class FlatTable:
             coefficients=one["fit_coefficients"].values if fitted else np.full(3, np.nan),
             residual=float(one["fit_residual"]) if fitted else np.nan,
             limits=_limits(frames.attrs, channel),
-            others=others,
         )
 
     @property
@@ -116,8 +108,8 @@ class FlatTable:
         return self.residual > self.limits.get("cloudy_night_threshold", np.inf)
 
     def of_kind(self, kind: str) -> Bools:
-        """Which frames are of a class, a bool each."""
-        return np.array([other == kind for other in self.kinds])
+        """Return which frames are of a class, a bool each."""
+        return np.array(self.kinds) == kind
 
     def rejected(self) -> list[str]:
         """Names of the cloudy frames, then of the saturated ones."""
@@ -142,40 +134,37 @@ class FlatTable:
         """Why a frame was rejected, in a few words."""
         place = self.names.index(name)
         kind = self.kinds[place]
-        words = {variable: text for _, variable, _, text in _TESTS}
+        words = {variable: text for _, variable, _, text in _TESTS} | {"night": "all night"}
         for table in (self, *self.others):
             decided = table.decided_by(name)
-            where = "" if table is self else f" in {table.channel}"
-            if decided == "night":
-                return f"{kind}{where}: all night"
             if decided:
-                size = abs(getattr(table, decided)[place]) * (100 if "%" in words[decided] else 1)
-                return f"{kind}{where}: {words[decided].format(size)}"
+                where = "" if table is self else f" in {table.channel}"
+                size = 0.0 if decided == "night" else abs(getattr(table, decided)[place])
+                text = words[decided]
+                return f"{kind}{where}: {text.format(100 * size if '%' in text else size)}"
         return shorten(f"{kind}: {self.reasons[place]}", _LONGEST_REASON, placeholder=" …")
 
 
 def _check(frames: object) -> None:
     if not isinstance(frames, xr.Dataset):
         raise SchemaError(
-            f"a table of flats was expected, not a {type(frames).__name__}: pass .frames of a "
-            "MasterFlats, or what select_flats returns"
+            f"a table of flats was expected, not a {type(frames).__name__}: pass a MasterFlats or "
+            "its .frames, or what select_flats returns"
         )
     missing = [name for name in ("class", "reason", "mean") if name not in frames]
     if missing or "frame" not in frames.dims or "channel" not in frames.dims:
         raise SchemaError(
             f"no table of flats: class and reason of each frame and a mean over (frame, channel) "
             f"were expected, the variables are {sorted(map(str, frames.data_vars))} over "
-            f"{tuple(map(str, frames.dims))}; pass .frames of a MasterFlats, or what select_flats "
-            "returns"
+            f"{tuple(map(str, frames.dims))}; pass a MasterFlats or its .frames, or what "
+            "select_flats returns"
         )
 
 
 def _limits(attrs: Mapping[Any, Any], channel: str) -> dict[str, float]:
-    limits = {}
-    for name in _LIMITS:
-        value = attrs.get(name)
-        if isinstance(value, str):
-            value = json.loads(value).get(channel)
-        if value is not None:
-            limits[name] = float(value)
-    return limits
+    values = {name: attrs.get(name) for name in DECIDING}
+    of_channel = {
+        name: json.loads(value).get(channel) if isinstance(value, str) else value
+        for name, value in values.items()
+    }
+    return {name: float(value) for name, value in of_channel.items() if value is not None}

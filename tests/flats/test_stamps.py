@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from autowisp_xr import FlatSelection
-from autowisp_xr.flats.stamps import Stamp, stamp_area, stamp_statistics
+from autowisp_xr.flats.selection import Stamp, stamp_area, statistics_of
 
 PLAIN = {"smoother": None, "outlier_threshold": 3.0, "max_iter": 3}
 
@@ -10,7 +10,7 @@ PLAIN = {"smoother": None, "outlier_threshold": 3.0, "max_iter": 3}
 def stamp(pixels, saturated=False, **options):
     pixels = np.asarray(pixels, dtype=np.float32)
     saturated = np.broadcast_to(np.asarray(saturated, dtype=bool), pixels.shape)
-    return stamp_statistics(pixels, saturated, FlatSelection(**{**PLAIN, **options}))
+    return statistics_of(pixels, saturated, FlatSelection(**{**PLAIN, **options}))
 
 
 @pytest.mark.parametrize(
@@ -83,5 +83,5 @@ def test_the_pixels_are_untouched():
     pixels = np.array([[1.0, 2.0, np.nan], [4.0, 5.0, 60.0]], np.float32)
     before = pixels.copy()
     for smoother in (None, FlatSelection().smoother):
-        stamp_statistics(pixels, np.zeros((2, 3), bool), FlatSelection(smoother=smoother))
+        statistics_of(pixels, np.zeros((2, 3), bool), FlatSelection(smoother=smoother))
         np.testing.assert_array_equal(pixels, before)

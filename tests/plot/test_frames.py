@@ -486,7 +486,6 @@ def test_the_accessor_has_a_door_of_its_own():
 
 
 def test_without_matplotlib_the_error_names_the_remedy(monkeypatch):
-    monkeypatch.delitem(sys.modules, "autowisp_xr.plot.picture", raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r"pictures need matplotlib.*pip install '\.\[plot\]'"):
         plot.frame(frame_set(RAMP))

@@ -124,6 +124,5 @@ def test_what_is_no_such_table_is_refused():
 
 def test_without_matplotlib_the_remedy_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    monkeypatch.delitem(sys.modules, "autowisp_xr.plot.picture", raising=False)
     with pytest.raises(ImportError, match=r"pip install '\.\[plot\]'"):
         plot.photon_transfer_curve(table())

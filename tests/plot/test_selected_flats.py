@@ -359,7 +359,6 @@ def test_a_selection_of_simulated_flats_shows_its_cloudy_frame_off_the_fit():
 
 
 def test_without_matplotlib_the_error_names_the_remedy(monkeypatch):
-    monkeypatch.delitem(sys.modules, "autowisp_xr.plot.picture", raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r"pictures need matplotlib.*pip install '\.\[plot\]'"):
         plot.flats(table())
@@ -368,7 +367,7 @@ def test_without_matplotlib_the_error_names_the_remedy(monkeypatch):
 @pytest.mark.parametrize(
     ("frames", "message"),
     [
-        (5, "not a int: pass .frames"),
+        (5, "not a int: pass a MasterFlats or its .frames, or what"),
         (table()[["mean"]], r"the variables are \['mean'\]"),
         (table().isel(channel=0), r"over \('frame', 'power'\)"),
     ],

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as arrays
 
 import autowisp_xr as aw
 from autowisp_xr import SchemaError
-from autowisp_xr.plot.thumbnails import binned, thumbnails
+from autowisp_xr.plot.gallery import binned, thumbnails
 from tests.plot.tables import NAMES, planes
 
 
