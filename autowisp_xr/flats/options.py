@@ -10,10 +10,9 @@ import numpy as np
 
 from autowisp_xr.camera import read_toml
 from autowisp_xr.errors import CalibrationError
-from autowisp_xr.image_smoothing.chain import ChainSmoother
 from autowisp_xr.image_smoothing.filters import WrapFilterAsSmoother
 from autowisp_xr.image_smoothing.separable import PolynomialImageSmoother, SplineImageSmoother
-from autowisp_xr.image_smoothing.smoother import ImageSmoother
+from autowisp_xr.image_smoothing.smoother import ChainSmoother, ImageSmoother
 from autowisp_xr.options import upper_and_lower
 from autowisp_xr.outliers.sigma_clip import SigmaClip
 

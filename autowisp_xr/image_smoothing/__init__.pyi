@@ -1,8 +1,8 @@
 from .binning import bin_image as bin_image
-from .chain import ChainSmoother as ChainSmoother
 from .filters import WrapFilterAsSmoother as WrapFilterAsSmoother
 from .model import SmoothModel as SmoothModel
 from .separable import PolynomialImageSmoother as PolynomialImageSmoother
 from .separable import SplineImageSmoother as SplineImageSmoother
+from .smoother import ChainSmoother as ChainSmoother
 from .smoother import ImageSmoother as ImageSmoother
 from .zooming import zoom_image as zoom_image

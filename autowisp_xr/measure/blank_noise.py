@@ -131,16 +131,15 @@ class Blocks:
         known = np.isfinite(self.image) & where[..., None]
         near = Blocks(np.where(known, self.image, np.nan), self.variance)
         steps, errors = _joined(_of_pixels(near))
-        noise = np.nan_to_num(_scale(steps / np.sqrt(errors))[0], nan=1.0)
+        noise = np.nan_to_num(_scale(steps / np.sqrt(errors)), nan=1.0)
         # a hot pixel has a large error, too, which is not that of its block
         usual = median(np.where(known, self.variance, np.nan))
         limit = _NEAR * max(noise, 1.0) * np.sqrt(usual)
         kept = known & (np.abs(self.image - self.medians[..., None]) <= limit[..., None])
         number = kept.sum(axis=-1, keepdims=True)
         kept &= number >= _WHOLE * BLOCK**2
-        mean = np.where(kept, self.variance, 0.0).sum(axis=-1, keepdims=True) / np.maximum(
-            number, 1
-        )
+        total = np.where(kept, self.variance, 0.0).sum(axis=-1, keepdims=True)
+        mean = total / np.maximum(number, 1)
         return Blocks(np.where(kept, self.image, np.nan), np.where(kept, mean, np.nan))
 
 
@@ -219,7 +218,7 @@ def _slope(here: tuple[Floats, Floats], there: tuple[Floats, Floats], own: float
     image, pattern, noise = image / root, pattern / root, noise / errors
     good = np.isfinite(image) & np.isfinite(pattern) & np.isfinite(noise)
     # hot pixels are no pattern, and few of them would outweigh it
-    good &= np.abs(pattern) <= _NEAR * _scale(pattern)[0]
+    good &= np.abs(pattern) <= _NEAR * _scale(pattern)
     image, pattern, noise = image[good], pattern[good], noise[good]
     if image.size < _LEAST:
         return _NO_SLOPE
@@ -283,8 +282,7 @@ def _in_common(pulls: Floats) -> tuple[float, float]:
         return np.nan, np.nan
     number = np.isfinite(pulls).sum(axis=-1)
     middle = np.where(number >= _LEAST_ROWS, median(pulls), np.nan)
-    scale, _ = _scale(pulls - middle[..., None])
-    by_chance = _MEDIAN * scale**2 / np.maximum(number, 1)
+    by_chance = _MEDIAN * _scale(pulls - middle[..., None]) ** 2 / np.maximum(number, 1)
     products = -1.5 * middle[:, 1:] * middle[:, :-1]
     known = np.isfinite(products)
     if np.count_nonzero(known) < _LEAST_ROWS:
@@ -295,12 +293,10 @@ def _in_common(pulls: Floats) -> tuple[float, float]:
     return (1.0 + shared) ** 0.5, error / 2
 
 
-def _scale(pulls: Floats) -> tuple[float, float]:
-    """Standard deviation about zero without what is far off, and its error; NaN of too few."""
+def _scale(pulls: Floats) -> float:
+    """Return the standard deviation about zero without what is far off; NaN of too few."""
     distance = np.abs(pulls[np.isfinite(pulls)])
     if distance.size < _LEAST:
-        return np.nan, np.nan
-    scale = float(typical_size(distance))
-    near = distance[distance <= _NEAR * scale]
-    value = float(np.sqrt(np.mean(near**2)))
-    return value, value / (2 * near.size) ** 0.5
+        return np.nan
+    near = distance[distance <= _NEAR * float(typical_size(distance))]
+    return float(np.sqrt(np.mean(near**2)))

@@ -1,8 +1,5 @@
 """``check_calibrated``: sky, values below zero and noise of calibrated frames, by some pixels."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import xarray as xr
 
@@ -87,19 +84,14 @@ def check_calibrated(
         )
     looked_at = spread(ds.sizes["frame"], max_frames)
     looks = _Looks(ds, dark)
-    numbers = np.array(
-        [
-            [
-                looks.at(bands, frame, channel, noise=frame in looked_at)
-                for channel, bands in enumerate(
-                    bands_of(ds.isel(frame=frame), middle=frame not in looked_at)
-                )
-            ]
-            for frame in range(ds.sizes["frame"])
-        ]
-    )
+    numbers = []
+    for frame in range(ds.sizes["frame"]):
+        whole = frame in looked_at
+        bands = bands_of(ds.isel(frame=frame), middle=not whole)
+        numbers.append([looks.at(of, frame, i, noise=whole) for i, of in enumerate(bands)])
+    planes = np.moveaxis(np.array(numbers), -1, 0)
     result = xr.Dataset(
-        {name: (schema.DIMS[:2], numbers[..., i]) for i, name in enumerate(_NUMBERS)},
+        {name: (schema.DIMS[:2], of) for name, of in zip(_NUMBERS, planes, strict=True)},
         schema.frame_and_channel(ds),
     )
     for name in ("sky", "middle", "error"):
@@ -117,7 +109,10 @@ class _Looks:
         self.own = 1.0
         if dark is None:
             return
-        if _options(ds).get("scale_dark"):
+        options = [
+            step["options"] for step in provenance.history(ds) if step["verb"] == "calibrate"
+        ]
+        if options and options[-1].get("scale_dark"):
             self.scale = ds["exposure"].values / float(dark["exposure"])
         if "shared_variance" in dark:
             shared, whole = dark["shared_variance"].values, dark["variance"].values
@@ -152,11 +147,3 @@ class _Looks:
             dark = Blocks.of(scale * bands.image, scale**2 * bands.variance, bands.good)
             found |= slope_on(blank, dark, self.own)._asdict()
         return found
-
-
-def _options(ds: xr.Dataset) -> Mapping[str, Any]:
-    """What was chosen when the frames were calibrated; nothing where no history says."""
-    for record in reversed(provenance.history(ds)):
-        if record["verb"] == "calibrate":
-            return dict(record["options"])
-    return {}
