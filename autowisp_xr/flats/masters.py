@@ -14,10 +14,10 @@ from autowisp_xr.bridge import blocks
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispWarning
 from autowisp_xr.flats.brightness import ALIKE, is_common, levels_of, levels_of_samples, verdicts_of
+from autowisp_xr.flats.large_scale import check_clouds, reference_of
 from autowisp_xr.flats.options import FlatSelection
 from autowisp_xr.flats.result import MasterFlats, merged
 from autowisp_xr.flats.selection import check_channels, select_flats
-from autowisp_xr.flats.shapes import check_clouds, reference_of
 from autowisp_xr.flats.table import NO_HIGH, mark, members, missing_masters, recorded, unselected
 from autowisp_xr.options import (
     MIN_FLAT,

@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance, schema
+from autowisp_xr.flats.large_scale import cloud_maps
 from autowisp_xr.flats.options import FlatSelection
-from autowisp_xr.flats.shapes import cloud_maps
 from autowisp_xr.stack.coordinates import common_scalar
 
 

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from autowisp_xr import schema
 from autowisp_xr.arrays import Image
 from autowisp_xr.errors import AutowispWarning
-from autowisp_xr.flats.large_scale import large_scale_match, matched
+from autowisp_xr.flats.large_scale import check_clouds, large_scale_match, matched
 from autowisp_xr.flats.pointings import nearest_pointings
 from autowisp_xr.flats.selection import select_flats, stamp_statistics
-from autowisp_xr.flats.shapes import check_clouds
 from autowisp_xr.flats.table import mark, members, recorded
 from autowisp_xr.flats.verdicts import CLASSES, by_deviation
 from autowisp_xr.headers.cards import parse_header, value_of

@@ -16,8 +16,7 @@ import bottleneck
 import numpy as np
 
 from autowisp_xr.arrays import Bools, Cube, Floats
-from autowisp_xr.measure.cell_ranks import cut, median
-from autowisp_xr.measure.tile_scatter import typical_size
+from autowisp_xr.measure.tile_scatter import cut, median, typical_size
 
 BLOCK = 8
 """Pixels a side."""

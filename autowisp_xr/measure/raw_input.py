@@ -31,3 +31,10 @@ def by_channel(channels: Sequence[str], values: Floats) -> float | dict[str, flo
     """Values as a :class:`~autowisp_xr.Camera` takes them: a number where there is one channel."""
     given = dict(zip(channels, values.tolist(), strict=True))
     return given if len(channels) > 1 else given[channels[0]]
+
+
+def spread(number: int, most: int | None) -> list[int]:
+    """Numbers of frames, evenly spread, the first and the last among them; all of few."""
+    if most is None or most >= number:
+        return list(range(number))
+    return np.unique(np.linspace(0, number - 1, max(most, 1)).round().astype(int)).tolist()

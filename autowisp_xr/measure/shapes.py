@@ -10,7 +10,7 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.arrays import Floats, Numbers
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.kernels.clip import MAD_TO_SIGMA
-from autowisp_xr.measure.cell_ranks import cut, median, ranked
+from autowisp_xr.measure.tile_scatter import cut, median, ranked
 from autowisp_xr.stats.sampling import good_only
 from autowisp_xr.steps.geometry import trim
 

@@ -188,15 +188,8 @@ def _draw_levels(axes: "Axes", table: FlatTable, *, named: bool = False) -> None
         level = table.limits[option]
         axes.axvline(level, **_LIMIT)
         if named:
-            axes.annotate(
-                words.format(level),
-                (level, 1),
-                xycoords=("data", "axes fraction"),
-                xytext=(0, 3),
-                textcoords="offset points",
-                ha=side,
-                fontsize="small",
-            )
+            above = axes.get_xaxis_transform()
+            axes.text(level, 1.02, words.format(level), ha=side, fontsize="small", transform=above)
 
 
 def _draw_flats(

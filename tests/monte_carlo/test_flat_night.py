@@ -7,7 +7,7 @@ from scipy.ndimage import uniform_filter
 
 import autowisp_xr as aw
 from autowisp_xr import FlatSelection, SigmaClip
-from autowisp_xr.flats.shapes import match_frames, reference_of
+from autowisp_xr.flats.large_scale import match_frames, reference_of
 from autowisp_xr.stack.scaling import scaled
 
 MEDIAN = np.sqrt(np.pi / 2)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from autowisp_xr.measure.cell_ranks import cut, median, ranked
+from autowisp_xr.measure.tile_scatter import cut, median, ranked
 
 
 def test_cells_are_cut_row_by_row_and_what_is_left_over_is_left_out():
