@@ -1,4 +1,4 @@
-"""Master flats: which frames are good, their level and large-scale shape, and their average."""
+"""Master flats: the selection of good frames, their level, large-scale shape, and average."""
 
 import lazy_loader
 

@@ -1,8 +1,8 @@
-"""How bright each flat is against the others, where all of them can be compared.
+"""The brightness of flats relative to each other, where all of them can be compared.
 
 Decision: frames are compared over pixels that are good in *all* frames of a channel. The mean of a
 frame's own good pixels is that of its dim rim where its middle saturates, and makes the rim of a
-master 4 % too bright. A frame that leaves too few pixels for that is left out, and told.
+master 4 % too bright. A frame that leaves too few pixels for that is left out, and reported.
 
 Decision: a level is the light in these pixels over that of the median frame, without those whose
 ratio is an outlier: stars in twilight flats lie elsewhere in each frame, and hold a per cent of
@@ -41,7 +41,7 @@ _COLOURS = frozenset(
 
 
 class Levels(NamedTuple):
-    """How bright frames are, over (frame, channel)."""
+    """The brightness of frames, over (frame, channel)."""
 
     level: xr.DataArray
     """Mean of the lit pixels, as if all were good and free of stars; NaN for a frame that takes no
@@ -53,7 +53,7 @@ class Levels(NamedTuple):
 
 
 def is_common(level: str | None, ds: xr.Dataset, *, apart: bool) -> bool:
-    """Whether all channels of a frame are scaled by one level.
+    """Return whether all channels of a frame are scaled by one level.
 
     Parameters
     ----------
@@ -75,10 +75,10 @@ def is_common(level: str | None, ds: xr.Dataset, *, apart: bool) -> bool:
 
 
 def levels_of(ds: xr.Dataset, *, common: bool) -> Levels:
-    """Levels of frames (frame, channel, y, x), from a regular grid of pixels.
+    """Return the levels of frames (frame, channel, y, x), from a regular grid of pixels.
 
-    Lazy where ``ds`` is, the same bits in any chunks; what is left out of lazy frames is told by a
-    warning when they are computed. With ``common``, one level for all channels of a frame.
+    Lazy where ``ds`` is, the same bits in any chunks; what is left out of lazy frames is reported
+    by a warning when they are computed. With ``common``, one level for all channels of a frame.
     """
     names = [name for name in ("image", "mask") if name in ds]
     planes = ds.assign({name: blocks.pixelwise(ds[name].variable) for name in names})
@@ -96,7 +96,7 @@ def levels_of(ds: xr.Dataset, *, common: bool) -> Levels:
 
 
 def levels_of_samples(ds: xr.Dataset, samples: np.ndarray[Any, Any], *, common: bool) -> Levels:
-    """Levels of frames, in memory, of samples of their pixels: NaN for what is not good.
+    """Return the levels of frames, in memory, of samples of their pixels, NaN where not good.
 
     ``samples`` is a (frame, channel) array of lists of pixels, the same pixels of all frames.
     """
@@ -105,7 +105,7 @@ def levels_of_samples(ds: xr.Dataset, samples: np.ndarray[Any, Any], *, common: 
 
 
 def verdicts_of(levels: Levels) -> list[Verdict | None]:
-    """Why a frame takes no part, or not in all channels; None where nothing is to be said."""
+    """Return why each frame takes no part, or not in all channels; None where it does."""
     channels = [str(name) for name in levels.level["channel"].values.tolist()]
     found = zip(*(field.values for field in levels), strict=True)
     return [_verdict(level, share, light, channels) for level, share, light in found]
@@ -134,12 +134,12 @@ def _verdict(
 
 
 def _leaves_few(share: Floats, light: Floats) -> bool:
-    """Whether a frame leaves too few pixels of a channel to compare it."""
+    """Return whether a frame leaves too few pixels of a channel to compare it."""
     return bool(((share > 0) & np.isnan(light)).any())
 
 
 def _as_samples(variable: xr.Variable) -> xr.Variable:
-    """The same in one piece: kernels get frames one by one, and these are to be compared."""
+    """Return a variable in one piece, since kernels get frames one by one otherwise."""
     whole = variable if blocks.in_memory(variable) else variable.chunk(-1)
     return xr.Variable(("sample", *variable.dims[1:]), whole.data)
 
@@ -158,7 +158,7 @@ def _levels(
     common: bool,
     warned: tuple[Sequence[str], Sequence[str]] | None,
 ) -> list[Floats]:
-    """Fields of ``Levels``; frames and channels are named where frames are to be warned of."""
+    """Return the fields of ``Levels``, and warn of frames where they are named."""
     kind = np.result_type(image.dtype, np.float32)
     pixels = good_only(image, mask).astype(kind).reshape(*image.shape[:2], -1)
     found = _of_pixels(pixels, common=common)
@@ -175,7 +175,7 @@ def _levels(
 
 
 def _of_pixels(pixels: Floats, *, common: bool) -> list[Floats]:
-    """Fields of ``Levels``, (frame, channel), of pixels (frame, channel, pixel)."""
+    """Return the fields of ``Levels``, (frame, channel), of pixels (frame, channel, pixel)."""
     shape = pixels.shape[:2]
     if common:
         pixels = pixels.reshape(shape[0], 1, -1)
@@ -206,7 +206,7 @@ def _of_channel(pixels: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def _compared(pixels: Floats, found: Floats) -> Floats:
-    """Level of each frame, (frame), over pixels that are all good, (frame, pixel), from means."""
+    """Return the level of each frame over pixels that are all good, (frame, pixel)."""
     if not found.size:
         return found
     for _ in range(_ROUNDS):
@@ -219,7 +219,7 @@ def _compared(pixels: Floats, found: Floats) -> Floats:
 
 
 def _robust_ratio(light: Floats, typical: Floats) -> float:
-    """Sum of the light of a frame over that of the typical one, without outliers of the ratio."""
+    """Return the light of a frame over that of the typical one, without outliers of the ratio."""
     ratio = light / typical
     middle = np.median(ratio)
     distance = np.abs(ratio - middle)

@@ -30,7 +30,7 @@ _KINDS = (object, np.float64, np.float64, object)
 
 
 class Match(NamedTuple):
-    """How a flat is brought to the shape of the reference."""
+    """The factor that brings a flat to the shape of the reference, and what is left."""
 
     shape: SmoothModel | None
     """Smooth image that the frame is multiplied by, with a method ``rows``; None for one."""
@@ -84,12 +84,12 @@ def large_scale_match(
 
 
 def matched(image: Image, shape: SmoothModel | None) -> Image:
-    """The frame with the shape of the reference, (y, x) float64."""
+    """Return the frame with the shape of the reference, (y, x) float64."""
     return np.array(image, np.float64) if shape is None else image * shape.rows(0, image.shape[0])
 
 
 def cloud_map(image: Image, reference: Image, selection: FlatSelection) -> Floats:
-    """What a frame differs from the reference by once it has its shape, smooth and relative.
+    """Return the smooth relative difference of a frame from the reference, in its shape.
 
     (y, x) float64; without a smoother of clouds, as it is.
     """
@@ -112,7 +112,7 @@ def _shape(
 def _compare(
     image: Image, shape: SmoothModel | None, reference: Image, out: Floats, step: int | None = None
 ) -> tuple[float, Image | None]:
-    """Mean and sample of the frame with its new shape.
+    """Return the mean and a sample of the frame with its new shape.
 
     What it differs from the reference by goes to ``out``.
     """
@@ -141,7 +141,7 @@ def _mean(totals: Sequence[tuple[float, int]]) -> float:
 
 
 class Matches(NamedTuple):
-    """How each frame and channel is brought to the reference; all in memory."""
+    """The matches of all frames and channels to the reference, in memory."""
 
     shape: xr.Variable
     """Smooth images (objects), by which frames are multiplied, over (frame, channel)."""
@@ -155,7 +155,7 @@ class Matches(NamedTuple):
 
 
 def reference_of(ds: xr.Dataset, in_bands: xr.Dataset, selection: FlatSelection) -> xr.Dataset:
-    """Stack of frames, each scaled to a mean of one first; computed.
+    """Stack frames, each scaled to a mean of one first; computed.
 
     The frames come twice: as their levels are taken, and in bands of rows as they are stacked.
 
@@ -219,7 +219,7 @@ def check_clouds(
 def cloud_maps(
     ds: xr.Dataset, reference: xr.Dataset, selection: FlatSelection, *, masked: Masked
 ) -> xr.DataArray:
-    """What each frame differs from the reference by, smooth: (frame, channel, y, x), float32."""
+    """Map the smooth difference of frames from the reference: (frame, channel, y, x), float32."""
     (maps,) = blocks.apply(
         partial(_map, selection=selection),
         _operands(ds, reference, masked),

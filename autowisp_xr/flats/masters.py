@@ -1,4 +1,4 @@
-"""``master_flat``: the response of each pixel, from frames of something even."""
+"""Master flats: the response of each pixel, from frames of something even."""
 
 import warnings
 from collections.abc import Callable, Collection
@@ -51,7 +51,7 @@ def master_flat(
     dtype: DTypeLike = "float32",
     **stack_options: Any,
 ) -> MasterFlats:
-    """Master flat of flat frames: each scaled to a mean of one, then stacked.
+    """Make a master flat of flat frames: each is scaled to a mean of one, then stacked.
 
     Parameters
     ----------
@@ -93,9 +93,9 @@ def master_flat(
     The good and lit pixels of a master have a mean of one, by ``level``. How bright each frame is,
     pixels say (some 65 000 on a regular grid) that are good in all frames, without outliers: stars
     do not. A frame with which fewer than a tenth of the pixels would be left, or that has no good
-    one, takes no part, and ``frames`` says so; of lazy frames that nothing is to be selected of, a
-    warning when they are computed. A pixel that saturates in some frames has what the others say
-    of it. Masked pixels take no part in stamps and shapes either.
+    one, takes no part, and ``frames`` has the reason; of lazy frames that nothing is to be selected
+    of, a warning when they are computed. A pixel that saturates in some frames has what the others
+    show of it. Masked pixels take no part in stamps and shapes either.
 
     Raises
     ------
@@ -157,7 +157,7 @@ def master_flat(
         allow_mismatch=allow_mismatch,
         dtype=dtype,
     )
-    # brought to one level, frames that do not saturate say what those would that do
+    # brought to one level, frames that do not saturate show what those would that do
     usual = {"dtype": dtype, "allow_mismatch": allow_mismatch, "noise": noise, "reach": 0.0}
     frames = frames_of(ds)
     common = is_common(level, frames, apart=select is not None and not select.together)
@@ -183,7 +183,7 @@ def master_flat(
 
 
 class _FlatSet(NamedTuple):
-    """Flats, and what makes a master of them."""
+    """A set of flats, and the functions that make a master of them."""
 
     given: xr.Dataset
     """As they came, raw or calibrated."""
@@ -197,24 +197,24 @@ class _FlatSet(NamedTuple):
     """Stacks frames by their levels and shapes."""
 
     def of(self, which: Integers) -> Self:
-        """Some of the flats, by number."""
+        """Return some of the flats, by number."""
         given, frames = self.given.isel(frame=which), self.frames.isel(frame=which)
         return self._replace(given=given, frames=frames)
 
     def to_stack(self) -> xr.Dataset:
-        """Calibrated again, band by band, or the cube would be in memory."""
+        """Calibrate again, band by band, or the cube would be in memory."""
         in_bands = blocks.bands(self.given, becomes=PLANE_BYTES)
         return self.frames if in_bands is self.given else self.calibrated(in_bands)
 
 
 def _calibrated(raw: xr.Dataset, channel: int | None = None, **options: Any) -> xr.Dataset:
-    """Raw frames calibrated, calibrated ones as they are; or one of their channels."""
+    """Calibrate raw frames, take calibrated ones as they are, or one of their channels."""
     frames = calibrate(raw, **options) if schema.is_raw(raw) else raw
     return frames if channel is None else frames.isel(channel=[channel])
 
 
 def master_flats(ds: xr.Dataset, **options: Any) -> dict[str, MasterFlats]:
-    """Master flats of each filter.
+    """Make master flats of each filter.
 
     Parameters
     ----------
@@ -226,7 +226,7 @@ def master_flats(ds: xr.Dataset, **options: Any) -> dict[str, MasterFlats]:
     Returns
     -------
     The results of :func:`master_flat` by the name of the filter, in the order of the first frames;
-    "" for frames that do not say it.
+    "" for frames without one.
     """
     schema.check(ds)
     if "filter" not in ds.coords:
@@ -282,7 +282,7 @@ def _of_selected(flats: _FlatSet, selection: FlatSelection) -> MasterFlats:
 def _compared(
     frames: xr.Dataset, table: xr.Dataset, kind: str, samples: xr.DataArray, common: bool
 ) -> tuple[xr.Dataset, xr.DataArray]:
-    """The table without the frames of a class that cannot be compared to the others; levels."""
+    """Return the table without frames that cannot be compared to their class, and the levels."""
     which = members(table, kind)
     levels = levels_of_samples(frames.isel(frame=which), samples.values, common=common)
     for place, verdict in zip(which, verdicts_of(levels), strict=True):

@@ -1,4 +1,4 @@
-"""``FlatSelection``: what makes a flat good, and what a master needs."""
+"""The options for choosing flats: what makes one good, and what a master needs."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -45,7 +45,7 @@ def _cloud_check_smoother() -> ImageSmoother:
 
 @dataclass(frozen=True, kw_only=True)
 class FlatSelection:
-    """How good flats are told from others, in the order in which it is done.
+    """The tests that separate good flats from others, in the order in which they are made.
 
     1. *Colocated*: closer on the sky than ``min_pointing_separation`` to another of the frames, so
        that stars fall on the same pixels.
@@ -176,18 +176,18 @@ class FlatSelection:
                 )
 
     def of_channel(self, channel: str) -> Self:
-        """What one channel chooses by that is on its own."""
+        """Return the selection of one channel that chooses on its own."""
         high, low = (level_of(getattr(self, name), channel) for name in _LEVELS)
         return replace(self, together=True, min_high_mean=high, max_low_mean=low)
 
     @property
     def fewest(self) -> dict[str, int]:
-        """Frames that the "high" and the "low" master need."""
+        """The numbers of frames that the "high" and the "low" master need."""
         return {"high": self.min_high_frames, "low": self.min_low_frames}
 
     @classmethod
     def from_toml(cls, path: str | PathLike[str]) -> Self:
-        """Limits of a TOML file; "none" switches a test off.
+        """Read limits of a TOML file; "none" switches a test off.
 
         Raises
         ------
@@ -213,7 +213,7 @@ class FlatSelection:
 
     @classmethod
     def dome(cls, **options: Any) -> Self:
-        """For a lamp and a screen: no test of pointings or levels; all good frames are high.
+        """Return a selection for a lamp and a screen: all good frames are high.
 
         Parameters
         ----------
@@ -271,7 +271,7 @@ _FITTING: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
 
 
 def level_of(level: Level, channel: str | None) -> float | None:
-    """The limit of one channel; None where there is none."""
+    """Return the limit of one channel; None where there is none."""
     if isinstance(level, Mapping):
         return None if channel is None or channel not in level else float(level[channel])
     return None if level is None else float(level)

@@ -1,4 +1,4 @@
-"""How far apart frames point."""
+"""The distances between the pointings of frames."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -9,12 +9,12 @@ _ROWS = 512
 
 
 def nearest_pointings(ra: ArrayLike, dec: ArrayLike) -> tuple[Floats, Integers]:
-    r"""Distance of each pointing from the nearest other one.
+    r"""Return the distance of each pointing from the nearest other one.
 
     Parameters
     ----------
     ra, dec : (n,) arrays
-        Degrees; NaN where a frame does not say where it points.
+        Degrees; NaN where the pointing of a frame is not known.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""``MasterFlats``: what comes of a heap of flats, and why."""
+"""The result of making master flats: the masters, and why frames were taken or not."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from autowisp_xr.stack.coordinates import common_scalar
 
 @dataclass(frozen=True, repr=False, eq=False)
 class MasterFlats:
-    """What comes of a set of flat frames."""
+    """The masters that were made of a set of flats, and the table of its frames."""
 
     high: xr.Dataset | None
     """Master (channel, y, x) of the bright frames, dimensionless, mean one; None without any."""
@@ -41,7 +41,7 @@ class MasterFlats:
     """What the frames were chosen by."""
 
     def clouds(self, *frames: str) -> xr.DataArray:
-        """What frames differ from the reference by once they have its large-scale shape.
+        """Map what frames differ from the reference by once they have its large-scale shape.
 
         Parameters
         ----------
@@ -100,7 +100,7 @@ class MasterFlats:
 
     @property
     def notes(self) -> list[str]:
-        """Tests that could not be made, masters that could not."""
+        """The tests and the masters that could not be made."""
         return list(self.frames.attrs.get("notes", []))
 
     def _counted(self) -> str:
@@ -108,7 +108,7 @@ class MasterFlats:
         return ", ".join(f"{number} {kind}" for kind, number in counts.most_common())
 
     def _rows(self) -> list[tuple[str, str, str, str]]:
-        """Name, class, mean and reason of each frame; those of several channels side by side."""
+        """Return name, class, mean and reason of each frame; those of channels side by side."""
         means = self.frames["mean"]
         # a picture of lazy frames must not calibrate them all
         known = means.values.tolist() if means.chunks is None else [[]] * means.sizes["frame"]
@@ -124,7 +124,7 @@ class MasterFlats:
 def merged(
     apart: Sequence[MasterFlats], frames: xr.Dataset, selection: FlatSelection
 ) -> MasterFlats:
-    """One result of those of each channel, which chose among the frames on their own.
+    """Merge the results of channels, which chose among the frames on their own.
 
     A master has the channels for which it could be made.
     """
@@ -139,7 +139,7 @@ def merged(
 
 
 def _channels(parts: Sequence[xr.Dataset | None]) -> xr.Dataset | None:
-    """The channels that there are, side by side, with what their stacks have in common."""
+    """Put the channels that there are side by side, with what their stacks have in common."""
     made = [part for part in parts if part is not None]
     if not made:
         return None
@@ -172,7 +172,7 @@ def _tables(tables: Sequence[xr.Dataset]) -> xr.Dataset:
 
 
 def _side_by_side(parts: Sequence[xr.Dataset]) -> xr.Dataset:
-    """Datasets along ``channel``; what has no channel is that of the first."""
+    """Put Datasets along ``channel``; what has no channel is that of the first."""
     return xr.concat(
         parts,
         "channel",

@@ -1,4 +1,4 @@
-"""``stamp_statistics`` and ``select_flats``: which flats are good, and why the others are not."""
+"""The selection of good flats by their pointings and central stamps, with reasons."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -25,7 +25,7 @@ from autowisp_xr.stats.least_squares import rejections_at_most
 def stamp_statistics(
     ds: xr.Dataset, selection: FlatSelection | None = None, *, masked: Masked = "leave out"
 ) -> xr.Dataset:
-    """Level and noise of each flat, from a central stamp that is de-trended.
+    """Measure level and noise of each flat, in a central stamp that is de-trended.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def stamp_statistics(
 def select_flats(
     ds: xr.Dataset, selection: FlatSelection | None = None, *, masked: Masked = "leave out"
 ) -> xr.Dataset:
-    """Class of each flat by its pointing and its stamp, and the reason in words.
+    """Classify each flat by its pointing and its stamp, with the reason in words.
 
     The frames are not yet held against the large-scale shape of a reference; that is for
     :func:`master_flat`, which goes on from here.
@@ -89,7 +89,7 @@ def select_flats(
     ----------
     ds
         Calibrated frames (frame, channel, y, x). ``ra`` and ``dec``, where the frames have them,
-        tell which are colocated.
+        show which are colocated.
     selection
         Which flats are good; None for ``FlatSelection()``.
     masked
@@ -183,7 +183,7 @@ def _statistics(
 def _pointings(
     ds: xr.Dataset, selection: FlatSelection, notes: list[str]
 ) -> tuple[list[Verdict | None], Any]:
-    """Verdict on each frame that is colocated with another one, and how far the nearest is."""
+    """Return the verdict on each frame that is colocated with another, and their distances."""
     number, limit = ds.sizes["frame"], selection.min_pointing_separation
     unknown = np.full(number, np.nan)
     if limit is None:
@@ -198,7 +198,7 @@ def _pointings(
     if number > 1 and (separation < limit).all():
         notes.append(
             f"every frame points to within {limit:g} arcsec of another one: where there are no "
-            "stars, as with a lamp, say min_pointing_separation=None, or FlatSelection.dome()"
+            "stars, as with a lamp, give min_pointing_separation=None, or FlatSelection.dome()"
         )
     verdicts: list[Verdict | None] = [None] * number
     for i in np.flatnonzero(separation < limit).tolist():
@@ -208,7 +208,7 @@ def _pointings(
 
 
 class Stamp(NamedTuple):
-    """Statistics of the stamp of one frame and channel."""
+    """The statistics of the stamp of one frame and channel."""
 
     mean: float
     """Average of the de-trended pixels, outliers rejected; NaN where there is no use of it."""
@@ -221,7 +221,7 @@ class Stamp(NamedTuple):
 
 
 def stamp_area(shape: tuple[int, int], fraction: float) -> tuple[slice, slice]:
-    """Rows and columns of the stamp; at least one pixel."""
+    """Return the rows and columns of the stamp; at least one pixel."""
     sizes = [max(1, int(fraction * size)) for size in shape]
     starts = [(size - part) // 2 for size, part in zip(shape, sizes, strict=True)]
     y, x = (slice(start, start + part) for start, part in zip(starts, sizes, strict=True))
@@ -229,7 +229,7 @@ def stamp_area(shape: tuple[int, int], fraction: float) -> tuple[slice, slice]:
 
 
 def statistics_of(pixels: Image, saturated: Bools, selection: FlatSelection) -> Stamp:
-    """Statistics of a stamp.
+    """Measure level and noise of one stamp.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The table of flats: class and reason of each frame, and what decided."""
+"""The table of flats: the class and reason of each frame, and what decided."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ def flat_table(
     by_frame: Sequence[Sequence[Verdict]],
     notes: list[str],
 ) -> xr.Dataset:
-    """Table of verdicts by frame and channel, and of the numbers that they rest on."""
+    """Make the table of verdicts by frame and channel, and of the numbers that they rest on."""
     units = ds["image"].attrs.get("units", "adu")
     both, squared = ("frame", "channel"), {"units": f"{units}2"}
     verdicts: Sequence[Any] = by_frame
@@ -49,14 +49,14 @@ def flat_table(
 
 
 def _classes(verdicts: Sequence[Any]) -> dict[str, xr.Variable]:
-    """Class and reason of each frame, or of each frame and channel, of verdicts."""
+    """Return class and reason of each frame, or of each frame and channel, of verdicts."""
     text = np.array(verdicts, dtype=np.dtypes.StringDType())
     dims = ("frame", "channel")[: text.ndim - 1]
     return {name: xr.Variable(dims, text[..., i]) for i, name in enumerate(("class", "reason"))}
 
 
 def mark(table: xr.Dataset, where: int | Integers, kind: str, reason: str) -> xr.Dataset:
-    """The table with a class and a reason for frames (a bool each)."""
+    """Return the table with another class and reason for some frames."""
     kinds, reasons = (table[name].values.copy() for name in ("class", "reason"))
     kinds[where], reasons[where] = kind, reason
     return table.assign(
@@ -67,7 +67,7 @@ def mark(table: xr.Dataset, where: int | Integers, kind: str, reason: str) -> xr
 def unselected(
     ds: xr.Dataset, mean: xr.DataArray, verdicts: Sequence[Verdict | None]
 ) -> xr.Dataset:
-    """Table of frames that are taken as they are, but for those with a verdict; their levels."""
+    """Make the table of frames that are all taken, but for those with a verdict."""
     taken = Verdict("high", "no selection was asked for")
     level = mean.assign_attrs(units=ds["image"].attrs.get("units", "adu"))
     return xr.Dataset({**_classes([verdict or taken for verdict in verdicts]), "mean": level})
@@ -76,7 +76,7 @@ def unselected(
 def recorded(
     chosen: xr.Dataset, table: xr.Dataset, kind: str, selection: FlatSelection
 ) -> xr.Dataset:
-    """Frames of a class, with the selection and why others were left out in their history."""
+    """Record in the history of frames of a class the selection, and why others were left out."""
     found = zip(*(table[name].values.tolist() for name in ("class", "reason")), strict=True)
     left_out = {
         name: f"{other}: {reason}"
@@ -88,7 +88,7 @@ def recorded(
 
 
 def members(table: xr.Dataset, kind: str) -> Integers:
-    """Which frames of a table are of a class."""
+    """Return the numbers of the frames of a table that are of a class."""
     return np.flatnonzero(table["class"].values == kind)
 
 
@@ -116,7 +116,7 @@ def missing_masters(
 
 
 def _together(verdicts: Sequence[Verdict], channels: Sequence[str]) -> Verdict:
-    """What becomes of a frame whose channels share its fate."""
+    """Return the verdict on a frame whose channels share its fate."""
     if len(set(verdicts)) == 1:
         return verdicts[0]
     kinds = {verdict.kind for verdict in verdicts}
@@ -131,7 +131,7 @@ def _together(verdicts: Sequence[Verdict], channels: Sequence[str]) -> Verdict:
 
 
 def _thresholds(selection: FlatSelection) -> dict[str, Any]:
-    """What decided, as attributes: numbers, or JSON text of a number for each channel."""
+    """Return the limits as attributes: numbers, or JSON text of a number for each channel."""
     values = {name: getattr(selection, name) for name in DECIDING}
     return {
         name: json.dumps(dict(value)) if isinstance(value, Mapping) else value

@@ -1,4 +1,4 @@
-"""Classes of flats by what their stamps say: cloudy, high, medium, low."""
+"""Verdicts on flats, by their stamps and what is left after matching: cloudy, high, low."""
 
 import math
 from typing import NamedTuple
@@ -17,7 +17,7 @@ _ROUNDING = 1e-9
 
 
 class VarianceFit(NamedTuple):
-    """Parabola of variance against mean."""
+    """The parabola of variance against mean."""
 
     coefficients: Floats
     """Of 1, mean and its square: read noise in ADU^2, ADU per electron, response squared."""
@@ -28,14 +28,14 @@ class VarianceFit(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """Class of a frame, and why, in words."""
+    """The class of a frame, and why, in words."""
 
     kind: str
     reason: str
 
 
 def fit_variance(mean: Floats, variance: Floats, selection: FlatSelection) -> VarianceFit:
-    """Parabola through the frames of one channel, outliers rejected; NaN entries take no part."""
+    """Fit a parabola to the frames of one channel, outliers rejected; NaN takes no part."""
     coefficients, residual, predicted = iterative_rejection_polynomial_fit(
         mean,
         variance,
@@ -56,7 +56,7 @@ def classify(
     channel: str | None = None,
     number: Integers | None = None,
 ) -> list[Verdict]:
-    """Class of each frame in one channel.
+    """Classify each frame in one channel.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def classify(
 
 
 def by_deviation(mean: ArrayLike, deviation: ArrayLike, selection: FlatSelection) -> Verdict | None:
-    """Verdict on a frame that was matched to the reference; None if nothing speaks against it.
+    """Return the verdict on a frame matched to the reference; None if nothing is wrong.
 
     Parameters
     ----------

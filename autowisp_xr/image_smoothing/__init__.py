@@ -1,4 +1,4 @@
-"""Smooth versions of images, plain arrays [y, x]: polynomials, splines, filters, and chains."""
+"""Smoothers of images, plain arrays [y, x]: polynomials, splines, filters, and chains."""
 
 import lazy_loader
 

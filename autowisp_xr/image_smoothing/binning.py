@@ -1,4 +1,4 @@
-"""Sums of blocks of pixels, and how smoothing a binned image is asked for."""
+"""Sums of blocks of pixels, and the options of smoothers for binning."""
 
 from dataclasses import dataclass
 from typing import TypedDict
@@ -17,7 +17,7 @@ _PADDING_MODES = (
 
 
 def bin_image(image: ArrayLike, bin_factor: Pair) -> Floats:
-    r"""Sums of blocks of pixels.
+    r"""Add up blocks of pixels.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def bin_image(image: ArrayLike, bin_factor: Pair) -> Floats:
 
 
 def _sums(rows: Image | Bools, x: int) -> Floats:
-    """Sums (block, block) of rows of blocks (block, y, x), in blocks of so many columns."""
+    """Return sums (block, block) of rows of blocks (block, y, x), of ``x`` columns each."""
     # along y first: adding up long rows is fast, and leaves little to be done along them
     columns = rows.sum(axis=1, dtype=np.float64)
     # sum(axis=2) takes three times as long for blocks of 4 pixels
@@ -92,7 +92,7 @@ BINNING = dict.fromkeys(BinningOptions.__annotations__) | {"padding_mode": "refl
 
 @dataclass(frozen=True)
 class Binning:
-    """How an image is binned before it is smoothed, and zoomed back afterwards."""
+    """The way in which an image is binned before it is smoothed, and zoomed back afterwards."""
 
     bin_factor: Pair | None = None
     """Size of a block, one number or (y, x); None or 1 for no binning."""
@@ -116,11 +116,11 @@ class Binning:
 
     @property
     def factors(self) -> YX:
-        """Size of a block (y, x), in pixels."""
+        """The size of a block (y, x), in pixels."""
         return as_pair(1 if self.bin_factor is None else self.bin_factor, "bin_factor")
 
     def binned(self, image: Image) -> Floats:
-        """The image padded, half on each side and the odd pixel at the end, and binned."""
+        """Pad an image, half on each side and the odd pixel at the end, and bin it."""
         margins = [(before, missing - before) for missing, before in self._margins(image.shape)]
         if any(sum(margin) for margin in margins):
             # the mean of whole numbers, which a mode may pad with, is no whole number
@@ -129,13 +129,13 @@ class Binning:
         return bin_image(image, self.factors)
 
     def restored(self, binned: Floats, shape: YX) -> ZoomModel:
-        """A binned image zoomed back to pixels, without those that were padded."""
+        """Zoom a binned image back to pixels, without those that were padded."""
         (_, y), (_, x) = self._margins(shape)
         order = 3 if self.zoom_interp_order is None else self.zoom_interp_order
         orders = as_pair(order, "zoom_interp_order")
         return ZoomModel.of(binned, self.factors, orders, (y, x), shape)
 
     def _margins(self, shape: YX) -> list[YX]:
-        """How many pixels are missing in each direction, and how many of them come before."""
+        """Return how many pixels are missing in each direction, and how many come before."""
         missing = [-size % factor for size, factor in zip(shape, self.factors, strict=True)]
         return [(number, number // 2) for number in missing]

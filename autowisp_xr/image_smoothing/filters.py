@@ -97,7 +97,7 @@ class WrapFilterAsSmoother(ImageSmoother):
 
 
 def ranked(filter: Callable[..., Any], image: Image, options: Mapping[str, Any]) -> Floats | None:
-    """What a filter of scipy.ndimage makes of an image, if it is one that is compiled here.
+    """Apply a filter of scipy.ndimage to an image, if it is one that is compiled here.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def ranked(filter: Callable[..., Any], image: Image, options: Mapping[str, Any])
 
     Returns
     -------
-    An array of the values that the filter gives. None where only the filter itself can tell: with
+    An array of the values that the filter gives. None where only the filter itself knows: with
     any other option, an impossible one (it refuses in its own words), or an image smaller than the
     window; and for the smallest and largest value, which scipy finds faster.
 

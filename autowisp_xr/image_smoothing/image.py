@@ -1,4 +1,4 @@
-"""What counts as an image, and as a number for each of its two directions."""
+"""Images as they are taken: arrays of real numbers, with an option for each direction."""
 
 import operator
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ _BAND = 2**18
 
 
 def as_image(image: ArrayLike) -> Image:
-    """Array [y, x] of real numbers; masked pixels of a NumPy masked array become NaN.
+    """Return an array [y, x] of real numbers; masked pixels become NaN.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def as_image(image: ArrayLike) -> Image:
 
 
 def as_pair(value: Any, name: str, most: int | None = None) -> YX:
-    """Positive whole numbers (y, x) of one number for both, or of a pair (y, x).
+    """Return positive whole numbers (y, x) of one number for both, or of a pair (y, x).
 
     Raises
     ------
@@ -63,14 +63,14 @@ def as_pair(value: Any, name: str, most: int | None = None) -> YX:
 
 
 def bands(shape: tuple[int, ...]) -> Iterator[slice]:
-    """Rows of an image, so many at a time that what is made of them stays in the cache."""
+    """Yield rows of an image, so many at a time that what is made of them stays in the cache."""
     rows = max(1, _BAND // shape[1])
     for start in range(0, shape[0], rows):
         yield slice(start, min(start + rows, shape[0]))
 
 
 def filled(image: Image) -> Image:
-    """The image, with the value of the nearest finite pixel where a pixel is not finite.
+    """Return the image, with the value of the nearest finite pixel where one is not finite.
 
     An image without any finite pixel, or with nothing else, comes back as it is.
     """

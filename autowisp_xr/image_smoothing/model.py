@@ -20,7 +20,7 @@ class SmoothModel(ABC):
     """Of the image."""
 
     def rows(self, start: int, stop: int) -> Floats:
-        """Rows ``start`` to ``stop``, without the last.
+        """Return rows ``start`` to ``stop``, without the last.
 
         Returns
         -------
@@ -40,12 +40,12 @@ class SmoothModel(ABC):
         return self._rows(first, last)
 
     def released(self) -> Floats:
-        """The whole image, float64, to write to: what the model holds of it is given away."""
+        """Return the whole image, float64, to write to: the model gives away what it holds."""
         return self._rows(0, self.shape[0])
 
     @abstractmethod
     def _rows(self, start: int, stop: int) -> Floats:
-        """Rows that there are."""
+        """Return rows that there are."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.shape[0]} x {self.shape[1]} pixels>"
@@ -59,7 +59,7 @@ class PixelModel(SmoothModel):
         self._pixels = pixels
 
     def released(self) -> Floats:
-        """The image itself."""
+        """Return the image itself."""
         return self._pixels
 
     def _rows(self, start: int, stop: int) -> Floats:

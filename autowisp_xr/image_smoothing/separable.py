@@ -18,7 +18,7 @@ from autowisp_xr.stats.least_squares import rejections_at_most
 
 
 class FitOptions(BinningOptions, total=False):
-    """What all fits may be told, see :class:`PolynomialImageSmoother`."""
+    """The options of all fits, see :class:`PolynomialImageSmoother`."""
 
     outlier_threshold: float | Sequence[float] | None
     max_iterations: float | None
@@ -35,14 +35,14 @@ class SeparableImageSmoother(ImageSmoother):
     """
 
     _numbers: ClassVar[tuple[str, str]]
-    """Names of the options that say how many functions of y there are, and of x."""
+    """Names of the options for the number of functions of y, and of x."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"outlier_threshold": None, "max_iterations": None, **options})
 
     @abstractmethod
     def _terms(self, pixels: int, number: int, **options: int) -> Floats:
-        """So many functions along a direction, integrated over each pixel, (pixel, number)."""
+        """Return functions along a direction, integrated over each pixel, (pixel, number)."""
 
     def _smooth(self, image: Image, **options: Any) -> Floats:
         threshold, most = options.pop("outlier_threshold"), options.pop("max_iterations")

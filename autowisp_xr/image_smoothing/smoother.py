@@ -1,4 +1,4 @@
-"""What all smoothers have in common: options as values, binning, and de-trending."""
+"""Smoothers of images: their options, binning and de-trending, and chains of them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import MutableSequence
@@ -16,7 +16,7 @@ from autowisp_xr.options import with_options
 
 
 class ImageSmoother(ABC):
-    """Makes smooth versions of images.
+    """A maker of smooth versions of images.
 
     A smoother is a value: two with the same options are equal, it can be pickled, and no call
     changes it. One of your own derives from this class and defines :meth:`_smooth`; the options of
@@ -81,8 +81,8 @@ class ImageSmoother(ABC):
         Returns
         -------
         Array [y, x] of the same shape, float64 and new. The smoothers of this package give a value
-        everywhere, also where pixels are not finite; how, each of them says. NaN everywhere if no
-        pixel, or too few for a fit, is finite.
+        everywhere, also where pixels are not finite; how, each of them describes. NaN everywhere if
+        no pixel, or too few for a fit, is finite.
 
         Raises
         ------
@@ -168,15 +168,15 @@ class ImageSmoother(ABC):
 
     @property
     def options(self) -> dict[str, Any]:
-        """All options by their names, those for binning last; a copy."""
+        """A copy of all options by their names, those for binning last."""
         return {**self._options, **vars(self._binning)}
 
     @abstractmethod
     def _smooth(self, image: Image, **options: Any) -> Image:
-        """Smooth version of an image [y, x] of the same shape, without binning."""
+        """Make a smooth version of an image [y, x] of the same shape, without binning."""
 
     def _named(self, options: dict[str, Any]) -> dict[str, Any]:
-        """Options under one name each; unknown ones raise TypeError."""
+        """Return options under one name each; unknown ones raise TypeError."""
         known = self._options if self._names is None else self._names
         unknown = [name for name in options if name not in known]
         if unknown:
@@ -187,11 +187,11 @@ class ImageSmoother(ABC):
         return {name: options[name] for name in known if name in options}
 
     def _checked(self, options: dict[str, Any]) -> dict[str, Any]:
-        """The options in one form each; what is impossible raises."""
+        """Return the options in one form each; what is impossible raises."""
         return options
 
     def _parts(self) -> tuple[Any, ...]:
-        """What the constructor takes without a name."""
+        """Return what the constructor takes without a name."""
         return ()
 
     def __repr__(self) -> str:

@@ -42,7 +42,7 @@ _UNDETERMINED = 1e-13
 def fit_surface(
     image: Image, y_terms: Floats, x_terms: Floats, limits: tuple[float, float] | None, most: float
 ) -> Floats:
-    """Least-squares fit of a surface to the finite pixels of an image.
+    """Fit a surface to the finite pixels of an image by least squares.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def fit_surface(
 def _fit(
     image: Image, level: float, kept: Bools, y_terms: Floats, x_terms: Floats
 ) -> tuple[Floats, Floats]:
-    """Two matrices, (y, terms) and (terms, x), whose product is the surface above the level."""
+    """Return matrices (y, terms) and (terms, x) whose product is the surface above the level."""
     whole = bool(kept.all())
     if not whole:
         y_terms = _orthonormal_in(np.count_nonzero(kept, axis=1) / kept.shape[1], y_terms)
@@ -100,7 +100,7 @@ def _fit(
 
 
 def _moments(image: Numbers | Bools, kept: Bools, level: float, terms: Floats) -> Floats:
-    """Sums (term, x) of the kept pixels above the level, times functions of y."""
+    """Return sums (term, x) of the kept pixels above the level, times functions of y."""
     terms = np.ascontiguousarray(terms)
     sums = np.zeros((terms.shape[1], image.shape[1]))
     for band, pixels in _bands(image):
@@ -109,19 +109,19 @@ def _moments(image: Numbers | Bools, kept: Bools, level: float, terms: Floats) -
 
 
 def _bands(image: Numbers | Bools) -> Iterator[tuple[slice, Floats]]:
-    """Bands of rows, and their pixels as the kernels are compiled for."""
+    """Yield bands of rows, and their pixels as the kernels are compiled for."""
     for band in bands(image.shape):
         yield band, np.ascontiguousarray(image[band], dtype=np.float64)
 
 
 def _orthonormal(terms: Floats) -> Floats:
-    """Orthonormal columns that span the same; those that depend on the others are left out."""
+    """Return orthonormal columns that span the same, without those that depend on others."""
     columns, size, _ = np.linalg.svd(terms, full_matrices=False)
     return columns[:, _found(size, terms)]
 
 
 def _orthonormal_in(weight: Floats, terms: Floats) -> Floats:
-    """Combinations of orthonormal columns that are orthonormal in the weights, at most 1.
+    """Combine orthonormal columns to some that are orthonormal in the weights, at most 1.
 
     Those that vanish at all weighted places are left out: nothing determines them.
     """
@@ -133,12 +133,12 @@ def _orthonormal_in(weight: Floats, terms: Floats) -> Floats:
 
 
 def _found(size: Floats, terms: Floats) -> Bools:
-    """Which singular values are more than rounding."""
+    """Return which singular values are more than rounding."""
     return size > max(terms.shape) * _EPSILON * size[0]
 
 
 def _pairs(terms: Floats) -> tuple[Floats, Integers]:
-    """Products of each two columns, each once, and in which column that of i and k stands."""
+    """Return the products of each two columns once, and the column where that of i, k stands."""
     first, second = np.triu_indices(terms.shape[1])
     place = np.empty((terms.shape[1],) * 2, np.intp)
     place[first, second] = place[second, first] = np.arange(first.size)
@@ -148,7 +148,7 @@ def _pairs(terms: Floats) -> tuple[Floats, Integers]:
 def _reject(
     image: Image, kept: Bools, surface: tuple[float, Floats, Floats], limits: tuple[float, float]
 ) -> bool:
-    """Drop outliers from ``kept``, and say whether there were any."""
+    """Drop outliers from ``kept``, and return whether there were any."""
     level, down, along = surface
     found = [
         square_distances(pixels, kept[band], (level, down[band], along))

@@ -45,7 +45,7 @@ HIGHEST_ORDER = 5
 
 
 def zoom_image(image: ArrayLike, zoom: Pair, interp_order: Pair) -> Floats:
-    """Finer pixels that sum to those of the image, smoothly interpolated.
+    """Make finer pixels that sum to those of the image, smoothly interpolated.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def zoom_image(image: ArrayLike, zoom: Pair, interp_order: Pair) -> Floats:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ZoomModel(SmoothModel):
-    """Part of a zoomed image, kept as coefficients of splines."""
+    """A part of a zoomed image, kept as coefficients of splines."""
 
     splines: Floats
     """Coefficients [y, x] of the whole image, see :func:`coefficients`."""
@@ -104,7 +104,7 @@ class ZoomModel(SmoothModel):
 
     @classmethod
     def of(cls, image: Image, factors: YX, orders: YX, origin: YX, shape: YX) -> "ZoomModel":
-        """The model of a small image; a ValueError if it is too small for the order."""
+        """Make the model of a small image; a ValueError if it is too small for the order."""
         for size, order, name in zip(image.shape, orders, "yx", strict=True):
             if size < order:
                 raise ValueError(
@@ -137,13 +137,13 @@ class ZoomModel(SmoothModel):
         return rows
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # new tuples: a pickle tells equal ones from one that is there twice
+        # new tuples: in a pickle, equal ones differ from one that is there twice
         small = self.factors, self.orders, self.origin, self.shape
         return type(self), (self.splines, self.gaps, *(tuple(map(int, part)) for part in small))
 
 
 class Direction(NamedTuple):
-    """What interpolating in one direction takes; arrays that are shared, and never written to."""
+    """The tables to interpolate in one direction; arrays are shared, and never written to."""
 
     factors: Floats
     """Of the equations for the coefficients, see :func:`autowisp_xr.kernels.banded.factorise`."""
@@ -157,7 +157,7 @@ class Direction(NamedTuple):
 
 @lru_cache(maxsize=16)
 def direction(size: int, factor: int, order: int) -> Direction:
-    """Splines of degree ``order`` over ``size`` pixels, each of which becomes ``factor``."""
+    """Return splines of degree ``order`` over ``size`` pixels, each of which becomes ``factor``."""
     places = np.arange(size + 1.0)
     knots = make_interp_spline(places, places, k=order).t
     equations, lower = _band(*_weights(places, knots, order))
@@ -169,7 +169,7 @@ def direction(size: int, factor: int, order: int) -> Direction:
 
 
 def coefficients(image: Image, y: Direction, x: Direction) -> Floats:
-    """Coefficients of the tensor product of splines that sums to the pixels of an image.
+    """Return coefficients of the product of splines that sums to the pixels of an image.
 
     ``image`` [y, x] is finite. Returns an array [y, x] of the same shape, float64 and new.
     """
@@ -181,7 +181,7 @@ def coefficients(image: Image, y: Direction, x: Direction) -> Floats:
 
 
 def _weights(edges: Floats, knots: Floats, order: int) -> tuple[Integers, Floats]:
-    """First coefficient, and weights of it and the next ones, for pixels between edges."""
+    """Return the first coefficient, and weights of it and the next, for pixels between edges."""
     values = BSpline.design_matrix(edges, knots, order)
     first = values.indices.reshape(-1, order + 1)[:, 0].astype(np.intp)
     # T_j from the first B-spline on that is not zero: one, then less and less, then zero
@@ -200,7 +200,7 @@ def _weights(edges: Floats, knots: Floats, order: int) -> tuple[Integers, Floats
 
 
 def _band(first: Integers, weights: Floats) -> tuple[Floats, int]:
-    """The same as a matrix with a band, and the number of its diagonals below the main one."""
+    """Return the same as a matrix with a band, and its number of diagonals below the main one."""
     row, place = np.nonzero(weights)
     offset = first[row] + place - row
     lower = int(-offset.min())

@@ -1,4 +1,4 @@
-"""What masters and frames say about the camera, and about each other."""
+"""Measurements of the camera from frames, and comparisons of masters."""
 
 import lazy_loader
 

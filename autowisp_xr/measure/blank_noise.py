@@ -1,9 +1,9 @@
-"""Noise of the blank parts of an image against what its error plane says.
+"""The noise of the blank parts of an image, compared with its variance plane.
 
 Decision: what is compared are differences of near pixels, and second differences of
 neighbouring blocks, so that neither a gradient nor a nebula is taken for noise. Regions of 8 x 8
 blocks are dark or not as a whole: picking the darker blocks would pick those that noise made dark.
-Stars too faint to see add to the noise of blocks, which is no fault of the errors; but no star
+Stars too faint to see add to the noise of blocks, which is no fault of the variances; but no star
 makes all blocks of a row move together, so that in blocks only what rows and columns have in common
 is looked at, and what goes with the pattern of the dark.
 """
@@ -37,7 +37,7 @@ _NEAR = 4.0
 """Errors beyond which a pixel is a star or a hot one: a normal loses 0.1 % of its variance."""
 
 _LEAST = 30
-"""Differences that tell a scatter to 13 %; fewer tell none."""
+"""Differences that determine a scatter to 13 %; of fewer, none is given."""
 
 _QUIETER, _QUIET, _QUIET_ERROR = 0.04, 0.822, 0.22
 """Part of the blocks that are quieter than what is taken for blank: in fields full of stars, few
@@ -58,7 +58,7 @@ _PRODUCTS = 2.0
 
 
 class Noise(NamedTuple):
-    """Scatter in units of what errors say, each with its error by chance; NaN if not known."""
+    """Scatters in units of the expected ones, each with its uncertainty; NaN if not known."""
 
     noise: float
     """Of pixels."""
@@ -71,7 +71,7 @@ class Noise(NamedTuple):
 
 
 class Slope(NamedTuple):
-    """How much of the pattern of a dark is in an image, and its error."""
+    """The part of the pattern of a dark that is in an image, and its uncertainty."""
 
     dark_left: float
     dark_left_error: float
@@ -99,11 +99,11 @@ class Blocks:
 
     @cached_property
     def medians(self) -> Floats:
-        """(band, down, across); NaN without a good pixel."""
+        """The medians of the blocks, (band, down, across); NaN without a good pixel."""
         return median(self.image)
 
     def dark(self) -> Bools:
-        """Whether a block lies in the darker half of the regions, (band, down, across)."""
+        """Return which blocks lie in the darker half of the regions, (band, down, across)."""
         medians = self.medians
         bands, down, across = medians.shape
         # what is left over at the far end belongs to the last region
@@ -122,10 +122,10 @@ class Blocks:
         return np.isin(region, chosen)
 
     def blank(self, where: Bools) -> "Blocks":
-        """Some blocks, without pixels that stand out; the variance is the mean of each block.
+        """Return some blocks without pixels that stand out, with the mean variance of each block.
 
         A variance that was found from the value of its own pixel goes with its noise. Where noise
-        is more than errors say, so is what stands out.
+        is more than variances predict, so is what stands out.
         """
         known = np.isfinite(self.image) & where[..., None]
         near = Blocks(np.where(known, self.image, np.nan), self.variance)
@@ -143,13 +143,13 @@ class Blocks:
 
 
 def noise_of(blocks: Blocks) -> Noise:
-    """Scatter of the blank parts of an image; ``blocks`` as :meth:`Blocks.blank` gives them."""
+    """Return the scatter of the blank parts of an image, ``blocks`` from :meth:`Blocks.blank`."""
     rows, columns = (second / np.sqrt(variance) for second, variance in _of_blocks(blocks))
     return Noise(*_quiet(blocks), *_in_common(rows), *_in_common(columns.swapaxes(1, 2)))
 
 
 def slope_on(blocks: Blocks, dark: Blocks, own: float = 1.0) -> Slope:
-    """How much of the pattern of a dark that was subtracted is still in an image.
+    """Return how much of the pattern of a subtracted dark is still in an image.
 
     Parameters
     ----------
@@ -177,12 +177,12 @@ def slope_on(blocks: Blocks, dark: Blocks, own: float = 1.0) -> Slope:
 
 
 def _of_pixels(blocks: Blocks) -> list[tuple[Floats, Floats]]:
-    """Differences of near pixels, and their variances."""
+    """Return the differences of near pixels, and their variances."""
     return [(_steps(blocks.image, -1), _steps(blocks.variance, 1))]
 
 
 def _of_blocks(blocks: Blocks) -> list[tuple[Floats, Floats]]:
-    """Second differences of the means of neighbouring blocks, and their variances: down, along."""
+    """Return second differences of the means of blocks, and their variances: down, along."""
     known = np.isfinite(blocks.image)
     number = known.sum(axis=-1).astype(np.float64)
     number[number == 0] = np.nan
@@ -196,14 +196,14 @@ def _of_blocks(blocks: Blocks) -> list[tuple[Floats, Floats]]:
 
 
 def _curves(values: Floats, axis: int, factors: tuple[int, int, int]) -> Floats:
-    """Weighted sums of three blocks in a row."""
+    """Return weighted sums of three blocks in a row."""
     moved = np.moveaxis(values, axis, 0)
     one, two, three = factors
     return np.moveaxis(one * moved[:-2] + two * moved[1:-1] + three * moved[2:], 0, axis)
 
 
 def _joined(parts: list[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
-    """All differences, and all variances, in a row each."""
+    """Return all differences, and all variances, in a row each."""
     differences, variances = (
         np.concatenate([part.ravel() for part in of]) for of in zip(*parts, strict=True)
     )
@@ -211,7 +211,7 @@ def _joined(parts: list[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
 
 
 def _slope(here: tuple[Floats, Floats], there: tuple[Floats, Floats], own: float) -> Slope:
-    """Slope of differences in the image on those in the dark, each with its variance."""
+    """Return the slope of differences in the image on those in the dark."""
     (image, errors), (pattern, noise) = here, there
     root = np.sqrt(errors)
     image, pattern, noise = image / root, pattern / root, noise / errors
@@ -233,7 +233,7 @@ def _slope(here: tuple[Floats, Floats], there: tuple[Floats, Floats], own: float
 
 
 def _steps(values: Floats, sign: int, lag: int = _LAG) -> Floats:
-    """What pixels of a block differ by, down and along; the sum for a sign of 1."""
+    """Return the differences of pixels of a block, down and along; their sums for a sign of 1."""
     shape = values.shape[:-1]
     pixels = values.reshape(*shape, BLOCK, BLOCK)
     down = pixels[..., lag:, :] + sign * pixels[..., :-lag, :]
@@ -242,11 +242,11 @@ def _steps(values: Floats, sign: int, lag: int = _LAG) -> Floats:
 
 
 def _quiet(blocks: Blocks) -> tuple[float, float]:
-    """Scatter in the quietest of the blocks, and its error; NaN of too few.
+    """Return the scatter in the quietest blocks, and its uncertainty; NaN of too few.
 
     Noise does not know how far pixels lie apart, while a nebula, or stars without a gap, differ the
-    less the nearer pixels are: by the square of the distance, which tells what they differ by at
-    none. Where it is most of what there is, the noise is not known.
+    less the nearer pixels are: by the square of the distance, from which follows what they differ
+    by at none. Where it is most of what there is, the noise is not known.
     """
     value, number = _quiet_steps(blocks, _LAG)
     nearer, _ = _quiet_steps(blocks, 1)
@@ -259,7 +259,7 @@ def _quiet(blocks: Blocks) -> tuple[float, float]:
 
 
 def _quiet_steps(blocks: Blocks, lag: int) -> tuple[float, int]:
-    """Scatter of the differences of pixels that lie so far apart, and of how many blocks."""
+    """Return the scatter of differences of pixels ``lag`` apart, and the number of blocks."""
     squared = _steps(blocks.image, -1, lag) ** 2 / _steps(blocks.variance, 1, lag)
     known = np.isfinite(squared)
     number = known.sum(axis=(0, -1))
@@ -271,7 +271,7 @@ def _quiet_steps(blocks: Blocks, lag: int) -> tuple[float, int]:
 
 
 def _in_common(pulls: Floats) -> tuple[float, float]:
-    """Root of one and the variance that the members of each line (band, line, member) share.
+    """Return the root of one and the variance that members of a line (band, line, member) share.
 
     Neighbouring lines of a pattern without order have second differences of opposite sign, with
     a covariance of -4 where their variance is 6; those of a nebula are alike, and count for less

@@ -1,4 +1,4 @@
-"""``check_calibrated``: sky, values below zero and noise of calibrated frames, by some pixels."""
+"""Sky, values below zero and noise of calibrated frames, from bands of their rows."""
 
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ _FAR = 5.0
 """Errors below zero, where one of 3.5 million good pixels is by chance."""
 
 _SKY = 0.25
-"""Of the blocks are darker than the sky is said to be, whatever is in the brighter ones."""
+"""The share of blocks that are darker than the sky, whatever is in the brighter ones."""
 
 _LEVELS = ("sky", "middle", "error", "below_zero")
 _NUMBERS = (*_LEVELS, *Noise._fields, *Slope._fields)
@@ -30,7 +30,7 @@ _COLUMNS = 1024
 
 
 class Bands(NamedTuple):
-    """Bands of a channel, (band, y, x), in memory."""
+    """The bands of a channel, (band, y, x), in memory."""
 
     image: Floats
     variance: Floats
@@ -40,7 +40,7 @@ class Bands(NamedTuple):
 
 
 def bands_of(ds: xr.Dataset, *, middle: bool = False) -> list[Bands]:
-    """Bands of a frame, or a master, without ``frame``, for each channel.
+    """Return bands of a frame or a master, without ``frame``, for each channel.
 
     They are evenly spread; of a low frame all rows are one. Of several bands, only that in the
     ``middle`` is read if so wanted. What is lazy of other rows is not computed.
@@ -68,7 +68,7 @@ def bands_of(ds: xr.Dataset, *, middle: bool = False) -> list[Bands]:
 def check_calibrated(
     ds: xr.Dataset, *, dark: xr.Dataset | None = None, max_frames: int = 3
 ) -> xr.Dataset:
-    """What calibrated frames look like: numbers by which to see that a master does not fit.
+    """Measure sky and noise of calibrated frames, which show a master that does not fit.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def check_calibrated(
         pattern is looked for.
     max_frames
         The noise of so many frames is looked at, spread evenly; of the others it is NaN, and one
-        band of rows tells their levels.
+        band of rows gives their levels.
 
     Returns
     -------
@@ -90,11 +90,11 @@ def check_calibrated(
     ``middle``
         Median of the blocks.
     ``error``
-        Of a pixel, in the median.
+        The median uncertainty of a pixel.
     ``below_zero``
-        Fraction of the good pixels that are more than 5 of their errors below zero.
+        Fraction of the good pixels that are more than 5 of their uncertainties below zero.
     ``noise``
-        Scatter of near pixels in blank parts, in units of their errors; 1 where these are
+        Scatter of near pixels in blank parts, in units of their uncertainties; 1 where these are
         right.
     ``rows``, ``columns``
         How much more noise a block of 8 x 8 pixels has by what it has in common with its row or
@@ -105,9 +105,9 @@ def check_calibrated(
     ``noise_of_dark``
         Noise with this pattern, in units of the noise without.
     ``noise_error``, ``rows_error``, ``columns_error``, ``dark_left_error``
-        Their errors, of rows and columns where these have nothing in common. What cannot be told,
-        of too few pixels, without a variance, or where the sky has more structure than noise, is
-        NaN.
+        Their uncertainties, of rows and columns where these have nothing in common. What cannot be
+        known, of too few pixels, without a variance, or where the sky has more structure than
+        noise, is NaN.
 
     Three bands of rows of each frame are read, of wide ones not all columns. Flagged pixels take no
     part.
@@ -120,8 +120,8 @@ def check_calibrated(
     Notes
     -----
     Blank is the darker half of the regions of 64 x 64 pixels; pixels that stand out of their block
-    by 4 errors are left out. Where no flat was applied, the unlike response of pixels counts as
-    noise.
+    by 4 uncertainties are left out. Where no flat was applied, the unlike response of pixels counts
+    as noise.
     """
     schema.check(ds)
     if schema.is_raw(ds):
@@ -130,12 +130,12 @@ def check_calibrated(
             "makes of them"
         )
     looked_at = spread(ds.sizes["frame"], max_frames)
-    looks = _Looks(ds, dark)
+    measurements = _Measurements(ds, dark)
     numbers = []
     for frame in range(ds.sizes["frame"]):
         whole = frame in looked_at
         bands = bands_of(ds.isel(frame=frame), middle=not whole)
-        numbers.append([looks.at(of, frame, i, noise=whole) for i, of in enumerate(bands)])
+        numbers.append([measurements.at(of, frame, i, noise=whole) for i, of in enumerate(bands)])
     planes = np.moveaxis(np.array(numbers), -1, 0)
     result = xr.Dataset(
         {name: (schema.DIMS[:2], of) for name, of in zip(_NUMBERS, planes, strict=True)},
@@ -147,8 +147,8 @@ def check_calibrated(
     return provenance.record(result, "check_calibrated", options, source=ds, masters={"dark": dark})
 
 
-class _Looks:
-    """Looks at the channels of frames that were calibrated in one way."""
+class _Measurements:
+    """Measurements of the channels of frames that were calibrated in one way."""
 
     def __init__(self, ds: xr.Dataset, dark: xr.Dataset | None) -> None:
         self.dark = [] if dark is None else bands_of(dark)
@@ -168,7 +168,7 @@ class _Looks:
             self.own = 1.0 - shared[known].sum() / total if total > 0 else 1.0
 
     def at(self, bands: Bands, frame: int, channel: int, *, noise: bool) -> list[float]:
-        """The numbers of one channel of one frame."""
+        """Return the numbers of one channel of one frame."""
         found = dict.fromkeys(_NUMBERS, np.nan)
         image, variance = bands.image[bands.good], bands.variance[bands.good]
         if not image.size:

@@ -1,4 +1,4 @@
-"""Warnings of masters that do not agree: a line for each channel, and where to look."""
+"""The warnings of masters that do not agree, a line for each channel, and where to look."""
 
 import math
 import warnings
@@ -49,9 +49,9 @@ def _pixels(
         scaled = "old.image" if found["ratio"] == 1 else f"{found['ratio']:.6g} * old.image"
         yield (
             f"{100 * found['fraction']:.3g} % of {number:.0f} pixels differ by more than "
-            f"{threshold:g} times their error, where {100 * granted:.3g} % may (median difference "
-            f"{found['median_difference']:.3g}{unit}, scatter {found['scatter']:.3g} errors); "
-            f"look at new.image - {scaled}"
+            f"{threshold:g} times their uncertainty, where {100 * granted:.3g} % may (median "
+            f"difference {found['median_difference']:.3g}{unit}, scatter {found['scatter']:.3g} "
+            f"times the uncertainty); look at new.image - {scaled}"
         )
 
 
@@ -71,7 +71,7 @@ def _large_scale(found: dict[str, float], unit: str, cell: Cell) -> Iterator[str
 
 
 def _settings(new: xr.Dataset, old: xr.Dataset) -> str:
-    """Words on settings that both masters know, and that differ."""
+    """Return the settings that both masters know, and that differ, in words."""
     names = [name for name in ALLOWABLE if name not in ("night", "target", "unit")]
     kind = str(new["image_type"].values) if "image_type" in new.coords else "bias"
     found = [reason_between(old, new, kind, [name]) for name in names]

@@ -1,4 +1,4 @@
-"""Raw frames in tiles, read one at a time, and which of them make a pair."""
+"""Pairs of raw frames, cut in tiles and read one at a time."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -31,7 +31,7 @@ _GOOD = 0.5
 
 
 class Frame(NamedTuple):
-    """A frame in tiles."""
+    """A frame cut in tiles."""
 
     name: str
     group: str
@@ -63,11 +63,11 @@ class Frames:
     lit: bool = True
     """Whether values may stop at the top; else they may at the bottom."""
     ends: list[tuple[int, float]] = field(default_factory=list)
-    """Values at which frames that were read stop, where no camera says so, and which share of their
-    pixels is there."""
+    """Values at which frames that were read stop, where no camera states it, and which share of
+    their pixels is there."""
 
     def order(self) -> Integers:
-        """Numbers of the frames, by group, then by time, as far as they are known."""
+        """Return the numbers of the frames, by group, then by time, as far as they are known."""
         groups = self._along(self.group)
         times = np.zeros(len(groups))
         if "time" in self.ds.coords and self.ds["time"].dims == ("frame",):
@@ -110,7 +110,7 @@ class Frames:
         return Frame(names[number], groups[number], pixels, good, usable, level, reason)
 
     def _camera_of(self, raw: xr.Dataset) -> Camera:
-        """The camera, with the saturation that a frame shows where that is lower."""
+        """Return the camera, with the saturation that a frame shows where that is lower."""
         planes = unflagged(raw.isel(frame=0))
         if not self.lit:
             floors = [floor_of(counts) for counts in map(counted, planes) if counts is not None]
@@ -139,7 +139,7 @@ class Frames:
 
 
 def _copy(first: Frame, second: Frame) -> str:
-    """That two frames are one exposure, whose copies do not scatter; "" where they are not."""
+    """Return that two frames are copies of one exposure, in words; "" where they are not."""
     equal = np.array_equal(first.pixels, second.pixels, equal_nan=True)
     if equal and (first.pixels != first.pixels.flat[0]).any():
         return f"a copy of {second.name}: all pixels are equal, so it is one exposure"
@@ -165,7 +165,7 @@ class Pairs:
     frames: Frames
     most: int
     apart: Callable[[Frame, Frame], str] = lambda first, second: ""
-    """Why two frames make no pair; "" where they do."""
+    """Returns why two frames make no pair; "" where they do."""
     left_out: dict[str, str] = field(default_factory=dict)
     """Frames that were read and not used, and why."""
 

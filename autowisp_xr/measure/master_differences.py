@@ -23,7 +23,7 @@ _FLAT_LIMIT = 0.01
 """Relative: what is wrong with the shape of a flat is wrong with photometry."""
 
 _NOISE = 5.0
-"""Errors of its mean that a cell is granted, for the largest of thousands is looked at."""
+"""Uncertainties of its mean that a cell is granted, since the largest of thousands is taken."""
 
 
 class Plane(NamedTuple):
@@ -36,7 +36,7 @@ class Plane(NamedTuple):
 
     @classmethod
     def of(cls, master: xr.Dataset, channel: int) -> "Plane":
-        """The channel of this number."""
+        """Return the plane of the channel of this number."""
         # sums in another order would differ by rounding
         image, variance = (
             np.ascontiguousarray(master[name].values[channel]) for name in ("image", "variance")
@@ -48,7 +48,7 @@ class Plane(NamedTuple):
 
 
 class PixelDifferences(NamedTuple):
-    """How the pixels of a channel differ; names are those of ``compare_masters``."""
+    """The differences of the pixels of a channel, with the names of ``compare_masters``."""
 
     number: int
     ratio: float
@@ -70,7 +70,7 @@ def differences(new: Plane, old: Plane, ratio: float, threshold: float) -> Pixel
     variance = new.variance[good] + ratio**2 * old.variance[good].astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         pulls = values / np.sqrt(variance)
-    # what is equal differs by nothing, also where there is no error
+    # what is equal differs by nothing, also where there is no uncertainty
     pulls[values == 0] = 0.0
     beyond = np.count_nonzero(np.abs(pulls) > threshold) / number
     middle = float(np.median(values))
@@ -78,7 +78,7 @@ def differences(new: Plane, old: Plane, ratio: float, threshold: float) -> Pixel
 
 
 def scatter(values: Floats) -> float:
-    """Standard deviation of what is within five of it, found round after round.
+    """Return the standard deviation of what is within five of it, found round after round.
 
     A quantile or a median distance would only be where it begins: where masters are medians of
     whole numbers, these jump from one number to the next. Infinite where more than a few values
@@ -136,14 +136,15 @@ def outstanding_cell(
     relative
         Whether cells are divided; else their means are subtracted.
     most
-        What cells may differ by, over five times the error of their mean. None: 0.01 where they are
-        divided, else the error of the difference of one pixel (root of the mean variance).
+        What cells may differ by, over five times the uncertainty of their mean. None: 0.01 where
+        they are divided, else the uncertainty of the difference of one pixel (root of the mean
+        variance).
     """
     good = new.usable & old.usable
     edges = [_edges(size) for size in good.shape]
 
     def sums(plane: ArrayLike) -> Floats:
-        """Sums of the good pixels of each cell, float64."""
+        """Return the sums of the good pixels of each cell, float64."""
         rows = np.add.reduceat(np.where(good, plane, np.float64(0)), edges[1][:-1], axis=1)
         return np.add.reduceat(rows, edges[0][:-1], axis=0)
 
@@ -166,6 +167,6 @@ def outstanding_cell(
 
 
 def _edges(size: int) -> Integers:
-    """First pixels of cells along an axis, and the end of the last."""
+    """Return the first pixels of cells along an axis, and the end of the last."""
     number = max(1, round(size / CELL))
     return np.arange(number + 1) * size // number

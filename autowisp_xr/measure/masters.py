@@ -1,4 +1,4 @@
-"""``compare_masters``: whether a new master agrees with the last good one."""
+"""The comparison of a new master with the last good one."""
 
 import math
 from numbers import Real
@@ -30,7 +30,7 @@ def compare_masters(
     rescale: bool | None = None,
     most_large_scale: float | None = None,
 ) -> xr.Dataset:
-    r"""How a new master differs from an old one, in units of their errors and on large scales.
+    r"""Compare a new master with an old one, in units of their uncertainties and on large scales.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def compare_masters(
         Masters (channel, y, x), or sets of one frame, with ``image``, ``variance`` and ``mask``
         (without it, no pixel is flagged), of the same pixels in the same unit.
     threshold
-        Errors that a pixel may differ by.
+        Uncertainties that a pixel may differ by.
     most
         Fraction of the pixels that may differ by more, over what does by chance.
     rescale
@@ -46,7 +46,7 @@ def compare_masters(
         masters, whose normalisation is a matter of taste), others are not.
     most_large_scale
         What a cell of pixels may differ by, over its noise: relative for flats, else in the unit of
-        the masters. None: 0.01 for flats; else the error of the difference of one pixel.
+        the masters. None: 0.01 for flats; else the uncertainty of the difference of one pixel.
 
     Returns
     -------
@@ -61,8 +61,8 @@ def compare_masters(
     ``median_difference``
         Median of new - s old, in the unit of the masters.
     ``scatter``
-        Standard deviation of the differences in units of their errors, those beyond five of it left
-        out: 1 where errors are right, less where both masters share noise.
+        Standard deviation of the differences in units of their uncertainties, those beyond five
+        left out: 1 where uncertainties are right, less where both masters share noise.
     ``largest_large_scale``
         How far the cell of about 32 x 32 pixels differs that stands out most: for flats
         \|ratio - 1\|, else the mean difference, without its sign, in the unit of the masters. NaN
@@ -101,7 +101,7 @@ def compare_masters(
         \mathrm{fraction} = \frac{\#(|p| > t)}{n}
 
     What both masters share (the same bias, common frames) is not known here and not taken off the
-    variance: they then differ by less than that says. By chance, a fraction
+    variance: they then differ by less than that predicts. By chance, a fraction
     :math:`q = \operatorname{erfc}(t / \sqrt 2)` of normal differences is beyond t; what warns is
     more than :math:`\mathrm{most} + q + 3 \sqrt{q (1 - q) / n}`. A cell c warns at
 
@@ -110,11 +110,11 @@ def compare_masters(
         > \mathrm{most\_large\_scale}
         + 5 \frac{\sqrt{\sum_c (v_N + s^2 v_O)}}{s \sum_c O}
 
-    for flats, for others where the mean difference and its error do so likewise.
+    for flats, for others where the mean difference and its uncertainty do so likewise.
 
     Variances that were found from the scatter of few frames are themselves uncertain, and then more
-    pixels are beyond 5 errors. Two masters (means) of n frames each, of the same truth (Monte
-    Carlo):
+    pixels are beyond 5 uncertainties. Two masters (means) of n frames each, of the same truth
+    (Monte Carlo):
 
     ======== ======= ======= ======= ======= =======
     n        3       4       5       7       10
@@ -179,7 +179,7 @@ def _ready(master: xr.Dataset, which: str) -> xr.Dataset:
 
 
 def _in_place(new: xr.Dataset, old: xr.Dataset) -> xr.Dataset:
-    """The old master, its channels in the order of the new one, once it is sure that they agree."""
+    """Return the old master in the channel order of the new one, or raise where they differ."""
     units, other = schema.units_of(new), schema.units_of(old)
     if units != other:
         raise MasterMismatchError(
@@ -197,7 +197,7 @@ def _in_place(new: xr.Dataset, old: xr.Dataset) -> xr.Dataset:
     if not all(np.array_equal(new[dim].values, old[dim].values) for dim in ("y", "x")):
         raise MasterMismatchError(
             f"the new master covers {schema.extent(new)}, the old one {schema.extent(old)}; "
-            "select the same area in both, or if they are the same pixels after all, say so with "
+            "select the same area in both, or if they are the same pixels after all, state that by "
             "old.assign_coords(y=new.y, x=new.x)"
         )
     if schema.channel_slices(new) != schema.channel_slices(old):
@@ -216,7 +216,7 @@ def _layout(ds: xr.Dataset) -> str:
 
 
 def _ratio(new: Plane, old: Plane, channel: str) -> float:
-    """Level of the new master over that of the old one; NaN without pixels."""
+    """Return the level of the new master over that of the old one; NaN without pixels."""
     good = new.usable & old.usable
     number = np.count_nonzero(good)
     if not number:

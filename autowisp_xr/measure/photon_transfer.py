@@ -25,7 +25,7 @@ def gain_and_read_noise(
     tile: int = 32,
     max_pairs: int = 8,
 ) -> xr.Dataset:
-    r"""Gain and read noise of each channel, with errors, from how pairs of frames differ.
+    r"""Measure gain and read noise of each channel, with uncertainties, from pairs of frames.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def gain_and_read_noise(
         Raw frames of the same pixels without light.
     camera
         Its areas, bias level and saturation; by default the one that travels with ``flats``. What
-        it says of gain and read noise takes no part. A flat that stops at a value below the
+        it states of gain and read noise takes no part. A flat that stops at a value below the
         saturation, as :func:`~autowisp_xr.measure.saturation` finds it, saturates there.
     overscan
         As for :func:`~autowisp_xr.calibrate`. The noise of an overscan level counts as read noise.
@@ -65,7 +65,7 @@ def gain_and_read_noise(
     ``signal_variance`` of one frame at that signal with ``signal_variance_error``, in ADU\
     :sup:`2`; the coordinate ``pair`` names the frames. A pair gives several points where it is
     not lit evenly; NaN where a channel has fewer than others. Which pairs were taken, and why
-    other frames that were read were not, its history says.
+    other frames that were read were not, stands in its history.
 
     Each frame is read once, one at a time, also where it is lazy or cut in chunks, which change
     no bit.
@@ -83,9 +83,9 @@ def gain_and_read_noise(
     Warns
     -----
     AutowispWarning
-        Where the relative error of a gain is more than 5 %, and where the curve is no line: its
-        points are off by more than twice their errors. The error of the gain is larger then, by
-        as much as they are. Where flats saturate at a value that the camera does not name, and
+        Where the relative uncertainty of a gain is more than 5 %, and where the curve is no line:
+        its points are off by more than twice their uncertainties. That of the gain is larger then,
+        by as much as they are. Where flats saturate at a value that the camera does not name, and
         where many pixels of the biases are cut off at their lowest value.
 
     See Also
@@ -110,11 +110,11 @@ def gain_and_read_noise(
     by the error that is expected of each, without those beyond three. Errors are from how much
     tiles scatter, and from how much the level of the biases does from frame to frame.
 
-    What is systematic is not in the errors. Stars of twilight flats and cosmic rays that are too
-    faint to be told from noise make a gain seem smaller, by up to one per cent, and by four in
-    a field crowded with bright stars; that bright pixels lose electrons to their neighbours makes
-    it seem larger, by a few per cent near the full well [3]_, and so does binning or shifting by
-    software. A read noise below 0.4 ADU hides between two digits.
+    What is systematic is not in the uncertainties. Stars of twilight flats and cosmic rays that are
+    too faint to be distinguished from noise make a gain seem smaller, by up to one per cent, and by
+    four in a field crowded with bright stars; that bright pixels lose electrons to their neighbours
+    makes it seem larger, by a few per cent near the full well [3]_, and so does binning or shifting
+    by software. A read noise below 0.4 ADU hides between two digits.
 
     References
     ----------
@@ -188,12 +188,12 @@ def _curve(
 
 
 def completed_camera(camera: Camera, measured: xr.Dataset) -> Camera:
-    """The same camera, with what was measured where it does not say.
+    """Return the same camera, completed by what was measured.
 
     Parameters
     ----------
     camera
-        What it says of gain or read noise stays as it is.
+        Gain or read noise that it states stay as they are.
     measured
         What :func:`gain_and_read_noise` returns.
 
@@ -236,7 +236,7 @@ def read_noise(
     tile: int = 32,
     max_pairs: int = 8,
 ) -> xr.Dataset:
-    """Read noise of each channel in ADU, with its error, from how pairs of biases differ.
+    """Measure the read noise of each channel in ADU, with its uncertainty, from pairs of biases.
 
     It takes no flats, and no gain; times the gain it is in electrons.
 

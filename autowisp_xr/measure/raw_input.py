@@ -1,4 +1,4 @@
-"""Raw frames: whether they are, their pixels without a flag, and what a camera is told of them."""
+"""Raw frames as they come: checked, in numbers spread evenly, their pixels without a flag."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ def check_raw(ds: xr.Dataset, what: str) -> None:
 
 
 def unflagged(frame: xr.Dataset) -> Planes:
-    """Raw pixels (channel, y, x) of one frame, each with a flag as dark as the darkest."""
+    """Return raw pixels (channel, y, x) of one frame, flagged ones as dark as the darkest."""
     planes = frame["image"].values
     if "mask" in frame:
         planes = np.where(frame["mask"].values == 0, planes, planes.min())
@@ -28,13 +28,13 @@ def unflagged(frame: xr.Dataset) -> Planes:
 
 
 def by_channel(channels: Sequence[str], values: Floats) -> float | dict[str, float]:
-    """Values as a :class:`~autowisp_xr.Camera` takes them: a number where there is one channel."""
+    """Return values as :class:`~autowisp_xr.Camera` takes them: of one channel, a number."""
     given = dict(zip(channels, values.tolist(), strict=True))
     return given if len(channels) > 1 else given[channels[0]]
 
 
 def spread(number: int, most: int | None) -> list[int]:
-    """Numbers of frames, evenly spread, the first and the last among them; all of few."""
+    """Return numbers of frames, evenly spread, with the first and the last; all of few."""
     if most is None or most >= number:
         return list(range(number))
     return np.unique(np.linspace(0, number - 1, max(most, 1)).round().astype(int)).tolist()

@@ -1,4 +1,4 @@
-"""``saturation``: the value at which the pixels of a camera stop, from frames that reach it."""
+"""The value at which the pixels of a camera stop, measured from frames that reach it."""
 
 from dataclasses import dataclass, field, replace
 
@@ -18,9 +18,9 @@ _SAME = 0.02
 def saturation(
     ds: xr.Dataset, *, camera: Camera | None = None, max_frames: int | None = None
 ) -> xr.Dataset:
-    """The value at which pixels stop, in each channel: where many share one far above the rest.
+    """Measure the value at which pixels stop, in each channel: one that many share, far up.
 
-    Cameras of 12 or 14 bits write 16, and seldom say where theirs end: at 4095 or 16383, or at
+    Cameras of 12 or 14 bits write 16, and seldom state where theirs end: at 4095 or 16383, or at
     these times 16 or 4.
 
     Parameters
@@ -61,7 +61,7 @@ def saturation(
     A plateau is the largest value of a frame, but for a few pixels above it, that at least 10
     pixels share, of three rows and columns and more, and 20 times as many as have each of the 64
     values below it, on average. Where neighbouring pixels below it are mostly equal, values are too
-    coarse to tell. Pixels that saturate softly, at a full well, have none.
+    coarse to show one. Pixels that saturate softly, at a full well, have none.
     """
     schema.check(ds)
     check_raw(ds, "frames")
@@ -124,7 +124,7 @@ class _Plateaus:
             self.shares.append(float((plane >= value).mean()))
 
     def level(self) -> float:
-        """The lowest plateau that is about the highest; NaN where others go well beyond."""
+        """Return the lowest plateau that is about the highest; NaN where others go well beyond."""
         highest = max(self.values.values(), default=np.nan)
         if not highest * (1 + _SAME) >= self.reached:
             return np.nan
@@ -132,7 +132,7 @@ class _Plateaus:
 
 
 def with_saturation(camera: Camera, measured: xr.Dataset) -> Camera:
-    """The same camera, with a saturation that was measured in place of what it says.
+    """Return the same camera, with a saturation that was measured in place of its own.
 
     A channel that has no plateau takes the highest of the others.
     """

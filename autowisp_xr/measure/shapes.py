@@ -1,4 +1,4 @@
-"""Large-scale shapes: how flats of one set differ in theirs, and glow in a corner of a dark."""
+"""The large-scale shapes of flats of one set, and the glow in a corner of a dark."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ _REGION = 32
 
 
 def flat_shapes(flats: xr.Dataset, *, bias: xr.Dataset | None = None) -> xr.Dataset:
-    """How the large-scale shape of each flat differs from that of the others.
+    """Measure how the large-scale shape of each flat differs from that of the others.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def flat_shapes(flats: xr.Dataset, *, bias: xr.Dataset | None = None) -> xr.Data
 
 
 def _levels(raw: xr.Dataset) -> Floats:
-    """Level without light of each frame, (frame): of some rows of the overscan, or as said."""
+    """Return the level without light, (frame), of some rows of the overscan or of the camera."""
     camera = schema.camera_of(raw)
     if not camera.overscan_areas:
         return np.full(raw.sizes["frame"], camera.bias_level)
@@ -107,7 +107,7 @@ def _levels(raw: xr.Dataset) -> Floats:
 
 
 def _cells(frame: xr.Dataset) -> tuple[Floats, Floats]:
-    """Median of each cell of a frame, and its error, (channel, cell)."""
+    """Return the median of each cell of a frame, and its uncertainty, (channel, cell)."""
     height, width = frame.sizes["y"], frame.sizes["x"]
     down, across = min(_CELLS, height), min(_CELLS, width)
     rows = min(_ROWS, height // down)
@@ -128,12 +128,12 @@ def _cells(frame: xr.Dataset) -> tuple[Floats, Floats]:
 
 
 def _good_pixels(frame: xr.Dataset) -> Numbers:
-    """Pixels (channel, y, x), NaN where they are flagged as bad."""
+    """Return pixels (channel, y, x), NaN where they are flagged as bad."""
     return good_only(frame["image"].values, frame["mask"].values if "mask" in frame else None)
 
 
 def glow(dark: xr.Dataset) -> xr.Dataset:
-    """Where a master dark glows: in the region of 32 x 32 pixels that is brightest.
+    """Measure the glow of a master dark: its brightest region of 32 x 32 pixels.
 
     Parameters
     ----------

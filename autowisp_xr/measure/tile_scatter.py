@@ -35,7 +35,7 @@ _PART_PIXELS = 2**17
 
 
 def cut(planes: NDArray[_Kind], height: int, width: int) -> NDArray[_Kind]:
-    """Planes (plane, y, x) as (plane, down, across, pixel) of cells of this height and width.
+    """Cut planes (plane, y, x) to (plane, down, across, pixel) of cells of this height and width.
 
     What is left over at the far end of an axis is left out.
     """
@@ -47,7 +47,7 @@ def cut(planes: NDArray[_Kind], height: int, width: int) -> NDArray[_Kind]:
 
 
 def ranked(values: NDArray[_Kind], rank: float) -> NDArray[_Kind]:
-    """A value that about this fraction of the finite ones along the last axis is below.
+    """Return a value that about this fraction of the finite ones along the last axis is below.
 
     NaN where none is finite.
     """
@@ -58,7 +58,7 @@ def ranked(values: NDArray[_Kind], rank: float) -> NDArray[_Kind]:
 
 
 def median(values: NDArray[_Kind]) -> NDArray[_Kind]:
-    """The median along the last axis; of an even number, the upper one of both in the middle."""
+    """Return the median along the last axis; of an even number, the upper of the middle two."""
     return ranked(values, 0.5)
 
 
@@ -74,7 +74,7 @@ class Tiles:
 
     @classmethod
     def over(cls, shape: tuple[int, int], side: int) -> "Tiles":
-        """Tiles of a plane of this shape, no more than MOST_TILES; of a small one, all of it."""
+        """Spread tiles over a plane of this shape, MOST_TILES at most; a small one is a tile."""
         height, width = (min(side, size) for size in shape)
         down, across = shape[0] // height, shape[1] // width
         thinning = min(1.0, (MOST_TILES / (down * across)) ** 0.5)
@@ -89,7 +89,7 @@ class Tiles:
 
     @cached_property
     def _cells(self) -> Integers:
-        """Which cell of its tile a pixel is in, (pixel)."""
+        """The number of the cell of its tile that a pixel is in, (pixel)."""
         down, across = (
             np.arange(size) * max(1, round(size / _CELL)) // size
             for size in (self.height, self.width)
@@ -98,12 +98,12 @@ class Tiles:
 
     @property
     def starts(self) -> Integers:
-        """First pixel of each cell, among those that are cut."""
+        """The first pixel of each cell, among those that are cut."""
         sizes = np.bincount(self._cells)
         return np.cumsum(sizes) - sizes
 
     def cut(self, planes: NDArray[_Kind]) -> NDArray[_Kind]:
-        """Rows and columns of the tiles (channel, y, x), as (channel, tile, pixel).
+        """Cut the rows and columns of the tiles (channel, y, x) to (channel, tile, pixel).
 
         The pixels of a tile come cell by cell.
         """
@@ -113,14 +113,14 @@ class Tiles:
 
 
 def _spread(size: int, side: int, number: int) -> Integers:
-    """Pixels along an axis of so many tiles, evenly spread, (number x side)."""
+    """Return the pixels along an axis of so many tiles, evenly spread, (number x side)."""
     room = size // side
     starts = ((2 * np.arange(number) + 1) * room // (2 * number)) * side + size % side // 2
     return (starts[:, None] + np.arange(side)).ravel()
 
 
 class Scatter(NamedTuple):
-    """Of first - ratio x second in each tile, outliers left out."""
+    """The scatter of first - ratio x second in each tile, outliers left out."""
 
     level: Floats
     """Mean of the first frame."""
@@ -135,7 +135,7 @@ class Scatter(NamedTuple):
 def scatter(
     first: Floats, second: Floats, good: Bools, starts: Integers, *, scaled: bool
 ) -> Scatter:
-    """How two frames scatter about each other in each tile.
+    """Return how two frames scatter about each other in each tile.
 
     Parameters
     ----------
@@ -187,14 +187,14 @@ def _scatter(first: Floats, second: Floats, good: Bools, starts: Integers, scale
 
 
 def _near(values: Floats) -> Bools:
-    """Which values are near the median of their tile: all of them where most are equal."""
+    """Return which values are near the median of their tile: all where most are equal."""
     distance = np.abs(values - median(values)[:, None])
     scale = typical_size(distance)[:, None]
     return (distance <= _CLIP * scale) | ((scale == 0) & np.isfinite(distance))
 
 
 def typical_size(distances: Floats) -> Floats:
-    """Standard deviation of normal values that lie so far from their middle, along the last axis.
+    """Return the standard deviation of normal values at these distances, along the last axis.
 
     From a high rank: the median distance is often 0 where noise is less than one digit stands for.
     """

@@ -1,4 +1,4 @@
-"""What flats and biases must be to tell a gain, and the reports where they are not."""
+"""Checks of the flats and biases that a gain is measured from, with their messages."""
 
 import operator
 import warnings
@@ -19,13 +19,13 @@ from autowisp_xr.measure.variance_slope import Slope
 from autowisp_xr.steps.master_fit import OF_PIXELS, reason_between
 
 _LEAST_LIGHT = 5.0
-"""Electrons; the level of fewer says as much of the bias as of the light."""
+"""Electrons; a level below depends on the bias as much as on the light."""
 
 _SURE = 3.0
-"""Errors that the noise of light is above none, at least."""
+"""Uncertainties that the noise of light is above none, at least."""
 
 _POOR = 0.05
-"""Relative error of a gain that is worth a word."""
+"""Relative uncertainty of a gain that is worth a warning."""
 
 _SHOWN = 6
 
@@ -41,7 +41,7 @@ _REMEDIES = {
 
 
 def whole_number(name: str, value: SupportsIndex, least: int) -> int:
-    """A whole number that is not below the least, or a ValueError that names it."""
+    """Return a whole number that is not below the least, or raise ValueError that names it."""
     try:
         number = operator.index(value)
     except TypeError:
@@ -52,13 +52,13 @@ def whole_number(name: str, value: SupportsIndex, least: int) -> int:
 
 
 def ready(ds: xr.Dataset, what: str) -> xr.Dataset:
-    """The frames with their coordinates in memory, once it is sure that they are raw."""
+    """Return the frames with their coordinates in memory, or raise where they are not raw."""
     schema.check(ds, name=f"the set of {what}")
     check_raw(ds, what)
     units = schema.units_of(ds)
     if units != "adu":
         raise CalibrationError(
-            f"the {what} are in units of {units!r}; a gain is told by raw frames in 'adu'"
+            f"the {what} are in units of {units!r}; a gain is measured from raw frames in 'adu'"
         )
     if ds.sizes["frame"] < 2:
         raise CalibrationError(
@@ -104,13 +104,13 @@ def check_same_setting(flats: xr.Dataset, biases: xr.Dataset) -> None:
         found = reason_between(ds, other, kind, names)
         if found is not None:
             raise ImageMismatchError(
-                f"frames of several settings cannot tell one gain: {words} {found}; select one "
+                f"frames of several settings have no gain in common: {words} {found}; select one "
                 f"setting, as with ds.isel(frame=ds.{found.trait} == ...)"
             )
 
 
 def apart(first: Frame, second: Frame) -> str:
-    """Why two flats make no pair in any channel; "" where they do in one."""
+    """Return why two flats make no pair in any channel; "" where they do in one."""
     if first.group != second.group:
         return f"the next one has the filter {second.group!r}"
     levels = list(zip(first.level, second.level, strict=True))
@@ -133,7 +133,7 @@ def checked_samples(
     Warns
     -----
     AutowispWarning
-        Of flats that stop at a value which no camera says, or of biases that are cut off.
+        Of flats that stop at a value which no camera states, or of biases that are cut off.
     """
     found, names = samples(pairs, scaled=pairs.frames.lit, bias=bias)
     _warn_of_ends(pairs.frames)
@@ -160,10 +160,10 @@ def check_light(channel: str, flats: Sample, gain: Slope) -> None:
     level = float(np.median(flats.level[gain.weights > 0]))
     if gain.value <= _SURE * gain.error or level < _LEAST_LIGHT * gain.value:
         raise CalibrationError(
-            f"there is no light in the flats to tell the gain of {_channels(channel)} by: they are "
-            f"{level:.3g} ADU above the biases, and their variance is {gain.value * level:.3g} +- "
-            f"{gain.error * level:.2g} ADU^2 above that of these; give flats of a thousand "
-            "electrons and more"
+            f"there is no light in the flats to measure the gain of {_channels(channel)} by: they "
+            f"are {level:.3g} ADU above the biases, and their variance is "
+            f"{gain.value * level:.3g} +- {gain.error * level:.2g} ADU^2 above that of these; give "
+            "flats of a thousand electrons and more"
         )
 
 
@@ -176,7 +176,7 @@ def warn_of_curves(curves: Sequence[Curve]) -> None:
         if gain.error > _POOR * gain.value
     ]
     off = [
-        f"{curve.misfit:.1f} times their errors in {_channels(curve.channel)}"
+        f"{curve.misfit:.1f} times their uncertainties in {_channels(curve.channel)}"
         for curve in curves
         if curve.misfit > 1
     ]
@@ -189,13 +189,13 @@ def warn_of_curves(curves: Sequence[Curve]) -> None:
         ),
         (
             poor,
-            f"the gain is known to {', '.join(poor)} only; more, brighter or larger flats tell it "
-            "better",
+            f"the gain is known to {', '.join(poor)} only; more, brighter or larger flats give a "
+            "better one",
         ),
         (
             off,
             f"the photon transfer curve is no line: its points are off by {', '.join(off)}; some "
-            "flats may be saturated (say the saturation of the camera), or of other light",
+            "flats may be saturated (give the saturation of the camera), or of other light",
         ),
     ):
         if found:
@@ -210,7 +210,7 @@ def _warn_of_ends(frames: Frames) -> None:
     if frames.lit:
         text = (
             f"flats stop at {values} ADU (up to {share}), which is taken for saturated: no tile "
-            "with such pixels tells the gain; say the saturation of the camera"
+            "with such pixels is used for the gain; give the saturation of the camera"
         )
     else:
         text = (

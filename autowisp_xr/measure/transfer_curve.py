@@ -1,4 +1,4 @@
-"""Tiles of pairs of frames: how they scatter, and what that says of gain and read noise."""
+"""The photon transfer curve: gain and read noise from the scatter in tiles of pairs of frames."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
@@ -21,15 +21,15 @@ _TILES_OF_POINT = 10
 
 _FEW_POINTS = 5
 _MISFIT = 2.0
-"""So many points tell whether they lie on a line, and so far off, in their errors, they do not."""
+"""So many points show whether they lie on a line; so many uncertainties off it, they do not."""
 
 
 Points: TypeAlias = list[list[tuple[float, float, float]]]
-"""For each pair a list of (signal, variance of one frame, its error), from low to high."""
+"""For each pair a list of (signal, variance of one frame, its uncertainty), from low to high."""
 
 
 class Sample(NamedTuple):
-    """Tiles of all pairs in one channel, (tile)."""
+    """The tiles of all pairs in one channel, (tile)."""
 
     pair: Integers
     level: Floats
@@ -39,21 +39,21 @@ class Sample(NamedTuple):
     freedom: Floats
 
     def of(self, which: Bools | Integers) -> "Sample":
-        """A part of the tiles."""
+        """Return a part of the tiles."""
         return Sample._make(column[which] for column in self)
 
     @property
     def light(self) -> Floats:
-        """Signal whose photon noise is in the difference."""
+        """The signal whose photon noise is in the difference."""
         return self.level * (1 + self.ratio)
 
     def noise(self, variance: float, biases: int) -> Floats:
-        """Read noise in the difference: that of both frames, and of the mean of so many biases."""
+        """Return the read noise in the difference: of both frames and the mean of the biases."""
         return variance * (1 + self.ratio**2 + (1 - self.ratio) ** 2 / biases)
 
 
 class MeanBias:
-    """Mean of the frames that are shown to it, and how their level wanders."""
+    """The mean of the frames that are added, and how their level wanders."""
 
     def __init__(self) -> None:
         self._total: Floats | float = 0.0
@@ -68,7 +68,7 @@ class MeanBias:
 
     @property
     def number(self) -> int:
-        """Frames so far."""
+        """The number of frames so far."""
         return len(self._levels)
 
     def mean(self) -> Floats:
@@ -77,7 +77,7 @@ class MeanBias:
             return np.divide(self._total, self._good)
 
     def drifts(self) -> list[float]:
-        """Variance of the level from frame to frame in ADU^2, of each channel."""
+        """Return the variance of the level from frame to frame in ADU^2, of each channel."""
         known = [of[np.isfinite(of)] for of in np.transpose(self._levels)]
         return [float(np.var(of, ddof=1)) if of.size > 1 else 0.0 for of in known]
 
@@ -128,13 +128,13 @@ def _sample(
 
 
 def read_noise_of(sample: Sample) -> Slope:
-    """Variance of one bias frame in ADU^2: half of that of a difference."""
+    """Return the variance of one bias frame in ADU^2: half of that of a difference."""
     signal = np.full(len(sample.variance), 2.0)
     return slope_of(sample.variance, sample.freedom, signal, np.zeros_like(signal))
 
 
 def gain_of(sample: Sample, noise: Slope, biases: int, drift: float) -> Slope:
-    """ADU per electron.
+    """Return the ADU per electron.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def gain_of(sample: Sample, noise: Slope, biases: int, drift: float) -> Slope:
 
 
 def points_of(sample: Sample, gain: Slope, noise: Slope, biases: int, pairs: int) -> Points:
-    """Points of the photon transfer curve: for each pair those of its tiles, by their level.
+    """Return the points of the photon transfer curve: of each pair, its tiles by their level.
 
     Parameters
     ----------
@@ -197,12 +197,12 @@ class Curve(NamedTuple):
     noise: Slope
     """Variance of one bias frame in ADU^2."""
     gain: Slope
-    """ADU per electron, with the error by the scatter of its tiles."""
+    """ADU per electron, with the uncertainty by the scatter of its tiles."""
     points: Points
 
     @property
     def misfit(self) -> float:
-        """By how much its points are off the line, root mean square, in their errors.
+        """The root mean square distance of its points from the line, in their uncertainties.
 
         1 where that is no more than twice, or where there are few points.
         """
@@ -216,14 +216,14 @@ class Curve(NamedTuple):
 
 
 def over_channel(columns: Mapping[str, tuple[ArrayLike, str]]) -> dict[str, Any]:
-    """Variables over channel of values, and the units of each."""
+    """Return variables over channel of values and units."""
     return {
         name: ("channel", values, {"units": units}) for name, (values, units) in columns.items()
     }
 
 
 def read_noise_columns(noises: Sequence[Slope]) -> dict[str, tuple[ArrayLike, str]]:
-    """Read noise in ADU, of variances in ADU^2."""
+    """Return the read noise in ADU, of variances in ADU^2."""
     variance, error = np.array([(noise.value, noise.error) for noise in noises]).T
     adu = np.sqrt(variance)
     adu_error = error / (2 * np.where(adu > 0, adu, 1.0))
@@ -231,7 +231,7 @@ def read_noise_columns(noises: Sequence[Slope]) -> dict[str, tuple[ArrayLike, st
 
 
 def gain_columns(gains: Sequence[Slope], noises: Sequence[Slope]) -> dict[str, Any]:
-    """Gain and read noise, of ADU per electron and variances in ADU^2."""
+    """Return gain and read noise, of ADU per electron and variances in ADU^2."""
     inverse, inverse_error = np.array([(gain.value, gain.error) for gain in gains]).T
     gain, gain_error = 1 / inverse, inverse_error / inverse**2
     in_adu = read_noise_columns(noises)
@@ -248,7 +248,7 @@ def gain_columns(gains: Sequence[Slope], noises: Sequence[Slope]) -> dict[str, A
 def counts(
     kind: str, found: Sequence[Sample], slopes: Sequence[Slope]
 ) -> dict[str, tuple[ArrayLike, str]]:
-    """Tiles that have a weight, and pairs that these are of."""
+    """Return the numbers of tiles that have a weight, and of their pairs."""
     kept = [sample.pair[slope.weights > 0] for sample, slope in zip(found, slopes, strict=True)]
     return {
         f"{kind}_pairs": ([np.unique(pair).size for pair in kept], "1"),
@@ -259,7 +259,7 @@ def counts(
 def over_points(
     points: Sequence[Points], pairs: Sequence[str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Variables over (channel, point), and coordinates.
+    """Return variables over (channel, point), and coordinates.
 
     Parameters
     ----------

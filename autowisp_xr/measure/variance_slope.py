@@ -1,4 +1,4 @@
-"""By how much a variance grows with a signal, from many tiles, some of which are wrong."""
+"""The slope of a variance with the signal, from many tiles, some of which are wrong."""
 
 from typing import NamedTuple
 
@@ -18,11 +18,11 @@ _ROUNDS = 50
 
 
 _SURE = 10
-"""So many tiles that scatter as expected are taken for granted: a few alone tell little."""
+"""So many tiles that scatter as expected are taken for granted: a few alone mean little."""
 
 
 class Slope(NamedTuple):
-    """What tiles have in common."""
+    """The slope that tiles have in common."""
 
     value: float
     error: float
@@ -31,7 +31,7 @@ class Slope(NamedTuple):
 
 
 def slope_of(variance: Floats, freedom: Floats, signal: Floats, offset: Floats) -> Slope:
-    r"""Slope m of variance = offset + m x signal, outliers left out.
+    r"""Fit the slope m of variance = offset + m x signal, outliers left out.
 
     Parameters
     ----------
@@ -43,10 +43,10 @@ def slope_of(variance: Floats, freedom: Floats, signal: Floats, offset: Floats) 
 
     Notes
     -----
-    Each tile says :math:`m_i = (v_i - o_i) / s_i`, with the error :math:`e_i = \sqrt{2 / f_i}\,
-    (o_i + m s_i) / s_i` that is expected of it: weights from its own variance would favour low
-    ones. By how much it is off, in standard deviations, the cube root of its variance says, which
-    is nearly normal (Wilson and Hilferty 1931). The error of the mean of n tiles is
+    Each tile gives :math:`m_i = (v_i - o_i) / s_i`, with the uncertainty :math:`e_i = \sqrt{2 /
+    f_i}\, (o_i + m s_i) / s_i` that is expected of it: weights from its own variance would favour
+    low ones. By how much it is off, in standard deviations, the cube root of its variance shows,
+    which is nearly normal (Wilson and Hilferty 1931). The uncertainty of the mean of n tiles is
 
     .. math:: \left(\frac{10 + \sum ((m_i - m) / e_i)^2}{(10 + n - 1) \sum e_i^{-2}}\right)^{1/2}
 

@@ -1,4 +1,4 @@
-"""The overscan level of plain raw frames: its fit, its variance, and passes one after another."""
+"""Fits of the overscan level of plain raw frames, with its variance, in one or more passes."""
 
 import lazy_loader
 

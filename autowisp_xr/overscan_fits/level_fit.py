@@ -1,4 +1,4 @@
-r"""One level along the lines of a frame, from pixels with outliers rejected.
+r"""The fit of a level along the lines of a frame to pixels, with outliers rejected.
 
 Lines are rows or columns, or the frame as a whole. Each has the average :math:`m_l` of its
 :math:`n_l` pixels, whose variance is :math:`\sigma^2 r_l / n_l`: :math:`r = 1` for a mean and the
@@ -36,7 +36,7 @@ class Fit(NamedTuple):
     """float64 in ADU: of each line, NaN where no pixel is left, (lines); or, of a model, on all
     lines that were asked for, (all lines)."""
     noise: Floats
-    """float64: :math:`v_l` of lines that err each for itself, (lines); or errors of a model in
+    """float64: :math:`v_l` of lines with noise of their own, (lines); or the noise of a model in
     independent parts of variance :math:`\\sigma^2`, (all lines, terms)."""
     squared_deviations: float
     """Sum over the remaining pixels, from the level."""
@@ -65,12 +65,12 @@ def fit(pixels: Floats, model: tuple[Floats, Floats] | None, method: Overscan, n
     method
         Average, rejection, and what must be left.
     name
-        Of frame and amplifier, for errors.
+        The frame and amplifier, for messages.
 
     Raises
     ------
     ConvergenceError
-        As the method says; for too few lines left to carry the terms.
+        As the method requires; for too few lines left to carry the terms.
     """
     kept = np.where(np.isfinite(pixels), pixels, np.nan)
     for iterations in itertools.count():
@@ -126,7 +126,7 @@ def fit(pixels: Floats, model: tuple[Floats, Floats] | None, method: Overscan, n
 
 
 def _solved(average: Floats, weight: Floats, design: Floats, name: str) -> tuple[Floats, Floats]:
-    """Coefficients, and the inverse of R in W^1/2 B = Q R, whose square is their covariance."""
+    """Return coefficients, and R^-1 of W^1/2 B = Q R, whose square is their covariance."""
     seen = weight > 0
     root = np.sqrt(weight[seen])
     q, r = np.linalg.qr(design[seen] * root[:, None])
@@ -141,13 +141,13 @@ def _solved(average: Floats, weight: Floats, design: Floats, name: str) -> tuple
 
 
 def _means(pixels: Floats, count: Integers) -> tuple[Floats, Floats]:
-    """Mean of the finite values of each line, NaN where there is none, and r = 1."""
+    """Return the mean of the finite values of each line, NaN where there is none, and r = 1."""
     total = np.where(np.isfinite(pixels), pixels, 0.0).sum(axis=1)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan), np.ones(count.size)
 
 
 def _medians(pixels: Floats, count: Integers) -> tuple[Floats, Floats]:
-    """Median of the finite values of each line, NaN where there is none, and r(n)."""
+    """Return the median of the finite values of each line, NaN without any, and r(n)."""
     # NaN sorts to the end
     ordered = np.sort(pixels, axis=1)
     lines = np.arange(len(count))

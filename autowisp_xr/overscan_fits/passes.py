@@ -20,7 +20,7 @@ from autowisp_xr.overscan_fits.plan import Measurement, Plan
 
 @dataclass(frozen=True)
 class Level:
-    """How the level of one amplifier was found in one pass."""
+    """A record of how the level of one amplifier was found in one pass."""
 
     number: int
     """Of the pass, from zero."""
@@ -46,13 +46,13 @@ def measure(values: Numbers, plan: Plan, name: str) -> tuple[Floats, Floats, tup
     plan
         See :func:`~autowisp_xr.overscan_fits.plan.plan_passes`.
     name
-        Of the frame, for errors.
+        The frame, for messages.
 
     Returns
     -------
     level, variance
         (amplifier, rows + columns) float64: the level of a pixel is the sum of those of its row
-        and its column, and so is the variance. NaN where nothing tells it.
+        and its column, and so is the variance. NaN where it is not known.
     levels
         How each was found.
     """
@@ -82,18 +82,18 @@ def measure(values: Numbers, plan: Plan, name: str) -> tuple[Floats, Floats, tup
 
 
 class _Noise(NamedTuple):
-    """Level of all rows (or columns) of a frame from one pass, and the noise of it."""
+    """The level of all rows (or columns) of a frame from one pass, and its noise."""
 
     column: bool
     seen: tuple[Floats, Floats]
     """Share of the pixels of this pass on each row, and on each column."""
     level: Floats
     noise: Floats
-    """(lines): variance of lines that err each for itself; or (lines, terms): independent parts of
+    """(lines): variance of lines with noise of their own; or (lines, terms): independent parts of
     the noise of a model."""
 
     def variance(self, weights: Floats | None) -> Floats:
-        """Variance of the level of each line, less its mean under weights where they are given."""
+        """Return the variance of the level of each line, less its weighted mean where wanted."""
         if self.noise.ndim == 2:
             noise = self.noise if weights is None else self.noise - weights @ self.noise
             return (noise**2).sum(axis=1)

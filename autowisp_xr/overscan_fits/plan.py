@@ -1,4 +1,4 @@
-"""Which overscan pixels tell which level, decided once for all frames of a shape.
+"""The plan which overscan pixels belong to which level, for all frames of a shape.
 
 Positions are raw-frame pixels. What a plan refuses is wrong for every frame; what is wrong with a
 single frame (too few pixels left) is found when it is measured.
@@ -23,7 +23,7 @@ class Measurement:
 
     method: Overscan
     place: str
-    """Which amplifier, for errors; empty where there is one only."""
+    """The amplifier, for messages; empty where there is one only."""
     index: Integers
     """(lines, places) int64: pixels of each line, in the list that was planned for; -1 for none."""
     lines: Integers
@@ -35,7 +35,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Plan:
-    """Passes over a list of overscan pixels."""
+    """The passes over a list of overscan pixels."""
 
     passes: tuple[tuple[Measurement, ...], ...]
     """Of each amplifier, one after another; none where the image has nothing of it."""
@@ -47,7 +47,7 @@ class Plan:
 
     @property
     def amplifiers(self) -> int:
-        """How many there are."""
+        """The number of amplifiers."""
         return len(self.passes)
 
 
@@ -61,7 +61,7 @@ def plan_passes(
     image: tuple[Integers, Integers],
     amplifiers: Sequence[Amplifier] = (),
 ) -> Plan:
-    """Plan of passes one after another.
+    """Plan the passes over overscan pixels, one after another.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def plan_passes(
 
 
 def amplifier_of(y: Integers, x: Integers, amplifiers: Sequence[Amplifier]) -> Integers:
-    """Number of the amplifier that reads each pixel; how many there are where none does."""
+    """Return the number of the amplifier that reads each pixel; beyond the last where none does."""
     reader = np.full(np.broadcast_shapes(np.shape(y), np.shape(x)), len(amplifiers), np.intp)
     for number, one in enumerate(amplifiers):
         for area in one.areas:
@@ -136,7 +136,7 @@ def amplifier_of(y: Integers, x: Integers, amplifiers: Sequence[Amplifier]) -> I
 
 
 def within(y: Integers, x: Integers, region: Region) -> Bools:
-    """Which pixels lie in a region, bool of the shape of ``y`` and ``x``."""
+    """Return which pixels lie in a region, bool of the shape of ``y`` and ``x``."""
     rows = (y >= region.ymin) & (y < region.ymax)
     return rows & (x >= region.xmin) & (x < region.xmax)
 
@@ -154,7 +154,7 @@ def _measurement(
     first: int,
     end: int,
 ) -> Measurement:
-    """One pass over one amplifier.
+    """Plan one pass over one amplifier.
 
     Parameters
     ----------
@@ -191,8 +191,8 @@ def _measurement(
         )
     if method.per != "frame" and len(pixels) <= (terms or len(lines)):
         raise CalibrationError(
-            f"{len(pixels)} overscan pixels{at} for {terms or len(lines)} levels tell no noise; "
-            "give larger areas, or a model (polynomial_terms, spline_nodes)"
+            f"{len(pixels)} overscan pixels{at} for {terms or len(lines)} levels do not "
+            "determine the noise; give larger areas, or a model (polynomial_terms, spline_nodes)"
         )
     order = np.argsort(which, kind="stable")
     place_in_line = np.arange(len(pixels)) - np.repeat(np.cumsum(count) - count, count)
@@ -236,12 +236,12 @@ def _check_read(kind: str, y: Integers, x: Integers, amplifiers: Sequence[Amplif
 
 
 def terms_of(method: Overscan) -> int | None:
-    """Number of terms of the model along the lines; None where each line has its own level."""
+    """Return the number of terms along the lines; None where each line has its own level."""
     return method.polynomial_terms or method.spline_nodes
 
 
 def basis(method: Overscan, lines: Integers, first: float, last: float) -> Floats:
-    """Terms of the model of a method, evaluated on lines.
+    """Evaluate the terms of the model of a method on lines.
 
     Parameters
     ----------

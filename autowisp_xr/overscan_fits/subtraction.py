@@ -1,4 +1,4 @@
-"""What the overscan of one raw frame says is to be subtracted from its image."""
+"""The level of the overscan of one raw frame that is to be subtracted from its image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ from autowisp_xr.stats.floats import as_numbers
 
 @dataclass(frozen=True)
 class OverscanCorrection:
-    """What is to be subtracted from the image area of a frame, in ADU."""
+    """The level to be subtracted from the image area of a frame, in ADU."""
 
     correction: Floats
     """float64, broadcastable to the image area (y, x): 0-d for one level, (y, 1) for a level a row,
-    (1, x) for a level a column, (y, x) for both or for several amplifiers. NaN where no pixel told
+    (1, x) for a level a column, (y, x) for both or for several amplifiers. NaN where no pixel gives
     a level."""
     variance: Floats
     """Of the correction, in ADU^2, of its shape."""
@@ -35,7 +35,7 @@ class OverscanCorrection:
 
     @property
     def pixels(self) -> int:
-        """Pixels that were left, of all passes and amplifiers."""
+        """The number of pixels that were left, of all passes and amplifiers."""
         return sum(level.pixels for level in self.levels)
 
     @property
@@ -45,7 +45,7 @@ class OverscanCorrection:
 
     @property
     def converged(self) -> bool:
-        """Whether all levels did."""
+        """Whether all levels converged."""
         return all(level.converged for level in self.levels)
 
 
@@ -58,12 +58,12 @@ def overscan_correction(
     amplifiers: Any = (),
     name: str = "the frame",
 ) -> OverscanCorrection:
-    r"""Level of the overscan of a raw frame, over its image area, with its variance.
+    r"""Measure the level of the overscan of a raw frame, over its image area, with its variance.
 
     Parameters
     ----------
     raw : (y, x) array
-        A whole raw frame, in ADU; colours need not be told apart. What is not finite, or masked,
+        A whole raw frame, in ADU; colours need not be separated. What is not finite, or masked,
         is left out.
     areas
         Regions of the raw frame, each pixel of their union once; for methods without areas of
@@ -77,7 +77,7 @@ def overscan_correction(
         What has a level of its own, found in its own overscan areas, or in the overscan pixels
         inside its region: each an :class:`~autowisp_xr.Amplifier` or a region.
     name
-        Of the frame, for errors.
+        The frame, for messages.
 
     Returns
     -------
@@ -86,8 +86,8 @@ def overscan_correction(
     Raises
     ------
     CalibrationError
-        Where the areas cannot tell the level of a line of the image, or amplifiers do not cover
-        image and overscan.
+        Where the areas do not determine the level of a line of the image, or amplifiers do not
+        cover image and overscan.
     OutsideImageError
         For an area outside the frame.
     ConvergenceError

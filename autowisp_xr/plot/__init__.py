@@ -1,4 +1,4 @@
-"""Pictures: of a frame and its flags, of flats and why they were chosen or not.
+"""Pictures of a frame and its flags, and of flats and why they were chosen or not.
 
 They are drawn without pyplot, on figures that notebooks show. matplotlib is imported when a picture
 is drawn, not before.

@@ -49,7 +49,7 @@ class Blocks:
 
     @classmethod
     def of(cls, image: Image, mask: Mask | None, flags: Flag, factors: tuple[int, int]) -> "Blocks":
-        """Blocks of an image.
+        """Make the blocks of an image.
 
         Parameters
         ----------
@@ -89,7 +89,7 @@ class Blocks:
 
 
 def factors_for(shape: tuple[int, ...], most: float) -> tuple[int, int]:
-    """Size of the blocks (y, x) of which ``most`` or little more lie along the longer side.
+    """Return the size of blocks (y, x) of which about ``most`` lie along the longer side.
 
     The blocks are squares, but for planes so elongated that each side is drawn on its own scale.
     """
@@ -101,12 +101,12 @@ def factors_for(shape: tuple[int, ...], most: float) -> tuple[int, int]:
 
 
 def is_elongated(height: int, width: int) -> bool:
-    """Whether a plane is so long and narrow that square pixels would leave nothing to see."""
+    """Return whether a plane is so long that square pixels would leave nothing to see."""
     return max(height, width) > _ELONGATED * min(height, width)
 
 
 def stretch(values: Floats, good: Bools) -> tuple[float, float] | None:
-    """Values that are drawn black and white; None where there is no value.
+    """Return the values that are drawn black and white; None where there is no value.
 
     They follow from what is good, or from everything if nothing is.
     """
@@ -124,7 +124,7 @@ def stretch(values: Floats, good: Bools) -> tuple[float, float] | None:
 
 
 def _means(image: Image, chosen: Bools, factors: tuple[int, int]) -> tuple[Floats, Integers]:
-    """Mean of the chosen pixels of each block, NaN where there is none, and their number."""
+    """Return the mean of the chosen pixels of each block, NaN without any, and their number."""
     kept = image if chosen.all() else np.where(chosen, image, image.dtype.type(0))
     number = _reduced(np.add, chosen, factors, dtype=np.int32)
     sums = _reduced(np.add, kept, factors, dtype=np.float64)
@@ -136,7 +136,7 @@ def _means(image: Image, chosen: Bools, factors: tuple[int, int]) -> tuple[Float
 def _reduced(
     ufunc: np.ufunc, plane: Any, factors: tuple[int, int], dtype: DTypeLike | None = None
 ) -> Any:
-    """Blocks of a plane added up, or otherwise combined."""
+    """Add up the blocks of a plane, or combine them otherwise."""
     along_y, along_x = factors
     if along_y > 1:
         # reduceat takes six times as long

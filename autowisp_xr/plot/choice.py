@@ -1,4 +1,4 @@
-"""What a single frame of a set is called, and what is known of it."""
+"""The name of a single frame of a set, and a description of it."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from autowisp_xr.headers import cards
 
 
 def whole_name(one: xr.Dataset) -> str:
-    """The name of a single frame; of a master, how many frames it was made of."""
+    """Return the name of a single frame; of a master, how many frames it was made of."""
     if "frame" in one.coords:
         return str(one["frame"].values)
     number = None
@@ -19,12 +19,12 @@ def whole_name(one: xr.Dataset) -> str:
 
 
 def ending(name: str, longest: int) -> str:
-    """The end of a long name, in which frames of one night differ."""
+    """Return the end of a long name, in which frames of one night differ."""
     return name if len(name) <= longest else f"…{name[len(name) - longest + 1 :]}"
 
 
 def description(one: xr.Dataset) -> str:
-    """Type, filter, exposure and date of a single frame or master, as far as they are known."""
+    """Return type, filter, exposure and date of a frame or master, as far as they are known."""
     kind, name = _text(one, "image_type"), _text(one, "object")
     words = [f"{kind} {name}".strip(), _text(one, "filter")]
     exposure = _scalar(one, "exposure")

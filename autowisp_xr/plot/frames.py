@@ -1,4 +1,4 @@
-"""``frame``: what one frame looks like, which of its pixels are flagged, and its errors."""
+"""The picture of one frame, of the pixels that are flagged in it, and of its uncertainties."""
 
 from collections.abc import Iterable
 from itertools import zip_longest
@@ -46,7 +46,7 @@ def frame(
     limits: Limits = None,
     size: float | None = None,
 ) -> "Figure":
-    """Picture of one frame, or of a master: its pixels, and in colour those that are flagged.
+    """Draw one frame, or a master: its pixels, and in colour those that are flagged.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def frame(
         that are no number are marked as FAULT. The legend counts pixels, each once for every
         flag that it bears; a pixel has the colour of one of them.
     error
-        Whether the errors, the square root of the variance, are drawn, too.
+        Whether the uncertainties, the square root of the variance, are drawn, too.
     limits
         Values of ``ds`` that are drawn black and white; None for those that 0.5 % and 99 % of what
         is drawn and bears no flag stay below, the overscan left out.
@@ -148,7 +148,7 @@ def _is_master(ds: object) -> bool:
 def _read(
     ds: xr.Dataset, frame: int | str, channel: int | str | None, planes: tuple[str, ...]
 ) -> xr.Dataset:
-    """One frame, or a master, of one channel or of all (channel, y, x); nothing else is read."""
+    """Read one frame, or a master, of one channel or of all (channel, y, x)."""
     one = ds[[name for name in planes if name in ds]]
     if not _is_master(ds):
         names = schema.names(ds, "frame")
@@ -162,7 +162,7 @@ def _read(
 def _read_before(
     before: xr.Dataset, one: xr.Dataset, frame: int | str, channel: int | str | None
 ) -> xr.Dataset:
-    """The frame of the same name; of what has no name, the one that was asked for."""
+    """Read the frame of the same name; of what has no name, the one that was asked for."""
     if "frame" in one.coords:
         frame = str(one["frame"].values)
     if channel is not None:
@@ -175,7 +175,7 @@ def _read_before(
 
 
 def _panels(one: xr.Dataset, kind: str, title: str, flags: Flag, limits: Limits) -> list[Panel]:
-    """A panel for each channel."""
+    """Return a panel for each channel."""
     channels = schema.names(one, "channel")
     area = schema.camera_of(one).image_area
     titles = [": ".join(filter(None, (title, name))) for name in channels]
@@ -215,7 +215,7 @@ def _drawn(rows: list[list[Panel]], heading: str, size: float | None) -> "Figure
 
 
 def _sides(rows: list[list[Panel]], inches: float) -> tuple[list[float], list[float]]:
-    """Height of each row and width of each column, all of one scale, the longest of ``inches``."""
+    """Return the heights of rows and widths of columns on one scale, the longest ``inches``."""
     tall, wide = (
         [[abs(float(np.subtract(*span(panel.plane, dim)))) for panel in row] for row in rows]
         for dim in ("y", "x")

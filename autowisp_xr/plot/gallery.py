@@ -52,7 +52,7 @@ def thumbnails(
     *,
     mapped: Collection[str] | None = None,
 ) -> Iterator[Thumbnail]:
-    """Thumbnails of these frames, as far as there are images of them.
+    """Make thumbnails of these frames, as far as there are images of them.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def thumbnails(
 
 
 def binned(image: Image) -> Floats:
-    """Means of square blocks of finite pixels; what does not fill a block at the end is cut off."""
+    """Return means of square blocks of finite pixels, without incomplete blocks at the end."""
     factor = max(1, max(image.shape) // _SIZE)
     y, x = (min(factor, size) for size in image.shape)
     height, width = (size // block * block for size, block in zip(image.shape, (y, x), strict=True))
@@ -89,7 +89,7 @@ def binned(image: Image) -> Floats:
 
 
 def _planes(array: xr.DataArray, name: str, channel: str) -> dict[str, xr.Variable]:
-    """The plane of each frame by its name, not yet read."""
+    """Return the plane of each frame by its name, not yet read."""
     if array.dims != schema.DIMS:
         raise SchemaError(f"{name} has the dims {array.dims}, expected {schema.DIMS}")
     whole = array.to_dataset(name="plane")
@@ -104,7 +104,7 @@ def _planes(array: xr.DataArray, name: str, channel: str) -> dict[str, xr.Variab
 
 
 def gallery_size(shown: Sequence[Thumbnail]) -> tuple[float, float]:
-    """How wide and how high it is, in inches."""
+    """Return the width and height of the gallery, in inches."""
     if not shown:
         return 0.0, 0.0
     height, width = shown[0].image.shape
@@ -168,7 +168,7 @@ def _draw_clouds(axes: "Axes", clouds: Floats, largest: float, limit: float | No
 
 
 def _largest(table: FlatTable, shown: Sequence[Thumbnail]) -> float:
-    """End of the colours."""
+    """Return the value at the end of the colours."""
     maps = [np.abs(one.clouds) for one in shown if one.clouds is not None]
     seen = [np.nanpercentile(one, _DISTINCT) for one in maps if np.isfinite(one).any()]
     return max([*seen, table.limits.get("large_scale_deviation_threshold", 0.0)]) or 1.0

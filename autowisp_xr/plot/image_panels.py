@@ -1,4 +1,4 @@
-"""Panels of images: pixels in grey, flags in colour, where on the sensor they lie."""
+"""Panels of images, pixels in grey and flags in colour, at their place on the sensor."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -63,7 +63,7 @@ def draw_panel(figure: "Figure", axes: "Axes", panel: Panel, inches: float, abre
     figure, axes, panel
         What is drawn, and where.
     inches
-        Of the longer side of the plane, as far as the screen can tell pixels apart.
+        Of the longer side of the plane, as far as the screen can show single pixels.
     abreast
         Columns of the legend.
 
@@ -100,7 +100,7 @@ def draw_panel(figure: "Figure", axes: "Axes", panel: Panel, inches: float, abre
 
 
 def span(plane: xr.Dataset, dim: str) -> tuple[float, float]:
-    """Outer edges of the first and the last pixel, in pixels of the raw frame.
+    """Return the outer edges of the first and the last pixel, in pixels of the raw frame.
 
     A super-pixel of a colour camera reaches from its first pixel to the next one's.
     """
@@ -113,7 +113,7 @@ def span(plane: xr.Dataset, dim: str) -> tuple[float, float]:
 
 
 def _chosen(panel: Panel, blocks: Blocks, factors: tuple[int, int]) -> Bools:
-    """Which blocks decide what is black and white: good ones, and not of the overscan."""
+    """Return which blocks decide what is black and white: good ones, without the overscan."""
     if panel.area is None:
         return blocks.good
     y, x = (
@@ -146,7 +146,7 @@ def _mark(axes: "Axes", blocks: Blocks, where: dict[str, Any]) -> None:
 def _explain(
     figure: "Figure", axes: "Axes", blocks: Blocks, factors: tuple[int, int], abreast: int
 ) -> int:
-    """Legend of what is marked, below the axes; the number of its lines."""
+    """Draw the legend of what is marked, below the axes, and return the number of its lines."""
     from matplotlib.patches import Patch
     from matplotlib.transforms import ScaledTranslation
 
@@ -186,13 +186,13 @@ def _unit(panel: Panel) -> str:
 
 
 def _beyond(values: Floats, low: float, high: float) -> str:
-    """Which ends of a colour bar stand for more than themselves."""
+    """Return which ends of a colour bar stand for more than themselves."""
     below, above = bool((values < low).any()), bool((values > high).any())
     return ("neither", "min", "max", "both")[below + 2 * above]
 
 
 def _where(plane: xr.Dataset, blocks: Blocks, factors: tuple[int, int]) -> dict[str, Any]:
-    """Where blocks lie on the sensor, the last ones as wide as all others."""
+    """Return where blocks lie on the sensor, the last ones as wide as all others."""
     sides = []
     for dim, number, factor in zip(("y", "x"), blocks.values.shape, factors, strict=True):
         first, last = span(plane, dim)

@@ -1,4 +1,4 @@
-"""Panels of what decided about each flat: its variance, its level, its structure."""
+"""The panels that show what decided about each flat: its variance, level and structure."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -25,7 +25,7 @@ _LOOKS = {
     "saturated": ("#CC79A7", "D"),
     "colocated": ("#009E73", "*"),
 }
-"""Colour and marker of each class; the colours of Okabe and Ito, which everyone can tell apart."""
+"""Colour and marker of each class; the colours of Okabe and Ito, which everyone can distinguish."""
 
 _MEAN = "mean of the stamp [ADU]"
 _UNKNOWN = ("black", ".")
@@ -50,7 +50,7 @@ _FEW = 6
 
 
 def panels(table: FlatTable) -> list[tuple[Draw, float]]:
-    """What there is to draw, from top to bottom, along the same means; and how high, relatively."""
+    """Return the panels to draw, from top to bottom along the same means, with relative heights."""
     if not np.isfinite(table.mean).any():
         return [(_nothing, 1)]
     if not np.isfinite(table.variance).any():
@@ -64,7 +64,7 @@ def panels(table: FlatTable) -> list[tuple[Draw, float]]:
 
 
 def add_legend(figure: "Figure | SubFigure", table: FlatTable) -> None:
-    """How many frames of which class, below the panels, where it hides nothing."""
+    """Draw the numbers of frames of each class below the panels, where they hide nothing."""
     axes = figure.axes[0]
     for kind in _kinds(table):
         chosen = table.of_kind(kind)
@@ -135,7 +135,7 @@ def _deviation(axes: "Axes", table: FlatTable) -> None:
 
 
 def _draw_below(axes: "Axes", table: FlatTable, values: Floats, test: str, label: str) -> None:
-    """Values of a test against the means, below the panel of variances."""
+    """Draw values of a test against the means, below the panel of variances."""
     _draw_flats(axes, table, table.mean, values, (test,))
     axes.set(xlabel=_MEAN, ylabel=label)
     axes.margins(y=0.25)
@@ -143,7 +143,7 @@ def _draw_below(axes: "Axes", table: FlatTable, values: Floats, test: str, label
 
 
 def _compress(axes: "Axes", limit: float, largest: float) -> None:
-    """Linear in the band, logarithmic outside, with ticks that keep clear of each other."""
+    """Make a scale linear in the band and logarithmic outside, with ticks far enough apart."""
     decades = limit * 10.0 ** np.arange(np.ceil(np.log10(largest / limit)) + 1)
     axes.set_yscale("symlog", linthresh=limit, linscale=1.0)
     axes.set_yticks([*-decades, 0, *decades], minor=False)
@@ -172,7 +172,7 @@ def _draw_fit(axes: "Axes", table: FlatTable) -> None:
 
 
 def _write_out(axes: "Axes") -> None:
-    """Numbers on the linear axes as they are, without a power or an offset in a corner."""
+    """Write numbers on the linear axes as they are, without a power or an offset in a corner."""
     for name in ("x", "y"):
         if getattr(axes, f"get_{name}scale")() == "linear":
             axes.ticklabel_format(axis=name, style="plain", useOffset=False)
@@ -223,7 +223,7 @@ def _draw_flats(
 
 
 def _roomier_sides(along: Floats, first: float, last: float) -> list[int]:
-    """On which side of each place, in order between the first and last, a word has more room."""
+    """Return the side of each place, in order, on which a word has more room."""
     gaps = np.diff([first, *along, last])
     # a word that does not fit between a place and the edge would leave the axes
     gaps[[0, -1]] *= gaps[[0, -1]] > _WORD * (last - first)
@@ -231,17 +231,17 @@ def _roomier_sides(along: Floats, first: float, last: float) -> list[int]:
 
 
 def _kinds(table: FlatTable) -> list[str]:
-    """The classes that there are."""
+    """Return the classes that there are."""
     return [kind for kind in dict.fromkeys([*_LOOKS, *table.kinds]) if kind in table.kinds]
 
 
 def _hidden_by_others(table: FlatTable) -> bool:
-    """Whether variances far above the fit would make it a flat line."""
+    """Return whether variances far above the fit would make it a flat line."""
     fitted = table.predicted[np.isfinite(table.predicted)]
     return bool(fitted.size and np.nanmax(table.variance) > _HIDES * fitted.max())
 
 
 def _spans(values: Floats) -> bool:
-    """Whether a log scale is possible, and needed."""
+    """Return whether a log scale is possible, and needed."""
     seen = values[np.isfinite(values)]
     return bool((seen > 0).all() and seen.max() > _SPAN * seen.min())

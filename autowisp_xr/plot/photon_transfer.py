@@ -1,4 +1,4 @@
-"""``photon_transfer_curve``: whether the noise of flats is that of their light, in one picture."""
+"""The picture of a photon transfer curve: whether the noise of flats is that of their light."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ _WIDTH, _HEIGHT = 6.5, 6.0
 """Inches."""
 
 _LOOKS = [("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#999999", "v")]
-"""Colour and marker of each channel; the colours of Okabe and Ito, which all can tell apart."""
+"""Colour and marker of each channel; the colours of Okabe and Ito, which all can distinguish."""
 
 _NEEDED = (
     *("gain", "gain_error", "read_noise", "read_noise_error", "read_noise_adu"),
@@ -30,7 +30,7 @@ _BELOW = 10.0
 
 
 def photon_transfer_curve(measured: xr.Dataset, *, channel: str | None = None) -> "Figure":
-    """Picture of what :func:`~autowisp_xr.measure.gain_and_read_noise` found.
+    """Draw what :func:`~autowisp_xr.measure.gain_and_read_noise` found.
 
     Above, the variance of a frame against its signal, in the tiles of all pairs of flats, with the
     fit: read noise, and light divided by the gain. Below, by how much the points are off. Points
@@ -113,6 +113,6 @@ def _draw(above: "Axes", below: "Axes", one: dict[str, Any], prefix: str, number
 
 
 def _with_error(value: float, error: float) -> str:
-    """A number and its error, with two digits of the error."""
+    """Return a number and its uncertainty, with two digits of that."""
     digits = max(0, 1 - int(np.floor(np.log10(error)))) if error > 0 else 3
     return f"{value:.{digits}f} ± {error:.{digits}f}"

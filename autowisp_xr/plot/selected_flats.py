@@ -1,4 +1,4 @@
-"""``flats``: which flats are good, and why the others are not, in one picture."""
+"""The picture of a selection of flats: which are good, and why the others are not."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 MOST_THUMBNAILS = 8
-"""So many rejected frames are shown, unless ``most`` says otherwise."""
+"""So many rejected frames are shown, unless ``most`` is given."""
 
 _WIDTH, _HEIGHT, _HEIGHT_OF_ONE = 6.5, 6.5, 4.5
 """Inches, without thumbnails."""
@@ -25,7 +25,7 @@ _WIDTH, _HEIGHT, _HEIGHT_OF_ONE = 6.5, 6.5, 4.5
 def rejected(
     frames: xr.Dataset, *, channel: str | None = None, most: int = MOST_THUMBNAILS
 ) -> list[str]:
-    """Names of the frames that :func:`flats` shows, so that no others need be read.
+    """Return the names of the frames that :func:`flats` shows, so that no others need be read.
 
     Parameters
     ----------
@@ -49,9 +49,9 @@ def flats(
     channel: str | None = None,
     most: int = MOST_THUMBNAILS,
 ) -> "Figure":
-    """Picture of a selection of flats: what decided about each, and what the rejected look like.
+    """Draw a selection of flats: what decided about each, and what the rejected look like.
 
-    Left, against the mean of each frame, as far as the table says them: the variance with its fit,
+    Left, against the mean of each frame, as far as the table has them: the variance with its fit,
     how far it lies from the fit, and the structure that is left after matching. What is clear lies
     in the grey bands. Right: the rejected frames, and the clouds of the cloudy ones, all in the
     same colours. Without variances the means are drawn, in the order of the frames.
@@ -67,7 +67,7 @@ def flats(
         are read one frame at a time, and only those that are shown.
     maps
         Maps of clouds (frame, channel, y, x), relative, likewise, the cloudy frames among them;
-        None for none. What a map makes of saturated pixels says nothing, and is not shown.
+        None for none. What a map makes of saturated pixels means nothing, and is not shown.
     channel
         Name; None for the first.
     most

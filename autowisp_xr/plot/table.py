@@ -1,4 +1,4 @@
-"""What the table of flats says about one channel, as plain arrays."""
+"""One channel of the table of flats, as plain arrays."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from autowisp_xr.errors import SchemaError
 from autowisp_xr.flats.options import DECIDING
 
 REJECTED = ("cloudy", "saturated")
-"""Classes of frames that are worth a look, those first that say more."""
+"""Classes of frames that are worth a look, the most instructive first."""
 
 LONGEST_NAME = 24
 """Characters of the name of a frame that are drawn."""
@@ -27,13 +27,13 @@ _TESTS = (
     ("cloudy", "distance", "cloudy_frame_threshold", "{:.3g} residuals from the fit"),
     ("cloudy", "deviation", "large_scale_deviation_threshold", "{:.2g} % left after matching"),
 )
-"""Class of the frames that a test rejects, the variable that tells, the option that this exceeds on
-either side of zero, and what is written of it."""
+"""Class of the frames that a test rejects, the variable that decides, the option that this exceeds
+on either side of zero, and what is written of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FlatTable:
-    """One channel of the table of flats; NaN where it does not say."""
+    """One channel of the table of flats; NaN for what is not in it."""
 
     channel: str
     names: list[str]
@@ -55,7 +55,7 @@ class FlatTable:
 
     @classmethod
     def of(cls, frames: xr.Dataset, channel: str | None = None) -> "FlatTable":
-        """The table of one channel; None for the first.
+        """Take the table of one channel; None for the first.
 
         Raises
         ------
@@ -97,7 +97,7 @@ class FlatTable:
 
     @property
     def distance(self) -> Floats:
-        """How far each variance lies from the fit, in units of the residual; NaN without a fit."""
+        """The distance of each variance from the fit, in units of the residual; NaN without one."""
         if not self.residual > 0:
             return np.full(len(self.names), np.nan)
         return (self.variance - self.predicted) / self.residual
@@ -112,15 +112,15 @@ class FlatTable:
         return np.array(self.kinds) == kind
 
     def rejected(self) -> list[str]:
-        """Names of the cloudy frames, then of the saturated ones."""
+        """Return the names of the cloudy frames, then of the saturated ones."""
         return [name for kind in REJECTED for name in self.names_of(kind)]
 
     def names_of(self, kind: str) -> list[str]:
-        """Names of the frames of a class."""
+        """Return the names of the frames of a class."""
         return [name for name, other in zip(self.names, self.kinds, strict=True) if other == kind]
 
     def decided_by(self, name: str) -> str:
-        """Variable of the table by which this channel rejects a frame, or "night"; "" if none."""
+        """Return the variable by which this channel rejects a frame, or "night"; "" if none."""
         place = self.names.index(name)
         if self.kinds[place] == "cloudy" and self.cloudy_night:
             return "night"
@@ -131,7 +131,7 @@ class FlatTable:
         return ""
 
     def reason_in_short(self, name: str) -> str:
-        """Why a frame was rejected, in a few words."""
+        """Return why a frame was rejected, in a few words."""
         place = self.names.index(name)
         kind = self.kinds[place]
         words = {variable: text for _, variable, _, text in _TESTS} | {"night": "all night"}

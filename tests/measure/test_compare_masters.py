@@ -242,7 +242,8 @@ def test_the_warning_names_channel_number_and_place_to_look():
     stated = str(caught[0].message)
     assert "\n" not in stated
     assert stated.startswith(
-        "channel 'B': 1.5 % of 200 pixels differ by more than 5 times their error, where 0.1 % may"
+        "channel 'B': 1.5 % of 200 pixels differ by more than 5 times their uncertainty, where "
+        "0.1 % may"
     )
     assert "look at new.image - old.image" in stated
     assert result["fraction"].values.tolist() == [0.0, 0.015]

@@ -601,7 +601,7 @@ def test_flats_without_light_are_refused(rng):
     )
     with pytest.raises(
         aw.CalibrationError,
-        match=r"no light in the flats to tell the gain of the channel 'mono' by: they are "
+        match=r"no light in the flats to measure the gain of the channel 'mono' by: they are "
         r"[01]\.\d+ ADU above the biases.*give flats of a thousand electrons",
     ):
         gain_and_read_noise(flats, biases)

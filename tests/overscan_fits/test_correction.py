@@ -332,7 +332,7 @@ def test_a_spline_of_any_number_of_nodes_holds_a_straight_line(nodes, slope, ave
             few(per="row"),
             "3 to 4, 9 to 11, 13 to 15 and 1 more ranges; give areas that cover them, or a model",
         ),
-        (area(0, 1, 0, 30), few(per="row"), "24 overscan pixels for 24 levels tell no noise"),
+        (area(0, 1, 0, 30), few(per="row"), "24 overscan pixels for 24 levels do not determine"),
         (
             area(0, 8, 0, 3),
             few(per="row", polynomial_terms=4),
