@@ -2,10 +2,11 @@
 
 import inspect
 import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, SupportsIndex, TypeVar
 
 import numpy.typing as npt
 import xarray as xr
@@ -64,6 +65,17 @@ def check_min_flat(min_flat: float) -> None:
             "min_flat is a share of the mean of a flat, from 0 (all positive pixels are lit) to "
             f"below 1, not {min_flat!r}"
         )
+
+
+def whole_number(name: str, value: SupportsIndex, least: int) -> int:
+    """Return a whole number that is not below the least, or raise ValueError that names it."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise ValueError(f"{name} is a whole number from {least} on, not {value!r}")
+    return number
 
 
 def upper_and_lower(threshold: float | Sequence[float]) -> tuple[float, float]:

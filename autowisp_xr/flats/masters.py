@@ -19,13 +19,7 @@ from autowisp_xr.flats.options import FlatSelection
 from autowisp_xr.flats.result import MasterFlats, merged
 from autowisp_xr.flats.selection import check_channels, select_flats
 from autowisp_xr.flats.table import NO_HIGH, mark, members, missing_masters, recorded, unselected
-from autowisp_xr.options import (
-    MIN_FLAT,
-    NoiseWanted,
-    OverscanChoice,
-    ScaleDark,
-    check_min_flat,
-)
+from autowisp_xr.options import MIN_FLAT, NoiseWanted, OverscanChoice, ScaleDark, check_min_flat
 from autowisp_xr.stack.averaging import stacked
 from autowisp_xr.stack.masters import with_defaults
 from autowisp_xr.stack.scaling import scaled

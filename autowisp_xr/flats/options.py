@@ -19,12 +19,6 @@ from autowisp_xr.outliers.sigma_clip import SigmaClip
 Level = float | Mapping[str, float] | None
 
 
-def _stamp_smoother() -> ImageSmoother:
-    return PolynomialImageSmoother(
-        num_x_terms=3, num_y_terms=3, outlier_threshold=3.0, max_iterations=1
-    )
-
-
 def _large_scale_smoother() -> ImageSmoother:
     from scipy.ndimage import median_filter
 
@@ -75,7 +69,11 @@ class FlatSelection:
     fraction: float = 0.5
     """Size of the central stamp along each direction, as a fraction of the frame."""
 
-    smoother: ImageSmoother | None = field(default_factory=_stamp_smoother)
+    smoother: ImageSmoother | None = field(
+        default_factory=lambda: PolynomialImageSmoother(
+            num_x_terms=3, num_y_terms=3, outlier_threshold=3.0, max_iterations=1
+        )
+    )
     """What the stamp is de-trended by before its variance is taken; None for nothing."""
 
     average: Literal["mean", "median"] = "mean"
@@ -152,22 +150,10 @@ class FlatSelection:
         upper_and_lower(self.outlier_threshold)
         if self.var_mean_fit_threshold is not None:
             upper_and_lower(self.var_mean_fit_threshold)
-        self._check_levels()
-
-    def _check_levels(self) -> None:
-        levels = {name: getattr(self, name) for name in _LEVELS}
-        for name, level in levels.items():
-            of_each = isinstance(level, Mapping)
-            for value in level.values() if of_each else [level]:
-                if not (value is None or _is_number(value)):
-                    raise ValueError(
-                        f"{name} is a number of ADU, one for each channel, or None, not {level!r}"
-                    )
-                if value is not None and not math.isfinite(value):
-                    raise ValueError(f"{name} is a number of ADU or None, not {value!r}")
-        named = {name for level in levels.values() if isinstance(level, Mapping) for name in level}
+        levels = [getattr(self, name) for name in _LEVELS]
+        named = {name for level in levels if isinstance(level, Mapping) for name in level}
         for channel in sorted(named) or [None]:
-            high, low = (level_of(level, channel) for level in levels.values())
+            high, low = (level_of(level, channel) for level in levels)
             if high is not None and low is not None and low > high:
                 of = "" if channel is None else f" of the channel {channel}"
                 raise ValueError(
@@ -231,6 +217,11 @@ def _is_limit(value: object) -> bool:
     return value is None or (_is_number(value) and bool(value >= 0))
 
 
+def _is_level(value: object) -> bool:
+    levels = value.values() if isinstance(value, Mapping) else [value]
+    return all(one is None or (_is_number(one) and math.isfinite(one)) for one in levels)
+
+
 def _is_count(value: object) -> bool:
     return value is None or (
         _is_number(value) and value >= 0 and (value == math.inf or value == value // 1)
@@ -263,6 +254,7 @@ _FITTING: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
     (("large_scale_reject",), lambda r: isinstance(r, SigmaClip | None), "a SigmaClip or None"),
     (_COUNTS, _is_count, "a whole number from 0 on, or None"),
     (_LIMITS, _is_limit, "a number from 0 on, or None"),
+    (_LEVELS, _is_level, "a number of ADU, one for each channel, or None"),
     (("max_saturated_fraction",), lambda share: share is None or share <= 1, "at most 1"),
     (("min_high_frames", "min_low_frames"), _is_number_of_frames, "a whole number from 1 on"),
     (("together",), lambda together: isinstance(together, bool), "True or False"),

@@ -1,6 +1,5 @@
 """Smoothers that fit a sum of products of functions of y and of x: polynomials and splines."""
 
-import operator
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Unpack
@@ -13,7 +12,7 @@ from autowisp_xr.arrays import Floats, Image
 from autowisp_xr.image_smoothing.binning import BINNING, BinningOptions
 from autowisp_xr.image_smoothing.smoother import ImageSmoother
 from autowisp_xr.image_smoothing.surface import fit_surface
-from autowisp_xr.options import upper_and_lower, with_options
+from autowisp_xr.options import upper_and_lower, whole_number, with_options
 from autowisp_xr.stats.least_squares import rejections_at_most
 
 
@@ -68,15 +67,9 @@ class SeparableImageSmoother(ImageSmoother):
             upper, lower = upper_and_lower(threshold)
             threshold = upper if upper == -lower else (upper, lower)
         most = rejections_at_most(options.pop("max_iterations"))
-        for name, value in options.items():
-            try:
-                options[name] = operator.index(value)
-            except TypeError:
-                raise ValueError(f"{name} is a whole number, not {value!r}") from None
-            if options[name] < 1:
-                raise ValueError(f"{name} is at least 1, not {value}")
+        numbers = {name: whole_number(name, value, 1) for name, value in options.items()}
         rejections = None if np.isinf(most) else most
-        return {**options, "outlier_threshold": threshold, "max_iterations": rejections}
+        return {**numbers, "outlier_threshold": threshold, "max_iterations": rejections}
 
 
 class PolynomialImageSmoother(SeparableImageSmoother):

@@ -25,12 +25,7 @@ import numpy as np
 
 from autowisp_xr.arrays import Bools, Floats, Image, Integers, Numbers
 from autowisp_xr.image_smoothing.image import bands
-from autowisp_xr.kernels.surface import (
-    add_moments,
-    drop_outliers,
-    square_distances,
-    surface_rows,
-)
+from autowisp_xr.kernels.surface import add_moments, drop_outliers, square_distances, surface_rows
 
 _EPSILON = float(np.finfo(np.float64).eps)
 # of a distance from the fit, in units of the largest pixel

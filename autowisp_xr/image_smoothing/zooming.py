@@ -123,10 +123,7 @@ class ZoomModel(SmoothModel):
         x = slice(self.origin[1], self.origin[1] + self.shape[1])
         rows = np.empty((stop - start, self.shape[1]))
         zoom_rows(
-            self.splines,
-            (down.first[y], down.weights[y]),
-            (along.first[x], along.weights[x]),
-            rows,
+            self.splines, (down.first[y], down.weights[y]), (along.first[x], along.weights[x]), rows
         )
         if self.gaps is not None:
             places = (

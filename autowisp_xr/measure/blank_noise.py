@@ -70,7 +70,7 @@ class Noise(NamedTuple):
     columns_error: float
 
 
-class Slope(NamedTuple):
+class DarkResidue(NamedTuple):
     """The part of the pattern of a dark that is in an image, and its uncertainty."""
 
     dark_left: float
@@ -79,7 +79,7 @@ class Slope(NamedTuple):
     """What noise is with it, in units of what it were without."""
 
 
-_NO_SLOPE = Slope(np.nan, np.nan, np.nan)
+_NO_RESIDUE = DarkResidue(np.nan, np.nan, np.nan)
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def noise_of(blocks: Blocks) -> Noise:
     return Noise(*_quiet(blocks), *_in_common(rows), *_in_common(columns.swapaxes(1, 2)))
 
 
-def slope_on(blocks: Blocks, dark: Blocks, own: float = 1.0) -> Slope:
+def dark_residue(blocks: Blocks, dark: Blocks, own: float = 1.0) -> DarkResidue:
     """Return how much of the pattern of a subtracted dark is still in an image.
 
     Parameters
@@ -168,12 +168,12 @@ def slope_on(blocks: Blocks, dark: Blocks, own: float = 1.0) -> Slope:
     """
     hidden = np.isnan(blocks.image)
     there = Blocks(*(np.where(hidden, np.nan, part) for part in (dark.image, dark.variance)))
-    slopes = (
-        _slope(_joined(differences(blocks)), _joined(differences(there)), own)
+    found = (
+        _residue(_joined(differences(blocks)), _joined(differences(there)), own)
         for differences in (_of_pixels, _of_blocks)
     )
-    known = [slope for slope in slopes if np.isfinite(slope.noise_of_dark)]
-    return max(known, key=lambda one: abs(one.dark_left) / one.dark_left_error, default=_NO_SLOPE)
+    known = [one for one in found if np.isfinite(one.noise_of_dark)]
+    return max(known, key=lambda one: abs(one.dark_left) / one.dark_left_error, default=_NO_RESIDUE)
 
 
 def _of_pixels(blocks: Blocks) -> list[tuple[Floats, Floats]]:
@@ -210,7 +210,7 @@ def _joined(parts: list[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
     return differences, variances
 
 
-def _slope(here: tuple[Floats, Floats], there: tuple[Floats, Floats], own: float) -> Slope:
+def _residue(here: tuple[Floats, Floats], there: tuple[Floats, Floats], own: float) -> DarkResidue:
     """Return the slope of differences in the image on those in the dark."""
     (image, errors), (pattern, noise) = here, there
     root = np.sqrt(errors)
@@ -220,16 +220,16 @@ def _slope(here: tuple[Floats, Floats], there: tuple[Floats, Floats], own: float
     good &= np.abs(pattern) <= _NEAR * _scale(pattern)
     image, pattern, noise = image[good], pattern[good], noise[good]
     if image.size < _LEAST:
-        return _NO_SLOPE
+        return _NO_RESIDUE
     known = float(np.mean(noise))
     power = float(np.mean(pattern**2)) - known
     if not power > known:
-        return _NO_SLOPE
+        return _NO_RESIDUE
     value = (float(np.mean(image * pattern)) + own * known) / power
     error = float(np.sqrt(np.mean(image**2) * np.mean(pattern**2) / image.size)) / power
     with_it = float(np.mean(image**2))
     without = max(with_it - value**2 * power, 1e-300)
-    return Slope(value, error, (with_it / without) ** 0.5)
+    return DarkResidue(value, error, (with_it / without) ** 0.5)
 
 
 def _steps(values: Floats, sign: int, lag: int = _LAG) -> Floats:

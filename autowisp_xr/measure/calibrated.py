@@ -8,7 +8,7 @@ import xarray as xr
 from autowisp_xr import provenance, schema
 from autowisp_xr.arrays import Bools, Floats
 from autowisp_xr.errors import CalibrationError
-from autowisp_xr.measure.blank_noise import Blocks, Noise, Slope, noise_of, slope_on
+from autowisp_xr.measure.blank_noise import Blocks, DarkResidue, Noise, dark_residue, noise_of
 from autowisp_xr.measure.raw_input import spread
 from autowisp_xr.stats.sampling import good_only
 
@@ -19,7 +19,7 @@ _SKY = 0.25
 """The share of blocks that are darker than the sky, whatever is in the brighter ones."""
 
 _LEVELS = ("sky", "middle", "error", "below_zero")
-_NUMBERS = (*_LEVELS, *Noise._fields, *Slope._fields)
+_NUMBERS = (*_LEVELS, *Noise._fields, *DarkResidue._fields)
 
 _BANDS = 3
 _ROWS = 64
@@ -192,5 +192,5 @@ class _Measurements:
         if self.dark:
             bands, scale = self.dark[channel], self.scale[frame]
             dark = Blocks.of(scale * bands.image, scale**2 * bands.variance, bands.good)
-            found |= slope_on(blank, dark, self.own)._asdict()
+            found |= dark_residue(blank, dark, self.own)._asdict()
         return found

@@ -10,7 +10,7 @@ from autowisp_xr.measure.frame_pairs import Frames, Pairs
 from autowisp_xr.measure.raw_input import by_channel
 from autowisp_xr.measure.tile_scatter import LEAST_TILE, Tiles
 from autowisp_xr.measure.variance_slope import Slope
-from autowisp_xr.options import OverscanChoice
+from autowisp_xr.options import OverscanChoice, whole_number
 from autowisp_xr.steps.base import per_channel
 from autowisp_xr.steps.geometry import trim
 from autowisp_xr.steps.measured_levels import overscan_options
@@ -131,8 +131,8 @@ def gain_and_read_noise(
     (1.5, 8)
     >>> camera = aw.measure.completed_camera(aw.Camera(saturation=60_000), measured)
     """
-    tile = checks.whole_number("tile", tile, LEAST_TILE)
-    max_pairs = checks.whole_number("max_pairs", max_pairs, 1)
+    tile = whole_number("tile", tile, LEAST_TILE)
+    max_pairs = whole_number("max_pairs", max_pairs, 1)
     flats, biases = checks.ready(flats, "flats"), checks.ready(biases, "biases")
     camera = camera or schema.camera_of(flats)
     one, other = (trim(ds.isel(frame=[0]), camera=camera) for ds in (flats, biases))
@@ -261,8 +261,8 @@ def read_noise(
     AutowispWarning
         Where many pixels are cut off at their lowest value.
     """
-    tile = checks.whole_number("tile", tile, LEAST_TILE)
-    max_pairs = checks.whole_number("max_pairs", max_pairs, 1)
+    tile = whole_number("tile", tile, LEAST_TILE)
+    max_pairs = whole_number("max_pairs", max_pairs, 1)
     biases = checks.ready(biases, "biases")
     camera = camera or schema.camera_of(biases)
     one = trim(biases.isel(frame=[0]), camera=camera)

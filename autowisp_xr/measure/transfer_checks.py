@@ -1,9 +1,7 @@
 """Checks of the flats and biases that a gain is measured from, with their messages."""
 
-import operator
 import warnings
 from collections.abc import Sequence
-from typing import SupportsIndex
 
 import numpy as np
 import xarray as xr
@@ -38,17 +36,6 @@ _REMEDIES = {
     f"of levels that differ by less than a factor of {LEVELS[1]:g}",
     "biases": "give two biases that are neither saturated nor masked",
 }
-
-
-def whole_number(name: str, value: SupportsIndex, least: int) -> int:
-    """Return a whole number that is not below the least, or raise ValueError that names it."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = least - 1
-    if number < least:
-        raise ValueError(f"{name} is a whole number from {least} on, not {value!r}")
-    return number
 
 
 def ready(ds: xr.Dataset, what: str) -> xr.Dataset:

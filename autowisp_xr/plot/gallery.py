@@ -45,7 +45,7 @@ class Thumbnail(NamedTuple):
 
 
 def thumbnails(
-    images: xr.DataArray,
+    images: xr.DataArray | None,
     maps: xr.DataArray | None,
     names: Sequence[str],
     channel: str,
@@ -69,7 +69,7 @@ def thumbnails(
     SchemaError
         For arrays of other dims, or without the channel.
     """
-    images_of = _planes(images, "images", channel)
+    images_of = {} if images is None else _planes(images, "images", channel)
     maps_of = {} if maps is None else _planes(maps, "maps", channel)
     for name in filter(images_of.__contains__, names):
         planes = {"image": images_of[name]}

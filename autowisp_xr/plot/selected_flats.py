@@ -112,11 +112,7 @@ def flats(
     table = FlatTable.of(frames, channel)
     names = rejected(frames, channel=channel, most=most)
     cloudy = table.names_of("cloudy")
-    shown = (
-        []
-        if images is None
-        else list(thumbnails(images, maps, names, table.channel, mapped=cloudy))
-    )
+    shown = list(thumbnails(images, maps, names, table.channel, mapped=cloudy))
     beside, height = gallery_size(shown)
     wanted = panels(table)
     height = max(height, _HEIGHT if len(wanted) > 1 else _HEIGHT_OF_ONE)

@@ -111,7 +111,7 @@ def test_one_number_for_all_is_held_against_those_of_each_channel():
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_levels_that_are_not_finite_are_refused(name, value):
     for given in (value, {"R": value}):
-        with pytest.raises(ValueError, match=f"{name} is a number of ADU or None, not "):
+        with pytest.raises(ValueError, match=f"{name} is a number of ADU, one for each"):
             FlatSelection(**{"min_high_mean": None, "max_low_mean": None, name: given})
 
 

@@ -213,9 +213,9 @@ def test_unknown_options_are_refused_by_name(flat):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_x_nodes": 0}, "num_x_nodes is at least 1, not 0"),
-        ({"num_y_nodes": 2.5}, "num_y_nodes is a whole number, not 2.5"),
-        ({"spline_degree": 0}, "spline_degree is at least 1, not 0"),
+        ({"num_x_nodes": 0}, "num_x_nodes is a whole number from 1 on, not 0"),
+        ({"num_y_nodes": 2.5}, "num_y_nodes is a whole number from 1 on, not 2.5"),
+        ({"spline_degree": 0}, "spline_degree is a whole number from 1 on, not 0"),
         ({"spline_degree": 6}, "spline_degree is at most 5, not 6"),
         ({"outlier_threshold": 0}, "rejection threshold"),
         ({"max_iterations": -1}, "max_iterations is None or at least 0, not -1"),
