@@ -12,10 +12,8 @@ from autowisp_xr.arrays import Bits, Cube, Floats, Image, Planes
 from autowisp_xr.bridge import blocks
 from autowisp_xr.flats.brightness import ALIKE, levels_of
 from autowisp_xr.flats.options import FlatSelection
-from autowisp_xr.flats.table import mark, members
-from autowisp_xr.flats.verdicts import by_deviation
-from autowisp_xr.image_smoothing.image import bands
-from autowisp_xr.image_smoothing.model import SmoothModel
+from autowisp_xr.flats.verdicts import by_deviation, mark, members
+from autowisp_xr.image_smoothing.image import SmoothModel, bands
 from autowisp_xr.kernels.flat_fields import deviation_of, ratio_of, total_of
 from autowisp_xr.options import Masked
 from autowisp_xr.stack.averaging import stacked

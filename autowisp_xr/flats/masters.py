@@ -18,7 +18,7 @@ from autowisp_xr.flats.large_scale import check_clouds, reference_of
 from autowisp_xr.flats.options import FlatSelection
 from autowisp_xr.flats.result import MasterFlats, merged
 from autowisp_xr.flats.selection import check_channels, select_flats
-from autowisp_xr.flats.table import NO_HIGH, mark, members, missing_masters, recorded, unselected
+from autowisp_xr.flats.verdicts import NO_HIGH, mark, members, missing_masters, recorded, unselected
 from autowisp_xr.options import MIN_FLAT, NoiseWanted, OverscanChoice, ScaleDark, check_min_flat
 from autowisp_xr.stack.averaging import stacked
 from autowisp_xr.stack.masters import with_defaults

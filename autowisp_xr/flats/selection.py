@@ -13,8 +13,7 @@ from autowisp_xr.bridge import blocks
 from autowisp_xr.flags import Flag
 from autowisp_xr.flats.options import FlatSelection
 from autowisp_xr.flats.pointings import nearest_pointings
-from autowisp_xr.flats.table import flat_table
-from autowisp_xr.flats.verdicts import Verdict, classify, fit_variance
+from autowisp_xr.flats.verdicts import Verdict, classify, fit_variance, flat_table
 from autowisp_xr.kernels.clip_list import average_list
 from autowisp_xr.options import Masked, upper_and_lower
 from autowisp_xr.stats.averages import quantile_of

@@ -16,8 +16,7 @@ from autowisp_xr.errors import AutowispWarning
 from autowisp_xr.flats.large_scale import check_clouds, large_scale_match, matched
 from autowisp_xr.flats.pointings import nearest_pointings
 from autowisp_xr.flats.selection import select_flats, stamp_statistics
-from autowisp_xr.flats.table import mark, members, recorded
-from autowisp_xr.flats.verdicts import CLASSES, by_deviation
+from autowisp_xr.flats.verdicts import CLASSES, by_deviation, mark, members, recorded
 from autowisp_xr.headers.cards import parse_header, value_of
 from autowisp_xr.headers.values import to_degrees
 from autowisp_xr.image_calibration.classified_files import FlatClasses, files_of

@@ -1,6 +1,6 @@
 from .binning import bin_image as bin_image
 from .filters import WrapFilterAsSmoother as WrapFilterAsSmoother
-from .model import SmoothModel as SmoothModel
+from .image import SmoothModel as SmoothModel
 from .separable import PolynomialImageSmoother as PolynomialImageSmoother
 from .separable import SplineImageSmoother as SplineImageSmoother
 from .smoother import ChainSmoother as ChainSmoother

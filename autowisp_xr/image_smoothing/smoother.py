@@ -10,8 +10,7 @@ from numpy.typing import ArrayLike
 
 from autowisp_xr.arrays import Floats, Image
 from autowisp_xr.image_smoothing.binning import BINNING, Binning, BinningOptions
-from autowisp_xr.image_smoothing.image import Pair, as_image
-from autowisp_xr.image_smoothing.model import PixelModel, SmoothModel
+from autowisp_xr.image_smoothing.image import Pair, PixelModel, SmoothModel, as_image
 from autowisp_xr.options import with_options
 
 

@@ -35,8 +35,7 @@ from numpy.typing import ArrayLike
 from scipy.interpolate import BSpline, make_interp_spline
 
 from autowisp_xr.arrays import Bools, Floats, Image, Integers
-from autowisp_xr.image_smoothing.image import YX, Pair, as_image, as_pair, filled
-from autowisp_xr.image_smoothing.model import SmoothModel
+from autowisp_xr.image_smoothing.image import YX, Pair, SmoothModel, as_image, as_pair, filled
 from autowisp_xr.kernels.banded import factorise, solve
 from autowisp_xr.kernels.zoom import zoom_rows
 

@@ -1,4 +1,4 @@
-"""The one door to matplotlib: an empty picture, or an error that names the remedy."""
+"""The one door to matplotlib, for an empty picture; and names that fit on one."""
 
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -36,3 +36,8 @@ def new_picture(width: float, height: float) -> "Figure":
             return buffer.getvalue()
 
     return Picture(figsize=(width, height), layout="constrained")
+
+
+def ending(name: str, longest: int) -> str:
+    """Return the end of a long name, in which frames of one night differ."""
+    return name if len(name) <= longest else f"…{name[len(name) - longest + 1 :]}"

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
 from autowisp_xr import schema
 from autowisp_xr.flags import Flag, as_flag
-from autowisp_xr.plot.choice import description, ending, whole_name
-from autowisp_xr.plot.figures import new_picture
+from autowisp_xr.headers import cards
+from autowisp_xr.plot.figures import ending, new_picture
 from autowisp_xr.plot.image_panels import Limits, Panel, draw_panel, span
 
 if TYPE_CHECKING:
@@ -226,3 +226,35 @@ def _sides(rows: list[list[Panel]], inches: float) -> tuple[list[float], list[fl
         [inches * max(side / longest, _NARROWEST) for side in along] for along in sides
     )
     return heights, widths
+
+
+def whole_name(one: xr.Dataset) -> str:
+    """Return the name of a single frame; of a master, how many frames it was made of."""
+    if "frame" in one.coords:
+        return str(one["frame"].values)
+    number = None
+    if "header" in one.coords and one["header"].ndim == 0:
+        number = cards.value_of(cards.parse_header(str(one["header"].values)), "NUMFCOMB")
+    return "stack" if number is None else f"stack of {number}"
+
+
+def description(one: xr.Dataset) -> str:
+    """Return type, filter, exposure and date of a frame or master, as far as they are known."""
+    kind, name = _text(one, "image_type"), _text(one, "object")
+    words = [f"{kind} {name}".strip(), _text(one, "filter")]
+    exposure = _scalar(one, "exposure")
+    if exposure is not None and np.isfinite(float(exposure)):
+        words.append(f"{float(exposure):g} s")
+    time = _scalar(one, "time")
+    if time is not None and not np.isnat(time):
+        words.append(f"{np.datetime_as_string(time, unit='s').replace('T', ' ')} UTC")
+    return ", ".join(word for word in words if word)
+
+
+def _scalar(one: xr.Dataset, name: str) -> Any:
+    return one[name].values[()] if name in one.coords and one[name].ndim == 0 else None
+
+
+def _text(one: xr.Dataset, name: str) -> str:
+    found = _scalar(one, name)
+    return "" if found is None else str(found).strip()

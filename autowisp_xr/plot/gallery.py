@@ -11,7 +11,7 @@ from autowisp_xr import schema
 from autowisp_xr.arrays import Floats, Image
 from autowisp_xr.errors import SchemaError
 from autowisp_xr.image_smoothing.binning import bin_image
-from autowisp_xr.plot.choice import ending
+from autowisp_xr.plot.figures import ending
 from autowisp_xr.plot.table import LONGEST_NAME, FlatTable
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autowisp_xr.arrays import Floats
-from autowisp_xr.plot.choice import ending
+from autowisp_xr.plot.figures import ending
 from autowisp_xr.plot.table import LONGEST_NAME, FlatTable
 
 if TYPE_CHECKING:

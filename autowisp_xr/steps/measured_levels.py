@@ -15,8 +15,8 @@ from autowisp_xr.bridge import blocks
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.options import Overscan
-from autowisp_xr.overscan_fits.passes import measure
 from autowisp_xr.overscan_fits.plan import Plan, plan_passes, within
+from autowisp_xr.overscan_fits.subtraction import measure
 from autowisp_xr.regions import Region
 from autowisp_xr.steps.geometry import check_covers, covered
 from autowisp_xr.steps.given_levels import given_levels

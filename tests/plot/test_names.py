@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import autowisp_xr as aw
-from autowisp_xr.plot.choice import description, ending, whole_name
+from autowisp_xr.plot.figures import ending
+from autowisp_xr.plot.frames import description, whole_name
 from tests.steps.frames import text
 
 
