@@ -29,7 +29,7 @@ from autowisp_xr.stats.sampling import good_only
 from autowisp_xr.steps.lit_pixels import mean_of_lit
 
 ALIKE = "mean of the lit pixels, compared where all frames are good"
-"""What flats are scaled to, for the history."""
+"""The level that flats are scaled to, for the history."""
 
 _LEAST_IN_COMMON = 0.1
 _OUTLIER = 3.0
@@ -47,7 +47,7 @@ class Levels(NamedTuple):
     """Mean of the lit pixels, as if all were good and free of stars; NaN for a frame that takes no
     part, because it has no good pixel, leaves too few of the others', or has no light."""
     share: xr.DataArray
-    """Of the pixels that are good in the frame that has most, those good in this one."""
+    """The number of good pixels over that of the frame that has most."""
     light: xr.DataArray
     """Mean of the pixels that are good in all frames; NaN for a frame that leaves too few."""
 

@@ -33,7 +33,7 @@ class Match(NamedTuple):
     shape: SmoothModel | None
     """Smooth image that the frame is multiplied by, with a method ``rows``; None for one."""
     mean: float
-    """Of the frame after that: what it is divided by. NaN where no pixel is left."""
+    """The mean of the frame after that, which it is divided by. NaN where no pixel is left."""
     deviation: float
     """Largest deviation from the reference that is left, relative; NaN where it is not tested."""
     sample: Image | None

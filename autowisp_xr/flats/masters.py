@@ -180,11 +180,11 @@ class _FlatSet(NamedTuple):
     """A set of flats, and the functions that make a master of them."""
 
     given: xr.Dataset
-    """As they came, raw or calibrated."""
+    """The frames as they came, raw or calibrated."""
     frames: xr.Dataset
     """The same, calibrated."""
     calibrated: Callable[..., xr.Dataset]
-    """What makes these of those."""
+    """Makes these of those."""
     common: bool
     """Whether all channels of a frame have one level."""
     finish: Callable[..., xr.Dataset]

@@ -74,10 +74,10 @@ class FlatSelection:
             num_x_terms=3, num_y_terms=3, outlier_threshold=3.0, max_iterations=1
         )
     )
-    """What the stamp is de-trended by before its variance is taken; None for nothing."""
+    """The smoother that de-trends the stamp before its variance is taken; None for none."""
 
     average: Literal["mean", "median"] = "mean"
-    """Of the pixels of the stamp."""
+    """The average of the pixels of the stamp."""
 
     outlier_threshold: float | tuple[float, float] = 3.0
     """Pixels of the stamp further from their average than this, in units of the root mean square
@@ -87,7 +87,7 @@ class FlatSelection:
     """Such rejections at most; None or infinity for as many as it takes."""
 
     max_saturated_fraction: float | None = 1e-4
-    """Of the pixels of the stamp."""
+    """The largest share of saturated pixels in the stamp."""
 
     var_mean_fit_threshold: float | tuple[float, float] | None = 2.0
     """Frames further from the parabola than this, in units of its residual, do not shape it."""
@@ -114,7 +114,7 @@ class FlatSelection:
     """Low frames are below, ADU, likewise. None: there are no low frames."""
 
     min_pointing_separation: float | None = 150.0
-    """In seconds of arc."""
+    """The least separation in seconds of arc."""
 
     large_scale_smoother: ImageSmoother | None = field(default_factory=_large_scale_smoother)
     """Makes the large-scale shape of the ratio of reference to frame; None to match nothing.

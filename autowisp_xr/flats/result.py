@@ -38,7 +38,7 @@ class MasterFlats:
     """The calibrated frames (lazy where they were), for pictures."""
 
     selection: FlatSelection | None = None
-    """What the frames were chosen by."""
+    """The selection by which the frames were chosen."""
 
     def clouds(self, *frames: str) -> xr.DataArray:
         """Map what frames differ from the reference by once they have its large-scale shape.

@@ -214,9 +214,9 @@ class Stamp(NamedTuple):
     variance: float
     """Mean squared distance of the survivors from that."""
     number: int
-    """How many survived."""
+    """The number of pixels that survived."""
     saturated_fraction: float
-    """Of all pixels of the stamp."""
+    """The share of all pixels of the stamp."""
 
 
 def stamp_area(shape: tuple[int, int], fraction: float) -> tuple[slice, slice]:

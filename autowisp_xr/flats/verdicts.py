@@ -25,7 +25,7 @@ class VarianceFit(NamedTuple):
     """The parabola of variance against mean."""
 
     coefficients: Floats
-    """Of 1, mean and its square: read noise in ADU^2, ADU per electron, response squared."""
+    """Those of 1, mean and its square: read noise in ADU^2, ADU per electron, response squared."""
     residual: float
     """Root mean square distance of the frames that shaped it, ADU^2; NaN if too few did."""
     predicted: Floats

@@ -90,7 +90,7 @@ class SmoothModel(ABC):
     """
 
     shape: tuple[int, int]
-    """Of the image."""
+    """The size of the image."""
 
     def rows(self, start: int, stop: int) -> Floats:
         """Return rows ``start`` to ``stop``, without the last.

@@ -40,7 +40,7 @@ from autowisp_xr.kernels.banded import factorise, solve
 from autowisp_xr.kernels.zoom import zoom_rows
 
 HIGHEST_ORDER = 5
-"""Of the splines."""
+"""The highest degree of the splines."""
 
 
 def zoom_image(image: ArrayLike, zoom: Pair, interp_order: Pair) -> Floats:
@@ -89,7 +89,7 @@ class ZoomModel(SmoothModel):
     gaps: Bools | None
     """Which pixels of the small image are not finite, or None."""
     factors: YX
-    """Of the zoom, (y, x)."""
+    """The factors of the zoom, (y, x)."""
     orders: YX
     """Degrees of the splines, (y, x)."""
     origin: YX
@@ -142,7 +142,7 @@ class Direction(NamedTuple):
     """The tables to interpolate in one direction; arrays are shared, and never written to."""
 
     factors: Floats
-    """Of the equations for the coefficients, see :func:`autowisp_xr.kernels.banded.factorise`."""
+    """The equations for the coefficients, see :func:`autowisp_xr.kernels.banded.factorise`."""
     lower: int
     """Number of their diagonals below the main one."""
     first: Integers

@@ -28,10 +28,10 @@ _REGION = 8
 """Blocks a side of what is blank or not as a whole."""
 
 _DARKER = 0.5
-"""Of the regions."""
+"""The share of the regions that count as dark."""
 
 _WHOLE = 0.75
-"""Of the pixels of a block that have to be good."""
+"""The share of the pixels of a block that have to be good."""
 
 _NEAR = 4.0
 """Errors beyond which a pixel is a star or a hot one: a normal loses 0.1 % of its variance."""
@@ -45,7 +45,7 @@ blocks are without. Of normal noise, that many are quieter than this, with this 
 the root of their number, by trial."""
 
 _UNLIKE = 0.8
-"""Of the variance of differences of pixels; where it is less in those of neighbours, the sky has
+"""A share of the variance of differences of pixels; where neighbours have less, the sky has
 more structure than noise."""
 
 _LEAST_ROWS = 4
@@ -61,10 +61,10 @@ class Noise(NamedTuple):
     """Scatters in units of the expected ones, each with its uncertainty; NaN if not known."""
 
     noise: float
-    """Of pixels."""
+    """The scatter of pixels."""
     noise_error: float
     rows: float
-    """Of blocks, if they had in common what those of a row have, and no other noise but theirs."""
+    """That of blocks with no noise but their own and what those of a row have in common."""
     rows_error: float
     columns: float
     columns_error: float
@@ -76,7 +76,7 @@ class DarkResidue(NamedTuple):
     dark_left: float
     dark_left_error: float
     noise_of_dark: float
-    """What noise is with it, in units of what it were without."""
+    """The noise with this pattern, in units of the noise without."""
 
 
 _NO_RESIDUE = DarkResidue(np.nan, np.nan, np.nan)

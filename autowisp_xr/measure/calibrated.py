@@ -26,7 +26,7 @@ _ROWS = 64
 """Rows of a band: those of a region that is blank or not as a whole."""
 
 _COLUMNS = 1024
-"""So many of a band are looked at: of the first band at the left, of the last at the right."""
+"""The columns of a band that are looked at: of the first band at the left, of the last right."""
 
 
 class Bands(NamedTuple):

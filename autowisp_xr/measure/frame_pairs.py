@@ -24,10 +24,10 @@ LEVELS = (0.5, 2.0)
 """Ratios of the levels of a pair, between which it is one."""
 
 _SATURATED = 0.002
-"""Of the pixels of a tile: more are no hot pixels, but the end of its distribution."""
+"""The share of the pixels of a tile; more are no hot pixels, but the end of its distribution."""
 
 _GOOD = 0.5
-"""Of the pixels of a tile, and of the tiles of a channel: fewer do not stand for it."""
+"""The share of the pixels of a tile, and of the tiles of a channel, that stand for it."""
 
 
 class Frame(NamedTuple):
@@ -86,12 +86,9 @@ class Frames:
             overscan=self.overscan,
         )
         own = schema.names(one, "channel")
-        planes = (
-            one[["image", "mask"]]
-            .isel(frame=0, y=self.tiles.rows, x=self.tiles.columns)
-            .isel(channel=[own.index(name) for name in self.channels])
-            .compute()
-        )
+        channels = [own.index(name) for name in self.channels]
+        place = {"frame": 0, "channel": channels, "y": self.tiles.rows, "x": self.tiles.columns}
+        planes = one[["image", "mask"]].isel(place).compute()
         pixels, mask = (self.tiles.cut(planes[name].values) for name in ("image", "mask"))
         good = (mask == 0) & np.isfinite(pixels)
         if self.bias is not None:

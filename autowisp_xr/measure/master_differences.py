@@ -117,7 +117,7 @@ class Cell(NamedTuple):
     x: float
     """Index of the column in its middle."""
     most: float
-    """What cells may differ by, over their noise."""
+    """The difference that cells may have over their noise."""
     exceeds: bool
     """Whether this one differs by more."""
 

@@ -101,9 +101,9 @@ class _Plateaus:
     """The plateaus of one channel, frame by frame."""
 
     values: dict[str, int] = field(default_factory=dict)
-    """By the name of the frame."""
+    """The value of the plateau by the name of the frame."""
     shares: list[float] = field(default_factory=list)
-    """Of the pixels of these frames, how many are there."""
+    """The share of the pixels of these frames that are there."""
     reached: float = -np.inf
     """Value that other frames reach."""
     brightest: float = np.nan

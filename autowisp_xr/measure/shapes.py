@@ -18,7 +18,7 @@ _CELLS = 16
 """Along an axis of a frame."""
 
 _ROWS = 8
-"""Of each cell that are read."""
+"""Rows of each cell that are read."""
 
 _OVERSCAN_ROWS = 64
 """On either side of the middle, whose level stands for that of the frame."""

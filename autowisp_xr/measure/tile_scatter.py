@@ -26,7 +26,7 @@ _CLIP = 5.0
 _ROUNDS = 20
 
 _RANK, _RANK_TO_SIGMA = 0.8, 1.2816
-"""That quantile of the distances from the median, of a normal in standard deviations."""
+"""A quantile of the distances from the median, of a normal in standard deviations."""
 
 _ROUNDING = 1e-12
 
@@ -125,7 +125,7 @@ class Scatter(NamedTuple):
     level: Floats
     """Mean of the first frame."""
     ratio: Floats
-    """Of the levels, first over second; 1 where frames are not scaled."""
+    """The ratio of the levels, first over second; 1 where frames are not scaled."""
     variance: Floats
     """About the means of cells; NaN without degrees of freedom."""
     freedom: Floats

@@ -12,10 +12,10 @@ from autowisp_xr.measure.tile_scatter import scatter
 from autowisp_xr.measure.variance_slope import Slope, slope_of
 
 _GOOD = 0.5
-"""Of the pixels of a tile: where fewer are left, it had no single level."""
+"""The share of the pixels of a tile; where fewer are left, it had no single level."""
 
 _POINTS = 6
-"""So many points at most are made of the tiles of a pair, by their level."""
+"""The most points that are made of the tiles of a pair, by their level."""
 
 _TILES_OF_POINT = 10
 
@@ -35,7 +35,7 @@ class Sample(NamedTuple):
     level: Floats
     ratio: Floats
     variance: Floats
-    """Of the difference of both frames, the second brought to the level of the first."""
+    """The variance of the difference of both frames, brought to the level of the first."""
     freedom: Floats
 
     def of(self, which: Bools | Integers) -> "Sample":

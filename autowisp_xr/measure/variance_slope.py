@@ -12,13 +12,13 @@ _CLIP = 3.0
 larger; what is lost of the good tiles is the same on both sides."""
 
 _KEPT_VARIANCE = 0.973
-"""Of a normal that is cut there."""
+"""The variance of a normal that is cut there."""
 
 _ROUNDS = 50
 
 
 _SURE = 10
-"""So many tiles that scatter as expected are taken for granted: a few alone mean little."""
+"""The number of tiles that are assumed to scatter as expected: a few alone mean little."""
 
 
 class Slope(NamedTuple):
@@ -27,7 +27,7 @@ class Slope(NamedTuple):
     value: float
     error: float
     weights: Floats
-    """Of the tiles; 0 for those that are left out."""
+    """The weights of the tiles; 0 for those that are left out."""
 
 
 def slope_of(variance: Floats, freedom: Floats, signal: Floats, offset: Floats) -> Slope:

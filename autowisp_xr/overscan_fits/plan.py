@@ -38,7 +38,7 @@ class Plan:
     """The passes over a list of overscan pixels."""
 
     passes: tuple[tuple[Measurement, ...], ...]
-    """Of each amplifier, one after another; none where the image has nothing of it."""
+    """The passes of each amplifier, in order; none where the image has nothing of it."""
     y: Integers
     """(pixels) int64: row of each, counted from the first of the frames."""
     x: Integers

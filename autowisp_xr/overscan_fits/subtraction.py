@@ -29,11 +29,11 @@ class Level:
     """A record of how the level of one amplifier was found in one pass."""
 
     number: int
-    """Of the pass, from zero."""
+    """The number of the pass, from zero."""
     amplifier: int
-    """From zero, in the order of the amplifiers; 0 where there is one only."""
+    """Its number from zero, in the order of the amplifiers; 0 where there is one only."""
     pixels: int
-    """That were left."""
+    """The number of pixels that were left."""
     iterations: int
     """Rejections of pixels."""
     converged: bool
@@ -51,12 +51,12 @@ class OverscanCorrection:
     (1, x) for a level a column, (y, x) for both or for several amplifiers. NaN where no pixel gives
     a level."""
     variance: Floats
-    """Of the correction, in ADU^2, of its shape."""
+    """The variance of the correction, in ADU^2, of its shape."""
     mean_variance: Floats
     """s^2 / N of each amplifier, summed over passes, in ADU^2: what the original takes for the
     variance of its median. 0-d, or (y, x) for several amplifiers."""
     levels: tuple[Level, ...]
-    """Of each pass and amplifier."""
+    """The levels of each pass and amplifier."""
 
     @property
     def pixels(self) -> int:

@@ -14,7 +14,7 @@ _STRETCH = (0.5, 99.0)
 """Per cent of what is drawn that is darker than black and than white."""
 
 _BEYOND = 0.05
-"""Of the pixels of the screen, so many may be missing: matplotlib mixes neighbours, and a flag
+"""The share of pixels of the screen that may be missing: matplotlib mixes neighbours, and a flag
 keeps half of its colour. Where twice as many are missing it keeps a quarter, and is overlooked."""
 
 _ELONGATED = 8.0
@@ -39,13 +39,13 @@ class Blocks:
     """(y, x) uint8: all flags in the block, FAULT for what is no number among them."""
 
     counts: dict[Flag, int]
-    """How many pixels bear each flag, in whole."""
+    """The number of pixels that bear each flag, in whole."""
 
     marked: int
-    """How many pixels bear any of them."""
+    """The number of pixels that bear any of them."""
 
     pixels: int
-    """How many there are."""
+    """The number of pixels."""
 
     @classmethod
     def of(cls, image: Image, mask: Mask | None, flags: Flag, factors: tuple[int, int]) -> "Blocks":

@@ -22,14 +22,14 @@ _SMALLEST = 3.0
 """Inches of the longer side of a panel, by how many there are beside each other."""
 
 _NARROWEST = 0.15
-"""Of a panel, the shorter side over the longest of all."""
+"""The shorter side of a panel over the longest of all, at least."""
 
 _BESIDE, _BELOW, _LINE, _ABOVE = 1.5, 0.95, 0.2, 0.4
 """Inches for the colour bar of each panel, for what is written below it, for each line of its
 legend, and for the heading."""
 
 _LEGEND = 2.5
-"""Inches that a legend is wide."""
+"""The width of a legend in inches."""
 
 _IN_HEADING, _IN_TITLE = 48, 24
 """Characters of a name that fit above the picture, and above a panel."""

@@ -29,7 +29,7 @@ _COLOURS = {
     Flag.INTERPOLATED: ("interpolated", "#009E73"),
     Flag.OUTER: ("outside the image", "#0072B2"),
 }
-"""What a flag is called, and its colour, of Okabe and Ito; a pixel has that of its first flag."""
+"""The name of each flag, and its colour, of Okabe and Ito; a pixel has that of its first flag."""
 
 _LEGEND = -0.42
 """Inches of the legend below its axes, for the numbers and the label in between."""

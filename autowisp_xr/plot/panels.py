@@ -46,7 +46,7 @@ _WORD = 0.12
 """Width of a name, relative to that of the axes."""
 
 _FEW = 6
-"""So many names are still readable."""
+"""The number of names that are still readable."""
 
 
 def panels(table: FlatTable) -> list[tuple[Draw, float]]:

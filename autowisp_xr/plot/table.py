@@ -21,6 +21,7 @@ LONGEST_NAME = 24
 """Characters of the name of a frame that are drawn."""
 
 _LONGEST_REASON = 60
+_REMEDY = "pass a MasterFlats or its .frames, or what select_flats returns"
 
 _TESTS = (
     ("saturated", "saturated_fraction", "max_saturated_fraction", "{:.3g} % of its stamp"),
@@ -45,11 +46,11 @@ class FlatTable:
     deviation: Floats
     saturated_fraction: Floats
     coefficients: Floats
-    """Of the fit of variance to mean, by power."""
+    """The coefficients of the fit of variance to mean, by power."""
     residual: float
     """Root mean square distance from that fit."""
     limits: Mapping[str, float]
-    """What decided, by the name of the option; without those that were None."""
+    """The limits that decided, by the name of the option; without those that were None."""
     others: Sequence["FlatTable"] = ()
     """The other channels, if all channels of a frame share its fate."""
 
@@ -148,16 +149,14 @@ class FlatTable:
 def _check(frames: object) -> None:
     if not isinstance(frames, xr.Dataset):
         raise SchemaError(
-            f"a table of flats was expected, not a {type(frames).__name__}: pass a MasterFlats or "
-            "its .frames, or what select_flats returns"
+            f"a table of flats was expected, not a {type(frames).__name__}: {_REMEDY}"
         )
     missing = [name for name in ("class", "reason", "mean") if name not in frames]
     if missing or "frame" not in frames.dims or "channel" not in frames.dims:
         raise SchemaError(
             f"no table of flats: class and reason of each frame and a mean over (frame, channel) "
             f"were expected, the variables are {sorted(map(str, frames.data_vars))} over "
-            f"{tuple(map(str, frames.dims))}; pass a MasterFlats or its .frames, or what "
-            "select_flats returns"
+            f"{tuple(map(str, frames.dims))}; {_REMEDY}"
         )
 
 
