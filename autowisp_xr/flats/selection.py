@@ -131,18 +131,17 @@ def select_flats(
         for name, values in found.items():
             values[isolated] = stamps[name].values
     fits, per_channel = [], []
+    tested = (selection.cloudy_night_threshold, selection.cloudy_frame_threshold) != (None, None)
     for c, channel in enumerate(channels):
         mean, variance, number, saturated = (values[:, c] for values in found.values())
         fit = fit_variance(mean, variance, selection)
         fits.append(fit)
         per_channel.append(classify(mean, variance, saturated, fit, selection, channel, number))
-    if (selection.cloudy_night_threshold, selection.cloudy_frame_threshold) != (None, None):
-        for fit, channel in zip(fits, channels, strict=True):
+        if tested and np.isnan(fit.residual):
             of = f" of {channel}" if len(channels) > 1 else ""
-            if np.isnan(fit.residual):
-                notes.append(
-                    f"too few frames to fit variance to mean{of}: stamps not tested for clouds"
-                )
+            notes.append(
+                f"too few frames to fit variance to mean{of}: stamps not tested for clouds"
+            )
     by_frame = [
         [verdict] * len(channels) if verdict is not None else [one[i] for one in per_channel]
         for i, verdict in enumerate(verdicts)

@@ -9,13 +9,13 @@ import xarray as xr
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.errors import CalibrationError, MasterMismatchError, SchemaError
-from autowisp_xr.measure.disagreement import warn_of_disagreement
 from autowisp_xr.measure.master_differences import (
     Cell,
     PixelDifferences,
     Plane,
     differences,
     outstanding_cell,
+    warn_of_disagreement,
 )
 
 _PLANES = ("image", "variance", "mask")

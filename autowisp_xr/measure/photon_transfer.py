@@ -152,15 +152,14 @@ def gain_and_read_noise(
     ]
     checks.warn_of_curves(curves)
     gains = [curve.gain._replace(error=curve.gain.error * curve.misfit) for curve in curves]
+    variables, coords = transfer.over_points([curve.points for curve in curves], flat_pairs)
     columns = {
         **transfer.gain_columns(gains, noises),
         **transfer.counts("flat", of_flats, gains),
         **transfer.counts("bias", of_biases, noises),
+        **variables,
     }
-    variables, coords = transfer.over_points([curve.points for curve in curves], flat_pairs)
-    result = xr.Dataset(
-        transfer.over_channel(columns) | variables, {"channel": one["channel"].variable, **coords}
-    )
+    result = xr.Dataset(columns, {"channel": one["channel"].variable, **coords})
     method, areas = overscan_options(overscan, camera)
     options = {
         "image_area": str(camera.image_area) if camera.image_area else None,
@@ -272,7 +271,7 @@ def read_noise(
     found, names = checks.checked_samples("biases", pairs)
     noises = [transfer.read_noise_of(sample) for sample in found]
     columns = {**transfer.read_noise_columns(noises), **transfer.counts("bias", found, noises)}
-    result = xr.Dataset(transfer.over_channel(columns), {"channel": one["channel"].variable})
+    result = xr.Dataset(columns, {"channel": one["channel"].variable})
     options = {"tile": tile, "max_pairs": max_pairs, "bias_pairs": names}
     options["left_out"] = pairs.left_out
     return provenance.record(result, "read_noise", options, source=biases)

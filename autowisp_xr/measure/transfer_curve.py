@@ -1,6 +1,6 @@
 """The photon transfer curve: gain and read noise from the scatter in tiles of pairs of frames."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -215,45 +215,42 @@ class Curve(NamedTuple):
         return misfit if misfit > _MISFIT else 1.0
 
 
-def over_channel(columns: Mapping[str, tuple[ArrayLike, str]]) -> dict[str, Any]:
+def _over_channel(**columns: tuple[ArrayLike, str]) -> dict[str, Any]:
     """Return variables over channel of values and units."""
     return {
         name: ("channel", values, {"units": units}) for name, (values, units) in columns.items()
     }
 
 
-def read_noise_columns(noises: Sequence[Slope]) -> dict[str, tuple[ArrayLike, str]]:
-    """Return the read noise in ADU, of variances in ADU^2."""
+def read_noise_columns(noises: Sequence[Slope]) -> dict[str, Any]:
+    """Return the read noise in ADU over channel, of variances in ADU^2."""
     variance, error = np.array([(noise.value, noise.error) for noise in noises]).T
     adu = np.sqrt(variance)
     adu_error = error / (2 * np.where(adu > 0, adu, 1.0))
-    return {"read_noise_adu": (adu, "adu"), "read_noise_adu_error": (adu_error, "adu")}
+    return _over_channel(read_noise_adu=(adu, "adu"), read_noise_adu_error=(adu_error, "adu"))
 
 
 def gain_columns(gains: Sequence[Slope], noises: Sequence[Slope]) -> dict[str, Any]:
-    """Return gain and read noise, of ADU per electron and variances in ADU^2."""
+    """Return gain and read noise over channel, of ADU per electron and variances in ADU^2."""
     inverse, inverse_error = np.array([(gain.value, gain.error) for gain in gains]).T
     gain, gain_error = 1 / inverse, inverse_error / inverse**2
     in_adu = read_noise_columns(noises)
-    (adu, _), (adu_error, _) = in_adu.values()
-    return {
-        "gain": (gain, "electron / adu"),
-        "gain_error": (gain_error, "electron / adu"),
-        "read_noise": (gain * adu, "electron"),
-        "read_noise_error": (np.hypot(gain * adu_error, adu * gain_error), "electron"),
-        **in_adu,
-    }
+    adu, adu_error = (values for _, values, _ in in_adu.values())
+    in_electrons = _over_channel(
+        gain=(gain, "electron / adu"),
+        gain_error=(gain_error, "electron / adu"),
+        read_noise=(gain * adu, "electron"),
+        read_noise_error=(np.hypot(gain * adu_error, adu * gain_error), "electron"),
+    )
+    return in_electrons | in_adu
 
 
-def counts(
-    kind: str, found: Sequence[Sample], slopes: Sequence[Slope]
-) -> dict[str, tuple[ArrayLike, str]]:
-    """Return the numbers of tiles that have a weight, and of their pairs."""
+def counts(kind: str, found: Sequence[Sample], slopes: Sequence[Slope]) -> dict[str, Any]:
+    """Return the numbers of tiles that have a weight, and of their pairs, over channel."""
     kept = [sample.pair[slope.weights > 0] for sample, slope in zip(found, slopes, strict=True)]
-    return {
-        f"{kind}_pairs": ([np.unique(pair).size for pair in kept], "1"),
-        f"{kind}_tiles": ([pair.size for pair in kept], "1"),
-    }
+    pairs = [np.unique(pair).size for pair in kept], "1"
+    tiles = [pair.size for pair in kept], "1"
+    return _over_channel(**{f"{kind}_pairs": pairs, f"{kind}_tiles": tiles})
 
 
 def over_points(

@@ -103,14 +103,13 @@ def flats(
     >>> len(figure.axes)
     2
     """
-    if isinstance(frames, MasterFlats):
-        made, frames = frames, frames.frames
-        names = rejected(frames, channel=channel, most=most)
-        if names and made.chosen_from is not None:
-            images = made.chosen_from["image"].sel(frame=names)
-            maps = None if made.reference is None else made.clouds(*names)
+    made = frames if isinstance(frames, MasterFlats) else None
+    frames = frames.frames if isinstance(frames, MasterFlats) else frames
     table = FlatTable.of(frames, channel)
     names = rejected(frames, channel=channel, most=most)
+    if made is not None and made.chosen_from is not None and names:
+        images = made.chosen_from["image"].sel(frame=names)
+        maps = None if made.reference is None else made.clouds(*names)
     cloudy = table.names_of("cloudy")
     shown = list(thumbnails(images, maps, names, table.channel, mapped=cloudy))
     beside, height = gallery_size(shown)
