@@ -5,8 +5,7 @@ from typing import Any, NamedTuple, Self
 
 import xarray as xr
 
-from autowisp_xr.flats.verdicts import CLASSES
-from autowisp_xr.flats.table import members
+from autowisp_xr.flats.verdicts import CLASSES, members
 
 
 class _Pair(NamedTuple):
