@@ -19,8 +19,7 @@ from autowisp_xr.options import Masked
 from autowisp_xr.stack.averaging import stacked
 from autowisp_xr.stack.options import StackOptions
 from autowisp_xr.stack.scaling import scaled
-from autowisp_xr.stats.sampling import good_only
-from autowisp_xr.stats.sampling import grid_step
+from autowisp_xr.stats.sampling import good_only, grid_step
 
 _NONE = np.empty((0, 0))
 _KINDS = (object, np.float64, np.float64, object)

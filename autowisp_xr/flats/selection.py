@@ -17,8 +17,8 @@ from autowisp_xr.flats.verdicts import Verdict, classify, fit_variance, flat_tab
 from autowisp_xr.kernels.clip_list import average_list
 from autowisp_xr.options import Masked, upper_and_lower
 from autowisp_xr.stats.averages import quantile_of
-from autowisp_xr.stats.sampling import good_only
 from autowisp_xr.stats.least_squares import rejections_at_most
+from autowisp_xr.stats.sampling import good_only
 
 
 def stamp_statistics(
