@@ -11,8 +11,8 @@ from autowisp_xr import frames, measure, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.frames import FileRecord
-from autowisp_xr.measure.bands import spread
-from autowisp_xr.measure.plateaus import with_saturation
+from autowisp_xr.measure.raw_input import spread
+from autowisp_xr.measure.saturation_level import with_saturation
 from autowisp_xr.night.checks_of_levels import UNLIT, doubts_on_levels
 from autowisp_xr.night.frame_sets import FrameSet, records_of
 from autowisp_xr.night.sentences import sentence
