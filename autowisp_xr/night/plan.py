@@ -72,6 +72,11 @@ class Product:
         return {kind: one.chosen.name for kind, one in self.choices.items() if one.chosen}
 
     @property
+    def why_not(self) -> dict[str, str]:
+        """The reason against each other candidate."""
+        return {n: why for one in self.choices.values() for n, why in one.why_not.items()}
+
+    @property
     def against(self) -> tuple[str, ...]:
         """Reasons against masters that do not fit, in a few words."""
         return tuple(line for kind, one in self.choices.items() for line in one.against(kind))

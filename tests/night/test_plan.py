@@ -31,9 +31,7 @@ def test_a_plan_without_a_master_is_another_that_is_the_same_up_to_there(sky, wr
         *("", ""),
         *["their master dark_60s failed"] * 2,
     ]
-    assert other.products[2].choices["dark"].why_not == {
-        "dark_60s": "could not be made: no pixel of it is good"
-    }
+    assert other.products[2].why_not == {"dark_60s": "could not be made: no pixel of it is good"}
 
 
 def test_info_shows_what_reduce_makes(sky, write_night, tmp_path):
