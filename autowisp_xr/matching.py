@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from autowisp_xr.arrays import Bools
 from autowisp_xr.kinds import EXPOSURE_TOLERANCE, KINDS, TEMPERATURE_TOLERANCE
 from autowisp_xr.options import ScaleDark
 from autowisp_xr.pixel_types import BYTES, FLOATS, FRACTIONS
@@ -44,6 +45,8 @@ class Mismatch:
     def __str__(self) -> str:
         return self.text
 
+
+Unscalable = Literal["not asked", "unknown", "scaled up", "holds bias"]
 
 ALLOWABLE = tuple(
     dict.fromkeys(
@@ -161,6 +164,41 @@ def same_exposure(one: ArrayLike, other: ArrayLike, tolerance: float = EXPOSURE_
     """Return whether exposures in seconds, numbers or arrays, agree within a relative tolerance."""
     one, other = np.asarray(one, dtype=float), np.asarray(other, dtype=float)
     return np.abs(one - other) <= tolerance * np.maximum(one, other)
+
+
+def reason_against_scaling(
+    exposures: ArrayLike, own: float, matching: Matching, *, holds_bias: bool
+) -> tuple[Unscalable, Bools] | None:
+    """Return why a dark cannot be scaled to frames, and to which; None where it can, or need not.
+
+    Parameters
+    ----------
+    exposures
+        Of the frames, in seconds.
+    own
+        That of the dark.
+    matching
+        How far exposures agree, and whether darks may be scaled.
+    holds_bias
+        Whether the bias, which does not grow with exposure, may be in the dark that is scaled.
+
+    Returns
+    -------
+    "not asked" for, an exposure is "unknown", it would be "scaled up", or "holds bias"; and bools.
+    """
+    frames = np.atleast_1d(np.asarray(exposures, dtype=float))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        known = np.isfinite(frames / own)
+    # what is not known does not differ
+    differ = ~same_exposure(frames, own, matching.exposure) & np.isfinite(frames - own)
+    reasons: dict[Unscalable, Bools] = {
+        "unknown": ~known,
+        "scaled up": differ & (frames > own) & (matching.scale_dark == "down"),
+        "holds bias": differ & holds_bias,
+    }
+    if not matching.scale_dark:
+        reasons = {"not asked": differ & ("exposure" not in matching.allow_mismatch)}
+    return next(((reason, which) for reason, which in reasons.items() if which.any()), None)
 
 
 def reason_against(

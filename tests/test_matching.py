@@ -172,6 +172,31 @@ def test_exposures_agree_within_one_percent(one, other, same):
     assert matching.same_exposure(one, other) == same
 
 
+@pytest.mark.parametrize(
+    ("exposures", "dark", "options", "holds_bias", "expected"),
+    [
+        ([60.0, 60.3], 60.0, {"scale_dark": False}, True, None),  # it has their exposure
+        ([60.0, 30.0], 60.0, {"scale_dark": False}, False, ("not asked", [False, True])),
+        ([60.0, 30.0], 60.0, {"scale_dark": False, "allow_mismatch": "exposure"}, False, None),
+        ([60.0, 30.0], 60.0, {}, False, None),
+        ([60.0, 30.0], 60.0, {}, True, ("holds bias", [False, True])),
+        ([60.3, 30.0], 60.0, {}, False, None),  # no longer than shutters are exact
+        ([90.0, 30.0], 60.0, {}, True, ("scaled up", [True, False])),
+        ([90.0, 30.0], 60.0, {"scale_dark": "any"}, False, None),
+        ([90.0, 30.0], 60.0, {"scale_dark": "any", "exposure": 0.6}, True, None),
+        ([float("nan"), 30.0], 60.0, {}, False, ("unknown", [True, False])),
+        ([60.0, 30.0], 0.0, {"scale_dark": "any"}, False, ("unknown", [True, True])),
+        ([float("nan"), 60.0], 60.0, {"scale_dark": False}, False, None),
+    ],
+)
+def test_a_dark_is_scaled_only_as_asked_and_without_bias(
+    exposures, dark, options, holds_bias, expected
+):
+    matching_ = Matching(**options)
+    found = matching.reason_against_scaling(exposures, dark, matching_, holds_bias=holds_bias)
+    assert (found and (found[0], found[1].tolist())) == expected
+
+
 @pytest.mark.parametrize("given", [None, 3, ["gain", 3]])
 def test_what_is_no_name_of_a_trait_is_refused(given):
     with pytest.raises(ValueError, match="allow_mismatch names traits"):

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr.kinds import KINDS
-from autowisp_xr.matching import Matching, Mismatch, reason_against
+from autowisp_xr.matching import Matching, Mismatch, reason_against, reason_against_scaling
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.summarised_lines import in_few_words
 from autowisp_xr.traits import Traits
@@ -18,6 +18,12 @@ _FITS_TOO = "fits too"
 """How the reason begins against a master that another goes before."""
 
 _NOT_MADE = "could not be made: "
+
+_UNSCALABLE = {
+    "scaled up": ", which would scale it up",
+    "holds bias": ", and it holds the bias, which does not grow with exposure",
+}
+"""What is said of a dark of another exposure that cannot be scaled, beside the exposures."""
 
 _PIXELS = ("camera", "detector", "size", "area", "binning", "channels")
 """Traits of the pixels themselves: a master that differs in another trait is near."""
@@ -178,7 +184,12 @@ def _judged(
     scaled = mismatch is not None and mismatch.trait == "exposure"
     reason = _reason_of_bias(own, has_bias) if mismatch is None or scaled else ""
     if mismatch is not None and scaled:
-        mismatch = _reason_against_scaling(wanted, own, matching, mismatch, has_bias)
+        holds_bias = own.holds_bias is not False and not has_bias
+        found = reason_against_scaling(
+            wanted.exposure, own.exposure[0], matching, holds_bias=holds_bias
+        )
+        more = _UNSCALABLE.get(found[0], "") if found else ""
+        mismatch = replace(mismatch, text=f"{mismatch}{more}") if found else None
     reason = (
         reason
         or str(mismatch or "")
@@ -194,21 +205,6 @@ def _judged(
         any_camera = replace(matching, allow_mismatch=allowed)
         but_for_camera = reason_against(wanted, own, any_camera) is None
     return scaled, Refusal(candidate, reason, mismatch, near, but_for_camera)
-
-
-def _reason_against_scaling(
-    wanted: Traits, own: Traits, matching: Matching, mismatch: Mismatch, has_bias: bool
-) -> Mismatch | None:
-    """Why a dark of another exposure cannot be scaled; None if it can."""
-    if not matching.scale_dark or not own.exposure[0] > 0:
-        return mismatch
-    if own.holds_bias is not False and not has_bias:
-        more = ", and it holds the bias, which does not grow with exposure"
-    elif matching.scale_dark == "down" and own.exposure[0] < wanted.exposure[1]:
-        more = ", which would scale it up"
-    else:
-        return None
-    return Mismatch(trait="exposure", text=f"{mismatch}{more}")
 
 
 def _reason_of_bias(own: Traits, has_bias: bool) -> str:
