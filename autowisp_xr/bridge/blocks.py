@@ -80,9 +80,9 @@ def bands(ds: xr.Dataset, *, becomes: int = 0) -> xr.Dataset:
     pixel before it is stacked.
     """
     lazy = {
-        name: variable
-        for name, variable in ds.variables.items()
-        if name in ds.data_vars and not in_memory(variable) and variable.chunks is None
+        name: plane.variable
+        for name, plane in ds.data_vars.items()
+        if not in_memory(plane.variable) and plane.chunks is None
     }
     if not lazy or "frame" not in ds.dims:
         return ds

@@ -51,12 +51,10 @@ def join(pieces: Sequence[Piece], shape: tuple[int, ...], dtype: DTypeLike) -> x
 
 def is_same(one: xr.Variable, other: xr.Variable) -> bool:
     """Whether two variables are known to have the same values, without computing any."""
-    if one.dims != other.dims or one.shape != other.shape:
+    if one.dims != other.dims or one.shape != other.shape or in_memory(one) != in_memory(other):
         return False
-    if in_memory(one) and in_memory(other):
+    if in_memory(one):
         return bool(np.array_equal(one.values, other.values, equal_nan=True))
-    if in_memory(one) or in_memory(other):
-        return False
     return bool(blocks.pixelwise(one).data.name == blocks.pixelwise(other).data.name)
 
 

@@ -26,7 +26,7 @@ from autowisp_xr.flats.verdicts import Verdict
 from autowisp_xr.kernels.clip import MAD_TO_SIGMA
 from autowisp_xr.options import MIN_FLAT
 from autowisp_xr.stats.sampling import good_only
-from autowisp_xr.steps.lit_pixels import mean_of_lit
+from autowisp_xr.steps.flat import mean_of_lit
 
 ALIKE = "mean of the lit pixels, compared where all frames are good"
 """The level that flats are scaled to, for the history."""

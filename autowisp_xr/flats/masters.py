@@ -24,8 +24,8 @@ from autowisp_xr.stack.averaging import stacked
 from autowisp_xr.stack.masters import with_defaults
 from autowisp_xr.stack.scaling import scaled
 from autowisp_xr.steps.calibration import calibrate
+from autowisp_xr.steps.flat import of_mean_one
 from autowisp_xr.steps.fused_pass import PLANE_BYTES
-from autowisp_xr.steps.lit_pixels import of_mean_one
 from autowisp_xr.steps.master_fit import check_alike
 
 

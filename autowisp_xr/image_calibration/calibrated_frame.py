@@ -13,7 +13,7 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError, ImageMismatchError
 from autowisp_xr.image_calibration.parameters import INPUTS
 from autowisp_xr.image_calibration.raw_frame import RawFrame
-from autowisp_xr.kinds import KINDS
+from autowisp_xr.kinds import KINDS, MASTERS
 from autowisp_xr.regions import ChannelSlice, Region
 from autowisp_xr.stats.floats import as_floats
 from autowisp_xr.steps.calibration import calibrated
@@ -88,9 +88,7 @@ def calibrate_frame(
     result = calibrated(
         raw,
         noise="required",
-        bias=_master(params, "bias"),
-        dark=_master(params, "dark"),
-        flat=_master(params, "flat"),
+        masters={kind: _master(params, kind) for kind in MASTERS},
         masks=None if masks is None else masks["image"],
         overscan=False if overscan is None else overscan,
         camera=camera,

@@ -13,7 +13,7 @@ from autowisp_xr.measure.variance_slope import Slope
 from autowisp_xr.options import OverscanChoice, whole_number
 from autowisp_xr.steps.base import per_channel
 from autowisp_xr.steps.geometry import trim
-from autowisp_xr.steps.measured_levels import overscan_options
+from autowisp_xr.steps.overscan_choice import overscan_options
 
 
 def gain_and_read_noise(

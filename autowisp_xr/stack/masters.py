@@ -174,7 +174,7 @@ def _master(
             blocks.bands(ds, becomes=PLANE_BYTES),
             noise="required" if has_noise else None,
             camera=camera,
-            bias=bias,
+            masters={"bias": bias},
             overscan=overscan,
             photons=photons,
             linear=kind != "bias",

@@ -4,10 +4,16 @@ A step is one module. It has the named tuple of its operands, its arithmetic on 
 (compiled), and a :class:`Step` that says where the operands come from, what flags it gives, what it
 adds to the variance that all frames share, and what the history says of it. A list of steps is run
 by :mod:`autowisp_xr.steps.fused_pass`.
+
+Decision: the camera that travels with a Dataset gives its saturation on the scale of the image, as
+:meth:`~autowisp_xr.Camera.at_level` has it for a constant level. A master takes its median off, and
+a flat divides by the values of its brightest pixels, so that what is saturated is never below. Of
+masters that are still to be computed, and of the overscan of lazy frames, nobody knows the level
+yet, and then the saturation is not known either. Flags are set on raw pixels, and do not ask.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -15,10 +21,13 @@ import xarray as xr
 
 from autowisp_xr.arrays import Cube, Floats, Mask, Numbers, Planes
 from autowisp_xr.bridge import blocks
+from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.jit import kernel
-from autowisp_xr.schema import DIMS
+from autowisp_xr.schema import DIMS, MONO, names
+from autowisp_xr.steps.pedestals import samples
+from autowisp_xr.steps.shared_noise_names import lender
 
 
 class Place(NamedTuple):
@@ -142,6 +151,19 @@ class MasterStep(Step):
         plane = blocks.plane(self.master, "mask")
         return [] if plane is None else list(blocks.apply(_inherited, [plane], DIMS[1:], ["u1"]))
 
+    def name_lenders(self, subtracted: list[set[str]], divided: list[set[str]]) -> None:
+        """Name the master, which is subtracted from all frames and lends them its noise."""
+        for lenders in subtracted:
+            lenders |= lender(self.master)
+
+    def typical(self, quantile: float) -> Floats:
+        """Quantile of the good pixels of each channel; NaN where the master is still lazy."""
+        planes = [self.master[name].variable for name in ("image", "mask") if name in self.master]
+        if any(plane.chunks is not None for plane in planes):
+            return np.full(self.master.sizes["channel"], np.nan)
+        pixels = samples(self.master)
+        return np.array([np.quantile(some, quantile) if some.size else np.nan for some in pixels])
+
 
 def _inherited(mask: Mask) -> tuple[Mask]:
     return (transferred(mask),)
@@ -162,3 +184,38 @@ def per_channel(given: Any, channels: list[str], what: str) -> Floats:
             raise CalibrationError(f"the camera has no {what} for the channels {missing}")
         return np.array([given[channel] for channel in channels], dtype=np.float64)
     return np.full(len(channels), given, dtype=np.float64)
+
+
+def on_scale(camera: Camera, ds: xr.Dataset, steps: Sequence[Step]) -> Camera:
+    """Return the camera with its saturation on the scale of what some steps make of frames.
+
+    Parameters
+    ----------
+    camera
+        Its saturation holds for ``ds``, less its bias level.
+    ds
+        The frames, for the names of their channels.
+    steps
+        What is done to them beside.
+
+    Returns
+    -------
+    The same camera where nothing is done to the scale. Its saturation is None where that is not
+    known, or nothing would be left of it.
+    """
+    if camera.saturation is None:
+        return camera
+    channels = names(ds, "channel")
+    found = before = per_channel(camera.saturation, channels, "saturation")
+    for step in filter(None, steps):
+        found = step.moved_saturation(found)
+    if found is before:
+        return camera
+    if not (found > 0).all():
+        return replace(camera, saturation=None)
+    levels = dict(zip(channels, found.tolist(), strict=True))
+    if len(set(levels.values())) == 1:
+        return replace(camera, saturation=found[0].item())
+    # by channel, where the camera knows all of them by these names
+    known = set(levels) == set(camera.channels or (MONO,))
+    return replace(camera, saturation=levels if known else None)

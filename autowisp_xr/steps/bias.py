@@ -1,15 +1,43 @@
-"""The step that subtracts a master bias."""
+"""The steps that subtract what pixels have without light: a constant level, and a master bias."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import xarray as xr
 
 from autowisp_xr.arrays import Floats, Planes
 from autowisp_xr.bridge import blocks
-from autowisp_xr.steps.base import MasterStep, Term, absent
-from autowisp_xr.steps.saturation_level import typical
-from autowisp_xr.steps.shared_noise_names import lender
+from autowisp_xr.steps.base import MasterStep, Step, Term, absent
+
+
+class BiasLevelOperands(NamedTuple):
+    """The constant."""
+
+    level: Floats = absent(1)
+    """(1), in ADU."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubtractBiasLevel(Step):
+    """I = raw - level."""
+
+    place = "bias_level"
+    before_noise = True
+    level: float
+
+    def __bool__(self) -> bool:
+        """A level of 0 does nothing."""
+        return self.level != 0
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """The level."""
+        return {"level": self.level}
+
+    def operands(self, ds: xr.Dataset) -> dict[str, xr.Variable]:
+        """The level."""
+        return {"level": xr.Variable(("number",), np.array([self.level], np.float64))}
 
 
 class BiasOperands(NamedTuple):
@@ -31,11 +59,6 @@ class SubtractBias(MasterStep):
         variance = blocks.plane(self.master, "variance")
         return [] if variance is None else [Term(variance)]
 
-    def name_lenders(self, subtracted: list[set[str]], divided: list[set[str]]) -> None:
-        """The bias lends its noise to all."""
-        for names in subtracted:
-            names |= lender(self.master)
-
     def moved_saturation(self, levels: Floats) -> Floats:
         """They are less by the median of the bias."""
-        return levels - typical(self.master, 0.5)
+        return levels - self.typical(0.5)

@@ -1,7 +1,7 @@
 """``calibrate``: all steps of calibration as one recipe, and one pass over the pixels."""
 
-from collections.abc import Collection
-from dataclasses import replace
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any, get_args
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike
 from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
+from autowisp_xr.kinds import MASTERS
 from autowisp_xr.matching import allowed
 from autowisp_xr.options import (
     MIN_FLAT,
@@ -20,20 +21,18 @@ from autowisp_xr.options import (
     ScaleDark,
     check_min_flat,
 )
-from autowisp_xr.steps.base import Step
-from autowisp_xr.steps.bias import SubtractBias
-from autowisp_xr.steps.bias_level import SubtractBiasLevel
+from autowisp_xr.steps.base import Step, on_scale
+from autowisp_xr.steps.bias import SubtractBias, SubtractBiasLevel
+from autowisp_xr.steps.flagging import ApplyMasks, as_masks
 from autowisp_xr.steps.fused_pass import one_pass
 from autowisp_xr.steps.geometry import trim
 from autowisp_xr.steps.linearity import Linearise
-from autowisp_xr.steps.masks import ApplyMasks, as_masks
-from autowisp_xr.steps.measured_levels import overscan_step
+from autowisp_xr.steps.master_fit import fitting
 from autowisp_xr.steps.noise import check_counted, noise_of
+from autowisp_xr.steps.overscan_choice import overscan_step
 from autowisp_xr.steps.pedestals import Level, check_levels, check_raw, holds_bias, level_of
-from autowisp_xr.steps.prepared_masters import fitting, master_steps
-from autowisp_xr.steps.readers import readers
+from autowisp_xr.steps.prepared_masters import master_steps
 from autowisp_xr.steps.saturation import saturation_step
-from autowisp_xr.steps.saturation_level import on_scale
 
 
 def calibrate(
@@ -157,9 +156,7 @@ def calibrate(
         ds,
         noise=noise,
         camera=camera,
-        bias=bias,
-        dark=dark,
-        flat=flat,
+        masters={"bias": bias, "dark": dark, "flat": flat},
         masks=masks,
         overscan=overscan,
         scale_dark=scale_dark,
@@ -175,9 +172,7 @@ def calibrated(
     *,
     noise: NoiseWanted | None,
     camera: Camera,
-    bias: xr.Dataset | None = None,
-    dark: xr.Dataset | None = None,
-    flat: xr.Dataset | None = None,
+    masters: Mapping[str, xr.Dataset | None] = MappingProxyType({}),
     masks: Any = None,
     overscan: OverscanChoice = None,
     scale_dark: ScaleDark = False,
@@ -204,24 +199,21 @@ def calibrated(
     check_counted(ds)
     unknown = noise == "if known" and bool(camera.unknown_noise)
     noisy = noise is not None and not unknown
-    added = noise_of(ds, camera, photons) if noisy else None
     allow_mismatch = allowed(allow_mismatch)
-    masters = {"bias": bias, "dark": dark, "flat": flat}
-    check_raw(ds, masters)
     raw, ds = ds, trim(ds, camera=camera)
+    added = noise_of(ds, camera, photons) if noisy else None
+    check_raw(ds, masters)
     # both levels come from raw pixels: the constant must not be subtracted twice
     of_overscan = overscan_step(raw, ds, camera, overscan, level=camera.bias_level)
     masters = {
         kind: master if master is None else fitting(ds, master, kind, allow_mismatch, camera=camera)
-        for kind, master in masters.items()
+        for kind, master in ((kind, masters.get(kind)) for kind in MASTERS)
     }
     level = Level(camera.bias_level, bool(of_overscan))
     # the classes of the original take masters as they are
     strict = photons == "positive"
     if strict:
         _check_levels(level, masters["bias"], masters["dark"])
-    if added is not None:
-        added = replace(added, reader=readers(ds, camera))
     corrections = master_steps(
         ds,
         masters,

@@ -16,8 +16,6 @@ from autowisp_xr.arrays import Floats, Planes
 from autowisp_xr.bridge import blocks
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.steps.base import MasterStep, Term, absent
-from autowisp_xr.steps.saturation_level import typical
-from autowisp_xr.steps.shared_noise_names import lender
 
 
 class DarkOperands(NamedTuple):
@@ -40,8 +38,8 @@ class SubtractDark(MasterStep):
     """I -= k D; V += k^2 var(D), less what cancels of the bias; all frames share it."""
 
     place = "dark"
-    factor: Any = 1.0
-    """k: one number, or one a frame."""
+    factor: Floats
+    """(frame): k."""
     bias: xr.Variable | None = None
     """Variance of the bias that the dark was made with, and that was subtracted from the frames,
     too."""
@@ -55,21 +53,17 @@ class SubtractDark(MasterStep):
 
     def factors(self, ds: xr.Dataset) -> xr.Variable:
         """The factor as a number, or (frame) where it differs; as lazy as the frames."""
-        factors = np.unique(np.atleast_1d(self.factor))
-        if factors.size == 1:
-            return xr.Variable((), factors[0])
-        k = xr.Variable(("frame",), np.asarray(self.factor))
+        k = xr.Variable(("frame",), self.factor)
+        if np.unique(self.factor).size == 1:
+            return k[0]
         # it makes a plane for each frame, as large as the cube
         chunks = blocks.pixelwise(ds["image"].variable).chunksizes
         return k.chunk({"frame": chunks["frame"]}) if chunks else k
 
     def operands(self, ds: xr.Dataset) -> dict[str, xr.Variable | None]:
         """The image of the dark, and its factor in each frame."""
-        factors = np.broadcast_to(self.factor, (ds.sizes["frame"],)).astype(np.float64)
-        return {
-            "image": blocks.plane(self.master, "image"),
-            "factor": xr.Variable(("frame",), factors),
-        }
+        factor = xr.Variable(("frame",), self.factor)
+        return {"image": blocks.plane(self.master, "image"), "factor": factor}
 
     def shares(self, ds: xr.Dataset) -> list[Term]:
         """The variance of the scaled dark, and what cancels of the bias."""
@@ -79,15 +73,14 @@ class SubtractDark(MasterStep):
         return [Term(variance, k**2), *([] if self.bias is None else [Term(self.bias, -2 * k)])]
 
     def name_lenders(self, subtracted: list[set[str]], divided: list[set[str]]) -> None:
-        """The dark lends its noise to all; in frames of its exposure, that of its bias is gone."""
-        own = lender(self.master)
-        gone = provenance.identities(self.master) if own and self.bias is not None else set()
-        factors = np.broadcast_to(self.factor, (len(subtracted),)).tolist()
-        for names, factor in zip(subtracted, factors, strict=True):
-            names |= own
+        """Name the dark; in frames of its exposure, the noise of its bias is gone."""
+        super().name_lenders(subtracted, divided)
+        if self.bias is None or "variance" not in self.master:
+            return
+        for lenders, factor in zip(subtracted, self.factor.tolist(), strict=True):
             if factor == 1.0:
-                names -= gone
+                lenders -= provenance.identities(self.master)
 
     def moved_saturation(self, levels: Floats) -> Floats:
         """They are less by the median of the dark."""
-        return levels - float(np.median(self.factor)) * typical(self.master, 0.5)
+        return levels - float(np.median(self.factor)) * self.typical(0.5)

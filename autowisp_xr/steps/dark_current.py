@@ -67,23 +67,20 @@ def pedestal_and_current(dark: xr.Dataset, noise: AddNoise) -> tuple[xr.Dataset,
     planes = [blocks.plane(dark, name) for name in ("image", "variance", "mask", "count")]
     (curves,) = blocks.apply(
         partial(_curves, ratios=ratios),
-        [*planes, noise.reader, noise.limits[0]],
+        [*planes, noise.reader, noise.inverse_gain],
         ("channel",),
         [object],
     )
     image, variance, _, count = planes
     kind = dark["image"].dtype
-    operands = [image, variance, count, noise.reader, curves, *noise.limits]
-    pedestal, current, smooth = blocks.apply(
-        partial(_apart, ratios=ratios), operands, _PLANE, [kind] * 3
-    )
-    units = dark["image"].attrs.get("units", "adu")
-    parts = (
-        xr.Dataset({"image": pedestal}, dark.coords),
-        dark.assign(image=current, variance=smooth),
-    )
-    own, rest = (schema.with_attributes(part, units) for part in parts)
-    return own, rest
+    operands = [image, variance, count, noise.reader, curves]
+    operands += [noise.inverse_gain, noise.read_variance]
+    apart = partial(_apart, ratios=ratios)
+    pedestal, current, smooth = blocks.apply(apart, operands, _PLANE, [kind] * 3)
+    own = xr.Dataset({"image": pedestal}, dark.coords)
+    rest = dark.assign(image=current, variance=smooth)
+    units = schema.units_of(dark)
+    return schema.with_attributes(own, units), schema.with_attributes(rest, units)
 
 
 def _ratios(dark: xr.Dataset) -> Any:

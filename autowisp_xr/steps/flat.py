@@ -1,25 +1,34 @@
-r"""The step that divides by a master flat.
+r"""The step that divides by a master flat, and which pixels of a flat are lit.
 
 To first order in the noise of both, with i the image before:
 
 .. math:: V \leftarrow V / F^2 + \sigma_F^2 i^2 / F^4
+
+What no light reaches is no response to divide by.
+
+Decision: a pixel is lit where it is at least ``min_flat`` of the mean of the lit pixels *and* at
+least three times its own error. The first finds the corners of a round field, whatever scattered
+light or residual of a bias is there: the vignetted corner of a fast lens keeps a fifth of the
+light, a fiftieth is none. The second finds, in flats that are all noise, what is not significantly
+above zero, where propagating errors to first order means nothing.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from autowisp_xr.arrays import Floats, Numbers, Planes
+from autowisp_xr import schema
+from autowisp_xr.arrays import Bits, Bools, Floats, Numbers, Planes
 from autowisp_xr.bridge import blocks
+from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.steps.base import MasterStep, absent
-from autowisp_xr.steps.lit_pixels import lit_only
-from autowisp_xr.steps.saturation_level import typical
-from autowisp_xr.steps.shared_noise_names import lender
 
+_LEAST_OVER_NOISE = 3.0
+_ROUNDS = 3
 _BRIGHT = 0.99
 """Quantile of a flat that few pixels exceed, noise or not."""
 
@@ -63,13 +72,12 @@ class DivideFlat(MasterStep):
         return {"image": blocks.plane(self.lit, "image")}
 
     def name_lenders(self, subtracted: list[set[str]], divided: list[set[str]]) -> None:
-        """The flat lends its relative noise to all."""
-        for names in divided:
-            names |= lender(self.master)
+        """Name the flat, which lends its relative noise to all frames."""
+        super().name_lenders(divided, subtracted)
 
     def moved_saturation(self, levels: Floats) -> Floats:
         """They are divided by what the brightest pixels of the flat have."""
-        return levels / typical(self.master, _BRIGHT)
+        return levels / self.typical(_BRIGHT)
 
 
 def quotient(plane: Numbers, flat: Planes, power: int = 1) -> Floats:
@@ -77,3 +85,90 @@ def quotient(plane: Numbers, flat: Planes, power: int = 1) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         flat = np.asarray(flat, dtype=np.float64)
         return np.where(flat > 0, plane / flat**power, np.nan)
+
+
+def is_lit(image: Planes, variance: Planes | None, min_flat: float) -> Bools:
+    """Whether pixels of a flat with a mean of one are lit; an error that is not known says nothing.
+
+    ``variance`` may be None, and with a ``min_flat`` of 0 only zero and what is below are unlit.
+    """
+    with np.errstate(invalid="ignore"):
+        lit = np.isfinite(image) & (image > 0)
+        if min_flat > 0:
+            lit &= image >= min_flat
+            if variance is not None:
+                lit &= _significant(image, variance)
+    return lit
+
+
+def _significant(image: Planes, variance: Planes) -> Bools:
+    return ~(np.square(image, dtype=np.float64) < _LEAST_OVER_NOISE**2 * variance)
+
+
+def mean_of_lit(values: Numbers, share: float) -> float:
+    """Mean of the values that are at least a share of it; NaN where that is not positive."""
+    level = float(values.mean(dtype=np.float64)) if values.size else np.nan
+    for _ in range(_ROUNDS if share > 0 else 0):
+        if not level > 0:
+            break
+        level = float(values[values >= share * level].mean(dtype=np.float64))
+    return level if level > 0 else np.nan
+
+
+def of_mean_one(master: xr.Dataset, min_flat: float, *, common: bool) -> xr.Dataset:
+    """A master flat (channel, y, x) whose good and lit pixels have a mean of one.
+
+    What is not lit is flagged FAULT. With ``common``, the mean is one over all channels together,
+    which keep their ratio. Lazy where ``master`` is.
+    """
+    whole = [blocks.framewise(master[name].variable) for name in ("image", "mask", "variance")]
+    kernel = partial(_means, min_flat=min_flat, common=common)
+    (level,) = blocks.apply(kernel, whole, ("channel",), [np.float64])
+    names = [name for name in ("image", "variance", "shared_variance") if name in master]
+    planes = [blocks.plane(master, name) for name in (*names, "mask")]
+    results = blocks.apply(
+        partial(_divided, min_flat=min_flat),
+        [level, *planes],
+        schema.DIMS[1:],
+        [*(master[name].dtype for name in names), np.uint8],
+    )
+    return master.assign(
+        {
+            name: master[name].copy(data=result.data)
+            for name, result in zip((*names, "mask"), results, strict=True)
+        }
+    )
+
+
+def lit_only(flat: xr.Dataset, min_flat: float) -> xr.Dataset:
+    """A flat (channel, y, x) that is NaN where it is not lit."""
+    planes = [blocks.plane(flat, name) for name in ("image", "variance")]
+    kind = np.result_type(flat["image"].dtype, np.float32)
+    (image,) = blocks.apply(partial(_lit_only, least=min_flat), planes, schema.DIMS[1:], [kind])
+    return flat.assign(image=flat["image"].copy(data=image.data))
+
+
+def _lit_only(image: Planes, variance: Planes | None, *, least: float) -> tuple[Planes]:
+    return (np.where(is_lit(image, variance, least), image, np.nan),)
+
+
+def _means(
+    image: Planes, mask: Bits, variance: Planes, *, min_flat: float, common: bool
+) -> tuple[Any]:
+    good = np.isfinite(image) & (mask & np.uint8(Flag.BAD) == 0)
+    # of no level yet, so that errors alone can tell
+    good &= _significant(image, variance) if min_flat > 0 else True
+    if common:
+        return (np.full(len(image), mean_of_lit(image[good], min_flat)),)
+    return ([mean_of_lit(plane[here], min_flat) for plane, here in zip(image, good, strict=True)],)
+
+
+def _divided(
+    level: Floats, image: Planes, variance: Planes, *rest: Any, min_flat: float
+) -> list[Planes]:
+    *shared, mask = rest
+    level = np.reshape(level, (-1, 1, 1))
+    image, variance = image / level, variance / level**2
+    dark = ~is_lit(image, variance, min_flat)
+    shared = [plane / level**2 for plane in shared]
+    return [image, variance, *shared, mask | (dark * np.uint8(Flag.FAULT))]

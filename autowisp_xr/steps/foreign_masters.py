@@ -5,6 +5,7 @@ off; electrons become ADU. What cannot be known is refused.
 """
 
 import math
+import warnings
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,7 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.arrays import Floats, Planes
 from autowisp_xr.bridge import blocks
 from autowisp_xr.camera import Camera
-from autowisp_xr.errors import MasterMismatchError
+from autowisp_xr.errors import AutowispWarning, MasterMismatchError
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.bunit import COUNTED
 from autowisp_xr.headers.cards import value_of
@@ -36,10 +37,8 @@ _GAINS_AGREE = 0.05
 _PEDESTAL = "PEDESTAL"
 
 
-def adapted(
-    ds: xr.Dataset, master: xr.Dataset, kind: str, camera: Camera
-) -> tuple[xr.Dataset, list[str]]:
-    """A master as it goes with the frames, and what was done to it, a sentence each.
+def adapted(ds: xr.Dataset, master: xr.Dataset, kind: str, camera: Camera) -> xr.Dataset:
+    """The master on the scale of the frames.
 
     Parameters
     ----------
@@ -56,10 +55,15 @@ def adapted(
     MasterMismatchError
         For floats from 0 to 1 beside counts; for what is no flat, or still holds the bias; where
         the gain is not known, or two gains contradict each other.
+
+    Warns
+    -----
+    AutowispWarning
+        What was done to the master.
     """
     master = schema.as_master(master, name=f"the master {kind}")
     if not is_foreign(master):
-        return master, []
+        return master
     name = named(master, kind)
     header = header_of(master)
     shift, changes = _pedestal(ds, header, kind)
@@ -72,17 +76,17 @@ def adapted(
             factor = 1 / means
             changes.append(f"it is divided by its mean, {_listed(means)}")
     else:
-        units = ds["image"].attrs.get("units", "adu")
+        units = schema.units_of(ds)
         _check_no_fractions(master, name, units)
         factor, of_units = _per_unit(master, name, header, camera, units)
         changes += of_units
     if not changes:
-        return master, []
+        return master
+    warnings.warn(f"{name}: {'; '.join(changes)}", AutowispWarning, stacklevel=5)
     planes = _rescaled(master, shift, factor)
     master = schema.with_attributes(master.assign(planes), units)
     options = {"shift": shift, "factor": np.broadcast_to(factor, master.sizes["channel"])}
-    master = provenance.record(master, "rescale", options)
-    return master, [f"{name}: {'; '.join(changes)}"]
+    return provenance.record(master, "rescale", options)
 
 
 def flat_levels(flat: xr.Dataset) -> Floats:
@@ -102,8 +106,8 @@ def flat_levels(flat: xr.Dataset) -> Floats:
         )
     means = []
     for values in samples(flat):
-        middle = float(np.median(values)) if values.size else math.nan
-        low, high = np.quantile(values, (0.05, 0.95)) if values.size else (math.nan, math.nan)
+        found = np.quantile(values, (0.05, 0.5, 0.95)) if values.size else np.full(3, np.nan)
+        low, middle, high = found.tolist()
         if not (middle > 0 and _SPREAD[0] * middle < low and high < _SPREAD[1] * middle):
             raise MasterMismatchError(
                 f"{name} has a median of {middle:.4g}, and nine tenths of its pixels lie from "
@@ -175,17 +179,12 @@ def _rescaled(master: xr.Dataset, shift: float, factor: ArrayLike) -> dict[str, 
     kind = master["image"].dtype if master["image"].dtype.kind == "f" else np.dtype(np.float32)
     numbers = np.broadcast_to(np.asarray(factor, dtype=np.float64), master.sizes["channel"])
     scale = xr.Variable(("channel",), numbers)
-    planes = {"image": (shift, scale), "variance": (0.0, scale**2)}
-    return {
-        name: blocks.apply(
-            partial(_scaled, shift=added),
-            [blocks.plane(master, name), by],
-            schema.DIMS[1:],
-            [kind],
-        )[0]
-        for name, (added, by) in planes.items()
-        if name in master
-    }
+    planes = {}
+    for name, added, by in (("image", shift, scale), ("variance", 0.0, scale**2)):
+        if name in master:
+            scaled, operands = partial(_scaled, shift=added), [blocks.plane(master, name), by]
+            (planes[name],) = blocks.apply(scaled, operands, schema.DIMS[1:], [kind])
+    return planes
 
 
 def _scaled(plane: Planes, factor: Floats, *, shift: float) -> tuple[Planes]:

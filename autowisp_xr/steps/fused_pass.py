@@ -36,23 +36,15 @@ from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kinds import MASTERS
 from autowisp_xr.stats.floats import kernel_type
-from autowisp_xr.steps.base import Along, Place, Step, absent, frame_row, plane_row
-from autowisp_xr.steps.bias import BiasOperands
-from autowisp_xr.steps.bias_level import BiasLevelOperands, SubtractBiasLevel
+from autowisp_xr.steps.base import Along, Place, Step, absent, frame_row, on_scale, plane_row
+from autowisp_xr.steps.bias import BiasLevelOperands, BiasOperands, SubtractBiasLevel
 from autowisp_xr.steps.dark import DarkOperands, factor_of
 from autowisp_xr.steps.flat import FlatOperands, divided
 from autowisp_xr.steps.linearity import LinearityOperands, linearise_row
 from autowisp_xr.steps.noise import NoiseOperands, noise_row, photon_signal
 from autowisp_xr.steps.overscan import OverscanOperands, is_varied, overscan_row
-from autowisp_xr.steps.photon_planes import photon_planes
 from autowisp_xr.steps.saturation import SaturationOperands, limit_of, saturated
-from autowisp_xr.steps.saturation_level import on_scale
-from autowisp_xr.steps.shared_noise import (
-    LentOperands,
-    lender_names,
-    lent_by,
-    with_what_was_shared,
-)
+from autowisp_xr.steps.shared_planes import LentOperands, lent_by, with_common_planes
 
 PLANE_BYTES = 9
 """Bytes of a calibrated pixel: image and variance in float32, and mask."""
@@ -157,10 +149,8 @@ def one_pass(
         variables["variance"] = xr.full_like(variables["variance"], np.nan)
     result = xr.Dataset(variables, _coordinates(ds, steps), ds.attrs)
     if shared:
-        result = result.assign(with_what_was_shared(ds, lent, dtype))
-        result = result.assign(photon_planes(ds, steps, dtype) if errors else {})
-        result = result.assign_coords(lender_names(ds, steps))
-    return schema.with_attributes(result, ds["image"].attrs.get("units", "adu"))
+        result = with_common_planes(result, ds, steps, lent, dtype, photons=errors)
+    return schema.with_attributes(result, schema.units_of(ds))
 
 
 def alone(ds: xr.Dataset, verb: str, step: Step, *, dtype: DTypeLike) -> xr.Dataset:
@@ -203,16 +193,11 @@ def _run(*given: Numbers | None, dtype: np.dtype[Any]) -> Calibrated:
     found = dict(zip(_NAMES, given, strict=True))
     masters = (found[place, "image"] for place in MASTERS)
     kind = np.result_type(dtype, *(image.dtype for image in masters if image is not None))
-    operands = Operands(
-        **{
-            place: type(part)(
-                **{
-                    name: _ready(found[place, name], default, kind)
-                    for name, default in part._asdict().items()
-                }
-            )
-            for place, part in Operands()._asdict().items()
-        }
+    operands = Operands._make(
+        part._make(
+            _ready(found[place, name], default, kind) for name, default in part._asdict().items()
+        )
+        for place, part in Operands()._asdict().items()
     )
     shape = operands.frames.image.shape
     out = Calibrated(np.empty(shape, dtype), np.empty(shape, dtype), np.empty(shape, np.uint8))

@@ -1,4 +1,4 @@
-"""Split a mosaic into its colour channels, put it together again, and cut areas out of both."""
+"""The geometry of frames: areas cut out, mosaics split and joined, the amplifier of a pixel."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,9 +8,11 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance, schema
+from autowisp_xr.arrays import Integers
 from autowisp_xr.bridge.blocks import in_memory, load_coordinates
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError, ImageMismatchError, OutsideImageError
+from autowisp_xr.overscan_fits.plan import amplifier_of
 from autowisp_xr.regions import ChannelSlice, Region
 
 
@@ -24,6 +26,26 @@ def covered(ds: xr.Dataset) -> Region:
         xmin=int(x[0]),
         xmax=int(x[-1]) + step.x_step,
     )
+
+
+def raw_lines(ds: xr.Dataset, dim: str) -> Integers:
+    """Raw-frame rows or columns of the planes, (channel, y) or (channel, x) int64."""
+    offsets = [getattr(where, f"{dim}_offset") for where in schema.channel_slices(ds)]
+    return np.asarray(ds[dim].values, dtype=np.int64) + np.array(offsets, np.int64)[:, None]
+
+
+def amplifier_map(ds: xr.Dataset, camera: Camera) -> xr.Variable | None:
+    """Number of the amplifier that reads each pixel, (channel, y, x) uint8; None without any.
+
+    What no amplifier reads has the number behind the last.
+    """
+    if not camera.amplifiers:
+        return None
+    numbers = [
+        amplifier_of(y[:, None], x, camera.amplifiers)
+        for y, x in zip(raw_lines(ds, "y"), raw_lines(ds, "x"), strict=True)
+    ]
+    return xr.Variable(schema.DIMS[1:], np.stack(numbers).astype(np.uint8))
 
 
 def trim(ds: xr.Dataset, area: Any = None, *, camera: Camera | None = None) -> xr.Dataset:
@@ -64,17 +86,10 @@ def trim(ds: xr.Dataset, area: Any = None, *, camera: Camera | None = None) -> x
     y, x = region.ymin - inside.ymin, region.xmin - inside.xmin
     moved, starts = [], []
     for where in slices:
-        y_offset, x_offset = (
-            (where.y_offset - y) % where.y_step,
-            (where.x_offset - x) % where.x_step,
-        )
+        rows, y_offset = divmod(where.y_offset - y, where.y_step)
+        columns, x_offset = divmod(where.x_offset - x, where.x_step)
         moved.append(replace(where, y_offset=y_offset, x_offset=x_offset))
-        starts.append(
-            (
-                (y + y_offset - where.y_offset) // where.y_step,
-                (x + x_offset - where.x_offset) // where.x_step,
-            )
-        )
+        starts.append((-rows, -columns))
     height = (region.ymax - region.ymin) // slices[0].y_step
     width = (region.xmax - region.xmin) // slices[0].x_step
     names = dict(zip(schema.names(ds, "channel"), moved, strict=True))
@@ -82,8 +97,7 @@ def trim(ds: xr.Dataset, area: Any = None, *, camera: Camera | None = None) -> x
         name: _cut(variable.variable, starts, height, width)
         for name, variable in ds.data_vars.items()
     }
-    place = schema.place(names, height, width, region.ymin, region.xmin)
-    result = _placed(ds, planes, place, ("y", "x"))
+    result = _placed(ds, planes, names, region, ("y", "x"))
     return provenance.record(result, "trim", {"area": str(region)}, source=ds)
 
 
@@ -117,22 +131,18 @@ def split_channels(ds: xr.Dataset, channels: Any = None) -> xr.Dataset:
     first = next(iter(camera.channels.values()))
     height = ds.sizes["y"] // first.y_step
     width = ds.sizes["x"] // first.x_step
-    moved = {}
-    planes: dict[Any, list[xr.Variable]] = {name: [] for name in ds.data_vars}
+    moved, cuts = {}, []
     for name, where in camera.channels.items():
         y = (where.y_offset - inside.ymin) % where.y_step
         x = (where.x_offset - inside.xmin) % where.x_step
         moved[name] = replace(where, y_offset=y, x_offset=x)
-        for variable, parts in planes.items():
-            parts.append(
-                ds[variable].variable.isel(
-                    y=slice(y, y + height * where.y_step, where.y_step),
-                    x=slice(x, x + width * where.x_step, where.x_step),
-                )
-            )
-    joined = {name: _concatenated(parts, "channel") for name, parts in planes.items()}
-    place = schema.place(moved, height, width, inside.ymin, inside.xmin)
-    result = _placed(ds, joined, place)
+        rows = slice(y, y + height * where.y_step, where.y_step)
+        cuts.append({"y": rows, "x": slice(x, x + width * where.x_step, where.x_step)})
+    planes = {
+        name: _concatenated([variable.variable.isel(cut) for cut in cuts], "channel")
+        for name, variable in ds.data_vars.items()
+    }
+    result = _placed(ds, planes, moved, inside)
     return provenance.record(result, "split_channels", {"channels": list(moved)}, source=ds)
 
 
@@ -173,10 +183,7 @@ def merge_channels(ds: xr.Dataset) -> xr.Dataset:
         return _interleaved(rows, "y", y_step)
 
     planes = {name: woven(variable.variable) for name, variable in ds.data_vars.items()}
-    height, width = ds.sizes["y"] * y_step, ds.sizes["x"] * x_step
-    mono = {schema.MONO: ChannelSlice()}
-    place = schema.place(mono, height, width, inside.ymin, inside.xmin)
-    result = _placed(ds, planes, place)
+    result = _placed(ds, planes, {schema.MONO: ChannelSlice()}, inside)
     return provenance.record(result, "merge_channels", source=ds)
 
 
@@ -217,9 +224,12 @@ def _interleaved(parts: list[xr.Variable], dim: str, step: int) -> xr.Variable:
 def _placed(
     ds: xr.Dataset,
     planes: Mapping[Any, xr.Variable],
-    place: Mapping[str, Any],
+    channels: Mapping[str, ChannelSlice],
+    area: Region,
     without: tuple[str, ...] = ("y", "x", "channel"),
 ) -> xr.Dataset:
-    """Planes in another place, ``without`` the coordinates along what is not the same any more."""
+    """Planes from the corner of an area, ``without`` coordinates along what has changed."""
+    height, width = planes["image"].shape[-2:]
+    place = schema.place(channels, height, width, area.ymin, area.xmin)
     kept = {name: coord for name, coord in ds.coords.items() if not set(without) & set(coord.dims)}
     return xr.Dataset(planes, kept, ds.attrs).assign_coords(place)

@@ -8,25 +8,39 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance, schema
-from autowisp_xr.arrays import Bools, Floats
+from autowisp_xr.arrays import Floats
 from autowisp_xr.bridge import blocks
-from autowisp_xr.errors import ImageMismatchError, MasterMismatchError
-from autowisp_xr.headers.cards import parse_header
+from autowisp_xr.camera import Camera
+from autowisp_xr.errors import CalibrationError, ImageMismatchError, MasterMismatchError
 from autowisp_xr.kinds import KINDS, MASTERS
 from autowisp_xr.matching import (
     ALLOWABLE,
     Matching,
     Mismatch,
-    allowed,
     reason_against,
+    reason_against_scaling,
     same_exposure,
 )
+from autowisp_xr.options import ScaleDark
+from autowisp_xr.steps.foreign_masters import adapted
+from autowisp_xr.steps.pedestals import header_of, reason_not_to_scale
 from autowisp_xr.traits import NUMBERS, TEXTS, Traits
 
 OF_PIXELS = ("size", "area", "channels")
 """Traits that coordinates tell pixel by pixel."""
 
 _COORDINATES = (*TEXTS, *NUMBERS, "exposure", "image_type")
+
+
+_UNSCALABLE = {
+    "not asked": "the master dark was {}; give a dark of the same exposure, scale_dark='any', or "
+    "allow_mismatch='exposure'",
+    "unknown": "a dark cannot be scaled: the master dark was {}; the exposures of both must be "
+    "known",
+    "scaled up": "scale_dark='down' needs a dark at least as long as the frames: it was {}; "
+    "scale_dark='any' would scale up",
+}
+"""What is reported where a dark cannot be scaled, with the exposures of it and of a frame."""
 
 
 def traits_of_frames(ds: xr.Dataset, kind: str | None = None) -> list[Traits]:
@@ -40,22 +54,14 @@ def traits_of_frames(ds: xr.Dataset, kind: str | None = None) -> list[Traits]:
         What they are, where coordinates do not say.
     """
     number = ds.sizes.get("frame", 1)
-    columns = [
-        np.broadcast_to(ds[name].values, (number,)).tolist()
-        for name in _COORDINATES
-        if name in ds.coords and ds[name].dims in ((), ("frame",))
+    names = [
+        name for name in _COORDINATES if name in ds.coords and ds[name].dims in ((), ("frame",))
     ]
-    names = [name for name in _COORDINATES if name in ds.coords]
-    unit = str(ds["image"].attrs.get("units", "")) if "image" in ds else ""
+    columns = [np.broadcast_to(ds[name].values, (number,)).tolist() for name in names]
+    given = {"unit": str(ds["image"].attrs.get("units", "")) if "image" in ds else ""}
+    given |= {} if kind is None else {"kind": kind}
     rows = dict.fromkeys(zip(*columns, strict=True)) if columns else [()]
-    return [
-        Traits.of(
-            dict(zip(names, row, strict=True)),
-            unit=unit,
-            **({} if kind is None else {"kind": kind}),
-        )
-        for row in rows
-    ]
+    return [Traits.of(dict(zip(names, row, strict=True)), **given) for row in rows]
 
 
 def reason_between(
@@ -83,10 +89,15 @@ def reason_between(
     return None
 
 
-def matched(
-    ds: xr.Dataset, master: xr.Dataset, kind: str, allow_mismatch: Collection[str] = ()
+def fitting(
+    ds: xr.Dataset,
+    master: xr.Dataset,
+    kind: str,
+    allow_mismatch: Collection[str] = (),
+    *,
+    camera: Camera | None = None,
 ) -> xr.Dataset:
-    """The master, with the channels of the frames in their order.
+    """The master on the scale and in the place of the frames, with their channels in their order.
 
     Parameters
     ----------
@@ -98,13 +109,21 @@ def matched(
         "bias", "dark" or "flat".
     allow_mismatch
         Traits that may differ, as for :class:`~autowisp_xr.Matching`.
+    camera
+        Of the frames; by default the one that travels with them.
 
     Raises
     ------
     MasterMismatchError
-        Where channels, place on the sensor, or a trait differ that has to agree, with both values.
+        Where channels, place on the sensor, or a trait differ that has to agree, with both values;
+        where nobody says how the master is brought to the scale of the frames.
+
+    Warns
+    -----
+    AutowispWarning
+        What was done to the master of another program.
     """
-    master = schema.as_master(master, name=f"the master {kind}")
+    master = adapted(ds, master, kind, camera or schema.camera_of(ds))
     # how far exposures may differ depends on whether the dark is scaled
     names = [name for name in KINDS[kind].serves if name not in (*OF_PIXELS, "exposure")]
     unit = KINDS[kind].master_unit
@@ -113,8 +132,7 @@ def matched(
     if found is not None:
         remedy = f"or allow_mismatch={found.trait!r}"
         if found.trait not in ALLOWABLE:
-            flat = KINDS[kind].master_unit == "1"
-            remedy = "a master flat has a mean of one" if flat else "or convert one of them"
+            remedy = "a master flat has a mean of one" if unit == "1" else "or convert one of them"
         raise MasterMismatchError(
             f"the master {kind} is {found}; give the master that belongs to the frames, {remedy}"
         )
@@ -157,10 +175,9 @@ def check_alike(
     apart = (*OF_PIXELS, "night", *leave_out)
     names = [trait for trait in KINDS[name].alike if trait not in apart]
     matching = Matching(allow_mismatch=allow_mismatch)
-    for other in kinds[1:]:
-        found = reason_against(
-            replace(kinds[0], kind=name), replace(other, kind=name), matching, names
-        )
+    first, *others = (replace(one, kind=name) for one in kinds)
+    for other in others:
+        found = reason_against(first, other, matching, names)
         if found is not None:
             values = np.atleast_1d(ds[found.trait].values).tolist()
             counts = ", ".join(f"{number} of {value}" for value, number in Counter(values).items())
@@ -172,7 +189,7 @@ def check_alike(
 
 
 def exposure_ratio(
-    ds: xr.Dataset, dark: xr.Dataset, scale_dark: bool | str, allow_mismatch: Collection[str] = ()
+    ds: xr.Dataset, dark: xr.Dataset, scale_dark: ScaleDark, allow_mismatch: Collection[str] = ()
 ) -> Floats:
     """Factor of the dark for each frame, (frame) float64.
 
@@ -181,42 +198,26 @@ def exposure_ratio(
     MasterMismatchError
         Where exposures differ by more than 1 % and no scaling was asked for, or "down" was and a
         frame is longer than the dark; where scaling is asked for and an exposure is not known.
+    CalibrationError
+        Where a dark that may hold the bias would be scaled.
     """
     frames = np.asarray(ds["exposure"].values if "exposure" in ds.coords else np.nan, dtype=float)
     frames = np.broadcast_to(frames, (ds.sizes["frame"],))
     own = float(dark["exposure"]) if "exposure" in dark.coords else np.nan
-    if scale_dark not in (False, "down", "any"):
-        raise ValueError(f"scale_dark is False, 'down' or 'any', not {scale_dark!r}")
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = frames / own
-    # what is not known does not differ
-    differ = ~same_exposure(frames, own) & np.isfinite(frames - own)
-    if not scale_dark:
-        if differ.any() and "exposure" not in allowed(allow_mismatch):
-            raise MasterMismatchError(
-                f"the master dark was exposed {own:g} s, {_example(ds, frames, differ)}; give a "
-                "dark of the same exposure, scale_dark='any', or allow_mismatch='exposure'"
-            )
+    matching = Matching(scale_dark=scale_dark, allow_mismatch=allow_mismatch)
+    bias = reason_not_to_scale(dark)
+    found = reason_against_scaling(frames, own, matching, holds_bias=bool(bias))
+    if found is None and not scale_dark:
         return np.ones(frames.shape)
-    unknown = ~np.isfinite(ratio)
-    if unknown.any():
-        raise MasterMismatchError(
-            f"a dark cannot be scaled: the master dark was exposed {own:g} s, "
-            f"{_example(ds, frames, unknown)}; the exposures of both must be known"
-        )
-    longer = differ & (ratio > 1)
-    if scale_dark == "down" and longer.any():
-        raise MasterMismatchError(
-            f"scale_dark='down' needs a dark at least as long as the frames: it was exposed "
-            f"{own:g} s, {_example(ds, frames, longer)}; scale_dark='any' would scale up"
-        )
-    return np.where(differ, ratio, 1.0)
-
-
-def _example(ds: xr.Dataset, exposures: Floats, which: Bools) -> str:
+    if found is None:
+        return np.where(same_exposure(frames, own), 1.0, frames / own)
+    reason, which = found
+    if reason == "holds bias":
+        raise CalibrationError(bias)
     first = int(np.flatnonzero(which)[0])
     name = str(ds["frame"].values[first]) if "frame" in ds.coords else str(first)
-    return f"frame {name!r} {exposures[first]:g} s"
+    exposures = f"exposed {own:g} s, frame {name!r} {frames[first]:g} s"
+    raise MasterMismatchError(_UNSCALABLE[reason].format(exposures))
 
 
 def _in_place(ds: xr.Dataset, master: xr.Dataset, kind: str) -> xr.Dataset:
@@ -248,5 +249,4 @@ def _knows_its_place(master: xr.Dataset) -> bool:
     made_here = bool(steps) and steps[-1]["verb"] != "open_fits"
     if made_here or "header" not in master.coords:
         return True
-    header = parse_header(str(master["header"].values))
-    return any(keyword in header for keyword in ("IMAGAREA", "CHNLXOFF"))
+    return any(keyword in header_of(master) for keyword in ("IMAGAREA", "CHNLXOFF"))

@@ -14,6 +14,7 @@ from autowisp_xr.headers.bunit import COUNTED
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.pixel_types import FRACTIONS, are_fractions
 from autowisp_xr.steps.base import Along, Place, Step, absent, per_channel
+from autowisp_xr.steps.geometry import amplifier_map
 
 PHOTONS = {"none": 0, "positive": 1, "absolute": 2}
 """How the photon signal is read off a pixel: not at all, max(I, 0), or |I|."""
@@ -65,9 +66,9 @@ class AddNoise(Step):
     """V += photons(I) / gain + (read_noise / gain)^2, of each frame for itself."""
 
     place = "noise"
-    inverse_gain: Floats
-    """(channel, amplifier) as among the operands."""
-    read_variance: Floats
+    inverse_gain: xr.Variable
+    """(channel, noise_amplifier) as among the operands."""
+    read_variance: xr.Variable
     photons: str
     """A key of ``PHOTONS``."""
     camera: Camera
@@ -84,19 +85,11 @@ class AddNoise(Step):
             "photons": self.photons,
         }
 
-    @property
-    def limits(self) -> tuple[xr.Variable, xr.Variable]:
-        """1 / gain and variance of reading, (channel, amplifier)."""
-        of_both = (self.inverse_gain, self.read_variance)
-        first, second = (xr.Variable(("channel", "noise_amplifier"), one) for one in of_both)
-        return first, second
-
     def operands(self, ds: xr.Dataset) -> dict[str, xr.Variable | None]:
         """Gain and read noise, what counts as photons, and which amplifier reads which pixel."""
-        inverse_gain, read_variance = self.limits
         return {
-            "inverse_gain": inverse_gain,
-            "read_variance": read_variance,
+            "inverse_gain": self.inverse_gain,
+            "read_variance": self.read_variance,
             "photons": xr.Variable(("number",), np.array([PHOTONS[self.photons]])),
             "reader": self.reader,
         }
@@ -104,7 +97,7 @@ class AddNoise(Step):
 
 def check_counted(ds: xr.Dataset) -> None:
     """Raise CalibrationError for frames in a unit that counts nothing, with the remedy."""
-    units = ds["image"].attrs.get("units", "adu")
+    units = schema.units_of(ds)
     if units in COUNTED:
         return
     remedy = f"bring them to {' or '.join(COUNTED)}"
@@ -138,7 +131,7 @@ def _check_no_fractions(ds: xr.Dataset, gain: float) -> None:
 
 
 def noise_of(ds: xr.Dataset, camera: Camera, photons: str) -> AddNoise:
-    """The noise of frames; which amplifier reads a pixel of them is left to say.
+    """Return the step that adds the noise of frames.
 
     Raises
     ------
@@ -160,14 +153,19 @@ def noise_of(ds: xr.Dataset, camera: Camera, photons: str) -> AddNoise:
         )
     channels = schema.names(ds, "channel")
     gain = _per_amplifier(camera, "gain", channels)
-    if ds["image"].attrs.get("units") == "electron":
+    if schema.units_of(ds) == "electron":
         gain = np.ones_like(gain)
     elif photons == "positive":
         _check_no_fractions(ds, float(np.nanmin(gain)))
     read_variance = (_per_amplifier(camera, "read_noise", channels) / gain) ** 2
-    gain, read_variance = np.broadcast_arrays(gain, read_variance)
+    dims = ("channel", "noise_amplifier")
+    inverse_gain, read_variance = np.broadcast_arrays(1.0 / gain, read_variance)
     return AddNoise(
-        inverse_gain=1.0 / gain, read_variance=read_variance, photons=photons, camera=camera
+        inverse_gain=xr.Variable(dims, inverse_gain),
+        read_variance=xr.Variable(dims, read_variance),
+        photons=photons,
+        camera=camera,
+        reader=amplifier_map(ds, camera),
     )
 
 

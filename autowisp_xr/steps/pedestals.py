@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 from astropy.io import fits
-from numpy.typing import ArrayLike
 
 from autowisp_xr import provenance
 from autowisp_xr.arrays import Floats
@@ -99,7 +98,11 @@ def check_raw(frames: xr.Dataset, masters: Mapping[str, xr.Dataset | None]) -> N
 
 
 def check_goes_with_dark(frames: xr.Dataset, dark: xr.Dataset) -> None:
-    """Raise CalibrationError where a bias, or a level, would be subtracted twice, or left in."""
+    """Raise CalibrationError where a bias, or a level, would be subtracted twice, or left in.
+
+    A dark of which nobody says whether it holds the bias is warned of.
+    """
+    warn_if_unstated(dark)
     own, other = stated_bias_of(frames), stated_bias_of(dark)
     if other is not None and not other.made and not (own is not None and own.made):
         check_levels(level_of(frames), dark, "dark")
@@ -111,12 +114,11 @@ def check_goes_with_dark(frames: xr.Dataset, dark: xr.Dataset) -> None:
             f"({other.by}): it would be subtracted twice; {_REMEDY}, or let "
             "calibrate(bias=..., dark=...) subtract it from both"
         )
-    if level_of(frames):
-        return
-    raise CalibrationError(
-        f"the bias was subtracted from {named(dark)} ({other.by}), and not from the frames "
-        f"({own.by}): it would be left in; subtract it from them, too (bias=...)"
-    )
+    if not level_of(frames):
+        raise CalibrationError(
+            f"the bias was subtracted from {named(dark)} ({other.by}), and not from the frames "
+            f"({own.by}): it would be left in; subtract it from them, too (bias=...)"
+        )
 
 
 def level_of(ds: xr.Dataset) -> Level | None:
@@ -197,16 +199,13 @@ def samples(master: xr.Dataset) -> list[Floats]:
     return [plane[kept] for plane, kept in zip(image, good, strict=True)]
 
 
-def check_bias_free(dark: xr.Dataset, scale: ArrayLike) -> None:
-    """Raise CalibrationError if a dark that may hold the bias is to be scaled."""
-    if np.all(np.asarray(scale) == 1.0):
-        return
+def reason_not_to_scale(dark: xr.Dataset) -> str:
+    """Why a dark cannot be scaled: it may hold the bias; "" for one that is free of it."""
     stated = stated_bias_of(dark)
-    if stated is None and not provenance.history(dark):
-        return
-    if stated is None or not stated.made:
-        reason = "nobody says whether it is" if stated is None else stated.by
-        raise CalibrationError(
-            "a dark can be scaled only when it is free of bias, which does not grow with exposure; "
-            f"of {named(dark)}, {reason}; {_REMEDY}, or say CALSTAT = 'B' in its header if it is"
-        )
+    if stated.made if stated else not provenance.history(dark):
+        return ""
+    reason = stated.by if stated else "nobody says whether it is"
+    return (
+        "a dark can be scaled only when it is free of bias, which does not grow with exposure; "
+        f"of {named(dark)}, {reason}; {_REMEDY}, or say CALSTAT = 'B' in its header if it is"
+    )

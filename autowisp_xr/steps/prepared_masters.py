@@ -5,9 +5,8 @@ from collections.abc import Collection, Mapping
 
 import xarray as xr
 
-from autowisp_xr import provenance, schema
+from autowisp_xr import provenance
 from autowisp_xr.bridge import blocks
-from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispWarning, CalibrationError
 from autowisp_xr.kinds import MASTERS
 from autowisp_xr.options import ScaleDark
@@ -16,32 +15,10 @@ from autowisp_xr.steps.bias import SubtractBias
 from autowisp_xr.steps.dark import SubtractDark
 from autowisp_xr.steps.dark_current import pedestal_and_current
 from autowisp_xr.steps.flat import DivideFlat
-from autowisp_xr.steps.foreign_masters import adapted
 from autowisp_xr.steps.fused_pass import one_pass
-from autowisp_xr.steps.master_fit import exposure_ratio, matched
+from autowisp_xr.steps.master_fit import exposure_ratio
 from autowisp_xr.steps.noise import AddNoise
-from autowisp_xr.steps.pedestals import check_bias_free, named, stated_bias_of, warn_if_unstated
-
-
-def fitting(
-    ds: xr.Dataset,
-    master: xr.Dataset,
-    kind: str,
-    allow_mismatch: Collection[str] = (),
-    *,
-    camera: Camera | None = None,
-) -> xr.Dataset:
-    """A master on the scale and in the place of the frames; what was done to it is a warning.
-
-    Raises
-    ------
-    MasterMismatchError
-        Where it does not belong to the frames, or nobody says how it is brought to their scale.
-    """
-    master, changes = adapted(ds, master, kind, camera or schema.camera_of(ds))
-    for line in changes:
-        warnings.warn(line, AutowispWarning, stacklevel=4)
-    return matched(ds, master, kind, allow_mismatch)
+from autowisp_xr.steps.pedestals import named, stated_bias_of, warn_if_unstated
 
 
 def free_of_bias(
@@ -138,7 +115,6 @@ def master_steps(
     if dark is not None:
         dark = free_of_bias(dark, bias, level_known=level_known, doubt=doubt)
         factor = exposure_ratio(ds, dark, scale_dark, allow_mismatch)
-        check_bias_free(dark, factor)
         # a dark made with this very bias shares its noise
         same = bias is not None and provenance.identity(bias) in provenance.identities(dark)
         shared = blocks.plane(bias, "variance") if same else None

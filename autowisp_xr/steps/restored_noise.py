@@ -18,22 +18,18 @@ from autowisp_xr.bridge import blocks
 from autowisp_xr.bridge.pieces import Piece, is_same, join
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, AutowispWarning
+from autowisp_xr.kinds import MASTERS
 from autowisp_xr.schema import SHARED
 from autowisp_xr.steps.base import Step
-from autowisp_xr.steps.bias import SubtractBias
 from autowisp_xr.steps.dark import SubtractDark
-from autowisp_xr.steps.flat import DivideFlat
-from autowisp_xr.steps.master_fit import exposure_ratio
-from autowisp_xr.steps.noise import AddNoise, noise_of
-from autowisp_xr.steps.photon_planes import photon_planes
-from autowisp_xr.steps.prepared_masters import fitting, master_steps
-from autowisp_xr.steps.readers import readers
-from autowisp_xr.steps.shared_noise import lender_names, lent_by, with_what_was_shared
+from autowisp_xr.steps.master_fit import fitting
+from autowisp_xr.steps.noise import noise_of
+from autowisp_xr.steps.prepared_masters import master_steps
+from autowisp_xr.steps.shared_planes import lent_by, with_common_planes
 
 Find = Callable[[str, Mapping[str, Any]], xr.Dataset | None]
 """Gives the master of an identity, of which the record of a step may name the files by channel."""
 
-_KINDS = ("bias", "dark", "flat")
 _VERBS = ("calibrate", "subtract_bias", "subtract_dark", "divide_flat")
 
 _Steps = Sequence[Mapping[str, Any]]
@@ -86,7 +82,8 @@ def _relent(ds: xr.Dataset, steps: _Steps, find: Find) -> xr.Dataset:
             return _again(ds, steps, find)
     except (_LostError, AutowispError, OSError, ValueError, KeyError):
         lost = schema.lost_lenders(steps).items()
-        return ds.assign_coords({name: _column([text] * ds.sizes["frame"]) for name, text in lost})
+        number = ds.sizes["frame"]
+        return ds.assign_coords({name: _column(number, text) for name, text in lost})
 
 
 class _LostError(Exception):
@@ -98,79 +95,64 @@ def _again(ds: xr.Dataset, steps: _Steps, find: Find) -> xr.Dataset:
     biases: set[str] = set()
     stacked = False
     for step in steps:
-        named = step.get("masters", {})
-        stacked |= step.get("verb") == "stack"
-        if step.get("verb") in ("concat", "normalise"):
+        verb, named, options = step.get("verb"), step.get("masters", {}), step.get("options", {})
+        stacked |= verb == "stack"
+        if verb in ("concat", "normalise"):
             raise _LostError
         if stacked:
-            # those of an average are not told
+            # nobody says which those of an average are
             ds = ds.drop_vars(schema.PHOTON_PLANES, errors="ignore")
-        if not named:
-            if step.get("verb") in ("calibrate", "add_noise"):
-                options = step.get("options", {})
-                noise = _noise(ds, options)
-                ds = ds.assign(_photons(ds, [noise] if noise else [], options))
-            continue
-        if step.get("verb") not in _VERBS or set(named) - set(_KINDS) or stacked:
+        if named and (verb not in _VERBS or set(named) - set(MASTERS) or stacked):
             raise _LostError
-        options = step.get("options", {})
+        if not named and verb not in ("calibrate", "add_noise"):
+            continue
         masters = {}
         for kind, made in named.items():
             master = find(made, step.get("files", {}).get(kind, {}))
             if master is None:
                 raise _LostError
-            allow = options.get("allow_mismatch", ())
-            masters[kind] = fitting(ds, _cut(ds, master), kind, allow, camera=_camera(ds, options))
-        ds = _one_step(ds, masters, options, biases)
+            allow, camera = options.get("allow_mismatch", ()), _camera(ds, options)
+            masters[kind] = fitting(ds, _cut(ds, master), kind, allow, camera=camera)
+        ds = _after(ds, _steps_of(ds, masters, options, biases), options)
         biases |= {made for kind, made in named.items() if kind == "bias"}
     return ds
 
 
-def _one_step(
+def _steps_of(
     ds: xr.Dataset,
     masters: Mapping[str, xr.Dataset],
     options: Mapping[str, Any],
     biases: set[str],
-) -> xr.Dataset:
-    allow = options.get("allow_mismatch", ())
-    steps: list[Step]
-    if "not_applied" in options:
-        steps = master_steps(
-            ds,
-            masters,
-            noise=_noise(ds, options),
-            level_known=bool(options.get("bias_level") or options.get("overscan_areas")),
-            scale_dark=options.get("scale_dark", False),
-            min_flat=options.get("min_flat"),
-            allow_mismatch=allow,
-            doubt=False,
-        )
-    elif "bias" in masters:
-        steps = [SubtractBias(master=masters["bias"])]
-    elif "dark" in masters:
-        dark = masters["dark"]
-        # the step does not say whether another exposure was allowed; it was made
-        factor = exposure_ratio(ds, dark, options.get("scale_dark", False), ("exposure",))
-        shared = provenance.identities(dark) & biases
-        plane = blocks.plane(ds, "shared_variance") if shared else None
-        steps = [SubtractDark(master=dark, factor=factor, bias=plane)]
-    else:
-        steps = [DivideFlat(master=masters["flat"], min_flat=options.get("min_flat"))]
+) -> list[Step]:
+    """The steps of a verb that took these masters; the ``biases`` were subtracted before."""
+    together = "not_applied" in options
+    level = options.get("bias_level") or options.get("overscan_areas")
+    photons = options.get("photons")
+    steps = master_steps(
+        ds,
+        masters,
+        noise=None if photons is None else noise_of(ds, _camera(ds, options), photons),
+        level_known=bool(level or not together),
+        scale_dark=options.get("scale_dark", False),
+        min_flat=options.get("min_flat"),
+        # not every verb records whether another exposure was allowed; it was made
+        allow_mismatch=("exposure",),
+        doubt=False,
+    )
+    if not together and "dark" in masters and provenance.identities(masters["dark"]) & biases:
+        bias = blocks.plane(ds, "shared_variance")
+        return [replace(one, bias=bias) for one in steps if isinstance(one, SubtractDark)]
+    return steps
+
+
+def _after(ds: xr.Dataset, steps: Sequence[Step], options: Mapping[str, Any]) -> xr.Dataset:
+    """Frames with the planes, and the names of masters, that steps leave."""
     kind = ds["variance"].dtype
-    planes = with_what_was_shared(ds, lent_by(ds, steps, kind), kind)
-    light = _photons(ds, steps, options)
-    ds = ds.drop_vars(schema.PHOTON_PLANES, errors="ignore")
-    return ds.assign(planes | light).assign_coords(lender_names(ds, steps))
-
-
-def _photons(
-    ds: xr.Dataset, steps: Sequence[Step], options: Mapping[str, Any]
-) -> dict[str, xr.Variable]:
-    """Planes of the noise of photons after steps; none where the camera is not known any more."""
-    camera = _camera(ds, options)
-    if options.get("pedestal") or len(options.get("amplifiers", ())) != len(camera.amplifiers):
-        return {}
-    return photon_planes(ds, steps, ds["variance"].dtype)
+    known = len(options.get("amplifiers", ())) == len(schema.camera_of(ds).amplifiers)
+    photons = known and not options.get("pedestal")
+    after = ds.drop_vars(schema.PHOTON_PLANES, errors="ignore")
+    lent = lent_by(ds, steps, kind)
+    return with_common_planes(after, ds, steps, lent, kind, photons=photons)
 
 
 def _camera(ds: xr.Dataset, options: Mapping[str, Any]) -> Camera:
@@ -180,21 +162,11 @@ def _camera(ds: xr.Dataset, options: Mapping[str, Any]) -> Camera:
     return replace(own, **stated) if stated else own
 
 
-def _noise(ds: xr.Dataset, options: Mapping[str, Any]) -> AddNoise | None:
-    """The noise that a step has added; None of one that added none."""
-    photons = options.get("photons")
-    if photons is None:
-        return None
-    camera = _camera(ds, options)
-    return replace(noise_of(ds, camera, photons), reader=readers(ds, camera))
-
-
 def _cut(ds: xr.Dataset, master: xr.Dataset) -> xr.Dataset:
     """A master where the frames are, if they are a part of what it covers."""
     for dim in ("y", "x"):
-        if dim not in ds.coords or dim not in master.coords:
-            continue
-        if master.sizes[dim] > ds.sizes[dim]:
+        known = dim in ds.coords and dim in master.coords
+        if known and master.sizes[dim] > ds.sizes[dim]:
             inside = np.flatnonzero(np.isin(master[dim].values, ds[dim].values))
             master = master.isel({dim: inside})
     return master
@@ -202,17 +174,15 @@ def _cut(ds: xr.Dataset, master: xr.Dataset) -> xr.Dataset:
 
 def _assembled(ds: xr.Dataset, parts: Sequence[tuple[list[int], xr.Dataset]]) -> xr.Dataset:
     """The frames with the planes and names of all their groups."""
-    shape = tuple(ds.sizes[dim] for dim in schema.DIMS[1:])
+    number, *shape = (ds.sizes[dim] for dim in schema.DIMS)
     known = all("photon_slope" in part for _, part in parts)
     light = dict.fromkeys(schema.PHOTON_PLANES[:2] if known else (), "")
     for plane, name in (SHARED | light).items():
-        texts = [""] * ds.sizes["frame"]
+        texts = _column(number, "")
         for members, part in parts:
-            if name in part.coords:
-                for number, text in zip(members, part[name].values.tolist(), strict=True):
-                    texts[number] = text
-        if any(texts):
-            ds = ds.assign_coords({name: _column(texts)})
+            texts[members] = part[name].values if name in part.coords else ""
+        if any(texts.values):
+            ds = ds.assign_coords({name: texts})
         there = [part[plane].variable for _, part in parts if plane in part]
         if not there:
             continue
@@ -221,14 +191,14 @@ def _assembled(ds: xr.Dataset, parts: Sequence[tuple[list[int], xr.Dataset]]) ->
         ):
             ds = ds.assign({plane: there[0]})
             continue
-        pieces: list[Piece] = [(0, 1)] * ds.sizes["frame"]
+        pieces: list[Piece] = [(0, 1)] * number
         for members, part in parts:
-            for i, number in enumerate(members if plane in part else []):
+            for i, frame in enumerate(members if plane in part else []):
                 one = part[plane].variable
-                pieces[number] = (one[i : i + 1] if "frame" in one.dims else one, 1)
-        ds = ds.assign({plane: join(pieces, shape, there[0].dtype)})
-    return schema.with_attributes(ds, str(ds["image"].attrs.get("units", "adu")))
+                pieces[frame] = (one[i : i + 1] if "frame" in one.dims else one, 1)
+        ds = ds.assign({plane: join(pieces, tuple(shape), there[0].dtype)})
+    return schema.with_attributes(ds, schema.units_of(ds))
 
 
-def _column(texts: list[str]) -> tuple[str, Any]:
-    return "frame", np.array(texts, dtype=np.dtypes.StringDType())
+def _column(number: int, text: str) -> xr.Variable:
+    return xr.Variable(("frame",), np.full(number, text, np.dtypes.StringDType()))

@@ -53,14 +53,10 @@ class FlagSaturated(Step):
     @property
     def line(self) -> dict[str, Any]:
         """The threshold, by frame only where frames differ, and the leaks."""
-        one = self.threshold[0]
-        same = np.array_equal(
-            self.threshold, np.broadcast_to(one, self.threshold.shape), equal_nan=True
-        )
-        return {
-            "saturation": one if same else self.threshold,
-            "leak_directions": self.leak_directions,
-        }
+        limits = self.threshold
+        same = np.array_equal(limits, np.broadcast_to(limits[0], limits.shape), equal_nan=True)
+        limits = limits[0] if same else limits
+        return {"saturation": limits, "leak_directions": self.leak_directions}
 
     def operands(self, ds: xr.Dataset) -> dict[str, xr.Variable]:
         """The threshold, unless the flags are set already."""

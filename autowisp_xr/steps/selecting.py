@@ -54,9 +54,7 @@ def where_type(
     if band is not None:
         wanted &= np.array([name == band for name in _column(ds, "filter").tolist()])
     if not wanted.any():
-        asked = " or ".join(types)
-        asked += "" if exposure is None else f" of {exposure:g} s"
-        asked += "" if band is None else f" in {band}"
+        asked = _in_words(" or ".join(types), np.nan if exposure is None else exposure, band)
         raise ImageMismatchError(f"no frame is {asked}; there are {_counted(ds)}")
     return ds.isel(frame=np.flatnonzero(wanted))
 
@@ -77,13 +75,13 @@ def _counted(ds: xr.Dataset) -> str:
         _column(ds, name).tolist() if name in ds.coords else [unknown] * ds.sizes["frame"]
         for name, unknown in (("image_type", ""), ("exposure", np.nan), ("filter", ""))
     ]
-    kinds = Counter(
-        kind
-        + (f" of {exposure:g} s" if exposure == exposure else "")
-        + (f" in {band}" if band else "")
-        for kind, exposure, band in zip(*columns, strict=True)
-    )
+    kinds = Counter(map(_in_words, *columns))
     return ", ".join(f"{number} {kind}" for kind, number in kinds.items())
+
+
+def _in_words(kind: str, exposure: float, band: str | None) -> str:
+    of_exposure = "" if np.isnan(exposure) else f" of {exposure:g} s"
+    return kind + of_exposure + (f" in {band}" if band else "")
 
 
 def flagged(ds: xr.Dataset, flags: str | int | Iterable[str | int] = "BAD") -> xr.DataArray:

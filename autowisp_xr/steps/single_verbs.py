@@ -1,7 +1,6 @@
 """The single verbs of calibration: lists of one step; ``calibrate`` runs all in one pass."""
 
 from collections.abc import Collection
-from dataclasses import replace
 
 import xarray as xr
 from numpy.typing import DTypeLike
@@ -11,26 +10,16 @@ from autowisp_xr.bridge import blocks
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.options import MIN_FLAT, OverscanChoice, Photons, ScaleDark, check_min_flat
-from autowisp_xr.steps.base import Step
-from autowisp_xr.steps.bias import SubtractBias
-from autowisp_xr.steps.bias_level import SubtractBiasLevel
+from autowisp_xr.steps.bias import SubtractBias, SubtractBiasLevel
 from autowisp_xr.steps.dark import SubtractDark
 from autowisp_xr.steps.flat import DivideFlat
 from autowisp_xr.steps.fused_pass import alone, one_pass
 from autowisp_xr.steps.linearity import Linearise
-from autowisp_xr.steps.master_fit import exposure_ratio
-from autowisp_xr.steps.measured_levels import overscan_step
+from autowisp_xr.steps.master_fit import exposure_ratio, fitting
 from autowisp_xr.steps.noise import noise_of
-from autowisp_xr.steps.pedestals import (
-    check_bias_free,
-    check_goes_with_dark,
-    check_levels,
-    check_raw,
-    level_of,
-    warn_if_unstated,
-)
-from autowisp_xr.steps.prepared_masters import dark_parts, fitting
-from autowisp_xr.steps.readers import readers
+from autowisp_xr.steps.overscan_choice import overscan_step
+from autowisp_xr.steps.pedestals import check_goes_with_dark, check_levels, check_raw, level_of
+from autowisp_xr.steps.prepared_masters import dark_parts
 
 
 def subtract_bias_level(
@@ -262,13 +251,12 @@ def add_noise(
     """
     schema.check(ds)
     camera = camera or schema.camera_of(ds)
-    noise = replace(noise_of(ds, camera, photons), reader=readers(ds, camera))
-    steps, pedestal = list[Step]([noise]), None
+    noise = noise_of(ds, camera, photons)
+    pedestal = None
     if dark is not None:
         pedestal, _ = dark_parts(fitting(ds, dark, "dark", camera=camera), noise)
-    if pedestal is not None:
-        steps = [SubtractBias(master=pedestal), noise]
-    result = one_pass(ds, steps, dtype=dtype)
+    bias = [] if pedestal is None else [SubtractBias(master=pedestal)]
+    result = one_pass(ds, [*bias, noise], dtype=dtype)
     if pedestal is not None:
         result["image"] = result["image"].copy(data=ds["image"].astype(dtype).data)
         if "photon_slope" in result:
@@ -318,18 +306,12 @@ def subtract_dark(
     schema.check(ds)
     check_raw(ds, {"dark": dark})
     dark = fitting(ds, dark, "dark", allow_mismatch)
-    warn_if_unstated(dark)
     check_goes_with_dark(ds, dark)
     scale = exposure_ratio(ds, dark, scale_dark, allow_mismatch)
-    check_bias_free(dark, scale)
     bias_ids = {step.get("masters", {}).get("bias") for step in provenance.history(ds)}
     shared = provenance.identities(dark) & bias_ids
-    step = SubtractDark(
-        master=dark,
-        factor=scale,
-        bias=blocks.plane(ds, "shared_variance") if shared else None,
-        scale_dark=scale_dark,
-    )
+    bias = blocks.plane(ds, "shared_variance") if shared else None
+    step = SubtractDark(master=dark, factor=scale, bias=bias, scale_dark=scale_dark)
     return alone(ds, "subtract_dark", step, dtype=dtype)
 
 

@@ -13,7 +13,7 @@ from autowisp_xr.bridge import blocks
 from autowisp_xr.fits.lazy_pixels import Planes
 from autowisp_xr.overscan_fits import overscan_correction
 from autowisp_xr.stats.order_statistics import quantile_moments
-from autowisp_xr.steps import measured_levels as rooms
+from autowisp_xr.steps import overscan_choice as rooms
 from autowisp_xr.testing import assert_frames_equal, chunkings, no_compute
 from tests.steps.frames import TWO_CHANNELS, frame_set, master
 

@@ -1,4 +1,4 @@
-"""The level of pixels that see no light, measured in each frame."""
+"""What a user chooses as overscan, as levels of a step: measured in each frame, or given."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,20 +13,18 @@ from autowisp_xr._compat import apart
 from autowisp_xr.arrays import Cube, Floats, Integers
 from autowisp_xr.bridge import blocks
 from autowisp_xr.camera import Camera
-from autowisp_xr.errors import CalibrationError
+from autowisp_xr.errors import CalibrationError, MasterMismatchError
 from autowisp_xr.options import Overscan
 from autowisp_xr.overscan_fits.plan import Plan, plan_passes, within
 from autowisp_xr.overscan_fits.subtraction import measure
 from autowisp_xr.regions import Region
-from autowisp_xr.steps.geometry import check_covers, covered
-from autowisp_xr.steps.given_levels import given_levels
+from autowisp_xr.steps.geometry import amplifier_map, check_covers, covered, raw_lines
 from autowisp_xr.steps.overscan import SubtractOverscan
-from autowisp_xr.steps.readers import raw_lines, readers
 
 _DIMS = ("frame", "overscan_amplifier", "overscan_line")
 
 
-def overscan_passes(overscan: Any, camera: Camera) -> tuple[Overscan, ...]:
+def _passes(overscan: Any, camera: Camera) -> tuple[Overscan, ...]:
     """Passes that are asked for; none where the overscan is not to be measured.
 
     Raises
@@ -62,12 +60,11 @@ def _default(camera: Camera) -> Overscan:
 
 def overscan_options(overscan: Any, camera: Camera) -> tuple[Any, list[str]]:
     """What the history says: method or passes, and the areas that were used."""
-    methods = overscan_passes(overscan, camera)
+    methods = _passes(overscan, camera)
+    areas = [str(area) for area in _areas(methods, camera)]
     if not methods:
-        return ("Dataset" if isinstance(overscan, xr.Dataset) else None), []
-    return methods[0] if len(methods) == 1 else list(methods), [
-        str(area) for area in _areas(methods, camera)
-    ]
+        return ("Dataset" if isinstance(overscan, xr.Dataset) else None), areas
+    return methods[0] if len(methods) == 1 else list(methods), areas
 
 
 def overscan_step(
@@ -88,12 +85,10 @@ def overscan_step(
     amplifiers = [amplifier.record() for amplifier in camera.amplifiers]
     chosen = {"areas": areas, "overscan": method, "amplifiers": amplifiers}
     if isinstance(overscan, xr.Dataset):
-        planes, shared = given_levels(ds, overscan)
+        planes, shared = _given_levels(ds, overscan)
         return SubtractOverscan(levels=planes, shared=shared, given=overscan, chosen=chosen)
-    methods = overscan_passes(overscan, camera)
-    if not methods:
-        return SubtractOverscan(chosen=chosen)
-    levels = _measured_levels(raw, ds, camera, methods, level)
+    methods = _passes(overscan, camera)
+    levels = _measured_levels(raw, ds, camera, methods, level) if methods else {}
     return SubtractOverscan(levels=levels, chosen=chosen)
 
 
@@ -114,18 +109,13 @@ def _measured_levels(
             )
     boxes, picked, y, x = _pixels(raw, areas)
     rows, columns = raw_lines(ds, "y"), raw_lines(ds, "x")
-    image = camera.image_area if raw is ds or ds.sizes == raw.sizes else None
+    seen = camera.image_area if raw is ds or ds.sizes == raw.sizes else None
+    image = (
+        _inside(np.unique(rows), seen and (seen.ymin, seen.ymax)),
+        _inside(np.unique(columns), seen and (seen.xmin, seen.xmax)),
+    )
     plan = plan_passes(
-        y,
-        x,
-        methods,
-        camera.overscan,
-        extent=extent,
-        image=(
-            _inside(np.unique(rows), image and (image.ymin, image.ymax)),
-            _inside(np.unique(columns), image and (image.xmin, image.xmax)),
-        ),
-        amplifiers=camera.amplifiers,
+        y, x, methods, camera.overscan, extent=extent, image=image, amplifiers=camera.amplifiers
     )
     by_column = any(method.per == "column" for method in methods)
     start = np.zeros((plan.amplifiers, plan.shape[0] + by_column * plan.shape[1]))
@@ -143,7 +133,7 @@ def _measured_levels(
         "variance": found[1],
         "rows": xr.Variable(("channel", "y"), rows - extent.ymin),
         "columns": xr.Variable(("channel", "x"), below) if by_column else None,
-        "reader": readers(ds, camera),
+        "reader": amplifier_map(ds, camera),
     }
 
 
@@ -219,3 +209,98 @@ def _inside(numbers: Any, limits: tuple[int, int] | None) -> Any:
         return numbers
     inside = numbers[(numbers >= limits[0]) & (numbers < limits[1])]
     return inside if inside.size else numbers
+
+
+def _given_levels(
+    ds: xr.Dataset, correction: xr.Dataset
+) -> tuple[dict[str, xr.Variable], xr.Variable | None]:
+    """Operands of the step that subtracts a correction, and the variance that all frames share.
+
+    Parameters
+    ----------
+    ds
+        Frames that it is to be subtracted from.
+    correction
+        ``image`` and ``variance`` over some of (frame, channel, y, x). An axis that is not there,
+        or of size one, does not vary; the others must be those of the frames.
+
+    Raises
+    ------
+    CalibrationError
+        For a Dataset without both, or over other axes.
+    MasterMismatchError
+        Where units, frames, channels or place differ from those of the frames, with both.
+    """
+    missing = [name for name in ("image", "variance") if name not in correction]
+    if missing:
+        raise CalibrationError(
+            f"an overscan correction has an image and a variance; {' and '.join(missing)} is "
+            f"missing among {sorted(map(str, correction.data_vars))}"
+        )
+    expected = schema.units_of(ds)
+    units = correction["image"].attrs.get("units", expected)
+    if units != expected:
+        raise MasterMismatchError(
+            f"the overscan correction is in units of {units!r}, {expected!r} was expected"
+        )
+    correction = blocks.load_coordinates(correction)
+    image, variance = (_placed(ds, correction, name) for name in ("image", "variance"))
+    if "frame" in image.dims or "frame" in variance.dims:
+        return {"plane": image, "plane_variance": variance}, None
+    varying = variance.squeeze([dim for dim in schema.DIMS[1:] if variance.sizes[dim] == 1])
+    full = varying.set_dims({dim: ds.sizes[dim] for dim in schema.DIMS[1:]})
+    return {"plane": image}, blocks.pixelwise(full.transpose(*schema.DIMS[1:]))
+
+
+def _placed(ds: xr.Dataset, correction: xr.Dataset, name: str) -> xr.Variable:
+    """A plane with all of (channel, y, x), and frame where it varies with it."""
+    plane = correction[name]
+    strange = [str(dim) for dim in plane.dims if dim not in schema.DIMS]
+    if strange:
+        raise CalibrationError(
+            f"the {name} of the overscan correction is over {', '.join(map(str, plane.dims))}; it "
+            "can vary along frame, channel, y and x"
+        )
+    for dim in schema.DIMS:
+        if dim not in plane.dims:
+            continue
+        named = dim in ("frame", "channel") and dim in plane.coords
+        if plane.sizes[dim] == 1 and not named and (ds.sizes[dim] > 1 or dim in ("y", "x")):
+            plane = plane.isel({dim: 0}, drop=True)
+        elif dim in ("frame", "channel"):
+            plane = _in_order(ds, plane, dim)
+        else:
+            _check_place(ds, plane, dim)
+    variable = plane.variable
+    variable = variable.set_dims({**dict.fromkeys(schema.DIMS[1:], 1), **variable.sizes})
+    return blocks.pixelwise(variable.transpose(*schema.DIMS, missing_dims="ignore"))
+
+
+def _in_order(ds: xr.Dataset, plane: xr.DataArray, dim: str) -> xr.DataArray:
+    """The plane with the frames or channels of the frames, by name, in their order."""
+    wanted = schema.names(ds, dim)
+    if dim not in plane.coords:
+        if plane.sizes[dim] == len(wanted):
+            return plane
+        available = [f"{plane.sizes[dim]} without names"]
+    else:
+        available = [str(given) for given in plane[dim].values.tolist()]
+        if set(wanted) <= set(available):
+            return plane.isel({dim: [available.index(one) for one in wanted]})
+    raise MasterMismatchError(
+        f"the overscan correction has the {dim}s {available}, the frames have {wanted}"
+    )
+
+
+def _check_place(ds: xr.Dataset, plane: xr.DataArray, dim: str) -> None:
+    """Raise MasterMismatchError unless the plane has the rows or columns of the frames."""
+    own: Any = plane[dim].values if dim in plane.coords else None
+    same = own is None or dim not in ds.coords or np.array_equal(own, ds[dim].values)
+    if same and plane.sizes[dim] == ds.sizes[dim]:
+        return
+    extent = "" if own is None else f" (raw pixels {own[0]} to {own[-1]})"
+    raise MasterMismatchError(
+        f"the overscan correction covers {plane.sizes[dim]} along {dim!r}{extent}, the frames "
+        f"cover {ds.sizes[dim]} (raw pixels {ds[dim].values[0]} to {ds[dim].values[-1]}); "
+        "select the same area in both"
+    )

@@ -1,0 +1,219 @@
+"""What frames have in common of their variance: noise of masters, and how photons go into it.
+
+Noise that masters lend to all frames alike does not average down in a stack. What steps add to the
+variance of all frames is one plane: the kernel adds it, and ``shared_variance`` keeps it apart, in
+the same bits. The relative variance of a flat is another.
+
+The noise model gives a value I the variance max(I, 0) / gain before dark and flat. In terms of what
+comes out, (I - k D) / F, that is max(s (image - z), 0) with s = 1 / (gain F) and z = -k D / F. Both
+are planes that all frames have in common, and they cost next to nothing; a stack needs them to
+count the photons of its average in place of those of each noisy value.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial, reduce
+from operator import add
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import DTypeLike
+
+from autowisp_xr.arrays import Bits, Cube, Floats, Planes
+from autowisp_xr.bridge import blocks
+from autowisp_xr.schema import DIMS, PHOTON_PLANES, SHARED
+from autowisp_xr.steps.base import Step, Term, absent, over_frames
+from autowisp_xr.steps.dark import SubtractDark
+from autowisp_xr.steps.flat import DivideFlat, quotient
+from autowisp_xr.steps.noise import AddNoise
+from autowisp_xr.steps.shared_noise_names import lenders_of
+
+
+class LentOperands(NamedTuple):
+    """What the masters of a pass add to the variance of every frame."""
+
+    variance: Cube = absent(4, "f4")
+    """(frame, channel, y, x), or of one frame: before any flat."""
+    relative: Planes = absent(3, "f4")
+    """(channel, y, x): variance of the flat over its square."""
+
+
+@dataclass(frozen=True)
+class Lent:
+    """The planes of :class:`LentOperands`, and the flat; None where there is none."""
+
+    variance: xr.Variable | None
+    relative: xr.Variable | None
+    flat: xr.Dataset | None
+
+
+def lent_by(ds: xr.Dataset, steps: Sequence[Step], dtype: DTypeLike) -> Lent:
+    """What steps lend to frames."""
+    terms = [term for step in steps for term in step.shares(ds)]
+    variance = _summed(terms, dtype) if terms else None
+    flat = next((step.lit for step in steps if isinstance(step, DivideFlat)), None)
+    own, image = blocks.plane(flat, "variance"), blocks.plane(flat, "image")
+    return Lent(variance, _divided(own, image, 2, dtype), flat)
+
+
+def with_common_planes(
+    result: xr.Dataset,
+    ds: xr.Dataset,
+    steps: Sequence[Step],
+    lent: Lent,
+    dtype: DTypeLike,
+    *,
+    photons: bool,
+) -> xr.Dataset:
+    """Return ``result`` with the planes that its frames share, and the names of the masters.
+
+    Parameters
+    ----------
+    result, ds
+        Frames after the pass, and before.
+    steps, lent
+        Of the pass, and what they lend.
+    dtype
+        Of the planes.
+    photons
+        Whether the planes of the noise of photons are wanted, too.
+    """
+    planes = _photon_planes(ds, steps, dtype) if photons else {}
+    # with what they shared before, and divided by the flat
+    added = ((lent.variance, lent.flat), (lent.relative, None))
+    for name, (plane, flat) in zip(SHARED, added, strict=True):
+        parts = [Term(one) for one in (blocks.plane(ds, name), plane) if one is not None]
+        planes |= {name: _summed(parts, dtype, flat)} if parts else {}
+    return result.assign(planes).assign_coords(_lender_names(ds, steps))
+
+
+def _lender_names(ds: xr.Dataset, steps: Sequence[Step]) -> dict[str, tuple[str, Floats]]:
+    """Coordinates that say which masters lend frames their noise after some steps."""
+    sets = {plane: [set(text.split()) for text in lenders_of(ds, plane)] for plane in SHARED}
+    for step in steps:
+        step.name_lenders(sets["shared_variance"], sets["shared_relative_variance"])
+    texts = {plane: [" ".join(sorted(names)) for names in own] for plane, own in sets.items()}
+    return {
+        SHARED[plane]: ("frame", np.array(own, dtype=np.dtypes.StringDType()))
+        for plane, own in texts.items()
+        if any(own)
+    }
+
+
+def _summed(terms: Sequence[Term], dtype: DTypeLike, flat: xr.Dataset | None = None) -> xr.Variable:
+    """Return the sum of terms, divided by the square of a flat.
+
+    Over (channel, y, x), with ``frame`` in front where one of them has it.
+    """
+    given = [operand for term in terms for operand in term]
+    several = any("frame" in operand.dims for operand in given if operand is not None)
+    operands = [blocks.plane(flat, "image"), *given]
+    (total,) = blocks.apply(_sum, operands, DIMS if several else DIMS[1:], [dtype])
+    return total
+
+
+def _sum(flat: Planes | None, *given: Any) -> tuple[Floats]:
+    total = reduce(add, map(_product, given[::2], given[1::2]))
+    return (total if flat is None else quotient(total, flat, 2),)
+
+
+def _product(plane: Cube, factor: Floats | None) -> Any:
+    product = plane.astype(np.float64)
+    return product if factor is None else over_frames(factor) * product
+
+
+def _photon_planes(
+    ds: xr.Dataset, steps: Sequence[Step], dtype: DTypeLike
+) -> dict[str, xr.Variable]:
+    """Planes of the noise of photons after a pass; none where it is not max(s (image - z), 0).
+
+    Parameters
+    ----------
+    ds
+        Frames before the pass, perhaps with such planes.
+    steps
+        Of the pass. A level that is subtracted after the noise was added is none of the steps of
+        calibration.
+    dtype
+        Of the planes.
+
+    Returns
+    -------
+    ``photon_slope``, ``photon_zero`` where it is not 0, and ``photon_variance`` where the frames
+    came with it; lazy where the frames, the dark or the flat are.
+    """
+    of = {step.place: step for step in steps}
+    noise, dark, flat = (of.get(place) for place in ("noise", "dark", "flat"))
+    divisor = blocks.plane(flat.lit, "image") if isinstance(flat, DivideFlat) else None
+    slope, zero, known = (blocks.plane(ds, name) for name in PHOTON_PLANES)
+    if slope is not None and any(step.before_noise for step in steps):
+        return {}
+    if not isinstance(noise, AddNoise) or noise.photons == "none":
+        if slope is None:
+            return {}
+        slope, known = _divided(slope, divisor, 1, dtype), _divided(known, divisor, 2, dtype)
+    elif noise.photons == "positive" and slope is None:
+        slope, zero, known = _slope(ds, noise, divisor, dtype), None, None
+    else:
+        return {}
+    if isinstance(dark, SubtractDark) or (zero is not None and divisor is not None):
+        image, k = None, None
+        if isinstance(dark, SubtractDark):
+            image, k = blocks.plane(dark.master, "image"), dark.factors(ds)
+        framed = any("frame" in one.dims for one in (zero, k) if one is not None)
+        dims = DIMS if framed else DIMS[1:]
+        (zero,) = blocks.apply(_zero, [divisor, zero, image, k], dims, [dtype])
+    planes = dict(zip(PHOTON_PLANES, (slope, zero, known), strict=True))
+    return {name: plane for name, plane in planes.items() if plane is not None}
+
+
+def _slope(
+    ds: xr.Dataset, noise: AddNoise, divisor: xr.Variable | None, dtype: DTypeLike
+) -> xr.Variable:
+    if divisor is None and noise.reader is None:
+        # the same number everywhere, which needs no room
+        shape = [ds.sizes[dim] for dim in DIMS[1:]]
+        own = noise.inverse_gain.values[:, :1, None].astype(dtype)
+        plane = xr.Variable(DIMS[1:], np.broadcast_to(own, shape))
+        chunks = blocks.pixelwise(ds["image"].variable).chunksizes
+        return plane.chunk({dim: chunks[dim] for dim in DIMS[1:]}) if chunks else plane
+    operands = [divisor, noise.reader, noise.inverse_gain]
+    (slope,) = blocks.apply(_slopes, operands, DIMS[1:], [dtype])
+    return slope
+
+
+def _divided(
+    plane: xr.Variable | None, divisor: xr.Variable | None, power: int, dtype: DTypeLike
+) -> xr.Variable | None:
+    """A plane divided by a power of a flat; as it is where there is none."""
+    if plane is None or divisor is None:
+        return plane
+    dims = DIMS if "frame" in plane.dims else DIMS[1:]
+    (result,) = blocks.apply(partial(_quotient, power=power), [plane, divisor], dims, [dtype])
+    return result
+
+
+def _quotient(plane: Cube, flat: Planes, power: int) -> tuple[Floats]:
+    return (quotient(plane, flat, power),)
+
+
+def _slopes(flat: Planes | None, reader: Bits | None, inverse_gain: Floats) -> tuple[Floats]:
+    """Slope before any flat, divided by it."""
+    if reader is None:
+        slope = inverse_gain[:, :1, None]
+    else:
+        last = inverse_gain.shape[1] - 1
+        channels = np.arange(len(reader))[:, None, None]
+        slope = inverse_gain[channels, np.minimum(reader, last)]
+    return (slope if flat is None else quotient(slope, flat),)
+
+
+def _zero(
+    flat: Planes | None, zero: Cube | None, dark: Planes | None, k: Floats | None
+) -> tuple[Floats]:
+    """Value without light, after ``k`` times the dark was subtracted, and divided by a flat."""
+    moved: Any = np.float64(0.0) if zero is None else zero.astype(np.float64)
+    if dark is not None and k is not None:
+        moved = moved - over_frames(k) * dark.astype(np.float64)
+    return (moved if flat is None else quotient(moved, flat),)
