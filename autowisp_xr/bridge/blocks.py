@@ -36,35 +36,35 @@ _PIECE_BYTES = 2**18
 
 
 def load_coordinates(ds: xr.Dataset) -> xr.Dataset:
-    """The same Dataset with all coordinates in memory; they are small."""
+    """Return the same Dataset with all coordinates in memory; they are small."""
     chunked = [name for name, coord in ds.coords.items() if not in_memory(coord.variable)]
     return ds.assign_coords({name: ds[name].load() for name in chunked}) if chunked else ds
 
 
 def pixelwise(variable: xr.Variable) -> xr.Variable:
-    """A variable in any chunks; lazily indexed ones by whole frames."""
+    """Return a variable in any chunks; lazily indexed ones by whole frames."""
     return _chunked(variable)
 
 
 def plane(ds: xr.Dataset | None, name: str) -> xr.Variable | None:
-    """A variable in any chunks; None where there is no Dataset, or it has none of the name."""
+    """Return a variable in any chunks; None without a Dataset that has one of the name."""
     if ds is None or name not in ds:
         return None
     return pixelwise(ds[name].variable)
 
 
 def framewise(variable: xr.Variable) -> xr.Variable:
-    """A variable with all of a frame in one chunk."""
+    """Return a variable with all of a frame in one chunk."""
     return _chunked(variable, *(dim for dim in variable.dims if dim != "frame"))
 
 
 def rowwise(variable: xr.Variable) -> xr.Variable:
-    """A variable with whole rows in one chunk."""
+    """Return a variable with whole rows in one chunk."""
     return _chunked(variable, "x")
 
 
 def stackwise(variable: xr.Variable) -> xr.Variable:
-    """A variable with all frames in one chunk, and bands of rows that fit in memory."""
+    """Return a variable with all frames in one chunk, in bands of rows that fit in memory."""
     if in_memory(variable) or "frame" not in variable.dims:
         return pixelwise(variable)
     if variable.chunks is not None and len(variable.chunksizes["frame"]) == 1:
@@ -73,7 +73,7 @@ def stackwise(variable: xr.Variable) -> xr.Variable:
 
 
 def bands(ds: xr.Dataset, *, becomes: int = 0) -> xr.Dataset:
-    """A frame set whose lazily indexed planes are in bands of rows of all frames.
+    """Return a frame set whose lazily indexed planes are in bands of rows of all frames.
 
     Pixelwise verbs keep these chunks, so that frames are calibrated and stacked band by band and
     the cube is never whole in memory. ``becomes`` is the number of bytes that verbs make of each
@@ -175,7 +175,7 @@ def _eager(
 
 
 def _frames_or_bands(sizes: Mapping[str, int], cells: int) -> list[dict[str, slice]]:
-    """Blocks to work through: a frame each where the results have frames, else bands of rows."""
+    """Return blocks to work through: frames where the results have them, else bands of rows."""
     if "frame" in sizes:
         return [{"frame": slice(i, i + 1)} for i in range(sizes["frame"])]
     if "y" not in sizes:
@@ -230,7 +230,7 @@ def _lazy(
 
 @dataclass(frozen=True)
 class _Late:
-    """Frames that are read by the task that needs them, so that none are read ahead."""
+    """Frames that the task that needs them reads, so that none are read ahead."""
 
     variable: xr.Variable
 
@@ -248,7 +248,7 @@ def _reading(kernel: Kernel, late: Mapping[int, _Late], *blocks: Numbers) -> Seq
 
 
 def _cut_by_frames_alone(operands: Sequence[xr.Variable | None]) -> bool:
-    """Whether no operand is in chunks of less than whole channels, rows and columns."""
+    """Return whether no operand has chunks of less than whole channels, rows and columns."""
     return all(
         len(chunks) == 1
         for operand in operands
@@ -259,7 +259,7 @@ def _cut_by_frames_alone(operands: Sequence[xr.Variable | None]) -> bool:
 
 
 def _chunked(variable: xr.Variable, *whole: Hashable) -> xr.Variable:
-    """A variable as it is, some dims in one chunk; by whole frames where it has no chunks."""
+    """Return a variable with some dims in one chunk; by whole frames where it has no chunks."""
     if in_memory(variable):
         return variable
     if variable.chunks is None:
@@ -269,7 +269,7 @@ def _chunked(variable: xr.Variable, *whole: Hashable) -> xr.Variable:
 
 
 def _band(variable: xr.Variable, becomes: int = 0) -> int:
-    """Rows of a band of all frames, in whole chunks of the store that they come from."""
+    """Return the rows of a band of all frames, in whole chunks of the store they come from."""
     pixels = prod(size for dim, size in variable.sizes.items() if dim != "y")
     row_bytes = (variable.dtype.itemsize + becomes) * pixels
     stored = variable.encoding.get("chunks")

@@ -1,4 +1,4 @@
-"""Variables of several sets of frames, one after the other: read late where they are."""
+"""Join variables of several sets of frames, one after the other, and read them late."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +17,7 @@ Piece = tuple[xr.Variable | int, int]
 
 
 def join(pieces: Sequence[Piece], shape: tuple[int, ...], dtype: DTypeLike) -> xr.Variable:
-    """One variable (frame, channel, y, x) of pieces of frames in their order.
+    """Return one variable (frame, channel, y, x) of pieces of frames in their order.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def join(pieces: Sequence[Piece], shape: tuple[int, ...], dtype: DTypeLike) -> x
 
 
 def is_same(one: xr.Variable, other: xr.Variable) -> bool:
-    """Whether two variables are known to have the same values, without computing any."""
+    """Return whether two variables are known to have the same values; none is computed."""
     if one.dims != other.dims or one.shape != other.shape or in_memory(one) != in_memory(other):
         return False
     if in_memory(one):
@@ -91,7 +91,7 @@ class _Joined(LateArray):
         return normalize_token((type(self).__name__, tokens, self.shape, self.dtype))
 
     def read(self, key: OuterKey) -> Cube:
-        """Frames at a key, each from the piece that it is in."""
+        """Return the frames at a key, each from the piece that it is in."""
         frames, *inside = (
             np.arange(size)[index] for size, index in zip(self.shape, key, strict=True)
         )

@@ -1,4 +1,4 @@
-"""Pixels on a regular grid, which say of whole frames what each pixel alone cannot.
+"""Pixels on a regular grid, which show of whole frames what each pixel alone cannot.
 
 The grid is the same however the planes are chunked. Lazy frames are read for it once more, apart
 from the stack: with one graph for both, all bands would wait in memory for what the grid says.
@@ -14,7 +14,7 @@ from autowisp_xr.stats.sampling import grid_step
 
 
 def grid_of(ds: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
-    """The variables of these names that there are, on the grid; lazy where they are."""
+    """Return the variables of these names that there are, on the grid; lazy where they are."""
     step = grid_step(ds.sizes["y"], ds.sizes["x"])
     grid = ds[[name for name in names if name in ds]].isel(
         y=slice(None, None, step), x=slice(None, None, step)

@@ -6,7 +6,7 @@ is none), and it does not average down. So an average m takes those of m, with t
 zero of the average.
 
 Where image and variance do not fit slope and zero any more (a sky was subtracted from the image
-alone, or both were scaled, by other means than the verbs), the photons of m cannot be told, and
+alone, or both were scaled, by other means than the verbs), the photons of m cannot be known, and
 the mean of those of the values counts. They fit where what else there is of the variance, rest /
 s^2, is the same for all values: a value below z has lost nothing then.
 """
@@ -74,7 +74,7 @@ def sum_light(values, noise, about, own, c, alive, frame, start, rest, sums):
 
 @kernel
 def fit_the_line(number: float, rests: float, squares: float) -> bool:
-    """Whether what is not photons is the same for so many values, from sums of :func:`sum_light`.
+    """Return whether what is not photons is the same for so many values of :func:`sum_light`.
 
     What a sky adds that is taken off the image alone differs by 0.6 sigma of the sky between values
     above and below 0. A scatter of less than 4 % of the whole makes the variance wrong by no more.
@@ -87,7 +87,7 @@ def fit_the_line(number: float, rests: float, squares: float) -> bool:
 def photon_noise(
     total: float, other: float, signal: float, slope: float, alone: bool
 ) -> tuple[float, float]:
-    """Variance of an average, and what of it is the noise of photons.
+    """Return the variance of an average, and how much of it is the noise of photons.
 
     Below no light the line s (m - z) goes on: cut off there, it would be too large on average. Yet
     an average that is low by chance then claims less noise than one that is high, which makes

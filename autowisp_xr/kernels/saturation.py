@@ -17,7 +17,7 @@ def leaks_between_channels(
     offsets: Sequence[tuple[int, int]],
     steps: tuple[int, int],
 ) -> list[Leak]:
-    """Leaks in raw-frame pixels, as steps between the interleaved planes of the channels.
+    """Return leaks in raw-frame pixels as steps between the interleaved planes of channels.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def leaks_between_channels(
 
 
 def flag_saturated(image: Cube, threshold: ArrayLike, leaks: Sequence[Leak] = ()) -> Bits:
-    """Mask of what is oversaturated, and of what it leaks into.
+    """Return a mask of what is oversaturated, and of what it leaks into.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def flag_saturated(image: Cube, threshold: ArrayLike, leaks: Sequence[Leak] = ()
 
 
 def _overlap(step: int, size: int) -> tuple[slice, slice]:
-    """Slices of what moves by ``step`` and stays inside, and of where it arrives."""
+    """Return slices of what moves by ``step`` and stays inside, and of where it arrives."""
     if step >= 0:
         return slice(0, size - step), slice(step, size)
     return slice(-step, size), slice(0, size + step)

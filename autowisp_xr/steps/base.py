@@ -1,4 +1,4 @@
-"""What a step of calibration is, and what its arithmetic is given in the kernel.
+"""A step of calibration, and what its arithmetic is given in the kernel.
 
 A step is one module. It has the named tuple of its operands, its arithmetic on a row or a pixel
 (compiled), and a :class:`Step` that says where the operands come from, what flags it gives, what it
@@ -31,7 +31,7 @@ from autowisp_xr.steps.shared_noise_names import lender
 
 
 class Place(NamedTuple):
-    """Which row of the frames the kernel is at."""
+    """The row of the frames that the kernel is at."""
 
     frame: int
     channel: int
@@ -39,7 +39,7 @@ class Place(NamedTuple):
 
 
 class Along(NamedTuple):
-    """What varies along a row, (x) float64 each; zero where nothing does."""
+    """Numbers that vary along a row, (x) float64 each; zero where nothing does."""
 
     offset: Floats
     """Level that is subtracted."""
@@ -59,7 +59,7 @@ class Term(NamedTuple):
 
 
 def absent(axes: int, dtype: Any = np.float64) -> Any:
-    """An operand that is not given: of no size, and of the axes and type that it would have.
+    """Return what stands for an operand that is not given, with its axes and type, of no size.
 
     A type of float32 stands for that of the planes of the pass, which may be float64, and one of
     object for any.
@@ -69,18 +69,18 @@ def absent(axes: int, dtype: Any = np.float64) -> Any:
 
 @kernel
 def plane_row(planes: Planes, at: Place, neutral: Numbers) -> Any:
-    """Row of planes (channel, y, x), or what is neutral where they are not given."""
+    """Return a row of planes (channel, y, x), or what is neutral where there are none."""
     return planes[at.channel, at.y] if planes.size else neutral
 
 
 @kernel
 def frame_row(cube: Cube, at: Place, neutral: Numbers) -> Any:
-    """Row of (frame, channel, y, x), of one frame perhaps that stands for all."""
+    """Return a row of (frame, channel, y, x), or of one frame that stands for all."""
     return cube[at.frame % cube.shape[0], at.channel, at.y] if cube.size else neutral
 
 
 def over_frames(factor: Floats) -> Floats:
-    """A factor (frame) as it goes with (frame, channel, y, x); a single number as it is."""
+    """Return a factor (frame) as it goes with (frame, channel, y, x); a number as it is."""
     return factor.reshape(-1, 1, 1, 1) if factor.ndim else factor
 
 
@@ -97,36 +97,36 @@ class Step:
     """Whether pixels have a largest value in common after it, as they had before."""
 
     def __bool__(self) -> bool:
-        """Whether it does anything."""
+        """Return whether the step does anything."""
         return True
 
     @property
     def line(self) -> Mapping[str, Any]:
-        """Options of the step in its line of the history."""
+        """The options of the step in its line of the history."""
         return {}
 
     @property
     def masters(self) -> dict[str, xr.Dataset]:
-        """Masters in its line of the history."""
+        """The masters in its line of the history."""
         return {}
 
     def operands(self, ds: xr.Dataset) -> Mapping[str, xr.Variable | None]:
-        """Variables that become its operands in the kernel, by name, for frames before the pass."""
+        """Return variables that become its operands in the kernel, by name, for frames before."""
         return {}
 
     def masks(self) -> list[xr.Variable]:
-        """Flags to add, over (channel, y, x) or (frame, channel, y, x)."""
+        """Return flags to add, over (channel, y, x) or (frame, channel, y, x)."""
         return []
 
     def shares(self, ds: xr.Dataset) -> list[Term]:
-        """What it adds to the variance of all frames alike, before any flat."""
+        """Return what it adds to the variance of all frames alike, before any flat."""
         return []
 
     def name_lenders(self, subtracted: list[set[str]], divided: list[set[str]]) -> None:
         """Add the names of masters, whose noise frames share, to the sets of each frame."""
 
     def moved_saturation(self, levels: Floats) -> Floats:
-        """Values (channel) of pixels that saturate, after the step; NaN where not known."""
+        """Return the values (channel) of saturated pixels after the step; NaN where not known."""
         return levels
 
 
@@ -143,11 +143,11 @@ class MasterStep(Step):
         return {self.place: self.master}
 
     def operands(self, ds: xr.Dataset) -> Mapping[str, xr.Variable | None]:
-        """The image of the master."""
+        """Return the image of the master."""
         return {"image": blocks.plane(self.master, "image")}
 
     def masks(self) -> list[xr.Variable]:
-        """The flags of the master, as frames inherit them."""
+        """Return the flags of the master, as frames inherit them."""
         plane = blocks.plane(self.master, "mask")
         return [] if plane is None else list(blocks.apply(_inherited, [plane], DIMS[1:], ["u1"]))
 
@@ -157,7 +157,7 @@ class MasterStep(Step):
             lenders |= lender(self.master)
 
     def typical(self, quantile: float) -> Floats:
-        """Quantile of the good pixels of each channel; NaN where the master is still lazy."""
+        """Return a quantile of the good pixels of each channel; NaN where the master is lazy."""
         planes = [self.master[name].variable for name in ("image", "mask") if name in self.master]
         if any(plane.chunks is not None for plane in planes):
             return np.full(self.master.sizes["channel"], np.nan)
@@ -170,14 +170,14 @@ def _inherited(mask: Mask) -> tuple[Mask]:
 
 
 def transferred(mask: Mask) -> Mask:
-    """Mask that a frame inherits from a master: saturation of the master is a fault there."""
+    """Return the mask that a frame inherits from a master, whose saturation is a fault there."""
     saturated = np.uint8(Flag.SATURATED)
     fault = np.where(mask & saturated, np.uint8(Flag.FAULT), np.uint8(0))
     return (mask & ~saturated) | fault
 
 
 def per_channel(given: Any, channels: list[str], what: str) -> Floats:
-    """One number for each channel, (channel) float64, from a number or {channel: number}."""
+    """Return one number a channel, (channel) float64, from a number or {channel: number}."""
     if isinstance(given, dict):
         missing = [channel for channel in channels if channel not in given]
         if missing:

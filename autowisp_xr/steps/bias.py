@@ -1,4 +1,4 @@
-"""The steps that subtract what pixels have without light: a constant level, and a master bias."""
+"""The steps that subtract what pixels have without light: a constant, or a master bias."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from autowisp_xr.steps.base import MasterStep, Step, Term, absent
 
 
 class BiasLevelOperands(NamedTuple):
-    """The constant."""
+    """The constant that is subtracted."""
 
     level: Floats = absent(1)
     """(1), in ADU."""
@@ -27,7 +27,7 @@ class SubtractBiasLevel(Step):
     level: float
 
     def __bool__(self) -> bool:
-        """A level of 0 does nothing."""
+        """Return whether the level is not 0."""
         return self.level != 0
 
     @property
@@ -36,12 +36,12 @@ class SubtractBiasLevel(Step):
         return {"level": self.level}
 
     def operands(self, ds: xr.Dataset) -> dict[str, xr.Variable]:
-        """The level."""
+        """Return the level."""
         return {"level": xr.Variable(("number",), np.array([self.level], np.float64))}
 
 
 class BiasOperands(NamedTuple):
-    """What is subtracted as bias."""
+    """The planes that are subtracted as bias."""
 
     image: Planes = absent(3, "f4")
     """(channel, y, x)."""
@@ -55,10 +55,10 @@ class SubtractBias(MasterStep):
     before_noise = True
 
     def shares(self, ds: xr.Dataset) -> list[Term]:
-        """The variance of the bias."""
+        """Return the variance of the bias."""
         variance = blocks.plane(self.master, "variance")
         return [] if variance is None else [Term(variance)]
 
     def moved_saturation(self, levels: Floats) -> Floats:
-        """They are less by the median of the bias."""
+        """Return values that are less by the median of the bias."""
         return levels - self.typical(0.5)

@@ -1,4 +1,4 @@
-"""``calibrate``: all steps of calibration as one recipe, and one pass over the pixels."""
+"""The verb ``calibrate``: all steps as one recipe, and one pass over the pixels."""
 
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
@@ -51,7 +51,7 @@ def calibrate(
     allow_mismatch: Collection[str] = (),
     dtype: DTypeLike = "float32",
 ) -> xr.Dataset:
-    r"""Calibrated frames, with variance and mask carried through every step.
+    r"""Calibrate raw frames, and carry variance and mask through every step.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ def calibrated(
     linear: bool = True,
     dtype: DTypeLike = "float32",
 ) -> xr.Dataset:
-    """See :func:`calibrate`.
+    """Return calibrated frames; see :func:`calibrate`.
 
     Frames are made ``linear`` where the camera says how. Where ``noise`` is None, they come out
     without a variance, and where ``shared`` is not set, without what they share of it. ``above`` is
@@ -240,7 +240,7 @@ def calibrated(
     result = one_pass(ds, steps, dtype=dtype, shared=shared, errors=noisy)
     if noise is None:
         result = result.drop_vars("variance")
-    # a file of the classes says what the raw frame said
+    # a file of the classes has what the raw frame had
     camera_after = on_scale(camera, ds, steps) if strict else camera
     result.attrs["camera"] = camera_after.to_json()
     options = {
@@ -272,7 +272,7 @@ def calibrated(
 def _with_linearity(
     ds: xr.Dataset, camera: Camera, steps: list[Step], level_known: bool, *, refused: bool
 ) -> list[Step]:
-    """The steps with that of linearity after the bias, if there is one, and before the noise.
+    """Return the steps with that of linearity after any bias, and before the noise.
 
     What is linear is the signal above the level without light. Frames that hold it are
     ``refused``, unless a dark is made of them that keeps it.

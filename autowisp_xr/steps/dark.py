@@ -19,7 +19,7 @@ from autowisp_xr.steps.base import MasterStep, Term, absent
 
 
 class DarkOperands(NamedTuple):
-    """What is subtracted as dark."""
+    """The planes that are subtracted as dark, and how often."""
 
     image: Planes = absent(3, "f4")
     """(channel, y, x)."""
@@ -29,7 +29,7 @@ class DarkOperands(NamedTuple):
 
 @kernel
 def factor_of(dark: DarkOperands, frame: int) -> float:
-    """Factor of the dark in a frame."""
+    """Return the factor of the dark in a frame."""
     return dark.factor[frame] if dark.factor.size else 1.0
 
 
@@ -48,11 +48,11 @@ class SubtractDark(MasterStep):
 
     @property
     def line(self) -> dict[str, Any]:
-        """What was asked for, and what came of it."""
+        """How the user wanted it scaled, and how it was."""
         return {"scale_dark": self.scale_dark, "factor": np.unique(self.factor)}
 
     def factors(self, ds: xr.Dataset) -> xr.Variable:
-        """The factor as a number, or (frame) where it differs; as lazy as the frames."""
+        """Return the factor as a number, or (frame) where it differs; as lazy as the frames."""
         k = xr.Variable(("frame",), self.factor)
         if np.unique(self.factor).size == 1:
             return k[0]
@@ -61,12 +61,12 @@ class SubtractDark(MasterStep):
         return k.chunk({"frame": chunks["frame"]}) if chunks else k
 
     def operands(self, ds: xr.Dataset) -> dict[str, xr.Variable | None]:
-        """The image of the dark, and its factor in each frame."""
+        """Return the image of the dark, and its factor in each frame."""
         factor = xr.Variable(("frame",), self.factor)
         return {"image": blocks.plane(self.master, "image"), "factor": factor}
 
     def shares(self, ds: xr.Dataset) -> list[Term]:
-        """The variance of the scaled dark, and what cancels of the bias."""
+        """Return the variance of the scaled dark, and what cancels of the bias."""
         variance, k = blocks.plane(self.master, "variance"), self.factors(ds)
         if variance is None:
             return []
@@ -82,5 +82,5 @@ class SubtractDark(MasterStep):
                 lenders -= provenance.identities(self.master)
 
     def moved_saturation(self, levels: Floats) -> Floats:
-        """They are less by the median of the dark."""
+        """Return values that are less by the median of the dark."""
         return levels - float(np.median(self.factor)) * self.typical(0.5)

@@ -45,7 +45,7 @@ few frames nobody has rejected the cosmic rays."""
 
 
 def pedestal_and_current(dark: xr.Dataset, noise: AddNoise) -> tuple[xr.Dataset, xr.Dataset] | None:
-    """Masters in the places of bias and dark, whose sum is the dark.
+    """Return masters in the places of bias and dark, whose sum is the dark.
 
     Parameters
     ----------
@@ -65,12 +65,8 @@ def pedestal_and_current(dark: xr.Dataset, noise: AddNoise) -> tuple[xr.Dataset,
     if ratios is None:
         return None
     planes = [blocks.plane(dark, name) for name in ("image", "variance", "mask", "count")]
-    (curves,) = blocks.apply(
-        partial(_curves, ratios=ratios),
-        [*planes, noise.reader, noise.inverse_gain],
-        ("channel",),
-        [object],
-    )
+    operands = [*planes, noise.reader, noise.inverse_gain]
+    (curves,) = blocks.apply(partial(_curves, ratios=ratios), operands, ("channel",), [object])
     image, variance, _, count = planes
     kind = dark["image"].dtype
     operands = [image, variance, count, noise.reader, curves]
@@ -84,7 +80,7 @@ def pedestal_and_current(dark: xr.Dataset, noise: AddNoise) -> tuple[xr.Dataset,
 
 
 def _ratios(dark: xr.Dataset) -> Any:
-    """Variance of the average over that of a mean, by the number of values; None if not known."""
+    """Return the variance of the average over that of a mean, by number; None if not known."""
     steps = [step for step in provenance.history(dark) if step.get("verb") == "stack"]
     if not steps or "variance" not in dark:
         return None
@@ -107,7 +103,7 @@ def _curves(
     *,
     ratios: Floats,
 ) -> tuple[Any]:
-    """Of each channel the curves of its amplifiers: levels, and variances of one frame."""
+    """Return for each channel the curves of its amplifiers: levels, and variances of a frame."""
     curves = np.empty(len(image), object)
     for channel in range(len(image)):
         step = max(1, image[channel].size // _SAMPLE) | 1  # odd, to meet all columns
@@ -125,7 +121,7 @@ def _curves(
 
 
 def _share(count: Integers | None, ratios: Floats) -> Floats:
-    """Variance of an average over that of one value; NaN where that has no scatter."""
+    """Return the variance of an average over that of one value; NaN where that has no scatter."""
     most = len(ratios) - 1
     number = np.asarray(most) if count is None else np.minimum(count, most)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -133,7 +129,7 @@ def _share(count: Integers | None, ratios: Floats) -> Floats:
 
 
 def _means_of_parts(level: Floats, scatter: Floats) -> tuple[Floats, Floats]:
-    """Mean level and scatter of pixels of about one level, in the order of their levels."""
+    """Return mean level and scatter of pixels of about one level, in the order of levels."""
     if not level.size:
         return np.zeros(1), np.zeros(1)
     order = np.argsort(level, kind="stable")
@@ -153,7 +149,7 @@ def _means_of_parts(level: Floats, scatter: Floats) -> tuple[Floats, Floats]:
 
 
 def _cuts(start: int, stop: int, fewest: int) -> Integers:
-    """Where to cut a row into equal parts of so many at least."""
+    """Return where to cut a row into equal parts of so many at least."""
     parts = int(np.clip((stop - start) // fewest, 1, _MOST_PARTS))
     return start + np.arange(1, parts) * (stop - start) // parts
 

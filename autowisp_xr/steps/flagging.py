@@ -28,7 +28,7 @@ class ApplyMasks(Step):
     """As :func:`as_masks` gives them."""
 
     def masks(self) -> list[xr.Variable]:
-        """All of them."""
+        """Return all of them."""
         return self.given
 
 
@@ -87,7 +87,7 @@ def apply_masks(ds: xr.Dataset, masks: Any, *, dtype: DTypeLike = "float32") -> 
 
 
 def _as_flags(plane: xr.Variable, number: int) -> xr.Variable:
-    """A mask as bits of one byte: truths are FAULT, of whole numbers only flags are taken."""
+    """Return a mask as bits of one byte: truths are FAULT, whole numbers have to be flags."""
     if plane.dtype.kind == "b":
         return plane.astype(np.uint8) * np.uint8(Flag.FAULT)
     if plane.dtype == np.uint8:
@@ -104,7 +104,7 @@ def _as_flags(plane: xr.Variable, number: int) -> xr.Variable:
 
 
 def as_masks(ds: xr.Dataset, masks: Any) -> list[xr.Variable]:
-    """Masks over (channel, y, x), in the place of the frames."""
+    """Return masks over (channel, y, x), in the place of the frames."""
     if masks is None:
         return []
     given = masks if isinstance(masks, Sequence) else [masks]

@@ -7,10 +7,10 @@ To first order in the noise of both, with i the image before:
 What no light reaches is no response to divide by.
 
 Decision: a pixel is lit where it is at least ``min_flat`` of the mean of the lit pixels *and* at
-least three times its own error. The first finds the corners of a round field, whatever scattered
-light or residual of a bias is there: the vignetted corner of a fast lens keeps a fifth of the
-light, a fiftieth is none. The second finds, in flats that are all noise, what is not significantly
-above zero, where propagating errors to first order means nothing.
+least three times its own uncertainty. The first finds the corners of a round field, whatever
+scattered light or residual of a bias is there: the vignetted corner of a fast lens keeps a fifth of
+the light, a fiftieth is none. The second finds, in flats that are all noise, what is not
+significantly above zero, where propagating errors to first order means nothing.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ _BRIGHT = 0.99
 
 
 class FlatOperands(NamedTuple):
-    """What frames are divided by."""
+    """The planes by which frames are divided."""
 
     image: Planes = absent(3, "f4")
     """(channel, y, x), with a mean of one."""
@@ -42,7 +42,7 @@ class FlatOperands(NamedTuple):
 
 @kernel
 def divided(image: float, variance: float, flat: float, relative: float) -> tuple[float, float]:
-    """Image and variance after the flat, whose variance over its square is ``relative``."""
+    """Return image and variance after a flat; ``relative`` is its variance over its square."""
     if not flat > 0.0:
         return np.nan, np.nan
     image = image / flat
@@ -64,11 +64,11 @@ class DivideFlat(MasterStep):
 
     @property
     def line(self) -> dict[str, Any]:
-        """What counted as lit."""
+        """The share from which on pixels counted as lit."""
         return {} if self.min_flat is None else {"min_flat": self.min_flat}
 
     def operands(self, ds: xr.Dataset) -> dict[str, xr.Variable | None]:
-        """The image of the flat where it is lit."""
+        """Return the image of the flat where it is lit."""
         return {"image": blocks.plane(self.lit, "image")}
 
     def name_lenders(self, subtracted: list[set[str]], divided: list[set[str]]) -> None:
@@ -76,19 +76,19 @@ class DivideFlat(MasterStep):
         super().name_lenders(divided, subtracted)
 
     def moved_saturation(self, levels: Floats) -> Floats:
-        """They are divided by what the brightest pixels of the flat have."""
+        """Return values divided by what the brightest pixels of the flat have."""
         return levels / self.typical(_BRIGHT)
 
 
 def quotient(plane: Numbers, flat: Planes, power: int = 1) -> Floats:
-    """Planes, or their variance, divided by (a power of) a flat; NaN where it is not positive."""
+    """Return planes divided by (a power of) a flat; NaN where it is not positive."""
     with np.errstate(divide="ignore", invalid="ignore"):
         flat = np.asarray(flat, dtype=np.float64)
         return np.where(flat > 0, plane / flat**power, np.nan)
 
 
 def is_lit(image: Planes, variance: Planes | None, min_flat: float) -> Bools:
-    """Whether pixels of a flat with a mean of one are lit; an error that is not known says nothing.
+    """Return whether pixels of a flat with a mean of one are lit; unknown variances do not count.
 
     ``variance`` may be None, and with a ``min_flat`` of 0 only zero and what is below are unlit.
     """
@@ -106,7 +106,7 @@ def _significant(image: Planes, variance: Planes) -> Bools:
 
 
 def mean_of_lit(values: Numbers, share: float) -> float:
-    """Mean of the values that are at least a share of it; NaN where that is not positive."""
+    """Return the mean of values that are at least a share of it; NaN if it is not positive."""
     level = float(values.mean(dtype=np.float64)) if values.size else np.nan
     for _ in range(_ROUNDS if share > 0 else 0):
         if not level > 0:
@@ -116,7 +116,7 @@ def mean_of_lit(values: Numbers, share: float) -> float:
 
 
 def of_mean_one(master: xr.Dataset, min_flat: float, *, common: bool) -> xr.Dataset:
-    """A master flat (channel, y, x) whose good and lit pixels have a mean of one.
+    """Return a master flat (channel, y, x) whose good and lit pixels have a mean of one.
 
     What is not lit is flagged FAULT. With ``common``, the mean is one over all channels together,
     which keep their ratio. Lazy where ``master`` is.
@@ -141,7 +141,7 @@ def of_mean_one(master: xr.Dataset, min_flat: float, *, common: bool) -> xr.Data
 
 
 def lit_only(flat: xr.Dataset, min_flat: float) -> xr.Dataset:
-    """A flat (channel, y, x) that is NaN where it is not lit."""
+    """Return a flat (channel, y, x) that is NaN where it is not lit."""
     planes = [blocks.plane(flat, name) for name in ("image", "variance")]
     kind = np.result_type(flat["image"].dtype, np.float32)
     (image,) = blocks.apply(partial(_lit_only, least=min_flat), planes, schema.DIMS[1:], [kind])
@@ -156,7 +156,7 @@ def _means(
     image: Planes, mask: Bits, variance: Planes, *, min_flat: float, common: bool
 ) -> tuple[Any]:
     good = np.isfinite(image) & (mask & np.uint8(Flag.BAD) == 0)
-    # of no level yet, so that errors alone can tell
+    # of no level yet, so that uncertainties alone can show it
     good &= _significant(image, variance) if min_flat > 0 else True
     if common:
         return (np.full(len(image), mean_of_lit(image[good], min_flat)),)

@@ -38,7 +38,7 @@ _PEDESTAL = "PEDESTAL"
 
 
 def adapted(ds: xr.Dataset, master: xr.Dataset, kind: str, camera: Camera) -> xr.Dataset:
-    """The master on the scale of the frames.
+    """Return the master on the scale of the frames.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def adapted(ds: xr.Dataset, master: xr.Dataset, kind: str, camera: Camera) -> xr
 
 
 def flat_levels(flat: xr.Dataset) -> Floats:
-    """Mean of each channel of a master flat of another program, (channel) float64.
+    """Return the mean of each channel of a flat of another program, (channel) float64.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def flat_levels(flat: xr.Dataset) -> Floats:
 
 
 def _pedestal(ds: xr.Dataset, header: fits.Header, kind: str) -> tuple[float, list[str]]:
-    """What to add to a master so that its zero is that of the frames, and what to say of it.
+    """Return what to add to a master to have the zero of the frames, and a sentence on it.
 
     MaxIm DL and others add a constant to what they write, lest it be negative: PEDESTAL is what
     makes pixels zero-based when it is added (-100), of PixInsight when it is subtracted (100).
@@ -141,7 +141,7 @@ def _pedestal(ds: xr.Dataset, header: fits.Header, kind: str) -> tuple[float, li
 def _per_unit(
     master: xr.Dataset, name: str, header: fits.Header, camera: Camera, units: str
 ) -> tuple[Any, list[str]]:
-    """By what to multiply a master to have it in the unit of the frames."""
+    """Return the factor that brings a master to the unit of the frames, and a sentence on it."""
     own = master["image"].attrs.get("units", units)
     if own == units or own not in COUNTED or units not in COUNTED:
         return 1.0, []

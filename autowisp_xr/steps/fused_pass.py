@@ -53,7 +53,7 @@ _FAULT = np.uint8(Flag.FAULT)
 
 
 class Frames(NamedTuple):
-    """The frames of a pass."""
+    """The frames that a pass is given."""
 
     image: Cube = absent(4, object)
     """(frame, channel, y, x), as it is."""
@@ -85,7 +85,7 @@ _NAMES = [(place, name) for place, part in Operands()._asdict().items() for name
 
 
 class Calibrated(NamedTuple):
-    """What comes out of a pass, (frame, channel, y, x) each."""
+    """The planes that come out of a pass, (frame, channel, y, x) each."""
 
     image: Floats
     variance: Floats
@@ -100,7 +100,7 @@ def one_pass(
     shared: bool = True,
     errors: bool = True,
 ) -> xr.Dataset:
-    """Frames after the steps, with variance, mask and shared variances; lazy where they are.
+    """Return frames after the steps, with variance, mask and shared variances.
 
     The coordinates and attributes are those of ``ds``; the history is left to the caller.
 
@@ -154,7 +154,7 @@ def one_pass(
 
 
 def alone(ds: xr.Dataset, verb: str, step: Step, *, dtype: DTypeLike) -> xr.Dataset:
-    """What one step makes of frames, by itself, and its line in their history.
+    """Return what one step makes of frames, with its line in their history.
 
     A camera that knows nothing of its saturation travels on as it is.
     """
@@ -166,7 +166,7 @@ def alone(ds: xr.Dataset, verb: str, step: Step, *, dtype: DTypeLike) -> xr.Data
 
 
 def _coordinates(ds: xr.Dataset, steps: Sequence[Step]) -> Any:
-    """Coordinates of the frames, with the ceiling that they have in common after the steps."""
+    """Return the coordinates of frames, with the ceiling they have in common after the steps."""
     if "ceiling" not in ds.coords:
         return ds.coords
     coords = ds.coords.to_dataset()
@@ -236,7 +236,7 @@ def calibrated(
     relative: float,
     largest: float,
 ) -> tuple[Any, Any, Any]:
-    """Image, variance and mask of a pixel; ``variance`` is all but the photons' and the flat's.
+    """Return image, variance and mask of a pixel; photons and flat add to ``variance`` here.
 
     What is beyond ``largest`` is not finite once it is stored.
     """

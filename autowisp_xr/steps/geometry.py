@@ -17,7 +17,7 @@ from autowisp_xr.regions import ChannelSlice, Region
 
 
 def covered(ds: xr.Dataset) -> Region:
-    """Raw-frame pixels that the planes of a Dataset cover together."""
+    """Return the raw-frame pixels that the planes of a Dataset cover together."""
     step = schema.channel_slices(ds)[0]
     y, x = ds["y"].values, ds["x"].values
     return Region(
@@ -29,13 +29,13 @@ def covered(ds: xr.Dataset) -> Region:
 
 
 def raw_lines(ds: xr.Dataset, dim: str) -> Integers:
-    """Raw-frame rows or columns of the planes, (channel, y) or (channel, x) int64."""
+    """Return raw-frame rows or columns of the planes, (channel, y) or (channel, x) int64."""
     offsets = [getattr(where, f"{dim}_offset") for where in schema.channel_slices(ds)]
     return np.asarray(ds[dim].values, dtype=np.int64) + np.array(offsets, np.int64)[:, None]
 
 
 def amplifier_map(ds: xr.Dataset, camera: Camera) -> xr.Variable | None:
-    """Number of the amplifier that reads each pixel, (channel, y, x) uint8; None without any.
+    """Return the number of the amplifier that reads each pixel, (channel, y, x) uint8, or None.
 
     What no amplifier reads has the number behind the last.
     """
@@ -228,7 +228,7 @@ def _placed(
     area: Region,
     without: tuple[str, ...] = ("y", "x", "channel"),
 ) -> xr.Dataset:
-    """Planes from the corner of an area, ``without`` coordinates along what has changed."""
+    """Return planes from the corner of an area, ``without`` coordinates along what changed."""
     height, width = planes["image"].shape[-2:]
     place = schema.place(channels, height, width, area.ymin, area.xmin)
     kept = {name: coord for name, coord in ds.coords.items() if not set(without) & set(coord.dims)}

@@ -21,7 +21,7 @@ from autowisp_xr.steps.base import Along, Place, Step, absent, plane_row
 
 
 class LinearityOperands(NamedTuple):
-    """The polynomial."""
+    """The polynomial, and the variance that its slope multiplies."""
 
     coefficients: Floats = absent(2)
     """(channel, term): of I^2, I^3, ..."""
@@ -31,7 +31,7 @@ class LinearityOperands(NamedTuple):
 
 @kernel
 def linear(signal: float, coefficients: Floats) -> tuple[float, float]:
-    """Linear signal of a pixel, and the slope there."""
+    """Return the linear signal of a pixel, and the slope there."""
     value, slope = 0.0, 0.0
     for term in range(coefficients.size - 1, -1, -1):
         slope = slope * signal + (term + 2) * coefficients[term]
@@ -86,22 +86,22 @@ class Linearise(Step):
 
     @property
     def line(self) -> dict[str, Any]:
-        """The coefficients."""
+        """The coefficients, as the camera has them."""
         return {"linearity": self.camera.linearity}
 
     @property
     def coefficients(self) -> Floats:
-        """(channel, term), filled up with zeros."""
+        """The coefficients (channel, term), filled up with zeros."""
         given = self.camera.linearity
         rows = [given[one] if isinstance(given, Mapping) else given for one in self.channels]
         return np.array(list(zip_longest(*rows, fillvalue=0.0)), np.float64).T
 
     def operands(self, ds: xr.Dataset) -> dict[str, xr.Variable | None]:
-        """The coefficients, and the variance of the bias."""
+        """Return the coefficients, and the variance of the bias."""
         coefficients = xr.Variable(("channel", "power"), self.coefficients)
         return {"coefficients": coefficients, "variance": blocks.plane(self.bias, "variance")}
 
     def moved_saturation(self, levels: Floats) -> Floats:
-        """They follow the polynomial."""
+        """Return values that follow the polynomial."""
         moved = map(linear, levels, self.coefficients)
         return np.array([value for value, _ in moved])

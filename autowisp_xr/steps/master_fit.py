@@ -1,4 +1,4 @@
-"""Whether Datasets go together: their traits, for the judge; their pixels, by their coordinates."""
+"""Judge whether Datasets go together: by their traits, and by the coordinates of pixels."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -27,7 +27,7 @@ from autowisp_xr.steps.pedestals import header_of, reason_not_to_scale
 from autowisp_xr.traits import NUMBERS, TEXTS, Traits
 
 OF_PIXELS = ("size", "area", "channels")
-"""Traits that coordinates tell pixel by pixel."""
+"""Traits that coordinates show pixel by pixel."""
 
 _COORDINATES = (*TEXTS, *NUMBERS, "exposure", "image_type")
 
@@ -44,7 +44,7 @@ _UNSCALABLE = {
 
 
 def traits_of_frames(ds: xr.Dataset, kind: str | None = None) -> list[Traits]:
-    """Traits of the frames of a set, or of a master, each that is different once.
+    """Return the traits of frames, or of a master, each that is different once.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def reason_between(
     names: Collection[str],
     allow: Collection[str] = (),
 ) -> Mismatch | None:
-    """Why a master (or frames of a kind) does not fit any one of some frames; None if it does.
+    """Return why a master (or frames of a kind) does not fit some frames; None if it does.
 
     Frames that are averaged have the median of their temperatures.
     """
@@ -97,7 +97,7 @@ def fitting(
     *,
     camera: Camera | None = None,
 ) -> xr.Dataset:
-    """The master on the scale and in the place of the frames, with their channels in their order.
+    """Return the master on the scale and in the place of the frames, with their channels.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ def check_alike(
 def exposure_ratio(
     ds: xr.Dataset, dark: xr.Dataset, scale_dark: ScaleDark, allow_mismatch: Collection[str] = ()
 ) -> Floats:
-    """Factor of the dark for each frame, (frame) float64.
+    """Return the factor of the dark for each frame, (frame) float64.
 
     Raises
     ------
@@ -221,7 +221,7 @@ def exposure_ratio(
 
 
 def _in_place(ds: xr.Dataset, master: xr.Dataset, kind: str) -> xr.Dataset:
-    """The master with the coordinates of the frames, once it is sure that they agree."""
+    """Return the master with the coordinates of the frames, once it is sure that they agree."""
     same_size = all(ds.sizes[dim] == master.sizes[dim] for dim in ("y", "x"))
     same_place = same_size and all(
         np.array_equal(ds[dim].values, master[dim].values)
@@ -241,7 +241,7 @@ def _in_place(ds: xr.Dataset, master: xr.Dataset, kind: str) -> xr.Dataset:
 
 
 def _knows_its_place(master: xr.Dataset) -> bool:
-    """Whether coordinates of a master come from more than the counting of its own pixels.
+    """Return whether coordinates of a master come from more than counting its own pixels.
 
     They do not where it was opened from a file that does not say where it lies.
     """

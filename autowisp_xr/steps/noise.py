@@ -24,7 +24,7 @@ _LEAST_WELL = 100.0
 
 
 class NoiseOperands(NamedTuple):
-    """Gain and read noise; of each amplifier, then of what none reads, or one where all agree."""
+    """Gain and read noise, of one or each amplifier, and which of them reads a pixel."""
 
     inverse_gain: Floats = absent(2)
     """(channel, amplifier) ADU per electron."""
@@ -38,7 +38,7 @@ class NoiseOperands(NamedTuple):
 
 @kernel
 def photon_signal(signal: float, photons: int) -> float:
-    """Photons of a pixel, in ADU, as far as they can be told from its value."""
+    """Return the photons of a pixel, in ADU, as far as its value shows them."""
     if photons == 0:
         return 0.0
     if photons == 1:
@@ -48,7 +48,7 @@ def photon_signal(signal: float, photons: int) -> float:
 
 @kernel
 def noise_row(noise: NoiseOperands, at: Place, along: Along) -> tuple[float, float]:
-    """Variance of reading and 1 / gain of a row; of amplifiers they go into ``along`` instead."""
+    """Return variance of reading and 1 / gain of a row, or put them into ``along``."""
     number = noise.inverse_gain.shape[1]
     if number == 0:
         return 0.0, 0.0
@@ -77,7 +77,7 @@ class AddNoise(Step):
 
     @property
     def line(self) -> dict[str, Any]:
-        """What is known of the camera, and what counted as photons."""
+        """Gain and read noise of the camera, and the signal that counted as photons."""
         return {
             "gain": self.camera.gain,
             "read_noise": self.camera.read_noise,
@@ -86,7 +86,7 @@ class AddNoise(Step):
         }
 
     def operands(self, ds: xr.Dataset) -> dict[str, xr.Variable | None]:
-        """Gain and read noise, what counts as photons, and which amplifier reads which pixel."""
+        """Return gain and read noise, what counts as photons, and the map of amplifiers."""
         return {
             "inverse_gain": self.inverse_gain,
             "read_variance": self.read_variance,
@@ -170,6 +170,6 @@ def noise_of(ds: xr.Dataset, camera: Camera, photons: str) -> AddNoise:
 
 
 def _per_amplifier(camera: Camera, name: str, channels: list[str]) -> Floats:
-    """Gain or read noise, (channel, amplifier) float64; NaN where not known."""
+    """Return gain or read noise, (channel, amplifier) float64; NaN where not known."""
     per_channel(getattr(camera, name), channels, name.replace("_", " "))
     return np.array([camera.numbers_of(name, channel) for channel in channels], dtype=np.float64)

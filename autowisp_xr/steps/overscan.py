@@ -37,14 +37,14 @@ class OverscanOperands(NamedTuple):
 
 @kernel
 def is_varied(overscan: OverscanOperands) -> bool:
-    """Whether the level may differ along a row."""
+    """Return whether the level may differ along a row."""
     varied = overscan.columns.size + overscan.reader.size > 0
     return varied or overscan.plane.shape[3] > 1 or overscan.plane_variance.shape[3] > 1
 
 
 @kernel
 def overscan_row(overscan: OverscanOperands, at: Place, along: Along) -> tuple[float, float]:
-    """Level of a row and its variance; what differs along the row is left in ``along``."""
+    """Return level of a row and its variance; what differs along it is left in ``along``."""
     level, variance = 0.0, 0.0
     if overscan.level.size and overscan.reader.size:
         for x in range(along.offset.size):
@@ -77,7 +77,7 @@ def overscan_row(overscan: OverscanOperands, at: Place, along: Along) -> tuple[f
 
 @kernel
 def given_row(given: Cube, at: Place, along: Floats) -> float:
-    """What a plane has in a row: the one number, or 0 and numbers that are left in ``along``."""
+    """Return the one number of a plane in a row, or 0 and numbers left in ``along``."""
     frames, channels, height, _ = given.shape
     row = given[at.frame % frames, at.channel % channels, at.y % height]
     if row.size == 1:
@@ -103,7 +103,7 @@ class SubtractOverscan(Step):
     """Correction that was measured by other means."""
 
     def __bool__(self) -> bool:
-        """Whether there are levels."""
+        """Return whether there are levels."""
         return bool(self.levels)
 
     @property
@@ -117,23 +117,23 @@ class SubtractOverscan(Step):
         return {} if self.given is None else {"overscan": self.given}
 
     def operands(self, ds: xr.Dataset) -> Mapping[str, xr.Variable | None]:
-        """The levels."""
+        """Return the levels."""
         return self.levels
 
     def shares(self, ds: xr.Dataset) -> list[Term]:
-        """The variance of one plane for all."""
+        """Return the variance of one plane for all."""
         return [] if self.shared is None else [Term(self.shared)]
 
     def name_lenders(self, subtracted: list[set[str]], divided: list[set[str]]) -> None:
-        """A plane for all has no name."""
+        """Name a plane for all, which has no name of its own."""
         if self.shared is not None:
             for names in subtracted:
                 names.add(UNNAMED)
 
     def moved_saturation(self, levels: Floats) -> Floats:
-        """They are less by the median level, where that is at hand."""
+        """Return values that are less by the median level, where that is at hand."""
         found = self.levels.get("level", self.levels.get("plane"))
-        # by rows and columns: the two halves of it are not told apart here
+        # by rows and columns: the two halves of it are not known here
         if found is None or self.levels.get("columns") is not None or not in_memory(found):
             return levels * np.nan
         return levels - float(np.nanmedian(found.values))

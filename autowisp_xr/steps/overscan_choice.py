@@ -1,4 +1,4 @@
-"""What a user chooses as overscan, as levels of a step: measured in each frame, or given."""
+"""The choice of an overscan, made into levels of a step: measured in each frame, or given."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,7 +25,7 @@ _DIMS = ("frame", "overscan_amplifier", "overscan_line")
 
 
 def _passes(overscan: Any, camera: Camera) -> tuple[Overscan, ...]:
-    """Passes that are asked for; none where the overscan is not to be measured.
+    """Return the passes that are asked for; none where no overscan is to be measured.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def _passes(overscan: Any, camera: Camera) -> tuple[Overscan, ...]:
 
 
 def _default(camera: Camera) -> Overscan:
-    """The median of a frame; of amplifiers with strips of their own, however small these are."""
+    """Return the median of a frame, also of strips of amplifiers, however small these are."""
     usual = Overscan()
     sizes = [sum(a.size for a in one.overscan) for one in camera.amplifiers if one.overscan]
     fewest = max(min(sizes, default=usual.min_pixels) // 2, 2)
@@ -59,7 +59,7 @@ def _default(camera: Camera) -> Overscan:
 
 
 def overscan_options(overscan: Any, camera: Camera) -> tuple[Any, list[str]]:
-    """What the history says: method or passes, and the areas that were used."""
+    """Return what the history records: method or passes, and the areas that were used."""
     methods = _passes(overscan, camera)
     areas = [str(area) for area in _areas(methods, camera)]
     if not methods:
@@ -70,7 +70,7 @@ def overscan_options(overscan: Any, camera: Camera) -> tuple[Any, list[str]]:
 def overscan_step(
     raw: xr.Dataset, ds: xr.Dataset, camera: Camera, overscan: Any, *, level: float = 0.0
 ) -> SubtractOverscan:
-    """The step that subtracts the overscan of ``raw`` from ``ds``; lazy where ``raw`` is.
+    """Return the step that subtracts the overscan of ``raw`` from ``ds``; lazy where it is.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def overscan_step(
 def _measured_levels(
     raw: xr.Dataset, ds: xr.Dataset, camera: Camera, methods: Sequence[Overscan], level: float
 ) -> dict[str, xr.Variable | None]:
-    """Operands of the step: levels of the lines that show them, by their areas."""
+    """Return operands of the step: levels of the lines that show them, by their areas."""
     raw = blocks.load_coordinates(raw)
     extent = covered(raw)
     areas = _areas(methods, camera)
@@ -140,7 +140,7 @@ def _measured_levels(
 def _measured(
     start: Floats, frames: Any, *boxes: Cube, plan: Plan, picked: list[Integers]
 ) -> tuple[Floats, Floats]:
-    """Levels and variances of frames, from the pixels that were picked from each box."""
+    """Return levels and variances of frames, from the pixels picked from each box."""
     level = np.empty((len(frames), *start.shape))
     variance = np.empty_like(level)
     for number, name in enumerate(frames):
@@ -155,7 +155,7 @@ def _measured(
 def _pixels(
     ds: xr.Dataset, areas: Sequence[Region]
 ) -> tuple[list[xr.Variable], list[Any], Any, Any]:
-    """Boxes of the planes around each area, which of their pixels count, and where those lie.
+    """Return boxes of planes around each area, which of their pixels count, and their places.
 
     Each area has its own box, so that of frames with overscan on both sides the middle is not
     read; a pixel of several areas is picked from the first.
@@ -185,7 +185,7 @@ def _pixels(
 
 
 def _read_apart(image: xr.Variable, number: int) -> xr.Variable:
-    """The same frames; where they come in bands of rows, by tasks that nothing else depends on.
+    """Return the same frames; where they come in bands, by tasks that nothing else depends on.
 
     A level needs pixels of all bands, and every band needs the levels: with tasks in common, all
     bands would be read first, and be in memory at once. Tasks for a single area read no more
@@ -197,14 +197,14 @@ def _read_apart(image: xr.Variable, number: int) -> xr.Variable:
 
 
 def _areas(methods: Sequence[Overscan], camera: Camera) -> list[Region]:
-    """Areas of all passes, each once."""
+    """Return the areas of all passes, each once."""
     return list(
         dict.fromkeys(area for method in methods for area in method.areas or camera.overscan_areas)
     )
 
 
 def _inside(numbers: Any, limits: tuple[int, int] | None) -> Any:
-    """Numbers within the limits of the image; all where frames show nothing of it."""
+    """Return numbers within the limits of the image; all where frames show nothing of it."""
     if limits is None:
         return numbers
     inside = numbers[(numbers >= limits[0]) & (numbers < limits[1])]
@@ -214,7 +214,7 @@ def _inside(numbers: Any, limits: tuple[int, int] | None) -> Any:
 def _given_levels(
     ds: xr.Dataset, correction: xr.Dataset
 ) -> tuple[dict[str, xr.Variable], xr.Variable | None]:
-    """Operands of the step that subtracts a correction, and the variance that all frames share.
+    """Return operands of the step for a correction, and the variance that all frames share.
 
     Parameters
     ----------
@@ -253,7 +253,7 @@ def _given_levels(
 
 
 def _placed(ds: xr.Dataset, correction: xr.Dataset, name: str) -> xr.Variable:
-    """A plane with all of (channel, y, x), and frame where it varies with it."""
+    """Return a plane with all of (channel, y, x), and frame where it varies with it."""
     plane = correction[name]
     strange = [str(dim) for dim in plane.dims if dim not in schema.DIMS]
     if strange:
@@ -277,7 +277,7 @@ def _placed(ds: xr.Dataset, correction: xr.Dataset, name: str) -> xr.Variable:
 
 
 def _in_order(ds: xr.Dataset, plane: xr.DataArray, dim: str) -> xr.DataArray:
-    """The plane with the frames or channels of the frames, by name, in their order."""
+    """Return the plane with the frames or channels of the frames, by name, in their order."""
     wanted = schema.names(ds, dim)
     if dim not in plane.coords:
         if plane.sizes[dim] == len(wanted):

@@ -1,4 +1,4 @@
-"""Whether a dark, or frames, hold the bias, and what becomes of a dark that does.
+"""Find out whether a dark, or frames, hold the bias, and refuse what would be wrong by it.
 
 A bias is neither subtracted twice nor left in. Where a bias is subtracted from the frames and the
 dark D holds it, it is subtracted from the dark as well: I - B - k (D - B) is free of it whatever k
@@ -29,7 +29,7 @@ _LEVEL, _SPREADS = 20.0, 5.0
 
 
 class Level(NamedTuple):
-    """What is subtracted of the level without light, beside a bias."""
+    """The level without light that is subtracted beside a bias."""
 
     constant: float
     """``bias_level``, in ADU; what the overscan shows stands in its place."""
@@ -45,37 +45,37 @@ class Level(NamedTuple):
         return f"a level of {self.constant:g} ADU" if self else "no level"
 
     def agrees_with(self, other: "Level") -> bool:
-        """Whether both leave the same of the level, as far as anybody knows."""
+        """Return whether both leave the same of the level, as far as anybody knows."""
         if self.measured or other.measured:
             return bool(self) == bool(other)
         return self.constant == other.constant
 
 
 def stated_bias_of(ds: xr.Dataset) -> Statement | None:
-    """Whether the bias was subtracted from a master or from frames; None where nothing says it."""
+    """Return whether the bias was subtracted from a Dataset; None where nothing says it."""
     return stated_bias(header_of(ds), provenance.history(ds))
 
 
 def header_of(ds: xr.Dataset) -> fits.Header:
-    """The header of a master, or of the first of frames; an empty one where they have none."""
+    """Return the header of a master, or of the first of frames; else an empty one."""
     text = str(np.atleast_1d(ds["header"].values)[0]) if "header" in ds.coords else ""
     return parse_header(text)
 
 
 def holds_bias(dark: xr.Dataset) -> bool:
-    """Whether a dark is known to hold the bias."""
+    """Return whether a dark is known to hold the bias."""
     stated = stated_bias_of(dark)
     return stated is not None and not stated.made
 
 
 def named(master: xr.Dataset, kind: str = "dark") -> str:
-    """What a message calls a master: by its file, where it comes from one."""
+    """Return what a message calls a master: by its file, where it comes from one."""
     path = str(np.atleast_1d(master["path"].values)[0]) if "path" in master.coords else ""
     return f"the master {kind} {path}" if path else f"the master {kind}"
 
 
 def warn_if_unstated(dark: xr.Dataset) -> None:
-    """Warn of a dark from a file that does not tell whether it holds the bias."""
+    """Warn of a dark from a file that does not say whether it holds the bias."""
     if "header" in dark.coords and stated_bias_of(dark) is None:
         warnings.warn(
             f"nobody says whether the bias was subtracted from {named(dark)}; it is taken for free "
@@ -122,7 +122,7 @@ def check_goes_with_dark(frames: xr.Dataset, dark: xr.Dataset) -> None:
 
 
 def level_of(ds: xr.Dataset) -> Level | None:
-    """The level that was subtracted from a master or frames, beside a bias; None if unknown."""
+    """Return the level subtracted from a master or frames, beside a bias; None if unknown."""
     steps = provenance.history(ds)
     # a master that is only opened, and rescaled, is of another program
     if not steps or ("frame" not in ds.dims and not {step.get("verb") for step in steps} & _MADE):
@@ -154,7 +154,7 @@ def check_levels(frames: Level | None, master: xr.Dataset, kind: str, of: str = 
     Raises
     ------
     CalibrationError
-        Where a level was subtracted from one side only, or another one, as the histories tell.
+        Where a level was subtracted from one side only, or another one, as the histories show.
 
     Warns
     -----
@@ -183,13 +183,13 @@ def check_levels(frames: Level | None, master: xr.Dataset, kind: str, of: str = 
 
 
 def is_foreign(master: xr.Dataset) -> bool:
-    """Whether a master comes from a file that this package has not made."""
+    """Return whether a master comes from a file that this package has not made."""
     made = any(step.get("verb") not in _READ for step in provenance.history(master))
     return "header" in master.coords and not made
 
 
 def samples(master: xr.Dataset) -> list[Floats]:
-    """Good pixels of each channel of a master; of large ones one of sixteen."""
+    """Return good pixels of each channel of a master; of large ones one of sixteen."""
     step = 1 if master["image"].size <= _ALL else 4
     part = {"y": slice(None, None, step), "x": slice(None, None, step)}
     image = master["image"].isel(part).values
@@ -200,7 +200,7 @@ def samples(master: xr.Dataset) -> list[Floats]:
 
 
 def reason_not_to_scale(dark: xr.Dataset) -> str:
-    """Why a dark cannot be scaled: it may hold the bias; "" for one that is free of it."""
+    """Return why a dark may hold the bias, and cannot be scaled; "" if it is free of it."""
     stated = stated_bias_of(dark)
     if stated.made if stated else not provenance.history(dark):
         return ""

@@ -1,4 +1,4 @@
-"""Where on the sky the pixels of a solved frame lie."""
+"""The coordinate system of the sky of the pixels of a solved frame."""
 
 import warnings
 from numbers import Real
@@ -22,7 +22,7 @@ _SCALES = ("CD1_1", "CD1_2", "CDELT1", "PC1_1", "PC1_2", "PC001001", "PC001002")
 
 
 def wcs(ds: xr.Dataset, frame: str | int | None = None, channel: str | int | None = None) -> "WCS":
-    """Coordinate system of the sky, in pixels of a plane as it is in memory.
+    """Return the coordinate system of the sky, in pixels of a plane as it is in memory.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def wcs(ds: xr.Dataset, frame: str | int | None = None, channel: str | int | Non
 
 
 def _number(ds: xr.Dataset, dim: str, wanted: str | int | None) -> int:
-    """Number of the frame or channel that was asked for."""
+    """Return the number of the frame or channel that was asked for."""
     size = ds.sizes.get(dim, 1)
     names = schema.names(ds, dim) if dim in ds.coords else [str(i) for i in range(size)]
     few = ", ".join(names[:_LISTED]) + (", ..." if size > _LISTED else "")
@@ -107,7 +107,7 @@ def _system(header: fits.Header, what: str) -> "WCS":
     from astropy.wcs import WCS
 
     with warnings.catch_warnings():
-        # what astropy mends in dates and units of other people's cards does not move the sky
+        # what astropy repairs in dates and units of other people's cards does not move the sky
         warnings.simplefilter("ignore", AstropyWarning)
         try:
             system = WCS(header, naxis=2)

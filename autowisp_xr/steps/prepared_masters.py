@@ -1,4 +1,4 @@
-"""Masters made ready for the frames that they correct: scale, place, and bias."""
+"""The steps that apply masters, which are made ready for the frames that they correct."""
 
 import warnings
 from collections.abc import Collection, Mapping
@@ -24,7 +24,7 @@ from autowisp_xr.steps.pedestals import named, stated_bias_of, warn_if_unstated
 def free_of_bias(
     dark: xr.Dataset, bias: xr.Dataset | None, *, level_known: bool = False, doubt: bool = True
 ) -> xr.Dataset:
-    """A dark that goes with frames from which this bias is subtracted, or none.
+    """Return a dark that goes with frames from which this bias is subtracted, or none.
 
     Parameters
     ----------
@@ -62,10 +62,10 @@ def free_of_bias(
 
 
 def dark_parts(dark: xr.Dataset, noise: AddNoise | None) -> tuple[xr.Dataset | None, xr.Dataset]:
-    """What takes the places of bias and dark where no bias is subtracted.
+    """Return what takes the places of bias and dark where no bias is subtracted.
 
     A dark that holds the bias is taken apart, where photons are counted; where that cannot be,
-    nothing of it counts as dark current, which is told.
+    nothing of it counts as dark current, and a warning says so.
     """
     stated = stated_bias_of(dark)
     if noise is None or noise.photons != "positive" or stated is None or stated.made:
@@ -75,8 +75,8 @@ def dark_parts(dark: xr.Dataset, noise: AddNoise | None) -> tuple[xr.Dataset | N
         return parts
     warnings.warn(
         f"{named(dark)} holds the bias ({stated.by}), and how its frames scatter is not known, so "
-        "that the noise of its dark current is not either, and is left out of the errors; make it "
-        "of its frames by master_dark, or give a bias",
+        "that the noise of its dark current is not either, and is left out of the uncertainties; "
+        "make it of its frames by master_dark, or give a bias",
         AutowispWarning,
         stacklevel=4,
     )
@@ -95,7 +95,7 @@ def master_steps(
     allow_mismatch: Collection[str],
     doubt: bool,
 ) -> list[Step]:
-    """Bias, noise, dark and flat as steps of a calibration, in this order.
+    """Return bias, noise, dark and flat as steps of a calibration, in this order.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What calibrated frames share of their variance, made again of the masters that they name.
+"""Restore what calibrated frames share of their variance, from the masters that they name.
 
 A file of a frame has its image, error and mask; what it has in common with other frames stands in
 the masters. Their steps are gone through once more for these planes alone: no pixel of a frame is
@@ -36,7 +36,7 @@ _Steps = Sequence[Mapping[str, Any]]
 
 
 def with_shared_noise(ds: xr.Dataset, histories: Sequence[_Steps], find: Find) -> xr.Dataset:
-    """Frames from files with what they share of their variance, as before they were written.
+    """Return frames from files with what they share of their variance, as before writing.
 
     Parameters
     ----------
@@ -74,10 +74,10 @@ def _signature(steps: _Steps) -> tuple[Any, ...]:
 
 
 def _relent(ds: xr.Dataset, steps: _Steps, find: Find) -> xr.Dataset:
-    """Frames of one history with their planes, or with names of masters that are lost."""
+    """Return frames of one history with their planes, or with names of masters that are lost."""
     try:
         with warnings.catch_warnings():
-            # what is to be said of the masters was when the frames were calibrated
+            # the user was warned of the masters when the frames were calibrated
             warnings.simplefilter("ignore", AutowispWarning)
             return _again(ds, steps, find)
     except (_LostError, AutowispError, OSError, ValueError, KeyError):
@@ -124,7 +124,7 @@ def _steps_of(
     options: Mapping[str, Any],
     biases: set[str],
 ) -> list[Step]:
-    """The steps of a verb that took these masters; the ``biases`` were subtracted before."""
+    """Return the steps of a verb with these masters; the ``biases`` were subtracted before."""
     together = "not_applied" in options
     level = options.get("bias_level") or options.get("overscan_areas")
     photons = options.get("photons")
@@ -146,7 +146,7 @@ def _steps_of(
 
 
 def _after(ds: xr.Dataset, steps: Sequence[Step], options: Mapping[str, Any]) -> xr.Dataset:
-    """Frames with the planes, and the names of masters, that steps leave."""
+    """Return frames with the planes, and the names of masters, that steps leave."""
     kind = ds["variance"].dtype
     known = len(options.get("amplifiers", ())) == len(schema.camera_of(ds).amplifiers)
     photons = known and not options.get("pedestal")
@@ -156,14 +156,14 @@ def _after(ds: xr.Dataset, steps: Sequence[Step], options: Mapping[str, Any]) ->
 
 
 def _camera(ds: xr.Dataset, options: Mapping[str, Any]) -> Camera:
-    """The camera with which a step was made, as far as its record says it."""
+    """Return the camera with which a step was made, as far as its record has it."""
     own = schema.camera_of(ds)
     stated = {name: options[name] for name in ("gain", "read_noise") if name in options}
     return replace(own, **stated) if stated else own
 
 
 def _cut(ds: xr.Dataset, master: xr.Dataset) -> xr.Dataset:
-    """A master where the frames are, if they are a part of what it covers."""
+    """Return a master where the frames are, if they are a part of what it covers."""
     for dim in ("y", "x"):
         known = dim in ds.coords and dim in master.coords
         if known and master.sizes[dim] > ds.sizes[dim]:
@@ -173,7 +173,7 @@ def _cut(ds: xr.Dataset, master: xr.Dataset) -> xr.Dataset:
 
 
 def _assembled(ds: xr.Dataset, parts: Sequence[tuple[list[int], xr.Dataset]]) -> xr.Dataset:
-    """The frames with the planes and names of all their groups."""
+    """Return the frames with the planes and names of all their groups."""
     number, *shape = (ds.sizes[dim] for dim in schema.DIMS)
     known = all("photon_slope" in part for _, part in parts)
     light = dict.fromkeys(schema.PHOTON_PLANES[:2] if known else (), "")

@@ -21,7 +21,7 @@ _OVERSATURATED = np.uint8(Flag.OVERSATURATED)
 
 
 class SaturationOperands(NamedTuple):
-    """Where pixels saturate."""
+    """The values at which pixels saturate."""
 
     limit: Floats = absent(2)
     """(frame, channel): a pixel at or above it, less the bias level, is saturated; NaN for none."""
@@ -29,13 +29,13 @@ class SaturationOperands(NamedTuple):
 
 @kernel
 def limit_of(saturation: SaturationOperands, frame: int, channel: int) -> float:
-    """The limit of a frame and channel."""
+    """Return the limit of a frame and channel."""
     return saturation.limit[frame, channel] if saturation.limit.size else np.nan
 
 
 @kernel
 def saturated(signal: float, limit: float, bits: np.uint8) -> np.uint8:
-    """Flags of a pixel with that of saturation."""
+    """Return the flags of a pixel with that of saturation."""
     return bits | _OVERSATURATED if signal >= limit else bits
 
 
@@ -59,20 +59,20 @@ class FlagSaturated(Step):
         return {"saturation": limits, "leak_directions": self.leak_directions}
 
     def operands(self, ds: xr.Dataset) -> dict[str, xr.Variable]:
-        """The threshold, unless the flags are set already."""
+        """Return the threshold, unless the flags are set already."""
         if self.leaked is not None:
             return {}
         return {"limit": xr.Variable(schema.DIMS[:2], np.asarray(self.threshold, np.float64))}
 
     def masks(self) -> list[xr.Variable]:
-        """The flags, where charge leaks."""
+        """Return the flags, where charge leaks."""
         return [] if self.leaked is None else [self.leaked]
 
 
 def saturation_step(
     ds: xr.Dataset, camera: Camera, level: float = 0.0, *, above: bool = False
 ) -> FlagSaturated:
-    """The step for frames from which ``level`` is subtracted; see :func:`saturation_threshold`."""
+    """Return the step for frames from which ``level`` is subtracted."""
     threshold = saturation_threshold(ds, camera, level, above=above)
     leaked = _leak_flags(ds, camera, threshold, level) if camera.leak_directions else None
     return FlagSaturated(threshold=threshold, leak_directions=camera.leak_directions, leaked=leaked)
@@ -81,7 +81,7 @@ def saturation_step(
 def saturation_threshold(
     ds: xr.Dataset, camera: Camera, level: float, *, above: bool = False
 ) -> Floats:
-    """Level at or above which a pixel, less ``level``, is oversaturated; NaN where there is none.
+    """Return the value at or above which a pixel, less ``level``, is oversaturated, or NaN.
 
     (frame, channel) float64: the saturation of the camera, but never more than the largest value
     that the integers of the file can have. ``above`` is for the classes of the original: a pixel at
@@ -98,7 +98,7 @@ def saturation_threshold(
 
 
 def _ceilings(ds: xr.Dataset) -> Floats:
-    """Largest value that a pixel of each frame can have, (frame); NaN where none is known."""
+    """Return the largest value of a pixel of each frame, (frame); NaN where none is known."""
     if "ceiling" in ds.coords:
         known = np.broadcast_to(ds["ceiling"].values, (ds.sizes["frame"],)).astype(np.float64)
         return np.where(np.isfinite(known), known, np.nan)
@@ -108,7 +108,7 @@ def _ceilings(ds: xr.Dataset) -> Floats:
 
 
 def _leak_flags(ds: xr.Dataset, camera: Camera, threshold: Floats, level: float) -> xr.Variable:
-    """Flags of saturated pixels and of their leaks.
+    """Return the flags of saturated pixels and of their leaks.
 
     Bands of rows borrow from their neighbours the rows that a leak can cross, so that frames need
     not be whole.

@@ -18,7 +18,7 @@ from autowisp_xr.matching import same_exposure
 def where_type(
     ds: xr.Dataset, *types: str, exposure: float | None = None, band: str | None = None
 ) -> xr.Dataset:
-    """Frames of the given types ("bias", "dark", "flat", "object", "other").
+    """Return frames of the given types ("bias", "dark", "flat", "object", "other").
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def where_type(
 
 
 def _column(ds: xr.Dataset, name: str) -> Any:
-    """A coordinate of each frame, or of all of them together."""
+    """Return a coordinate of each frame, or of all of them together."""
     if name not in ds.coords:
         raise ImageMismatchError(
             f"the frames do not say what to select by: they have no coordinate {name!r}; give it "
@@ -70,7 +70,7 @@ def _column(ds: xr.Dataset, name: str) -> Any:
 
 
 def _counted(ds: xr.Dataset) -> str:
-    """How many frames of each type, exposure and filter there are, in words."""
+    """Return how many frames of each type, exposure and filter there are, in words."""
     columns = [
         _column(ds, name).tolist() if name in ds.coords else [unknown] * ds.sizes["frame"]
         for name, unknown in (("image_type", ""), ("exposure", np.nan), ("filter", ""))
@@ -85,7 +85,7 @@ def _in_words(kind: str, exposure: float, band: str | None) -> str:
 
 
 def flagged(ds: xr.Dataset, flags: str | int | Iterable[str | int] = "BAD") -> xr.DataArray:
-    """Whether a pixel bears any of the flags.
+    """Return whether each pixel bears any of the flags.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def flagged(ds: xr.Dataset, flags: str | int | Iterable[str | int] = "BAD") -> x
 
 
 def masked(ds: xr.Dataset, flags: str | int | Iterable[str | int] = "BAD") -> xr.DataArray:
-    """The image with NaN in pixels that bear any of the flags.
+    """Return the image with NaN in pixels that bear any of the flags.
 
     Returns
     -------
@@ -120,5 +120,5 @@ def masked(ds: xr.Dataset, flags: str | int | Iterable[str | int] = "BAD") -> xr
 
 
 def _lazy(plane: xr.DataArray) -> xr.DataArray:
-    """A plane that arithmetic does not load, with its coordinates as they are."""
+    """Return a plane that arithmetic does not load, with its coordinates as they are."""
     return plane.copy(data=blocks.pixelwise(plane.variable).data)

@@ -1,4 +1,4 @@
-"""Which masters lend frames the noise that they share, and so which frames have it in common.
+"""Names of the masters whose noise frames share, which show what frames have in common.
 
 A coordinate on ``frame`` beside each plane of shared noise names the masters by their identities:
 ``shared_variance_from`` those that were subtracted, ``shared_relative_variance_from`` flats. Frames
@@ -27,7 +27,7 @@ _STILL_THIS = ("rescale", "subtract_bias", "trim")
 
 
 def lenders_of(ds: xr.Dataset, plane: str) -> list[str]:
-    """Names of the masters that lend each frame a noise, in one text; "" for none."""
+    """Return names of the masters that lend each frame a noise, in one text; "" for none."""
     name, number = SHARED[plane], ds.sizes.get("frame", 1)
     if name in ds.coords:
         return [str(text) for text in np.broadcast_to(ds[name].values, (number,)).tolist()]
@@ -35,12 +35,12 @@ def lenders_of(ds: xr.Dataset, plane: str) -> list[str]:
 
 
 def lenders(texts: Sequence[str]) -> str:
-    """All the masters that are named in some texts, in one."""
+    """Return all the masters that are named in some texts, in one."""
     return " ".join(sorted({name for text in texts for name in text.split()}))
 
 
 def groups_of(ds: xr.Dataset, plane: str) -> Any:
-    """Number of the group of each frame, within which a noise is shared; None for a single one.
+    """Return the number of the group in which each frame shares a noise; None for one group.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def warn_if_lost(ds: xr.Dataset) -> None:
 
 
 def _called(ds: xr.Dataset) -> dict[str, str]:
-    """What people call masters, by their names: their kind, and their files where known."""
+    """Return what people call masters, by their names: kinds, and files where known."""
     called = {}
     for step in provenance.history(ds):
         for kind, made in step.get("masters", {}).items():
@@ -109,7 +109,7 @@ def _called(ds: xr.Dataset) -> dict[str, str]:
 
 
 def lender(master: xr.Dataset) -> set[str]:
-    """The name of a master that has noise; none of others."""
+    """Return the name of a master that has noise; none of others."""
     if "variance" not in master:
         return set()
     made = [step for step in provenance.history(master) if step.get("verb") not in _STILL_THIS]

@@ -1,4 +1,4 @@
-"""What frames have in common of their variance: noise of masters, and how photons go into it.
+"""Planes of the variance that frames have in common: noise of masters, slope of photons.
 
 Noise that masters lend to all frames alike does not average down in a stack. What steps add to the
 variance of all frames is one plane: the kernel adds it, and ``shared_variance`` keeps it apart, in
@@ -31,7 +31,7 @@ from autowisp_xr.steps.shared_noise_names import lenders_of
 
 
 class LentOperands(NamedTuple):
-    """What the masters of a pass add to the variance of every frame."""
+    """The planes that masters of a pass add to the variance of every frame."""
 
     variance: Cube = absent(4, "f4")
     """(frame, channel, y, x), or of one frame: before any flat."""
@@ -49,7 +49,7 @@ class Lent:
 
 
 def lent_by(ds: xr.Dataset, steps: Sequence[Step], dtype: DTypeLike) -> Lent:
-    """What steps lend to frames."""
+    """Return what steps lend to frames."""
     terms = [term for step in steps for term in step.shares(ds)]
     variance = _summed(terms, dtype) if terms else None
     flat = next((step.lit for step in steps if isinstance(step, DivideFlat)), None)
@@ -89,7 +89,7 @@ def with_common_planes(
 
 
 def _lender_names(ds: xr.Dataset, steps: Sequence[Step]) -> dict[str, tuple[str, Floats]]:
-    """Coordinates that say which masters lend frames their noise after some steps."""
+    """Return coordinates that name the masters whose noise frames have after some steps."""
     sets = {plane: [set(text.split()) for text in lenders_of(ds, plane)] for plane in SHARED}
     for step in steps:
         step.name_lenders(sets["shared_variance"], sets["shared_relative_variance"])
@@ -126,7 +126,7 @@ def _product(plane: Cube, factor: Floats | None) -> Any:
 def _photon_planes(
     ds: xr.Dataset, steps: Sequence[Step], dtype: DTypeLike
 ) -> dict[str, xr.Variable]:
-    """Planes of the noise of photons after a pass; none where it is not max(s (image - z), 0).
+    """Return planes of the noise of photons; none where it is not max(s (image - z), 0).
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ def _slope(
 def _divided(
     plane: xr.Variable | None, divisor: xr.Variable | None, power: int, dtype: DTypeLike
 ) -> xr.Variable | None:
-    """A plane divided by a power of a flat; as it is where there is none."""
+    """Return a plane divided by a power of a flat; as it is where there is none."""
     if plane is None or divisor is None:
         return plane
     dims = DIMS if "frame" in plane.dims else DIMS[1:]
@@ -199,7 +199,7 @@ def _quotient(plane: Cube, flat: Planes, power: int) -> tuple[Floats]:
 
 
 def _slopes(flat: Planes | None, reader: Bits | None, inverse_gain: Floats) -> tuple[Floats]:
-    """Slope before any flat, divided by it."""
+    """Return the slope before any flat, divided by it."""
     if reader is None:
         slope = inverse_gain[:, :1, None]
     else:
@@ -212,7 +212,7 @@ def _slopes(flat: Planes | None, reader: Bits | None, inverse_gain: Floats) -> t
 def _zero(
     flat: Planes | None, zero: Cube | None, dark: Planes | None, k: Floats | None
 ) -> tuple[Floats]:
-    """Value without light, after ``k`` times the dark was subtracted, and divided by a flat."""
+    """Return the value without light, less ``k`` times the dark, divided by a flat."""
     moved: Any = np.float64(0.0) if zero is None else zero.astype(np.float64)
     if dark is not None and k is not None:
         moved = moved - over_frames(k) * dark.astype(np.float64)

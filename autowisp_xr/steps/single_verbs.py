@@ -1,4 +1,4 @@
-"""The single verbs of calibration: lists of one step; ``calibrate`` runs all in one pass."""
+"""The single verbs of calibration are lists of one step; ``calibrate`` runs all in one pass."""
 
 from collections.abc import Collection
 
@@ -39,7 +39,7 @@ def subtract_bias_level(
     Returns
     -------
     Frames of the same shape, lazy where ``ds`` is; pixels that are not finite are flagged FAULT.
-    The saturation of the camera that travels on is told above the level that was subtracted.
+    The saturation of the camera that travels on is given above the level that was subtracted.
     """
     schema.check(ds)
     own = schema.camera_of(ds)
@@ -86,7 +86,7 @@ def subtract_overscan(
     Raises
     ------
     CalibrationError
-        If there are no overscan areas; where they cannot tell the level of a part of the image.
+        If there are no overscan areas; where they cannot show the level of a part of the image.
     OutsideImageError
         If an area reaches outside the frames (they may have been trimmed already).
     MasterMismatchError
@@ -97,7 +97,7 @@ def subtract_overscan(
     Notes
     -----
     What rejection does, and how large the variance is, :func:`~autowisp_xr.overscan_correction`
-    says. The noise of a level is common to the pixels that it was subtracted from, and not told
+    says. The noise of a level is common to the pixels that it was subtracted from, and not kept
     apart in ``variance``: it does not average down over the pixels of a star, as it does over
     frames.
 
@@ -333,7 +333,8 @@ def divide_flat(
         Master (channel, y, x), dimensionless, with a mean of one.
     min_flat
         Share of that mean below which a pixel of the flat counts as not lit, as it does below three
-        times its own error: unlit corners are noise about zero. 0: all that is positive is lit.
+        times its own uncertainty: unlit corners are noise about zero. 0: all that is positive is
+        lit.
     allow_mismatch
         What may differ between frames and master, as for :class:`~autowisp_xr.Matching`.
     dtype

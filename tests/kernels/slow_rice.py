@@ -1,4 +1,4 @@
-"""Rice tiles bit by bit, as the standard tells it."""
+"""Rice tiles bit by bit, as the standard has it."""
 
 import numpy as np
 

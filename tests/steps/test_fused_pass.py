@@ -38,7 +38,7 @@ def test_leaks_between_channels_go_both_ways():
     assert down == [(0, 2, 0, 0), (1, 3, 0, 0), (2, 0, 1, 0), (3, 1, 1, 0)]
     two_left = leaks_between_channels([(-2, 0)], rggb, (2, 2))
     assert two_left == [(c, c, 0, -1) for c in range(4)]
-    # of a channel that is left out nothing comes and nothing is told
+    # of a channel that is left out nothing comes and nothing is reported
     assert leaks_between_channels([(1, 0)], [(0, 0), (1, 1)], (2, 2)) == []
 
 

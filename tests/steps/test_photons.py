@@ -143,7 +143,7 @@ def test_joined_sets_state_what_all_of_them_state(rng):
 
 
 def test_where_a_sky_was_taken_off_the_image_alone_the_frames_count(rng):
-    """Their variance holds photons of a sky that nobody tells; zero is not theirs any more."""
+    """Their variance holds photons of a sky that nobody knows; zero is not theirs any more."""
     sky = np.array([10.0, 50.0, 20.0, 90.0, 30.0, 40.0, 70.0, 60.0])[:, None, None, None]
     electrons = rng.poisson(2 * sky, (8, 1, 50, 70)) + rng.normal(0, 3.0, (8, 1, 50, 70))
     camera = Camera(gain=2.0, read_noise=3.0)
