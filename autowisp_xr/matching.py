@@ -207,7 +207,7 @@ def reason_against(
     matching: Matching = _USUAL,
     names: Collection[str] | None = None,
 ) -> Mismatch | None:
-    """Return the reason why a master does not fit frames, or frames do not fit others, if any.
+    """Return the reason why a master does not fit frames, or frames do not fit others; or None.
 
     Parameters
     ----------
@@ -220,14 +220,10 @@ def reason_against(
     names
         Traits that count; by default those in which a master of the candidate's kind has to agree.
 
-    Returns
-    -------
-    The first mismatch; None if they fit.
-
     Notes
     -----
-    A trait that one side lacks fits. EGAIN counts where the gain setting does not decide: programs
-    write it for other depths of the pixels of one camera.
+    A trait that one side lacks fits, and the first mismatch counts. EGAIN counts where the gain
+    setting does not decide: programs write it for other depths of the pixels of one camera.
     """
     for (keyword, own), (_, other) in zip(candidate.others, wanted.others, strict=False):
         if own and other and own != other:
@@ -306,10 +302,8 @@ def _fits_in_area(wanted: Traits, own: Traits, matching: Matching) -> bool:
 
 
 def _fits_in_window(wanted: Traits, own: Traits, matching: Matching) -> bool:
-    """Return whether windows start at one pixel: the header of a trimmed master lacks their ends.
-
-    Their sizes are traits of their own.
-    """
+    """Return whether windows start at one pixel; their sizes are traits of their own."""
+    # the header of a trimmed master does not give the end of its window
     one, other = (_STARTS.match(traits.window) for traits in (wanted, own))
     if one and other and one.groups() == other.groups():
         return True

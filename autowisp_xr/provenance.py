@@ -52,7 +52,7 @@ def history(ds: xr.Dataset) -> list[dict[str, Any]]:
 
 
 def noise_known(ds: xr.Dataset) -> bool:
-    """Return whether the variance of calibrated frames is known, which can be waived by option."""
+    """Return whether the variance of frames is known; ``calibrate`` may leave out the noise."""
     for record in reversed(history(ds)):
         if record["verb"] in ("stack", "add_noise"):
             return True
