@@ -52,7 +52,6 @@ _LEAST_ROWS = 4
 _MEDIAN = np.pi / 2
 """Variance of a median in units of that of a mean."""
 
-
 _PRODUCTS = 2.0
 """Scatter of the products of neighbouring second differences in units of their mean, by trial."""
 
