@@ -67,7 +67,7 @@ def locked(path: str, what: str) -> Iterator[None]:
 
 
 def _make_directories(path: str) -> list[Path]:
-    """Make a directory and those above it; those that were made, innermost first."""
+    """Make a directory and those above it; return those that were made, innermost first."""
     folder = Path(path)
     missing = [one for one in (folder, *folder.parents) if not os.path.lexists(one)]
     folder.mkdir(parents=True, exist_ok=True)
@@ -75,7 +75,7 @@ def _make_directories(path: str) -> list[Path]:
 
 
 def _take(path: str, what: str) -> int:
-    """Descriptor of the file, locked and signed."""
+    """Return the descriptor of the file, locked and signed."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
@@ -103,7 +103,7 @@ def _take(path: str, what: str) -> int:
 
 
 def _lock(descriptor: int) -> bool:
-    """Whether the file is ours from now on."""
+    """Lock a file, and return whether it is ours from now on."""
     if fcntl is None:
         return True
     try:
@@ -117,21 +117,20 @@ def _lock(descriptor: int) -> bool:
 
 
 def _is_here(signed: dict[str, Any]) -> bool:
-    """Whether a signature is of this machine, by its name or, in a container, by its start."""
+    """Return whether a signature is of this machine: its name or, in a container, its start."""
     return signed.get("host") == _host() or (bool(_boot()) and signed.get("boot") == _boot())
 
 
 def _lives(signed: dict[str, Any]) -> bool:
-    """Whether a process of this machine that signed is still there."""
+    """Return whether the process that signed is one of this machine, and still there."""
     if not _is_here(signed):
         return False
     try:
-        os.kill(int(signed["process"]), 0)
+        # one of somebody else may not be sent anything
+        with suppress(PermissionError):
+            os.kill(int(signed["process"]), 0)
     except (ProcessLookupError, KeyError, ValueError):
         return False
-    except OSError:
-        # the process of somebody else
-        return True
     return True
 
 
@@ -159,7 +158,7 @@ def _sign(descriptor: int) -> None:
 
 
 def _signature(descriptor: int) -> dict[str, Any]:
-    """What the one who locked the file last has written in it; {} where that is nothing."""
+    """Return what the one who locked the file last has written in it; {} for nothing."""
     os.lseek(descriptor, 0, os.SEEK_SET)
     try:
         signed = json.loads(os.read(descriptor, 4096))
@@ -179,7 +178,7 @@ def _host() -> str:
 
 
 def _boot() -> str:
-    """What tells one start of a machine from all others; "" where it does not say."""
+    """Return what one start of a machine has and no other; "" where the system does not say."""
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             return file.read().strip()

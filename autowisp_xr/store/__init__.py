@@ -1,4 +1,4 @@
-"""Where Datasets rest: Zarr stores, which are written beside and swapped."""
+"""Write Datasets to Zarr stores, and open them again."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Cubes at rest: Zarr format 3, written frame by frame, read band by band.
+"""Write and open Zarr stores (format 3): written frame by frame, read band by band.
 
 A store says in its attributes which Dataset it is of (by identity) and whether it is complete;
 while it is not, ``_state/written`` holds a mark for each frame that is. A killed run is taken up
@@ -23,13 +23,12 @@ from autowisp_xr import provenance, schema
 from autowisp_xr._compat import LateArray, OuterKey, late_variable
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.store import swap
-from autowisp_xr.store.filling import fill
+from autowisp_xr.store.filling import fill, storable
 from autowisp_xr.store.group import FOREIGN, MARKS, STATE, Group, StoreLike
-from autowisp_xr.store.shards import storable
 
 
-class Stored(LateArray):
-    """One plane of a group; what has been read is not kept.
+class _StoredPlane(LateArray):
+    """A plane in a group, as it was when the group was opened; what has been read is not kept.
 
     Parameters
     ----------
@@ -53,7 +52,7 @@ class Stored(LateArray):
         self.version = self._version()
 
     def read(self, key: OuterKey) -> np.ndarray[Any, Any]:
-        """Values at a key, of the very array that was opened."""
+        """Read values at a key, of the very array that was opened."""
         values = self.variable[key].values
         if self._version() != self.version:
             raise BadImageError(
@@ -71,9 +70,9 @@ class Stored(LateArray):
         return status.st_size, status.st_mtime_ns
 
 
-def as_stored(variable: xr.Variable, folder: Path | None) -> xr.Variable:
-    """Variable that reads when it is asked for values, in the place of one of xarray's own."""
-    stored = Stored(variable, folder)
+def _as_stored(variable: xr.Variable, folder: Path | None) -> xr.Variable:
+    """Return a variable that reads when it is asked for values, in place of one of xarray's."""
+    stored = _StoredPlane(variable, folder)
     return late_variable(stored, variable.dims, variable.attrs, variable.encoding)
 
 
@@ -163,7 +162,7 @@ def _replace(ds: xr.Dataset, place: Group, identity: str) -> None:
 def open_zarr(
     store: StoreLike, *, group: str | None = None, unfinished: bool = False
 ) -> xr.Dataset:
-    """Frames or a master that :func:`to_zarr` wrote.
+    """Open frames or a master that :func:`to_zarr` wrote.
 
     Parameters
     ----------
@@ -220,7 +219,7 @@ def open_zarr(
     names = sorted(map(str, ds.variables), key=lambda name: order.get(name, len(order)))
     coords = {name: storable(ds[name].load()) for name in names if name in ds.coords}
     planes = {
-        name: as_stored(ds[name].variable, place.folder and place.folder / name)
+        name: _as_stored(ds[name].variable, place.folder and place.folder / name)
         for name in names
         if name in ds.data_vars
     }
@@ -242,7 +241,7 @@ def open_zarr(
 
 
 def groups_of(store: StoreLike, group: str | None = None) -> list[str]:
-    """Names of the groups below a group of a store that hold whole frame sets or masters."""
+    """Return names of the groups below a group that hold whole frame sets or masters."""
     try:
         root = Group.at(store, group).open("r")
         with _leftovers_passed_over():
@@ -259,14 +258,14 @@ def groups_of(store: StoreLike, group: str | None = None) -> list[str]:
 
 @contextmanager
 def _leftovers_passed_over() -> Iterator[None]:
-    """Without Zarr's word on files that a killed run has left."""
+    """Silence the warnings of Zarr about files that a killed run has left."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Object at .* is not recognized")
         yield
 
 
 def identity_of(store: StoreLike, group: str) -> str | None:
-    """Identity of what a group holds, in whole or in part; None where there is nothing.
+    """Return the identity of what a group holds, in whole or in part; None for nothing.
 
     "" is that of a group that :func:`to_zarr` has not written, or that has got more arrays since.
     """

@@ -1,4 +1,4 @@
-"""One group of a Zarr store: where it lies, what it says of itself, who writes to it."""
+"""The groups of a Zarr store: where one lies, what it says of itself, who writes to it."""
 
 import os
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ class Group:
 
     @classmethod
     def at(cls, store: StoreLike, name: str | None) -> "Group":
-        """The group that a user names."""
+        """Return the group that a user names."""
         if not isinstance(store, Store):
             store = os.fspath(store)
             if "://" not in store:
@@ -56,14 +56,14 @@ class Group:
 
     @property
     def directory(self) -> Path | None:
-        """Of the store; None where it is in none, so that nothing can be renamed or locked."""
+        """The directory of the store; None where it has none: nothing can be renamed or locked."""
         if isinstance(self.store, LocalStore):
             return self.store.root
         return Path(self.store) if isinstance(self.store, str) and "://" not in self.store else None
 
     @property
     def folder(self) -> Path | None:
-        """Of the group; None where the store is in no directory."""
+        """The directory of the group; None where the store is in none."""
         return self.directory and self.directory / self.name
 
     @property
@@ -72,11 +72,11 @@ class Group:
         return Group(self.store, f"{self.name}/{swap.NEXT}".strip("/"))
 
     def open(self, mode: Literal["r", "r+", "a"]) -> zarr.Group:
-        """The group as Zarr has it."""
+        """Return the group as Zarr has it."""
         return zarr.open_group(self.store, path=self.name, mode=mode)
 
     def state(self) -> dict[str, Any]:
-        """What it says of itself; empty where there is none, or one with nothing of its own."""
+        """Return what the group says of itself; {} where there is none, or nothing of its own."""
         try:
             found = self.open("r")
         except FileNotFoundError:
@@ -91,7 +91,7 @@ class Group:
         return cast(dict[str, Any], found.attrs.get(STATE, {} if bare else {"unknown": True}))
 
     def is_whole(self, identity: str) -> bool:
-        """Whether it has all of the Dataset of this identity."""
+        """Return whether it has all of the Dataset of this identity."""
         state = self.state()
         return bool(state.get("complete")) and state["identity"] == identity
 

@@ -1,4 +1,4 @@
-"""A Zarr group in a directory is replaced as a whole: written beside, then swapped in.
+"""Replace a Zarr group in a directory as a whole: it is written beside, then swapped in.
 
 What is to come is written into a hidden group inside the one that it is to replace. When it is
 complete and on the disk, one renaming says so, and from then on the swap is decided: the arrays of
@@ -33,17 +33,17 @@ _METADATA = "zarr.json"
 
 
 def is_hidden(group: str) -> bool:
-    """Whether a group is no result, but a part of its writing."""
+    """Return whether a group is no result, but a part of its writing."""
     return not {NEXT, _READY, _STATE}.isdisjoint(group.split("/"))
 
 
 def leftovers(folder: Path | None) -> bool:
-    """Whether there is anything of an overwriting that has not ended."""
+    """Return whether there is anything of an overwriting that has not ended."""
     return folder is not None and any((folder / name).exists() for name in (NEXT, _READY))
 
 
 def is_decided(folder: Path | None) -> bool:
-    """Whether a swap has begun and not ended, so that the group is not to be read."""
+    """Return whether a swap has begun and not ended, so that the group is not to be read."""
     return folder is not None and (folder / _READY / _METADATA).exists()
 
 
@@ -79,7 +79,7 @@ def finish(folder: Path | None) -> None:
 
 
 def _parts(folder: Path) -> Iterator[str]:
-    """What belongs to a group itself: its arrays, what is left of its writing, an older format."""
+    """Yield what belongs to a group itself: arrays, remains of its writing, an older format."""
     for entry in os.scandir(folder):
         former = entry.name == _STATE or entry.name.startswith(".z")
         if former or (entry.is_dir() and _is_array(Path(entry.path))):
