@@ -1,7 +1,7 @@
-"""``open_fits``: files as a frame set, with the noise that calibrated frames share.
+"""Open FITS files as a frame set, with the noise that calibrated frames share.
 
 A product names the masters that made it; they are looked for beside it, so that a stack of files
-knows which of its noise averages down. What is not found is told when the frames are stacked.
+knows which of its noise averages down. Stacking reports what is not found.
 """
 
 import os

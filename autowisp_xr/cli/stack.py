@@ -103,7 +103,7 @@ def literal(name: str) -> str:
 
 def in_words(name: str, number: int, options: Namespace) -> str:
     """Describe the frames of a master, and the share of its pixels that is flagged, if any is."""
-    from autowisp_xr.frames.uninterpreted import open_planes
+    from autowisp_xr.frames.open import open_planes
 
     average = options.average_func
     how = average if isinstance(average, str) else f"quantile {average:g}"

@@ -1,1 +1,1 @@
-"""The bytes of FITS files: units, tiles, planes of pixels, and how they are written."""
+"""Read and write the bytes of FITS files: units, tiles, planes of pixels."""

@@ -1,12 +1,11 @@
-"""The frame that several images of one file make up: its pixels, its cards, its amplifiers."""
+"""Assemble the frame that several images of one file make up: pixels, cards, amplifiers."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
 
 from autowisp_xr.errors import BadImageError, HeaderError
-from autowisp_xr.fits.companions import Meaning, companions_of
-from autowisp_xr.fits.hdu_choice import doubts_of_unread, frames_of
-from autowisp_xr.fits.inherited_cards import cards_of
+from autowisp_xr.fits.hdu_choice import Meaning, companions_of, doubts_of_unread, frames_of
+from autowisp_xr.fits.image_cards import cards_of
 from autowisp_xr.fits.planes import FileLayout, Hdu, Mosaic, Tile
 from autowisp_xr.fits.units import Unit, text_of_value
 from autowisp_xr.headers.aliases import KeywordAliases
@@ -23,7 +22,7 @@ _CARD = 80
 def assembled(
     path: str, units: Sequence[Unit], plane: Callable[[Unit, Meaning], Hdu], aliases: KeywordAliases
 ) -> FileLayout | None:
-    """Frame of those images of a file that say where on a detector they lie.
+    """Assemble the frame of those images of a file that say where on a detector they lie.
 
     Parameters
     ----------
@@ -88,7 +87,7 @@ def assembled(
 def _kinds(
     units: Sequence[Unit], placed: Sequence[Unit], plane: Callable[[Unit, Meaning], Hdu]
 ) -> tuple[dict[str, list[Hdu]], list[str]]:
-    """Planes of the images, and of their errors and masks; and what is in doubt about these."""
+    """Return planes of the images, of their errors and masks, and what is in doubt about these."""
     kinds = {"image": [plane(unit, "values") for unit in placed]}
     doubts: list[str] = []
     found = []
@@ -109,7 +108,7 @@ def _kinds(
 
 
 def _alike(images: Sequence[Unit]) -> bool:
-    """Whether images are several of a kind, such as AMP1 and AMP2, and not one and what is beside.
+    """Return whether images are several of a kind, such as AMP1 and AMP2, not one among others.
 
     An image in the primary HDU is taken for the one that is meant.
     """
@@ -141,7 +140,7 @@ def _cards(units: Sequence[Unit], placed: Sequence[Unit], frame: Assembly) -> It
 
 
 def _stated(card: str) -> tuple[str, str]:
-    """Keyword and value of a card, whatever its comment."""
+    """Return keyword and value of a card, whatever its comment."""
     name = card[:8].rstrip()
     if card[8:9] != "=" or STRUCTURAL.fullmatch(name):
         return name, card[8:].rstrip()

@@ -1,8 +1,8 @@
-"""Sums of the words of a data unit (DATASUM), which tell whether pixels are what was written.
+"""Compare pixels with DATASUM, the sum of the words of a data unit as it was written.
 
 Many programs edit a header and leave CHECKSUM, which holds for both, as it was: the pixels are no
 worse for that, as long as DATASUM is right. Others make new pixels, and write them with the old
-sums in a new header; that is told from damage by the header, which still agrees with both sums if
+sums in a new header; this differs from damage by the header, which still agrees with both sums if
 only the pixels are others.
 
 References
@@ -11,18 +11,14 @@ FITS Standard 4.0, section 4.4.2.7 and appendix J.
 """
 
 from collections.abc import Iterator
-from typing import TypeAlias
 
 import numpy as np
 
-from autowisp_xr.arrays import Bits, Numbers
+from autowisp_xr.arrays import Bits
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.fits.planes import Hdu
 from autowisp_xr.fits.tiles import read_fully
 from autowisp_xr.fits.unpacking import UNREADABLE, opened
-
-Buffer: TypeAlias = "bytes | bytearray | memoryview | Numbers"
-"""Bytes of anything."""
 
 # whole words, and small enough for the cache
 _PIECE = 1 << 18
@@ -30,14 +26,14 @@ _PIECE = 1 << 18
 _ALL_ONES = 0xFFFFFFFF
 
 
-def word_sum(content: Buffer) -> int:
-    """Sum of the words of 32 bits of bytes, whose number four divides."""
+def word_sum(content: bytes | Bits) -> int:
+    """Return the sum of the words of 32 bits of bytes, whose number four divides."""
     words = np.frombuffer(content, np.dtype(">u4"))
     return int(words.sum(dtype=np.uint64))
 
 
 def folded(total: int) -> int:
-    """A sum in ones' complement: what goes over 32 bits comes back at the low end."""
+    """Return a sum in ones' complement: what goes over 32 bits comes back at the low end."""
     while total >> 32:
         total = (total & 0xFFFFFFFF) + (total >> 32)
     return total
@@ -76,8 +72,8 @@ def check_sum(plane: Hdu) -> str:
     if b"CHECKSUM=" in header and folded(word_sum(header) + plane.datasum) != _ALL_ONES:
         return (
             f"neither DATASUM holds for the pixels of HDU {plane.index} nor CHECKSUM for its "
-            "header: a program changed the file and left both as they were, so that nothing tells "
-            "whether the pixels are right; copy the file again if you know of no such program"
+            "header: a program changed the file and left both as they were, so that nothing "
+            "says whether the pixels are right; copy the file again if you know of no such program"
         )
     raise BadImageError(
         f"{plane.path}: the pixels of HDU {plane.index} are garbled: they add up to {found}, "
@@ -87,7 +83,7 @@ def check_sum(plane: Hdu) -> str:
 
 
 def _pieces(plane: Hdu, start: int, size: int) -> Iterator[Bits]:
-    """Bytes of the (unpacked) file of a plane, the last filled up with zeros to whole words."""
+    """Yield bytes of the (unpacked) file of a plane, filled up with zeros to whole words."""
     buffer = np.empty(_PIECE, np.uint8)
     with opened(plane.path) as file:
         file.seek(start)

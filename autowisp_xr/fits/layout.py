@@ -1,4 +1,4 @@
-"""Where the planes of a FITS file lie: headers read once, pixels not."""
+"""Find the planes of a FITS file by reading its headers, once, without its pixels."""
 
 import os
 from collections.abc import Mapping
@@ -9,16 +9,15 @@ import numpy as np
 
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.fits.assembling import assembled
-from autowisp_xr.fits.companions import Meaning, companions_of
 from autowisp_xr.fits.hdu_choice import (
     HduChoice,
     HduName,
+    Meaning,
     chosen_unit,
-    default_unit,
+    companions_of,
     doubts_of_unread,
 )
-from autowisp_xr.fits.history_cards import split_history
-from autowisp_xr.fits.inherited_cards import cards_of
+from autowisp_xr.fits.image_cards import cards_of, split_history
 from autowisp_xr.fits.planes import FileLayout, Hdu
 from autowisp_xr.fits.tiles import tile_table
 from autowisp_xr.fits.units import Unit, read_units
@@ -31,13 +30,13 @@ _STORED = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 def read_layout(
     path: str, hdu: HduChoice = None, aliases: KeywordAliases | None = None
 ) -> FileLayout:
-    """Where the planes of a FITS file lie.
+    """Find the image of a FITS file and the planes that belong to it.
 
     Parameters
     ----------
     path
-        A FITS file, plain, with tile-compressed images, or inside gzip or bzip2 (told by its
-        content).
+        A FITS file, plain, with tile-compressed images, or inside gzip or bzip2 (whatever
+        its name).
     hdu
         Which HDU is the image: None for the first that holds one (and is not named as a mask, an
         error or a thumbnail), a number, a name (EXTNAME, or "EXTNAME,EXTVER"), or
@@ -64,7 +63,7 @@ def read_layout(
 
 
 def read_header(path: str, hdu: HduName | None = None, *, inherit: bool = True) -> str:
-    """Cards of an image, one a line, whatever its dimensions; without our own history.
+    """Read the cards of an image, one a line, whatever its dimensions, without our own history.
 
     Parameters
     ----------
@@ -79,17 +78,13 @@ def read_header(path: str, hdu: HduName | None = None, *, inherit: bool = True) 
         As for :func:`read_layout`.
     """
     _, units, _ = _units_of(path)
-    if hdu is not None:
-        image = chosen_unit(path, units, hdu)
-    elif any(unit.is_image for unit in units):
-        image = default_unit(path, units)
-    else:
-        image = units[0]
+    some = hdu is not None or any(unit.is_image for unit in units)
+    image = chosen_unit(path, units, hdu) if some else units[0]
     return "\n".join(split_history(cards_of(units, image, inherit=inherit))[0])
 
 
 def _units_of(path: str) -> tuple[os.stat_result, list[Unit], bool]:
-    """Status and units of a FITS file, and whether it is inside gzip or bzip2."""
+    """Read the status and units of a FITS file, and whether it is inside gzip or bzip2."""
     status = os.stat(path)
     if status.st_size == 0:
         raise BadImageError(f"{path} is empty; copy it again")
@@ -128,7 +123,7 @@ def _layout(
         if unused:
             doubts = (f"{'; '.join(unused)} not read: each channel has an HDU of its own",)
     else:
-        image = default_unit(path, units) if hdu is None else chosen_unit(path, units, hdu)
+        image = chosen_unit(path, units, hdu)
         companions, doubts = companions_of(units, image)
         planes = {"image": plane(image)}
         for kind, found in companions.items():

@@ -1,4 +1,4 @@
-"""One lazily read array over the planes of many files, as xarray's backends have it."""
+"""Arrays of xarray over planes in files, which are read when values are asked for."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
@@ -8,10 +8,10 @@ import xarray as xr
 from numpy.typing import DTypeLike
 
 from autowisp_xr._compat import LateArray, OuterKey, late_variable
-from autowisp_xr.arrays import Numbers
+from autowisp_xr.arrays import Image, Numbers
 from autowisp_xr.fits.pixels import convert_companion, stored_pieces
 from autowisp_xr.fits.planes import Hdu, Mosaic, as_tiles
-from autowisp_xr.fits.temporary import Inflated, bytes_of, inflated, plane_in
+from autowisp_xr.fits.temporary import Inflated, TemporaryFile, bytes_of, inflated, plane_in
 from autowisp_xr.regions import ChannelSlice
 from autowisp_xr.schema import DIMS
 
@@ -70,11 +70,11 @@ class Planes(LateArray):
         """What has to live as long as this array does in this process."""
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the temporary files of this process."""
+        """Return the state without the temporary files of this process."""
         return {**self.__dict__, "_inflated": {}, "keeps": None}
 
     def __dask_tokenize__(self) -> Any:
-        """Token that is the same for the same unchanged files and the same slices."""
+        """Return a token that is the same for the same unchanged files and the same slices."""
         # only who has dask loaded asks for a token
         from dask.base import normalize_token
 
@@ -83,7 +83,7 @@ class Planes(LateArray):
         )
 
     def read(self, key: OuterKey) -> Numbers:
-        """Values at a key, which is one read a file."""
+        """Read values at a key, each file once."""
         frames, channels, y, x = (
             np.atleast_1d(np.arange(size)[index])
             for size, index in zip(self.shape, key, strict=True)
@@ -136,7 +136,7 @@ class Planes(LateArray):
                     convert_companion(source, placed[rows, columns], cut.target[y, x])
 
     def _source(self, plane: Hdu, first: int, last: int) -> Hdu:
-        """Where rows of a plane are read: of a part of what is packed, a plain file."""
+        """Return where to read rows of a plane: for a part of what is packed, a plain file."""
         if plane.storage != "packed" or 2 * (last - first) > plane.height:
             return plane
         return self._inflated.setdefault(plane, inflated(plane)).plane()
@@ -148,7 +148,7 @@ def variables_of(
     shape: tuple[int, int],
     dtype: DTypeLike | None = None,
 ) -> dict[str, xr.Variable]:
-    """Variables (frame, channel, y, x) that read when they are asked for values; no dask.
+    """Make variables (frame, channel, y, x) that read when they are asked for values; no dask.
 
     Parameters
     ----------
@@ -172,8 +172,51 @@ def variables_of(
     return found
 
 
+class Spool:
+    """Images (y, x) of one shape, float64, which wait in a temporary file until they are stacked.
+
+    Their file is removed once neither this object nor the variable that was made of it is left.
+    """
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self._shape = shape
+        self._number = 0
+        self._file = TemporaryFile("images wait to be stacked")
+
+    def append(self, image: Image) -> None:
+        """Put an image away; an OSError that names the directory where it does not fit."""
+        self._file.write(np.asarray(image, np.float64))
+        self._number += 1
+
+    def variable(self) -> xr.Variable:
+        """Return all images over (frame, channel, y, x), lazily indexed; no more can be added."""
+        status = self._file.close()
+        height, width = self._shape
+        kind: np.dtype[Any] = np.dtype(np.float64)
+        length = height * width * kind.itemsize
+        images = [
+            Hdu(
+                path=self._file.path,
+                size=status.st_size,
+                changed=status.st_mtime_ns,
+                index=number,
+                height=height,
+                width=width,
+                dtype=kind,
+                storage="plain",
+                offset=number * length,
+                length=length,
+                stored=kind,
+            )
+            for number in range(self._number)
+        ]
+        planes = Planes([[image] for image in images], [ChannelSlice()], self._shape)
+        planes.keeps = self._file
+        return late_variable(planes, DIMS)
+
+
 def _cut(cut: ChannelSlice, top: int, left: int, target: Numbers) -> _Cut:
-    """Where in a file a rectangle of a channel is that begins at a row and a column."""
+    """Return where in a file a rectangle of a channel is that begins at a row and a column."""
     height, width = target.shape
     y, x = cut.y_offset + cut.y_step * top, cut.x_offset + cut.x_step * left
     rows = range(y, y + cut.y_step * height, cut.y_step)
@@ -181,7 +224,7 @@ def _cut(cut: ChannelSlice, top: int, left: int, target: Numbers) -> _Cut:
 
 
 def _among(wanted: range, first: int, number: int) -> tuple[slice, slice]:
-    """Numbers that are wanted of so many from ``first`` on: which of these, which of those."""
+    """Return which numbers from ``first`` on are wanted, and which of the wanted they are."""
     low, high = (max(-((wanted.start - end) // wanted.step), 0) for end in (first, first + number))
     part = wanted[low:high]
     return slice(part.start - first, part.stop - first, part.step), slice(low, low + len(part))

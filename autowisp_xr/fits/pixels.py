@@ -1,4 +1,4 @@
-"""Rows of planes as numbers: a file is opened by its path for each read, and closed after it."""
+"""Read rows of planes as numbers; a file is opened for each read, and closed after it."""
 
 import os
 import threading
@@ -27,7 +27,7 @@ _BLOCK = 2880
 
 
 def read_rows(plane: Hdu, start: int, stop: int) -> Image:
-    """Rows ``start`` to ``stop`` of a plane.
+    """Read rows ``start`` to ``stop`` of a plane.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def read_rows(plane: Hdu, start: int, stop: int) -> Image:
 
 
 def stored_pieces(plane: Hdu, start: int, stop: int) -> Iterator[tuple[int, Image]]:
-    """Rows of a plane as the file has them: before BZERO, BSCALE and BLANK, a few at a time.
+    """Yield rows of a plane as the file has them: before BZERO, BSCALE and BLANK, a few at a time.
 
     A few rows stay in the cache of the processor until they are converted to where they belong,
     which makes reading three times as fast as a pass over the whole frame for each.
@@ -85,8 +85,14 @@ def stored_pieces(plane: Hdu, start: int, stop: int) -> Iterator[tuple[int, Imag
         if plane.storage == "plain":
             yield from _plain_pieces(plane, file, start, stop)
         elif plane.storage == "packed":
-            with unpacked(file) as inside:
-                yield from _unpacked_pieces(plane, inside, start, stop)
+            try:
+                with unpacked(file) as inside:
+                    yield from _plain_pieces(plane, inside, start, stop)
+                    if stop == plane.height:
+                        # gzip compares its own sum at the end of the file, seldom far from here
+                        inside.read(_BLOCK)
+            except UNREADABLE as error:
+                raise _unreadable(plane, error) from error
         else:
             if plane.tiles is not None:
                 shape = (plane.height, plane.width)
@@ -180,18 +186,6 @@ def _plain_pieces(
                 f"{plane.path} ended while it was read: it was truncated since it was opened"
             )
         yield first, content.view(plane.stored).reshape(number, plane.width)
-
-
-def _unpacked_pieces(
-    plane: Hdu, inside: Unpacked, start: int, stop: int
-) -> Iterator[tuple[int, Image]]:
-    try:
-        yield from _plain_pieces(plane, inside, start, stop)
-        if stop == plane.height:
-            # gzip compares its own sum at the end of the file, which is seldom far from here
-            inside.read(_BLOCK)
-    except UNREADABLE as error:
-        raise _unreadable(plane, error) from error
 
 
 def _from_tiles(plane: Hdu, start: int, stop: int) -> Image:

@@ -1,4 +1,4 @@
-"""Where the planes of a FITS file lie, and how to make numbers of their bytes."""
+"""Types that describe planes of a FITS file: HDUs, mosaics of HDUs, and all that a file holds."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from autowisp_xr.arrays import Image
-from autowisp_xr.fits.companions import Meaning
+from autowisp_xr.fits.hdu_choice import Meaning
 from autowisp_xr.fits.tiles import TileTable
 from autowisp_xr.headers.assembly import Reader
 from autowisp_xr.regions import Region
@@ -16,11 +16,11 @@ from autowisp_xr.regions import Region
 
 @dataclass(frozen=True, kw_only=True)
 class Hdu:
-    """One plane of one file: where its pixels are, and how to make numbers of them."""
+    """A plane of a file: where its pixels are, and how to make numbers of them."""
 
     path: str
     size: int
-    """Of the file, in bytes; with ``changed``, tells whether it is still what was opened."""
+    """Size of the file, in bytes; with ``changed``, shows whether it is still what was opened."""
     changed: int
     """Time of the last change of the file, in nanoseconds."""
     index: int
@@ -31,18 +31,18 @@ class Hdu:
     storage: Literal["plain", "packed", "tiles"]
     """"packed" is inside gzip or bzip2, "tiles" in a table (also if that is packed)."""
     offset: int
-    """Of the first pixel, or of the table, in bytes of the (unpacked) file."""
+    """Place of the first pixel, or of the table, in bytes of the (unpacked) file."""
     length: int
-    """Of the pixels, or of the table, in bytes."""
+    """Length of the pixels, or of the table, in bytes."""
     stored: np.dtype[Any]
     bscale: float = 1.0
     bzero: float = 0.0
     blank: int | None = None
     tiles: TileTable | None = None
-    """Of a tile-compressed image that can be decoded without astropy."""
+    """The tiles of a compressed image that can be decoded without astropy."""
     meaning: Meaning = "values"
     start: int = 0
-    """Of its header, in bytes of the (unpacked) file."""
+    """Place of its header, in bytes of the (unpacked) file."""
     datasum: int | None = None
     """Sum of the words of these bytes, as the header says it; None where it does not."""
 
@@ -53,7 +53,7 @@ class Hdu:
 
     @property
     def ceiling(self) -> float:
-        """Largest value that its integers can have; infinity for floats."""
+        """The largest value that its integers can have; infinity for floats."""
         if self.stored.kind not in "iu":
             return math.inf
         info = np.iinfo(self.stored)
@@ -71,7 +71,7 @@ class Tile:
     flip_x: bool = False
 
     def rows(self, first: int, last: int) -> tuple[int, int]:
-        """Rows of the plane that hold those of the frame from ``first`` to ``last``; maybe none."""
+        """Return the rows of the plane that hold rows of the frame; there may be none."""
         low, high = max(first, self.into.ymin), min(last, self.into.ymax)
         if self.flip_y:
             low, high = (self.into.ymin + self.into.ymax - end for end in (high, low))
@@ -79,7 +79,7 @@ class Tile:
         return low + shift, max(high, low) + shift
 
     def placed(self, row: int, stored: Image) -> tuple[int, Image]:
-        """Row of the frame at which rows of the plane from ``row`` on begin, and their pixels."""
+        """Return the row of the frame at which rows of the plane begin, and their pixels."""
         stored = stored[:, self.source.xmin : self.source.xmax]
         if self.flip_x:
             stored = stored[:, ::-1]
@@ -99,22 +99,22 @@ class Mosaic:
 
     @property
     def meaning(self) -> Meaning:
-        """What its pixels are."""
+        """The meaning of its pixels."""
         return self.tiles[0].hdu.meaning
 
     @property
     def path(self) -> str:
-        """Of the file."""
+        """The path of the file."""
         return self.tiles[0].hdu.path
 
     @property
     def index(self) -> int:
-        """Of the first HDU."""
+        """The number of the first HDU."""
         return min(tile.hdu.index for tile in self.tiles)
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """That holds the values of all planes."""
+        """The type that holds the values of all planes."""
         return np.result_type(*{tile.hdu.dtype for tile in self.tiles})
 
     @property
@@ -124,12 +124,12 @@ class Mosaic:
 
     @property
     def hdus(self) -> tuple[Hdu, ...]:
-        """All planes that it is made of."""
+        """The planes that it is made of."""
         return tuple({tile.hdu.index: tile.hdu for tile in self.tiles}.values())
 
 
 def as_tiles(plane: Hdu | Mosaic) -> Iterator[Tile]:
-    """Tiles of a mosaic, or the one that a plane is."""
+    """Yield the tiles of a mosaic, or the one that a plane is."""
     if isinstance(plane, Mosaic):
         yield from plane.tiles
         return
@@ -139,7 +139,7 @@ def as_tiles(plane: Hdu | Mosaic) -> Iterator[Tile]:
 
 @dataclass(frozen=True, kw_only=True)
 class FileLayout:
-    """What is in a FITS file; nothing, where it could not be read."""
+    """The contents of a FITS file; empty where it could not be read."""
 
     header: str = ""
     """All cards of the image, one a line, as they stand in the file (of a compressed image, as
@@ -151,8 +151,8 @@ class FileLayout:
     """"image", and "error" and "mask" where the file has them; a plane a channel where one was
     chosen for each; a mosaic where several images are one frame."""
     readers: tuple[tuple[Reader, str], ...] = ()
-    """Of a mosaic the amplifiers, each with the cards of its own image, one a line."""
+    """The amplifiers of a mosaic, each with the cards of its own image, one a line."""
     channels: Mapping[str, str] = field(default_factory=dict)
-    """Of channels that were chosen, the cards of each, one a line."""
+    """The cards of each of the channels that were chosen, one a line."""
     doubts: tuple[str, ...] = ()
     """About the file itself: what it holds and is not read, though nobody said so."""

@@ -1,8 +1,8 @@
-"""Planes inside gzip or bzip2, inflated once for all the parts that are read of them.
+"""Temporary files, such as planes inside gzip or bzip2 that are inflated once for all reads.
 
-Such a file has no middle to begin at, so each band of rows would inflate all rows above it again. A
-plane of which parts are asked for is therefore inflated as a whole, into a temporary file, which is
-removed once nothing refers to it.
+A packed file has no middle to begin at, so each band of rows would inflate all rows above it again.
+A plane of which parts are asked for is therefore inflated as a whole, into a temporary file, which
+is removed once nothing refers to it.
 """
 
 import contextlib
@@ -113,13 +113,13 @@ _KNOWN: weakref.WeakValueDictionary[Hdu, Inflated] = weakref.WeakValueDictionary
 
 
 def inflated(plane: Hdu) -> Inflated:
-    """What is kept of a packed plane, as long as anybody in this process keeps it."""
+    """Return what this process keeps of a packed plane, as long as anybody refers to it."""
     with _LOCK:
         return _KNOWN.setdefault(plane, Inflated(plane))
 
 
 def bytes_of(planes: Sequence[Hdu]) -> Hdu:
-    """Bytes of a packed file up to the end of all of some planes of it, as a plane of one column.
+    """Return the bytes of a packed file up to the end of some planes, as a plane of one column.
 
     Inflated, it serves them all: each for itself would be inflated from the beginning of the file.
     """
@@ -132,7 +132,7 @@ def bytes_of(planes: Sequence[Hdu]) -> Hdu:
 
 
 def plane_in(file: Hdu, plane: Hdu) -> Hdu:
-    """A packed plane in the plain file that its own was inflated to."""
+    """Return a packed plane as it lies in the plain file that its own was inflated to."""
     return replace(
         plane, path=file.path, size=file.size, changed=file.changed, storage=file.storage
     )

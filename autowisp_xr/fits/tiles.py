@@ -1,4 +1,4 @@
-"""Tile-compressed images whose tiles are decoded here: whole numbers, compressed with RICE_1.
+"""Decode tile-compressed images of whole numbers that were compressed with RICE_1.
 
 That is what nearly all compressed raw frames are. What is compressed otherwise, or not quite as
 the standard says, is left to astropy, which also judges tiles that cannot be decoded here.
@@ -27,31 +27,31 @@ _PIECE = 1 << 19
 
 @dataclass(frozen=True, kw_only=True)
 class TileTable:
-    """Where the tiles of an image are in its file, and how they were compressed."""
+    """The place of the tiles of an image in its file, and how they were compressed."""
 
     offset: int
-    """Of the table, in bytes of the file."""
+    """Place of the table, in bytes of the file."""
     row: int
     """Length of a row of the table, in bytes."""
     descriptor: int
     """Where in a row it says how long a tile is, and where it begins."""
     descriptor_size: Literal[8, 16]
-    """Of these two numbers, together, in bytes."""
+    """Size of these two numbers, together, in bytes."""
     heap: int
     """Where in the file the tiles are counted from."""
     heap_size: int
     height: int
-    """Of a tile; those of the last row of tiles may have less."""
+    """Height of a tile; those of the last row of tiles may have less."""
     width: int
-    """Of a tile; the last tile of a row may have less."""
+    """Width of a tile; the last tile of a row may have less."""
     block: int
     """How many pixels share a code."""
     numbers: np.dtype[Any]
-    """What was compressed."""
+    """The type of the numbers that were compressed."""
 
 
 def tile_table(unit: Unit) -> TileTable | None:
-    """Facts about the tiles of an image of two dimensions; None where astropy is to read it."""
+    """Return the tiles of an image of two dimensions; None where astropy is to read it."""
     if unit.values.get("ZCMPTYPE") not in ("RICE_1", "RICE_ONE"):
         return None
     settings = {"BLOCKSIZE": 32, "BYTEPIX": 4}
@@ -106,7 +106,7 @@ def tile_table(unit: Unit) -> TileTable | None:
 def decoded_pieces(
     file: BinaryIO, table: TileTable, shape: tuple[int, int], start: int, stop: int
 ) -> Iterator[tuple[int, Image]]:
-    """Rows of an image, a few at a time; other tiles than theirs are not read.
+    """Yield rows of an image, a few at a time; other tiles than theirs are not read.
 
     Parameters
     ----------
@@ -164,14 +164,14 @@ def read_fully(file: Any, buffer: Bits) -> int:
 
 
 def _sizes(length: int, tile: int) -> Integers:
-    """Lengths of the tiles along an axis."""
+    """Return the lengths of the tiles along an axis."""
     return np.diff(np.append(np.arange(0, length, tile), length))
 
 
 def _find(
     file: BinaryIO, table: TileTable, first: int, number: int
 ) -> tuple[int, Integers, Integers] | None:
-    """Where in the heap some tiles begin, where each does after that, and how long they are."""
+    """Return where in the heap some tiles begin, each of them after that, and their lengths."""
     content = np.empty(number * table.row, np.uint8)
     file.seek(table.offset + first * table.row)
     if read_fully(file, content) != content.size:
@@ -192,6 +192,6 @@ def _find(
 
 
 def _joined(flat: Image, heights: Integers, widths: Integers) -> Image:
-    """Rows of an image of tiles that follow each other, in rows of tiles."""
+    """Join tiles that follow each other, in rows of tiles, to rows of an image."""
     tiles = iter(np.split(flat, np.cumsum(np.outer(heights, widths))[:-1]))
     return np.block([[next(tiles).reshape(height, -1) for _ in widths] for height in heights])

@@ -1,4 +1,4 @@
-"""The header-data units of a FITS file, their cards walked as bytes.
+"""Read the header-data units of a FITS file, whose cards are walked as bytes.
 
 astropy needs 8 ms to open a tile-compressed file with 250 cards, and warns on the way about much
 that nobody can act upon. Here the 80-byte cards are walked directly (0.2 ms), so that a night of
@@ -29,19 +29,19 @@ UNNAMED_TILES = "COMPRESSED_IMAGE"
 
 @dataclass(frozen=True)
 class Unit:
-    """One header-data unit, its cards read."""
+    """A header-data unit, its cards read."""
 
     index: int
     cards: list[str]
     values: dict[str, str]
     start: int
-    """Of the header, in bytes of the (unpacked) file."""
+    """Place of the header, in bytes of the (unpacked) file."""
     offset: int
-    """Of the data."""
+    """Place of the data, in bytes of the (unpacked) file."""
 
     @cached_property
     def length(self) -> int:
-        """Of the data, in bytes."""
+        """The length of the data, in bytes."""
         # the standard ends at 999 axes; a damaged count must not cost a minute
         count = min(self.whole("NAXIS"), 999)
         axes = [self.whole(f"NAXIS{axis}") for axis in range(1, count + 1)]
@@ -50,7 +50,7 @@ class Unit:
         return max(abs(self.whole("BITPIX")) // 8 * content, 0)
 
     def whole(self, keyword: str, default: int = 0) -> int:
-        """Value of a card as a whole number, however it is written."""
+        """Return the value of a card as a whole number, however it is written."""
         text = self.values.get(keyword, "")
         try:
             return int(text) if text.lstrip("+-").isdigit() else int(float(text))
@@ -58,7 +58,7 @@ class Unit:
             return default
 
     def real(self, keyword: str, default: float) -> float:
-        """Value of a card as a number, also with FORTRAN's exponent D."""
+        """Return the value of a card as a number, also with FORTRAN's exponent D."""
         try:
             return float(self.values[keyword].upper().replace("D", "E"))
         except (KeyError, ValueError):
@@ -66,17 +66,17 @@ class Unit:
 
     @property
     def is_tiles(self) -> bool:
-        """Whether this is a table that holds an image, compressed tile by tile."""
+        """True of a table that holds an image, compressed tile by tile."""
         return self.values.get("ZIMAGE") == "T"
 
     @property
     def prefix(self) -> str:
-        """What stands before the keywords that describe the image."""
+        """The prefix of the keywords that describe the image."""
         return "Z" if self.is_tiles else ""
 
     @property
     def name(self) -> str:
-        """EXTNAME, in capital letters; PRIMARY of the first unit, "" of one without a name."""
+        """The value of EXTNAME in capitals; PRIMARY of the first unit, "" of one without a name."""
         name = self.values.get("EXTNAME", "").upper()
         if self.is_tiles and name == UNNAMED_TILES:
             return ""
@@ -84,12 +84,12 @@ class Unit:
 
     @property
     def version(self) -> int:
-        """EXTVER, which tells units of one name apart."""
+        """The value of EXTVER, by which units of one name differ."""
         return self.whole("EXTVER", 1)
 
     @property
     def axes(self) -> list[int]:
-        """Numbers of the axes that count, fastest first: of more than two, none of length one.
+        """The numbers of the axes that count, fastest first: of more than two, none of length one.
 
         The last go first, so that one row of pixels in a cube is an image of one row.
         """
@@ -102,12 +102,12 @@ class Unit:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Lengths of the axes that count, slowest first: (height, width) of an image."""
+        """The lengths of the axes that count, slowest first: (height, width) of an image."""
         return tuple(self.whole(f"{self.prefix}NAXIS{axis}") for axis in reversed(self.axes))
 
     @property
     def label(self) -> str:
-        """What to call it in a message, such as "HDU 2 (AMP2, 64 x 36)": rows x columns."""
+        """The name of the unit in messages, such as "HDU 2 (AMP2, 64 x 36)": rows x columns."""
         sizes = " x ".join(map(str, self.shape))
         version = f",{self.version}" if "EXTVER" in self.values else ""
         name = f"{self.name}{version}" if self.index and self.name else ""
@@ -115,7 +115,7 @@ class Unit:
 
     @property
     def is_image(self) -> bool:
-        """Whether there are pixels, of any number of dimensions."""
+        """True if there are pixels, of any number of dimensions."""
         if not self.is_tiles and self.values.get("XTENSION", "IMAGE") not in ("IMAGE", "IUEIMAGE"):
             return False
         axes = self.whole(self.prefix + "NAXIS")
@@ -127,7 +127,7 @@ class Unit:
 def read_units(
     path: str, file: BinaryIO | Unpacked, size: int | None, likely_end: int | None = None
 ) -> list[Unit]:
-    """All units of a FITS file.
+    """Read all units of a FITS file.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ def _read_cards(path: str, file: BinaryIO | Unpacked, block: bytes) -> Iterator[
 
 
 def text_of_value(text: str) -> str:
-    """What a card says behind its "=", without quotes and comment."""
+    """Return what a card says behind its "=", without quotes and comment."""
     text = text.lstrip()
     if text.startswith("'"):
         return text[1:].split("'", 1)[0].strip()

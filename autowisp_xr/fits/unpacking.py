@@ -1,4 +1,4 @@
-"""Whole files inside gzip or bzip2, told by how they begin, whatever they are called."""
+"""Unpack files inside gzip or bzip2, which are recognised by how they begin, not by their names."""
 
 import bz2
 import gzip
@@ -18,13 +18,13 @@ _GZIP, _BZIP2 = b"\x1f\x8b", b"BZh"
 
 
 def is_packed(start: bytes) -> bool:
-    """Whether the first bytes of a file (three suffice) are those of gzip or bzip2."""
+    """Return whether the first bytes of a file (three suffice) are those of gzip or bzip2."""
     return start.startswith((_GZIP, _BZIP2))
 
 
 @contextmanager
 def unpacked(file: BinaryIO) -> Iterator[Unpacked]:
-    """What is inside a packed file, which is open at its beginning."""
+    """Open what is inside a packed file, which is open at its beginning."""
     is_gzip = file.read(len(_GZIP)) == _GZIP
     file.seek(0)
     with gzip.GzipFile(fileobj=file) if is_gzip else bz2.BZ2File(file) as inside:
@@ -33,7 +33,7 @@ def unpacked(file: BinaryIO) -> Iterator[Unpacked]:
 
 @contextmanager
 def opened(path: str) -> Iterator[BinaryIO | Unpacked]:
-    """A file, unbuffered, or what is inside it where it is packed."""
+    """Open a file, unbuffered, or what is inside it where it is packed."""
     with open(path, "rb", buffering=0) as file:
         packed = is_packed(file.read(len(_BZIP2)))
         file.seek(0)
@@ -45,7 +45,7 @@ def opened(path: str) -> Iterator[BinaryIO | Unpacked]:
 
 
 def likely_length(file: BinaryIO) -> int | None:
-    """Size of what is inside, as a gzip file says at its end; None where nothing says it.
+    """Return the size of what is inside, as a gzip file says at its end; None if nothing says it.
 
     It is that of the last member of the file, modulo 2^32. The file is at its beginning afterwards.
     """

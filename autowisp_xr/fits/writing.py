@@ -27,14 +27,14 @@ _PIECE = 1 << 18
 
 @dataclass(frozen=True)
 class NewHdu:
-    """An image as a file is to have it."""
+    """An image that is to be an HDU of a file."""
 
     header: fits.Header
     """Without structural cards."""
     values: Image
     """(y, x), in any layout."""
     dtype: np.dtype[Any]
-    """Of the pixels in the file; float32 or float64 for floats of other lengths."""
+    """Type of the pixels in the file; float32 or float64 for floats of other lengths."""
     squared: bool = False
     """Whether ``values`` are squares of the pixels, of which those below zero have NaN for root."""
 
@@ -42,7 +42,7 @@ class NewHdu:
         object.__setattr__(self, "dtype", native_type(self.dtype))
 
     def rows(self, start: int, stop: int) -> Image:
-        """Rows ``start`` to ``stop`` as the file has them, but in native byte order."""
+        """Return rows ``start`` to ``stop`` as the file has them, but in native byte order."""
         part = self.values[start:stop]
         if self.squared:
             # of a float32, the root in float32 is the root in float64, rounded

@@ -1,4 +1,4 @@
-"""Where frames enter and leave: files are found, opened as Datasets, and written as FITS."""
+"""Find files of frames, open them as Datasets, and write Datasets as FITS."""
 
 import lazy_loader
 

@@ -1,10 +1,10 @@
-"""How files make up frames and channels."""
+"""Sort files into the frames and channels that they make up."""
 
 import os
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypeVar
 
 from autowisp_xr import schema
 from autowisp_xr.camera import Camera
@@ -18,14 +18,15 @@ from autowisp_xr.headers.place import with_place
 from autowisp_xr.regions import ChannelSlice, Region
 
 _LISTED = 5
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arrangement:
-    """Frames and channels of a set of files."""
+    """The frames and channels that a set of files makes up."""
 
     names: list[str]
-    """Of the frames."""
+    """Names of the frames."""
     frames: list[list[FileRecord]]
     """For each frame the file of each channel; one file may serve them all."""
     channels: dict[str, ChannelSlice]
@@ -40,7 +41,7 @@ class Arrangement:
     """Rows and columns of incomplete super-pixels at the far edge."""
 
     def planes(self, kind: str) -> list[list[Hdu | Mosaic]]:
-        """HDUs of "image", "error", "mask" or "count" for (frame, channel); [] where none is."""
+        """Return HDUs of "image", "error", "mask" or "count" by frame and channel; [] for none."""
         found: list[list[Hdu | Mosaic]] = []
         missing: list[str] = []
         for records in self.frames:
@@ -70,13 +71,7 @@ def arrange(records: Sequence[FileRecord], camera: Camera, hdu: HduChoice) -> Ar
     ImageMismatchError
         If the files differ in shape, place or channels, with the files that differ.
     """
-    shape = _in_common(
-        records,
-        lambda record: record.shape,
-        "{0[0]} x {0[1]}",
-        "the images differ in shape (rows x columns)",
-    )
-    height, width = shape or (0, 0)
+    height, width = shape_in_common((r.path, r.shape or (0, 0)) for r in records)
     if isinstance(hdu, Mapping):
         return _of_chosen_channels(records, camera, list(hdu), height, width)
     if any(record.place is not None and record.place.split for record in records):
@@ -84,19 +79,37 @@ def arrange(records: Sequence[FileRecord], camera: Camera, hdu: HduChoice) -> Ar
     return _of_raw_frames(records, camera, height, width)
 
 
-def _in_common(
-    records: Sequence[FileRecord], key: Callable[[FileRecord], Any], described: str, fault: str
-) -> Any:
-    """What a key gives of all files; an error that lists what it gives of which, if it differs."""
-    found: dict[Any, list[str]] = {}
-    for record in records:
-        found.setdefault(key(record), []).append(record.path)
-    if len(found) > 1:
-        listed = "".join(
-            f"\n  - {described.format(value)}: {_listed(paths)}" for value, paths in found.items()
-        )
+def in_common(found: Iterable[tuple[str, _T]], described: str, fault: str) -> _T:
+    """Return the value that all files have in common, of pairs of a path and a value.
+
+    Raises
+    ------
+    ImageMismatchError
+        If they differ, with the ``fault``, and which files have which value, ``described`` by a
+        format.
+    """
+    paths: dict[_T, list[str]] = {}
+    for path, value in found:
+        paths.setdefault(value, []).append(path)
+    if len(paths) > 1:
+        listed = "".join(f"\n  - {described.format(v)}: {_listed(of)}" for v, of in paths.items())
         raise ImageMismatchError(f"{fault}; open them apart:{listed}")
-    return next(iter(found))
+    return next(iter(paths))
+
+
+def shape_in_common(shapes: Iterable[tuple[str, tuple[int, int]]]) -> tuple[int, int]:
+    """Return the (height, width) of all files; an ImageMismatchError where they differ."""
+    fault = "the images differ in shape (rows x columns)"
+    return in_common(shapes, "{0[0]} x {0[1]}", fault)
+
+
+def _start_in_common(records: Sequence[FileRecord]) -> tuple[int, int]:
+    """Return the row and column of the raw frame at which all files begin."""
+    return in_common(
+        ((r.path, (r.place.y, r.place.x) if r.place else (0, 0)) for r in records),
+        "row {0[0]}, column {0[1]}",
+        "the images start at different raw pixels (LTV1, LTV2, IMAGAREA)",
+    )
 
 
 def _listed(paths: Sequence[str]) -> str:
@@ -107,7 +120,7 @@ def _listed(paths: Sequence[str]) -> str:
 def _of_chosen_channels(
     records: Sequence[FileRecord], camera: Camera, names: list[str], height: int, width: int
 ) -> Arrangement:
-    """A frame a file, in which each channel is an HDU of its own."""
+    """Arrange files that are a frame each, in which each channel is an HDU of its own."""
     known = camera.channels or {}
     unknown = [name for name in names if name not in known]
     channels = {name: known.get(name, ChannelSlice()) for name in names}
@@ -131,13 +144,8 @@ def _of_chosen_channels(
 def _of_raw_frames(
     records: Sequence[FileRecord], camera: Camera, height: int, width: int
 ) -> Arrangement:
-    """A frame a file, whose channels lie among each other; or masters that were cut like that."""
-    y, x = _in_common(
-        records,
-        lambda record: (record.place.y, record.place.x) if record.place else (0, 0),
-        "row {0[0]}, column {0[1]}",
-        "the images start at different raw pixels (LTV1, LTV2)",
-    )
+    """Arrange files that are a frame or a master each, whose channels lie among each other."""
+    y, x = _start_in_common(records)
     given = camera.channels or {schema.MONO: ChannelSlice()}
     channels = {name: cut.seen_from(y, x) for name, cut in given.items()}
     first = next(iter(channels.values()))
@@ -165,7 +173,7 @@ def _of_raw_frames(
 def _placed(
     record: FileRecord, cut: ChannelSlice, height: int, width: int, y: int = 0, x: int = 0
 ) -> FileRecord:
-    """The record, its header naming the place of its pixels if that is not the raw frame."""
+    """Return the record, its header with the place of its pixels if that is not the raw frame."""
     area = Region(xmin=x, xmax=x + width * cut.x_step, ymin=y, ymax=y + height * cut.y_step)
     header = with_place(record.header, cut, area)
     if header is record.header:
@@ -175,27 +183,22 @@ def _placed(
 
 
 def _of_products(records: Sequence[FileRecord], height: int, width: int) -> Arrangement:
-    """A file a channel of a calibrated frame or master."""
+    """Arrange files that are a channel each of a calibrated frame or master."""
     raw = [record.path for record in records if record.place is None]
     if raw:
         raise ImageMismatchError(
             "raw and calibrated files (with IMAGAREA, CLRCHNL or CHNLXSTP) do not go together; "
             f"raw are {_listed(raw)}"
         )
-    places = {record.path: record.place for record in records if record.place is not None}
-    first = places[records[0].path]
-    channels: dict[str, ChannelSlice] = {}
-    for path, place in places.items():
-        if (place.y, place.x) != (first.y, first.x):
-            raise ImageMismatchError(
-                f"{path} starts at row {place.y} and column {place.x} of the raw frame, "
-                f"{records[0].path} at {first.y} and {first.x} (IMAGAREA); open them apart"
-            )
-        if channels.setdefault(place.channel, place.cut) != place.cut:
-            raise ImageMismatchError(
-                f"the channel {place.channel} lies at {place.cut} in {path}, elsewhere at "
-                f"{channels[place.channel]} (CHNLXOFF and so on); open them apart"
-            )
+    y, x = _start_in_common(records)
+    cuts: dict[str, list[tuple[str, ChannelSlice]]] = {}
+    for record in records:
+        if record.place is not None:
+            cuts.setdefault(record.place.channel, []).append((record.path, record.place.cut))
+    channels = {
+        name: in_common(found, "{0}", f"the channel {name} lies at different places (CHNLXOFF ...)")
+        for name, found in cuts.items()
+    }
     steps = {(cut.y_step, cut.x_step) for cut in channels.values()}
     if len(steps) > 1:
         raise ImageMismatchError(f"the channels {', '.join(channels)} have different steps {steps}")
@@ -218,13 +221,13 @@ def _of_products(records: Sequence[FileRecord], height: int, width: int) -> Arra
         cuts=[ChannelSlice()] * len(channels),
         height=height,
         width=width,
-        y=first.y,
-        x=first.x,
+        y=y,
+        x=x,
     )
 
 
 def _stem(record: FileRecord, *, by_path: bool = False) -> str:
-    """Name that the files of all channels of a frame have in common."""
+    """Return the name that the files of all channels of a frame have in common."""
     if not by_path and value_of(record.header, "RAWFNAME") is not None:
         return record.name
     name = bare_name(record.path)
@@ -234,9 +237,9 @@ def _stem(record: FileRecord, *, by_path: bool = False) -> str:
 
 
 def files_of_frames(records: Sequence[FileRecord]) -> list[dict[str, FileRecord]]:
-    """Files of each calibrated frame or master, by channel.
+    """Return the files of each calibrated frame or master, by channel.
 
-    They are told by RAWFNAME, and by directory and name where that is not enough.
+    RAWFNAME says which go together, and directory and name where that is not enough.
     """
     keys: tuple[Callable[[FileRecord], Hashable], ...] = (
         _stem,

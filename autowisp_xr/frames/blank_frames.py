@@ -1,4 +1,4 @@
-"""Files whose pixels all have one value, or some rows of them: the camera sent no image."""
+"""Find files in which all pixels, or whole rows, have one value: the camera sent no image."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -22,7 +22,7 @@ _PACKED = 0.05
 
 
 class Emptiness(NamedTuple):
-    """How much of a frame is of one value."""
+    """The part of a frame that is of one value."""
 
     value: float
     others: int
@@ -34,7 +34,7 @@ class Emptiness(NamedTuple):
 
 
 def emptiness(record: FileRecord) -> Emptiness | None:
-    """Whether a raw frame is of one value; None where it is not, or cannot be read.
+    """Return how much of a raw frame is of one value; None where it is not, or cannot be read.
 
     Some rows are read; all only where these are of one value, and of compressed files only where
     they are very small.

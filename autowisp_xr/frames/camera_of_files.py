@@ -1,4 +1,4 @@
-"""What a set of files says about its one camera."""
+"""Resolve what a set of files says about its one camera."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,9 @@ from autowisp_xr.frames.scanning import FileRecord
 from autowisp_xr.headers.cards import value_of
 from autowisp_xr.regions import ChannelSlice
 
-_FACTS = ("channels", "gain", "read_noise", "saturation", "image_area", "overscan")
+_FACTS = (
+    "channels", "gain", "read_noise", "saturation", "image_area", "overscan", "amplifiers",
+)  # fmt: skip
 
 
 def resolve_camera(records: Sequence[FileRecord], camera: Camera | None, hdu: HduChoice) -> Camera:
@@ -23,23 +25,19 @@ def resolve_camera(records: Sequence[FileRecord], camera: Camera | None, hdu: Hd
     Raises
     ------
     HeaderError
-        If headers contradict each other on something that the camera does not settle.
+        If headers contradict each other on something that the camera does not say.
     """
     camera = camera or Camera()
     facts: dict[str, Any] = {}
-    products = isinstance(hdu, Mapping) is False and any(r.place is not None for r in records)
-    for name in (*_FACTS, "amplifiers"):
-        if getattr(camera, name) not in (None, ()):
-            continue
+    products = not isinstance(hdu, Mapping) and any(r.place is not None for r in records)
+    for name in (name for name in _FACTS if getattr(camera, name) in (None, ())):
         if products and name == "channels":
             facts[name] = _product_channels(records)
         elif products and name in ("gain", "saturation"):
             known = camera.channels or facts.get("channels")
             facts[name] = _of_products(name, records, known)
-        elif products and name == "read_noise":
-            # theirs holds for the product, and is made of more than reading
-            facts[name] = None
-        else:
+        # the read noise of a product is made of more than reading
+        elif not products or name != "read_noise":
             facts[name] = _agreed(name, [(r.path, r.facts.get(name)) for r in records])
     pattern = Camera(channels=facts.get("channels")).channels or {}
     if isinstance(hdu, Mapping) and not set(hdu) <= set(pattern):
@@ -62,7 +60,7 @@ def resolve_camera(records: Sequence[FileRecord], camera: Camera | None, hdu: Hd
 def _above(
     bias_level: float, saturation: float | Mapping[str, float]
 ) -> float | dict[str, float] | None:
-    """The same counted from a level; None where nothing is left."""
+    """Return the same counted from a level; None where nothing is left."""
     if isinstance(saturation, Mapping):
         moved = {channel: level - bias_level for channel, level in saturation.items()}
         return moved if min(moved.values()) > 0 else None
@@ -70,7 +68,7 @@ def _above(
 
 
 def _agreed(name: str, stated: Sequence[tuple[str, Any]]) -> Any:
-    """Fact on which all headers agree that say anything about it."""
+    """Return the fact on which all headers agree that say anything about it."""
     known = [(path, value) for path, value in stated if value is not None]
     if not known:
         return None
@@ -89,7 +87,7 @@ def _agreed(name: str, stated: Sequence[tuple[str, Any]]) -> Any:
 def _of_products(
     name: str, records: Sequence[FileRecord], channels: Mapping[str, Any] | None
 ) -> float | dict[str, float] | None:
-    """Gain or saturation by channel.
+    """Return gain or saturation of calibrated files, by channel where channels differ.
 
     The gain is the one that the calibration assumed (CALBGAIN), else that of the header; of several
     levels of saturation, which go with the masters that were applied, it is the lowest.
@@ -102,14 +100,11 @@ def _of_products(
             fact = assumed
         channel = record.place.channel if record.place else schema.MONO
         stated.setdefault(channel, []).append((record.path, fact))
-    if name == "gain":
-        agreed = {channel: _agreed(name, values) for channel, values in stated.items()}
-    else:
-        agreed = {
-            channel: min((level for _, level in values if level is not None), default=None)
-            for channel, values in stated.items()
-        }
-    known = {channel: float(number) for channel, number in agreed.items() if number is not None}
+    known: dict[str, float] = {}
+    for channel, facts in stated.items():
+        levels = [level for _, level in facts if level is not None]
+        if levels:
+            known[channel] = float(_agreed(name, facts) if name == "gain" else min(levels))
     if not known:
         return None
     if len(set(known.values())) == 1:

@@ -1,10 +1,10 @@
-"""Our files as CCDData of astropy, errors and all, where a program uses both.
+"""Let CCDData of astropy read our files, errors and all, where a program uses both.
 
 Decision: AutoWISP's files, whose layout ours is, call their errors ERROR, and CCDData looks for
 UNCERT alone; a file has one name for them, and its readers know the former. Masks and units
-CCDData finds by itself. So this package tells astropy's register of formats how its files are read,
+CCDData finds by itself. So this package registers with astropy how its files are read,
 once ``astropy.nddata`` is there (it takes a fifth of a second to import, which no other work
-needs). A program without this package says ``CCDData.read(path, hdu_uncertainty="ERROR")``.
+needs). A program without this package calls ``CCDData.read(path, hdu_uncertainty="ERROR")``.
 """
 
 import sys
@@ -39,7 +39,7 @@ def _read(file: Any, *args: Any, **options: Any) -> Any:
 
 
 def _is_ours(origin: str, path: Any, file: Any, *args: Any, **options: Any) -> bool:
-    """Whether something that is read is a file with errors as we write them."""
+    """Return whether something that is read is a file with errors as we write them."""
     if origin != "read" or path is None:
         return False
     try:

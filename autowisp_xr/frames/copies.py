@@ -1,4 +1,4 @@
-"""Files that hold one exposure twice: compressed, renamed, linked or solved copies of another."""
+"""Find files that are copies of others: compressed, renamed, linked or solved."""
 
 import hashlib
 import os
@@ -17,7 +17,7 @@ _BAND = 16
 
 
 def copies_of(records: Sequence[FileRecord]) -> dict[str, str]:
-    """Files whose exposure another file holds, too, by their path, and which that is.
+    """Return the files whose exposure another file holds, too, and which that is.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def _rank(record: FileRecord) -> tuple[bool, int]:
 def _groups(
     records: Iterable[FileRecord], key: Callable[[FileRecord], Hashable | None]
 ) -> list[list[FileRecord]]:
-    """Those that have a key in common with others; None is no key."""
+    """Return groups of records that have a key in common; None is no key."""
     groups: dict[Hashable, list[FileRecord]] = {}
     for record in records:
         own = key(record)
@@ -90,7 +90,7 @@ def _place(record: FileRecord) -> Hashable | None:
 
 
 def _digest(record: FileRecord, rows: int | None) -> Any:
-    """Digest of so many rows in the middle, or of all; None of one value, or what is not read."""
+    """Return a digest of some rows in the middle, or all; None of one value or if unreadable."""
     plane = record.layout.planes["image"]
     start = 0 if rows is None else max(plane.height // 2 - rows // 2, 0)
     stop = plane.height if rows is None else min(start + rows, plane.height)

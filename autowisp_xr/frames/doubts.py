@@ -1,15 +1,12 @@
-"""What a user should look at: where a header and the name of a file, or two cards, do not agree."""
+"""Doubts about raw frames: where a header and the name of a file, or two cards, do not agree."""
 
 import math
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
 
-from autowisp_xr.frames.evidence import Evidence
-from autowisp_xr.frames.type_names import pattern_like
-from autowisp_xr.headers.aliases import KeywordAliases
+from autowisp_xr.frames.evidence import Evidence, pattern_like
 from autowisp_xr.headers.doubts import header_doubts
 from autowisp_xr.headers.exposure import EXPOSURES, exposure_card
 from autowisp_xr.headers.recognition import processed_by
@@ -21,8 +18,7 @@ _LONGEST_BIAS = 1.0
 
 def doubts_of(
     path: str,
-    header: fits.Header,
-    aliases: KeywordAliases,
+    cards: Cards,
     keywords: Collection[str],
     coordinates: Mapping[str, Any],
     facts: Mapping[str, Any],
@@ -30,14 +26,12 @@ def doubts_of(
     evidence: Evidence,
     floats: bool,
 ) -> tuple[str, ...]:
-    """Doubts about a raw frame: for each a sentence with both sides, and what can be done.
+    """Return doubts about a raw frame: sentences with both sides, and what can be done.
 
     Parameters
     ----------
-    path, header, keywords
+    path, cards, keywords
         Of the file.
-    aliases
-        Those of its cards.
     coordinates, facts
         As they were read.
     size
@@ -50,24 +44,22 @@ def doubts_of(
     found: list[str] = []
     # what is of no known type takes no part in anything
     if coordinates["image_type"] != "other":
-        found += _of_type(path, header, aliases, coordinates["exposure"], evidence)
-        found += _unknowns(header, aliases, coordinates)
-    found += header_doubts(Cards(header, aliases), keywords, coordinates, facts, size)
-    found += _of_noise(header, aliases, facts)
-    if floats and (program := processed_by(header)):
+        found += _of_type(path, cards, coordinates["exposure"], evidence)
+        found += _unknowns(cards, coordinates["image_type"])
+    found += header_doubts(cards, keywords, coordinates, facts, size)
+    found += _of_noise(cards, facts)
+    if floats and (program := processed_by(cards.header)):
         found.append(
             f"{program}, and its pixels are floats: it may be calibrated already; a type rule such "
             "as 'pp_*' = other leaves out what is"
         )
     if facts["channels"] is None and is_bayer(coordinates["filter"]):
-        found.append(_of_colour(header, aliases))
+        found.append(_of_colour(cards))
     return tuple(found)
 
 
-def _of_type(
-    path: str, header: fits.Header, aliases: KeywordAliases, seconds: float, evidence: Evidence
-) -> Iterator[str]:
-    """What speaks against the type."""
+def _of_type(path: str, cards: Cards, seconds: float, evidence: Evidence) -> Iterator[str]:
+    """Yield what speaks against the type."""
     kind, card, name = evidence.kind, evidence.card, evidence.name
     if evidence.rule is not None:
         return
@@ -87,7 +79,7 @@ def _of_type(
         better = "dark"
     elif kind in ("dark", "object") and seconds == 0:
         better = "bias"
-    exposed = exposure_card(Cards(header, aliases)) if better else None
+    exposed = exposure_card(cards) if better else None
     if exposed is not None:
         yield (
             f"{who}, but {exposed.name} = {exposed.seconds:g} s; if it is a {better}, give a type "
@@ -95,35 +87,21 @@ def _of_type(
         )
 
 
-def _unknowns(
-    header: fits.Header, aliases: KeywordAliases, coordinates: Mapping[str, Any]
-) -> Iterator[str]:
-    """What no card says; what one says that cannot be read is told with the card."""
-    cards = Cards(header, aliases)
-    unstated = {
-        what: not any(cards.informative(value) for _, value in cards.values(*things))
-        for what, things in (
-            ("exposure", EXPOSURES),
-            ("time", ("start", "start_days", "middle", "middle_days")),
-        )
-    }
-    if coordinates["image_type"] != "bias" and unstated["exposure"]:
-        yield (
-            "no card says how long it was exposed (EXPTIME, EXPOSURE or the like); name the card "
-            "that does, as an alias of 'exposure'"
-        )
-    if unstated["time"]:
-        yield (
-            "no card says when it was exposed (DATE-OBS or the like); name the card that does, "
-            "as an alias of 'start'"
-        )
+def _unknowns(cards: Cards, kind: str) -> Iterator[str]:
+    """Yield what no card says; what one says that cannot be read is a doubt about that card."""
+    for what, example, alias, things in (
+        ("how long", "EXPTIME, EXPOSURE", "exposure", () if kind == "bias" else EXPOSURES),
+        ("when", "DATE-OBS", "start", ("start", "start_days", "middle", "middle_days")),
+    ):
+        if things and not any(cards.informative(value) for _, value in cards.values(*things)):
+            yield (
+                f"no card says {what} it was exposed ({example} or the like); name the card that "
+                f"does, as an alias of {alias!r}"
+            )
 
 
-def _of_noise(
-    header: fits.Header, aliases: KeywordAliases, facts: Mapping[str, Any]
-) -> Iterator[str]:
-    """What drivers write that do not know the gain or the read noise."""
-    cards = Cards(header, aliases)
+def _of_noise(cards: Cards, facts: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what drivers write that do not know the gain or the read noise."""
     for what, thing in (("gain", "electrons_per_adu"), ("read_noise", "read_noise")):
         # a negative number says that it is not known
         wrong = [stated for stated in cards.values(thing) if to_number(stated[1]) >= 0]
@@ -136,8 +114,8 @@ def _of_noise(
             )
 
 
-def _of_colour(header: fits.Header, aliases: KeywordAliases) -> str:
-    cards = Cards(header, aliases)
+def _of_colour(cards: Cards) -> str:
+    """Describe a filter that looks like the pattern of a camera."""
     card, value = next(cards.values("filter"))
     written = cards.value("bayer")
     other = "there is no BAYERPAT" if written is None else f"BAYERPAT is {written!r}"
@@ -151,7 +129,7 @@ def _of_colour(header: fits.Header, aliases: KeywordAliases) -> str:
 def guesses_of(
     coordinates: Mapping[str, Any], evidence: Evidence, master_word: str
 ) -> tuple[str, ...]:
-    """What was assumed about a file, in the same words for all files of which it was.
+    """Return what was assumed about a file, in the same words for all files of which it was.
 
     ``master_word`` is what in its name makes it a master; "" where nothing does.
     """

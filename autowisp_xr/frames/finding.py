@@ -1,4 +1,4 @@
-"""Which files are meant by paths, patterns and directories."""
+"""Find the files that are meant by paths, patterns and directories."""
 
 import glob
 import os
@@ -25,7 +25,7 @@ _PACKINGS = re.compile(r"\.(fits|fit|fts)\.(xz|z|zip|7z|zst|lz4|rar)\Z", re.IGNO
 
 
 def describe_others(others: Iterable[str], files: Iterable[str]) -> list[str]:
-    """A line for each kind of files that are passed over, though they may hold frames.
+    """Describe, a line for each kind, files that are passed over, though they may hold frames.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def _kind(path: str, ending: str) -> str:
 
 
 def _holds_image(path: str) -> bool:
-    """Whether it begins like a FITS file with pixels in its first unit."""
+    """Return whether a file begins like FITS with pixels in its first unit."""
     try:
         with open(path, "rb") as file:
             start = file.read(2880)
@@ -73,7 +73,7 @@ def _holds_image(path: str) -> bool:
 
 
 def _places(path: str) -> Iterator[str]:
-    """What a file may be a copy of: "a.fits" of "a.fits.bak", "a" of "a.new"."""
+    """Yield what a file may be a copy of: "a.fits" of "a.fits.bak", "a" of "a.new"."""
     stem = path
     while os.path.splitext(stem)[1]:
         stem = os.path.splitext(stem)[0]
@@ -94,7 +94,7 @@ _Id = tuple[int, int]
 def find_files(
     paths: Paths, deep: bool = False, skip: Collection[str | PathLike[str]] = ()
 ) -> list[str]:
-    """Paths of the files that are meant, without repetitions.
+    """Find the files that are meant, without repetitions.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def find_files(
 def passed_over(
     paths: Paths, deep: bool = False, skip: Collection[str | PathLike[str]] = ()
 ) -> list[str]:
-    """A line for each kind of files in directories that are not read, though they may hold frames.
+    """Describe, a line for each kind, files in directories that are not read, but may hold frames.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ def _expand(path: str, deep: bool, seen: Collection[_Id]) -> tuple[list[str], li
 
 
 def _inside(top: str, deep: bool, skipped: Collection[_Id]) -> tuple[list[str], list[str]]:
-    """FITS and other files in a directory, and in all below it if ``deep``, each directory once."""
+    """Return FITS and other files in a directory, and in all below it if ``deep``, each once."""
     seen = {*skipped} - {_identity(top)}
     files: list[str] = []
     others: list[str] = []

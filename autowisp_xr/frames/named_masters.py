@@ -1,4 +1,4 @@
-"""Masters that the history of a product names, found again near its file."""
+"""Find masters that the history of a product names, near its file."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ import xarray as xr
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.errors import AutowispError
-from autowisp_xr.fits.history_cards import PREFIX
+from autowisp_xr.fits.image_cards import PREFIX
 from autowisp_xr.fits.layout import read_layout
 from autowisp_xr.fits.units import MAGIC
 from autowisp_xr.frames.names import FITS_SUFFIX
@@ -24,7 +24,7 @@ _BEGINNING = 2**16
 
 
 def identity_in(path: str) -> str:
-    """Identity of the result that a file holds, as its history says; "" where it says none."""
+    """Return the identity of the result in a file, as its history says; "" where it says none."""
     try:
         steps = provenance.steps_of(read_layout(path).history)
     except (AutowispError, OSError):
@@ -33,7 +33,7 @@ def identity_in(path: str) -> str:
 
 
 class NamedMasters:
-    """Masters near some files, by their identities; directories are looked through once."""
+    """The masters near some files, by their identities; directories are looked through once."""
 
     def __init__(self, files: Sequence[str]) -> None:
         self._own = set(map(os.path.realpath, files))
@@ -68,7 +68,7 @@ class NamedMasters:
 
 
 def _folders(files: Sequence[str]) -> Iterator[Path]:
-    """Directories in which the masters of files may be, the likeliest first, each once."""
+    """Yield directories in which the masters of files may be, the likeliest first, each once."""
     own = list(dict.fromkeys(Path(os.path.abspath(path)).parent for path in files))
     above = [folder.parent for folder in own]
     top = [folder.parent for folder in above]
@@ -77,7 +77,7 @@ def _folders(files: Sequence[str]) -> Iterator[Path]:
 
 
 def _where_it_was(named: Mapping[str, Any], identity: str) -> list[str]:
-    """Files where a record says that they were, if they still are what they were."""
+    """Return files where a record says that they were, if they still are what they were."""
     paths = [str(entry["path"]) for entry in named.values()]
     same = all(identity_in(path) == identity for path in paths)
     return paths if same or all(map(_is_unchanged, named.values())) else []
@@ -93,7 +93,7 @@ def _is_unchanged(entry: Mapping[str, Any]) -> bool:
 
 
 def _may_be_ours(path: str) -> bool:
-    """Whether the beginning of a file leaves it open: raw frames, which are many, end here."""
+    """Return whether a file may be ours by its beginning: raw frames, which are many, are not."""
     try:
         with open(path, "rb") as file:
             start = file.read(_BEGINNING)

@@ -1,4 +1,4 @@
-"""Names of files and frames: in which order, what a frame is called, where a result goes."""
+"""Names of files and frames: their order, what a frame is called, where a result goes."""
 
 import os
 import re
@@ -24,7 +24,7 @@ _FORBIDDEN = re.compile(r"[/\\\x00-\x1f\x7f]")
 
 
 class NoFilesError(AutowispError, FileNotFoundError):
-    """There is no such file, or no file that fits what was asked for."""
+    """The error where there is no such file, or none that fits what was asked for."""
 
 
 def raw_name(path: str | PathLike[str]) -> str:
@@ -55,7 +55,7 @@ def bare_name(path: str | PathLike[str]) -> str:
 
 
 def natural_key(path: str | PathLike[str]) -> list[str | int]:
-    """Key that sorts "frame9" before "frame10".
+    """Return a key that sorts "frame9" before "frame10".
 
     Examples
     --------
@@ -105,7 +105,7 @@ def fill_template(
     extra: Mapping[str, Any] | None = None,
     directories: Mapping[str, str] | None = None,
 ) -> str:
-    """File name of a template such as "{RAWFNAME}_{CLRCHNL}.fits", filled from a header.
+    """Fill a file name such as "{RAWFNAME}_{CLRCHNL}.fits" from a header.
 
     Parameters
     ----------

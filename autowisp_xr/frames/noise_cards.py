@@ -1,4 +1,4 @@
-"""EGAIN and RDNOISE of a product, from the very pixels that are written.
+"""Compute EGAIN and RDNOISE of a product from the very pixels that are written.
 
 Decision: what a program makes of these two cards, V = max(I, 0) / EGAIN + (RDNOISE / EGAIN)^2, is
 held against the error plane. The gain is that of the camera times the frames that count; all else
@@ -31,7 +31,7 @@ _LEAST = 0.05
 
 
 def with_noise(header: fits.Header, planes: Mapping[str, Any]) -> fits.Header:
-    """The header of a product with EGAIN and RDNOISE as its pixels have them, or without both.
+    """Return the header of a product with EGAIN and RDNOISE of its pixels, or without both.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def with_noise(header: fits.Header, planes: Mapping[str, Any]) -> fits.Header:
 
 
 def _read_noise(image: Image, variance: Image, good: Bools, gain: float) -> float | None:
-    """Electrons of read noise that make the variances of the image; None where none do."""
+    """Return the read noise [electrons] that explains the variances of an image; None for none."""
     photons = np.maximum(image, 0) / gain
     number = int(np.clip(math.sqrt(image.size / _TILE), 1, _TILES))
     rest, tiles = [], []
@@ -90,7 +90,7 @@ def _read_noise(image: Image, variance: Image, good: Bools, gain: float) -> floa
 
 
 def _means(values: Numbers) -> Numbers:
-    """Means of neighbours; of less than a group, that of all."""
+    """Return means of neighbours; of less than a group, that of all."""
     whole = values.size // _TOGETHER * _TOGETHER
     if not whole:
         return values.mean(keepdims=True) if values.size else values

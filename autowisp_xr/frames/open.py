@@ -1,24 +1,30 @@
-"""Files that were scanned as a frame set whose pixels are read when they are asked for."""
+"""Open files that were scanned as a frame set whose pixels are read when they are asked for."""
 
 import json
 from collections.abc import Sequence
+from os import PathLike
+from os.path import expanduser
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
+from numpy.typing import DTypeLike
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
-from autowisp_xr.errors import BadImageError, ImageMismatchError
-from autowisp_xr.fits.hdu_choice import HduChoice
+from autowisp_xr.errors import BadImageError
+from autowisp_xr.fits.hdu_choice import HduChoice, HduName
+from autowisp_xr.fits.layout import read_layout
 from autowisp_xr.fits.lazy_pixels import variables_of
-from autowisp_xr.frames.arrange import Arrangement, arrange
+from autowisp_xr.fits.planes import Hdu, Mosaic
+from autowisp_xr.frames.arrange import Arrangement, arrange, in_common, shape_in_common
 from autowisp_xr.frames.camera_of_files import resolve_camera
+from autowisp_xr.frames.names import bare_name
 from autowisp_xr.frames.scanning import FileRecord
 from autowisp_xr.headers.bunit import unit_of
 from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.coordinates import NUMBER_COORDS, TEXT_COORDS
+from autowisp_xr.regions import ChannelSlice
 
 _STRING = np.dtypes.StringDType()
 
@@ -28,7 +34,7 @@ def open_records(
     *,
     camera: Camera | None = None,
     hdu: HduChoice = None,
-    dtype: npt.DTypeLike | None = None,
+    dtype: DTypeLike | None = None,
     on_error: Literal["raise", "skip"] = "raise",
 ) -> xr.Dataset:
     """Open files that were scanned as a frame set, without looking into them again.
@@ -97,7 +103,7 @@ def open_records(
 
 
 def _files(order: Arrangement, records: Sequence[FileRecord]) -> list[Any]:
-    """Files that are read; where a frame has several, with its name."""
+    """Return the files that are read; where a frame has several, with its name."""
     if all(len({record.path for record in frame}) == 1 for frame in order.frames):
         return [record.path for record in records]
     return [
@@ -117,9 +123,9 @@ def _valid_history(text: str) -> list[dict[str, Any]] | None:
 
 
 def _units(records: Sequence[FileRecord]) -> tuple[str, dict[str, list[str]]]:
-    """The unit of all files, and what was guessed, of which of them."""
+    """Return the unit of all files, and what was guessed about which of them."""
     guesses: dict[str, list[str]] = {}
-    found: dict[str, str] = {}
+    found: list[tuple[str, str]] = []
     for record in records:
         guessed = record.guesses
         written = value_of(record.header, "BUNIT")
@@ -129,14 +135,11 @@ def _units(records: Sequence[FileRecord]) -> tuple[str, dict[str, list[str]]]:
             guessed += ("a master flat without BUNIT is dimensionless",)
         for guess in guessed:
             guesses.setdefault(guess, []).append(record.path)
-        found.setdefault(units, record.path)
-    if len(found) > 1:
-        listed = ", ".join(f"{units!r} in {path}" for units, path in found.items())
-        raise ImageMismatchError(f"the files differ in units (BUNIT): {listed}; open them apart")
-    return next(iter(found)), guesses
+        found.append((record.path, units))
+    return in_common(found, "{0!r}", "the files differ in units (BUNIT)"), guesses
 
 
-def _variables(order: Arrangement, dtype: npt.DTypeLike | None) -> dict[str, xr.Variable]:
+def _variables(order: Arrangement, dtype: DTypeLike | None) -> dict[str, xr.Variable]:
     planes = {kind: found for kind in ("image", "error", "mask") if (found := order.planes(kind))}
     if "image" not in planes:
         raise BadImageError(f"{order.frames[0][0].path} holds no image")
@@ -146,19 +149,19 @@ def _variables(order: Arrangement, dtype: npt.DTypeLike | None) -> dict[str, xr.
 
 
 def _coordinates(order: Arrangement) -> dict[str, Any]:
-    """Place, names and what the headers say; what all files lack is left out."""
+    """Return place, names and what the headers say; what all files lack is left out."""
     heads = [records[0] for records in order.frames]
     columns = [record.coordinates for record in heads]
     found: dict[str, Any] = {
         **schema.place(order.channels, order.height, order.width, order.y, order.x),
-        "frame": _texts(order.names),
+        "frame": texts(order.names),
         "time": ("frame", np.array([c["time"] for c in columns], dtype="datetime64[ns]")),
     }
     for name, units in NUMBER_COORDS.items():
         numbers = np.array([c[name] for c in columns], dtype=np.float64)
         found[name] = ("frame", numbers, {"units": units} if units else {})
     for name in TEXT_COORDS:
-        found[name] = _texts([c[name] for c in columns])
+        found[name] = texts([c[name] for c in columns])
     # the largest value that the integers of each file can have
     ceilings = [min(plane.ceiling for plane in planes) for planes in order.planes("image")]
     if np.isfinite(ceilings).any():
@@ -172,14 +175,87 @@ def _coordinates(order: Arrangement) -> dict[str, Any]:
     ]
     for name in schema.SHARED.values():
         if any(of_frame.get(name) for of_frame in lost):
-            found[name] = _texts([of_frame.get(name, "") for of_frame in lost])
-    found["path"] = _texts([record.path for record in heads])
+            found[name] = texts([of_frame.get(name, "") for of_frame in lost])
+    found["path"] = texts([record.path for record in heads])
     paths = [[record.path for record in records] for records in order.frames]
     if any(len(set(of_frame)) > 1 for of_frame in paths):
         found["channel_path"] = (("frame", "channel"), np.array(paths, dtype=_STRING))
-    found["header"] = _texts([record.layout.header for record in heads])
+    found["header"] = texts([record.layout.header for record in heads])
     return found
 
 
-def _texts(values: Sequence[str]) -> tuple[str, Any]:
+def open_planes(
+    paths: Sequence[str | PathLike[str]],
+    *,
+    hdu: HduName | None = None,
+    dtype: DTypeLike | None = None,
+    exact: bool = False,
+) -> xr.Dataset:
+    """Open FITS files as frames of the one channel "mono", in the order given.
+
+    Where :func:`~autowisp_xr.open_fits` makes sense of headers, and of how files belong together,
+    this takes every file for a frame of its own and its header for text.
+
+    Parameters
+    ----------
+    paths
+        Files, not patterns.
+    hdu
+        Which HDU is the image; None for the first that holds one.
+    dtype
+        As for :func:`~autowisp_xr.open_fits`.
+    exact
+        Whether None for ``dtype`` means float64, not float32, for short integers that BSCALE, BZERO
+        or BLANK makes floating point.
+
+    Returns
+    -------
+    ``image``; ``variance`` (error squared) where all files have errors; ``mask`` where any has one,
+    0 in files without: over (frame, channel, y, x), lazily indexed. ``path`` and ``header`` along
+    ``frame``; the files in the history.
+
+    Raises
+    ------
+    FileNotFoundError, BadImageError
+        For a file that is not there, or cannot be read.
+    ImageMismatchError
+        If the images differ in shape.
+    ValueError
+        If no file is named.
+    """
+    if not paths:
+        raise ValueError("no file is named")
+    names = [expanduser(path) for path in paths]
+    layouts = [read_layout(name, hdu) for name in names]
+    images = [layout.planes["image"] for layout in layouts]
+    height, width = shape_in_common((one.path, (one.height, one.width)) for one in images)
+    if dtype is None and exact and any(_is_rounded(hdu) for one in images for hdu in one.hdus):
+        dtype = np.float64
+    planes = {"image": [[image] for image in images]}
+    if all("error" in layout.planes for layout in layouts):
+        planes["error"] = [[layout.planes["error"]] for layout in layouts]
+    if any("mask" in layout.planes for layout in layouts):
+        # frames without a mask are clear
+        clear = Mosaic(tiles=(), height=height, width=width)
+        planes["mask"] = [[layout.planes.get("mask", clear)] for layout in layouts]
+    coords: dict[str, Any] = {
+        **schema.place({schema.MONO: ChannelSlice()}, height, width),
+        "frame": texts(schema.unique_names(names, [bare_name(name) for name in names])),
+        "path": texts(names),
+        "header": texts([layout.header for layout in layouts]),
+    }
+    variables = variables_of(planes, [ChannelSlice()], (height, width), dtype)
+    ds = schema.with_attributes(xr.Dataset(variables, coords), "adu")
+    return provenance.record(
+        ds, "open_planes", {"hdu": hdu}, source=ds.drop_vars(list(ds.data_vars)), files=names
+    )
+
+
+def _is_rounded(plane: Hdu) -> bool:
+    """Return whether integers are read as float32."""
+    return plane.stored.kind in "iu" and plane.dtype == np.float32
+
+
+def texts(values: Sequence[str]) -> tuple[str, Any]:
+    """Return a coordinate of text along ``frame``."""
     return "frame", np.array(values, dtype=_STRING)

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, under names that may be written."""
+"""Write files whole or not at all, under names that may be written."""
 
 import contextlib
 import errno

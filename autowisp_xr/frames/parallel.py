@@ -1,4 +1,4 @@
-"""Frames written a few at a time, each file whole or not.
+"""Write frames a few at a time, each file whole or not at all.
 
 Decision: all frames that are lazy become one dask graph that ends in written files. A graph for
 each frame would read the masters anew for each, and leave cores idle while one of them writes.
@@ -41,12 +41,12 @@ class Target:
 
 @dataclass(frozen=True)
 class Writing:
-    """Writes frames when it is called, in threads or by the workers of dask."""
+    """A callable that writes frames, in threads or by the workers of dask."""
 
     targets: Sequence[Target | None]
     """A file for each frame and channel, in the order of frames, then channels; None for none."""
     names: Sequence[str]
-    """Of the planes."""
+    """Names of the planes."""
     overwrite: bool
     quantize: float | None
     """As for :func:`autowisp_xr.frames.product_hdus.content_of`."""

@@ -1,4 +1,4 @@
-"""What a FITS file of ours consists of: the header of a frame, and its planes."""
+"""Make the HDUs of a FITS file of ours: the header of a frame, and its planes."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from astropy.io import fits
 
 from autowisp_xr import schema
 from autowisp_xr.arrays import Image
-from autowisp_xr.fits.history_cards import history_cards, split_history
+from autowisp_xr.fits.image_cards import history_cards, split_history
 from autowisp_xr.fits.writing import NewHdu, write_plain, write_tiled
 from autowisp_xr.flags import Flag
 from autowisp_xr.frames.names import bare_name
@@ -35,14 +35,14 @@ _REMARKS = {
 
 
 def output_headers(ds: xr.Dataset, records: Sequence[Mapping[str, Any]]) -> list[fits.Header]:
-    """Headers of the channels of one frame, or of a master, without structural cards.
+    """Make headers of the channels of a frame, or of a master, without structural cards.
 
     Parameters
     ----------
     ds
         Without ``frame``, or with that dimension selected away.
     records
-        Its history, with the digests of files that are to be told.
+        Its history, with the digests of files that are to be named.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def _output_header(
 
 
 def history_of(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Values of the HISTORY cards that hold a history; none for none."""
+    """Return values of the HISTORY cards that hold a history; none for none."""
     return history_cards(json.dumps(records)) if records else []
 
 
@@ -152,7 +152,7 @@ def _own_header(kind: str) -> fits.Header:
 
 
 def plain_header(text: str) -> fits.Header:
-    """Header of a text, without the cards that describe bytes, and without our history."""
+    """Parse a header, without the cards that describe bytes, and without our history."""
     images, _ = split_history(text.split("\n") if text else [])
     header = parse_header("\n".join(images))
     kept = fits.Header()
@@ -169,7 +169,7 @@ def _scalar(ds: xr.Dataset, name: str) -> str:
 
 
 def _area(ds: xr.Dataset, cut: ChannelSlice) -> Region:
-    """Raw-frame pixels from the first super-pixel to the end of the last one."""
+    """Return the raw-frame pixels from the first super-pixel to the end of the last one."""
     (xmin, xmax), (ymin, ymax) = (
         (int(ds[dim].values[0]), int(ds[dim].values[-1]) + step)
         if dim in ds.coords

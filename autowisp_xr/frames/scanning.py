@@ -1,4 +1,4 @@
-"""What is in a list of files: headers read once, coordinates and facts taken from them."""
+"""Look into files: headers are read once, coordinates and facts are taken from them."""
 
 import os
 import warnings
@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from os import PathLike
 from typing import Any
 
@@ -20,10 +20,9 @@ from autowisp_xr.fits.layout import read_layout
 from autowisp_xr.fits.pixels import read_rows
 from autowisp_xr.fits.planes import FileLayout, Hdu
 from autowisp_xr.frames.doubts import doubts_of, guesses_of
-from autowisp_xr.frames.evidence import evidence_of
+from autowisp_xr.frames.evidence import evidence_of, master_word
 from autowisp_xr.frames.finding import find_files
 from autowisp_xr.frames.names import Paths, bare_name
-from autowisp_xr.frames.type_names import master_word
 from autowisp_xr.frames.type_rules import TypeRule, type_rules
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.bunit import COUNTED, unit_of
@@ -40,47 +39,47 @@ _PLACES = frozenset(PRODUCT_CARDS)
 
 @dataclass(frozen=True, kw_only=True)
 class FileRecord:
-    """What is known about one file; where ``error`` is set, that it could not be read."""
+    """All that is known about one file; where ``error`` is set, that it could not be read."""
 
     path: str
     error: AutowispError | OSError | None = None
     layout: FileLayout = field(default_factory=FileLayout)
     header: fits.Header = field(default_factory=fits.Header)
-    """Of the image, without our own history."""
+    """Cards of the image, without our own history."""
     coordinates: Mapping[str, Any] = field(default_factory=dict)
     """As :func:`autowisp_xr.headers.coordinates.read_coordinates` gives them."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """As :func:`autowisp_xr.headers.facts.read_facts` gives them."""
     place: Place | None = None
-    """Of a calibrated file (IMAGAREA, CLRCHNL, CHNL*), whose channels are split already."""
+    """Place of a calibrated file (IMAGAREA, CLRCHNL, CHNL*), whose channels are split already."""
     type_rule: str = ""
     """Pattern of the user's rule that says what the frame is; "" where none does."""
     master_because: str = ""
-    """What makes it a master, such as "NUMFCOMB = 5"; "" if it is none."""
+    """The reason why it is a master, such as "NUMFCOMB = 5"; "" if it is none."""
     calibrated_because: str = ""
-    """What makes it calibrated already, such as "CALSTAT = 'BDF'"; "" if it is not."""
+    """The reason why it is calibrated already, such as "CALSTAT = 'BDF'"; "" if it is not."""
     guesses: tuple[str, ...] = ()
-    """What was assumed about this file, in words."""
+    """Assumptions about this file, in words."""
     doubts: tuple[str, ...] = ()
-    """What a user should look at, a sentence each, with what can be done."""
+    """Doubts that a user should look at, a sentence each, with what can be done."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """What was asked of :func:`scan`: ``hdu``, ``aliases``, ``types``, as far as given."""
+    """Options of :func:`scan`: ``hdu``, ``aliases``, ``types``, as far as given."""
 
     @property
     def shape(self) -> tuple[int, int] | None:
-        """(height, width) of the stored image; None of a file that could not be read."""
+        """The (height, width) of the stored image; None of a file that could not be read."""
         for plane in self.layout.planes.values():
             return plane.height, plane.width
         return None
 
     @property
     def is_master(self) -> bool:
-        """Whether it is a master."""
+        """True of a master."""
         return bool(self.master_because)
 
     @property
     def name(self) -> str:
-        """RAWFNAME of its header, or of its path."""
+        """The name of the frame: RAWFNAME of the header, or the name of the file."""
         return str(value_of(self.header, "RAWFNAME") or bare_name(self.path))
 
 
@@ -123,21 +122,23 @@ def scan(
     """
     given = {"hdu": hdu, "aliases": aliases, "types": dict(types or {}) or None}
     words = aliases or KeywordAliases()
-    look = _Look(
+    record = partial(
+        _record,
         hdu=hdu,
         aliases=words,
         rules=type_rules(types, aliases),
         options={name: value for name, value in given.items() if value is not None},
+        # most headers of a night have the same keywords: the others are not looked for in each
         among=cache(lambda keywords: words.among(set(keywords))),
     )
     with warnings.catch_warnings():
         # astropy's remarks on the form of other people's cards: nobody can act upon them here
         warnings.simplefilter("ignore")
-        return [_record(os.path.abspath(path), look) for path in find_files(paths, deep, skip)]
+        return [record(os.path.abspath(path)) for path in find_files(paths, deep, skip)]
 
 
 def unused_rules(records: Sequence[FileRecord], types: Mapping[str, str] | None) -> list[str]:
-    """Patterns of rules that no file fits, whether or not other rules come first.
+    """Return patterns of rules that no file fits, whether or not other rules come first.
 
     Parameters
     ----------
@@ -152,7 +153,7 @@ def unused_rules(records: Sequence[FileRecord], types: Mapping[str, str] | None)
 
 
 def doubts_of_files(records: Iterable[FileRecord]) -> list[str]:
-    """What is in doubt about files themselves: a sentence for all of which it is true."""
+    """Return doubts about files themselves: a sentence for all files of which it is true."""
     found: dict[str, list[str]] = {}
     for record in records:
         for doubt in record.layout.doubts:
@@ -187,7 +188,7 @@ def _checked(record: FileRecord) -> FileRecord:
 
 
 def damage(record: FileRecord) -> AutowispError | OSError | None:
-    """What is wrong with the pixels of a file, all of which are read for that; None if nothing."""
+    """Read all pixels of a file, and return what is wrong with them; None if nothing."""
     try:
         for plane in record.layout.planes.values():
             for hdu in plane.hdus:
@@ -197,24 +198,20 @@ def damage(record: FileRecord) -> AutowispError | OSError | None:
     return None if record.layout.planes else record.error
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Look:
-    """How files are looked at."""
-
-    hdu: HduChoice
-    aliases: KeywordAliases
-    rules: Sequence[TypeRule]
-    options: Mapping[str, Any]
-    among: Callable[[tuple[str, ...]], KeywordAliases]
-    """Aliases that are in a header of these keywords, which most of a night share: to look for
-    the others in each would take long."""
-
-
-def _record(path: str, look: _Look) -> FileRecord:
-    record = FileRecord(path=path, options=look.options)
+def _record(
+    path: str,
+    *,
+    hdu: HduChoice,
+    aliases: KeywordAliases,
+    rules: Sequence[TypeRule],
+    options: Mapping[str, Any],
+    among: Callable[[tuple[str, ...]], KeywordAliases],
+) -> FileRecord:
+    """Look into a file; ``among`` gives the aliases that are in a header of some keywords."""
+    record = FileRecord(path=path, options=options)
     try:
         path.encode()
-        layout = read_layout(path, look.hdu, look.aliases)
+        layout = read_layout(path, hdu, aliases)
     except UnicodeEncodeError:
         error = BadImageError(f"{path!a}: the name of the file is no text; rename it")
         return replace(record, error=error)
@@ -223,15 +220,14 @@ def _record(path: str, look: _Look) -> FileRecord:
     header = parse_header(layout.header)
     record = replace(record, layout=layout, header=header, doubts=layout.doubts)
     keywords = tuple(header)
-    aliases = look.among(keywords)
-    cards = Cards(header, aliases)
+    cards = Cards(header, among(keywords))
     try:
-        evidence = evidence_of(path, header, aliases, look.rules)
+        evidence = evidence_of(path, cards, rules)
         coordinates = read_coordinates(cards, evidence.kind)
     except HeaderError as error:
         return replace(record, error=HeaderError(f"{path}: {error}"))
     rule = evidence.rule
-    by_card = master_reason(header, aliases, keywords)
+    by_card = master_reason(header, cards.aliases, keywords)
     by_name = "" if by_card or rule else master_word(path)
     master = by_card or (by_name and f"the word {by_name!r} in its name")
     if rule and rule.is_master and not by_card:
@@ -249,12 +245,12 @@ def _record(path: str, look: _Look) -> FileRecord:
     # a master flat has a mean of one, whatever else it is
     normalised = bool(master) and evidence.kind == "flat"
     coordinates["pixel_type"] = FLOATS if normalised else _sampled_type(header, plane.hdus[0])
-    of_amplifiers, guessed = amplifier_facts(layout.readers, look.aliases)
-    facts |= channel_facts(layout.channels, look.aliases) | of_amplifiers
+    of_amplifiers, guessed = amplifier_facts(layout.readers, aliases)
+    facts |= channel_facts(layout.channels, aliases) | of_amplifiers
     doubts = layout.doubts
     if not (master or calibrated):
         known = (coordinates, facts, (height, width), evidence, floats)
-        doubts += doubts_of(path, header, aliases, keywords, *known)
+        doubts += doubts_of(path, cards, keywords, *known)
     return replace(
         record,
         coordinates=coordinates,
@@ -269,7 +265,7 @@ def _record(path: str, look: _Look) -> FileRecord:
 
 
 def _sampled_type(header: fits.Header, plane: Hdu) -> str:
-    """How pixels are stored; three rows of floats in a unit that counts are looked at."""
+    """Return how pixels are stored; three rows of floats in a unit that counts are looked at."""
     sample: Sequence[Numbers] = ()
     if plane.dtype.kind == "f" and unit_of(value_of(header, "BUNIT") or COUNTED[0]) in COUNTED:
         # who reads the pixels says why they cannot be

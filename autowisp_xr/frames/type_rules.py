@@ -1,4 +1,4 @@
-"""What a user says that frames are: rules by card, file name or path, stronger than any header."""
+"""Rules of a user that say what frames are, by card, file name or path, before any header."""
 
 import fnmatch
 import os
@@ -20,7 +20,7 @@ _FOLDERS = "**"
 
 @dataclass(frozen=True)
 class TypeRule:
-    """What fits a pattern is of a type."""
+    """A rule that says: what fits a pattern is of a type."""
 
     pattern: str
     """As the user wrote it."""
@@ -35,7 +35,7 @@ class TypeRule:
 def type_rules(
     types: Mapping[str, str] | None, aliases: KeywordAliases | None = None
 ) -> list[TypeRule]:
-    """Rules of a user, in order.
+    """Parse the rules of a user, in order.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def type_rules(
 
 
 def rule_for(rules: Iterable[TypeRule], path: str, header: fits.Header) -> TypeRule | None:
-    """The first rule that a file fits."""
+    """Return the first rule that a file fits."""
     return next((rule for rule in rules if rule.fits(path, header)), None)
 
 
@@ -131,7 +131,7 @@ def _path_test(text: str) -> _Test:
 
 
 def _fit(wanted: Sequence[re.Pattern[str] | None], names: Sequence[str]) -> bool:
-    """Whether names fit patterns one by one; what is left over of the names does not matter."""
+    """Return whether names fit patterns one by one; names may be left over."""
     if not wanted:
         return True
     first, rest = wanted[0], wanted[1:]

@@ -1,15 +1,15 @@
-"""What a file may be that cannot be read, so that lights are missed by number."""
+"""Guess what a file holds that cannot be read, so that the missing lights can be counted."""
 
 from contextlib import suppress
 
 from autowisp_xr.errors import HeaderError
 from autowisp_xr.fits.unpacking import UNREADABLE, opened
-from autowisp_xr.frames.evidence import evidence_of
+from autowisp_xr.frames.evidence import evidence_of, named_type
 from autowisp_xr.frames.scanning import FileRecord
-from autowisp_xr.frames.type_names import named_type
 from autowisp_xr.frames.type_rules import type_rules
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import parse_header
+from autowisp_xr.headers.values import Cards
 
 _CARD = 80
 _BEGINNING = 48 * 2880
@@ -17,9 +17,9 @@ _BEGINNING = 48 * 2880
 
 
 def likely_type(record: FileRecord) -> str:
-    """Type of the frame in a file: bias, dark, flat, object, other; "" where nothing says it.
+    """Return the type of the frame in a file: bias, dark, flat, object, other; "" if unknown.
 
-    Of a file that cannot be read, cards at its beginning are asked, and its name.
+    Where a file cannot be read, cards at its beginning may say it, or its name.
     """
     aliases = record.options.get("aliases") or KeywordAliases()
     rules = type_rules(record.options.get("types"), aliases)
@@ -30,7 +30,7 @@ def likely_type(record: FileRecord) -> str:
     if not record.layout.planes:
         header = parse_header(_type_cards(record.path, aliases))
     try:
-        evidence = evidence_of(record.path, header, aliases, rules)
+        evidence = evidence_of(record.path, Cards(header, aliases), rules)
     except HeaderError:
         named = named_type(record.path)
         return named.kind if named else ""
@@ -38,7 +38,7 @@ def likely_type(record: FileRecord) -> str:
 
 
 def _type_cards(path: str, aliases: KeywordAliases) -> str:
-    """Cards that say a type, a line each, of a file that may be cut off or garbled."""
+    """Return cards that say a type, a line each, of a file that may be cut off or garbled."""
     start = b""
     with suppress(*UNREADABLE), opened(path) as file:
         while len(start) < _BEGINNING and (block := file.read(2880)):

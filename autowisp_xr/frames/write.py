@@ -113,9 +113,9 @@ def write_missing(
     ds, template, overwrite, compress, hashes
         As for :func:`to_fits`.
     keeps
-        Told the path of each file before any is written: whether it stays as it is.
+        Called with the path of each file before any is written; whether it stays as it is.
     report
-        Told of the files of a frame soon after they are written, by entries as
+        Called with the files of a frame soon after they are written: entries as
         :func:`autowisp_xr.provenance.hashed_entry` makes them.
 
     Returns
@@ -150,7 +150,7 @@ def write_missing(
 
 
 def with_files(master: xr.Dataset, files: Sequence[str]) -> xr.Dataset:
-    """A master that says which files it was written to, one a channel; frames stay as they are."""
+    """Return a master that names the files it was written to, one a channel; frames as they are."""
     if "frame" in master.dims or len(files) != master.sizes["channel"]:
         return master
     paths = np.array(files, dtype=np.dtypes.StringDType())
@@ -238,7 +238,7 @@ def _with_history(target: Target, ds: xr.Dataset, records: Sequence[Mapping[str,
 def _targets(
     ds: xr.Dataset, template: str | PathLike[str], records: Sequence[Mapping[str, Any]]
 ) -> list[Target]:
-    # whether there is a variance tells calibrated frames from raw ones
+    # calibrated frames differ from raw ones in that they have a variance
     heads = ds.drop_vars(list(set(map(str, ds.data_vars)) - {"image", "variance"}))
     if "frame" in ds.dims and "frame" not in ds.coords:
         # one frame that is selected is still to be known as a frame

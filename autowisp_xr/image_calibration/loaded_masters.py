@@ -16,8 +16,8 @@ from astropy.io import fits
 from autowisp_xr import provenance
 from autowisp_xr.arrays import Image
 from autowisp_xr.errors import AutowispWarning, CalibrationError, HeaderError, ImageMismatchError
+from autowisp_xr.frames.open import open_planes
 from autowisp_xr.frames.product_hdus import plain_header
-from autowisp_xr.frames.uninterpreted import open_planes
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.coordinates import read_coordinates

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from autowisp_xr.arrays import Mask
 from autowisp_xr.errors import BadImageError, ImageMismatchError
 from autowisp_xr.flags import Flag
-from autowisp_xr.frames.uninterpreted import open_planes
+from autowisp_xr.frames.open import open_planes
 from autowisp_xr.kernels.saturation import flag_saturated, leaks_between_channels
 from autowisp_xr.stats.floats import as_numbers
 

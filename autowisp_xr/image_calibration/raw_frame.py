@@ -13,8 +13,8 @@ from autowisp_xr.arrays import Bools, Image
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.fits.layout import read_header
 from autowisp_xr.frames.names import raw_name
+from autowisp_xr.frames.open import open_planes
 from autowisp_xr.frames.product_hdus import plain_header
-from autowisp_xr.frames.uninterpreted import open_planes
 from autowisp_xr.headers.cards import value_of, without_remarks, write_card
 from autowisp_xr.image_calibration.channels import Channels, interleaved
 

@@ -18,12 +18,12 @@ from numpy.typing import ArrayLike, DTypeLike
 from autowisp_xr import provenance, schema
 from autowisp_xr.arrays import Image
 from autowisp_xr.errors import AutowispWarning, ImageMismatchError
-from autowisp_xr.fits.spool import Spool
+from autowisp_xr.fits.lazy_pixels import Spool
 from autowisp_xr.flags import Flag, as_flag
 from autowisp_xr.frames.names import fill_template
+from autowisp_xr.frames.open import open_planes
 from autowisp_xr.frames.parallel import scheduler
 from autowisp_xr.frames.product_hdus import plain_header
-from autowisp_xr.frames.uninterpreted import open_planes
 from autowisp_xr.frames.write import Product, write_products
 from autowisp_xr.headers.cards import ascii_text, parse_header, set_cards, value_of
 from autowisp_xr.headers.fate_rules import set_facts

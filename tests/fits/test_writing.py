@@ -119,7 +119,7 @@ def test_a_file_may_have_something_before_the_image():
 
 
 @given(st.integers(0, 2**32 - 1))
-def test_every_checksum_is_spelt_as_astropy_spells_it(value):
+def test_every_checksum_is_encoded_as_astropy_encodes_it(value):
     from autowisp_xr.fits.writing import _encoded
 
     assert _encoded(value).decode() == fits.PrimaryHDU()._char_encode(value)

@@ -10,7 +10,7 @@ from astropy.io import fits
 import autowisp_xr as aw
 from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
-from autowisp_xr.fits.history_cards import split_history
+from autowisp_xr.fits.image_cards import split_history
 from autowisp_xr.frames.write import with_files
 
 CAMERA = {"gain": 2.0, "read_noise": 6.0}

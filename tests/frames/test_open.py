@@ -184,8 +184,8 @@ def test_frames_of_one_name_in_two_directories_stay_two(product, raw):
 @pytest.mark.parametrize(
     ("second", "message"),
     [
-        (bayer("R", 0, 0, "r2", IMAGAREA="5 < x < 19, 2 < y < 12"), "starts at row 2 and column 5"),
-        (bayer("R", 0, 1, "r2"), "the channel R lies at"),
+        (bayer("R", 0, 0, "r2", IMAGAREA="5 < x < 19, 2 < y < 12"), "row 2, column 5"),
+        (bayer("R", 0, 1, "r2"), "the channel R lies at different places"),
         (bayer("R", 0, 0, "r2", BUNIT="electron"), "differ in units"),
     ],
 )

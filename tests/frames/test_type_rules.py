@@ -237,7 +237,7 @@ def test_the_kind_is_always_that_of_the_first_rule_that_fits_alone(rules, name):
 
 @given(name=st.text("abz.[]*?!-= ", min_size=1, max_size=10))
 def test_every_name_of_a_file_fits_the_pattern_that_is_made_of_it(name):
-    from autowisp_xr.frames.type_names import pattern_like
+    from autowisp_xr.frames.evidence import pattern_like
 
     path = f"/night/{name.strip() or 'x'}"
     assert fits_rule(pattern_like(path, None), path)

@@ -1,11 +1,21 @@
-"""The cards of an image in a file: its own, and those of the primary HDU that lie under them."""
+"""Cards of an image in a file: its own, those that it inherits from the primary HDU, our history.
+
+Our history is JSON text in HISTORY cards with a prefix of their own.
+"""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from autowisp_xr.fits.history_cards import split_history
 from autowisp_xr.fits.units import UNNAMED_TILES, Unit, text_of_value
 from autowisp_xr.headers.cards import STRUCTURAL
+
+PREFIX = "AWXR "
+"""Begins the value of each HISTORY card of ours."""
+
+# each card closes with a bar: FITS drops blanks at the end of a card, and JSON has blanks
+_END = "|"
+_LENGTH = 72 - len(PREFIX) - len(_END)
+_OURS = re.compile(rf"HISTORY {PREFIX}(.*){re.escape(_END)}\s*")
 
 _TABLE_ONLY = re.compile(
     r"XTENSION|BITPIX|NAXIS[12]?|PCOUNT|GCOUNT|THEAP|TFIELDS|CHECKSUM|DATASUM"
@@ -29,8 +39,34 @@ _OF_PIXELS = re.compile(
 )
 
 
+def history_cards(text: str) -> list[str]:
+    """Return values of HISTORY cards that hold a text (printable ASCII), in order.
+
+    Examples
+    --------
+    >>> history_cards('[{"verb": "trim"}]')
+    ['AWXR [{"verb": "trim"}]|']
+    """
+    return [
+        f"{PREFIX}{text[start : start + _LENGTH]}{_END}" for start in range(0, len(text), _LENGTH)
+    ]
+
+
+def split_history(cards: Iterable[str]) -> tuple[list[str], str]:
+    """Split cards (80 characters each) into those without our history, and its text."""
+    rest: list[str] = []
+    parts: list[str] = []
+    for card in cards:
+        match = _OURS.fullmatch(card)
+        if match is None:
+            rest.append(card)
+        else:
+            parts.append(match[1])
+    return rest, "".join(parts)
+
+
 def cards_of(units: Sequence[Unit], image: Unit, *, inherit: bool = True) -> list[str]:
-    """Cards of an image, each of 80 characters.
+    """Return the cards of an image, each of 80 characters.
 
     Parameters
     ----------
@@ -81,7 +117,7 @@ def _name(card: str) -> str:
 
 
 def _image_cards(unit: Unit) -> list[str]:
-    """Cards of the image as they were before it was compressed."""
+    """Return the cards of the image as they were before it was compressed."""
     if not unit.is_tiles:
         return unit.cards
     cards = []

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from autowisp_xr import provenance
 from autowisp_xr.frames import scan
-from autowisp_xr.frames.type_names import master_word, named_type, pattern_like
+from autowisp_xr.frames.evidence import master_word, named_type, pattern_like
 from autowisp_xr.opening import open_fits
 
 
