@@ -10,8 +10,10 @@ must not end for it; where others of the same night have it, the night reports a
 
 import math
 import re
+import tomllib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -241,29 +243,7 @@ def reason_against(
     return None
 
 
-_WORDS = {
-    "camera": "of the camera {own}{card}, not {theirs}",
-    "detector": "of the detector {own}{card}, not {theirs}",
-    "size": "of {own[1]} x {own[0]} pixels, not {theirs[1]} x {theirs[0]}",
-    "area": "covers the raw pixels {own}, not {theirs}",
-    "window": "of the window {own} of the sensor{card}, not {theirs}",
-    "binning": "of binning {own}{card}, not {theirs}",
-    "orientation": "of pixels stored {own}{card}, not {theirs}",
-    "channels": "of the channels {own}, not {theirs}{card}",
-    "pixel_type": "of {own}{card}, not {theirs}",
-    "unit": "in units of {own!r}, not {theirs!r}",
-    "gain_setting": "of the gain setting {own:g}{card}, not {theirs:g}",
-    "readout_mode": "of the readout mode {own}{card}, not {theirs}",
-    "readout_speed": "of the readout speed {own}{card}, not {theirs}",
-    "offset": "of the offset {own:g}{card}, not {theirs:g}",
-    "coadds": "of {own:g} summed exposures{card}, not {theirs:g}",
-    "filter": "of the filter {own}{card}, not {theirs}",
-    "temperature": "at {own:.1f} C, not {theirs:.1f} C",
-    "exposure": "exposed {own}, not {theirs}",
-    "night": "of the night of {own}{card}, not {theirs}",
-    "target": "of the target {own}{card}, not {theirs}",
-    "egain": "of {own:g} electrons per ADU{card}, not {theirs:g}",
-}
+_WORDS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 """The words about each trait in which a candidate differs, with the card that gives it."""
 
 

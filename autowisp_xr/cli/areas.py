@@ -13,17 +13,6 @@ from typing import Any, TypeAlias, TypeVar
 from autowisp_xr.cli.values import OptionError, whole
 from autowisp_xr.regions import Region
 
-__all__ = [
-    "area",
-    "channels",
-    "files",
-    "hdus",
-    "leak_directions",
-    "masks",
-    "overscans",
-    "per_channel",
-]
-
 T = TypeVar("T")
 
 OfChannels: TypeAlias = T | list[T] | dict[str, T | list[T]]

@@ -41,9 +41,8 @@ from autowisp_xr.night.verdict import EXIT_STATUS
 
 _TABLES = ("reduce", "calibrate", "stack", "flat", "shared")
 
-_READERS: Mapping[str, Callable[[Any], Any]] = {
-    name: getattr(module, name) for module in (areas, values) for name in module.__all__
-}
+_READERS: Mapping[str, Callable[[Any], Any]] = {**vars(areas), **vars(values)}
+"""The functions that read the text of an option, by the names that the tables give them."""
 
 
 @dataclass(frozen=True, kw_only=True)

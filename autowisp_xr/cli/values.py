@@ -14,28 +14,6 @@ from autowisp_xr.errors import AutowispError
 from autowisp_xr.flags import as_flag
 from autowisp_xr.options import upper_and_lower
 
-__all__ = [
-    "OptionError",
-    "average",
-    "degree",
-    "expression",
-    "filter_and_options",
-    "filter_name",
-    "flag_names",
-    "fraction",
-    "level",
-    "limit",
-    "mean_or_median",
-    "number",
-    "positive",
-    "quantile",
-    "quantiles",
-    "rounds",
-    "rules",
-    "thresholds",
-    "whole",
-]
-
 _AVERAGES: dict[str, str | float] = {"median": "median", "mean": "mean", "min": 0.0, "max": 1.0}
 
 _FILTERS = (
