@@ -237,7 +237,7 @@ class Camera:
         return replace(self, bias_level=level, saturation=moved)
 
     def completed_by(self, facts: Mapping[str, Any]) -> Self:
-        """Return the camera with facts (of a header, say) where nothing was given."""
+        """Return the camera with facts (of a header, for example) where nothing was given."""
         missing = {
             name: value
             for name, value in facts.items()

@@ -1,6 +1,6 @@
 """One writer at a time: a place that is written to is locked by a hidden file.
 
-The file says who writes: host, process, and since when. Decision: what counts is the lock that the
+The file names who writes: host, process, and since when. Decision: what counts is the lock that the
 system holds on that file (flock), which ends with the process, however it ends: what a killed run
 leaves behind never blocks the next, and no number of a process is ever taken for another's. What
 is written in the file serves where locks do not reach, between hosts that share a disk: there a
@@ -178,7 +178,7 @@ def _host() -> str:
 
 
 def _boot() -> str:
-    """Return what one start of a machine has and no other; "" where the system does not say."""
+    """Return what one start of a machine has and no other; "" where the system does not state."""
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             return file.read().strip()

@@ -56,7 +56,7 @@ def frames(camera, rng):
 
 @pytest.fixture
 def masters(camera, rng):
-    """Bias, dark (made with that bias, says its history) and flat, each with a bad pixel."""
+    """Bias, dark (made with that bias, states its history) and flat, each with a bad pixel."""
     shape = SHAPE[1:]
     camera = Camera(channels=camera.channels)
     mask = np.zeros(shape, np.uint8)

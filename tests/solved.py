@@ -1,4 +1,4 @@
-"""Solved frames whose pixels say where they are: the truth about their sky is one look away."""
+"""Solved frames whose pixels state where they are: the truth about their sky is one look away."""
 
 import warnings
 from typing import Any

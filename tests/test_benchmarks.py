@@ -1,4 +1,4 @@
-"""The benchmarks run from end to end, and their table says what was measured."""
+"""The benchmarks run from end to end, and their table states what was measured."""
 
 import contextlib
 import io
@@ -54,7 +54,7 @@ class Here:
     def ask(self, request):
         with warnings.catch_warnings(action="ignore"):
             answer = _peers._done(self.work, dict(request))
-        return answer["seconds"], answer["told"]
+        return answer["seconds"], answer["described"]
 
     def close(self):
         return 1.0
@@ -67,10 +67,10 @@ def measured_here(command, **how):
         words = command[command.index(_common.COMMAND_LINE) + 1 :]
         with warnings.catch_warnings(action="ignore"), contextlib.redirect_stdout(io.StringIO()):
             assert cli.main(words) == 0
-        told = ""
+        described = ""
     else:
-        told = _common._TOLD + Here(command[:-1]).ask(json.loads(command[-1]))[1]
-    return Run(time.perf_counter() - start, 1.0, told)
+        described = _common._REPORTED + Here(command[:-1]).ask(json.loads(command[-1]))[1]
+    return Run(time.perf_counter() - start, 1.0, described)
 
 
 @pytest.mark.parametrize("module", ALL, ids=[each.__name__ for each in ALL])

@@ -37,7 +37,7 @@ def test_no_module_is_longer_than_a_reader_can_hold():
 
 
 def test_every_time_that_is_none_and_every_duration_has_a_unit():
-    # numpy 2.5 deprecates those without, and older ones, which Python 3.11 gets, say nothing
+    # numpy 2.5 deprecates those without, and older ones, which Python 3.11 gets, state nothing
     found = []
     for path in (*ROOT.glob("autowisp_xr/**/*.py"), *ROOT.glob("tests/**/*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -1,6 +1,6 @@
 """The one bridge between Datasets and kernels: blocks of arrays in, blocks of arrays out.
 
-Three contracts say which blocks a kernel may see: *pixelwise* (any), *framewise* (whole channels,
+Three contracts state which blocks a kernel may see: *pixelwise* (any), *framewise* (whole channels,
 rows and columns), *stackwise* (whole ``frame``, bands of rows). What is in memory is worked
 through at once, in threads over blocks; everything else becomes dask arrays, in the chunks that the
 contract wants where nobody chose any. Both ways call the kernel on the same kind of blocks.

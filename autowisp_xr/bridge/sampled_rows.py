@@ -1,7 +1,7 @@
 """Pixels on a regular grid, which show of whole frames what each pixel alone cannot.
 
 The grid is the same however the planes are chunked. Lazy frames are read for it once more, apart
-from the stack: with one graph for both, all bands would wait in memory for what the grid says.
+from the stack: with one graph for both, all bands would wait in memory for what the grid states.
 """
 
 from collections.abc import Sequence

@@ -22,7 +22,7 @@ _CARD = 80
 def assembled(
     path: str, units: Sequence[Unit], plane: Callable[[Unit, Meaning], Hdu], aliases: KeywordAliases
 ) -> FileLayout | None:
-    """Assemble the frame of those images of a file that say where on a detector they lie.
+    """Assemble the frame of those images of a file that state where on a detector they lie.
 
     Parameters
     ----------
@@ -33,11 +33,11 @@ def assembled(
     plane
         Where the pixels of a unit are that have a meaning.
     aliases
-        Which cards say what.
+        Which cards state what.
 
     Returns
     -------
-    None where fewer than two images say it, and nothing says that they belong together.
+    None where fewer than two images state it, and nothing states that they belong together.
 
     Raises
     ------

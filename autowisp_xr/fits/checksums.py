@@ -45,7 +45,7 @@ def check_sum(plane: Hdu) -> str:
     Returns
     -------
     "", or a doubt where the header was changed as well since the sums were written, so that they
-    say nothing of the pixels.
+    state nothing of the pixels.
 
     Raises
     ------
@@ -73,11 +73,11 @@ def check_sum(plane: Hdu) -> str:
         return (
             f"neither DATASUM holds for the pixels of HDU {plane.index} nor CHECKSUM for its "
             "header: a program changed the file and left both as they were, so that nothing "
-            "says whether the pixels are right; copy the file again if you know of no such program"
+            "shows whether the pixels are right; copy the file again if you know of no such program"
         )
     raise BadImageError(
         f"{plane.path}: the pixels of HDU {plane.index} are garbled: they add up to {found}, "
-        f"DATASUM says {plane.datasum}; copy the file again, or, if you know better, do not "
+        f"DATASUM states {plane.datasum}; copy the file again, or, if you know better, do not "
         "compare (checksum=False, --no-checksum)"
     )
 

@@ -37,7 +37,7 @@ _KINDS_OF_NAMES = {
     **dict.fromkeys(_MASKS, "mask"),
     **dict.fromkeys(_UNUSED, "count"),
 }
-# what a card says of errors: UTYPE of CCDData, HDUCLAS3 of ESO
+# what a card states of errors: UTYPE of CCDData, HDUCLAS3 of ESO
 _KINDS: dict[str, Meaning] = {
     **dict.fromkeys(("STD", "STDDEV", "STDDEVUNCERTAINTY", "RMSE"), "deviation"),
     **dict.fromkeys(("VAR", "VARIANCE", "VARIANCEUNCERTAINTY", "MSE"), "variance"),
@@ -137,7 +137,7 @@ def companions_of(
         if not own and images == [image]:
             own = among
         doubts += [
-            f"{unit.label} is not read: nothing says of which image it is"
+            f"{unit.label} is not read: nothing states of which image it is"
             for unit in among
             if unit not in own and not any(_goes_with(unit, other) for other in images)
         ]
@@ -186,14 +186,14 @@ def _understood(kind: str, unit: Unit, image: Unit, primary: Unit) -> Companion 
     if kind == "mask":
         # the standard of ESO knows masks of what is good
         if stated.upper() == "MASKZERO":
-            return "HDUCLAS3 = MASKZERO says that 0 is bad, where a mask should be 0 for good"
+            return "HDUCLAS3 = MASKZERO states that 0 is bad, where a mask should be 0 for good"
         return Companion(unit, "flags" if ours else "faults")
     if ours:
         return Companion(unit, "deviation")
     meaning = _KINDS.get(stated.upper()) if stated else _ERRORS.get(_last_word(unit))
     if meaning is None:
         return (
-            f"it says {stated!r} of its kind of errors, which are standard deviations, variances "
+            f"it states {stated!r} of its kind of errors, which are standard deviations, variances "
             "or inverse variances"
         )
     of_image = image.values.get("BUNIT") or primary.values.get("BUNIT", "")

@@ -22,12 +22,12 @@ _TABLE_ONLY = re.compile(
     r"|(TTYPE|TFORM|TUNIT|TNULL|TSCAL|TZERO|TDISP|TDIM)\d+"
     r"|ZIMAGE|ZCMPTYPE|ZMASKCMP|ZQUANTIZ|ZDITHER0|ZTHEAP|ZBLANK|ZSCALE|ZZERO|(ZTILE|ZNAME|ZVAL)\d+"
 )
-# what a compressed image says of the image, whose own cards have no Z before them
+# what a compressed image states of the image, whose own cards have no Z before them
 _OF_THE_IMAGE = re.compile(
     r"Z(SIMPLE|TENSION|EXTEND|BLOCKED|PCOUNT|GCOUNT|BITPIX|NAXIS\d*|HECKSUM|DATASUM)"
 )
 _SPELT_OTHERWISE = {"TENSION": "XTENSION", "HECKSUM": "CHECKSUM"}
-# of the primary HDU, what says nothing of the frame; and where it has pixels, what is about them
+# of the primary HDU, what states nothing of the frame; and where it has pixels, what is about them
 _NOT_INHERITED = re.compile(r"EXTNAME|EXTVER|EXTLEVEL|NEXTEND|NUM_EXT|NEXT")
 # that every file has
 _ABOUT_FITS = re.compile(
@@ -73,7 +73,7 @@ def cards_of(units: Sequence[Unit], image: Unit, *, inherit: bool = True) -> lis
     units
         All of the file, the primary first.
     image
-        One of them. Where it is an extension, and does not say INHERIT = F, there follow the cards
+        One of them. Where it is an extension, and does not have INHERIT = F, there follow the cards
         of the primary HDU whose keywords it does not have itself, or has without a value; of
         COMMENT and HISTORY, those that it does not repeat.
     inherit
@@ -88,7 +88,7 @@ def cards_of(units: Sequence[Unit], image: Unit, *, inherit: bool = True) -> lis
 
 
 def _inherited(primary: Unit, image: Unit, own: Sequence[str]) -> Iterator[str]:
-    # a card that says nothing, as OBJECT = '' does, hides nothing
+    # a card that states nothing, as OBJECT = '' does, hides nothing
     empty = {name for name, value in image.values.items() if not value and primary.values.get(name)}
     names = {_name(card) for card in own} - empty
     texts = {card.rstrip() for card in own}

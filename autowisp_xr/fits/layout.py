@@ -42,7 +42,7 @@ def read_layout(
         error or a thumbnail), a number, a name (EXTNAME, or "EXTNAME,EXTVER"), or
         {channel: number or name} where each channel is an HDU of its own.
     aliases
-        Which cards say where images lie on a detector, for files in which several of them are one
+        Which cards state where images lie on a detector, for files in which several of them are one
         frame (:mod:`autowisp_xr.headers.assembly`); None to read the first of them.
 
     Raises

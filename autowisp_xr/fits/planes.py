@@ -44,7 +44,7 @@ class Hdu:
     start: int = 0
     """Place of its header, in bytes of the (unpacked) file."""
     datasum: int | None = None
-    """Sum of the words of these bytes, as the header says it; None where it does not."""
+    """Sum of the words of these bytes, as the header states it; None where it does not."""
 
     @property
     def hdus(self) -> tuple["Hdu", ...]:

@@ -24,7 +24,7 @@ from autowisp_xr.fits.planes import Hdu
 class TemporaryFile:
     """A file in the directory for temporary files, removed once nothing refers to this object.
 
-    ``why`` says what waits in it, for those whose disk is full.
+    ``why`` states what waits in it, for those whose disk is full.
     """
 
     def __init__(self, why: str) -> None:

@@ -1,7 +1,7 @@
 """Decode tile-compressed images of whole numbers that were compressed with RICE_1.
 
 That is what nearly all compressed raw frames are. What is compressed otherwise, or not quite as
-the standard says, is left to astropy, which also judges tiles that cannot be decoded here.
+the standard states, is left to astropy, which also judges tiles that cannot be decoded here.
 
 References
 ----------
@@ -34,7 +34,7 @@ class TileTable:
     row: int
     """Length of a row of the table, in bytes."""
     descriptor: int
-    """Where in a row it says how long a tile is, and where it begins."""
+    """Where in a row it states how long a tile is, and where it begins."""
     descriptor_size: Literal[8, 16]
     """Size of these two numbers, together, in bytes."""
     heap: int

@@ -191,7 +191,7 @@ def _read_cards(path: str, file: BinaryIO | Unpacked, block: bytes) -> Iterator[
 
 
 def text_of_value(text: str) -> str:
-    """Return what a card says behind its "=", without quotes and comment."""
+    """Return what a card states behind its "=", without quotes and comment."""
     text = text.lstrip()
     if text.startswith("'"):
         return text[1:].split("'", 1)[0].strip()

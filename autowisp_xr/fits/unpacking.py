@@ -45,7 +45,7 @@ def opened(path: str) -> Iterator[BinaryIO | Unpacked]:
 
 
 def likely_length(file: BinaryIO) -> int | None:
-    """Return the size of what is inside, as a gzip file says at its end; None if nothing says it.
+    """Return the size of what is inside, as a gzip file gives it at its end; else None.
 
     It is that of the last member of the file, modulo 2^32. The file is at its beginning afterwards.
     """

@@ -85,7 +85,7 @@ def master_flat(
     bins.
 
     The good and lit pixels of a master have a mean of one, by ``level``. How bright each frame is,
-    pixels say (some 65 000 on a regular grid) that are good in all frames, without outliers: stars
+    pixels show (some 65 000 on a regular grid) that are good in all frames, without outliers: stars
     do not. A frame with which fewer than a tenth of the pixels would be left, or that has no good
     one, takes no part, and ``frames`` has the reason; of lazy frames that nothing is to be selected
     of, a warning when they are computed. A pixel that saturates in some frames has what the others

@@ -1,4 +1,4 @@
-"""Resolve what a set of files says about its one camera."""
+"""Resolve what a set of files states about its one camera."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -20,12 +20,12 @@ _FACTS = (
 
 
 def resolve_camera(records: Sequence[FileRecord], camera: Camera | None, hdu: HduChoice) -> Camera:
-    """Complete the camera given by what the headers say where it says nothing.
+    """Complete the camera given by what the headers state where it states nothing.
 
     Raises
     ------
     HeaderError
-        If headers contradict each other on something that the camera does not say.
+        If headers contradict each other on something that the camera does not state.
     """
     camera = camera or Camera()
     facts: dict[str, Any] = {}
@@ -47,7 +47,7 @@ def resolve_camera(records: Sequence[FileRecord], camera: Camera | None, hdu: Hd
     if facts.get("saturation") is not None:
         # headers count from zero, the camera from its bias level
         facts["saturation"] = _above(camera.bias_level, facts["saturation"])
-    # what the camera says holds for all amplifiers
+    # what the camera states holds for all amplifiers
     given: dict[str, Any] = {
         name: None for name in ("gain", "read_noise") if getattr(camera, name) is not None
     }
@@ -68,7 +68,7 @@ def _above(
 
 
 def _agreed(name: str, stated: Sequence[tuple[str, Any]]) -> Any:
-    """Return the fact on which all headers agree that say anything about it."""
+    """Return the fact on which all headers agree that state anything about it."""
     known = [(path, value) for path, value in stated if value is not None]
     if not known:
         return None
@@ -78,8 +78,8 @@ def _agreed(name: str, stated: Sequence[tuple[str, Any]]) -> Any:
             first != value
         ):
             raise HeaderError(
-                f"the headers disagree on the camera's {name}: {first_path} says {first!r}, {path} "
-                f"says {value!r}; open the files apart, or give a Camera with {name}"
+                f"the headers disagree on the camera's {name}: {first_path} gives {first!r}, "
+                f"{path} gives {value!r}; open the files apart, or give a Camera with {name}"
             )
     return first
 

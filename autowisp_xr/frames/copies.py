@@ -23,14 +23,14 @@ def copies_of(records: Sequence[FileRecord]) -> dict[str, str]:
     ----------
     records
         Of :func:`~autowisp_xr.frames.scan`. Those of the same type, size and exposure that began
-        at the same time (or whose headers, where they say no time, are the same) have their pixels
+        at the same time (or whose headers, where they give no time, are the same) have their pixels
         compared; a link is known by what it leads to. Masters, calibrated files, frames of one
         value all over, and what cannot be read are no copies.
 
     Returns
     -------
     {path: reason}; of each exposure one file is not in it, that with the shortest name which does
-    not say "copy", and of these the first.
+    not state "copy", and of these the first.
     """
     raw = [
         record

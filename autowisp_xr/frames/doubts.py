@@ -37,7 +37,7 @@ def doubts_of(
     size
         Height and width of the raw frame.
     evidence
-        What says which type it is of; a rule of the user is not doubted.
+        What states which type it is of; a rule of the user is not doubted.
     floats
         Whether its pixels are stored so.
     """
@@ -64,14 +64,14 @@ def _of_type(path: str, cards: Cards, seconds: float, evidence: Evidence) -> Ite
     if evidence.rule is not None:
         return
     if card is not None:
-        who = f"{card.name} = {card.value!r} says {kind}"
+        who = f"{card.name} = {card.value!r} means {kind}"
     elif name is not None:
-        who = f"{name.where} says {kind} ({name.word!r})"
+        who = f"{name.where} means {kind} ({name.word!r})"
     # folders hold more than what they are named for: calibration frames often lie among others
     if card and name and name.kind != kind and (kind == "object" or not name.of_folder):
         yield (
-            f"{who}, but {name.where} says {name.kind} ({name.word!r}); if the name is right, give "
-            f"a type rule such as {pattern_like(path, name)!r} = {name.kind}"
+            f"{who}, but {name.where} means {name.kind} ({name.word!r}); if the name is right, "
+            f"give a type rule such as {pattern_like(path, name)!r} = {name.kind}"
         )
         return
     better = ""
@@ -88,14 +88,14 @@ def _of_type(path: str, cards: Cards, seconds: float, evidence: Evidence) -> Ite
 
 
 def _unknowns(cards: Cards, kind: str) -> Iterator[str]:
-    """Yield what no card says; what one says that cannot be read is a doubt about that card."""
+    """Yield what no card states; what one states that cannot be read is a doubt about that card."""
     for what, example, alias, things in (
         ("how long", "EXPTIME, EXPOSURE", "exposure", () if kind == "bias" else EXPOSURES),
         ("when", "DATE-OBS", "start", ("start", "start_days", "middle", "middle_days")),
     ):
         if things and not any(cards.informative(value) for _, value in cards.values(*things)):
             yield (
-                f"no card says {what} it was exposed ({example} or the like); name the card that "
+                f"no card states {what} it was exposed ({example} or the like); name the card that "
                 f"does, as an alias of {alias!r}"
             )
 
@@ -103,14 +103,14 @@ def _unknowns(cards: Cards, kind: str) -> Iterator[str]:
 def _of_noise(cards: Cards, facts: Mapping[str, Any]) -> Iterator[str]:
     """Yield what drivers write that do not know the gain or the read noise."""
     for what, thing in (("gain", "electrons_per_adu"), ("read_noise", "read_noise")):
-        # a negative number says that it is not known
+        # a negative number states that it is not known
         wrong = [stated for stated in cards.values(thing) if to_number(stated[1]) >= 0]
         if facts[what] is None and wrong:
             card, value = wrong[0]
             yield (
                 f"{card} = {value!r} cannot be, and is not believed; the {what.replace('_', ' ')} "
                 "is measured where there are two flats and two biases, or "
-                f"--{what.replace('_', '-')} says it"
+                f"--{what.replace('_', '-')} states it"
             )
 
 
@@ -120,9 +120,9 @@ def _of_colour(cards: Cards) -> str:
     written = cards.value("bayer")
     other = "there is no BAYERPAT" if written is None else f"BAYERPAT is {written!r}"
     return (
-        f"{card} = {value!r} looks like a Bayer pattern, but {other}, which would say so; if the "
+        f"{card} = {value!r} looks like a Bayer pattern, but {other}, which would show it; if the "
         "camera has one, --channels with the colours of the first two rows as they are stored, "
-        "which need not be these, says so"
+        "which need not be these, chooses them"
     )
 
 
@@ -135,7 +135,7 @@ def guesses_of(
     """
     guesses = []
     if evidence.is_guess:
-        guesses.append(f"no card says a known type; {evidence.name}")
+        guesses.append(f"no card states a known type; {evidence.name}")
     if master_word:
         guesses.append(f"by {master_word!r} in the name of its file it is a master")
     if math.isnan(coordinates["exposure"]) and not np.isnat(coordinates["time"]):

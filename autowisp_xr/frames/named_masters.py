@@ -24,7 +24,7 @@ _BEGINNING = 2**16
 
 
 def identity_in(path: str) -> str:
-    """Return the identity of the result in a file, as its history says; "" where it says none."""
+    """Return the identity of the result in a file, as its history gives it, or ""."""
     try:
         steps = provenance.steps_of(read_layout(path).history)
     except (AutowispError, OSError):
@@ -77,7 +77,7 @@ def _folders(files: Sequence[str]) -> Iterator[Path]:
 
 
 def _where_it_was(named: Mapping[str, Any], identity: str) -> list[str]:
-    """Return files where a record says that they were, if they still are what they were."""
+    """Return files where a record states that they were, if they still are what they were."""
     paths = [str(entry["path"]) for entry in named.values()]
     same = all(identity_in(path) == identity for path in paths)
     return paths if same or all(map(_is_unchanged, named.values())) else []

@@ -49,7 +49,7 @@ def output_headers(ds: xr.Dataset, records: Sequence[Mapping[str, Any]]) -> list
     The cards of the coordinate ``header``, each with the fate that
     :data:`autowisp_xr.headers.fates.TABLE` gives it; RDNOISE waits for the pixels
     (:func:`autowisp_xr.frames.noise_cards.with_noise`). A raw frame that is whole keeps all, and
-    says no more than its name and unit.
+    states no more than its name and unit.
 
     Raises
     ------

@@ -53,7 +53,7 @@ class FileRecord:
     place: Place | None = None
     """Place of a calibrated file (IMAGAREA, CLRCHNL, CHNL*), whose channels are split already."""
     type_rule: str = ""
-    """Pattern of the user's rule that says what the frame is; "" where none does."""
+    """Pattern of the user's rule that states what the frame is; "" where none does."""
     master_because: str = ""
     """The reason why it is a master, such as "NUMFCOMB = 5"; "" if it is none."""
     calibrated_because: str = ""
@@ -101,17 +101,17 @@ def scan(
     hdu
         As for :func:`autowisp_xr.fits.layout.read_layout`.
     aliases
-        Which cards say what; None for the usual ones.
+        Which cards state what; None for the usual ones.
     types
-        {pattern: type}: what frames are whose headers do not say it, or say something else; as for
+        {pattern: type}: what frames are whose headers do not, or wrongly, state it; as for
         :func:`autowisp_xr.frames.type_rules.type_rules`. The first rule that a file fits decides,
         over all cards and names.
 
     Returns
     -------
     A record for each file, in order. A file that cannot be read, or whose header contradicts
-    itself, has its ``error``. Where neither a rule nor a card says what a frame is, its name does,
-    else that of its folder, and ``guesses`` say so.
+    itself, has its ``error``. Where neither a rule nor a card states what a frame is, its name
+    does, else that of its folder, and ``guesses`` lists it.
 
     Raises
     ------
@@ -231,13 +231,13 @@ def _record(
     by_name = "" if by_card or rule else master_word(path)
     master = by_card or (by_name and f"the word {by_name!r} in its name")
     if rule and rule.is_master and not by_card:
-        master = f"the type rule {rule.pattern!r} says so"
+        master = f"the type rule {rule.pattern!r} makes it one"
     # a mask of bad pixels may lie beside a raw frame; errors and flags are made by calibrating
     own = [kind for kind, plane in layout.planes.items() if plane.meaning != "faults"]
     plane = next(iter(layout.planes.values()))
     floats = plane.dtype.kind == "f"
     calibrated = calibrated_reason(header, own, keywords, name=bare_name(path), floats=floats)
-    # most headers say nothing of a place, and to look for it takes time
+    # most headers state nothing of a place, and to look for it takes time
     place = place_of(header) if by_card or not _PLACES.isdisjoint(keywords) else None
     height = plane.height if place is None or place.height is None else place.height
     width = plane.width if place is None or place.width is None else place.width
@@ -268,7 +268,7 @@ def _sampled_type(header: fits.Header, plane: Hdu) -> str:
     """Return how pixels are stored; three rows of floats in a unit that counts are looked at."""
     sample: Sequence[Numbers] = ()
     if plane.dtype.kind == "f" and unit_of(value_of(header, "BUNIT") or COUNTED[0]) in COUNTED:
-        # who reads the pixels says why they cannot be
+        # who reads the pixels states why they cannot be
         with suppress(AutowispError, OSError):
             starts = (plane.height * quarter // 4 for quarter in (1, 2, 3))
             sample = [read_rows(plane, row, row + 1) for row in starts]

@@ -1,1 +1,1 @@
-"""What headers say: aliases of keywords, and what is made of their values."""
+"""What headers state: aliases of keywords, and what is made of their values."""

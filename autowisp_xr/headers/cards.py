@@ -75,7 +75,7 @@ def set_cards(header: fits.Header, given: Mapping[str, Any] | None) -> None:
     with without_remarks():
         for keyword, entry in (given or {}).items():
             if STRUCTURAL.fullmatch(keyword.strip().upper()):
-                raise HeaderError(f"{keyword} says how pixels are stored, and cannot be chosen")
+                raise HeaderError(f"{keyword} states how pixels are stored, and cannot be chosen")
             value, comment = entry if isinstance(entry, tuple) else (entry, "")
             value = ascii_text(value) if isinstance(value, str) else value
             if isinstance(value, str) and ": " in value:

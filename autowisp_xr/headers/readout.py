@@ -36,7 +36,7 @@ def read_setting(cards: Cards) -> dict[str, Any]:
     ("2x2"), ``window`` (the section "[x1:x2,y1:y2]" of the sensor that the frame is, in unbinned
     pixels from 1), ``orientation`` ("TOP-DOWN", "flipped in x", "not flipped"),
     ``readout_mode``, ``readout_speed``: text, "" where unknown; ``gain_setting`` and ``offset``,
-    ``egain`` (electrons per ADU, as the header says) and ``coadds`` (exposures that the camera has
+    ``egain`` (electrons per ADU, as headers give it) and ``coadds`` (exposures that the camera has
     added up): numbers, NaN where unknown.
     """
     binning = read_binning(cards)
@@ -118,7 +118,7 @@ def _orientation(cards: Cards) -> str:
         if name is None:
             continue
         asked = True
-        # a card without a value says no
+        # a card without a value states no
         text = to_text(value_of(cards.header, name))
         if text.lower() not in _NO:
             stated.append(word if text.lower() in _YES else text)

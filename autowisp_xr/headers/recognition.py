@@ -83,7 +83,7 @@ def master_reason(
     header
         The header of the image.
     aliases
-        The table of aliases, whose image type cards may say "master".
+        The table of aliases, whose image type cards may state "master".
     keywords
         All keywords of the header, where they are at hand.
     """

@@ -84,7 +84,7 @@ def grid_of(header: fits.Header) -> PixelGrid:
     y, x = (0, 0) if area is None else (area.ymin, area.xmin)
     rows, columns = (_offset_and_step(header, axis) for axis in "YX")
     if rows is None or columns is None:
-        # offsets without the steps that they go with say nothing
+        # offsets without the steps that they go with state nothing
         return PixelGrid(x=x, y=y)
     return PixelGrid(x=x + columns[0], y=y + rows[0], x_step=columns[1], y_step=rows[1])
 

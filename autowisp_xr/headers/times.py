@@ -27,7 +27,7 @@ _EXACT = np.timedelta64(0, "ns")
 # datetime64[ns] reaches from 1677 to 2262, and wraps what lies beyond
 _YEARS = (1700, 2200)
 _LONGEST = 3_000 * 86_400
-# what clocks say that were never set
+# what clocks state that were never set
 _ZEROS = frozenset(("1899-12-30", "1900-01-01", "1970-01-01"))
 
 _UTC = "utc"

@@ -23,7 +23,7 @@ _EQUAL = 0.04
 
 @kernel
 def sum_light(values, noise, about, own, c, alive, frame, start, rest, sums):
-    """Add what a frame says of the photons to the sums over the survivors.
+    """Add what a frame states of the photons to the sums over the survivors.
 
     Those of their excess and of the rest only where the photons are those of the values.
 
@@ -114,7 +114,7 @@ def photon_noise(
     slope
         Of the variance in the average.
     alone
-        Whether it is the average of one value, which says no more of its light than its frame did.
+        Whether it is the average of one value, which shows no more of its light than its frame did.
     """
     line = slope * signal
     # rounding can take it below

@@ -113,7 +113,7 @@ def reduce(
 
     Notes
     -----
-    Where no dark has the exposure, a longer one is scaled down, unless ``matching`` says otherwise,
+    Where no dark has the exposure, a longer one is scaled down, unless ``matching`` forbids it,
     and the notes give the price. Flats that no dark fits are calibrated without, with a note on how
     much dark current they hold; science frames are left out if there are darks of their setup, but
     none that fits.

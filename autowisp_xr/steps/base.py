@@ -1,9 +1,9 @@
 """A step of calibration, and what its arithmetic is given in the kernel.
 
 A step is one module. It has the named tuple of its operands, its arithmetic on a row or a pixel
-(compiled), and a :class:`Step` that says where the operands come from, what flags it gives, what it
-adds to the variance that all frames share, and what the history says of it. A list of steps is run
-by :mod:`autowisp_xr.steps.fused_pass`.
+(compiled), and a :class:`Step` that gives the operands, what flags it sets, what it adds to the
+variance that all frames share, and its line in the history. A list of steps is run by
+:mod:`autowisp_xr.steps.fused_pass`.
 
 Decision: the camera that travels with a Dataset gives its saturation on the scale of the image, as
 :meth:`~autowisp_xr.Camera.at_level` has it for a constant level. A master takes its median off, and

@@ -59,7 +59,7 @@ def calibrate(
         Raw frames (frame, channel, y, x) in ADU, untrimmed.
     bias, dark, flat
         Masters (channel, y, x) over the image area. One that is not given is not applied, and the
-        history says so. Where a bias is given and the dark still holds it, it is subtracted from
+        history records it. Where a bias is given and the dark still holds it, it is subtracted from
         the dark, too, which may then be scaled.
     masks
         Further masks of the image area, as :func:`~autowisp_xr.apply_masks` takes them.
@@ -108,14 +108,14 @@ def calibrate(
     Warns
     -----
     AutowispWarning
-        Where a dark from a file does not say whether its bias was subtracted; where the noise of
+        Where a dark from a file does not state whether its bias was subtracted; where the noise of
         the dark current of one that holds it is not known; where a master of another program was
         brought to the scale of the frames (a flat to a mean of one, a pedestal, electrons).
 
     Notes
     -----
     Trim to the image area and subtract the bias level; flag saturation and leaks; subtract
-    overscan and bias; make linear, where the camera says how; add photon noise max(I, 0) / gain
+    overscan and bias; make linear, where the camera states how; add photon noise max(I, 0) / gain
     and read noise (read_noise / gain)\ :sup:`2`; subtract the dark; divide by the flat. A bias
     level is no light: where the dark D holds it (and neither bias, overscan nor bias level is
     subtracted), I - D + d makes the photon noise, with the dark current d in D that the scatter of
@@ -123,7 +123,7 @@ def calibrate(
     FAULT; none is interpolated. The variance of a pixel is estimated from its own value, which
     correlates the two: at few electrons, averages weighted by it are biased, and it is not quite
     true (:func:`~autowisp_xr.add_noise` has a table). So do darks of few frames, as
-    :func:`~autowisp_xr.stack` says.
+    :func:`~autowisp_xr.stack` states.
 
     The single verbs are lists of one of these steps, and do the same one after the other. Between
     them there is room for steps of your own: functions of frames that give frames.
@@ -186,7 +186,7 @@ def calibrated(
 ) -> xr.Dataset:
     """Return calibrated frames; see :func:`calibrate`.
 
-    Frames are made ``linear`` where the camera says how. Where ``noise`` is None, they come out
+    Frames are made ``linear`` where the camera states how. Where ``noise`` is None, they come out
     without a variance, and where ``shared`` is not set, without what they share of it. ``above`` is
     for :func:`~autowisp_xr.steps.saturation.saturation_threshold`. A ``min_flat`` of None takes the
     flat as it is, infinite pixels included.

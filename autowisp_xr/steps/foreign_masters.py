@@ -1,4 +1,4 @@
-"""Masters of other programs, brought to the scale of the frames where their headers say how.
+"""Masters of other programs, brought to the scale of the frames where their headers state how.
 
 Flats of any level become flats of a mean of one; the pedestal that a program has added is taken
 off; electrons become ADU. What cannot be known is refused.
@@ -48,7 +48,7 @@ def adapted(ds: xr.Dataset, master: xr.Dataset, kind: str, camera: Camera) -> xr
         Of the kind "bias", "dark" or "flat". One of this package, or that no file stands behind, is
         left as it is. A sample of the pixels of others is read for it.
     camera
-        Of the frames, whose gain turns electrons into ADU where the master does not say its own.
+        Of the frames, whose gain turns electrons into ADU where the master does not state its own.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def _pedestal(ds: xr.Dataset, header: fits.Header, kind: str) -> tuple[float, li
         shift += 0.0 if math.isnan(other) else abs(other)
     if not shift:
         return 0.0, []
-    return shift, [f"{shift:+g} is added to it, as {_PEDESTAL} = {own:g} says"]
+    return shift, [f"{shift:+g} is added to it, as {_PEDESTAL} = {own:g} states"]
 
 
 def _per_unit(
@@ -151,7 +151,7 @@ def _per_unit(
         if known is None:
             raise MasterMismatchError(
                 f"{name} is in units of {own!r}, the frames of {units!r}, and the gain is not "
-                "known: say EGAIN in its header, or Camera(gain=...)"
+                "known: give EGAIN in its header, or Camera(gain=...)"
             )
         gain, source = per_channel(known, schema.names(master, "channel"), "gain"), "the camera"
     else:

@@ -51,7 +51,7 @@ def traits_of_frames(ds: xr.Dataset, kind: str | None = None) -> list[Traits]:
     ds
         Frames (frame, channel, y, x), or a master without ``frame``; coordinates in memory.
     kind
-        What they are, where coordinates do not say.
+        What they are, where coordinates do not state.
     """
     number = ds.sizes.get("frame", 1)
     names = [
@@ -116,7 +116,7 @@ def fitting(
     ------
     MasterMismatchError
         Where channels, place on the sensor, or a trait differ that has to agree, with both values;
-        where nobody says how the master is brought to the scale of the frames.
+        where nobody states how the master is brought to the scale of the frames.
 
     Warns
     -----
@@ -166,7 +166,7 @@ def check_alike(
     what
         What they are to make: "one stack", "one master".
     kind
-        What they are taken for; None for what they say they are.
+        What they are taken for; None for what they state they are.
     allow_mismatch, leave_out
         Traits that may differ, by the wish of the user and by the nature of what is made.
     """
@@ -243,7 +243,7 @@ def _in_place(ds: xr.Dataset, master: xr.Dataset, kind: str) -> xr.Dataset:
 def _knows_its_place(master: xr.Dataset) -> bool:
     """Return whether coordinates of a master come from more than counting its own pixels.
 
-    They do not where it was opened from a file that does not say where it lies.
+    They do not where it was opened from a file that does not state where it lies.
     """
     steps = provenance.history(master)
     made_here = bool(steps) and steps[-1]["verb"] != "open_fits"

@@ -52,7 +52,7 @@ class Level(NamedTuple):
 
 
 def stated_bias_of(ds: xr.Dataset) -> Statement | None:
-    """Return whether the bias was subtracted from a Dataset; None where nothing says it."""
+    """Return whether the bias was subtracted from a Dataset; None where nothing states it."""
     return stated_bias(header_of(ds), provenance.history(ds))
 
 
@@ -75,18 +75,18 @@ def named(master: xr.Dataset, kind: str = "dark") -> str:
 
 
 def warn_if_unstated(dark: xr.Dataset) -> None:
-    """Warn of a dark from a file that does not say whether it holds the bias."""
+    """Warn of a dark from a file that does not state whether it holds the bias."""
     if "header" in dark.coords and stated_bias_of(dark) is None:
         warnings.warn(
-            f"nobody says whether the bias was subtracted from {named(dark)}; it is taken for free "
-            "of bias. If it is, CALSTAT = 'B' in its header says so, if not, ZEROCOR = 'no'",
+            f"nobody states whether the bias was subtracted from {named(dark)}; it is taken for "
+            "free of bias. If it is, CALSTAT = 'B' in its header states it, if not, ZEROCOR = 'no'",
             AutowispWarning,
             stacklevel=4,
         )
 
 
 def check_raw(frames: xr.Dataset, masters: Mapping[str, xr.Dataset | None]) -> None:
-    """Raise CalibrationError where cards of the first frame say that a correction was made."""
+    """Raise CalibrationError where cards of the first frame state that a correction was made."""
     header = header_of(frames)
     for kind, master in masters.items():
         stated = None if master is None else stated_correction(header, kind)
@@ -100,7 +100,7 @@ def check_raw(frames: xr.Dataset, masters: Mapping[str, xr.Dataset | None]) -> N
 def check_goes_with_dark(frames: xr.Dataset, dark: xr.Dataset) -> None:
     """Raise CalibrationError where a bias, or a level, would be subtracted twice, or left in.
 
-    A dark of which nobody says whether it holds the bias is warned of.
+    A dark of which nobody states whether it holds the bias is warned of.
     """
     warn_if_unstated(dark)
     own, other = stated_bias_of(frames), stated_bias_of(dark)
@@ -204,8 +204,8 @@ def reason_not_to_scale(dark: xr.Dataset) -> str:
     stated = stated_bias_of(dark)
     if stated.made if stated else not provenance.history(dark):
         return ""
-    reason = stated.by if stated else "nobody says whether it is"
+    reason = stated.by if stated else "nobody states whether it is"
     return (
         "a dark can be scaled only when it is free of bias, which does not grow with exposure; "
-        f"of {named(dark)}, {reason}; {_REMEDY}, or say CALSTAT = 'B' in its header if it is"
+        f"of {named(dark)}, {reason}; {_REMEDY}, or give CALSTAT = 'B' in its header if it is"
     )

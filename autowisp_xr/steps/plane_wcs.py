@@ -27,7 +27,7 @@ def wcs(ds: xr.Dataset, frame: str | int | None = None, channel: str | int | Non
     Parameters
     ----------
     ds
-        Frames (frame, channel, y, x) that were solved before they were opened (their header says
+        Frames (frame, channel, y, x) that were solved before they were opened (their header states
         where on the sky they lie), or a master of such; whatever was cut out of them since.
     frame, channel
         Which plane, by name or number; needed only where there are several.
@@ -43,7 +43,7 @@ def wcs(ds: xr.Dataset, frame: str | int | None = None, channel: str | int | Non
     CalibrationError
         If the frames came without headers.
     HeaderError
-        If the frame is not solved; the message says which cards are missing.
+        If the frame is not solved; the message states which cards are missing.
     ImageMismatchError
         If the pixels were picked from the frame in no regular way.
     ValueError
@@ -58,7 +58,7 @@ def wcs(ds: xr.Dataset, frame: str | int | None = None, channel: str | int | Non
     schema.check(ds, master="frame" not in ds.dims)
     if "header" not in ds.coords:
         raise CalibrationError(
-            "the frames have no headers, which say where on the sky they lie; open them with "
+            "the frames have no headers, which state where on the sky they lie; open them with "
             "open_fits"
         )
     which = _number(ds, "frame", frame)

@@ -35,7 +35,7 @@ def free_of_bias(
     level_known
         Whether a level or an overscan is subtracted from the frames, too.
     doubt
-        Whether to warn of a dark that does not say whether it holds the bias.
+        Whether to warn of a dark that does not state whether it holds the bias.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def dark_parts(dark: xr.Dataset, noise: AddNoise | None) -> tuple[xr.Dataset | N
     """Return what takes the places of bias and dark where no bias is subtracted.
 
     A dark that holds the bias is taken apart, where photons are counted; where that cannot be,
-    nothing of it counts as dark current, and a warning says so.
+    nothing of it counts as dark current, and a warning reports it.
     """
     stated = stated_bias_of(dark)
     if noise is None or noise.photons != "positive" or stated is None or stated.made:

@@ -52,7 +52,7 @@ def with_shared_noise(ds: xr.Dataset, histories: Sequence[_Steps], find: Find) -
     The same frames with ``shared_variance`` and ``shared_relative_variance`` (and what of the
     variance is the noise of photons, where it is known of all frames), lazy where the
     masters are, and the coordinates that name the masters. Where a master is not found, or the
-    steps are not those of a set of frames, no plane, and names that say so.
+    steps are not those of a set of frames, no plane, and names that record it.
     """
     ds = ds.drop_vars(SHARED.values(), errors="ignore")
     groups: dict[Any, list[int]] = {}
@@ -100,7 +100,7 @@ def _again(ds: xr.Dataset, steps: _Steps, find: Find) -> xr.Dataset:
         if verb in ("concat", "normalise"):
             raise _LostError
         if stacked:
-            # nobody says which those of an average are
+            # nobody states which those of an average are
             ds = ds.drop_vars(schema.PHOTON_PLANES, errors="ignore")
         if named and (verb not in _VERBS or set(named) - set(MASTERS) or stacked):
             raise _LostError

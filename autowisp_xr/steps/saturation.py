@@ -85,7 +85,7 @@ def saturation_threshold(
 
     (frame, channel) float64: the saturation of the camera, but never more than the largest value
     that the integers of the file can have. ``above`` is for the classes of the original: a pixel at
-    the saturation of the camera is not saturated, and what it says is all that counts.
+    the saturation of the camera is not saturated, and what it states is all that counts.
     """
     channels = schema.names(ds, "channel")
     ceiling = _ceilings(ds)[:, None] - level

@@ -63,7 +63,7 @@ def _column(ds: xr.Dataset, name: str) -> Any:
     """Return a coordinate of each frame, or of all of them together."""
     if name not in ds.coords:
         raise ImageMismatchError(
-            f"the frames do not say what to select by: they have no coordinate {name!r}; give it "
+            f"the frames do not state what to select by: they have no coordinate {name!r}; give it "
             f"by ds.assign_coords({name}=('frame', [...]))"
         )
     return np.broadcast_to(ds[name].values, (ds.sizes["frame"],))

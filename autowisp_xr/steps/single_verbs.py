@@ -97,7 +97,7 @@ def subtract_overscan(
     Notes
     -----
     What rejection does, and how large the variance is, :func:`~autowisp_xr.overscan_correction`
-    says. The noise of a level is common to the pixels that it was subtracted from, and not kept
+    states. The noise of a level is common to the pixels that it was subtracted from, and not kept
     apart in ``variance``: it does not average down over the pixels of a star, as it does over
     frames.
 
@@ -144,7 +144,7 @@ def subtract_bias(
     MasterMismatchError
         Where the master does not belong to the frames.
     CalibrationError
-        Where cards of the frames say that a bias was subtracted already; where a level or an
+        Where cards of the frames state that a bias was subtracted already; where a level or an
         overscan was subtracted from one side only.
     """
     schema.check(ds)
@@ -224,7 +224,7 @@ def add_noise(
     Returns
     -------
     Frames with max(image, 0) / gain + (read_noise / gain)^2 added to ``variance``, in ADU^2, lazy
-    where ``ds`` is. ``photon_slope`` and ``photon_zero`` say what of it is the noise of photons
+    where ``ds`` is. ``photon_slope`` and ``photon_zero`` state what of it is the noise of photons
     max(image, 0), for stacks.
 
     Raises

@@ -1,6 +1,6 @@
 """Write and open Zarr stores (format 3): written frame by frame, read band by band.
 
-A store says in its attributes which Dataset it is of (by identity) and whether it is complete;
+A store states in its attributes which Dataset it is of (by identity) and whether it is complete;
 while it is not, ``_state/written`` holds a mark for each frame that is. A killed run is taken up
 where it stopped, and nothing else may be written into its place. What replaces a group is written
 beside it and swapped in when it is complete, so that what is replaced may be what is read, and is
@@ -113,7 +113,7 @@ def to_zarr(
 
     Notes
     -----
-    What was opened from a group that is then replaced says so when more of it is to be read.
+    What was opened from a group that is then replaced raises when more of it is to be read.
     """
     schema.check(ds, master="frame" not in ds.dims)
     place, identity = Group.at(store, group), provenance.fingerprint(ds)
@@ -202,7 +202,7 @@ def open_zarr(
         raise BadImageError(f"{place} was not written by to_zarr; open it with xarray.open_zarr")
     with _leftovers_passed_over():
         ds = xr.open_dataset(
-            # of any kind, whatever its annotation says
+            # of any kind, whatever its annotation states
             cast(str, place.store),
             engine="zarr",
             group=place.name,

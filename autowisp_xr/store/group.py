@@ -1,4 +1,4 @@
-"""The groups of a Zarr store: where one lies, what it says of itself, who writes to it."""
+"""The groups of a Zarr store: where one lies, what it states of itself, who writes to it."""
 
 import os
 from collections.abc import Iterator
@@ -76,7 +76,7 @@ class Group:
         return zarr.open_group(self.store, path=self.name, mode=mode)
 
     def state(self) -> dict[str, Any]:
-        """Return what the group says of itself; {} where there is none, or nothing of its own."""
+        """Return what the group states of itself; {} where there is none, or nothing of its own."""
         try:
             found = self.open("r")
         except FileNotFoundError:

@@ -1,8 +1,8 @@
 """Replace a Zarr group in a directory as a whole: it is written beside, then swapped in.
 
 What is to come is written into a hidden group inside the one that it is to replace. When it is
-complete and on the disk, one renaming says so, and from then on the swap is decided: the arrays of
-before go out, those to come go in, and the attributes, which say what the arrays are, come last.
+complete and on the disk, one renaming marks it, and from then on the swap is decided: the arrays of
+before go out, those to come go in, and the attributes, which state what the arrays are, come last.
 Each of these steps is a renaming, and a killed one is taken up by whoever comes next. Until the
 swap is decided the group is what it was; groups below it stay where they are. The folder of a group
 that is in no directory is None: nothing is swapped there.

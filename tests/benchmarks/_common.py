@@ -78,7 +78,7 @@ class ProcessError(RuntimeError):
 
 
 def measured(command: Sequence[str], **how: Any) -> Run:
-    """Run a process; the last line of its output says what it made.
+    """Run a process; the last line of its output states what it made.
 
     ``how`` goes to ``subprocess.Popen``.
     """
@@ -312,7 +312,7 @@ def option_parser(description: str, *, rounds: int = 5) -> argparse.ArgumentPars
     add(
         "--original",
         default=os.environ.get("AUTOWISP_PYTHON"),
-        help="interpreter that has autowisp (default: what AUTOWISP_PYTHON says)",
+        help="interpreter that has autowisp (default: what AUTOWISP_PYTHON states)",
     )
     add("--no-peers", action="store_true", help="ours alone")
     return parser

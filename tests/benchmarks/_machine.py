@@ -64,7 +64,7 @@ class Peers(NamedTuple):
     not_asked: bool = False
 
     def lines(self) -> list[str]:
-        """What to say of those that are there, and of each that is not, in a line."""
+        """What to state of those that are there, and of each that is not, in a line."""
         if self.not_asked:
             return ["peers: none asked for"]
         there = {**self.packages, **self.programs}

@@ -19,7 +19,7 @@ astropy       ``sigma_clip``, then ``numpy.nanmedian`` or ``nanmean``
 bottleneck    ``nanmedian`` or ``nanmean`` of float32, no rejection at all
 ============  =====================================================================================
 
-The last column says in what part of the pixels a peer differs from ours by more than 1e-6: those
+The last column states in what part of the pixels a peer differs from ours by more than 1e-6: those
 where it rejects other values, by another definition (ccdproc and astropy measure from the mean or
 reject once) or none.
 """
@@ -89,7 +89,7 @@ def jobs_of(
 
 
 def differences(results: Mapping[str, Result], folder: Path) -> None:
-    """Say in each result in what part of the pixels it differs from ours."""
+    """State in each result in what part of the pixels it differs from ours."""
     saved = {name: str(folder / f"{name}.npy") for name in results}
     saved = {name: file for name, file in saved.items() if Path(file).exists()}
     far = made("differing", saved=saved, reference=str(folder / "ours.npy"))

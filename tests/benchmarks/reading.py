@@ -3,7 +3,7 @@
     python -m tests.benchmarks.reading [--size N] [--frames N] [--peers PYTHON] ...
 
 All pixels of all files come into memory as numbers of this machine, a frame at a time or, where it
-says bands, a few rows of all frames at a time, as stacking reads them. Each job is a running
+states bands, a few rows of all frames at a time, as stacking reads them. Each job is a running
 process; files are in the page cache. Plain files, RICE-compressed ones (``.fits.fz``) and those of
 gzip. The sums that are formed of what was read have to be the same.
 """

@@ -335,7 +335,7 @@ def test_a_name_that_asks_for_what_is_not_there_is_refused(frames, master_flat_m
 def test_classes_stand_in_their_order_and_notes_last(frames, master_flat_maker, capsys):
     master_flat_maker.kinds = ("saturated", "colocated", "cloudy")
     master_flat_maker.success = {"high": False, "low": False}
-    master_flat_maker.notes = ("no frame says where it points",)
+    master_flat_maker.notes = ("no frame states where it points",)
     assert run("raw", *NAMES) == 1
     assert capsys.readouterr().out == (
         "no high master: 0 of 3 frames are high, --min-high-combine is 10\n"
@@ -343,7 +343,7 @@ def test_classes_stand_in_their_order_and_notes_last(frames, master_flat_maker, 
         "cloudy:\n  raw/f11.fits: it is cloudy\n"
         "colocated:\n  raw/f10.fits: it is colocated\n"
         "saturated:\n  raw/f9.fits: it is saturated\n"
-        "notes:\n  no frame says where it points\n"
+        "notes:\n  no frame states where it points\n"
     )
 
 

@@ -38,7 +38,7 @@ def test_pixels_that_are_not_those_of_their_sum_are_refused(summed, name, dtype)
     assert float(open_fits(good, checksum=True).image.sum()) > 0
     path = summed("bad_" + name, dtype=dtype, garbled=True)
     with pytest.raises(
-        BadImageError, match=r"HDU \d are garbled: they add up to \d+, DATASUM says \d+"
+        BadImageError, match=r"HDU \d are garbled: they add up to \d+, DATASUM states \d+"
     ) as caught:
         open_fits(path, checksum=True)
     assert str(path) in str(caught.value)
@@ -92,7 +92,7 @@ def test_sums_that_a_program_left_in_a_new_file_state_nothing(summed, tmp_path):
     (record,) = checked(scan(tmp_path / "cut.fits"))
     assert record.error is None
     assert "neither DATASUM holds for the pixels of HDU 0 nor CHECKSUM" in record.doubts[-1]
-    with pytest.warns(AutowispWarning, match="nothing says"):
+    with pytest.warns(AutowispWarning, match="nothing states"):
         open_fits(tmp_path / "cut.fits", checksum=True)
 
 

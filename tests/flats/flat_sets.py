@@ -24,7 +24,7 @@ def response(channels: int = 1, shape: tuple[int, int] = SHAPE) -> Any:
 
 
 def apart(ds: xr.Dataset, ra: Sequence[float], dec: Sequence[float]) -> xr.Dataset:
-    """Frames that say where they point, in degrees."""
+    """Frames that state where they point, in degrees."""
     return ds.assign_coords(ra=("frame", np.array(ra)), dec=("frame", np.array(dec)))
 
 

@@ -66,7 +66,7 @@ def test_frames_are_compared_where_all_are_good(select, options):
     made = aw.master_flat(partly_saturated(), select=select, **HOW, **options)
     assert abs(edge_over_middle(made.high)) < 5e-4
     assert made.high["count"].values[0, MIDDLE].tolist() == [4] * MIDDLE.sum()
-    # what the others say of the middle is not low: all are brought to one level
+    # what the others state of the middle is not low: all are brought to one level
     assert not made.high["mask"].values.any()
     pulls = (made.high["image"] - response()) / np.sqrt(made.high["variance"])
     assert pulls.values.std() == pytest.approx(1, abs=0.05)

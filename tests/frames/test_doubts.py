@@ -28,19 +28,19 @@ def test_nothing_is_doubted_in_a_plain_frame(doubts, kind):
 
 def test_a_name_that_states_otherwise_is_a_doubt_with_both_sides_and_the_remedy(doubts):
     assert doubts("flat-3s.fits", IMAGETYP="Light Frame") == [
-        "IMAGETYP = 'Light Frame' says object, but the name of its file says flat ('flat'); if the "
-        "name is right, give a type rule such as 'flat-*' = flat"
+        "IMAGETYP = 'Light Frame' means object, but the name of its file means flat ('flat'); if "
+        "the name is right, give a type rule such as 'flat-*' = flat"
     ]
     assert doubts("bias_1.fits", OBSTYPE="", IMAGETYP="DARK") == [
-        "IMAGETYP = 'DARK' says dark, but the name of its file says bias ('bias'); if the name is "
-        "right, give a type rule such as 'bias_*' = bias"
+        "IMAGETYP = 'DARK' means dark, but the name of its file means bias ('bias'); if the name "
+        "is right, give a type rule such as 'bias_*' = bias"
     ]
 
 
 def test_a_folder_is_doubted_less_than_a_name(doubts):
     assert doubts("flats/x.fits", IMAGETYP="Light Frame") == [
-        "IMAGETYP = 'Light Frame' says object, but the name of its folder says flat ('flats'); if "
-        "the name is right, give a type rule such as 'flats/*' = flat"
+        "IMAGETYP = 'Light Frame' means object, but the name of its folder means flat ('flats'); "
+        "if the name is right, give a type rule such as 'flats/*' = flat"
     ]
     # calibration frames often lie among the lights
     assert doubts("lights/y.fits", IMAGETYP="Flat") == []
@@ -57,19 +57,19 @@ def test_the_remedy_that_a_doubt_names_takes_it_away(doubts):
 
 
 @pytest.mark.parametrize(
-    ("kind", "seconds", "says", "better"),
+    ("kind", "seconds", "states", "better"),
     [
         ("Bias Frame", 60.0, "bias", "dark"),
         ("Dark Frame", 0.0, "dark", "bias"),
         ("Light Frame", 0.0, "object", "bias"),
     ],
 )
-def test_exposures_that_do_not_fit_the_type_are_doubts(doubts, kind, seconds, says, better):
+def test_exposures_that_do_not_fit_the_type_are_doubts(doubts, kind, seconds, states, better):
     assert doubts("cap_7.fits", IMAGETYP=kind, EXPTIME=seconds) == [
-        f"IMAGETYP = {kind!r} says {says}, but EXPTIME = {seconds:g} s; if it is a {better}, give "
-        f"a type rule such as 'cap_*' = {better}"
+        f"IMAGETYP = {kind!r} means {states}, but EXPTIME = {seconds:g} s; if it is a {better}, "
+        f"give a type rule such as 'cap_*' = {better}"
     ]
-    assert doubts("cap_8.fits", {"cap*": says}, IMAGETYP=kind, EXPTIME=seconds) == []
+    assert doubts("cap_8.fits", {"cap*": states}, IMAGETYP=kind, EXPTIME=seconds) == []
 
 
 @pytest.mark.parametrize(
@@ -81,18 +81,18 @@ def test_exposures_that_fit_are_none(doubts, kind, seconds):
 
 def test_a_type_that_was_guessed_is_doubted_like_one_of_a_card(doubts):
     assert doubts("Bias1.fits", IMAGETYP="", EXPTIME=30.0) == [
-        "the name of its file says bias ('Bias'), but EXPTIME = 30 s; if it is a dark, give a type "
-        "rule such as 'Bias*' = dark"
+        "the name of its file means bias ('Bias'), but EXPTIME = 30 s; if it is a dark, give a "
+        "type rule such as 'Bias*' = dark"
     ]
 
 
 def test_what_is_not_known_is_a_doubt_of_frames_that_need_it(doubts):
     exposure = (
-        "no card says how long it was exposed (EXPTIME, EXPOSURE or the like); name the card that "
-        "does, as an alias of 'exposure'"
+        "no card states how long it was exposed (EXPTIME, EXPOSURE or the like); name the card "
+        "that does, as an alias of 'exposure'"
     )
     start = (
-        "no card says when it was exposed (DATE-OBS or the like); name the card that does, as an "
+        "no card states when it was exposed (DATE-OBS or the like); name the card that does, as an "
         "alias of 'start'"
     )
     assert doubts("d.fits", IMAGETYP="dark", EXPTIME="") == [exposure]
@@ -105,9 +105,9 @@ def test_what_is_not_known_is_a_doubt_of_frames_that_need_it(doubts):
 def test_a_filter_that_is_a_bayer_pattern_is_a_doubt(doubts):
     (doubt,) = doubts("a.fits", FILTER="RGGB")
     assert doubt == (
-        "FILTER = 'RGGB' looks like a Bayer pattern, but there is no BAYERPAT, which would say so; "
-        "if the camera has one, --channels with the colours of the first two rows as "
-        "they are stored, which need not be these, says so"
+        "FILTER = 'RGGB' looks like a Bayer pattern, but there is no BAYERPAT, which would show "
+        "it; if the camera has one, --channels with the colours of the first two rows as "
+        "they are stored, which need not be these, chooses them"
     )
     assert "BAYERPAT is 'NONE'" in doubts("b.fits", FILTER="grbg", BAYERPAT="NONE")[0]
     assert doubts("c.fits", FILTER="RGGB", BAYERPAT="RGGB") == []
@@ -126,7 +126,7 @@ def test_aliases_of_the_user_are_heeded(raw):
     mine = KeywordAliases().extended(image_type="KIND", exposure="SECS")
     (record,) = scan(raw("x.fits", cards=cards), aliases=mine)
     assert record.doubts == (
-        "KIND = 'bias' says bias, but SECS = 5 s; if it is a dark, give a type rule such as "
+        "KIND = 'bias' states bias, but SECS = 5 s; if it is a dark, give a type rule such as "
         "'x.fits' = dark",
     )
 
@@ -150,7 +150,7 @@ def test_a_gain_or_a_read_noise_that_cannot_be_is_not_believed(raw, card, value,
     option = name.replace("_", "-")
     described = [line for line in record.doubts if f"{card} = {value!r} cannot be" in line]
     assert len(described) == doubted
-    assert all(f"--{option} says it" in line for line in described)
+    assert all(f"--{option} states it" in line for line in described)
 
 
 def test_one_card_that_cannot_be_gives_way_to_another(doubts):
@@ -255,4 +255,4 @@ def test_a_comment_that_states_that_a_date_is_no_start_is_a_doubt(raw, comment, 
     fits.setval(path, "DATE-OBS", value=TIMED["DATE-OBS"], comment=comment)
     (record,) = scan(path)
     assert len(record.doubts) == bool(stated)
-    assert all(f"comment says {stated}" in doubt for doubt in record.doubts)
+    assert all(f"comment states {stated}" in doubt for doubt in record.doubts)

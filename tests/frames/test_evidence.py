@@ -146,9 +146,12 @@ def test_a_guess_is_made_where_no_card_states_the_type(raw):
     ]
     found = [(record.coordinates["image_type"], record.guesses) for record in scan(paths)]
     assert found == [
-        ("flat", ("no card says a known type; by 'FLAT' in the name of its file it is a flat",)),
-        ("bias", ("no card says a known type; by 'zeros' in the name of its folder it is a bias",)),
-        ("flat", ("no card says a known type; by 'flat' in the name of its file it is a flat",)),
+        ("flat", ("no card states a known type; by 'FLAT' in the name of its file it is a flat",)),
+        (
+            "bias",
+            ("no card states a known type; by 'zeros' in the name of its folder it is a bias",),
+        ),
+        ("flat", ("no card states a known type; by 'flat' in the name of its file it is a flat",)),
         ("other", ()),
         ("dark", ()),
     ]

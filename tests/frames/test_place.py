@@ -24,7 +24,7 @@ def assert_same_place(one, two):
 
 
 def where(ds):
-    """Value that each pixel has if it is where its coordinates say."""
+    """Value that each pixel has if it is where its coordinates state."""
     planes = [
         100 * (ds["y"].values[:, None] + cut.y_offset) + ds["x"].values + cut.x_offset
         for cut in schema.channel_slices(ds)
@@ -32,7 +32,7 @@ def where(ds):
     return np.stack(planes)
 
 
-# ---------------------------------------------------------------------- what headers say
+# ---------------------------------------------------------------------- what headers state
 
 
 @pytest.mark.parametrize(
@@ -293,7 +293,7 @@ def test_a_master_that_was_made_here_knows_its_place_whatever_its_header_states(
     corner = aw.master_bias(here, camera=aw.Camera(gain=1, read_noise=1, image_area="[1:10,1:6]"))
     with pytest.raises(aw.MasterMismatchError, match="raw pixels 0 to 5"):
         aw.calibrate(there, bias=corner)
-    # one of a file that does not say where it lies is taken by its size, as DESIGN has it
+    # one of a file that does not state where it lies is taken by its size, as DESIGN has it
     for path in aw.to_fits(bias, tmp_path / "masters" / "{IMAGETYP}.fits"):
         with fits.open(path, mode="update") as hdus:
             for card in ("IMAGAREA", "LTV1", "LTV2", "LTM1_1", "LTM2_2", "HISTORY"):

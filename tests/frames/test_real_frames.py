@@ -173,13 +173,13 @@ def test_what_is_doubtful_in_real_frames_is_reported(real):
         for doubt in record.doubts:
             files.setdefault(doubt, set()).add(record.path.rsplit("/", 1)[1])
     flats = (
-        "IMAGETYP = 'Light Frame' says object, but the name of its file says flat ('flat'); if the "
-        "name is right, give a type rule such as 'flat-*' = flat"
+        "IMAGETYP = 'Light Frame' means object, but the name of its file means flat ('flat'); if "
+        "the name is right, give a type rule such as 'flat-*' = flat"
     )
     crops = (
-        "FILTER = 'RGGB' looks like a Bayer pattern, but there is no BAYERPAT, which would say so; "
-        "if the camera has one, --channels with the colours of the first two rows as "
-        "they are stored, which need not be these, says so"
+        "FILTER = 'RGGB' looks like a Bayer pattern, but there is no BAYERPAT, which would show "
+        "it; if the camera has one, --channels with the colours of the first two rows as "
+        "they are stored, which need not be these, chooses them"
     )
     assert set(files) == {flats, crops}
     assert {name.split("-")[0] for name in files[flats]} == {"flat"}
@@ -196,7 +196,7 @@ def test_a_rule_makes_flats_of_lights(real):
 
 
 def test_names_state_what_the_headers_of_a_real_set_would(real):
-    """Without the number by which CCDSoft says it, the names of this set say the same."""
+    """Without the number by which CCDSoft states it, the names of this set state the same."""
     usual = KeywordAliases()
     wordless = dataclasses.replace(usual, cards={**usual.cards, "image_type_code": ()})
     for record in scan(real / "uw_st7_flat_ladder", aliases=wordless):
@@ -204,7 +204,7 @@ def test_names_state_what_the_headers_of_a_real_set_would(real):
         kind = word.lower()
         assert record.coordinates["image_type"] == kind
         assert record.guesses == (
-            f"no card says a known type; by {word!r} in the name of its file it is a {kind}",
+            f"no card states a known type; by {word!r} in the name of its file it is a {kind}",
         )
 
 

@@ -264,7 +264,7 @@ def test_a_rule_does_not_make_a_raw_frame_of_what_cards_call_a_master(raw):
     assert record.master_because == "NUMFCOMB = 5"
     assert record.calibrated_because == "CALSTAT = 'B'"
     (master,) = scan(raw("b.fits"), types={"b*": "master dark"})
-    assert master.master_because == "the type rule 'b*' says so"
+    assert master.master_because == "the type rule 'b*' makes it one"
     assert master.coordinates["image_type"] == "dark"
 
 

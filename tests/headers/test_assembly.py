@@ -103,7 +103,7 @@ def test_linear_coordinates_serve_where_there_are_no_sections():
     right = part(2, LTV1=13, LTM1_1=-1, LTV2=0)
     frame = made(left, right)
     assert [(p.into.xmin, p.flip_x) for p in frame.pieces] == [(0, False), (6, True)]
-    # of chips, DTV says where each begins
+    # of chips, DTV states where each begins
     frame = made(
         part(1, LTV1=0, LTV2=0, DTV1=0, DTV2=0, CCDNAME="a"),
         part(2, LTV1=0, LTV2=0, DTV1=0, DTV2=4, CCDNAME="b"),

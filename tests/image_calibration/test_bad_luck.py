@@ -43,7 +43,7 @@ def test_a_header_as_extra_header_leaves_the_pixels_alone(raw):
 
 @pytest.mark.parametrize("card", [{"BZERO": 32768}, {"NAXIS1": 3}, {"simple": False}])
 def test_a_card_about_the_bytes_of_the_file_is_refused(raw, card):
-    with pytest.raises(aw.HeaderError, match="says how pixels are stored"):
+    with pytest.raises(aw.HeaderError, match="states how pixels are stored"):
         calibrated(raw, extra_header=card)
 
 

@@ -223,11 +223,11 @@ class TestTiming:
 
     def test_comments_of_the_raw_frame_stay(self):
         cards = fits.Header(
-            [("EXPTIME", 5.0, "as the shutter says"), ("DATE-OBS", "2024-03-01T00:00:00")]
+            [("EXPTIME", 5.0, "as the shutter states"), ("DATE-OBS", "2024-03-01T00:00:00")]
         )
         header = run(cards, exposure_start_utc="DATE_OBS", exposure_seconds="EXPTIME * 1.5")
         assert header["EXPTIME"] == 7.5
-        assert header.comments["EXPTIME"] == "as the shutter says"
+        assert header.comments["EXPTIME"] == "as the shutter states"
 
     def test_a_keyword_that_is_missing_is_named_before_anything_is_written(self, here):
         with pytest.raises(aw.HeaderError, match="needs JD_START, which the header does not have"):

@@ -56,7 +56,7 @@ def test_missing_rows_columns_corners_and_pixels_agree_with_the_slow_version(see
     image[rng.random(image.shape) < 0.1] = np.nan
     y_terms, x_terms = slow_polynomials(22, 3), slow_polynomials(31, 3)
     expected, kept = slow_surface(image, y_terms, x_terms)
-    # two rows and two columns of pixels, say, leave a surface free
+    # two rows and two columns of pixels, state, leave a surface free
     terms = np.einsum("yi,xj->yxij", y_terms, x_terms)[kept].reshape(-1, 9)
     determined = len(terms) >= 9 and np.linalg.cond(terms) < 1e6
     smooth = PolynomialImageSmoother(num_x_terms=3, num_y_terms=3).smooth(image)

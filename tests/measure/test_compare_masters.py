@@ -1,4 +1,4 @@
-"""``compare_masters``: by hand, what is left out, what is refused, and what it says."""
+"""``compare_masters``: by hand, what is left out, what is refused, and what it states."""
 
 import tracemalloc
 import warnings
@@ -225,7 +225,7 @@ def test_a_cell_of_which_little_is_good_does_not_count(rng):
     assert one(result, "largest_large_scale") == pytest.approx(0.2 / 1.8, rel=1e-6)
 
 
-# ---------------------------------------------------------------------- what it says
+# ---------------------------------------------------------------------- what it states
 
 
 def test_the_warning_names_channel_number_and_place_to_look():

@@ -385,7 +385,7 @@ def test_frames_on_disk_give_the_same_bits(tmp_path):
 
 
 class Watched(BackendArray):
-    """Frames that say what was read of them."""
+    """Frames that state what was read of them."""
 
     def __init__(self, values):
         self.values, self.shape, self.dtype = values, values.shape, values.dtype

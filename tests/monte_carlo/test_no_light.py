@@ -24,7 +24,7 @@ def frames_of(number, light, read_noise, gain):
 @pytest.mark.parametrize("light", [0.0, 1.0, 5.0, 50.0])
 def test_pulls_of_means_are_of_width_1(number, read_noise, gain, light):
     found = pulls(aw.stack(frames_of(number, light, read_noise, gain), "mean"), light / gain)
-    # three frames of 1.2 electrons are off by 0.024, as the docstring says
+    # three frames of 1.2 electrons are off by 0.024, as the docstring states
     assert abs(found.std() - 1) < (0.036 if number == 3 and read_noise < 2 else 0.02)
 
 

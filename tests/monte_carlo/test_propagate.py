@@ -114,7 +114,7 @@ def test_pulls_of_stacks_are_standard_normal(stacked_sensor, average, clip, ligh
 
 
 def test_what_frames_share_does_not_average_down():
-    """A dark of variance 4 in 25 frames of variance 25: 5.0 is true, the naive sum says 1.16."""
+    """A dark of variance 4 in 25 frames of variance 25: 5.0 is true, the naive sum states 1.16."""
     rng = np.random.default_rng(3)
     shape = (1, 300, 400)
     dark_noise = rng.normal(0, 2, shape)

@@ -121,7 +121,7 @@ def test_the_scatter_of_the_best_weights_is_the_true_one(number):
 
 
 def test_how_far_other_weights_are_off_from_the_scatter():
-    """The docstring says 0.95 of five frames of one noise, of weights 1 to 5."""
+    """The docstring states 0.95 of five frames of one noise, of weights 1 to 5."""
     found = reported_over_true(5, "mean", weights=np.arange(1.0, 6.0))
     assert found == pytest.approx(0.951, abs=0.006)
 

@@ -53,7 +53,7 @@ def test_noise_that_differs_by_any_factor_is_no_exception(sigma, average):
 @pytest.mark.parametrize("reject", [MinMax(), MinMax(0, 1), NoiseClip(9)])
 @pytest.mark.parametrize("average", ["median", 0.3])
 def test_what_rejection_leaves_is_as_true(average, reject):
-    """Of extremes that were dropped the noise counts, too: it says where the others are."""
+    """Of extremes that were dropped the noise counts, too: it states where the others are."""
     frames = gaussian(10.0 * np.resize((1, 2, 3), 10), (1, 400, 500))
     assert ratio(frames, average, "propagate", reject) == pytest.approx(1, abs=0.02)
 
@@ -73,7 +73,7 @@ def test_the_noise_of_values_left_out_does_not_count():
 
 
 def test_the_scatter_of_frames_that_nothing_gives_the_noise_of_is_off():
-    """Four frames of noise 1 and one of noise 3: the docstring says by how much."""
+    """Four frames of noise 1 and one of noise 3: the docstring states by how much."""
     frames = gaussian((10.0, 10.0, 10.0, 10.0, 30.0), (1, 400, 500))
     blind = frames.drop_vars("variance")
     assert ratio(blind, "median", "scatter") == pytest.approx(1.97, abs=0.03)

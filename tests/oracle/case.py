@@ -1,4 +1,4 @@
-"""A golden case: a directory of inputs and expectations; a comparison says what differs."""
+"""A golden case: a directory of inputs and expectations; a comparison states what differs."""
 
 import json
 import math

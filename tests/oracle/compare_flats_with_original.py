@@ -1,6 +1,6 @@
 """Master flats of the class, held against those of the original AutoWISP itself.
 
-Where the original is, and how it is run, is told in ``compare_with_original``:
+Where the original is, and how it is run, is given in ``compare_with_original``:
 
     python -m tests.oracle.compare_flats_with_original --python ORIGINAL/bin/python
 
@@ -133,14 +133,14 @@ from autowisp.image_smoothing import (
     ChainSmoother, PolynomialImageSmoother, SplineImageSmoother, WrapFilterAsSmoother
 )
 
-def smoother(told):
-    told = dict(told)
-    kind = told.pop("type")
+def smoother(given):
+    given = dict(given)
+    kind = given.pop("type")
     if kind == "chain":
-        return ChainSmoother(*map(smoother, told.pop("smoothers")), **told)
+        return ChainSmoother(*map(smoother, given.pop("smoothers")), **given)
     if kind == "filter":
-        return WrapFilterAsSmoother(getattr(scipy.ndimage, told.pop("filter")), **told)
-    return {"polynomial": PolynomialImageSmoother, "spline": SplineImageSmoother}[kind](**told)
+        return WrapFilterAsSmoother(getattr(scipy.ndimage, given.pop("filter")), **given)
+    return {"polynomial": PolynomialImageSmoother, "spline": SplineImageSmoother}[kind](**given)
 
 for name, heap in job.items():
     for stack in (heap["large_scale"], heap["master"]):
@@ -159,7 +159,7 @@ for name, heap in job.items():
             large_scale_stack_options=heap["large_scale"],
             master_stack_options={**heap["master"], **output},
         ),
-        **{which: smoother(told) for which, told in heap["smoothers"].items()},
+        **{which: smoother(given) for which, given in heap["smoothers"].items()},
     )
     result = make(heap["files"], f"there/{name}_high.fits", f"there/{name}_low.fits", **output)
     with open(f"there/{name}.json", "w") as file:

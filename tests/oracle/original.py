@@ -23,7 +23,7 @@ Line = tuple[str, str, dict[str, bool]]
 
 COLUMNS = ("image", "error", "mask", "header", "classes")
 
-# what the header of a file says of its bytes, and our history, which is in a place of its own
+# what the header of a file states of its bytes, and our history, which is in a place of its own
 _LEFT_OUT = {"SIMPLE", "XTENSION", "BITPIX", "NAXIS", "NAXIS1", "NAXIS2", "PCOUNT", "GCOUNT"}
 _LEFT_OUT |= {"EXTEND", "CHECKSUM", "DATASUM", "HISTORY"}
 

@@ -21,7 +21,7 @@ from tests.oracle.case import Case
 
 # a Julian date within a second, where the tolerance of pixels would allow minutes
 _KEYWORD_RTOL = 1e-14
-# cards of the original's class, which say what its arguments were
+# cards of the original's class, which state what its arguments were
 _OF_THE_CLASS = re.compile(r"IMAGETYP|OUTLTHRS|AVRGFUNC|MINAVGPX|MAXREJIT|XCLUDMSK|ORIGF\d+")
 
 

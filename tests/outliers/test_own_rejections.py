@@ -1,4 +1,4 @@
-"""Objects of users that say which values they keep."""
+"""Objects of users that state which values they keep."""
 
 from dataclasses import dataclass
 

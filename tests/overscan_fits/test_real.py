@@ -119,7 +119,7 @@ def test_all_four_quadrants_are_flat_at_zero_in_dark_and_in_light(esis, frame, m
         mean, slope, chi2 = flatness(rest) / np.array([np.sqrt(2), np.sqrt(2), 1])
         assert abs(mean) < 3
         assert abs(slope) < 3
-        # neighbours are anticorrelated: rows differ less than their pixels say, alone 0.7, less
+        # neighbours are anticorrelated: rows differ less than their pixels state, alone 0.7, less
         # a level of their own 1.6 instead of 2
         assert 0.5 < chi2 < (2.2 if method is ROWS else 1.3)
 

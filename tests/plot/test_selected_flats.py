@@ -227,7 +227,7 @@ def test_maps_of_clouds_share_one_scale_in_per_cent():
     maps = planes([0, 0, 0, 0, 0.03, -0.2, 0.9, 0])
     figure = drawn(plot.flats(table(), planes(np.arange(8.0)), maps))
     frames, clouds = pictures(figure)[::2], pictures(figure)[1::2]
-    # a map of the saturated frame would say nothing
+    # a map of the saturated frame would state nothing
     assert (len(frames), len(clouds)) == (3, 2)
     assert [image.get_clim() for image in clouds] == [(-20.0, 20.0)] * 2
     assert clouds[1].get_array()[3, 3] == -20.0

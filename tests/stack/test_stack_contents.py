@@ -1,4 +1,4 @@
-"""What a stack says of its contents: when it began and ended, how long, of how many frames."""
+"""What a stack states of its contents: when it began and ended, how long, of how many frames."""
 
 import numpy as np
 import pytest

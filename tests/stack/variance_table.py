@@ -56,7 +56,7 @@ def ratio(
 
 
 def gaussian(sigma: Any, pixels: tuple[int, ...] = PIXELS, seed: int = 0) -> xr.Dataset:
-    """Frames of one level and of a noise each, which their variance says."""
+    """Frames of one level and of a noise each, which their variance states."""
     sigma = np.asarray(sigma, np.float64)[:, None, None, None]
     rng = np.random.default_rng([len(sigma), seed])
     image = LEVEL + sigma * rng.standard_normal((len(sigma), *pixels))

@@ -1,4 +1,4 @@
-"""Masters of other programs come to the scale of the frames where their headers say how."""
+"""Masters of other programs come to the scale of the frames where their headers state how."""
 
 import numpy as np
 import pytest
@@ -56,7 +56,7 @@ def test_what_is_plainly_no_flat_is_refused(opened, image, cards, reason):
 def test_the_pedestal_of_a_master_is_taken_off(opened, pedestal):
     bias = opened("bias", 1100 + NOISE, PEDESTAL=pedestal)
     dark = opened("dark", 200 - NOISE, CALSTAT="BM", PEDESTAL=pedestal)
-    with pytest.warns(AutowispWarning, match=r"-100 is added to it, as PEDESTAL = -?100 says"):
+    with pytest.warns(AutowispWarning, match=r"-100 is added to it, as PEDESTAL = -?100 states"):
         result = aw.calibrate(frames(), bias=bias, dark=dark)
     np.testing.assert_allclose(result["image"], 500.0, rtol=1e-6)
 
@@ -81,7 +81,7 @@ def test_electrons_become_adu_by_the_gain_that_the_master_states(opened):
     with pytest.raises(aw.MasterMismatchError, match=r"gain of 1\.5 e/ADU.*one of 2 e/ADU"):
         aw.subtract_bias(frames(), opened("bias", image, BUNIT="electron", EGAIN=1.5))
     unknown = frames().assign_attrs(camera=aw.Camera().to_json())
-    with pytest.raises(aw.MasterMismatchError, match="the gain is not known: say EGAIN"):
+    with pytest.raises(aw.MasterMismatchError, match="the gain is not known: give EGAIN"):
         aw.subtract_bias(unknown, opened("bias", image, BUNIT="electron"))
 
 

@@ -8,7 +8,7 @@ from tests.steps.frames import frame_set, master
 
 
 def numbered(height, width, **options):
-    """Each pixel says where it is: 100 y + x."""
+    """Each pixel states where it is: 100 y + x."""
     y, x = np.mgrid[:height, :width]
     return frame_set((100 * y + x).astype("i4"), **options)
 
