@@ -194,7 +194,7 @@ def frame_and_channel(ds: xr.Dataset) -> dict[str, xr.Variable]:
     return {name: ds.coords[name].variable for name in ("frame", "channel") if name in ds.coords}
 
 
-def lost_lenders(steps: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+def lost_noise_sources(steps: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """Return the coordinates of a frame that name the masters of some steps, as lost ones."""
     found: dict[str, set[str]] = {}
     for step in steps:

@@ -1,4 +1,4 @@
-"""Master flats: the response of each pixel, from frames of something even."""
+"""Master flats: the response of each pixel, from evenly illuminated frames."""
 
 import warnings
 from collections.abc import Callable, Collection
@@ -26,7 +26,7 @@ from autowisp_xr.stack.scaling import scaled
 from autowisp_xr.steps.calibration import calibrate
 from autowisp_xr.steps.flat import of_mean_one
 from autowisp_xr.steps.fused_pass import PLANE_BYTES
-from autowisp_xr.steps.master_fit import check_alike
+from autowisp_xr.steps.master_matching import check_alike
 
 
 def master_flat(

@@ -168,7 +168,7 @@ def _coordinates(order: Arrangement) -> dict[str, Any]:
         found["ceiling"] = ("frame", np.array(ceilings), {"units": "adu"})
     # masters whose noise calibrated frames share, and of which nobody has looked for the files
     lost = [
-        schema.lost_lenders(provenance.steps_of(head.layout.history))
+        schema.lost_noise_sources(provenance.steps_of(head.layout.history))
         if "error" in head.layout.planes
         else {}
         for head in heads

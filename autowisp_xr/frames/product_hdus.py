@@ -15,8 +15,8 @@ from autowisp_xr.arrays import Image
 from autowisp_xr.fits.image_cards import history_cards, split_history
 from autowisp_xr.fits.writing import NewHdu, write_plain, write_tiled
 from autowisp_xr.flags import Flag
+from autowisp_xr.frames.atomic_write import Content
 from autowisp_xr.frames.names import bare_name
-from autowisp_xr.frames.outputs import Content
 from autowisp_xr.headers.cards import STRUCTURAL, add_doubts, parse_header, value_of, write_card
 from autowisp_xr.headers.fate_rules import StoredPixels, product_cards, set_facts
 from autowisp_xr.headers.place import PRODUCT_CARDS, name_place

@@ -26,9 +26,9 @@ from autowisp_xr.frames.names import Paths, bare_name
 from autowisp_xr.frames.type_rules import TypeRule, type_rules
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.bunit import COUNTED, unit_of
+from autowisp_xr.headers.camera_facts import amplifier_facts, channel_facts, read_facts
 from autowisp_xr.headers.cards import parse_header, value_of
 from autowisp_xr.headers.coordinates import read_coordinates
-from autowisp_xr.headers.facts import amplifier_facts, channel_facts, read_facts
 from autowisp_xr.headers.place import PRODUCT_CARDS, Place, place_of
 from autowisp_xr.headers.recognition import calibrated_reason, master_reason
 from autowisp_xr.headers.values import Cards
@@ -49,7 +49,7 @@ class FileRecord:
     coordinates: Mapping[str, Any] = field(default_factory=dict)
     """As :func:`autowisp_xr.headers.coordinates.read_coordinates` gives them."""
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """As :func:`autowisp_xr.headers.facts.read_facts` gives them."""
+    """As :func:`autowisp_xr.headers.camera_facts.read_facts` gives them."""
     place: Place | None = None
     """Place of a calibrated file (IMAGAREA, CLRCHNL, CHNL*), whose channels are split already."""
     type_rule: str = ""

@@ -15,9 +15,9 @@ from astropy.io import fits
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.frames import ccddata
+from autowisp_xr.frames.atomic_write import check_name, write_whole
 from autowisp_xr.frames.names import fill_template
-from autowisp_xr.frames.outputs import check_name, write_whole
-from autowisp_xr.frames.parallel import Target, Writing, write_frames
+from autowisp_xr.frames.parallel_writing import Target, Writing, write_frames
 from autowisp_xr.frames.product_hdus import content_of, history_of, output_headers
 from autowisp_xr.headers.coordinates import is_master
 from autowisp_xr.headers.fate_rules import set_facts
@@ -159,7 +159,7 @@ def with_files(master: xr.Dataset, files: Sequence[str]) -> xr.Dataset:
     return master.assign_coords(channel_path=("channel", paths))
 
 
-class Product(NamedTuple):
+class OutputFile(NamedTuple):
     """A calibrated image or a master, and the file that is to hold it."""
 
     path: str
@@ -170,7 +170,7 @@ class Product(NamedTuple):
 
 
 def write_products(
-    products: Sequence[Product],
+    products: Sequence[OutputFile],
     records: Sequence[Mapping[str, Any]],
     *,
     overwrite: bool = False,

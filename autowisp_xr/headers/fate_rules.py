@@ -15,7 +15,7 @@ from autowisp_xr.headers.sections import parse_section
 from autowisp_xr.headers.sensor_grid import PixelGrid
 from autowisp_xr.headers.values import ELECTRONS, Cards, to_number, to_text
 
-Facts = Mapping[str, Any]
+Values = Mapping[str, Any]
 """The true value for a product by the name of its row; None where no value is true. Cards of rows
 that are not named stay as they are."""
 
@@ -35,7 +35,7 @@ class StoredPixels:
 
 
 def product_cards(
-    header: fits.Header, steps: Sequence[str], facts: Facts, pixels: StoredPixels
+    header: fits.Header, steps: Sequence[str], facts: Values, pixels: StoredPixels
 ) -> None:
     """Make the cards of a header, in place, those of a product.
 
@@ -60,13 +60,13 @@ def product_cards(
                 rule(header, row, facts, pixels)
 
 
-def set_facts(header: fits.Header, facts: Facts) -> None:
+def set_facts(header: fits.Header, facts: Values) -> None:
     """Write true values, in place, into all aliases that a header has of their rows."""
     for name in facts:
         _set(header, ROWS[name], facts)
 
 
-def _set(header: fits.Header, row: Row, facts: Facts, pixels: StoredPixels | None = None) -> None:
+def _set(header: fits.Header, row: Row, facts: Values, pixels: StoredPixels | None = None) -> None:
     _set_if_there(header, row, facts)
     value = facts.get(row.name)
     if value is not None and row.cards[0] not in header:
@@ -74,7 +74,7 @@ def _set(header: fits.Header, row: Row, facts: Facts, pixels: StoredPixels | Non
 
 
 def _set_if_there(
-    header: fits.Header, row: Row, facts: Facts, pixels: StoredPixels | None = None
+    header: fits.Header, row: Row, facts: Values, pixels: StoredPixels | None = None
 ) -> None:
     if row.name not in facts:
         return
@@ -89,12 +89,12 @@ def _set_if_there(
             header.insert(first, (card, value, row.comment))
 
 
-def _remove(header: fits.Header, row: Row, facts: Facts, pixels: StoredPixels) -> None:
+def _remove(header: fits.Header, row: Row, facts: Values, pixels: StoredPixels) -> None:
     for card in row.among(header):
         header.remove(card, remove_all=True)
 
 
-def _rename(header: fits.Header, row: Row, facts: Facts, pixels: StoredPixels) -> None:
+def _rename(header: fits.Header, row: Row, facts: Values, pixels: StoredPixels) -> None:
     """Give a gain setting its own keyword; a gain in electrons per ADU keeps its own as well."""
     (card,) = row.cards
     if card not in header:
@@ -116,7 +116,7 @@ def _counts_electrons(header: fits.Header, card: str) -> bool:
     return any(abs(number - other) <= _ALIKE * abs(other) for other in others)
 
 
-def _keep_inside(header: fits.Header, row: Row, facts: Facts, pixels: StoredPixels) -> None:
+def _keep_inside(header: fits.Header, row: Row, facts: Values, pixels: StoredPixels) -> None:
     """Remove sections, unless they lie inside of pixels that are counted as the raw frame's."""
     size = pixels.height, pixels.width
     for card in row.among(header):
@@ -126,7 +126,7 @@ def _keep_inside(header: fits.Header, row: Row, facts: Facts, pixels: StoredPixe
             header.remove(card, remove_all=True)
 
 
-def _keep_on_pattern(header: fits.Header, row: Row, facts: Facts, pixels: StoredPixels) -> None:
+def _keep_on_pattern(header: fits.Header, row: Row, facts: Values, pixels: StoredPixels) -> None:
     """Remove a pattern of 2 x 2 colours, unless the pixels, unsplit, start with its first."""
     grid = pixels.grid
     starts_pattern = replace(grid, y=grid.y % 2, x=grid.x % 2) == PixelGrid()
@@ -136,7 +136,7 @@ def _keep_on_pattern(header: fits.Header, row: Row, facts: Facts, pixels: Stored
         _remove(header, row, facts, pixels)
 
 
-RULES: Mapping[str, Callable[[fits.Header, Row, Facts, StoredPixels], None]] = {
+RULES: Mapping[str, Callable[[fits.Header, Row, Values, StoredPixels], None]] = {
     "true value": _set,
     "true value if there": _set_if_there,
     "removed": _remove,

@@ -15,7 +15,7 @@ from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.bunit import COUNTED
 from autowisp_xr.headers.cards import ascii_text, value_of
 from autowisp_xr.headers.coordinates import read_coordinates
-from autowisp_xr.headers.fate_rules import Facts
+from autowisp_xr.headers.fate_rules import Values
 from autowisp_xr.headers.fates import EFFECTIVE
 from autowisp_xr.headers.processing import CORRECTIONS, MOST_LETTERS, STATUS, corrections_in
 from autowisp_xr.headers.readout import raw_gain
@@ -78,7 +78,7 @@ def true_cards(
     records: Sequence[Mapping[str, Any]],
     steps: Sequence[str],
     channel: str,
-) -> Facts:
+) -> Values:
     """Return the true values for a plane of a product, by the rows of the table of fates.
 
     What the header of a stack has lost, because frames differ by a second or a tenth of a degree,
@@ -200,7 +200,7 @@ def _corrections(
     return facts
 
 
-def digest_facts(records: Sequence[Mapping[str, Any]], channel: str) -> Facts:
+def digest_facts(records: Sequence[Mapping[str, Any]], channel: str) -> Values:
     """Return the rows of the digests of masters, which are known when files are written.
 
     Parameters

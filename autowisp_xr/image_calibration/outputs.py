@@ -11,9 +11,9 @@ from astropy.io import fits
 
 from autowisp_xr import provenance
 from autowisp_xr.errors import CalibrationError
+from autowisp_xr.frames.atomic_write import check_name
 from autowisp_xr.frames.names import fill_template
-from autowisp_xr.frames.outputs import check_name
-from autowisp_xr.frames.write import Product, write_products
+from autowisp_xr.frames.write import OutputFile, write_products
 from autowisp_xr.image_calibration.channels import Channels
 
 
@@ -81,7 +81,7 @@ def write_channels(
     channels: Channels = params["channels"]
     write_products(
         [
-            Product(names[name], headers[name], {n: plane[cut] for n, plane in planes.items()})
+            OutputFile(names[name], headers[name], {n: plane[cut] for n, plane in planes.items()})
             for name, cut in channels.items()
         ],
         provenance.history(provenance.with_hashes(ds)),

@@ -22,9 +22,9 @@ from autowisp_xr.fits.lazy_pixels import Spool
 from autowisp_xr.flags import Flag, as_flag
 from autowisp_xr.frames.names import fill_template
 from autowisp_xr.frames.open import open_planes
-from autowisp_xr.frames.parallel import scheduler
+from autowisp_xr.frames.parallel_writing import scheduler
 from autowisp_xr.frames.product_hdus import plain_header
-from autowisp_xr.frames.write import Product, write_products
+from autowisp_xr.frames.write import OutputFile, write_products
 from autowisp_xr.headers.cards import ascii_text, parse_header, set_cards, value_of
 from autowisp_xr.headers.fate_rules import set_facts
 from autowisp_xr.headers.fates import TABLE
@@ -243,7 +243,7 @@ def write_master(
     path = fill_template(name, header)
     check_output(path, overwrite=allow_overwrite, inputs=inputs)
     write_products(
-        [Product(path, header, computed(master, options))],
+        [OutputFile(path, header, computed(master, options))],
         provenance.history(provenance.with_hashes(master)),
         overwrite=allow_overwrite,
         compress=compress,

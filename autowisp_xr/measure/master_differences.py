@@ -13,7 +13,7 @@ from autowisp_xr import schema
 from autowisp_xr.arrays import Bools, Floats, Image, Integers
 from autowisp_xr.errors import AutowispWarning
 from autowisp_xr.matching import ALLOWABLE
-from autowisp_xr.steps.master_fit import reason_between
+from autowisp_xr.steps.master_matching import reason_between
 
 _BELOW = 0.16
 """Fraction of normal values that are below one standard deviation under their mean."""

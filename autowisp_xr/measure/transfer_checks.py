@@ -14,7 +14,7 @@ from autowisp_xr.measure.frame_pairs import LEVELS, Frame, Frames, Pairs
 from autowisp_xr.measure.raw_input import check_raw
 from autowisp_xr.measure.transfer_curve import Curve, MeanBias, Sample, samples
 from autowisp_xr.measure.variance_slope import Slope
-from autowisp_xr.steps.master_fit import OF_PIXELS, reason_between
+from autowisp_xr.steps.master_matching import OF_PIXELS, reason_between
 
 _LEAST_LIGHT = 5.0
 """Electrons; a level below depends on the bias as much as on the light."""

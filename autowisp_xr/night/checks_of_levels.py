@@ -84,7 +84,7 @@ def _floor(planes: Planes) -> Floor | None:
     return max(filter(None, floors), key=lambda floor: floor.share, default=None)
 
 
-class Level(NamedTuple):
+class FrameLevel(NamedTuple):
     """The level of frames without light, and what it varies by."""
 
     mean: float
@@ -95,7 +95,7 @@ class Level(NamedTuple):
     """Of a pixel."""
 
 
-def level_of_frames(records: Sequence[FileRecord]) -> Level | None:
+def level_of_frames(records: Sequence[FileRecord]) -> FrameLevel | None:
     """Measure level and noise in some rows of a few frames; None where they cannot be read."""
     samples = []
     for record in records[:: max(len(records) // _PER_NIGHT, 1)][:_PER_NIGHT]:
@@ -111,12 +111,12 @@ def level_of_frames(records: Sequence[FileRecord]) -> Level | None:
         return None
     means = [_level_of(sample) for sample in samples]
     if len(samples) == 1:
-        return Level(means[0], 0.0, _noise(samples[0]))
+        return FrameLevel(means[0], 0.0, _noise(samples[0]))
     noise = _noise_between(samples[0], samples[1])
-    return Level(float(np.mean(means)), float(np.std(means, ddof=1)), noise)
+    return FrameLevel(float(np.mean(means)), float(np.std(means, ddof=1)), noise)
 
 
-def levels_differ(one: Level | None, other: Level | None) -> str:
+def levels_differ(one: FrameLevel | None, other: FrameLevel | None) -> str:
     """Describe how the levels of two nights differ; "" where they agree, or one is not known."""
     if one is None or other is None:
         return ""

@@ -11,8 +11,8 @@ from autowisp_xr import simulate, store
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.flags import Flag
 from autowisp_xr.frames import to_fits
+from autowisp_xr.night.product_writing import STORE
 from autowisp_xr.night.reduction import reduce
-from autowisp_xr.night.writing import STORE
 from autowisp_xr.outliers.sigma_clip import SigmaClip
 from autowisp_xr.stack import stack
 

@@ -11,7 +11,7 @@ from autowisp_xr.frames import FileRecord
 from autowisp_xr.kinds import EXPOSURE_TOLERANCE, FRAMES, KINDS, Kind
 from autowisp_xr.matching import Matching, same_exposure
 from autowisp_xr.night.camera_setups import take_colours
-from autowisp_xr.night.checks_of_levels import Level, level_of_frames, levels_differ
+from autowisp_xr.night.checks_of_levels import FrameLevel, level_of_frames, levels_differ
 from autowisp_xr.night.file_traits import nights_of, traits_of_file, traits_of_set
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.set_names import name_of_set, names_for, own_names, places_of
@@ -188,7 +188,7 @@ class _Sorter:
         if not self.look:
             self.notes.append(sentence("nights_later", frames=what))
             return [records]
-        parts: list[tuple[Level | None, _Frames]] = []
+        parts: list[tuple[FrameLevel | None, _Frames]] = []
         reasons = []
         for night in nights:
             level = level_of_frames(night)

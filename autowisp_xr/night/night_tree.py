@@ -19,10 +19,10 @@ from autowisp_xr.night.camera_words import describe, setting_hint
 from autowisp_xr.night.frame_sets import FrameSet, records_of
 from autowisp_xr.night.listing import table_of
 from autowisp_xr.night.plan import Plan, by_setup, camera_with_colours, plan_night
+from autowisp_xr.night.product_writing import STORE
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.summarised_lines import plain
 from autowisp_xr.night.summary import SUMMARY_GROUP
-from autowisp_xr.night.writing import STORE
 
 
 def open_night(

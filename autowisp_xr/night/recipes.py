@@ -19,8 +19,8 @@ from autowisp_xr.night.checks_of_calibrated import doubts_on_calibrated
 from autowisp_xr.night.checks_of_masters import KnownDark
 from autowisp_xr.night.choosing import Candidate, Choices
 from autowisp_xr.night.plan import Product
+from autowisp_xr.night.product_writing import Remarks
 from autowisp_xr.night.sentences import sentence
-from autowisp_xr.night.writing import Remarks
 from autowisp_xr.stack import master_bias, master_dark
 
 

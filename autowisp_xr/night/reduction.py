@@ -17,11 +17,11 @@ from autowisp_xr.locking import locked
 from autowisp_xr.matching import Matching
 from autowisp_xr.night.measured_camera import know_camera
 from autowisp_xr.night.plan import Plan, by_setup, camera_with_colours, plan_night
+from autowisp_xr.night.product_writing import CAMERA, STORE, Writer
 from autowisp_xr.night.recipes import Recipes
 from autowisp_xr.night.record import Record
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.summary import Summary
-from autowisp_xr.night.writing import CAMERA, STORE, Writer
 from autowisp_xr.options import MIN_FLAT, check_min_flat
 
 _SUMMARY = "summary.txt"

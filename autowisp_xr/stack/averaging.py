@@ -27,7 +27,7 @@ from autowisp_xr.stack.options import StackOptions
 from autowisp_xr.stack.weights import echoed, weights_of
 from autowisp_xr.stats.quantisation import digitisation_of, frames_to_look_at, rows_to_look_at
 from autowisp_xr.stats.rounding import rounding_variances
-from autowisp_xr.steps.shared_noise_names import groups_of, warn_if_lost
+from autowisp_xr.steps.noise_sources import groups_of, warn_if_lost
 
 _PLANES = ("image", "mask", "variance", *SHARED, *schema.PHOTON_PLANES, "count")
 """Variables in the order of :class:`autowisp_xr.stack.engine.FramePlanes`."""

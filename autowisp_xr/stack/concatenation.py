@@ -15,7 +15,7 @@ from autowisp_xr.errors import ImageMismatchError
 from autowisp_xr.matching import allowed
 from autowisp_xr.schema import SHARED
 from autowisp_xr.stack.parts import Part, Run, is_common, is_one, joined_coordinates, named, runs_of
-from autowisp_xr.steps.master_fit import check_alike
+from autowisp_xr.steps.master_matching import check_alike
 from autowisp_xr.steps.pedestals import level_of, stated_bias_of
 
 _OF_ONE_STACK = ("rejected_low", "rejected_high")

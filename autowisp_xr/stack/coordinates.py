@@ -29,7 +29,7 @@ from autowisp_xr.schema import SHARED
 from autowisp_xr.stack.options import StackOptions
 from autowisp_xr.stack.weights import pixel_shares
 from autowisp_xr.stats.order_statistics import quantile_moments, trimmed_moments
-from autowisp_xr.steps.shared_noise_names import lenders
+from autowisp_xr.steps.noise_sources import noise_sources
 
 _NANOSECONDS = 1e9
 _NOT_A_TIME = np.datetime64("NaT", "ns")
@@ -74,7 +74,7 @@ def summarised(
             number = int(contents["combined"].sum())
             coords["header"] = _text(_stacked_header(ds, options, number))
         elif name in SHARED.values():
-            coords[str(name)] = _text(lenders([str(text) for text in coord.values.tolist()]))
+            coords[str(name)] = _text(noise_sources([str(text) for text in coord.values.tolist()]))
         elif name not in ("frame", "path", "ceiling", *contents) and coord.dims == ("frame",):
             coords[str(name)] = _common(coord.values, shares, degrees=name == "ra")
             coords[str(name)].attrs = dict(coord.attrs)

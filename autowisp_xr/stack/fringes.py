@@ -17,7 +17,7 @@ from autowisp_xr.stack.averaging import stacked
 from autowisp_xr.stack.options import StackOptions
 from autowisp_xr.stack.scaling import scaled
 from autowisp_xr.stats.sampling import good_only
-from autowisp_xr.steps.master_fit import check_alike
+from autowisp_xr.steps.master_matching import check_alike
 
 _STARS = SigmaClip(4, scale="mad", about="median", floor="noise")
 """What is no sky: stars, which lie elsewhere in each frame of a field that was dithered."""

@@ -18,7 +18,7 @@ from autowisp_xr.stack.options import StackOptions
 from autowisp_xr.stats.digits import counted, floor_of
 from autowisp_xr.steps.calibration import calibrated
 from autowisp_xr.steps.fused_pass import PLANE_BYTES
-from autowisp_xr.steps.master_fit import check_alike
+from autowisp_xr.steps.master_matching import check_alike
 
 ROBUST = SigmaClip(5, scale="mad", about="median", floor="noise")
 """What masters reject by default."""

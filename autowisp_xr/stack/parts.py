@@ -14,7 +14,7 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.bridge import blocks
 from autowisp_xr.bridge.pieces import is_same
 from autowisp_xr.schema import SHARED
-from autowisp_xr.steps.shared_noise_names import UNNAMED, lenders_of
+from autowisp_xr.steps.noise_sources import UNNAMED, noise_sources_of
 
 
 class Part:
@@ -98,7 +98,7 @@ def named(part: Part) -> str:
 
 def is_one(parts: Sequence[Part], given: Sequence[xr.Variable | None], plane: str) -> bool:
     """Return whether all frames share the noise of one plane."""
-    texts = {text for part in parts for text in lenders_of(part.ds, plane)}
+    texts = {text for part in parts for text in noise_sources_of(part.ds, plane)}
     return len(texts) == 1 and is_common(given)
 
 
@@ -124,7 +124,7 @@ def joined_coordinates(parts: Sequence[Part], runs: Sequence[Run]) -> dict[str, 
         if name not in SHARED.values()
     }
     for plane, name in SHARED.items():
-        texts = _lenders(parts, plane)
+        texts = _noise_sources(parts, plane)
         if any(map(any, texts)):
             column = [text for number, cut in runs for text in texts[number][cut]]
             coords[name] = ("frame", _text(column))
@@ -163,9 +163,9 @@ def _column(parts: Sequence[Part], runs: Sequence[Run], name: str) -> tuple[Any,
     return np.concatenate([columns[number][cut] for number, cut in runs]), dict(there[0].attrs)
 
 
-def _lenders(parts: Sequence[Part], plane: str) -> list[list[str]]:
+def _noise_sources(parts: Sequence[Part], plane: str) -> list[list[str]]:
     """Name the masters of the frames of each part; unnamed ones are others in each set."""
-    texts = [lenders_of(part.ds, plane) for part in parts]
+    texts = [noise_sources_of(part.ds, plane) for part in parts]
     given = [part.ds[plane].variable if plane in part.ds else None for part in parts]
     if is_one(parts, given, plane):
         return texts

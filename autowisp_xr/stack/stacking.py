@@ -1,4 +1,4 @@
-"""``stack``: many frames become one, outliers rejected, with a variance that holds."""
+"""``stack``: combine frames, rejecting outliers, with a variance that is right."""
 
 from collections.abc import Collection, Iterable, Sequence
 
@@ -10,7 +10,7 @@ from autowisp_xr.options import Average, ErrorSource, Weights
 from autowisp_xr.outliers.of_user import RejectChoice
 from autowisp_xr.stack.averaging import stacked
 from autowisp_xr.stack.options import StackOptions
-from autowisp_xr.steps.master_fit import check_alike
+from autowisp_xr.steps.master_matching import check_alike
 
 
 def stack(

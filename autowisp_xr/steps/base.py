@@ -26,11 +26,11 @@ from autowisp_xr.errors import CalibrationError
 from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.schema import DIMS, MONO, names
+from autowisp_xr.steps.noise_sources import noise_source
 from autowisp_xr.steps.pedestals import samples
-from autowisp_xr.steps.shared_noise_names import lender
 
 
-class Place(NamedTuple):
+class RowIndex(NamedTuple):
     """The row of the frames that the kernel is at."""
 
     frame: int
@@ -68,13 +68,13 @@ def absent(axes: int, dtype: Any = np.float64) -> Any:
 
 
 @kernel
-def plane_row(planes: Planes, at: Place, neutral: Numbers) -> Any:
+def plane_row(planes: Planes, at: RowIndex, neutral: Numbers) -> Any:
     """Return a row of planes (channel, y, x), or what is neutral where there are none."""
     return planes[at.channel, at.y] if planes.size else neutral
 
 
 @kernel
-def frame_row(cube: Cube, at: Place, neutral: Numbers) -> Any:
+def frame_row(cube: Cube, at: RowIndex, neutral: Numbers) -> Any:
     """Return a row of (frame, channel, y, x), or of one frame that stands for all."""
     return cube[at.frame % cube.shape[0], at.channel, at.y] if cube.size else neutral
 
@@ -88,7 +88,7 @@ def over_frames(factor: Floats) -> Floats:
 class Step:
     """A step of calibration; one that overrides nothing does nothing."""
 
-    place: ClassVar[str] = ""
+    operand: ClassVar[str] = ""
     """Name of its operands among those of the pass; "" where it has none."""
 
     before_noise: ClassVar[bool] = False
@@ -122,7 +122,7 @@ class Step:
         """Return what it adds to the variance of all frames alike, before any flat."""
         return []
 
-    def name_lenders(self, subtracted: list[set[str]], divided: list[set[str]]) -> None:
+    def name_noise_sources(self, subtracted: list[set[str]], divided: list[set[str]]) -> None:
         """Add the names of masters, whose noise frames share, to the sets of each frame."""
 
     def moved_saturation(self, levels: Floats) -> Floats:
@@ -140,7 +140,7 @@ class MasterStep(Step):
     @property
     def masters(self) -> dict[str, xr.Dataset]:
         """The master, by its kind."""
-        return {self.place: self.master}
+        return {self.operand: self.master}
 
     def operands(self, ds: xr.Dataset) -> Mapping[str, xr.Variable | None]:
         """Return the image of the master."""
@@ -151,10 +151,10 @@ class MasterStep(Step):
         plane = blocks.plane(self.master, "mask")
         return [] if plane is None else list(blocks.apply(_inherited, [plane], DIMS[1:], ["u1"]))
 
-    def name_lenders(self, subtracted: list[set[str]], divided: list[set[str]]) -> None:
+    def name_noise_sources(self, subtracted: list[set[str]], divided: list[set[str]]) -> None:
         """Name the master, which is subtracted from all frames and lends them its noise."""
-        for lenders in subtracted:
-            lenders |= lender(self.master)
+        for noise_sources in subtracted:
+            noise_sources |= noise_source(self.master)
 
     def typical(self, quantile: float) -> Floats:
         """Return a quantile of the good pixels of each channel; NaN where the master is lazy."""

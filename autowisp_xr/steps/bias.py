@@ -22,7 +22,7 @@ class BiasLevelOperands(NamedTuple):
 class SubtractBiasLevel(Step):
     """I = raw - level."""
 
-    place = "bias_level"
+    operand = "bias_level"
     before_noise = True
     level: float
 
@@ -51,7 +51,7 @@ class BiasOperands(NamedTuple):
 class SubtractBias(MasterStep):
     """I -= B; V += var(B), which all frames share."""
 
-    place = "bias"
+    operand = "bias"
     before_noise = True
 
     def shares(self, ds: xr.Dataset) -> list[Term]:

@@ -27,10 +27,16 @@ from autowisp_xr.steps.flagging import ApplyMasks, as_masks
 from autowisp_xr.steps.fused_pass import one_pass
 from autowisp_xr.steps.geometry import trim
 from autowisp_xr.steps.linearity import Linearise
-from autowisp_xr.steps.master_fit import fitting
+from autowisp_xr.steps.master_matching import matched
 from autowisp_xr.steps.noise import check_counted, noise_of
 from autowisp_xr.steps.overscan_choice import overscan_step
-from autowisp_xr.steps.pedestals import Level, check_levels, check_raw, holds_bias, level_of
+from autowisp_xr.steps.pedestals import (
+    Level,
+    check_levels,
+    check_raw,
+    holds_bias,
+    level_of,
+)
 from autowisp_xr.steps.prepared_masters import master_steps
 from autowisp_xr.steps.saturation import saturation_step
 
@@ -206,7 +212,7 @@ def calibrated(
     # both levels come from raw pixels: the constant must not be subtracted twice
     of_overscan = overscan_step(raw, ds, camera, overscan, level=camera.bias_level)
     masters = {
-        kind: master if master is None else fitting(ds, master, kind, allow_mismatch, camera=camera)
+        kind: master if master is None else matched(ds, master, kind, allow_mismatch, camera=camera)
         for kind, master in ((kind, masters.get(kind)) for kind in MASTERS)
     }
     level = Level(camera.bias_level, bool(of_overscan))
@@ -260,7 +266,7 @@ def calibrated(
         "dtype": str(np.dtype(dtype)),
     }
     for step in steps:
-        options |= step.line if step.place == "linearity" else {}
+        options |= step.line if step.operand == "linearity" else {}
     if unknown:
         options["noise"] = provenance.UNKNOWN
     if masters["flat"] is not None and min_flat is not None:

@@ -37,7 +37,7 @@ def factor_of(dark: DarkOperands, frame: int) -> float:
 class SubtractDark(MasterStep):
     """I -= k D; V += k^2 var(D), less what cancels of the bias; all frames share it."""
 
-    place = "dark"
+    operand = "dark"
     factor: Floats
     """(frame): k."""
     bias: xr.Variable | None = None
@@ -72,14 +72,14 @@ class SubtractDark(MasterStep):
             return []
         return [Term(variance, k**2), *([] if self.bias is None else [Term(self.bias, -2 * k)])]
 
-    def name_lenders(self, subtracted: list[set[str]], divided: list[set[str]]) -> None:
+    def name_noise_sources(self, subtracted: list[set[str]], divided: list[set[str]]) -> None:
         """Name the dark; in frames of its exposure, the noise of its bias is gone."""
-        super().name_lenders(subtracted, divided)
+        super().name_noise_sources(subtracted, divided)
         if self.bias is None or "variance" not in self.master:
             return
-        for lenders, factor in zip(subtracted, self.factor.tolist(), strict=True):
+        for noise_sources, factor in zip(subtracted, self.factor.tolist(), strict=True):
             if factor == 1.0:
-                lenders -= provenance.identities(self.master)
+                noise_sources -= provenance.identities(self.master)
 
     def moved_saturation(self, levels: Floats) -> Floats:
         """Return values that are less by the median of the dark."""

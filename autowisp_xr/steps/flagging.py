@@ -35,7 +35,7 @@ class ApplyMasks(Step):
 def flag_saturated(
     ds: xr.Dataset, *, camera: Camera | None = None, dtype: DTypeLike = "float32"
 ) -> xr.Dataset:
-    """Flag what is OVERSATURATED, and LEAKED what its charge spills into.
+    """Flag saturated pixels OVERSATURATED, and those that their charge bleeds into LEAKED.
 
     Parameters
     ----------

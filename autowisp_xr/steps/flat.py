@@ -53,7 +53,7 @@ def divided(image: float, variance: float, flat: float, relative: float) -> tupl
 class DivideFlat(MasterStep):
     """I /= F; what is not lit in F is NaN. The relative variance of F is shared."""
 
-    place = "flat"
+    operand = "flat"
     min_flat: float | None
     """Share of the mean from which on a pixel is lit; None takes the flat as it is."""
 
@@ -71,9 +71,9 @@ class DivideFlat(MasterStep):
         """Return the image of the flat where it is lit."""
         return {"image": blocks.plane(self.lit, "image")}
 
-    def name_lenders(self, subtracted: list[set[str]], divided: list[set[str]]) -> None:
+    def name_noise_sources(self, subtracted: list[set[str]], divided: list[set[str]]) -> None:
         """Name the flat, which lends its relative noise to all frames."""
-        super().name_lenders(divided, subtracted)
+        super().name_noise_sources(divided, subtracted)
 
     def moved_saturation(self, levels: Floats) -> Floats:
         """Return values divided by what the brightest pixels of the flat have."""

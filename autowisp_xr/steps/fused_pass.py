@@ -36,15 +36,15 @@ from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kinds import MASTERS
 from autowisp_xr.stats.floats import kernel_type
-from autowisp_xr.steps.base import Along, Place, Step, absent, frame_row, on_scale, plane_row
+from autowisp_xr.steps.base import Along, RowIndex, Step, absent, frame_row, on_scale, plane_row
 from autowisp_xr.steps.bias import BiasLevelOperands, BiasOperands, SubtractBiasLevel
 from autowisp_xr.steps.dark import DarkOperands, factor_of
 from autowisp_xr.steps.flat import FlatOperands, divided
 from autowisp_xr.steps.linearity import LinearityOperands, linearise_row
+from autowisp_xr.steps.master_noise import MasterNoiseOperands, master_noise_of, with_common_planes
 from autowisp_xr.steps.noise import NoiseOperands, noise_row, photon_signal
 from autowisp_xr.steps.overscan import OverscanOperands, is_varied, overscan_row
 from autowisp_xr.steps.saturation import SaturationOperands, limit_of, saturated
-from autowisp_xr.steps.shared_planes import LentOperands, lent_by, with_common_planes
 
 PLANE_BYTES = 9
 """Bytes of a calibrated pixel: image and variance in float32, and mask."""
@@ -77,10 +77,10 @@ class Operands(NamedTuple):
     noise: NoiseOperands = NoiseOperands()
     dark: DarkOperands = DarkOperands()
     flat: FlatOperands = FlatOperands()
-    lent: LentOperands = LentOperands()
+    master_noise: MasterNoiseOperands = MasterNoiseOperands()
 
 
-_NAMES = [(place, name) for place, part in Operands()._asdict().items() for name in part._fields]
+_NAMES = [(step, name) for step, part in Operands()._asdict().items() for name in part._fields]
 """All operands, in the order in which they go over the bridge."""
 
 
@@ -126,12 +126,14 @@ def one_pass(
     if own:
         # flags that are found in the frames share the reading of them
         image = blocks.pixelwise(image)
-    lent = lent_by(ds, steps, dtype)
+    master_noise = master_noise_of(ds, steps, dtype)
     # where nobody knows it, it stays NaN, and is no fault of the pixels
-    noisy = any(step.place == "noise" for step in steps)
+    noisy = any(step.operand == "noise" for step in steps)
     unknown = not errors or not (noisy or provenance.noise_known(ds))
-    given = {step.place: step.operands(ds) for step in steps}
-    given["lent"] = {} if unknown else {"variance": lent.variance, "relative": lent.relative}
+    given = {step.operand: step.operands(ds) for step in steps}
+    given["master_noise"] = (
+        {} if unknown else {"variance": master_noise.variance, "relative": master_noise.relative}
+    )
     given["frames"] = {
         "image": image,
         "variance": None if unknown else blocks.plane(ds, "variance"),
@@ -140,7 +142,7 @@ def one_pass(
     }
     planes = blocks.apply(
         partial(_run, dtype=dtype),
-        [given.get(place, {}).get(name) for place, name in _NAMES],
+        [given.get(operand, {}).get(name) for operand, name in _NAMES],
         schema.DIMS,
         [dtype, dtype, np.uint8],
     )
@@ -149,7 +151,7 @@ def one_pass(
         variables["variance"] = xr.full_like(variables["variance"], np.nan)
     result = xr.Dataset(variables, _coordinates(ds, steps), ds.attrs)
     if shared:
-        result = with_common_planes(result, ds, steps, lent, dtype, photons=errors)
+        result = with_common_planes(result, ds, steps, master_noise, dtype, photons=errors)
     return schema.with_attributes(result, schema.units_of(ds))
 
 
@@ -191,13 +193,13 @@ def _union(*masks: Bits) -> tuple[Bits]:
 def _run(*given: Numbers | None, dtype: np.dtype[Any]) -> Calibrated:
     """Run the kernel on blocks of the operands of :func:`one_pass`, in their order."""
     found = dict(zip(_NAMES, given, strict=True))
-    masters = (found[place, "image"] for place in MASTERS)
+    masters = (found[operand, "image"] for operand in MASTERS)
     kind = np.result_type(dtype, *(image.dtype for image in masters if image is not None))
     operands = Operands._make(
         part._make(
-            _ready(found[place, name], default, kind) for name, default in part._asdict().items()
+            _ready(found[operand, name], default, kind) for name, default in part._asdict().items()
         )
-        for place, part in Operands()._asdict().items()
+        for operand, part in Operands()._asdict().items()
     )
     shape = operands.frames.image.shape
     out = Calibrated(np.empty(shape, dtype), np.empty(shape, dtype), np.empty(shape, np.uint8))
@@ -222,7 +224,7 @@ def _ready(given: Any, default: Any, kind: np.dtype[Any]) -> Any:
 
 
 @kernel
-def calibrated(
+def calibrate_pixel(
     signal: float,
     bits: np.uint8,
     limit: float,
@@ -270,7 +272,7 @@ def calibrate_planes(given: Operands, out: Calibrated) -> None:
         for channel in range(channels):
             limit = limit_of(given.saturation, frame, channel)
             for y in range(height):
-                at = Place(frame, channel, y)
+                at = RowIndex(frame, channel, y)
                 source = given.frames.image[frame, channel, y]
                 v_in = frame_row(given.frames.variance, at, zeros)
                 m_in = frame_row(given.frames.mask, at, no_flags)
@@ -278,8 +280,8 @@ def calibrate_planes(given: Operands, out: Calibrated) -> None:
                 b = plane_row(given.bias.image, at, zeros)
                 d = plane_row(given.dark.image, at, zeros)
                 f = plane_row(given.flat.image, at, ones)
-                s = frame_row(given.lent.variance, at, zeros)
-                r = plane_row(given.lent.relative, at, zeros)
+                s = frame_row(given.master_noise.variance, at, zeros)
+                r = plane_row(given.master_noise.relative, at, zeros)
                 if varied:
                     along.offset[:], along.variance[:] = 0.0, 0.0
                 offset, constant = overscan_row(given.overscan, at, along)
@@ -298,7 +300,7 @@ def calibrate_planes(given: Operands, out: Calibrated) -> None:
                 # two loops, because a level that varies along the row costs a fifth of the time
                 if varied:
                     for x in range(width):
-                        image_row[x], variance_row[x], mask_row[x] = calibrated(
+                        image_row[x], variance_row[x], mask_row[x] = calibrate_pixel(
                             np.float64(source[x]) - level, m_in[x] | m[x], limit,
                             offset + along.offset[x], b[x], k * d[x],
                             np.float64(v_in[x]) + (constant + along.variance[x]) + s[x],
@@ -307,7 +309,7 @@ def calibrate_planes(given: Operands, out: Calibrated) -> None:
                         )  # fmt: skip
                 else:
                     for x in range(width):
-                        image_row[x], variance_row[x], mask_row[x] = calibrated(
+                        image_row[x], variance_row[x], mask_row[x] = calibrate_pixel(
                             np.float64(source[x]) - level, m_in[x] | m[x], limit,
                             offset, b[x], k * d[x],
                             np.float64(v_in[x]) + constant + s[x],

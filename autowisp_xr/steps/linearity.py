@@ -17,7 +17,7 @@ from autowisp_xr.arrays import Floats, Numbers, Planes
 from autowisp_xr.bridge import blocks
 from autowisp_xr.camera import Camera
 from autowisp_xr.kernels.jit import kernel
-from autowisp_xr.steps.base import Along, Place, Step, absent, plane_row
+from autowisp_xr.steps.base import Along, RowIndex, Step, absent, plane_row
 
 
 class LinearityOperands(NamedTuple):
@@ -42,7 +42,7 @@ def linear(signal: float, coefficients: Floats) -> tuple[float, float]:
 @kernel
 def linearise_row(
     linearity: LinearityOperands,
-    at: Place,
+    at: RowIndex,
     signal: Floats,
     before: Numbers,
     constant: float,
@@ -75,7 +75,7 @@ def linearise_row(
 class Linearise(Step):
     """I = I + c2 I^2 + c3 I^3 + ...; V *= (dI'/dI)^2."""
 
-    place = "linearity"
+    operand = "linearity"
     before_noise = True
     keeps_ceiling = False
     camera: Camera

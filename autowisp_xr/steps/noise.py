@@ -13,7 +13,7 @@ from autowisp_xr.errors import CalibrationError
 from autowisp_xr.headers.bunit import COUNTED
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.pixel_types import FRACTIONS, are_fractions
-from autowisp_xr.steps.base import Along, Place, Step, absent, per_channel
+from autowisp_xr.steps.base import Along, RowIndex, Step, absent, per_channel
 from autowisp_xr.steps.geometry import amplifier_map
 
 PHOTONS = {"none": 0, "positive": 1, "absolute": 2}
@@ -47,7 +47,7 @@ def photon_signal(signal: float, photons: int) -> float:
 
 
 @kernel
-def noise_row(noise: NoiseOperands, at: Place, along: Along) -> tuple[float, float]:
+def noise_row(noise: NoiseOperands, at: RowIndex, along: Along) -> tuple[float, float]:
     """Return variance of reading and 1 / gain of a row, or put them into ``along``."""
     number = noise.inverse_gain.shape[1]
     if number == 0:
@@ -65,7 +65,7 @@ def noise_row(noise: NoiseOperands, at: Place, along: Along) -> tuple[float, flo
 class AddNoise(Step):
     """V += photons(I) / gain + (read_noise / gain)^2, of each frame for itself."""
 
-    place = "noise"
+    operand = "noise"
     inverse_gain: xr.Variable
     """(channel, noise_amplifier) as among the operands."""
     read_variance: xr.Variable

@@ -10,8 +10,8 @@ import xarray as xr
 from autowisp_xr.arrays import Bits, Cube, Floats, Integers
 from autowisp_xr.bridge.blocks import in_memory
 from autowisp_xr.kernels.jit import kernel
-from autowisp_xr.steps.base import Along, Place, Step, Term, absent
-from autowisp_xr.steps.shared_noise_names import UNNAMED
+from autowisp_xr.steps.base import Along, RowIndex, Step, Term, absent
+from autowisp_xr.steps.noise_sources import UNNAMED
 
 
 class OverscanOperands(NamedTuple):
@@ -43,7 +43,7 @@ def is_varied(overscan: OverscanOperands) -> bool:
 
 
 @kernel
-def overscan_row(overscan: OverscanOperands, at: Place, along: Along) -> tuple[float, float]:
+def overscan_row(overscan: OverscanOperands, at: RowIndex, along: Along) -> tuple[float, float]:
     """Return level of a row and its variance; what differs along it is left in ``along``."""
     level, variance = 0.0, 0.0
     if overscan.level.size and overscan.reader.size:
@@ -76,7 +76,7 @@ def overscan_row(overscan: OverscanOperands, at: Place, along: Along) -> tuple[f
 
 
 @kernel
-def given_row(given: Cube, at: Place, along: Floats) -> float:
+def given_row(given: Cube, at: RowIndex, along: Floats) -> float:
     """Return the one number of a plane in a row, or 0 and numbers left in ``along``."""
     frames, channels, height, _ = given.shape
     row = given[at.frame % frames, at.channel % channels, at.y % height]
@@ -90,7 +90,7 @@ def given_row(given: Cube, at: Place, along: Floats) -> float:
 class SubtractOverscan(Step):
     """I -= o; V += var(o), of each frame for itself or, where all have one plane, shared."""
 
-    place = "overscan"
+    operand = "overscan"
     before_noise = True
     keeps_ceiling = False
     levels: Mapping[str, xr.Variable | None] = field(default_factory=dict)
@@ -124,7 +124,7 @@ class SubtractOverscan(Step):
         """Return the variance of one plane for all."""
         return [] if self.shared is None else [Term(self.shared)]
 
-    def name_lenders(self, subtracted: list[set[str]], divided: list[set[str]]) -> None:
+    def name_noise_sources(self, subtracted: list[set[str]], divided: list[set[str]]) -> None:
         """Name a plane for all, which has no name of its own."""
         if self.shared is not None:
             for names in subtracted:

@@ -92,8 +92,8 @@ def check_raw(frames: xr.Dataset, masters: Mapping[str, xr.Dataset | None]) -> N
         stated = None if master is None else stated_correction(header, kind)
         if stated is not None and stated.made:
             raise CalibrationError(
-                f"the frames are corrected by a {kind} already ({stated.by}), and would be a "
-                f"second time; leave out {kind}=, or take that card away if it is not true"
+                f"the frames were corrected by a {kind} before ({stated.by}), and would be "
+                f"a second time; leave out {kind}=, or take that card away if it is not true"
             )
 
 

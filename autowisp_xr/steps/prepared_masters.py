@@ -16,7 +16,7 @@ from autowisp_xr.steps.dark import SubtractDark
 from autowisp_xr.steps.dark_current import pedestal_and_current
 from autowisp_xr.steps.flat import DivideFlat
 from autowisp_xr.steps.fused_pass import one_pass
-from autowisp_xr.steps.master_fit import exposure_ratio
+from autowisp_xr.steps.master_matching import exposure_ratio
 from autowisp_xr.steps.noise import AddNoise
 from autowisp_xr.steps.pedestals import named, stated_bias_of, warn_if_unstated
 

@@ -22,10 +22,10 @@ from autowisp_xr.kinds import MASTERS
 from autowisp_xr.schema import SHARED
 from autowisp_xr.steps.base import Step
 from autowisp_xr.steps.dark import SubtractDark
-from autowisp_xr.steps.master_fit import fitting
+from autowisp_xr.steps.master_matching import matched
+from autowisp_xr.steps.master_noise import master_noise_of, with_common_planes
 from autowisp_xr.steps.noise import noise_of
 from autowisp_xr.steps.prepared_masters import master_steps
-from autowisp_xr.steps.shared_planes import lent_by, with_common_planes
 
 Find = Callable[[str, Mapping[str, Any]], xr.Dataset | None]
 """Gives the master of an identity, of which the record of a step may name the files by channel."""
@@ -61,7 +61,7 @@ def with_shared_noise(ds: xr.Dataset, histories: Sequence[_Steps], find: Find) -
     parts = []
     for members in groups.values():
         some = ds[["image", "variance"]].isel(frame=members)
-        parts.append((members, _relent(some, histories[members[0]], find)))
+        parts.append((members, _restored(some, histories[members[0]], find)))
     return _assembled(ds, parts)
 
 
@@ -73,7 +73,7 @@ def _signature(steps: _Steps) -> tuple[Any, ...]:
     )
 
 
-def _relent(ds: xr.Dataset, steps: _Steps, find: Find) -> xr.Dataset:
+def _restored(ds: xr.Dataset, steps: _Steps, find: Find) -> xr.Dataset:
     """Return frames of one history with their planes, or with names of masters that are lost."""
     try:
         with warnings.catch_warnings():
@@ -81,7 +81,7 @@ def _relent(ds: xr.Dataset, steps: _Steps, find: Find) -> xr.Dataset:
             warnings.simplefilter("ignore", AutowispWarning)
             return _again(ds, steps, find)
     except (_LostError, AutowispError, OSError, ValueError, KeyError):
-        lost = schema.lost_lenders(steps).items()
+        lost = schema.lost_noise_sources(steps).items()
         number = ds.sizes["frame"]
         return ds.assign_coords({name: _column(number, text) for name, text in lost})
 
@@ -112,7 +112,7 @@ def _again(ds: xr.Dataset, steps: _Steps, find: Find) -> xr.Dataset:
             if master is None:
                 raise _LostError
             allow, camera = options.get("allow_mismatch", ()), _camera(ds, options)
-            masters[kind] = fitting(ds, _cut(ds, master), kind, allow, camera=camera)
+            masters[kind] = matched(ds, _cut(ds, master), kind, allow, camera=camera)
         ds = _after(ds, _steps_of(ds, masters, options, biases), options)
         biases |= {made for kind, made in named.items() if kind == "bias"}
     return ds
@@ -151,8 +151,8 @@ def _after(ds: xr.Dataset, steps: Sequence[Step], options: Mapping[str, Any]) ->
     known = len(options.get("amplifiers", ())) == len(schema.camera_of(ds).amplifiers)
     photons = known and not options.get("pedestal")
     after = ds.drop_vars(schema.PHOTON_PLANES, errors="ignore")
-    lent = lent_by(ds, steps, kind)
-    return with_common_planes(after, ds, steps, lent, kind, photons=photons)
+    master_noise = master_noise_of(ds, steps, kind)
+    return with_common_planes(after, ds, steps, master_noise, kind, photons=photons)
 
 
 def _camera(ds: xr.Dataset, options: Mapping[str, Any]) -> Camera:

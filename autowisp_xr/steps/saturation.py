@@ -43,7 +43,7 @@ def saturated(signal: float, limit: float, bits: np.uint8) -> np.uint8:
 class FlagSaturated(Step):
     """M |= OVERSATURATED, and LEAKED where charge leaks."""
 
-    place = "saturation"
+    operand = "saturation"
     threshold: Floats
     """(frame, channel), as :func:`saturation_threshold` gives it."""
     leak_directions: Any

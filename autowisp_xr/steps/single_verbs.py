@@ -15,7 +15,7 @@ from autowisp_xr.steps.dark import SubtractDark
 from autowisp_xr.steps.flat import DivideFlat
 from autowisp_xr.steps.fused_pass import alone, one_pass
 from autowisp_xr.steps.linearity import Linearise
-from autowisp_xr.steps.master_fit import exposure_ratio, fitting
+from autowisp_xr.steps.master_matching import exposure_ratio, matched
 from autowisp_xr.steps.noise import noise_of
 from autowisp_xr.steps.overscan_choice import overscan_step
 from autowisp_xr.steps.pedestals import check_goes_with_dark, check_levels, check_raw, level_of
@@ -149,7 +149,7 @@ def subtract_bias(
     """
     schema.check(ds)
     check_raw(ds, {"bias": bias})
-    bias = fitting(ds, bias, "bias", allow_mismatch)
+    bias = matched(ds, bias, "bias", allow_mismatch)
     check_levels(level_of(ds), bias, "bias")
     return alone(ds, "subtract_bias", SubtractBias(master=bias), dtype=dtype)
 
@@ -254,7 +254,7 @@ def add_noise(
     noise = noise_of(ds, camera, photons)
     pedestal = None
     if dark is not None:
-        pedestal, _ = dark_parts(fitting(ds, dark, "dark", camera=camera), noise)
+        pedestal, _ = dark_parts(matched(ds, dark, "dark", camera=camera), noise)
     bias = [] if pedestal is None else [SubtractBias(master=pedestal)]
     result = one_pass(ds, [*bias, noise], dtype=dtype)
     if pedestal is not None:
@@ -305,7 +305,7 @@ def subtract_dark(
     """
     schema.check(ds)
     check_raw(ds, {"dark": dark})
-    dark = fitting(ds, dark, "dark", allow_mismatch)
+    dark = matched(ds, dark, "dark", allow_mismatch)
     check_goes_with_dark(ds, dark)
     scale = exposure_ratio(ds, dark, scale_dark, allow_mismatch)
     bias_ids = {step.get("masters", {}).get("bias") for step in provenance.history(ds)}
@@ -356,5 +356,5 @@ def divide_flat(
     """
     schema.check(ds)
     check_min_flat(min_flat)
-    flat = fitting(ds, flat, "flat", allow_mismatch)
+    flat = matched(ds, flat, "flat", allow_mismatch)
     return alone(ds, "divide_flat", DivideFlat(master=flat, min_flat=min_flat), dtype=dtype)

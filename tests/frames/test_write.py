@@ -13,7 +13,7 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import HeaderError
 from autowisp_xr.fits import writing
-from autowisp_xr.frames import outputs, to_fits
+from autowisp_xr.frames import atomic_write, to_fits
 from autowisp_xr.opening import open_fits
 from autowisp_xr.regions import ChannelSlice
 
@@ -370,7 +370,7 @@ def test_after_an_error_no_further_frame_is_begun(tmp_path, monkeypatch, lazy):
         begun.append(path)
         raise OSError(28, f"{path!r}: no space left")
 
-    monkeypatch.setattr(outputs, "_write", full)
+    monkeypatch.setattr(atomic_write, "_write", full)
     ds = frames(40)
     with pytest.raises(OSError, match="no space left"):
         to_fits(ds.chunk(frame=1) if lazy else ds, tmp_path / "{frame}.fits")

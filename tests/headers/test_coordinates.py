@@ -8,8 +8,8 @@ from astropy.io import fits
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import HeaderError
 from autowisp_xr.headers.aliases import KeywordAliases
+from autowisp_xr.headers.camera_facts import read_facts
 from autowisp_xr.headers.coordinates import is_master, read_coordinates
-from autowisp_xr.headers.facts import read_facts
 from autowisp_xr.headers.values import Cards
 
 

@@ -9,7 +9,7 @@ import pytest
 from astropy.io import fits
 
 import autowisp_xr as aw
-from autowisp_xr.frames import outputs
+from autowisp_xr.frames import atomic_write
 from autowisp_xr.image_calibration import Calibrator, MasterMaker, overscan_methods
 
 SHAPE = (20, 24)
@@ -161,7 +161,7 @@ def test_the_hash_is_that_of_the_master_that_was_read(raw, here):
 
 
 def test_all_channels_of_a_frame_are_written_or_none(raw, here, monkeypatch):
-    write, seen = outputs._write, []
+    write, seen = atomic_write._write, []
 
     def fails_at_the_second(hdus, temporary, path):
         seen.append(path)
@@ -171,7 +171,7 @@ def test_all_channels_of_a_frame_are_written_or_none(raw, here, monkeypatch):
 
     calibrator = Calibrator(split_channels=BAYER, calibrated_fname="CAL/{CLRCHNL}.fits")
     with monkeypatch.context() as patch:
-        patch.setattr(outputs, "_write", fails_at_the_second)
+        patch.setattr(atomic_write, "_write", fails_at_the_second)
         with pytest.raises(OSError, match="No space"):
             calibrator(raw)
     assert list((here / "CAL").iterdir()) == []
@@ -357,21 +357,23 @@ def test_names_that_were_given_are_taken_back_when_one_fails(raw, here, monkeypa
     monkeypatch.setattr(os, "link", fails_at_the_second)
     monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space")))
     calibrator = Calibrator(split_channels=BAYER, calibrated_fname="CAL/{CLRCHNL}.fits")
-    with pytest.raises(OSError, match=r"CAL/B.fits' could not get its name: No space"):
+    with pytest.raises(OSError, match=r"CAL/B.fits' could not be renamed into place: No space"):
         calibrator(raw)
     assert list((here / "CAL").iterdir()) == []
     monkeypatch.setattr(os, "replace", replace)
 
 
 def test_a_file_that_comes_to_exist_meanwhile_is_kept(raw, here, monkeypatch):
-    write = outputs._write
+    write = atomic_write._write
 
     def and_another_does_too(hdus, temporary, path):
         write(hdus, temporary, path)
         (here / "out.fits").write_text("of another process")
 
-    monkeypatch.setattr(outputs, "_write", and_another_does_too)
-    with pytest.raises(FileExistsError, match="has come to exist while it was written"):
+    monkeypatch.setattr(atomic_write, "_write", and_another_does_too)
+    with pytest.raises(
+        FileExistsError, match="was created by another process while it was being written"
+    ):
         Calibrator()(raw, calibrated="out.fits")
     assert (here / "out.fits").read_text() == "of another process"
     assert sorted(path.name for path in here.iterdir()) == ["out.fits", "raw.fits"]

@@ -22,7 +22,7 @@ def test_flats_without_a_dark_give_how_much_dark_current_they_hold():
     assert KnownDark.of("free", held, holds_bias=True, bias=bias) == free
     assert KnownDark.of("held", held, holds_bias=True, bias=None) is None
     stated = current_left(240.0, 20_000.0, [free])
-    assert "flats of 240 s hold about 60 ADU of dark current, 0.30% of their level" in stated
+    assert "flats of 240 s contain about 60 ADU of dark current, 0.30% of their level" in stated
     assert "by the dark free of 120 s" in stated
 
 

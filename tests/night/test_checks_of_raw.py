@@ -135,7 +135,7 @@ def test_biases_that_are_cut_off_or_wander_are_reported(expose, tmp_path):
         (folder / "bias-0.fits").rename(folder / f"level-{index}.fits")
     _, text = notes(folder, tmp_path / "b")
     assert re.search(
-        r"DOUBT: the level of the bias frames bias wanders from (199|200)\.?\d* to (229|230)\.?\d* "
+        r"DOUBT: the level of the bias frames bias drifts from (199|200)\.?\d* to (229|230)\.?\d* "
         r"ADU, by 15 ADU from frame to frame, where their noise is 4(\.\d)? ADU",
         text,
     )

@@ -24,14 +24,14 @@ def test_products_follow_the_masters_that_they_need(sky, write_night):
 def test_a_plan_without_a_master_is_another_that_is_the_same_up_to_there(sky, write_night):
     folder = write_night(sky.bias(2), sky.dark(2), sky.flat(2), sky.objects(2))
     plan = plan_night(folder, camera=sky.camera)
-    other = plan.without("dark_60s", "no pixel of it is good")
+    other = plan.without("dark_60s", "it has no good pixel")
     assert [one.what for one in other.products] == [one.what for one in plan.products]
     assert [one.stopped for one in plan.products] == [""] * 4
     assert [one.stopped for one in other.products] == [
         *("", ""),
         *["their master dark_60s failed"] * 2,
     ]
-    assert other.products[2].why_not == {"dark_60s": "could not be made: no pixel of it is good"}
+    assert other.products[2].why_not == {"dark_60s": "could not be made: it has no good pixel"}
 
 
 def test_info_shows_what_reduce_makes(sky, write_night, tmp_path):

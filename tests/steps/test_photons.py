@@ -213,5 +213,5 @@ def test_a_dark_lends_the_variance_that_it_claims(rng):
     bias = master(np.zeros((1, 5, 7)), np.zeros((1, 5, 7)))
     frames = frame_set(electrons.astype("f4"), kind="dark", camera=camera)
     dark = aw.master_dark(frames, bias=bias, average="mean", **F8)
-    lent = aw.subtract_dark(frame_set(np.zeros((1, 5, 7)), camera=camera), dark, **F8)
-    np.testing.assert_array_equal(lent["shared_variance"], dark["variance"])
+    master_noise = aw.subtract_dark(frame_set(np.zeros((1, 5, 7)), camera=camera), dark, **F8)
+    np.testing.assert_array_equal(master_noise["shared_variance"], dark["variance"])

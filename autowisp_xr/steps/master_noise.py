@@ -27,10 +27,10 @@ from autowisp_xr.steps.base import Step, Term, absent, over_frames
 from autowisp_xr.steps.dark import SubtractDark
 from autowisp_xr.steps.flat import DivideFlat, quotient
 from autowisp_xr.steps.noise import AddNoise
-from autowisp_xr.steps.shared_noise_names import lenders_of
+from autowisp_xr.steps.noise_sources import noise_sources_of
 
 
-class LentOperands(NamedTuple):
+class MasterNoiseOperands(NamedTuple):
     """The planes that masters of a pass add to the variance of every frame."""
 
     variance: Cube = absent(4, "f4")
@@ -40,28 +40,28 @@ class LentOperands(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Lent:
-    """The planes of :class:`LentOperands`, and the flat; None where there is none."""
+class MasterNoise:
+    """The planes of :class:`MasterNoiseOperands`, and the flat; None where there is none."""
 
     variance: xr.Variable | None
     relative: xr.Variable | None
     flat: xr.Dataset | None
 
 
-def lent_by(ds: xr.Dataset, steps: Sequence[Step], dtype: DTypeLike) -> Lent:
+def master_noise_of(ds: xr.Dataset, steps: Sequence[Step], dtype: DTypeLike) -> MasterNoise:
     """Return what steps lend to frames."""
     terms = [term for step in steps for term in step.shares(ds)]
     variance = _summed(terms, dtype) if terms else None
     flat = next((step.lit for step in steps if isinstance(step, DivideFlat)), None)
     own, image = blocks.plane(flat, "variance"), blocks.plane(flat, "image")
-    return Lent(variance, _divided(own, image, 2, dtype), flat)
+    return MasterNoise(variance, _divided(own, image, 2, dtype), flat)
 
 
 def with_common_planes(
     result: xr.Dataset,
     ds: xr.Dataset,
     steps: Sequence[Step],
-    lent: Lent,
+    master_noise: MasterNoise,
     dtype: DTypeLike,
     *,
     photons: bool,
@@ -72,7 +72,7 @@ def with_common_planes(
     ----------
     result, ds
         Frames after the pass, and before.
-    steps, lent
+    steps, master_noise
         Of the pass, and what they lend.
     dtype
         Of the planes.
@@ -81,18 +81,18 @@ def with_common_planes(
     """
     planes = _photon_planes(ds, steps, dtype) if photons else {}
     # with what they shared before, and divided by the flat
-    added = ((lent.variance, lent.flat), (lent.relative, None))
+    added = ((master_noise.variance, master_noise.flat), (master_noise.relative, None))
     for name, (plane, flat) in zip(SHARED, added, strict=True):
         parts = [Term(one) for one in (blocks.plane(ds, name), plane) if one is not None]
         planes |= {name: _summed(parts, dtype, flat)} if parts else {}
-    return result.assign(planes).assign_coords(_lender_names(ds, steps))
+    return result.assign(planes).assign_coords(_noise_source_names(ds, steps))
 
 
-def _lender_names(ds: xr.Dataset, steps: Sequence[Step]) -> dict[str, tuple[str, Floats]]:
+def _noise_source_names(ds: xr.Dataset, steps: Sequence[Step]) -> dict[str, tuple[str, Floats]]:
     """Return coordinates that name the masters whose noise frames have after some steps."""
-    sets = {plane: [set(text.split()) for text in lenders_of(ds, plane)] for plane in SHARED}
+    sets = {plane: [set(text.split()) for text in noise_sources_of(ds, plane)] for plane in SHARED}
     for step in steps:
-        step.name_lenders(sets["shared_variance"], sets["shared_relative_variance"])
+        step.name_noise_sources(sets["shared_variance"], sets["shared_relative_variance"])
     texts = {plane: [" ".join(sorted(names)) for names in own] for plane, own in sets.items()}
     return {
         SHARED[plane]: ("frame", np.array(own, dtype=np.dtypes.StringDType()))
@@ -143,8 +143,8 @@ def _photon_planes(
     ``photon_slope``, ``photon_zero`` where it is not 0, and ``photon_variance`` where the frames
     came with it; lazy where the frames, the dark or the flat are.
     """
-    of = {step.place: step for step in steps}
-    noise, dark, flat = (of.get(place) for place in ("noise", "dark", "flat"))
+    of = {step.operand: step for step in steps}
+    noise, dark, flat = (of.get(operand) for operand in ("noise", "dark", "flat"))
     divisor = blocks.plane(flat.lit, "image") if isinstance(flat, DivideFlat) else None
     slope, zero, known = (blocks.plane(ds, name) for name in PHOTON_PLANES)
     if slope is not None and any(step.before_noise for step in steps):

@@ -26,7 +26,7 @@ _STILL_THIS = ("rescale", "subtract_bias", "trim")
 """What is done to a master on the way into a pass; its noise is still that of the master."""
 
 
-def lenders_of(ds: xr.Dataset, plane: str) -> list[str]:
+def noise_sources_of(ds: xr.Dataset, plane: str) -> list[str]:
     """Return names of the masters that lend each frame a noise, in one text; "" for none."""
     name, number = SHARED[plane], ds.sizes.get("frame", 1)
     if name in ds.coords:
@@ -34,7 +34,7 @@ def lenders_of(ds: xr.Dataset, plane: str) -> list[str]:
     return [UNNAMED if plane in ds else ""] * number
 
 
-def lenders(texts: Sequence[str]) -> str:
+def noise_sources(texts: Sequence[str]) -> str:
     """Return all the masters that are named in some texts, in one."""
     return " ".join(sorted({name for text in texts for name in text.split()}))
 
@@ -52,7 +52,7 @@ def groups_of(ds: xr.Dataset, plane: str) -> Any:
     AutowispWarning
         Where frames have only some of their masters in common: they count as sharing all of it.
     """
-    texts = lenders_of(ds, plane)
+    texts = noise_sources_of(ds, plane)
     if plane not in ds or len(set(texts)) == 1:
         return None
     if "frame" not in ds[plane].dims:
@@ -84,7 +84,9 @@ def groups_of(ds: xr.Dataset, plane: str) -> Any:
 
 def warn_if_lost(ds: xr.Dataset) -> None:
     """Warn of frames that share noise of masters that were not found."""
-    named = lenders([text for plane in SHARED for text in lenders_of(ds, plane)]).split()
+    named = noise_sources(
+        [text for plane in SHARED for text in noise_sources_of(ds, plane)]
+    ).split()
     lost = [name.removeprefix(LOST) for name in named if name.startswith(LOST)]
     if lost:
         called = _called(ds)
@@ -108,7 +110,7 @@ def _called(ds: xr.Dataset) -> dict[str, str]:
     return called
 
 
-def lender(master: xr.Dataset) -> set[str]:
+def noise_source(master: xr.Dataset) -> set[str]:
     """Return the name of a master that has noise; none of others."""
     if "variance" not in master:
         return set()

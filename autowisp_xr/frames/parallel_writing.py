@@ -17,8 +17,8 @@ from astropy.io import fits
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.arrays import Cube, Image
+from autowisp_xr.frames.atomic_write import Content, write_whole
 from autowisp_xr.frames.noise_cards import with_noise
-from autowisp_xr.frames.outputs import Content, write_whole
 from autowisp_xr.frames.product_hdus import content_of
 
 _WRITERS = min(os.cpu_count() or 1, 4) + 1

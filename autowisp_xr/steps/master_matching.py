@@ -89,7 +89,7 @@ def reason_between(
     return None
 
 
-def fitting(
+def matched(
     ds: xr.Dataset,
     master: xr.Dataset,
     kind: str,

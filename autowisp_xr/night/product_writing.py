@@ -14,8 +14,8 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, BadImageError
 from autowisp_xr.flags import Flag
 from autowisp_xr.frames import FileRecord
+from autowisp_xr.frames.atomic_write import write_whole
 from autowisp_xr.frames.named_masters import identity_in
-from autowisp_xr.frames.outputs import write_whole
 from autowisp_xr.frames.write import with_files, write_missing
 from autowisp_xr.night.plan import Product
 from autowisp_xr.night.record import NOT_OURS, Record
@@ -214,7 +214,7 @@ def _without_good_pixels(made: xr.Dataset, product: Product) -> list[str]:
     """Report what is wrong with a product as a whole; refuse a master without a good pixel."""
     if product.is_master:
         if (made["mask"].values & _BAD != 0).all():
-            raise AutowispError("no pixel of it is good: all are flagged or NaN in all frames")
+            raise AutowispError("it has no good pixel: all are flagged or NaN in all frames")
         if np.isnan(made["variance"].values).all():
             return [sentence("no_uncertainties")]
         return []

@@ -90,14 +90,18 @@ def _name(temporary: str, path: str, *, overwrite: bool) -> None:
         except OSError:
             # there is one, or this is a file system without links
             if os.path.lexists(path):
-                raise FileExistsError(f"{path!r} has come to exist while it was written") from None
+                raise FileExistsError(
+                    f"{path!r} was created by another process while it was being written"
+                ) from None
             os.replace(temporary, path)
         else:
             os.remove(temporary)
     except FileExistsError:
         raise
     except OSError as error:
-        raise OSError(error.errno, f"{path!r} could not get its name: {error.strerror}") from error
+        raise OSError(
+            error.errno, f"{path!r} could not be renamed into place: {error.strerror}"
+        ) from error
 
 
 def _write(content: Content, temporary: str, path: str) -> None:
