@@ -146,8 +146,8 @@ def noise_of(ds: xr.Dataset, camera: Camera, photons: str) -> AddNoise:
     if unknown:
         each = " (or those of each amplifier)" if camera.amplifiers else ""
         raise CalibrationError(
-            f"the {' and the '.join(unknown).replace('_', ' ')} of the camera must be known to "
-            f"give a variance; give Camera(gain=..., read_noise=...){each}, or gain and read_noise "
+            f"the {' and the '.join(unknown).replace('_', ' ')} of the camera must be known for "
+            f"a variance; give Camera(gain=..., read_noise=...){each}, or gain and read_noise "
             "in a camera file, in electrons per ADU and in electrons "
             "(aw.measure.gain_and_read_noise measures them from raw flats and biases)"
         )

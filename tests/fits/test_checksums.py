@@ -92,7 +92,7 @@ def test_sums_that_a_program_left_in_a_new_file_state_nothing(summed, tmp_path):
     (record,) = checked(scan(tmp_path / "cut.fits"))
     assert record.error is None
     assert "neither DATASUM holds for the pixels of HDU 0 nor CHECKSUM" in record.doubts[-1]
-    with pytest.warns(AutowispWarning, match="nothing states"):
+    with pytest.warns(AutowispWarning, match="nothing shows"):
         open_fits(tmp_path / "cut.fits", checksum=True)
 
 

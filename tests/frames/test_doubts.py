@@ -126,7 +126,7 @@ def test_aliases_of_the_user_are_heeded(raw):
     mine = KeywordAliases().extended(image_type="KIND", exposure="SECS")
     (record,) = scan(raw("x.fits", cards=cards), aliases=mine)
     assert record.doubts == (
-        "KIND = 'bias' states bias, but SECS = 5 s; if it is a dark, give a type rule such as "
+        "KIND = 'bias' means bias, but SECS = 5 s; if it is a dark, give a type rule such as "
         "'x.fits' = dark",
     )
 

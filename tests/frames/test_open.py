@@ -85,7 +85,7 @@ def test_facts_of_the_header_complete_the_camera(raw):
 def test_headers_that_disagree_on_the_camera_are_an_error_unless_it_is_given(raw, cards, resolved):
     paths = [raw(f"{i}.fits", cards=entry) for i, entry in enumerate(cards)]
     with pytest.raises(
-        HeaderError, match=r"disagree .*0\.fits states .*1\.fits states .* give a Camera"
+        HeaderError, match=r"disagree .*0\.fits gives .*1\.fits gives .* give a Camera"
     ):
         open_fits(paths)
     assert open_fits(paths, camera=resolved).sizes["frame"] == 2

@@ -246,9 +246,7 @@ def test_frames_are_calibrated_once():
 
 @pytest.mark.parametrize("known", [{}, {"gain": 2.0}, {"read_noise": 8.0}])
 def test_without_gain_and_read_noise_the_remedy_is_named(known):
-    with pytest.raises(
-        aw.CalibrationError, match=r"state Camera\(gain=\.\.\., read_noise=\.\.\.\)"
-    ):
+    with pytest.raises(aw.CalibrationError, match=r"give Camera\(gain=\.\.\., read_noise=\.\.\.\)"):
         aw.calibrate(frame_set([50.0], camera=Camera(**known)))
 
 
