@@ -161,7 +161,7 @@ def test_biases_alone_give_the_read_noise_where_the_gain_is_stated(expose, tmp_p
     for kind, level in (("bias", 0.0), ("object", 300.0)):
         folder = expose(kind, 3, level, EGAIN=GAIN, RDNOISE=0.0)
     summary, text = notes(folder, tmp_path)
-    assert re.search(r"measured from 3 biases: read noise 6\.\d\d e, by the stated gain of 1.5", text)
+    assert re.search(r"from 3 biases: read noise 6\.\d\d e, by the stated gain of 1.5", text)
     made = aw.open_zarr(tmp_path / "out" / "night.zarr", group=summary.made[-1].group)
     assert made.autowisp.camera.read_noise == pytest.approx(NOISE, rel=0.1)
     assert made.autowisp.camera.gain == GAIN

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import xarray as xr
-from tests.steps.test_shared_noise_names import BIASES, F8, FLATS, night
+from tests.steps.test_noise_sources import BIASES, F8, FLATS, night
 
 import autowisp_xr as aw
 from autowisp_xr import ImageMismatchError, provenance
