@@ -30,21 +30,17 @@ def first_average(rows, number, full, quantile, about):
 
 
 @kernel
-def sum_squared_deviations(rows, block):
+def sum_squared_deviations(rows, full, block):
     """Sum the squared distances of the survivors of each pixel from their average."""
-    about, below, number, squared_deviations = (
-        block.about,
-        block.below,
-        block.number,
-        block.squared_deviations,
-    )
-    squared_deviations[:] = 0.0
+    about, below, number = block.about, block.below, block.number
+    total = block.squared_deviations
+    total[:] = 0.0
     for i in range(rows.shape[0]):
         row = rows[i]
         for pixel in range(number.size):
             distance = np.float64(row[pixel]) - about[pixel]
-            survives = (i >= below[pixel]) & (i < below[pixel] + number[pixel])
-            squared_deviations[pixel] += distance * distance if survives else 0.0
+            survives = full or ((i >= below[pixel]) & (i < below[pixel] + number[pixel]))
+            total[pixel] += distance * distance if survives else 0.0
 
 
 @kernel
@@ -112,11 +108,11 @@ def average_sorted(rows, quantile, clipping, floor, block, spare):
     block.below[:] = 0
     rejecting[:] = False
     first_average(rows, number, full, origin, about)
-    sum_squared_deviations(rows, block)
+    sum_squared_deviations(rows, full, block)
     for pixel in range(number.size):
-        block.smallest[pixel] = rows[0, pixel] if number[pixel] else np.inf
-    for pixel in range(number.size):
-        block.largest[pixel] = rows[number[pixel] - 1, pixel] if number[pixel] else -np.inf
+        n = rows.shape[0] if full else number[pixel]
+        block.smallest[pixel] = rows[0, pixel] if n else np.inf
+        block.largest[pixel] = rows[n - 1, pixel] if n else -np.inf
     if clipping.rounds == 0:
         return
     scale = first_scales(rows, full, clipping.measure, floor, block, spare)
@@ -145,4 +141,4 @@ def average_sorted(rows, quantile, clipping, floor, block, spare):
         for pixel in range(number.size):
             low, high = block.below[pixel], block.below[pixel] + number[pixel]
             about[pixel] = center(rows, pixel, low, high, quantile) if high > low else np.nan
-        sum_squared_deviations(rows, block)
+        sum_squared_deviations(rows, False, block)

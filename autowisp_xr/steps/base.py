@@ -64,7 +64,9 @@ def absent(axes: int, dtype: Any = np.float64) -> Any:
     A type of float32 stands for that of the planes of the pass, which may be float64, and one of
     object for any.
     """
-    return np.empty((0,) * axes, dtype)
+    none = np.empty((0,) * axes, dtype)
+    none.flags.writeable = False
+    return none
 
 
 @kernel

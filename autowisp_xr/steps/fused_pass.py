@@ -80,8 +80,10 @@ class Operands(NamedTuple):
     master_noise: MasterNoiseOperands = MasterNoiseOperands()
 
 
-_NAMES = [(step, name) for step, part in Operands()._asdict().items() for name in part._fields]
+_ABSENT: Any = Operands()
+_NAMES = [(step, name) for step, part in _ABSENT._asdict().items() for name in part._fields]
 """All operands, in the order in which they go over the bridge."""
+_IMAGES_OF_MASTERS = [_NAMES.index((kind, "image")) for kind in MASTERS]
 
 
 class Calibrated(NamedTuple):
@@ -192,15 +194,14 @@ def _union(*masks: Bits) -> tuple[Bits]:
 
 def _run(*given: Numbers | None, dtype: np.dtype[Any]) -> Calibrated:
     """Run the kernel on blocks of the operands of :func:`one_pass`, in their order."""
-    found = dict(zip(_NAMES, given, strict=True))
-    masters = (found[operand, "image"] for operand in MASTERS)
+    masters = (given[number] for number in _IMAGES_OF_MASTERS)
     kind = np.result_type(dtype, *(image.dtype for image in masters if image is not None))
-    operands = Operands._make(
-        part._make(
-            _ready(found[operand, name], default, kind) for name, default in part._asdict().items()
+    found = iter(given)
+    # what is too large for its type is infinite there, which the kernel flags
+    with np.errstate(over="ignore"):
+        operands = Operands._make(
+            part._make([_ready(next(found), default, kind) for default in part]) for part in _ABSENT
         )
-        for operand, part in Operands()._asdict().items()
-    )
     shape = operands.frames.image.shape
     out = Calibrated(np.empty(shape, dtype), np.empty(shape, dtype), np.empty(shape, np.uint8))
     calibrate_planes(operands, out)
@@ -213,11 +214,14 @@ def _ready(given: Any, default: Any, kind: np.dtype[Any]) -> Any:
     It is read-only, whether the given one is or not, because the kernel is compiled for each
     mixture of arrays that can be written to and arrays that cannot.
     """
-    given = default if given is None else given
-    types = {np.float32: kind, np.object_: kernel_type(given.dtype)}
-    # what is too large for its type is infinite there, which the kernel flags
-    with np.errstate(over="ignore"):
-        array = np.ascontiguousarray(given, types.get(default.dtype.type, default.dtype))
+    dtype = default.dtype
+    if dtype == np.float32:
+        dtype = kind
+    elif dtype == np.object_:
+        dtype = kernel_type(given.dtype)
+    if given is None and dtype == default.dtype:
+        return default
+    array = np.ascontiguousarray(default if given is None else given, dtype)
     array = array[:] if array.ndim == default.ndim else array[None]
     array.flags.writeable = False
     return array

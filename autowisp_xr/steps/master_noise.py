@@ -83,8 +83,11 @@ def with_common_planes(
     # with what they shared before, and divided by the flat
     added = ((master_noise.variance, master_noise.flat), (master_noise.relative, None))
     for name, (plane, flat) in zip(SHARED, added, strict=True):
-        parts = [Term(one) for one in (blocks.plane(ds, name), plane) if one is not None]
-        planes |= {name: _summed(parts, dtype, flat)} if parts else {}
+        own = blocks.plane(ds, name)
+        parts = [Term(one) for one in (own, plane) if one is not None]
+        if parts:
+            alone = own is None and flat is None
+            planes[name] = parts[0].plane if alone else _summed(parts, dtype, flat)
     return result.assign(planes).assign_coords(_noise_source_names(ds, steps))
 
 

@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pytest
 import xarray as xr
-from tests.steps.test_noise_sources import BIASES, F8, FLATS, night
 
 import autowisp_xr as aw
 from autowisp_xr import ImageMismatchError, provenance
 from autowisp_xr.testing import assert_frames_equal, no_compute
 from tests.steps.frames import frame_set, text
 from tests.steps.test_contracts import lazy
+from tests.steps.test_noise_sources import BIASES, F8, FLATS, night
 
 START = np.datetime64("2024-03-01T20:00", "ns")
 
