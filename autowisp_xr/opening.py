@@ -50,10 +50,10 @@ def open_fits(
         "EXTNAME,EXTVER" where several have it), or {channel: number or name} where each channel is
         an HDU of its own.
     aliases
-        Which cards state what, where the usual ones do not do.
+        The aliases of each quantity, where the usual ones do not do.
     types
         {pattern: type}, such as ``{"flat-*": "flat", "zeros/*": "bias"}``: what frames are whose
-        headers do not state it, or state something else. A pattern with "=" looks at a card
+        headers do not give it, or a wrong one. A pattern with "=" looks at a card
         ("IMAGETYP=Light Frame", "OBJECT=dome*"), any other at the name of the file or, with "/" in
         it, at the end of its path; letter case does not matter. A type is bias, dark, flat, object
         or other. The first rule that a file fits decides, over all cards and names.
@@ -75,8 +75,8 @@ def open_fits(
     the integers of a file can have, at which a pixel is saturated whatever it is read as.
     Calibrated files come as they are: those that share RAWFNAME and differ in CLRCHNL are channels
     of one frame, and a history that this package wrote into them is taken up again.
-    Where neither a rule nor a card states what a frame is, its name does ("BIAS" in x.BIAS.FIT, or
-    "darks" of its folder); that is recorded in the history.
+    Where neither a rule nor a card gives the type of a frame, its name does ("BIAS" in x.BIAS.FIT,
+    or "darks" of its folder); that is recorded in the history.
 
     Calibrated frames have what they share of their variance again, made of the masters that their
     history names: by the identity in the files of these, or by SHA-256, wherever they were when the

@@ -132,6 +132,17 @@ def names(ds: xr.Dataset, dim: str) -> list[str]:
     return [str(name) for name in np.atleast_1d(ds[dim].values).tolist()]
 
 
+def scalar(ds: xr.Dataset, name: str) -> Any:
+    """Return the value of a coordinate without dims, or None where there is none."""
+    return ds.coords[name].values[()] if name in ds.coords and not ds[name].ndim else None
+
+
+def text(ds: xr.Dataset, name: str) -> str:
+    """Return the text of a coordinate without dims, or "" where there is none."""
+    value = scalar(ds, name)
+    return "" if value is None else str(value)
+
+
 def unique_names(paths: Sequence[str | PathLike[str]], names: Sequence[str]) -> list[str]:
     """Return the names of frames, equal ones behind as much of the path as distinguishes them."""
     result = list(names)

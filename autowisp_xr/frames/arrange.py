@@ -239,7 +239,7 @@ def _stem(record: FileRecord, *, by_path: bool = False) -> str:
 def files_of_frames(records: Sequence[FileRecord]) -> list[dict[str, FileRecord]]:
     """Return the files of each calibrated frame or master, by channel.
 
-    RAWFNAME states which go together, and directory and name where that is not enough.
+    RAWFNAME shows which go together, and directory and name where that is not enough.
     """
     keys: tuple[Callable[[FileRecord], Hashable], ...] = (
         _stem,

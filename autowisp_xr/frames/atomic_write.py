@@ -111,7 +111,7 @@ def _write(content: Content, temporary: str, path: str) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        # what astropy states of a full disk has neither number nor name
+        # the error of astropy on a full disk has neither number nor name
         first = str(error).partition("\n")[0]
         number = error.errno or (errno.ENOSPC if "space" in first else errno.EIO)
         raise OSError(number, f"{path!r} could not be written: {first}") from error

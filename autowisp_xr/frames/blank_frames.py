@@ -45,7 +45,7 @@ def emptiness(record: FileRecord) -> Emptiness | None:
     try:
         found = [_of_plane(hdu) for hdu in plane.hdus]
     except (AutowispError, OSError, ValueError):
-        # who works on it states why it cannot be read
+        # the reason is given by what reads it
         return None
     known = [one for one in found if one is not None]
     if len(known) < len(found) or not known or not _same([one.value for one in known]):

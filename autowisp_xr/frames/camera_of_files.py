@@ -1,4 +1,4 @@
-"""Resolve what a set of files states about its one camera."""
+"""Resolve the one camera of a set of files."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -20,12 +20,12 @@ _FACTS = (
 
 
 def resolve_camera(records: Sequence[FileRecord], camera: Camera | None, hdu: HduChoice) -> Camera:
-    """Complete the camera given by what the headers state where it states nothing.
+    """Complete the given camera from the headers, where it does not know.
 
     Raises
     ------
     HeaderError
-        If headers contradict each other on something that the camera does not state.
+        If headers contradict each other on something that the camera does not know.
     """
     camera = camera or Camera()
     facts: dict[str, Any] = {}
@@ -47,7 +47,7 @@ def resolve_camera(records: Sequence[FileRecord], camera: Camera | None, hdu: Hd
     if facts.get("saturation") is not None:
         # headers count from zero, the camera from its bias level
         facts["saturation"] = _above(camera.bias_level, facts["saturation"])
-    # what the camera states holds for all amplifiers
+    # a value of the camera holds for all amplifiers
     given: dict[str, Any] = {
         name: None for name in ("gain", "read_noise") if getattr(camera, name) is not None
     }
@@ -68,7 +68,7 @@ def _above(
 
 
 def _agreed(name: str, stated: Sequence[tuple[str, Any]]) -> Any:
-    """Return the fact on which all headers agree that state anything about it."""
+    """Return the fact on which all headers agree that have it."""
     known = [(path, value) for path, value in stated if value is not None]
     if not known:
         return None

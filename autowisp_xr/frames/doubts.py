@@ -37,7 +37,7 @@ def doubts_of(
     size
         Height and width of the raw frame.
     evidence
-        What states which type it is of; a rule of the user is not doubted.
+        The evidence for its type; a rule of the user is not doubted.
     floats
         Whether its pixels are stored so.
     """
@@ -88,7 +88,7 @@ def _of_type(path: str, cards: Cards, seconds: float, evidence: Evidence) -> Ite
 
 
 def _unknowns(cards: Cards, kind: str) -> Iterator[str]:
-    """Yield what no card states; what one states that cannot be read is a doubt about that card."""
+    """Yield what no card gives; a value that cannot be read is a doubt about its card."""
     for what, example, alias, things in (
         ("how long", "EXPTIME, EXPOSURE", "exposure", () if kind == "bias" else EXPOSURES),
         ("when", "DATE-OBS", "start", ("start", "start_days", "middle", "middle_days")),
@@ -103,7 +103,7 @@ def _unknowns(cards: Cards, kind: str) -> Iterator[str]:
 def _of_noise(cards: Cards, facts: Mapping[str, Any]) -> Iterator[str]:
     """Yield what drivers write that do not know the gain or the read noise."""
     for what, thing in (("gain", "electrons_per_adu"), ("read_noise", "read_noise")):
-        # a negative number states that it is not known
+        # a negative number means that it is not known
         wrong = [stated for stated in cards.values(thing) if to_number(stated[1]) >= 0]
         if facts[what] is None and wrong:
             card, value = wrong[0]

@@ -21,13 +21,13 @@ _WORD = re.compile(
     + ")?(frames?)?",
     re.IGNORECASE,
 )
-# most names state nothing, and a look into each word takes time
+# most names give no type, and a look into each word takes time
 _HINT = re.compile("|".join(kind.in_names for kind in KINDS.values()), re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class NamedType:
-    """The type that a name states."""
+    """The type that a name gives."""
 
     kind: str
     """bias, dark, flat or object."""
@@ -47,10 +47,10 @@ class NamedType:
 
 
 def named_type(path: str) -> NamedType | None:
-    """Return the type that the name of a file states, else that of the folder that it is in.
+    """Return the type that the name of a file gives, else that of the folder that it is in.
 
     A name is split into words at all that is no letter, and at capitals inside ("MasterDark60"). A
-    name that states two types states none; "dark flat" is one, a dark.
+    name of two types gives none; "dark flat" is one, a dark.
 
     Examples
     --------
@@ -116,7 +116,7 @@ def _types_in(text: str) -> dict[str, str]:
         words = [word for run in _RUN.findall(phrase) for word in _pieces(run)]
         position = 0
         while position < len(words):
-            # the longest that states something: "dark flat" is no dark and no flat
+            # the longest that gives a type: "dark flat" is no dark and no flat
             for count in (2, 1):
                 part = words[position : position + count]
                 kind = _kind("".join(part))
@@ -129,7 +129,7 @@ def _types_in(text: str) -> dict[str, str]:
 
 
 def _pieces(run: str) -> list[str]:
-    """Split letters at capitals, unless together they are a word that states something."""
+    """Split letters at capitals, unless together they are a word that gives a type."""
     return [run] if _WORD.fullmatch(run) else _HUMP.findall(run)
 
 
@@ -140,7 +140,7 @@ def _kind(word: str) -> str | None:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that states what a frame is: a rule is stronger than a card, a card than a name."""
+    """The evidence for the type of a frame: a rule is stronger than a card, a card than a name."""
 
     rule: TypeRule | None
     card: TypeCard | None
@@ -160,7 +160,7 @@ class Evidence:
 
 
 def evidence_of(path: str, cards: Cards, rules: Iterable[TypeRule]) -> Evidence:
-    """Find what states the type of the frame in a file.
+    """Find the evidence for the type of the frame in a file.
 
     Raises
     ------

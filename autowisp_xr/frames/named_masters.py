@@ -77,7 +77,7 @@ def _folders(files: Sequence[str]) -> Iterator[Path]:
 
 
 def _where_it_was(named: Mapping[str, Any], identity: str) -> list[str]:
-    """Return files where a record states that they were, if they still are what they were."""
+    """Return files where a record has them, if they still are what they were."""
     paths = [str(entry["path"]) for entry in named.values()]
     same = all(identity_in(path) == identity for path in paths)
     return paths if same or all(map(_is_unchanged, named.values())) else []

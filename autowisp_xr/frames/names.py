@@ -43,7 +43,7 @@ def raw_name(path: str | PathLike[str]) -> str:
 
 
 def bare_name(path: str | PathLike[str]) -> str:
-    """Strip directories and what states that it is a FITS file, in any letter case.
+    """Strip directories and the ending of a FITS file, in any letter case.
 
     Examples
     --------

@@ -149,7 +149,7 @@ def _variables(order: Arrangement, dtype: DTypeLike | None) -> dict[str, xr.Vari
 
 
 def _coordinates(order: Arrangement) -> dict[str, Any]:
-    """Return place, names and what the headers state; what all files lack is left out."""
+    """Return place, names and coordinates of the headers; what all files lack is left out."""
     heads = [records[0] for records in order.frames]
     columns = [record.coordinates for record in heads]
     found: dict[str, Any] = {

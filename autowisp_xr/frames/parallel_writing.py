@@ -86,7 +86,7 @@ class Writing:
 
 
 def write_frames(ds: xr.Dataset, write: Writing) -> Iterator[list[dict[str, Any]]]:
-    """Write frames, or a master, and yield what there is to state of their files.
+    """Write frames, or a master, and yield the records of their files.
 
     After an error no further frame is begun.
 

@@ -49,17 +49,17 @@ def output_headers(ds: xr.Dataset, records: Sequence[Mapping[str, Any]]) -> list
     The cards of the coordinate ``header``, each with the fate that
     :data:`autowisp_xr.headers.fates.TABLE` gives it; RDNOISE waits for the pixels
     (:func:`autowisp_xr.frames.noise_cards.with_noise`). A raw frame that is whole keeps all, and
-    states no more than its name and unit.
+    gets no more than its name and unit.
 
     Raises
     ------
     ImageMismatchError
         Where the pixels were picked from the raw frame in no regular way.
     """
-    header = plain_header(_scalar(ds, "header"))
+    header = plain_header(schema.text(ds, "header"))
     if "frame" in ds.coords and value_of(header, "RAWFNAME") is None:
-        path = _scalar(ds, "path")
-        name = bare_name(path) if path else _scalar(ds, "frame").rpartition("/")[2]
+        path = schema.text(ds, "path")
+        name = bare_name(path) if path else schema.text(ds, "frame").rpartition("/")[2]
         write_card(header, "RAWFNAME", name)
     return [_output_header(ds, channel, records, header) for channel in range(ds.sizes["channel"])]
 
@@ -88,7 +88,7 @@ def _output_header(
     pixels = StoredPixels(height=ds.sizes["y"], width=ds.sizes["x"], grid=grid)
     product_cards(header, steps, facts, pixels)
     set_facts(header, {"unit": facts["unit"]})
-    add_doubts(header, _scalar(ds, "doubts"))
+    add_doubts(header, schema.text(ds, "doubts"))
     return header
 
 
@@ -162,10 +162,6 @@ def plain_header(text: str) -> fits.Header:
     while len(kept) and kept.cards[-1].is_blank:
         del kept[-1]
     return kept
-
-
-def _scalar(ds: xr.Dataset, name: str) -> str:
-    return str(ds.coords[name].values.item()) if name in ds.coords and not ds[name].ndim else ""
 
 
 def _area(ds: xr.Dataset, cut: ChannelSlice) -> Region:

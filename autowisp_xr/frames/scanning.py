@@ -53,7 +53,7 @@ class FileRecord:
     place: Place | None = None
     """Place of a calibrated file (IMAGAREA, CLRCHNL, CHNL*), whose channels are split already."""
     type_rule: str = ""
-    """Pattern of the user's rule that states what the frame is; "" where none does."""
+    """Pattern of the user's rule that gives the type of the frame; "" where none does."""
     master_because: str = ""
     """The reason why it is a master, such as "NUMFCOMB = 5"; "" if it is none."""
     calibrated_because: str = ""
@@ -101,16 +101,16 @@ def scan(
     hdu
         As for :func:`autowisp_xr.fits.layout.read_layout`.
     aliases
-        Which cards state what; None for the usual ones.
+        The aliases of each quantity; None for the usual ones.
     types
-        {pattern: type}: what frames are whose headers do not, or wrongly, state it; as for
+        {pattern: type} of frames whose headers do not give their type, or a wrong one; as for
         :func:`autowisp_xr.frames.type_rules.type_rules`. The first rule that a file fits decides,
         over all cards and names.
 
     Returns
     -------
     A record for each file, in order. A file that cannot be read, or whose header contradicts
-    itself, has its ``error``. Where neither a rule nor a card states what a frame is, its name
+    itself, has its ``error``. Where neither a rule nor a card gives the type of a frame, its name
     does, else that of its folder, and ``guesses`` lists it.
 
     Raises
@@ -237,7 +237,7 @@ def _record(
     plane = next(iter(layout.planes.values()))
     floats = plane.dtype.kind == "f"
     calibrated = calibrated_reason(header, own, keywords, name=bare_name(path), floats=floats)
-    # most headers state nothing of a place, and to look for it takes time
+    # most headers have no place, and to look for it takes time
     place = place_of(header) if by_card or not _PLACES.isdisjoint(keywords) else None
     height = plane.height if place is None or place.height is None else place.height
     width = plane.width if place is None or place.width is None else place.width
@@ -268,7 +268,7 @@ def _sampled_type(header: fits.Header, plane: Hdu) -> str:
     """Return how pixels are stored; three rows of floats in a unit that counts are looked at."""
     sample: Sequence[Numbers] = ()
     if plane.dtype.kind == "f" and unit_of(value_of(header, "BUNIT") or COUNTED[0]) in COUNTED:
-        # who reads the pixels states why they cannot be
+        # the reason is given by what reads the pixels
         with suppress(AutowispError, OSError):
             starts = (plane.height * quarter // 4 for quarter in (1, 2, 3))
             sample = [read_rows(plane, row, row + 1) for row in starts]

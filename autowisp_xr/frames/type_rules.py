@@ -1,4 +1,4 @@
-"""Rules of a user that state what frames are, by card, file name or path, before any header."""
+"""Rules of a user that give the types of frames, by card, file name or path, before any header."""
 
 import fnmatch
 import os
@@ -20,7 +20,7 @@ _FOLDERS = "**"
 
 @dataclass(frozen=True)
 class TypeRule:
-    """A rule that states: what fits a pattern is of a type."""
+    """A rule that gives a type to what fits a pattern."""
 
     pattern: str
     """As the user wrote it."""

@@ -19,7 +19,7 @@ _BEGINNING = 48 * 2880
 def likely_type(record: FileRecord) -> str:
     """Return the type of the frame in a file: bias, dark, flat, object, other; "" if unknown.
 
-    Where a file cannot be read, cards at its beginning may state it, or its name.
+    Where a file cannot be read, cards at its beginning may give it, or its name.
     """
     aliases = record.options.get("aliases") or KeywordAliases()
     rules = type_rules(record.options.get("types"), aliases)
@@ -38,7 +38,7 @@ def likely_type(record: FileRecord) -> str:
 
 
 def _type_cards(path: str, aliases: KeywordAliases) -> str:
-    """Return cards that state a type, a line each, of a file that may be cut off or garbled."""
+    """Return the cards of a type, a line each, of a file that may be cut off or garbled."""
     start = b""
     with suppress(*UNREADABLE), opened(path) as file:
         while len(start) < _BEGINNING and (block := file.read(2880)):

@@ -75,7 +75,7 @@ def to_fits(
     integer type. The error of a master is stored in float64, so that the variance that is read back
     has the same bits. The shared variances do not go along: Zarr keeps them, and
     ``autowisp_xr.open_fits`` makes them again of the masters, if their files are near. What becomes
-    of each card of a raw frame, :data:`autowisp_xr.headers.fates.TABLE` states.
+    of each card of a raw frame, :data:`autowisp_xr.headers.fates.TABLE` lists.
 
     Each file is written under a temporary name, synced, and renamed, so that a name never stands
     for half a file; the channels of a frame appear together. After an error, no further frame is

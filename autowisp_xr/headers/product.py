@@ -95,7 +95,7 @@ def true_cards(
     units = str(ds["image"].attrs.get("units", "adu"))
     facts: dict[str, Any] = {"unit": units}
     if "calibrating" in steps or "stacking" in steps:
-        effective = _scalar(ds, "effective_frames")
+        effective = schema.scalar(ds, "effective_frames")
         effective = effective_in(header) if effective is None else float(effective)
         facts |= gain_facts(_gain(ds, units, channel), effective) | raw_gain_facts(header)
         facts |= _type(ds, header, stacked="stacking" in steps)
@@ -140,7 +140,7 @@ def effective_in(header: fits.Header) -> float:
 
 def _gain(ds: xr.Dataset, units: str, channel: str) -> float | None:
     """Return the electrons per unit of a frame; None where amplifiers differ, and of a bias."""
-    if units not in COUNTED or _text(ds, "image_type") == "bias":
+    if units not in COUNTED or schema.text(ds, "image_type") == "bias":
         return None
     gain = schema.camera_of(ds).only_number("gain", channel)
     return gain if gain is None or units == "adu" else 1.0
@@ -160,7 +160,7 @@ def _saturation(ds: xr.Dataset, channel: str) -> float | None:
 
 def _type(ds: xr.Dataset, header: fits.Header, *, stacked: bool) -> dict[str, Any]:
     """Return the row of the type; none where the card is right already."""
-    written, known = value_of(header, "IMAGETYP"), _text(ds, "image_type")
+    written, known = value_of(header, "IMAGETYP"), schema.text(ds, "image_type")
     stated = None if written is None else _USUAL.image_type_of(written)
     words = None
     if stacked:
@@ -260,29 +260,20 @@ def _lost(ds: xr.Dataset, header: fits.Header) -> dict[str, Any]:
     same = math.isclose(temperature, stated.get("temperature", math.nan), rel_tol=1e-9)
     if math.isfinite(temperature) and value_of(header, "CCD-TEMP") is None and not same:
         facts["temperature"] = temperature
-    band = _text(ds, "filter")
+    band = schema.text(ds, "filter")
     if band and band != stated.get("filter") and value_of(header, "FILTER") is None:
         facts["filter"] = ascii_text(band)
     return facts
 
 
-def _scalar(ds: xr.Dataset, name: str) -> Any:
-    return ds.coords[name].values[()] if name in ds.coords and not ds[name].ndim else None
-
-
-def _text(ds: xr.Dataset, name: str) -> str:
-    value = _scalar(ds, name)
-    return "" if value is None else str(value)
-
-
 def _number(ds: xr.Dataset, name: str) -> float:
-    value = _scalar(ds, name)
+    value = schema.scalar(ds, name)
     return math.nan if value is None else float(value)
 
 
 def _date(ds: xr.Dataset, header: fits.Header, name: str) -> str:
     """Return a date and time for a header: in UTC, or in the scale that its TIMESYS names."""
-    time = _scalar(ds, name)
+    time = schema.scalar(ds, name)
     if time is None or np.isnat(time):
         return ""
     time = utc_to_scale(time, time_scale(Cards(header, _USUAL)) or "utc")

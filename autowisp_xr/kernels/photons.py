@@ -23,7 +23,7 @@ _EQUAL = 0.04
 
 @kernel
 def sum_light(values, noise, about, own, c, alive, frame, start, rest, sums):
-    """Add what a frame states of the photons to the sums over the survivors.
+    """Add what is known of the photons of a frame to the sums over the survivors.
 
     Those of their excess and of the rest only where the photons are those of the values.
 

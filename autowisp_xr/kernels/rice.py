@@ -2,7 +2,7 @@
 
 A tile begins with its first pixel, as it is, and goes on with the differences of neighbours, block
 by block, mapped to non-negative numbers (0, -1, 1, -2 ... become 0, 1, 2, 3 ...). A block begins
-with a code that states how many low bits its differences keep as they are; what is above them is a
+with a code for how many low bits its differences keep as they are; what is above them is a
 number of zeros and a one. The code 0 stands for a block without differences, the largest one for a
 block whose differences are stored whole.
 
@@ -121,7 +121,7 @@ def _decode(data: Any, start: int, stop: int, block: int, out: Any) -> bool:
 @kernel
 def _next(last: Any, mapped: Any, mask: Any) -> Any:
     """The pixel behind another one."""
-    # differences have 32 bits, whatever a damaged tile states
+    # differences have 32 bits, whatever a damaged tile claims
     half = (mapped & np.uint64(4294967295)) >> np.uint64(1) & mask
     return (last + (mask - half if mapped & np.uint64(1) else half)) & mask
 

@@ -51,7 +51,7 @@ def _flip(words: Any, ranks: Any, word: int) -> int:
 def _slide(
     order: Any, values: Any, size: tuple[int, int], rank: int, shape: tuple[int, int]
 ) -> Any:
-    """Value of a rank in each of the windows that fit into a tile, as many as ``shape`` states.
+    """Value of a rank in each of the windows that fit into a tile, as many as ``shape`` has.
 
     ``order`` are the places of the pixels of the tile, flattened, from the smallest on, and
     ``values`` what they are there.

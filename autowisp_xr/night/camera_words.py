@@ -39,7 +39,7 @@ def describe(records: Sequence[FileRecord], camera: Camera | None, unseen: str =
     camera
         What the user states, or was measured.
     unseen
-        That nobody states where it saturates, after a look at its frames.
+        A line where nobody knows where it saturates, after a look at its frames.
     """
     known = resolved(records, camera)
     if known is None:

@@ -56,7 +56,7 @@ class Seen:
         Parameters
         ----------
         camera
-            What the user states; this is never overruled, what headers state is.
+            The camera that the user gives; it is never overruled, values of headers are.
         records
             All of the setup.
         """

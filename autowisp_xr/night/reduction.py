@@ -66,10 +66,10 @@ def reduce(
         neither, both are measured from pairs of flats and of biases, and ``camera.toml`` in ``out``
         states what was found.
     types
-        {pattern: type}: what frames are whose headers do not state it, or state something else;
+        {pattern: type}: what frames are whose headers do not give it, or a wrong one;
         see :func:`~autowisp_xr.open_fits`.
     aliases
-        Which cards state what, where the usual ones do not do.
+        The aliases of each quantity, where the usual ones do not do.
     hdu
         Which HDU is the image, where files hold several: its number or its name; see
         :func:`~autowisp_xr.open_fits`. Masters of other nights that hold one image have that.
@@ -168,7 +168,7 @@ def _execute(plan: Plan, writer: Writer, recipes: Recipes) -> None:
 
 
 def _known_cameras(plan: Plan, writer: Writer, camera: Camera | None) -> dict[str, Camera | None]:
-    """Return the camera of each setup by its place, measured where nobody states what it is."""
+    """Return the camera of each setup by its place, measured where its noise is not known."""
     cameras: dict[str, Camera | None] = {}
     for place, of_place in by_setup(plan.sets).items():
         known = know_camera(of_place, camera_with_colours(of_place, camera))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -240,21 +240,12 @@ def whole_name(one: xr.Dataset) -> str:
 
 def description(one: xr.Dataset) -> str:
     """Return type, filter, exposure and date of a frame or master, as far as they are known."""
-    kind, name = _text(one, "image_type"), _text(one, "object")
-    words = [f"{kind} {name}".strip(), _text(one, "filter")]
-    exposure = _scalar(one, "exposure")
+    kind, name = schema.text(one, "image_type"), schema.text(one, "object")
+    words = [f"{kind} {name}".strip(), schema.text(one, "filter")]
+    exposure = schema.scalar(one, "exposure")
     if exposure is not None and np.isfinite(float(exposure)):
         words.append(f"{float(exposure):g} s")
-    time = _scalar(one, "time")
+    time = schema.scalar(one, "time")
     if time is not None and not np.isnat(time):
         words.append(f"{np.datetime_as_string(time, unit='s').replace('T', ' ')} UTC")
-    return ", ".join(word for word in words if word)
-
-
-def _scalar(one: xr.Dataset, name: str) -> Any:
-    return one[name].values[()] if name in one.coords and one[name].ndim == 0 else None
-
-
-def _text(one: xr.Dataset, name: str) -> str:
-    found = _scalar(one, name)
-    return "" if found is None else str(found).strip()
+    return ", ".join(word for word in map(str.strip, words) if word)

@@ -264,7 +264,7 @@ def stack(
 
     Without read noise, the median of 10 frames propagates 0.92 of the true variance at 5 electrons,
     0.96 at 10, 0.98 at 20, 0.99 at 50. Frames from files of pixels alone count the photons of each
-    x, and ``photons`` in the history states it; so do pixels whose image does not fit their
+    x, and ``photons`` in the history records it; so do pixels whose image does not fit their
     variance any more (a sky was subtracted from the image alone). The widths of single frames stand
     in the documentation of :func:`~autowisp_xr.add_noise`.
     ``python -m tests.stack.variance_table`` prints these numbers.

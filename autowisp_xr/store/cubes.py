@@ -1,6 +1,6 @@
 """Write and open Zarr stores (format 3): written frame by frame, read band by band.
 
-A store states in its attributes which Dataset it is of (by identity) and whether it is complete;
+A store has in its attributes which Dataset it is of (by identity) and whether it is complete;
 while it is not, ``_state/written`` holds a mark for each frame that is. A killed run is taken up
 where it stopped, and nothing else may be written into its place. What replaces a group is written
 beside it and swapped in when it is complete, so that what is replaced may be what is read, and is
@@ -202,7 +202,7 @@ def open_zarr(
         raise BadImageError(f"{place} was not written by to_zarr; open it with xarray.open_zarr")
     with _leftovers_passed_over():
         ds = xr.open_dataset(
-            # of any kind, whatever its annotation states
+            # of any kind, whatever its annotation is
             cast(str, place.store),
             engine="zarr",
             group=place.name,
