@@ -117,11 +117,16 @@ def scan(
     ------
     FileNotFoundError
         Only if there is nothing by one of the names that were given.
-    ValueError
-        For a type rule that means nothing.
+    ValueError, TypeError
+        For a type rule that means nothing, and for aliases of another type.
     """
     given = {"hdu": hdu, "aliases": aliases, "types": dict(types or {}) or None}
-    words = aliases or KeywordAliases()
+    words = KeywordAliases() if aliases is None else aliases
+    if not isinstance(words, KeywordAliases):
+        raise TypeError(
+            "aliases are a KeywordAliases, such as KeywordAliases().extended(exposure='EXPO_S'), "
+            f"not {words!r}"
+        )
     record = partial(
         _record,
         hdu=hdu,

@@ -1,6 +1,9 @@
 import tomllib
 from importlib import resources
 
+import pytest
+
+from autowisp_xr.frames import scan
 from autowisp_xr.headers.aliases import KeywordAliases
 
 
@@ -27,3 +30,8 @@ def test_no_list_names_a_card_twice():
     for name, cards in (listed() | listed()["words"]).items():
         assert cards, name
         assert name == "words" or len(set(cards)) == len(cards), name
+
+
+def test_aliases_that_are_a_dictionary_are_refused_with_the_remedy(tmp_path):
+    with pytest.raises(TypeError, match=r"KeywordAliases\(\)\.extended\(.*not \{'exposure'"):
+        scan(tmp_path, aliases={"exposure": "EXPO_S"})
