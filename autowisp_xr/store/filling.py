@@ -7,6 +7,7 @@ Integers go through lz4 with bit-shuffle (half the size); the noise of floats do
 they are left as they are.
 """
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -45,12 +46,11 @@ def encoding_of(ds: xr.Dataset) -> dict[str, dict[str, Any]]:
     whole = -(-ds.sizes["y"] // rows) * rows
     for name, variable in planes.items():
         outer = (1,) if "frame" in variable.dims else ()
-        kind = variable.dtype
-        lz4 = BloscCodec(cname="lz4", shuffle="bitshuffle", typesize=kind.itemsize)
+        lz4 = BloscCodec(cname="lz4", shuffle="bitshuffle", typesize=variable.dtype.itemsize)
         encoding[str(name)] = {
             "chunks": (*outer, 1, rows, variable.sizes["x"]),
             "shards": (*outer, variable.sizes["channel"], whole, variable.sizes["x"]),
-            "compressors": [lz4] if kind.kind in "ui" else None,
+            "compressors": [lz4] if variable.dtype.kind in "ui" else None,
         }
         if name == "mask":
             # what was never written must not read as good
@@ -65,21 +65,26 @@ def fill(ds: xr.Dataset, group: Group, identity: str) -> None:
 
     Lazy planes are computed, a few frames at a time, each frame marked once it is written.
     """
-    state: dict[str, Any] = {
-        "identity": identity,
-        "variables": [str(name) for name in ds.variables],
-        "complete": False,
-    }
+    names = [str(name) for name in ds.variables]
+    state: dict[str, Any] = {"identity": identity, "variables": names, "complete": False}
     if not group.state().get("created"):
         _create(ds, group, state)
+    elif group.folder:
+        _discard_partial_files(group.folder, names)
     target = group.open("r+")
     _write(ds, group, target)
-    hashed = provenance.with_hashes(ds).attrs.get("history")
-    if hashed:
+    if hashed := provenance.with_hashes(ds).attrs.get("history"):
         target.attrs["history"] = hashed
     target.attrs[STATE] = state | {"created": True, "complete": True}
     if "_state" in target:
         del target["_state"]
+
+
+def _discard_partial_files(folder: Path, arrays: list[str]) -> None:
+    """Remove the files that Zarr had not renamed yet when the run before was killed."""
+    for name in arrays:
+        for file in (folder / name).rglob("*.partial"):
+            file.unlink()
 
 
 def _create(ds: xr.Dataset, group: Group, state: dict[str, Any]) -> None:
