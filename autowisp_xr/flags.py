@@ -1,4 +1,10 @@
-"""The bits of a mask, each a reason not to trust a pixel."""
+"""The bits of a mask: what is to be known of a pixel before it is trusted.
+
+``HOT`` and ``NONLINEAR`` inform: the value of such a pixel is right, and its variance states how
+noisy it is. The others are reasons not to take the value at all; ``UNUSABLE`` stands for any of
+these, and stacks leave it out unless asked otherwise. Levels and noise of a camera are measured on
+pixels that are not ``BAD``, which takes the hot ones out as well: they are no sample of the others.
+"""
 
 from collections.abc import Iterable
 from enum import IntFlag
@@ -9,8 +15,10 @@ class Flag(IntFlag):
     """Bits of the ``mask`` of a frame; 0 means a good pixel.
 
     The values are those of the HAT and AutoWISP surveys, so that their masks can be read as they
-    are. Bit 128 is not used. ``NAN`` is another name of ``FAULT``; ``SATURATED`` stands for either
-    of its two bits, ``BAD`` (also ``ALL``) for any bit at all.
+    are, and NONLINEAR, which these do not have: brighter than the range over which the response of
+    the camera is known. ``NAN`` is another name of ``FAULT``; ``SATURATED`` stands for either of
+    its two bits, ``BAD`` (also ``ALL``) for any flag of these surveys, ``UNUSABLE`` for FAULT,
+    COSMIC, OUTER, SATURATED or INTERPOLATED.
     """
 
     FAULT = 1
@@ -20,10 +28,15 @@ class Flag(IntFlag):
     OVERSATURATED = 16
     LEAKED = 32
     INTERPOLATED = 64
+    NONLINEAR = 128
     NAN = 1
     SATURATED = 48
     BAD = 127
     ALL = 127
+    UNUSABLE = 125
+
+
+_EVERY_BIT = 255
 
 
 def as_flag(names: "str | int | Iterable[str | int]") -> Flag:
@@ -59,8 +72,24 @@ def as_flag(names: "str | int | Iterable[str | int]") -> Flag:
                 known = ", ".join(Flag.__members__)
                 raise ValueError(f"{part!r} is not a flag; the flags are {known}")
             selected |= Flag[name]
-        elif 0 <= part <= Flag.ALL:
+        elif 0 <= part <= _EVERY_BIT:
             selected |= Flag(int(part))
         else:
-            raise ValueError(f"{part} is not a combination of flags, which go from 0 to 127")
+            raise ValueError(
+                f"{part} is not a combination of flags, which go from 0 to {_EVERY_BIT}"
+            )
     return selected
+
+
+def names_of(flags: Flag) -> str:
+    """Return the names of flags as :func:`as_flag` takes them; "0" for none.
+
+    Examples
+    --------
+    >>> names_of(Flag.UNUSABLE), names_of(Flag.BAD)
+    ('FAULT,COSMIC,OUTER,SATURATED,INTERPOLATED', 'BAD')
+    """
+    if flags == Flag.BAD:
+        return "BAD"
+    names = ",".join(str(flag.name) for flag in flags) or "0"
+    return names.replace("OVERSATURATED,LEAKED", "SATURATED")

@@ -146,7 +146,7 @@ def frame_sets(
         if not of_raw:
             positive = st.floats(0, 2.0**16, width=32)
             variance = draw(hnp.arrays(kind, shape, elements=positive))
-            mask = draw(hnp.arrays(np.uint8, shape, elements=st.integers(0, int(Flag.BAD))))
+            mask = draw(hnp.arrays(np.uint8, shape, elements=st.integers(0, 255)))
             mask[np.isnan(image)] |= np.uint8(Flag.FAULT)
             variance[np.isnan(image)] = np.nan
             ds = ds.assign(variance=(schema.DIMS, variance), mask=(schema.DIMS, mask))

@@ -46,7 +46,7 @@ def frames(camera, rng):
     mask = np.zeros(SHAPE, np.uint8)
     mask[0, 1, 2, 2] = Flag.HOT
     mask[2, 0, 3, 1] = Flag.LEAKED
-    mask[:, 1, 4, 5] = [Flag.HOT, Flag.COSMIC, Flag.OVERSATURATED]
+    mask[:, 1, 4, 5] = [Flag.OUTER, Flag.COSMIC, Flag.OVERSATURATED]
     image[1, 0, 0, 3], mask[1, 0, 0, 3] = np.nan, Flag.FAULT
     variance = np.where(np.isnan(image), np.nan, rng.uniform(300, 500, SHAPE)).astype(np.float32)
     return frame_set(

@@ -97,10 +97,11 @@ def test_attributes_state_units_and_flags(ds):
         assert named["variance"].attrs["units"] == squared
         assert "units" not in ds["mask"].attrs
     mask = ds["mask"].attrs
-    assert mask["flag_masks"].tolist() == [1, 2, 4, 8, 16, 32, 64]
+    assert mask["flag_masks"].tolist() == [1, 2, 4, 8, 16, 32, 64, 128]
     assert mask["flag_masks"].dtype == np.uint8
     assert mask["flag_meanings"].split() == [
-        "fault", "hot", "cosmic", "outer", "oversaturated", "leaked", "interpolated"
+        "fault", "hot", "cosmic", "outer", "oversaturated", "leaked", "interpolated",
+        "nonlinear",
     ]  # fmt: skip
     assert ds.attrs["schema_version"] == schema.SCHEMA_VERSION
     with pytest.raises(KeyError):
@@ -111,7 +112,7 @@ def test_attributes_are_given_to_a_copy(ds):
     before = ds.copy(deep=True)
     schema.with_attributes(ds, "electron")
     xr.testing.assert_identical(ds, before)
-    assert len(Flag.BAD) == len(before["mask"].attrs["flag_masks"])
+    assert len(Flag) == len(before["mask"].attrs["flag_masks"])
 
 
 def test_a_master_of_one_frame_loses_the_dim(ds):

@@ -90,6 +90,7 @@ class Frames:
         place = {"frame": 0, "channel": channels, "y": self.tiles.rows, "x": self.tiles.columns}
         planes = one[["image", "mask"]].isel(place).compute()
         pixels, mask = (self.tiles.cut(planes[name].values) for name in ("image", "mask"))
+        # a response that is not known (NONLINEAR) would bend the curve
         good = (mask == 0) & np.isfinite(pixels)
         if self.bias is not None:
             pixels = (pixels - self.bias).astype(np.float32)

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from autowisp_xr import schema
 from autowisp_xr.arrays import Bools, Floats, Image, Integers
 from autowisp_xr.errors import AutowispWarning
+from autowisp_xr.flags import Flag
 from autowisp_xr.matching import ALLOWABLE
 from autowisp_xr.steps.master_matching import reason_between
 
@@ -42,7 +43,7 @@ class Plane(NamedTuple):
     image: Image
     variance: Image
     usable: Bools
-    """Which pixels are finite and bear no flag."""
+    """Which pixels are finite and not BAD."""
 
     @classmethod
     def of(cls, master: xr.Dataset, channel: int) -> "Plane":
@@ -53,7 +54,7 @@ class Plane(NamedTuple):
         )
         usable = np.isfinite(image) & (variance >= 0) & (variance < np.inf)
         if "mask" in master:
-            usable &= master["mask"].values[channel] == 0
+            usable &= master["mask"].values[channel] & np.uint8(Flag.BAD) == 0
         return cls(image, variance, usable)
 
 

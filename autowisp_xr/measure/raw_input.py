@@ -8,6 +8,7 @@ import xarray as xr
 from autowisp_xr import schema
 from autowisp_xr.arrays import Floats, Planes
 from autowisp_xr.errors import CalibrationError
+from autowisp_xr.flags import Flag
 
 
 def check_raw(ds: xr.Dataset, what: str) -> None:
@@ -23,7 +24,8 @@ def unflagged(frame: xr.Dataset) -> Planes:
     """Return raw pixels (channel, y, x) of one frame, flagged ones as dark as the darkest."""
     planes = frame["image"].values
     if "mask" in frame:
-        planes = np.where(frame["mask"].values == 0, planes, planes.min())
+        good = frame["mask"].values & np.uint8(Flag.BAD) == 0
+        planes = np.where(good, planes, planes.min())
     return planes
 
 

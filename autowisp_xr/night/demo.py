@@ -68,6 +68,6 @@ def demo(
 
 def pulls(ds: xr.Dataset, truth: xr.DataArray, leave_out: xr.DataArray) -> tuple[float, float]:
     """Return mean and width of (x - truth) / sigma over good pixels that are not left out."""
-    good = ((ds["mask"].values & np.uint8(Flag.BAD)) == 0) & ~leave_out.values
+    good = ((ds["mask"].values & np.uint8(Flag.UNUSABLE)) == 0) & ~leave_out.values
     pull = (ds["image"].values[good] - truth.values[good]) / np.sqrt(ds["variance"].values[good])
     return float(pull.mean()), float(pull.std())

@@ -26,7 +26,7 @@ from autowisp_xr.night.summary import Made, Summary
 STORE = "night.zarr"
 CAMERA = "camera.toml"
 
-_BAD = np.uint8(Flag.BAD)
+_UNUSABLE = np.uint8(Flag.UNUSABLE)
 
 
 @dataclass(kw_only=True)
@@ -213,11 +213,11 @@ class Writer:
 def _without_good_pixels(made: xr.Dataset, product: Product) -> list[str]:
     """Report what is wrong with a product as a whole; refuse a master without a good pixel."""
     if product.is_master:
-        if (made["mask"].values & _BAD != 0).all():
+        if (made["mask"].values & _UNUSABLE != 0).all():
             raise AutowispError("it has no good pixel: all are flagged or NaN in all frames")
         if np.isnan(made["variance"].values).all():
             return [sentence("no_uncertainties")]
         return []
     names, masks = made["frame"].values, made["mask"]
-    bad = [str(n) for n, m in zip(names, masks, strict=True) if (m.values & _BAD).all()]
+    bad = [str(n) for n, m in zip(names, masks, strict=True) if (m.values & _UNUSABLE).all()]
     return [sentence("no_good_pixel", frames=", ".join(bad))] if bad else []

@@ -41,7 +41,7 @@ def frame(
     channel: int | str | None = None,
     *,
     before: xr.Dataset | None = None,
-    flags: str | int | Iterable[str | int] = "BAD",
+    flags: str | int | Iterable[str | int] = ("BAD", "NONLINEAR"),
     error: bool = False,
     limits: Limits = None,
     size: float | None = None,

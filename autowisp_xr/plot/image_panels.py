@@ -28,6 +28,7 @@ _COLOURS = {
     Flag.FAULT: ("fault or no number", "#CC79A7"),
     Flag.INTERPOLATED: ("interpolated", "#009E73"),
     Flag.OUTER: ("outside the image", "#0072B2"),
+    Flag.NONLINEAR: ("beyond the linear range", "#999999"),
 }
 """The name of each flag, and its colour, of Okabe and Ito; a pixel has that of its first flag."""
 

@@ -94,7 +94,7 @@ class Rules:
     """0.5 for the median, or ``MEAN``."""
     reject: Rejection | None = None
     """How outliers are found; None keeps all."""
-    exclude: int = int(Flag.BAD)
+    exclude: int = int(Flag.UNUSABLE)
     """Values with any of these bits in the mask are left out, as are those not finite."""
     groups: tuple[Integers | None, Integers | None] = (None, None)
     """Integers (frame) from 0 up: which frames have the noise that is shared, and that of the

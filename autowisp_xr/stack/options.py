@@ -8,7 +8,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import DTypeLike
 
-from autowisp_xr.flags import Flag, as_flag
+from autowisp_xr.flags import Flag, as_flag, names_of
 from autowisp_xr.matching import allowed
 from autowisp_xr.options import Average, ErrorSource, NoiseWanted, Weights
 from autowisp_xr.outliers.base import Rejection
@@ -28,7 +28,7 @@ class StackOptions:
 
     average: Average = "median"
     reject: RejectChoice = None
-    exclude: str | int | Iterable[str | int] = "BAD"
+    exclude: str | int | Iterable[str | int] = "UNUSABLE"
     weights: Weights = None
     min_frames: int = 1
     min_values: int = 1
@@ -90,7 +90,7 @@ class StackOptions:
         return {
             "average": self.average,
             "reject": reject,
-            "exclude": str(self.excluded.name or int(self.excluded)),
+            "exclude": names_of(self.excluded),
             "weights": self.weights,
             "min_values": self.min_values,
             "error": self.error,

@@ -18,7 +18,7 @@ def stack(
     average: Average = "median",
     *,
     reject: RejectChoice = None,
-    exclude: str | int | Iterable[str | int] = "BAD",
+    exclude: str | int | Iterable[str | int] = "UNUSABLE",
     weights: Weights = None,
     min_frames: int = 1,
     min_values: int = 1,
@@ -43,8 +43,10 @@ def stack(
         with a method :meth:`keep(values, mask, variance)
         <autowisp_xr.outliers.of_user.Keeps.keep>`, which is slower. None keeps all.
     exclude
-        Pixels with any of these flags, and those that are not finite, are left out. Science stacks
-        may keep saturated cores with ``exclude="FAULT"``.
+        Pixels with any of these flags, and those that are not finite, are left out: FAULT, COSMIC,
+        OUTER, SATURATED and INTERPOLATED, unless others are named (:class:`~autowisp_xr.Flag`).
+        Pixels that are HOT or NONLINEAR count, and hand on their flag; ``exclude="BAD"`` leaves
+        the hot ones out. Science stacks may keep saturated cores with ``exclude="FAULT"``.
     weights
         How much each value counts in a mean; rejection does not look at them. ``"exposure"``: by
         the exposure of its frame. ``"variance"``: by one over the variance of its frame and

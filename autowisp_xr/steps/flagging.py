@@ -17,7 +17,7 @@ from autowisp_xr.steps.base import Step
 from autowisp_xr.steps.fused_pass import alone
 from autowisp_xr.steps.saturation import saturation_step
 
-_ALL_FLAGS = int(Flag.BAD)
+_ALL_FLAGS = np.iinfo(np.uint8).max
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,7 +51,7 @@ def test_a_command_has_the_values_of_its_table_where_nothing_is_given():
     options = resolve(command, {"calibrated_images": ("raw",)})
     assert options.chosen == {"calibrated_images"}
     assert (options.outlier_threshold, options.max_iter) == (5.0, 20)
-    assert options.exclude_mask == ("BAD",)
+    assert options.exclude_mask == ("UNUSABLE",)
     assert {option.dest for option in command.options} < set(vars(options))
 
 
@@ -67,7 +67,7 @@ def test_values_stand_by_their_group_too():
         "average_func": "median",
         "outlier_threshold": 5.0,
         "max_iter": 7,
-        "exclude_mask": ("BAD",),
+        "exclude_mask": ("UNUSABLE",),
         "min_valid_values": 5,
         "min_valid_frames": 10,
     }

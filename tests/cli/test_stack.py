@@ -22,7 +22,7 @@ def test_without_options_it_has_the_defaults_of_the_original(frames, master_make
         "min_valid_frames": 10,
         "min_valid_values": 5,
         "max_iter": 20,
-        "exclude_mask": ("BAD",),
+        "exclude_mask": ("UNUSABLE",),
         "compress": None,
         "add_averaged_keywords": ("JD-OBS",),
     }
@@ -57,7 +57,7 @@ def test_each_option_becomes_its_argument(frames, master_maker):
 def test_the_name_has_keywords_of_the_first_frame_and_options(frames, master_maker, here):
     template = "{PROJECT_HOME}/{CAMSN}_{CLRCHNL}_{MAX_ITER}_{AVERAGE_FUNC}_{EXCLUDE_MASK}.fits"
     assert run("raw", "--stacked-master-fname", template) == 0
-    assert master_maker.called[1] == f"{here}/A_7_mono_20_median_BAD.fits"
+    assert master_maker.called[1] == f"{here}/A_7_mono_20_median_UNUSABLE.fits"
     assert run("raw", "--stacked-master-fname", "{PROJHOME}/a.fits", "--project-home", "/p") == 0
     assert master_maker.called[1] == "/p/a.fits"
 
@@ -126,7 +126,7 @@ def test_what_share_of_the_master_is_flagged_is_printed(frames, capsys):
     few = ("--min-valid-frames", "3", "--min-valid-values", "3", "--outlier-threshold", "1.5")
     with fits.open(frames[0], mode="update") as hdus:
         mask = np.zeros((4, 6), np.uint8)
-        mask[0] = 2
+        mask[0] = 4
         hdus.append(fits.ImageHDU(mask, fits.Header({"IMAGETYP": "mask"})))
     assert run("raw", *NAME, *few) == 0
     assert capsys.readouterr().out.startswith(

@@ -22,6 +22,8 @@ def test_flags_have_the_values_of_the_original():
         **{"OK": 0, "CLEAR": 0, "FAULT": 1, "NAN": 1, "HOT": 2, "COSMIC": 4, "OUTER": 8},
         **{"OVERSATURATED": 16, "LEAKED": 32, "SATURATED": 48, "INTERPOLATED": 64},
         **{"BAD": 127, "ALL": 127},
+        # those that it does not have
+        **{"NONLINEAR": 128, "UNUSABLE": 125},
     }
     assert all(type(value) is int for value in mask_flags.values())
     assert set(mask_utilities.__all__) == {"combine_masks", "get_saturation_mask", "mask_flags"}

@@ -98,7 +98,7 @@ def test_where_it_keeps_nothing_nothing_is_left(frames):
     found = aw.stack(frames, reject=Nothing(), rejected=True)
     assert np.isnan(found["image"]).all()
     assert (found["count"] == 0).all()
-    good = (frames["mask"] == 0).sum("frame")
+    good = (~aw.flagged(frames, "UNUSABLE")).sum("frame")
     assert (found["rejected_low"] + found["rejected_high"] == good).all()
 
 

@@ -58,10 +58,13 @@ def test_flags_that_were_not_asked_for_are_not_counted_but_still_spoil_a_mean():
     assert set(blocks.counts) == {Flag.OVERSATURATED, Flag.LEAKED}
 
 
-def test_a_bit_that_is_no_flag_is_not_a_flag():
+def test_a_pixel_that_is_only_nonlinear_is_good():
     blocks = Blocks.of(np.ones((1, 2)), np.array([[128, 129]], np.uint8), Flag.BAD, (1, 1))
     assert (blocks.flags == [[0, 1]]).all()
+    assert (blocks.good == [[True, False]]).all()
     assert blocks.marked == 1
+    marked = Blocks.of(np.ones((1, 1)), np.array([[128]], np.uint8), Flag.NONLINEAR, (1, 1))
+    assert (marked.flags[0, 0], marked.marked) == (128, 1)
 
 
 @given(IMAGES, FACTORS, st.randoms(use_true_random=False))

@@ -169,13 +169,29 @@ def test_a_master_dark_by_hand():
 
 def test_a_flag_of_the_bias_is_in_every_dark_so_that_nothing_is_left_unless_it_is_let_in():
     raw = columns([110.0, 90.0], [114.0, 92.0], camera=KNOWN, kind="dark")
-    bias = master([100.0, 101.0], mask=[0, Flag.HOT])
+    bias = master([100.0, 101.0], mask=[0, Flag.COSMIC])
     none = aw.master_dark(raw, bias=bias)
     assert np.isnan(values(none)[1])
-    assert values(none, "mask") == [0, Flag.HOT | Flag.FAULT]
+    assert values(none, "mask") == [0, Flag.COSMIC | Flag.FAULT]
     some = aw.master_dark(raw, bias=bias, exclude="FAULT")
     assert values(some) == [12.0, -10.0]
-    assert values(some, "mask") == [0, Flag.HOT]
+    assert values(some, "mask") == [0, Flag.COSMIC]
+
+
+def test_masters_hand_on_what_informs_of_a_pixel_and_keep_its_value():
+    bits = [Flag.HOT, Flag.NONLINEAR]
+    raw = columns([110.0, 90.0], [114.0, 92.0], camera=KNOWN, kind="dark")
+    bias = master([10.0, 11.0], mask=bits)
+    dark = aw.master_dark(raw, bias=bias)
+    flat = aw.master_flat(columns([90.0, 80.0], camera=KNOWN, kind="flat"), bias=bias).high
+    for made in (dark, flat):
+        assert values(made, "mask") == bits
+        assert np.isfinite(values(made)).all()
+    lights = columns([900.0, 900.0], camera=KNOWN, kind="object")
+    clean = bias.assign(mask=0 * bias["mask"])
+    for given in ({"bias": bias}, {"bias": clean, "dark": dark}, {"bias": clean, "flat": flat}):
+        one = aw.calibrate(lights, **given, allow_mismatch=("exposure",))
+        assert values(one, "mask") == bits
 
 
 def test_without_a_bias_photon_noise_would_be_made_up():

@@ -66,7 +66,7 @@ def test_of_equal_values_as_many_go_as_were_asked_for():
 
 
 def test_a_pixel_that_has_no_more_than_extremes_is_left_with_none():
-    frames = column(1.0, 2.0, 3.0, np.nan, mask=[Flag.HOT, 0, 0, Flag.FAULT])
+    frames = column(1.0, 2.0, 3.0, np.nan, mask=[Flag.COSMIC, 0, 0, Flag.FAULT])
     ds = aw.stack(frames, "mean", reject=MinMax(), rejected=True)
     assert np.isnan(one(ds))
     assert np.isnan(one(ds, "variance"))
@@ -223,7 +223,7 @@ def test_few_frames_do_not_warn_where_the_threshold_is_in_reach():
 
 
 def test_rejected_values_are_distinguished_by_their_side_and_from_those_left_out():
-    frames = column(-50.0, 10.0, 11.0, 12.0, 13.0, 99.0, 98.0, mask=[0, 0, 0, 0, 0, 0, Flag.HOT])
+    frames = column(-50.0, 10.0, 11.0, 12.0, 13.0, 99.0, 98.0, mask=[0, 0, 0, 0, 0, 0, Flag.COSMIC])
     ds = aw.stack(frames, reject=SigmaClip(5, scale="mad"), rejected=True)
     assert [one(ds, name) for name in ("rejected_low", "count", "rejected_high")] == [1, 4, 1]
     for name in ("rejected_low", "rejected_high"):

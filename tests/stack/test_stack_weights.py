@@ -69,7 +69,7 @@ def test_the_inverse_of_the_median_variance_is_a_weight_of_frame_and_channel():
     image, variance = rng.normal(100, 5, (3, 2, 4, 5)), rng.uniform(10, 50, (3, 2, 4, 5))
     variance[1] *= 4
     mask = np.zeros(image.shape, np.uint8)
-    mask[0, 0, 0] = Flag.HOT
+    mask[0, 0, 0] = Flag.COSMIC
     variance[0, 0, 0] = 1e9
     image[2, 1, 1, 1] = np.nan
     variance[2, 1, 1, 1] = np.nan
@@ -94,7 +94,7 @@ def test_of_large_frames_a_grid_of_pixels_is_looked_at():
 
 
 def test_a_frame_without_any_pixel_has_no_weight():
-    frames = column(1.0, 2.0, 6.0, variance=[1.0, 1.0, 1.0], mask=[0, Flag.HOT, 0])
+    frames = column(1.0, 2.0, 6.0, variance=[1.0, 1.0, 1.0], mask=[0, Flag.COSMIC, 0])
     assert one(weighted(frames, "variance")) == 3.5
 
 
@@ -130,7 +130,7 @@ def test_the_verb_agrees_with_the_slow_version(frames, kind, error):
     np.testing.assert_array_equal(ds["mask"], plain["mask"])
     cube = np.broadcast_to(weights.reshape(shape + (1,) * (4 - len(shape))), (3, 2, 5, 7))
     image, variance = (frames[name].values.astype("f8") for name in ("image", "variance"))
-    good = np.isfinite(image) & (frames["mask"].values == 0)
+    good = np.isfinite(image) & (frames["mask"].values & Flag.UNUSABLE == 0)
     for c, y, x in np.ndindex(2, 5, 7):
         column = image[:, c, y, x]
         kept = good[:, c, y, x]
@@ -162,7 +162,7 @@ def test_what_frames_share_is_weighed_by_amplitude():
 
 
 def test_a_value_with_all_the_weight_has_no_scatter():
-    frames = column(1.0, 2.0, 6.0, mask=[0, 2, 2])
+    frames = column(1.0, 2.0, 6.0, mask=[0, 4, 4])
     ds = weighted(frames, [49.0, 1.0, 1.0], error="scatter")
     assert (one(ds), one(ds, "mask")) == (1.0, Flag.FAULT)
     assert np.isnan(one(ds, "variance"))
@@ -171,7 +171,7 @@ def test_a_value_with_all_the_weight_has_no_scatter():
 
 
 def test_a_pixel_whose_values_weigh_nothing_is_a_fault():
-    frames = column(1.0, 2.0, 6.0, variance=[1.0] * 3, mask=[0, 0, 2])
+    frames = column(1.0, 2.0, 6.0, variance=[1.0] * 3, mask=[0, 0, 4])
     ds = weighted(frames, [0, 0, 1])
     assert np.isnan(one(ds))
     assert one(ds, "mask") == Flag.FAULT

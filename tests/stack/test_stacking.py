@@ -143,18 +143,33 @@ def test_excluded_flags_are_left_out_and_others_inherited():
     assert (one(some), one(some, "mask"), one(some, "count")) == (1.5, 48, 2)
 
 
+def test_hot_and_nonlinear_pixels_count_and_hand_on_their_flags():
+    frames = column(1.0, 2.0, 6.0, 30.0, mask=[0, Flag.HOT, Flag.NONLINEAR, Flag.COSMIC])
+    default = aw.stack(frames, "mean")
+    assert (one(default), one(default, "count")) == (3.0, 3)
+    assert one(default, "mask") == Flag.HOT | Flag.NONLINEAR
+    assert default.autowisp.history()[-1]["options"]["exclude"] == (
+        "FAULT,COSMIC,OUTER,SATURATED,INTERPOLATED"
+    )
+    bad = aw.stack(frames, "mean", exclude="BAD")
+    assert (one(bad), one(bad, "mask"), one(bad, "count")) == (3.5, Flag.NONLINEAR, 2)
+    assert bad.autowisp.history()[-1]["options"]["exclude"] == "BAD"
+
+
 def test_where_nothing_is_left_the_flags_of_all_inputs_stay():
-    frames = column(1.0, 2.0, np.nan, mask=[Flag.HOT, Flag.COSMIC, Flag.FAULT], variance=[1.0] * 3)
+    frames = column(
+        1.0, 2.0, np.nan, mask=[Flag.OUTER, Flag.COSMIC, Flag.FAULT], variance=[1.0] * 3
+    )
     for error in ("scatter", "propagate"):
         ds = aw.stack(frames, error=error)
         assert np.isnan(one(ds))
         assert np.isnan(one(ds, "variance"))
-        assert one(ds, "mask") == Flag.HOT | Flag.COSMIC | Flag.FAULT
+        assert one(ds, "mask") == Flag.OUTER | Flag.COSMIC | Flag.FAULT
         assert one(ds, "count") == 0
 
 
 def test_a_pixel_with_too_few_values_is_a_fault():
-    frames = column(1.0, 2.0, 3.0, mask=[0, 2, 0])
+    frames = column(1.0, 2.0, 3.0, mask=[0, 4, 0])
     assert one(aw.stack(frames, min_values=2), "mask") == 0
     few = aw.stack(frames, min_values=3)
     assert (one(few), one(few, "mask"), one(few, "count")) == (2.0, Flag.FAULT, 2)
@@ -204,7 +219,7 @@ def test_a_pixel_that_saturates_in_some_frames_is_flagged_in_every_average(optio
     assert one(stack, "count") == (1 if options.get("reject") == MinMax() else 3)
     lazy = aw.stack(frames.chunk(frame=2), **options)
     assert one(lazy, "mask") == flag
-    clean = aw.stack(column(*peak, variance=[4e4] * 6, mask=[0, 0, 2, 2, 4, 0]), **options)
+    clean = aw.stack(column(*peak, variance=[4e4] * 6, mask=[0, 0, 4, 4, 8, 0]), **options)
     assert one(clean, "mask") == 0
 
 
@@ -252,7 +267,7 @@ def test_there_must_be_a_variance_to_propagate():
         ({"average": -0.1}, "quantile"),
         ({"error": "both"}, "error is one of auto, scatter, propagate, standard_error, not 'both'"),
         ({"exclude": "WARM"}, "'WARM' is not a flag"),
-        ({"exclude": 128}, "128 is not a combination of flags"),
+        ({"exclude": 256}, "256 is not a combination of flags"),
     ],
 )
 def test_a_misspelt_option_becomes_no_default(options, message):
