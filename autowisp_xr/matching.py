@@ -168,6 +168,22 @@ def same_exposure(one: ArrayLike, other: ArrayLike, tolerance: float = EXPOSURE_
     return np.abs(one - other) <= tolerance * np.maximum(one, other)
 
 
+def lowest_of_parts(values: list[float], tolerance: float) -> list[float]:
+    """Return the lowest value of each part of sorted values that spans at most the tolerance.
+
+    The widest gaps part them.
+    """
+    lowest, pending = [], [values] if values else []
+    while pending:
+        part = pending.pop()
+        if part[-1] - part[0] <= tolerance:
+            lowest.append(part[0])
+        else:
+            cut = int(np.argmax(np.diff(part))) + 1
+            pending += [part[:cut], part[cut:]]
+    return sorted(lowest)
+
+
 def reason_against_scaling(
     exposures: ArrayLike, own: float, matching: Matching, *, holds_bias: bool
 ) -> tuple[Unscalable, Bools] | None:

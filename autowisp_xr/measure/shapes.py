@@ -28,7 +28,7 @@ _INNER = (0.05, 0.95)
 
 _MEDIAN = np.pi / 2
 
-_REGION = 32
+REGION = 32
 """Pixels a side of the regions among which glow is looked for."""
 
 
@@ -161,22 +161,22 @@ def glow(dark: xr.Dataset) -> xr.Dataset:
         For what is no master, or smaller than a region.
     """
     schema.check(dark, master=True)
-    sizes = [dark.sizes[dim] // _REGION for dim in ("y", "x")]
+    sizes = [dark.sizes[dim] // REGION for dim in ("y", "x")]
     if not all(sizes):
         raise CalibrationError(
             f"the dark has {dark.sizes['y']} x {dark.sizes['x']} pixels; glow is looked for in "
-            f"regions of {_REGION} x {_REGION}"
+            f"regions of {REGION} x {REGION}"
         )
     names = [name for name in ("image", "variance", "mask") if name in dark]
-    held = dark[names].isel(y=slice(sizes[0] * _REGION), x=slice(sizes[1] * _REGION)).compute()
-    regions = median(cut(_good_pixels(held), _REGION, _REGION))
+    held = dark[names].isel(y=slice(sizes[0] * REGION), x=slice(sizes[1] * REGION)).compute()
+    regions = median(cut(_good_pixels(held), REGION, REGION))
     medians = regions.reshape(len(regions), -1)
     current = median(medians)
     brightest = np.where(np.isfinite(medians), medians, -np.inf).argmax(axis=1)
     error = np.full(len(medians), np.nan)
     if "variance" in held:
         typical = median(held["variance"].values.reshape(len(medians), -1))
-        error = np.sqrt(_MEDIAN * typical) / _REGION
+        error = np.sqrt(_MEDIAN * typical) / REGION
     units = {"units": schema.units_of(dark)}
     columns: dict[str, Any] = {
         "current": ("channel", current, units),
@@ -184,7 +184,7 @@ def glow(dark: xr.Dataset) -> xr.Dataset:
         "glow_error": ("channel", error, units),
     }
     for dim, region in zip(("y", "x"), np.divmod(brightest, sizes[1]), strict=True):
-        index = region * _REGION + _REGION // 2
+        index = region * REGION + REGION // 2
         place = dark[dim].values[index] if dim in dark.coords else index
         columns[f"glow_{dim}"] = ("channel", place)
     channels = {"channel": dark["channel"].variable} if "channel" in dark.coords else {}

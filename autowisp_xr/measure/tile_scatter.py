@@ -163,9 +163,9 @@ def _scatter(first: Floats, second: Floats, good: Bools, starts: Integers, scale
     with np.errstate(divide="ignore", invalid="ignore"):
         if scaled:
             ratio = median(one) / median(two)
-            good = good & _near(one) & _near(two)
+            good = good & near_median(one) & near_median(two)
         difference = one - ratio[:, None] * two
-        kept = good & _near(difference)
+        kept = good & near_median(difference)
         # equal values may miss their own mean by rounding, which makes none an outlier
         rounding = _ROUNDING * np.where(good, np.abs(one), 0.0).max(axis=1)
         for _ in range(_ROUNDS):
@@ -186,10 +186,10 @@ def _scatter(first: Floats, second: Floats, good: Bools, starts: Integers, scale
     return Scatter(level, ratio, variance, freedom)
 
 
-def _near(values: Floats) -> Bools:
-    """Return which values are near the median of their tile: all where most are equal."""
-    distance = np.abs(values - median(values)[:, None])
-    scale = typical_size(distance)[:, None]
+def near_median(values: Floats) -> Bools:
+    """Return which values (..., pixel) are near the median of their tile: all if most are equal."""
+    distance = np.abs(values - median(values)[..., None])
+    scale = typical_size(distance)[..., None]
     return (distance <= _CLIP * scale) | ((scale == 0) & np.isfinite(distance))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from autowisp_xr.camera import Camera
 from autowisp_xr.frames import FileRecord
 from autowisp_xr.kinds import EXPOSURE_TOLERANCE, FRAMES, KINDS, Kind
-from autowisp_xr.matching import Matching, same_exposure
+from autowisp_xr.matching import Matching, lowest_of_parts, same_exposure
 from autowisp_xr.night.camera_setups import take_colours
 from autowisp_xr.night.checks_of_levels import FrameLevel, level_of_frames, levels_differ
 from autowisp_xr.night.file_traits import nights_of, traits_of_file, traits_of_set
@@ -170,7 +170,7 @@ class _Sorter:
         """
         degrees = {record.path: self.traits[record.path].temperature for record in records}
         known = sorted(value for value in degrees.values() if np.isfinite(value))
-        coldest = _lowest_of_parts(known, self.matching.temperature)
+        coldest = lowest_of_parts(known, self.matching.temperature)
 
         def key(record: FileRecord) -> int:
             value = degrees[record.path]
@@ -208,16 +208,3 @@ class _Sorter:
 def _split(records: _Frames, key: Callable[[FileRecord], object]) -> list[_Frames]:
     """Part frames by a key."""
     return list(by_key(records, key).values())
-
-
-def _lowest_of_parts(values: list[float], tolerance: float) -> list[float]:
-    """Return the lowest value of each part of sorted values that spans at most the tolerance."""
-    lowest, pending = [], [values] if values else []
-    while pending:
-        part = pending.pop()
-        if part[-1] - part[0] <= tolerance:
-            lowest.append(part[0])
-        else:
-            cut = int(np.argmax(np.diff(part))) + 1
-            pending += [part[:cut], part[cut:]]
-    return sorted(lowest)
