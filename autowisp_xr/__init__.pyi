@@ -39,6 +39,8 @@ from .night import open_night as open_night
 from .night import reduce as reduce
 from .opening import open_fits as open_fits
 from .options import Overscan as Overscan
+from .outliers.generalized_esd import GeneralizedESD as GeneralizedESD
+from .outliers.linear_fit_clip import LinearFitClip as LinearFitClip
 from .outliers.min_max import MinMax as MinMax
 from .outliers.noise_clip import NoiseClip as NoiseClip
 from .outliers.percentile import Percentile as Percentile

@@ -120,6 +120,11 @@ def equal_weights() -> Weights:
     return Weights(np.empty((0, 0)), np.empty(0))
 
 
+def largest_of(kind: np.dtype[Any]) -> Any:
+    """Return the largest value of a type, which sorts values that are left out behind others."""
+    return kind.type(np.inf if kind.kind == "f" else np.iinfo(kind).max)
+
+
 def marked(pixels: Pixels) -> Any:
     """Return which values are left out, (frame, pixel) uint8: 1 for these, 0 for others."""
     unfit = ~np.isfinite(pixels.values)

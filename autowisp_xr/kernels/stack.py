@@ -16,7 +16,7 @@ from autowisp_xr.kernels.clip_sorted import average_sorted
 from autowisp_xr.kernels.clip_unsorted import mean_unsorted
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kernels.network import odd_even_merge_network, sort_rows
-from autowisp_xr.kernels.pixels import Block, Pixels, empty_block, gather, part_of
+from autowisp_xr.kernels.pixels import Block, Pixels, empty_block, gather, largest_of, part_of
 
 # of a block; with more it would not stay in the cache, with fewer pixels its loops would be short
 _BLOCK_BYTES = 2**16
@@ -89,8 +89,7 @@ def average_pixels(
     # in a block that is not sorted NaN stands for what is left out
     kind = pixels.values.dtype
     kind = kind if in_order else np.result_type(kind, np.float32)
-    largest = np.inf if kind.kind == "f" else np.iinfo(kind).max
-    blank = kind.type(largest if in_order else np.nan)
+    blank = largest_of(kind) if in_order else kind.type(np.nan)
     few, many = _WIDTHS
     most = many if frames * many * kind.itemsize <= _BLOCK_BYTES else few
     room = Room(

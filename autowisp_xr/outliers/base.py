@@ -4,11 +4,14 @@ A way is one module of this room, named as its class, and its slow obvious versi
 in ``tests.outliers.slow``. What users bring has a ``keep`` of its own, and goes the same way.
 """
 
+import warnings
 from abc import ABC, abstractmethod
 
 import numpy as np
 
-from autowisp_xr.arrays import Columns
+from autowisp_xr.arrays import Columns, Integers
+from autowisp_xr.errors import AutowispWarning
+from autowisp_xr.kernels.network import odd_even_merge_network
 from autowisp_xr.kernels.pixels import (
     ANY,
     UNKNOWN,
@@ -17,9 +20,16 @@ from autowisp_xr.kernels.pixels import (
     Marks,
     Noise,
     Pixels,
+    largest_of,
     marked,
 )
+from autowisp_xr.kernels.sorted_columns import drop_ends, sort_columns
 from autowisp_xr.kernels.stack import average_pixels
+
+_PIXELS = 512
+"""So many are sorted at a time: of some dozen frames they stay in the cache."""
+_PADDING = 16
+"""A row stride of a power of two would put every frame of a pixel into one set of the cache."""
 
 
 class Rejection(ABC):
@@ -92,6 +102,45 @@ class ByValue(Rejection):
         """Mark what is rejected of the values."""
 
 
+class ByOrder(ByValue):
+    """A rejection that takes values off the two ends of the sorted ones.
+
+    A value between others that stay is no outlier.
+    """
+
+    def drop(self, pixels: Pixels, noise: Noise, digits: Digitisation, marks: Marks) -> None:
+        """As :meth:`ByValue.drop`; of equal values at an end the first frames go first."""
+        rest = pixels._replace(mask=marks.dropped, exclude=ANY)
+        frames, number = pixels.values.shape
+        ordered = np.empty((frames, min(number, _PIXELS) + _PADDING), pixels.values.dtype)
+        bits = np.zeros((2, _PIXELS), np.uint8)
+        network, blank = odd_even_merge_network(frames), largest_of(ordered.dtype)
+        for start in range(0, number, _PIXELS):
+            left = np.empty(min(number - start, _PIXELS), np.int32)
+            ends = np.zeros((left.size, 2), np.int32)
+            sort_columns(rest, start, blank, network, bits, ordered, left)
+            self.find_ends(ordered, left, digits, ends)
+            drop_ends(pixels.values, start, ordered, left, ends, marks)
+
+    @abstractmethod
+    def find_ends(
+        self, ordered: Columns, number: Integers, digits: Digitisation, ends: Integers
+    ) -> None:
+        """Find how many values of each pixel go.
+
+        Parameters
+        ----------
+        ordered : (frame, at least pixel)
+            Values, smallest first.
+        number : (pixel) int32
+            How many there are of each pixel; what follows them is left out.
+        digits
+            How they are digitised.
+        ends : (pixel, 2) int32, written
+            How many of the smallest go, and of the largest.
+        """
+
+
 def average_columns(values: Columns, quantile: float, reject: Rejection | None) -> Block:
     """Average plain numbers, (frame, pixel), of whose flags and noise nothing is known."""
     none = np.empty((0, 0))
@@ -110,3 +159,9 @@ def check_rounds(max_iter: int | None) -> None:
     """Raise ValueError for what is no number of rounds."""
     if max_iter is not None and max_iter < 0:
         raise ValueError(f"max_iter is None or at least 0, not {max_iter}")
+
+
+def warn_of_no_rejection(reason: str, remedy: str) -> None:
+    """Warn the user of a stack that no value can be rejected: called in :meth:`Rejection.check`."""
+    text = f"{reason}, so nothing will be rejected; {remedy}"
+    warnings.warn(text, AutowispWarning, stacklevel=5)

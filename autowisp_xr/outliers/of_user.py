@@ -88,6 +88,6 @@ def as_rejection(reject: RejectChoice) -> Rejection | None:
     if isinstance(reject, Keeps) and not isinstance(reject, type):
         return OfUser(reject)
     raise ValueError(
-        "reject is None, SigmaClip, WinsorizedSigmaClip, MinMax, Percentile or NoiseClip, or has "
-        f"a method keep(values, mask, variance), not {reject!r}"
+        "reject is None, SigmaClip, WinsorizedSigmaClip, LinearFitClip, GeneralizedESD, MinMax, "
+        f"Percentile or NoiseClip, or has a method keep(values, mask, variance), not {reject!r}"
     )

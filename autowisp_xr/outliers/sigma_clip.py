@@ -1,19 +1,17 @@
 """``SigmaClip``: what lies too far from the average, in units of the scatter."""
 
-import warnings
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from autowisp_xr.errors import AutowispWarning
 from autowisp_xr.kernels.clip import MAD, MEDIAN, RMS, Clipping, rounding_of
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kernels.pixels import Block, Digitisation, Noise, Pixels
 from autowisp_xr.kernels.stack import average_pixels
 from autowisp_xr.kernels.survivors import WIDTH, own_variance
 from autowisp_xr.options import upper_and_lower
-from autowisp_xr.outliers.base import Rejection, check_rounds, rounds_of
+from autowisp_xr.outliers.base import Rejection, check_rounds, rounds_of, warn_of_no_rejection
 
 _NAMES = {"scale": ("rms", "mad"), "about": ("average", "median"), "floor": ("step", "noise")}
 
@@ -85,12 +83,9 @@ class SigmaClip(Rejection):
         reach = np.sqrt(frames - 1 if about_mean else frames)
         lowest = min(map(abs, upper_and_lower(self.threshold)))
         if self.max_iter != 0 and lowest >= reach:
-            warnings.warn(
-                f"no value among {frames} can lie {lowest:g} rms or more from the average, so "
-                f"nothing will be rejected; a threshold below {reach:.2f} can, or "
-                "SigmaClip(scale='mad')",
-                AutowispWarning,
-                stacklevel=4,
+            warn_of_no_rejection(
+                f"no value among {frames} can lie {lowest:g} rms or more from the average",
+                f"a threshold below {reach:.2f} can, or SigmaClip(scale='mad')",
             )
 
     def average(

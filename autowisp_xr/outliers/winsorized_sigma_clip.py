@@ -13,18 +13,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from autowisp_xr.arrays import Columns, Integers
 from autowisp_xr.kernels.clip import farthest, rounding_of
 from autowisp_xr.kernels.jit import kernel
-from autowisp_xr.kernels.pixels import Digitisation, Marks, Noise, Pixels
+from autowisp_xr.kernels.pixels import Digitisation
 from autowisp_xr.options import upper_and_lower
-from autowisp_xr.outliers.base import ByValue, check_rounds, rounds_of
+from autowisp_xr.outliers.base import ByOrder, check_rounds, rounds_of, warn_of_no_rejection
 
 _NEAR, _LARGER = 1.5, 1.134
 _CONVERGED = 5e-4
 
 
 @dataclass(frozen=True)
-class WinsorizedSigmaClip(ByValue):
+class WinsorizedSigmaClip(ByOrder):
     """Reject what lies too far from the median, in units of the winsorized scatter, by rounds.
 
     The scatter of what is left starts as the standard deviation. Values farther than 1.5 of it from
@@ -50,10 +51,19 @@ class WinsorizedSigmaClip(ByValue):
         upper_and_lower(self.threshold)
         check_rounds(self.max_iter)
 
-    def drop(self, pixels: Pixels, noise: Noise, digits: Digitisation, marks: Marks) -> None:
-        """As :meth:`ByValue.drop`."""
-        limits = *upper_and_lower(self.threshold), digits.step, rounding_of(pixels.values.dtype)
-        drop_far(pixels.values, *limits, rounds_of(self.max_iter), marks)
+    def check(self, frames: int, *, of_mean: bool, has_variance: bool) -> None:
+        """Warn if no value can be rejected."""
+        if frames == 2 and self.max_iter != 0:
+            warn_of_no_rejection(
+                "WinsorizedSigmaClip rejects none of two values", "NoiseClip can, or Percentile"
+            )
+
+    def find_ends(
+        self, ordered: Columns, number: Integers, digits: Digitisation, ends: Integers
+    ) -> None:
+        """As :meth:`ByOrder.find_ends`."""
+        limits = *upper_and_lower(self.threshold), digits.step, rounding_of(ordered.dtype)
+        far_ends(ordered, number, *limits, rounds_of(self.max_iter), ends)
 
 
 @kernel
@@ -83,33 +93,26 @@ def winsorized_scatter(values, median, least):
 
 
 @kernel
-def drop_far(values, upper, lower, step, rounding, rounds, marks):
-    """Mark values beyond thresholds; ``step`` is the least scatter."""
-    dropped, below, above = marks
-    column = np.empty(values.shape[0])
-    for pixel in range(values.shape[1]):
-        left = rounds
-        while left != 0:
+def far_ends(ordered, number, upper, lower, step, rounding, rounds, ends):
+    """Find values beyond thresholds at the ends of columns; ``step`` is the least scatter."""
+    column = np.empty(ordered.shape[0])
+    for pixel in range(number.size):
+        low, high, left = 0, number[pixel], rounds
+        for i in range(high):
+            column[i] = ordered[i, pixel]
+        while high - low > 2 and left != 0:
             left -= 1
-            n = 0
-            for frame in range(values.shape[0]):
-                if not dropped[frame, pixel]:
-                    column[n] = values[frame, pixel]
-                    n += 1
-            if n < 3:
-                break
-            good = column[:n]
-            good.sort()
+            good = column[low:high]
+            n = good.size
             median = 0.5 * (good[(n - 1) // 2] + good[n // 2])
             size = max(abs(good[0]), abs(good[n - 1]))
             scatter = winsorized_scatter(good, median, max(step, rounding * size))
             over = farthest(upper, scatter, size, rounding)
             under = farthest(lower, scatter, size, rounding)
-            if good[n - 1] - median <= over and good[0] - median >= under:
+            while high > low and column[high - 1] - median > over:
+                high -= 1
+            while high > low and column[low] - median < under:
+                low += 1
+            if high - low == n:
                 break
-            for frame in range(values.shape[0]):
-                distance = np.float64(values[frame, pixel]) - median
-                if not dropped[frame, pixel] and (distance > over or distance < under):
-                    dropped[frame, pixel] = 1
-                    above[pixel] += distance > 0.0
-                    below[pixel] += distance < 0.0
+        ends[pixel, 0], ends[pixel, 1] = low, number[pixel] - high

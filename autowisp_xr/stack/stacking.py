@@ -38,7 +38,8 @@ def stack(
         "median", "mean", or a number q from 0 to 1 for that quantile (linear between neighbours).
     reject
         How outliers are found: :class:`~autowisp_xr.SigmaClip`,
-        :class:`~autowisp_xr.WinsorizedSigmaClip`, :class:`~autowisp_xr.MinMax`,
+        :class:`~autowisp_xr.WinsorizedSigmaClip`, :class:`~autowisp_xr.LinearFitClip`,
+        :class:`~autowisp_xr.GeneralizedESD`, :class:`~autowisp_xr.MinMax`,
         :class:`~autowisp_xr.Percentile` or :class:`~autowisp_xr.NoiseClip`; or an object of yours
         with a method :meth:`keep(values, mask, variance)
         <autowisp_xr.outliers.of_user.Keeps.keep>`, which is slower. None keeps all.

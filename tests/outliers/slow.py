@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from autowisp_xr.options import upper_and_lower
 
@@ -56,6 +57,54 @@ def winsorized_sigma_clip(reject, values, kept, variance, average):
         return about, scatter
 
     return _by_rounds(reject, values, kept, limits, reject.max_iter)
+
+
+def linear_fit_clip(reject, values, kept, variance, average):
+    order = [i for i in np.argsort(values, kind="stable") if kept[i]]
+    rounds, gone = reject.max_iter, [0, 0]
+    while len(order) >= 6 and rounds != 0:
+        good, place = values[order], np.arange(len(order))
+        half = -(-len(order) // 2)
+        slope = np.median(good[half:] - good[: len(order) - half]) / half
+        distance = good - slope * place
+        distance -= np.median(distance)
+        plus, minus = np.array(upper_and_lower(reject.threshold)) * np.abs(distance).mean()
+        # from either end up to the first that stays
+        first, last = 0, len(order)
+        while last > 0 and distance[last - 1] > plus:
+            last -= 1
+        while first < last and distance[first] < minus:
+            first += 1
+        if (first, last) == (0, len(order)):
+            break
+        gone = [gone[0] + first, gone[1] + len(order) - last]
+        order = order[first:last]
+        rounds = None if rounds is None else rounds - 1
+    kept[:] = False
+    kept[order] = True
+    return kept, *gone
+
+
+def generalized_esd(reject, values, kept, variance, average):
+    most = reject.outliers
+    if isinstance(most, float):
+        most = max(int(most * kept.sum() + 1e-9), 1)
+    most = min(most, kept.sum() // 2, kept.sum() - 2)
+    left, gone, sides, found = kept.copy(), [], [], 0
+    for _ in range(max(most, 0)):
+        good = values[left]
+        n, distance = good.size, np.where(left, values - good.mean(), 0.0)
+        t = stats.t.ppf(1 - reject.significance / (2 * n), n - 2)
+        farthest = np.abs(distance).max()
+        beyond = farthest > (n - 1) * t / np.sqrt((n - 2 + t**2) * n) * np.std(good, ddof=1)
+        extreme = distance.max() if distance.max() >= -distance.min() else distance.min()
+        gone.append(int(np.argmax(left & (distance == extreme))))
+        sides.append(extreme >= 0)
+        left[gone[-1]] = False
+        found = len(gone) if beyond else found
+    kept[gone[:found]] = False
+    high = int(np.sum(sides[:found]))
+    return kept, found - high, high
 
 
 def percentile(reject, values, kept, variance, average):

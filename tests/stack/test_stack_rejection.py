@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 import autowisp_xr as aw
 from autowisp_xr import (
     Flag,
+    GeneralizedESD,
     MinMax,
     NoiseClip,
     Percentile,
@@ -36,6 +37,8 @@ REJECTIONS = [
     SigmaClip((1.3, -0.9), scale="mad", about="median", max_iter=1),
     WinsorizedSigmaClip(1.6),
     WinsorizedSigmaClip((1.2, -2.1), max_iter=1),
+    GeneralizedESD(0.3),
+    GeneralizedESD(0.5, outliers=1),
 ]
 
 
@@ -208,7 +211,10 @@ def test_noise_must_be_known_to_reject_by_it():
 
 @pytest.mark.parametrize("wrong", ["sigma", 5, (1, 1), MinMax])
 def test_what_is_no_rejection_is_refused(wrong):
-    names = "SigmaClip, WinsorizedSigmaClip, MinMax, Percentile or NoiseClip"
+    names = (
+        "SigmaClip, WinsorizedSigmaClip, LinearFitClip, GeneralizedESD, MinMax, Percentile or "
+        "NoiseClip"
+    )
     with pytest.raises(ValueError, match=f"reject is None, {names}, or has a method keep"):
         aw.stack(column(1.0, 2.0, 3.0), reject=wrong)
 

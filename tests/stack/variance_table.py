@@ -15,7 +15,16 @@ import numpy as np
 import xarray as xr
 
 import autowisp_xr as aw
-from autowisp_xr import Camera, MinMax, NoiseClip, Percentile, SigmaClip
+from autowisp_xr import (
+    Camera,
+    GeneralizedESD,
+    LinearFitClip,
+    MinMax,
+    NoiseClip,
+    Percentile,
+    SigmaClip,
+    WinsorizedSigmaClip,
+)
 from autowisp_xr.options import Weights
 from autowisp_xr.outliers.of_user import RejectChoice
 from tests.steps.frames import frame_set
@@ -34,9 +43,19 @@ __all__ = [
 PIXELS = (1, 500, 800)
 AVERAGES = ("mean", "median")
 THRESHOLDS = (2, 2.5, 3, 3.5, 4, 5)
+OFF_A_LINE = (3, 5, 8, 12)
 LEVELS = (5, 10, 20, 50, 100)
 FEW = (0, 1, 5, 50)
-FRAMES = {"rms": (10, 30), "mad": (3, 5, 10, 30), "noise": (3, 10, 30), "percentile": (3, 6)}
+SIGNIFICANCES = (0.05, 0.01, 0.001)
+FRAMES = {
+    "rms": (10, 30),
+    "mad": (3, 5, 10, 30),
+    "winsor": (3, 5, 10, 30, 100),
+    "line": (10, 30, 100),
+    "esd": (3, 5, 10, 30, 100),
+    "noise": (3, 10, 30),
+    "percentile": (3, 6),
+}
 LEVEL, NOISE = 1000.0, 10.0
 
 
@@ -65,20 +84,27 @@ def gaussian(sigma: Any, pixels: tuple[int, ...] = PIXELS, seed: int = 0) -> xr.
 
 
 def clipping(scale: str, threshold: float) -> RejectChoice:
-    """Rejection of what lies so many times the noise (or its estimate) from the average."""
+    """Rejection of what lies so many times the noise (or its estimate) from the average.
+
+    Of the ESD test the threshold is its significance.
+    """
     if scale == "noise":
         return NoiseClip(threshold)
     if scale == "percentile":
         return Percentile(threshold * NOISE / LEVEL, threshold * NOISE / LEVEL)
+    by_name = {"winsor": WinsorizedSigmaClip, "line": LinearFitClip, "esd": GeneralizedESD}
+    if scale in by_name:
+        return by_name[scale](threshold)
     return SigmaClip(threshold, scale=scale)  # type: ignore[arg-type]
 
 
 def thresholds(pixels: tuple[int, ...] = PIXELS) -> Iterator[tuple[Any, ...]]:
     """Rows of scale, frames, threshold, and scatter and propagate of mean and of median."""
+    of_scale = {"line": OFF_A_LINE, "esd": SIGNIFICANCES}
     for scale, numbers in FRAMES.items():
         for number in numbers:
             ds = gaussian(np.full(number, NOISE), pixels)
-            for threshold in THRESHOLDS:
+            for threshold in of_scale.get(scale, THRESHOLDS):
                 found = [
                     ratio(ds, average, error, clipping(scale, threshold))
                     for error in ("scatter", "propagate")
