@@ -64,6 +64,7 @@ class AutowispAccessor:
     stamp_statistics = _Verb("stamp_statistics")
     select_flats = _Verb("select_flats")
     stack = _Verb("stack")
+    fill = _Verb("fill")
 
     plot = _Verb("plot.frame")
     wcs = _Verb("wcs")

@@ -4,6 +4,7 @@ from .flagging import flag_saturated as flag_saturated
 from .geometry import merge_channels as merge_channels
 from .geometry import split_channels as split_channels
 from .geometry import trim as trim
+from .interpolation import fill as fill
 from .plane_wcs import wcs as wcs
 from .selecting import flagged as flagged
 from .selecting import masked as masked

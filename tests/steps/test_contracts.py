@@ -66,6 +66,7 @@ VERBS = {
             raw, bias=aw.trim(m["bias"], raw.autowisp.camera.image_area), overscan=FEW
         ).high
     ),
+    "fill": lambda raw, frames, m: aw.fill(frames, "BAD", reach=2),
     "where_type": lambda raw, frames, m: aw.where_type(frames, "object"),
     "flagged": lambda raw, frames, m: aw.flagged(frames, "HOT,LEAKED").to_dataset(name="image"),
     "masked": lambda raw, frames, m: aw.masked(frames).to_dataset(name="image"),
@@ -210,7 +211,8 @@ def test_a_single_frame_goes_through(verb, raw, frames, masters, expected):
 
 
 @pytest.mark.parametrize(
-    "verb", sorted(set(VERBS) - {"flagged", "where_type", "merge_channels", "split_channels"})
+    "verb",
+    sorted(set(VERBS) - {"fill", "flagged", "where_type", "merge_channels", "split_channels"}),
 )
 def test_a_pixel_that_is_nan_stays_nan_and_is_flagged(verb, raw, frames, masters):
     image = raw["image"].values.astype("f4")
