@@ -71,6 +71,7 @@ from .steps import split_channels as split_channels
 from .steps import subtract_bias as subtract_bias
 from .steps import subtract_bias_level as subtract_bias_level
 from .steps import subtract_dark as subtract_dark
+from .steps import subtract_fringe as subtract_fringe
 from .steps import subtract_overscan as subtract_overscan
 from .steps import trim as trim
 from .steps import wcs as wcs

@@ -59,6 +59,7 @@ class AutowispAccessor:
     add_noise = _Verb("add_noise")
     subtract_dark = _Verb("subtract_dark")
     divide_flat = _Verb("divide_flat")
+    subtract_fringe = _Verb("subtract_fringe")
     calibrate = _Verb("calibrate")
 
     stamp_statistics = _Verb("stamp_statistics")

@@ -13,9 +13,9 @@ from autowisp_xr._compat import apart
 from autowisp_xr.stats.sampling import grid_step
 
 
-def grid_of(ds: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
+def grid_of(ds: xr.Dataset, names: Sequence[str], step: int | None = None) -> xr.Dataset:
     """Return the variables of these names that there are, on the grid; lazy where they are."""
-    step = grid_step(ds.sizes["y"], ds.sizes["x"])
+    step = step or grid_step(ds.sizes["y"], ds.sizes["x"])
     grid = ds[[name for name in names if name in ds]].isel(
         y=slice(None, None, step), x=slice(None, None, step)
     )

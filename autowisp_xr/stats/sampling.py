@@ -14,14 +14,15 @@ def good_only(image: Numbers, mask: Mask | None) -> Numbers:
     return image if mask is None else np.where(mask & np.uint8(Flag.BAD), np.nan, image)
 
 
-def grid_step(height: int, width: int) -> int:
+def grid_step(height: int, width: int, pixels: int = _PIXELS) -> int:
     """Pixels from one of the grid to the next, along rows and columns.
 
-    It is odd, so that no pattern of even and odd columns is seen with one eye only.
+    The grid has about so many ``pixels``. The step is odd, so that no pattern of even and odd
+    columns is seen with one eye only.
 
     Examples
     --------
     >>> grid_step(256, 256), grid_step(4096, 4096)
     (1, 17)
     """
-    return max(1, int((height * width / _PIXELS) ** 0.5)) | 1
+    return max(1, int((height * width / pixels) ** 0.5)) | 1

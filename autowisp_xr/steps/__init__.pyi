@@ -1,6 +1,7 @@
 from .calibration import calibrate as calibrate
 from .flagging import apply_masks as apply_masks
 from .flagging import flag_saturated as flag_saturated
+from .fringe import subtract_fringe as subtract_fringe
 from .geometry import merge_channels as merge_channels
 from .geometry import split_channels as split_channels
 from .geometry import trim as trim

@@ -55,7 +55,7 @@ class Term(NamedTuple):
     plane: xr.Variable
     """([frame,] channel, y, x)."""
     factor: xr.Variable | None = None
-    """A number, or one a frame; None for 1."""
+    """A number, or one a frame, or for each of its channels; None for 1."""
 
 
 def absent(axes: int, dtype: Any = np.float64) -> Any:
@@ -82,8 +82,8 @@ def frame_row(cube: Cube, at: RowIndex, neutral: Numbers) -> Any:
 
 
 def over_frames(factor: Floats) -> Floats:
-    """Return a factor (frame) as it goes with (frame, channel, y, x); a number as it is."""
-    return factor.reshape(-1, 1, 1, 1) if factor.ndim else factor
+    """Return a factor (frame[, channel]) as it goes with planes of frames; a number as it is."""
+    return factor.reshape(*factor.shape, *[1] * (4 - factor.ndim)) if factor.ndim else factor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +122,10 @@ class Step:
 
     def shares(self, ds: xr.Dataset) -> list[Term]:
         """Return what it adds to the variance of all frames alike, before any flat."""
+        return []
+
+    def lends(self, ds: xr.Dataset) -> list[Term]:
+        """Return what it adds to the variance of each frame, which no other shares."""
         return []
 
     def name_noise_sources(self, subtracted: list[set[str]], divided: list[set[str]]) -> None:

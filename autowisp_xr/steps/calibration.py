@@ -24,6 +24,7 @@ from autowisp_xr.options import (
 from autowisp_xr.steps.base import Step, on_scale
 from autowisp_xr.steps.bias import SubtractBias, SubtractBiasLevel
 from autowisp_xr.steps.flagging import ApplyMasks, as_masks
+from autowisp_xr.steps.fringe import subtract_fringe
 from autowisp_xr.steps.fused_pass import one_pass
 from autowisp_xr.steps.geometry import trim
 from autowisp_xr.steps.linearity import Linearise
@@ -47,6 +48,7 @@ def calibrate(
     bias: xr.Dataset | None = None,
     dark: xr.Dataset | None = None,
     flat: xr.Dataset | None = None,
+    fringe: xr.Dataset | None = None,
     masks: Any = None,
     overscan: OverscanChoice = None,
     camera: Camera | None = None,
@@ -67,6 +69,9 @@ def calibrate(
         Masters (channel, y, x) over the image area. One that is not given is not applied, and the
         history records it. Where a bias is given and the dark still holds it, it is subtracted from
         the dark, too, which may then be scaled.
+    fringe
+        Master fringe frame, which is scaled to each frame and subtracted in the end; see
+        :func:`~autowisp_xr.subtract_fringe`. Lazy frames are read once for its scale.
     masks
         Further masks of the image area, as :func:`~autowisp_xr.apply_masks` takes them.
     overscan
@@ -122,13 +127,13 @@ def calibrate(
     -----
     Trim to the image area and subtract the bias level; flag saturation and leaks; subtract
     overscan and bias; make linear, where the camera states how; add photon noise max(I, 0) / gain
-    and read noise (read_noise / gain)\ :sup:`2`; subtract the dark; divide by the flat. A bias
-    level is no light: where the dark D holds it (and neither bias, overscan nor bias level is
-    subtracted), I - D + d makes the photon noise, with the dark current d in D that the scatter of
-    its frames shows. A pixel that is not finite, or whose flat is not lit, is NaN and flagged
-    FAULT; none is interpolated. The variance of a pixel is estimated from its own value, which
-    correlates the two: at few electrons, averages weighted by it are biased, and it is not quite
-    true (:func:`~autowisp_xr.add_noise` has a table). So do darks of few frames, as
+    and read noise (read_noise / gain)\ :sup:`2`; subtract the dark; divide by the flat; subtract
+    fringes. A bias level is no light: where the dark D holds it (and neither bias, overscan nor
+    bias level is subtracted), I - D + d makes the photon noise, with the dark current d in D that
+    the scatter of its frames shows. A pixel that is not finite, or whose flat is not lit, is NaN
+    and flagged FAULT; none is interpolated. The variance of a pixel is estimated from its own
+    value, which correlates the two: at few electrons, averages weighted by it are biased, and it is
+    not quite true (:func:`~autowisp_xr.add_noise` has a table). So do darks of few frames, as
     :func:`~autowisp_xr.stack` states.
 
     The single verbs are lists of one of these steps, and do the same one after the other. Between
@@ -158,7 +163,7 @@ def calibrate(
     if noise not in get_args(NoiseWanted):
         raise ValueError(f"noise is one of {', '.join(get_args(NoiseWanted))}, not {noise!r}")
     check_min_flat(min_flat)
-    return calibrated(
+    result = calibrated(
         ds,
         noise=noise,
         camera=camera,
@@ -171,6 +176,9 @@ def calibrate(
         allow_mismatch=allow_mismatch,
         dtype=dtype,
     )
+    if fringe is None:
+        return result
+    return subtract_fringe(result, fringe, allow_mismatch=allow_mismatch, dtype=dtype)
 
 
 def calibrated(

@@ -23,14 +23,20 @@ class DarkOperands(NamedTuple):
 
     image: Planes = absent(3, "f4")
     """(channel, y, x)."""
-    factor: Floats = absent(1)
-    """(frame): how often."""
+    factor: Floats = absent(2)
+    """(frame, channel): how often."""
 
 
 @kernel
-def factor_of(dark: DarkOperands, frame: int) -> float:
-    """Return the factor of the dark in a frame."""
-    return dark.factor[frame] if dark.factor.size else 1.0
+def factor_of(dark: DarkOperands, frame: int, channel: int) -> float:
+    """Return the factor of the dark in a channel of a frame."""
+    return dark.factor[frame, channel] if dark.factor.size else 1.0
+
+
+def in_chunks_of(ds: xr.Dataset, factor: xr.Variable) -> xr.Variable:
+    """Return factors, which make planes as large as the cube, in the chunks of lazy frames."""
+    chunks = blocks.pixelwise(ds["image"].variable).chunksizes
+    return factor.chunk({dim: chunks[dim] for dim in factor.dims}) if chunks else factor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,15 +60,12 @@ class SubtractDark(MasterStep):
     def factors(self, ds: xr.Dataset) -> xr.Variable:
         """Return the factor as a number, or (frame) where it differs; as lazy as the frames."""
         k = xr.Variable(("frame",), self.factor)
-        if np.unique(self.factor).size == 1:
-            return k[0]
-        # it makes a plane for each frame, as large as the cube
-        chunks = blocks.pixelwise(ds["image"].variable).chunksizes
-        return k.chunk({"frame": chunks["frame"]}) if chunks else k
+        return k[0] if np.unique(self.factor).size == 1 else in_chunks_of(ds, k)
 
     def operands(self, ds: xr.Dataset) -> dict[str, xr.Variable | None]:
-        """Return the image of the dark, and its factor in each frame."""
-        factor = xr.Variable(("frame",), self.factor)
+        """Return the image of the dark, and its factor in each channel of each frame."""
+        of_all = np.repeat(self.factor[:, None], ds.sizes["channel"], axis=1)
+        factor = xr.Variable(("frame", "channel"), of_all)
         return {"image": blocks.plane(self.master, "image"), "factor": factor}
 
     def shares(self, ds: xr.Dataset) -> list[Term]:

@@ -45,8 +45,8 @@ def adapted(ds: xr.Dataset, master: xr.Dataset, kind: str, camera: Camera) -> xr
     ds
         Frames (frame, channel, y, x).
     master
-        Of the kind "bias", "dark" or "flat". One of this package, or that no file stands behind, is
-        left as it is. A sample of the pixels of others is read for it.
+        Of the kind "bias", "dark", "flat" or "fringe". One of this package, or that no file stands
+        behind, is left as it is. A sample of the pixels of others is read for it.
     camera
         Of the frames, whose gain turns electrons into ADU where the master does not state its own.
 
@@ -75,6 +75,12 @@ def adapted(ds: xr.Dataset, master: xr.Dataset, kind: str, camera: Camera) -> xr
         if shift or not about_one or master["image"].attrs.get("units", "1") != "1":
             factor = 1 / means
             changes.append(f"it is divided by its mean, {_listed(means)}")
+    elif kind == "fringe":
+        # a pattern of any unit: what is subtracted is scaled to each frame
+        units = "1"
+        shift = -_middle(master)
+        if shift or master["image"].attrs.get("units", "1") != "1":
+            changes.append(f"{shift:+.4g} is added to it, so that it is a pattern about zero")
     else:
         units = schema.units_of(ds)
         _check_no_fractions(master, name, units)
@@ -87,6 +93,12 @@ def adapted(ds: xr.Dataset, master: xr.Dataset, kind: str, camera: Camera) -> xr
     master = schema.with_attributes(master.assign(planes), units)
     options = {"shift": shift, "factor": np.broadcast_to(factor, master.sizes["channel"])}
     return provenance.record(master, "rescale", options)
+
+
+def _middle(master: xr.Dataset) -> float:
+    """Return the median of the good pixels of a master; 0 where there are none."""
+    values = np.concatenate(samples(master))
+    return float(np.median(values)) if values.size else 0.0
 
 
 def flat_levels(flat: xr.Dataset) -> Floats:

@@ -134,7 +134,7 @@ def one_pass(
     unknown = not errors or not (noisy or provenance.noise_known(ds))
     given = {step.operand: step.operands(ds) for step in steps}
     given["master_noise"] = (
-        {} if unknown else {"variance": master_noise.variance, "relative": master_noise.relative}
+        {} if unknown else {"variance": master_noise.added, "relative": master_noise.relative}
     )
     given["frames"] = {
         "image": image,
@@ -272,8 +272,8 @@ def calibrate_planes(given: Operands, out: Calibrated) -> None:
     ones = np.ones(width, given.bias.image.dtype)
     no_flags = np.zeros(width, np.uint8)
     for frame in range(frames):
-        k = factor_of(given.dark, frame)
         for channel in range(channels):
+            k = factor_of(given.dark, frame, channel)
             limit = limit_of(given.saturation, frame, channel)
             for y in range(height):
                 at = RowIndex(frame, channel, y)

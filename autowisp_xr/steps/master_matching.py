@@ -106,7 +106,7 @@ def matched(
     master
         Over (channel, y, x), or with a ``frame`` of size one, as ``open_fits`` gives it.
     kind
-        "bias", "dark" or "flat".
+        "bias", "dark", "flat" or "fringe".
     allow_mismatch
         Traits that may differ, as for :class:`~autowisp_xr.Matching`.
     camera
@@ -132,7 +132,10 @@ def matched(
     if found is not None:
         remedy = f"or allow_mismatch={found.trait!r}"
         if found.trait not in ALLOWABLE:
-            remedy = "a master flat has a mean of one" if unit == "1" else "or convert one of them"
+            without_unit = {"flat": "a mean of one", "fringe": "no unit, in shares of the sky"}
+            remedy = "or convert one of them"
+            if kind in without_unit:
+                remedy = f"a master {kind} has {without_unit[kind]}"
         raise MasterMismatchError(
             f"the master {kind} is {found}; give the master that belongs to the frames, {remedy}"
         )

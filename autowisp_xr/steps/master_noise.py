@@ -41,9 +41,12 @@ class MasterNoiseOperands(NamedTuple):
 
 @dataclass(frozen=True)
 class MasterNoise:
-    """The planes of :class:`MasterNoiseOperands`, and the flat; None where there is none."""
+    """The planes that steps add, and the flat; None where there is none."""
 
+    added: xr.Variable | None
+    """To the variance before any flat."""
     variance: xr.Variable | None
+    """What of that all frames share."""
     relative: xr.Variable | None
     flat: xr.Dataset | None
 
@@ -52,9 +55,11 @@ def master_noise_of(ds: xr.Dataset, steps: Sequence[Step], dtype: DTypeLike) -> 
     """Return what steps lend to frames."""
     terms = [term for step in steps for term in step.shares(ds)]
     variance = _summed(terms, dtype) if terms else None
+    own_terms = [term for step in steps for term in step.lends(ds)]
+    added = _summed([*terms, *own_terms], dtype) if own_terms else variance
     flat = next((step.lit for step in steps if isinstance(step, DivideFlat)), None)
     own, image = blocks.plane(flat, "variance"), blocks.plane(flat, "image")
-    return MasterNoise(variance, _divided(own, image, 2, dtype), flat)
+    return MasterNoise(added, variance, _divided(own, image, 2, dtype), flat)
 
 
 def with_common_planes(
