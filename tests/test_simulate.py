@@ -2,6 +2,7 @@ import inspect
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy import stats
 
 from autowisp_xr import provenance, schema
@@ -199,6 +200,45 @@ def test_flat_levels_clouds_gradient_and_pointings():
     assert (np.diff(night.flat(3)["ra"].values) > 0.05).all()
     placed = night.flat(2, pointings=[(10.0, 1.0), (10.0, 2.0)])
     assert placed["dec"].values.tolist() == [1, 2]
+
+
+def test_unstable_pixels_jump_from_frame_to_frame_and_are_known():
+    night = Night(**SMALL, unstable_pixels=0.05, hot_pixels=0, dark_current=0, cosmic_rays=0)
+    darks = trimmed(night, night.dark(40, exposure=100)) * night.gain
+    spread = (darks - night.bias_structure * night.gain).std("frame")
+    assert night.unstable.mean() == pytest.approx(0.05, abs=0.01)
+    # half of at least a hundred electrons
+    assert (spread.where(night.unstable) > 40).sum() == night.unstable.sum()
+    assert float(spread.where(~night.unstable).max()) < 20
+    quiet = Night(**SMALL, hot_pixels=0, dark_current=0, cosmic_rays=0)
+    calm = trimmed(quiet, quiet.dark(40, exposure=100)) * night.gain
+    xr.testing.assert_equal(calm.where(~night.unstable), darks.where(~night.unstable))
+
+
+def test_dead_pixels_and_bad_columns_have_less_response():
+    night = Night(**SMALL, dead_pixels=0.02, bad_columns=2, vignetting=0)
+    assert night.response.where(night.dead).max() < 0.55
+    assert night.response.where(~night.dead).min() > 0.9
+    assert int(night.dead.all("y").sum()) == 2
+    alone = Night(**SMALL, dead_pixels=0.02).dead
+    assert float(alone.mean()) == pytest.approx(0.02, abs=0.01)
+
+
+def test_the_response_bends_so_that_a_full_pixel_shows_less():
+    night = Night(**SMALL, bend=0.1, cosmic_rays=0, vignetting=0, full_well=60_000.0)
+    flats = trimmed(night, night.flat(1, level=20_000, exposure=0)).mean() * night.gain
+    assert float(flats) == pytest.approx(30_000 * (1 - 0.1 * 30_000 / 60_000), rel=2e-3)
+    full = trimmed(night, night.flat(1, level=100_000, exposure=0)) * night.gain
+    assert float(full.median()) == pytest.approx(54_000, rel=1e-3)
+    assert night.camera.saturation == 1000 + 0.95 * 54_000 / 1.5
+
+
+def test_the_dark_current_doubles_where_it_knows_the_temperature():
+    rates = [
+        float(Night(**SMALL, doubling=doubling, temperature=-4.0).dark_rate.mean())
+        for doubling in (None, 6.0, 3.0)
+    ]
+    assert rates[1:] == [2 * rates[0], 4 * rates[0]]
 
 
 @pytest.mark.parametrize("kind", KINDS)

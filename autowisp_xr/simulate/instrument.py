@@ -63,6 +63,19 @@ class Instrument:
     hot_pixels: float = 0.001
     """Fraction of pixels with a dark current of 10 to 500 electrons per second."""
 
+    unstable_pixels: float = 0.0
+    """Fraction of pixels whose dark current is 1 to 50 electrons per second higher in some frames,
+    and not in others."""
+
+    dead_pixels: float = 0.0
+    """Fraction of pixels with less than a twentieth of the response."""
+
+    bad_columns: int = 0
+    """Columns with less than half of the response."""
+
+    doubling: float | None = None
+    """Degrees over which the dark current doubles, from -10 on; None for one that stays."""
+
     vignetting: float = 0.3
     """Part of the light of the middle that the corners lose."""
 
@@ -72,6 +85,10 @@ class Instrument:
     full_well: float = 90_000.0
     """Electrons that a pixel holds."""
 
+    bend: float = 0.0
+    """Share of its electrons c that a full pixel does not show: c - bend c^2 / full_well are read.
+    """
+
     saturation: float | None = None
     """Threshold of the camera, raw ADU; None for 95 % of the full well or of the converter."""
 
@@ -79,7 +96,7 @@ class Instrument:
     """Offsets (dx, dy) to which a full pixel spills."""
 
     temperature: float = -10.0
-    """Of the sensor, in degrees Celsius; only written down."""
+    """Of the sensor, in degrees Celsius; the dark current knows it where ``doubling`` is given."""
 
     gain_setting: float | None = None
     """GAIN in the header, a setting and no gain in e/ADU; None for no card."""
@@ -107,7 +124,7 @@ class Instrument:
         # refuses what cannot be, before anything is reckoned with it
         bare = Camera(gain=self.gain, read_noise=self.read_noise)
         height, width = self.shape
-        full = self.bias_level + 0.95 * self.full_well / self.gain
+        full = self.bias_level + 0.95 * (1 - self.bend) * self.full_well / self.gain
         usual = min(full, 0.95 * np.iinfo(np.uint16).max)
         blind = {"xmin": width, "xmax": width + self.overscan, "ymin": 0, "ymax": height}
         return replace(
@@ -137,6 +154,16 @@ class Instrument:
         return self._array(self._dark[1], "hot pixels", "1")
 
     @cached_property
+    def unstable(self) -> xr.DataArray:
+        """Whether the dark current of a pixel is unstable (channel, y, x)."""
+        return self._array(self._jumps > 0, "unstable pixels", "1")
+
+    @cached_property
+    def dead(self) -> xr.DataArray:
+        """Whether a pixel is dead or in a bad column (channel, y, x)."""
+        return self._array(self._weakness < 1, "dead pixels", "1")
+
+    @cached_property
     def response(self) -> xr.DataArray:
         """Relative response (channel, y, x) by vignetting, pixels and colors: the flat's truth."""
         return self._array(self._response, "relative response", "1")
@@ -153,12 +180,31 @@ class Instrument:
     @cached_property
     def _dark(self) -> tuple[Floats, npt.NDArray[np.bool_]]:
         rng = self._stream("dark current")
-        return sensor.dark_rate(self.shape, self.dark_current, self.hot_pixels, rng)
+        dark, hot = sensor.dark_rate(self.shape, self.dark_current, self.hot_pixels, rng)
+        return dark * self._warmth, hot
+
+    @cached_property
+    def _warmth(self) -> float:
+        """Dark current over that at -10 degrees."""
+        return 1.0 if self.doubling is None else 2.0 ** ((self.temperature + 10) / self.doubling)
+
+    @cached_property
+    def _jumps(self) -> Floats:
+        """Electrons per second by which unstable pixels jump."""
+        rng = self._stream("unstable pixels")
+        return sensor.jumps(self.shape, self.unstable_pixels, rng) * self._warmth
+
+    @cached_property
+    def _weakness(self) -> Floats:
+        """Response of dead pixels and bad columns over that of the others."""
+        rng = self._stream("dead pixels")
+        return sensor.weakness(self.shape, self.dead_pixels, self.bad_columns, rng)
 
     @cached_property
     def _response(self) -> Floats:
         rng = self._stream("response")
         response = sensor.response(self.shape, self.vignetting, self.response_rms, rng)
+        response *= self._weakness
         for name, c in self._slices(split=True).items():
             pixels = response[c.y_offset :: c.y_step, c.x_offset :: c.x_step]
             pixels *= _SENSITIVITY.get(name, 1.0)

@@ -14,6 +14,9 @@ from autowisp_xr.arrays import Bools, Floats
 _HOT_RATES = (10.0, 500.0)
 """Electrons per second of a hot pixel, from the faintest to the brightest, evenly in logarithm."""
 
+_JUMPS = (1.0, 50.0)
+"""Electrons per second, likewise, by which the dark current of an unstable pixel jumps."""
+
 _SPILL_ROUNDS = 300
 """What then still exceeds the full well has gone into the anti-blooming drain."""
 
@@ -48,6 +51,26 @@ def dark_rate(
     low, high = np.log(_HOT_RATES)
     dark[hot] = np.exp(rng.uniform(low, high, np.count_nonzero(hot)))
     return dark, hot
+
+
+def jumps(shape: tuple[int, int], fraction: float, rng: np.random.Generator) -> Floats:
+    """Draw by how many electrons per second the dark current of a pixel jumps; 0 of most."""
+    steps = np.zeros(shape)
+    unstable = rng.random(shape) < fraction
+    low, high = np.log(_JUMPS)
+    steps[unstable] = np.exp(rng.uniform(low, high, np.count_nonzero(unstable)))
+    return steps
+
+
+def weakness(
+    shape: tuple[int, int], fraction: float, columns: int, rng: np.random.Generator
+) -> Floats:
+    """Draw the response of dead pixels and of whole bad columns, over that of good ones: 1."""
+    weak = np.ones(shape)
+    weak[:, rng.permutation(shape[1])[:columns]] = rng.uniform(0.1, 0.5)
+    dead = rng.random(shape) < fraction
+    weak[dead] = rng.uniform(0, 0.05, np.count_nonzero(dead))
+    return weak
 
 
 def response(

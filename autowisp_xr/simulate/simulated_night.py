@@ -35,10 +35,11 @@ class Night(Instrument):
     Notes
     -----
     In one frame the electrons of a pixel are Poisson with the mean ``light x response + dark rate
-    x exposure``. What exceeds the full well moves to the neighbours in ``leak_directions``; cosmic
-    rays add their tracks; read noise is normal. The ADU are electrons over ``gain``, plus
-    ``bias_level``, the pedestal's jitter of that frame and the bias structure; they are rounded
-    and clipped to 16 bits. Overscan pixels have no light, dark current or bias structure.
+    x exposure``, which jumps of unstable pixels. What exceeds the full well moves to the neighbours
+    in ``leak_directions``; cosmic rays add their tracks; the response bends, and read noise is
+    normal. The ADU are electrons over ``gain``, plus ``bias_level``, the pedestal's jitter of that
+    frame and the bias structure; they are rounded and clipped to 16 bits. Overscan pixels have no
+    light, dark current or bias structure.
 
     Examples
     --------
@@ -183,11 +184,11 @@ class Night(Instrument):
             removed. Of bias frames: without the pedestal.
         ``electrons``
             The mean of the charge in the pixel (and its Poisson variance), of light and dark
-            current together, before saturation.
+            current together, before saturation; that of an unstable pixel without its jumps.
         ``mask``
             The accidents, uint8: COSMIC where a ray has hit, OVERSATURATED where the well or the
             converter was full, LEAKED where charge came from a full neighbour. Hot pixels are not
-            in it, for a dark frame repairs them; see :attr:`hot`.
+            in it, for a dark frame repairs them; see :attr:`hot`, :attr:`unstable`, :attr:`dead`.
         """
         taken = shots.shots_of(kind, n, **options)
         planes: dict[str, list[Any]] = {"image": [], "electrons": [], "mask": []}
@@ -243,6 +244,13 @@ class Night(Instrument):
             charge += light * self._response
         return charge, light
 
+    def _unrest(self, shot: Shot) -> Floats | float:
+        """Return the electrons that unstable pixels have in this frame; half of them have some."""
+        if not self.unstable_pixels:
+            return 0.0
+        up = self._stream(f"unrest {shot!r}").random(self.shape) < 0.5
+        return shot.exposure * self._jumps * up
+
     def _ideal(self, shot: Shot, light: Floats | None, split: bool) -> Floats:
         """Return the truth about the image of a frame."""
         if light is None:
@@ -262,14 +270,14 @@ class Night(Instrument):
         raw *= self.read_noise
         mask = np.zeros(self.shape, dtype=np.uint8)
         if shot.kind != "bias":
-            charge = rng.poisson(self._expected(shot)[0]).astype(np.float64)
+            charge = rng.poisson(self._expected(shot)[0] + self._unrest(shot)).astype(np.float64)
             leaked = sensor.spill(charge, self.full_well, self.leak_directions)
             hit = sensor.add_tracks(charge, self.cosmic_rays, rng)
             mask[leaked] |= np.uint8(Flag.LEAKED)
             mask[hit] |= np.uint8(Flag.COSMIC)
             np.minimum(charge, self.full_well, out=charge)
             mask[charge >= self.full_well] |= np.uint8(Flag.OVERSATURATED)
-            raw[:, :width] += charge
+            raw[:, :width] += charge - self.bend * charge**2 / self.full_well
         raw /= self.gain
         raw += pedestal
         raw[:, :width] += self._bias
