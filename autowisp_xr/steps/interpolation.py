@@ -88,6 +88,7 @@ def fill(
             "the frames are raw, and a pixel cannot be filled before its bias and response are "
             "known; calibrate them first, as by aw.calibrate(frames, bias=..., flat=...)"
         )
+    ds = blocks.load_coordinates(ds).drop_encoding()
     if "mask" not in ds:
         return provenance.record(ds, "fill", _options(wanted, reach))
     names = schema.names(ds, "frame") if "frame" in ds.dims else [""]
