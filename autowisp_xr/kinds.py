@@ -23,13 +23,19 @@ class Kind:
     """Its names in headers; letter case, blanks and punctuation do not matter. "CARD=value" holds
     for this card only, as the numbers of CCDSoft do."""
     card: str
-    """IMAGETYP of such a frame; that of a master is "Master" and its first word."""
+    """IMAGETYP of such a frame; that of a master is "Master" and this without "Frame"."""
     in_names: str
     """Its names in names of files, as a regular expression that matches a whole word."""
     needs: tuple[str, ...] = ()
     """Kinds of the masters that correct it, in the order in which they are chosen."""
+    takes: tuple[str, ...] = ()
+    """Kinds of further masters that correct it where one is given; without, nothing is missed."""
     master_unit: str = ""
     """Unit of a master of this kind; "" where there are none."""
+    stands_for: str = ""
+    """The kind in whose place a master of this kind is applied; "" for a place of its own."""
+    made_for: str = ""
+    """Kind of the frames that such masters are made for, before those that they stand for."""
     made_of: str = ""
     """Kind of the frames that such a master is made of, where no frame is of this kind itself."""
     alike: tuple[str, ...] = ()
@@ -38,6 +44,16 @@ class Kind:
     """Traits in which a master of this kind agrees with the frames that it corrects."""
     name_parts: tuple[str, ...] = ()
     """The parts of the name of a set of such frames: its kind, filter or exposure."""
+
+    @property
+    def place(self) -> str:
+        """The kind in whose place a master of this kind is applied: mostly its own."""
+        return self.stands_for or self.name
+
+    @property
+    def master_card(self) -> str:
+        """IMAGETYP of a master."""
+        return f"Master {self.card.removesuffix(' Frame').removesuffix(' Field')}"
 
     @property
     def sees_light(self) -> bool:
@@ -64,8 +80,11 @@ KINDS: Mapping[str, Kind] = _kinds()
 FRAMES = tuple(name for name, kind in KINDS.items() if not kind.made_of)
 """Kinds of frames that a camera takes."""
 
-MASTERS = tuple(name for name in FRAMES if KINDS[name].master_unit)
-"""Kinds of frames of which there are masters."""
+AVERAGED = tuple(name for name in FRAMES if KINDS[name].master_unit)
+"""Kinds of frames that are averaged to masters."""
+
+MASTERS = tuple(name for name in AVERAGED if not KINDS[name].stands_for)
+"""Kinds of masters that each have a place of their own in a calibration."""
 
 OTHER = "other"
 """The type of frames of no known kind."""

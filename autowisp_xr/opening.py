@@ -55,8 +55,8 @@ def open_fits(
         {pattern: type}, such as ``{"flat-*": "flat", "zeros/*": "bias"}``: what frames are whose
         headers do not give it, or a wrong one. A pattern with "=" looks at a card
         ("IMAGETYP=Light Frame", "OBJECT=dome*"), any other at the name of the file or, with "/" in
-        it, at the end of its path; letter case does not matter. A type is bias, dark, flat, object
-        or other. The first rule that a file fits decides, over all cards and names.
+        it, at the end of its path; letter case does not matter. A type is bias, dark, darkflat,
+        flat, object or other. The first rule that a file fits decides, over all cards and names.
     on_error
         What to do with a file that cannot be read or whose header contradicts itself: "raise",
         or "skip", which records the reason in the history.

@@ -31,7 +31,7 @@ class Traits:
     """
 
     kind: str
-    """bias, dark, flat, object or other."""
+    """bias, dark, darkflat, flat, object or other."""
     camera: str = ""
     """Name, with the serial number behind it; neither letter case nor blanks matter."""
     detector: str = ""

@@ -11,6 +11,7 @@ from autowisp_xr.headers.doubts import header_doubts
 from autowisp_xr.headers.exposure import EXPOSURES, exposure_card
 from autowisp_xr.headers.recognition import processed_by
 from autowisp_xr.headers.values import Cards, to_number
+from autowisp_xr.kinds import KINDS
 from autowisp_xr.regions import is_bayer
 
 _LONGEST_BIAS = 1.0
@@ -68,7 +69,9 @@ def _of_type(path: str, cards: Cards, seconds: float, evidence: Evidence) -> Ite
     elif name is not None:
         who = f"{name.where} means {kind} ({name.word!r})"
     # folders hold more than what they are named for: calibration frames often lie among others
-    if card and name and name.kind != kind and (kind == "object" or not name.of_folder):
+    # a dark flat is a dark, too, and many programs call it one
+    same = name is not None and kind in (name.kind, KINDS[name.kind].place)
+    if card and name and not same and (kind == "object" or not name.of_folder):
         yield (
             f"{who}, but {name.where} means {name.kind} ({name.word!r}); if the name is right, "
             f"give a type rule such as {pattern_like(path, name)!r} = {name.kind}"
@@ -77,7 +80,7 @@ def _of_type(path: str, cards: Cards, seconds: float, evidence: Evidence) -> Ite
     better = ""
     if kind == "bias" and seconds > _LONGEST_BIAS:
         better = "dark"
-    elif kind in ("dark", "object") and seconds == 0:
+    elif kind in ("dark", "darkflat", "object") and seconds == 0:
         better = "bias"
     exposed = exposure_card(cards) if better else None
     if exposed is not None:

@@ -30,7 +30,7 @@ class NamedType:
     """The type that a name gives."""
 
     kind: str
-    """bias, dark, flat or object."""
+    """bias, dark, darkflat, flat or object."""
     word: str
     """The word that gives it, as it is written."""
     of_folder: bool
@@ -50,7 +50,7 @@ def named_type(path: str) -> NamedType | None:
     """Return the type that the name of a file gives, else that of the folder that it is in.
 
     A name is split into words at all that is no letter, and at capitals inside ("MasterDark60"). A
-    name of two types gives none; "dark flat" is one, a dark.
+    name of two types gives none; "dark flat" is one.
 
     Examples
     --------
@@ -149,7 +149,7 @@ class Evidence:
 
     @property
     def kind(self) -> str:
-        """bias, dark, flat, object or other."""
+        """bias, dark, darkflat, flat, object or other."""
         strongest = self.rule or self.card or self.name
         return "other" if strongest is None else strongest.kind
 

@@ -25,7 +25,7 @@ class TypeRule:
     pattern: str
     """As the user wrote it."""
     kind: str
-    """bias, dark, flat, object or other."""
+    """bias, dark, darkflat, flat, object or other."""
     is_master: bool
     """Whether the user wrote "master" before the type."""
     fits: _Test
@@ -45,8 +45,8 @@ def type_rules(
         looks at the name of the file, "flat-*", or, with "/" in it, at the end of its path:
         "flats/*", or "flats/**" for all below. Patterns are globs in which neither letter case nor
         outer blanks matter; a number is compared as text, 30.0 also as 30. A type is bias, dark,
-        flat, object or other, or what headers call it ("Dark Flat"); with "master" before it, the
-        file is a master.
+        darkflat, flat, object or other, or what headers call it ("Dark Flat"); with "master" before
+        it, the file is a master.
     aliases
         Which words mean which type; None for the usual ones.
 

@@ -44,9 +44,9 @@ class KeywordAliases:
     """Words that occur as values, in small letters, by their meaning."""
 
     image_types: Mapping[str, str] = field(default_factory=DEFAULT_TYPES.copy)
-    """The type (bias, dark, flat, object or other) that each value of a card stands for; letter
-    case, blanks and punctuation do not matter, and "master" may stand in front. "CARD=value" holds
-    for this card only."""
+    """The type (bias, dark, darkflat, flat, object or other) that each value of a card stands for;
+    letter case, blanks and punctuation do not matter, and "master" may stand in front. "CARD=value"
+    holds for this card only."""
 
     preferred: tuple[str, ...] = ()
     """Cards that resolve a contradiction: where one of these has a value, no other is read. Filled
@@ -66,7 +66,7 @@ class KeywordAliases:
         TypeError
             For a name that is no list of the table; the message names those that are.
         ValueError
-            For an image type other than bias, dark, flat, object or other.
+            For an image type other than bias, dark, darkflat, flat, object or other.
         """
         known = [*self.cards, *self.words, "image_types"]
         unknown = sorted(set(more) - set(known))

@@ -55,7 +55,7 @@ class TypeCard(NamedTuple):
     name: str
     value: Any
     kind: str
-    """bias, dark, flat, object or other."""
+    """bias, dark, darkflat, flat, object or other."""
 
 
 def is_master(header: fits.Header) -> bool:
@@ -76,8 +76,8 @@ def read_coordinates(cards: Cards, image_type: str | None = None) -> dict[str, A
     Returns
     -------
     ``time`` (middle of the exposure, UTC, datetime64[ns], NaT where unknown), ``exposure`` [s],
-    ``image_type`` (bias, dark, flat, object, other), ``filter`` (of all wheels), ``object``,
-    ``ra``, ``dec`` [deg], ``temperature`` [degC], and what
+    ``image_type`` (bias, dark, darkflat, flat, object, other), ``filter`` (of all wheels),
+    ``object``, ``ra``, ``dec`` [deg], ``temperature`` [degC], and what
     :func:`~autowisp_xr.headers.readout.read_setting` reads of the camera. Numbers are NaN where
     unknown, texts "". Where a start is known but no exposure, ``time`` is the start.
 

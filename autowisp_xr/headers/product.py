@@ -32,7 +32,7 @@ _CHANGES_VALUES = {
 }
 _LEVELS = {"subtract_bias_level", "subtract_overscan"}
 
-_MASTERS = {name: f"Master {kind.card.split()[0]}" for name, kind in KINDS.items()}
+_MASTERS = {name: kind.master_card for name, kind in KINDS.items()}
 
 _SETTINGS = {
     "exposure": "exposure",

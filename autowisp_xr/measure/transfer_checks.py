@@ -28,7 +28,7 @@ _POOR = 0.05
 _SHOWN = 6
 
 _TYPES = {"flats": "flat", "biases": "bias"}
-_STRANGE = {"flats": {"bias", "dark"}, "biases": {"flat", "object"}}
+_STRANGE = {"flats": {"bias", "dark", "darkflat"}, "biases": {"flat", "object"}}
 """Types that cannot be meant."""
 
 _REMEDIES = {

@@ -11,6 +11,7 @@ from autowisp_xr import frames, measure, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.frames import FileRecord
+from autowisp_xr.kinds import KINDS
 from autowisp_xr.measure.raw_input import spread
 from autowisp_xr.measure.saturation_level import with_saturation
 from autowisp_xr.night.checks_of_levels import UNLIT, doubts_on_levels
@@ -135,7 +136,7 @@ def look(sets: Sequence[FrameSet], camera: Camera | None) -> Seen:
             )
             notes += _wrapped(frames)
         for one in sets:
-            if one.traits.kind in ("bias", "dark") and len(one.records) > 1:
+            if KINDS[one.traits.kind].place in ("bias", "dark") and len(one.records) > 1:
                 notes += doubts_on_levels(opened(_some(one.records, UNLIT), camera), one.name)
     except (AutowispError, OSError, ValueError):
         # which files cannot be read, and why, is reported when they are worked on

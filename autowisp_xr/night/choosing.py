@@ -99,9 +99,20 @@ def match(wanted: Traits, candidates: Sequence[Candidate], matching: Matching) -
     """
     choices: dict[str, Choice] = {}
     for kind in KINDS[wanted.kind].needs:
-        alike = [candidate for candidate in candidates if candidate.traits.kind == kind]
+        alike = [one for one in candidates if KINDS[one.traits.kind].place == kind]
         bias = choices.get("bias", Choice())
-        choices[kind] = choose(wanted, alike, matching, has_bias=bias.chosen is not None)
+        choice = choose(wanted, alike, matching, has_bias=bias.chosen is not None)
+        # what was made for other frames is none that could have been expected to fit
+        refused = {
+            name: one
+            for name, one in choice.refused.items()
+            if KINDS[one.candidate.traits.kind].made_for in ("", wanted.kind)
+        }
+        choices[kind] = replace(choice, refused=refused)
+    for kind in KINDS[wanted.kind].takes:
+        given = [one for one in candidates if one.traits.kind == kind]
+        choice = choose(wanted, given, matching)
+        choices |= {kind: choice} if choice.chosen else {}
     return choices
 
 
@@ -180,6 +191,8 @@ def _judged(
 ) -> tuple[bool, Refusal | None]:
     """Judge whether a candidate has to be scaled, and what speaks against it."""
     own = candidate.traits
+    if KINDS[own.kind].made_for not in ("", wanted.kind):
+        matching = replace(matching, scale_dark=False)
     mismatch = reason_against(wanted, own, matching)
     scaled = mismatch is not None and mismatch.trait == "exposure"
     reason = _reason_of_bias(own, has_bias) if mismatch is None or scaled else ""
@@ -209,7 +222,7 @@ def _judged(
 
 def _reason_of_bias(own: Traits, has_bias: bool) -> str:
     """State why a dark does not go with the bias of the frames, or their lack of one."""
-    if own.kind != "dark":
+    if KINDS[own.kind].place != "dark":
         return ""
     if own.holds_bias is None:
         return sentence("bias_unstated")
@@ -253,7 +266,8 @@ def _ranks(
     return {
         "needs no scaling": scaled,
         "is of this night": not candidate.own,
-        "is free of the bias": own.kind == "dark" and own.holds_bias is True,
+        "is made for such frames": {wanted.kind: 0, "": 1}.get(KINDS[own.kind].made_for, 2),
+        "is free of the bias": KINDS[own.kind].place == "dark" and own.holds_bias is True,
         "adds less noise": noise,
         "is known to fit": math.isnan(apart) + (own.filter == "" != wanted.filter),
         "is nearer in temperature": 0.0 if math.isnan(apart) or not candidate.own else apart,

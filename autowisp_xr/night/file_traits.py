@@ -118,7 +118,7 @@ def traits_of_set(
     for one in members[1:]:
         merged = merged.completed_by(one, (*TEXTS, *NUMBERS, "channels"))
     exposures = [value for one in members for value in one.exposure if value == value]
-    if kind == "dark" and exposures:
+    if kind in KINDS and KINDS[kind].place == "dark" and exposures:
         exposures = [float(np.median(exposures))]
     temperatures = [one.temperature for one in members if one.temperature == one.temperature]
     times = np.sort(np.array([one.time for one in members], "datetime64[ns]"))

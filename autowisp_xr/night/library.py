@@ -19,7 +19,7 @@ from autowisp_xr.frames.names import Paths
 from autowisp_xr.headers.cards import first_value
 from autowisp_xr.headers.place import Place
 from autowisp_xr.headers.processing import stated_bias
-from autowisp_xr.kinds import MASTERS
+from autowisp_xr.kinds import KINDS
 from autowisp_xr.night.choosing import Candidate
 from autowisp_xr.night.file_traits import channels_of, traits_of_set
 from autowisp_xr.night.summarised_lines import by_key
@@ -95,7 +95,7 @@ def _candidate(files: Mapping[str, FileRecord], camera: Camera | None, checksum:
     records = sorted(files.values(), key=_corner)
     first = records[0]
     kind = str(first.coordinates["image_type"])
-    if kind not in MASTERS:
+    if kind not in KINDS or not KINDS[kind].master_unit:
         raise AutowispError(f"{first.path} is a master of no known type (IMAGETYP, {kind})")
     if first.place is not None:
         # what is split already states its channels itself
@@ -140,7 +140,7 @@ def _traits(kind: str, records: Sequence[FileRecord], camera: Camera | None) -> 
     xmax = place.width or place.x + width * place.cut.x_step
     ymax = place.height or place.y + height * place.cut.y_step
     history = provenance.steps_of(first.layout.history)
-    stated = stated_bias(first.header, history) if kind == "dark" else None
+    stated = stated_bias(first.header, history) if KINDS[kind].place == "dark" else None
     return replace(
         traits_of_set(kind, [Traits.of(record.coordinates) for record in records], records),
         area=Region(xmin=place.x, xmax=xmax, ymin=place.y, ymax=ymax),

@@ -97,7 +97,7 @@ class Product:
     def candidate(self, failure: str) -> Candidate:
         """Return the master as a candidate for the frames that follow."""
         traits = self.frames.traits
-        if self.kind == "dark":
+        if KINDS[self.kind].place == "dark":
             traits = replace(traits, holds_bias=self.choices["bias"].chosen is None)
         number = len(self.frames.records)
         return Candidate(name=self.frames.path, traits=traits, frames=number, failure=failure)

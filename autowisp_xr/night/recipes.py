@@ -13,6 +13,7 @@ from autowisp_xr import flats, schema, steps
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, AutowispWarning
 from autowisp_xr.frames import FileRecord, open_records
+from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import Matching
 from autowisp_xr.night import checks_of_masters
 from autowisp_xr.night.checks_of_calibrated import doubts_on_calibrated
@@ -56,7 +57,7 @@ class Recipes:
         with _noted(remarks):
             if product.kind == "bias":
                 return master_bias(raw, **given)
-            if product.kind == "dark":
+            if KINDS[product.kind].place == "dark":
                 bias = product.masters.get("bias")
                 remarks.look = partial(checks_of_masters.doubts_on_dark, bias=bias)
                 return master_dark(raw, **given)

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from autowisp_xr.kinds import KINDS, MASTERS
+from autowisp_xr.kinds import AVERAGED, KINDS
 from autowisp_xr.night.summarised_lines import counted
 
 EXIT_STATUS: Mapping[int, str] = {
@@ -71,7 +71,7 @@ class Tally:
 def _not_made(what: str, files: Mapping[str, int]) -> list[str]:
     """Count the files of which nothing was made, by what they are."""
     lights, unknown = files.get("object", 0), files.get("", 0)
-    frames = sum(files.get(kind, 0) for kind in MASTERS)
+    frames = sum(files.get(kind, 0) for kind in AVERAGED)
     numbers = [
         counted(lights, "light"),
         f"{counted(unknown, 'file')} of unknown type",

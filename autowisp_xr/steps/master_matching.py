@@ -12,7 +12,7 @@ from autowisp_xr.arrays import Floats
 from autowisp_xr.bridge import blocks
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError, ImageMismatchError, MasterMismatchError
-from autowisp_xr.kinds import KINDS, MASTERS
+from autowisp_xr.kinds import AVERAGED, KINDS
 from autowisp_xr.matching import (
     ALLOWABLE,
     Matching,
@@ -78,7 +78,7 @@ def reason_between(
     matching = Matching(allow_mismatch=allow)
     wanted = traits_of_frames(ds)
     temperatures = [one.temperature for one in wanted if one.temperature == one.temperature]
-    if temperatures and all(one.kind in MASTERS for one in wanted):
+    if temperatures and all(one.kind in AVERAGED for one in wanted):
         middle = float(np.median(temperatures))
         wanted = [replace(one, temperature=middle) for one in wanted]
     for own in traits_of_frames(other, kind):

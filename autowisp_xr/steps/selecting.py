@@ -18,7 +18,7 @@ from autowisp_xr.matching import same_exposure
 def where_type(
     ds: xr.Dataset, *types: str, exposure: float | None = None, band: str | None = None
 ) -> xr.Dataset:
-    """Return frames of the given types ("bias", "dark", "flat", "object", "other").
+    """Return frames of the given types ("bias", "dark", "flat", "object", ...).
 
     Parameters
     ----------

@@ -33,9 +33,9 @@ from autowisp_xr.opening import open_fits
         ("m31_science.fits", "object"),
         ("sci-0001.fits", "object"),
         # taken without light, for flats
-        ("dark_flat_1.fits", "dark"),
-        ("FlatDark2.fits", "dark"),
-        ("darkflats 3.fits", "dark"),
+        ("dark_flat_1.fits", "darkflat"),
+        ("FlatDark2.fits", "darkflat"),
+        ("darkflats 3.fits", "darkflat"),
     ],
 )
 def test_whole_words_state_what_a_frame_is(name, kind):

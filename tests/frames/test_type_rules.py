@@ -129,7 +129,7 @@ def test_the_first_rule_that_fits_decides(header):
         ("bias", "bias", False),
         ("DARK ", "dark", False),
         ("other", "other", False),
-        ("Dark Flat", "dark", False),
+        ("Dark Flat", "darkflat", False),
         ("light", "object", False),
         ("sky flat", "flat", False),
         ("masterdark", "dark", True),
@@ -152,7 +152,7 @@ def test_words_of_the_user_are_types_as_well():
 @pytest.mark.parametrize("kind", ["falt", "", "master", None, 3, ["flat"]])
 def test_a_type_that_there_is_not_is_refused_with_its_rule_and_those_that_there_are(kind):
     with pytest.raises(
-        ValueError, match=r"'flat-\*' = .* bias, dark, flat, object, fringe, other"
+        ValueError, match=r"'flat-\*' = .* bias, dark, darkflat, flat, object, fringe, other"
     ) as caught:
         type_rules({"dark*": "dark", "flat-*": kind})
     assert repr(kind) in str(caught.value)
@@ -287,7 +287,7 @@ def test_open_fits_takes_rules_and_records_them(raw):
     paths = [raw("flat-1.fits"), raw("b.fits")]
     types = {"flat-*": "flat", "b*": "Dark Flat"}
     ds = open_fits(paths, types=types)
-    assert list(ds.image_type.values) == ["flat", "dark"]
+    assert list(ds.image_type.values) == ["flat", "darkflat"]
     assert provenance.history(ds)[-1]["options"]["types"] == types
     assert provenance.identity(ds) != provenance.identity(open_fits(paths))
     lazy = xr.open_dataset(paths[0], engine="autowisp", types={"flat-*": "flat"})

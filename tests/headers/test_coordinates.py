@@ -40,8 +40,8 @@ def header(**cards):
         ("Tricolor Image", "object"),
         ("STANDARD", "object"),
         ("FLAT,SKY", "flat"),
-        ("DARKFLAT", "dark"),
-        ("Flat Dark Frame", "dark"),
+        ("DARKFLAT", "darkflat"),
+        ("Flat Dark Frame", "darkflat"),
         ("ARC", "other"),
     ],
 )

@@ -1,0 +1,122 @@
+"""Nights with darks of the exposure of the flats, by whatever name they go."""
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+import autowisp_xr as aw
+
+
+def renamed(folder, old, new, **cards):
+    """Give files of a night another name, and other cards; None takes a card away."""
+    for path in sorted(folder.glob(f"{old}*.fits")):
+        with fits.open(path, mode="update") as hdus:
+            for card, value in cards.items():
+                if value is None:
+                    del hdus[0].header[card]
+                else:
+                    hdus[0].header[card] = value
+        path.rename(path.with_name(path.name.replace(old, new)))
+
+
+@pytest.fixture
+def night(sky, write_night):
+    """Biases, darks of the lights and of the flats, flats and lights; the darks come twice."""
+
+    def write(flat_exposure=5.0):
+        folder = write_night(sky.bias(3), sky.dark(3), sky.flat(3, exposure=flat_exposure))
+        write_night(sky.dark(3, exposure=flat_exposure, start=11), folder="short")
+        write_night(sky.objects(2), folder="raw")
+        return folder, folder.parent / "short"
+
+    return write
+
+
+def moved(short, folder):
+    for path in short.glob("*.fits"):
+        path.rename(folder / path.name)
+    return folder
+
+
+def made_of(summary):
+    return {made.what: made.masters for made in summary.made}
+
+
+@pytest.mark.parametrize(
+    ("name", "cards"),
+    [
+        ("dark", {"IMAGETYP": "DARKFLAT"}),
+        ("x", {"IMAGETYP": "Flat Dark"}),
+        ("dark_flat_", {"IMAGETYP": None}),
+        ("FlatDark", {"IMAGETYP": None}),
+    ],
+)
+def test_dark_flats_correct_flats_and_no_lights(name, cards, night, sky, tmp_path):
+    folder, short = night()
+    renamed(short, "dark", name, **cards)
+    summary = aw.reduce(moved(short, folder), tmp_path / "out", camera=sky.camera)
+    assert made_of(summary) == {
+        "master bias": {},
+        "master dark_60s": {"bias": "bias"},
+        "master darkflat_5s": {"bias": "bias"},
+        "master flat_V": {"bias": "bias", "dark": "darkflat_5s"},
+        "calibrated V_60s": {"bias": "bias", "dark": "dark_60s", "flat": "flat_V"},
+    }
+    assert "corrected by: bias, darkflat_5s" in str(summary)
+    written = tmp_path / "out" / "masters" / "darkflat_5s.fits"
+    assert fits.getheader(written)["IMAGETYP"] == "Master Dark Flat"
+    ds = aw.open_fits(folder, camera=sky.camera)
+    bias = aw.master_bias(ds.autowisp.where_type("bias"))
+    dark = aw.master_dark(ds.autowisp.where_type("darkflat"), bias=bias)
+    flat = aw.master_flat(ds.autowisp.where_type("flat"), bias=bias, dark=dark)
+    stored = aw.open_zarr(tmp_path / "out" / "night.zarr", group="masters/flat_V")
+    np.testing.assert_array_equal(stored["image"].values, flat.high["image"].values)
+
+
+def test_dark_flats_that_are_called_darks_serve_as_before(night, sky, tmp_path):
+    folder, short = night()
+    renamed(short, "dark", "darkflat")
+    summary = aw.reduce(moved(short, folder), tmp_path / "out", camera=sky.camera)
+    made = made_of(summary)
+    assert made["master flat_V"]["dark"] == "dark_5s"
+    assert made["calibrated V_60s"]["dark"] == "dark_60s"
+    assert not [note for note in summary.notes if "darkflat" in note]
+
+
+def test_without_darks_of_their_own_lights_go_without_and_are_not_left_out(night, sky, tmp_path):
+    folder, short = night()
+    renamed(short, "dark", "dark", IMAGETYP="Dark Flat")
+    for path in folder.glob("dark*"):
+        path.unlink()
+    summary = aw.reduce(moved(short, folder), tmp_path / "out", camera=sky.camera)
+    assert made_of(summary)["calibrated V_60s"] == {"bias": "bias", "flat": "flat_V"}
+    assert not summary.left_out
+    assert "no dark (there is none)" in str(summary)
+
+
+def test_a_dark_flat_of_their_exposure_serves_lights_that_have_no_dark(night, sky, tmp_path):
+    folder, short = night(flat_exposure=60.0)
+    renamed(short, "dark", "dark", IMAGETYP="Dark Flat")
+    for path in folder.glob("dark*"):
+        path.unlink()
+    summary = aw.reduce(moved(short, folder), tmp_path / "out", camera=sky.camera)
+    assert made_of(summary)["calibrated V_60s"]["dark"] == "darkflat_60s"
+
+
+def test_a_night_that_is_only_looked_at_names_the_dark_flats(night, sky):
+    folder, short = night()
+    renamed(short, "dark", "dark", IMAGETYP="Dark Flat")
+    tree = aw.open_night(moved(short, folder), camera=sky.camera)
+    table = tree.to_dataset()
+    flats = table["image_type"].values == "flat"
+    assert set(table["dark"].values[flats].tolist()) == {"darkflat_5s"}
+    assert "darkflat_5s" in tree.autowisp.info()
+
+
+def test_dark_flats_of_another_night_serve_flats(night, sky, tmp_path):
+    folder, short = night()
+    renamed(short, "dark", "dark", IMAGETYP="Dark Flat")
+    aw.reduce(short, tmp_path / "library", camera=sky.camera)
+    library = tmp_path / "library" / "masters"
+    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera, masters=library)
+    assert made_of(summary)["master flat_V"]["dark"] == str(library / "darkflat_5s.fits")
