@@ -62,6 +62,7 @@ from .steps import apply_masks as apply_masks
 from .steps import calibrate as calibrate
 from .steps import divide_flat as divide_flat
 from .steps import fill as fill
+from .steps import flag_cold_pixels as flag_cold_pixels
 from .steps import flag_saturated as flag_saturated
 from .steps import flagged as flagged
 from .steps import linearise as linearise

@@ -81,6 +81,10 @@ _VARIABLES = {
     ),
     "photon_zero": _Variable((_COMMON, _EACH), "units", long_name="value without any light"),
     "photon_variance": _Variable((_EACH,), "squared"),
+    "reason": _Variable((_COMMON,), "", _COUNTS, "what is wrong with a pixel"),
+    "rate": _Variable((_COMMON,), "adu/s", long_name="dark current"),
+    "scatter": _Variable((_COMMON,), "1", long_name="scatter through frames by the expected one"),
+    "response": _Variable((_COMMON,), "1", long_name="response to light by that around"),
 }
 VARIABLES = tuple(_VARIABLES)
 """Names of all variables of the data model."""

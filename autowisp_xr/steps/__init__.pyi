@@ -1,4 +1,5 @@
 from .calibration import calibrate as calibrate
+from .cold_pixels import flag_cold_pixels as flag_cold_pixels
 from .flagging import apply_masks as apply_masks
 from .flagging import flag_saturated as flag_saturated
 from .fringe import subtract_fringe as subtract_fringe

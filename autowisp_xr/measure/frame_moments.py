@@ -1,0 +1,168 @@
+"""Mean and scatter of each pixel through raw frames of one level, without what particles hit.
+
+Frames are read once, in bands of rows; what is known of their pixels is in memory then.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import schema
+from autowisp_xr.arrays import Bools, Cube, Floats, Integers, Planes
+from autowisp_xr.bridge import blocks
+from autowisp_xr.bridge.sampled_rows import grid_of
+from autowisp_xr.camera import Camera
+from autowisp_xr.flags import Flag
+from autowisp_xr.kernels.pixel_moments import APART, pixel_moments
+from autowisp_xr.options import OverscanChoice
+from autowisp_xr.steps.calibration import calibrated
+from autowisp_xr.steps.fused_pass import PLANE_BYTES
+
+_HIT, _BESIDE_HIT = 6.0, 4.0
+"""Noise by which a pixel, and one beside it in the same frame, stand out where a cosmic ray hit
+them. A pixel that jumps does so alone."""
+
+
+@dataclass(frozen=True)
+class FrameMoments:
+    """The moments of pixels through frames, (channel, y, x), in float64."""
+
+    number: Integers
+    """Values that took part."""
+    mean: Floats
+    squares: Floats
+    """Sum of squared deviations from the mean."""
+    apart: Floats
+    """(2, channel, y, x): the largest values, which took no part; NaN where they did."""
+    origin: Integers
+    """The frames that they are from."""
+
+    @property
+    def variance(self) -> Floats:
+        """The variance of one value by the scatter; NaN of fewer than two."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(self.number > 1, self.squares / (self.number - 1.0), np.nan)
+
+    def without_hits(self, variance: Floats) -> "FrameMoments":
+        """Take in the values that are apart, but for those of pixels that a particle hit.
+
+        Parameters
+        ----------
+        variance
+            Of one value, by (channel, y, x), as it is expected.
+        """
+        with np.errstate(invalid="ignore"):
+            far = np.nan_to_num((self.apart - self.mean) / np.sqrt(variance), nan=-np.inf)
+        hit = _hits(far, self.origin)
+        number, mean, squares = self.number.astype(np.float64), self.mean, self.squares
+        for value, left_out in zip(self.apart, hit, strict=True):
+            taken = ~left_out & np.isfinite(value)
+            number = number + taken
+            step = np.where(taken, value - mean, 0.0)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                mean = mean + step / number
+            squares = squares + step * np.where(taken, value - mean, 0.0)
+        apart = np.full_like(self.apart, np.nan)
+        return replace(
+            self, number=number.astype(np.int64), mean=mean, squares=squares, apart=apart
+        )
+
+
+def prepared(ds: xr.Dataset, camera: Camera, overscan: OverscanChoice) -> xr.Dataset:
+    """Return ``image`` and ``mask`` of frames: raw ones trimmed and less their overscan, lazily."""
+    frames = blocks.bands(ds, becomes=PLANE_BYTES)
+    if schema.is_raw(ds):
+        frames = calibrated(frames, noise=None, camera=camera, overscan=overscan)
+    if "mask" not in frames:
+        frames = frames.assign(mask=xr.zeros_like(frames["image"], np.uint8))
+    return frames[["image", "mask"]]
+
+
+def levels(frames: xr.Dataset, *, lit: bool) -> Floats:
+    """Return the level of each frame, (frame, channel): of unlit ones, by what it differs.
+
+    It is the mean of the middle half of the pixels of a grid; the median of whole numbers is one,
+    which is too coarse.
+    """
+    grid = grid_of(frames, ["image", "mask"]).compute()
+    hidden = (grid["mask"].values & np.uint8(Flag.UNUSABLE)) != 0
+    values = np.where(hidden, np.nan, grid["image"].values).astype(np.float64)
+    if not lit:
+        values -= values.mean(axis=0)
+    found = np.full(values.shape[:2], np.nan)
+    for place in np.ndindex(*found.shape):
+        known = np.sort(values[place], axis=None)
+        known = known[np.isfinite(known)]
+        if known.size:
+            found[place] = known[known.size // 4 : known.size - known.size // 4].mean()
+    return found
+
+
+def exposure_of(frames: xr.Dataset) -> float:
+    """Return the mean exposure of frames, in seconds; 0 where it is not known."""
+    known = "exposure" in frames.coords
+    return float(np.nan_to_num(np.mean(frames["exposure"].values))) if known else 0.0
+
+
+def frame_moments(frames: xr.Dataset, level: Floats, *, lit: bool) -> FrameMoments:
+    """Return the moments of the pixels of frames, each brought to the level of the others.
+
+    Parameters
+    ----------
+    frames
+        As :func:`prepared` gives them.
+    level
+        As :func:`levels` gives it.
+    lit
+        Whether frames are divided by their level, so that the mean is the response of a pixel; else
+        it is subtracted.
+    """
+    level = np.where(np.isfinite(level), level, np.nan if lit else 0.0)
+    shift, scale = (np.zeros_like(level), level) if lit else (level, np.ones_like(level))
+    planes = blocks.apply(
+        _moments,
+        [
+            *(blocks.stackwise(frames[name].variable) for name in ("image", "mask")),
+            *(xr.Variable(("frame", "channel"), of_frames) for of_frames in (shift, scale)),
+        ],
+        schema.DIMS[1:],
+        [np.uint16, *[np.float64] * (2 + APART), *[np.uint16] * APART],
+    )
+    made = xr.Dataset({str(i): plane for i, plane in enumerate(planes)}).compute()
+    number, mean, squares, *apart = (plane.values for plane in made.values())
+    values, origin = np.stack(apart[:APART]), np.stack(apart[APART:])
+    return FrameMoments(number, mean, squares, values, origin)
+
+
+def _moments(image: Cube, mask: Cube, level: Floats, scale: Floats) -> list[Planes]:
+    number, mean, squares, apart, origin = pixel_moments(
+        image, mask, int(Flag.UNUSABLE), level, scale
+    )
+    return [number, mean, squares, *apart, *origin]
+
+
+def _hits(far: Floats, origin: Integers) -> Bools:
+    """Return which of the values that are apart are high because a particle hit their pixel.
+
+    Parameters
+    ----------
+    far
+        (2, channel, y, x): by how much noise they are above the others of their pixel.
+    origin
+        The frames that they are from.
+    """
+    hit = np.zeros(far.shape, bool)
+    which, channel, y, x = np.nonzero(far > _HIT)
+    height, width = far.shape[-2:]
+    frame = origin[which, channel, y, x]
+    found = np.zeros(which.size, bool)
+    for down, along in ((i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j):
+        row, column = y + down, x + along
+        inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+        row, column = row.clip(0, height - 1), column.clip(0, width - 1)
+        for other in range(len(far)):
+            at = (other, channel, row, column)
+            found |= inside & (far[at] > _BESIDE_HIT) & (origin[at] == frame)
+    hit[which, channel, y, x] = found
+    return hit

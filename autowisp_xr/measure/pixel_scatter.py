@@ -1,0 +1,76 @@
+r"""How pixels scatter through frames, against what their noise explains.
+
+The sample variance of n normal values, by the true one, is :math:`\chi^2_{n-1} / (n - 1)`. So a
+share p of good pixels is above :math:`\chi^2_{n-1}(1 - p) / (n - 1)`.
+"""
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike
+from scipy.stats import chi2
+
+from autowisp_xr.arrays import Floats
+from autowisp_xr.camera import Camera
+from autowisp_xr.measure.frame_moments import FrameMoments
+from autowisp_xr.measure.pixel_neighbours import surroundings
+from autowisp_xr.steps.single_verbs import add_noise
+
+_PARTS = 32
+"""Levels, by which the noise goes where neither gain nor read noise is known."""
+
+_REGION = 64
+"""Pixels a side of what has the noise of most of its pixels."""
+
+
+def median_ratio(number: ArrayLike) -> Floats:
+    """Return the median of the sample variance of so many normal values, by the true one."""
+    free = np.maximum(np.asarray(number, np.float64) - 1.0, 1.0)
+    return np.asarray(chi2.median(free) / free)
+
+
+def limits(most: int, chance: float) -> Floats:
+    """Return the ratio of variances above which a share of good pixels is, by number of values."""
+    free = np.arange(1, most, dtype=np.float64)
+    return np.concatenate([[np.inf] * 2, chi2.isf(chance, free) / free])
+
+
+def found_factor(number: int, chance: float) -> float:
+    """Return by which factor an uncertainty is too small where 99 % of such pixels are found."""
+    free = number - 1.0
+    return float(np.sqrt(chi2.isf(chance, free) / chi2.ppf(0.01, free)))
+
+
+def expected_variance(
+    frames: xr.Dataset, camera: Camera, moments: FrameMoments, signal: Floats
+) -> Floats:
+    """Return the variance of a value of each pixel (channel, y, x), given its signal.
+
+    Where the camera does not know its noise, that of most pixels of the level takes its place.
+    """
+    if camera.unknown_noise:
+        usual = float(median_ratio(frames.sizes["frame"]))
+        pairs = zip(signal, moments.variance / usual, strict=True)
+        return np.stack([_by_level(*of_channel) for of_channel in pairs])
+    one = frames.isel(frame=[0]).drop_vars("mask")
+    image = one["image"].copy(data=np.maximum(signal, 0.0)[None])
+    noisy = add_noise(one.assign(image=image), camera=camera, dtype="float64")
+    return np.asarray(noisy["variance"].values[0])
+
+
+def _by_level(signal: Floats, variance: Floats) -> Floats:
+    order = np.argsort(signal, axis=None, kind="stable")
+    parts = np.array_split(variance.ravel()[order], min(_PARTS, order.size))
+    found = np.empty(order.size)
+    found[order] = np.repeat([np.nanmedian(part) for part in parts], [part.size for part in parts])
+    return found.reshape(signal.shape)
+
+
+def scatter_ratio(moments: FrameMoments, expected: Floats) -> Floats:
+    """Return the variance of pixels by the expected one, or by that of most pixels around.
+
+    That of a region counts where it is larger: what most pixels have is the noise of the camera,
+    whatever its header states.
+    """
+    usual = np.append([np.nan] * 2, median_ratio(np.arange(2, moments.number.max() + 1)))
+    ratio = moments.variance / expected
+    return ratio / np.fmax(surroundings(ratio / usual[moments.number], _REGION), 1.0)
