@@ -167,7 +167,7 @@ def defects(
 
     A pixel is nonlinear whose response changes by more than 5 %, and six uncertainties of that,
     between flats of two levels. A pixel is bad as well in a run of 17 pixels of a column or row of
-    which half are, and where five of the eight around it are.
+    which most are, and where six of the eight around it are.
 
     Examples
     --------

@@ -19,7 +19,7 @@ from autowisp_xr.options import OverscanChoice
 from autowisp_xr.steps.calibration import calibrated
 from autowisp_xr.steps.fused_pass import PLANE_BYTES
 
-_HIT, _BESIDE_HIT = 6.0, 4.0
+_HIT, _BESIDE_HIT = 6.0, 3.5
 """Noise by which a pixel, and one beside it in the same frame, stand out where a cosmic ray hit
 them. A pixel that jumps does so alone."""
 

@@ -13,7 +13,7 @@ _RUN, _SHARE = 17, 0.5
 """Pixels of a column or row, and the share of them from which on all are bad."""
 
 _AROUND = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]])
-_SURROUNDED = 5
+_SURROUNDED = 6
 """Bad ones of the eight pixels around a pixel, which then is bad as well."""
 
 
@@ -54,10 +54,14 @@ def scatter_around(planes: Floats, middle: Floats, side: int) -> Floats:
 
 def in_bad_lines(bad: Bools) -> Bools:
     """Return the pixels (channel, y, x) that are in a run of a column or row that is mostly bad."""
-    share = [
-        uniform_filter1d(bad.astype(np.float64), _RUN, axis=axis, mode="nearest") for axis in (1, 2)
-    ]
-    return np.maximum(*share) >= _SHARE
+    share = []
+    for axis in (1, 2):
+        number, of = (
+            uniform_filter1d(which.astype(np.float64), _RUN, axis=axis, mode="constant")
+            for which in (bad, np.ones_like(bad))
+        )
+        share.append(number / of)
+    return np.asarray(np.maximum(*share) > _SHARE)
 
 
 def surrounded(bad: Bools) -> Bools:
