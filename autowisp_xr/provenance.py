@@ -51,6 +51,11 @@ def history(ds: xr.Dataset) -> list[dict[str, Any]]:
     return steps_of(ds.attrs.get("history", ""))
 
 
+def has_history(given: object) -> bool:
+    """Return whether something is a Dataset that a step of this package has made."""
+    return isinstance(given, xr.Dataset) and bool(history(given))
+
+
 def noise_known(ds: xr.Dataset) -> bool:
     """Return whether the variance of frames is known; ``calibrate`` may leave out the noise."""
     for record in reversed(history(ds)):

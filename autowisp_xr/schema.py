@@ -81,7 +81,7 @@ _VARIABLES = {
     ),
     "photon_zero": _Variable((_COMMON, _EACH), "units", long_name="value without any light"),
     "photon_variance": _Variable((_EACH,), "squared"),
-    "reason": _Variable((_COMMON,), "", _COUNTS, "what is wrong with a pixel"),
+    "reason": _Variable((_COMMON,), "1", _COUNTS, "what is wrong with a pixel"),
     "rate": _Variable((_COMMON,), "adu/s", long_name="dark current"),
     "scatter": _Variable((_COMMON,), "1", long_name="scatter through frames by the expected one"),
     "response": _Variable((_COMMON,), "1", long_name="response to light by that around"),
@@ -128,7 +128,7 @@ def with_attributes(ds: xr.Dataset, units: str) -> xr.Dataset:
 
 def units_of(ds: xr.Dataset) -> str:
     """Return the unit of the image; that of raw frames where it has none."""
-    return str(ds["image"].attrs.get("units", "adu"))
+    return str(ds["image"].attrs.get("units", "adu")) if "image" in ds else "1"
 
 
 def names(ds: xr.Dataset, dim: str) -> list[str]:
@@ -220,8 +220,8 @@ def lost_noise_sources(steps: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def is_raw(ds: xr.Dataset) -> bool:
-    """Return whether these are raw frames, which have no variance yet."""
-    return "variance" not in ds
+    """Return whether these are raw frames, which have no variance yet; what defects never have."""
+    return "variance" not in ds and text(ds, "image_type") != "defects"
 
 
 def camera_of(ds: xr.Dataset) -> Camera:
@@ -294,7 +294,7 @@ def _faults(ds: object, master: bool) -> list[str]:
         hint = f" (its .{' or .'.join(parts)} is one)" if parts else ""
         return [f"it is a {type(ds).__name__}, an xarray.Dataset was expected{hint}"]
     faults = []
-    if "image" not in ds:
+    if "image" not in ds and "reason" not in ds:
         faults.append(f"there is no variable 'image' among {sorted(map(str, ds.data_vars))}")
     for name, row in _VARIABLES.items():
         if name not in ds:

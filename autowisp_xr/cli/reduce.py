@@ -48,6 +48,7 @@ def reduce(options: Namespace) -> int:
         **_arguments(options),
         select=select,
         min_flat=options.min_flat,
+        defects="none" if options.defects == ["none"] else options.defects,
         checksum=options.checksum,
         overwrite=options.overwrite,
         report=print,

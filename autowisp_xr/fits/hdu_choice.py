@@ -31,7 +31,10 @@ _ERRORS: dict[str, Meaning] = {
 }
 _MASKS = ("MASK", "DQ", "BPM", "FLAG", "FLAGS", "BADPIX", "QUALITY", "QUALDATA")
 # these go with an image, but nothing is made of them
-_UNUSED = ("COUNT", "WEIGHT", "WEIGHTS", "WHT", "EXPMAP", "EXPOSURE", "CON", "CTX", "PSFIMAGE")
+_UNUSED = (
+    *("COUNT", "WEIGHT", "WEIGHTS", "WHT", "EXPMAP", "EXPOSURE", "CON", "CTX", "PSFIMAGE"),
+    *("RATE", "SCATTER", "RESPONSE"),
+)
 _KINDS_OF_NAMES = {
     **dict.fromkeys(_ERRORS, "error"),
     **dict.fromkeys(_MASKS, "mask"),
@@ -179,7 +182,9 @@ def _understood(kind: str, unit: Unit, image: Unit, primary: Unit) -> Companion 
     if kind == "count":
         if ours and unit.shape == image.shape:
             return Companion(unit, "values")
-        return None if ours or _last_word(unit) == "COUNT" else "no use is made of such planes"
+        # what this package writes has its name as its type, too
+        known = {"COUNT", unit.values.get("IMAGETYP", "").upper()}
+        return None if ours or _last_word(unit) in known else "no use is made of such planes"
     if not ours and unit.shape != image.shape:
         return f"the image in {image.label} has another shape"
     stated = next((unit.values[card] for card in _KIND_CARDS if unit.values.get(card)), "")

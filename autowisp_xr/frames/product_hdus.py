@@ -30,6 +30,9 @@ _REMARKS = {
         *(f"{flag.value:4d} {str(flag.name).lower()}" for flag in Flag),
     ],
     "count": ["values that went into each pixel"],
+    "rate": ["dark current in ADU per second"],
+    "scatter": ["scatter through frames without light, by the expected one"],
+    "response": ["response to light, by that of the surroundings"],
 }
 """Comments in the headers of planes."""
 

@@ -23,7 +23,7 @@ from autowisp_xr.headers.coordinates import is_master
 from autowisp_xr.headers.fate_rules import set_facts
 from autowisp_xr.headers.product import digest_facts
 
-_WRITTEN = ("image", "variance", "mask", "count")
+_WRITTEN = ("image", "variance", "mask", "count", "rate", "scatter", "response")
 _DEFAULT_LEVEL = 16
 
 
@@ -71,7 +71,8 @@ def to_fits(
     Notes
     -----
     A file holds the image (its header, and the history of ``ds``), the error = sqrt(variance)
-    and the mask, and that of a master ``count``, too; raw frames have the image only, in their own
+    and the mask, and that of a master ``count``, too; in that of defects ``reason`` is the image,
+    and their numbers lie beside it; raw frames have the image only, in their own
     integer type. The error of a master is stored in float64, so that the variance that is read back
     has the same bits. The shared variances do not go along: Zarr keeps them, and
     ``autowisp_xr.open_fits`` makes them again of the masters, if their files are near. What becomes
@@ -123,6 +124,9 @@ def write_missing(
     Paths of all files, those that were kept among them.
     """
     schema.check(ds, master="frame" not in ds.dims)
+    if "image" not in ds:
+        # the image of a file of defects is what is wrong with its pixels
+        ds = ds.rename(reason="image")
     level = quantize_level(compress)
     ccddata.register()
     with warnings.catch_warnings():

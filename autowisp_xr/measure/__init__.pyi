@@ -1,7 +1,7 @@
 from .calibrated_checks import check_calibrated as check_calibrated
 from .dark_rates import dark_current as dark_current
-from .defects import Defect as Defect
-from .defects import defects as defects
+from .defective_pixels import Defect as Defect
+from .defective_pixels import defects as defects
 from .masters import compare_masters as compare_masters
 from .photon_transfer import completed_camera as completed_camera
 from .photon_transfer import gain_and_read_noise as gain_and_read_noise

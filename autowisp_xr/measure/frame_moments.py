@@ -44,6 +44,10 @@ class FrameMoments:
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(self.number > 1, self.squares / (self.number - 1.0), np.nan)
 
+    def complete(self) -> "FrameMoments":
+        """Return the moments of all values, whatever hit a pixel."""
+        return self.without_hits(np.full(self.mean.shape, np.inf))
+
     def without_hits(self, variance: Floats) -> "FrameMoments":
         """Take in the values that are apart, but for those of pixels that a particle hit.
 

@@ -58,7 +58,8 @@ def is_nonlinear(faint: Response, bright: Response, *, dark_known: bool) -> Bool
 def _response(frames: xr.Dataset, level: Floats, which: Bools) -> Response:
     frames = frames.isel(frame=np.flatnonzero(which))
     moments = frame_moments(frames, level[which], lit=True)
-    around = surroundings(moments.variance / median_ratio(moments.number), _REGION)
+    every = moments.complete()
+    around = surroundings(every.variance / median_ratio(every.number), _REGION)
     moments = moments.without_hits(np.nan_to_num(around, nan=np.inf))
     middle = surroundings(moments.mean, _SIDE)
     middle[~(middle > _LIT * np.sqrt(around))] = np.nan

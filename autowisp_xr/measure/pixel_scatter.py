@@ -49,7 +49,7 @@ def expected_variance(
     """
     if camera.unknown_noise:
         usual = float(median_ratio(frames.sizes["frame"]))
-        pairs = zip(signal, moments.variance / usual, strict=True)
+        pairs = zip(signal, moments.complete().variance / usual, strict=True)
         return np.stack([_by_level(*of_channel) for of_channel in pairs])
     one = frames.isel(frame=[0]).drop_vars("mask")
     image = one["image"].copy(data=np.maximum(signal, 0.0)[None])

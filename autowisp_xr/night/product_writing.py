@@ -215,7 +215,7 @@ def _without_good_pixels(made: xr.Dataset, product: Product) -> list[str]:
     if product.is_master:
         if (made["mask"].values & _UNUSABLE != 0).all():
             raise AutowispError("it has no good pixel: all are flagged or NaN in all frames")
-        if np.isnan(made["variance"].values).all():
+        if "variance" in made and np.isnan(made["variance"].values).all():
             return [sentence("no_uncertainties")]
         return []
     names, masks = made["frame"].values, made["mask"]

@@ -19,6 +19,7 @@ from autowisp_xr.night import checks_of_masters
 from autowisp_xr.night.checks_of_calibrated import doubts_on_calibrated
 from autowisp_xr.night.checks_of_masters import KnownDark
 from autowisp_xr.night.choosing import Candidate, Choices
+from autowisp_xr.night.defect_masks import DefectMasks
 from autowisp_xr.night.plan import Product
 from autowisp_xr.night.product_writing import Remarks
 from autowisp_xr.night.sentences import sentence
@@ -35,6 +36,7 @@ class Recipes:
     select: "flats.FlatSelection | None"
     min_flat: float
     """As for :func:`~autowisp_xr.reduce`."""
+    masks: DefectMasks
     made: dict[str, xr.Dataset] = field(default_factory=dict)
     """Masters of this night, by their names."""
 
@@ -99,7 +101,9 @@ class Recipes:
             dark=None if _loses_bias_first(product.choices) else given["dark"],
             level_known=_level_is_known(product.choices, raw),
         )
-        return steps.calibrate(raw, **given)
+        size = steps.trim(raw)["image"].shape[1:]
+        masks = self.masks.of(product.frames.place, size)
+        return steps.flag_cold_pixels(steps.calibrate(raw, masks=masks, **given))
 
     def _master(self, choices: Choices, kind: str) -> xr.Dataset | None:
         """Load a master: what is made with it is known by its pixels, wherever they lie."""

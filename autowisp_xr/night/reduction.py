@@ -15,6 +15,7 @@ from autowisp_xr.frames.names import Paths
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.locking import locked
 from autowisp_xr.matching import Matching
+from autowisp_xr.night.defect_masks import DefectMasks, DefectsChoice, read_masks
 from autowisp_xr.night.measured_camera import know_camera
 from autowisp_xr.night.plan import Plan, by_setup, camera_with_colours, plan_night
 from autowisp_xr.night.product_writing import CAMERA, STORE, Writer
@@ -40,6 +41,7 @@ def reduce(
     matching: Matching | None = None,
     select: "flats.FlatSelection | None" = None,
     min_flat: float = MIN_FLAT,
+    defects: DefectsChoice = None,
     checksum: bool = True,
     overwrite: bool = False,
     report: Callable[[str], None] = lambda line: None,
@@ -83,6 +85,10 @@ def reduce(
     min_flat
         Share of the mean of a flat from which on a pixel of it counts as lit; see
         :func:`~autowisp_xr.divide_flat`.
+    defects
+        Files of masks of pixels that are not to be trusted, by this package or others (where what
+        is not 0 is bad); "none" for no mask. None finds them in the biases, darks and flats of each
+        setup, see :func:`autowisp_xr.measure.defects`, and writes them to ``masters/defects.fits``.
     checksum
         Whether frames are left out whose pixels are not those of the DATASUM in their header.
     overwrite
@@ -121,6 +127,7 @@ def reduce(
     if select is not None and not select.together:
         raise ValueError(sentence("not_together"))
     check_min_flat(min_flat)
+    masks = read_masks(defects)
     source, target = Path(night).expanduser(), Path(out).expanduser()
     if source.exists() and not source.is_dir():
         raise NotADirectoryError(f"{night} is no directory; name the one that it lies in")
@@ -140,7 +147,8 @@ def reduce(
         summary = Summary(plan=plan, out=str(out), **of_plan)
         writer = Writer(target, overwrite, summary, report, Record(target, target / STORE, read))
         cameras = _known_cameras(plan, writer, camera)
-        _execute(plan, writer, Recipes(cameras, plan.matching, select, min_flat))
+        found = DefectMasks(masks, by_setup(plan.sets), cameras, writer)
+        _execute(plan, writer, Recipes(cameras, plan.matching, select, min_flat, found))
         summary.notes += summary.plan.doubts
         if writer.kept and (target / _SUMMARY).exists():
             report(sentence("summary_kept", path=target / _SUMMARY))
@@ -159,6 +167,8 @@ def _execute(plan: Plan, writer: Writer, recipes: Recipes) -> None:
         if product.stopped:
             summary.left_out.update(dict.fromkeys(product.choices_of, product.stopped))
             continue
+        if not product.is_master:
+            recipes.masks.find(product.frames.place)
         made = writer.attempt(product, partial(recipes.make, product))
         if made is not None and product.is_master:
             recipes.made[product.frames.path] = made

@@ -156,7 +156,9 @@ class Summary:
         The columns of :func:`~autowisp_xr.open_night`, and ``fate`` ("used", "left out", "failed"),
         ``reason`` and ``product`` (the group in the store that it went into).
         """
-        fates = {path: ("used", "", made.group) for made in self.made for path in made.inputs}
+        fates = {
+            path: ("used", "", made.group) for made in reversed(self.made) for path in made.inputs
+        }
         fates |= {path: ("failed", why, "") for path, why in self.failed.items()}
         fates |= {path: ("left out", why, "") for path, why in self.left_out.items()}
         table = table_of(self.plan, self.left_out)

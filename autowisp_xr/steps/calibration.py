@@ -23,7 +23,7 @@ from autowisp_xr.options import (
 )
 from autowisp_xr.steps.base import Step, on_scale
 from autowisp_xr.steps.bias import SubtractBias, SubtractBiasLevel
-from autowisp_xr.steps.flagging import ApplyMasks, as_masks
+from autowisp_xr.steps.flagging import ApplyMasks, as_masks, mask_identities
 from autowisp_xr.steps.fringe import subtract_fringe
 from autowisp_xr.steps.fused_pass import one_pass
 from autowisp_xr.steps.geometry import trim
@@ -270,7 +270,7 @@ def calibrated(
         "photons": photons if noisy else None,
         "not_applied": [name for name, master in masters.items() if master is None],
         "allow_mismatch": sorted(allow_mismatch),
-        "masks": len(given),
+        "masks": mask_identities(masks, given),
         "dtype": str(np.dtype(dtype)),
     }
     for step in steps:

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import DTypeLike
 
-from autowisp_xr import schema
+from autowisp_xr import provenance, schema
 from autowisp_xr.bridge import blocks
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import MasterMismatchError
@@ -101,6 +101,15 @@ def _as_flags(plane: xr.Variable, number: int) -> xr.Variable:
             "mask.astype('uint8') keeps numbers that are flags"
         )
     return plane.astype(np.uint8)
+
+
+def mask_identities(masks: Any, planes: Sequence[xr.Variable]) -> list[str]:
+    """Return what stands for masks in a history, given what :func:`as_masks` makes of them."""
+    given = masks if isinstance(masks, Sequence) else [masks]
+    return [
+        provenance.identity(one if provenance.has_history(one) else xr.Dataset({"mask": plane}))
+        for one, plane in zip(given, planes, strict=False)
+    ]
 
 
 def as_masks(ds: xr.Dataset, masks: Any) -> list[xr.Variable]:

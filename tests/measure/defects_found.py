@@ -4,6 +4,8 @@
 """
 
 import argparse
+import sys
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +18,9 @@ FACTORS = {10: 4.0, 30: 2.2, 100: 1.5}
 """By the number of darks and of biases, the factor from which on 99 % are to be found."""
 
 _EXPOSURE = 60.0
+
+_RAYS = 2.5e-7
+"""Tracks per pixel and second."""
 
 
 class Found(NamedTuple):
@@ -30,7 +35,9 @@ class Found(NamedTuple):
 
 def look(number: int, *, seed: int = 1, shape: tuple[int, int] = (400, 500)) -> Found:
     """Look for defects in so many darks and biases of a sensor with unstable and noisy pixels."""
-    sensor = Sensor(shape=shape, seed=seed, telegraph=0.02, noisy=0.03, hot=0.01)
+    rays = _RAYS * shape[0] * shape[1]
+    faults = {"telegraph": 0.02, "noisy": 0.03, "hot": 0.01}
+    sensor = Sensor(shape=shape, seed=seed, cosmic_rays=rays, **faults)
     darks, biases = sensor.darks(number, exposure=_EXPOSURE), sensor.biases(number)
     found = defects(darks=darks, biases=biases, camera=sensor.camera())
     flagged = found["mask"].values[0] & np.uint8(Flag.FAULT) != 0
@@ -53,18 +60,18 @@ def main() -> None:
     options = parser.parse_args()
     edges = np.array([1.05, 1.2, 1.35, 1.5, 1.8, 2.2, 3.0, 4.0, 6.0, 10.0, 30.0])
     curves = {}
-    print("frames  wanted  found of these  good ones flagged   found by factor")
+    sys.stdout.write("frames  wanted  found of these  good ones flagged   found by factor\n")
     for number, wanted in FACTORS.items():
         parts = [look(number, seed=seed) for seed in (1, 2)]
         factor, flagged, good = (np.concatenate(part) for part in zip(*parts, strict=True))
-        within = [(factor >= a) & (factor < b) for a, b in zip(edges, edges[1:], strict=False)]
+        within = [(factor >= a) & (factor < b) for a, b in pairwise(edges)]
         curves[number] = [float(flagged[part].mean()) for part in within]
         listed = "  ".join(
             f"{a:g}: {share:.3f}" for a, share in zip(edges, curves[number], strict=False)
         )
-        print(
+        sys.stdout.write(
             f"{number:6d}  {wanted:6g}  {flagged[factor >= wanted].mean():14.4f}  "
-            f"{flagged[good].mean():17.5f}   {listed}"
+            f"{flagged[good].mean():17.5f}   {listed}\n"
         )
     if options.plot:
         import matplotlib.pyplot as plt

@@ -57,9 +57,6 @@ HOT = 10.0
 _SIDE = 16
 """Pixels a side of the surroundings of a pixel."""
 
-_STUCK = 5
-"""Values that are all equal, where their noise is more than one ADU."""
-
 
 class Defect(IntFlag):
     """Bits of ``reason``: what is wrong with a pixel."""
@@ -71,7 +68,7 @@ class Defect(IntFlag):
     NOISY = 4
     """Its biases scatter by more than the read noise."""
     DEAD = 8
-    """Its response to light is below the floor, or it has one value in all frames."""
+    """Its response to light is below the floor."""
     SATURATED = 16
     """It has no usable value without light."""
     NONLINEAR = 32
@@ -245,7 +242,9 @@ class _Search:
         }
         variables["reason"][2].update(_BITS)
         coords = None if self.place is None else self.place.coords
-        return xr.Dataset(variables, coords, {"found_from": "; ".join(self.found_from)})
+        attrs = {"camera": self.camera.to_json(), "found_from": "; ".join(self.found_from)}
+        kind = ((), np.array("defects", np.dtypes.StringDType()))
+        return xr.Dataset(variables, coords, attrs).assign_coords(image_type=kind)
 
     def _take_place(self, frames: xr.Dataset, kind: str) -> None:
         """Take the place of the first set, and raise ImageMismatchError for another one."""
@@ -269,13 +268,9 @@ class _Search:
     def _look_at_scatter(self, frames: xr.Dataset, kind: str) -> None:
         """Look at frames without light: at their scatter, and at the dark current."""
         moments = frame_moments(frames, levels(frames, lit=False), lit=False)
-        signal = np.zeros_like(moments.mean)
-        if kind == "dark" and self.bias is not None:
-            signal = moments.mean - self.bias.mean
-        elif kind == "dark":
-            signal = moments.mean - surroundings(moments.mean, _SIDE)
-        expected = expected_variance(frames, self.camera, moments, np.nan_to_num(signal))
-        moments = moments.without_hits(expected)
+        # what is no hit counts for the level as well
+        moments = moments.without_hits(self._expected(frames, kind, moments))
+        expected = self._expected(frames, kind, moments)
         number = frames.sizes["frame"]
         self.found_from.append(f"{number} {kind}{'es' if kind == 'bias' else 's'}")
         if number > 1:
@@ -283,14 +278,21 @@ class _Search:
             far = ratio > limits(number + 1, self.chance)[moments.number]
             self._add(Defect.NOISY if kind == "bias" else Defect.UNSTABLE, far)
             self._add(Defect.SATURATED, moments.number < 2)
-            stuck = (moments.squares == 0) & (moments.number >= _STUCK) & (expected > 1)
-            self._add(Defect.DEAD, stuck)
             self._keep_largest("scatter", np.sqrt(ratio))
             self.found_from[-1] += f" (99 % of factor {found_factor(number, self.chance):.3g})"
         if kind == "dark":
             self._look_at_dark_current(frames, moments, expected)
         elif self.bias is None:
             self.bias = moments
+
+    def _expected(self, frames: xr.Dataset, kind: str, moments: FrameMoments) -> Floats:
+        """Return the variance of a value of each pixel, of which dark current is a part."""
+        signal = np.zeros_like(moments.mean)
+        if kind == "dark" and self.bias is not None:
+            signal = np.nan_to_num(moments.mean - self.bias.mean)
+        elif kind == "dark":
+            signal = np.nan_to_num(moments.mean - surroundings(moments.mean, _SIDE))
+        return expected_variance(frames, self.camera, moments, signal)
 
     def _look_at_dark_current(
         self, frames: xr.Dataset, moments: FrameMoments, expected: Floats
