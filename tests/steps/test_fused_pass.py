@@ -18,7 +18,7 @@ def test_photons_are_read_off_the_signal(photons, expected):
 
 
 def test_every_mask_of_a_master_becomes_one_without_saturation():
-    masks = np.arange(128, dtype="u1")
+    masks = np.arange(256).astype("u1")
     inherited = transferred(masks)
     assert inherited.dtype == np.uint8
     for mask, bits in zip(masks.tolist(), inherited.tolist(), strict=True):
