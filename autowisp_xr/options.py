@@ -115,7 +115,7 @@ def upper_and_lower(threshold: float | Sequence[float]) -> tuple[float, float]:
     return max(numbers), min(numbers)
 
 
-Weights = Literal["exposure", "variance"] | npt.ArrayLike | xr.DataArray | None
+Weights = Literal["exposure", "variance", "noise"] | npt.ArrayLike | xr.DataArray | None
 """The weight of each frame in a mean."""
 
 

@@ -25,6 +25,8 @@ from autowisp_xr.kernels.pixels import part_of
 
 WIDTH = 1024
 """Pixels at a time, so that what is summed stays in the fastest cache."""
+_LEAST = 1e-30
+"""In place of no noise at all, which would count for ever."""
 _SATURATED = np.uint8(Flag.SATURATED)
 
 
@@ -127,7 +129,7 @@ def weigh(pixels, weights, block):
 
 
 @kernel
-def sum_noise(pixels, noise, weights, block, harmonic, sums):
+def sum_noise(pixels, noise, weights, block, harmonic, sums, numbers, averages):
     """Add the survivors of each pixel to sums.
 
     Parameters
@@ -138,14 +140,24 @@ def sum_noise(pixels, noise, weights, block, harmonic, sums):
         Whether the sum of 1 / sqrt(v) is wanted.
     sums
         A :class:`autowisp_xr.kernels.pixels.NoiseSums` of nothing, changed.
+    numbers : (m, frame, k) float64
+        Numbers of frames, a column for each k-th part of the pixels.
+    averages : (m, pixel) float64, written
+        Their averages, weighed as the values are: in a quantile, which moves with each value as
+        often as that is near, by 1 / sqrt(v).
     """
     kept, own, c = np.empty(WIDTH, np.bool_), np.empty(WIDTH), np.ones(WIDTH)
     rest = np.empty(WIDTH)
     run = weights.total.size // max(weights.of_frames.shape[1], 1)
+    of_part = max(block.number.size // max(numbers.shape[2], 1), 1)
+    shares, all_shares = np.ones(WIDTH), np.empty(WIDTH)
     for start in range(0, block.number.size, WIDTH):
         stop = min(block.number.size, start + WIDTH)
         here, alive, mine = part_of(block, start, stop), kept[: stop - start], own[: stop - start]
         total, roots = sums.variance[start:stop], sums.roots[start:stop]
+        norm = all_shares[: stop - start]
+        norm[:] = 0.0
+        averages[:, start:stop] = 0.0
         for frame in range(pixels.values.shape[0]):
             mark(pixels, here, frame, start, alive)
             if weights.of_frames.size:
@@ -164,6 +176,32 @@ def sum_noise(pixels, noise, weights, block, harmonic, sums):
                 for pixel in range(alive.size):
                     part = 1.0 / np.sqrt(mine[pixel])
                     roots[pixel] += part if alive[pixel] else 0.0
+            if averages.shape[0] == 0:
+                continue
+            for pixel in range(alive.size):
+                part = 1.0 / np.sqrt(max(mine[pixel], _LEAST)) if harmonic else c[pixel]
+                shares[pixel] = part if alive[pixel] else 0.0
+            for pixel in range(alive.size):
+                norm[pixel] += shares[pixel]
+            for i in range(averages.shape[0]):
+                add_numbers(numbers[i, frame], start, of_part, shares, averages[i, start:stop])
+        for i in range(averages.shape[0]):
+            average = averages[i, start:stop]
+            for pixel in range(average.size):
+                average[pixel] /= norm[pixel]
+
+
+@kernel
+def add_numbers(numbers, start, run, weight, sums):
+    """Add the number of each pixel times its weight to sums; a number holds for ``run`` pixels."""
+    first = start // run
+    if (start + sums.size - 1) // run == first:
+        number = numbers[first]
+        for pixel in range(sums.size):
+            sums[pixel] += weight[pixel] * number
+    else:
+        for pixel in range(sums.size):
+            sums[pixel] += weight[pixel] * numbers[(start + pixel) // run]
 
 
 @kernel

@@ -8,6 +8,7 @@ flat, or scaled each by a number of its own, have no step in common.
 
 import json
 import warnings
+from collections.abc import Collection
 from functools import partial
 from typing import Any
 
@@ -19,10 +20,12 @@ from autowisp_xr.arrays import Bits, Cube, Floats, Integers
 from autowisp_xr.bridge import blocks
 from autowisp_xr.errors import AutowispWarning, ImageMismatchError
 from autowisp_xr.kernels.clip import MEAN
+from autowisp_xr.kernels.lines import Lines
 from autowisp_xr.kernels.pixels import UNKNOWN, Digitisation
 from autowisp_xr.schema import SHARED
 from autowisp_xr.stack.coordinates import summarised
 from autowisp_xr.stack.engine import Averages, FramePlanes, Rules, average_through_frames
+from autowisp_xr.stack.levels import FrameLines, applied, matched_lines
 from autowisp_xr.stack.options import StackOptions
 from autowisp_xr.stack.weights import echoed, weights_of
 from autowisp_xr.stats.quantisation import digitisation_of, frames_to_look_at, rows_to_look_at
@@ -62,7 +65,8 @@ def stacked(ds: xr.Dataset, options: StackOptions) -> xr.Dataset:
     shared, relative = (groups_of(ds, plane) for plane in SHARED)
     if propagate:
         warn_if_lost(ds)
-    weights = weights_of(ds, options.weights, quantile, int(options.excluded))
+    lines, to_reject = matched_lines(ds, options)
+    weights = weights_of(ds, options.weights, quantile, int(options.excluded), lines)
     # a mean of one is a quantile, too
     is_mean = quantile == MEAN and number - sum(options.dropped) != 1
     unequal = has_variance and (options.error == "propagate" or known) and not (is_mean or as_mean)
@@ -80,13 +84,16 @@ def stacked(ds: xr.Dataset, options: StackOptions) -> xr.Dataset:
         reach=options.reach,
         errors=errors,
         dtype=np.dtype(options.dtype),
+        apart=reject is not None and options.apart,
+        times=float(number) if options.average == "sum" else 1.0,
     )
-    variables = _averages(ds, rules, weights, rejected=options.rejected)
+    variables = _averages(ds, rules, weights, (lines, to_reject), rejected=options.rejected)
     ds = ds.drop_encoding()
     units = ds["image"].attrs.get("units", "adu")
-    result = xr.Dataset(variables, summarised(ds, options, weights), ds.attrs)
+    result = xr.Dataset(variables, summarised(ds, options, weights, lines), ds.attrs)
     result = schema.with_attributes(result, units)
     chosen = options.echo() | {"weights": echoed(options.weights, weights)}
+    chosen |= applied(lines, to_reject)
     if options.error == "auto" or propagate:
         chosen["error"] = "propagate" if propagate else "scatter"
     if propagate:
@@ -95,7 +102,12 @@ def stacked(ds: xr.Dataset, options: StackOptions) -> xr.Dataset:
 
 
 def _averages(
-    ds: xr.Dataset, rules: Rules, weights: xr.Variable | None, *, rejected: bool
+    ds: xr.Dataset,
+    rules: Rules,
+    weights: xr.Variable | None,
+    lines: tuple[FrameLines | None, FrameLines | None],
+    *,
+    rejected: bool,
 ) -> dict[str, xr.Variable]:
     """Average the variables of frames, lazily where these are lazy."""
     needed = {name: ds[name].variable for name in _PLANES if name in ds}
@@ -108,23 +120,38 @@ def _averages(
     planes = {name: blocks.stackwise(in_bands[name].variable) for name in needed}
     outputs: dict[str, Any] = {"image": rules.dtype, "variance": rules.dtype}
     outputs |= {"mask": "u1", "count": "u2"}
-    outputs |= {name: rules.dtype for name in SHARED if name in planes}
+    outputs |= dict.fromkeys(_shared_by(planes, lines[0]), rules.dtype)
     if rules.propagate and "photon_slope" in planes:
         outputs |= dict.fromkeys(schema.PHOTON_PLANES, rules.dtype)
     if rejected:
         outputs |= {"rejected_low": "u2", "rejected_high": "u2"}
-    digits: tuple[xr.Variable | None, ...] = (None, None, None)
+    digits: tuple[xr.Variable | None, ...] = (None,) * 6
     by_step = rules.reject is not None and rules.reject.by_step
     if ds.sizes["frame"] > 1 and (not rules.as_mean or by_step):
-        digits = _digits_of(ds["image"].variable, needed.get("mask"), rules.exclude)
-    operands = [*(planes.get(name) for name in _PLANES), weights, *digits]
+        image, mask = ds["image"].variable, needed.get("mask")
+        digits = _digits_of(image, mask, lines[0], rules.exclude)
+        digits += _digits_of(image, mask, lines[1], rules.exclude) if rules.apart else digits
+    operands = [*(planes.get(name) for name in _PLANES), weights, *_flat_lines(lines), *digits]
     run = partial(_run, rules=rules, rejected=rejected)
     found = blocks.apply(run, operands, schema.DIMS[1:], list(outputs.values()))
     return dict(zip(outputs, found, strict=True))
 
 
+def _shared_by(planes: Collection[str], lines: FrameLines | None) -> list[str]:
+    """Return the planes of what is shared that the stack has, in their order."""
+    shared = [name for name in SHARED if name in planes]
+    if shared and lines is not None and lines.sky is not None:
+        # without the sky, what is relative to the light is not relative to the image any more
+        return ["shared_variance"]
+    return shared
+
+
+def _flat_lines(lines: tuple[FrameLines | None, ...]) -> list[xr.Variable | None]:
+    return [each for line in lines for each in line or (None, None)]
+
+
 def _digits_of(
-    image: xr.Variable, mask: xr.Variable | None, exclude: int
+    image: xr.Variable, mask: xr.Variable | None, lines: FrameLines | None, exclude: int
 ) -> tuple[xr.Variable, ...]:
     """Return the step, noise and noise before rounding of a ``Digitisation``, as scalars.
 
@@ -136,17 +163,27 @@ def _digits_of(
     start = (sizes["y"] - rows) // 2
     # neighbours may be copies of each other
     frames = np.linspace(0, sizes["frame"] - 1, number).round().astype(int)
-    planes = [image] if mask is None else [image, mask]
-    samples = [plane.isel(frame=frames, y=slice(start, start + rows)) for plane in planes]
+    where = {"frame": frames, "y": slice(start, start + rows)}
     samples = [
-        sample if blocks.in_memory(sample) else sample.chunk(dict.fromkeys(sample.dims, -1))
-        for sample in samples
+        plane if plane is None else plane.isel(where, missing_dims="ignore")
+        for plane in (image, mask, *_flat_lines((lines,)))
+    ]
+    samples = [
+        each if each is None or blocks.in_memory(each) else each.chunk(dict.fromkeys(each.dims, -1))
+        for each in samples
     ]
     return blocks.apply(partial(_digits, exclude=exclude), samples, (), [np.float64] * 3)
 
 
-def _digits(image: Cube, mask: Bits | None = None, *, exclude: int) -> list[Any]:
-    return list(digitisation_of(image, None if mask is None else (mask & exclude) != 0))
+def _digits(
+    image: Cube, mask: Bits | None, scale: Floats | None, sky: Floats | None, *, exclude: int
+) -> list[Any]:
+    bad = None if mask is None else (mask & exclude) != 0
+    if scale is not None:
+        taken_off = 0.0 if sky is None else sky[..., None, None]
+        values = scale[..., None, None] * (image.astype(np.float64) - taken_off)
+        image = values.astype(np.result_type(image.dtype, np.float32))
+    return list(digitisation_of(image, bad))
 
 
 def _with_own_history(ds: xr.Dataset) -> xr.Dataset:
@@ -162,14 +199,19 @@ def _with_own_history(ds: xr.Dataset) -> xr.Dataset:
 def _run(*operands: Any, rules: Rules, rejected: bool) -> list[Any]:
     """Average blocks of the planes of a frame set.
 
-    ``operands`` are arrays of planes, of weights, and of how values are digitised.
+    ``operands`` are arrays of planes, of weights, of lines, and of how values are digitised.
     """
-    *planes, step, noise, smooth = operands
-    frames = FramePlanes(*planes)
-    digits = UNKNOWN if step is None else Digitisation(float(step), float(noise), float(smooth))
+    *planes, scale, sky, scale_to_reject, sky_to_reject = operands[:-6]
+    lines = None if scale is None else Lines(scale, sky)
+    to_reject = None if scale_to_reject is None else Lines(scale_to_reject, sky_to_reject)
+    frames = FramePlanes(*planes)._replace(lines=lines, to_reject=to_reject)
+    digits, of_judged = (
+        UNKNOWN if each[0] is None else Digitisation(*map(float, each))
+        for each in (operands[-6:-3], operands[-3:])
+    )
     if frames.weights is not None:
         frames = frames._replace(weights=frames.weights.reshape(len(frames.weights), -1))
-    found = average_through_frames(frames, rules, digits)
+    found = average_through_frames(frames, rules, of_judged)
     if not rules.as_mean and digits.step > 0 and np.isfinite(digits.smooth):
         found = _with_rounding(found, len(frames.values), digits, rules)
     common = [found.shared_variance, found.shared_relative_variance]
@@ -190,7 +232,7 @@ def _with_rounding(found: Averages, frames: int, digits: Digitisation, rules: Ru
     def of_pixels(table: Floats) -> Floats:
         return table[which].reshape(found.variance.shape)
 
-    kind, square = found.variance.dtype, digits.step**2
+    kind, square = found.variance.dtype, (digits.step * rules.times) ** 2
     variance, shared = found.variance.astype(np.float64), found.shared_variance
     if (times != 1).any():
         apart: Any = 0.0 if shared is None else shared

@@ -9,6 +9,7 @@ from astropy.io import fits
 from numpy.typing import ArrayLike, NDArray
 
 from autowisp_xr.arrays import Bools, Floats
+from autowisp_xr.bridge import blocks
 from autowisp_xr.errors import HeaderError
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import (
@@ -18,7 +19,7 @@ from autowisp_xr.headers.cards import (
     value_of,
     without_part_of_sky,
 )
-from autowisp_xr.headers.exposure import exposure_card
+from autowisp_xr.headers.exposure import EXPOSURES, exposure_card
 from autowisp_xr.headers.fates import EFFECTIVE
 from autowisp_xr.headers.product import effective_in
 from autowisp_xr.headers.times import date_in, julian_date, middle_of_exposure
@@ -26,6 +27,8 @@ from autowisp_xr.headers.values import Cards, to_number
 from autowisp_xr.kernels.clip import MEAN
 from autowisp_xr.outliers.base import average_columns
 from autowisp_xr.schema import SHARED
+from autowisp_xr.stack.levels import FrameLines, table_of
+from autowisp_xr.stack.match import Match
 from autowisp_xr.stack.options import StackOptions
 from autowisp_xr.stack.weights import pixel_shares
 from autowisp_xr.stats.order_statistics import quantile_moments, trimmed_moments
@@ -47,7 +50,10 @@ _COUNTED = ("NUMFCOMB", "NCOMBINE", "STACKCNT", "EFFNCOMB", "SNAPSHOT", "IMCMB00
 
 
 def summarised(
-    ds: xr.Dataset, options: StackOptions, weights: xr.Variable | None = None
+    ds: xr.Dataset,
+    options: StackOptions,
+    weights: xr.Variable | None = None,
+    lines: FrameLines | None = None,
 ) -> dict[str, Any]:
     """Return the coordinates of the stack of the frames of ``ds``.
 
@@ -60,7 +66,8 @@ def summarised(
     went into them. What is not known of one frame is not known of the stack.
 
     Where the weights are still to be computed, what differs between frames has no average yet:
-    NaN, or NaT.
+    NaN, or NaT. The exposure of a sum is that of all; of frames that were scaled by their
+    exposures, the one that they were brought to. ``lines`` stand by ``stacked``.
     """
     of_pixels = pixel_shares(weights)
     shares = None if of_pixels is None else of_pixels.mean(axis=1)
@@ -78,8 +85,35 @@ def summarised(
         elif name not in ("frame", "path", "ceiling", *contents) and coord.dims == ("frame",):
             coords[str(name)] = _common(coord.values, shares, degrees=name == "ra")
             coords[str(name)].attrs = dict(coord.attrs)
-    effective = _effective_frames(ds, of_pixels, options.quantile, options.dropped)
-    return coords | _united(contents) | {"effective_frames": effective}
+    if lines is not None and lines.sky is not None and set(SHARED.values()) & set(coords):
+        # what is relative to the light is no longer that of the image, and stands with the rest
+        lent = [str(coords.pop(name).values) for name in SHARED.values() if name in coords]
+        coords[SHARED["shared_variance"]] = _text(noise_sources(lent))
+    if "exposure" in ds.coords:
+        exposure = _exposure_of(ds, options, lines)
+        coords["exposure"] = coords.get("exposure", exposure) if exposure is None else exposure
+    factor = None if lines is None else lines.scale
+    effective = _effective_frames(ds, of_pixels, options.quantile, options.dropped, factor)
+    if options.average == "sum":
+        effective = effective / ds.sizes["frame"]
+    coords |= _united(contents) | {"effective_frames": effective}
+    return coords | table_of(ds, lines)
+
+
+def _exposure_of(
+    ds: xr.Dataset, options: StackOptions, lines: FrameLines | None
+) -> xr.Variable | None:
+    """Return the exposure of a sum, or of frames scaled to one; None for that of an average."""
+    scale = options.scales.to_average
+    by_exposure = isinstance(scale, Match) and scale.by == "exposure"
+    if lines is None or not by_exposure:
+        if options.average != "sum":
+            return None
+        total = np.broadcast_to(ds["exposure"].values, ds.sizes["frame"]).sum()
+    else:
+        first = float(np.ravel(ds["exposure"].values)[0]) * float(lines.scale.values[0, 0])
+        total = first * (ds.sizes["frame"] if options.average == "sum" else 1)
+    return xr.Variable((), float(total), ds["exposure"].attrs)
 
 
 def contents_of(ds: xr.Dataset) -> dict[str, Any]:
@@ -223,7 +257,13 @@ def _stacked_header(ds: xr.Dataset, options: StackOptions, number: int) -> str:
     headers = [parse_header(str(text)) for text in ds["header"].values.tolist()]
     merged = without_part_of_sky(common_header(headers), headers[0])
     # of what is stacked, not of the stack
-    merged.remove(EFFECTIVE, ignore_missing=True)
+    gone = [EFFECTIVE]
+    if options.average == "sum":
+        gone += [card for name in EXPOSURES for card in _USUAL.cards[name]]
+    if options.changes_levels:
+        gone += _USUAL.cards["saturation"]
+    for card in gone:
+        merged.remove(card, ignore_missing=True, remove_all=True)
     # numbers of headers have no noise to be judged by
     reject = None if options.rejection and options.rejection.by_noise else options.rejection
     for keyword in options.keywords:
@@ -244,7 +284,11 @@ def _stacked_header(ds: xr.Dataset, options: StackOptions, number: int) -> str:
 
 
 def _effective_frames(
-    ds: xr.Dataset, shares: Floats | None, quantile: float, dropped: tuple[int, int]
+    ds: xr.Dataset,
+    shares: Floats | None,
+    quantile: float,
+    dropped: tuple[int, int],
+    scale: xr.Variable | None = None,
 ) -> xr.Variable:
     r"""Return the number of equal frames whose mean has the photon noise of the stack of ``ds``.
 
@@ -256,16 +300,21 @@ def _effective_frames(
         As :func:`~autowisp_xr.stack.weights.pixel_shares` gives them.
     quantile, dropped
         The average, MEAN for a mean, and how many of the smallest and largest values go.
+    scale
+        Of the frames, (frame, channel), whose photons have so many times the noise for their light.
 
     Returns
     -------
-    A scalar: :math:`1 / \sum p_i^2 / n_i` with the shares p of a mean; for other averages that of
+    A scalar: :math:`1 / \sum p_i^2 a_i / n_i` with the shares p of a mean and scales a; for others
     equal shares, less what they are worth against a mean of normal values. What thresholds reject
     is little, and not in it. NaN where the number of a frame is not known, or weights are still to
     be computed.
     """
     number = ds.sizes["frame"]
     own = _worth(ds)
+    if scale is not None:
+        known = blocks.in_memory(scale)
+        own = own / scale.values.mean(axis=1) if known else np.full(number, np.nan)
     if shares is None:
         of_mean = number**2 / float((1 / own).sum())
         return xr.Variable((), of_mean / (number * _variance(number, quantile, dropped)))

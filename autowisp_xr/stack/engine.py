@@ -15,6 +15,14 @@ from numpy.typing import DTypeLike
 from autowisp_xr.arrays import Bits, Cube, Floats, Integers, Numbers, Planes
 from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.clip import MEAN
+from autowisp_xr.kernels.lines import (
+    Lines,
+    average_numbers,
+    left_out,
+    numbers_of,
+    on_lines,
+    shared_on_lines,
+)
 from autowisp_xr.kernels.pixels import (
     ANY,
     UNKNOWN,
@@ -62,6 +70,10 @@ class FramePlanes(NamedTuple):
     """(frame, ...): how many values each is an average of; None for itself alone."""
     weights: Floats | None = None
     """(frame, k), of a mean; each column is for a k-th part of the pixels."""
+    lines: Lines | None = None
+    """By which the values that are averaged are scaled; None for as they are."""
+    to_reject: Lines | None = None
+    """By which they are scaled where outliers are found, if that is apart."""
 
 
 class Averages(NamedTuple):
@@ -114,6 +126,10 @@ class Rules:
     """Whether a pixel whose variance is not finite is flagged FAULT, too."""
     dtype: DTypeLike = np.float32
     """Of image and variances; an average too large for it is NaN."""
+    apart: bool = False
+    """Whether outliers are found in values that are scaled in another way than those averaged."""
+    times: float = 1.0
+    """The result is so many times the average, as a sum is."""
 
     @property
     def dropped(self) -> tuple[int, int]:
@@ -139,14 +155,20 @@ def average_through_frames(
         How the values are digitised.
     """
     shape, quantile, reject = frames.values.shape[1:], rules.quantile, rules.reject
-    given = _pixels(frames, rules.exclude)
-    noise = _noise(frames, np.dtype(rules.dtype))
+    as_read = _pixels(frames, rules.exclude)
+    noise_as_read = _noise(frames, np.dtype(rules.dtype))
+    given, noise = _scaled(as_read, noise_as_read, frames.lines, rules.dtype)
     if reject is None:
         block, pixels = average_pixels(given, quantile), given
+    elif rules.apart:
+        judged, by_noise = _scaled(as_read, noise_as_read, frames.to_reject, rules.dtype)
+        found, judged = reject.average(judged, by_noise, quantile, digits)
+        pixels = given._replace(mask=left_out(_with_mask(judged), found), exclude=ANY)
+        block = average_pixels(pixels, quantile)
+        block = block._replace(below=found.below, above=found.above)
     else:
         block, pixels = reject.average(given, noise, quantile, digits)
-    if not pixels.mask.size:
-        pixels = pixels._replace(mask=np.zeros(given.values.shape, np.uint8))
+    pixels = _with_mask(pixels)
     mask = np.zeros(block.number.size, np.uint8)
     if given.mask.size:
         inherit_flags(pixels, given.mask, block, rules.reach, mask)
@@ -157,18 +179,37 @@ def average_through_frames(
         weigh(pixels, weights, block)
     known = block.number.size if rules.propagate else 0
     of_photons = noise.slope.size > 0
+    numbers = numbers_of(noise_as_read, frames.lines)
+    averages = np.empty((len(numbers), block.number.size))
     sums = noise_sums(known, photons=of_photons)
+    if len(numbers) and not rules.propagate:
+        average_numbers(pixels, weights, block, numbers, averages)
     if rules.propagate:
-        sum_noise(pixels, noise, weights, block, quantile != MEAN, sums)
+        harmonic = quantile != MEAN
+        sum_noise(pixels, noise, weights, block, harmonic, sums, numbers, averages)
         sums.unequal[:] = sums.variance[: sums.unequal.size]
-    common, share = (
-        _in_common(pixels, plane, of_frames, weights, block)
-        for plane, of_frames in zip((noise.shared, noise.relative), rules.groups, strict=True)
-    )
+    of_shared, of_relative = rules.groups
+    no_sky = frames.lines is None or frames.lines.sky is None
+    share = noise_as_read.relative if no_sky else np.empty(0)
+    share = _in_common(pixels, share, of_relative, weights, block)
+    if frames.lines is None:
+        common = _in_common(pixels, noise.shared, of_shared, weights, block)
+    else:
+        common = shared_on_lines(
+            pixels,
+            noise_as_read,
+            rules.groups,
+            weights,
+            block,
+            frames.lines,
+            averages,
+            of_mean=quantile == MEAN,
+        )
     added, factor = common, share
-    if quantile == MEAN and noise.relative.shape[0] > 1:
+    if quantile == MEAN and noise_as_read.relative.shape[0] > 1 and share.size:
         # frames of other exposures have other values, and no average stands for them all
-        added = _in_common(pixels, noise.relative, rules.groups[1], weights, block, scaled=True)
+        relative = noise_as_read.relative
+        added = _in_common(pixels, relative, of_relative, weights, block, scaled=True)
         added, factor = added + common if common.size else added, np.empty(0)
     if rules.as_mean:
         factors = variance_factors(MEAN, len(given.values))
@@ -181,8 +222,14 @@ def average_through_frames(
     single = not noise.photons.size
     variances(rules.propagate, block, sums, factors, added, factor, variance, light, single)
     common = np.where(block.number == 0, np.nan, common) if common.size else common
+    about = block.about
+    if rules.times != 1.0:
+        square = rules.times**2
+        about, variance, common = about * rules.times, variance * square, common * square
+        # of the photons of n m the slope is n s, and the zero n z
+        light = light * np.array([[rules.times], [rules.times], [square]])
     with np.errstate(over="ignore"):
-        image = block.about.astype(rules.dtype)
+        image = about.astype(rules.dtype)
     good = np.isfinite(image)
     if rules.errors:
         good &= np.isfinite(variance)
@@ -193,8 +240,8 @@ def average_through_frames(
     flat = Averages(
         image=image,
         variance=variance,
-        shared_variance=None if frames.shared is None else common.astype(rules.dtype),
-        shared_relative_variance=None if frames.relative is None else share.astype(rules.dtype),
+        shared_variance=common.astype(rules.dtype) if common.size else None,
+        shared_relative_variance=share.astype(rules.dtype) if share.size else None,
         light=light if light.size else None,
         number=block.number,
         total=None if counts is None else sum_of_counts(pixels, _flat(counts, shape), block),
@@ -207,6 +254,18 @@ def average_through_frames(
         return None if plane is None else plane.reshape((*plane.shape[:-1], *shape))
 
     return Averages(*map(shaped, flat))
+
+
+def _scaled(
+    pixels: Pixels, noise: Noise, lines: Lines | None, dtype: DTypeLike
+) -> tuple[Pixels, Noise]:
+    return (pixels, noise) if lines is None else on_lines(pixels, noise, lines, np.dtype(dtype))
+
+
+def _with_mask(pixels: Pixels) -> Pixels:
+    if pixels.mask.size:
+        return pixels
+    return pixels._replace(mask=np.zeros(pixels.values.shape, np.uint8))
 
 
 def _flat(plane: Numbers | None, shape: tuple[int, ...], kind: DTypeLike | None = None) -> Any:
@@ -283,7 +342,8 @@ def _equalise(
         )
     if dropped or not propagate:
         spread = noise_sums(among.number.size, photons=noise.slope.size > 0)
-        sum_noise(pixels, noise, equal_weights(), among, True, spread)
+        none = np.empty((0, 0, 0)), np.empty((0, among.number.size))
+        sum_noise(pixels, noise, equal_weights(), among, True, spread, *none)
     tables = noise_tables()
     equalise(
         pixels, noise, among, where, tables, factors, dropped, sums, squared_deviations, spread

@@ -149,6 +149,8 @@ def with_defaults(frames: xr.Dataset, options: dict[str, Any], *, few: str) -> S
     chosen = {"average": "mean" if many else few, **options}
     if many or chosen["average"] == "mean":
         chosen = {"reject": ROBUST, **chosen}
+    if chosen["average"] == "sum":
+        raise ValueError("a master is an average of frames: 'median', 'mean' or a quantile, no sum")
     return StackOptions(**chosen)
 
 

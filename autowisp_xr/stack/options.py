@@ -3,16 +3,18 @@
 import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, is_dataclass
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from autowisp_xr.flags import Flag, as_flag, names_of
+from autowisp_xr.kernels.clip import MEAN
 from autowisp_xr.matching import allowed
 from autowisp_xr.options import Average, ErrorSource, NoiseWanted, Weights
 from autowisp_xr.outliers.base import Rejection
 from autowisp_xr.outliers.of_user import OfUser, RejectChoice, as_rejection
+from autowisp_xr.stack.match import MatchChoice, Matched, as_matched, in_history
 from autowisp_xr.stats.averages import quantile_of
 
 
@@ -26,10 +28,12 @@ class StackOptions:
         For options that there are not.
     """
 
-    average: Average = "median"
+    average: Average | Literal["sum"] = "median"
     reject: RejectChoice = None
     exclude: str | int | Iterable[str | int] = "UNUSABLE"
     weights: Weights = None
+    scale: MatchChoice = None
+    sky: MatchChoice = None
     min_frames: int = 1
     min_values: int = 1
     error: ErrorSource = "auto"
@@ -47,7 +51,9 @@ class StackOptions:
     though the value was left out. Any, because frames of the sky differ in what they see."""
 
     def __post_init__(self) -> None:
-        quantile_of(self.average)
+        _ = self.quantile, self.scales, self.skies
+        if self.average == "sum" and self.weights is not None:
+            raise ValueError("a sum has no weights: choose average='mean', or weights=None")
         as_rejection(self.reject)
         as_flag(self.exclude)
         for name, known in (("error", ErrorSource), ("noise", NoiseWanted)):
@@ -58,8 +64,29 @@ class StackOptions:
 
     @property
     def quantile(self) -> float:
-        """The quantile that the average is, or MEAN."""
-        return quantile_of(self.average)
+        """The quantile that the average is, or MEAN, of which a sum is a multiple."""
+        return MEAN if self.average == "sum" else quantile_of(self.average)
+
+    @property
+    def scales(self) -> Matched:
+        """How the scales of frames are found."""
+        return as_matched(self.scale, "scale")
+
+    @property
+    def skies(self) -> Matched:
+        """How the skies of frames are found."""
+        return as_matched(self.sky, "sky")
+
+    @property
+    def changes_levels(self) -> bool:
+        """Whether the level of a frame, as of saturation, is none of the stack."""
+        matched = self.scales.to_average, self.skies.to_average
+        return self.average == "sum" or any(each is not None for each in matched)
+
+    @property
+    def apart(self) -> bool:
+        """Whether frames are matched in another way where outliers are found."""
+        return any(in_history(a) != in_history(b) for a, b in (self.scales, self.skies))
 
     @property
     def rejection(self) -> Rejection | None:
@@ -92,6 +119,7 @@ class StackOptions:
             "reject": reject,
             "exclude": names_of(self.excluded),
             "weights": self.weights,
+            **{name: value for name, value in self._matched().items() if value is not None},
             "min_values": self.min_values,
             "error": self.error,
             "average_keywords": self.keywords,
@@ -99,3 +127,11 @@ class StackOptions:
             "rejected": self.rejected,
             "dtype": str(np.dtype(self.dtype)),
         }
+
+    def _matched(self) -> dict[str, Any]:
+        """Return how frames are matched; a pair where outliers are found in another way."""
+        found: dict[str, Any] = {}
+        for name, pair in (("scale", self.scales), ("sky", self.skies)):
+            both = [in_history(each) for each in pair]
+            found[name] = both[0] if both[0] == both[1] else both
+        return found

@@ -1,25 +1,30 @@
 """``stack``: combine frames, rejecting outliers, with a variance that is right."""
 
 from collections.abc import Collection, Iterable, Sequence
+from typing import Literal
 
 import xarray as xr
 from numpy.typing import DTypeLike
 
 from autowisp_xr import schema
+from autowisp_xr.kernels.clip import MEAN
 from autowisp_xr.options import Average, ErrorSource, Weights
 from autowisp_xr.outliers.of_user import RejectChoice
 from autowisp_xr.stack.averaging import stacked
+from autowisp_xr.stack.match import MatchChoice
 from autowisp_xr.stack.options import StackOptions
 from autowisp_xr.steps.master_matching import check_alike
 
 
 def stack(
     ds: xr.Dataset,
-    average: Average = "median",
+    average: Average | Literal["sum"] = "median",
     *,
     reject: RejectChoice = None,
     exclude: str | int | Iterable[str | int] = "UNUSABLE",
     weights: Weights = None,
+    scale: MatchChoice = None,
+    sky: MatchChoice = None,
     min_frames: int = 1,
     min_values: int = 1,
     error: ErrorSource = "auto",
@@ -36,6 +41,8 @@ def stack(
         Frames (frame, channel, y, x), raw integers or calibrated.
     average
         "median", "mean", or a number q from 0 to 1 for that quantile (linear between neighbours).
+        "sum": the mean of the values left times the number of frames, so that what is rejected or
+        masked in one does not make it lower; its exposure is that of all frames.
     reject
         How outliers are found: :class:`~autowisp_xr.SigmaClip`,
         :class:`~autowisp_xr.WinsorizedSigmaClip`, :class:`~autowisp_xr.LinearFitClip`,
@@ -53,8 +60,34 @@ def stack(
         the exposure of its frame. ``"variance"``: by one over the variance of its frame and
         channel, the median over some 65 000 pixels on a regular grid of what is the frame's own
         (weights of each pixel's own noisy variance would pull the mean down); lazy frames are read
-        once more for it. Or numbers, not negative, over (frame), (frame, channel) or (frame,
-        channel, y, x). None: all the same.
+        once more for it. ``"noise"``: the same, and of frames without a variance by the square of
+        the noise that neighbours show. Both are of the frames as they are scaled. Or numbers, not
+        negative, over (frame), (frame, channel) or (frame, channel, y, x). None: all the same.
+    scale, sky
+        How frames are brought to one level first: a value x of a frame becomes
+
+        .. math:: y = a\,(x - s)
+
+        with the scale a and the sky s of its frame (and channel). None: a = 1, s = 0. Numbers, over
+        (frame) or (frame, channel), or the name of a coordinate or header keyword that has them:
+        as they are, so that a scale multiplies and a sky is taken off. What is measured keeps the
+        mean level of all frames: for levels q and Q their mean,
+
+        * scale "median", "mode" (3 median - 2 mean within 3 sigma) or "mean" of the good pixels, or
+          "exposure": :math:`a = Q/q`. Levels are positive.
+        * sky "median", "mode" or "mean", with t = a q and T the mean of t:
+          :math:`s = (t - T)/a`, so that y = a x - t + T.
+        * "fit": of a scale, q is the slope of a robust line through the pixels of a frame against
+          those of the first (through zero where no sky is matched); of a sky, t is the median of
+          what scaled pixels are above those of the first.
+
+        :class:`~autowisp_xr.Match` has a region of its own, and a reference frame, whose level then
+        counts in place of the mean. A pair is (where outliers are found, where values are
+        averaged), as ``sky=("median", None)``: a sky that changes neither hides nor makes
+        outliers, and the average is of the frames as they are (two averages, and 1.4 of the time).
+        Some 65 000 pixels on a regular grid are looked at; lazy frames are read once more for them,
+        when the stack is computed. Bits of ``exclude`` leave pixels out of that, too. Scale and sky
+        are taken as free of noise.
     min_frames
         Fewer frames are an error.
     min_values
@@ -89,7 +122,9 @@ def stack(
     temperatures are averaged with the weights of the frames (not known where weights are still to
     be computed); ``time_start``, ``time_end``, ``total_exposure`` and ``combined``, the number of
     raw frames, are what went into it; ``effective_frames`` is how many equal frames would have a
-    mean with its photon noise.
+    mean with its photon noise (1 for a sum). What frames were scaled by stands in ``frame_scale``
+    and ``frame_sky``, (stacked, channel), beside their names ``stacked``, and in the history where
+    it is in memory.
 
     Raises
     ------
@@ -97,9 +132,13 @@ def stack(
         For fewer frames than ``min_frames``, or than the rejection needs; for frames that differ in
         type, filter, exposure, gain setting, ...; for frames of several masters that were joined
         by ``xr.concat`` in place of :func:`concat`; where a variance or an exposure is asked for
-        that the frames do not have.
+        that the frames do not have; for frames whose level cannot be measured (of lazy ones when
+        they are computed).
+    HeaderError, OutsideImageError
+        For a file without the keyword of a scale or sky, and a region outside of the frames.
     ValueError
-        For options that there are not, and weights of anything but a mean.
+        For options that there are not, weights of anything but a mean, and scales that are not
+        positive, or not one for each frame.
 
     Warns
     -----
@@ -146,6 +185,14 @@ def stack(
     weight. Weights from 1 to 10 of ten frames of one noise make 1.06 of the true variance from the
     scatter, 1.09 propagated; without rejection 0.98 from the scatter, 0.95 of five frames, and what
     is propagated is within 1 %. Of unequal noise see the second table below.
+
+    Scaled frames have the variance :math:`a^2 v`, and a sum N^2 times that of its mean. Of what
+    they share, each has a times its amplitude; of what they share relative to their light, as the
+    noise of a flat, y + a s times the relative one, as before the sky was taken off. It then
+    stands with the rest in ``shared_variance``, since it is no share of the image any more.
+    Photons are those of a times the light of the average. (Simulated: pulls of mean, weighted mean,
+    sum and median of frames whose transparency differs by 2 and sky by 10, with and without masters
+    of few frames, have widths of 0.99 to 1.01.)
 
     A quantile is treated like the median, with the variance of its order statistic. Variance that
     the frames share does not average down: ``shared_variance`` and
@@ -277,6 +324,8 @@ def stack(
         reject=reject,
         exclude=exclude,
         weights=weights,
+        scale=scale,
+        sky=sky,
         min_frames=min_frames,
         min_values=min_values,
         error=error,
@@ -295,5 +344,7 @@ def _needless(ds: xr.Dataset, options: StackOptions) -> list[str]:
     # a calibrated frame is free of the level that the offset sets
     level = [] if schema.is_raw(ds) else ["offset"]
     # the sum of all values is what their mean exposure gives; their median is not
-    exposure = ["exposure"] if options.average == "mean" and options.reject is None else []
+    scaled = options.scales.to_average is not None
+    linear = options.quantile == MEAN and options.reject is None
+    exposure = ["exposure"] if scaled or linear else []
     return [*level, *exposure]

@@ -19,9 +19,11 @@ from autowisp_xr.arrays import Bits, Cube, Floats, Integers
 from autowisp_xr.bridge import blocks
 from autowisp_xr.bridge.sampled_rows import grid_of
 from autowisp_xr.errors import ImageMismatchError
-from autowisp_xr.kernels.clip import MEAN
+from autowisp_xr.kernels.clip import MAD_TO_SIGMA, MEAN
 from autowisp_xr.options import Weights
+from autowisp_xr.stack.levels import FrameLines
 
+_NEIGHBOURS = 2
 _DIMS = (("frame",), ("frame", "channel"), schema.DIMS)
 
 
@@ -41,9 +43,15 @@ def pixel_shares(weights: xr.Variable | None) -> Floats | None:
 
 
 def weights_of(
-    ds: xr.Dataset, weights: Weights, quantile: float, exclude: int
+    ds: xr.Dataset,
+    weights: Weights,
+    quantile: float,
+    exclude: int,
+    lines: FrameLines | None = None,
 ) -> xr.Variable | None:
     """Return weights over (frame), (frame, channel) or (frame, channel, y, x); None for none.
+
+    Those of noise are of the frames as ``lines`` scale them.
 
     Raises
     ------
@@ -60,9 +68,13 @@ def weights_of(
         return _given(ds, weights)
     if weights == "exposure":
         return _exposures(ds)
-    if weights == "variance":
-        return _inverse_variances(ds, exclude)
-    raise ValueError(f"weights are None, 'exposure', 'variance' or an array, not {weights!r}")
+    if weights in ("variance", "noise"):
+        measured = weights == "noise" and "variance" not in ds
+        found = _of_noise(ds, exclude) if measured else _inverse_variances(ds, exclude)
+        return found if lines is None else found / lines.scale**2
+    raise ValueError(
+        f"weights are None, 'exposure', 'variance', 'noise' or an array, not {weights!r}"
+    )
 
 
 def echoed(weights: Weights, found: xr.Variable | None) -> Any:
@@ -150,7 +162,7 @@ def _inverse_variances(ds: xr.Dataset, exclude: int) -> xr.Variable:
     if "variance" not in ds:
         raise ImageMismatchError(
             "weights='variance' needs the variance of the frames, which these do not have; "
-            "calibrate them, or give weights as an array"
+            "calibrate them, choose weights='noise', which is measured then, or give an array"
         )
     names = ("variance", "image", "mask", "shared_variance", "shared_relative_variance")
     grid = grid_of(ds, names)
@@ -160,6 +172,51 @@ def _inverse_variances(ds: xr.Dataset, exclude: int) -> xr.Variable:
     found = blocks.apply(kernel, [numbers, *operands], ("frame", "channel"), [np.float64])[0]
     # pieces of a frame each would cut the planes that they weigh into such pieces
     return found if blocks.in_memory(found) else found.chunk({"frame": -1})
+
+
+def _of_noise(ds: xr.Dataset, exclude: int) -> xr.Variable:
+    """Return one over the square of the noise that neighbours in a frame show, (frame, channel)."""
+    if ds.sizes["x"] < _NEIGHBOURS:
+        raise ImageMismatchError(
+            "frames of one column have no neighbours that would show their noise; give weights as "
+            "an array"
+        )
+    names = ("image", "mask")
+    operands = [
+        blocks.framewise(grid[name].variable) if name in grid else None
+        for grid in (grid_of(ds.isel(x=half), names) for half in (slice(None, -1), slice(1, None)))
+        for name in names
+    ]
+    numbers = xr.Variable(("frame",), np.arange(ds.sizes["frame"]))
+    kernel = partial(_inverse_spreads, exclude=exclude, names=tuple(schema.names(ds, "frame")))
+    found = blocks.apply(kernel, [numbers, *operands], ("frame", "channel"), [np.float64])[0]
+    return found if blocks.in_memory(found) else found.chunk({"frame": -1})
+
+
+def _inverse_spreads(
+    numbers: Integers,
+    image: Cube,
+    mask: Bits | None,
+    other: Cube,
+    other_mask: Bits | None,
+    *,
+    exclude: int,
+    names: tuple[str, ...],
+) -> list[Floats]:
+    """(frame, channel), of the median difference of neighbours; 0 where all are left out."""
+    apart = image.astype(np.float64) - other
+    for flags in (mask, other_mask):
+        if flags is not None:
+            apart[flags & np.uint8(exclude) != 0] = np.nan
+    apart[~np.isfinite(apart)] = np.nan
+    spread = bottleneck.nanmedian(np.abs(apart).reshape(*apart.shape[:2], -1), axis=2)
+    for frame in numbers[(spread <= 0).any(axis=1)]:
+        raise ImageMismatchError(
+            f"half the pixels of {names[frame]} are equal to their neighbours, so its noise cannot "
+            "be measured; give weights as an array"
+        )
+    variance = (MAD_TO_SIGMA * spread) ** 2 / 2
+    return [np.where(np.isnan(variance), 0.0, 1 / variance)]
 
 
 def _inverse_medians(

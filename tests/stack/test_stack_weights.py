@@ -196,7 +196,7 @@ def test_only_a_mean_has_weights(average):
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ("noise", "weights are None, 'exposure', 'variance' or an array, not 'noise'"),
+        ("time", "weights are None, 'exposure', 'variance', 'noise' or an array, not 'time'"),
         ([1, -1], r"a weight of object-1 is -1; weights are finite and not negative"),
         ([1, np.nan], "a weight of object-1 is nan"),
         ([np.inf, 1], "a weight of object-0 is inf"),
