@@ -1,6 +1,6 @@
 from .calibrated_checks import check_calibrated as check_calibrated
 from .dark_rates import dark_current as dark_current
-from .defective_pixels import Defect as Defect
+from .defect_search import Defect as Defect
 from .defective_pixels import defects as defects
 from .masters import compare_masters as compare_masters
 from .photon_transfer import completed_camera as completed_camera

@@ -7,8 +7,6 @@ masters do not show that, so that the frames themselves are read, once.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
-from enum import IntFlag
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -17,31 +15,13 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from autowisp_xr import provenance, schema
-from autowisp_xr.arrays import Bits, Bools, Floats, Integers
+from autowisp_xr.arrays import Integers
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError, ImageMismatchError
-from autowisp_xr.flags import Flag
 from autowisp_xr.kinds import EXPOSURE_TOLERANCE, TEMPERATURE_TOLERANCE
-from autowisp_xr.measure.frame_moments import (
-    FrameMoments,
-    exposure_of,
-    frame_moments,
-    levels,
-    prepared,
-)
-from autowisp_xr.measure.pixel_neighbours import (
-    in_bad_lines,
-    scatter_around,
-    surrounded,
-    surroundings,
-)
-from autowisp_xr.measure.pixel_response import is_nonlinear, responses
-from autowisp_xr.measure.pixel_scatter import (
-    expected_variance,
-    found_factor,
-    limits,
-    scatter_ratio,
-)
+from autowisp_xr.measure.defect_search import BITS, DefectSearch
+from autowisp_xr.measure.frame_moments import LeveledFrames, leveled, prepared
+from autowisp_xr.measure.pixel_scatter import REGION, found_factor
 from autowisp_xr.options import MIN_FLAT, OverscanChoice
 from autowisp_xr.steps.master_matching import check_alike
 
@@ -54,42 +34,8 @@ those whose uncertainty is wrong by a factor of 4 with 10 frames, 2.2 with 30, a
 HOT = 10.0
 """Noise of the dark by which a hot pixel is above its surroundings."""
 
-_SIDE = 16
-"""Pixels a side of the surroundings of a pixel."""
-
-
-class Defect(IntFlag):
-    """Bits of ``reason``: what is wrong with a pixel."""
-
-    HOT = 1
-    """It has much dark current; with a stable dark, it is usable."""
-    UNSTABLE = 2
-    """Its dark current scatters by more than its noise: it jumps between levels."""
-    NOISY = 4
-    """Its biases scatter by more than the read noise."""
-    DEAD = 8
-    """Its response to light is below the floor."""
-    SATURATED = 16
-    """It has no usable value without light."""
-    NONLINEAR = 32
-    """Its response changes with the level."""
-    LINE = 64
-    """It is in a run of a column or row that is mostly bad."""
-    CLUSTER = 128
-    """Most pixels around it are bad."""
-
-
-_WRONG = 255 & ~int(Defect.HOT)
-"""Bits of a pixel that is not to be used."""
-
-_BITS = {
-    "flag_masks": np.array([int(bit) for bit in Defect], np.uint8),
-    "flag_meanings": " ".join(str(bit.name).lower() for bit in Defect),
-}
-"""Attributes of ``reason``."""
-
-_NUMBERS = ("rate", "scatter", "response")
-"""The planes beside the bits, as :func:`defects` describes them."""
+_BAND = 2**20
+"""Pixels that are looked at together, of which each takes some 250 bytes."""
 
 
 def defects(
@@ -170,7 +116,7 @@ def defects(
     --------
     >>> from autowisp_xr import calibrate, simulate
     >>> night = simulate.Night(shape=(32, 32), seed=1, hot_pixels=3)
-    >>> found = defects(darks=night.darks(10), biases=night.biases(10), camera=night.camera)
+    >>> found = defects(darks=night.dark(10), biases=night.bias(10), camera=night.camera)
     >>> science = calibrate(night.objects(1), masks=found, camera=night.camera)
     """
     given = [
@@ -180,157 +126,88 @@ def defects(
     ]
     if not given:
         raise CalibrationError("there are no frames; give darks, biases, flats, or several of them")
-    search = _Search(
-        camera=camera or schema.camera_of(given[0][1]),
-        chance=CHANCE / max(sum(kind != "flat" for kind, _ in given), 1),
-        hot=hot,
-        hot_rate=hot_rate,
-        floor=floor,
-    )
-    for kind, one in given:
-        search.look_at(prepared(one, search.camera, overscan), kind)
+    camera = camera or schema.camera_of(given[0][1])
+    kinds = [kind for kind, _ in given]
+    if set(kinds) == {"flat"} and not (camera.bias_level or camera.overscan):
+        raise CalibrationError(
+            "the flats hold the bias, so that the response of their pixels is not known; give "
+            "biases as well, or a camera with overscan or bias_level"
+        )
+    chance = CHANCE / max(sum(kind != "flat" for kind in kinds), 1)
+    frames = [prepared(one, camera, overscan) for _, one in given]
+    place = _place(frames, kinds)
+    sets_of_frames: list[LeveledFrames] = []
+    for kind, one in zip(kinds, frames, strict=True):
+        bias = next((other for other in sets_of_frames if other.kind == "bias"), None)
+        sets_of_frames.append(leveled(kind, one, bias))
     options: dict[str, Any] = {"hot": hot, "hot_rate": hot_rate, "floor": floor}
+    parts = []
+    for outer, inner in _bands(place.sizes["y"], place.sizes["x"]):
+        shape = (place.sizes["channel"], outer.stop - outer.start, place.sizes["x"])
+        search = DefectSearch(
+            camera=camera,
+            chance=chance,
+            hot=hot,
+            hot_rate=np.inf if hot_rate is None else hot_rate,
+            floor=floor,
+            reason=np.zeros(shape, np.uint8),
+        )
+        for of_kind in sets_of_frames:
+            search.look_at(of_kind.rows(outer))
+        parts.append({name: plane[:, inner] for name, plane in search.planes().items()})
+    variables = {
+        name: (
+            schema.DIMS[1:],
+            np.concatenate([part[name] for part in parts], axis=1),
+            schema.variable_attributes(name) | (BITS if name == "reason" else {}),
+        )
+        for name in parts[0]
+    }
+    found_from = "; ".join(_found_from(one, chance) for one in sets_of_frames)
+    attrs = {"camera": camera.to_json(), "found_from": found_from}
+    image_type = ((), np.array("defects", np.dtypes.StringDType()))
+    result = xr.Dataset(variables, place.coords, attrs).assign_coords(image_type=image_type)
     options |= {"allow_mismatch": sorted(allow_mismatch)}
     others = {f"set {number}": one for number, (_, one) in enumerate(given[1:], 2)}
-    source = given[0][1]
-    return provenance.record(search.result(), "defects", options, source=source, masters=others)
+    return provenance.record(result, "defects", options, source=given[0][1], masters=others)
 
 
-@dataclass(kw_only=True)
-class _Search:
-    """What is known of the pixels after some sets of frames were looked at."""
-
-    camera: Camera
-    chance: float
-    """Share of good pixels that a set may flag for their scatter."""
-    hot: float
-    hot_rate: float | None
-    floor: float
-    """As for :func:`defects`."""
-    place: xr.Dataset | None = None
-    """Coordinates of the pixels."""
-    bias: FrameMoments | None = None
-    numbers: dict[str, Floats] = field(default_factory=dict)
-    """Planes of the result, beside the bits."""
-    exposure: float = 0.0
-    """Of the darks that the rate is from."""
-    found_from: list[str] = field(default_factory=list)
-
-    def look_at(self, frames: xr.Dataset, kind: str) -> None:
-        """Look at a set of frames: biases first, flats last."""
-        self._take_place(frames, kind)
-        if kind == "flat":
-            self._look_at_flats(frames)
-        else:
-            self._look_at_scatter(frames, kind)
-
-    def result(self) -> xr.Dataset:
-        """Return what was found."""
-        bad = (self.reason & _WRONG) != 0
-        self._add(Defect.LINE, in_bad_lines(bad) & ~bad)
-        self._add(Defect.CLUSTER, surrounded(bad) & ~bad)
-        mask = np.where(self.reason & Defect.HOT, np.uint8(Flag.HOT), np.uint8(0))
-        mask[(self.reason & _WRONG) != 0] |= np.uint8(Flag.FAULT)
-        unknown = np.full(mask.shape, np.nan)
-        numbers = {name: self.numbers.get(name, unknown) for name in _NUMBERS}
-        planes = {"mask": mask, "reason": self.reason} | {
-            name: plane.astype(np.float32) for name, plane in numbers.items()
-        }
-        variables = {
-            name: (schema.DIMS[1:], plane, schema.variable_attributes(name))
-            for name, plane in planes.items()
-        }
-        variables["reason"][2].update(_BITS)
-        coords = None if self.place is None else self.place.coords
-        attrs = {"camera": self.camera.to_json(), "found_from": "; ".join(self.found_from)}
-        kind = ((), np.array("defects", np.dtypes.StringDType()))
-        return xr.Dataset(variables, coords, attrs).assign_coords(image_type=kind)
-
-    def _take_place(self, frames: xr.Dataset, kind: str) -> None:
-        """Take the place of the first set, and raise ImageMismatchError for another one."""
-        own = {n: c for n, c in frames.coords.items() if c.dims and "frame" not in c.dims}
-        place = xr.Dataset(coords=own)
-        if self.place is None:
-            self.place = place
-            self.reason: Bits = np.zeros([frames.sizes[dim] for dim in schema.DIMS[1:]], np.uint8)
-        elif not place.equals(self.place):
+def _place(sets: Sequence[xr.Dataset], kinds: Sequence[str]) -> xr.Dataset:
+    """Return the coordinates of the pixels; ImageMismatchError where sets have others."""
+    places = [
+        xr.Dataset(coords={n: c for n, c in one.coords.items() if c.dims and "frame" not in c.dims})
+        for one in sets
+    ]
+    for kind, place in zip(kinds, places, strict=True):
+        if not place.equals(places[0]):
             raise ImageMismatchError(
-                f"the {kind} frames are of {schema.extent(frames)}, the others of "
-                f"{schema.extent(self.place)}; give frames of one area and binning"
+                f"the {kind} frames are of {schema.extent(place)}, the others of "
+                f"{schema.extent(places[0])}; give frames of one area and binning"
             )
+    return places[0]
 
-    def _add(self, which: Defect, where: Bools) -> None:
-        self.reason[where] |= np.uint8(which)
 
-    def _keep_largest(self, name: str, values: Floats) -> None:
-        self.numbers[name] = np.fmax(self.numbers.get(name, values), values)
+def _bands(height: int, width: int) -> Iterator[tuple[slice, slice]]:
+    """Yield bands of rows with those around that are their surroundings, and where in it they are.
 
-    def _look_at_scatter(self, frames: xr.Dataset, kind: str) -> None:
-        """Look at frames without light: at their scatter, and at the dark current."""
-        moments = frame_moments(frames, levels(frames, lit=False), lit=False)
-        # what is no hit counts for the level as well
-        moments = moments.without_hits(self._expected(frames, kind, moments))
-        expected = self._expected(frames, kind, moments)
-        number = frames.sizes["frame"]
-        self.found_from.append(f"{number} {kind}{'es' if kind == 'bias' else 's'}")
-        if number > 1:
-            ratio = scatter_ratio(moments, expected)
-            far = ratio > limits(number + 1, self.chance)[moments.number]
-            self._add(Defect.NOISY if kind == "bias" else Defect.UNSTABLE, far)
-            self._add(Defect.SATURATED, moments.number < 2)
-            self._keep_largest("scatter", np.sqrt(ratio))
-            self.found_from[-1] += f" (99 % of factor {found_factor(number, self.chance):.3g})"
-        if kind == "dark":
-            self._look_at_dark_current(frames, moments, expected)
-        elif self.bias is None:
-            self.bias = moments
+    They are the same for all chunks, and begin where tiles do.
+    """
+    rows = max(_BAND // width // REGION, 2) * REGION
+    for start in range(0, height, rows):
+        first = max(start - REGION, 0)
+        stop = min(start + rows, height)
+        outer = slice(first, min(stop + REGION, height))
+        yield outer, slice(start - first, stop - first)
 
-    def _expected(self, frames: xr.Dataset, kind: str, moments: FrameMoments) -> Floats:
-        """Return the variance of a value of each pixel, of which dark current is a part."""
-        signal = np.zeros_like(moments.mean)
-        if kind == "dark" and self.bias is not None:
-            signal = np.nan_to_num(moments.mean - self.bias.mean)
-        elif kind == "dark":
-            signal = np.nan_to_num(moments.mean - surroundings(moments.mean, _SIDE))
-        return expected_variance(frames, self.camera, moments, signal)
 
-    def _look_at_dark_current(
-        self, frames: xr.Dataset, moments: FrameMoments, expected: Floats
-    ) -> None:
-        signal, variance = moments.mean, expected / np.maximum(moments.number, 1)
-        zero = np.nanmedian(signal, axis=(1, 2), keepdims=True)
-        if self.bias is not None:
-            zero = self.bias.mean
-            variance = variance + self.bias.variance / np.maximum(self.bias.number, 1)
-        signal = signal - zero
-        middle = surroundings(signal, _SIDE)
-        noise = np.fmax(np.sqrt(variance), scatter_around(signal, middle, _SIDE))
-        is_hot = signal - middle > self.hot * noise
-        exposure = exposure_of(frames)
-        if exposure > 0:
-            rate = signal / exposure
-            is_hot |= rate > (np.inf if self.hot_rate is None else self.hot_rate)
-            if exposure > self.exposure:
-                self.exposure, self.numbers["rate"] = exposure, rate
-        self._add(Defect.HOT, is_hot)
-
-    def _look_at_flats(self, frames: xr.Dataset) -> None:
-        if self.bias is None and not (self.camera.bias_level or self.camera.overscan):
-            raise CalibrationError(
-                "the flats hold the bias, so that the response of their pixels is not known; give "
-                "biases as well, or a camera with overscan or bias_level"
-            )
-        self.found_from.append(f"{frames.sizes['frame']} flats")
-        dark = np.zeros(self.reason.shape) if self.bias is None else self.bias.mean
-        if "rate" in self.numbers:
-            dark = dark + np.nan_to_num(self.numbers["rate"]) * exposure_of(frames)
-        pedestal = xr.Variable(schema.DIMS[1:], np.nan_to_num(dark))
-        found = responses(frames.assign(image=frames["image"] - pedestal))
-        for bright in found[-1:]:
-            self._add(Defect.DEAD, bright.value < self.floor)
-            self._keep_largest("response", bright.value)
-        if len(found) > 1:
-            self._add(Defect.NONLINEAR, is_nonlinear(*found, dark_known="rate" in self.numbers))
+def _found_from(one: LeveledFrames, chance: float) -> str:
+    """Name a set, and by which factor an uncertainty has to be wrong to be found in it."""
+    number = one.frames.sizes["frame"]
+    ending = "es" if one.kind == "bias" else "s"
+    name = f"{number} {one.kind}{ending if number > 1 else ''}"
+    if one.kind == "flat" or number < 2:
+        return name
+    return f"{name} (99 % of factor {found_factor(number, chance):.3g})"
 
 
 def _sets(given: FrameSets, kind: str, allow_mismatch: Collection[str]) -> Iterator[xr.Dataset]:

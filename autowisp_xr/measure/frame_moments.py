@@ -19,6 +19,9 @@ from autowisp_xr.options import OverscanChoice
 from autowisp_xr.steps.calibration import calibrated
 from autowisp_xr.steps.fused_pass import PLANE_BYTES
 
+_ROWS = 256
+"""Of a chunk of frames that are in memory."""
+
 _HIT, _BESIDE_HIT = 6.0, 3.5
 """Noise by which a pixel, and one beside it in the same frame, stand out where a cosmic ray hit
 them. A pixel that jumps does so alone."""
@@ -73,8 +76,43 @@ class FrameMoments:
         )
 
 
+@dataclass(frozen=True)
+class LeveledFrames:
+    """Frames of one level, or flats of several, and by what they differ."""
+
+    kind: str
+    frames: xr.Dataset
+    """``image`` and ``mask`` over (frame, channel, y, x), in any chunks."""
+    level: Floats
+    """(frame, channel): what of a frame is subtracted, or what a flat is divided by; NaN where
+    that is not known."""
+    zero: Floats
+    """(channel, 1, 1): the level that most pixels have."""
+    grid: Floats
+    """(channel, y, x): the mean of the frames on a grid of pixels."""
+    exposure: float
+    """Mean of the frames, in seconds; 0 where it is not known."""
+
+    def rows(self, rows: slice) -> "LeveledFrames":
+        """Return the same frames with some of their rows."""
+        return replace(self, frames=self.frames.isel(y=rows))
+
+    def less(self, pedestal: xr.Variable) -> "LeveledFrames":
+        """Return the same frames without a pedestal (channel, y, x)."""
+        frames = self.frames.assign(image=self.frames["image"] - pedestal)
+        return replace(self, frames=frames)
+
+    def some(self, which: Bools) -> "LeveledFrames":
+        """Return some of the frames."""
+        frames = self.frames.isel(frame=np.flatnonzero(which))
+        return replace(self, frames=frames, level=self.level[which], exposure=_exposure_of(frames))
+
+
 def prepared(ds: xr.Dataset, camera: Camera, overscan: OverscanChoice) -> xr.Dataset:
     """Return ``image`` and ``mask`` of frames: raw ones trimmed and less their overscan, lazily."""
+    if blocks.in_memory(ds["image"].variable):
+        # what is made of them should not be in memory as a whole
+        ds = ds.chunk({dim: _ROWS if dim == "y" else -1 for dim in ds["image"].dims})
     frames = blocks.bands(ds, becomes=PLANE_BYTES)
     if schema.is_raw(ds):
         frames = calibrated(frames, noise=None, camera=camera, overscan=overscan)
@@ -83,17 +121,36 @@ def prepared(ds: xr.Dataset, camera: Camera, overscan: OverscanChoice) -> xr.Dat
     return frames[["image", "mask"]]
 
 
-def levels(frames: xr.Dataset, *, lit: bool) -> Floats:
-    """Return the level of each frame, (frame, channel): of unlit ones, by what it differs.
+def leveled(kind: str, frames: xr.Dataset, bias: LeveledFrames | None) -> LeveledFrames:
+    """Measure by what frames differ, on a grid of their pixels.
 
-    It is the mean of the middle half of the pixels of a grid; the median of whole numbers is one,
-    which is too coarse.
+    Parameters
+    ----------
+    kind
+        "flat" for frames whose level is their light.
+    frames
+        As :func:`prepared` gives them.
+    bias
+        What flats hold beside the light.
     """
     grid = grid_of(frames, ["image", "mask"]).compute()
     hidden = (grid["mask"].values & np.uint8(Flag.UNUSABLE)) != 0
     values = np.where(hidden, np.nan, grid["image"].values).astype(np.float64)
-    if not lit:
-        values -= values.mean(axis=0)
+    mean = values.mean(axis=0)
+    if kind == "flat":
+        level = _middles(values if bias is None else values - bias.grid)
+    else:
+        level = np.nan_to_num(_middles(values - mean))
+    known = np.where(np.isnan(mean).all(axis=(1, 2), keepdims=True), 0.0, mean)
+    zero = np.nanmedian(known, axis=(1, 2), keepdims=True)
+    return LeveledFrames(kind, frames, level, zero, mean, _exposure_of(frames))
+
+
+def _middles(values: Floats) -> Floats:
+    """Return the mean of the middle half of the pixels, (frame, channel); NaN without any.
+
+    The median of whole numbers is one, which is too coarse.
+    """
     found = np.full(values.shape[:2], np.nan)
     for place in np.ndindex(*found.shape):
         known = np.sort(values[place], axis=None)
@@ -103,31 +160,23 @@ def levels(frames: xr.Dataset, *, lit: bool) -> Floats:
     return found
 
 
-def exposure_of(frames: xr.Dataset) -> float:
-    """Return the mean exposure of frames, in seconds; 0 where it is not known."""
+def _exposure_of(frames: xr.Dataset) -> float:
     known = "exposure" in frames.coords
     return float(np.nan_to_num(np.mean(frames["exposure"].values))) if known else 0.0
 
 
-def frame_moments(frames: xr.Dataset, level: Floats, *, lit: bool) -> FrameMoments:
+def frame_moments(one: LeveledFrames) -> FrameMoments:
     """Return the moments of the pixels of frames, each brought to the level of the others.
 
-    Parameters
-    ----------
-    frames
-        As :func:`prepared` gives them.
-    level
-        As :func:`levels` gives it.
-    lit
-        Whether frames are divided by their level, so that the mean is the response of a pixel; else
-        it is subtracted.
+    Flats are divided by their level, so that the mean is the response of a pixel.
     """
-    level = np.where(np.isfinite(level), level, np.nan if lit else 0.0)
-    shift, scale = (np.zeros_like(level), level) if lit else (level, np.ones_like(level))
+    shift, scale = one.level, np.ones_like(one.level)
+    if one.kind == "flat":
+        shift, scale = np.zeros_like(one.level), one.level
     planes = blocks.apply(
         _moments,
         [
-            *(blocks.stackwise(frames[name].variable) for name in ("image", "mask")),
+            *(blocks.stackwise(one.frames[name].variable) for name in ("image", "mask")),
             *(xr.Variable(("frame", "channel"), of_frames) for of_frames in (shift, scale)),
         ],
         schema.DIMS[1:],

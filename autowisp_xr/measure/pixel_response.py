@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-import xarray as xr
 
 from autowisp_xr.arrays import Bools, Floats
-from autowisp_xr.measure.frame_moments import exposure_of, frame_moments, levels
+from autowisp_xr.measure.frame_moments import LeveledFrames, frame_moments
 from autowisp_xr.measure.pixel_neighbours import surroundings
-from autowisp_xr.measure.pixel_scatter import median_ratio
+from autowisp_xr.measure.pixel_scatter import REGION, median_ratio
 
 _LEVELS = 1.5
 """Ratio of the levels of flats between which a change of the response is looked for."""
@@ -20,8 +19,8 @@ _NONLINEAR, _SURE = 0.05, 6.0
 """What the response of a pixel changes by, and how many of its uncertainties that is as well: less
 is in its flat."""
 
-_SIDE, _REGION = 16, 64
-"""Pixels a side of the surroundings of a pixel: those of its level, those of its noise."""
+_SIDE = 16
+"""Pixels a side of the surroundings of a pixel."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +35,12 @@ class Response:
     """Of the frames, in seconds; 0 where it is not known."""
 
 
-def responses(frames: xr.Dataset) -> list[Response]:
+def responses(flats: LeveledFrames) -> list[Response]:
     """Return the response in flats free of bias: in the faint ones and in the bright ones.
 
     Where the levels of all are alike, there is one; none where no frame is lit.
     """
-    level = levels(frames, lit=True)
-    return [_response(frames, level, which) for which in _by_brightness(level)]
+    return [_response(flats.some(which)) for which in _by_brightness(flats.level)]
 
 
 def is_nonlinear(faint: Response, bright: Response, *, dark_known: bool) -> Bools:
@@ -55,16 +53,15 @@ def is_nonlinear(faint: Response, bright: Response, *, dark_known: bool) -> Bool
     return np.asarray(far)
 
 
-def _response(frames: xr.Dataset, level: Floats, which: Bools) -> Response:
-    frames = frames.isel(frame=np.flatnonzero(which))
-    moments = frame_moments(frames, level[which], lit=True)
+def _response(flats: LeveledFrames) -> Response:
+    moments = frame_moments(flats)
     every = moments.complete()
-    around = surroundings(every.variance / median_ratio(every.number), _REGION)
+    around = surroundings(every.variance / median_ratio(every.number), REGION)
     moments = moments.without_hits(np.nan_to_num(around, nan=np.inf))
     middle = surroundings(moments.mean, _SIDE)
     middle[~(middle > _LIT * np.sqrt(around))] = np.nan
     own = np.fmax(moments.variance, around) / np.maximum(moments.number, 1)
-    return Response(moments.mean / middle, np.sqrt(own) / middle, exposure_of(frames))
+    return Response(moments.mean / middle, np.sqrt(own) / middle, flats.exposure)
 
 
 def _by_brightness(level: Floats) -> list[Bools]:

@@ -18,7 +18,7 @@ from autowisp_xr.steps.single_verbs import add_noise
 _PARTS = 32
 """Levels, by which the noise goes where neither gain nor read noise is known."""
 
-_REGION = 64
+REGION = 64
 """Pixels a side of what has the noise of most of its pixels."""
 
 
@@ -73,4 +73,4 @@ def scatter_ratio(moments: FrameMoments, expected: Floats) -> Floats:
     """
     usual = np.append([np.nan] * 2, median_ratio(np.arange(2, moments.number.max() + 1)))
     ratio = moments.variance / expected
-    return ratio / np.fmax(surroundings(ratio / usual[moments.number], _REGION), 1.0)
+    return ratio / np.fmax(surroundings(ratio / usual[moments.number], REGION), 1.0)

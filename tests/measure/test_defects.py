@@ -179,6 +179,19 @@ def test_chunks_change_no_bit(chunks):
         xr.testing.assert_identical(one, before[name])
 
 
+def test_bands_of_rows_are_found_as_if_they_were_one(monkeypatch):
+    sensor = Sensor(shape=(330, 40), telegraph=0.01, noisy=0.02, hot=0.01, dead=0.02)
+    parts = {
+        "darks": sensor.darks(6, exposure=60.0),
+        "biases": sensor.biases(6),
+        "flats": sensor.flats(6, level=np.repeat([8e3, 4e4], 3)),
+        "camera": sensor.camera(),
+    }
+    whole = defects(**parts)
+    monkeypatch.setattr("autowisp_xr.measure.defective_pixels._BAND", 1)
+    xr.testing.assert_identical(defects(**parts).drop_attrs(), whole.drop_attrs())
+
+
 def test_flagged_pixels_take_no_part():
     darks = quiet()
     darks[0, 5, 6] += 2000

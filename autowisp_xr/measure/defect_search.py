@@ -1,0 +1,161 @@
+"""The search for defects in a band of rows: in all frames of biases, then darks, then flats."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntFlag
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import schema
+from autowisp_xr.arrays import Bits, Bools, Floats, Planes
+from autowisp_xr.camera import Camera
+from autowisp_xr.flags import Flag
+from autowisp_xr.measure.frame_moments import FrameMoments, LeveledFrames, frame_moments
+from autowisp_xr.measure.pixel_neighbours import (
+    in_bad_lines,
+    scatter_around,
+    surrounded,
+    surroundings,
+)
+from autowisp_xr.measure.pixel_response import is_nonlinear, responses
+from autowisp_xr.measure.pixel_scatter import expected_variance, limits, scatter_ratio
+
+_SIDE = 16
+"""Pixels a side of the surroundings of a pixel."""
+
+
+class Defect(IntFlag):
+    """Bits of ``reason``: what is wrong with a pixel."""
+
+    HOT = 1
+    """It has much dark current; with a stable dark, it is usable."""
+    UNSTABLE = 2
+    """Its dark current scatters by more than its noise: it jumps between levels."""
+    NOISY = 4
+    """Its biases scatter by more than the read noise."""
+    DEAD = 8
+    """Its response to light is below the floor."""
+    SATURATED = 16
+    """It has no usable value without light."""
+    NONLINEAR = 32
+    """Its response changes with the level."""
+    LINE = 64
+    """It is in a run of a column or row that is mostly bad."""
+    CLUSTER = 128
+    """Most pixels around it are bad."""
+
+
+_WRONG = 255 & ~int(Defect.HOT)
+"""Bits of a pixel that is not to be used."""
+
+BITS = {
+    "flag_masks": np.array([int(bit) for bit in Defect], np.uint8),
+    "flag_meanings": " ".join(str(bit.name).lower() for bit in Defect),
+}
+"""Attributes of ``reason``."""
+
+NUMBERS = ("rate", "scatter", "response")
+"""The planes beside the bits, as :func:`defects` describes them."""
+
+
+@dataclass(kw_only=True)
+class DefectSearch:
+    """What is known of the pixels of a band after some sets of frames were looked at."""
+
+    camera: Camera
+    chance: float
+    """Share of good pixels that a set may flag for their scatter."""
+    hot: float
+    hot_rate: float
+    floor: float
+    """As for :func:`autowisp_xr.measure.defects`."""
+    reason: Bits
+    """(channel, y, x)."""
+    bias: FrameMoments | None = None
+    numbers: dict[str, Floats] = field(default_factory=dict)
+    """Planes of the result, beside the bits."""
+    exposure: float = 0.0
+    """Of the darks that the rate is from."""
+
+    def look_at(self, one: LeveledFrames) -> None:
+        """Look at a set of frames: biases first, flats last."""
+        if one.kind == "flat":
+            self._look_at_flats(one)
+        else:
+            self._look_at_scatter(one)
+
+    def planes(self) -> Mapping[str, Planes]:
+        """Return what was found, by name."""
+        bad = (self.reason & _WRONG) != 0
+        self._add(Defect.LINE, in_bad_lines(bad) & ~bad)
+        self._add(Defect.CLUSTER, surrounded(bad) & ~bad)
+        mask = np.where(self.reason & Defect.HOT, np.uint8(Flag.HOT), np.uint8(0))
+        mask[(self.reason & _WRONG) != 0] |= np.uint8(Flag.FAULT)
+        unknown = np.full(mask.shape, np.nan)
+        numbers = {name: self.numbers.get(name, unknown) for name in NUMBERS}
+        return {"mask": mask, "reason": self.reason} | {
+            name: plane.astype(np.float32) for name, plane in numbers.items()
+        }
+
+    def _add(self, which: Defect, where: Bools) -> None:
+        self.reason[where] |= np.uint8(which)
+
+    def _keep_largest(self, name: str, values: Floats) -> None:
+        self.numbers[name] = np.fmax(self.numbers.get(name, values), values)
+
+    def _look_at_scatter(self, one: LeveledFrames) -> None:
+        """Look at frames without light: at their scatter, and at the dark current."""
+        moments = frame_moments(one)
+        # what is no hit counts for the level as well
+        moments = moments.without_hits(self._expected(one, moments))
+        expected = self._expected(one, moments)
+        number = one.frames.sizes["frame"]
+        if number > 1:
+            ratio = scatter_ratio(moments, expected)
+            far = ratio > limits(number + 1, self.chance)[moments.number]
+            self._add(Defect.NOISY if one.kind == "bias" else Defect.UNSTABLE, far)
+            self._add(Defect.SATURATED, moments.number < 2)
+            self._keep_largest("scatter", np.sqrt(ratio))
+        if one.kind == "dark":
+            self._look_at_dark_current(one, moments, expected)
+        elif self.bias is None:
+            self.bias = moments
+
+    def _expected(self, one: LeveledFrames, moments: FrameMoments) -> Floats:
+        """Return the variance of a value of each pixel, of which dark current is a part."""
+        signal = np.zeros_like(moments.mean)
+        if one.kind == "dark" and self.bias is not None:
+            signal = np.nan_to_num(moments.mean - self.bias.mean)
+        elif one.kind == "dark":
+            signal = np.nan_to_num(moments.mean - surroundings(moments.mean, _SIDE))
+        return expected_variance(one.frames, self.camera, moments, signal)
+
+    def _look_at_dark_current(
+        self, one: LeveledFrames, moments: FrameMoments, expected: Floats
+    ) -> None:
+        signal, variance = moments.mean - one.zero, expected / np.maximum(moments.number, 1)
+        if self.bias is not None:
+            signal = moments.mean - self.bias.mean
+            variance = variance + self.bias.variance / np.maximum(self.bias.number, 1)
+        middle = surroundings(signal, _SIDE)
+        noise = np.fmax(np.sqrt(variance), scatter_around(signal, middle, _SIDE))
+        is_hot = signal - middle > self.hot * noise
+        if one.exposure > 0:
+            rate = signal / one.exposure
+            is_hot |= rate > self.hot_rate
+            if one.exposure > self.exposure:
+                self.exposure, self.numbers["rate"] = one.exposure, rate
+        self._add(Defect.HOT, is_hot)
+
+    def _look_at_flats(self, one: LeveledFrames) -> None:
+        dark = np.zeros(self.reason.shape) if self.bias is None else self.bias.mean
+        if "rate" in self.numbers:
+            dark = dark + np.nan_to_num(self.numbers["rate"]) * one.exposure
+        pedestal = xr.Variable(schema.DIMS[1:], np.nan_to_num(dark))
+        found = responses(one.less(pedestal))
+        for bright in found[-1:]:
+            self._add(Defect.DEAD, bright.value < self.floor)
+            self._keep_largest("response", bright.value)
+        if len(found) > 1:
+            self._add(Defect.NONLINEAR, is_nonlinear(*found, dark_known="rate" in self.numbers))
