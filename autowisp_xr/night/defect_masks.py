@@ -26,7 +26,8 @@ DefectsChoice: TypeAlias = "Paths | Literal['none'] | None"
 
 _NAME = "defects"
 _LIT = "flat"
-_KINDS = ("bias", "dark", _LIT)
+_SERVES = {"bias": "bias", "dark": "dark", "darkflat": "dark", _LIT: _LIT}
+"""What frames of a kind are looked at as."""
 
 _MOST = 0.5
 """The share of the pixels of a mask of another program that may be bad: of more, 1 is good."""
@@ -113,9 +114,9 @@ class DefectMasks:
         of_kind: dict[str, list[xr.Dataset]] = {}
         for one in sets:
             good = [record for record in one.records if record.path in paths]
-            if good and one.traits.kind in _KINDS:
-                opened = open_records(good, camera=camera)
-                of_kind.setdefault(one.traits.kind, []).append(opened)
+            kind = _SERVES.get(one.traits.kind)
+            if good and kind:
+                of_kind.setdefault(kind, []).append(open_records(good, camera=camera))
         known = schema.camera_of(next(iter(of_kind.values()))[0])
         level_known = "bias" in of_kind or known.overscan or known.bias_level
         found = measure.defects(
@@ -130,7 +131,7 @@ class DefectMasks:
 
 def _product(place: str, sets: Sequence[FrameSet]) -> Product | None:
     """Return the mask of a setup as what is to be made; None where nothing shows defects."""
-    used = [one for one in sets if one.traits.kind in _KINDS]
+    used = [one for one in sets if one.traits.kind in _SERVES]
     unlit = [one for one in used if one.traits.kind != _LIT]
     if not unlit or max(len(one.records) for one in unlit) < 2:
         return None
