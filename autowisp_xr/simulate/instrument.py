@@ -71,7 +71,7 @@ class Instrument:
     """Fraction of pixels with less than a twentieth of the response."""
 
     bad_columns: int = 0
-    """Columns with less than half of the response."""
+    """Columns that are dead."""
 
     doubling: float | None = None
     """Degrees over which the dark current doubles, from -10 on; None for one that stays."""

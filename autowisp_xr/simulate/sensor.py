@@ -66,9 +66,9 @@ def weakness(
     shape: tuple[int, int], fraction: float, columns: int, rng: np.random.Generator
 ) -> Floats:
     """Draw the response of dead pixels and of whole bad columns, over that of good ones: 1."""
-    weak = np.ones(shape)
-    weak[:, rng.permutation(shape[1])[:columns]] = rng.uniform(0.1, 0.5)
     dead = rng.random(shape) < fraction
+    dead[:, rng.permutation(shape[1])[:columns]] = True
+    weak = np.ones(shape)
     weak[dead] = rng.uniform(0, 0.05, np.count_nonzero(dead))
     return weak
 
