@@ -170,8 +170,8 @@ class Instrument:
 
     @cached_property
     def mean_response(self) -> xr.DataArray:
-        """Mean of the response over the pixels of each channel (channel)."""
-        return self.response.mean(("y", "x"), keep_attrs=True)
+        """Mean of the response over the pixels of each channel that are not dead (channel)."""
+        return self.response.where(~self.dead).mean(("y", "x"), keep_attrs=True)
 
     @cached_property
     def _bias(self) -> Floats:

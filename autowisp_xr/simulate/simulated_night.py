@@ -179,9 +179,9 @@ class Night(Instrument):
 
         ``image``
             What the frames are without noise, in ADU (float64). Of objects: after all calibration
-            with a flat whose mean is one in each channel, light x mean response / gain. Of
-            flats: with bias and dark removed, light x response / gain. Of darks: with the bias
-            removed. Of bias frames: without the pedestal.
+            with a flat whose lit pixels have a mean of one in each channel, light x mean response /
+            gain. Of flats: with bias and dark removed, light x response / gain. Of darks: with the
+            bias removed. Of bias frames: without the pedestal.
         ``electrons``
             The mean of the charge in the pixel (and its Poisson variance), of light and dark
             current together, before saturation; that of an unstable pixel without its jumps.
@@ -258,7 +258,8 @@ class Night(Instrument):
             return self._planes(self._bias if shot.kind == "bias" else dark, split)
         if shot.kind == "flat":
             return self._planes(light * self._response / self.gain, split)
-        mean = self._planes(self._response, split).mean((1, 2), keepdims=True)
+        seeing = self._planes(self._weakness == 1, split)
+        mean = self._planes(self._response, split).mean((1, 2), keepdims=True, where=seeing)
         return self._planes(light, split) * mean / self.gain
 
     def _expose(self, shot: Shot) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint8]]:
