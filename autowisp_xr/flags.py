@@ -39,6 +39,27 @@ class Flag(IntFlag):
 _EVERY_BIT = 255
 
 
+class Defect(IntFlag):
+    """Bits of ``reason``: what is wrong with a pixel."""
+
+    HOT = 1
+    """It has much dark current; with a stable dark, it is usable."""
+    UNSTABLE = 2
+    """Its dark current scatters by more than its noise: it jumps between levels."""
+    NOISY = 4
+    """Its biases scatter by more than the read noise."""
+    DEAD = 8
+    """Its response to light is below the floor."""
+    SATURATED = 16
+    """It has no usable value without light."""
+    NONLINEAR = 32
+    """Its response changes with the level."""
+    LINE = 64
+    """It is in a run of a column or row that is mostly bad."""
+    CLUSTER = 128
+    """Most pixels around it are bad."""
+
+
 def as_flag(names: "str | int | Iterable[str | int]") -> Flag:
     """Return the union of the named flags.
 

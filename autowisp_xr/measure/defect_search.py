@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntFlag
 
 import numpy as np
 import xarray as xr
@@ -10,6 +9,7 @@ import xarray as xr
 from autowisp_xr import schema
 from autowisp_xr.arrays import Bits, Bools, Floats, Planes
 from autowisp_xr.camera import Camera
+from autowisp_xr.flags import Defect as Defect
 from autowisp_xr.flags import Flag
 from autowisp_xr.measure.frame_moments import FrameMoments, LeveledFrames, frame_moments
 from autowisp_xr.measure.pixel_neighbours import (
@@ -23,27 +23,6 @@ from autowisp_xr.measure.pixel_scatter import expected_variance, limits, scatter
 
 _SIDE = 16
 """Pixels a side of the surroundings of a pixel."""
-
-
-class Defect(IntFlag):
-    """Bits of ``reason``: what is wrong with a pixel."""
-
-    HOT = 1
-    """It has much dark current; with a stable dark, it is usable."""
-    UNSTABLE = 2
-    """Its dark current scatters by more than its noise: it jumps between levels."""
-    NOISY = 4
-    """Its biases scatter by more than the read noise."""
-    DEAD = 8
-    """Its response to light is below the floor."""
-    SATURATED = 16
-    """It has no usable value without light."""
-    NONLINEAR = 32
-    """Its response changes with the level."""
-    LINE = 64
-    """It is in a run of a column or row that is mostly bad."""
-    CLUSTER = 128
-    """Most pixels around it are bad."""
 
 
 _WRONG = 255 & ~int(Defect.HOT)

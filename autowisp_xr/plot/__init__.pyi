@@ -1,4 +1,5 @@
 from .dark_rates import dark_current as dark_current
+from .defect_map import defects as defects
 from .frames import frame as frame
 from .photon_transfer import photon_transfer_curve as photon_transfer_curve
 from .selected_flats import MOST_THUMBNAILS as MOST_THUMBNAILS
