@@ -61,6 +61,7 @@ from .stats import iterative_rejection_polynomial_fit as iterative_rejection_pol
 from .steps import add_noise as add_noise
 from .steps import apply_masks as apply_masks
 from .steps import calibrate as calibrate
+from .steps import correct_crosstalk as correct_crosstalk
 from .steps import divide_flat as divide_flat
 from .steps import fill as fill
 from .steps import flag_cold_pixels as flag_cold_pixels

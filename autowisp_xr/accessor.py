@@ -55,6 +55,7 @@ class AutowispAccessor:
     apply_masks = _Verb("apply_masks")
     subtract_overscan = _Verb("subtract_overscan")
     subtract_bias = _Verb("subtract_bias")
+    correct_crosstalk = _Verb("correct_crosstalk")
     linearise = _Verb("linearise")
     add_noise = _Verb("add_noise")
     subtract_dark = _Verb("subtract_dark")

@@ -1,7 +1,7 @@
 """The amplifiers that read a frame: which pixels, with what level, gain and noise."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from itertools import combinations, product
 from numbers import Real
@@ -40,6 +40,10 @@ class Amplifier:
     read_noise: float | None = None
     """Read noise in electrons, digitisation included; None for the camera's."""
 
+    corner: str = ""
+    """Corner of the region that is read first: "xmin ymin", "xmax ymin", "xmin ymax" or "xmax
+    ymax"; "" where not known."""
+
     name: str = ""
     """What to call it in reports."""
 
@@ -49,6 +53,7 @@ class Amplifier:
             "overscan": parse_areas(self.overscan, "overscan of an amplifier"),
             "gain": known_number("gain of an amplifier", self.gain, above=0.0),
             "read_noise": known_number("read_noise of an amplifier", self.read_noise, least=0.0),
+            "corner": _checked_corner(self.corner),
             "name": str(self.name),
         }
         for name, value in parsed.items():
@@ -89,9 +94,57 @@ class Amplifier:
             "overscan": [str(area) for area in self.overscan],
             "gain": self.gain,
             "read_noise": self.read_noise,
+            "corner": self.corner,
         }
         known = {name: value for name, value in more.items() if value not in (None, "", [])}
         return {"region": str(self.region), **known} if known else str(self.region)
+
+
+CORNERS = tuple(f"{x} {y}" for y in ("ymin", "ymax") for x in ("xmin", "xmax"))
+"""The corners of a region, one of which is read first."""
+
+
+def _checked_corner(given: Any) -> str:
+    """Return a corner in the words of :data:`CORNERS`; "" for one that is not known."""
+    words = str(given).lower().replace(",", " ").split()
+    found = " ".join(sorted(words))
+    if words and found not in CORNERS:
+        raise CalibrationError(
+            f"the corner of an amplifier is one of {', '.join(CORNERS)}, not {given!r}"
+        )
+    return found
+
+
+def parse_crosstalk(given: Any, amplifiers: tuple[Amplifier, ...]) -> tuple[tuple[float, ...], ...]:
+    """Return a matrix of crosstalk between amplifiers, victims x aggressors; () of none.
+
+    Raises
+    ------
+    CalibrationError
+        For what is no matrix of the amplifiers, for a coefficient of one with itself or of 1 and
+        more, for amplifiers of which it is not known at which corner they begin.
+    """
+    if given is None or len(given) == 0:
+        return ()
+    number = len(amplifiers)
+    rows = [list(row) if isinstance(row, Iterable) else [row] for row in given]
+    if [len(row) for row in rows] != [number] * number:
+        raise CalibrationError(
+            f"crosstalk has a row for each victim and a column for each aggressor, {number} x "
+            f"{number} for the amplifiers of the camera, not rows of {[len(row) for row in rows]}"
+        )
+    matrix = tuple(tuple(checked_number("crosstalk", one) for one in row) for row in rows)
+    if any(matrix[i][i] for i in range(number)) or any(abs(c) >= 1 for row in matrix for c in row):
+        raise CalibrationError(
+            "crosstalk is 0 between an amplifier and itself, and far below 1 between others"
+        )
+    unknown = [str(one) for one in amplifiers if not one.corner]
+    if unknown and any(map(any, matrix)):
+        raise CalibrationError(
+            f"crosstalk is that of pixels read at the same time, and of {unknown[0]} nobody states "
+            f"which corner is read first; give Amplifier(corner=...), one of {', '.join(CORNERS)}"
+        )
+    return matrix if any(map(any, matrix)) else ()
 
 
 def parse_amplifiers(given: Any) -> tuple[Amplifier, ...]:

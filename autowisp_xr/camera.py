@@ -11,7 +11,7 @@ from functools import partial
 from os import PathLike
 from typing import Any, Self
 
-from autowisp_xr.amplifiers import checked_number, parse_amplifiers
+from autowisp_xr.amplifiers import checked_number, parse_amplifiers, parse_crosstalk
 from autowisp_xr.errors import CalibrationError, OutsideImageError
 from autowisp_xr.regions import Region, parse_areas, parse_channels
 
@@ -62,6 +62,11 @@ class Camera:
     overscan and subtracted from its pixels only; gain and read noise may be its own. They must not
     overlap. None given: one amplifier reads all."""
 
+    crosstalk: Any = ()
+    """What an amplifier sees of what another reads at the same time: a row for each victim, with a
+    number for each aggressor, as ``amplifiers`` lists them; these state their ``corner``. None
+    given: nothing."""
+
     leak_directions: Any = ()
     """Offsets (dx, dy) in raw-frame pixels at which an oversaturated pixel spills charge."""
 
@@ -81,9 +86,11 @@ class Camera:
             "image_area": None if self.image_area is None else Region.parse(self.image_area),
             "overscan": parse_areas(self.overscan, "overscan"),
             "amplifiers": parse_amplifiers(self.amplifiers),
+            "crosstalk": (),
             "leak_directions": _parse_directions(self.leak_directions),
             "name": str(self.name),
         }
+        parsed["crosstalk"] = parse_crosstalk(self.crosstalk, parsed["amplifiers"])
         for name, value in parsed.items():
             object.__setattr__(self, name, value)
         for name in ("gain", "read_noise"):
@@ -212,6 +219,7 @@ class Camera:
         return replace(
             self,
             amplifiers=(),
+            crosstalk=(),
             image_area=area,
             overscan=one.overscan or tuple(part for part in shared if part is not None),
             gain=self.gain if one.gain is None else one.gain,

@@ -367,3 +367,37 @@ def test_a_camera_goes_through_toml(camera):
         assert Camera.from_toml(path) == camera
         path.write_text(f"[types]\n'flat-*' = 'flat'\n[camera]\n{camera.to_toml()}", "utf-8")
         assert Camera.from_toml(path) == camera
+
+
+HALVES = [
+    {"region": "[1:5,1:9]", "corner": "xmin ymin"},
+    {"region": "[6:10,1:9]", "corner": "ymin,xmax"},
+]
+
+
+def test_crosstalk_is_a_matrix_of_the_amplifiers_and_survives_its_file(tmp_path):
+    camera = Camera(amplifiers=HALVES, crosstalk=[[0, 1e-4], [2e-4, 0]])
+    assert camera.crosstalk == ((0.0, 1e-4), (2e-4, 0.0))
+    assert [one.corner for one in camera.amplifiers] == ["xmin ymin", "xmax ymin"]
+    (tmp_path / "camera.toml").write_text(camera.to_toml())
+    assert Camera.from_toml(tmp_path / "camera.toml") == camera
+    assert Camera.from_json(camera.to_json()) == camera
+    assert camera.of_amplifier(0).crosstalk == ()
+    assert Camera(amplifiers=HALVES, crosstalk=[[0, 0], [0, 0]]).crosstalk == ()
+
+
+@pytest.mark.parametrize(
+    ("crosstalk", "amplifiers", "message"),
+    [
+        ([[0, 1e-4]], HALVES, "2 x 2 for the amplifiers of the camera, not rows of"),
+        ([1e-4, 1e-4], HALVES, "2 x 2 for the amplifiers of the camera, not rows of"),
+        ([[0, "x"], [0, 0]], HALVES, "crosstalk must be a finite number, not 'x'"),
+        ([[1e-4, 0], [0, 0]], HALVES, "0 between an amplifier and itself"),
+        ([[0, 1.5], [0, 0]], HALVES, "far below 1 between others"),
+        ([[0, 1e-4], [0, 0]], ["[1:5,1:9]", HALVES[1]], "nobody states which corner is read first"),
+        ((), [{"region": "[1:5,1:9]", "corner": "left"}], "one of xmin ymin, xmax ymin"),
+    ],
+)
+def test_crosstalk_that_cannot_be_is_refused(crosstalk, amplifiers, message):
+    with pytest.raises(CalibrationError, match=message):
+        Camera(amplifiers=amplifiers, crosstalk=crosstalk)

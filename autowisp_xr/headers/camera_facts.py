@@ -134,7 +134,8 @@ def amplifier_facts(
                 region=reader.region,
                 overscan=reader.overscan,
                 name=reader.name,
-                **{name: numbers[name] for name in apart},
+                gain=numbers["gain"] if "gain" in apart else None,
+                read_noise=numbers["read_noise"] if "read_noise" in apart else None,
             )
             for (reader, _), numbers in zip(readers, stated, strict=True)
         )

@@ -173,7 +173,8 @@ def _master(
         photons: Photons = "none" if kind == "bias" else "positive"
         has_noise = not camera.unknown_noise and (kind == "bias" or bias is not None)
         ds = calibrated(
-            blocks.bands(ds, becomes=PLANE_BYTES),
+            # amplifiers that see each other are read in whole frames
+            ds if camera.crosstalk else blocks.bands(ds, becomes=PLANE_BYTES),
             noise="required" if has_noise else None,
             camera=camera,
             masters={"bias": bias},

@@ -23,6 +23,7 @@ from autowisp_xr.options import (
 )
 from autowisp_xr.steps.base import Step, on_scale
 from autowisp_xr.steps.bias import SubtractBias, SubtractBiasLevel
+from autowisp_xr.steps.crosstalk import without_crosstalk
 from autowisp_xr.steps.flagging import ApplyMasks, as_masks, mask_identities
 from autowisp_xr.steps.fringe import subtract_fringe
 from autowisp_xr.steps.fused_pass import one_pass
@@ -30,6 +31,7 @@ from autowisp_xr.steps.geometry import trim
 from autowisp_xr.steps.linearity import Linearise
 from autowisp_xr.steps.master_matching import matched
 from autowisp_xr.steps.noise import check_counted, noise_of
+from autowisp_xr.steps.overscan import SubtractOverscan
 from autowisp_xr.steps.overscan_choice import overscan_step
 from autowisp_xr.steps.pedestals import (
     Level,
@@ -39,7 +41,7 @@ from autowisp_xr.steps.pedestals import (
     level_of,
 )
 from autowisp_xr.steps.prepared_masters import master_steps
-from autowisp_xr.steps.saturation import saturation_step
+from autowisp_xr.steps.saturation import FlagSaturated, saturation_step
 
 
 def calibrate(
@@ -126,15 +128,15 @@ def calibrate(
     Notes
     -----
     Trim to the image area and subtract the bias level; flag saturation and leaks; subtract
-    overscan and bias; make linear, where the camera states how; add photon noise max(I, 0) / gain
-    and read noise (read_noise / gain)\ :sup:`2`; subtract the dark; divide by the flat; subtract
-    fringes. A bias level is no light: where the dark D holds it (and neither bias, overscan nor
-    bias level is subtracted), I - D + d makes the photon noise, with the dark current d in D that
-    the scatter of its frames shows. A pixel that is not finite, or whose flat is not lit, is NaN
-    and flagged FAULT; none is interpolated. The variance of a pixel is estimated from its own
-    value, which correlates the two: at few electrons, averages weighted by it are biased, and it is
-    not quite true (:func:`~autowisp_xr.add_noise` has a table). So do darks of few frames, as
-    :func:`~autowisp_xr.stack` states.
+    overscan and bias; take off crosstalk and make linear, where the camera states how; add photon
+    noise max(I, 0) / gain and read noise (read_noise / gain)\ :sup:`2`; subtract the dark; divide
+    by the flat; subtract fringes. A bias level is no light: where the dark D holds it (and neither
+    bias, overscan nor bias level is subtracted), I - D + d makes the photon noise, with the dark
+    current d in D that the scatter of its frames shows. A pixel that is not finite, or whose flat
+    is not lit, is NaN and flagged FAULT; none is interpolated. The variance of a pixel is estimated
+    from its own value, which correlates the two: at few electrons, averages weighted by it are
+    biased, and it is not quite true (:func:`~autowisp_xr.add_noise` has a table). So do darks of
+    few frames, as :func:`~autowisp_xr.stack` states.
 
     The single verbs are lists of one of these steps, and do the same one after the other. Between
     them there is room for steps of your own: functions of frames that give frames.
@@ -238,10 +240,11 @@ def calibrated(
         allow_mismatch=allow_mismatch,
         doubt=strict,
     )
-    if camera.linearity and linear:
-        corrections = _with_linearity(
-            ds, camera, corrections, bool(level), refused=noise is not None
-        )
+    level_known = bool(level) or any(isinstance(step, SubtractBias) for step in corrections)
+    responds = linear and _has_signal(camera, level_known, refused=noise is not None)
+    crosstalk = bool(camera.crosstalk) and responds
+    if camera.linearity and responds:
+        corrections = _with_linearity(ds, camera, corrections, own_pass=crosstalk)
     flags = saturation_step(ds, camera, camera.bias_level, above=above)
     given = as_masks(ds, masks)
     steps: list[Step] = [
@@ -251,7 +254,15 @@ def calibrated(
         *corrections,
         ApplyMasks(given=given),
     ]
-    result = one_pass(ds, steps, dtype=dtype, shared=shared, errors=noisy)
+    given_pass: dict[str, Any] = {"dtype": dtype, "shared": shared}
+    if crosstalk:
+        # pixels of the whole frame go together there
+        first = [isinstance(step, _BEFORE_CROSSTALK) for step in steps].index(False)
+        signal = one_pass(ds, steps[:first], **given_pass)
+        free = without_crosstalk(signal, camera, dtype)
+        result = one_pass(free, steps[first:], **given_pass, errors=noisy)
+    else:
+        result = one_pass(ds, steps, **given_pass, errors=noisy)
     if noise is None:
         result = result.drop_vars("variance")
     # a file of the classes has what the raw frame had
@@ -273,6 +284,8 @@ def calibrated(
         "masks": mask_identities(masks, given),
         "dtype": str(np.dtype(dtype)),
     }
+    if crosstalk:
+        options["crosstalk"] = camera.crosstalk
     for step in steps:
         options |= step.line if step.operand == "linearity" else {}
     if unknown:
@@ -283,24 +296,34 @@ def calibrated(
     return provenance.record(result, "calibrate", options, source=raw, masters=masters)
 
 
+_BEFORE_CROSSTALK = (SubtractBiasLevel, FlagSaturated, SubtractOverscan, SubtractBias)
+
+
+def _has_signal(camera: Camera, level_known: bool, *, refused: bool) -> bool:
+    """Return whether the level without light is subtracted, above which pixels respond to light.
+
+    Frames that hold it are ``refused`` where the camera has a response that is corrected, unless a
+    dark is made of them that keeps it.
+    """
+    known = [name for name in ("linearity", "crosstalk") if getattr(camera, name)]
+    if known and refused and not level_known:
+        raise CalibrationError(
+            f"the {known[0]} of the camera is that of the signal above the bias, which is left in; "
+            f"give bias=..., an overscan, or the bias_level of the camera, or Camera({known[0]}=())"
+        )
+    return level_known
+
+
 def _with_linearity(
-    ds: xr.Dataset, camera: Camera, steps: list[Step], level_known: bool, *, refused: bool
+    ds: xr.Dataset, camera: Camera, steps: list[Step], *, own_pass: bool
 ) -> list[Step]:
     """Return the steps with that of linearity after any bias, and before the noise.
 
-    What is linear is the signal above the level without light. Frames that hold it are
-    ``refused``, unless a dark is made of them that keeps it.
+    In a pass of its own, the variance of the frames holds that of the bias.
     """
     bias = [step for step in steps if isinstance(step, SubtractBias)]
-    if not bias and not level_known:
-        if not refused:
-            return steps
-        raise CalibrationError(
-            "the linearity of the camera is that of the signal above the bias, which is left in; "
-            "give bias=..., an overscan, or the bias_level of the camera, or Camera(linearity=())"
-        )
     channels = schema.names(ds, "channel")
-    master = bias[0].master if bias else None
+    master = bias[0].master if bias and not own_pass else None
     step = Linearise(camera=camera, channels=channels, bias=master)
     return [*bias, step, *steps[len(bias) :]]
 

@@ -89,7 +89,7 @@ def test_what_is_no_master_of_a_known_type_has_its_reason(tmp_path, sky):
     bias = aw.master_bias(sky.bias(2))
     aw.to_fits(bias, tmp_path / "masters" / "a.fits")
     with fits.open(tmp_path / "masters" / "a.fits", mode="update") as hdus:
-        hdus[0].header["IMAGETYP"] = "master fringe"
+        hdus[0].header["IMAGETYP"] = "master light"
     (tmp_path / "masters" / "b.fits").write_bytes(b"no FITS")
     found, left_out = masters_in(tmp_path / "masters")
     assert found == []
