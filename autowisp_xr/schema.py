@@ -41,6 +41,8 @@ SCHEMA_VERSION = 1
 DIMS = ("frame", "channel", "y", "x")
 MONO = "mono"
 PHOTON_PLANES = ("photon_slope", "photon_zero", "photon_variance")
+NUMBERS_OF_VALUES = ("count", "rejected_low", "rejected_high")
+"""What a stack counts of each pixel."""
 
 _LONGEST = 8
 """Largest size of a number, in bytes."""
@@ -72,8 +74,8 @@ _VARIABLES = {
     "variance": _Variable((_EACH,), "squared"),
     "mask": _Variable((_EACH,), "", "u"),
     "count": _Variable((_COMMON, _EACH), "1", _COUNTS, "number of values averaged"),
-    "rejected_low": _Variable((_COMMON,), "1", _COUNTS, "number of values rejected below"),
-    "rejected_high": _Variable((_COMMON,), "1", _COUNTS, "number of values rejected above"),
+    "rejected_low": _Variable((_COMMON, _EACH), "1", _COUNTS, "number of values rejected below"),
+    "rejected_high": _Variable((_COMMON, _EACH), "1", _COUNTS, "number of values rejected above"),
     "shared_variance": _Variable((_EACH, _COMMON), "squared"),
     "shared_relative_variance": _Variable((_COMMON, _EACH), "1"),
     "photon_slope": _Variable(

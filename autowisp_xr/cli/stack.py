@@ -1,9 +1,11 @@
 """``autowisp-xr stack`` stacks calibrated frames to a master."""
 
+import math
 import os
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from autowisp_xr.cli.loading import load, loading
 from autowisp_xr.cli.reporting import print_list
@@ -11,6 +13,8 @@ from autowisp_xr.cli.values import OptionError
 
 if TYPE_CHECKING:
     from astropy.io.fits import Header
+
+    from autowisp_xr.outliers.base import Rejection
 
 
 def run(options: Namespace) -> int:
@@ -25,14 +29,12 @@ def run(options: Namespace) -> int:
 
 
 def _stack(files: Sequence[str], options: Namespace) -> int:
-    load("dask.array", "autowisp_xr.image_calibration.master_maker")
-    from autowisp_xr.image_calibration import MasterMaker
-
     output = {"compress": options.compress, "add_averaged_keywords": options.add_averaged_keywords}
     arguments = options.groups["averaging"] | output
     name = master_name("stacked_master_fname", header_of(files[0]), arguments, options)
-    make = MasterMaker(**arguments)
-    success, discarded = make(files, literal(name), allow_overwrite=options.allow_overwrite)
+    as_original = options.reject == ("rms", ()) and not options.rejection_maps
+    make = _by_class if as_original else _by_verb
+    success, discarded = make(files, literal(name), arguments, options)
     left = [file for file in files if file not in discarded]
     if success:
         print(in_words(name, len(left), options))
@@ -44,6 +46,62 @@ def _stack(files: Sequence[str], options: Namespace) -> int:
     print_list("stacked" if success else "usable", left)
     print_list("discarded", discarded)
     return 0 if success else 1
+
+
+def _by_class(
+    files: Sequence[str], name: str, arguments: dict[str, Any], options: Namespace
+) -> tuple[bool, list[str]]:
+    """Write a master as the original does: whether there is one, and the files left out."""
+    load("dask.array", "autowisp_xr.image_calibration.master_maker")
+    from autowisp_xr.image_calibration import MasterMaker
+
+    return MasterMaker(**arguments)(files, name, allow_overwrite=options.allow_overwrite)
+
+
+def _by_verb(
+    files: Sequence[str], name: str, arguments: dict[str, Any], options: Namespace
+) -> tuple[bool, list[str]]:
+    """Write a stack as :func:`autowisp_xr.stack` makes it, likewise."""
+    load("dask.array", "autowisp_xr.stack.stacking")
+    from autowisp_xr.frames.write import to_fits
+    from autowisp_xr.opening import open_fits
+    from autowisp_xr.stack.stacking import stack
+
+    if len(files) < max(options.min_valid_frames, 1):
+        return False, []
+    found = stack(
+        open_fits(files),
+        arguments["average_func"],
+        reject=_rejection(options),
+        exclude=arguments["exclude_mask"],
+        min_values=arguments["min_valid_values"],
+        average_keywords=arguments["add_averaged_keywords"],
+        rejected=options.rejection_maps,
+    )
+    to_fits(found, name, overwrite=options.allow_overwrite, compress=options.compress)
+    return True, []
+
+
+def _rejection(options: Namespace) -> "Rejection | None":
+    import autowisp_xr as aw
+
+    name, numbers = options.reject
+    clips: dict[str, Callable[..., Rejection]] = {
+        "rms": aw.SigmaClip,
+        "mad": partial(aw.SigmaClip, scale="mad"),
+        "winsorized": aw.WinsorizedSigmaClip,
+        "linear-fit": aw.LinearFitClip,
+        "noise": aw.NoiseClip,
+    }
+    others: dict[str, Callable[..., Rejection]] = {
+        "esd": aw.GeneralizedESD,
+        "minmax": aw.MinMax,
+        "percentile": aw.Percentile,
+    }
+    if name in clips:
+        rounds = None if math.isinf(options.max_iter) else options.max_iter
+        return clips[name](options.outlier_threshold, max_iter=rounds)
+    return others[name](*numbers) if name in others else None
 
 
 def header_of(file: str) -> "Header":

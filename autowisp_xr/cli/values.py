@@ -16,6 +16,12 @@ from autowisp_xr.options import upper_and_lower
 
 _AVERAGES: dict[str, str | float] = {"median": "median", "mean": "mean", "min": 0.0, "max": 1.0}
 
+_REJECTIONS = {
+    **dict.fromkeys(("none", "rms", "mad", "winsorized", "linear-fit", "noise"), 0),
+    **dict.fromkeys(("esd", "minmax", "percentile"), 2),
+}
+"""Names of ways to find outliers, and how many numbers each may have."""
+
 _FILTERS = (
     *("median_filter", "percentile_filter", "minimum_filter"),
     *("maximum_filter", "uniform_filter", "gaussian_filter"),
@@ -129,6 +135,18 @@ def average(text: str) -> str | float:
             f"percentile:70, not {text!r}"
         )
     return found
+
+
+def rejection(text: str) -> tuple[str, tuple[float, ...]]:
+    """Read the name of a way to find outliers, and its numbers: "esd:0.01,4" or "mad"."""
+    name, colon, given = (part.strip().lower() for part in text.partition(":"))
+    if name not in _REJECTIONS:
+        raise OptionError(f"{name!r} is no way to reject; there are {', '.join(_REJECTIONS)}")
+    texts = [each.strip() for each in given.split(",")] if colon else []
+    if len(texts) > _REJECTIONS[name]:
+        most = _REJECTIONS[name] or "no"
+        raise OptionError(f"{name} has {most} numbers of its own, {text!r} has {len(texts)}")
+    return name, tuple(int(each) if each.isdecimal() else number(each) for each in texts)
 
 
 def flag_names(texts: Sequence[str]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.fits.units import Unit
+from autowisp_xr.schema import NUMBERS_OF_VALUES
 
 HduName = int | str
 """The number of an HDU, or its name: EXTNAME, or "EXTNAME,EXTVER"; letter case does not matter."""
@@ -22,7 +23,7 @@ Meaning = Literal["values", "flags", "faults", "deviation", "variance", "inverse
 """What the pixels of a plane are: of the image "values"; of a mask "flags", which are ours, or
 "faults", where whatever is not 0 is bad; of errors what they are a measure of."""
 
-_OURS = ("error", "mask", "count")
+_OURS = ("error", "mask", *NUMBERS_OF_VALUES)
 _ERRORS: dict[str, Meaning] = {
     **dict.fromkeys(("ERR", "ERROR", "ERRORS", "SIGMA", "STD", "STDDEV", "RMS"), "deviation"),
     **dict.fromkeys(("UNCERT", "UNCERTAINTY", "UNC", "ERRDATA"), "deviation"),
@@ -113,7 +114,7 @@ def is_companion(unit: Unit) -> bool:
 def companions_of(
     units: Sequence[Unit], image: Unit
 ) -> tuple[dict[str, Companion], tuple[str, ...]]:
-    """Find errors, mask and counts of an image, and what is in doubt about them.
+    """Find errors, mask and numbers of values of an image, and what is in doubt about them.
 
     Parameters
     ----------
@@ -124,8 +125,8 @@ def companions_of(
 
     Returns
     -------
-    By their kind ("error", "mask", "count") those that are understood; and a sentence for each that
-    is not.
+    By their kind ("error", "mask", "count", ...) those that are understood; and a sentence for each
+    that is not.
     """
     found: dict[str, Companion] = {}
     doubts = []
@@ -158,7 +159,7 @@ def companions_of(
 
 
 def _kind(unit: Unit) -> str:
-    """Return error, mask or count (also for what is not used); "" for an image of its own."""
+    """Return error, mask, count (also for what is not used), ...; "" for an image of its own."""
     kind = unit.values.get("IMAGETYP", "").lower()
     if kind in _OURS:
         return kind
@@ -179,7 +180,7 @@ def _goes_with(unit: Unit, image: Unit) -> bool:
 def _understood(kind: str, unit: Unit, image: Unit, primary: Unit) -> Companion | str | None:
     """Return what a plane is, or why it cannot be used; None for what is of no use here."""
     ours = unit.values.get("IMAGETYP", "").lower() == kind
-    if kind == "count":
+    if kind in NUMBERS_OF_VALUES:
         if ours and unit.shape == image.shape:
             return Companion(unit, "values")
         # what this package writes has its name as its type, too

@@ -13,7 +13,7 @@ from autowisp_xr.fits.pixels import convert_companion, stored_pieces
 from autowisp_xr.fits.planes import Hdu, Mosaic, as_tiles
 from autowisp_xr.fits.temporary import Inflated, TemporaryFile, bytes_of, inflated, plane_in
 from autowisp_xr.regions import ChannelSlice
-from autowisp_xr.schema import DIMS
+from autowisp_xr.schema import DIMS, NUMBERS_OF_VALUES
 
 PlanesOfFrames: TypeAlias = Sequence[Sequence[Hdu | Mosaic]]
 """For each frame the HDU (or the mosaic of HDUs) of each channel."""
@@ -153,7 +153,8 @@ def variables_of(
     Parameters
     ----------
     planes
-        "image" and, where there are any, "error", which becomes ``variance``, "mask" and "count".
+        "image" and, where there are any, "error", which becomes ``variance``, "mask" and those of
+        ``NUMBERS_OF_VALUES``.
     slices, shape
         As for :class:`Planes`.
     dtype
@@ -165,7 +166,7 @@ def variables_of(
     for kind, name, kept in (
         ("error", "variance", image.dtype if image.dtype.kind == "f" else np.float32),
         ("mask", "mask", np.uint8),
-        ("count", "count", np.uint16),
+        *((kind, kind, np.uint16) for kind in NUMBERS_OF_VALUES),
     ):
         if kind in planes:
             found[name] = late_variable(Planes(planes[kind], slices, shape, np.dtype(kept)), DIMS)

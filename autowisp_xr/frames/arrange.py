@@ -41,7 +41,7 @@ class Arrangement:
     """Rows and columns of incomplete super-pixels at the far edge."""
 
     def planes(self, kind: str) -> list[list[Hdu | Mosaic]]:
-        """Return HDUs of "image", "error", "mask" or "count" by frame and channel; [] for none."""
+        """Return HDUs of "image", "error", "mask", ... by frame and channel; [] for none."""
         found: list[list[Hdu | Mosaic]] = []
         missing: list[str] = []
         for records in self.frames:

@@ -143,8 +143,9 @@ def _variables(order: Arrangement, dtype: DTypeLike | None) -> dict[str, xr.Vari
     planes = {kind: found for kind in ("image", "error", "mask") if (found := order.planes(kind))}
     if "image" not in planes:
         raise BadImageError(f"{order.frames[0][0].path} holds no image")
-    if all("count" in record.layout.planes for records in order.frames for record in records):
-        planes["count"] = order.planes("count")
+    for kind in schema.NUMBERS_OF_VALUES:
+        if all(kind in record.layout.planes for records in order.frames for record in records):
+            planes[kind] = order.planes(kind)
     return variables_of(planes, order.cuts, (order.height, order.width), dtype)
 
 

@@ -30,6 +30,8 @@ _REMARKS = {
         *(f"{flag.value:4d} {str(flag.name).lower()}" for flag in Flag),
     ],
     "count": ["values that went into each pixel"],
+    "rejected_low": ["values of each pixel rejected below the others"],
+    "rejected_high": ["values of each pixel rejected above the others"],
     "rate": ["dark current in ADU per second"],
     "scatter": ["scatter through frames without light, by the expected one"],
     "response": ["response to light, by that of the surroundings"],
@@ -109,13 +111,13 @@ def content_of(
     tiles: bool,
     quantize: float | None,
 ) -> Content:
-    """Return what writes a file: image, and what there is of error, mask and count.
+    """Return what writes a file: image, and what there is of error, mask and numbers of values.
 
     Parameters
     ----------
     planes
         "image" and, where there are any, "variance" (of which the error is the root), "mask" and
-        "count": (y, x), in memory.
+        those of ``schema.NUMBERS_OF_VALUES``: (y, x), in memory.
     header
         As :func:`output_headers` gives it.
     history

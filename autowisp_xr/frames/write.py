@@ -23,7 +23,10 @@ from autowisp_xr.headers.coordinates import is_master
 from autowisp_xr.headers.fate_rules import set_facts
 from autowisp_xr.headers.product import digest_facts
 
-_WRITTEN = ("image", "variance", "mask", "count", "rate", "scatter", "response")
+_WRITTEN = (
+    *("image", "variance", "mask", *schema.NUMBERS_OF_VALUES),
+    *("rate", "scatter", "response"),
+)
 _DEFAULT_LEVEL = 16
 
 
@@ -71,12 +74,13 @@ def to_fits(
     Notes
     -----
     A file holds the image (its header, and the history of ``ds``), the error = sqrt(variance)
-    and the mask, and that of a master ``count``, too; in that of defects ``reason`` is the image,
-    and their numbers lie beside it; raw frames have the image only, in their own
-    integer type. The error of a master is stored in float64, so that the variance that is read back
-    has the same bits. The shared variances do not go along: Zarr keeps them, and
-    ``autowisp_xr.open_fits`` makes them again of the masters, if their files are near. What becomes
-    of each card of a raw frame, :data:`autowisp_xr.headers.fates.TABLE` lists.
+    and the mask, and that of a master ``count``, ``rejected_low`` and ``rejected_high``, too, where
+    there are any; in that of defects ``reason`` is the image, and their numbers lie beside it; raw
+    frames have the image only, in their own integer type. The error of a master is stored in
+    float64, so that the variance that is read back has the same bits. The shared variances do not
+    go along: Zarr keeps them, and ``autowisp_xr.open_fits`` makes them again of the masters, if
+    their files are near. What becomes of each card of a raw frame,
+    :data:`autowisp_xr.headers.fates.TABLE` lists.
 
     Each file is written under a temporary name, synced, and renamed, so that a name never stands
     for half a file; the channels of a frame appear together. After an error, no further frame is
@@ -144,7 +148,9 @@ def write_missing(
             return paths
         if hashes:
             records = provenance.history(provenance.with_hashes(ds))
-        names = [name for name in _WRITTEN if name in ds]
+        # numbers that are one for all frames are those of none
+        dims = ds["image"].dims
+        names = [name for name in _WRITTEN if name in ds and ds[name].dims == dims]
         done = [target and _with_history(target, ds, records) for target in files]
         write = Writing(done, names, overwrite, level, digest=report is not None)
         for of_frame in write_frames(ds, write):

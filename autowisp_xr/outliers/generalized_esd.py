@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from autowisp_xr.arrays import Columns, Floats, Integers
-from autowisp_xr.kernels.clip import farthest, rounding_of
+from autowisp_xr.kernels.clip import rounding_of
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kernels.pixels import Digitisation
 from autowisp_xr.outliers.base import ByOrder, warn_of_no_rejection
@@ -128,10 +128,10 @@ def extreme_ends(ordered, number, critical, most, step, rounding, ends):
         for _ in range(most[n]):
             mean, squared_deviations = moments(column[low:high])
             left = high - low
-            scatter = max(np.sqrt(squared_deviations / (left - 1)), step)
+            least = max(step, rounding * max(abs(column[low]), abs(column[high - 1])))
+            scatter = max(np.sqrt(squared_deviations / (left - 1)), least)
             below, above = mean - column[low], column[high - 1] - mean
-            size = max(abs(column[low]), abs(column[high - 1]))
-            outlier = max(below, above) > farthest(critical[left], scatter, size, rounding)
+            outlier = max(below, above) > critical[left] * scatter
             if above >= below:
                 high -= 1
             else:

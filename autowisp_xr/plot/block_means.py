@@ -77,7 +77,7 @@ class Blocks:
         return cls(
             values=values,
             good=number > 0,
-            flags=_reduced(np.bitwise_or, bits, factors),
+            flags=reduced(np.bitwise_or, bits, factors),
             counts={
                 flag: int(found[(kinds & flag) != 0].sum())
                 for flag in Flag
@@ -126,14 +126,14 @@ def stretch(values: Floats, good: Bools) -> tuple[float, float] | None:
 def _means(image: Image, chosen: Bools, factors: tuple[int, int]) -> tuple[Floats, Integers]:
     """Return the mean of the chosen pixels of each block, NaN without any, and their number."""
     kept = image if chosen.all() else np.where(chosen, image, image.dtype.type(0))
-    number = _reduced(np.add, chosen, factors, dtype=np.int32)
-    sums = _reduced(np.add, kept, factors, dtype=np.float64)
+    number = reduced(np.add, chosen, factors, dtype=np.int32)
+    sums = reduced(np.add, kept, factors, dtype=np.float64)
     means = np.full(sums.shape, np.nan)
     np.divide(sums, number, out=means, where=number > 0)
     return means, number
 
 
-def _reduced(
+def reduced(
     ufunc: np.ufunc, plane: Any, factors: tuple[int, int], dtype: DTypeLike | None = None
 ) -> Any:
     """Add up the blocks of a plane, or combine them otherwise."""

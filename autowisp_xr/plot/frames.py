@@ -107,7 +107,7 @@ def frame(
     marked = as_flag(flags)
     _check(ds, before, frame, limits, size)
     planes = ("image", "mask", "variance") if error else ("image", "mask")
-    one = _read(ds, frame, channel, planes)
+    one = read_one(ds, frame, channel, planes)
     rows = [_panels(one, "image", "" if before is None else "after", marked, limits)]
     if before is not None:
         earlier = _read_before(before, one, frame, channel)
@@ -122,7 +122,7 @@ def frame(
     name = ending(whole_name(one), _IN_HEADING)
     if one.sizes["channel"] == 1 < ds.sizes["channel"]:
         name += f", channel {schema.names(one, 'channel')[0]}"
-    return _drawn(rows, "\n".join(filter(None, (name, description(one)))), size)
+    return draw_rows(rows, "\n".join(filter(None, (name, description(one)))), size)
 
 
 def _check(
@@ -145,7 +145,7 @@ def _is_master(ds: object) -> bool:
     return isinstance(ds, xr.Dataset) and "frame" not in ds.dims
 
 
-def _read(
+def read_one(
     ds: xr.Dataset, frame: int | str, channel: int | str | None, planes: tuple[str, ...]
 ) -> xr.Dataset:
     """Read one frame, or a master, of one channel or of all (channel, y, x)."""
@@ -169,7 +169,7 @@ def _read_before(
         # a mosaic that was not yet split is shown whole
         channel = schema.names(one, "channel")[0] if before.sizes["channel"] > 1 else 0
     try:
-        return _read(before, frame, channel, ("image", "mask"))
+        return read_one(before, frame, channel, ("image", "mask"))
     except ValueError as error:
         raise ValueError(f"before: {error}") from error
 
@@ -187,7 +187,8 @@ def _panels(one: xr.Dataset, kind: str, title: str, flags: Flag, limits: Limits)
     ]
 
 
-def _drawn(rows: list[list[Panel]], heading: str, size: float | None) -> "Figure":
+def draw_rows(rows: list[list[Panel]], heading: str, size: float | None) -> "Figure":
+    """Draw rows of panels below a heading; ``size`` as for :func:`frame`."""
     across = max(len(row) for row in rows)
     inches = _SIZES.get(across, _SMALLEST) if size is None else size
     heights, widths = _sides(rows, inches)

@@ -8,7 +8,7 @@ import xarray as xr
 
 from autowisp_xr.arrays import Bools, Floats
 from autowisp_xr.flags import Flag
-from autowisp_xr.plot.block_means import Blocks, factors_for, is_elongated, stretch
+from autowisp_xr.plot.block_means import Blocks, factors_for, is_elongated, reduced, stretch
 from autowisp_xr.regions import Region
 
 if TYPE_CHECKING:
@@ -36,14 +36,14 @@ _LEGEND = -0.42
 """Inches of the legend below its axes, for the numbers and the label in between."""
 
 _UNITS = {"adu": "ADU", "1": "relative", "electron": "electrons"}
-_SHADES = {"image": "gray", "error": "viridis"}
+_SHADES = {"image": "gray", "error": "viridis", "number": "magma"}
 
 
 class Panel(NamedTuple):
     """One plane of one frame, and how it is to be drawn."""
 
     kind: str
-    """"image" or "error"."""
+    """"image", "error" or "number"."""
 
     title: str
     plane: xr.Dataset
@@ -70,8 +70,10 @@ def draw_panel(figure: "Figure", axes: "Axes", panel: Panel, inches: float, abre
 
     Returns
     -------
-    How many lines the legend has.
+    How many lines the legend has, and the title beyond one.
     """
+    from matplotlib.ticker import MaxNLocator
+
     axes.set_axis_on()
     axes.set_title(panel.title, fontsize="medium", parse_math=False)
     if panel.kind == "error" and "variance" not in panel.plane:
@@ -90,11 +92,13 @@ def draw_panel(figure: "Figure", axes: "Axes", panel: Panel, inches: float, abre
         beside = axes.inset_axes((1.03, 0.0, 0.04, 1.0))
         bar = figure.colorbar(drawn, cax=beside, extend=_beyond(blocks.values, low, high))
         bar.set_label(_unit(panel))
+        if panel.kind == "number":
+            bar.locator = MaxNLocator(integer=True)
         beside.ticklabel_format(axis="y", useOffset=False)
-    lines = 0
+    lines = panel.title.count("\n")
     if panel.kind == "image" and blocks.marked:
         _mark(axes, blocks, where)
-        lines = _explain(figure, axes, blocks, factors, abreast)
+        lines += _explain(figure, axes, blocks, factors, abreast)
     axes.set(xlim=span(panel.plane, "x"), ylim=span(panel.plane, "y"))
     axes.set(xlabel="x [pixel]", ylabel="y [pixel]", anchor="N")
     return lines
@@ -127,8 +131,12 @@ def _chosen(panel: Panel, blocks: Blocks, factors: tuple[int, int]) -> Bools:
 
 def _blocks(panel: Panel, factors: tuple[int, int]) -> Blocks:
     mask = panel.plane["mask"].values if "mask" in panel.plane else None
-    if panel.kind == "image":
-        return Blocks.of(panel.plane["image"].values, mask, panel.flags, factors)
+    image = panel.plane["image"].values
+    if panel.kind != "error":
+        blocks = Blocks.of(image, mask, panel.flags, factors)
+        # of numbers the largest in a block, so that a lone one stays to be seen
+        largest = panel.kind == "number"
+        return replace(blocks, values=reduced(np.maximum, image, factors)) if largest else blocks
     variances = Blocks.of(panel.plane["variance"].values, mask, Flag(0), factors)
     with np.errstate(invalid="ignore"):
         return replace(variances, values=np.sqrt(variances.values))
@@ -181,6 +189,8 @@ def _per_cent(number: int, of: int) -> str:
 
 
 def _unit(panel: Panel) -> str:
+    if panel.kind == "number":
+        return "values of a pixel"
     unit = str(panel.plane["image"].attrs.get("units", ""))
     unit = _UNITS.get(unit, unit)
     return f"error [{unit}]" if panel.kind == "error" else unit

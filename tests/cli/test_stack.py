@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from autowisp_xr.cli import main
+import autowisp_xr as aw
+from autowisp_xr import schema
+from autowisp_xr.cli import main, values
 
 
 def run(*arguments):
@@ -132,3 +134,68 @@ def test_what_share_of_the_master_is_flagged_is_printed(frames, capsys):
     assert capsys.readouterr().out.startswith(
         "M/zero.fits: median of 3 frames, 25.00% of its pixels flagged for too few values\n"
     )
+
+
+# ---------------------------------------------------------------------- other rejections
+
+
+def exposures(number=8):
+    """Files of frames with a satellite in one of them, and a calibrated level."""
+    values = np.random.default_rng(4).normal(100, 5, (number, 6, 8)).astype("f4")
+    values[2, 3] += 500
+    header = fits.Header({"IMAGETYP": "object", "EXPTIME": 10.0, "JD-OBS": 2460000.5})
+    for i, image in enumerate(values):
+        fits.writeto(f"s{i}.fits", image, header)
+    return values
+
+
+def test_ways_to_reject_are_read_with_their_numbers():
+    assert values.rejection("mad") == ("mad", ())
+    assert values.rejection("ESD: 0.01, 4") == ("esd", (0.01, 4))
+    assert values.rejection("minmax:0,2") == ("minmax", (0, 2))
+
+
+@pytest.mark.parametrize(
+    ("name", "reject"),
+    {
+        "rms": aw.SigmaClip(2.5, max_iter=20),
+        "mad": aw.SigmaClip(2.5, scale="mad", max_iter=20),
+        "winsorized": aw.WinsorizedSigmaClip(2.5, max_iter=20),
+        "linear-fit": aw.LinearFitClip(2.5, max_iter=20),
+        "esd:0.01,2": aw.GeneralizedESD(0.01, 2),
+        "esd": aw.GeneralizedESD(),
+        "minmax:0,2": aw.MinMax(0, 2),
+        "percentile:0.5,0.5": aw.Percentile(0.5, 0.5),
+    }.items(),
+)
+def test_outliers_are_rejected_as_by_the_verb(name, reject, here, capsys):
+    exposures()
+    how = ("--reject", name, "--outlier-threshold", "2.5", "--rejection-maps")
+    assert run(".", *NAME, "--min-valid-frames", "8", "--average-func", "mean", *how) == 0
+    printed = capsys.readouterr().out
+    assert "mean of 8 frames" in printed
+    found = aw.open_fits("M/object.fits")
+    frames = aw.open_fits("s*.fits")
+    expected = aw.stack(
+        frames, "mean", reject=reject, exclude="UNUSABLE", min_values=5, rejected=True
+    )
+    for plane in ("image", "variance", "mask", *schema.NUMBERS_OF_VALUES):
+        np.testing.assert_array_equal(found[plane][0], expected[plane])
+    assert (found["rejected_high"][0, 0, 3] >= 1).all()
+
+
+def test_without_maps_there_are_none_and_few_frames_make_no_stack(here, capsys):
+    exposures()
+    assert run(".", *NAME, "--reject", "esd") == 1
+    assert (
+        "no master: 8 of 8 frames are usable, --min-valid-frames is 10" in capsys.readouterr().out
+    )
+    assert run(".", *NAME, "--reject", "none", "--min-valid-frames", "3") == 0
+    with fits.open("M/object.fits") as hdus:
+        assert [hdu.name for hdu in hdus] == ["PRIMARY", "ERROR", "MASK", "COUNT"]
+
+
+def test_noise_that_is_not_known_is_an_error(here, capsys):
+    exposures()
+    assert run(".", *NAME, "--reject", "noise", "--min-valid-frames", "3") == 1
+    assert "NoiseClip needs the variance of the frames" in capsys.readouterr().err

@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 from astropy.io import fits
 
+import autowisp_xr as aw
 from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import HeaderError
@@ -16,6 +17,7 @@ from autowisp_xr.fits import writing
 from autowisp_xr.frames import atomic_write, to_fits
 from autowisp_xr.opening import open_fits
 from autowisp_xr.regions import ChannelSlice
+from tests.steps.frames import frame_set
 
 BAYER = {
     "R": ChannelSlice(y_step=2, x_step=2),
@@ -164,6 +166,29 @@ def test_a_master_bears_how_many_values_went_into_each_pixel(tmp_path, suffix):
         ds.drop_vars("count"),
         schema.as_master(open_fits(paths)).drop_vars("count", errors="ignore"),
     )
+
+
+@pytest.mark.parametrize("suffix", ["fits", "fits.fz"])
+def test_a_stack_bears_how_many_values_were_rejected(tmp_path, suffix):
+    values = np.random.default_rng(3).normal(100, 10, (8, 1, 5, 7)).astype("f4")
+    values[2, 0, 3], values[5, 0, :, 1] = 500, -500
+    stack = aw.stack(frame_set(values), "mean", reject=aw.SigmaClip(2.5), rejected=True)
+    (path,) = to_fits(stack, tmp_path / f"stack.{suffix}")
+    with fits.open(path) as hdus:
+        assert [hdu.name for hdu in hdus[-3:]] == ["COUNT", "REJECTED_LOW", "REJECTED_HIGH"]
+    back = open_fits(path)
+    assert "doubts" not in back.coords
+    again = open_fits(to_fits(back, tmp_path / f"again.{suffix}"))
+    for name in schema.NUMBERS_OF_VALUES:
+        assert back[name].dtype == np.uint16
+        np.testing.assert_array_equal(back[name][0], stack[name])
+        np.testing.assert_array_equal(again[name], back[name])
+    assert int(back["rejected_high"].sum()) >= 6
+    # they are no numbers of frames that are stacked again, or stand beside others
+    joined = aw.concat(back, stack.assign_coords(time=np.datetime64("2026-01-01", "ns")))
+    for ds in (aw.stack(back, "mean"), joined):
+        assert "rejected_low" not in ds
+        assert "count" in ds
 
 
 def test_a_master_states_so(tmp_path):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import autowisp_xr as aw
-from autowisp_xr import GeneralizedESD, LinearFitClip, WinsorizedSigmaClip
+from autowisp_xr import Flag, GeneralizedESD, LinearFitClip, WinsorizedSigmaClip
 from autowisp_xr.kernels.clip import MEAN
 from autowisp_xr.outliers.base import average_columns
 from autowisp_xr.testing import assert_frames_equal, no_compute
@@ -31,7 +31,7 @@ FRAMES = 9
 def frames(rng):
     values = rng.normal(100, 10, (FRAMES, 1, 5, 7)).astype("f4")
     values[rng.random(values.shape) < 0.1] *= 2
-    mask = rng.choice([0, 0, 0, 0, 2], values.shape).astype("u1")
+    mask = rng.choice([0, 0, 0, 0, int(Flag.COSMIC)], values.shape).astype("u1")
     return frame_set(values, mask=mask, variance=np.full_like(values, 100.0))
 
 
