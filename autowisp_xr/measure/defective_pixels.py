@@ -18,6 +18,7 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.arrays import Integers
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError, ImageMismatchError
+from autowisp_xr.headers.cards import common_header, parse_header, render_header
 from autowisp_xr.kinds import EXPOSURE_TOLERANCE, TEMPERATURE_TOLERANCE
 from autowisp_xr.measure.defect_search import BITS, DefectSearch
 from autowisp_xr.measure.frame_moments import LeveledFrames, leveled, prepared
@@ -165,8 +166,9 @@ def defects(
     }
     found_from = "; ".join(_found_from(one, chance) for one in sets_of_frames)
     attrs = {"camera": camera.to_json(), "found_from": found_from}
-    image_type = ((), np.array("defects", np.dtypes.StringDType()))
-    result = xr.Dataset(variables, place.coords, attrs).assign_coords(image_type=image_type)
+    texts = {"image_type": "defects", "header": _common_header([one for _, one in given])}
+    coords = {name: ((), np.array(of, np.dtypes.StringDType())) for name, of in texts.items()}
+    result = xr.Dataset(variables, place.coords, attrs).assign_coords(coords)
     options |= {"allow_mismatch": sorted(allow_mismatch)}
     others = {f"set {number}": one for number, (_, one) in enumerate(given[1:], 2)}
     return provenance.record(result, "defects", options, source=given[0][1], masters=others)
@@ -198,6 +200,13 @@ def _bands(height: int, width: int) -> Iterator[tuple[slice, slice]]:
         stop = min(start + rows, height)
         outer = slice(first, min(stop + REGION, height))
         yield outer, slice(start - first, stop - first)
+
+
+def _common_header(sets: Sequence[xr.Dataset]) -> str:
+    """Return the cards that all frames have in common; "" where frames have no headers."""
+    known = [one["header"].values for one in sets if "header" in one.coords]
+    headers = [parse_header(str(text)) for of_set in known for text in np.atleast_1d(of_set)]
+    return render_header(common_header(headers)) if headers else ""
 
 
 def _found_from(one: LeveledFrames, chance: float) -> str:
