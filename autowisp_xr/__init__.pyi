@@ -22,6 +22,7 @@ from .errors import HeaderError as HeaderError
 from .errors import ImageMismatchError as ImageMismatchError
 from .errors import InUseError as InUseError
 from .errors import MasterMismatchError as MasterMismatchError
+from .errors import MissingPackageError as MissingPackageError
 from .errors import OutsideImageError as OutsideImageError
 from .errors import SchemaError as SchemaError
 from .flags import Flag as Flag
@@ -38,6 +39,7 @@ from .matching import Matching as Matching
 from .night import open_night as open_night
 from .night import reduce as reduce
 from .opening import open_fits as open_fits
+from .options import CosmicRays as CosmicRays
 from .options import Overscan as Overscan
 from .outliers.generalized_esd import GeneralizedESD as GeneralizedESD
 from .outliers.linear_fit_clip import LinearFitClip as LinearFitClip
@@ -65,6 +67,7 @@ from .steps import correct_crosstalk as correct_crosstalk
 from .steps import divide_flat as divide_flat
 from .steps import fill as fill
 from .steps import flag_cold_pixels as flag_cold_pixels
+from .steps import flag_cosmic_rays as flag_cosmic_rays
 from .steps import flag_saturated as flag_saturated
 from .steps import flagged as flagged
 from .steps import linearise as linearise

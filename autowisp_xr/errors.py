@@ -41,5 +41,9 @@ class InUseError(AutowispError, OSError):
     """Another run is writing in the same place, or may be; with its process, host and start."""
 
 
+class MissingPackageError(AutowispError, ImportError):
+    """A package that only some need is not installed; with the extra that it comes with."""
+
+
 class AutowispWarning(UserWarning):
     """A warning on which the user can act; the result is valid."""

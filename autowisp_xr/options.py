@@ -20,6 +20,8 @@ NoiseWanted = Literal["required", "if known"]
 ScaleDark = Literal[False, "down", "any"]
 MIN_FLAT = 0.05
 """Fraction of the mean of a flat below which a pixel counts as unlit."""
+SIGCLIP, OBJLIM = 4.5, 15.0
+"""Limits of :class:`CosmicRays`."""
 Masked = Literal["leave out", "take"]
 """The choice whether flagged pixels count."""
 
@@ -218,3 +220,46 @@ class Overscan:
 
 OverscanChoice = Overscan | Sequence[Overscan] | xr.Dataset | Literal[False] | None
 """The argument ``overscan`` of verbs: a method, passes, a correction, none, or the default."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CosmicRays:
+    """How cosmic rays are found in a frame; the names are those of L.A.Cosmic.
+
+    Examples
+    --------
+    >>> CosmicRays(objlim=5)  # of stars with a FWHM of two pixels and more, also faint rays
+    CosmicRays(sigclip=4.5, sigfrac=0.3, objlim=5, niter=4, sepmed=False)
+    """
+
+    sigclip: float = SIGCLIP
+    """Sharpness of a ray, in units of the noise of its surroundings."""
+
+    sigfrac: float = 0.3
+    """Fraction of it that is enough beside a pixel of a ray."""
+
+    objlim: float = OBJLIM
+    """How many times sharper a ray is than what its neighbours have of its shape. Less finds
+    fainter rays, and takes the cores of sharp stars for some: 5 is for a FWHM of 2 pixels and more,
+    15 for 1.3 and more."""
+
+    niter: int = 4
+    """Rounds; each looks at what is left when the rays of the rounds before are taken out."""
+
+    sepmed: bool = False
+    """Whether medians are taken along rows, then columns: faster, and only for stars of a FWHM
+    of 2.5 pixels and more."""
+
+    def __post_init__(self) -> None:
+        for name in ("sigclip", "sigfrac", "objlim"):
+            value = getattr(self, name)
+            if not (isinstance(value, Real) and 0 < float(value) < math.inf):
+                raise ValueError(f"{name} is a positive number, not {value!r}")
+        if self.sigfrac > 1:
+            raise ValueError(f"sigfrac is at most 1, a fraction of sigclip, not {self.sigfrac!r}")
+        if isinstance(self.niter, bool) or not isinstance(self.niter, Integral) or self.niter < 1:
+            raise ValueError(f"niter is a whole number from 1, not {self.niter!r}")
+
+
+CosmicRaysChoice = CosmicRays | bool | None
+"""The argument ``cosmic_rays`` of verbs: how, by the defaults, or not at all."""

@@ -118,6 +118,7 @@ def record(
     source: xr.Dataset | None = None,
     masters: Mapping[str, xr.Dataset | None] | None = None,
     files: Iterable[str | dict[str, Any]] | None = None,
+    packages: Iterable[str] = (),
 ) -> xr.Dataset:
     """Return a copy of a Dataset with one more record in its history.
 
@@ -133,6 +134,8 @@ def record(
         Named masters that were applied; None stands for one that was not given.
     files
         Paths of the files that the step reads, or :func:`file_entry` of those read before.
+    packages
+        Whose versions are recorded, too.
 
     Notes
     -----
@@ -156,7 +159,7 @@ def record(
     from_files = {name: found for name, master in given.items() if (found := _files_of(master))}
     if from_files:
         step["files"] = from_files
-    step["versions"] = _versions()
+    step["versions"] = _versions() | {package: version(package) for package in packages}
     step["time"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     return ds.assign_attrs(history=json.dumps([*history(source), step]))
 

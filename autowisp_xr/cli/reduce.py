@@ -8,6 +8,7 @@ from typing import Any
 
 from autowisp_xr.cli.loading import load
 from autowisp_xr.cli.settings import in_table
+from autowisp_xr.cli.values import OptionError
 
 
 def demo(options: Namespace) -> int:
@@ -49,6 +50,7 @@ def reduce(options: Namespace) -> int:
         select=select,
         min_flat=options.min_flat,
         defects="none" if options.defects == ["none"] else options.defects,
+        cosmic_rays=_cosmic_rays(options),
         checksum=options.checksum,
         overwrite=options.overwrite,
         report=print,
@@ -56,6 +58,18 @@ def reduce(options: Namespace) -> int:
     print()
     print(summary, end="")
     return summary.exit_status
+
+
+def _cosmic_rays(options: Namespace) -> Any:
+    """Return how cosmic rays are found, or None; OptionError for limits without the search."""
+    from autowisp_xr import CosmicRays
+
+    limits = ("sigclip", "objlim")
+    if options.cosmic_rays:
+        return CosmicRays(**{name: getattr(options, name) for name in limits})
+    for name in options.chosen.intersection(limits):
+        raise OptionError(f"--{name} is for cosmic rays; give --cosmic-rays, too")
+    return None
 
 
 def _arguments(options: Namespace) -> dict[str, Any]:

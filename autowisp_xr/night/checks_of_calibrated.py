@@ -11,6 +11,7 @@ import xarray as xr
 
 from autowisp_xr import measure
 from autowisp_xr.arrays import Floats
+from autowisp_xr.flags import Flag
 from autowisp_xr.night.sentences import Doubts, sentence
 
 _BELOW = 0.005
@@ -38,13 +39,21 @@ the image, no uncertainty includes it, and that there is no flat is reported any
 _SIDE = 8
 """Pixels a side of a block; the uncertainty of its mean is by so much smaller."""
 
+_RAYS = 0.01
+"""Of the pixels: half an hour on a high mountain flags a tenth of it."""
+
 _FAINT = 2.0
 """Uncertainties above zero, below which they are too large in the mean: a pixel that noise makes
 brighter is given more photon noise, and one that it makes darker no less than none."""
 
 
 def doubts_on_calibrated(
-    made: xr.Dataset, masters: Mapping[str, str], dark: xr.Dataset | None, *, level_known: bool
+    made: xr.Dataset,
+    masters: Mapping[str, str],
+    dark: xr.Dataset | None,
+    *,
+    level_known: bool,
+    cosmic_rays: bool,
 ) -> Doubts:
     """Collect the doubts about calibrated frames.
 
@@ -58,6 +67,8 @@ def doubts_on_calibrated(
         As it was subtracted; None where none was, or its pattern is not what was taken off.
     level_known
         Whether a level without light was subtracted; else uncertainties are wrong by it anyway.
+    cosmic_rays
+        Whether they were looked for.
     """
     found = measure.check_calibrated(made, dark=dark)
     doubts = Doubts([str(name) for name in made["frame"].values.tolist()])
@@ -66,7 +77,19 @@ def doubts_on_calibrated(
     if level_known and not low:
         # below zero, uncertainties lack the photon noise of what is there
         _noise(found, doubts, masters)
+    if cosmic_rays:
+        _cosmic_rays(made, doubts)
     return doubts
+
+
+def _cosmic_rays(made: xr.Dataset, doubts: Doubts) -> None:
+    """Report how many pixels cosmic rays have hit, and where they are too many for rays."""
+    numbers = np.array([np.count_nonzero(one.values & Flag.COSMIC) for one in made["mask"]])
+    pixels = made["mask"].size // made.sizes["frame"]
+    doubts.note("cosmic_rays", median=np.median(numbers), least=numbers.min(), most=numbers.max())
+    many = numbers > _RAYS * pixels
+    if many.any():
+        doubts.add("many_cosmic_rays", many, share=100 * numbers.max() / pixels)
 
 
 def _below_zero(found: xr.Dataset, doubts: Doubts, masters: Mapping[str, str]) -> bool:

@@ -23,7 +23,9 @@ from autowisp_xr.night.defect_masks import DefectMasks
 from autowisp_xr.night.plan import Product
 from autowisp_xr.night.product_writing import Remarks
 from autowisp_xr.night.sentences import sentence
+from autowisp_xr.options import CosmicRays
 from autowisp_xr.stack import master_bias, master_dark
+from autowisp_xr.steps.cosmic_rays import with_cosmic_rays
 
 
 @dataclass
@@ -35,6 +37,7 @@ class Recipes:
     matching: Matching
     select: "flats.FlatSelection | None"
     min_flat: float
+    cosmic_rays: CosmicRays | None
     """As for :func:`~autowisp_xr.reduce`."""
     masks: DefectMasks
     made: dict[str, xr.Dataset] = field(default_factory=dict)
@@ -95,15 +98,22 @@ class Recipes:
         self, product: Product, raw: xr.Dataset, remarks: Remarks, given: Mapping[str, Any]
     ) -> xr.Dataset:
         """Calibrate science frames."""
+        rays = self.cosmic_rays
+        if rays and schema.camera_of(raw).unknown_noise:
+            remarks.notes.append(sentence("no_cosmic_rays"))
+            rays = None
         remarks.look = partial(
             doubts_on_calibrated,
+            cosmic_rays=bool(rays),
             masters=product.masters,
             dark=None if _loses_bias_first(product.choices) else given["dark"],
             level_known=_level_is_known(product.choices, raw),
         )
         size = steps.trim(raw)["image"].shape[1:]
         masks = self.masks.of(product.frames.place, size)
-        return steps.flag_cold_pixels(steps.calibrate(raw, masks=masks, **given))
+        science = steps.flag_cold_pixels(steps.calibrate(raw, masks=masks, **given))
+        # after the cold pixels, whose neighbours stand out like rays
+        return with_cosmic_rays(science, rays) if rays else science
 
     def _master(self, choices: Choices, kind: str) -> xr.Dataset | None:
         """Load a master: what is made with it is known by its pixels, wherever they lie."""

@@ -23,7 +23,8 @@ from autowisp_xr.night.recipes import Recipes
 from autowisp_xr.night.record import Record
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.summary import Summary
-from autowisp_xr.options import MIN_FLAT, check_min_flat
+from autowisp_xr.options import MIN_FLAT, CosmicRaysChoice, check_min_flat
+from autowisp_xr.steps.cosmic_rays import as_cosmic_rays
 
 _SUMMARY = "summary.txt"
 _LOCK = ".autowisp-xr.lock"
@@ -42,6 +43,7 @@ def reduce(
     select: "flats.FlatSelection | None" = None,
     min_flat: float = MIN_FLAT,
     defects: DefectsChoice = None,
+    cosmic_rays: CosmicRaysChoice = None,
     checksum: bool = True,
     overwrite: bool = False,
     report: Callable[[str], None] = lambda line: None,
@@ -89,6 +91,9 @@ def reduce(
         Files of masks of pixels that are not to be trusted, by this package or others (where what
         is not 0 is bad); "none" for no mask. None finds them in the biases, darks and flats of each
         setup, see :func:`autowisp_xr.measure.defects`, and writes them to ``masters/defects.fits``.
+    cosmic_rays
+        True, or a :class:`~autowisp_xr.CosmicRays`: flag them in the science frames, as
+        :func:`~autowisp_xr.flag_cosmic_rays` does; the summary has the number of pixels a frame.
     checksum
         Whether frames are left out whose pixels are not those of the DATASUM in their header.
     overwrite
@@ -113,6 +118,8 @@ def reduce(
         If there is no such directory, or no FITS file in it.
     FileExistsError
         If ``out`` holds something that is no earlier run of this.
+    MissingPackageError
+        If cosmic rays are to be flagged, without astroscrappy.
     InUseError
         If another run is writing to ``out``, naming its host and process. One that was killed
         is taken over from.
@@ -128,6 +135,7 @@ def reduce(
         raise ValueError(sentence("not_together"))
     check_min_flat(min_flat)
     masks = read_masks(defects)
+    rays = as_cosmic_rays(cosmic_rays)
     source, target = Path(night).expanduser(), Path(out).expanduser()
     if source.exists() and not source.is_dir():
         raise NotADirectoryError(f"{night} is no directory; name the one that it lies in")
@@ -148,7 +156,7 @@ def reduce(
         writer = Writer(target, overwrite, summary, report, Record(target, target / STORE, read))
         cameras = _known_cameras(plan, writer, camera)
         found = DefectMasks(masks, by_setup(plan.sets), cameras, writer)
-        _execute(plan, writer, Recipes(cameras, plan.matching, select, min_flat, found))
+        _execute(plan, writer, Recipes(cameras, plan.matching, select, min_flat, rays, found))
         summary.notes += summary.plan.doubts
         if writer.kept and (target / _SUMMARY).exists():
             report(sentence("summary_kept", path=target / _SUMMARY))

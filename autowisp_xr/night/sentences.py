@@ -49,6 +49,10 @@ class Doubts:
         for i in about:
             self._of_frames[i].append(self.notes[-1])
 
+    def note(self, name: str, **values: object) -> None:
+        """Add a sentence of the table that is no doubt."""
+        self.notes.append(sentence(name, **values))
+
     def marked(self, made: xr.Dataset, notes: Sequence[str]) -> xr.Dataset:
         """Give a product its doubts as the coordinate ``doubts``, which goes to its header.
 

@@ -1,5 +1,6 @@
 from .calibration import calibrate as calibrate
 from .cold_pixels import flag_cold_pixels as flag_cold_pixels
+from .cosmic_rays import flag_cosmic_rays as flag_cosmic_rays
 from .crosstalk import correct_crosstalk as correct_crosstalk
 from .flagging import apply_masks as apply_masks
 from .flagging import flag_saturated as flag_saturated

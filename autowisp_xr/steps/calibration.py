@@ -15,6 +15,7 @@ from autowisp_xr.kinds import MASTERS
 from autowisp_xr.matching import allowed
 from autowisp_xr.options import (
     MIN_FLAT,
+    CosmicRaysChoice,
     NoiseWanted,
     OverscanChoice,
     Photons,
@@ -23,6 +24,7 @@ from autowisp_xr.options import (
 )
 from autowisp_xr.steps.base import Step, on_scale
 from autowisp_xr.steps.bias import SubtractBias, SubtractBiasLevel
+from autowisp_xr.steps.cosmic_rays import NOISE_NEEDED, as_cosmic_rays, with_cosmic_rays
 from autowisp_xr.steps.crosstalk import without_crosstalk
 from autowisp_xr.steps.flagging import ApplyMasks, as_masks, mask_identities
 from autowisp_xr.steps.fringe import subtract_fringe
@@ -58,6 +60,7 @@ def calibrate(
     photons: Photons = "positive",
     noise: NoiseWanted = "required",
     min_flat: float = MIN_FLAT,
+    cosmic_rays: CosmicRaysChoice = None,
     allow_mismatch: Collection[str] = (),
     dtype: DTypeLike = "float32",
 ) -> xr.Dataset:
@@ -94,6 +97,10 @@ def calibrate(
     min_flat
         Share of the mean of the flat from which on a pixel of it counts as lit; see
         :func:`~autowisp_xr.divide_flat`.
+    cosmic_rays
+        True, or a :class:`~autowisp_xr.CosmicRays`: flag them COSMIC, as
+        :func:`~autowisp_xr.flag_cosmic_rays` does, in the frames that come out; these are in chunks
+        of whole frames then. None: not looked for.
     allow_mismatch
         What may differ between frames and masters, as for :class:`~autowisp_xr.Matching`.
     dtype
@@ -117,6 +124,8 @@ def calibrate(
         Where a master does not belong to the frames.
     OutsideImageError
         Where an area of the camera reaches outside the frames.
+    MissingPackageError
+        Where cosmic rays are to be flagged, without astroscrappy.
 
     Warns
     -----
@@ -165,6 +174,9 @@ def calibrate(
     if noise not in get_args(NoiseWanted):
         raise ValueError(f"noise is one of {', '.join(get_args(NoiseWanted))}, not {noise!r}")
     check_min_flat(min_flat)
+    rays = as_cosmic_rays(cosmic_rays)
+    if rays and camera.unknown_noise:
+        raise CalibrationError(NOISE_NEEDED)
     result = calibrated(
         ds,
         noise=noise,
@@ -178,9 +190,9 @@ def calibrate(
         allow_mismatch=allow_mismatch,
         dtype=dtype,
     )
-    if fringe is None:
-        return result
-    return subtract_fringe(result, fringe, allow_mismatch=allow_mismatch, dtype=dtype)
+    if fringe is not None:
+        result = subtract_fringe(result, fringe, allow_mismatch=allow_mismatch, dtype=dtype)
+    return with_cosmic_rays(result, rays) if rays else result
 
 
 def calibrated(
