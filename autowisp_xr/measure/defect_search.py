@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-import xarray as xr
 
-from autowisp_xr import schema
 from autowisp_xr.arrays import Bits, Bools, Floats, Planes
 from autowisp_xr.camera import Camera
 from autowisp_xr.flags import Defect as Defect
@@ -128,11 +126,9 @@ class DefectSearch:
         self._add(Defect.HOT, is_hot)
 
     def _look_at_flats(self, one: LeveledFrames) -> None:
-        dark = np.zeros(self.reason.shape) if self.bias is None else self.bias.mean
-        if "rate" in self.numbers:
-            dark = dark + np.nan_to_num(self.numbers["rate"]) * one.exposure
-        pedestal = xr.Variable(schema.DIMS[1:], np.nan_to_num(dark))
-        found = responses(one.less(pedestal))
+        bias = np.zeros(self.reason.shape) if self.bias is None else self.bias.mean
+        rate = self.numbers.get("rate", np.zeros(self.reason.shape))
+        found = responses(one.without(*map(np.nan_to_num, (bias, rate))))
         for bright in found[-1:]:
             self._add(Defect.DEAD, bright.value < self.floor)
             self._keep_largest("response", bright.value)

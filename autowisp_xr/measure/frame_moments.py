@@ -97,10 +97,20 @@ class LeveledFrames:
         """Return the same frames with some of their rows."""
         return replace(self, frames=self.frames.isel(y=rows))
 
-    def less(self, pedestal: xr.Variable) -> "LeveledFrames":
-        """Return the same frames without a pedestal (channel, y, x)."""
-        frames = self.frames.assign(image=self.frames["image"] - pedestal)
-        return replace(self, frames=frames)
+    def without(self, bias: Planes, rate: Planes) -> "LeveledFrames":
+        """Return the same frames less what they hold beside the light.
+
+        Parameters
+        ----------
+        bias, rate
+            (channel, y, x): what every frame holds, and what is added in each second of its own
+            exposure (which is none where it is not known).
+        """
+        image = self.frames["image"] - xr.Variable(schema.DIMS[1:], bias)
+        if "exposure" in self.frames.coords:
+            dark = xr.Variable(schema.DIMS[1:], rate).chunk()
+            image = image - dark * self.frames["exposure"].fillna(0.0).variable
+        return replace(self, frames=self.frames.assign(image=image.transpose(*schema.DIMS)))
 
     def some(self, which: Bools) -> "LeveledFrames":
         """Return some of the frames."""

@@ -123,6 +123,17 @@ def test_a_hot_pixel_with_a_stable_dark_is_flagged_and_usable(sensor, found):
     assert abs(pulls.std() - 1) < 4 / np.sqrt(2 * pulls.size)
 
 
+def test_a_hot_pixel_responds_to_all_flats_of_a_ladder_of_exposures_alike():
+    sensor = Sensor(shape=(60, 80), hot=0.02)
+    exposures = np.repeat([1.0, 8.0, 2.0, 5.0], 2)
+    flats = sensor.flats(8, level=5_000 * exposures, exposure=exposures)
+    darks, biases = sensor.darks(6, exposure=30), sensor.biases(6)
+    found = aw.measure.defects(darks=darks, biases=biases, flats=flats)
+    hot = sensor.kinds == "hot"
+    assert ((bits(found) & Defect.HOT) != 0)[hot].mean() > 0.9
+    assert not (bits(found) & Defect.NONLINEAR).any()
+
+
 def test_what_a_cosmic_ray_hits_once_is_not_unstable():
     darks = quiet(number=8)
     darks[3, 4, 5:8] += 200
