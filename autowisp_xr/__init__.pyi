@@ -51,6 +51,7 @@ from .outliers.winsorized_sigma_clip import WinsorizedSigmaClip as WinsorizedSig
 from .overscan_fits import OverscanCorrection as OverscanCorrection
 from .overscan_fits import overscan_correction as overscan_correction
 from .regions import Region as Region
+from .response import Linearity as Linearity
 from .stack import Match as Match
 from .stack import concat as concat
 from .stack import master_bias as master_bias

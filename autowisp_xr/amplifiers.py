@@ -1,14 +1,14 @@
 """The amplifiers that read a frame: which pixels, with what level, gain and noise."""
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from itertools import combinations, product
-from numbers import Real
 from typing import Any, Self
 
+from autowisp_xr.checked_numbers import checked_number, known_number
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.regions import Region, parse_areas
+from autowisp_xr.response import Linearity
 
 _MOST = 255
 
@@ -44,6 +44,9 @@ class Amplifier:
     """Corner of the region that is read first: "xmin ymin", "xmax ymin", "xmin ymax" or "xmax
     ymax"; "" where not known."""
 
+    linearity: Any = ()
+    """Its own, as for the camera; none given: that of the camera."""
+
     name: str = ""
     """What to call it in reports."""
 
@@ -54,6 +57,7 @@ class Amplifier:
             "gain": known_number("gain of an amplifier", self.gain, above=0.0),
             "read_noise": known_number("read_noise of an amplifier", self.read_noise, least=0.0),
             "corner": _checked_corner(self.corner),
+            "linearity": Linearity.parse(self.linearity) or (),
             "name": str(self.name),
         }
         for name, value in parsed.items():
@@ -95,6 +99,7 @@ class Amplifier:
             "gain": self.gain,
             "read_noise": self.read_noise,
             "corner": self.corner,
+            "linearity": self.linearity.record() if self.linearity else [],
         }
         known = {name: value for name, value in more.items() if value not in (None, "", [])}
         return {"region": str(self.region), **known} if known else str(self.region)
@@ -173,21 +178,3 @@ def parse_amplifiers(given: Any) -> tuple[Amplifier, ...]:
                     f"the amplifiers {one} and {other} overlap; a pixel is read by one of them only"
                 )
     return amplifiers
-
-
-def known_number(name: str, value: object, **bounds: float) -> float | None:
-    """A number as :func:`checked_number` has it; None where it is not known."""
-    return None if value is None else checked_number(name, value, **bounds)
-
-
-def checked_number(
-    name: str, value: object, *, above: float = -math.inf, least: float = -math.inf
-) -> float:
-    """Return a finite number above one bound and at least another, or raise a CalibrationError."""
-    if isinstance(value, Real) and not isinstance(value, bool):
-        number = float(value)
-        if math.isfinite(number) and number > above and number >= least:
-            return number
-    bound = f" above {above:g}" if above > -math.inf else ""
-    bound = f" not below {least:g}" if least > -math.inf else bound
-    raise CalibrationError(f"{name} must be a finite number{bound}, not {value!r}")

@@ -11,9 +11,11 @@ from functools import partial
 from os import PathLike
 from typing import Any, Self
 
-from autowisp_xr.amplifiers import checked_number, parse_amplifiers, parse_crosstalk
+from autowisp_xr.amplifiers import parse_amplifiers, parse_crosstalk
+from autowisp_xr.checked_numbers import checked_number
 from autowisp_xr.errors import CalibrationError, OutsideImageError
 from autowisp_xr.regions import Region, parse_areas, parse_channels
+from autowisp_xr.response import Linearity
 
 PerChannel = float | Mapping[str, float] | None
 
@@ -47,8 +49,10 @@ class Camera:
     """A constant in ADU that is subtracted first of all."""
 
     linearity: Any = ()
-    """Coefficients c2, c3, ... by which a signal I above the bias, in ADU, becomes proportional to
-    the light, I + c2 I^2 + c3 I^3 + ...; or {channel: coefficients}. None given: it is already."""
+    """How a signal I above the bias, in ADU, becomes proportional to the light: a
+    :class:`~autowisp_xr.Linearity`, a mapping of its fields, only the coefficients c2, c3, ... of
+    I + c2 I^2 + c3 I^3 + ..., or {channel: any of these}. None given: it is already.
+    :func:`~autowisp_xr.measure.linearity` measures it."""
 
     image_area: Any = None
     """Region that sees the sky: a Region, a mapping, or a FITS section; None for the whole."""
@@ -82,7 +86,7 @@ class Camera:
             "read_noise": _numbers("read_noise", self.read_noise, names, least=0.0),
             "saturation": _numbers("saturation", self.saturation, names, above=0.0),
             "bias_level": checked_number("bias_level", self.bias_level),
-            "linearity": _per_channel("linearity", self.linearity, names, _coefficients),
+            "linearity": _linearity(self.linearity, names),
             "image_area": None if self.image_area is None else Region.parse(self.image_area),
             "overscan": parse_areas(self.overscan, "overscan"),
             "amplifiers": parse_amplifiers(self.amplifiers),
@@ -93,8 +97,8 @@ class Camera:
         parsed["crosstalk"] = parse_crosstalk(self.crosstalk, parsed["amplifiers"])
         for name, value in parsed.items():
             object.__setattr__(self, name, value)
-        for name in ("gain", "read_noise"):
-            if isinstance(parsed[name], Mapping) and set(self._of_amplifiers(name)) - {None}:
+        for name in ("gain", "read_noise", "linearity"):
+            if isinstance(parsed[name], Mapping) and set(self._of_amplifiers(name)) - {None, ()}:
                 raise CalibrationError(
                     f"{name} is given for channels ({', '.join(names)}) and for amplifiers; give "
                     "it for one of both"
@@ -193,6 +197,28 @@ class Camera:
         known = set(numbers[:-1] or numbers)
         return known.pop() if len(known) == 1 else None
 
+    @property
+    def bends(self) -> bool:
+        """Whether a linearity is known, of the camera or of an amplifier."""
+        return bool(self.linearity) or any(one.linearity for one in self.amplifiers)
+
+    def linearities_of(self, channel: str) -> list[Linearity]:
+        """Return the linearity of each amplifier, and last of pixels that none reads.
+
+        Parameters
+        ----------
+        channel
+            Its name.
+
+        Returns
+        -------
+        A single one where all are the same, or there are no amplifiers.
+        """
+        given = self.linearity
+        common = (given[channel] if isinstance(given, Mapping) else given) or Linearity()
+        found = [*(one.linearity or common for one in self.amplifiers), common]
+        return found if len(set(found)) > 1 else [common]
+
     def of_amplifier(self, number: int) -> Self:
         """Return the camera of what one amplifier reads, to measure it for itself.
 
@@ -224,9 +250,10 @@ class Camera:
             overscan=one.overscan or tuple(part for part in shared if part is not None),
             gain=self.gain if one.gain is None else one.gain,
             read_noise=self.read_noise if one.read_noise is None else one.read_noise,
+            linearity=one.linearity or self.linearity,
         )
 
-    def _of_amplifiers(self, name: str) -> list[float | None]:
+    def _of_amplifiers(self, name: str) -> list[Any]:
         return [getattr(amplifier, name) for amplifier in self.amplifiers]
 
     def at_level(self, level: float) -> Self:
@@ -295,9 +322,13 @@ def _per_channel(
     return {channel: read(value) for channel, value in given.items()}
 
 
-def _coefficients(given: Any) -> tuple[float, ...]:
-    numbers = given if isinstance(given, list | tuple) else [given]
-    return tuple(checked_number("linearity", number) for number in numbers)
+def _linearity(given: Any, channels: tuple[str, ...]) -> Any:
+    """Return a Linearity, or that of each channel; () where none is known."""
+    own = {field.name for field in fields(Linearity)}
+    if isinstance(given, Mapping) and not own & set(given):
+        found = _per_channel("linearity", given, channels, Linearity.parse)
+        return found if any(found.values()) else ()
+    return Linearity.parse(given) or ()
 
 
 def _parse_directions(given: Any) -> tuple[tuple[int, int], ...]:

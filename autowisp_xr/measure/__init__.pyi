@@ -2,6 +2,8 @@ from .calibrated_checks import check_calibrated as check_calibrated
 from .dark_rates import dark_current as dark_current
 from .defect_search import Defect as Defect
 from .defective_pixels import defects as defects
+from .linearity import linearity as linearity
+from .linearity import with_linearity as with_linearity
 from .masters import compare_masters as compare_masters
 from .photon_transfer import completed_camera as completed_camera
 from .photon_transfer import gain_and_read_noise as gain_and_read_noise

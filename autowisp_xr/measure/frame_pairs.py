@@ -62,6 +62,10 @@ class Frames:
     """(channel, tile, pixel): what is subtracted; pixels where it is NaN are lost."""
     lit: bool = True
     """Whether values may stop at the top; else they may at the bottom."""
+    master: xr.Dataset | None = None
+    """A master bias that is subtracted, too."""
+    linear: bool = True
+    """Whether frames are made linear, where the camera states how."""
     ends: list[tuple[int, float]] = field(default_factory=list)
     """Values at which frames that were read stop, where no camera states it, and which share of
     their pixels is there."""
@@ -84,6 +88,8 @@ class Frames:
             noise=None,
             camera=self._camera_of(raw),
             overscan=self.overscan,
+            masters={"bias": self.master},
+            linear=self.linear,
         )
         own = schema.names(one, "channel")
         channels = [own.index(name) for name in self.channels]

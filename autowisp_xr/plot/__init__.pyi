@@ -1,6 +1,7 @@
 from .dark_rates import dark_current as dark_current
 from .defect_map import defects as defects
 from .frames import frame as frame
+from .linearity import linearity as linearity
 from .photon_transfer import photon_transfer_curve as photon_transfer_curve
 from .rejection_maps import rejection_maps as rejection_maps
 from .selected_flats import MOST_THUMBNAILS as MOST_THUMBNAILS

@@ -47,6 +47,8 @@ class Along(NamedTuple):
     """Variance of the level, and of reading."""
     inverse_gain: Floats
     """ADU per electron."""
+    shared: Floats
+    """What of the variance all frames share, beside that of masters."""
 
 
 class Term(NamedTuple):

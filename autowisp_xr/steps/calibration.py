@@ -30,7 +30,7 @@ from autowisp_xr.steps.flagging import ApplyMasks, as_masks, mask_identities
 from autowisp_xr.steps.fringe import subtract_fringe
 from autowisp_xr.steps.fused_pass import one_pass
 from autowisp_xr.steps.geometry import trim
-from autowisp_xr.steps.linearity import Linearise
+from autowisp_xr.steps.linearity import linearity_step
 from autowisp_xr.steps.master_matching import matched
 from autowisp_xr.steps.noise import check_counted, noise_of
 from autowisp_xr.steps.overscan import SubtractOverscan
@@ -255,7 +255,7 @@ def calibrated(
     level_known = bool(level) or any(isinstance(step, SubtractBias) for step in corrections)
     responds = linear and _has_signal(camera, level_known, refused=noise is not None)
     crosstalk = bool(camera.crosstalk) and responds
-    if camera.linearity and responds:
+    if camera.bends and responds:
         corrections = _with_linearity(ds, camera, corrections, own_pass=crosstalk)
     flags = saturation_step(ds, camera, camera.bias_level, above=above)
     given = as_masks(ds, masks)
@@ -317,7 +317,8 @@ def _has_signal(camera: Camera, level_known: bool, *, refused: bool) -> bool:
     Frames that hold it are ``refused`` where the camera has a response that is corrected, unless a
     dark is made of them that keeps it.
     """
-    known = [name for name in ("linearity", "crosstalk") if getattr(camera, name)]
+    responses = {"linearity": camera.bends, "crosstalk": bool(camera.crosstalk)}
+    known = [name for name, there in responses.items() if there]
     if known and refused and not level_known:
         raise CalibrationError(
             f"the {known[0]} of the camera is that of the signal above the bias, which is left in; "
@@ -334,9 +335,7 @@ def _with_linearity(
     In a pass of its own, the variance of the frames holds that of the bias.
     """
     bias = [step for step in steps if isinstance(step, SubtractBias)]
-    channels = schema.names(ds, "channel")
-    master = bias[0].master if bias and not own_pass else None
-    step = Linearise(camera=camera, channels=channels, bias=master)
+    step = linearity_step(ds, camera, bias[0].master if bias and not own_pass else None)
     return [*bias, step, *steps[len(bias) :]]
 
 

@@ -92,6 +92,8 @@ class Calibrated(NamedTuple):
     image: Floats
     variance: Floats
     mask: Bits
+    shared: Floats
+    """What frames share of the variance beside what masters lend; of no size where nothing is."""
 
 
 def one_pass(
@@ -142,18 +144,22 @@ def one_pass(
         "mask": _united([blocks.plane(ds, "mask"), *own], schema.DIMS),
         "common": _united([mask for mask in masks if "frame" not in mask.dims], schema.DIMS[1:]),
     }
-    planes = blocks.apply(
-        partial(_run, dtype=dtype),
+    # that of a curve varies with the signal
+    curve = shared and not unknown and any(step.operand == "linearity" for step in steps)
+    image, variance, mask, *varying = blocks.apply(
+        partial(_run, dtype=dtype, curve=curve),
         [given.get(operand, {}).get(name) for operand, name in _NAMES],
         schema.DIMS,
-        [dtype, dtype, np.uint8],
+        [dtype, dtype, np.uint8, *([dtype] if curve else [])],
     )
-    variables = dict(zip(Calibrated._fields, planes, strict=True))
+    variables = {"image": image, "variance": variance, "mask": mask}
     if unknown:
         variables["variance"] = xr.full_like(variables["variance"], np.nan)
     result = xr.Dataset(variables, _coordinates(ds, steps), ds.attrs)
     if shared:
-        result = with_common_planes(result, ds, steps, master_noise, dtype, photons=errors)
+        result = with_common_planes(
+            result, ds, steps, master_noise, dtype, photons=errors, varying=varying
+        )
     return schema.with_attributes(result, schema.units_of(ds))
 
 
@@ -192,8 +198,11 @@ def _union(*masks: Bits) -> tuple[Bits]:
     return (np.bitwise_or.reduce(np.broadcast_arrays(*masks)),)
 
 
-def _run(*given: Numbers | None, dtype: np.dtype[Any]) -> Calibrated:
-    """Run the kernel on blocks of the operands of :func:`one_pass`, in their order."""
+def _run(*given: Numbers | None, dtype: np.dtype[Any], curve: bool) -> tuple[Any, ...]:
+    """Run the kernel on blocks of the operands of :func:`one_pass`, in their order.
+
+    With a ``curve``, what frames share by it comes out as well.
+    """
     masters = (given[number] for number in _IMAGES_OF_MASTERS)
     kind = np.result_type(dtype, *(image.dtype for image in masters if image is not None))
     found = iter(given)
@@ -203,9 +212,11 @@ def _run(*given: Numbers | None, dtype: np.dtype[Any]) -> Calibrated:
             part._make([_ready(next(found), default, kind) for default in part]) for part in _ABSENT
         )
     shape = operands.frames.image.shape
-    out = Calibrated(np.empty(shape, dtype), np.empty(shape, dtype), np.empty(shape, np.uint8))
+    image, variance = np.empty(shape, dtype), np.empty(shape, dtype)
+    common = np.empty(shape if curve else (0,) * 4, dtype)
+    out = Calibrated(image, variance, np.empty(shape, np.uint8), common)
     calibrate_planes(operands, out)
-    return out
+    return out if curve else out[:3]
 
 
 def _ready(given: Any, default: Any, kind: np.dtype[Any]) -> Any:
@@ -263,14 +274,15 @@ def calibrate_planes(given: Operands, out: Calibrated) -> None:
     level = given.bias_level.level[0] if given.bias_level.level.size else 0.0
     photons = given.noise.photons[0] if given.noise.photons.size else 0
     several = given.noise.inverse_gain.shape[1] > 1
-    bent = given.linearity.coefficients.size > 0
+    bent = given.linearity.limit.size > 0
     varied = several or bent or is_varied(given.overscan)
-    along = Along(np.zeros(width), np.zeros(width), np.zeros(width))
+    along = Along(np.zeros(width), np.zeros(width), np.zeros(width), np.zeros(width))
     signal = np.zeros(width)
     # what is not given is a row of its neutral value, which stays in the cache
     zeros = np.zeros(width, given.bias.image.dtype)
     ones = np.ones(width, given.bias.image.dtype)
     no_flags = np.zeros(width, np.uint8)
+    beyond = np.zeros(width, np.uint8)
     for frame in range(frames):
         for channel in range(channels):
             k = factor_of(given.dark, frame, channel)
@@ -293,7 +305,9 @@ def calibrate_planes(given: Operands, out: Calibrated) -> None:
                     for x in range(width):
                         left = np.float64(source[x]) - level
                         signal[x] = left - (offset + along.offset[x]) - b[x]
-                    linearise_row(given.linearity, at, signal, v_in, constant, along)
+                    linearise_row(given.linearity, at, signal, v_in, constant, along, beyond)
+                    if out.shared.size:
+                        out.shared[frame, channel, y] = along.shared
                 reading, gain = noise_row(given.noise, at, along)
                 constant += reading
                 if varied and not several:
@@ -305,7 +319,7 @@ def calibrate_planes(given: Operands, out: Calibrated) -> None:
                 if varied:
                     for x in range(width):
                         image_row[x], variance_row[x], mask_row[x] = calibrate_pixel(
-                            np.float64(source[x]) - level, m_in[x] | m[x], limit,
+                            np.float64(source[x]) - level, m_in[x] | m[x] | beyond[x], limit,
                             offset + along.offset[x], b[x], k * d[x],
                             np.float64(v_in[x]) + (constant + along.variance[x]) + s[x],
                             photons, along.inverse_gain[x], np.float64(f[x]), np.float64(r[x]),

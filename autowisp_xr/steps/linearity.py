@@ -1,42 +1,82 @@
-"""The step that makes the response of the pixels linear, by a polynomial of the signal.
+r"""The step that makes the response of the pixels linear, by a polynomial of the signal.
 
 Of a signal I above the level without light, in ADU, I' = I + c2 I^2 + c3 I^3 + ... is proportional
-to the light. What variance there is before the noise of photons and of reading is added goes with
-the square of the slope, dI'/dI. Of what frames share (``shared_variance``), the slope is left out.
+to the light; above the range where that holds it goes on as a straight line, and pixels are flagged
+NONLINEAR. What variance there is before the noise of photons and of reading is added goes with
+the square of the slope s = dI'/dI. The uncertainty of the coefficients is one for all frames:
+
+.. math:: V \leftarrow s^2 V + \sum_{pq} C_{pq} I^p I^q
+
+The sum, and s^2 - 1 times what frames share of their variance already, go into ``shared_variance``,
+which has a plane a frame then.
+
+Decision: the gain of a camera is that of the linear signal, electrons per ADU of I', since light is
+what photons make noise of: in raw ADU their variance is I'/g / s^2, which s^2 brings back to I'/g.
+The read noise is that of faint signals, where s = 1; where the response bends by a tenth, the
+slope would add a few ADU^2 to thousands.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import zip_longest
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from autowisp_xr.arrays import Floats, Numbers, Planes
+from autowisp_xr import schema
+from autowisp_xr.arrays import Bits, Cube, Floats, Numbers, Planes
 from autowisp_xr.bridge import blocks
 from autowisp_xr.camera import Camera
+from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.jit import kernel
-from autowisp_xr.steps.base import Along, RowIndex, Step, absent, plane_row
+from autowisp_xr.response import Linearity
+from autowisp_xr.steps.base import Along, RowIndex, Step, absent, frame_row, plane_row
+from autowisp_xr.steps.geometry import amplifier_map
+
+_NONLINEAR = np.uint8(Flag.NONLINEAR)
 
 
 class LinearityOperands(NamedTuple):
-    """The polynomial, and the variance that its slope multiplies."""
+    """The polynomials, of one or each amplifier, and the variances that their slopes multiply."""
 
-    coefficients: Floats = absent(2)
-    """(channel, term): of I^2, I^3, ..."""
+    coefficients: Floats = absent(3)
+    """(channel, amplifier, term): of I^2, I^3, ..."""
+    covariance: Floats = absent(4)
+    """(channel, amplifier, term, term); of no size where none is known."""
+    limit: Floats = absent(2)
+    """(channel, amplifier): the largest signal where it holds; infinite where not known."""
+    reader: Bits = absent(3, np.uint8)
+    """(channel, y, x): number of the amplifier that reads each pixel."""
     variance: Planes = absent(3, "f4")
-    """(channel, y, x): what a bias of the same pass adds to the variance."""
+    """(channel, y, x): what a bias of the same pass adds to the variance, for all frames alike."""
+    shared: Cube = absent(4, "f4")
+    """(frame, channel, y, x), or of one frame: what frames share of the variance they have."""
 
 
 @kernel
-def linear(signal: float, coefficients: Floats) -> tuple[float, float]:
+def linear(signal: float, coefficients: Floats, limit: float) -> tuple[float, float]:
     """Return the linear signal of a pixel, and the slope there."""
+    inside = min(signal, limit)
     value, slope = 0.0, 0.0
     for term in range(coefficients.size - 1, -1, -1):
-        slope = slope * signal + (term + 2) * coefficients[term]
-        value = value * signal + coefficients[term]
-    return signal + value * signal * signal, 1.0 + slope * signal
+        slope = slope * inside + (term + 2) * coefficients[term]
+        value = value * inside + coefficients[term]
+    slope = 1.0 + slope * inside
+    return inside + value * inside * inside + slope * (signal - inside), slope
+
+
+@kernel
+def variance_of_curve(signal: float, covariance: Floats) -> float:
+    """Return what the uncertainty of the coefficients adds to the variance of a linear signal."""
+    total, outer = 0.0, signal * signal
+    for row in range(covariance.shape[0]):
+        inner = 0.0
+        for column in range(covariance.shape[0] - 1, -1, -1):
+            inner = inner * signal + covariance[row, column]
+        total += outer * inner
+        outer *= signal
+    return max(total * signal * signal, 0.0)
 
 
 @kernel
@@ -47,33 +87,45 @@ def linearise_row(
     before: Numbers,
     constant: float,
     along: Along,
+    flags: Bits,
 ) -> None:
-    """Make a row linear by what is subtracted from it, and add what the slope does to its variance.
+    """Make a row linear by what is subtracted from it, and add what that does to its variance.
 
     Parameters
     ----------
     linearity, at
-        The polynomial, and where the row is.
+        The polynomials, and where the row is.
     signal
         (x): what level and bias have left of the row.
     before, constant
         (x) and a number: variance that it has, beside that in ``along`` and of the bias.
     along
-        Where both go.
+        Where level, variance, and what of this all frames share go.
+    flags
+        (x): where pixels above the range are flagged.
     """
-    coefficients = linearity.coefficients[at.channel]
+    amplifiers = linearity.coefficients.shape[1]
     none = np.zeros(signal.size, linearity.variance.dtype)
     of_bias = plane_row(linearity.variance, at, none)
+    known = frame_row(linearity.shared, at, none)
     for x in range(signal.size):
-        value, slope = linear(signal[x], coefficients)
+        one = min(linearity.reader[at.channel, at.y, x], amplifiers - 1) if amplifiers > 1 else 0
+        limit = linearity.limit[at.channel, one]
+        value, slope = linear(signal[x], linearity.coefficients[at.channel, one], limit)
         along.offset[x] += signal[x] - value
         variance = before[x] + (constant + along.variance[x]) + of_bias[x]
-        along.variance[x] += (slope * slope - 1.0) * variance
+        common = (slope * slope - 1.0) * (np.float64(of_bias[x]) + known[x])
+        more = 0.0
+        if linearity.covariance.size:
+            more = variance_of_curve(signal[x], linearity.covariance[at.channel, one])
+        along.variance[x] += (slope * slope - 1.0) * variance + more
+        along.shared[x] = common + more
+        flags[x] = _NONLINEAR if signal[x] > limit else 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Linearise(Step):
-    """I = I + c2 I^2 + c3 I^3 + ...; V *= (dI'/dI)^2."""
+    """I = I + c2 I^2 + c3 I^3 + ...; V = (dI'/dI)^2 V + var(I'); M |= NONLINEAR above the range."""
 
     operand = "linearity"
     before_noise = True
@@ -83,25 +135,69 @@ class Linearise(Step):
     """Of the frames."""
     bias: xr.Dataset | None = None
     """What is subtracted before in the same pass."""
+    reader: xr.Variable | None = None
+    """(channel, y, x): amplifier of each pixel; None where there is one only."""
 
     @property
     def line(self) -> dict[str, Any]:
-        """The coefficients, as the camera has them."""
-        return {"linearity": self.camera.linearity}
+        """The linearity, as the camera has it."""
+        given = self.camera.linearity
+        if isinstance(given, Mapping):
+            return {"linearity": {channel: one.record() for channel, one in given.items()}}
+        return {"linearity": given.record() if given else []}
+
+    @cached_property
+    def curves(self) -> list[list[Linearity]]:
+        """The linearity of each amplifier in each channel, all with as many coefficients."""
+        found = [self.camera.linearities_of(channel) for channel in self.channels]
+        most = max(map(len, found))
+        return [own * most if len(own) == 1 else own for own in found]
 
     @property
-    def coefficients(self) -> Floats:
-        """The coefficients (channel, term), filled up with zeros."""
-        given = self.camera.linearity
-        rows = [given[one] if isinstance(given, Mapping) else given for one in self.channels]
-        return np.array(list(zip_longest(*rows, fillvalue=0.0)), np.float64).T
+    def uncertain(self) -> bool:
+        """Whether the uncertainty of a coefficient is known."""
+        return any(one.covariance for own in self.curves for one in own)
 
     def operands(self, ds: xr.Dataset) -> dict[str, xr.Variable | None]:
-        """Return the coefficients, and the variance of the bias."""
-        coefficients = xr.Variable(("channel", "power"), self.coefficients)
-        return {"coefficients": coefficients, "variance": blocks.plane(self.bias, "variance")}
+        """Return the polynomials, filled up with zeros, and the variances of bias and frames."""
+        terms = max(len(one.coefficients) for own in self.curves for one in own)
+        shape = (len(self.channels), len(self.curves[0]))
+        coefficients, limit = np.zeros((*shape, terms)), np.full(shape, np.inf)
+        covariance = np.zeros((*shape, terms, terms))
+        for channel, own in enumerate(self.curves):
+            for number, one in enumerate(own):
+                size = len(one.coefficients)
+                coefficients[channel, number, :size] = one.coefficients
+                if one.covariance:
+                    covariance[channel, number, :size, :size] = one.covariance
+                if one.limit is not None:
+                    limit[channel, number] = one.limit
+        dims = ("channel", "linearity_amplifier", "term", "other_term")
+        return {
+            "coefficients": xr.Variable(dims[:3], coefficients),
+            "covariance": xr.Variable(dims, covariance) if self.uncertain else None,
+            "limit": xr.Variable(dims[:2], limit),
+            "reader": self.reader,
+            "variance": blocks.plane(self.bias, "variance"),
+            "shared": blocks.plane(ds, "shared_variance"),
+        }
+
+    def name_noise_sources(self, subtracted: list[set[str]], divided: list[set[str]]) -> None:
+        """Name the curves, whose uncertainty all frames share."""
+        named = {one.identity for own in self.curves for one in own if one.covariance}
+        for names in subtracted:
+            names |= named
 
     def moved_saturation(self, levels: Floats) -> Floats:
-        """Return values that follow the polynomial."""
-        moved = map(linear, levels, self.coefficients)
-        return np.array([value for value, _ in moved])
+        """Return values that follow the polynomial, of the amplifier where that gives least."""
+        moved = zip(levels, self.curves, strict=True)
+        return np.array([min(float(one.linear(level)) for one in own) for level, own in moved])
+
+
+def linearity_step(ds: xr.Dataset, camera: Camera, bias: xr.Dataset | None = None) -> Linearise:
+    """Return the step for frames from which this bias, if any, is subtracted in the same pass."""
+    channels = schema.names(ds, "channel")
+    step = Linearise(camera=camera, channels=channels, bias=bias)
+    if len(step.curves[0]) == 1:
+        return step
+    return replace(step, reader=amplifier_map(ds, camera))

@@ -70,6 +70,7 @@ def with_common_planes(
     dtype: DTypeLike,
     *,
     photons: bool,
+    varying: Sequence[xr.Variable] = (),
 ) -> xr.Dataset:
     """Return ``result`` with the planes that its frames share, and the names of the masters.
 
@@ -83,16 +84,19 @@ def with_common_planes(
         Of the planes.
     photons
         Whether the planes of the noise of photons are wanted, too.
+    varying
+        What else frames share of their variance, before any flat; (frame, channel, y, x) each.
     """
     planes = _photon_planes(ds, steps, dtype) if photons else {}
     # with what they shared before, and divided by the flat
-    added = ((master_noise.variance, master_noise.flat), (master_noise.relative, None))
-    for name, (plane, flat) in zip(SHARED, added, strict=True):
+    variances, flat = (master_noise.variance, *varying), master_noise.flat
+    added = ((variances, flat), ((master_noise.relative,), None))
+    for name, (more, divisor) in zip(SHARED, added, strict=True):
         own = blocks.plane(ds, name)
-        parts = [Term(one) for one in (own, plane) if one is not None]
+        parts = [Term(one) for one in (own, *more) if one is not None]
         if parts:
-            alone = own is None and flat is None
-            planes[name] = parts[0].plane if alone else _summed(parts, dtype, flat)
+            alone = len(parts) == 1 and own is None and divisor is None
+            planes[name] = parts[0].plane if alone else _summed(parts, dtype, divisor)
     return result.assign(planes).assign_coords(_noise_source_names(ds, steps))
 
 

@@ -14,7 +14,7 @@ from autowisp_xr.steps.bias import SubtractBias, SubtractBiasLevel
 from autowisp_xr.steps.dark import SubtractDark
 from autowisp_xr.steps.flat import DivideFlat
 from autowisp_xr.steps.fused_pass import alone, one_pass
-from autowisp_xr.steps.linearity import Linearise
+from autowisp_xr.steps.linearity import linearity_step
 from autowisp_xr.steps.master_matching import exposure_ratio, matched
 from autowisp_xr.steps.noise import noise_of
 from autowisp_xr.steps.overscan_choice import overscan_step
@@ -171,7 +171,9 @@ def linearise(
     Returns
     -------
     Frames of the same shape, lazy where ``ds`` is, with I + c2 I^2 + c3 I^3 + ... as image, and the
-    variance times the square of the slope; ``shared_variance`` is left as it is.
+    variance times the square of the slope. What the uncertainty of the coefficients adds to it goes
+    into ``shared_variance``, too, which then has a plane a frame. Pixels above the range where the
+    linearity holds are flagged NONLINEAR.
 
     Raises
     ------
@@ -180,7 +182,7 @@ def linearise(
     """
     schema.check(ds)
     camera = camera or schema.camera_of(ds)
-    if not camera.linearity:
+    if not camera.bends:
         raise CalibrationError(
             "the linearity of the camera is not known; give Camera(linearity=...)"
         )
@@ -190,8 +192,7 @@ def linearise(
             raise CalibrationError(
                 f"{verb} was done to the frames already; linearise comes once, before add_noise"
             )
-    step = Linearise(camera=camera, channels=schema.names(ds, "channel"))
-    return alone(ds, "linearise", step, dtype=dtype)
+    return alone(ds, "linearise", linearity_step(ds, camera), dtype=dtype)
 
 
 def add_noise(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import autowisp_xr as aw
-from autowisp_xr import Camera
+from autowisp_xr import Camera, Linearity
 from autowisp_xr.testing import assert_frames_equal
 from tests.steps.frames import TWO_CHANNELS, frame_set, master
 
@@ -39,9 +39,8 @@ def test_the_variance_of_what_was_subtracted_before_goes_with_the_square_of_the_
     np.testing.assert_allclose(ds["image"].values.ravel(), value - 3.0, rtol=1e-12, atol=1e-9)
     expected = slope**2 * bias_variance + 0.5 + value / 2 + 16
     np.testing.assert_allclose(ds["variance"].values.ravel(), expected, rtol=1e-12)
-    # of what all share, the slope is left out
     shared = ds["shared_variance"].values.ravel()
-    np.testing.assert_allclose(shared, bias_variance + 0.5, rtol=1e-12)
+    np.testing.assert_allclose(shared, slope**2 * bias_variance + 0.5, rtol=1e-12)
 
 
 def test_the_verb_is_the_step_of_calibrate_by_itself(rng):
@@ -118,8 +117,8 @@ def test_a_camera_keeps_its_linearity_as_text():
         Camera(channels="RGGB", linearity=dict.fromkeys(("R", "G1", "G2", "B"), (1e-6,))),
     ):
         assert Camera.from_json(camera.to_json()) == camera
-    assert "linearity = [1e-05, -2e-10]" in BENT.to_toml()
-    assert Camera(linearity=2e-6).linearity == (2e-6,)
+    assert "linearity = {coefficients = [1e-05, -2e-10]}" in BENT.to_toml()
+    assert Camera(linearity=2e-6).linearity == Linearity(coefficients=(2e-6,))
     assert "linearity" not in Camera().to_toml()
     with pytest.raises(aw.CalibrationError, match="linearity"):
         Camera(linearity=["much"])
