@@ -12,7 +12,7 @@ from os import PathLike
 from typing import Any, Self
 
 from autowisp_xr.amplifiers import parse_amplifiers, parse_crosstalk
-from autowisp_xr.checked_numbers import checked_number
+from autowisp_xr.checked_numbers import checked_number, known_number
 from autowisp_xr.errors import CalibrationError, OutsideImageError
 from autowisp_xr.regions import Region, parse_areas, parse_channels
 from autowisp_xr.response import Linearity
@@ -54,6 +54,9 @@ class Camera:
     I + c2 I^2 + c3 I^3 + ..., or {channel: any of these}. None given: it is already.
     :func:`~autowisp_xr.measure.linearity` measures it."""
 
+    dark_doubling: float | None = None
+    """Degrees by which the dark current doubles; None where not known."""
+
     image_area: Any = None
     """Region that sees the sky: a Region, a mapping, or a FITS section; None for the whole."""
 
@@ -87,6 +90,7 @@ class Camera:
             "saturation": _numbers("saturation", self.saturation, names, above=0.0),
             "bias_level": checked_number("bias_level", self.bias_level),
             "linearity": _linearity(self.linearity, names),
+            "dark_doubling": known_number("dark_doubling", self.dark_doubling, above=0.0),
             "image_area": None if self.image_area is None else Region.parse(self.image_area),
             "overscan": parse_areas(self.overscan, "overscan"),
             "amplifiers": parse_amplifiers(self.amplifiers),

@@ -35,7 +35,7 @@ def doubts_on_dark(made: xr.Dataset, bias: str | None) -> Doubts:
     """Report that a master dark lies below the bias that was subtracted."""
     doubts = Doubts()
     some = made.isel(y=slice(None, None, _EVERY), x=slice(None, None, _EVERY)).compute()
-    variances = None if bias is None else _variance_of_frames(some)
+    variances = None if bias is None else variance_of_frames(some)
     if variances is None:
         return doubts
     level, variance = (
@@ -53,7 +53,7 @@ def doubts_on_dark(made: xr.Dataset, bias: str | None) -> Doubts:
 def doubts_on_glow(dark: xr.Dataset, name: str, factor: float) -> list[str]:
     """Report that a dark to be scaled glows, which does not grow evenly with the exposure."""
     small = min(dark.sizes["y"], dark.sizes["x"]) < _LEAST_GLOWING
-    variances = None if small else _variance_of_frames(dark)
+    variances = None if small else variance_of_frames(dark)
     if variances is None:
         return []
     found = measure.glow(dark)
@@ -92,7 +92,7 @@ def doubts_on_flats(frames: xr.Dataset, bias: xr.Dataset | None) -> list[str]:
     return [sentence("flats_unlike", frames=some_of(names, len(deviation)), most=most)]
 
 
-def _variance_of_frames(master: xr.Dataset) -> Floats | None:
+def variance_of_frames(master: xr.Dataset) -> Floats | None:
     """Return the variance of one frame of a master (channel, y, x); None where it is not known."""
     if "variance" not in master or not np.isfinite(master["variance"].values).any():
         return None
@@ -107,10 +107,17 @@ class KnownDark(NamedTuple):
     seconds: float
     level: float
     """Median of its good pixels, free of bias, in ADU."""
+    temperature: float = math.nan
 
     @classmethod
     def of(
-        cls, name: str, dark: xr.Dataset, *, holds_bias: bool, bias: xr.Dataset | None
+        cls,
+        name: str,
+        dark: xr.Dataset,
+        *,
+        holds_bias: bool,
+        bias: xr.Dataset | None,
+        temperature: float = math.nan,
     ) -> "KnownDark | None":
         """Look at a master dark; None where it holds a bias that is not at hand."""
         seconds = float(dark["exposure"]) if "exposure" in dark.coords else math.nan
@@ -119,7 +126,7 @@ class KnownDark(NamedTuple):
         level = _median(dark, "image")
         if bias is not None and holds_bias:
             level -= _median(bias, "image")
-        return cls(name=name, seconds=seconds, level=level)
+        return cls(name=name, seconds=seconds, level=level, temperature=temperature)
 
 
 def price_of_scaling(name: str, dark: xr.Dataset, seconds: tuple[float, float]) -> str:
@@ -148,10 +155,10 @@ def current_left(seconds: float, level: float, darks: Iterable[KnownDark]) -> st
     known = [dark for dark in darks if math.isfinite(dark.level)]
     if not (known and seconds > 0 and level > 0):
         return ""
-    name, own, dark_level = min(known, key=lambda dark: abs(math.log(dark.seconds / seconds)))
-    current = max(dark_level, 0.0) * seconds / own
+    near = min(known, key=lambda dark: abs(math.log(dark.seconds / seconds)))
+    current = max(near.level, 0.0) * seconds / near.seconds
     values = {"seconds": seconds, "current": current, "share": current / level}
-    return sentence("dark_current", name=name, own=own, **values)
+    return sentence("dark_current", name=near.name, own=near.seconds, **values)
 
 
 def _median(master: xr.Dataset, name: str) -> float:

@@ -1,5 +1,6 @@
 """Recipes: each kind of product from its raw frames, with the masters that were made before."""
 
+import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -7,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from autowisp_xr import flats, schema, steps
@@ -19,6 +21,7 @@ from autowisp_xr.night import checks_of_masters
 from autowisp_xr.night.checks_of_calibrated import doubts_on_calibrated
 from autowisp_xr.night.checks_of_masters import KnownDark
 from autowisp_xr.night.choosing import Candidate, Choices
+from autowisp_xr.night.dark_temperatures import LEAST_APART, doubles_by, doubt_on_temperature
 from autowisp_xr.night.defect_masks import DefectMasks
 from autowisp_xr.night.plan import Product
 from autowisp_xr.night.product_writing import Remarks
@@ -102,6 +105,7 @@ class Recipes:
         if rays and schema.camera_of(raw).unknown_noise:
             remarks.notes.append(sentence("no_cosmic_rays"))
             rays = None
+        remarks.notes += self._other_temperature(product.choices, raw, given)
         remarks.look = partial(
             doubts_on_calibrated,
             cosmic_rays=bool(rays),
@@ -131,19 +135,53 @@ class Recipes:
         """Report the dark current in flats that no dark fits, by darks of another exposure."""
         if choices["dark"].chosen is not None or not _level_is_known(choices, frames):
             return []
-        darks = []
-        for one in choices["dark"].refused.values():
-            dark = self._opened(one.candidate) if one.trait == "exposure" else None
-            if dark is not None:
-                holds_bias = one.candidate.traits.holds_bias is not False
-                known = KnownDark.of(one.candidate.name, dark, holds_bias=holds_bias, bias=bias)
-                darks += [known] if known else []
+        others = choices["dark"].refused.values()
+        darks = self._known([one.candidate for one in others if one.trait == "exposure"], bias)
         if not darks:
             return []
         # of one frame: flats are of about one level, and each would have to be read for it
         level = float(mean.isel(frame=0).mean())
         left = checks_of_masters.current_left(float(frames["exposure"].values.max()), level, darks)
         return [left] if left else []
+
+    def _other_temperature(
+        self, choices: Choices, frames: xr.Dataset, given: Mapping[str, Any]
+    ) -> list[str]:
+        """Report by how much a dark is off that is of another temperature than the frames."""
+        chosen = choices["dark"].chosen
+        if chosen is None or "temperature" not in frames.coords:
+            return []
+        degrees = frames["temperature"].values
+        if not (np.abs(degrees - chosen.traits.temperature) > LEAST_APART).any():
+            return []
+        near = (one for one in choices["dark"].refused.values() if one.near)
+        candidates = [chosen, *(one.candidate for one in near)]
+        darks = self._known(candidates, given["bias"], unless_level=True)
+        if not darks or darks[0].name != chosen.name:
+            return []
+        dark, seconds = darks[0], float(np.median(frames["exposure"].values))
+        variances = checks_of_masters.variance_of_frames(given["dark"])
+        noise = math.nan if variances is None else float(np.sqrt(np.nanmedian(variances)))
+        doubles = doubles_by(schema.camera_of(frames), darks)
+        doubt = doubt_on_temperature(dark, degrees, seconds, noise, doubles)
+        return [doubt] if doubt else []
+
+    def _known(
+        self, candidates: Sequence[Candidate], bias: xr.Dataset | None, unless_level: bool = False
+    ) -> list[KnownDark]:
+        """Return those darks that can be opened and whose level is known, or need not be."""
+        found = []
+        for one in candidates:
+            dark = self._opened(one)
+            if dark is None:
+                continue
+            holds_bias, degrees = one.traits.holds_bias is not False, one.traits.temperature
+            given: dict[str, Any] = {"holds_bias": holds_bias, "bias": bias, "temperature": degrees}
+            known = KnownDark.of(one.name, dark, **given)
+            if known is None and unless_level and "exposure" in dark.coords:
+                known = KnownDark(one.name, float(dark["exposure"]), math.nan, degrees)
+            found += [known] if known else []
+        return found
 
 
 def _price(name: str, dark: xr.Dataset, frames: xr.Dataset) -> list[str]:
