@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from importlib.metadata import version
 from typing import Any
 
-from autowisp_xr.cli import calibrate, flat, reduce, stack
+from autowisp_xr.cli import calibrate, camera, flat, reduce, stack
 from autowisp_xr.cli.options import Command, commands
 from autowisp_xr.cli.reporting import in_options, reporting
 from autowisp_xr.cli.settings import resolve
@@ -19,6 +19,7 @@ from autowisp_xr.errors import AutowispError
 _RUN: Mapping[str, Callable[[Namespace], int]] = {
     "demo": reduce.demo,
     "info": reduce.info,
+    "camera": camera.camera,
     "reduce": reduce.reduce,
     "calibrate": calibrate.run,
     "stack": stack.run,

@@ -72,15 +72,15 @@ def _cosmic_rays(options: Namespace) -> Any:
     return None
 
 
-def _arguments(options: Namespace) -> dict[str, Any]:
-    """Return the arguments of ``reduce`` and ``open_night`` for the options.
+def of_frames(options: Namespace) -> dict[str, Any]:
+    """Return the arguments that state what frames are, for the options.
 
     Raises
     ------
     OptionError
         For a value that cannot be, naming the file.
     """
-    from autowisp_xr import Camera, KeywordAliases, Matching
+    from autowisp_xr import Camera, KeywordAliases
     from autowisp_xr.schema import MONO
 
     tables = options.tables
@@ -110,6 +110,15 @@ def _arguments(options: Namespace) -> dict[str, Any]:
         "types": {**rules, **tables.get("types", {}), **rules} or None,
         "aliases": aliases,
         "hdu": options.hdu,
+    }
+
+
+def _arguments(options: Namespace) -> dict[str, Any]:
+    """Return the arguments of ``reduce`` and ``open_night`` for the options."""
+    from autowisp_xr import Matching
+
+    return {
+        **of_frames(options),
         "masters": options.masters,
         "matching": Matching(
             temperature=options.temperature_tolerance,

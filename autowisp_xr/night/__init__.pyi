@@ -1,3 +1,5 @@
+from .camera_report import MeasuredCamera as MeasuredCamera
+from .camera_report import measure_camera as measure_camera
 from .choosing import Candidate as Candidate
 from .choosing import Choice as Choice
 from .choosing import choose as choose

@@ -73,7 +73,7 @@ def test_a_table_serves_its_step_only(frames, calibrator, toml):
         ("no-allow-overwrite = true", "no option 'no-allow-overwrite'"),
         (
             "gain = 1\n[calibrat]\n",
-            r"\[calibrat\] is not a step; steps are info, reduce, calibrate, stack",
+            r"\[calibrat\] is not a step; steps are info, camera, reduce, calibrate, stack",
         ),
         ("raw-hdu = 0\nraw_hdu = 1", "raw_hdu is given twice, under two names"),
         ("start-time-utc = 'A'\nexposure-start-utc = 'A'", "is given twice"),
