@@ -219,45 +219,80 @@ def stack(
 
     Rejection takes good values too, most of all from few frames on the scale of their own MAD;
     what is left scatters less. Mean of the reported variance over the true one (error 0.003), where
-    "noise" is :class:`~autowisp_xr.NoiseClip`, and "share" is :class:`~autowisp_xr.Percentile` of
-    so many times the noise as a share of the median:
+    "winsor" is :class:`~autowisp_xr.WinsorizedSigmaClip`, "line" is
+    :class:`~autowisp_xr.LinearFitClip`, "esd" is :class:`~autowisp_xr.GeneralizedESD`, whose
+    threshold is the significance, "noise" is :class:`~autowisp_xr.NoiseClip`, and "share" is
+    :class:`~autowisp_xr.Percentile` of so many times the noise as a share of the median:
 
-    ===== ====== ========= ======= ====== ======= ======
-                           scatter        propagate
-    ---------------------- -------------- --------------
-    scale frames threshold mean    median mean    median
-    ===== ====== ========= ======= ====== ======= ======
-    rms   10     2         0.66    0.60   0.86    0.90
-    rms   10     2.5       0.96    0.94   0.98    0.99
-    rms   10     from 3    1.00    1.00   1.00    1.00
-    mad   3      3         1.00    0.59   1.00   0.98
-    mad   3      5         1.00    0.73   1.00   1.00
-    mad   5      3         0.92    0.69   1.00   1.02
-    mad   5      5         0.99    0.86   1.00   1.01
-    mad   10     2         0.62    0.48   0.93    0.99
-    mad   10     3         0.89    0.79   0.97    0.99
-    mad   10     4         0.97    0.92   0.99    1.00
-    mad   10     5         0.99    0.97   1.00    1.00
-    rms   30     2         0.45    0.45   0.72    0.77
-    rms   30     3         0.98    0.98   0.99    0.99
-    rms   30     from 4    1.00    1.00   1.00    1.00
-    mad   30     2         0.53    0.49   0.81    0.84
-    mad   30     3         0.90    0.89   0.96    0.97
-    mad   30     4         0.99    0.98   1.00    1.00
-    mad   30     5         1.00    1.00   1.00    1.00
-    noise 3      2         0.77    0.57   0.91    0.90
-    noise 3      3         0.99    0.91   1.00    0.98
-    noise 3      4         1.00    0.99   1.00    1.00
-    noise 10     2         0.66    0.61   0.85    0.85
-    noise 10     3         0.96    0.94   0.98    0.98
-    noise 30     2         0.64    0.64   0.83    0.84
-    noise 30     3         0.96    0.95   0.98    0.98
-    noise more   from 4    1.00    1.00   1.00    1.00
-    share 3      3         0.87    0.91   0.94    0.98
-    share 3      4         0.99    0.99   1.00    1.00
-    share 6      3         0.93    0.94   0.96    0.98
-    share 6      from 4    1.00    1.00   1.00    1.00
-    ===== ====== ========= ======= ====== ======= ======
+    ====== ====== ========= ======= ====== ======= ======
+                            scatter        propagate
+    ----------------------- -------------- --------------
+    scale  frames threshold mean    median mean    median
+    ====== ====== ========= ======= ====== ======= ======
+    rms    10     2         0.66    0.60   0.86    0.90
+    rms    10     2.5       0.96    0.94   0.98    0.99
+    rms    10     from 3    1.00    1.00   1.00    1.00
+    mad    3      3         1.00    0.59   1.00   0.98
+    mad    3      5         1.00    0.73   1.00   1.00
+    mad    5      3         0.92    0.69   1.00   1.02
+    mad    5      5         0.99    0.86   1.00   1.01
+    mad    10     2         0.62    0.48   0.93    0.99
+    mad    10     3         0.89    0.79   0.97    0.99
+    mad    10     4         0.97    0.92   0.99    1.00
+    mad    10     5         0.99    0.97   1.00    1.00
+    rms    30     2         0.45    0.45   0.72    0.77
+    rms    30     3         0.98    0.98   0.99    0.99
+    rms    30     from 4    1.00    1.00   1.00    1.00
+    mad    30     2         0.53    0.49   0.81    0.84
+    mad    30     3         0.90    0.89   0.96    0.97
+    mad    30     4         0.99    0.98   1.00    1.00
+    mad    30     5         1.00    1.00   1.00    1.00
+    winsor 3      3         0.95    0.97   0.99    1.00
+    winsor 3      5         0.97    0.98   0.99    1.00
+    winsor 5      3         0.83    0.89   0.93    0.99
+    winsor 5      5         0.95    0.97   0.98    1.00
+    winsor 10     3         0.87    0.91   0.94    0.99
+    winsor 10     4         0.96    0.98   0.98    1.00
+    winsor 10     5         0.99    0.99   1.00    1.00
+    winsor 30     3         0.92    0.94   0.96    0.98
+    winsor 30     4         0.99    0.99   1.00    1.00
+    winsor 30     5         1.00    1.00   1.00    1.00
+    winsor 100    3         0.94    0.95   0.96    0.98
+    winsor 100    from 4    0.99    1.00   1.00    1.00
+    line   10     3         0.62    0.70   0.84    0.94
+    line   10     5         0.87    0.91   0.95    0.99
+    line   10     from 8    1.00    1.00   1.00    1.00
+    line   30     3         0.42    0.52   0.69    0.85
+    line   30     5         0.69    0.76   0.84    0.93
+    line   30     8         0.92    0.94   0.96    0.99
+    line   30     12        0.99    1.00   1.00    1.00
+    line   100    5         0.48    0.57   0.70    0.84
+    line   100    8         0.80    0.85   0.89    0.95
+    line   100    12        0.95    0.97   0.97    0.99
+    esd    3      0.05      0.91    0.94   0.98    1.01
+    esd    3      0.01      0.98    0.99   1.00    1.00
+    esd    5      0.05      0.91    0.94   0.97    0.99
+    esd    5      0.01      0.98    0.99   0.99    1.00
+    esd    10     0.05      0.86    0.91   0.93    0.99
+    esd    10     0.01      0.97    0.98   0.99    1.00
+    esd    30     0.05      0.96    0.97   0.98    0.99
+    esd    30     0.01      0.99    0.99   1.00    1.00
+    esd    100    0.05      0.98    0.99   0.99    1.00
+    esd    100    0.01      0.99    1.00   0.99    1.00
+    esd    any    0.001     1.00    1.00   1.00    1.00
+    noise  3      2         0.77    0.57   0.91    0.90
+    noise  3      3         0.99    0.91   1.00    0.98
+    noise  3      4         1.00    0.99   1.00    1.00
+    noise  10     2         0.66    0.61   0.85    0.85
+    noise  10     3         0.96    0.94   0.98    0.98
+    noise  30     2         0.64    0.64   0.83    0.84
+    noise  30     3         0.96    0.95   0.98    0.98
+    noise  more   from 4    1.00    1.00   1.00    1.00
+    share  3      3         0.87    0.91   0.94    0.98
+    share  3      4         0.99    0.99   1.00    1.00
+    share  6      3         0.93    0.94   0.96    0.98
+    share  6      from 4    1.00    1.00   1.00    1.00
+    ====== ====== ========= ======= ====== ======= ======
 
     The same for frames of noise 1, 2 and 3 in turn, where "best" is the mean whose weights go as
     one over the square of the noise, and "minmax" drops one value at either end:
@@ -271,6 +306,16 @@ def stack(
     mad    5      5         0.98  0.98  0.80   1.00  1.00  1.01
     mad    10     5         0.95  0.99  0.88   1.00  1.00  0.99
     mad    30     5         0.96  0.99  0.95   0.99  1.00  0.99
+    winsor 3      5         0.98  0.96  0.98   1.01  0.99  1.01
+    winsor 5      5         0.96  0.96  0.94   1.02  0.99  0.99
+    winsor 10     5         0.98  0.99  0.96   1.02  0.99  1.00
+    winsor 30     5         0.99  1.00  0.98   1.01  1.00  1.00
+    line   10     5         0.86  0.94  0.80   1.05  0.98  0.97
+    line   30     5         0.67  0.87  0.62   1.01  0.94  0.93
+    esd    3      0.05      0.95  0.89  0.94   1.02  0.97  1.02
+    esd    5      0.05      0.93  0.94  0.88   1.04  0.98  0.98
+    esd    10     0.05      0.85  0.91  0.76   1.07  0.96  0.97
+    esd    30     0.05      0.88  0.96  0.85   1.01  0.98  0.98
     noise  3      5         0.97  0.91  0.99   0.98  0.94  1.00
     noise  more   5         1.00  1.00  1.00   1.00  1.00  1.00
     minmax 3      1         none  none  none   1.00  1.00  1.00

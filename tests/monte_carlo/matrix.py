@@ -23,7 +23,14 @@ import numpy as np
 import xarray as xr
 
 import autowisp_xr as aw
-from autowisp_xr import MinMax, NoiseClip, SigmaClip
+from autowisp_xr import (
+    GeneralizedESD,
+    LinearFitClip,
+    MinMax,
+    NoiseClip,
+    SigmaClip,
+    WinsorizedSigmaClip,
+)
 from autowisp_xr.outliers.of_user import RejectChoice
 from tests.monte_carlo.night import GAIN, Sensor
 from tests.steps.frames import frame_set
@@ -43,6 +50,9 @@ REJECTIONS: dict[str, RejectChoice] = {
     "none": None,
     "rms 5": SigmaClip(5),
     "mad 5": SigmaClip(5, scale="mad"),
+    "winsor 5": WinsorizedSigmaClip(5),
+    "line 5": LinearFitClip(5),
+    "esd 0.05": GeneralizedESD(0.05),
     "minmax 1": MinMax(),
     "noise 5": NoiseClip(5),
 }
