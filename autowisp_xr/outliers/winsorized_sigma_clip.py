@@ -35,8 +35,9 @@ class WinsorizedSigmaClip(ByOrder):
     larger, by which it would hide in an rms.
 
     The scatter of digitised frames is at least the step of the digitisation. Of two values neither
-    is rejected. Of good values, the threshold of 5 takes 0.6 % from 3 and from 5 frames, 0.08 %
-    from 10 and 0.004 % from 30 (simulated).
+    is rejected; of three rounded ones, two of which are equal by chance, the third one often is:
+    few frames are better judged by :class:`~autowisp_xr.NoiseClip`. Of good values, the threshold
+    of 5 takes 0.6 % from 3 and from 5 frames, 0.08 % from 10 and 0.004 % from 30 (simulated).
     """
 
     threshold: float | tuple[float, float] = 5.0
