@@ -119,6 +119,7 @@ def record(
     masters: Mapping[str, xr.Dataset | None] | None = None,
     files: Iterable[str | dict[str, Any]] | None = None,
     packages: Iterable[str] = (),
+    by_frame: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
     """Return a copy of a Dataset with one more record in its history.
 
@@ -136,6 +137,8 @@ def record(
         Paths of the files that the step reads, or :func:`file_entry` of those read before.
     packages
         Whose versions are recorded, too.
+    by_frame
+        What was done to each frame, by its name.
 
     Notes
     -----
@@ -151,6 +154,8 @@ def record(
     }
     if "frame" in source.dims and "frame" in source.coords:
         step["frames"] = _names(source, "frame")
+    if by_frame:
+        step["by_frame"] = _plain(by_frame)
     if files is not None:
         step["inputs"] = [
             file_entry(file) if isinstance(file, str) else dict(file) for file in files
@@ -199,6 +204,9 @@ def of_frames(
         known = [name for name in step.get("frames", ()) if name in frames]
         if known:
             step["frames"] = known
+        done = {name: one for name, one in step.get("by_frame", {}).items() if name in frames}
+        if done:
+            step["by_frame"] = done
         files = step.get("inputs", ())
         recorded = [file for file in files if file.get("frame") in frames]
         recorded = recorded or [file for file in files if file["path"] in paths]
@@ -224,6 +232,8 @@ def united(histories: Iterable[list[dict[str, Any]]]) -> list[dict[str, Any]] | 
             for part in {"frames", "inputs"} & set(step):
                 known = step[part]
                 step[part] = [*known, *(one for one in more.get(part, ()) if one not in known)]
+            if "by_frame" in step:
+                step["by_frame"] = {**step["by_frame"], **more.get("by_frame", {})}
     return result
 
 

@@ -63,6 +63,11 @@ L1STATDA                 true value if stays         agreed        read by BANZA
                          there                                     was taken
 L1STATFL                 true value if stays         agreed        read by BANZAI: 1 for a step that
                          there                                     was taken
+FRINGCOR                 true value    stays         agreed        fringe frame that was subtracted,
+                                                                   where IRAF states it
+FRNGSCAL                 true value    stays         agreed        scale of the fringe frame, in the
+                                                                   unit of the image
+FRNGUNC                  true value    stays         agreed        uncertainty of that scale
 PEDESTAL                 true value if stays         agreed        0 once a bias, a dark or a level
                          there                                     was subtracted
 IMAGETYP                 true value    stays         true value    'Master Bias', 'Light Frame' and

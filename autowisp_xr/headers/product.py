@@ -28,7 +28,7 @@ _USUAL = KeywordAliases()
 
 _CHANGES_VALUES = {
     *("calibrate", "subtract_bias", "subtract_dark", "subtract_bias_level", "subtract_overscan"),
-    *("divide_flat", "add_noise", "rescale"),
+    *("divide_flat", "add_noise", "rescale", "subtract_fringe", "correct_crosstalk"),
 }
 _LEVELS = {"subtract_bias_level", "subtract_overscan"}
 
@@ -101,7 +101,7 @@ def true_cards(
         facts |= _type(ds, header, stacked="stacking" in steps)
     if "calibrating" in steps:
         facts["saturation"] = _saturation(ds, channel) if units in COUNTED else None
-        facts |= _corrections(header, records, channel)
+        facts |= _corrections(header, records, channel) | _fringes(ds, records, channel)
     if "stacking" in steps:
         facts |= _contents(ds, header) | _lost(ds, header)
     return facts
@@ -197,6 +197,22 @@ def _corrections(
     )
     if leveled or {"bias", "dark"} & set(applied):
         facts["pedestal"] = 0
+    return facts
+
+
+def _fringes(ds: xr.Dataset, records: Sequence[Mapping[str, Any]], channel: str) -> dict[str, Any]:
+    """Return the rows of a fringe frame that was subtracted; none where none was."""
+    named = [step for step in records if "fringe" in step.get("masters", {})]
+    if not named:
+        return {}
+    files = named[-1].get("files", {}).get("fringe", {})
+    file = files.get(channel) or files.get("")
+    name = os.path.basename(file["path"]) if file else named[-1]["masters"]["fringe"]
+    facts: dict[str, Any] = {"fringe_done": ascii_text(name)}
+    for row in ("fringe_scale", "fringe_scale_uncertainty"):
+        if row in ds.coords and ds[row].dims == ("channel",):
+            number = float(ds[row].values[schema.names(ds, "channel").index(channel)])
+            facts[row] = _rounded(number) if math.isfinite(number) else None
     return facts
 
 

@@ -20,12 +20,13 @@ from typing import NamedTuple
 import bottleneck
 import numpy as np
 
-from autowisp_xr.arrays import Floats, Numbers
+from autowisp_xr.arrays import Bools, Floats, Numbers
 
 _REACH = 4.685
 _NORMAL = 1.4826
 """Standard deviation of normal values over the median of their absolute values."""
 
+_CALM = 3.0
 _ROUNDS = 50
 _SETTLED = 0.01
 """Of the uncertainty of each coefficient, by which it may still move."""
@@ -56,26 +57,44 @@ def instrumental_fit(
     unknown = Fit(np.full(terms, np.nan), np.full((terms, terms), np.nan))
     if number <= terms or len(np.unique(groups)) <= terms:
         return unknown
-    found = np.zeros(terms)
-    found[0] = bottleneck.median(values)
-    least = np.finfo(np.float64).eps * np.abs(values).max()
+    start: Floats = np.zeros(terms)
+    start[0] = bottleneck.median(values)
+    # what stands out in a regressor itself would hold a fit that begins without it
+    calm = _is_calm(regressors) & _is_calm(instruments)
     try:
-        for _ in range(_ROUNDS):
-            off = values - found @ regressors
-            scale = max(_NORMAL * bottleneck.median(np.abs(off)), least)
-            ratio = off / (_REACH * scale) if scale else off
-            weighted = instruments * np.maximum(1 - ratio**2, 0.0) ** 2
-            products = weighted @ regressors.T
-            step = np.linalg.solve(products, weighted @ off)
-            found = found + step
-            inverse = np.linalg.inv(products)
-            near = scale * np.sqrt(np.abs(np.diag(inverse @ (weighted @ weighted.T) @ inverse.T)))
-            if (np.abs(step) <= _SETTLED * near).all():
-                break
+        start, _ = _settled(start, values[calm], regressors[:, calm], instruments[:, calm])
+        found, scale = _settled(start, values, regressors, instruments)
         off = values - found @ regressors
         return Fit(found, _covariance(off, scale, regressors, instruments, groups))
     except np.linalg.LinAlgError:
         return unknown
+
+
+def _is_calm(columns: Floats) -> Bools:
+    """Return where the last of some columns is within three standard deviations."""
+    off = np.abs(columns[-1] - bottleneck.median(columns[-1]))
+    calm: Bools = off <= _CALM * _NORMAL * bottleneck.median(off)
+    return calm
+
+
+def _settled(
+    found: Floats, values: Floats, regressors: Floats, instruments: Floats
+) -> tuple[Floats, float]:
+    """Return coefficients that do not move any more, and the scatter about them."""
+    least = np.finfo(np.float64).eps * np.abs(values).max(initial=0.0)
+    for _ in range(_ROUNDS):
+        off = values - found @ regressors
+        scale = max(_NORMAL * float(bottleneck.median(np.abs(off))), least)
+        ratio = off / (_REACH * scale) if scale else off
+        weighted = instruments * np.maximum(1 - ratio**2, 0.0) ** 2
+        products = weighted @ regressors.T
+        step = np.linalg.solve(products, weighted @ off)
+        found = found + step
+        inverse = np.linalg.inv(products)
+        near = scale * np.sqrt(np.abs(np.diag(inverse @ (weighted @ weighted.T) @ inverse.T)))
+        if (np.abs(step) <= _SETTLED * near).all():
+            break
+    return found, scale
 
 
 def _covariance(

@@ -114,6 +114,10 @@ class Step:
         """The masters in its line of the history."""
         return {}
 
+    def by_frame(self, ds: xr.Dataset) -> Mapping[str, Any]:
+        """Return what it does to each frame, by name, for its line of the history."""
+        return {}
+
     def operands(self, ds: xr.Dataset) -> Mapping[str, xr.Variable | None]:
         """Return variables that become its operands in the kernel, by name, for frames before."""
         return {}

@@ -56,6 +56,17 @@ class SubtractFringe(SubtractDark):
         """The fringe frame."""
         return {"fringe": self.master}
 
+    def by_frame(self, ds: xr.Dataset) -> dict[str, dict[str, list[float]]]:
+        """Return scale and uncertainty of each frame, by channel."""
+        if "frame" not in ds.coords:
+            return {}
+        both = np.stack(self.scale, axis=-1).tolist()
+        channels = schema.names(ds, "channel")
+        return {
+            name: dict(zip(channels, of_frame, strict=True))
+            for name, of_frame in zip(schema.names(ds, "frame"), both, strict=True)
+        }
+
     def factors(self, ds: xr.Dataset) -> xr.Variable:
         """Return the scale (frame, channel), as lazy as the frames."""
         return in_chunks_of(ds, xr.Variable(("frame", "channel"), self.scale.value))

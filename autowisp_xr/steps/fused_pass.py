@@ -172,7 +172,8 @@ def alone(ds: xr.Dataset, verb: str, step: Step, *, dtype: DTypeLike) -> xr.Data
     own = schema.camera_of(ds)
     if (moved := on_scale(own, ds, [step])) != own:
         result.attrs["camera"] = moved.to_json()
-    return provenance.record(result, verb, step.line, source=ds, masters=step.masters)
+    given: dict[str, Any] = {"masters": step.masters, "by_frame": step.by_frame(ds)}
+    return provenance.record(result, verb, step.line, source=ds, **given)
 
 
 def _coordinates(ds: xr.Dataset, steps: Sequence[Step]) -> Any:

@@ -22,6 +22,8 @@ from autowisp_xr.kinds import MASTERS
 from autowisp_xr.schema import SHARED
 from autowisp_xr.steps.base import Step
 from autowisp_xr.steps.dark import SubtractDark
+from autowisp_xr.steps.fringe import SubtractFringe
+from autowisp_xr.steps.fringe_scale import Scale
 from autowisp_xr.steps.master_matching import matched
 from autowisp_xr.steps.master_noise import master_noise_of, with_common_planes
 from autowisp_xr.steps.noise import noise_of
@@ -30,7 +32,8 @@ from autowisp_xr.steps.prepared_masters import master_steps
 Find = Callable[[str, Mapping[str, Any]], xr.Dataset | None]
 """Gives the master of an identity, of which the record of a step may name the files by channel."""
 
-_VERBS = ("calibrate", "subtract_bias", "subtract_dark", "divide_flat")
+_VERBS = ("calibrate", "subtract_bias", "subtract_dark", "divide_flat", "subtract_fringe")
+_KINDS = {*MASTERS, "fringe"}
 
 _Steps = Sequence[Mapping[str, Any]]
 
@@ -61,7 +64,7 @@ def with_shared_noise(ds: xr.Dataset, histories: Sequence[_Steps], find: Find) -
     parts = []
     for members in groups.values():
         some = ds[["image", "variance"]].isel(frame=members)
-        parts.append((members, _restored(some, histories[members[0]], find)))
+        parts.append((members, _restored(some, [histories[i] for i in members], find)))
     return _assembled(ds, parts)
 
 
@@ -73,15 +76,15 @@ def _signature(steps: _Steps) -> tuple[Any, ...]:
     )
 
 
-def _restored(ds: xr.Dataset, steps: _Steps, find: Find) -> xr.Dataset:
-    """Return frames of one history with their planes, or with names of masters that are lost."""
+def _restored(ds: xr.Dataset, histories: Sequence[_Steps], find: Find) -> xr.Dataset:
+    """Return frames of like histories with their planes, or with names of masters that are lost."""
     try:
         with warnings.catch_warnings():
             # the user was warned of the masters when the frames were calibrated
             warnings.simplefilter("ignore", AutowispWarning)
-            return _again(ds, steps, find)
+            return _again(ds, histories, find)
     except (_LostError, AutowispError, OSError, ValueError, KeyError):
-        lost = schema.lost_noise_sources(steps).items()
+        lost = schema.lost_noise_sources(histories[0]).items()
         number = ds.sizes["frame"]
         return ds.assign_coords({name: _column(number, text) for name, text in lost})
 
@@ -90,11 +93,11 @@ class _LostError(Exception):
     """A master is not to be found, or nobody knows what became of its noise."""
 
 
-def _again(ds: xr.Dataset, steps: _Steps, find: Find) -> xr.Dataset:
+def _again(ds: xr.Dataset, histories: Sequence[_Steps], find: Find) -> xr.Dataset:
     """Go through the steps for the planes that frames share."""
     biases: set[str] = set()
     stacked = False
-    for step in steps:
+    for step in histories[0]:
         verb, named, options = step.get("verb"), step.get("masters", {}), step.get("options", {})
         stacked |= verb == "stack"
         if verb in ("concat", "normalise"):
@@ -102,7 +105,7 @@ def _again(ds: xr.Dataset, steps: _Steps, find: Find) -> xr.Dataset:
         if stacked:
             # nobody states which those of an average are
             ds = ds.drop_vars(schema.PHOTON_PLANES, errors="ignore")
-        if named and (verb not in _VERBS or set(named) - set(MASTERS) or stacked):
+        if named and (verb not in _VERBS or set(named) - _KINDS or stacked):
             raise _LostError
         if not named and verb not in ("calibrate", "add_noise"):
             continue
@@ -113,7 +116,10 @@ def _again(ds: xr.Dataset, steps: _Steps, find: Find) -> xr.Dataset:
                 raise _LostError
             allow, camera = options.get("allow_mismatch", ()), _camera(ds, options)
             masters[kind] = matched(ds, _cut(ds, master), kind, allow, camera=camera)
-        ds = _after(ds, _steps_of(ds, masters, options, biases), options)
+        fringe = masters.pop("fringe", None)
+        again = _steps_of(ds, masters, options, biases) if fringe is None else []
+        again += [] if fringe is None else [_fringe_step(ds, fringe, histories)]
+        ds = _after(ds, again, options)
         biases |= {made for kind, made in named.items() if kind == "bias"}
     return ds
 
@@ -143,6 +149,20 @@ def _steps_of(
         bias = blocks.plane(ds, "shared_variance")
         return [replace(one, bias=bias) for one in steps if isinstance(one, SubtractDark)]
     return steps
+
+
+def _fringe_step(ds: xr.Dataset, fringe: xr.Dataset, histories: Sequence[_Steps]) -> SubtractFringe:
+    """Return the step that subtracted a fringe frame, by what is recorded of each frame."""
+    channels = schema.names(ds, "channel")
+    done = [step["by_frame"] for steps in histories for step in steps if "by_frame" in step]
+    # of a stack, the mean of its frames
+    scales = [
+        np.mean([[frame[channel] for channel in channels] for frame in one.values()], axis=0)
+        for one in done
+    ]
+    value, uncertainty = np.moveaxis(np.array(scales, np.float64), -1, 0)
+    factor = np.ones(ds.sizes["frame"])
+    return SubtractFringe(master=fringe, factor=factor, scale=Scale(value, uncertainty))
 
 
 def _after(ds: xr.Dataset, steps: Sequence[Step], options: Mapping[str, Any]) -> xr.Dataset:

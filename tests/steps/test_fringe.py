@@ -245,3 +245,25 @@ def test_a_fringe_frame_of_another_program_is_made_a_pattern_about_zero(rng, tmp
     ours = aw.subtract_fringe(frames, fringe)
     assert ds["fringe_scale"].item() == pytest.approx(ours["fringe_scale"].item() / 1000, rel=0.01)
     assert np.median(ds["image"]) == pytest.approx(np.median(ours["image"]), rel=1e-3)
+
+
+def test_files_state_the_scale_and_share_the_noise_of_the_fringe_frame_again(rng, tmp_path):
+    fringe = aw.master_fringe(exposed(rng, [900.0, 1100.0, 1500.0, 1300.0], number=3))
+    (path,) = aw.to_fits(fringe, tmp_path / "masters" / "fringe.fits")
+    frames = exposed(rng, [900.0, 1200.0, 2000.0])
+    done = aw.subtract_fringe(frames, aw.open_fits(path))
+    paths = aw.to_fits(done, tmp_path / "{frame}.fits")
+    for number, name in enumerate(paths):
+        header = fits.getheader(name)
+        assert header["FRINGCOR"] == "fringe.fits"
+        scale = done["fringe_scale"].values[number, 0]
+        assert header["FRNGSCAL"] == pytest.approx(scale, rel=1e-6)
+        assert 0 < header["FRNGUNC"] < 0.3 * scale
+    again = aw.open_fits(paths)
+    np.testing.assert_allclose(again["shared_variance"], done["shared_variance"], rtol=1e-6)
+    np.testing.assert_array_equal(again["shared_variance_from"], done["shared_variance_from"])
+    one, other = (aw.stack(ds, "mean", reject=None) for ds in (done, again))
+    np.testing.assert_allclose(one["variance"], other["variance"], rtol=1e-5)
+    paths = aw.to_fits(one, tmp_path / "deep.fits")
+    deep = aw.open_fits(paths)
+    np.testing.assert_allclose(deep["shared_variance"][0], one["shared_variance"], rtol=1e-2)
