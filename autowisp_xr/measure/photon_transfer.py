@@ -7,6 +7,7 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.measure import transfer_checks as checks
 from autowisp_xr.measure import transfer_curve as transfer
 from autowisp_xr.measure.frame_pairs import Frames, Pairs
+from autowisp_xr.measure.linearity_checks import bias_of
 from autowisp_xr.measure.raw_input import by_channel
 from autowisp_xr.measure.tile_scatter import LEAST_TILE, Tiles
 from autowisp_xr.measure.variance_slope import Slope
@@ -37,9 +38,9 @@ def gain_and_read_noise(
     biases
         Raw frames of the same pixels without light.
     camera
-        Its areas, bias level and saturation; by default the one that travels with ``flats``. What
-        it states of gain and read noise takes no part. A flat that stops at a value below the
-        saturation, as :func:`~autowisp_xr.measure.saturation` finds it, saturates there.
+        Its areas, bias level, saturation and linearity; by default the one that travels with
+        ``flats``. What it states of gain and read noise takes no part. A flat that stops at a value
+        below the saturation, as :func:`~autowisp_xr.measure.saturation` finds it, saturates there.
     overscan
         As for :func:`~autowisp_xr.calibrate`. The noise of an overscan level counts as read noise.
     tile
@@ -143,7 +144,13 @@ def gain_and_read_noise(
     mean = transfer.MeanBias()
     unlit = Pairs(Frames(biases, *how, lit=False), max_pairs)
     of_biases, bias_pairs = checks.checked_samples("biases", unlit, mean)
-    lit = Pairs(Frames(flats, *how, group="filter", bias=mean.mean()), max_pairs, checks.apart)
+    bias, master = mean.mean(), None
+    if camera.bends:
+        # what bends is the signal above the bias, which is subtracted before it is made linear
+        master, _ = bias_of(biases, camera, overscan)
+        bias = 0 * bias
+    shining = Frames(flats, *how, group="filter", bias=bias, master=master)
+    lit = Pairs(shining, max_pairs, checks.apart)
     of_flats, flat_pairs = checks.checked_samples("flats", lit)
     noises = [transfer.read_noise_of(sample) for sample in of_biases]
     curves = [

@@ -15,6 +15,7 @@ import autowisp_xr as aw
 from autowisp_xr import AutowispWarning, Camera, Flag, provenance, schema
 from autowisp_xr.measure import completed_camera, gain_and_read_noise
 from autowisp_xr.testing import chunkings
+from tests.measure.bent_sensor import BentSensor
 from tests.measure.flats_and_biases import Sensor, alike, digitised, timed, with_filters
 from tests.steps.frames import frame_set, text
 
@@ -203,6 +204,19 @@ def test_a_gradient_that_turns_is_no_noise():
     levels = [30e3 * (1 + plane) for plane in (slope, slope[:, None], -slope, -slope[:, None])]
     found = gain_and_read_noise(sensor.flats(*levels), sensor.biases())
     assert found["gain"].item() == pytest.approx(1.5, rel=0.01)
+
+
+@pytest.mark.parametrize("level", [0.0, 500.0])
+def test_the_response_of_a_camera_that_bends_is_made_linear_whatever_states_the_bias(level):
+    sensor = BentSensor(seed=4)
+    flats = sensor.flats([5.0, 5.0, 20.0, 20.0, 40.0, 40.0])
+    biases = sensor.flats([0.0] * 6).assign_coords(image_type=("frame", text(*["bias"] * 6)))
+    bent = aw.Camera(bias_level=level, linearity=aw.Linearity(coefficients=[1.5e-6, 2e-11]))
+    measured = aw.measure.gain_and_read_noise(flats, biases, camera=bent)
+    for name, truth in (("gain", 2.0), ("read_noise", np.hypot(6.0, 2 / 12**0.5))):
+        off = float(measured[name][0]) - truth
+        assert abs(off) < 4 * float(measured[f"{name}_error"][0])
+        assert abs(off) < 0.02 * truth
 
 
 def test_hot_and_dead_pixels_are_left_out():
