@@ -17,6 +17,9 @@ from autowisp_xr.errors import CalibrationError
 _LEVELS = 257
 """Levels within the range at which a curve is looked at."""
 
+_ROUNDS = 12
+"""Newton's steps; a few are enough for what bends by less than a half."""
+
 _ROUNDING = 1e-9
 """Relative to the largest, a negative eigenvalue of a covariance that is one of rounding."""
 
@@ -99,6 +102,14 @@ class Linearity:
         inside = np.minimum(np.asarray(signal, np.float64), self._reach)
         terms = [number * power for power, number in enumerate(self.coefficients, 2)]
         return np.polynomial.polynomial.polyval(inside, [1.0, *terms])
+
+    def signal(self, light: ArrayLike) -> Floats:
+        """Return the signals above the bias, in ADU, that :meth:`linear` makes ``light`` of."""
+        light = np.asarray(light, np.float64)
+        signal = light
+        for _ in range(_ROUNDS):
+            signal = signal - (self.linear(signal) - light) / self.slope(signal)
+        return signal
 
     def error(self, signal: ArrayLike) -> Floats:
         """Return the uncertainty of :meth:`linear`, in ADU; 0 where that is not known."""

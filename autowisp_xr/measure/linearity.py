@@ -14,6 +14,7 @@ from autowisp_xr.measure import linearity_checks as checks
 from autowisp_xr.measure.frame_pairs import Frames
 from autowisp_xr.measure.lamps import Lamp, exposures_of, model_of, times_of
 from autowisp_xr.measure.level_ladder import Levels, read, zones_of
+from autowisp_xr.measure.response_fit import Model
 from autowisp_xr.measure.response_range import Curve, curve_of
 from autowisp_xr.measure.tile_scatter import LEAST_TILE, Tiles
 from autowisp_xr.options import OverscanChoice, whole_number
@@ -110,8 +111,8 @@ def linearity(
     Warns
     -----
     AutowispWarning
-        Where a flat was left out that all others contradict; where no exposure is repeated, so
-        that nobody knows whether the lamp drifted; where exposures and zones show two curves.
+        Where a flat was left out that all others contradict; where no exposure is repeated, and
+        zones show nothing, so that nobody knows whether the lamp drifted.
 
     See Also
     --------
@@ -134,8 +135,9 @@ def linearity(
     counts. The limit is the highest level up to which no point is off by more than the tolerance
     or four times its error.
 
-    A dark current counts as light. What one lamp does not show: a lamp that gets brighter or
-    fainter in step with the exposures bends the curve, unless an exposure is repeated.
+    A dark current counts as light. A lamp that gets brighter or fainter in step with the exposures
+    bends the curve, unless an exposure is repeated, or the flats are lit unevenly: their zones then
+    count more than their exposures.
 
     References
     ----------
@@ -160,7 +162,9 @@ def linearity(
     levels, reasons = read(frames)
     light = _Light(exposures_of(flats), times_of(flats), floor, degree, tolerance)
     curves, chosen = _chosen(levels, light, lamp, checks.named(flats, reasons))
-    checks.warn_of_curves(channels, curves, schema.names(flats, "frame"), light.exposures, chosen)
+    checks.warn_of_bad(curves, schema.names(flats, "frame"))
+    if chosen == "steady" and isinstance(_model(levels[0], light, "unknown"), str):
+        checks.warn_of_lamp(light.exposures)
     result = _dataset(one["channel"], levels, curves, light, schema.names(flats, "frame"), reasons)
     method, areas = overscan_options(overscan, camera)
     options = {
@@ -208,17 +212,19 @@ def _chosen(
 
 def _curve(levels: Levels, light: _Light, lamp: Lamp) -> Curve | str:
     """Return the curve of one channel, or why there is none."""
-    zones = zones_of(levels.tiles, light.degree)
-    few = checks.too_few(zones, light.degree)
-    if few:
-        return few
-    model = model_of(lamp, light.exposures, light.times, zones, light.floor)
+    model = _model(levels, light, lamp)
     if isinstance(model, str):
         return model
     curve = curve_of(model, light.tolerance)
     if curve is None:
         return "no curve agrees with them"
     return checks.reason_against(curve, light.degree) or curve
+
+
+def _model(levels: Levels, light: _Light, lamp: Lamp) -> Model | str:
+    zones = zones_of(levels.tiles, light.degree)
+    few = checks.too_few(zones, light.degree)
+    return few or model_of(lamp, light.exposures, light.times, zones, light.floor)
 
 
 def _dataset(

@@ -11,7 +11,7 @@ from autowisp_xr.arrays import Floats
 from autowisp_xr.bridge import blocks
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispWarning, CalibrationError, ImageMismatchError
-from autowisp_xr.measure.lamps import Lamp, distinct
+from autowisp_xr.measure.lamps import distinct
 from autowisp_xr.measure.level_ladder import Zones
 from autowisp_xr.measure.raw_input import check_raw
 from autowisp_xr.measure.response_range import Curve
@@ -142,14 +142,8 @@ def no_curve(
     )
 
 
-def warn_of_curves(
-    channels: Sequence[str],
-    curves: Sequence[Curve],
-    names: Sequence[str],
-    exposures: Floats,
-    lamp: Lamp,
-) -> None:
-    """Warn of flats that were left out, and of a lamp that nobody followed."""
+def warn_of_bad(curves: Sequence[Curve], names: Sequence[str]) -> None:
+    """Warn of flats that were left out."""
     bad = {names[number] for curve in curves for number in curve.bad}
     if bad:
         warnings.warn(
@@ -158,8 +152,12 @@ def warn_of_curves(
             AutowispWarning,
             stacklevel=3,
         )
+
+
+def warn_of_lamp(exposures: Floats) -> None:
+    """Warn of a lamp that nobody followed."""
     known = exposures[np.isfinite(exposures)]
-    if lamp == "steady" and distinct(known) == known.size:
+    if distinct(known) == known.size:
         warnings.warn(
             "no exposure is repeated among the flats, so that a lamp that drifts by a per cent "
             "would pass as a linearity that bends by it; take a flat of one exposure again and "

@@ -30,7 +30,7 @@ from autowisp_xr.steps.flagging import ApplyMasks, as_masks, mask_identities
 from autowisp_xr.steps.fringe import subtract_fringe
 from autowisp_xr.steps.fused_pass import one_pass
 from autowisp_xr.steps.geometry import trim
-from autowisp_xr.steps.linearity import linearity_step
+from autowisp_xr.steps.linearity import linearity_step, warn_of_response
 from autowisp_xr.steps.master_matching import matched
 from autowisp_xr.steps.noise import check_counted, noise_of
 from autowisp_xr.steps.overscan import SubtractOverscan
@@ -132,7 +132,8 @@ def calibrate(
     AutowispWarning
         Where a dark from a file does not state whether its bias was subtracted; where the noise of
         the dark current of one that holds it is not known; where a master of another program was
-        brought to the scale of the frames (a flat to a mean of one, a pedestal, electrons).
+        brought to the scale of the frames (a flat to a mean of one, a pedestal, electrons); where
+        the frames are made linear, and those of the flat were not, or reverse.
 
     Notes
     -----
@@ -255,7 +256,10 @@ def calibrated(
     level_known = bool(level) or any(isinstance(step, SubtractBias) for step in corrections)
     responds = linear and _has_signal(camera, level_known, refused=noise is not None)
     crosstalk = bool(camera.crosstalk) and responds
-    if camera.bends and responds:
+    bent = camera.bends and responds
+    if strict and masters["flat"] is not None:
+        warn_of_response(masters["flat"], ds, linear=bent)
+    if bent:
         corrections = _with_linearity(ds, camera, corrections, own_pass=crosstalk)
     flags = saturation_step(ds, camera, camera.bias_level, above=above)
     given = as_masks(ds, masks)

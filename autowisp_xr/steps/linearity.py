@@ -16,6 +16,7 @@ The read noise is that of faint signals, where s = 1; where the response bends b
 slope would add a few ADU^2 to thousands.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -24,10 +25,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from autowisp_xr import schema
+from autowisp_xr import provenance, schema
 from autowisp_xr.arrays import Bits, Cube, Floats, Numbers, Planes
 from autowisp_xr.bridge import blocks
 from autowisp_xr.camera import Camera
+from autowisp_xr.errors import AutowispWarning
 from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.response import Linearity
@@ -201,3 +203,38 @@ def linearity_step(ds: xr.Dataset, camera: Camera, bias: xr.Dataset | None = Non
     if len(step.curves[0]) == 1:
         return step
     return replace(step, reader=amplifier_map(ds, camera))
+
+
+def warn_of_response(flat: xr.Dataset, ds: xr.Dataset, *, linear: bool | None = None) -> None:
+    """Warn of a flat whose frames were made linear where those that it divides are not, or reverse.
+
+    Parameters
+    ----------
+    flat
+        A master whose history may state it; of others nothing is known.
+    ds
+        The frames.
+    linear
+        Whether they are made linear; None where their history states it.
+    """
+    own, made = (_made_linear(one) for one in (ds, flat))
+    own = own if linear is None else linear
+    if None in (own, made) or own == made:
+        return
+    states = {True: "made linear", False: "not made linear"}
+    warnings.warn(
+        f"the frames are {states[bool(own)]}, those of the master flat were "
+        f"{states[bool(made)]}: bright and dim parts are off by what the response bends from one "
+        "to the other; make the flat with the same Camera",
+        AutowispWarning,
+        stacklevel=4,
+    )
+
+
+def _made_linear(ds: xr.Dataset) -> bool | None:
+    """Return whether frames were made linear; None where their history does not state it."""
+    steps = [step for step in provenance.history(ds) if step["verb"] in ("calibrate", "linearise")]
+    linear = [
+        step["verb"] == "linearise" or bool(step["options"].get("linearity")) for step in steps
+    ]
+    return any(linear) if steps else None

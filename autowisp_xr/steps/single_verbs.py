@@ -14,7 +14,7 @@ from autowisp_xr.steps.bias import SubtractBias, SubtractBiasLevel
 from autowisp_xr.steps.dark import SubtractDark
 from autowisp_xr.steps.flat import DivideFlat
 from autowisp_xr.steps.fused_pass import alone, one_pass
-from autowisp_xr.steps.linearity import linearity_step
+from autowisp_xr.steps.linearity import linearity_step, warn_of_response
 from autowisp_xr.steps.master_matching import exposure_ratio, matched
 from autowisp_xr.steps.noise import noise_of
 from autowisp_xr.steps.overscan_choice import overscan_step
@@ -358,4 +358,5 @@ def divide_flat(
     schema.check(ds)
     check_min_flat(min_flat)
     flat = matched(ds, flat, "flat", allow_mismatch)
+    warn_of_response(flat, ds)
     return alone(ds, "divide_flat", DivideFlat(master=flat, min_flat=min_flat), dtype=dtype)

@@ -12,6 +12,7 @@ from autowisp_xr.measure import linearity, with_linearity
 from autowisp_xr.testing import assert_frames_equal
 from tests.measure.bent_sensor import LADDER, BentSensor
 from tests.measure.flats_and_biases import alike
+from tests.sensors import Sensor
 from tests.steps.frames import frame_set, text
 
 TRUTH = (1.5e-6, 2e-11)
@@ -106,6 +107,18 @@ def test_flats_lit_unevenly_need_no_lamp():
     assert aw.provenance.history(measured)[-1]["options"]["lamp"] == "unknown"
     assert off(curve(measured), sensor, 34_000) < 3e-3
     assert pull(measured) < 12
+
+
+@pytest.mark.parametrize("bend", [0.03, -0.02])
+def test_signals_that_bend_otherwise_are_made_linear_to_a_thousandth(bend):
+    sensor = Sensor(shape=(120, 160), bend=bend, hot=0.001, seed=3)
+    exposures = np.array([10.0, 1, 2, 5, 10, 20, 30, 40, 10, 50, 60, 10])
+    flats = sensor.flats(12, level=1000 * exposures, exposure=exposures)
+    known = curve(linearity(flats, bias=sensor.biases(5), lamp="steady"))
+    electrons = np.linspace(2000, 58_000, 40)
+    collected = electrons - bend * electrons**2 / sensor.full_well
+    ratio = known.linear(collected / sensor.gain) / electrons
+    assert np.ptp(ratio) / np.median(ratio) < 1e-3
 
 
 # ---------------------------------------------------------------------- hard flats
@@ -224,6 +237,16 @@ def test_a_lamp_that_nobody_followed_is_a_warning():
     sensor = BentSensor(14)
     with pytest.warns(AutowispWarning, match="no exposure is repeated among the flats"):
         linearity(sensor.flats((1, 2, 4, 8, 12, 16, 24, 32)))
+
+
+@pytest.mark.parametrize(("fades", "lamp"), [(0.0, "steady"), (0.03, "steady"), (0.1, "unknown")])
+def test_zones_count_more_than_a_lamp_that_fades_in_step_with_the_exposures(fades, lamp):
+    sensor = BentSensor(16, (96, 128), uneven=0.8)
+    exposures = np.array([1.0, 2, 4, 8, 12, 16, 24, 32, 36])
+    measured = linearity(sensor.flats(exposures, lamp=1 - fades * exposures / 36))
+    assert aw.provenance.history(measured)[-1]["options"]["lamp"] == lamp
+    assert off(curve(measured), sensor, 34_000) < 6e-3
+    assert pull(measured) < 14
 
 
 def test_frames_that_cannot_be_meant_are_refused():

@@ -1,10 +1,12 @@
 """The linearity of a camera: by hand, against NumPy, and where it has no place."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import autowisp_xr as aw
-from autowisp_xr import Camera, Linearity
+from autowisp_xr import Camera, Flag, Linearity
 from autowisp_xr.testing import assert_frames_equal
 from tests.steps.frames import TWO_CHANNELS, frame_set, master
 
@@ -124,3 +126,63 @@ def test_a_camera_keeps_its_linearity_as_text():
         Camera(linearity=["much"])
     with pytest.raises(aw.CalibrationError, match=r"for the channels \['R'\], the camera has"):
         Camera(linearity={"R": [1e-6]})
+
+
+def test_pixels_above_the_range_are_flagged_and_go_on_as_a_straight_line():
+    curve = Linearity(coefficients=[1e-5], covariance=[[1e-14]], limit=20_000)
+    camera = Camera(gain=2.0, read_noise=8.0, bias_level=100.0, linearity=curve)
+    raw = frame_set(np.array([20_100.0, 20_200.0, 30_100.0]), camera=camera)
+    ds = aw.calibrate(raw, **F8)
+    assert ds["mask"].values.ravel().tolist() == [0, Flag.NONLINEAR, Flag.NONLINEAR]
+    signal = np.array([2e4, 20_100, 3e4])
+    np.testing.assert_allclose(ds["image"].values.ravel(), curve.linear(signal), rtol=1e-13)
+    of_curve = curve.error(signal) ** 2
+    np.testing.assert_allclose(ds["shared_variance"].values.ravel(), of_curve, rtol=1e-12)
+    expected = ds["image"].values.ravel() / 2 + 16 + of_curve
+    np.testing.assert_allclose(ds["variance"].values.ravel(), expected, rtol=1e-12)
+    assert ds["shared_variance_from"].values.tolist() == [curve.identity]
+
+
+def test_what_frames_share_by_a_curve_does_not_average_down(rng):
+    curve = Linearity(coefficients=[1e-5], covariance=[[1e-14]])
+    camera = Camera(gain=2.0, read_noise=8.0, bias_level=100.0, linearity=curve)
+    raw = frame_set(np.full((25, 1, 3, 4), 20_100.0), camera=camera)
+    deep = aw.stack(aw.calibrate(raw, **F8), "mean", **F8)
+    own = (curve.linear(2e4) / 2 + 16) / 25
+    np.testing.assert_allclose(deep["variance"], own + curve.error(2e4) ** 2, rtol=1e-9)
+    # frames of another curve have another uncertainty
+    other = Linearity(coefficients=[1.1e-5], covariance=[[1e-14]])
+    again = aw.calibrate(raw, camera=replace(camera, linearity=other), **F8)
+    again = again.assign_coords(frame=[f"other-{i}" for i in range(25)])
+    both = aw.concat([aw.calibrate(raw, **F8), again])
+    deep = aw.stack(both, "mean", **F8)
+    np.testing.assert_allclose(deep["shared_variance"], curve.error(2e4) ** 2 / 2, rtol=1e-9)
+
+
+def test_amplifiers_have_their_own_curves_in_any_chunks(rng):
+    left = {"region": "[1:4,1:5]", "linearity": {"coefficients": [1e-5], "limit": 9e3}}
+    camera = Camera(
+        gain=2.0, read_noise=8.0, bias_level=1.0, linearity=[2e-5, 1e-10],
+        amplifiers=[left, "[5:7,1:5]"],
+    )  # fmt: skip
+    raw = frame_set(rng.uniform(1, 1e4, (2, 1, 5, 7)), camera=camera)
+    ds = aw.calibrate(raw, **F8)
+    signal = raw["image"].values - 1.0
+    one, other = camera.linearities_of("mono")[:2]
+    np.testing.assert_allclose(ds["image"][..., :4], one.linear(signal[..., :4]))
+    np.testing.assert_allclose(ds["image"][..., 4:], other.linear(signal[..., 4:]))
+    flagged = ds["mask"].values == Flag.NONLINEAR
+    np.testing.assert_array_equal(flagged[..., :4], signal[..., :4] > 9e3)
+    assert not flagged[..., 4:].any()
+    assert_frames_equal(aw.calibrate(raw.chunk(frame=1, y=2, x=3), **F8), ds)
+
+
+def test_a_flat_of_frames_that_were_not_made_linear_is_a_warning():
+    straight = replace(BENT, linearity=())
+    flats = frame_set(np.full((3, 1, 4, 5), 20_100.0), camera=straight, kind="flat")
+    flat = aw.master_flat(flats, select=None).high
+    raw = frame_set(np.full((1, 1, 4, 5), 1100.0), camera=BENT)
+    with pytest.warns(aw.AutowispWarning, match="are made linear, those of .* flat were not made"):
+        aw.calibrate(raw, flat=flat)
+    aw.calibrate(raw, flat=aw.master_flat(flats, camera=BENT, select=None).high)
+    aw.calibrate(raw, flat=flat, camera=straight)
