@@ -1,4 +1,5 @@
 from .calibrated_checks import check_calibrated as check_calibrated
+from .crosstalk import crosstalk as crosstalk
 from .dark_rates import dark_current as dark_current
 from .defect_search import Defect as Defect
 from .defective_pixels import defects as defects

@@ -40,7 +40,12 @@ class Fit(NamedTuple):
 
 
 def instrumental_fit(
-    values: Floats, regressors: Floats, instruments: Floats, groups: Numbers
+    values: Floats,
+    regressors: Floats,
+    instruments: Floats,
+    groups: Numbers,
+    *,
+    calm_first: bool = True,
 ) -> Fit:
     """Fit values by regressors of which each has an instrument.
 
@@ -52,6 +57,9 @@ def instrumental_fit(
         (terms, n), the first of them a constant.
     groups
         (n): numbers from 0 up, one for all values whose noise may be common.
+    calm_first
+        Whether to begin with values where the last regressor is within three standard deviations;
+        not where what stands out in it is what shows its coefficient.
     """
     terms, number = regressors.shape
     unknown = Fit(np.full(terms, np.nan), np.full((terms, terms), np.nan))
@@ -59,10 +67,11 @@ def instrumental_fit(
         return unknown
     start: Floats = np.zeros(terms)
     start[0] = bottleneck.median(values)
-    # what stands out in a regressor itself would hold a fit that begins without it
-    calm = _is_calm(regressors) & _is_calm(instruments)
     try:
-        start, _ = _settled(start, values[calm], regressors[:, calm], instruments[:, calm])
+        if calm_first:
+            # what stands out in a regressor itself would hold a fit that begins without it
+            calm = _is_calm(regressors) & _is_calm(instruments)
+            start, _ = _settled(start, values[calm], regressors[:, calm], instruments[:, calm])
         found, scale = _settled(start, values, regressors, instruments)
         off = values - found @ regressors
         return Fit(found, _covariance(off, scale, regressors, instruments, groups))

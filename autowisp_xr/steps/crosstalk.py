@@ -118,20 +118,41 @@ def line_of(camera: Camera) -> dict[str, object]:
 def without_crosstalk(ds: xr.Dataset, camera: Camera, dtype: DTypeLike) -> xr.Dataset:
     """Return frames free of crosstalk, without a line in their history."""
     ds = blocks.load_coordinates(ds)
-    areas = [amplifier.region for amplifier in camera.amplifiers]
-    rows, columns = raw_lines(ds, "y"), raw_lines(ds, "x")
-    shape = (
-        max(int(rows.max()) + 1, *(area.ymax for area in areas)),
-        max(int(columns.max()) + 1, *(area.xmax for area in areas)),
-    )
     names = ("image", "variance", "mask")
     operands = [blocks.framewise(ds[name].variable) if name in ds else None for name in names]
-    kernel = partial(_corrected, pairs=_pairs(camera), place=_Place(rows, columns, shape))
+    kernel = partial(_corrected, pairs=_pairs(camera), place=_place(ds, camera))
     planes = blocks.apply(kernel, operands, schema.DIMS, [dtype, dtype, np.uint8])
     result = ds.assign(dict(zip(names, planes, strict=True)))
     if "ceiling" in result.coords:
         result = result.drop_vars("ceiling")
     return schema.with_attributes(result, schema.units_of(ds))
+
+
+def pixels_in_order(ds: xr.Dataset, camera: Camera, planes: Floats) -> Floats:
+    """Return pixels of all amplifiers in the order in which each reads them.
+
+    Parameters
+    ----------
+    ds, camera
+        Where the planes lie, and the amplifiers.
+    planes
+        (channel, y, x).
+
+    Returns
+    -------
+    (amplifier, row, column), as far as all of them reach; NaN where the planes have nothing.
+    """
+    whole = _mosaic(planes, _place(ds, camera), fill=np.nan)
+    height, width = (min(sizes) for sizes in zip(*map(_size, camera.amplifiers), strict=True))
+    return np.array([whole[_from_corner(one, height, width)] for one in camera.amplifiers])
+
+
+def _place(ds: xr.Dataset, camera: Camera) -> _Place:
+    areas = [amplifier.region for amplifier in camera.amplifiers]
+    rows, columns = raw_lines(ds, "y"), raw_lines(ds, "x")
+    height = max(int(rows.max()) + 1, *(area.ymax for area in areas))
+    width = max(int(columns.max()) + 1, *(area.xmax for area in areas))
+    return _Place(rows, columns, (height, width))
 
 
 def _pairs(camera: Camera) -> list[_Pair]:
@@ -219,9 +240,9 @@ def _corrected(
     return out, errors, flags
 
 
-def _mosaic(planes: Numbers, place: _Place) -> Any:
-    """Return planes (channel, y, x) as the raw frame has them; zero where they have nothing."""
-    whole = np.zeros(place.shape, planes.dtype)
+def _mosaic(planes: Numbers, place: _Place, fill: float = 0) -> Any:
+    """Return planes (channel, y, x) as the raw frame has them, filled where they have nothing."""
+    whole = np.full(place.shape, fill, planes.dtype)
     for plane, y, x in zip(planes, place.rows, place.columns, strict=True):
         whole[np.ix_(y, x)] = plane
     return whole
