@@ -27,8 +27,13 @@ def test_frame_sets_and_masters_pass(ds):
 
 def test_what_frames_share_may_differ_between_them(ds):
     schema.check(ds.assign(shared_relative_variance=ds["variance"]))
-    with pytest.raises(SchemaError, match=r"'rejected_low' has the dims .* by aw\.concat"):
-        schema.check(ds.assign(rejected_low=ds["mask"]))
+    with pytest.raises(SchemaError, match=r"'rate' has the dims .* by aw\.concat"):
+        schema.check(ds.assign(rate=ds["variance"]))
+
+
+def test_a_stack_that_was_opened_as_a_frame_keeps_what_it_counts(ds):
+    schema.check(ds.assign(dict.fromkeys(schema.NUMBERS_OF_VALUES, ds["mask"])))
+    schema.check(ds.assign(dict.fromkeys(schema.NUMBERS_OF_VALUES, ds["mask"][0])))
 
 
 def test_all_faults_are_in_one_message(ds):
