@@ -254,6 +254,30 @@ def with_hashes(ds: xr.Dataset) -> xr.Dataset:
     return ds.assign_attrs(history=json.dumps(records)) if records else ds
 
 
+def with_lines(ds: xr.Dataset) -> xr.Dataset:
+    """Return a stack in whose history stands what its frames were scaled by; others as they are.
+
+    What is lazy is computed with the stack, so that frames are measured once.
+    """
+    table = [name for name in ("frame_scale", "frame_sky") if name in ds.coords]
+    records = history(ds)
+    last = next((step for step in reversed(records) if step["verb"] == "stack"), None)
+    if not table or last is None or "applied" in last["options"]:
+        return ds
+    if not all(in_memory(ds[name].variable) for name in table):
+        ds = ds.compute()
+    last["options"]["applied"] = {
+        name.removeprefix("frame_"): numbers_by_frame(ds[name].values) for name in table
+    }
+    return ds.assign_attrs(history=json.dumps(records))
+
+
+def numbers_by_frame(numbers: Any) -> list[Any]:
+    """Return numbers (frame, channel) for a history, those of one channel by frame alone."""
+    rounded = [[float(f"{number:.9g}") for number in row] for row in numbers.tolist()]
+    return [row[0] if len(row) == 1 else row for row in rounded]
+
+
 @contextmanager
 def hashing(paths: Iterable[str]) -> Iterator[None]:
     """Digest files in the background, for :func:`with_hashes` inside the block.

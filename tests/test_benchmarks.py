@@ -24,6 +24,7 @@ from tests.benchmarks import (
     calibrate,
     flats,
     kernels,
+    matching,
     memory,
     reading,
     smoothing,
@@ -32,7 +33,7 @@ from tests.benchmarks import (
 )
 from tests.benchmarks._common import Floor, Job, ProcessError, Result, Run
 
-ALL = (calibrate, flats, kernels, memory, reading, smoothing, stack, startup)
+ALL = (calibrate, flats, kernels, matching, memory, reading, smoothing, stack, startup)
 FEW = ["--rounds", "1", "--no-peers"]
 
 
@@ -78,6 +79,13 @@ def test_each_states_how_it_is_run(module):
     name = module.__name__.rpartition(".")[2]
     assert f"python -m tests.benchmarks.{name}" in module.__doc__
     assert callable(module.main)
+
+
+def test_the_cost_of_matching_is_compared_with_frames_as_they_are(capsys):
+    matching.main(["--frames", "3", "--rows", "5", "--width", "8", "--rounds", "1"])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4 * 2 * 5
+    assert [line.split()[-1] for line in lines[::5]] == ["1.00"] * 8
 
 
 @pytest.mark.parametrize(

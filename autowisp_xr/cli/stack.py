@@ -30,7 +30,7 @@ def run(options: Namespace) -> int:
 
 def _stack(files: Sequence[str], options: Namespace) -> int:
     output = {"compress": options.compress, "add_averaged_keywords": options.add_averaged_keywords}
-    arguments = options.groups["averaging"] | output
+    arguments = {**_averaging(options), **output}
     name = master_name("stacked_master_fname", header_of(files[0]), arguments, options)
     as_original = options.reject == ("rms", ()) and not options.rejection_maps
     make = _by_class if as_original else _by_verb
@@ -77,6 +77,7 @@ def _by_verb(
         min_values=arguments["min_valid_values"],
         average_keywords=arguments["add_averaged_keywords"],
         rejected=options.rejection_maps,
+        **{option: arguments[option] for option in ("scale", "sky") if option in arguments},
     )
     to_fits(found, name, overwrite=options.allow_overwrite, compress=options.compress)
     return True, []
@@ -102,6 +103,27 @@ def _rejection(options: Namespace) -> "Rejection | None":
         rounds = None if math.isinf(options.max_iter) else options.max_iter
         return clips[name](options.outlier_threshold, max_iter=rounds)
     return others[name](*numbers) if name in others else None
+
+
+def _averaging(options: Namespace) -> dict[str, Any]:
+    """Return the options of averaging as ``MasterMaker`` takes them."""
+    given = dict(options.groups["averaging"])
+    region = given.pop("match_region")
+    for name in ("scale", "sky"):
+        if given[name] is None:
+            del given[name]
+        elif region is not None:
+            given[name] = _in_region(given[name], region)
+    return given
+
+
+def _in_region(choice: object, region: Mapping[str, int]) -> object:
+    """Return how frames are matched with the region in which levels are measured."""
+    from autowisp_xr.stack.match import MEASURED, Match
+
+    if isinstance(choice, tuple):
+        return tuple(_in_region(each, region) for each in choice)
+    return Match(choice, region) if isinstance(choice, str) and choice in MEASURED else choice
 
 
 def header_of(file: str) -> "Header":

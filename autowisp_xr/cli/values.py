@@ -149,6 +149,40 @@ def rejection(text: str) -> tuple[str, tuple[float, ...]]:
     return name, tuple(int(each) if each.isdecimal() else number(each) for each in texts)
 
 
+def average_or_sum(text: str) -> str | float:
+    """Read what :func:`average` reads, or "sum"."""
+    return "sum" if text.strip().lower().removeprefix("nan") == "sum" else average(text)
+
+
+def matching(text: str) -> Any:
+    """Read how frames are matched, or "REJECTION:AVERAGE", how for each.
+
+    "none", the name of a measure or of a keyword, or a number for each frame behind commas.
+
+    Examples
+    --------
+    >>> matching("median"), matching("1, 2.5"), matching("SKYLEVEL:none")
+    ('median', [1.0, 2.5], ('SKYLEVEL', None))
+    """
+    if ":" in text:
+        both = tuple(_one_matching(part) for part in text.split(":"))
+        if len(both) != 2:
+            raise OptionError(f"frames are matched as REJECTION:AVERAGE, not by {text!r}")
+        return both
+    return _one_matching(text)
+
+
+def _one_matching(text: str) -> Any:
+    name = text.strip()
+    if "," in name:
+        return [number(part) for part in name.split(",")]
+    if not name:
+        raise OptionError("frames are matched by a name or numbers, or none")
+    known = ("none", "median", "mode", "mean", "fit", "exposure")
+    name = name.lower() if name.lower() in known else name
+    return None if name == "none" else name
+
+
 def flag_names(texts: Sequence[str]) -> tuple[str, ...]:
     """Read names of flags, in capital letters."""
     names = tuple(name.strip().upper() for text in texts for name in text.split(","))

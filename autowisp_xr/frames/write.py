@@ -132,6 +132,7 @@ def write_missing(
         # the image of a file of defects is what is wrong with its pixels
         ds = ds.rename(reason="image")
     level = quantize_level(compress)
+    ds = provenance.with_lines(ds)
     ccddata.register()
     with warnings.catch_warnings():
         # astropy puts ill-formed cards of other people in order, and warns

@@ -100,7 +100,8 @@ def true_cards(
         facts |= gain_facts(_gain(ds, units, channel), effective) | raw_gain_facts(header)
         facts |= _type(ds, header, stacked="stacking" in steps)
     if "calibrating" in steps:
-        facts["saturation"] = _saturation(ds, channel) if units in COUNTED else None
+        known = units in COUNTED and not _matched(records)
+        facts["saturation"] = _saturation(ds, channel) if known else None
         facts |= _corrections(header, records, channel) | _fringes(ds, records, channel)
     if "stacking" in steps:
         facts |= _contents(ds, header) | _lost(ds, header)
@@ -150,6 +151,12 @@ def raw_gain_facts(header: fits.Header) -> dict[str, Any]:
     """Return the row of the gain of the raw frame, by which masters are matched, if it is known."""
     number = raw_gain(Cards(header, _USUAL))
     return {} if math.isnan(number) else {"raw_gain": number}
+
+
+def _matched(records: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether frames were added up, or brought to one level, so that theirs is lost."""
+    options = [step.get("options", {}) for step in records if step.get("verb") == "stack"]
+    return any(one.get("average") == "sum" or "applied" in one for one in options)
 
 
 def _saturation(ds: xr.Dataset, channel: str) -> float | None:

@@ -14,6 +14,7 @@ from autowisp_xr.frames.write import quantize_level
 from autowisp_xr.image_calibration.loaded_masters import UNSET
 from autowisp_xr.image_calibration.outputs import check_output
 from autowisp_xr.image_calibration.stacked_master import (
+    SINCE,
     STACKING,
     Files,
     Stacking,
@@ -56,6 +57,9 @@ class MasterMaker:
     add_averaged_keywords : sequence of str, default ()
         Header keywords whose values are averaged in the same way as the pixels. One whose value
         all frames share keeps that value.
+    scale, sky : default None
+        How frames are brought to one level before they are stacked, as :func:`autowisp_xr.stack`
+        takes them; not in the original. "sum" is an ``average_func``, too.
 
     Attributes
     ----------
@@ -125,7 +129,7 @@ class MasterMaker:
         **stacking_options
             ``min_valid_frames``, ``outlier_threshold``, ``average_func``, ``min_valid_values``,
             ``max_iter``, ``exclude_mask`` and ``add_averaged_keywords``, as for the class; none may
-            be left out.
+            be left out. ``scale`` and ``sky`` may.
 
         Returns
         -------
@@ -147,7 +151,8 @@ class MasterMaker:
         HeaderError
             For a keyword to average that is no number in some frame.
         """
-        missing = [name for name in self.stacking_options if name not in stacking_options]
+        given = {*stacking_options, *SINCE}
+        missing = [name for name in self.stacking_options if name not in given]
         if missing:
             raise TypeError(f"stack() takes all options of stacking; there is no {missing[0]}")
         options = Stacking.of(stacking_options)

@@ -1,5 +1,6 @@
 """The stacking of files of frames to a master, as the classes of masters do it."""
 
+import math
 import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -7,7 +8,7 @@ from dataclasses import dataclass, fields
 from numbers import Integral
 from os import PathLike
 from os.path import expanduser
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import xarray as xr
@@ -25,14 +26,18 @@ from autowisp_xr.frames.open import open_planes
 from autowisp_xr.frames.parallel_writing import scheduler
 from autowisp_xr.frames.product_hdus import plain_header
 from autowisp_xr.frames.write import OutputFile, write_products
+from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import ascii_text, parse_header, set_cards, value_of
+from autowisp_xr.headers.exposure import exposure_card
 from autowisp_xr.headers.fate_rules import set_facts
 from autowisp_xr.headers.fates import TABLE
 from autowisp_xr.headers.product import raw_gain_facts
+from autowisp_xr.headers.values import Cards
 from autowisp_xr.image_calibration.outputs import check_output
 from autowisp_xr.image_calibration.parameters import check_names
 from autowisp_xr.options import Average, upper_and_lower
 from autowisp_xr.outliers.sigma_clip import SigmaClip
+from autowisp_xr.stack.match import MatchChoice, as_matched
 from autowisp_xr.stack.stacking import stack
 from autowisp_xr.stats.averages import average_named, quantile_of
 from autowisp_xr.stats.floats import as_floats
@@ -72,9 +77,18 @@ class Stacking:
     add_averaged_keywords: Sequence[str] = ()
     """Header keywords whose values are averaged as the pixels are."""
 
+    scale: MatchChoice = None
+    """How frames are brought to one scale first, as :func:`~autowisp_xr.stack` takes it."""
+
+    sky: MatchChoice = None
+    """How they are brought to one sky, likewise."""
+
     def __post_init__(self) -> None:
         _ = self.reject
-        quantile_of(self.average)
+        if self.average != "sum":
+            quantile_of(self.average)
+        as_matched(self.scale, "scale")
+        as_matched(self.sky, "sky")
         as_flag(self.exclude_mask or ())
         for name in ("min_valid_frames", "min_valid_values"):
             if not isinstance(getattr(self, name), Integral):
@@ -87,8 +101,10 @@ class Stacking:
         return cls(**options)
 
     @property
-    def average(self) -> Average:
+    def average(self) -> Average | Literal["sum"]:
         """The average as :func:`~autowisp_xr.stack` calls it."""
+        if isinstance(self.average_func, str) and self.average_func.removeprefix("nan") == "sum":
+            return "sum"
         return average_named(self.average_func)
 
     @property
@@ -110,6 +126,9 @@ class Stacking:
         """The fewest values of a good pixel: the uncertainty of a single value is not known."""
         return max(self.min_valid_values, 2)
 
+
+SINCE = ("scale", "sky")
+"""Options that the original does not have."""
 
 STACKING = {field.name: field.default for field in fields(Stacking)}
 """The options of a stack with their defaults."""
@@ -198,6 +217,9 @@ def stacked(
             AutowispWarning,
             stacklevel=4,
         )
+    needs_exposures = options.average == "sum" or options.scale is not None
+    if needs_exposures:
+        frames = frames.assign_coords(exposure=("frame", _exposures(frames)))
     master = stack(
         frames,
         options.average,
@@ -206,13 +228,24 @@ def stacked(
         min_values=options.min_valid_values,
         error="standard_error",
         average_keywords=options.add_averaged_keywords,
+        scale=options.scale,
+        sky=options.sky,
+        allow_mismatch=("exposure",) if needs_exposures else (),
         dtype="float64",
     )
     header = plain_header(str(master["header"].values))
     _drop_noise(header)
+    if needs_exposures and math.isfinite(float(master["exposure"])):
+        header["EXPTIME"] = (float(master["exposure"]), "[s] of this image")
     _document(header, frames["path"].values.tolist(), options, master["image"].attrs["units"])
     set_cards(header, custom_header)
     return master, header
+
+
+def _exposures(frames: xr.Dataset) -> list[float]:
+    """Return the exposures of frames in seconds; NaN where a header does not state it."""
+    headers = [Cards(parse_header(str(text)), KeywordAliases()) for text in frames["header"].values]
+    return [math.nan if card is None else card.seconds for card in map(exposure_card, headers)]
 
 
 def computed(master: xr.Dataset, options: Stacking) -> dict[str, Image]:
@@ -242,6 +275,7 @@ def write_master(
     """Compute a master and write it to a file, whose name the header fills in."""
     path = fill_template(name, header)
     check_output(path, overwrite=allow_overwrite, inputs=inputs)
+    master = provenance.with_lines(master)
     write_products(
         [OutputFile(path, header, computed(master, options))],
         provenance.history(provenance.with_hashes(master)),

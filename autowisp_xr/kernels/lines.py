@@ -17,9 +17,6 @@ from autowisp_xr.kernels.pixels import Block, Noise, Pixels, Weights, part_of
 from autowisp_xr.kernels.sharing import shared_noise
 from autowisp_xr.kernels.survivors import WIDTH, add_numbers, mark
 
-_LEAST = 1e-30
-"""In place of no noise at all, which would count for ever."""
-
 
 class Lines(NamedTuple):
     """The line of each frame; a column for each k-th part of the pixels."""

@@ -25,8 +25,8 @@ from autowisp_xr.kernels.pixels import part_of
 
 WIDTH = 1024
 """Pixels at a time, so that what is summed stays in the fastest cache."""
-_LEAST = 1e-30
-"""In place of no noise at all, which would count for ever."""
+_MOST = 1e15
+"""One over the noise of a value without any, which would count for ever."""
 _SATURATED = np.uint8(Flag.SATURATED)
 
 
@@ -174,12 +174,13 @@ def sum_noise(pixels, noise, weights, block, harmonic, sums, numbers, averages):
                 )
             if harmonic:
                 for pixel in range(alive.size):
-                    part = 1.0 / np.sqrt(mine[pixel])
-                    roots[pixel] += part if alive[pixel] else 0.0
+                    shares[pixel] = 1.0 / np.sqrt(mine[pixel])
+                for pixel in range(alive.size):
+                    roots[pixel] += shares[pixel] if alive[pixel] else 0.0
             if averages.shape[0] == 0:
                 continue
             for pixel in range(alive.size):
-                part = 1.0 / np.sqrt(max(mine[pixel], _LEAST)) if harmonic else c[pixel]
+                part = min(shares[pixel], _MOST) if harmonic else c[pixel]
                 shares[pixel] = part if alive[pixel] else 0.0
             for pixel in range(alive.size):
                 norm[pixel] += shares[pixel]

@@ -75,6 +75,8 @@ def summarised(
     contents = contents_of(counted)
     coords: dict[str, Any] = {}
     for name, coord in ds.coords.items():
+        if "stacked" in coord.dims:
+            continue  # of a stack among the frames
         if "frame" not in coord.dims:
             coords[str(name)] = coord
         elif name == "header":

@@ -183,7 +183,11 @@ def average_through_frames(
     averages = np.empty((len(numbers), block.number.size))
     sums = noise_sums(known, photons=of_photons)
     if len(numbers) and not rules.propagate:
-        average_numbers(pixels, weights, block, numbers, averages)
+        if rules.unequal:
+            aside = noise_sums(block.number.size, photons=of_photons)
+            sum_noise(pixels, noise, weights, block, True, aside, numbers, averages)
+        else:
+            average_numbers(pixels, weights, block, numbers, averages)
     if rules.propagate:
         harmonic = quantile != MEAN
         sum_noise(pixels, noise, weights, block, harmonic, sums, numbers, averages)

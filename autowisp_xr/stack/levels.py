@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from autowisp_xr import schema
+from autowisp_xr import provenance, schema
 from autowisp_xr.arrays import Bits, Cube, Floats, Integers, Planes
 from autowisp_xr.bridge import blocks
 from autowisp_xr.bridge.sampled_rows import grid_of
@@ -54,13 +54,10 @@ def applied(lines: FrameLines | None, to_reject: FrameLines | None) -> dict[str,
             known = {
                 part: numbers for part, numbers in each._asdict().items() if numbers is not None
             }
-            found[name] = {part: _shortened(numbers.values) for part, numbers in known.items()}
+            found[name] = {
+                part: provenance.numbers_by_frame(numbers.values) for part, numbers in known.items()
+            }
     return found
-
-
-def _shortened(numbers: Floats) -> Any:
-    rounded = [[float(f"{number:.9g}") for number in row] for row in numbers.tolist()]
-    return [row[0] if len(row) == 1 else row for row in rounded]
 
 
 def table_of(ds: xr.Dataset, lines: FrameLines | None) -> dict[str, xr.Variable]:

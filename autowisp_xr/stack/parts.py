@@ -132,7 +132,7 @@ def joined_coordinates(parts: Sequence[Part], runs: Sequence[Run]) -> dict[str, 
     first = parts[0].ds
     for label, coord in first.coords.items():
         others = [part.ds.coords.get(label) for part in parts[1:]]
-        whole = coord.dims and "frame" not in coord.dims
+        whole = coord.dims and not {"frame", "stacked"} & set(coord.dims)
         if whole and all(
             other is not None and other.variable.equals(coord.variable) for other in others
         ):

@@ -87,6 +87,8 @@ def _ratios(dark: xr.Dataset) -> Any:
     chosen, frames = steps[-1].get("options", {}), len(steps[-1].get("frames", ()))
     if chosen.get("error") != "scatter" or chosen.get("weights") is not None or frames < 2:
         return None
+    if chosen.get("average") == "sum":
+        return None
     reject = chosen.get("reject") or {}
     ends = (reject["low"], reject["high"]) if reject.get("type") == "MinMax" else (0, 0)
     _, ratio, _ = trimmed_factors(quantile_of(chosen.get("average", "median")), frames, *ends)

@@ -70,4 +70,7 @@ def test_values_stand_by_their_group_too():
         "exclude_mask": ("UNUSABLE",),
         "min_valid_values": 5,
         "min_valid_frames": 10,
+        "scale": None,
+        "sky": None,
+        "match_region": None,
     }

@@ -56,6 +56,39 @@ def test_each_option_becomes_its_argument(frames, master_maker):
     assert master_maker.called[2] == {"allow_overwrite": True}
 
 
+def test_frames_are_matched_in_a_region(frames, master_maker):
+    matching = ("--scale", "median", "--sky", "fit:none", "--match-region", "0,4,1,3")
+    assert run("raw", *NAME, *matching) == 0
+    region = aw.Region(xmin=0, xmax=4, ymin=1, ymax=3)
+    assert master_maker.arguments["scale"] == aw.Match("median", region)
+    assert master_maker.arguments["sky"] == (aw.Match("fit", region), None)
+    assert run("raw", *NAME, "--scale", "1,2,0.5", "--sky", "SKYLEVEL") == 0
+    assert master_maker.arguments["scale"] == [1, 2, 0.5]
+    assert master_maker.arguments["sky"] == "SKYLEVEL"
+
+
+def test_a_sum_of_matched_files_states_its_exposure_and_table(here, capsys):
+    """Files of 10 s, 20 s and 30 s whose light goes as the exposure."""
+    for number in (1, 2, 3):
+        header = fits.Header({"IMAGETYP": "object", "EXPTIME": 10.0 * number, "FILTER": "V"})
+        image = np.full((4, 6), 100.0 * number, np.float32)
+        fits.writeto(here / f"{number}.fits", image, header)
+    options = ("--average-func", "sum", "--scale", "exposure", "--min-valid-frames", "2")
+    options += ("--outlier-threshold", "1.2", "--allow-overwrite")
+    keywords = ("--add-averaged-keywords", "EXPTIME", "--stacked-master-fname", "m.fits")
+    options += ("--min-valid-values", "2", *keywords)
+    assert run(".", *options) == 0
+    image, header = fits.getdata("m.fits"), fits.getheader("m.fits")
+    assert image == pytest.approx(np.full((4, 6), 600.0))
+    assert header["EXPTIME"] == 60
+    assert header["AVRGFUNC"] == "nansum"
+    applied = aw.open_fits("m.fits").autowisp.history()[-1]["options"]["applied"]
+    assert applied["scale"] == pytest.approx([2, 1, 2 / 3])
+    capsys.readouterr()
+    assert run("1.fits", "2.fits", "3.fits", *options, "--sky", "NOWHERE") == 1
+    assert "1.fits has no number in 'NOWHERE'" in capsys.readouterr().err
+
+
 def test_the_name_has_keywords_of_the_first_frame_and_options(frames, master_maker, here):
     template = "{PROJECT_HOME}/{CAMSN}_{CLRCHNL}_{MAX_ITER}_{AVERAGE_FUNC}_{EXCLUDE_MASK}.fits"
     assert run("raw", "--stacked-master-fname", template) == 0

@@ -139,3 +139,16 @@ def test_what_is_possible_is_read():
     assert (values.degree("1"), values.degree("5")) == (1, 5)
     assert values.fraction("1") == 1.0
     assert values.mean_or_median("nanMedian") == "median"
+
+
+def test_how_frames_are_matched_is_read():
+    assert values.matching("Median") == "median"
+    assert values.matching("none") is None
+    assert values.matching(" SKYLEVEL ") == "SKYLEVEL"
+    assert values.matching("none:fit") == (None, "fit")
+    assert values.matching("1,2:mode") == ([1.0, 2.0], "mode")
+    refused(values.matching, "a:b:c", "REJECTION:AVERAGE")
+    refused(values.matching, "1,x", "not a number")
+    refused(values.matching, "", "by a name or numbers")
+    assert values.average_or_sum("nansum") == "sum"
+    assert values.average_or_sum("mean") == "mean"

@@ -8,6 +8,7 @@ import xarray as xr
 
 import autowisp_xr as aw
 from autowisp_xr import Flag, Match, NoiseClip, Region, SigmaClip
+from autowisp_xr.headers.cards import parse_header
 from autowisp_xr.testing import assert_frames_equal, no_compute
 from tests.stack.test_stacking import F8, column, one
 from tests.steps.frames import frame_set, text
@@ -374,3 +375,53 @@ def test_a_frame_of_flagged_pixels_has_no_level(frames):
     for options in ({"sky": "median"}, {"scale": "mode"}, {"sky": "fit"}):
         with pytest.raises(aw.ImageMismatchError, match=r"object-1 has no good pixel"):
             aw.stack(frames.assign(mask=mask), **options)
+
+
+# ---------------------------------------------------------------------- files
+
+
+@pytest.fixture
+def written(frames):
+    """The lazy stack of matched frames, and what its table is."""
+    frames = frames.assign_coords(exposure=60.0)
+    found = aw.stack(lazy(frames, frame=1), "mean", scale="median", sky="mode")
+    return found, aw.stack(frames, "mean", scale="median", sky="mode")
+
+
+def test_the_table_is_in_the_history_of_a_file(written, tmp_path):
+    late, expected = written
+    paths = aw.to_fits(late, tmp_path / "{CLRCHNL}.fits")
+    assert len(paths) == 2
+    applied = aw.open_fits(paths[0]).autowisp.history()[-1]["options"]["applied"]
+    assert applied == expected.autowisp.history()[-1]["options"]["applied"]
+    assert np.array(applied["scale"]) == pytest.approx(expected["frame_scale"].values, rel=1e-8)
+
+
+def test_the_table_survives_zarr_and_is_dropped_where_stacks_are_joined(written, tmp_path):
+    late, expected = written
+    stored = aw.to_zarr(late, tmp_path / "stack.zarr")
+    xr.testing.assert_equal(stored["frame_sky"].variable, expected["frame_sky"].variable)
+    other = expected.assign_coords(stacked=text("a", "b", "c"))
+    history = json.loads(other.attrs["history"])
+    history[-1] |= {"frames": ["a", "b", "c"], "id": "another"}
+    both = aw.concat([expected, other.assign_attrs(history=json.dumps(history))])
+    assert not {"stacked", "frame_scale"} & set(both.coords)
+    assert aw.stack(both, "mean", sky="mean").sizes["stacked"] == 2
+
+
+def test_a_file_of_matched_frames_states_no_saturation(tmp_path):
+    headers = text(*["EXPTIME = 60.0\nSATURATE= 900\nIMAGETYP= 'object'"] * 2)
+    frames = column(10.0, 30.0, variance=[4.0, 4.0]).assign_coords(header=("frame", headers))
+    frames.attrs["camera"] = aw.Camera(gain=2.0, read_noise=5.0, saturation=900.0).to_json()
+    for name, average, options in (
+        ("sum", "sum", {}),
+        ("scaled", "mean", {"scale": [0.5, 1.5]}),
+        ("plain", "mean", {}),
+    ):
+        stack = aw.stack(frames, average, **options)
+        header = parse_header(
+            str(aw.open_fits(aw.to_fits(stack, tmp_path / f"{name}.fits"))["header"][0].values)
+        )
+        assert ("SATURATE" in header) == (name == "plain")
+        assert header["EXPTIME"] == (120 if name == "sum" else 60)
+        assert header["NUMFCOMB"] == header["NCOMBINE"] == 2
