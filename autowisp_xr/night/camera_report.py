@@ -1,20 +1,25 @@
 """``measure_camera``: what the frames of a folder show of a camera, as a file that reduce takes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from operator import methodcaller
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
 
+import xarray as xr
+
+from autowisp_xr import schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.fits.hdu_choice import HduName
+from autowisp_xr.frames import to_fits
 from autowisp_xr.frames.atomic_write import Content, write_whole
 from autowisp_xr.frames.names import Paths
 from autowisp_xr.headers.aliases import KeywordAliases
-from autowisp_xr.night.camera_findings import MEASUREMENTS, Finding, SetupFrames, measured
+from autowisp_xr.night.camera_findings import Finding, SetupFrames, measured
+from autowisp_xr.night.camera_measurements import MEASUREMENTS
 from autowisp_xr.night.frame_sets import records_of
 from autowisp_xr.night.plan import by_setup, camera_with_colours, plan_night
 from autowisp_xr.night.sentences import sentence
@@ -41,6 +46,8 @@ class MeasuredCamera:
     """What measuring warned of."""
     pictures: dict[str, Callable[[], "Figure"]] = field(default_factory=dict)
     """What draws each, by name."""
+    masks: dict[str, xr.Dataset] = field(default_factory=dict)
+    """Masks that were found, such as that of the defects, by name."""
     files: list[str] = field(default_factory=list)
     """Those that were written."""
 
@@ -79,26 +86,37 @@ class MeasuredCamera:
         *,
         overwrite: bool = False,
     ) -> None:
-        """Write the camera as TOML, and its pictures as PNG where a folder for them is given.
+        """Write the camera as TOML, its masks as FITS beside, and its pictures as PNG.
 
-        Without matplotlib there are no pictures, and a note on that.
+        Parameters
+        ----------
+        path
+            Of the camera; the mask of defects of camera.toml is camera-defects.fits.
+        pictures
+            Folder for them; None for none. Without matplotlib there are none, and a note on that.
+        overwrite
+            Whether files may be replaced.
 
         Raises
         ------
         FileExistsError
             For a file that exists, unless ``overwrite``; before anything is written.
         """
+        path = Path(path)
         drawn = self._drawn() if pictures is not None else {}
         into = {str(Path(pictures or "") / f"{name}.png"): one for name, one in drawn.items()}
-        there = [name for name in (fspath(path), *into) if Path(name).exists()]
+        masks = dict(_by_channel(path, self.masks))
+        there = [name for name in (str(path), *into, *masks) if Path(name).exists()]
         if there and not overwrite:
             raise FileExistsError(sentence("camera_exists", path=", ".join(there)))
         outputs: list[tuple[str, Content]] = [
-            (fspath(path), methodcaller("write", self.to_toml().encode()))
+            (str(path), methodcaller("write", self.to_toml().encode()))
         ]
         outputs += [(n, partial(one.savefig, format="png", dpi=_DPI)) for n, one in into.items()]
         write_whole(outputs, overwrite=overwrite)
-        self.files = [name for name, _ in outputs]
+        for name, mask in masks.items():
+            to_fits(mask, name.replace("{", "{{").replace("}", "}}"), overwrite=overwrite)
+        self.files = [*(name for name, _ in outputs), *masks]
 
     def _drawn(self) -> dict[str, "Figure"]:
         try:
@@ -106,6 +124,16 @@ class MeasuredCamera:
         except ImportError as error:
             self.notes.append(f"no pictures: {error}")
             return {}
+
+
+def _by_channel(path: Path, masks: Mapping[str, xr.Dataset]) -> Iterator[tuple[str, xr.Dataset]]:
+    """Return the file of each channel of masks that lie beside a camera, and what it holds."""
+    for name, mask in masks.items():
+        channels = schema.names(mask, "channel")
+        for number, channel in enumerate(channels):
+            behind = f"_{channel}" if len(channels) > 1 else ""
+            file = path.with_name(f"{path.stem}-{name}{behind}.fits")
+            yield str(file), mask.isel(channel=[number])
 
 
 def measure_camera(
@@ -158,7 +186,8 @@ def measure_camera(
             result = measured(row, frames)
             one.findings += result.findings
             one.notes += result.notes
-            one.pictures |= result.pictures
+            one.pictures |= result.found.pictures
+            one.masks |= result.found.masks
         one.camera = frames.camera
         results.append(one)
     return results

@@ -125,7 +125,8 @@ class DefectMasks:
             flats=of_kind.get(_LIT) if level_known else None,
             camera=known,
         )
-        remarks.notes.append(_described(found))
+        text, used = described(found)
+        remarks.notes.append(f"{text}; found in {used}")
         return found
 
 
@@ -141,8 +142,8 @@ def _product(place: str, sets: Sequence[FrameSet]) -> Product | None:
     return Product(frames=frames, choices_of={r.path: {} for r in records}, stopped="")
 
 
-def _described(found: xr.Dataset) -> str:
-    """Count the defects of each kind in a line."""
+def described(found: xr.Dataset) -> tuple[str, str]:
+    """Count the defects of each kind in a line, and name the sets that they were found in."""
     reason, mask = found["reason"].values, found["mask"].values
     counts = {
         str(bit.name).lower(): int(np.count_nonzero(reason & np.uint8(bit)))
@@ -151,11 +152,6 @@ def _described(found: xr.Dataset) -> str:
     hot = counts.pop("hot")
     listed = ", ".join(f"{number} {name}" for name, number in counts.items() if number)
     wrong = int(np.count_nonzero(mask & np.uint8(Flag.FAULT)))
-    return sentence(
-        "defects",
-        wrong=wrong,
-        pixels=mask.size,
-        listed=f" ({listed})" if listed else "",
-        hot=hot,
-        sets=found.attrs["found_from"],
-    )
+    listed = f" ({listed})" if listed else ""
+    text = sentence("defects", wrong=wrong, pixels=mask.size, listed=listed, hot=hot)
+    return text, str(found.attrs["found_from"])

@@ -2,6 +2,7 @@
 
 import shutil
 
+import numpy as np
 import pytest
 from astropy.io import fits
 
@@ -40,7 +41,7 @@ def measured(capsys, *arguments, status=3):
     assert main(["camera", *map(str, arguments)]) == status
     text = capsys.readouterr().out
     lines = dict(line.split(": ", 1) for line in text.splitlines() if " +- " in line)
-    return text, {name: float(line.split(" +- ")[0]) for name, line in lines.items()}
+    return text, {name: float(line.split(" +- ")[0].split()[-1]) for name, line in lines.items()}
 
 
 def test_everything_that_a_folder_shows_is_measured(sensor, folder, out, capsys):
@@ -54,12 +55,17 @@ def test_everything_that_a_folder_shows_is_measured(sensor, folder, out, capsys)
     assert "from 4 flats and 3 biases" in text
     assert "not measured: saturation: no frame stops at a value" in text
     assert "    for the saturation, take a flat so bright" in text
+    assert "not measured: linearity, full well: the flats show no linearity" in text
+    hot = int((sensor.kinds == "hot").sum())
+    # some are hardly warmer than good pixels, and rays may look alike
+    assert hot - 5 <= int(text.split(" are hot")[0].split()[-1]) <= hot + 5
     found = Camera.from_toml("camera.toml")
     assert found.gain == pytest.approx(numbers["gain"], rel=1e-3)
     assert found.dark_doubling == pytest.approx(numbers["doubling temperature"], abs=0.01)
     assert found.saturation is None
     names = {path.name for path in (out / "camera-pictures").iterdir()}
-    assert names >= {"photon-transfer.png", "dark-current.png"}
+    assert names == {"photon-transfer.png", "dark-current.png", "defects.png"}
+    assert int((aw.open_fits("camera-defects.fits")["mask"] == aw.Flag.HOT).sum()) >= hot - 5
     assert found == Camera.from_mapping(aw.camera.read_toml("camera.toml"))
     assert "# gain: " in (out / "camera.toml").read_text()
 
@@ -69,9 +75,30 @@ def test_reduce_takes_what_was_measured(sensor, folder, out, capsys):
     assert not (out / "camera-pictures").exists()
     shutil.copytree(folder, "night")
     write(sensor.lights(1), out / "night")
-    assert main(["reduce", "night", "-o", "out", "--camera", "camera.toml"]) == 0
+    known = ["--camera", "camera.toml", "--defects", "camera-defects.fits"]
+    assert main(["reduce", "night", "-o", "out", *known]) == 0
     light = aw.open_zarr("out/night.zarr", group="calibrated/V_60s")
     assert light.autowisp.camera.gain == Camera.from_toml("camera.toml").gain
+
+
+def test_a_ladder_of_flats_shows_the_bend_and_the_full_well(out, capsys):
+    sensor = Sensor(shape=(96, 128), bend=0.05)
+    seconds = np.array([1, 2, 4, 8, 12, 16, 20, 24, 28, 32, 40, 48])
+    seconds = np.insert(seconds, [3, 6, 9], 8)
+    write(sensor.flats(len(seconds), level=2500.0 * seconds, exposure=seconds), out / "raw")
+    write(sensor.biases(4), out / "raw")
+    # of another lamp, an hour before
+    other = sensor.flats(2, level=3e4, exposure=8.0, first=100)
+    write(other.assign_coords(time=other["time"] - np.timedelta64(8, "h")), out / "raw")
+    text, numbers = measured(capsys, "raw", "--pictures", "none")
+    assert numbers["linearity"] == pytest.approx(5.0, abs=0.5)
+    assert "from 15 flats" in text
+    assert numbers["gain"] == pytest.approx(sensor.gain, rel=0.03)
+    found = Camera.from_toml("camera.toml")
+    # c = e - bend e^2 / full well, in ADU
+    assert found.linearity.coefficients[0] == pytest.approx(0.05 * 2 / 8e4, rel=0.1)
+    assert found.linearity.covariance
+    assert found.saturation == pytest.approx(8e4 / 2 + 600, rel=0.01)
 
 
 def test_nothing_is_replaced_unless_asked(folder, out, capsys):
@@ -81,8 +108,9 @@ def test_nothing_is_replaced_unless_asked(folder, out, capsys):
     assert (out / "camera.toml").read_text() == "gain = 1\n"
     (out / "own-pictures").mkdir()
     (out / "own-pictures" / "dark-current.png").write_bytes(b"mine")
+    (out / "own-defects.fits").write_bytes(b"mine")
     assert main(["camera", str(folder), "-o", "own.toml"]) == 1
-    assert "own-pictures/dark-current.png exists" in capsys.readouterr().err
+    assert "own-pictures/dark-current.png, own-defects.fits exists" in capsys.readouterr().err
     assert not (out / "own.toml").exists()
     measured(capsys, folder, "-o", "own.toml", "--overwrite")
     assert (out / "own-pictures" / "dark-current.png").read_bytes() != b"mine"
