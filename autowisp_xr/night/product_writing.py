@@ -78,6 +78,10 @@ class Writer:
                     good = self._undamaged(records)
                     # what the damaged frames have left half-written in the store may go
                     overwrite |= product.group not in store.groups_of(self.target / STORE)
+        if product.kind == "defects":
+            # its frames are those of masters, too
+            self.summary.notes.append(sentence("no_defects", reason=reason))
+            good = []
         for path in (record.path for record in good):
             unused = f" ({remarks.unused[path]})" if path in remarks.unused else ""
             self.summary.failed[path] = f"{product.what}: {reason}{unused}"
@@ -128,7 +132,8 @@ class Writer:
         for path, reason in remarks.unused.items():
             self.report(f"  left out: {path}: {reason}")
         self.summary.left_out.update(remarks.unused)
-        self.summary.made.append(
+        made_so_far = self.summary.masks if product.kind == "defects" else self.summary.made
+        made_so_far.append(
             Made(
                 **vars(product),
                 inputs=tuple(one.path for one in records if one.path not in remarks.unused),

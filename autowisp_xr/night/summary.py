@@ -56,6 +56,8 @@ class Summary:
     out: str = ""
     """Directory of the results."""
     made: list[Made] = field(default_factory=list)
+    masks: list[Made] = field(default_factory=list)
+    """The defects of each setup, found in frames that masters are made of as well."""
     left_out: dict[str, str] = field(default_factory=dict)
     """Reason for each file that took no part."""
     failed: dict[str, str] = field(default_factory=dict)
@@ -73,13 +75,18 @@ class Summary:
         lines += [*doubts, *known]
         if self.made:
             lines += ["", f"In {self.out}:" if self.out else "Made:"]
-        lines += [self._line(made) for made in self.made]
+        lines += [self._line(made) for made in self._written]
         notes = alike(self._reported(doubts=False), _MOST_NOTES)
         lines += [f"note on {named(group.names)}: {group.line}" for group in notes]
         for title, reasons in (("Left out", self.left_out), ("Failed", self.failed)):
             if reasons:
                 lines += ["", f"{title}: {len(reasons)}", *_with_files(reasons)]
         return "\n".join([*lines, "", self._verdict(len(doubts))]) + "\n"
+
+    @property
+    def _written(self) -> tuple[Made, ...]:
+        """All that was made, in the order in which it is listed."""
+        return (*self.masks, *self.made)
 
     @property
     def verdict(self) -> str:
@@ -127,7 +134,7 @@ class Summary:
 
     def _reported(self, doubts: bool) -> Iterator[tuple[str, str]]:
         """Pair what is made with each note on it: with those that are doubts, or the others."""
-        pairs = ((made.what, note) for made in self.made for note in made.notes)
+        pairs = ((made.what, note) for made in self._written for note in made.notes)
         return (pair for pair in pairs if bool(_DOUBT.match(pair[1])) == doubts)
 
     def _line(self, made: Made) -> str:
@@ -156,9 +163,7 @@ class Summary:
         The columns of :func:`~autowisp_xr.open_night`, and ``fate`` ("used", "left out", "failed"),
         ``reason`` and ``product`` (the group in the store that it went into).
         """
-        fates = {
-            path: ("used", "", made.group) for made in reversed(self.made) for path in made.inputs
-        }
+        fates = {path: ("used", "", made.group) for made in self.made for path in made.inputs}
         fates |= {path: ("failed", why, "") for path, why in self.failed.items()}
         fates |= {path: ("left out", why, "") for path, why in self.left_out.items()}
         table = table_of(self.plan, self.left_out)
@@ -168,7 +173,7 @@ class Summary:
 
     def to_zarr(self, store: str | PathLike[str]) -> None:
         """Write the table into the store of the night, in place of an earlier one."""
-        of_products = (f"{made.what}: {note}" for made in self.made for note in made.notes)
+        of_products = (f"{made.what}: {note}" for made in self._written for note in made.notes)
         notes = "\n".join([*self.notes, *of_products])
         table = self.table().assign_attrs(night=self.plan.night, notes=notes, verdict=self.verdict)
         options: dict[str, Any] = {"mode": "w", "consolidated": False, "zarr_format": 3}

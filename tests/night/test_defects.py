@@ -43,7 +43,7 @@ def lights(out):
 
 def test_what_a_night_shows_is_applied_and_written(sensor, night):
     out, summary = night
-    (path,) = next(made.files for made in summary.made if made.frames.name == "defects")
+    ((path,),) = [made.files for made in summary.masks]
     assert path == str(out / "masters" / "defects.fits")
     found = aw.open_zarr(out / "night.zarr", group="masters/defects").compute()
     np.testing.assert_array_equal(fits.getdata(path, "MASK"), found["mask"].values[0])
