@@ -48,6 +48,8 @@ def expected_variance(
     Where the camera does not know its noise, that of most pixels of the level takes its place.
     """
     if camera.unknown_noise:
+        if frames.sizes["frame"] < 2:
+            return np.full(signal.shape, np.nan)
         usual = float(median_ratio(frames.sizes["frame"]))
         pairs = zip(signal, moments.complete().variance / usual, strict=True)
         return np.stack([_by_level(*of_channel) for of_channel in pairs])

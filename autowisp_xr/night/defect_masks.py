@@ -15,6 +15,8 @@ from autowisp_xr.errors import AutowispWarning, BadImageError
 from autowisp_xr.flags import Flag
 from autowisp_xr.frames import FileRecord, open_records
 from autowisp_xr.frames.names import Paths
+from autowisp_xr.kinds import KINDS
+from autowisp_xr.matching import reason_against
 from autowisp_xr.night.frame_sets import FrameSet
 from autowisp_xr.night.plan import Product
 from autowisp_xr.night.product_writing import Remarks, Writer
@@ -99,8 +101,21 @@ class DefectMasks:
         if self.given is not None or place in self._known:
             return
         product = _product(place, self.sets[place])
-        made = self.writer.attempt(product, self._measured) if product else None
+        made = self.writer.attempt(product, self._measured) if product else self._of_others(place)
         self._known[place] = [] if made is None else [made[["mask"]].compute()]
+
+    def _of_others(self, place: str) -> xr.Dataset | None:
+        """Return the defects that another night has found in this setup; None where none has."""
+        plan, wanted = self.writer.summary.plan, self.sets[place][0].traits
+        for other in plan.others:
+            kind = other.traits.kind
+            if kind == _NAME and other.open is not None:
+                against = reason_against(wanted, other.traits, plan.matching, KINDS[kind].serves)
+                if against is None:
+                    note = sentence("defects_of_others", name=other.name)
+                    self.writer.summary.notes.append(f"{place}: {note}" if place else note)
+                    return other.open()
+        return None
 
     def _measured(self, records: Sequence[FileRecord], remarks: Remarks) -> xr.Dataset:
         """Find the defects in the frames of a setup, as far as they can be read."""

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -21,7 +23,7 @@ def test_masters_of_results_are_candidates_and_science_is_not(earlier, sky):
     found, left_out = masters_in(earlier)
     assert left_out == {}
     by_kind = {candidate.traits.kind: candidate for candidate in found}
-    assert sorted(by_kind) == ["bias", "dark", "flat"]
+    assert sorted(by_kind) == ["bias", "dark", "defects", "flat"]
     dark, flat = by_kind["dark"], by_kind["flat"]
     assert (dark.frames, dark.own, dark.traits.holds_bias) == (4, False, False)
     assert dark.traits.exposure == (60.0, 60.0)
@@ -47,7 +49,8 @@ def test_a_night_without_masters_of_its_own_takes_those_of_another(
         "dark_60s.fits",
         "flat_V.fits",
     ]
-    assert "masters of other nights: 3" in str(summary)
+    assert "masters of other nights: 4" in str(summary)
+    assert re.search(r"those of \S+defects\.fits are flagged", str(summary))
     science = aw.open_zarr(tmp_path / "out" / "night.zarr", group=made.group)
     store = earlier / "night.zarr"
     bias, dark, flat = (

@@ -143,6 +143,7 @@ def test_results_are_opened_with_what_became_of_each_frame(folder, sky, tmp_path
             "/masters/bias",
             "/masters/dark_5s",
             "/masters/dark_60s",
+            "/masters/defects",
             "/masters/flat_V",
         ]
         table = night.to_dataset()

@@ -9,6 +9,7 @@ import pytest
 from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import median_filter
 
 import autowisp_xr as aw
 from autowisp_xr import simulate
@@ -77,9 +78,13 @@ def test_it_gives_what_the_verbs_give(reduced, sky):
     visual = np.flatnonzero([name == "V" for name in raw_flat["filter"].values.tolist()])
     flat = aw.master_flat(raw_flat.isel(frame=visual), bias=bias, dark=darks[5.0]).high
     visual = np.flatnonzero([name == "V" for name in raw_science["filter"].values.tolist()])
+    defects = aw.measure.defects(
+        biases=raw.autowisp.where_type("bias"), darks=raw_dark, flats=raw_flat
+    )
     expected = aw.calibrate(
-        raw_science.isel(frame=visual), bias=bias, dark=darks[60.0], flat=flat
-    ).compute()
+        raw_science.isel(frame=visual), bias=bias, dark=darks[60.0], flat=flat, masks=defects
+    )
+    expected = aw.flag_cold_pixels(expected).compute()
     found = aw.open_zarr(top / "out" / "night.zarr", group="calibrated/V_60s")
     for name in expected.data_vars:
         np.testing.assert_array_equal(found[name].values, expected[name].values, err_msg=name)
@@ -546,6 +551,19 @@ def test_the_real_night_needs_no_camera_file(real, tmp_path):
     science = aw.open_zarr(tmp_path / "out" / "night.zarr", group="calibrated/z_60s")
     for frame in range(3):
         assert abs(sky_noise(science.isel(frame=frame)) - 1) < 0.1
+        assert far_below(science.isel(frame=frame, channel=0)) <= 1
+    unusable = (science["mask"].values & np.uint8(aw.Flag.FAULT)) != 0
+    assert unusable.mean() < 2e-3
+
+
+def far_below(science):
+    """How many usable pixels are ten uncertainties below the median of the 24 around them."""
+    around = np.ones((5, 5), bool)
+    around[2, 2] = False
+    usable = (science["mask"].values & np.uint8(aw.Flag.UNUSABLE)) == 0
+    image = np.where(usable, science["image"], np.median(science["image"].values[usable]))
+    depth = median_filter(image, footprint=around) - image
+    return int(np.count_nonzero(usable & (depth > 10 * np.sqrt(science["variance"].values))))
 
 
 def sky_noise(science):
@@ -561,7 +579,7 @@ def test_a_second_run_leaves_all_files_as_they_are(reduced, sky):
     top, _ = reduced
     files = list((top / "out").rglob("*.fits"))
     before = {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in files}
-    assert len(before) == 9
+    assert len(before) == 10
     aw.reduce(top / "raw", top / "out", camera=sky.camera)
     assert {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in files} == before
 
@@ -648,7 +666,7 @@ def test_masters_of_one_frame_without_known_noise_serve_with_a_warning(sky, writ
 def test_one_bias_of_unknown_noise_does_not_spoil_what_it_corrects(sky, write_night, tmp_path):
     camera = aw.Camera(overscan=sky.camera.overscan, image_area=sky.camera.image_area)
     folder = write_night(sky.bias(1), sky.dark(2), sky.flat(2), sky.objects(1))
-    summary = aw.reduce(folder, tmp_path / "out", camera=camera)
+    summary = aw.reduce(folder, tmp_path / "out", camera=camera, defects="none")
     assert summary.failed == summary.left_out == {}
     science = aw.open_fits(summary.made[-1].files)
     assert np.isfinite(science["image"]).all()

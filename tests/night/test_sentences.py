@@ -15,7 +15,7 @@ def asked_for():
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             match node:
                 case ast.Call(ast.Name("sentence"), [name, *_]) | ast.Call(
-                    ast.Attribute(ast.Name("doubts"), "add"), [name, *_]
+                    ast.Attribute(ast.Name("doubts"), "add" | "note"), [name, *_]
                 ):
                     yield from (n.value for n in ast.walk(name) if isinstance(n, ast.Constant))
 
