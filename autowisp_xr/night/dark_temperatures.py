@@ -84,21 +84,44 @@ def doubt_on_temperature(
     doubles
         As :func:`doubles_by` gives it.
     """
+    off = _off_by(dark, frames, seconds, doubles)
+    if off is None or (abs(off.degrees) <= TEMPERATURE_TOLERANCE and not off.most > _SHARE * noise):
+        return ""
+    values = {"name": dark.name, "own": dark.temperature, "theirs": dark.temperature + off.degrees}
+    words = {"less": off.less, "by": off.words, "why": doubles.why}
+    return sentence("dark_of_other_temperature", **values, **words)
+
+
+def price_of_allowing(dark: KnownDark, degrees: float, seconds: float, doubles: Doubles) -> str:
+    """Report by how much a dark would be off that was not taken for its temperature."""
+    off = _off_by(dark, np.array([degrees]), seconds, doubles)
+    if off is None:
+        return ""
+    words = {"less": off.less, "by": off.words, "why": doubles.why}
+    return sentence("dark_if_allowed", name=dark.name, **words)
+
+
+class _Off(NamedTuple):
+    degrees: float
+    most: float
+    """ADU; NaN where the level of the dark is not known."""
+    less: str
+    words: str
+
+
+def _off_by(dark: KnownDark, frames: Floats, seconds: float, doubles: Doubles) -> _Off | None:
+    """Return by how much a dark is off of the frames farthest from it; None if nobody knows."""
     apart = frames[np.isfinite(frames)] - dark.temperature
     if not apart.size or not math.isfinite(dark.temperature):
-        return ""
+        return None
     farthest = float(apart[np.abs(apart).argmax()])
-    current = max(dark.level, 0.0) * seconds / dark.seconds
     shares = sorted({abs(2 ** (farthest / degrees) - 1) for degrees in doubles[:2]})
-    off = [current * share for share in shares]
-    if abs(farthest) <= TEMPERATURE_TOLERANCE and not off[-1] > _SHARE * noise:
-        return ""
-    by = f"{_two_digits([100 * share for share in shares])} % of it"
+    words, most = f"{_two_digits([100 * share for share in shares])} % of it", math.nan
     if math.isfinite(dark.level):
-        by = f"about {_two_digits(off)} ADU, {by}"
-    values = {"name": dark.name, "own": dark.temperature, "theirs": dark.temperature + farthest}
-    less = "too little" if farthest > 0 else "too much"
-    return sentence("dark_of_other_temperature", **values, less=less, by=by, why=doubles.why)
+        current = max(dark.level, 0.0) * seconds / dark.seconds
+        most = current * shares[-1]
+        words = f"about {_two_digits([current * share for share in shares])} ADU, {words}"
+    return _Off(farthest, most, "too little" if farthest > 0 else "too much", words)
 
 
 def _two_digits(values: Sequence[float]) -> str:

@@ -21,7 +21,12 @@ from autowisp_xr.night import checks_of_masters
 from autowisp_xr.night.checks_of_calibrated import doubts_on_calibrated
 from autowisp_xr.night.checks_of_masters import KnownDark
 from autowisp_xr.night.choosing import Candidate, Choices
-from autowisp_xr.night.dark_temperatures import LEAST_APART, doubles_by, doubt_on_temperature
+from autowisp_xr.night.dark_temperatures import (
+    LEAST_APART,
+    doubles_by,
+    doubt_on_temperature,
+    price_of_allowing,
+)
 from autowisp_xr.night.defect_masks import DefectMasks
 from autowisp_xr.night.plan import Product
 from autowisp_xr.night.product_writing import Remarks
@@ -165,6 +170,25 @@ class Recipes:
         doubles = doubles_by(schema.camera_of(frames), darks)
         doubt = doubt_on_temperature(dark, degrees, seconds, noise, doubles)
         return [doubt] if doubt else []
+
+    def why_stopped(self, product: Product) -> str:
+        """Return why frames are left out, and by how much a dark of another temperature is off."""
+        choice, wanted = product.choices.get("dark"), product.frames.traits
+        if not product.stopped or choice is None or choice.chosen is not None:
+            return product.stopped
+        darks = self._known(
+            [one.candidate for one in choice.refused.values() if one.near],
+            self._master(product.choices, "bias"),
+            unless_level=True,
+        )
+        refused = {name for name, one in choice.refused.items() if one.trait == "temperature"}
+        cold = [dark for dark in darks if dark.name in refused and math.isfinite(dark.temperature)]
+        if not cold or not math.isfinite(wanted.temperature):
+            return product.stopped
+        nearest = min(cold, key=lambda dark: abs(dark.temperature - wanted.temperature))
+        doubles = doubles_by(self.cameras[product.frames.place], darks)
+        off = price_of_allowing(nearest, wanted.temperature, wanted.exposure[1], doubles)
+        return product.stopped + off
 
     def _known(
         self, candidates: Sequence[Candidate], bias: xr.Dataset | None, unless_level: bool = False

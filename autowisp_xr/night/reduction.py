@@ -173,7 +173,8 @@ def _execute(plan: Plan, writer: Writer, recipes: Recipes) -> None:
         product = plan.products[number]
         number += 1
         if product.stopped:
-            summary.left_out.update(dict.fromkeys(product.choices_of, product.stopped))
+            why = recipes.why_stopped(product)
+            summary.left_out.update(dict.fromkeys(product.choices_of, why))
             continue
         if not product.is_master:
             recipes.masks.find(product.frames.place)

@@ -78,6 +78,18 @@ def test_reduce_gives_by_how_much_its_dark_is_off(tmp_path):
     assert "dark current" in " ".join(fits.getheader(made[0].files[0])["COMMENT"])
 
 
+def test_reduce_gives_by_how_much_a_dark_would_be_off_that_it_did_not_take(tmp_path):
+    sensor = Sensor(shape=(48, 64), dark_rate=8.0, cosmic_rays=0.0)
+    write(sensor.biases(3), tmp_path / "raw")
+    write(sensor.darks(3, exposure=60), tmp_path / "raw")
+    write(sensor.lights(2, temperature=-4.0), tmp_path / "raw")
+    summary = aw.reduce(tmp_path / "raw", tmp_path / "out", camera=sensor.camera())
+    (why,) = set(summary.left_out.values())
+    assert "--temperature-tolerance allows for more; dark_60s, the nearest, would take off" in why
+    # 240 ADU, which double within 6 degrees
+    assert "too little dark current, by about 190 to 310 ADU, 81 to 130 % of it (if it" in why
+
+
 def test_reduce_is_quiet_where_temperatures_agree(tmp_path):
     sensor = Sensor(shape=(48, 64), dark_rate=0.1, cosmic_rays=0.0)
     write(sensor.biases(3), tmp_path / "raw")
