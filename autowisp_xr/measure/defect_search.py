@@ -84,6 +84,7 @@ class DefectSearch:
     def _look_at_scatter(self, one: LeveledFrames) -> None:
         """Look at frames without light: at their scatter, and at the dark current."""
         moments = frame_moments(one)
+        usable = moments.usable
         # what is no hit counts for the level as well
         moments = moments.without_hits(self._expected(one, moments))
         expected = self._expected(one, moments)
@@ -92,7 +93,7 @@ class DefectSearch:
             ratio = scatter_ratio(moments, expected)
             far = ratio > limits(number + 1, self.chance)[moments.number]
             self._add(Defect.NOISY if one.kind == "bias" else Defect.UNSTABLE, far)
-            self._add(Defect.SATURATED, moments.number < 2)
+            self._add(Defect.SATURATED, usable < 2)
             self._keep_largest("scatter", np.sqrt(ratio))
         if one.kind == "dark":
             self._look_at_dark_current(one, moments, expected)

@@ -4,6 +4,7 @@ Frames are read once, in bands of rows; what is known of their pixels is in memo
 """
 
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 import xarray as xr
@@ -40,6 +41,13 @@ class FrameMoments:
     """(2, channel, y, x): the largest values, which took no part; NaN where they did."""
     origin: Integers
     """The frames that they are from."""
+    interleaved: bool = False
+    """Whether the pixels of the channels lie among each other, as colours of a mosaic do."""
+
+    @property
+    def usable(self) -> Integers:
+        """The number of usable values, those that are apart included."""
+        return self.number + np.isfinite(self.apart).sum(axis=0)
 
     @property
     def variance(self) -> Floats:
@@ -61,7 +69,7 @@ class FrameMoments:
         """
         with np.errstate(invalid="ignore"):
             far = np.nan_to_num((self.apart - self.mean) / np.sqrt(variance), nan=-np.inf)
-        hit = _hits(far, self.origin)
+        hit = _hits(far, self.origin, interleaved=self.interleaved)
         number, mean, squares = self.number.astype(np.float64), self.mean, self.squares
         for value, left_out in zip(self.apart, hit, strict=True):
             taken = ~left_out & np.isfinite(value)
@@ -195,7 +203,9 @@ def frame_moments(one: LeveledFrames) -> FrameMoments:
     made = xr.Dataset({str(i): plane for i, plane in enumerate(planes)}).compute()
     number, mean, squares, *apart = (plane.values for plane in made.values())
     values, origin = np.stack(apart[:APART]), np.stack(apart[APART:])
-    return FrameMoments(number, mean, squares, values, origin)
+    steps = [one.frames[name].values for name in ("y_step", "x_step") if name in one.frames.coords]
+    interleaved = any((step > 1).any() for step in steps)
+    return FrameMoments(number, mean, squares, values, origin, interleaved)
 
 
 def _moments(image: Cube, mask: Cube, level: Floats, scale: Floats) -> list[Planes]:
@@ -205,7 +215,7 @@ def _moments(image: Cube, mask: Cube, level: Floats, scale: Floats) -> list[Plan
     return [number, mean, squares, *apart, *origin]
 
 
-def _hits(far: Floats, origin: Integers) -> Bools:
+def _hits(far: Floats, origin: Integers, *, interleaved: bool) -> Bools:
     """Return which of the values that are apart are high because a particle hit their pixel.
 
     Parameters
@@ -220,12 +230,18 @@ def _hits(far: Floats, origin: Integers) -> Bools:
     height, width = far.shape[-2:]
     frame = origin[which, channel, y, x]
     found = np.zeros(which.size, bool)
-    for down, along in ((i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j):
+    # in a mosaic, what is beside a pixel has other colours
+    channels = [channel]
+    if interleaved:
+        channels += [(channel + more) % far.shape[1] for more in range(1, far.shape[1])]
+    for beside, down, along in product(channels, (-1, 0, 1), (-1, 0, 1)):
+        if beside is channel and not (down or along):
+            continue
         row, column = y + down, x + along
         inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
         row, column = row.clip(0, height - 1), column.clip(0, width - 1)
         for other in range(len(far)):
-            at = (other, channel, row, column)
+            at = (other, beside, row, column)
             found |= inside & (far[at] > _BESIDE_HIT) & (origin[at] == frame)
     hit[which, channel, y, x] = found
     return hit

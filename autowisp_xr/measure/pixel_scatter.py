@@ -4,6 +4,7 @@ The sample variance of n normal values, by the true one, is :math:`\chi^2_{n-1} 
 share p of good pixels is above :math:`\chi^2_{n-1}(1 - p) / (n - 1)`.
 """
 
+import bottleneck
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
@@ -63,7 +64,8 @@ def _by_level(signal: Floats, variance: Floats) -> Floats:
     order = np.argsort(signal, axis=None, kind="stable")
     parts = np.array_split(variance.ravel()[order], min(_PARTS, order.size))
     found = np.empty(order.size)
-    found[order] = np.repeat([np.nanmedian(part) for part in parts], [part.size for part in parts])
+    medians = [bottleneck.nanmedian(part) for part in parts]
+    found[order] = np.repeat(medians, [part.size for part in parts])
     return found.reshape(signal.shape)
 
 
@@ -74,5 +76,6 @@ def scatter_ratio(moments: FrameMoments, expected: Floats) -> Floats:
     whatever its header states.
     """
     usual = np.append([np.nan] * 2, median_ratio(np.arange(2, moments.number.max() + 1)))
-    ratio = moments.variance / expected
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = moments.variance / expected
     return ratio / np.fmax(surroundings(ratio / usual[moments.number], REGION), 1.0)

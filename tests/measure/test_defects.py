@@ -11,7 +11,7 @@ from autowisp_xr.measure.defective_pixels import CHANCE
 from autowisp_xr.measure.pixel_scatter import found_factor
 from tests.measure.defects_found import FACTORS, look
 from tests.sensors import Sensor
-from tests.steps.frames import frame_set
+from tests.steps.frames import TWO_CHANNELS, frame_set
 
 
 def bits(found, name="reason"):
@@ -141,6 +141,21 @@ def test_what_a_cosmic_ray_hits_once_is_not_unstable():
     alone = quiet(number=8)
     alone[3, 4, 5] += 200
     assert bits(defects(darks=unlit(alone)))[4, 5] & Defect.UNSTABLE
+
+
+def test_what_a_cosmic_ray_hits_in_a_mosaic_is_beside_pixels_of_other_colours():
+    rng = np.random.default_rng(1)
+    darks = np.rint(rng.normal(100, 3, (6, 2, 20, 24)))
+    darks[2, 0, 4, 5] += 200
+    darks[2, 1, 4, 5] += 300
+    camera = Camera(channels=TWO_CHANNELS, gain=1.0, read_noise=3.0)
+    assert not defects(darks=frame_set(darks, kind="dark", camera=camera))["reason"].any()
+
+
+def test_of_two_frames_a_hit_leaves_one_and_no_doubt():
+    darks = quiet(number=2)
+    darks[1, 4, 5:8] += 200
+    assert not (bits(defects(darks=unlit(darks))) & ~np.uint8(Defect.HOT)).any()
 
 
 def test_without_gain_and_read_noise_most_pixels_are_the_measure():
