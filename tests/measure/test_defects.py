@@ -149,7 +149,11 @@ def test_what_a_cosmic_ray_hits_in_a_mosaic_is_beside_pixels_of_other_colours():
     darks[2, 0, 4, 5] += 200
     darks[2, 1, 4, 5] += 300
     camera = Camera(channels=TWO_CHANNELS, gain=1.0, read_noise=3.0)
-    assert not defects(darks=frame_set(darks, kind="dark", camera=camera))["reason"].any()
+    found = defects(darks=frame_set(darks, kind="dark", camera=camera))
+    assert found["reason"].values[:, 4, 5].tolist() == [0, 0]
+    darks[3, 0, 8, 9] += 200
+    found = defects(darks=frame_set(darks, kind="dark", camera=camera))
+    assert found["reason"].values[0, 8, 9] & Defect.UNSTABLE
 
 
 def test_of_two_frames_a_hit_leaves_one_and_no_doubt():
