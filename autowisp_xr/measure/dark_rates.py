@@ -63,7 +63,7 @@ def dark_current(
     else ADU per second. Over (``temperature``, ``channel``), the temperature in C (NaN where darks
     do not state it):
 
-    ``rate``, ``rate_error``
+    ``current``, ``current_error``
         Of pixels that are not hot: the median over tiles of 32 x 32 pixels (8 x 8 in small
         frames). The uncertainty is by how much levels of frames scatter about the line, and NaN
         where there are no more frames than unknowns; of few frames it scatters as Student's t.
@@ -80,7 +80,8 @@ def dark_current(
     ``mask``. A pixel that saturates in long exposures has the rate of the short ones, and is NaN
     where it does in all. Cosmic rays are rejected where an exposure was taken thrice at least.
 
-    Over ``channel``, with T the mean of the temperatures, ``doubling_at`` in C:
+    Over ``channel``, with T = ``doubling_at``, the temperature in C near the middle of those of the
+    darks where it is known best:
 
     ``doubling``, ``doubling_error``
         Degrees by which the rate doubles near T; NaN where darks are of one temperature, or rates
@@ -133,7 +134,7 @@ def dark_current(
     >>> import autowisp_xr as aw
     >>> night = aw.simulate.Night(shape=(64, 64), seed=1, dark_current=0.5)
     >>> measured = aw.measure.dark_current(night.dark(4), night.bias(4), camera=night.camera)
-    >>> measured["rate"].attrs["units"], round(float(measured["rate"][0, 0]), 1)
+    >>> measured["current"].attrs["units"], round(float(measured["current"][0, 0]), 1)
     ('electron/s', 0.5)
     """
     darks = dark_sets.ready(darks, "dark")
@@ -225,8 +226,8 @@ def _result(
     rate, of_light = {"units": f"{charge}/s"}, {"units": charge}
     dims = ("temperature", "channel")
     columns: dict[str, Any] = {
-        "rate": (dims, rates * factor, rate),
-        "rate_error": (dims, errors * factor, rate),
+        "current": (dims, rates * factor, rate),
+        "current_error": (dims, errors * factor, rate),
         "darks": ("temperature", [len(one.darks) for one in sets]),
         "biases": ("temperature", [len(one.biases) for one in sets]),
         **_growth([one.temperature for one in sets], rates, errors),

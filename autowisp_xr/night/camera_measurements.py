@@ -182,11 +182,11 @@ def dark_current(frames: SetupFrames) -> Found:
     if darks is None:
         raise CalibrationError("there are no darks")
     found = measure.dark_current(darks, biases, camera=frames.camera_of(darks))
-    unit = str(found["rate"].attrs["units"]).replace("adu", "ADU").replace("electron", "e")
+    unit = str(found["current"].attrs["units"]).replace("adu", "ADU").replace("electron", "e")
     rates = []
     for number, degrees in enumerate(found["temperature"].values.tolist()):
         at = f" at {degrees:.1f} C" if math.isfinite(degrees) else ""
-        rates.append(values_of(found.isel(temperature=number), "rate", f"{unit}{at}"))
+        rates.append(values_of(found.isel(temperature=number), "current", f"{unit}{at}"))
     used = counted(int(found["darks"].sum()), "dark")
     used += f" and {int(found['biases'].max())} biases" if found["biases"].any() else ""
     degrees, error = (found[name].values for name in ("doubling", "doubling_error"))

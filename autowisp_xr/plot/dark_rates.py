@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 _PANEL, _HEIGHT = 4.4, 4.2
 """Inches."""
 
-_NEEDED = ("rate", "rate_error", "darks", "level", "image", "doubling", "energy", "doubling_at")
+_NEEDED = (
+    "current",
+    "current_error",
+    "darks",
+    "level",
+    "image",
+    "doubling",
+    "energy",
+    "doubling_at",
+)
 
 _BINS = 120
 _HIGHEST = 0.9999
@@ -65,7 +74,7 @@ def dark_current(measured: xr.Dataset, *, channel: str | int = 0) -> "Figure":
     several = one.sizes["temperature"] > 1
     figure = new_picture(_PANEL * (2 + several), _HEIGHT)
     axes = figure.subplots(1, 2 + several)
-    units = str(measured["rate"].attrs["units"])
+    units = str(measured["current"].attrs["units"])
     _draw_ladder(axes[0], one, units)
     _draw_pixels(axes[1], one, units)
     if several:
@@ -91,7 +100,7 @@ def _draw_ladder(axes: "Axes", one: xr.Dataset, units: str) -> None:
     exposure, level = one["exposure"].values, one["level"].values
     ends = np.cumsum(one["darks"].values)
     seconds = np.array([0.0, exposure.max()])
-    columns = zip(_colours(len(ends)), _degrees(one), one["rate"].values, strict=True)
+    columns = zip(_colours(len(ends)), _degrees(one), one["current"].values, strict=True)
     for (colour, at, rate), end, number in zip(columns, ends, one["darks"].values, strict=True):
         own = slice(end - number, end)
         axes.plot(exposure[own], level[own], "o", color=colour, markersize=4)
@@ -117,7 +126,9 @@ def _draw_pixels(axes: "Axes", one: xr.Dataset, units: str) -> None:
 
 def _draw_growth(axes: "Axes", one: xr.Dataset, units: str) -> None:
     """Draw rates against temperatures, and how they double."""
-    degrees, rate, error = (one[name].values for name in ("temperature", "rate", "rate_error"))
+    degrees, rate, error = (
+        one[name].values for name in ("temperature", "current", "current_error")
+    )
     axes.errorbar(degrees, rate, np.nan_to_num(error), color="#0072B2", marker="o", linestyle="")
     names = ("doubling", "doubling_error", "energy", "energy_error", "doubling_at")
     found = Doubling(*(float(one[name]) for name in names))

@@ -27,16 +27,16 @@ class Doubling(NamedTuple):
     """The change of the dark current with temperature."""
 
     degrees: float
-    """By which it doubles near the mean of the temperatures; NaN where that is not known."""
+    """By which it doubles near ``at``; NaN where that is not known."""
     error: float
     energy: float
     """Of activation, in eV."""
     energy_error: float
     at: float
-    """Mean of the temperatures, in C."""
+    """Temperature, in C, where the slope is known best."""
 
     def grown(self, temperatures: Floats) -> Floats:
-        """Return the rates at temperatures in C, in units of that at the mean."""
+        """Return the rates at temperatures in C, in units of that at ``at``."""
         kelvin, middle = temperatures + _ZERO, self.at + _ZERO
         off = (1 / middle - 1 / kelvin) / (2 * _BOLTZMANN)
         return np.asarray((kelvin / middle) ** 1.5 * np.exp(self.energy * off))
@@ -97,9 +97,13 @@ def doubling_of(
     degrees, rate, error = degrees[known], rate[known], error[known]
     if degrees.size < 2 or np.ptp(degrees) <= _APART:
         return UNKNOWN
-    kelvin, at = degrees + _ZERO, float(degrees.mean())
+    kelvin = degrees + _ZERO
     stated = bool((error > 0).all())
     weights = (rate / error) ** 2 if stated else np.ones_like(rate)
+    # a parabola has the slope of its fit by a line here, so that the law does not matter
+    middle = float(np.average(degrees, weights=weights))
+    apart = degrees - middle
+    at = middle + float((weights * apart**3).sum() / (weights * apart**2).sum()) / 2
     inverse = 1 / (2 * _BOLTZMANN * kelvin)
     level = np.log(rate) - 1.5 * np.log(kelvin)
     off = inverse - np.average(inverse, weights=weights)
@@ -112,10 +116,10 @@ def doubling_of(
     if stated:
         spread = float(np.fmax(spread, 1.0))
     energy_error = spread / math.sqrt(moment)
-    middle = at + _ZERO
-    slope = 1.5 / middle + energy / (2 * _BOLTZMANN * middle**2)
+    at_kelvin = at + _ZERO
+    slope = 1.5 / at_kelvin + energy / (2 * _BOLTZMANN * at_kelvin**2)
     if slope <= 0:
         return UNKNOWN
     doubles = math.log(2) / slope
-    of_slope = energy_error / (2 * _BOLTZMANN * middle**2)
+    of_slope = energy_error / (2 * _BOLTZMANN * at_kelvin**2)
     return Doubling(doubles, doubles * of_slope / slope, energy, energy_error, at)

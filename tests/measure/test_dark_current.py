@@ -55,13 +55,13 @@ def test_three_pixels_by_hand():
     # of the means of the three pixels
     seconds, levels = np.array([10, 40, 40]), np.array([318, 369, 371]) / 3
     slope, zero = np.polyfit(seconds, levels, 1)
-    assert found["rate"].values.ravel() == pytest.approx([slope])
-    assert found["rate"].attrs["units"] == "adu/s"
+    assert found["current"].values.ravel() == pytest.approx([slope])
+    assert found["current"].attrs["units"] == "adu/s"
     assert found["level"].values.ravel() == pytest.approx(levels - zero)
     # one degree of freedom; both exposures are where the line is
     variance = ((levels - zero - slope * seconds) ** 2).sum()
     moment = ((seconds - 30) ** 2).sum()
-    assert found["rate_error"].values.ravel() == pytest.approx([(variance / moment) ** 0.5])
+    assert found["current_error"].values.ravel() == pytest.approx([(variance / moment) ** 0.5])
     assert found["darks"].values.tolist() == [3]
     assert np.isnan(found["temperature"].values).all()
     assert np.isnan(found["doubling"].values).all()
@@ -72,8 +72,8 @@ def test_with_biases_one_exposure_is_enough_and_a_gain_makes_electrons():
     biases = of_frames([[100.0, 100, 101], [100.0, 101, 101]], [0, 0], "bias")
     found = dark_current(darks, biases, camera=Camera(gain=2.0, read_noise=4.0))
     assert found["image"].values.ravel() == pytest.approx([0.8, 0.9, 2.2])
-    assert found["rate"].values.ravel() == pytest.approx([1.3])
-    assert found["rate"].attrs["units"] == found["image"].attrs["units"] == "electron/s"
+    assert found["current"].values.ravel() == pytest.approx([1.3])
+    assert found["current"].attrs["units"] == found["image"].attrs["units"] == "electron/s"
     # of the mean of two darks of 8 e, and of two biases
     reading = 2 * 4.0**2 / 2
     assert found["variance"].values.ravel() == pytest.approx(
@@ -86,7 +86,7 @@ def test_biases_join_a_ladder_as_frames_of_no_exposure():
     biases = of_frames([[101.0, 101, 101], [101.0, 101, 101]], [0, 0], "bias")
     slope = np.polyfit([10, 20, 0, 0], [110, 120, 101, 101], 1)[0]
     found = dark_current(darks, biases)
-    assert found["rate"].values.ravel() == pytest.approx([slope])
+    assert found["current"].values.ravel() == pytest.approx([slope])
     assert found["image"].values.ravel() == pytest.approx([slope] * 3)
 
 
@@ -101,7 +101,7 @@ def test_a_ladder_finds_rate_and_doubling_beside_hot_pixels():
     darks = darks_of(sensor, rate, [30, 60, 120, 240, 300], (-20, -10, 0))
     found = dark_current(darks, camera=known(sensor))
     truth = 0.5 * rates_at([-20, -10, 0], rate=1.0)
-    pulls = (found["rate"].values[:, 0] - truth) / found["rate_error"].values[:, 0]
+    pulls = (found["current"].values[:, 0] - truth) / found["current_error"].values[:, 0]
     assert np.abs(pulls).max() < 3
     doubling, error = float(found["doubling"][0]), float(found["doubling_error"][0])
     assert 0 < error < 0.5
@@ -142,7 +142,7 @@ def test_pulls_of_whole_measurements_are_about_one():
         darks = darks_of(sensor, 0.3, [30, 120, 240], (-20, -15, -10, -5))
         found = dark_current(darks, camera=known(sensor))
         truth = 0.3 * rates_at(found["temperature"].values, rate=1.0)
-        pulls += ((found["rate"][:, 0] - truth) / found["rate_error"][:, 0]).values.tolist()
+        pulls += ((found["current"][:, 0] - truth) / found["current_error"][:, 0]).values.tolist()
     assert 0.5 < np.sqrt(np.mean(np.square(pulls))) < 1.8
 
 
@@ -170,8 +170,8 @@ def test_glow_of_a_corner_is_found_and_no_part_of_the_rate():
     assert float(found["glow"][0, 0]) == pytest.approx(0.3, abs=0.03)
     assert found["glow_y"].values.tolist() == [[16]]
     assert found["glow_x"].values.tolist() == [[176]]
-    assert float(found["rate"][0, 0]) == pytest.approx(
-        0.2, abs=4 * float(found["rate_error"][0, 0])
+    assert float(found["current"][0, 0]) == pytest.approx(
+        0.2, abs=4 * float(found["current_error"][0, 0])
     )
 
 
@@ -203,7 +203,7 @@ def test_flagged_and_lost_pixels_take_no_part():
     found = dark_current(marked)
     assert np.isnan(found["image"].values[0, 0, [3, 9], [4, 9]]).all()
     assert found["mask"].values[0, 0, [3, 9], [4, 9]].tolist() == [1, 1]
-    rates = [float(one["rate"][0, 0]) for one in (found, dark_current(darks))]
+    rates = [float(one["current"][0, 0]) for one in (found, dark_current(darks))]
     assert rates[0] == pytest.approx(rates[1], abs=1e-3)
 
 
@@ -294,7 +294,7 @@ def test_a_real_ladder_has_the_rate_of_its_description(real):
     found = dark_current(darks)
     assert found["darks"].values.tolist() == [4]
     # medians of 300 s and of biases in its SOURCE.txt: 1099 - 993 ADU; a mean is a bit higher
-    rate = float(found["rate"][0, 0]) / 1.93
+    rate = float(found["current"][0, 0]) / 1.93
     assert rate == pytest.approx((1099 - 993) / 300, rel=0.04)
-    assert float(found["rate_error"][0, 0]) < 0.02
+    assert float(found["current_error"][0, 0]) < 0.02
     assert float(found["glow"][0, 0]) < 0.2

@@ -19,8 +19,8 @@ def table(temperatures=(-10.0, 0.0), doubling=7.0):
     of_channel |= {"energy": 1.08, "energy_error": 0.02}
     seconds = np.tile([60.0, 300.0], number)
     columns = {
-        "rate": (("temperature", "channel"), rate[:, None], {"units": "electron/s"}),
-        "rate_error": (("temperature", "channel"), 0.01 * rate[:, None]),
+        "current": (("temperature", "channel"), rate[:, None], {"units": "electron/s"}),
+        "current_error": (("temperature", "channel"), 0.01 * rate[:, None]),
         "darks": ("temperature", [2] * number),
         "level": (("dark", "channel"), (np.repeat(rate, 2) * seconds)[:, None]),
         "image": (("temperature", "channel", "y", "x"), image),

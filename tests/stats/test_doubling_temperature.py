@@ -22,15 +22,18 @@ def rates_at(degrees, energy=1.1, rate=0.1, at=-10.0):
 
 @pytest.mark.parametrize(("energy", "doubles"), [(1.1, 7.0824), (2.2, 3.6474)])
 def test_energy_and_doubling_are_those_of_the_law(energy, doubles):
-    degrees = [-20.0, -12.0, 2.0]
-    found = doubling_of(degrees, rates_at(degrees, energy), np.full(3, 1e-3))
+    degrees = [-20.0, -10.0, 0.0]
+    rates = rates_at(degrees, energy)
+    found = doubling_of(degrees, rates, 0.01 * rates)
     assert found.energy == pytest.approx(energy)
-    assert found.at == -10.0
+    assert found.at == pytest.approx(-10.0)
     assert found.degrees == pytest.approx(doubles, abs=1e-3)
-    # the definition: a step to both sides of the mean
-    cold, warm = rates_at([-10.05, -9.95], energy)
+    # the definition, and the number of a calculation by hand at -10 C
+    cold, warm = rates_at([found.at - 0.05, found.at + 0.05], energy)
     assert found.degrees == pytest.approx(0.1 * math.log(2) / math.log(warm / cold), rel=1e-5)
-    assert found.grown(np.array(degrees)) == pytest.approx(rates_at(degrees, energy, rate=1.0))
+    assert found.degrees == pytest.approx(doubles, abs=1e-3)
+    grown = rates / rates_at(found.at, energy)
+    assert found.grown(np.array(degrees)) == pytest.approx(grown)
 
 
 def test_of_two_rates_the_uncertainty_is_that_of_their_ratio():
@@ -42,15 +45,22 @@ def test_of_two_rates_the_uncertainty_is_that_of_their_ratio():
 @pytest.mark.parametrize("degrees", [(-15, -5), (-20, -15, -10, -5, 0)])
 def test_uncertainties_are_true(degrees):
     rng = np.random.default_rng(3)
-    truth = doubling_of(degrees, rates_at(degrees))
     pulls = []
     for _ in range(600):
         error = rates_at(degrees) * rng.uniform(0.01, 0.04, len(degrees))
         found = doubling_of(degrees, rng.normal(rates_at(degrees), error), error)
-        pulls.append((found.degrees - truth.degrees) / found.error)
+        truth = 1 / np.diff(np.log2(rates_at([found.at - 0.5, found.at + 0.5])))[0]
+        pulls.append((found.degrees - truth) / found.error)
     # three rates and more that scatter by more than their errors make the uncertainty larger
     assert np.std(pulls) == pytest.approx(1 if len(degrees) == 2 else 0.93, abs=0.06)
     assert abs(np.mean(pulls)) < 0.15
+
+
+def test_a_plain_exponential_has_its_own_doubling_where_the_rates_are_known_best():
+    degrees = np.array([-20.0, -14, -8, -2])
+    found = doubling_of(degrees, 2 ** (degrees / 6), np.full(4, 0.002))
+    assert found.degrees == pytest.approx(6.0, rel=0.005)
+    assert -8 < found.at < -4
 
 
 def test_rates_that_are_off_by_more_than_their_errors_make_it_uncertain():
