@@ -86,7 +86,8 @@ def _cosmic_rays(made: xr.Dataset, doubts: Doubts) -> None:
     """Report how many pixels cosmic rays have hit, and where they are too many for rays."""
     numbers = np.array([np.count_nonzero(one.values & Flag.COSMIC) for one in made["mask"]])
     pixels = made["mask"].size // made.sizes["frame"]
-    doubts.note("cosmic_rays", median=np.median(numbers), least=numbers.min(), most=numbers.max())
+    values = {"median": np.median(numbers), "least": numbers.min(), "most": numbers.max()}
+    doubts.notes.append(sentence("cosmic_rays", **values))
     many = numbers > _RAYS * pixels
     if many.any():
         doubts.add("many_cosmic_rays", many, share=100 * numbers.max() / pixels)

@@ -49,10 +49,6 @@ class Doubts:
         for i in about:
             self._of_frames[i].append(self.notes[-1])
 
-    def note(self, name: str, **values: object) -> None:
-        """Add a sentence of the table that is no doubt."""
-        self.notes.append(sentence(name, **values))
-
     def marked(self, made: xr.Dataset, notes: Sequence[str]) -> xr.Dataset:
         """Give a product its doubts as the coordinate ``doubts``, which goes to its header.
 
@@ -64,9 +60,9 @@ class Doubts:
             Other lines about all of it, of which those count that are doubts.
         """
         common = [note for note in notes if note.startswith(DOUBT)]
-        if not (self.notes or common):
-            return made
         of_each = self._of_frames if self._names else [self.notes]
         texts = ["\n".join([*lines, *common]) for lines in of_each]
+        if not any(texts):
+            return made
         dims, values = (("frame",), texts) if self._names else ((), texts[0])
         return made.assign_coords(doubts=(dims, np.array(values, dtype=np.dtypes.StringDType())))

@@ -1,5 +1,6 @@
 """``info`` and ``reduce`` as they are called from a terminal."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -106,6 +107,25 @@ def test_a_floor_of_flats_that_is_no_share_is_refused_before_any_work(night, cap
     error = capsys.readouterr().err
     assert "min_flat is a share of the mean of a flat" in error
     assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_cosmic_rays_are_flagged_on_request_and_counted(night, capsys):
+    command = ["reduce", "raw", "-o", "out", "--camera", "camera.toml"]
+    assert main([*command, "--cosmic-rays", "--objlim", "5"]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"calibrated V_60s: cosmic rays: a median of \d+ pixels a frame flagged", out)
+    frames = aw.open_fits("out/calibrated/V_60s/*.fits")
+    step = frames.autowisp.history()[-1]
+    assert (step["verb"], step["options"]["objlim"]) == ("flag_cosmic_rays", 5)
+    numbers = [np.count_nonzero(one & aw.Flag.COSMIC) for one in frames["mask"].values]
+    assert f"({min(numbers)} to {max(numbers)})" in out
+    assert max(numbers) > 0
+
+
+def test_limits_of_cosmic_rays_without_them_are_refused(night, capsys, tmp_path):
+    assert main(["reduce", "raw", "-o", "out", "--objlim", "5"]) == 1
+    assert "--objlim is for cosmic rays; give --cosmic-rays, too" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

@@ -10,12 +10,14 @@ import autowisp_xr as aw
 from autowisp_xr import CosmicRays, Flag, provenance
 from autowisp_xr.testing import assert_frames_equal, no_compute
 from tests.monte_carlo.cosmic_rays import (
+    BAYER,
     CAMERA,
     NOISE,
     SKY,
     flagged,
     observed,
     places,
+    rays_found,
     star_cores_lost,
     stars,
     tracks,
@@ -102,8 +104,16 @@ def test_of_stars_as_sharp_as_a_pixel_few_are_lost():
     assert star_cores_lost(1.2, 3e3, side=300, seed=4, objlim=5) > 0.3
 
 
-def test_stars_survive_in_a_plane_of_a_mosaic_which_sees_a_quarter_of_each_super_pixel():
-    assert star_cores_lost(1.5, 1e5, side=300, seed=4, aperture=0.5) <= 0.005
+@pytest.mark.parametrize("flux", [1e3, 1e5])
+def test_stars_of_any_color_survive_in_a_mosaic_whose_planes_are_undersampled(flux):
+    assert star_cores_lost(2.0, flux, side=300, seed=4, camera=BAYER) <= 0.01
+
+
+@pytest.mark.parametrize("length", [1, 12])
+def test_rays_are_found_across_the_planes_of_a_mosaic(length):
+    pixels, whole = rays_found(50, length, side=200, seed=4, camera=BAYER)
+    assert pixels > 0.95
+    assert whole == 1
 
 
 @pytest.mark.parametrize("bits", [Flag.FAULT, Flag.HOT, Flag.COSMIC, Flag.OUTER, Flag.SATURATED])
@@ -164,8 +174,9 @@ def test_a_saturated_star_is_left_out_with_its_surroundings(rng):
     assert not flagged(ds).any()
 
 
-def test_channels_are_looked_at_each_for_itself():
-    camera = aw.Camera(channels=TWO_CHANNELS, gain=1, read_noise=5)
+def test_channels_of_several_detectors_are_looked_at_each_for_itself():
+    every = {name: (slice(None), slice(None)) for name in TWO_CHANNELS}
+    camera = aw.Camera(channels=every, gain=1, read_noise=5)
     image = np.full((1, 2, 30, 40), SKY, "f4")
     image[:, 1] *= 50
     image[0, 0, 9, 9] += 50 * NOISE
@@ -232,7 +243,7 @@ def test_frames_of_unknown_noise_are_refused():
 
 def test_without_astroscrappy_the_extra_is_named_before_any_pixel_is_read(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "astroscrappy", None)
-    with pytest.raises(ImportError, match=r"astroscrappy.*pip install 'autowisp-xr\[cosmic\]'"):
+    with pytest.raises(ImportError, match=r"astroscrappy.*pip install '\.\[cosmic\]'"):
         aw.flag_cosmic_rays(with_ray())
     aw.to_fits(aw.simulate.Night(shape=(20, 30), seed=1).objects(1), tmp_path / "raw" / "a.fits")
     with pytest.raises(aw.MissingPackageError):
