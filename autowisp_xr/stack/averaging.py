@@ -3,7 +3,8 @@
 Decision: how frames are digitised is read off a few rows of three of them, as late as all: where
 they are stacked, from their values. So raw and calibrated frames, of files, a store or memory, in
 ADU or electrons, show it alike, and nothing has to be carried along. Frames that were divided by a
-flat, or scaled each by a number of its own, have no step in common.
+flat, or scaled each by a number of its own, have no step in common; those from each of which a
+level of its own was taken off do not round alike.
 """
 
 import json

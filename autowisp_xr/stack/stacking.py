@@ -215,7 +215,8 @@ def stack(
 
     squared steps for what is propagated, averaged over where within a step the truth is. What other
     frames of the same pixel share of it goes into ``shared_variance``, where there is one. Frames
-    that were divided by a flat or scaled one by one have no step in common, and nothing is added.
+    that were divided by a flat or scaled one by one have no step in common, those less a level each
+    of their own (of the overscan, of the sky) no rounding, and nothing is added.
 
     Rejection takes good values too, most of all from few frames on the scale of their own MAD;
     what is left scatters less. Mean of the reported variance over the true one (error 0.003), where

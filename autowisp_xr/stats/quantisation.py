@@ -86,9 +86,20 @@ def digitisation_of(values: Any, bad: Bools | None = None) -> Digitisation:
     if differences.size == 0:
         return Digitisation(step, 0.0, np.inf)
     square = _square(pairs, step) / variances
-    known = step > 0.0 and differences.size >= _FEWEST
+    known = step > 0.0 and differences.size >= _FEWEST and _is_common(good, step)
     smooth = noise_before(square / step**2) if known else np.inf
     return Digitisation(step, float(np.sqrt(square)), smooth)
+
+
+def _is_common(values: Numbers, step: float) -> bool:
+    """Return whether frames have their steps at the same values of a pixel.
+
+    A level of its own that was taken off a frame (of its overscan, of its sky) shifts them: no two
+    frames then round alike.
+    """
+    steps = np.diff(values, axis=0, append=values[:1]) / step
+    off = [np.abs(each - np.rint(each)) for each in (pair[np.isfinite(pair)] for pair in steps)]
+    return all((each <= 2 * _OFF).mean() >= _MOST for each in off if each.size)
 
 
 def _differences(values: Numbers) -> tuple[list[Any], float, float]:

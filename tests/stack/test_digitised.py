@@ -154,6 +154,24 @@ def test_values_of_any_fraction_have_the_variance_of_normal_ones():
     np.testing.assert_allclose(aw.stack(frames)["variance"], 1.4341 * 0.09 / 5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("how", ["subtracted", "sky"])
+def test_frames_less_a_level_of_their_own_do_not_round_alike(how):
+    rng = np.random.default_rng(3)
+    truth, levels = rng.random((1, 100, 150)), rng.uniform(0, 40, 31)
+    noise = rng.normal(0, 1.0, (31, 1, 100, 150))
+    values = np.rint(1000 + truth + levels[:, None, None, None] + noise).astype("f4")
+    frames = frame_set(values, variance=np.full_like(values, 1 + 1 / 12))
+    sky = {}
+    if how == "sky":
+        sky = {"sky": levels}
+    else:
+        frames["image"] = frames["image"] - np.float32(levels)[:, None, None, None]
+    for error in ("propagate", "scatter"):
+        stack = aw.stack(frames, "median", error=error, **sky)
+        true = float((stack["image"] - truth).var())
+        assert float(stack["variance"].mean()) / true == pytest.approx(1, abs=0.06)
+
+
 def test_overscan_pixels_at_the_threshold_stay():
     pixels = np.full((1, 100), 10.0)
     pixels[0, 5] = 11.0

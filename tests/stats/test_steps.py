@@ -74,3 +74,14 @@ def test_pixels_that_are_bad_in_one_frame_hide_no_step(rng):
     for found in (digitisation_of(values.astype("f4")), digitisation_of(values.astype("f4"), bad)):
         assert found.step == 1
     assert found.noise == pytest.approx(np.sqrt(1.5**2 + 1 / 12), rel=0.03)
+
+
+def test_frames_less_levels_of_their_own_have_a_step_and_no_rounding_in_common(rng):
+    values = np.rint(rng.normal(1000, 0.8, (3, 5, 2000))) - rng.random((5, 2000))
+    for levels, alike in (((0.0, 3.0, -7.0), True), ((0.0, 3.3, 0.0), False)):
+        shifted = (values + np.reshape(levels, (3, 1, 1))).astype("f4")
+        # a pixel that is bad in a frame, and one that is none, state nothing
+        shifted[1, 2, 3], shifted[2, 1] = 77.77, np.nan
+        found = digitisation_of(shifted)
+        assert found.step == pytest.approx(1, rel=1e-3)
+        assert np.isfinite(found.smooth) == alike
