@@ -1,6 +1,6 @@
 """The linearity of a camera, measured from flats at several levels of light."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, get_args
 
@@ -10,6 +10,7 @@ import xarray as xr
 from autowisp_xr import provenance, schema
 from autowisp_xr.arrays import Floats
 from autowisp_xr.camera import Camera
+from autowisp_xr.errors import CalibrationError
 from autowisp_xr.measure import linearity_checks as checks
 from autowisp_xr.measure.frame_pairs import Frames
 from autowisp_xr.measure.lamps import Lamp, exposures_of, model_of, times_of
@@ -53,7 +54,8 @@ def linearity(
         ``bias_level`` of the camera is.
     camera
         Its areas, bias level and saturation; by default the one that travels with ``flats``. A
-        linearity that it states takes no part.
+        linearity that it states takes no part. All amplifiers are taken for one: give
+        ``camera.of_amplifier(0)``, ... for the curve of each.
     overscan
         As for :func:`~autowisp_xr.calibrate`.
     lamp
@@ -313,7 +315,7 @@ def _full_well(levels: Levels, curve: Curve, exposures: Floats) -> float:
     return float(np.median(levels.brightest[reached]))
 
 
-def with_linearity(camera: Camera, measured: xr.Dataset) -> Camera:
+def with_linearity(camera: Camera, measured: xr.Dataset | Sequence[xr.Dataset]) -> Camera:
     """Return the same camera, with the linearity that was measured in place of its own.
 
     Parameters
@@ -321,18 +323,29 @@ def with_linearity(camera: Camera, measured: xr.Dataset) -> Camera:
     camera
         Any.
     measured
-        What :func:`linearity` returns.
+        What :func:`linearity` returns; or several of these, one for each amplifier, as measured
+        with :meth:`~autowisp_xr.Camera.of_amplifier`.
 
     Raises
     ------
     CalibrationError
-        Where the camera has other channels than were measured.
+        Where the camera has other channels, or another number of amplifiers, than were measured;
+        for several channels of amplifiers.
     """
-    curves = curves_of(measured)
-    known: Linearity | Mapping[str, Linearity] = curves
-    if list(curves) == [MONO]:
-        known = curves[MONO]
-    return replace(camera, linearity=known)
+    if isinstance(measured, xr.Dataset):
+        curves = curves_of(measured)
+        return replace(camera, linearity=curves[MONO] if list(curves) == [MONO] else curves)
+    found = [list(curves_of(one).values()) for one in measured]
+    if len(found) != len(camera.amplifiers) or any(len(own) != 1 for own in found):
+        raise CalibrationError(
+            f"the camera has {len(camera.amplifiers)} amplifiers, and {len(found)} were measured, "
+            f"in {', '.join(str(len(own)) for own in found)} channels; give one for each, of one "
+            "channel"
+        )
+    amplifiers = [
+        replace(one, linearity=own) for one, (own,) in zip(camera.amplifiers, found, strict=True)
+    ]
+    return replace(camera, amplifiers=amplifiers, linearity=())
 
 
 def curves_of(measured: xr.Dataset) -> dict[str, Linearity]:

@@ -32,7 +32,7 @@ _SPAN = 4.0
 """The ratio of the highest and the lowest level, at least."""
 
 _STEADY = 0.01
-"""The scatter of a lamp that is still one."""
+"""The scatter of a lamp that is still one, and of zones that are lit alike."""
 
 _SAME = 0.05
 """Levels that differ by less are one."""
@@ -106,7 +106,7 @@ def too_few(zones: Zones, degree: int) -> str:
     apart = 1 + np.count_nonzero(np.diff(np.log(levels)) > np.log1p(_SAME)) if levels.size else 0
     least = degree + 2
     if apart < least:
-        return f"there are {apart} levels below saturation, and {least} are needed"
+        return f"levels below saturation are {apart} in number, and {least} are needed"
     if levels[-1] < _SPAN * levels[0]:
         return (
             f"their levels go from {levels[0]:.4g} to {levels[-1]:.4g} ADU only, a factor of "
@@ -121,6 +121,11 @@ def reason_against(curve: Curve, degree: int) -> str:
         return (
             f"the light of the flats is off what is expected of it by "
             f"{100 * curve.fit.flicker:.2g} % from one to the next"
+        )
+    if curve.fit.pattern > _STEADY:
+        return (
+            f"bright and dim zones are off one ratio by {100 * curve.fit.pattern:.2g} %, so that "
+            "they are not lit alike in all flats"
         )
     flats = np.count_nonzero(curve.used.any(axis=1))
     if flats < degree + 2:

@@ -1,10 +1,11 @@
 """How far up a curve of linearity holds, and which flats do not belong to it."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from autowisp_xr.arrays import Bools, Floats, Integers
+from autowisp_xr.arrays import Bools, Floats
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.measure.response_fit import Fit, Model, fit
 from autowisp_xr.response import Linearity
@@ -103,53 +104,53 @@ def _holds(curve: Curve, tolerance: float, scatter: float) -> bool:
 
 
 def _without_bad(model: Model, kept: Bools, tolerance: float) -> Curve | None:
-    """Return the curve of the flats that agree, and which were left out."""
-    found = fit(model, kept)
+    """Return the curve of the flats that agree, and which were left out; None where nothing fits.
+
+    Some are left out where what all others scatter is then less than half.
+    """
+    whole = fit(model, kept)
+    if whole is None:
+        return None
+    number = np.count_nonzero((kept & np.isfinite(whole.residual)).any(axis=1))
     bad: list[int] = []
-    while found is not None:
-        used = kept & np.isfinite(found.residual)
-        level, error = model.zones.level, model.error
-        limit = float(level[used].max())
-        curve = Curve(found, level, error, limit, used, tuple(sorted(bad)))
-        frames = np.flatnonzero(used.any(axis=1))
-        off = np.nanmax(np.abs(np.where(used, found.residual, np.nan)))
-        few = len(bad) >= (len(frames) + len(bad)) // _BAD_SHARE
-        if few or off <= tolerance:
-            return curve
-        worst = _worst(model, used, frames, tolerance, found)
+    found, some = whole, kept
+    while len(bad) < number // _BAD_SHARE and _largest(whole).max() > tolerance:
+        worst = _worst(model, some, found)
         if worst is None:
-            return curve
-        number, found = worst
-        bad.append(number)
-        kept = kept.copy()
-        kept[number] = False
-    return None
+            break
+        found, some = worst[1], _but(some, worst[0])
+        bad.append(worst[0])
+        far = max(_FAR * found.scatter, tolerance)
+        if found.scatter < whole.scatter / 2 and (_largest(whole)[bad] > far).all():
+            return _curve(model, found, some, bad)
+    return _curve(model, whole, kept, [])
 
 
-def _worst(
-    model: Model, used: Bools, frames: Integers, tolerance: float, whole: Fit
-) -> tuple[int, Fit] | None:
-    """Return the flat that all others contradict, and their fit; None where there is none.
+def _curve(model: Model, found: Fit, kept: Bools, bad: Sequence[int]) -> Curve:
+    level, used = model.zones.level, kept & np.isfinite(found.residual)
+    limit = float(level[used].max())
+    return Curve(found, level, model.error, limit, used, tuple(sorted(bad)))
+
+
+def _largest(found: Fit) -> Floats:
+    """Return by how much each flat is off the curve, at most; 0 where it took no part."""
+    return np.nan_to_num(np.abs(found.residual)).max(axis=1)
+
+
+def _but(kept: Bools, number: int) -> Bools:
+    others = kept.copy()
+    others[number] = False
+    return others
+
+
+def _worst(model: Model, kept: Bools, whole: Fit) -> tuple[int, Fit] | None:
+    """Return the flat without which all others scatter least, and their fit; None of no flat.
 
     The brightest is never it: that the curve ends below is as likely.
     """
-    highest = np.nanmax(np.where(used, model.zones.level, np.nan)[frames], axis=1)
-    largest = np.nanmax(np.abs(np.where(used, whole.residual, np.nan)[frames]), axis=1)
-    below = highest < (1 - _SAME) * highest.max()
-    suspects = frames[below][np.argsort(largest[below])][-_SUSPECTS:]
-    best: tuple[int, Fit] | None = None
-    for number in suspects:
-        others = used.copy()
-        others[number] = False
-        found = fit(model, others)
-        if found is None:
-            continue
-        if best is None or found.scatter < best[1].scatter:
-            best = int(number), found
-    if best is None:
-        return None
-    number, found = best
-    off = np.nanmax(np.abs(np.where(used, whole.residual, np.nan)[number]))
-    # what one flat alone adds to the scatter is its own
-    far = off > max(_FAR * found.scatter, tolerance) and found.scatter < whole.scatter / 2
-    return (number, found) if far else None
+    highest = np.where(kept, np.nan_to_num(model.zones.level), 0.0).max(axis=1)
+    off = np.where(highest < (1 - _SAME) * highest.max(), _largest(whole), 0.0)
+    suspects = [int(number) for number in np.argsort(off)[-_SUSPECTS:] if off[number] > 0]
+    fits = [(number, fit(model, _but(kept, number))) for number in suspects]
+    known = [(number, found) for number, found in fits if found is not None]
+    return min(known, key=lambda one: one[1].scatter, default=None)

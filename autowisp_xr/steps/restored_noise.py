@@ -28,6 +28,7 @@ from autowisp_xr.steps.master_matching import matched
 from autowisp_xr.steps.master_noise import master_noise_of, with_common_planes
 from autowisp_xr.steps.noise import noise_of
 from autowisp_xr.steps.prepared_masters import master_steps
+from autowisp_xr.steps.restored_curve import RestoredCurve
 
 Find = Callable[[str, Mapping[str, Any]], xr.Dataset | None]
 """Gives the master of an identity, of which the record of a step may name the files by channel."""
@@ -148,6 +149,10 @@ def _steps_of(
     if not together and "dark" in masters and provenance.identities(masters["dark"]) & biases:
         bias = blocks.plane(ds, "shared_variance")
         return [replace(one, bias=bias) for one in steps if isinstance(one, SubtractDark)]
+    if any("linearity" in one for one in options.get("amplifiers", ()) if not isinstance(one, str)):
+        raise _LostError
+    if options.get("linearity"):
+        steps.append(RestoredCurve.of(ds, options["linearity"], masters.get("bias"), steps))
     return steps
 
 

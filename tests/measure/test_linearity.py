@@ -186,6 +186,20 @@ def test_channels_have_their_own_curves():
     assert Camera.from_json(known.to_json()) == known
 
 
+def test_amplifiers_are_measured_one_by_one():
+    one, other = BentSensor(9), BentSensor(10, coefficients=(4e-6, 0.0))
+    raws = [sensor.flats()["image"].values for sensor in (one, other)]
+    camera = Camera(amplifiers=["[1:96,1:64]", "[97:192,1:64]"], bias_level=500.0)
+    flats = frame_set(np.concatenate(raws, axis=3), camera=camera, kind="flat", exposure=LADDER)
+    measured = [linearity(flats, camera=camera.of_amplifier(n), lamp="steady") for n in (0, 1)]
+    known = with_linearity(camera, measured)
+    assert off(known.amplifiers[0].linearity, one, 36_000) < 1e-3
+    assert off(known.amplifiers[1].linearity, other, 34_000) < 1e-3
+    assert known.bends
+    with pytest.raises(aw.CalibrationError, match="has 2 amplifiers, and 1 were measured"):
+        with_linearity(camera, measured[:1])
+
+
 # ---------------------------------------------------------------------- lazy, untouched
 
 
@@ -224,7 +238,7 @@ def test_flats_of_which_nobody_knows_the_light_are_refused_with_the_remedy():
     assert "unknown lamp: the flats are lit too evenly" in message
     assert "take flats of one lamp and filter at 7 levels and more" in message
     alone = sensor.flats(np.full(8, 5.0))
-    with pytest.raises(aw.CalibrationError, match="there are 1 levels below saturation, and 5"):
+    with pytest.raises(aw.CalibrationError, match="are 1 in number, and 5 are needed"):
         linearity(alone)
     with pytest.raises(aw.CalibrationError, match="a factor of 4 is needed"):
         linearity(sensor.flats(np.linspace(10, 30, 8)), lamp="steady")

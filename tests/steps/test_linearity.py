@@ -186,3 +186,28 @@ def test_a_flat_of_frames_that_were_not_made_linear_is_a_warning():
         aw.calibrate(raw, flat=flat)
     aw.calibrate(raw, flat=aw.master_flat(flats, camera=BENT, select=None).high)
     aw.calibrate(raw, flat=flat, camera=straight)
+
+
+def test_files_know_again_what_their_frames_share_by_a_curve(rng, tmp_path):
+    covariance = [[4e-14, -9e-19], [-9e-19, 3.6e-23]]
+    curve = Linearity(coefficients=[1e-6, 2e-11], covariance=covariance, limit=5e4)
+    camera = Camera(gain=2.0, read_noise=6.0, bias_level=100.0, linearity=curve)
+    shape = (4, 1, 5, 7)
+    biases = frame_set(rng.normal(100, 3, shape), camera=camera, kind="bias", exposure=0.0)
+    bias = aw.master_bias(biases)
+    dark = aw.master_dark(
+        frame_set(rng.normal(130, 3, shape), camera=camera, kind="dark"), bias=bias
+    )
+    flats = frame_set(100 + 2e4 * rng.normal(1, 0.01, shape), camera=camera, kind="flat")
+    flat = aw.master_flat(flats, bias=bias, select=None).high
+    masters = {"bias": bias, "dark": dark, "flat": flat}
+    for kind, made in masters.items():
+        aw.to_fits(made, tmp_path / f"{kind}.fits")
+    science = aw.calibrate(frame_set(rng.uniform(200, 4e4, shape), camera=camera), **masters)
+    aw.to_fits(science, str(tmp_path / "sky_{RAWFNAME}.fits"))
+    back = aw.open_fits(str(tmp_path / "sky_*.fits"))
+    np.testing.assert_allclose(back["shared_variance"], science["shared_variance"], rtol=1e-5)
+    assert curve.identity in back["shared_variance_from"].values[0].split()
+    assert back["shared_variance_from"].values.tolist() == (
+        science["shared_variance_from"].values.tolist()
+    )
