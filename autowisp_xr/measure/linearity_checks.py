@@ -151,9 +151,10 @@ def warn_of_bad(curves: Sequence[Curve], names: Sequence[str]) -> None:
     """Warn of flats that were left out."""
     bad = {names[number] for curve in curves for number in curve.bad}
     if bad:
+        off, left = ("is", "was") if len(bad) == 1 else ("are", "were")
         warnings.warn(
-            f"{', '.join(sorted(bad))} is off the curve of linearity that all other flats agree on "
-            "(another light, a shutter that failed?) and was left out",
+            f"{', '.join(sorted(bad))} {off} off the curve of linearity that all other flats agree "
+            f"on (another light, a shutter that failed?) and {left} left out",
             AutowispWarning,
             stacklevel=3,
         )

@@ -148,7 +148,7 @@ def _worst(model: Model, kept: Bools, whole: Fit) -> tuple[int, Fit] | None:
 
     The brightest is never it: that the curve ends below is as likely.
     """
-    highest = np.where(kept, np.nan_to_num(model.zones.level), 0.0).max(axis=1)
+    highest = np.nan_to_num(model.zones.level).max(axis=1)
     off = np.where(highest < (1 - _SAME) * highest.max(), _largest(whole), 0.0)
     suspects = [int(number) for number in np.argsort(off)[-_SUSPECTS:] if off[number] > 0]
     fits = [(number, fit(model, _but(kept, number))) for number in suspects]
