@@ -33,6 +33,9 @@ _BINS = 120
 _HIGHEST = 0.9999
 """Quantile of the rates at which the histogram ends."""
 
+_NARROWEST = 1e-6
+_BEYOND = 0.05
+
 
 def dark_current(measured: xr.Dataset, *, channel: str | int = 0) -> "Figure":
     """Draw what :func:`~autowisp_xr.measure.dark_current` found of a channel.
@@ -115,12 +118,17 @@ def _draw_pixels(axes: "Axes", one: xr.Dataset, units: str) -> None:
     planes: list[Floats] = [
         image[np.isfinite(image)] for image in one["image"].values.astype(np.float64)
     ]
-    ends = [np.quantile(plane, (1 - _HIGHEST, _HIGHEST)) for plane in planes if plane.size]
-    if not ends:
+    known = np.concatenate(planes) if planes else np.empty(0)
+    if not known.size:
         return
-    edges = np.linspace(min(low for low, _ in ends), max(high for _, high in ends), _BINS + 1)
+    # good pixels and hot ones side by side: linear over the width of the good ones
+    middle, *ends = np.quantile(known, (0.5, 1 - _HIGHEST, _HIGHEST))
+    width = float(max(np.quantile(known, 0.84) - middle, _NARROWEST * abs(middle), _NARROWEST))
+    low, high = np.arcsinh(np.array(ends) / width)
+    edges = width * np.sinh(np.linspace(low - _BEYOND, high + _BEYOND, _BINS + 1))
     for plane, colour in zip(planes, _colours(len(planes)), strict=True):
         axes.hist(plane, edges.tolist(), histtype="step", color=colour)
+    axes.set_xscale("asinh", linear_width=width)
     axes.set(yscale="log", xlabel=f"rate [{units}]", ylabel="pixels")
 
 
