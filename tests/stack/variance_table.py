@@ -135,7 +135,7 @@ def weighted(pixels: tuple[int, ...] = PIXELS) -> Iterator[tuple[Any, ...]]:
 def unequal(pixels: tuple[int, ...] = PIXELS) -> Iterator[tuple[Any, ...]]:
     """Rows as of :func:`thresholds` for frames of noise 1, 2 and 3 in turn, with best weights."""
     cases = [("mad", 5), ("winsor", 5), ("line", 5), ("esd", 0.05), ("noise", 5), ("minmax", 1)]
-    for (scale, threshold), number in product(cases, (3, 5, 10, 30)):
+    for (scale, threshold), number in product(cases, (3, 5, 10, 30, 100)):
         if scale != "line" or number > 5:
             sigma = np.resize((1.0, 2.0, 3.0), number)
             ds = gaussian(NOISE * sigma, pixels)
