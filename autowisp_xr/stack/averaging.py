@@ -36,6 +36,9 @@ from autowisp_xr.steps.noise_sources import groups_of, warn_if_lost
 _PLANES = ("image", "mask", "variance", *SHARED, *schema.PHOTON_PLANES, "count")
 """Variables in the order of :class:`autowisp_xr.stack.engine.FramePlanes`."""
 
+_PIECE = 2**21
+"""Values of frames that are scaled at a time."""
+
 _UNEQUAL = 2.0
 """Exposures that differ by it make noise that makes a median from the scatter 1.1 of the truth."""
 
@@ -133,7 +136,8 @@ def _averages(
         digits = _digits_of(image, mask, lines[0], rules.exclude)
         digits += _digits_of(image, mask, lines[1], rules.exclude) if rules.apart else digits
     operands = [*(planes.get(name) for name in _PLANES), weights, *_flat_lines(lines), *digits]
-    run = partial(_run, rules=rules, rejected=rejected)
+    matched = any(each is not None for each in lines)
+    run = partial(_run_in_pieces if matched else _run, rules=rules, rejected=rejected)
     found = blocks.apply(run, operands, schema.DIMS[1:], list(outputs.values()))
     return dict(zip(outputs, found, strict=True))
 
@@ -195,6 +199,23 @@ def _with_own_history(ds: xr.Dataset) -> xr.Dataset:
     paths = map(str, np.ravel(ds["path"].values).tolist()) if "path" in ds.coords else ()
     records = provenance.of_frames(provenance.history(ds), set(names), set(paths))
     return ds.assign_attrs(history=json.dumps(records))
+
+
+def _run_in_pieces(*operands: Any, rules: Rules, rejected: bool) -> list[Any]:
+    """As :func:`_run`, some rows after others: a copy of all, scaled, would be as large again."""
+    image = operands[0]
+    height = image.shape[-2]
+    rows = max(1, _PIECE * height // image.size)
+
+    def cut(operand: Any, first: int) -> Any:
+        planes = operand is not None and operand.ndim >= image.ndim - 1
+        return operand[..., first : first + rows, :] if planes else operand
+
+    parts = [
+        _run(*(cut(operand, first) for operand in operands), rules=rules, rejected=rejected)
+        for first in range(0, height, rows)
+    ]
+    return [np.concatenate(planes, axis=-2) for planes in zip(*parts, strict=True)]
 
 
 def _run(*operands: Any, rules: Rules, rejected: bool) -> list[Any]:

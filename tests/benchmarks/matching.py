@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "to reject alone": {"scale": (scale, None)},
         "measured": {"scale": "median", "sky": "median"},
     }
-    reject = aw.SigmaClip(min(2.5, 0.9 * (given.frames - 1) ** 0.5))
+    reject = aw.SigmaClip(min(5.0, 0.9 * (given.frames - 1) ** 0.5))
     for kind, ds in sets_of((given.frames, given.rows, given.width)).items():
         for average in ("median", "mean"):
             ways = {

@@ -1,10 +1,13 @@
 """``stack``: frames that are brought to one level first, and sums."""
 
+import importlib
 import json
 
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import autowisp_xr as aw
 from autowisp_xr import Flag, Match, NoiseClip, Region, SigmaClip
@@ -303,6 +306,32 @@ def test_chunks_change_nothing_and_lazy_stays_lazy(frames, choice, chunks):
     expected = aw.stack(frames, "mean", **options)
     ignore = () if choice == "exposure" else ("exposure", "effective_frames")
     assert_frames_equal(found.compute(), expected, ignore=ignore)
+
+
+def test_rows_of_large_frames_are_scaled_one_after_the_other(frames, monkeypatch):
+    expected = aw.stack(frames, "mean", reject=SigmaClip(1.2), scale="median", sky="mean")
+    # a lazy_loader shows the verb of this name in place of the room
+    averaging = importlib.import_module("autowisp_xr.stack.averaging")
+    monkeypatch.setattr(averaging, "_PIECE", 100)
+    found = aw.stack(frames, "mean", reject=SigmaClip(1.2), scale="median", sky="mean")
+    assert_frames_equal(found, expected)
+
+
+@settings(deadline=None, max_examples=20)
+@given(
+    scale=st.lists(st.floats(0.1, 10), min_size=3, max_size=3),
+    sky=st.lists(st.floats(-1e4, 1e4), min_size=3, max_size=3),
+    average=st.sampled_from(["mean", "median", "sum", 0.3]),
+)
+def test_lines_bring_back_what_they_took_away(scale, sky, average):
+    rng = np.random.default_rng(12)
+    image, variance = rng.normal(500, 20, (3, 1, 4, 5)), rng.uniform(100, 400, (3, 1, 4, 5))
+    a, s = (np.reshape(each, (3, 1, 1, 1)) for each in (scale, sky))
+    seen = frame_set(image / a + s, variance=variance / a**2)
+    found = aw.stack(seen, average, reject=NoiseClip(2), scale=scale, sky=sky, **F8)
+    expected = aw.stack(frame_set(image, variance=variance), average, reject=NoiseClip(2), **F8)
+    for name in ("image", "variance", "count"):
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-6)
 
 
 def test_frames_are_left_as_they_were(frames):
