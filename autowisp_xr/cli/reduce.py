@@ -49,6 +49,7 @@ def reduce(options: Namespace) -> int:
         **_arguments(options),
         select=select,
         min_flat=options.min_flat,
+        make_fringes=options.make_fringes,
         defects="none" if options.defects == ["none"] else options.defects,
         cosmic_rays=_cosmic_rays(options),
         checksum=options.checksum,

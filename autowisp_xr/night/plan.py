@@ -27,6 +27,7 @@ from autowisp_xr.night.library import masters_in
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.summarised_lines import by_key, counted, plain
 from autowisp_xr.night.unfit import empty_frames
+from autowisp_xr.stack.fringes import FEWEST_OF_FRINGE
 from autowisp_xr.traits import Traits
 
 
@@ -122,6 +123,8 @@ class Plan:
     matching: Matching = field(default_factory=Matching)
     failures: Mapping[str, str] = field(default_factory=dict)
     """Why masters could not be made, by their names."""
+    make_fringes: bool = False
+    """Whether fringe frames are made of lights."""
 
     def without(self, master: str, why: str) -> "Plan":
         """Plan anew without a master that could not be made."""
@@ -135,6 +138,7 @@ class Plan:
         order = list(KINDS)
         for one in sorted(self.sets, key=lambda one: order.index(one.traits.kind)):
             if not KINDS[one.traits.kind].master_unit:
+                found += self._fringes(one, candidates) if self.make_fringes else []
                 found += self._calibrated(one, candidates)
                 continue
             choices = match(one.traits, candidates, self.matching)
@@ -143,6 +147,23 @@ class Plan:
             failure = "a master that it needs failed" if master.stopped else ""
             candidates.append(master.candidate(failure or self.failures.get(one.path, "")))
         return tuple(found)
+
+    def _fringes(self, one: FrameSet, candidates: list[Candidate]) -> list[Product]:
+        """Plan the fringe frame of a set of lights, unless there is one; add it to candidates."""
+        parts = [part for part in self._calibrated(one, candidates) if not part.stopped]
+        largest = max(parts, key=lambda part: len(part.frames.records), default=None)
+        if (
+            largest is None
+            or len(largest.frames.records) < FEWEST_OF_FRINGE
+            or not one.traits.filter
+            or any("fringe" in part.masters for part in parts)
+        ):
+            return []
+        own = replace(one.traits, kind="fringe")
+        frames = replace(largest.frames, name=f"fringe_{one.name}", traits=own)
+        product = replace(largest, frames=frames)
+        candidates.append(product.candidate(self.failures.get(frames.path, "")))
+        return [product]
 
     def _calibrated(self, one: FrameSet, candidates: Sequence[Candidate]) -> list[Product]:
         """Choose for each frame of a set; those of the same choices go together."""

@@ -32,8 +32,11 @@ from autowisp_xr.night.plan import Product
 from autowisp_xr.night.product_writing import Remarks
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.options import CosmicRays
-from autowisp_xr.stack import master_bias, master_dark
+from autowisp_xr.stack import master_bias, master_dark, master_fringe
 from autowisp_xr.steps.cosmic_rays import with_cosmic_rays
+
+_LEAST_DITHER = 5.0
+"""Arcseconds; stars that move by less are on the same pixels in all frames."""
 
 
 @dataclass
@@ -80,7 +83,7 @@ class Recipes:
                 remarks.notes += _price(product.masters["dark"], given["dark"], raw)
             if not _level_is_known(choices, raw):
                 remarks.notes.append(sentence("no_level"))
-            recipe = self._flat if product.kind == "flat" else self._science
+            recipe = {"flat": self._flat, "fringe": self._fringe}.get(product.kind, self._science)
             return recipe(product, raw, remarks, given)
 
     def _flat(
@@ -102,6 +105,20 @@ class Recipes:
         remarks.notes += checks_of_masters.doubts_on_flats(raw.isel(frame=high), bias)
         return found.high
 
+    def _fringe(
+        self, product: Product, raw: xr.Dataset, remarks: Remarks, given: Mapping[str, Any]
+    ) -> xr.Dataset:
+        """Make a master fringe frame of science frames."""
+        moved = _moved(raw)
+        if moved < _LEAST_DITHER:
+            raise AutowispError(sentence("not_dithered", moved=moved, least=_LEAST_DITHER))
+        masks = self._masks(product, raw)
+        return master_fringe(steps.calibrate(raw, masks=masks, **given))
+
+    def _masks(self, product: Product, raw: xr.Dataset) -> Any:
+        """Return the masks of defects for frames."""
+        return self.masks.of(product.frames.place, steps.trim(raw)["image"].shape[1:])
+
     def _science(
         self, product: Product, raw: xr.Dataset, remarks: Remarks, given: Mapping[str, Any]
     ) -> xr.Dataset:
@@ -118,8 +135,7 @@ class Recipes:
             dark=None if _loses_bias_first(product.choices) else given["dark"],
             level_known=_level_is_known(product.choices, raw),
         )
-        size = steps.trim(raw)["image"].shape[1:]
-        masks = self.masks.of(product.frames.place, size)
+        masks = self._masks(product, raw)
         science = steps.flag_cold_pixels(steps.calibrate(raw, masks=masks, **given))
         # after the cold pixels, whose neighbours stand out like rays
         return with_cosmic_rays(science, rays) if rays else science
@@ -206,6 +222,18 @@ class Recipes:
                 known = KnownDark(one.name, float(dark["exposure"]), math.nan, degrees)
             found += [known] if known else []
         return found
+
+
+def _moved(raw: xr.Dataset) -> float:
+    """Return by how many arcseconds pointings differ at most; infinite where unknown."""
+    if not {"ra", "dec"} <= set(raw.coords):
+        return np.inf
+    ra, dec = (np.atleast_1d(raw[name].values).astype(float) for name in ("ra", "dec"))
+    if not np.isfinite(ra + dec).all():
+        return np.inf
+    east = (ra - ra[0] + 180) % 360 - 180
+    spans = np.ptp(east) * np.cos(np.radians(dec[0])), np.ptp(dec)
+    return 3600 * float(np.hypot(*spans))
 
 
 def _price(name: str, dark: xr.Dataset, frames: xr.Dataset) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -13,6 +14,7 @@ from autowisp_xr.errors import InUseError
 from autowisp_xr.fits.hdu_choice import HduName
 from autowisp_xr.frames.names import Paths
 from autowisp_xr.headers.aliases import KeywordAliases
+from autowisp_xr.kinds import KINDS
 from autowisp_xr.locking import locked
 from autowisp_xr.matching import Matching
 from autowisp_xr.night.defect_masks import DefectMasks, DefectsChoice, read_masks
@@ -42,6 +44,7 @@ def reduce(
     matching: Matching | None = None,
     select: "flats.FlatSelection | None" = None,
     min_flat: float = MIN_FLAT,
+    make_fringes: bool = False,
     defects: DefectsChoice = None,
     cosmic_rays: CosmicRaysChoice = None,
     checksum: bool = True,
@@ -87,6 +90,10 @@ def reduce(
     min_flat
         Share of the mean of a flat from which on a pixel of it counts as lit; see
         :func:`~autowisp_xr.divide_flat`.
+    make_fringes
+        Whether a master fringe frame is made of 3 or more lights of a filter, which have to be
+        dithered, and subtracted from them as by :func:`~autowisp_xr.subtract_fringe`. Without, it
+        is where one of the filter is among ``masters``.
     defects
         Files of masks of pixels that are not to be trusted, by this package or others (where what
         is not 0 is bad); "none" for no mask. None finds them in the biases, darks and flats of each
@@ -148,6 +155,7 @@ def reduce(
         given: dict[str, Any] = {"camera": camera, "masters": others, "matching": matching}
         given |= {"types": types, "aliases": aliases, "hdu": hdu, "skip": [target]}
         plan = plan_night(night, **given, look=True, checksum=checksum, report=report)
+        plan = replace(plan, make_fringes=make_fringes)
         read = [record.path for record in plan.records]
         if others:
             read += frames.find_files(others, deep=True, skip=[target])
@@ -176,13 +184,18 @@ def _execute(plan: Plan, writer: Writer, recipes: Recipes) -> None:
             why = recipes.why_stopped(product)
             summary.left_out.update(dict.fromkeys(product.choices_of, why))
             continue
-        if not product.is_master:
+        of_lights = bool(KINDS[product.kind].made_of)
+        if of_lights or not product.is_master:
             recipes.masks.find(product.frames.place)
         made = writer.attempt(product, partial(recipes.make, product))
         if made is not None and product.is_master:
             recipes.made[product.frames.path] = made
         elif product.is_master:
             plan = plan.without(product.frames.path, "the summary states why, under Failed")
+        if made is None and of_lights:
+            # the lights go without
+            reasons = {summary.failed.pop(path, "") for path in product.choices_of} - {""}
+            summary.notes += [f"WARNING: {reason}" for reason in sorted(reasons)]
     summary.plan = plan
 
 

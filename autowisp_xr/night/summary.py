@@ -108,12 +108,17 @@ class Summary:
             if record.path not in self.plan.copies
         }
         lights = {path for path, kind in kinds.items() if kind == "object"}
-        science = [(made, path) for made in self.made for path in made.inputs if path in lights]
+        science = [
+            (made, path)
+            for made in self.made
+            for path in made.inputs
+            if path in lights and not made.is_master
+        ]
         return Tally(
             lights=len(lights),
             calibrated=[tuple(made.missing) for made, _ in science],
             without_errors=sum(not made.noise_known for made, _ in science),
-            masters=sum(lights.isdisjoint(made.inputs) for made in self.made),
+            masters=sum(made.is_master or lights.isdisjoint(made.inputs) for made in self.made),
             left_out=Counter(kinds[path] for path in self.left_out if path in kinds),
             failed=Counter(kinds[path] for path in self.failed if path in kinds),
             doubts=doubts,

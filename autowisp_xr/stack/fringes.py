@@ -22,7 +22,8 @@ from autowisp_xr.steps.master_matching import check_alike
 _STARS = SigmaClip(4, scale="mad", about="median", floor="noise")
 """What is no sky: stars, which lie elsewhere in each frame of a field that was dithered."""
 
-_FEWEST = 3
+FEWEST_OF_FRINGE = 3
+"""Frames, of which the median of two that have no star is left where one has."""
 
 
 def master_fringe(
@@ -76,7 +77,7 @@ def master_fringe(
     check_alike(ds, "one master", allow_mismatch, kind="fringe")
     sky = xr.DataArray(_level(ds), coords=schema.frame_and_channel(ds))
     frames = scaled(ds, sky.where(sky > 0), to="median of the good pixels")
-    chosen: dict[str, Any] = {"average": "median", "reject": _STARS, "min_frames": _FEWEST}
+    chosen: dict[str, Any] = {"average": "median", "reject": _STARS, "min_frames": FEWEST_OF_FRINGE}
     chosen |= {"allow_mismatch": allow_mismatch, "dtype": dtype} | stack_options
     # the variance has what frames share of their masters, which is no share of a pattern about zero
     master = stacked(frames, StackOptions(**chosen)).drop_vars(

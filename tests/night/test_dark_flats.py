@@ -42,19 +42,10 @@ def made_of(summary):
     return {made.what: made.masters for made in summary.made}
 
 
-@pytest.mark.parametrize(
-    ("name", "cards"),
-    [
-        ("dark", {"IMAGETYP": "DARKFLAT"}),
-        ("x", {"IMAGETYP": "Flat Dark"}),
-        ("dark_flat_", {"IMAGETYP": None}),
-        ("FlatDark", {"IMAGETYP": None}),
-    ],
-)
-def test_dark_flats_correct_flats_and_no_lights(name, cards, night, sky, tmp_path):
+def test_dark_flats_correct_flats_and_no_lights(night, sky, tmp_path):
     folder, short = night()
-    renamed(short, "dark", name, **cards)
-    summary = aw.reduce(moved(short, folder), tmp_path / "out", camera=sky.camera)
+    renamed(short, "dark", "x", IMAGETYP="Flat Dark")
+    summary = aw.reduce(moved(short, folder), tmp_path / "out", camera=sky.camera, defects="none")
     assert made_of(summary) == {
         "master bias": {},
         "master dark_60s": {"bias": "bias"},
@@ -71,16 +62,44 @@ def test_dark_flats_correct_flats_and_no_lights(name, cards, night, sky, tmp_pat
     flat = aw.master_flat(ds.autowisp.where_type("flat"), bias=bias, dark=dark)
     stored = aw.open_zarr(tmp_path / "out" / "night.zarr", group="masters/flat_V")
     np.testing.assert_array_equal(stored["image"].values, flat.high["image"].values)
+    library = tmp_path / "library"
+    library.mkdir()
+    (tmp_path / "out" / "masters" / "darkflat_5s.fits").rename(library / "darkflat_5s.fits")
+    for path in folder.glob("x*"):
+        path.unlink()
+    tree = aw.open_night(folder, camera=sky.camera, masters=library)
+    table = tree.to_dataset()
+    flats = table["image_type"].values == "flat"
+    assert set(table["dark"].values[flats].tolist()) == {str(library / "darkflat_5s.fits")}
 
 
-def test_dark_flats_that_are_called_darks_serve_as_before(night, sky, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "cards"),
+    [
+        ("dark", {"IMAGETYP": "DARKFLAT"}),
+        ("dark_flat_", {"IMAGETYP": None}),
+        ("FlatDark", {"IMAGETYP": None}),
+    ],
+)
+def test_a_night_that_is_only_looked_at_names_the_dark_flats(name, cards, night, sky):
+    folder, short = night()
+    renamed(short, "dark", name, **cards)
+    tree = aw.open_night(moved(short, folder), camera=sky.camera)
+    table = tree.to_dataset()
+    of = {kind: table["image_type"].values == kind for kind in ("flat", "object")}
+    assert set(table["dark"].values[of["flat"]].tolist()) == {"darkflat_5s"}
+    assert set(table["dark"].values[of["object"]].tolist()) == {"dark_60s"}
+    assert "darkflat_5s" in tree.autowisp.info()
+
+
+def test_dark_flats_that_are_called_darks_serve_as_before(night, sky):
     folder, short = night()
     renamed(short, "dark", "darkflat")
-    summary = aw.reduce(moved(short, folder), tmp_path / "out", camera=sky.camera)
-    made = made_of(summary)
-    assert made["master flat_V"]["dark"] == "dark_5s"
-    assert made["calibrated V_60s"]["dark"] == "dark_60s"
-    assert not [note for note in summary.notes if "darkflat" in note]
+    table = aw.open_night(moved(short, folder), camera=sky.camera).to_dataset()
+    kinds = table["image_type"].values
+    assert set(table["dark"].values[kinds == "flat"].tolist()) == {"dark_5s"}
+    assert set(table["dark"].values[kinds == "object"].tolist()) == {"dark_60s"}
+    assert not any(table["doubts"].values[kinds == "dark"].tolist())
 
 
 def test_without_darks_of_their_own_lights_go_without_and_are_not_left_out(night, sky, tmp_path):
@@ -88,35 +107,17 @@ def test_without_darks_of_their_own_lights_go_without_and_are_not_left_out(night
     renamed(short, "dark", "dark", IMAGETYP="Dark Flat")
     for path in folder.glob("dark*"):
         path.unlink()
-    summary = aw.reduce(moved(short, folder), tmp_path / "out", camera=sky.camera)
+    summary = aw.reduce(moved(short, folder), tmp_path / "out", camera=sky.camera, defects="none")
     assert made_of(summary)["calibrated V_60s"] == {"bias": "bias", "flat": "flat_V"}
     assert not summary.left_out
     assert "no dark (there is none)" in str(summary)
 
 
-def test_a_dark_flat_of_their_exposure_serves_lights_that_have_no_dark(night, sky, tmp_path):
+def test_a_dark_flat_of_their_exposure_serves_lights_that_have_no_dark(night, sky):
     folder, short = night(flat_exposure=60.0)
     renamed(short, "dark", "dark", IMAGETYP="Dark Flat")
     for path in folder.glob("dark*"):
         path.unlink()
-    summary = aw.reduce(moved(short, folder), tmp_path / "out", camera=sky.camera)
-    assert made_of(summary)["calibrated V_60s"]["dark"] == "darkflat_60s"
-
-
-def test_a_night_that_is_only_looked_at_names_the_dark_flats(night, sky):
-    folder, short = night()
-    renamed(short, "dark", "dark", IMAGETYP="Dark Flat")
-    tree = aw.open_night(moved(short, folder), camera=sky.camera)
-    table = tree.to_dataset()
-    flats = table["image_type"].values == "flat"
-    assert set(table["dark"].values[flats].tolist()) == {"darkflat_5s"}
-    assert "darkflat_5s" in tree.autowisp.info()
-
-
-def test_dark_flats_of_another_night_serve_flats(night, sky, tmp_path):
-    folder, short = night()
-    renamed(short, "dark", "dark", IMAGETYP="Dark Flat")
-    aw.reduce(short, tmp_path / "library", camera=sky.camera)
-    library = tmp_path / "library" / "masters"
-    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera, masters=library)
-    assert made_of(summary)["master flat_V"]["dark"] == str(library / "darkflat_5s.fits")
+    table = aw.open_night(moved(short, folder), camera=sky.camera).to_dataset()
+    lights = table["image_type"].values == "object"
+    assert set(table["dark"].values[lights].tolist()) == {"darkflat_60s"}
