@@ -13,6 +13,7 @@ import xarray as xr
 
 from autowisp_xr import schema
 from autowisp_xr.camera import Camera
+from autowisp_xr.errors import CalibrationError
 from autowisp_xr.fits.hdu_choice import HduName
 from autowisp_xr.frames import to_fits
 from autowisp_xr.frames.atomic_write import Content, write_whole
@@ -167,6 +168,8 @@ def measure_camera(
     ------
     FileNotFoundError
         If there is no such folder, or no FITS file in it.
+    CalibrationError
+        If no file is a raw frame of a known type.
     """
     plan = plan_night(
         folder, camera=camera, types=types, aliases=aliases, hdu=hdu, look=True, report=report
@@ -175,6 +178,8 @@ def measure_camera(
         report(note)
     for group in alike(((Path(p).name, why) for p, why in plan.left_out.items()), _MOST_REASONS):
         report(f"left out: {named(group.names)}: {group.line}")
+    if not plan.sets:
+        raise CalibrationError(sentence("no_frames_of_camera", number=len(plan.records)))
     results = []
     for place, sets in by_setup(plan.sets).items():
         stated = camera_with_colours(sets, camera) or Camera()

@@ -170,8 +170,10 @@ def test_files_that_are_left_out_are_named_with_the_reason(sensor, out, capsys):
     (path,) = write(sensor.biases(1), out / "raw")
     fits.setval(path, "IMAGETYP", value="secret")
     path.rename(path.with_name("a.fits"))
-    text, _ = measured(capsys, "raw", status=1)
-    assert "left out: a.fits: of no known type: IMAGETYP = 'secret'" in text
+    assert main(["camera", "raw"]) == 1
+    printed = capsys.readouterr()
+    assert "left out: a.fits: of no known type: IMAGETYP = 'secret'" in printed.out
+    assert "error: none of 1 files is a raw frame whose type is known" in printed.err
 
 
 @pytest.mark.real
