@@ -261,7 +261,8 @@ def _history(sets: Sequence[xr.Dataset]) -> dict[str, str]:
     """Return the steps of the first set, which all share; masters of single sets are "several"."""
     common = set.intersection(*(provenance.identities(ds) for ds in sets))
     records = [
-        step
+        # what was done to single frames stands in the history of each set
+        {name: part for name, part in step.items() if name != "by_frame"}
         | {
             "masters": {
                 kind: made if made in common else _SEVERAL

@@ -123,6 +123,16 @@ def joined_coordinates(parts: Sequence[Part], runs: Sequence[Run]) -> dict[str, 
         for name in names
         if name not in SHARED.values()
     }
+    tables = dict.fromkeys(
+        str(name)
+        for part in parts
+        for name, coord in part.ds.coords.items()
+        if coord.dims == ("frame", "channel")
+    )
+    channels = parts[0].ds.sizes["channel"]
+    coords |= {
+        name: (("frame", "channel"), *_column(parts, runs, name, channels)) for name in tables
+    }
     for plane, name in SHARED.items():
         texts = _noise_sources(parts, plane)
         if any(map(any, texts)):
@@ -140,7 +150,9 @@ def joined_coordinates(parts: Sequence[Part], runs: Sequence[Run]) -> dict[str, 
     return coords
 
 
-def _column(parts: Sequence[Part], runs: Sequence[Run], name: str) -> tuple[Any, dict[str, Any]]:
+def _column(
+    parts: Sequence[Part], runs: Sequence[Run], name: str, *more: int
+) -> tuple[Any, dict[str, Any]]:
     """Return a coordinate of all frames and its attributes; unknown where a set lacks it."""
     there = [part.ds[name] for part in parts if name in part.ds.coords]
     kinds = {coord.dtype.kind for coord in there}
@@ -159,7 +171,7 @@ def _column(parts: Sequence[Part], runs: Sequence[Run], name: str) -> tuple[Any,
     columns = []
     for part in parts:
         values = part.ds[name].values if name in part.ds.coords else unknown
-        columns.append(np.broadcast_to(np.asarray(values).astype(kind), (part.number,)))
+        columns.append(np.broadcast_to(np.asarray(values).astype(kind), (part.number, *more)))
     return np.concatenate([columns[number][cut] for number, cut in runs]), dict(there[0].attrs)
 
 

@@ -267,3 +267,13 @@ def test_files_state_the_scale_and_share_the_noise_of_the_fringe_frame_again(rng
     paths = aw.to_fits(one, tmp_path / "deep.fits")
     deep = aw.open_fits(paths)
     np.testing.assert_allclose(deep["shared_variance"][0], one["shared_variance"], rtol=1e-2)
+
+
+def test_sets_that_are_joined_keep_the_scale_of_each_frame(rng):
+    fringe = measured_fringe(rng)
+    one = aw.subtract_fringe(exposed(rng, [900.0, 1200.0]), fringe, [900.0, 1200.0])
+    other = exposed(rng, [1500.0]).assign_coords(frame=np.array(["z"], np.dtypes.StringDType()))
+    done = aw.concat([one, aw.subtract_fringe(other, fringe, 1500.0)])
+    assert sorted(values(done, "fringe_scale")) == [900.0, 1200.0, 1500.0]
+    mixed = aw.concat([one, other])["fringe_scale"].values
+    assert np.isnan(mixed).sum() == 1
