@@ -62,17 +62,16 @@ def flag_cold_pixels(ds: xr.Dataset, *, threshold: float = COLD) -> xr.Dataset:
         )
     if not threshold > 0:
         raise ValueError(f"threshold is a positive number of uncertainties, not {threshold!r}")
-    names = [name for name in ("image", "variance", "mask") if name in ds]
-    planes = dict.fromkeys(("image", "variance", "mask"))
-    planes |= {name: blocks.framewise(ds[name].variable) for name in names}
+    # whole frames, in all planes alike
+    whole = {name: blocks.framewise(plane.variable) for name, plane in ds.data_vars.items()}
     (mask,) = blocks.apply(
         partial(_flagged, threshold=float(threshold)),
-        list(planes.values()),
+        [whole["image"], whole["variance"], whole.get("mask")],
         schema.DIMS,
         [np.uint8],
     )
     mask.attrs = schema.variable_attributes("mask")
-    result = ds.assign(mask=mask)
+    result = ds.assign({**whole, "mask": mask})
     return provenance.record(result, "flag_cold_pixels", {"threshold": threshold}, source=ds)
 
 

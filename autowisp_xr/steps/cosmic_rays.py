@@ -155,7 +155,8 @@ def with_cosmic_rays(ds: xr.Dataset, wanted: CosmicRays) -> xr.Dataset:
     planes = [whole["image"], whole["variance"], whole.get("mask")]
     kernel = partial(_flagged, wanted=wanted, mosaic=_mosaic(schema.channel_slices(ds)))
     (mask,) = blocks.apply(kernel, planes, schema.DIMS, [np.uint8])
-    result = schema.with_attributes(ds.assign({**whole, "mask": mask}), schema.units_of(ds))
+    mask.attrs = schema.variable_attributes("mask")
+    result = ds.assign({**whole, "mask": mask})
     packages = ["astroscrappy"]
     return provenance.record(result, "flag_cosmic_rays", vars(wanted), source=ds, packages=packages)
 

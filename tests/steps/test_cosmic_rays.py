@@ -230,6 +230,15 @@ def test_a_stack_of_flagged_frames_is_true_where_rays_hit(average, rng):
     assert pulls[where].std() == pytest.approx(1, abs=0.05)
 
 
+@pytest.mark.parametrize("verb", [aw.flag_cosmic_rays, aw.flag_cold_pixels])
+def test_frames_come_out_whole_in_all_planes_and_with_what_is_beside_them(verb, rng):
+    ds = observed(np.full((40, 50), SKY), rng, number=3).assign(seeing=("frame", [1.0, 2.0, 3.0]))
+    found = verb(ds.chunk(frame=2, y=7, x=20))
+    assert found.chunks == {"frame": (2, 1), "channel": (1,), "y": (40,), "x": (50,)}
+    assert found["image"].attrs == ds["image"].attrs
+    np.testing.assert_array_equal(found["seeing"], [1, 2, 3])
+
+
 def test_frames_of_unknown_noise_are_refused():
     ds = with_ray()
     with pytest.raises(aw.CalibrationError, match=r"variance.*not known.*gain_and_read_noise"):
