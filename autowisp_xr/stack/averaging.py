@@ -36,8 +36,8 @@ from autowisp_xr.steps.noise_sources import groups_of, warn_if_lost
 _PLANES = ("image", "mask", "variance", *SHARED, *schema.PHOTON_PLANES, "count")
 """Variables in the order of :class:`autowisp_xr.stack.engine.FramePlanes`."""
 
-_PIECE = 2**21
-"""Values of frames that are scaled at a time."""
+_PIECE = 3 * 2**17
+"""Values that are scaled at a time: their planes stay in the cache until they are averaged."""
 
 _UNEQUAL = 2.0
 """Exposures that differ by it make noise that makes a median from the scatter 1.1 of the truth."""
@@ -202,7 +202,7 @@ def _with_own_history(ds: xr.Dataset) -> xr.Dataset:
 
 
 def _run_in_pieces(*operands: Any, rules: Rules, rejected: bool) -> list[Any]:
-    """As :func:`_run`, some rows after others: a copy of all, scaled, would be as large again."""
+    """As :func:`_run`, some rows after others: a scaled copy of all would be as large again."""
     image = operands[0]
     height = image.shape[-2]
     rows = max(1, _PIECE * height // image.size)
