@@ -110,7 +110,8 @@ def calibrate(
     -------
     Frames over the image area: ``image`` in ADU, ``variance`` in ADU\ :sup:`2`, ``mask``, and what
     all frames share of the variance (``shared_variance``, ``shared_relative_variance``) or owe to
-    photons (``photon_slope``, ``photon_zero``).
+    photons (``photon_slope``, ``photon_zero``). What they share has a plane a frame where they are
+    made linear.
     Lazy where ``ds`` or a master is, computed at once where all are in memory; the same bits.
 
     Raises
@@ -138,10 +139,11 @@ def calibrate(
     Notes
     -----
     Trim to the image area and subtract the bias level; flag saturation and leaks; subtract
-    overscan and bias; take off crosstalk and make linear, where the camera states how; add photon
-    noise max(I, 0) / gain and read noise (read_noise / gain)\ :sup:`2`; subtract the dark; divide
-    by the flat; subtract fringes. A bias level is no light: where the dark D holds it (and neither
-    bias, overscan nor bias level is subtracted), I - D + d makes the photon noise, with the dark
+    overscan and bias; take off crosstalk and make linear, where the camera states how (NONLINEAR
+    where it does not hold); add photon noise max(I, 0) / gain and read noise (read_noise /
+    gain)\ :sup:`2`; subtract the dark; divide by the flat; subtract fringes. A bias level is no
+    light: where the dark D holds it (and neither bias, overscan nor bias level is subtracted),
+    I - D + d makes the photon noise, with the dark
     current d in D that the scatter of its frames shows. A pixel that is not finite, or whose flat
     is not lit, is NaN and flagged FAULT; none is interpolated. The variance of a pixel is estimated
     from its own value, which correlates the two: at few electrons, averages weighted by it are

@@ -4,7 +4,7 @@
 arithmetic of the steps. For one pixel, in ADU, what is not given left out:
 
     I = raw - level - overscan - B          V = V_raw + var(overscan) + noise + V_masters
-    I = I + c2 I^2 + ...                    V += photons(I) / gain
+    I = I + c2 I^2 + ...                    V = slope^2 V + var(c2, ...) + photons(I) / gain
     I -= k D
     V = V / F^2 + var(F) I^2 / F^4          I = I / F
 
