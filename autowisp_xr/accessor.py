@@ -52,6 +52,7 @@ class AutowispAccessor:
     trim = _Verb("trim")
     subtract_bias_level = _Verb("subtract_bias_level")
     flag_saturated = _Verb("flag_saturated")
+    flag_cold_pixels = _Verb("flag_cold_pixels")
     flag_cosmic_rays = _Verb("flag_cosmic_rays")
     apply_masks = _Verb("apply_masks")
     subtract_overscan = _Verb("subtract_overscan")

@@ -110,6 +110,10 @@ VERBS = {
     "leaks": lambda n, k, p: aw.flag_saturated(
         of(n["object"], k), camera=aw.Camera(saturation=1100.0, leak_directions=((0, 1), (1, 0)))
     ),
+    "cold pixels": lambda n, k, p: aw.flag_cold_pixels(of(n["science"], k), threshold=1),
+    "defects": lambda n, k, p: aw.measure.defects(
+        biases=of(n["bias"], k), flats=of(n["flat"], k), hot=1
+    ),
     "add_noise": lambda n, k, p: aw.add_noise(aw.trim(of(n["object"], k))),
     "divide_flat": lambda n, k, p: aw.divide_flat(of(n["science"], k), of(n["master flat"], k)),
     "apply_masks": lambda n, k, p: aw.apply_masks(of(n["science"], k), k(n["hot"])),

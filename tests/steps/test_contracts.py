@@ -31,6 +31,7 @@ VERBS = {
     "subtract_bias_level": lambda raw, frames, m: aw.subtract_bias_level(raw),
     "flag_saturated": lambda raw, frames, m: aw.flag_saturated(raw),
     "flag_cosmic_rays": lambda raw, frames, m: aw.flag_cosmic_rays(frames, sigclip=1, objlim=1),
+    "flag_cold_pixels": lambda raw, frames, m: aw.flag_cold_pixels(frames, threshold=0.5),
     "apply_masks": lambda raw, frames, m: aw.apply_masks(frames, m["bias"]),
     "subtract_overscan": lambda raw, frames, m: aw.subtract_overscan(raw, FEW),
     "trim": lambda raw, frames, m: aw.trim(raw),
@@ -164,7 +165,7 @@ def test_the_step_is_recorded_and_the_steps_before_are_kept(verb, raw, frames, m
 
 
 PIXEL_VERBS = (
-    "flag_cosmic_rays apply_masks subtract_bias linearise add_noise subtract_dark divide_flat "
+    "flag_cosmic_rays flag_cold_pixels apply_masks subtract_bias linearise add_noise subtract_dark divide_flat "
     "merge_channels stack where_type"
 )
 
@@ -216,7 +217,8 @@ def test_a_single_frame_goes_through(verb, raw, frames, masters, expected):
     # others look at pixels without a change of their values
     sorted(
         set(VERBS)
-        - {"fill", "flagged", "where_type", "merge_channels", "split_channels", "flag_cosmic_rays"}
+        - {"fill", "flagged", "where_type", "merge_channels", "split_channels"}
+        - {"flag_cold_pixels", "flag_cosmic_rays"}
     ),
 )
 def test_a_pixel_that_is_nan_stays_nan_and_is_flagged(verb, raw, frames, masters):
