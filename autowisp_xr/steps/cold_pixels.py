@@ -71,7 +71,7 @@ def flag_cold_pixels(ds: xr.Dataset, *, threshold: float = COLD) -> xr.Dataset:
         [np.uint8],
     )
     mask.attrs = schema.variable_attributes("mask")
-    result = ds.assign({**whole, "mask": mask})
+    result = ds.assign({**whole, "mask": mask}).copy(deep=True)
     return provenance.record(result, "flag_cold_pixels", {"threshold": threshold}, source=ds)
 
 

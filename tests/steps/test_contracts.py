@@ -165,8 +165,8 @@ def test_the_step_is_recorded_and_the_steps_before_are_kept(verb, raw, frames, m
 
 
 PIXEL_VERBS = (
-    "flag_cosmic_rays flag_cold_pixels apply_masks subtract_bias linearise add_noise subtract_dark divide_flat "
-    "merge_channels stack where_type"
+    "flag_cosmic_rays flag_cold_pixels apply_masks subtract_bias linearise add_noise subtract_dark "
+    "divide_flat merge_channels stack where_type"
 )
 
 
