@@ -20,6 +20,7 @@ mirrored at their edges, which it leaves out or judges without sparing stars.
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from threading import Lock
 from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
@@ -47,6 +48,9 @@ _STAYS = np.uint8(Flag.BAD)
 _OF_FULL, _OF_STAR = 0.1, 4
 """Of its saturated pixels, what is left of a star by a median of 5 x 5, where a saturated ray is
 gone; and the pixels around them that belong to it. Astroscrappy has the same by a level."""
+
+_ONE_AT_A_TIME = Lock()
+"""Astroscrappy takes all cores for each image; of two at a time, each waits for the other."""
 
 _Image = Any
 """(y, x) of some type."""
@@ -249,9 +253,10 @@ def _rays(given: _Prepared, wanted: CosmicRays) -> _Image:
     if given.hidden.all():
         return np.zeros_like(given.hidden)
     values, variance, hidden = map(_framed, given)
-    found, _ = _astroscrappy().detect_cosmics(
-        values, inmask=hidden, invar=variance, satlevel=np.inf, **vars(wanted)
-    )
+    with _ONE_AT_A_TIME:
+        found, _ = _astroscrappy().detect_cosmics(
+            values, inmask=hidden, invar=variance, satlevel=np.inf, **vars(wanted)
+        )
     return found[_INSIDE]
 
 
