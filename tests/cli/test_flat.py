@@ -202,7 +202,10 @@ def test_options_come_from_the_table_of_the_step(frames, master_flat_maker, here
     [
         ("min-valid-frames = 3", "flat has no option 'min-valid-frames'; near it are min-valid-v"),
         ("large-scale-smoothing-bin-factor = 0", "large-scale-smoothing-bin-factor: 0 is below 1"),
-        ("[flats]", r"\[flats\] is not a step; steps are info, reduce, calibrate, stack, flat"),
+        (
+            "[flats]",
+            r"\[flats\] is not a step; steps are info, camera, reduce, calibrate, stack, flat",
+        ),
     ],
 )
 def test_a_file_that_is_wrong_is_one_clear_line(

@@ -127,7 +127,7 @@ def test_pixels_of_two_amplifiers_are_refused_wherever_they_lie():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"region": IMAGE, "gian": 1.0}, "an amplifier has no gian; it has gain, name, overscan"),
+        ({"region": IMAGE, "gian": 1.0}, "an amplifier has no gian; it has corner, gain, "),
         ({"gain": 1.0}, "an amplifier has a region"),
         ({"region": IMAGE, "gain": 0}, "gain of an amplifier must be a finite number above 0"),
         ({"region": IMAGE, "read_noise": -1}, "read_noise of an amplifier must be a finite number"),

@@ -31,7 +31,9 @@ def test_a_type_that_is_not_there_is_refused_with_a_count_of_those_that_are(nigh
 
 
 def test_one_misspelt_type_among_others_is_not_passed_over(night):
-    known = "the types of frames are bias, dark, darkflat, flat, object, fringe, other, not"
+    known = (
+        "the types of frames are bias, dark, darkflat, flat, object, defects, fringe, other, not"
+    )
     with pytest.raises(ValueError, match=rf"{known} \['objcet'\]"):
         aw.where_type(night, "flat", "objcet")
     with pytest.raises(ValueError, match=rf"{known} nothing"):
