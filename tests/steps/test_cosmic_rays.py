@@ -210,7 +210,8 @@ def test_calibrate_flags_them_last_and_changes_no_other_bit():
         raw.chunk(frame=1, y=50), flat=flat, cosmic_rays=CosmicRays(objlim=5), **how
     )
     assert_frames_equal(lazy, found)
-    assert aw.calibrate(raw, cosmic_rays=False, **how).attrs == aw.calibrate(raw, **how).attrs
+    without = aw.calibrate(raw, cosmic_rays=False, **how), aw.calibrate(raw, **how)
+    assert len(set(map(provenance.identity, without))) == 1
 
 
 @pytest.mark.parametrize("average", ["mean", "median"])
