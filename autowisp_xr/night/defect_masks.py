@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from os import PathLike
 from typing import Literal, TypeAlias
 
@@ -101,7 +102,10 @@ class DefectMasks:
         if self.given is not None or place in self._known:
             return
         product = _product(place, self.sets[place])
-        made = self.writer.attempt(product, self._measured) if product else self._of_others(place)
+        if product is None:
+            made = self._of_others(place)
+        else:
+            made = self.writer.attempt(product, partial(self._measured, place))
         self._known[place] = [] if made is None else [made[["mask"]].compute()]
 
     def _of_others(self, place: str) -> xr.Dataset | None:
@@ -117,17 +121,12 @@ class DefectMasks:
                     return other.open()
         return None
 
-    def _measured(self, records: Sequence[FileRecord], remarks: Remarks) -> xr.Dataset:
+    def _measured(self, place: str, records: Sequence[FileRecord], remarks: Remarks) -> xr.Dataset:
         """Find the defects in the frames of a setup, as far as they can be read."""
         paths = {record.path for record in records}
-        place, sets = next(
-            (place, sets)
-            for place, sets in self.sets.items()
-            if paths <= {record.path for one in sets for record in one.records}
-        )
         camera = self.cameras[place]
         of_kind: dict[str, list[xr.Dataset]] = {}
-        for one in sets:
+        for one in self.sets[place]:
             good = [record for record in one.records if record.path in paths]
             kind = _SERVES.get(one.traits.kind)
             if good and kind:
@@ -139,6 +138,7 @@ class DefectMasks:
             darks=of_kind.get("dark"),
             flats=of_kind.get(_LIT) if level_known else None,
             camera=known,
+            allow_mismatch=self.writer.summary.plan.matching.judged,
         )
         text, used = described(found)
         remarks.notes.append(f"{text}; found in {used}")
