@@ -18,7 +18,9 @@ settings.register_profile(
     derandomize=False,
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.register_profile("same", settings.get_profile("explore"), derandomize=True, database=None)
+settings.register_profile(
+    "same", settings.get_profile("explore"), max_examples=40, derandomize=True, database=None
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 _PROJECT = Path(__file__).resolve().parents[1]
