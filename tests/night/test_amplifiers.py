@@ -7,6 +7,7 @@ import pytest
 
 import autowisp_xr as aw
 from tests.fits.mosaics import Amp, Style
+from tests.night.reducing import reduce
 
 AMPS = (Amp(0, 40, 0, 48, 1.2, 5.0, 400.0), Amp(40, 80, 0, 48, 2.4, 9.0, 600.0, left=True))
 
@@ -44,7 +45,7 @@ def expose(tmp_path):
 
 
 def reduced(folder, tmp_path, **known):
-    summary = aw.reduce(folder, tmp_path / "out", **known)
+    summary = reduce(folder, tmp_path / "out", **known)
     made = aw.open_zarr(tmp_path / "out" / "night.zarr", group=summary.made[-1].group)
     return made.autowisp.camera, "\n".join(summary.notes)
 

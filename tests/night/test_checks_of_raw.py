@@ -7,6 +7,7 @@ import pytest
 from astropy.io import fits
 
 import autowisp_xr as aw
+from tests.night.reducing import reduce
 
 SHAPE = (96, 128)
 GAIN, NOISE = 1.5, 6.0
@@ -43,7 +44,7 @@ def expose(tmp_path):
 
 
 def notes(folder, tmp_path, **known):
-    summary = aw.reduce(folder, tmp_path / "out", **known)
+    summary = reduce(folder, tmp_path / "out", **known)
     return summary, "\n".join(summary.notes)
 
 

@@ -7,6 +7,7 @@ import pytest
 from astropy.io import fits
 
 import autowisp_xr as aw
+from tests.night.reducing import reduce
 
 SHAPE = (128, 192)
 GAIN, NOISE, OFFSET = 1.5, 6.0, 500.0
@@ -55,7 +56,7 @@ class Site:
     def reduce(self, **options):
         """The summary of the night, and its doubts."""
         out = self.folder.parent / "out"
-        summary = aw.reduce(self.folder, out, camera=CAMERA, overwrite=True, **options)
+        summary = reduce(self.folder, out, camera=CAMERA, overwrite=True, **options)
         notes = [*summary.notes, *(note for made in summary.made for note in made.notes)]
         return summary, [note for note in notes if note.startswith("DOUBT")]
 
@@ -223,6 +224,6 @@ def test_nothing_that_is_made_of_good_real_frames_is_doubted(real, tmp_path, nam
 
 @pytest.mark.real
 def test_flats_of_two_lamps_some_of_them_saturated_are_doubted(real, tmp_path):
-    summary = aw.reduce(real / "uw_st7_flat_ladder", tmp_path / "out")
+    summary = reduce(real / "uw_st7_flat_ladder", tmp_path / "out")
     (flat,) = [made for made in summary.made if made.group == "masters/flat"]
     assert any("of another shape" in note for note in flat.notes)

@@ -5,6 +5,7 @@ import pytest
 from astropy.io import fits
 
 import autowisp_xr as aw
+from tests.night.reducing import reduce
 
 
 def renamed(folder, old, new, **cards):
@@ -45,7 +46,7 @@ def made_of(summary):
 def test_dark_flats_correct_flats_and_no_lights(night, sky, tmp_path):
     folder, short = night()
     renamed(short, "dark", "x", IMAGETYP="Flat Dark")
-    summary = aw.reduce(moved(short, folder), tmp_path / "out", camera=sky.camera, defects="none")
+    summary = reduce(moved(short, folder), tmp_path / "out", camera=sky.camera)
     assert made_of(summary) == {
         "master bias": {},
         "master dark_60s": {"bias": "bias"},
@@ -107,7 +108,7 @@ def test_without_darks_of_their_own_lights_go_without_and_are_not_left_out(night
     renamed(short, "dark", "dark", IMAGETYP="Dark Flat")
     for path in folder.glob("dark*"):
         path.unlink()
-    summary = aw.reduce(moved(short, folder), tmp_path / "out", camera=sky.camera, defects="none")
+    summary = reduce(moved(short, folder), tmp_path / "out", camera=sky.camera)
     assert made_of(summary)["calibrated V_60s"] == {"bias": "bias", "flat": "flat_V"}
     assert not summary.left_out
     assert "no dark (there is none)" in str(summary)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-import autowisp_xr as aw
 from autowisp_xr import Camera, Matching
 from autowisp_xr.night.checks_of_masters import KnownDark
 from autowisp_xr.night.dark_temperatures import Doubles, doubles_by, doubt_on_temperature
+from tests.night.reducing import reduce
 from tests.sensors import Sensor, write
 
 
@@ -68,7 +68,7 @@ def test_reduce_gives_by_how_much_its_dark_is_off(tmp_path):
         write(some, tmp_path / "raw")
     write(sensor.lights(2, temperature=-7.0), tmp_path / "raw")
     given = {"camera": sensor.camera(), "matching": Matching(temperature=4)}
-    summary = aw.reduce(tmp_path / "raw", tmp_path / "out", **given)
+    summary = reduce(tmp_path / "raw", tmp_path / "out", **given)
     (doubt,) = [line for line in str(summary).splitlines() if "too little dark current" in line]
     # 240 ADU, which grow by a half of themselves within 3.5 degrees
     truth = 240 * (2 ** (3 / 6) - 1)
@@ -83,7 +83,7 @@ def test_reduce_gives_by_how_much_a_dark_would_be_off_that_it_did_not_take(tmp_p
     write(sensor.biases(3), tmp_path / "raw")
     write(sensor.darks(3, exposure=60), tmp_path / "raw")
     write(sensor.lights(2, temperature=-4.0), tmp_path / "raw")
-    summary = aw.reduce(tmp_path / "raw", tmp_path / "out", camera=sensor.camera())
+    summary = reduce(tmp_path / "raw", tmp_path / "out", camera=sensor.camera())
     (why,) = set(summary.left_out.values())
     assert "--temperature-tolerance allows for more; dark_60s, the nearest, would take off" in why
     # 240 ADU, which double within 6 degrees
@@ -95,5 +95,5 @@ def test_reduce_is_quiet_where_temperatures_agree(tmp_path):
     write(sensor.biases(3), tmp_path / "raw")
     write(sensor.darks(3, exposure=60), tmp_path / "raw")
     write(sensor.lights(2, temperature=-9.0), tmp_path / "raw")
-    summary = aw.reduce(tmp_path / "raw", tmp_path / "out", camera=sensor.camera())
+    summary = reduce(tmp_path / "raw", tmp_path / "out", camera=sensor.camera())
     assert "dark current" not in str(summary)

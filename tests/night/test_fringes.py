@@ -6,6 +6,7 @@ from astropy.io import fits
 
 import autowisp_xr as aw
 from autowisp_xr import simulate
+from tests.night.reducing import reduce
 from tests.steps.frames import master, text
 
 
@@ -44,9 +45,7 @@ def with_fringes(frames, strength):
 def test_fringes_are_subtracted_from_lights_of_the_filter(sky, write_night, library, tmp_path):
     lights = with_fringes(sky.objects(2), 300.0)
     folder = write_night(sky.bias(3), sky.flat(3), lights, sky.objects(1, filter="R", start=11))
-    summary = aw.reduce(
-        folder, tmp_path / "out", camera=sky.camera, masters=library, defects="none"
-    )
+    summary = reduce(folder, tmp_path / "out", camera=sky.camera, masters=library)
     masters = {made.what: made.masters for made in summary.made}
     assert masters["calibrated R_60s"] == {"bias": "bias"}
     assert masters["calibrated V_60s"]["fringe"] == str(library / "fringe_V.fits")
@@ -60,9 +59,7 @@ def test_fringes_that_are_not_seen_are_a_warning_in_the_summary(
     sky, write_night, library, tmp_path
 ):
     folder = write_night(sky.bias(3), sky.flat(3), sky.objects(2))
-    summary = aw.reduce(
-        folder, tmp_path / "out", camera=sky.camera, masters=library, defects="none"
-    )
+    summary = reduce(folder, tmp_path / "out", camera=sky.camera, masters=library)
     notes = summary.made[-1].notes
     assert any(note.startswith("WARNING: the fringes of 2 of 2 planes are not") for note in notes)
 
@@ -95,7 +92,7 @@ def test_fringe_frames_are_made_of_dithered_lights_when_asked(sky, write_night, 
     folder = write_night(sky.bias(3), dithered(sky, rng, 6))
     pointed(folder, 0.01)
     given = {"camera": sky.camera, "defects": "none"}
-    summary = aw.reduce(folder, tmp_path / "out", make_fringes=True, **given)
+    summary = reduce(folder, tmp_path / "out", make_fringes=True, **given)
     assert [made.what for made in summary.made] == [
         "master bias", "master fringe_V_60s", "calibrated V_60s",
     ]  # fmt: skip
@@ -103,7 +100,7 @@ def test_fringe_frames_are_made_of_dithered_lights_when_asked(sky, write_night, 
     assert "6 of 6 lights calibrated" in summary.verdict
     made = aw.open_zarr(tmp_path / "out" / "night.zarr", group="calibrated/V_60s")
     assert made["fringe_scale"].values == pytest.approx(800, rel=0.1)
-    plain = aw.reduce(folder, tmp_path / "plain", **given)
+    plain = reduce(folder, tmp_path / "plain", **given)
     assert [made.what for made in plain.made] == ["master bias", "calibrated V_60s"]
     assert "fringe" not in str(plain).replace(str(tmp_path), "")
 
@@ -112,9 +109,7 @@ def test_lights_that_were_not_dithered_make_no_fringe_frame_and_go_without(
     sky, write_night, tmp_path
 ):
     folder = write_night(sky.bias(3), sky.objects(3))
-    summary = aw.reduce(
-        folder, tmp_path / "out", make_fringes=True, camera=sky.camera, defects="none"
-    )
+    summary = reduce(folder, tmp_path / "out", make_fringes=True, camera=sky.camera)
     assert [made.what for made in summary.made] == ["master bias", "calibrated V_60s"]
     assert any("pointed within 0.0 arcsec of each other" in note for note in summary.notes)
     assert not summary.failed

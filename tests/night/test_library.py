@@ -7,6 +7,7 @@ from astropy.io import fits
 import autowisp_xr as aw
 from autowisp_xr import simulate
 from autowisp_xr.night import masters_in
+from tests.night.reducing import reduce
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def test_a_night_without_masters_of_its_own_takes_those_of_another(
 
 def test_masters_of_the_night_go_before_those_of_another(earlier, sky, write_night, tmp_path):
     folder = write_night(sky.bias(3, start=41), sky.objects(1, start=31))
-    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera, masters=[earlier])
+    summary = reduce(folder, tmp_path / "out", camera=sky.camera, masters=[earlier])
     science = summary.made[-1]
     assert science.masters["bias"] == "bias"
     assert science.masters["dark"].endswith("dark_60s.fits")
@@ -75,11 +76,11 @@ def test_channels_of_a_master_are_one_candidate(tmp_path):
     sky = simulate.Night(shape=(20, 32), channels="RGGB", seed=2)
     for frames in (sky.bias(3, split=False), sky.flat(3, split=False)):
         aw.to_fits(frames, tmp_path / "raw" / "{RAWFNAME}.fits")
-    aw.reduce(tmp_path / "raw", tmp_path / "earlier", camera=sky.camera)
+    reduce(tmp_path / "raw", tmp_path / "earlier", camera=sky.camera)
     found, _ = masters_in(tmp_path / "earlier" / "masters")
     assert len(found) == 2
     aw.to_fits(sky.objects(1, split=False), tmp_path / "new" / "{RAWFNAME}.fits")
-    summary = aw.reduce(
+    summary = reduce(
         tmp_path / "new",
         tmp_path / "out",
         camera=sky.camera,
@@ -105,7 +106,7 @@ def test_masters_that_do_not_fit_are_not_taken_and_the_summary_states_why(
 ):
     other = simulate.Night(shape=(20, 30), overscan=0, seed=6)
     folder = write_night(other.objects(1))
-    summary = aw.reduce(folder, tmp_path / "out", camera=other.camera, masters=earlier)
+    summary = reduce(folder, tmp_path / "out", camera=other.camera, masters=earlier)
     (made,) = summary.made
     assert made.masters == {}
     assert all(reason.startswith("covers the raw pixels") for reason in made.why_not.values())
@@ -139,7 +140,7 @@ def test_a_dark_of_another_program_is_taken_only_if_its_bias_is_known(
     (found,), _ = masters_in(tmp_path / "lib")
     assert found.traits.holds_bias is (None if bias_free is None else not bias_free)
     folder = write_night(sky.bias(3), sky.objects(1))
-    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera, masters=tmp_path / "lib")
+    summary = reduce(folder, tmp_path / "out", camera=sky.camera, masters=tmp_path / "lib")
     assert bool(summary.left_out) != fits_frames
     if fits_frames:
         assert sorted(summary.made[-1].masters) == ["bias", "dark"]
@@ -155,7 +156,7 @@ def test_a_flat_of_another_program_is_brought_to_a_mean_of_one(sky, write_night,
     for level in (1.0, 20_114.0):
         lib = tmp_path / f"{level:g}"
         foreign(lib / "f.fits", "Flat", level * response)
-        summary = aw.reduce(folder, lib / "out", camera=sky.camera, masters=lib)
+        summary = reduce(folder, lib / "out", camera=sky.camera, masters=lib)
         (made,) = summary.made
         images.append(aw.open_zarr(lib / "out" / "night.zarr", group=made.group)["image"].values)
     assert any("f.fits: it is divided by its mean" in note for note in made.notes)
@@ -179,7 +180,7 @@ def test_masters_of_another_subframe_are_not_taken(sky, write_night, tmp_path):
     for path in folder.glob("*.fits"):
         fits.setval(path, "XORGSUBF", value=0)
         fits.setval(path, "YORGSUBF", value=0)
-    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera, masters=tmp_path / "lib")
+    summary = reduce(folder, tmp_path / "out", camera=sky.camera, masters=tmp_path / "lib")
     (reason,) = summary.made[0].why_not.values()
     assert "of the window [101:" in reason
     assert "of the sensor (XORGSUBF), not [1:" in reason
@@ -188,7 +189,7 @@ def test_masters_of_another_subframe_are_not_taken(sky, write_night, tmp_path):
 def test_masters_of_two_cameras_in_one_directory_stay_apart(earlier, sky, tmp_path):
     mosaic = simulate.Night(shape=(20, 32), channels="RGGB", seed=2)
     aw.to_fits(mosaic.bias(3, split=False), tmp_path / "raw" / "{RAWFNAME}.fits")
-    aw.reduce(tmp_path / "raw", tmp_path / "lib" / "colour", camera=mosaic.camera)
+    reduce(tmp_path / "raw", tmp_path / "lib" / "colour", camera=mosaic.camera)
     (tmp_path / "lib" / "mono").symlink_to(earlier)
     for path in (tmp_path / "lib" / "colour" / "masters").iterdir():
         path.rename(tmp_path / "lib" / path.name)
@@ -202,10 +203,10 @@ def test_reducing_the_other_night_again_changes_nothing_here(sky, tmp_path, writ
     first = write_night(sky.bias(3), sky.dark(3), sky.flat(3), folder="first")
     then = write_night(sky.objects(2, start=21), folder="then")
     lib, out = tmp_path / "lib", tmp_path / "out"
-    aw.reduce(first, lib, camera=sky.camera)
-    once = aw.reduce(then, out, camera=sky.camera, masters=lib)
-    aw.reduce(first, lib, camera=sky.camera)
-    again = aw.reduce(then, out, camera=sky.camera, masters=lib)
+    reduce(first, lib, camera=sky.camera)
+    once = reduce(then, out, camera=sky.camera, masters=lib)
+    reduce(first, lib, camera=sky.camera)
+    again = reduce(then, out, camera=sky.camera, masters=lib)
     assert str(again) == str(once)
     assert again.failed == {}
 
@@ -222,9 +223,9 @@ def test_masters_are_found_by_rules_of_the_user(sky, tmp_path):
 def test_the_results_are_no_other_night(sky, write_night, tmp_path):
     folder = write_night(sky.bias(1))
     with pytest.raises(ValueError, match="masters of other nights are in other directories"):
-        aw.reduce(folder, tmp_path / "out", masters=[tmp_path / "." / "out"])
+        reduce(folder, tmp_path / "out", masters=[tmp_path / "." / "out"])
     # below another directory they are passed over
-    aw.reduce(folder, tmp_path / "all" / "out", camera=sky.camera)
+    reduce(folder, tmp_path / "all" / "out", camera=sky.camera)
     (tmp_path / "all" / "none.fits").write_bytes((folder / "bias-0001.fits").read_bytes())
-    again = aw.reduce(folder, tmp_path / "all" / "out", camera=sky.camera, masters=tmp_path / "all")
+    again = reduce(folder, tmp_path / "all" / "out", camera=sky.camera, masters=tmp_path / "all")
     assert "masters of other nights: 0" in again.notes

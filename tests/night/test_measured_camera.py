@@ -6,6 +6,7 @@ from astropy.io import fits
 
 import autowisp_xr as aw
 from autowisp_xr import simulate
+from tests.night.reducing import reduce
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def areas(sky, **known):
 
 
 def test_gain_and_read_noise_are_measured_where_nobody_states_them(silent, sky, tmp_path):
-    summary = aw.reduce(silent, tmp_path / "out", camera=areas(sky))
+    summary = reduce(silent, tmp_path / "out", camera=areas(sky))
     assert summary.failed == {}
     note, line = summary.notes
     assert line.startswith("the camera: gain ")
@@ -47,14 +48,14 @@ def test_gain_and_read_noise_are_measured_where_nobody_states_them(silent, sky, 
     written = tmp_path / "out" / "camera.toml"
     assert written.read_text().startswith("# measured from 4 flats")
     assert aw.Camera.from_toml(written).gain == camera.gain
-    again = aw.reduce(silent, tmp_path / "again", camera=aw.Camera.from_toml(written))
+    again = reduce(silent, tmp_path / "again", camera=aw.Camera.from_toml(written))
     assert not any("measured" in note for note in again.notes)
     same = aw.open_zarr(tmp_path / "again" / "night.zarr", group="calibrated/V_60s")
     np.testing.assert_array_equal(same["variance"].values, science["variance"].values)
 
 
 def test_what_the_user_states_is_not_overruled(silent, sky, tmp_path):
-    summary = aw.reduce(silent, tmp_path / "out", camera=areas(sky, gain=0.7))
+    summary = reduce(silent, tmp_path / "out", camera=areas(sky, gain=0.7))
     note, line = summary.notes
     assert line.startswith("the camera: gain ")
     assert "the gain 0.7 of the camera file is used" in note
@@ -68,7 +69,7 @@ def test_a_gain_in_the_headers_is_reported_beside_the_measured_one(silent, sky, 
     for path in silent.iterdir():
         with fits.open(path, mode="update") as hdus:
             hdus[0].header["EGAIN"] = 0.9
-    summary = aw.reduce(silent, tmp_path / "out", camera=areas(sky))
+    summary = reduce(silent, tmp_path / "out", camera=areas(sky))
     assert summary.notes[0].endswith("the header states EGAIN = 0.9")
     science = aw.open_zarr(tmp_path / "out" / "night.zarr", group="calibrated/V_60s")
     assert abs(science.autowisp.camera.gain / sky.camera.gain - 1) < 0.03
@@ -79,7 +80,7 @@ def test_where_it_cannot_be_measured_uncertainties_are_not_known_and_a_line_stat
 ):
     for path in silent.glob("flat*"):
         path.unlink()
-    summary = aw.reduce(silent, tmp_path / "out", camera=areas(sky), defects="none")
+    summary = reduce(silent, tmp_path / "out", camera=areas(sky))
     assert [made.what for made in summary.made] == [
         "master bias",
         "master dark_60s",
@@ -92,7 +93,7 @@ def test_where_it_cannot_be_measured_uncertainties_are_not_known_and_a_line_stat
     assert np.isnan(science["variance"]).all()
     assert ((science["mask"].values & int(aw.Flag.FAULT)) == 0).all()
     camera = areas(sky, gain=0.6, read_noise=8.0)
-    known = aw.reduce(silent, tmp_path / "b", camera=camera, defects="none")
+    known = reduce(silent, tmp_path / "b", camera=camera)
     same = aw.open_zarr(tmp_path / "b" / "night.zarr", group=known.made[-1].group)
     np.testing.assert_array_equal(science["image"], same["image"])
     np.testing.assert_array_equal(science["mask"], same["mask"])
@@ -108,7 +109,7 @@ def test_each_colour_has_its_own(tmp_path):
             with fits.open(path, mode="update") as hdus:
                 for card in ("EGAIN", "RDNOISE"):
                     hdus[0].header.remove(card, ignore_missing=True)
-    summary = aw.reduce(tmp_path / "raw", tmp_path / "out", camera=areas(sky, channels="RGGB"))
+    summary = reduce(tmp_path / "raw", tmp_path / "out", camera=areas(sky, channels="RGGB"))
     assert summary.failed == {}
     science = aw.open_zarr(tmp_path / "out" / "night.zarr", group=summary.made[-1].group)
     gains = science.autowisp.camera.gain

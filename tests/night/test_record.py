@@ -10,6 +10,7 @@ from astropy.io import fits
 
 import autowisp_xr as aw
 from autowisp_xr.night.record import Record
+from tests.night.reducing import reduce
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def night(sky, write_night):
 @pytest.fixture
 def out(night, sky, tmp_path):
     """Results of a run."""
-    aw.reduce(night, tmp_path / "out", camera=sky.camera)
+    reduce(night, tmp_path / "out", camera=sky.camera)
     return tmp_path / "out"
 
 
@@ -54,7 +55,7 @@ def test_what_a_user_has_in_the_folder_is_kept_and_named_with_the_remedy(
     mine["masters/bias.fits"] = (out / "masters" / "bias.fits").read_bytes()
     for name, content in mine.items():
         (out / name).write_bytes(content)
-    summary = aw.reduce(night, out, camera=sky.camera, overwrite=overwrite)
+    summary = reduce(night, out, camera=sky.camera, overwrite=overwrite)
     assert {name: (out / name).read_bytes() for name in mine} == mine
     (bias, science) = summary.made
     assert bias.files == ()
@@ -67,7 +68,7 @@ def test_what_a_user_has_in_the_folder_is_kept_and_named_with_the_remedy(
     # the master is there nevertheless, and used
     assert aw.open_zarr(out / "night.zarr", group="masters/bias").sizes["x"] > 48
     (out / "masters" / "bias.fits").unlink()
-    again = aw.reduce(night, out, camera=sky.camera)
+    again = reduce(night, out, camera=sky.camera)
     assert again.made[0].files == (f"{out}/masters/bias.fits",)
 
 
@@ -77,7 +78,7 @@ def test_a_product_that_was_worked_on_is_kept_and_a_missing_one_written(overwrit
     solve(first)
     solved, untouched = first.read_bytes(), state(third)
     second.unlink()
-    summary = aw.reduce(night, out, camera=sky.camera, overwrite=overwrite)
+    summary = reduce(night, out, camera=sky.camera, overwrite=overwrite)
     assert first.read_bytes() == solved
     assert second.exists()
     assert state(third) == untouched
@@ -90,7 +91,7 @@ def test_results_of_another_run_are_replaced_but_for_what_was_worked_on(out, nig
     first, second, _ = products(out)
     solve(first)
     solved, before = first.read_bytes(), second.read_bytes()
-    summary = aw.reduce(night, out, camera=other, overwrite=True)
+    summary = reduce(night, out, camera=other, overwrite=True)
     assert first.read_bytes() == solved
     assert second.read_bytes() != before
     assert str(first) in summary.made[-1].notes[-1]
@@ -100,7 +101,7 @@ def test_results_of_another_run_are_replaced_but_for_what_was_worked_on(out, nig
 def test_files_with_other_times_are_reported_by_their_bytes(out, night, other):
     for path in (*products(out), out / "summary.txt"):
         os.utime(path, (1e9, 1e9))
-    summary = aw.reduce(night, out, camera=other, overwrite=True)
+    summary = reduce(night, out, camera=other, overwrite=True)
     assert not any("kept" in note for made in summary.made for note in made.notes)
     assert not any("kept" in note for note in summary.notes)
     assert (out / "summary.txt").read_text() == str(summary)
@@ -117,10 +118,10 @@ def test_an_output_by_another_name_is_still_itself(way, out, night, sky, other, 
     before = state(*products(there))
     with monkeypatch.context() as patch:
         patch.setattr(averaging, "average_through_frames", None)
-        summary = aw.reduce(night, there, camera=sky.camera)
+        summary = reduce(night, there, camera=sky.camera)
     assert len(summary.made) == 2
     assert state(*products(there)) == before
-    replaced = aw.reduce(night, there, camera=other, overwrite=True)
+    replaced = reduce(night, there, camera=other, overwrite=True)
     assert [len(made.files) for made in replaced.made] == [1, 3]
     assert state(*products(there)) != before
 
@@ -141,11 +142,11 @@ def test_files_of_a_run_that_was_killed_are_its_own(night, sky, other, tmp_path,
     with monkeypatch.context() as patch:
         patch.setattr(Record, "add", die)
         with pytest.raises(Killed):
-            aw.reduce(night, out, camera=sky.camera)
+            reduce(night, out, camera=sky.camera)
     monkeypatch.undo()
     first, second = products(out)[:2]
     before = first.read_bytes(), second.read_bytes()
-    summary = aw.reduce(night, out, camera=other, overwrite=True)
+    summary = reduce(night, out, camera=other, overwrite=True)
     assert first.read_bytes() != before[0]
     assert second.read_bytes() != before[1]
     assert {str(first), str(second)} <= set(summary.made[-1].files)
@@ -154,7 +155,7 @@ def test_files_of_a_run_that_was_killed_are_its_own(night, sky, other, tmp_path,
 def test_files_that_the_record_lacks_and_that_are_this_result_are_left(out, night, sky):
     shutil.rmtree(out / "night.zarr" / "products")
     before = state(*products(out))
-    summary = aw.reduce(night, out, camera=sky.camera)
+    summary = reduce(night, out, camera=sky.camera)
     assert state(*products(out)) == before
     assert [len(made.files) for made in summary.made] == [1, 3]
     assert not any("kept" in note for made in summary.made for note in made.notes)
@@ -175,7 +176,7 @@ def add_array(store):
 def test_a_group_that_was_worked_on_is_kept(change, out, night, other):
     change(out / "night.zarr")
     before = xr.open_zarr(out / "night.zarr", group="masters/bias", consolidated=False).compute()
-    summary = aw.reduce(night, out, camera=other, overwrite=True)
+    summary = reduce(night, out, camera=other, overwrite=True)
     reasons = set(summary.failed.values())
     assert any("was not written by reduce, or was changed since, and is kept" in r for r in reasons)
     after = xr.open_zarr(out / "night.zarr", group="masters/bias", consolidated=False).compute()
@@ -187,7 +188,7 @@ def test_masters_that_are_read_are_not_replaced_though_they_lie_in_the_output(
 ):
     bias = out / "masters" / "bias.fits"
     before = bias.read_bytes()
-    summary = aw.reduce(night, out, camera=other, overwrite=True, masters=out / "masters")
+    summary = reduce(night, out, camera=other, overwrite=True, masters=out / "masters")
     assert bias.read_bytes() == before
     assert summary.made[0].notes[-1].startswith(f"kept, and not written: {bias}: this run reads it")
     assert summary.failed == {}
@@ -197,5 +198,5 @@ def test_a_place_that_holds_no_store_is_no_place_for_one(night, sky, tmp_path):
     (tmp_path / "out" / "night.zarr").mkdir(parents=True)
     (tmp_path / "out" / "night.zarr" / "thesis.tex").write_text("do not lose")
     with pytest.raises(FileExistsError, match=r"night\.zarr exists and is no Zarr store"):
-        aw.reduce(night, tmp_path / "out", camera=sky.camera)
+        reduce(night, tmp_path / "out", camera=sky.camera)
     assert os.listdir(tmp_path / "out" / "night.zarr") == ["thesis.tex"]

@@ -14,6 +14,7 @@ from scipy.ndimage import median_filter
 import autowisp_xr as aw
 from autowisp_xr import simulate
 from autowisp_xr.matching import Matching
+from tests.night.reducing import reduce
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +115,7 @@ def test_science_without_a_dark_of_its_exposure_is_left_out_with_the_reason(
     sky, write_night, tmp_path
 ):
     folder = write_night(sky.bias(3), sky.dark(3), sky.objects(2, exposure=90))
-    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera)
+    summary = reduce(folder, tmp_path / "out", camera=sky.camera)
     assert {Path(path).name for path in summary.left_out} == {
         "object-0001.fits",
         "object-0002.fits",
@@ -128,7 +129,7 @@ def test_science_without_a_dark_of_its_exposure_is_left_out_with_the_reason(
 
 
 def test_what_was_not_applied_is_reported(sky, write_night, tmp_path):
-    summary = aw.reduce(write_night(sky.objects(1)), tmp_path / "out", camera=sky.camera)
+    summary = reduce(write_night(sky.objects(1)), tmp_path / "out", camera=sky.camera)
     (made,) = summary.made
     assert made.missing == dict.fromkeys(("bias", "dark", "flat"), "there is none")
     assert "; no bias, dark, flat (there is none)\n" in str(summary)
@@ -138,7 +139,7 @@ def test_a_group_that_fails_does_not_stop_the_others(sky, write_night, tmp_path)
     folder = write_night(sky.bias(3), sky.objects(2))
     broken = folder / "object-0002.fits"
     broken.write_bytes(broken.read_bytes()[:-5000])
-    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera)
+    summary = reduce(folder, tmp_path / "out", camera=sky.camera)
     assert [made.what for made in summary.made] == ["master bias", "calibrated V_60s"]
     assert "object-0002.fits" in summary.left_out[str(broken)]
 
@@ -146,7 +147,7 @@ def test_a_group_that_fails_does_not_stop_the_others(sky, write_night, tmp_path)
 def test_without_gain_science_has_no_errors_and_the_remedy_is_named(sky, write_night, tmp_path):
     camera = aw.Camera(overscan=sky.camera.overscan, image_area=sky.camera.image_area)
     folder = write_night(sky.bias(3), sky.objects(1))
-    summary = aw.reduce(folder, tmp_path / "out", camera=camera)
+    summary = reduce(folder, tmp_path / "out", camera=camera)
     assert [made.what for made in summary.made] == ["master bias", "calibrated V_60s"]
     assert summary.failed == {}
 
@@ -156,7 +157,7 @@ def test_two_sizes_in_one_night_go_to_folders_of_their_own(sky, write_night, tmp
     write_night(sky.bias(2), folder="raw")
     for frames in (other.bias(2, start=7),):
         folder = write_night(frames, folder="raw")
-    summary = aw.reduce(folder, tmp_path / "out")
+    summary = reduce(folder, tmp_path / "out")
     files = sorted(
         str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.fits")
     )
@@ -167,7 +168,7 @@ def test_two_sizes_in_one_night_go_to_folders_of_their_own(sky, write_night, tmp
 def test_a_mosaic_gives_a_file_for_each_colour(write_night, tmp_path):
     sky = simulate.Night(shape=(20, 32), channels="RGGB", seed=2)
     frames = (sky.bias(3, split=False), sky.objects(1, split=False))
-    summary = aw.reduce(write_night(*frames), tmp_path / "out", camera=sky.camera)
+    summary = reduce(write_night(*frames), tmp_path / "out", camera=sky.camera)
     assert [Path(path).name for path in summary.made[-1].files] == [
         f"object-0001_{channel}.fits" for channel in ("R", "G1", "G2", "B")
     ]
@@ -180,21 +181,21 @@ def test_a_directory_that_holds_something_else_is_refused_at_once(sky, write_nig
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.tex").write_text("do not lose")
     with pytest.raises(FileExistsError, match="was not made by an earlier run"):
-        aw.reduce(write_night(sky.bias(1)), tmp_path / "out")
+        reduce(write_night(sky.bias(1)), tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.tex"]
 
 
 def test_an_empty_directory_is_an_error_that_names_it(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match="empty"):
-        aw.reduce(tmp_path / "empty", tmp_path / "out")
+        reduce(tmp_path / "empty", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_what_needs_a_master_that_failed_is_left_out(sky, write_night, tmp_path):
     folder = write_night(sky.bias(2), sky.dark(2), sky.flat(2), sky.objects(1))
     camera = aw.Camera(gain=1, read_noise=1, overscan=["[100:120,1:2]"])
-    summary = aw.reduce(folder, tmp_path / "out", camera=camera)
+    summary = reduce(folder, tmp_path / "out", camera=camera)
     assert summary.made == []
     assert {Path(path).name for path in summary.failed} == {"bias-0001.fits", "bias-0002.fits"}
     assert set(summary.left_out.values()) == {"their master bias failed"}
@@ -209,12 +210,12 @@ def test_a_frame_whose_pixels_are_damaged_does_not_take_its_group_along(
     aw.to_fits(sky.objects(4), folder / "{RAWFNAME}.fits.fz")
     broken = folder / "object-0003.fits.fz"
     damage(broken)
-    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera, checksum=checksum)
+    summary = reduce(folder, tmp_path / "out", camera=sky.camera, checksum=checksum)
     assert [len(made.inputs) for made in summary.made] == [2, 3]
     assert list(summary.left_out) == [str(broken)]
     assert "object-0003.fits.fz" in summary.left_out[str(broken)]
     broken.unlink()
-    again = aw.reduce(folder, tmp_path / "out", camera=sky.camera)
+    again = reduce(folder, tmp_path / "out", camera=sky.camera)
     assert [len(made.inputs) for made in again.made] == [2, 3]
     assert again.failed == {}
 
@@ -230,7 +231,7 @@ def test_a_group_of_damaged_frames_only_is_left_out_once(sky, tmp_path):
     for path in (tmp_path / "raw").iterdir():
         damage(path)
     # without sums to compare, it is found when its pixels are read
-    summary = aw.reduce(tmp_path / "raw", tmp_path / "out", camera=sky.camera, checksum=False)
+    summary = reduce(tmp_path / "raw", tmp_path / "out", camera=sky.camera, checksum=False)
     assert len(summary.left_out) == 2
     assert summary.made == []
     assert summary.failed == {}
@@ -238,10 +239,10 @@ def test_a_group_of_damaged_frames_only_is_left_out_once(sky, tmp_path):
 
 def test_a_frame_damaged_later_does_not_cost_the_results_it_had(sky, tmp_path):
     aw.to_fits(sky.objects(3), tmp_path / "raw" / "{RAWFNAME}.fits.fz")
-    aw.reduce(tmp_path / "raw", tmp_path / "out", camera=sky.camera)
+    reduce(tmp_path / "raw", tmp_path / "out", camera=sky.camera)
     damage(tmp_path / "raw" / "object-0002.fits.fz")
     # without sums to compare, it is found when its pixels are read
-    summary = aw.reduce(tmp_path / "raw", tmp_path / "out", camera=sky.camera, checksum=False)
+    summary = reduce(tmp_path / "raw", tmp_path / "out", camera=sky.camera, checksum=False)
     assert len(summary.failed) == 3
     kept = aw.open_zarr(tmp_path / "out" / "night.zarr", group="calibrated/V_60s")
     assert kept.sizes["frame"] == 3
@@ -252,7 +253,7 @@ def test_a_second_try_with_a_camera_takes_over_a_first_without(sky, write_night,
     bare = aw.Camera(image_area=sky.camera.image_area)
     errors = []
     for camera in (bare, sky.camera, bare):
-        summary = aw.reduce(folder, tmp_path / "out", camera=camera)
+        summary = reduce(folder, tmp_path / "out", camera=camera)
         errors.append(aw.open_zarr(tmp_path / "out" / "night.zarr", group="calibrated/V_60s"))
         errors[-1] = bool(np.isnan(errors[-1]["variance"]).all())
     # but results with errors do not give way to such without
@@ -262,12 +263,12 @@ def test_a_second_try_with_a_camera_takes_over_a_first_without(sky, write_night,
 
 def test_results_of_another_camera_are_kept_until_they_may_be_replaced(sky, write_night, tmp_path):
     folder = write_night(sky.bias(2))
-    first = aw.reduce(folder, tmp_path / "out", camera=sky.camera)
+    first = reduce(folder, tmp_path / "out", camera=sky.camera)
     other = aw.Camera(gain=2, read_noise=3)
-    second = aw.reduce(folder, tmp_path / "out", camera=other)
+    second = reduce(folder, tmp_path / "out", camera=other)
     assert "another camera" in next(iter(second.failed.values()))
     assert (tmp_path / "out" / "summary.txt").read_text() == str(first)
-    third = aw.reduce(folder, tmp_path / "out", camera=other, overwrite=True)
+    third = reduce(folder, tmp_path / "out", camera=other, overwrite=True)
     assert [made.what for made in third.made] == ["master bias"]
 
 
@@ -275,7 +276,7 @@ def test_flats_without_a_good_pixel_are_no_master(sky, write_night, tmp_path):
     dead = sky.flat(2)
     dead["image"][..., : sky.shape[1]] = 0  # the overscan is as it was
     folder = write_night(sky.bias(2), dead, sky.objects(1))
-    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera)
+    summary = reduce(folder, tmp_path / "out", camera=sky.camera)
     assert [made.what for made in summary.made] == ["master bias"]
     assert "it has no good pixel" in next(iter(summary.failed.values()))
     assert set(summary.left_out.values()) == {"their master flat_V failed"}
@@ -289,7 +290,7 @@ def test_odd_names_of_files_and_directories_are_names_like_others(name, sky, wri
         hdus.writeto(folder / name)
     (folder / "object-0001.fits").unlink()
     (tmp_path / name).mkdir()
-    summary = aw.reduce(folder, tmp_path / name / "{FILTER}", camera=sky.camera)
+    summary = reduce(folder, tmp_path / name / "{FILTER}", camera=sky.camera)
     assert summary.failed == {}
     (file,) = summary.made[0].files
     assert Path(file).parent == tmp_path / name / "{FILTER}" / "calibrated" / "V_60s"
@@ -301,21 +302,21 @@ def test_two_files_of_one_name_are_two_frames(sky, write_night, tmp_path):
     shutil.copy(folder / "object-0001.fits", folder / "other.fits")
     with fits.open(folder / "other.fits", mode="update") as hdus:
         hdus[0].data[3, 4] += 1
-    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera)
+    summary = reduce(folder, tmp_path / "out", camera=sky.camera)
     assert len(set(summary.made[0].files)) == 2
 
 
 def test_a_link_that_leads_nowhere_has_its_reason(sky, write_night, tmp_path):
     folder = write_night(sky.bias(1))
     (folder / "gone.fits").symlink_to(tmp_path / "nowhere.fits")
-    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera)
+    summary = reduce(folder, tmp_path / "out", camera=sky.camera)
     assert "gone.fits" in summary.left_out[str(folder / "gone.fits")]
 
 
 def test_a_file_is_no_night(sky, write_night, tmp_path):
     folder = write_night(sky.bias(1))
     with pytest.raises(NotADirectoryError, match=r"bias-0001\.fits is no directory"):
-        aw.reduce(folder / "bias-0001.fits", tmp_path / "out")
+        reduce(folder / "bias-0001.fits", tmp_path / "out")
 
 
 @pytest.mark.real
@@ -342,18 +343,18 @@ def test_flats_are_chosen_when_asked_and_the_others_named_with_their_reason(
     select = aw.FlatSelection(
         min_high_frames=4, cloud_check_smoother=None, large_scale_smoother=None
     )
-    summary = aw.reduce(night, tmp_path / "out", camera=sky.camera, select=select)
+    summary = reduce(night, tmp_path / "out", camera=sky.camera, select=select)
     assert list(map(len, (made.inputs for made in summary.made))) == [4, 6]
     ((path, reason),) = summary.left_out.items()
     assert "flat-0007" in path
     assert re.fullmatch(r"low: mean \d+\.?\d* ADU below 3000", reason)
     few = aw.FlatSelection(min_high_frames=7)
-    failed = aw.reduce(night, tmp_path / "few", camera=sky.camera, select=few).failed
+    failed = reduce(night, tmp_path / "few", camera=sky.camera, select=few).failed
     assert len(failed) == 7
     assert all("6 of 7 frames are high, at least 7 are needed" in why for why in failed.values())
     apart = aw.FlatSelection(together=False)
     with pytest.raises(ValueError, match="channels of a flat together"):
-        aw.reduce(night, tmp_path / "apart", camera=sky.camera, select=apart)
+        reduce(night, tmp_path / "apart", camera=sky.camera, select=apart)
 
 
 @given(
@@ -395,7 +396,7 @@ def test_every_input_is_in_the_summary_exactly_once_whatever_there_is(kinds, sca
             if kind == "truncated":
                 path.write_bytes(path.read_bytes()[:-2000])
         matching = aw.Matching(scale_dark=scale_dark)
-        summary = aw.reduce(f"{top}/raw", f"{top}/out", camera=sky.camera, matching=matching)
+        summary = reduce(f"{top}/raw", f"{top}/out", camera=sky.camera, matching=matching)
         named = [path for made in summary.made for path in made.inputs]
         named += [*summary.left_out, *summary.failed]
         assert sorted(named) == sorted(str(path) for path in Path(top, "raw").iterdir())
@@ -410,11 +411,11 @@ def test_every_input_is_in_the_summary_exactly_once_whatever_there_is(kinds, sca
 def test_longer_darks_are_scaled_down_and_the_price_is_reported(sky, write_night, tmp_path):
     folder = write_night(sky.bias(3), sky.dark(3), sky.objects(2, exposure=30))
     no = aw.Matching(scale_dark=False)
-    alone = aw.reduce(folder, tmp_path / "alone", camera=sky.camera, matching=no)
+    alone = reduce(folder, tmp_path / "alone", camera=sky.camera, matching=no)
     assert {reason.partition(";")[0] for reason in alone.left_out.values()} == {
         "no dark fits (dark_60s: exposed 60 s, not 30 s)"
     }
-    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera)
+    summary = reduce(folder, tmp_path / "out", camera=sky.camera)
     science = summary.made[-1]
     assert science.what == "calibrated V_30s"
     stated = "the dark dark_60s of 60 s is scaled by 0.5 to frames of 30 s, which adds "
@@ -434,7 +435,7 @@ def test_longer_darks_are_scaled_down_and_the_price_is_reported(sky, write_night
 
 def test_flats_that_no_dark_fits_give_how_much_dark_current_they_hold(sky, write_night, tmp_path):
     folder = write_night(sky.bias(3), sky.dark(3, exposure=20), sky.flat(3, exposure=300.0))
-    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera)
+    summary = reduce(folder, tmp_path / "out", camera=sky.camera)
     (flat,) = (made for made in summary.made if made.what.startswith("master flat"))
     (described,) = (
         note for note in flat.notes if note.startswith("the flats of 300 s contain about")
@@ -448,7 +449,7 @@ def test_flats_that_no_dark_fits_give_how_much_dark_current_they_hold(sky, write
 def test_the_price_of_scaling_up_is_in_the_variance(sky, write_night, tmp_path):
     folder = write_night(sky.bias(3), sky.dark(3, exposure=5), sky.objects(1))
     for scale_dark, made in ((False, 0), ("down", 0), ("any", 1)):
-        summary = aw.reduce(
+        summary = reduce(
             folder,
             tmp_path / str(scale_dark),
             camera=sky.camera,
@@ -475,7 +476,7 @@ def test_science_frames_choose_their_darks_by_temperature(sky, write_night, tmp_
             one.objects(1, start=start),
         )
     ]
-    summary = aw.reduce(write_night(*sets), tmp_path / "out", camera=sky.camera)
+    summary = reduce(write_night(*sets), tmp_path / "out", camera=sky.camera)
     assert summary.left_out == summary.failed == {}
     chosen = {made.what: dict(made.masters) for made in summary.made}
     assert chosen["calibrated V_60s_-20C"] == {"bias": "bias_-20C", "dark": "dark_60s_-20C"}
@@ -489,9 +490,9 @@ def test_frames_in_folders_are_found_and_results_among_them_are_not(sky, tmp_pat
     aw.to_fits(sky.bias(2), tmp_path / "bias" / "{RAWFNAME}.fits")
     aw.to_fits(sky.objects(1), tmp_path / "M 31" / "lights" / "{RAWFNAME}.fits")
     out = tmp_path / "reduced"
-    first = aw.reduce(tmp_path, out, camera=sky.camera)
+    first = reduce(tmp_path, out, camera=sky.camera)
     assert [len(made.inputs) for made in first.made] == [2, 1]
-    assert str(aw.reduce(tmp_path, out, camera=sky.camera)) == str(first)
+    assert str(reduce(tmp_path, out, camera=sky.camera)) == str(first)
 
 
 @pytest.mark.real
@@ -529,7 +530,7 @@ def test_frames_in_folders_are_found_and_results_among_them_are_not(sky, tmp_pat
 def test_real_sets_give_a_summary_that_states_what_they_are(
     name, options, made, left_out, real, tmp_path
 ):
-    summary = aw.reduce(real / name, tmp_path / "out", **options)
+    summary = reduce(real / name, tmp_path / "out", **options)
     assert {one.what: len(one.inputs) for one in summary.made} == made
     assert len(summary.left_out) == left_out
     if name == "stonybrook_stl1001":
@@ -543,7 +544,7 @@ def test_real_sets_give_a_summary_that_states_what_they_are(
 
 @pytest.mark.real
 def test_the_real_night_needs_no_camera_file(real, tmp_path):
-    summary = aw.reduce(real / "arcsat_flarecam_xo1_2025", tmp_path / "out")
+    summary = reduce(real / "arcsat_flarecam_xo1_2025", tmp_path / "out")
     assert len(summary.made[-1].inputs) == 3
     camera = aw.Camera.from_toml(tmp_path / "out" / "camera.toml")
     assert abs(camera.gain / 1.36 - 1) < 0.05
@@ -580,18 +581,18 @@ def test_a_second_run_leaves_all_files_as_they_are(reduced, sky):
     files = list((top / "out").rglob("*.fits"))
     before = {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in files}
     assert len(before) == 10
-    aw.reduce(top / "raw", top / "out", camera=sky.camera)
+    reduce(top / "raw", top / "out", camera=sky.camera)
     assert {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in files} == before
 
 
 def test_a_file_that_was_lost_or_changed_is_written_again(sky, write_night, tmp_path):
     folder = write_night(sky.objects(2))
-    (made,) = aw.reduce(folder, tmp_path / "out", camera=sky.camera).made
+    (made,) = reduce(folder, tmp_path / "out", camera=sky.camera).made
     first, second = map(Path, made.files)
     content = first.read_bytes()
     first.write_bytes(b"")
     second.unlink()
-    aw.reduce(folder, tmp_path / "out", camera=sky.camera)
+    reduce(folder, tmp_path / "out", camera=sky.camera)
     with fits.open(first) as hdus:
         assert len(hdus) == 3
     assert len(first.read_bytes()) == len(content)
@@ -602,7 +603,7 @@ def test_a_run_that_only_measured_the_camera_is_taken_up(sky, write_night, tmp_p
     folder = write_night(sky.objects(1))
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "camera.toml").write_text("gain = 1.0\n")
-    assert len(aw.reduce(folder, tmp_path / "out", camera=sky.camera).made) == 1
+    assert len(reduce(folder, tmp_path / "out", camera=sky.camera).made) == 1
 
 
 def test_a_result_that_is_kept_is_not_replaced_for_a_damaged_frame(sky, tmp_path):
@@ -614,14 +615,14 @@ def test_a_result_that_is_kept_is_not_replaced_for_a_damaged_frame(sky, tmp_path
         min_high_frames=3, cloud_check_smoother=None, large_scale_smoother=None
     )
     given = {"camera": sky.camera, "select": select}
-    aw.reduce(tmp_path / "raw", tmp_path / "out", **given)
+    reduce(tmp_path / "raw", tmp_path / "out", **given)
     damage(tmp_path / "raw" / "flat-0002.fits.fz")
-    summary = aw.reduce(tmp_path / "raw", tmp_path / "out", **given)
+    summary = reduce(tmp_path / "raw", tmp_path / "out", **given)
     assert len(summary.failed) == 5
     assert all("is kept" in reason for reason in summary.failed.values())
     kept = aw.open_zarr(tmp_path / "out" / "night.zarr", group="masters/flat_V")
     assert int(kept["count"].max()) == 6
-    assert len(aw.reduce(tmp_path / "raw", tmp_path / "out", **given, overwrite=True).made) == 2
+    assert len(reduce(tmp_path / "raw", tmp_path / "out", **given, overwrite=True).made) == 2
 
 
 def test_darks_of_another_gain_setting_are_no_reason_to_go_without(sky, write_night, tmp_path):
@@ -629,11 +630,11 @@ def test_darks_of_another_gain_setting_are_no_reason_to_go_without(sky, write_ni
 
     low, high = replace(sky, gain_setting=0.0), replace(sky, gain_setting=100.0)
     folder = write_night(low.bias(2), low.dark(2), high.objects(1))
-    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera)
+    summary = reduce(folder, tmp_path / "out", camera=sky.camera)
     (reason,) = summary.left_out.values()
     assert "of the gain setting 0 (GAIN), not 100" in reason
     ignoring = aw.Matching(allow_mismatch="gain")
-    made = aw.reduce(folder, tmp_path / "any", camera=sky.camera, matching=ignoring).made
+    made = reduce(folder, tmp_path / "any", camera=sky.camera, matching=ignoring).made
     assert sorted(made[-1].masters) == ["bias", "dark"]
 
 
@@ -645,20 +646,20 @@ def test_frames_of_one_set_of_which_some_need_a_scaled_dark(sky, write_night, tm
         sky.objects(1, start=2),
     )
     down = aw.Matching(scale_dark="down")
-    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera, matching=down)
+    summary = reduce(folder, tmp_path / "out", camera=sky.camera, matching=down)
     assert summary.failed == summary.left_out == {}
 
 
 def test_results_that_cannot_be_made_are_refused_before_any_work(sky, write_night, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OSError, match="no directory can be made for the results"):
-        aw.reduce(write_night(sky.bias(1)), tmp_path / "file" / "out")
+        reduce(write_night(sky.bias(1)), tmp_path / "file" / "out")
 
 
 def test_masters_of_one_frame_without_known_noise_serve_with_a_warning(sky, write_night, tmp_path):
     """Their errors are NaN, and with them those of all that they correct."""
     camera = aw.Camera(overscan=sky.camera.overscan, image_area=sky.camera.image_area)
-    summary = aw.reduce(write_night(sky.bias(2), sky.dark(1)), tmp_path / "out", camera=camera)
+    summary = reduce(write_night(sky.bias(2), sky.dark(1)), tmp_path / "out", camera=camera)
     assert [made.what for made in summary.made] == ["master bias", "master dark_60s"]
     assert any("they take more than one frame" in note for note in summary.made[1].notes)
 
@@ -666,7 +667,7 @@ def test_masters_of_one_frame_without_known_noise_serve_with_a_warning(sky, writ
 def test_one_bias_of_unknown_noise_does_not_spoil_what_it_corrects(sky, write_night, tmp_path):
     camera = aw.Camera(overscan=sky.camera.overscan, image_area=sky.camera.image_area)
     folder = write_night(sky.bias(1), sky.dark(2), sky.flat(2), sky.objects(1))
-    summary = aw.reduce(folder, tmp_path / "out", camera=camera, defects="none")
+    summary = reduce(folder, tmp_path / "out", camera=camera)
     assert summary.failed == summary.left_out == {}
     science = aw.open_fits(summary.made[-1].files)
     assert np.isfinite(science["image"]).all()
@@ -678,7 +679,7 @@ def test_a_name_that_is_no_text_is_left_out_and_costs_nothing_else(sky, write_ni
     folder = write_night(sky.bias(2))
     odd = folder / "b\udcff.fits"
     shutil.copy(folder / "bias-0001.fits", odd)
-    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera)
+    summary = reduce(folder, tmp_path / "out", camera=sky.camera)
     assert list(summary.left_out) == [str(odd)]
     assert r"b\udcff.fits" in (tmp_path / "out" / "summary.txt").read_text()
 
@@ -687,31 +688,29 @@ def test_a_camera_under_two_names_is_reported_with_the_remedy(sky, write_night, 
     folder = write_night(sky.bias(2), sky.objects(1))
     for path in folder.iterdir():
         fits.setval(path, "INSTRUME", value="Cam" if "bias" in path.name else "Cam Pro")
-    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera)
+    summary = reduce(folder, tmp_path / "out", camera=sky.camera)
     remedy = "none fits; if it is one camera under two names, --allow-mismatch camera"
     assert summary.made[-1].missing["bias"] == remedy
     matching = Matching(allow_mismatch="camera")
-    allowed = aw.reduce(folder, tmp_path / "b", camera=sky.camera, matching=matching)
+    allowed = reduce(folder, tmp_path / "b", camera=sky.camera, matching=matching)
     assert "bias" not in allowed.made[-1].missing
 
 
 def test_a_level_that_nobody_knows_is_warned_of(sky, write_night, tmp_path):
     folder = write_night(sky.flat(2), sky.objects(1))
     camera = aw.Camera(gain=1, read_noise=5, image_area=sky.camera.image_area)
-    summary = aw.reduce(folder, tmp_path / "out", camera=camera)
+    summary = reduce(folder, tmp_path / "out", camera=camera)
     assert all(any("WARNING" in note for note in made.notes) for made in summary.made)
-    known = aw.reduce(folder, tmp_path / "known", camera=sky.camera)
+    known = reduce(folder, tmp_path / "known", camera=sky.camera)
     assert not any("WARNING" in note for made in known.made for note in made.notes)
 
 
 def test_a_run_that_may_not_replace_results_leaves_their_summary(sky, write_night, tmp_path):
     folder = write_night(sky.bias(2), sky.dark(2), sky.objects(1, exposure=30))
-    aw.reduce(folder, tmp_path / "out", camera=sky.camera)
+    reduce(folder, tmp_path / "out", camera=sky.camera)
     text = (tmp_path / "out" / "summary.txt").read_text()
     other = aw.Camera(gain=2, read_noise=3, overscan=sky.camera.overscan)
-    second = aw.reduce(
-        folder, tmp_path / "out", camera=other, matching=aw.Matching(scale_dark="any")
-    )
+    second = reduce(folder, tmp_path / "out", camera=other, matching=aw.Matching(scale_dark="any"))
     assert second.failed
     assert (tmp_path / "out" / "summary.txt").read_text() == text
 
@@ -721,7 +720,7 @@ def test_a_master_of_frames_of_a_rule_is_one_of_their_type(sky, write_night, tmp
     for path in folder.iterdir():
         with fits.open(path, mode="update") as hdus:
             hdus[0].header["IMAGETYP"] = "Light Frame"
-    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera, types={"flat-*": "flat"})
+    summary = reduce(folder, tmp_path / "out", camera=sky.camera, types={"flat-*": "flat"})
     (path,) = summary.made[0].files
     assert fits.getheader(path)["IMAGETYP"] == "Master Flat"
     assert aw.open_fits(path)["image_type"].values.tolist() == ["flat"]
@@ -731,7 +730,7 @@ def test_a_copy_of_an_exposure_counts_once_and_is_named(sky, write_night, tmp_pa
     folder = write_night(sky.bias(2))
     first, second = sorted(folder.iterdir())
     shutil.copy(first, folder / f"copy-of-{first.name}")
-    summary = aw.reduce(folder, tmp_path / "out")
+    summary = reduce(folder, tmp_path / "out")
     assert summary.made[0].inputs == (str(first), str(second))
     ((path, reason),) = summary.left_out.items()
     assert path == str(folder / f"copy-of-{first.name}")
@@ -749,10 +748,10 @@ def test_a_second_run_on_the_same_results_is_refused_at_once(sky, write_night, t
             with pytest.raises(
                 aw.InUseError, match=rf"process {os.getpid()} on .*, since 2"
             ) as described:
-                aw.reduce(folder, out, report=refused.append)
+                reduce(folder, out, report=refused.append)
             assert str(out) in str(described.value)
 
-    summary = aw.reduce(folder, tmp_path / "out", report=once)
+    summary = reduce(folder, tmp_path / "out", report=once)
     assert [made.what for made in summary.made] == ["master bias"]
     assert refused == []
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
@@ -767,4 +766,4 @@ def test_what_a_killed_run_has_claimed_and_not_begun_is_no_foreign_directory(
 ):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / ".autowisp-xr.lock").write_text("{}")
-    assert len(aw.reduce(write_night(sky.bias(2)), tmp_path / "out").made) == 1
+    assert len(reduce(write_night(sky.bias(2)), tmp_path / "out").made) == 1

@@ -14,6 +14,7 @@ from autowisp_xr.night.plan import Plan
 from autowisp_xr.night.summarised_lines import alike, in_few_words, named, shortened
 from autowisp_xr.night.summary import Made, Summary
 from autowisp_xr.traits import Traits
+from tests.night.reducing import reduce
 
 TYPES = {"light": "object", "bias": "bias", "dark": "dark", "flat": "flat"}
 
@@ -205,7 +206,7 @@ def test_long_lists_and_lines_are_cut_and_keep_both_ends():
 def test_darks_of_other_exposures_are_one_reason_in_the_night(sky, write_night, tmp_path):
     darks = [sky.dark(1, exposure=e, start=i) for i, e in enumerate((5, 10, 20, 40), start=1)]
     folder = write_night(sky.bias(2), *darks, sky.objects(2, exposure=90))
-    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera)
+    summary = reduce(folder, tmp_path / "out", camera=sky.camera)
     (reason,) = set(summary.left_out.values())
     assert reason.startswith("no dark fits (4 darks: other exposures); a dark of another exposure")
     assert reason in str(summary)
@@ -220,7 +221,7 @@ def test_what_is_too_long_for_the_text_stands_in_the_store(sky, write_night, tmp
     folder = write_night(sky.bias(2), sky.dark(2), sky.objects(2, exposure=30))
     for number in range(3):
         (folder / f"light{number}.fits").write_bytes(b"")
-    summary = aw.reduce(folder, tmp_path / "out", camera=sky.camera)
+    summary = reduce(folder, tmp_path / "out", camera=sky.camera)
     assert "3 files: light0.fits" in str(summary)
     assert summary.verdict.startswith("Verdict: 2 of 5 lights calibrated")
     described = info(aw.open_night(tmp_path / "out"))
