@@ -19,7 +19,7 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile(
-    "same", settings.get_profile("explore"), max_examples=40, derandomize=True, database=None
+    "same", settings.get_profile("explore"), max_examples=30, derandomize=True, database=None
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 

@@ -11,7 +11,7 @@ from autowisp_xr import provenance, schema, simulate
 from autowisp_xr.testing import assert_frames_equal
 
 SUFFIXES = ("fits", "fits.fz")
-PATTERNS = (None, "RGGB", "GBRG")
+PATTERNS = (None, "GBRG")
 KINDS = ("bias", "dark", "flat")
 # what a file does not hold: these belong to a stack in memory or in Zarr
 NOT_IN_FITS = ("count", "shared_variance", "shared_relative_variance", *schema.PHOTON_PLANES)

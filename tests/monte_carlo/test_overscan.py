@@ -12,7 +12,7 @@ from autowisp_xr.regions import Region
 from tests.steps.frames import frame_set
 
 NOISE = 5.0
-NUMBER = 2500
+NUMBER = 1500
 SHAPE = (40, 70)
 SERIAL = Region(xmin=0, xmax=9, ymin=0, ymax=40)
 PARALLEL = Region(xmin=9, xmax=70, ymin=34, ymax=40)

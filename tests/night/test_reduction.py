@@ -366,7 +366,7 @@ def test_flats_are_chosen_when_asked_and_the_others_named_with_their_reason(
     ),
     st.sampled_from([False, "down", "any"]),
 )
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_every_input_is_in_the_summary_exactly_once_whatever_there_is(kinds, scale_dark):
     sky = simulate.Night(shape=(8, 12), seed=3, overscan=0)
     makers = {

@@ -488,7 +488,7 @@ def test_options_that_change_bits_change_what_is_stored(sky, tmp_path):
 # ------------------------------------------------------------------- a run that was killed
 
 
-RUNS = [(1, "sync"), (3, "sync"), (3, "threads")]
+RUNS = [(1, "sync"), (3, "threads")]
 """After how many frames a run is killed, and the scheduler of dask."""
 
 RUN = """
