@@ -56,6 +56,10 @@ def saturation(
     SchemaError, CalibrationError
         For what are no frames, or no raw ones.
 
+    See Also
+    --------
+    autowisp_xr.plot.saturation : a picture of it.
+
     Notes
     -----
     A plateau is the largest value of a frame, but for a few pixels above it, that at least 10

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from autowisp_xr import measure, plot, schema
+from autowisp_xr import measure, plot, provenance, schema
 from autowisp_xr.amplifiers import Amplifier
 from autowisp_xr.arrays import Floats
 from autowisp_xr.camera import Camera
@@ -64,10 +64,14 @@ def saturation(frames: SetupFrames) -> Found:
         return Found(values={"saturation": ""}, frames=used, why_not=why)
     value = f"{' and '.join(f'{one:g}' for one in levels)} ADU"
     given = Camera(channels=schema.camera_of(ds).channels, bias_level=level)
+    plateaus = provenance.history(found)[-1]["options"]["plateaus"]
+    first = next(name for of_channel in plateaus.values() for name in of_channel)
+    drawn = ds.isel(frame=[schema.names(ds, "frame").index(first)])
     return Found(
         values={"saturation": value + (f" above {level:g} ADU" if level else "")},
         frames=f"{int(found['frames'].max())} of {used}",
         facts=of_channels(with_saturation(given, found), "saturation"),
+        pictures={"saturation": partial(plot.saturation, found, drawn)},
     )
 
 

@@ -1,0 +1,86 @@
+"""The picture of a saturation: how many pixels have which value, and where they stop."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import schema
+from autowisp_xr.errors import SchemaError
+from autowisp_xr.plot.figures import new_picture
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_PANEL, _HEIGHT = 4.4, 3.4
+"""Inches; a row for each channel."""
+
+_BINS = 200
+_NEAR = 40
+"""Steps of the values to either side of the one at which pixels stop."""
+
+_COLOUR, _MARK = "#0072B2", "#D55E00"
+
+
+def saturation(measured: xr.Dataset, frames: xr.Dataset) -> "Figure":
+    """Draw what :func:`~autowisp_xr.measure.saturation` found, in frames that it looked at.
+
+    Left, how many pixels have which value; right, the values next to the one at which pixels stop.
+    A row for each channel.
+
+    Parameters
+    ----------
+    measured
+        What ``saturation`` returns.
+    frames
+        Raw frames (frame, channel, y, x) of the same camera, all pixels of which are counted: one
+        in which they stop is enough.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One that pyplot does not know of and that notebooks show: nothing is to be closed, and
+        ``figure.savefig("saturation.png")`` keeps it.
+
+    Raises
+    ------
+    ImportError
+        Without matplotlib.
+    SchemaError
+        If the table is none of a saturation, or of other channels.
+    """
+    if "saturation" not in measured or "step" not in measured:
+        raise SchemaError(
+            f"there is no saturation and step among {sorted(map(str, measured.data_vars))}; give "
+            "what aw.measure.saturation returns"
+        )
+    names = schema.names(measured, "channel")
+    if names != schema.names(frames, "channel"):
+        raise SchemaError(
+            f"the saturation is of the channels {names}, and the frames have "
+            f"{schema.names(frames, 'channel')}"
+        )
+    figure = new_picture(2 * _PANEL, _HEIGHT * len(names))
+    rows = figure.subplots(len(names), 2, squeeze=False)
+    level = schema.camera_of(frames).bias_level
+    for number, (name, (whole, near)) in enumerate(zip(names, rows, strict=True)):
+        values = frames["image"].isel(channel=number).values.ravel()
+        stop = float(measured["saturation"][number]) + level
+        known = np.isfinite(stop)
+        step = max(int(measured["step"][number]), 1)
+        of = "" if len(names) == 1 else f"{name}: "
+        whole.hist(values, _BINS, histtype="step", color=_COLOUR)
+        if known:
+            counted = stop + step * (np.arange(-_NEAR, _NEAR + 2) - 0.5)
+            near.hist(values, counted.tolist(), histtype="step", color=_COLOUR)
+            label = f"{of}pixels stop at {stop:g} ADU"
+            for axes in (whole, near):
+                axes.axvline(stop, color=_MARK, linewidth=1, linestyle="--", label=label)
+            whole.legend(fontsize="small", frameon=False)
+        else:
+            text = f"{of}no value at which pixels stop"
+            near.text(0.5, 0.5, text, ha="center", va="center", transform=near.transAxes)
+        for axes in (whole, near):
+            axes.set(yscale="log", xlabel="value as stored [ADU]", ylabel="pixels")
+    figure.suptitle("Where do pixels stop?", fontweight="bold")
+    return figure

@@ -1,0 +1,38 @@
+"""The picture of a saturation."""
+
+import numpy as np
+import pytest
+
+import autowisp_xr as aw
+from autowisp_xr import Camera
+from autowisp_xr.measure import saturation
+from tests.steps.frames import TWO_CHANNELS, frame_set
+
+
+@pytest.fixture(scope="module")
+def flats():
+    """Flats of two channels, of which only the first reaches the end of 12 bits."""
+    rng = np.random.default_rng(1)
+    light = np.array([4600.0, 2000.0])[:, None, None] * np.linspace(0.8, 1.0, 72)
+    pixels = np.minimum(rng.poisson(np.broadcast_to(light, (2, 2, 64, 72))), 4095)
+    camera = Camera(channels=TWO_CHANNELS, bias_level=10.0)
+    return frame_set(pixels.astype("u2"), camera=camera, kind="flat")
+
+
+def test_the_picture_shows_where_pixels_stop_and_where_none_do(flats):
+    figure = aw.plot.saturation(saturation(flats), flats.isel(frame=[0]))
+    whole, near, _, blank = figure.axes
+    assert [line.get_xdata()[0] for line in (*whole.lines, *near.lines)] == [4095, 4095]
+    (label,) = (text.get_text() for text in whole.get_legend().get_texts())
+    assert label.endswith("pixels stop at 4095 ADU")
+    assert near.get_xlim()[0] < 4095 < near.get_xlim()[1]
+    assert not blank.lines
+    assert "no value at which pixels stop" in blank.texts[0].get_text()
+
+
+def test_other_tables_and_frames_are_refused(flats):
+    measured = saturation(flats)
+    with pytest.raises(aw.SchemaError, match="there is no saturation and step"):
+        aw.plot.saturation(measured.drop_vars("saturation"), flats)
+    with pytest.raises(aw.SchemaError, match="and the frames have"):
+        aw.plot.saturation(measured, flats.isel(channel=[0]))
