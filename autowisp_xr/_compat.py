@@ -4,8 +4,8 @@ One function or class for each, with the versions that it was seen to work with,
 ``tests/test_compat.py`` fails where one of them breaks. No other module reaches as far.
 """
 
-from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Coroutine, Hashable
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 import xarray as xr
@@ -14,6 +14,8 @@ from xarray.core import indexing
 
 if TYPE_CHECKING:
     from dask.array import Array as DaskArray
+
+Result = TypeVar("Result")
 
 OuterKey: TypeAlias = "tuple[int | slice | np.ndarray[Any, Any], ...]"
 """Where to read: a number, a slice or an array of numbers for each axis, independent of each other.
@@ -77,3 +79,21 @@ def apart(array: "DaskArray", seed: str) -> "DaskArray":
     keys = {key: other(key) for key in tasks}
     graph = {keys[key]: task.substitute(keys, key=keys[key]) for key, task in tasks.items()}
     return Array(graph, other(array.name), array.chunks, meta=array._meta)
+
+
+def cf_encoded(variable: xr.Variable, name: str) -> xr.Variable:
+    """Return a variable as files have it by the conventions of CF: times as numbers since a day.
+
+    xarray 2026.2 to 2026.9 name the way back in their documentation, and this one not.
+    """
+    return xr.conventions.encode_cf_variable(variable, name=name)
+
+
+def wait_for(work: Coroutine[Any, Any, Result]) -> Result:
+    """Return what work in the loop of Zarr comes to, from any thread but that of the loop.
+
+    Zarr 3.0 to 3.2 document the asynchronous functions, and not how to wait for them.
+    """
+    from zarr.core.sync import sync
+
+    return sync(work)

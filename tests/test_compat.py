@@ -4,6 +4,7 @@ import pickle
 
 import dask.array as da
 import numpy as np
+import pytest
 import xarray as xr
 
 from autowisp_xr import _compat
@@ -69,3 +70,22 @@ def test_tasks_apart_give_the_same_values_and_share_no_task():
     assert other.chunks == array.chunks
     assert not set(other.__dask_graph__()) & set(array.__dask_graph__())
     xr.testing.assert_equal(xr.DataArray(other).compute(), xr.DataArray(array).compute())
+
+
+def test_variables_are_encoded_as_the_documented_way_back_decodes_them():
+    times = xr.Variable("frame", np.array(["2026-01-02T03:04:05"], "M8[ns]"))
+    for given in (times, xr.Variable("frame", [True, False]), xr.Variable("y", [1.5, np.nan])):
+        encoded = _compat.cf_encoded(given, "name")
+        assert encoded.dtype.kind in "if"
+        xr.testing.assert_identical(
+            xr.decode_cf(xr.Dataset({"name": encoded}))["name"].variable.load(), given
+        )
+
+
+def test_work_in_the_loop_of_zarr_is_waited_for_and_its_errors_are_raised():
+    async def work(number):
+        return 1 / number
+
+    assert _compat.wait_for(work(2)) == 0.5
+    with pytest.raises(ZeroDivisionError):
+        _compat.wait_for(work(0))

@@ -17,6 +17,7 @@ from typing import Any, cast
 
 import numpy as np
 import xarray as xr
+import zarr
 from zarr.errors import ContainsArrayError
 
 from autowisp_xr import provenance, schema
@@ -25,6 +26,7 @@ from autowisp_xr.errors import BadImageError
 from autowisp_xr.store import swap
 from autowisp_xr.store.filling import fill, storable
 from autowisp_xr.store.group import FOREIGN, MARKS, STATE, Group, StoreLike
+from autowisp_xr.store.variables import attributes, read
 
 
 class _StoredPlane(LateArray):
@@ -32,8 +34,8 @@ class _StoredPlane(LateArray):
 
     Parameters
     ----------
-    variable
-        The plane, as xarray reads it.
+    array
+        The plane, as Zarr has it.
     folder
         Of the array in the store, where the store is a directory.
 
@@ -44,16 +46,16 @@ class _StoredPlane(LateArray):
     those of something else, or the fill value of what is missing.
     """
 
-    def __init__(self, variable: xr.Variable, folder: Path | None) -> None:
-        self.variable = variable
+    def __init__(self, array: "zarr.Array[Any]", folder: Path | None) -> None:
+        self.array = array
         self.folder = folder
-        self.shape = variable.shape
-        self.dtype = variable.dtype
+        self.shape = array.shape
+        self.dtype = array.dtype
         self.version = self._version()
 
     def read(self, key: OuterKey) -> np.ndarray[Any, Any]:
         """Read values at a key, of the very array that was opened."""
-        values = self.variable[key].values
+        values = np.asarray(self.array.oindex[key])
         if self._version() != self.version:
             raise BadImageError(
                 f"{self.folder} was replaced, moved or removed since it was opened; open it again"
@@ -70,10 +72,12 @@ class _StoredPlane(LateArray):
         return status.st_size, status.st_mtime_ns
 
 
-def _as_stored(variable: xr.Variable, folder: Path | None) -> xr.Variable:
-    """Return a variable that reads when it is asked for values, in place of one of xarray's."""
-    stored = _StoredPlane(variable, folder)
-    return late_variable(stored, variable.dims, variable.attrs, variable.encoding)
+def _as_stored(array: "zarr.Array[Any]", folder: Path | None) -> xr.Variable:
+    """Return a variable that reads when it is asked for values."""
+    dims = tuple(array.metadata.dimension_names or ())  # type: ignore[union-attr]
+    encoding: dict[str, Any] = {"chunks": array.chunks, "shards": array.shards}
+    encoding["preferred_chunks"] = dict(zip(dims, array.chunks, strict=True))
+    return late_variable(_StoredPlane(array, folder), dims, attributes(array), encoding)
 
 
 def to_zarr(
@@ -201,27 +205,16 @@ def open_zarr(
     if "complete" not in state:
         raise BadImageError(f"{place} was not written by to_zarr; open it with xarray.open_zarr")
     with _leftovers_passed_over():
-        ds = xr.open_dataset(
-            # of any kind, whatever its annotation is
-            cast(str, place.store),
-            engine="zarr",
-            group=place.name,
-            chunks=None,
-            cache=False,
-            consolidated=False,
-            mask_and_scale=False,
-        )
+        ds, arrays = read(place)
     ds.attrs.pop(STATE, None)
-    for variable in ds.variables.values():
-        variable.attrs.pop("_FillValue", None)
     order = {name: position for position, name in enumerate(state["variables"])}
     # what somebody has added comes last
-    names = sorted(map(str, ds.variables), key=lambda name: order.get(name, len(order)))
-    coords = {name: storable(ds[name].load()) for name in names if name in ds.coords}
+    names = sorted(map(str, [*ds.coords, *arrays]), key=lambda name: order.get(name, len(order)))
+    coords = {name: storable(ds.variables[name]) for name in names if name in ds.coords}
     planes = {
-        name: _as_stored(ds[name].variable, place.folder and place.folder / name)
+        name: _as_stored(arrays[name], place.folder and place.folder / name)
         for name in names
-        if name in ds.data_vars
+        if name in arrays
     }
     if place.state().get("identity") != state["identity"]:
         raise BadImageError(f"{place} was replaced while it was opened; open it again")

@@ -7,6 +7,9 @@ Integers go through lz4 with bit-shuffle (half the size); the noise of floats do
 they are left as they are.
 """
 
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +19,16 @@ import zarr
 from zarr.codecs import BloscCodec
 
 from autowisp_xr import provenance, schema
+from autowisp_xr._compat import wait_for
 from autowisp_xr.arrays import Bools, Cube, Integers, Planes
 from autowisp_xr.flags import Flag
 from autowisp_xr.store.group import MARKS, STATE, Group
+from autowisp_xr.store.variables import arrays_of, create
 
 _CHUNK_BYTES = 2**19
 
 
-def storable(coord: xr.DataArray) -> xr.DataArray:
+def storable(coord: xr.Variable) -> xr.Variable:
     """Return a coordinate in the kind of text, and of time, that every reader of Zarr knows."""
     if coord.dtype.kind == "M":
         return coord.astype("datetime64[ns]")
@@ -33,7 +38,7 @@ def storable(coord: xr.DataArray) -> xr.DataArray:
 
 
 def encoding_of(ds: xr.Dataset) -> dict[str, dict[str, Any]]:
-    """Return chunks, shards, compression and fill values of all planes, and the unit of times."""
+    """Return chunks, shards, compression and fill values of all planes."""
     encoding: dict[str, dict[str, Any]] = {}
     # all planes in the same bands, so that none is read twice
     planes = {
@@ -47,16 +52,17 @@ def encoding_of(ds: xr.Dataset) -> dict[str, dict[str, Any]]:
     for name, variable in planes.items():
         outer = (1,) if "frame" in variable.dims else ()
         lz4 = BloscCodec(cname="lz4", shuffle="bitshuffle", typesize=variable.dtype.itemsize)
+        chunks = (*outer, 1, rows, variable.sizes["x"])
+        shards = (*outer, variable.sizes["channel"], whole, variable.sizes["x"])
         encoding[str(name)] = {
-            "chunks": (*outer, 1, rows, variable.sizes["x"]),
-            "shards": (*outer, variable.sizes["channel"], whole, variable.sizes["x"]),
+            "chunks": chunks,
+            # what is one chunk anyway is written faster without
+            "shards": shards if shards != chunks else None,
             "compressors": [lz4] if variable.dtype.kind in "ui" else None,
         }
         if name == "mask":
             # what was never written must not read as good
             encoding["mask"]["fill_value"] = int(Flag.FAULT)
-    if "time" in ds.coords and ds["time"].dtype.kind == "M":
-        encoding["time"] = {"units": "nanoseconds since 1970-01-01", "dtype": "int64"}
     return encoding
 
 
@@ -67,16 +73,18 @@ def fill(ds: xr.Dataset, group: Group, identity: str) -> None:
     """
     names = [str(name) for name in ds.variables]
     state: dict[str, Any] = {"identity": identity, "variables": names, "complete": False}
-    if not group.state().get("created"):
-        _create(ds, group, state)
+    found = group.state()
+    if not found.get("created"):
+        _create(ds, group, state, bool(found))
     elif group.folder:
         _discard_partial_files(group.folder, names)
+    marks = [MARKS] if "frame" in ds.dims else []
+    _write(ds, Arrays(group, arrays_of(group, [*map(str, ds.data_vars), *marks])))
+    hashed = provenance.with_hashes(ds).attrs.get("history")
+    ended: dict[str, Any] = {"history": hashed} if hashed else {}
     target = group.open("r+")
-    _write(ds, group, target)
-    if hashed := provenance.with_hashes(ds).attrs.get("history"):
-        target.attrs["history"] = hashed
-    target.attrs[STATE] = state | {"created": True, "complete": True}
-    if "_state" in target:
+    target.attrs.update(ended | {STATE: state | {"created": True, "complete": True}})
+    if marks:
         del target["_state"]
 
 
@@ -87,55 +95,60 @@ def _discard_partial_files(folder: Path, arrays: list[str]) -> None:
             file.unlink()
 
 
-def _create(ds: xr.Dataset, group: Group, state: dict[str, Any]) -> None:
+def _create(ds: xr.Dataset, group: Group, state: dict[str, Any], there: bool) -> None:
     """Write coordinates and attributes, and the outlines of the planes."""
-    old = group.open("a")
-    # what a killed run left makes room, groups below it (other parts of a night) stay
-    for member in [*old.array_keys(), *(["_state"] if "_state" in old else [])]:
-        del old[member]
-    old.attrs.clear()
-    outline = ds.drop_encoding()
-    outline = outline.assign_coords(
-        {name: storable(coord.compute()) for name, coord in outline.coords.items()}
-    )
-    for name in outline.data_vars:
-        whole = dict.fromkeys(outline[name].dims, -1)
-        chunks = whole | {"frame": 1} if outline[name].dims == schema.DIMS else whole
-        outline[name] = outline[name].variable.chunk(chunks)
-    outline.attrs[STATE] = state
-    outline.to_zarr(
-        group.store,
-        group=group.name,
-        mode="a",
-        compute=False,
-        consolidated=False,
-        zarr_format=3,
-        encoding=encoding_of(outline),
-    )
-    target = group.open("r+")
-    if "frame" in ds.dims:
-        target.create_array(
-            MARKS,
-            shape=(ds.sizes["frame"],),
-            chunks=(1,),
-            dtype="uint8",
-            fill_value=0,
-            dimension_names=["frame"],
-        )
-    target.attrs[STATE] = state | {"created": True}
+    if there:
+        old = group.open("a")
+        # what a killed run left makes room, groups below it (other parts of a night) stay
+        for member in [*old.array_keys(), *(["_state"] if "_state" in old else [])]:
+            del old[member]
+    coords = {name: storable(ds.variables[name].compute()) for name in ds.coords}
+    for coord in coords.values():
+        coord.encoding = {}
+    outline = xr.Dataset(dict(ds.drop_encoding().data_vars), coords, {**ds.attrs, STATE: state})
+    if "time" in outline.coords and outline["time"].dtype.kind == "M":
+        outline["time"].encoding = {"units": "nanoseconds since 1970-01-01", "dtype": "int64"}
+    # once they are there, what is in the place of arrays is this
+    create(group, outline, encoding_of(outline), {STATE: state | {"created": True}})
 
 
-def _write(ds: xr.Dataset, group: Group, target: zarr.Group) -> None:
+@dataclass(frozen=True)
+class Arrays:
+    """The arrays of a group, opened once for all tasks that write into them."""
+
+    group: Group
+    named: Mapping[str, "zarr.AsyncArray[Any]"]
+
+    def write(self, planes: Mapping[str, Planes], where: Any = ...) -> None:
+        """Write parts of arrays at one place of each."""
+
+        async def all_at_once() -> None:
+            parts = ((self.named[name], part) for name, part in planes.items())
+            await asyncio.gather(*(array.setitem(where, part) for array, part in parts))
+
+        wait_for(all_at_once())
+
+    def read(self, name: str) -> Any:
+        """Return all values of an array."""
+        return wait_for(self.named[name].getitem(...))
+
+    def __dask_tokenize__(self) -> Any:
+        return self.group.__dask_tokenize__()
+
+
+def _write(ds: xr.Dataset, arrays: Arrays) -> None:
     import dask.array as da
     from dask.delayed import delayed
 
     planes = [str(name) for name in ds.data_vars if ds[name].dims == schema.DIMS]
     alone = [str(name) for name in ds.data_vars if name not in planes]
     lazy = [ds[name].chunk().data for name in alone]
-    # with the frames, so that what both are made of is made once, and before the first mark
-    written = da.from_delayed(delayed(_write_whole)(alone, lazy, group), (1, 1, 1, 1), bool)
+    written: Any = True
+    if alone:
+        # with the frames, so that what both are made of is made once, and before the first mark
+        written = da.from_delayed(delayed(_write_whole)(alone, lazy, arrays), (1, 1, 1, 1), bool)
     if planes:
-        missing = np.flatnonzero(np.asarray(target[MARKS]) == 0)
+        missing = np.flatnonzero(arrays.read(MARKS) == 0)
         left = ds[planes].isel(frame=missing).chunk({"frame": 1, "channel": -1, "y": -1, "x": -1})
         if missing.size:
             index = da.from_array(missing.reshape(-1, 1, 1, 1), chunks=(1, 1, 1, 1))
@@ -145,29 +158,26 @@ def _write(ds: xr.Dataset, group: Group, target: zarr.Group) -> None:
                 written,
                 *(left[name].data for name in planes),
                 names=planes,
-                group=group,
+                arrays=arrays,
                 dtype=bool,
                 chunks=index.chunks,
                 meta=np.empty((0, 0, 0, 0), bool),
             )
-    written.compute()
+    if written is not True:
+        written.compute()
 
 
-def _write_whole(names: list[str], planes: list[Planes], group: Group) -> Bools:
+def _write_whole(names: list[str], planes: list[Planes], arrays: Arrays) -> Bools:
     """Write what the frames share, or all of a master."""
-    target = group.open("r+")
-    for name, plane in zip(names, planes, strict=True):
-        target[name][...] = plane  # type: ignore[index]
+    arrays.write(dict(zip(names, planes, strict=True)))
     return np.ones((1, 1, 1, 1), bool)
 
 
 def _write_frame(
-    index: Integers, shared: Bools, *planes: Cube, names: list[str], group: Group
+    index: Integers, shared: Bools, *planes: Cube, names: list[str], arrays: Arrays
 ) -> Bools:
     """Write all planes of one frame, then its mark; what the frames share is ``shared`` already."""
-    target = group.open("r+")
     frame = int(index.item())
-    for name, plane in zip(names, planes, strict=True):
-        target[name][frame : frame + 1] = plane  # type: ignore[index]
-    target[MARKS][frame] = 1  # type: ignore[index]
+    arrays.write(dict(zip(names, planes, strict=True)), slice(frame, frame + 1))
+    arrays.write({MARKS: np.ones(1, np.uint8)}, slice(frame, frame + 1))
     return np.ones((1, 1, 1, 1), bool)

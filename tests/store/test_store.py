@@ -218,6 +218,13 @@ def test_planes_come_back_lazily_indexed_and_coordinates_in_memory(sets, name, t
             assert ds[coord].variable._in_memory, coord
 
 
+@pytest.mark.parametrize("name", ["calibrated, Bayer", "master dark"])
+def test_plain_xarray_reads_the_same(sets, name, tmp_path):
+    aw.to_zarr(sets[name], tmp_path / "n.zarr")
+    plain = xr.open_zarr(tmp_path / "n.zarr", chunks=None, consolidated=False)
+    assert_frames_equal(plain, sets[name])
+
+
 def test_a_set_without_labels_can_be_written(tmp_path):
     ds = anonymous(calibrated())
     ds = ds.drop_vars(list(ds.coords))

@@ -1,0 +1,161 @@
+"""Variables of a Dataset as arrays of a Zarr group, made or read all at once.
+
+A frame set has two dozen coordinates of a few numbers each. Zarr works asynchronously inside;
+waiting for one small array after the other takes five times as long as for all of them together.
+New arrays are made in memory, where nothing waits, and what they consist of goes to the store then.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+from zarr.api import asynchronous
+from zarr.dtype import parse_dtype
+from zarr.storage import MemoryStore
+
+from autowisp_xr._compat import cf_encoded, wait_for
+from autowisp_xr.store.group import MARKS, Group
+
+_SMALL = 2**12
+"""Bytes below which packing gains nothing."""
+
+_CHUNK = 2**14
+"""Frames of a coordinate that are one object of the store."""
+
+
+def create(
+    group: Group,
+    ds: xr.Dataset,
+    how: Mapping[str, Mapping[str, Any]],
+    then: Mapping[str, Any],
+) -> None:
+    """Make the arrays of a Dataset in a group that has none, and replace its attributes.
+
+    Parameters
+    ----------
+    group
+        Made where there is none; groups below it stay.
+    ds
+        Coordinates in memory, which are written; of the other variables only the outlines are.
+    how
+        By name, how Zarr is to store a variable.
+    then
+        Attributes of the group from when all is there.
+    """
+    variables, attrs = xr.conventions.encode_dataset_coordinates(ds)
+
+    async def make() -> None:
+        parts: dict[str, Any] = {}
+        draft = await asynchronous.create_group(store=MemoryStore(parts), zarr_format=3)
+        planes, hows = {str(name): variables[name] for name in ds.data_vars}, dict(how)
+        if "frame" in ds.dims:
+            planes[MARKS] = xr.Variable("frame", np.zeros(ds.sizes["frame"], np.uint8))
+            hows[MARKS] = {"chunks": (1,), "fill_value": 0}
+        arrays: list[Any] = [_write(draft, str(name), variables[name]) for name in ds.coords]
+        arrays += [_outline(draft, name, one, hows.get(name, {})) for name, one in planes.items()]
+        await asyncio.gather(*arrays)
+        target = await asynchronous.open_group(
+            store=group.store, path=group.name, mode="a", zarr_format=3
+        )
+        target.metadata.attributes.clear()
+        await target.update_attributes(_plain(attrs))
+        del parts["zarr.json"]
+        named = ((f"{group.name}/{key}".strip("/"), part) for key, part in parts.items())
+        await asyncio.gather(*(target.store.set(key, part) for key, part in named))
+        await target.update_attributes(dict(then))
+
+    wait_for(make())
+
+
+async def _outline(
+    draft: zarr.AsyncGroup, name: str, variable: xr.Variable, how: Mapping[str, Any]
+) -> "zarr.AsyncArray[Any]":
+    return await draft.create_array(
+        name,
+        shape=variable.shape,
+        dtype=_as_zarr_names(variable.dtype),
+        dimension_names=list(map(str, variable.dims)),
+        attributes=_plain(variable.attrs),
+        **how,
+    )
+
+
+@cache
+def _as_zarr_names(dtype: Any) -> Any:
+    return parse_dtype(dtype, zarr_format=3)
+
+
+async def _write(draft: zarr.AsyncGroup, name: str, variable: xr.Variable) -> None:
+    variable = cf_encoded(variable, name)
+    text = variable.dtype.kind == "T"
+    size = sum(map(len, variable.values.flat)) if text else variable.nbytes
+    chunks = tuple(min(max(size, 1), _CHUNK) for size in variable.shape)
+    how = {"chunks": chunks, "compressors": "auto" if size > _SMALL else None}
+    array = await _outline(draft, name, variable, how)
+    await array.setitem(..., variable.values)
+
+
+def _plain(attrs: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return attributes as JSON has them; what is missing is NaN, with or without a fill value."""
+    arrays = np.ndarray | np.generic
+    return {
+        str(name): value.tolist() if isinstance(value, arrays) else value
+        for name, value in attrs.items()
+        if name != "_FillValue"
+    }
+
+
+def read(group: Group) -> tuple[xr.Dataset, dict[str, "zarr.Array[Any]"]]:
+    """Read the coordinates and attributes of a group, and open its other arrays.
+
+    Returns
+    -------
+    The coordinates as a Dataset, with the attributes of the group; and all other arrays by name.
+    """
+
+    async def fetch() -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+        root = await asynchronous.open_group(
+            store=group.store, path=group.name, mode="r", use_consolidated=False
+        )
+        members = [member async for member in root.members()]
+        arrays = {name: one for name, one in members if isinstance(one, zarr.AsyncArray)}
+        attributes = [root.attrs, *(array.attrs for array in arrays.values())]
+        named = {n for attrs in attributes for n in str(attrs.get("coordinates", "")).split()}
+        own = {n for n, array in arrays.items() if _dims(array) == (n,)} | named & set(arrays)
+        values = await asyncio.gather(*(arrays[name].getitem(...) for name in own))
+        return dict(root.attrs), arrays, dict(zip(own, values, strict=True))
+
+    attrs, arrays, values = wait_for(fetch())
+    small = {
+        name: xr.Variable(_dims(arrays[name]), np.asarray(value), attributes(arrays[name]))
+        for name, value in values.items()
+    }
+    coords = xr.decode_cf(xr.Dataset(small), mask_and_scale=False).load()
+    attrs.pop("coordinates", None)
+    others = {name: zarr.Array(array) for name, array in arrays.items() if name not in values}
+    return coords.set_coords(list(small)).assign_attrs(attrs), others
+
+
+def arrays_of(group: Group, names: Sequence[str]) -> dict[str, "zarr.AsyncArray[Any]"]:
+    """Open arrays of a group, to write into them."""
+
+    async def opened() -> Any:
+        paths = (f"{group.name}/{name}".strip("/") for name in names)
+        return await asyncio.gather(
+            *(asynchronous.open_array(store=group.store, path=path, mode="r+") for path in paths)
+        )
+
+    return dict(zip(names, wait_for(opened()), strict=True))
+
+
+def _dims(array: Any) -> tuple[str, ...]:
+    return tuple(array.metadata.dimension_names or ())
+
+
+def attributes(array: Any) -> dict[str, Any]:
+    """Return the attributes of a variable, less what only its storing needs."""
+    return {k: v for k, v in array.attrs.items() if k not in ("coordinates", "_FillValue")}
