@@ -64,8 +64,12 @@ def create(
         target.metadata.attributes.clear()
         await target.update_attributes(_plain(attrs))
         del parts["zarr.json"]
-        named = ((f"{group.name}/{key}".strip("/"), part) for key, part in parts.items())
-        await asyncio.gather(*(target.store.set(key, part) for key, part in named))
+        # a store with transactions knows no chunk of an array that it does not know
+        for outlines in (True, False):
+            named = (key for key in parts if key.endswith("zarr.json") == outlines)
+            await asyncio.gather(
+                *(target.store.set(f"{group.name}/{key}".strip("/"), parts[key]) for key in named)
+            )
         await target.update_attributes(dict(then))
 
     wait_for(make())

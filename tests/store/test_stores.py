@@ -1,5 +1,6 @@
 """Any store of Zarr: in memory, behind an address, in a directory by an object."""
 
+import asyncio
 import shutil
 
 import dask
@@ -16,6 +17,18 @@ from autowisp_xr.testing import assert_frames_equal, no_compute
 @pytest.fixture(scope="module")
 def sky():
     return simulate.Night(shape=(20, 24), seed=7, overscan=8)
+
+
+class Transactional(MemoryStore):
+    """Takes its time for outlines, and knows no chunk of an array that it does not know."""
+
+    async def set(self, key, value, byte_range=None):
+        array, chunk, _ = key.partition("/c")
+        if key.endswith("zarr.json"):
+            await asyncio.sleep(0.01)
+        elif chunk and f"{array}/zarr.json" not in self._store_dict:
+            raise KeyError(key)
+        await super().set(key, value, byte_range)
 
 
 @pytest.fixture(params=["memory", "directory", "wrapped", "address"])
@@ -115,3 +128,8 @@ def test_what_is_missing_is_named():
         aw.open_zarr(MemoryStore())
     assert aw.store.groups_of(MemoryStore()) == []
     assert aw.store.identity_of(MemoryStore(), "g") is None
+
+
+def test_outlines_of_arrays_are_there_before_their_chunks(sky):
+    frames = sky.objects(2)
+    assert_frames_equal(aw.to_zarr(frames, Transactional(), group="night"), frames)
