@@ -57,16 +57,17 @@ def saturation(frames: SetupFrames) -> Found:
     used = " and ".join(counted(len(of), names[kind]) for kind, of in some.items() if of)
     ds, level = opened(records, frames.camera), frames.camera.bias_level
     found = measure.saturation(ds, camera=Camera(bias_level=level))
-    levels = found["saturation"].values
-    levels = np.unique(levels[np.isfinite(levels)])
+    known = np.isfinite(found["saturation"].values)
+    levels = np.unique(found["saturation"].values[known])
     if not levels.size:
         why = f"no frame stops at a value, up to {float(found['brightest'].max()):g} ADU"
         return Found(values={"saturation": ""}, frames=used, why_not=why)
     value = f"{' and '.join(f'{one:g}' for one in levels)} ADU"
     given = Camera(channels=schema.camera_of(ds).channels, bias_level=level)
     plateaus = provenance.history(found)[-1]["options"]["plateaus"]
-    first = next(name for of_channel in plateaus.values() for name in of_channel)
-    drawn = ds.isel(frame=[schema.names(ds, "frame").index(first)])
+    values = plateaus[schema.names(found, "channel")[int(known.argmax())]]
+    stops = min(values, key=lambda name: abs(values[name] - level - found["saturation"][known][0]))
+    drawn = ds.isel(frame=[schema.names(ds, "frame").index(stops)])
     return Found(
         values={"saturation": value + (f" above {level:g} ADU" if level else "")},
         frames=f"{int(found['frames'].max())} of {used}",

@@ -33,8 +33,8 @@ def saturation(measured: xr.Dataset, frames: xr.Dataset) -> "Figure":
     measured
         What ``saturation`` returns.
     frames
-        Raw frames (frame, channel, y, x) of the same camera, all pixels of which are counted: one
-        in which they stop is enough.
+        Raw frames (frame, channel, y, x) of the same camera, whose pixels are read and counted as
+        far as they are finite, whatever their flags. One in which pixels stop is enough.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def saturation(measured: xr.Dataset, frames: xr.Dataset) -> "Figure":
     ImportError
         Without matplotlib.
     SchemaError
-        If the table is none of a saturation, or of other channels.
+        If the table is none of a saturation, or of other channels; for frames that are not raw.
     """
     if "saturation" not in measured or "step" not in measured:
         raise SchemaError(
@@ -60,15 +60,22 @@ def saturation(measured: xr.Dataset, frames: xr.Dataset) -> "Figure":
             f"the saturation is of the channels {names}, and the frames have "
             f"{schema.names(frames, 'channel')}"
         )
+    if not schema.is_raw(frames):
+        raise SchemaError("the frames are calibrated already; give the raw ones")
     figure = new_picture(2 * _PANEL, _HEIGHT * len(names))
     rows = figure.subplots(len(names), 2, squeeze=False)
     level = schema.camera_of(frames).bias_level
     for number, (name, (whole, near)) in enumerate(zip(names, rows, strict=True)):
-        values = frames["image"].isel(channel=number).values.ravel()
+        values = frames["image"].isel(channel=number).values
+        values = values[np.isfinite(values)]
         stop = float(measured["saturation"][number]) + level
         known = np.isfinite(stop)
         step = max(int(measured["step"][number]), 1)
         of = "" if len(names) == 1 else f"{name}: "
+        for axes in (whole, near):
+            # there may be no pixel at all
+            axes.set_yscale("symlog", linthresh=1)
+            axes.set(xlabel="value as stored [ADU]", ylabel="pixels")
         whole.hist(values, _BINS, histtype="step", color=_COLOUR)
         if known:
             counted = stop + step * (np.arange(-_NEAR, _NEAR + 2) - 0.5)
@@ -80,7 +87,5 @@ def saturation(measured: xr.Dataset, frames: xr.Dataset) -> "Figure":
         else:
             text = f"{of}no value at which pixels stop"
             near.text(0.5, 0.5, text, ha="center", va="center", transform=near.transAxes)
-        for axes in (whole, near):
-            axes.set(yscale="log", xlabel="value as stored [ADU]", ylabel="pixels")
     figure.suptitle("Where do pixels stop?", fontweight="bold")
     return figure

@@ -8,6 +8,8 @@ from autowisp_xr import Camera
 from autowisp_xr.measure import saturation
 from tests.steps.frames import TWO_CHANNELS, frame_set
 
+NOISY = Camera(channels=TWO_CHANNELS, gain=1.0, read_noise=1.0)
+
 
 @pytest.fixture(scope="module")
 def flats():
@@ -36,3 +38,14 @@ def test_other_tables_and_frames_are_refused(flats):
         aw.plot.saturation(measured.drop_vars("saturation"), flats)
     with pytest.raises(aw.SchemaError, match="and the frames have"):
         aw.plot.saturation(measured, flats.isel(channel=[0]))
+    with pytest.raises(aw.SchemaError, match="calibrated already"):
+        aw.plot.saturation(measured, aw.calibrate(flats, camera=NOISY))
+
+
+@pytest.mark.parametrize("left", [0.5, 0.0])
+def test_pixels_without_a_value_are_not_counted(flats, left):
+    image = flats["image"].astype("f4")
+    some = flats.assign(image=image.where(np.arange(72) < left * 72))
+    whole, *_ = aw.plot.saturation(saturation(flats), some).axes
+    (outline,) = whole.patches
+    assert outline.get_xy()[:, 1].sum() > 0 if left else not outline.get_xy()[:, 1].any()
