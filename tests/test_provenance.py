@@ -102,7 +102,7 @@ def of_a_set():
 
 @pytest.fixture(scope="module")
 def sessions():
-    """What other sessions say of both, each of which has sets in an order of its own."""
+    """What other sessions give of both, each of which has sets in an order of its own."""
     code = (
         "from tests.test_provenance import in_a_session, of_a_set; "
         "print(*in_a_session(), of_a_set(), list({'gain', 'filter', 'exposure'})[0])"
