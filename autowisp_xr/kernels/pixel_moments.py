@@ -15,11 +15,20 @@ from autowisp_xr.kernels.jit import kernel
 APART = 2
 """Values that are kept apart."""
 
+HIT, BESIDE_HIT = 6.0, 3.5
+"""Noise by which a pixel, and one beside it in the same frame, stand out where a cosmic ray hit
+them. A pixel that jumps does so alone."""
+
+_TOGETHER = 256
+"""Pixels of a row, whose values in some frames stay in the cache."""
+
 Moments = tuple[Integers, Floats, Floats, Floats, Integers]
 
 
 @kernel
-def pixel_moments(image: Any, mask: Any, excluded: int, level: Any, scale: Any) -> Moments:
+def pixel_moments(
+    image: Any, mask: Any, excluded: int, level: Any, scale: Any, held: Any, rate: Any, seconds: Any
+) -> Moments:
     """Return the moments of pixels through frames.
 
     Parameters
@@ -28,6 +37,9 @@ def pixel_moments(image: Any, mask: Any, excluded: int, level: Any, scale: Any) 
         (frame, channel, y, x); a pixel takes part that is finite and has no flag of ``excluded``.
     level, scale
         (frame, channel): what is subtracted from a frame, and what it is divided by then.
+    held, rate
+        (channel, y, x), or of no size: what of each pixel is subtracted first, and what of it for
+        each of the ``seconds``, (frame).
 
     Returns
     -------
@@ -39,48 +51,156 @@ def pixel_moments(image: Any, mask: Any, excluded: int, level: Any, scale: Any) 
         from. NaN where there are too few: one value always is among the others.
     """
     frames, channels, height, width = image.shape
-    number = np.zeros((channels, height, width), np.uint16)
-    mean = np.full((channels, height, width), np.nan)
-    squares = np.full((channels, height, width), np.nan)
-    apart = np.full((APART, channels, height, width), np.nan)
-    origin = np.zeros((APART, channels, height, width), np.uint16)
-    values = np.empty(frames)
+    number = np.empty((channels, height, width), np.uint16)
+    mean = np.empty((channels, height, width))
+    squares = np.empty((channels, height, width))
+    apart = np.empty((APART, channels, height, width))
+    origin = np.empty((APART, channels, height, width), np.uint16)
+    # frame by frame, a few pixels at a time: compilers make one instruction of several of them
+    values = np.empty((frames, _TOGETHER))
+    largest, second, total, middle = (
+        np.empty(_TOGETHER), np.empty(_TOGETHER), np.empty(_TOGETHER), np.empty(_TOGETHER)
+    )  # fmt: skip
+    from_first, from_second, known, left = (
+        np.empty(_TOGETHER, np.int64), np.empty(_TOGETHER, np.int64),
+        np.empty(_TOGETHER, np.int64), np.empty(_TOGETHER, np.int64),
+    )  # fmt: skip
+    for c in range(channels):
+        for y in range(height):
+            for start in range(0, width, _TOGETHER):
+                size = min(_TOGETHER, width - start)
+                largest[:], second[:], total[:] = -np.inf, -np.inf, 0.0
+                from_first[:], from_second[:], known[:], left[:] = -1, -1, 0, 0
+                for f in range(frames):
+                    row, bits = image[f, c, y, start:], mask[f, c, y, start:]
+                    row_values, off, by = values[f], level[f, c], scale[f, c]
+                    if held.size:
+                        base, more = held[c, y, start:], rate[c, y, start:]
+                        for x in range(size):
+                            light = np.float64(row[x]) - base[x] - more[x] * seconds[f]
+                            row_values[x] = (light - off) / by
+                    else:
+                        for x in range(size):
+                            row_values[x] = (np.float64(row[x]) - off) / by
+                    for x in range(size):
+                        value = row_values[x]
+                        good = (bits[x] & excluded) == 0 and abs(value) < np.inf
+                        row_values[x] = value if good else np.nan
+                        known[x] += 1 if good else 0
+                    for x in range(size):
+                        # a comparison with NaN is false
+                        value = row_values[x]
+                        first, follows = value > largest[x], value > second[x]
+                        from_second[x] = (
+                            from_first[x] if first else (f if follows else from_second[x])
+                        )
+                        second[x] = largest[x] if first else (value if follows else second[x])
+                        from_first[x] = f if first else from_first[x]
+                        largest[x] = value if first else largest[x]
+                for x in range(size):
+                    from_second[x] = from_second[x] if known[x] > 2 else -1
+                    from_first[x] = from_first[x] if known[x] > 1 else -1
+                for f in range(frames):
+                    row_values = values[f]
+                    for x in range(size):
+                        value = row_values[x]
+                        taken = value == value and f != from_first[x] and f != from_second[x]
+                        row_values[x] = value if taken else np.nan
+                        total[x] += value if taken else 0.0
+                        left[x] += 1 if taken else 0
+                for x in range(size):
+                    middle[x] = total[x] / left[x] if left[x] else np.nan
+                    total[x] = 0.0
+                for f in range(frames):
+                    row_values = values[f]
+                    for x in range(size):
+                        off = row_values[x] - middle[x]
+                        total[x] += off * off if off == off else 0.0
+                for x in range(size):
+                    at = start + x
+                    number[c, y, at], mean[c, y, at] = left[x], middle[x]
+                    squares[c, y, at] = total[x] if left[x] else np.nan
+                    apart[0, c, y, at] = largest[x] if from_first[x] >= 0 else np.nan
+                    apart[1, c, y, at] = second[x] if from_second[x] >= 0 else np.nan
+                    origin[0, c, y, at] = max(from_first[x], 0)
+                    origin[1, c, y, at] = max(from_second[x], 0)
+    return number, mean, squares, apart, origin
+
+
+@kernel
+def without_hits(
+    number: Any, mean: Any, squares: Any, apart: Any, origin: Any, sigma: Any, interleaved: bool
+) -> tuple[Any, Any, Any]:
+    """Take in the values that are apart, but for those of pixels that a particle hit.
+
+    Parameters
+    ----------
+    number, mean, squares, apart, origin
+        As :func:`pixel_moments` gives them.
+    sigma
+        (channel, y, x): noise of one value, as it is expected.
+    interleaved
+        Whether what is beside a pixel is in the other channels, too, as in a mosaic.
+
+    Returns
+    -------
+    number, mean, squares
+        Of all values that are left.
+    """
+    channels, height, width = mean.shape
+    all_number = np.empty(mean.shape, np.int64)
+    all_mean, all_squares = np.empty(mean.shape), np.empty(mean.shape)
     for c in range(channels):
         for y in range(height):
             for x in range(width):
-                first, second, known = -1, -1, 0
-                for f in range(frames):
-                    values[f] = np.nan
-                    if mask[f, c, y, x] & excluded:
-                        continue
-                    value = (float(image[f, c, y, x]) - level[f, c]) / scale[f, c]
-                    if not np.isfinite(value):
-                        continue
-                    values[f] = value
-                    known += 1
-                    if first < 0 or value > values[first]:
-                        first, second = f, first
-                    elif second < 0 or value > values[second]:
-                        second = f
-                if known < 3:
-                    second = -1
-                if known < 2:
-                    first = -1
-                total, left = 0.0, 0
-                for f in range(frames):
-                    if f != first and f != second and not np.isnan(values[f]):
-                        total += values[f]
-                        left += 1
-                if left:
-                    middle = total / left
-                    deviations = 0.0
-                    for f in range(frames):
-                        if f != first and f != second and not np.isnan(values[f]):
-                            deviations += (values[f] - middle) ** 2
-                    mean[c, y, x], squares[c, y, x] = middle, deviations
-                number[c, y, x] = left
-                if first >= 0:
-                    apart[0, c, y, x], origin[0, c, y, x] = values[first], first
-                if second >= 0:
-                    apart[1, c, y, x], origin[1, c, y, x] = values[second], second
-    return number, mean, squares, apart, origin
+                count, middle = float(number[c, y, x]), mean[c, y, x]
+                deviations = squares[c, y, x]
+                for which in range(APART):
+                    value, step, after = apart[which, c, y, x], 0.0, 0.0
+                    # what is apart is so from the mean of the others, whatever was taken in
+                    taken = np.isfinite(value) and not (
+                        (value - mean[c, y, x]) / sigma[c, y, x] > HIT
+                        and _beside_hit(mean, apart, origin, sigma, which, c, y, x, interleaved)
+                    )
+                    if taken:
+                        count += 1.0
+                        step = value - middle
+                    middle += step / count
+                    if taken:
+                        after = value - middle
+                    deviations += step * after
+                all_number[c, y, x], all_mean[c, y, x] = count, middle
+                all_squares[c, y, x] = deviations
+    return all_number, all_mean, all_squares
+
+
+@kernel
+def _beside_hit(
+    mean: Any,
+    apart: Any,
+    origin: Any,
+    sigma: Any,
+    which: int,
+    channel: int,
+    y: int,
+    x: int,
+    interleaved: bool,
+) -> bool:
+    """Return whether a pixel beside one stands out in the same frame."""
+    channels, height, width = mean.shape
+    frame = origin[which, channel, y, x]
+    for c in range(channels):
+        if c != channel and not interleaved:
+            continue
+        for row in range(max(y - 1, 0), min(y + 2, height)):
+            for column in range(max(x - 1, 0), min(x + 2, width)):
+                if c == channel and row == y and column == x:
+                    continue
+                for other in range(APART):
+                    far = apart[other, c, row, column] - mean[c, row, column]
+                    if (
+                        origin[other, c, row, column] == frame
+                        and far / sigma[c, row, column] > BESIDE_HIT
+                    ):
+                        return True
+    return False

@@ -4,7 +4,6 @@ Frames are read once, in bands of rows; what is known of their pixels is in memo
 """
 
 from dataclasses import dataclass, replace
-from itertools import product
 
 import numpy as np
 import xarray as xr
@@ -15,17 +14,13 @@ from autowisp_xr.bridge import blocks
 from autowisp_xr.bridge.sampled_rows import grid_of
 from autowisp_xr.camera import Camera
 from autowisp_xr.flags import Flag
-from autowisp_xr.kernels.pixel_moments import APART, pixel_moments
+from autowisp_xr.kernels.pixel_moments import APART, pixel_moments, without_hits
 from autowisp_xr.options import OverscanChoice
 from autowisp_xr.steps.calibration import calibrated
 from autowisp_xr.steps.fused_pass import PLANE_BYTES
 
 _ROWS = 256
 """Of a chunk of frames that are in memory."""
-
-_HIT, _BESIDE_HIT = 6.0, 3.5
-"""Noise by which a pixel, and one beside it in the same frame, stand out where a cosmic ray hit
-them. A pixel that jumps does so alone."""
 
 
 @dataclass(frozen=True)
@@ -67,21 +62,12 @@ class FrameMoments:
         variance
             Of one value, by (channel, y, x), as it is expected.
         """
+        given = self.number, self.mean, self.squares, self.apart, self.origin
         with np.errstate(invalid="ignore"):
-            far = np.nan_to_num((self.apart - self.mean) / np.sqrt(variance), nan=-np.inf)
-        hit = _hits(far, self.origin, interleaved=self.interleaved)
-        number, mean, squares = self.number.astype(np.float64), self.mean, self.squares
-        for value, left_out in zip(self.apart, hit, strict=True):
-            taken = ~left_out & np.isfinite(value)
-            number = number + taken
-            step = np.where(taken, value - mean, 0.0)
-            with np.errstate(invalid="ignore", divide="ignore"):
-                mean = mean + step / number
-            squares = squares + step * np.where(taken, value - mean, 0.0)
-        apart = np.full_like(self.apart, np.nan)
-        return replace(
-            self, number=number.astype(np.int64), mean=mean, squares=squares, apart=apart
-        )
+            sigma = np.sqrt(variance)
+        number, mean, squares = without_hits(*given, sigma, self.interleaved)
+        apart = np.broadcast_to(np.nan, self.apart.shape)
+        return replace(self, number=number, mean=mean, squares=squares, apart=apart)
 
 
 @dataclass(frozen=True)
@@ -100,6 +86,9 @@ class LeveledFrames:
     """(channel, y, x): the mean of the frames on a grid of pixels."""
     exposure: float
     """Mean of the frames, in seconds; 0 where it is not known."""
+    held: Planes | None = None
+    rate: Planes | None = None
+    """What :meth:`without` takes off."""
 
     def rows(self, rows: slice) -> "LeveledFrames":
         """Return the same frames with some of their rows."""
@@ -114,11 +103,7 @@ class LeveledFrames:
             (channel, y, x): what every frame holds, and what is added in each second of its own
             exposure (which is none where it is not known).
         """
-        image = self.frames["image"] - xr.Variable(schema.DIMS[1:], bias)
-        if "exposure" in self.frames.coords:
-            dark = xr.Variable(schema.DIMS[1:], rate).chunk()
-            image = image - dark * self.frames["exposure"].fillna(0.0).variable
-        return replace(self, frames=self.frames.assign(image=image.transpose(*schema.DIMS)))
+        return replace(self, held=bias, rate=rate)
 
     def some(self, which: Bools) -> "LeveledFrames":
         """Return some of the frames."""
@@ -191,11 +176,17 @@ def frame_moments(one: LeveledFrames) -> FrameMoments:
     shift, scale = one.level, np.ones_like(one.level)
     if one.kind == "flat":
         shift, scale = np.zeros_like(one.level), one.level
+    seconds = np.zeros(len(shift))
+    if "exposure" in one.frames.coords:
+        seconds = np.nan_to_num(one.frames["exposure"].values.astype(np.float64), posinf=np.inf)
+    off = (None if of is None else xr.Variable(schema.DIMS[1:], of) for of in (one.held, one.rate))
     planes = blocks.apply(
         _moments,
         [
             *(blocks.stackwise(one.frames[name].variable) for name in ("image", "mask")),
             *(xr.Variable(("frame", "channel"), of_frames) for of_frames in (shift, scale)),
+            xr.Variable("frame", seconds),
+            *off,
         ],
         schema.DIMS[1:],
         [np.uint16, *[np.float64] * (2 + APART), *[np.uint16] * APART],
@@ -208,40 +199,17 @@ def frame_moments(one: LeveledFrames) -> FrameMoments:
     return FrameMoments(number, mean, squares, values, origin, interleaved)
 
 
-def _moments(image: Cube, mask: Cube, level: Floats, scale: Floats) -> list[Planes]:
+def _moments(
+    image: Cube,
+    mask: Cube,
+    level: Floats,
+    scale: Floats,
+    seconds: Floats,
+    held: Planes | None,
+    rate: Planes | None,
+) -> list[Planes]:
+    off = (np.empty((0, 0, 0)) if of is None else of for of in (held, rate))
     number, mean, squares, apart, origin = pixel_moments(
-        image, mask, int(Flag.UNUSABLE), level, scale
+        image, mask, int(Flag.UNUSABLE), level, scale, *off, seconds
     )
     return [number, mean, squares, *apart, *origin]
-
-
-def _hits(far: Floats, origin: Integers, *, interleaved: bool) -> Bools:
-    """Return which of the values that are apart are high because a particle hit their pixel.
-
-    Parameters
-    ----------
-    far
-        (2, channel, y, x): by how much noise they are above the others of their pixel.
-    origin
-        The frames that they are from.
-    """
-    hit = np.zeros(far.shape, bool)
-    which, channel, y, x = np.nonzero(far > _HIT)
-    height, width = far.shape[-2:]
-    frame = origin[which, channel, y, x]
-    found = np.zeros(which.size, bool)
-    # in a mosaic, what is beside a pixel has other colours
-    channels = [channel]
-    if interleaved:
-        channels += [(channel + more) % far.shape[1] for more in range(1, far.shape[1])]
-    for beside, down, along in product(channels, (-1, 0, 1), (-1, 0, 1)):
-        if beside is channel and not (down or along):
-            continue
-        row, column = y + down, x + along
-        inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-        row, column = row.clip(0, height - 1), column.clip(0, width - 1)
-        for other in range(len(far)):
-            at = (other, beside, row, column)
-            found |= inside & (far[at] > _BESIDE_HIT) & (origin[at] == frame)
-    hit[which, channel, y, x] = found
-    return hit

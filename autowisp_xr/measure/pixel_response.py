@@ -56,7 +56,9 @@ def is_nonlinear(faint: Response, bright: Response, *, dark_known: bool) -> Bool
 def _response(flats: LeveledFrames) -> Response:
     moments = frame_moments(flats)
     every = moments.complete()
-    around = surroundings(every.variance / median_ratio(every.number), REGION)
+    # of each number once: a plane of them would take longer than the frames
+    usual = median_ratio(np.arange(every.number.max() + 1))
+    around = surroundings(every.variance / usual[every.number], REGION)
     moments = moments.without_hits(np.nan_to_num(around, nan=np.inf))
     middle = surroundings(moments.mean, _SIDE)
     middle[~(middle > _LIT * np.sqrt(around))] = np.nan

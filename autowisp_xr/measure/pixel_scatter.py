@@ -1,14 +1,15 @@
 r"""How pixels scatter through frames, against what their noise explains.
 
 The sample variance of n normal values, by the true one, is :math:`\chi^2_{n-1} / (n - 1)`. So a
-share p of good pixels is above :math:`\chi^2_{n-1}(1 - p) / (n - 1)`.
+share p of good pixels is above :math:`\chi^2_{n-1}(1 - p) / (n - 1)`. Its quantiles are those of
+the incomplete gamma function, for which ``scipy.stats`` need not be imported.
 """
 
 import bottleneck
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
-from scipy.stats import chi2
+from scipy.special import chdtri, gammaincinv
 
 from autowisp_xr.arrays import Floats
 from autowisp_xr.camera import Camera
@@ -26,19 +27,19 @@ REGION = 64
 def median_ratio(number: ArrayLike) -> Floats:
     """Return the median of the sample variance of so many normal values, by the true one."""
     free = np.maximum(np.asarray(number, np.float64) - 1.0, 1.0)
-    return np.asarray(chi2.median(free) / free)
+    return np.asarray(2.0 * gammaincinv(free / 2.0, 0.5) / free)
 
 
 def limits(most: int, chance: float) -> Floats:
     """Return the ratio of variances above which a share of good pixels is, by number of values."""
     free = np.arange(1, most, dtype=np.float64)
-    return np.concatenate([[np.inf] * 2, chi2.isf(chance, free) / free])
+    return np.concatenate([[np.inf] * 2, chdtri(free, chance) / free])
 
 
 def found_factor(number: int, chance: float) -> float:
     """Return by which factor an uncertainty is too small where 99 % of such pixels are found."""
     free = number - 1.0
-    return float(np.sqrt(chi2.isf(chance, free) / chi2.ppf(0.01, free)))
+    return float(np.sqrt(chdtri(free, chance) / (2.0 * gammaincinv(free / 2.0, 0.01))))
 
 
 def expected_variance(
