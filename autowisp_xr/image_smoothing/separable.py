@@ -6,7 +6,6 @@ from typing import Any, ClassVar, Unpack
 
 import numpy as np
 from numpy.polynomial import legendre
-from scipy.interpolate import make_interp_spline
 
 from autowisp_xr.arrays import Floats, Image
 from autowisp_xr.image_smoothing.binning import BINNING, BinningOptions
@@ -182,6 +181,8 @@ class SplineImageSmoother(SeparableImageSmoother):
         return checked
 
     def _terms(self, pixels: int, number: int, **options: int) -> Floats:
+        from scipy.interpolate import make_interp_spline
+
         # the splines that are 1 at one of the nodes
         if number == 1:
             return np.ones((pixels, 1))

@@ -32,7 +32,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.interpolate import BSpline, make_interp_spline
 
 from autowisp_xr.arrays import Bools, Floats, Image, Integers
 from autowisp_xr.image_smoothing.image import YX, Pair, SmoothModel, as_image, as_pair, filled
@@ -154,6 +153,8 @@ class Direction(NamedTuple):
 @lru_cache(maxsize=16)
 def direction(size: int, factor: int, order: int) -> Direction:
     """Return splines of degree ``order`` over ``size`` pixels, each of which becomes ``factor``."""
+    from scipy.interpolate import make_interp_spline
+
     places = np.arange(size + 1.0)
     knots = make_interp_spline(places, places, k=order).t
     equations, lower = _band(*_weights(places, knots, order))
@@ -178,6 +179,8 @@ def coefficients(image: Image, y: Direction, x: Direction) -> Floats:
 
 def _weights(edges: Floats, knots: Floats, order: int) -> tuple[Integers, Floats]:
     """Return the first coefficient, and weights of it and the next, for pixels between edges."""
+    from scipy.interpolate import BSpline
+
     values = BSpline.design_matrix(edges, knots, order)
     first = values.indices.reshape(-1, order + 1)[:, 0].astype(np.intp)
     # T_j from the first B-spline on that is not zero: one, then less and less, then zero

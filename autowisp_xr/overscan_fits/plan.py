@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.interpolate import BSpline
 
 from autowisp_xr.amplifiers import Amplifier
 from autowisp_xr.arrays import Bools, Floats, Integers
@@ -262,6 +261,9 @@ def basis(method: Overscan, lines: Integers, first: float, last: float) -> Float
     scaled = (np.asarray(lines, dtype=np.float64) - (first + last) / 2) / half
     if method.spline_nodes is None:
         return np.polynomial.legendre.legvander(scaled, (terms_of(method) or 1) - 1)
+    # takes a quarter of a second to import, and few overscans are splines
+    from scipy.interpolate import BSpline
+
     degree = min(3, method.spline_nodes - 1)
     inner = np.linspace(-1.0, 1.0, method.spline_nodes - degree + 1)
     knots = np.r_[[-1.0] * degree, inner, [1.0] * degree]
