@@ -26,6 +26,7 @@ from tests.benchmarks import (
     kernels,
     matching,
     memory,
+    night,
     reading,
     smoothing,
     stack,
@@ -33,7 +34,7 @@ from tests.benchmarks import (
 )
 from tests.benchmarks._common import Floor, Job, ProcessError, Result, Run
 
-ALL = (calibrate, flats, kernels, matching, memory, reading, smoothing, stack, startup)
+ALL = (calibrate, flats, kernels, matching, memory, night, reading, smoothing, stack, startup)
 FEW = ["--rounds", "1", "--no-peers"]
 
 
@@ -124,8 +125,13 @@ def test_the_cost_of_matching_is_compared_with_frames_as_they_are(capsys):
         ),
         (startup, [], {"bare import": 1, "autowisp-xr --help": 1, "autowisp-xr stack": 1}),
         (memory, ["--size", "40", "--frames", "12"], {"library": 1, "command": 1}),
+        (
+            night,
+            ["--size", "64", *(f"--{kind}=2" for kind in ("biases", "darks", "flats", "lights"))],
+            {"reduce": 1, "reduce, no checks": 1},
+        ),
     ],
-    ids=["kernels", "stack", "reading", "calibrate", "startup", "memory"],
+    ids=["kernels", "stack", "reading", "calibrate", "startup", "memory", "night"],
 )
 def test_each_runs_without_peers_and_prints_a_table(
     module, options, lines, tmp_path, monkeypatch, capsys

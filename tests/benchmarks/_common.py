@@ -71,6 +71,10 @@ class Run(NamedTuple):
     seconds: float
     mebibytes: float
     made_of: str
+    cpu: float = float("nan")
+    """Seconds of all processors, those of the system among them."""
+    written: int = 0
+    """Bytes that lie in the folder of the job after it."""
 
 
 class ProcessError(RuntimeError):
@@ -89,20 +93,21 @@ def measured(command: Sequence[str], **how: Any) -> Run:
         ) as process:
             assert process.stdout is not None
             described = process.stdout.read()
-            mebibytes = _ended(process)
+            mebibytes, cpu = _ended(process)
         seconds = time.perf_counter() - start
         if process.returncode:
             last = described.strip().splitlines()[-3:]
             raise ProcessError(" | ".join(filter(None, [*last, _last_line(errors)])))
-    return Run(seconds, mebibytes, (described.strip().splitlines() or [""])[-1])
+    return Run(seconds, mebibytes, (described.strip().splitlines() or [""])[-1], cpu)
 
 
-def _ended(process: subprocess.Popen[str]) -> float:
-    """Wait for the end of a process; the peak of its memory in MiB."""
+def _ended(process: subprocess.Popen[str]) -> tuple[float, float]:
+    """Wait for the end of a process; the peak of its memory in MiB, and its CPU seconds."""
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     # kibibytes, but on a Mac
-    return usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    mebibytes = usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    return mebibytes, usage.ru_utime + usage.ru_stime
 
 
 def _last_line(errors: IO[str]) -> str:
@@ -140,6 +145,8 @@ class Result:
     mebibytes: float = float("nan")
     described: str = ""
     failure: str = ""
+    cpu: list[float] = field(default_factory=list)
+    written: int = 0
 
     @property
     def median(self) -> float:
@@ -181,7 +188,7 @@ class _Worker:
             self._process.stdin.close()
         self._process.stdout.close()
         self._errors.close()
-        return _ended(self._process)
+        return _ended(self._process)[0]
 
 
 def compare(jobs: Sequence[Job], rounds: int, rounds_of_slow: int) -> dict[str, Result]:
@@ -202,16 +209,18 @@ def compare(jobs: Sequence[Job], rounds: int, rounds_of_slow: int) -> dict[str, 
                 if report:
                     print(f"\r{job.name:60}", end="", file=sys.stderr, flush=True)
                 try:
-                    seconds, described, memory = _run(job, request, workers)
+                    run = _run(job, request, workers)
                 except ProcessError as error:
                     if job.is_ours:
                         raise
                     result.failure = str(error)
                     continue
-                result.described = described or result.described
+                result.described = run.made_of or result.described
+                memory, result.written = run.mebibytes, run.written
                 result.mebibytes = max(memory, result.mebibytes) if number > 0 else memory
                 if number >= 0:
-                    result.seconds.append(seconds)
+                    result.seconds.append(run.seconds)
+                    result.cpu.append(run.cpu)
     finally:
         for name, worker in workers.items():
             results[name].mebibytes = worker.close()
@@ -220,20 +229,23 @@ def compare(jobs: Sequence[Job], rounds: int, rounds_of_slow: int) -> dict[str, 
     return results
 
 
-def _run(
-    job: Job, request: dict[str, Any] | None, workers: dict[str, _Worker]
-) -> tuple[float, str, float]:
+def _run(job: Job, request: dict[str, Any] | None, workers: dict[str, _Worker]) -> Run:
     with _emptied(job.folder):
         if request is None:
-            return _reordered(measured(job.command, **job.how))
+            run = measured(job.command, **job.how)
+            reported = run.made_of.startswith(_REPORTED)
+            made_of = run.made_of.removeprefix(_REPORTED) if reported else ""
+            return run._replace(made_of=made_of, written=_bytes_in(job.folder))
         if job.name not in workers:
             workers[job.name] = _Worker(job.command, **job.how)
-        return *workers[job.name].ask(request), float("nan")
+        seconds, described = workers[job.name].ask(request)
+        return Run(seconds, float("nan"), described)
 
 
-def _reordered(run: Run) -> tuple[float, str, float]:
-    described = run.made_of.removeprefix(_REPORTED) if run.made_of.startswith(_REPORTED) else ""
-    return run.seconds, described, run.mebibytes
+def _bytes_in(folder: Path | None) -> int:
+    files = [] if folder is None else [path for path in folder.rglob("*") if path.is_file()]
+    # what is linked from elsewhere was not written
+    return sum(path.stat().st_size for path in files if path.stat().st_nlink == 1)
 
 
 @contextlib.contextmanager
@@ -319,13 +331,13 @@ def option_parser(description: str, *, rounds: int = 5) -> argparse.ArgumentPars
 
 
 @contextlib.contextmanager
-def place(directory: Path | None) -> Iterator[Path]:
-    """The directory of the frames, or a temporary one."""
+def place(directory: Path | None, within: Path | None = None) -> Iterator[Path]:
+    """The directory of the frames, or a temporary one, in another one if so wanted."""
     if directory is not None:
         directory.mkdir(parents=True, exist_ok=True)
         yield directory.resolve()
         return
-    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+    with tempfile.TemporaryDirectory(prefix="benchmark-", dir=within) as folder:
         yield Path(folder)
 
 

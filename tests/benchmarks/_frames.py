@@ -11,7 +11,16 @@ from astropy.io import fits
 
 from tests.benchmarks._common import GAIN, READ_NOISE
 
-__all__ = ["arrays", "calibrated", "compressed", "differing", "gzipped", "light_frames", "masters"]
+__all__ = [
+    "arrays",
+    "calibrated",
+    "compressed",
+    "differing",
+    "gzipped",
+    "light_frames",
+    "masters",
+    "night",
+]
 
 EXPOSURE = 60.0
 BIAS = 300.0
@@ -37,13 +46,18 @@ def scene(shape: tuple[int, int], rng: np.random.Generator) -> Any:
 def cube(number: int, shape: tuple[int, int], seed: int = 1) -> Iterator[Any]:
     """Raw frames, uint16, one after the other."""
     rng = np.random.default_rng(seed)
-    level = scene(shape, rng)
-    sigma = np.sqrt((level - BIAS) / GAIN + (READ_NOISE / GAIN) ** 2)
-    planes = [rng.standard_normal(shape, dtype=np.float32) for _ in range(min(_PLANES, number))]
+    yield from _exposed(scene(shape, rng) - BIAS, number, rng)
+
+
+def _exposed(light: Any, number: int, rng: np.random.Generator) -> Iterator[Any]:
+    """Frames of a level in ADU, free of bias, with noise and cosmic rays."""
+    sigma = np.sqrt(np.maximum(light, 0) / GAIN + (READ_NOISE / GAIN) ** 2)
+    planes = [rng.standard_normal(light.shape, np.float32) for _ in range(min(_PLANES, number))]
     for frame in range(number):
         values = np.roll(planes[frame % len(planes)], 7919 * frame)
         values *= sigma
-        values += level
+        values += light
+        values += BIAS
         hits = rng.integers(0, values.size, max(1, values.size // 5000))
         values.ravel()[hits] += rng.exponential(5000, hits.size).astype(np.float32)
         yield np.clip(np.rint(values, out=values), 0, 65535, out=values).astype(np.uint16)
@@ -90,6 +104,35 @@ def light_frames(directory: str, number: int, shape: Sequence[int]) -> list[str]
         for i, (file, frame) in enumerate(zip(files, cube(number, tuple(shape)), strict=True)):
             fits.writeto(file, frame, header(i), overwrite=True)
     return [str(file) for file in files]
+
+
+def night(directory: str, numbers: Mapping[str, int], shape: Sequence[int]) -> dict[str, list[str]]:
+    """Raw frames of a night by their kinds, ``bias_00001.fits`` and so on, unless they are there.
+
+    All have the bias, darks the current of their exposure, flats half a full well and a gradient.
+    """
+    rng = np.random.default_rng(3)
+    y, x = np.ogrid[-1 : 1 : shape[0] * 1j, -1 : 1 : shape[1] * 1j]
+    response = 1 + 0.01 * rng.standard_normal(tuple(shape), dtype=np.float32)
+    response *= (1 - 0.1 * (x**2 + y**2)).astype(np.float32)
+    current = DARK * (1 + 0.3 * rng.standard_normal(tuple(shape), dtype=np.float32))
+    hot = rng.integers(0, current.size, max(1, current.size // 10_000))
+    current.ravel()[hot] += rng.exponential(2000, hot.size).astype(np.float32)
+    lights = (scene(tuple(shape), rng) - BIAS - DARK) * response + current
+    levels = {"bias": 0 * current, "dark": current, "flat": 25_000 * response, "light": lights}
+    made = {}
+    for kind, number in numbers.items():
+        names = _named(directory, [f"{kind}_{i:05d}.fits" for i in range(1, number + 1)])
+        made[kind] = [str(name) for name in names]
+        if all(name.exists() for name in names):
+            continue
+        for i, frame in enumerate(_exposed(levels[kind], number, rng)):
+            cards = header(i, "object" if kind == "light" else kind)
+            cards["EXPTIME"] = {"bias": 0.0, "flat": 1.0}.get(kind, EXPOSURE)
+            cards["SET-TEMP"] = cards["CCD-TEMP"] = -10.0
+            cards["GAIN"] = 100
+            fits.writeto(names[i], frame, cards, overwrite=True)
+    return made
 
 
 def compressed(files: Sequence[str], directory: str) -> list[str]:

@@ -243,6 +243,36 @@ def calibrate_ccdproc(files, masters, out, gain, read_noise):
     return ""
 
 
+@job
+def reduce_ccdproc(bias, dark, flat, light, out):
+    import ccdproc
+    from astropy import units
+    from astropy.nddata import CCDData
+
+    def combined(frames, name, **how):
+        clip = {"sigma_clip": True, "sigma_clip_low_thresh": 3, "sigma_clip_high_thresh": 3}
+        made = ccdproc.combine(frames, dtype=np.float32, unit="adu", **clip, **how)
+        made.write(os.path.join(out, name))
+        return made
+
+    exposure = {"exposure_time": "EXPTIME", "exposure_unit": units.second, "scale": True}
+    master_bias = combined(bias, "bias.fits")
+
+    def less_bias(file):
+        return ccdproc.subtract_bias(CCDData.read(file, unit="adu"), master_bias)
+
+    master_dark = combined([less_bias(file) for file in dark], "dark.fits")
+    flats = [ccdproc.subtract_dark(less_bias(file), master_dark, **exposure) for file in flat]
+    scale = {"scale": lambda values: 1 / np.median(values)}
+    master_flat = combined(flats, "flat.fits", **scale)
+    for file in light:
+        frame = ccdproc.subtract_dark(less_bias(file), master_dark, **exposure)
+        frame = ccdproc.flat_correct(frame, master_flat)
+        frame.data = frame.data.astype(np.float32)
+        frame.write(os.path.join(out, os.path.basename(file)))
+    return ""
+
+
 @functools.lru_cache(maxsize=1)
 def _random_bytes(number):
     return np.random.default_rng(0).integers(0, 256, number, np.uint8)
