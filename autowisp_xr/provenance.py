@@ -18,6 +18,7 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import asdict, is_dataclass
 from functools import cache
 from importlib.metadata import version
@@ -44,6 +45,8 @@ _Version = tuple[str, int, int, str]
 """Path, size and time of change of a file, and the kind of digest."""
 
 _BEGUN: dict[_Version, Future[str | None]] = {}
+
+_WANTED = ContextVar("wanted", default=True)
 
 
 def history(ds: xr.Dataset) -> list[dict[str, Any]]:
@@ -239,6 +242,8 @@ def united(histories: Iterable[list[dict[str, Any]]]) -> list[dict[str, Any]] | 
 
 def with_hashes(ds: xr.Dataset) -> xr.Dataset:
     """Return the Dataset with the SHA-256 of each input file that has not changed since."""
+    if not _WANTED.get():
+        return ds
     records = history(ds)
     named = (
         file
@@ -297,6 +302,16 @@ def hashing(paths: Iterable[str]) -> Iterator[None]:
         for known in begun:
             _BEGUN.pop(known, None)
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def digests(wanted: bool) -> Iterator[None]:
+    """Let :func:`with_hashes` digest files inside the block, or leave histories as they are."""
+    before = _WANTED.set(wanted)
+    try:
+        yield
+    finally:
+        _WANTED.reset(before)
 
 
 def sha1_of(path: str) -> str:

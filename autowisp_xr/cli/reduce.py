@@ -52,6 +52,7 @@ def reduce(options: Namespace) -> int:
         make_fringes=options.make_fringes,
         defects="none" if options.defects == ["none"] else options.defects,
         cosmic_rays=_cosmic_rays(options),
+        checks=options.checks == "on",
         checksum=options.checksum,
         overwrite=options.overwrite,
         report=print,

@@ -56,10 +56,12 @@ class Writing:
     def __call__(self, numbers: Sequence[int], *planes: Cube) -> Any:
         """Write the frames of these numbers, given their planes (frame, channel, y, x).
 
-        Returns a list for each frame: with ``digest`` an entry of each of its files, as
-        :func:`autowisp_xr.provenance.hashed_entry` makes it.
+        Returns a list for each frame: an entry of each of its files, as
+        :func:`autowisp_xr.provenance.file_entry` makes it, with ``digest`` as ``hashed_entry``.
         """
-        channels = planes[0].shape[1]
+        channels, noted = planes[0].shape[1], provenance.file_entry
+        if self.digest:
+            noted = provenance.hashed_entry
         written = np.empty(len(numbers), object)
         for i, number in enumerate(numbers):
             files = self.targets[number * channels : (number + 1) * channels]
@@ -69,8 +71,7 @@ class Writing:
                 if target
             ]
             write_whole(outputs, overwrite=self.overwrite)
-            paths = (path for path, _ in outputs) if self.digest else ()
-            written[i] = [provenance.hashed_entry(path) for path in paths]
+            written[i] = [noted(path) for path, _ in outputs]
         return written
 
     def _content(self, target: Target, planes: Sequence[Image]) -> Content:

@@ -121,7 +121,8 @@ def write_missing(
         Called with the path of each file before any is written; whether it stays as it is.
     report
         Called with the files of a frame soon after they are written: entries as
-        :func:`autowisp_xr.provenance.hashed_entry` makes them.
+        :func:`autowisp_xr.provenance.hashed_entry` makes them, or without ``hashes``,
+        :func:`autowisp_xr.provenance.file_entry`.
 
     Returns
     -------
@@ -153,7 +154,7 @@ def write_missing(
         dims = ds["image"].dims
         names = [name for name in _WRITTEN if name in ds and ds[name].dims == dims]
         done = [target and _with_history(target, ds, records) for target in files]
-        write = Writing(done, names, overwrite, level, digest=report is not None)
+        write = Writing(done, names, overwrite, level, digest=hashes and report is not None)
         for of_frame in write_frames(ds, write):
             if report is not None:
                 report(of_frame)

@@ -53,7 +53,9 @@ class KnownCamera(NamedTuple):
     """Those of them that state what is new in the camera."""
 
 
-def know_camera(sets: Sequence[FrameSet], camera: Camera | None) -> KnownCamera:
+def know_camera(
+    sets: Sequence[FrameSet], camera: Camera | None, *, checks: bool = True
+) -> KnownCamera:
     """Complete and check what is known of a camera by frames of the night.
 
     Parameters
@@ -64,10 +66,12 @@ def know_camera(sets: Sequence[FrameSet], camera: Camera | None) -> KnownCamera:
         What the user states; this is never overruled. What headers state of the gain is where the
         read noise has to be measured, since both come from the same frames then; where headers
         contradict each other; and where two flats and two biases show something else.
+    checks
+        Whether frames are looked at where all is known.
     """
-    seen, records = look(sets, camera), records_of(sets)
+    seen, records = look(sets, camera) if checks else Seen(), records_of(sets)
     saturating, line = seen.saturation(camera, records)
-    known = _measured(sets, saturating, seen)
+    known = _measured(sets, saturating, seen, checks)
     lines = (line,) if line else ()
     summed_up = camera_words.describe(records, known.camera, seen.unseen)
     return KnownCamera(
@@ -77,8 +81,10 @@ def know_camera(sets: Sequence[FrameSet], camera: Camera | None) -> KnownCamera:
     )
 
 
-def _measured(sets: Sequence[FrameSet], camera: Camera | None, seen: Seen) -> KnownCamera:
-    """Complete and check gain and read noise."""
+def _measured(
+    sets: Sequence[FrameSet], camera: Camera | None, seen: Seen, checks: bool
+) -> KnownCamera:
+    """Complete gain and read noise, and check them if so wanted."""
     given = camera or Camera()
     asked = [name for name in _ASKED if getattr(given, name) is None]
     if not asked or given.amplifiers:
@@ -93,6 +99,8 @@ def _measured(sets: Sequence[FrameSet], camera: Camera | None, seen: Seen) -> Kn
     amplified = by_headers if by_headers and by_headers.amplifiers else None
     if amplified:
         unknown, disagree = amplified.unknown_noise, []
+    if not (checks or unknown):
+        return KnownCamera(camera)
     try:
         if min(len(flats), len(biases)) < 2:
             gains = [given.gain] if given.gain is not None else list(stated["gain"])

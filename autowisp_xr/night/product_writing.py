@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from operator import methodcaller
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -57,6 +58,8 @@ class Writer:
     """As for :func:`~autowisp_xr.reduce`, like ``overwrite``."""
     record: Record
     """Knows what may be replaced."""
+    checks: bool = True
+    """As for :func:`~autowisp_xr.reduce`."""
     kept: bool = False
     """Whether results of another run are in the way, and stay."""
 
@@ -123,8 +126,10 @@ class Writer:
     ) -> xr.Dataset:
         """Store a product, look at it, write its files, and note it in the summary."""
         made = self._stored(made, product, overwrite)
-        remarks.notes += _without_good_pixels(made, product)
-        doubts = remarks.look(made) if remarks.look else Doubts()
+        # that a master has good pixels is no doubt: without, it must not be used
+        if self.checks or product.is_master:
+            remarks.notes += _without_good_pixels(made, product)
+        doubts = remarks.look(made) if remarks.look and self.checks else Doubts()
         made = doubts.marked(made, remarks.notes)
         remarks.notes += doubts.notes
         files = self._to_fits(made, product, remarks)
@@ -205,7 +210,8 @@ class Writer:
             return bool(why) or is_this
 
         try:
-            paths = write_missing(made, name, keeps, overwrite=True, report=self.record.add)
+            noted: dict[str, Any] = {"hashes": self.checks, "report": self.record.add}
+            paths = write_missing(made, name, keeps, overwrite=True, **noted)
         finally:
             self.record.save()
         remarks.notes += [

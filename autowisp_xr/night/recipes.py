@@ -49,6 +49,7 @@ class Recipes:
     select: "flats.FlatSelection | None"
     min_flat: float
     cosmic_rays: CosmicRays | None
+    checks: bool
     """As for :func:`~autowisp_xr.reduce`."""
     masks: DefectMasks
     made: dict[str, xr.Dataset] = field(default_factory=dict)
@@ -80,7 +81,7 @@ class Recipes:
             given |= {"scale_dark": False, "min_flat": self.min_flat}
             if choices["dark"].scaled:
                 given["scale_dark"] = self.matching.scale_dark
-                remarks.notes += _price(product.masters["dark"], given["dark"], raw)
+                remarks.notes += self._price(product.masters["dark"], given["dark"], raw)
             if not _level_is_known(choices, raw):
                 remarks.notes.append(sentence("no_level"))
             recipe = {"flat": self._flat, "fringe": self._fringe}.get(product.kind, self._science)
@@ -102,8 +103,19 @@ class Recipes:
         remarks.notes += found.notes
         remarks.notes += self._dark_current(product.choices, raw, found.frames["mean"], bias)
         high = [number for number, (_, kind, _) in enumerate(rows) if kind == "high"]
-        remarks.notes += checks_of_masters.doubts_on_flats(raw.isel(frame=high), bias)
+        if self.checks:
+            remarks.notes += checks_of_masters.doubts_on_flats(raw.isel(frame=high), bias)
         return found.high
+
+    def _price(self, name: str, dark: xr.Dataset, frames: xr.Dataset) -> list[str]:
+        """Report what it means that a dark has to be scaled."""
+        seconds = frames["exposure"].values
+        span = (float(seconds.min()), float(seconds.max()))
+        lines = [checks_of_masters.price_of_scaling(name, dark, span)]
+        if self.checks:
+            factor = span[1] / float(dark["exposure"])
+            lines += checks_of_masters.doubts_on_glow(dark, name, factor)
+        return lines
 
     def _fringe(
         self, product: Product, raw: xr.Dataset, remarks: Remarks, given: Mapping[str, Any]
@@ -234,14 +246,6 @@ def _moved(raw: xr.Dataset) -> float:
     east = (ra - ra[0] + 180) % 360 - 180
     spans = np.ptp(east) * np.cos(np.radians(dec[0])), np.ptp(dec)
     return 3600 * float(np.hypot(*spans))
-
-
-def _price(name: str, dark: xr.Dataset, frames: xr.Dataset) -> list[str]:
-    """Report what it means that a dark has to be scaled."""
-    seconds = frames["exposure"].values
-    span = (float(seconds.min()), float(seconds.max()))
-    glow = checks_of_masters.doubts_on_glow(dark, name, span[1] / float(dark["exposure"]))
-    return [checks_of_masters.price_of_scaling(name, dark, span), *glow]
 
 
 @contextmanager

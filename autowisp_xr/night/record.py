@@ -70,9 +70,13 @@ class Record:
         return NOT_OURS if entry is None else "it was changed since reduce wrote it"
 
     def add(self, written: Iterable[Mapping[str, Any]]) -> None:
-        """Note which files have been written, by the ``provenance.hashed_entry`` of each."""
+        """Note which files have been written, by the ``provenance.hashed_entry`` of each.
+
+        One without a digest is ours as long as its size and time are those.
+        """
         for entry in written:
-            kept = {name: entry[name] for name in ("size", "changed", "sha256")}
+            names = ("size", "changed", "sha256")
+            kept = {name: entry[name] for name in names if name in entry}
             self._files[self._place(entry["path"])] = kept
         if time.monotonic() - self._saved > _PAUSE:
             self.save()
@@ -115,7 +119,8 @@ def _is_unchanged(path: str, entry: Mapping[str, Any]) -> bool:
     status = os.stat(path)
     if (status.st_size, status.st_mtime_ns) == (entry.get("size"), entry.get("changed")):
         return True
-    return provenance.hashed_entry(path)["sha256"] in (entry["sha256"], entry.get("sha256_before"))
+    known = {entry.get("sha256"), entry.get("sha256_before")} - {None}
+    return bool(known) and provenance.hashed_entry(path)["sha256"] in known
 
 
 def _is_damaged(path: str, entry: Mapping[str, Any]) -> bool:

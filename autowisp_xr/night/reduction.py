@@ -8,11 +8,14 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from autowisp_xr import flats, frames
+import dask.config
+
+from autowisp_xr import flats, frames, provenance
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import InUseError
 from autowisp_xr.fits.hdu_choice import HduName
 from autowisp_xr.frames.names import Paths
+from autowisp_xr.frames.parallel_writing import scheduler
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.locking import locked
@@ -47,6 +50,7 @@ def reduce(
     make_fringes: bool = False,
     defects: DefectsChoice = None,
     cosmic_rays: CosmicRaysChoice = None,
+    checks: bool = True,
     checksum: bool = True,
     overwrite: bool = False,
     report: Callable[[str], None] = lambda line: None,
@@ -101,6 +105,11 @@ def reduce(
     cosmic_rays
         True, or a :class:`~autowisp_xr.CosmicRays`: flag them in the science frames, as
         :func:`~autowisp_xr.flag_cosmic_rays` does; the summary has the number of pixels a frame.
+    checks
+        Whether frames and results are looked at for what may be wrong with them, and SHA-256 of all
+        files noted. Without, the headers are believed (gain and read noise are measured where they
+        do not state them), blank and garbled frames are not found, nothing is doubted, and what
+        was written is known by its size and time alone. The summary reports that.
     checksum
         Whether frames are left out whose pixels are not those of the DATASUM in their header.
     overwrite
@@ -152,19 +161,26 @@ def reduce(
         raise ValueError(sentence("masters_in_results", path=target))
     with ExitStack() as held:
         _claim(target, held)
+        held.enter_context(provenance.digests(checks))
+        held.enter_context(dask.config.set(scheduler()))
         given: dict[str, Any] = {"camera": camera, "masters": others, "matching": matching}
         given |= {"types": types, "aliases": aliases, "hdu": hdu, "skip": [target]}
-        plan = plan_night(night, **given, look=True, checksum=checksum, report=report)
+        given |= {"look": checks, "checksum": checksum and checks}
+        plan = plan_night(night, **given, report=report)
         plan = replace(plan, make_fringes=make_fringes)
         read = [record.path for record in plan.records]
         if others:
             read += frames.find_files(others, deep=True, skip=[target])
         of_plan: dict[str, Any] = {"left_out": dict(plan.left_out), "notes": list(plan.notes)}
         summary = Summary(plan=plan, out=str(out), **of_plan)
-        writer = Writer(target, overwrite, summary, report, Record(target, target / STORE, read))
+        if not checks:
+            summary.notes.append(sentence("no_checks"))
+        record = Record(target, target / STORE, read)
+        writer = Writer(target, overwrite, summary, report, record, checks)
         cameras = _known_cameras(plan, writer, camera)
         found = DefectMasks(masks, by_setup(plan.sets), cameras, writer)
-        _execute(plan, writer, Recipes(cameras, plan.matching, select, min_flat, rays, found))
+        recipes = Recipes(cameras, plan.matching, select, min_flat, rays, checks, found)
+        _execute(plan, writer, recipes)
         summary.notes += summary.plan.doubts
         if writer.kept and (target / _SUMMARY).exists():
             report(sentence("summary_kept", path=target / _SUMMARY))
@@ -203,7 +219,8 @@ def _known_cameras(plan: Plan, writer: Writer, camera: Camera | None) -> dict[st
     """Return the camera of each setup by its place, measured where its noise is not known."""
     cameras: dict[str, Camera | None] = {}
     for place, of_place in by_setup(plan.sets).items():
-        known = know_camera(of_place, camera_with_colours(of_place, camera))
+        complete = camera_with_colours(of_place, camera)
+        known = know_camera(of_place, complete, checks=writer.checks)
         cameras[place] = known.camera
         for note in known.notes:
             line = f"{place}: {note}" if place else note

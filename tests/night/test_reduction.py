@@ -585,6 +585,22 @@ def test_a_second_run_leaves_all_files_as_they_are(reduced, sky):
     assert {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in files} == before
 
 
+def test_without_checks_the_same_pixels_are_made_and_nothing_is_looked_at(reduced, sky, tmp_path):
+    top, _ = reduced
+    raw, out = top / "raw", tmp_path / "out"
+    summary = aw.reduce(raw, out, camera=sky.camera, checks=False)
+    assert "no checks (--checks off)" in str(summary)
+    assert "DOUBT" not in str(summary)
+    for path in (top / "out").rglob("*.fits"):
+        with fits.open(path) as looked_at, fits.open(out / path.relative_to(top / "out")) as found:
+            for one, other in zip(looked_at, found, strict=True):
+                assert one.data.tobytes() == other.data.tobytes()
+            assert "sha256" not in "".join(found[0].header["HISTORY"])
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*.fits")}
+    aw.reduce(raw, out, camera=sky.camera, checks=False)
+    assert before == {path: path.stat().st_mtime_ns for path in out.rglob("*.fits")}
+
+
 def test_a_file_that_was_lost_or_changed_is_written_again(sky, write_night, tmp_path):
     folder = write_night(sky.objects(2))
     (made,) = reduce(folder, tmp_path / "out", camera=sky.camera).made
