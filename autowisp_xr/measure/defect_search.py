@@ -85,9 +85,11 @@ class DefectSearch:
         """Look at frames without light: at their scatter, and at the dark current."""
         moments = frame_moments(one)
         usable = moments.usable
-        # what is no hit counts for the level as well
-        moments = moments.without_hits(self._expected(one, moments))
         expected = self._expected(one, moments)
+        moments = moments.without_hits(expected)
+        if one.kind == "dark" or self.camera.unknown_noise:
+            # what is no hit counts for the level as well
+            expected = self._expected(one, moments)
         number = one.frames.sizes["frame"]
         if number > 1:
             ratio = scatter_ratio(moments, expected)

@@ -95,7 +95,7 @@ def jobs_of(
 
 
 def table(title: str, results: Mapping[str, Result]) -> str:
-    """Medians of all jobs, and how they stand to Siril."""
+    """Medians of all jobs, and how they stand to Siril, or to ours without it."""
     words = ("wall s", "x", "CPU s", "x", "peak MiB", "x", "MB")
     lines = [f"{title:50}{'runs':>5}" + "".join(f"{word:>9}" for word in words)]
     for name, result in results.items():
@@ -103,9 +103,8 @@ def table(title: str, results: Mapping[str, Result]) -> str:
         if not result.seconds:
             lines.append(f"{start}  failed: {result.failure}")
             continue
-        wall, cpu, peak = (
-            times_siril(results, name, number) for number in range(len(AT_MOST[REDUCE]))
-        )
+        base = BASE if BASE in results else REDUCE
+        wall, cpu, peak = (times(results, name, base, number) for number in range(3))
         lines.append(
             f"{start}{result.median:9.2f}{wall:9.2f}{statistics.median(result.cpu):9.2f}{cpu:9.2f}"
             f"{result.mebibytes:9.0f}{peak:9.2f}{result.written / 1e6:9.0f}"
@@ -113,13 +112,13 @@ def table(title: str, results: Mapping[str, Result]) -> str:
     return "\n".join(lines)
 
 
-def times_siril(results: Mapping[str, Result], name: str, number: int) -> float:
-    """Wall time, CPU time or peak of memory of a job, by that of Siril; NaN without."""
+def times(results: Mapping[str, Result], name: str, base: str, number: int) -> float:
+    """Wall time, CPU time or peak of memory of a job, by that of another; NaN without."""
     if number == 0:
-        return ratio(results, name, BASE)
-    if BASE not in results or not results[BASE].seconds:
+        return ratio(results, name, base)
+    if base not in results or not results[base].seconds:
         return float("nan")
-    one, other = results[name], results[BASE]
+    one, other = results[name], results[base]
     if number == 1:
         return statistics.median(one.cpu) / statistics.median(other.cpu)
     return one.mebibytes / other.mebibytes
@@ -147,7 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(table(f"{sum(numbers.values())} frames of {given.size} x {given.size}", results))
     for name, most in AT_MOST.items():
         for number, what in enumerate(("wall", "CPU", "peak memory")):
-            value = times_siril(results, name, number)
+            value = times(results, name, BASE, number)
             floors.append(Floor(f"{what} of {name} / siril", value, most[number], False))
     print("", footer(peers, floors), sep="\n")
 
