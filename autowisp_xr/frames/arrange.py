@@ -13,7 +13,7 @@ from autowisp_xr.fits.hdu_choice import HduChoice
 from autowisp_xr.fits.planes import Hdu, Mosaic
 from autowisp_xr.frames.names import bare_name
 from autowisp_xr.frames.scanning import FileRecord
-from autowisp_xr.headers.cards import render_header, value_of
+from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.place import with_place
 from autowisp_xr.regions import ChannelSlice, Region
 
@@ -178,8 +178,7 @@ def _placed(
     header = with_place(record.header, cut, area)
     if header is record.header:
         return record
-    layout = replace(record.layout, header=render_header(header))
-    return replace(record, header=header, layout=layout)
+    return replace(record, layout=replace(record.layout, header=header.text))
 
 
 def _of_products(records: Sequence[FileRecord], height: int, width: int) -> Arrangement:

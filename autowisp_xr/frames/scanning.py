@@ -6,11 +6,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from os import PathLike
 from typing import Any
-
-from astropy.io import fits
 
 from autowisp_xr.arrays import Numbers
 from autowisp_xr.errors import AutowispError, BadImageError, HeaderError
@@ -27,8 +25,9 @@ from autowisp_xr.frames.type_rules import TypeRule, type_rules
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.bunit import COUNTED, unit_of
 from autowisp_xr.headers.camera_facts import amplifier_facts, channel_facts, read_facts
-from autowisp_xr.headers.cards import parse_header, value_of
+from autowisp_xr.headers.cards import AnyHeader, value_of
 from autowisp_xr.headers.coordinates import read_coordinates
+from autowisp_xr.headers.lazy_header import LazyHeader
 from autowisp_xr.headers.place import PRODUCT_CARDS, Place, place_of
 from autowisp_xr.headers.recognition import calibrated_reason, master_reason
 from autowisp_xr.headers.values import Cards
@@ -44,8 +43,6 @@ class FileRecord:
     path: str
     error: AutowispError | OSError | None = None
     layout: FileLayout = field(default_factory=FileLayout)
-    header: fits.Header = field(default_factory=fits.Header)
-    """Cards of the image, without our own history."""
     coordinates: Mapping[str, Any] = field(default_factory=dict)
     """As :func:`autowisp_xr.headers.coordinates.read_coordinates` gives them."""
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -64,6 +61,11 @@ class FileRecord:
     """Doubts that a user should look at, a sentence each, with what can be done."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Options of :func:`scan`: ``hdu``, ``aliases``, ``types``, as far as given."""
+
+    @cached_property
+    def header(self) -> LazyHeader:
+        """Cards of the image, without our own history."""
+        return LazyHeader(self.layout.header)
 
     @property
     def shape(self) -> tuple[int, int] | None:
@@ -222,9 +224,9 @@ def _record(
         return replace(record, error=error)
     except (AutowispError, OSError) as error:
         return replace(record, error=error)
-    header = parse_header(layout.header)
-    record = replace(record, layout=layout, header=header, doubts=layout.doubts)
-    keywords = tuple(header)
+    record = replace(record, layout=layout, doubts=layout.doubts)
+    header = record.header
+    keywords = header.keywords
     cards = Cards(header, among(keywords))
     try:
         evidence = evidence_of(path, cards, rules)
@@ -269,7 +271,7 @@ def _record(
     )
 
 
-def _sampled_type(header: fits.Header, plane: Hdu) -> str:
+def _sampled_type(header: AnyHeader, plane: Hdu) -> str:
     """Return how pixels are stored; three rows of floats in a unit that counts are looked at."""
     sample: Sequence[Numbers] = ()
     if plane.dtype.kind == "f" and unit_of(value_of(header, "BUNIT") or COUNTED[0]) in COUNTED:

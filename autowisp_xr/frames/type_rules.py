@@ -6,13 +6,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from astropy.io import fits
-
 from autowisp_xr.headers.aliases import KeywordAliases
-from autowisp_xr.headers.cards import value_of
+from autowisp_xr.headers.cards import AnyHeader, value_of
 from autowisp_xr.kinds import IMAGE_TYPES
 
-_Test = Callable[[str, fits.Header], bool]
+_Test = Callable[[str, AnyHeader], bool]
 
 _CARD = re.compile(r"[A-Z0-9_-]{1,8}|(HIERARCH )?[A-Z0-9_-]+( [A-Z0-9_-]+)+")
 _FOLDERS = "**"
@@ -75,7 +73,7 @@ def type_rules(
     return rules
 
 
-def rule_for(rules: Iterable[TypeRule], path: str, header: fits.Header) -> TypeRule | None:
+def rule_for(rules: Iterable[TypeRule], path: str, header: AnyHeader) -> TypeRule | None:
     """Return the first rule that a file fits."""
     return next((rule for rule in rules if rule.fits(path, header)), None)
 
@@ -101,7 +99,7 @@ def _card_test(card: str, value: str, pattern: str) -> _Test:
         )
     wanted = _glob(value)
 
-    def fits_card(path: str, header: fits.Header) -> bool:
+    def fits_card(path: str, header: AnyHeader) -> bool:
         found = value_of(header, card)
         if found is None:
             return not value
@@ -124,7 +122,7 @@ def _path_test(text: str) -> _Test:
         parts = [*parts[:-1], *parts[-1:] * (parts[-1] == _FOLDERS), "*"]
     wanted = [None if part == _FOLDERS else _glob(part) for part in reversed(parts)]
 
-    def fits_path(path: str, header: fits.Header) -> bool:
+    def fits_path(path: str, header: AnyHeader) -> bool:
         return _fit(wanted, path.replace(os.sep, "/").split("/")[::-1])
 
     return fits_path

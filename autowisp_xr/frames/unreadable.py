@@ -8,7 +8,7 @@ from autowisp_xr.frames.evidence import evidence_of, named_type
 from autowisp_xr.frames.scanning import FileRecord
 from autowisp_xr.frames.type_rules import type_rules
 from autowisp_xr.headers.aliases import KeywordAliases
-from autowisp_xr.headers.cards import parse_header
+from autowisp_xr.headers.cards import AnyHeader, parse_header
 from autowisp_xr.headers.values import Cards
 
 _CARD = 80
@@ -26,7 +26,7 @@ def likely_type(record: FileRecord) -> str:
     kind = str(record.coordinates.get("image_type", "other"))
     if kind != "other":
         return kind
-    header = record.header
+    header: AnyHeader = record.header
     if not record.layout.planes:
         header = parse_header(_type_cards(record.path, aliases))
     try:

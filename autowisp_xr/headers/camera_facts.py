@@ -5,12 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from astropy.io import fits
-
 from autowisp_xr.amplifiers import Amplifier
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.assembly import Reader
-from autowisp_xr.headers.cards import parse_header
+from autowisp_xr.headers.cards import AnyHeader, parse_header
 from autowisp_xr.headers.readout import camera_name, read_binning, row_order
 from autowisp_xr.headers.sections import read_areas
 from autowisp_xr.headers.values import (
@@ -61,7 +59,7 @@ def read_facts(cards: Cards, height: int, width: int) -> dict[str, Any]:
     }
 
 
-def believed(header: fits.Header, names: Sequence[str], what: str) -> float:
+def believed(header: AnyHeader, names: Sequence[str], what: str) -> float:
     """Return the first possible "gain" or "read_noise" among the named cards; NaN for none."""
     low, high = _BELIEVED[what]
     numbers = (to_number(value) for _, value in known_values(header, names))

@@ -9,11 +9,17 @@ import textwrap
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from astropy.io import fits
 
 from autowisp_xr.errors import HeaderError
+
+if TYPE_CHECKING:
+    from autowisp_xr.headers.lazy_header import LazyHeader
+
+AnyHeader: TypeAlias = "fits.Header | LazyHeader"
+"""A header that is only read."""
 
 STRUCTURAL = re.compile(
     r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|INHERIT|PCOUNT|GCOUNT|GROUPS|BLOCKED|BZERO|BSCALE|BLANK"
@@ -116,13 +122,16 @@ def _without_records() -> Any:
     return fits.conf.set_temp("enable_record_valued_keyword_cards", False)
 
 
-def value_of(header: fits.Header, keyword: str | tuple[str, int]) -> Any:
+def value_of(header: AnyHeader, keyword: str | tuple[str, int]) -> Any:
     """Return the value of a card, or None where the card is absent, empty or cannot be read.
 
     Of a repeated card it is the value of the first, or of the one with the number given.
     """
     try:
-        value = header.get(keyword)
+        if isinstance(header, fits.Header):
+            value = header.get(keyword)
+        else:
+            value = header.read(*((keyword,) if isinstance(keyword, str) else keyword)).value
     except (fits.VerifyError, ValueError):
         return None
     if value is None or isinstance(value, fits.card.Undefined):
@@ -132,15 +141,17 @@ def value_of(header: fits.Header, keyword: str | tuple[str, int]) -> Any:
     return value
 
 
-def comment_of(header: fits.Header, keyword: str) -> str:
+def comment_of(header: AnyHeader, keyword: str | tuple[str, int]) -> str:
     """Return the comment of a card; "" where there is none, or the card cannot be read."""
+    if not isinstance(header, fits.Header):
+        return header.read(*((keyword,) if isinstance(keyword, str) else keyword)).comment
     try:
         return str(header.comments[keyword])
     except (KeyError, fits.VerifyError, ValueError):
         return ""
 
 
-def first_value(header: fits.Header, keywords: Iterable[str]) -> Any:
+def first_value(header: AnyHeader, keywords: Iterable[str]) -> Any:
     """Return the value of the first of the keywords that has one, else None."""
     values = (value_of(header, keyword) for keyword in keywords)
     return next((value for value in values if value is not None), None)

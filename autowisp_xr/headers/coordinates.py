@@ -5,10 +5,9 @@ import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from astropy.io import fits
-
 from autowisp_xr.errors import HeaderError
 from autowisp_xr.headers.aliases import KeywordAliases
+from autowisp_xr.headers.cards import AnyHeader
 from autowisp_xr.headers.exposure import exposure_card
 from autowisp_xr.headers.readout import read_setting
 from autowisp_xr.headers.recognition import master_reason
@@ -58,7 +57,7 @@ class TypeCard(NamedTuple):
     """bias, dark, darkflat, flat, object or other."""
 
 
-def is_master(header: fits.Header) -> bool:
+def is_master(header: AnyHeader) -> bool:
     """Return whether a header is that of a master, by a type card or by what it combines."""
     return bool(master_reason(header, _USUAL))
 
@@ -113,7 +112,7 @@ def _angle(cards: Cards, thing: str, degrees_per_unit: float, most: float) -> fl
     return first_known(angle for angle in angles if abs(angle) <= most)
 
 
-def _degrees_per_number(header: fits.Header, keyword: str) -> float:
+def _degrees_per_number(header: AnyHeader, keyword: str) -> float:
     """Return the degrees of the unit of a card, which its comment names."""
     unit = unit_in_comment(header, keyword)
     if unit in _RADIANS:

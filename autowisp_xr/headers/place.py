@@ -6,9 +6,10 @@ from itertools import product
 from astropy.io import fits
 
 from autowisp_xr import schema
-from autowisp_xr.headers.cards import value_of, write_card
+from autowisp_xr.headers.cards import AnyHeader, render_header, value_of, write_card
 from autowisp_xr.headers.coordinates import is_master
 from autowisp_xr.headers.fates import ROWS
+from autowisp_xr.headers.lazy_header import LazyHeader
 from autowisp_xr.headers.sensor_grid import PixelGrid, area_of, grid_of
 from autowisp_xr.headers.values import to_number
 from autowisp_xr.regions import ChannelSlice, Region
@@ -32,7 +33,7 @@ class Place:
     """Whether channels are split already, which is unknown of a master of another program."""
 
 
-def place_of(header: fits.Header) -> Place | None:
+def place_of(header: AnyHeader) -> Place | None:
     """Return the place that IMAGAREA, CLRCHNL and CHNL* give; None where none of them is there.
 
     A master of another program gives it by LTV1 and LTV2. Those of a raw frame are not read: its
@@ -67,7 +68,7 @@ def name_place(header: fits.Header, cut: ChannelSlice, area: Region) -> None:
     write_card(header, "IMAGAREA", str(area))
 
 
-def with_place(header: fits.Header, cut: ChannelSlice, area: Region) -> fits.Header:
+def with_place(header: LazyHeader, cut: ChannelSlice, area: Region) -> LazyHeader:
     """Return the header if its cards name this place, else a copy that does.
 
     A place that is known from elsewhere (one HDU a channel, LTV of a master) has to stand in the
@@ -75,12 +76,12 @@ def with_place(header: fits.Header, cut: ChannelSlice, area: Region) -> fits.Hea
     """
     if grid_of(header) == PixelGrid.of(cut, area):
         return header
-    header = header.copy()
-    name_place(header, cut, area)
-    return header
+    named = header.parsed()
+    name_place(named, cut, area)
+    return LazyHeader(render_header(named))
 
 
-def _place_of_foreign_master(header: fits.Header) -> Place | None:
+def _place_of_foreign_master(header: AnyHeader) -> Place | None:
     """Return the place by LTV1 and LTV2, where they count whole pixels that were cut away."""
     for row, column in product("12", repeat=2):
         if value_of(header, f"LTM{row}_{column}") not in (None, float(row == column)):

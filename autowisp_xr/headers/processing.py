@@ -9,9 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from astropy.io import fits
-
-from autowisp_xr.headers.cards import value_of
+from autowisp_xr.headers.cards import AnyHeader, value_of
+from autowisp_xr.headers.lazy_header import LazyHeader
 from autowisp_xr.headers.values import to_number
 
 STATUS = "CALSTAT"
@@ -72,7 +71,7 @@ class Statement(NamedTuple):
     """The source, such as "ZEROCOR = 'no'"."""
 
 
-def stated_correction(header: fits.Header, kind: str) -> Statement | None:
+def stated_correction(header: AnyHeader, kind: str) -> Statement | None:
     """Return what the cards of a file state about a correction; None where they are silent.
 
     Parameters
@@ -105,7 +104,7 @@ def stated_correction(header: fits.Header, kind: str) -> Statement | None:
     return None
 
 
-def stated_by_history(header: fits.Header) -> str:
+def stated_by_history(header: AnyHeader) -> str:
     """Return the first line of HISTORY by which another program made a correction; "" if none."""
     lines = (line for line in _history(header) if _MADE.search(line))
     return next((line for line in lines if not _NOT_MADE.search(line)), "")
@@ -118,7 +117,7 @@ def corrections_in(status: str) -> set[str]:
     return {kind for kind, cards in CORRECTIONS.items() if cards.letter in status.upper()}
 
 
-def stated_bias(header: fits.Header, steps: Sequence[Mapping[str, Any]]) -> Statement | None:
+def stated_bias(header: AnyHeader, steps: Sequence[Mapping[str, Any]]) -> Statement | None:
     """Return whether the bias was subtracted from a master or from frames; None if unknown.
 
     Parameters
@@ -137,5 +136,7 @@ def stated_bias(header: fits.Header, steps: Sequence[Mapping[str, Any]]) -> Stat
     return stated
 
 
-def _history(header: fits.Header) -> Iterable[str]:
+def _history(header: AnyHeader) -> Iterable[str]:
+    if isinstance(header, LazyHeader):
+        return map(str.strip, header.lines_of("HISTORY"))
     return [str(line).strip() for line in header["HISTORY"]] if "HISTORY" in header else []

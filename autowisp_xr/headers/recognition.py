@@ -4,10 +4,8 @@ import re
 from collections.abc import Callable, Collection
 from functools import lru_cache
 
-from astropy.io import fits
-
 from autowisp_xr.headers.aliases import KeywordAliases
-from autowisp_xr.headers.cards import value_of
+from autowisp_xr.headers.cards import AnyHeader, value_of
 from autowisp_xr.headers.fates import ROWS
 from autowisp_xr.headers.processing import (
     CORRECTIONS,
@@ -74,7 +72,7 @@ _CALIBRATED_NAME = re.compile(
 
 
 def master_reason(
-    header: fits.Header, aliases: KeywordAliases, keywords: tuple[str, ...] | None = None
+    header: AnyHeader, aliases: KeywordAliases, keywords: tuple[str, ...] | None = None
 ) -> str:
     """Return the card that marks a header as that of a master, such as "NUMFCOMB = 5"; else "".
 
@@ -92,7 +90,7 @@ def master_reason(
 
 
 def calibrated_reason(
-    header: fits.Header,
+    header: AnyHeader,
     planes: Collection[str],
     keywords: tuple[str, ...] | None = None,
     *,
@@ -129,7 +127,7 @@ def calibrated_reason(
     return f"{mark}, {program or 'and floats'}"
 
 
-def processed_by(header: fits.Header) -> str:
+def processed_by(header: AnyHeader) -> str:
     """Return the card that names a program which processes frames, but takes none; else ""."""
     for card in _PROGRAMS:
         value = value_of(header, card)
@@ -138,7 +136,7 @@ def processed_by(header: fits.Header) -> str:
     return ""
 
 
-def _reason(header: fits.Header, tests: _Tests, keywords: tuple[str, ...] | None) -> str:
+def _reason(header: AnyHeader, tests: _Tests, keywords: tuple[str, ...] | None) -> str:
     """Return the first card of a header, in its order, that passes its test; "" for none."""
     for card in _common(tuple(header) if keywords is None else keywords, tuple(tests)):
         value = value_of(header, card)

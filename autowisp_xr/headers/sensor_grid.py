@@ -17,7 +17,7 @@ from astropy.io import fits
 
 from autowisp_xr import schema
 from autowisp_xr.errors import AutowispError, ImageMismatchError
-from autowisp_xr.headers.cards import value_of, without_remarks
+from autowisp_xr.headers.cards import AnyHeader, value_of, without_remarks
 from autowisp_xr.regions import ChannelSlice, Region
 
 _AREA = re.compile(r"\s*(\d+)\s*<\s*x\s*<\s*(\d+)\s*,\s*(\d+)\s*<\s*y\s*<\s*(\d+)\s*")
@@ -62,7 +62,7 @@ class PixelGrid:
         )
 
 
-def area_of(header: fits.Header) -> Region | None:
+def area_of(header: AnyHeader) -> Region | None:
     """Return the area of the raw frame that IMAGAREA names; None where it names none."""
     match = _AREA.fullmatch(str(value_of(header, "IMAGAREA") or ""))
     if match is None:
@@ -74,7 +74,7 @@ def area_of(header: fits.Header) -> Region | None:
         return None
 
 
-def grid_of(header: fits.Header) -> PixelGrid:
+def grid_of(header: AnyHeader) -> PixelGrid:
     """Return the grid whose pixels the cards of a header count.
 
     It is that of IMAGAREA, CHNLXOFF, CHNLXSTP, CHNLYOFF and CHNLYSTP (offsets count from the corner
@@ -158,7 +158,7 @@ def moved(header: fits.Header, old: PixelGrid, new: PixelGrid) -> fits.Header:
     return result
 
 
-def _offset_and_step(header: fits.Header, axis: str) -> tuple[int, int] | None:
+def _offset_and_step(header: AnyHeader, axis: str) -> tuple[int, int] | None:
     """Return the offset and step that a header states along an axis, None for impossible ones."""
     stated = [value_of(header, f"CHNL{axis}{what}") for what in ("OFF", "STP")]
     offset, step = (

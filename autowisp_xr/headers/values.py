@@ -5,10 +5,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from astropy.io import fits
-
 from autowisp_xr.headers.aliases import KeywordAliases
-from autowisp_xr.headers.cards import comment_of, value_of
+from autowisp_xr.headers.cards import AnyHeader, comment_of, value_of
 
 _SEXAGESIMAL = re.compile(
     r"([+-]?)\s*(\d+)\s*[:\s hd°]\s*(\d+(?:\.\d*)?)\s*(?:[:\s m'′]\s*(\d+(?:\.\d*)?)?\s*[s\"″]?)?"  # noqa: RUF001
@@ -38,7 +36,7 @@ ELECTRONS = re.compile(r"electron|\be-?\s*/|\be-", re.IGNORECASE)
 """Matches the comment of a card that counts electrons."""
 
 
-def known_values(header: fits.Header, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
+def known_values(header: AnyHeader, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
     """Give the name and value of each of the named cards that has a value."""
     for name in names:
         value = value_of(header, name)
@@ -84,7 +82,7 @@ def to_number(value: object) -> float:
     return number if unit in _COMMON_UNITS else math.nan
 
 
-def unit_in_comment(header: fits.Header, keyword: str) -> str:
+def unit_in_comment(header: AnyHeader, keyword: str) -> str:
     """Return the unit that the comment of a card names, in small letters; "" where it names none.
 
     It stands in brackets, as in the FITS standard, else behind "in", else it is spelled out.
@@ -109,7 +107,7 @@ def seconds_of_unit(unit: str) -> float | None:
     return _SECONDS.get(unit)
 
 
-def first_number(header: fits.Header, names: Iterable[str], above: float = -math.inf) -> float:
+def first_number(header: AnyHeader, names: Iterable[str], above: float = -math.inf) -> float:
     """Return the first number above a limit that one of the named cards holds; NaN for none."""
     numbers = (to_number(value) for _, value in known_values(header, names))
     return first_known(number for number in numbers if number > above)
@@ -139,7 +137,7 @@ def to_degrees(value: object, degrees_per_unit: float, degrees_per_number: float
 class Cards(NamedTuple):
     """A header whose cards are found by their meaning, by the table of aliases."""
 
-    header: fits.Header
+    header: AnyHeader
     aliases: KeywordAliases
 
     def names(self, thing: str, *others: str) -> tuple[str, ...]:
