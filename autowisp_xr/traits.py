@@ -119,11 +119,13 @@ def _text(coordinates: Mapping[str, Any], name: str) -> str:
 def _number(coordinates: Mapping[str, Any], name: str) -> float:
     value = coordinates.get(name)
     try:
-        return math.nan if value is None else float(value)
+        number = math.nan if value is None else float(value)
     except (TypeError, ValueError):
         raise SchemaError(
             f"the coordinate {name!r} is a number for each frame, not {value!r}"
         ) from None
+    # the one NaN that traits with it are equal by
+    return number if number == number else math.nan
 
 
 def is_known(value: object) -> bool:

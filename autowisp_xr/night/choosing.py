@@ -1,9 +1,9 @@
 """The choice of a master for a frame, with a reason against each other: judged, then ranked."""
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import xarray as xr
@@ -16,6 +16,8 @@ from autowisp_xr.traits import Traits
 
 _FITS_TOO = "fits too"
 """How the reason begins against a master that another goes before."""
+
+_NEVER = np.datetime64("NaT", "ns")
 
 _NOT_MADE = "could not be made: "
 
@@ -63,7 +65,7 @@ class Refusal(NamedTuple):
         return self.mismatch.trait if self.mismatch else ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Choice:
     """The master of one kind for a frame."""
 
@@ -93,27 +95,41 @@ Choices = Mapping[str, Choice]
 
 
 def match(wanted: Traits, candidates: Sequence[Candidate], matching: Matching) -> dict[str, Choice]:
-    """Choose the masters that a frame needs, by kind.
+    """Choose the masters that a frame needs, by kind; see :meth:`Judge.match`."""
+    return Judge(matching).match(wanted, candidates)
 
-    A dark is chosen to go with the bias: where there is one, a dark that is free of it goes first.
+
+class Judge:
+    """Chooses masters for many frames; those that differ in time only are judged once.
+
+    A night has thousands of lights and a hundred masters, but few traits that count.
     """
-    choices: dict[str, Choice] = {}
-    for kind in KINDS[wanted.kind].needs:
-        alike = [one for one in candidates if KINDS[one.traits.kind].place == kind]
-        bias = choices.get("bias", Choice())
-        choice = choose(wanted, alike, matching, has_bias=bias.chosen is not None)
-        # what was made for other frames is none that could have been expected to fit
-        refused = {
-            name: one
-            for name, one in choice.refused.items()
-            if KINDS[one.candidate.traits.kind].made_for in ("", wanted.kind)
-        }
-        choices[kind] = replace(choice, refused=refused)
-    for kind in KINDS[wanted.kind].takes:
-        given = [one for one in candidates if one.traits.kind == kind]
-        choice = choose(wanted, given, matching)
-        choices |= {kind: choice} if choice.chosen else {}
-    return choices
+
+    def __init__(self, matching: Matching) -> None:
+        self._matching = matching
+        self._judged: dict[Hashable, _Judged] = {}
+
+    def match(self, wanted: Traits, candidates: Sequence[Candidate]) -> dict[str, Choice]:
+        """Choose the masters that a frame needs, by kind.
+
+        A dark is chosen to go with the bias: where there is one, a dark that is free of it goes
+        first. Candidates only ever come to those of an earlier call, behind them.
+        """
+        # no trait that a master serves for, but the reasons name cards
+        timeless = replace(wanted, time=_NEVER, night="", target=""), *wanted.cards.items()
+        choices: dict[str, Choice] = {}
+        for kind in KINDS[wanted.kind].needs:
+            has_bias = choices.get("bias", Choice()).chosen is not None
+            key = timeless, kind, has_bias, len(candidates)
+            if key not in self._judged:
+                alike = [one for one in candidates if KINDS[one.traits.kind].place == kind]
+                self._judged[key] = _Judged.of(wanted, alike, self._matching, has_bias)
+            choices[kind] = self._judged[key].choice(wanted, expected_only=True)
+        for kind in KINDS[wanted.kind].takes:
+            given = [one for one in candidates if one.traits.kind == kind]
+            choice = choose(wanted, given, self._matching)
+            choices |= {kind: choice} if choice.chosen else {}
+        return choices
 
 
 def stop_reason(kind: str, choices: Choices, matching: Matching) -> str:
@@ -165,25 +181,68 @@ def choose(
     has_bias
         Whether a bias is subtracted from the frames.
     """
-    banded = any(one.own and one.traits.filter for one in candidates)
-    refused: dict[str, Refusal] = {}
-    fitting: list[tuple[dict[str, float], bool, Candidate]] = []
-    for candidate in candidates:
-        scaled, refusal = _judged(wanted, candidate, matching, has_bias, banded)
-        if refusal is None:
-            fitting.append((_ranks(wanted, scaled, candidate, matching), scaled, candidate))
-        else:
-            refused[candidate.name] = refusal
-    if not fitting:
-        return Choice(refused=refused)
-    # by name in the end, so that the order of the candidates never matters
-    fitting.sort(key=lambda one: (*one[0].values(), one[2].name))
-    (best, scaled, chosen), *others = fitting
-    for ranks, _, other in others:
-        better = next((words for words in best if best[words] != ranks[words]), "comes first")
-        refused[other.name] = Refusal(other, f"{_FITS_TOO}, but {chosen.name} {better}")
-    unstated = _unstated(wanted, chosen.traits, matching)
-    return Choice(chosen=chosen, scaled=scaled, refused=refused, unstated=unstated)
+    return _Judged.of(wanted, candidates, matching, has_bias).choice(wanted)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """Candidates of one kind, judged for frames that differ in time only."""
+
+    matching: Matching
+    fitting: Sequence[tuple[bool, Candidate]]
+    """Those that fit, and whether they have to be scaled."""
+    refused: Mapping[str, Refusal]
+    _known: dict[Hashable, Choice] = field(default_factory=dict)
+    """Choices that were made: frames share what is the same."""
+
+    @classmethod
+    def of(
+        cls,
+        wanted: Traits,
+        candidates: Sequence[Candidate],
+        matching: Matching,
+        has_bias: bool,
+    ) -> Self:
+        """Judge candidates."""
+        banded = any(one.own and one.traits.filter for one in candidates)
+        refused: dict[str, Refusal] = {}
+        fitting: list[tuple[bool, Candidate]] = []
+        for candidate in candidates:
+            scaled, refusal = _judged(wanted, candidate, matching, has_bias, banded)
+            if refusal is None:
+                fitting.append((scaled, candidate))
+            else:
+                refused[candidate.name] = refusal
+        return cls(matching, fitting, refused)
+
+    def choice(self, wanted: Traits, *, expected_only: bool = False) -> Choice:
+        """Choose for a frame of a time.
+
+        ``expected_only`` leaves out what was made for other frames: it is none that could have been
+        expected to fit.
+        """
+        ranked = [(_ranks(wanted, *one, self.matching), *one) for one in self.fitting]
+        # by name in the end, so that the order of the candidates never matters
+        ranked.sort(key=lambda one: (*one[0].values(), one[2].name))
+        texts: dict[str, str] = {}
+        for ranks, _, other in ranked[1:]:
+            best, _, chosen = ranked[0]
+            better = next((words for words in best if best[words] != ranks[words]), "comes first")
+            texts[other.name] = f"{_FITS_TOO}, but {chosen.name} {better}"
+        key = expected_only, tuple(one.name for *_, one in ranked[:1]), *texts.items()
+        if key not in self._known:
+            others = {one.name: Refusal(one, texts[one.name]) for *_, one in ranked[1:]}
+            refused = {
+                name: one
+                for name, one in {**self.refused, **others}.items()
+                if not expected_only
+                or KINDS[one.candidate.traits.kind].made_for in ("", wanted.kind)
+            }
+            self._known[key] = Choice(refused=refused)
+            for _, scaled, chosen in ranked[:1]:
+                unstated = _unstated(wanted, chosen.traits, self.matching)
+                self._known[key] = Choice(chosen, scaled, refused, unstated)
+        return self._known[key]
 
 
 def _judged(

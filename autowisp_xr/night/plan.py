@@ -20,7 +20,7 @@ from autowisp_xr.frames.names import Paths
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import Matching, reason_against
 from autowisp_xr.night.camera_setups import SETTING
-from autowisp_xr.night.choosing import Candidate, Choices, match, stop_reason
+from autowisp_xr.night.choosing import Candidate, Choices, Judge, stop_reason
 from autowisp_xr.night.file_traits import traits_of_set
 from autowisp_xr.night.frame_sets import FrameSet, records_of, sort_frames, with_own_names
 from autowisp_xr.night.library import masters_in
@@ -135,22 +135,23 @@ class Plan:
         """The products that would be made, each after the masters that it needs."""
         candidates = list(self.others)
         found: list[Product] = []
+        judge = Judge(self.matching)
         order = list(KINDS)
         for one in sorted(self.sets, key=lambda one: order.index(one.traits.kind)):
             if not KINDS[one.traits.kind].master_unit:
-                found += self._fringes(one, candidates) if self.make_fringes else []
-                found += self._calibrated(one, candidates)
+                found += self._fringes(one, candidates, judge) if self.make_fringes else []
+                found += self._calibrated(one, candidates, judge)
                 continue
-            choices = match(one.traits, candidates, self.matching)
+            choices = judge.match(one.traits, candidates)
             master = self._product(one, {record.path: choices for record in one.records})
             found.append(master)
             failure = "a master that it needs failed" if master.stopped else ""
             candidates.append(master.candidate(failure or self.failures.get(one.path, "")))
         return tuple(found)
 
-    def _fringes(self, one: FrameSet, candidates: list[Candidate]) -> list[Product]:
+    def _fringes(self, one: FrameSet, candidates: list[Candidate], judge: Judge) -> list[Product]:
         """Plan the fringe frame of a set of lights, unless there is one; add it to candidates."""
-        parts = [part for part in self._calibrated(one, candidates) if not part.stopped]
+        parts = [part for part in self._calibrated(one, candidates, judge) if not part.stopped]
         largest = max(parts, key=lambda part: len(part.frames.records), default=None)
         if (
             largest is None
@@ -165,14 +166,16 @@ class Plan:
         candidates.append(product.candidate(self.failures.get(frames.path, "")))
         return [product]
 
-    def _calibrated(self, one: FrameSet, candidates: Sequence[Candidate]) -> list[Product]:
+    def _calibrated(
+        self, one: FrameSet, candidates: Sequence[Candidate], judge: Judge
+    ) -> list[Product]:
         """Choose for each frame of a set; those of the same choices go together."""
         chosen: dict[str, Choices] = {}
         for record in one.records:
             own = Traits.of(record.coordinates)
             alone = {name: getattr(own, name) for name in ("exposure", "temperature", "time")}
             wanted = replace(one.traits, **alone)
-            chosen[record.path] = match(wanted, candidates, self.matching)
+            chosen[record.path] = judge.match(wanted, candidates)
         parts = []
         for records in by_key(one.records, lambda record: _names_in(chosen[record.path])).values():
             own = traits_of_set("object", [Traits.of(record.coordinates) for record in records])
