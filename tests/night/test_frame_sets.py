@@ -30,7 +30,7 @@ def record(
 ):
     """A record as scan would give it, with only what grouping looks at."""
     plane = SimpleNamespace(height=shape[0], width=shape[1])
-    layout = SimpleNamespace(planes={"image": plane}, history="")
+    layout = SimpleNamespace(planes={"image": plane}, history="", header="")
     coordinates = {
         "image_type": kind,
         "exposure": exposure,
