@@ -47,6 +47,13 @@ class LateArray(BackendArray):
         """Values at a key."""
         raise NotImplementedError
 
+    def of_frames(self, numbers: "np.ndarray[Any, Any]") -> "LateArray | None":
+        """The places of these numbers along the first axis, without what the others need.
+
+        None where that would be no smaller.
+        """
+        return None
+
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
         return indexing.explicit_indexing_adapter(
             key, self.shape, indexing.IndexingSupport.OUTER, self.read
@@ -61,6 +68,39 @@ def late_variable(
 ) -> xr.Variable:
     """A variable, lazily indexed, that keeps nothing of what was read; no dask."""
     return xr.Variable(dims, indexing.LazilyIndexedArray(array), attrs, encoding)
+
+
+class CountsAsBase(type):
+    """The type of a class that counts as its base where classes are compared.
+
+    xarray 2026.2 to 2026.9 refuse a Dataset with arrays of two classes, even where one of them is a
+    kind of the other (``get_chunked_array_type``).
+    """
+
+    def __eq__(cls, other: object) -> bool:
+        return other is cls or other is cls.__base__
+
+    def __hash__(cls) -> int:
+        return hash(cls.__base__)
+
+
+def compact(variable: xr.Variable) -> xr.Variable:
+    """The same lazily indexed variable, which knows of no frames but its own.
+
+    xarray 2026.2 to 2026.9 keep the array that was opened, and the index of what was selected.
+    """
+    data: Any = variable._data
+    if not isinstance(data, indexing.LazilyIndexedArray) or not isinstance(data.array, LateArray):
+        return variable
+    frames, *inside = data.key.tuple
+    numbers = np.arange(data.array.shape[0])[frames]
+    if numbers.ndim == 0 or numbers.size == data.array.shape[0]:
+        return variable
+    array = data.array.of_frames(numbers)
+    if array is None:
+        return variable
+    key = indexing.OuterIndexer((slice(None), *inside))
+    return xr.Variable(variable.dims, indexing.LazilyIndexedArray(array, key), fastpath=True)
 
 
 def apart(array: "DaskArray", seed: str) -> "DaskArray":

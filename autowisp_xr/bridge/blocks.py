@@ -12,10 +12,8 @@ silence.
 
 import operator
 import os
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
 from math import prod
 from typing import Any
 
@@ -24,10 +22,8 @@ import xarray as xr
 from numpy.typing import DTypeLike
 
 from autowisp_xr._compat import in_memory as in_memory
-from autowisp_xr.arrays import Duck, Numbers
-from autowisp_xr.stats.floats import native
-
-Kernel = Callable[..., Sequence[Any]]
+from autowisp_xr.arrays import Duck
+from autowisp_xr.bridge.tasks import Kernel, Typed
 
 _BAND_BYTES = 2**24
 """Bytes of one band of rows of all frames, twice that at most; two threads hold a few of them."""
@@ -69,25 +65,27 @@ def stackwise(variable: xr.Variable) -> xr.Variable:
         return pixelwise(variable)
     if variable.chunks is not None and len(variable.chunksizes["frame"]) == 1:
         return variable
-    return variable.chunk({"frame": -1, "channel": -1, "y": _band(variable), "x": -1})
+    rows = _band(variable, variable.dtype.itemsize)
+    return pixelwise(variable).chunk({"frame": -1, "channel": -1, "y": rows, "x": -1})
 
 
-def bands(ds: xr.Dataset, *, becomes: int = 0) -> xr.Dataset:
-    """Return a frame set whose lazily indexed planes are in bands of rows of all frames.
+def bands(ds: xr.Dataset) -> xr.Dataset:
+    """Return a frame set in bands of rows of all frames, where its planes can be made in any.
 
-    Pixelwise verbs keep these chunks, so that frames are calibrated and stacked band by band and
-    the cube is never whole in memory. ``becomes`` is the number of bytes that verbs make of each
-    pixel before it is stacked.
+    These are those that are lazily indexed, and what verbs make of such. They are then made,
+    calibrated and stacked band by band, and the cube is never whole in memory.
     """
     lazy = {
-        name: plane.variable
+        name: pixelwise(plane.variable)
         for name, plane in ds.data_vars.items()
-        if not in_memory(plane.variable) and plane.chunks is None
+        if not in_memory(plane.variable)
+        and (plane.chunks is None or _in_other_chunks(plane.variable))
     }
-    if not lazy or "frame" not in ds.dims:
-        return ds
     frames = [variable for variable in lazy.values() if "frame" in variable.dims]
-    rows = min(_band(variable, becomes) for variable in frames)
+    if not frames:
+        return ds
+    depth = sum(variable.dtype.itemsize for variable in frames)
+    rows = min(_band(variable, depth) for variable in frames)
     return ds.assign(
         {
             name: variable.chunk({dim: rows if dim == "y" else -1 for dim in variable.dims})
@@ -96,11 +94,23 @@ def bands(ds: xr.Dataset, *, becomes: int = 0) -> xr.Dataset:
     )
 
 
+def _in_other_chunks(variable: xr.Variable) -> bool:
+    """Return whether bands of a variable can be made from what it is made of."""
+    made = getattr(variable.data, "made", None)
+    if made is None or "y" not in made.source.free:
+        return False
+    return "frame" not in variable.dims or len(variable.chunksizes["frame"]) > 1
+
+
 def apply(
     kernel: Kernel,
     operands: Sequence[xr.Variable | None],
     dims: tuple[str, ...],
     dtypes: Sequence[DTypeLike],
+    *,
+    free: Collection[str] = (),
+    reach: int = 0,
+    alone: bool = False,
 ) -> tuple[xr.Variable, ...]:
     """Call a kernel on matching blocks of the operands.
 
@@ -112,13 +122,21 @@ def apply(
         module, or a ``partial`` of one: dask then names its results after what they are, and the
         same work has the same names in every session.
     operands
-        Variables over (some of) frame, channel, y, x; in the chunks of a contract, or in memory.
-        One over ``dims`` may be lazily indexed: it is read by whole frames, in the tasks of the
-        kernel.
+        Variables over (some of) frame, channel, y, x; in the chunks of a contract, or in memory, or
+        lazily indexed: what has frames is then read by whole frames, in the tasks of the kernel.
     dims
         Dims of every result.
     dtypes
         Type of each result.
+    free
+        Dims along which the kernel gives the same in whatever blocks it is called. Lazy results can
+        be made afresh in other chunks along these (:mod:`autowisp_xr.bridge.derived`).
+    reach
+        How many rows away the kernel looks at; blocks of frames that are not :func:`moved` get
+        so many more.
+    alone
+        Whether nothing else needs planes of frames that can be made afresh: they are then made in
+        the tasks of this kernel.
 
     Returns
     -------
@@ -130,21 +148,17 @@ def apply(
         sizes.update({dim: size for dim, size in operand.sizes.items() if size > 1})
     shape = tuple(sizes.get(dim, 1) for dim in dims)
 
-    typed = partial(_typed, kernel, tuple(np.dtype(dtype) for dtype in dtypes))
     if all(in_memory(operand) for operand in given):
-        results = _eager(typed, operands, dims, shape, dtypes)
+        results: Sequence[Duck] = _eager(Typed.of(kernel, dtypes), operands, dims, shape, dtypes)
     else:
-        results = _lazy(typed, operands, dims, dtypes)
+        if any(operand is not None and moved(operand) for operand in operands):
+            results = _blockwise(Typed.of(kernel, dtypes), operands, dims, dtypes)
+        else:
+            from autowisp_xr.bridge.derived import results_of
+            from autowisp_xr.bridge.sources import Source
+
+            results = results_of(Source(kernel, operands, dims, dtypes, free, reach, alone))
     return tuple(xr.Variable(dims, result) for result in results)
-
-
-def _typed(
-    kernel: Kernel, dtypes: tuple[np.dtype[Any], ...], *blocks: Numbers | None
-) -> tuple[Numbers, ...]:
-    """Call a kernel with numbers that it knows; its results have the types that were declared."""
-    given = (block if block is None else native(block) for block in blocks)
-    results = zip(kernel(*given), dtypes, strict=True)
-    return tuple(np.asarray(result, dtype=dtype) for result, dtype in results)
 
 
 def _eager(
@@ -184,37 +198,35 @@ def _frames_or_bands(sizes: Mapping[str, int], cells: int) -> list[dict[str, sli
     return [{"y": slice(y, y + rows)} for y in range(0, sizes["y"], rows)]
 
 
-def _lazy(
+def moved(variable: xr.Variable) -> bool:
+    """Return whether planes of frames are in chunks of dask which cannot be made afresh."""
+    of_frames = variable.chunks is not None and {"frame", "y"} <= set(variable.dims)
+    return of_frames and getattr(variable.data, "made", None) is None
+
+
+def _blockwise(
     kernel: Kernel,
     operands: Sequence[xr.Variable | None],
     dims: tuple[str, ...],
     dtypes: Sequence[DTypeLike],
 ) -> Sequence[Duck]:
-    from dask.array import Array, arange, blockwise
+    """Call a kernel on frames that are in chunks, whoever made them."""
+    from dask.array import Array, blockwise
     from dask.core import flatten
     from dask.highlevelgraph import HighLevelGraph
 
     arguments: list[Any] = []
-    late: dict[int, _Late] = {}
-    for number, operand in enumerate(operands):
+    for operand in operands:
         if operand is None:
             arguments += [None, None]
-        elif operand.chunks is not None or in_memory(operand):
-            data = operand if operand.chunks is not None else operand.chunk()
-            arguments += [data.data, operand.dims]
-        elif _cut_by_frames_alone(operands):
-            late[number] = _Late(operand)
-            arguments += [arange(operand.sizes["frame"], chunks=1), ("frame",)]
         else:
-            arguments += [pixelwise(operand).data, operand.dims]
-    known = {dim for indices in arguments[1::2] for dim in indices or ()}
-    sizes = {dim: entry.variable.sizes[dim] for entry in late.values() for dim in dims}
+            chunked = operand.chunk() if in_memory(operand) else pixelwise(operand)
+            arguments += [chunked.data, operand.dims]
     packed = blockwise(
-        partial(_reading, kernel, late) if late else kernel,
+        kernel,
         dims,
         *arguments,
         concatenate=True,
-        new_axes={dim: size for dim, size in sizes.items() if dim not in known},
         meta=np.empty((0,) * len(dims), dtype=object),
     )
     name = packed.name
@@ -228,52 +240,25 @@ def _lazy(
     return results
 
 
-@dataclass(frozen=True)
-class _Late:
-    """Frames that the task that needs them reads, so that none are read ahead."""
-
-    variable: xr.Variable
-
-    def read(self, frames: Numbers) -> Numbers:
-        return self.variable[frames[0] : frames[-1] + 1].values
-
-    def __dask_tokenize__(self) -> Any:
-        return self.variable.dims, pixelwise(self.variable).data.name
-
-
-def _reading(kernel: Kernel, late: Mapping[int, _Late], *blocks: Numbers) -> Sequence[Any]:
-    """Call a kernel on blocks of which some are numbers of frames that are still to be read."""
-    read = (late[i].read(block) if i in late else block for i, block in enumerate(blocks))
-    return kernel(*read)
-
-
-def _cut_by_frames_alone(operands: Sequence[xr.Variable | None]) -> bool:
-    """Return whether no operand has chunks of less than whole channels, rows and columns."""
-    return all(
-        len(chunks) == 1
-        for operand in operands
-        if operand is not None
-        for dim, chunks in operand.chunksizes.items()
-        if dim != "frame"
-    )
-
-
 def _chunked(variable: xr.Variable, *whole: Hashable) -> xr.Variable:
     """Return a variable with some dims in one chunk; by whole frames where it has no chunks."""
     if in_memory(variable):
         return variable
     if variable.chunks is None:
-        return variable.chunk({dim: 1 if dim == "frame" else -1 for dim in variable.dims})
+        from autowisp_xr.bridge.derived import at_rest
+
+        return at_rest(variable)
     split = {dim: -1 for dim in whole if len(variable.chunksizes.get(dim, (1,))) > 1}
     return variable.chunk(split) if split else variable
 
 
-def _band(variable: xr.Variable, becomes: int = 0) -> int:
+def _band(variable: xr.Variable, depth: int) -> int:
     """Return the rows of a band of all frames, in whole chunks of the store they come from."""
+    from autowisp_xr.bridge.sources import stored_rows
+
     pixels = prod(size for dim, size in variable.sizes.items() if dim != "y")
-    row_bytes = (variable.dtype.itemsize + becomes) * pixels
-    stored = variable.encoding.get("chunks")
-    unit = stored[variable.dims.index("y")] if stored else 1
+    row_bytes = depth * pixels
+    unit = stored_rows(variable)
     # of many files each gives a little, and two threads that read little wait for each other
     most = min(max(_BAND_BYTES, variable.sizes.get("frame", 1) * _PIECE_BYTES), 2 * _BAND_BYTES)
     rows = max(1, most // max(row_bytes, 1))

@@ -10,23 +10,21 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr._compat import apart
+from autowisp_xr.bridge import blocks
 from autowisp_xr.stats.sampling import grid_step
 
 
 def grid_of(ds: xr.Dataset, names: Sequence[str], step: int | None = None) -> xr.Dataset:
     """Return the variables of these names that there are, on the grid; lazy where they are."""
     step = step or grid_step(ds.sizes["y"], ds.sizes["x"])
-    grid = ds[[name for name in names if name in ds]].isel(
-        y=slice(None, None, step), x=slice(None, None, step)
-    )
-    # a view of every 33rd pixel would keep all of them in memory
-    lazy = {
-        name: (
-            plane.dims,
-            apart(plane.data.map_blocks(np.ascontiguousarray, dtype=plane.dtype), "grid"),
-            plane.attrs,
-        )
-        for name, plane in grid.data_vars.items()
-        if plane.chunks is not None
-    }
+    given = ds[[name for name in names if name in ds]]
+    grid = given.isel(y=slice(None, None, step), x=slice(None, None, step))
+    lazy = {}
+    for name, plane in grid.data_vars.items():
+        if plane.chunks is not None:
+            moved = blocks.moved(given[name].variable)
+            each = plane.data if moved or "frame" not in plane.dims else plane.data.rechunk({0: 1})
+            # a view of every 33rd pixel would keep all of them in memory
+            pixels = each.map_blocks(np.ascontiguousarray, dtype=plane.dtype)
+            lazy[name] = (plane.dims, apart(pixels, "grid") if moved else pixels, plane.attrs)
     return grid.assign(lazy)

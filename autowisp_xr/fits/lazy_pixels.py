@@ -8,7 +8,7 @@ import xarray as xr
 from numpy.typing import DTypeLike
 
 from autowisp_xr._compat import LateArray, OuterKey, late_variable
-from autowisp_xr.arrays import Image, Numbers
+from autowisp_xr.arrays import Image, Integers, Numbers
 from autowisp_xr.fits.pixels import convert_companion, stored_pieces
 from autowisp_xr.fits.planes import Hdu, Mosaic, as_tiles
 from autowisp_xr.fits.temporary import Inflated, TemporaryFile, bytes_of, inflated, plane_in
@@ -81,6 +81,13 @@ class Planes(LateArray):
         return normalize_token(
             (type(self).__name__, self.planes, self.slices, self.shape, self.dtype)
         )
+
+    def of_frames(self, numbers: Integers) -> "Planes":
+        """Return the same planes of some frames."""
+        planes = [self.planes[number] for number in numbers]
+        part = Planes(planes, self.slices, (self.shape[2], self.shape[3]), self.dtype)
+        part._inflated, part.keeps = self._inflated, self.keeps
+        return part
 
     def read(self, key: OuterKey) -> Numbers:
         """Read values at a key, each file once."""

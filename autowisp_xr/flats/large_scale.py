@@ -151,16 +151,14 @@ class Matches(NamedTuple):
     not looked at."""
 
 
-def reference_of(ds: xr.Dataset, in_bands: xr.Dataset, selection: FlatSelection) -> xr.Dataset:
+def reference_of(ds: xr.Dataset, selection: FlatSelection) -> xr.Dataset:
     """Stack frames, each scaled to a mean of one first; computed.
-
-    The frames come twice: as their levels are taken, and in bands of rows as they are stacked.
 
     Left as they are, frames of unequal levels make a median that follows one frame here and
     another there.
     """
     level = levels_of(ds, common=False).level.compute()
-    plain = in_bands[[name for name in ("image", "mask") if name in in_bands]]
+    plain = ds[[name for name in ("image", "mask") if name in ds]]
     frames = scaled(plain, level, to=ALIKE)
     return stacked(frames, StackOptions(reject=selection.large_scale_reject)).compute()
 

@@ -25,7 +25,6 @@ from autowisp_xr.stack.masters import with_defaults
 from autowisp_xr.stack.scaling import scaled
 from autowisp_xr.steps.calibration import calibrate
 from autowisp_xr.steps.flat import of_mean_one
-from autowisp_xr.steps.fused_pass import PLANE_BYTES
 from autowisp_xr.steps.master_matching import check_alike
 
 
@@ -140,23 +139,24 @@ def master_flat(
             f"select is None or a FlatSelection, such as FlatSelection(), not {select!r}"
         )
 
-    frames_of = partial(
-        _calibrated,
-        bias=bias,
-        dark=dark,
-        overscan=overscan,
-        camera=camera,
-        scale_dark=scale_dark,
-        noise=noise,
-        allow_mismatch=allow_mismatch,
-        dtype=dtype,
-    )
+    frames = ds
+    if schema.is_raw(ds):
+        frames = calibrate(
+            ds,
+            bias=bias,
+            dark=dark,
+            overscan=overscan,
+            camera=camera,
+            scale_dark=scale_dark,
+            noise=noise,
+            allow_mismatch=allow_mismatch,
+            dtype=dtype,
+        )
     # brought to one level, frames that do not saturate show what those would that do
     usual = {"dtype": dtype, "allow_mismatch": allow_mismatch, "noise": noise, "reach": 0.0}
-    frames = frames_of(ds)
     common = is_common(level, frames, apart=select is not None and not select.together)
     finish = partial(_stacked, common=common, min_flat=min_flat, options=usual | stack_options)
-    flats = _FlatSet(ds, frames, frames_of, common, finish)
+    flats = _FlatSet(frames, common, finish)
     if select is None:
         return _of_all(flats)
     if select.together:
@@ -165,9 +165,7 @@ def master_flat(
         check_channels(frames, select)
         parts = []
         for number, channel in enumerate(schema.names(frames, "channel")):
-            # all are calibrated: saturated pixels leak into other colors
-            of_channel = partial(frames_of, channel=number)
-            part = flats._replace(frames=frames.isel(channel=[number]), calibrated=of_channel)
+            part = flats._replace(frames=frames.isel(channel=[number]))
             parts.append(_of_selected(part, select.of_channel(channel)))
         made = merged(parts, frames, select)
     missing = [note for note in made.notes if NO_HIGH in note]
@@ -179,12 +177,8 @@ def master_flat(
 class _FlatSet(NamedTuple):
     """A set of flats, and the functions that make a master of them."""
 
-    given: xr.Dataset
-    """The frames as they came, raw or calibrated."""
     frames: xr.Dataset
-    """The same, calibrated."""
-    calibrated: Callable[..., xr.Dataset]
-    """Makes these of those."""
+    """Calibrated."""
     common: bool
     """Whether all channels of a frame have one level."""
     finish: Callable[..., xr.Dataset]
@@ -192,19 +186,7 @@ class _FlatSet(NamedTuple):
 
     def of(self, which: Integers) -> Self:
         """Return some of the flats, by number."""
-        given, frames = self.given.isel(frame=which), self.frames.isel(frame=which)
-        return self._replace(given=given, frames=frames)
-
-    def to_stack(self) -> xr.Dataset:
-        """Calibrate again, band by band, or the cube would be in memory."""
-        in_bands = blocks.bands(self.given, becomes=PLANE_BYTES)
-        return self.frames if in_bands is self.given else self.calibrated(in_bands)
-
-
-def _calibrated(raw: xr.Dataset, channel: int | None = None, **options: Any) -> xr.Dataset:
-    """Calibrate raw frames, take calibrated ones as they are, or one of their channels."""
-    frames = calibrate(raw, **options) if schema.is_raw(raw) else raw
-    return frames if channel is None else frames.isel(channel=[channel])
+        return self._replace(frames=self.frames.isel(frame=which))
 
 
 def master_flats(ds: xr.Dataset, **options: Any) -> dict[str, MasterFlats]:
@@ -240,7 +222,7 @@ def _of_all(flats: _FlatSet) -> MasterFlats:
     verdicts = verdicts_of(levels) if known else [None] * flats.frames.sizes["frame"]
     table = unselected(flats.frames, levels.level, verdicts)
     # what takes no part has a level of NaN, in memory as where that is still to be found
-    return MasterFlats(flats.finish(flats.to_stack(), levels.level), None, table)
+    return MasterFlats(flats.finish(flats.frames, levels.level), None, table)
 
 
 def _of_selected(flats: _FlatSet, selection: FlatSelection) -> MasterFlats:
@@ -251,7 +233,7 @@ def _of_selected(flats: _FlatSet, selection: FlatSelection) -> MasterFlats:
     high = members(table, "high")
     if high.size >= selection.fewest["high"]:
         chosen = flats.of(high)
-        reference = reference_of(chosen.frames, chosen.to_stack(), selection)
+        reference = reference_of(chosen.frames, selection)
     for kind, fewest in selection.fewest.items():
         if reference is None or members(table, kind).size < fewest:
             continue
@@ -262,7 +244,7 @@ def _of_selected(flats: _FlatSet, selection: FlatSelection) -> MasterFlats:
             chosen = flats.of(kept)
             known = level["frame"].isin(chosen.frames["frame"]).values
             masters[kind] = flats.finish(
-                recorded(chosen.to_stack(), table, kind, selection),
+                recorded(chosen.frames, table, kind, selection),
                 level.isel(frame=known),
                 matches.shape.isel(frame=known),
             )

@@ -6,7 +6,7 @@ each frame would read the masters anew for each, and leave cores idle while one 
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +15,9 @@ import numpy as np
 import xarray as xr
 from astropy.io import fits
 
-from autowisp_xr import provenance, schema
+from autowisp_xr import provenance
 from autowisp_xr.arrays import Cube, Image
+from autowisp_xr.bridge import blocks
 from autowisp_xr.frames.atomic_write import Content, write_whole
 from autowisp_xr.frames.noise_cards import with_noise
 from autowisp_xr.frames.product_hdus import content_of
@@ -40,11 +41,20 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Targets:
+    """The files of a frame."""
+
+    of_channels: Sequence[Target | None]
+    """None where a channel is not to be written."""
+
+    def __dask_tokenize__(self) -> Any:
+        return [target and (target.path, target.channel) for target in self.of_channels]
+
+
+@dataclass(frozen=True)
 class Writing:
     """A callable that writes frames, in threads or by the workers of dask."""
 
-    targets: Sequence[Target | None]
-    """A file for each frame and channel, in the order of frames, then channels; None for none."""
     names: Sequence[str]
     """Names of the planes."""
     overwrite: bool
@@ -53,21 +63,18 @@ class Writing:
     digest: bool = False
     """Whether each file is read again, while its bytes are at hand, for its SHA-256."""
 
-    def __call__(self, numbers: Sequence[int], *planes: Cube) -> Any:
-        """Write the frames of these numbers, given their planes (frame, channel, y, x).
+    def __call__(self, targets: Sequence[Targets], *planes: Cube) -> Any:
+        """Write frames, given the files of each and their planes (frame, channel, y, x).
 
         Returns a list for each frame: an entry of each of its files, as
         :func:`autowisp_xr.provenance.file_entry` makes it, with ``digest`` as ``hashed_entry``.
         """
-        channels, noted = planes[0].shape[1], provenance.file_entry
-        if self.digest:
-            noted = provenance.hashed_entry
-        written = np.empty(len(numbers), object)
-        for i, number in enumerate(numbers):
-            files = self.targets[number * channels : (number + 1) * channels]
+        noted = provenance.hashed_entry if self.digest else provenance.file_entry
+        written = np.empty(len(targets), object)
+        for i, files in enumerate(targets):
             outputs = [
                 (target.path, self._content(target, [plane[i, j] for plane in planes]))
-                for j, target in enumerate(files)
+                for j, target in enumerate(files.of_channels)
                 if target
             ]
             write_whole(outputs, overwrite=self.overwrite)
@@ -86,7 +93,9 @@ class Writing:
         )
 
 
-def write_frames(ds: xr.Dataset, write: Writing) -> Iterator[list[dict[str, Any]]]:
+def write_frames(
+    ds: xr.Dataset, write: Writing, targets: Sequence[Target | None]
+) -> Iterator[list[dict[str, Any]]]:
     """Write frames, or a master, and yield the records of their files.
 
     After an error no further frame is begun.
@@ -97,7 +106,9 @@ def write_frames(ds: xr.Dataset, write: Writing) -> Iterator[list[dict[str, Any]
         What has the planes of ``write``, in memory or lazy. With dask, its scheduler runs the
         writing, too: on a cluster, names have to mean the same files everywhere.
     write
-        What to write, and where.
+        What to write, and how.
+    targets
+        A file for each frame and channel, in the order of frames, then channels; None for none.
 
     Yields
     ------
@@ -111,23 +122,27 @@ def write_frames(ds: xr.Dataset, write: Writing) -> Iterator[list[dict[str, Any]
     planes = [ds[name].variable for name in write.names]
     if "frame" not in ds.dims:
         done = ds[list(write.names)].compute(**scheduler())
-        yield from write([0], *(plane.values[None] for plane in done.values()))
+        yield from write([Targets(targets)], *(plane.values[None] for plane in done.values()))
         return
-    frames, channels = ds.sizes["frame"], ds.sizes["channel"]
-    numbers = [i for i in range(frames) if any(write.targets[i * channels : (i + 1) * channels])]
+    channels = ds.sizes["channel"]
+    files = {
+        i: Targets(targets[i * channels : (i + 1) * channels]) for i in range(ds.sizes["frame"])
+    }
+    files = {i: of_frame for i, of_frame in files.items() if any(of_frame.of_channels)}
     with ThreadPoolExecutor(_WRITERS) as pool:
         try:
             if any(plane.chunks for plane in planes):
-                written = _by_dask(planes, numbers, write, pool)
+                written = _by_dask(planes, files, write, pool)
             else:
                 # what is lazy without dask is read here, and gone with each frame: what xarray
                 # opens itself keeps what was read of it. By slices: stores look up the places of
                 # all pixels where an index is a list
                 written = pool.map(
-                    lambda i: write([i], *(plane[i : i + 1].values for plane in planes)), numbers
+                    lambda i: write([files[i]], *(plane[i : i + 1].values for plane in planes)),
+                    files,
                 )
-            for files in written:
-                yield from files
+            for of_frames in written:
+                yield from of_frames
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -142,24 +157,30 @@ def scheduler() -> dict[str, Any]:
 
 
 def _by_dask(
-    planes: Sequence[xr.Variable], chosen: Sequence[int], write: Writing, pool: ThreadPoolExecutor
+    planes: Sequence[xr.Variable],
+    files: Mapping[int, Targets],
+    write: Writing,
+    pool: ThreadPoolExecutor,
 ) -> Iterable[Any]:
-    import dask.array as da
     import dask.config
     from dask.base import compute
 
-    chunks = {"frame": 1, "channel": -1, "y": -1, "x": -1}
-    arrays = [plane if plane.chunks else plane.chunk(chunks) for plane in planes]
-    if len(chosen) < arrays[0].sizes["frame"]:
-        arrays = [plane.isel(frame=list(chosen)) for plane in arrays]
-    numbers = da.from_array(np.array(chosen), chunks=(arrays[0].chunksizes["frame"],))
-    arguments = [part for plane in arrays for part in (plane.data, schema.DIMS)]
-    written = da.blockwise(
-        write, ("frame",), numbers, ("frame",), *arguments,
-        concatenate=True, dtype=object, meta=np.empty(0, object),
-    )  # fmt: skip
-    # as delayed objects: the optimisation of arrays would merge reading a master into the task of
-    # each frame
-    tasks = written.to_delayed(optimize_graph=False).ravel()
+    chosen = list(files)
+    targets = np.empty(len(chosen), object)
+    targets[:] = list(files.values())
+    if len(chosen) < planes[0].sizes["frame"]:
+        planes = [plane.isel(frame=chosen) for plane in planes]
+    operands = [xr.Variable("frame", targets), *map(blocks.framewise, planes)]
+    (written,) = blocks.apply(_Written(write), operands, ("frame",), [object], alone=True)
     with dask.config.set({"pool": dask.config.get("pool", pool)}):
-        return compute(*tasks, **scheduler())
+        return compute(*written.data.to_delayed().ravel(), **scheduler())
+
+
+@dataclass(frozen=True)
+class _Written:
+    """A writing as a kernel, whose only result is what was written."""
+
+    write: Writing
+
+    def __call__(self, *operands: Any) -> tuple[Any]:
+        return (self.write(*operands),)

@@ -154,8 +154,8 @@ def write_missing(
         dims = ds["image"].dims
         names = [name for name in _WRITTEN if name in ds and ds[name].dims == dims]
         done = [target and _with_history(target, ds, records) for target in files]
-        write = Writing(done, names, overwrite, level, digest=hashes and report is not None)
-        for of_frame in write_frames(ds, write):
+        write = Writing(names, overwrite, level, digest=hashes and report is not None)
+        for of_frame in write_frames(ds, write, done):
             if report is not None:
                 report(of_frame)
     return paths

@@ -17,7 +17,6 @@ from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.pixel_moments import APART, pixel_moments, without_hits
 from autowisp_xr.options import OverscanChoice
 from autowisp_xr.steps.calibration import calibrated
-from autowisp_xr.steps.fused_pass import PLANE_BYTES
 
 _ROWS = 256
 """Of a chunk of frames that are in memory."""
@@ -116,12 +115,11 @@ def prepared(ds: xr.Dataset, camera: Camera, overscan: OverscanChoice) -> xr.Dat
     if blocks.in_memory(ds["image"].variable):
         # what is made of them should not be in memory as a whole
         ds = ds.chunk({dim: _ROWS if dim == "y" else -1 for dim in ds["image"].dims})
-    frames = blocks.bands(ds, becomes=PLANE_BYTES)
-    if schema.is_raw(ds):
-        frames = calibrated(frames, noise=None, camera=camera, overscan=overscan)
-    if "mask" not in frames:
-        frames = frames.assign(mask=xr.zeros_like(frames["image"], np.uint8))
-    return frames[["image", "mask"]]
+    frames = (
+        calibrated(ds, noise=None, camera=camera, overscan=overscan) if schema.is_raw(ds) else ds
+    )
+    frames = blocks.bands(frames[[name for name in ("image", "mask") if name in frames]])
+    return frames if "mask" in frames else frames.assign(mask=xr.zeros_like(frames["image"], "u1"))
 
 
 def leveled(kind: str, frames: xr.Dataset, bias: LeveledFrames | None) -> LeveledFrames:

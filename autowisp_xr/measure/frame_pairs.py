@@ -9,7 +9,6 @@ import xarray as xr
 
 from autowisp_xr import schema
 from autowisp_xr.arrays import Bools, Floats, Integers
-from autowisp_xr.bridge import blocks
 from autowisp_xr.camera import Camera
 from autowisp_xr.flags import Flag
 from autowisp_xr.measure.raw_input import by_channel, unflagged
@@ -17,7 +16,6 @@ from autowisp_xr.measure.tile_scatter import Tiles
 from autowisp_xr.options import OverscanChoice
 from autowisp_xr.stats.digits import counted, floor_of, plateau_of
 from autowisp_xr.steps.calibration import calibrated
-from autowisp_xr.steps.fused_pass import PLANE_BYTES
 from autowisp_xr.steps.saturation import saturation_threshold
 
 LEVELS = (0.5, 2.0)
@@ -84,7 +82,7 @@ class Frames:
         # read at once: the ends of its values are looked at, too
         raw = raw.assign(image=raw["image"].compute())
         one = calibrated(
-            blocks.bands(raw, becomes=PLANE_BYTES),
+            raw,
             noise=None,
             camera=self._camera_of(raw),
             overscan=self.overscan,

@@ -138,7 +138,8 @@ def _averages(
     operands = [*(planes.get(name) for name in _PLANES), weights, *_flat_lines(lines), *digits]
     matched = any(each is not None for each in lines)
     run = partial(_run_in_pieces if matched else _run, rules=rules, rejected=rejected)
-    found = blocks.apply(run, operands, schema.DIMS[1:], list(outputs.values()))
+    dims = schema.DIMS[1:]
+    found = blocks.apply(run, operands, dims, list(outputs.values()), free=dims, alone=True)
     return dict(zip(outputs, found, strict=True))
 
 

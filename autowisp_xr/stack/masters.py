@@ -17,7 +17,6 @@ from autowisp_xr.stack.averaging import stacked
 from autowisp_xr.stack.options import StackOptions
 from autowisp_xr.stats.digits import counted, floor_of
 from autowisp_xr.steps.calibration import calibrated
-from autowisp_xr.steps.fused_pass import PLANE_BYTES
 from autowisp_xr.steps.master_matching import check_alike
 
 ROBUST = SigmaClip(5, scale="mad", about="median", floor="noise")
@@ -173,8 +172,7 @@ def _master(
         photons: Photons = "none" if kind == "bias" else "positive"
         has_noise = not camera.unknown_noise and (kind == "bias" or bias is not None)
         ds = calibrated(
-            # amplifiers that see each other are read in whole frames
-            ds if camera.crosstalk else blocks.bands(ds, becomes=PLANE_BYTES),
+            ds,
             noise="required" if has_noise else None,
             camera=camera,
             masters={"bias": bias},

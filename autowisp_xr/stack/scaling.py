@@ -48,6 +48,7 @@ def scaled(
         ],
         schema.DIMS,
         [np.result_type(ds[name].dtype, np.float32) for name in given],
+        alone=True,
     )
     result = ds.drop_vars(schema.PHOTON_PLANES, errors="ignore")
     result = result.assign(dict(zip(given, results, strict=True)))

@@ -161,7 +161,9 @@ class MasterStep(Step):
     def masks(self) -> list[xr.Variable]:
         """Return the flags of the master, as frames inherit them."""
         plane = blocks.plane(self.master, "mask")
-        return [] if plane is None else list(blocks.apply(_inherited, [plane], DIMS[1:], ["u1"]))
+        if plane is None:
+            return []
+        return list(blocks.apply(_inherited, [plane], DIMS[1:], ["u1"], free=DIMS[1:]))
 
     def name_noise_sources(self, subtracted: list[set[str]], divided: list[set[str]]) -> None:
         """Name the master, which is subtracted from all frames and lends them its noise."""

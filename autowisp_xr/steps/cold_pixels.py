@@ -69,6 +69,7 @@ def flag_cold_pixels(ds: xr.Dataset, *, threshold: float = COLD) -> xr.Dataset:
         [whole["image"], whole["variance"], whole.get("mask")],
         schema.DIMS,
         [np.uint8],
+        free=("frame",),
     )
     mask.attrs = schema.variable_attributes("mask")
     result = ds.assign({**whole, "mask": mask}).copy(deep=True)

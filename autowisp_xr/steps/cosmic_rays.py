@@ -158,7 +158,7 @@ def with_cosmic_rays(ds: xr.Dataset, wanted: CosmicRays) -> xr.Dataset:
     whole = {name: blocks.framewise(plane.variable) for name, plane in ds.data_vars.items()}
     planes = [whole["image"], whole["variance"], whole.get("mask")]
     kernel = partial(_flagged, wanted=wanted, mosaic=_mosaic(schema.channel_slices(ds)))
-    (mask,) = blocks.apply(kernel, planes, schema.DIMS, [np.uint8])
+    (mask,) = blocks.apply(kernel, planes, schema.DIMS, [np.uint8], free=("frame",))
     mask.attrs = schema.variable_attributes("mask")
     result = ds.assign({**whole, "mask": mask})
     packages = ["astroscrappy"]

@@ -121,7 +121,8 @@ def without_crosstalk(ds: xr.Dataset, camera: Camera, dtype: DTypeLike) -> xr.Da
     names = ("image", "variance", "mask")
     operands = [blocks.framewise(ds[name].variable) if name in ds else None for name in names]
     kernel = partial(_corrected, pairs=_pairs(camera), place=_place(ds, camera))
-    planes = blocks.apply(kernel, operands, schema.DIMS, [dtype, dtype, np.uint8])
+    types = [dtype, dtype, np.uint8]
+    planes = blocks.apply(kernel, operands, schema.DIMS, types, free=("frame",))
     result = ds.assign(dict(zip(names, planes, strict=True)))
     if "ceiling" in result.coords:
         result = result.drop_vars("ceiling")

@@ -131,6 +131,7 @@ def of_mean_one(master: xr.Dataset, min_flat: float, *, common: bool) -> xr.Data
         [level, *planes],
         schema.DIMS[1:],
         [*(master[name].dtype for name in names), np.uint8],
+        free=schema.DIMS[1:],
     )
     return master.assign(
         {
@@ -144,7 +145,8 @@ def lit_only(flat: xr.Dataset, min_flat: float) -> xr.Dataset:
     """Return a flat (channel, y, x) that is NaN where it is not lit."""
     planes = [blocks.plane(flat, name) for name in ("image", "variance")]
     kind = np.result_type(flat["image"].dtype, np.float32)
-    (image,) = blocks.apply(partial(_lit_only, least=min_flat), planes, schema.DIMS[1:], [kind])
+    kernel, dims = partial(_lit_only, least=min_flat), schema.DIMS[1:]
+    (image,) = blocks.apply(kernel, planes, dims, [kind], free=dims)
     return flat.assign(image=flat["image"].copy(data=image.data))
 
 

@@ -81,7 +81,9 @@ class SubtractFringe(SubtractDark):
         if not self.scale.uncertainty.any():
             return []
         image = blocks.plane(self.master, "image")
-        (square,) = blocks.apply(_square, [image], schema.DIMS[1:], [np.float64])
+        (square,) = blocks.apply(
+            _square, [image], schema.DIMS[1:], [np.float64], free=schema.DIMS[1:]
+        )
         uncertainty = xr.Variable(("frame", "channel"), np.nan_to_num(self.scale.uncertainty))
         return [Term(square, in_chunks_of(ds, uncertainty**2))]
 

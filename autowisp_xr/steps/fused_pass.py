@@ -30,10 +30,11 @@ import xarray as xr
 from numpy.typing import DTypeLike
 
 from autowisp_xr import provenance, schema
-from autowisp_xr.arrays import Bits, Cube, Floats, Numbers
+from autowisp_xr.arrays import Bits, Cube, Floats
 from autowisp_xr.bridge import blocks
 from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.jit import kernel
+from autowisp_xr.kernels.saturation import Leak, flag_saturated
 from autowisp_xr.kinds import MASTERS
 from autowisp_xr.stats.floats import kernel_type
 from autowisp_xr.steps.base import Along, RowIndex, Step, absent, frame_row, on_scale, plane_row
@@ -44,10 +45,7 @@ from autowisp_xr.steps.linearity import LinearityOperands, linearise_row
 from autowisp_xr.steps.master_noise import MasterNoiseOperands, master_noise_of, with_common_planes
 from autowisp_xr.steps.noise import NoiseOperands, noise_row, photon_signal
 from autowisp_xr.steps.overscan import OverscanOperands, is_varied, overscan_row
-from autowisp_xr.steps.saturation import SaturationOperands, limit_of, saturated
-
-PLANE_BYTES = 9
-"""Bytes of a calibrated pixel: image and variance in float32, and mask."""
+from autowisp_xr.steps.saturation import FlagSaturated, SaturationOperands, limit_of, saturated
 
 _FAULT = np.uint8(Flag.FAULT)
 
@@ -83,6 +81,7 @@ class Operands(NamedTuple):
 _ABSENT: Any = Operands()
 _NAMES = [(step, name) for step, part in _ABSENT._asdict().items() for name in part._fields]
 """All operands, in the order in which they go over the bridge."""
+_IMAGE, _MASK = (_NAMES.index(("frames", name)) for name in ("image", "mask"))
 _IMAGES_OF_MASTERS = [_NAMES.index((kind, "image")) for kind in MASTERS]
 
 
@@ -146,11 +145,16 @@ def one_pass(
     }
     # that of a curve varies with the signal
     curve = shared and not unknown and any(step.operand == "linearity" for step in steps)
+    spill = next((step.spill for step in steps if isinstance(step, FlagSaturated)), None)
+    leaks, limits = (spill.leaks, spill.limits) if spill else (None, None)
     image, variance, mask, *varying = blocks.apply(
-        partial(_run, dtype=dtype, curve=curve),
-        [given.get(operand, {}).get(name) for operand, name in _NAMES],
+        partial(_run, dtype=dtype, curve=curve, leaks=leaks),
+        [*(given.get(step, {}).get(name) for step, name in _NAMES), limits],
         schema.DIMS,
         [dtype, dtype, np.uint8, *([dtype] if curve else [])],
+        # leaks go into neighbours, and other channels
+        free=("frame", "y") if spill else schema.DIMS,
+        reach=spill.rows if spill else 0,
     )
     variables = {"image": image, "variance": variance, "mask": mask}
     if unknown:
@@ -191,7 +195,7 @@ def _united(masks: Iterable[xr.Variable | None], dims: tuple[str, ...]) -> xr.Va
     given = [mask for mask in masks if mask is not None]
     if len(given) < 2:
         return given[0] if given else None
-    (union,) = blocks.apply(_union, given, dims, [np.uint8])
+    (union,) = blocks.apply(_union, given, dims, [np.uint8], free=dims)
     return union
 
 
@@ -199,24 +203,30 @@ def _union(*masks: Bits) -> tuple[Bits]:
     return (np.bitwise_or.reduce(np.broadcast_arrays(*masks)),)
 
 
-def _run(*given: Numbers | None, dtype: np.dtype[Any], curve: bool) -> tuple[Any, ...]:
+def _run(
+    *operands: Any, dtype: np.dtype[Any], curve: bool, leaks: Sequence[Leak] | None
+) -> tuple[Any, ...]:
     """Run the kernel on blocks of the operands of :func:`one_pass`, in their order.
 
     With a ``curve``, what frames share by it comes out as well.
     """
+    *given, limits = operands
+    if leaks is not None:
+        flags = flag_saturated(given[_IMAGE], limits, leaks)
+        given[_MASK] = flags if given[_MASK] is None else flags | given[_MASK]
     masters = (given[number] for number in _IMAGES_OF_MASTERS)
     kind = np.result_type(dtype, *(image.dtype for image in masters if image is not None))
     found = iter(given)
     # what is too large for its type is infinite there, which the kernel flags
     with np.errstate(over="ignore"):
-        operands = Operands._make(
+        ready = Operands._make(
             part._make([_ready(next(found), default, kind) for default in part]) for part in _ABSENT
         )
-    shape = operands.frames.image.shape
+    shape = ready.frames.image.shape
     image, variance = np.empty(shape, dtype), np.empty(shape, dtype)
     common = np.empty(shape if curve else (0,) * 4, dtype)
     out = Calibrated(image, variance, np.empty(shape, np.uint8), common)
-    calibrate_planes(operands, out)
+    calibrate_planes(ready, out)
     return out if curve else out[:3]
 
 

@@ -121,7 +121,8 @@ def _summed(terms: Sequence[Term], dtype: DTypeLike, flat: xr.Dataset | None = N
     given = [operand for term in terms for operand in term]
     several = any("frame" in operand.dims for operand in given if operand is not None)
     operands = [blocks.plane(flat, "image"), *given]
-    (total,) = blocks.apply(_sum, operands, DIMS if several else DIMS[1:], [dtype])
+    dims = DIMS if several else DIMS[1:]
+    (total,) = blocks.apply(_sum, operands, dims, [dtype], free=dims)
     return total
 
 
@@ -175,7 +176,7 @@ def _photon_planes(
             image, k = blocks.plane(dark.master, "image"), dark.factors(ds)
         framed = any("frame" in one.dims for one in (zero, k) if one is not None)
         dims = DIMS if framed else DIMS[1:]
-        (zero,) = blocks.apply(_zero, [divisor, zero, image, k], dims, [dtype])
+        (zero,) = blocks.apply(_zero, [divisor, zero, image, k], dims, [dtype], free=dims)
     planes = dict(zip(PHOTON_PLANES, (slope, zero, known), strict=True))
     return {name: plane for name, plane in planes.items() if plane is not None}
 
@@ -191,7 +192,7 @@ def _slope(
         chunks = blocks.pixelwise(ds["image"].variable).chunksizes
         return plane.chunk({dim: chunks[dim] for dim in DIMS[1:]}) if chunks else plane
     operands = [divisor, noise.reader, noise.inverse_gain]
-    (slope,) = blocks.apply(_slopes, operands, DIMS[1:], [dtype])
+    (slope,) = blocks.apply(_slopes, operands, DIMS[1:], [dtype], free=DIMS[1:])
     return slope
 
 
@@ -202,7 +203,8 @@ def _divided(
     if plane is None or divisor is None:
         return plane
     dims = DIMS if "frame" in plane.dims else DIMS[1:]
-    (result,) = blocks.apply(partial(_quotient, power=power), [plane, divisor], dims, [dtype])
+    kernel = partial(_quotient, power=power)
+    (result,) = blocks.apply(kernel, [plane, divisor], dims, [dtype], free=dims)
     return result
 
 

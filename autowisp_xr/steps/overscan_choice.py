@@ -126,6 +126,8 @@ def _measured_levels(
         [xr.Variable(_DIMS[1:], start), names, *boxes],
         _DIMS,
         [np.float64, np.float64],
+        free=("frame",),
+        alone=True,
     )
     below = columns - extent.xmin + plan.shape[0]
     return {
@@ -185,13 +187,15 @@ def _pixels(
 
 
 def _read_apart(image: xr.Variable, number: int) -> xr.Variable:
-    """Return the same frames; where they come in bands, by tasks that nothing else depends on.
+    """Return the same frames; where they come in chunks, by tasks that nothing else depends on.
 
     A level needs pixels of all bands, and every band needs the levels: with tasks in common, all
     bands would be read first, and be in memory at once. Tasks for a single area read no more
     than its box, where the frames come straight from files.
     """
-    if image.chunks is None or len(image.chunksizes["y"]) == 1:
+    if not blocks.moved(image):
+        return image if image.chunks is None else image.chunk({"frame": 1})
+    if len(image.chunksizes["y"]) == 1:
         return image
     return xr.Variable(image.dims, apart(image.data, f"overscan {number}"))
 

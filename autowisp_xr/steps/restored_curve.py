@@ -69,7 +69,8 @@ class RestoredCurve(Step):
             flat = blocks.plane(self.flat.lit, "image")
         operands = [ds["image"].variable, flat, dark, factor, blocks.plane(self.bias, "variance")]
         kernel = partial(_shared, curves=self.curves)
-        (plane,) = blocks.apply(kernel, operands, schema.DIMS, [ds["variance"].dtype])
+        free = ("frame", "y", "x")
+        (plane,) = blocks.apply(kernel, operands, schema.DIMS, [ds["variance"].dtype], free=free)
         return [Term(plane)]
 
     def name_noise_sources(self, subtracted: list[set[str]], divided: list[set[str]]) -> None:

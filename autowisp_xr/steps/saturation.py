@@ -39,6 +39,20 @@ def saturated(signal: float, limit: float, bits: np.uint8) -> np.uint8:
     return bits | _OVERSATURATED if signal >= limit else bits
 
 
+@dataclass(frozen=True)
+class Spill:
+    """Charge that leaks from saturated pixels into their neighbours."""
+
+    limits: xr.Variable
+    """(frame, channel): values of raw pixels that saturate."""
+    leaks: list[Leak]
+
+    @property
+    def rows(self) -> int:
+        """How many rows away a leak reaches."""
+        return max((abs(rows) for _, _, rows, _ in self.leaks), default=0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class FlagSaturated(Step):
     """M |= OVERSATURATED, and LEAKED where charge leaks."""
@@ -47,8 +61,10 @@ class FlagSaturated(Step):
     threshold: Floats
     """(frame, channel), as :func:`saturation_threshold` gives it."""
     leak_directions: Any
+    spill: "Spill | None" = None
+    """How charge leaks, where it does and the pass is to find it."""
     leaked: xr.Variable | None = None
-    """Flags of both, where charge leaks."""
+    """Flags of both, where they were found before."""
 
     @property
     def line(self) -> dict[str, Any]:
@@ -60,12 +76,12 @@ class FlagSaturated(Step):
 
     def operands(self, ds: xr.Dataset) -> dict[str, xr.Variable]:
         """Return the threshold, unless the flags are set already."""
-        if self.leaked is not None:
+        if self.leaked is not None or self.spill is not None:
             return {}
         return {"limit": xr.Variable(schema.DIMS[:2], np.asarray(self.threshold, np.float64))}
 
     def masks(self) -> list[xr.Variable]:
-        """Return the flags, where charge leaks."""
+        """Return the flags that were found before."""
         return [] if self.leaked is None else [self.leaked]
 
 
@@ -74,8 +90,16 @@ def saturation_step(
 ) -> FlagSaturated:
     """Return the step for frames from which ``level`` is subtracted."""
     threshold = saturation_threshold(ds, camera, level, above=above)
-    leaked = _leak_flags(ds, camera, threshold, level) if camera.leak_directions else None
-    return FlagSaturated(threshold=threshold, leak_directions=camera.leak_directions, leaked=leaked)
+    spill = leaked = None
+    if camera.leak_directions:
+        found = _spill(ds, camera, threshold, level)
+        if blocks.moved(ds["image"].variable):
+            leaked = _leak_flags(ds["image"].variable, found)
+        else:
+            spill = found
+    return FlagSaturated(
+        threshold=threshold, leak_directions=camera.leak_directions, spill=spill, leaked=leaked
+    )
 
 
 def saturation_threshold(
@@ -107,12 +131,7 @@ def _ceilings(ds: xr.Dataset) -> Floats:
     return np.full(ds.sizes["frame"], largest)
 
 
-def _leak_flags(ds: xr.Dataset, camera: Camera, threshold: Floats, level: float) -> xr.Variable:
-    """Return the flags of saturated pixels and of their leaks.
-
-    Bands of rows borrow from their neighbours the rows that a leak can cross, so that frames need
-    not be whole.
-    """
+def _spill(ds: xr.Dataset, camera: Camera, threshold: Floats, level: float) -> Spill:
     slices = schema.channel_slices(ds)
     leaks = leaks_between_channels(
         camera.leak_directions,
@@ -122,30 +141,28 @@ def _leak_flags(ds: xr.Dataset, camera: Camera, threshold: Floats, level: float)
     limit = threshold + level
     # where rounding lowers it, a pixel would be flagged here that no other step flags
     limit = np.where(limit - level < threshold, np.nextafter(limit, np.inf), limit)
-    limits = xr.Variable(schema.DIMS[:2], limit)
-    image = blocks.pixelwise(ds["image"].variable)
-    if image.chunks is None:
-        flags = partial(_flagged, leaks=leaks)
-        (mask,) = blocks.apply(flags, [image, limits], schema.DIMS, [np.uint8])
-        return mask
+    return Spill(xr.Variable(schema.DIMS[:2], limit), leaks)
+
+
+def _leak_flags(image: xr.Variable, spill: Spill) -> xr.Variable:
+    """Return the flags of saturated pixels and of their leaks, in chunks that somebody chose.
+
+    Bands of rows borrow from their neighbours the rows that a leak can cross, so that frames need
+    not be whole.
+    """
     from dask.array import map_overlap
 
     image = image.chunk(channel=-1, x=-1)
-    reach = max((abs(rows) for _, _, rows, _ in leaks), default=0)
     mask = map_overlap(
-        partial(_flagged_block, leaks=leaks),
+        partial(_flagged_block, leaks=spill.leaks),
         image.data,
-        limits.chunk(frame=image.chunksizes["frame"]).data[:, :, None, None],
-        depth=[{2: min(reach, ds.sizes["y"] - 1)}, {}],
+        spill.limits.chunk(frame=image.chunksizes["frame"]).data[:, :, None, None],
+        depth=[{2: min(spill.rows, image.sizes["y"] - 1)}, {}],
         boundary="none",
         dtype=np.uint8,
         meta=np.empty((0,) * 4, np.uint8),
     )
     return xr.Variable(schema.DIMS, mask)
-
-
-def _flagged(image: Cube, limit: Floats, leaks: list[Leak]) -> tuple[Bits]:
-    return (flag_saturated(image, limit, leaks),)
 
 
 def _flagged_block(image: Cube, limit: Floats, leaks: list[Leak]) -> Bits:
