@@ -7,6 +7,7 @@ from . import io as io
 from . import measure as measure
 from . import night as night
 from . import plot as plot
+from . import recipes as recipes
 from . import simulate as simulate
 from . import steps as steps
 from . import store as store
@@ -50,6 +51,7 @@ from .outliers.sigma_clip import SigmaClip as SigmaClip
 from .outliers.winsorized_sigma_clip import WinsorizedSigmaClip as WinsorizedSigmaClip
 from .overscan_fits import OverscanCorrection as OverscanCorrection
 from .overscan_fits import overscan_correction as overscan_correction
+from .recipes import open_zarr as open_zarr
 from .regions import Region as Region
 from .response import Linearity as Linearity
 from .stack import Match as Match
@@ -83,5 +85,4 @@ from .steps import subtract_overscan as subtract_overscan
 from .steps import trim as trim
 from .steps import wcs as wcs
 from .steps import where_type as where_type
-from .store import open_zarr as open_zarr
 from .store import to_zarr as to_zarr

@@ -7,6 +7,7 @@ knows which of its noise averages down. Stacking reports what is not found.
 import os
 import warnings
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 import xarray as xr
@@ -125,9 +126,13 @@ def open_fits(
 
 
 class AutowispBackend(BackendEntrypoint):
-    """The door of xarray, ``xr.open_dataset(path, engine="autowisp")``, to :func:`open_fits`."""
+    """The door of xarray, ``xr.open_dataset(path, engine="autowisp")``.
 
-    description = "Raw and calibrated frames of CCD, CMOS and DSLR cameras in FITS files"
+    It leads to :func:`open_fits` and, for the directory of a Zarr store or a store as an object, to
+    :func:`autowisp_xr.open_zarr`.
+    """
+
+    description = "Frames of CCD, CMOS and DSLR cameras in FITS files, and nights in Zarr stores"
 
     def open_dataset(
         self,
@@ -138,9 +143,15 @@ class AutowispBackend(BackendEntrypoint):
         hdu: HduChoice = None,
         aliases: KeywordAliases | None = None,
         types: Mapping[str, str] | None = None,
+        group: str | None = None,
     ) -> xr.Dataset:
-        """Open a path, a glob pattern, a directory or a list of these."""
-        ds = open_fits(filename_or_obj, camera=camera, hdu=hdu, aliases=aliases, types=types)
+        """Open a path, a glob pattern, a directory or a list of these; or a group of a store."""
+        if _is_store(filename_or_obj):
+            from autowisp_xr.recipes import open_zarr
+
+            ds = open_zarr(filename_or_obj, group=group)
+        else:
+            ds = open_fits(filename_or_obj, camera=camera, hdu=hdu, aliases=aliases, types=types)
         names = [drop_variables] if isinstance(drop_variables, str) else drop_variables or ()
         return ds.drop_vars(names, errors="ignore")
 
@@ -157,3 +168,11 @@ class AutowispBackend(BackendEntrypoint):
         except OSError:
             return False
         return start == MAGIC or is_packed(start)
+
+
+def _is_store(given: Any) -> bool:
+    if isinstance(given, str | os.PathLike):
+        return (Path(given).expanduser() / "zarr.json").is_file()
+    from zarr.abc.store import Store
+
+    return isinstance(given, Store)

@@ -54,6 +54,8 @@ def reduce(options: Namespace) -> int:
         cosmic_rays=_cosmic_rays(options),
         checks=options.checks == "on",
         checksum=options.checksum,
+        store=options.store,
+        fits=options.fits,
         overwrite=options.overwrite,
         report=print,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from autowisp_xr import simulate, store
+from autowisp_xr import recipes, simulate
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.flags import Flag
 from autowisp_xr.frames import to_fits
@@ -48,7 +48,7 @@ def demo(
     summary = reduce(target / "raw", target / "reduced", camera=sky.camera, report=report)
     if summary.failed:
         raise AutowispError(f"the simulated night could not be reduced:\n{summary}")
-    science = store.open_zarr(target / "reduced" / STORE, group=summary.made[-1].group)
+    science = recipes.open_zarr(target / "reduced" / STORE, group=summary.made[-1].group)
     deep = stack(science, "mean", reject=SigmaClip(5, scale="mad")).compute()
     to_fits(deep, target / "deep.fits")
     truth = sky.truth("object", 10)

@@ -7,7 +7,7 @@ from typing import Any
 
 import xarray as xr
 
-from autowisp_xr import frames, store
+from autowisp_xr import frames, recipes, store
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, HeaderError
 from autowisp_xr.fits.hdu_choice import HduName
@@ -124,7 +124,8 @@ def _store(paths: Paths) -> Path | None:
 
 def _results(place: Path) -> xr.DataTree:
     """Open what ``reduce`` has stored."""
-    nodes = {f"/{group}": store.open_zarr(place, group=group) for group in store.groups_of(place)}
+    groups = [one for one in store.groups_of(place) if not one.startswith(f"{recipes.INPUTS}/")]
+    nodes = {f"/{group}": recipes.open_zarr(place, group=group) for group in groups}
     table = xr.Dataset()
     if (place / SUMMARY_GROUP / "zarr.json").exists():
         opening: dict[str, Any] = {"chunks": None, "consolidated": False}

@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from operator import methodcaller
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import xarray as xr
 
-from autowisp_xr import frames, provenance, store
+from autowisp_xr import frames, provenance, recipes, store
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, BadImageError
 from autowisp_xr.flags import Flag
@@ -23,6 +23,10 @@ from autowisp_xr.night.record import NOT_OURS, Record
 from autowisp_xr.night.sentences import Doubts, sentence
 from autowisp_xr.night.summarised_lines import by_reason, counted
 from autowisp_xr.night.summary import Made, Summary
+from autowisp_xr.recipes import Kept
+
+StoreForm: TypeAlias = Literal["recipe", "pixels"]
+"""What the store of a night has of calibrated frames."""
 
 STORE = "night.zarr"
 CAMERA = "camera.toml"
@@ -39,6 +43,8 @@ class Remarks:
     """Frames that are not good enough for the master at hand, and why."""
     look: Callable[[xr.Dataset], Doubts] | None = None
     """Finds what is doubtful about what was made."""
+    kept: Kept | None = None
+    """What it was made of, if that can be stored in place of its pixels."""
 
 
 Recipe = Callable[[Sequence[FileRecord], Remarks], xr.Dataset]
@@ -59,7 +65,10 @@ class Writer:
     record: Record
     """Knows what may be replaced."""
     checks: bool = True
+    fits: bool = True
     """As for :func:`~autowisp_xr.reduce`."""
+    form: StoreForm = "recipe"
+    """As ``store`` there."""
     kept: bool = False
     """Whether results of another run are in the way, and stay."""
 
@@ -125,14 +134,16 @@ class Writer:
         overwrite: bool,
     ) -> xr.Dataset:
         """Store a product, look at it, write its files, and note it in the summary."""
-        made = self._stored(made, product, overwrite)
+        made = self._stored(made, product, remarks.kept, overwrite)
         # that a master has good pixels is no doubt: without, it must not be used
         if self.checks or product.is_master:
             remarks.notes += _without_good_pixels(made, product)
         doubts = remarks.look(made) if remarks.look and self.checks else Doubts()
         made = doubts.marked(made, remarks.notes)
         remarks.notes += doubts.notes
-        files = self._to_fits(made, product, remarks)
+        files = []
+        if self.fits or product.is_master:
+            files = self._to_fits(made, product, remarks)
         made = with_files(made, files)
         for path, reason in remarks.unused.items():
             self.report(f"  left out: {path}: {reason}")
@@ -149,15 +160,22 @@ class Writer:
         )
         return made
 
-    def _stored(self, made: xr.Dataset, product: Product, overwrite: bool) -> xr.Dataset:
+    def _stored(
+        self, made: xr.Dataset, product: Product, kept: Kept | None, overwrite: bool
+    ) -> xr.Dataset:
         """Store what was made, and return it as it lies in the store of the night."""
-        identity, place = provenance.fingerprint(made), self.target / STORE
+        kept = kept if self.form == "recipe" else None
+        identity = provenance.fingerprint(made) if kept is None else recipes.identity_of(made)
+        place = self.target / STORE
         ours = self.record.owns_group(product.group, identity)
         if ours:
             self.record.begin_group(product.group, identity)
             overwrite = overwrite or self._adds_errors(made, product.group)
         try:
-            return store.to_zarr(made, place, group=product.group, overwrite=overwrite and ours)
+            given: dict[str, Any] = {"group": product.group, "overwrite": overwrite and ours}
+            if kept is not None:
+                return recipes.store_set(made, kept, place, **given)
+            return store.to_zarr(made, place, **given)
         except FileExistsError as error:
             self.kept = True
             group = f"{place}/{product.group}"
@@ -173,7 +191,7 @@ class Writer:
         target = self.target / STORE
         if not target.exists() or group not in store.groups_of(target):
             return False
-        earlier = store.open_zarr(target, group=group)
+        earlier = recipes.open_zarr(target, group=group)
         return provenance.noise_known(made) and not provenance.noise_known(earlier)
 
     def _undamaged(self, records: Sequence[FileRecord]) -> list[FileRecord]:

@@ -32,8 +32,8 @@ from autowisp_xr.night.plan import Product
 from autowisp_xr.night.product_writing import Remarks
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.options import CosmicRays
+from autowisp_xr.recipes import Kept, Recipe
 from autowisp_xr.stack import master_bias, master_dark, master_fringe
-from autowisp_xr.steps.cosmic_rays import with_cosmic_rays
 
 _LEAST_DITHER = 5.0
 """Arcseconds; stars that move by less are on the same pixels in all frames."""
@@ -54,6 +54,8 @@ class Recipes:
     masks: DefectMasks
     made: dict[str, xr.Dataset] = field(default_factory=dict)
     """Masters of this night, by their names."""
+    groups: dict[str, str] = field(default_factory=dict)
+    """In the store of the night, by the same names."""
 
     def make(self, product: Product, records: Sequence[FileRecord], remarks: Remarks) -> xr.Dataset:
         """Make the product of frames, and note what there is to report of it.
@@ -147,10 +149,17 @@ class Recipes:
             dark=None if _loses_bias_first(product.choices) else given["dark"],
             level_known=_level_is_known(product.choices, raw),
         )
+        masters = {kind: given[kind] for kind in product.choices}
+        options = {name: value for name, value in given.items() if name not in masters}
+        options["allow_mismatch"] = sorted(options["allow_mismatch"])
         masks = self._masks(product, raw)
-        science = steps.flag_cold_pixels(steps.calibrate(raw, masks=masks, **given))
-        # after the cold pixels, whose neighbours stand out like rays
-        return with_cosmic_rays(science, rays) if rays else science
+        recipe = Recipe(options=options, cosmic_rays=rays)
+        stored: dict[str, Any] = {kind: one for kind, one in masters.items() if one is not None}
+        for kind in stored:
+            chosen = product.choices[kind].chosen
+            stored[kind] = self.groups.get(chosen.name, stored[kind]) if chosen else stored[kind]
+        remarks.kept = Kept(recipe=recipe, raw=raw, masters=stored, masks=masks)
+        return recipe.apply(raw, masters, masks)
 
     def _master(self, choices: Choices, kind: str) -> xr.Dataset | None:
         """Load a master: what is made with it is known by its pixels, wherever they lie."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import dask.config
 
@@ -23,7 +23,7 @@ from autowisp_xr.matching import Matching
 from autowisp_xr.night.defect_masks import DefectMasks, DefectsChoice, read_masks
 from autowisp_xr.night.measured_camera import know_camera
 from autowisp_xr.night.plan import Plan, by_setup, camera_with_colours, plan_night
-from autowisp_xr.night.product_writing import CAMERA, STORE, Writer
+from autowisp_xr.night.product_writing import CAMERA, STORE, StoreForm, Writer
 from autowisp_xr.night.recipes import Recipes
 from autowisp_xr.night.record import Record
 from autowisp_xr.night.sentences import sentence
@@ -52,6 +52,8 @@ def reduce(
     cosmic_rays: CosmicRaysChoice = None,
     checks: bool = True,
     checksum: bool = True,
+    store: StoreForm = "recipe",
+    fits: bool = True,
     overwrite: bool = False,
     report: Callable[[str], None] = lambda line: None,
 ) -> Summary:
@@ -112,6 +114,12 @@ def reduce(
         was written is known by its size and time alone. The summary reports that.
     checksum
         Whether frames are left out whose pixels are not those of the DATASUM in their header.
+    store
+        What ``night.zarr`` has of the calibrated frames: "recipe", the raw integers, and how they
+        are calibrated, which :func:`~autowisp_xr.open_zarr` does when they are looked at, to the
+        same bits; or "pixels", which take about nine times the room.
+    fits
+        Whether calibrated frames are written to FITS files as well.
     overwrite
         Whether results of other frames in ``out`` may be replaced. What no run of this has
         written there, and what was changed since, is kept in any case, and the summary names it.
@@ -150,6 +158,8 @@ def reduce(
     if select is not None and not select.together:
         raise ValueError(sentence("not_together"))
     check_min_flat(min_flat)
+    if store not in get_args(StoreForm):
+        raise ValueError(f"store is one of {', '.join(get_args(StoreForm))}, not {store!r}")
     masks = read_masks(defects)
     rays = as_cosmic_rays(cosmic_rays)
     source, target = Path(night).expanduser(), Path(out).expanduser()
@@ -176,7 +186,7 @@ def reduce(
         if not checks:
             summary.notes.append(sentence("no_checks"))
         record = Record(target, target / STORE, read)
-        writer = Writer(target, overwrite, summary, report, record, checks)
+        writer = Writer(target, overwrite, summary, report, record, checks, fits, store)
         cameras = _known_cameras(plan, writer, camera)
         found = DefectMasks(masks, by_setup(plan.sets), cameras, writer)
         recipes = Recipes(cameras, plan.matching, select, min_flat, rays, checks, found)
@@ -206,6 +216,7 @@ def _execute(plan: Plan, writer: Writer, recipes: Recipes) -> None:
         made = writer.attempt(product, partial(recipes.make, product))
         if made is not None and product.is_master:
             recipes.made[product.frames.path] = made
+            recipes.groups[product.frames.path] = product.group
         elif product.is_master:
             plan = plan.without(product.frames.path, "the summary states why, under Failed")
         if made is None and of_lights:

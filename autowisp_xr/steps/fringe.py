@@ -105,7 +105,7 @@ def _square(image: Planes) -> tuple[Floats]:
 def subtract_fringe(
     ds: xr.Dataset,
     fringe: xr.Dataset,
-    scale: ArrayLike | xr.DataArray | None = None,
+    scale: ArrayLike | xr.DataArray | Scale | None = None,
     *,
     allow_mismatch: Collection[str] = (),
     dtype: DTypeLike = "float32",
@@ -120,7 +120,8 @@ def subtract_fringe(
         Master (channel, y, x) of :func:`~autowisp_xr.master_fringe`: a pattern about zero.
     scale
         How often it is subtracted, in the unit of ``ds``: a number, one a frame, or one for each
-        frame and channel, which are taken as known. None: measured in each channel of each frame.
+        frame and channel, which are taken as known. None: measured in each channel of each frame
+        (or as it was measured in these frames before, a pair of value and uncertainty).
     allow_mismatch
         What may differ between frames and master, as for :class:`~autowisp_xr.Matching`.
     dtype
@@ -185,6 +186,8 @@ def subtract_fringe(
     if scale is None:
         found = measured_scale(ds, fringe)
         subtracted = _significant(ds, found)
+    elif isinstance(scale, Scale):
+        subtracted, scale = scale, None
     else:
         subtracted = _given(ds, scale)
     step = SubtractFringe(

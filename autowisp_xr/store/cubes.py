@@ -120,13 +120,30 @@ def to_zarr(
     What was opened from a group that is then replaced raises when more of it is to be read.
     """
     schema.check(ds, master="frame" not in ds.dims)
-    place, identity = Group.at(store, group), provenance.fingerprint(ds)
+    write_group(ds, store, group=group, identity=provenance.fingerprint(ds), overwrite=overwrite)
+    return open_zarr(store, group=group)
+
+
+def write_group(
+    ds: xr.Dataset, store: StoreLike, *, group: str | None, identity: str, overwrite: bool
+) -> None:
+    """Write a Dataset to a group, as :func:`to_zarr` does, by an identity of its own.
+
+    Parameters
+    ----------
+    ds
+        Its planes are over frame and three others, or without frame.
+    store, group, overwrite
+        As for :func:`to_zarr`.
+    identity
+        What there is in the group when it has all of this.
+    """
+    place = Group.at(store, group)
     if swap.is_hidden(place.name):
         raise ValueError(f"{place}: a group of this name is used while others are written")
     if overwrite or not place.is_whole(identity) or swap.leftovers(place.folder):
         with place.sole_writer():
             _write(ds, place, identity, overwrite)
-    return open_zarr(store, group=group)
 
 
 def _write(ds: xr.Dataset, place: Group, identity: str, overwrite: bool) -> None:

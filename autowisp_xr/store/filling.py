@@ -37,6 +37,11 @@ def storable(coord: xr.Variable) -> xr.Variable:
     return coord.copy(data=np.array(coord.values.tolist(), dtype=np.dtypes.StringDType()))
 
 
+def _by_frame(variable: xr.DataArray) -> bool:
+    """Return whether a variable is written frame by frame."""
+    return variable.dims[:2] == schema.DIMS[:2] and variable.ndim == len(schema.DIMS)
+
+
 def encoding_of(ds: xr.Dataset) -> dict[str, dict[str, Any]]:
     """Return chunks, shards, compression and fill values of all planes."""
     encoding: dict[str, dict[str, Any]] = {}
@@ -44,16 +49,16 @@ def encoding_of(ds: xr.Dataset) -> dict[str, dict[str, Any]]:
     planes = {
         name: variable
         for name, variable in ds.data_vars.items()
-        if variable.dims in (schema.DIMS, schema.DIMS[1:])
+        if _by_frame(variable) or variable.dims == schema.DIMS[1:]
     }
     widest = max(variable.dtype.itemsize for variable in planes.values())
-    rows = max(1, min(ds.sizes["y"], _CHUNK_BYTES // (ds.sizes["x"] * widest)))
-    whole = -(-ds.sizes["y"] // rows) * rows
     for name, variable in planes.items():
+        channels, height, width = variable.shape[-3:]
+        rows = max(1, min(height, _CHUNK_BYTES // (width * widest)))
+        whole = -(-height // rows) * rows
         outer = (1,) if "frame" in variable.dims else ()
         lz4 = BloscCodec(cname="lz4", shuffle="bitshuffle", typesize=variable.dtype.itemsize)
-        chunks = (*outer, 1, rows, variable.sizes["x"])
-        shards = (*outer, variable.sizes["channel"], whole, variable.sizes["x"])
+        chunks, shards = (*outer, 1, rows, width), (*outer, channels, whole, width)
         encoding[str(name)] = {
             "chunks": chunks,
             # what is one chunk anyway is written faster without
@@ -140,7 +145,7 @@ def _write(ds: xr.Dataset, arrays: Arrays) -> None:
     import dask.array as da
     from dask.delayed import delayed
 
-    planes = [str(name) for name in ds.data_vars if ds[name].dims == schema.DIMS]
+    planes = [str(name) for name, variable in ds.data_vars.items() if _by_frame(variable)]
     alone = [str(name) for name in ds.data_vars if name not in planes]
     lazy = [ds[name].chunk().data for name in alone]
     written: Any = True
@@ -149,7 +154,8 @@ def _write(ds: xr.Dataset, arrays: Arrays) -> None:
         written = da.from_delayed(delayed(_write_whole)(alone, lazy, arrays), (1, 1, 1, 1), bool)
     if planes:
         missing = np.flatnonzero(arrays.read(MARKS) == 0)
-        left = ds[planes].isel(frame=missing).chunk({"frame": 1, "channel": -1, "y": -1, "x": -1})
+        left = ds[planes].isel(frame=missing)
+        left = left.chunk({dim: 1 if dim == "frame" else -1 for dim in left.dims})
         if missing.size:
             index = da.from_array(missing.reshape(-1, 1, 1, 1), chunks=(1, 1, 1, 1))
             written = da.map_blocks(

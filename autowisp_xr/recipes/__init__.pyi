@@ -1,0 +1,7 @@
+from .recipe import ARITHMETIC as ARITHMETIC
+from .recipe import Recipe as Recipe
+from .stored_sets import INPUTS as INPUTS
+from .stored_sets import Kept as Kept
+from .stored_sets import identity_of as identity_of
+from .stored_sets import open_zarr as open_zarr
+from .stored_sets import store_set as store_set

@@ -1,0 +1,208 @@
+"""Calibrated frames in a store, as raw integers and a recipe; opened, they are computed.
+
+A calibrated pixel has nine bytes that two, the masters and a recipe determine to the bit, and the
+fused pass makes it faster than a disk reads nine bytes. So a group holds the raw frames, lossless,
+and in one attribute how they are calibrated, by which masters of the same store, what came of it
+(camera, history), and the number of the arithmetic. What does not follow (the flags of cosmic rays,
+the scale of fringes) lies beside the raw frames. For other programs such a group is what it holds:
+raw frames, and an attribute that states so.
+"""
+
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import provenance, store
+from autowisp_xr.errors import AutowispWarning, BadImageError, CalibrationError
+from autowisp_xr.flags import Flag
+from autowisp_xr.recipes.recipe import ARITHMETIC, Known, Recipe
+from autowisp_xr.schema import DIMS
+from autowisp_xr.steps.fringe_scale import Scale
+from autowisp_xr.store import StoreLike
+
+RECIPE = "autowisp_xr_recipe"
+"""Attribute of a group that holds raw frames: the recipe of what they are opened as."""
+
+INPUTS = "inputs"
+"""Group below which masters of other nights and masks lie, by what they are."""
+
+_NOTE = """\
+The image holds raw integers. autowisp_xr.open_zarr opens this group as calibrated frames, which \
+are computed by the recipe when they are looked at."""
+
+_FLAGS = "flags"
+_AREA = (*DIMS[:2], "y_of_flags", "x_of_flags")
+_SCALE = ("fringe_scale", "fringe_scale_uncertainty")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """A recipe with what it is applied to: raw frames, and masters by their groups in the store."""
+
+    recipe: Recipe
+    raw: xr.Dataset
+    masters: Mapping[str, str | xr.Dataset]
+    """Each master, by its kind: as a group of the store, or to be stored, too."""
+    masks: Sequence[xr.Dataset] = ()
+
+
+def store_set(
+    made: xr.Dataset,
+    kept: Kept,
+    place: StoreLike,
+    *,
+    group: str,
+    overwrite: bool = False,
+) -> xr.Dataset:
+    """Store calibrated frames as what they were made of, and open what was stored.
+
+    Parameters
+    ----------
+    made
+        The frames, as the recipe has made them; lazy. Their pixels are computed only for flags
+        that do not follow.
+    kept
+        What they were made of and how.
+    place, group, overwrite
+        As for :func:`~autowisp_xr.to_zarr`.
+
+    Returns
+    -------
+    The frames as :func:`open_zarr` gives them. A group that has all of them already, in pixels or
+    as a recipe, stays as it is.
+    """
+    if not overwrite and _is_whole(place, group, made):
+        return open_zarr(place, group=group)
+    raw = kept.raw[["image"]]
+    if kept.recipe.cosmic_rays:
+        raw = raw.assign({_FLAGS: _over(made["mask"].variable & np.uint8(Flag.COSMIC), _AREA)})
+    raw = raw.assign_coords({name: made[name] for name in _SCALE if name in made.coords})
+    before = len(provenance.history(kept.raw))
+    own = xr.Dataset(attrs={"history": json.dumps(provenance.history(made)[before:])})
+    written = {
+        "about": _NOTE,
+        "arithmetic": ARITHMETIC,
+        "recipe": kept.recipe.to_json(),
+        "masters": {kind: _reference(place, one) for kind, one in kept.masters.items()},
+        "masks": [_reference(place, one) for one in kept.masks],
+        "attrs": {name: value for name, value in made.attrs.items() if name != "history"},
+        "steps": provenance.history(provenance.with_hashes(own)),
+    }
+    raw.attrs[RECIPE] = json.dumps(written)
+    given: dict[str, Any] = {"group": group, "identity": identity_of(made)}
+    store.write_group(raw, place, overwrite=overwrite, **given)
+    return open_zarr(place, group=group)
+
+
+def identity_of(made: xr.Dataset) -> str:
+    """Return the identity of a group that has calibrated frames as a recipe.
+
+    Half of a group is never completed in the other form, so they have different ones.
+    """
+    return f"{provenance.fingerprint(made)}-recipe"
+
+
+def _is_whole(place: StoreLike, group: str, made: xr.Dataset) -> bool:
+    """Return whether a group has frames already, in either form."""
+    known = (identity_of(made), provenance.fingerprint(made))
+    return store.identity_of(place, group) in known and group in store.groups_of(place)
+
+
+def _over(plane: xr.Variable, dims: tuple[str, ...]) -> xr.Variable:
+    plane = plane.copy(deep=False)
+    plane.dims = dims
+    return plane
+
+
+def _reference(place: StoreLike, given: str | xr.Dataset) -> dict[str, Any]:
+    """Return how a recipe names a master or a mask, which is stored where it was not."""
+    if isinstance(given, str):
+        group = given
+    else:
+        identity = provenance.fingerprint(given)
+        group = f"{INPUTS}/{identity}"
+        store.write_group(given, place, group=group, identity=identity, overwrite=False)
+    return {"group": group, "identity": store.identity_of(place, group)}
+
+
+def open_zarr(
+    store: StoreLike, *, group: str | None = None, unfinished: bool = False
+) -> xr.Dataset:
+    """Open frames or a master that :func:`to_zarr` or :func:`reduce` wrote.
+
+    Parameters
+    ----------
+    store, group
+        As they were written.
+    unfinished
+        Whether a store whose writing was interrupted gives the frames that it has, instead of
+        an error.
+
+    Returns
+    -------
+    The Dataset, coordinates in memory, planes lazily indexed; or, where the group holds raw
+    integers and a recipe, as dask arrays that are computed when they are looked at, to the bits of
+    ``calibrate``. Pixels are read each time that they are asked for, and never those of what has
+    replaced the group since it was opened: that is a BadImageError.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such group.
+    BadImageError
+        If the group is unfinished, was not written by :func:`to_zarr`, or a master of its recipe
+        is not the one that it was.
+    CalibrationError
+        If the recipe is of another arithmetic than this version has.
+    InUseError
+        If the group is being replaced at this moment.
+    """
+    ds = _open_group(store, group=group, unfinished=unfinished)
+    text = ds.attrs.pop(RECIPE, None)
+    return ds if text is None else _calibrated(ds, json.loads(text), store, group)
+
+
+_open_group = store.open_zarr
+
+
+def _calibrated(
+    raw: xr.Dataset, written: Mapping[str, Any], place: StoreLike, group: str | None
+) -> xr.Dataset:
+    """Return what a recipe makes of the raw frames of a group."""
+    if written["arithmetic"] != ARITHMETIC:
+        version = written["steps"][-1]["versions"]["autowisp-xr"]
+        raise CalibrationError(
+            f"{place}/{group}: its frames were calibrated by the arithmetic number "
+            f"{written['arithmetic']}, and this version has {ARITHMETIC}, which gives other bits; "
+            f"open it with autowisp-xr {version}, or make it again by reduce(..., overwrite=True); "
+            "the raw frames are in xarray.open_zarr"
+        )
+    masters = {kind: _referred(place, one) for kind, one in written["masters"].items()}
+    masks = [_referred(place, one) for one in written["masks"]]
+    scale = Scale(*(raw[name].values for name in _SCALE)) if _SCALE[0] in raw.coords else None
+    flags = raw[_FLAGS].variable if _FLAGS in raw else None
+    known = Known(fringe_scale=scale, flags=None if flags is None else _over(flags, DIMS))
+    frames = raw.drop_vars([_FLAGS, *_SCALE], errors="ignore")
+    with warnings.catch_warnings():
+        # those that made the frames were given these, and noted them
+        warnings.simplefilter("ignore", AutowispWarning)
+        made = Recipe.from_json(written["recipe"]).apply(frames, masters, masks, known)
+    history = json.dumps([*provenance.history(raw), *written["steps"]])
+    made.attrs = {**written["attrs"], "history": history}
+    return made
+
+
+def _referred(place: StoreLike, reference: Mapping[str, Any]) -> xr.Dataset:
+    """Open a master or mask, and be sure that it is the one."""
+    group = reference["group"]
+    if store.identity_of(place, group) != reference["identity"]:
+        raise BadImageError(
+            f"{place}/{group} is not what the frames were calibrated with; it was replaced or "
+            "removed: make them again by reduce(..., overwrite=True)"
+        )
+    return _open_group(place, group=group)
