@@ -1,22 +1,21 @@
 """The history of a Dataset: one record for each step in ``attrs["history"]``, as JSON text.
 
 A record holds the verb, its options, the identities of the masters that it used, the files that it
-read, the frames, the versions and the time. The *identity* of a result is a digest of all that but
-versions and time: the same frames through the same steps have the same identity in every session,
-by which ``calibrate`` recognises that a dark was made with the very bias it is given. Files are
-recorded with size and time of change when they are opened; their SHA-256 is added when a result is
-written, for by then their bytes have been read anyway. The same holds for the files of masters.
-What a master was made of stands in the master alone, and the file of a frame names the input of
-that frame, so that a history does not grow with the number of frames. A stack names the inputs of
-its frames, and not other files that were opened with them.
+read, the versions and the time. The *identity* of a frame is a digest of all that was done to it
+but versions and time, and of its own files: the same frame through the same steps has the same
+identity in every session, whatever frames are in the set; that of a set is a digest of those of its
+frames, in their order, and a stack has theirs in its own. So ``calibrate`` recognises that a dark
+was made with the very bias it is given. Files are recorded with size and time of change when they
+are opened; their SHA-256 is added when a result is written, for by then their bytes have been read
+anyway. The same holds for the files of masters. What a master was made of stands in the master
+alone, and the file of a frame names the input of that frame, so that a history does not grow with
+the number of frames. A stack names the inputs of its frames, and not other files that were opened
+with them.
 """
 
 import datetime
-import hashlib
 import json
-import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import asdict, is_dataclass
@@ -29,22 +28,17 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr._compat import in_memory
+from autowisp_xr.file_digests import file_entry as file_entry
+from autowisp_xr.file_digests import hashed_entry as hashed_entry
+from autowisp_xr.file_digests import hashing as hashing
+from autowisp_xr.file_digests import sha1_of as sha1_of
+from autowisp_xr.file_digests import sha256_of
+from autowisp_xr.frame_records import FrameRecords, digest
 
 UNKNOWN = "unknown"
 """The option ``noise`` of ``calibrate`` in a history where the noise was allowed to be unknown."""
 
 _PACKAGES = ("autowisp-xr", "xarray", "numpy", "numba", "astropy")
-
-_READERS = max(4, min(os.cpu_count() or 1, 16))
-"""Number of files that are digested at a time: some of them wait for Python's lock."""
-
-_PIECE = 1 << 23
-"""Bytes read at a time. Each piece costs a wait for Python's lock, up to 5 ms where it is busy."""
-
-_Version = tuple[str, int, int, str]
-"""Path, size and time of change of a file, and the kind of digest."""
-
-_BEGUN: dict[_Version, Future[str | None]] = {}
 
 _WANTED = ContextVar("wanted", default=True)
 
@@ -80,21 +74,89 @@ def steps_of(text: str) -> list[dict[str, Any]]:
         return list(json.loads(text)) if text else []
     except json.JSONDecodeError:
         # a history that somebody else wrote: kept as it is, as the first record
-        return [{"verb": "before", "options": {"text": text}, "id": _digest([text])}]
+        return [{"verb": "before", "options": {"text": text}, "id": digest([text])}]
 
 
 def identity(ds: xr.Dataset) -> str:
     """Return the digest of how a Dataset was made; of its content where it has no history.
 
-    A part of a master, by channel or area, is still that master. Content that is neither in
-    memory nor a dask graph would have to be read for that: it gets an identity that no other
-    Dataset has.
+    That of frames follows from :func:`frame_identities`. A part of a master, by channel or area, is
+    still that master. Content that is neither in memory nor a dask graph would have to be read for
+    that: it gets an identity that no other Dataset has.
     """
+    if "frame" in ds.dims:
+        return _of_set(frame_identities(ds))
+    records = history(ds)
+    if records:
+        known = [of in ds.coords and in_memory(ds[of].variable) for of in ("frame", "path")]
+        name, path = (
+            _names(ds, of)[0] if there else ""
+            for of, there in zip(("frame", "path"), known, strict=True)
+        )
+        return FrameRecords(records).identity(name, path)
+    at_hand = all(in_memory(v) or v.chunks is not None for v in ds.variables.values())
+    return _tokenize(ds)[:16] if at_hand else uuid4().hex[:16]
+
+
+def frame_identities(ds: xr.Dataset) -> list[str]:
+    """Return the identity of each frame of a set: the same in any set that it is in."""
     records = history(ds)
     if not records:
-        at_hand = all(in_memory(v) or v.chunks is not None for v in ds.variables.values())
-        return _tokenize(ds)[:16] if at_hand else uuid4().hex[:16]
-    return str(records[-1]["id"])
+        return _contents(ds)
+    known = FrameRecords(records)
+    return [known.identity(*frame) for frame in zip(*_frames(ds, known), strict=True)]
+
+
+def own_histories(ds: xr.Dataset) -> Iterator[list[dict[str, Any]]]:
+    """Yield the history of each frame of a set: with its own files alone, not those of others."""
+    known = FrameRecords(history(ds))
+    for name, path in zip(*_frames(ds, known), strict=True):
+        yield known.of(name, path)
+
+
+def with_history(ds: xr.Dataset, steps: Sequence[Mapping[str, Any]]) -> xr.Dataset:
+    """Return a Dataset with another history; without any where there is no step."""
+    return ds.assign_attrs(history=json.dumps(steps)) if steps else ds
+
+
+def own_history(ds: xr.Dataset, called: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """Return the history of a set without frames that were opened with it and selected away.
+
+    Its frames are ``called`` by other names in it, if these are given.
+    """
+    known = FrameRecords(history(ds))
+    return known.of_some(*_frames(ds, known), called)
+
+
+def _of_set(identities: Sequence[str]) -> str:
+    return identities[0] if len(identities) == 1 else digest(identities)
+
+
+def _frames(ds: xr.Dataset, known: FrameRecords) -> tuple[list[str], list[str]]:
+    """Return the names of frames, as a history has them, and the paths of their files."""
+    number = ds.sizes["frame"]
+    there = "path" in ds.coords and in_memory(ds["path"].variable)
+    paths = _names(ds, "path") if there else [""] * number
+    if "frame" in ds.coords:
+        return _names(ds, "frame"), paths
+    # without names, they are known by their numbers as long as none is selected away
+    whole = len(known.names) == number
+    return known.names if whole else [f"number {i}" for i in range(number)], paths
+
+
+def _contents(ds: xr.Dataset) -> list[str]:
+    """Return a digest of each frame as it is, with all that is common to them."""
+    number = ds.sizes["frame"]
+    own = {str(name): ds[name].variable for name in ds.variables if "frame" in ds[name].dims}
+    if not all(map(in_memory, own.values())):
+        lazy = any(not in_memory(one) and one.chunks is None for one in own.values())
+        whole = uuid4().hex if lazy else _tokenize(ds)
+        return [digest([whole, i]) for i in range(number)]
+    common = _tokenize([ds.drop_dims("frame"), {name: one.attrs for name, one in own.items()}])
+    return [
+        digest([common, {name: _token(one.isel(frame=i)) for name, one in own.items()}])
+        for i in range(number)
+    ]
 
 
 def fingerprint(ds: xr.Dataset) -> str:
@@ -105,7 +167,7 @@ def fingerprint(ds: xr.Dataset) -> str:
     one by its source.
     """
     content = {str(name): _token(variable) for name, variable in ds.variables.items()}
-    return _digest([identity(ds), content])
+    return digest([identity(ds), content])
 
 
 def identities(ds: xr.Dataset) -> set[str]:
@@ -123,6 +185,9 @@ def record(
     files: Iterable[str | dict[str, Any]] | None = None,
     packages: Iterable[str] = (),
     by_frame: Mapping[str, Any] | None = None,
+    contents: Mapping[str, str] | None = None,
+    of_set: Mapping[str, Any] | None = None,
+    sets: Sequence[Mapping[str, Any]] = (),
 ) -> xr.Dataset:
     """Return a copy of a Dataset with one more record in its history.
 
@@ -137,11 +202,19 @@ def record(
     masters
         Named masters that were applied; None stands for one that was not given.
     files
-        Paths of the files that the step reads, or :func:`file_entry` of those read before.
+        Paths of the files that the step reads, or :func:`file_entry` of those read before; with
+        the key "frame" where a file is that of one frame.
     packages
         Whose versions are recorded, too.
     by_frame
         What was done to each frame, by its name.
+    contents
+        What each frame is, by its name, where the step does not follow from the steps before alone.
+    of_set
+        What concerns the set, and none of its frames: it is no part of their identities, and does
+        not go into their files.
+    sets
+        The sets that are joined: ``frames``, the names that theirs have now, and ``history``.
 
     Notes
     -----
@@ -155,15 +228,28 @@ def record(
         "options": {name: _plain(value) for name, value in (options or {}).items()},
         "masters": {name: identity(master) for name, master in given.items()},
     }
-    if "frame" in source.dims and "frame" in source.coords:
-        step["frames"] = _names(source, "frame")
-    if by_frame:
-        step["by_frame"] = _plain(by_frame)
-    if files is not None:
-        step["inputs"] = [
-            file_entry(file) if isinstance(file, str) else dict(file) for file in files
-        ]
-    step["id"] = _digest([identity(source), step])
+    if "frame" in source.dims and "frame" not in ds.dims:
+        made_of = frame_identities(source)
+        step["id"] = digest([made_of, step])
+        step["frames"] = dict(zip(_frame_names(source), made_of, strict=True))
+    else:
+        before = history(source)
+        begins = "frame" in source.dims and not before
+        if begins and files is None:
+            contents = dict(zip(_frame_names(source), _contents(source), strict=True))
+        if begins or contents:
+            step["id"] = digest(["", step])
+        else:
+            step["id"] = digest([before[-1]["id"] if before else identity(source), step])
+    entries = [file_entry(file) if isinstance(file, str) else dict(file) for file in files or ()]
+    parts: dict[str, Any] = {
+        "contents": contents,
+        "by_frame": by_frame,
+        "of_set": of_set,
+        "inputs": entries,
+    }
+    parts["sets"] = sets
+    step |= {name: _plain(part) for name, part in parts.items() if part}
     from_files = {name: found for name, master in given.items() if (found := _files_of(master))}
     if from_files:
         step["files"] = from_files
@@ -184,62 +270,6 @@ def _files_of(master: xr.Dataset) -> dict[str, dict[str, Any]]:
     return found
 
 
-def of_frames(
-    records: Iterable[Mapping[str, Any]], frames: Collection[str], paths: Collection[str]
-) -> list[dict[str, Any]]:
-    """Return the part of a history that concerns some of its frames: one, or those of a stack.
-
-    Parameters
-    ----------
-    records
-        The steps.
-    frames, paths
-        The names of the frames, and the paths of the files that they were read from.
-
-    Returns
-    -------
-    The same steps of the same identities, each with these frames alone, and their files. A step
-    that does not name the frames stays as it is.
-    """
-    frames, paths = set(frames), set(paths)
-    own = []
-    for step in map(dict, records):
-        known = [name for name in step.get("frames", ()) if name in frames]
-        if known:
-            step["frames"] = known
-        done = {name: one for name, one in step.get("by_frame", {}).items() if name in frames}
-        if done:
-            step["by_frame"] = done
-        files = step.get("inputs", ())
-        recorded = [file for file in files if file.get("frame") in frames]
-        recorded = recorded or [file for file in files if file["path"] in paths]
-        if recorded:
-            step["inputs"] = recorded
-        own.append(step)
-    return own
-
-
-def united(histories: Iterable[list[dict[str, Any]]]) -> list[dict[str, Any]] | None:
-    """Return the history that frames have in common, from parts that :func:`of_frames` made.
-
-    It is None where they went through different steps.
-    """
-    result: list[dict[str, Any]] | None = None
-    for steps in histories:
-        if result is None:
-            result = [dict(step) for step in steps]
-            continue
-        if [step.get("id") for step in steps] != [step.get("id") for step in result]:
-            return None
-        for step, more in zip(result, steps, strict=True):
-            for part in {"frames", "inputs"} & set(step):
-                known = step[part]
-                step[part] = [*known, *(one for one in more.get(part, ()) if one not in known)]
-            if "by_frame" in step:
-                step["by_frame"] = {**step["by_frame"], **more.get("by_frame", {})}
-    return result
-
-
 def with_hashes(ds: xr.Dataset) -> xr.Dataset:
     """Return the Dataset with the SHA-256 of each input file that has not changed since."""
     if not _WANTED.get():
@@ -252,10 +282,9 @@ def with_hashes(ds: xr.Dataset) -> xr.Dataset:
         for file in files
     )
     files = [file for file in named if "sha256" not in file]
-    with ThreadPoolExecutor(_READERS) as pool:
-        for file, digest in zip(files, pool.map(_sha256, files), strict=True):
-            if digest:
-                file["sha256"] = digest
+    for file, found in zip(files, sha256_of(files), strict=True):
+        if found:
+            file["sha256"] = found
     return ds.assign_attrs(history=json.dumps(records)) if records else ds
 
 
@@ -284,27 +313,6 @@ def numbers_by_frame(numbers: Any) -> list[Any]:
 
 
 @contextmanager
-def hashing(paths: Iterable[str]) -> Iterator[None]:
-    """Digest files in the background, for :func:`with_hashes` inside the block.
-
-    Files that are still waiting when the block is left are dropped, as are unreadable ones.
-    """
-    pool = ThreadPoolExecutor(_READERS)
-    begun = {}
-    try:
-        for path in paths:
-            with suppress(OSError):
-                known = _version_of(file_entry(path))
-                begun[known] = pool.submit(_file_digest, *known)
-        _BEGUN.update(begun)
-        yield
-    finally:
-        for known in begun:
-            _BEGUN.pop(known, None)
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-@contextmanager
 def digests(wanted: bool) -> Iterator[None]:
     """Let :func:`with_hashes` digest files inside the block, or leave histories as they are."""
     before = _WANTED.set(wanted)
@@ -312,18 +320,6 @@ def digests(wanted: bool) -> Iterator[None]:
         yield
     finally:
         _WANTED.reset(before)
-
-
-def sha1_of(path: str) -> str:
-    """Return the SHA-1 of the bytes of a file, in hexadecimal; OSError where it cannot be read."""
-    return _readable_digest(file_entry(path), "sha1")
-
-
-def _readable_digest(file: Mapping[str, Any], kind: str) -> str:
-    digest = _file_digest(file["path"], file["size"], file["changed"], kind)
-    if digest is None:
-        raise OSError(f"{file['path']} cannot be read, or changes while it is")
-    return digest
 
 
 def _token(variable: xr.Variable) -> list[Any]:
@@ -339,6 +335,11 @@ def _tokenize(content: object) -> str:
     from dask.base import tokenize
 
     return tokenize(content)
+
+
+def _frame_names(ds: xr.Dataset) -> list[str]:
+    """Return the names of frames, or their numbers."""
+    return _names(ds, "frame") if "frame" in ds.coords else [*map(str, range(ds.sizes["frame"]))]
 
 
 def _names(ds: xr.Dataset, dim: str) -> list[str]:
@@ -359,54 +360,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
-
-
-def _digest(content: object) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def file_entry(path: str) -> dict[str, Any]:
-    """Return the record of a file: its path, and the size and time by which a change is noticed."""
-    status = os.stat(path)
-    return {"path": str(path), "size": status.st_size, "changed": status.st_mtime_ns}
-
-
-def hashed_entry(path: str) -> dict[str, Any]:
-    """Return a :func:`file_entry` with the SHA-256 of the bytes; OSError where it is unreadable."""
-    entry = file_entry(path)
-    return entry | {"sha256": _readable_digest(entry, "sha256")}
-
-
-def _sha256(file: Mapping[str, Any]) -> str | None:
-    known = _version_of(file)
-    begun = _BEGUN.get(known)
-    return _file_digest(*known) if begun is None else begun.result()
-
-
-def _version_of(file: Mapping[str, Any]) -> _Version:
-    return file["path"], file["size"], file["changed"], "sha256"
-
-
-def _file_digest(path: str, size: int, changed: int, kind: str) -> str | None:
-    """Return the digest of this version of a file; None where it has changed, or is unreadable."""
-    try:
-        status = os.stat(path)
-        if (status.st_size, status.st_mtime_ns) != (size, changed):
-            return None
-        return _digest_of(path, size, changed, kind)
-    except OSError:
-        # not remembered: the disk of a network may be there again
-        return None
-
-
-@cache
-def _digest_of(path: str, size: int, changed: int, kind: str) -> str:
-    digest = hashlib.new(kind)
-    piece = memoryview(bytearray(min(_PIECE, size)))
-    with open(path, "rb", buffering=0) as file:
-        while number := file.readinto(piece):
-            digest.update(piece[:number])
-    return digest.hexdigest()
 
 
 @cache

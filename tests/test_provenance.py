@@ -9,9 +9,12 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 from astropy.io import fits
+from hypothesis import given
+from hypothesis import strategies as st
 
 import autowisp_xr as aw
-from autowisp_xr import Camera, SigmaClip, provenance
+from autowisp_xr import Camera, SigmaClip, file_digests, provenance
+from autowisp_xr.frames.named_masters import identity_in
 from autowisp_xr.provenance import (
     fingerprint,
     hashing,
@@ -53,7 +56,7 @@ def test_a_record_holds_verb_options_masters_frames_versions_and_time():
     assert step["options"]["t"] == [1, None]
     assert isinstance(step["options"]["o"], str)
     assert step["masters"] == {"bias": identity(master([1.0]))}
-    assert step["frames"] == ["object-0", "object-1"]
+    assert list(step["contents"]) == ["object-0", "object-1"]
     assert set(step["versions"]) == {"autowisp-xr", "xarray", "numpy", "numba", "astropy"}
     assert step["time"].endswith("+00:00")
 
@@ -168,8 +171,11 @@ def calibrated():
     return aw.calibrate(frame_set(np.arange(24.0).reshape(2, 2, 2, 3), camera=camera))
 
 
-def test_a_part_has_the_identity_of_the_whole(calibrated):
-    assert {identity(part) for part in parts(calibrated)} == {identity(calibrated)}
+def test_an_area_or_channel_has_the_identity_of_the_whole_and_a_frame_its_own(calibrated):
+    whole, *of_frames = map(identity, parts(calibrated)[:5])
+    assert of_frames[:2] == of_frames[2:] == provenance.frame_identities(calibrated)
+    assert len({whole, *of_frames}) == 3
+    assert {*map(identity, parts(calibrated)[5:])} == {whole}
 
 
 def test_a_part_has_a_fingerprint_of_its_own(calibrated):
@@ -254,8 +260,7 @@ def test_a_stack_names_no_files_but_those_of_its_frames(tmp_path):
         fits.PrimaryHDU(np.ones((5, 7), np.int16), header).writeto(tmp_path / f"f{number}.fits")
     raw = aw.open_fits(str(tmp_path / "*.fits"))
     bias = aw.master_bias(raw.autowisp.where_type("bias"))
-    for step in history(bias):
-        assert step["frames"] == ["f0", "f2"]
+    assert list(history(bias)[-1]["frames"]) == ["f0", "f2"]
     paths = [str(tmp_path / name) for name in ("f0.fits", "f2.fits")]
     assert [file["path"] for file in history(bias)[0]["inputs"]] == paths
     assert history(bias)[0]["id"] == history(raw)[0]["id"]
@@ -280,11 +285,11 @@ def test_files_digested_ahead_are_not_read_again(file, tmp_path, monkeypatch):
     ds = record(frames(), "open_fits", files=[str(file)])
     with hashing([str(file), str(tmp_path / "gone.fits")]):
         first = with_hashes(ds)
-        monkeypatch.setattr(provenance.hashlib, "new", None)
+        monkeypatch.setattr(file_digests.hashlib, "new", None)
         assert with_hashes(ds).attrs == first.attrs
     (entry,) = history(first)[0]["inputs"]
     assert entry["sha256"] == hashlib.sha256(b"stars").hexdigest()
-    assert provenance._BEGUN == {}
+    assert file_digests._BEGUN == {}
 
 
 def test_a_file_that_changes_after_it_was_digested_ahead_gets_no_wrong_hash(file):
@@ -302,20 +307,20 @@ def test_after_an_error_no_more_files_are_digested_ahead(tmp_path, monkeypatch):
         begun.append(path)
         may_end.wait(10)
 
-    monkeypatch.setattr(provenance, "_file_digest", slow)
+    monkeypatch.setattr(file_digests, "_file_digest", slow)
     paths = [tmp_path / f"{number}.fits" for number in range(40)]
     for path in paths:
         path.touch()
     with pytest.raises(KeyError), hashing(map(str, paths)):
         raise KeyError
     may_end.set()
-    assert len(begun) <= provenance._READERS
-    assert provenance._BEGUN == {}
+    assert len(begun) <= file_digests._READERS
+    assert file_digests._BEGUN == {}
 
 
 @pytest.mark.parametrize("size", [0, 1, 999, 1000, 1001, 2500])
 def test_a_digest_is_that_of_all_the_pieces_of_a_file(size, tmp_path, monkeypatch):
-    monkeypatch.setattr(provenance, "_PIECE", 1000)
+    monkeypatch.setattr(file_digests, "_PIECE", 1000)
     content = bytes(range(256)) * 10
     path = tmp_path / "a.fits"
     path.write_bytes(content[:size])
@@ -334,3 +339,62 @@ def test_a_digest_that_failed_is_tried_again(tmp_path, monkeypatch):
         with pytest.raises(OSError, match="cannot be read"):
             provenance.sha1_of(str(path))
     assert provenance.sha1_of(str(path)) == hashlib.sha1(b"some bytes").hexdigest()
+
+
+# ---------------------------------------------------------------------- frames
+
+
+@pytest.fixture(scope="module")
+def raws(tmp_path_factory):
+    """Files of frames, two of which have one name."""
+    folder = tmp_path_factory.mktemp("raw")
+    names = ["a/x.fits", "b/x.fits", "a/y.fits", "a/z.fits"]
+    for number, name in enumerate(names):
+        header = fits.Header({"IMAGETYP": "Light", "GAIN": 1.5, "RDNOISE": 6.0})
+        (folder / name).parent.mkdir(exist_ok=True)
+        fits.PrimaryHDU(np.full((5, 7), 90 + number, np.int16), header).writeto(folder / name)
+    return [str(folder / name) for name in names]
+
+
+def through_steps(paths):
+    ds = aw.calibrate(aw.open_fits(paths, camera=Camera(gain=2.0, read_noise=4.0)))
+    return aw.flag_cold_pixels(ds)
+
+
+@given(st.permutations(range(4)), st.integers(1, 3))
+def test_a_frame_has_the_same_identity_in_whatever_set_it_is(raws, order, cut):
+    expected = dict(zip(raws, provenance.frame_identities(through_steps(raws)), strict=True))
+    assert len(set(expected.values())) == 4
+    for some in (order[:cut], order[cut:]):
+        ds = through_steps([raws[i] for i in some])
+        own = [expected[path] for path in ds["path"].values.tolist()]
+        assert provenance.frame_identities(ds) == own
+        assert [identity(ds.isel(frame=i)) for i in range(len(own))] == own
+        joined = aw.concat([ds, through_steps([path for path in raws if path not in ds["path"]])])
+        assert {*history(joined)[-1]["contents"].values()} == set(expected.values())
+
+
+def test_a_master_is_another_with_one_frame_more_and_so_is_what_it_corrects(raws):
+    ds = aw.open_fits(raws, camera=Camera(gain=2.0, read_noise=4.0))
+    ds = ds.assign_coords(image_type=ds["image_type"].copy(data=["bias"] * 4))
+    one, other = (aw.master_bias(ds.isel(frame=slice(number))) for number in (2, 3))
+    assert identity(one) != identity(other)
+    last = ds.isel(frame=[3])
+    assert identity(aw.subtract_bias(last, one)) != identity(aw.subtract_bias(last, other))
+
+
+@pytest.mark.parametrize("way", ["fits", "zarr", "concat"])
+def test_what_is_written_of_a_frame_lists_no_other(way, raws, tmp_path):
+    ds = through_steps(raws)
+    if way == "concat":
+        ds = aw.concat([through_steps(raws[:2]), through_steps(raws[2:])])
+    if way == "zarr":
+        ds = aw.to_zarr(ds, tmp_path / "a.zarr")
+    paths = aw.to_fits(ds, tmp_path / "out" / "{frame}.fits")
+    for number, path in enumerate(paths):
+        own = ds["path"].values[number]
+        text = fits.getheader(path).tostring()
+        text = json.dumps(aw.open_fits(path).autowisp.history()) + text
+        assert own in text
+        assert not any(other in text for other in raws if other != own)
+        assert identity_in(path) == provenance.frame_identities(ds)[number]

@@ -244,7 +244,7 @@ def _of_selected(flats: _FlatSet, selection: FlatSelection) -> MasterFlats:
             chosen = flats.of(kept)
             known = level["frame"].isin(chosen.frames["frame"]).values
             masters[kind] = flats.finish(
-                recorded(chosen.frames, table, kind, selection),
+                recorded(chosen.frames, frames, table, kind, selection),
                 level.isel(frame=known),
                 matches.shape.isel(frame=known),
             )

@@ -208,7 +208,11 @@ def unselected(
 
 
 def recorded(
-    chosen: xr.Dataset, table: xr.Dataset, kind: str, selection: FlatSelection
+    chosen: xr.Dataset,
+    frames: xr.Dataset,
+    table: xr.Dataset,
+    kind: str,
+    selection: FlatSelection,
 ) -> xr.Dataset:
     """Record in the history of frames of a class the selection, and why others were left out."""
     found = zip(*(table[name].values.tolist() for name in ("class", "reason")), strict=True)
@@ -217,8 +221,9 @@ def recorded(
         for name, (other, reason) in zip(schema.names(table, "frame"), found, strict=True)
         if other != kind
     }
-    options = {"class": kind, "selection": selection, "left_out": left_out}
-    return provenance.record(chosen, "select_flats", options)
+    # which are good, and their common shape, depends on all
+    options = {"class": kind, "selection": selection, "from": provenance.identity(frames)}
+    return provenance.record(chosen, "select_flats", options, of_set={"left_out": left_out})
 
 
 def members(table: xr.Dataset, kind: str) -> Integers:

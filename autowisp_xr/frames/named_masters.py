@@ -12,6 +12,7 @@ from autowisp_xr.errors import AutowispError
 from autowisp_xr.fits.image_cards import PREFIX
 from autowisp_xr.fits.layout import read_layout
 from autowisp_xr.fits.units import MAGIC
+from autowisp_xr.frame_records import FrameRecords
 from autowisp_xr.frames.names import FITS_SUFFIX
 from autowisp_xr.frames.open import open_records
 from autowisp_xr.frames.scanning import scan
@@ -24,12 +25,12 @@ _BEGINNING = 2**16
 
 
 def identity_in(path: str) -> str:
-    """Return the identity of the result in a file, as its history gives it, or ""."""
+    """Return the identity of the frame or master in a file, as its history gives it, or ""."""
     try:
         steps = provenance.steps_of(read_layout(path).history)
     except (AutowispError, OSError):
         return ""
-    return str(steps[-1].get("id", "")) if steps else ""
+    return FrameRecords(steps).identity() if steps else ""
 
 
 class NamedMasters:

@@ -1,7 +1,7 @@
 """Open files that were scanned as a frame set whose pixels are read when they are asked for."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from os.path import expanduser
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from autowisp_xr.fits.hdu_choice import HduChoice, HduName
 from autowisp_xr.fits.layout import read_layout
 from autowisp_xr.fits.lazy_pixels import variables_of
 from autowisp_xr.fits.planes import Hdu, Mosaic
+from autowisp_xr.frame_records import united
 from autowisp_xr.frames.arrange import Arrangement, arrange, in_common, shape_in_common
 from autowisp_xr.frames.camera_of_files import resolve_camera
 from autowisp_xr.frames.names import bare_name
@@ -85,32 +86,40 @@ def open_records(
         "aliases": asked.get("aliases"),
         "types": asked.get("types"),
         "dtype": None if dtype is None else np.dtype(dtype).name,
-        "skipped": {path: str(error) for path, error in skipped.items()},
         "left_out": order.left_out,
-        "guesses": guesses,
     }
     options = {name: value for name, value in options.items() if value not in (None, {})}
-    texts = dict.fromkeys(record.layout.history for record in records)
-    histories = [_valid_history(text) for text in texts]
-    shared = None if None in histories else provenance.united(filter(None, histories))
+    shared = _history_in_common(order)
     if shared is not None:
         ds.attrs["history"] = json.dumps(shared)
         if not skipped:
             return ds
     # what the record stands upon has no pixels: their digest would read every file
     source = ds.drop_vars(list(ds.data_vars))
-    return provenance.record(ds, "open_fits", options, source=source, files=_files(order, records))
+    aside = {"skipped": {path: str(error) for path, error in skipped.items()}} if skipped else None
+    files = list(_files(order, guesses))
+    return provenance.record(ds, "open_fits", options, source=source, files=files, of_set=aside)
 
 
-def _files(order: Arrangement, records: Sequence[FileRecord]) -> list[Any]:
-    """Return the files that are read; where a frame has several, with its name."""
-    if all(len({record.path for record in frame}) == 1 for frame in order.frames):
-        return [record.path for record in records]
-    return [
-        provenance.file_entry(path) | {"frame": name}
-        for name, frame in zip(order.names, order.frames, strict=True)
-        for path in dict.fromkeys(record.path for record in frame)
-    ]
+def _files(order: Arrangement, guesses: Mapping[str, Sequence[str]]) -> Iterator[dict[str, Any]]:
+    """Yield the files that are read, with their frames, and what is guessed of them."""
+    for name, frame in zip(order.names, order.frames, strict=True):
+        for path in dict.fromkeys(record.path for record in frame):
+            entry = provenance.file_entry(path) | {"frame": name}
+            yield entry | ({"guesses": list(guesses[path])} if path in guesses else {})
+
+
+def _history_in_common(order: Arrangement) -> list[dict[str, Any]] | None:
+    """Return the history that this package wrote into the files; None where it is not one."""
+    known: dict[str, list[dict[str, Any]] | None] = {}
+    histories = []
+    for name, frame in zip(order.names, order.frames, strict=True):
+        for text in dict.fromkeys(record.layout.history for record in frame):
+            steps = known[text] if text in known else known.setdefault(text, _valid_history(text))
+            if steps is None:
+                return None
+            histories.append((name, steps))
+    return united(histories)
 
 
 def _valid_history(text: str) -> list[dict[str, Any]] | None:
@@ -122,9 +131,9 @@ def _valid_history(text: str) -> list[dict[str, Any]] | None:
     return records if records and isinstance(records, list) else None
 
 
-def _units(records: Sequence[FileRecord]) -> tuple[str, dict[str, list[str]]]:
-    """Return the unit of all files, and what was guessed about which of them."""
-    guesses: dict[str, list[str]] = {}
+def _units(records: Sequence[FileRecord]) -> tuple[str, dict[str, Sequence[str]]]:
+    """Return the unit of all files, and what was guessed about each, by its path."""
+    guesses: dict[str, Sequence[str]] = {}
     found: list[tuple[str, str]] = []
     for record in records:
         guessed = record.guesses
@@ -133,8 +142,8 @@ def _units(records: Sequence[FileRecord]) -> tuple[str, dict[str, list[str]]]:
         if written is None and record.is_master and record.coordinates["image_type"] == "flat":
             units = "1"
             guessed += ("a master flat without BUNIT is dimensionless",)
-        for guess in guessed:
-            guesses.setdefault(guess, []).append(record.path)
+        if guessed:
+            guesses[record.path] = guessed
         found.append((record.path, units))
     return in_common(found, "{0!r}", "the files differ in units (BUNIT)"), guesses
 
@@ -247,9 +256,10 @@ def open_planes(
     }
     variables = variables_of(planes, [ChannelSlice()], (height, width), dtype)
     ds = schema.with_attributes(xr.Dataset(variables, coords), "adu")
-    return provenance.record(
-        ds, "open_planes", {"hdu": hdu}, source=ds.drop_vars(list(ds.data_vars)), files=names
-    )
+    source = ds.drop_vars(list(ds.data_vars))
+    known = zip(names, schema.names(ds, "frame"), strict=True)
+    files = [provenance.file_entry(path) | {"frame": frame} for path, frame in known]
+    return provenance.record(ds, "open_planes", {"hdu": hdu}, source=source, files=files)
 
 
 def _is_rounded(plane: Hdu) -> bool:

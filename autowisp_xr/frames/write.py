@@ -138,8 +138,7 @@ def write_missing(
     with warnings.catch_warnings():
         # astropy puts ill-formed cards of other people in order, and warns
         warnings.simplefilter("ignore", fits.verify.VerifyWarning)
-        records = provenance.history(ds)
-        targets = _targets(ds, template, records)
+        targets = _targets(ds, template, provenance.history(ds))
         inputs = {file["path"] for file in provenance.files_of(ds)}
         _check_names(targets, level)
         paths = [target.path for target in targets]
@@ -148,12 +147,10 @@ def write_missing(
         _check_places(wanted, inputs, overwrite=overwrite)
         if not wanted:
             return paths
-        if hashes:
-            records = provenance.history(provenance.with_hashes(ds))
         # numbers that are one for all frames are those of none
         dims = ds["image"].dims
         names = [name for name in _WRITTEN if name in ds and ds[name].dims == dims]
-        done = [target and _with_history(target, ds, records) for target in files]
+        done = _with_histories(files, provenance.with_hashes(ds) if hashes else ds)
         write = Writing(names, overwrite, level, digest=hashes and report is not None)
         for of_frame in write_frames(ds, write, done):
             if report is not None:
@@ -236,15 +233,21 @@ def quantize_level(compress: float | bool | None) -> float | None:
     return float(compress)
 
 
-def _with_history(target: Target, ds: xr.Dataset, records: Sequence[Mapping[str, Any]]) -> Target:
-    """The target with the history of its frame, and the digests of the masters of its channel."""
-    if target.frame is not None and "frame" in ds.coords:
-        paths = [str(ds["path"].values[target.frame])] if "path" in ds.coords else []
-        records = provenance.of_frames(records, [str(ds["frame"].values[target.frame])], paths)
-    header = target.header.copy()
-    channel = str(ds["channel"].values[target.channel]) if "channel" in ds.coords else schema.MONO
-    set_facts(header, digest_facts(records, channel))
-    return replace(target, header=header, history=history_of(records))
+def _with_histories(targets: Sequence[Target | None], ds: xr.Dataset) -> list[Target | None]:
+    """Give each file the history of its frame, and the digests of the masters of its channel."""
+    channels = schema.names(ds, "channel") if "channel" in ds.coords else [schema.MONO]
+    if "frame" in ds.dims:
+        histories = list(provenance.own_histories(ds))
+    else:
+        histories = [provenance.history(ds)]
+    done = []
+    for target in targets:
+        if target is not None:
+            records, header = histories[target.frame or 0], target.header.copy()
+            set_facts(header, digest_facts(records, channels[target.channel]))
+            target = replace(target, header=header, history=history_of(records))
+        done.append(target)
+    return done
 
 
 def _targets(

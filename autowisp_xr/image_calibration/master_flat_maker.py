@@ -283,7 +283,7 @@ class MasterFlatMaker(MasterMaker):
                 table, good = self._matched(frames, table, kind, options)
                 if good.sizes["frame"] < fewest[kind]:
                     continue
-                good = recorded(good, table, kind, options.selection)
+                good = recorded(good, frames, table, kind, options.selection)
                 master, header = stacked(good, options.master, custom_header)
                 write_master(master, header, name, options.master, inputs=files, **output)
                 success[kind] = True

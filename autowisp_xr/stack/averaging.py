@@ -7,7 +7,6 @@ flat, or scaled each by a number of its own, have no step in common; those from 
 level of its own was taken off do not round alike.
 """
 
-import json
 import warnings
 from collections.abc import Collection
 from functools import partial
@@ -102,7 +101,9 @@ def stacked(ds: xr.Dataset, options: StackOptions) -> xr.Dataset:
         chosen["error"] = "propagate" if propagate else "scatter"
     if propagate:
         chosen["photons"] = "of the average" if "photon_slope" in variables else "of each frame"
-    return provenance.record(result, "stack", chosen, source=_with_own_history(ds))
+    # without frames that were opened with these and selected away
+    own = provenance.with_history(ds, provenance.own_history(ds))
+    return provenance.record(result, "stack", chosen, source=own)
 
 
 def _averages(
@@ -190,16 +191,6 @@ def _digits(
         values = scale[..., None, None] * (image.astype(np.float64) - taken_off)
         image = values.astype(np.result_type(image.dtype, np.float32))
     return list(digitisation_of(image, bad))
-
-
-def _with_own_history(ds: xr.Dataset) -> xr.Dataset:
-    """Return frames whose history names none that were opened with them and selected away."""
-    if "history" not in ds.attrs or "frame" not in ds.coords:
-        return ds
-    names = map(str, ds["frame"].values.tolist())
-    paths = map(str, np.ravel(ds["path"].values).tolist()) if "path" in ds.coords else ()
-    records = provenance.of_frames(provenance.history(ds), set(names), set(paths))
-    return ds.assign_attrs(history=json.dumps(records))
 
 
 def _run_in_pieces(*operands: Any, rules: Rules, rejected: bool) -> list[Any]:

@@ -1,7 +1,7 @@
 """``concat``: frames of several nights and sets in one, each with the noise that it shares."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -98,26 +98,55 @@ def concat(
     result = schema.with_attributes(result, _unit(parts[0].ds)).assign(variables)
     result.attrs["camera"] = _camera(parts).to_json()
     _check_traits(result, overruled)
-    options: dict[str, Any] = {
-        "sets": [_described(part) for part in parts],
-        "allow_mismatch": sorted(overruled),
-    }
+    options: dict[str, Any] = {"allow_mismatch": sorted(overruled)}
     if not all(provenance.noise_known(part.ds) for part in parts):
         options["noise"] = provenance.UNKNOWN
-    files = {file["path"]: file for part in parts for file in provenance.files_of(part.ds)}
+    called = _new_names(parts, runs, schema.names(result, "frame"))
+    histories = [part.history(names) for part, names in zip(parts, called, strict=True)]
     return provenance.record(
-        result, "concat", options, source=xr.Dataset(attrs=result.attrs), files=files.values()
+        result,
+        "concat",
+        options,
+        source=xr.Dataset(attrs=result.attrs),
+        contents={
+            name: one
+            for part, names in zip(parts, called, strict=True)
+            for name, one in zip(names, part.identities, strict=True)
+        },
+        files=[file for steps in histories for step in steps for file in step.get("inputs", ())],
+        sets=[
+            {"frames": names, "history": [_without(step, *_OF_WHOLE) for step in steps]}
+            for names, steps in zip(called, histories, strict=True)
+        ],
     )
 
 
-_NOT_DESCRIBED = ("inputs", "time", "versions")
-"""Parts of records that do not go into that of the whole, which has its own."""
+_OF_WHOLE = ("inputs", "time", "versions")
+"""Parts of records of the sets that do not go into that of the whole, which has its own."""
+
+_OF_FRAMES = ("inputs", "contents", "by_frame", "of_set")
+"""Parts of records that stand in the history of each set."""
+
+
+def _without(step: Mapping[str, Any], *parts: str) -> dict[str, Any]:
+    return {name: part for name, part in step.items() if name not in parts}
+
+
+def _new_names(parts: Sequence[Part], runs: Sequence[Run], names: Sequence[str]) -> list[list[str]]:
+    """Return what the frames of each part are called in the whole."""
+    left = iter(names)
+    called = [[""] * part.number for part in parts]
+    for number, cut in runs:
+        for i in range(cut.start, cut.stop):
+            called[number][i] = next(left)
+    return called
 
 
 def _check_once(parts: Sequence[Part]) -> None:
     """Raise ImageMismatchError for frames in two sets, or in a stack and beside it."""
     for one, other in combinations(parts, 2):
-        both = {name for _, name in one.exposures & other.exposures}
+        frames = one.exposures
+        both = {frames[key] for key in frames.keys() & other.exposures.keys()}
         if both:
             raise ImageMismatchError(
                 f"{min(both)!r} is in two of the sets ({named(one)} and {named(other)}); give "
@@ -261,8 +290,7 @@ def _history(sets: Sequence[xr.Dataset]) -> dict[str, str]:
     """Return the steps of the first set, which all share; masters of single sets are "several"."""
     common = set.intersection(*(provenance.identities(ds) for ds in sets))
     records = [
-        # what was done to single frames stands in the history of each set
-        {name: part for name, part in step.items() if name != "by_frame"}
+        _without(step, *_OF_FRAMES)
         | {
             "masters": {
                 kind: made if made in common else _SEVERAL
@@ -277,12 +305,3 @@ def _history(sets: Sequence[xr.Dataset]) -> dict[str, str]:
         for step in provenance.history(sets[0])
     ]
     return {"history": json.dumps(records)} if records else {}
-
-
-def _described(part: Part) -> dict[str, Any]:
-    """Describe a set for the history: its frames, and how they were made."""
-    steps = [
-        {name: value for name, value in step.items() if name not in _NOT_DESCRIBED}
-        for step in provenance.history(part.ds)
-    ]
-    return {"identity": part.identity, "frames": part.names, "history": steps}

@@ -31,6 +31,7 @@ class Part:
         self.ds = ds
         self.number = ds.sizes.get("frame", 1)
         self.identity = provenance.identity(ds)
+        self.identities = provenance.frame_identities(ds) if "frame" in ds.dims else [self.identity]
         if "frame" not in ds.dims:
             self.names = [f"stack-{self.identity[:8]}"]
         elif "frame" in ds.coords:
@@ -40,15 +41,35 @@ class Part:
         self.paths = self.texts("path")
 
     @property
-    def exposures(self) -> set[tuple[str, str]]:
-        """The origin and the name of each frame; of a stack, those of its frames."""
-        steps, names = provenance.history(self.ds), self.names
-        found = {
-            (path or self.identity, name) for path, name in zip(self.paths, names, strict=True)
+    def exposures(self) -> dict[tuple[str, str], str]:
+        """The names of its frames, and of those of a stack, by their identities and files."""
+        found = {("", one): name for one, name in zip(self.identities, self.names, strict=True)}
+        found |= {
+            (path, ""): name for path, name in zip(self.paths, self.names, strict=True) if path
         }
-        while steps and steps[-1].get("verb") == "stack":
-            names = steps.pop().get("frames", [])
-        return found | {(str(steps[-1].get("id")), name) for name in names if steps}
+        if "frame" not in self.ds.dims:
+            for step in provenance.history(self.ds):
+                found |= {("", one): name for name, one in step.get("frames", {}).items()}
+                for file in step.get("inputs", ()):
+                    found[file["path"], ""] = file.get("frame", file["path"])
+        return found
+
+    def history(self, called: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the history of its frames, by other names; the files of a stack are its own."""
+        if "frame" in self.ds.dims:
+            return provenance.own_history(self.ds, called)
+        return [
+            step | {"inputs": [file | {"frame": called[0]} for file in step["inputs"]]}
+            if "inputs" in step
+            else step
+            for step in provenance.history(self.ds)
+        ]
+
+    @property
+    def made_by(self) -> str:
+        """The identity of the steps, which frames of one calibration have in common."""
+        steps = provenance.history(self.ds)
+        return str(steps[-1].get("id")) if steps else self.identity
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -182,7 +203,7 @@ def _noise_sources(parts: Sequence[Part], plane: str) -> list[list[str]]:
     if is_one(parts, given, plane):
         return texts
     return [
-        [text.replace(UNNAMED, f"{UNNAMED}-{part.identity}") for text in of_part]
+        [text.replace(UNNAMED, f"{UNNAMED}-{part.made_by}") for text in of_part]
         for part, of_part in zip(parts, texts, strict=True)
     ]
 

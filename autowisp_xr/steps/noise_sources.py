@@ -115,4 +115,4 @@ def noise_source(master: xr.Dataset) -> set[str]:
     if "variance" not in master:
         return set()
     made = [step for step in provenance.history(master) if step.get("verb") not in _STILL_THIS]
-    return {str(made[-1]["id"]) if made else UNNAMED}
+    return {provenance.identity(provenance.with_history(master, made)) if made else UNNAMED}

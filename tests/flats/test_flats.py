@@ -454,7 +454,7 @@ def test_the_history_states_what_was_selected_and_why_others_were_not(made):
     step = next(step for step in steps if step["verb"] == "select_flats")
     assert step["options"]["class"] == "high"
     assert step["options"]["selection"]["min_high_frames"] == 4
-    left_out = step["options"]["left_out"]
+    left_out = step["of_set"]["left_out"]
     assert sorted(left_out) == sorted(f"flat-{i}" for i in range(6, 14))
     assert left_out["flat-11"].startswith("cloudy: structure of ")
     assert left_out["flat-12"].startswith("colocated: 0.0 arcsec from flat-13")
@@ -462,7 +462,7 @@ def test_the_history_states_what_was_selected_and_why_others_were_not(made):
     low = made.low.autowisp.history()
     step = next(step for step in low if step["verb"] == "select_flats")
     assert step["options"]["class"] == "low"
-    assert "flat-0" in step["options"]["left_out"]
+    assert "flat-0" in step["of_set"]["left_out"]
 
 
 def test_two_runs_have_one_history_and_other_selections_another(flat_set, made):

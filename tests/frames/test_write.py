@@ -185,7 +185,8 @@ def test_a_stack_bears_how_many_values_were_rejected(tmp_path, suffix):
         np.testing.assert_array_equal(again[name], back[name])
     assert int(back["rejected_high"].sum()) >= 6
     # they are no numbers of frames that are stacked again, or stand beside others
-    joined = aw.concat(back, stack.assign_coords(time=np.datetime64("2026-01-01", "ns")))
+    other = aw.stack(frame_set(values + 1), "mean", reject=aw.SigmaClip(2.5), rejected=True)
+    joined = aw.concat(back, other.assign_coords(time=np.datetime64("2026-01-01", "ns")))
     for ds in (aw.stack(back, "mean"), joined):
         assert "rejected_low" not in ds
         assert "count" in ds

@@ -123,7 +123,7 @@ def test_the_history_states_what_was_done(rng):
     found = quiet(flats, biases, tile=16, max_pairs=3)
     made = step(found)
     assert made["verb"] == "gain_and_read_noise"
-    assert made["frames"] == ["flat-0", "flat-1", "flat-2", "flat-3"]
+    assert list(made["frames"]) == ["flat-0", "flat-1", "flat-2", "flat-3"]
     assert made["masters"] == {"biases": provenance.identity(biases)}
     options = made["options"]
     assert options["flat_pairs"] == ["flat-0, flat-1"]

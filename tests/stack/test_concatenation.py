@@ -153,7 +153,7 @@ def test_the_history_holds_those_of_all(nights):
     joined = aw.concat(nights)
     record = joined.autowisp.history()[-1]
     assert record["verb"] == "concat"
-    described = {tuple(one["frames"]): one for one in record["options"]["sets"]}
+    described = {tuple(one["frames"]): one for one in record["sets"]}
     assert set(described) == {("a0", "a1"), ("b0", "b1", "b2")}
     masters = described["a0", "a1"]["history"][0]["masters"]
     assert masters == {"bias": provenance.identity(BIASES[0])}

@@ -464,7 +464,7 @@ def test_the_history_states_how():
     }
     assert record["options"]["exclude"] == "HOT"
     assert record["options"]["error"] == "scatter"
-    assert record["frames"] == ["object-0", "object-1", "object-2"]
+    assert list(record["frames"]) == ["object-0", "object-1", "object-2"]
 
 
 def test_channels_are_stacked_each_for_itself():

@@ -293,7 +293,7 @@ def test_the_history_states_what_was_applied_and_what_not(raw, masters, camera):
     assert options["gain"] == {"A": 2.0, "B": 1.25}
     assert options["photons"] == "positive"
     assert options["overscan"] is None
-    assert record["frames"] == ["object-0", "object-1", "object-2"]
+    assert list(record["contents"]) == ["object-0", "object-1", "object-2"]
 
 
 def test_masters_that_are_given_lazily_make_the_result_lazy(rng):
