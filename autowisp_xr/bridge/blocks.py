@@ -14,6 +14,7 @@ import operator
 import os
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -23,6 +24,7 @@ from numpy.typing import DTypeLike
 
 from autowisp_xr._compat import in_memory as in_memory
 from autowisp_xr.arrays import Duck
+from autowisp_xr.bridge.remembering import remembered
 from autowisp_xr.bridge.tasks import Kernel, Typed
 
 _BAND_BYTES = 2**24
@@ -149,7 +151,9 @@ def apply(
     shape = tuple(sizes.get(dim, 1) for dim in dims)
 
     if all(in_memory(operand) for operand in given):
-        results: Sequence[Duck] = _eager(Typed.of(kernel, dtypes), operands, dims, shape, dtypes)
+        typed = Typed.of(kernel, dtypes)
+        work = partial(_eager, typed, operands, dims, shape, dtypes)
+        results = remembered(work, typed, dims, operands)
     else:
         if any(operand is not None and moved(operand) for operand in operands):
             results = _blockwise(Typed.of(kernel, dtypes), operands, dims, dtypes)

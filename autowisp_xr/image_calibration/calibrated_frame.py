@@ -80,7 +80,7 @@ def measured_overscan(frame: RawFrame, params: Mapping[str, Any]) -> xr.Dataset 
 def calibrate_frame(
     frame: RawFrame, params: Mapping[str, Any], overscan: xr.Dataset | None
 ) -> xr.Dataset:
-    """Calibrate the image area of a frame, as one monochrome frame in float64."""
+    """Calibrate the image area of a frame, as one monochrome frame."""
     camera = camera_of(params)
     raw = _opened({"image": frame.image}, "adu", [frame.path])
     raw = raw.expand_dims(frame=[frame.path])
@@ -96,7 +96,7 @@ def calibrate_frame(
         # FITS files do not hold it
         shared=False,
         above=True,
-        dtype="float64",
+        dtype=params["dtype"],
     )
     chosen = {kind: params[kind] for kind in INPUTS if params[kind]}
     how = params["overscans"] and {

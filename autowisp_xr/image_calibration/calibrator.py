@@ -1,6 +1,7 @@
 """``Calibrator`` makes calibrated files of raw files."""
 
 import copy
+import operator
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any, ClassVar
@@ -8,6 +9,7 @@ from typing import Any, ClassVar
 from astropy.io import fits
 
 from autowisp_xr.arrays import Image, Mask
+from autowisp_xr.bridge.remembering import Remembered, remembering
 from autowisp_xr.errors import ImageMismatchError
 from autowisp_xr.headers.cards import set_cards
 from autowisp_xr.image_calibration import frame_cards, outputs
@@ -82,6 +84,8 @@ class Calibrator:
         Further keywords, with a value or (value, comment), that replace those of the raw frame.
     diagnostic_quantiles : list of float, optional
         Quantiles of good pixels to return.
+    dtype : {"float64", "float32"}
+        Type of the image and its uncertainty in the files; all arithmetic is float64.
     master_bias, master_dark, master_flat : str or dict, optional
         Files of the masters, and ``masks``: see :meth:`set_masters`.
 
@@ -129,6 +133,10 @@ class Calibrator:
         masters = {name: given.pop(name) for name in INPUTS if name in given}
         self.configuration = copy.deepcopy({**DEFAULTS, **self.default_configuration}) | given
         self._masters: dict[str, Any] = dict.fromkeys(INPUTS)
+        self._remembered: tuple[list[dict[str, Any] | None], Remembered] = (
+            [{}] * len(INPUTS),
+            {},
+        )
         self.set_masters(**masters)
 
     def set_masters(
@@ -199,7 +207,8 @@ class Calibrator:
             self._document_in_header(params, headers[name])
         names = outputs.output_names(headers, params)
         self.check_outputs(list(names.values()), params, frame.path)
-        calibrated = calibrate_frame(frame, params, overscan)
+        with remembering(self._remembered_for([params[kind] for kind in INPUTS])):
+            calibrated = calibrate_frame(frame, params, overscan)
         outputs.write_channels(calibrated, headers, names, params)
         quantiles = params["diagnostic_quantiles"]
         if quantiles is None:
@@ -262,6 +271,15 @@ class Calibrator:
     def masks(self) -> dict[str, Any] | None:
         """The separate masks, or None."""
         return self._assembled("masks")
+
+    def _remembered_for(self, masters: list[dict[str, Any] | None]) -> Remembered:
+        """Return what was made of these masters for frames before; nothing for new ones."""
+        before, results = self._remembered
+        if not all(map(operator.is_, masters, before)):
+            results = {}
+            # in one step, as threads share it
+            self._remembered = (masters, results)
+        return results
 
     def _assembled(self, name: str) -> dict[str, Any] | None:
         loaded = self._masters[name]

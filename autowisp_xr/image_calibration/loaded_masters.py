@@ -59,6 +59,9 @@ class Loaded(NamedTuple):
     planes: dict[str, Image]
     header: fits.Header | None = None
     sha1: str = ""
+    traits: Traits = Traits(kind="other")
+    level: float = 1.0
+    """The median of some pixels."""
 
     def __repr__(self) -> str:
         return repr(self.name)
@@ -80,9 +83,9 @@ class LoadedMaster:
         self.what = "mask" if kind == "masks" else f"master {kind}"
         self._warned: set[str] = set()
         self._loaded: Any = (
-            {channel: self._read(part) for channel, part in given.items()}
+            {channel: self._read(kind, part) for channel, part in given.items()}
             if isinstance(given, Mapping)
-            else self._read(given)
+            else self._read(kind, given)
         )
         self._last: tuple[object, dict[str, Any]] = (None, {})
 
@@ -128,7 +131,9 @@ class LoadedMaster:
         height, width = np.max(ends, axis=0).tolist()
         return self.assembled(channels, (height, width))
 
-    def warn_of_doubts(self, kind: str, params: Mapping[str, Any], raw: fits.Header) -> None:
+    def warn_of_doubts(
+        self, kind: str, params: Mapping[str, Any], raw: fits.Header, wanted: Traits
+    ) -> None:
         """Warn, once for each, of signs that the master belongs to other frames.
 
         These are another type, channel, area, exposure or level; and a correction that was made
@@ -140,10 +145,10 @@ class LoadedMaster:
             "bias", "dark" or "flat".
         params
             Resolved parameters of the frame, the assembled master among them.
-        raw
-            Header of the frame.
+        raw, wanted
+            Header of the frame, and its traits.
         """
-        for reason in _doubts(kind, params, raw):
+        for reason in _doubts(kind, params, raw, wanted):
             if reason not in self._warned:
                 self._warned.add(reason)
                 warnings.warn(
@@ -172,11 +177,14 @@ class LoadedMaster:
                 )[0]
                 for plane in first.planes
             }
+        # what frames have made of them is kept for the next
+        for plane in planes.values():
+            plane.flags.writeable = False
         names = {name: loaded.name for name, loaded in chosen.items()}
         files = [entry for loaded in chosen.values() for entry in loaded.entries]
         return {"filenames": names, "files": files, "loaded": chosen, **planes}
 
-    def _read(self, part: object) -> Loaded:
+    def _read(self, kind: str, part: object) -> Loaded:
         if self.what == "mask":
             files = [part] if isinstance(part, str | PathLike) else part
             if not isinstance(files, list | tuple):
@@ -198,7 +206,11 @@ class LoadedMaster:
         variance = ds["variance"].values[0, 0] if "variance" in ds else np.zeros_like(image)
         mask = ds["mask"].values[0, 0] if "mask" in ds else np.zeros(image.shape, np.uint8)
         planes = {"correction": image, "variance": variance, "mask": mask}
-        return Loaded(path, [entry], planes, plain_header(str(ds["header"].values[0])), sha1)
+        header = plain_header(str(ds["header"].values[0]))
+        sample = image[::4, ::4]
+        sample = sample[np.isfinite(sample)]
+        level = float(np.median(sample)) if sample.size else 1.0
+        return Loaded(path, [entry], planes, header, sha1, traits_of(header, kind), level)
 
 
 def _shape_of(loaded: Loaded) -> tuple[int, ...]:
@@ -214,11 +226,13 @@ def load_masters(given: Mapping[str, MasterFiles]) -> dict[str, LoadedMaster | N
     }
 
 
-def _doubts(kind: str, params: Mapping[str, Any], raw: fits.Header) -> Iterator[str]:
+def _doubts(
+    kind: str, params: Mapping[str, Any], raw: fits.Header, wanted: Traits
+) -> Iterator[str]:
     """Yield the reasons why the files of a master do not seem to belong to a frame."""
     exposure = () if params["exposure_seconds"] in (None, "EXPTIME") else ("exposure",)
     names = [name for name in KINDS[kind].serves if name not in (*_NOT_ASKED, *exposure)]
-    wanted, before = _traits(raw), stated_correction(raw, kind)
+    before = stated_correction(raw, kind)
     for channel, own in params[kind]["loaded"].items():
         file, header = own.name, own.header
         written, named, covered = (
@@ -233,9 +247,8 @@ def _doubts(kind: str, params: Mapping[str, Any], raw: fits.Header) -> Iterator[
         # a frame that was cut before, as its masters were
         if covered not in (None, area, value_of(raw, "IMAGAREA")):
             yield f"{file} covers the area {covered}, the frames {area}"
-        traits = _traits(header, kind)
         for name in names:
-            found = reason_against(wanted, traits, names=[name])
+            found = reason_against(wanted, own.traits, names=[name])
             if found is not None:
                 yield f"{file} is {found}"
         if before is not None and before.made:
@@ -246,15 +259,12 @@ def _doubts(kind: str, params: Mapping[str, Any], raw: fits.Header) -> Iterator[
                 yield f"{file} holds the bias ({bias.by}), which is subtracted from the frames, too"
             elif not (params["bias_level_adu"] or params["overscans"]):
                 yield f"the bias was subtracted from {file} ({bias.by}), but is not from the frames"
-        if kind == "flat":
-            sample = own.planes["correction"][::4, ::4]
-            sample = sample[np.isfinite(sample)]
-            level = float(np.median(sample)) if sample.size else 1.0
-            if not _FLAT_RANGE[0] < level < _FLAT_RANGE[1]:
-                yield f"{file} has a median of {level:.4g}; a master flat is about 1"
+        if kind == "flat" and not _FLAT_RANGE[0] < own.level < _FLAT_RANGE[1]:
+            yield f"{file} has a median of {own.level:.4g}; a master flat is about 1"
 
 
-def _traits(header: fits.Header, kind: str = "object") -> Traits:
+def traits_of(header: fits.Header, kind: str = "object") -> Traits:
+    """Return what the header of a frame, or of a master of a kind, states of its traits."""
     try:
         stated = read_coordinates(Cards(header, KeywordAliases()), kind)
     except HeaderError:

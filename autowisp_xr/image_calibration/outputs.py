@@ -15,6 +15,7 @@ from autowisp_xr.frames.atomic_write import check_name
 from autowisp_xr.frames.names import fill_template
 from autowisp_xr.frames.write import OutputFile, write_products
 from autowisp_xr.image_calibration.channels import Channels
+from autowisp_xr.stats.quantiles import good_quantiles
 
 
 def output_names(
@@ -97,11 +98,11 @@ def diagnostics(
     image, mask = (ds[name].values[0, 0] for name in ("image", "mask"))
     chosen: list[float] = np.atleast_1d(quantiles).tolist()
     labels = [f"pixel_q{_decimals(quantile)}" for quantile in chosen]
-    clean = {name: image[cut][mask[cut] == 0] for name, cut in channels.items()}
+    found = {name: good_quantiles(image[cut], mask[cut], chosen) for name, cut in channels.items()}
     return {
-        name: list(zip(labels, np.quantile(pixels, chosen).tolist(), strict=True))
-        for name, pixels in clean.items()
-        if pixels.size
+        name: list(zip(labels, values.tolist(), strict=True))
+        for name, values in found.items()
+        if values is not None
     }
 
 

@@ -15,6 +15,7 @@ from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.values import Cards
 from autowisp_xr.image_calibration.channels import channel_slices, inside
+from autowisp_xr.image_calibration.loaded_masters import traits_of
 from autowisp_xr.image_calibration.raw_frame import RawFrame
 from autowisp_xr.kinds import MASTERS
 from autowisp_xr.regions import Region
@@ -25,6 +26,7 @@ DEFAULTS: dict[str, Any] = {
     "calibrated_fname": None,
     "compress_calibrated": 16,
     "diagnostic_quantiles": None,
+    "dtype": "float64",
     "exposure_seconds": None,
     "exposure_start_jd": None,
     "exposure_start_utc": None,
@@ -134,11 +136,13 @@ def resolved(params: Mapping[str, Any], frame: RawFrame) -> dict[str, Any]:
                 f"channel at a time, or give {name}"
             )
         found[name] = next(iter(values.values()))
+    header = next(iter(frame.headers.values()))
+    traits = traits_of(header)
     for name in INPUTS:
         loaded = params[name]
         found[name] = None if loaded is None else loaded.assembled(channels, area.shape)
         if loaded is not None and name in MASTERS:
-            loaded.warn_of_doubts(name, found, next(iter(frame.headers.values())))
+            loaded.warn_of_doubts(name, found, header, traits)
     return found
 
 
@@ -148,6 +152,8 @@ def _check_values(params: Mapping[str, Any]) -> None:
         may_be_none = name in ("gain", "saturation_threshold")
         if not (isinstance(value, Real) or (value is None and may_be_none)):
             raise CalibrationError(f"{name} is a number, not {value!r}")
+    if params["dtype"] not in ("float32", "float64"):
+        raise CalibrationError(f"dtype is 'float64' or 'float32', not {params['dtype']!r}")
     quantiles = params["diagnostic_quantiles"]
     for quantile in () if quantiles is None else np.atleast_1d(quantiles).tolist():
         if not (isinstance(quantile, Real) and 0 <= float(quantile) <= 1):

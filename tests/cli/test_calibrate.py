@@ -23,6 +23,7 @@ DEFAULTS = {
     "leak_directions": [],
     "compress_calibrated": None,
     "allow_overwrite": False,
+    "dtype": "float64",
     "diagnostic_quantiles": [0.1, 0.5, 0.9, 0.999],
     "master_bias": None,
     "master_dark": None,

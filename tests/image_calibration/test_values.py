@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from autowisp_xr.errors import CalibrationError
 from autowisp_xr.image_calibration import Calibrator, MasterMaker
 from tests.image_calibration.files import (
     BAYER,
@@ -148,6 +149,32 @@ def test_nan_and_infinite_pixels_are_nan_and_flagged():
     assert np.isnan(found.error).tolist() == [[True, True, True, False]]
     # an infinite pixel is above any threshold, too
     assert found.mask.tolist() == [[1, 17, 1, 0]]
+
+
+def test_frames_after_the_first_have_the_bits_that_they_have_alone(image, masters, rng):
+    files = {f"master_{kind}": f"{kind}.fits" for kind in masters}
+    calibrate = Calibrator(**files, saturation_threshold=930.0, compress_calibrated=None)
+    for number, chosen in enumerate((image, image + np.uint16(7), image), start=1):
+        # other masters of one call are those of no other
+        other = {"bias": "dark.fits"} if number == 2 else {}
+        write_raw(f"raw{number}.fits", chosen)
+        calibrate(f"raw{number}.fits", calibrated=f"{number}.fits", **other)
+        alone = {**files, **{f"master_{kind}": file for kind, file in other.items()}}
+        expected = run(chosen, raw=f"alone{number}.fits", **alone, allow_overwrite=True)
+        for one, two in zip(read_planes(f"{number}.fits"), expected, strict=True):
+            np.testing.assert_array_equal(one, two)
+
+
+def test_float32_is_the_same_arithmetic_stored_in_less(image, masters):
+    files = {f"master_{kind}": f"{kind}.fits" for kind in masters}
+    exact = run(image, **files)
+    found = run(image, raw="again.fits", **files, dtype="float32", allow_overwrite=True)
+    assert found.image.dtype.newbyteorder("=") == np.float32
+    np.testing.assert_array_equal(found.image, exact.image.astype(np.float32))
+    np.testing.assert_allclose(found.error, exact.error, rtol=2e-7)
+    np.testing.assert_array_equal(found.mask, exact.mask)
+    with pytest.raises(CalibrationError, match=r"'float64' or 'float32', not 'float16'"):
+        run(image, raw="third.fits", dtype="float16", allow_overwrite=True)
 
 
 @pytest.mark.parametrize("flat", [0.0, -0.5, np.nan])
