@@ -55,6 +55,7 @@ from .recipes import open_zarr as open_zarr
 from .regions import Region as Region
 from .response import Linearity as Linearity
 from .stack import Match as Match
+from .stack import RunningStack as RunningStack
 from .stack import concat as concat
 from .stack import master_bias as master_bias
 from .stack import master_dark as master_dark

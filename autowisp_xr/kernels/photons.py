@@ -22,7 +22,7 @@ _EQUAL = 0.04
 
 
 @kernel
-def sum_light(values, noise, about, own, c, alive, frame, start, rest, sums):
+def sum_light(values, noise, about, own, c, alive, frame, start, by_slope, rest, sums):
     """Add what is known of the photons of a frame to the sums over the survivors.
 
     Those of their excess and of the rest only where the photons are those of the values.
@@ -35,6 +35,8 @@ def sum_light(values, noise, about, own, c, alive, frame, start, rest, sums):
         Variance of the values, with the photons of the averages.
     c, alive : (at least width) float64 and (width) bool arrays
         Weights, and which values survive.
+    by_slope
+        Whether the rest is over s^2, as frames differ in that.
     rest : (at least width) float64
         Room to work in.
     sums
@@ -63,7 +65,7 @@ def sum_light(values, noise, about, own, c, alive, frame, start, rest, sums):
     for pixel in range(alive.size):
         there = middle[pixel] - np.float64(zero[pixel])
         rest[pixel] = own[pixel] - np.float64(slope[pixel]) * (0.0 if there < 0.0 else there)
-    if noise.slope.shape[0] > 1:
+    if by_slope:
         for pixel in range(alive.size):
             rest[pixel] /= np.float64(slope[pixel]) * np.float64(slope[pixel])
     for pixel in range(alive.size):

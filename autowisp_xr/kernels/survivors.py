@@ -169,8 +169,9 @@ def sum_noise(pixels, noise, weights, block, harmonic, sums, numbers, averages):
                 part = c[pixel] * c[pixel] * mine[pixel]
                 total[pixel] += part if alive[pixel] else 0.0
             if noise.slope.size:
+                differ, about = noise.slope.shape[0] > 1, block.about
                 sum_light(
-                    pixels.values, noise, block.about, mine, c, alive, frame, start, rest, sums
+                    pixels.values, noise, about, mine, c, alive, frame, start, differ, rest, sums
                 )
             if harmonic:
                 for pixel in range(alive.size):

@@ -32,7 +32,7 @@ from autowisp_xr.stats.quantisation import digitisation_of, frames_to_look_at, r
 from autowisp_xr.stats.rounding import rounding_variances
 from autowisp_xr.steps.noise_sources import groups_of, warn_if_lost
 
-_PLANES = ("image", "mask", "variance", *SHARED, *schema.PHOTON_PLANES, "count")
+FRAME_PLANES = ("image", "mask", "variance", *SHARED, *schema.PHOTON_PLANES, "count")
 """Variables in the order of :class:`autowisp_xr.stack.engine.FramePlanes`."""
 
 _PIECE = 3 * 2**17
@@ -64,7 +64,7 @@ def stacked(ds: xr.Dataset, options: StackOptions) -> xr.Dataset:
     if number == 1 and not propagate and errors and not as_mean:
         _warn_of_no_error(ds)
     ds = blocks.load_coordinates(ds)
-    _check_one_type(ds)
+    check_one_type(ds)
     shared, relative = (groups_of(ds, plane) for plane in SHARED)
     if propagate:
         warn_if_lost(ds)
@@ -115,7 +115,7 @@ def _averages(
     rejected: bool,
 ) -> dict[str, xr.Variable]:
     """Average the variables of frames, lazily where these are lazy."""
-    needed = {name: ds[name].variable for name in _PLANES if name in ds}
+    needed = {name: ds[name].variable for name in FRAME_PLANES if name in ds}
     by_variance = rules.reject is not None and rules.reject.takes_variance
     if not (rules.propagate or rules.unequal or by_variance):
         for name in ("variance", *schema.PHOTON_PLANES):
@@ -134,9 +134,9 @@ def _averages(
     by_step = rules.reject is not None and rules.reject.by_step
     if ds.sizes["frame"] > 1 and (not rules.as_mean or by_step):
         image, mask = ds["image"].variable, needed.get("mask")
-        digits = _digits_of(image, mask, lines[0], rules.exclude)
-        digits += _digits_of(image, mask, lines[1], rules.exclude) if rules.apart else digits
-    operands = [*(planes.get(name) for name in _PLANES), weights, *_flat_lines(lines), *digits]
+        digits = digits_of(image, mask, lines[0], rules.exclude)
+        digits += digits_of(image, mask, lines[1], rules.exclude) if rules.apart else digits
+    operands = [*(planes.get(name) for name in FRAME_PLANES), weights, *_flat_lines(lines), *digits]
     matched = any(each is not None for each in lines)
     run = partial(_run_in_pieces if matched else _run, rules=rules, rejected=rejected)
     dims = schema.DIMS[1:]
@@ -157,7 +157,7 @@ def _flat_lines(lines: tuple[FrameLines | None, ...]) -> list[xr.Variable | None
     return [each for line in lines for each in line or (None, None)]
 
 
-def _digits_of(
+def digits_of(
     image: xr.Variable, mask: xr.Variable | None, lines: FrameLines | None, exclude: int
 ) -> tuple[xr.Variable, ...]:
     """Return the step, noise and noise before rounding of a ``Digitisation``, as scalars.
@@ -227,16 +227,28 @@ def _run(*operands: Any, rules: Rules, rejected: bool) -> list[Any]:
         frames = frames._replace(weights=frames.weights.reshape(len(frames.weights), -1))
     found = average_through_frames(frames, rules, of_judged)
     if not rules.as_mean and digits.step > 0 and np.isfinite(digits.smooth):
-        found = _with_rounding(found, len(frames.values), digits, rules)
-    common = [found.shared_variance, found.shared_relative_variance]
-    light = [] if found.light is None else list(found.light)
-    numbers = [_counted(found.low), _counted(found.high)] if rejected else []
-    count = _counted(found.number if found.total is None else found.total)
-    results = [found.image, found.variance, found.mask, count, *common, *light, *numbers]
-    return [plane for plane in results if plane is not None]
+        found = with_rounding(found, len(frames.values), digits, rules)
+    return list(variables_of(found, rejected=rejected).values())
 
 
-def _with_rounding(found: Averages, frames: int, digits: Digitisation, rules: Rules) -> Averages:
+def variables_of(found: Averages, *, rejected: bool) -> dict[str, Any]:
+    """Return the planes of averages by the names of the variables that they become."""
+    light = (None,) * 3 if found.light is None else found.light
+    planes = {
+        "image": found.image,
+        "variance": found.variance,
+        "mask": found.mask,
+        "count": _counted(found.number if found.total is None else found.total),
+        "shared_variance": found.shared_variance,
+        "shared_relative_variance": found.shared_relative_variance,
+        **dict(zip(schema.PHOTON_PLANES, light, strict=True)),
+        "rejected_low": _counted(found.low) if rejected else None,
+        "rejected_high": _counted(found.high) if rejected else None,
+    }
+    return {name: plane for name, plane in planes.items() if plane is not None}
+
+
+def with_rounding(found: Averages, frames: int, digits: Digitisation, rules: Rules) -> Averages:
     """Correct the variance of averages for digits that do not round each value for itself."""
     counts, which = np.unique(found.number, return_inverse=True)
     times, lacks, common = rounding_variances(
@@ -273,7 +285,8 @@ def _warn_of_no_error(ds: xr.Dataset) -> None:
     )
 
 
-def _check_one_type(ds: xr.Dataset) -> None:
+def check_one_type(ds: xr.Dataset) -> None:
+    """Raise ImageMismatchError for frames of several types."""
     if "image_type" not in ds.coords:
         return
     types = sorted({str(kind) for kind in np.atleast_1d(ds["image_type"].values).tolist()})

@@ -87,8 +87,8 @@ def concat(
         schema.check(ds, master=one, name=f"set number {number}")
     parts = sorted(map(Part, given), key=lambda part: part.key)
     _check_once(parts)
-    _check_pixels(parts)
-    _check_steps(parts)
+    check_pixels(parts)
+    check_steps(parts)
     runs = runs_of(parts)
     variables = _variables(parts, runs)
     ours = {name: variables.pop(name) for name in schema.VARIABLES if name in variables}
@@ -154,7 +154,8 @@ def _check_once(parts: Sequence[Part]) -> None:
             )
 
 
-def _check_pixels(parts: Sequence[Part]) -> None:
+def check_pixels(parts: Sequence[Part]) -> None:
+    """Raise ImageMismatchError for sets of other pixels, units or kinds than the first."""
     first = parts[0].ds
     for part in parts[1:]:
         ds = part.ds
@@ -199,7 +200,7 @@ def _extent(ds: xr.Dataset) -> str:
     return f"{ds.sizes['y']} along 'y' and {ds.sizes['x']} along 'x'"
 
 
-def _check_steps(parts: Sequence[Part]) -> None:
+def check_steps(parts: Sequence[Part]) -> None:
     """Raise ImageMismatchError where the level without light is still in some of the frames."""
     free = {part: _is_free_of_level(part.ds) for part in parts}
     still = next((part for part in parts if free[part] is False), None)

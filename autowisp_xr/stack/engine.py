@@ -155,20 +155,20 @@ def average_through_frames(
         How the values are digitised.
     """
     shape, quantile, reject = frames.values.shape[1:], rules.quantile, rules.reject
-    as_read = _pixels(frames, rules.exclude)
-    noise_as_read = _noise(frames, np.dtype(rules.dtype))
+    as_read = pixels_of(frames, rules.exclude)
+    noise_as_read = noise_of(frames, np.dtype(rules.dtype))
     given, noise = _scaled(as_read, noise_as_read, frames.lines, rules.dtype)
     if reject is None:
         block, pixels = average_pixels(given, quantile), given
     elif rules.apart:
         judged, by_noise = _scaled(as_read, noise_as_read, frames.to_reject, rules.dtype)
         found, judged = reject.average(judged, by_noise, quantile, digits)
-        pixels = given._replace(mask=left_out(_with_mask(judged), found), exclude=ANY)
+        pixels = given._replace(mask=left_out(with_mask(judged), found), exclude=ANY)
         block = average_pixels(pixels, quantile)
         block = block._replace(below=found.below, above=found.above)
     else:
         block, pixels = reject.average(given, noise, quantile, digits)
-    pixels = _with_mask(pixels)
+    pixels = with_mask(pixels)
     mask = np.zeros(block.number.size, np.uint8)
     if given.mask.size:
         inherit_flags(pixels, given.mask, block, rules.reach, mask)
@@ -221,9 +221,50 @@ def average_through_frames(
         factors = trimmed_factors(quantile, len(given.values), *rules.dropped)
     if rules.unequal:
         _equalise(given, pixels, noise, block, rules, factors, sums)
+    single, shared = not noise.photons.size, Common(common, share, added, factor)
+    flat = finished(block, sums, factors, shared, mask, rules, single=single)
+    if frames.counts is not None:
+        flat = flat._replace(total=sum_of_counts(pixels, _flat(frames.counts, shape), block))
+    return in_shape(flat, shape)
+
+
+class Common(NamedTuple):
+    """Noise that frames share in averages, (pixel) float64 each, of size 0 where there is none."""
+
+    common: Floats
+    """Their ``shared_variance``."""
+    share: Floats
+    """Their ``shared_relative_variance``."""
+    added: Floats
+    """What is added to the variance."""
+    factor: Floats
+    """What is added to it times the square of the average."""
+
+
+def finished(
+    block: Block,
+    sums: NoiseSums,
+    factors: Factors,
+    shared: Common,
+    mask: Bits,
+    rules: Rules,
+    *,
+    single: bool,
+) -> Averages:
+    """Return averages, (pixel), of what is known of their survivors.
+
+    Parameters
+    ----------
+    block, sums, factors, single
+        As :func:`autowisp_xr.kernels.survivors.variances` takes them.
+    shared
+        What of the noise is shared.
+    mask : (pixel)
+        Flags, to which FAULT comes where an average or its variance is not known; changed.
+    """
+    common, share, added, factor = shared
     variance = np.empty(block.number.size, rules.dtype)
-    light = np.empty((3, known if of_photons else 0))
-    single = not noise.photons.size
+    light = np.empty((3, sums.slope.size if rules.propagate else 0))
     variances(rules.propagate, block, sums, factors, added, factor, variance, light, single)
     common = np.where(block.number == 0, np.nan, common) if common.size else common
     about = block.about
@@ -240,24 +281,24 @@ def average_through_frames(
     if not good.all():
         mask[~good] |= np.uint8(Flag.FAULT)
         image[np.isinf(image)] = np.nan
-    counts = frames.counts
-    flat = Averages(
+    return Averages(
         image=image,
         variance=variance,
         shared_variance=common.astype(rules.dtype) if common.size else None,
         shared_relative_variance=share.astype(rules.dtype) if share.size else None,
         light=light if light.size else None,
         number=block.number,
-        total=None if counts is None else sum_of_counts(pixels, _flat(counts, shape), block),
+        total=None,
         mask=mask,
         low=block.below,
         high=block.above,
     )
 
-    def shaped(plane: Any) -> Any:
-        return None if plane is None else plane.reshape((*plane.shape[:-1], *shape))
 
-    return Averages(*map(shaped, flat))
+def in_shape(flat: Averages, shape: tuple[int, ...]) -> Averages:
+    """Return averages whose pixels were flat in their shape."""
+    planes: Any = (p if p is None else p.reshape((*p.shape[:-1], *shape)) for p in flat)
+    return Averages(*planes)
 
 
 def _scaled(
@@ -266,7 +307,8 @@ def _scaled(
     return (pixels, noise) if lines is None else on_lines(pixels, noise, lines, np.dtype(dtype))
 
 
-def _with_mask(pixels: Pixels) -> Pixels:
+def with_mask(pixels: Pixels) -> Pixels:
+    """Return pixels with a mask, of no flags where they have none."""
     if pixels.mask.size:
         return pixels
     return pixels._replace(mask=np.zeros(pixels.values.shape, np.uint8))
@@ -280,7 +322,8 @@ def _flat(plane: Numbers | None, shape: tuple[int, ...], kind: DTypeLike | None 
     return np.ascontiguousarray(native(plane)).reshape(rows, prod(shape))
 
 
-def _pixels(frames: FramePlanes, exclude: int) -> Pixels:
+def pixels_of(frames: FramePlanes, exclude: int) -> Pixels:
+    """Return the values of planes, (frame, pixel), and which of them are left out."""
     shape, kind = frames.values.shape[1:], frames.values.dtype
     if kind.kind not in "buif" or kind.itemsize > 8:
         raise TypeError(f"images are of integers, float32 or float64, not of {kind}")
@@ -289,7 +332,7 @@ def _pixels(frames: FramePlanes, exclude: int) -> Pixels:
     return Pixels(_flat(values, shape), mask, np.uint8(exclude))
 
 
-def _noise(frames: FramePlanes, dtype: DTypeLike) -> Noise:
+def noise_of(frames: FramePlanes, dtype: DTypeLike) -> Noise:
     """Return what is known of the noise; a zero of 0 where only a slope is given."""
     kind = dtype if frames.variance is None else native_type(frames.variance.dtype)
     shape = frames.values.shape[1:]

@@ -383,12 +383,12 @@ def stack(
         dtype=dtype,
     )
     schema.check(ds)
-    check_alike(ds, "one stack", allow_mismatch, leave_out=_needless(ds, options))
+    check_alike(ds, "one stack", allow_mismatch, leave_out=needless_traits(ds, options))
     return stacked(ds, options)
 
 
-def _needless(ds: xr.Dataset, options: StackOptions) -> list[str]:
-    """Traits that frames of a stack need not share."""
+def needless_traits(ds: xr.Dataset, options: StackOptions) -> list[str]:
+    """Return the traits that frames of a stack need not share."""
     # a calibrated frame is free of the level that the offset sets
     level = [] if schema.is_raw(ds) else ["offset"]
     # the sum of all values is what their mean exposure gives; their median is not

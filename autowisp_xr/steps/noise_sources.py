@@ -61,6 +61,18 @@ def groups_of(ds: xr.Dataset, plane: str) -> Any:
             "for all, as after xr.concat, which takes that of the first set alone; join the sets "
             "by aw.concat([one, other])"
         )
+    numbers = numbered(texts)
+    return np.array([numbers[text] for text in texts])
+
+
+def numbered(texts: Sequence[str]) -> dict[str, int]:
+    """Return the number of the group of each text: those that have a name in common are of one.
+
+    Warns
+    -----
+    AutowispWarning
+        Where they have only some of their names in common.
+    """
     parts = {text: set(text.split()) for text in texts}
     groups: list[set[str]] = []
     for names in parts.values():
@@ -77,9 +89,9 @@ def groups_of(ds: xr.Dataset, plane: str) -> Any:
             "variance of their stack is that of frames which share all of them, an upper limit; "
             "calibrate them with the same masters for a true one",
             AutowispWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
-    return np.array([numbers[text] for text in texts])
+    return numbers
 
 
 def warn_if_lost(ds: xr.Dataset) -> None:
