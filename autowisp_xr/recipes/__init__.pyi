@@ -1,6 +1,6 @@
+from .masters import INPUTS as INPUTS
 from .recipe import ARITHMETIC as ARITHMETIC
 from .recipe import Recipe as Recipe
-from .stored_sets import INPUTS as INPUTS
 from .stored_sets import Kept as Kept
 from .stored_sets import identity_of as identity_of
 from .stored_sets import open_zarr as open_zarr

@@ -24,12 +24,17 @@ in silence. A test holds the bits of a small set."""
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """What was found in the frames when the recipe was first applied, and need not be again."""
+    """What was found in the frames when the recipe was first applied, and need not be again.
 
+    Flags that depend on the surroundings of a pixel need whole frames: with those known, frames are
+    made in bands of rows.
+    """
+
+    flags: xr.Variable
+    """At least the flags (frame, channel, y, x) of cold pixels and cosmic rays, and no others than
+    the frames have."""
     fringe_scale: Scale | None = None
     """The scale (frame, channel) of the fringes."""
-    flags: xr.Variable | None = None
-    """Flags (frame, channel, y, x) of the image area that do not follow: those of cosmic rays."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,10 +75,10 @@ class Recipe:
             shared = {k: v for k, v in self.options.items() if k in ("allow_mismatch", "dtype")}
             scale = known.fringe_scale if known is not None else None
             frames = steps.subtract_fringe(frames, fringe, scale, **shared)
+        if known is not None:
+            return _with_flags(frames, known.flags)
         # before the rays, which stand out like the neighbours of cold pixels
         frames = steps.flag_cold_pixels(frames, threshold=self.cold_pixels)
-        if known is not None:
-            return frames if known.flags is None else _with_flags(frames, known.flags)
         return with_cosmic_rays(frames, self.cosmic_rays) if self.cosmic_rays else frames
 
     def to_json(self) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 A calibrated pixel has nine bytes that two, the masters and a recipe determine to the bit, and the
 fused pass makes it faster than a disk reads nine bytes. So a group holds the raw frames, lossless,
 and in one attribute how they are calibrated, by which masters of the same store, what came of it
-(camera, history), and the number of the arithmetic. What does not follow (the flags of cosmic rays,
-the scale of fringes) lies beside the raw frames. For other programs such a group is what it holds:
+(camera, history), and the number of the arithmetic. What does not follow from a pixel, its masters
+and its row (the flags of cold pixels and cosmic rays, the scale of fringes) lies beside the raw
+frames. For other programs such a group is what it holds:
 raw frames, and an attribute that states so.
 """
 
@@ -18,8 +19,9 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance, store
-from autowisp_xr.errors import AutowispWarning, BadImageError, CalibrationError
+from autowisp_xr.errors import AutowispWarning, CalibrationError
 from autowisp_xr.flags import Flag
+from autowisp_xr.recipes.masters import reference, referred
 from autowisp_xr.recipes.recipe import ARITHMETIC, Known, Recipe
 from autowisp_xr.schema import DIMS
 from autowisp_xr.steps.fringe_scale import Scale
@@ -28,14 +30,14 @@ from autowisp_xr.store import StoreLike
 RECIPE = "autowisp_xr_recipe"
 """Attribute of a group that holds raw frames: the recipe of what they are opened as."""
 
-INPUTS = "inputs"
-"""Group below which masters of other nights and masks lie, by what they are."""
-
 _NOTE = """\
 The image holds raw integers. autowisp_xr.open_zarr opens this group as calibrated frames, which \
 are computed by the recipe when they are looked at."""
 
 _FLAGS = "flags"
+_OF_SURROUNDINGS = np.uint8(Flag.FAULT | Flag.COSMIC)
+"""What cold pixels and cosmic rays bear, others among them. Such planes take hardly any room."""
+
 _AREA = (*DIMS[:2], "y_of_flags", "x_of_flags")
 _SCALE = ("fringe_scale", "fringe_scale_uncertainty")
 
@@ -64,8 +66,7 @@ def store_set(
     Parameters
     ----------
     made
-        The frames, as the recipe has made them; lazy. Their pixels are computed only for flags
-        that do not follow.
+        The frames, as the recipe has made them; lazy. They are computed once, for their flags.
     kept
         What they were made of and how.
     place, group, overwrite
@@ -78,9 +79,8 @@ def store_set(
     """
     if not overwrite and _is_whole(place, group, made):
         return open_zarr(place, group=group)
-    raw = kept.raw[["image"]]
-    if kept.recipe.cosmic_rays:
-        raw = raw.assign({_FLAGS: _over(made["mask"].variable & np.uint8(Flag.COSMIC), _AREA)})
+    flags = _over(made["mask"].variable & _OF_SURROUNDINGS, _AREA)
+    raw = kept.raw[["image"]].assign({_FLAGS: flags})
     raw = raw.assign_coords({name: made[name] for name in _SCALE if name in made.coords})
     before = len(provenance.history(kept.raw))
     own = xr.Dataset(attrs={"history": json.dumps(provenance.history(made)[before:])})
@@ -88,8 +88,8 @@ def store_set(
         "about": _NOTE,
         "arithmetic": ARITHMETIC,
         "recipe": kept.recipe.to_json(),
-        "masters": {kind: _reference(place, one) for kind, one in kept.masters.items()},
-        "masks": [_reference(place, one) for one in kept.masks],
+        "masters": {kind: reference(place, one) for kind, one in kept.masters.items()},
+        "masks": [reference(place, one) for one in kept.masks],
         "attrs": {name: value for name, value in made.attrs.items() if name != "history"},
         "steps": provenance.history(provenance.with_hashes(own)),
     }
@@ -117,17 +117,6 @@ def _over(plane: xr.Variable, dims: tuple[str, ...]) -> xr.Variable:
     plane = plane.copy(deep=False)
     plane.dims = dims
     return plane
-
-
-def _reference(place: StoreLike, given: str | xr.Dataset) -> dict[str, Any]:
-    """Return how a recipe names a master or a mask, which is stored where it was not."""
-    if isinstance(given, str):
-        group = given
-    else:
-        identity = provenance.fingerprint(given)
-        group = f"{INPUTS}/{identity}"
-        store.write_group(given, place, group=group, identity=identity, overwrite=False)
-    return {"group": group, "identity": store.identity_of(place, group)}
 
 
 def open_zarr(
@@ -182,11 +171,10 @@ def _calibrated(
             f"open it with autowisp-xr {version}, or make it again by reduce(..., overwrite=True); "
             "the raw frames are in xarray.open_zarr"
         )
-    masters = {kind: _referred(place, one) for kind, one in written["masters"].items()}
-    masks = [_referred(place, one) for one in written["masks"]]
+    masters = {kind: referred(place, one) for kind, one in written["masters"].items()}
+    masks = [referred(place, one) for one in written["masks"]]
     scale = Scale(*(raw[name].values for name in _SCALE)) if _SCALE[0] in raw.coords else None
-    flags = raw[_FLAGS].variable if _FLAGS in raw else None
-    known = Known(fringe_scale=scale, flags=None if flags is None else _over(flags, DIMS))
+    known = Known(flags=_over(raw[_FLAGS].variable, DIMS), fringe_scale=scale)
     frames = raw.drop_vars([_FLAGS, *_SCALE], errors="ignore")
     with warnings.catch_warnings():
         # those that made the frames were given these, and noted them
@@ -195,14 +183,3 @@ def _calibrated(
     history = json.dumps([*provenance.history(raw), *written["steps"]])
     made.attrs = {**written["attrs"], "history": history}
     return made
-
-
-def _referred(place: StoreLike, reference: Mapping[str, Any]) -> xr.Dataset:
-    """Open a master or mask, and be sure that it is the one."""
-    group = reference["group"]
-    if store.identity_of(place, group) != reference["identity"]:
-        raise BadImageError(
-            f"{place}/{group} is not what the frames were calibrated with; it was replaced or "
-            "removed: make them again by reduce(..., overwrite=True)"
-        )
-    return _open_group(place, group=group)

@@ -286,3 +286,9 @@ def identity_of(store: StoreLike, group: str) -> str | None:
     with _leftovers_passed_over():
         arrays = set(place.open("r").array_keys())
     return str(state["identity"]) if arrays <= set(state["variables"]) else ""
+
+
+def stated_identity(store: StoreLike, group: str) -> str | None:
+    """Return the identity that a group states; None where there is none, or it is not whole."""
+    state = Group.at(store, group).state()
+    return state["identity"] if state.get("complete") else None

@@ -15,6 +15,7 @@ from autowisp_xr import provenance, recipes, schema, simulate
 from autowisp_xr.errors import BadImageError, CalibrationError
 from autowisp_xr.recipes import stored_sets
 from autowisp_xr.regions import ChannelSlice
+from autowisp_xr.store import cubes
 from autowisp_xr.testing import assert_frames_equal
 
 GROUP = "calibrated/V_60s"
@@ -82,6 +83,23 @@ def test_chunks_and_schedulers_change_no_bit(night, chunks):
         assert_frames_equal(aw.open_zarr(**group).chunk(chunks).compute(), whole)
     part = {"frame": [1], "y": slice(3, 9)}
     assert_frames_equal(aw.open_zarr(**group).isel(part).compute(), whole.isel(part))
+
+
+def test_masters_are_read_once_not_once_a_frame(night, monkeypatch):
+    read = []
+
+    def noted(plane, key, real=cubes._StoredPlane.read):
+        read.append(plane.folder.parent.name)
+        return real(plane, key)
+
+    monkeypatch.setattr(cubes._StoredPlane, "read", noted)
+    frames = aw.open_zarr(night[0] / "recipe" / "night.zarr", group=GROUP)
+    frames.isel(frame=0).compute()
+    assert {"bias", "flat_V", "V_60s"} < set(read)
+    read.clear()
+    frames.isel(frame=[1, 2]).compute()
+    frames.isel(frame=0).compute()
+    assert set(read) == {"V_60s"}
 
 
 def test_files_are_the_same_whatever_the_store_has(night):
