@@ -14,6 +14,7 @@ import xarray as xr
 from numpy.typing import DTypeLike
 from xarray.backends import BackendEntrypoint
 
+from autowisp_xr.addresses import is_address
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispWarning
 from autowisp_xr.fits.hdu_choice import HduChoice
@@ -172,6 +173,8 @@ class AutowispBackend(BackendEntrypoint):
 
 def _is_store(given: Any) -> bool:
     if isinstance(given, str | os.PathLike):
+        if is_address(given) and os.fspath(given).rstrip("/").endswith(".zarr"):
+            return True
         return (Path(given).expanduser() / "zarr.json").is_file()
     from zarr.abc.store import Store
 

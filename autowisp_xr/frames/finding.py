@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator
 from os import PathLike
 from pathlib import Path
 
+from autowisp_xr.addresses import local_path
 from autowisp_xr.fits.units import MAGIC
 from autowisp_xr.frames.names import FITS_SUFFIX, NoFilesError, Paths, bare_name, natural_key
 
@@ -90,6 +91,8 @@ def _listed(counts: Counter[str]) -> str:
 
 _Id = tuple[int, int]
 
+_FETCH = "fetch the file first, as fsspec.open_local('simplecache::{}') does, and open that"
+
 
 def find_files(
     paths: Paths, deep: bool = False, skip: Collection[str | PathLike[str]] = ()
@@ -117,6 +120,8 @@ def find_files(
         A FileNotFoundError that names the path or pattern for which there is nothing.
     OSError
         For a directory that may not be read, naming it.
+    ValueError
+        For an address ("s3://..."), with what to do; "file://..." is a path.
     """
     return _search(paths, deep, skip)[0]
 
@@ -152,7 +157,8 @@ def _search(
     found: dict[str, str] = {}
     others: dict[str, None] = {}
     for path in given:
-        files, beside = _expand(os.path.expanduser(os.fspath(path)), deep, seen)
+        here = local_path(path, _FETCH.format(os.fspath(path)))
+        files, beside = _expand(os.path.expanduser(here), deep, seen)
         for file in files:
             found.setdefault(os.path.realpath(file), file)
         others.update(dict.fromkeys(map(os.path.abspath, beside)))

@@ -14,6 +14,7 @@ import xarray as xr
 from astropy.io import fits
 
 from autowisp_xr import provenance, schema
+from autowisp_xr.addresses import local_path
 from autowisp_xr.frames import ccddata
 from autowisp_xr.frames.atomic_write import check_name, write_whole
 from autowisp_xr.frames.names import fill_template
@@ -69,7 +70,8 @@ def to_fits(
     HeaderError
         If the template asks for a keyword that the header does not have.
     ValueError
-        If two outputs would have one name, or ``compress`` does not go with the names.
+        If two outputs would have one name, or ``compress`` does not go with the names; for an
+        address ("s3://...").
 
     Notes
     -----
@@ -129,6 +131,11 @@ def write_missing(
     Paths of all files, those that were kept among them.
     """
     schema.check(ds, master="frame" not in ds.dims)
+    template = local_path(
+        template,
+        "FITS files are written to directories; write them there and copy them, or keep the frames "
+        f"in a store, as aw.to_zarr(ds, {os.fspath(template)!r})",
+    )
     if "image" not in ds:
         # the image of a file of defects is what is wrong with its pixels
         ds = ds.rename(reason="image")

@@ -11,6 +11,7 @@ from typing import Any, get_args
 import dask.config
 
 from autowisp_xr import flats, frames, provenance
+from autowisp_xr.addresses import local_path
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import InUseError
 from autowisp_xr.fits.hdu_choice import HduName
@@ -33,6 +34,11 @@ from autowisp_xr.steps.cosmic_rays import as_cosmic_rays
 
 _SUMMARY = "summary.txt"
 _LOCK = ".autowisp-xr.lock"
+
+_LOCAL = (
+    "a night is reduced from a directory into one; its night.zarr can be copied to an address, and "
+    "aw.open_zarr opens it there"
+)
 
 
 def reduce(
@@ -162,7 +168,7 @@ def reduce(
         raise ValueError(f"store is one of {', '.join(get_args(StoreForm))}, not {store!r}")
     masks = read_masks(defects)
     rays = as_cosmic_rays(cosmic_rays)
-    source, target = Path(night).expanduser(), Path(out).expanduser()
+    source, target = (Path(local_path(place, _LOCAL)).expanduser() for place in (night, out))
     if source.exists() and not source.is_dir():
         raise NotADirectoryError(f"{night} is no directory; name the one that it lies in")
     _check_room(target, overwrite)

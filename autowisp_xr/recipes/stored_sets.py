@@ -25,7 +25,7 @@ from autowisp_xr.recipes.masters import reference, referred
 from autowisp_xr.recipes.recipe import ARITHMETIC, Known, Recipe
 from autowisp_xr.schema import DIMS
 from autowisp_xr.steps.fringe_scale import Scale
-from autowisp_xr.store import StoreLike
+from autowisp_xr.store import StoreLike, store_at
 
 RECIPE = "autowisp_xr_recipe"
 """Attribute of a group that holds raw frames: the recipe of what they are opened as."""
@@ -120,7 +120,11 @@ def _over(plane: xr.Variable, dims: tuple[str, ...]) -> xr.Variable:
 
 
 def open_zarr(
-    store: StoreLike, *, group: str | None = None, unfinished: bool = False
+    store: StoreLike,
+    *,
+    group: str | None = None,
+    unfinished: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
     """Open frames or a master that :func:`to_zarr` or :func:`reduce` wrote.
 
@@ -131,6 +135,8 @@ def open_zarr(
     unfinished
         Whether a store whose writing was interrupted gives the frames that it has, instead of
         an error.
+    storage_options
+        Of an address, for fsspec, as ``{"anon": True}``.
 
     Returns
     -------
@@ -151,6 +157,7 @@ def open_zarr(
     InUseError
         If the group is being replaced at this moment.
     """
+    store = store_at(store, storage_options)
     ds = _open_group(store, group=group, unfinished=unfinished)
     text = ds.attrs.pop(RECIPE, None)
     return ds if text is None else _calibrated(ds, json.loads(text), store, group)

@@ -5,3 +5,4 @@ from .cubes import stated_identity as stated_identity
 from .cubes import to_zarr as to_zarr
 from .cubes import write_group as write_group
 from .group import StoreLike as StoreLike
+from .group import store_at as store_at

@@ -1,7 +1,7 @@
 """The groups of a Zarr store: where one lies, what it states of itself, who writes to it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
@@ -11,8 +11,10 @@ from typing import Any, Literal, TypeAlias, cast
 import zarr
 from zarr.abc.store import Store
 from zarr.errors import ContainsArrayError
-from zarr.storage import LocalStore
+from zarr.storage import FsspecStore, LocalStore
 
+from autowisp_xr.addresses import is_address, local_path
+from autowisp_xr.errors import MissingPackageError
 from autowisp_xr.locking import locked
 from autowisp_xr.store import swap
 
@@ -29,6 +31,63 @@ FOREIGN = {"foreign": True}
 """State of a place that is taken by what is no group."""
 
 
+def store_at(store: StoreLike, storage_options: Mapping[str, Any] | None = None) -> Store | str:
+    """Return the store that a user names: one of Zarr, an absolute path, or an address.
+
+    Parameters
+    ----------
+    store
+        As the user names it; "file://..." is a path.
+    storage_options
+        Of an address, for fsspec: who asks, and where, as ``{"anon": True}``.
+
+    Raises
+    ------
+    ValueError
+        For options of what is no address, and an address of no known kind.
+    MissingPackageError
+        If the package that knows the kind of address is not installed.
+    TypeError
+        For what is none of these.
+    """
+    if isinstance(store, Store):
+        place: Store | str = store
+    elif not isinstance(store, str | PathLike):
+        raise TypeError(
+            "a store is a directory, an address ('s3://bucket/night.zarr') or a Store of Zarr, not "
+            f"{type(store).__name__}: one of obstore goes in as zarr.storage.ObjectStore(store), "
+            "one of icechunk as session.store"
+        )
+    else:
+        place = local_path(store)
+        if is_address(place):
+            return _at_address(place, storage_options)
+        place = os.path.abspath(os.path.expanduser(place))
+    if storage_options:
+        raise ValueError(
+            f"storage_options are for an address, as 's3://bucket/night.zarr'; {place} has its own"
+        )
+    return place
+
+
+def _at_address(address: str, storage_options: Mapping[str, Any] | None) -> Store | str:
+    kind = address.partition("://")[0].rpartition("::")[2].lower()
+    try:
+        from fsspec import get_filesystem_class
+
+        get_filesystem_class(kind)
+    except ImportError as error:
+        raise MissingPackageError(
+            f"{address} needs a package that is not installed: {error}. A store of obstore goes in "
+            "without, as zarr.storage.ObjectStore(store)"
+        ) from error
+    except ValueError as error:
+        raise ValueError(f"{address} is no kind of address that fsspec knows: {error}") from error
+    if not storage_options:
+        return address
+    return FsspecStore.from_url(address, storage_options=dict(storage_options))
+
+
 @dataclass(frozen=True)
 class Group:
     """A group by its store and its name in it."""
@@ -41,11 +100,7 @@ class Group:
     @classmethod
     def at(cls, store: StoreLike, name: str | None) -> "Group":
         """Return the group that a user names."""
-        if not isinstance(store, Store):
-            store = os.fspath(store)
-            if "://" not in store:
-                store = os.path.abspath(os.path.expanduser(store))
-        return cls(store, (name or "").strip("/"))
+        return cls(store_at(store), (name or "").strip("/"))
 
     def __str__(self) -> str:
         return f"{self.store}/{self.name}".rstrip("/")

@@ -1,0 +1,40 @@
+"""Places that users name: a path, an address of a local file, or one elsewhere ("s3://...")."""
+
+import os
+import re
+from os import PathLike
+from urllib.parse import unquote, urlsplit
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(::.*)?://")
+"""The scheme has two letters at least: one is a drive. "simplecache::s3://" is one, too."""
+
+
+def is_address(place: str | PathLike[str]) -> bool:
+    """Return whether a place is named by an address, no path."""
+    return _ADDRESS.match(os.fspath(place)) is not None
+
+
+def local_path(place: str | PathLike[str], remedy: str = "") -> str:
+    """Return the path of a place: as it is, or that of a ``file://`` address.
+
+    Parameters
+    ----------
+    place
+        As the user names it.
+    remedy
+        What is done with a place that is on no disk of this machine; none where it may be.
+
+    Raises
+    ------
+    ValueError
+        For an address that is not local, with the remedy.
+    """
+    text = os.fspath(place)
+    if not is_address(text):
+        return text
+    parts = urlsplit(text)
+    if parts.scheme.lower() == "file" and parts.netloc in ("", "localhost"):
+        return unquote(parts.path)
+    if remedy:
+        raise ValueError(f"{text} is an address, and a path is needed: {remedy}")
+    return text
