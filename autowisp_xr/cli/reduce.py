@@ -55,6 +55,7 @@ def reduce(options: Namespace) -> int:
         checks=options.checks == "on",
         checksum=options.checksum,
         store=options.store,
+        raw=options.raw,
         fits=options.fits,
         overwrite=options.overwrite,
         report=print,

@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import methodcaller
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -27,6 +27,9 @@ from autowisp_xr.recipes import Kept
 
 StoreForm: TypeAlias = Literal["recipe", "pixels"]
 """What the store of a night has of calibrated frames."""
+
+RawPlace: TypeAlias = Literal["store", "link"]
+"""Where a recipe has the pixels of raw frames."""
 
 STORE = "night.zarr"
 CAMERA = "camera.toml"
@@ -69,6 +72,8 @@ class Writer:
     """As for :func:`~autowisp_xr.reduce`."""
     form: StoreForm = "recipe"
     """As ``store`` there."""
+    link: bool = False
+    """Whether ``raw`` is "link"."""
     kept: bool = False
     """Whether results of another run are in the way, and stay."""
 
@@ -164,8 +169,10 @@ class Writer:
         self, made: xr.Dataset, product: Product, kept: Kept | None, overwrite: bool
     ) -> xr.Dataset:
         """Store what was made, and return it as it lies in the store of the night."""
-        kept = kept if self.form == "recipe" else None
-        identity = provenance.fingerprint(made) if kept is None else recipes.identity_of(made)
+        identity = provenance.fingerprint(made)
+        if kept is not None and self.form == "recipe":
+            kept = replace(kept, link=self.link)
+            identity = recipes.identity_of(made, link=self.link)
         place = self.target / STORE
         ours = self.record.owns_group(product.group, identity)
         if ours:
@@ -173,7 +180,7 @@ class Writer:
             overwrite = overwrite or self._adds_errors(made, product.group)
         try:
             given: dict[str, Any] = {"group": product.group, "overwrite": overwrite and ours}
-            if kept is not None:
+            if kept is not None and self.form == "recipe":
                 return recipes.store_set(made, kept, place, **given)
             return store.to_zarr(made, place, **given)
         except FileExistsError as error:

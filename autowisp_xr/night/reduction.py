@@ -24,7 +24,7 @@ from autowisp_xr.matching import Matching
 from autowisp_xr.night.defect_masks import DefectMasks, DefectsChoice, read_masks
 from autowisp_xr.night.measured_camera import know_camera
 from autowisp_xr.night.plan import Plan, by_setup, camera_with_colours, plan_night
-from autowisp_xr.night.product_writing import CAMERA, STORE, StoreForm, Writer
+from autowisp_xr.night.product_writing import CAMERA, STORE, RawPlace, StoreForm, Writer
 from autowisp_xr.night.recipes import Recipes
 from autowisp_xr.night.record import Record
 from autowisp_xr.night.sentences import sentence
@@ -59,6 +59,7 @@ def reduce(
     checks: bool = True,
     checksum: bool = True,
     store: StoreForm = "recipe",
+    raw: RawPlace = "store",
     fits: bool = True,
     overwrite: bool = False,
     report: Callable[[str], None] = lambda line: None,
@@ -124,6 +125,9 @@ def reduce(
         What ``night.zarr`` has of the calibrated frames: "recipe", the raw integers, and how they
         are calibrated, which :func:`~autowisp_xr.open_zarr` does when they are looked at, to the
         same bits; or "pixels", which take about nine times the room.
+    raw
+        Where a recipe has the raw pixels: in the "store", or as a "link" to their FITS files, which
+        have to stay where and as they are: size and time, else SHA-256, are compared before use.
     fits
         Whether calibrated frames are written to FITS files as well.
     overwrite
@@ -164,8 +168,9 @@ def reduce(
     if select is not None and not select.together:
         raise ValueError(sentence("not_together"))
     check_min_flat(min_flat)
-    if store not in get_args(StoreForm):
-        raise ValueError(f"store is one of {', '.join(get_args(StoreForm))}, not {store!r}")
+    for name, value, choices in (("store", store, StoreForm), ("raw", raw, RawPlace)):
+        if value not in get_args(choices):
+            raise ValueError(f"{name} is one of {', '.join(get_args(choices))}, not {value!r}")
     masks = read_masks(defects)
     rays = as_cosmic_rays(cosmic_rays)
     source, target = (Path(local_path(place, _LOCAL)).expanduser() for place in (night, out))
@@ -192,7 +197,9 @@ def reduce(
         if not checks:
             summary.notes.append(sentence("no_checks"))
         record = Record(target, target / STORE, read)
-        writer = Writer(target, overwrite, summary, report, record, checks, fits, store)
+        writer = Writer(
+            target, overwrite, summary, report, record, checks, fits, store, raw == "link"
+        )
         cameras = _known_cameras(plan, writer, camera)
         found = DefectMasks(masks, by_setup(plan.sets), cameras, writer)
         recipes = Recipes(cameras, plan.matching, select, min_flat, rays, checks, found)

@@ -21,6 +21,7 @@ import xarray as xr
 from autowisp_xr import provenance, store
 from autowisp_xr.errors import AutowispWarning, CalibrationError
 from autowisp_xr.flags import Flag
+from autowisp_xr.recipes.linked_files import linked, with_linked
 from autowisp_xr.recipes.masters import reference, referred
 from autowisp_xr.recipes.recipe import ARITHMETIC, Known, Recipe
 from autowisp_xr.schema import DIMS
@@ -33,6 +34,10 @@ RECIPE = "autowisp_xr_recipe"
 _NOTE = """\
 The image holds raw integers. autowisp_xr.open_zarr opens this group as calibrated frames, which \
 are computed by the recipe when they are looked at."""
+
+_NOTE_OF_LINKS = """\
+The pixels are in the FITS files that are listed here. autowisp_xr.open_zarr opens this group as \
+calibrated frames, which are computed by the recipe when they are looked at."""
 
 _FLAGS = "flags"
 _OF_SURROUNDINGS = np.uint8(Flag.FAULT | Flag.COSMIC)
@@ -51,6 +56,8 @@ class Kept:
     masters: Mapping[str, str | xr.Dataset]
     """Each master, by its kind: as a group of the store, or to be stored, too."""
     masks: Sequence[xr.Dataset] = ()
+    link: bool = False
+    """Whether pixels of raw frames stay in the files that they were read from."""
 
 
 def store_set(
@@ -80,12 +87,12 @@ def store_set(
     if not overwrite and _is_whole(place, group, made):
         return open_zarr(place, group=group)
     flags = _over(made["mask"].variable & _OF_SURROUNDINGS, _AREA)
-    raw = kept.raw[["image"]].assign({_FLAGS: flags})
+    raw = kept.raw[["image"]].assign({_FLAGS: flags}).drop_vars("image" if kept.link else [])
     raw = raw.assign_coords({name: made[name] for name in _SCALE if name in made.coords})
     before = len(provenance.history(kept.raw))
     own = xr.Dataset(attrs={"history": json.dumps(provenance.history(made)[before:])})
     written = {
-        "about": _NOTE,
+        "about": _NOTE_OF_LINKS if kept.link else _NOTE,
         "arithmetic": ARITHMETIC,
         "recipe": kept.recipe.to_json(),
         "masters": {kind: reference(place, one) for kind, one in kept.masters.items()},
@@ -93,24 +100,26 @@ def store_set(
         "attrs": {name: value for name, value in made.attrs.items() if name != "history"},
         "steps": provenance.history(provenance.with_hashes(own)),
     }
+    if kept.link:
+        written["files"] = linked(kept.raw)
     raw.attrs[RECIPE] = json.dumps(written)
-    given: dict[str, Any] = {"group": group, "identity": identity_of(made)}
+    given: dict[str, Any] = {"group": group, "identity": identity_of(made, link=kept.link)}
     store.write_group(raw, place, overwrite=overwrite, **given)
     return open_zarr(place, group=group)
 
 
-def identity_of(made: xr.Dataset) -> str:
+def identity_of(made: xr.Dataset, *, link: bool = False) -> str:
     """Return the identity of a group that has calibrated frames as a recipe.
 
-    Half of a group is never completed in the other form, so they have different ones.
+    Half of a group is never completed in another form, so they have different ones.
     """
-    return f"{provenance.fingerprint(made)}-recipe"
+    return f"{provenance.fingerprint(made)}-{'link' if link else 'recipe'}"
 
 
 def _is_whole(place: StoreLike, group: str, made: xr.Dataset) -> bool:
-    """Return whether a group has frames already, in either form."""
-    known = (identity_of(made), provenance.fingerprint(made))
-    return store.identity_of(place, group) in known and group in store.groups_of(place)
+    """Return whether a group has frames already, in whatever form."""
+    found = store.stated_identity(place, group)
+    return found is not None and found.partition("-")[0] == provenance.fingerprint(made)
 
 
 def _over(plane: xr.Variable, dims: tuple[str, ...]) -> xr.Variable:
@@ -151,7 +160,7 @@ def open_zarr(
         If there is no such group.
     BadImageError
         If the group is unfinished, was not written by :func:`to_zarr`, or a master of its recipe
-        is not the one that it was.
+        or a linked raw frame is not what it was.
     CalibrationError
         If the recipe is of another arithmetic than this version has.
     InUseError
@@ -181,6 +190,8 @@ def _calibrated(
     masters = {kind: referred(place, one) for kind, one in written["masters"].items()}
     masks = [referred(place, one) for one in written["masks"]]
     scale = Scale(*(raw[name].values for name in _SCALE)) if _SCALE[0] in raw.coords else None
+    if "files" in written:
+        raw = with_linked(raw, written["files"])
     known = Known(flags=_over(raw[_FLAGS].variable, DIMS), fringe_scale=scale)
     frames = raw.drop_vars([_FLAGS, *_SCALE], errors="ignore")
     with warnings.catch_warnings():

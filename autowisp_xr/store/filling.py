@@ -51,7 +51,7 @@ def encoding_of(ds: xr.Dataset) -> dict[str, dict[str, Any]]:
         for name, variable in ds.data_vars.items()
         if _by_frame(variable) or variable.dims == schema.DIMS[1:]
     }
-    widest = max(variable.dtype.itemsize for variable in planes.values())
+    widest = max((variable.dtype.itemsize for variable in planes.values()), default=1)
     for name, variable in planes.items():
         channels, height, width = variable.shape[-3:]
         rows = max(1, min(height, _CHUNK_BYTES // (width * widest)))

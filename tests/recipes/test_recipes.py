@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 
 import dask
@@ -72,6 +73,7 @@ def test_frames_of_a_recipe_are_those_of_pixels_to_the_bit(night):
     assert made.attrs["camera"] == pixels.attrs["camera"]
     ours, theirs = provenance.history(made), provenance.history(pixels)
     assert [step["id"] for step in ours] == [step["id"] for step in theirs]
+    assert provenance.frame_identities(made) == provenance.frame_identities(pixels)
     assert [step.get("inputs") for step in ours] == [step.get("inputs") for step in theirs]
 
 
@@ -169,6 +171,28 @@ def test_without_files_there_is_the_store(night, tmp_path):
     assert list((tmp_path / "out" / "masters").glob("*.fits"))
     assert aw.open_zarr(tmp_path / "out" / "night.zarr", group=GROUP).sizes["frame"] == 3
     assert "Failed" not in str(summary)
+
+
+def test_linked_pixels_stay_in_their_files_which_have_to_be_the_same(night, tmp_path):
+    top, given = night
+    shutil.copytree(top / "raw", tmp_path / "raw")
+    given = given | {"masters": None, "defects": "none", "cosmic_rays": None, "fits": False}
+    aw.reduce(tmp_path / "raw", tmp_path / "stored", **given)
+    aw.reduce(tmp_path / "raw", tmp_path / "linked", raw="link", **given)
+    store = tmp_path / "linked" / "night.zarr"
+    assert not (store / GROUP / "image").exists()
+    expected = aw.open_zarr(tmp_path / "stored" / "night.zarr", group=GROUP)
+    assert_frames_equal(aw.open_zarr(store, group=GROUP), expected)
+    path = tmp_path / "raw" / "object-0002.fits"
+    os.utime(path, (1, 1))
+    assert_frames_equal(aw.open_zarr(store, group=GROUP), expected)
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(BadImageError, match=r"object-0002\.fits was changed since"):
+        aw.open_zarr(store, group=GROUP)
+    path.unlink()
+    with pytest.raises(BadImageError, match=r"object-0002\.fits.*cannot be read .* put it back"):
+        aw.open_zarr(store, group=GROUP)
 
 
 def golden():
