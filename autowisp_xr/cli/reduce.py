@@ -31,7 +31,8 @@ def info(options: Namespace) -> int:
     from autowisp_xr import night, open_night
 
     paths = options.paths[0] if len(options.paths) == 1 else options.paths
-    print(night.info(open_night(paths, **_arguments(options))), end="")
+    tree = open_night(paths, manifest=options.manifest, **_arguments(options))
+    print(night.info(tree), end="")
     return 0
 
 

@@ -4,6 +4,7 @@ from .blank_frames import emptiness as emptiness
 from .copies import copies_of as copies_of
 from .finding import find_files as find_files
 from .finding import passed_over as passed_over
+from .manifest import Manifest as Manifest
 from .open import open_records as open_records
 from .scanning import FileRecord as FileRecord
 from .scanning import checked as checked

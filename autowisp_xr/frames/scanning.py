@@ -122,26 +122,43 @@ def scan(
     ValueError, TypeError
         For a type rule that means nothing, and for aliases of another type.
     """
-    given = {"hdu": hdu, "aliases": aliases, "types": dict(types or {}) or None}
-    words = KeywordAliases() if aliases is None else aliases
-    if not isinstance(words, KeywordAliases):
+    files = [os.path.abspath(path) for path in find_files(paths, deep, skip)]
+    return scan_files(files, hdu=hdu, aliases=aliases, types=types)
+
+
+def options_of(
+    *,
+    hdu: HduChoice = None,
+    aliases: KeywordAliases | None = None,
+    types: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Return the options of :func:`scan`, as far as they were given, as records keep them."""
+    if not isinstance(aliases, KeywordAliases | None):
         raise TypeError(
             "aliases are a KeywordAliases, such as KeywordAliases().extended(exposure='EXPO_S'), "
-            f"not {words!r}"
+            f"not {aliases!r}"
         )
+    given = {"hdu": hdu, "aliases": aliases, "types": dict(types or {}) or None}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def scan_files(files: Sequence[str], **options: Any) -> list[FileRecord]:
+    """Look into files by their absolute paths, with the options of :func:`scan`."""
+    given = options_of(**options)
+    words = given.get("aliases", KeywordAliases())
     record = partial(
         _record,
-        hdu=hdu,
+        hdu=given.get("hdu"),
         aliases=words,
-        rules=type_rules(types, aliases),
-        options={name: value for name, value in given.items() if value is not None},
+        rules=type_rules(options.get("types"), given.get("aliases")),
+        options=given,
         # most headers of a night have the same keywords: the others are not looked for in each
         among=cache(lambda keywords: words.among(set(keywords))),
     )
     with warnings.catch_warnings():
         # astropy's remarks on the form of other people's cards: nobody can act upon them here
         warnings.simplefilter("ignore")
-        return [record(os.path.abspath(path)) for path in find_files(paths, deep, skip)]
+        return list(map(record, files))
 
 
 def unused_rules(records: Sequence[FileRecord], types: Mapping[str, str] | None) -> list[str]:

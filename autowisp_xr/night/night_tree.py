@@ -34,6 +34,7 @@ def open_night(
     hdu: HduName | None = None,
     masters: Paths | None = None,
     matching: Matching | None = None,
+    manifest: str | PathLike[str] | None = None,
 ) -> xr.DataTree:
     """Open a folder of raw frames, or of what ``reduce`` made of one, as a tree.
 
@@ -46,6 +47,11 @@ def open_night(
         directory (or ``night.zarr``) with the results of :func:`~autowisp_xr.reduce`.
     camera, types, aliases, hdu, masters, matching
         As for :func:`~autowisp_xr.reduce`.
+    manifest
+        A Zarr store in which is kept what was found in the files, or a directory with one of
+        :func:`~autowisp_xr.reduce`: only files that are new or changed since are opened, and added
+        to it. It is made where there is none. None for the one that ``reduce`` has left in
+        results in or beside the directory, which is only read; "none" for none.
 
     Returns
     -------
@@ -64,11 +70,14 @@ def open_night(
         If there is nothing by one of the names, or no FITS file.
     ValueError
         If ``types`` names a type that there is not.
+    FileExistsError
+        If ``manifest`` is something that is no Zarr store.
     """
     results = _store(paths)
     if results is not None:
         return _results(results)
     reading: dict[str, Any] = {"types": types, "aliases": aliases, "hdu": hdu}
+    reading["manifest"] = _manifest(paths, manifest)
     plan = plan_night(paths, camera=camera, masters=masters, matching=matching, **reading)
     left_out = dict(plan.left_out)
     groups: dict[str, xr.Dataset] = {}
@@ -84,6 +93,21 @@ def open_night(
     notes = [*plan.notes, *_camera_notes(plan, camera), *plan.doubts]
     table = table_of(plan, left_out).assign_attrs(night=plan.night, notes="\n".join(notes))
     return xr.DataTree.from_dict({"/": table, **groups}, name="night")
+
+
+def _manifest(paths: Paths, given: str | PathLike[str] | None) -> frames.Manifest | None:
+    """Return the manifest that was named, else one of results beside the directory, if any."""
+    if given == "none":
+        return None
+    if given is not None:
+        place = Path(given).expanduser()
+        place = place / STORE if (place / STORE).exists() else place
+        if place.exists() and not (place / "zarr.json").exists():
+            raise FileExistsError(sentence("no_manifest", path=place))
+        return frames.Manifest(place)
+    if isinstance(paths, str | PathLike) and Path(paths).expanduser().is_dir():
+        return frames.Manifest.beside(paths, STORE)
+    return None
 
 
 def _camera_notes(plan: Plan, camera: Camera | None) -> list[str]:

@@ -224,6 +224,7 @@ def plan_night(
     skip: Collection[str | PathLike[str]] = (),
     look: bool = False,
     checksum: bool = False,
+    manifest: frames.Manifest | None = None,
     report: Callable[[str], None] = lambda line: None,
     **reading: Any,
 ) -> Plan:
@@ -242,13 +243,16 @@ def plan_night(
         they are read only of what may be copies of one exposure.
     checksum
         Whether frames are left out whose pixels are not those of the DATASUM in their header.
+    manifest
+        What is known of the files already, so that those only are opened that are new.
     **reading
         ``types``, ``aliases`` and ``hdu``, as for :func:`~autowisp_xr.reduce`.
     """
     matching = matching or Matching()
     paths = [paths] if isinstance(paths, str | PathLike) else list(paths)
     night = " ".join(str(fspath(path)) for path in paths)
-    records = frames.scan(paths, deep=True, skip=skip, **reading)
+    scan = frames.scan if manifest is None else manifest.scan
+    records = scan(paths, deep=True, skip=skip, **reading)
     report(f"{counted(len(records), 'FITS file')} in {night}")
     if checksum:
         records = frames.checked(records)
@@ -259,6 +263,7 @@ def plan_night(
     sets, left_out, notes = sort_frames(usable, camera, matching, look=look)
     unused = frames.unused_rules(records, reading.get("types") or {})
     notes += empty.notes
+    notes += [] if manifest is None else manifest.notes
     notes += [f"the type rule {rule!r} fits no file of this night" for rule in unused]
     notes += frames.passed_over(paths, deep=True, skip=skip)
     others: list[Candidate] = []

@@ -187,6 +187,7 @@ def reduce(
         given: dict[str, Any] = {"camera": camera, "masters": others, "matching": matching}
         given |= {"types": types, "aliases": aliases, "hdu": hdu, "skip": [target]}
         given |= {"look": checks, "checksum": checksum and checks}
+        given["manifest"] = frames.Manifest(target / STORE)
         plan = plan_night(night, **given, report=report)
         plan = replace(plan, make_fringes=make_fringes)
         read = [record.path for record in plan.records]

@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from astropy.io import fits
 
 import autowisp_xr as aw
 from autowisp_xr import simulate
+from autowisp_xr.frames import manifest
 from autowisp_xr.night import info
 from autowisp_xr.testing import no_compute
 
@@ -167,3 +169,25 @@ def test_a_tree_without_a_table_is_refused():
 def test_an_empty_folder_is_an_error_that_names_it(tmp_path):
     with pytest.raises(FileNotFoundError, match=str(tmp_path)):
         aw.open_night(tmp_path)
+
+
+def test_a_manifest_changes_nothing_and_is_read_where_results_lie_beside(
+    folder, sky, tmp_path, monkeypatch
+):
+    for path in folder.rglob("*.fits"):
+        os.utime(path, (1e9, 1e9))
+    before = sorted(folder.rglob("*"))
+    given = {"camera": sky.camera}
+    plain = aw.open_night(folder, **given)
+    for _ in range(2):
+        xr.testing.assert_identical(
+            aw.open_night(folder, **given, manifest=tmp_path / "out" / "night.zarr"), plain
+        )
+    looked = []
+    monkeypatch.setattr(manifest, "scan_files", lambda files, **_: looked.extend(files) or [])
+    xr.testing.assert_identical(aw.open_night(folder, **given), plain)
+    xr.testing.assert_identical(aw.open_night(folder, **given, manifest=tmp_path / "out"), plain)
+    assert looked == []
+    assert sorted(folder.rglob("*")) == before
+    with pytest.raises(FileExistsError, match="no Zarr store"):
+        aw.open_night(folder, manifest=folder)
