@@ -8,9 +8,18 @@
 ('channel', 'y', 'x')
 """
 
-import lazy_loader
+from typing import Any
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+from autowisp_xr.startup import importing
 
-# After the names, which it uses: from now on every Dataset has it.
-from autowisp_xr import accessor as accessor  # noqa: E402
+with importing():
+    import lazy_loader
+
+    _load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+    def __getattr__(name: str) -> Any:
+        with importing():
+            return _load(name)
+
+    # After the names, which it uses: from now on every Dataset has it.
+    from autowisp_xr import accessor as accessor

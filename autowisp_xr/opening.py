@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+# xarray imports it with the first array that is not read yet; here the collector waits meanwhile
+import dask.array  # noqa: F401
 import xarray as xr
 from numpy.typing import DTypeLike
 from xarray.backends import BackendEntrypoint
