@@ -99,14 +99,16 @@ def empty_sums(pixels: int, *, weights: bool, noise: bool, photons: bool) -> Run
 
 
 @kernel
-def take_in(pixels, noise, weight, dropped, judgement, sums, kept):
+def take_in(judged, by_noise, pixels, noise, weight, dropped, judgement, sums, kept):
     """Take the values of one frame into sums.
 
     Parameters
     ----------
+    judged, by_noise
+        The frame as outliers are found in it, as :mod:`autowisp_xr.kernels.pixels` defines them;
+        without a variance nothing is known of the noise.
     pixels, noise
-        As :mod:`autowisp_xr.kernels.pixels` defines them, of one frame; without a variance nothing
-        is known of the noise.
+        The frame as it is averaged: the same, or where there are weighted sums another.
     weight
         Of the frame; not looked at where the sums have no weights.
     dropped : (pixel) uint8, or of size 0
@@ -123,13 +125,13 @@ def take_in(pixels, noise, weight, dropped, judgement, sums, kept):
     How many were rejected.
     """
     rejected = 0
-    upper, lower, least, by_noise = judgement
+    upper, lower, least, of_noise = judgement
     w = np.full(WIDTH, weight if sums.total.size else 1.0)
     square, dark = w[0] * w[0], np.full(WIDTH, -np.inf)
     scratch = np.empty((4, WIDTH))
     for start in range(0, kept.size, WIDTH):
         stop = min(kept.size, start + WIDTH)
-        source, alive = pixels.values[0, start:stop], kept[start:stop]
+        source, alive = judged.values[0, start:stop], kept[start:stop]
         width = alive.size
         number, mean = sums.number[start:stop], sums.mean[start:stop]
         squares, own = sums.squares[start:stop], scratch[0, :width]
@@ -143,17 +145,16 @@ def take_in(pixels, noise, weight, dropped, judgement, sums, kept):
         if dropped.size:
             for pixel in range(width):
                 alive[pixel] &= dropped[start + pixel] == 0
-        known = noise.variance.size > 0
-        here = part_of_noise(noise, start, stop)
         if upper < np.inf or lower > -np.inf:
             for pixel in range(width):
                 scatter = squares[pixel] / (number[pixel] - 1.0) if number[pixel] > 1 else 0.0
                 limit[pixel] = max(scatter, least * least)
-            if known and by_noise:
-                own_variance(pixels.values[:, start:stop], here, mean, 0, 0, own)
+            if of_noise and by_noise.variance.size:
+                here = part_of_noise(by_noise, start, stop)
+                own_variance(judged.values[:, start:stop], here, mean, 0, 0, own)
                 for pixel in range(width):
                     limit[pixel] = max(limit[pixel], own[pixel])
-            fewest = 1 if by_noise else FEWEST
+            fewest = 1 if of_noise else FEWEST
             for pixel in range(width):
                 n = number[pixel]
                 limit[pixel] = np.inf if n < fewest else np.sqrt(limit[pixel] * (1.0 + 1.0 / n))
@@ -189,17 +190,18 @@ def take_in(pixels, noise, weight, dropped, judgement, sums, kept):
             part = away[pixel] * away[pixel] * (1.0 - 1.0 / number[pixel])
             squares[pixel] += part if alive[pixel] else 0.0
         if sums.total.size:
-            weigh_in(source, weight, alive, sums, start, away)
+            weigh_in(pixels.values[0, start:stop], weight, alive, sums, start, away)
         if sums.variance.size == 0:
             continue
         # photons of what lies infinitely low are none
-        own_variance(pixels.values[:, start:stop], here, dark, 0, 0, own)
+        values, here = pixels.values[:, start:stop], part_of_noise(noise, start, stop)
+        own_variance(values, here, dark, 0, 0, own)
         total = sums.variance[start:stop]
         for pixel in range(width):
             total[pixel] += square * own[pixel] if alive[pixel] else 0.0
         if sums.slope.size:
             of_photons = light_of(sums, start, stop)
-            values, rest = pixels.values[:, start:stop], scratch[3, :width]
+            rest = scratch[3, :width]
             sum_light(values, here, dark, own, w, alive, 0, 0, True, rest, of_photons)
     return rejected
 

@@ -111,7 +111,7 @@ def _scales(ds: xr.Dataset, scale: Any, exclude: int, *, with_sky: bool) -> xr.V
     if scale.by == "exposure":
         levels = _numbers(ds, _of_headers(ds, "exposure"), "the exposure", positive=True)
     elif scale.by in STATISTICS:
-        levels = _measured(ds, scale, exclude)
+        levels = measured_levels(ds, scale, exclude)
     else:
         kernel = partial(_brightness, exclude=exclude, names=names, from_zero=not with_sky)
         levels = _fitted(ds, scale, kernel, ())
@@ -125,7 +125,7 @@ def _skies(ds: xr.Dataset, sky: Any, scale: xr.Variable, exclude: int) -> xr.Var
     if not sky.measured:
         return _numbers(ds, _of_headers(ds, sky.by), f"the sky {sky.by!r}")
     if sky.by in STATISTICS:
-        levels = _measured(ds, sky, exclude) * scale
+        levels = measured_levels(ds, sky, exclude) * scale
     else:
         kernel = partial(_distance, exclude=exclude, names=tuple(schema.names(ds, "frame")))
         levels = _fitted(ds, sky, kernel, (scale,))
@@ -234,7 +234,8 @@ def _whole(levels: xr.Variable) -> xr.Variable:
     return levels if blocks.in_memory(levels) else levels.chunk({"frame": -1})
 
 
-def _measured(ds: xr.Dataset, match: Match, exclude: int) -> xr.Variable:
+def measured_levels(ds: xr.Dataset, match: Match, exclude: int) -> xr.Variable:
+    """Return the levels of frames, (frame, channel), by a statistic of their good pixels."""
     names = tuple(schema.names(ds, "frame"))
     kernel = partial(_levels, by=match.by, exclude=exclude, names=names)
     return _whole(blocks.apply(kernel, _planes(ds, match), _DIMS, [np.float64])[0])

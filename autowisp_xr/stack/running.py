@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict
 from typing import Literal
 
 import numpy as np
@@ -12,9 +11,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from autowisp_xr import provenance, schema
 from autowisp_xr.bridge import blocks
 from autowisp_xr.errors import AutowispWarning, ImageMismatchError
-from autowisp_xr.flags import names_of
 from autowisp_xr.kernels.clip import MEAN
-from autowisp_xr.matching import allowed
 from autowisp_xr.options import ErrorSource
 from autowisp_xr.outliers.sigma_clip import SigmaClip
 from autowisp_xr.stack.averaging import (
@@ -25,9 +22,19 @@ from autowisp_xr.stack.averaging import (
 from autowisp_xr.stack.coordinates import summarised
 from autowisp_xr.stack.engine import Rules
 from autowisp_xr.stack.frames_so_far import FramesSoFar, concat_outlines, own_frames
-from autowisp_xr.stack.held_frames import WEIGHT, begun, judgement_of, taken_in
+from autowisp_xr.stack.held_frames import (
+    OWN,
+    WEIGHT,
+    begun,
+    judgement_of,
+    line_between,
+    taken_in,
+    with_levels,
+)
 from autowisp_xr.stack.masters import ROBUST
+from autowisp_xr.stack.match import Match
 from autowisp_xr.stack.options import StackOptions
+from autowisp_xr.stack.running_options import as_json, check_match, of_json
 from autowisp_xr.stack.running_state import RunningState, packed, unpacked
 from autowisp_xr.stack.stacking import needless_traits
 from autowisp_xr.stack.weights import weights_of
@@ -35,9 +42,6 @@ from autowisp_xr.steps.master_matching import check_alike
 from autowisp_xr.steps.noise_sources import warn_if_lost
 from autowisp_xr.store import open_zarr, to_zarr
 from autowisp_xr.store.group import StoreLike
-
-_SAVED = ("weights", "min_values", "error", "rejected")
-"""Options as JSON has them."""
 
 _MANY = 0.2
 """A frame of which such a share is rejected is not one of the others with some outliers."""
@@ -65,6 +69,12 @@ class RunningStack:
     weights
         ``"exposure"``, ``"variance"`` or ``"noise"`` as for :func:`stack`; ``"given"`` for numbers
         that come with the frames. None: all the same.
+
+    scale, sky
+        How frames are brought to the level of the first one where outliers are found, as for
+        :func:`stack`: ``sky=("median", None)``, with "median", "mode" or "mean", or a
+        :class:`~autowisp_xr.Match` of one of them. Without, a sky that changes makes outliers of
+        whole frames. The average is always of the frames as they are.
 
     Raises
     ------
@@ -137,6 +147,8 @@ class RunningStack:
         start: int = 8,
         exclude: str | int | Iterable[str | int] = "UNUSABLE",
         weights: Literal["exposure", "variance", "noise", "given"] | None = None,
+        scale: tuple[str | Match, None] | None = None,
+        sky: tuple[str | Match, None] | None = None,
         min_values: int = 1,
         error: ErrorSource = "auto",
         average_keywords: Sequence[str] = (),
@@ -161,6 +173,8 @@ class RunningStack:
             reject=reject,
             exclude=exclude,
             weights=weights,
+            scale=scale,
+            sky=sky,
             min_values=min_values,
             error=error,
             average_keywords=average_keywords,
@@ -168,7 +182,8 @@ class RunningStack:
             rejected=rejected,
             dtype=dtype,
         )
-        self._reject = reject
+        for name, pair in (("scale", self._options.scales), ("sky", self._options.skies)):
+            check_match(name, pair)
         self._start = start if reject is not None else min(start, 3)
         self._state: RunningState | None = None
         self._torn = False
@@ -232,8 +247,9 @@ class RunningStack:
                 of_frame = weights_of(frame, options.weights, MEAN, int(options.excluded))
             else:
                 of_frame = None if own is None else own[number : number + 1]
+            frame = with_levels(_with_weight(frame, of_frame), options)
             self._torn = True
-            self._take_in(state, _with_weight(frame, of_frame))
+            self._take_in(state, frame)
             self._state, self._torn = state, False
 
     def result(self) -> xr.Dataset:
@@ -251,10 +267,10 @@ class RunningStack:
         state, options = self._whole_state(), self._options
         pattern, average, digits = state.known.pattern, state.average, state.digits
         if average is None:
-            average, digits = begun(state.held, options)
+            average, digits, _ = begun(state.held, options)
         ds = concat_outlines(state.known.sets)
         weights = ds[WEIGHT].variable if WEIGHT in ds.coords else None
-        ds = ds.drop_vars(WEIGHT, errors="ignore")
+        ds = ds.drop_vars(OWN, errors="ignore")
         propagate = self._propagates(pattern)
         if propagate:
             warn_if_lost(ds)
@@ -289,17 +305,8 @@ class RunningStack:
         store, group
             As for :func:`~autowisp_xr.to_zarr`. What is there is replaced, once the new is whole.
         """
-        state, options = self._whole_state(), self._options
-        chosen = {name: getattr(options, name) for name in _SAVED}
-        chosen |= {
-            "start": self._start,
-            "reject": None if self._reject is None else asdict(self._reject),
-            "exclude": names_of(options.excluded),
-            "average_keywords": options.keywords,
-            "allow_mismatch": sorted(allowed(options.allow_mismatch)),
-            "dtype": np.dtype(options.dtype).name,
-        }
-        to_zarr(packed(state, chosen), store, group=group, overwrite=True)
+        chosen = as_json(self._options) | {"start": self._start}
+        to_zarr(packed(self._whole_state(), chosen), store, group=group, overwrite=True)
 
     @classmethod
     def open(cls, store: StoreLike, *, group: str | None = None) -> "RunningStack":
@@ -313,22 +320,19 @@ class RunningStack:
             If there is none.
         """
         state, options = unpacked(open_zarr(store, group=group).load())
-        if options["reject"] is not None:
-            threshold = options["reject"]["threshold"]
-            both = tuple(threshold) if isinstance(threshold, list) else threshold
-            options["reject"] = SigmaClip(**options["reject"] | {"threshold": both})
-        running = cls(**options)
+        running = cls(**of_json(options))
         running._state = state
         return running
 
     def _take_in(self, state: RunningState, frame: xr.Dataset) -> None:
         if state.average is not None:
-            judgement = judgement_of(self._options.rejection, state.digits)
-            _warn_of_many(frame, taken_in(state.average, frame, judgement))
+            judgement = judgement_of(self._options.rejection, state.judged)
+            line = line_between(frame, state.known.sets[0].isel(frame=[0]))
+            _warn_of_many(frame, taken_in(state.average, frame, judgement, line=line))
         else:
             state.held.append(frame)
             if len(state.held) >= self._start:
-                state.average, state.digits = begun(state.held, self._options)
+                state.average, state.digits, state.judged = begun(state.held, self._options)
                 state.held = []
         state.known.add(frame)
 
@@ -367,8 +371,8 @@ def _warn_of_many(frame: xr.Dataset, share: float) -> None:
     if share >= _MANY:
         warnings.warn(
             f"{100 * share:.0f} % of {schema.names(frame, 'frame')[0]} was rejected: its level, or "
-            "its noise, is not that of the frames so far. Leave such frames out, or bring all to "
-            "one level first",
+            "its noise, is not that of the frames so far; leave such frames out, or match them by "
+            "sky=('median', None)",
             AutowispWarning,
             stacklevel=4,
         )

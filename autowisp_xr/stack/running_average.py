@@ -15,7 +15,7 @@ import numpy as np
 from autowisp_xr.arrays import Bits, Floats, Integers
 from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.clip import MEAN
-from autowisp_xr.kernels.lines import left_out
+from autowisp_xr.kernels.lines import Lines, left_out, on_lines
 from autowisp_xr.kernels.pixels import (
     Block,
     Digitisation,
@@ -45,7 +45,7 @@ from autowisp_xr.stack.engine import (
 from autowisp_xr.stats.order_statistics import variance_factors
 from autowisp_xr.steps.noise_sources import numbered
 
-_PIECE = 2**18
+_PIECE = 2**16
 """Pixels that one thread works through at a time."""
 
 Names = tuple[str, str]
@@ -64,8 +64,11 @@ class RunningAverage:
     exclude
         Values with any of these flags are left out.
     weighed
-        Whether frames have weights.
+        Whether frames have weights, or are averaged otherwise than they are judged.
     """
+
+    dtype = np.dtype(np.float64)
+    """Of values on a line."""
 
     def __init__(
         self, shape: tuple[int, ...], first: FramePlanes, exclude: int, *, weighed: bool
@@ -92,6 +95,7 @@ class RunningAverage:
         weights: Floats,
         judgement: Judgement,
         dropped: Bits | None = None,
+        line: Lines | None = None,
     ) -> int:
         """Take in a frame.
 
@@ -107,6 +111,8 @@ class RunningAverage:
             How its values are judged.
         dropped : (pixel) uint8
             1 for what has been rejected before.
+        line : (1, channel)
+            By which it is brought to the level of the others where outliers are found.
 
         Returns
         -------
@@ -118,24 +124,26 @@ class RunningAverage:
             # those of before were no stacks
             self.total = self.sums.number.copy()
         amplitudes = [
-            (plane[0], sums.setdefault(name, np.zeros((rows, plane.size))))
-            for sums, plane, name, rows in zip(
-                self.shared, (noise.shared, noise.relative), names, (1, 2), strict=True
+            (plane, sums.setdefault(masters, np.zeros((rows, pixels.values.size))))
+            for sums, plane, masters, rows in zip(
+                self.shared, ("shared", "relative"), names, (1, 2), strict=True
             )
-            if plane.size
+            if getattr(noise, plane).size
         ]
 
         def piece(where: tuple[int, slice]) -> int:
             channel, cut = where
             weight = float(weights[channel])
             kept = np.empty(cut.stop - cut.start, np.bool_)
-            sums, values = _cut(self.sums, cut), pixels.values[0, cut]
-            rejected = take_in(
-                _cut(pixels, cut), _cut(noise, cut), weight, gone[cut], judgement, sums, kept
-            )
-            for plane, rows in amplitudes:
+            # of one type, so that there is one kernel to compile
+            own = _as_floats(_cut(pixels, cut)), _as_floats(_cut(noise, cut))
+            sums, values = _cut(self.sums, cut), own[0].values[0]
+            judged = own if line is None else on_lines(*own, _of_channel(line, channel), self.dtype)
+            rejected = take_in(*judged, *own, weight, gone[cut], judgement, sums, kept)
+            for name, rows in amplitudes:
+                plane = getattr(own[1], name)
                 for row, factors in zip(rows, (values[:0], values), strict=False):
-                    add_amplitudes(plane[cut], factors, weight, kept, row[cut])
+                    add_amplitudes(plane[0], factors, weight, kept, row[cut])
             if self.total is not None:
                 counts = 1 if frame.counts is None else frame.counts.reshape(-1)[cut]
                 self.total[cut] += np.where(kept, counts, 0).astype(np.int32)
@@ -144,7 +152,9 @@ class RunningAverage:
         self.frames += 1
         return sum(_through(piece, self._pieces()))
 
-    def outliers(self, frames: FramePlanes, reject: Rejection, digits: Digitisation) -> Bits:
+    def outliers(
+        self, frames: FramePlanes, reject: Rejection, digits: Digitisation, lines: Lines | None
+    ) -> Bits:
         """Return which values of several frames are outliers among them, (frame, pixel) uint8.
 
         How many there are of each pixel, below and above, is added to the sums.
@@ -154,8 +164,11 @@ class RunningAverage:
         dropped = np.empty(pixels.values.shape, np.uint8)
 
         def piece(where: tuple[int, slice]) -> None:
-            _, cut = where
-            block, rest = reject.average(_cut(pixels, cut), _cut(noise, cut), MEAN, digits)
+            channel, cut = where
+            judged = _cut(pixels, cut), _cut(noise, cut)
+            if lines is not None:
+                judged = on_lines(*judged, _of_channel(lines, channel), self.dtype)
+            block, rest = reject.average(*judged, MEAN, digits)
             dropped[:, cut] = left_out(with_mask(rest), block)
             self.sums.below[cut] += block.below
             self.sums.above[cut] += block.above
@@ -267,6 +280,23 @@ def _united(sums: dict[str, Floats], total: Floats) -> Floats:
     for name, amplitudes in sums.items():
         united[groups[name]] = united.get(groups[name], 0.0) + amplitudes
     return sum((amplitudes / total) ** 2 for amplitudes in united.values())
+
+
+def _of_channel(lines: Lines, channel: int) -> Lines:
+    scale, sky = (np.ascontiguousarray(each[:, channel : channel + 1]) for each in lines)
+    return Lines(scale, sky)
+
+
+def _as_floats(arrays: Any) -> Any:
+    """Return a named tuple of arrays with all but flags in double precision."""
+    return type(arrays)(
+        *(
+            each.astype(np.float64)
+            if isinstance(each, np.ndarray) and each.dtype != np.uint8
+            else each
+            for each in arrays
+        )
+    )
 
 
 def _cut(arrays: Any, where: slice) -> Any:

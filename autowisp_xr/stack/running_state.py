@@ -33,6 +33,9 @@ class RunningState:
     average: RunningAverage | None = None
     """Sums through all; None while frames are held."""
     digits: Digitisation = UNKNOWN
+    """How they are digitised."""
+    judged: Digitisation = UNKNOWN
+    """The same where outliers are found."""
 
 
 def packed(state: RunningState, options: dict[str, Any]) -> xr.Dataset:
@@ -41,7 +44,8 @@ def packed(state: RunningState, options: dict[str, Any]) -> xr.Dataset:
     shape = tuple(pattern.sizes[dim] for dim in schema.DIMS[1:])
     planes: dict[str, Any] = {"image": np.zeros(shape, np.float32)}
     about: dict[str, Any] = {"options": options, "held": []}
-    about |= {"digits": list(map(str, state.digits)), "units": schema.units_of(pattern)}
+    about |= {name: list(map(str, getattr(state, name))) for name in ("digits", "judged")}
+    about |= {"units": schema.units_of(pattern)}
     if state.average is not None:
         kept, names = state.average.parts()
         planes["image"] = state.average.sums.mean.reshape(shape)
@@ -89,7 +93,8 @@ def unpacked(ds: xr.Dataset) -> tuple[RunningState, dict[str, Any]]:
     known.sets = sets
     frames = (one.isel(frame=[i]) for one in sets for i in range(one.sizes["frame"]))
     state = RunningState(known)
-    state.digits = Digitisation(*map(float, about["digits"]))
+    for name in ("digits", "judged"):
+        setattr(state, name, Digitisation(*map(float, about[name])))
     if "average" in about:
         kept = {
             str(name).removeprefix("sum_"): np.array(plane.values).reshape(-1)

@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import autowisp_xr as aw
 from autowisp_xr import (
@@ -178,6 +179,31 @@ def test_a_frame_of_another_level_is_named():
         running.update(ds.isel(frame=[9]))
 
 
+def test_a_sky_that_changes_hides_no_outlier_and_makes_none():
+    ds, _ = night(14, pixels=(1, 30, 40))
+    sky = np.linspace(0, 400, 14)
+    ds["image"] += xr.DataArray(sky, dims="frame")
+    ds["image"][11, 0, 3, 4] += 150
+    options = {"sky": ("median", None), "reject": clip(5)}
+    found = one_by_one(ds, **options)
+    assert (found["rejected_high"].sum(), found["rejected_high"][0, 3, 4]) == (1, 1)
+    assert found["rejected_low"].sum() == 0
+    whole = aw.stack(ds, "mean", rejected=True, **options, **F8)
+    assert_same_but_for_rounding(found, whole)
+
+
+def test_a_scale_is_matched_where_outliers_are_found():
+    ds, _ = night(12, pixels=(1, 30, 40))
+    ds = ds * xr.DataArray(np.linspace(1, 0.5, 12), dims="frame")
+    ds["image"][10, 0, 3, 4] += 150
+    ds["variance"] = ds["variance"].astype("f4")
+    ds = aw.schema.with_attributes(ds, "adu")
+    region = aw.Match("mean", region={"xmin": 0, "xmax": 40, "ymin": 5, "ymax": 30})
+    found = one_by_one(ds, scale=(region, None), reject=clip(5))
+    assert (found["rejected_high"].sum(), found["rejected_high"][0, 3, 4]) == (1, 1)
+    np.testing.assert_allclose(found["image"][0, 8], ds["image"].mean("frame")[0, 8], rtol=1e-6)
+
+
 # ------------------------------------------------------------------ manners
 
 
@@ -220,6 +246,8 @@ def test_options_that_there_are_not_are_refused(frames):
         ({"reject": aw.MinMax()}, "rejects by SigmaClip"),
         ({"weights": "size"}, "'given'"),
         ({"start": 0}, "at least 1"),
+        ({"sky": "median"}, r"sky is \('median', None\)"),
+        ({"scale": ("exposure", None)}, "matches frames to the first one"),
         ({"error": "no"}, "error"),
     ):
         with pytest.raises(ValueError, match=reason):
@@ -254,6 +282,7 @@ def test_it_is_taken_up_where_it_was_saved(science, tmp_path, number):
     both = aw.concat([one, other.assign_coords(frame=text("a", "b", "c"))])
     frames = both.isel(frame=slice(number))
     options = {"start": 4, "rejected": True, "reject": SigmaClip((5, -4)), "weights": "exposure"}
+    options["sky"] = (aw.Match("mean", region="[3:12,2:5]"), None)
     whole, part = RunningStack(**options), RunningStack(**options)
     part.update(frames.isel(frame=slice(number - 1)))
     whole.update(frames)
