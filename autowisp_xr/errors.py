@@ -41,6 +41,10 @@ class InUseError(AutowispError, OSError):
     """Another run is writing in the same place, or may be; with its process, host and start."""
 
 
+class MemoryLimitError(AutowispError, ValueError):
+    """Work takes more memory than the limit that somebody stated; with what it takes."""
+
+
 class MissingPackageError(AutowispError, ImportError):
     """A package that only some need is not installed; with the extra that it comes with."""
 

@@ -14,8 +14,8 @@ import operator
 import os
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -24,13 +24,14 @@ from numpy.typing import DTypeLike
 
 from autowisp_xr._compat import in_memory as in_memory
 from autowisp_xr.arrays import Duck
+from autowisp_xr.bridge import planner
+from autowisp_xr.bridge.memory_limit import in_force, kept, workers
 from autowisp_xr.bridge.remembering import remembered
+from autowisp_xr.bridge.sizes import made_of, sizes_of
 from autowisp_xr.bridge.tasks import Kernel, Typed
 
-_BAND_BYTES = 2**24
-"""Bytes of one band of rows of all frames, twice that at most; two threads hold a few of them."""
-
-_PIECE_BYTES = 2**18
+_CELLS = 2**21
+"""Pixels of all frames in a band of what is in memory."""
 
 
 def load_coordinates(ds: xr.Dataset) -> xr.Dataset:
@@ -67,7 +68,7 @@ def stackwise(variable: xr.Variable) -> xr.Variable:
         return pixelwise(variable)
     if variable.chunks is not None and len(variable.chunksizes["frame"]) == 1:
         return variable
-    rows = _band(variable, variable.dtype.itemsize)
+    rows = _rows_of_bands([variable])
     return pixelwise(variable).chunk({"frame": -1, "channel": -1, "y": rows, "x": -1})
 
 
@@ -86,8 +87,7 @@ def bands(ds: xr.Dataset) -> xr.Dataset:
     frames = [variable for variable in lazy.values() if "frame" in variable.dims]
     if not frames:
         return ds
-    depth = sum(variable.dtype.itemsize for variable in frames)
-    rows = min(_band(variable, depth) for variable in frames)
+    rows = _rows_of_bands(list(lazy.values()))
     return ds.assign(
         {
             name: variable.chunk({dim: rows if dim == "y" else -1 for dim in variable.dims})
@@ -98,7 +98,7 @@ def bands(ds: xr.Dataset) -> xr.Dataset:
 
 def _in_other_chunks(variable: xr.Variable) -> bool:
     """Return whether bands of a variable can be made from what it is made of."""
-    made = getattr(variable.data, "made", None)
+    made = made_of(variable)
     if made is None or "y" not in made.source.free:
         return False
     return "frame" not in variable.dims or len(variable.chunksizes["frame"]) > 1
@@ -198,14 +198,14 @@ def _frames_or_bands(sizes: Mapping[str, int], cells: int) -> list[dict[str, sli
         return [{"frame": slice(i, i + 1)} for i in range(sizes["frame"])]
     if "y" not in sizes:
         return [{}]
-    rows = max(1, min(-(-sizes["y"] // 4), sizes["y"] * (_BAND_BYTES // 8) // cells))
+    rows = max(1, min(-(-sizes["y"] // 4), sizes["y"] * _CELLS // cells))
     return [{"y": slice(y, y + rows)} for y in range(0, sizes["y"], rows)]
 
 
 def moved(variable: xr.Variable) -> bool:
     """Return whether planes of frames are in chunks of dask which cannot be made afresh."""
     of_frames = variable.chunks is not None and {"frame", "y"} <= set(variable.dims)
-    return of_frames and getattr(variable.data, "made", None) is None
+    return of_frames and made_of(variable) is None
 
 
 def _blockwise(
@@ -256,14 +256,30 @@ def _chunked(variable: xr.Variable, *whole: Hashable) -> xr.Variable:
     return variable.chunk(split) if split else variable
 
 
-def _band(variable: xr.Variable, depth: int) -> int:
-    """Return the rows of a band of all frames, in whole chunks of the store they come from."""
-    from autowisp_xr.bridge.sources import stored_rows
+def frames_at_once(planes: Sequence[xr.Variable], most: int | None = None) -> planner.Plan:
+    """Return how many whole frames may be in memory together while they are written.
 
-    pixels = prod(size for dim, size in variable.sizes.items() if dim != "y")
-    row_bytes = depth * pixels
-    unit = stored_rows(variable)
-    # of many files each gives a little, and two threads that read little wait for each other
-    most = min(max(_BAND_BYTES, variable.sizes.get("frame", 1) * _PIECE_BYTES), 2 * _BAND_BYTES)
-    rows = max(1, most // max(row_bytes, 1))
-    return max(unit, rows // unit * unit)
+    Parameters
+    ----------
+    planes
+        What is written, (frame, channel, y, x) each.
+    most
+        As many as is fast; None for one in each thread of dask.
+
+    Raises
+    ------
+    MemoryLimitError
+        Where one frame takes more than the limit.
+    """
+    limit, frames = in_force(), sizes_of(planes)
+    # what is written is copied once more
+    frames = replace(frames, made=max(frames.made, frames.read))
+    plan = planner.whole_frames(frames, limit.bytes, most or workers())
+    return kept(plan, f"a whole frame of {frames.height} x {frames.width}", limit)
+
+
+def _rows_of_bands(planes: Sequence[xr.Variable]) -> int:
+    """Return the rows of a band of all frames of planes that go together."""
+    limit, frames = in_force(), sizes_of(planes)
+    plan = planner.bands(frames, limit.bytes, workers())
+    return kept(plan, f"a row of {frames.number} frames in each of {workers()} threads", limit).rows

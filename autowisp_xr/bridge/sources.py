@@ -17,6 +17,9 @@ from numpy.typing import DTypeLike
 
 from autowisp_xr._compat import in_memory
 from autowisp_xr.arrays import Numbers
+from autowisp_xr.bridge.memory_limit import in_force, kept, workers
+from autowisp_xr.bridge.planner import blocks
+from autowisp_xr.bridge.sizes import made_of, sizes_of_source
 from autowisp_xr.bridge.tasks import (
     Call,
     Cut,
@@ -84,8 +87,8 @@ class Source:
         """Whether the kernel with its options is sent once, not in each task."""
         try:
             return len(pickle.dumps(self.kernel)) > _LARGE
-        except (pickle.PicklingError, AttributeError, TypeError):
-            # what is of no module stays in this process
+        except Exception:
+            # what is of no module, or belongs to this process, stays in it
             return False
 
     def __getstate__(self) -> dict[str, Any]:
@@ -100,14 +103,25 @@ class Source:
             chunks = {dim: (self.sizes[dim],) for dim in self.dims}
             if "frame" in self.dims:
                 chunks["frame"] = (1,) * self.sizes["frame"]
+            if {"frame", "y"} <= self.free and (rows := self._rows()) < self.sizes["y"]:
+                number, rest = divmod(self.sizes["y"], rows)
+                chunks["y"] = (rows,) * number + ((rest,) if rest else ())
         for operand in sorted(given, key=lambda operand: "frame" not in operand.dims):
             for dim, sizes in operand.chunksizes.items():
-                if self.sizes.get(dim) == sum(sizes):
+                # where blocks would not do, they come whole
+                cuts = dim in self.free or not self.free
+                if cuts and self.sizes.get(dim) == sum(sizes):
                     chunks.setdefault(dim, sizes)
         return Cut(
             tuple(range(self.sizes[dim]) for dim in self.dims),
             tuple(chunks.get(dim, (self.sizes[dim],)) for dim in self.dims),
         )
+
+    def _rows(self) -> int:
+        """Return how many rows of a frame fit into memory."""
+        limit, made = in_force(), sum(dtype.itemsize for dtype in self.kernel.dtypes)
+        plan = blocks(sizes_of_source(self, made), limit.bytes, workers())
+        return kept(plan, f"a row of a frame in each of {workers()} threads", limit).rows
 
     def packed(self, spans: Spans) -> Array:
         """Return an array whose blocks are tuples: all results of the kernel for one chunk."""
@@ -289,11 +303,6 @@ class _Inside:
         return FromCall(self.plan.call(own, others), self.number)
 
 
-def made_of(variable: xr.Variable) -> Made | None:
-    """Return what a variable is made of, where it can be made afresh; else None."""
-    return None if variable.chunks is None else getattr(variable.data, "made", None)
-
-
 def graph_of(name: str, tasks: Mapping[Any, Any], parents: Sequence[Any]) -> HighLevelGraph:
     """Return the tasks of an array after those of others."""
     return HighLevelGraph.from_collections(name, tasks, dependencies=parents)
@@ -307,16 +316,6 @@ def as_read(values: Numbers) -> tuple[Numbers]:
 def _is_late(variable: xr.Variable) -> bool:
     """Return whether a variable is neither in memory nor in chunks: it is read when asked for."""
     return not in_memory(variable) and variable.chunks is None
-
-
-def stored_rows(variable: xr.Variable) -> int:
-    """Return how many rows the frames at rest that a variable is made of have in a chunk."""
-    made = made_of(variable)
-    if made is not None:
-        return max((stored_rows(one) for one in made.source.operands if one is not None), default=1)
-    stored = variable.encoding.get("chunks")
-    framed = {"frame", "y"} <= set(variable.dims)
-    return int(stored[variable.dims.index("y")]) if stored and framed else 1
 
 
 def _where_it_rests(operand: xr.Variable | None) -> xr.Variable | None:

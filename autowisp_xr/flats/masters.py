@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike
 from autowisp_xr import schema
 from autowisp_xr.arrays import Integers
 from autowisp_xr.bridge import blocks
+from autowisp_xr.bridge.memory_limit import MemoryLimit, limited
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispWarning
 from autowisp_xr.flats.brightness import ALIKE, is_common, levels_of, levels_of_samples, verdicts_of
@@ -42,6 +43,7 @@ def master_flat(
     min_flat: float = MIN_FLAT,
     allow_mismatch: Collection[str] = (),
     dtype: DTypeLike = "float32",
+    memory_limit: MemoryLimit = None,
     **stack_options: Any,
 ) -> MasterFlats:
     """Make a master flat of flat frames: each is scaled to a mean of one, then stacked.
@@ -67,6 +69,9 @@ def master_flat(
         :func:`~autowisp_xr.divide_flat`.
     dtype
         Type of ``image`` and ``variance``.
+    memory_limit
+        How much memory may be taken at a time, as "2GB" or in bytes; see
+        :data:`~autowisp_xr.bridge.memory_limit.MemoryLimit`.
     stack_options
         As for :func:`~autowisp_xr.stack`, for both masters. By default the mean, as for
         :func:`master_bias`, of fewer than 10 frames the median of all.
@@ -139,35 +144,36 @@ def master_flat(
             f"select is None or a FlatSelection, such as FlatSelection(), not {select!r}"
         )
 
-    frames = ds
-    if schema.is_raw(ds):
-        frames = calibrate(
-            ds,
-            bias=bias,
-            dark=dark,
-            overscan=overscan,
-            camera=camera,
-            scale_dark=scale_dark,
-            noise=noise,
-            allow_mismatch=allow_mismatch,
-            dtype=dtype,
-        )
-    # brought to one level, frames that do not saturate show what those would that do
-    usual = {"dtype": dtype, "allow_mismatch": allow_mismatch, "noise": noise, "reach": 0.0}
-    common = is_common(level, frames, apart=select is not None and not select.together)
-    finish = partial(_stacked, common=common, min_flat=min_flat, options=usual | stack_options)
-    flats = _FlatSet(frames, common, finish)
-    if select is None:
-        return _of_all(flats)
-    if select.together:
-        made = _of_selected(flats, select)
-    else:
-        check_channels(frames, select)
-        parts = []
-        for number, channel in enumerate(schema.names(frames, "channel")):
-            part = flats._replace(frames=frames.isel(channel=[number]))
-            parts.append(_of_selected(part, select.of_channel(channel)))
-        made = merged(parts, frames, select)
+    with limited(memory_limit):
+        frames = ds
+        if schema.is_raw(ds):
+            frames = calibrate(
+                ds,
+                bias=bias,
+                dark=dark,
+                overscan=overscan,
+                camera=camera,
+                scale_dark=scale_dark,
+                noise=noise,
+                allow_mismatch=allow_mismatch,
+                dtype=dtype,
+            )
+        # brought to one level, frames that do not saturate show what those would that do
+        usual = {"dtype": dtype, "allow_mismatch": allow_mismatch, "noise": noise, "reach": 0.0}
+        common = is_common(level, frames, apart=select is not None and not select.together)
+        finish = partial(_stacked, common=common, min_flat=min_flat, options=usual | stack_options)
+        flats = _FlatSet(frames, common, finish)
+        if select is None:
+            return _of_all(flats)
+        if select.together:
+            made = _of_selected(flats, select)
+        else:
+            check_channels(frames, select)
+            parts = []
+            for number, channel in enumerate(schema.names(frames, "channel")):
+                part = flats._replace(frames=frames.isel(channel=[number]))
+                parts.append(_of_selected(part, select.of_channel(channel)))
+            made = merged(parts, frames, select)
     missing = [note for note in made.notes if NO_HIGH in note]
     if missing:
         warnings.warn("; ".join(missing), AutowispWarning, stacklevel=2)

@@ -129,7 +129,8 @@ def write_frames(
         i: Targets(targets[i * channels : (i + 1) * channels]) for i in range(ds.sizes["frame"])
     }
     files = {i: of_frame for i, of_frame in files.items() if any(of_frame.of_channels)}
-    with ThreadPoolExecutor(_WRITERS) as pool:
+    at_once = blocks.frames_at_once(planes, _WRITERS).at_once
+    with ThreadPoolExecutor(at_once) as pool:
         try:
             if any(plane.chunks for plane in planes):
                 written = _by_dask(planes, files, write, pool)

@@ -15,6 +15,7 @@ from astropy.io import fits
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.addresses import local_path
+from autowisp_xr.bridge.memory_limit import MemoryLimit, limited
 from autowisp_xr.frames import ccddata
 from autowisp_xr.frames.atomic_write import check_name, write_whole
 from autowisp_xr.frames.names import fill_template
@@ -38,6 +39,7 @@ def to_fits(
     overwrite: bool = False,
     compress: float | bool | None = None,
     hashes: bool = True,
+    memory_limit: MemoryLimit = None,
 ) -> list[str]:
     """Write frames or a master to FITS files, one for each frame and channel.
 
@@ -57,6 +59,9 @@ def to_fits(
         divided by it (True is 16, as the original AutoWISP does).
     hashes
         Whether the history that goes along names the SHA-256 of the files that were read.
+    memory_limit
+        How much memory may be taken at a time, as "2GB" or in bytes; see
+        :data:`~autowisp_xr.bridge.memory_limit.MemoryLimit`.
 
     Returns
     -------
@@ -98,9 +103,10 @@ def to_fits(
     ``CCDData.read`` of astropy takes unit, errors and mask of a file without an argument where it
     was imported before something was written; elsewhere it needs ``hdu_uncertainty="ERROR"``.
     """
-    return write_missing(
-        ds, template, lambda path: False, overwrite=overwrite, compress=compress, hashes=hashes
-    )
+    with limited(memory_limit):
+        return write_missing(
+            ds, template, lambda path: False, overwrite=overwrite, compress=compress, hashes=hashes
+        )
 
 
 def write_missing(

@@ -9,6 +9,7 @@ from numpy.typing import DTypeLike
 
 from autowisp_xr import schema
 from autowisp_xr.bridge import blocks
+from autowisp_xr.bridge.memory_limit import MemoryLimit, limited
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispWarning
 from autowisp_xr.options import NoiseWanted, OverscanChoice, Photons
@@ -37,6 +38,7 @@ def master_bias(
     noise: NoiseWanted = "required",
     allow_mismatch: Collection[str] = (),
     dtype: DTypeLike = "float32",
+    memory_limit: MemoryLimit = None,
     **stack_options: Any,
 ) -> xr.Dataset:
     """Make the master bias of bias frames.
@@ -55,6 +57,9 @@ def master_bias(
         Traits in which frames may differ, such as "temperature" or "gain_setting".
     dtype
         Type of ``image`` and ``variance``.
+    memory_limit
+        How much memory may be taken at a time, as "2GB" or in bytes; see
+        :data:`~autowisp_xr.bridge.memory_limit.MemoryLimit`.
     stack_options
         As for :func:`~autowisp_xr.stack`. By default a mean, with ``SigmaClip(5, scale="mad",
         about="median", floor="noise")``: the median of whole numbers is a whole or half number,
@@ -77,7 +82,8 @@ def master_bias(
         read for that.
     """
     options = {"dtype": dtype, "allow_mismatch": allow_mismatch, "noise": noise, **stack_options}
-    return _master(ds, "bias", None, overscan, camera, options)
+    with limited(memory_limit):
+        return _master(ds, "bias", None, overscan, camera, options)
 
 
 def master_dark(
@@ -89,6 +95,7 @@ def master_dark(
     noise: NoiseWanted = "required",
     allow_mismatch: Collection[str] = (),
     dtype: DTypeLike = "float32",
+    memory_limit: MemoryLimit = None,
     **stack_options: Any,
 ) -> xr.Dataset:
     """Make the master dark of dark frames of one exposure.
@@ -100,7 +107,7 @@ def master_dark(
         subtracted; or calibrated ones, which are taken as they are.
     bias
         Master bias. Only a dark without bias can be scaled to other exposures.
-    overscan, camera, noise, allow_mismatch, dtype, stack_options
+    overscan, camera, noise, allow_mismatch, dtype, memory_limit, stack_options
         As for :func:`master_bias`; what may differ goes for frames and bias, too.
 
     Returns
@@ -117,7 +124,8 @@ def master_dark(
         Where the bias does not belong to the frames.
     """
     options = {"dtype": dtype, "allow_mismatch": allow_mismatch, "noise": noise, **stack_options}
-    return _master(ds, "dark", bias, overscan, camera, options)
+    with limited(memory_limit):
+        return _master(ds, "dark", bias, overscan, camera, options)
 
 
 def _warn_of_floor(ds: xr.Dataset) -> None:

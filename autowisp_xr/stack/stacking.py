@@ -7,6 +7,7 @@ import xarray as xr
 from numpy.typing import DTypeLike
 
 from autowisp_xr import schema
+from autowisp_xr.bridge.memory_limit import MemoryLimit, limited
 from autowisp_xr.kernels.clip import MEAN
 from autowisp_xr.options import Average, ErrorSource, Weights
 from autowisp_xr.outliers.of_user import RejectChoice
@@ -32,6 +33,7 @@ def stack(
     allow_mismatch: Collection[str] = (),
     rejected: bool = False,
     dtype: DTypeLike = "float32",
+    memory_limit: MemoryLimit = None,
 ) -> xr.Dataset:
     r"""Average frames pixel by pixel.
 
@@ -109,6 +111,9 @@ def stack(
         were rejected below and above the others (uint16).
     dtype
         Type of ``image`` and ``variance``; all sums are float64.
+    memory_limit
+        How much memory may be taken at a time, as "2GB" or in bytes; see
+        :data:`~autowisp_xr.bridge.memory_limit.MemoryLimit`.
 
     Returns
     -------
@@ -384,7 +389,8 @@ def stack(
     )
     schema.check(ds)
     check_alike(ds, "one stack", allow_mismatch, leave_out=needless_traits(ds, options))
-    return stacked(ds, options)
+    with limited(memory_limit):
+        return stacked(ds, options)
 
 
 def needless_traits(ds: xr.Dataset, options: StackOptions) -> list[str]:

@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.typing import DTypeLike
 
 from autowisp_xr import provenance, schema
+from autowisp_xr.bridge.memory_limit import MemoryLimit, limited
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.kinds import MASTERS
@@ -63,6 +64,7 @@ def calibrate(
     cosmic_rays: CosmicRaysChoice = None,
     allow_mismatch: Collection[str] = (),
     dtype: DTypeLike = "float32",
+    memory_limit: MemoryLimit = None,
 ) -> xr.Dataset:
     r"""Calibrate raw frames, and carry variance and mask through every step.
 
@@ -105,6 +107,9 @@ def calibrate(
         What may differ between frames and masters, as for :class:`~autowisp_xr.Matching`.
     dtype
         Type of the planes that come out; all arithmetic is float64.
+    memory_limit
+        How much memory may be taken at a time, as "2GB" or in bytes; see
+        :data:`~autowisp_xr.bridge.memory_limit.MemoryLimit`.
 
     Returns
     -------
@@ -180,22 +185,23 @@ def calibrate(
     rays = as_cosmic_rays(cosmic_rays)
     if rays and camera.unknown_noise:
         raise CalibrationError(NOISE_NEEDED)
-    result = calibrated(
-        ds,
-        noise=noise,
-        camera=camera,
-        masters={"bias": bias, "dark": dark, "flat": flat},
-        masks=masks,
-        overscan=overscan,
-        scale_dark=scale_dark,
-        photons=photons,
-        min_flat=min_flat,
-        allow_mismatch=allow_mismatch,
-        dtype=dtype,
-    )
-    if fringe is not None:
-        result = subtract_fringe(result, fringe, allow_mismatch=allow_mismatch, dtype=dtype)
-    return with_cosmic_rays(result, rays) if rays else result
+    with limited(memory_limit):
+        result = calibrated(
+            ds,
+            noise=noise,
+            camera=camera,
+            masters={"bias": bias, "dark": dark, "flat": flat},
+            masks=masks,
+            overscan=overscan,
+            scale_dark=scale_dark,
+            photons=photons,
+            min_flat=min_flat,
+            allow_mismatch=allow_mismatch,
+            dtype=dtype,
+        )
+        if fringe is not None:
+            result = subtract_fringe(result, fringe, allow_mismatch=allow_mismatch, dtype=dtype)
+        return with_cosmic_rays(result, rays) if rays else result
 
 
 def calibrated(

@@ -22,6 +22,7 @@ from zarr.errors import ContainsArrayError
 
 from autowisp_xr import provenance, schema
 from autowisp_xr._compat import LateArray, OuterKey, late_variable
+from autowisp_xr.bridge.memory_limit import MemoryLimit, limited
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.store import swap
 from autowisp_xr.store.filling import fill, storable
@@ -87,6 +88,7 @@ def to_zarr(
     group: str | None = None,
     overwrite: bool = False,
     storage_options: Mapping[str, Any] | None = None,
+    memory_limit: MemoryLimit = None,
 ) -> xr.Dataset:
     """Write frames or a master to Zarr, and open what was written.
 
@@ -107,6 +109,9 @@ def to_zarr(
         and there is room needed for both.
     storage_options
         Of an address, for fsspec, as ``{"anon": True}``.
+    memory_limit
+        How much memory may be taken at a time, as "2GB" or in bytes; see
+        :data:`~autowisp_xr.bridge.memory_limit.MemoryLimit`.
 
     Returns
     -------
@@ -135,8 +140,9 @@ def to_zarr(
     however many its frames; 5 to read a frame, and 3 a frame to read a band of rows of all.
     """
     schema.check(ds, master="frame" not in ds.dims)
-    store = store_at(store, storage_options)
-    write_group(ds, store, group=group, identity=provenance.fingerprint(ds), overwrite=overwrite)
+    store, identity = store_at(store, storage_options), provenance.fingerprint(ds)
+    with limited(memory_limit):
+        write_group(ds, store, group=group, identity=identity, overwrite=overwrite)
     return open_zarr(store, group=group)
 
 

@@ -10,6 +10,7 @@ they are left as they are.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,10 @@ from zarr.codecs import BloscCodec
 from autowisp_xr import provenance, schema
 from autowisp_xr._compat import wait_for
 from autowisp_xr.arrays import Bools, Cube, Integers, Planes
+from autowisp_xr.bridge import blocks, planner
 from autowisp_xr.flags import Flag
 from autowisp_xr.store.group import MARKS, STATE, Group
 from autowisp_xr.store.variables import arrays_of, create
-
-_CHUNK_BYTES = 2**19
 
 
 def storable(coord: xr.Variable) -> xr.Variable:
@@ -54,7 +54,7 @@ def encoding_of(ds: xr.Dataset) -> dict[str, dict[str, Any]]:
     widest = max((variable.dtype.itemsize for variable in planes.values()), default=1)
     for name, variable in planes.items():
         channels, height, width = variable.shape[-3:]
-        rows = max(1, min(height, _CHUNK_BYTES // (width * widest)))
+        rows = planner.chunk_rows(height, width, widest)
         whole = -(-height // rows) * rows
         outer = (1,) if "frame" in variable.dims else ()
         lz4 = BloscCodec(cname="lz4", shuffle="bitshuffle", typesize=variable.dtype.itemsize)
@@ -143,47 +143,43 @@ class Arrays:
 
 def _write(ds: xr.Dataset, arrays: Arrays) -> None:
     import dask.array as da
+    import dask.config
     from dask.delayed import delayed
 
     planes = [str(name) for name, variable in ds.data_vars.items() if _by_frame(variable)]
     alone = [str(name) for name in ds.data_vars if name not in planes]
     lazy = [ds[name].chunk().data for name in alone]
     written: Any = True
+    at_once = None
     if alone:
         # with the frames, so that what both are made of is made once, and before the first mark
-        written = da.from_delayed(delayed(_write_whole)(alone, lazy, arrays), (1, 1, 1, 1), bool)
+        written = da.from_delayed(delayed(_write_whole)(alone, lazy, arrays), (1,), bool)
     if planes:
         missing = np.flatnonzero(arrays.read(MARKS) == 0)
-        left = ds[planes].isel(frame=missing)
-        left = left.chunk({dim: 1 if dim == "frame" else -1 for dim in left.dims})
+        left = [blocks.framewise(ds[name].variable[missing]) for name in planes]
         if missing.size:
-            index = da.from_array(missing.reshape(-1, 1, 1, 1), chunks=(1, 1, 1, 1))
-            written = da.map_blocks(
-                _write_frame,
-                index,
-                written,
-                *(left[name].data for name in planes),
-                names=planes,
-                arrays=arrays,
-                dtype=bool,
-                chunks=index.chunks,
-                meta=np.empty((0, 0, 0, 0), bool),
-            )
+            plan = blocks.frames_at_once(left)
+            shared = xr.Variable(("once",), written) if alone else None
+            operands = [xr.Variable(("frame",), missing).chunk(frame=1), shared, *left]
+            kernel = partial(_write_frame, names=planes, arrays=arrays)
+            (done,) = blocks.apply(kernel, operands, ("frame",), [bool], alone=True)
+            written, at_once = done.data, plan.at_once
     if written is not True:
-        written.compute()
+        with dask.config.set(num_workers=at_once):
+            written.compute()
 
 
 def _write_whole(names: list[str], planes: list[Planes], arrays: Arrays) -> Bools:
     """Write what the frames share, or all of a master."""
     arrays.write(dict(zip(names, planes, strict=True)))
-    return np.ones((1, 1, 1, 1), bool)
+    return np.ones(1, bool)
 
 
 def _write_frame(
-    index: Integers, shared: Bools, *planes: Cube, names: list[str], arrays: Arrays
-) -> Bools:
+    index: Integers, shared: Bools | None, *planes: Cube, names: list[str], arrays: Arrays
+) -> tuple[Bools]:
     """Write all planes of one frame, then its mark; what the frames share is ``shared`` already."""
     frame = int(index.item())
     arrays.write(dict(zip(names, planes, strict=True)), slice(frame, frame + 1))
     arrays.write({MARKS: np.ones(1, np.uint8)}, slice(frame, frame + 1))
-    return np.ones((1, 1, 1, 1), bool)
+    return (np.ones(1, bool),)

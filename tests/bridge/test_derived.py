@@ -88,9 +88,9 @@ def test_a_stack_has_the_same_bits_in_any_chunks(late, known, chunks):
     assert_frames_equal(found.compute(), known.autowisp.stack("median", reject=aw.SigmaClip(1.5)))
 
 
-def test_a_band_is_read_calibrated_and_stacked_in_one_task(late, monkeypatch):
-    monkeypatch.setattr("autowisp_xr.bridge.blocks._BAND_BYTES", 2**12)
-    deep = late.autowisp.stack("median")
+def test_a_band_is_read_calibrated_and_stacked_in_one_task(late):
+    with dask.config.set(num_workers=1):
+        deep = late.autowisp.stack("median", memory_limit="20kB")
     bands = len(deep["image"].chunksizes["y"])
     assert bands > 1
     tasks = tasks_of(deep)

@@ -1,0 +1,135 @@
+"""How much memory work may take: what a verb is given, else the environment, else half of the rest.
+
+A limit is for one process and all of its threads. It holds for what is worked on: the interpreter,
+its packages and compiled kernels come on top (some 300 MB), and so do arrays that the user has in
+memory already.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+from autowisp_xr.bridge.planner import Plan
+from autowisp_xr.errors import MemoryLimitError
+
+MemoryLimit: TypeAlias = "str | int | None"
+"""As "2GB" or "500 MiB", or in bytes; None for that of AUTOWISP_XR_MEMORY_LIMIT, else half of what
+the machine, or its control group, has free."""
+
+VARIABLE = "AUTOWISP_XR_MEMORY_LIMIT"
+
+_UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
+_given: ContextVar[int | None] = ContextVar("memory_limit", default=None)
+
+
+class Limit(NamedTuple):
+    """The limit in force."""
+
+    bytes: int
+    is_stated: bool
+    """Whether somebody asked for it: then what cannot be done in it is an error."""
+
+
+@contextmanager
+def limited(limit: MemoryLimit) -> Iterator[None]:
+    """Keep what is planned inside to a limit; None leaves the one in force."""
+    token = _given.set(_given.get() if limit is None else parsed(limit))
+    try:
+        yield
+    finally:
+        _given.reset(token)
+
+
+def in_force() -> Limit:
+    """Return the limit of the verb that is running."""
+    given = _given.get()
+    if given is None and (text := os.environ.get(VARIABLE, "").strip()):
+        given = parsed(text)
+    return Limit(free_memory() // 2, False) if given is None else Limit(given, True)
+
+
+def parsed(limit: str | int) -> int:
+    """Return a limit in bytes.
+
+    Raises
+    ------
+    ValueError
+        For what is no positive number of bytes.
+
+    Examples
+    --------
+    >>> parsed("2GB"), parsed("1.5 MiB"), parsed(4096)
+    (2000000000, 1572864, 4096)
+    """
+    found = re.fullmatch(r"\s*([0-9.]+)\s*([KMGT]?)(I?)B?\s*", str(limit).upper())
+    try:
+        number = float(found[1]) if found else 0.0
+    except ValueError:
+        number = 0.0
+    if found is None or not number > 0:
+        raise ValueError(
+            f"a memory limit is a positive number of bytes, or such as '2GB', not {limit!r}"
+        )
+    return int(number * (1024 if found[3] else 1000) ** _UNITS[found[2]])
+
+
+def workers() -> int:
+    """Return how many threads of dask work at once in this process."""
+    import dask.config
+    from dask.system import CPU_COUNT
+
+    return int(dask.config.get("num_workers", None) or CPU_COUNT)
+
+
+def kept(plan: Plan, what: str, limit: Limit) -> Plan:
+    """Return a plan that keeps the limit.
+
+    Raises
+    ------
+    MemoryLimitError
+        Where somebody stated a limit that ``what`` cannot be done in, naming what it takes.
+    """
+    if limit.is_stated and plan.least > limit.bytes:
+        raise MemoryLimitError(
+            f"{what} takes {_text(plan.least)} at least, and the memory limit is "
+            f"{_text(limit.bytes)}; give memory_limit={_text(plan.least)!r} or more, or let fewer "
+            "threads work (dask.config.set(num_workers=1))"
+        )
+    return plan
+
+
+def free_memory() -> int:
+    """Return how many bytes the machine has free, or its control group, where that is less."""
+    free = [_available()]
+    for limit, used in (
+        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+        (
+            "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+            "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+        ),
+    ):
+        try:
+            free.append(int(Path(limit).read_text()) - int(Path(used).read_text()))
+        except (OSError, ValueError):
+            # there is no such group, or it has no limit ("max")
+            continue
+    return max(min(free), 2**28)
+
+
+def _available() -> int:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(1024 * int(line.split()[1]) for line in lines if "MemAvailable" in line)
+    except (OSError, StopIteration):
+        # other systems do not state what is free
+        return 2**33
+
+
+def _text(number: int) -> str:
+    if number < 10**9:
+        return f"{-(-number // 10**6)}MB"
+    return f"{-(-number // 10**8) / 10:g}GB"

@@ -1,0 +1,117 @@
+"""How much is in memory at once: arithmetic of sizes, without arrays, files or settings.
+
+A pixel is read (so many bytes), and planes are made of it, which exist twice for a moment: as the
+results of one kernel, and in the order in which the next one, or a file, wants them. What all
+frames have in common (masters) counts once. Stacks go by bands of rows of all frames, files by
+whole frames. Bands are as small as is still fast, and smaller where the limit asks for it; a chunk
+of a store is read in parts before it makes a band larger than the limit.
+"""
+
+from dataclasses import dataclass
+
+CHUNK_BYTES = 2**19
+"""Bytes of a plane of one frame that a store compresses together."""
+
+COPIES = 2
+"""How often planes that are made are in memory."""
+
+_BAND_BYTES = 2**24
+"""Bytes of one band of rows of all frames, twice that at most: more would be no faster."""
+
+_PIECE_BYTES = 2**18
+"""Of many files each gives a little, and two threads that read little wait for each other."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frames:
+    """Sizes of frames, and bytes of their pixels."""
+
+    number: int
+    channels: int = 1
+    height: int
+    width: int
+    read: int = 0
+    """Bytes of a pixel as it is read."""
+    made: int = 0
+    """Bytes of the planes that are made of it."""
+    common: int = 0
+    """Bytes of a pixel of what all frames share."""
+    unit: int = 1
+    """Rows that are read together, as a store has them."""
+
+    @property
+    def row_bytes(self) -> int:
+        """What one row of one frame takes, in all channels."""
+        return self.channels * self.width * (self.read + COPIES * self.made)
+
+    @property
+    def common_bytes(self) -> int:
+        """What frames share takes, in a row."""
+        return self.channels * self.width * self.common
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is done at a time."""
+
+    rows: int
+    """Of each frame."""
+    at_once: int
+    """Pieces of work in memory together."""
+    peak: int
+    """Bytes in memory, of what is worked on."""
+    least: int
+    """Bytes that the least piece of work takes: a smaller limit cannot be kept."""
+
+
+def bands(frames: Frames, limit: int, workers: int) -> Plan:
+    """Return how many rows of all frames are stacked at a time.
+
+    Parameters
+    ----------
+    frames
+        What is stacked.
+    limit
+        Bytes that may be in memory.
+    workers
+        Bands that are worked on together.
+    """
+    row = max(frames.number * frames.row_bytes + frames.common_bytes, 1)
+    fitting = limit // workers // row
+    wanted = frames.number * frames.channels * frames.width * max(frames.read + frames.made, 1)
+    bytes_of_band = min(max(_BAND_BYTES, frames.number * _PIECE_BYTES), 2 * _BAND_BYTES)
+    rows = max(bytes_of_band // max(wanted, 1), 1)
+    rows = max(rows // frames.unit, 1) * frames.unit
+    if rows > fitting:
+        rows = max(fitting, 1)
+        # parts of chunks of a store, of which each is read as often as bands have a part of it
+        rows = rows // frames.unit * frames.unit or rows
+    rows = min(rows, frames.height)
+    return Plan(rows, workers, workers * rows * row, workers * row)
+
+
+def blocks(frames: Frames, limit: int, workers: int) -> Plan:
+    """Return how many rows of one frame are worked on at a time: all of them where these fit.
+
+    Rows that are fewer are of one size, as nearly as can be, in whole units.
+    """
+    row = max(frames.row_bytes, 1)
+    left = limit - frames.height * frames.common_bytes
+    fitting = max(left // workers // row, 1)
+    parts = -(-frames.height // fitting)
+    rows = -(-frames.height // parts)
+    rows = min(-(-rows // frames.unit) * frames.unit, frames.height)
+    shared = frames.height * frames.common_bytes
+    return Plan(rows, workers, shared + workers * rows * row, shared + workers * row)
+
+
+def whole_frames(frames: Frames, limit: int, workers: int) -> Plan:
+    """Return how many whole frames are worked on at a time, as files want them; one at least."""
+    frame, shared = frames.height * frames.row_bytes, frames.height * frames.common_bytes
+    at_once = max(min(workers, frames.number, (limit - shared) // max(frame, 1)), 1)
+    return Plan(frames.height, at_once, shared + at_once * frame, shared + frame)
+
+
+def chunk_rows(height: int, width: int, itemsize: int) -> int:
+    """Return the rows of a plane that a store compresses together."""
+    return max(1, min(height, CHUNK_BYTES // (width * itemsize)))
