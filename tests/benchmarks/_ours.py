@@ -89,6 +89,26 @@ def stack_files(files, out):
 
 
 @job
+def memory_of(verb, files, store, out):
+    """Frames from files or a store that are worked on as a whole, in a process of its own."""
+    import autowisp_xr as aw
+
+    camera = aw.Camera(gain=1.5, read_noise=8.0, saturation=6e4)
+    reject = aw.SigmaClip(5.0)
+    if verb == "calibrate, stack":
+        aw.calibrate(aw.open_fits(files, camera=camera)).autowisp.stack(reject=reject).load()
+    elif verb == "calibrate, to_fits":
+        aw.to_fits(aw.calibrate(aw.open_fits(files, camera=camera)), out + "/{frame}.fits")
+    elif verb == "calibrate, to_zarr":
+        aw.to_zarr(aw.calibrate(aw.open_fits(files, camera=camera)), store)
+    elif verb == "stack from Zarr":
+        aw.open_zarr(store).autowisp.stack(reject=reject).load()
+    else:
+        aw.to_fits(aw.open_zarr(store), out + "/{frame}.fits")
+    return f"{len(files)} frames"
+
+
+@job
 def cut_out(files, master, out, top, bottom):
     """Whether a part of the frames, stacked in memory, has the same bits as the master.
 
