@@ -109,6 +109,15 @@ class StackOptions:
         names = self.average_keywords
         return [names] if isinstance(names, str) else list(names)
 
+    def needless(self, is_raw: bool) -> list[str]:
+        """Return traits that frames of a stack need not share."""
+        # a calibrated frame is free of the level that the offset sets
+        level = [] if is_raw else ["offset"]
+        # the sum of all values is what their mean exposure gives; their median is not
+        scaled = self.scales.to_average is not None
+        linear = self.quantile == MEAN and self.reject is None
+        return [*level, *(["exposure"] if scaled or linear else [])]
+
     def echo(self) -> dict[str, Any]:
         """Return the options for the history; of weights what is known here."""
         reject: Any = self.reject

@@ -36,7 +36,6 @@ from autowisp_xr.stack.match import Match
 from autowisp_xr.stack.options import StackOptions
 from autowisp_xr.stack.running_options import as_json, check_match, of_json
 from autowisp_xr.stack.running_state import RunningState, packed, unpacked
-from autowisp_xr.stack.stacking import needless_traits
 from autowisp_xr.stack.weights import weights_of
 from autowisp_xr.steps.master_matching import check_alike
 from autowisp_xr.steps.noise_sources import warn_if_lost
@@ -238,7 +237,7 @@ class RunningStack:
             together,
             "one stack",
             options.allow_mismatch,
-            leave_out=needless_traits(together, options),
+            leave_out=options.needless(schema.is_raw(together)),
         )
         check_one_type(together)
         for number in range(ds.sizes["frame"]):

@@ -8,7 +8,6 @@ from numpy.typing import DTypeLike
 
 from autowisp_xr import schema
 from autowisp_xr.bridge.memory_limit import MemoryLimit, limited
-from autowisp_xr.kernels.clip import MEAN
 from autowisp_xr.options import Average, ErrorSource, Weights
 from autowisp_xr.outliers.of_user import RejectChoice
 from autowisp_xr.stack.averaging import stacked
@@ -388,17 +387,6 @@ def stack(
         dtype=dtype,
     )
     schema.check(ds)
-    check_alike(ds, "one stack", allow_mismatch, leave_out=needless_traits(ds, options))
+    check_alike(ds, "one stack", allow_mismatch, leave_out=options.needless(schema.is_raw(ds)))
     with limited(memory_limit):
         return stacked(ds, options)
-
-
-def needless_traits(ds: xr.Dataset, options: StackOptions) -> list[str]:
-    """Return the traits that frames of a stack need not share."""
-    # a calibrated frame is free of the level that the offset sets
-    level = [] if schema.is_raw(ds) else ["offset"]
-    # the sum of all values is what their mean exposure gives; their median is not
-    scaled = options.scales.to_average is not None
-    linear = options.quantile == MEAN and options.reject is None
-    exposure = ["exposure"] if scaled or linear else []
-    return [*level, *exposure]
