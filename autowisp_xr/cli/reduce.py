@@ -51,7 +51,7 @@ def reduce(options: Namespace) -> int:
         select=select,
         min_flat=options.min_flat,
         make_fringes=options.make_fringes,
-        defects="none" if options.defects == ["none"] else options.defects,
+        defects="none" if list(options.defects or ()) == ["none"] else options.defects,
         cosmic_rays=_cosmic_rays(options),
         checks=options.checks == "on",
         checksum=options.checksum,

@@ -143,10 +143,12 @@ def test_masters_of_another_night_are_named_by_their_directory(night, capsys, tm
     assert f"V_60s: {', '.join(masters)}" in capsys.readouterr().out
 
 
-def test_info_shows_results_too(night, capsys):
-    options = ["--camera", "camera.toml", "--scale-dark", "no"]
+def test_info_shows_results_without_files_too(night, capsys, tmp_path):
+    options = ["--camera", "camera.toml", "--scale-dark", "no", "--defects", "none"]
+    options += ["--store", "recipe", "--raw", "link", "--no-fits"]
     assert main(["reduce", "raw", "-o", "out", *options]) == 3
-    capsys.readouterr()
+    assert not (tmp_path / "out" / "calibrated").exists()
+    assert "defects" not in capsys.readouterr().out
     assert main(["info", "out"]) == 0
     out = capsys.readouterr().out
     assert "    V_60s: bias, dark_60s, flat_V" in out
