@@ -25,8 +25,26 @@ def _is_far_below(image: Any, mask: Any, excluded: int, y: int, x: int, threshol
     what is around them.
     """
     height, width = image.shape
-    around, beside = np.empty((2 * REACH + 1) ** 2), np.empty(8)
-    usable = near = 0
+    value = float(image[y, x])
+    # first those next to it, which are few, and hardly ever so far above it
+    lowest, second, near = np.inf, np.inf, 0
+    for row in range(max(y - 1, 0), min(y + 2, height)):
+        for column in range(max(x - 1, 0), min(x + 2, width)):
+            other = float(image[row, column])
+            if mask[row, column] & excluded or not np.isfinite(other):
+                continue
+            if row == y and column == x:
+                continue
+            near += 1
+            if other < lowest:
+                lowest, second = other, lowest
+            elif other < second:
+                second = other
+    if near == 8:
+        lowest = second
+    if near == 0 or not lowest - value > _NEXT * threshold:
+        return False
+    around, usable = np.empty((2 * REACH + 1) ** 2), 0
     for row in range(max(y - REACH, 0), min(y + REACH + 1, height)):
         for column in range(max(x - REACH, 0), min(x + REACH + 1, width)):
             other = float(image[row, column])
@@ -36,16 +54,10 @@ def _is_far_below(image: Any, mask: Any, excluded: int, y: int, x: int, threshol
                 continue
             around[usable] = other
             usable += 1
-            if abs(row - y) < 2 and abs(column - x) < 2:
-                beside[near] = other
-                near += 1
-    if usable < _LEAST or near == 0:
+    if usable < _LEAST:
         return False
     middle = np.median(around[:usable])
-    lowest = np.sort(beside[:near])[min(near // 8, near - 1)]
-    value = float(image[y, x])
-    far = middle - value > threshold and lowest - value > _NEXT * threshold
-    return bool(far and lowest - value > middle - lowest)
+    return bool(middle - value > threshold and lowest - value > middle - lowest)
 
 
 @kernel
@@ -61,18 +73,36 @@ def cold_pixels(image: Any, variance: Any, mask: Any, excluded: int, threshold: 
     """
     height, width = image.shape
     found = np.zeros((height, width), np.bool_)
+    unsure = np.ones(width, np.bool_)
     for y in range(height):
+        if height > 1:
+            above = y - 1 if y else y + 1
+            _find_unsure(image[y], image[above], variance[y], mask[y], mask[above], excluded,
+                         _NEXT * threshold, unsure)  # fmt: skip
         for x in range(width):
-            value = float(image[y, x])
-            if mask[y, x] & excluded or not np.isfinite(value):
-                continue
-            far = threshold * np.sqrt(float(variance[y, x]))
-            # most pixels are not far below either of these, which is quickly seen
-            row, column = y - 1 if y else y + 1, x - 1 if x else x + 1
-            if row < height and column < width:
-                usable = not (mask[row, x] | mask[y, column]) & excluded
-                highest = max(image[row, x], image[y, column])
-                if usable and highest - value <= _NEXT * far:
-                    continue
-            found[y, x] = _is_far_below(image, mask, excluded, y, x, far)
+            if unsure[x] and not mask[y, x] & excluded and np.isfinite(image[y, x]):
+                far = threshold * np.sqrt(float(variance[y, x]))
+                found[y, x] = _is_far_below(image, mask, excluded, y, x, far)
     return found
+
+
+@kernel
+def _find_unsure(
+    row: Any, above: Any, variance: Any, mask: Any, mask_above: Any, excluded: int, far: float,
+    unsure: Bools,
+) -> None:  # fmt: skip
+    """Find the pixels of a row that may be ``far`` below those above and to the left.
+
+    Most are not, which is quickly seen. No root, and no jump: compilers make one instruction of
+    several pixels.
+    """
+    unsure[0] = True
+    # by squares that are rounded otherwise, none is taken for sure that is not
+    square = far * far * (1.0 - 1e-9)
+    for x in range(1, row.size):
+        value = np.float64(row[x])
+        up, left = np.float64(above[x]) - value, np.float64(row[x - 1]) - value
+        most = square * np.float64(variance[x])
+        usable = (mask_above[x] | mask[x - 1]) & excluded == 0
+        low = (up <= 0.0) | (up * up <= most)
+        unsure[x] = not (usable & low & ((left <= 0.0) | (left * left <= most)))
