@@ -1,10 +1,15 @@
 """Imports of what a command computes with, in a process that has just begun."""
 
+import ctypes
 import gc
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
+
+_ARENA_MAX = -8
+"""The number of an option of ``mallopt``, in ``malloc.h`` of the GNU C library."""
 
 
 @contextmanager
@@ -19,11 +24,24 @@ def loading() -> Iterator[None]:
         yield
         return
     gc.disable()
+    _share_memory()
     try:
         yield
     finally:
         gc.freeze()
         gc.enable()
+
+
+def _share_memory() -> None:
+    """Let all threads take memory from one place, and give it back there.
+
+    Each thread of the GNU C library keeps what it gave back for itself: of the planes of frames,
+    a third of all that a night takes, and of the time of the system.
+    """
+    if "MALLOC_ARENA_MAX" not in os.environ:
+        # other libraries have no such function, or no such option
+        with suppress(AttributeError, OSError, TypeError):
+            ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
 
 
 def load(*modules: str) -> None:

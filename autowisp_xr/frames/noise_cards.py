@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import bottleneck
 import numpy as np
 from astropy.io import fits
 
@@ -71,13 +72,14 @@ def _read_noise(image: Image, variance: Image, good: Bools, gain: float) -> floa
     photons = np.maximum(image, 0) / gain
     number = int(np.clip(math.sqrt(image.size / _TILE), 1, _TILES))
     rest, tiles = [], []
-    for rows in np.array_split(np.arange(image.shape[0]), number):
-        for columns in np.array_split(np.arange(image.shape[1]), number):
-            of_tile = good[np.ix_(rows, columns)]
-            means = [_means(plane[np.ix_(rows, columns)][of_tile]) for plane in (photons, variance)]
+    bands = (np.array_split(plane, number) for plane in (good, photons, variance))
+    for of_rows in zip(*bands, strict=True):
+        parts = (np.array_split(plane, number, axis=1) for plane in of_rows)
+        for of_tile, *of_planes in zip(*parts, strict=True):
+            means = [_means(plane[of_tile]) for plane in of_planes]
             if means[0].size:
                 rest.append(means[1] - means[0])
-                tiles.append([float(np.median(plane)) for plane in means])
+                tiles.append([float(bottleneck.median(plane)) for plane in means])
     if not tiles:
         return None
     constant = max(float(np.median(np.concatenate(rest))), 0.0)
