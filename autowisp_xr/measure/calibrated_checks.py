@@ -1,5 +1,6 @@
 """Sky, values below zero and noise of calibrated frames, from bands of their rows."""
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,9 @@ _ROWS = 64
 _COLUMNS = 1024
 """The columns of a band that are looked at: of the first band at the left, of the last right."""
 
+_TOGETHER = 32
+"""Frames that are looked at in one go, of which each takes a few megabytes."""
+
 
 class Bands(NamedTuple):
     """The bands of a channel, (band, y, x), in memory."""
@@ -39,11 +43,11 @@ class Bands(NamedTuple):
     """Whether a pixel is finite, and not flagged as bad."""
 
 
-def bands_of(ds: xr.Dataset, *, middle: bool = False) -> list[Bands]:
-    """Return bands of a frame or a master, without ``frame``, for each channel.
+def _parts_of(ds: xr.Dataset, *, middle: bool = False) -> list[xr.Dataset]:
+    """Return bands of rows of a frame or a master, without ``frame``, lazy where these are.
 
-    They are evenly spread; of a low frame all rows are one. Of several bands, only that in the
-    ``middle`` is read if so wanted. What is lazy of other rows is not computed.
+    They are evenly spread; of a low frame all rows are one. Of several bands, there is only that in
+    the ``middle`` if so wanted.
     """
     height, width = ds.sizes["y"], ds.sizes["x"]
     rows = [slice(0, height)]
@@ -51,18 +55,27 @@ def bands_of(ds: xr.Dataset, *, middle: bool = False) -> list[Bands]:
         starts = height * (2 * np.arange(_BANDS) + 1) // (2 * _BANDS) - _ROWS // 2
         rows = [slice(start, start + _ROWS) for start in starts.tolist()]
     room = max(width - _COLUMNS, 0)
-    names = [name for name in ("image", "variance", "mask") if name in ds]
     parts = []
     for number, band in enumerate(rows):
         if middle and number != len(rows) // 2:
             continue
         start = room * number // max(len(rows) - 1, 1)
-        parts.append(ds[names].isel(y=band, x=slice(start, start + _COLUMNS)).compute())
-    planes = {name: np.stack([part[name].values for part in parts], axis=1) for name in names}
-    image = planes["image"]
-    good = np.isfinite(good_only(image, planes.get("mask")))
-    variance = planes.get("variance", np.full(image.shape, np.nan))
-    return [Bands(*channel) for channel in zip(image, variance, good, strict=True)]
+        parts.append(ds.isel(y=band, x=slice(start, start + _COLUMNS)))
+    return parts
+
+
+def _bands_of(frames: Sequence[Sequence[xr.Dataset]]) -> Iterator[list[Bands]]:
+    """Yield the bands of each channel, for each frame or master that is given by its parts."""
+    from dask.base import compute
+
+    # in one go: what tasks of all frames need, such as masters, is made once
+    for parts in compute(list(map(list, frames)))[0]:
+        held = [part.load() for part in parts]
+        planes = {name: np.stack([part[name].values for part in held], axis=1) for name in held[0]}
+        image = planes["image"]
+        good = np.isfinite(good_only(image, planes.get("mask")))
+        variance = planes.get("variance", np.full(image.shape, np.nan))
+        yield [Bands(*channel) for channel in zip(image, variance, good, strict=True)]
 
 
 def check_calibrated(
@@ -131,11 +144,18 @@ def check_calibrated(
         )
     looked_at = spread(ds.sizes["frame"], max_frames)
     measurements = _Measurements(ds, dark)
-    numbers = []
-    for frame in range(ds.sizes["frame"]):
-        whole = frame in looked_at
-        bands = bands_of(ds.isel(frame=frame), middle=not whole)
-        numbers.append([measurements.at(of, frame, i, noise=whole) for i, of in enumerate(bands)])
+    number, numbers = ds.sizes["frame"], []
+    planes_of = _planes(ds)
+    for start in range(0, number, _TOGETHER):
+        together = range(start, min(start + _TOGETHER, number))
+        parts = [
+            _parts_of(planes_of.isel(frame=frame), middle=frame not in looked_at)
+            for frame in together
+        ]
+        for frame, bands in zip(together, _bands_of(parts), strict=True):
+            noise = frame in looked_at
+            of_channels = (measurements.at(of, frame, i, noise=noise) for i, of in enumerate(bands))
+            numbers.append(list(of_channels))
     planes = np.moveaxis(np.array(numbers), -1, 0)
     result = xr.Dataset(
         {name: (schema.DIMS[:2], of) for name, of in zip(_NUMBERS, planes, strict=True)},
@@ -147,11 +167,17 @@ def check_calibrated(
     return provenance.record(result, "check_calibrated", options, source=ds, masters={"dark": dark})
 
 
+def _planes(ds: xr.Dataset) -> xr.Dataset:
+    """Return what is looked at, without coordinates."""
+    names = [name for name in ("image", "variance", "mask") if name in ds]
+    return ds[names].drop_vars(list(ds.coords))
+
+
 class _Measurements:
     """Measurements of the channels of frames that were calibrated in one way."""
 
     def __init__(self, ds: xr.Dataset, dark: xr.Dataset | None) -> None:
-        self.dark = [] if dark is None else bands_of(dark)
+        self.dark = [] if dark is None else next(_bands_of([_parts_of(_planes(dark))]))
         self.scale = np.ones(ds.sizes["frame"])
         self.own = 1.0
         if dark is None:

@@ -254,6 +254,10 @@ def _without_good_pixels(made: xr.Dataset, product: Product) -> list[str]:
         if "variance" in made and np.isnan(made["variance"].values).all():
             return [sentence("no_uncertainties")]
         return []
-    names, masks = made["frame"].values, made["mask"]
-    bad = [str(n) for n, m in zip(names, masks, strict=True) if (m.values & _UNUSABLE).all()]
+    masks, middle = made["mask"], made.sizes["y"] // 2
+    # a row shows of nearly all frames that they are good
+    row = masks.isel(y=slice(middle, middle + 1)).values & _UNUSABLE
+    doubtful = np.flatnonzero((row != 0).all(axis=(1, 2, 3))).tolist()
+    lost = [number for number in doubtful if (masks[number].values & _UNUSABLE).all()]
+    bad = [str(name) for name in made["frame"].values[lost].tolist()]
     return [sentence("no_good_pixel", frames=", ".join(bad))] if bad else []
