@@ -28,13 +28,26 @@ from tests.benchmarks import (
     memory,
     night,
     reading,
+    scanning,
     smoothing,
     stack,
     startup,
 )
 from tests.benchmarks._common import Floor, Job, ProcessError, Result, Run
 
-ALL = (calibrate, flats, kernels, matching, memory, night, reading, smoothing, stack, startup)
+ALL = (
+    calibrate,
+    flats,
+    kernels,
+    matching,
+    memory,
+    night,
+    reading,
+    scanning,
+    smoothing,
+    stack,
+    startup,
+)
 FEW = ["--rounds", "1", "--no-peers"]
 
 

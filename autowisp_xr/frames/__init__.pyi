@@ -6,11 +6,11 @@ from .finding import find_files as find_files
 from .finding import passed_over as passed_over
 from .manifest import Manifest as Manifest
 from .open import open_records as open_records
+from .parallel_scanning import scan as scan
 from .scanning import FileRecord as FileRecord
 from .scanning import checked as checked
 from .scanning import damage as damage
 from .scanning import doubts_of_files as doubts_of_files
-from .scanning import scan as scan
 from .scanning import unused_rules as unused_rules
 from .unreadable import likely_type as likely_type
 from .write import to_fits as to_fits

@@ -26,7 +26,8 @@ from autowisp_xr.errors import InUseError
 from autowisp_xr.frames.finding import find_files
 from autowisp_xr.frames.manifest_rows import NUMBERS, TEXTS, Row, record_of, row_of
 from autowisp_xr.frames.names import Paths
-from autowisp_xr.frames.scanning import FileRecord, options_of, scan_files
+from autowisp_xr.frames.parallel_scanning import scan_files
+from autowisp_xr.frames.scanning import FileRecord, options_of
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.store.group import FOREIGN, Group
 

@@ -15,7 +15,7 @@ from autowisp_xr.fits.units import MAGIC
 from autowisp_xr.frame_records import FrameRecords
 from autowisp_xr.frames.names import FITS_SUFFIX
 from autowisp_xr.frames.open import open_records
-from autowisp_xr.frames.scanning import scan
+from autowisp_xr.frames.parallel_scanning import scan
 
 _MASTERS = "masters"
 """Name of the directories in which masters are looked for."""

@@ -2,12 +2,11 @@
 
 import os
 import warnings
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
-from os import PathLike
 from typing import Any
 
 from autowisp_xr.arrays import Numbers
@@ -19,8 +18,7 @@ from autowisp_xr.fits.pixels import read_rows
 from autowisp_xr.fits.planes import FileLayout, Hdu
 from autowisp_xr.frames.doubts import doubts_of, guesses_of
 from autowisp_xr.frames.evidence import evidence_of, master_word
-from autowisp_xr.frames.finding import find_files
-from autowisp_xr.frames.names import Paths, bare_name
+from autowisp_xr.frames.names import bare_name
 from autowisp_xr.frames.type_rules import TypeRule, type_rules
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.bunit import COUNTED, unit_of
@@ -60,7 +58,7 @@ class FileRecord:
     doubts: tuple[str, ...] = ()
     """Doubts that a user should look at, a sentence each, with what can be done."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """Options of :func:`scan`: ``hdu``, ``aliases``, ``types``, as far as given."""
+    """Options of ``scan``: ``hdu``, ``aliases``, ``types``, as far as given."""
 
     @cached_property
     def header(self) -> LazyHeader:
@@ -85,54 +83,13 @@ class FileRecord:
         return str(value_of(self.header, "RAWFNAME") or bare_name(self.path))
 
 
-def scan(
-    paths: Paths,
-    *,
-    hdu: HduChoice = None,
-    aliases: KeywordAliases | None = None,
-    types: Mapping[str, str] | None = None,
-    deep: bool = False,
-    skip: Collection[str | PathLike[str]] = (),
-) -> list[FileRecord]:
-    """Look into files without reading their pixels.
-
-    Parameters
-    ----------
-    paths, deep, skip
-        As for :func:`autowisp_xr.frames.finding.find_files`.
-    hdu
-        As for :func:`autowisp_xr.fits.layout.read_layout`.
-    aliases
-        The aliases of each quantity; None for the usual ones.
-    types
-        {pattern: type} of frames whose headers do not give their type, or a wrong one; as for
-        :func:`autowisp_xr.frames.type_rules.type_rules`. The first rule that a file fits decides,
-        over all cards and names.
-
-    Returns
-    -------
-    A record for each file, in order. A file that cannot be read, or whose header contradicts
-    itself, has its ``error``. Where neither a rule nor a card gives the type of a frame, its name
-    does, else that of its folder, and ``guesses`` lists it.
-
-    Raises
-    ------
-    FileNotFoundError
-        Only if there is nothing by one of the names that were given.
-    ValueError, TypeError
-        For a type rule that means nothing, and for aliases of another type.
-    """
-    files = [os.path.abspath(path) for path in find_files(paths, deep, skip)]
-    return scan_files(files, hdu=hdu, aliases=aliases, types=types)
-
-
 def options_of(
     *,
     hdu: HduChoice = None,
     aliases: KeywordAliases | None = None,
     types: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Return the options of :func:`scan`, as far as they were given, as records keep them."""
+    """Return the options of ``scan``, as far as they were given, as records keep them."""
     if not isinstance(aliases, KeywordAliases | None):
         raise TypeError(
             "aliases are a KeywordAliases, such as KeywordAliases().extended(exposure='EXPO_S'), "
@@ -142,8 +99,8 @@ def options_of(
     return {name: value for name, value in given.items() if value is not None}
 
 
-def scan_files(files: Sequence[str], **options: Any) -> list[FileRecord]:
-    """Look into files by their absolute paths, with the options of :func:`scan`."""
+def look_into(files: Iterable[str], **options: Any) -> list[FileRecord]:
+    """Look into files by their absolute paths, one by one, with options as :func:`options_of`."""
     given = options_of(**options)
     words = given.get("aliases", KeywordAliases())
     record = partial(
@@ -167,7 +124,7 @@ def unused_rules(records: Sequence[FileRecord], types: Mapping[str, str] | None)
     Parameters
     ----------
     records, types
-        What :func:`scan` gave, and was given.
+        What ``scan`` gave, and was given.
     """
     return [
         rule.pattern
