@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator
+from functools import cache
 from os import PathLike
 from pathlib import Path
 
@@ -156,11 +157,15 @@ def _search(
     seen = {_identity(path) for path in skipped if os.path.isdir(path)}
     found: dict[str, str] = {}
     others: dict[str, None] = {}
+    # nearly all files are in few directories, and to resolve each takes a look at all above it
+    resolved = cache(os.path.realpath)
     for path in given:
         here = local_path(path, _FETCH.format(os.fspath(path)))
         files, beside = _expand(os.path.expanduser(here), deep, seen)
         for file in files:
-            found.setdefault(os.path.realpath(file), file)
+            folder, name = os.path.split(file)
+            real = os.path.realpath(file) if os.path.islink(file) else None
+            found.setdefault(real or os.path.join(resolved(folder), name), file)
         others.update(dict.fromkeys(map(os.path.abspath, beside)))
     return list(found.values()), list(others)
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from autowisp_xr.kinds import FRAMES, KINDS
 from autowisp_xr.night.sentences import sentence
-from autowisp_xr.traits import Traits, comparable
+from autowisp_xr.traits import Traits, comparable, is_known
 
 SETTING = tuple(
     name for name in KINDS[FRAMES[0]].alike if all(name in KINDS[kind].alike for kind in FRAMES)
@@ -18,11 +19,18 @@ Key = tuple[object, ...]
 
 def key_of(traits: Traits, names: Sequence[str]) -> Key:
     """Return values of traits without what makes no difference, None where they are not known."""
-    known = set(traits.known(names))
+    return _key(tuple(names), tuple([getattr(traits, name) for name in names]))
+
+
+# the frames of a night have few different settings
+@lru_cache(maxsize=1024)
+def _key(names: tuple[str, ...], values: tuple[object, ...]) -> Key:
+    known = {name for name, value in zip(names, values, strict=True) if is_known(value)}
     if "gain_setting" in known:
         # programs write EGAIN for other depths of the pixels
         known.discard("egain")
-    return tuple(comparable(getattr(traits, name)) if name in known else None for name in names)
+    pairs = zip(names, values, strict=True)
+    return tuple(comparable(value) if name in known else None for name, value in pairs)
 
 
 def _agree(one: Key, other: Key) -> bool:

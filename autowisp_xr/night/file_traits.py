@@ -31,6 +31,8 @@ _FIELDS = {
 }
 """Fields of the table of aliases that do not bear the name of their trait."""
 
+_UNKNOWN = Camera()
+
 _DAY = np.timedelta64(1, "D").astype("timedelta64[ns]")
 _SHORTEST_DAY = np.timedelta64(5, "h")
 
@@ -73,7 +75,7 @@ def traits_of_file(
     night
         In which it was taken; "" where that is not known.
     """
-    camera = camera or Camera()
+    camera = camera or _UNKNOWN
     height, width = record.shape or (0, 0)
     area = camera.image_area or record.facts.get("image_area")
     return Traits.of(
