@@ -59,6 +59,7 @@ def reduce(options: Namespace) -> int:
         raw=options.raw,
         fits=options.fits,
         overwrite=options.overwrite,
+        memory_limit=options.memory_limit,
         report=print,
     )
     print()

@@ -12,6 +12,7 @@ import dask.config
 
 from autowisp_xr import flats, frames, provenance
 from autowisp_xr.addresses import local_path
+from autowisp_xr.bridge.memory_limit import MemoryLimit, limited
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import InUseError
 from autowisp_xr.fits.hdu_choice import HduName
@@ -62,6 +63,7 @@ def reduce(
     raw: RawPlace = "store",
     fits: bool = True,
     overwrite: bool = False,
+    memory_limit: MemoryLimit = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> Summary:
     """Make masters and calibrated frames of all raw frames in a directory.
@@ -133,6 +135,9 @@ def reduce(
     overwrite
         Whether results of other frames in ``out`` may be replaced. What no run of this has
         written there, and what was changed since, is kept in any case, and the summary names it.
+    memory_limit
+        How much memory may be taken at a time, as "2GB" or in bytes; see
+        :data:`~autowisp_xr.bridge.memory_limit.MemoryLimit`. What takes more is listed as failed.
     report
         Called with a line of text for each step.
 
@@ -181,6 +186,7 @@ def reduce(
     if target.resolve() in {Path(path).expanduser().resolve() for path in others}:
         raise ValueError(sentence("masters_in_results", path=target))
     with ExitStack() as held:
+        held.enter_context(limited(memory_limit))
         _claim(target, held)
         held.enter_context(provenance.digests(checks))
         held.enter_context(dask.config.set(scheduler()))

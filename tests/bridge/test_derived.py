@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import autowisp_xr as aw
 from autowisp_xr import schema, simulate
 from autowisp_xr.bridge.derived import Derived
+from autowisp_xr.errors import MemoryLimitError
 from autowisp_xr.testing import assert_frames_equal
 
 FRAMES, SHAPE = 5, (16, 24)
@@ -109,6 +110,27 @@ def test_each_frame_has_two_tasks_and_what_it_is_read_from(late):
     tasks = tasks_of(late)
     assert tasks["run"] == tasks["measured"] == FRAMES
     assert not any(name.startswith(("array", "as_read", "xarray")) for name in tasks)
+
+
+def test_a_limit_that_is_too_small_is_an_error_that_states_what_it_takes(raw, late, tmp_path):
+    for verb in (
+        lambda: aw.to_fits(late, tmp_path / "{frame}.fits", memory_limit="1kB"),
+        lambda: aw.to_zarr(late, tmp_path / "n.zarr", memory_limit="1kB"),
+        lambda: aw.stack(late, memory_limit="1kB"),
+        lambda: aw.calibrate(raw, memory_limit=100),
+    ):
+        with pytest.raises(MemoryLimitError, match=r"at least, and the memory limit is 1MB; give"):
+            verb()
+    with pytest.raises(ValueError, match="positive number of bytes, or such as '2GB', not 'much'"):
+        aw.reduce(tmp_path, tmp_path / "out", memory_limit="much")
+    assert not (tmp_path / "out").exists()
+
+
+def test_frames_that_are_too_large_are_calibrated_in_blocks_of_rows(raw, masters, known):
+    with dask.config.set(num_workers=1):
+        blocks = aw.calibrate(raw, **masters, memory_limit="12kB")
+    assert len(blocks["image"].chunksizes["y"]) > 1
+    assert_frames_equal(blocks.compute(), known)
 
 
 def test_an_integer_takes_its_axis_away(late, known):
