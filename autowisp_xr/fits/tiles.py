@@ -10,6 +10,7 @@ FITS Standard 4.0, section 10.1 (tiled image compression) and 7.3.5 (variable-le
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import ceil
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
@@ -22,7 +23,7 @@ _DESCRIPTORS: dict[str, Literal[8, 16]] = {"P": 8, "Q": 16}
 # beside the tiles, columns of those that would not compress
 _COLUMNS = {"COMPRESSED_DATA", "GZIP_COMPRESSED_DATA", "UNCOMPRESSED_DATA"}
 
-_PIECE = 1 << 19
+_PIECE = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,8 +131,11 @@ def decoded_pieces(
 
     height, width = shape
     widths = _sizes(width, table.width)
-    together = max(_PIECE // (table.height * width * table.numbers.itemsize), 1) * table.height
-    for top in range(start - start % table.height, stop, together):
+    begin = start - start % table.height
+    # pieces of about the same size: a small one takes nearly as long
+    pieces = ceil((stop - begin) * width * table.numbers.itemsize / _PIECE)
+    together = ceil(ceil((stop - begin) / table.height) / max(pieces, 1)) * table.height
+    for top in range(begin, stop, together):
         bottom = min(top + together, -(-stop // table.height) * table.height, height)
         heights = _sizes(bottom - top, table.height)
         found = _find(file, table, top // table.height * widths.size, heights.size * widths.size)
