@@ -25,8 +25,9 @@ def first_average(rows, number, full, quantile, about):
             about[pixel] = 0.5 * (a + b) if share == 0.5 else a + share * (b - a)
     else:
         for pixel in range(number.size):
-            n = number[pixel]
-            about[pixel] = center(rows, pixel, 0, n, quantile) if n else np.nan
+            # of one type everywhere, so that it is compiled once for each type of values
+            n = np.int64(number[pixel])
+            about[pixel] = center(rows, pixel, np.int64(0), n, quantile) if n else np.nan
 
 
 @kernel
@@ -139,6 +140,7 @@ def average_sorted(rows, quantile, clipping, floor, block, spare):
         block.largest[pixel] = rows[high - 1, pixel] if high > low else -np.inf
     if origin != quantile:
         for pixel in range(number.size):
-            low, high = block.below[pixel], block.below[pixel] + number[pixel]
+            low = np.int64(block.below[pixel])
+            high = low + number[pixel]
             about[pixel] = center(rows, pixel, low, high, quantile) if high > low else np.nan
         sum_squared_deviations(rows, False, block)

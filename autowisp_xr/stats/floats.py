@@ -7,7 +7,10 @@ from numpy.typing import ArrayLike
 
 from autowisp_xr.arrays import Numbers
 
-_CONVERTED = {"int8": "i2", "uint8": "i2", "uint32": "f8", "int64": "f8", "uint64": "f8"}
+_CONVERTED = {
+    **dict.fromkeys(("int8", "uint8"), "i2"),
+    **dict.fromkeys(("int32", "uint32", "int64", "uint64"), "f8"),
+}
 
 
 def as_floats(values: ArrayLike) -> Any:
@@ -56,8 +59,8 @@ def kernel_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Return the type in which kernels take numbers of a type, which holds all their values.
 
     A kernel is compiled for each type that it meets, which takes seconds. The types that few
-    cameras write are therefore converted: those of 8 bits to int16; uint32 and integers of 64 bits
-    to float64, in which kernels compute anyway.
+    cameras write are therefore converted: those of 8 bits to int16; integers of 32 and 64 bits to
+    float64, in which kernels compute anyway.
     """
     dtype = native_type(dtype)
     return np.dtype(_CONVERTED.get(dtype.name, dtype))

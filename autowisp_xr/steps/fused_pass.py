@@ -240,7 +240,9 @@ def _ready(given: Any, default: Any, kind: np.dtype[Any]) -> Any:
     if dtype == np.float32:
         dtype = kind
     elif dtype == np.object_:
+        # float32 is as good in float64, and one type less to compile for
         dtype = kernel_type(given.dtype)
+        dtype = kind if dtype == np.float32 else dtype
     if given is None and dtype == default.dtype:
         return default
     array = np.ascontiguousarray(default if given is None else given, dtype)
