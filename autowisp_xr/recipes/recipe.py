@@ -98,7 +98,7 @@ class Recipe:
 
 def _with_flags(frames: xr.Dataset, flags: xr.Variable) -> xr.Dataset:
     planes = [frames["mask"].variable, flags]
-    (mask,) = blocks.apply(_union, planes, DIMS, [np.uint8])
+    (mask,) = blocks.apply(_union, planes, DIMS, [np.uint8], free=DIMS)
     mask.attrs = variable_attributes("mask")
     return frames.assign(mask=mask)
 

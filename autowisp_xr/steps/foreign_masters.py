@@ -195,7 +195,8 @@ def _rescaled(master: xr.Dataset, shift: float, factor: ArrayLike) -> dict[str, 
     for name, added, by in (("image", shift, scale), ("variance", 0.0, scale**2)):
         if name in master:
             scaled, operands = partial(_scaled, shift=added), [blocks.plane(master, name), by]
-            (planes[name],) = blocks.apply(scaled, operands, schema.DIMS[1:], [kind])
+            dims = schema.DIMS[1:]
+            (planes[name],) = blocks.apply(scaled, operands, dims, [kind], free=dims)
     return planes
 
 

@@ -87,6 +87,18 @@ def test_chunks_and_schedulers_change_no_bit(night, chunks):
     assert_frames_equal(aw.open_zarr(**group).isel(part).compute(), whole.isel(part))
 
 
+def test_frames_of_a_recipe_are_stacked_band_by_band(night):
+    frames = aw.open_zarr(night[0] / "recipe" / "night.zarr", group=GROUP)
+    with dask.config.set(num_workers=1):
+        deep = frames.autowisp.stack("mean", memory_limit="50kB")
+    bands = deep["image"].chunksizes["y"]
+    assert len(bands) > 1
+    graph = deep["image"].data.__dask_graph__()
+    whole = [key for key in graph if isinstance(key, tuple) and key[0].startswith("rechunk-split")]
+    assert not whole
+    assert_frames_equal(deep.compute(), frames.compute().autowisp.stack("mean"))
+
+
 def test_masters_are_read_once_not_once_a_frame(night, monkeypatch):
     read = []
 
