@@ -57,6 +57,17 @@ def framewise(variable: xr.Variable) -> xr.Variable:
     return _chunked(variable, *(dim for dim in variable.dims if dim != "frame"))
 
 
+def joined(variable: xr.Variable) -> xr.Variable:
+    """Return a variable with all of a frame in one chunk, joined of the chunks that it is in.
+
+    What is made of all frames, such as a master, would be made once more for one chunk, whole.
+    """
+    if made_of(variable) is None:
+        return framewise(variable)
+    chunks = variable.data.map_blocks(np.asarray, dtype=variable.dtype)
+    return framewise(xr.Variable(variable.dims, chunks, variable.attrs))
+
+
 def rowwise(variable: xr.Variable) -> xr.Variable:
     """Return a variable with whole rows in one chunk."""
     return _chunked(variable, "x")

@@ -121,7 +121,7 @@ def of_mean_one(master: xr.Dataset, min_flat: float, *, common: bool) -> xr.Data
     What is not lit is flagged FAULT. With ``common``, the mean is one over all channels together,
     which keep their ratio. Lazy where ``master`` is.
     """
-    whole = [blocks.framewise(master[name].variable) for name in ("image", "mask", "variance")]
+    whole = [blocks.joined(master[name].variable) for name in ("image", "mask", "variance")]
     kernel = partial(_means, min_flat=min_flat, common=common)
     (level,) = blocks.apply(kernel, whole, ("channel",), [np.float64])
     names = [name for name in ("image", "variance", "shared_variance") if name in master]
