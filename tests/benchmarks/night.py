@@ -16,6 +16,19 @@ ccdproc            the same with ``combine`` and the functions that calibrate, i
 =================  ================================================================================
 
 Bytes are those that lie there at the end.
+
+What ``--checks off`` saves, seconds of CPU of some 16 in all, on a machine on which Siril takes 5:
+
+==============================================================  ====
+SHA-256 of all that is read and written (1.3 GB)                1.0
+sky and noise of calibrated frames, in bands of their rows      0.9
+whether each frame and master has a good pixel                  0.8
+gain and read noise of the headers, by one pair of frames each  0.5
+saturation and levels of raw frames                             0.3
+shapes of flats                                                 0.1
+level of the dark                                               0.1
+frames of one value, DATASUM (of files that have one)           0.0
+==============================================================  ====
 """
 
 import os
