@@ -84,6 +84,23 @@ class CountsAsBase(type):
         return hash(cls.__base__)
 
 
+def late_token(variable: xr.Variable) -> str | None:
+    """What identifies a lazily indexed variable of a late array that states it; None for others.
+
+    xarray 2026.2 to 2026.9 hand dask an adapter, which it pickles to find a name. Pickles of equal
+    content differ where parts of it are one object or two, so what was scanned and what was read
+    from a record would have different names.
+    """
+    data: Any = variable._data
+    if not isinstance(data, indexing.LazilyIndexedArray) or not isinstance(data.array, LateArray):
+        return None
+    if not hasattr(data.array, "__dask_tokenize__"):
+        return None
+    from dask.base import tokenize
+
+    return tokenize(variable.dims, data.array, data.key.tuple)
+
+
 def compact(variable: xr.Variable) -> xr.Variable:
     """The same lazily indexed variable, which knows of no frames but its own.
 

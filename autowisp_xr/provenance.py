@@ -27,7 +27,7 @@ from uuid import uuid4
 import numpy as np
 import xarray as xr
 
-from autowisp_xr._compat import in_memory
+from autowisp_xr._compat import in_memory, late_token
 from autowisp_xr.file_digests import file_entry as file_entry
 from autowisp_xr.file_digests import hashed_entry as hashed_entry
 from autowisp_xr.file_digests import hashing as hashing
@@ -325,7 +325,7 @@ def digests(wanted: bool) -> Iterator[None]:
 def _token(variable: xr.Variable) -> list[Any]:
     described = [list(map(str, variable.dims)), str(variable.dtype)]
     if not in_memory(variable):
-        return [*described, variable.chunk().data.name]
+        return [*described, late_token(variable) or variable.chunk().data.name]
     values = variable.values.tolist() if variable.dtype.kind in "OTU" else variable.values
     return [*described, _tokenize(values)]
 

@@ -122,3 +122,22 @@ def test_work_in_the_loop_of_zarr_is_waited_for_and_its_errors_are_raised():
     assert _compat.wait_for(work(2)) == 0.5
     with pytest.raises(ZeroDivisionError):
         _compat.wait_for(work(0))
+
+
+def test_a_late_array_that_states_what_it_is_has_one_name_however_it_is_put_together():
+    class Stated(Counted):
+        def __init__(self, *parts):
+            super().__init__()
+            self.parts = parts
+
+        def __dask_tokenize__(self):
+            return list(self.parts)
+
+    text = "a text that is not kept as one"
+    once, twice = Stated(text, text), Stated(text, " ".join(text.split()))
+    assert pickle.dumps(once.parts) != pickle.dumps(twice.parts)
+    one, other = (_compat.late_variable(each, ("y", "x")) for each in (once, twice))
+    assert _compat.late_token(one) == _compat.late_token(other)
+    assert _compat.late_token(one[1:]) == _compat.late_token(other[1:])
+    assert len({_compat.late_token(part) for part in (one, one[1:], one[:, ::2])}) == 3
+    assert _compat.late_token(_compat.late_variable(Counted(), ("y", "x"))) is None

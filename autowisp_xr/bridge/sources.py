@@ -15,7 +15,7 @@ from dask.highlevelgraph import HighLevelGraph
 from dask.utils import funcname
 from numpy.typing import DTypeLike
 
-from autowisp_xr._compat import in_memory
+from autowisp_xr._compat import in_memory, late_token
 from autowisp_xr.arrays import Numbers
 from autowisp_xr.bridge.memory_limit import in_force, kept, workers
 from autowisp_xr.bridge.planner import blocks
@@ -345,7 +345,7 @@ def _token(operand: xr.Variable) -> str:
         return str(tokenize(operand.dims, operand.data.name))
     if in_memory(operand):
         return str(tokenize(operand.dims, operand.values))
-    return str(tokenize(operand.dims, operand.chunk().data.name))
+    return late_token(operand) or str(tokenize(operand.dims, operand.chunk().data.name))
 
 
 def _crop(wanted: Sequence[Positions], needed: Sequence[Positions]) -> tuple[slice, ...] | None:

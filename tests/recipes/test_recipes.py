@@ -16,7 +16,7 @@ from autowisp_xr import provenance, recipes, schema, simulate
 from autowisp_xr.errors import BadImageError, CalibrationError
 from autowisp_xr.recipes import stored_sets
 from autowisp_xr.regions import ChannelSlice
-from autowisp_xr.store import cubes
+from autowisp_xr.store import cubes, filling
 from autowisp_xr.testing import assert_frames_equal
 
 GROUP = "calibrated/V_60s"
@@ -173,6 +173,36 @@ def test_a_set_that_is_there_in_either_form_stays(night):
     assert attributes(top / "pixels" / "night.zarr").asdict() == state
     with pytest.raises(ValueError, match="store is one of recipe, pixels, not 'Pixels'"):
         aw.reduce(top / "raw", top / "none", store="Pixels")
+
+
+def test_a_run_that_was_cut_off_is_taken_up_where_it_stopped(night, tmp_path, monkeypatch):
+    top, given = night
+    given = given | {"masters": None, "defects": "none", "cosmic_rays": None, "fits": False}
+    written = []
+
+    def cut(index, *planes, real=filling._write_frame, **how):
+        if len(written) == 1 and allowed == 1:
+            raise RuntimeError("power cut")
+        done = real(index, *planes, **how)
+        written.append(int(index.item()))
+        return done
+
+    monkeypatch.setattr(filling, "_write_frame", cut)
+    allowed = 1
+    with dask.config.set(scheduler="sync"), pytest.raises(RuntimeError, match="power cut"):
+        aw.reduce(top / "raw", tmp_path / "out", **given)
+    store = tmp_path / "out" / "night.zarr"
+    with pytest.raises(BadImageError, match="1 of 3 frames are written"):
+        aw.open_zarr(store, group=GROUP)
+    part = aw.open_zarr(store, group=GROUP, unfinished=True).compute()
+    allowed = 3
+    summary = aw.reduce(top / "raw", tmp_path / "out", **given)
+    assert not summary.failed
+    assert sorted(written) == [0, 1, 2]
+    whole = aw.open_zarr(store, group=GROUP)
+    assert_frames_equal(part, whole.isel(frame=written[:1]))
+    aw.reduce(top / "raw", tmp_path / "other", **given)
+    assert_frames_equal(aw.open_zarr(tmp_path / "other" / "night.zarr", group=GROUP), whole)
 
 
 def test_without_files_there_is_the_store(night, tmp_path):
