@@ -43,9 +43,11 @@ class Derived(Array, metaclass=CountsAsBase):
 
     def __new__(cls, made: Made) -> "Derived":
         """Return an array whose tasks are not made yet."""
-        source, number, cut, dropped = made
-        chunks = tuple(sizes for axis, sizes in enumerate(cut.chunks) if axis not in dropped)
-        token = tokenize(source.token, number, cut, sorted(dropped))
+        source, number, cut, dropped, picked = made
+        sizes = dict(enumerate(cut.chunks))
+        sizes |= {axis: (np.arange(sum(sizes[axis]))[one].size,) for axis, one in picked}
+        chunks = tuple(of_axis for axis, of_axis in sizes.items() if axis not in dropped)
+        token = tokenize(source.token, number, cut, sorted(dropped), picked)
         dtype = source.kernel.dtypes[number]
         self: Derived = Array.__new__(cls, {}, f"{source.name}-{number}-{token}", chunks, dtype)
         self.made, self._tasks = made, None
@@ -55,16 +57,20 @@ class Derived(Array, metaclass=CountsAsBase):
     def dask(self) -> HighLevelGraph:
         """The tasks, made when they are asked for."""
         if self._tasks is None and self.made is not None:
-            source, number, cut, dropped = self.made
+            source, number, cut, dropped, picked = self.made
             packed = source.packed(cut.spans())
-            at = tuple(0 if axis in dropped else slice(None) for axis in range(packed.ndim))
-            pick = (_picked, Held((number, at)))
+            # one after the other: NumPy would move axes where a number and a list go together
+            steps = [(*(slice(None),) * axis, one) for axis, one in picked]
+            steps.append(
+                tuple(0 if axis in dropped else slice(None) for axis in range(packed.ndim))
+            )
+            pick = (_picked, Held((number, steps)))
             tasks: dict[Any, Any] = {}
             for block in product(*map(range, packed.numblocks)):
                 own = (n for axis, n in enumerate(block) if axis not in dropped)
                 key = (packed.name, *block)
                 tasks[self.name, *own] = (
-                    (*pick, key) if dropped else (operator.getitem, key, number)
+                    (*pick, key) if self.made.is_part else (operator.getitem, key, number)
                 )
             self._tasks = graph_of(self.name, tasks, [packed])
         return self._tasks
@@ -105,9 +111,13 @@ class Derived(Array, metaclass=CountsAsBase):
         if self.made is not None and not balance:
             cut = self.made.cut
             sizes = list(cut.chunks)
-            for axis, new in zip(self.made.axes(), wanted, strict=True):
-                sizes[axis] = new
-            if made := self.made.with_cut(Cut(cut.positions, tuple(sizes))):
+            for axis, new, old in zip(self.made.axes(), wanted, own, strict=True):
+                if new != old:
+                    sizes[axis] = new
+            # the sizes of what is picked along an axis are no others than its own
+            fits = all(sizes[axis] == cut.chunks[axis] for axis, _ in self.made.picked)
+            made = self.made.with_cut(Cut(cut.positions, tuple(sizes))) if fits else None
+            if made is not None:
                 return Derived(made)
         return Array.rechunk(self, given, threshold, block_size_limit, balance, method)
 
@@ -127,18 +137,28 @@ class Derived(Array, metaclass=CountsAsBase):
         lists = sum(isinstance(one, list | np.ndarray) and np.ndim(one) > 0 for one in filled)
         if len(filled) != self.ndim or lists > 1:
             return None
-        _, _, cut, dropped = self.made
+        source, _, cut, dropped, picked = self.made
         positions, chunks = list(cut.positions), list(cut.chunks)
         for axis, one in zip(self.made.axes(), filled, strict=True):
             if is_whole(one):
                 continue
             found = _chosen(positions[axis], chunks[axis], one)
-            if found is None:
+            if found is None or axis in dict(picked):
                 return None
-            positions[axis], chunks[axis] = found
+            if source.dims[axis] in source.free:
+                positions[axis], chunks[axis] = found
+            elif len(chunks[axis]) == 1:
+                places, _ = found
+                kept = np.flatnonzero(np.isin(positions[axis], places))
+                if not np.array_equal(np.asarray(positions[axis])[kept], places):
+                    return None
+                picked = (*picked, (axis, kept))
+            else:
+                return None
             if not isinstance(one, slice) and not np.ndim(one):
                 dropped |= {axis}
-        made = self.made._replace(dropped=dropped).with_cut(Cut(tuple(positions), tuple(chunks)))
+        part = self.made._replace(dropped=dropped, picked=picked)
+        made = part.with_cut(Cut(tuple(positions), tuple(chunks)))
         return made and Derived(made)
 
 
@@ -156,8 +176,11 @@ def at_rest(variable: xr.Variable) -> xr.Variable:
 
 
 def _picked(pick: Held, results: Sequence[Any]) -> Any:
-    number, at = pick.value
-    return results[number][at]
+    number, steps = pick.value
+    found = results[number]
+    for step in steps:
+        found = found[step]
+    return found
 
 
 def _chosen(

@@ -173,6 +173,13 @@ class Made(NamedTuple):
     """What of it, in which chunks."""
     dropped: frozenset[int] = frozenset()
     """Axes of the source that it does not have, as an integer index takes them away."""
+    picked: tuple[tuple[int, Any], ...] = ()
+    """Axes that the source cannot be cut along, and what is taken of its results there."""
+
+    @property
+    def is_part(self) -> bool:
+        """Whether something is taken of what the source makes."""
+        return bool(self.dropped or self.picked)
 
     def axes(self) -> list[int]:
         """Return the axes of the source that it has."""
@@ -244,7 +251,7 @@ class Plan:
             for dim, size in operand.sizes.items()
         ]
         made = made_of(operand)
-        if made is not None and not made.dropped:
+        if made is not None and not made.is_part:
             whole, source = made.cut.positions, made.source
             own = [
                 [places] if axis is None else [of_positions(places, one) for one in spans[axis]]
@@ -321,7 +328,7 @@ def _is_late(variable: xr.Variable) -> bool:
 def _where_it_rests(operand: xr.Variable | None) -> xr.Variable | None:
     """Return what all frames have in common as it is in its files; else the operand."""
     made = None if operand is None or "frame" in operand.dims else made_of(operand)
-    if operand is None or made is None or made.dropped or made.source.kernel.kernel is not as_read:
+    if operand is None or made is None or made.is_part or made.source.kernel.kernel is not as_read:
         return operand
     rests = made.source.operands[0]
     if rests is None:
@@ -337,7 +344,7 @@ def _overlaps(operand: xr.Variable) -> bool:
     if operand.chunks is None or "y" not in operand.dims:
         return True
     made = made_of(operand)
-    return made is not None and "y" in made.source.free and not made.dropped
+    return made is not None and "y" in made.source.free and not made.is_part
 
 
 def _token(operand: xr.Variable) -> str:

@@ -150,6 +150,20 @@ def test_what_the_source_cannot_be_cut_by_is_an_ordinary_array(late, known):
     assert type(image + 1) is not Derived
 
 
+def test_channels_that_leak_into_each_other_are_stacked_apart_by_bands(tmp_path):
+    night = simulate.Night(shape=SHAPE, channels="RGGB", seed=3)
+    raw = aw.open_fits(aw.to_fits(night.objects(4), tmp_path / "{frame}_{channel}.fits"))
+    frames, expected = (aw.calibrate(one, camera=night.camera) for one in (raw, raw.compute()))
+    for where in ({"channel": [1]}, {"channel": [0, 3]}, {"channel": [2, 3], "frame": [3, 1]}):
+        part = frames.isel(where)
+        assert is_derived(part)
+        assert is_derived(part.chunk(frame=-1, y=3))
+        assert_frames_equal(part.chunk(frame=-1, y=3).compute(), expected.isel(where))
+        assert_frames_equal(part.autowisp.stack().compute(), expected.isel(where).autowisp.stack())
+    one = frames["mask"].isel(channel=2, frame=1)
+    np.testing.assert_array_equal(one.values, expected["mask"].values[1, 2])
+
+
 def test_an_assigned_value_makes_it_an_ordinary_array(late, known):
     changed = late.copy(deep=True)
     changed["image"][0, 0, 2, 3] = 7.0
