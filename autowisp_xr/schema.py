@@ -302,19 +302,21 @@ def _faults(ds: object, master: bool) -> list[str]:
         if name not in ds:
             continue
         allowed = (_COMMON,) if master else row.dims
-        if ds[name].dims not in allowed:
+        # a DataArray looks through all coordinates, which takes longer than all checks
+        variable = ds.variables[name]
+        if variable.dims not in allowed:
             # xr.concat gives the new dim to all variables
-            joined = ds[name].dims == DIMS and not master
+            joined = variable.dims == DIMS and not master
             hint = " (xr.concat does that; join sets of frames, or stacks, by aw.concat)"
             faults.append(
-                f"{name!r} has the dims {ds[name].dims}, expected {allowed[0]}{hint * joined}"
+                f"{name!r} has the dims {variable.dims}, expected {allowed[0]}{hint * joined}"
             )
-        fault = _fault_of_type(name, ds[name].dtype)
-        faults += [f"{name!r} has the type {ds[name].dtype}, {fault}"] if fault else []
+        fault = _fault_of_type(name, variable.dtype)
+        faults += [f"{name!r} has the type {variable.dtype}, {fault}"] if fault else []
     faults += [
         f"{name!r} holds bytes; ds.assign_coords({name}=ds[{name!r}].astype(str)) makes texts"
-        for name, coord in ds.coords.items()
-        if coord.dtype.kind == "S"
+        for name in ds.coords
+        if ds.variables[name].dtype.kind == "S"
     ]
     faults += [f"there is nothing along {dim!r}" for dim in DIMS if ds.sizes.get(dim) == 0]
     for dim in ("frame", "channel"):

@@ -36,7 +36,7 @@ _CELLS = 2**21
 
 def load_coordinates(ds: xr.Dataset) -> xr.Dataset:
     """Return the same Dataset with all coordinates in memory; they are small."""
-    chunked = [name for name, coord in ds.coords.items() if not in_memory(coord.variable)]
+    chunked = [name for name in ds.coords if not in_memory(ds.variables[name])]
     return ds.assign_coords({name: ds[name].load() for name in chunked}) if chunked else ds
 
 

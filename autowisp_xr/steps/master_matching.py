@@ -55,9 +55,11 @@ def traits_of_frames(ds: xr.Dataset, kind: str | None = None) -> list[Traits]:
     """
     number = ds.sizes.get("frame", 1)
     names = [
-        name for name in _COORDINATES if name in ds.coords and ds[name].dims in ((), ("frame",))
+        name
+        for name in _COORDINATES
+        if name in ds.coords and ds.variables[name].dims in ((), ("frame",))
     ]
-    columns = [np.broadcast_to(ds[name].values, (number,)).tolist() for name in names]
+    columns = [np.broadcast_to(ds.variables[name].values, (number,)).tolist() for name in names]
     given = {"unit": str(ds["image"].attrs.get("units", "")) if "image" in ds else ""}
     given |= {} if kind is None else {"kind": kind}
     rows = dict.fromkeys(zip(*columns, strict=True)) if columns else [()]
