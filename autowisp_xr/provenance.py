@@ -159,14 +159,19 @@ def _contents(ds: xr.Dataset) -> list[str]:
     ]
 
 
-def fingerprint(ds: xr.Dataset) -> str:
+def fingerprint(ds: xr.Dataset, *, lazy: bool = True) -> str:
     """Return the digest of a Dataset as it is: its identity, and every variable and coordinate.
 
     An array in memory counts by its content, a dask array by its name (which stands for the work
     that makes it, the same in every session for the verbs of this package), and a lazily indexed
-    one by its source.
+    one by its source. Without ``lazy``, what is not in memory counts by the history alone, for
+    Datasets that nothing but the steps in it has made: the same under any chunks.
     """
-    content = {str(name): _token(variable) for name, variable in ds.variables.items()}
+    content = {
+        str(name): _token(variable)
+        for name, variable in ds.variables.items()
+        if lazy or in_memory(variable)
+    }
     return digest([identity(ds), content])
 
 

@@ -60,6 +60,7 @@ def reduce(options: Namespace) -> int:
         fits=options.fits,
         overwrite=options.overwrite,
         memory_limit=options.memory_limit,
+        prune=options.prune,
         report=print,
     )
     print()

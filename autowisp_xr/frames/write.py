@@ -103,16 +103,15 @@ def to_fits(
     ``CCDData.read`` of astropy takes unit, errors and mask of a file without an argument where it
     was imported before something was written; elsewhere it needs ``hdu_uncertainty="ERROR"``.
     """
+    given: dict[str, Any] = {"overwrite": overwrite, "compress": compress, "hashes": hashes}
     with limited(memory_limit):
-        return write_missing(
-            ds, template, lambda path: False, overwrite=overwrite, compress=compress, hashes=hashes
-        )
+        return write_missing(ds, template, lambda path, identity: False, **given)
 
 
 def write_missing(
     ds: xr.Dataset,
     template: str | PathLike[str],
-    keeps: Callable[[str], bool],
+    keeps: Callable[[str, str], bool],
     *,
     overwrite: bool = False,
     compress: float | bool | None = None,
@@ -126,7 +125,8 @@ def write_missing(
     ds, template, overwrite, compress, hashes
         As for :func:`to_fits`.
     keeps
-        Called with the path of each file before any is written; whether it stays as it is.
+        Called with the path of each file before any is written, and the identity of what it is to
+        hold; whether it stays as it is.
     report
         Called with the files of a frame soon after they are written: entries as
         :func:`autowisp_xr.provenance.hashed_entry` makes them, or without ``hashes``,
@@ -155,7 +155,10 @@ def write_missing(
         inputs = {file["path"] for file in provenance.files_of(ds)}
         _check_names(targets, level)
         paths = [target.path for target in targets]
-        files = [None if keeps(target.path) else target for target in targets]
+        made = provenance.frame_identities(ds) if "frame" in ds.dims else [provenance.identity(ds)]
+        files = [
+            None if keeps(target.path, made[target.frame or 0]) else target for target in targets
+        ]
         wanted = [target for target in files if target is not None]
         _check_places(wanted, inputs, overwrite=overwrite)
         if not wanted:

@@ -51,6 +51,8 @@ class KnownCamera(NamedTuple):
     """What was measured, or why it could not be, and what is in doubt, a line each."""
     found: tuple[str, ...] = ()
     """Those of them that state what is new in the camera."""
+    errors: Mapping[str, Any] = {}
+    """Uncertainties of gain and read noise by channel, or amplifier, where they were measured."""
 
 
 def know_camera(
@@ -78,6 +80,7 @@ def know_camera(
         known.camera,
         (*known.notes, *lines, *seen.notes, *filter(None, [summed_up])),
         known.found if saturating is camera else known.found + lines,
+        known.errors,
     )
 
 
@@ -110,8 +113,9 @@ def _measured(
             raise CalibrationError(sentence("too_few", **numbers))
         lit, unlit = (opened(of, camera) for of in (flats, biases))
         if amplified:
-            parts, lines = _of_amplifiers(lit, unlit, amplified, asked)
-            return KnownCamera(replace(given, amplifiers=parts) if lines else camera, lines, lines)
+            parts, lines, errors = _of_amplifiers(lit, unlit, amplified, asked)
+            found = replace(given, amplifiers=parts) if lines else camera
+            return KnownCamera(found, lines, lines, errors)
         one_value = {name: None if name in unknown else next(iter(stated[name])) for name in asked}
         measured, wrong, remarks = _held_against(lit, unlit, one_value)
     except (AutowispError, OSError, ValueError) as error:
@@ -141,19 +145,22 @@ def _measured(
         for name in wrong
     ]
     notes = ("; ".join(line), *doubts)
-    return KnownCamera(measure.completed_camera(given_channels, measured), notes, notes)
+    uncertain = {name: measured[f"{name}_error"].values for name in _ASKED}
+    return KnownCamera(measure.completed_camera(given_channels, measured), notes, notes, uncertain)
 
 
 def _of_biases(biases: xr.Dataset, camera: Camera, gain: float) -> KnownCamera:
     """Measure the read noise by biases alone, where the gain is known and there are no flats."""
-    electrons = (measure.read_noise(biases)["read_noise_adu"].values * gain).tolist()
+    found = measure.read_noise(biases)
+    electrons = (found["read_noise_adu"].values * gain).tolist()
+    errors = {"read_noise": found["read_noise_adu_error"].values * gain}
     channels = schema.camera_of(biases).channels
     read_noise = dict(zip(channels, electrons, strict=True)) if channels else electrons[0]
     numbers = ", ".join(f"{number:.2f}" for number in electrons)
     number = biases.sizes["frame"]
     note = sentence("measured_of_biases", biases=number, numbers=numbers, gain=gain)
     known = replace(camera, channels=channels, read_noise=read_noise)
-    return KnownCamera(known, (note,), (note,))
+    return KnownCamera(known, (note,), (note,), errors)
 
 
 def _unmeasured(
@@ -231,7 +238,7 @@ def _is_off(name: str, value: float | None, found: xr.Dataset) -> bool:
 
 def _of_amplifiers(
     flats: xr.Dataset, biases: xr.Dataset, camera: Camera, asked: Sequence[str]
-) -> tuple[tuple[Amplifier, ...], tuple[str, ...]]:
+) -> tuple[tuple[Amplifier, ...], tuple[str, ...], dict[str, list[float]]]:
     """Measure each amplifier, where headers state nothing of it, or something else.
 
     Parameters
@@ -245,8 +252,8 @@ def _of_amplifiers(
 
     Returns
     -------
-    The amplifiers, and what was measured and what is in doubt, a line each; no line where all is
-    as the headers state.
+    The amplifiers, what was measured and what is in doubt, a line each, and the uncertainties of
+    each quantity; no line where all is as the headers state.
 
     Raises
     ------
@@ -256,6 +263,7 @@ def _of_amplifiers(
     amplifiers = []
     measured: list[str] = []
     off: dict[str, list[str]] = {}
+    errors: dict[str, list[float]] = {name: [] for name in _ASKED}
     for number, amplifier in enumerate(camera.amplifiers):
         part = camera.of_amplifier(number)
         stated = {name: getattr(part, name) for name in asked}
@@ -272,6 +280,8 @@ def _of_amplifiers(
             own_numbers = (f"{plain(name)} {own[name]:.3f} {UNITS[name]}" for name in unknown)
             measured.append(f"{amplifier}: {', '.join(own_numbers)}")
         amplifiers.append(replace(amplifier, **own))
+        for name, of_amplifiers in errors.items():
+            of_amplifiers.append(float(result[f"{name}_error"].values.max()))
     notes = []
     if measured:
         numbers = {"flats": flats.sizes["frame"], "biases": biases.sizes["frame"]}
@@ -281,4 +291,4 @@ def _of_amplifiers(
         values = {"name": plain(name), "number": len(lines), "of": len(amplifiers)}
         values |= {"lines": "; ".join(lines[:_LISTED]), "more": more, "unit": UNITS[name]}
         notes.append(sentence("amplifiers_otherwise", **values))
-    return tuple(amplifiers), tuple(notes)
+    return tuple(amplifiers), tuple(notes), errors

@@ -1,7 +1,7 @@
 """Products of a night made and written, and what became of their frames."""
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from operator import methodcaller
 from pathlib import Path
@@ -20,6 +20,7 @@ from autowisp_xr.frames.named_masters import identity_in
 from autowisp_xr.frames.write import with_files, write_missing
 from autowisp_xr.night.plan import Product
 from autowisp_xr.night.record import NOT_OURS, Record
+from autowisp_xr.night.renewal import why_again
 from autowisp_xr.night.sentences import Doubts, sentence
 from autowisp_xr.night.summarised_lines import by_reason, counted
 from autowisp_xr.night.summary import Made, Summary
@@ -44,6 +45,8 @@ class Remarks:
     notes: list[str] = field(default_factory=list)
     unused: dict[str, str] = field(default_factory=dict)
     """Frames that are not good enough for the master at hand, and why."""
+    again: str = ""
+    """Why it is made again."""
     look: Callable[[xr.Dataset], Doubts] | None = None
     """Finds what is doubtful about what was made."""
     kept: Kept | None = None
@@ -74,6 +77,8 @@ class Writer:
     """As ``store`` there."""
     link: bool = False
     """Whether ``raw`` is "link"."""
+    renewed: dict[str, str] = field(default_factory=dict)
+    """By the place of a setup, why its camera is another than in an earlier run."""
     kept: bool = False
     """Whether results of another run are in the way, and stay."""
 
@@ -112,9 +117,16 @@ class Writer:
         text = lines + camera.to_toml()
         there = path.read_text(encoding="utf-8", errors="replace") if path.exists() else None
         # that of another run goes with its results, which are not replaced either
-        free = self.overwrite or there is None
+        free = self.overwrite or there is None or place in self.renewed
         if there != text and not (free and self.write_text(path, text)):
             self.summary.notes.append(sentence("camera_kept", path=path))
+
+    def earlier_camera(self, place: str) -> Camera | None:
+        """Return the camera that an earlier run has measured; None where nobody else left it so."""
+        path = self.target / place / CAMERA
+        if not path.exists() or self.record.why_kept(str(path)):
+            return None
+        return Camera.from_toml(path)
 
     def write_text(self, path: Path, text: str) -> bool:
         """Write a text; return False, with a note in the summary, where another's is in the way."""
@@ -139,7 +151,9 @@ class Writer:
         overwrite: bool,
     ) -> xr.Dataset:
         """Store a product, look at it, write its files, and note it in the summary."""
-        made = self._stored(made, product, remarks.kept, overwrite)
+        lost = {one.path for one in product.frames.records} - {one.path for one in records}
+        lost |= self.summary.left_out.keys() - set(self.summary.plan.copies)
+        made = self._stored(made, product, remarks, lost, overwrite)
         # that a master has good pixels is no doubt: without, it must not be used
         if self.checks or product.is_master:
             remarks.notes += _without_good_pixels(made, product)
@@ -160,29 +174,40 @@ class Writer:
                 inputs=tuple(one.path for one in records if one.path not in remarks.unused),
                 files=tuple(files),
                 noise_known=provenance.noise_known(made),
+                again=remarks.again,
                 notes=tuple(remarks.notes),
             )
         )
         return made
 
     def _stored(
-        self, made: xr.Dataset, product: Product, kept: Kept | None, overwrite: bool
+        self,
+        made: xr.Dataset,
+        product: Product,
+        remarks: Remarks,
+        lost: Collection[str],
+        overwrite: bool,
     ) -> xr.Dataset:
         """Store what was made, and return it as it lies in the store of the night."""
-        identity = provenance.fingerprint(made)
-        if kept is not None and self.form == "recipe":
-            kept = replace(kept, link=self.link)
+        kept, identity = None, provenance.fingerprint(made, lazy=False)
+        if remarks.kept is not None and self.form == "recipe":
+            kept = replace(remarks.kept, link=self.link)
             identity = recipes.identity_of(made, link=self.link)
         place = self.target / STORE
         ours = self.record.owns_group(product.group, identity)
         if ours:
+            earlier = self._earlier(product.group, identity)
+            if earlier is not None:
+                renewed = self.renewed.get(product.frames.place, "")
+                remarks.again = why_again(made, earlier, lost) or renewed
+                # those with uncertainties take the place of those without
+                overwrite |= provenance.noise_known(made) and not provenance.noise_known(earlier)
             self.record.begin_group(product.group, identity)
-            overwrite = overwrite or self._adds_errors(made, product.group)
         try:
             given: dict[str, Any] = {"group": product.group, "overwrite": overwrite and ours}
-            if kept is not None and self.form == "recipe":
-                return recipes.store_set(made, kept, place, **given)
-            return store.to_zarr(made, place, **given)
+            # by frames that are there already, unless the user wants all of them anew
+            given["keep"] = bool(remarks.again) and not overwrite
+            return recipes.store_product(made, kept, place, **given)
         except FileExistsError as error:
             self.kept = True
             group = f"{place}/{product.group}"
@@ -193,13 +218,15 @@ class Writer:
                 else sentence("group_of_others", path=group)
             ) from error
 
-    def _adds_errors(self, made: xr.Dataset, group: str) -> bool:
-        """Whether what is made has uncertainties that what an earlier run left of it lacks."""
-        target = self.target / STORE
-        if not target.exists() or group not in store.groups_of(target):
-            return False
-        earlier = recipes.open_zarr(target, group=group)
-        return provenance.noise_known(made) and not provenance.noise_known(earlier)
+    def _earlier(self, group: str, identity: str) -> xr.Dataset | None:
+        """Return what an earlier run has left in a group; None for nothing, or just this result."""
+        place = self.target / STORE
+        if store.identity_of(place, group) in (None, identity):
+            return None
+        try:
+            return recipes.outline(place, group=group)
+        except BadImageError:
+            return None
 
     def _undamaged(self, records: Sequence[FileRecord]) -> list[FileRecord]:
         """Select records whose pixels can be read; leave out the others with the reason."""
@@ -221,11 +248,10 @@ class Writer:
         # braces in the name of a directory are no fields of the template
         template = str(into).replace("{", "{{").replace("}", "}}")
         name = f"{template}/{stem}{channel}.fits"
-        identity = provenance.identity(made)
         kept: dict[str, str] = {}
         others = set()
 
-        def keeps(path: str) -> bool:
+        def keeps(path: str, identity: str) -> bool:
             """Whether a file stays, as that of this very result does, whoever has worked on it."""
             why, is_this = self.record.why_kept(path), identity_in(path) == identity
             if why and not (is_this and why == NOT_OURS):

@@ -13,7 +13,7 @@ there, and no array that came later.
 import hashlib
 import os
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ import zarr
 from autowisp_xr import provenance, store
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.fits.layout import read_layout
+from autowisp_xr.frames.names import FITS_SUFFIX
 from autowisp_xr.night.sentences import sentence
 
 NOT_OURS = "reduce has not written it"
@@ -51,6 +52,7 @@ class Record:
         self._read = set(map(os.path.realpath, read))
         self._files: dict[str, dict[str, Any]] = {}
         self._groups: dict[str, list[str]] = {}
+        self._seen: set[str] = set()
         self._saved = -_PAUSE
         if store.exists() and not (store / "zarr.json").exists() and any(store.iterdir()):
             raise FileExistsError(sentence("no_store", path=store))
@@ -58,10 +60,39 @@ class Record:
             kept: Any = zarr.open_group(store, path=_GROUP, mode="r").attrs.asdict()
             self._files, self._groups = kept["files"], kept["groups"]
 
+    @property
+    def groups(self) -> list[str]:
+        """The groups of the store that hold what this has written there last."""
+        return [
+            group
+            for group, made in self._groups.items()
+            if store.identity_of(self.store, group) in made
+        ]
+
+    def others(self) -> Iterator[tuple[str, str]]:
+        """Yield what is ours, unchanged, and neither written nor kept by this run: with its place.
+
+        Only FITS files are.
+        """
+        for place in sorted(self._files.keys() - self._seen):
+            path = str(self.target / place)
+            is_fits = FITS_SUFFIX.search(place) and os.path.exists(path)
+            if is_fits and self.why_kept(path) is None:
+                yield path, place
+
+    def forget_file(self, path: str) -> None:
+        """Drop a file that is no more."""
+        self._files.pop(self._place(path), None)
+
+    def forget_group(self, group: str) -> None:
+        """Drop a group that is no more."""
+        self._groups.pop(group, None)
+
     def why_kept(self, path: str) -> str | None:
         """State why a file must not be replaced; None where it may be, or there is none."""
         if not os.path.exists(path):
             return None
+        self._seen.add(self._place(path))
         if os.path.realpath(path) in self._read:
             return "this run reads it"
         entry = self._files.get(self._place(path))

@@ -28,6 +28,7 @@ from autowisp_xr.night.plan import Plan, by_setup, camera_with_colours, plan_nig
 from autowisp_xr.night.product_writing import CAMERA, STORE, RawPlace, StoreForm, Writer
 from autowisp_xr.night.recipes import Recipes
 from autowisp_xr.night.record import Record
+from autowisp_xr.night.renewal import leftovers, settled
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.summary import Summary
 from autowisp_xr.options import MIN_FLAT, CosmicRaysChoice, check_min_flat
@@ -64,6 +65,7 @@ def reduce(
     fits: bool = True,
     overwrite: bool = False,
     memory_limit: MemoryLimit = None,
+    prune: bool = False,
     report: Callable[[str], None] = lambda line: None,
 ) -> Summary:
     """Make masters and calibrated frames of all raw frames in a directory.
@@ -82,7 +84,9 @@ def reduce(
         Directory of FITS files; they are only read.
     out
         Directory for the results: ``masters/`` and ``calibrated/`` as FITS, ``night.zarr`` with
-        everything, ``summary.txt``. A run that was interrupted is taken up where it stopped.
+        everything, ``summary.txt``. A run that was interrupted is taken up where it stopped. After
+        frames came, changed or went, what depends on them is made again, and the summary states
+        what and why; all else stays.
     camera
         What is known about the camera; the headers complete it. Where gain or read noise is in
         neither, both are measured from pairs of flats and of biases, and ``camera.toml`` in ``out``
@@ -133,11 +137,15 @@ def reduce(
     fits
         Whether calibrated frames are written to FITS files as well.
     overwrite
-        Whether results of other frames in ``out`` may be replaced. What no run of this has
-        written there, and what was changed since, is kept in any case, and the summary names it.
+        Whether results in ``out`` of other frames alone, or of the same frames and another camera
+        or other options, may be replaced. What no run of this has written there, and what was
+        changed since, is kept in any case, and the summary names it.
     memory_limit
         How much memory may be taken at a time, as "2GB" or in bytes; see
         :data:`~autowisp_xr.bridge.memory_limit.MemoryLimit`. What takes more is listed as failed.
+    prune
+        Whether results of frames that are gone, which the summary lists, are removed, as far as a
+        run of this has written them and nobody has changed them since.
     report
         Called with a line of text for each step.
 
@@ -212,6 +220,7 @@ def reduce(
         recipes = Recipes(cameras, plan.matching, select, min_flat, rays, checks, found)
         _execute(plan, writer, recipes)
         summary.notes += summary.plan.doubts
+        _look_for_leftovers(writer, prune)
         if writer.kept and (target / _SUMMARY).exists():
             report(sentence("summary_kept", path=target / _SUMMARY))
         elif summary.made or not (target / _SUMMARY).exists():
@@ -246,18 +255,36 @@ def _execute(plan: Plan, writer: Writer, recipes: Recipes) -> None:
     summary.plan = plan
 
 
+def _look_for_leftovers(writer: Writer, prune: bool) -> None:
+    """List, or remove, results of earlier runs of which the frames are gone, or in other sets."""
+    summary = writer.summary
+    made = (*summary.made, *summary.masks)
+    used = {path for one in made for path in one.inputs}
+    planned = {one.group for one in (*summary.plan.products, *made)}
+    found = leftovers(writer.record, used, planned)
+    summary.leftovers = (*found.files, *found.groups)
+    if summary.leftovers:
+        summary.notes.append(found.note(removed=prune))
+        if prune:
+            found.remove(writer.record)
+
+
 def _known_cameras(plan: Plan, writer: Writer, camera: Camera | None) -> dict[str, Camera | None]:
     """Return the camera of each setup by its place, measured where its noise is not known."""
     cameras: dict[str, Camera | None] = {}
     for place, of_place in by_setup(plan.sets).items():
         complete = camera_with_colours(of_place, camera)
         known = know_camera(of_place, complete, checks=writer.checks)
+        earlier = writer.earlier_camera(place) if known.found else None
+        if earlier is not None:
+            known, why = settled(known, earlier)
+            writer.renewed |= {place: why} if why else {}
         cameras[place] = known.camera
         for note in known.notes:
             line = f"{place}: {note}" if place else note
             writer.report(line)
             writer.summary.notes.append(line)
-        if known.found and known.camera is not None:
+        if known.found and known.camera not in (None, earlier):
             writer.write_camera(place, known.camera, " ".join(known.found))
     return cameras
 

@@ -38,6 +38,8 @@ class Made(Product):
     files: tuple[str, ...]
     noise_known: bool = True
     """Whether it has uncertainties."""
+    again: str = ""
+    """Why it was made again in place of what an earlier run had left; "" where it was not."""
     notes: tuple[str, ...] = ()
     """What may be wrong begins with "DOUBT: " or "WARNING: "."""
 
@@ -62,6 +64,9 @@ class Summary:
     """Reason for each file that took no part."""
     failed: dict[str, str] = field(default_factory=dict)
     """Reason for each file whose group could not be worked on."""
+    leftovers: tuple[str, ...] = ()
+    """Results of earlier runs, ours and unchanged, of frames that are gone or of other sets: files,
+    then groups of the store; those that ``prune`` has removed."""
     notes: list[str] = field(default_factory=list)
     """On the night as a whole: what was measured of the camera, for one. What may be wrong begins
     with "DOUBT: " or "WARNING: "."""
@@ -147,6 +152,8 @@ class Summary:
         parts = [f"from {counted(len(made.inputs), 'frame')}", self._where(made)]
         if made.masters:
             parts.append(f"corrected by: {', '.join(made.masters.values())}")
+        if made.again:
+            parts.append(f"made again: {made.again}")
         for why, kinds in by_reason(made.missing).items():
             parts.append(f"no {', '.join(kinds)} ({why})")
         parts += [f"not by {line}" for line in made.against]

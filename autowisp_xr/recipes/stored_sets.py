@@ -67,6 +67,7 @@ def store_set(
     *,
     group: str,
     overwrite: bool = False,
+    keep: bool = False,
 ) -> xr.Dataset:
     """Store calibrated frames as what they were made of, and open what was stored.
 
@@ -78,6 +79,8 @@ def store_set(
         What they were made of and how.
     place, group, overwrite
         As for :func:`~autowisp_xr.to_zarr`.
+    keep
+        As for :func:`~autowisp_xr.store.write_group`.
 
     Returns
     -------
@@ -104,7 +107,9 @@ def store_set(
         written["files"] = linked(kept.raw)
     raw.attrs[RECIPE] = json.dumps(written)
     given: dict[str, Any] = {"group": group, "identity": identity_of(made, link=kept.link)}
-    store.write_group(raw, place, overwrite=overwrite, **given)
+    # raw frames are the same whatever calibrates them, flags are not
+    given |= {"overwrite": overwrite, "keep": keep, "frames": provenance.frame_identities(made)}
+    store.write_group(raw, place, **given)
     return open_zarr(place, group=group)
 
 
@@ -113,13 +118,49 @@ def identity_of(made: xr.Dataset, *, link: bool = False) -> str:
 
     Half of a group is never completed in another form, so they have different ones.
     """
-    return f"{provenance.fingerprint(made)}-{'link' if link else 'recipe'}"
+    return f"{provenance.fingerprint(made, lazy=False)}-{'link' if link else 'recipe'}"
+
+
+def store_product(
+    made: xr.Dataset,
+    kept: Kept | None,
+    place: StoreLike,
+    *,
+    group: str,
+    overwrite: bool = False,
+    keep: bool = False,
+) -> xr.Dataset:
+    """Store a master, or frames as their pixels or, where ``kept`` is given, as their recipe.
+
+    Parameters and what is returned are as for :func:`store_set`. A frame that is there already, and
+    has the same identity, is taken to be what its history states.
+    """
+    given: dict[str, Any] = {"group": group, "overwrite": overwrite, "keep": keep}
+    if kept is not None:
+        return store_set(made, kept, place, **given)
+    frames = provenance.frame_identities(made) if "frame" in made.dims else ()
+    store.write_group(
+        made, place, identity=provenance.fingerprint(made, lazy=False), frames=frames, **given
+    )
+    return store.open_zarr(place, group=group)
+
+
+def outline(place: StoreLike, *, group: str) -> xr.Dataset:
+    """Return what a group holds, as far as it is written, with the history that it is opened with.
+
+    Its planes are those that are stored, raw or calibrated.
+    """
+    ds = _open_group(place, group=group, unfinished=True)
+    text = ds.attrs.get(RECIPE)
+    if text is None:
+        return ds
+    return provenance.with_history(ds, [*provenance.history(ds), *json.loads(text)["steps"]])
 
 
 def _is_whole(place: StoreLike, group: str, made: xr.Dataset) -> bool:
     """Return whether a group has frames already, in whatever form."""
     found = store.stated_identity(place, group)
-    return found is not None and found.partition("-")[0] == provenance.fingerprint(made)
+    return found is not None and found.partition("-")[0] == provenance.fingerprint(made, lazy=False)
 
 
 def _over(plane: xr.Variable, dims: tuple[str, ...]) -> xr.Variable:

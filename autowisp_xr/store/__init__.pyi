@@ -1,6 +1,7 @@
 from .cubes import groups_of as groups_of
 from .cubes import identity_of as identity_of
 from .cubes import open_zarr as open_zarr
+from .cubes import remove as remove
 from .cubes import stated_identity as stated_identity
 from .cubes import to_zarr as to_zarr
 from .cubes import write_group as write_group

@@ -9,8 +9,9 @@ other store of Zarr (memory, objects, a zip file), groups are not replaced, and 
 sees to it that nobody else does.
 """
 
+import shutil
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -147,7 +148,14 @@ def to_zarr(
 
 
 def write_group(
-    ds: xr.Dataset, store: StoreLike, *, group: str | None, identity: str, overwrite: bool
+    ds: xr.Dataset,
+    store: StoreLike,
+    *,
+    group: str | None,
+    identity: str,
+    overwrite: bool,
+    frames: Sequence[str] = (),
+    keep: bool = False,
 ) -> None:
     """Write a Dataset to a group, as :func:`to_zarr` does, by an identity of its own.
 
@@ -159,17 +167,37 @@ def write_group(
         As for :func:`to_zarr`.
     identity
         What there is in the group when it has all of this.
+    frames
+        The identity of each frame: what is the same has the same pixels.
+    keep
+        Whether a group that holds something else is replaced, but for the frames that it has.
     """
     place = Group.at(store, group)
     if swap.is_hidden(place.name):
         raise ValueError(f"{place}: a group of this name is used while others are written")
     if overwrite or not place.is_whole(identity) or swap.leftovers(place.folder):
         with place.sole_writer():
-            _write(ds, place, identity, overwrite)
+            _write(ds, place, identity, overwrite or keep, frames, keep=keep)
 
 
-def _write(ds: xr.Dataset, place: Group, identity: str, overwrite: bool) -> None:
-    """Write into a group that is locked what it lacks, or replace it."""
+def remove(store: StoreLike, group: str) -> None:
+    """Remove a group of a store in a directory, with all that is in it."""
+    place = Group.at(store, group)
+    if place.folder is not None:
+        with place.sole_writer():
+            shutil.rmtree(place.folder)
+
+
+def _write(
+    ds: xr.Dataset,
+    place: Group,
+    identity: str,
+    overwrite: bool,
+    frames: Sequence[str],
+    *,
+    keep: bool,
+) -> None:
+    """Write into a group that is locked what it lacks, or replace it, its frames kept or not."""
     swap.finish(place.folder)
     found = place.state()
     if found == FOREIGN:
@@ -181,14 +209,16 @@ def _write(ds: xr.Dataset, place: Group, identity: str, overwrite: bool) -> None
         )
     begun = same and not found["complete"]
     if found and overwrite and not begun:
-        _replace(ds, place, identity)
+        _replace(ds, place, identity, frames, place if keep else None)
         return
     swap.discard(place.folder)
     if begun or not found:
-        fill(ds, place, identity)
+        fill(ds, place, identity, frames)
 
 
-def _replace(ds: xr.Dataset, place: Group, identity: str) -> None:
+def _replace(
+    ds: xr.Dataset, place: Group, identity: str, frames: Sequence[str], earlier: Group | None
+) -> None:
     """Write what takes the place of a group, or the rest of it, and swap it in."""
     if place.folder is None:
         raise FileExistsError(
@@ -198,7 +228,7 @@ def _replace(ds: xr.Dataset, place: Group, identity: str) -> None:
     if place.beside.state().get("identity") != identity:
         swap.discard(place.folder)
     if not place.beside.is_whole(identity):
-        fill(ds, place.beside, identity)
+        fill(ds, place.beside, identity, frames, earlier)
     swap.swap(place.folder)
 
 

@@ -8,7 +8,7 @@ they are left as they are.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from autowisp_xr.arrays import Bools, Cube, Integers, Planes
 from autowisp_xr.bridge import blocks, planner
 from autowisp_xr.flags import Flag
 from autowisp_xr.store.group import MARKS, STATE, Group
+from autowisp_xr.store.growing import FRAMES, take_over
 from autowisp_xr.store.variables import arrays_of, create
 
 
@@ -71,16 +72,28 @@ def encoding_of(ds: xr.Dataset) -> dict[str, dict[str, Any]]:
     return encoding
 
 
-def fill(ds: xr.Dataset, group: Group, identity: str) -> None:
+def fill(
+    ds: xr.Dataset,
+    group: Group,
+    identity: str,
+    frames: Sequence[str] = (),
+    earlier: Group | None = None,
+) -> None:
     """Write what a group lacks of a Dataset of this identity, of which it has nothing else.
 
-    Lazy planes are computed, a few frames at a time, each frame marked once it is written.
+    Lazy planes are computed, a few frames at a time, each frame marked once it is written. Those
+    that an ``earlier`` group has are linked from there, if the identities of ``frames`` are given.
     """
     names = [str(name) for name in ds.variables]
     state: dict[str, Any] = {"identity": identity, "variables": names, "complete": False}
+    if frames:
+        state[FRAMES] = list(frames)
     found = group.state()
     if not found.get("created"):
         _create(ds, group, state, bool(found))
+        if earlier is not None and frames:
+            planes = [str(name) for name, one in ds.data_vars.items() if _by_frame(one)]
+            take_over(earlier, group, planes, frames)
     elif group.folder:
         _discard_partial_files(group.folder, names)
     marks = [MARKS] if "frame" in ds.dims else []

@@ -581,8 +581,9 @@ def test_a_second_run_leaves_all_files_as_they_are(reduced, sky):
     files = list((top / "out").rglob("*.fits"))
     before = {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in files}
     assert len(before) == 10
-    reduce(top / "raw", top / "out", camera=sky.camera)
+    summary = aw.reduce(top / "raw", top / "out", camera=sky.camera)
     assert {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in files} == before
+    assert summary.failed == {}
 
 
 def test_without_checks_the_same_pixels_are_made_and_nothing_is_looked_at(reduced, sky, tmp_path):

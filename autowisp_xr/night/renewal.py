@@ -1,0 +1,225 @@
+"""Results of an earlier run that are made again, because the night has grown or a master changed.
+
+Decision: what is ours may be replaced where its frames or its masters are others than they were,
+because files only came to exist, changed or went away: nobody has to ask for that. With the same
+frames and masters it is the choice of the user that differs, and with none of the frames it is
+another night: both need ``overwrite``. So do results with frames that are still there and cannot be
+used any more, such as damaged ones: they are better than what could be made without.
+"""
+
+import math
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import provenance, recipes, store
+from autowisp_xr.camera import Camera
+from autowisp_xr.errors import AutowispError
+from autowisp_xr.fits.layout import read_layout
+from autowisp_xr.frames.names import FITS_SUFFIX, bare_name
+from autowisp_xr.kinds import KINDS
+from autowisp_xr.night.camera_words import UNITS
+from autowisp_xr.night.measured_camera import KnownCamera
+from autowisp_xr.night.record import Record
+from autowisp_xr.night.sentences import sentence
+from autowisp_xr.night.summarised_lines import counted, named, plain
+
+_SURE = 3.0
+"""Uncertainties by which a camera measures otherwise than before."""
+
+
+def why_again(made: xr.Dataset, earlier: xr.Dataset, lost: Collection[str]) -> str:
+    """State why a product is made again; "" where only the user can want that.
+
+    Parameters
+    ----------
+    made, earlier
+        The product now, and as an earlier run has left it.
+    lost
+        Frames that are there and cannot be used.
+    """
+    now, before = _origins(made), _origins(earlier)
+    unusable = {*lost, *map(bare_name, lost)}
+    if before.keys() & unusable or not before.keys() & now.keys():
+        return ""
+    differing = {
+        "more": now.keys() - before.keys(),
+        "fewer": before.keys() - now.keys(),
+        "changed": {path for path in now.keys() & before.keys() if now[path] != before[path]},
+    }
+    reasons = []
+    for how, paths in differing.items():
+        if paths:
+            names = named([Path(path).name for path in sorted(paths)])
+            reasons.append(f"{counted(len(paths), 'frame')} {how} ({names})")
+    masters, known = _masters(made), _masters(earlier)
+    if not (masters.get(_MASK) and known.get(_MASK)):
+        # whether there is a mask is for the user to choose
+        masters.pop(_MASK, None)
+        known.pop(_MASK, None)
+    others = [kind for kind in {**known, **masters} if masters.get(kind) != known.get(kind)]
+    reasons += [f"another {kind}" for kind in others if kind in _KINDS]
+    if not reasons and others:
+        # what a mask of defects is found in are sets of frames
+        reasons.append("other frames in one of the sets")
+    if reasons and "frame" in made.dims:
+        kept = {*provenance.frame_identities(made)} & {*provenance.frame_identities(earlier)}
+        reasons.append(f"{counted(len(kept), 'frame')} kept" if kept else "none kept")
+    return ", ".join(reasons)
+
+
+_MASK = "mask of defects"
+_KINDS = {*KINDS, _MASK}
+
+
+def _origins(ds: xr.Dataset) -> dict[str, Any]:
+    """Return size and time of change of the files of a product; of other frames their contents."""
+    files = provenance.files_of(ds)
+    found: dict[str, Any] = {one["path"]: (one["size"], one["changed"]) for one in files}
+    for step in provenance.history(ds):
+        found |= step.get("contents", {})
+    return found
+
+
+def _masters(ds: xr.Dataset) -> dict[str, Any]:
+    """Return the identities of the masters that a product was made with, and of masks."""
+    found: dict[str, Any] = {}
+    for step in provenance.history(ds):
+        found |= step.get("masters", {})
+        if masks := step.get("options", {}).get("masks"):
+            found[_MASK] = masks
+    return found
+
+
+# ---------------------------------------------------------------------- what was measured
+
+
+def settled(known: KnownCamera, earlier: Camera) -> tuple[KnownCamera, str]:
+    """Let a camera stay what an earlier run has measured, as long as that holds.
+
+    Parameters
+    ----------
+    known
+        What is measured now.
+    earlier
+        What the earlier run found.
+
+    Returns
+    -------
+    The camera, and why it is another than before; "" where it is not, or where other facts differ
+    than those that are measured.
+    """
+    new = known.camera
+    if new is None or new == earlier or _unmeasured(new) != _unmeasured(earlier):
+        return known, ""
+    lines, apart = [], new.saturation != earlier.saturation
+    for name in ("gain", "read_noise"):
+        ours, before = (np.array(_numbers(camera, name), float) for camera in (new, earlier))
+        errors = np.broadcast_to(known.errors.get(name, math.nan), ours.shape)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            off = np.where(ours == before, 0.0, np.abs(ours - before) / errors)
+        at = int(np.nanargmax(off)) if np.isfinite(off).any() else 0
+        apart |= not (off <= _SURE).all()
+        values = {"name": plain(name), "unit": UNITS[name], "off": float(off[at])}
+        lines.append(
+            sentence("measured_before", now=float(ours[at]), before=float(before[at]), **values)
+        )
+    line = "; ".join(lines)
+    if apart:
+        return known._replace(notes=(*known.notes, sentence("camera_changed", line=line))), line
+    note = sentence("camera_stays", line=line)
+    return known._replace(camera=earlier, notes=(*known.notes, note)), ""
+
+
+_MEASURED = ("gain", "read_noise", "saturation", "amplifiers")
+
+
+def _unmeasured(camera: Camera) -> dict[str, Any]:
+    facts = {name: one for name, one in vars(camera).items() if name not in _MEASURED}
+    return facts | {"number": len(camera.amplifiers)}
+
+
+def _numbers(camera: Camera, name: str) -> list[Any]:
+    if camera.amplifiers:
+        return [getattr(one, name) for one in camera.amplifiers]
+    value = getattr(camera, name)
+    return list(value.values()) if isinstance(value, Mapping) else [value]
+
+
+# ---------------------------------------------------------------------- what is left over
+
+
+class Leftovers(NamedTuple):
+    """Results of earlier runs, all of them ours and unchanged, that this run would not make."""
+
+    files: Sequence[str] = ()
+    groups: Sequence[str] = ()
+
+    def note(self, *, removed: bool) -> str:
+        """Return a line that lists them."""
+        names = [Path(path).name for path in self.files] + list(self.groups)
+        what = "pruned" if removed else "left_over"
+        return sentence(what, number=len(names), names=named(names))
+
+    def remove(self, record: Record) -> None:
+        """Remove them, and folders that become empty."""
+        for path in self.files:
+            os.unlink(path)
+            record.forget_file(path)
+            folder = Path(path).parent
+            if folder != record.target and not any(folder.iterdir()):
+                folder.rmdir()
+        for group in self.groups:
+            store.remove(record.store, group)
+            record.forget_group(group)
+        record.save()
+
+
+def leftovers(record: Record, used: Collection[str], planned: Collection[str]) -> Leftovers:
+    """Find results of frames that are gone, and those that have other places now.
+
+    Parameters
+    ----------
+    record
+        What reduce has written.
+    used
+        The frames that went into what is made now.
+    planned
+        The groups of all products of this run, made or not.
+    """
+
+    def is_left(place: str, inputs: Sequence[str]) -> bool:
+        at_home = any(place == one or place.startswith((f"{one}/", f"{one}_")) for one in planned)
+        gone = not all(map(os.path.exists, inputs))
+        return bool(inputs) and (gone or (not at_home and set(inputs) <= set(used)))
+
+    files = [
+        path
+        for path, place in record.others()
+        if is_left(FITS_SUFFIX.sub("", place), list(_inputs_of_file(path)))
+    ]
+    groups = [
+        group
+        for group in record.groups
+        if group not in planned and is_left(group, _inputs_of_group(record.store, group))
+    ]
+    return Leftovers(files, groups)
+
+
+def _inputs_of_file(path: str) -> Iterator[str]:
+    try:
+        steps = provenance.steps_of(read_layout(path).history)
+    except (AutowispError, OSError):
+        return
+    yield from (file["path"] for step in steps for file in step.get("inputs", ()))
+
+
+def _inputs_of_group(place: Path, group: str) -> list[str]:
+    try:
+        return [file["path"] for file in provenance.files_of(recipes.outline(place, group=group))]
+    except (AutowispError, OSError):
+        return []

@@ -1,0 +1,227 @@
+"""A night that grew, shrank or changed: what depends on it is made again, and nothing else."""
+
+import os
+import shutil
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import xarray as xr
+from astropy.io import fits
+
+import autowisp_xr as aw
+from autowisp_xr import Camera
+from autowisp_xr.night.measured_camera import KnownCamera
+from autowisp_xr.night.renewal import settled
+from autowisp_xr.store import growing
+from tests.night.reducing import reduce
+
+LIGHTS = "calibrated/V_60s"
+
+
+@pytest.fixture(scope="module")
+def pool(sky, tmp_path_factory):
+    """Raw files of all frames that there may be, as a camera writes them."""
+    folder = tmp_path_factory.mktemp("pool")
+    for frames in (sky.bias(4), sky.objects(4)):
+        aw.to_fits(frames.assign_attrs(history=""), folder / "{RAWFNAME}.fits")
+    return folder
+
+
+def add(pool, *names):
+    os.makedirs("raw", exist_ok=True)
+    for name in names:
+        shutil.copy2(pool / f"{name}.fits", "raw")
+
+
+@pytest.fixture(scope="module", params=["recipe", "pixels"])
+def first(request, pool, sky, tmp_path_factory):
+    """A night of three biases and three lights, its results, and how they are stored."""
+    top = tmp_path_factory.mktemp("first")
+    (top / "night").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(top / "night")
+        add(pool, *(f"{kind}-000{i}" for kind in ("bias", "object") for i in (1, 2, 3)))
+        reduce("raw", "out", camera=sky.camera, store=request.param)
+    shutil.copytree(top / "night", top / "kept")
+    return top, request.param
+
+
+@pytest.fixture
+def again(first, sky, monkeypatch):
+    """A function that reduces the night again, and gives its summary and what it wrote."""
+    top, form = first
+    shutil.rmtree(top / "night")
+    shutil.copytree(top / "kept", top / "night")
+    monkeypatch.chdir(top / "night")
+
+    def run(out="out", **options):
+        before = files(out)
+        summary = reduce("raw", out, **{"camera": sky.camera, "store": form} | options)
+        after = files(out)
+        return summary, {name for name in before | after if before.get(name) != after.get(name)}
+
+    return run
+
+
+def files(out):
+    found = {}
+    for folder, _, names in os.walk(out):
+        paths = [os.path.join(folder, name) for name in names if name.endswith(".fits")]
+        found |= {os.path.relpath(path, out): os.stat(path).st_ino for path in paths}
+    return found
+
+
+def planes_of(frame):
+    """Inode of the stored image of a frame."""
+    names = aw.open_zarr("out/night.zarr", group=LIGHTS)["frame"].values.tolist()
+    folder = f"out/night.zarr/{LIGHTS}/image/c/{names.index(frame)}"
+    return [
+        os.stat(os.path.join(at, name)).st_ino for at, _, all in os.walk(folder) for name in all
+    ]
+
+
+def assert_as_if_new(again):
+    """Compare with the results of a first run, to the bit."""
+    again("fresh")
+    assert files("out").keys() == files("fresh").keys()
+    for name in files("out"):
+        with fits.open(f"out/{name}") as ours, fits.open(f"fresh/{name}") as theirs:
+            for one, other in zip(ours, theirs, strict=True):
+                np.testing.assert_array_equal(one.data, other.data)
+    for group in ("masters/bias", LIGHTS):
+        ours, theirs = (
+            aw.open_zarr(f"{out}/night.zarr", group=group).drop_attrs() for out in ("out", "fresh")
+        )
+        xr.testing.assert_identical(ours.compute(), theirs.compute())
+
+
+def test_one_light_more_is_made_and_the_others_stay(again, pool):
+    stored = planes_of("object-0003")
+    # before the others
+    shutil.copy2(pool / "object-0004.fits", "raw/a.fits")
+    summary, written = again()
+    assert written == {f"{LIGHTS}/object-0004.fits"}
+    assert (summary.exit_status, summary.failed, summary.leftovers) == (0, {}, ())
+    assert [made.again for made in summary.made] == ["", "1 frame more (a.fits), 3 frames kept"]
+    assert "made again: 1 frame more (a.fits), 3 frames kept" in str(summary)
+    assert planes_of("object-0003") == stored
+    assert_as_if_new(again)
+    summary, written = again()
+    assert written == set()
+    assert summary.failed == {}
+    assert {made.again for made in summary.made} == {""}
+
+
+def test_one_bias_more_makes_all_that_depends_on_it_again(again, pool):
+    add(pool, "bias-0004")
+    summary, written = again()
+    assert written == {"masters/bias.fits", *(f"{LIGHTS}/object-000{i}.fits" for i in (1, 2, 3))}
+    assert [made.again for made in summary.made] == [
+        "1 frame more (bias-0004.fits)",
+        "another bias, none kept",
+    ]
+    assert_as_if_new(again)
+
+
+def test_a_light_that_changed_is_made_again_alone(again):
+    with fits.open("raw/object-0002.fits", mode="update") as hdus:
+        hdus[0].data[5, 7] += 1
+    summary, written = again()
+    assert summary.failed == {}
+    assert written == {f"{LIGHTS}/object-0002.fits"}
+    assert summary.made[-1].again == "1 frame changed (object-0002.fits), 2 frames kept"
+
+
+def test_results_of_a_light_that_is_gone_are_listed_and_removed_on_request(again):
+    os.remove("raw/object-0002.fits")
+    gone, mine = f"out/{LIGHTS}/object-0002.fits", f"out/{LIGHTS}/object-0001.fits"
+    shutil.copy(gone, f"out/{LIGHTS}/mine.fits")
+    summary, written = again()
+    assert (written, summary.leftovers) == (set(), (gone,))
+    assert "prune=True (--prune) removes those" in str(summary)
+    assert aw.open_zarr("out/night.zarr", group=LIGHTS).sizes["frame"] == 2
+    summary, written = again(prune=True)
+    assert written == {f"{LIGHTS}/object-0002.fits"}
+    assert "removed, because their frames are gone" in str(summary)
+    assert os.path.exists(mine)
+    assert os.path.exists(f"out/{LIGHTS}/mine.fits")
+    assert again(prune=True)[0].leftovers == ()
+
+
+def test_a_result_of_a_light_that_is_gone_stays_where_somebody_has_worked_on_it(again):
+    os.remove("raw/object-0002.fits")
+    fits.setval(f"out/{LIGHTS}/object-0002.fits", "CRVAL1", value=83.8)
+    summary, written = again(prune=True)
+    assert (written, summary.leftovers) == (set(), ())
+
+
+def test_a_set_of_which_all_frames_are_gone_goes_with_its_group(again):
+    for i in (1, 2, 3):
+        os.remove(f"raw/object-000{i}.fits")
+    summary, written = again(prune=True)
+    assert written == {f"{LIGHTS}/object-000{i}.fits" for i in (1, 2, 3)}
+    assert summary.leftovers[-1] == LIGHTS
+    assert not os.path.exists(f"out/{LIGHTS}")
+    assert not os.path.exists(f"out/night.zarr/{LIGHTS}")
+
+
+def test_another_night_and_other_options_need_to_be_allowed(again, pool):
+    other = Camera(gain=2, read_noise=3)
+    assert "overwrite it" in next(iter(again(camera=other)[0].failed.values()))
+    for i in (1, 2, 3):
+        os.rename(f"raw/object-000{i}.fits", f"raw/other-{i}.fits")
+    summary, written = again()
+    assert len(summary.failed) == 3
+    assert written == set()
+
+
+def test_frames_that_a_file_system_cannot_link_are_copied(again, pool, monkeypatch):
+    def link(*_):
+        raise OSError("no links here")
+
+    monkeypatch.setattr(growing, "os", SimpleNamespace(link=link))
+    add(pool, "object-0004")
+    assert again()[1] == {f"{LIGHTS}/object-0004.fits"}
+    assert_as_if_new(again)
+
+
+# ---------------------------------------------------------------------- the camera
+
+
+@pytest.mark.parametrize(("gain", "stays"), [(1.52, True), (1.56, False)])
+def test_a_measured_gain_stays_as_long_as_it_holds(gain, stays):
+    earlier = Camera(gain=1.5, read_noise=6.0)
+    now = KnownCamera(
+        Camera(gain=gain, read_noise=6.1), errors={"gain": [0.01], "read_noise": [0.1]}
+    )
+    found, why = settled(now, earlier)
+    assert found.camera == (earlier if stays else now.camera)
+    assert bool(why) != stays
+    off = (gain - 1.5) / 0.01
+    assert f"gain {gain:.4g} e/ADU, 1.5 before (by {off:.1f} uncertainties)" in found.notes[-1]
+
+
+def test_a_gain_without_an_uncertainty_or_another_camera_is_what_it_is_now():
+    earlier = Camera(gain=1.5, read_noise=6.0)
+    for camera in (Camera(gain=1.51, read_noise=6.0), Camera(gain=1.5, read_noise=6, name="b")):
+        assert settled(KnownCamera(camera), earlier)[0].camera == camera
+    assert settled(KnownCamera(earlier), earlier) == (KnownCamera(earlier), "")
+
+
+def test_one_flat_more_does_not_change_the_camera_that_was_measured(sky, write_night, tmp_path):
+    unknown = Camera(overscan=sky.camera.overscan, image_area=sky.camera.image_area)
+    flats = [one.assign_attrs(history="") for one in (sky.bias(4), sky.flat(4), sky.objects(1))]
+    folder = write_night(*flats)
+    shutil.move(folder / "flat-0004.fits", tmp_path)
+    reduce(folder, tmp_path / "out", camera=unknown)
+    text = (tmp_path / "out" / "camera.toml").read_text()
+    shutil.move(tmp_path / "flat-0004.fits", folder)
+    summary = reduce(folder, tmp_path / "out", camera=unknown)
+    assert (tmp_path / "out" / "camera.toml").read_text() == text
+    assert any("still holds and is used" in note for note in summary.notes)
+    assert [made.again.split(" (")[0] for made in summary.made] == [
+        "",
+        "1 frame more",
+        "another flat, none kept",
+    ]
