@@ -1,5 +1,7 @@
 """Arrays of xarray over planes in files, which are read when values are asked for."""
 
+import io
+import pickle
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -70,17 +72,24 @@ class Planes(LateArray):
         """What has to live as long as this array does in this process."""
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state without the temporary files of this process."""
-        return {**self.__dict__, "_inflated": {}, "keeps": None}
+        """Return the state without the temporary files of this process.
+
+        Planes that are equal are the same bytes, whatever objects they share: dask makes the name
+        of an array of them, by which work that was done already is known.
+        """
+        packed = io.BytesIO()
+        pickler = pickle.Pickler(packed, pickle.HIGHEST_PROTOCOL)
+        pickler.fast = True
+        pickler.dump(self.planes)
+        return {**self.__dict__, "planes": packed.getvalue(), "_inflated": {}, "keeps": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, planes=pickle.loads(state["planes"]))
 
     def __dask_tokenize__(self) -> Any:
         """Return a token that is the same for the same unchanged files and the same slices."""
-        # only who has dask loaded asks for a token
-        from dask.base import normalize_token
-
-        return normalize_token(
-            (type(self).__name__, self.planes, self.slices, self.shape, self.dtype)
-        )
+        # as text: dask counts objects that are shared otherwise than those that are merely equal
+        return type(self).__name__, repr(self.planes), repr(self.slices), self.shape, self.dtype.str
 
     def of_frames(self, numbers: Integers) -> "Planes":
         """Return the same planes of some frames."""

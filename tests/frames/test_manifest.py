@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 from astropy.io import fits
 
+from autowisp_xr import provenance
 from autowisp_xr.frames import Manifest, manifest, open_records, scan
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.store.group import Group
@@ -223,4 +224,6 @@ def test_records_are_opened_without_a_look_at_their_files(night, tmp_path, opene
     ds = open_records([one for one in records if one.path.endswith(("b.fits", "e.fits"))])
     expected = open_records(scan([night / "b.fits", night / "darks" / "e.fits"]))
     xr.testing.assert_identical(ds.drop_attrs(), expected.drop_attrs())
+    # what was made of the one is not made again of the other
+    assert provenance.fingerprint(ds) == provenance.fingerprint(expected)
     assert opened == []
