@@ -3,6 +3,7 @@
 import time
 from argparse import Namespace
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,15 @@ def info(options: Namespace) -> int:
 def reduce(options: Namespace) -> int:
     """Make masters and calibrated frames of a night, and print its summary."""
     load("dask.array", "autowisp_xr.night.reduction")
-    from autowisp_xr import FlatSelection, reduce
+    from autowisp_xr import FlatSelection, night
 
+    once_or_often: Any = (
+        partial(night.watch, every=options.watch) if options.watch else night.reduce
+    )
     select = FlatSelection() if options.select_flats else None
     if options.flat_limits:
         select = FlatSelection.from_toml(options.flat_limits)
-    summary = reduce(
+    summary = once_or_often(
         options.night,
         options.out,
         **_arguments(options),
@@ -63,6 +67,9 @@ def reduce(options: Namespace) -> int:
         prune=options.prune,
         report=print,
     )
+    if summary is None:
+        print("nothing was reduced")
+        return 1
     print()
     print(summary, end="")
     return summary.exit_status

@@ -112,8 +112,8 @@ def find_files(
         path; hidden ones and Zarr stores are passed over, and so is a link to a directory that is
         searched anyway.
     skip
-        Directories that are not searched, when they are met below a directory; what is named in
-        ``paths`` itself is always meant.
+        Files that are left alone, and directories that are not searched, when they are met below a
+        directory; what is named in ``paths`` itself is always meant.
 
     Raises
     ------
@@ -154,7 +154,7 @@ def _search(
     if not given:
         raise NoFilesError("no file was named; give a path, a glob pattern, a directory, or a list")
     skipped = [skip] if isinstance(skip, str | PathLike) else skip
-    seen = {_identity(path) for path in skipped if os.path.isdir(path)}
+    seen = {_identity(path) for path in skipped if os.path.exists(path)}
     found: dict[str, str] = {}
     others: dict[str, None] = {}
     # nearly all files are in few directories, and to resolve each takes a look at all above it
@@ -212,6 +212,8 @@ def _inside(top: str, deep: bool, skipped: Collection[_Id]) -> tuple[list[str], 
                 if name.startswith("."):
                     continue
                 if not entry.is_dir():
+                    if skipped and _identity(entry.path) in skipped:
+                        continue
                     (files if FITS_SUFFIX.search(name) else others).append(entry.path)
                 elif deep and not name.endswith(".zarr"):
                     folders.append(entry.path)

@@ -15,3 +15,4 @@ from .plan import plan_night as plan_night
 from .reduction import reduce as reduce
 from .summary import Made as Made
 from .summary import Summary as Summary
+from .watching import watch as watch

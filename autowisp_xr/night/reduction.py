@@ -1,6 +1,6 @@
 """``reduce``: a directory of raw frames becomes masters and calibrated frames."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -63,6 +63,7 @@ def reduce(
     store: StoreForm = "recipe",
     raw: RawPlace = "store",
     fits: bool = True,
+    skip: Collection[str | PathLike[str]] = (),
     overwrite: bool = False,
     memory_limit: MemoryLimit = None,
     prune: bool = False,
@@ -136,6 +137,8 @@ def reduce(
         have to stay where and as they are: size and time, else SHA-256, are compared before use.
     fits
         Whether calibrated frames are written to FITS files as well.
+    skip
+        Files and directories below ``night`` that are left alone.
     overwrite
         Whether results in ``out`` of other frames alone, or of the same frames and another camera
         or other options, may be replaced. What no run of this has written there, and what was
@@ -199,7 +202,7 @@ def reduce(
         held.enter_context(provenance.digests(checks))
         held.enter_context(dask.config.set(scheduler()))
         given: dict[str, Any] = {"camera": camera, "masters": others, "matching": matching}
-        given |= {"types": types, "aliases": aliases, "hdu": hdu, "skip": [target]}
+        given |= {"types": types, "aliases": aliases, "hdu": hdu, "skip": [target, *skip]}
         given |= {"look": checks, "checksum": checksum and checks}
         given["manifest"] = frames.Manifest(target / STORE)
         plan = plan_night(night, **given, report=report)

@@ -116,6 +116,15 @@ def concat_outlines(sets: Sequence[Outline]) -> Outline:
     return first
 
 
+def new_among(ds: xr.Dataset, sets: Sequence[Outline]) -> xr.Dataset | None:
+    """Return those of some frames that are not in sets; None if these have others, or otherwise."""
+    known = {one for each in sets for one in provenance.frame_identities(each)}
+    given = provenance.frame_identities(ds)
+    if not known <= set(given):
+        return None
+    return ds.isel(frame=[i for i, one in enumerate(given) if one not in known])
+
+
 def _keys(ds: xr.Dataset) -> list[tuple[str, str]]:
     part = Part(ds)
     return list(zip(part.paths, part.names, strict=True))

@@ -21,7 +21,7 @@ from autowisp_xr.stack.averaging import (
 )
 from autowisp_xr.stack.coordinates import summarised
 from autowisp_xr.stack.engine import Rules
-from autowisp_xr.stack.frames_so_far import FramesSoFar, concat_outlines, own_frames
+from autowisp_xr.stack.frames_so_far import FramesSoFar, concat_outlines, new_among, own_frames
 from autowisp_xr.stack.held_frames import (
     OWN,
     WEIGHT,
@@ -193,6 +193,20 @@ class RunningStack:
 
     def __repr__(self) -> str:
         return f"<RunningStack of {len(self)} frames>"
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it holds some frames, and none in part."""
+        return self._state is not None and not self._torn
+
+    def lacking(self, ds: xr.Dataset) -> xr.Dataset | None:
+        """Return those of some frames that it lacks.
+
+        None if it holds others than these, or the same made otherwise (as by another master).
+        """
+        if self._torn:
+            return None
+        return ds if self._state is None else new_among(ds, self._state.known.sets)
 
     def update(self, ds: xr.Dataset, weights: ArrayLike | xr.DataArray | None = None) -> None:
         """Take in more frames, one after the other.
