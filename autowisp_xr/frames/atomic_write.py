@@ -19,7 +19,7 @@ def check_name(path: str, inputs: Collection[str] = ()) -> None:
     path
         The name.
     inputs
-        Files that are read, none of which may be replaced by what is made of it.
+        Real paths of files that are read, none of which may be replaced by what is made of it.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def check_name(path: str, inputs: Collection[str] = ()) -> None:
         raise IsADirectoryError(f"{path!r} is a directory, or no name at all; name a file")
     if os.path.exists(path) and not os.path.isfile(path):
         raise FileExistsError(f"{path!r} is no ordinary file, and is not replaced")
-    if os.path.realpath(path) in set(map(os.path.realpath, inputs)):
+    if os.path.realpath(path) in inputs:
         raise FileExistsError(f"{path!r} is one of the files that are read; choose another name")
     if path.lower().endswith(".gz"):
         raise ValueError(

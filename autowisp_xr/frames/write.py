@@ -307,8 +307,9 @@ def _check_names(targets: list[Target], level: float | None) -> None:
 
 
 def _check_places(targets: list[Target], inputs: Collection[str], *, overwrite: bool) -> None:
+    read = set(map(os.path.realpath, inputs))
     for target in targets:
-        check_name(target.path, inputs)
+        check_name(target.path, read)
     existing = [target.path for target in targets if os.path.lexists(target.path)]
     if existing and not overwrite:
         more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""

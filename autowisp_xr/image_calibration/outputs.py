@@ -64,7 +64,7 @@ def check_two_outputs(
 def check_output(name: str, *, overwrite: bool, inputs: Collection[str]) -> None:
     """Raise FileExistsError and the like if no file of this name may be written."""
     name = os.path.expanduser(name)
-    check_name(name, inputs)
+    check_name(name, set(map(os.path.realpath, inputs)))
     if os.path.lexists(name) and not overwrite:
         raise FileExistsError(
             f"{name!r} exists already; choose another name, or allow_overwrite=True"
