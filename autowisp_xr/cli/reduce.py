@@ -65,6 +65,8 @@ def reduce(options: Namespace) -> int:
         overwrite=options.overwrite,
         memory_limit=options.memory_limit,
         prune=options.prune,
+        scheduler=options.scheduler,
+        workers=options.workers,
         report=print,
     )
     if summary is None:

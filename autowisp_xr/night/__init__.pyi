@@ -15,4 +15,5 @@ from .plan import plan_night as plan_night
 from .reduction import reduce as reduce
 from .summary import Made as Made
 from .summary import Summary as Summary
+from .units import run as run
 from .watching import watch as watch

@@ -1,30 +1,36 @@
 """Products of a night made and written, and what became of their frames."""
 
+import os
 import textwrap
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from operator import methodcaller
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import xarray as xr
 
 from autowisp_xr import frames, provenance, recipes, store
+from autowisp_xr.bridge.memory_limit import in_force
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, BadImageError
 from autowisp_xr.flags import Flag
 from autowisp_xr.frames import FileRecord
 from autowisp_xr.frames.atomic_write import write_whole
-from autowisp_xr.frames.named_masters import identity_in
-from autowisp_xr.frames.write import with_files, write_missing
+from autowisp_xr.frames.write import with_files
+from autowisp_xr.night import engines
 from autowisp_xr.night.plan import Product
 from autowisp_xr.night.record import NOT_OURS, Record
 from autowisp_xr.night.renewal import why_again
 from autowisp_xr.night.sentences import Doubts, sentence
 from autowisp_xr.night.summarised_lines import by_reason, counted
 from autowisp_xr.night.summary import Made, Summary
+from autowisp_xr.night.units import Export, Written, doubts_of, names_of, parts
 from autowisp_xr.recipes import Kept
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 StoreForm: TypeAlias = Literal["recipe", "pixels"]
 """What the store of a night has of calibrated frames."""
@@ -79,6 +85,8 @@ class Writer:
     """Whether ``raw`` is "link"."""
     renewed: dict[str, str] = field(default_factory=dict)
     """By the place of a setup, why its camera is another than in an earlier run."""
+    client: "Client | None" = None
+    """Whose workers write the files of frames; the threads of this process without."""
     kept: bool = False
     """Whether results of another run are in the way, and stay."""
 
@@ -245,31 +253,52 @@ class Writer:
         channel = "" if made.sizes["channel"] == 1 else "_{CLRCHNL}"
         path = self.target / product.group
         into, stem = (path.parent, path.name) if product.is_master else (path, "{frame}")
-        # braces in the name of a directory are no fields of the template
-        template = str(into).replace("{", "{{").replace("}", "}}")
-        name = f"{template}/{stem}{channel}.fits"
-        kept: dict[str, str] = {}
-        others = set()
-
-        def keeps(path: str, identity: str) -> bool:
-            """Whether a file stays, as that of this very result does, whoever has worked on it."""
-            why, is_this = self.record.why_kept(path), identity_in(path) == identity
-            if why and not (is_this and why == NOT_OURS):
-                kept[path] = why
-            if why and not is_this:
-                others.add(path)
-            return bool(why) or is_this
-
+        # workers may be in other directories; and braces in a name are no fields of the template
+        template, absolute = (
+            f"{str(folder).replace('{', '{{').replace('}', '}}')}/{stem}{channel}.fits"
+            for folder in (into, os.path.abspath(into))
+        )
+        paths = {os.path.abspath(path): path for path in names_of(made, template)}
+        against = {one: self.record.why_kept(path) for one, path in paths.items()}
+        limit = in_force()
+        unit = Export(
+            store=os.path.abspath(self.target / STORE),
+            group=product.group,
+            identity=store.stated_identity(self.target / STORE, product.group) or "",
+            template=absolute,
+            doubts=doubts_of(made),
+            replaces=tuple(one for one, why in against.items() if not why and os.path.exists(one)),
+            digests=self.checks,
+            memory_limit=limit.bytes if limit.is_stated else None,
+        )
+        found: dict[str, bool] = {}
         try:
-            noted: dict[str, Any] = {"hashes": self.checks, "report": self.record.add}
-            paths = write_missing(made, name, keeps, overwrite=True, **noted)
+            for done in self._exported(unit, made, list(paths)):
+                found |= done.found
         finally:
             self.record.save()
+        # what is this very result is accepted, whoever has worked on it
+        why_kept = {
+            paths[one]: why
+            for one, is_this in found.items()
+            if (why := against[one] or ("" if is_this else NOT_OURS))
+            and not (is_this and why == NOT_OURS)
+        }
         remarks.notes += [
             sentence("kept", files=", ".join(names), why=why)
-            for why, names in by_reason(kept).items()
+            for why, names in by_reason(why_kept).items()
         ]
-        return [path for path in paths if path not in others]
+        return [path for one, path in paths.items() if found.get(one, True)]
+
+    def _exported(self, unit: Export, made: xr.Dataset, paths: Sequence[str]) -> Iterator[Written]:
+        """Write files, by the workers of a cluster if there is one; yield what became of them."""
+        if self.client is None or "frame" not in made.dims:
+            yield unit.write(made, report=self.record.add)
+            return
+        units = parts(unit, made, paths, engines.at_once(self.client))
+        for done in engines.carry_out(self.client, units):
+            self.record.add(done.files)
+            yield done
 
 
 def _without_good_pixels(made: xr.Dataset, product: Product) -> list[str]:

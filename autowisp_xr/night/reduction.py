@@ -17,12 +17,13 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.errors import InUseError
 from autowisp_xr.fits.hdu_choice import HduName
 from autowisp_xr.frames.names import Paths
-from autowisp_xr.frames.parallel_writing import scheduler
+from autowisp_xr.frames.parallel_writing import scheduler as threads
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.locking import locked
 from autowisp_xr.matching import Matching
 from autowisp_xr.night.defect_masks import DefectMasks, DefectsChoice, read_masks
+from autowisp_xr.night.engines import workers_of
 from autowisp_xr.night.measured_camera import know_camera
 from autowisp_xr.night.plan import Plan, by_setup, camera_with_colours, plan_night
 from autowisp_xr.night.product_writing import CAMERA, STORE, RawPlace, StoreForm, Writer
@@ -67,6 +68,8 @@ def reduce(
     overwrite: bool = False,
     memory_limit: MemoryLimit = None,
     prune: bool = False,
+    scheduler: str | None = None,
+    workers: int | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> Summary:
     """Make masters and calibrated frames of all raw frames in a directory.
@@ -149,6 +152,11 @@ def reduce(
     prune
         Whether results of frames that are gone, which the summary lists, are removed, as far as a
         run of this has written them and nobody has changed them since.
+    scheduler, workers
+        Address of the scheduler of a cluster of dask.distributed, or how many processes to start on
+        this machine, that calibrate the frames and write their files, as units of work: see
+        :func:`autowisp_xr.night.run`. Without both, it is the Client that is active, or else the
+        threads of this process. The files are the same, and names have to mean the same everywhere.
     report
         Called with a line of text for each step.
 
@@ -199,8 +207,9 @@ def reduce(
     with ExitStack() as held:
         held.enter_context(limited(memory_limit))
         _claim(target, held)
+        client = held.enter_context(workers_of(scheduler, workers))
         held.enter_context(provenance.digests(checks))
-        held.enter_context(dask.config.set(scheduler()))
+        held.enter_context(dask.config.set(threads()))
         given: dict[str, Any] = {"camera": camera, "masters": others, "matching": matching}
         given |= {"types": types, "aliases": aliases, "hdu": hdu, "skip": [target, *skip]}
         given |= {"look": checks, "checksum": checksum and checks}
@@ -215,9 +224,8 @@ def reduce(
         if not checks:
             summary.notes.append(sentence("no_checks"))
         record = Record(target, target / STORE, read)
-        writer = Writer(
-            target, overwrite, summary, report, record, checks, fits, store, raw == "link"
-        )
+        form: dict[str, Any] = {"form": store, "link": raw == "link", "client": client}
+        writer = Writer(target, overwrite, summary, report, record, checks, fits, **form)
         cameras = _known_cameras(plan, writer, camera)
         found = DefectMasks(masks, by_setup(plan.sets), cameras, writer)
         recipes = Recipes(cameras, plan.matching, select, min_flat, rays, checks, found)

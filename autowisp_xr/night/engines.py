@@ -1,0 +1,94 @@
+"""What carries out the units of a night: the threads of this process, or workers of dask."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from autowisp_xr.errors import AutowispError, MissingPackageError
+from autowisp_xr.night.sentences import sentence
+from autowisp_xr.night.units import Export, Written, run
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+@contextmanager
+def workers_of(scheduler: str | None, workers: int | None) -> Iterator["Client | None"]:
+    """Give the client whose workers carry out units; None where the threads of this process do.
+
+    Parameters
+    ----------
+    scheduler
+        Address of that of a cluster.
+    workers
+        How many processes to start on this machine. Without both, it is the Client that is active,
+        if there is one.
+
+    Raises
+    ------
+    ValueError
+        For both.
+    MissingPackageError
+        Without dask.distributed.
+    """
+    if scheduler is not None and workers is not None:
+        raise ValueError("workers are those of the scheduler; give one of both")
+    if scheduler is None and workers is None:
+        yield _active()
+        return
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError:
+        raise MissingPackageError(sentence("no_distributed")) from None
+    if scheduler is not None:
+        with Client(scheduler) as client:
+            yield client
+        return
+    # masters are made by threads of this process meanwhile: workers are for units
+    options: dict[str, Any] = {"n_workers": workers, "dashboard_address": ":0"}
+    with (
+        LocalCluster(**options) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+def _active() -> "Client | None":
+    """Return the Client that is active; whoever has none need not import what it takes."""
+    if "distributed" not in sys.modules:
+        return None
+    from distributed import default_client
+
+    try:
+        return default_client()
+    except ValueError:
+        return None
+
+
+def at_once(client: "Client") -> int:
+    """Return how many units are worked on at once."""
+    return max(1, len(client.nthreads()))
+
+
+def carry_out(client: "Client", units: Sequence[Export]) -> Iterator[Written]:
+    """Let the workers of a client carry out units, and yield what became of each, in any order.
+
+    Raises
+    ------
+    AutowispError
+        Where a unit has ended several workers.
+    Exception
+        What a unit has raised; those that have not begun are not begun then.
+    """
+    from distributed import KilledWorker, as_completed
+
+    # by what they are: a client that comes back asks for the same
+    futures = client.map(run, units, key=[f"run-{unit.id}" for unit in units], pure=False)
+    try:
+        for future in as_completed(futures, loop=client.loop):
+            yield future.result()
+    except KilledWorker as error:
+        raise AutowispError(sentence("workers_died", reason=error)) from error
+    finally:
+        client.cancel(futures)

@@ -1,0 +1,235 @@
+"""Units of the work on a night: values that any process can carry out, at any time, again.
+
+Decision: a unit states where its inputs lie and what they are, by identity, and holds none of their
+pixels or headers: it is as small for frames of 61 megapixels in a night of a million. What it
+writes is whole or not there. So whoever distributes units, be it threads, dask.distributed or the
+workflow engine of a site, needs to know nothing of what they do, and may carry out one twice, or
+lose the process that does: an output of the identity that was asked for is accepted, and any other
+one is kept, and named.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
+from itertools import product
+from textwrap import shorten
+from threading import Lock
+from typing import Any
+
+import dask.config
+import numpy as np
+import xarray as xr
+from astropy.io import fits
+
+from autowisp_xr import provenance, recipes, store
+from autowisp_xr.bridge.memory_limit import limited
+from autowisp_xr.errors import BadImageError
+from autowisp_xr.frame_records import digest
+from autowisp_xr.frames.named_masters import identity_in
+from autowisp_xr.frames.names import fill_template
+from autowisp_xr.frames.write import write_missing
+from autowisp_xr.night.sentences import sentence
+
+Report = Callable[[Sequence[Mapping[str, Any]]], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What became of a unit that writes files."""
+
+    files: tuple[Mapping[str, Any], ...] = ()
+    """Those that it has written, as :func:`autowisp_xr.provenance.file_entry` states them."""
+    found: Mapping[str, bool] = field(default_factory=dict)
+    """Those that were there and stay, by path: whether they are what was to be written."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """Frames of a set in a store, or a master, as FITS files: by their recipe, if it has that."""
+
+    store: str
+    group: str
+    identity: str
+    """Of what is in the group; see :func:`autowisp_xr.store.identity_of`."""
+    template: str
+    """Of the names of the files; see :func:`~autowisp_xr.to_fits`."""
+    frames: tuple[int, int] | None = None
+    """From the first to before the last; None for all of them, or a master."""
+    doubts: tuple[str, ...] = ()
+    """What is doubtful about each of the frames, for its header; () for nothing."""
+    replaces: tuple[str, ...] = ()
+    """Files that may be replaced."""
+    digests: bool = True
+    """Whether the digests of files are noted."""
+    memory_limit: int | None = None
+    """Bytes that a process may take; see :data:`~autowisp_xr.bridge.memory_limit.MemoryLimit`."""
+
+    @property
+    def id(self) -> str:
+        """A digest of all that it is."""
+        return digest(asdict(self))
+
+    def run(self) -> Written:
+        """Write those of the files that are not there.
+
+        Raises
+        ------
+        BadImageError
+            If the group holds something else by now.
+        """
+        if store.stated_identity(self.store, self.group) != self.identity:
+            raise BadImageError(sentence("unit_of_others", group=f"{self.store}/{self.group}"))
+        made = _opened(self.store, self.group, self.identity)
+        if self.frames is not None:
+            made = made.isel(frame=slice(*self.frames))
+        with limited(self.memory_limit):
+            return self.write(_with_doubts(made, self.doubts))
+
+    def write(self, made: xr.Dataset, report: Report = lambda written: None) -> Written:
+        """Write the files, given the frames or the master; report those of each frame."""
+        files: list[Mapping[str, Any]] = []
+        found: dict[str, bool] = {}
+
+        def keeps(path: str, identity: str) -> bool:
+            if not os.path.lexists(path):
+                return False
+            is_this = identity_in(path) == identity
+            if is_this or path not in self.replaces:
+                found[path] = is_this
+            return path in found
+
+        def note(written: Sequence[Mapping[str, Any]]) -> None:
+            files.extend(written)
+            report(written)
+
+        with provenance.digests(self.digests):
+            options: dict[str, Any] = {"hashes": self.digests, "report": note}
+            # another process that carries out the same unit writes the same bytes
+            write_missing(made, self.template, keeps, overwrite=True, **options)
+        return Written(files=tuple(files), found=found)
+
+
+@lru_cache(maxsize=2)
+def _opened(place: str, group: str, identity: str) -> xr.Dataset:
+    """Open a group once for all units of it in a process: it has the headers of all frames."""
+    return recipes.open_zarr(place, group=group)
+
+
+def doubts_of(made: xr.Dataset) -> tuple[str, ...]:
+    """Return what is doubtful about each frame, or a master; () for nothing."""
+    if "doubts" not in made.coords:
+        return ()
+    return tuple(map(str, np.atleast_1d(made["doubts"].values).tolist()))
+
+
+def _with_doubts(made: xr.Dataset, doubts: Sequence[str]) -> xr.Dataset:
+    if not doubts:
+        return made
+    texts = np.array(doubts, dtype=np.dtypes.StringDType())
+    return made.assign_coords(doubts=("frame", texts) if "frame" in made.dims else texts[0])
+
+
+def names_of(made: xr.Dataset, template: str) -> list[str]:
+    """Return the names of the files of frames, then channels, in a template of both alone."""
+    frames = np.atleast_1d(made["frame"].values).tolist() if "frame" in made.dims else [""]
+    known = product(frames, made["channel"].values.tolist())
+    return [
+        fill_template(template, fits.Header(), {"frame": str(frame), "CLRCHNL": str(channel)})
+        for frame, channel in known
+    ]
+
+
+def run(unit: Export) -> Written:
+    """Carry out a unit of the work on a night, in this process and its threads.
+
+    Parameters
+    ----------
+    unit
+        As ``reduce`` plans it, or as :func:`unit_of` reads it from a line of ``reduce --units``.
+
+    Returns
+    -------
+    What it has written, and what was there.
+
+    Notes
+    -----
+    It may be carried out again, by several processes at once, and after one was killed: what is
+    there already and has the identity that is asked for is accepted, anything else stays as it is.
+    A process carries out one unit at a time; its threads work on that one.
+    """
+    with _ONE_AT_A_TIME, dask.config.set(_threads()):
+        return unit.run()
+
+
+_ONE_AT_A_TIME = Lock()
+
+
+def _threads() -> dict[str, Any]:
+    """Return the settings of dask by which the threads of this process do the work.
+
+    Otherwise a worker asks its scheduler, which takes each frame for a task of its own.
+    """
+    import dask.threaded
+
+    settings: dict[str, Any] = {"scheduler": dask.threaded.get}
+    if "distributed" in sys.modules:
+        from distributed import get_worker
+
+        with suppress(ValueError):
+            settings["num_workers"] = get_worker().state.nthreads
+    return settings
+
+
+def as_line(unit: Export) -> str:
+    """Return a unit as a line of JSON."""
+    return json.dumps({"unit": type(unit).__name__.lower(), **asdict(unit)})
+
+
+def unit_of(line: str) -> Export:
+    """Return the unit of a line of JSON.
+
+    Raises
+    ------
+    ValueError
+        For a line that holds none.
+    """
+    given = json.loads(line)
+    kind = given.pop("unit", None) if isinstance(given, dict) else None
+    if kind != "export":
+        raise ValueError(f"this is no unit of reduce --units: {shorten(line, 60)}")
+    lists = {name: tuple(one) for name, one in given.items() if isinstance(one, list)}
+    return Export(**given | lists)
+
+
+MOST_FRAMES = 32
+"""Of a unit: enough for what it takes to begin one to be little, few enough to lose."""
+
+
+def parts(unit: Export, made: xr.Dataset, paths: Sequence[str], at_once: int) -> list[Export]:
+    """Cut a unit into parts of 1 to 32 frames, several for each of those that work at once.
+
+    Parameters
+    ----------
+    unit
+        Of all frames.
+    made
+        They, in (frame, channel, y, x).
+    paths
+        Of their files, in the order of frames, then channels.
+    at_once
+        How many are worked on at once.
+    """
+    number, channels = made.sizes["frame"], made.sizes["channel"]
+    size = min(max(number // (4 * at_once), 1), MOST_FRAMES)
+    found = []
+    for start in range(0, number, size):
+        stop = min(start + size, number)
+        own = set(paths[start * channels : stop * channels])
+        replaces = tuple(path for path in unit.replaces if path in own)
+        cut = replace(unit, frames=(start, stop), replaces=replaces)
+        found.append(replace(cut, doubts=unit.doubts[start:stop]))
+    return found
