@@ -1,5 +1,6 @@
 """The program ``autowisp-xr``: its commands, its errors and its exit status."""
 
+import gc
 import os
 import re
 import sys
@@ -31,7 +32,17 @@ _PAIR = re.compile(r"-\d+\s*,\s*-?\d+")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; 0 if all went well, 1 after an error, 2 for a wrong call."""
-    command, values = _parse(sys.argv[1:] if arguments is None else arguments)
+    if arguments is not None:
+        return _run(arguments)
+    try:
+        return _run(sys.argv[1:])
+    finally:
+        # the process is ours, and ends: looking for garbage in all that was imported takes time
+        gc.freeze()
+
+
+def _run(arguments: Sequence[str]) -> int:
+    command, values = _parse(arguments)
     try:
         options = resolve(command, values)
         with reporting(options) if hasattr(options, "verbose") else nullcontext():
