@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from importlib.metadata import version
 from typing import Any
 
-from autowisp_xr.cli import calibrate, camera, flat, reduce, stack
+from autowisp_xr.cli import calibrate, camera, flat, reduce, stack, units
 from autowisp_xr.cli.options import Command, commands
 from autowisp_xr.cli.reporting import in_options, reporting
 from autowisp_xr.cli.settings import resolve
@@ -21,6 +21,7 @@ _RUN: Mapping[str, Callable[[Namespace], int]] = {
     "info": reduce.info,
     "camera": camera.camera,
     "reduce": reduce.reduce,
+    "run": units.run,
     "calibrate": calibrate.run,
     "stack": stack.run,
     "flat": flat.run,

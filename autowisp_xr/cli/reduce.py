@@ -67,6 +67,7 @@ def reduce(options: Namespace) -> int:
         prune=options.prune,
         scheduler=options.scheduler,
         workers=options.workers,
+        units=options.units,
         report=print,
     )
     if summary is None:

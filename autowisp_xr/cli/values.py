@@ -55,6 +55,18 @@ def whole(text: str) -> int:
     return value
 
 
+def count(text: str) -> int:
+    """Read a whole number of one or more."""
+    if not (value := whole(text)):
+        raise OptionError(f"{text!r} is not 1 or more")
+    return value
+
+
+def counts(texts: Sequence[str]) -> tuple[int, ...]:
+    """Read whole numbers of one or more."""
+    return tuple(map(count, texts))
+
+
 def rounds(text: str) -> float:
     """Read a largest number of times: a whole number, or "inf"."""
     return math.inf if text.strip().lower() == "inf" else whole(text)

@@ -15,5 +15,7 @@ from .plan import plan_night as plan_night
 from .reduction import reduce as reduce
 from .summary import Made as Made
 from .summary import Summary as Summary
+from .units import Export as Export
+from .units import read_units as read_units
 from .units import run as run
 from .watching import watch as watch

@@ -1,36 +1,30 @@
 """Products of a night made and written, and what became of their frames."""
 
-import os
 import textwrap
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from operator import methodcaller
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import xarray as xr
 
 from autowisp_xr import frames, provenance, recipes, store
-from autowisp_xr.bridge.memory_limit import in_force
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, BadImageError
 from autowisp_xr.flags import Flag
 from autowisp_xr.frames import FileRecord
 from autowisp_xr.frames.atomic_write import write_whole
 from autowisp_xr.frames.write import with_files
-from autowisp_xr.night import engines
+from autowisp_xr.night.exporting import Exporter
 from autowisp_xr.night.plan import Product
-from autowisp_xr.night.record import NOT_OURS, Record
+from autowisp_xr.night.record import Record
 from autowisp_xr.night.renewal import why_again
 from autowisp_xr.night.sentences import Doubts, sentence
 from autowisp_xr.night.summarised_lines import by_reason, counted
 from autowisp_xr.night.summary import Made, Summary
-from autowisp_xr.night.units import Export, Written, doubts_of, names_of, parts
 from autowisp_xr.recipes import Kept
-
-if TYPE_CHECKING:
-    from distributed import Client
 
 StoreForm: TypeAlias = Literal["recipe", "pixels"]
 """What the store of a night has of calibrated frames."""
@@ -76,6 +70,7 @@ class Writer:
     """As for :func:`~autowisp_xr.reduce`, like ``overwrite``."""
     record: Record
     """Knows what may be replaced."""
+    exporter: Exporter
     checks: bool = True
     fits: bool = True
     """As for :func:`~autowisp_xr.reduce`."""
@@ -85,8 +80,6 @@ class Writer:
     """Whether ``raw`` is "link"."""
     renewed: dict[str, str] = field(default_factory=dict)
     """By the place of a setup, why its camera is another than in an earlier run."""
-    client: "Client | None" = None
-    """Whose workers write the files of frames; the threads of this process without."""
     kept: bool = False
     """Whether results of another run are in the way, and stay."""
 
@@ -168,9 +161,13 @@ class Writer:
         doubts = remarks.look(made) if remarks.look and self.checks else Doubts()
         made = doubts.marked(made, remarks.notes)
         remarks.notes += doubts.notes
-        files = []
+        files: list[str] = []
         if self.fits or product.is_master:
-            files = self._to_fits(made, product, remarks)
+            files, why_kept = self.exporter.export(made, product)
+            remarks.notes += [
+                sentence("kept", files=", ".join(names), why=why)
+                for why, names in by_reason(why_kept).items()
+            ]
         made = with_files(made, files)
         for path, reason in remarks.unused.items():
             self.report(f"  left out: {path}: {reason}")
@@ -247,58 +244,6 @@ class Writer:
                 self.summary.left_out[record.path] = str(error)
                 self.report(f"  left out: {error}")
         return good
-
-    def _to_fits(self, made: xr.Dataset, product: Product, remarks: Remarks) -> list[str]:
-        """Write a product as FITS files; return those that are there now."""
-        channel = "" if made.sizes["channel"] == 1 else "_{CLRCHNL}"
-        path = self.target / product.group
-        into, stem = (path.parent, path.name) if product.is_master else (path, "{frame}")
-        # workers may be in other directories; and braces in a name are no fields of the template
-        template, absolute = (
-            f"{str(folder).replace('{', '{{').replace('}', '}}')}/{stem}{channel}.fits"
-            for folder in (into, os.path.abspath(into))
-        )
-        paths = {os.path.abspath(path): path for path in names_of(made, template)}
-        against = {one: self.record.why_kept(path) for one, path in paths.items()}
-        limit = in_force()
-        unit = Export(
-            store=os.path.abspath(self.target / STORE),
-            group=product.group,
-            identity=store.stated_identity(self.target / STORE, product.group) or "",
-            template=absolute,
-            doubts=doubts_of(made),
-            replaces=tuple(one for one, why in against.items() if not why and os.path.exists(one)),
-            digests=self.checks,
-            memory_limit=limit.bytes if limit.is_stated else None,
-        )
-        found: dict[str, bool] = {}
-        try:
-            for done in self._exported(unit, made, list(paths)):
-                found |= done.found
-        finally:
-            self.record.save()
-        # what is this very result is accepted, whoever has worked on it
-        why_kept = {
-            paths[one]: why
-            for one, is_this in found.items()
-            if (why := against[one] or ("" if is_this else NOT_OURS))
-            and not (is_this and why == NOT_OURS)
-        }
-        remarks.notes += [
-            sentence("kept", files=", ".join(names), why=why)
-            for why, names in by_reason(why_kept).items()
-        ]
-        return [path for one, path in paths.items() if found.get(one, True)]
-
-    def _exported(self, unit: Export, made: xr.Dataset, paths: Sequence[str]) -> Iterator[Written]:
-        """Write files, by the workers of a cluster if there is one; yield what became of them."""
-        if self.client is None or "frame" not in made.dims:
-            yield unit.write(made, report=self.record.add)
-            return
-        units = parts(unit, made, paths, engines.at_once(self.client))
-        for done in engines.carry_out(self.client, units):
-            self.record.add(done.files)
-            yield done
 
 
 def _without_good_pixels(made: xr.Dataset, product: Product) -> list[str]:

@@ -13,7 +13,9 @@ there, and no array that came later.
 import hashlib
 import os
 import time
+import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,9 @@ from autowisp_xr.night.sentences import sentence
 NOT_OURS = "reduce has not written it"
 
 _GROUP = "products"
+
+_RECEIPT = "unit-"
+"""How the groups in it begin that processes leave which carry out units."""
 
 _PAUSE = 1.0  # seconds
 """The record of a thousand files takes as long to write as a small one of them."""
@@ -53,12 +58,14 @@ class Record:
         self._files: dict[str, dict[str, Any]] = {}
         self._groups: dict[str, list[str]] = {}
         self._seen: set[str] = set()
+        self._receipts: list[str] = []
         self._saved = -_PAUSE
         if store.exists() and not (store / "zarr.json").exists() and any(store.iterdir()):
             raise FileExistsError(sentence("no_store", path=store))
         if (store / _GROUP / "zarr.json").exists():
             kept: Any = zarr.open_group(store, path=_GROUP, mode="r").attrs.asdict()
             self._files, self._groups = kept["files"], kept["groups"]
+            self.collect()
 
     @property
     def groups(self) -> list[str]:
@@ -106,11 +113,21 @@ class Record:
         One without a digest is ours as long as its size and time are those.
         """
         for entry in written:
-            names = ("size", "changed", "sha256")
-            kept = {name: entry[name] for name in names if name in entry}
-            self._files[self._place(entry["path"])] = kept
+            self._files[self._place(entry["path"])] = _facts(entry)
         if time.monotonic() - self._saved > _PAUSE:
             self.save()
+
+    def collect(self) -> None:
+        """Note what other processes have written as units, whether or not they came back."""
+        group = zarr.open_group(self.store, path=_GROUP, mode="r")
+        with warnings.catch_warnings():
+            # one that is being left at this moment
+            warnings.filterwarnings("ignore", "Object at .* is not recognized")
+            left = [(name, one) for name, one in group.groups() if name.startswith(_RECEIPT)]
+        for name, one in left:
+            entries: Any = one.attrs.get("files", {})
+            self._files |= entries
+            self._receipts.append(name)
 
     def begin_text(self, path: str, text: bytes) -> None:
         """Note that a text is about to be written: by its digest, which is known before."""
@@ -142,7 +159,30 @@ class Record:
         group = zarr.open_group(self.store, mode="a", zarr_format=3).require_group(_GROUP)
         parts: dict[str, Any] = {"files": self._files, "groups": self._groups}
         group.attrs.put(parts)
+        for name in self._receipts:
+            # somebody else may have carried out the same unit since
+            with suppress(KeyError, FileNotFoundError):
+                del group[name]
+        self._receipts.clear()
         self._saved = time.monotonic()
+
+
+def leave_receipt(place: Path, unit: str, written: Iterable[Mapping[str, Any]]) -> None:
+    """Leave word in the store of a night of the files that a process has written as a unit.
+
+    The run that planned the unit need not be there any more: the next one takes it up.
+    """
+    files = {
+        Path(os.path.relpath(entry["path"], place.parent)).as_posix(): _facts(entry)
+        for entry in written
+    }
+    group = zarr.open_group(place, path=f"{_GROUP}/{_RECEIPT}{unit}", mode="a", zarr_format=3)
+    attributes: dict[str, Any] = {"files": files}
+    group.attrs.put(attributes)
+
+
+def _facts(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: entry[name] for name in ("size", "changed", "sha256") if name in entry}
 
 
 def _is_unchanged(path: str, entry: Mapping[str, Any]) -> bool:

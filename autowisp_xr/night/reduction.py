@@ -24,6 +24,7 @@ from autowisp_xr.locking import locked
 from autowisp_xr.matching import Matching
 from autowisp_xr.night.defect_masks import DefectMasks, DefectsChoice, read_masks
 from autowisp_xr.night.engines import workers_of
+from autowisp_xr.night.exporting import Exporter
 from autowisp_xr.night.measured_camera import know_camera
 from autowisp_xr.night.plan import Plan, by_setup, camera_with_colours, plan_night
 from autowisp_xr.night.product_writing import CAMERA, STORE, RawPlace, StoreForm, Writer
@@ -31,7 +32,9 @@ from autowisp_xr.night.recipes import Recipes
 from autowisp_xr.night.record import Record
 from autowisp_xr.night.renewal import leftovers, settled
 from autowisp_xr.night.sentences import sentence
+from autowisp_xr.night.summarised_lines import counted
 from autowisp_xr.night.summary import Summary
+from autowisp_xr.night.units import check_units, write_units
 from autowisp_xr.options import MIN_FLAT, CosmicRaysChoice, check_min_flat
 from autowisp_xr.steps.cosmic_rays import as_cosmic_rays
 
@@ -70,6 +73,7 @@ def reduce(
     prune: bool = False,
     scheduler: str | None = None,
     workers: int | None = None,
+    units: str | PathLike[str] | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> Summary:
     """Make masters and calibrated frames of all raw frames in a directory.
@@ -157,6 +161,10 @@ def reduce(
         this machine, that calibrate the frames and write their files, as units of work: see
         :func:`autowisp_xr.night.run`. Without both, it is the Client that is active, or else the
         threads of this process. The files are the same, and names have to mean the same everywhere.
+    units
+        File for the units, a line of JSON each, instead of carrying them out: the engine of a site
+        does, by ``autowisp-xr run``. Masters and store are complete then. When all files are there,
+        this without ``units`` states so, and takes note of them.
     report
         Called with a line of text for each step.
 
@@ -175,7 +183,7 @@ def reduce(
     FileNotFoundError, NotADirectoryError
         If there is no such directory, or no FITS file in it.
     FileExistsError
-        If ``out`` holds something that is no earlier run of this.
+        If ``out`` holds something that is no earlier run of this, or ``units`` is another file.
     MissingPackageError
         If cosmic rays are to be flagged, without astroscrappy.
     InUseError
@@ -201,13 +209,15 @@ def reduce(
     if source.exists() and not source.is_dir():
         raise NotADirectoryError(f"{night} is no directory; name the one that it lies in")
     _check_room(target, overwrite)
+    if units is not None:
+        check_units(Path(units).expanduser())
     others = [masters] if isinstance(masters, str | PathLike) else list(masters or ())
     if target.resolve() in {Path(path).expanduser().resolve() for path in others}:
         raise ValueError(sentence("masters_in_results", path=target))
     with ExitStack() as held:
         held.enter_context(limited(memory_limit))
         _claim(target, held)
-        client = held.enter_context(workers_of(scheduler, workers))
+        client = held.enter_context(workers_of(scheduler, workers)) if fits else None
         held.enter_context(provenance.digests(checks))
         held.enter_context(dask.config.set(threads()))
         given: dict[str, Any] = {"camera": camera, "masters": others, "matching": matching}
@@ -224,14 +234,17 @@ def reduce(
         if not checks:
             summary.notes.append(sentence("no_checks"))
         record = Record(target, target / STORE, read)
-        form: dict[str, Any] = {"form": store, "link": raw == "link", "client": client}
-        writer = Writer(target, overwrite, summary, report, record, checks, fits, **form)
+        exporter = Exporter(target, record, checks, client, None if units is None else [])
+        form: dict[str, Any] = {"form": store, "link": raw == "link"}
+        writer = Writer(target, overwrite, summary, report, record, exporter, checks, fits, **form)
         cameras = _known_cameras(plan, writer, camera)
         found = DefectMasks(masks, by_setup(plan.sets), cameras, writer)
         recipes = Recipes(cameras, plan.matching, select, min_flat, rays, checks, found)
         _execute(plan, writer, recipes)
         summary.notes += summary.plan.doubts
         _look_for_leftovers(writer, prune)
+        if units is not None:
+            summary.notes.append(_left_to_others(exporter, Path(units).expanduser()))
         if writer.kept and (target / _SUMMARY).exists():
             report(sentence("summary_kept", path=target / _SUMMARY))
         elif summary.made or not (target / _SUMMARY).exists():
@@ -278,6 +291,17 @@ def _look_for_leftovers(writer: Writer, prune: bool) -> None:
         summary.notes.append(found.note(removed=prune))
         if prune:
             found.remove(writer.record)
+
+
+def _left_to_others(exporter: Exporter, path: Path) -> str:
+    """Write the units that others are to carry out, and report how."""
+    left = exporter.postponed or []
+    write_units(path, left)
+    if not left:
+        return sentence("no_units_left")
+    number = sum(stop - start for start, stop in (one.frames or (0, 0) for one in left))
+    units, frames = counted(len(left), "unit"), counted(number, "frame")
+    return sentence("units_left", number=units, frames=frames, path=path)
 
 
 def _known_cameras(plan: Plan, writer: Writer, camera: Camera | None) -> dict[str, Camera | None]:

@@ -12,10 +12,13 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from itertools import product
+from operator import methodcaller
+from pathlib import Path
 from textwrap import shorten
 from threading import Lock
 from typing import Any
@@ -27,12 +30,19 @@ from astropy.io import fits
 
 from autowisp_xr import provenance, recipes, store
 from autowisp_xr.bridge.memory_limit import limited
-from autowisp_xr.errors import BadImageError
+from autowisp_xr.errors import AutowispError, BadImageError
 from autowisp_xr.frame_records import digest
+from autowisp_xr.frames.atomic_write import write_whole
 from autowisp_xr.frames.named_masters import identity_in
 from autowisp_xr.frames.names import fill_template
 from autowisp_xr.frames.write import write_missing
+from autowisp_xr.night.record import leave_receipt
 from autowisp_xr.night.sentences import sentence
+
+
+class UnitError(AutowispError, ValueError):
+    """What is to be a unit is none."""
+
 
 Report = Callable[[Sequence[Mapping[str, Any]]], None]
 
@@ -73,6 +83,10 @@ class Export:
         """A digest of all that it is."""
         return digest(asdict(self))
 
+    def covers(self, numbers: AbstractSet[int]) -> bool:
+        """Whether any of the frames of these numbers is among its own."""
+        return self.frames is None or not numbers.isdisjoint(range(*self.frames))
+
     def run(self) -> Written:
         """Write those of the files that are not there.
 
@@ -83,11 +97,15 @@ class Export:
         """
         if store.stated_identity(self.store, self.group) != self.identity:
             raise BadImageError(sentence("unit_of_others", group=f"{self.store}/{self.group}"))
-        made = _opened(self.store, self.group, self.identity)
+        changed = os.stat(os.path.join(self.store, self.group, "zarr.json")).st_mtime_ns
+        made = _opened(self.store, self.group, self.identity, changed)
         if self.frames is not None:
             made = made.isel(frame=slice(*self.frames))
         with limited(self.memory_limit):
-            return self.write(_with_doubts(made, self.doubts))
+            done = self.write(_with_doubts(made, self.doubts))
+        if done.files:
+            leave_receipt(Path(self.store), self.id, done.files)
+        return done
 
     def write(self, made: xr.Dataset, report: Report = lambda written: None) -> Written:
         """Write the files, given the frames or the master; report those of each frame."""
@@ -114,7 +132,7 @@ class Export:
 
 
 @lru_cache(maxsize=2)
-def _opened(place: str, group: str, identity: str) -> xr.Dataset:
+def _opened(place: str, group: str, identity: str, changed: int) -> xr.Dataset:
     """Open a group once for all units of it in a process: it has the headers of all frames."""
     return recipes.open_zarr(place, group=group)
 
@@ -136,9 +154,9 @@ def _with_doubts(made: xr.Dataset, doubts: Sequence[str]) -> xr.Dataset:
 def names_of(made: xr.Dataset, template: str) -> list[str]:
     """Return the names of the files of frames, then channels, in a template of both alone."""
     frames = np.atleast_1d(made["frame"].values).tolist() if "frame" in made.dims else [""]
-    known = product(frames, made["channel"].values.tolist())
+    known, header = product(frames, made["channel"].values.tolist()), fits.Header()
     return [
-        fill_template(template, fits.Header(), {"frame": str(frame), "CLRCHNL": str(channel)})
+        fill_template(template, header, {"frame": str(frame), "CLRCHNL": str(channel)})
         for frame, channel in known
     ]
 
@@ -194,15 +212,54 @@ def unit_of(line: str) -> Export:
 
     Raises
     ------
-    ValueError
+    UnitError
         For a line that holds none.
     """
-    given = json.loads(line)
-    kind = given.pop("unit", None) if isinstance(given, dict) else None
-    if kind != "export":
-        raise ValueError(f"this is no unit of reduce --units: {shorten(line, 60)}")
-    lists = {name: tuple(one) for name, one in given.items() if isinstance(one, list)}
-    return Export(**given | lists)
+    try:
+        given = json.loads(line)
+        if given.pop("unit") == "export":
+            lists = {name: tuple(one) for name, one in given.items() if isinstance(one, list)}
+            return Export(**given | lists)
+    except (ValueError, KeyError, AttributeError, TypeError):
+        pass
+    raise UnitError(sentence("no_unit", line=shorten(line, 60)))
+
+
+def write_units(path: Path, planned: Sequence[Export]) -> None:
+    """Write units to a file, a line each, in an order in which they can be carried out."""
+    check_units(path)
+    text = "".join(f"{as_line(unit)}\n" for unit in planned)
+    write_whole([(str(path), methodcaller("write", text.encode()))], overwrite=True)
+
+
+def read_units(path: Path) -> list[Export]:
+    """Return the units of a file, in their order.
+
+    Raises
+    ------
+    UnitError
+        For a line that is none, naming the file.
+    """
+    with path.open(encoding="utf-8") as file:
+        try:
+            return [unit_of(line) for line in file]
+        except (UnitError, UnicodeDecodeError) as error:
+            raise UnitError(f"{path}: {error}") from None
+
+
+def check_units(path: Path) -> None:
+    """Refuse a name for units that is that of something else.
+
+    Raises
+    ------
+    FileExistsError
+        For a file that holds no units.
+    """
+    if path.exists():
+        try:
+            read_units(path)
+        except (UnitError, OSError) as error:
+            raise FileExistsError(sentence("units_in_the_way", path=path)) from error
 
 
 MOST_FRAMES = 32

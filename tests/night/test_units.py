@@ -9,6 +9,7 @@ import pytest
 from astropy.io import fits
 
 import autowisp_xr as aw
+from autowisp_xr.cli import main
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.night import run, units
 from autowisp_xr.night.units import Export
@@ -75,9 +76,38 @@ def test_a_unit_of_a_set_that_is_another_by_now_is_refused(unit):
         run(replace(unit, identity="of others"))
 
 
-def test_what_is_no_unit_is_refused():
-    with pytest.raises(ValueError, match=r"this is no unit of reduce --units: \{\}"):
-        units.unit_of("{}")
+def test_units_are_carried_out_from_a_file_in_any_order_and_taken_note_of(
+    night, sky, tmp_path, capsys
+):
+    reduce(night, tmp_path / "out", camera=sky.camera)
+    listed = tmp_path / "night.units"
+    summary = reduce(night, tmp_path / "later", camera=sky.camera, units=listed)
+    assert summary.made[-1].files == ()
+    assert not (tmp_path / "later" / "calibrated").exists()
+    assert summary.notes[-1].startswith(
+        f"4 units write the files of 4 frames, as lines of {listed}"
+    )
+    for arguments in (["run", f"{listed}[4]"], ["run", str(listed), "2", "1"]):
+        assert main(arguments) == 0
+    # the files of those that are there are no part of what is left
+    assert reduce(night, tmp_path / "later", camera=sky.camera, units=listed).exit_status == 0
+    assert main(["run", str(listed)]) == 0
+    assert capsys.readouterr().out.split("\n")[-2] == "unit 1: 1 file written"
+    whole = reduce(night, tmp_path / "later", camera=sky.camera)
+    assert len(whole.made[-1].files) == 4
+    assert files(tmp_path / "later") == files(tmp_path / "out")
+    # they are those of this night: another camera may replace them, and nobody else's are
+    other = aw.Camera(gain=2, read_noise=3, overscan=sky.camera.overscan)
+    again = reduce(night, tmp_path / "later", camera=other, overwrite=True)
+    assert not any("kept" in note for note in again.made[-1].notes)
+
+
+def test_what_holds_no_units_is_refused_and_not_replaced(night, tmp_path, capsys):
+    (tmp_path / "mine").write_text("{}")
+    assert main(["run", str(tmp_path / "mine")]) == 1
+    assert "mine: this is no unit of reduce --units: {}" in capsys.readouterr().err
+    with pytest.raises(FileExistsError, match="mine exists, and holds no units; choose another"):
+        reduce(night, tmp_path / "out", units=tmp_path / "mine")
 
 
 def test_workers_make_the_same_files_though_one_is_killed(night, sky, tmp_path):

@@ -1,0 +1,116 @@
+"""FITS files of products of a night: written by threads, by workers, or later, as units."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import xarray as xr
+
+from autowisp_xr import provenance, store
+from autowisp_xr.bridge.memory_limit import in_force
+from autowisp_xr.frames.named_masters import identity_in
+from autowisp_xr.night import engines
+from autowisp_xr.night.plan import Product
+from autowisp_xr.night.record import NOT_OURS, Record
+from autowisp_xr.night.units import Export, Written, doubts_of, names_of, parts
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+class Exported(NamedTuple):
+    """The files of a product."""
+
+    files: list[str]
+    """Those that are there, and are its."""
+    why_kept: dict[str, str]
+    """Those that are in the way and stay, with the reason."""
+
+
+@dataclass
+class Exporter:
+    """Writes products, as they lie in the store of the night, to FITS files."""
+
+    target: Path
+    """Directory of the results."""
+    record: Record
+    """Knows what may be replaced."""
+    digests: bool = True
+    """Whether those of the files are noted."""
+    client: "Client | None" = None
+    """Whose workers write the files of frames; the threads of this process without."""
+    postponed: list[Export] | None = None
+    """Takes the units that would write the files of frames, if others are to carry them out."""
+
+    def export(self, made: xr.Dataset, product: Product) -> Exported:
+        """Write the files of a product that are not there."""
+        channel = "" if made.sizes["channel"] == 1 else "_{CLRCHNL}"
+        path = self.target / product.group
+        into, stem = (path.parent, path.name) if product.is_master else (path, "{frame}")
+        # workers may be in other directories; and braces in a name are no fields of the template
+        template, absolute = (
+            f"{str(folder).replace('{', '{{').replace('}', '}}')}/{stem}{channel}.fits"
+            for folder in (into, os.path.abspath(into))
+        )
+        paths = {os.path.abspath(path): path for path in names_of(made, template)}
+        against = {one: self.record.why_kept(path) for one, path in paths.items()}
+        limit, place = in_force(), self.record.store
+        unit = Export(
+            store=os.path.abspath(place),
+            group=product.group,
+            identity=store.stated_identity(place, product.group) or "",
+            template=absolute,
+            doubts=doubts_of(made),
+            replaces=tuple(one for one, why in against.items() if not why and os.path.exists(one)),
+            digests=self.digests,
+            memory_limit=limit.bytes if limit.is_stated else None,
+        )
+        found: dict[str, bool] = {}
+        try:
+            for done in self._carried_out(unit, made, list(paths)):
+                found |= done.found
+        finally:
+            self.record.save()
+        # what is this very result is accepted, whoever has worked on it
+        why_kept = {
+            paths[one]: why
+            for one, is_this in found.items()
+            if (why := against[one] or ("" if is_this else NOT_OURS))
+            and not (is_this and why == NOT_OURS)
+        }
+        ours = (path for one, path in paths.items() if found.get(one, True))
+        return Exported([path for path in ours if os.path.exists(path)], why_kept)
+
+    def _carried_out(
+        self, unit: Export, made: xr.Dataset, paths: Sequence[str]
+    ) -> Iterator[Written]:
+        """Yield what became of each part of a unit."""
+        if "frame" not in made.dims or (self.client is None and self.postponed is None):
+            yield unit.write(made, report=self.record.add)
+            return
+        if self.postponed is not None:
+            left, found = _left(unit, made, paths)
+            self.postponed += (one for one in parts(unit, made, paths, 1) if one.covers(left))
+            yield Written(found=found)
+        elif self.client is not None:
+            units = parts(unit, made, paths, engines.at_once(self.client))
+            for done in engines.carry_out(self.client, units):
+                self.record.add(done.files)
+                yield done
+            self.record.collect()
+
+
+def _left(unit: Export, made: xr.Dataset, paths: Sequence[str]) -> tuple[set[int], dict[str, bool]]:
+    """Return the numbers of the frames that lack files, and the files that are there and stay."""
+    left, found = set(), {}
+    identities, channels = provenance.frame_identities(made), made.sizes["channel"]
+    for number, path in enumerate(paths):
+        there = os.path.lexists(path)
+        is_this = there and identity_in(path) == identities[number // channels]
+        if there and (is_this or path not in unit.replaces):
+            found[path] = is_this
+        else:
+            left.add(number // channels)
+    return left, found
