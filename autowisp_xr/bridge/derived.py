@@ -170,6 +170,8 @@ def results_of(source: Source) -> list[Derived]:
 
 def at_rest(variable: xr.Variable) -> xr.Variable:
     """Return a lazily indexed variable by whole frames, or in other chunks that are asked for."""
+    if not variable.size:
+        return variable.chunk()
     dims = tuple(map(str, variable.dims))
     (result,) = results_of(Source(as_read, [variable], dims, [variable.dtype], dims))
     return xr.Variable(variable.dims, result, variable.attrs, variable.encoding)

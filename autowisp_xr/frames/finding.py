@@ -212,7 +212,7 @@ def _inside(top: str, deep: bool, skipped: Collection[_Id]) -> tuple[list[str], 
                 if name.startswith("."):
                     continue
                 if not entry.is_dir():
-                    if skipped and _identity(entry.path) in skipped:
+                    if skipped and _is_among(skipped, entry.path):
                         continue
                     (files if FITS_SUFFIX.search(name) else others).append(entry.path)
                 elif deep and not name.endswith(".zarr"):
@@ -223,6 +223,14 @@ def _inside(top: str, deep: bool, skipped: Collection[_Id]) -> tuple[list[str], 
             else:
                 waiting.appendleft(inner)
     return files, others
+
+
+def _is_among(skipped: Collection[_Id], path: str) -> bool:
+    try:
+        return _identity(path) in skipped
+    except OSError:
+        # a link that leads nowhere is reported where it is opened
+        return False
 
 
 def _identity(directory: str | PathLike[str]) -> _Id:

@@ -77,9 +77,9 @@ class Manifest:
         -------
         The same as without the manifest.
         """
+        asked = options_of(**options)
         files = [os.path.abspath(path) for path in find_files(paths, deep, skip)]
         folder = _folder(paths, files)
-        asked = options_of(**options)
         state = {"version": VERSION, "options": _digest(asked), "folder": folder}
         rows = self._usable(state, options.get("types") or {})
         found = {path: _status(path) for path in files}

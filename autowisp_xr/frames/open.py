@@ -92,7 +92,7 @@ def open_records(
     shared = _history_in_common(order)
     if shared is not None:
         ds.attrs["history"] = json.dumps(shared)
-        if not skipped:
+        if not skipped and not schema.is_raw(ds):
             return ds
     # what the record stands upon has no pixels: their digest would read every file
     source = ds.drop_vars(list(ds.data_vars))

@@ -20,7 +20,7 @@ from typing import Any
 from autowisp_xr.fits.hdu_choice import HduChoice
 from autowisp_xr.frames.finding import find_files
 from autowisp_xr.frames.names import Paths
-from autowisp_xr.frames.scanning import FileRecord, look_into
+from autowisp_xr.frames.scanning import FileRecord, look_into, options_of
 from autowisp_xr.headers.aliases import KeywordAliases
 
 FEWEST = 1000
@@ -69,8 +69,9 @@ def scan(
     ValueError, TypeError
         For a type rule that means nothing, and for aliases of another type.
     """
+    options = options_of(hdu=hdu, aliases=aliases, types=types)
     files = [os.path.abspath(path) for path in find_files(paths, deep, skip)]
-    return scan_files(files, hdu=hdu, aliases=aliases, types=types)
+    return scan_files(files, **options)
 
 
 def scan_files(files: Sequence[str], **options: Any) -> list[FileRecord]:

@@ -89,12 +89,19 @@ def options_of(
     aliases: KeywordAliases | None = None,
     types: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Return the options of ``scan``, as far as they were given, as records keep them."""
+    """Return the options of ``scan``, as far as they were given, as records keep them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For aliases of another type, and for a type rule that means nothing.
+    """
     if not isinstance(aliases, KeywordAliases | None):
         raise TypeError(
             "aliases are a KeywordAliases, such as KeywordAliases().extended(exposure='EXPO_S'), "
             f"not {aliases!r}"
         )
+    type_rules(types, aliases)
     given = {"hdu": hdu, "aliases": aliases, "types": dict(types or {}) or None}
     return {name: value for name, value in given.items() if value is not None}
 

@@ -162,8 +162,8 @@ class Leftovers(NamedTuple):
     def note(self, *, removed: bool) -> str:
         """Return a line that lists them."""
         names = [Path(path).name for path in self.files] + list(self.groups)
-        what = "pruned" if removed else "left_over"
-        return sentence(what, number=len(names), names=named(names))
+        values = {"number": len(names), "names": named(names)}
+        return sentence("pruned" if removed else "left_over", **values)
 
     def remove(self, record: Record) -> None:
         """Remove them, and folders that become empty."""

@@ -162,7 +162,7 @@ def test_frames_of_unequal_levels_are_scaled_before_they_make_the_reference(uneq
     night, frames = unequal
     selection = FlatSelection(min_pointing_separation=None)
     unscaled = aw.stack(frames[["image", "mask"]], reject=SigmaClip(4, scale="mad", max_iter=1))
-    ours = reference_of(frames, frames, selection)
+    ours = reference_of(frames, selection)
     errors = {}
     for name, reference in (("scaled", ours), ("unscaled", unscaled)):
         matches = match_frames(frames, reference, selection, masked="leave out")

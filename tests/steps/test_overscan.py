@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 import autowisp_xr as aw
 from autowisp_xr import Camera, Flag, Overscan, Region, schema
-from autowisp_xr.bridge import blocks
 from autowisp_xr.fits.lazy_pixels import Planes
 from autowisp_xr.overscan_fits import overscan_correction
 from autowisp_xr.stats.order_statistics import quantile_moments
@@ -316,9 +315,9 @@ def test_the_levels_of_a_lazy_set_are_measured_once_and_read_nothing_else(tmp_pa
     with monkeypatch.context() as patch:
         patch.setattr(rooms, "measure", counted)
         patch.setattr(Planes, "__getitem__", read_in_part)
-        patch.setattr(blocks, "_BAND_BYTES", 4 * 160 * 2 * 10)
         with no_compute():
-            bands = blocks.bands(raw)
+            image = raw["image"].variable.chunk(frame=-1, y=20)
+            bands = raw.assign(image=image)
             lazy = aw.calibrate(bands, overscan=Overscan(per="row"))
         assert len(bands["image"].chunksizes["y"]) == 10
         found = lazy.compute()
