@@ -30,7 +30,7 @@ The command line and files with options (:mod:`autowisp_xr.cli.settings`) are re
 import tomllib
 from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -40,6 +40,8 @@ from autowisp_xr.cli import areas, values
 from autowisp_xr.night.verdict import EXIT_STATUS
 
 _TABLES = ("reduce", "calibrate", "stack", "flat", "shared")
+
+HELP_ALL = "--help-all"
 
 _READERS: Mapping[str, Callable[[Any], Any]] = {**vars(areas), **vars(values)}
 """The functions that read the text of an option, by the names that the tables give them."""
@@ -97,6 +99,15 @@ class Option:
                 keywords[name] = getattr(self, name)
         return keywords
 
+    def add_brief(self, parser: ArgumentParser, text: str) -> None:
+        """Add a row of a help that has one line on each option, and of a parser for it alone."""
+        names = [min(self.names, key=len)]
+        value = f"{{{','.join(self.choices)}}}" if self.choices else self.metavar
+        keywords: dict[str, Any] = {"metavar": value}
+        if self.is_switch:
+            keywords = {"action": "store_true"}
+        parser.add_argument(*names, help=text, **keywords)
+
 
 @dataclass(frozen=True)
 class Group:
@@ -111,10 +122,15 @@ class Command:
     """A command: its texts in the help, and its options by group."""
 
     name: str
+    example: str
+    """The arguments of its most common call."""
     help: str
     description: str
     epilog: str = ""
     usage: str | None = None
+    brief: Mapping[str, str] = field(default_factory=dict)
+    """The options that ``--help`` shows, with a line on each: it fits on a screen, and
+    ``--help-all`` has the rest. A command without has few enough to show them all."""
     groups: Mapping[str, Group]
 
     @property
@@ -122,8 +138,22 @@ class Command:
         """All options and positional arguments."""
         return [option for group in self.groups.values() for option in group.options]
 
-    def fill(self, parser: ArgumentParser) -> None:
-        """Add the options to the parser of the command, in their groups."""
+    def texts(self, *, brief: bool) -> dict[str, Any]:
+        """Return the arguments of ``add_parser``, for a help of one screen or of everything."""
+        texts = {"help": self.help, "usage": self.usage}
+        if brief and self.brief:
+            return texts | {"description": f"{self.help[0].upper()}{self.help[1:]}."}
+        return texts | {"description": self.description, "epilog": self.epilog}
+
+    def fill(self, parser: ArgumentParser, *, brief: bool) -> None:
+        """Add the options to the parser: those that a short help shows, or all in their groups."""
+        more = f"show all {len(self.options)} options" if self.brief else SUPPRESS
+        parser.add_argument(HELP_ALL, action="help", help=more)
+        if brief and self.brief:
+            rows = {option.names[0]: option for option in self.options}
+            for name, text in self.brief.items():
+                rows[name].add_brief(parser, text)
+            return
         for group in self.groups.values():
             place = parser.add_argument_group(group.title) if group.title else parser
             for option in group.options:

@@ -4,14 +4,14 @@ import gc
 import os
 import re
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from importlib.metadata import version
 from typing import Any
 
-from autowisp_xr.cli import calibrate, camera, flat, reduce, stack, units
+from autowisp_xr.cli import calibrate, camera, completion, flat, reduce, stack, units
 from autowisp_xr.cli.options import Command, commands
+from autowisp_xr.cli.parser import program
 from autowisp_xr.cli.reporting import in_options, reporting
 from autowisp_xr.cli.settings import resolve
 from autowisp_xr.errors import AutowispError
@@ -25,6 +25,7 @@ _RUN: Mapping[str, Callable[[Namespace], int]] = {
     "calibrate": calibrate.run,
     "stack": stack.run,
     "flat": flat.run,
+    "completion": completion.run,
 }
 
 # argparse would take "-1,0" for an option
@@ -67,26 +68,8 @@ def _run(arguments: Sequence[str]) -> int:
 
 def _parse(arguments: Sequence[str]) -> tuple[Command, dict[str, Any]]:
     """Return the command, and the values that the command line gives."""
-    parser = ArgumentParser(
-        prog="autowisp-xr",
-        description="Calibrate and stack astronomical frames, with honest variances.",
-    )
-    parser.add_argument("--version", action="version", version=version("autowisp-xr"))
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    steps = parser.add_subparsers(
-        required=True, dest="command", title="commands", metavar="COMMAND"
-    )
-    parsers = {}
-    for name, command in commands().items():
-        parsers[name] = steps.add_parser(
-            name,
-            help=command.help,
-            description=command.description,
-            epilog=command.epilog,
-            usage=command.usage,
-            allow_abbrev=False,
-        )
-        command.fill(parsers[name])
+    brief = not {"-h", "--help"}.isdisjoint(arguments)
+    parser, parsers = program(brief=brief)
     given = [f" {word}" if _PAIR.fullmatch(word) else word for word in arguments]
     found = vars(parser.parse_args(given))
     command = commands()[found["command"]]

@@ -13,7 +13,7 @@ def test_help_names_every_command(capsys):
         main(["--help"])
     assert stop.value.code == 0
     printed = capsys.readouterr().out
-    for command in ("demo", "camera", "reduce", "run", "calibrate", "stack", "flat"):
+    for command in ("demo", "camera", "reduce", "run", "calibrate", "stack", "flat", "completion"):
         assert f"\n    {command}" in printed
 
 
@@ -95,7 +95,17 @@ print([name for name in ("dask", "zarr", "astropy", "scipy", "numba") if name in
 
 
 def test_help_does_not_wait_for_what_computes():
-    commands = ("demo", "info", "camera", "reduce", "run", "calibrate", "stack", "flat")
+    commands = (
+        "demo",
+        "info",
+        "camera",
+        "reduce",
+        "run",
+        "calibrate",
+        "stack",
+        "flat",
+        "completion",
+    )
     done = subprocess.run(
         [sys.executable, "-c", HELP.format(commands=commands)],
         capture_output=True,
