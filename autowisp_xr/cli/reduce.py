@@ -41,6 +41,7 @@ def reduce(options: Namespace) -> int:
     """Make masters and calibrated frames of a night, and print its summary."""
     load("dask.array", "autowisp_xr.night.reduction")
     from autowisp_xr import FlatSelection, night
+    from autowisp_xr.cli.terminal import following, show
 
     once_or_often: Any = (
         partial(night.watch, every=options.watch) if options.watch else night.reduce
@@ -48,33 +49,34 @@ def reduce(options: Namespace) -> int:
     select = FlatSelection() if options.select_flats else None
     if options.flat_limits:
         select = FlatSelection.from_toml(options.flat_limits)
-    summary = once_or_often(
-        options.night,
-        options.out,
-        **_arguments(options),
-        select=select,
-        min_flat=options.min_flat,
-        make_fringes=options.make_fringes,
-        defects="none" if list(options.defects or ()) == ["none"] else options.defects,
-        cosmic_rays=_cosmic_rays(options),
-        checks=options.checks == "on",
-        checksum=options.checksum,
-        store=options.store,
-        raw=options.raw,
-        fits=options.fits,
-        overwrite=options.overwrite,
-        memory_limit=options.memory_limit,
-        prune=options.prune,
-        scheduler=options.scheduler,
-        workers=options.workers,
-        units=options.units,
-        report=print,
-    )
+    with following() as console:
+        summary = once_or_often(
+            options.night,
+            options.out,
+            **_arguments(options),
+            select=select,
+            min_flat=options.min_flat,
+            make_fringes=options.make_fringes,
+            defects="none" if list(options.defects or ()) == ["none"] else options.defects,
+            cosmic_rays=_cosmic_rays(options),
+            checks=options.checks == "on",
+            checksum=options.checksum,
+            store=options.store,
+            raw=options.raw,
+            fits=options.fits,
+            overwrite=options.overwrite,
+            memory_limit=options.memory_limit,
+            prune=options.prune,
+            scheduler=options.scheduler,
+            workers=options.workers,
+            units=options.units,
+            report=print,
+        )
     if summary is None:
         print("nothing was reduced")
         return 1
     print()
-    print(summary, end="")
+    show(summary, console)
     return summary.exit_status
 
 

@@ -18,6 +18,7 @@ from astropy.io import fits
 from autowisp_xr import provenance
 from autowisp_xr.arrays import Cube, Image
 from autowisp_xr.bridge import blocks
+from autowisp_xr.bridge.progress import shown
 from autowisp_xr.frames.atomic_write import Content, write_whole
 from autowisp_xr.frames.noise_cards import with_noise
 from autowisp_xr.frames.product_hdus import content_of
@@ -130,7 +131,9 @@ def write_frames(
     }
     files = {i: of_frame for i, of_frame in files.items() if any(of_frame.of_channels)}
     at_once = blocks.frames_at_once(planes, _WRITERS).at_once
-    with ThreadPoolExecutor(at_once) as pool:
+    into = {os.path.dirname(target.path) for target in targets if target}
+    title = f"FITS: {min(into, default='')}"
+    with ThreadPoolExecutor(at_once) as pool, shown(title, len(files)) as advance:
         try:
             if any(plane.chunks for plane in planes):
                 written = _by_dask(planes, files, write, pool)
@@ -144,6 +147,7 @@ def write_frames(
                 )
             for of_frames in written:
                 yield from of_frames
+                advance(len(of_frames))
         finally:
             pool.shutdown(cancel_futures=True)
 

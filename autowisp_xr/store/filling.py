@@ -23,6 +23,7 @@ from autowisp_xr import provenance, schema
 from autowisp_xr._compat import wait_for
 from autowisp_xr.arrays import Bools, Cube, Integers, Planes
 from autowisp_xr.bridge import blocks, planner
+from autowisp_xr.bridge.progress import shown
 from autowisp_xr.flags import Flag
 from autowisp_xr.store.group import MARKS, STATE, Group
 from autowisp_xr.store.growing import FRAMES, take_over
@@ -178,7 +179,8 @@ def _write(ds: xr.Dataset, arrays: Arrays) -> None:
             (done,) = blocks.apply(kernel, operands, ("frame",), [bool], alone=True)
             written, at_once = done.data, plan.at_once
     if written is not True:
-        with dask.config.set(num_workers=at_once):
+        number = ds.sizes.get("frame", 1)
+        with shown(f"Zarr: {arrays.group.name}", number), dask.config.set(num_workers=at_once):
             written.compute()
 
 
