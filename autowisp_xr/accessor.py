@@ -26,6 +26,20 @@ class _Verb:
         return function if accessor is None else MethodType(function, accessor._on)
 
 
+class Pictures:
+    """Pictures of a Dataset of frames; calling it draws one frame, as ``frame`` does.
+
+    They are drawn on ``ax``, else on a new figure of pyplot, and return the axes.
+    """
+
+    def __init__(self, ds: xr.Dataset) -> None:
+        self._on = ds
+
+    __call__ = _Verb("plot.frame")
+    frame = _Verb("plot.frame")
+    stack = _Verb("plot.stack")
+
+
 @xr.register_dataset_accessor("autowisp")
 class AutowispAccessor:
     """Verbs of calibration and stacking on a Dataset of frames."""
@@ -70,7 +84,11 @@ class AutowispAccessor:
     stack = _Verb("stack")
     fill = _Verb("fill")
 
-    plot = _Verb("plot.frame")
+    @property
+    def plot(self) -> Pictures:
+        """Pictures: ``plot.frame()``, ``plot.flags()``, ``plot.night()`` and others."""
+        return Pictures(self._on)
+
     wcs = _Verb("wcs")
     to_zarr = _Verb("to_zarr")
     to_fits = _Verb("to_fits")

@@ -1,7 +1,9 @@
-"""Pictures of a frame and its flags, and of flats and why they were chosen or not.
+"""Pictures of frames, and of what was measured in them.
 
-They are drawn without pyplot, on figures that notebooks show. matplotlib is imported when a picture
-is drawn, not before.
+Those of frames are methods of ``ds.autowisp.plot``, too: they draw on ``ax``, else on a new figure
+of pyplot, and return axes, as the pictures of xarray do. Those of tables, of flats or of what was
+measured of a camera, return figures of several panels that pyplot does not know of and that
+notebooks show. matplotlib is imported when a picture is drawn, not before.
 """
 
 import lazy_loader

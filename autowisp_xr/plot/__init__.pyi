@@ -3,8 +3,8 @@ from .defect_map import defects as defects
 from .frames import frame as frame
 from .linearity import linearity as linearity
 from .photon_transfer import photon_transfer_curve as photon_transfer_curve
-from .rejection_maps import rejection_maps as rejection_maps
 from .saturation_level import saturation as saturation
 from .selected_flats import MOST_THUMBNAILS as MOST_THUMBNAILS
 from .selected_flats import flats as flats
 from .selected_flats import rejected as rejected
+from .stack_maps import stack as stack

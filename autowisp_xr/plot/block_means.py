@@ -10,9 +10,6 @@ from numpy.typing import DTypeLike
 from autowisp_xr.arrays import Bits, Bools, Floats, Image, Integers, Mask
 from autowisp_xr.flags import Flag
 
-_STRETCH = (0.5, 99.0)
-"""Per cent of what is drawn that is darker than black and than white."""
-
 _BEYOND = 0.05
 """The share of pixels of the screen that may be missing: matplotlib mixes neighbours, and a flag
 keeps half of its colour. Where twice as many are missing it keeps a quarter, and is overlooked."""
@@ -103,24 +100,6 @@ def factors_for(shape: tuple[int, ...], most: float) -> tuple[int, int]:
 def is_elongated(height: int, width: int) -> bool:
     """Return whether a plane is so long that square pixels would leave nothing to see."""
     return max(height, width) > _ELONGATED * min(height, width)
-
-
-def stretch(values: Floats, good: Bools) -> tuple[float, float] | None:
-    """Return the values that are drawn black and white; None where there is no value.
-
-    They follow from what is good, or from everything if nothing is.
-    """
-    finite = np.isfinite(values)
-    seen = values[good & finite] if (good & finite).any() else values[finite]
-    if not seen.size:
-        return None
-    low, high = (float(level) for level in np.percentile(seen, _STRETCH))
-    if low == high:
-        low, high = float(seen.min()), float(seen.max())
-    if low == high:
-        beside = max(0.5, 1e-3 * abs(low))
-        return low - beside, high + beside
-    return low, high
 
 
 def _means(image: Image, chosen: Bools, factors: tuple[int, int]) -> tuple[Floats, Integers]:

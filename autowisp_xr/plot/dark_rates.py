@@ -8,6 +8,7 @@ import xarray as xr
 from autowisp_xr import schema
 from autowisp_xr.arrays import Floats
 from autowisp_xr.errors import SchemaError
+from autowisp_xr.plot.colours import BLUE
 from autowisp_xr.plot.figures import new_picture
 from autowisp_xr.stats.doubling_temperature import Doubling
 
@@ -137,7 +138,7 @@ def _draw_growth(axes: "Axes", one: xr.Dataset, units: str) -> None:
     degrees, rate, error = (
         one[name].values for name in ("temperature", "current", "current_error")
     )
-    axes.errorbar(degrees, rate, np.nan_to_num(error), color="#0072B2", marker="o", linestyle="")
+    axes.errorbar(degrees, rate, np.nan_to_num(error), color=BLUE, marker="o", linestyle="")
     names = ("doubling", "doubling_error", "energy", "energy_error", "doubling_at")
     found = Doubling(*(float(one[name]) for name in names))
     if np.isfinite(found.degrees):
@@ -148,7 +149,7 @@ def _draw_growth(axes: "Axes", one: xr.Dataset, units: str) -> None:
         above = np.log(rate[known] / found.grown(degrees[known]))
         scale = np.exp(np.average(above, weights=weights))
         label = f"doubles within {found.degrees:.2f} ± {found.error:.2f} K"
-        axes.plot(places, scale * found.grown(places), color="#0072B2", linewidth=1, label=label)
+        axes.plot(places, scale * found.grown(places), color=BLUE, linewidth=1, label=label)
         axes.legend(fontsize="small", frameon=False)
         axes.set_yscale("log")
     axes.set(xlabel="temperature [°C]", ylabel=f"rate [{units}]")

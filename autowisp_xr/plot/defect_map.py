@@ -9,6 +9,7 @@ from autowisp_xr import schema
 from autowisp_xr.arrays import Bits, Image
 from autowisp_xr.errors import SchemaError
 from autowisp_xr.flags import Defect
+from autowisp_xr.plot.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
 from autowisp_xr.plot.figures import new_picture
 
 if TYPE_CHECKING:
@@ -19,14 +20,14 @@ _PANEL, _HEIGHT = 4.6, 4.6
 """Inches."""
 
 _COLOURS = {
-    Defect.UNSTABLE: "#D55E00",
-    Defect.NOISY: "#0072B2",
+    Defect.UNSTABLE: VERMILLION,
+    Defect.NOISY: BLUE,
     Defect.DEAD: "#000000",
-    Defect.SATURATED: "#CC79A7",
-    Defect.NONLINEAR: "#009E73",
-    Defect.LINE: "#56B4E9",
-    Defect.CLUSTER: "#999999",
-    Defect.HOT: "#E69F00",
+    Defect.SATURATED: PURPLE,
+    Defect.NONLINEAR: GREEN,
+    Defect.LINE: SKY,
+    Defect.CLUSTER: GREY,
+    Defect.HOT: ORANGE,
 }
 """Of Okabe and Ito; a pixel has that of its first reason."""
 

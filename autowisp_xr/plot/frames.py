@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -10,12 +10,10 @@ import xarray as xr
 from autowisp_xr import schema
 from autowisp_xr.flags import Flag, as_flag
 from autowisp_xr.headers import cards
-from autowisp_xr.plot.figures import ending, new_picture
+from autowisp_xr.plot.figures import ending, given_axes, shown_figure
 from autowisp_xr.plot.image_panels import Limits, Panel, draw_panel, span
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
+from autowisp_xr.plot.stretches import DEFAULT, StretchName
+from autowisp_xr.plot.stretches import check as check_stretch
 
 _SIZES = {1: 5.5, 2: 4.4, 3: 3.8}
 _SMALLEST = 3.0
@@ -44,8 +42,10 @@ def frame(
     flags: str | int | Iterable[str | int] = ("BAD", "NONLINEAR"),
     error: bool = False,
     limits: Limits = None,
+    stretch: StretchName = DEFAULT,
     size: float | None = None,
-) -> "Figure":
+    ax: Any = None,
+) -> Any:
     """Draw one frame, or a master: its pixels, and in colour those that are flagged.
 
     Parameters
@@ -66,16 +66,20 @@ def frame(
     error
         Whether the uncertainties, the square root of the variance, are drawn, too.
     limits
-        Values of ``ds`` that are drawn black and white; None for those that 0.5 % and 99 % of what
-        is drawn and bears no flag stay below, the overscan left out.
+        Values of ``ds`` that are drawn black and white; None for those that suit what is drawn and
+        bears no flag, the overscan left out.
+    stretch
+        "asinh": linear within the noise, logarithmic above, for sky and stars at once; "zscale":
+        linear, for what is faint; "linear": linear, from dark to bright.
     size
         Inches of the longer side of each panel; None for what suits their number.
+    ax
+        Axes to draw on, as many as there are panels; None for those of a new figure of pyplot.
 
     Returns
     -------
-    matplotlib.figure.Figure
-        One that pyplot does not know of and that notebooks show: nothing is to be closed, and
-        ``figure.savefig("frame.png")`` keeps it.
+    matplotlib.axes.Axes
+        Of several panels an array of them. ``axes.figure.savefig("frame.png")`` keeps the picture.
 
     Raises
     ------
@@ -85,7 +89,7 @@ def frame(
         If these are no frames and no master.
     ValueError
         If there is no such frame or channel (the message lists the nearest names), if limits are
-        not two rising numbers, or for what is no flag.
+        not two rising numbers, for what is no flag or stretch, or for another number of axes.
 
     Notes
     -----
@@ -100,29 +104,30 @@ def frame(
     >>> night = aw.simulate.Night(shape=(40, 60), seed=1)
     >>> raw = night.objects(2)
     >>> science = raw.autowisp.calibrate(bias=aw.master_bias(night.bias(5)))
-    >>> figure = science.autowisp.plot("object-0002", before=raw, error=True)
-    >>> [axes.get_title() for axes in figure.axes[:3]]
+    >>> axes = science.autowisp.plot.frame("object-0002", before=raw, error=True)
+    >>> [one.get_title() for one in axes]
     ['before', 'after', 'error']
     """
     marked = as_flag(flags)
     _check(ds, before, frame, limits, size)
+    check_stretch(stretch)
     planes = ("image", "mask", "variance") if error else ("image", "mask")
     one = read_one(ds, frame, channel, planes)
-    rows = [_panels(one, "image", "" if before is None else "after", marked, limits)]
+    rows = [_panels(one, "image", "" if before is None else "after", marked, limits, stretch)]
     if before is not None:
         earlier = _read_before(before, one, frame, channel)
         title = "before"
         if whole_name(earlier) != whole_name(one):
             title += f": {ending(whole_name(earlier), _IN_TITLE)}"
-        rows.insert(0, _panels(earlier, "image", title, marked, None))
+        rows.insert(0, _panels(earlier, "image", title, marked, None, stretch))
     if error:
-        rows.append(_panels(one, "error", "error", marked, None))
+        rows.append(_panels(one, "error", "error", marked, None, "linear"))
     if all(len(row) == 1 for row in rows):
         rows = [[row[0] for row in rows]]
     name = ending(whole_name(one), _IN_HEADING)
     if one.sizes["channel"] == 1 < ds.sizes["channel"]:
         name += f", channel {schema.names(one, 'channel')[0]}"
-    return draw_rows(rows, "\n".join(filter(None, (name, description(one)))), size)
+    return draw_rows(rows, "\n".join(filter(None, (name, description(one)))), size, ax)
 
 
 def _check(
@@ -174,7 +179,9 @@ def _read_before(
         raise ValueError(f"before: {error}") from error
 
 
-def _panels(one: xr.Dataset, kind: str, title: str, flags: Flag, limits: Limits) -> list[Panel]:
+def _panels(
+    one: xr.Dataset, kind: str, title: str, flags: Flag, limits: Limits, stretch: StretchName
+) -> list[Panel]:
     """Return a panel for each channel."""
     channels = schema.names(one, "channel")
     area = schema.camera_of(one).image_area
@@ -182,20 +189,22 @@ def _panels(one: xr.Dataset, kind: str, title: str, flags: Flag, limits: Limits)
     if len(channels) == 1:
         titles = [title]
     return [
-        Panel(kind, title, one.isel(channel=number), area, flags, limits)
+        Panel(kind, title, one.isel(channel=number), area, flags, limits, stretch)
         for number, title in enumerate(titles)
     ]
 
 
-def draw_rows(rows: list[list[Panel]], heading: str, size: float | None) -> "Figure":
-    """Draw rows of panels below a heading; ``size`` as for :func:`frame`."""
+def draw_rows(rows: list[list[Panel]], heading: str, size: float | None, ax: Any) -> Any:
+    """Draw rows of panels below a heading, and return their axes as :func:`frame` does."""
+    if ax is not None:
+        return _draw_on(ax, rows, heading)
     across = max(len(row) for row in rows)
     inches = _SIZES.get(across, _SMALLEST) if size is None else size
     heights, widths = _sides(rows, inches)
     # a narrow strip, too, needs room for its legend
     room = [max(width + _BESIDE, _LEGEND) for width in widths]
     abreast = 2 if min(room) > 2 * _LEGEND else 1
-    figure = new_picture(1, 1)
+    figure = shown_figure()
     axes = figure.subplots(
         len(rows), across, squeeze=False, height_ratios=heights, width_ratios=widths
     )
@@ -212,7 +221,19 @@ def draw_rows(rows: list[list[Panel]], heading: str, size: float | None) -> "Fig
             place.set_ylabel("")
     figure.suptitle(heading, fontsize="large", parse_math=False)
     figure.set_size_inches(sum(room), height)
-    return figure
+    if len(rows) > 1:
+        return axes
+    return axes[0] if across > 1 else axes[0, 0]
+
+
+def _draw_on(ax: Any, rows: list[list[Panel]], heading: str) -> Any:
+    """Draw panels on axes of others, each as large as these are."""
+    panels = [panel for row in rows for panel in row]
+    for one, panel in zip(given_axes(ax, len(panels)), panels, strict=True):
+        title = panel.title or heading.partition("\n")[0]
+        inches = max(one.get_window_extent().size) / one.figure.dpi
+        draw_panel(one.figure, one, panel._replace(title=title), inches, 1)
+    return ax
 
 
 def _sides(rows: list[list[Panel]], inches: float) -> tuple[list[float], list[float]]:

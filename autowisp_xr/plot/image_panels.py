@@ -8,42 +8,34 @@ import xarray as xr
 
 from autowisp_xr.arrays import Bools, Floats
 from autowisp_xr.flags import Flag
-from autowisp_xr.plot.block_means import Blocks, factors_for, is_elongated, reduced, stretch
+from autowisp_xr.plot.block_means import Blocks, factors_for, is_elongated, reduced
+from autowisp_xr.plot.colours import FLAGS, SHADES
+from autowisp_xr.plot.stretches import Stretch, StretchName
 from autowisp_xr.regions import Region
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 
 Limits: TypeAlias = tuple[float, float] | None
 """Values that are drawn black and white; None for those that suit the image."""
 
 
-_COLOURS = {
-    Flag.COSMIC: ("cosmic ray", "#56B4E9"),
-    Flag.HOT: ("hot", "#F0E442"),
-    Flag.OVERSATURATED: ("saturated", "#D55E00"),
-    Flag.LEAKED: ("leaked into", "#E69F00"),
-    Flag.FAULT: ("fault or no number", "#CC79A7"),
-    Flag.INTERPOLATED: ("interpolated", "#009E73"),
-    Flag.OUTER: ("outside the image", "#0072B2"),
-    Flag.NONLINEAR: ("beyond the linear range", "#999999"),
-}
-"""The name of each flag, and its colour, of Okabe and Ito; a pixel has that of its first flag."""
-
 _LEGEND = -0.42
 """Inches of the legend below its axes, for the numbers and the label in between."""
 
+_EXTREMES = {"count": np.minimum, "number": np.maximum}
+"""Which of the numbers in a block is drawn, so that a lone one stays to be seen."""
+
 _UNITS = {"adu": "ADU", "1": "relative", "electron": "electrons"}
-_SHADES = {"image": "gray", "error": "viridis", "number": "magma"}
 
 
 class Panel(NamedTuple):
     """One plane of one frame, and how it is to be drawn."""
 
     kind: str
-    """"image", "error" or "number"."""
+    """"image", "error", "count" or "number"."""
 
     title: str
     plane: xr.Dataset
@@ -54,9 +46,12 @@ class Panel(NamedTuple):
 
     flags: Flag
     limits: Limits
+    stretch: StretchName = "linear"
 
 
-def draw_panel(figure: "Figure", axes: "Axes", panel: Panel, inches: float, abreast: int) -> int:
+def draw_panel(
+    figure: "Figure | SubFigure", axes: "Axes", panel: Panel, inches: float, abreast: int
+) -> int:
     """Draw a plane, its colour bar, and a legend that counts what is marked.
 
     Parameters
@@ -83,16 +78,17 @@ def draw_panel(figure: "Figure", axes: "Axes", panel: Panel, inches: float, abre
     factors = factors_for(panel.plane["image"].shape, inches * figure.dpi)
     blocks = _blocks(panel, factors)
     where = _where(panel.plane, blocks, factors)
-    limits = panel.limits or stretch(blocks.values, _chosen(panel, blocks, factors))
-    if limits is None:
+    chosen = _chosen(panel, blocks, factors)
+    stretch = Stretch.of(blocks.values, chosen, panel.stretch, limits=panel.limits)
+    if stretch is None:
         axes.text(0.5, 0.5, "no pixel is a number", ha="center", transform=axes.transAxes, zorder=4)
     else:
-        low, high = limits
-        drawn = axes.imshow(blocks.values, _SHADES[panel.kind], vmin=low, vmax=high, **where)
+        drawn = axes.imshow(blocks.values, SHADES[panel.kind], norm=stretch.norm(), **where)
         beside = axes.inset_axes((1.03, 0.0, 0.04, 1.0))
-        bar = figure.colorbar(drawn, cax=beside, extend=_beyond(blocks.values, low, high))
+        beyond = _beyond(blocks.values, stretch.low, stretch.high)
+        bar = figure.colorbar(drawn, cax=beside, extend=beyond, ticks=stretch.ticks())
         bar.set_label(_unit(panel))
-        if panel.kind == "number":
+        if panel.kind in _EXTREMES:
             bar.locator = MaxNLocator(integer=True)
         beside.ticklabel_format(axis="y", useOffset=False)
     lines = panel.title.count("\n")
@@ -134,9 +130,8 @@ def _blocks(panel: Panel, factors: tuple[int, int]) -> Blocks:
     image = panel.plane["image"].values
     if panel.kind != "error":
         blocks = Blocks.of(image, mask, panel.flags, factors)
-        # of numbers the largest in a block, so that a lone one stays to be seen
-        largest = panel.kind == "number"
-        return replace(blocks, values=reduced(np.maximum, image, factors)) if largest else blocks
+        extreme = _EXTREMES.get(panel.kind)
+        return replace(blocks, values=reduced(extreme, image, factors)) if extreme else blocks
     variances = Blocks.of(panel.plane["variance"].values, mask, Flag(0), factors)
     with np.errstate(invalid="ignore"):
         return replace(variances, values=np.sqrt(variances.values))
@@ -147,20 +142,24 @@ def _mark(axes: "Axes", blocks: Blocks, where: dict[str, Any]) -> None:
 
     overlay = np.zeros((*blocks.flags.shape, 4))
     # the first of them is painted last
-    for flag, (_, colour) in reversed(_COLOURS.items()):
+    for flag, (_, colour) in reversed(FLAGS.items()):
         overlay[(blocks.flags & np.uint8(flag)) != 0] = to_rgba(colour)
     axes.imshow(overlay, **where)
 
 
 def _explain(
-    figure: "Figure", axes: "Axes", blocks: Blocks, factors: tuple[int, int], abreast: int
+    figure: "Figure | SubFigure",
+    axes: "Axes",
+    blocks: Blocks,
+    factors: tuple[int, int],
+    abreast: int,
 ) -> int:
     """Draw the legend of what is marked, below the axes, and return the number of its lines."""
     from matplotlib.patches import Patch
     from matplotlib.transforms import ScaledTranslation
 
     handles = []
-    for flag, (name, colour) in _COLOURS.items():
+    for flag, (name, colour) in FLAGS.items():
         number = blocks.counts.get(flag, 0)
         if number:
             label = f"{number} {name} ({_per_cent(number, blocks.pixels)})"
@@ -189,7 +188,7 @@ def _per_cent(number: int, of: int) -> str:
 
 
 def _unit(panel: Panel) -> str:
-    if panel.kind == "number":
+    if panel.kind in _EXTREMES:
         return "values of a pixel"
     unit = str(panel.plane["image"].attrs.get("units", ""))
     unit = _UNITS.get(unit, unit)

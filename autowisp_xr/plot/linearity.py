@@ -7,6 +7,7 @@ import xarray as xr
 
 from autowisp_xr import schema
 from autowisp_xr.errors import SchemaError
+from autowisp_xr.plot.colours import series
 from autowisp_xr.plot.figures import new_picture
 from autowisp_xr.response import Linearity
 
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 
 _WIDTH, _HEIGHT = 6.5, 8.0
 """Inches."""
-
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#999999")
-"""Of each channel; the colours of Okabe and Ito, which all can distinguish."""
 
 _NEEDED = (
     *("coefficients", "covariance", "limit", "full_well", "bend", "bend_error"),
@@ -73,7 +71,7 @@ def linearity(measured: xr.Dataset, *, channel: str | None = None) -> "Figure":
         if chosen in (None, number):
             one = {key: measured[key].values[number] for key in _NEEDED}
             label = "" if len(names) == 1 else f"{name}: "
-            _draw(axes, one, label, _COLOURS[number % len(_COLOURS)])
+            _draw(axes, one, label, series(number)[0])
     ylabels = ("signal [ADU]", "signal off the light [%]", "made linear [%]")
     for one_axes, ylabel in zip(axes, ylabels, strict=True):
         one_axes.set(ylabel=ylabel)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autowisp_xr.arrays import Floats
+from autowisp_xr.plot.colours import BLUE, GREEN, GREY, PURPLE, SKY, VERMILLION
 from autowisp_xr.plot.figures import ending
 from autowisp_xr.plot.table import LONGEST_NAME, FlatTable
 
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
 Draw = Callable[["Axes", FlatTable], None]
 
 _LOOKS = {
-    "high": ("#0072B2", "^"),
-    "low": ("#56B4E9", "v"),
-    "medium": ("#999999", "s"),
-    "cloudy": ("#D55E00", "X"),
-    "saturated": ("#CC79A7", "D"),
-    "colocated": ("#009E73", "*"),
+    "high": (BLUE, "^"),
+    "low": (SKY, "v"),
+    "medium": (GREY, "s"),
+    "cloudy": (VERMILLION, "X"),
+    "saturated": (PURPLE, "D"),
+    "colocated": (GREEN, "*"),
 }
 """Colour and marker of each class; the colours of Okabe and Ito, which everyone can distinguish."""
 

@@ -7,6 +7,7 @@ import xarray as xr
 
 from autowisp_xr import schema
 from autowisp_xr.errors import SchemaError
+from autowisp_xr.plot.colours import series
 from autowisp_xr.plot.figures import new_picture
 
 if TYPE_CHECKING:
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 
 _WIDTH, _HEIGHT = 6.5, 6.0
 """Inches."""
-
-_LOOKS = [("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#999999", "v")]
-"""Colour and marker of each channel; the colours of Okabe and Ito, which all can distinguish."""
 
 _NEEDED = (
     *("gain", "gain_error", "read_noise", "read_noise_error", "read_noise_adu"),
@@ -92,7 +90,7 @@ def photon_transfer_curve(measured: xr.Dataset, *, channel: str | None = None) -
 
 
 def _draw(above: "Axes", below: "Axes", one: dict[str, Any], prefix: str, number: int) -> None:
-    colour, marker = _LOOKS[number % len(_LOOKS)]
+    colour, marker = series(number)
     known = np.isfinite(one["signal"])
     keys = ("signal", "signal_variance", "signal_variance_error")
     signal, variance, error = (one[key][known] for key in keys)

@@ -7,6 +7,7 @@ import xarray as xr
 
 from autowisp_xr import schema
 from autowisp_xr.errors import SchemaError
+from autowisp_xr.plot.colours import BLUE, VERMILLION
 from autowisp_xr.plot.figures import new_picture
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _BINS = 200
 _NEAR = 40
 """Steps of the values to either side of the one at which pixels stop."""
 
-_COLOUR, _MARK = "#0072B2", "#D55E00"
+_COLOUR, _MARK = BLUE, VERMILLION
 
 
 def saturation(measured: xr.Dataset, frames: xr.Dataset) -> "Figure":

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from autowisp_xr import Flag
-from autowisp_xr.plot.block_means import Blocks, factors_for, stretch
+from autowisp_xr.plot.block_means import Blocks, factors_for
 
 IMAGES = arrays.arrays(
     np.float32,
@@ -100,32 +100,3 @@ def test_no_flag_is_lost_and_means_lie_between_their_pixels(image, factors, choi
 )
 def test_blocks_are_about_as_large_as_pixels_of_the_screen(shape, factors):
     assert factors_for(shape, 500.0) == factors
-
-
-def test_black_and_white_follow_from_what_is_good():
-    values = np.arange(1001.0).reshape(7, 143)
-    good = values < 1000
-    low, high = stretch(np.where(good, values, 1e9), good)
-    assert (low, high) == pytest.approx((0.005 * 999, 0.99 * 999))
-
-
-def test_where_nothing_is_good_black_and_white_follow_from_all_there_is():
-    values = np.array([[1.0, 2, np.nan]])
-    assert stretch(values, np.zeros((1, 3), bool)) == stretch(values, np.ones((1, 3), bool))
-    assert stretch(np.full((2, 2), np.nan), np.ones((2, 2), bool)) is None
-
-
-def test_a_few_bright_pixels_on_a_constant_image_can_be_seen():
-    values = np.zeros((100, 100))
-    values[3, 4] = 7.0
-    assert stretch(values, np.ones((100, 100), bool)) == (0.0, 7.0)
-
-
-@given(IMAGES)
-def test_white_is_above_black(image):
-    values = np.where(np.isfinite(image), image, np.nan).astype(float)
-    found = stretch(values, np.ones(values.shape, bool))
-    if np.isfinite(values).any():
-        assert found[0] < found[1]
-    else:
-        assert found is None

@@ -1,4 +1,5 @@
 import inspect
+import pickle
 import sys
 
 import dask.array as da
@@ -10,7 +11,8 @@ from matplotlib.colors import to_rgba
 
 import autowisp_xr as aw
 from autowisp_xr import Camera, Flag, Region, SchemaError, plot, schema
-from autowisp_xr.plot.image_panels import _COLOURS
+from autowisp_xr.plot.colours import FLAGS
+from autowisp_xr.plot.figures import new_picture
 from autowisp_xr.testing import assert_frames_equal
 from tests.steps.frames import TWO_CHANNELS, frame_set, master
 
@@ -18,8 +20,9 @@ HOT, FAULT, FULL = int(Flag.HOT), int(Flag.FAULT), int(Flag.OVERSATURATED)
 RAMP = np.arange(35.0).reshape(5, 7)
 
 
-def drawn(figure):
-    """Draw it, so that whatever matplotlib would warn of is an error."""
+def drawn(axes):
+    """Draw the figure, so that whatever matplotlib would warn of is an error."""
+    figure = np.ravel(axes)[0].figure
     FigureCanvasAgg(figure).draw()
     return figure
 
@@ -50,7 +53,7 @@ def heading(figure):
 
 
 def colour(flag):
-    return np.array(to_rgba(_COLOURS[flag][1]))
+    return np.array(to_rgba(FLAGS[flag][1]))
 
 
 # ---------------------------------------------------------------------- one panel
@@ -161,9 +164,9 @@ def test_the_legend_counts_what_is_marked_in_colour():
 
 def test_every_flag_has_a_name_and_a_colour_of_its_own():
     single = {flag for flag in Flag if flag.bit_count() == 1}
-    assert set(_COLOURS) == single
-    assert len({name for name, _ in _COLOURS.values()}) == len(single)
-    assert len({colour for _, colour in _COLOURS.values()}) == len(single)
+    assert set(FLAGS) == single
+    assert len({name for name, _ in FLAGS.values()}) == len(single)
+    assert len({colour for _, colour in FLAGS.values()}) == len(single)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +177,7 @@ def test_only_flags_that_were_asked_for_are_marked(flags, marked):
     mask = np.zeros((5, 7))
     mask[0, :3] = HOT, FULL, FAULT
     (axes,) = panels(drawn(plot.frame(frame_set(RAMP, mask=mask), flags=flags)))
-    names = [_COLOURS[flag][0] for flag in (Flag.HOT, Flag.OVERSATURATED, Flag.FAULT)]
+    names = [FLAGS[flag][0] for flag in (Flag.HOT, Flag.OVERSATURATED, Flag.FAULT)]
     wanted = [f"1 {name} (2.9 %)" for name, flag in zip(names, (HOT, FULL, FAULT), strict=True)
               if flag in marked]  # fmt: skip
     assert (legend(axes) if axes.get_legend() else []) == wanted
@@ -449,11 +452,9 @@ def test_what_is_drawn_stays_as_it_was():
 # ---------------------------------------------------------------------- the figure
 
 
-def test_pyplot_knows_nothing_of_the_figure_and_notebooks_show_it():
-    open_before = plt.get_fignums()
-    figure = plot.frame(frame_set(RAMP))
-    assert plt.get_fignums() == open_before
-    assert figure._repr_png_().startswith(b"\x89PNG")
+def test_a_picture_is_one_of_pyplot_as_those_of_xarray_are():
+    axes = plot.frame(frame_set(RAMP))
+    assert axes.figure.number in plt.get_fignums()
 
 
 def test_names_are_taken_literally():
@@ -465,8 +466,8 @@ def test_nothing_of_a_legend_is_cut_off():
     mask = np.zeros((5, 7), np.uint8)
     mask.flat[:8] = [flag for flag in Flag if flag.bit_count() == 1]
     ds = frame_set(np.stack([RAMP, RAMP]), camera=Camera(channels=TWO_CHANNELS), mask=mask)
-    for figure in (plot.frame(ds), plot.frame(ds, channel=0), plot.frame(ds, before=ds, size=2)):
-        drawn(figure)
+    for found in (plot.frame(ds), plot.frame(ds, channel=0), plot.frame(ds, before=ds, size=2)):
+        figure = drawn(found)
         for axes in panels(figure):
             box = axes.get_legend().get_window_extent()
             assert box.y0 >= 0
@@ -548,5 +549,32 @@ def test_what_are_no_frames_is_refused(ds, message):
 
 
 def test_the_flags_in_the_picture_are_those_of_the_data_model():
-    assert sum(int(flag) for flag in _COLOURS) == 255
+    assert sum(int(flag) for flag in FLAGS) == 255
     assert schema.DIMS[0] == "frame"
+
+
+def test_figures_can_be_pickled():
+    mask = np.zeros((5, 7))
+    mask[0, 0] = HOT
+    ds = frame_set(RAMP, variance=RAMP, mask=mask)
+    figure = drawn(plot.frame(ds, error=True))
+    back = pickle.loads(pickle.dumps(figure))
+    FigureCanvasAgg(back).draw()
+    np.testing.assert_array_equal(shown(back.axes[0]), RAMP)
+    picture = new_picture(2, 1)
+    picture.subplots().plot([1, 2])
+    back = pickle.loads(pickle.dumps(picture))
+    assert back._repr_png_() == picture._repr_png_()
+
+
+def test_axes_that_are_given_are_drawn_on():
+    figure, given = plt.subplots(1, 2)
+    ds = frame_set(RAMP, variance=RAMP)
+    assert plot.frame(ds, error=True, ax=given) is given
+    assert [len(axes.images) for axes in given] == [1, 1]
+    assert plot.frame(ds, ax=given[0]) is given[0]
+    assert plt.get_fignums() == [figure.number]
+    with pytest.raises(ValueError, match="1 axes are drawn on, and ax has 2"):
+        plot.frame(ds, ax=given)
+    with pytest.raises(ValueError, match="ax is an Axes of matplotlib, or several, not 3"):
+        plot.frame(ds, ax=3)

@@ -23,15 +23,15 @@ def rng():
     return np.random.default_rng(5)
 
 
-def maps(figure):
-    FigureCanvasAgg(figure).draw()
-    return [axes for axes in figure.axes if axes.axison]
+def maps(axes):
+    FigureCanvasAgg(axes[0].figure if axes.ndim == 1 else axes[0, 0].figure).draw()
+    return list(axes.flat)
 
 
 def test_numbers_below_and_above_are_drawn_with_their_sums(stack):
-    low, high = maps(plot.rejection_maps(stack))
-    assert low.get_title() == "below\n40 values, in 1.7 % of the pixels"
-    assert high.get_title() == "above\n120 values, in 2.5 % of the pixels"
+    _, low, high = maps(plot.stack(stack))
+    assert low.get_title() == "rejected below\n40 values, in 1.7 % of the pixels"
+    assert high.get_title() == "rejected above\n120 values, in 2.5 % of the pixels"
     for axes, name in ((low, "rejected_low"), (high, "rejected_high")):
         np.testing.assert_array_equal(axes.images[0].get_array(), stack[name][0])
         assert axes.images[0].get_clim() == (0, stack[name].max())
@@ -40,7 +40,7 @@ def test_numbers_below_and_above_are_drawn_with_their_sums(stack):
 def test_one_rejected_value_is_seen_among_many_pixels(stack):
     plane = stack["rejected_high"] * 0
     plane[0, 11, 13] = 1
-    high = maps(plot.rejection_maps(stack.assign(rejected_high=plane.astype("u2")), size=0.1))[1]
+    high = maps(plot.stack(stack.assign(rejected_high=plane.astype("u2")), size=0.1))[2]
     shown = high.images[0].get_array()
     assert shown.size < plane.size / 4
     assert shown.max() == 1
@@ -50,25 +50,29 @@ def test_each_channel_has_a_row_and_one_can_be_chosen(rng):
     camera = aw.Camera(channels=TWO_CHANNELS)
     frames = frame_set(rng.normal(100, 10, (5, 2, 6, 8)), camera=camera)
     stack = aw.stack(frames.chunk(y=3), "mean", reject=MinMax(), rejected=True)
-    titles = [axes.get_title().split("\n")[0] for axes in maps(plot.rejection_maps(stack))]
-    assert titles == ["A: below", "A: above", "B: below", "B: above"]
-    assert len(maps(plot.rejection_maps(stack, "B"))) == 2
+    titles = [axes.get_title().split("\n")[0] for axes in maps(plot.stack(stack))]
+    assert titles == [
+        f"{channel}: {what}"
+        for channel in "AB"
+        for what in ("averaged", "rejected below", "rejected above")
+    ]
+    assert len(maps(plot.stack(stack, "B"))) == 3
     with pytest.raises(ValueError, match="'G'"):
-        plot.rejection_maps(stack, "G")
+        plot.stack(stack, "G")
 
 
 def test_a_stack_that_was_written_is_drawn_as_well(stack, tmp_path):
     back = aw.open_fits(aw.to_fits(stack, tmp_path / "deep.fits"))
-    figure = plot.rejection_maps(back)
-    assert figure.get_suptitle().startswith("deep: rejected values")
-    assert maps(figure)[1].get_title().startswith("above\n120 values")
+    axes = plot.stack(back)
+    assert axes[0].figure.get_suptitle().startswith("deep: values of a pixel")
+    assert maps(axes)[2].get_title().startswith("rejected above\n120 values")
 
 
 def test_where_nothing_was_rejected_there_is_a_picture_too(stack):
     none = stack.assign(rejected_low=stack["rejected_low"] * np.uint16(0))
-    assert maps(plot.rejection_maps(none))[0].get_title() == "below\n0 values, in 0 % of the pixels"
+    assert maps(plot.stack(none))[1].get_title() == "rejected below\n0 values, in 0 % of the pixels"
 
 
 def test_a_stack_that_has_not_counted_is_refused(stack):
-    with pytest.raises(SchemaError, match=r"rejected_low and .* stack with rejected=True"):
-        plot.rejection_maps(stack.drop_vars(["rejected_low", "rejected_high"]))
+    with pytest.raises(SchemaError, match=r"no count of values.*rejected=True"):
+        plot.stack(stack.drop_vars(["count", "rejected_low", "rejected_high"]))
