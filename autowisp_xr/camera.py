@@ -275,12 +275,15 @@ class Camera:
             moved = None if given is None else given - off
         return replace(self, bias_level=level, saturation=moved)
 
+    def lacks(self, name: str) -> bool:
+        """Return whether a fact was not given; a bias level of 0 is none."""
+        value = getattr(self, name)
+        return value in (None, ()) or (name == "bias_level" and value == 0)
+
     def completed_by(self, facts: Mapping[str, Any]) -> Self:
         """Return the camera with facts (of a header, for example) where nothing was given."""
         missing = {
-            name: value
-            for name, value in facts.items()
-            if value is not None and getattr(self, name) in (None, ())
+            name: value for name, value in facts.items() if value is not None and self.lacks(name)
         }
         return replace(self, **missing) if missing else self
 

@@ -22,11 +22,15 @@ from autowisp_xr.errors import AutowispWarning
 from autowisp_xr.fits.hdu_choice import HduChoice
 from autowisp_xr.fits.units import MAGIC
 from autowisp_xr.fits.unpacking import is_packed
+from autowisp_xr.formats.pictures import format_of
 from autowisp_xr.frames import checked, doubts_of_files, open_records, scan, unused_rules
 from autowisp_xr.frames.named_masters import NamedMasters
 from autowisp_xr.frames.names import FITS_SUFFIX, Paths
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.provenance import steps_of
+
+_OF_OTHERS = ("tiff",)
+"""Formats that other backends of xarray open as well."""
 
 
 def open_fits(
@@ -40,12 +44,16 @@ def open_fits(
     dtype: DTypeLike | None = None,
     checksum: bool = False,
 ) -> xr.Dataset:
-    """Open FITS files as a frame set; headers are read now, pixels when they are used.
+    """Open files as a frame set; headers are read now, pixels when they are used.
+
+    Files are FITS or, by their endings, raw files of cameras (DNG, CR2, NEF ...; the extra
+    ``raw``), whose exposure, ISO, time, pattern and levels take the places of cards.
 
     Parameters
     ----------
     paths
-        A path, a glob pattern, a directory, or several of these; in natural order.
+        A path, a glob pattern, a directory, or several of these; in natural order. Of a directory,
+        FITS files; where there are none, those of the first other format that it has any of.
     camera
         What is known about the camera. What it leaves open comes from the headers: EGAIN,
         RDNOISE, SATURATE, BAYERPAT, TRIMSEC, BIASSEC and their like; never from GAIN.
@@ -159,11 +167,15 @@ class AutowispBackend(BackendEntrypoint):
         return ds.drop_vars(names, errors="ignore")
 
     def guess_can_open(self, filename_or_obj: object) -> bool:
-        """Whether a path has one of our suffixes, and begins like FITS or what packs it."""
+        """Whether a path has one of our suffixes, and FITS begins like it, or what packs it."""
         if not isinstance(filename_or_obj, str | os.PathLike):
             return False
         path = os.fspath(filename_or_obj)
-        if not isinstance(path, str) or FITS_SUFFIX.search(path) is None:
+        if not isinstance(path, str):
+            return False
+        if format_of(path):
+            return format_of(path) not in _OF_OTHERS and os.path.isfile(path)
+        if FITS_SUFFIX.search(path) is None:
             return False
         try:
             with open(path, "rb") as file:

@@ -1,4 +1,4 @@
-"""Find the planes of a FITS file by reading its headers, once, without its pixels."""
+"""Find the planes of a file by reading its headers, once, without its pixels."""
 
 import os
 from collections.abc import Mapping
@@ -22,6 +22,7 @@ from autowisp_xr.fits.planes import FileLayout, Hdu
 from autowisp_xr.fits.tiles import tile_table
 from autowisp_xr.fits.units import Unit, read_units
 from autowisp_xr.fits.unpacking import UNREADABLE, is_packed, likely_length, unpacked
+from autowisp_xr.formats.pictures import format_of, look
 from autowisp_xr.headers.aliases import KeywordAliases
 
 _STORED = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
@@ -30,13 +31,13 @@ _STORED = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 def read_layout(
     path: str, hdu: HduChoice = None, aliases: KeywordAliases | None = None
 ) -> FileLayout:
-    """Find the image of a FITS file and the planes that belong to it.
+    """Find the image of a file and the planes that belong to it.
 
     Parameters
     ----------
     path
         A FITS file, plain, with tile-compressed images, or inside gzip or bzip2 (whatever
-        its name).
+        its name), or one of another format, by its ending.
     hdu
         Which HDU is the image: None for the first that holds one (and is not named as a mask, an
         error or a thumbnail), a number, a name (EXTNAME, or "EXTNAME,EXTVER"), or
@@ -54,6 +55,8 @@ def read_layout(
     FileNotFoundError
         If there is no such file.
     """
+    if format_of(path):
+        return _of_picture(path, hdu)
     status, units, packed = _units_of(path)
     if hdu is None and aliases is not None:
         frame = assembled(path, units, partial(_plane, path, status, packed), aliases)
@@ -77,10 +80,34 @@ def read_header(path: str, hdu: HduName | None = None, *, inherit: bool = True) 
     BadImageError, FileNotFoundError
         As for :func:`read_layout`.
     """
+    if format_of(path):
+        return look(path).header
     _, units, _ = _units_of(path)
     some = hdu is not None or any(unit.is_image for unit in units)
     image = chosen_unit(path, units, hdu) if some else units[0]
     return "\n".join(split_history(cards_of(units, image, inherit=inherit))[0])
+
+
+def _of_picture(path: str, hdu: HduChoice) -> FileLayout:
+    """Return the layout of a file of another format, which has one image and no HDUs."""
+    if hdu is not None:
+        raise BadImageError(f"{path} has no HDUs, of which {hdu!r} is to be read; leave out hdu=")
+    status, picture = os.stat(path), look(path)
+    native = picture.stored.newbyteorder("=")
+    image = Hdu(
+        path=path,
+        size=status.st_size,
+        changed=status.st_mtime_ns,
+        index=0,
+        height=picture.height,
+        width=picture.width,
+        dtype=native,
+        storage="decoded" if picture.offset is None else "plain",
+        offset=picture.offset or 0,
+        length=picture.height * picture.width * native.itemsize,
+        stored=picture.stored,
+    )
+    return FileLayout(header=picture.header, planes={"image": image}, guesses=picture.guesses)
 
 
 def _units_of(path: str) -> tuple[os.stat_result, list[Unit], bool]:

@@ -152,8 +152,8 @@ class Planes(LateArray):
                     convert_companion(source, placed[rows, columns], cut.target[y, x])
 
     def _source(self, plane: Hdu, first: int, last: int) -> Hdu:
-        """Return where to read rows of a plane: for a part of what is packed, a plain file."""
-        if plane.storage != "packed" or 2 * (last - first) > plane.height:
+        """Return where to read rows of a plane: for a part of what is whole, a plain file."""
+        if not plane.is_whole or 2 * (last - first) > plane.height:
             return plane
         return self._inflated.setdefault(plane, inflated(plane)).plane()
 

@@ -17,6 +17,7 @@ from autowisp_xr.fits.planes import Hdu
 from autowisp_xr.fits.tiles import decoded_pieces, read_fully
 from autowisp_xr.fits.unpacking import UNREADABLE, Unpacked, unpacked
 from autowisp_xr.flags import Flag
+from autowisp_xr.formats.pictures import decode
 
 # catch_warnings swaps state of the whole process, so threads must take turns with it
 _OPENING = threading.Lock()
@@ -82,7 +83,9 @@ def stored_pieces(plane: Hdu, start: int, stop: int) -> Iterator[tuple[int, Imag
             )
         if start == stop:
             return
-        if plane.storage == "plain":
+        if plane.storage == "decoded":
+            yield start, decode(plane.path)[start:stop]
+        elif plane.storage == "plain":
             yield from _plain_pieces(plane, file, start, stop)
         elif plane.storage == "packed":
             try:

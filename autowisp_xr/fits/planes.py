@@ -28,8 +28,9 @@ class Hdu:
     width: int
     dtype: np.dtype[Any]
     """As the user sees it: unsigned integers stay so; what is scaled or has BLANK is float."""
-    storage: Literal["plain", "packed", "tiles"]
-    """"packed" is inside gzip or bzip2, "tiles" in a table (also if that is packed)."""
+    storage: Literal["plain", "packed", "tiles", "decoded"]
+    """"packed" is inside gzip or bzip2, "tiles" in a table (also if that is packed), "decoded" is
+    what a library makes of another format."""
     offset: int
     """Place of the first pixel, or of the table, in bytes of the (unpacked) file."""
     length: int
@@ -45,6 +46,11 @@ class Hdu:
     """Place of its header, in bytes of the (unpacked) file."""
     datasum: int | None = None
     """Sum of the words of these bytes, as the header states it; None where it does not."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether rows cannot be read without all that are above them."""
+        return self.storage in ("packed", "decoded")
 
     @property
     def hdus(self) -> tuple["Hdu", ...]:
@@ -156,3 +162,5 @@ class FileLayout:
     """The cards of each of the channels that were chosen, one a line."""
     doubts: tuple[str, ...] = ()
     """About the file itself: what it holds and is not read, though nobody said so."""
+    guesses: tuple[str, ...] = ()
+    """Assumptions about the file itself, in words."""

@@ -91,7 +91,7 @@ class Inflated:
             return self._plain
 
     def _inflate(self) -> Hdu:
-        self._file = TemporaryFile("packed files are inflated")
+        self._file = TemporaryFile("files are inflated or decoded")
         try:
             for _, rows in stored_pieces(self._packed, 0, self._packed.height):
                 self._file.write(rows)

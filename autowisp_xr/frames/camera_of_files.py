@@ -15,7 +15,8 @@ from autowisp_xr.headers.cards import value_of
 from autowisp_xr.regions import ChannelSlice
 
 _FACTS = (
-    "channels", "gain", "read_noise", "saturation", "image_area", "overscan", "amplifiers",
+    "channels", "gain", "read_noise", "bias_level", "saturation", "image_area", "overscan",
+    "amplifiers",
 )  # fmt: skip
 
 
@@ -30,7 +31,7 @@ def resolve_camera(records: Sequence[FileRecord], camera: Camera | None, hdu: Hd
     camera = camera or Camera()
     facts: dict[str, Any] = {}
     products = not isinstance(hdu, Mapping) and any(r.place is not None for r in records)
-    for name in (name for name in _FACTS if getattr(camera, name) in (None, ())):
+    for name in (name for name in _FACTS if camera.lacks(name)):
         if products and name == "channels":
             facts[name] = _product_channels(records)
         elif products and name in ("gain", "saturation"):
@@ -46,7 +47,8 @@ def resolve_camera(records: Sequence[FileRecord], camera: Camera | None, hdu: Hd
         facts["channels"] = {str(name): ChannelSlice() for name in hdu} if apart else None
     if facts.get("saturation") is not None:
         # headers count from zero, the camera from its bias level
-        facts["saturation"] = _above(camera.bias_level, facts["saturation"])
+        level = camera.bias_level or facts.get("bias_level") or 0.0
+        facts["saturation"] = _above(level, facts["saturation"])
     # a value of the camera holds for all amplifiers
     given: dict[str, Any] = {
         name: None for name in ("gain", "read_noise") if getattr(camera, name) is not None

@@ -12,13 +12,17 @@ from pathlib import Path
 
 from autowisp_xr.addresses import local_path
 from autowisp_xr.fits.units import MAGIC
+from autowisp_xr.formats.pictures import format_of
+from autowisp_xr.formats.pictures import names as formats
 from autowisp_xr.frames.names import FITS_SUFFIX, NoFilesError, Paths, bare_name, natural_key
 
-_OTHER = "of a format that is not FITS"
+_OTHER = "of a format that is not read"
+_BESIDE = "that are read where no FITS files, or others, lie beside them"
 _PACKED = "packed otherwise than by gzip, bzip2 or fpack"
 _UNNAMED = "with a FITS image under another name"
 _REMEDIES = {
     _OTHER: "convert them to FITS first, as Siril does",
+    _BESIDE: "name them to take them, as NIGHT/**/*{0}",
     _PACKED: "unpack them first",
     _UNNAMED: "if they are frames, let their names end in .fits",
 }
@@ -50,7 +54,7 @@ def describe_others(others: Iterable[str], files: Iterable[str]) -> list[str]:
             found.setdefault(kind, Counter())[ending or "no ending"] += 1
     return [
         f"passed over {counts.total()} file{'' if counts.total() == 1 else 's'} {kind} "
-        f"({_listed(counts)}): they take no part; {_REMEDIES[kind]}"
+        f"({_listed(counts)}): they take no part; {_REMEDIES[kind].format(next(iter(counts)))}"
         for kind, counts in found.items()
     ]
 
@@ -58,6 +62,8 @@ def describe_others(others: Iterable[str], files: Iterable[str]) -> list[str]:
 def _kind(path: str, ending: str) -> str:
     if ending in _ENDINGS["images"]:
         return _OTHER
+    if format_of(path):
+        return _BESIDE
     if _PACKINGS.search(path):
         return _PACKED
     return "" if ending in _ENDINGS["nothing"] or not _holds_image(path) else _UNNAMED
@@ -105,8 +111,10 @@ def find_files(
     paths
         A path, a glob pattern ("night/*.fits"), a directory, or several of these. Of a directory
         come the files in it that end in .fits, .fit or .fts, with or without .fz, .gz or .bz2, in
-        any letter case, except hidden ones. What one pattern or directory gives is in natural order
-        ("f9" before "f10"); several paths keep the order in which they are given.
+        any letter case, except hidden ones; where there are none, those of the first other format
+        that it has any of, raw files of cameras before others. What one pattern or directory gives
+        is in natural order ("f9" before "f10"); several paths keep the order in which they are
+        given.
     deep
         Whether directories are searched into their subdirectories, in natural order of the whole
         path; hidden ones and Zarr stores are passed over, and so is a link to a directory that is
@@ -173,10 +181,11 @@ def _search(
 def _expand(path: str, deep: bool, seen: Collection[_Id]) -> tuple[list[str], list[str]]:
     if os.path.isdir(path):
         files, others = _inside(path, deep, seen)
+        files, others = (files, others) if files else _of_another_format(others)
         if not files:
             raise NoFilesError(
                 f"the directory {path!r} holds no FITS file (.fits, .fit or .fts, also with .fz, "
-                ".gz or .bz2)"
+                f".gz or .bz2), and none of {' or of '.join(formats().values())}"
                 + ("" if deep else "; directories in it are not searched")
                 + "".join(f"; {line}" for line in describe_others(others, ()))
             )
@@ -190,6 +199,15 @@ def _expand(path: str, deep: bool, seen: Collection[_Id]) -> tuple[list[str], li
             raise NoFilesError(f"no file fits the pattern {path!r} (seen from {os.getcwd()})")
         return sorted(files, key=natural_key), []
     raise NoFilesError(f"there is no file {path!r} (seen from {os.getcwd()})")
+
+
+def _of_another_format(others: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return the files of the first format that there are any of, and those that are left."""
+    found: dict[str, list[str]] = {}
+    for path in others:
+        found.setdefault(format_of(path), []).append(path)
+    files = next((found.pop(name) for name in formats() if name in found), [])
+    return files, [path for left in found.values() for path in left]
 
 
 def _inside(top: str, deep: bool, skipped: Collection[_Id]) -> tuple[list[str], list[str]]:

@@ -12,6 +12,7 @@ from astropy.io import fits
 
 from autowisp_xr import schema
 from autowisp_xr.errors import AutowispError, HeaderError
+from autowisp_xr.formats.pictures import format_of
 from autowisp_xr.headers.cards import value_of
 
 Paths = str | PathLike[str] | Iterable[str | PathLike[str]]
@@ -43,7 +44,7 @@ def raw_name(path: str | PathLike[str]) -> str:
 
 
 def bare_name(path: str | PathLike[str]) -> str:
-    """Strip directories and the ending of a FITS file, in any letter case.
+    """Strip directories and the ending of a file of frames, in any letter case.
 
     Examples
     --------
@@ -51,7 +52,8 @@ def bare_name(path: str | PathLike[str]) -> str:
     ('raw1', 'raw', 'a.b')
     """
     name = os.path.basename(os.fspath(path))
-    return FITS_SUFFIX.sub("", name) or name
+    bare = os.path.splitext(name)[0] if format_of(name) else FITS_SUFFIX.sub("", name)
+    return bare or name
 
 
 def natural_key(path: str | PathLike[str]) -> list[str | int]:

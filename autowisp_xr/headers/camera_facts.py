@@ -37,18 +37,19 @@ def read_facts(cards: Cards, height: int, width: int) -> dict[str, Any]:
 
     Returns
     -------
-    ``gain`` (electrons per ADU), ``read_noise``, ``saturation`` (ADU as stored), ``channels`` (the
-    pattern of the first two rows and columns as they are stored), ``image_area`` and ``overscan``,
-    as :meth:`Camera.completed_by` takes them; ``camera`` (its name, and its serial number behind
-    it, as in "ESIS1 (6)"). None where the header lacks it, or states something impossible (a
-    negative gain, a read noise of 0, a section called UNKNOWN, or one outside of the frame in
-    stored and in unbinned pixels).
+    ``gain`` (electrons per ADU), ``read_noise``, ``saturation`` (ADU as stored),
+    ``bias_level`` (ADU), ``channels`` (the pattern of the first two rows and columns as they are
+    stored), ``image_area`` and ``overscan``, as :meth:`Camera.completed_by` takes them; ``camera``
+    (its name, and its serial number behind it, as in "ESIS1 (6)"). None where the header lacks it,
+    or states something impossible (a negative gain, a read noise of 0, a section called UNKNOWN, or
+    one outside of the frame in stored and in unbinned pixels).
     """
     areas = read_areas(cards, height, width, read_binning(cards))
     numbers = {
         "gain": believed(cards.header, cards.names("electrons_per_adu"), "gain"),
         "read_noise": believed(cards.header, cards.names("read_noise"), "read_noise"),
         "saturation": cards.number("saturation", above=0.0),
+        "bias_level": cards.number("black_level", above=0.0),
     }
     sections = {"image_area": areas.image, "overscan": areas.overscan}
     return {

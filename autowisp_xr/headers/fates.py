@@ -33,10 +33,10 @@ GTGAIN, GTRON            removed       stays         removed       describes one
 SATURATE, SATLEVEL,      true value    stays         agreed        less what was subtracted, divided
 SATURATI                                                           by the flat; none where that is
                                                                    not known
-DATAMIN, DATAMAX,        removed       stays         removed       levels of raw pixels
-CBLACK, CWHITE, MIPS-LO,
-MIPS-HI, IMGMIN, IMGMAX,
-MAXLIN
+BLACKADU, DATAMIN,       removed       stays         removed       levels of raw pixels
+DATAMAX, CBLACK, CWHITE,
+MIPS-LO, MIPS-HI,
+IMGMIN, IMGMAX, MAXLIN
 BUNIT                    true value    true value    true value    unit of the image
 CALSTAT                  true value    stays         agreed        what was applied, in the letters
                                                                    B, D, F of MaxIm DL and

@@ -123,7 +123,7 @@ def info(night: xr.DataTree | xr.Dataset) -> str:
     without = (row for row in rows if row["image_type"] and not row["set"])
     others = by_key(without, lambda row: tuple(str(row[name]) for name in _INFORMATIVE))
     ordered = sorted(sets.items(), key=lambda item: _ORDER.index(item[1][0]["image_type"]))
-    lines = [f"{table.attrs.get('night', 'night')}: {counted(len(rows), 'FITS file')}"]
+    lines = [f"{table.attrs.get('night', 'night')}: {counted(len(rows), 'file')}"]
     # what is in no set is shown, too, but under no name
     shown = [*ordered, *(("-", of) for of in others.values())]
     if shown:

@@ -253,7 +253,7 @@ def plan_night(
     night = " ".join(str(fspath(path)) for path in paths)
     scan = frames.scan if manifest is None else manifest.scan
     records = scan(paths, deep=True, skip=skip, **reading)
-    report(f"{counted(len(records), 'FITS file')} in {night}")
+    report(f"{counted(len(records), 'file')} in {night}")
     if checksum:
         records = frames.checked(records)
     empty = empty_frames(records if look else ())

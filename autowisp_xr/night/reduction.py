@@ -89,7 +89,7 @@ def reduce(
     Parameters
     ----------
     night
-        Directory of FITS files; they are only read.
+        Directory of FITS files, or of raw files of a camera; they are only read.
     out
         Directory for the results: ``masters/`` and ``calibrated/`` as FITS, ``night.zarr`` with
         everything, ``summary.txt``. A run that was interrupted is taken up where it stopped. After

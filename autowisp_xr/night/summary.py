@@ -74,7 +74,7 @@ class Summary:
     def __str__(self) -> str:
         doubts = self._doubts()
         known = [shortened(note) for note in self.notes if not _DOUBT.match(note)]
-        lines = [f"Night {self.plan.night}: {counted(len(self.plan.records), 'FITS file')}"]
+        lines = [f"Night {self.plan.night}: {counted(len(self.plan.records), 'file')}"]
         if self.out:
             lines[0] += f", each of them described by: autowisp-xr info {shlex.quote(self.out)}"
         lines += [*doubts, *known]

@@ -31,7 +31,7 @@ def night(tmp_path, monkeypatch):
 def test_info_lists_sets_and_what_corrects_them(night, capsys):
     assert main(["info", "raw", "--camera", "camera.toml", "--scale-dark", "no"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("raw: 10 FITS files\n")
+    assert out.startswith("raw: 10 files\n")
     assert "    V_30s: bias, no dark, flat_V\n        not dark_60s: exposed 60 s, not 30 s" in out
     assert main(["info", "raw", "--camera", "camera.toml"]) == 0
     assert "    V_30s: bias, dark_60s, flat_V" in capsys.readouterr().out
@@ -39,7 +39,7 @@ def test_info_lists_sets_and_what_corrects_them(night, capsys):
 
 def test_several_paths_and_patterns_are_listed_together(night, capsys):
     assert main(["info", "raw/bias*", "raw/flat-0001.fits"]) == 0
-    assert capsys.readouterr().out.startswith("raw/bias* raw/flat-0001.fits: 4 FITS files")
+    assert capsys.readouterr().out.startswith("raw/bias* raw/flat-0001.fits: 4 files")
 
 
 def test_a_type_is_given_by_an_option_before_a_table(night, capsys):

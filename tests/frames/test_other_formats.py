@@ -12,15 +12,15 @@ def touch(directory, *names):
 
 
 def test_what_is_no_fits_file_is_counted_by_ending(tmp_path):
-    touch(tmp_path, "a.fits", "b.CR2", "in/c.CR2", "d.xisf", "e.fits.xz", "f.SER", ".g.CR2")
+    touch(tmp_path, "a.fits", "b.AVI", "in/c.AVI", "d.sbig", "e.fits.xz", "f.X3F", ".g.AVI")
     assert passed_over(tmp_path, deep=True) == [
-        "passed over 4 files of a format that is not FITS (2 .CR2, 1 .SER, 1 .xisf): they take no "
+        "passed over 4 files of a format that is not read (2 .AVI, 1 .X3F, 1 .sbig): they take no "
         "part; convert them to FITS first, as Siril does",
         "passed over 1 file packed otherwise than by gzip, bzip2 or fpack (1 .xz): they take "
         "no part; unpack them first",
     ]
-    assert "1 .CR2" in passed_over(tmp_path)[0]
-    assert passed_over(tmp_path, deep=True, skip=[tmp_path / "in"])[0].count("1 .CR2") == 1
+    assert "1 .AVI" in passed_over(tmp_path)[0]
+    assert passed_over(tmp_path, deep=True, skip=[tmp_path / "in"])[0].count("1 .AVI") == 1
 
 
 def test_pictures_and_texts_are_not_worth_a_word(tmp_path):
@@ -30,8 +30,8 @@ def test_pictures_and_texts_are_not_worth_a_word(tmp_path):
 
 
 def test_a_folder_of_other_formats_is_an_error_that_states_so(tmp_path):
-    touch(tmp_path, "flat.CR2", "flat2.CR2")
-    with pytest.raises(AutowispError, match=r"holds no FITS file .*2 .CR2.*convert them to FITS"):
+    touch(tmp_path, "flat.AVI", "flat2.AVI")
+    with pytest.raises(AutowispError, match=r"holds no FITS file .*2 .AVI.*convert them to FITS"):
         find_files(tmp_path)
 
 

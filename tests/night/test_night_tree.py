@@ -76,7 +76,7 @@ def test_the_table_states_what_each_frame_is_and_what_corrects_it(folder, sky):
 def test_the_text_has_a_line_for_each_set_and_the_reasons(folder, sky):
     text = aw.open_night(folder, camera=sky.camera).autowisp.info()
     lines = text.splitlines()
-    assert lines[0].endswith("night: 15 FITS files")
+    assert lines[0].endswith("night: 15 files")
     assert [line.split()[:3] for line in lines[2:9]] == [
         ["set", "type", "frames"],
         ["bias", "bias", "3"],
