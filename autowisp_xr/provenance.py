@@ -258,8 +258,8 @@ def record(
     from_files = {name: found for name, master in given.items() if (found := _files_of(master))}
     if from_files:
         step["files"] = from_files
-    step["versions"] = _versions() | {package: version(package) for package in packages}
-    step["time"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    step["versions"] = versions() | {package: version(package) for package in packages}
+    step["time"] = now()
     return ds.assign_attrs(history=json.dumps([*history(source), step]))
 
 
@@ -367,6 +367,12 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
+def now() -> str:
+    """Return the time as histories have it: UTC, in seconds."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
 @cache
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return the versions of the packages that results depend on."""
     return {package: version(package) for package in _PACKAGES}

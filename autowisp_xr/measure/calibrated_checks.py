@@ -11,7 +11,7 @@ from autowisp_xr.arrays import Bools, Floats
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.measure.blank_noise import Blocks, DarkResidue, Noise, dark_residue, noise_of
 from autowisp_xr.measure.raw_input import spread
-from autowisp_xr.stats.sampling import good_only
+from autowisp_xr.stats.sampling import good_only, scatter_of_neighbours
 
 _FAR = 5.0
 """Errors below zero, where one of 3.5 million good pixels is by chance."""
@@ -19,7 +19,7 @@ _FAR = 5.0
 _SKY = 0.25
 """The share of blocks that are darker than the sky, whatever is in the brighter ones."""
 
-_LEVELS = ("sky", "middle", "error", "below_zero")
+_LEVELS = ("sky", "middle", "scatter", "error", "below_zero")
 _NUMBERS = (*_LEVELS, *Noise._fields, *DarkResidue._fields)
 
 _BANDS = 3
@@ -102,6 +102,9 @@ def check_calibrated(
         Level that a quarter of the blocks of 8 x 8 pixels are below, in the unit of ``ds``.
     ``middle``
         Median of the blocks.
+    ``scatter``
+        Standard deviation of a pixel by what differs between neighbours along a row, most of which
+        are sky.
     ``error``
         The median uncertainty of a pixel.
     ``below_zero``
@@ -161,7 +164,7 @@ def check_calibrated(
         {name: (schema.DIMS[:2], of) for name, of in zip(_NUMBERS, planes, strict=True)},
         schema.frame_and_channel(ds),
     )
-    for name in ("sky", "middle", "error"):
+    for name in ("sky", "middle", "scatter", "error"):
         result[name].attrs["units"] = schema.units_of(ds)
     options = {"max_frames": max_frames}
     return provenance.record(result, "check_calibrated", options, source=ds, masters={"dark": dark})
@@ -205,6 +208,7 @@ class _Measurements:
         medians = blocks.medians
         levels = medians[np.isfinite(medians)] if np.isfinite(medians).any() else image
         found["sky"], found["middle"] = np.quantile(levels, (_SKY, 0.5)).tolist()
+        found["scatter"] = scatter_of_neighbours(bands.image, bands.good)
         if known:
             found["error"] = float(np.sqrt(np.nanmedian(variance)))
             found["below_zero"] = float(np.mean(image < -_FAR * np.sqrt(variance)))

@@ -12,6 +12,7 @@ from .night_tree import open_night as open_night
 from .plan import Plan as Plan
 from .plan import Product as Product
 from .plan import plan_night as plan_night
+from .recorded import Recorded as Recorded
 from .reduction import reduce as reduce
 from .summary import Made as Made
 from .summary import Summary as Summary

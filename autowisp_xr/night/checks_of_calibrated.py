@@ -72,6 +72,8 @@ def doubts_on_calibrated(
     """
     found = measure.check_calibrated(made, dark=dark)
     doubts = Doubts([str(name) for name in made["frame"].values.tolist()])
+    levels = (found[name].mean("channel").values.tolist() for name in ("sky", "scatter"))
+    doubts.levels = dict(zip(made["path"].values.tolist(), zip(*levels, strict=True), strict=True))
     low = _below_zero(found, doubts, masters)
     _sky(found, doubts)
     if level_known and not low:

@@ -18,6 +18,7 @@ from autowisp_xr.errors import AutowispError
 from autowisp_xr.frames import FileRecord
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.stats.digits import Floor, counted, floor_of
+from autowisp_xr.stats.sampling import scatter_of_neighbours
 from autowisp_xr.steps import trim
 
 UNLIT = 16
@@ -103,10 +104,8 @@ def level_of_frames(records: Sequence[FileRecord]) -> FrameLevel | None:
             image = frames.open_records([record])["image"][0]
         except (AutowispError, OSError):
             continue
-        height = image.sizes["y"]
-        starts = (int(part * height) for part in _BANDS)
-        rows = {min(start + i, height - 1) for start in starts for i in range(_ROWS_OF_BAND)}
-        samples.append(image.isel(y=sorted(rows)).values.astype(np.float64))
+        rows = _rows_of_bands(image.sizes["y"])
+        samples.append(image.isel(y=rows).values.astype(np.float64))
     if not samples:
         return None
     means = [_level_of(sample) for sample in samples]
@@ -114,6 +113,31 @@ def level_of_frames(records: Sequence[FileRecord]) -> FrameLevel | None:
         return FrameLevel(means[0], 0.0, _noise(samples[0]))
     noise = _noise_between(samples[0], samples[1])
     return FrameLevel(float(np.mean(means)), float(np.std(means, ddof=1)), noise)
+
+
+def levels_of(raw: xr.Dataset) -> dict[str, tuple[float, float]]:
+    """Measure level and noise of each raw frame in some of its rows, by the path of its file.
+
+    Means of the channels, in ADU; the level has that of the bias in it.
+    """
+    trimmed = trim(raw)["image"]
+    chosen = trimmed.isel(y=_rows_of_bands(trimmed.sizes["y"]))
+    found = {}
+    for number, path in enumerate(raw["path"].values.tolist()):
+        planes = chosen[number].values.astype(np.float64)
+        good = np.isfinite(planes)
+        pairs = list(zip(planes, good, strict=True))
+        levels = [_level_of(plane[known][None, None]) for plane, known in pairs if known.any()]
+        scatter = [scatter_of_neighbours(plane, known) for plane, known in pairs if known.any()]
+        if levels:
+            found[path] = float(np.mean(levels)), float(np.mean(scatter))
+    return found
+
+
+def _rows_of_bands(height: int) -> list[int]:
+    """Return the numbers of some rows at several heights."""
+    starts = (int(part * height) for part in _BANDS)
+    return sorted({min(start + i, height - 1) for start in starts for i in range(_ROWS_OF_BAND)})
 
 
 def levels_differ(one: FrameLevel | None, other: FrameLevel | None) -> str:

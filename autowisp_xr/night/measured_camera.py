@@ -53,6 +53,8 @@ class KnownCamera(NamedTuple):
     """Those of them that state what is new in the camera."""
     errors: Mapping[str, Any] = {}
     """Uncertainties of gain and read noise by channel, or amplifier, where they were measured."""
+    curve: xr.Dataset | None = None
+    """The photon transfer curve, where one was measured of the camera as a whole."""
 
 
 def know_camera(
@@ -81,6 +83,7 @@ def know_camera(
         (*known.notes, *lines, *seen.notes, *filter(None, [summed_up])),
         known.found if saturating is camera else known.found + lines,
         known.errors,
+        known.curve,
     )
 
 
@@ -121,7 +124,7 @@ def _measured(
     except (AutowispError, OSError, ValueError) as error:
         return _unmeasured(records, camera, unknown, disagree, str(error))
     if not unknown and not wrong:
-        return KnownCamera(camera)
+        return KnownCamera(camera, curve=measured)
     given_channels = replace(given, channels=schema.camera_of(lit).channels)
     of_headers = {name: value for name, value in one_value.items() if value is not None}
     cards = {name: camera_words.card(records, name) for name in of_headers}
@@ -146,7 +149,8 @@ def _measured(
     ]
     notes = ("; ".join(line), *doubts)
     uncertain = {name: measured[f"{name}_error"].values for name in _ASKED}
-    return KnownCamera(measure.completed_camera(given_channels, measured), notes, notes, uncertain)
+    complete = measure.completed_camera(given_channels, measured)
+    return KnownCamera(complete, notes, notes, uncertain, measured)
 
 
 def _of_biases(biases: xr.Dataset, camera: Camera, gain: float) -> KnownCamera:

@@ -1,7 +1,7 @@
 """Products of a night made and written, and what became of their frames."""
 
 import textwrap
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import methodcaller
 from pathlib import Path
@@ -49,6 +49,8 @@ class Remarks:
     """Why it is made again."""
     look: Callable[[xr.Dataset], Doubts] | None = None
     """Finds what is doubtful about what was made."""
+    levels: Callable[[], Mapping[str, tuple[float, float]]] | None = None
+    """Measures level and noise of the raw frames of a master, by the paths of their files."""
     kept: Kept | None = None
     """What it was made of, if that can be stored in place of its pixels."""
 
@@ -159,6 +161,9 @@ class Writer:
         if self.checks or product.is_master:
             remarks.notes += _without_good_pixels(made, product)
         doubts = remarks.look(made) if remarks.look and self.checks else Doubts()
+        self.summary.levels |= doubts.levels
+        if remarks.levels and self.checks:
+            self.summary.levels |= remarks.levels()
         made = doubts.marked(made, remarks.notes)
         remarks.notes += doubts.notes
         files: list[str] = []

@@ -19,6 +19,7 @@ from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import Matching
 from autowisp_xr.night import checks_of_masters
 from autowisp_xr.night.checks_of_calibrated import doubts_on_calibrated
+from autowisp_xr.night.checks_of_levels import levels_of
 from autowisp_xr.night.checks_of_masters import KnownDark
 from autowisp_xr.night.choosing import Candidate, Choices
 from autowisp_xr.night.dark_temperatures import (
@@ -71,6 +72,8 @@ class Recipes:
         """
         raw = open_records(records, camera=self.cameras[product.frames.place])
         choices = product.choices
+        if KINDS[product.kind].master_unit and not KINDS[product.kind].made_of:
+            remarks.levels = partial(levels_of, raw)
         given: dict[str, Any] = {kind: self._master(choices, kind) for kind in choices}
         given |= {"noise": "if known", "allow_mismatch": self.matching.judged}
         with _noted(remarks):

@@ -315,6 +315,8 @@ def _known_cameras(plan: Plan, writer: Writer, camera: Camera | None) -> dict[st
             known, why = settled(known, earlier)
             writer.renewed |= {place: why} if why else {}
         cameras[place] = known.camera
+        if known.curve is not None:
+            writer.summary.curves[place] = known.curve
         for note in known.notes:
             line = f"{place}: {note}" if place else note
             writer.report(line)

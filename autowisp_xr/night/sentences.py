@@ -38,6 +38,8 @@ class Doubts:
 
     def __init__(self, frames: Sequence[str] = ()) -> None:
         self.notes: list[str] = []
+        self.levels: dict[str, tuple[float, float]] = {}
+        """Of frames that were looked at, by the paths of their files: sky and noise of a pixel."""
         self._names = list(frames)
         self._of_frames: list[list[str]] = [[] for _ in frames]
 

@@ -1,7 +1,10 @@
 """The summary of a night: a line for all that was made, left out, or failed, and a verdict."""
 
+import json
+import os
 import re
 import shlex
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,8 +12,10 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
+from autowisp_xr import provenance
 from autowisp_xr.frames import likely_type
 from autowisp_xr.night.listing import column, table_of
 from autowisp_xr.night.plan import Plan, Product
@@ -19,6 +24,11 @@ from autowisp_xr.night.verdict import Tally
 
 SUMMARY_GROUP = "summary"
 """The group of the table of frames in the store of a night."""
+
+RECORD, CURVE = "record", "photon_transfer_"
+"""The attribute of that group with all else that is known, and how groups of curves in it begin."""
+
+PROGRAM = "autowisp-xr"
 
 _DOUBT = re.compile(r"(?:\S+: )?(?:DOUBT|WARNING): ")
 """How a line on what may be wrong begins, behind the folder of its setup."""
@@ -70,13 +80,19 @@ class Summary:
     notes: list[str] = field(default_factory=list)
     """On the night as a whole: what was measured of the camera, for one. What may be wrong begins
     with "DOUBT: " or "WARNING: "."""
+    levels: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Level and noise of a pixel of each file that was looked at, in ADU: of calibrated frames the
+    sky, of others as they are read."""
+    curves: dict[str, xr.Dataset] = field(default_factory=dict)
+    """The photon transfer curve of each setup, by its place, where it was measured."""
+    began: str = field(default_factory=provenance.now)
 
     def __str__(self) -> str:
         doubts = self._doubts()
         known = [shortened(note) for note in self.notes if not _DOUBT.match(note)]
         lines = [f"Night {self.plan.night}: {counted(len(self.plan.records), 'file')}"]
         if self.out:
-            lines[0] += f", each of them described by: autowisp-xr info {shlex.quote(self.out)}"
+            lines[0] += f", each of them described by: {PROGRAM} info {shlex.quote(self.out)}"
         lines += [*doubts, *known]
         if self.made:
             lines += ["", f"In {self.out}:" if self.out else "Made:"]
@@ -173,7 +189,8 @@ class Summary:
         """Make a row for each file, over ``file``: what it is, what corrects it, what became of it.
 
         The columns of :func:`~autowisp_xr.open_night`, and ``fate`` ("used", "left out", "failed"),
-        ``reason`` and ``product`` (the group in the store that it went into).
+        ``reason`` and ``product`` (the group in the store that it went into); ``level`` and
+        ``noise`` of a pixel [ADU] (of calibrated frames of the sky), NaN where it was not measured.
         """
         fates = {path: ("used", "", made.group) for made in self.made for path in made.inputs}
         fates |= {path: ("failed", why, "") for path, why in self.failed.items()}
@@ -181,15 +198,62 @@ class Summary:
         table = table_of(self.plan, self.left_out)
         rows = [fates.get(path, ("used", "", "")) for path in table["path"].values.tolist()]
         columns = zip(("fate", "reason", "product"), zip(*rows, strict=True), strict=True)
-        return table.assign({name: ("file", column(values)) for name, values in columns})
+        table = table.assign({name: ("file", column(values)) for name, values in columns})
+        known = [self.levels.get(path, (np.nan, np.nan)) for path in table["path"].values.tolist()]
+        for name, values in zip(("level", "noise"), zip(*known, strict=True), strict=True):
+            table[name] = ("file", np.array(values), {"units": "adu"})
+        return table
 
     def to_zarr(self, store: str | PathLike[str]) -> None:
         """Write the table into the store of the night, in place of an earlier one."""
         of_products = (f"{made.what}: {note}" for made in self._written for note in made.notes)
         notes = "\n".join([*self.notes, *of_products])
         table = self.table().assign_attrs(night=self.plan.night, notes=notes, verdict=self.verdict)
+        table.attrs[RECORD] = json.dumps(self.record())
         options: dict[str, Any] = {"mode": "w", "consolidated": False, "zarr_format": 3}
         table.to_zarr(fspath(store), group=SUMMARY_GROUP, **options)
+        for number, (place, curve) in enumerate(self.curves.items()):
+            group = f"{SUMMARY_GROUP}/{CURVE}{number}"
+            curve.drop_attrs().assign_attrs(place=place).to_zarr(store, group=group, **options)
+
+    def record(self) -> dict[str, Any]:
+        """Return what :class:`~autowisp_xr.night.recorded.Recorded` gives back, as JSON has it."""
+        return {
+            "verdict": str(self._tally(len(self._doubts()))),
+            "exit_status": self.exit_status,
+            "doubts": self._doubts(),
+            "notes": [note for note in self.notes if not _DOUBT.match(note)],
+            "made": [self._recorded(made) for made in self._written],
+            "command": _command(),
+            "began": self.began,
+            "ended": provenance.now(),
+            "versions": provenance.versions(),
+        }
+
+    def _recorded(self, made: Made) -> dict[str, Any]:
+        """Return what is recorded of a product."""
+        out = Path(self.out).expanduser()
+        files = [Path(os.path.relpath(path, out)).as_posix() for path in made.files]
+        return {
+            "kind": made.kind,
+            "name": made.frames.path,
+            "group": made.group,
+            "is_master": made.is_master,
+            "inputs": len(made.inputs),
+            "masters": made.masters,
+            "missing": made.missing,
+            "files": files,
+            "again": made.again,
+            "notes": list(made.notes),
+            "line": self._line(made),
+        }
+
+
+def _command() -> str:
+    """Return the command line of this process, if it is that of the program."""
+    program, *arguments = sys.argv or [""]
+    name = Path(program).name
+    return shlex.join([name, *arguments]) if name.startswith(PROGRAM) else ""
 
 
 def _with_files(reasons: Mapping[str, str]) -> Iterator[str]:

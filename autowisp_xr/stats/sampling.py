@@ -1,17 +1,41 @@
-"""Pixels that take part in what is measured: the good ones, or those of a regular grid."""
+"""Pixels that take part in what is measured: good ones, neighbours, or those of a regular grid."""
 
 import numpy as np
 
-from autowisp_xr.arrays import Mask, Numbers
+from autowisp_xr.arrays import Bools, Mask, Numbers
 from autowisp_xr.flags import Flag
 
 _PIXELS = 2**16
 """Of a plane, about."""
 
+_TWO_THIRDS = (15.865, 84.135)
+_FAR = 5.0
+"""Standard deviations, beyond which neighbours differ by a star or a defect."""
+
 
 def good_only(image: Numbers, mask: Mask | None) -> Numbers:
     """The pixels of an image, NaN where its mask has a flag; as they are where there is no mask."""
     return image if mask is None else np.where(mask & np.uint8(Flag.BAD), np.nan, image)
+
+
+def scatter_of_neighbours(image: Numbers, good: Bools) -> float:
+    """Return the standard deviation of a pixel by what differs between neighbours along the rows.
+
+    Slopes do not count, nor do the few pixels that stand out; NaN where no neighbours are good.
+
+    Examples
+    --------
+    >>> image = np.arange(6.0) + np.array([0, 1, 0, 1, 0, 1])
+    >>> round(scatter_of_neighbours(image, np.ones(6, bool)), 3)
+    0.894
+    """
+    apart = np.diff(np.asarray(image, np.float64), axis=-1)[good[..., 1:] & good[..., :-1]]
+    if not apart.size:
+        return float("nan")
+    apart -= np.median(apart)
+    half = float(np.diff(np.percentile(apart, _TWO_THIRDS))[0]) / 2
+    near = apart[np.abs(apart) <= _FAR * half] if half > 0 else apart
+    return float(np.sqrt(np.mean(near**2) / 2))
 
 
 def grid_step(height: int, width: int, pixels: int = _PIXELS) -> int:
