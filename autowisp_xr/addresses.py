@@ -1,4 +1,7 @@
-"""Places that users name: a path, an address of a local file, or one elsewhere ("s3://...")."""
+"""Places that users name: a path, an address of a local file, or one elsewhere ("s3://...").
+
+A frame of a file of many ("video.ser[12]", counted from 0) has a path of its own.
+"""
 
 import os
 import re
@@ -7,6 +10,27 @@ from urllib.parse import unquote, urlsplit
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(::.*)?://")
 """The scheme has two letters at least: one is a drive. "simplecache::s3://" is one, too."""
+
+
+_ONE_OF_MANY = re.compile(r"(.+\.(?:ser|tiff?|xisf))\[(\d+)\]", re.IGNORECASE | re.DOTALL)
+
+
+def file_of(path: str) -> str:
+    """Return the path of the file that a frame is in, which most frames are by themselves.
+
+    Examples
+    --------
+    >>> file_of("a/video.ser[12]"), file_of("a/b[1].fits")
+    ('a/video.ser', 'a/b[1].fits')
+    """
+    match = _ONE_OF_MANY.fullmatch(path)
+    return path if match is None else match[1]
+
+
+def number_in_file(path: str) -> int | None:
+    """Return which frame of its file a path names; None where it names the file."""
+    match = _ONE_OF_MANY.fullmatch(path)
+    return None if match is None else int(match[2])
 
 
 def is_address(place: str | PathLike[str]) -> bool:

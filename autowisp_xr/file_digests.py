@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 
+from autowisp_xr.addresses import file_of
+
 _READERS = max(4, min(os.cpu_count() or 1, 16))
 """Number of files that are digested at a time: some of them wait for Python's lock."""
 
@@ -22,7 +24,7 @@ _BEGUN: dict[_Version, Future[str | None]] = {}
 
 def file_entry(path: str) -> dict[str, Any]:
     """Return the record of a file: its path, and the size and time by which a change is noticed."""
-    status = os.stat(path)
+    status = os.stat(file_of(path))
     return {"path": str(path), "size": status.st_size, "changed": status.st_mtime_ns}
 
 
@@ -84,10 +86,10 @@ def _version_of(file: Mapping[str, Any]) -> _Version:
 def _file_digest(path: str, size: int, changed: int, kind: str) -> str | None:
     """Return the digest of this version of a file; None where it has changed, or is unreadable."""
     try:
-        status = os.stat(path)
+        status = os.stat(file_of(path))
         if (status.st_size, status.st_mtime_ns) != (size, changed):
             return None
-        return _digest_of(path, size, changed, kind)
+        return _digest_of(file_of(path), size, changed, kind)
     except OSError:
         # not remembered: the disk of a network may be there again
         return None

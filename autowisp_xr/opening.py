@@ -47,7 +47,8 @@ def open_fits(
     """Open files as a frame set; headers are read now, pixels when they are used.
 
     Files are FITS or, by their endings, raw files of cameras (DNG, CR2, NEF ...; the extra
-    ``raw``), whose exposure, ISO, time, pattern and levels take the places of cards.
+    ``raw``), SER videos, TIFF (extra ``tiff``) and XISF (extra ``xisf``), whose
+    exposure, ISO, time, pattern and levels take the places of cards.
 
     Parameters
     ----------

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from autowisp_xr.addresses import file_of
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.fits.assembling import assembled
 from autowisp_xr.fits.hdu_choice import (
@@ -89,10 +90,10 @@ def read_header(path: str, hdu: HduName | None = None, *, inherit: bool = True) 
 
 
 def _of_picture(path: str, hdu: HduChoice) -> FileLayout:
-    """Return the layout of a file of another format, which has one image and no HDUs."""
+    """Return the layout of a file of another format, which has no HDUs."""
     if hdu is not None:
         raise BadImageError(f"{path} has no HDUs, of which {hdu!r} is to be read; leave out hdu=")
-    status, picture = os.stat(path), look(path)
+    status, picture = os.stat(file_of(path)), look(path)
     native = picture.stored.newbyteorder("=")
     image = Hdu(
         path=path,

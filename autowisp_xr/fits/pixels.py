@@ -11,6 +11,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
+from autowisp_xr.addresses import file_of
 from autowisp_xr.arrays import Floats, Image
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.fits.planes import Hdu
@@ -74,7 +75,7 @@ def stored_pieces(plane: Hdu, start: int, stop: int) -> Iterator[tuple[int, Imag
     BadImageError
         As for :func:`read_rows`.
     """
-    with open(plane.path, "rb", buffering=0) as file:
+    with open(file_of(plane.path), "rb", buffering=0) as file:
         status = os.fstat(file.fileno())
         if (status.st_size, status.st_mtime_ns) != (plane.size, plane.changed):
             raise BadImageError(

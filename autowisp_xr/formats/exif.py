@@ -82,18 +82,16 @@ def cards_of(tags: Tags) -> tuple[list[CardOf], tuple[str, ...]]:
 
 def _start(tags: Tags) -> tuple[datetime | None, tuple[str, ...]]:
     """Return the start of the exposure, in UTC as far as the zone is known, and what is guessed."""
-    zones = ("OffsetTimeOriginal", "OffsetTimeDigitized", "OffsetTime")
-    subs = ("SubSecTimeOriginal", "SubSecTimeDigitized", "SubSecTime")
-    dates = ("DateTimeOriginal", "DateTimeDigitized", "DateTime")
-    for date, sub, zone in zip(dates, subs, zones, strict=True):
+    # DateTime is that of the file, which a program may have written later
+    for which in ("Original", "Digitized"):
         try:
-            time = datetime.strptime(_text(tags, date), "%Y:%m:%d %H:%M:%S")
+            time = datetime.strptime(_text(tags, f"DateTime{which}"), "%Y:%m:%d %H:%M:%S")
         except ValueError:
             continue
-        digits = _text(tags, sub)
+        digits = _text(tags, f"SubSecTime{which}")
         if digits.isdecimal():
             time += timedelta(microseconds=int(f"{digits:0<6.6}"))
-        match = _ZONE.fullmatch(_text(tags, zone))
+        match = _ZONE.fullmatch(_text(tags, f"OffsetTime{which}"))
         if match is None:
             return time, (NO_ZONE,)
         ahead = timedelta(hours=int(match[2]), minutes=int(match[3]))

@@ -20,13 +20,13 @@ import numpy as np
 from autowisp_xr.arrays import Image
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.formats.exif import NO_ZONE, cards_of, read_tags
-from autowisp_xr.formats.pictures import CardOf, Picture, library
+from autowisp_xr.formats.pictures import TOP_DOWN, CardOf, Picture, bayer_cards, library
 
 _NOMINAL = 2e-3
 """Relative distance of a measured black level from that of the camera's electronics."""
 
 
-def look(path: str) -> Picture:
+def look(path: str) -> list[Picture]:
     """Look into a raw file, without decoding its pixels."""
     with _opened(path) as raw:
         sizes, pattern = raw.sizes, _pattern(path, raw)
@@ -42,27 +42,18 @@ def look(path: str) -> Picture:
             cards.append(CardOf("DATE-OBS", other.timestamp.isoformat(), "start of the exposure"))
             guesses = (NO_ZONE,)
         if pattern:
-            cards += [
-                CardOf("BAYERPAT", pattern, "colors of the first two rows"),
-                CardOf("XBAYROFF", 0),
-                CardOf("YBAYROFF", 0),
-            ]
-        cards.append(CardOf("ROWORDER", "TOP-DOWN", "the first row is the top of the picture"))
+            cards += bayer_cards(pattern)
+        cards.append(TOP_DOWN)
         if raw.white_level:
             cards.append(CardOf("SATURATE", int(raw.white_level), "[adu] white level"))
         black = _nominal(raw.black_level_per_channel)
         if black:
             cards.append(CardOf("BLACKADU", black, "[adu] level of pixels without light"))
-        return Picture(
-            height=sizes.height,
-            width=sizes.width,
-            stored=np.dtype(np.uint16),
-            cards=cards,
-            guesses=guesses,
-        )
+        size = {"height": sizes.height, "width": sizes.width}
+        return [Picture(**size, stored=np.dtype(np.uint16), cards=cards, guesses=guesses)]
 
 
-def decode(path: str) -> Image:
+def decode(path: str, number: int) -> Image:
     """Return the pixels (y, x) of the visible area."""
     with _opened(path) as raw:
         raw.unpack()

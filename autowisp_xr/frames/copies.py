@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from autowisp_xr.addresses import file_of, number_in_file
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.fits.lazy_pixels import variables_of
 from autowisp_xr.frames.scanning import FileRecord
@@ -83,10 +84,10 @@ def _likeness(record: FileRecord) -> Hashable | None:
 
 def _place(record: FileRecord) -> Hashable | None:
     try:
-        status = os.stat(record.path)
+        status = os.stat(file_of(record.path))
     except OSError:
         return None
-    return status.st_dev, status.st_ino
+    return status.st_dev, status.st_ino, number_in_file(record.path)
 
 
 def _digest(record: FileRecord, rows: int | None) -> Any:

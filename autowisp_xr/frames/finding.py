@@ -10,9 +10,9 @@ from functools import cache
 from os import PathLike
 from pathlib import Path
 
-from autowisp_xr.addresses import local_path
+from autowisp_xr.addresses import file_of, local_path
 from autowisp_xr.fits.units import MAGIC
-from autowisp_xr.formats.pictures import format_of
+from autowisp_xr.formats.pictures import format_of, frames_in
 from autowisp_xr.formats.pictures import names as formats
 from autowisp_xr.frames.names import FITS_SUFFIX, NoFilesError, Paths, bare_name, natural_key
 
@@ -114,7 +114,7 @@ def find_files(
         any letter case, except hidden ones; where there are none, those of the first other format
         that it has any of, raw files of cameras before others. What one pattern or directory gives
         is in natural order ("f9" before "f10"); several paths keep the order in which they are
-        given.
+        given. Of a file of several frames comes the path of each ("video.ser[12]").
     deep
         Whether directories are searched into their subdirectories, in natural order of the whole
         path; hidden ones and Zarr stores are passed over, and so is a link to a directory that is
@@ -175,7 +175,7 @@ def _search(
             real = os.path.realpath(file) if os.path.islink(file) else None
             found.setdefault(real or os.path.join(resolved(folder), name), file)
         others.update(dict.fromkeys(map(os.path.abspath, beside)))
-    return list(found.values()), list(others)
+    return [frame for file in found.values() for frame in frames_in(file)], list(others)
 
 
 def _expand(path: str, deep: bool, seen: Collection[_Id]) -> tuple[list[str], list[str]]:
@@ -191,7 +191,7 @@ def _expand(path: str, deep: bool, seen: Collection[_Id]) -> tuple[list[str], li
             )
         return sorted(files, key=natural_key), others
     # first of all a file: its name may have brackets in it
-    if os.path.exists(path):
+    if os.path.exists(file_of(path)):
         return [path], []
     if glob.has_magic(path):
         files = [file for file in glob.glob(path, recursive=True) if os.path.isfile(file)]

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import zarr
 
+from autowisp_xr.addresses import file_of
 from autowisp_xr.errors import InUseError
 from autowisp_xr.frames.finding import find_files
 from autowisp_xr.frames.manifest_rows import NUMBERS, TEXTS, Row, record_of, row_of
@@ -282,7 +283,7 @@ def _array(group: zarr.Group, name: str) -> "zarr.Array[Any]":
 def _status(path: str) -> tuple[int, int]:
     """Return size and time of change of a file; of one that cannot be seen none that fits."""
     try:
-        status = os.stat(path)
+        status = os.stat(file_of(path))
     except OSError:
         return -1, -1
     return status.st_size, status.st_mtime_ns

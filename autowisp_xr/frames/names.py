@@ -11,6 +11,7 @@ from typing import Any
 from astropy.io import fits
 
 from autowisp_xr import schema
+from autowisp_xr.addresses import number_in_file
 from autowisp_xr.errors import AutowispError, HeaderError
 from autowisp_xr.formats.pictures import format_of
 from autowisp_xr.headers.cards import value_of
@@ -48,12 +49,14 @@ def bare_name(path: str | PathLike[str]) -> str:
 
     Examples
     --------
-    >>> bare_name("night/raw1.fits.fz"), bare_name("raw.FITS"), bare_name("a.b.fit.gz")
-    ('raw1', 'raw', 'a.b')
+    >>> bare_name("night/raw1.fits.fz"), bare_name("a.b.fit.gz"), bare_name("a.ser[7]")
+    ('raw1', 'a.b', 'a_00007')
     """
     name = os.path.basename(os.fspath(path))
-    bare = os.path.splitext(name)[0] if format_of(name) else FITS_SUFFIX.sub("", name)
-    return bare or name
+    if not format_of(name):
+        return FITS_SUFFIX.sub("", name) or name
+    number = number_in_file(name)
+    return os.path.splitext(name)[0] + ("" if number is None else f"_{number:05d}")
 
 
 def natural_key(path: str | PathLike[str]) -> list[str | int]:

@@ -17,6 +17,7 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance, recipes, store
+from autowisp_xr.addresses import file_of
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.fits.layout import read_layout
@@ -194,7 +195,7 @@ def leftovers(record: Record, used: Collection[str], planned: Collection[str]) -
 
     def is_left(place: str, inputs: Sequence[str]) -> bool:
         at_home = any(place == one or place.startswith((f"{one}/", f"{one}_")) for one in planned)
-        gone = not all(map(os.path.exists, inputs))
+        gone = not all(os.path.exists(file_of(one)) for one in inputs)
         return bool(inputs) and (gone or (not at_home and set(inputs) <= set(used)))
 
     files = [

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from autowisp_xr import frames, recipes
+from autowisp_xr.addresses import file_of
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.fits.layout import read_layout
 from autowisp_xr.night.product_writing import STORE
@@ -168,7 +169,7 @@ def _versions(source: Path, target: Path) -> Iterable[tuple[str, _Version]]:
         return
     for path in paths:
         try:
-            status = os.stat(path)
+            status = os.stat(file_of(path))
         except FileNotFoundError:
             continue
         yield path, (status.st_size, status.st_mtime_ns)

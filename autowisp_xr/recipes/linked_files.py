@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import frames, provenance, schema
+from autowisp_xr.addresses import file_of
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.file_digests import file_entry, hashed_entry
 
@@ -49,7 +50,7 @@ def with_linked(raw: xr.Dataset, files: Sequence[Mapping[str, Any]]) -> xr.Datas
 
 def _check(path: str, known: Mapping[str, Any]) -> None:
     try:
-        status = os.stat(path)
+        status = os.stat(file_of(path))
         same = status.st_size == known["size"]
         if same and status.st_mtime_ns != known["changed"]:
             same = hashed_entry(path)["sha256"] == known.get("sha256")
