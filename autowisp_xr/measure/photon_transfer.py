@@ -96,8 +96,8 @@ def gain_and_read_noise(
 
     Notes
     -----
-    With f flats less the mean of n biases, in each tile, with s its mean in the first frame of a
-    pair and r the ratio of both,
+    With f flats less the mean of n biases [1]_ [2]_, in each tile, with s its mean in the first
+    frame of a pair and r the ratio of both,
 
     .. math::
         \operatorname{var}(f_1 - r f_2) = \frac{s (1 + r)}{g}
