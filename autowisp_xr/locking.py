@@ -28,9 +28,11 @@ except ImportError:
 _HELD: set[int] = set()
 """Descriptors of the files that this process has locked."""
 
+_PAUSE = 0.05  # seconds
+
 
 @contextmanager
-def locked(path: str, what: str) -> Iterator[None]:
+def locked(path: str, what: str, *, wait: bool = False) -> Iterator[bool]:
     """Lock a place for this process, or this thread of it, while the block runs.
 
     Parameters
@@ -40,20 +42,27 @@ def locked(path: str, what: str) -> Iterator[None]:
         nothing came to lie in it.
     what
         The place, for people.
+    wait
+        Whether to wait until whoever has locked it is done. A process of another host whose lock
+        cannot be seen counts as dead then: this is for what may be done twice.
+
+    Yields
+    ------
+    Whether somebody had locked it who was killed.
 
     Raises
     ------
     InUseError
-        If somebody else has locked it, or a process of another host may have.
+        If somebody else has locked it, or a process of another host may have; unless ``wait``.
     OSError
         If no file can be made there.
     """
     made = _make_directories(os.path.dirname(path))
     try:
-        descriptor = _take(path, what)
+        descriptor, left = _take(path, what, wait)
         _HELD.add(descriptor)
         try:
-            yield
+            yield left
         finally:
             # first the name, while it is held: who opens it later finds a file of its own
             with suppress(OSError):
@@ -74,13 +83,17 @@ def _make_directories(path: str) -> list[Path]:
     return missing
 
 
-def _take(path: str, what: str) -> int:
-    """Return the descriptor of the file, locked and signed."""
+def _take(path: str, what: str, wait: bool) -> tuple[int, bool]:
+    """Return the descriptor of the file, locked and signed, and whether a killed run had it."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             free = _lock(descriptor)
             signed = _signature(descriptor)
+            if not free and wait:
+                os.close(descriptor)
+                time.sleep(_PAUSE)
+                continue
             if not free:
                 raise InUseError(
                     f"{what} is being written by {_described(signed)}; wait for that run, or "
@@ -90,13 +103,13 @@ def _take(path: str, what: str) -> int:
                 # the one before has just ended, and taken the name along
                 os.close(descriptor)
                 continue
-            if signed and not _is_here(signed):
+            if signed and not _is_here(signed) and not wait:
                 raise InUseError(
                     f"{what} is being written by {_described(signed)}, and it cannot be seen from "
                     f"here ({_host()}) whether that run still lives; if it does not, remove {path}"
                 )
             _sign(descriptor)
-            return descriptor
+            return descriptor, bool(signed)
         except BaseException:
             os.close(descriptor)
             raise

@@ -5,10 +5,16 @@ import errno
 import os
 import secrets
 from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
 from typing import BinaryIO
 
 Content = Callable[[BinaryIO], None]
 """Writes what a file is to hold into it, open and empty."""
+
+_PART = ".part"
+"""How temporary names end: hidden, and no FITS suffix, they are no result to anybody."""
+
+_PART_OF_ZARR = ".partial"
 
 
 def check_name(path: str, inputs: Collection[str] = ()) -> None:
@@ -43,12 +49,27 @@ def check_name(path: str, inputs: Collection[str] = ()) -> None:
         )
 
 
-def write_whole(outputs: Iterable[tuple[str, Content]], *, overwrite: bool) -> None:
+def write_whole(
+    outputs: Iterable[tuple[str, Content]],
+    *,
+    overwrite: bool,
+    alike: Callable[[str, str], bool] = lambda written, there: False,
+) -> None:
     """Write files that belong together: all of them, or none.
 
     Each is written under a temporary name beside its own and synced; when all are, they get their
     names. Missing directories are made. Where a name is a link, the file that it points to is
     replaced. Should a name fail when others have been given, those that are new are taken back.
+
+    Parameters
+    ----------
+    outputs
+        The names, and what the files are to hold.
+    overwrite
+        Whether files that are there are replaced.
+    alike
+        Called, where they are not, with what was written and a file that has come to exist:
+        whether that holds the same, as where one died who was to write it, and is accepted.
 
     Raises
     ------
@@ -63,12 +84,14 @@ def write_whole(outputs: Iterable[tuple[str, Content]], *, overwrite: bool) -> N
         for path, content in outputs:
             final = os.path.realpath(path)
             os.makedirs(os.path.dirname(final), exist_ok=True)
-            # hidden, and no FITS suffix: nobody takes it for a result while it grows
-            temporary = os.path.join(os.path.dirname(final), f".{secrets.token_hex(8)}.part")
+            temporary = os.path.join(os.path.dirname(final), f".{secrets.token_hex(8)}{_PART}")
             pending.append((temporary, path))
             _write(content, temporary, path)
         for temporary, path in pending:
             new = not os.path.lexists(path)
+            if not new and not overwrite and alike(temporary, path):
+                os.remove(temporary)
+                continue
             _name(temporary, path, overwrite=overwrite)
             if new:
                 given.append(path)
@@ -77,6 +100,13 @@ def write_whole(outputs: Iterable[tuple[str, Content]], *, overwrite: bool) -> N
             with contextlib.suppress(OSError):
                 os.remove(path)
         raise
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what killed runs left half-written below a folder, to which nobody else writes."""
+    for pattern in (f".*{_PART}", f"*{_PART_OF_ZARR}"):
+        for path in folder.rglob(pattern):
+            path.unlink(missing_ok=True)
 
 
 def _name(temporary: str, path: str, *, overwrite: bool) -> None:

@@ -21,7 +21,7 @@ from autowisp_xr.bridge import blocks
 from autowisp_xr.bridge.progress import shown
 from autowisp_xr.frames.atomic_write import Content, write_whole
 from autowisp_xr.frames.noise_cards import with_noise
-from autowisp_xr.frames.product_hdus import content_of
+from autowisp_xr.frames.product_hdus import are_alike, content_of
 
 _WRITERS = min(os.cpu_count() or 1, 4) + 1
 """Frames at a time, each of which takes memory: one waits for the disk while the others compute."""
@@ -78,7 +78,8 @@ class Writing:
                 for j, target in enumerate(files.of_channels)
                 if target
             ]
-            write_whole(outputs, overwrite=self.overwrite)
+            # dask repeats what a worker was doing when it died
+            write_whole(outputs, overwrite=self.overwrite, alike=are_alike)
             written[i] = [noted(path) for path, _ in outputs]
         return written
 

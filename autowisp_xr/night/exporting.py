@@ -1,7 +1,7 @@
 """FITS files of products of a night: written by threads, by workers, or later, as units."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,6 +10,7 @@ import xarray as xr
 
 from autowisp_xr import provenance, store
 from autowisp_xr.bridge.memory_limit import in_force
+from autowisp_xr.frames.atomic_write import remove_parts
 from autowisp_xr.frames.named_masters import identity_in
 from autowisp_xr.night import engines
 from autowisp_xr.night.plan import Product
@@ -72,7 +73,7 @@ class Exporter:
             for done in self._carried_out(unit, made, list(paths)):
                 found |= done.found
         finally:
-            self.record.save()
+            self.record.end_files(found, digests=self.digests)
         # what is this very result is accepted, whoever has worked on it
         why_kept = {
             paths[one]: why
@@ -86,31 +87,36 @@ class Exporter:
     def _carried_out(
         self, unit: Export, made: xr.Dataset, paths: Sequence[str]
     ) -> Iterator[Written]:
-        """Yield what became of each part of a unit."""
-        if "frame" not in made.dims or (self.client is None and self.postponed is None):
-            yield unit.write(made, report=self.record.add)
+        """Yield what became of each part of a unit, and before that, of what is there and stays."""
+        of_frames, channels = "frame" in made.dims, made.sizes["channel"]
+        own = provenance.frame_identities(made) if of_frames else [provenance.identity(made)]
+        identities = {path: own[number // channels] for number, path in enumerate(paths)}
+        found = _found(unit, identities)
+        yield Written(found=found)
+        left = {path: identity for path, identity in identities.items() if path not in found}
+        if not left:
             return
-        if self.postponed is not None:
-            left, found = _left(unit, made, paths)
-            self.postponed += (one for one in parts(unit, made, paths, 1) if one.covers(left))
-            yield Written(found=found)
+        self.record.begin_files(left)
+        numbers = {number // channels for number, path in enumerate(paths) if path in left}
+        if not of_frames or (self.client is None and self.postponed is None):
+            yield unit.write(made, report=self.record.add)
+        elif self.postponed is not None:
+            self.postponed += (one for one in parts(unit, made, paths, 1) if one.covers(numbers))
         elif self.client is not None:
             units = parts(unit, made, paths, engines.at_once(self.client))
+            units = [one for one in units if one.covers(numbers)]
             for done in engines.carry_out(self.client, units):
                 self.record.add(done.files)
                 yield done
             self.record.collect()
+            remove_parts(Path(paths[0]).parent)
 
 
-def _left(unit: Export, made: xr.Dataset, paths: Sequence[str]) -> tuple[set[int], dict[str, bool]]:
-    """Return the numbers of the frames that lack files, and the files that are there and stay."""
-    left, found = set(), {}
-    identities, channels = provenance.frame_identities(made), made.sizes["channel"]
-    for number, path in enumerate(paths):
-        there = os.path.lexists(path)
-        is_this = there and identity_in(path) == identities[number // channels]
-        if there and (is_this or path not in unit.replaces):
+def _found(unit: Export, identities: Mapping[str, str]) -> dict[str, bool]:
+    """Return the files that are there and stay, and whether each is what it is to be."""
+    found = {}
+    for path, identity in identities.items():
+        is_this = os.path.lexists(path) and identity_in(path) == identity
+        if is_this or (os.path.lexists(path) and path not in unit.replaces):
             found[path] = is_this
-        else:
-            left.add(number // channels)
-    return left, found
+    return found

@@ -24,12 +24,16 @@ import zarr
 from autowisp_xr import provenance, store
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.fits.layout import read_layout
+from autowisp_xr.frames.named_masters import identity_in
 from autowisp_xr.frames.names import FITS_SUFFIX
 from autowisp_xr.night.sentences import sentence
 
 NOT_OURS = "reduce has not written it"
 
 _GROUP = "products"
+
+_BEGUN = "begun"
+"""In what is known of a file: the identity of what it is to hold, until that is written."""
 
 _RECEIPT = "unit-"
 """How the groups in it begin that processes leave which carry out units."""
@@ -103,9 +107,30 @@ class Record:
         if os.path.realpath(path) in self._read:
             return "this run reads it"
         entry = self._files.get(self._place(path))
-        if entry is not None and (_is_unchanged(path, entry) or _is_damaged(path, entry)):
+        if entry is not None and (
+            _is_begun(path, entry) or _is_unchanged(path, entry) or _is_damaged(path, entry)
+        ):
             return None
         return NOT_OURS if entry is None else "it was changed since reduce wrote it"
+
+    def begin_files(self, identities: Mapping[str, str]) -> None:
+        """Note which files are about to be written, and the identity of what they are to hold.
+
+        One that is there when all else is over, with that identity, is ours: whoever has written
+        it may have been killed before it left word.
+        """
+        for path, identity in identities.items():
+            self._files.setdefault(self._place(path), {})[_BEGUN] = identity
+        self.save()
+
+    def end_files(self, paths: Iterable[str], *, digests: bool) -> None:
+        """Note those files of which nobody has left word, and which are what they were to be."""
+        noted = provenance.hashed_entry if digests else provenance.file_entry
+        for path in paths:
+            begun = _BEGUN in self._files.get(self._place(path), {})
+            if begun and self.why_kept(path) is None:
+                self.add([noted(path)])
+        self.save()
 
     def add(self, written: Iterable[Mapping[str, Any]]) -> None:
         """Note which files have been written, by the ``provenance.hashed_entry`` of each.
@@ -183,6 +208,11 @@ def leave_receipt(place: Path, unit: str, written: Iterable[Mapping[str, Any]]) 
 
 def _facts(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {name: entry[name] for name in ("size", "changed", "sha256") if name in entry}
+
+
+def _is_begun(path: str, entry: Mapping[str, Any]) -> bool:
+    """Whether a file holds what was about to be written there when its run ended."""
+    return _BEGUN in entry and identity_in(path) == entry[_BEGUN]
 
 
 def _is_unchanged(path: str, entry: Mapping[str, Any]) -> bool:

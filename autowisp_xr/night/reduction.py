@@ -16,6 +16,7 @@ from autowisp_xr.bridge.memory_limit import MemoryLimit, limited
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import InUseError
 from autowisp_xr.fits.hdu_choice import HduName
+from autowisp_xr.frames.atomic_write import remove_parts
 from autowisp_xr.frames.names import Paths
 from autowisp_xr.frames.parallel_writing import scheduler as threads
 from autowisp_xr.headers.aliases import KeywordAliases
@@ -34,7 +35,7 @@ from autowisp_xr.night.renewal import leftovers, settled
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.summarised_lines import counted
 from autowisp_xr.night.summary import Summary
-from autowisp_xr.night.units import check_units, write_units
+from autowisp_xr.night.units import check_units, wait_for_units, write_units
 from autowisp_xr.options import MIN_FLAT, CosmicRaysChoice, check_min_flat
 from autowisp_xr.steps.cosmic_rays import as_cosmic_rays
 
@@ -341,7 +342,10 @@ def _check_room(target: Path, overwrite: bool) -> None:
 def _claim(target: Path, held: ExitStack) -> None:
     """Keep others away from the results while they are made; they have a directory then."""
     try:
-        held.enter_context(locked(str(target / _LOCK), str(target)))
+        killed = held.enter_context(locked(str(target / _LOCK), str(target)))
+        # units of that run may live on for a while
+        if wait_for_units(target) or killed:
+            remove_parts(target)
     except InUseError:
         raise
     except OSError as error:

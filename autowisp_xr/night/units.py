@@ -16,6 +16,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
+from glob import escape, glob
 from itertools import product
 from operator import methodcaller
 from pathlib import Path
@@ -36,6 +37,7 @@ from autowisp_xr.frames.atomic_write import write_whole
 from autowisp_xr.frames.named_masters import identity_in
 from autowisp_xr.frames.names import fill_template
 from autowisp_xr.frames.write import write_missing
+from autowisp_xr.locking import locked
 from autowisp_xr.night.record import leave_receipt
 from autowisp_xr.night.sentences import sentence
 
@@ -95,6 +97,10 @@ class Export:
         BadImageError
             If the group holds something else by now.
         """
+        with locked(_claim(os.path.dirname(self.store), self.id), self.group, wait=True):
+            return self._run()
+
+    def _run(self) -> Written:
         if store.stated_identity(self.store, self.group) != self.identity:
             raise BadImageError(sentence("unit_of_others", group=f"{self.store}/{self.group}"))
         changed = os.stat(os.path.join(self.store, self.group, "zarr.json")).st_mtime_ns
@@ -129,6 +135,20 @@ class Export:
             # another process that carries out the same unit writes the same bytes
             write_missing(made, self.template, keeps, overwrite=True, **options)
         return Written(files=tuple(files), found=found)
+
+
+def _claim(target: str, unit: str) -> str:
+    """Return the file in a directory of results that is locked while a unit is carried out."""
+    return os.path.join(target, f".autowisp-xr-unit-{unit}.lock")
+
+
+def wait_for_units(target: Path) -> bool:
+    """Wait for units that are being carried out; return whether any was killed before it ended."""
+    killed = False
+    for path in glob(_claim(escape(str(target)), "*")):
+        with locked(path, path, wait=True) as left:
+            killed |= left
+    return killed
 
 
 @lru_cache(maxsize=2)

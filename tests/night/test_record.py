@@ -134,10 +134,11 @@ def test_files_of_a_run_that_was_killed_are_its_own(night, sky, other, tmp_path,
     monkeypatch.setattr("autowisp_xr.night.record._PAUSE", 0)
 
     def die(record, entries):
-        add(record, entries)
+        # before it can note what has its name already
         if "object-0002" in entries[0]["path"]:
             monkeypatch.setattr(Record, "save", lambda record: None)
             raise Killed
+        add(record, entries)
 
     with monkeypatch.context() as patch:
         patch.setattr(Record, "add", die)
