@@ -163,7 +163,7 @@ def apply(
 
     if all(in_memory(operand) for operand in given):
         typed = Typed.of(kernel, dtypes)
-        work = partial(_eager, typed, operands, dims, shape, dtypes)
+        work = partial(_eager, typed, operands, dims, shape, dtypes, reach)
         results = remembered(work, typed, dims, operands)
     else:
         if any(operand is not None and moved(operand) for operand in operands):
@@ -182,6 +182,7 @@ def _eager(
     dims: tuple[str, ...],
     shape: tuple[int, ...],
     dtypes: Sequence[DTypeLike],
+    reach: int,
 ) -> Sequence[Duck]:
     largest = max(operand.size for operand in operands if operand is not None)
     blocks = _frames_or_bands(dict(zip(dims, shape, strict=True)), largest)
@@ -191,16 +192,27 @@ def _eager(
         return [out if out.shape == shape else np.broadcast_to(out, shape).copy() for out in whole]
     results = [np.empty(shape, dtype) for dtype in dtypes]
 
+    given = [None if one is None else (one.dims, one.values) for one in operands]
+
     def work(block: Mapping[str, slice]) -> None:
-        cut = (one if one is None else one.isel(block, missing_dims="ignore") for one in operands)
-        parts = kernel(*(one if one is None else one.values for one in cut))
-        where = tuple(block.get(dim, slice(None)) for dim in dims)
-        for result, part in zip(results, parts, strict=True):
-            result[where] = part
+        wide, inside = dict(block), dict(block)
+        if reach:
+            rows = block["y"]
+            first = max(rows.start - reach, 0)
+            wide["y"] = slice(first, rows.stop + reach)
+            inside["y"] = slice(rows.start - first, rows.stop - first)
+        cut = (one if one is None else one[1][_index(one[0], wide)] for one in given)
+        for result, part in zip(results, kernel(*cut), strict=True):
+            result[_index(dims, block)] = part[_index(dims, inside)] if reach else part
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(work, blocks))
     return results
+
+
+def _index(dims: Sequence[Hashable], block: Mapping[str, slice]) -> tuple[slice, ...]:
+    """Return where in an array with these dims a block is."""
+    return tuple(block.get(str(dim), slice(None)) for dim in dims)
 
 
 def _frames_or_bands(sizes: Mapping[str, int], cells: int) -> list[dict[str, slice]]:

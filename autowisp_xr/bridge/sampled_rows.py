@@ -23,7 +23,10 @@ def grid_of(ds: xr.Dataset, names: Sequence[str], step: int | None = None) -> xr
     for name, plane in grid.data_vars.items():
         if plane.chunks is not None:
             moved = blocks.moved(given[name].variable)
-            each = plane.data if moved or "frame" not in plane.dims else plane.data.rechunk({0: 1})
+            each = plane.data
+            if not moved and "frame" in plane.dims:
+                # each file is read once
+                each = each.rechunk({plane.dims.index("frame"): 1, plane.dims.index("y"): -1})
             # a view of every 33rd pixel would keep all of them in memory
             pixels = each.map_blocks(np.ascontiguousarray, dtype=plane.dtype)
             lazy[name] = (plane.dims, apart(pixels, "grid") if moved else pixels, plane.attrs)

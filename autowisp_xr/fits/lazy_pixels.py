@@ -106,19 +106,24 @@ class Planes(LateArray):
         )
         out = np.empty((frames.size, channels.size, y.size, x.size), self.dtype)
         if out.size:
-            # read the rectangle around what is wanted; straight into place where that is all of it
-            (top, height), (left, width) = ((int(v.min()), int(np.ptp(v)) + 1) for v in (y, x))
-            whole = bool((np.diff(y) == 1).all() and (np.diff(x) == 1).all())
+            # straight into place, or the rectangle around what is wanted where that is not regular
+            steps = [np.unique(np.diff(v)) for v in (y, x)]
+            in_place = all(own.size < 2 and (own > 0).all() for own in steps)
+            rows, columns = (
+                range(int(v.min()), int(v.max()) + 1, int(own[0]) if in_place and own.size else 1)
+                for v, own in zip((y, x), steps, strict=True)
+            )
             for frame, into in zip(frames, out, strict=True):
-                box = into if whole else np.empty((channels.size, height, width), self.dtype)
+                shape = (channels.size, len(rows), len(columns))
+                box = into if in_place else np.empty(shape, self.dtype)
                 cuts: dict[Hdu | Mosaic, list[_Cut]] = {}
                 for channel, target in zip(channels, box, strict=True):
                     plane, cut = self.planes[frame][channel], self.slices[channel]
-                    cuts.setdefault(plane, []).append(_cut(cut, top, left, target))
+                    cuts.setdefault(plane, []).append(_cut(cut, rows, columns, target))
                 for plane, of_plane in cuts.items():
                     self._read_plane(plane, of_plane)
-                if not whole:
-                    into[...] = box[:, (y - top)[:, None], x - left]
+                if not in_place:
+                    into[...] = box[:, y[:, None] - rows.start, x - columns.start]
         # a number takes its axis away
         kept = (0 if isinstance(index, int | np.integer) else slice(None) for index in key)
         return out[tuple(kept)]
@@ -232,12 +237,16 @@ class Spool:
         return late_variable(planes, DIMS)
 
 
-def _cut(cut: ChannelSlice, top: int, left: int, target: Numbers) -> _Cut:
-    """Return where in a file a rectangle of a channel is that begins at a row and a column."""
-    height, width = target.shape
-    y, x = cut.y_offset + cut.y_step * top, cut.x_offset + cut.x_step * left
-    rows = range(y, y + cut.y_step * height, cut.y_step)
-    return _Cut(rows, range(x, x + cut.x_step * width, cut.x_step), target)
+def _cut(cut: ChannelSlice, rows: range, columns: range, target: Numbers) -> _Cut:
+    """Return where in a file some rows and columns of a channel are."""
+    y, x = (
+        range(start + step * of.start, start + step * of.stop, step * of.step)
+        for start, step, of in (
+            (cut.y_offset, cut.y_step, rows),
+            (cut.x_offset, cut.x_step, columns),
+        )
+    )
+    return _Cut(y, x, target)
 
 
 def _among(wanted: range, first: int, number: int) -> tuple[slice, slice]:

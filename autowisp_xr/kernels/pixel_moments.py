@@ -22,7 +22,7 @@ them. A pixel that jumps does so alone."""
 _TOGETHER = 256
 """Pixels of a row, whose values in some frames stay in the cache."""
 
-Moments = tuple[Integers, Floats, Floats, Floats, Integers]
+Moments = tuple[Integers, Floats, Floats, tuple[Floats, Floats], tuple[Integers, Integers]]
 
 
 @kernel
@@ -47,15 +47,15 @@ def pixel_moments(
         (channel, y, x): values that took part without those apart, their mean, and the sum of
         their squared deviations from it.
     apart, frame
-        (2, channel, y, x): the largest values, the largest first, and the frames that they are
-        from. NaN where there are too few: one value always is among the others.
+        (channel, y, x) each: the largest value and the second, and the frames that they are from.
+        NaN where there are too few: one value always is among the others.
     """
     frames, channels, height, width = image.shape
     number = np.empty((channels, height, width), np.uint16)
     mean = np.empty((channels, height, width))
     squares = np.empty((channels, height, width))
-    apart = np.empty((APART, channels, height, width))
-    origin = np.empty((APART, channels, height, width), np.uint16)
+    apart = (np.empty(mean.shape), np.empty(mean.shape))
+    origin = (np.empty(mean.shape, np.uint16), np.empty(mean.shape, np.uint16))
     # frame by frame, a few pixels at a time: compilers make one instruction of several of them
     values = np.empty((frames, _TOGETHER))
     largest, second, total, middle = (
@@ -120,10 +120,10 @@ def pixel_moments(
                     at = start + x
                     number[c, y, at], mean[c, y, at] = left[x], middle[x]
                     squares[c, y, at] = total[x] if left[x] else np.nan
-                    apart[0, c, y, at] = largest[x] if from_first[x] >= 0 else np.nan
-                    apart[1, c, y, at] = second[x] if from_second[x] >= 0 else np.nan
-                    origin[0, c, y, at] = max(from_first[x], 0)
-                    origin[1, c, y, at] = max(from_second[x], 0)
+                    apart[0][c, y, at] = largest[x] if from_first[x] >= 0 else np.nan
+                    apart[1][c, y, at] = second[x] if from_second[x] >= 0 else np.nan
+                    origin[0][c, y, at] = max(from_first[x], 0)
+                    origin[1][c, y, at] = max(from_second[x], 0)
     return number, mean, squares, apart, origin
 
 
@@ -148,7 +148,7 @@ def without_hits(
         Of all values that are left.
     """
     channels, height, width = mean.shape
-    all_number = np.empty(mean.shape, np.int64)
+    all_number = np.empty(mean.shape, np.uint16)
     all_mean, all_squares = np.empty(mean.shape), np.empty(mean.shape)
     for c in range(channels):
         for y in range(height):
@@ -156,7 +156,7 @@ def without_hits(
                 count, middle = float(number[c, y, x]), mean[c, y, x]
                 deviations = squares[c, y, x]
                 for which in range(APART):
-                    value, step, after = apart[which, c, y, x], 0.0, 0.0
+                    value, step, after = apart[which][c, y, x], 0.0, 0.0
                     # what is apart is so from the mean of the others, whatever was taken in
                     taken = np.isfinite(value) and not (
                         (value - mean[c, y, x]) / sigma[c, y, x] > HIT
@@ -188,7 +188,7 @@ def _beside_hit(
 ) -> bool:
     """Return whether a pixel beside one stands out in the same frame."""
     channels, height, width = mean.shape
-    frame = origin[which, channel, y, x]
+    frame = origin[which][channel, y, x]
     for c in range(channels):
         if c != channel and not interleaved:
             continue
@@ -197,9 +197,9 @@ def _beside_hit(
                 if c == channel and row == y and column == x:
                     continue
                 for other in range(APART):
-                    far = apart[other, c, row, column] - mean[c, row, column]
+                    far = apart[other][c, row, column] - mean[c, row, column]
                     if (
-                        origin[other, c, row, column] == frame
+                        origin[other][c, row, column] == frame
                         and far / sigma[c, row, column] > BESIDE_HIT
                     ):
                         return True

@@ -2,18 +2,25 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-from autowisp_xr.arrays import Bits, Bools, Floats, Planes
+from autowisp_xr.arrays import Bits, Bools, Floats, Integers, Numbers, Planes
 from autowisp_xr.camera import Camera
 from autowisp_xr.flags import Defect as Defect
 from autowisp_xr.flags import Flag
-from autowisp_xr.measure.frame_moments import FrameMoments, LeveledFrames, frame_moments
+from autowisp_xr.measure.frame_moments import (
+    FrameMoments,
+    LeveledFrames,
+    frame_moments,
+    of_pixels,
+    variance_of,
+)
 from autowisp_xr.measure.pixel_neighbours import (
-    in_bad_lines,
+    in_bad_company,
     scatter_around,
-    surrounded,
     surroundings,
 )
 from autowisp_xr.measure.pixel_response import is_nonlinear, responses
@@ -32,8 +39,10 @@ BITS = {
 }
 """Attributes of ``reason``."""
 
-NUMBERS = ("rate", "scatter", "response")
-"""The planes beside the bits, as :func:`defects` describes them."""
+PLANES = dict.fromkeys(("mask", "reason"), np.uint8) | dict.fromkeys(
+    ("rate", "scatter", "response"), np.float32
+)
+"""Types of the planes that are found, as :func:`defects` describes them."""
 
 
 @dataclass(kw_only=True)
@@ -65,26 +74,26 @@ class DefectSearch:
     def planes(self) -> Mapping[str, Planes]:
         """Return what was found, by name."""
         bad = (self.reason & _WRONG) != 0
-        self._add(Defect.LINE, in_bad_lines(bad) & ~bad)
-        self._add(Defect.CLUSTER, surrounded(bad) & ~bad)
+        in_line, among = in_bad_company(bad)
+        self._add(Defect.LINE, in_line & ~bad)
+        self._add(Defect.CLUSTER, among & ~bad)
         mask = np.where(self.reason & Defect.HOT, np.uint8(Flag.HOT), np.uint8(0))
         mask[(self.reason & _WRONG) != 0] |= np.uint8(Flag.FAULT)
-        unknown = np.full(mask.shape, np.nan)
-        numbers = {name: self.numbers.get(name, unknown) for name in NUMBERS}
-        return {"mask": mask, "reason": self.reason} | {
-            name: plane.astype(np.float32) for name, plane in numbers.items()
-        }
+        unknown = np.broadcast_to(np.float32(np.nan), mask.shape)
+        found = {"mask": mask, "reason": self.reason, **self.numbers}
+        return {name: found.get(name, unknown) for name in PLANES}
 
     def _add(self, which: Defect, where: Bools) -> None:
-        self.reason[where] |= np.uint8(which)
+        self.reason |= where * np.uint8(which)
 
     def _keep_largest(self, name: str, values: Floats) -> None:
+        values = values.astype(np.float32)
         self.numbers[name] = np.fmax(self.numbers.get(name, values), values)
 
     def _look_at_scatter(self, one: LeveledFrames) -> None:
         """Look at frames without light: at their scatter, and at the dark current."""
         moments = frame_moments(one)
-        usable = moments.usable
+        too_few = moments.too_few
         expected = self._expected(one, moments)
         moments = moments.without_hits(expected)
         if one.kind == "dark" or self.camera.unknown_noise:
@@ -93,10 +102,11 @@ class DefectSearch:
         number = one.frames.sizes["frame"]
         if number > 1:
             ratio = scatter_ratio(moments, expected)
-            far = ratio > limits(number + 1, self.chance)[moments.number]
+            judged = partial(_judged, limit=limits(number + 1, self.chance))
+            far, scatter = of_pixels(judged, [moments.number, ratio], [np.bool_, np.float32])
             self._add(Defect.NOISY if one.kind == "bias" else Defect.UNSTABLE, far)
-            self._add(Defect.SATURATED, usable < 2)
-            self._keep_largest("scatter", np.sqrt(ratio))
+            self._add(Defect.SATURATED, too_few)
+            self._keep_largest("scatter", scatter)
         if one.kind == "dark":
             self._look_at_dark_current(one, moments, expected)
         elif self.bias is None:
@@ -104,25 +114,27 @@ class DefectSearch:
 
     def _expected(self, one: LeveledFrames, moments: FrameMoments) -> Floats:
         """Return the variance of a value of each pixel, of which dark current is a part."""
-        signal = np.zeros_like(moments.mean)
-        if one.kind == "dark" and self.bias is not None:
-            signal = np.nan_to_num(moments.mean - self.bias.mean)
-        elif one.kind == "dark":
-            signal = np.nan_to_num(moments.mean - surroundings(moments.mean, _SIDE))
+        if one.kind != "dark":
+            signal = np.zeros_like(moments.mean)
+        elif self.bias is not None:
+            signal = moments.mean - self.bias.mean
+        else:
+            signal = moments.mean - surroundings(moments.mean, _SIDE)
         return expected_variance(one.frames, self.camera, moments, signal)
 
     def _look_at_dark_current(
         self, one: LeveledFrames, moments: FrameMoments, expected: Floats
     ) -> None:
-        signal, variance = moments.mean - one.zero, expected / np.maximum(moments.number, 1)
+        planes: list[Numbers] = [moments.number, moments.mean, expected]
         if self.bias is not None:
-            signal = moments.mean - self.bias.mean
-            variance = variance + self.bias.variance / np.maximum(self.bias.number, 1)
+            planes += [self.bias.number, self.bias.mean, self.bias.squares]
+        signal, own = of_pixels(partial(_dark, zero=one.zero), planes, [np.float64] * 2)
         middle = surroundings(signal, _SIDE)
-        noise = np.fmax(np.sqrt(variance), scatter_around(signal, middle, _SIDE))
-        is_hot = signal - middle > self.hot * noise
+        around = scatter_around(signal, middle, _SIDE)
+        planes = [signal, own, middle, around]
+        (is_hot,) = of_pixels(partial(_is_hot, hot=self.hot), planes, [np.bool_])
         if one.exposure > 0:
-            rate = signal / one.exposure
+            rate = np.divide(signal, one.exposure, out=signal)
             is_hot |= rate > self.hot_rate
             if one.exposure > self.exposure:
                 self.exposure, self.numbers["rate"] = one.exposure, rate
@@ -137,3 +149,26 @@ class DefectSearch:
             self._keep_largest("response", bright.value)
         if len(found) > 1:
             self._add(Defect.NONLINEAR, is_nonlinear(*found, dark_known="rate" in self.numbers))
+
+
+def _judged(number: Integers, ratio: Floats, *, limit: Floats) -> list[Numbers]:
+    """Return which pixels scatter beyond the limit for their number of values, and how much."""
+    return [ratio > limit[number], np.sqrt(ratio)]
+
+
+def _dark(
+    number: Integers, mean: Floats, expected: Floats, *bias: Any, zero: Floats
+) -> list[Floats]:
+    """Return the signal of a dark above the bias, and its uncertainty."""
+    variance = expected / np.maximum(number, 1)
+    if not bias:
+        return [mean - zero, np.sqrt(variance)]
+    of_bias, level, squares = bias
+    own = variance_of(of_bias, squares) / np.maximum(of_bias, 1)
+    return [mean - level, np.sqrt(variance + own)]
+
+
+def _is_hot(
+    signal: Floats, own: Floats, middle: Floats, around: Floats, *, hot: float
+) -> list[Bools]:
+    return [signal - middle > hot * np.fmax(own, around)]

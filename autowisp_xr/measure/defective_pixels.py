@@ -20,7 +20,7 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError, ImageMismatchError
 from autowisp_xr.headers.cards import common_header, parse_header, render_header
 from autowisp_xr.kinds import EXPOSURE_TOLERANCE, TEMPERATURE_TOLERANCE
-from autowisp_xr.measure.defect_search import BITS, DefectSearch
+from autowisp_xr.measure.defect_search import BITS, PLANES, DefectSearch
 from autowisp_xr.measure.frame_moments import LeveledFrames, leveled, prepared
 from autowisp_xr.measure.pixel_scatter import REGION, found_factor
 from autowisp_xr.options import MIN_FLAT, OverscanChoice
@@ -152,27 +152,29 @@ def defects(
         bias = next((other for other in sets_of_frames if other.kind == "bias"), None)
         sets_of_frames.append(leveled(kind, one, bias))
     options: dict[str, Any] = {"hot": hot, "hot_rate": hot_rate, "floor": floor}
-    parts = []
+    shape = tuple(place.sizes[dim] for dim in schema.DIMS[1:])
+    planes = {name: np.empty(shape, kind) for name, kind in PLANES.items()}
     for outer, inner in _bands(place.sizes["y"], place.sizes["x"]):
-        shape = (place.sizes["channel"], outer.stop - outer.start, place.sizes["x"])
         search = DefectSearch(
             camera=camera,
             chance=chance,
             hot=hot,
             hot_rate=np.inf if hot_rate is None else hot_rate,
             floor=floor,
-            reason=np.zeros(shape, np.uint8),
+            reason=np.zeros_like(planes["reason"][:, outer]),
         )
         for of_kind in sets_of_frames:
             search.look_at(of_kind.rows(outer))
-        parts.append({name: plane[:, inner] for name, plane in search.planes().items()})
+        own = slice(outer.start + inner.start, outer.start + inner.stop)
+        for name, plane in search.planes().items():
+            planes[name][:, own] = plane[:, inner]
     variables = {
         name: (
             schema.DIMS[1:],
-            np.concatenate([part[name] for part in parts], axis=1),
+            plane,
             schema.variable_attributes(name) | (BITS if name == "reason" else {}),
         )
-        for name in parts[0]
+        for name, plane in planes.items()
     }
     found_from = "; ".join(_found_from(one, chance) for one in sets_of_frames)
     attrs = {"camera": camera.to_json(), "found_from": found_from}

@@ -3,13 +3,17 @@
 Frames are read once, in bands of rows; what is known of their pixels is in memory then.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import DTypeLike
 
 from autowisp_xr import schema
-from autowisp_xr.arrays import Bools, Cube, Floats, Integers, Planes
+from autowisp_xr.arrays import Bools, Cube, Floats, Integers, Numbers, Planes
 from autowisp_xr.bridge import blocks
 from autowisp_xr.bridge.sampled_rows import grid_of
 from autowisp_xr.camera import Camera
@@ -22,6 +26,28 @@ _ROWS = 256
 """Of a chunk of frames that are in memory."""
 
 
+def of_pixels(
+    kernel: Callable[..., Sequence[Any]],
+    planes: Sequence[Any],
+    dtypes: Sequence[DTypeLike] = (np.float64,),
+    *,
+    reach: int = 0,
+) -> list[Any]:
+    """Return what a kernel makes of planes (channel, y, x) in memory, in threads over their rows.
+
+    So what it makes in between is small. With a ``reach`` it is given so many rows more.
+    """
+    operands = [xr.Variable(schema.DIMS[1:], plane) for plane in planes]
+    made = blocks.apply(kernel, operands, schema.DIMS[1:], dtypes, reach=reach)
+    return [plane.values for plane in made]
+
+
+def variance_of(number: Integers, squares: Floats) -> Floats:
+    """Return the variance of one value by the scatter of so many; NaN of fewer than two."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(number > 1, squares / (number - 1.0), np.nan)
+
+
 @dataclass(frozen=True)
 class FrameMoments:
     """The moments of pixels through frames, (channel, y, x), in float64."""
@@ -31,27 +57,23 @@ class FrameMoments:
     mean: Floats
     squares: Floats
     """Sum of squared deviations from the mean."""
-    apart: Floats
-    """(2, channel, y, x): the largest values, which took no part; NaN where they did."""
-    origin: Integers
+    apart: tuple[Floats, ...] = ()
+    """The two largest values, which took no part; NaN where there are too few for that."""
+    origin: tuple[Integers, ...] = ()
     """The frames that they are from."""
     interleaved: bool = False
     """Whether the pixels of the channels lie among each other, as colours of a mosaic do."""
 
     @property
-    def usable(self) -> Integers:
-        """The number of usable values, those that are apart included."""
-        return self.number + np.isfinite(self.apart).sum(axis=0)
-
-    @property
-    def variance(self) -> Floats:
-        """The variance of one value by the scatter; NaN of fewer than two."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(self.number > 1, self.squares / (self.number - 1.0), np.nan)
+    def too_few(self) -> Bools:
+        """Which pixels have fewer than two usable values, so that none is apart."""
+        return np.isnan(self.apart[0])
 
     def complete(self) -> "FrameMoments":
         """Return the moments of all values, whatever hit a pixel."""
-        return self.without_hits(np.full(self.mean.shape, np.inf))
+        if not self.apart:
+            return self
+        return self.without_hits(np.broadcast_to(np.inf, self.mean.shape))
 
     def without_hits(self, variance: Floats) -> "FrameMoments":
         """Take in the values that are apart, but for those of pixels that a particle hit.
@@ -61,12 +83,13 @@ class FrameMoments:
         variance
             Of one value, by (channel, y, x), as it is expected.
         """
-        given = self.number, self.mean, self.squares, self.apart, self.origin
-        with np.errstate(invalid="ignore"):
-            sigma = np.sqrt(variance)
-        number, mean, squares = without_hits(*given, sigma, self.interleaved)
-        apart = np.broadcast_to(np.nan, self.apart.shape)
-        return replace(self, number=number, mean=mean, squares=squares, apart=apart)
+        number, mean, squares = of_pixels(
+            partial(_without_hits, interleaved=self.interleaved),
+            [self.number, self.mean, self.squares, *self.apart, *self.origin, variance],
+            [np.uint16, np.float64, np.float64],
+            reach=1,
+        )
+        return FrameMoments(number, mean, squares)
 
 
 @dataclass(frozen=True)
@@ -191,10 +214,10 @@ def frame_moments(one: LeveledFrames) -> FrameMoments:
     )
     made = xr.Dataset({str(i): plane for i, plane in enumerate(planes)}).compute()
     number, mean, squares, *apart = (plane.values for plane in made.values())
-    values, origin = np.stack(apart[:APART]), np.stack(apart[APART:])
     steps = [one.frames[name].values for name in ("y_step", "x_step") if name in one.frames.coords]
     interleaved = any((step > 1).any() for step in steps)
-    return FrameMoments(number, mean, squares, values, origin, interleaved)
+    of_apart = tuple(apart[:APART]), tuple(apart[APART:])
+    return FrameMoments(number, mean, squares, *of_apart, interleaved)
 
 
 def _moments(
@@ -211,3 +234,13 @@ def _moments(
         image, mask, int(Flag.UNUSABLE), level, scale, *off, seconds
     )
     return [number, mean, squares, *apart, *origin]
+
+
+def _without_hits(*planes: Any, interleaved: bool) -> Sequence[Numbers]:
+    number, mean, squares, largest, second, *origin, variance = map(np.ascontiguousarray, planes)
+    with np.errstate(invalid="ignore"):
+        sigma = np.sqrt(variance)
+    found: Sequence[Numbers] = without_hits(
+        number, mean, squares, (largest, second), tuple(origin), sigma, interleaved
+    )
+    return found

@@ -2,69 +2,90 @@
 
 import bottleneck
 import numpy as np
-from scipy.ndimage import correlate, uniform_filter1d
+import xarray as xr
 
-from autowisp_xr.arrays import Bools, Floats
-from autowisp_xr.measure.tile_scatter import cut
+from autowisp_xr import schema
+from autowisp_xr.arrays import Bools, Floats, Integers
+from autowisp_xr.bridge import blocks
+from autowisp_xr.kernels.tile_medians import beside_bad, between_tiles, tile_medians
 
 _TO_SIGMA = 1.4826
 
-_RUN, _SHARE = 17, 0.5
-"""Pixels of a column or row, and the share of them from which on all are bad."""
+_RUN = 17
+"""Pixels of a column or row, of which most are bad where all are."""
 
-_AROUND = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]])
 _SURROUNDED = 6
 """Bad ones of the eight pixels around a pixel, which then is bad as well."""
 
 
-def surroundings(planes: Floats, side: int) -> Floats:
+def surroundings(planes: Floats, side: int, about: Floats | None = None) -> Floats:
     """Return the level around each pixel (channel, y, x), by the medians of tiles of this side.
 
     It goes from the middle of one tile to the next in a straight line. NaN takes no part; a tile of
-    nothing else is as the median of all.
+    nothing else is as the median of all. The level is that of the distances from ``about``, where
+    that is given.
     """
     channels, height, width = planes.shape
-    ends = [(0, -size % side) for size in (height, width)]
-    whole = np.pad(planes, [(0, 0), *ends], constant_values=np.nan)
-    medians = bottleneck.nanmedian(cut(whole, side, side), axis=-1)
+    rows = [None if of is None else _rows_of_tiles(of, side) for of in (planes, about)]
+    tiles = xr.Variable("tile", np.arange(-(-width // side)))
+    dims = ("channel", "y", "tile")
+    (found,) = blocks.apply(_medians, [*rows, tiles], dims, [np.float64])
+    medians = found.values
     of_all = bottleneck.nanmedian(medians.reshape(channels, -1), axis=-1)
     medians = np.where(np.isnan(medians), of_all[:, None, None], medians)
-    for axis, size in ((1, height), (2, width)):
-        medians = _between(medians, size, side, axis)
-    return medians
+    (down, share_down), (across, share_across) = (_places(of, side) for of in (height, width))
+    operands = [
+        xr.Variable(("channel", "down", "across"), medians),
+        *(xr.Variable("y", of) for of in (down, share_down)),
+        *(xr.Variable("x", of) for of in (across, share_across)),
+    ]
+    (level,) = blocks.apply(_between, operands, schema.DIMS[1:], [np.float64])
+    return np.asarray(level.values)
 
 
-def _between(medians: Floats, size: int, side: int, axis: int) -> Floats:
-    """Return medians of tiles along an axis as values of its pixels."""
-    number = medians.shape[axis]
+def _rows_of_tiles(planes: Floats, side: int) -> xr.Variable:
+    """Return planes as (channel, y, row, x), where y counts tiles."""
+    channels, height, width = planes.shape
+    if height % side:
+        planes = np.pad(planes, [(0, 0), (0, -height % side), (0, 0)], constant_values=np.nan)
+    rows = planes.reshape(channels, -1, side, width)
+    return xr.Variable(("channel", "y", "row", "x"), rows)
+
+
+def _medians(rows: Floats, about: Floats | None, tiles: Integers) -> tuple[Floats]:
+    channels, _, side, width = rows.shape
+    about = np.empty((0, 0, 0)) if about is None else about.reshape(channels, -1, width)
+    return (tile_medians(rows.reshape(channels, -1, width), about, side),)
+
+
+def _between(*operands: Floats) -> tuple[Floats]:
+    medians, down, share_down, across, share_across = operands
+    return (between_tiles(medians, down, across, share_down, share_across),)
+
+
+def _places(size: int, side: int) -> tuple[Integers, Floats]:
+    """Return the tile whose middle is before each pixel of an axis, and how far the next is."""
+    number = -(-size // side)
     # the last tile may have less of the axis
     middles = np.minimum(np.arange(number) * side + side, size) - 1
     middles = (np.arange(number) * side + middles) / 2
     place = np.interp(np.arange(size), middles, np.arange(number))
-    below = np.minimum(place.astype(np.int64), max(number - 2, 0))
-    above = np.minimum(below + 1, number - 1)
-    share = np.expand_dims(place - below, [other for other in (0, 1, 2) if other != axis])
-    return (1.0 - share) * medians.take(below, axis) + share * medians.take(above, axis)
+    before = np.minimum(place.astype(np.int64), max(number - 2, 0))
+    return before, place - before
 
 
 def scatter_around(planes: Floats, middle: Floats, side: int) -> Floats:
     """Return the standard deviation around each pixel, by the median distance."""
-    return _TO_SIGMA * surroundings(np.abs(planes - middle), side)
+    around = surroundings(planes, side, middle)
+    around *= _TO_SIGMA
+    return around
 
 
-def in_bad_lines(bad: Bools) -> Bools:
-    """Return the pixels (channel, y, x) that are in a run of a column or row that is mostly bad."""
-    share = []
-    for axis in (1, 2):
-        number, of = (
-            uniform_filter1d(which.astype(np.float64), _RUN, axis=axis, mode="constant")
-            for which in (bad, np.ones_like(bad))
-        )
-        share.append(number / of)
-    return np.asarray(np.maximum(*share) > _SHARE)
+def in_bad_company(bad: Bools) -> tuple[Bools, Bools]:
+    """Return which pixels (channel, y, x) are in a bad line, and which have bad neighbours.
 
-
-def surrounded(bad: Bools) -> Bools:
-    """Return the pixels (channel, y, x) most of whose neighbours are bad."""
-    number = np.stack([correlate(one.astype(np.uint8), _AROUND, mode="constant") for one in bad])
-    return number >= _SURROUNDED
+    The former are in a run of a column or row most of which is bad, and so are most of the eight
+    pixels around the latter.
+    """
+    in_line, among = beside_bad(bad, _RUN, _SURROUNDED)
+    return in_line, among

@@ -1,11 +1,12 @@
 """The response of each pixel to light, and its change from faint to bright flats."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from autowisp_xr.arrays import Bools, Floats
-from autowisp_xr.measure.frame_moments import LeveledFrames, frame_moments
+from autowisp_xr.arrays import Bools, Floats, Integers
+from autowisp_xr.measure.frame_moments import LeveledFrames, frame_moments, of_pixels, variance_of
 from autowisp_xr.measure.pixel_neighbours import surroundings
 from autowisp_xr.measure.pixel_scatter import REGION, median_ratio
 
@@ -58,12 +59,27 @@ def _response(flats: LeveledFrames) -> Response:
     every = moments.complete()
     # of each number once: a plane of them would take longer than the frames
     usual = median_ratio(np.arange(every.number.max() + 1))
-    around = surroundings(every.variance / usual[every.number], REGION)
-    moments = moments.without_hits(np.nan_to_num(around, nan=np.inf))
+    (normal,) = of_pixels(partial(_normal, usual=usual), [every.number, every.squares])
+    del every
+    around = surroundings(normal, REGION)
+    # where nothing is known of the noise, nothing is a hit
+    moments = moments.without_hits(around)
     middle = surroundings(moments.mean, _SIDE)
-    middle[~(middle > _LIT * np.sqrt(around))] = np.nan
-    own = np.fmax(moments.variance, around) / np.maximum(moments.number, 1)
-    return Response(moments.mean / middle, np.sqrt(own) / middle, flats.exposure)
+    planes = [moments.number, moments.mean, moments.squares, around, middle]
+    value, error = of_pixels(_by_surroundings, planes, [np.float64] * 2)
+    return Response(value, error, flats.exposure)
+
+
+def _normal(number: Integers, squares: Floats, *, usual: Floats) -> list[Floats]:
+    return [variance_of(number, squares) / usual[number]]
+
+
+def _by_surroundings(
+    number: Integers, mean: Floats, squares: Floats, around: Floats, middle: Floats
+) -> list[Floats]:
+    level = np.where(middle > _LIT * np.sqrt(around), middle, np.nan)
+    own = np.fmax(variance_of(number, squares), around) / np.maximum(number, 1)
+    return [mean / level, np.sqrt(own) / level]
 
 
 def _by_brightness(level: Floats) -> list[Bools]:

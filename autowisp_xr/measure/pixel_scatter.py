@@ -5,17 +5,19 @@ share p of good pixels is above :math:`\chi^2_{n-1}(1 - p) / (n - 1)`. Its quant
 the incomplete gamma function, for which ``scipy.stats`` need not be imported.
 """
 
+from functools import partial
+
 import bottleneck
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 from scipy.special import chdtri, gammaincinv
 
-from autowisp_xr.arrays import Floats
+from autowisp_xr.arrays import Floats, Integers
 from autowisp_xr.camera import Camera
-from autowisp_xr.measure.frame_moments import FrameMoments
+from autowisp_xr.measure.frame_moments import FrameMoments, of_pixels, variance_of
 from autowisp_xr.measure.pixel_neighbours import surroundings
-from autowisp_xr.steps.single_verbs import add_noise
+from autowisp_xr.steps.noise import noise_of
 
 _PARTS = 32
 """Levels, by which the noise goes where neither gain nor read noise is known."""
@@ -48,17 +50,16 @@ def expected_variance(
     """Return the variance of a value of each pixel (channel, y, x), given its signal.
 
     Where the camera does not know its noise, that of most pixels of the level takes its place.
+    ``signal``, which is NaN where it is not known, is overwritten.
     """
-    if camera.unknown_noise:
-        if frames.sizes["frame"] < 2:
-            return np.full(signal.shape, np.nan)
-        usual = float(median_ratio(frames.sizes["frame"]))
-        pairs = zip(signal, moments.complete().variance / usual, strict=True)
-        return np.stack([_by_level(*of_channel) for of_channel in pairs])
-    one = frames.isel(frame=[0]).drop_vars("mask")
-    image = one["image"].copy(data=np.maximum(signal, 0.0)[None])
-    noisy = add_noise(one.assign(image=image), camera=camera, dtype="float64")
-    return np.asarray(noisy["variance"].values[0])
+    if not camera.unknown_noise:
+        return noise_of(frames, camera, "positive").in_place(signal)
+    if frames.sizes["frame"] < 2:
+        return np.full(signal.shape, np.nan)
+    np.nan_to_num(signal, copy=False)
+    every, usual = moments.complete(), float(median_ratio(frames.sizes["frame"]))
+    pairs = zip(signal, variance_of(every.number, every.squares) / usual, strict=True)
+    return np.stack([_by_level(*of_channel) for of_channel in pairs])
 
 
 def _by_level(signal: Floats, variance: Floats) -> Floats:
@@ -77,6 +78,13 @@ def scatter_ratio(moments: FrameMoments, expected: Floats) -> Floats:
     whatever its header states.
     """
     usual = np.append([np.nan] * 2, median_ratio(np.arange(2, moments.number.max() + 1)))
+    planes = [moments.number, moments.squares, expected]
+    ratio, normal = of_pixels(partial(_ratios, usual=usual), planes, [np.float64] * 2)
+    around = surroundings(normal, REGION)
+    return np.divide(ratio, np.fmax(around, 1.0, out=around), out=ratio)
+
+
+def _ratios(number: Integers, squares: Floats, expected: Floats, *, usual: Floats) -> list[Floats]:
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = moments.variance / expected
-    return ratio / np.fmax(surroundings(ratio / usual[moments.number], REGION), 1.0)
+        ratio = variance_of(number, squares) / expected
+    return [ratio, ratio / usual[number]]

@@ -94,6 +94,23 @@ class AddNoise(Step):
             "reader": self.reader,
         }
 
+    def in_place(self, signal: Floats) -> Floats:
+        """Make the variance of its pixels of a signal (channel, y, x), which is as none where NaN.
+
+        It is what a pass adds for positive signals, of one frame.
+        """
+        gain, reading = self.inverse_gain.values[..., None], self.read_variance.values[..., None]
+        if self.reader is not None:
+            which = np.minimum(self.reader.values, gain.shape[1] - 1)
+            gain, reading = (
+                np.stack([of[which_of] for of, which_of in zip(each[..., 0], which, strict=True)])
+                for each in (gain, reading)
+            )
+        np.fmax(signal, 0.0, out=signal)
+        signal *= gain
+        signal += reading
+        return signal
+
 
 def check_counted(ds: xr.Dataset) -> None:
     """Raise CalibrationError for frames in a unit that counts nothing, with the remedy."""
