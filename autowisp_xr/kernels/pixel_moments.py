@@ -12,9 +12,6 @@ import numpy as np
 from autowisp_xr.arrays import Floats, Integers
 from autowisp_xr.kernels.jit import kernel
 
-APART = 2
-"""Values that are kept apart."""
-
 HIT, BESIDE_HIT = 6.0, 3.5
 """Noise by which a pixel, and one beside it in the same frame, stand out where a cosmic ray hit
 them. A pixel that jumps does so alone."""
@@ -22,19 +19,28 @@ them. A pixel that jumps does so alone."""
 _TOGETHER = 256
 """Pixels of a row, whose values in some frames stay in the cache."""
 
-Moments = tuple[Integers, Floats, Floats, tuple[Floats, Floats], tuple[Integers, Integers]]
-
 
 @kernel
 def pixel_moments(
-    image: Any, mask: Any, excluded: int, level: Any, scale: Any, held: Any, rate: Any, seconds: Any
-) -> Moments:
+    image: Any,
+    mask: Any,
+    excluded: int,
+    limit: Any,
+    level: Any,
+    scale: Any,
+    held: Any,
+    rate: Any,
+    seconds: Any,
+) -> tuple[Floats, Integers]:
     """Return the moments of pixels through frames.
 
     Parameters
     ----------
     image, mask
         (frame, channel, y, x); a pixel takes part that is finite and has no flag of ``excluded``.
+        A mask of no size has none.
+    limit
+        (frame, channel): from which value on a pixel takes no part; NaN for none.
     level, scale
         (frame, channel): what is subtracted from a frame, and what it is divided by then.
     held, rate
@@ -43,19 +49,18 @@ def pixel_moments(
 
     Returns
     -------
-    number, mean, squares
-        (channel, y, x): values that took part without those apart, their mean, and the sum of
-        their squared deviations from it.
-    apart, frame
-        (channel, y, x) each: the largest value and the second, and the frames that they are from.
-        NaN where there are too few: one value always is among the others.
+    moments
+        (4, channel, y, x): the mean of the values without those apart, the sum of their squared
+        deviations from it, and those apart: the largest value and the second. NaN where there are
+        too few: one value always is among the others.
+    counts
+        (4, channel, y, x): how many values took part without those apart, the frames that these
+        are from, and how many values there are.
     """
     frames, channels, height, width = image.shape
-    number = np.empty((channels, height, width), np.uint16)
-    mean = np.empty((channels, height, width))
-    squares = np.empty((channels, height, width))
-    apart = (np.empty(mean.shape), np.empty(mean.shape))
-    origin = (np.empty(mean.shape, np.uint16), np.empty(mean.shape, np.uint16))
+    moments = np.empty((4, channels, height, width))
+    counts = np.empty((4, channels, height, width), np.uint16)
+    no_flags = np.zeros(_TOGETHER, np.uint8)
     # frame by frame, a few pixels at a time: compilers make one instruction of several of them
     values = np.empty((frames, _TOGETHER))
     largest, second, total, middle = (
@@ -72,8 +77,11 @@ def pixel_moments(
                 largest[:], second[:], total[:] = -np.inf, -np.inf, 0.0
                 from_first[:], from_second[:], known[:], left[:] = -1, -1, 0, 0
                 for f in range(frames):
-                    row, bits = image[f, c, y, start:], mask[f, c, y, start:]
+                    row, bits = image[f, c, y, start:], no_flags
+                    if mask.size:
+                        bits = mask[f, c, y, start:]
                     row_values, off, by = values[f], level[f, c], scale[f, c]
+                    most = limit[f, c]
                     if held.size:
                         base, more = held[c, y, start:], rate[c, y, start:]
                         for x in range(size):
@@ -84,7 +92,8 @@ def pixel_moments(
                             row_values[x] = (np.float64(row[x]) - off) / by
                     for x in range(size):
                         value = row_values[x]
-                        good = (bits[x] & excluded) == 0 and abs(value) < np.inf
+                        good = ((bits[x] & excluded) == 0) & (abs(value) < np.inf)
+                        good &= not np.float64(row[x]) >= most
                         row_values[x] = value if good else np.nan
                         known[x] += 1 if good else 0
                     for x in range(size):
@@ -118,13 +127,15 @@ def pixel_moments(
                         total[x] += off * off if off == off else 0.0
                 for x in range(size):
                     at = start + x
-                    number[c, y, at], mean[c, y, at] = left[x], middle[x]
-                    squares[c, y, at] = total[x] if left[x] else np.nan
-                    apart[0][c, y, at] = largest[x] if from_first[x] >= 0 else np.nan
-                    apart[1][c, y, at] = second[x] if from_second[x] >= 0 else np.nan
-                    origin[0][c, y, at] = max(from_first[x], 0)
-                    origin[1][c, y, at] = max(from_second[x], 0)
-    return number, mean, squares, apart, origin
+                    moments[0, c, y, at] = middle[x]
+                    moments[1, c, y, at] = total[x] if left[x] else np.nan
+                    moments[2, c, y, at] = largest[x] if from_first[x] >= 0 else np.nan
+                    moments[3, c, y, at] = second[x] if from_second[x] >= 0 else np.nan
+                    counts[0, c, y, at] = left[x]
+                    counts[1, c, y, at] = max(from_first[x], 0)
+                    counts[2, c, y, at] = max(from_second[x], 0)
+                    counts[3, c, y, at] = known[x]
+    return moments, counts
 
 
 @kernel
@@ -135,8 +146,10 @@ def without_hits(
 
     Parameters
     ----------
-    number, mean, squares, apart, origin
-        As :func:`pixel_moments` gives them.
+    number, mean, squares
+        Of the values that are not apart.
+    apart, origin
+        The largest value and the second, and the frames that they are from.
     sigma
         (channel, y, x): noise of one value, as it is expected.
     interleaved
@@ -155,7 +168,7 @@ def without_hits(
             for x in range(width):
                 count, middle = float(number[c, y, x]), mean[c, y, x]
                 deviations = squares[c, y, x]
-                for which in range(APART):
+                for which in range(len(apart)):
                     value, step, after = apart[which][c, y, x], 0.0, 0.0
                     # what is apart is so from the mean of the others, whatever was taken in
                     taken = np.isfinite(value) and not (
@@ -196,7 +209,7 @@ def _beside_hit(
             for column in range(max(x - 1, 0), min(x + 2, width)):
                 if c == channel and row == y and column == x:
                     continue
-                for other in range(APART):
+                for other in range(len(apart)):
                     far = apart[other][c, row, column] - mean[c, row, column]
                     if (
                         origin[other][c, row, column] == frame

@@ -93,7 +93,6 @@ class DefectSearch:
     def _look_at_scatter(self, one: LeveledFrames) -> None:
         """Look at frames without light: at their scatter, and at the dark current."""
         moments = frame_moments(one)
-        too_few = moments.too_few
         expected = self._expected(one, moments)
         moments = moments.without_hits(expected)
         if one.kind == "dark" or self.camera.unknown_noise:
@@ -105,7 +104,7 @@ class DefectSearch:
             judged = partial(_judged, limit=limits(number + 1, self.chance))
             far, scatter = of_pixels(judged, [moments.number, ratio], [np.bool_, np.float32])
             self._add(Defect.NOISY if one.kind == "bias" else Defect.UNSTABLE, far)
-            self._add(Defect.SATURATED, too_few)
+            self._add(Defect.SATURATED, moments.usable < 2)
             self._keep_largest("scatter", scatter)
         if one.kind == "dark":
             self._look_at_dark_current(one, moments, expected)

@@ -18,9 +18,13 @@ from autowisp_xr.bridge import blocks
 from autowisp_xr.bridge.sampled_rows import grid_of
 from autowisp_xr.camera import Camera
 from autowisp_xr.flags import Flag
-from autowisp_xr.kernels.pixel_moments import APART, pixel_moments, without_hits
+from autowisp_xr.kernels.pixel_moments import pixel_moments, without_hits
 from autowisp_xr.options import OverscanChoice
 from autowisp_xr.steps.calibration import calibrated
+from autowisp_xr.steps.geometry import trim
+from autowisp_xr.steps.noise import check_counted
+from autowisp_xr.steps.overscan_choice import overscan_step
+from autowisp_xr.steps.saturation import saturation_threshold
 
 _ROWS = 256
 """Of a chunk of frames that are in memory."""
@@ -57,17 +61,14 @@ class FrameMoments:
     mean: Floats
     squares: Floats
     """Sum of squared deviations from the mean."""
+    usable: Integers
+    """Values that there are, those that are apart included."""
     apart: tuple[Floats, ...] = ()
     """The two largest values, which took no part; NaN where there are too few for that."""
     origin: tuple[Integers, ...] = ()
     """The frames that they are from."""
     interleaved: bool = False
     """Whether the pixels of the channels lie among each other, as colours of a mosaic do."""
-
-    @property
-    def too_few(self) -> Bools:
-        """Which pixels have fewer than two usable values, so that none is apart."""
-        return np.isnan(self.apart[0])
 
     def complete(self) -> "FrameMoments":
         """Return the moments of all values, whatever hit a pixel."""
@@ -89,7 +90,7 @@ class FrameMoments:
             [np.uint16, np.float64, np.float64],
             reach=1,
         )
-        return FrameMoments(number, mean, squares)
+        return FrameMoments(number, mean, squares, self.usable)
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class LeveledFrames:
 
     kind: str
     frames: xr.Dataset
-    """``image`` and ``mask`` over (frame, channel, y, x), in any chunks."""
+    """``image`` with ``mask`` or ``limit``, as :func:`prepared` gives them, in any chunks."""
     level: Floats
     """(frame, channel): what of a frame is subtracted, or what a flat is divided by; NaN where
     that is not known."""
@@ -134,15 +135,38 @@ class LeveledFrames:
 
 
 def prepared(ds: xr.Dataset, camera: Camera, overscan: OverscanChoice) -> xr.Dataset:
-    """Return ``image`` and ``mask`` of frames: raw ones trimmed and less their overscan, lazily."""
+    """Return ``image`` and ``mask`` of frames: raw ones trimmed and less their overscan, lazily.
+
+    Where nothing is subtracted from raw integers, they stay as they are, without a ``mask``; the
+    ``limit`` (frame, channel) is the value at or above which they are saturated.
+    """
     if blocks.in_memory(ds["image"].variable):
         # what is made of them should not be in memory as a whole
         ds = ds.chunk({dim: _ROWS if dim == "y" else -1 for dim in ds["image"].dims})
-    frames = (
-        calibrated(ds, noise=None, camera=camera, overscan=overscan) if schema.is_raw(ds) else ds
-    )
-    frames = blocks.bands(frames[[name for name in ("image", "mask") if name in frames]])
-    return frames if "mask" in frames else frames.assign(mask=xr.zeros_like(frames["image"], "u1"))
+    frames = ds
+    if schema.is_raw(ds):
+        frames = _as_read(ds, camera, overscan)
+        if "limit" not in frames:
+            frames = calibrated(ds, noise=None, camera=camera, overscan=overscan)
+    return blocks.bands(frames[[name for name in ("image", "mask", "limit") if name in frames]])
+
+
+def _as_read(ds: xr.Dataset, camera: Camera, overscan: OverscanChoice) -> xr.Dataset:
+    """Return raw frames with their ``limit``, unless they are to be calibrated."""
+    check_counted(ds)
+    frames = trim(ds, camera=camera)
+    kind = ds["image"].dtype
+    # that float32 holds all of them makes both ways the same to the bit
+    known = kind.kind in "iu" and kind.itemsize <= np.dtype(np.int16).itemsize
+    if (
+        not known
+        or "mask" in ds
+        or camera.bias_level
+        or camera.leak_directions
+        or overscan_step(ds, frames, camera, overscan)
+    ):
+        return frames
+    return frames.assign(limit=(schema.DIMS[:2], saturation_threshold(frames, camera, 0.0)))
 
 
 def leveled(kind: str, frames: xr.Dataset, bias: LeveledFrames | None) -> LeveledFrames:
@@ -158,8 +182,11 @@ def leveled(kind: str, frames: xr.Dataset, bias: LeveledFrames | None) -> Levele
         What flats hold beside the light.
     """
     grid = grid_of(frames, ["image", "mask"]).compute()
-    hidden = (grid["mask"].values & np.uint8(Flag.UNUSABLE)) != 0
-    values = np.where(hidden, np.nan, grid["image"].values).astype(np.float64)
+    values = grid["image"].values.astype(np.float64)
+    if "mask" in grid:
+        values[(grid["mask"].values & np.uint8(Flag.UNUSABLE)) != 0] = np.nan
+    if "limit" in frames:
+        values[values >= frames["limit"].values[..., None, None]] = np.nan
     mean = values.mean(axis=0)
     if kind == "flat":
         level = _middles(values if bias is None else values - bias.grid)
@@ -201,39 +228,50 @@ def frame_moments(one: LeveledFrames) -> FrameMoments:
     if "exposure" in one.frames.coords:
         seconds = np.nan_to_num(one.frames["exposure"].values.astype(np.float64), posinf=np.inf)
     off = (None if of is None else xr.Variable(schema.DIMS[1:], of) for of in (one.held, one.rate))
+    image, mask, limit = (
+        one.frames[name].variable if name in one.frames else None
+        for name in ("image", "mask", "limit")
+    )
     planes = blocks.apply(
         _moments,
         [
-            *(blocks.stackwise(one.frames[name].variable) for name in ("image", "mask")),
+            *(plane if plane is None else blocks.stackwise(plane) for plane in (image, mask)),
+            limit,
             *(xr.Variable(("frame", "channel"), of_frames) for of_frames in (shift, scale)),
             xr.Variable("frame", seconds),
             *off,
+            xr.Variable("moment", np.arange(4)),
         ],
-        schema.DIMS[1:],
-        [np.uint16, *[np.float64] * (2 + APART), *[np.uint16] * APART],
+        ("moment", *schema.DIMS[1:]),
+        [np.float64, np.uint16],
+        alone=True,
     )
-    made = xr.Dataset({str(i): plane for i, plane in enumerate(planes)}).compute()
-    number, mean, squares, *apart = (plane.values for plane in made.values())
+    made = xr.Dataset(dict(zip(("moments", "counts"), planes, strict=True))).compute()
+    mean, squares, *apart = made["moments"].values
+    number, *origin, usable = made["counts"].values
     steps = [one.frames[name].values for name in ("y_step", "x_step") if name in one.frames.coords]
     interleaved = any((step > 1).any() for step in steps)
-    of_apart = tuple(apart[:APART]), tuple(apart[APART:])
-    return FrameMoments(number, mean, squares, *of_apart, interleaved)
+    return FrameMoments(number, mean, squares, usable, tuple(apart), tuple(origin), interleaved)
 
 
 def _moments(
     image: Cube,
-    mask: Cube,
+    mask: Cube | None,
+    limit: Floats | None,
     level: Floats,
     scale: Floats,
     seconds: Floats,
     held: Planes | None,
     rate: Planes | None,
-) -> list[Planes]:
+    _which: Integers,
+) -> Sequence[Numbers]:
+    flags = np.empty((0,) * 4, np.uint8) if mask is None else mask
+    most = np.full(level.shape, np.nan) if limit is None else limit
     off = (np.empty((0, 0, 0)) if of is None else of for of in (held, rate))
-    number, mean, squares, apart, origin = pixel_moments(
-        image, mask, int(Flag.UNUSABLE), level, scale, *off, seconds
+    found: Sequence[Numbers] = pixel_moments(
+        image, flags, int(Flag.UNUSABLE), most, level, scale, *off, seconds
     )
-    return [number, mean, squares, *apart, *origin]
+    return found
 
 
 def _without_hits(*planes: Any, interleaved: bool) -> Sequence[Numbers]:
