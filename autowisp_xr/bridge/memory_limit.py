@@ -130,6 +130,8 @@ def _available() -> int:
 
 
 def _text(number: int) -> str:
+    if number < 10**6:
+        return f"{-(-number // 10**3)}kB"
     if number < 10**9:
         return f"{-(-number // 10**6)}MB"
     return f"{-(-number // 10**8) / 10:g}GB"
