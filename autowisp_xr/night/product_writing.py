@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import frames, provenance, recipes, store
+from autowisp_xr.bridge.remembering import remembering
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, BadImageError
 from autowisp_xr.flags import Flag
@@ -96,7 +97,10 @@ class Writer:
         while good and number != len(good):
             number, remarks = len(good), Remarks()
             try:
-                return self._write(product, good, recipe(good, remarks), remarks, overwrite)
+                # what frames share is made of the same masters before they are stored and after
+                with remembering({}):
+                    made = recipe(good, remarks)
+                    return self._write(product, good, made, remarks, overwrite)
             except (AutowispError, OSError, ValueError) as error:
                 reason = str(error)
                 if isinstance(error, BadImageError) and good is records:

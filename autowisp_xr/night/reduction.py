@@ -10,9 +10,9 @@ from typing import Any, get_args
 
 import dask.config
 
-from autowisp_xr import flats, frames, provenance
+from autowisp_xr import flats, frames, provenance, recipes
 from autowisp_xr.addresses import local_path
-from autowisp_xr.bridge.memory_limit import MemoryLimit, limited
+from autowisp_xr.bridge.memory_limit import MemoryLimit, in_force, limited
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import InUseError
 from autowisp_xr.fits.hdu_choice import HduName
@@ -41,6 +41,9 @@ from autowisp_xr.steps.cosmic_rays import as_cosmic_rays
 
 _SUMMARY = "summary.txt"
 _LOCK = ".autowisp-xr.lock"
+
+_MASTERS = 8
+"""The part of the memory limit in which masters stay in memory."""
 
 _LOCAL = (
     "a night is reduced from a directory into one; its night.zarr can be copied to an address, and "
@@ -221,6 +224,7 @@ def reduce(
         client = held.enter_context(workers_of(scheduler, workers)) if fits else None
         held.enter_context(provenance.digests(checks))
         held.enter_context(dask.config.set(threads()))
+        held.enter_context(recipes.at_hand(in_force().bytes // _MASTERS))
         given: dict[str, Any] = {"camera": camera, "masters": others, "matching": matching}
         given |= {"types": types, "aliases": aliases, "hdu": hdu, "skip": [target, *skip]}
         given |= {"look": checks, "checksum": checksum and checks}
@@ -240,8 +244,8 @@ def reduce(
         writer = Writer(target, overwrite, summary, report, record, exporter, checks, fits, **form)
         cameras = _known_cameras(plan, writer, camera)
         found = DefectMasks(masks, by_setup(plan.sets), cameras, writer)
-        recipes = Recipes(cameras, plan.matching, select, min_flat, rays, checks, found)
-        _execute(plan, writer, recipes)
+        making = Recipes(cameras, plan.matching, select, min_flat, rays, checks, found)
+        _execute(plan, writer, making)
         summary.notes += summary.plan.doubts
         _look_for_leftovers(writer, prune)
         if units is not None:

@@ -1,4 +1,5 @@
 from .masters import INPUTS as INPUTS
+from .masters import at_hand as at_hand
 from .recipe import ARITHMETIC as ARITHMETIC
 from .recipe import Recipe as Recipe
 from .stored_sets import Kept as Kept

@@ -1,14 +1,22 @@
-"""Masters that a recipe refers to, in the store of the frames: read once, not once a frame."""
+"""Masters that a recipe refers to, in the store of the frames: read once, not once a frame.
 
-from collections.abc import Mapping
+Within :func:`at_hand` they are not even read once: what is written there stays in memory, as long
+as there is room, for what is made with it.
+"""
+
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from threading import Lock
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance, store
-from autowisp_xr._compat import LateArray, OuterKey, in_memory, late_variable
+from autowisp_xr._compat import LateArray, OuterKey, late_variable
+from autowisp_xr.arrays import Planes
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.store import StoreLike
 
@@ -47,37 +55,109 @@ def referred(place: StoreLike, reference: Mapping[str, Any]) -> xr.Dataset:
             f"{place}/{group} is not what the frames were calibrated with; it was replaced or "
             "removed: make them again by reduce(..., overwrite=True)"
         )
-    ds = store.open_zarr(place, group=group)
-    kept = {name: _remembered(plane.variable) for name, plane in ds.data_vars.items()}
+    return opened(place, group, reference["identity"])
+
+
+def opened(
+    place: StoreLike, group: str, identity: str, known: Mapping[str, Planes] = MappingProxyType({})
+) -> xr.Dataset:
+    """Open a master whose planes stay in memory once they were read.
+
+    Parameters
+    ----------
+    place, group
+        Where it is.
+    identity
+        Of what is there.
+    known
+        Its planes, if they are in memory already.
+    """
+    ds, shelf = store.open_zarr(place, group=group), _SHELF.get()
+    kept = {}
+    for name, plane in ds.data_vars.items():
+        late = _Remembered(plane.variable, (str(place), group, identity, name), shelf)
+        if str(name) in known:
+            late.keep(known[str(name)])
+        kept[name] = late_variable(late, plane.dims, plane.attrs, plane.encoding)
     return ds.assign(kept)
 
 
-def _remembered(plane: xr.Variable) -> xr.Variable:
-    if in_memory(plane) or plane.nbytes > _MOST_KEPT:
-        return plane
-    return late_variable(_Remembered(plane), plane.dims, plane.attrs, plane.encoding)
+class _Shelf:
+    """Planes in memory: as many of those that came last as there is room for."""
+
+    def __init__(self, room: float) -> None:
+        self.room = room
+        self._planes: dict[Hashable, xr.Variable] = {}
+        self._lock = Lock()
+
+    def get(self, key: Hashable) -> xr.Variable | None:
+        """Return a plane, if it is there."""
+        return self._planes.get(key)
+
+    def put(self, key: Hashable, plane: xr.Variable) -> None:
+        """Add a plane, if it does not take all the room, and drop others for it."""
+        with self._lock:
+            if plane.nbytes <= self.room:
+                self._planes[key] = plane
+            while sum(one.nbytes for one in self._planes.values()) > self.room:
+                del self._planes[next(iter(self._planes))]
+
+
+_SHELF: ContextVar[_Shelf | None] = ContextVar("shelf", default=None)
+
+
+@contextmanager
+def at_hand(room: float) -> Iterator[None]:
+    """Keep masters in memory that are written or opened within the context, in so many bytes."""
+    before = _SHELF.set(_Shelf(room))
+    try:
+        yield
+    finally:
+        _SHELF.reset(before)
 
 
 class _Remembered(LateArray):
-    """A plane at rest that is kept once all of it was needed."""
+    """A plane at rest that is kept once all of it was needed.
 
-    def __init__(self, plane: xr.Variable) -> None:
-        self.plane = plane
+    Parameters
+    ----------
+    plane
+        As it lies in its store.
+    key
+        What it is.
+    shelf
+        Where it is kept; None for one of its own, if it is not large.
+    """
+
+    def __init__(self, plane: xr.Variable, key: Hashable, shelf: _Shelf | None) -> None:
+        self.plane, self.key = plane, key
         self.shape, self.dtype = plane.shape, plane.dtype
-        self._values: xr.Variable | None = None
+        self._shelf = shelf or _Shelf(_MOST_KEPT)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without what was read: each process reads it, and names are the same."""
-        return {**self.__dict__, "_values": None}
+        return {**self.__dict__, "_shelf": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _shelf=_Shelf(_MOST_KEPT))
+
+    def keep(self, values: np.ndarray[Any, Any]) -> xr.Variable:
+        """Keep its values, and return them."""
+        plane = xr.Variable(self.plane.dims, values)
+        self._shelf.put(self.key, plane)
+        return plane
 
     def read(self, key: OuterKey) -> np.ndarray[Any, Any]:
         """Read values at a key."""
-        if self._values is None and not self._is_whole(key):
+        kept = self._shelf.get(self.key)
+        if kept is None and (self.plane.nbytes > self._shelf.room or not self._is_whole(key)):
             return self.plane[key].values
-        with _ONE_AT_A_TIME:
-            if self._values is None:
-                self._values = xr.Variable(self.plane.dims, self.plane.values)
-        return self._values[key].values
+        if kept is None:
+            with _ONE_AT_A_TIME:
+                kept = self._shelf.get(self.key)
+                if kept is None:
+                    kept = self.keep(self.plane.values)
+        return kept[key].values
 
     def _is_whole(self, key: OuterKey) -> bool:
         return all(

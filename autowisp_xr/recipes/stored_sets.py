@@ -22,7 +22,7 @@ from autowisp_xr import provenance, store
 from autowisp_xr.errors import AutowispWarning, CalibrationError
 from autowisp_xr.flags import Flag
 from autowisp_xr.recipes.linked_files import linked, with_linked
-from autowisp_xr.recipes.masters import reference, referred
+from autowisp_xr.recipes.masters import opened, reference, referred
 from autowisp_xr.recipes.recipe import ARITHMETIC, Known, Recipe
 from autowisp_xr.schema import DIMS
 from autowisp_xr.steps.fringe_scale import Scale
@@ -88,7 +88,7 @@ def store_set(
     as a recipe, stays as it is.
     """
     if not overwrite and _is_whole(place, group, made):
-        return open_zarr(place, group=group)
+        return _open_set(place, group)
     flags = _over(made["mask"].variable & _OF_SURROUNDINGS, _AREA)
     raw = kept.raw[["image"]].assign({_FLAGS: flags}).drop_vars("image" if kept.link else [])
     raw = raw.assign_coords({name: made[name] for name in _SCALE if name in made.coords})
@@ -110,7 +110,7 @@ def store_set(
     # raw frames are the same whatever calibrates them, flags are not
     given |= {"overwrite": overwrite, "keep": keep, "frames": provenance.frame_identities(made)}
     store.write_group(raw, place, **given)
-    return open_zarr(place, group=group)
+    return _open_set(place, group)
 
 
 def identity_of(made: xr.Dataset, *, link: bool = False) -> str:
@@ -138,11 +138,14 @@ def store_product(
     given: dict[str, Any] = {"group": group, "overwrite": overwrite, "keep": keep}
     if kept is not None:
         return store_set(made, kept, place, **given)
-    frames = provenance.frame_identities(made) if "frame" in made.dims else ()
-    store.write_group(
-        made, place, identity=provenance.fingerprint(made, lazy=False), frames=frames, **given
-    )
-    return store.open_zarr(place, group=group)
+    identity = provenance.fingerprint(made, lazy=False)
+    if "frame" in made.dims:
+        frames = provenance.frame_identities(made)
+        store.write_group(made, place, identity=identity, frames=frames, **given)
+        return store.open_zarr(place, group=group)
+    # made once, for the store, for its files, and for what it corrects
+    planes = store.write_group(made, place, identity=identity, **given)
+    return opened(place, group, identity, planes)
 
 
 def outline(place: StoreLike, *, group: str) -> xr.Dataset:
@@ -216,10 +219,22 @@ def open_zarr(
 _open_group = store.open_zarr
 
 
+def _open_set(place: StoreLike, group: str) -> xr.Dataset:
+    """Open a group that was just stored: what its masters lend to all frames is made once, here."""
+    ds = _open_group(place, group=group)
+    text = ds.attrs.pop(RECIPE, None)
+    return ds if text is None else _calibrated(ds, json.loads(text), place, group, loaded=True)
+
+
 def _calibrated(
-    raw: xr.Dataset, written: Mapping[str, Any], place: StoreLike, group: str | None
+    raw: xr.Dataset,
+    written: Mapping[str, Any],
+    place: StoreLike,
+    group: str | None,
+    *,
+    loaded: bool = False,
 ) -> xr.Dataset:
-    """Return what a recipe makes of the raw frames of a group."""
+    """Return what a recipe makes of the raw frames of a group; its masters ``loaded`` or not."""
     if written["arithmetic"] != ARITHMETIC:
         version = written["steps"][-1]["versions"]["autowisp-xr"]
         raise CalibrationError(
@@ -230,6 +245,9 @@ def _calibrated(
         )
     masters = {kind: referred(place, one) for kind, one in written["masters"].items()}
     masks = [referred(place, one) for one in written["masks"]]
+    if loaded:
+        masters = {kind: one.compute() for kind, one in masters.items()}
+        masks = [one.compute() for one in masks]
     scale = Scale(*(raw[name].values for name in _SCALE)) if _SCALE[0] in raw.coords else None
     if "files" in written:
         raw = with_linked(raw, written["files"])

@@ -23,6 +23,7 @@ from zarr.errors import ContainsArrayError
 
 from autowisp_xr import provenance, schema
 from autowisp_xr._compat import LateArray, OuterKey, late_variable
+from autowisp_xr.arrays import Planes
 from autowisp_xr.bridge.memory_limit import MemoryLimit, limited
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.store import swap
@@ -156,7 +157,7 @@ def write_group(
     overwrite: bool,
     frames: Sequence[str] = (),
     keep: bool = False,
-) -> None:
+) -> dict[str, Planes]:
     """Write a Dataset to a group, as :func:`to_zarr` does, by an identity of its own.
 
     Parameters
@@ -171,13 +172,18 @@ def write_group(
         The identity of each frame: what is the same has the same pixels.
     keep
         Whether a group that holds something else is replaced, but for the frames that it has.
+
+    Returns
+    -------
+    The planes of a master, where they were written; nothing of frames.
     """
     place = Group.at(store, group)
     if swap.is_hidden(place.name):
         raise ValueError(f"{place}: a group of this name is used while others are written")
     if overwrite or not place.is_whole(identity) or swap.leftovers(place.folder):
         with place.sole_writer():
-            _write(ds, place, identity, overwrite or keep, frames, keep=keep)
+            return _write(ds, place, identity, overwrite or keep, frames, keep=keep)
+    return {}
 
 
 def remove(store: StoreLike, group: str) -> None:
@@ -196,7 +202,7 @@ def _write(
     frames: Sequence[str],
     *,
     keep: bool,
-) -> None:
+) -> dict[str, Planes]:
     """Write into a group that is locked what it lacks, or replace it, its frames kept or not."""
     swap.finish(place.folder)
     found = place.state()
@@ -209,16 +215,14 @@ def _write(
         )
     begun = same and not found["complete"]
     if found and overwrite and not begun:
-        _replace(ds, place, identity, frames, place if keep else None)
-        return
+        return _replace(ds, place, identity, frames, place if keep else None)
     swap.discard(place.folder)
-    if begun or not found:
-        fill(ds, place, identity, frames)
+    return fill(ds, place, identity, frames) if begun or not found else {}
 
 
 def _replace(
     ds: xr.Dataset, place: Group, identity: str, frames: Sequence[str], earlier: Group | None
-) -> None:
+) -> dict[str, Planes]:
     """Write what takes the place of a group, or the rest of it, and swap it in."""
     if place.folder is None:
         raise FileExistsError(
@@ -227,9 +231,10 @@ def _replace(
         )
     if place.beside.state().get("identity") != identity:
         swap.discard(place.folder)
-    if not place.beside.is_whole(identity):
-        fill(ds, place.beside, identity, frames, earlier)
+    whole = place.beside.is_whole(identity)
+    written = {} if whole else fill(ds, place.beside, identity, frames, earlier)
     swap.swap(place.folder)
+    return written
 
 
 def open_zarr(

@@ -79,11 +79,12 @@ def fill(
     identity: str,
     frames: Sequence[str] = (),
     earlier: Group | None = None,
-) -> None:
+) -> dict[str, Planes]:
     """Write what a group lacks of a Dataset of this identity, of which it has nothing else.
 
     Lazy planes are computed, a few frames at a time, each frame marked once it is written. Those
     that an ``earlier`` group has are linked from there, if the identities of ``frames`` are given.
+    Of a master, the planes are returned that were written.
     """
     names = [str(name) for name in ds.variables]
     state: dict[str, Any] = {"identity": identity, "variables": names, "complete": False}
@@ -98,13 +99,14 @@ def fill(
     elif group.folder:
         _discard_partial_files(group.folder, names)
     marks = [MARKS] if "frame" in ds.dims else []
-    _write(ds, Arrays(group, arrays_of(group, [*map(str, ds.data_vars), *marks])))
+    written = _write(ds, Arrays(group, arrays_of(group, [*map(str, ds.data_vars), *marks])))
     hashed = provenance.with_hashes(ds).attrs.get("history")
     ended: dict[str, Any] = {"history": hashed} if hashed else {}
     target = group.open("r+")
     target.attrs.update(ended | {STATE: state | {"created": True, "complete": True}})
     if marks:
         del target["_state"]
+    return written
 
 
 def _discard_partial_files(folder: Path, arrays: list[str]) -> None:
@@ -155,37 +157,42 @@ class Arrays:
         return self.group.__dask_tokenize__()
 
 
-def _write(ds: xr.Dataset, arrays: Arrays) -> None:
+def _write(ds: xr.Dataset, arrays: Arrays) -> dict[str, Planes]:
+    """Write all planes, and return those of a master."""
     import dask.array as da
     import dask.config
     from dask.delayed import delayed
 
     planes = [str(name) for name, variable in ds.data_vars.items() if _by_frame(variable)]
     alone = [str(name) for name in ds.data_vars if name not in planes]
+    if not planes:
+        whole = {str(name): plane.values for name, plane in ds.compute().data_vars.items()}
+        arrays.write(whole)
+        return whole
     lazy = [ds[name].chunk().data for name in alone]
     written: Any = True
     at_once = None
     if alone:
         # with the frames, so that what both are made of is made once, and before the first mark
         written = da.from_delayed(delayed(_write_whole)(alone, lazy, arrays), (1,), bool)
-    if planes:
-        missing = np.flatnonzero(arrays.read(MARKS) == 0)
-        left = [blocks.framewise(ds[name].variable[missing]) for name in planes]
-        if missing.size:
-            plan = blocks.frames_at_once(left)
-            shared = xr.Variable(("once",), written) if alone else None
-            operands = [xr.Variable(("frame",), missing).chunk(frame=1), shared, *left]
-            kernel = partial(_write_frame, names=planes, arrays=arrays)
-            (done,) = blocks.apply(kernel, operands, ("frame",), [bool], alone=True)
-            written, at_once = done.data, plan.at_once
+    missing = np.flatnonzero(arrays.read(MARKS) == 0)
+    left = [blocks.framewise(ds[name].variable[missing]) for name in planes]
+    if missing.size:
+        plan = blocks.frames_at_once(left)
+        shared = xr.Variable(("once",), written) if alone else None
+        operands = [xr.Variable(("frame",), missing).chunk(frame=1), shared, *left]
+        kernel = partial(_write_frame, names=planes, arrays=arrays)
+        (done,) = blocks.apply(kernel, operands, ("frame",), [bool], alone=True)
+        written, at_once = done.data, plan.at_once
     if written is not True:
         number = ds.sizes.get("frame", 1)
         with shown(f"Zarr: {arrays.group.name}", number), dask.config.set(num_workers=at_once):
             written.compute()
+    return {}
 
 
 def _write_whole(names: list[str], planes: list[Planes], arrays: Arrays) -> Bools:
-    """Write what the frames share, or all of a master."""
+    """Write what the frames share."""
     arrays.write(dict(zip(names, planes, strict=True)))
     return np.ones(1, bool)
 

@@ -145,7 +145,11 @@ def read(group: Group) -> tuple[xr.Dataset, dict[str, "zarr.Array[Any]"]]:
 
 
 def arrays_of(group: Group, names: Sequence[str]) -> dict[str, "zarr.AsyncArray[Any]"]:
-    """Open arrays of a group, to write into them."""
+    """Open arrays of a group, to write into them.
+
+    Whether all pixels of a chunk are the fill value, so that it need not be written, is looked at
+    in flags alone: images have none, and to look for it would take as long as writing.
+    """
 
     async def opened() -> Any:
         paths = (f"{group.name}/{name}".strip("/") for name in names)
@@ -153,7 +157,10 @@ def arrays_of(group: Group, names: Sequence[str]) -> dict[str, "zarr.AsyncArray[
             *(asynchronous.open_array(store=group.store, path=path, mode="r+") for path in paths)
         )
 
-    return dict(zip(names, wait_for(opened()), strict=True))
+    return {
+        name: array.with_config({"write_empty_chunks": array.dtype.itemsize > 1})
+        for name, array in zip(names, wait_for(opened()), strict=True)
+    }
 
 
 def _dims(array: Any) -> tuple[str, ...]:
