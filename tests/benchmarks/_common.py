@@ -84,8 +84,12 @@ class ProcessError(RuntimeError):
 def measured(command: Sequence[str], **how: Any) -> Run:
     """Run a process; the last line of its output states what it made.
 
-    ``how`` goes to ``subprocess.Popen``.
+    ``how`` goes to ``subprocess.Popen``. Modules have bytecode, as those of a package that was
+    installed, whatever the environment asks for.
     """
+    environment = {**(how.pop("env", None) or os.environ)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    how["env"] = environment
     with tempfile.TemporaryFile("w+") as errors:
         start = time.perf_counter()
         with subprocess.Popen(
