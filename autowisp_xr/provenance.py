@@ -28,6 +28,7 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr._compat import in_memory, late_token
+from autowisp_xr.content_tokens import content_token
 from autowisp_xr.file_digests import file_entry as file_entry
 from autowisp_xr.file_digests import hashed_entry as hashed_entry
 from autowisp_xr.file_digests import hashing as hashing
@@ -331,8 +332,9 @@ def _token(variable: xr.Variable) -> list[Any]:
     described = [list(map(str, variable.dims)), str(variable.dtype)]
     if not in_memory(variable):
         return [*described, late_token(variable) or variable.chunk().data.name]
-    values = variable.values.tolist() if variable.dtype.kind in "OTU" else variable.values
-    return [*described, _tokenize(values)]
+    if variable.dtype.kind in "OTU":
+        return [*described, _tokenize(variable.values.tolist())]
+    return [*described, content_token(variable.values)]
 
 
 def _tokenize(content: object) -> str:

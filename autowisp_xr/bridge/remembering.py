@@ -14,6 +14,7 @@ import xarray as xr
 
 from autowisp_xr.arrays import Duck
 from autowisp_xr.bridge.tasks import Kernel, Typed
+from autowisp_xr.content_tokens import unchanged
 
 Remembered = dict[Hashable, tuple[Any, Any]]
 """Operands, which must not change meanwhile, and results, by what stands for the work."""
@@ -27,7 +28,8 @@ def remembering(results: Remembered) -> Iterator[None]:
     """Take results of operands without frames from here within the context, or add them."""
     token = _ACTIVE.set(results)
     try:
-        yield
+        with unchanged():
+            yield
     finally:
         _ACTIVE.reset(token)
 
@@ -52,6 +54,11 @@ def remembered(
     if known is None or any("frame" in operand.dims for operand in given):
         return work()
     key = (_named(typed.kernel), typed.dtypes, dims, *map(_token, operands))
+    try:
+        hash(key)
+    except TypeError:
+        # options of a kernel that are arrays
+        return work()
     if key not in known:
         # with the operands, so that nothing else comes to lie in their places
         known[key] = (given, work())

@@ -34,6 +34,7 @@ from autowisp_xr.bridge.tasks import (
     of_positions,
     plain,
 )
+from autowisp_xr.content_tokens import content_token
 from autowisp_xr.schema import DIMS
 
 _LARGE = 2048
@@ -351,7 +352,7 @@ def _token(operand: xr.Variable) -> str:
     if operand.chunks is not None:
         return str(tokenize(operand.dims, operand.data.name))
     if in_memory(operand):
-        return str(tokenize(operand.dims, operand.values))
+        return content_token(operand.values, operand.dims)
     return late_token(operand) or str(tokenize(operand.dims, operand.chunk().data.name))
 
 

@@ -6,22 +6,26 @@ each frame would read the masters anew for each, and leave cores idle while one 
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any, TypeAlias
 
 import numpy as np
 import xarray as xr
 from astropy.io import fits
 
 from autowisp_xr import provenance
-from autowisp_xr.arrays import Cube, Image
+from autowisp_xr.arrays import Cube, Image, Numbers
 from autowisp_xr.bridge import blocks
+from autowisp_xr.bridge.beside import Beside
 from autowisp_xr.bridge.progress import shown
 from autowisp_xr.frames.atomic_write import Content, write_whole
 from autowisp_xr.frames.noise_cards import with_noise
 from autowisp_xr.frames.product_hdus import are_alike, content_of
+
+Report: TypeAlias = Callable[[Sequence[dict[str, Any]]], None]
 
 _WRITERS = min(os.cpu_count() or 1, 4) + 1
 """Frames at a time, each of which takes memory: one waits for the disk while the others compute."""
@@ -126,11 +130,7 @@ def write_frames(
         done = ds[list(write.names)].compute(**scheduler())
         yield from write([Targets(targets)], *(plane.values[None] for plane in done.values()))
         return
-    channels = ds.sizes["channel"]
-    files = {
-        i: Targets(targets[i * channels : (i + 1) * channels]) for i in range(ds.sizes["frame"])
-    }
-    files = {i: of_frame for i, of_frame in files.items() if any(of_frame.of_channels)}
+    files = {i: one for i, one in enumerate(_by_frame(ds, targets)) if any(one.of_channels)}
     at_once = blocks.frames_at_once(planes, _WRITERS).at_once
     into = {os.path.dirname(target.path) for target in targets if target}
     title = f"FITS: {min(into, default='')}"
@@ -153,6 +153,34 @@ def write_frames(
             pool.shutdown(cancel_futures=True)
 
 
+def beside(
+    ds: xr.Dataset, write: Writing, targets: Sequence[Target | None], report: Report
+) -> Beside:
+    """Return what writes frames in the pass in which something else is made of them.
+
+    Parameters
+    ----------
+    ds, write, targets
+        As for :func:`write_frames`.
+    report
+        Called with the records of the files of each frame.
+    """
+    files = _array_of(_by_frame(ds, targets))
+    operands = [xr.Variable("frame", files), *(ds[name].variable for name in write.names)]
+    return Beside(operands, _Reporting(write, report))
+
+
+def _by_frame(ds: xr.Dataset, targets: Sequence[Target | None]) -> list[Targets]:
+    number, channels = ds.sizes["frame"], ds.sizes["channel"]
+    return [Targets(targets[i * channels : (i + 1) * channels]) for i in range(number)]
+
+
+def _array_of(files: Sequence[Targets]) -> Numbers:
+    array = np.empty(len(files), object)
+    array[:] = files
+    return array
+
+
 def scheduler() -> dict[str, Any]:
     """Return the option of dask for threads, where it would import its cluster to find none."""
     import dask.config
@@ -160,6 +188,12 @@ def scheduler() -> dict[str, Any]:
 
     chosen = dask.config.get("scheduler", None)
     return {} if chosen or "distributed" in sys.modules else {"scheduler": dask.threaded.get}
+
+
+def settings() -> dict[str, Any]:
+    """Return settings of dask for threads, by which it imports its cluster for nothing at all."""
+    chosen = scheduler()
+    return chosen | {"array.rechunk.method": "tasks"} if chosen else chosen
 
 
 def _by_dask(
@@ -172,8 +206,7 @@ def _by_dask(
     from dask.base import compute
 
     chosen = list(files)
-    targets = np.empty(len(chosen), object)
-    targets[:] = list(files.values())
+    targets = _array_of(list(files.values()))
     if len(chosen) < planes[0].sizes["frame"]:
         planes = [plane.isel(frame=chosen) for plane in planes]
     operands = [xr.Variable("frame", targets), *map(blocks.framewise, planes)]
@@ -190,3 +223,22 @@ class _Written:
 
     def __call__(self, *operands: Any) -> tuple[Any]:
         return (self.write(*operands),)
+
+
+@dataclass(frozen=True, eq=False)
+class _Reporting:
+    """A writing that reports the files of each frame, one frame at a time."""
+
+    write: Writing
+    report: Report
+    lock: Any = field(default_factory=Lock)
+
+    def __call__(self, targets: Sequence[Targets], *planes: Cube) -> None:
+        for of_frame in self.write(targets, *planes):
+            with self.lock:
+                self.report(of_frame)
+
+    def __dask_tokenize__(self) -> Any:
+        from dask.base import normalize_token
+
+        return normalize_token(self.write)

@@ -3,11 +3,12 @@
 import math
 import os
 import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Real
 from os import PathLike
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import xarray as xr
@@ -15,15 +16,18 @@ from astropy.io import fits
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.addresses import local_path
+from autowisp_xr.bridge.beside import Beside
 from autowisp_xr.bridge.memory_limit import MemoryLimit, limited
 from autowisp_xr.frames import ccddata
 from autowisp_xr.frames.atomic_write import check_name, write_whole
 from autowisp_xr.frames.names import fill_template
-from autowisp_xr.frames.parallel_writing import Target, Writing, write_frames
+from autowisp_xr.frames.parallel_writing import Report, Target, Writing, beside, write_frames
 from autowisp_xr.frames.product_hdus import content_of, history_of, output_headers
 from autowisp_xr.headers.coordinates import is_master
 from autowisp_xr.headers.fate_rules import set_facts
 from autowisp_xr.headers.product import digest_facts
+
+Result = TypeVar("Result")
 
 _WRITTEN = (
     *("image", "variance", "mask", *schema.NUMBERS_OF_VALUES),
@@ -116,7 +120,7 @@ def write_missing(
     overwrite: bool = False,
     compress: float | bool | None = None,
     hashes: bool = True,
-    report: Callable[[Sequence[dict[str, Any]]], None] | None = None,
+    report: Report | None = None,
 ) -> list[str]:
     """Write those of the files of :func:`to_fits` that are not to be kept as they are.
 
@@ -136,6 +140,62 @@ def write_missing(
     -------
     Paths of all files, those that were kept among them.
     """
+    digest = hashes and report is not None
+    given: dict[str, Any] = {"overwrite": overwrite, "compress": compress, "hashes": hashes}
+    with _planned(ds, template, keeps, digest=digest, **given) as plan:
+        if any(plan.files):
+            for of_frame in write_frames(plan.ds, plan.write, plan.files):
+                if report is not None:
+                    report(of_frame)
+        return plan.paths
+
+
+def write_beside(
+    ds: xr.Dataset,
+    template: str | PathLike[str],
+    keeps: Callable[[str, str], bool],
+    through: Callable[[Beside], Result],
+    *,
+    report: Report,
+    hashes: bool = True,
+) -> Result:
+    """Write files of frames in the pass in which something else is made of the same frames.
+
+    Parameters
+    ----------
+    ds, template, keeps, hashes, report
+        As for :func:`write_missing`; files are replaced that are not kept.
+    through
+        Makes it, given what writes the files; what it returns is returned.
+    """
+    given: dict[str, Any] = {"overwrite": True, "compress": None, "hashes": hashes}
+    with _planned(ds, template, keeps, digest=hashes, **given) as plan:
+        return through(beside(plan.ds, plan.write, plan.files, report))
+
+
+class _Planned(NamedTuple):
+    """What is to be written, and where."""
+
+    ds: xr.Dataset
+    paths: list[str]
+    """Of all files."""
+    files: Sequence[Target | None]
+    """Those that are to be written."""
+    write: Writing
+
+
+@contextmanager
+def _planned(
+    ds: xr.Dataset,
+    template: str | PathLike[str],
+    keeps: Callable[[str, str], bool],
+    *,
+    overwrite: bool,
+    compress: float | bool | None,
+    hashes: bool,
+    digest: bool,
+) -> Iterator[_Planned]:
+    """Plan the files of frames or a master, which are to be written within the context."""
     schema.check(ds, master="frame" not in ds.dims)
     template = local_path(
         template,
@@ -161,17 +221,12 @@ def write_missing(
         ]
         wanted = [target for target in files if target is not None]
         _check_places(wanted, inputs, overwrite=overwrite)
-        if not wanted:
-            return paths
         # numbers that are one for all frames are those of none
         dims = ds["image"].dims
         names = [name for name in _WRITTEN if name in ds and ds[name].dims == dims]
-        done = _with_histories(files, provenance.with_hashes(ds) if hashes else ds)
-        write = Writing(names, overwrite, level, digest=hashes and report is not None)
-        for of_frame in write_frames(ds, write, done):
-            if report is not None:
-                report(of_frame)
-    return paths
+        if wanted:
+            files = _with_histories(files, provenance.with_hashes(ds) if hashes else ds)
+        yield _Planned(ds, paths, files, Writing(names, overwrite, level, digest=digest))
 
 
 def with_files(master: xr.Dataset, files: Sequence[str]) -> xr.Dataset:

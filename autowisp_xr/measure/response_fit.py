@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import brentq
 
 from autowisp_xr.arrays import Bools, Floats, Integers
 from autowisp_xr.measure.level_ladder import Zones
@@ -129,6 +128,9 @@ def _scatter(solved: Callable[[float], _Solution | None], apart: _Solution | Non
 
     if excess(0.0) <= 0:
         return 0.0
+    # most flats need none, and it takes as long to import as all that is measured here
+    from scipy.optimize import brentq
+
     return float(brentq(excess, 0.0, _MOST_SCATTER, xtol=1e-6, rtol=1e-2))
 
 

@@ -1,17 +1,19 @@
 """FITS files of products of a night: written by threads, by workers, or later, as units."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import xarray as xr
 
 from autowisp_xr import provenance, store
+from autowisp_xr.bridge.beside import Beside
 from autowisp_xr.bridge.memory_limit import in_force
 from autowisp_xr.frames.atomic_write import remove_parts
 from autowisp_xr.frames.named_masters import identity_in
+from autowisp_xr.frames.write import Result
 from autowisp_xr.night import engines
 from autowisp_xr.night.plan import Product
 from autowisp_xr.night.record import NOT_OURS, Record
@@ -44,9 +46,59 @@ class Exporter:
     """Whose workers write the files of frames; the threads of this process without."""
     postponed: list[Export] | None = None
     """Takes the units that would write the files of frames, if others are to carry them out."""
+    _done: set[str] = field(default_factory=set)
+    """Files that were written when their frames were stored."""
 
     def export(self, made: xr.Dataset, product: Product) -> Exported:
         """Write the files of a product that are not there."""
+        unit, paths, against = self._unit(made, product)
+        if self._done.issuperset(paths):
+            # in the pass that has stored them
+            return Exported(list(paths.values()), {})
+        found: dict[str, bool] = {}
+        try:
+            for done in self._carried_out(unit, made, list(paths)):
+                found |= done.found
+        finally:
+            self.record.end_files(found, digests=self.digests)
+        # what is this very result is accepted, whoever has worked on it
+        why_kept = {
+            paths[one]: why
+            for one, is_this in found.items()
+            if (why := against[one] or ("" if is_this else NOT_OURS))
+            and not (is_this and why == NOT_OURS)
+        }
+        ours = (path for one, path in paths.items() if found.get(one, True))
+        return Exported([path for path in ours if os.path.exists(path)], why_kept)
+
+    def export_beside(
+        self, made: xr.Dataset, product: Product, through: Callable[[Beside | None], Result]
+    ) -> Result:
+        """Write the files of frames in the pass in which ``through`` stores them, if they can be.
+
+        It is given None where workers or others write them. For those that it does not come to,
+        :meth:`export` is there.
+        """
+        if self.client is not None or self.postponed is not None:
+            return through(None)
+
+        def note(written: Sequence[Mapping[str, Any]]) -> None:
+            self._done.update(entry["path"] for entry in written)
+            self.record.add(written)
+
+        unit, paths, _ = self._unit(made, product)
+        identities = _identities(made, list(paths))
+        found = _found(unit, identities)
+        self.record.begin_files({path: identities[path] for path in paths if path not in found})
+        try:
+            return unit.write_beside(made, through, note)
+        finally:
+            self.record.save()
+
+    def _unit(
+        self, made: xr.Dataset, product: Product
+    ) -> tuple[Export, dict[str, str], dict[str, str | None]]:
+        """Return the unit of a product, its paths, and what is against each, by absolute ones."""
         channel = "" if made.sizes["channel"] == 1 else "_{CLRCHNL}"
         path = self.target / product.group
         into, stem = (path.parent, path.name) if product.is_master else (path, "{frame}")
@@ -68,29 +120,14 @@ class Exporter:
             digests=self.digests,
             memory_limit=limit.bytes if limit.is_stated else None,
         )
-        found: dict[str, bool] = {}
-        try:
-            for done in self._carried_out(unit, made, list(paths)):
-                found |= done.found
-        finally:
-            self.record.end_files(found, digests=self.digests)
-        # what is this very result is accepted, whoever has worked on it
-        why_kept = {
-            paths[one]: why
-            for one, is_this in found.items()
-            if (why := against[one] or ("" if is_this else NOT_OURS))
-            and not (is_this and why == NOT_OURS)
-        }
-        ours = (path for one, path in paths.items() if found.get(one, True))
-        return Exported([path for path in ours if os.path.exists(path)], why_kept)
+        return unit, paths, against
 
     def _carried_out(
         self, unit: Export, made: xr.Dataset, paths: Sequence[str]
     ) -> Iterator[Written]:
         """Yield what became of each part of a unit, and before that, of what is there and stays."""
         of_frames, channels = "frame" in made.dims, made.sizes["channel"]
-        own = provenance.frame_identities(made) if of_frames else [provenance.identity(made)]
-        identities = {path: own[number // channels] for number, path in enumerate(paths)}
+        identities = _identities(made, paths)
         found = _found(unit, identities)
         yield Written(found=found)
         left = {path: identity for path, identity in identities.items() if path not in found}
@@ -110,6 +147,13 @@ class Exporter:
                 yield done
             self.record.collect()
             remove_parts(Path(paths[0]).parent)
+
+
+def _identities(made: xr.Dataset, paths: Sequence[str]) -> dict[str, str]:
+    """Return the identities of what files are to hold, by their paths."""
+    of_frames, channels = "frame" in made.dims, made.sizes["channel"]
+    own = provenance.frame_identities(made) if of_frames else [provenance.identity(made)]
+    return {path: own[number // channels] for number, path in enumerate(paths)}
 
 
 def _found(unit: Export, identities: Mapping[str, str]) -> dict[str, bool]:

@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from operator import methodcaller
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -11,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import frames, provenance, recipes, store
+from autowisp_xr.bridge.beside import Beside
 from autowisp_xr.bridge.remembering import remembering
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, BadImageError
@@ -160,7 +162,13 @@ class Writer:
         """Store a product, look at it, write its files, and note it in the summary."""
         lost = {one.path for one in product.frames.records} - {one.path for one in records}
         lost |= self.summary.left_out.keys() - set(self.summary.plan.copies)
-        made = self._stored(made, product, remarks, lost, overwrite)
+        keeping = partial(self._stored, made, product, remarks, lost, overwrite)
+        if self.fits and not product.is_master and not self.checks:
+            # nothing will be found out about them that their headers are to state
+            marked = Doubts().marked(made, remarks.notes)
+            made = self.exporter.export_beside(marked, product, keeping)
+        else:
+            made = keeping(None)
         # that a master has good pixels is no doubt: without, it must not be used
         if self.checks or product.is_master:
             remarks.notes += _without_good_pixels(made, product)
@@ -201,6 +209,7 @@ class Writer:
         remarks: Remarks,
         lost: Collection[str],
         overwrite: bool,
+        beside: Beside | None,
     ) -> xr.Dataset:
         """Store what was made, and return it as it lies in the store of the night."""
         kept, identity = None, provenance.fingerprint(made, lazy=False)
@@ -220,7 +229,7 @@ class Writer:
         try:
             given: dict[str, Any] = {"group": product.group, "overwrite": overwrite and ours}
             # by frames that are there already, unless the user wants all of them anew
-            given["keep"] = bool(remarks.again) and not overwrite
+            given |= {"keep": bool(remarks.again) and not overwrite, "beside": beside}
             return recipes.store_product(made, kept, place, **given)
         except FileExistsError as error:
             self.kept = True

@@ -18,7 +18,7 @@ from autowisp_xr.errors import InUseError
 from autowisp_xr.fits.hdu_choice import HduName
 from autowisp_xr.frames.atomic_write import remove_parts
 from autowisp_xr.frames.names import Paths
-from autowisp_xr.frames.parallel_writing import scheduler as threads
+from autowisp_xr.frames.parallel_writing import settings as threads
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.locking import locked

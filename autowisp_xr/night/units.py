@@ -30,13 +30,14 @@ import xarray as xr
 from astropy.io import fits
 
 from autowisp_xr import provenance, recipes, store
+from autowisp_xr.bridge.beside import Beside
 from autowisp_xr.bridge.memory_limit import limited
 from autowisp_xr.errors import AutowispError, BadImageError
 from autowisp_xr.frame_records import digest
 from autowisp_xr.frames.atomic_write import write_whole
 from autowisp_xr.frames.named_masters import identity_in
 from autowisp_xr.frames.names import fill_template
-from autowisp_xr.frames.write import write_missing
+from autowisp_xr.frames.write import Result, write_beside, write_missing
 from autowisp_xr.locking import locked
 from autowisp_xr.night.record import leave_receipt
 from autowisp_xr.night.sentences import sentence
@@ -118,6 +119,28 @@ class Export:
         files: list[Mapping[str, Any]] = []
         found: dict[str, bool] = {}
 
+        def note(written: Sequence[Mapping[str, Any]]) -> None:
+            files.extend(written)
+            report(written)
+
+        with provenance.digests(self.digests):
+            options: dict[str, Any] = {"hashes": self.digests, "report": note}
+            # another process that carries out the same unit writes the same bytes
+            keeps = self._kept(found)
+            write_missing(made, self.template, keeps, overwrite=True, **options)
+        return Written(files=tuple(files), found=found)
+
+    def write_beside(
+        self, made: xr.Dataset, through: Callable[[Beside], Result], report: Report
+    ) -> Result:
+        """Write the files of frames in the pass that something else makes of them."""
+        with provenance.digests(self.digests):
+            options: dict[str, Any] = {"hashes": self.digests, "report": report}
+            return write_beside(made, self.template, self._kept({}), through, **options)
+
+    def _kept(self, found: dict[str, bool]) -> Callable[[str, str], bool]:
+        """Return what decides whether a file stays, and notes those that do."""
+
         def keeps(path: str, identity: str) -> bool:
             if not os.path.lexists(path):
                 return False
@@ -126,15 +149,7 @@ class Export:
                 found[path] = is_this
             return path in found
 
-        def note(written: Sequence[Mapping[str, Any]]) -> None:
-            files.extend(written)
-            report(written)
-
-        with provenance.digests(self.digests):
-            options: dict[str, Any] = {"hashes": self.digests, "report": note}
-            # another process that carries out the same unit writes the same bytes
-            write_missing(made, self.template, keeps, overwrite=True, **options)
-        return Written(files=tuple(files), found=found)
+        return keeps
 
 
 def _claim(target: str, unit: str) -> str:

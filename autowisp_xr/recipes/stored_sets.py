@@ -19,6 +19,9 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance, store
+from autowisp_xr.arrays import Bits
+from autowisp_xr.bridge import blocks
+from autowisp_xr.bridge.beside import Beside
 from autowisp_xr.errors import AutowispWarning, CalibrationError
 from autowisp_xr.flags import Flag
 from autowisp_xr.recipes.linked_files import linked, with_linked
@@ -68,6 +71,7 @@ def store_set(
     group: str,
     overwrite: bool = False,
     keep: bool = False,
+    beside: Beside | None = None,
 ) -> xr.Dataset:
     """Store calibrated frames as what they were made of, and open what was stored.
 
@@ -79,7 +83,7 @@ def store_set(
         What they were made of and how.
     place, group, overwrite
         As for :func:`~autowisp_xr.to_zarr`.
-    keep
+    keep, beside
         As for :func:`~autowisp_xr.store.write_group`.
 
     Returns
@@ -89,7 +93,9 @@ def store_set(
     """
     if not overwrite and _is_whole(place, group, made):
         return _open_set(place, group)
-    flags = _over(made["mask"].variable & _OF_SURROUNDINGS, _AREA)
+    # as a kernel, for one pass to make flags, and files beside them
+    (flags,) = blocks.apply(_flags_of, [made["mask"].variable], DIMS, [np.uint8], free=DIMS)
+    flags = _over(flags, _AREA)
     raw = kept.raw[["image"]].assign({_FLAGS: flags}).drop_vars("image" if kept.link else [])
     raw = raw.assign_coords({name: made[name] for name in _SCALE if name in made.coords})
     before = len(provenance.history(kept.raw))
@@ -109,6 +115,7 @@ def store_set(
     given: dict[str, Any] = {"group": group, "identity": identity_of(made, link=kept.link)}
     # raw frames are the same whatever calibrates them, flags are not
     given |= {"overwrite": overwrite, "keep": keep, "frames": provenance.frame_identities(made)}
+    given["beside"] = beside
     store.write_group(raw, place, **given)
     return _open_set(place, group)
 
@@ -129,6 +136,7 @@ def store_product(
     group: str,
     overwrite: bool = False,
     keep: bool = False,
+    beside: Beside | None = None,
 ) -> xr.Dataset:
     """Store a master, or frames as their pixels or, where ``kept`` is given, as their recipe.
 
@@ -137,11 +145,12 @@ def store_product(
     """
     given: dict[str, Any] = {"group": group, "overwrite": overwrite, "keep": keep}
     if kept is not None:
-        return store_set(made, kept, place, **given)
+        return store_set(made, kept, place, beside=beside, **given)
     identity = provenance.fingerprint(made, lazy=False)
     if "frame" in made.dims:
         frames = provenance.frame_identities(made)
-        store.write_group(made, place, identity=identity, frames=frames, **given)
+        given |= {"frames": frames, "beside": beside}
+        store.write_group(made, place, identity=identity, **given)
         return store.open_zarr(place, group=group)
     # made once, for the store, for its files, and for what it corrects
     planes = store.write_group(made, place, identity=identity, **given)
@@ -164,6 +173,11 @@ def _is_whole(place: StoreLike, group: str, made: xr.Dataset) -> bool:
     """Return whether a group has frames already, in whatever form."""
     found = store.stated_identity(place, group)
     return found is not None and found.partition("-")[0] == provenance.fingerprint(made, lazy=False)
+
+
+def _flags_of(mask: Bits) -> tuple[Bits]:
+    """Return the flags that surroundings have given."""
+    return (mask & _OF_SURROUNDINGS,)
 
 
 def _over(plane: xr.Variable, dims: tuple[str, ...]) -> xr.Variable:

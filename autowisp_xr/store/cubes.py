@@ -24,6 +24,7 @@ from zarr.errors import ContainsArrayError
 from autowisp_xr import provenance, schema
 from autowisp_xr._compat import LateArray, OuterKey, late_variable
 from autowisp_xr.arrays import Planes
+from autowisp_xr.bridge.beside import Beside
 from autowisp_xr.bridge.memory_limit import MemoryLimit, limited
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.store import swap
@@ -157,6 +158,7 @@ def write_group(
     overwrite: bool,
     frames: Sequence[str] = (),
     keep: bool = False,
+    beside: Beside | None = None,
 ) -> dict[str, Planes]:
     """Write a Dataset to a group, as :func:`to_zarr` does, by an identity of its own.
 
@@ -172,6 +174,8 @@ def write_group(
         The identity of each frame: what is the same has the same pixels.
     keep
         Whether a group that holds something else is replaced, but for the frames that it has.
+    beside
+        What else is done with those frames that are written.
 
     Returns
     -------
@@ -182,7 +186,8 @@ def write_group(
         raise ValueError(f"{place}: a group of this name is used while others are written")
     if overwrite or not place.is_whole(identity) or swap.leftovers(place.folder):
         with place.sole_writer():
-            return _write(ds, place, identity, overwrite or keep, frames, keep=keep)
+            over = overwrite or keep
+            return _write(ds, place, identity, over, frames, beside, keep=keep)
     return {}
 
 
@@ -200,6 +205,7 @@ def _write(
     identity: str,
     overwrite: bool,
     frames: Sequence[str],
+    beside: Beside | None,
     *,
     keep: bool,
 ) -> dict[str, Planes]:
@@ -215,13 +221,18 @@ def _write(
         )
     begun = same and not found["complete"]
     if found and overwrite and not begun:
-        return _replace(ds, place, identity, frames, place if keep else None)
+        return _replace(ds, place, identity, frames, place if keep else None, beside)
     swap.discard(place.folder)
-    return fill(ds, place, identity, frames) if begun or not found else {}
+    return fill(ds, place, identity, frames, None, beside) if begun or not found else {}
 
 
 def _replace(
-    ds: xr.Dataset, place: Group, identity: str, frames: Sequence[str], earlier: Group | None
+    ds: xr.Dataset,
+    place: Group,
+    identity: str,
+    frames: Sequence[str],
+    earlier: Group | None,
+    beside: Beside | None,
 ) -> dict[str, Planes]:
     """Write what takes the place of a group, or the rest of it, and swap it in."""
     if place.folder is None:
@@ -232,7 +243,7 @@ def _replace(
     if place.beside.state().get("identity") != identity:
         swap.discard(place.folder)
     whole = place.beside.is_whole(identity)
-    written = {} if whole else fill(ds, place.beside, identity, frames, earlier)
+    written = {} if whole else fill(ds, place.beside, identity, frames, earlier, beside)
     swap.swap(place.folder)
     return written
 

@@ -8,7 +8,7 @@ they are left as they are.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,13 +21,18 @@ from zarr.codecs import BloscCodec
 
 from autowisp_xr import provenance, schema
 from autowisp_xr._compat import wait_for
-from autowisp_xr.arrays import Bools, Cube, Integers, Planes
+from autowisp_xr.arrays import Bools, Integers, Planes
 from autowisp_xr.bridge import blocks, planner
+from autowisp_xr.bridge.beside import Beside
 from autowisp_xr.bridge.progress import shown
 from autowisp_xr.flags import Flag
 from autowisp_xr.store.group import MARKS, STATE, Group
 from autowisp_xr.store.growing import FRAMES, take_over
 from autowisp_xr.store.variables import arrays_of, create
+
+_OF_MASTERS = 4
+"""By how much a chunk of a master is higher than one of a frame: a band of rows takes as many of
+these as there are frames, and one of those."""
 
 
 def storable(coord: xr.Variable) -> xr.Variable:
@@ -57,6 +62,8 @@ def encoding_of(ds: xr.Dataset) -> dict[str, dict[str, Any]]:
     for name, variable in planes.items():
         channels, height, width = variable.shape[-3:]
         rows = planner.chunk_rows(height, width, widest)
+        if "frame" not in ds.dims:
+            rows = min(_OF_MASTERS * rows, height)
         whole = -(-height // rows) * rows
         outer = (1,) if "frame" in variable.dims else ()
         lz4 = BloscCodec(cname="lz4", shuffle="bitshuffle", typesize=variable.dtype.itemsize)
@@ -79,12 +86,14 @@ def fill(
     identity: str,
     frames: Sequence[str] = (),
     earlier: Group | None = None,
+    beside: Beside | None = None,
 ) -> dict[str, Planes]:
     """Write what a group lacks of a Dataset of this identity, of which it has nothing else.
 
     Lazy planes are computed, a few frames at a time, each frame marked once it is written. Those
     that an ``earlier`` group has are linked from there, if the identities of ``frames`` are given.
-    Of a master, the planes are returned that were written.
+    What is ``beside`` is done for those that are computed. Of a master, the planes are returned
+    that were written.
     """
     names = [str(name) for name in ds.variables]
     state: dict[str, Any] = {"identity": identity, "variables": names, "complete": False}
@@ -99,7 +108,8 @@ def fill(
     elif group.folder:
         _discard_partial_files(group.folder, names)
     marks = [MARKS] if "frame" in ds.dims else []
-    written = _write(ds, Arrays(group, arrays_of(group, [*map(str, ds.data_vars), *marks])))
+    arrays = Arrays(group, arrays_of(group, [*map(str, ds.data_vars), *marks]))
+    written = _write(ds, arrays, beside)
     hashed = provenance.with_hashes(ds).attrs.get("history")
     ended: dict[str, Any] = {"history": hashed} if hashed else {}
     target = group.open("r+")
@@ -157,7 +167,7 @@ class Arrays:
         return self.group.__dask_tokenize__()
 
 
-def _write(ds: xr.Dataset, arrays: Arrays) -> dict[str, Planes]:
+def _write(ds: xr.Dataset, arrays: Arrays, beside: Beside | None) -> dict[str, Planes]:
     """Write all planes, and return those of a master."""
     import dask.array as da
     import dask.config
@@ -178,11 +188,14 @@ def _write(ds: xr.Dataset, arrays: Arrays) -> dict[str, Planes]:
     missing = np.flatnonzero(arrays.read(MARKS) == 0)
     left = [blocks.framewise(ds[name].variable[missing]) for name in planes]
     if missing.size:
-        plan = blocks.frames_at_once(left)
+        more = [blocks.framewise(one[missing]) for one in beside.operands] if beside else []
+        plan = blocks.frames_at_once([*left, *(one for one in more if one.dims == schema.DIMS)])
         shared = xr.Variable(("once",), written) if alone else None
-        operands = [xr.Variable(("frame",), missing).chunk(frame=1), shared, *left]
-        kernel = partial(_write_frame, names=planes, arrays=arrays)
-        (done,) = blocks.apply(kernel, operands, ("frame",), [bool], alone=True)
+        operands = [xr.Variable(("frame",), missing).chunk(frame=1), shared, *left, *more]
+        work = beside.work if beside else None
+        kernel = partial(_write_frame, names=planes, arrays=arrays, work=work)
+        # planes that several operands are made of are made once, in tasks of their own
+        (done,) = blocks.apply(kernel, operands, ("frame",), [bool], alone=not more)
         written, at_once = done.data, plan.at_once
     if written is not True:
         number = ds.sizes.get("frame", 1)
@@ -198,10 +211,17 @@ def _write_whole(names: list[str], planes: list[Planes], arrays: Arrays) -> Bool
 
 
 def _write_frame(
-    index: Integers, shared: Bools | None, *planes: Cube, names: list[str], arrays: Arrays
+    index: Integers,
+    shared: Bools | None,
+    *operands: Any,
+    names: list[str],
+    arrays: Arrays,
+    work: Callable[..., object] | None,
 ) -> tuple[Bools]:
     """Write all planes of one frame, then its mark; what the frames share is ``shared`` already."""
-    frame = int(index.item())
-    arrays.write(dict(zip(names, planes, strict=True)), slice(frame, frame + 1))
+    frame, number = int(index.item()), len(names)
+    arrays.write(dict(zip(names, operands[:number], strict=True)), slice(frame, frame + 1))
+    if work is not None:
+        work(*operands[number:])
     arrays.write({MARKS: np.ones(1, np.uint8)}, slice(frame, frame + 1))
     return (np.ones(1, bool),)

@@ -116,6 +116,27 @@ def test_masters_are_read_once_not_once_a_frame(night, monkeypatch):
     assert set(read) == {"V_60s"}
 
 
+def test_masters_are_at_hand_once_written_if_there_is_room(night, tmp_path, monkeypatch):
+    read = []
+
+    def noted(plane, key, real=cubes._StoredPlane.read):
+        read.append(plane.folder.name)
+        return real(plane, key)
+
+    monkeypatch.setattr(cubes._StoredPlane, "read", noted)
+    master = aw.open_zarr(night[0] / "recipe" / "night.zarr", group="masters/bias").compute()
+    largest = max(plane.nbytes for plane in master.data_vars.values())
+    for room in (10**9, largest, 0):
+        place = tmp_path / f"{room}.zarr"
+        with recipes.at_hand(room):
+            made = recipes.store_product(master.chunk(), None, place, group="masters/bias")
+        read.clear()
+        assert_frames_equal(made.compute(), master)
+        wanted = set() if room > largest else set(map(str, master.data_vars))
+        assert set(read) <= wanted
+        assert bool(read) == (room <= largest)
+
+
 def test_files_are_the_same_whatever_the_store_has(night):
     top, _ = night
     for path in (top / "pixels" / "calibrated").rglob("*.fits"):
