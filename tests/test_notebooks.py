@@ -22,6 +22,8 @@ def test_there_are_notebooks():
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    # frames that are fetched have a simulated twin
+    monkeypatch.setenv("AUTOWISP_XR_OFFLINE", "1")
     mpl.use("agg")
     names = {}
     for number, cell in enumerate(_code(path)):
