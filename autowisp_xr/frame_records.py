@@ -42,6 +42,7 @@ class FrameRecords:
     def __init__(self, steps: Iterable[Mapping[str, Any]]) -> None:
         self.steps = [dict(step) for step in steps]
         self._first = _first(self.steps)
+        self._begin = max(_begin(self.steps), self._first)
         self._own: dict[str, dict[int, dict[str, Any]]] = {}
         self._name_of: dict[str, str] = {}
         for number, step in enumerate(self.steps[self._first :], self._first):
@@ -104,7 +105,7 @@ class FrameRecords:
         last = str(self.steps[-1].get("id", ""))
         key = self._key(name, path)
         steps = self.steps if key is None else self.of(key)
-        facts = [fact for step in steps[self._first :] for fact in _facts(step)]
+        facts = [fact for step in steps[self._begin :] for fact in _facts(step)]
         if key is None and name and self._own:
             facts.append(name)
         return digest([last, facts]) if facts else last
@@ -114,6 +115,19 @@ def _first(steps: Sequence[Mapping[str, Any]]) -> int:
     """Return the number of the first step of which the parts by frame are those of the result."""
     gathered = [number for number, step in enumerate(steps) if "frames" in step]
     return gathered[-1] + 1 if gathered else 0
+
+
+def first_id(step: Mapping[str, Any]) -> str:
+    """Return the id of a step that follows from no other."""
+    return digest(["", {part: step[part] for part in ("verb", "options", "masters")}])
+
+
+def _begin(steps: Sequence[Mapping[str, Any]]) -> int:
+    """Return the number of the step at which frames were read that begin with it."""
+    for number in range(len(steps) - 1, 0, -1):
+        if steps[number].get("inputs") and steps[number]["id"] == first_id(steps[number]):
+            return number
+    return 0
 
 
 def _facts(step: Mapping[str, Any]) -> Iterator[Any]:

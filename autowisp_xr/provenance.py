@@ -34,7 +34,7 @@ from autowisp_xr.file_digests import hashed_entry as hashed_entry
 from autowisp_xr.file_digests import hashing as hashing
 from autowisp_xr.file_digests import sha1_of as sha1_of
 from autowisp_xr.file_digests import sha256_of
-from autowisp_xr.frame_records import FrameRecords, digest
+from autowisp_xr.frame_records import FrameRecords, digest, first_id
 
 UNKNOWN = "unknown"
 """The option ``noise`` of ``calibrate`` in a history where the noise was allowed to be unknown."""
@@ -194,6 +194,7 @@ def record(
     contents: Mapping[str, str] | None = None,
     of_set: Mapping[str, Any] | None = None,
     sets: Sequence[Mapping[str, Any]] = (),
+    begins: bool = False,
 ) -> xr.Dataset:
     """Return a copy of a Dataset with one more record in its history.
 
@@ -221,6 +222,8 @@ def record(
         not go into their files.
     sets
         The sets that are joined: ``frames``, the names that theirs have now, and ``history``.
+    begins
+        Whether what the frames are follows from ``files`` alone, whatever was before.
 
     Notes
     -----
@@ -240,11 +243,12 @@ def record(
         step["frames"] = dict(zip(_frame_names(source), made_of, strict=True))
     else:
         before = history(source)
-        begins = "frame" in source.dims and not before
-        if begins and files is None:
-            contents = dict(zip(_frame_names(source), _contents(source), strict=True))
+        if "frame" in source.dims and not before:
+            begins = True
+            if files is None:
+                contents = dict(zip(_frame_names(source), _contents(source), strict=True))
         if begins or contents:
-            step["id"] = digest(["", step])
+            step["id"] = first_id(step)
         else:
             step["id"] = digest([before[-1]["id"] if before else identity(source), step])
     entries = [file_entry(file) if isinstance(file, str) else dict(file) for file in files or ()]

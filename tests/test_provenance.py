@@ -346,14 +346,17 @@ def test_a_digest_that_failed_is_tried_again(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def raws(tmp_path_factory):
-    """Files of frames, two of which have one name."""
+    """Files of frames: two have one name, two bear histories of their own."""
     folder = tmp_path_factory.mktemp("raw")
     names = ["a/x.fits", "b/x.fits", "a/y.fits", "a/z.fits"]
     for number, name in enumerate(names):
         header = fits.Header({"IMAGETYP": "Light", "GAIN": 1.5, "RDNOISE": 6.0})
         (folder / name).parent.mkdir(exist_ok=True)
         fits.PrimaryHDU(np.full((5, 7), 90 + number, np.int16), header).writeto(folder / name)
-    return [str(folder / name) for name in names]
+    written = [
+        aw.to_fits(aw.open_fits(folder / name), folder / "c" / "{frame}.fits") for name in names[2:]
+    ]
+    return [*(str(folder / name) for name in names[:2]), *(path for (path,) in written)]
 
 
 def through_steps(paths):

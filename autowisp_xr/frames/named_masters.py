@@ -16,6 +16,7 @@ from autowisp_xr.frame_records import FrameRecords
 from autowisp_xr.frames.names import FITS_SUFFIX
 from autowisp_xr.frames.open import open_records
 from autowisp_xr.frames.parallel_scanning import scan
+from autowisp_xr.headers.lazy_header import LazyHeader
 
 _MASTERS = "masters"
 """Name of the directories in which masters are looked for."""
@@ -26,11 +27,18 @@ _BEGINNING = 2**16
 
 def identity_in(path: str) -> str:
     """Return the identity of the frame or master in a file, as its history gives it, or ""."""
+    return stated_in(path)[0]
+
+
+def stated_in(path: str) -> tuple[str, list[str]]:
+    """Return the identity in a file, and the lines of its COMMENT cards; nothing of other files."""
     try:
-        steps = provenance.steps_of(read_layout(path).history)
+        layout = read_layout(path)
     except (AutowispError, OSError):
-        return ""
-    return FrameRecords(steps).identity() if steps else ""
+        return "", []
+    steps = provenance.steps_of(layout.history)
+    identity = FrameRecords(steps).identity() if steps else ""
+    return identity, LazyHeader(layout.header).lines_of("COMMENT")
 
 
 class NamedMasters:

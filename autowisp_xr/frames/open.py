@@ -98,7 +98,8 @@ def open_records(
     source = ds.drop_vars(list(ds.data_vars))
     aside = {"skipped": {path: str(error) for path, error in skipped.items()}} if skipped else None
     files = list(_files(order, guesses))
-    return provenance.record(ds, "open_fits", options, source=source, files=files, of_set=aside)
+    given: dict[str, Any] = {"files": files, "of_set": aside, "begins": schema.is_raw(ds)}
+    return provenance.record(ds, "open_fits", options, source=source, **given)
 
 
 def _files(order: Arrangement, guesses: Mapping[str, Sequence[str]]) -> Iterator[dict[str, Any]]:

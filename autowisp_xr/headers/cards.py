@@ -7,7 +7,7 @@ dictionary would lose COMMENT, HISTORY and repeated keywords.
 import re
 import textwrap
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -163,11 +163,36 @@ def add_doubts(header: fits.Header, doubts: str) -> None:
     Long lines are broken between words, for a card loses the blanks at its end.
     """
     stated = " ".join(map(str, header["COMMENT"])) if "COMMENT" in header else ""
-    for line in filter(None, doubts.split("\n")):
-        cards = textwrap.wrap(ascii_text(line), _LINE)
+    for cards in _wrapped(doubts):
         if " ".join(cards) not in stated:
             for card in cards:
                 header.add_comment(card)
+
+
+def _wrapped(doubts: str) -> list[list[str]]:
+    return [textwrap.wrap(ascii_text(line), _LINE) for line in doubts.split("\n") if line]
+
+
+def has_doubts(comments: Sequence[str], doubts: str, before: str, word: str) -> bool:
+    """Return whether COMMENT cards bear doubts, as :func:`add_doubts` adds them, and no others.
+
+    Parameters
+    ----------
+    comments
+        The lines of the cards.
+    doubts
+        One a line.
+    before
+        The text of the header to which they were added.
+    word
+        How each begins.
+    """
+    lines = list(map(" ".join, _wrapped(doubts)))
+    beginnings = re.findall(f"^COMMENT {word}", before, re.MULTILINE)
+    number = len(beginnings) + sum(one.startswith(word) for one in lines)
+    stated = " ".join(comments)
+    there = all(one in stated for one in lines)
+    return there and number == sum(one.startswith(word) for one in comments)
 
 
 def without_part_of_sky(merged: fits.Header, first: fits.Header) -> fits.Header:

@@ -12,7 +12,6 @@ from autowisp_xr import provenance, store
 from autowisp_xr.bridge.beside import Beside
 from autowisp_xr.bridge.memory_limit import in_force
 from autowisp_xr.frames.atomic_write import remove_parts
-from autowisp_xr.frames.named_masters import identity_in
 from autowisp_xr.frames.write import Result
 from autowisp_xr.night import engines
 from autowisp_xr.night.plan import Product
@@ -88,7 +87,7 @@ class Exporter:
 
         unit, paths, _ = self._unit(made, product)
         identities = _identities(made, list(paths))
-        found = _found(unit, identities)
+        found = _found(unit, made, identities)
         self.record.begin_files({path: identities[path] for path in paths if path not in found})
         try:
             return unit.write_beside(made, through, note)
@@ -128,7 +127,7 @@ class Exporter:
         """Yield what became of each part of a unit, and before that, of what is there and stays."""
         of_frames, channels = "frame" in made.dims, made.sizes["channel"]
         identities = _identities(made, paths)
-        found = _found(unit, identities)
+        found = _found(unit, made, identities)
         yield Written(found=found)
         left = {path: identity for path, identity in identities.items() if path not in found}
         if not left:
@@ -156,11 +155,10 @@ def _identities(made: xr.Dataset, paths: Sequence[str]) -> dict[str, str]:
     return {path: own[number // channels] for number, path in enumerate(paths)}
 
 
-def _found(unit: Export, identities: Mapping[str, str]) -> dict[str, bool]:
+def _found(unit: Export, made: xr.Dataset, identities: Mapping[str, str]) -> dict[str, bool]:
     """Return the files that are there and stay, and whether each is what it is to be."""
-    found = {}
+    found: dict[str, bool] = {}
+    keeps = unit.kept(made, found)
     for path, identity in identities.items():
-        is_this = os.path.lexists(path) and identity_in(path) == identity
-        if is_this or (os.path.lexists(path) and path not in unit.replaces):
-            found[path] = is_this
+        keeps(path, identity)
     return found

@@ -37,6 +37,7 @@ from autowisp_xr.night.summarised_lines import counted
 from autowisp_xr.night.summary import Summary
 from autowisp_xr.night.units import check_units, wait_for_units, write_units
 from autowisp_xr.options import MIN_FLAT, CosmicRaysChoice, check_min_flat
+from autowisp_xr.recipes import remove_unused_inputs
 from autowisp_xr.steps.cosmic_rays import as_cosmic_rays
 
 _SUMMARY = "summary.txt"
@@ -296,6 +297,7 @@ def _look_for_leftovers(writer: Writer, prune: bool) -> None:
         summary.notes.append(found.note(removed=prune))
         if prune:
             found.remove(writer.record)
+    remove_unused_inputs(writer.record.store)
 
 
 def _left_to_others(exporter: Exporter, path: Path) -> str:

@@ -21,13 +21,16 @@ from autowisp_xr.addresses import file_of
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.fits.layout import read_layout
-from autowisp_xr.frames.names import FITS_SUFFIX, bare_name
+from autowisp_xr.frames.names import FITS_SUFFIX
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.night.camera_words import UNITS
 from autowisp_xr.night.measured_camera import KnownCamera
 from autowisp_xr.night.record import Record
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.summarised_lines import counted, named, plain
+
+DEEP = "deep"
+"""The folder of deep stacks among the results."""
 
 _SURE = 3.0
 """Uncertainties by which a camera measures otherwise than before."""
@@ -41,11 +44,10 @@ def why_again(made: xr.Dataset, earlier: xr.Dataset, lost: Collection[str]) -> s
     made, earlier
         The product now, and as an earlier run has left it.
     lost
-        Frames that are there and cannot be used.
+        Files that are there and cannot be used.
     """
     now, before = _origins(made), _origins(earlier)
-    unusable = {*lost, *map(bare_name, lost)}
-    if before.keys() & unusable or not before.keys() & now.keys():
+    if not before.keys().isdisjoint(lost) or before.keys().isdisjoint(now):
         return ""
     differing = {
         "more": now.keys() - before.keys(),
@@ -78,12 +80,8 @@ _KINDS = {*KINDS, _MASK}
 
 
 def _origins(ds: xr.Dataset) -> dict[str, Any]:
-    """Return size and time of change of the files of a product; of other frames their contents."""
-    files = provenance.files_of(ds)
-    found: dict[str, Any] = {one["path"]: (one["size"], one["changed"]) for one in files}
-    for step in provenance.history(ds):
-        found |= step.get("contents", {})
-    return found
+    """Return size and time of change of the files that a product was made of."""
+    return {one["path"]: (one["size"], one["changed"]) for one in provenance.files_of(ds)}
 
 
 def _masters(ds: xr.Dataset) -> dict[str, Any]:
@@ -192,9 +190,10 @@ def leftovers(record: Record, used: Collection[str], planned: Collection[str]) -
     planned
         The groups of all products of this run, made or not.
     """
+    homes = {*planned, *map(deep_place, planned)}
 
     def is_left(place: str, inputs: Sequence[str]) -> bool:
-        at_home = any(place == one or place.startswith((f"{one}/", f"{one}_")) for one in planned)
+        at_home = any(place == one or place.startswith((f"{one}/", f"{one}_")) for one in homes)
         gone = not all(os.path.exists(file_of(one)) for one in inputs)
         return bool(inputs) and (gone or (not at_home and set(inputs) <= set(used)))
 
@@ -209,6 +208,12 @@ def leftovers(record: Record, used: Collection[str], planned: Collection[str]) -
         if group not in planned and is_left(group, _inputs_of_group(record.store, group))
     ]
     return Leftovers(files, groups)
+
+
+def deep_place(group: str) -> str:
+    """Return the place among the results of the deep stack of a group of lights."""
+    place, _, name = group.rpartition("/")
+    return "/".join(part for part in (place.rpartition("/")[0], DEEP, name) if part)
 
 
 def _inputs_of_file(path: str) -> Iterator[str]:

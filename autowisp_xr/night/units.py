@@ -35,12 +35,13 @@ from autowisp_xr.bridge.memory_limit import limited
 from autowisp_xr.errors import AutowispError, BadImageError
 from autowisp_xr.frame_records import digest
 from autowisp_xr.frames.atomic_write import write_whole
-from autowisp_xr.frames.named_masters import identity_in
+from autowisp_xr.frames.named_masters import stated_in
 from autowisp_xr.frames.names import fill_template
 from autowisp_xr.frames.write import Result, write_beside, write_missing
+from autowisp_xr.headers.cards import has_doubts
 from autowisp_xr.locking import locked
 from autowisp_xr.night.record import leave_receipt
-from autowisp_xr.night.sentences import sentence
+from autowisp_xr.night.sentences import DOUBT, sentence
 
 
 class UnitError(AutowispError, ValueError):
@@ -77,7 +78,7 @@ class Export:
     replaces: tuple[str, ...] = ()
     """Files that may be replaced."""
     digests: bool = True
-    """Whether the digests of files are noted."""
+    """Whether the digests of files are noted, and results were looked at for doubts."""
     memory_limit: int | None = None
     """Bytes that a process may take; see :data:`~autowisp_xr.bridge.memory_limit.MemoryLimit`."""
 
@@ -126,7 +127,7 @@ class Export:
         with provenance.digests(self.digests):
             options: dict[str, Any] = {"hashes": self.digests, "report": note}
             # another process that carries out the same unit writes the same bytes
-            keeps = self._kept(found)
+            keeps = self.kept(made, found)
             write_missing(made, self.template, keeps, overwrite=True, **options)
         return Written(files=tuple(files), found=found)
 
@@ -136,16 +137,26 @@ class Export:
         """Write the files of frames in the pass that something else makes of them."""
         with provenance.digests(self.digests):
             options: dict[str, Any] = {"hashes": self.digests, "report": report}
-            return write_beside(made, self.template, self._kept({}), through, **options)
+            return write_beside(made, self.template, self.kept(made, {}), through, **options)
 
-    def _kept(self, found: dict[str, bool]) -> Callable[[str, str], bool]:
-        """Return what decides whether a file stays, and notes those that do."""
+    def kept(self, made: xr.Dataset, found: dict[str, bool]) -> Callable[[str, str], bool]:
+        """Return what decides by path and identity whether a file stays, and notes those that do.
+
+        One that may be replaced does not if its doubts are those of an earlier run. Where results
+        are not looked at, there are none to compare.
+        """
+        doubts, channels = doubts_of(made), made.sizes["channel"]
+        heads = np.atleast_1d(made["header"].values).tolist() if "header" in made.coords else []
+        number = {path: i // channels for i, path in enumerate(names_of(made, self.template))}
 
         def keeps(path: str, identity: str) -> bool:
             if not os.path.lexists(path):
                 return False
-            is_this = identity_in(path) == identity
-            if is_this or path not in self.replaces:
+            stated, comments = stated_in(path)
+            is_this, i = stated == identity, number[path]
+            before, own = str(heads[i]) if heads else "", doubts[i] if doubts else ""
+            holds = not self.digests or has_doubts(comments, own, before, DOUBT)
+            if path not in self.replaces or (is_this and holds):
                 found[path] = is_this
             return path in found
 

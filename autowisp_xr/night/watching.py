@@ -6,23 +6,29 @@ header, and as many bytes as that states.
 """
 
 import os
+import signal
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from autowisp_xr import frames, recipes
+from autowisp_xr import frames, provenance, recipes
 from autowisp_xr.addresses import file_of
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.fits.layout import read_layout
 from autowisp_xr.night.product_writing import STORE
+from autowisp_xr.night.record import Record
 from autowisp_xr.night.reduction import reduce
+from autowisp_xr.night.renewal import deep_place
 from autowisp_xr.night.summary import Summary
+from autowisp_xr.night.units import names_of
 from autowisp_xr.stack import RunningStack
 
-DEEP, STATE = "deep", "deep.zarr"
-"""The folder of deep stacks among the results, and the store in which they are saved."""
+STATE = "deep.zarr"
+"""The store among the results in which deep stacks are saved."""
 
 EVERY = 10.0
 """Seconds from one look at the folder to the next."""
@@ -39,7 +45,7 @@ def watch(
     pause: Callable[[float], None] = time.sleep,
     **options: Any,
 ) -> Summary | None:
-    """Reduce a night while it is observed, until it is interrupted (Ctrl-C).
+    """Reduce a night while it is observed, until it is interrupted (Ctrl-C, SIGTERM).
 
     Parameters
     ----------
@@ -60,7 +66,8 @@ def watch(
     The summary of the last reduction; None without any. In ``out`` is what ``reduce`` makes of the
     night, and in ``out/deep`` a :class:`~autowisp_xr.RunningStack` of each set of lights, which is
     written anew when frames come to it. A set whose masters changed is stacked from the beginning.
-    The stacks are saved in ``out/deep.zarr`` at the end, and taken up from there.
+    The stacks are saved in ``out/deep.zarr`` at the end, and taken up from there. A file in
+    ``out/deep`` that somebody has changed, or that is no file of this, stays as it is.
 
     Raises
     ------
@@ -74,25 +81,45 @@ def watch(
     before: dict[str, _Version] = {}
     done: dict[str, _Version] = {}
     report(f"watching {source}, a look every {every:g} s; Ctrl-C ends it")
-    try:
-        while True:
-            now = dict(_versions(source, target))
-            ready = {
-                path: version
-                for path, version in now.items()
-                if done.get(path) == version or (before.get(path) == version and is_whole(path))
-            }
-            if ready != done:
-                waiting = [path for path in now if path not in ready]
-                summary = reduce(night, out, skip=waiting, report=report, **options)
-                done = ready
-                deep.follow(summary)
-            before = now
-            pause(every)
-    except KeyboardInterrupt:
-        report("interrupted: saving the deep stacks")
-        deep.save()
+    left_alone = [*options.pop("skip", ())]
+    with _ended_like_by_a_key():
+        try:
+            while True:
+                now = dict(_versions(source, target))
+                ready = {
+                    path: version
+                    for path, version in now.items()
+                    if done.get(path) == version or (before.get(path) == version and is_whole(path))
+                }
+                if ready != done:
+                    skip = [*left_alone, *(path for path in now if path not in ready)]
+                    summary = reduce(night, out, skip=skip, report=report, **options)
+                    done = ready
+                    deep.follow(summary)
+                before = now
+                pause(every)
+        except KeyboardInterrupt:
+            report("interrupted: saving the deep stacks")
+            deep.save()
     return summary
+
+
+@contextmanager
+def _ended_like_by_a_key() -> Iterator[None]:
+    """Let SIGTERM, by which services and queues of jobs end a process, do what Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        # only there Python takes signals
+        yield
+        return
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def is_whole(path: str) -> bool:
@@ -148,10 +175,18 @@ class DeepStacks:
             return
         stack.update(new)
         result = stack.result()
-        place = self.target / DEEP / Path(group).name
-        name = str(place).replace("{", "{{").replace("}", "}}")
+        name = str(self.target / deep_place(group)).replace("{", "{{").replace("}", "}}")
         channel = "" if result.sizes["channel"] == 1 else "_{CLRCHNL}"
-        for path in result.autowisp.to_fits(f"{name}{channel}.fits", overwrite=True):
+        template = f"{name}{channel}.fits"
+        record = Record(self.target, self.target / STORE)
+        for path in names_of(result, template):
+            why = record.why_kept(path)
+            if why:
+                raise AutowispError(f"{path} stays as it is: {why}")
+        written = result.autowisp.to_fits(template, overwrite=True)
+        record.add(map(provenance.hashed_entry, written))
+        record.save()
+        for path in written:
             self.report(f"{path}: {len(stack)} frames")
 
     def _saved(self, group: str) -> RunningStack:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+import zarr
 
 from autowisp_xr import provenance, store
 from autowisp_xr.arrays import Bits
@@ -25,7 +26,7 @@ from autowisp_xr.bridge.beside import Beside
 from autowisp_xr.errors import AutowispWarning, CalibrationError
 from autowisp_xr.flags import Flag
 from autowisp_xr.recipes.linked_files import linked, with_linked
-from autowisp_xr.recipes.masters import opened, reference, referred
+from autowisp_xr.recipes.masters import INPUTS, opened, reference, referred
 from autowisp_xr.recipes.recipe import ARITHMETIC, Known, Recipe
 from autowisp_xr.schema import DIMS
 from autowisp_xr.steps.fringe_scale import Scale
@@ -167,6 +168,19 @@ def outline(place: StoreLike, *, group: str) -> xr.Dataset:
     if text is None:
         return ds
     return provenance.with_history(ds, [*provenance.history(ds), *json.loads(text)["steps"]])
+
+
+def remove_unused_inputs(place: StoreLike) -> None:
+    """Remove masters of other nights, and masks, that no group of a store refers to any more."""
+    unused = {f"{INPUTS}/{name}" for name in store.groups_of(place, INPUTS)}
+    for group in store.groups_of(place) if unused else ():
+        text = zarr.open_group(store_at(place), path=group, mode="r").attrs.get(RECIPE)
+        if text is not None:
+            written = json.loads(str(text))
+            named = (*written["masters"].values(), *written["masks"])
+            unused -= {one["group"] for one in named}
+    for group in unused:
+        store.remove(place, group)
 
 
 def _is_whole(place: StoreLike, group: str, made: xr.Dataset) -> bool:

@@ -17,14 +17,15 @@ from autowisp_xr.store import growing
 from tests.night.reducing import reduce
 
 LIGHTS = "calibrated/V_60s"
+LIGHT = [f"object-000{i}" for i in (1, 2, 3)]
 
 
 @pytest.fixture(scope="module")
 def pool(sky, tmp_path_factory):
-    """Raw files of all frames that there may be, as a camera writes them."""
+    """Raw files of all frames that there may be; the last light is of a later session."""
     folder = tmp_path_factory.mktemp("pool")
-    for frames in (sky.bias(4), sky.objects(4)):
-        aw.to_fits(frames.assign_attrs(history=""), folder / "{RAWFNAME}.fits")
+    for frames in (sky.bias(2), sky.dark(3), sky.objects(3), sky.objects(1, start=4)):
+        aw.to_fits(frames, folder / "{RAWFNAME}.fits")
     return folder
 
 
@@ -34,30 +35,29 @@ def add(pool, *names):
         shutil.copy2(pool / f"{name}.fits", "raw")
 
 
-@pytest.fixture(scope="module", params=["recipe", "pixels"])
-def first(request, pool, sky, tmp_path_factory):
-    """A night of three biases and three lights, its results, and how they are stored."""
+@pytest.fixture(scope="module")
+def first(pool, sky, tmp_path_factory):
+    """A night of two biases, two darks and three lights, and its results."""
     top = tmp_path_factory.mktemp("first")
     (top / "night").mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(top / "night")
-        add(pool, *(f"{kind}-000{i}" for kind in ("bias", "object") for i in (1, 2, 3)))
-        reduce("raw", "out", camera=sky.camera, store=request.param)
+        add(pool, *(f"{kind}-000{i}" for kind in ("bias", "dark") for i in (1, 2)), *LIGHT)
+        reduce("raw", "out", camera=sky.camera)
     shutil.copytree(top / "night", top / "kept")
-    return top, request.param
+    return top
 
 
 @pytest.fixture
 def again(first, sky, monkeypatch):
     """A function that reduces the night again, and gives its summary and what it wrote."""
-    top, form = first
-    shutil.rmtree(top / "night")
-    shutil.copytree(top / "kept", top / "night")
-    monkeypatch.chdir(top / "night")
+    shutil.rmtree(first / "night")
+    shutil.copytree(first / "kept", first / "night")
+    monkeypatch.chdir(first / "night")
 
     def run(out="out", **options):
         before = files(out)
-        summary = reduce("raw", out, **{"camera": sky.camera, "store": form} | options)
+        summary = reduce("raw", out, **{"camera": sky.camera} | options)
         after = files(out)
         return summary, {name for name in before | after if before.get(name) != after.get(name)}
 
@@ -81,109 +81,123 @@ def planes_of(frame):
     ]
 
 
-def assert_as_if_new(again):
+def assert_as_if_new(again, **options):
     """Compare with the results of a first run, to the bit."""
-    again("fresh")
+    again("fresh", **options)
     assert files("out").keys() == files("fresh").keys()
     for name in files("out"):
         with fits.open(f"out/{name}") as ours, fits.open(f"fresh/{name}") as theirs:
             for one, other in zip(ours, theirs, strict=True):
                 np.testing.assert_array_equal(one.data, other.data)
-    for group in ("masters/bias", LIGHTS):
+    for group in ("masters/dark_60s", LIGHTS):
         ours, theirs = (
             aw.open_zarr(f"{out}/night.zarr", group=group).drop_attrs() for out in ("out", "fresh")
         )
         xr.testing.assert_identical(ours.compute(), theirs.compute())
 
 
-def test_one_light_more_is_made_and_the_others_stay(again, pool):
+def test_each_run_makes_what_is_new_and_what_depends_on_it_and_the_last_nothing(again, pool):
     stored = planes_of("object-0003")
     # before the others
     shutil.copy2(pool / "object-0004.fits", "raw/a.fits")
     summary, written = again()
     assert written == {f"{LIGHTS}/object-0004.fits"}
     assert (summary.exit_status, summary.failed, summary.leftovers) == (0, {}, ())
-    assert [made.again for made in summary.made] == ["", "1 frame more (a.fits), 3 frames kept"]
+    assert [made.again for made in summary.made] == ["", "", "1 frame more (a.fits), 3 frames kept"]
     assert "made again: 1 frame more (a.fits), 3 frames kept" in str(summary)
     assert planes_of("object-0003") == stored
-    assert_as_if_new(again)
+
+    add(pool, "dark-0003")
     summary, written = again()
-    assert written == set()
+    lights = {f"{LIGHTS}/object-000{i}.fits" for i in (1, 2, 3, 4)}
+    assert written == {"masters/dark_60s.fits", *lights}
     assert summary.failed == {}
+    of_dark, of_lights = "1 frame more (dark-0003.fits)", "another dark, none kept"
+    assert [made.again for made in summary.made] == ["", of_dark, of_lights]
+    assert_as_if_new(again)
+
+    summary, written = again()
+    assert (written, summary.failed) == (set(), {})
     assert {made.again for made in summary.made} == {""}
 
 
-def test_one_bias_more_makes_all_that_depends_on_it_again(again, pool):
-    add(pool, "bias-0004")
-    summary, written = again()
-    assert written == {"masters/bias.fits", *(f"{LIGHTS}/object-000{i}.fits" for i in (1, 2, 3))}
-    assert [made.again for made in summary.made] == [
-        "1 frame more (bias-0004.fits)",
-        "another bias, none kept",
-    ]
-    assert_as_if_new(again)
+def test_a_light_that_changed_is_made_again_alone_where_nothing_can_be_linked_too(
+    again, monkeypatch
+):
+    def link(*_):
+        raise OSError("no links here")
 
-
-def test_a_light_that_changed_is_made_again_alone(again):
+    pixels = {"out": "pixels", "store": "pixels"}
+    again(**pixels)
+    monkeypatch.setattr(growing, "os", SimpleNamespace(link=link))
     with fits.open("raw/object-0002.fits", mode="update") as hdus:
         hdus[0].data[5, 7] += 1
-    summary, written = again()
+    summary, written = again(**pixels)
     assert summary.failed == {}
     assert written == {f"{LIGHTS}/object-0002.fits"}
     assert summary.made[-1].again == "1 frame changed (object-0002.fits), 2 frames kept"
 
 
-def test_results_of_a_light_that_is_gone_are_listed_and_removed_on_request(again):
-    os.remove("raw/object-0002.fits")
-    gone, mine = f"out/{LIGHTS}/object-0002.fits", f"out/{LIGHTS}/object-0001.fits"
+def test_results_of_lights_that_are_gone_are_listed_and_removed_on_request(again):
+    for name in ("object-0002", "object-0003"):
+        os.remove(f"raw/{name}.fits")
+    gone, worked_on = (f"out/{LIGHTS}/object-000{i}.fits" for i in (2, 3))
     shutil.copy(gone, f"out/{LIGHTS}/mine.fits")
+    fits.setval(worked_on, "CRVAL1", value=83.8)
     summary, written = again()
     assert (written, summary.leftovers) == (set(), (gone,))
     assert "prune=True (--prune) removes those" in str(summary)
-    assert aw.open_zarr("out/night.zarr", group=LIGHTS).sizes["frame"] == 2
+    assert aw.open_zarr("out/night.zarr", group=LIGHTS).sizes["frame"] == 1
     summary, written = again(prune=True)
     assert written == {f"{LIGHTS}/object-0002.fits"}
     assert "removed, because their frames are gone" in str(summary)
-    assert os.path.exists(mine)
-    assert os.path.exists(f"out/{LIGHTS}/mine.fits")
     assert again(prune=True)[0].leftovers == ()
 
 
-def test_a_result_of_a_light_that_is_gone_stays_where_somebody_has_worked_on_it(again):
-    os.remove("raw/object-0002.fits")
-    fits.setval(f"out/{LIGHTS}/object-0002.fits", "CRVAL1", value=83.8)
-    summary, written = again(prune=True)
-    assert (written, summary.leftovers) == (set(), ())
-
-
 def test_a_set_of_which_all_frames_are_gone_goes_with_its_group(again):
-    for i in (1, 2, 3):
-        os.remove(f"raw/object-000{i}.fits")
+    for name in LIGHT:
+        os.remove(f"raw/{name}.fits")
     summary, written = again(prune=True)
-    assert written == {f"{LIGHTS}/object-000{i}.fits" for i in (1, 2, 3)}
+    assert written == {f"{LIGHTS}/{name}.fits" for name in LIGHT}
     assert summary.leftovers[-1] == LIGHTS
     assert not os.path.exists(f"out/{LIGHTS}")
     assert not os.path.exists(f"out/night.zarr/{LIGHTS}")
 
 
-def test_another_night_and_other_options_need_to_be_allowed(again, pool):
+def test_another_night_and_other_options_need_to_be_allowed(again):
     other = Camera(gain=2, read_noise=3)
     assert "overwrite it" in next(iter(again(camera=other)[0].failed.values()))
-    for i in (1, 2, 3):
-        os.rename(f"raw/object-000{i}.fits", f"raw/other-{i}.fits")
+    for name in LIGHT:
+        os.rename(f"raw/{name}.fits", f"raw/other-{name}.fits")
     summary, written = again()
     assert len(summary.failed) == 3
     assert written == set()
 
 
-def test_frames_that_a_file_system_cannot_link_are_copied(again, pool, monkeypatch):
-    def link(*_):
-        raise OSError("no links here")
+def doubted(out):
+    """Names of the files whose headers doubt the sky of their frames."""
+    folder = f"{out}/{LIGHTS}"
+    headers = {name: fits.getheader(f"{folder}/{name}") for name in sorted(os.listdir(folder))}
+    return [
+        name
+        for name, header in headers.items()
+        if "DOUBT: the sky of" in str(header.get("COMMENT"))
+    ]
 
-    monkeypatch.setattr(growing, "os", SimpleNamespace(link=link))
-    add(pool, "object-0004")
-    assert again()[1] == {f"{LIGHTS}/object-0004.fits"}
-    assert_as_if_new(again)
+
+def test_files_bear_the_doubts_of_the_last_run_that_looked(sky, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for frames in (sky.bias(2), sky.objects(1), sky.objects(1, start=2, sky=200)):
+        aw.to_fits(frames, "raw/{RAWFNAME}.fits")
+    reduce("raw", "out", camera=sky.camera)
+    assert doubted("out") == ["object-0002.fits"]
+    aw.to_fits(sky.objects(2, start=3, sky=200), "raw/{RAWFNAME}.fits")
+    summary = reduce("raw", "out", camera=sky.camera)
+    assert any("the sky of 1 of 4 frames (object-0001)" in note for note in summary.made[-1].notes)
+    assert doubted("out") == ["object-0001.fits"]
+    before = files("out")
+    reduce("raw", "out", camera=sky.camera, checks=False)
+    assert files("out") == before
 
 
 # ---------------------------------------------------------------------- the camera
@@ -211,8 +225,7 @@ def test_a_gain_without_an_uncertainty_or_another_camera_is_what_it_is_now():
 
 def test_one_flat_more_does_not_change_the_camera_that_was_measured(sky, write_night, tmp_path):
     unknown = Camera(overscan=sky.camera.overscan, image_area=sky.camera.image_area)
-    flats = [one.assign_attrs(history="") for one in (sky.bias(4), sky.flat(4), sky.objects(1))]
-    folder = write_night(*flats)
+    folder = write_night(sky.bias(4), sky.flat(4), sky.objects(1))
     shutil.move(folder / "flat-0004.fits", tmp_path)
     reduce(folder, tmp_path / "out", camera=unknown)
     text = (tmp_path / "out" / "camera.toml").read_text()

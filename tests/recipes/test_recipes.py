@@ -14,7 +14,7 @@ import zarr
 import autowisp_xr as aw
 from autowisp_xr import provenance, recipes, schema, simulate
 from autowisp_xr.errors import BadImageError, CalibrationError
-from autowisp_xr.recipes import stored_sets
+from autowisp_xr.recipes import masters, stored_sets
 from autowisp_xr.regions import ChannelSlice
 from autowisp_xr.store import cubes, filling
 from autowisp_xr.testing import assert_frames_equal
@@ -187,6 +187,18 @@ def test_masters_that_were_replaced_are_refused(night, tmp_path):
         aw.open_zarr(store, group=GROUP)
 
 
+def test_masters_and_masks_that_nothing_refers_to_are_removed(night, tmp_path):
+    store = tmp_path / "night.zarr"
+    shutil.copytree(night[0] / "recipe" / "night.zarr", store)
+    used = aw.store.groups_of(store, recipes.INPUTS)
+    assert used
+    other = aw.open_zarr(store, group="masters/bias").compute()
+    masters.reference(store, other)
+    assert len(aw.store.groups_of(store, recipes.INPUTS)) == len(used) + 1
+    recipes.remove_unused_inputs(store)
+    assert aw.store.groups_of(store, recipes.INPUTS) == used
+
+
 def test_a_set_that_is_there_in_either_form_stays(night):
     top, given = night
     state = attributes(top / "pixels" / "night.zarr").asdict()
@@ -284,8 +296,8 @@ def golden():
 
 
 def test_whoever_changes_a_bit_of_the_arithmetic_raises_its_number():
-    raw, masters = golden()
-    made = recipes.Recipe(options={"scale_dark": "down"}).apply(raw, masters)
+    raw, applied = golden()
+    made = recipes.Recipe(options={"scale_dark": "down"}).apply(raw, applied)
     digest = hashlib.sha256()
     for name in sorted(map(str, made.data_vars)):
         digest.update(made[name].values.astype(made[name].dtype.newbyteorder("<")).tobytes())
