@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import methodcaller
@@ -99,8 +100,8 @@ class Writer:
         while good and number != len(good):
             number, remarks = len(good), Remarks()
             try:
-                # what frames share is made of the same masters before they are stored and after
-                with remembering({}):
+                # what lights share is made of the same masters before they are stored and after
+                with nullcontext() if product.is_master else remembering({}):
                     made = recipe(good, remarks)
                     return self._write(product, good, made, remarks, overwrite)
             except (AutowispError, OSError, ValueError) as error:
