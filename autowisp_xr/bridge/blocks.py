@@ -195,15 +195,16 @@ def _eager(
     given = [None if one is None else (one.dims, one.values) for one in operands]
 
     def work(block: Mapping[str, slice]) -> None:
-        wide, inside = dict(block), dict(block)
-        if reach:
+        # whole frames have all their neighbours
+        wide, inside, is_band = dict(block), dict(block), reach > 0 and "y" in block
+        if is_band:
             rows = block["y"]
             first = max(rows.start - reach, 0)
             wide["y"] = slice(first, rows.stop + reach)
             inside["y"] = slice(rows.start - first, rows.stop - first)
         cut = (one if one is None else one[1][_index(one[0], wide)] for one in given)
         for result, part in zip(results, kernel(*cut), strict=True):
-            result[_index(dims, block)] = part[_index(dims, inside)] if reach else part
+            result[_index(dims, block)] = part[_index(dims, inside)] if is_band else part
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(work, blocks))
