@@ -56,7 +56,7 @@ def _run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
-        print("autowisp-xr: interrupted", file=sys.stderr)
+        print("autowisp-xr: interrupted; what is done is kept", file=sys.stderr)
         return 130
     except (AutowispError, OSError, ValueError, MemoryError) as error:
         if values["debug"]:

@@ -178,7 +178,7 @@ class Summary:
     def _where(self, made: Made) -> str:
         """Name the files of a product by one name, in the directory of the results."""
         if not made.files:
-            return "no file of it was written"
+            return f"{made.group} of the store, without files"
         if len(made.files) == 1:
             path = Path(made.files[0])
             return f"{path.relative_to(self.out) if path.is_relative_to(self.out) else path}"

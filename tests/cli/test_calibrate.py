@@ -254,4 +254,4 @@ def test_a_full_date_needs_no_time_beside_it(frames, here):
 def test_an_interrupted_run_reports_so_in_a_line(frames, calibrator, capsys):
     calibrator.fails = {"f9.fits": KeyboardInterrupt()}
     assert main(["calibrate", "raw", "--calibrated-fname", "one.fits"]) == 130
-    assert capsys.readouterr().err.endswith("autowisp-xr: interrupted\n")
+    assert capsys.readouterr().err.endswith("autowisp-xr: interrupted; what is done is kept\n")
