@@ -183,7 +183,7 @@ def test_a_wrong_call_names_what_is_wrong(frames, calibrator, capsys, arguments,
 
 def test_help_has_units_defaults_and_percent_signs(capsys):
     with pytest.raises(SystemExit) as stop:
-        run("--help")
+        run("--help-all")
     assert stop.value.code == 0
     printed = capsys.readouterr().out
     for words in ("e/ADU", "(default: 3.0)", "%Y%m%d", "masters:", "the sensor:", "[CHANNEL:]FILE"):

@@ -370,7 +370,7 @@ def test_only_the_high_master_is_in_the_exit_status(frames, master_flat_maker, c
 
 def test_help_has_units_defaults_and_how_to_switch_tests_off(capsys):
     with pytest.raises(SystemExit) as stop:
-        run("--help")
+        run("--help-all")
     assert stop.value.code == 0
     printed = re.sub(r"\s+", " ", capsys.readouterr().out)
     for words in (
