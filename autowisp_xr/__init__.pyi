@@ -53,6 +53,7 @@ from .overscan_fits import OverscanCorrection as OverscanCorrection
 from .overscan_fits import overscan_correction as overscan_correction
 from .recipes import open_zarr as open_zarr
 from .regions import Region as Region
+from .report import report as report
 from .response import Linearity as Linearity
 from .stack import Match as Match
 from .stack import RunningStack as RunningStack

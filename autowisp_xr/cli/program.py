@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
-from autowisp_xr.cli import calibrate, camera, completion, flat, reduce, stack, units
+from autowisp_xr.cli import calibrate, camera, completion, flat, reduce, report, stack, units
 from autowisp_xr.cli.options import Command, commands
 from autowisp_xr.cli.parser import program
 from autowisp_xr.cli.reporting import in_options, reporting
@@ -21,6 +21,7 @@ _RUN: Mapping[str, Callable[[Namespace], int]] = {
     "info": reduce.info,
     "camera": camera.camera,
     "reduce": reduce.reduce,
+    "report": report.run,
     "run": units.run,
     "calibrate": calibrate.run,
     "stack": stack.run,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from autowisp_xr.cli.loading import load
+from autowisp_xr.cli.report import finish
 from autowisp_xr.cli.settings import in_table
 from autowisp_xr.cli.values import OptionError
 
@@ -22,6 +23,7 @@ def demo(options: Namespace) -> int:
     started = time.monotonic()
     demo(options.out, report=print)
     print(f"\n{options.out}/ has raw/, camera.toml, reduced/ (see summary.txt) and deep.fits")
+    finish(f"{options.out}/reduced", wanted=True)
     print(f"done in {time.monotonic() - started:.1f} s")
     return 0
 
@@ -77,6 +79,8 @@ def reduce(options: Namespace) -> int:
         return 1
     print()
     show(summary, console)
+    if summary.made:
+        finish(options.out, wanted=options.report)
     return summary.exit_status
 
 

@@ -221,7 +221,7 @@ def reduce(
         raise ValueError(sentence("masters_in_results", path=target))
     with ExitStack() as held:
         held.enter_context(limited(memory_limit))
-        _claim(target, held)
+        claim(target, held)
         client = held.enter_context(workers_of(scheduler, workers)) if fits else None
         held.enter_context(provenance.digests(checks))
         held.enter_context(dask.config.set(threads()))
@@ -345,7 +345,7 @@ def _check_room(target: Path, overwrite: bool) -> None:
         raise FileExistsError(sentence("not_of_earlier_run", path=target))
 
 
-def _claim(target: Path, held: ExitStack) -> None:
+def claim(target: Path, held: ExitStack) -> None:
     """Keep others away from the results while they are made; they have a directory then."""
     try:
         killed = held.enter_context(locked(str(target / _LOCK), str(target)))

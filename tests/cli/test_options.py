@@ -13,7 +13,18 @@ from autowisp_xr.cli.settings import resolve
 from autowisp_xr.kinds import EXPOSURE_TOLERANCE
 from autowisp_xr.options import MIN_FLAT
 
-COMMANDS = ("demo", "info", "camera", "reduce", "run", "calibrate", "stack", "flat", "completion")
+COMMANDS = (
+    "demo",
+    "info",
+    "camera",
+    "reduce",
+    "report",
+    "run",
+    "calibrate",
+    "stack",
+    "flat",
+    "completion",
+)
 OPTIONS = [
     pytest.param(option, id=f"{name} {option.names[0]}")
     for name, command in commands().items()

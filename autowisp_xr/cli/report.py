@@ -1,0 +1,30 @@
+"""``autowisp-xr report`` and the last lines of commands that make results: a page about a night."""
+
+import shlex
+from argparse import Namespace
+
+from autowisp_xr.cli.loading import load
+
+
+def run(options: Namespace) -> int:
+    """Write the page about results, and previews if they are wanted."""
+    load("dask.array", "autowisp_xr.night.recorded")
+    from autowisp_xr import report
+
+    print(f"wrote {report(options.out, previews=options.previews or None)}")
+    return 0
+
+
+def finish(out: str, *, wanted: bool) -> None:
+    """End a command with a page about its results, or the line that would make one."""
+    from autowisp_xr import report
+    from autowisp_xr.errors import MissingPackageError
+
+    command = f"autowisp-xr report {shlex.quote(str(out))}"
+    if not wanted:
+        print(f"for a page about it, with pictures: {command}")
+        return
+    try:
+        print(f"a page about it: {report(out)}")
+    except MissingPackageError as error:
+        print(f"{error}, then {command}")
