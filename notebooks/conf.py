@@ -19,6 +19,7 @@ extensions = [
 exclude_patterns = ["_build", "generated/*.pyi"]
 html_theme = "furo"
 html_title = "autowisp_xr"
+html_show_copyright = False
 html_static_path = ["images"]
 
 # pages are built from notebooks without outputs; they are kept so in git
