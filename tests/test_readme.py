@@ -1,4 +1,4 @@
-"""What the README shows works when it is pasted."""
+"""What the README and the manual show works when it is pasted."""
 
 import re
 import shlex
@@ -14,7 +14,10 @@ from autowisp_xr import image_calibration, image_smoothing
 from autowisp_xr.cli import main
 from autowisp_xr.night.demo import pulls
 
-README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+NIGHT = (ROOT / "notebooks" / "night.md").read_text(encoding="utf-8")
+COMING_FROM = (ROOT / "notebooks" / "how-to" / "coming-from.md").read_text(encoding="utf-8")
 
 
 def test_the_example_for_a_notebook_runs_and_is_right(tmp_path, monkeypatch):
@@ -43,7 +46,7 @@ def test_the_example_for_a_notebook_runs_and_is_right(tmp_path, monkeypatch):
 
 
 def test_the_camera_file_it_shows_is_one(tmp_path):
-    (text,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    (text,) = re.findall(r"```toml\n(.*?)```", NIGHT, re.DOTALL)
     (tmp_path / "camera.toml").write_text(text, encoding="utf-8")
     assert aw.Camera.from_toml(tmp_path / "camera.toml").gain == 1.38
     # the lines that are commented out are right, too
@@ -91,7 +94,7 @@ def test_its_command_lines_run(small_night, capsys):
 
 
 def test_every_name_in_its_table_for_users_of_autowisp_is_there():
-    table = re.search(r"\| documented in AutoWISP.*?\n\n", README, re.DOTALL)[0]
+    table = re.search(r"\| documented in AutoWISP.*?\n\n", COMING_FROM, re.DOTALL)[0]
     rows = [line.split("|")[1:3] for line in table.strip().splitlines()[2:]]
     houses = {
         "image_calibration.Calibrator": image_calibration.Calibrator(),
@@ -125,3 +128,10 @@ def test_every_name_in_its_table_for_users_of_autowisp_is_there():
     others = set(re.findall(r"`(\w+)`", row)) - configured
     assert len(others) == 6
     maker(master_stack_config={name: 5 if "combine" in name else None for name in others})
+
+
+def test_links_of_the_readme_lead_somewhere():
+    links = re.findall(r"\]\(([\w/.-]+)\)", README)
+    assert len(links) > 8
+    for link in links:
+        assert (ROOT / link).exists(), link
