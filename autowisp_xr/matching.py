@@ -250,7 +250,7 @@ def reason_against(
         if name in matching.allow_mismatch:
             continue
         theirs, own = getattr(wanted, name), getattr(candidate, name)
-        if not (is_known(theirs) and is_known(own)):
+        if theirs == own or not (is_known(theirs) and is_known(own)):
             continue
         fits = _FITS.get(name)
         same = comparable(theirs) == comparable(own)

@@ -19,13 +19,15 @@ _SECTION = re.compile(r"\[\s*(\d+)\s*:\s*(\d+)\s*,\s*(\d+)\s*:\s*(\d+)\s*\]")
 
 def _whole_numbers(value: "Region | ChannelSlice", what: str) -> None:
     """Make all fields of a frozen dataclass plain integers, or name the one that is none."""
-    for field in fields(value):
-        given = getattr(value, field.name)
+    for name, given in vars(value).items():
+        # a night has tens of thousands of areas
+        if type(given) is int:
+            continue
         try:
-            object.__setattr__(value, field.name, operator.index(given))
+            object.__setattr__(value, name, operator.index(given))
         except TypeError:
             raise CalibrationError(
-                f"{what} is given in whole pixels, its {field.name} is {given!r}"
+                f"{what} is given in whole pixels, its {name} is {given!r}"
             ) from None
 
 

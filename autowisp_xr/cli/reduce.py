@@ -31,11 +31,11 @@ def demo(options: Namespace) -> int:
 def info(options: Namespace) -> int:
     """Print the frames that there are, and which would correct which."""
     load("dask.array", "autowisp_xr.night.listing", "autowisp_xr.night.night_tree")
-    from autowisp_xr import night, open_night
+    from autowisp_xr import night
 
     paths = options.paths[0] if len(options.paths) == 1 else options.paths
-    tree = open_night(paths, manifest=options.manifest, **_arguments(options))
-    print(night.info(tree), end="")
+    table = night.table_of_night(paths, manifest=options.manifest, **_arguments(options))
+    print(night.info(table), end="")
     return 0
 
 

@@ -5,6 +5,7 @@ from .copies import copies_of as copies_of
 from .finding import find_files as find_files
 from .finding import passed_over as passed_over
 from .manifest import Manifest as Manifest
+from .open import check_together as check_together
 from .open import open_records as open_records
 from .parallel_scanning import scan as scan
 from .scanning import FileRecord as FileRecord

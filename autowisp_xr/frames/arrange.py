@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TypeVar
 
 from autowisp_xr import schema
@@ -174,11 +175,15 @@ def _placed(
     record: FileRecord, cut: ChannelSlice, height: int, width: int, y: int = 0, x: int = 0
 ) -> FileRecord:
     """Return the record, its header with the place of its pixels if that is not the raw frame."""
-    area = Region(xmin=x, xmax=x + width * cut.x_step, ymin=y, ymax=y + height * cut.y_step)
-    header = with_place(record.header, cut, area)
+    header = with_place(record.header, cut, _area(cut, height, width, y, x))
     if header is record.header:
         return record
     return replace(record, layout=replace(record.layout, header=header.text))
+
+
+@cache
+def _area(cut: ChannelSlice, height: int, width: int, y: int, x: int) -> Region:
+    return Region(xmin=x, xmax=x + width * cut.x_step, ymin=y, ymax=y + height * cut.y_step)
 
 
 def _of_products(records: Sequence[FileRecord], height: int, width: int) -> Arrangement:

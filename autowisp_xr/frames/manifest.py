@@ -61,10 +61,13 @@ class Manifest:
         Directory of a Zarr store, which need not exist.
     writable
         Whether what is found anew is added to it.
+    group
+        Where in the store it lies.
     """
 
     store: str | PathLike[str]
     writable: bool = True
+    group: str = MANIFEST_GROUP
     notes: list[str] = field(default_factory=list)
     """What there is to know of its use, a line each."""
     _sound: bool = True
@@ -120,6 +123,10 @@ class Manifest:
         latest = max(found, key=lambda one: os.stat(one.store).st_mtime_ns, default=None)
         return None if latest is None else replace(latest, writable=False)
 
+    def of_masters(self) -> "Manifest":
+        """Return the manifest of masters of other nights, in the same store."""
+        return replace(self, group=f"{MANIFEST_GROUP}_of_masters", notes=[], _sound=True)
+
     def records(self, folder: str | PathLike[str] | None = None) -> list[FileRecord]:
         """Return the records of all files, without a look at them: whether they still are so.
 
@@ -147,7 +154,7 @@ class Manifest:
 
     @property
     def _group(self) -> Group:
-        return Group.at(self.store, MANIFEST_GROUP)
+        return Group.at(self.store, self.group)
 
     def _usable(self, wanted: Mapping[str, Any], types: Mapping[str, str]) -> dict[str, Row]:
         """Return the rows that may be believed, by their paths; of each file the last."""

@@ -6,7 +6,7 @@ one text, which is the same for most files of a night, so that it is read once a
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -32,6 +32,11 @@ _TYPES = {
 }
 _OF_FILE = ("path", "size", "changed")
 """Fields of an HDU that are those of its file."""
+
+_OF_NO_FILE = {name for name, one in _TYPES.items() if one not in (Hdu, Mosaic, Tile)}
+"""Names of types that hold no HDU."""
+
+_Made = Callable[[Mapping[str, Any]], Any]
 
 _NEVER = np.datetime64("NaT", "ns").view("i8").item()
 
@@ -109,7 +114,7 @@ def record_of(row: Row, path: str, options: Mapping[str, Any]) -> FileRecord:
         layout=FileLayout(
             header=row.header,
             history=row.history,
-            planes=_unpacked(planes, of_file),
+            planes=planes(of_file),
             **layout,
         ),
         coordinates=coordinates,
@@ -119,14 +124,14 @@ def record_of(row: Row, path: str, options: Mapping[str, Any]) -> FileRecord:
 
 
 @lru_cache(maxsize=4096)
-def _known(text: str) -> tuple[Any, dict[str, Any], dict[str, Any], bool]:
-    """Return planes as they are packed; all else of layout and record; if there are coordinates."""
+def _known(text: str) -> tuple[_Made, dict[str, Any], dict[str, Any], bool]:
+    """Return what makes planes; all else of layout and record; whether there are coordinates."""
     known = json.loads(text)
     layout, record = (
-        {name: _unpacked(value, {}) for name, value in known[part].items()}
+        {name: _unpacked(value)({}) for name, value in known[part].items()}
         for part in ("layout", "record")
     )
-    return known["planes"], layout, record, known["stated"]
+    return _unpacked(known["planes"]), layout, record, known["stated"]
 
 
 def _packed(value: Any) -> Any:
@@ -149,18 +154,28 @@ def _packed(value: Any) -> Any:
     return {name: {one: _packed(getattr(value, one)) for one in names}}
 
 
-def _unpacked(value: Any, of_file: Mapping[str, Any]) -> Any:
-    """Return the value that was packed; HDUs get what is of their file."""
+def _unpacked(value: Any) -> _Made:
+    """Return what makes the value that was packed, given what its HDUs have of their file.
+
+    Files that are alike share all else.
+    """
     if isinstance(value, list):
-        return tuple(_unpacked(one, of_file) for one in value)
+        parts = list(map(_unpacked, value))
+        return lambda of_file: tuple([part(of_file) for part in parts])
     if not isinstance(value, dict):
-        return value
+        return lambda of_file: value
     ((name, content),) = value.items()
     if name == "dtype":
-        return np.dtype(content)
+        dtype = np.dtype(content)
+        return lambda of_file: dtype
     if name == "error":
-        return getattr(errors, content[0])(*content[1:])
-    found = {one: _unpacked(inner, of_file) for one, inner in content.items()}
-    if not name:
-        return found
-    return _TYPES[name](**found, **(of_file if name == "Hdu" else {}))
+        return lambda of_file: getattr(errors, content[0])(*content[1:])
+    inner = {one: _unpacked(part) for one, part in content.items()}
+    if name == "Hdu":
+        own = {one: part({}) for one, part in inner.items()}
+        return lambda of_file: Hdu(**own, **of_file)
+    kind = _TYPES[name] if name else dict
+    if name in _OF_NO_FILE:
+        shared = kind(**{one: part({}) for one, part in inner.items()})
+        return lambda of_file: shared
+    return lambda of_file: kind(**{one: part(of_file) for one, part in inner.items()})

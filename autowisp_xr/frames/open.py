@@ -80,7 +80,10 @@ def open_records(
     order = arrange(records, camera, hdu)
     units, guesses = _units(records)
     ds = xr.Dataset(_variables(order, dtype), _coordinates(order))
-    ds = schema.with_attributes(ds, units).assign_attrs(camera=camera.to_json())
+    for name, variable in ds.variables.items():
+        if name in ds.data_vars:
+            variable.attrs = schema.variable_attributes(str(name), units)
+    ds.attrs = {"schema_version": schema.SCHEMA_VERSION, "camera": camera.to_json()}
     options: dict[str, Any] = {
         "hdu": hdu,
         "aliases": asked.get("aliases"),
@@ -94,12 +97,18 @@ def open_records(
         ds.attrs["history"] = json.dumps(shared)
         if not skipped and not schema.is_raw(ds):
             return ds
-    # what the record stands upon has no pixels: their digest would read every file
-    source = ds.drop_vars(list(ds.data_vars))
     aside = {"skipped": {path: str(error) for path, error in skipped.items()}} if skipped else None
     files = list(_files(order, guesses))
     given: dict[str, Any] = {"files": files, "of_set": aside, "begins": schema.is_raw(ds)}
-    return provenance.record(ds, "open_fits", options, source=source, **given)
+    return provenance.record(ds, "open_fits", options, **given)
+
+
+def check_together(records: Sequence[FileRecord], camera: Camera | None = None) -> None:
+    """Raise what :func:`open_records` would, in a fraction of the time."""
+    hdu = next((record.options["hdu"] for record in records if "hdu" in record.options), None)
+    order = arrange(records, resolve_camera(records, camera, hdu), hdu)
+    _units(records)
+    _variables(order, None)
 
 
 def _files(order: Arrangement, guesses: Mapping[str, Sequence[str]]) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,7 @@ from .frame_sets import sort_frames as sort_frames
 from .library import masters_in as masters_in
 from .listing import info as info
 from .night_tree import open_night as open_night
+from .night_tree import table_of_night as table_of_night
 from .plan import Plan as Plan
 from .plan import Product as Product
 from .plan import plan_night as plan_night

@@ -7,7 +7,7 @@ from operator import methodcaller
 from os import PathLike
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
@@ -22,6 +22,7 @@ from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.night.camera_findings import Finding, SetupFrames, measured
 from autowisp_xr.night.camera_measurements import MEASUREMENTS
 from autowisp_xr.night.frame_sets import records_of
+from autowisp_xr.night.night_tree import manifest_for
 from autowisp_xr.night.plan import by_setup, camera_with_colours, plan_night
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.summarised_lines import alike, by_key, named
@@ -171,9 +172,9 @@ def measure_camera(
     CalibrationError
         If no file is a raw frame of a known type.
     """
-    plan = plan_night(
-        folder, camera=camera, types=types, aliases=aliases, hdu=hdu, look=True, report=report
-    )
+    reading: dict[str, Any] = {"types": types, "aliases": aliases, "hdu": hdu}
+    reading["manifest"] = manifest_for(folder)
+    plan = plan_night(folder, camera=camera, look=True, report=report, **reading)
     for note in plan.notes:
         report(note)
     for group in alike(((Path(p).name, why) for p, why in plan.left_out.items()), _MOST_REASONS):

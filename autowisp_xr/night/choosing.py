@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import xarray as xr
@@ -191,6 +191,9 @@ class _Judged:
     matching: Matching
     fitting: Sequence[tuple[bool, Candidate]]
     """Those that fit, and whether they have to be scaled."""
+    ranks: Sequence[Sequence[float]]
+    """Of each of them, but for those by time."""
+    times: np.ndarray[Any, Any]
     refused: Mapping[str, Refusal]
     _known: dict[Hashable, Choice] = field(default_factory=dict)
     """Choices that were made: frames share what is the same."""
@@ -213,7 +216,9 @@ class _Judged:
                 fitting.append((scaled, candidate))
             else:
                 refused[candidate.name] = refusal
-        return cls(matching, fitting, refused)
+        ranks = [_ranks(wanted, *one) for one in fitting]
+        times = np.array([one.traits.time for _, one in fitting], "datetime64[ns]")
+        return cls(matching, fitting, ranks, times, refused)
 
     def choice(self, wanted: Traits, *, expected_only: bool = False) -> Choice:
         """Choose for a frame of a time.
@@ -221,17 +226,24 @@ class _Judged:
         ``expected_only`` leaves out what was made for other frames: it is none that could have been
         expected to fit.
         """
-        ranked = [(_ranks(wanted, *one, self.matching), *one) for one in self.fitting]
+        later = ((self.times - wanted.time) / np.timedelta64(1, "s")).tolist()
+        apart = [math.inf if math.isnan(seconds) else seconds for seconds in later]
+        older = self.matching.prefer == "older"
+        by_time = [(older and seconds > 0, abs(seconds)) for seconds in apart]
         # by name in the end, so that the order of the candidates never matters
-        ranked.sort(key=lambda one: (*one[0].values(), one[2].name))
-        texts: dict[str, str] = {}
-        for ranks, _, other in ranked[1:]:
-            best, _, chosen = ranked[0]
-            better = next((words for words in best if best[words] != ranks[words]), "comes first")
-            texts[other.name] = f"{_FITS_TOO}, but {chosen.name} {better}"
-        key = expected_only, tuple(one.name for *_, one in ranked[:1]), *texts.items()
+        keys = [
+            (*ranks, *times, one.name)
+            for ranks, times, (_, one) in zip(self.ranks, by_time, self.fitting, strict=True)
+        ]
+        order = sorted(range(len(keys)), key=keys.__getitem__)
+        nearest = by_time[order[0]][1] if order else math.inf
+        key = expected_only, *((i, by_time[i][0], by_time[i][1] == nearest) for i in order)
         if key not in self._known:
-            others = {one.name: Refusal(one, texts[one.name]) for *_, one in ranked[1:]}
+            others = {}
+            for i in order[1:]:
+                first, one = self.fitting[order[0]][1], self.fitting[i][1]
+                text = f"{_FITS_TOO}, but {first.name} {_better(keys[order[0]], keys[i])}"
+                others[one.name] = Refusal(one, text)
             refused = {
                 name: one
                 for name, one in {**self.refused, **others}.items()
@@ -239,7 +251,7 @@ class _Judged:
                 or KINDS[one.candidate.traits.kind].made_for in ("", wanted.kind)
             }
             self._known[key] = Choice(refused=refused)
-            for _, scaled, chosen in ranked[:1]:
+            for scaled, chosen in (self.fitting[i] for i in order[:1]):
                 unstated = _unstated(wanted, chosen.traits, self.matching)
                 self._known[key] = Choice(chosen, scaled, refused, unstated)
         return self._known[key]
@@ -309,27 +321,40 @@ def _unstated(wanted: Traits, own: Traits, matching: Matching) -> tuple[str, ...
     return tuple(sorted(here ^ there))
 
 
-def _ranks(
-    wanted: Traits, scaled: bool, candidate: Candidate, matching: Matching
-) -> dict[str, float]:
-    """Return what makes one master go before another, in the order in which it counts.
+_BETTER = (
+    "needs no scaling",
+    "is of this night",
+    "is made for such frames",
+    "is free of the bias",
+    "adds less noise",
+    "is known to fit",
+    "is nearer in temperature",
+    "is older",
+    "is nearer in time",
+)
+"""What makes one master go before another, in the order in which it counts."""
 
-    The least is best.
+
+def _better(best: Sequence[object], other: Sequence[object]) -> str:
+    """State by what one goes before another, given the ranks of both, and their names."""
+    differ = (words for words, *two in zip(_BETTER, best, other, strict=False) if two[0] != two[1])
+    return next(differ, "comes first")
+
+
+def _ranks(wanted: Traits, scaled: bool, candidate: Candidate) -> tuple[float, ...]:
+    """Return the ranks of a master in what :data:`_BETTER` lists, but for times: the least is best.
+
+    These are the same for all frames that differ in time only.
     """
     own = candidate.traits
     apart = abs(own.temperature - wanted.temperature)
-    known = not (np.isnat(own.time) or np.isnat(wanted.time))
-    later = float((own.time - wanted.time) / np.timedelta64(1, "s")) if known else math.inf
-    # variance of a dark that is scaled, where darks differ by their exposure and number only
-    noise = (wanted.exposure[1] / own.exposure[0]) ** 2 / candidate.frames if scaled else 0.0
-    return {
-        "needs no scaling": scaled,
-        "is of this night": not candidate.own,
-        "is made for such frames": {wanted.kind: 0, "": 1}.get(KINDS[own.kind].made_for, 2),
-        "is free of the bias": KINDS[own.kind].place == "dark" and own.holds_bias is True,
-        "adds less noise": noise,
-        "is known to fit": math.isnan(apart) + (own.filter == "" != wanted.filter),
-        "is nearer in temperature": 0.0 if math.isnan(apart) or not candidate.own else apart,
-        "is older": matching.prefer == "older" and later > 0,
-        "is nearer in time": abs(later),
-    }
+    return (
+        scaled,
+        not candidate.own,
+        {wanted.kind: 0, "": 1}.get(KINDS[own.kind].made_for, 2),
+        KINDS[own.kind].place == "dark" and own.holds_bias is True,
+        # variance of a dark that is scaled, where darks differ by their exposure and number only
+        (wanted.exposure[1] / own.exposure[0]) ** 2 / candidate.frames if scaled else 0.0,
+        math.isnan(apart) + (own.filter == "" != wanted.filter),
+        0.0 if math.isnan(apart) or not candidate.own else apart,
+    )

@@ -14,7 +14,7 @@ from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import value_of
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.regions import Region
-from autowisp_xr.traits import NUMBERS, TEXTS, Channels, Traits
+from autowisp_xr.traits import NUMBERS, TEXTS, Channels, Traits, is_known
 
 _FIELDS = {
     "egain": ("electrons_per_adu_raw", "electrons_per_adu"),
@@ -116,9 +116,12 @@ def traits_of_set(
     records
         Their files, whose cards are named in reasons.
     """
-    merged = members[0]
-    for one in members[1:]:
-        merged = merged.completed_by(one, (*TEXTS, *NUMBERS, "channels"))
+    merged, names = members[0], (*TEXTS, *NUMBERS, "channels")
+    for name in set(names) - set(merged.known(names)):
+        known = (one for one in members[1:] if is_known(getattr(one, name)))
+        first_known = next(known, None)
+        if first_known is not None:
+            merged = merged.completed_by(first_known, [name])
     exposures = [value for one in members for value in one.exposure if value == value]
     if kind in KINDS and KINDS[kind].place == "dark" and exposures:
         exposures = [float(np.median(exposures))]

@@ -38,6 +38,7 @@ def masters_in(
     hdu: HduName | None = None,
     skip: Collection[str | PathLike[str]] = (),
     checksum: bool = False,
+    manifest: frames.Manifest | None = None,
     **reading: Any,
 ) -> tuple[list[Candidate], dict[str, str]]:
     """Find candidates of all masters in files and directories, and {path: reason or doubt}.
@@ -60,11 +61,14 @@ def masters_in(
         Directories that are passed over.
     checksum
         Whether to compare the pixels of a master with its DATASUM when it is opened.
+    manifest
+        What is known of the files already, so that those only are opened that are new.
     **reading
         ``types`` and ``aliases``, as for :func:`~autowisp_xr.reduce`; only the user may know that
         files of other programs are masters ("master dark").
     """
-    records = frames.scan(paths, deep=True, skip=skip, **reading)
+    scan = frames.scan if manifest is None else manifest.scan
+    records = scan(paths, deep=True, skip=skip, **reading)
     for number, record in enumerate(records):
         # the first image does, but where a file holds several
         if hdu is not None and (record.error or record.layout.doubts):

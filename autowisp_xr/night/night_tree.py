@@ -1,6 +1,6 @@
 """``open_night``: a folder of frames as a tree of lazy Datasets and a table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -73,20 +73,44 @@ def open_night(
     FileExistsError
         If ``manifest`` is something that is no Zarr store.
     """
+    reading: dict[str, Any] = {"types": types, "aliases": aliases, "hdu": hdu}
+    given: dict[str, Any] = {"camera": camera, "masters": masters, "matching": matching}
+    return _looked_at(paths, manifest, frames.open_records, **given, **reading)
+
+
+def table_of_night(
+    paths: Paths, *, manifest: str | PathLike[str] | None = None, **given: Any
+) -> xr.Dataset:
+    """Return the table at the root of what :func:`open_night` gives, and open no set for it.
+
+    Parameters and errors are as for that.
+    """
+    return _looked_at(paths, manifest, frames.check_together, **given).to_dataset()
+
+
+def _looked_at(
+    paths: Paths,
+    manifest: str | PathLike[str] | None,
+    open_set: Callable[..., xr.Dataset | None],
+    *,
+    camera: Camera | None = None,
+    **given: Any,
+) -> xr.DataTree:
+    """Return a night as a tree, its sets as they are opened, if they are."""
     results = _store(paths)
     if results is not None:
         return _results(results)
-    reading: dict[str, Any] = {"types": types, "aliases": aliases, "hdu": hdu}
-    reading["manifest"] = _manifest(paths, manifest)
-    plan = plan_night(paths, camera=camera, masters=masters, matching=matching, **reading)
+    plan = plan_night(paths, camera=camera, manifest=manifest_for(paths, manifest), **given)
     left_out = dict(plan.left_out)
     groups: dict[str, xr.Dataset] = {}
     for one in plan.sets:
         complete = camera_with_colours([one], camera)
         try:
-            groups[f"/raw/{one.path}"] = frames.open_records(one.records, camera=complete)
+            ds = open_set(one.records, camera=complete)
         except AutowispError as error:
             left_out.update((record.path, str(error)) for record in one.records)
+        else:
+            groups |= {} if ds is None else {f"/raw/{one.path}": ds}
     for product in plan.products:
         if product.stopped:
             left_out = dict.fromkeys(product.choices_of, product.stopped) | left_out
@@ -95,7 +119,7 @@ def open_night(
     return xr.DataTree.from_dict({"/": table, **groups}, name="night")
 
 
-def _manifest(paths: Paths, given: str | PathLike[str] | None) -> frames.Manifest | None:
+def manifest_for(paths: Paths, given: str | PathLike[str] | None = None) -> frames.Manifest | None:
     """Return the manifest that was named, else one of results beside the directory, if any."""
     if given == "none":
         return None

@@ -171,15 +171,14 @@ class Plan:
     ) -> list[Product]:
         """Choose for each frame of a set; those of the same choices go together."""
         chosen: dict[str, Choices] = {}
-        for record in one.records:
-            own = Traits.of(record.coordinates)
-            alone = {name: getattr(own, name) for name in ("exposure", "temperature", "time")}
-            wanted = replace(one.traits, **alone)
-            chosen[record.path] = judge.match(wanted, candidates)
+        own = {record.path: Traits.of(record.coordinates) for record in one.records}
+        for path, traits in own.items():
+            alone = {name: getattr(traits, name) for name in ("exposure", "temperature", "time")}
+            chosen[path] = judge.match(replace(one.traits, **alone), candidates)
         parts = []
         for records in by_key(one.records, lambda record: _names_in(chosen[record.path])).values():
-            own = traits_of_set("object", [Traits.of(record.coordinates) for record in records])
-            traits = replace(one.traits, temperature=own.temperature)
+            whole = traits_of_set("object", [own[record.path] for record in records])
+            traits = replace(one.traits, temperature=whole.temperature)
             parts.append(replace(one, records=tuple(records), traits=traits))
         return [self._product(part, chosen) for part in with_own_names(parts)]
 
@@ -269,7 +268,9 @@ def plan_night(
     others: list[Candidate] = []
     if masters:
         given: dict[str, Any] = {"camera": camera, "skip": skip, "checksum": checksum}
+        given["manifest"] = known = manifest and manifest.of_masters()
         others, unusable = masters_in(masters, **given, **reading)
+        notes += known.notes if known else []
         notes += [f"masters of other nights: {len(others)}", *dict.fromkeys(unusable.values())]
     return Plan(
         night=night,

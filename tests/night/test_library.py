@@ -1,4 +1,6 @@
+import os
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -6,6 +8,7 @@ from astropy.io import fits
 
 import autowisp_xr as aw
 from autowisp_xr import simulate
+from autowisp_xr.frames import Manifest, manifest
 from autowisp_xr.night import masters_in
 from tests.night.reducing import reduce
 
@@ -33,6 +36,19 @@ def test_masters_of_results_are_candidates_and_science_is_not(earlier, sky):
     assert not np.isnat(dark.traits.time)
     assert dark.open().sizes["channel"] == 1
     assert dark.open() is dark.open()
+
+
+def test_masters_that_a_manifest_knows_are_not_opened_again(earlier, tmp_path, monkeypatch):
+    masters = shutil.copytree(earlier / "masters", tmp_path / "masters")
+    for path in masters.iterdir():
+        os.utime(path, (1e9, 1e9))
+    found, _ = masters_in(masters, manifest=Manifest(tmp_path / "m.zarr").of_masters())
+    opened = []
+    monkeypatch.setattr(manifest, "scan_files", lambda files, **_: opened.extend(files) or [])
+    again, _ = masters_in(masters, manifest=Manifest(tmp_path / "m.zarr").of_masters())
+    assert opened == []
+    assert [(one.name, one.traits) for one in again] == [(one.name, one.traits) for one in found]
+    assert Manifest(tmp_path / "m.zarr").state() == {}
 
 
 def test_a_night_without_masters_of_its_own_takes_those_of_another(

@@ -1,5 +1,7 @@
 import json
 import os
+from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -7,9 +9,9 @@ import xarray as xr
 from astropy.io import fits
 
 import autowisp_xr as aw
-from autowisp_xr import simulate
+from autowisp_xr import provenance, simulate
 from autowisp_xr.frames import manifest
-from autowisp_xr.night import info
+from autowisp_xr.night import info, table_of_night
 from autowisp_xr.testing import no_compute
 
 
@@ -176,9 +178,13 @@ def test_a_manifest_changes_nothing_and_is_read_where_results_lie_beside(
 ):
     for path in folder.rglob("*.fits"):
         os.utime(path, (1e9, 1e9))
+    # histories state when files were opened
+    clock = SimpleNamespace(now=lambda zone: datetime(2025, 1, 1, tzinfo=zone))
+    monkeypatch.setattr(provenance, "datetime", SimpleNamespace(UTC=UTC, datetime=clock))
     before = sorted(folder.rglob("*"))
     given = {"camera": sky.camera}
     plain = aw.open_night(folder, **given)
+    xr.testing.assert_identical(table_of_night(folder, **given), plain.to_dataset())
     for _ in range(2):
         xr.testing.assert_identical(
             aw.open_night(folder, **given, manifest=tmp_path / "out" / "night.zarr"), plain
