@@ -23,7 +23,7 @@ import xarray as xr
 from numpy.typing import DTypeLike
 
 from autowisp_xr._compat import in_memory as in_memory
-from autowisp_xr.arrays import Duck
+from autowisp_xr.arrays import Duck, Numbers
 from autowisp_xr.bridge import planner
 from autowisp_xr.bridge.memory_limit import in_force, kept, workers
 from autowisp_xr.bridge.remembering import remembered
@@ -155,15 +155,9 @@ def apply(
     -------
     Variables over ``dims``: NumPy arrays where all operands are in memory, else dask arrays.
     """
-    given = [operand for operand in operands if operand is not None]
-    sizes: dict[Any, int] = {}
-    for operand in given:
-        sizes.update({dim: size for dim, size in operand.sizes.items() if size > 1})
-    shape = tuple(sizes.get(dim, 1) for dim in dims)
-
-    if all(in_memory(operand) for operand in given):
+    if all(operand is None or in_memory(operand) for operand in operands):
         typed = Typed.of(kernel, dtypes)
-        work = partial(_eager, typed, operands, dims, shape, dtypes, reach)
+        work = partial(at_once, typed, operands, dims, dtypes, reach=reach)
         results = remembered(work, typed, dims, operands)
     else:
         if any(operand is not None and moved(operand) for operand in operands):
@@ -176,23 +170,39 @@ def apply(
     return tuple(xr.Variable(dims, result) for result in results)
 
 
-def _eager(
+def at_once(
     kernel: Kernel,
     operands: Sequence[xr.Variable | None],
     dims: tuple[str, ...],
-    shape: tuple[int, ...],
     dtypes: Sequence[DTypeLike],
-    reach: int,
-) -> Sequence[Duck]:
-    largest = max(operand.size for operand in operands if operand is not None)
-    blocks = _frames_or_bands(dict(zip(dims, shape, strict=True)), largest)
+    *,
+    reach: int = 0,
+) -> Sequence[Any]:
+    """Call a kernel now, in threads over blocks, and return its results in memory.
+
+    Parameters
+    ----------
+    kernel, operands, dims, dtypes, reach
+        As for :func:`apply`; operands are in memory or lazily indexed. Of these, a block is read
+        where it is worked on, and nothing else of them is in memory.
+    """
+    given = [operand for operand in operands if operand is not None]
+    sizes: dict[Hashable, int] = {}
+    for operand in given:
+        sizes.update({dim: size for dim, size in operand.sizes.items() if size > 1})
+    shape = tuple(sizes.get(dim, 1) for dim in dims)
+    late = [operand for operand in given if not in_memory(operand)]
+    rows = (
+        _rows_of_bands(late)
+        if late
+        else sizes.get("y", 1) * _CELLS // max(operand.size for operand in given)
+    )
+    blocks = _frames_or_bands(dict(zip(dims, shape, strict=True)), rows)
     if len(blocks) == 1:
         whole = kernel(*(None if operand is None else operand.values for operand in operands))
         # a result that is whole is the kernel's own
         return [out if out.shape == shape else np.broadcast_to(out, shape).copy() for out in whole]
     results = [np.empty(shape, dtype) for dtype in dtypes]
-
-    given = [None if one is None else (one.dims, one.values) for one in operands]
 
     def work(block: Mapping[str, slice]) -> None:
         # whole frames have all their neighbours
@@ -202,8 +212,8 @@ def _eager(
             first = max(rows.start - reach, 0)
             wide["y"] = slice(first, rows.stop + reach)
             inside["y"] = slice(rows.start - first, rows.stop - first)
-        cut = (one if one is None else one[1][_index(one[0], wide)] for one in given)
-        for result, part in zip(results, kernel(*cut), strict=True):
+        parts = kernel(*(one if one is None else _part(one, wide) for one in operands))
+        for result, part in zip(results, parts, strict=True):
             result[_index(dims, block)] = part[_index(dims, inside)] if is_band else part
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -211,18 +221,26 @@ def _eager(
     return results
 
 
+def _part(variable: xr.Variable, block: Mapping[str, slice]) -> Numbers:
+    """Return the values of a block."""
+    index = _index(variable.dims, block)
+    # of what is in memory, xarray would take longer than a kernel
+    values: Numbers = variable.values[index] if in_memory(variable) else variable[index].values
+    return values
+
+
 def _index(dims: Sequence[Hashable], block: Mapping[str, slice]) -> tuple[slice, ...]:
     """Return where in an array with these dims a block is."""
     return tuple(block.get(str(dim), slice(None)) for dim in dims)
 
 
-def _frames_or_bands(sizes: Mapping[str, int], cells: int) -> list[dict[str, slice]]:
+def _frames_or_bands(sizes: Mapping[str, int], rows: int) -> list[dict[str, slice]]:
     """Return blocks to work through: frames where the results have them, else bands of rows."""
     if "frame" in sizes:
         return [{"frame": slice(i, i + 1)} for i in range(sizes["frame"])]
     if "y" not in sizes:
         return [{}]
-    rows = max(1, min(-(-sizes["y"] // 4), sizes["y"] * _CELLS // cells))
+    rows = max(1, min(-(-sizes["y"] // 4), rows))
     return [{"y": slice(y, y + rows)} for y in range(0, sizes["y"], rows)]
 
 

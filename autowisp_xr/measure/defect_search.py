@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -29,6 +28,8 @@ from autowisp_xr.measure.pixel_scatter import expected_variance, limits, scatter
 _SIDE = 16
 """Pixels a side of the surroundings of a pixel."""
 
+
+_TWO = (np.float64, np.float64)
 
 _WRONG = 255 & ~int(Defect.HOT)
 """Bits of a pixel that is not to be used."""
@@ -58,7 +59,8 @@ class DefectSearch:
     """As for :func:`autowisp_xr.measure.defects`."""
     reason: Bits
     """(channel, y, x)."""
-    bias: FrameMoments | None = None
+    bias: tuple[Floats, Floats] | None = None
+    """Mean of biases, and its variance."""
     numbers: dict[str, Floats] = field(default_factory=dict)
     """Planes of the result, beside the bits."""
     exposure: float = 0.0
@@ -68,8 +70,12 @@ class DefectSearch:
         """Look at a set of frames: biases first, flats last."""
         if one.kind == "flat":
             self._look_at_flats(one)
-        else:
-            self._look_at_scatter(one)
+            return
+        signal, variance = self._look_at_scatter(one)
+        if one.kind == "dark":
+            self._look_at_dark_current(one, signal, variance)
+        elif self.bias is None:
+            self.bias = signal, variance
 
     def planes(self) -> Mapping[str, Planes]:
         """Return what was found, by name."""
@@ -90,8 +96,13 @@ class DefectSearch:
         values = values.astype(np.float32)
         self.numbers[name] = np.fmax(self.numbers.get(name, values), values)
 
-    def _look_at_scatter(self, one: LeveledFrames) -> None:
-        """Look at frames without light: at their scatter, and at the dark current."""
+    def _look_at_scatter(self, one: LeveledFrames) -> list[Floats]:
+        """Look at the scatter of frames without light.
+
+        Returns
+        -------
+        Their mean, of darks above the bias, and its variance.
+        """
         moments = frame_moments(one)
         expected = self._expected(one, moments)
         moments = moments.without_hits(expected)
@@ -106,31 +117,25 @@ class DefectSearch:
             self._add(Defect.NOISY if one.kind == "bias" else Defect.UNSTABLE, far)
             self._add(Defect.SATURATED, moments.usable < 2)
             self._keep_largest("scatter", scatter)
-        if one.kind == "dark":
-            self._look_at_dark_current(one, moments, expected)
-        elif self.bias is None:
-            self.bias = moments
+        if one.kind == "bias":
+            return of_pixels(_mean, [moments.number, moments.mean, moments.squares], _TWO)
+        planes = [moments.number, moments.mean, expected, *(self.bias or ())]
+        return of_pixels(partial(_signal, zero=one.zero), planes, _TWO)
 
     def _expected(self, one: LeveledFrames, moments: FrameMoments) -> Floats:
         """Return the variance of a value of each pixel, of which dark current is a part."""
         if one.kind != "dark":
             signal = np.zeros_like(moments.mean)
         elif self.bias is not None:
-            signal = moments.mean - self.bias.mean
+            signal = moments.mean - self.bias[0]
         else:
             signal = moments.mean - surroundings(moments.mean, _SIDE)
         return expected_variance(one.frames, self.camera, moments, signal)
 
-    def _look_at_dark_current(
-        self, one: LeveledFrames, moments: FrameMoments, expected: Floats
-    ) -> None:
-        planes: list[Numbers] = [moments.number, moments.mean, expected]
-        if self.bias is not None:
-            planes += [self.bias.number, self.bias.mean, self.bias.squares]
-        signal, own = of_pixels(partial(_dark, zero=one.zero), planes, [np.float64] * 2)
+    def _look_at_dark_current(self, one: LeveledFrames, signal: Floats, variance: Floats) -> None:
         middle = surroundings(signal, _SIDE)
         around = scatter_around(signal, middle, _SIDE)
-        planes = [signal, own, middle, around]
+        planes = [signal, variance, middle, around]
         (is_hot,) = of_pixels(partial(_is_hot, hot=self.hot), planes, [np.bool_])
         if one.exposure > 0:
             rate = np.divide(signal, one.exposure, out=signal)
@@ -140,9 +145,9 @@ class DefectSearch:
         self._add(Defect.HOT, is_hot)
 
     def _look_at_flats(self, one: LeveledFrames) -> None:
-        bias = np.zeros(self.reason.shape) if self.bias is None else self.bias.mean
+        bias = np.zeros(self.reason.shape) if self.bias is None else self.bias[0]
         rate = self.numbers.get("rate", np.zeros(self.reason.shape))
-        found = responses(one.without(*map(np.nan_to_num, (bias, rate))))
+        found = responses(one.without(bias, rate))
         for bright in found[-1:]:
             self._add(Defect.DEAD, bright.value < self.floor)
             self._keep_largest("response", bright.value)
@@ -155,19 +160,20 @@ def _judged(number: Integers, ratio: Floats, *, limit: Floats) -> list[Numbers]:
     return [ratio > limit[number], np.sqrt(ratio)]
 
 
-def _dark(
-    number: Integers, mean: Floats, expected: Floats, *bias: Any, zero: Floats
+def _mean(number: Integers, mean: Floats, squares: Floats) -> list[Floats]:
+    """Return the mean of values, and its variance."""
+    return [mean, variance_of(number, squares) / np.maximum(number, 1)]
+
+
+def _signal(
+    number: Integers, mean: Floats, expected: Floats, *bias: Floats, zero: Floats
 ) -> list[Floats]:
-    """Return the signal of a dark above the bias, and its uncertainty."""
-    variance = expected / np.maximum(number, 1)
-    if not bias:
-        return [mean - zero, np.sqrt(variance)]
-    of_bias, level, squares = bias
-    own = variance_of(of_bias, squares) / np.maximum(of_bias, 1)
-    return [mean - level, np.sqrt(variance + own)]
+    """Return the mean of darks above the bias, and its variance."""
+    level, variance = bias or (zero, np.float64(0.0))
+    return [mean - level, expected / np.maximum(number, 1) + variance]
 
 
 def _is_hot(
-    signal: Floats, own: Floats, middle: Floats, around: Floats, *, hot: float
+    signal: Floats, variance: Floats, middle: Floats, around: Floats, *, hot: float
 ) -> list[Bools]:
-    return [signal - middle > hot * np.fmax(own, around)]
+    return [signal - middle > hot * np.fmax(np.sqrt(variance), around)]

@@ -13,7 +13,7 @@ import xarray as xr
 from numpy.typing import DTypeLike
 
 from autowisp_xr import schema
-from autowisp_xr.arrays import Bools, Cube, Floats, Integers, Numbers, Planes
+from autowisp_xr.arrays import Bits, Bools, Cube, Floats, Integers, Numbers, Planes
 from autowisp_xr.bridge import blocks
 from autowisp_xr.bridge.sampled_rows import grid_of
 from autowisp_xr.camera import Camera
@@ -42,8 +42,7 @@ def of_pixels(
     So what it makes in between is small. With a ``reach`` it is given so many rows more.
     """
     operands = [xr.Variable(schema.DIMS[1:], plane) for plane in planes]
-    made = blocks.apply(kernel, operands, schema.DIMS[1:], dtypes, reach=reach)
-    return [plane.values for plane in made]
+    return list(blocks.at_once(kernel, operands, schema.DIMS[1:], dtypes, reach=reach))
 
 
 def variance_of(number: Integers, squares: Floats) -> Floats:
@@ -70,11 +69,16 @@ class FrameMoments:
     interleaved: bool = False
     """Whether the pixels of the channels lie among each other, as colours of a mosaic do."""
 
-    def complete(self) -> "FrameMoments":
-        """Return the moments of all values, whatever hit a pixel."""
-        if not self.apart:
-            return self
-        return self.without_hits(np.broadcast_to(np.inf, self.mean.shape))
+    def normal_variance(self, usual: Floats) -> Floats:
+        """Return the variance of one value, whatever hit a pixel, by what is ``usual`` of so many.
+
+        Parameters
+        ----------
+        usual
+            By the number of values, from 0 on.
+        """
+        planes = [self.number, self.mean, self.squares, *self.apart, *self.origin]
+        return of_pixels(partial(_normal_variance, usual=usual), planes)[0]
 
     def without_hits(self, variance: Floats) -> "FrameMoments":
         """Take in the values that are apart, but for those of pixels that a particle hit.
@@ -86,7 +90,7 @@ class FrameMoments:
         """
         number, mean, squares = of_pixels(
             partial(_without_hits, interleaved=self.interleaved),
-            [self.number, self.mean, self.squares, *self.apart, *self.origin, variance],
+            [variance, self.number, self.mean, self.squares, *self.apart, *self.origin],
             [np.uint16, np.float64, np.float64],
             reach=1,
         )
@@ -140,15 +144,17 @@ def prepared(ds: xr.Dataset, camera: Camera, overscan: OverscanChoice) -> xr.Dat
     Where nothing is subtracted from raw integers, they stay as they are, without a ``mask``; the
     ``limit`` (frame, channel) is the value at or above which they are saturated.
     """
+    if schema.is_raw(ds):
+        frames = _as_read(ds, camera, overscan)
+        if "limit" in frames:
+            # in bands of rows only where others chose other chunks
+            return frames if frames["image"].chunks is None else blocks.bands(frames)
     if blocks.in_memory(ds["image"].variable):
         # what is made of them should not be in memory as a whole
         ds = ds.chunk({dim: _ROWS if dim == "y" else -1 for dim in ds["image"].dims})
-    frames = ds
     if schema.is_raw(ds):
-        frames = _as_read(ds, camera, overscan)
-        if "limit" not in frames:
-            frames = calibrated(ds, noise=None, camera=camera, overscan=overscan)
-    return blocks.bands(frames[[name for name in ("image", "mask", "limit") if name in frames]])
+        ds = calibrated(ds, noise=None, camera=camera, overscan=overscan)
+    return blocks.bands(ds[[name for name in ("image", "mask") if name in ds]])
 
 
 def _as_read(ds: xr.Dataset, camera: Camera, overscan: OverscanChoice) -> xr.Dataset:
@@ -166,7 +172,9 @@ def _as_read(ds: xr.Dataset, camera: Camera, overscan: OverscanChoice) -> xr.Dat
         or overscan_step(ds, frames, camera, overscan)
     ):
         return frames
-    return frames.assign(limit=(schema.DIMS[:2], saturation_threshold(frames, camera, 0.0)))
+    return frames[["image"]].assign(
+        limit=(schema.DIMS[:2], saturation_threshold(frames, camera, 0.0))
+    )
 
 
 def leveled(kind: str, frames: xr.Dataset, bias: LeveledFrames | None) -> LeveledFrames:
@@ -181,12 +189,13 @@ def leveled(kind: str, frames: xr.Dataset, bias: LeveledFrames | None) -> Levele
     bias
         What flats hold beside the light.
     """
-    grid = grid_of(frames, ["image", "mask"]).compute()
-    values = grid["image"].values.astype(np.float64)
-    if "mask" in grid:
-        values[(grid["mask"].values & np.uint8(Flag.UNUSABLE)) != 0] = np.nan
-    if "limit" in frames:
-        values[values >= frames["limit"].values[..., None, None]] = np.nan
+    grid = grid_of(frames, ["image", "mask", "limit"])
+    if grid["image"].chunks is not None:
+        grid = grid.compute()
+    operands = [
+        grid[name].variable if name in grid else None for name in ("image", "mask", "limit")
+    ]
+    (values,) = blocks.at_once(_usable, operands, schema.DIMS, [np.float64])
     mean = values.mean(axis=0)
     if kind == "flat":
         level = _middles(values if bias is None else values - bias.grid)
@@ -195,6 +204,16 @@ def leveled(kind: str, frames: xr.Dataset, bias: LeveledFrames | None) -> Levele
     known = np.where(np.isnan(mean).all(axis=(1, 2), keepdims=True), 0.0, mean)
     zero = np.nanmedian(known, axis=(1, 2), keepdims=True)
     return LeveledFrames(kind, frames, level, zero, mean, _exposure_of(frames))
+
+
+def _usable(image: Cube, mask: Bits | None, limit: Floats | None) -> list[Floats]:
+    """Return the values of pixels in float64, NaN where they take no part."""
+    values = image.astype(np.float64)
+    if mask is not None:
+        values[(mask & np.uint8(Flag.UNUSABLE)) != 0] = np.nan
+    if limit is not None:
+        values[values >= limit[..., None, None]] = np.nan
+    return [values]
 
 
 def _middles(values: Floats) -> Floats:
@@ -228,27 +247,28 @@ def frame_moments(one: LeveledFrames) -> FrameMoments:
     if "exposure" in one.frames.coords:
         seconds = np.nan_to_num(one.frames["exposure"].values.astype(np.float64), posinf=np.inf)
     off = (None if of is None else xr.Variable(schema.DIMS[1:], of) for of in (one.held, one.rate))
-    image, mask, limit = (
-        one.frames[name].variable if name in one.frames else None
-        for name in ("image", "mask", "limit")
+    image = one.frames["image"].variable
+    mask, limit = (
+        one.frames[name].variable if name in one.frames else None for name in ("mask", "limit")
     )
-    planes = blocks.apply(
-        _moments,
-        [
-            *(plane if plane is None else blocks.stackwise(plane) for plane in (image, mask)),
-            limit,
-            *(xr.Variable(("frame", "channel"), of_frames) for of_frames in (shift, scale)),
-            xr.Variable("frame", seconds),
-            *off,
-            xr.Variable("moment", np.arange(4)),
-        ],
-        ("moment", *schema.DIMS[1:]),
-        [np.float64, np.uint16],
-        alone=True,
-    )
-    made = xr.Dataset(dict(zip(("moments", "counts"), planes, strict=True))).compute()
-    mean, squares, *apart = made["moments"].values
-    number, *origin, usable = made["counts"].values
+    operands = [
+        image,
+        mask,
+        limit,
+        *(xr.Variable(("frame", "channel"), of_frames) for of_frames in (shift, scale)),
+        xr.Variable("frame", seconds),
+        *off,
+    ]
+    dims, dtypes = schema.DIMS[1:], [*[np.float64] * 4, *[np.uint16] * 4]
+    if image.chunks is None:
+        planes = blocks.at_once(_moments, operands, dims, dtypes)
+    else:
+        operands[:2] = (plane and blocks.stackwise(plane) for plane in (image, mask))
+        made = blocks.apply(_moments, operands, dims, dtypes, alone=True)
+        together = xr.Dataset({str(number): plane for number, plane in enumerate(made)})
+        planes = [plane.values for plane in together.compute().values()]
+    mean, squares, *apart, number = planes[:5]
+    *origin, usable = planes[5:]
     steps = [one.frames[name].values for name in ("y_step", "x_step") if name in one.frames.coords]
     interleaved = any((step > 1).any() for step in steps)
     return FrameMoments(number, mean, squares, usable, tuple(apart), tuple(origin), interleaved)
@@ -256,29 +276,36 @@ def frame_moments(one: LeveledFrames) -> FrameMoments:
 
 def _moments(
     image: Cube,
-    mask: Cube | None,
+    mask: Bits | None,
     limit: Floats | None,
     level: Floats,
     scale: Floats,
     seconds: Floats,
     held: Planes | None,
     rate: Planes | None,
-    _which: Integers,
 ) -> Sequence[Numbers]:
     flags = np.empty((0,) * 4, np.uint8) if mask is None else mask
     most = np.full(level.shape, np.nan) if limit is None else limit
-    off = (np.empty((0, 0, 0)) if of is None else of for of in (held, rate))
-    found: Sequence[Numbers] = pixel_moments(
-        image, flags, int(Flag.UNUSABLE), most, level, scale, *off, seconds
+    off = (np.empty((0, 0, 0)) if of is None else np.nan_to_num(of) for of in (held, rate))
+    moments, counts = pixel_moments(
+        np.ascontiguousarray(image), flags, int(Flag.UNUSABLE), most, level, scale, *off, seconds
     )
-    return found
+    return [*moments, *counts]
 
 
-def _without_hits(*planes: Any, interleaved: bool) -> Sequence[Numbers]:
-    number, mean, squares, largest, second, *origin, variance = map(np.ascontiguousarray, planes)
+def _without_hits(variance: Floats, *planes: Any, interleaved: bool) -> Sequence[Numbers]:
+    number, mean, squares, largest, second, *origin = map(np.ascontiguousarray, planes)
     with np.errstate(invalid="ignore"):
-        sigma = np.sqrt(variance)
+        sigma = np.sqrt(np.ascontiguousarray(variance))
     found: Sequence[Numbers] = without_hits(
         number, mean, squares, (largest, second), tuple(origin), sigma, interleaved
     )
     return found
+
+
+def _normal_variance(*planes: Any, usual: Floats) -> Sequence[Numbers]:
+    number, mean, squares, *apart = planes
+    if apart:
+        every = np.broadcast_to(np.inf, mean.shape)
+        number, mean, squares = _without_hits(every, *planes, interleaved=False)
+    return [variance_of(number, squares) / usual[number]]

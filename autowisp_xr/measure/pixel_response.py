@@ -1,7 +1,6 @@
 """The response of each pixel to light, and its change from faint to bright flats."""
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -56,22 +55,15 @@ def is_nonlinear(faint: Response, bright: Response, *, dark_known: bool) -> Bool
 
 def _response(flats: LeveledFrames) -> Response:
     moments = frame_moments(flats)
-    every = moments.complete()
     # of each number once: a plane of them would take longer than the frames
-    usual = median_ratio(np.arange(every.number.max() + 1))
-    (normal,) = of_pixels(partial(_normal, usual=usual), [every.number, every.squares])
-    del every
-    around = surroundings(normal, REGION)
+    usual = median_ratio(np.arange(moments.usable.max() + 1))
+    around = surroundings(moments.normal_variance(usual), REGION)
     # where nothing is known of the noise, nothing is a hit
     moments = moments.without_hits(around)
     middle = surroundings(moments.mean, _SIDE)
     planes = [moments.number, moments.mean, moments.squares, around, middle]
     value, error = of_pixels(_by_surroundings, planes, [np.float64] * 2)
     return Response(value, error, flats.exposure)
-
-
-def _normal(number: Integers, squares: Floats, *, usual: Floats) -> list[Floats]:
-    return [variance_of(number, squares) / usual[number]]
 
 
 def _by_surroundings(

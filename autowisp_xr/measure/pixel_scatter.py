@@ -57,8 +57,9 @@ def expected_variance(
     if frames.sizes["frame"] < 2:
         return np.full(signal.shape, np.nan)
     np.nan_to_num(signal, copy=False)
-    every, usual = moments.complete(), float(median_ratio(frames.sizes["frame"]))
-    pairs = zip(signal, variance_of(every.number, every.squares) / usual, strict=True)
+    number = frames.sizes["frame"]
+    usual = np.full(number + 1, median_ratio(number))
+    pairs = zip(signal, moments.normal_variance(usual), strict=True)
     return np.stack([_by_level(*of_channel) for of_channel in pairs])
 
 
