@@ -157,7 +157,7 @@ def apply(
     """
     if all(operand is None or in_memory(operand) for operand in operands):
         typed = Typed.of(kernel, dtypes)
-        work = partial(at_once, typed, operands, dims, dtypes, reach=reach)
+        work = partial(at_once, kernel, operands, dims, dtypes, reach=reach)
         results = remembered(work, typed, dims, operands)
     else:
         if any(operand is not None and moved(operand) for operand in operands):
@@ -186,23 +186,21 @@ def at_once(
         As for :func:`apply`; operands are in memory or lazily indexed. Of these, a block is read
         where it is worked on, and nothing else of them is in memory.
     """
+    typed = Typed.of(kernel, dtypes)
     given = [operand for operand in operands if operand is not None]
     sizes: dict[Hashable, int] = {}
     for operand in given:
         sizes.update({dim: size for dim, size in operand.sizes.items() if size > 1})
     shape = tuple(sizes.get(dim, 1) for dim in dims)
     late = [operand for operand in given if not in_memory(operand)]
-    rows = (
-        _rows_of_bands(late)
-        if late
-        else sizes.get("y", 1) * _CELLS // max(operand.size for operand in given)
-    )
+    largest = max(1, *(operand.size for operand in given))
+    rows = _rows_of_bands(late) if late else sizes.get("y", 1) * _CELLS // largest
     blocks = _frames_or_bands(dict(zip(dims, shape, strict=True)), rows)
     if len(blocks) == 1:
-        whole = kernel(*(None if operand is None else operand.values for operand in operands))
+        whole = typed(*(None if operand is None else operand.values for operand in operands))
         # a result that is whole is the kernel's own
         return [out if out.shape == shape else np.broadcast_to(out, shape).copy() for out in whole]
-    results = [np.empty(shape, dtype) for dtype in dtypes]
+    results = [np.empty(shape, dtype) for dtype in typed.dtypes]
 
     def work(block: Mapping[str, slice]) -> None:
         # whole frames have all their neighbours
@@ -212,7 +210,7 @@ def at_once(
             first = max(rows.start - reach, 0)
             wide["y"] = slice(first, rows.stop + reach)
             inside["y"] = slice(rows.start - first, rows.stop - first)
-        parts = kernel(*(one if one is None else _part(one, wide) for one in operands))
+        parts = typed(*(one if one is None else _part(one, wide) for one in operands))
         for result, part in zip(results, parts, strict=True):
             result[_index(dims, block)] = part[_index(dims, inside)] if is_band else part
 

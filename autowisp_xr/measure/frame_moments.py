@@ -263,7 +263,7 @@ def frame_moments(one: LeveledFrames) -> FrameMoments:
     if image.chunks is None:
         planes = blocks.at_once(_moments, operands, dims, dtypes)
     else:
-        operands[:2] = (plane and blocks.stackwise(plane) for plane in (image, mask))
+        operands[:2] = (one if one is None else blocks.stackwise(one) for one in (image, mask))
         made = blocks.apply(_moments, operands, dims, dtypes, alone=True)
         together = xr.Dataset({str(number): plane for number, plane in enumerate(made)})
         planes = [plane.values for plane in together.compute().values()]
