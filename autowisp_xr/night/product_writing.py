@@ -22,6 +22,7 @@ from autowisp_xr.frames import FileRecord
 from autowisp_xr.frames.atomic_write import write_whole
 from autowisp_xr.frames.write import with_files
 from autowisp_xr.night.exporting import Exporter
+from autowisp_xr.night.last_good import against_last_good
 from autowisp_xr.night.plan import Product
 from autowisp_xr.night.record import Record
 from autowisp_xr.night.renewal import why_again
@@ -177,6 +178,8 @@ class Writer:
         self.summary.levels |= doubts.levels
         if remarks.levels and self.checks:
             self.summary.levels |= remarks.levels()
+        if self.checks and product.is_master:
+            remarks.notes += against_last_good(product, made, self.summary.plan)
         made = doubts.marked(made, remarks.notes)
         remarks.notes += doubts.notes
         files: list[str] = []

@@ -44,7 +44,9 @@ def test_reduce_prints_the_summary(night, tmp_path, capsys):
     assert status == 0
     assert "master bias: from 3 frames" in printed
     assert "Left out" not in printed
-    assert printed.splitlines()[-1].startswith("Verdict: 2 of 2 lights calibrated, without a dark")
+    verdict, last = printed.splitlines()[-2:]
+    assert verdict.startswith("Verdict: 2 of 2 lights calibrated, without a dark")
+    assert last.endswith(f"with pictures: autowisp-xr report {tmp_path}/out")
 
 
 def test_what_fails_is_in_the_exit_status(night, tmp_path, capsys):

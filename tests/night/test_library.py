@@ -81,6 +81,12 @@ def test_a_night_without_masters_of_its_own_takes_those_of_another(
 def test_masters_of_the_night_go_before_those_of_another(earlier, sky, write_night, tmp_path):
     folder = write_night(sky.bias(3, start=41), sky.objects(1, start=31))
     summary = reduce(folder, tmp_path / "out", camera=sky.camera, masters=[earlier])
+    (note,) = summary.made[0].notes
+    assert re.match(
+        r"compared with \S+bias\.fits of 20\d\d-\d\d-\d\d: its level is [+-]\d\S* ADU apart, "
+        r"\S+ % of the pixels differ by more than 5 times their uncertainty, and 0 % are newly",
+        note,
+    )
     science = summary.made[-1]
     assert science.masters["bias"] == "bias"
     assert science.masters["dark"].endswith("dark_60s.fits")

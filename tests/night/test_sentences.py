@@ -1,4 +1,4 @@
-"""The table of sentences holds what the room reports, and nothing else."""
+"""The table of sentences holds what the rooms night and report state, and nothing else."""
 
 import ast
 from pathlib import Path
@@ -11,7 +11,8 @@ from autowisp_xr.night import sentences
 
 def asked_for():
     """Names of the table that stand in calls that ask for a sentence."""
-    for path in Path(night.__file__).parent.glob("*.py"):
+    rooms = Path(night.__file__).parent, Path(night.__file__).parents[1] / "report"
+    for path in (path for room in rooms for path in room.glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             match node:
                 case ast.Call(ast.Name("sentence"), [name, *_]) | ast.Call(
