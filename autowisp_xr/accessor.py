@@ -11,7 +11,7 @@ from typing import Any
 import xarray as xr
 
 import autowisp_xr as aw
-from autowisp_xr import provenance, schema
+from autowisp_xr import overview, provenance, schema
 from autowisp_xr.camera import Camera
 
 
@@ -19,10 +19,10 @@ class _Verb:
     """A public function, given by its name, whose first argument is the object of the accessor."""
 
     def __init__(self, name: str) -> None:
-        self._function = attrgetter(name)
+        self.function = attrgetter(name)
 
     def __get__(self, accessor: Any, owner: type) -> Any:
-        function = self._function(aw)
+        function = self.function(aw)
         return function if accessor is None else MethodType(function, accessor._on)
 
 
@@ -37,7 +37,13 @@ class Pictures:
 
     __call__ = _Verb("plot.frame")
     frame = _Verb("plot.frame")
+    before_after = _Verb("plot.before_after")
+    flags = _Verb("plot.flags")
+    noise = _Verb("plot.noise")
+    histogram = _Verb("plot.histogram")
     stack = _Verb("plot.stack")
+    night = _Verb("plot.night")
+    blink = _Verb("plot.blink")
 
 
 @xr.register_dataset_accessor("autowisp")
@@ -46,6 +52,12 @@ class AutowispAccessor:
 
     def __init__(self, ds: xr.Dataset) -> None:
         self._on = ds
+
+    def __repr__(self) -> str:
+        return overview.as_text(self._on)
+
+    def _repr_html_(self) -> str:
+        return overview.as_html(self._on)
 
     @property
     def camera(self) -> Camera:
@@ -94,11 +106,31 @@ class AutowispAccessor:
     to_fits = _Verb("to_fits")
 
 
-@xr.register_datatree_accessor("autowisp")
-class AutowispNightAccessor:
-    """The verb of a night, which is a DataTree."""
+class NightPictures:
+    """Pictures of a night, which is a DataTree."""
 
     def __init__(self, tree: xr.DataTree) -> None:
         self._on = tree
 
+    night = _Verb("plot.night")
+
+
+@xr.register_datatree_accessor("autowisp")
+class AutowispNightAccessor:
+    """Verbs of a night, which is a DataTree."""
+
+    def __init__(self, tree: xr.DataTree) -> None:
+        self._on = tree
+
+    def __repr__(self) -> str:
+        return overview.tree_as_text(self._on)
+
+    def _repr_html_(self) -> str:
+        return overview.tree_as_html(self._on)
+
     info = _Verb("night.info")
+
+    @property
+    def plot(self) -> NightPictures:
+        """Pictures: ``plot.night()``."""
+        return NightPictures(self._on)

@@ -1,16 +1,17 @@
 """The result of making master flats: the masters, and why frames were taken or not."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 
 import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance, schema
+from autowisp_xr._compat import in_memory
 from autowisp_xr.flats.large_scale import cloud_maps
 from autowisp_xr.flats.options import FlatSelection
+from autowisp_xr.html_pieces import folded, paragraph, table, thumbnail
 from autowisp_xr.stack.coordinates import common_scalar
 
 
@@ -69,7 +70,7 @@ class MasterFlats:
 
     def __repr__(self) -> str:
         lines = [f"MasterFlats of {self.frames.sizes['frame']} frames: {self._counted()}"]
-        for kind, master in (("high", self.high), ("low", self.low)):
+        for kind, master in self._masters():
             sizes = {} if master is None else master.sizes
             listed = ", ".join(f"{dim}: {size}" for dim, size in sizes.items())
             lines.append(f"  {kind}: {f'({listed})' if listed else None}")
@@ -80,23 +81,30 @@ class MasterFlats:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{escape(name)}</td><td><b>{escape(kind)}</b></td><td>{mean}</td>"
-            f"<td style='text-align:left'>{escape(reason)}</td></tr>"
-            for name, kind, mean, reason in self._rows()
-        )
-        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
         made = ", ".join(
-            f"{kind}: {'none' if master is None else 'made'}"
-            for kind, master in (("high", self.high), ("low", self.low))
+            f"{kind}: {'none' if master is None else 'made'}" for kind, master in self._masters()
         )
+        title = f"MasterFlats of {self.frames.sizes['frame']} frames: {self._counted()}"
+        rows = table(self._rows(), ("frame", "class", "mean [ADU]", "reason"))
         return (
-            f"<p><b>MasterFlats</b> of {self.frames.sizes['frame']} frames: "
-            f"{escape(self._counted())}. Masters {made}.</p>{notes}"
-            "<details open><summary>frames</summary><table><tr><th>frame</th><th>class</th>"
-            "<th>mean [ADU]</th><th style='text-align:left'>reason</th></tr>"
-            f"{rows}</table></details>"
+            paragraph(title, bold=True)
+            + paragraph(f"Masters {made}")
+            + "".join(self._thumbnails())
+            + "".join(map(paragraph, self.notes))
+            + folded("frames", rows, unfolded=True)
         )
+
+    def _masters(self) -> tuple[tuple[str, xr.Dataset | None], ...]:
+        return ("high", self.high), ("low", self.low)
+
+    def _thumbnails(self) -> Iterator[str]:
+        """Yield a picture of each channel of the masters that are in memory."""
+        for kind, master in self._masters():
+            if master is None or not in_memory(master["image"].variable):
+                continue
+            names = schema.names(master, "channel")
+            for name, plane in zip(names, master["image"].values, strict=True):
+                yield thumbnail(plane, f"{kind}, {name}" if len(names) > 1 else kind)
 
     @property
     def notes(self) -> list[str]:

@@ -1,0 +1,129 @@
+"""What a frame set, a master or a night is, in a few lines: of text, or of HTML in notebooks."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from autowisp_xr import provenance, schema
+from autowisp_xr._compat import in_memory
+from autowisp_xr.html_pieces import folded, paragraph, table
+from autowisp_xr.readable_attributes import camera_words, history_words, step_words
+
+_MOST = 8
+"""So many kinds of frames are listed."""
+
+_UNITS = {"adu": "ADU", "electron": "electrons", "1": "relative"}
+
+
+def as_text(ds: xr.Dataset) -> str:
+    """Return what a Dataset is, a line for each thing."""
+    return "\n".join(f"{name}: {words}" for name, words in _lines(ds).items())
+
+
+def as_html(ds: xr.Dataset) -> str:
+    """Return what a Dataset is as HTML, with the steps of its history below."""
+    lines = _lines(ds)
+    title = lines.pop("is")
+    steps = [(step_words(step), step.get("time", "")[:19]) for step in provenance.history(ds)]
+    body = table(steps, ("step", "when"))
+    return paragraph(title, bold=True) + table(lines.items()) + folded("history", body)
+
+
+def tree_as_text(tree: xr.DataTree) -> str:
+    """Return what is in a night, a line for each set."""
+    rows = (f"  {name}: {lines['is']}" for name, lines in _sets(tree))
+    return "\n".join([_title(tree), *rows])
+
+
+def tree_as_html(tree: xr.DataTree) -> str:
+    """Return what is in a night as HTML: a row for each set, and notes."""
+    rows = [(name, lines["is"], lines.get("frames", "")) for name, lines in _sets(tree)]
+    notes = [line for line in str(tree.attrs.get("notes", "")).split("\n") if line]
+    below = folded(f"notes: {len(notes)}", "".join(map(paragraph, notes)))
+    return paragraph(_title(tree), bold=True) + table(rows, ("set", "", "frames")) + below
+
+
+def _title(tree: xr.DataTree) -> str:
+    title = f"Night {tree.attrs.get('night', tree.name or '')}".strip()
+    files = tree.to_dataset().sizes.get("file")
+    words = [title, f"{files} files" if files else "", str(tree.attrs.get("verdict", ""))]
+    return ": ".join(filter(None, words))
+
+
+def _sets(tree: xr.DataTree) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the name of each set of frames, or master, and the lines on it."""
+    for node in tree.subtree:
+        if "image" in node.data_vars:
+            yield node.path.strip("/"), _lines(node.to_dataset(inherit=False))
+
+
+def _lines(ds: xr.Dataset) -> dict[str, str]:
+    """Return what is known of a Dataset in words, by what it is about."""
+    found = {"is": _size(ds)}
+    if "frame" in ds.dims and (kinds := _kinds(ds)):
+        found["frames"] = kinds
+    if times := _times(ds):
+        found["time"] = times
+    found["planes"] = ", ".join(_plane(str(name), one) for name, one in ds.data_vars.items())
+    if "camera" in ds.attrs:
+        found["camera"] = camera_words(json.loads(schema.camera_of(ds).to_json()))
+    if steps := provenance.history(ds):
+        found["history"] = history_words(steps)
+    return found
+
+
+def _size(ds: xr.Dataset) -> str:
+    if "image" not in ds:
+        return "no frames and no master"
+    sizes = ds["image"].sizes
+    number = sizes.get("frame")
+    what = "master" if number is None else f"{number} frame{'s' if number != 1 else ''}"
+    channels = schema.names(ds, "channel") if "channel" in sizes else [schema.MONO]
+    words = [what, f"{sizes.get('y', 0)} x {sizes.get('x', 0)} pixels"]
+    if channels != [schema.MONO]:
+        words.append(f"channels {', '.join(channels)}")
+    units = schema.units_of(ds)
+    return ", ".join([*words, _UNITS.get(units, units), _megabytes(ds)])
+
+
+def _megabytes(ds: xr.Dataset) -> str:
+    lazy = any(not in_memory(one.variable) for one in ds.data_vars.values())
+    return f"{ds.nbytes / 1e6:.3g} MB{', not in memory' if lazy else ''}"
+
+
+def _kinds(ds: xr.Dataset) -> str:
+    """Return how many frames there are of each type, object, filter and exposure."""
+    columns = []
+    for name in ("image_type", "object", "filter", "exposure"):
+        if name in ds.coords and ds[name].dims == ("frame",) and in_memory(ds[name].variable):
+            unit = " s" if name == "exposure" else ""
+            columns.append([_word(value, unit) for value in ds[name].values.tolist()])
+    counted = Counter(" ".join(filter(None, row)) for row in zip(*columns, strict=True))
+    listed = [f"{number} {kind}".strip() for kind, number in counted.most_common(_MOST)]
+    more = len(counted) - len(listed)
+    return "; ".join([*listed, f"and {more} kinds more"] if more > 0 else listed)
+
+
+def _word(value: Any, unit: str) -> str:
+    if isinstance(value, float):
+        return f"{value:g}{unit}" if np.isfinite(value) else ""
+    return str(value)
+
+
+def _times(ds: xr.Dataset) -> str:
+    if "time" not in ds.coords or not in_memory(ds["time"].variable):
+        return ""
+    known = np.ravel(ds["time"].values)
+    known = known[~np.isnat(known)]
+    if not known.size:
+        return ""
+    first, last = (np.datetime_as_string(end, "s") for end in (known.min(), known.max()))
+    return f"{first} UTC" if first == last else f"{first} to {last} UTC"
+
+
+def _plane(name: str, plane: xr.DataArray) -> str:
+    return f"{name} ({plane.dtype})"

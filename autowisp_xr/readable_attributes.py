@@ -1,0 +1,136 @@
+"""What travels in the attributes of a Dataset as JSON, and is read as words.
+
+xarray shows attributes by ``str()``, which of these is a line of words. To all else they are the
+text of JSON: they are compared, sliced, decoded by ``json.loads`` and written to stores as such.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+_UNITS = {"gain": "e/ADU", "read_noise": "e", "saturation": "ADU", "bias_level": "ADU"}
+_OF_STACK = ("average", "reject")
+
+
+class ReadableJson(str):
+    """Text of JSON that ``str()`` and ``print`` show as words."""
+
+    __slots__ = ()
+    words: Callable[[Any], str]
+
+    def __str__(self) -> str:
+        try:
+            return type(self).words(json.loads(self))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            # somebody else wrote it
+            return str.__str__(self)
+
+
+def camera_words(facts: Mapping[str, Any]) -> str:
+    """Return what is known of a camera in a line.
+
+    Parameters
+    ----------
+    facts
+        The fields of a :class:`~autowisp_xr.Camera`, plain as JSON has them.
+
+    Examples
+    --------
+    >>> camera_words({"name": "FLI", "gain": 1.5, "saturation": None, "bias_level": 0.0})
+    'FLI: gain 1.5 e/ADU'
+    """
+    phrases = list(camera_phrases(facts).values()) or ["nothing is known of it"]
+    name = facts.get("name")
+    return f"{name}: {'; '.join(phrases)}" if name else "; ".join(phrases)
+
+
+def camera_phrases(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is known of a camera, a phrase for each field; but for its name."""
+    found = {}
+    if facts.get("channels"):
+        found["channels"] = f"channels {', '.join(facts['channels'])}"
+    for name, unit in _UNITS.items():
+        if facts.get(name):
+            found[name] = f"{name.replace('_', ' ')} {_number(facts[name])} {unit}"
+    if facts.get("linearity"):
+        found["linearity"] = "linearity known"
+    if facts.get("dark_doubling"):
+        found["dark_doubling"] = f"dark current doubles in {facts['dark_doubling']:g} degrees"
+    if facts.get("image_area"):
+        found["image_area"] = f"image area {_area(facts['image_area'])}"
+    if facts.get("overscan"):
+        found["overscan"] = f"overscan {' and '.join(map(_area, facts['overscan']))}"
+    if facts.get("amplifiers"):
+        found["amplifiers"] = f"{len(facts['amplifiers'])} amplifiers"
+    if facts.get("crosstalk"):
+        found["crosstalk"] = "crosstalk known"
+    return found
+
+
+def history_words(steps: Sequence[Mapping[str, Any]]) -> str:
+    """Return the steps of a history in a line.
+
+    Examples
+    --------
+    >>> history_words([{"verb": "open_fits", "inputs": [{}, {}]}, {"verb": "trim"}])
+    'open_fits (2 files), trim'
+    """
+    return ", ".join(map(step_words, steps))
+
+
+def step_words(step: Mapping[str, Any]) -> str:
+    """Return a step with its masters, and how many files or frames went into it."""
+    options = step.get("options", {})
+    inside = list(step.get("masters", {}))
+    for part, unit in (("inputs", "file"), ("frames", "frame")):
+        number = len(step.get(part, ()))
+        inside += [f"{number} {unit}{'s' if number > 1 else ''}"] if number else []
+    for name in _OF_STACK if step["verb"] == "stack" else ():
+        value = options.get(name)
+        inside += [str(value.get("type", "")) if isinstance(value, Mapping) else str(value or "")]
+    listed = ", ".join(filter(None, inside))
+    return f"{step['verb']} ({listed})" if listed else str(step["verb"])
+
+
+class CameraText(ReadableJson):
+    """A camera."""
+
+    __slots__ = ()
+    words = staticmethod(camera_words)
+
+
+class HistoryText(ReadableJson):
+    """A history."""
+
+    __slots__ = ()
+    words = staticmethod(history_words)
+
+
+_KINDS: dict[str, type[ReadableJson]] = {"camera": CameraText, "history": HistoryText}
+
+
+def readable(attributes: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return attributes of a Dataset, those that are JSON so that they are read as words.
+
+    Examples
+    --------
+    >>> attributes = readable({"history": '[{"verb": "trim"}]', "title": "x"})
+    >>> print(attributes["history"], json.loads(attributes["history"]))
+    trim [{'verb': 'trim'}]
+    """
+    return {
+        name: _KINDS[name](str.__str__(value))
+        if name in _KINDS and isinstance(value, str)
+        else value
+        for name, value in attributes.items()
+    }
+
+
+def _number(value: float | Mapping[str, float]) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{number:.4g} ({channel})" for channel, number in value.items())
+    return f"{value:.4g}" if value < 1000 else f"{value:g}"
+
+
+def _area(area: Mapping[str, int]) -> str:
+    return "{xmin} < x < {xmax}, {ymin} < y < {ymax}".format_map(area)
