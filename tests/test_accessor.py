@@ -1,29 +1,48 @@
 """``ds.autowisp``: the same functions, under the same names, with the same options."""
 
 import inspect
+from operator import attrgetter
 
 import numpy as np
 import pytest
 
 import autowisp_xr as aw
 from autowisp_xr import Camera, steps
-from autowisp_xr.accessor import AutowispAccessor
+from autowisp_xr.accessor import AutowispAccessor, Pictures
 from autowisp_xr.testing import assert_frames_equal
 from tests.steps.frames import frame_set, master
 
-VERBS = sorted({*steps.__all__, "concat", "select_flats", "stack", "stamp_statistics"})
+VERBS = sorted(name for name, one in vars(AutowispAccessor).items() if hasattr(one, "function"))
+PICTURES = sorted(name for name, one in vars(Pictures).items() if hasattr(one, "function"))
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_a_method_has_signature_and_documentation_of_its_function(verb):
-    method = getattr(frame_set(np.ones((1, 1, 2, 3))).autowisp, verb)
-    function = getattr(aw, verb)
-    assert getattr(AutowispAccessor, verb) is function
-    assert method.__doc__ == function.__doc__
-    assert (
-        list(inspect.signature(method).parameters)
-        == list(inspect.signature(function).parameters)[1:]
+def test_all_verbs_are_methods():
+    assert {*steps.__all__, "concat", "select_flats", "stack", "stamp_statistics"} <= set(VERBS)
+
+
+@pytest.mark.parametrize(
+    ("of", "home", "name"),
+    [("autowisp", aw, verb) for verb in VERBS]
+    + [("autowisp.plot", aw.plot, picture) for picture in PICTURES if picture != "__call__"],
+)
+def test_a_method_has_signature_and_documentation_of_its_function(of, home, name):
+    accessor = attrgetter(of)(frame_set(np.ones((1, 1, 2, 3))))
+    method, function = getattr(accessor, name), getattr(home, name)
+    assert name in dir(accessor)
+    assert getattr(type(accessor), name) is function
+    assert inspect.getdoc(method) == inspect.getdoc(function)
+    assert "Parameters\n" in method.__doc__
+    assert "Returns\n" in method.__doc__
+    parameters = list(inspect.signature(function).parameters.values())
+    assert list(inspect.signature(method).parameters.values()) == parameters[1:]
+
+
+def test_pictures_are_called_as_the_picture_of_a_frame():
+    pictures = frame_set(np.ones((1, 1, 2, 3))).autowisp.plot
+    assert list(inspect.signature(pictures).parameters) == list(
+        inspect.signature(pictures.frame).parameters
     )
+    assert inspect.getdoc(type(pictures).__call__) == inspect.getdoc(aw.plot.frame)
 
 
 def test_methods_do_what_the_functions_do():

@@ -31,12 +31,17 @@ BACKGROUND = "0.25"
 """The colour of lines that explain."""
 
 
-def series(number: int) -> tuple[str, str]:
+_CHANNELS = {"R": (VERMILLION, "s"), "G1": (GREEN, "^"), "G2": (GREEN, "v"), "B": (BLUE, "o")}
+
+
+def series(number: int, name: str = "") -> tuple[str, str]:
     """Return the colour and the marker of one of several series, counted from 0.
+
+    A series of a channel by the name of a Bayer pattern has the colour of that.
 
     Examples
     --------
-    >>> series(0), series(6) == series(0)
-    (('#0072B2', 'o'), True)
+    >>> series(0), series(6) == series(0), series(0, "R")
+    (('#0072B2', 'o'), True, ('#D55E00', 's'))
     """
-    return SERIES[number % len(SERIES)]
+    return _CHANNELS.get(name, SERIES[number % len(SERIES)])

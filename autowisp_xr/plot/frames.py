@@ -113,21 +113,18 @@ def frame(
     check_stretch(stretch)
     planes = ("image", "mask", "variance") if error else ("image", "mask")
     one = read_one(ds, frame, channel, planes)
-    rows = [_panels(one, "image", "" if before is None else "after", marked, limits, stretch)]
+    rows = [frame_panels(one, "image", "" if before is None else "after", marked, limits, stretch)]
     if before is not None:
         earlier = _read_before(before, one, frame, channel)
         title = "before"
         if whole_name(earlier) != whole_name(one):
             title += f": {ending(whole_name(earlier), _IN_TITLE)}"
-        rows.insert(0, _panels(earlier, "image", title, marked, None, stretch))
+        rows.insert(0, frame_panels(earlier, "image", title, marked, None, stretch))
     if error:
-        rows.append(_panels(one, "error", "error", marked, None, "linear"))
+        rows.append(frame_panels(one, "error", "error", marked, None, "linear"))
     if all(len(row) == 1 for row in rows):
         rows = [[row[0] for row in rows]]
-    name = ending(whole_name(one), _IN_HEADING)
-    if one.sizes["channel"] == 1 < ds.sizes["channel"]:
-        name += f", channel {schema.names(one, 'channel')[0]}"
-    return draw_rows(rows, "\n".join(filter(None, (name, description(one)))), size, ax)
+    return draw_rows(rows, "\n".join(filter(None, (name_of(one, ds), description(one)))), size, ax)
 
 
 def _check(
@@ -179,7 +176,7 @@ def _read_before(
         raise ValueError(f"before: {error}") from error
 
 
-def _panels(
+def frame_panels(
     one: xr.Dataset, kind: str, title: str, flags: Flag, limits: Limits, stretch: StretchName
 ) -> list[Panel]:
     """Return a panel for each channel."""
@@ -248,6 +245,14 @@ def _sides(rows: list[list[Panel]], inches: float) -> tuple[list[float], list[fl
         [inches * max(side / longest, _NARROWEST) for side in along] for along in sides
     )
     return heights, widths
+
+
+def name_of(one: xr.Dataset, of: xr.Dataset) -> str:
+    """Return the end of the name of a single frame, with the channel if it is one of several."""
+    name = ending(whole_name(one), _IN_HEADING)
+    if one.sizes["channel"] == 1 < of.sizes["channel"]:
+        name += f", channel {schema.names(one, 'channel')[0]}"
+    return name
 
 
 def whole_name(one: xr.Dataset) -> str:

@@ -25,17 +25,24 @@ Limits: TypeAlias = tuple[float, float] | None
 _LEGEND = -0.42
 """Inches of the legend below its axes, for the numbers and the label in between."""
 
+_LEAST = 1e-3
+"""The per cent that are written out."""
+
+_PALE = 0.35
+"""How much of its darkness remains to an image under flags."""
+
 _EXTREMES = {"count": np.minimum, "number": np.maximum}
 """Which of the numbers in a block is drawn, so that a lone one stays to be seen."""
 
-_UNITS = {"adu": "ADU", "1": "relative", "electron": "electrons"}
+UNITS = {"adu": "ADU", "1": "relative", "electron": "electrons"}
+"""What is written for the unit of an image."""
 
 
 class Panel(NamedTuple):
     """One plane of one frame, and how it is to be drawn."""
 
     kind: str
-    """"image", "error", "count" or "number"."""
+    """"image", "flags" (over a pale negative), "error", "count" or "number"."""
 
     title: str
     plane: xr.Dataset
@@ -76,12 +83,14 @@ def draw_panel(
         axes.set_axis_off()
         return 0
     factors = factors_for(panel.plane["image"].shape, inches * figure.dpi)
-    blocks = _blocks(panel, factors)
-    where = _where(panel.plane, blocks, factors)
-    chosen = _chosen(panel, blocks, factors)
+    blocks = blocks_of(panel, factors)
+    where = place_of(panel.plane, blocks, factors)
+    chosen = chosen_of(panel, blocks, factors)
     stretch = Stretch.of(blocks.values, chosen, panel.stretch, limits=panel.limits)
     if stretch is None:
         axes.text(0.5, 0.5, "no pixel is a number", ha="center", transform=axes.transAxes, zorder=4)
+    elif panel.kind == "flags":
+        axes.imshow(blocks.values, "gray_r", norm=stretch.norm(), alpha=_PALE, **where)
     else:
         drawn = axes.imshow(blocks.values, SHADES[panel.kind], norm=stretch.norm(), **where)
         beside = axes.inset_axes((1.03, 0.0, 0.04, 1.0))
@@ -92,7 +101,7 @@ def draw_panel(
             bar.locator = MaxNLocator(integer=True)
         beside.ticklabel_format(axis="y", useOffset=False)
     lines = panel.title.count("\n")
-    if panel.kind == "image" and blocks.marked:
+    if panel.kind == "flags" or (panel.kind == "image" and blocks.marked):
         _mark(axes, blocks, where)
         lines += _explain(figure, axes, blocks, factors, abreast)
     axes.set(xlim=span(panel.plane, "x"), ylim=span(panel.plane, "y"))
@@ -113,7 +122,7 @@ def span(plane: xr.Dataset, dim: str) -> tuple[float, float]:
     return first, first + step * places.size
 
 
-def _chosen(panel: Panel, blocks: Blocks, factors: tuple[int, int]) -> Bools:
+def chosen_of(panel: Panel, blocks: Blocks, factors: tuple[int, int]) -> Bools:
     """Return which blocks decide what is black and white: good ones, without the overscan."""
     if panel.area is None:
         return blocks.good
@@ -125,7 +134,8 @@ def _chosen(panel: Panel, blocks: Blocks, factors: tuple[int, int]) -> Bools:
     return blocks.good & rows[:, None] & columns
 
 
-def _blocks(panel: Panel, factors: tuple[int, int]) -> Blocks:
+def blocks_of(panel: Panel, factors: tuple[int, int]) -> Blocks:
+    """Return the blocks of a panel, as they are drawn."""
     mask = panel.plane["mask"].values if "mask" in panel.plane else None
     image = panel.plane["image"].values
     if panel.kind != "error":
@@ -184,14 +194,15 @@ def _explain(
 
 
 def _per_cent(number: int, of: int) -> str:
-    return f"{100 * number / of:.2g} %"
+    share = 100 * number / of
+    return f"{share:.2g} %" if share >= _LEAST or not number else f"< {_LEAST:g} %"
 
 
 def _unit(panel: Panel) -> str:
     if panel.kind in _EXTREMES:
         return "values of a pixel"
     unit = str(panel.plane["image"].attrs.get("units", ""))
-    unit = _UNITS.get(unit, unit)
+    unit = UNITS.get(unit, unit)
     return f"error [{unit}]" if panel.kind == "error" else unit
 
 
@@ -201,7 +212,7 @@ def _beyond(values: Floats, low: float, high: float) -> str:
     return ("neither", "min", "max", "both")[below + 2 * above]
 
 
-def _where(plane: xr.Dataset, blocks: Blocks, factors: tuple[int, int]) -> dict[str, Any]:
+def place_of(plane: xr.Dataset, blocks: Blocks, factors: tuple[int, int]) -> dict[str, Any]:
     """Return where blocks lie on the sensor, the last ones as wide as all others."""
     sides = []
     for dim, number, factor in zip(("y", "x"), blocks.values.shape, factors, strict=True):

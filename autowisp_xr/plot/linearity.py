@@ -71,7 +71,7 @@ def linearity(measured: xr.Dataset, *, channel: str | None = None) -> "Figure":
         if chosen in (None, number):
             one = {key: measured[key].values[number] for key in _NEEDED}
             label = "" if len(names) == 1 else f"{name}: "
-            _draw(axes, one, label, series(number)[0])
+            _draw(axes, one, label, series(number, name)[0])
     ylabels = ("signal [ADU]", "signal off the light [%]", "made linear [%]")
     for one_axes, ylabel in zip(axes, ylabels, strict=True):
         one_axes.set(ylabel=ylabel)

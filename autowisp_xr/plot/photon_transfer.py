@@ -90,7 +90,7 @@ def photon_transfer_curve(measured: xr.Dataset, *, channel: str | None = None) -
 
 
 def _draw(above: "Axes", below: "Axes", one: dict[str, Any], prefix: str, number: int) -> None:
-    colour, marker = series(number)
+    colour, marker = series(number, prefix.rstrip(": "))
     known = np.isfinite(one["signal"])
     keys = ("signal", "signal_variance", "signal_variance_error")
     signal, variance, error = (one[key][known] for key in keys)

@@ -1,7 +1,8 @@
-"""The figure of all pictures that pyplot does not know of."""
+"""What pictures are drawn on that notebooks show though pyplot does not know of it."""
 
 from io import BytesIO
 
+from matplotlib.animation import ArtistAnimation
 from matplotlib.figure import Figure
 
 
@@ -12,3 +13,10 @@ class Picture(Figure):
         buffer = BytesIO()
         self.savefig(buffer, format="png")
         return buffer.getvalue()
+
+
+class Blinking(ArtistAnimation):
+    """An animation that notebooks show with buttons, as a page of its own."""
+
+    def _repr_html_(self) -> str:
+        return self.to_jshtml()

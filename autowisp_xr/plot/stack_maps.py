@@ -85,7 +85,7 @@ def _panel(one: xr.Dataset, name: str, channel: int, label: str) -> Panel:
     if name == "count":
         limits = (float(numbers.min(initial=largest)), largest)
         title += f"\n{_range(*limits)} in a pixel"
-        limits = limits if limits[0] < limits[1] else None
+        limits = limits if limits[0] < limits[1] else (0, max(1.0, largest))
     else:
         rejected, pixels = int(numbers.sum(dtype=np.int64)), np.count_nonzero(numbers)
         title += f"\n{rejected} values, in {100 * pixels / numbers.size:.2g} % of the pixels"

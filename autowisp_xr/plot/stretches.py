@@ -26,7 +26,7 @@ _LINEAR_WITHIN = 2.0
 """Times the scatter of the values, on both sides of black, within which ``asinh`` is linear."""
 
 _LEAST_SOFTENING, _MOST_SOFTENING = 1e-4, 1.0
-_MAD = 1.4826
+MAD = 1.4826
 """The standard deviation of a normal distribution over its median absolute deviation."""
 
 _SAMPLE = 500_000
@@ -86,7 +86,7 @@ class Stretch:
         low, high = limits or _limits(seen, name)
         if name != "asinh":
             return cls(low=low, high=high)
-        scatter = _MAD * float(np.median(np.abs(seen - np.median(seen))))
+        scatter = MAD * float(np.median(np.abs(seen - np.median(seen))))
         softening = _LINEAR_WITHIN * scatter / (high - low)
         if not softening < _MOST_SOFTENING:
             return cls(low=low, high=high)

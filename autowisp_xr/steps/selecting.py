@@ -112,9 +112,19 @@ def flagged(ds: xr.Dataset, flags: str | int | Iterable[str | int] = "BAD") -> x
 def masked(ds: xr.Dataset, flags: str | int | Iterable[str | int] = "BAD") -> xr.DataArray:
     """Return the image with NaN in pixels that bear any of the flags.
 
+    Parameters
+    ----------
+    ds, flags
+        As for :func:`flagged`.
+
     Returns
     -------
     Floating-point array of the dims of ``image``, lazy where image or mask are.
+
+    Raises
+    ------
+    SchemaError
+        For what is neither a frame set nor a master.
     """
     return _lazy(ds["image"]).where(~flagged(ds, flags))
 
