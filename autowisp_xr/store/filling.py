@@ -151,11 +151,13 @@ class Arrays:
     named: Mapping[str, "zarr.AsyncArray[Any]"]
 
     def write(self, planes: Mapping[str, Planes], where: Any = ...) -> None:
-        """Write parts of arrays at one place of each."""
+        """Write parts of arrays at one place of each; not flags that are as if none was written."""
 
         async def all_at_once() -> None:
             parts = ((self.named[name], part) for name, part in planes.items())
-            await asyncio.gather(*(array.setitem(where, part) for array, part in parts))
+            await asyncio.gather(
+                *(array.setitem(where, part) for array, part in parts if not _is_bare(array, part))
+            )
 
         wait_for(all_at_once())
 
@@ -165,6 +167,11 @@ class Arrays:
 
     def __dask_tokenize__(self) -> Any:
         return self.group.__dask_tokenize__()
+
+
+def _is_bare(array: "zarr.AsyncArray[Any]", part: Planes) -> bool:
+    """Return whether flags have the fill value alone; images hardly ever do."""
+    return part.dtype == np.uint8 and bool((part == array.metadata.fill_value).all())
 
 
 def _write(ds: xr.Dataset, arrays: Arrays, beside: Beside | None) -> dict[str, Planes]:

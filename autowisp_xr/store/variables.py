@@ -146,10 +146,9 @@ def read(group: Group) -> tuple[xr.Dataset, dict[str, "zarr.Array[Any]"]]:
 
 
 def arrays_of(group: Group, names: Sequence[str]) -> dict[str, "zarr.AsyncArray[Any]"]:
-    """Open arrays of a group, to write into them.
+    """Open arrays of a group, to write into them all chunks of what is written.
 
-    Whether all pixels of a chunk are the fill value, so that it need not be written, is looked at
-    in flags alone: images have none, and to look for it would take as long as writing.
+    To look for those that have the fill value alone would take as long as writing them.
     """
 
     async def opened() -> Any:
@@ -159,7 +158,7 @@ def arrays_of(group: Group, names: Sequence[str]) -> dict[str, "zarr.AsyncArray[
         )
 
     return {
-        name: array.with_config({"write_empty_chunks": array.dtype.itemsize > 1})
+        name: array.with_config({"write_empty_chunks": True})
         for name, array in zip(names, wait_for(opened()), strict=True)
     }
 
