@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import xarray as xr
 
-from autowisp_xr import measure, schema
+from autowisp_xr import measure, recipes, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispWarning, BadImageError
 from autowisp_xr.flags import Flag
@@ -20,7 +20,7 @@ from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import reason_against
 from autowisp_xr.night.frame_sets import FrameSet
 from autowisp_xr.night.plan import Product
-from autowisp_xr.night.product_writing import Remarks, Writer
+from autowisp_xr.night.product_writing import STORE, Remarks, Writer
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.opening import open_fits
 
@@ -107,6 +107,9 @@ class DefectMasks:
         else:
             made = self.writer.attempt(product, partial(self._measured, place))
         self._known[place] = [] if made is None else [made[["mask"]].compute()]
+        if product is not None:
+            # the mask alone is used
+            recipes.put_away(self.writer.target / STORE, product.group)
 
     def _of_others(self, place: str) -> xr.Dataset | None:
         """Return the defects that another night has found in this setup; None where none has."""

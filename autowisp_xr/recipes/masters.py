@@ -4,12 +4,12 @@ Within :func:`at_hand` they are not even read once: what is written there stays 
 as there is room, for what is made with it.
 """
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import Lock
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import xarray as xr
@@ -28,6 +28,9 @@ _MOST_KEPT = 2**25
 that they are needed."""
 
 _ONE_AT_A_TIME = Lock()
+
+_Key: TypeAlias = tuple[str, str, str, str]
+"""Store, group, identity of what is in it, and name of a plane."""
 
 
 def reference(place: StoreLike, given: str | xr.Dataset) -> dict[str, Any]:
@@ -75,7 +78,7 @@ def opened(
     ds, shelf = store.open_zarr(place, group=group), _SHELF.get()
     kept = {}
     for name, plane in ds.data_vars.items():
-        late = _Remembered(plane.variable, (str(place), group, identity, name), shelf)
+        late = _Remembered(plane.variable, (str(place), group, identity, str(name)), shelf)
         if str(name) in known:
             late.keep(known[str(name)])
         kept[name] = late_variable(late, plane.dims, plane.attrs, plane.encoding)
@@ -87,20 +90,26 @@ class _Shelf:
 
     def __init__(self, room: float) -> None:
         self.room = room
-        self._planes: dict[Hashable, xr.Variable] = {}
+        self._planes: dict[_Key, xr.Variable] = {}
         self._lock = Lock()
 
-    def get(self, key: Hashable) -> xr.Variable | None:
+    def get(self, key: _Key) -> xr.Variable | None:
         """Return a plane, if it is there."""
         return self._planes.get(key)
 
-    def put(self, key: Hashable, plane: xr.Variable) -> None:
+    def put(self, key: _Key, plane: xr.Variable) -> None:
         """Add a plane, if it does not take all the room, and drop others for it."""
         with self._lock:
             if plane.nbytes <= self.room:
                 self._planes[key] = plane
             while sum(one.nbytes for one in self._planes.values()) > self.room:
                 del self._planes[next(iter(self._planes))]
+
+    def drop(self, group: tuple[str, str]) -> None:
+        """Drop the planes of a group."""
+        with self._lock:
+            for key in [key for key in self._planes if key[:2] == group]:
+                del self._planes[key]
 
 
 _SHELF: ContextVar[_Shelf | None] = ContextVar("shelf", default=None)
@@ -116,6 +125,13 @@ def at_hand(room: float) -> Iterator[None]:
         _SHELF.reset(before)
 
 
+def put_away(place: StoreLike, group: str) -> None:
+    """Let go of the planes of a group that are at hand: nothing is made with them any more."""
+    shelf = _SHELF.get()
+    if shelf is not None:
+        shelf.drop((str(place), group))
+
+
 class _Remembered(LateArray):
     """A plane at rest that is kept once all of it was needed.
 
@@ -129,7 +145,7 @@ class _Remembered(LateArray):
         Where it is kept; None for one of its own, if it is not large.
     """
 
-    def __init__(self, plane: xr.Variable, key: Hashable, shelf: _Shelf | None) -> None:
+    def __init__(self, plane: xr.Variable, key: _Key, shelf: _Shelf | None) -> None:
         self.plane, self.key = plane, key
         self.shape, self.dtype = plane.shape, plane.dtype
         self._shelf = shelf or _Shelf(_MOST_KEPT)

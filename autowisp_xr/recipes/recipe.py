@@ -12,7 +12,7 @@ from autowisp_xr.arrays import Bits
 from autowisp_xr.bridge import blocks
 from autowisp_xr.options import CosmicRays
 from autowisp_xr.schema import DIMS, variable_attributes
-from autowisp_xr.steps.cold_pixels import COLD
+from autowisp_xr.steps.cold_pixels import COLD, with_cold_pixels
 from autowisp_xr.steps.cosmic_rays import with_cosmic_rays
 from autowisp_xr.steps.fringe_scale import Scale
 
@@ -78,7 +78,7 @@ class Recipe:
         if known is not None:
             return _with_flags(frames, known.flags)
         # before the rays, which stand out like the neighbours of cold pixels
-        frames = steps.flag_cold_pixels(frames, threshold=self.cold_pixels)
+        frames = with_cold_pixels(frames, self.cold_pixels)
         return with_cosmic_rays(frames, self.cosmic_rays) if self.cosmic_rays else frames
 
     def to_json(self) -> dict[str, Any]:

@@ -62,6 +62,14 @@ def flag_cold_pixels(ds: xr.Dataset, *, threshold: float = COLD) -> xr.Dataset:
         )
     if not threshold > 0:
         raise ValueError(f"threshold is a positive number of uncertainties, not {threshold!r}")
+    return with_cold_pixels(ds, threshold).copy(deep=True)
+
+
+def with_cold_pixels(ds: xr.Dataset, threshold: float = COLD) -> xr.Dataset:
+    """Return calibrated frames whose mask has cold pixels, too; see :func:`flag_cold_pixels`.
+
+    All other planes are those of ``ds`` itself.
+    """
     # whole frames, in all planes alike
     whole = {name: blocks.framewise(plane.variable) for name, plane in ds.data_vars.items()}
     (mask,) = blocks.apply(
@@ -72,7 +80,7 @@ def flag_cold_pixels(ds: xr.Dataset, *, threshold: float = COLD) -> xr.Dataset:
         free=("frame",),
     )
     mask.attrs = schema.variable_attributes("mask")
-    result = ds.assign({**whole, "mask": mask}).copy(deep=True)
+    result = ds.assign({**whole, "mask": mask})
     return provenance.record(result, "flag_cold_pixels", {"threshold": threshold}, source=ds)
 
 
