@@ -27,7 +27,8 @@ from autowisp_xr.arrays import Duck, Numbers
 from autowisp_xr.bridge import planner
 from autowisp_xr.bridge.memory_limit import in_force, kept, workers
 from autowisp_xr.bridge.remembering import remembered
-from autowisp_xr.bridge.sizes import made_of, sizes_of
+from autowisp_xr.bridge.rows import come_by_rows
+from autowisp_xr.bridge.sizes import made_of, sizes_of, stored_rows
 from autowisp_xr.bridge.tasks import Kernel, Typed
 
 _CELLS = 2**21
@@ -296,8 +297,10 @@ def _chunked(variable: xr.Variable, *whole: Hashable) -> xr.Variable:
     return variable.chunk(split) if split else variable
 
 
-def frames_at_once(planes: Sequence[xr.Variable], most: int | None = None) -> planner.Plan:
-    """Return how many whole frames may be in memory together while they are written.
+def frames_at_once(
+    planes: Sequence[xr.Variable], most: int | None = None, unit: int = 1
+) -> planner.Plan:
+    """Return how many frames may be in memory together while they are written, and their rows.
 
     Parameters
     ----------
@@ -305,21 +308,48 @@ def frames_at_once(planes: Sequence[xr.Variable], most: int | None = None) -> pl
         What is written, (frame, channel, y, x) each.
     most
         As many as is fast; None for one in each thread of dask.
+    unit
+        Rows that are written together where not all of a frame are, as one frame takes more than
+        the limit; 0 where it has to be whole.
 
     Raises
     ------
     MemoryLimitError
-        Where one frame takes more than the limit.
+        Where one frame, or so many rows of it, takes more than the limit.
     """
     limit, frames = in_force(), sizes_of(planes)
     # what is written is copied once more
     frames = replace(frames, made=max(frames.made, frames.read))
-    plan = planner.whole_frames(frames, limit.bytes, most or workers())
-    return kept(plan, f"a whole frame of {frames.height} x {frames.width}", limit)
+    most = most or workers()
+    plan, what = planner.whole_frames(frames, limit.for_work, most), "a whole frame"
+    if plan.least > limit.for_work and unit and come_by_rows(planes):
+        frames = replace(frames, unit=-(-frames.unit // unit) * unit)
+        plan, what = planner.parts(frames, limit.for_work, most), f"{frames.unit} rows"
+    return kept(plan, f"{what} of {frames.height} x {frames.width}", limit)
+
+
+def rows_at_once(planes: Sequence[xr.Variable], unit: int) -> int | None:
+    """Return how many rows of a master are in memory together while it is written; None for all.
+
+    Parameters
+    ----------
+    planes
+        What is written, (channel, y, x) each.
+    unit
+        As for :func:`frames_at_once`.
+    """
+    late = [plane for plane in planes if not in_memory(plane)]
+    whole = planner.COPIES * sum(plane.nbytes for plane in planes)
+    # beside it, there is what it is made of
+    room = in_force().for_work // 4
+    if not unit or not late or whole <= room or not come_by_rows(planes):
+        return None
+    unit = -(-max(map(stored_rows, late)) // unit) * unit
+    return max(room * planes[0].sizes["y"] // whole // unit, 1) * unit
 
 
 def _rows_of_bands(planes: Sequence[xr.Variable]) -> int:
     """Return the rows of a band of all frames of planes that go together."""
     limit, frames = in_force(), sizes_of(planes)
-    plan = planner.bands(frames, limit.bytes, workers())
+    plan = planner.bands(frames, limit.for_work, workers())
     return kept(plan, f"a row of {frames.number} frames in each of {workers()} threads", limit).rows

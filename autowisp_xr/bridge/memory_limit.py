@@ -1,14 +1,16 @@
 """How much memory work may take: what a verb is given, else the environment, else half of the rest.
 
-A limit is for one process and all of its threads. It holds for what is worked on: the interpreter,
-its packages and compiled kernels come on top (some 300 MB), and so do arrays that the user has in
-memory already.
+A limit is for one process and all of its threads; under a Client of dask.distributed, for a worker,
+and never more than a worker may take. The interpreter, its packages and compiled
+kernels come on top (some 300 MB), and so do arrays that the user has in memory already; buffers of
+files, tasks and what the allocator keeps do not, and are taken off what is planned with.
 """
 
 import os
 import re
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -22,6 +24,9 @@ the machine, or its control group, has free."""
 
 VARIABLE = "AUTOWISP_XR_MEMORY_LIMIT"
 
+_BESIDE = 200 * 10**6
+"""Bytes that buffers and the allocator take beside planes; of a small limit, half at most."""
+
 _UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 _given: ContextVar[int | None] = ContextVar("memory_limit", default=None)
 
@@ -32,6 +37,11 @@ class Limit(NamedTuple):
     bytes: int
     is_stated: bool
     """Whether somebody asked for it: then what cannot be done in it is an error."""
+
+    @property
+    def for_work(self) -> int:
+        """Bytes that planes may take."""
+        return max(self.bytes - _BESIDE, self.bytes // 2)
 
 
 @contextmanager
@@ -49,7 +59,10 @@ def in_force() -> Limit:
     given = _given.get()
     if given is None and (text := os.environ.get(VARIABLE, "").strip()):
         given = parsed(text)
-    return Limit(free_memory() // 2, False) if given is None else Limit(given, True)
+    most = [worker.memory for worker in _cluster() if worker.memory]
+    if given is None:
+        return Limit(min(most or [free_memory()]) // 2, False)
+    return Limit(min([given, *most]), True)
 
 
 def parsed(limit: str | int) -> int:
@@ -78,11 +91,40 @@ def parsed(limit: str | int) -> int:
 
 
 def workers() -> int:
-    """Return how many threads of dask work at once in this process."""
+    """Return how many threads of dask work at once in a process."""
     import dask.config
     from dask.system import CPU_COUNT
 
-    return int(dask.config.get("num_workers", None) or CPU_COUNT)
+    chosen = dask.config.get("num_workers", None)
+    return int(chosen or max((worker.threads for worker in _cluster()), default=CPU_COUNT))
+
+
+class Worker(NamedTuple):
+    """A process of a cluster."""
+
+    threads: int
+    memory: int
+    """Bytes that it may take before it is ended; 0 where nobody has stated that."""
+
+
+def _cluster() -> list[Worker]:
+    """Return the workers that compute: this one, or those of the Client; none for this process."""
+    import dask.config
+
+    if "distributed" not in sys.modules:
+        return []
+    from distributed import default_client, get_worker
+
+    with suppress(ValueError):
+        own = get_worker()
+        return [Worker(own.state.nthreads, own.memory_manager.memory_limit or 0)]
+    if dask.config.get("scheduler", None):
+        return []
+    try:
+        found = default_client().scheduler_info(n_workers=-1)["workers"].values()
+    except ValueError:
+        return []
+    return [Worker(one["nthreads"], one["memory_limit"] or 0) for one in found]
 
 
 def kept(plan: Plan, what: str, limit: Limit) -> Plan:
@@ -93,11 +135,12 @@ def kept(plan: Plan, what: str, limit: Limit) -> Plan:
     MemoryLimitError
         Where somebody stated a limit that ``what`` cannot be done in, naming what it takes.
     """
-    if limit.is_stated and plan.least > limit.bytes:
+    if limit.is_stated and plan.least > limit.for_work:
+        enough = _text(min(plan.least + _BESIDE, 2 * plan.least))
         raise MemoryLimitError(
-            f"{what} takes {_text(plan.least)} at least, and the memory limit is "
-            f"{_text(limit.bytes)}; give memory_limit={_text(plan.least)!r} or more, or let fewer "
-            "threads work (dask.config.set(num_workers=1))"
+            f"{what} takes {enough} at least, and the memory limit is {_text(limit.bytes)}; give "
+            f"memory_limit={enough!r} or more, or let fewer threads work "
+            "(dask.config.set(num_workers=1))"
         )
     return plan
 

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 CHUNK_BYTES = 2**19
 """Bytes of a plane of one frame that a store compresses together."""
 
+SHARD_BYTES = 2**25
+"""Bytes of a plane of one frame, at most, that are one object of a store, and written at once."""
+
 COPIES = 2
 """How often planes that are made are in memory."""
 
@@ -93,16 +96,27 @@ def bands(frames: Frames, limit: int, workers: int) -> Plan:
 def blocks(frames: Frames, limit: int, workers: int) -> Plan:
     """Return how many rows of one frame are worked on at a time: all of them where these fit.
 
-    Rows that are fewer are of one size, as nearly as can be, in whole units.
+    Rows that are fewer are of one size, as nearly as can be, in whole units. Of what frames share,
+    the same rows are in memory.
     """
-    row = max(frames.row_bytes, 1)
-    left = limit - frames.height * frames.common_bytes
-    fitting = max(left // workers // row, 1)
+    row = max(frames.row_bytes + frames.common_bytes, 1)
+    fitting = max(limit // workers // row, 1)
     parts = -(-frames.height // fitting)
     rows = -(-frames.height // parts)
     rows = min(-(-rows // frames.unit) * frames.unit, frames.height)
-    shared = frames.height * frames.common_bytes
-    return Plan(rows, workers, shared + workers * rows * row, shared + workers * row)
+    return Plan(rows, workers, workers * rows * row, workers * row)
+
+
+def parts(frames: Frames, limit: int, workers: int) -> Plan:
+    """Return how many rows of how many frames are worked on at a time, in whole units.
+
+    Fewer frames, down to one, come before fewer rows than a unit has.
+    """
+    row = max(frames.row_bytes + frames.common_bytes, 1)
+    unit = min(frames.unit, frames.height)
+    at_once = max(min(workers, frames.number, limit // (unit * row)), 1)
+    rows = min(max(limit // at_once // row // unit, 1) * unit, frames.height)
+    return Plan(rows, at_once, at_once * rows * row, unit * row)
 
 
 def whole_frames(frames: Frames, limit: int, workers: int) -> Plan:
@@ -115,3 +129,22 @@ def whole_frames(frames: Frames, limit: int, workers: int) -> Plan:
 def chunk_rows(height: int, width: int, itemsize: int) -> int:
     """Return the rows of a plane that a store compresses together."""
     return max(1, min(height, CHUNK_BYTES // (width * itemsize)))
+
+
+def shard_rows(height: int, width: int, itemsize: int, rows: int) -> int:
+    """Return the rows of a plane of all channels that are one object of a store.
+
+    Parameters
+    ----------
+    height
+        Of the plane.
+    width
+        Of all channels together.
+    itemsize
+        Bytes of a pixel.
+    rows
+        Those that are compressed together, which it has in whole numbers.
+    """
+    whole = -(-height // rows)
+    objects = -(-height * width * itemsize // SHARD_BYTES)
+    return -(-whole // objects) * rows

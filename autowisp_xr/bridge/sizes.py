@@ -53,7 +53,7 @@ def _frames(sizes: dict[str, int], rests: Iterable[xr.Variable], made: int) -> F
         read=sum(one.dtype.itemsize for one in framed),
         made=made,
         common=sum(one.dtype.itemsize for one in each if "frame" not in one.dims),
-        unit=max(map(_stored_rows, framed), default=1),
+        unit=max(map(stored_rows, framed), default=1),
     )
 
 
@@ -71,7 +71,7 @@ def _at_rest_below(source: "Source") -> list[xr.Variable]:
     return found
 
 
-def _stored_rows(variable: xr.Variable) -> int:
+def stored_rows(variable: xr.Variable) -> int:
     """Return how many rows frames at rest have in a chunk."""
     stored = variable.encoding.get("chunks")
     return int(stored[variable.dims.index("y")]) if stored else 1

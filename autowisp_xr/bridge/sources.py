@@ -121,7 +121,7 @@ class Source:
     def _rows(self) -> int:
         """Return how many rows of a frame fit into memory."""
         limit, made = in_force(), sum(dtype.itemsize for dtype in self.kernel.dtypes)
-        plan = blocks(sizes_of_source(self, made), limit.bytes, workers())
+        plan = blocks(sizes_of_source(self, made), limit.for_work, workers())
         return kept(plan, f"a row of a frame in each of {workers()} threads", limit).rows
 
     def packed(self, spans: Spans) -> Array:

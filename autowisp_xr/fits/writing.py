@@ -7,7 +7,7 @@ writing.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from itertools import chain
 from typing import Any, BinaryIO
@@ -31,8 +31,8 @@ class NewHdu:
 
     header: fits.Header
     """Without structural cards."""
-    values: Image
-    """(y, x), in any layout."""
+    values: Any
+    """(y, x), in any layout; or what has a ``shape`` and gives rows when it is asked for them."""
     dtype: np.dtype[Any]
     """Type of the pixels in the file; float32 or float64 for floats of other lengths."""
     squared: bool = False
@@ -51,7 +51,7 @@ class NewHdu:
         return part.astype(self.dtype, copy=False)
 
 
-def write_plain(file: BinaryIO, planes: Sequence[NewHdu]) -> None:
+def write_plain(file: BinaryIO, planes: Sequence[NewHdu], rows: int | None = None) -> None:
     """Write images as a FITS file, the first in the primary HDU.
 
     Parameters
@@ -60,20 +60,38 @@ def write_plain(file: BinaryIO, planes: Sequence[NewHdu]) -> None:
         Open for writing, seekable, at its end.
     planes
         At least one.
+    rows
+        How many rows of each are written in turn, where those of all are made together; a multiple
+        of four. None for one image after the other.
 
     Notes
     -----
     The bytes are those of ``astropy.io.fits.HDUList.writeto(..., checksum=True)``. Sums are in
     ones' complement, over words of 32 bits, and encoded as FITS Standard 4.0, appendix J, has it.
     """
-    for text, plane in zip(_headers(planes), planes, strict=True):
-        place = file.tell()
-        file.write(text)
-        total = _write_pixels(file, plane)
-        end = file.tell()
+    texts = list(_headers(planes))
+    places, end = [], file.tell()
+    for text, plane in zip(texts, planes, strict=True):
+        places.append(end)
+        height, width = plane.values.shape
+        end += len(text) + -(-height * width * plane.dtype.itemsize // _BLOCK) * _BLOCK
+    totals = [0] * len(planes)
+    highest = max(plane.values.shape[0] for plane in planes)
+    for start in range(0, highest, rows or highest):
+        for number, plane in enumerate(planes):
+            height, width = plane.values.shape
+            if start >= height:
+                continue
+            stop = min(start + (rows or highest), height)
+            row = width * plane.dtype.itemsize
+            file.seek(places[number] + len(texts[number]) + start * row)
+            part = replace(plane, values=np.asarray(plane.values[start:stop]))
+            filling = -height * row % _BLOCK if stop == height else 0
+            totals[number] += _write_pixels(file, part, filling)
+    for place, text, total in zip(places, texts, totals, strict=True):
         file.seek(place)
         file.write(_sealed(text, total))
-        file.seek(end)
+    file.seek(end)
 
 
 def write_tiled(file: BinaryIO, planes: Sequence[NewHdu], quantize: float | None) -> None:
@@ -144,8 +162,8 @@ def append_cards(hdu: fits.PrimaryHDU | fits.ImageHDU, header: fits.Header) -> N
         hdu.header.append(card, useblanks=False, end=True)
 
 
-def _write_pixels(file: BinaryIO, plane: NewHdu) -> int:
-    """Write the data unit, and return the sum of its words."""
+def _write_pixels(file: BinaryIO, plane: NewHdu, filling: int) -> int:
+    """Write rows of a data unit, then so many zeros, and return the sum of their words."""
     height, width = plane.values.shape
     row = width * plane.dtype.itemsize
     # four rows are whole words, in any type
@@ -157,9 +175,8 @@ def _write_pixels(file: BinaryIO, plane: NewHdu) -> int:
         size = (stop - start) * row
         _store(plane.rows(start, stop), buffer[:size])
         if stop == height:
-            padded = size + -height * row % _BLOCK
-            buffer[size:padded] = 0
-            size = padded
+            buffer[size : size + filling] = 0
+            size += filling
         total += word_sum(buffer[:size])
         file.write(buffer[:size].data)
     return total

@@ -8,7 +8,8 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from threading import Lock
 from typing import Any, TypeAlias
 
@@ -21,11 +22,15 @@ from autowisp_xr.arrays import Cube, Image, Numbers
 from autowisp_xr.bridge import blocks
 from autowisp_xr.bridge.beside import Beside
 from autowisp_xr.bridge.progress import shown
+from autowisp_xr.bridge.rows import Rows
 from autowisp_xr.frames.atomic_write import Content, write_whole
 from autowisp_xr.frames.noise_cards import with_noise
 from autowisp_xr.frames.product_hdus import are_alike, content_of
 
 Report: TypeAlias = Callable[[Sequence[dict[str, Any]]], None]
+
+_ROWS = 4
+"""Rows of any type that are whole words, of which the sums of a file are made."""
 
 _WRITERS = min(os.cpu_count() or 1, 4) + 1
 """Frames at a time, each of which takes memory: one waits for the disk while the others compute."""
@@ -74,29 +79,52 @@ class Writing:
         Returns a list for each frame: an entry of each of its files, as
         :func:`autowisp_xr.provenance.file_entry` makes it, with ``digest`` as ``hashed_entry``.
         """
-        noted = provenance.hashed_entry if self.digest else provenance.file_entry
         written = np.empty(len(targets), object)
         for i, files in enumerate(targets):
-            outputs = [
-                (target.path, self._content(target, [plane[i, j] for plane in planes]))
-                for j, target in enumerate(files.of_channels)
-                if target
-            ]
-            # dask repeats what a worker was doing when it died
-            write_whole(outputs, overwrite=self.overwrite, alike=are_alike)
-            written[i] = [noted(path) for path, _ in outputs]
+            of_frame = [plane[i] for plane in planes]
+            written[i] = self._frame(files, partial(_of_channel, of_frame))
         return written
 
-    def _content(self, target: Target, planes: Sequence[Image]) -> Content:
+    def by_rows(self, files: Targets, rows: Rows) -> list[dict[str, Any]]:
+        """Write one frame, or a master, of which some rows are in memory at a time."""
+        together = max(rows.number // _ROWS, 1) * _ROWS
+        return self._frame(files, replace(rows, number=together).of_channel, together)
+
+    def _frame(
+        self,
+        files: Targets,
+        planes_of: Callable[[int], Sequence[Any]],
+        rows: int | None = None,
+    ) -> list[dict[str, Any]]:
+        noted = provenance.hashed_entry if self.digest else provenance.file_entry
+        outputs = [
+            (target.path, self._content(target, planes_of(j), rows))
+            for j, target in enumerate(files.of_channels)
+            if target
+        ]
+        # dask repeats what a worker was doing when it died
+        write_whole(outputs, overwrite=self.overwrite, alike=are_alike)
+        return [noted(path) for path, _ in outputs]
+
+    def _content(self, target: Target, planes: Sequence[Any], rows: int | None) -> Content:
         named = dict(zip(self.names, planes, strict=True))
         return content_of(
             named,
             with_noise(target.header, named),
             target.history,
             exact=target.exact,
-            tiles=target.path.endswith(".fz"),
+            tiles=_is_tiled(target),
             quantize=self.quantize,
+            rows=rows,
         )
+
+
+def _of_channel(planes: Sequence[Cube], channel: int) -> list[Image]:
+    return [plane[channel] for plane in planes]
+
+
+def _is_tiled(target: Target) -> bool:
+    return target.path.endswith(".fz")
 
 
 def write_frames(
@@ -126,17 +154,31 @@ def write_frames(
         Where a file cannot be written, naming it.
     """
     planes = [ds[name].variable for name in write.names]
+    # what is compressed is whole in memory anyway
+    unit = 0 if any(target and _is_tiled(target) for target in targets) else _ROWS
     if "frame" not in ds.dims:
+        rows = blocks.rows_at_once(planes, unit)
+        if rows is not None:
+            yield write.by_rows(Targets(targets), Rows(planes, rows, **scheduler()))
+            return
         done = ds[list(write.names)].compute(**scheduler())
         yield from write([Targets(targets)], *(plane.values[None] for plane in done.values()))
         return
     files = {i: one for i, one in enumerate(_by_frame(ds, targets)) if any(one.of_channels)}
-    at_once = blocks.frames_at_once(planes, _WRITERS).at_once
+    plan = blocks.frames_at_once(planes, _WRITERS, unit)
     into = {os.path.dirname(target.path) for target in targets if target}
     title = f"FITS: {min(into, default='')}"
-    with ThreadPoolExecutor(at_once) as pool, shown(title, len(files)) as advance:
+    with ThreadPoolExecutor(plan.at_once) as pool, shown(title, len(files)) as advance:
         try:
-            if any(plane.chunks for plane in planes):
+            written: Iterable[Any]
+            if plan.rows < ds.sizes["y"]:
+                written = pool.map(
+                    lambda i: [
+                        write.by_rows(files[i], Rows([plane[i] for plane in planes], plan.rows))
+                    ],
+                    files,
+                )
+            elif any(plane.chunks for plane in planes):
                 written = _by_dask(planes, files, write, pool)
             else:
                 # what is lazy without dask is read here, and gone with each frame: what xarray
@@ -167,7 +209,8 @@ def beside(
     """
     files = _array_of(_by_frame(ds, targets))
     operands = [xr.Variable("frame", files), *(ds[name].variable for name in write.names)]
-    return Beside(operands, _Reporting(write, report))
+    reporting = _Reporting(write, report)
+    return Beside(operands, reporting, reporting.by_rows)
 
 
 def _by_frame(ds: xr.Dataset, targets: Sequence[Target | None]) -> list[Targets]:
@@ -237,6 +280,12 @@ class _Reporting:
         for of_frame in self.write(targets, *planes):
             with self.lock:
                 self.report(of_frame)
+
+    def by_rows(self, targets: Targets, rows: Rows) -> None:
+        """Write the files of a frame, of which some rows are in memory at a time."""
+        of_frame = self.write.by_rows(targets, rows)
+        with self.lock:
+            self.report(of_frame)
 
     def __dask_tokenize__(self) -> Any:
         from dask.base import normalize_token

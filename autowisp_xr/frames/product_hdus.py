@@ -11,7 +11,6 @@ import xarray as xr
 from astropy.io import fits
 
 from autowisp_xr import schema
-from autowisp_xr.arrays import Image
 from autowisp_xr.fits.image_cards import history_cards, split_history
 from autowisp_xr.fits.writing import NewHdu, write_plain, write_tiled
 from autowisp_xr.flags import Flag
@@ -103,13 +102,14 @@ def history_of(records: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def content_of(
-    planes: Mapping[str, Image],
+    planes: Mapping[str, Any],
     header: fits.Header,
     history: Sequence[str],
     *,
     exact: bool,
     tiles: bool,
     quantize: float | None,
+    rows: int | None = None,
 ) -> Content:
     """Return what writes a file: image, and what there is of error, mask and numbers of values.
 
@@ -117,7 +117,7 @@ def content_of(
     ----------
     planes
         "image" and, where there are any, "variance" (of which the error is the root), "mask" and
-        those of ``schema.NUMBERS_OF_VALUES``: (y, x), in memory.
+        those of ``schema.NUMBERS_OF_VALUES``: (y, x), in memory, or some rows at a time.
     header
         As :func:`output_headers` gives it.
     history
@@ -129,6 +129,8 @@ def content_of(
         Whether to compress tile by tile, behind an empty primary HDU.
     quantize
         As for :func:`autowisp_xr.fits.writing.write_tiled`.
+    rows
+        As for :func:`autowisp_xr.fits.writing.write_plain`.
     """
     image = planes["image"]
     header = header.copy()
@@ -149,7 +151,7 @@ def content_of(
             hdus.append(NewHdu(own, planes[name], planes[name].dtype))
     if tiles:
         return partial(write_tiled, planes=hdus, quantize=quantize)
-    return partial(write_plain, planes=hdus)
+    return partial(write_plain, planes=hdus, rows=rows)
 
 
 def are_alike(one: str, other: str) -> bool:

@@ -1,7 +1,8 @@
 """Write Datasets into a group of a Zarr store, frame by frame.
 
-Decision: a shard is a whole frame and its inner chunks are bands of rows, so that one tiling
-serves calibration, which writes frames, and stacking, which reads a band of all frames. A chunk
+Decision: a shard is a whole frame, or some tens of megabytes of one, and its inner chunks are bands
+of rows, so that one tiling serves calibration, which writes frames, and stacking, which reads a
+band of all frames. A chunk
 is about half a megabyte: with larger ones a band of a hundred frames would not fit in memory.
 Integers go through lz4 with bit-shuffle (half the size); the noise of floats does not compress, so
 they are left as they are.
@@ -9,6 +10,7 @@ they are left as they are.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +27,7 @@ from autowisp_xr.arrays import Bools, Integers, Planes
 from autowisp_xr.bridge import blocks, planner
 from autowisp_xr.bridge.beside import Beside
 from autowisp_xr.bridge.progress import shown
+from autowisp_xr.bridge.rows import Rows
 from autowisp_xr.flags import Flag
 from autowisp_xr.store.group import MARKS, STATE, Group
 from autowisp_xr.store.growing import FRAMES, take_over
@@ -64,7 +67,7 @@ def encoding_of(ds: xr.Dataset) -> dict[str, dict[str, Any]]:
         rows = planner.chunk_rows(height, width, widest)
         if "frame" not in ds.dims:
             rows = min(_OF_MASTERS * rows, height)
-        whole = -(-height // rows) * rows
+        whole = planner.shard_rows(height, channels * width, widest, rows)
         outer = (1,) if "frame" in variable.dims else ()
         lz4 = BloscCodec(cname="lz4", shuffle="bitshuffle", typesize=variable.dtype.itemsize)
         chunks, shards = (*outer, 1, rows, width), (*outer, channels, whole, width)
@@ -161,6 +164,11 @@ class Arrays:
 
         wait_for(all_at_once())
 
+    def shard_rows(self, name: str) -> int:
+        """Return how many rows of an array are written together."""
+        array = self.named[name]
+        return (array.shards or array.chunks)[-2] if array.ndim > 2 else 1
+
     def read(self, name: str) -> Any:
         """Return all values of an array."""
         return wait_for(self.named[name].getitem(...))
@@ -182,10 +190,9 @@ def _write(ds: xr.Dataset, arrays: Arrays, beside: Beside | None) -> dict[str, P
 
     planes = [str(name) for name, variable in ds.data_vars.items() if _by_frame(variable)]
     alone = [str(name) for name in ds.data_vars if name not in planes]
+    unit = max(map(arrays.shard_rows, planes or alone), default=1)
     if not planes:
-        whole = {str(name): plane.values for name, plane in ds.compute().data_vars.items()}
-        arrays.write(whole)
-        return whole
+        return _write_master(ds, arrays, alone, unit)
     lazy = [ds[name].chunk().data for name in alone]
     written: Any = True
     at_once = None
@@ -196,7 +203,15 @@ def _write(ds: xr.Dataset, arrays: Arrays, beside: Beside | None) -> dict[str, P
     left = [blocks.framewise(ds[name].variable[missing]) for name in planes]
     if missing.size:
         more = [blocks.framewise(one[missing]) for one in beside.operands] if beside else []
-        plan = blocks.frames_at_once([*left, *(one for one in more if one.dims == schema.DIMS)])
+        of_frames = [*left, *(one for one in more if one.dims == schema.DIMS)]
+        plan = blocks.frames_at_once(of_frames, unit=unit)
+        if plan.rows < left[0].sizes["y"]:
+            if alone:
+                written.compute()
+            _write_frames_by_rows(
+                arrays, dict(zip(planes, left, strict=True)), missing, plan, beside
+            )
+            return {}
         shared = xr.Variable(("once",), written) if alone else None
         operands = [xr.Variable(("frame",), missing).chunk(frame=1), shared, *left, *more]
         work = beside.work if beside else None
@@ -209,6 +224,51 @@ def _write(ds: xr.Dataset, arrays: Arrays, beside: Beside | None) -> dict[str, P
         with shown(f"Zarr: {arrays.group.name}", number), dask.config.set(num_workers=at_once):
             written.compute()
     return {}
+
+
+def _write_master(ds: xr.Dataset, arrays: Arrays, names: list[str], unit: int) -> dict[str, Planes]:
+    planes = [ds[name].variable for name in names]
+    of_pixels = all(plane.dims == schema.DIMS[1:] for plane in planes)
+    rows = blocks.rows_at_once(planes, unit) if of_pixels else None
+    if rows is not None:
+        _write_rows(arrays, names, Rows(planes, rows, scheduler=None))
+        return {}
+    whole = {str(name): plane.values for name, plane in ds.compute().data_vars.items()}
+    arrays.write(whole)
+    return whole
+
+
+def _write_frames_by_rows(
+    arrays: Arrays,
+    planes: Mapping[str, xr.Variable],
+    missing: Integers,
+    plan: planner.Plan,
+    beside: Beside | None,
+) -> None:
+    """Write frames of which a whole one takes more than the limit, each in one thread."""
+
+    def work(number: int) -> None:
+        place = slice(missing[number], missing[number] + 1)
+        of_frame = [plane[number : number + 1] for plane in planes.values()]
+        _write_rows(arrays, list(planes), Rows(of_frame, plan.rows), place)
+        if beside is not None:
+            given, *others = (one[missing[number]] for one in beside.operands)
+            beside.by_rows(given.values.item(), Rows(others, plan.rows))
+        arrays.write({MARKS: np.ones(1, np.uint8)}, place)
+
+    title = f"Zarr: {arrays.group.name}"
+    with ThreadPoolExecutor(plan.at_once) as pool, shown(title, missing.size) as advance:
+        try:
+            for _ in pool.map(work, range(missing.size)):
+                advance(1)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _write_rows(arrays: Arrays, names: Sequence[str], rows: Rows, *frame: slice) -> None:
+    for where, values in rows.bands():
+        place = (*frame, slice(None), where)
+        arrays.write(dict(zip(names, values, strict=True)), place)
 
 
 def _write_whole(names: list[str], planes: list[Planes], arrays: Arrays) -> Bools:

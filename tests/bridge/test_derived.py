@@ -9,12 +9,14 @@ import dask
 import numpy as np
 import pytest
 import xarray as xr
+from astropy.io import fits
 from dask.base import collections_to_expr
 from hypothesis import given
 from hypothesis import strategies as st
 
 import autowisp_xr as aw
 from autowisp_xr import schema, simulate
+from autowisp_xr.bridge import blocks, memory_limit, planner
 from autowisp_xr.bridge.derived import Derived
 from autowisp_xr.errors import MemoryLimitError
 from autowisp_xr.testing import assert_frames_equal
@@ -119,7 +121,7 @@ def test_a_limit_that_is_too_small_is_an_error_that_states_what_it_takes(raw, la
         lambda: aw.stack(late, memory_limit="1kB"),
         lambda: aw.calibrate(raw, memory_limit=100),
     ):
-        with pytest.raises(MemoryLimitError, match=r"at least, and the memory limit is 1MB; give"):
+        with pytest.raises(MemoryLimitError, match=r"at least, and the memory limit is 1kB; give"):
             verb()
     with pytest.raises(ValueError, match="positive number of bytes, or such as '2GB', not 'much'"):
         aw.reduce(tmp_path, tmp_path / "out", memory_limit="much")
@@ -131,6 +133,30 @@ def test_frames_that_are_too_large_are_calibrated_in_blocks_of_rows(raw, masters
         blocks = aw.calibrate(raw, **masters, memory_limit="12kB")
     assert len(blocks["image"].chunksizes["y"]) > 1
     assert_frames_equal(blocks.compute(), known)
+
+
+def test_frames_that_are_too_large_are_written_rows_by_rows_with_the_same_bytes(
+    late, raw, masters, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(planner, "CHUNK_BYTES", 4 * 2 * SHAPE[1])
+    monkeypatch.setattr(planner, "SHARD_BYTES", 4 * 4 * SHAPE[1])
+    monkeypatch.setattr(fits.hdu.base._ValidHDU, "_get_timestamp", lambda _: "2024-03-01T12:00:00")
+    for limit in ("1GB", "20kB"):
+        with dask.config.set(num_workers=1):
+            aw.to_fits(late, tmp_path / limit / "{frame}.fits", memory_limit=limit)
+            found = aw.to_zarr(late, tmp_path / f"{limit}.zarr", memory_limit=limit)
+        assert_frames_equal(found.compute(), late.compute())
+        assert found["image"].encoding["shards"][2] == 4
+        master = tmp_path / limit / "flat.fits"
+        aw.to_fits(masters["flat"], master, memory_limit=limit)
+    with memory_limit.limited("20kB"):
+        planes = [late[name].variable for name in ("image", "variance", "mask")]
+        assert blocks.frames_at_once(planes, 1, unit=4).rows < SHAPE[0]
+    names = sorted(path.name for path in (tmp_path / "1GB").iterdir())
+    assert len(names) == FRAMES + 1
+    for name in names:
+        whole, rows = ((tmp_path / limit / name).read_bytes() for limit in ("1GB", "20kB"))
+        assert whole == rows
 
 
 def test_an_integer_takes_its_axis_away(late, known):

@@ -43,6 +43,37 @@ def test_rows_of_a_frame_of_61_megapixels(limit, workers, rows):
     assert plan.rows == pytest.approx(rows, rel=0.07)
 
 
+@pytest.mark.parametrize(
+    ("limit", "unit", "rows", "at_once"),
+    [
+        # with the same rows of masters, 27 bytes a pixel: 450 kB a row
+        (2 * GB, 4, 1480, 3),
+        (2 * GB, 876, 876, 3),
+        # fewer frames before fewer rows than go into one object of a store
+        (GB, 876, 876, 2),
+        (10**8, 876, 876, 1),
+    ],
+)
+def test_parts_of_frames_of_61_megapixels(limit, unit, rows, at_once):
+    frames = Frames(number=100, **LARGE, **RAW, common=27, unit=unit)
+    plan = planner.parts(frames, limit, 3)
+    assert (plan.rows, plan.at_once) == (rows, at_once)
+    assert plan.peak <= limit or plan.least > limit
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "itemsize", "rows"),
+    [(2048, 2048, 4, 2048), (512, 512, 4, 512), (6388, 9576, 4, 806), (6388, 9576, 2, 1612)],
+)
+def test_objects_of_a_store_are_whole_frames_or_some_tens_of_megabytes(
+    height, width, itemsize, rows
+):
+    chunk = planner.chunk_rows(height, width, itemsize)
+    found = planner.shard_rows(height, width, itemsize, chunk)
+    assert found == pytest.approx(rows, rel=0.03)
+    assert found % chunk == 0
+
+
 @pytest.mark.parametrize(("limit", "at_once"), [(8 * GB, 3), (3 * GB, 2), (GB, 1)])
 def test_whole_frames_at_once(limit, at_once):
     frames = Frames(number=100, **LARGE, **RAW)
@@ -60,7 +91,7 @@ SIZES = st.builds(
     common=st.integers(0, 20),
     unit=st.integers(1, 300),
 )
-PLANNED = st.sampled_from([planner.bands, planner.blocks, planner.whole_frames])
+PLANNED = st.sampled_from([planner.bands, planner.blocks, planner.parts, planner.whole_frames])
 
 
 @given(SIZES, st.integers(10**6, 10**11), st.integers(1, 64), PLANNED)
@@ -92,7 +123,10 @@ def test_a_limit_is_read_as_people_write_it(monkeypatch):
 
 def test_a_limit_that_is_too_small_states_what_it_takes():
     plan = planner.whole_frames(Frames(number=2, **LARGE, **RAW), GB, 2)
-    with pytest.raises(MemoryLimitError, match=r"takes 1\.3GB at least, .* 1GB; give memory_limit"):
+    with pytest.raises(MemoryLimitError, match=r"takes 1\.5GB at least, .* 1GB; give memory_limit"):
         memory_limit.kept(plan, "a whole frame", memory_limit.Limit(GB, True))
+    # buffers have their share, of a small limit half
+    assert memory_limit.Limit(GB, True).for_work == 8 * 10**8
+    assert memory_limit.Limit(10**8, True).for_work == 5 * 10**7
     # nobody asked for it
     assert memory_limit.kept(plan, "", memory_limit.Limit(GB, False)) is plan
