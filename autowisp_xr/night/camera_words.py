@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from autowisp_xr.camera import Camera
+from autowisp_xr.camera_library import Nominal, nominal
 from autowisp_xr.errors import HeaderError
 from autowisp_xr.frames import FileRecord
 from autowisp_xr.frames.camera_of_files import resolve_camera
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import value_of
+from autowisp_xr.headers.values import Cards
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.summarised_lines import plain
 
@@ -95,6 +97,16 @@ def card(records: Sequence[FileRecord], name: str) -> str:
     names = KeywordAliases().cards[_CARDS[name]]
     found = (card for record in records for card in names if value_of(record.header, card))
     return next(found, names[0])
+
+
+def model_of(record: FileRecord) -> Nominal | None:
+    """Return what is known of the model of the camera of a frame; None of a binned one."""
+    stated = record.coordinates
+    if stated.get("binning", "") not in ("", "1x1"):
+        return None
+    model = Cards(record.header, KeywordAliases()).text("camera")
+    found = nominal(model, stated.get("gain_setting", math.nan), record.facts.get("saturation"))
+    return found if found.values else None
 
 
 def disagreement(name: str, stated: Mapping[float, Sequence[str]]) -> str:

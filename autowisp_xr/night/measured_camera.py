@@ -7,6 +7,7 @@ uncertainty wrong in silence.
 
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -22,7 +23,7 @@ from autowisp_xr.night import camera_words
 from autowisp_xr.night.camera_words import UNITS
 from autowisp_xr.night.checks_of_raw import Seen, look, opened
 from autowisp_xr.night.frame_sets import FrameSet, records_of
-from autowisp_xr.night.sentences import sentence
+from autowisp_xr.night.sentences import DOUBT, sentence
 from autowisp_xr.night.summarised_lines import plain
 
 _ASKED = {"gain": 0.2, "read_noise": 0.3}
@@ -55,6 +56,8 @@ class KnownCamera(NamedTuple):
     """Uncertainties of gain and read noise by channel, or amplifier, where they were measured."""
     curve: xr.Dataset | None = None
     """The photon transfer curve, where one was measured of the camera as a whole."""
+    library: str = ""
+    """What is that of its model, not its own; "" where nothing is."""
 
 
 def know_camera(
@@ -84,6 +87,7 @@ def know_camera(
         known.found if saturating is camera else known.found + lines,
         known.errors,
         known.curve,
+        known.library,
     )
 
 
@@ -122,7 +126,16 @@ def _measured(
         one_value = {name: None if name in unknown else next(iter(stated[name])) for name in asked}
         measured, wrong, remarks = _held_against(lit, unlit, one_value)
     except (AutowispError, OSError, ValueError) as error:
-        return _unmeasured(records, camera, unknown, disagree, str(error))
+        open_ones = [name for name in unknown if not stated[name]]
+        of_model = _of_model(records, given, open_ones, biases) if not amplified else None
+        if of_model is not None:
+            camera, unknown = of_model.camera, [one for one in unknown if one not in open_ones]
+            open_ones = [name for name in open_ones if getattr(camera, name) is None]
+            unknown += open_ones
+        rest = _unmeasured(records, camera, unknown, disagree, str(error))
+        if of_model is None:
+            return rest
+        return of_model._replace(notes=(*of_model.notes, *rest.notes))
     if not unknown and not wrong:
         return KnownCamera(camera, curve=measured)
     given_channels = replace(given, channels=schema.camera_of(lit).channels)
@@ -151,6 +164,38 @@ def _measured(
     uncertain = {name: measured[f"{name}_error"].values for name in _ASKED}
     complete = measure.completed_camera(given_channels, measured)
     return KnownCamera(complete, notes, notes, uncertain, measured)
+
+
+def _of_model(
+    records: Sequence[FileRecord],
+    camera: Camera,
+    names: Sequence[str],
+    biases: Sequence[FileRecord],
+) -> KnownCamera | None:
+    """Complete a camera by what is known of its model, where all frames are of one and unbinned.
+
+    The read noise is measured in the biases even so, if there are two.
+    """
+    of_records = {camera_words.model_of(record) for record in records}
+    known = of_records.pop() if len(of_records) == 1 else None
+    values: dict[str, Any] = {}
+    if known is not None:
+        values = {name: value for name, value in known.values.items() if name in names}
+    if known is None or not values:
+        return None
+    gain = values.get("gain", camera.gain)
+    measured: KnownCamera | None = None
+    if "read_noise" in names and len(biases) > 1 and isinstance(gain, float):
+        with suppress(AutowispError, OSError, ValueError):
+            measured = _of_biases(opened(biases, camera), camera, gain)
+            values.pop("read_noise", None)
+    if measured is not None and not values:
+        return measured
+    found = measured.camera if measured and measured.camera else camera
+    numbers = " and ".join(f"{plain(name)} {n:g} {UNITS[name]}" for name, n in values.items())
+    line = sentence("of_model", numbers=numbers, model=known.model, source=known.source)
+    notes = (line.removeprefix(DOUBT), *(measured.notes if measured else ()))
+    return KnownCamera(replace(found, **values), notes, library=line)
 
 
 def _of_biases(biases: xr.Dataset, camera: Camera, gain: float) -> KnownCamera:

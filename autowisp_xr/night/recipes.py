@@ -53,6 +53,8 @@ class Recipes:
     checks: bool
     """As for :func:`~autowisp_xr.reduce`."""
     masks: DefectMasks
+    nominal: Mapping[str, str] = field(default_factory=dict)
+    """Of each setup, what is known only of the model of its camera."""
     made: dict[str, xr.Dataset] = field(default_factory=dict)
     """Masters of this night, by their names."""
     groups: dict[str, str] = field(default_factory=dict)
@@ -145,6 +147,7 @@ class Recipes:
             remarks.notes.append(sentence("no_cosmic_rays"))
             rays = None
         remarks.notes += self._other_temperature(product.choices, raw, given)
+        remarks.notes += filter(None, [self.nominal.get(product.frames.place, "")])
         remarks.look = partial(
             doubts_on_calibrated,
             cosmic_rays=bool(rays),

@@ -26,7 +26,7 @@ from autowisp_xr.matching import Matching
 from autowisp_xr.night.defect_masks import DefectMasks, DefectsChoice, read_masks
 from autowisp_xr.night.engines import workers_of
 from autowisp_xr.night.exporting import Exporter
-from autowisp_xr.night.measured_camera import know_camera
+from autowisp_xr.night.measured_camera import KnownCamera, know_camera
 from autowisp_xr.night.plan import Plan, by_setup, camera_with_colours, plan_night
 from autowisp_xr.night.product_writing import CAMERA, STORE, RawPlace, StoreForm, Writer
 from autowisp_xr.night.recipes import Recipes
@@ -243,9 +243,11 @@ def reduce(
         exporter = Exporter(target, record, checks, client, None if units is None else [])
         form: dict[str, Any] = {"form": store, "link": raw == "link"}
         writer = Writer(target, overwrite, summary, report, record, exporter, checks, fits, **form)
-        cameras = _known_cameras(plan, writer, camera)
+        known = _known_cameras(plan, writer, camera)
+        cameras = {place: one.camera for place, one in known.items()}
+        nominal = {place: one.library for place, one in known.items()}
         found = DefectMasks(masks, by_setup(plan.sets), cameras, writer)
-        making = Recipes(cameras, plan.matching, select, min_flat, rays, checks, found)
+        making = Recipes(cameras, plan.matching, select, min_flat, rays, checks, found, nominal)
         _execute(plan, writer, making)
         summary.notes += summary.plan.doubts
         _look_for_leftovers(writer, prune)
@@ -311,9 +313,9 @@ def _left_to_others(exporter: Exporter, path: Path) -> str:
     return sentence("units_left", number=units, frames=frames, path=path)
 
 
-def _known_cameras(plan: Plan, writer: Writer, camera: Camera | None) -> dict[str, Camera | None]:
+def _known_cameras(plan: Plan, writer: Writer, camera: Camera | None) -> dict[str, KnownCamera]:
     """Return the camera of each setup by its place, measured where its noise is not known."""
-    cameras: dict[str, Camera | None] = {}
+    cameras: dict[str, KnownCamera] = {}
     for place, of_place in by_setup(plan.sets).items():
         complete = camera_with_colours(of_place, camera)
         known = know_camera(of_place, complete, checks=writer.checks)
@@ -321,7 +323,7 @@ def _known_cameras(plan: Plan, writer: Writer, camera: Camera | None) -> dict[st
         if earlier is not None:
             known, why = settled(known, earlier)
             writer.renewed |= {place: why} if why else {}
-        cameras[place] = known.camera
+        cameras[place] = known
         if known.curve is not None:
             writer.summary.curves[place] = known.curve
         for note in known.notes:

@@ -115,3 +115,26 @@ def test_each_colour_has_its_own(tmp_path):
     gains = science.autowisp.camera.gain
     assert sorted(gains) == ["B", "G1", "G2", "R"]
     assert all(abs(gain / 0.8 - 1) < 0.1 for gain in gains.values())
+
+
+def test_what_nobody_states_or_measures_is_that_of_the_model_and_the_header_states_so(tmp_path):
+    rng = np.random.default_rng(5)
+    for kind, light, seconds in (("bias", 0, 0.0), ("object", 400, 30.0)):
+        for number in range(2):
+            pixels = rng.poisson(light, (40, 50)) / 0.39 + rng.normal(1024, 20, (40, 50))
+            cards = {"IMAGETYP": kind, "EXPTIME": seconds, "INSTRUME": "Canon EOS 40D"}
+            cards |= {"ISOSPEED": 800, "DATE-OBS": f"2025-01-01T00:0{number}:00"}
+            hdu = fits.PrimaryHDU(pixels.round().astype(np.uint16), fits.Header(cards))
+            hdu.writeto(tmp_path / f"{kind}{number}.fits")
+    summary = aw.night.reduce(tmp_path, tmp_path / "out")
+    (line,) = (note for note in summary.notes if "camera library" in note)
+    assert line.startswith("gain 0.39 e/ADU: nominal values of Canon EOS 40D")
+    path = next((tmp_path / "out" / "calibrated").rglob("*.fits"))
+    header = fits.getheader(path)
+    assert header["EGAIN"] == 0.39
+    assert "DOUBT: gain 0.39" in str(header["COMMENT"])
+    # two biases measure the read noise by that gain
+    camera = aw.Camera.from_json(
+        aw.open_zarr(tmp_path / "out" / "night.zarr", group="calibrated/30s").attrs["camera"]
+    )
+    assert abs(camera.read_noise - 20 * 0.39) < 0.3
