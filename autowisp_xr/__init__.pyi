@@ -34,6 +34,8 @@ from .flats import master_flat as master_flat
 from .flats import master_flats as master_flats
 from .flats import select_flats as select_flats
 from .flats import stamp_statistics as stamp_statistics
+from .frames import from_ccddata as from_ccddata
+from .frames import to_ccddata as to_ccddata
 from .frames import to_fits as to_fits
 from .headers.aliases import KeywordAliases as KeywordAliases
 from .matching import Matching as Matching

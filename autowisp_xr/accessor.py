@@ -104,6 +104,7 @@ class AutowispAccessor:
     wcs = _Verb("wcs")
     to_zarr = _Verb("to_zarr")
     to_fits = _Verb("to_fits")
+    to_ccddata = _Verb("to_ccddata")
 
 
 class NightPictures:
