@@ -178,6 +178,22 @@ def is_bayer(pattern: str) -> bool:
     return sorted(pattern.upper()) == ["B", "G", "G", "R"]
 
 
+def bayer_pattern(channels: Mapping[str, ChannelSlice] | None, y: int, x: int) -> str:
+    """Return the colors of two rows and columns from a raw pixel (y, x) on; "" of no Bayer pattern.
+
+    Examples
+    --------
+    >>> channels = parse_channels("RGGB")
+    >>> bayer_pattern(channels, 0, 0), bayer_pattern(channels, 5, 2), bayer_pattern(None, 0, 0)
+    ('RGGB', 'GBRG', '')
+    """
+    placed = {one.seen_from(y, x): name[:1] for name, one in (channels or {}).items()}
+    whole = ChannelSlice(y_step=2, x_step=2)
+    wanted = (whole.seen_from(-row, -column) for row in (0, 1) for column in (0, 1))
+    pattern = "".join(placed.get(one, "") for one in wanted)
+    return pattern if is_bayer(pattern) else ""
+
+
 def parse_channels(given: object) -> dict[str, ChannelSlice] | None:
     """Return the slices of a Bayer pattern, or of {name: (y slice, x slice)}; None of None.
 

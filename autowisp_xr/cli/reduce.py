@@ -66,6 +66,7 @@ def reduce(options: Namespace) -> int:
             store=options.store,
             raw=options.raw,
             fits=options.fits,
+            cfa=options.cfa,
             overwrite=options.overwrite,
             memory_limit=options.memory_limit,
             prune=options.prune,

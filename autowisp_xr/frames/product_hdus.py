@@ -124,7 +124,7 @@ def content_of(
         Values of the HISTORY cards that go along.
     exact
         Whether the error is stored in float64, so that its square, in float32, is the variance
-        again, whatever the type of the image.
+        again, whatever the type of the image. It stands behind the image then, else at the end.
     tiles
         Whether to compress tile by tile, behind an empty primary HDU.
     quantize
@@ -137,18 +137,22 @@ def content_of(
     for card in history:
         header.add_history(card)
     hdus = [NewHdu(header, image, image.dtype)]
+    errors = []
     if "variance" in planes:
         kind = image.dtype if image.dtype.kind == "f" and not exact else np.dtype(np.float64)
         error = _own_header("error")
         error["BUNIT"] = header.get("BUNIT", "adu")
         error["UTYPE"] = ("StdDevUncertainty", "Kind of error, as CCDData calls it")
-        hdus.append(NewHdu(error, planes["variance"], kind, squared=True))
+        errors = [NewHdu(error, planes["variance"], kind, squared=True)]
+    others = []
     for name, remarks in _REMARKS.items():
         if name in planes:
             own = _own_header(name)
             for remark in remarks:
                 own.add_comment(remark)
-            hdus.append(NewHdu(own, planes[name], planes[name].dtype))
+            others.append(NewHdu(own, planes[name], planes[name].dtype))
+    # Siril takes images of one size and type that follow each other for frames of a sequence
+    hdus += [*errors, *others] if exact else [*others, *errors]
     if tiles:
         return partial(write_tiled, planes=hdus, quantize=quantize)
     return partial(write_plain, planes=hdus, rows=rows)

@@ -24,6 +24,8 @@ _USUAL = KeywordAliases()
 _PER_ELECTRON = re.compile(r"/\s*(?:e\b|electron)|\bper\s+e(?:-|lectron)", re.IGNORECASE)
 _ALIKE = 1e-3
 
+_OF_PATTERN = ("bayer", "bayer_x_offset", "bayer_y_offset")
+
 
 @dataclass(frozen=True, kw_only=True)
 class StoredPixels:
@@ -127,8 +129,13 @@ def _keep_inside(header: fits.Header, row: Row, facts: Values, pixels: StoredPix
 
 
 def _keep_on_pattern(header: fits.Header, row: Row, facts: Values, pixels: StoredPixels) -> None:
-    """Remove a pattern of 2 x 2 colours, unless the pixels, unsplit, start with its first."""
+    """Write the pattern of a mosaic of channels; remove another, unless pixels start with it."""
     grid = pixels.grid
+    if facts.get(row.name):
+        _remove(header, row, facts, pixels)
+        for name, value in zip(_OF_PATTERN, (facts[row.name], 0, 0), strict=True):
+            header[_USUAL.cards[name][0]] = (value, row.comment if value else "")
+        return
     starts_pattern = replace(grid, y=grid.y % 2, x=grid.x % 2) == PixelGrid()
     # counted from the last row, a pattern starts where the raw frame ends
     from_last = row_order(Cards(header, _USUAL)).startswith("BOTTOM")

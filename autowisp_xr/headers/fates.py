@@ -77,7 +77,9 @@ TRIMSEC, DATASEC,        if inside     if inside     agreed        a section is 
 BIASSEC                                                            product still holds it
 BAYERPAT, COLORTYP,      if on pattern if on pattern agreed        a plane of one colour has no
 BAYRPAT, CFAIMAGE                                                  pattern; nor has one that was cut
-                                                                   between its colours
+                                                                   between its colours; a mosaic
+                                                                   that was put together again has
+                                                                   the one with which it starts
 CRPIXj, CDi_j, PCi_j,    moved         moved         agreed, or    cards count the pixels of the
 CDELTj, A_p_q, B_p_q,                                all removed   product
 LTVj, LTMi_j

@@ -18,11 +18,13 @@ from autowisp_xr.headers.coordinates import read_coordinates
 from autowisp_xr.headers.fate_rules import Values
 from autowisp_xr.headers.fates import EFFECTIVE
 from autowisp_xr.headers.processing import CORRECTIONS, MOST_LETTERS, STATUS, corrections_in
-from autowisp_xr.headers.readout import raw_gain
+from autowisp_xr.headers.readout import raw_gain, row_order
 from autowisp_xr.headers.recognition import master_reason
+from autowisp_xr.headers.sensor_grid import grid_of_plane
 from autowisp_xr.headers.times import time_scale, utc_to_scale
 from autowisp_xr.headers.values import Cards, to_number
 from autowisp_xr.kinds import KINDS
+from autowisp_xr.regions import bayer_pattern
 
 _USUAL = KeywordAliases()
 
@@ -99,6 +101,8 @@ def true_cards(
         effective = effective_in(header) if effective is None else float(effective)
         facts |= gain_facts(_gain(ds, units, channel), effective) | raw_gain_facts(header)
         facts |= _type(ds, header, stacked="stacking" in steps)
+    if "calibrating" in steps or "splitting" in steps:
+        facts |= _pattern(ds, header, channel)
     if "calibrating" in steps:
         known = units in COUNTED and not _matched(records)
         facts["saturation"] = _saturation(ds, channel) if known else None
@@ -161,8 +165,26 @@ def _matched(records: Sequence[Mapping[str, Any]]) -> bool:
 
 def _saturation(ds: xr.Dataset, channel: str) -> float | None:
     given = schema.camera_of(ds).saturation
-    level = given.get(channel) if isinstance(given, Mapping) else given
+    if isinstance(given, Mapping):
+        # that of a mosaic is the lowest of its channels
+        level = given.get(channel, min(given.values()) if channel == schema.MONO else None)
+    else:
+        level = given
     return None if level is None else _rounded(level)
+
+
+def _pattern(ds: xr.Dataset, header: fits.Header, channel: str) -> dict[str, Any]:
+    """Return the row of the pattern of a mosaic that was put together; none for other planes."""
+    grid = grid_of_plane(ds, 0)
+    if channel != schema.MONO or (grid.y_step, grid.x_step) != (1, 1):
+        return {}
+    # counted from the last row, a pattern starts where the frame ends
+    from_last = row_order(Cards(header, _USUAL)).startswith("BOTTOM")
+    start = grid.y + ds.sizes["y"] if from_last else grid.y
+    pattern = bayer_pattern(schema.camera_of(ds).channels, start, grid.x)
+    if from_last:
+        pattern = pattern[2:] + pattern[:2]
+    return {"pattern": pattern} if pattern else {}
 
 
 def _type(ds: xr.Dataset, header: fits.Header, *, stacked: bool) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from autowisp_xr.frames.write import Result
 from autowisp_xr.night import engines
 from autowisp_xr.night.plan import Product
 from autowisp_xr.night.record import NOT_OURS, Record
-from autowisp_xr.night.units import Export, Written, doubts_of, names_of, parts
+from autowisp_xr.night.units import Cfa, Export, Written, as_written, doubts_of, names_of, parts
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -39,6 +39,8 @@ class Exporter:
     """Directory of the results."""
     record: Record
     """Knows what may be replaced."""
+    cfa: Cfa = "split"
+    """As for :func:`~autowisp_xr.reduce`."""
     digests: bool = True
     """Whether those of the files are noted."""
     client: "Client | None" = None
@@ -50,6 +52,7 @@ class Exporter:
 
     def export(self, made: xr.Dataset, product: Product) -> Exported:
         """Write the files of a product that are not there."""
+        made = self._as_written(made, product)
         unit, paths, against = self._unit(made, product)
         if self._done.issuperset(paths):
             # in the pass that has stored them
@@ -75,10 +78,12 @@ class Exporter:
     ) -> Result:
         """Write the files of frames in the pass in which ``through`` stores them, if they can be.
 
-        It is given None where workers or others write them. For those that it does not come to,
-        :meth:`export` is there.
+        It is given None where workers or others write them, or later. For those that it does not
+        come to, :meth:`export` is there.
         """
-        if self.client is not None or self.postponed is not None:
+        others = self.client is not None or self.postponed is not None
+        # a mosaic is not what is stored
+        if others or self._as_written(made, product) is not made:
             return through(None)
 
         def note(written: Sequence[Mapping[str, Any]]) -> None:
@@ -93,6 +98,12 @@ class Exporter:
             return unit.write_beside(made, through, note)
         finally:
             self.record.save()
+
+    def _cfa(self, product: Product) -> Cfa:
+        return "split" if product.is_master else self.cfa
+
+    def _as_written(self, made: xr.Dataset, product: Product) -> xr.Dataset:
+        return as_written(made, self._cfa(product))
 
     def _unit(
         self, made: xr.Dataset, product: Product
@@ -114,6 +125,7 @@ class Exporter:
             group=product.group,
             identity=store.stated_identity(place, product.group) or "",
             template=absolute,
+            cfa=self._cfa(product),
             doubts=doubts_of(made),
             replaces=tuple(one for one, why in against.items() if not why and os.path.exists(one)),
             digests=self.digests,

@@ -35,7 +35,7 @@ from autowisp_xr.night.renewal import leftovers, settled
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.summarised_lines import counted
 from autowisp_xr.night.summary import Summary
-from autowisp_xr.night.units import check_units, wait_for_units, write_units
+from autowisp_xr.night.units import Cfa, check_units, wait_for_units, write_units
 from autowisp_xr.options import MIN_FLAT, CosmicRaysChoice, check_min_flat
 from autowisp_xr.recipes import remove_unused_inputs
 from autowisp_xr.steps.cosmic_rays import as_cosmic_rays
@@ -72,6 +72,7 @@ def reduce(
     store: StoreForm = "recipe",
     raw: RawPlace = "store",
     fits: bool = True,
+    cfa: Cfa = "split",
     skip: Collection[str | PathLike[str]] = (),
     overwrite: bool = False,
     memory_limit: MemoryLimit = None,
@@ -149,6 +150,9 @@ def reduce(
         have to stay where and as they are: size and time, else SHA-256, are compared before use.
     fits
         Whether calibrated frames are written to FITS files as well.
+    cfa
+        How calibrated frames of a color camera leave as FITS: "split", a file for each channel; or
+        "merged", one mosaic with BAYERPAT, as programs want it that debayer. Masters are split.
     skip
         Files and directories below ``night`` that are left alone.
     overwrite
@@ -205,7 +209,11 @@ def reduce(
     if select is not None and not select.together:
         raise ValueError(sentence("not_together"))
     check_min_flat(min_flat)
-    for name, value, choices in (("store", store, StoreForm), ("raw", raw, RawPlace)):
+    for name, value, choices in (
+        ("store", store, StoreForm),
+        ("raw", raw, RawPlace),
+        ("cfa", cfa, Cfa),
+    ):
         if value not in get_args(choices):
             raise ValueError(f"{name} is one of {', '.join(get_args(choices))}, not {value!r}")
     masks = read_masks(defects)
@@ -240,7 +248,7 @@ def reduce(
         if not checks:
             summary.notes.append(sentence("no_checks"))
         record = Record(target, target / STORE, read)
-        exporter = Exporter(target, record, checks, client, None if units is None else [])
+        exporter = Exporter(target, record, cfa, checks, client, None if units is None else [])
         form: dict[str, Any] = {"form": store, "link": raw == "link"}
         writer = Writer(target, overwrite, summary, report, record, exporter, checks, fits, **form)
         known = _known_cameras(plan, writer, camera)

@@ -22,14 +22,14 @@ from operator import methodcaller
 from pathlib import Path
 from textwrap import shorten
 from threading import Lock
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import dask.config
 import numpy as np
 import xarray as xr
 from astropy.io import fits
 
-from autowisp_xr import provenance, recipes, store
+from autowisp_xr import provenance, recipes, schema, store
 from autowisp_xr.bridge.beside import Beside
 from autowisp_xr.bridge.memory_limit import limited
 from autowisp_xr.errors import AutowispError, BadImageError
@@ -42,6 +42,7 @@ from autowisp_xr.headers.cards import has_doubts
 from autowisp_xr.locking import locked
 from autowisp_xr.night.record import leave_receipt
 from autowisp_xr.night.sentences import DOUBT, sentence
+from autowisp_xr.steps.geometry import merge_channels
 
 
 class UnitError(AutowispError, ValueError):
@@ -61,6 +62,10 @@ class Written:
     """Those that were there and stay, by path: whether they are what was to be written."""
 
 
+Cfa: TypeAlias = Literal["split", "merged"]
+"""How calibrated frames of a color camera leave: a file for each channel, or a mosaic."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Export:
     """Frames of a set in a store, or a master, as FITS files: by their recipe, if it has that."""
@@ -71,6 +76,8 @@ class Export:
     """Of what is in the group; see :func:`autowisp_xr.store.identity_of`."""
     template: str
     """Of the names of the files; see :func:`~autowisp_xr.to_fits`."""
+    cfa: Cfa = "split"
+    """Whether the channels of a mosaic are files of their own, or one mosaic."""
     frames: tuple[int, int] | None = None
     """From the first to before the last; None for all of them, or a master."""
     doubts: tuple[str, ...] = ()
@@ -106,7 +113,7 @@ class Export:
         if store.stated_identity(self.store, self.group) != self.identity:
             raise BadImageError(sentence("unit_of_others", group=f"{self.store}/{self.group}"))
         changed = os.stat(os.path.join(self.store, self.group, "zarr.json")).st_mtime_ns
-        made = _opened(self.store, self.group, self.identity, changed)
+        made = as_written(_opened(self.store, self.group, self.identity, changed), self.cfa)
         if self.frames is not None:
             made = made.isel(frame=slice(*self.frames))
         with limited(self.memory_limit):
@@ -181,6 +188,13 @@ def wait_for_units(target: Path) -> bool:
 def _opened(place: str, group: str, identity: str, changed: int) -> xr.Dataset:
     """Open a group once for all units of it in a process: it has the headers of all frames."""
     return recipes.open_zarr(place, group=group)
+
+
+def as_written(made: xr.Dataset, cfa: Cfa) -> xr.Dataset:
+    """Return what files are made of: frames whose channels fill a mosaic as that, where asked."""
+    whole = schema.channel_slices(made)[0]
+    mosaic = 1 < made.sizes["channel"] == whole.y_step * whole.x_step
+    return merge_channels(made) if mosaic and cfa == "merged" else made
 
 
 def doubts_of(made: xr.Dataset) -> tuple[str, ...]:

@@ -3,6 +3,7 @@ import sys
 import numpy as np
 import pytest
 import xarray as xr
+from astropy.io import fits
 
 import autowisp_xr as aw
 from autowisp_xr.errors import BadImageError
@@ -135,12 +136,19 @@ def test_a_night_of_raw_files_in_folders_is_reduced_like_fits(tmp_path):
             seen = {"seconds": seconds or 1 / 4000, "start": start, "black": 1000}
             write_dng(path, pixels.astype(np.uint16), **seen)
     known = aw.Camera(gain=1.0, read_noise=3.0)
-    lines = []
-    aw.night.reduce(
-        tmp_path / "night", tmp_path / "out", camera=known, checks=False, report=lines.append
-    )
+    aw.night.reduce(tmp_path / "night", tmp_path / "out", camera=known, checks=False, cfa="merged")
     calibrated = aw.open_zarr(tmp_path / "out" / "night.zarr", group="calibrated/30s")
     # the bias has 20 ADU that the black level has not
     assert abs(float(calibrated["image"].mean()) - 600) < 3
     levels = [step["options"].get("bias_level") for step in calibrated.autowisp.history()]
     assert 1000 in levels
+    for number, path in enumerate(sorted((tmp_path / "out" / "calibrated" / "30s").iterdir())):
+        frame = calibrated.isel(frame=number)
+        with fits.open(path) as hdus:
+            assert hdus[0].header["BAYERPAT"] == "RGGB"
+            for name, plane in (("PRIMARY", "image"), ("ERROR", "variance"), ("MASK", "mask")):
+                split = frame[plane].values
+                split = np.sqrt(split) if name == "ERROR" else split
+                merged = hdus[name].data
+                for channel, (y, x) in enumerate(((0, 0), (0, 1), (1, 0), (1, 1))):
+                    np.testing.assert_array_equal(merged[y::2, x::2], split[channel])

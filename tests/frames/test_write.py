@@ -109,7 +109,7 @@ def test_raw_frames_keep_their_integers(raw, ramp, tmp_path, dtype, suffix):
 def test_a_file_has_the_planes_and_cards_of_the_original(tmp_path):
     (path,) = to_fits(frames(1, channels={"R": BAYER["R"]}), tmp_path / "a.fits")
     with fits.open(path, checksum=True) as hdus:
-        image, error, mask = hdus
+        image, mask, error = hdus
         header = image.header
         expected = {
             "RAWFNAME": "f0",

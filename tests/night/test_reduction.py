@@ -91,7 +91,7 @@ def test_it_gives_what_the_verbs_give(reduced, sky):
         np.testing.assert_array_equal(found[name].values, expected[name].values, err_msg=name)
     with fits.open(top / "out" / "calibrated" / "V_60s" / "object-0002.fits") as hdus:
         np.testing.assert_array_equal(hdus[0].data, expected["image"].values[1, 0])
-        np.testing.assert_array_equal(hdus[2].data, expected["mask"].values[1, 0])
+        np.testing.assert_array_equal(hdus["MASK"].data, expected["mask"].values[1, 0])
 
 
 def test_running_it_again_makes_nothing_anew(reduced, sky, no_stack):
