@@ -11,8 +11,15 @@ from typing import Any
 import xarray as xr
 
 import autowisp_xr as aw
-from autowisp_xr import overview, provenance, schema
+from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
+
+
+def _overview() -> Any:
+    """Return the module that scripts, which show nothing, need not wait for."""
+    from autowisp_xr import overview
+
+    return overview
 
 
 class _Verb:
@@ -54,10 +61,10 @@ class AutowispAccessor:
         self._on = ds
 
     def __repr__(self) -> str:
-        return overview.as_text(self._on)
+        return _overview().as_text(self._on)
 
     def _repr_html_(self) -> str:
-        return overview.as_html(self._on)
+        return _overview().as_html(self._on)
 
     @property
     def camera(self) -> Camera:
@@ -124,10 +131,10 @@ class AutowispNightAccessor:
         self._on = tree
 
     def __repr__(self) -> str:
-        return overview.tree_as_text(self._on)
+        return _overview().tree_as_text(self._on)
 
     def _repr_html_(self) -> str:
-        return overview.tree_as_html(self._on)
+        return _overview().tree_as_html(self._on)
 
     info = _Verb("night.info")
 

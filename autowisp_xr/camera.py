@@ -14,7 +14,6 @@ from typing import Any, Self
 from autowisp_xr.amplifiers import parse_amplifiers, parse_crosstalk
 from autowisp_xr.checked_numbers import checked_number, known_number
 from autowisp_xr.errors import CalibrationError, OutsideImageError
-from autowisp_xr.html_pieces import paragraph
 from autowisp_xr.readable_attributes import CameraText, camera_phrases
 from autowisp_xr.regions import Region, parse_areas, parse_channels
 from autowisp_xr.response import Linearity
@@ -158,6 +157,8 @@ class Camera:
         return CameraText(self.to_json())
 
     def _repr_html_(self) -> str:
+        from autowisp_xr.html_pieces import paragraph
+
         facts = json.loads(self.to_json())
         unknown = f"not known: {' and '.join(self.unknown_noise)}" if self.unknown_noise else ""
         lines = [*camera_phrases(facts).values(), unknown.replace("_", " ")]

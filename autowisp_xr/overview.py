@@ -1,7 +1,6 @@
 """What a frame set, a master or a night is, in a few lines: of text, or of HTML in notebooks."""
 
 import json
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ import xarray as xr
 
 from autowisp_xr import provenance, schema
 from autowisp_xr._compat import in_memory
+from autowisp_xr.arrays import Floats
 from autowisp_xr.html_pieces import folded, paragraph, table
 from autowisp_xr.readable_attributes import camera_words, history_words, step_words
 
@@ -21,7 +21,8 @@ _UNITS = {"adu": "ADU", "electron": "electrons", "1": "relative"}
 
 def as_text(ds: xr.Dataset) -> str:
     """Return what a Dataset is, a line for each thing."""
-    return "\n".join(f"{name}: {words}" for name, words in _lines(ds).items())
+    lines = _lines(ds)
+    return "\n".join([lines.pop("is"), *(f"  {name}: {words}" for name, words in lines.items())])
 
 
 def as_html(ds: xr.Dataset) -> str:
@@ -30,7 +31,7 @@ def as_html(ds: xr.Dataset) -> str:
     title = lines.pop("is")
     steps = [(step_words(step), step.get("time", "")[:19]) for step in provenance.history(ds)]
     body = table(steps, ("step", "when"))
-    return paragraph(title, bold=True) + table(lines.items()) + folded("history", body)
+    return paragraph(title, bold=True) + table(lines.items()) + folded("steps", body)
 
 
 def tree_as_text(tree: xr.DataTree) -> str:
@@ -96,22 +97,31 @@ def _megabytes(ds: xr.Dataset) -> str:
 
 
 def _kinds(ds: xr.Dataset) -> str:
-    """Return how many frames there are of each type, object, filter and exposure."""
-    columns = []
-    for name in ("image_type", "object", "filter", "exposure"):
-        if name in ds.coords and ds[name].dims == ("frame",) and in_memory(ds[name].variable):
-            unit = " s" if name == "exposure" else ""
-            columns.append([_word(value, unit) for value in ds[name].values.tolist()])
-    counted = Counter(" ".join(filter(None, row)) for row in zip(*columns, strict=True))
-    listed = [f"{number} {kind}".strip() for kind, number in counted.most_common(_MOST)]
-    more = len(counted) - len(listed)
-    return "; ".join([*listed, f"and {more} kinds more"] if more > 0 else listed)
+    """Return how many frames there are of each type, object and filter, and their exposures."""
+    columns = [_column(ds, name) for name in ("image_type", "object", "filter")]
+    exposures: dict[str, list[float]] = {}
+    for *words, exposure in zip(*columns, _column(ds, "exposure", np.nan), strict=True):
+        exposures.setdefault(" ".join(filter(None, words)), []).append(exposure)
+    listed = [
+        " ".join(filter(None, (str(len(of_kind)), kind, _seconds(np.array(of_kind, float)))))
+        for kind, of_kind in exposures.items()
+    ]
+    more = [f"and {len(listed) - _MOST} kinds more"] if len(listed) > _MOST else []
+    return "; ".join([*listed[:_MOST], *more])
 
 
-def _word(value: Any, unit: str) -> str:
-    if isinstance(value, float):
-        return f"{value:g}{unit}" if np.isfinite(value) else ""
-    return str(value)
+def _column(ds: xr.Dataset, name: str, missing: Any = "") -> list[Any]:
+    """Return a coordinate of each frame; ``missing`` where it is not known or not in memory."""
+    known = name in ds.coords and ds[name].dims == ("frame",) and in_memory(ds[name].variable)
+    return list(ds[name].values.tolist()) if known else [missing] * ds.sizes["frame"]
+
+
+def _seconds(exposures: Floats) -> str:
+    known = exposures[np.isfinite(exposures)]
+    if not known.size:
+        return ""
+    ends = (f"{end:g}" for end in dict.fromkeys((known.min(), known.max())))
+    return f"{' to '.join(ends)} s"
 
 
 def _times(ds: xr.Dataset) -> str:

@@ -8,7 +8,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-_UNITS = {"gain": "e/ADU", "read_noise": "e", "saturation": "ADU", "bias_level": "ADU"}
+UNITS = {"gain": "e/ADU", "read_noise": "e", "saturation": "ADU", "bias_level": "ADU"}
+"""The unit of each number that is known of a camera."""
+
+_LARGE = 1000.0
 _OF_STACK = ("average", "reject")
 
 
@@ -49,9 +52,9 @@ def camera_phrases(facts: Mapping[str, Any]) -> dict[str, str]:
     found = {}
     if facts.get("channels"):
         found["channels"] = f"channels {', '.join(facts['channels'])}"
-    for name, unit in _UNITS.items():
+    for name, unit in UNITS.items():
         if facts.get(name):
-            found[name] = f"{name.replace('_', ' ')} {_number(facts[name])} {unit}"
+            found[name] = f"{name.replace('_', ' ')} {number_words(facts[name])} {unit}"
     if facts.get("linearity"):
         found["linearity"] = "linearity known"
     if facts.get("dark_doubling"):
@@ -126,10 +129,11 @@ def readable(attributes: Mapping[Any, Any]) -> dict[Any, Any]:
     }
 
 
-def _number(value: float | Mapping[str, float]) -> str:
+def number_words(value: float | Mapping[str, float]) -> str:
+    """Return a number, or one for each channel."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{number:.4g} ({channel})" for channel, number in value.items())
-    return f"{value:.4g}" if value < 1000 else f"{value:g}"
+        return ", ".join(f"{number_words(one)} ({channel})" for channel, one in value.items())
+    return f"{value:.4g}" if value < _LARGE else f"{value:g}"
 
 
 def _area(area: Mapping[str, int]) -> str:

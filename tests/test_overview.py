@@ -95,9 +95,9 @@ def test_what_somebody_else_wrote_is_shown_as_it_is(science):
 
 def test_frames_are_described_in_a_few_lines(science):
     lines = repr(science.autowisp).split("\n")
-    assert lines[0].startswith("is: 3 frames, 8 x 12 pixels, channels R, G1, G2, B, ADU, ")
-    assert lines[1] == "frames: 3 object M42 V 60 s"
-    assert lines[2] == "time: 2024-03-01T21:00:30 to 2024-03-01T21:02:50 UTC"
+    assert lines[0].startswith("3 frames, 8 x 12 pixels, channels R, G1, G2, B, ADU, ")
+    assert lines[1] == "  frames: 3 object M42 V 60 s"
+    assert lines[2] == "  time: 2024-03-01T21:00:30 to 2024-03-01T21:02:50 UTC"
     assert words(science.autowisp).count("simulate_object") == 2
 
 

@@ -1,5 +1,6 @@
 """Lines on what is known of a camera, and on what headers state of it."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,8 +15,8 @@ from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.values import Cards
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.summarised_lines import plain
-
-UNITS = {"gain": "e/ADU", "read_noise": "e", "saturation": "ADU", "bias_level": "ADU"}
+from autowisp_xr.readable_attributes import UNITS as UNITS
+from autowisp_xr.readable_attributes import camera_phrases, number_words
 
 _ALIKE = 1e-3
 """Relative difference within which two headers state the same."""
@@ -46,15 +47,8 @@ def describe(records: Sequence[FileRecord], camera: Camera | None, unseen: str =
     known = resolved(records, camera)
     if known is None:
         return ""
-    parts = [
-        f"{plain(name)} {_number(getattr(known, name))} {unit}"
-        for name, unit in UNITS.items()
-        if getattr(known, name)
-    ]
-    if known.image_area:
-        parts.append(f"image area {known.image_area}")
-    if known.overscan:
-        parts.append(f"overscan {' and '.join(map(str, known.overscan))}")
+    phrases = camera_phrases(json.loads(known.to_json()))
+    parts = [phrases[name] for name in (*UNITS, "image_area", "overscan") if name in phrases]
     if known.amplifiers:
         parts.append(_amplifiers(known))
     parts += [unseen] if unseen and known.saturation is None else []
@@ -67,18 +61,11 @@ def _amplifiers(camera: Camera) -> str:
     for name in ("gain", "read_noise"):
         own = [getattr(one, name) for one in camera.amplifiers if getattr(one, name) is not None]
         if own:
-            ends = " to ".join(_number(number) for number in sorted({min(own), max(own)}))
+            ends = " to ".join(number_words(number) for number in sorted({min(own), max(own)}))
             parts.append(f"{plain(name)} {ends} {UNITS[name]}")
     if any(one.overscan for one in camera.amplifiers):
         parts.append("overscan of their own")
     return ", ".join(parts)
-
-
-def _number(value: float | Mapping[str, float]) -> str:
-    """Write a number, or one for each channel."""
-    if isinstance(value, Mapping):
-        return ", ".join(f"{number:.4g} ({channel})" for channel, number in value.items())
-    return f"{value:.4g}" if value < 1000 else f"{value:g}"
 
 
 def stated_by(records: Sequence[FileRecord], name: str) -> dict[float, list[str]]:

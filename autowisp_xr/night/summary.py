@@ -17,6 +17,7 @@ import xarray as xr
 
 from autowisp_xr import provenance
 from autowisp_xr.frames import likely_type
+from autowisp_xr.html_pieces import folded, paragraph, table
 from autowisp_xr.night.listing import column, table_of
 from autowisp_xr.night.plan import Plan, Product
 from autowisp_xr.night.summarised_lines import alike, by_reason, counted, named, shortened
@@ -54,7 +55,7 @@ class Made(Product):
     """What may be wrong begins with "DOUBT: " or "WARNING: "."""
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, repr=False)
 class Summary:
     """The fate of each file of a night.
 
@@ -103,6 +104,26 @@ class Summary:
             if reasons:
                 lines += ["", f"{title}: {len(reasons)}", *_with_files(reasons)]
         return "\n".join([*lines, "", self._verdict(len(doubts))]) + "\n"
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        doubts = self._doubts()
+        rows = [
+            (made.what, len(made.inputs), self._where(made), ", ".join(made.masters.values()))
+            for made in self._written
+        ]
+        aside = [
+            folded(f"{title}: {len(reasons)}", table(reasons.items(), ("file", "reason")))
+            for title, reasons in (("Left out", self.left_out), ("Failed", self.failed))
+        ]
+        return (
+            paragraph(f"Night {self.plan.night}. {self._verdict(len(doubts))}", bold=True)
+            + "".join(map(paragraph, doubts))
+            + table(rows, ("made", "frames", f"in {self.out}", "corrected by"))
+            + "".join(aside)
+        )
 
     @property
     def _written(self) -> tuple[Made, ...]:

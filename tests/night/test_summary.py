@@ -227,3 +227,18 @@ def test_what_is_too_long_for_the_text_stands_in_the_store(sky, write_night, tmp
     described = info(aw.open_night(tmp_path / "out"))
     assert all(f"light{number}.fits" in described for number in range(3))
     assert "calibrated V_30s: the dark dark_60s of 60 s is scaled" in described
+
+
+def test_notebooks_show_the_summary_as_tables_without_a_name_unescaped():
+    lights = [record("light-1"), record("light-<2>")]
+    summary = summary_of(
+        lights,
+        made=[calibrated(lights[:1])],
+        left_out={lights[1].path: "it is <black>"},
+        notes=["DOUBT: cut at 0"],
+    )
+    page = summary._repr_html_()
+    assert repr(summary) == str(summary)
+    for words in ("Verdict: ", "DOUBT: cut at 0", "Left out: 1", "it is &lt;black&gt;", "V_60s"):
+        assert words in page
+    assert "<2>" not in page
