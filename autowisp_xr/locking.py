@@ -32,7 +32,7 @@ _PAUSE = 0.05  # seconds
 
 
 @contextmanager
-def locked(path: str, what: str, *, wait: bool = False) -> Iterator[bool]:
+def locked(path: str, what: str, *, wait: bool = False, for_twice: bool = False) -> Iterator[bool]:
     """Lock a place for this process, or this thread of it, while the block runs.
 
     Parameters
@@ -43,8 +43,10 @@ def locked(path: str, what: str, *, wait: bool = False) -> Iterator[bool]:
     what
         The place, for people.
     wait
-        Whether to wait until whoever has locked it is done. A process of another host whose lock
-        cannot be seen counts as dead then: this is for what may be done twice.
+        Whether to wait until whoever has locked it is done.
+    for_twice
+        Whether what is done may be done twice: a process of another host whose lock cannot be seen
+        counts as dead then.
 
     Yields
     ------
@@ -53,13 +55,13 @@ def locked(path: str, what: str, *, wait: bool = False) -> Iterator[bool]:
     Raises
     ------
     InUseError
-        If somebody else has locked it, or a process of another host may have; unless ``wait``.
+        If somebody else has locked it, or a process of another host may have.
     OSError
         If no file can be made there.
     """
     made = _make_directories(os.path.dirname(path))
     try:
-        descriptor, left = _take(path, what, wait)
+        descriptor, left = _take(path, what, wait, for_twice)
         _HELD.add(descriptor)
         try:
             yield left
@@ -83,7 +85,7 @@ def _make_directories(path: str) -> list[Path]:
     return missing
 
 
-def _take(path: str, what: str, wait: bool) -> tuple[int, bool]:
+def _take(path: str, what: str, wait: bool, for_twice: bool) -> tuple[int, bool]:
     """Return the descriptor of the file, locked and signed, and whether a killed run had it."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -103,7 +105,7 @@ def _take(path: str, what: str, wait: bool) -> tuple[int, bool]:
                 # the one before has just ended, and taken the name along
                 os.close(descriptor)
                 continue
-            if signed and not _is_here(signed) and not wait:
+            if signed and not _is_here(signed) and not for_twice:
                 raise InUseError(
                     f"{what} is being written by {_described(signed)}, and it cannot be seen from "
                     f"here ({_host()}) whether that run still lives; if it does not, remove {path}"

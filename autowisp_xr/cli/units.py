@@ -10,10 +10,10 @@ from autowisp_xr.cli.values import OptionError
 
 def run(options: Namespace) -> int:
     """Carry out units of a file; print what they have written, and what was in the way."""
-    load("dask.array", "autowisp_xr.night.units")
+    load("dask.array", "autowisp_xr.night.running")
     from autowisp_xr import night
     from autowisp_xr.night.summarised_lines import counted
-    from autowisp_xr.night.units import read_units
+    from autowisp_xr.night.unit_lines import read_units
 
     path, numbers = Path(options.units).expanduser(), options.numbers
     one = re.fullmatch(r"(.+)\[(\d+)\]", str(path))

@@ -15,9 +15,10 @@ from .plan import Product as Product
 from .plan import plan_night as plan_night
 from .recorded import Recorded as Recorded
 from .reduction import reduce as reduce
+from .running import run as run
 from .summary import Made as Made
 from .summary import Summary as Summary
+from .unit_lines import read_units as read_units
 from .units import Export as Export
-from .units import read_units as read_units
-from .units import run as run
+from .units import Make as Make
 from .watching import watch as watch

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from autowisp_xr.errors import AutowispError, MissingPackageError
 from autowisp_xr.night.sentences import sentence
-from autowisp_xr.night.units import Export, Written, run
+from autowisp_xr.night.units import Export, Written, export
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -31,6 +31,8 @@ def workers_of(scheduler: str | None, workers: int | None) -> Iterator["Client |
         For both.
     MissingPackageError
         Without dask.distributed.
+    AutowispError
+        Where a process does not start.
     """
     if scheduler is not None and workers is not None:
         raise ValueError("workers are those of the scheduler; give one of both")
@@ -47,10 +49,11 @@ def workers_of(scheduler: str | None, workers: int | None) -> Iterator["Client |
         return
     # masters are made by threads of this process meanwhile: workers are for units
     options: dict[str, Any] = {"n_workers": workers, "dashboard_address": ":0"}
-    with (
-        LocalCluster(**options) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+    try:
+        cluster = LocalCluster(**options)
+    except RuntimeError as error:
+        raise AutowispError(sentence("workers_did_not_start", reason=error)) from error
+    with cluster, Client(cluster, set_as_default=False) as client:
         yield client
 
 
@@ -84,7 +87,7 @@ def carry_out(client: "Client", units: Sequence[Export]) -> Iterator[Written]:
     from distributed import KilledWorker, as_completed
 
     # by what they are: a client that comes back asks for the same
-    futures = client.map(run, units, key=[f"run-{unit.id}" for unit in units], pure=False)
+    futures = client.map(export, units, key=[f"run-{unit.id}" for unit in units], pure=False)
     try:
         for future in as_completed(futures, loop=client.loop):
             yield future.result()

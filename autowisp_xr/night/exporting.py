@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +16,16 @@ from autowisp_xr.frames.write import Result
 from autowisp_xr.night import engines
 from autowisp_xr.night.plan import Product
 from autowisp_xr.night.record import NOT_OURS, Record
-from autowisp_xr.night.units import Cfa, Export, Written, as_written, doubts_of, names_of, parts
+from autowisp_xr.night.units import (
+    Cfa,
+    Export,
+    Make,
+    Written,
+    as_written,
+    doubts_of,
+    names_of,
+    parts,
+)
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -45,8 +54,8 @@ class Exporter:
     """Whether those of the files are noted."""
     client: "Client | None" = None
     """Whose workers write the files of frames; the threads of this process without."""
-    postponed: list[Export] | None = None
-    """Takes the units that would write the files of frames, if others are to carry them out."""
+    making: Make | None = None
+    """What this is done for, if others are to write the files of frames as units."""
     _done: set[str] = field(default_factory=set)
     """Files that were written when their frames were stored."""
 
@@ -81,7 +90,7 @@ class Exporter:
         It is given None where workers or others write them, or later. For those that it does not
         come to, :meth:`export` is there.
         """
-        others = self.client is not None or self.postponed is not None
+        others = self.client is not None or self.making is not None
         # a mosaic is not what is stored
         if others or self._as_written(made, product) is not made:
             return through(None)
@@ -142,15 +151,17 @@ class Exporter:
         found = _found(unit, made, identities)
         yield Written(found=found)
         left = {path: identity for path, identity in identities.items() if path not in found}
+        if of_frames and self.making is not None:
+            self.record.begin_files(left)
+            self.record.leave_set(unit.group, self.making.id, asdict(unit))
+            return
         if not left:
             return
         self.record.begin_files(left)
         numbers = {number // channels for number, path in enumerate(paths) if path in left}
-        if not of_frames or (self.client is None and self.postponed is None):
+        if not of_frames or self.client is None:
             yield unit.write(made, report=self.record.add)
-        elif self.postponed is not None:
-            self.postponed += (one for one in parts(unit, made, paths, 1) if one.covers(numbers))
-        elif self.client is not None:
+        else:
             units = parts(unit, made, paths, engines.at_once(self.client))
             units = [one for one in units if one.covers(numbers)]
             for done in engines.carry_out(self.client, units):

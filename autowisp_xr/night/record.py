@@ -35,6 +35,9 @@ _GROUP = "products"
 _BEGUN = "begun"
 """In what is known of a file: the identity of what it is to hold, until that is written."""
 
+_SETS = "sets"
+"""In the record: what units have made, by its group."""
+
 _RECEIPT = "unit-"
 """How the groups in it begin that processes leave which carry out units."""
 
@@ -63,12 +66,14 @@ class Record:
         self._groups: dict[str, list[str]] = {}
         self._seen: set[str] = set()
         self._receipts: list[str] = []
+        self._sets: dict[str, Any] = {}
         self._saved = -_PAUSE
         if store.exists() and not (store / "zarr.json").exists() and any(store.iterdir()):
             raise FileExistsError(sentence("no_store", path=store))
         if (store / _GROUP / "zarr.json").exists():
             kept: Any = zarr.open_group(store, path=_GROUP, mode="r").attrs.asdict()
             self._files, self._groups = kept["files"], kept["groups"]
+            self._sets = kept.get(_SETS, {})
             self.collect()
 
     @property
@@ -112,6 +117,11 @@ class Record:
         ):
             return None
         return NOT_OURS if entry is None else "it was changed since reduce wrote it"
+
+    def leave_set(self, group: str, unit: str, facts: Mapping[str, Any]) -> None:
+        """Leave word of what a unit has made, for those that others write its files by."""
+        self._sets[group] = {"unit": unit, "facts": dict(facts)}
+        self.save()
 
     def begin_files(self, identities: Mapping[str, str]) -> None:
         """Note which files are about to be written, and the identity of what they are to hold.
@@ -183,6 +193,7 @@ class Record:
         """Put on the disk what has been noted."""
         group = zarr.open_group(self.store, mode="a", zarr_format=3).require_group(_GROUP)
         parts: dict[str, Any] = {"files": self._files, "groups": self._groups}
+        parts |= {_SETS: self._sets} if self._sets else {}
         group.attrs.put(parts)
         for name in self._receipts:
             # somebody else may have carried out the same unit since
@@ -190,6 +201,16 @@ class Record:
                 del group[name]
         self._receipts.clear()
         self._saved = time.monotonic()
+
+
+def set_left_by(place: Path, group: str, unit: str) -> dict[str, Any] | None:
+    """Return what a unit has left word of in the store of a night; None if it has not (yet)."""
+    try:
+        kept: Any = zarr.open_group(place, path=_GROUP, mode="r").attrs.get(_SETS, {})
+    except FileNotFoundError:
+        return None
+    left = kept.get(group, {})
+    return left.get("facts") if left.get("unit") == unit else None
 
 
 def leave_receipt(place: Path, unit: str, written: Iterable[Mapping[str, Any]]) -> None:

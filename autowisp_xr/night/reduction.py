@@ -1,5 +1,6 @@
 """``reduce``: a directory of raw frames becomes masters and calibrated frames."""
 
+import os
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -28,6 +29,7 @@ from autowisp_xr.night.engines import workers_of
 from autowisp_xr.night.exporting import Exporter
 from autowisp_xr.night.measured_camera import KnownCamera, know_camera
 from autowisp_xr.night.plan import Plan, by_setup, camera_with_colours, plan_night
+from autowisp_xr.night.planned_units import planned_units
 from autowisp_xr.night.product_writing import CAMERA, STORE, RawPlace, StoreForm, Writer
 from autowisp_xr.night.recipes import Recipes
 from autowisp_xr.night.record import Record
@@ -35,7 +37,8 @@ from autowisp_xr.night.renewal import leftovers, settled
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.summarised_lines import counted
 from autowisp_xr.night.summary import Summary
-from autowisp_xr.night.units import Cfa, check_units, wait_for_units, write_units
+from autowisp_xr.night.unit_lines import check_units, write_units
+from autowisp_xr.night.units import Cfa, Make, wait_for_units
 from autowisp_xr.options import MIN_FLAT, CosmicRaysChoice, check_min_flat
 from autowisp_xr.recipes import remove_unused_inputs
 from autowisp_xr.steps.cosmic_rays import as_cosmic_rays
@@ -79,7 +82,7 @@ def reduce(
     prune: bool = False,
     scheduler: str | None = None,
     workers: int | None = None,
-    units: str | PathLike[str] | None = None,
+    units: str | PathLike[str] | Make | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> Summary:
     """Make masters and calibrated frames of all raw frames in a directory.
@@ -171,9 +174,11 @@ def reduce(
         :func:`autowisp_xr.night.run`. Without both, it is the Client that is active, or else the
         threads of this process. The files are the same, and names have to mean the same everywhere.
     units
-        File for the units, a line of JSON each, instead of carrying them out: the engine of a site
-        does, by ``autowisp-xr run``. Masters and store are complete then. When all files are there,
-        this without ``units`` states so, and takes note of them.
+        File for the units of the whole night, a line of JSON each, instead of any of the work: the
+        engine of a site carries them out, by ``autowisp-xr run``, those that ``make`` first, each
+        after those that it ``needs``, then in any order those that ``export``. When all are done,
+        this without ``units`` finds everything there, and writes the summary. Or one of those that
+        make, whose product alone is made, for :func:`autowisp_xr.night.run`.
     report
         Called with a line of text for each step.
 
@@ -206,6 +211,7 @@ def reduce(
     much dark current they hold; science frames are left out if there are darks of their setup, but
     none that fits.
     """
+    unusual = {name: one for name, one in locals().items() if one != _USUAL.get(name, one)}
     if select is not None and not select.together:
         raise ValueError(sentence("not_together"))
     check_min_flat(min_flat)
@@ -222,14 +228,16 @@ def reduce(
     if source.exists() and not source.is_dir():
         raise NotADirectoryError(f"{night} is no directory; name the one that it lies in")
     _check_room(target, overwrite)
-    if units is not None:
-        check_units(Path(units).expanduser())
+    making = units if isinstance(units, Make) else None
+    file = Path(units).expanduser() if units is not None and not isinstance(units, Make) else None
+    if file is not None:
+        check_units(file)
     others = [masters] if isinstance(masters, str | PathLike) else list(masters or ())
     if target.resolve() in {Path(path).expanduser().resolve() for path in others}:
         raise ValueError(sentence("masters_in_results", path=target))
     with ExitStack() as held:
         held.enter_context(limited(memory_limit))
-        claim(target, held)
+        claim(target, held, wait=making is not None)
         client = held.enter_context(workers_of(scheduler, workers)) if fits else None
         held.enter_context(provenance.digests(checks))
         held.enter_context(dask.config.set(threads()))
@@ -247,20 +255,26 @@ def reduce(
         summary = Summary(plan=plan, out=str(out), **of_plan)
         if not checks:
             summary.notes.append(sentence("no_checks"))
+        if file is not None:
+            places = (os.path.abspath(source), os.path.abspath(target))
+            planned = planned_units(plan, *places, _for_units(unusual), fits=fits)
+            write_units(file, planned)
+            values = {"number": counted(len(planned), "unit"), "path": file}
+            return replace(summary, left=sentence("units_left", **values))
         record = Record(target, target / STORE, read)
-        exporter = Exporter(target, record, cfa, checks, client, None if units is None else [])
+        exporter = Exporter(target, record, cfa, checks, client, making)
         form: dict[str, Any] = {"form": store, "link": raw == "link"}
         writer = Writer(target, overwrite, summary, report, record, exporter, checks, fits, **form)
         known = _known_cameras(plan, writer, camera)
         cameras = {place: one.camera for place, one in known.items()}
         nominal = {place: one.library for place, one in known.items()}
         found = DefectMasks(masks, by_setup(plan.sets), cameras, writer)
-        making = Recipes(cameras, plan.matching, select, min_flat, rays, checks, found, nominal)
-        _execute(plan, writer, making)
+        by_recipe = Recipes(cameras, plan.matching, select, min_flat, rays, checks, found, nominal)
+        _execute(plan, writer, by_recipe)
+        if making is not None:
+            return summary
         summary.notes += summary.plan.doubts
         _look_for_leftovers(writer, prune)
-        if units is not None:
-            summary.notes.append(_left_to_others(exporter, Path(units).expanduser()))
         if writer.kept and (target / _SUMMARY).exists():
             report(sentence("summary_kept", path=target / _SUMMARY))
         elif summary.made or not (target / _SUMMARY).exists():
@@ -271,10 +285,12 @@ def reduce(
 
 def _execute(plan: Plan, writer: Writer, recipes: Recipes) -> None:
     """Make everything that the frames allow, and note in the summary what became of the plan."""
-    summary, number = writer.summary, 0
+    summary, making, number = writer.summary, writer.exporter.making, 0
     while number < len(plan.products):
         product = plan.products[number]
         number += 1
+        if making is not None and product.group not in (making.group, *making.needs):
+            continue
         if product.stopped:
             why = recipes.why_stopped(product)
             summary.left_out.update(dict.fromkeys(product.choices_of, why))
@@ -310,15 +326,16 @@ def _look_for_leftovers(writer: Writer, prune: bool) -> None:
     remove_unused_inputs(writer.record.store)
 
 
-def _left_to_others(exporter: Exporter, path: Path) -> str:
-    """Write the units that others are to carry out, and report how."""
-    left = exporter.postponed or []
-    write_units(path, left)
-    if not left:
-        return sentence("no_units_left")
-    number = sum(stop - start for start, stop in (one.frames or (0, 0) for one in left))
-    units, frames = counted(len(left), "unit"), counted(number, "frame")
-    return sentence("units_left", number=units, frames=frames, path=path)
+def _for_units(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options of ``reduce`` as other processes take them, in other directories."""
+    found = {name: one for name, one in options.items() if name not in _OF_THE_RUN}
+    for name in _PLACES & found.keys():
+        given = found[name]
+        paths = [given] if isinstance(given, str | PathLike) else list(given)
+        found[name] = [one if one == "none" else os.path.abspath(one) for one in paths]
+    if found.get("defects") == ["none"]:
+        found["defects"] = "none"
+    return found
 
 
 def _known_cameras(plan: Plan, writer: Writer, camera: Camera | None) -> dict[str, KnownCamera]:
@@ -355,15 +372,20 @@ def _check_room(target: Path, overwrite: bool) -> None:
         raise FileExistsError(sentence("not_of_earlier_run", path=target))
 
 
-def claim(target: Path, held: ExitStack) -> None:
+def claim(target: Path, held: ExitStack, *, wait: bool = False) -> None:
     """Keep others away from the results while they are made; they have a directory then."""
     try:
-        killed = held.enter_context(locked(str(target / _LOCK), str(target)))
-        # units of that run may live on for a while
-        if wait_for_units(target) or killed:
+        killed = held.enter_context(locked(str(target / _LOCK), str(target), wait=wait))
+        # units of that run may live on for a while; a unit waits for no others
+        if not wait and (wait_for_units(target) or killed):
             remove_parts(target)
     except InUseError:
         raise
     except OSError as error:
         reason = sentence("no_directory", path=target, reason=error.strerror)
         raise OSError(error.errno, reason) from error
+
+
+_USUAL: dict[str, Any] = reduce.__kwdefaults__ or {}
+_OF_THE_RUN = {"scheduler", "workers", "units", "report", "prune"}
+_PLACES = {"masters", "defects", "skip"}

@@ -8,19 +8,16 @@ lose the process that does: an output of the identity that was asked for is acce
 one is kept, and named.
 """
 
-import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from glob import escape, glob
 from itertools import product
-from operator import methodcaller
 from pathlib import Path
-from textwrap import shorten
 from threading import Lock
 from typing import Any, Literal, TypeAlias
 
@@ -34,19 +31,18 @@ from autowisp_xr.bridge.beside import Beside
 from autowisp_xr.bridge.memory_limit import limited
 from autowisp_xr.errors import AutowispError, BadImageError
 from autowisp_xr.frame_records import digest
-from autowisp_xr.frames.atomic_write import write_whole
 from autowisp_xr.frames.named_masters import stated_in
 from autowisp_xr.frames.names import fill_template
 from autowisp_xr.frames.write import Result, write_beside, write_missing
 from autowisp_xr.headers.cards import has_doubts
 from autowisp_xr.locking import locked
-from autowisp_xr.night.record import leave_receipt
+from autowisp_xr.night.record import leave_receipt, set_left_by
 from autowisp_xr.night.sentences import DOUBT, sentence
 from autowisp_xr.steps.geometry import merge_channels
 
 
 class UnitError(AutowispError, ValueError):
-    """What is to be a unit is none."""
+    """What is to be a unit is none, or cannot be carried out yet."""
 
 
 Report = Callable[[Sequence[Mapping[str, Any]]], None]
@@ -67,14 +63,43 @@ Cfa: TypeAlias = Literal["split", "merged"]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Make:
+    """A master, with its files, or the frames of a set, as their recipe, in the store of a night.
+
+    It does what ``reduce`` would do for this product, and so makes the same; units of a night that
+    make something follow one another, for each of them writes to the record of the night.
+    """
+
+    night: str
+    out: str
+    """As for :func:`~autowisp_xr.reduce`."""
+    group: str
+    """In the store of the night."""
+    needs: tuple[str, ...] = ()
+    """Groups of the masters that it needs, which have to be there."""
+    frames: str = ""
+    """A digest of the files of its frames: with others, it is another unit."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Those of :func:`~autowisp_xr.reduce`."""
+
+    @property
+    def id(self) -> str:
+        """A digest of what it makes of what."""
+        return digest([self.night, self.out, self.group, self.needs, self.frames])
+
+
+@dataclass(frozen=True, kw_only=True)
 class Export:
     """Frames of a set in a store, or a master, as FITS files: by their recipe, if it has that."""
 
     store: str
     group: str
-    identity: str
-    """Of what is in the group; see :func:`autowisp_xr.store.identity_of`."""
-    template: str
+    identity: str = ""
+    """Of what is in the group; see :func:`autowisp_xr.store.identity_of`. Without, it is what
+    ``after`` has made."""
+    after: str = ""
+    """The ``id`` of the unit that makes what is in the group, and states the rest of this."""
+    template: str = ""
     """Of the names of the files; see :func:`~autowisp_xr.to_fits`."""
     cfa: Cfa = "split"
     """Whether the channels of a mosaic are files of their own, or one mosaic."""
@@ -106,21 +131,38 @@ class Export:
         BadImageError
             If the group holds something else by now.
         """
-        with locked(_claim(os.path.dirname(self.store), self.id), self.group, wait=True):
+        with locked(_claim(os.path.dirname(self.store), self.id), self.group, **_PATIENTLY):
             return self._run()
 
     def _run(self) -> Written:
+        if self.after:
+            return self._as_left()._run()
         if store.stated_identity(self.store, self.group) != self.identity:
             raise BadImageError(sentence("unit_of_others", group=f"{self.store}/{self.group}"))
         changed = os.stat(os.path.join(self.store, self.group, "zarr.json")).st_mtime_ns
         made = as_written(_opened(self.store, self.group, self.identity, changed), self.cfa)
         if self.frames is not None:
             made = made.isel(frame=slice(*self.frames))
+            if not made.sizes["frame"]:
+                # some were left out
+                return Written()
         with limited(self.memory_limit):
             done = self.write(_with_doubts(made, self.doubts))
         if done.files:
             leave_receipt(Path(self.store), self.id, done.files)
         return done
+
+    def _as_left(self) -> "Export":
+        """Return the part of what the unit before has left that this is to write."""
+        left = set_left_by(Path(self.store), self.group, self.after)
+        if left is None:
+            raise UnitError(sentence("unit_needs", unit=self.group, needs=self.group))
+        lists = {name: tuple(one) for name, one in left.items() if isinstance(one, list)}
+        return Export(**left | lists).part(*(self.frames or (0, MOST_FRAMES)))
+
+    def part(self, start: int, stop: int) -> "Export":
+        """Return the unit of some of its frames."""
+        return replace(self, frames=(start, stop), doubts=self.doubts[start:stop])
 
     def write(self, made: xr.Dataset, report: Report = lambda written: None) -> Written:
         """Write the files, given the frames or the master; report those of each frame."""
@@ -170,6 +212,9 @@ class Export:
         return keeps
 
 
+_PATIENTLY: dict[str, bool] = {"wait": True, "for_twice": True}
+
+
 def _claim(target: str, unit: str) -> str:
     """Return the file in a directory of results that is locked while a unit is carried out."""
     return os.path.join(target, f".autowisp-xr-unit-{unit}.lock")
@@ -179,7 +224,7 @@ def wait_for_units(target: Path) -> bool:
     """Wait for units that are being carried out; return whether any was killed before it ended."""
     killed = False
     for path in glob(_claim(escape(str(target)), "*")):
-        with locked(path, path, wait=True) as left:
+        with locked(path, path, **_PATIENTLY) as left:
             killed |= left
     return killed
 
@@ -221,26 +266,17 @@ def names_of(made: xr.Dataset, template: str) -> list[str]:
     ]
 
 
-def run(unit: Export) -> Written:
-    """Carry out a unit of the work on a night, in this process and its threads.
-
-    Parameters
-    ----------
-    unit
-        As ``reduce`` plans it, or as :func:`unit_of` reads it from a line of ``reduce --units``.
-
-    Returns
-    -------
-    What it has written, and what was there.
-
-    Notes
-    -----
-    It may be carried out again, by several processes at once, and after one was killed: what is
-    there already and has the identity that is asked for is accepted, anything else stays as it is.
-    A process carries out one unit at a time; its threads work on that one.
-    """
-    with _ONE_AT_A_TIME, dask.config.set(_threads()):
+def export(unit: Export) -> Written:
+    """Write the files of a unit, as :func:`autowisp_xr.night.run` does."""
+    with one_at_a_time():
         return unit.run()
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Let the threads of this process work on one unit, and on no other meanwhile."""
+    with _ONE_AT_A_TIME, dask.config.set(_threads()):
+        yield
 
 
 _ONE_AT_A_TIME = Lock()
@@ -262,66 +298,6 @@ def _threads() -> dict[str, Any]:
     return settings
 
 
-def as_line(unit: Export) -> str:
-    """Return a unit as a line of JSON."""
-    return json.dumps({"unit": type(unit).__name__.lower(), **asdict(unit)})
-
-
-def unit_of(line: str) -> Export:
-    """Return the unit of a line of JSON.
-
-    Raises
-    ------
-    UnitError
-        For a line that holds none.
-    """
-    try:
-        given = json.loads(line)
-        if given.pop("unit") == "export":
-            lists = {name: tuple(one) for name, one in given.items() if isinstance(one, list)}
-            return Export(**given | lists)
-    except (ValueError, KeyError, AttributeError, TypeError):
-        pass
-    raise UnitError(sentence("no_unit", line=shorten(line, 60)))
-
-
-def write_units(path: Path, planned: Sequence[Export]) -> None:
-    """Write units to a file, a line each, in an order in which they can be carried out."""
-    check_units(path)
-    text = "".join(f"{as_line(unit)}\n" for unit in planned)
-    write_whole([(str(path), methodcaller("write", text.encode()))], overwrite=True)
-
-
-def read_units(path: Path) -> list[Export]:
-    """Return the units of a file, in their order.
-
-    Raises
-    ------
-    UnitError
-        For a line that is none, naming the file.
-    """
-    with path.open(encoding="utf-8") as file:
-        try:
-            return [unit_of(line) for line in file]
-        except (UnitError, UnicodeDecodeError) as error:
-            raise UnitError(f"{path}: {error}") from None
-
-
-def check_units(path: Path) -> None:
-    """Refuse a name for units that is that of something else.
-
-    Raises
-    ------
-    FileExistsError
-        For a file that holds no units.
-    """
-    if path.exists():
-        try:
-            read_units(path)
-        except (UnitError, OSError) as error:
-            raise FileExistsError(sentence("units_in_the_way", path=path)) from error
-
-
 MOST_FRAMES = 32
 """Of a unit: enough for what it takes to begin one to be little, few enough to lose."""
 
@@ -340,13 +316,15 @@ def parts(unit: Export, made: xr.Dataset, paths: Sequence[str], at_once: int) ->
     at_once
         How many are worked on at once.
     """
-    number, channels = made.sizes["frame"], made.sizes["channel"]
-    size = min(max(number // (4 * at_once), 1), MOST_FRAMES)
-    found = []
-    for start in range(0, number, size):
-        stop = min(start + size, number)
+    channels, found = made.sizes["channel"], []
+    for start, stop in ranges(made.sizes["frame"], at_once):
         own = set(paths[start * channels : stop * channels])
         replaces = tuple(path for path in unit.replaces if path in own)
-        cut = replace(unit, frames=(start, stop), replaces=replaces)
-        found.append(replace(cut, doubts=unit.doubts[start:stop]))
+        found.append(replace(unit.part(start, stop), replaces=replaces))
     return found
+
+
+def ranges(number: int, at_once: int) -> list[tuple[int, int]]:
+    """Return the frames of each unit: from the first to before the last."""
+    size = min(max(number // (4 * at_once), 1), MOST_FRAMES)
+    return [(start, min(start + size, number)) for start in range(0, number, size)]

@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import time
@@ -29,10 +30,12 @@ import autowisp_xr as aw
 from autowisp_xr import provenance, simulate
 from autowisp_xr.fits.layout import read_layout
 
-_DATED = {"time", "changed", "sha256", "sha256_before"}
+_DATED = {"time", "changed", "sha256", "sha256_before", "began", "ended", "command"}
 _DATED_CARDS = {"CHECKSUM", "HISTORY", "BIASSHA", "DARKSHA", "FLATSHA"}
 _SETTLED = 3600
 """Seconds since which the raw files have not changed: the run knows them then by their times."""
+
+_NIGHT = {"bias": 3, "dark": 3, "flat": 3, "objects": 8}
 
 SKY = simulate.Night(shape=(40, 56), seed=5, gain=0.6, full_well=30_000, overscan=16)
 
@@ -53,7 +56,7 @@ def _content(path: Path) -> Any:
         return (
             [hdu.data.tobytes() for hdu in hdus],
             [(card.keyword, card.value) for card in cards if card.keyword not in _DATED_CARDS],
-            _undated(provenance.steps_of(read_layout(path).history)),
+            _undated(provenance.steps_of(read_layout(str(path)).history)),
         )
 
 
@@ -89,16 +92,14 @@ def reduced(raw: Path, out: Path, options: dict[str, Any]) -> None:
 class Killer:
     """Runs that start with everything imported, in one directory, and their ends."""
 
-    def __init__(self, place: Path, options: dict[str, Any]) -> None:
+    def __init__(self, place: Path, options: dict[str, Any], night: dict[str, int]) -> None:
         self.raw, self.out, self.options = place / "raw", place / "out", options
-        for kind, number in (("bias", 3), ("dark", 3), ("flat", 3), ("objects", 8)):
+        for kind, number in night.items():
             aw.to_fits(getattr(SKY, kind)(number), self.raw / "{RAWFNAME}.fits")
         for path in self.raw.iterdir():
             os.utime(path, (time.time() - _SETTLED,) * 2)
         self._context = get_context("forkserver")
         self._context.set_forkserver_preload(["__main__", "autowisp_xr.night.reduction"])
-        self.run({})  # what kernels are compiled is compiled now
-        self._clear()
         self.seconds = self.run(options)
         self.whole = products(self.out)
 
@@ -117,34 +118,33 @@ class Killer:
             raise RuntimeError(f"the run ended with status {process.exitcode}")
         return time.monotonic() - begun
 
-    def kill(self, moment: float, *, worker: bool) -> list[str]:
-        """Kill a run, or one of its workers, let it or another one end; return what differs."""
+    def kill(self, *moments: float, worker: bool = False, again: int = 1) -> tuple[str, list[str]]:
+        """Kill runs, one after the other, or a worker of each, at shares of their time; run again.
+
+        Returns what there was by then, and what differs in the end.
+        """
         self._clear()
-        process = self.start(self.options)
-        time.sleep(moment * self.seconds)
-        if worker:
-            workers = _workers_of(process.pid)
+        for moment in moments:
+            process = self.start(self.options)
+            time.sleep(moment * self.seconds)
+            workers = _workers_of(process.pid) if worker else []
             if workers:
                 os.kill(random.Random(moment).choice(workers), signal.SIGKILL)
-        else:
-            process.kill()
-        process.join()
-        lines = []
-        if worker and process.exitcode:
-            lines.append(f"the run ended with status {process.exitcode}")
-        there = sum(path.suffix == ".fits" for path in self.out.rglob("*"))
-        for _ in range(2):
-            # twice: what is accepted once has to be known as ours then
+            elif not worker:
+                process.kill()
+            process.join()
+        found = sum(path.suffix == ".fits" for path in self.out.rglob("*"))
+        there = f"{found} FITS files then"
+        # dask gives up where a worker dies before it has begun
+        there += f", status {process.exitcode}" if worker else ""
+        for _ in range(again):
             try:
                 self.run(self.options)
             except RuntimeError as error:
-                lines.append(str(error))
-        found = differences(products(self.out), self.whole)
-        return [f"{there} files of {len(list(self.whole))}", *lines, *found]
+                return there, [str(error)]
+        return there, list(differences(products(self.out), self.whole))
 
     def _clear(self) -> None:
-        import shutil
-
         shutil.rmtree(self.out, ignore_errors=True)
 
 
@@ -170,11 +170,14 @@ def main(arguments: list[str] | None = None) -> int:
     options = {"workers": given.workers} if given.workers else {}
     moments, failed = random.Random(given.seed), 0
     with TemporaryDirectory(dir=given.place) as place:
-        killer = Killer(Path(place), options)
+        # kernels that are not compiled yet are compiled now
+        Killer(Path(place) / "first", {}, _NIGHT)
+        killer = Killer(Path(place), options, _NIGHT)
         print(f"a run takes {killer.seconds:.2f} s")
         for number in range(given.kills):
             moment = moments.random()
-            there, *found = killer.kill(moment, worker=bool(options) and not given.client)
+            # what is accepted once has to be known as ours the next time
+            there, found = killer.kill(moment, worker=options != {} and not given.client, again=2)
             failed += bool(found)
             print(f"{number + 1}: at {moment:.0%}, {there}: {'; '.join(found) or 'equal'}")
     print(f"{given.kills - failed} of {given.kills} end as if nothing had been")

@@ -9,12 +9,15 @@ import pytest
 from astropy.io import fits
 
 import autowisp_xr as aw
+from autowisp_xr import simulate
 from autowisp_xr.cli import main
 from autowisp_xr.errors import BadImageError
-from autowisp_xr.night import run, units
-from autowisp_xr.night.units import Export
+from autowisp_xr.night import Export, Make, read_units, run, unit_lines
+from autowisp_xr.night.units import UnitError
+from tests.night.kills import Killer, differences, products
 from tests.night.reducing import reduce
 
+_OF_THE_RUN = tuple(f"night.zarr/{name}/" for name in ("manifest", "products", "summary"))
 _WITH_TIMES = ("CHECKSUM", "HISTORY", "BIASSHA")
 
 
@@ -53,7 +56,7 @@ def unit(night, sky, tmp_path):
 
 def test_a_unit_makes_its_files_once_and_accepts_them_then(unit, tmp_path):
     whole = files(tmp_path / "out")
-    written = run(units.unit_of(units.as_line(unit)))
+    written = run(unit_lines.unit_of(unit_lines.as_line(unit)))
     made = files(tmp_path / "units")
     assert made == {name: whole[name] for name in sorted(whole)[1:3]}
     again = run(pickle.loads(pickle.dumps(unit)))
@@ -76,30 +79,59 @@ def test_a_unit_of_a_set_that_is_another_by_now_is_refused(unit):
         run(replace(unit, identity="of others"))
 
 
-def test_units_are_carried_out_from_a_file_in_any_order_and_taken_note_of(
+def test_a_night_is_made_by_whoever_carries_out_its_units_in_their_order(
     night, sky, tmp_path, capsys
 ):
-    reduce(night, tmp_path / "out", camera=sky.camera)
-    listed = tmp_path / "night.units"
-    summary = reduce(night, tmp_path / "later", camera=sky.camera, units=listed)
-    assert summary.made[-1].files == ()
-    assert not (tmp_path / "later" / "calibrated").exists()
-    assert summary.notes[-1].startswith(
-        f"4 units write the files of 4 frames, as lines of {listed}"
-    )
-    for arguments in (["run", f"{listed}[4]"], ["run", str(listed), "2", "1"]):
-        assert main(arguments) == 0
-    # the files of those that are there are no part of what is left
-    assert reduce(night, tmp_path / "later", camera=sky.camera, units=listed).exit_status == 0
+    out, listed = tmp_path / "out", tmp_path / "night.units"
+    reduce(night, out, camera=sky.camera)
+    whole = products(out)
+    out.rename(tmp_path / "whole")
+    planned = reduce(night, out, camera=sky.camera, units=listed)
+    assert planned.exit_status == 0
+    assert "Verdict: 6 units make all of it, as lines of" in str(planned)
+    assert os.listdir(out) == ["night.zarr"]
+    made = [unit_lines.unit_of(unit_lines.as_line(unit)) for unit in read_units(listed)]
+    assert made == read_units(listed)
+    assert [unit.group for unit in made[:2]] == ["masters/bias", "calibrated/V_60s"]
+    assert made[1].needs == ("masters/bias",)
+    assert all(len(pickle.dumps(unit)) < 2000 for unit in made)
+    for number in (2, 3):
+        assert main(["run", f"{listed}[{number}]"]) == 1
+        assert "60s needs " in capsys.readouterr().err
+    assert main(["run", str(listed), "1", "2", "6", "4"]) == 0
     assert main(["run", str(listed)]) == 0
-    assert capsys.readouterr().out.split("\n")[-2] == "unit 1: 1 file written"
-    whole = reduce(night, tmp_path / "later", camera=sky.camera)
-    assert len(whole.made[-1].files) == 4
-    assert files(tmp_path / "later") == files(tmp_path / "out")
+    assert capsys.readouterr().out.split("\n")[-5:-1] == [
+        "unit 3: 1 file written",
+        "unit 4: 0 files written, 1 there already",
+        "unit 5: 1 file written",
+        "unit 6: 0 files written, 1 there already",
+    ]
+    assert len(reduce(night, out, camera=sky.camera).made[-1].files) == 4
+    differing = {line.split(" ")[0] for line in differences(products(out), whole)}
+    assert all(place.startswith(_OF_THE_RUN) for place in differing)
     # they are those of this night: another camera may replace them, and nobody else's are
     other = aw.Camera(gain=2, read_noise=3, overscan=sky.camera.overscan)
-    again = reduce(night, tmp_path / "later", camera=other, overwrite=True)
+    again = reduce(night, out, camera=other, overwrite=True)
     assert not any("kept" in note for note in again.made[-1].notes)
+
+
+def test_options_of_a_night_survive_in_the_text_of_its_units():
+    given = {
+        "camera": simulate.Night(shape=(40, 56), channels="RGGB").camera,
+        "select": aw.FlatSelection(min_high_mean=9e3, smoother=None),
+        "matching": aw.Matching(allow_mismatch=("filter",)),
+        "aliases": aw.KeywordAliases().extended(exposure="IMG_SEC"),
+        "cosmic_rays": aw.CosmicRays(objlim=3),
+    }
+    unit = Make(night="/raw", out="/out", group="masters/bias", options=given)
+    assert unit_lines.unit_of(unit_lines.as_line(unit)) == unit
+    with pytest.raises(UnitError, match=r"<function .* cannot be written to a file of units"):
+        unit_lines.as_line(replace(unit, options={"report": lambda line: None}))
+
+
+def test_a_night_whose_runs_are_killed_three_times_ends_in_the_same_bits(tmp_path):
+    killer = Killer(tmp_path, {"defects": "none"}, {"bias": 2, "objects": 4})
+    assert killer.kill(0.3, 0.6, 0.85)[1] == []
 
 
 def test_what_holds_no_units_is_refused_and_not_replaced(night, tmp_path, capsys):
