@@ -36,7 +36,8 @@ HOT = 10.0
 """Noise of the dark by which a hot pixel is above its surroundings."""
 
 _BAND = 2**20
-"""Pixels that are looked at together, of which each takes some 250 bytes."""
+"""Pixels that are looked at together, of which each takes some 100 bytes. Of fewer, more would be
+read twice: what is around a band, too."""
 
 
 def defects(

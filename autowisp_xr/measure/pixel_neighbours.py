@@ -29,8 +29,7 @@ def surroundings(planes: Floats, side: int, about: Floats | None = None) -> Floa
     rows = [None if of is None else _rows_of_tiles(of, side) for of in (planes, about)]
     tiles = xr.Variable("tile", np.arange(-(-width // side)))
     dims = ("channel", "y", "tile")
-    (found,) = blocks.apply(_medians, [*rows, tiles], dims, [np.float64])
-    medians = found.values
+    (medians,) = blocks.at_once(_medians, [*rows, tiles], dims, [np.float64])
     of_all = bottleneck.nanmedian(medians.reshape(channels, -1), axis=-1)
     medians = np.where(np.isnan(medians), of_all[:, None, None], medians)
     (down, share_down), (across, share_across) = (_places(of, side) for of in (height, width))
@@ -39,8 +38,8 @@ def surroundings(planes: Floats, side: int, about: Floats | None = None) -> Floa
         *(xr.Variable("y", of) for of in (down, share_down)),
         *(xr.Variable("x", of) for of in (across, share_across)),
     ]
-    (level,) = blocks.apply(_between, operands, schema.DIMS[1:], [np.float64])
-    return np.asarray(level.values)
+    (level,) = blocks.at_once(_between, operands, schema.DIMS[1:], [np.float64])
+    return np.asarray(level)
 
 
 def _rows_of_tiles(planes: Floats, side: int) -> xr.Variable:

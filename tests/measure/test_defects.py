@@ -209,6 +209,18 @@ def test_chunks_change_no_bit(chunks):
         xr.testing.assert_identical(one, before[name])
 
 
+def test_raw_integers_are_taken_as_if_they_had_been_calibrated():
+    darks = quiet()
+    darks[:, 3, 4] = 65535
+    darks[0, 5, 6] = 65535
+    plain = defects(darks=unlit(darks))
+    assert bits(plain)[3, 4] == Defect.SATURATED
+    no_flags = np.zeros((6, 1, 20, 24), np.uint8)
+    flagged = unlit(darks).assign(mask=(("frame", "channel", "y", "x"), no_flags))
+    for again in (flagged, unlit(darks.astype(">u2"))):
+        xr.testing.assert_identical(defects(darks=again).drop_attrs(), plain.drop_attrs())
+
+
 def test_bands_of_rows_are_found_as_if_they_were_one(monkeypatch):
     sensor = Sensor(shape=(330, 40), telegraph=0.01, noisy=0.02, hot=0.01, dead=0.02)
     parts = {
