@@ -51,13 +51,18 @@ def table_of(plan: Plan, left_out: Mapping[str, str]) -> xr.Dataset:
     """
     of_set = {record.path: one for one in plan.sets for record in one.records}
     choices = plan.choices
+    # frames share what was chosen, and the reasons are long
+    texts: dict[tuple[int, ...], str] = {}
 
     def row(record: FileRecord) -> dict[str, Any]:
         stated, one = record.coordinates, of_set.get(record.path)
         chosen = choices.get(record.path, {})
         height, width = record.shape or (0, 0)
         channels = one.traits.channels or () if one else ()
-        why_not = {kind: dict(choice.why_not) for kind, choice in chosen.items() if choice.why_not}
+        key = tuple(map(id, chosen.values()))
+        if key not in texts:
+            why_not = {kind: one.why_not for kind, one in chosen.items() if one.why_not}
+            texts[key] = json.dumps(why_not) if why_not else ""
         return {
             "path": record.path,
             "width": width,
@@ -67,7 +72,7 @@ def table_of(plan: Plan, left_out: Mapping[str, str]) -> xr.Dataset:
             **{name: stated.get(name, missing) for name, missing in _FACTS.items()},
             "set": one.path if one else "",
             **{kind: _name_of(chosen.get(kind)) for kind in MASTERS},
-            "why_not": json.dumps(why_not) if why_not else "",
+            "why_not": texts[key],
             "reason": left_out.get(record.path, ""),
             "doubts": "\n".join((*record.guesses, *record.doubts)),
         }
@@ -91,7 +96,10 @@ def column(values: Sequence[Any]) -> np.ndarray[Any, Any]:
     """
     if not isinstance(values[0], str):
         return np.array(values)
-    texts = [value.encode(errors="backslashreplace").decode() for value in values]
+    texts = [
+        value if value.isascii() else value.encode(errors="backslashreplace").decode()
+        for value in values
+    ]
     return np.array(texts, dtype=np.dtypes.StringDType())
 
 
@@ -117,6 +125,9 @@ def info(night: xr.DataTree | xr.Dataset) -> str:
     if "set" not in table or "path" not in table:
         raise ValueError(sentence("no_table"))
     columns = {str(name): values.values for name, values in table.data_vars.items()}
+    # long, and only looked at where nothing was chosen
+    why_not = columns.pop("why_not")
+    columns["number"] = np.arange(table.sizes["file"])
     values_of_rows = zip(*columns.values(), strict=True)
     rows: list[_Row] = [dict(zip(columns, row, strict=True)) for row in values_of_rows]
     sets = by_key((row for row in rows if row["set"]), lambda row: row["set"])
@@ -131,7 +142,7 @@ def info(night: xr.DataTree | xr.Dataset) -> str:
     notes = [line for line in str(table.attrs.get("notes", "")).split("\n") if line]
     if notes:
         lines += ["", *notes]
-    corrected = [line for name, of in ordered for line in _corrections(name, of)]
+    corrected = [line for name, of in ordered for line in _corrections(name, of, why_not)]
     if corrected:
         lines += ["", "What corrects what:", *corrected]
     for title, column in (("Left out", "reason"), ("Doubts", "doubts")):
@@ -191,7 +202,7 @@ def _times(values: Sequence[np.datetime64]) -> str:
     return f"{first} to {last[11:] if first[:10] == last[:10] else last}"
 
 
-def _corrections(name: str, rows: Sequence[_Row]) -> list[str]:
+def _corrections(name: str, rows: Sequence[_Row], why_not: Sequence[str]) -> list[str]:
     """List the frames of a set by the masters that they have, with reasons below each line."""
     needed = KINDS[rows[0]["image_type"]].needs
     if not needed:
@@ -202,10 +213,10 @@ def _corrections(name: str, rows: Sequence[_Row]) -> list[str]:
         frames = "" if len(groups) == 1 else f" ({len(members)} of {len(rows)} frames)"
         named = [master or f"no {kind}" for kind, master in zip(needed, chosen, strict=True)]
         lines.append(f"    {name}{frames}: {', '.join(named)}")
-        why_not = json.loads(members[0]["why_not"] or "{}")
+        against = json.loads(why_not[members[0]["number"]] or "{}")
         for kind, master in zip(needed, chosen, strict=True):
             # why others were not, where one was chosen, is in the table
             if not master:
-                reasons = by_reason(why_not.get(kind, {}))
+                reasons = by_reason(against.get(kind, {}))
                 lines += [f"        not {', '.join(of)}: {why}" for why, of in reasons.items()]
     return lines

@@ -42,15 +42,19 @@ OF_NIGHT = (
 """Type, exposure, filter, and share of the frames of a night."""
 
 COMMENTED = {"EXPTIME": "[s] exposure", "RA": "[deg]", "DEC": "[deg]", "CCD-TEMP": "[degC]"}
-START = "import autowisp_xr as aw; aw.open_night; from autowisp_xr import frames; "
+START = (
+    "import autowisp_xr as aw; aw.open_night; from autowisp_xr import frames;"
+    "from autowisp_xr.night import info, table_of_night;"
+)
 JOBS = {
     BASE: "",
     "headers, one process": "from autowisp_xr.frames.scanning import look_into;"
     "print(len(look_into(frames.find_files(FOLDER, deep=True))))",
     "headers": "print(len(frames.scan(FOLDER, deep=True)))",
     "headers from the manifest": "print(len(frames.Manifest(STORE).scan(FOLDER, deep=True)))",
-    "info": "print(len(aw.open_night(FOLDER, manifest='none').autowisp.info()))",
-    "info from the manifest": "print(len(aw.open_night(FOLDER, manifest=STORE).autowisp.info()))",
+    "info": "print(len(info(table_of_night(FOLDER, manifest='none'))))",
+    "info from the manifest": "print(len(info(table_of_night(FOLDER, manifest=STORE))))",
+    "open_night from the manifest": "print(len(aw.open_night(FOLDER, manifest=STORE).children))",
 }
 
 
