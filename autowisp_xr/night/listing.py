@@ -202,7 +202,7 @@ def _times(values: Sequence[np.datetime64]) -> str:
     return f"{first} to {last[11:] if first[:10] == last[:10] else last}"
 
 
-def _corrections(name: str, rows: Sequence[_Row], why_not: Sequence[str]) -> list[str]:
+def _corrections(name: str, rows: Sequence[_Row], why_not: Any) -> list[str]:
     """List the frames of a set by the masters that they have, with reasons below each line."""
     needed = KINDS[rows[0]["image_type"]].needs
     if not needed:
