@@ -31,7 +31,7 @@ _THEME = {
 _ID = re.compile(r'\bid="([^"]+)"')
 _REFERENCE = re.compile(r'(?:href="#|url\(#)([^")]+)')
 
-_LARGE, _SMALL = (4.8, 3.7), (3.3, 1.9)
+_LARGE, _SMALL = (4.8, 3.7), (2.7, 2.1)
 """Inches of charts of the course of a night, and of histograms."""
 
 _AGREE, _NOISE_AGREES = 2e-3, 0.05
@@ -109,6 +109,7 @@ def histogram(values: Floats, unit: str, name: str) -> str:
     axes.stairs(counts, edges, fill=True, color=colours.BLUE, alpha=0.35, linewidth=0)
     axes.stairs(counts, edges, color=colours.BLUE, linewidth=1)
     axes.axvline(float(np.median(values)), color="0.25", linewidth=0.8, linestyle="--")
+    axes.locator_params(axis="x", nbins=5)
     axes.set(yscale="log", xlabel=unit, ylabel="pixels", xlim=(edges[0], edges[-1]))
     axes.set_ylim(bottom=0.7)
     return as_svg(figure, name)

@@ -114,7 +114,8 @@ def _defects(one: RecordedProduct, found: xr.Dataset, side: float) -> Card:
     source = in_page(picture[::-1], "", drawn=True)
     shown = source._replace(alt=f"Where the defects are: {', '.join(map(': '.join, facts))}")
     caption = "Orange: unusable. Blue: hot."
-    return _card(one, facts, [("", shown)], None, caption)
+    # the numbers stand in the sentence about it
+    return _card(one, (), [("", shown)], None, caption)
 
 
 def _grown(marked: Any) -> Any:
