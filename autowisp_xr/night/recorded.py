@@ -13,7 +13,7 @@ import zarr
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.night.product_writing import STORE
 from autowisp_xr.night.sentences import sentence
-from autowisp_xr.night.summary import CURVE, RECORD, SUMMARY_GROUP
+from autowisp_xr.night.summary import CURVE, FORM, RECORD, SUMMARY_GROUP
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +47,10 @@ class Recorded:
     night: str
     verdict: str
     exit_status: int
+    lights: int
+    """All that there are, copies left aside."""
+    calibrated: int
+    masters: int
     doubts: tuple[str, ...]
     """A line each, as in the summary; so are the notes."""
     notes: tuple[str, ...]
@@ -90,6 +94,8 @@ class Recorded:
         if RECORD not in table.attrs:
             raise AutowispError(sentence("no_record", path=out))
         record: dict[str, Any] = json.loads(table.attrs.pop(RECORD))
+        if record.pop("form") != FORM:
+            raise AutowispError(sentence("no_record", path=out))
         made = tuple(
             RecordedProduct(**one | {name: tuple(one[name]) for name in ("files", "notes")})
             for one in record.pop("made")

@@ -29,6 +29,9 @@ SUMMARY_GROUP = "summary"
 RECORD, CURVE = "record", "photon_transfer_"
 """The attribute of that group with all else that is known, and how groups of curves in it begin."""
 
+FORM = 1
+"""Of that record, to be raised with every change of it."""
+
 PROGRAM = "autowisp-xr"
 
 _DOUBT = re.compile(r"(?:\S+: )?(?:DOUBT|WARNING): ")
@@ -241,8 +244,13 @@ class Summary:
 
     def record(self) -> dict[str, Any]:
         """Return what :class:`~autowisp_xr.night.recorded.Recorded` gives back, as JSON has it."""
+        tally = self._tally(len(self._doubts()))
         return {
-            "verdict": str(self._tally(len(self._doubts()))),
+            "form": FORM,
+            "verdict": str(tally),
+            "lights": tally.lights,
+            "calibrated": len(tally.calibrated),
+            "masters": tally.masters,
             "exit_status": self.exit_status,
             "doubts": self._doubts(),
             "notes": [note for note in self.notes if not _DOUBT.match(note)],

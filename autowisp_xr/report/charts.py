@@ -136,7 +136,10 @@ def course(sets: Sequence[Series], name: str, what: str) -> str:
         axes.margins(x=0.04, y=0.15)
         _scale(axes, np.concatenate([line.get_ydata() for line in axes.get_lines()]), agree)
     if len(sets) > 1:
-        figure.legend(*above.get_legend_handles_labels(), **_legend(len(sets)))
+        legend = figure.legend(*above.get_legend_handles_labels(), **_legend(len(sets)))
+        for text in legend.get_texts():
+            # names of filters are no formulas
+            text.set_parse_math(False)
     if timed:
         _mark_times(below, np.concatenate([one.time for one in sets]))
     below.set_xlabel("time [UTC]" if timed else "frame, in the order of names")

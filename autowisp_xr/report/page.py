@@ -12,7 +12,6 @@ import numpy as np
 from autowisp_xr import provenance, recipes, store
 from autowisp_xr.errors import MissingPackageError
 from autowisp_xr.frames.atomic_write import write_whole
-from autowisp_xr.kinds import KINDS
 from autowisp_xr.night import Recorded
 from autowisp_xr.night.record import Record
 from autowisp_xr.night.reduction import claim
@@ -177,14 +176,12 @@ def _subtitle(recorded: Recorded) -> Iterator[str]:
 
 def _numbers(recorded: Recorded) -> Iterator[tuple[str, str, str]]:
     """Yield the numbers that count, with what they are of and the place that has more."""
-    fates, kinds = (recorded.table[name].values for name in ("fate", "image_type"))
-    done = sum(one.inputs for one in recorded.made if not one.is_master)
-    lights = int((kinds == "object").sum())
-    if lights:
-        yield f"{done} of {lights}", "lights calibrated", "#lights"
-    masters = sum(one.is_master and one.kind in KINDS for one in recorded.made)
-    place = "#masters" if masters else ""
-    yield str(masters), "master" if masters == 1 else "masters", place
+    fates = recorded.table["fate"].values
+    if recorded.lights:
+        done = f"{recorded.calibrated} of {recorded.lights}"
+        yield done, "lights calibrated", "#lights" if recorded.calibrated else ""
+    number = recorded.masters
+    yield str(number), "master" if number == 1 else "masters", "#masters" if number else ""
     lost = int((fates != "used").sum())
     yield str(lost), f"{'file' if lost == 1 else 'files'} left out", "#left-out" if lost else ""
     number = len(recorded.doubts)

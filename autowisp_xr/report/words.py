@@ -16,7 +16,7 @@ UNITS = {"adu": "ADU", "1": "relative", "electron": "e"}
 MINUS = "\u2212"
 
 _FEW = 10.0
-"""Seconds or degrees of which tenths count."""
+"""Seconds of which fractions count."""
 
 _LEAST = 0.01
 """Per cent."""
@@ -55,15 +55,21 @@ def span_of(values: Floats, unit: str) -> str:
     --------
     >>> span_of(np.array([60.0, 60.0]), "s"), span_of(np.array([-20.11, -20.4, np.nan]), "°C")
     ('60 s', '\u221220 °C')
-    >>> span_of(np.array([5.0, 76.15]), "s"), span_of(np.array([]), "s")
-    ('5 to 76 s', '')
+    >>> span_of(np.array([0.12, 76.15]), "s"), span_of(np.array([]), "s")
+    ('0.12 to 76 s', '')
     """
     known = values[np.isfinite(values)]
     if not known.size:
         return ""
-    digits = 1 if np.abs(known).max() < _FEW else 0
-    ends = [f"{round(float(end), digits) + 0:g}" for end in (known.min(), known.max())]
+    ends = [_short(float(end), unit) for end in (known.min(), known.max())]
     return f"{' to '.join(dict.fromkeys(ends))} {unit}".replace("-", MINUS)
+
+
+def _short(value: float, unit: str) -> str:
+    if unit == "s" and abs(value) < _FEW:
+        return f"{value:.3g}"
+    # no -0
+    return f"{round(value) + 0}"
 
 
 def number(value: float, digits: int = 4) -> str:
@@ -90,7 +96,7 @@ def beside(value: float, error: float) -> str:
     ('1355.8', '5.6', '20058', '2')
     """
     if not (np.isfinite(value) and error > 0):
-        return number(value)
+        return f"{value:.6g}".replace("-", MINUS)
     digits = max(0, 1 - int(np.floor(np.log10(error))))
     return f"{value:.{digits}f}".replace("-", MINUS)
 

@@ -4,11 +4,13 @@ import re
 import sys
 import time
 
+import numpy as np
 import pytest
 
 import autowisp_xr as aw
 from autowisp_xr.cli import main
 from autowisp_xr.errors import MissingPackageError
+from autowisp_xr.report.charts import Series, course
 from tests.night.reducing import reduce
 from tests.report.conftest import HOSTILE, HOSTILE_NAME
 
@@ -77,6 +79,18 @@ def test_headers_and_names_of_files_stay_text(page):
     assert "<script" not in text
     assert "<img src=x" not in text
     assert not [key for one in elements.elements for key in one if key.startswith("on")]
+
+
+def test_names_of_sets_stay_text_in_charts():
+    time = np.array(["2026-01-01", "NaT"], "datetime64[ns]")
+    sets = [
+        Series(name, time, np.array([1.0, 2]), np.array([np.nan, 1])) for name in (HOSTILE, "$_{")
+    ]
+    svg = course(sets, "c", "sky")
+    assert "&lt;script&gt;" in svg
+    assert "<script" not in svg
+    assert "$_{" in svg
+    assert "frame, in the order of names" in svg
 
 
 def test_the_page_loads_nothing_and_all_its_pictures_have_texts(page):
