@@ -18,11 +18,12 @@ from autowisp_xr.night.sentences import DOUBT
 from autowisp_xr.night.summarised_lines import by_reason, counted
 from autowisp_xr.opening import open_fits
 from autowisp_xr.plot import colours
+from autowisp_xr.plot.image_panels import UNITS
 from autowisp_xr.report import charts
 from autowisp_xr.report.flow import anchor
 from autowisp_xr.report.pictures import Picture, in_page, shades
 from autowisp_xr.report.small_planes import SmallPlane, small_plane
-from autowisp_xr.report.words import MAKES_DEFECTS, UNITS, beside, number, share
+from autowisp_xr.report.words import MAKES_DEFECTS, beside, number, share
 
 _MAD = 1.4826
 """The standard deviation of a normal distribution over its median absolute deviation."""

@@ -11,8 +11,6 @@ import numpy as np
 from autowisp_xr.arrays import Floats
 from autowisp_xr.night import Recorded
 
-UNITS = {"adu": "ADU", "1": "relative", "electron": "e"}
-
 MINUS = "\u2212"
 
 _FEW = 10.0
