@@ -26,12 +26,13 @@ def good_values(plane: xr.Dataset) -> Floats:
 
 
 def differences(values: Floats) -> Floats:
-    """Return how far each value is from the mean of those left and right, scaled to its own noise.
+    """Return how far each value is from the mean of those two to the left and to the right.
 
-    A slope cancels. The edges are NaN, as is what has a neighbour that is.
+    They are scaled to the noise of a value. In a mosaic that was not split, these pixels have its
+    color. A slope cancels. The edges are NaN, as is what has such a neighbour that is.
     """
     found = np.full(values.shape, np.nan)
-    found[:, 1:-1] = values[:, 1:-1] - (values[:, :-2] + values[:, 2:]) / 2
+    found[:, 2:-2] = values[:, 2:-2] - (values[:, :-4] + values[:, 4:]) / 2
     # the variance of such a difference is 3/2 of that of a value
     return found * np.sqrt(2 / 3)
 

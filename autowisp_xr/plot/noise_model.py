@@ -75,8 +75,8 @@ def noise(
     Notes
     -----
     The scatter is 1.4826 times the median of abs(d) in runs of 8 pixels along a row that have about
-    the same mean, with d = sqrt(2/3) times the difference between a pixel and the mean of its left
-    and right neighbours, from which slopes cancel.
+    the same mean, with d = sqrt(2/3) times the difference between a pixel and the mean of those two
+    to its left and two to its right, from which slopes cancel (in a mosaic, they have its color).
 
     Examples
     --------

@@ -140,10 +140,18 @@ def test_the_noise_of_right_frames_lies_on_the_line():
     assert labels(axes) == ["stated", "scatter", "read noise and light"]
     level, found = points.get_data()
     assert level.size > 10
-    np.testing.assert_allclose(found, level / 2 + 9, rtol=0.15)
+    ratio = found / (level / 2 + 9)
+    assert np.median(ratio) == pytest.approx(1, abs=0.05)
+    assert (abs(ratio - 1) < 0.4).all()
     level, model = line.get_data()
     np.testing.assert_allclose(model, level / 2 + 9)
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+
+
+def test_the_noise_of_a_mosaic_is_that_of_pixels_of_one_color():
+    colors = sky(np.where(np.arange(80) % 2, 100, 900)[None])
+    axes = drawn(colors.autowisp.plot.night("noise"))
+    assert (axes.get_lines()[0].get_ydata() < np.sqrt(900 / 2 + 9)).all()
 
 
 def test_noise_needs_a_variance_and_leaves_flagged_pixels_out(frames):
