@@ -9,7 +9,17 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
-from autowisp_xr.cli import calibrate, camera, completion, flat, reduce, report, stack, units
+from autowisp_xr.cli import (
+    calibrate,
+    camera,
+    completion,
+    flat,
+    reduce,
+    report,
+    stack,
+    units,
+    verify,
+)
 from autowisp_xr.cli.options import Command, commands
 from autowisp_xr.cli.parser import program
 from autowisp_xr.cli.reporting import in_options, reporting
@@ -23,6 +33,7 @@ _RUN: Mapping[str, Callable[[Namespace], int]] = {
     "reduce": reduce.reduce,
     "report": report.run,
     "run": units.run,
+    "verify": verify.run,
     "calibrate": calibrate.run,
     "stack": stack.run,
     "flat": flat.run,

@@ -21,4 +21,7 @@ from .summary import Summary as Summary
 from .unit_lines import read_units as read_units
 from .units import Export as Export
 from .units import Make as Make
+from .verifying import CannotVerifyError as CannotVerifyError
+from .verifying import Verified as Verified
+from .verifying import verify as verify
 from .watching import watch as watch

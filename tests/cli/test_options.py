@@ -20,6 +20,7 @@ COMMANDS = (
     "reduce",
     "report",
     "run",
+    "verify",
     "calibrate",
     "stack",
     "flat",
