@@ -60,7 +60,8 @@ def blink(
     Returns
     -------
     matplotlib.animation.ArtistAnimation
-        Notebooks show it with buttons, and ``.save("blink.gif", writer="pillow")`` keeps it.
+        Notebooks show it with buttons, and ``.save("blink.gif", writer="pillow")`` keeps it. Black
+        and white follow from the pixels without a flag; flags are not marked.
 
     Raises
     ------
