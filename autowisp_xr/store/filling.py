@@ -205,7 +205,7 @@ def _write(ds: xr.Dataset, arrays: Arrays, beside: Beside | None) -> dict[str, P
         more = [blocks.framewise(one[missing]) for one in beside.operands] if beside else []
         of_frames = [*left, *(one for one in more if one.dims == schema.DIMS)]
         plan = blocks.frames_at_once(of_frames, unit=unit)
-        if plan.rows < left[0].sizes["y"]:
+        if plan.rows < left[0].shape[2]:
             if alone:
                 written.compute()
             _write_frames_by_rows(
