@@ -99,12 +99,13 @@ def check_calibrated(
     Dataset over (frame, channel), in memory:
 
     ``sky``
-        Level that a quarter of the blocks of 8 x 8 pixels are below, in the unit of ``ds``.
+        Level that a quarter of the blocks of 8 x 8 pixels are below, in the unit of ``ds``; by the
+        band in the middle, which is read of all frames, so that they can be compared.
     ``middle``
         Median of the blocks.
     ``scatter``
-        Standard deviation of a pixel by what differs between neighbours along a row, most of which
-        are sky.
+        Standard deviation of a pixel there, by what differs between neighbours along a row, most of
+        which are sky.
     ``error``
         The median uncertainty of a pixel.
     ``below_zero``
@@ -176,6 +177,12 @@ def _planes(ds: xr.Dataset) -> xr.Dataset:
     return ds[names].drop_vars(list(ds.coords))
 
 
+def _known(*levels: Floats) -> Floats:
+    """Return the numbers among the first levels that have any."""
+    finite = (of[np.isfinite(of)] for of in levels)
+    return next((of for of in finite if of.size), np.full(1, np.nan))
+
+
 class _Measurements:
     """Measurements of the channels of frames that were calibrated in one way."""
 
@@ -205,10 +212,10 @@ class _Measurements:
         known = np.isfinite(variance).any()
         variances = bands.variance if known else np.ones_like(bands.image)
         blocks = Blocks.of(bands.image, variances, bands.good)
-        medians = blocks.medians
-        levels = medians[np.isfinite(medians)] if np.isfinite(medians).any() else image
-        found["sky"], found["middle"] = np.quantile(levels, (_SKY, 0.5)).tolist()
-        found["scatter"] = scatter_of_neighbours(bands.image, bands.good)
+        at = len(bands.image) // 2
+        found["sky"] = float(np.quantile(_known(blocks.medians[at], blocks.medians, image), _SKY))
+        found["middle"] = float(np.median(_known(blocks.medians, image)))
+        found["scatter"] = scatter_of_neighbours(bands.image[at], bands.good[at])
         if known:
             found["error"] = float(np.sqrt(np.nanmedian(variance)))
             found["below_zero"] = float(np.mean(image < -_FAR * np.sqrt(variance)))
