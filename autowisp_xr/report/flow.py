@@ -41,7 +41,7 @@ class Measures:
         return text if len(text) <= most else f"{text[: most - 1].rstrip(' ,')}…"
 
 
-WIDE = Measures(box=184, gap=84, height=44, row=58, font=14)
+WIDE = Measures(box=190, gap=150, height=44, row=58, font=14)
 NARROW = Measures(box=104, gap=22, height=42, row=52, font=12)
 """For a screen, and for a phone."""
 

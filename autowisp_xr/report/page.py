@@ -270,7 +270,7 @@ def _products(recorded: Recorded) -> Iterator[Mapping[str, Any]]:
         yield {
             "anchor": anchor(one),
             "name": one.name,
-            "identity": store.stated_identity(recorded.store, one.group) or "",
+            "identity": (store.stated_identity(recorded.store, one.group) or "").partition("-")[0],
             "steps": ", ".join(step["verb"] for step in steps),
             "line": one.line,
         }

@@ -16,6 +16,9 @@ MINUS = "\u2212"
 _FEW = 10.0
 """Seconds of which fractions count."""
 
+_TELLING = 7
+"""Letters of the name of a folder that is one of its own."""
+
 _LEAST = 0.01
 """Per cent."""
 
@@ -149,8 +152,11 @@ def duration(began: str, ended: str) -> str:
 
 
 def title_of(recorded: Recorded) -> str:
-    """Return what a night is called: the name of its folder."""
-    return Path(recorded.night).name or recorded.night
+    """Return what a night is called: the name of its folder, with that around it if it is short."""
+    folder = Path(recorded.night)
+    if len(folder.name) < _TELLING and folder.parent.name:
+        return f"{folder.parent.name}/{folder.name}"
+    return folder.name or recorded.night
 
 
 def listed(names: Sequence[str], most: int = 3) -> str:
