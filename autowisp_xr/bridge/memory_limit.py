@@ -24,6 +24,9 @@ the machine, or its control group, has free."""
 
 VARIABLE = "AUTOWISP_XR_MEMORY_LIMIT"
 
+BASE = 300 * 10**6
+"""Bytes of the interpreter, its packages and compiled kernels."""
+
 _BESIDE = 200 * 10**6
 """Bytes that buffers and the allocator take beside planes; of a small limit, half at most."""
 
@@ -136,9 +139,9 @@ def kept(plan: Plan, what: str, limit: Limit) -> Plan:
         Where somebody stated a limit that ``what`` cannot be done in, naming what it takes.
     """
     if limit.is_stated and plan.least > limit.for_work:
-        enough = _text(min(plan.least + _BESIDE, 2 * plan.least))
+        enough = text_of(min(plan.least + _BESIDE, 2 * plan.least))
         raise MemoryLimitError(
-            f"{what} takes {enough} at least, and the memory limit is {_text(limit.bytes)}; give "
+            f"{what} takes {enough} at least, and the memory limit is {text_of(limit.bytes)}; give "
             f"memory_limit={enough!r} or more, or let fewer threads work "
             "(dask.config.set(num_workers=1))"
         )
@@ -172,7 +175,8 @@ def _available() -> int:
         return 2**33
 
 
-def _text(number: int) -> str:
+def text_of(number: int) -> str:
+    """Write bytes as a limit is written, rounded up: "2GB"."""
     if number < 10**6:
         return f"{-(-number // 10**3)}kB"
     if number < 10**9:

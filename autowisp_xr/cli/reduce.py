@@ -45,6 +45,11 @@ def reduce(options: Namespace) -> int:
     from autowisp_xr import FlatSelection, night
     from autowisp_xr.cli.terminal import following, show
 
+    if options.dry_run:
+        names = ("store", "raw", "fits", "make_fringes", "memory_limit")
+        given = {name: getattr(options, name) for name in names} | _arguments(options)
+        print(night.project(options.night, options.out, **given, report=print), end="")
+        return 0
     once_or_often: Any = (
         partial(night.watch, every=options.watch) if options.watch else night.reduce
     )

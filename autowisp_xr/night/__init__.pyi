@@ -13,6 +13,8 @@ from .night_tree import table_of_night as table_of_night
 from .plan import Plan as Plan
 from .plan import Product as Product
 from .plan import plan_night as plan_night
+from .projection import Projection as Projection
+from .projection import project as project
 from .recorded import Recorded as Recorded
 from .reduction import reduce as reduce
 from .running import run as run

@@ -31,6 +31,7 @@ from autowisp_xr.night.measured_camera import KnownCamera, know_camera
 from autowisp_xr.night.plan import Plan, by_setup, camera_with_colours, plan_night
 from autowisp_xr.night.planned_units import planned_units
 from autowisp_xr.night.product_writing import CAMERA, STORE, RawPlace, StoreForm, Writer
+from autowisp_xr.night.projection import projection_of
 from autowisp_xr.night.recipes import Recipes
 from autowisp_xr.night.record import Record
 from autowisp_xr.night.renewal import leftovers, settled
@@ -261,6 +262,9 @@ def reduce(
             write_units(file, planned)
             values = {"number": counted(len(planned), "unit"), "path": file}
             return replace(summary, left=sentence("units_left", **values))
+        takes = projection_of(plan, target, form=store, link=raw == "link", fits=fits)
+        report(takes.line)
+        summary.notes += filter(None, [takes.warning])
         record = Record(target, target / STORE, read)
         exporter = Exporter(target, record, cfa, checks, client, making)
         form: dict[str, Any] = {"form": store, "link": raw == "link"}

@@ -1,0 +1,178 @@
+"""What reducing a night would make and take, on paper: files, room on the disk, memory and time."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from autowisp_xr.bridge import planner
+from autowisp_xr.bridge.archive import Archive
+from autowisp_xr.bridge.memory_limit import BASE, MemoryLimit, in_force, limited, text_of, workers
+from autowisp_xr.night.plan import Plan, Product, plan_night
+from autowisp_xr.night.sentences import sentence
+from autowisp_xr.night.summarised_lines import counted
+
+_CALIBRATED = 9
+"""Bytes of a pixel of image, error and mask."""
+
+_MASTER = 19
+"""Bytes of a pixel of a master, with its count and what frames share, at most."""
+
+_READ = 2
+"""Bytes of a raw pixel."""
+
+
+class Part(NamedTuple):
+    """What one product takes."""
+
+    product: Product
+    files: int
+    """Bytes of its FITS files."""
+    stored: int
+    """Bytes of it in the store."""
+    peak: int
+    """Bytes in memory while it is made, without the program itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Projection:
+    """What a plan makes and takes, as far as sizes show it; :attr:`line` has it in a line."""
+
+    plan: Plan
+    parts: tuple[Part, ...]
+    limit: int
+    """Bytes that may be in memory."""
+    free: int
+    """Bytes that the disk has left."""
+    seconds: float
+
+    @property
+    def written(self) -> int:
+        """Bytes that would be written, at most: what is there already is left."""
+        return sum(part.files + part.stored for part in self.parts)
+
+    @property
+    def peak(self) -> int:
+        """Bytes in memory at most, with those of the program."""
+        return BASE + max((part.peak for part in self.parts), default=0)
+
+    @property
+    def line(self) -> str:
+        """What it takes in all."""
+        return sentence(
+            "projected",
+            written=text_of(self.written),
+            free=text_of(self.free),
+            peak=text_of(self.peak),
+            limit=text_of(self.limit),
+            seconds=f"{self.seconds:.0f}" if self.seconds >= 1 else "1",
+        )
+
+    @property
+    def warning(self) -> str:
+        """That the disk has not room enough; "" where it has."""
+        if self.written <= self.free:
+            return ""
+        return sentence("no_room", written=text_of(self.written), free=text_of(self.free))
+
+    def __str__(self) -> str:
+        lines = []
+        for part in self.parts:
+            product, number = part.product, len(part.product.frames.records)
+            masters = ", ".join(product.masters.values())
+            by = f"; corrected by: {masters}" if masters else ""
+            size = f"{text_of(part.files)} of FITS, {text_of(part.stored)} in the store"
+            lines.append(f"{product.what}: of {counted(number, 'frame')}; {size}{by}")
+        lines += [f"left out: {path}: {why}" for path, why in self._left_out()]
+        lines += ["", self.line, *filter(None, [self.warning])]
+        return "\n".join(lines) + "\n"
+
+    def _left_out(self) -> list[tuple[str, str]]:
+        products = self.plan.products
+        stopped = [
+            (path, one.stopped) for one in products if one.stopped for path in one.choices_of
+        ]
+        return [*self.plan.left_out.items(), *stopped]
+
+
+def project(
+    night: str | PathLike[str],
+    out: str | PathLike[str],
+    *,
+    store: str = "recipe",
+    raw: str = "store",
+    fits: bool = True,
+    make_fringes: bool = False,
+    memory_limit: MemoryLimit = None,
+    report: Callable[[str], None] = lambda line: None,
+    **planning: Any,
+) -> Projection:
+    """Plan what :func:`~autowisp_xr.reduce` would make of a directory, and what it would take.
+
+    Headers are read, and no pixels but of what may be copies of one exposure. Nothing is written.
+
+    Parameters
+    ----------
+    night, out, store, raw, fits, make_fringes, memory_limit, report
+        As for ``reduce``.
+    **planning
+        ``camera``, ``masters``, ``matching``, ``types``, ``aliases`` and ``hdu``, likewise.
+
+    Returns
+    -------
+    What would be made, with sizes in bytes, the peak of memory, and seconds; as text a line for
+    each product. What the night's own pixels decide (gain, clouds, damaged frames) is not in it.
+    """
+    target = Path(out).expanduser()
+    plan = plan_night(night, **planning, skip=[target], report=report)
+    plan = replace(plan, make_fringes=make_fringes)
+    with limited(memory_limit):
+        return projection_of(plan, target, form=store, link=raw == "link", fits=fits)
+
+
+def projection_of(plan: Plan, target: Path, *, form: str, link: bool, fits: bool) -> Projection:
+    """Return what a plan makes and takes."""
+    products = [one for one in plan.products if not one.stopped]
+    parts = tuple(_part(one, form=form, link=link, fits=fits) for one in products)
+    pixels = sum(_pixels(one) * len(one.frames.records) for one in products)
+    room = next(one for one in (target, *target.absolute().parents) if one.exists())
+    return Projection(
+        plan=plan,
+        parts=parts,
+        limit=in_force().bytes,
+        free=shutil.disk_usage(room).free,
+        seconds=pixels / Archive.pixels_a_second / workers(),
+    )
+
+
+def _part(product: Product, *, form: str, link: bool, fits: bool) -> Part:
+    number, pixels = len(product.frames.records), _pixels(product)
+    height, width = _shape(product)
+    frames = planner.Frames(
+        number=number,
+        height=height,
+        width=width,
+        read=_READ,
+        made=_CALIBRATED,
+        common=Archive.common if product.masters else 0,
+    )
+    limit = in_force().for_work
+    if product.is_master:
+        peak = planner.bands(frames, limit, workers()).peak + _MASTER * pixels
+        return Part(product, _MASTER * pixels, _MASTER * pixels, peak)
+    peak = planner.parts(frames, limit, workers()).peak
+    raw = 0 if link else round(_READ * Archive.compressed * pixels * number)
+    stored = raw if form == "recipe" else _CALIBRATED * pixels * number
+    return Part(product, _CALIBRATED * pixels * number if fits else 0, stored, peak)
+
+
+def _pixels(product: Product) -> int:
+    height, width = _shape(product)
+    return height * width
+
+
+def _shape(product: Product) -> tuple[int, int]:
+    shapes: Sequence[tuple[int, int] | None] = [one.shape for one in product.frames.records]
+    return next((shape for shape in shapes if shape), (0, 0))

@@ -1,0 +1,67 @@
+"""What a night would make and take is known before the work."""
+
+import shutil
+from collections import namedtuple
+
+import pytest
+
+from autowisp_xr import night
+from autowisp_xr.cli import main
+
+KIND = {"bias": 3, "dark": 3, "flat": 3, "object": 4}
+
+
+@pytest.fixture
+def projected(sky, write_night, tmp_path):
+    folder = write_night(sky.bias(3), sky.dark(3), sky.flat(3), sky.objects(4))
+    return lambda **given: night.project(folder, tmp_path / "out", camera=sky.camera, **given)
+
+
+def test_each_product_is_named_with_what_it_is_made_of(projected, tmp_path):
+    found = projected()
+    names = [part.product.what.split("_")[0] for part in found.parts]
+    assert names == ["master bias", "master dark", "master flat", "calibrated V"]
+    text = str(found)
+    assert "calibrated V_60s: of 4 frames" in text
+    assert "corrected by: bias, dark_60s, flat_V" in text
+    assert found.line in text
+    # it was only looked
+    assert not (tmp_path / "out").exists()
+
+
+def test_sizes_are_those_that_are_written(projected, sky, tmp_path):
+    found = projected()
+    out = tmp_path / "out"
+    night.reduce(found.plan.night, out, camera=sky.camera)
+    for part in found.parts:
+        files = out.glob(
+            f"{part.product.group}.fits" if part.product.is_master else "calibrated/*/*"
+        )
+        size = sum(file.stat().st_size for file in files)
+        # headers and blocks of 2880 bytes are most of a small file
+        assert 0.3 * size < part.files + 4 * 40_000
+    assert projected(fits=False).written < found.written < projected(store="pixels").written
+
+
+def test_memory_keeps_the_limit_and_the_program(projected):
+    small, large = projected(memory_limit="20MB"), projected(memory_limit="2GB")
+    assert small.limit == 20_000_000
+    assert small.peak <= large.peak <= 300e6 + 2e9
+
+
+def test_a_disk_without_room_is_warned_of(projected, sky, monkeypatch, tmp_path):
+    usage = namedtuple("usage", "free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1000))
+    found = projected()
+    assert "about" in found.warning
+    assert "--no-fits" in str(found)
+    summary = night.reduce(found.plan.night, tmp_path / "out", camera=sky.camera)
+    assert any(note == found.warning for note in summary.notes)
+
+
+def test_the_command_prints_it_and_makes_nothing(projected, tmp_path, capsys):
+    folder = projected().plan.night
+    assert main(["reduce", folder, "-o", str(tmp_path / "out"), "--dry-run", "--no-fits"]) == 0
+    printed = capsys.readouterr().out
+    assert "calibrated V_60s: of 4 frames; 0kB of FITS" in printed
+    assert not (tmp_path / "out").exists()
