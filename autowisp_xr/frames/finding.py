@@ -17,7 +17,7 @@ from autowisp_xr.formats.pictures import names as formats
 from autowisp_xr.frames.names import FITS_SUFFIX, NoFilesError, Paths, bare_name, natural_key
 
 _OTHER = "of a format that is not read"
-_BESIDE = "that are read where no FITS files, or others, lie beside them"
+_BESIDE = "of a format that is read only where no FITS files lie beside"
 _PACKED = "packed otherwise than by gzip, bzip2 or fpack"
 _UNNAMED = "with a FITS image under another name"
 _REMEDIES = {

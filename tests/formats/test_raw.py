@@ -94,7 +94,7 @@ def test_raw_files_are_read_where_no_fits_files_lie(tmp_path, pixels):
     aw.open_fits(tmp_path).autowisp.to_fits(str(tmp_path / "{RAWFNAME}_{CLRCHNL}.fits"))
     assert len(find_files(tmp_path)) == 8
     (line,) = passed_over(tmp_path)
-    assert "2 files that are read where no FITS files" in line
+    assert "2 files of a format that is read only where no FITS files" in line
     assert "name them to take them, as NIGHT/**/*.dng" in line
 
 
