@@ -14,7 +14,6 @@ from typing import Any, Self
 from autowisp_xr.amplifiers import parse_amplifiers, parse_crosstalk
 from autowisp_xr.checked_numbers import checked_number, known_number
 from autowisp_xr.errors import CalibrationError, OutsideImageError
-from autowisp_xr.readable_attributes import CameraText, camera_phrases
 from autowisp_xr.regions import Region, parse_areas, parse_channels
 from autowisp_xr.response import Linearity
 
@@ -143,21 +142,12 @@ class Camera:
         return cls.from_mapping(json.loads(text))
 
     def to_json(self) -> str:
-        """Return the camera as JSON text."""
+        """Return the camera as JSON text, as it travels in the attributes of a Dataset."""
         return json.dumps(asdict(self))
-
-    def to_attribute(self) -> CameraText:
-        """Return the camera as it travels in the attributes of a Dataset: JSON, read as words.
-
-        Examples
-        --------
-        >>> print(Camera(gain=2.1, read_noise=8).to_attribute())
-        gain 2.1 e/ADU; read noise 8 e
-        """
-        return CameraText(self.to_json())
 
     def _repr_html_(self) -> str:
         from autowisp_xr.html_pieces import paragraph
+        from autowisp_xr.readable_attributes import camera_phrases
 
         facts = json.loads(self.to_json())
         unknown = f"not known: {' and '.join(self.unknown_noise)}" if self.unknown_noise else ""

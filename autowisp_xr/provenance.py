@@ -35,7 +35,6 @@ from autowisp_xr.file_digests import hashing as hashing
 from autowisp_xr.file_digests import sha1_of as sha1_of
 from autowisp_xr.file_digests import sha256_of
 from autowisp_xr.frame_records import FrameRecords, digest, first_id
-from autowisp_xr.readable_attributes import HistoryText
 
 UNKNOWN = "unknown"
 """The option ``noise`` of ``calibrate`` in a history where the noise was allowed to be unknown."""
@@ -118,7 +117,7 @@ def own_histories(ds: xr.Dataset) -> Iterator[list[dict[str, Any]]]:
 
 def with_history(ds: xr.Dataset, steps: Sequence[Mapping[str, Any]]) -> xr.Dataset:
     """Return a Dataset with another history; without any where there is no step."""
-    return ds.assign_attrs(history=HistoryText(json.dumps(steps))) if steps else ds
+    return ds.assign_attrs(history=json.dumps(steps)) if steps else ds
 
 
 def own_history(ds: xr.Dataset, called: Sequence[str] | None = None) -> list[dict[str, Any]]:
@@ -266,7 +265,7 @@ def record(
         step["files"] = from_files
     step["versions"] = versions() | {package: version(package) for package in packages}
     step["time"] = now()
-    return ds.assign_attrs(history=HistoryText(json.dumps([*history(source), step])))
+    return ds.assign_attrs(history=json.dumps([*history(source), step]))
 
 
 def _files_of(master: xr.Dataset) -> dict[str, dict[str, Any]]:
@@ -296,7 +295,7 @@ def with_hashes(ds: xr.Dataset) -> xr.Dataset:
     for file, found in zip(files, sha256_of(files), strict=True):
         if found:
             file["sha256"] = found
-    return ds.assign_attrs(history=HistoryText(json.dumps(records))) if records else ds
+    return ds.assign_attrs(history=json.dumps(records)) if records else ds
 
 
 def with_lines(ds: xr.Dataset) -> xr.Dataset:
@@ -314,7 +313,7 @@ def with_lines(ds: xr.Dataset) -> xr.Dataset:
     last["options"]["applied"] = {
         name.removeprefix("frame_"): numbers_by_frame(ds[name].values) for name in table
     }
-    return ds.assign_attrs(history=HistoryText(json.dumps(records)))
+    return ds.assign_attrs(history=json.dumps(records))
 
 
 def numbers_by_frame(numbers: Any) -> list[Any]:

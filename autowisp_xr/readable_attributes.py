@@ -1,11 +1,11 @@
-"""What travels in the attributes of a Dataset as JSON, and is read as words.
+"""What the attributes ``camera`` and ``history`` of a Dataset state, in words.
 
-xarray shows attributes by ``str()``, which of these is a line of words. To all else they are the
-text of JSON: they are compared, sliced, decoded by ``json.loads`` and written to stores as such.
+The attributes themselves are plain text of JSON. Text of a class of its own, with words for
+``str()``, would be shown as words by xarray, but netCDF4 writes these words in place of the JSON,
+and h5netcdf refuses to write it at all.
 """
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 UNITS = {"gain": "e/ADU", "read_noise": "e", "saturation": "ADU", "bias_level": "ADU"}
@@ -13,20 +13,6 @@ UNITS = {"gain": "e/ADU", "read_noise": "e", "saturation": "ADU", "bias_level": 
 
 _LARGE = 1000.0
 _OF_STACK = ("average", "reject")
-
-
-class ReadableJson(str):
-    """Text of JSON that ``str()`` and ``print`` show as words."""
-
-    __slots__ = ()
-    words: Callable[[Any], str]
-
-    def __str__(self) -> str:
-        try:
-            return type(self).words(json.loads(self))
-        except (ValueError, TypeError, KeyError, AttributeError):
-            # somebody else wrote it
-            return str.__str__(self)
 
 
 def camera_words(facts: Mapping[str, Any]) -> str:
@@ -93,40 +79,6 @@ def step_words(step: Mapping[str, Any]) -> str:
         inside += [str(value.get("type", "")) if isinstance(value, Mapping) else str(value or "")]
     listed = ", ".join(filter(None, inside))
     return f"{step['verb']} ({listed})" if listed else str(step["verb"])
-
-
-class CameraText(ReadableJson):
-    """A camera."""
-
-    __slots__ = ()
-    words = staticmethod(camera_words)
-
-
-class HistoryText(ReadableJson):
-    """A history."""
-
-    __slots__ = ()
-    words = staticmethod(history_words)
-
-
-_KINDS: dict[str, type[ReadableJson]] = {"camera": CameraText, "history": HistoryText}
-
-
-def readable(attributes: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Return attributes of a Dataset, those that are JSON so that they are read as words.
-
-    Examples
-    --------
-    >>> attributes = readable({"history": '[{"verb": "trim"}]', "title": "x"})
-    >>> print(attributes["history"], json.loads(attributes["history"]))
-    trim [{'verb': 'trim'}]
-    """
-    return {
-        name: _KINDS[name](str.__str__(value))
-        if name in _KINDS and isinstance(value, str)
-        else value
-        for name, value in attributes.items()
-    }
 
 
 def number_words(value: float | Mapping[str, float]) -> str:

@@ -141,7 +141,7 @@ def frame_sets(
                 **schema.place(slices, height, width, *corner),
                 **coordinates(objects(n), {"CCD-TEMP": -10.0}),
             },
-            {"camera": camera.to_attribute()},
+            {"camera": camera.to_json()},
         )
         if not of_raw:
             positive = st.floats(0, 2.0**16, width=32)

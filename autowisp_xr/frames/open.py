@@ -25,7 +25,6 @@ from autowisp_xr.frames.scanning import FileRecord
 from autowisp_xr.headers.bunit import unit_of
 from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.coordinates import NUMBER_COORDS, TEXT_COORDS
-from autowisp_xr.readable_attributes import HistoryText
 from autowisp_xr.regions import ChannelSlice
 
 _STRING = np.dtypes.StringDType()
@@ -84,7 +83,7 @@ def open_records(
     for name, variable in ds.variables.items():
         if name in ds.data_vars:
             variable.attrs = schema.variable_attributes(str(name), units)
-    ds.attrs = {"schema_version": schema.SCHEMA_VERSION, "camera": camera.to_attribute()}
+    ds.attrs = {"schema_version": schema.SCHEMA_VERSION, "camera": camera.to_json()}
     options: dict[str, Any] = {
         "hdu": hdu,
         "aliases": asked.get("aliases"),
@@ -95,7 +94,7 @@ def open_records(
     options = {name: value for name, value in options.items() if value not in (None, {})}
     shared = _history_in_common(order)
     if shared is not None:
-        ds.attrs["history"] = HistoryText(json.dumps(shared))
+        ds.attrs["history"] = json.dumps(shared)
         if not skipped and not schema.is_raw(ds):
             return ds
     aside = {"skipped": {path: str(error) for path, error in skipped.items()}} if skipped else None

@@ -258,7 +258,7 @@ def _result(
         "dark_temperature": ("dark", along_frames(darks, "temperature")[numbers], {"units": "C"}),
     }
     of_planes = {str(name): one.variable for name, one in planes[0].coords.items() if one.dims}
-    attrs = {"schema_version": schema.SCHEMA_VERSION, "camera": camera.to_attribute()}
+    attrs = {"schema_version": schema.SCHEMA_VERSION, "camera": camera.to_json()}
     return xr.Dataset(columns, {**of_planes, **coords}, attrs)
 
 

@@ -178,7 +178,7 @@ def defects(
         for name, plane in planes.items()
     }
     found_from = "; ".join(_found_from(one, chance) for one in sets_of_frames)
-    attrs = {"camera": camera.to_attribute(), "found_from": found_from}
+    attrs = {"camera": camera.to_json(), "found_from": found_from}
     texts = {"image_type": "defects", "header": _common_header([one for _, one in given])}
     coords = {name: ((), np.array(of, np.dtypes.StringDType())) for name, of in texts.items()}
     result = xr.Dataset(variables, place.coords, attrs).assign_coords(coords)

@@ -25,7 +25,6 @@ from autowisp_xr.bridge import blocks
 from autowisp_xr.bridge.beside import Beside
 from autowisp_xr.errors import AutowispWarning, CalibrationError
 from autowisp_xr.flags import Flag
-from autowisp_xr.readable_attributes import readable
 from autowisp_xr.recipes.linked_files import linked, with_linked
 from autowisp_xr.recipes.masters import INPUTS, opened, reference, referred
 from autowisp_xr.recipes.recipe import ARITHMETIC, Known, Recipe
@@ -287,5 +286,5 @@ def _calibrated(
         warnings.simplefilter("ignore", AutowispWarning)
         made = Recipe.from_json(written["recipe"]).apply(frames, masters, masks, known)
     history = json.dumps([*provenance.history(raw), *written["steps"]])
-    made.attrs = readable({**written["attrs"], "history": history})
+    made.attrs = {**written["attrs"], "history": history}
     return made

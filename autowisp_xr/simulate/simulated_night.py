@@ -294,7 +294,7 @@ class Night(Instrument):
         ds = xr.Dataset(
             {"image": (schema.DIMS, image)},
             {**self._place(split, trimmed=False), **self._labels(taken)},
-            {"camera": self.camera.to_attribute()},
+            {"camera": self.camera.to_json()},
         )
         options = {**shots.options_of(taken), "split": split, "night": asdict(self)}
         # the frames follow from the options: their pixels need not be read for the digest

@@ -96,7 +96,7 @@ def concat(
         ours, joined_coordinates(parts, runs), _history([part.ds for part in parts])
     )
     result = schema.with_attributes(result, _unit(parts[0].ds)).assign(variables)
-    result.attrs["camera"] = _camera(parts).to_attribute()
+    result.attrs["camera"] = _camera(parts).to_json()
     _check_traits(result, overruled)
     options: dict[str, Any] = {"allow_mismatch": sorted(overruled)}
     if not all(provenance.noise_known(part.ds) for part in parts):

@@ -14,7 +14,6 @@ import xarray as xr
 from autowisp_xr import schema
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.kernels.pixels import UNKNOWN, Digitisation
-from autowisp_xr.readable_attributes import readable
 from autowisp_xr.stack.frames_so_far import FramesSoFar, Outline
 from autowisp_xr.stack.running_average import RunningAverage
 
@@ -156,7 +155,7 @@ def _unpack_outline(
     }
     outline = xr.Dataset(planes, {**corner, **coords}, description["attrs"])
     result = schema.with_attributes(outline, units)
-    result.attrs = readable(description["attrs"])
+    result.attrs = dict(description["attrs"])
     return result
 
 

@@ -291,7 +291,7 @@ def calibrated(
         result = result.drop_vars("variance")
     # a file of the classes has what the raw frame had
     camera_after = on_scale(camera, ds, steps) if strict else camera
-    result.attrs["camera"] = camera_after.to_attribute()
+    result.attrs["camera"] = camera_after.to_json()
     options = {
         "image_area": str(camera.image_area) if camera.image_area else None,
         "bias_level": camera.bias_level,

@@ -175,7 +175,7 @@ def alone(ds: xr.Dataset, verb: str, step: Step, *, dtype: DTypeLike) -> xr.Data
     result = one_pass(ds, [step], dtype=dtype)
     own = schema.camera_of(ds)
     if (moved := on_scale(own, ds, [step])) != own:
-        result.attrs["camera"] = moved.to_attribute()
+        result.attrs["camera"] = moved.to_json()
     given: dict[str, Any] = {"masters": step.masters, "by_frame": step.by_frame(ds)}
     return provenance.record(result, verb, step.line, source=ds, **given)
 

@@ -46,7 +46,7 @@ def subtract_bias_level(
     level = (camera or own).bias_level
     result = alone(ds, "subtract_bias_level", SubtractBiasLevel(level=level), dtype=dtype)
     if own.saturation is not None:
-        result.attrs["camera"] = own.at_level(level).to_attribute()
+        result.attrs["camera"] = own.at_level(level).to_json()
     return result
 
 

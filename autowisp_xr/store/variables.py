@@ -18,7 +18,6 @@ from zarr.dtype import parse_dtype
 from zarr.storage import MemoryStore
 
 from autowisp_xr._compat import cf_encoded, wait_for
-from autowisp_xr.readable_attributes import readable
 from autowisp_xr.store.group import MARKS, Group
 
 _SMALL = 2**12
@@ -142,7 +141,7 @@ def read(group: Group) -> tuple[xr.Dataset, dict[str, "zarr.Array[Any]"]]:
     coords = xr.decode_cf(xr.Dataset(small), mask_and_scale=False).load()
     attrs.pop("coordinates", None)
     others = {name: zarr.Array(array) for name, array in arrays.items() if name not in values}
-    return coords.set_coords(list(small)).assign_attrs(readable(attrs)), others
+    return coords.set_coords(list(small)).assign_attrs(attrs), others
 
 
 def arrays_of(group: Group, names: Sequence[str]) -> dict[str, "zarr.AsyncArray[Any]"]:
