@@ -22,7 +22,7 @@ _PACKED = "packed otherwise than by gzip, bzip2 or fpack"
 _UNNAMED = "with a FITS image under another name"
 _REMEDIES = {
     _OTHER: "convert them to FITS first, as Siril does",
-    _BESIDE: "name them to take them, as NIGHT/**/*{0}",
+    _BESIDE: "name them to take them, as NIGHT/**/*{0}, or let them lie alone in a folder",
     _PACKED: "unpack them first",
     _UNNAMED: "if they are frames, let their names end in .fits",
 }
