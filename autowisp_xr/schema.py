@@ -295,7 +295,7 @@ def _faults(ds: object, master: bool) -> list[str]:
             parts = ["to_dataset()"]
         hint = f" (its .{' or .'.join(parts)} is one)" if parts else ""
         return [f"it is a {type(ds).__name__}, an xarray.Dataset was expected{hint}"]
-    faults = []
+    faults = [fault] if (fault := fault_of_version(ds.attrs)) else []
     if "image" not in ds and "reason" not in ds:
         faults.append(f"there is no variable 'image' among {sorted(map(str, ds.data_vars))}")
     for name, row in _VARIABLES.items():
@@ -325,6 +325,17 @@ def _faults(ds: object, master: bool) -> list[str]:
             if repeated:
                 faults.append(f"{dim!r} names {repeated} more than once")
     return faults
+
+
+def fault_of_version(attrs: Mapping[Any, Any]) -> str:
+    """Return what is wrong with the version of the data model; "" for this one, or none."""
+    version = attrs.get("schema_version", SCHEMA_VERSION)
+    if version == SCHEMA_VERSION:
+        return ""
+    return (
+        f"schema_version is {version}, and this version of autowisp_xr knows {SCHEMA_VERSION}: "
+        "open it with the version that wrote it, or a later one"
+    )
 
 
 _MASKS = {

@@ -66,6 +66,11 @@ def test_what_has_no_image_is_refused_with_what_there_is():
         schema.check(xr.Dataset({"b": 1, "a": 2}))
 
 
+def test_what_a_later_version_has_made_is_refused(ds):
+    with pytest.raises(SchemaError, match="schema_version is 999, and this version .* knows 1"):
+        schema.check(ds.assign_attrs(schema_version=999))
+
+
 @pytest.mark.parametrize("wrong", [None, 3, np.ones((2, 2)), xr.DataArray([1])])
 def test_what_is_no_dataset_is_refused(wrong):
     with pytest.raises(SchemaError, match=f"it is a {type(wrong).__name__}, an xarray.Dataset"):

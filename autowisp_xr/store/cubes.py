@@ -291,6 +291,8 @@ def open_zarr(
         raise BadImageError(f"{place} was not written by to_zarr; open it with xarray.open_zarr")
     with _leftovers_passed_over():
         ds, arrays = read(place)
+    if fault := schema.fault_of_version(ds.attrs):
+        raise BadImageError(f"{place}: {fault}")
     ds.attrs.pop(STATE, None)
     order = {name: position for position, name in enumerate(state["variables"])}
     # what somebody has added comes last
