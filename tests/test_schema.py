@@ -67,7 +67,7 @@ def test_what_has_no_image_is_refused_with_what_there_is():
 
 
 def test_what_a_later_version_has_made_is_refused(ds):
-    with pytest.raises(SchemaError, match="schema_version is 999, and this version .* knows 1"):
+    with pytest.raises(SchemaError, match=r"schema_version is 999, and this version .* knows 1"):
         schema.check(ds.assign_attrs(schema_version=999))
 
 

@@ -1,5 +1,6 @@
 """Find the planes of a file by reading its headers, once, without its pixels."""
 
+import math
 import os
 from collections.abc import Mapping
 from functools import partial
@@ -10,6 +11,7 @@ import numpy as np
 from autowisp_xr.addresses import file_of
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.fits.assembling import assembled
+from autowisp_xr.fits.claims import check_tiles
 from autowisp_xr.fits.hdu_choice import (
     HduChoice,
     HduName,
@@ -188,6 +190,8 @@ def _plane(
     path: str, status: os.stat_result, packed: bool, unit: Unit, meaning: Meaning = "values"
 ) -> Hdu:
     shape = unit.shape
+    if unit.is_tiles:
+        check_tiles(path, unit)
     if len(shape) != 2:
         raise BadImageError(
             f"{path}: the image in HDU {unit.index} has {len(shape)} dimensions "
@@ -198,7 +202,7 @@ def _plane(
     if bitpix not in _STORED:
         raise BadImageError(f"{path}: BITPIX of HDU {unit.index} is {bitpix}, which FITS has not")
     stored = np.dtype(_STORED[bitpix])
-    bscale, bzero = unit.real("BSCALE", 1.0), unit.real("BZERO", 0.0)
+    bscale, bzero = _scaling(path, unit, "BSCALE", 1.0), _scaling(path, unit, "BZERO", 0.0)
     blank = None
     if bitpix > 0:
         keyword = "ZBLANK" if unit.is_tiles and "BLANK" not in unit.values else "BLANK"
@@ -226,6 +230,18 @@ def _plane(
         start=unit.start,
         datasum=unit.whole("DATASUM", -1) if unit.values.get("DATASUM", "").isdigit() else None,
     )
+
+
+def _scaling(path: str, unit: Unit, keyword: str, default: float) -> float:
+    """Return the value of BSCALE or BZERO, without which pixels would be other numbers."""
+    stated = unit.values.get(keyword, "")
+    value = unit.real(keyword, math.nan) if stated else default
+    if not math.isfinite(value) or (keyword == "BSCALE" and value == 0):
+        raise BadImageError(
+            f"{path}: {keyword} of HDU {unit.index} is {stated!r}, and no pixels can be scaled by "
+            "that; correct the card, or leave the file out"
+        )
+    return value
 
 
 def _seen_dtype(

@@ -17,6 +17,12 @@ from autowisp_xr.fits.unpacking import Unpacked
 _BLOCK = 2880
 _CARD = 80
 
+_LONGEST_HEADER = 2**24
+"""Bytes, which are two hundred thousand cards: what has more lacks its END."""
+
+_MOST = 999
+"""Axes, and columns, at which the standard ends."""
+
 # NUL bytes pad the headers of some cameras; whatever is no printable ASCII cannot travel as text
 _CLEAN = bytes(32 if code < 32 else 63 if code > 126 else code for code in range(256))
 
@@ -42,9 +48,7 @@ class Unit:
     @cached_property
     def length(self) -> int:
         """The length of the data, in bytes."""
-        # the standard ends at 999 axes; a damaged count must not cost a minute
-        count = min(self.whole("NAXIS"), 999)
-        axes = [self.whole(f"NAXIS{axis}") for axis in range(1, count + 1)]
+        axes = [self.whole(f"NAXIS{axis}") for axis in range(1, self.whole("NAXIS") + 1)]
         pixels = math.prod(axes) if axes else 0
         content = self.whole("GCOUNT", 1) * (self.whole("PCOUNT") + pixels)
         return max(abs(self.whole("BITPIX")) // 8 * content, 0)
@@ -94,7 +98,7 @@ class Unit:
         The last go first, so that one row of pixels in a cube is an image of one row.
         """
         prefix = self.prefix + "NAXIS"
-        axes = list(range(1, min(self.whole(prefix), 999) + 1))
+        axes = list(range(1, self.whole(prefix) + 1))
         for axis in reversed(axes[:]):
             if len(axes) > 2 and self.whole(f"{prefix}{axis}") == 1:
                 axes.remove(axis)
@@ -119,7 +123,7 @@ class Unit:
         if not self.is_tiles and self.values.get("XTENSION", "IMAGE") not in ("IMAGE", "IUEIMAGE"):
             return False
         axes = self.whole(self.prefix + "NAXIS")
-        return 0 < axes <= 999 and all(
+        return axes > 0 and all(
             self.whole(f"{self.prefix}NAXIS{axis}") > 0 for axis in range(1, axes + 1)
         )
 
@@ -160,6 +164,7 @@ def read_units(
             if card[8] == "=":
                 values.setdefault(card[:8].rstrip(), text_of_value(card[9:]))
         unit = Unit(len(units), cards, values, position, file.tell())
+        _check_counts(path, unit)
         units.append(unit)
         if size is not None and unit.offset + unit.length > size:
             raise BadImageError(
@@ -177,8 +182,18 @@ def read_units(
     return units
 
 
+def _check_counts(path: str, unit: Unit) -> None:
+    """Refuse counts beyond those of the standard: others would go through as many cards."""
+    for keyword in ("NAXIS", "ZNAXIS", "TFIELDS"):
+        if unit.whole(keyword) > _MOST:
+            raise BadImageError(
+                f"{path}: {keyword} of HDU {unit.index} is {unit.values[keyword]}, and FITS ends "
+                f"at {_MOST}; copy the file again, or leave it out"
+            )
+
+
 def _read_cards(path: str, file: BinaryIO | Unpacked, block: bytes) -> Iterator[str]:
-    while True:
+    for _ in range(_LONGEST_HEADER // _BLOCK):
         if len(block) < _BLOCK:
             raise BadImageError(f"{path} is truncated inside a header; copy it again")
         text = block.translate(_CLEAN).decode("ascii")
@@ -188,6 +203,10 @@ def _read_cards(path: str, file: BinaryIO | Unpacked, block: bytes) -> Iterator[
                 return
             yield card
         block = file.read(_BLOCK)
+    raise BadImageError(
+        f"{path} has no END card within {_LONGEST_HEADER >> 20} MB of a header; copy it again, or "
+        "leave it out"
+    )
 
 
 def text_of_value(text: str) -> str:

@@ -178,6 +178,67 @@ def test_damaged_sizes_are_refused(raw, axes, keyword, dress):
     assert str(path) in str(caught.value)
 
 
+def _with_card(path, card):
+    """Put a card in place of that of its keyword in a file, or behind the others."""
+    content = bytearray(path.read_bytes())
+    place = content.find(card[:9].encode())
+    if place < 0:
+        place = content.find(b"END".ljust(80))
+        content[place + 80 : place + 160] = b"END".ljust(80)
+    content[place : place + 80] = card.ljust(80).encode()
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("value", ["T", "327x8", "'32768 adu'", "NAN", "1E400"])
+@pytest.mark.parametrize("keyword", ["BZERO", "BSCALE"])
+def test_a_scaling_that_cannot_be_read_is_refused(raw, keyword, value):
+    path = raw()
+    _with_card(path, f"{keyword:<8}= {value:>20}")
+    with pytest.raises(BadImageError, match=rf"{keyword} of HDU 0 is .* correct the card"):
+        read_layout(str(path))
+
+
+def test_pixels_cannot_be_scaled_by_zero(raw):
+    path = raw()
+    _with_card(path, "BSCALE  =                  0.0")
+    with pytest.raises(BadImageError, match=r"BSCALE of HDU 0 is '0\.0'"):
+        read_layout(str(path))
+
+
+@pytest.mark.parametrize("method", ["RICE_1", "GZIP_1"])
+@pytest.mark.parametrize(
+    ("cards", "message"),
+    [
+        (["ZNAXIS2 = 9223372036854775807"], "make .* tiles, and its table has 24"),
+        (["ZNAXIS1 = 1000000000", "ZTILE1  = 1000000000"], "which its .* bytes cannot hold"),
+        (["TFORM1  = '99999999B'"], "take .* bytes a row, and NAXIS1 states 8"),
+        (["TFORM1  = 'many'"], "TFORM1 of HDU 1 is 'many', no column"),
+        (["TFIELDS = 2147483648"], "TFIELDS of HDU 1 is 2147483648, and FITS ends at 999"),
+    ],
+)
+def test_tiles_that_claim_more_than_their_bytes_hold_are_refused(tmp_path, method, cards, message):
+    path = tmp_path / "a.fits.fz"
+    pixels = np.arange(24 * 40, dtype=np.int16).reshape(24, 40)
+    compressed = fits.CompImageHDU(pixels, compression_type=method)
+    fits.HDUList([fits.PrimaryHDU(), compressed]).writeto(path)
+    assert read_layout(str(path)).planes["image"].height == 24
+    for card in cards:
+        _with_card(path, card)
+    with pytest.raises(BadImageError, match=message) as caught:
+        read_layout(str(path))
+    assert str(path) in str(caught.value)
+
+
+def test_a_header_without_its_end_is_refused_before_it_takes_memory(tmp_path):
+    path = tmp_path / "a.fits"
+    start = b"".join(
+        card.ljust(80) for card in (b"SIMPLE  =                    T", b"BITPIX  = 16")
+    )
+    path.write_bytes(start + b" " * (2880 * 6000))
+    with pytest.raises(BadImageError, match="has no END card within 16 MB"):
+        read_layout(str(path))
+
+
 @pytest.mark.parametrize("shape", [(2, 5, 7), (7,)])
 def test_images_of_other_dimensions_are_refused(tmp_path, shape):
     fits.PrimaryHDU(np.zeros(shape, "f4")).writeto(tmp_path / "a.fits")
