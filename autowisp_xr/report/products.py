@@ -84,11 +84,11 @@ def _master(one: RecordedProduct, master: xr.Dataset, side: float) -> Card:
         if relative:
             low, high = np.quantile(small.sample, (0.005, 0.995)).tolist()
             facts.append(("Response", f"{number(low, 3)} to {number(high, 3)} of the mean"))
-            facts.append(("Uncertainty of a pixel", f"{number(100 * uncertainty, 2)} %"))
+            facts.append(("Uncertainty of a pixel", number(100 * uncertainty, 2, "%")))
         else:
             facts.append(("Level", f"{beside(middle, scatter)} {unit}"))
-            facts.append(("Scatter between pixels", f"{number(scatter, 2)} {unit}"))
-            facts.append(("Uncertainty of a pixel", f"{number(uncertainty, 2)} {unit}"))
+            facts.append(("Scatter between pixels", number(scatter, 2, unit)))
+            facts.append(("Uncertainty of a pixel", number(uncertainty, 2, unit)))
         middle_word = beside(middle, scatter)
         alt = f"How many pixels of {one.name} have which value; the median is {middle_word}"
         chart = charts.Chart(charts.histogram(small.sample, label, f"h-{anchor(one)}"), alt)

@@ -73,19 +73,19 @@ def _short(value: float, unit: str) -> str:
     return f"{round(value) + 0}"
 
 
-def number(value: float, digits: int = 4) -> str:
-    """Write a number with so many digits that count, without an exponent.
+def number(value: float, digits: int = 4, unit: str = "") -> str:
+    """Write a number with so many digits that count, without an exponent, and its unit.
 
     Examples
     --------
-    >>> number(1357.0512), number(-0.012345, 2), number(123456.7), number(float("nan"))
-    ('1357', '\u22120.012', '123457', 'not known')
+    >>> number(1357.0512), number(-0.012345, 2), number(5.42, 2, "ADU"), number(np.nan, 2, "%")
+    ('1357', '\u22120.012', '5.4 ADU', 'not known')
     """
     if not np.isfinite(value):
         return "not known"
     before = int(np.floor(np.log10(abs(value)))) + 1 if value else 1
-    text = f"{value:.{min(max(digits - before, 0), 9)}f}"
-    return text.replace("-", MINUS)
+    text = f"{value:.{min(max(digits - before, 0), 9)}f} {unit}"
+    return text.rstrip().replace("-", MINUS)
 
 
 def beside(value: float, error: float) -> str:
@@ -123,6 +123,8 @@ def times_of(table: Any) -> str:
     if not known:
         return ""
     first, last = known[0], known[-1]
+    if f"{first:%d %H:%M}" == f"{last:%d %H:%M}":
+        return f"{_day(first)}, {first:%H:%M} UTC"
     if _day(first) == _day(last):
         return f"{_day(first)}, {first:%H:%M} to {last:%H:%M} UTC"
     return f"{_day(first)}, {first:%H:%M} to {_day(last)}, {last:%H:%M} UTC"
