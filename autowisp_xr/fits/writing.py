@@ -21,7 +21,6 @@ from autowisp_xr.stats.floats import native_type
 
 _BLOCK = 2880
 _CARD = 80
-_LONGEST_COMMENT = 72
 
 _NAMES = ("EXTNAME", "EXTVER", "EXTLEVEL")
 """Cards by which HDUs are known."""
@@ -161,20 +160,12 @@ def append_cards(hdu: fits.PrimaryHDU | fits.ImageHDU, header: fits.Header) -> N
     """Put cards behind the structural ones of an HDU, one by one.
 
     Handing the header over would merge cards that repeat a keyword, and trip over those that
-    cannot be read. The name of an HDU is read in any case: one that cannot be is a comment.
+    cannot be read. The name of an HDU is read in any case: one that cannot be becomes a text.
     """
     for card in header.cards:
-        if card.keyword in _NAMES and not _can_be_read(card):
-            card = fits.Card("COMMENT", card.image.rstrip()[:_LONGEST_COMMENT])
+        if card.keyword in _NAMES:
+            card.verify("silentfix+ignore")
         hdu.header.append(card, useblanks=False, end=True)
-
-
-def _can_be_read(card: fits.Card) -> bool:
-    try:
-        card.value  # noqa: B018 - astropy reads it now
-    except fits.VerifyError:
-        return False
-    return True
 
 
 def _write_pixels(file: BinaryIO, plane: NewHdu, filling: int) -> int:
