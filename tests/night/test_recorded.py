@@ -19,7 +19,7 @@ def reduced(sky, tmp_path_factory):
     return folder / "out", reduce(folder / "raw", folder / "out")
 
 
-def test_the_record_has_the_sentences_and_products_of_the_summary(reduced):
+def test_the_record_has_the_sentences_and_products_of_the_summary(reduced, monkeypatch):
     out, summary = reduced
     recorded = Recorded.of(out)
     text = str(summary)
@@ -34,6 +34,8 @@ def test_the_record_has_the_sentences_and_products_of_the_summary(reduced):
     assert recorded.began <= recorded.ended
     # the arguments of whoever runs the tests are no command of ours
     assert recorded.command == ""
+    monkeypatch.setattr("sys.argv", ["/bin/autowisp-xr", "reduce", "my night"])
+    assert summary.record()["command"] == "autowisp-xr reduce 'my night'"
 
 
 def test_level_and_noise_of_each_frame_are_recorded(reduced, sky):
