@@ -58,6 +58,11 @@ def framewise(variable: xr.Variable) -> xr.Variable:
     return _chunked(variable, *(dim for dim in variable.dims if dim != "frame"))
 
 
+def overlapping(variable: xr.Variable) -> xr.Variable:
+    """Return a variable in chunks that can be had with rows beside them, or of whole frames."""
+    return framewise(variable) if moved(variable) else pixelwise(variable)
+
+
 def joined(variable: xr.Variable) -> xr.Variable:
     """Return a variable with all of a frame in one chunk, joined of the chunks that it is in.
 

@@ -35,10 +35,11 @@ def come_by_rows(
 def _comes_by_rows(plane: xr.Variable, of_frames: bool, common: bool) -> bool:
     if common and "frame" in plane.dims:
         return False
-    # numbers of each frame, of which some pixels are looked at, are made with each part of it
-    if plane.chunks is None or "y" not in plane.dims:
-        return True
     made = made_of(plane)
+    # numbers of each frame, of which some pixels are looked at, are made with each part of it; what
+    # is stored may call its axes by other names
+    if plane.chunks is None or "y" not in (plane if made is None else made.source).dims:
+        return True
     if made is None or made.is_part or "y" not in made.source.free:
         return False
     framed = of_frames or "frame" in plane.dims
@@ -68,7 +69,7 @@ class Rows:
 
     def bands(self) -> Iterator[tuple[slice, list[Numbers]]]:
         """Yield the rows of all channels, band by band: where they are, and those of each plane."""
-        height = self.planes[0].sizes["y"]
+        height = self.planes[0].shape[-2]
         for start in range(0, height, self.number):
             where = slice(start, min(start + self.number, height))
             yield where, _values([plane[..., where, :] for plane in self.planes], self.scheduler)

@@ -15,7 +15,7 @@ from autowisp_xr.arrays import Bits, Cube, Floats
 from autowisp_xr.bridge import blocks
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.flags import Flag
-from autowisp_xr.kernels.cold_pixels import cold_pixels
+from autowisp_xr.kernels.cold_pixels import REACH, cold_pixels
 
 COLD = 10.0
 """Uncertainties below its surroundings at which a pixel is cold."""
@@ -35,9 +35,9 @@ def flag_cold_pixels(ds: xr.Dataset, *, threshold: float = COLD) -> xr.Dataset:
 
     Returns
     -------
-    The same frames with FAULT added to ``mask``; no value changes. Lazy where ``ds`` is, a frame a
-    task. Pixels with a flag of ``Flag.UNUSABLE``, or NaN, are neither cold nor surroundings; of
-    fewer than eight others around it, nobody knows.
+    The same frames with FAULT added to ``mask``; no value changes. Lazy where ``ds`` is. Pixels
+    with a flag of ``Flag.UNUSABLE``, or NaN, are neither cold nor surroundings; of fewer than eight
+    others around it, nobody knows.
 
     Raises
     ------
@@ -70,17 +70,18 @@ def with_cold_pixels(ds: xr.Dataset, threshold: float = COLD) -> xr.Dataset:
 
     All other planes are those of ``ds`` itself.
     """
-    # whole frames, in all planes alike
-    whole = {name: blocks.framewise(plane.variable) for name, plane in ds.data_vars.items()}
+    # in all planes alike
+    planes = {name: blocks.overlapping(plane.variable) for name, plane in ds.data_vars.items()}
     (mask,) = blocks.apply(
         partial(_flagged, threshold=float(threshold)),
-        [whole["image"], whole["variance"], whole.get("mask")],
+        [planes["image"], planes["variance"], planes.get("mask")],
         schema.DIMS,
         [np.uint8],
-        free=("frame",),
+        free=("frame", "channel", "y"),
+        reach=REACH,
     )
     mask.attrs = schema.variable_attributes("mask")
-    result = ds.assign({**whole, "mask": mask})
+    result = ds.assign({**planes, "mask": mask})
     return provenance.record(result, "flag_cold_pixels", {"threshold": threshold}, source=ds)
 
 

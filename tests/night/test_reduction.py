@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import dask
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -13,7 +14,10 @@ from scipy.ndimage import median_filter
 
 import autowisp_xr as aw
 from autowisp_xr import simulate
+from autowisp_xr.bridge import planner
+from autowisp_xr.frames.parallel_writing import Writing
 from autowisp_xr.matching import Matching
+from tests.night.conftest import SHAPE
 from tests.night.reducing import reduce
 
 
@@ -587,12 +591,30 @@ def test_a_second_run_leaves_all_files_as_they_are(reduced, sky):
     assert summary.failed == {}
 
 
-def test_without_checks_the_same_pixels_are_made_and_nothing_is_looked_at(reduced, sky, tmp_path):
-    """Files of lights are written in the pass that stores them then, not in one of their own."""
+@pytest.mark.parametrize("limit", ["1GB", "100kB"])
+def test_without_checks_the_same_pixels_are_made_and_nothing_is_looked_at(
+    reduced, sky, tmp_path, monkeypatch, limit
+):
+    """Files of lights are written in the pass that stores them then: frames, or rows of large ones.
+
+    Of these, some rows are in memory, with those beside them that cold pixels are looked for in.
+    """
+    # as those of a frame that is not small
+    monkeypatch.setattr(planner, "CHUNK_BYTES", 4 * 2 * SHAPE[1])
+    monkeypatch.setattr(planner, "SHARD_BYTES", 4 * 4 * SHAPE[1])
+    write, by_rows = Writing.by_rows, []
+
+    def noted(self, files, rows):
+        by_rows.extend(files.of_channels)
+        return write(self, files, rows)
+
+    monkeypatch.setattr(Writing, "by_rows", noted)
     top, _ = reduced
     others = re.compile("CHECKSUM|DATASUM|HISTORY|DOUBT|.*SHA")
     raw, out = top / "raw", tmp_path / "out"
-    summary = aw.reduce(raw, out, camera=sky.camera, checks=False)
+    with dask.config.set(num_workers=1):
+        summary = aw.reduce(raw, out, camera=sky.camera, checks=False, memory_limit=limit)
+    assert any(target.frame is not None for target in by_rows) == (limit != "1GB")
     assert "no checks (--checks off)" in str(summary)
     assert "DOUBT" not in str(summary)
     for path in (top / "out").rglob("*.fits"):
