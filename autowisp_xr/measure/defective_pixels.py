@@ -229,7 +229,7 @@ def _found_from(one: LeveledFrames, chance: float) -> str:
     name = f"{number} {one.kind}{ending if number > 1 else ''}"
     if one.kind == "flat" or number < 2:
         return name
-    return f"{name} (99 % of factor {found_factor(number, chance):.3g})"
+    return f"{name} (99 % of what is {found_factor(number, chance):.3g} times as noisy)"
 
 
 def _sets(given: FrameSets, kind: str, allow_mismatch: Collection[str]) -> Iterator[xr.Dataset]:
