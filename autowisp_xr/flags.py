@@ -19,6 +19,13 @@ class Flag(IntFlag):
     the camera is known. ``NAN`` is another name of ``FAULT``; ``SATURATED`` stands for either of
     its two bits, ``BAD`` (also ``ALL``) for any flag of these surveys, ``UNUSABLE`` for FAULT,
     COSMIC, OUTER, SATURATED or INTERPOLATED.
+
+    Examples
+    --------
+    >>> Flag.SATURATED == Flag.OVERSATURATED | Flag.LEAKED
+    True
+    >>> int(Flag.BAD)
+    127
     """
 
     FAULT = 1

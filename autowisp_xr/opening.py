@@ -114,6 +114,17 @@ def open_fits(
         If the files differ in shape, place, channels, planes or units.
     ValueError
         For a type rule that means nothing.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> folder = tempfile.mkdtemp()
+    >>> files = night.objects(3).autowisp.to_fits(f"{folder}/{{RAWFNAME}}.fits")
+    >>> raw = aw.open_fits(folder, camera=night.camera)
+    >>> dict(raw.sizes), raw.image.dtype.name
+    ({'frame': 3, 'channel': 1, 'y': 16, 'x': 56}, 'uint16')
     """
     records = scan(paths, hdu=hdu, aliases=aliases, types=types)
     records = checked(records) if checksum else records

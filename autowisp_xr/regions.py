@@ -33,7 +33,14 @@ def _whole_numbers(value: "Region | ChannelSlice", what: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Region:
-    """A rectangle of raw-frame pixels, ``xmin <= x < xmax`` and ``ymin <= y < ymax``."""
+    """A rectangle of raw-frame pixels, ``xmin <= x < xmax`` and ``ymin <= y < ymax``.
+
+    Examples
+    --------
+    >>> region = Region.parse("[17:528,1:520]")
+    >>> region.xmin, region.xmax, region.shape
+    (16, 528, (520, 512))
+    """
 
     xmin: int
     xmax: int

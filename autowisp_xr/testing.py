@@ -53,6 +53,14 @@ def assert_frames_equal(
     ------
     AssertionError
         With all differences: for each variable the number of places, and the first.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> lights = aw.calibrate(night.objects(3), camera=night.camera)
+    >>> from autowisp_xr.testing import assert_frames_equal
+    >>> assert_frames_equal(lights, lights.copy())
     """
     faults = []
     for kind, ours, theirs in (

@@ -135,6 +135,14 @@ def master_flat(
     rms (2, -3) 40     -0.20  1.08   -0.47  1.10
     mad (2, -3) 40     -0.18  1.07   -0.42  1.11
     =========== ====== ====== ====== ====== ======
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> flat = aw.master_flat(night.flat(5), bias=aw.master_bias(night.bias(5)))
+    >>> round(float(flat.high.image.mean()), 2)
+    1.0
     """
     schema.check(ds)
     check_min_flat(min_flat)
@@ -209,6 +217,14 @@ def master_flats(ds: xr.Dataset, **options: Any) -> dict[str, MasterFlats]:
     -------
     The results of :func:`master_flat` by the name of the filter, in the order of the first frames;
     "" for frames without one.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> flats = aw.master_flats(night.flat(5), bias=aw.master_bias(night.bias(5)))
+    >>> list(flats)
+    ['V']
     """
     schema.check(ds)
     if "filter" not in ds.coords:

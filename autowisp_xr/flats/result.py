@@ -17,7 +17,16 @@ from autowisp_xr.stack.coordinates import common_scalar
 
 @dataclass(frozen=True, repr=False, eq=False)
 class MasterFlats:
-    """The masters that were made of a set of flats, and the table of its frames."""
+    """The masters that were made of a set of flats, and the table of its frames.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> flats = aw.master_flat(night.flat(5), bias=aw.master_bias(night.bias(5)))
+    >>> flats.low is None, sorted(set(flats.frames["class"].values.tolist()))
+    (True, ['high'])
+    """
 
     high: xr.Dataset | None
     """Master (channel, y, x) of the bright frames, dimensionless, mean one; None without any."""

@@ -50,6 +50,15 @@ def stamp_statistics(
         How many survived.
     ``saturated_fraction``
         Of all pixels of the stamp, those with flags of saturation.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> flats = aw.calibrate(night.flat(3), camera=night.camera)
+    >>> statistics = aw.stamp_statistics(flats)
+    >>> statistics.sizes["frame"]
+    3
     """
     schema.check(ds)
     selection = selection or FlatSelection()
@@ -113,6 +122,15 @@ def select_flats(
         Of the parabola of variance against mean.
 
     The attributes hold the limits that decided, and ``notes`` on tests that could not be made.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> flats = aw.calibrate(night.flat(12), camera=night.camera)
+    >>> chosen = aw.select_flats(flats, aw.FlatSelection.dome())
+    >>> sorted(set(chosen["class"].values.tolist()))
+    ['high']
     """
     schema.check(ds)
     selection = selection or FlatSelection()

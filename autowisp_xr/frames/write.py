@@ -106,6 +106,16 @@ def to_fits(
 
     ``CCDData.read`` of astropy takes unit, errors and mask of a file without an argument where it
     was imported before something was written; elsewhere it needs ``hdu_uncertainty="ERROR"``.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> folder = tempfile.mkdtemp()
+    >>> files = night.objects(2).autowisp.to_fits(f"{folder}/{{RAWFNAME}}.fits")
+    >>> [path.rpartition("/")[2] for path in map(str, files)]
+    ['object-0001.fits', 'object-0002.fits']
     """
     given: dict[str, Any] = {"overwrite": overwrite, "compress": compress, "hashes": hashes}
     with limited(memory_limit):

@@ -266,6 +266,14 @@ def read_noise(
     -----
     AutowispWarning
         Where many pixels are cut off at their lowest value.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> found = aw.measure.read_noise(aw.simulate.Night(shape=(128, 128), seed=1).bias(4))
+    >>> round(float(found.read_noise_adu[0]))
+    5
     """
     tile = whole_number("tile", tile, LEAST_TILE)
     max_pairs = whole_number("max_pairs", max_pairs, 1)

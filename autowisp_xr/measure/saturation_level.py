@@ -66,6 +66,12 @@ def saturation(
     pixels share, of three rows and columns and more, and 20 times as many as have each of the 64
     values below it, on average. Where neighbouring pixels below it are mostly equal, values are too
     coarse to show one. Pixels that saturate softly, at a full well, have none.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> found = aw.measure.saturation(night.flat(3))
     """
     schema.check(ds)
     check_raw(ds, "frames")

@@ -72,6 +72,18 @@ def open_night(
         If ``types`` names a type that there is not.
     FileExistsError
         If ``manifest`` is something that is no Zarr store.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> folder = tempfile.mkdtemp()
+    >>> for frames in (night.bias(3), night.objects(2)):
+    ...     files = frames.autowisp.to_fits(f"{folder}/{{RAWFNAME}}.fits")
+    >>> tree = aw.open_night(folder)
+    >>> sorted(tree["raw"].children)
+    ['V_60s', 'bias']
     """
     reading: dict[str, Any] = {"types": types, "aliases": aliases, "hdu": hdu}
     given: dict[str, Any] = {"camera": camera, "masters": masters, "matching": matching}

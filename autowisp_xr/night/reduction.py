@@ -211,6 +211,18 @@ def reduce(
     and the notes give the price. Flats that no dark fits are calibrated without, with a note on how
     much dark current they hold; science frames are left out if there are darks of their setup, but
     none that fits.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> folder = tempfile.mkdtemp()
+    >>> for frames in (night.bias(3), night.dark(3), night.flat(3), night.objects(2)):
+    ...     files = frames.autowisp.to_fits(f"{folder}/raw/{{RAWFNAME}}.fits")
+    >>> summary = aw.reduce(f"{folder}/raw", f"{folder}/reduced", camera=night.camera)
+    >>> summary.exit_status, [made.what for made in summary.made]
+    (0, ['master bias', 'master dark_60s', 'master flat_V', 'calibrated V_60s'])
     """
     unusual = {name: one for name, one in locals().items() if one != _USUAL.get(name, one)}
     if select is not None and not select.together:

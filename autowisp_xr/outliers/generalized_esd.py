@@ -45,6 +45,13 @@ class GeneralizedESD(ByOrder):
     electrons, and 3 of read noise, is then 0.4 % too low, and that of 100 frames 0.1 %. The s of
     digitised frames is at least the step of the digitisation. All values are judged alike: where
     the noise of frames differs, see :class:`~autowisp_xr.NoiseClip`.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> lights = aw.calibrate(night.objects(3), camera=night.camera)
+    >>> deep = lights.autowisp.stack("mean", reject=aw.GeneralizedESD())
     """
 
     significance: float = 0.05

@@ -19,6 +19,15 @@ class MinMax(ByValue):
     Of equal values the first frames go first. A pixel that has no more values than that keeps none.
     The variance of what is left (a trimmed mean) takes that into account: within 1 % of the truth
     for normal noise that is the same in all frames, else see :func:`~autowisp_xr.stack`.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> lights = aw.calibrate(night.objects(3), camera=night.camera)
+    >>> deep = lights.autowisp.stack("mean", reject=aw.MinMax(1, 1))
+    >>> int(deep["count"].max())
+    1
     """
 
     low: int = 1

@@ -30,6 +30,13 @@ class NoiseClip(ByValue):
     Photons are those of the median, where frames state what they make of the variance; frames from
     files of pixels alone count those of each value, too few where it happens to be low: at few
     electrons more is then rejected below than above, and the average is too high.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> lights = aw.calibrate(night.objects(3), camera=night.camera)
+    >>> deep = lights.autowisp.stack("mean", reject=aw.NoiseClip(4))
     """
 
     threshold: float | tuple[float, float] = 5.0

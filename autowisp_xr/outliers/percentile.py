@@ -18,6 +18,13 @@ class Percentile(Rejection):
     For up to six frames, which are too few to know their scatter. Nothing is rejected where the
     median is not positive: take no sky level off the frames before. Distances are from the median,
     whatever the average.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> lights = aw.calibrate(night.objects(3), camera=night.camera)
+    >>> deep = lights.autowisp.stack("mean", reject=aw.Percentile(0.2, 0.1))
     """
 
     low: float = 0.2

@@ -26,6 +26,13 @@ class SigmaClip(Rejection):
 
     A value at the threshold stays, also where rounding takes it some units in the last place
     beyond.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> lights = aw.calibrate(night.objects(3), camera=night.camera)
+    >>> deep = lights.autowisp.stack("mean", reject=aw.SigmaClip((5, -3), scale="mad"))
     """
 
     threshold: float | tuple[float, float] = 5.0

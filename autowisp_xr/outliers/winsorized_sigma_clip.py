@@ -38,6 +38,13 @@ class WinsorizedSigmaClip(ByOrder):
     is rejected; of three rounded ones, two of which are equal by chance, the third one often is:
     few frames are better judged by :class:`~autowisp_xr.NoiseClip`. Of good values, the threshold
     of 5 takes 0.6 % from 3 and from 5 frames, 0.08 % from 10 and 0.004 % from 30 (simulated).
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> lights = aw.calibrate(night.objects(3), camera=night.camera)
+    >>> deep = lights.autowisp.stack("mean", reject=aw.WinsorizedSigmaClip(3))
     """
 
     threshold: float | tuple[float, float] = 5.0

@@ -237,6 +237,17 @@ def open_zarr(
         If the recipe is of another arithmetic than this version has.
     InUseError
         If the group is being replaced at this moment.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> folder = tempfile.mkdtemp()
+    >>> lights = aw.calibrate(night.objects(2), camera=night.camera)
+    >>> stored = lights.autowisp.to_zarr(f"{folder}/night.zarr", group="calibrated/V")
+    >>> dict(aw.open_zarr(f"{folder}/night.zarr", group="calibrated/V").sizes)
+    {'frame': 2, 'channel': 1, 'y': 16, 'x': 24}
     """
     store = store_at(store, storage_options)
     ds = _open_group(store, group=group, unfinished=unfinished)

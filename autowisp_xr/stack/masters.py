@@ -80,6 +80,14 @@ def master_bias(
     AutowispWarning
         Where many pixels of frames in memory are cut off at their lowest value; lazy ones are not
         read for that.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> bias = aw.master_bias(night.bias(5))
+    >>> bias.image.dims, int(bias["count"].max())
+    (('channel', 'y', 'x'), 5)
     """
     options = {"dtype": dtype, "allow_mismatch": allow_mismatch, "noise": noise, **stack_options}
     with limited(memory_limit):
@@ -122,6 +130,15 @@ def master_dark(
         For frames of several types, exposures, gain settings, temperatures, ...
     MasterMismatchError
         Where the bias does not belong to the frames.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> bias = aw.master_bias(night.bias(5))
+    >>> dark = aw.master_dark(night.dark(5), bias=bias)
+    >>> abs(float(dark.image.median()) * night.camera.gain / 60 - night.dark_current) < 0.1
+    True
     """
     options = {"dtype": dtype, "allow_mismatch": allow_mismatch, "noise": noise, **stack_options}
     with limited(memory_limit):

@@ -21,6 +21,13 @@ class Match:
     """How the scale or the sky of frames is found: ``stack(scale=Match(...), sky=Match(...))``.
 
     A name alone, as in ``stack(scale="median")``, is a ``Match`` of it with the defaults.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> lights = aw.calibrate(night.objects(3), camera=night.camera)
+    >>> deep = lights.autowisp.stack("mean", scale=aw.Match("median"), sky="median")
     """
 
     by: str

@@ -370,6 +370,15 @@ def stack(
     variance any more (a sky was subtracted from the image alone). The widths of single frames stand
     in the documentation of :func:`~autowisp_xr.add_noise`.
     ``python -m tests.stack.variance_table`` prints these numbers.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> lights = aw.calibrate(night.objects(3), camera=night.camera)
+    >>> deep = lights.autowisp.stack("median", reject=aw.SigmaClip(4, scale="mad"))
+    >>> deep.image.dims, int(deep["count"].max())
+    (('channel', 'y', 'x'), 3)
     """
     options = StackOptions(
         average=average,

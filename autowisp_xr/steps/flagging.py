@@ -53,6 +53,16 @@ def flag_saturated(
     -------
     Frames with the flags added to their mask, lazy where ``ds`` is. What leaks in from outside the
     image area counts, unless the frames are trimmed first (as ``calibrate`` does).
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> raw = night.bias(1)
+    >>> raw.image[0, 0, 3, 5] = 65535
+    >>> flagged = aw.flag_saturated(raw, camera=aw.Camera(saturation=60_000))
+    >>> int(flagged.autowisp.flagged("SATURATED").sum())
+    1
     """
     schema.check(ds)
     camera = camera or schema.camera_of(ds)
@@ -81,6 +91,16 @@ def apply_masks(ds: xr.Dataset, masks: Any, *, dtype: DTypeLike = "float32") -> 
     ------
     MasterMismatchError
         Where a mask has another shape than the frames, or holds what are no flags.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> lights = aw.calibrate(night.objects(3), camera=night.camera)
+    >>> bad = aw.Flag.HOT * (lights.image[0] > lights.image[0].quantile(0.99)).astype("uint8")
+    >>> marked = aw.apply_masks(lights, bad)
+    >>> int(marked.autowisp.flagged("HOT").isel(frame=0).sum()) > 0
+    True
     """
     schema.check(ds)
     return alone(ds, "apply_masks", ApplyMasks(given=as_masks(ds, masks)), dtype=dtype)

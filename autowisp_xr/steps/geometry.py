@@ -72,6 +72,14 @@ def trim(ds: xr.Dataset, area: Any = None, *, camera: Camera | None = None) -> x
     ------
     OutsideImageError
         Where the area reaches outside the frames.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> raw = night.bias(1)
+    >>> raw.sizes["x"], aw.trim(raw, camera=night.camera).sizes["x"]
+    (56, 24)
     """
     schema.check(ds, master="frame" not in ds.dims)
     given = area if area is not None else (camera or schema.camera_of(ds)).image_area
@@ -116,6 +124,15 @@ def split_channels(ds: xr.Dataset, channels: Any = None) -> xr.Dataset:
     -------
     Frames (frame, channel, y, x), as lazy as before; incomplete super-pixels at the far edges are
     left out.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> mosaic = aw.merge_channels(aw.simulate.Night(shape=(16, 24), channels="RGGB").objects(1))
+    >>> split = aw.split_channels(mosaic, "RGGB")
+    >>> split["channel"].values.tolist()
+    ['R', 'G1', 'G2', 'B']
     """
     schema.check(ds, master="frame" not in ds.dims)
     camera = schema.camera_of(ds) if channels is None else Camera(channels=channels)
@@ -162,6 +179,13 @@ def merge_channels(ds: xr.Dataset) -> xr.Dataset:
     ------
     ImageMismatchError
         Where a place of the super-pixel has no channel.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> planes = aw.simulate.Night(shape=(16, 24), channels="RGGB", overscan=0).objects(1)
+    >>> aw.merge_channels(planes).image.shape
+    (1, 1, 16, 24)
     """
     schema.check(ds, master="frame" not in ds.dims)
     ds = load_coordinates(ds)

@@ -41,6 +41,14 @@ def where_type(
         If there is no such frame; the message counts those that are there.
     ValueError
         For a type that there is not.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> raw = aw.concat([night.bias(2), night.dark(3)])
+    >>> raw.autowisp.where_type("dark").sizes["frame"]
+    3
     """
     schema.check(ds)
     unknown = [kind for kind in types if kind not in IMAGE_TYPES]
@@ -102,6 +110,15 @@ def flagged(ds: xr.Dataset, flags: str | int | Iterable[str | int] = "BAD") -> x
     ------
     SchemaError
         For what is neither a frame set nor a master.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> lights = aw.calibrate(night.objects(3), camera=night.camera)
+    >>> lights.mask[0, 0, 3, 5] = aw.Flag.HOT
+    >>> int(lights.autowisp.flagged("HOT").sum())
+    1
     """
     schema.check(ds, master="frame" not in ds.dims)
     if "mask" not in ds:
@@ -125,6 +142,15 @@ def masked(ds: xr.Dataset, flags: str | int | Iterable[str | int] = "BAD") -> xr
     ------
     SchemaError
         For what is neither a frame set nor a master.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> lights = aw.calibrate(night.objects(3), camera=night.camera)
+    >>> lights.mask[0, 0, 3, 5] = aw.Flag.HOT
+    >>> int(lights.autowisp.masked("HOT").isnull().sum())
+    1
     """
     return _lazy(ds["image"]).where(~flagged(ds, flags))
 

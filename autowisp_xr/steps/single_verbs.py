@@ -40,6 +40,15 @@ def subtract_bias_level(
     -------
     Frames of the same shape, lazy where ``ds`` is; pixels that are not finite are flagged FAULT.
     The saturation of the camera that travels on is given above the level that was subtracted.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> raw = night.bias(1)
+    >>> level = aw.subtract_bias_level(raw, camera=aw.Camera(bias_level=1000.0))
+    >>> round(float((raw.image - level.image).mean()))
+    1000
     """
     schema.check(ds)
     own = schema.camera_of(ds)
@@ -105,6 +114,14 @@ def subtract_overscan(
     and x; what is not there or of size one does not vary. Without ``frame``, all frames share its
     noise, which goes into ``shared_variance``. It is subtracted as it is, beside any
     ``bias_level``; a mask in it takes no part.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> frames = aw.subtract_overscan(night.bias(3), camera=night.camera)
+    >>> abs(float(frames.image.mean())) < 5
+    True
     """
     schema.check(ds)
     camera = camera or schema.camera_of(ds)
@@ -146,6 +163,15 @@ def subtract_bias(
     CalibrationError
         Where cards of the frames state that a bias was subtracted already; where a level or an
         overscan was subtracted from one side only.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> frames = aw.trim(aw.subtract_overscan(night.bias(3), camera=night.camera))
+    >>> left = aw.subtract_bias(frames, aw.master_bias(night.bias(5)))
+    >>> abs(float(left.image.mean())) < 10
+    True
     """
     schema.check(ds)
     check_raw(ds, {"bias": bias})
@@ -179,6 +205,15 @@ def linearise(
     ------
     CalibrationError
         Without a known linearity; for frames that are linear, or have their noise, already.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> camera = aw.Camera(linearity=(1e-6,))
+    >>> straight = aw.linearise(night.objects(1), camera=camera)
+    >>> float(straight.image.mean()) > float(night.objects(1).image.mean())
+    True
     """
     schema.check(ds)
     camera = camera or schema.camera_of(ds)
@@ -249,6 +284,15 @@ def add_noise(
     ========== ========= ========= ========= ========= =========
 
     A stack knows better; see :func:`~autowisp_xr.stack`.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> frames = aw.subtract_overscan(night.objects(1), camera=night.camera)
+    >>> noisy = aw.add_noise(frames, camera=aw.Camera(gain=2.0, read_noise=6.0))
+    >>> float(noisy.variance.min()) >= (6 / 2) ** 2
+    True
     """
     schema.check(ds)
     camera = camera or schema.camera_of(ds)
@@ -303,6 +347,17 @@ def subtract_dark(
     MasterMismatchError, CalibrationError
         Where the master does not belong to the frames, or must not be scaled; where the bias
         would be subtracted twice, or left in.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> bias = aw.master_bias(night.bias(5))
+    >>> dark = aw.master_dark(night.dark(5), bias=bias)
+    >>> lights = aw.calibrate(night.objects(2), bias=bias, camera=night.camera)
+    >>> left = aw.subtract_dark(lights, dark)
+    >>> bool((left.image.mean() < lights.image.mean()))
+    True
     """
     schema.check(ds)
     check_raw(ds, {"dark": dark})
@@ -354,6 +409,16 @@ def divide_flat(
     .. math:: V \leftarrow V / F^2 + \sigma_F^2 i^2 / F^4
 
     The covariance of a flat with the bias and dark that it was made with is left out.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> flat = aw.master_flat(night.flat(5), bias=aw.master_bias(night.bias(5))).high
+    >>> lights = aw.calibrate(night.objects(2), camera=night.camera)
+    >>> divided = aw.divide_flat(lights, flat)
+    >>> bool(abs(divided.image * flat.image - lights.image).max() < 0.1)
+    True
     """
     schema.check(ds)
     check_min_flat(min_flat)

@@ -141,6 +141,17 @@ def to_zarr(
     Requests to a store that is no directory, of calibrated frames (``python -m
     tests.benchmarks.requests``): 5 to write a frame, some 150 for all else of a set; 58 to open it,
     however many its frames; 5 to read a frame, and 3 a frame to read a band of rows of all.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> folder = tempfile.mkdtemp()
+    >>> lights = aw.calibrate(night.objects(2), camera=night.camera)
+    >>> stored = lights.autowisp.to_zarr(f"{folder}/night.zarr", group="calibrated/V")
+    >>> bool((stored.image == lights.image).all())
+    True
     """
     schema.check(ds, master="frame" not in ds.dims)
     store, identity = store_at(store, storage_options), provenance.fingerprint(ds)
