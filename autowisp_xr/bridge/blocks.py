@@ -25,7 +25,7 @@ from numpy.typing import DTypeLike
 from autowisp_xr._compat import in_memory as in_memory
 from autowisp_xr.arrays import Duck, Numbers
 from autowisp_xr.bridge import planner
-from autowisp_xr.bridge.memory_limit import in_force, kept, workers
+from autowisp_xr.bridge.memory_limit import in_force, kept, threads_of_cluster, workers
 from autowisp_xr.bridge.remembering import remembered
 from autowisp_xr.bridge.rows import come_by_rows
 from autowisp_xr.bridge.sizes import made_of, sizes_of, stored_rows
@@ -356,5 +356,5 @@ def rows_at_once(planes: Sequence[xr.Variable], unit: int) -> int | None:
 def _rows_of_bands(planes: Sequence[xr.Variable]) -> int:
     """Return the rows of a band of all frames of planes that go together."""
     limit, frames = in_force(), sizes_of(planes)
-    plan = planner.bands(frames, limit.for_work, workers())
+    plan = planner.bands(frames, limit.for_work, workers(), threads_of_cluster())
     return kept(plan, f"a row of {frames.number} frames in each of {workers()} threads", limit).rows

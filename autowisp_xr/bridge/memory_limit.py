@@ -102,6 +102,11 @@ def workers() -> int:
     return int(chosen or max((worker.threads for worker in _cluster()), default=CPU_COUNT))
 
 
+def threads_of_cluster() -> int:
+    """Return how many threads the workers of the Client have together; 0 without a Client."""
+    return sum(worker.threads for worker in _of_client())
+
+
 class Worker(NamedTuple):
     """A process of a cluster."""
 
@@ -112,17 +117,23 @@ class Worker(NamedTuple):
 
 def _cluster() -> list[Worker]:
     """Return the workers that compute: this one, or those of the Client; none for this process."""
-    import dask.config
-
     if "distributed" not in sys.modules:
         return []
-    from distributed import default_client, get_worker
+    from distributed import get_worker
 
     with suppress(ValueError):
         own = get_worker()
         return [Worker(own.state.nthreads, own.memory_manager.memory_limit or 0)]
-    if dask.config.get("scheduler", None):
+    return _of_client()
+
+
+def _of_client() -> list[Worker]:
+    import dask.config
+
+    if "distributed" not in sys.modules or dask.config.get("scheduler", None):
         return []
+    from distributed import default_client
+
     try:
         found = default_client().scheduler_info(n_workers=-1)["workers"].values()
     except ValueError:

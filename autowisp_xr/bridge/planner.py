@@ -21,6 +21,10 @@ COPIES = 2
 _BAND_BYTES = 2**24
 """Bytes of one band of rows of all frames, twice that at most: more would be no faster."""
 
+_FEWER = 4
+"""How many times larger bands are that go to a cluster: there, a task costs 1 to 2 ms, of which a
+band has a dozen."""
+
 _PIECE_BYTES = 2**18
 """Of many files each gives a little, and two threads that read little wait for each other."""
 
@@ -67,7 +71,7 @@ class Plan:
     """Bytes that the least piece of work takes: a smaller limit cannot be kept."""
 
 
-def bands(frames: Frames, limit: int, workers: int) -> Plan:
+def bands(frames: Frames, limit: int, workers: int, spread: int = 0) -> Plan:
     """Return how many rows of all frames are stacked at a time.
 
     Parameters
@@ -78,12 +82,16 @@ def bands(frames: Frames, limit: int, workers: int) -> Plan:
         Bytes that may be in memory.
     workers
         Bands that are worked on together.
+    spread
+        Threads of a cluster, each of which is to have two bands at least; 0 without one.
     """
     row = max(frames.number * frames.row_bytes + frames.common_bytes, 1)
     fitting = limit // workers // row
     wanted = frames.number * frames.channels * frames.width * max(frames.read + frames.made, 1)
     bytes_of_band = min(max(_BAND_BYTES, frames.number * _PIECE_BYTES), 2 * _BAND_BYTES)
     rows = max(bytes_of_band // max(wanted, 1), 1)
+    if spread:
+        rows = max(rows, min(_FEWER * rows, frames.height // (2 * spread)))
     rows = max(rows // frames.unit, 1) * frames.unit
     if rows > fitting:
         rows = max(fitting, 1)

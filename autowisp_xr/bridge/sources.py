@@ -202,17 +202,25 @@ class Plan:
     spans
         The chunks.
     inside
-        Plans of what is made in the same tasks, each once.
+        Plans of what is made in the same tasks, each once; None where these tasks are its own.
+    once
+        Whether nothing of it is made in two of them.
     """
 
     def __init__(
-        self, source: Source, spans: Spans, inside: "dict[tuple[int, str], Plan] | None" = None
+        self,
+        source: Source,
+        spans: Spans,
+        inside: "dict[tuple[int, str], Plan] | None" = None,
+        once: bool = True,
     ) -> None:
         self.source, self.spans = source, spans
         self.wide = [
             source.with_reach(dim, of_dim) for dim, of_dim in zip(source.dims, spans, strict=True)
         ]
         self._inside = {} if inside is None else inside
+        self._once = once
+        self._may_be_shared = inside is None and not source.alone
         self._made: tuple[Any, Call | None] = (), None
         self.inputs: list[Resting | _Inside | _Tasks | None] = []
         for operand, token in zip(source.operands, source.tokens, strict=True):
@@ -262,11 +270,15 @@ class Plan:
             of_frames = "y" not in operand.dims and operand.ndim < len(DIMS)
             other = of_frames and tuple(tuple(map(len, each)) for each in own) != made.cut.chunks
             if not other and source.can_be_cut(own, made.cut.spans()):
-                if of_frames or not self.source.alone:
+                once = self._once and all(
+                    len(of_dim) == 1 or axis in axes for axis, of_dim in enumerate(spans)
+                )
+                # a band of all frames is alone in needing these rows of masters
+                if of_frames or self._may_be_shared or not (self.source.alone or once):
                     return _Tasks(source.packed(own), axes, made.number)
                 same = (id(source), repr(plain(own)))
                 if same not in self._inside:
-                    self._inside[same] = Plan(source, own, self._inside)
+                    self._inside[same] = Plan(source, own, self._inside, once)
                 return _Inside(self._inside[same], axes, made.number)
         chunks: list[tuple[int, ...]] = []
         for number, (axis, size) in enumerate(zip(axes, operand.shape, strict=True)):

@@ -213,7 +213,10 @@ def _write(ds: xr.Dataset, arrays: Arrays, beside: Beside | None) -> dict[str, P
             )
             return {}
         shared = xr.Variable(("once",), written) if alone else None
-        operands = [xr.Variable(("frame",), missing).chunk(frame=1), shared, *left, *more]
+        index = xr.Variable(("frame",), missing)
+        if not any(one.chunks for one in left) or any(map(blocks.moved, left)):
+            index = index.chunk(frame=1)
+        operands = [index, shared, *left, *more]
         work = beside.work if beside else None
         kernel = partial(_write_frame, names=planes, arrays=arrays, work=work)
         # planes that several operands are made of are made once, in tasks of their own

@@ -98,6 +98,8 @@ def test_a_band_is_read_calibrated_and_stacked_in_one_task(late):
     assert bands > 1
     tasks = tasks_of(deep)
     assert tasks["run"] == bands
+    # what is made of masters is made there, but for the rows that show how values are digitised
+    assert tasks["union"] == tasks["quotient"] == 1
     assert not any(name.startswith("rechunk-split") for name in tasks)
 
 

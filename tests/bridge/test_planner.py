@@ -33,6 +33,18 @@ def test_rows_of_a_band(frames, limit, workers, rows):
 
 
 @pytest.mark.parametrize(
+    ("threads", "limit", "rows"),
+    # four times as many, as few as give each thread two, never fewer, and within the limit
+    [(2, 8 * GB, 96), (16, 8 * GB, 32), (1000, 8 * GB, 24), (2, 10**8, 81)],
+)
+def test_a_band_that_goes_to_a_cluster_has_more_rows(threads, limit, rows):
+    frames = Frames(number=60, height=1024, width=1024, **RAW)
+    plan = planner.bands(frames, limit, 1, threads)
+    assert plan.rows == rows
+    assert plan.peak <= limit
+
+
+@pytest.mark.parametrize(
     ("limit", "workers", "rows"),
     [(8 * GB, 2, 6388), (2 * GB, 2, 3194), (GB, 1, 3194), (10**8, 1, 495)],
 )
