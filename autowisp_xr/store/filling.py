@@ -216,7 +216,7 @@ def _write(ds: xr.Dataset, arrays: Arrays, beside: Beside | None) -> dict[str, P
         index = xr.Variable(("frame",), missing)
         if not any(one.chunks for one in left) or any(map(blocks.moved, left)):
             index = index.chunk(frame=1)
-        operands = [index, shared, *left, *more]
+        operands = [index, shared, *left, *map(_beside, more)]
         work = beside.work if beside else None
         kernel = partial(_write_frame, names=planes, arrays=arrays, work=work)
         # planes that several operands are made of are made once, in tasks of their own
@@ -227,6 +227,13 @@ def _write(ds: xr.Dataset, arrays: Arrays, beside: Beside | None) -> dict[str, P
         with shown(f"Zarr: {arrays.group.name}", number), dask.config.set(num_workers=at_once):
             written.compute()
     return {}
+
+
+def _beside(variable: xr.Variable) -> xr.Variable:
+    """Return a variable whose dims are its own: raw frames have edges that others are without."""
+    variable = variable.copy(deep=False)
+    variable.dims = (variable.dims[0], *(f"{dim}_beside" for dim in variable.dims[1:]))
+    return variable
 
 
 def _write_master(ds: xr.Dataset, arrays: Arrays, names: list[str], unit: int) -> dict[str, Planes]:
