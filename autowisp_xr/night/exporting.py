@@ -56,14 +56,14 @@ class Exporter:
     """Whose workers write the files of frames; the threads of this process without."""
     making: Make | None = None
     """What this is done for, if others are to write the files of frames as units."""
-    _done: set[str] = field(default_factory=set)
-    """Files that were written when their frames were stored."""
+    _done: dict[str, str] = field(default_factory=dict)
+    """Files that were written when their frames were stored, and the doubts in their headers."""
 
     def export(self, made: xr.Dataset, product: Product) -> Exported:
-        """Write the files of a product that are not there."""
+        """Write the files of a product that are not there, or whose doubts are not known there."""
         made = self._as_written(made, product)
         unit, paths, against = self._unit(made, product)
-        if self._done.issuperset(paths):
+        if _by_path(doubts_of(made), list(paths)).items() <= self._done.items():
             # in the pass that has stored them
             return Exported(list(paths.values()), {})
         found: dict[str, bool] = {}
@@ -96,12 +96,13 @@ class Exporter:
             return through(None)
 
         def note(written: Sequence[Mapping[str, Any]]) -> None:
-            self._done.update(entry["path"] for entry in written)
+            self._done.update({entry["path"]: doubts[entry["path"]] for entry in written})
             self.record.add(written)
 
         unit, paths, _ = self._unit(made, product)
+        doubts = _by_path(doubts_of(made), list(paths))
         identities = _identities(made, list(paths))
-        found = _found(unit, made, identities)
+        found = _found(unit, made, identities, whatever_doubts=True)
         self.record.begin_files({path: identities[path] for path in paths if path not in found})
         try:
             return unit.write_beside(made, through, note)
@@ -178,10 +179,22 @@ def _identities(made: xr.Dataset, paths: Sequence[str]) -> dict[str, str]:
     return {path: own[number // channels] for number, path in enumerate(paths)}
 
 
-def _found(unit: Export, made: xr.Dataset, identities: Mapping[str, str]) -> dict[str, bool]:
+def _by_path(doubts: Sequence[str], paths: Sequence[str]) -> dict[str, str]:
+    """Return what is doubtful about what is in each file, in the order of frames, then channels."""
+    channels = len(paths) // max(len(doubts), 1)
+    return {path: doubts[i // channels] if doubts else "" for i, path in enumerate(paths)}
+
+
+def _found(
+    unit: Export,
+    made: xr.Dataset,
+    identities: Mapping[str, str],
+    *,
+    whatever_doubts: bool = False,
+) -> dict[str, bool]:
     """Return the files that are there and stay, and whether each is what it is to be."""
     found: dict[str, bool] = {}
-    keeps = unit.kept(made, found)
+    keeps = unit.kept(made, found, whatever_doubts=whatever_doubts)
     for path, identity in identities.items():
         keeps(path, identity)
     return found

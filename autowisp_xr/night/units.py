@@ -186,14 +186,18 @@ class Export:
         """Write the files of frames in the pass that something else makes of them."""
         with provenance.digests(self.digests):
             options: dict[str, Any] = {"hashes": self.digests, "report": report}
-            return write_beside(made, self.template, self.kept(made, {}), through, **options)
+            keeps = self.kept(made, {}, whatever_doubts=True)
+            return write_beside(made, self.template, keeps, through, **options)
 
-    def kept(self, made: xr.Dataset, found: dict[str, bool]) -> Callable[[str, str], bool]:
+    def kept(
+        self, made: xr.Dataset, found: dict[str, bool], *, whatever_doubts: bool = False
+    ) -> Callable[[str, str], bool]:
         """Return what decides by path and identity whether a file stays, and notes those that do.
 
         One that may be replaced does not if its doubts are those of an earlier run. Where results
-        are not looked at, there are none to compare.
+        are not looked at, or not yet, there are none to compare.
         """
+        whatever_doubts |= not self.digests
         doubts, channels = doubts_of(made), made.sizes["channel"]
         heads = np.atleast_1d(made["header"].values).tolist() if "header" in made.coords else []
         number = {path: i // channels for i, path in enumerate(names_of(made, self.template))}
@@ -204,7 +208,7 @@ class Export:
             stated, comments = stated_in(path)
             is_this, i = stated == identity, number[path]
             before, own = str(heads[i]) if heads else "", doubts[i] if doubts else ""
-            holds = not self.digests or has_doubts(comments, own, before, DOUBT)
+            holds = whatever_doubts or has_doubts(comments, own, before, DOUBT)
             if path not in self.replaces or (is_this and holds):
                 found[path] = is_this
             return path in found
