@@ -1,5 +1,6 @@
 """The program ``autowisp-xr``: its commands, its errors and its exit status."""
 
+import difflib
 import gc
 import os
 import re
@@ -73,9 +74,23 @@ def _run(arguments: Sequence[str]) -> int:
     except (AutowispError, OSError, ValueError, MemoryError) as error:
         if values["debug"]:
             raise
-        text = f"autowisp-xr: error: {in_options(str(error))}"
+        text = f"autowisp-xr: error: {in_options(_described(error))}"
         print(text.encode(errors="backslashreplace").decode(), file=sys.stderr)
         return 1
+
+
+def _described(error: Exception) -> str:
+    """Return the text of an error; what the system says of a file in our words."""
+    if isinstance(error, FileNotFoundError) and error.filename and str(error).startswith("[Errno"):
+        return f"there is no file {str(error.filename)!r} (seen from {os.getcwd()})"
+    return str(error)
+
+
+def _near(word: str, command: Command) -> str:
+    """Name the options that a word may be meant for."""
+    names = [name for option in command.options for name in option.names]
+    near = difflib.get_close_matches(word.partition("=")[0], names, n=2)
+    return f"; near it are {', '.join(near)}" if near else f"; see {command.name} --help-all"
 
 
 def _parse(arguments: Sequence[str]) -> tuple[Command, dict[str, Any]]:
@@ -83,8 +98,13 @@ def _parse(arguments: Sequence[str]) -> tuple[Command, dict[str, Any]]:
     brief = not {"-h", "--help"}.isdisjoint(arguments)
     parser, parsers = program(brief=brief)
     given = [f" {word}" if _PAIR.fullmatch(word) else word for word in arguments]
-    found = vars(parser.parse_args(given))
+    namespace, unknown = parser.parse_known_args(given)
+    found = vars(namespace)
     command = commands()[found["command"]]
+    if unknown:
+        parsers[command.name].error(
+            f"unrecognized arguments: {' '.join(unknown)}{_near(unknown[0], command)}"
+        )
     values = {"debug": found["debug"]}
     for option in command.options:
         if option.dest in found:

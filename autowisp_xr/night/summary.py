@@ -98,7 +98,7 @@ class Summary:
         known = [shortened(note) for note in self.notes if not _DOUBT.match(note)]
         lines = [f"Night {self.plan.night}: {counted(len(self.plan.records), 'file')}"]
         if self.out:
-            lines[0] += f", each of them described by: {PROGRAM} info {shlex.quote(self.out)}"
+            lines[0] += f"; what became of each: {PROGRAM} report {shlex.quote(self.out)}"
         lines += [*doubts, *known]
         if self.made:
             lines += ["", f"In {self.out}:" if self.out else "Made:"]
