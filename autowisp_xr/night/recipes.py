@@ -33,7 +33,7 @@ from autowisp_xr.night.plan import Product
 from autowisp_xr.night.product_writing import Remarks
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.options import CosmicRays
-from autowisp_xr.recipes import Kept, Recipe
+from autowisp_xr.recipes import Kept, Recipe, loaded
 from autowisp_xr.stack import master_bias, master_dark, master_fringe
 
 _LEAST_DITHER = 5.0
@@ -168,10 +168,9 @@ class Recipes:
         return recipe.apply(raw, masters, masks)
 
     def _master(self, choices: Choices, kind: str) -> xr.Dataset | None:
-        """Load a master: what is made with it is known by its pixels, wherever they lie."""
         chosen = choices[kind].chosen
         master = None if chosen is None else self._opened(chosen)
-        return None if master is None else master.compute()
+        return None if master is None else loaded(master)
 
     def _opened(self, master: Candidate) -> xr.Dataset | None:
         """Return a master that was made before, or open one of another night."""

@@ -1,5 +1,6 @@
 from .masters import INPUTS as INPUTS
 from .masters import at_hand as at_hand
+from .masters import loaded as loaded
 from .masters import put_away as put_away
 from .recipe import ARITHMETIC as ARITHMETIC
 from .recipe import Recipe as Recipe

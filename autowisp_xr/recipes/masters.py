@@ -17,6 +17,7 @@ import xarray as xr
 from autowisp_xr import provenance, store
 from autowisp_xr._compat import LateArray, OuterKey, late_variable
 from autowisp_xr.arrays import Planes
+from autowisp_xr.bridge.memory_limit import in_force
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.store import StoreLike
 
@@ -26,6 +27,9 @@ INPUTS = "inputs"
 _MOST_KEPT = 2**25
 """Bytes of a plane that stays in memory once it was read; of larger ones, parts are read each time
 that they are needed."""
+
+_PART = 8
+"""The part of the memory limit that one of them may take, of several."""
 
 _ONE_AT_A_TIME = Lock()
 
@@ -83,6 +87,16 @@ def opened(
             late.keep(known[str(name)])
         kept[name] = late_variable(late, plane.dims, plane.attrs, plane.encoding)
     return ds.assign(kept)
+
+
+def loaded(master: xr.Dataset) -> xr.Dataset:
+    """Return a master in memory, or as it lies in its store where the limit has no room for it.
+
+    It is read in parts then, with what it corrects; what it is, its history states. One without is
+    known by its pixels alone, and is always read.
+    """
+    room = in_force().for_work // _PART
+    return master if master.nbytes > room and provenance.history(master) else master.compute()
 
 
 class _Shelf:

@@ -26,7 +26,7 @@ from autowisp_xr.bridge.beside import Beside
 from autowisp_xr.errors import AutowispWarning, CalibrationError
 from autowisp_xr.flags import Flag
 from autowisp_xr.recipes.linked_files import linked, with_linked
-from autowisp_xr.recipes.masters import INPUTS, opened, reference, referred
+from autowisp_xr.recipes.masters import INPUTS, loaded, opened, reference, referred
 from autowisp_xr.recipes.recipe import ARITHMETIC, Known, Recipe
 from autowisp_xr.schema import DIMS
 from autowisp_xr.steps.fringe_scale import Scale
@@ -262,7 +262,7 @@ def _open_set(place: StoreLike, group: str) -> xr.Dataset:
     """Open a group that was just stored: what its masters lend to all frames is made once, here."""
     ds = _open_group(place, group=group)
     text = ds.attrs.pop(RECIPE, None)
-    return ds if text is None else _calibrated(ds, json.loads(text), place, group, loaded=True)
+    return ds if text is None else _calibrated(ds, json.loads(text), place, group, at_hand=True)
 
 
 def _calibrated(
@@ -271,9 +271,9 @@ def _calibrated(
     place: StoreLike,
     group: str | None,
     *,
-    loaded: bool = False,
+    at_hand: bool = False,
 ) -> xr.Dataset:
-    """Return what a recipe makes of the raw frames of a group; its masters ``loaded`` or not."""
+    """Return what a recipe makes of the raw frames of a group; its masters ``at_hand`` or not."""
     if written["arithmetic"] != ARITHMETIC:
         version = written["steps"][-1]["versions"]["autowisp-xr"]
         raise CalibrationError(
@@ -284,9 +284,9 @@ def _calibrated(
         )
     masters = {kind: referred(place, one) for kind, one in written["masters"].items()}
     masks = [referred(place, one) for one in written["masks"]]
-    if loaded:
-        masters = {kind: one.compute() for kind, one in masters.items()}
-        masks = [one.compute() for one in masks]
+    if at_hand:
+        masters = {kind: loaded(one) for kind, one in masters.items()}
+        masks = [loaded(one) for one in masks]
     scale = Scale(*(raw[name].values for name in _SCALE)) if _SCALE[0] in raw.coords else None
     if "files" in written:
         raw = with_linked(raw, written["files"])

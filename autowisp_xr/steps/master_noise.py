@@ -22,6 +22,7 @@ from numpy.typing import DTypeLike
 
 from autowisp_xr.arrays import Bits, Cube, Floats, Planes
 from autowisp_xr.bridge import blocks
+from autowisp_xr.bridge.constant_planes import constant_planes
 from autowisp_xr.schema import DIMS, PHOTON_PLANES, SHARED
 from autowisp_xr.steps.base import Step, Term, absent, over_frames
 from autowisp_xr.steps.dark import SubtractDark
@@ -185,12 +186,9 @@ def _slope(
     ds: xr.Dataset, noise: AddNoise, divisor: xr.Variable | None, dtype: DTypeLike
 ) -> xr.Variable:
     if divisor is None and noise.reader is None:
-        # the same number everywhere, which needs no room
-        shape = [ds.sizes[dim] for dim in DIMS[1:]]
-        own = noise.inverse_gain.values[:, :1, None].astype(dtype)
-        plane = xr.Variable(DIMS[1:], np.broadcast_to(own, shape))
-        chunks = blocks.pixelwise(ds["image"].variable).chunksizes
-        return plane.chunk({dim: chunks[dim] for dim in DIMS[1:]}) if chunks else plane
+        # the same number everywhere
+        own = noise.inverse_gain.values[:, 0].astype(dtype)
+        return constant_planes(own, ds["image"].variable)
     operands = [divisor, noise.reader, noise.inverse_gain]
     (slope,) = blocks.apply(_slopes, operands, DIMS[1:], [dtype], free=DIMS[1:])
     return slope
