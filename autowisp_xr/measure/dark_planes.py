@@ -58,7 +58,7 @@ def rate_of_pixels(
     given = list(noise or (None, None))
     kernel = partial(_rates, seconds=tuple(seconds), frames=tuple(frames))
     types = ["f4", "f4", "u1"]
-    found = blocks.apply(kernel, [*given, *planes], DIMS[1:], types)
+    found = blocks.apply(kernel, [*given, *planes], DIMS[1:], types, free=("y", "x"), alone=True)
     names = ("image", "variance", "mask")
     return xr.Dataset(dict(zip(names, found, strict=True)), masters[0].coords)
 

@@ -7,6 +7,7 @@ import xarray as xr
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.arrays import Floats
+from autowisp_xr.bridge.memory_limit import MemoryLimit, limited
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.measure import dark_sets
@@ -37,6 +38,7 @@ def dark_current(
     camera: Camera | None = None,
     overscan: OverscanChoice = None,
     temperature_tolerance: float = _SAME_TEMPERATURE,
+    memory_limit: MemoryLimit = None,
 ) -> xr.Dataset:
     r"""Measure the dark current of a camera: its rate, that of each pixel, and by temperature.
 
@@ -56,6 +58,9 @@ def dark_current(
         As for :func:`~autowisp_xr.calibrate`.
     temperature_tolerance
         Degrees that the darks of one temperature span at most.
+    memory_limit
+        How much memory may be taken at a time, as "2GB" or in bytes; see
+        :data:`~autowisp_xr.bridge.memory_limit.MemoryLimit`. What is returned comes on top.
 
     Returns
     -------
@@ -146,16 +151,17 @@ def dark_current(
     sets, left_out = dark_sets.sorted_darks(darks, biases, temperature_tolerance)
     how: dict[str, Any] = {"camera": camera, "overscan": overscan}
     noise = _noise(darks, camera)
-    maps = [_map(one, darks, biases, noise, how) for one in sets]
-    typical = typical_pixels(maps)
-    lines = []
-    for one in sets:
-        parts = [(darks, one.darks), (biases, one.biases)]
-        raw = [ds.isel(frame=numbers) for ds, numbers in parts if ds is not None and numbers]
-        means = np.concatenate([tile_means(ds, typical, **how) for ds in raw])
-        _check(means, schema.names(maps[0], "channel"))
-        seconds = np.append(along_frames(raw[0], "exposure"), [0.0] * len(one.biases))
-        lines.append(line_of(seconds, means))
+    with limited(memory_limit):
+        maps = [_map(one, darks, biases, noise, how) for one in sets]
+        typical = typical_pixels(maps)
+        lines = []
+        for one in sets:
+            parts = [(darks, one.darks), (biases, one.biases)]
+            raw = [ds.isel(frame=numbers) for ds, numbers in parts if ds is not None and numbers]
+            means = np.concatenate([tile_means(ds, typical, **how) for ds in raw])
+            _check(means, schema.names(maps[0], "channel"))
+            seconds = np.append(along_frames(raw[0], "exposure"), [0.0] * len(one.biases))
+            lines.append(line_of(seconds, means))
     result = _result(sets, maps, lines, darks, camera)
     options = {
         "image_area": str(camera.image_area) if camera.image_area else None,

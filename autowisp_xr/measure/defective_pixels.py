@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.arrays import Integers
+from autowisp_xr.bridge.memory_limit import MemoryLimit, limited
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError, ImageMismatchError
 from autowisp_xr.headers.cards import common_header, parse_header, render_header
@@ -51,6 +52,7 @@ def defects(
     hot_rate: float | None = None,
     floor: float = MIN_FLAT,
     allow_mismatch: Collection[str] = (),
+    memory_limit: MemoryLimit = None,
 ) -> xr.Dataset:
     r"""Find defective pixels in frames of a camera, each with the reason and its numbers.
 
@@ -75,6 +77,9 @@ def defects(
         :func:`~autowisp_xr.divide_flat`.
     allow_mismatch
         Traits in which the frames of a set may differ, such as "temperature".
+    memory_limit
+        How much memory may be taken at a time, as "2GB" or in bytes; see
+        :data:`~autowisp_xr.bridge.memory_limit.MemoryLimit`. What is returned comes on top.
 
     Returns
     -------
@@ -146,29 +151,30 @@ def defects(
             "biases as well, or a camera with overscan or bias_level"
         )
     chance = CHANCE / max(sum(kind != "flat" for kind in kinds), 1)
-    frames = [prepared(one, camera, overscan) for _, one in given]
-    place = _place(frames, kinds)
-    sets_of_frames: list[LeveledFrames] = []
-    for kind, one in zip(kinds, frames, strict=True):
-        bias = next((other for other in sets_of_frames if other.kind == "bias"), None)
-        sets_of_frames.append(leveled(kind, one, bias))
-    options: dict[str, Any] = {"hot": hot, "hot_rate": hot_rate, "floor": floor}
-    shape = tuple(place.sizes[dim] for dim in schema.DIMS[1:])
-    planes = {name: np.empty(shape, kind) for name, kind in PLANES.items()}
-    for outer, inner in _bands(place.sizes["y"], place.sizes["x"]):
-        search = DefectSearch(
-            camera=camera,
-            chance=chance,
-            hot=hot,
-            hot_rate=np.inf if hot_rate is None else hot_rate,
-            floor=floor,
-            reason=np.zeros_like(planes["reason"][:, outer]),
-        )
-        for of_kind in sets_of_frames:
-            search.look_at(of_kind.rows(outer))
-        own = slice(outer.start + inner.start, outer.start + inner.stop)
-        for name, plane in search.planes().items():
-            planes[name][:, own] = plane[:, inner]
+    with limited(memory_limit):
+        frames = [prepared(one, camera, overscan) for _, one in given]
+        place = _place(frames, kinds)
+        sets_of_frames: list[LeveledFrames] = []
+        for kind, one in zip(kinds, frames, strict=True):
+            bias = next((other for other in sets_of_frames if other.kind == "bias"), None)
+            sets_of_frames.append(leveled(kind, one, bias))
+        options: dict[str, Any] = {"hot": hot, "hot_rate": hot_rate, "floor": floor}
+        shape = tuple(place.sizes[dim] for dim in schema.DIMS[1:])
+        planes = {name: np.empty(shape, kind) for name, kind in PLANES.items()}
+        for outer, inner in _bands(place.sizes["y"], place.sizes["x"]):
+            search = DefectSearch(
+                camera=camera,
+                chance=chance,
+                hot=hot,
+                hot_rate=np.inf if hot_rate is None else hot_rate,
+                floor=floor,
+                reason=np.zeros_like(planes["reason"][:, outer]),
+            )
+            for of_kind in sets_of_frames:
+                search.look_at(of_kind.rows(outer))
+            own = slice(outer.start + inner.start, outer.start + inner.stop)
+            for name, plane in search.planes().items():
+                planes[name][:, own] = plane[:, inner]
     variables = {
         name: (
             schema.DIMS[1:],
