@@ -10,6 +10,7 @@ from astropy.io import fits
 
 import autowisp_xr as aw
 from autowisp_xr import simulate
+from autowisp_xr.bridge import memory_limit
 from autowisp_xr.cli import main
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.night import Export, Make, read_units, run, unit_lines
@@ -149,7 +150,11 @@ def test_workers_make_the_same_files_though_one_is_killed(night, sky, tmp_path):
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as few,
         distributed.Client(few, set_as_default=False) as client,
     ):
+        # what one may take is half of its memory, unless less is asked for
+        (allowed, *_) = (one["memory_limit"] for one in client.scheduler_info()["workers"].values())
+        assert client.submit(memory_limit.in_force).result().bytes == allowed // 2
         pids = client.run(os.getpid)
         client.submit(os.kill, next(iter(pids.values())), signal.SIGKILL, retries=0)
-        reduce(night, tmp_path / "again", camera=sky.camera, scheduler=few.scheduler_address)
+        given = {"scheduler": few.scheduler_address, "memory_limit": "200kB"}
+        reduce(night, tmp_path / "again", camera=sky.camera, **given)
     assert files(tmp_path / "again") == files(tmp_path / "out")
