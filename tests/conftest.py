@@ -4,8 +4,11 @@ Hypothesis looks at the same examples every time, so that a change is held again
 it; HYPOTHESIS_PROFILE=explore looks at others each time. It never minds how long one takes.
 """
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -57,3 +60,16 @@ def real(shared: Path) -> Path:
     if not (shared / "data").is_dir():
         pytest.skip("no real frames in the shared directory")
     return shared / "data"
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Any]:
+    """Two workers of dask.distributed, of one thread each.
+
+    Their start takes seconds: all tests of them are in one file, which one process of pytest runs.
+    """
+    distributed = pytest.importorskip("distributed")
+    two = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    # on a busy machine they take longer to end than dask waits, which it warns of
+    with distributed.LocalCluster(**two, silence_logs=logging.ERROR) as started:
+        yield started

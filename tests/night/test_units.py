@@ -2,43 +2,25 @@
 
 import os
 import pickle
-import signal
 from dataclasses import replace
 
 import pytest
-from astropy.io import fits
 
 import autowisp_xr as aw
 from autowisp_xr import simulate
-from autowisp_xr.bridge import memory_limit
 from autowisp_xr.cli import main
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.night import Export, Make, read_units, run, unit_lines
 from autowisp_xr.night.units import UnitError
 from tests.night.kills import Killer, differences, products
-from tests.night.reducing import reduce
+from tests.night.reducing import files, reduce
 
 _OF_THE_RUN = tuple(f"night.zarr/{name}/" for name in ("manifest", "products", "summary"))
-_WITH_TIMES = ("CHECKSUM", "HISTORY", "BIASSHA")
 
 
 @pytest.fixture
 def night(sky, write_night):
     return write_night(sky.bias(2), sky.objects(4))
-
-
-def files(out):
-    """Return planes and cards of all files, but for times and what is summed over them."""
-    found = {}
-    for path in (out / "calibrated" / "V_60s").iterdir():
-        with fits.open(path) as hdus:
-            planes = [hdu.data.tobytes() for hdu in hdus]
-            cards = [
-                {key: hdu.header[key] for key in hdu.header if key not in _WITH_TIMES}
-                for hdu in hdus
-            ]
-        found[path.name] = cards, planes
-    return found
 
 
 @pytest.fixture
@@ -141,20 +123,3 @@ def test_what_holds_no_units_is_refused_and_not_replaced(night, tmp_path, capsys
     assert "mine: this is no unit of reduce --units: {}" in capsys.readouterr().err
     with pytest.raises(FileExistsError, match="mine exists, and holds no units; choose another"):
         reduce(night, tmp_path / "out", units=tmp_path / "mine")
-
-
-def test_workers_make_the_same_files_though_one_is_killed(night, sky, tmp_path):
-    distributed = pytest.importorskip("distributed")
-    reduce(night, tmp_path / "out", camera=sky.camera)
-    with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as few,
-        distributed.Client(few, set_as_default=False) as client,
-    ):
-        # what one may take is half of its memory, unless less is asked for
-        (allowed, *_) = (one["memory_limit"] for one in client.scheduler_info()["workers"].values())
-        assert client.submit(memory_limit.in_force).result().bytes == allowed // 2
-        pids = client.run(os.getpid)
-        client.submit(os.kill, next(iter(pids.values())), signal.SIGKILL, retries=0)
-        given = {"scheduler": few.scheduler_address, "memory_limit": "200kB"}
-        reduce(night, tmp_path / "again", camera=sky.camera, **given)
-    assert files(tmp_path / "again") == files(tmp_path / "out")
