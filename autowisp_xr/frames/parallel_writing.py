@@ -7,10 +7,10 @@ each frame would read the masters anew for each, and leave cores idle while one 
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
-from threading import Lock
+from threading import Event, Lock
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -172,7 +172,8 @@ def write_frames(
         try:
             written: Iterable[Any]
             if plan.rows < ds.sizes["y"]:
-                written = pool.map(
+                written = _until_one_fails(
+                    pool,
                     lambda i: [
                         write.by_rows(files[i], Rows([plane[i] for plane in planes], plan.rows))
                     ],
@@ -184,7 +185,8 @@ def write_frames(
                 # what is lazy without dask is read here, and gone with each frame: what xarray
                 # opens itself keeps what was read of it. By slices: stores look up the places of
                 # all pixels where an index is a list
-                written = pool.map(
+                written = _until_one_fails(
+                    pool,
                     lambda i: write([files[i]], *(plane[i : i + 1].values for plane in planes)),
                     files,
                 )
@@ -193,6 +195,25 @@ def write_frames(
                 advance(len(of_frames))
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _until_one_fails(
+    pool: ThreadPoolExecutor, write: Callable[[int], Any], frames: Iterable[int]
+) -> Iterable[Any]:
+    """Write frames by the threads of a pool; after an error none is begun."""
+    failed = Event()
+
+    def one(frame: int) -> Any:
+        if failed.is_set():
+            # nobody waits for it: frames begin in order, so the error comes first
+            raise CancelledError
+        try:
+            return write(frame)
+        except BaseException:
+            failed.set()
+            raise
+
+    return pool.map(one, frames)
 
 
 def beside(
