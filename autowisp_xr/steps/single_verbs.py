@@ -47,8 +47,6 @@ def subtract_bias_level(
     >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
     >>> raw = night.bias(1)
     >>> level = aw.subtract_bias_level(raw, camera=aw.Camera(bias_level=1000.0))
-    >>> round(float((raw.image - level.image).mean()))
-    1000
     """
     schema.check(ds)
     own = schema.camera_of(ds)
@@ -120,8 +118,6 @@ def subtract_overscan(
     >>> import autowisp_xr as aw
     >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
     >>> frames = aw.subtract_overscan(night.bias(3), camera=night.camera)
-    >>> abs(float(frames.image.mean())) < 5
-    True
     """
     schema.check(ds)
     camera = camera or schema.camera_of(ds)
@@ -163,15 +159,6 @@ def subtract_bias(
     CalibrationError
         Where cards of the frames state that a bias was subtracted already; where a level or an
         overscan was subtracted from one side only.
-
-    Examples
-    --------
-    >>> import autowisp_xr as aw
-    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
-    >>> frames = aw.trim(aw.subtract_overscan(night.bias(3), camera=night.camera))
-    >>> left = aw.subtract_bias(frames, aw.master_bias(night.bias(5)))
-    >>> abs(float(left.image.mean())) < 10
-    True
     """
     schema.check(ds)
     check_raw(ds, {"bias": bias})
@@ -205,15 +192,6 @@ def linearise(
     ------
     CalibrationError
         Without a known linearity; for frames that are linear, or have their noise, already.
-
-    Examples
-    --------
-    >>> import autowisp_xr as aw
-    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
-    >>> camera = aw.Camera(linearity=(1e-6,))
-    >>> straight = aw.linearise(night.objects(1), camera=camera)
-    >>> float(straight.image.mean()) > float(night.objects(1).image.mean())
-    True
     """
     schema.check(ds)
     camera = camera or schema.camera_of(ds)
@@ -291,8 +269,6 @@ def add_noise(
     >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
     >>> frames = aw.subtract_overscan(night.objects(1), camera=night.camera)
     >>> noisy = aw.add_noise(frames, camera=aw.Camera(gain=2.0, read_noise=6.0))
-    >>> float(noisy.variance.min()) >= (6 / 2) ** 2
-    True
     """
     schema.check(ds)
     camera = camera or schema.camera_of(ds)
@@ -356,8 +332,6 @@ def subtract_dark(
     >>> dark = aw.master_dark(night.dark(5), bias=bias)
     >>> lights = aw.calibrate(night.objects(2), bias=bias, camera=night.camera)
     >>> left = aw.subtract_dark(lights, dark)
-    >>> bool((left.image.mean() < lights.image.mean()))
-    True
     """
     schema.check(ds)
     check_raw(ds, {"dark": dark})
@@ -417,8 +391,6 @@ def divide_flat(
     >>> flat = aw.master_flat(night.flat(5), bias=aw.master_bias(night.bias(5))).high
     >>> lights = aw.calibrate(night.objects(2), camera=night.camera)
     >>> divided = aw.divide_flat(lights, flat)
-    >>> bool(abs(divided.image * flat.image - lights.image).max() < 0.1)
-    True
     """
     schema.check(ds)
     check_min_flat(min_flat)
