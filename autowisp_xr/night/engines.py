@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import dask.config
+
 from autowisp_xr.errors import AutowispError, MissingPackageError
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.units import Export, Written, export
@@ -54,8 +56,10 @@ def workers_of(scheduler: str | None, workers: int | None) -> Iterator["Client |
         return
     # masters are made by threads of this process meanwhile: workers are for units
     options: dict[str, Any] = {"n_workers": workers, "dashboard_address": ":0"}
+    environment = "distributed.nanny.pre-spawn-environ"
     try:
-        cluster = LocalCluster(**options)
+        with dask.config.set({environment: dask.config.get(environment) | _ALLOCATION}):
+            cluster = LocalCluster(**options)
     except RuntimeError as error:
         raise AutowispError(sentence("workers_did_not_start", reason=error)) from error
     with cluster, Client(cluster, set_as_default=False) as client:
