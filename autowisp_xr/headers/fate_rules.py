@@ -70,9 +70,7 @@ def set_facts(header: fits.Header, facts: Values) -> None:
 
 def _set(header: fits.Header, row: Row, facts: Values, pixels: StoredPixels | None = None) -> None:
     _set_if_there(header, row, facts)
-    value = facts.get(row.name)
-    if value is not None and row.cards[0] not in header:
-        header[row.cards[0]] = (value, row.comment)
+    _set_if_missing(header, row, facts)
 
 
 def _set_if_there(
@@ -89,6 +87,14 @@ def _set_if_there(
             header[card] = (value, row.comment)
         elif value is not None:
             header.insert(first, (card, value, row.comment))
+
+
+def _set_if_missing(
+    header: fits.Header, row: Row, facts: Values, pixels: StoredPixels | None = None
+) -> None:
+    value = facts.get(row.name)
+    if value is not None and row.cards[0] not in header:
+        header[row.cards[0]] = (value, row.comment)
 
 
 def _remove(header: fits.Header, row: Row, facts: Values, pixels: StoredPixels) -> None:
@@ -146,6 +152,7 @@ def _keep_on_pattern(header: fits.Header, row: Row, facts: Values, pixels: Store
 RULES: Mapping[str, Callable[[fits.Header, Row, Values, StoredPixels], None]] = {
     "true value": _set,
     "true value if there": _set_if_there,
+    "true value if missing": _set_if_missing,
     "removed": _remove,
     "renamed": _rename,
     "if inside": _keep_inside,

@@ -96,10 +96,12 @@ TELAPSE, ELAPTIME        stays         stays         removed       belongs to on
 LIVETIME                 stays         stays         true value    sum of all exposures, as Siril
                                                                    reads it
 DATE-OBS                 stays         stays         true value    start of the first exposure
-DATE-BEG                 stays         stays         true value    the same, by the standard
-DATE-AVG                 stays         stays         true value    mean of the middles, weighted as
-                                                                   the pixels are
-DATE-END                 stays         stays         true value    end of the last exposure
+DATE-BEG                 true value if stays         true value    the same, by the standard; a card
+                         missing                                   of the camera stays
+DATE-AVG                 true value if stays         true value    mean of the middles, weighted as
+                         missing                                   the pixels are
+DATE-END                 true value if stays         true value    end of the last exposure
+                         missing
 DATE_OBS, UTDATE,        stays         stays         removed       start or end of one exposure
 TIME-OBS, UT, UTC,
 UTSTART, UTC-OBS,

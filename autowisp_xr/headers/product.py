@@ -21,7 +21,7 @@ from autowisp_xr.headers.processing import CORRECTIONS, MOST_LETTERS, STATUS, co
 from autowisp_xr.headers.readout import raw_gain, row_order
 from autowisp_xr.headers.recognition import master_reason
 from autowisp_xr.headers.sensor_grid import grid_of_plane
-from autowisp_xr.headers.times import time_scale, utc_to_scale
+from autowisp_xr.headers.times import LONGEST, time_scale, utc_to_scale
 from autowisp_xr.headers.values import Cards, to_number
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.regions import bayer_pattern
@@ -107,6 +107,7 @@ def true_cards(
         known = units in COUNTED and not _matched(records)
         facts["saturation"] = _saturation(ds, channel) if known else None
         facts |= _corrections(header, records, channel) | _fringes(ds, records, channel)
+        facts |= _span(ds, header)
     if "stacking" in steps:
         facts |= _contents(ds, header) | _lost(ds, header)
     return facts
@@ -289,6 +290,17 @@ def _contents(ds: xr.Dataset, header: fits.Header) -> dict[str, Any]:
     return facts | {row: date for row, date in dates.items() if date}
 
 
+def _span(ds: xr.Dataset, header: fits.Header) -> dict[str, Any]:
+    """Return the rows of start, middle and end of the exposure of one frame, if they are known."""
+    middle, exposure = schema.scalar(ds, "time"), _number(ds, "exposure")
+    if middle is None or not 0 <= exposure <= LONGEST or master_reason(header, _USUAL):
+        return {}
+    half = np.timedelta64(round(exposure / 2 * 1e9), "ns")
+    times = {"begin": middle - half, "middle": middle, "end": middle + half}
+    dates = {row: _in_scale(time, header) for row, time in times.items()}
+    return {row: date for row, date in dates.items() if date}
+
+
 def _lost(ds: xr.Dataset, header: fits.Header) -> dict[str, Any]:
     """Return the rows of coordinates whose cards a stack has lost."""
     try:
@@ -317,9 +329,13 @@ def _number(ds: xr.Dataset, name: str) -> float:
 
 
 def _date(ds: xr.Dataset, header: fits.Header, name: str) -> str:
-    """Return a date and time for a header: in UTC, or in the scale that its TIMESYS names."""
     time = schema.scalar(ds, name)
-    if time is None or np.isnat(time):
+    return "" if time is None else _in_scale(time, header)
+
+
+def _in_scale(time: np.datetime64, header: fits.Header) -> str:
+    """Return a date and time for a header: in UTC, or in the scale that its TIMESYS names."""
+    if np.isnat(time):
         return ""
     time = utc_to_scale(time, time_scale(Cards(header, _USUAL)) or "utc")
     text = str(np.datetime_as_string(time.astype("datetime64[ns]")))

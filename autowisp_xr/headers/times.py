@@ -26,7 +26,8 @@ _NOT_A_TIME = np.datetime64("NaT", "ns")
 _EXACT = np.timedelta64(0, "ns")
 # datetime64[ns] reaches from 1677 to 2262, and wraps what lies beyond
 _YEARS = (1700, 2200)
-_LONGEST = 3_000 * 86_400
+LONGEST = 3_000 * 86_400
+"""Seconds; an exposure that is longer is a wrong number."""
 # what clocks state that were never set
 _ZEROS = frozenset(("1899-12-30", "1900-01-01", "1970-01-01"))
 
@@ -63,7 +64,7 @@ def middle_of_exposure(cards: Cards, exposure: float) -> np.datetime64:
     half = exposure / 2 if exposure >= 0 else 0.0
     if not np.isnat(middle) and (np.isnat(start) or abs(_seconds(middle - start)) >= half / 2):
         return middle
-    if np.isnat(start) or half > _LONGEST:
+    if np.isnat(start) or half > LONGEST:
         return _NOT_A_TIME
     return start + np.timedelta64(round(half * _NS), "ns")
 
