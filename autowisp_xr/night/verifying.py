@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 from astropy.io import fits
 
@@ -21,6 +22,7 @@ from autowisp_xr.errors import AutowispError, AutowispWarning
 from autowisp_xr.file_digests import hashed_entry
 from autowisp_xr.fits.layout import read_layout
 from autowisp_xr.frames.named_masters import NamedMasters
+from autowisp_xr.headers.fates import ROWS
 from autowisp_xr.headers.sensor_grid import area_of
 from autowisp_xr.night.compared_files import differences
 from autowisp_xr.night.sentences import sentence
@@ -35,6 +37,7 @@ from autowisp_xr.outliers.sigma_clip import SigmaClip
 from autowisp_xr.outliers.winsorized_sigma_clip import WinsorizedSigmaClip
 from autowisp_xr.provenance import UNKNOWN
 from autowisp_xr.stack import master_bias, master_dark, stack
+from autowisp_xr.steps.saturation import ceilings
 
 Steps = Sequence[Mapping[str, Any]]
 
@@ -55,6 +58,14 @@ _TYPES: Mapping[str, Callable[..., Any]] = {
     )
 }
 """What options are that a record has as fields, by their names."""
+
+
+_KINDS_NOT_REPEATED = {
+    "defects": "mask_not_repeated",
+    "open_planes": "class_not_repeated",
+    "Calibrator": "class_not_repeated",
+}
+"""Why products of other steps are not made again, by the step that only they have."""
 
 
 class CannotVerifyError(AutowispError, ValueError):
@@ -103,14 +114,14 @@ def verify(path: str) -> Verified:
     """
     record = provenance.steps_of(read_layout(path).history)
     if not record:
-        raise CannotVerifyError(sentence("unrecorded", path=path))
+        raise CannotVerifyError(_refusal(path, sentence("unrecorded")))
     with warnings.catch_warnings():
         # the user was warned when the product was made
         warnings.simplefilter("ignore", AutowispWarning)
         try:
             made = _made_again(path, record)
         except CannotVerifyError as error:
-            raise CannotVerifyError(f"{path}: {error}") from None
+            raise CannotVerifyError(_refusal(path, str(error))) from None
         with tempfile.TemporaryDirectory() as folder:
             channel = read_channel(path)
             files = frames.to_fits(made, Path(folder) / "{CLRCHNL}.fits")
@@ -123,14 +134,24 @@ def verify(path: str) -> Verified:
     return Verified(path=path, verbs=verbs, differences=tuple(found))
 
 
+def _refusal(path: str, reason: str) -> str:
+    return sentence("cannot_verify", path=path, reason=reason)
+
+
 def read_channel(path: str) -> str:
     """Return the channel that a file holds; "mono" of one without."""
-    cards = fits.Header.fromstring(read_layout(path).header, sep="\n")
-    return str(cards.get("CLRCHNL", schema.MONO))
+    return str(_cards(path).get("CLRCHNL", schema.MONO))
+
+
+def _cards(path: str) -> fits.Header:
+    return fits.Header.fromstring(read_layout(path).header, sep="\n")
 
 
 def _made_again(path: str, record: Steps) -> xr.Dataset:
     opening = [number for number, step in enumerate(record) if step.get("verb") == "open_fits"]
+    for step in record[opening[-1] if opening else 0 :]:
+        if step.get("verb") in _KINDS_NOT_REPEATED:
+            raise CannotVerifyError(sentence(_KINDS_NOT_REPEATED[step["verb"]]))
     if not opening:
         raise CannotVerifyError(sentence("not_repeated", verb=record[0].get("verb")))
     # what is before, the files that were opened have in their own histories
@@ -147,7 +168,7 @@ def _made_again(path: str, record: Steps) -> xr.Dataset:
     calibrating = next((step for step in others if step["verb"] == "calibrate"), None)
     ds = frames.open_records(scanned)
     if calibrating is not None:
-        ds = frames.open_records(scanned, camera=_camera(calibrating["options"], ds))
+        ds = frames.open_records(scanned, camera=_camera(calibrating["options"], ds, path))
     kind = str(ds["image_type"].values[0])
     if verbs in (["calibrate", "stack"], ["calibrate", "normalise", "stack"]):
         maker = {"bias": master_bias, "dark": master_dark, "flat": _master_flat}.get(kind)
@@ -182,26 +203,43 @@ def _first_of(paths: Sequence[str]) -> str:
     return paths[0] + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
 
 
-def _camera(options: Mapping[str, Any], opened: xr.Dataset) -> Camera:
+def _camera(options: Mapping[str, Any], opened: xr.Dataset, path: str) -> Camera:
     """Return the camera with which frames were calibrated, by its record."""
     unknown = [name for name in _NOT_REPEATED if options.get(name)]
     if unknown:
         raise CannotVerifyError(sentence("not_repeated", verb=f"calibrate with {unknown[0]}"))
-    channels = schema.names(opened, "channel")
-    levels = options.get("saturation")
-    if isinstance(levels, list):
-        known = dict(zip(channels, levels, strict=True))
-        levels = levels[0] if len(set(levels)) == 1 else known
     return Camera(
         channels=schema.camera_of(opened).channels,
         gain=options.get("gain"),
         read_noise=options.get("read_noise"),
-        saturation=levels,
+        saturation=_saturation(options, opened, path),
         bias_level=options.get("bias_level") or 0.0,
         image_area=_area(options.get("image_area")),
         overscan=[_area(text) for text in options.get("overscan_areas") or ()],
         leak_directions=options.get("leak_directions") or (),
     )
+
+
+def _saturation(options: Mapping[str, Any], opened: xr.Dataset, path: str) -> Any:
+    """Return the saturation of the camera, by the levels at which pixels were flagged.
+
+    Where nobody states one, these are the largest integers of the files, and the product has none.
+    """
+    channels = schema.names(opened, "channel")
+    flagged = np.array(options.get("saturation") or np.nan, np.float64)
+    flagged = np.broadcast_to(flagged, (opened.sizes["frame"], len(channels)))
+    largest = ceilings(opened)[:, None] - (options.get("bias_level") or 0.0)
+    unstated = schema.camera_of(opened).saturation is None and not ROWS["saturation"].among(
+        _cards(path)
+    )
+    if unstated and np.array_equal(flagged, largest + 0 * flagged, equal_nan=True):
+        return None
+    # the largest integer of a frame may be below what the camera states
+    levels = np.fmax.reduce(flagged, axis=0).tolist()
+    known = {
+        name: level for name, level in zip(channels, levels, strict=True) if np.isfinite(level)
+    }
+    return levels[0] if len(known) == len(levels) and len(set(levels)) == 1 else known or None
 
 
 def _area(text: str | None) -> Any:
@@ -241,6 +279,9 @@ def _master_of(
     files_of = [str(path) for path in found[place].values.reshape(-1).tolist()]
     # with what it shares of its variance with others
     master = schema.as_master(open_fits(files_of)).compute()
+    if not files:
+        # it was in memory: the product names no file of it
+        master = master.drop_vars(place)
     if provenance.identity(master) == identity:
         return master
     # that a mask was opened is a step as well
@@ -299,6 +340,7 @@ def _value(option: Any) -> Any:
 _REPEATED: Mapping[str, Callable[[xr.Dataset, Mapping[str, Any], NamedMasters], xr.Dataset]] = {
     "calibrate": _calibrate,
     "merge_channels": lambda ds, step, named: steps.merge_channels(ds),
+    "flag_cosmic_rays": lambda ds, step, named: steps.flag_cosmic_rays(ds, **step["options"]),
     "flag_cold_pixels": lambda ds, step, named: steps.flag_cold_pixels(ds, **step["options"]),
     "stack": lambda ds, step, named: stack(ds, **_stacking(step)),
 }

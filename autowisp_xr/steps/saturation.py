@@ -112,7 +112,7 @@ def saturation_threshold(
     the saturation of the camera is not saturated, and what it states is all that counts.
     """
     channels = schema.names(ds, "channel")
-    ceiling = _ceilings(ds)[:, None] - level
+    ceiling = ceilings(ds)[:, None] - level
     if camera.saturation is None:
         return np.repeat(ceiling, len(channels), axis=1)
     stated = per_channel(camera.saturation, channels, "saturation")
@@ -121,7 +121,7 @@ def saturation_threshold(
     return np.fmin(ceiling, stated)
 
 
-def _ceilings(ds: xr.Dataset) -> Floats:
+def ceilings(ds: xr.Dataset) -> Floats:
     """Return the largest value of a pixel of each frame, (frame); NaN where none is known."""
     if "ceiling" in ds.coords:
         known = np.broadcast_to(ds["ceiling"].values, (ds.sizes["frame"],)).astype(np.float64)

@@ -1,6 +1,7 @@
 """Products are made again of their records."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -53,6 +54,50 @@ def test_a_stack_of_frames_is_made_again(night, tmp_path):
     assert verify(path).verbs[-3:] == ("open_fits", "calibrate", "stack")
 
 
+@pytest.mark.parametrize("saturation", [None, 65_435.0, 50_000.0])
+def test_the_largest_integer_of_a_file_is_no_saturation_that_was_stated(
+    night, tmp_path, saturation
+):
+    camera = replace(SKY.camera, saturation=saturation, bias_level=100.0)
+    raw = aw.open_fits(sorted((night / "raw").glob("object*.fits"))[:1], camera=camera)
+    (path,) = aw.to_fits(aw.calibrate(raw, overscan=False), tmp_path / "light.fits")
+    assert ("SATURATE" in fits.getheader(path)) == (saturation is not None)
+    assert verify(path).differences == ()
+
+
+def test_a_master_that_was_in_memory_is_found_and_its_file_not_named(night, tmp_path):
+    bias = aw.master_bias(
+        aw.open_fits(sorted((night / "raw").glob("bias*.fits")), camera=SKY.camera)
+    )
+    aw.to_fits(bias, tmp_path / "bias.fits")
+    raw = aw.open_fits(sorted((night / "raw").glob("object*.fits"))[:1], camera=SKY.camera)
+    (path,) = aw.to_fits(aw.calibrate(raw, bias=bias), tmp_path / "light.fits")
+    assert verify(path).differences == ()
+
+
+def test_frames_with_flags_of_cosmic_rays_are_made_again(night, tmp_path):
+    pytest.importorskip("astroscrappy")
+    raw = aw.open_fits(sorted((night / "raw").glob("object*.fits"))[:1], camera=SKY.camera)
+    (path,) = aw.to_fits(aw.calibrate(raw, cosmic_rays=True), tmp_path / "light.fits")
+    assert verify(path).verbs[-1] == "flag_cosmic_rays"
+    assert verify(path).differences == ()
+
+
+def test_kinds_of_products_that_are_not_made_again_are_named(night, tmp_path, capsys):
+    mask = str(next((night / "out" / "masters").glob("defects*.fits")))
+    stacked = str(tmp_path / "stacked.fits")
+    frames = [str(night / "raw" / f"object-000{number}.fits") for number in (1, 2)]
+    options = ["--min-valid-frames", "2", "--min-valid-values", "2", "--outlier-threshold", "1"]
+    options += ["--stacked-master-fname", stacked]
+    assert main(["stack", *frames, *options]) == 0
+    capsys.readouterr()
+    assert main(["verify", mask, stacked]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert "it is a mask of defective pixels" in lines[0]
+    assert "it is a product as the original AutoWISP writes them" in lines[1]
+    assert lines[2:] == ["2 products: 2 cannot be verified"]
+
+
 def test_what_differs_is_named_in_pixels_and_cards(copied, capsys):
     path = light(copied)
     with fits.open(path, mode="update") as hdus:
@@ -71,14 +116,18 @@ def test_what_differs_is_named_in_pixels_and_cards(copied, capsys):
 
 
 def test_what_is_gone_or_another_is_refused_by_name(night, copied, tmp_path, capsys):
-    path = light(copied)
+    path, other = light(copied), str(next((copied / "masters").glob("bias*.fits")))
     name = fits.getheader(path)["RAWFNAME"]
     moved = tmp_path / "moved.fits"
     raw = night / "raw" / f"{name}.fits"
     shutil.move(raw, moved)
     try:
-        assert main(["verify", path]) == 1
-        assert f"{name}.fits, of which it was made, cannot be read" in capsys.readouterr().err
+        assert main(["verify", path, other]) == 1
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0].startswith(f"{path}: cannot be verified: ")
+        assert f"{name}.fits, of which it was made, cannot be read" in lines[0]
+        assert lines[1].startswith(f"{other}: made again")
+        assert lines[2] == "2 products: 1 same, 1 cannot be verified"
         fits.PrimaryHDU(np.zeros((3, 4), "i2")).writeto(raw)
         with pytest.raises(CannotVerifyError, match="is not what it was then"):
             verify(path)
