@@ -153,8 +153,8 @@ def kept(plan: Plan, what: str, limit: Limit) -> Plan:
         enough = text_of(min(plan.least + _BESIDE, 2 * plan.least))
         raise MemoryLimitError(
             f"{what} takes {enough} at least, and the memory limit is {text_of(limit.bytes)}; give "
-            f"memory_limit={enough!r} or more, or let fewer threads work "
-            "(dask.config.set(num_workers=1))"
+            f"a limit of {enough} or more, or let fewer threads work (num_workers of dask, "
+            "DASK_NUM_WORKERS=1 in the environment)"
         )
     return plan
 

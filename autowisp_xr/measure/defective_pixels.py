@@ -36,6 +36,8 @@ those whose uncertainty is wrong by a factor of 4 with 10 frames, 2.2 with 30, a
 HOT = 10.0
 """Noise of the dark by which a hot pixel is above its surroundings."""
 
+_OF_CAMERA = ("gain", "read_noise", "saturation", "amplifiers")
+
 _BAND = 2**20
 """Pixels that are looked at together, of which each takes some 100 bytes. Of fewer, more would be
 read twice: what is around a band, too."""
@@ -189,6 +191,8 @@ def defects(
     coords = {name: ((), np.array(of, np.dtypes.StringDType())) for name, of in texts.items()}
     result = xr.Dataset(variables, place.coords, attrs).assign_coords(coords)
     options |= {"allow_mismatch": sorted(allow_mismatch)}
+    # what is noisy, or unlike its surroundings, depends on them
+    options |= {name: getattr(camera, name) for name in _OF_CAMERA}
     others = {f"set {number}": one for number, (_, one) in enumerate(given[1:], 2)}
     return provenance.record(result, "defects", options, source=given[0][1], masters=others)
 

@@ -145,7 +145,7 @@ def _measured(
         sentence("measured", numbers=_numbers(measured), **numbers),
         *disagree,
         *(f"the header states {cards[name]} = {of_headers[name]:g}" for name in of_headers),
-        *([] if given.gain is None else [f"the gain {given.gain} of the camera file is used"]),
+        *([] if given.gain is None else [f"the gain {given.gain} that is given is used"]),
         *remarks,
     ]
     doubts = [

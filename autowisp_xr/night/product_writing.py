@@ -52,6 +52,8 @@ class Remarks:
     """Frames that are not good enough for the master at hand, and why."""
     again: str = ""
     """Why it is made again."""
+    there: bool = False
+    """Whether an earlier run has made it."""
     look: Callable[[xr.Dataset], Doubts] | None = None
     """Finds what is doubtful about what was made."""
     levels: Callable[[], Mapping[str, tuple[float, float]]] | None = None
@@ -171,6 +173,8 @@ class Writer:
             made = self.exporter.export_beside(marked, product, keeping)
         else:
             made = keeping(None)
+        if remarks.there or remarks.again:
+            self.report(f"  {'up to date' if remarks.there else f'made again: {remarks.again}'}")
         # that a master has good pixels is no doubt: without, it must not be used
         if self.checks or product.is_master:
             remarks.notes += _without_good_pixels(made, product)
@@ -201,6 +205,7 @@ class Writer:
                 files=tuple(files),
                 noise_known=provenance.noise_known(made),
                 again=remarks.again,
+                there=remarks.there,
                 notes=tuple(remarks.notes),
             )
         )
@@ -226,9 +231,11 @@ class Writer:
             earlier = self._earlier(product.group, identity)
             if earlier is not None:
                 renewed = self.renewed.get(product.frames.place, "")
-                remarks.again = why_again(made, earlier, lost) or renewed
+                remarks.again = why_again(made, earlier, lost, renewed)
                 # those with uncertainties take the place of those without
                 overwrite |= provenance.noise_known(made) and not provenance.noise_known(earlier)
+            whole = store.stated_identity(place, product.group) == identity
+            remarks.there = whole and not overwrite
             self.record.begin_group(product.group, identity)
         try:
             given: dict[str, Any] = {"group": product.group, "overwrite": overwrite and ours}

@@ -34,7 +34,7 @@ from autowisp_xr.night.product_writing import CAMERA, STORE, RawPlace, StoreForm
 from autowisp_xr.night.projection import projection_of
 from autowisp_xr.night.recipes import Recipes
 from autowisp_xr.night.record import Record
-from autowisp_xr.night.renewal import leftovers, settled
+from autowisp_xr.night.renewal import frames_since, leftovers, settled
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.summarised_lines import counted
 from autowisp_xr.night.summary import Summary
@@ -240,7 +240,7 @@ def reduce(
     source, target = (Path(local_path(place, _LOCAL)).expanduser() for place in (night, out))
     if source.exists() and not source.is_dir():
         raise NotADirectoryError(f"{night} is no directory; name the one that it lies in")
-    _check_room(target, overwrite)
+    _check_room(source, target, overwrite)
     making = units if isinstance(units, Make) else None
     file = Path(units).expanduser() if units is not None and not isinstance(units, Make) else None
     if file is not None:
@@ -361,8 +361,9 @@ def _known_cameras(plan: Plan, writer: Writer, camera: Camera | None) -> dict[st
         complete = camera_with_colours(of_place, camera)
         known = know_camera(of_place, complete, checks=writer.checks)
         earlier = writer.earlier_camera(place) if known.found else None
-        if earlier is not None:
-            known, why = settled(known, earlier)
+        if earlier is not None and known.camera != earlier:
+            since = frames_since(writer.record, place, of_place)
+            known, why = settled(known, earlier, complete, since)
             writer.renewed |= {place: why} if why else {}
         cameras[place] = known
         if known.curve is not None:
@@ -376,16 +377,21 @@ def _known_cameras(plan: Plan, writer: Writer, camera: Camera | None) -> dict[st
     return cameras
 
 
-def _check_room(target: Path, overwrite: bool) -> None:
+def _check_room(night: Path, target: Path, overwrite: bool) -> None:
     """Refuse a directory for the results that holds something else."""
     if target.exists() and not target.is_dir():
         raise FileExistsError(f"{target} is a file; give a directory for the results")
+    if target.resolve() == night.resolve():
+        raise FileExistsError(sentence("among_raw", path=target, other=f"{target}-reduced"))
     ours = (STORE, _SUMMARY, CAMERA, f"*/{CAMERA}")
     earlier = any(any(target.glob(name)) for name in ours)
     # a run that was killed early leaves its claim and nothing else
     full = target.exists() and any(path.name != _LOCK for path in target.iterdir())
     if full and not earlier and not overwrite:
-        raise FileExistsError(sentence("not_of_earlier_run", path=target))
+        # nothing is to be written among the frames of a night
+        holds_night = target.resolve() in night.resolve().parents
+        remedy = "" if holds_night else ", or overwrite it"
+        raise FileExistsError(sentence("not_of_earlier_run", path=target, remedy=remedy))
 
 
 def claim(target: Path, held: ExitStack, *, wait: bool = False) -> None:

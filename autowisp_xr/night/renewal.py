@@ -10,8 +10,9 @@ used any more, such as damaged ones: they are better than what could be made wit
 import math
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import xarray as xr
@@ -24,6 +25,7 @@ from autowisp_xr.fits.layout import read_layout
 from autowisp_xr.frames.names import FITS_SUFFIX
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.night.camera_words import UNITS
+from autowisp_xr.night.frame_sets import FrameSet, records_of
 from autowisp_xr.night.measured_camera import KnownCamera
 from autowisp_xr.night.record import Record
 from autowisp_xr.night.sentences import sentence
@@ -36,7 +38,9 @@ _SURE = 3.0
 """Uncertainties by which a camera measures otherwise than before."""
 
 
-def why_again(made: xr.Dataset, earlier: xr.Dataset, lost: Collection[str]) -> str:
+def why_again(
+    made: xr.Dataset, earlier: xr.Dataset, lost: Collection[str], renewed: str = ""
+) -> str:
     """State why a product is made again; "" where only the user can want that.
 
     Parameters
@@ -45,6 +49,8 @@ def why_again(made: xr.Dataset, earlier: xr.Dataset, lost: Collection[str]) -> s
         The product now, and as an earlier run has left it.
     lost
         Files that are there and cannot be used.
+    renewed
+        Why the camera is another; "" where it is not.
     """
     now, before = _origins(made), _origins(earlier)
     if not before.keys().isdisjoint(lost) or before.keys().isdisjoint(now):
@@ -72,7 +78,7 @@ def why_again(made: xr.Dataset, earlier: xr.Dataset, lost: Collection[str]) -> s
     if reasons and "frame" in made.dims:
         kept = {*provenance.frame_identities(made)} & {*provenance.frame_identities(earlier)}
         reasons.append(f"{counted(len(kept), 'frame')} kept" if kept else "none kept")
-    return ", ".join(reasons)
+    return ", ".join(reasons) or renewed
 
 
 _MASK = "mask of defects"
@@ -97,7 +103,30 @@ def _masters(ds: xr.Dataset) -> dict[str, Any]:
 # ---------------------------------------------------------------------- what was measured
 
 
-def settled(known: KnownCamera, earlier: Camera) -> tuple[KnownCamera, str]:
+Frames: TypeAlias = Literal["others", "same", "changed"]
+"""How the frames of a setup are to those of an earlier run: "others" have none in common."""
+
+
+def frames_since(record: Record, place: str, sets: Sequence[FrameSet]) -> Frames:
+    """Compare the frames of a setup with those of the results that an earlier run has left of it.
+
+    Where it has left none, nothing is in the way, as after a change.
+    """
+    before: dict[str, Any] = {}
+    for group in record.groups:
+        if not place or group.startswith(f"{place}/"):
+            with suppress(AutowispError, OSError):
+                before |= _origins(recipes.outline(record.store, group=group))
+    entries = [provenance.file_entry(one.path) for one in records_of(sets)]
+    now = {one["path"]: (one["size"], one["changed"]) for one in entries}
+    if before and before.keys().isdisjoint(now):
+        return "others"
+    return "same" if before == now else "changed"
+
+
+def settled(
+    known: KnownCamera, earlier: Camera, stated: Camera | None = None, frames: Frames = "changed"
+) -> tuple[KnownCamera, str]:
     """Let a camera stay what an earlier run has measured, as long as that holds.
 
     Parameters
@@ -106,14 +135,20 @@ def settled(known: KnownCamera, earlier: Camera) -> tuple[KnownCamera, str]:
         What is measured now.
     earlier
         What the earlier run found.
+    stated
+        What the user states of it.
+    frames
+        How the frames are to those of the earlier run.
 
     Returns
     -------
-    The camera, and why it is another than before; "" where it is not, or where other facts differ
-    than those that are measured.
+    The camera, and why it is another than before by what is measured in other frames; "" where it
+    is not, where other facts differ, or where it is for the user to choose.
     """
     new = known.camera
     if new is None or new == earlier or _unmeasured(new) != _unmeasured(earlier):
+        return known, ""
+    if frames == "others" or _is_restated(stated, earlier):
         return known, ""
     lines, apart = [], new.saturation != earlier.saturation
     for name in ("gain", "read_noise"):
@@ -128,6 +163,9 @@ def settled(known: KnownCamera, earlier: Camera) -> tuple[KnownCamera, str]:
             sentence("measured_before", now=float(ours[at]), before=float(before[at]), **values)
         )
     line = "; ".join(lines)
+    if apart and frames == "same":
+        # what the user stated then is left out now
+        return known, ""
     if apart:
         return known._replace(notes=(*known.notes, sentence("camera_changed", line=line))), line
     note = sentence("camera_stays", line=line)
@@ -135,6 +173,16 @@ def settled(known: KnownCamera, earlier: Camera) -> tuple[KnownCamera, str]:
 
 
 _MEASURED = ("gain", "read_noise", "saturation", "amplifiers")
+
+
+def _is_restated(stated: Camera | None, earlier: Camera) -> bool:
+    """Whether the user states something else than an earlier run went by."""
+    if stated is None:
+        return False
+    pairs = [(stated.saturation, earlier.saturation)]
+    for name in ("gain", "read_noise"):
+        pairs += zip(_numbers(stated, name), _numbers(earlier, name), strict=False)
+    return any(ours is not None and ours != before for ours, before in pairs)
 
 
 def _unmeasured(camera: Camera) -> dict[str, Any]:

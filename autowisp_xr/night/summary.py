@@ -54,6 +54,8 @@ class Made(Product):
     """Whether it has uncertainties."""
     again: str = ""
     """Why it was made again in place of what an earlier run had left; "" where it was not."""
+    there: bool = False
+    """Whether an earlier run had made it, and it is left as it was."""
     notes: tuple[str, ...] = ()
     """What may be wrong begins with "DOUBT: " or "WARNING: "."""
 
@@ -196,6 +198,8 @@ class Summary:
             parts.append(f"corrected by: {', '.join(made.masters.values())}")
         if made.again:
             parts.append(f"made again: {made.again}")
+        elif made.there:
+            parts.append("up to date")
         for why, kinds in by_reason(made.missing).items():
             parts.append(f"no {', '.join(kinds)} ({why})")
         parts += [f"not by {line}" for line in made.against]

@@ -10,7 +10,7 @@ import xarray as xr
 from astropy.io import fits
 
 import autowisp_xr as aw
-from autowisp_xr import Camera
+from autowisp_xr import Camera, simulate
 from autowisp_xr.night.measured_camera import KnownCamera
 from autowisp_xr.night.renewal import settled
 from autowisp_xr.store import growing
@@ -221,6 +221,40 @@ def test_a_gain_without_an_uncertainty_or_another_camera_is_what_it_is_now():
     for camera in (Camera(gain=1.51, read_noise=6.0), Camera(gain=1.5, read_noise=6, name="b")):
         assert settled(KnownCamera(camera), earlier)[0].camera == camera
     assert settled(KnownCamera(earlier), earlier) == (KnownCamera(earlier), "")
+
+
+@pytest.mark.parametrize(
+    ("stated", "since"),
+    [(None, "others"), (None, "same"), (Camera(gain=1.7), "changed")],
+)
+def test_a_camera_renews_results_of_changed_frames_only_and_not_by_what_the_user_states(
+    stated, since
+):
+    now = KnownCamera(Camera(gain=1.7, read_noise=6.0), errors={"gain": [0.01]})
+    earlier = Camera(gain=1.5, read_noise=6.0)
+    assert settled(now, earlier, stated, since) == (now, "")
+    assert settled(now, earlier, Camera(), "changed")[1]
+
+
+def test_another_gain_or_another_night_replaces_nothing_unasked(sky, write_night, tmp_path):
+    other = simulate.Night(shape=sky.shape, seed=6, gain=1.8, full_well=30_000, overscan=16)
+    areas = {"overscan": sky.camera.overscan, "image_area": sky.camera.image_area}
+    first, second = (
+        write_night(one.bias(4), one.flat(4), folder=name)
+        for name, one in (("first", sky), ("second", other))
+    )
+    out = tmp_path / "out"
+    assert reduce(first, out, camera=Camera(**areas)).failed == {}
+    left, text = files(out), (out / "camera.toml").read_text()
+    for night, stated in ((first, {"gain": 0.7}), (second, {})):
+        summary = reduce(night, out, camera=Camera(**areas, **stated))
+        assert "overwrite it" in next(iter(summary.failed.values()))
+        assert (summary.made, summary.exit_status) == ([], 1)
+        assert not any("is not what the earlier" in note for note in summary.notes)
+    assert (files(out), (out / "camera.toml").read_text()) == (left, text)
+    again = reduce(first, out, camera=Camera(**areas))
+    assert [made.there for made in again.made] == [True, True]
+    assert "; up to date" in str(again)
 
 
 def test_one_flat_more_does_not_change_the_camera_that_was_measured(sky, write_night, tmp_path):

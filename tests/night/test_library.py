@@ -229,7 +229,7 @@ def test_reducing_the_other_night_again_changes_nothing_here(sky, tmp_path, writ
     once = reduce(then, out, camera=sky.camera, masters=lib)
     reduce(first, lib, camera=sky.camera)
     again = reduce(then, out, camera=sky.camera, masters=lib)
-    assert str(again) == str(once)
+    assert str(again).replace("; up to date", "") == str(once)
     assert again.failed == {}
 
 

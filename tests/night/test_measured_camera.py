@@ -58,7 +58,7 @@ def test_what_the_user_states_is_not_overruled(silent, sky, tmp_path):
     summary = reduce(silent, tmp_path / "out", camera=areas(sky, gain=0.7))
     note, line = summary.notes
     assert line.startswith("the camera: gain ")
-    assert "the gain 0.7 of the camera file is used" in note
+    assert "the gain 0.7 that is given is used" in note
     science = aw.open_zarr(tmp_path / "out" / "night.zarr", group="calibrated/V_60s")
     assert science.autowisp.camera.gain == 0.7
     read_noise_adu = sky.camera.read_noise / sky.camera.gain
