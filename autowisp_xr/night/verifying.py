@@ -61,9 +61,9 @@ _TYPES: Mapping[str, Callable[..., Any]] = {
 
 
 _KINDS_NOT_REPEATED = {
-    "defects": "mask_not_repeated",
-    "open_planes": "class_not_repeated",
-    "Calibrator": "class_not_repeated",
+    "defects": sentence("mask_not_repeated"),
+    "open_planes": sentence("class_not_repeated"),
+    "Calibrator": sentence("class_not_repeated"),
 }
 """Why products of other steps are not made again, by the step that only they have."""
 
@@ -151,7 +151,7 @@ def _made_again(path: str, record: Steps) -> xr.Dataset:
     opening = [number for number, step in enumerate(record) if step.get("verb") == "open_fits"]
     for step in record[opening[-1] if opening else 0 :]:
         if step.get("verb") in _KINDS_NOT_REPEATED:
-            raise CannotVerifyError(sentence(_KINDS_NOT_REPEATED[step["verb"]]))
+            raise CannotVerifyError(_KINDS_NOT_REPEATED[step["verb"]])
     if not opening:
         raise CannotVerifyError(sentence("not_repeated", verb=record[0].get("verb")))
     # what is before, the files that were opened have in their own histories
