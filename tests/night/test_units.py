@@ -15,7 +15,10 @@ from autowisp_xr.night.units import UnitError
 from tests.night.kills import Killer, differences, products
 from tests.night.reducing import files, reduce
 
-_OF_THE_RUN = tuple(f"night.zarr/{name}/" for name in ("manifest", "products", "summary"))
+_OF_THE_RUN = (
+    "summary.txt",
+    *(f"night.zarr/{name}/" for name in ("manifest", "products", "summary")),
+)
 
 
 @pytest.fixture
