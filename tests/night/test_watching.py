@@ -28,6 +28,14 @@ class Camera:
         self.steps.pop(0)()
 
 
+@pytest.fixture(autouse=True)
+def interruptible():
+    """Ctrl-C interrupts, also where the tests were started in the background of a shell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def shots(tmp_path, sky):
     for frames in (sky.bias(2), sky.objects(5)):
