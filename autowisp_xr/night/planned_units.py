@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,12 @@ from autowisp_xr.frame_records import digest
 from autowisp_xr.night.plan import Plan, Product
 from autowisp_xr.night.product_writing import STORE
 from autowisp_xr.night.units import Export, Make, ranges
+
+_OF_THE_RUN = {"scheduler", "workers", "units", "report", "prune"}
+"""Options of ``reduce`` that are no matter of a unit."""
+
+_PLACES = {"masters", "defects", "skip"}
+"""Those that name files."""
 
 
 def planned_units(
@@ -23,10 +30,11 @@ def planned_units(
     night, out
         As for :func:`~autowisp_xr.reduce`: absolute, for units are carried out anywhere.
     options
-        Its other options, for all of them.
+        Its other options that are not the usual ones.
     fits
         Whether calibrated frames are written to files.
     """
+    options = _anywhere(options)
     needs: dict[str, tuple[str, ...]] = {}
     makes, exports = [], []
     for product in plan.products:
@@ -53,6 +61,18 @@ def planned_units(
                 for of_frames in ranges(len(product.frames.records), 1)
             ]
     return [*makes, *exports]
+
+
+def _anywhere(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options of ``reduce`` as other processes take them, in other directories."""
+    found = {name: one for name, one in options.items() if name not in _OF_THE_RUN}
+    for name in _PLACES & found.keys():
+        given = found[name]
+        paths = [given] if isinstance(given, str | PathLike) else list(given)
+        found[name] = [one if one == "none" else os.path.abspath(one) for one in paths]
+    if found.get("defects") == ["none"]:
+        found["defects"] = "none"
+    return found
 
 
 def _frames(product: Product) -> str:

@@ -270,7 +270,7 @@ def reduce(
             summary.notes.append(sentence("no_checks"))
         if file is not None:
             places = (os.path.abspath(source), os.path.abspath(target))
-            planned = planned_units(plan, *places, _for_units(unusual), fits=fits)
+            planned = planned_units(plan, *places, unusual, fits=fits)
             write_units(file, planned)
             values = {"number": counted(len(planned), "unit"), "path": file}
             return replace(summary, left=sentence("units_left", **values))
@@ -342,18 +342,6 @@ def _look_for_leftovers(writer: Writer, prune: bool) -> None:
     remove_unused_inputs(writer.record.store)
 
 
-def _for_units(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options of ``reduce`` as other processes take them, in other directories."""
-    found = {name: one for name, one in options.items() if name not in _OF_THE_RUN}
-    for name in _PLACES & found.keys():
-        given = found[name]
-        paths = [given] if isinstance(given, str | PathLike) else list(given)
-        found[name] = [one if one == "none" else os.path.abspath(one) for one in paths]
-    if found.get("defects") == ["none"]:
-        found["defects"] = "none"
-    return found
-
-
 def _known_cameras(plan: Plan, writer: Writer, camera: Camera | None) -> dict[str, KnownCamera]:
     """Return the camera of each setup by its place, measured where its noise is not known."""
     cameras: dict[str, KnownCamera] = {}
@@ -409,5 +397,3 @@ def claim(target: Path, held: ExitStack, *, wait: bool = False) -> None:
 
 
 _USUAL: dict[str, Any] = reduce.__kwdefaults__ or {}
-_OF_THE_RUN = {"scheduler", "workers", "units", "report", "prune"}
-_PLACES = {"masters", "defects", "skip"}

@@ -191,7 +191,7 @@ def test_flats_of_another_shape_are_reported(site):
     site.night(flat={"becomes": lambda p, i: (p - OFFSET) * slope ** (i == 2) + OFFSET})
     summary, doubts = site.reduce()
     (line,) = doubts
-    assert re.search(r"1 of 5 frames \(flat2\) are of another shape .* by up to [\d.]+ % from", line)
+    assert re.search(r"1 of 5 frames \(flat2\) are of another shape .* up to [\d.]+ % from", line)
     assert line in comments(made_of(summary, "masters/flat").files[0])
 
 
