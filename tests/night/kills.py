@@ -30,7 +30,8 @@ import autowisp_xr as aw
 from autowisp_xr import provenance, simulate
 from autowisp_xr.fits.layout import read_layout
 
-_DATED = {"time", "changed", "sha256", "sha256_before", "began", "ended", "command"}
+_DATED = {"time", "changed", "sha256", "sha256_before", "began", "ended", "command", "there"}
+_RESUMED = "; up to date"
 _DATED_CARDS = {"CHECKSUM", "HISTORY", "BIASSHA", "DARKSHA", "FLATSHA"}
 _SETTLED = 3600
 """Seconds since which the raw files have not changed: the run knows them then by their times."""
@@ -41,7 +42,7 @@ SKY = simulate.Night(shape=(40, 56), seed=5, gain=0.6, full_well=30_000, oversca
 
 
 def products(out: Path) -> dict[str, Any]:
-    """Return all that a run has made, by its place, without times."""
+    """Return all that a run has made, by its place, without what belongs to a run."""
     paths = sorted(path for path in out.rglob("*") if path.is_file())
     return {path.relative_to(out).as_posix(): _content(path) for path in paths}
 
@@ -50,7 +51,7 @@ def _content(path: Path) -> Any:
     if path.name == "zarr.json":
         return _undated(json.loads(path.read_bytes()))
     if path.suffix != ".fits":
-        return path.read_bytes()
+        return path.read_bytes().replace(_RESUMED.encode(), b"")
     with fits.open(path) as hdus:
         cards = [card for hdu in hdus for card in hdu.header.cards]
         return (
@@ -67,7 +68,9 @@ def _undated(found: Any) -> Any:
             found = json.loads(found)
     if isinstance(found, dict):
         return {name: _undated(one) for name, one in found.items() if name not in _DATED}
-    return [_undated(one) for one in found] if isinstance(found, list) else found
+    if isinstance(found, list):
+        return [_undated(one) for one in found]
+    return found.replace(_RESUMED, "") if isinstance(found, str) else found
 
 
 def differences(found: dict[str, Any], wanted: dict[str, Any]) -> Iterator[str]:
