@@ -213,7 +213,7 @@ def test_a_measured_gain_stays_as_long_as_it_holds(gain, stays):
     assert found.camera == (earlier if stays else now.camera)
     assert bool(why) != stays
     off = (gain - 1.5) / 0.01
-    assert f"gain {gain:.4g} e/ADU, 1.5 before (by {off:.1f} uncertainties)" in found.notes[-1]
+    assert f"gain {gain:.4g} e/ADU, 1.5 before ({off:.1f} sigma)" in found.notes[-1]
 
 
 def test_a_gain_without_an_uncertainty_or_another_camera_is_what_it_is_now():
