@@ -135,7 +135,7 @@ def test_a_limit_is_read_as_people_write_it(monkeypatch):
 
 def test_a_limit_that_is_too_small_states_what_it_takes():
     plan = planner.whole_frames(Frames(number=2, **LARGE, **RAW), GB, 2)
-    with pytest.raises(MemoryLimitError, match=r"takes 1\.5GB at least, .* 1GB; give memory_limit"):
+    with pytest.raises(MemoryLimitError, match=r"takes 1\.5GB at least, .* 1GB; give a limit"):
         memory_limit.kept(plan, "a whole frame", memory_limit.Limit(GB, True))
     # buffers have their share, of a small limit half
     assert memory_limit.Limit(GB, True).for_work == 8 * 10**8
