@@ -124,7 +124,7 @@ def content_of(
         Values of the HISTORY cards that go along.
     exact
         Whether the error is stored in float64, so that its square, in float32, is the variance
-        again, whatever the type of the image. It stands behind the image then, else at the end.
+        again, whatever the type of the image.
     tiles
         Whether to compress tile by tile, behind an empty primary HDU.
     quantize
@@ -151,8 +151,8 @@ def content_of(
             for remark in remarks:
                 own.add_comment(remark)
             others.append(NewHdu(own, planes[name], planes[name].dtype))
-    # Siril takes images of one size and type that follow each other for frames of a sequence
-    hdus += [*errors, *others] if exact else [*others, *errors]
+    # of a mosaic, Siril takes images of one size and type that follow each other for a sequence
+    hdus += [*others, *errors] if "BAYERPAT" in header else [*errors, *others]
     if tiles:
         return partial(write_tiled, planes=hdus, quantize=quantize)
     return partial(write_plain, planes=hdus, rows=rows)
