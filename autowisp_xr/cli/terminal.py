@@ -44,7 +44,12 @@ def show(summary: "Summary", console: "Console | None") -> None:
             style = _VERDICTS[3 if "doubtful" in line else summary.exit_status]
         indent = " " * (len(line) - len(line.lstrip())) + _INDENT
         folded = textwrap.wrap(
-            line, console.width, subsequent_indent=indent, break_long_words=False
+            line,
+            console.width,
+            subsequent_indent=indent,
+            # paths and options are to be copied
+            break_long_words=False,
+            break_on_hyphens=False,
         )
         for part in folded or [""]:
             console.print(part, style=style, markup=False, highlight=False, soft_wrap=True)

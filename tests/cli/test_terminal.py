@@ -31,7 +31,7 @@ def shown(summary):
 def test_a_line_is_as_wide_as_the_terminal_and_goes_on_indented(summary):
     lines = shown(summary).splitlines()
     plain = [line.partition("\x1b[0m")[0] for line in lines]
-    assert max(map(len, plain)) < 75
+    assert all(len(line) < 75 or " " not in line.strip() for line in plain)
     number = next(i for i, line in enumerate(lines) if line.startswith("Night "))
     assert lines[number + 1].startswith("    ")
     words = " ".join(shown(summary).split())
