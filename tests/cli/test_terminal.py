@@ -32,7 +32,7 @@ def test_a_line_is_as_wide_as_the_terminal_and_goes_on_indented(summary):
     lines = shown(summary).splitlines()
     plain = [line.partition("\x1b[0m")[0] for line in lines]
     assert all(len(line) < 75 or " " not in line.strip() for line in plain)
-    number = next(i for i, line in enumerate(lines) if line.startswith("Night "))
+    number = next(i for i, line in enumerate(lines) if line.startswith("Night"))
     assert lines[number + 1].startswith("    ")
     words = " ".join(shown(summary).split())
     for color in ("\x1b[0m", GREEN, YELLOW, "\x1b[1;33m", RED):
