@@ -106,7 +106,7 @@ class DefectMasks:
             made = self._of_others(place)
         else:
             made = self.writer.attempt(product, partial(self._measured, place))
-        self._known[place] = [] if made is None else [made[["mask"]].compute()]
+        self._known[place] = [] if made is None else [_alone(made)]
         if product is not None:
             # the mask alone is used
             recipes.put_away(self.writer.target / STORE, product.group)
@@ -146,6 +146,11 @@ class DefectMasks:
         text, used = described(found)
         remarks.notes.append(f"{text}; found in {used}")
         return found
+
+
+def _alone(defects: xr.Dataset) -> xr.Dataset:
+    """Return the mask in memory, which is the same wherever the results lie."""
+    return defects[["mask"]].drop_vars(["path", "header"], errors="ignore").compute()
 
 
 def _product(place: str, sets: Sequence[FrameSet]) -> Product | None:

@@ -87,8 +87,8 @@ class Writer:
     """As ``store`` there."""
     link: bool = False
     """Whether ``raw`` is "link"."""
-    renewed: dict[str, str] = field(default_factory=dict)
-    """By the place of a setup, why its camera is another than in an earlier run."""
+    attempted: set[str] = field(default_factory=set)
+    """The groups of all that was to be made, whether or not it was."""
     kept: bool = False
     """Whether results of another run are in the way, and stay."""
 
@@ -98,6 +98,7 @@ class Writer:
         Where frames turn out to be damaged, it is made again of the others.
         """
         records: Sequence[FileRecord] = product.frames.records
+        self.attempted.add(product.group)
         self.report(f"{product.what}: {counted(len(records), 'frame')}")
         good, overwrite, number = records, self.overwrite, 0
         while good and number != len(good):
@@ -130,7 +131,7 @@ class Writer:
         text = lines + camera.to_toml()
         there = path.read_text(encoding="utf-8", errors="replace") if path.exists() else None
         # that of another run goes with its results, which are not replaced either
-        free = self.overwrite or there is None or place in self.renewed
+        free = self.overwrite or there is None or place in self.record.renewals
         if there != text and not (free and self.write_text(path, text)):
             self.summary.notes.append(sentence("camera_kept", path=path))
 
@@ -230,7 +231,7 @@ class Writer:
         if ours:
             earlier = self._earlier(product.group, identity)
             if earlier is not None:
-                renewed = self.renewed.get(product.frames.place, "")
+                renewed = self.record.renewals.get(product.frames.place, "")
                 remarks.again = why_again(made, earlier, lost, renewed)
                 # those with uncertainties take the place of those without
                 overwrite |= provenance.noise_known(made) and not provenance.noise_known(earlier)

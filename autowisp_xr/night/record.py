@@ -35,6 +35,8 @@ _GROUP = "products"
 _BEGUN = "begun"
 """In what is known of a file: the identity of what it is to hold, until that is written."""
 
+_RENEWALS = "renewals"
+
 _SETS = "sets"
 """In the record: what units have made, by its group."""
 
@@ -67,13 +69,16 @@ class Record:
         self._seen: set[str] = set()
         self._receipts: list[str] = []
         self._sets: dict[str, Any] = {}
+        self.renewals: dict[str, str] = {}
+        """By the place of a setup, why its camera is another than that of results which are being
+        made again: a run that is killed leaves that to the next."""
         self._saved = -_PAUSE
         if store.exists() and not (store / "zarr.json").exists() and any(store.iterdir()):
             raise FileExistsError(sentence("no_store", path=store))
         if (store / _GROUP / "zarr.json").exists():
             kept: Any = zarr.open_group(store, path=_GROUP, mode="r").attrs.asdict()
             self._files, self._groups = kept["files"], kept["groups"]
-            self._sets = kept.get(_SETS, {})
+            self._sets, self.renewals = kept.get(_SETS, {}), kept.get(_RENEWALS, {})
             self.collect()
 
     @property
@@ -194,6 +199,7 @@ class Record:
         group = zarr.open_group(self.store, mode="a", zarr_format=3).require_group(_GROUP)
         parts: dict[str, Any] = {"files": self._files, "groups": self._groups}
         parts |= {_SETS: self._sets} if self._sets else {}
+        parts |= {_RENEWALS: self.renewals} if self.renewals else {}
         group.attrs.put(parts)
         for name in self._receipts:
             # somebody else may have carried out the same unit since

@@ -27,14 +27,14 @@ from autowisp_xr.matching import Matching
 from autowisp_xr.night.defect_masks import DefectMasks, DefectsChoice, read_masks
 from autowisp_xr.night.engines import workers_of
 from autowisp_xr.night.exporting import Exporter
-from autowisp_xr.night.measured_camera import KnownCamera, know_camera
-from autowisp_xr.night.plan import Plan, by_setup, camera_with_colours, plan_night
+from autowisp_xr.night.known_cameras import known_cameras
+from autowisp_xr.night.plan import Plan, by_setup, plan_night
 from autowisp_xr.night.planned_units import planned_units
 from autowisp_xr.night.product_writing import CAMERA, STORE, RawPlace, StoreForm, Writer
 from autowisp_xr.night.projection import projection_of
 from autowisp_xr.night.recipes import Recipes
 from autowisp_xr.night.record import Record
-from autowisp_xr.night.renewal import frames_since, leftovers, settled
+from autowisp_xr.night.renewal import leftovers
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.summarised_lines import counted
 from autowisp_xr.night.summary import Summary
@@ -281,7 +281,7 @@ def reduce(
         exporter = Exporter(target, record, cfa, checks, client, making)
         form: dict[str, Any] = {"form": store, "link": raw == "link"}
         writer = Writer(target, overwrite, summary, report, record, exporter, checks, fits, **form)
-        known = _known_cameras(plan, writer, camera)
+        known = known_cameras(plan, writer, camera)
         cameras = {place: one.camera for place, one in known.items()}
         nominal = {place: one.library for place, one in known.items()}
         found = DefectMasks(masks, by_setup(plan.sets), cameras, writer)
@@ -290,6 +290,9 @@ def reduce(
         if making is not None:
             return summary
         summary.notes += summary.plan.doubts
+        if record.renewals and not summary.failed:
+            record.renewals.clear()
+            record.save()
         _look_for_leftovers(writer, prune)
         if writer.kept and (target / _SUMMARY).exists():
             report(sentence("summary_kept", path=target / _SUMMARY))
@@ -330,9 +333,8 @@ def _execute(plan: Plan, writer: Writer, recipes: Recipes) -> None:
 def _look_for_leftovers(writer: Writer, prune: bool) -> None:
     """List, or remove, results of earlier runs of which the frames are gone, or in other sets."""
     summary = writer.summary
-    made = (*summary.made, *summary.masks)
-    used = {path for one in made for path in one.inputs}
-    planned = {one.group for one in (*summary.plan.products, *made)}
+    used = {path for one in (*summary.made, *summary.masks) for path in one.inputs}
+    planned = {one.group for one in summary.plan.products} | writer.attempted
     found = leftovers(writer.record, used, planned)
     summary.leftovers = (*found.files, *found.groups)
     if summary.leftovers:
@@ -340,29 +342,6 @@ def _look_for_leftovers(writer: Writer, prune: bool) -> None:
         if prune:
             found.remove(writer.record)
     remove_unused_inputs(writer.record.store)
-
-
-def _known_cameras(plan: Plan, writer: Writer, camera: Camera | None) -> dict[str, KnownCamera]:
-    """Return the camera of each setup by its place, measured where its noise is not known."""
-    cameras: dict[str, KnownCamera] = {}
-    for place, of_place in by_setup(plan.sets).items():
-        complete = camera_with_colours(of_place, camera)
-        known = know_camera(of_place, complete, checks=writer.checks)
-        earlier = writer.earlier_camera(place) if known.found else None
-        if earlier is not None and known.camera != earlier:
-            since = frames_since(writer.record, place, of_place)
-            known, why = settled(known, earlier, complete, since)
-            writer.renewed |= {place: why} if why else {}
-        cameras[place] = known
-        if known.curve is not None:
-            writer.summary.curves[place] = known.curve
-        for note in known.notes:
-            line = f"{place}: {note}" if place else note
-            writer.report(line)
-            writer.summary.notes.append(line)
-        if known.found and known.camera not in (None, earlier):
-            writer.write_camera(place, known.camera, " ".join(known.found))
-    return cameras
 
 
 def _check_room(night: Path, target: Path, overwrite: bool) -> None:

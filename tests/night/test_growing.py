@@ -11,7 +11,10 @@ from astropy.io import fits
 
 import autowisp_xr as aw
 from autowisp_xr import Camera, simulate
+from autowisp_xr.night.defect_masks import DefectMasks
 from autowisp_xr.night.measured_camera import KnownCamera
+from autowisp_xr.night.product_writing import Writer
+from autowisp_xr.night.record import Record
 from autowisp_xr.night.renewal import settled
 from autowisp_xr.store import growing
 from tests.night.reducing import reduce
@@ -255,6 +258,49 @@ def test_another_gain_or_another_night_replaces_nothing_unasked(sky, write_night
     again = reduce(first, out, camera=Camera(**areas))
     assert [made.there for made in again.made] == [True, True]
     assert "; up to date" in str(again)
+
+
+def test_a_run_that_is_ended_while_a_measured_camera_renews_results_is_taken_up(
+    sky, write_night, tmp_path, monkeypatch
+):
+    other = simulate.Night(shape=sky.shape, seed=5, gain=0.4, full_well=30_000, overscan=16)
+    unknown = Camera(overscan=sky.camera.overscan, image_area=sky.camera.image_area)
+    folder = write_night(sky.bias(4), sky.flat(4), sky.objects(1))
+    assert reduce(folder, tmp_path / "out", camera=unknown).failed == {}
+    write_night(other.flat(6, start=11))
+
+    def end(self, product, recipe):
+        if not product.is_master:
+            raise KeyboardInterrupt
+        return attempt(self, product, recipe)
+
+    attempt = Writer.attempt
+    monkeypatch.setattr(Writer, "attempt", end)
+    with pytest.raises(KeyboardInterrupt):
+        reduce(folder, tmp_path / "out", camera=unknown)
+    monkeypatch.setattr(Writer, "attempt", attempt)
+    summary = reduce(folder, tmp_path / "out", camera=unknown)
+    assert summary.failed == {}
+    assert [made.what.split(" ")[0] for made in summary.made if made.again] == ["calibrated"]
+    # from then on another camera is a choice of the user again
+    record = Record(tmp_path / "out", tmp_path / "out" / "night.zarr")
+    assert record.renewals == {}
+
+
+def test_results_that_could_not_be_made_again_are_no_leftovers(
+    sky, write_night, tmp_path, monkeypatch
+):
+    folder, out = write_night(sky.bias(3), sky.dark(3), sky.objects(1)), tmp_path / "out"
+    reduce(folder, out, camera=sky.camera, defects=None)
+
+    def fail(*_):
+        raise aw.BadImageError("a dark cannot be read")
+
+    monkeypatch.setattr(DefectMasks, "_measured", fail)
+    summary = reduce(folder, out, camera=sky.camera, defects=None, prune=True)
+    assert any("a dark cannot be read" in note for note in summary.notes)
+    assert summary.leftovers == ()
+    assert (out / "masters" / "defects.fits").exists()
 
 
 def test_one_flat_more_does_not_change_the_camera_that_was_measured(sky, write_night, tmp_path):
