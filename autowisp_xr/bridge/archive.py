@@ -34,9 +34,6 @@ from autowisp_xr.bridge.planner import Frames
 _SECONDS_A_TASK = 1e-3
 """Of the scheduler of dask.distributed, as its documentation states."""
 
-_STACKED = 9
-"""Bytes of a pixel of image, variance and mask."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Prices:
@@ -109,7 +106,7 @@ def projected(archive: Archive, prices: Prices | None = None) -> Projection:
     prices = prices or Prices()
     number, pixels = archive.frames, archive.height * archive.width
     raw = Frames(
-        number=number, height=archive.height, width=archive.width, read=2, made=9, common=0
+        number=number, height=archive.height, width=archive.width, read=2, made=planner.CALIBRATED
     )
     chunk = planner.chunk_rows(archive.height, archive.width, 2)
     shard = planner.shard_rows(archive.height, archive.width, 2, chunk)
@@ -124,7 +121,7 @@ def projected(archive: Archive, prices: Prices | None = None) -> Projection:
     stored = round(2 * pixels * number * archive.compressed)
     hours = pixels * number / archive.pixels_a_second / 3600
     requests = writes * prices.thousand_writes + reads * prices.thousand_reads
-    stack = replace(raw, made=_STACKED)
+    stack = replace(raw, made=planner.CALIBRATED)
     return Projection(
         sets=sets,
         raw_bytes=2 * pixels * number,

@@ -15,6 +15,9 @@ CHUNK_BYTES = 2**19
 SHARD_BYTES = 2**25
 """Bytes of a plane of one frame, at most, that are one object of a store, and written at once."""
 
+CALIBRATED = 9
+"""Bytes of a pixel of image, variance and mask, or of image, error and mask in files."""
+
 COPIES = 2
 """How often planes that are made are in memory."""
 

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from string import Formatter
 from typing import Any
 
-from autowisp_xr.cli.reporting import Progress
+from autowisp_xr.cli.log import Progress
 from autowisp_xr.cli.values import OptionError
 
 _AT_A_TIME = 2

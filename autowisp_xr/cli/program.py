@@ -21,9 +21,9 @@ from autowisp_xr.cli import (
     units,
     verify,
 )
+from autowisp_xr.cli.log import in_options, reporting
 from autowisp_xr.cli.options import Command, commands
 from autowisp_xr.cli.parser import program
-from autowisp_xr.cli.reporting import in_options, reporting
 from autowisp_xr.cli.settings import resolve
 from autowisp_xr.errors import AutowispError
 

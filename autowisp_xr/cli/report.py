@@ -8,7 +8,7 @@ from autowisp_xr.cli.loading import load
 
 def run(options: Namespace) -> int:
     """Write the page about results, and previews if they are wanted."""
-    load("dask.array", "autowisp_xr.night.recorded")
+    load("dask.array", "autowisp_xr.night.reduced_night")
     from autowisp_xr import report
 
     print(f"wrote {report(options.out, previews=options.previews or None)}")

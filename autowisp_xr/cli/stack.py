@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from autowisp_xr.cli.loading import load, loading
-from autowisp_xr.cli.reporting import print_list
+from autowisp_xr.cli.log import print_list
 from autowisp_xr.cli.values import OptionError
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from argparse import Namespace
 from collections import Counter
 
 from autowisp_xr.cli.loading import load
-from autowisp_xr.cli.reporting import in_options
+from autowisp_xr.cli.log import in_options
 from autowisp_xr.errors import AutowispError
 
 _STATUS = {"differs": 3, "cannot be verified": 1, "same": 0}

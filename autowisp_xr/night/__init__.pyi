@@ -15,7 +15,7 @@ from .plan import Product as Product
 from .plan import plan_night as plan_night
 from .projection import Projection as Projection
 from .projection import project as project
-from .recorded import Recorded as Recorded
+from .reduced_night import ReducedNight as ReducedNight
 from .reduction import reduce as reduce
 from .running import run as run
 from .summary import Made as Made

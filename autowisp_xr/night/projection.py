@@ -14,9 +14,6 @@ from autowisp_xr.night.plan import Plan, Product, plan_night
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.summarised_lines import counted
 
-_CALIBRATED = 9
-"""Bytes of a pixel of image, error and mask."""
-
 _MASTER = 19
 """Bytes of a pixel of a master, with its count and what frames share, at most."""
 
@@ -123,7 +120,15 @@ def project(
     Returns
     -------
     What would be made, with sizes in bytes, the peak of memory, and seconds; as text a line for
-    each product. What the night's own pixels decide (gain, clouds, damaged frames) is not in it.
+    each product. What the night's own pixels decide (gain, clouds, damaged frames) is not in it,
+    nor is the mask of defects that is found in them.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such directory, or no frame in it.
+    ValueError
+        If ``types`` names a type that there is not, or ``memory_limit`` is no size.
     """
     target = Path(out).expanduser()
     plan = plan_night(night, **planning, skip=[target], report=report)
@@ -155,7 +160,7 @@ def _part(product: Product, *, form: str, link: bool, fits: bool) -> Part:
         height=height,
         width=width,
         read=_READ,
-        made=_CALIBRATED,
+        made=planner.CALIBRATED,
         common=Archive.common if product.masters else 0,
     )
     limit = in_force().for_work
@@ -164,8 +169,8 @@ def _part(product: Product, *, form: str, link: bool, fits: bool) -> Part:
         return Part(product, _MASTER * pixels, _MASTER * pixels, peak)
     peak = planner.parts(frames, limit, workers()).peak
     raw = 0 if link else round(_READ * Archive.compressed * pixels * number)
-    stored = raw if form == "recipe" else _CALIBRATED * pixels * number
-    return Part(product, _CALIBRATED * pixels * number if fits else 0, stored, peak)
+    stored = raw if form == "recipe" else planner.CALIBRATED * pixels * number
+    return Part(product, planner.CALIBRATED * pixels * number if fits else 0, stored, peak)
 
 
 def _pixels(product: Product) -> int:

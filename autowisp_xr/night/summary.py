@@ -247,7 +247,7 @@ class Summary:
             curve.drop_attrs().assign_attrs(place=place).to_zarr(store, group=group, **options)
 
     def record(self) -> dict[str, Any]:
-        """Return what :class:`~autowisp_xr.night.recorded.Recorded` gives back, as JSON has it."""
+        """Return what :class:`~autowisp_xr.night.ReducedNight` gives back, as JSON has it."""
         tally = self._tally(len(self._doubts()))
         return {
             "form": FORM,

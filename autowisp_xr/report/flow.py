@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from autowisp_xr.kinds import KINDS
-from autowisp_xr.night import Recorded
-from autowisp_xr.night.recorded import RecordedProduct
+from autowisp_xr.night import ReducedNight
+from autowisp_xr.night.reduced_night import RecordedProduct
 from autowisp_xr.night.summarised_lines import by_key
 from autowisp_xr.plot.figures import ending
 from autowisp_xr.report.words import MAKES_DEFECTS, frames_of_kind, span_of
@@ -127,7 +127,7 @@ def _head(x: float, y: float, side: int) -> str:
     return f"{x:g},{y:g} {x + 7 * side:g},{y - 3.5:g} {x + 7 * side:g},{y + 3.5:g}"
 
 
-def flow_of(recorded: Recorded, measures: Measures) -> Flow:
+def flow_of(recorded: ReducedNight, measures: Measures) -> Flow:
     """Lay out what was made of what in a night."""
     flow = Flow(measures=measures)
     middles: dict[str, float] = {}
@@ -185,7 +185,7 @@ def _what(one: RecordedProduct) -> str:
     return f"master {one.kind}" if one.is_master else f"{one.inputs} calibrated"
 
 
-def _frames(recorded: Recorded, one: RecordedProduct) -> tuple[str, str]:
+def _frames(recorded: ReducedNight, one: RecordedProduct) -> tuple[str, str]:
     """Describe the frames of a product: how many, and of which exposure and temperature."""
     table = recorded.table
     own = table.isel(file=table["product"].values == one.group)
@@ -195,7 +195,7 @@ def _frames(recorded: Recorded, one: RecordedProduct) -> tuple[str, str]:
     return frames_of_kind(one.inputs, one.kind), ", ".join(filter(None, words))
 
 
-def _left_out(recorded: Recorded) -> Iterator[tuple[str, str]]:
+def _left_out(recorded: ReducedNight) -> Iterator[tuple[str, str]]:
     table = recorded.table
     kinds, fates = (table[name].values.tolist() for name in ("image_type", "fate"))
     lost = [pair for pair in zip(kinds, fates, strict=True) if pair[1] != "used"]

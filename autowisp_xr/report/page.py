@@ -12,7 +12,7 @@ import numpy as np
 from autowisp_xr import provenance, recipes, store
 from autowisp_xr.errors import MissingPackageError
 from autowisp_xr.frames.atomic_write import write_whole
-from autowisp_xr.night import Recorded
+from autowisp_xr.night import ReducedNight
 from autowisp_xr.night.record import Record
 from autowisp_xr.night.reduction import claim
 from autowisp_xr.night.sentences import sentence
@@ -78,7 +78,7 @@ def report(out: str | PathLike[str], *, previews: StretchName | None = None) -> 
     _need_packages()
     if previews is not None:
         check_stretch(previews)
-    recorded = Recorded.of(out)
+    recorded = ReducedNight.of(out)
     with ExitStack() as held:
         claim(recorded.out, held)
         record = Record(recorded.out, recorded.store)
@@ -116,7 +116,7 @@ def _need_packages() -> None:
         raise MissingPackageError(sentence("no_report", package=error.name)) from error
 
 
-def _rendered(recorded: Recorded) -> str:
+def _rendered(recorded: ReducedNight) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from matplotlib import rc_context
 
@@ -159,14 +159,14 @@ def _rendered(recorded: Recorded) -> str:
     )
 
 
-def _state(recorded: Recorded) -> str:
+def _state(recorded: ReducedNight) -> str:
     """Return in a word how a night went, for the color of the verdict."""
     if recorded.exit_status == 0:
         return "doubtful" if recorded.doubts else "good"
     return "failed" if recorded.exit_status == 1 else "partial"
 
 
-def _subtitle(recorded: Recorded) -> Iterator[str]:
+def _subtitle(recorded: ReducedNight) -> Iterator[str]:
     table = recorded.table
     lights = table.isel(file=table["image_type"].values == "object")
     for name in ("object", "camera"):
@@ -174,7 +174,7 @@ def _subtitle(recorded: Recorded) -> Iterator[str]:
     yield words.times_of(table)
 
 
-def _numbers(recorded: Recorded) -> Iterator[tuple[str, str, str]]:
+def _numbers(recorded: ReducedNight) -> Iterator[tuple[str, str, str]]:
     """Yield the numbers that count, with what they are of and the place that has more."""
     fates = recorded.table["fate"].values
     if recorded.lights:
@@ -188,7 +188,7 @@ def _numbers(recorded: Recorded) -> Iterator[tuple[str, str, str]]:
     yield str(number), "doubt" if number == 1 else "doubts", "#doubts" if number else ""
 
 
-def _doubts(recorded: Recorded) -> Iterator[tuple[str, str, str]]:
+def _doubts(recorded: ReducedNight) -> Iterator[tuple[str, str, str]]:
     """Yield the sort of each doubt, what it is about, and the rest."""
     for line in recorded.doubts:
         sort, _, text = line.partition(": ")
@@ -197,7 +197,7 @@ def _doubts(recorded: Recorded) -> Iterator[tuple[str, str, str]]:
         yield (sort.lower(), about if short else "", rest if short else text)
 
 
-def _courses(recorded: Recorded) -> Iterator[tuple[str, charts.Chart]]:
+def _courses(recorded: ReducedNight) -> Iterator[tuple[str, charts.Chart]]:
     """Yield level and noise of the frames of each kind against time."""
     table = recorded.table
     table = table.isel(file=np.isfinite(table["level"].values))
@@ -217,7 +217,7 @@ def _courses(recorded: Recorded) -> Iterator[tuple[str, charts.Chart]]:
             yield title, charts.Chart(svg, charts.described(sets, what))
 
 
-def _curves(recorded: Recorded) -> Iterator[tuple[str, charts.Chart]]:
+def _curves(recorded: ReducedNight) -> Iterator[tuple[str, charts.Chart]]:
     for number, (place, curve) in enumerate(recorded.curves.items()):
         figure = photon_transfer_curve(curve)
         figure.set_size_inches(4.8, 4.6)
@@ -232,7 +232,7 @@ def _curves(recorded: Recorded) -> Iterator[tuple[str, charts.Chart]]:
         yield place, charts.Chart(charts.as_svg(figure, f"p-{number}"), alt)
 
 
-def _lost(recorded: Recorded) -> Iterator[tuple[str, str, list[str]]]:
+def _lost(recorded: ReducedNight) -> Iterator[tuple[str, str, list[str]]]:
     """Yield what became of files that were not used, why, and their names."""
     table = recorded.table
     columns = (table[name].values.tolist() for name in ("path", "fate", "reason"))
@@ -244,7 +244,7 @@ def _lost(recorded: Recorded) -> Iterator[tuple[str, str, list[str]]]:
             yield fate, why, [Path(path).name for path in paths]
 
 
-def _files(recorded: Recorded) -> Iterator[dict[str, Any]]:
+def _files(recorded: ReducedNight) -> Iterator[dict[str, Any]]:
     """Yield a row for each file."""
     table = recorded.table
     for number in range(table.sizes["file"]):
@@ -263,7 +263,7 @@ def _files(recorded: Recorded) -> Iterator[dict[str, Any]]:
         }
 
 
-def _products(recorded: Recorded) -> Iterator[Mapping[str, Any]]:
+def _products(recorded: ReducedNight) -> Iterator[Mapping[str, Any]]:
     """Yield how each product was made."""
     for one in recorded.made:
         steps = provenance.history(recipes.outline(recorded.store, group=one.group))

@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import recipes, schema
-from autowisp_xr.night import Recorded
-from autowisp_xr.night.recorded import RecordedProduct
+from autowisp_xr.night import ReducedNight
+from autowisp_xr.night.reduced_night import RecordedProduct
 from autowisp_xr.plot.stretches import StretchName
 from autowisp_xr.report.pictures import as_file, shades
 from autowisp_xr.report.products import drawn, planes_of
@@ -19,7 +19,7 @@ _SIDE = 1600
 """Pixels along the longer side, at most."""
 
 
-def previews(recorded: Recorded, stretch: StretchName) -> Iterator[tuple[str, bytes]]:
+def previews(recorded: ReducedNight, stretch: StretchName) -> Iterator[tuple[str, bytes]]:
     """Yield the place of each preview in the results, and the bytes of its file.
 
     Sets of a Bayer pattern are in colour. One frame at a time is read.

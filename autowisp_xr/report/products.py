@@ -12,8 +12,8 @@ from autowisp_xr import recipes, schema
 from autowisp_xr.arrays import Bools, Floats
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.flags import Flag
-from autowisp_xr.night import Recorded
-from autowisp_xr.night.recorded import RecordedProduct
+from autowisp_xr.night import ReducedNight
+from autowisp_xr.night.reduced_night import RecordedProduct
 from autowisp_xr.night.sentences import DOUBT
 from autowisp_xr.night.summarised_lines import by_reason, counted
 from autowisp_xr.opening import open_fits
@@ -57,7 +57,7 @@ class Card:
     caption: str = ""
 
 
-def masters_of(recorded: Recorded, side: float) -> Iterator[Card]:
+def masters_of(recorded: ReducedNight, side: float) -> Iterator[Card]:
     """Yield the card of each master; pictures have about so many pixels along their longer side."""
     masters = [one for one in recorded.made if one.is_master]
     for one in sorted(masters, key=lambda one: one.kind == MAKES_DEFECTS):
@@ -181,7 +181,7 @@ def _uncertainty(master: xr.Dataset, channel: int) -> float:
     return float(np.sqrt(np.median(known))) if known.size else np.nan
 
 
-def sets_of(recorded: Recorded, side: float) -> Iterator[Card]:
+def sets_of(recorded: ReducedNight, side: float) -> Iterator[Card]:
     """Yield the card of each set of calibrated frames: one of them before and after."""
     sets = [one for one in recorded.made if not one.is_master]
     for place, one in enumerate(sets):
@@ -237,7 +237,7 @@ def _level(planes: Mapping[str, SmallPlane]) -> str:
     return f"{', '.join(words)} ADU" if words else "not known"
 
 
-def _raw(recorded: Recorded, one: RecordedProduct, made: xr.Dataset) -> xr.Dataset | None:
+def _raw(recorded: ReducedNight, one: RecordedProduct, made: xr.Dataset) -> xr.Dataset | None:
     """Return a frame as it was read, of the store or else of its file; None where it is gone."""
     kept = recipes.outline(recorded.store, group=one.group)
     if "image" in kept and "variance" not in kept:

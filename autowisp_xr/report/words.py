@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from autowisp_xr.arrays import Floats
-from autowisp_xr.night import Recorded
+from autowisp_xr.night import ReducedNight
 
 MINUS = "\u2212"
 
@@ -153,7 +153,7 @@ def duration(began: str, ended: str) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{seconds} s"
 
 
-def title_of(recorded: Recorded) -> str:
+def title_of(recorded: ReducedNight) -> str:
     """Return what a night is called: the name of its folder, with that around it if it is short."""
     folder = Path(recorded.night)
     if len(folder.name) < _TELLING and folder.parent.name:

@@ -5,7 +5,7 @@ import pytest
 
 import autowisp_xr as aw
 from autowisp_xr.errors import AutowispError
-from autowisp_xr.night import Recorded
+from autowisp_xr.night import ReducedNight
 from autowisp_xr.night.summary import RECORD
 from tests.night.reducing import reduce
 
@@ -21,7 +21,7 @@ def reduced(sky, tmp_path_factory):
 
 def test_the_record_has_the_sentences_and_products_of_the_summary(reduced, monkeypatch):
     out, summary = reduced
-    recorded = Recorded.of(out)
+    recorded = ReducedNight.of(out)
     text = str(summary)
     assert f"Verdict: {recorded.verdict}" == summary.verdict
     assert recorded.exit_status == summary.exit_status
@@ -40,7 +40,7 @@ def test_the_record_has_the_sentences_and_products_of_the_summary(reduced, monke
 
 def test_level_and_noise_of_each_frame_are_recorded(reduced, sky):
     out, _ = reduced
-    table = Recorded.of(out).table
+    table = ReducedNight.of(out).table
     names = [path.rsplit("/")[-1].split("-")[0] for path in table["path"].values.tolist()]
     level, noise = (table[name].values for name in ("level", "noise"))
     of = {kind: np.array([name == kind for name in names]) for kind in set(names)}
@@ -54,22 +54,22 @@ def test_level_and_noise_of_each_frame_are_recorded(reduced, sky):
 
 
 def test_the_photon_transfer_curve_is_recorded(reduced):
-    curve = Recorded.of(reduced[0]).curves[""]
+    curve = ReducedNight.of(reduced[0]).curves[""]
     assert {"gain", "signal", "signal_variance"} <= set(curve)
 
 
 def test_without_checks_nothing_is_measured(sky, write_night, tmp_path):
     reduce(write_night(sky.bias(2)), tmp_path / "out", camera=sky.camera, checks=False)
-    recorded = Recorded.of(tmp_path / "out")
+    recorded = ReducedNight.of(tmp_path / "out")
     assert np.isnan(recorded.table["level"].values).all()
     assert recorded.curves == {}
 
 
 def test_what_is_no_result_of_reduce_or_of_an_earlier_version_is_refused(reduced, tmp_path):
     with pytest.raises(FileNotFoundError, match="no directory of results of reduce"):
-        Recorded.of(tmp_path)
+        ReducedNight.of(tmp_path)
     table = reduced[1].table().assign_attrs(night="n")
     assert RECORD not in table.attrs
     table.to_zarr(tmp_path / "night.zarr", group="summary", consolidated=False)
     with pytest.raises(AutowispError, match="run reduce again"):
-        Recorded.of(tmp_path)
+        ReducedNight.of(tmp_path)

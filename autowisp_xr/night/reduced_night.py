@@ -39,7 +39,7 @@ class RecordedProduct:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recorded:
+class ReducedNight:
     """A night that was reduced."""
 
     out: Path
@@ -71,7 +71,7 @@ class Recorded:
         return self.out / STORE
 
     @classmethod
-    def of(cls, out: str | PathLike[str]) -> "Recorded":
+    def of(cls, out: str | PathLike[str]) -> "ReducedNight":
         """Read what was recorded.
 
         Parameters

@@ -4,7 +4,7 @@ import warnings
 
 import pytest
 
-from autowisp_xr.cli import main, reporting
+from autowisp_xr.cli import log, main
 from autowisp_xr.errors import BadImageError
 
 
@@ -14,7 +14,7 @@ def run(*arguments):
 
 @pytest.fixture
 def terminal(monkeypatch):
-    monkeypatch.setattr(reporting, "_on_terminal", lambda: True)
+    monkeypatch.setattr(log, "_on_terminal", lambda: True)
 
 
 def test_a_terminal_has_a_counter(frames, calibrator, capsys, terminal):
