@@ -112,6 +112,13 @@ def in_options(text: str) -> str:
     return _ARGUMENT.sub(lambda match: f"--{match[0].replace('_', '-')}", text)
 
 
+def described(error: Exception) -> str:
+    """Return the text of an error in the words of the command line."""
+    if isinstance(error, FileNotFoundError) and error.filename and str(error).startswith("[Errno"):
+        return f"there is no file {str(error.filename)!r} (seen from {os.getcwd()})"
+    return in_options(str(error))
+
+
 def print_list(title: str, lines: Sequence[str]) -> None:
     """Print lines below a title; nothing where there are none."""
     if lines:

@@ -21,7 +21,7 @@ from autowisp_xr.cli import (
     units,
     verify,
 )
-from autowisp_xr.cli.log import in_options, reporting
+from autowisp_xr.cli.log import described, reporting
 from autowisp_xr.cli.options import Command, commands
 from autowisp_xr.cli.parser import program
 from autowisp_xr.cli.settings import resolve
@@ -74,16 +74,9 @@ def _run(arguments: Sequence[str]) -> int:
     except (AutowispError, OSError, ValueError, MemoryError) as error:
         if values["debug"]:
             raise
-        text = f"autowisp-xr: error: {in_options(_described(error))}"
+        text = f"autowisp-xr: error: {described(error)}"
         print(text.encode(errors="backslashreplace").decode(), file=sys.stderr)
         return 1
-
-
-def _described(error: Exception) -> str:
-    """Return the text of an error; what the system says of a file in our words."""
-    if isinstance(error, FileNotFoundError) and error.filename and str(error).startswith("[Errno"):
-        return f"there is no file {str(error.filename)!r} (seen from {os.getcwd()})"
-    return str(error)
 
 
 def _near(word: str, command: Command) -> str:

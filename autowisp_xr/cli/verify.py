@@ -4,7 +4,7 @@ from argparse import Namespace
 from collections import Counter
 
 from autowisp_xr.cli.loading import load
-from autowisp_xr.cli.log import in_options
+from autowisp_xr.cli.log import described
 from autowisp_xr.errors import AutowispError
 
 _STATUS = {"differs": 3, "cannot be verified": 1, "same": 0}
@@ -23,7 +23,7 @@ def run(options: Namespace) -> int:
         except (AutowispError, OSError) as error:
             if options.debug:
                 raise
-            print(_refusal(path, in_options(str(error))), flush=True)
+            print(_refusal(path, described(error)), flush=True)
             found["cannot be verified"] += 1
         else:
             print(verified, flush=True)

@@ -17,6 +17,7 @@ from autowisp_xr.measure.saturation_level import with_saturation
 from autowisp_xr.night.checks_of_levels import UNLIT, doubts_on_levels
 from autowisp_xr.night.frame_sets import FrameSet, records_of
 from autowisp_xr.night.sentences import sentence
+from autowisp_xr.night.summarised_lines import counted
 from autowisp_xr.regions import ChannelSlice
 
 _BRIGHT = 3
@@ -103,7 +104,9 @@ class Seen:
             return ""
         flagged = f"; pixels at {self.ceiling:g} are flagged" if self.ceiling < np.inf else ""
         upto = f", up to {reached:g} ADU" if np.isfinite(reached) else ""
-        return sentence("no_plateau", number=self.frames, upto=upto, flagged=flagged)
+        return sentence(
+            "no_plateau", number=counted(self.frames, "frame"), upto=upto, flagged=flagged
+        )
 
 
 def opened(records: Sequence[FileRecord], camera: Camera | None) -> xr.Dataset:
