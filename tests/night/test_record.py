@@ -32,7 +32,8 @@ def other(sky):
 
 
 def products(out):
-    return sorted((out / "calibrated" / "V_60s").iterdir())
+    # threads of a run that was ended may still be at a file
+    return sorted((out / "calibrated" / "V_60s").glob("*.fits"))
 
 
 def solve(path):
