@@ -2,6 +2,7 @@
 
 import shlex
 from argparse import Namespace
+from pathlib import Path
 
 from autowisp_xr.cli.loading import load
 
@@ -19,10 +20,14 @@ def finish(out: str, *, wanted: bool) -> None:
     """End a command with a page about its results, or the line that would make one."""
     from autowisp_xr import report
     from autowisp_xr.errors import MissingPackageError
+    from autowisp_xr.report.page import PAGE
 
     command = f"autowisp-xr report {shlex.quote(str(out))}"
     if not wanted:
-        print(f"for a page about it, with pictures: {command}")
+        earlier = Path(out).expanduser() / PAGE
+        renewed = f"{earlier} is of an earlier run; to renew it"
+        purpose = renewed if earlier.exists() else "for a page about it, with pictures"
+        print(f"{purpose}: {command}")
         return
     try:
         print(f"a page about it: {report(out)}")

@@ -15,6 +15,9 @@ from autowisp_xr.errors import AutowispError
 _OF_NIGHT = ("camera", "types", "aliases")
 """Tables that are not options but describe frames, for the commands that look at a night."""
 
+_SHOWS = {"info": "reduce"}
+"""Commands that show what another one would do, and take what they know of its table, too."""
+
 _AREA = ("xmin", "xmax", "ymin", "ymax")
 
 _FILES = ("config_file", "extra_config_file")
@@ -113,8 +116,10 @@ def _read(file: str, given: Mapping[str, Any], command: Command) -> dict[str, An
         raise OptionError(f"{file}: [{key}] is not a step; steps are {', '.join(steps)}")
     values: dict[str, Any] = {}
     top = {key: value for key, value in given.items() if key not in tables}
+    shown = tables.get(_SHOWS.get(command.name, ""), {})
+    shared = {key: value for key, value in shown.items() if key.replace("_", "-") in known}
     # the table of the step goes before the options at the top
-    for entries in (top, tables.get(command.name, {})):
+    for entries in (top, shared, tables.get(command.name, {})):
         found: dict[str, Any] = {}
         for key, value in entries.items():
             option = known.get(key.replace("_", "-"))

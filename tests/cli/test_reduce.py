@@ -85,6 +85,16 @@ def test_one_file_has_camera_types_and_options(night, capsys, tmp_path):
     assert aw.Camera.from_toml("night.toml") == night.camera
 
 
+def test_info_takes_what_it_knows_of_the_table_of_reduce(night, capsys, tmp_path):
+    text = '[reduce]\nstore = "pixels"\nscale-dark = "no"\n'
+    (tmp_path / "night.toml").write_text(text)
+    listed = []
+    for options in (["-c", "night.toml"], ["--scale-dark", "no"], []):
+        assert main(["info", "raw", "--camera", "camera.toml", *options]) == 0
+        listed.append(capsys.readouterr().out)
+    assert listed[0] == listed[1] != listed[2]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -175,4 +175,12 @@ def test_without_jinja2_the_extra_and_the_command_are_named(reduced, monkeypatch
     finish("my out", wanted=False)
     first, last = capsys.readouterr().out.splitlines()
     assert first.endswith("pip install '.[report]', then autowisp-xr report 'my out'")
-    assert last.endswith(": autowisp-xr report 'my out'")
+    assert last == "for a page about it, with pictures: autowisp-xr report 'my out'"
+
+
+def test_a_page_that_a_later_run_has_made_old_is_named(tmp_path, capsys):
+    from autowisp_xr.cli.report import finish
+
+    (tmp_path / "report.html").touch()
+    finish(tmp_path, wanted=False)
+    assert "report.html is of an earlier run; to renew it: " in capsys.readouterr().out
