@@ -2,7 +2,6 @@ import math
 import string
 import subprocess
 import sys
-from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -37,18 +36,14 @@ HEADER = {
         ("OBJECT.split()[0].lower().center(5, '.')", ".hat."),
         ("max(1, NAXIS1)", 64),
         ("round(sqrt(NAXIS1) + sin(pi / 2), 1)", 9.0),
-        ("nanmedian([1, nan, 3]) + nanpercentile([0, 10], 50)", 7.0),
-        ("list(nanrank(array([30, 10, 20])))", [3.0, 1.0, 2.0]),
-        ("iterative_rejection_average(array([1, 2, 3, 4, 100]), 1.5)[2]", 4),
-        ("round(iterative_rej_polynomial_fit([1, 2, 3, 4], [3, 5, 7, 9], 1)[0][1], 9)", 2.0),
-        ("(EXPTIME * units.s).to(units.minute).value", 0.5),
-        ("units.Unit('km').to('m')", 1000.0),
         ("{'a': 1}.get('b')", None),
+        ("OBJECT[4:][::-1]", "23 P"),
+        ("{'R': 1, 'G': 2}[OBJECT[-1:] and 'G']", 2),
+        ("sum([1, 2.5]) + min(sorted([3, 2])) + arctan2(0, 1) + len(tuple('ab'))", 7.5),
+        ("f'{EXPTIME:>+8.2f}|{OBJECT:*^10}|{NAXIS1:,}'", "  +30.00|*HAT P 32*|64"),
         ("7 // 2 + 7 % 4 + (6 & 3) + (6 | 3) + (6 ^ 3) + (1 << 3) + (8 >> 2) - 2**3", 22),
         ("  EXPTIME  ", 30.0),
         ("-NAXIS1 in (-64, 3) and 'HAT' in OBJECT", True),
-        ("array([1, 2]) @ array([3, 4])", 11.0),
-        ("(3.5).is_integer()", False),
     ],
 )
 def test_an_expression_has_its_value(expression, value):
@@ -57,8 +52,8 @@ def test_an_expression_has_its_value(expression, value):
 
 
 def test_scalars_of_numpy_become_numbers_of_python():
-    assert type(evaluate("sqrt(NAXIS1)", HEADER)) is float
-    assert type(evaluate("nanargmax([1, 3, 2])", HEADER)) is int
+    assert type(evaluate("X", {"X": np.float32(1.5)})) is float
+    assert type(evaluate("X", {}, names={"X": np.int64(3)})) is int
 
 
 def test_a_fits_header_is_as_good_as_a_mapping():
@@ -74,26 +69,31 @@ def test_a_fits_header_is_as_good_as_a_mapping():
 def test_names_go_before_the_header_and_the_header_before_functions():
     assert evaluate("EXPTIME + RAW", HEADER, names={"EXPTIME": 1, "RAW": 2}) == 3
     assert evaluate("len", {"len": 5}) == 5
-    values = np.arange(5000.0)
-    assert evaluate("nanmean(X)", {}, names={"X": values}) == 2499.5
 
 
 def test_nan_stays_nan():
     assert math.isnan(evaluate("EXPTIME + T", HEADER, names={"T": math.nan}))
-    assert evaluate("nansum(X)", {}, names={"X": np.array([1.0, np.nan])}) == 1.0
+    assert math.isnan(evaluate("nan * 2", {}))
+    assert evaluate("inf > 1e300", {}) is True
+
+
+@pytest.mark.parametrize(
+    "expression", ["sqrt(X, X)", "max(X, X)", "X", "X + 1", "sorted(X)[0]", "X.sort()", "len(X)"]
+)
+def test_arrays_are_no_values_and_stay_as_they_are(expression):
+    x = np.array([4.0, np.nan, 1.0])
+    with pytest.raises(HeaderError, match="a value of the type ndarray cannot be used"):
+        evaluate(expression, {}, names={"X": x})
+    np.testing.assert_array_equal(x, [4.0, np.nan, 1.0])
 
 
 def test_header_and_names_stay_as_they_are():
-    header, names = dict(HEADER), {"X": np.array([3.0, 1.0, np.nan])}
-    evaluate("sorted(X)[0] + nan_to_num(X)[2]", header, names=names)
+    header, names = dict(HEADER), {"X": [3.0, 1.0]}
+    assert evaluate("sorted(X) + X", header, names=names) == [1.0, 3.0, 3.0, 1.0]
+    with pytest.raises(HeaderError, match="a list has no 'sort' that may be used"):
+        evaluate("X.sort()", header, names=names)
     assert header == HEADER
-    harms = ("nan_to_num(X, copy=False)", "nan_to_num(X, False)", "clip(X, 0, 1, out=X)")
-    for harm in (*harms, "sqrt(X, X)", "cumsum(X, None, None, X)"):
-        with pytest.raises(HeaderError, match=r"read-only|not write?able"):
-            evaluate(harm, header, names=names)
-    with suppress(HeaderError):
-        evaluate("nanmedian(X, None, None, True)", header, names=names)
-    np.testing.assert_array_equal(names["X"], [3.0, 1.0, np.nan])
+    assert names == {"X": [3.0, 1.0]}
 
 
 def test_what_is_not_evaluated_need_not_be_there():
@@ -115,13 +115,18 @@ def test_what_is_not_evaluated_need_not_be_there():
         ("1" * 5000, "has 5000 letters; 4096 are allowed"),
         ("OBJECT + 1", "cannot be computed: can only concatenate"),
         ("EXPTIME / 0", "float division by zero"),
-        ("sqrt(-EXPTIME)", "invalid value encountered in sqrt"),
-        ("log(0)", "divide by zero"),
+        ("sqrt(-EXPTIME)", "math domain error|nonnegative"),
+        ("log(0)", "math domain error|positive"),
         ("EXPTIME(1)", "EXPTIME is a value, not a function"),
         ("OBJECT.nosuch", "a str has no 'nosuch' that may be used here"),
-        ("EXPTIME.item", "a float has no 'item' that may be used here"),
-        ("units.nosuch", "astropy has no unit 'nosuch'"),
         ("OBJECT[100]", "index out of range"),
+        ("OBJECT.lower", "'lower' is a method"),
+        ("1e308 * 10", "the result is too large for a number"),
+        ("1e308 - -1e308", "the result is too large for a number"),
+        ("exp(1000)", "math range error|out of range"),
+        ("(-8)**0.5", "a value of the type complex cannot be used"),
+        ("nosuch(1)", "needs nosuch, which the header does not have"),
+        ("1" + " + 1" * 100, "is nested too deeply"),
     ],
 )
 def test_what_fails_is_named(expression, message):
@@ -184,6 +189,15 @@ def test_a_card_that_cannot_be_read_is_named():
         "fromfile('x')",
         "genfromtxt('x')",
         "load('x')",
+        "len",
+        "max(1, 2, key=len)",
+        "sorted([1], key=str)",
+        "str.join",
+        "[].append(1)",
+        "{}.update({})",
+        "(1).real",
+        "(len)(1)(2)",
+        "''.join.__call__([])",
     ],
 )
 def test_there_is_no_way_out(expression):
@@ -213,8 +227,13 @@ def test_there_is_no_way_out(expression):
         ("(await 1)", "uses Await"),
         ("b'bytes'", "uses b'bytes'"),
         ("[1][...]", "uses Ellipsis"),
-        ("f'{1:99999}'", "uses such a format"),
-        ("f'{1:{2}}'", "uses such a format"),
+        ("f'{1:{2}}'", "uses a format with a field"),
+        ("f'{1:{f\"{2}\"}}'", "uses a format with a field"),
+        ("{1, 2}", "uses Set"),
+        ("1j", "uses 1j"),
+        ("~1", "uses Invert"),
+        ("[1] @ [2]", "uses MatMult"),
+        ("(len)()()", "a call of what is no function"),
     ],
 )
 def test_only_expressions_are_parsed(expression, what):
@@ -242,20 +261,28 @@ def test_only_expressions_are_parsed(expression, what):
         "'%*d' % (10**9, 1)",
         "str([['a' * 1000] * 10] * 10)",
         "round(5, -10**9)",
-        "iterative_rej_polynomial_fit([1, 2], [3, 4], 10**9)",
-        "iterative_rej_polynomial_fit([1, 2], [3, 4], order=10**9)",
         "sum([[1]] * 9, [])",
-        "array([[0]] * 4000) * array([0] * 4000)",
-        "hypot(array([[0]] * 4000), array([0] * 4000))",
-        "units.Unit('10**9999999999 adu')",
-        "units.m * '10^(9999999999) m'",
-        "(1 * units.m).to('10 ** 9999999999 m')",
-        "units.m == '10**-9999999999 m'",
+        "f'{1:99999}'",
+        "f'{1:.99999f}'",
+        "f'{OBJECT:9999}'",
+        "'%.99999f' % 1",
+        "'%(a(b)c)999999999d' % {'a(b)c': 1}",
+        "'%-+ #09999d' % 1",
+        "('a' * 4000).join(['b' * 90, 'c' * 90])",
+        "''.join(['a' * 4000, 'b' * 4000])",
+        "[[0] * 4000] * 4000",
+        "[['a' * 4000]] * 4000",
+        "'a'.center(True * 5000)",
+        "1 << LARGE",
+        "LONG",
+        "LONG.replace('a', 'b' * 4000)",
+        "'' + LONG",
     ],
 )
 def test_nothing_grows_beyond_measure(expression):
-    with pytest.raises(HeaderError, match=r"too large|three digits|100 digits|takes 1 positional"):
-        evaluate(expression, HEADER)
+    header = {**HEADER, "LONG": "a" * 10**6, "LARGE": 10**9}
+    with pytest.raises(HeaderError, match=r"too large|is not allowed|takes 1 positional"):
+        evaluate(expression, header)
 
 
 def test_it_loads_what_an_expression_needs_and_no_more():
@@ -281,15 +308,3 @@ def test_any_text_is_a_value_or_one_kind_of_error(text):
     except HeaderError as error:
         raised = str(error)
     assert raised is None or repr(text)[:20] in raised
-
-
-def test_whole_numbers_do_not_overflow_in_silence():
-    header = fits.Header()
-    assert evaluate("square(10**10)", header) == 1e20
-    assert evaluate("prod([2**40, 2**40])", header) == 2.0**80
-    assert evaluate("cumsum([2**62, 2**62])[1]", header) == 2.0**63
-
-
-def test_arrays_stay_small():
-    with pytest.raises(HeaderError, match="too large"):
-        evaluate("array([[1.0]*200]).T + array([[1.0]*200])", fits.Header())

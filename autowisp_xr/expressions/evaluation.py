@@ -1,9 +1,10 @@
 """Expressions over header keywords, such as ``EXPTIME / 2``, and their values.
 
-Expressions come from command lines and configuration files, so they compute, and do no more. All
-that is not known to be harmless is refused: the syntax is that of one table; names are those of
-:func:`evaluate`; attributes are those of a list for each type; results have a largest size; arrays
-of the caller cannot be written to.
+Decision: expressions come from command lines and configuration files, and work on texts that any
+camera may have written, so they compute with numbers and texts, and no more: neither arrays, which
+no header has, nor units, whose texts astropy computes without a limit. The syntax is that of one
+table, what may be called stands in another; functions are no values. Values, and whatever takes a
+number for a size, have a largest size, also those that a header gives.
 """
 
 import ast
@@ -11,14 +12,25 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from numbers import Number
-from types import EllipsisType
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
 
 from autowisp_xr.errors import HeaderError
-from autowisp_xr.expressions import permitted
+from autowisp_xr.expressions.functions import (
+    CONSTANTS,
+    FUNCTIONS,
+    LARGEST,
+    OPERATORS,
+    bounded,
+    finite,
+    formatted,
+    method,
+)
+
+_DEEPEST = 60
+"""Levels of syntax inside one another, of which each takes a few calls of Python."""
 
 _CONVERSIONS: Mapping[int, Callable[[Any], str]] = {ord("s"): str, ord("r"): repr, ord("a"): ascii}
 """The conversions "!s", "!r" and "!a" of a field of an f-string."""
@@ -36,7 +48,7 @@ def evaluate(
     ----------
     expression
         In the syntax of Python: operators, comparisons, ``a if b else c``, texts and their methods,
-        f-strings, lists, indices, calls of the functions below.
+        f-strings, lists, dictionaries, indices and slices, calls of the functions below.
     header
         Its keywords are names; "-", and whatever else is no letter, digit or "_", is written "_":
         ``DATE_OBS``, ``ESO_DET_DIT``. Of a repeated keyword, the first counts.
@@ -45,30 +57,28 @@ def evaluate(
 
     Returns
     -------
-    The value; a scalar of NumPy as the Python number that it is.
+    The value: a number, a text, True, False, None, or a list, tuple or dictionary of these.
 
     Raises
     ------
     HeaderError
-        If it is not an expression, uses syntax, names or attributes that are not allowed or a
+        If it is not an expression, uses syntax, functions or methods that are not allowed or a
         keyword that the header lacks or that has no value (with similar keywords), or fails; it is
         named.
 
     Notes
     -----
-    Functions: the harmless ones of Python (``int``, ``float``, ``str``, ``len``, ``max``,
-    ``round``, ``sorted``, ...) and of mathematics and NumPy, element by element (``sqrt``, ``sin``,
-    ``log10``, ...) and aggregates, also those that leave NaN out (``nanmean``, ``nanmedian``,
-    ``nanstd``, ``nanpercentile``, ...); ``array`` of numbers; ``nanrank`` of Bottleneck;
-    ``iterative_rejection_average`` and ``iterative_rej_polynomial_fit`` of
-    :mod:`autowisp_xr.stats`; ``units`` of astropy. ``min``, ``max``, ``abs``, ``sum``, ``round``
-    are Python's. NaN goes through arithmetic; an operation that makes a new NaN or infinity of
-    finite numbers is an error.
+    Functions: ``abs``, ``all``, ``any``, ``bool``, ``chr``, ``float``, ``int``, ``len``, ``list``,
+    ``max``, ``min``, ``ord``, ``pow``, ``round``, ``sorted``, ``str``, ``sum``, ``tuple``; of
+    numbers ``sqrt``, ``exp``, ``log``, ``ln``, ``log2``, ``log10``, ``log1p``, ``floor``, ``ceil``,
+    ``trunc``, ``fmod``, ``fabs``, ``hypot``, ``degrees``, ``radians``, ``sin``, ``cos``, ``tan``,
+    ``asin`` or ``arcsin`` and their like, ``sinh``, ``cosh``, ``tanh``, ``isnan``, ``isinf``,
+    ``isfinite``; the constants ``pi``, ``e``, ``inf`` and ``nan``. NaN goes through arithmetic; an
+    operation that makes a new NaN or infinity of finite numbers is an error.
 
     Refused: statements, assignments, loops and comprehensions, ``lambda``, ``*`` and ``**`` in
-    calls, imports, ``open``, ``print``, ``getattr``, ``range`` and whatever else is not named
-    above, attributes with underscores, ``str.format``, and results beyond 4096 letters, elements
-    or bits.
+    calls, attributes that are no methods of texts, ``str.format``, whatever else is not named
+    above, and values beyond 4096 letters, elements or bits.
 
     Examples
     --------
@@ -80,15 +90,13 @@ def evaluate(
     """
     tree = _parse(expression)
     try:
-        with np.errstate(divide="raise", over="raise", invalid="raise"):
-            value = _Evaluation(expression, header, names or {}).value(tree)
+        return _Evaluation(expression, header, names or {}).value(tree)
     except HeaderError:
         raise
     except Exception as error:
         # whatever the expression did, the header and the expression are what a user can change
         message = str(error) or type(error).__name__
         raise HeaderError(f"the expression {expression!r} cannot be computed: {message}") from error
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def check_expression(expression: str) -> str:
@@ -104,40 +112,50 @@ def check_expression(expression: str) -> str:
 
 
 def _parse(expression: str) -> ast.expr:
-    if len(expression) > permitted.LONGEST:
+    if len(expression) > LARGEST:
         raise HeaderError(
             f"the expression {expression[:40]!r}... has {len(expression)} letters; "
-            f"{permitted.LONGEST} are allowed"
+            f"{LARGEST} are allowed"
         )
     try:
         tree = ast.parse(expression.strip(), mode="eval").body
-        refused = [what for node in ast.walk(tree) if (what := _refused(node))]
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         message = error.msg if isinstance(error, SyntaxError) else str(error) or "nested too deeply"
         raise HeaderError(f"{expression!r} is not an expression: {message}") from error
-    if refused:
-        raise HeaderError(
-            f"the expression {expression!r} uses {refused[0]}, which is not allowed; it may only "
-            "compute with header keywords, see help(autowisp_xr.expressions.evaluate)"
-        )
-    return tree
+    level: list[ast.AST] = [tree]
+    for _ in range(_DEEPEST):
+        refused = next((what for node in level if (what := _refused(node))), "")
+        if refused:
+            raise HeaderError(
+                f"the expression {expression!r} uses {refused}, which is not allowed; it may only "
+                "compute with header keywords, see help(autowisp_xr.expressions.evaluate)"
+            )
+        level = [below for node in level for below in ast.iter_child_nodes(node)]
+        if not level:
+            return tree
+    raise HeaderError(f"the expression {expression!r} is nested too deeply")
 
 
 def _refused(node: ast.AST) -> str:
     """Describe what of a node of the syntax is not allowed; "" where all is."""
     match node:
-        case ast.Constant(value=bytes() | EllipsisType() as value):
+        case ast.Constant(value=str() | int() | float() | None) | ast.boolop() | ast.Load():
+            return ""
+        case ast.Constant(value=value):
             return repr(value)
         case ast.keyword(arg=None):
             return "the argument **"
         case ast.Dict(keys=keys) if None in keys:
             return "** in a dictionary"
-        case ast.FormattedValue(format_spec=ast.expr() as spec):
-            # the width of a field is a size as well
-            return "such a format" if re.search(r"\d{4}|\{", ast.unparse(spec)) else ""
-        case ast.Name() | ast.keyword() | ast.Load() | ast.boolop():
+        case ast.FormattedValue(format_spec=ast.JoinedStr(values=parts)) if any(
+            not isinstance(part, ast.Constant) for part in parts
+        ):
+            return "a format with a field"
+        case ast.Call(func=ast.Name() | ast.Attribute()) | ast.Attribute() | ast.keyword():
             return ""
-    known = type(node) in _SYNTAX or type(node) in permitted.OPERATORS
+        case ast.Call():
+            return "a call of what is no function"
+    known = type(node) in _SYNTAX or type(node) in OPERATORS
     return "" if known else type(node).__name__
 
 
@@ -150,35 +168,34 @@ class _Evaluation:
         self.text = expression
         self.header = header
         self.names = names
+        # of a repeated keyword, the first
+        self.keywords = {re.sub(r"\W", "_", str(key)): key for key in reversed(list(header))}
 
     def value(self, node: ast.AST | None) -> Any:
-        """Return the value of a node; one too large is refused, unless the caller gave it."""
-        if node is None:
-            return None
-        if isinstance(node, ast.Name):
-            return self._named(node.id)
-        return permitted.bounded(_SYNTAX[type(node)](self, node))
+        """Return the value of a node; one too large is refused."""
+        return None if node is None else bounded(_SYNTAX[type(node)](self, node))
 
     def values(self, nodes: Iterable[ast.AST | None]) -> list[Any]:
         """Return the values of several nodes, in their order."""
         return [self.value(node) for node in nodes]
 
-    def _named(self, name: str) -> Any:
+    def named(self, node: ast.Name) -> Any:
+        """Return the value of a name."""
+        name = node.id
         if name in self.names:
-            return _not_writeable(self.names[name])
-        keywords = {re.sub(r"\W", "_", str(key)): key for key in reversed(list(self.header))}
-        if name in keywords:
-            return _value(self.text, self.header, keywords[name])
-        found = permitted.named(name)
-        if found is None:
-            raise _missing(self.text, name, [*keywords, *self.names])
-        return found
+            value = self.names[name]
+        elif name in self.keywords:
+            value = _value(self.text, self.header, self.keywords[name])
+        elif name in CONSTANTS:
+            value = CONSTANTS[name]
+        else:
+            raise _missing(self.text, name, [*self.keywords, *self.names])
+        return value.item() if isinstance(value, np.generic) else value
 
     def operation(self, operator: ast.AST, *operands: ast.AST) -> Any:
         """Return the result of an operator on the values of its operands."""
         values = self.values(operands)
-        permitted.check_operands(values)
-        return permitted.OPERATORS[type(operator)](*values)
+        return finite(OPERATORS[type(operator)](*values), values)
 
     def choice(self, node: ast.BoolOp) -> Any:
         """Return the first value that decides an ``and`` or ``or``, else the last."""
@@ -200,25 +217,36 @@ class _Evaluation:
         return value
 
     def call(self, node: ast.Call) -> Any:
-        """Return the result of calling a function."""
-        function: Any = self.value(node.func)
-        if not callable(function):
-            raise TypeError(f"{ast.unparse(node.func)} is a value, not a function")
+        """Return the result of calling a function, or a method of a text."""
+        if isinstance(node.func, ast.Attribute):
+            function = method(self.value(node.func.value), node.func.attr)
+        else:
+            name = node.func.id if isinstance(node.func, ast.Name) else ""
+            if name in self.names or name in self.keywords or name in CONSTANTS:
+                raise TypeError(f"{name} is a value, not a function")
+            if name not in FUNCTIONS:
+                raise _missing(self.text, name, [*self.keywords, *self.names])
+            function = FUNCTIONS[name]
         given = self.values(node.args)
         named = {str(word.arg): self.value(word.value) for word in node.keywords}
-        permitted.check_operands([*given, *named.values()])
-        return function(*given, **named)
+        return finite(function(*given, **named), given)
 
     def field(self, node: ast.FormattedValue) -> str:
         """Return a field of an f-string."""
         value = self.value(node.value)
         if node.conversion in _CONVERSIONS:
             value = _CONVERSIONS[node.conversion](value)
-        return format(value, self.value(node.format_spec) or "")
+        return formatted(value, self.value(node.format_spec) or "")
+
+
+def _attribute(run: _Evaluation, node: ast.Attribute) -> Any:
+    value = run.value(node.value)
+    method(value, node.attr)
+    raise TypeError(f"{node.attr!r} is a method; it is called with ()")
 
 
 _SYNTAX: Mapping[type[ast.AST], Callable[[_Evaluation, Any], Any]] = {
-    ast.Attribute: lambda run, node: permitted.attribute(run.value(node.value), node.attr),
+    ast.Attribute: _attribute,
     ast.BinOp: lambda run, node: run.operation(node.op, node.left, node.right),
     ast.BoolOp: _Evaluation.choice,
     ast.Call: _Evaluation.call,
@@ -231,21 +259,18 @@ _SYNTAX: Mapping[type[ast.AST], Callable[[_Evaluation, Any], Any]] = {
     ast.IfExp: lambda run, node: run.value(node.body if run.value(node.test) else node.orelse),
     ast.JoinedStr: lambda run, node: "".join(run.values(node.values)),
     ast.List: lambda run, node: run.values(node.elts),
-    ast.Set: lambda run, node: set(run.values(node.elts)),
+    ast.Name: _Evaluation.named,
     ast.Slice: lambda run, node: slice(*run.values((node.lower, node.upper, node.step))),
-    ast.Subscript: lambda run, node: run.value(node.value)[run.value(node.slice)],
+    ast.Subscript: lambda run, node: run.value(node.value)[_place(run, node.slice)],
     ast.Tuple: lambda run, node: tuple(run.values(node.elts)),
     ast.UnaryOp: lambda run, node: run.operation(node.op, node.operand),
 }
 """How each part of the syntax is computed; all other syntax is refused."""
 
 
-def _not_writeable(value: object) -> object:
-    """Return the same value, into which no function can write."""
-    if isinstance(value, np.ndarray):
-        value = value.view()
-        value.flags.writeable = False
-    return value
+def _place(run: _Evaluation, node: ast.expr) -> Any:
+    """Return what stands in brackets behind a value."""
+    return _SYNTAX[ast.Slice](run, node) if isinstance(node, ast.Slice) else run.value(node)
 
 
 def _value(expression: str, header: Mapping[str, Any], keyword: str) -> Any:
@@ -267,7 +292,7 @@ def _value(expression: str, header: Mapping[str, Any], keyword: str) -> Any:
 def _missing(expression: str, name: str, keywords: list[str]) -> HeaderError:
     alike = difflib.get_close_matches(name.upper(), keywords, n=3)
     near = f"near it are {', '.join(alike)}" if alike else "none of its keywords is near it"
-    functions = difflib.get_close_matches(name, permitted.functions(), n=1, cutoff=0.8)
+    functions = difflib.get_close_matches(name, FUNCTIONS, n=1, cutoff=0.8)
     near += f"; there is a function {functions[0]}" if functions else ""
     return HeaderError(
         f"the expression {expression!r} needs {name}, which the header does not have ({near})"
