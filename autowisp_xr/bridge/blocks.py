@@ -11,9 +11,7 @@ silence.
 """
 
 import operator
-import os
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -30,6 +28,7 @@ from autowisp_xr.bridge.remembering import remembered
 from autowisp_xr.bridge.rows import come_by_rows
 from autowisp_xr.bridge.sizes import made_of, sizes_of, stored_rows
 from autowisp_xr.bridge.tasks import Kernel, Typed
+from autowisp_xr.bridge.threads import in_threads
 
 _CELLS = 2**21
 """Pixels of all frames in a band of what is in memory."""
@@ -220,8 +219,7 @@ def at_once(
         for result, part in zip(results, parts, strict=True):
             result[_index(dims, block)] = part[_index(dims, inside)] if is_band else part
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(work, blocks))
+    in_threads(work, blocks)
     return results
 
 

@@ -8,8 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 
-_ARENA_MAX = -8
-"""The number of an option of ``mallopt``, in ``malloc.h`` of the GNU C library."""
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
+"""The numbers of options of ``mallopt``, in ``malloc.h`` of the GNU C library."""
+
+_OWN_MAPPING = 2**25
+"""Bytes from which on memory is mapped for an array of its own, and unmapped with it."""
+
+_HELD = 2**27
+"""Bytes given back to the system together: each page of theirs is cleared when it comes again."""
 
 
 @contextmanager
@@ -36,12 +42,17 @@ def _share_memory() -> None:
     """Let all threads take memory from one place, and give it back there.
 
     Each thread of the GNU C library keeps what it gave back for itself: of the planes of frames,
-    a third of all that a night takes, and of the time of the system.
+    a third of all that a night takes, and of the time of the system. What all gave back to one
+    place would go to the system, and come again as cleared pages, with nearly each plane.
     """
-    if "MALLOC_ARENA_MAX" not in os.environ:
-        # other libraries have no such function, or no such option
-        with suppress(AttributeError, OSError, TypeError):
-            ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
+    if any(name.startswith("MALLOC_") for name in os.environ):
+        return
+    # other libraries have no such function, or no such option
+    with suppress(AttributeError, OSError, TypeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_ARENA_MAX, 1)
+        mallopt(_MMAP_THRESHOLD, _OWN_MAPPING)
+        mallopt(_TRIM_THRESHOLD, _HELD)
 
 
 def load(*modules: str) -> None:
