@@ -197,7 +197,7 @@ def variables_of(
 class Spool:
     """Images (y, x) of one shape, float64, which wait in a temporary file until they are stacked.
 
-    Their file is removed once neither this object nor the variable that was made of it is left.
+    Their file is gone once neither this object nor the variable that was made of it is left.
     """
 
     def __init__(self, shape: tuple[int, int]) -> None:
@@ -212,7 +212,7 @@ class Spool:
 
     def variable(self) -> xr.Variable:
         """Return all images over (frame, channel, y, x), lazily indexed; no more can be added."""
-        status = self._file.close()
+        status = self._file.status()
         height, width = self._shape
         kind: np.dtype[Any] = np.dtype(np.float64)
         length = height * width * kind.itemsize

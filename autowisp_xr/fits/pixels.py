@@ -77,7 +77,8 @@ def stored_pieces(plane: Hdu, start: int, stop: int) -> Iterator[tuple[int, Imag
     """
     with open(file_of(plane.path), "rb", buffering=0) as file:
         status = os.fstat(file.fileno())
-        if (status.st_size, status.st_mtime_ns) != (plane.size, plane.changed):
+        same = (status.st_size, status.st_mtime_ns) == (plane.size, plane.changed)
+        if not same and plane.storage != "spooled":
             raise BadImageError(
                 f"{plane.path} has changed since it was opened (it had {plane.size} bytes, now it "
                 f"has {status.st_size}); open it again"
@@ -86,7 +87,7 @@ def stored_pieces(plane: Hdu, start: int, stop: int) -> Iterator[tuple[int, Imag
             return
         if plane.storage == "decoded":
             yield start, decode(plane.path)[start:stop]
-        elif plane.storage == "plain":
+        elif plane.storage in ("plain", "spooled"):
             yield from _plain_pieces(plane, file, start, stop)
         elif plane.storage == "packed":
             try:

@@ -28,9 +28,9 @@ class Hdu:
     width: int
     dtype: np.dtype[Any]
     """As the user sees it: unsigned integers stay so; what is scaled or has BLANK is float."""
-    storage: Literal["plain", "packed", "tiles", "decoded"]
+    storage: Literal["plain", "packed", "tiles", "decoded", "spooled"]
     """"packed" is inside gzip or bzip2, "tiles" in a table (also if that is packed), "decoded" is
-    what a library makes of another format."""
+    what a library makes of another format, "spooled" lies in a temporary file among others."""
     offset: int
     """Place of the first pixel, or of the table, in bytes of the (unpacked) file."""
     length: int

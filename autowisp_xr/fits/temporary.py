@@ -1,8 +1,13 @@
 """Temporary files, such as planes inside gzip or bzip2 that are inflated once for all reads.
 
 A packed file has no middle to begin at, so each band of rows would inflate all rows above it again.
-A plane of which parts are asked for is therefore inflated as a whole, into a temporary file, which
-is removed once nothing refers to it.
+A plane of which parts are asked for is therefore inflated as a whole, into a temporary file.
+
+Decision: a temporary file has no name. It is unlinked as soon as it is open, so that the system
+takes it back however its process ends, be it killed or a worker that runs no clean-up of Python;
+others on the machine read it through the descriptor of that process. As a process has few
+descriptors, all its inflated planes lie in one file. Where the system has no such paths, a file
+keeps its name until nothing refers to it.
 """
 
 import contextlib
@@ -10,9 +15,10 @@ import os
 import tempfile
 import threading
 import weakref
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import BinaryIO
+from io import FileIO
 
 import numpy as np
 
@@ -20,9 +26,12 @@ from autowisp_xr.arrays import Numbers
 from autowisp_xr.fits.pixels import stored_pieces
 from autowisp_xr.fits.planes import Hdu
 
+_DESCRIPTORS = "/proc/{}/fd"
+"""Directory of what a process has open, as paths."""
+
 
 class TemporaryFile:
-    """A file in the directory for temporary files, removed once nothing refers to this object.
+    """A file in the directory for temporary files, gone once nothing refers to this object.
 
     ``why`` states what waits in it, for those whose disk is full.
     """
@@ -30,46 +39,118 @@ class TemporaryFile:
     def __init__(self, why: str) -> None:
         self._why = why
         descriptor, self.path = tempfile.mkstemp(prefix="autowisp-xr-")
-        self._file = os.fdopen(descriptor, "wb")
+        self._folder = os.path.dirname(self.path)
+        self._file = os.fdopen(descriptor, "wb", buffering=0)
+        self._lock = threading.Lock()
+        open_files = _DESCRIPTORS.format(os.getpid())
+        if os.path.isdir(open_files):
+            os.unlink(self.path)
+            self.path = os.path.join(open_files, str(descriptor))
         self.discard = weakref.finalize(self, _discard, self._file, self.path, os.getpid())
 
-    def write(self, values: Numbers) -> None:
-        """Add the bytes of an array; an OSError that names the directory where they do not fit."""
+    def write(self, values: Numbers, at: int | None = None) -> int:
+        """Write the bytes of an array, at the end or elsewhere, and return their number.
+
+        Raises
+        ------
+        OSError
+            Where they do not fit, naming the directory.
+        """
+        content = np.ascontiguousarray(values).reshape(-1).view(np.uint8).data
+        written = 0
         try:
-            self._file.write(np.ascontiguousarray(values).data)
-            self._file.flush()
+            with self._lock:
+                self._file.seek(*((0, os.SEEK_END) if at is None else (at,)))
+                while written < len(content):
+                    written += self._file.write(content[written:])
         except OSError as error:
             raise OSError(
                 error.errno,
-                f"{error.strerror} in {os.path.dirname(self.path)}, where {self._why}; the "
-                "environment variable TMPDIR names another directory",
+                f"{error.strerror} in {self._folder}, where {self._why}; the environment variable "
+                "TMPDIR names another directory",
             ) from error
+        return written
 
-    def close(self) -> os.stat_result:
-        """Let nothing be added any more; the status of what there is."""
-        self._file.close()
-        return os.stat(self.path)
+    def cut(self, length: int) -> None:
+        """Give back all behind so many bytes."""
+        if self.status().st_size > length:
+            self._file.truncate(length)
+
+    def status(self) -> os.stat_result:
+        """Return the status of what there is."""
+        return os.fstat(self._file.fileno())
 
 
-def _discard(file: BinaryIO, path: str, process: int) -> None:
+def _discard(file: FileIO, path: str, process: int) -> None:
     with contextlib.suppress(OSError):
         file.close()
-    # a forked process has a copy of the object, but the file is its parent's
     if process == os.getpid() and os.path.exists(path):
         os.remove(path)
 
 
+class _Spool:
+    """The inflated planes of a process, in one file, which is there as long as any of them is."""
+
+    def __init__(self) -> None:
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+        self._file: TemporaryFile | None = None
+        self._taken: list[tuple[int, int]] = []
+        self._left: deque[tuple[int, int]] = deque()
+
+    def take(self, length: int) -> tuple[TemporaryFile, int]:
+        """Return the file, and where in it there is room for so many bytes."""
+        with self._lock:
+            self._clear()
+            if self._file is None:
+                self._file = TemporaryFile("files are inflated or decoded")
+            start = next(low for low, high in self._gaps() if high is None or high - low >= length)
+            self._taken = sorted([*self._taken, (start, start + length)])
+            return self._file, start
+
+    def leave(self, start: int, stop: int) -> None:
+        """Give room back; called whenever Python clears up, in the midst of whatever it does."""
+        self._left.append((start, stop))
+        # a forked process has a copy of this object, but the file is its parent's
+        if os.getpid() == self._process and self._lock.acquire(blocking=False):
+            try:
+                self._clear()
+            finally:
+                self._lock.release()
+
+    def _gaps(self) -> Iterator[tuple[int, int | None]]:
+        end = 0
+        for start, stop in self._taken:
+            yield end, start
+            end = stop
+        yield end, None
+
+    def _clear(self) -> None:
+        before = len(self._taken)
+        while self._left:
+            self._taken.remove(self._left.popleft())
+        if len(self._taken) == before or self._file is None:
+            return
+        if self._taken:
+            self._file.cut(self._taken[-1][1])
+        else:
+            self._file.discard()
+            self._file = None
+
+
+_SPOOL = _Spool()
 _LOCK = threading.Lock()
 
 
 class Inflated:
-    """A packed plane, which becomes a plane of a plain file when it is first needed.
-
-    The file, in the directory for temporary files, is removed when this object is.
-    """
+    """A packed plane, which becomes a plane of a plain file when it is first needed."""
 
     def __init__(self, plane: Hdu) -> None:
         self._packed = plane
+        self.forget()
+
+    def forget(self) -> None:
+        """Let go of the plain file; only where no other thread works with it."""
         self._plain: Hdu | None = None
         self._lock = threading.Lock()
 
@@ -91,22 +172,19 @@ class Inflated:
             return self._plain
 
     def _inflate(self) -> Hdu:
-        self._file = TemporaryFile("files are inflated or decoded")
+        packed = self._packed
+        length = packed.height * packed.width * packed.stored.itemsize
+        file, start = _SPOOL.take(length)
+        leave = weakref.finalize(self, _SPOOL.leave, start, start + length)
+        leave.atexit = False
+        at = start
         try:
-            for _, rows in stored_pieces(self._packed, 0, self._packed.height):
-                self._file.write(rows)
+            for _, rows in stored_pieces(packed, 0, packed.height):
+                at += file.write(rows, at)
         except BaseException:
-            self._file.discard()
+            leave()
             raise
-        status = self._file.close()
-        return replace(
-            self._packed,
-            path=self._file.path,
-            size=status.st_size,
-            changed=status.st_mtime_ns,
-            storage="plain",
-            offset=0,
-        )
+        return replace(packed, path=file.path, storage="spooled", offset=start)
 
 
 _KNOWN: weakref.WeakValueDictionary[Hdu, Inflated] = weakref.WeakValueDictionary()
@@ -133,6 +211,16 @@ def bytes_of(planes: Sequence[Hdu]) -> Hdu:
 
 def plane_in(file: Hdu, plane: Hdu) -> Hdu:
     """Return a packed plane as it lies in the plain file that its own was inflated to."""
-    return replace(
-        plane, path=file.path, size=file.size, changed=file.changed, storage=file.storage
-    )
+    return replace(plane, path=file.path, storage=file.storage, offset=file.offset + plane.offset)
+
+
+def _begin_anew() -> None:
+    """Inflate again in a forked process: what its parent has may be taken for something else."""
+    global _SPOOL, _LOCK
+    _SPOOL, _LOCK = _Spool(), threading.Lock()
+    for one in list(_KNOWN.values()):
+        one.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
