@@ -130,7 +130,7 @@ def _of_colour(cards: Cards) -> str:
 
 
 def guesses_of(
-    coordinates: Mapping[str, Any], evidence: Evidence, master_word: str
+    coordinates: Mapping[str, Any], evidence: Evidence, master_word: str, cards: Cards
 ) -> tuple[str, ...]:
     """Return what was assumed about a file, in the same words for all files of which it was.
 
@@ -138,7 +138,8 @@ def guesses_of(
     """
     guesses = []
     if evidence.is_guess:
-        guesses.append(f"no card states a known type; {evidence.name}")
+        stated = next((f" ({card} = {to!r})" for card, to in cards.values("image_type")), "")
+        guesses.append(f"no card states a known type{stated}; {evidence.name}")
     if master_word:
         guesses.append(f"by {master_word!r} in the name of its file it is a master")
     if math.isnan(coordinates["exposure"]) and not np.isnat(coordinates["time"]):

@@ -247,7 +247,7 @@ def _record(
         type_rule=rule.pattern if rule else "",
         master_because=master,
         calibrated_because=calibrated,
-        guesses=guesses_of(coordinates, evidence, by_name) + guessed + layout.guesses,
+        guesses=guesses_of(coordinates, evidence, by_name, cards) + guessed + layout.guesses,
         doubts=doubts,
     )
 

@@ -14,7 +14,7 @@ from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import value_of
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.regions import Region
-from autowisp_xr.traits import NUMBERS, TEXTS, Channels, Traits, is_known
+from autowisp_xr.traits import NUMBERS, TEXTS, Channels, Traits, comparable, is_known
 
 _FIELDS = {
     "egain": ("electrons_per_adu_raw", "electrons_per_adu"),
@@ -130,8 +130,8 @@ def traits_of_set(
     times = times[~np.isnat(times)]
     common: dict[str, Any] = {}
     for name in ("filter", "night", "target"):
-        first, *others = {getattr(one, name) for one in members}
-        common[name] = "" if others else first
+        alike = len({comparable(getattr(one, name)) for one in members}) == 1
+        common[name] = getattr(members[0], name) if alike else ""
     return replace(
         merged,
         kind=kind,

@@ -17,7 +17,7 @@ from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.set_names import name_of_set, names_for, own_names, places_of
 from autowisp_xr.night.summarised_lines import by_key
 from autowisp_xr.night.unfit import unfit_because
-from autowisp_xr.traits import Traits
+from autowisp_xr.traits import Traits, comparable
 
 _Frames = list[FileRecord]
 
@@ -148,8 +148,10 @@ class _Sorter:
         return found
 
     def _by(self, name: str) -> Callable[[_Frames], list[_Frames]]:
-        """Return a function that parts frames by a trait."""
-        return lambda records: _split(records, lambda r: getattr(self.traits[r.path], name))
+        """Return a function that parts frames by a trait, compared as matching compares it."""
+        return lambda records: _split(
+            records, lambda r: comparable(getattr(self.traits[r.path], name))
+        )
 
     def _by_exposure(self, records: _Frames) -> list[_Frames]:
         """Part frames whose exposures differ by more than the tolerance."""

@@ -151,7 +151,13 @@ def test_a_guess_is_made_where_no_card_states_the_type(raw):
             "bias",
             ("no card states a known type; by 'zeros' in the name of its folder it is a bias",),
         ),
-        ("flat", ("no card states a known type; by 'flat' in the name of its file it is a flat",)),
+        (
+            "flat",
+            (
+                "no card states a known type (IMAGETYP = 'Snapshot'); "
+                "by 'flat' in the name of its file it is a flat",
+            ),
+        ),
         ("other", ()),
         ("dark", ()),
     ]

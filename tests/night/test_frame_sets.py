@@ -76,6 +76,20 @@ def test_frames_are_grouped_by_type_filter_and_exposure():
     assert [one.traits.exposure for one in found[1:4]] == [(60.15, 60.15), (30, 30), (5, 7)]
 
 
+def test_names_that_matching_takes_for_one_are_one_set():
+    bands = ["SDSS g'", "sdss g'", "SDSS  g'", "r"]
+    records = [record(f"f{i}", "flat", 5.0, band) for i, band in enumerate(bands)]
+    targets = [record(t, "object", 60.0, "r", object=t) for t in ("M 31", "m31", "M33")]
+    found, _, _ = sort_frames(records + targets, matching=Matching(group_by=("target",)))
+    assert paths(found) == {
+        "flat_SDSS-g": ["f0", "f1", "f2"],
+        "flat_r": ["f3"],
+        "r_60s_M-31": ["M 31", "m31"],
+        "r_60s_M33": ["M33"],
+    }
+    assert [one.traits.filter for one in found[:2]] == ["SDSS g'", "r"]
+
+
 def test_biases_and_darks_are_grouped_by_temperature_flats_and_science_are_not():
     degrees = (-5.2, -9.8, -4.8, -10.4, NAN)
     records = [
