@@ -1,12 +1,12 @@
 """Kill ``reduce`` at random moments, run it again, and hold what it makes against a whole run.
 
-    python -m tests.night.kills [--kills N] [--seed N] [--workers N] [--client] [--in DIRECTORY]
+    python -m tests.night.kills [--kills N] [--seed N] [--who WHO] [--workers N] [--in DIRECTORY]
 
-Without workers, the process that reduces is killed, and another one takes up what it left. With
-them, it is one of the workers, and the run that has lost it has to end as if nothing had been; with
-``--client``, it is the run itself, whose workers may live on for a moment. All files are compared,
-those of the store as well: bytes, planes, cards and attributes, but for times and for digests of
-what has times in it. Printed is a line a kill, and what differs.
+WHO is a "process" that reduces by its threads, and another one takes up what it left; a "worker" of
+several, and the run that has lost it has to end as if nothing had been; or the "client", the run
+itself, whose workers may live on for a moment. All files are compared, those of the store as well:
+bytes, planes, cards and attributes, but for times and for digests of what has times in it. Printed
+is a line a kill, and what differs.
 """
 
 import argparse
@@ -166,11 +166,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--kills", type=int, default=25)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--workers", type=int)
-    parser.add_argument("--client", action="store_true")
+    parser.add_argument("--who", choices=("process", "worker", "client"), default="process")
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--in", dest="place", type=Path)
     given = parser.parse_args(arguments)
-    options = {"workers": given.workers} if given.workers else {}
+    options = {} if given.who == "process" else {"workers": given.workers}
     moments, failed = random.Random(given.seed), 0
     with TemporaryDirectory(dir=given.place) as place:
         # kernels that are not compiled yet are compiled now
@@ -180,7 +180,7 @@ def main(arguments: list[str] | None = None) -> int:
         for number in range(given.kills):
             moment = moments.random()
             # what is accepted once has to be known as ours the next time
-            there, found = killer.kill(moment, worker=options != {} and not given.client, again=2)
+            there, found = killer.kill(moment, worker=given.who == "worker", again=2)
             failed += bool(found)
             print(f"{number + 1}: at {moment:.0%}, {there}: {'; '.join(found) or 'equal'}")
     print(f"{given.kills - failed} of {given.kills} end as if nothing had been")
