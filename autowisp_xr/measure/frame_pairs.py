@@ -91,7 +91,9 @@ class Frames:
         )
         own = schema.names(one, "channel")
         channels = [own.index(name) for name in self.channels]
-        place = {"frame": 0, "channel": channels, "y": self.tiles.rows, "x": self.tiles.columns}
+        place = {"frame": 0, "y": self.tiles.rows, "x": self.tiles.columns}
+        # a list makes a copy
+        place |= {} if channels == list(range(len(own))) else {"channel": channels}
         planes = one[["image", "mask"]].isel(place).compute()
         pixels, mask = (self.tiles.cut(planes[name].values) for name in ("image", "mask"))
         # a response that is not known (NONLINEAR) would bend the curve

@@ -14,6 +14,7 @@ import xarray as xr
 
 from autowisp_xr import frames, schema
 from autowisp_xr.arrays import Planes
+from autowisp_xr.bridge.threads import in_threads
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.frames import FileRecord
 from autowisp_xr.night.sentences import sentence
@@ -54,18 +55,20 @@ def doubts_on_levels(raw: xr.Dataset, name: str) -> list[str]:
     camera, raw = schema.camera_of(raw), trim(raw)
     middle = raw.sizes["y"] // 2
     rows = slice(max(middle - _ROWS // 2, 0), middle + _ROWS // 2)
-    levels: list[float] = []
-    noises: list[float] = []
-    floors: list[Floor | None] = []
-    before = None
-    for number in range(raw.sizes["frame"]):
-        planes = raw["image"][number, :, rows].values.astype(np.float64)
-        if before is not None:
-            noises.append(_noise_between(before, planes))
-        levels.append(_level_of(planes))
-        if kind == "bias":
-            floors.append(_floor(planes))
-        before = planes
+    image = raw["image"][:, :, rows]
+
+    def look_at(number: int) -> tuple[float, float | None, Floor | None]:
+        planes = image[number].values.astype(np.float64)
+        floor = _floor(planes) if kind == "bias" else None
+        noise = None
+        if number:
+            # rows are read twice sooner than those of all frames are kept
+            noise = _noise_between(image[number - 1].values.astype(np.float64), planes)
+        return _level_of(planes), noise, floor
+
+    seen = in_threads(look_at, range(raw.sizes["frame"]))
+    levels, between, floors = zip(*seen, strict=True)
+    noises = [noise for noise in between if noise is not None]
     notes = []
     if found := [floor for floor in floors if floor]:
         worst = max(found, key=lambda floor: floor.share)
@@ -122,16 +125,18 @@ def levels_of(raw: xr.Dataset) -> dict[str, tuple[float, float]]:
     """
     trimmed = trim(raw)["image"]
     chosen = trimmed.isel(y=_rows_of_bands(trimmed.sizes["y"]))
-    found = {}
-    for number, path in enumerate(raw["path"].values.tolist()):
+
+    def look_at(number: int) -> tuple[float, float] | None:
         planes = chosen[number].values.astype(np.float64)
         good = np.isfinite(planes)
         pairs = list(zip(planes, good, strict=True))
         levels = [_level_of(plane[known][None, None]) for plane, known in pairs if known.any()]
         scatter = [scatter_of_neighbours(plane, known) for plane, known in pairs if known.any()]
-        if levels:
-            found[path] = float(np.mean(levels)), float(np.mean(scatter))
-    return found
+        return (float(np.mean(levels)), float(np.mean(scatter))) if levels else None
+
+    seen = in_threads(look_at, range(raw.sizes["frame"]))
+    paths = raw["path"].values.tolist()
+    return {path: one for path, one in zip(paths, seen, strict=True) if one is not None}
 
 
 def _rows_of_bands(height: int) -> list[int]:

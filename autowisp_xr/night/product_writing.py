@@ -278,15 +278,17 @@ class Writer:
 
 def _without_good_pixels(made: xr.Dataset, product: Product) -> list[str]:
     """Report what is wrong with a product as a whole; refuse a master without a good pixel."""
-    if product.is_master:
-        if (made["mask"].values & _UNUSABLE != 0).all():
-            raise AutowispError("it has no good pixel: all are flagged or NaN in all frames")
-        if "variance" in made and np.isnan(made["variance"].values).all():
-            return [sentence("no_uncertainties")]
-        return []
     masks, middle = made["mask"], made.sizes["y"] // 2
     # a row shows of nearly all frames that they are good
-    row = masks.isel(y=slice(middle, middle + 1)).values & _UNUSABLE
+    in_row = {"y": slice(middle, middle + 1)}
+    row = masks.isel(in_row).values & _UNUSABLE
+    if product.is_master:
+        if (row != 0).all() and (masks.values & _UNUSABLE != 0).all():
+            raise AutowispError("it has no good pixel: all are flagged or NaN in all frames")
+        without = "variance" in made and np.isnan(made["variance"].isel(in_row).values).all()
+        if without and np.isnan(made["variance"].values).all():
+            return [sentence("no_uncertainties")]
+        return []
     doubtful = np.flatnonzero((row != 0).all(axis=(1, 2, 3))).tolist()
     lost = [number for number in doubtful if (masks[number].values & _UNUSABLE).all()]
     bad = [str(name) for name in made["frame"].values[lost].tolist()]
