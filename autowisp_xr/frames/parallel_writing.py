@@ -219,7 +219,7 @@ def _until_one_fails(
 def beside(
     ds: xr.Dataset, write: Writing, targets: Sequence[Target | None], report: Report
 ) -> Beside:
-    """Return what writes frames in the pass in which something else is made of them.
+    """Return what writes frames, or a master, in the pass in which something else is made of them.
 
     Parameters
     ----------
@@ -228,9 +228,11 @@ def beside(
     report
         Called with the records of the files of each frame.
     """
-    files = _array_of(_by_frame(ds, targets))
-    operands = [xr.Variable("frame", files), *(ds[name].variable for name in write.names)]
-    reporting = _Reporting(write, report)
+    planes, reporting = [ds[name].variable for name in write.names], _Reporting(write, report)
+    if "frame" not in ds.dims:
+        of_master = partial(reporting.of_master, Targets(targets))
+        return Beside(planes, of_master, reporting.by_rows)
+    operands = [xr.Variable("frame", _array_of(_by_frame(ds, targets))), *planes]
     return Beside(operands, reporting, reporting.by_rows)
 
 
@@ -301,6 +303,10 @@ class _Reporting:
         for of_frame in self.write(targets, *planes):
             with self.lock:
                 self.report(of_frame)
+
+    def of_master(self, targets: Targets, *planes: Cube) -> None:
+        """Write the files of a master, given its planes (channel, y, x)."""
+        self([targets], *(plane[None] for plane in planes))
 
     def by_rows(self, targets: Targets, rows: Rows) -> None:
         """Write the files of a frame, of which some rows are in memory at a time."""

@@ -169,7 +169,7 @@ def write_beside(
     report: Report,
     hashes: bool = True,
 ) -> Result:
-    """Write files of frames in the pass in which something else is made of the same frames.
+    """Write files of frames, or a master, in the pass in which something else is made of them.
 
     Parameters
     ----------

@@ -85,12 +85,13 @@ class Exporter:
     def export_beside(
         self, made: xr.Dataset, product: Product, through: Callable[[Beside | None], Result]
     ) -> Result:
-        """Write the files of frames in the pass in which ``through`` stores them, if they can be.
+        """Write the files of a product in the pass in which ``through`` stores it, if they can be.
 
         It is given None where workers or others write them, or later. For those that it does not
         come to, :meth:`export` is there.
         """
         others = self.client is not None or self.making is not None
+        others &= not product.is_master
         # a mosaic is not what is stored
         if others or self._as_written(made, product) is not made:
             return through(None)

@@ -168,7 +168,7 @@ class Writer:
         lost = {one.path for one in product.frames.records} - {one.path for one in records}
         lost |= self.summary.left_out.keys() - set(self.summary.plan.copies)
         keeping = partial(self._stored, made, product, remarks, lost, overwrite)
-        if self.fits and not product.is_master:
+        if self.fits or product.is_master:
             # those about which something is found out, which is rare, are written once more
             marked = Doubts().marked(made, remarks.notes)
             made = self.exporter.export_beside(marked, product, keeping)

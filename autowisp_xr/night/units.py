@@ -183,7 +183,7 @@ class Export:
     def write_beside(
         self, made: xr.Dataset, through: Callable[[Beside], Result], report: Report
     ) -> Result:
-        """Write the files of frames in the pass that something else makes of them."""
+        """Write the files in the pass in which something else is made of the frames or master."""
         with provenance.digests(self.digests):
             options: dict[str, Any] = {"hashes": self.digests, "report": report}
             keeps = self.kept(made, {}, whatever_doubts=True)

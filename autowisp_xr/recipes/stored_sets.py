@@ -145,12 +145,12 @@ def store_product(
     has the same identity, is taken to be what its history states.
     """
     given: dict[str, Any] = {"group": group, "overwrite": overwrite, "keep": keep}
+    given["beside"] = beside
     if kept is not None:
-        return store_set(made, kept, place, beside=beside, **given)
+        return store_set(made, kept, place, **given)
     identity = provenance.fingerprint(made, lazy=False)
     if "frame" in made.dims:
-        frames = provenance.frame_identities(made)
-        given |= {"frames": frames, "beside": beside}
+        given["frames"] = provenance.frame_identities(made)
         store.write_group(made, place, identity=identity, **given)
         return store.open_zarr(place, group=group)
     # made once, for the store, for its files, and for what it corrects

@@ -192,7 +192,7 @@ def _write(ds: xr.Dataset, arrays: Arrays, beside: Beside | None) -> dict[str, P
     alone = [str(name) for name in ds.data_vars if name not in planes]
     unit = max(map(arrays.shard_rows, planes or alone), default=1)
     if not planes:
-        return _write_master(ds, arrays, alone, unit)
+        return _write_master(ds, arrays, alone, unit, beside)
     lazy = [ds[name].chunk().data for name in alone]
     written: Any = True
     at_once = None
@@ -236,15 +236,23 @@ def _beside(variable: xr.Variable) -> xr.Variable:
     return variable
 
 
-def _write_master(ds: xr.Dataset, arrays: Arrays, names: list[str], unit: int) -> dict[str, Planes]:
+def _write_master(
+    ds: xr.Dataset, arrays: Arrays, names: list[str], unit: int, beside: Beside | None
+) -> dict[str, Planes]:
     planes = [ds[name].variable for name in names]
     of_pixels = all(plane.dims == schema.DIMS[1:] for plane in planes)
     rows = blocks.rows_at_once(planes, unit) if of_pixels else None
     if rows is not None:
         _write_rows(arrays, names, Rows(planes, rows, scheduler=None))
         return {}
-    whole = {str(name): plane.values for name, plane in ds.compute().data_vars.items()}
-    arrays.write(whole)
+    more = {f"beside_{i}": one for i, one in enumerate(beside.operands if beside else ())}
+    made = xr.Dataset({name: ds[name].variable for name in names} | more).compute()
+    whole = {name: made[name].values for name in names}
+    with ThreadPoolExecutor(1) as pool:
+        stored = pool.submit(arrays.write, whole)
+        if beside is not None:
+            beside.work(*(made[name].values for name in more))
+        stored.result()
     return whole
 
 
