@@ -14,6 +14,7 @@ import xarray as xr
 
 from autowisp_xr import frames, provenance, recipes, store
 from autowisp_xr.bridge.beside import Beside
+from autowisp_xr.bridge.memory_limit import give_back
 from autowisp_xr.bridge.remembering import remembering
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, BadImageError
@@ -100,6 +101,7 @@ class Writer:
         records: Sequence[FileRecord] = product.frames.records
         self.attempted.add(product.group)
         self.report(f"{product.what}: {counted(len(records), 'frame')}")
+        give_back()
         good, overwrite, number = records, self.overwrite, 0
         while good and number != len(good):
             number, remarks = len(good), Remarks()
@@ -174,6 +176,7 @@ class Writer:
             made = self.exporter.export_beside(marked, product, keeping)
         else:
             made = keeping(None)
+        give_back()
         if remarks.there or remarks.again:
             self.report(f"  {'up to date' if remarks.there else f'made again: {remarks.again}'}")
         # that a master has good pixels is no doubt: without, it must not be used
