@@ -4,7 +4,8 @@ One function or class for each, with the versions that it was seen to work with,
 ``tests/test_compat.py`` fails where one of them breaks. No other module reaches as far.
 """
 
-from collections.abc import Coroutine, Hashable
+from collections.abc import Callable, Coroutine, Hashable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from dask.array import Array as DaskArray
 
 Result = TypeVar("Result")
+
+_ATTEMPTS = 9
 
 OuterKey: TypeAlias = "tuple[int | slice | np.ndarray[Any, Any], ...]"
 """Where to read: a number, a slice or an array of numbers for each axis, independent of each other.
@@ -154,3 +157,16 @@ def wait_for(work: Coroutine[Any, Any, Result]) -> Result:
     from zarr.core.sync import sync
 
     return sync(work)
+
+
+def again_if_interrupted(work: Callable[[], Result]) -> Result:
+    """Return what work with tables of FITS files gives, begun again if another thread disturbed it.
+
+    NumPy parses the formats of columns as Python code. CPython 3.11 and 3.12 count the depth of
+    what is parsed for all threads together, and raise SystemError where one interrupts another
+    (python/cpython#106905); nothing is wrong with the tables.
+    """
+    for _ in range(_ATTEMPTS):
+        with suppress(SystemError):
+            return work()
+    return work()

@@ -141,3 +141,20 @@ def test_a_late_array_that_states_what_it_is_has_one_name_however_it_is_put_toge
     assert _compat.late_token(one[1:]) == _compat.late_token(other[1:])
     assert len({_compat.late_token(part) for part in (one, one[1:], one[:, ::2])}) == 3
     assert _compat.late_token(_compat.late_variable(Counted(), ("y", "x"))) is None
+
+
+def test_work_that_another_thread_disturbed_is_begun_again():
+    disturbed = iter([SystemError("AST constructor recursion depth mismatch"), None])
+
+    def work():
+        if error := next(disturbed):
+            raise error
+        return 7
+
+    assert _compat.again_if_interrupted(work) == 7
+
+    def always():
+        raise SystemError("not of threads")
+
+    with pytest.raises(SystemError, match="not of threads"):
+        _compat.again_if_interrupted(always)

@@ -4,6 +4,7 @@ import os
 import threading
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from math import ceil
 from typing import BinaryIO
 
@@ -11,6 +12,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
+from autowisp_xr._compat import again_if_interrupted
 from autowisp_xr.addresses import file_of
 from autowisp_xr.arrays import Floats, Image
 from autowisp_xr.errors import BadImageError
@@ -195,20 +197,7 @@ def _plain_pieces(
 
 def _from_tiles(plane: Hdu, start: int, stop: int) -> Image:
     try:
-        with _OPENING, warnings.catch_warnings():
-            # threads undo one another's filters: what stays ignored should be of no use to anybody
-            warnings.simplefilter("ignore", AstropyWarning)
-            hdus = fits.open(
-                plane.path, memmap=False, lazy_load_hdus=True, do_not_scale_image_data=True
-            )
-        with hdus:
-            hdu = hdus[plane.index]
-            if len(hdu.shape) == 2:
-                section = hdu.section[start:stop, :]
-            else:
-                # axes of length one do not count
-                section = hdu.section[...].reshape(plane.height, -1)[start:stop]
-            section = np.asarray(section)
+        section = again_if_interrupted(partial(_decompressed, plane, start, stop))
     except MemoryError:
         raise
     except Exception as error:  # a damaged tile surfaces as whatever the decoder stumbles over
@@ -219,6 +208,21 @@ def _from_tiles(plane: Hdu, start: int, stop: int) -> Image:
             f"({stop - start}, {plane.width}) were expected; the file is damaged, copy it again"
         )
     return section
+
+
+def _decompressed(plane: Hdu, start: int, stop: int) -> Image:
+    with _OPENING, warnings.catch_warnings():
+        # threads undo one another's filters: what stays ignored should be of no use to anybody
+        warnings.simplefilter("ignore", AstropyWarning)
+        hdus = fits.open(
+            plane.path, memmap=False, lazy_load_hdus=True, do_not_scale_image_data=True
+        )
+    with hdus:
+        hdu = hdus[plane.index]
+        if len(hdu.shape) == 2:
+            return np.asarray(hdu.section[start:stop, :])
+        # axes of length one do not count
+        return np.asarray(hdu.section[...].reshape(plane.height, -1)[start:stop])
 
 
 def _unreadable(plane: Hdu, error: Exception) -> BadImageError:

@@ -8,6 +8,7 @@ writing.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from io import BytesIO
 from itertools import chain
 from typing import Any, BinaryIO
@@ -15,6 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from astropy.io import fits
 
+from autowisp_xr._compat import again_if_interrupted
 from autowisp_xr.arrays import Image
 from autowisp_xr.fits.checksums import folded, word_sum
 from autowisp_xr.stats.floats import native_type
@@ -113,7 +115,11 @@ def write_tiled(file: BinaryIO, planes: Sequence[NewHdu], quantize: float | None
     As a CompImageHDU, astropy would put the cards of the header in an order of its own, and drop
     those that repeat a keyword: they are added to the tables that the images are in a file.
     """
-    content = BytesIO()
+    file.write(again_if_interrupted(partial(_tiled, planes, quantize)).getbuffer())
+
+
+def _tiled(planes: Sequence[NewHdu], quantize: float | None) -> BytesIO:
+    content, whole = BytesIO(), BytesIO()
     arrays = (np.ascontiguousarray(plane.rows(0, len(plane.values))) for plane in planes)
     images = [_tiled_image(array, quantize) for array in arrays]
     fits.HDUList([fits.PrimaryHDU(), *images]).writeto(content)
@@ -122,7 +128,8 @@ def write_tiled(file: BinaryIO, planes: Sequence[NewHdu], quantize: float | None
     for hdu, plane in zip(hdus[1:], planes, strict=True):
         hdu.header.remove("EXTNAME", ignore_missing=True)
         append_cards(hdu, plane.header)
-    hdus.writeto(file, output_verify="silentfix+ignore", checksum=True)
+    hdus.writeto(whole, output_verify="silentfix+ignore", checksum=True)
+    return whole
 
 
 def _tiled_image(values: Image, quantize: float | None) -> fits.CompImageHDU:
