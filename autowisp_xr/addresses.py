@@ -33,6 +33,21 @@ def number_in_file(path: str) -> int | None:
     return None if match is None else int(match[2])
 
 
+def printable(name: str) -> str:
+    r"""Return a name as it may be printed: line ends and what moves a terminal are spelled out.
+
+    Examples
+    --------
+    >>> print(printable("a\nb \x1b[31m"))
+    a\nb \x1b[31m
+    """
+    if name.isprintable():
+        return name
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in name
+    )
+
+
 def is_address(place: str | PathLike[str]) -> bool:
     """Return whether a place is named by an address, no path."""
     return _ADDRESS.match(os.fspath(place)) is not None

@@ -20,7 +20,7 @@ _AT_A_TIME = 2
 def run(options: Namespace) -> int:
     """Calibrate files, and print what became of them; 0 if all went well."""
     arguments = _arguments(options)
-    from astropy.io.fits.verify import VerifyWarning
+    from astropy.utils.exceptions import AstropyWarning
 
     from autowisp_xr.frames import find_files
     from autowisp_xr.image_calibration import Calibrator
@@ -61,7 +61,7 @@ def run(options: Namespace) -> int:
     progress = Progress(len(files))
     with warnings.catch_warnings(), ThreadPoolExecutor(_AT_A_TIME) as pool:
         # each write does so as well, but threads undo one another's filters
-        warnings.simplefilter("ignore", VerifyWarning)
+        warnings.simplefilter("ignore", AstropyWarning)
         try:
             jobs = deque((file, pool.submit(work, file)) for file in files)
             while jobs:

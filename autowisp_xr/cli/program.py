@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
+from autowisp_xr.addresses import printable
 from autowisp_xr.cli import (
     calibrate,
     camera,
@@ -71,11 +72,14 @@ def _run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("autowisp-xr: interrupted; what is done is kept", file=sys.stderr)
         return 130
-    except (AutowispError, OSError, ValueError, MemoryError) as error:
+    except Exception as error:
         if values["debug"]:
             raise
-        text = f"autowisp-xr: error: {described(error)}"
-        print(text.encode(errors="backslashreplace").decode(), file=sys.stderr)
+        text = described(error)
+        if not isinstance(error, AutowispError | OSError | ValueError | MemoryError):
+            text = f"{type(error).__name__}: {text} (an error of this program; --debug shows where)"
+        lines = f"autowisp-xr: error: {text}".split("\n")
+        print("\n".join(map(printable, lines)), file=sys.stderr)
         return 1
 
 

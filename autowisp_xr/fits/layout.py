@@ -202,6 +202,11 @@ def _plane(
     if bitpix not in _STORED:
         raise BadImageError(f"{path}: BITPIX of HDU {unit.index} is {bitpix}, which FITS has not")
     stored = np.dtype(_STORED[bitpix])
+    if not unit.is_tiles and math.prod(shape) * stored.itemsize > unit.length:
+        raise BadImageError(
+            f"{path}: PCOUNT and GCOUNT of HDU {unit.index} leave {unit.length} bytes for "
+            f"{' x '.join(map(str, shape))} pixels; copy the file again, or leave it out"
+        )
     bscale, bzero = _scaling(path, unit, "BSCALE", 1.0), _scaling(path, unit, "BZERO", 0.0)
     blank = None
     if bitpix > 0:
@@ -234,8 +239,8 @@ def _plane(
 
 def _scaling(path: str, unit: Unit, keyword: str, default: float) -> float:
     """Return the value of BSCALE or BZERO, without which pixels would be other numbers."""
-    stated = unit.values.get(keyword, "")
-    value = unit.real(keyword, math.nan) if stated else default
+    stated = unit.values.get(keyword)
+    value = default if stated is None else unit.real(keyword, math.nan)
     if not math.isfinite(value) or (keyword == "BSCALE" and value == 0):
         raise BadImageError(
             f"{path}: {keyword} of HDU {unit.index} is {stated!r}, and no pixels can be scaled by "

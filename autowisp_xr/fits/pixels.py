@@ -18,7 +18,7 @@ from autowisp_xr.arrays import Floats, Image
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.fits.planes import Hdu
 from autowisp_xr.fits.tiles import decoded_pieces, read_fully
-from autowisp_xr.fits.unpacking import UNREADABLE, Unpacked, unpacked
+from autowisp_xr.fits.unpacking import UNREADABLE, Unpacked, is_packed, unpacked
 from autowisp_xr.flags import Flag
 from autowisp_xr.formats.pictures import decode
 
@@ -27,7 +27,6 @@ _OPENING = threading.Lock()
 
 # small enough for the cache, large enough that two threads seldom wait for each other's turn
 _PIECE = 1 << 20
-_BLOCK = 2880
 
 
 def read_rows(plane: Hdu, start: int, stop: int) -> Image:
@@ -95,9 +94,7 @@ def stored_pieces(plane: Hdu, start: int, stop: int) -> Iterator[tuple[int, Imag
             try:
                 with unpacked(file) as inside:
                     yield from _plain_pieces(plane, inside, start, stop)
-                    if stop == plane.height:
-                        # gzip compares its own sum at the end of the file, seldom far from here
-                        inside.read(_BLOCK)
+                    _to_its_end(inside)
             except UNREADABLE as error:
                 raise _unreadable(plane, error) from error
         else:
@@ -107,7 +104,22 @@ def stored_pieces(plane: Hdu, start: int, stop: int) -> Iterator[tuple[int, Imag
                     yield row, rows
                     start = row + len(rows)
             if start < stop:
+                if is_packed(os.pread(file.fileno(), 3, 0)):
+                    try:
+                        with unpacked(file) as inside:
+                            _to_its_end(inside)
+                    except UNREADABLE as error:
+                        raise _unreadable(plane, error) from error
                 yield start, _from_tiles(plane, start, stop)
+
+
+def _to_its_end(inside: Unpacked) -> None:
+    """Read what is left of a packed file, at whose end it compares what it gave with its own sum.
+
+    Where the image is all that is inside, that is a few bytes.
+    """
+    while inside.read(_PIECE):
+        pass
 
 
 def convert(plane: Hdu, stored: Image, out: Image) -> None:

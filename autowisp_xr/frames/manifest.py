@@ -299,6 +299,8 @@ def _status(path: str) -> tuple[int, int]:
 def _row(record: FileRecord, name: str, size: int, changed: int) -> Row | None:
     """Return the row of a record; None of one that is to be looked at again each time."""
     try:
+        # a name that is no text fits into no column
+        name.encode()
         return row_of(record, name, size, changed)
     except (TypeError, ValueError):
         return None

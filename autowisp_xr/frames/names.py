@@ -1,5 +1,6 @@
 """Names of files and frames: their order, what a frame is called, where a result goes."""
 
+import hashlib
 import os
 import re
 import string
@@ -21,6 +22,9 @@ Paths = str | PathLike[str] | Iterable[str | PathLike[str]]
 FITS_SUFFIX = re.compile(r"\.((fits|fit|fts)(\.(fz|gz|bz2))*|fz)\Z", re.IGNORECASE)
 
 _DIGITS = re.compile(r"([0-9]+)")
+_LONGEST = 255
+"""Bytes of a name in nearly all file systems."""
+
 # what would make one name into another place, or into no name at all
 _FORBIDDEN = re.compile(r"[/\\\x00-\x1f\x7f]")
 
@@ -104,6 +108,18 @@ def _clean(value: str) -> str:
     return "_" if value in (".", "..") else value
 
 
+def _short_enough(path: str) -> str:
+    """Return a path whose last name is one that a file can have."""
+    folder, name = os.path.split(path)
+    content = name.encode(errors="surrogateescape")
+    if len(content) <= _LONGEST:
+        return path
+    ending = FITS_SUFFIX.search(name)
+    end = f"-{hashlib.sha256(content).hexdigest()[:8]}{ending[0][:16] if ending else ''}"
+    start = content[: _LONGEST - len(end)].decode(errors="ignore")
+    return os.path.join(folder, start + end)
+
+
 def fill_template(
     template: str | PathLike[str],
     header: fits.Header,
@@ -132,7 +148,8 @@ def fill_template(
     Notes
     -----
     Path separators and control characters in a value become "_", so that the value of a card
-    never chooses the directory.
+    never chooses the directory. A name of more bytes than file systems take is cut off before its
+    ending, with a digest of all of it.
 
     Examples
     --------
@@ -144,7 +161,7 @@ def fill_template(
     homes = {name: os.path.expanduser(path) for name, path in (directories or {}).items()}
     try:
         formatter = _HeaderFormatter(header, extra or {}, homes, text)
-        return formatter.vformat(text, (), {})
+        return _short_enough(formatter.vformat(text, (), {}))
     except HeaderError:
         raise
     except ValueError as error:

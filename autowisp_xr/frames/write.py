@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import xarray as xr
 from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.addresses import local_path
@@ -220,7 +221,7 @@ def _planned(
     ccddata.register()
     with warnings.catch_warnings():
         # astropy puts ill-formed cards of other people in order, and warns
-        warnings.simplefilter("ignore", fits.verify.VerifyWarning)
+        warnings.simplefilter("ignore", AstropyWarning)
         targets = _targets(ds, template, provenance.history(ds))
         inputs = {file["path"] for file in provenance.files_of(ds)}
         _check_names(targets, level)
@@ -287,7 +288,7 @@ def write_products(
     """
     level = quantize_level(compress)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", fits.verify.VerifyWarning)
+        warnings.simplefilter("ignore", AstropyWarning)
         history = history_of(records)
         outputs = []
         for path, header, planes in products:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
 
 from autowisp_xr.errors import HeaderError
 
@@ -233,5 +234,5 @@ def common_header(headers: Iterable[fits.Header]) -> fits.Header:
 def without_remarks() -> Iterator[None]:
     """Silence the warnings of astropy about the form of cards that others wrote."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", fits.verify.VerifyWarning)
+        warnings.simplefilter("ignore", AstropyWarning)
         yield

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from autowisp_xr.addresses import printable
 from autowisp_xr.frames import FileRecord
 from autowisp_xr.kinds import KINDS, MASTERS
 from autowisp_xr.night.choosing import Choice
@@ -151,7 +152,7 @@ def info(night: xr.DataTree | xr.Dataset) -> str:
             lines += ["", f"{title}: {len(reasons)}"]
         for reason, paths in by_reason(reasons).items():
             lines += [f"    {line}" for line in reason.split("\n")]
-            lines += [f"        {Path(path).name}" for path in paths]
+            lines += [f"        {printable(Path(path).name)}" for path in paths]
     return "\n".join(lines) + "\n"
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance
+from autowisp_xr.addresses import printable
 from autowisp_xr.frames import likely_type
 from autowisp_xr.html_pieces import folded, paragraph, table
 from autowisp_xr.night.listing import column, table_of
@@ -295,7 +296,7 @@ def _with_files(reasons: Mapping[str, str]) -> Iterator[str]:
     """Give two lines for each reason: what it is, and which files."""
     # the reason of a file may begin with its name
     reason_of = {path: why.removeprefix(path).removeprefix(":") for path, why in reasons.items()}
-    pairs = ((Path(path).name, why.lstrip()) for path, why in reason_of.items())
+    pairs = ((printable(Path(path).name), why.lstrip()) for path, why in reason_of.items())
     for group in alike(pairs, _MOST_REASONS):
         yield from (f"    {line}" for line in group.line.split("\n"))
         number = f"{len(group.names)} files: " if len(group.names) > 1 else ""

@@ -55,3 +55,14 @@ def test_a_template_that_cannot_be_filled_is_quoted(template):
 def test_a_frame_is_called_what_its_file_is_without_the_endings(name):
     assert bare_name(f"night/{name}") == "a"
     assert names_of([f"night/{name}"]) == ["a"]
+
+
+def test_a_name_that_no_file_can_have_is_cut_off_with_a_digest():
+    names = ["x" * 300, "x" * 299 + "y", "\u661f" * 85]
+    cut = [fill_template("out/{K}_R.fits.fz", fits.Header(), {"K": name}) for name in names]
+    assert len({*cut}) == 3
+    for path in cut:
+        assert path.startswith("out/")
+        assert path.endswith(".fits.fz")
+        assert 250 <= len(path.removeprefix("out/").encode()) <= 255
+    assert fill_template("{K}.fits", fits.Header(), {"K": "x" * 250}) == "x" * 250 + ".fits"
