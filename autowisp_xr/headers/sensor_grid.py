@@ -22,6 +22,10 @@ from autowisp_xr.regions import ChannelSlice, Region
 
 _AREA = re.compile(r"\s*(\d+)\s*<\s*x\s*<\s*(\d+)\s*,\s*(\d+)\s*<\s*y\s*<\s*(\d+)\s*")
 
+_OF_AXIS = ("OFF", "STP")
+_CARDS = ("IMAGAREA", *(f"CHNL{axis}{what}" for axis in "YX" for what in _OF_AXIS))
+"""By which a header names its grid."""
+
 _CRPIX = re.compile(r"CRPIX([12])[A-Z]?")
 _CDELT = re.compile(r"CDELT([12])[A-Z]?")
 _CD = re.compile(r"CD\d_([12])[A-Z]?")
@@ -62,6 +66,9 @@ class PixelGrid:
         )
 
 
+_RAW = PixelGrid()
+
+
 def area_of(header: AnyHeader) -> Region | None:
     """Return the area of the raw frame that IMAGAREA names; None where it names none."""
     match = _AREA.fullmatch(str(value_of(header, "IMAGAREA") or ""))
@@ -80,6 +87,9 @@ def grid_of(header: AnyHeader) -> PixelGrid:
     It is that of IMAGAREA, CHNLXOFF, CHNLXSTP, CHNLYOFF and CHNLYSTP (offsets count from the corner
     of the area); that of the raw frame where there are none, or impossible ones.
     """
+    # most headers are those of raw frames
+    if not any(card in header for card in _CARDS):
+        return _RAW
     area = area_of(header)
     y, x = (0, 0) if area is None else (area.ymin, area.xmin)
     rows, columns = (_offset_and_step(header, axis) for axis in "YX")
@@ -160,7 +170,7 @@ def moved(header: fits.Header, old: PixelGrid, new: PixelGrid) -> fits.Header:
 
 def _offset_and_step(header: AnyHeader, axis: str) -> tuple[int, int] | None:
     """Return the offset and step that a header states along an axis, None for impossible ones."""
-    stated = [value_of(header, f"CHNL{axis}{what}") for what in ("OFF", "STP")]
+    stated = [value_of(header, f"CHNL{axis}{what}") for what in _OF_AXIS]
     offset, step = (
         value if isinstance(value, int) and not isinstance(value, bool) else None
         for value in stated

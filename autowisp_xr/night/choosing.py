@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -107,7 +108,9 @@ class Judge:
 
     def __init__(self, matching: Matching) -> None:
         self._matching = matching
+        self._numbers: dict[Hashable, int] = {}
         self._judged: dict[Hashable, _Judged] = {}
+        self._of_kind: dict[Hashable, tuple[list[Candidate], tuple[str, ...]]] = {}
 
     def match(self, wanted: Traits, candidates: Sequence[Candidate]) -> dict[str, Choice]:
         """Choose the masters that a frame needs, by kind.
@@ -116,20 +119,45 @@ class Judge:
         first. Candidates only ever come to those of an earlier call, behind them.
         """
         # no trait that a master serves for, but the reasons name cards
-        timeless = replace(wanted, time=_NEVER, night="", target=""), *wanted.cards.items()
+        setting = _SETTING(wanted), *wanted.cards.items()
+        number = self._numbers.setdefault(setting, len(self._numbers))
         choices: dict[str, Choice] = {}
         for kind in KINDS[wanted.kind].needs:
             has_bias = choices.get("bias", Choice()).chosen is not None
-            key = timeless, kind, has_bias, len(candidates)
+            alike, counted = self._alike(kind, candidates)
+            own = (getattr(wanted, name) for name in counted)
+            key = number, kind, has_bias, len(candidates), *own
             if key not in self._judged:
-                alike = [one for one in candidates if KINDS[one.traits.kind].place == kind]
                 self._judged[key] = _Judged.of(wanted, alike, self._matching, has_bias)
             choices[kind] = self._judged[key].choice(wanted, expected_only=True)
         for kind in KINDS[wanted.kind].takes:
-            given = [one for one in candidates if one.traits.kind == kind]
-            choice = choose(wanted, given, self._matching)
+            given, _ = self._alike(kind, candidates)
+            choice = choose(wanted, given, self._matching) if given else Choice()
             choices |= {kind: choice} if choice.chosen else {}
         return choices
+
+    def _alike(
+        self, kind: str, candidates: Sequence[Candidate]
+    ) -> tuple[list[Candidate], tuple[str, ...]]:
+        """Return the candidates of a kind, and what of each frame counts for them."""
+        key = kind, len(candidates)
+        if key not in self._of_kind:
+            alike = [one for one in candidates if KINDS[one.traits.kind].place == kind]
+            serves = {name for one in alike for name in KINDS[one.traits.kind].serves}
+            self._of_kind[key] = alike, tuple(name for name in _OF_FRAME if name in serves)
+        return self._of_kind[key]
+
+
+_OF_FRAME = ("exposure", "temperature")
+"""Traits that are not alike in all frames of a set."""
+
+_SETTING = attrgetter(
+    *(
+        one.name
+        for one in fields(Traits)
+        if one.compare and one.name not in (*_OF_FRAME, "night", "target")
+    )
+)
 
 
 def stop_reason(kind: str, choices: Choices, matching: Matching) -> str:
@@ -192,7 +220,7 @@ class _Judged:
     fitting: Sequence[tuple[bool, Candidate]]
     """Those that fit, and whether they have to be scaled."""
     ranks: Sequence[Sequence[float]]
-    """Of each of them, but for those by time."""
+    """Of each of them, but for those by temperature and time."""
     times: np.ndarray[Any, Any]
     refused: Mapping[str, Refusal]
     _known: dict[Hashable, Choice] = field(default_factory=dict)
@@ -226,24 +254,15 @@ class _Judged:
         ``expected_only`` leaves out what was made for other frames: it is none that could have been
         expected to fit.
         """
-        later = ((self.times - wanted.time) / np.timedelta64(1, "s")).tolist()
-        apart = [math.inf if math.isnan(seconds) else seconds for seconds in later]
-        older = self.matching.prefer == "older"
-        by_time = [(older and seconds > 0, abs(seconds)) for seconds in apart]
-        # by name in the end, so that the order of the candidates never matters
-        keys = [
-            (*ranks, *times, one.name)
-            for ranks, times, (_, one) in zip(self.ranks, by_time, self.fitting, strict=True)
-        ]
+        keys = self._keys(wanted) if len(self.fitting) > 1 else [()] * len(self.fitting)
         order = sorted(range(len(keys)), key=keys.__getitem__)
-        nearest = by_time[order[0]][1] if order else math.inf
-        key = expected_only, *((i, by_time[i][0], by_time[i][1] == nearest) for i in order)
+        better = [_better(keys[order[0]], keys[i]) for i in order[1:]]
+        key = expected_only, *zip(order[1:], better, strict=True)
         if key not in self._known:
             others = {}
-            for i in order[1:]:
+            for i, words in zip(order[1:], better, strict=True):
                 first, one = self.fitting[order[0]][1], self.fitting[i][1]
-                text = f"{_FITS_TOO}, but {first.name} {_better(keys[order[0]], keys[i])}"
-                others[one.name] = Refusal(one, text)
+                others[one.name] = Refusal(one, f"{_FITS_TOO}, but {first.name} {words}")
             refused = {
                 name: one
                 for name, one in {**self.refused, **others}.items()
@@ -255,6 +274,22 @@ class _Judged:
                 unstated = _unstated(wanted, chosen.traits, self.matching)
                 self._known[key] = Choice(chosen, scaled, refused, unstated)
         return self._known[key]
+
+    def _keys(self, wanted: Traits) -> list[tuple[Any, ...]]:
+        """Return what those that fit are ordered by for a frame of a time, and its temperature."""
+        later = ((self.times - wanted.time) / np.timedelta64(1, "s")).tolist()
+        apart = [math.inf if math.isnan(seconds) else seconds for seconds in later]
+        older = self.matching.prefer == "older"
+        keys = []
+        for (_, one), (*ranks, unknown), seconds in zip(
+            self.fitting, self.ranks, apart, strict=True
+        ):
+            degrees = abs(one.traits.temperature - wanted.temperature)
+            nearer = degrees if one.own and degrees == degrees else 0.0
+            by_time = older and seconds > 0, abs(seconds)
+            # by name in the end, so that the order of the candidates never matters
+            keys.append((*ranks, unknown + (degrees != degrees), nearer, *by_time, one.name))
+        return keys
 
 
 def _judged(
@@ -342,12 +377,11 @@ def _better(best: Sequence[object], other: Sequence[object]) -> str:
 
 
 def _ranks(wanted: Traits, scaled: bool, candidate: Candidate) -> tuple[float, ...]:
-    """Return the ranks of a master in what :data:`_BETTER` lists, but for times: the least is best.
+    """Return the ranks of a master in the first of :data:`_BETTER`: the least is best.
 
-    These are the same for all frames that differ in time only.
+    The last is by what is not known of it, but for its temperature.
     """
     own = candidate.traits
-    apart = abs(own.temperature - wanted.temperature)
     return (
         scaled,
         not candidate.own,
@@ -355,6 +389,5 @@ def _ranks(wanted: Traits, scaled: bool, candidate: Candidate) -> tuple[float, .
         KINDS[own.kind].place == "dark" and own.holds_bias is True,
         # variance of a dark that is scaled, where darks differ by their exposure and number only
         (wanted.exposure[1] / own.exposure[0]) ** 2 / candidate.frames if scaled else 0.0,
-        math.isnan(apart) + (own.filter == "" != wanted.filter),
-        0.0 if math.isnan(apart) or not candidate.own else apart,
+        own.filter == "" != wanted.filter,
     )
