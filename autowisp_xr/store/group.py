@@ -134,7 +134,9 @@ class Group:
         """Return what the group states of itself; {} where there is none, or nothing of its own."""
         try:
             found = self.open("r")
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            # the work of Zarr that raised it keeps it, and it all that its callers hold
+            error.__traceback__ = None
             # a store that has other groups has room for one more, and so has an empty directory
             root = self.directory
             if root is None or not root.exists() or (root / "zarr.json").exists():
