@@ -141,6 +141,7 @@ class Source:
             call = plan.call(block, others)
             tasks[name, *block] = (call, *others.keys)
         graph = graph_of(name, tasks, plan.parents())
+        plan.end()
         chunks = tuple(tuple(map(len, of_dim)) for of_dim in spans)
         return Array(graph, name, chunks=chunks, dtype=np.dtype(object))
 
@@ -251,6 +252,10 @@ class Plan:
         """Return the arrays whose tasks are needed."""
         inputs = [one for plan in (self, *self._inside.values()) for one in plan.inputs]
         return [one.array for one in inputs if isinstance(one, _Tasks)]
+
+    def end(self) -> None:
+        """Let go of the plans inside, which hold one another, and arrays."""
+        self._inside.clear()
 
     def _in_tasks(self, operand: xr.Variable) -> "_Inside | _Tasks":
         """Return an operand in chunks of dask, made to match."""

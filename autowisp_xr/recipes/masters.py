@@ -24,6 +24,9 @@ from autowisp_xr.store import StoreLike
 INPUTS = "inputs"
 """Group below which masters of other nights and masks lie, by what they are."""
 
+_CORRECTING = ("image", "variance", "mask")
+"""Planes by which a master corrects frames: the others are hardly ever asked for."""
+
 _MOST_KEPT = 2**25
 """Bytes of a plane that stays in memory once it was read; of larger ones, parts are read each time
 that they are needed."""
@@ -68,7 +71,7 @@ def referred(place: StoreLike, reference: Mapping[str, Any]) -> xr.Dataset:
 def opened(
     place: StoreLike, group: str, identity: str, known: Mapping[str, Planes] = MappingProxyType({})
 ) -> xr.Dataset:
-    """Open a master whose planes stay in memory once they were read.
+    """Open a master; the planes by which it corrects frames stay in memory once they were read.
 
     Parameters
     ----------
@@ -81,22 +84,27 @@ def opened(
     """
     ds, shelf = store.open_zarr(place, group=group), _SHELF.get()
     kept = {}
-    for name, plane in ds.data_vars.items():
-        late = _Remembered(plane.variable, (str(place), group, identity, str(name)), shelf)
-        if str(name) in known:
-            late.keep(known[str(name)])
+    for name in [name for name in _CORRECTING if name in ds]:
+        plane = ds[name]
+        late = _Remembered(plane.variable, (str(place), group, identity, name), shelf)
+        if name in known:
+            late.keep(known[name])
         kept[name] = late_variable(late, plane.dims, plane.attrs, plane.encoding)
     return ds.assign(kept)
 
 
 def loaded(master: xr.Dataset) -> xr.Dataset:
-    """Return a master in memory, or as it lies in its store where the limit has no room for it.
+    """Return a master with the planes in memory by which it corrects frames.
 
-    It is read in parts then, with what it corrects; what it is, its history states. One without is
-    known by its pixels alone, and is always read.
+    Or as it lies in its store, where the limit has no room for it: it is read in parts then, with
+    what it corrects; what it is, its history states. One without is known by its pixels alone, and
+    is always read as a whole.
     """
+    if not provenance.history(master):
+        return master.compute()
+    planes = master[[name for name in _CORRECTING if name in master]]
     room = in_force().for_work // _PART
-    return master if master.nbytes > room and provenance.history(master) else master.compute()
+    return master if planes.nbytes > room else master.assign(planes.compute().data_vars)
 
 
 class _Shelf:

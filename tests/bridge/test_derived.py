@@ -1,7 +1,9 @@
 """What verbs make of frames at rest is made afresh in any chunks, and in any part."""
 
 import copy
+import gc
 import pickle
+import weakref
 from collections import Counter
 from dataclasses import replace
 
@@ -241,3 +243,16 @@ def test_frames_of_a_user_in_chunks_are_calibrated_as_before(raw, masters, known
     assert type(found["image"].data) is not Derived
     assert_frames_equal(found.compute(), known)
     assert schema.is_raw(raw)
+
+
+def test_masters_are_let_go_with_the_stack_that_was_made_with_them(night, raw):
+    """No matter when the collector comes."""
+    bias = aw.master_bias(night.bias(5), camera=night.camera).compute()
+    held = weakref.ref(bias["image"].values)
+    aw.stack(aw.calibrate(raw, bias=bias), "mean").compute()
+    gc.disable()
+    try:
+        del bias
+        assert held() is None
+    finally:
+        gc.enable()

@@ -1,9 +1,11 @@
+import gc
 import json
 import os
 import shutil
 import subprocess
 import sys
 import textwrap
+import weakref
 from pathlib import Path
 
 import dask
@@ -17,6 +19,7 @@ import autowisp_xr as aw
 from autowisp_xr import Flag, provenance, schema, simulate
 from autowisp_xr.errors import BadImageError, SchemaError
 from autowisp_xr.regions import ChannelSlice
+from autowisp_xr.store.group import Group
 from autowisp_xr.testing import assert_frames_equal, no_compute
 
 TEXT = np.dtypes.StringDType()
@@ -730,3 +733,18 @@ def test_masters_from_the_store_calibrate_to_the_bits_of_those_in_memory(sets, s
     }
     raw = sky.objects(2)
     assert_frames_equal(aw.calibrate(raw, **kept).compute(), sets["calibrated"])
+
+
+def test_that_a_group_is_not_there_holds_nothing_of_those_who_asked(tmp_path):
+    """No matter when the collector comes."""
+
+    def ask():
+        asking = np.zeros(3)
+        assert not Group.at(tmp_path / "n.zarr", "masters/bias").state()
+        return weakref.ref(asking)
+
+    gc.disable()
+    try:
+        assert ask()() is None
+    finally:
+        gc.enable()
