@@ -1,9 +1,10 @@
-"""The threads in which what is in memory is worked through, block by block."""
+"""Threads that work together: blocks of what is in memory, or tasks of dask that write files."""
 
 import os
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from functools import cache
 from typing import Any, TypeVar
 
@@ -37,3 +38,27 @@ def _pool(process: int) -> ThreadPoolExecutor:
         _HERE.is_one = True
 
     return ThreadPoolExecutor(os.cpu_count(), "autowisp-xr", begin)
+
+
+class Threads(ThreadPoolExecutor):
+    """Threads that work in the context of those who ask them; once it is left, none works on.
+
+    Those of dask itself go on with what they have begun when something else has failed.
+    """
+
+    def submit(self, fn: Callable[..., Result], /, *args: Any, **kwargs: Any) -> "Future[Result]":
+        """Have a function called, in a copy of this context."""
+        return super().submit(copy_context().run, fn, *args, **kwargs)
+
+    def __exit__(self, *error: object) -> None:
+        """Drop what was not begun, and wait for the rest."""
+        self.shutdown(cancel_futures=True)
+
+    def of(self, work: Any) -> dict[str, Any]:
+        """Return the options of ``compute`` by which work of dask is done here, if by threads."""
+        import dask.config
+        import dask.threaded
+        from dask.base import get_scheduler
+
+        in_threads = get_scheduler(collections=[work]) is dask.threaded.get
+        return {"pool": self} if in_threads and not dask.config.get("pool", None) else {}

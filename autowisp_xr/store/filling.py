@@ -24,10 +24,11 @@ from zarr.codecs import BloscCodec
 from autowisp_xr import provenance, schema
 from autowisp_xr._compat import wait_for
 from autowisp_xr.arrays import Bools, Integers, Planes
-from autowisp_xr.bridge import blocks, planner
+from autowisp_xr.bridge import blocks, memory_limit, planner
 from autowisp_xr.bridge.beside import Beside
 from autowisp_xr.bridge.progress import shown
 from autowisp_xr.bridge.rows import Rows
+from autowisp_xr.bridge.threads import Threads
 from autowisp_xr.flags import Flag
 from autowisp_xr.store.group import MARKS, STATE, Group
 from autowisp_xr.store.growing import FRAMES, take_over
@@ -224,8 +225,13 @@ def _write(ds: xr.Dataset, arrays: Arrays, beside: Beside | None) -> dict[str, P
         written, at_once = done.data, plan.at_once
     if written is not True:
         number = ds.sizes.get("frame", 1)
-        with shown(f"Zarr: {arrays.group.name}", number), dask.config.set(num_workers=at_once):
-            written.compute()
+        title, threads = f"Zarr: {arrays.group.name}", at_once or memory_limit.workers()
+        with (
+            shown(title, number),
+            dask.config.set(num_workers=at_once),
+            Threads(threads) as pool,
+        ):
+            written.compute(**pool.of(written))
     return {}
 
 

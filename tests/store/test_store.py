@@ -5,8 +5,10 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import threading
 import weakref
 from pathlib import Path
+from time import sleep
 
 import dask
 import dask.array as da
@@ -19,6 +21,7 @@ import autowisp_xr as aw
 from autowisp_xr import Flag, provenance, schema, simulate
 from autowisp_xr.errors import BadImageError, SchemaError
 from autowisp_xr.regions import ChannelSlice
+from autowisp_xr.store import filling
 from autowisp_xr.store.group import Group
 from autowisp_xr.testing import assert_frames_equal, no_compute
 
@@ -748,3 +751,26 @@ def test_that_a_group_is_not_there_holds_nothing_of_those_who_asked(tmp_path):
         assert ask()() is None
     finally:
         gc.enable()
+
+
+def test_nothing_is_written_on_once_an_error_has_been_raised(sets, tmp_path, monkeypatch):
+    begun, ended, second = [], [], threading.Event()
+
+    def write(arrays, planes, where=..., real=filling.Arrays.write):
+        if "image" not in planes:
+            real(arrays, planes, where)
+            return
+        begun.append(where.start)
+        if where.start == 0:
+            second.wait(10)
+            raise OSError("the disk is full")
+        second.set()
+        sleep(0.1)
+        real(arrays, planes, where)
+        ended.append(where.start)
+
+    monkeypatch.setattr(filling.Arrays, "write", write)
+    with dask.config.set(num_workers=2), pytest.raises(OSError, match="full"):
+        aw.to_zarr(sets["calibrated"].chunk(frame=1), tmp_path / "n.zarr")
+    assert ended
+    assert sorted(begun) == [0, *sorted(ended)]
