@@ -115,7 +115,9 @@ VERBS = {
         biases=of(n["bias"], k), flats=of(n["flat"], k), hot=1
     ),
     "add_noise": lambda n, k, p: aw.add_noise(aw.trim(of(n["object"], k))),
-    "divide_flat": lambda n, k, p: aw.divide_flat(of(n["science"], k), of(n["master flat"], k)),
+    "divide_flat": lambda n, k, p: aw.divide_flat(
+        of(n["science"], k).assign_attrs(history="[]"), of(n["master flat"], k)
+    ),
     "apply_masks": lambda n, k, p: aw.apply_masks(of(n["science"], k), k(n["hot"])),
     "median": lambda n, k, p: aw.stack(of(n["science"], k), "median"),
     "rejecting mean": lambda n, k, p: aw.stack(

@@ -229,7 +229,7 @@ def _inside(top: str, deep: bool, skipped: Collection[_Id]) -> tuple[list[str], 
                 name = entry.name.lower()
                 if name.startswith("."):
                     continue
-                if not entry.is_dir():
+                if not _is_directory(entry):
                     if skipped and _is_among(skipped, entry.path):
                         continue
                     (files if FITS_SUFFIX.search(name) else others).append(entry.path)
@@ -241,6 +241,14 @@ def _inside(top: str, deep: bool, skipped: Collection[_Id]) -> tuple[list[str], 
             else:
                 waiting.appendleft(inner)
     return files, others
+
+
+def _is_directory(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        # a link that leads to itself is reported where it is opened
+        return False
 
 
 def _is_among(skipped: Collection[_Id], path: str) -> bool:

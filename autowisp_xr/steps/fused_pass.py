@@ -44,6 +44,7 @@ from autowisp_xr.steps.flat import FlatOperands, divided
 from autowisp_xr.steps.linearity import LinearityOperands, linearise_row
 from autowisp_xr.steps.master_noise import MasterNoiseOperands, master_noise_of, with_common_planes
 from autowisp_xr.steps.noise import NoiseOperands, noise_row, photon_signal
+from autowisp_xr.steps.order import check_order
 from autowisp_xr.steps.overscan import OverscanOperands, is_varied, overscan_row
 from autowisp_xr.steps.saturation import FlagSaturated, SaturationOperands, limit_of, saturated
 
@@ -170,8 +171,10 @@ def one_pass(
 def alone(ds: xr.Dataset, verb: str, step: Step, *, dtype: DTypeLike) -> xr.Dataset:
     """Return what one step makes of frames, with its line in their history.
 
-    A camera that knows nothing of its saturation travels on as it is.
+    A camera that knows nothing of its saturation travels on as it is. CalibrationError where the
+    verb comes too late, or a second time.
     """
+    check_order(ds, verb, step.line, step.masters)
     result = one_pass(ds, [step], dtype=dtype)
     own = schema.camera_of(ds)
     if (moved := on_scale(own, ds, [step])) != own:

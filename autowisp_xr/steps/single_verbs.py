@@ -17,6 +17,7 @@ from autowisp_xr.steps.fused_pass import alone, one_pass
 from autowisp_xr.steps.linearity import linearity_step, warn_of_response
 from autowisp_xr.steps.master_matching import exposure_ratio, matched
 from autowisp_xr.steps.noise import noise_of
+from autowisp_xr.steps.order import check_order
 from autowisp_xr.steps.overscan_choice import overscan_step
 from autowisp_xr.steps.pedestals import check_goes_with_dark, check_levels, check_raw, level_of
 from autowisp_xr.steps.prepared_masters import dark_parts
@@ -157,8 +158,8 @@ def subtract_bias(
     MasterMismatchError
         Where the master does not belong to the frames.
     CalibrationError
-        Where cards of the frames state that a bias was subtracted already; where a level or an
-        overscan was subtracted from one side only.
+        Where cards or the history of the frames state that a bias was subtracted already, or what
+        comes after it; where a level or an overscan was subtracted from one side only.
     """
     schema.check(ds)
     check_raw(ds, {"bias": bias})
@@ -199,12 +200,6 @@ def linearise(
         raise CalibrationError(
             "the linearity of the camera is not known; give Camera(linearity=...)"
         )
-    done = [step["verb"] for step in provenance.history(ds)]
-    for verb in ("linearise", "add_noise", "calibrate"):
-        if verb in done:
-            raise CalibrationError(
-                f"{verb} was done to the frames already; linearise comes once, before add_noise"
-            )
     return alone(ds, "linearise", linearity_step(ds, camera), dtype=dtype)
 
 
@@ -244,7 +239,8 @@ def add_noise(
     Raises
     ------
     CalibrationError
-        Where gain or read noise is not known; for frames in a unit that counts nothing (adu/s).
+        Where gain or read noise is not known; for frames in a unit that counts nothing (adu/s);
+        for frames that have this noise, or from which a dark was subtracted.
 
     Notes
     -----
@@ -273,6 +269,7 @@ def add_noise(
     schema.check(ds)
     camera = camera or schema.camera_of(ds)
     noise = noise_of(ds, camera, photons)
+    check_order(ds, "add_noise", noise.line, {})
     pedestal = None
     if dark is not None:
         pedestal, _ = dark_parts(matched(ds, dark, "dark", camera=camera), noise)

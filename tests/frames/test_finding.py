@@ -115,6 +115,15 @@ def test_scan_searches_as_deep(raw, tmp_path):
     assert [record.name for record in found] == ["a", "b"]
 
 
+def test_a_link_that_leads_to_itself_is_a_file_that_cannot_be_read(tmp_path):
+    (tmp_path / "a.fits").write_bytes(b"")
+    for name in ("itself.fits", "itself"):
+        (tmp_path / name).symlink_to(name)
+    found = find_files(tmp_path)
+    assert found == [str(tmp_path / name) for name in ("a.fits", "itself.fits")]
+    assert "itself.fits" in str(scan(tmp_path)[1].error)
+
+
 def test_a_file_and_a_link_to_it_are_one_file(tmp_path):
     (tmp_path / "a.fits").write_bytes(b"")
     (tmp_path / "latest.fits").symlink_to(tmp_path / "a.fits")

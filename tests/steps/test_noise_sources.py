@@ -83,7 +83,8 @@ def test_rejected_frames_have_no_part_in_what_is_shared():
 
 def test_a_part_of_the_masters_in_common_makes_an_upper_limit_and_is_reported():
     one = night("a", bias=BIASES[0])
-    two = aw.subtract_bias(night("b", bias=BIASES[0]), BIASES[1], **F8)
+    dark = master(np.zeros((2, 3)), np.full((2, 3), 5.0))
+    two = aw.subtract_dark(night("b", bias=BIASES[0]), dark, **F8)
     with pytest.warns(AutowispWarning, match="share a part of their masters.*an upper limit"):
         stack = aw.stack(joined(one, two), "mean", **F8)
     limit = (0.5 * np.sqrt(3) + 0.5 * np.sqrt(8)) ** 2

@@ -46,14 +46,6 @@ def test_frames_without_photons_or_without_errors_state_nothing():
     assert "photon_slope" not in aw.add_noise(raw, photons="none")
     assert "photon_slope" not in aw.add_noise(raw, photons="absolute")
     assert "photon_slope" not in aw.calibrate(raw, camera=Camera(), noise="if known")
-    twice = aw.add_noise(aw.add_noise(raw))
-    assert "photon_slope" not in twice
-
-
-def test_a_level_that_is_subtracted_from_frames_with_noise_ends_it():
-    ds = aw.add_noise(frame_set([113.0], camera=CAMERA))
-    assert "photon_slope" in ds
-    assert "photon_slope" not in aw.subtract_bias(ds, master([100.0]))
 
 
 def test_a_dark_that_holds_the_bias_gives_where_no_light_is():
