@@ -12,7 +12,7 @@ that is where it breaks:
   writing it                9.5 million requests
   reading it once           16.5 million requests
   units of 32 frames        31,250 tasks
-  memory of a worker        2 GB of 2 GB
+  memory of a worker        536 MB of 2 GB
   memory of the scheduler   312 MB, busy for 31 s
   processors                850 hours of one, 13 with 64
   cost                      $1,433 a month to keep, $95 once to make

@@ -62,17 +62,6 @@ def overlapping(variable: xr.Variable) -> xr.Variable:
     return framewise(variable) if moved(variable) else pixelwise(variable)
 
 
-def joined(variable: xr.Variable) -> xr.Variable:
-    """Return a variable with all of a frame in one chunk, joined of the chunks that it is in.
-
-    What is made of all frames, such as a master, would be made once more for one chunk, whole.
-    """
-    if made_of(variable) is None:
-        return framewise(variable)
-    chunks = variable.data.map_blocks(np.asarray, dtype=variable.dtype)
-    return framewise(xr.Variable(variable.dims, chunks, variable.attrs))
-
-
 def rowwise(variable: xr.Variable) -> xr.Variable:
     """Return a variable with whole rows in one chunk."""
     return _chunked(variable, "x")
@@ -301,7 +290,11 @@ def _chunked(variable: xr.Variable, *whole: Hashable) -> xr.Variable:
 
 
 def frames_at_once(
-    planes: Sequence[xr.Variable], most: int | None = None, unit: int = 1
+    planes: Sequence[xr.Variable],
+    most: int | None = None,
+    unit: int = 1,
+    gathered: Sequence[xr.Variable] = (),
+    together: int = 0,
 ) -> planner.Plan:
     """Return how many frames may be in memory together while they are written, and their rows.
 
@@ -312,8 +305,10 @@ def frames_at_once(
     most
         As many as is fast; None for one in each thread of dask.
     unit
-        Rows that are written together where not all of a frame are, as one frame takes more than
-        the limit; 0 where it has to be whole.
+        Rows that are made together where not all of a frame are, as one frame takes more than the
+        limit; 0 where it has to be whole.
+    gathered, together
+        Planes of which so many rows are then in memory until they are written.
 
     Raises
     ------
@@ -327,7 +322,9 @@ def frames_at_once(
     plan, what = planner.whole_frames(frames, limit.for_work, most), "a whole frame"
     if plan.least > limit.for_work and unit and come_by_rows(planes):
         frames = replace(frames, unit=-(-frames.unit // unit) * unit)
-        plan, what = planner.parts(frames, limit.for_work, most), f"{frames.unit} rows"
+        row = sum(plane.nbytes // plane.shape[0] // frames.height for plane in gathered)
+        held = planner.COPIES * min(together, frames.height) * row
+        plan, what = planner.parts(frames, limit.for_work, most, held), "a part of a frame"
     return kept(plan, f"{what} of {frames.height} x {frames.width}", limit)
 
 
@@ -341,14 +338,23 @@ def rows_at_once(planes: Sequence[xr.Variable], unit: int) -> int | None:
     unit
         As for :func:`frames_at_once`.
     """
-    late = [plane for plane in planes if not in_memory(plane)]
-    whole = planner.COPIES * sum(plane.nbytes for plane in planes)
-    # beside it, there is what it is made of
-    room = in_force().for_work // 4
-    if not unit or not late or whole <= room or not come_by_rows(planes):
+    if not unit or may_be_whole(planes) or not come_by_rows(planes):
         return None
+    late = (plane for plane in planes if not in_memory(plane))
     unit = -(-max(map(stored_rows, late)) // unit) * unit
-    return max(room * planes[0].sizes["y"] // whole // unit, 1) * unit
+    row = planner.COPIES * sum(plane.nbytes for plane in planes) // planes[0].sizes["y"]
+    return max(_room() // row // unit, 1) * unit
+
+
+def may_be_whole(planes: Sequence[xr.Variable]) -> bool:
+    """Return whether planes of a master are in memory, or may be while it is written."""
+    whole = planner.COPIES * sum(plane.nbytes for plane in planes)
+    return whole <= _room() or all(map(in_memory, planes))
+
+
+def _room() -> int:
+    """Return what planes of a master may take, beside what they are made of."""
+    return in_force().for_work // 4
 
 
 def _rows_of_bands(planes: Sequence[xr.Variable]) -> int:

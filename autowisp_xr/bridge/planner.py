@@ -28,6 +28,9 @@ _FEWER = 4
 """How many times larger bands are that go to a cluster: there, a task costs 1 to 2 ms, of which a
 band has a dozen."""
 
+_PART_BYTES = 2**28
+"""Bytes of a part of a frame, at most: more would be no faster."""
+
 _PIECE_BYTES = 2**18
 """Of many files each gives a little, and two threads that read little wait for each other."""
 
@@ -118,16 +121,19 @@ def blocks(frames: Frames, limit: int, workers: int) -> Plan:
     return Plan(rows, workers, workers * rows * row, workers * row)
 
 
-def parts(frames: Frames, limit: int, workers: int) -> Plan:
+def parts(frames: Frames, limit: int, workers: int, gathered: int = 0) -> Plan:
     """Return how many rows of how many frames are worked on at a time, in whole units.
 
-    Fewer frames, down to one, come before fewer rows than a unit has.
+    Fewer frames, down to one, come before fewer rows than a unit has. Beside these rows, there are
+    so many bytes of a frame that are ``gathered`` until they are written together.
     """
     row = max(frames.row_bytes + frames.common_bytes, 1)
     unit = min(frames.unit, frames.height)
-    at_once = max(min(workers, frames.number, limit // (unit * row)), 1)
-    rows = min(max(limit // at_once // row // unit, 1) * unit, frames.height)
-    return Plan(rows, at_once, at_once * rows * row, unit * row)
+    least = unit * row + gathered
+    at_once = max(min(workers, frames.number, limit // least), 1)
+    room = min(limit // at_once - gathered, max(_PART_BYTES, unit * row))
+    rows = min(max(room // row // unit, 1) * unit, frames.height)
+    return Plan(rows, at_once, at_once * (rows * row + gathered), least)
 
 
 def whole_frames(frames: Frames, limit: int, workers: int) -> Plan:

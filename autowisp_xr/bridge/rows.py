@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from autowisp_xr.arrays import Numbers
@@ -67,12 +68,32 @@ class Rows:
             for number, plane in enumerate(self.planes)
         ]
 
-    def bands(self) -> Iterator[tuple[slice, list[Numbers]]]:
-        """Yield the rows of all channels, band by band: where they are, and those of each plane."""
+    def bands(self, unit: int) -> Iterator[tuple[slice, list[Numbers]]]:
+        """Yield the rows of all channels: where they are, and those of each plane.
+
+        So many that go together are gathered of those that are made at a time.
+        """
         height = self.planes[0].shape[-2]
-        for start in range(0, height, self.number):
-            where = slice(start, min(start + self.number, height))
-            yield where, _values([plane[..., where, :] for plane in self.planes], self.scheduler)
+        together = max(self.number // unit, 1) * unit
+        for start in range(0, height, together):
+            stop = min(start + together, height)
+            yield slice(start, stop), self._gathered(start, stop)
+
+    def _gathered(self, start: int, stop: int) -> list[Numbers]:
+        if stop - start <= self.number:
+            return self._at(slice(start, stop))
+        shapes = [(*plane.shape[:-2], stop - start, plane.shape[-1]) for plane in self.planes]
+        whole = [
+            np.empty(shape, plane.dtype) for shape, plane in zip(shapes, self.planes, strict=True)
+        ]
+        for first in range(start, stop, self.number):
+            where = slice(first, min(first + self.number, stop))
+            for plane, part in zip(whole, self._at(where), strict=True):
+                plane[..., where.start - start : where.stop - start, :] = part
+        return whole
+
+    def _at(self, where: slice) -> list[Numbers]:
+        return _values([plane[..., where, :] for plane in self.planes], self.scheduler)
 
 
 class _Together:

@@ -32,16 +32,16 @@ def sizes_of(planes: Sequence[xr.Variable]) -> Frames:
     rests = [one for source in sources.values() for one in _at_rest_below(source)]
     straight = [plane for plane in framed if made_of(plane) is None]
     made = sum(plane.dtype.itemsize for plane in framed if made_of(plane) is not None)
-    return _frames(sizes, [*rests, *straight], made)
+    return _frames(sizes, [*rests, *straight], made, _shared(sources.values()))
 
 
 def sizes_of_source(source: "Source", made: int) -> Frames:
     """Return what frames take of whose pixels a source makes so many bytes."""
     sizes = {str(dim): size for dim, size in source.sizes.items()}
-    return _frames(sizes, _at_rest_below(source), made)
+    return _frames(sizes, _at_rest_below(source), made, _shared([source]))
 
 
-def _frames(sizes: dict[str, int], rests: Iterable[xr.Variable], made: int) -> Frames:
+def _frames(sizes: dict[str, int], rests: Iterable[xr.Variable], made: int, shared: int) -> Frames:
     # each is read once, however many planes are made of it
     each = {id(one): one for one in rests}.values()
     framed = [one for one in each if "frame" in one.dims]
@@ -52,9 +52,27 @@ def _frames(sizes: dict[str, int], rests: Iterable[xr.Variable], made: int) -> F
         width=sizes.get("x", 1),
         read=sum(one.dtype.itemsize for one in framed),
         made=made,
-        common=sum(one.dtype.itemsize for one in each if "frame" not in one.dims),
+        common=shared + sum(one.dtype.itemsize for one in each if "frame" not in one.dims),
         unit=max(map(stored_rows, framed), default=1),
     )
+
+
+def _shared(sources: Iterable["Source"]) -> int:
+    """Return the bytes of a pixel of what is made for all frames together, such as their noise."""
+    found: dict[int, int] = {}
+
+    def look(source: "Source") -> None:
+        for made in map(made_of, (one for one in source.operands if one is not None)):
+            if made is None or id(made.source) in found:
+                continue
+            of_all = "y" in made.source.dims and "frame" not in made.source.dims
+            results = made.source.kernel.dtypes if of_all else ()
+            found[id(made.source)] = sum(dtype.itemsize for dtype in results)
+            look(made.source)
+
+    for source in sources:
+        look(source)
+    return sum(found.values())
 
 
 def _at_rest_below(source: "Source") -> list[xr.Variable]:

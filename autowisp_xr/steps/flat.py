@@ -13,6 +13,7 @@ the light, a fiftieth is none. The second finds, in flats that are all noise, wh
 significantly above zero, where propagating errors to first order means nothing.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, NamedTuple
@@ -29,6 +30,7 @@ from autowisp_xr.steps.base import MasterStep, absent
 
 _LEAST_OVER_NOISE = 3.0
 _ROUNDS = 3
+_CAST = 2**13
 _BRIGHT = 0.99
 """Quantile of a flat that few pixels exceed, noise or not."""
 
@@ -121,9 +123,10 @@ def of_mean_one(master: xr.Dataset, min_flat: float, *, common: bool) -> xr.Data
     What is not lit is flagged FAULT. With ``common``, the mean is one over all channels together,
     which keep their ratio. Lazy where ``master`` is.
     """
-    whole = [blocks.joined(master[name].variable) for name in ("image", "mask", "variance")]
-    kernel = partial(_means, min_flat=min_flat, common=common)
-    (level,) = blocks.apply(kernel, whole, ("channel",), [np.float64])
+    given = [blocks.plane(master, name) for name in ("image", "mask", "variance")]
+    kernel, dims = partial(_comparable, min_flat=min_flat), schema.DIMS[1:]
+    (values,) = blocks.apply(kernel, given, dims, [master["image"].dtype], free=dims)
+    level = _level_of(values, min_flat, common=common)
     names = [name for name in ("image", "variance", "shared_variance") if name in master]
     planes = [blocks.plane(master, name) for name in (*names, "mask")]
     results = blocks.apply(
@@ -154,15 +157,66 @@ def _lit_only(image: Planes, variance: Planes | None, *, least: float) -> tuple[
     return (np.where(is_lit(image, variance, least), image, np.nan),)
 
 
-def _means(
-    image: Planes, mask: Bits, variance: Planes, *, min_flat: float, common: bool
-) -> tuple[Any]:
+def _comparable(image: Planes, mask: Bits, variance: Planes, *, min_flat: float) -> tuple[Planes]:
     good = np.isfinite(image) & (mask & np.uint8(Flag.BAD) == 0)
     # of no level yet, so that uncertainties alone can show it
     good &= _significant(image, variance) if min_flat > 0 else True
+    return (np.where(good, image, np.nan),)
+
+
+def _level_of(values: xr.Variable, share: float, *, common: bool) -> xr.Variable:
+    """Return the mean of the lit pixels (channel), of values (channel, y, x), NaN where not good.
+
+    Lazy ones stay in the chunks in which the rest of their master is made.
+    """
+    kernel = partial(_means, share=share, common=common)
+    if blocks.in_memory(values):
+        return xr.Variable("channel", kernel([values.values]))
+    from dask.array import blockwise
+
+    whole = values.chunk({"x": -1} | ({"channel": -1} if common else {})).data
+    found = blockwise(kernel, "c", whole, "cyx", concatenate=False, dtype=np.float64)
+    return xr.Variable("channel", found)
+
+
+def _means(bands: Sequence[Any], *, share: float, common: bool) -> Floats:
+    """Return the mean of the lit pixels of each channel, of bands of rows of all."""
+    planes = [one[0] if isinstance(one, list) else one for one in bands]
+    channels = range(len(planes[0]))
     if common:
-        return (np.full(len(image), mean_of_lit(image[good], min_flat)),)
-    return ([mean_of_lit(plane[here], min_flat) for plane, here in zip(image, good, strict=True)],)
+        level = _mean_of_pieces([one[number] for number in channels for one in planes], share)
+        return np.full(len(channels), level)
+    return np.array([_mean_of_pieces([one[n] for one in planes], share) for n in channels])
+
+
+def _mean_of_pieces(pieces: Sequence[Planes], share: float) -> float:
+    """Return what :func:`mean_of_lit` does of the values that are known, to the bit."""
+    if pieces[0].dtype != np.float32:
+        values = np.concatenate([one[~np.isnan(one)] for one in pieces])
+        return mean_of_lit(values, share)
+    level = _mean(one[~np.isnan(one)] for one in pieces)
+    for _ in range(_ROUNDS if share > 0 else 0):
+        if not level > 0:
+            break
+        least = share * level
+        level = _mean(one[one >= least] for one in pieces)
+    return level if level > 0 else np.nan
+
+
+def _mean(pieces: Iterable[Numbers]) -> float:
+    """Return the mean in float64 of pieces of float32, as NumPy sums them where they are one.
+
+    It casts so many at a time, and sums these pairwise.
+    """
+    total, number, left = 0.0, 0, np.empty(0, np.float32)
+    for piece in pieces:
+        number += piece.size
+        values = np.concatenate([left, piece])
+        whole = values.size // _CAST * _CAST
+        sums = values[:whole].reshape(-1, _CAST).sum(axis=1, dtype=np.float64)
+        total = float(np.add.accumulate([total, *sums])[-1])
+        left = values[whole:]
+    return (total + float(left.sum(dtype=np.float64))) / number if number else np.nan
 
 
 def _divided(

@@ -205,12 +205,12 @@ def _write(ds: xr.Dataset, arrays: Arrays, beside: Beside | None) -> dict[str, P
     if missing.size:
         more = [blocks.framewise(one[missing]) for one in beside.operands] if beside else []
         of_frames = [*left, *(one for one in more if one.dims == schema.DIMS)]
-        plan = blocks.frames_at_once(of_frames, unit=unit)
+        plan = blocks.frames_at_once(of_frames, gathered=left, together=unit)
         if plan.rows < left[0].shape[2]:
             if alone:
                 written.compute()
             _write_frames_by_rows(
-                arrays, dict(zip(planes, left, strict=True)), missing, plan, beside
+                arrays, dict(zip(planes, left, strict=True)), missing, plan, unit, beside
             )
             return {}
         shared = xr.Variable(("once",), written) if alone else None
@@ -249,7 +249,10 @@ def _write_master(
     of_pixels = all(plane.dims == schema.DIMS[1:] for plane in planes)
     rows = blocks.rows_at_once(planes, unit) if of_pixels else None
     if rows is not None:
-        _write_rows(arrays, names, Rows(planes, rows, scheduler=None))
+        _write_rows(arrays, names, Rows(planes, rows, scheduler=None), unit)
+        return {}
+    if of_pixels and all(plane.chunks for plane in planes) and not blocks.may_be_whole(planes):
+        _write_as_made(arrays, names, planes, unit)
         return {}
     more = {f"beside_{i}": one for i, one in enumerate(beside.operands if beside else ())}
     made = xr.Dataset({name: ds[name].variable for name in names} | more).compute()
@@ -262,11 +265,35 @@ def _write_master(
     return whole
 
 
+def _write_as_made(
+    arrays: Arrays, names: Sequence[str], planes: Sequence[xr.Variable], unit: int
+) -> None:
+    """Write what is made in one go, such as flats of one mean, and never is in memory twice."""
+    import dask.array as da
+
+    # other bands could be had as well, but would be made of more rows of all frames at a time
+    made = [plane.data.map_blocks(np.asarray, dtype=plane.dtype) for plane in planes]
+    targets: list[Any] = [_Target(arrays, name) for name in names]
+    da.store([one.rechunk({0: -1, 1: unit, 2: -1}) for one in made], targets, lock=False)
+
+
+@dataclass(frozen=True)
+class _Target:
+    """What dask stores into."""
+
+    arrays: Arrays
+    name: str
+
+    def __setitem__(self, where: Any, values: Planes) -> None:
+        self.arrays.write({self.name: values}, where)
+
+
 def _write_frames_by_rows(
     arrays: Arrays,
     planes: Mapping[str, xr.Variable],
     missing: Integers,
     plan: planner.Plan,
+    unit: int,
     beside: Beside | None,
 ) -> None:
     """Write frames of which a whole one takes more than the limit, each in one thread."""
@@ -274,7 +301,7 @@ def _write_frames_by_rows(
     def work(number: int) -> None:
         place = slice(missing[number], missing[number] + 1)
         of_frame = [plane[number : number + 1] for plane in planes.values()]
-        _write_rows(arrays, list(planes), Rows(of_frame, plan.rows), place)
+        _write_rows(arrays, list(planes), Rows(of_frame, plan.rows), unit, place)
         if beside is not None:
             given, *others = (one[missing[number]] for one in beside.operands)
             beside.by_rows(given.values.item(), Rows(others, plan.rows))
@@ -289,8 +316,8 @@ def _write_frames_by_rows(
             pool.shutdown(cancel_futures=True)
 
 
-def _write_rows(arrays: Arrays, names: Sequence[str], rows: Rows, *frame: slice) -> None:
-    for where, values in rows.bands():
+def _write_rows(arrays: Arrays, names: Sequence[str], rows: Rows, unit: int, *frame: slice) -> None:
+    for where, values in rows.bands(unit):
         place = (*frame, slice(None), where)
         arrays.write(dict(zip(names, values, strict=True)), place)
 
