@@ -35,6 +35,12 @@ _BESIDE = 200 * 10**6
 _ARENA_MAX, _POOLS = -8, 2
 """Of mallopt(3), and how many."""
 
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+"""Of mallopt(3): from how many free bytes on they are given back; which planes are mapped anew."""
+
+OF_NANNY = {"MALLOC_TRIM_THRESHOLD_": "65536"}
+"""In what environment dask starts its workers, unless somebody has chosen otherwise."""
+
 _UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 _given: ContextVar[int | None] = ContextVar("memory_limit", default=None)
 
@@ -57,6 +63,7 @@ def limited(limit: MemoryLimit) -> Iterator[None]:
     """Keep what is planned inside to a limit; None leaves the one in force."""
     token = _given.set(_given.get() if limit is None else parsed(limit))
     _allocate_sparingly()
+    keep_planes()
     try:
         yield
     finally:
@@ -80,6 +87,20 @@ def _allocate_sparingly() -> None:
     """
     with suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).mallopt(_ARENA_MAX, _POOLS)
+
+
+@cache
+def keep_planes() -> None:
+    """Let a worker of dask keep the memory of planes for the next ones.
+
+    Its nanny lets the GNU C library give back what is free from 64 kB on, so that each plane is
+    mapped anew: two workers take 1.5 times the time of two threads for ``to_zarr``.
+    """
+    if OF_NANNY.items() <= os.environ.items():
+        with suppress(OSError, AttributeError, TypeError):
+            library = ctypes.CDLL(None)
+            library.mallopt(_MMAP_THRESHOLD, 2**25)
+            library.mallopt(_TRIM_THRESHOLD, 2**27)
 
 
 def in_force() -> Limit:
@@ -152,10 +173,15 @@ def _cluster() -> list[Worker]:
     return _of_client()
 
 
+_BY_CLIENT = ("distributed", "dask.distributed")
+"""What dask calls the scheduler of the Client, which it takes without a name, too."""
+
+
 def _of_client() -> list[Worker]:
     import dask.config
 
-    if "distributed" not in sys.modules or dask.config.get("scheduler", None):
+    chosen = dask.config.get("scheduler", None)
+    if "distributed" not in sys.modules or chosen not in (None, *_BY_CLIENT):
         return []
     from distributed import default_client
 

@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike
 
 from autowisp_xr._compat import compact, in_memory
 from autowisp_xr.arrays import Numbers
+from autowisp_xr.bridge.memory_limit import keep_planes
 from autowisp_xr.stats.floats import native
 
 Kernel = Callable[..., Sequence[Any]]
@@ -139,6 +140,7 @@ class Call:
 
     def __call__(self, *others: Any) -> tuple[Numbers, ...]:
         """Return the results of the kernel, given the results of other tasks."""
+        keep_planes()
         return self._results(others, {})
 
     def _results(self, others: Sequence[Any], done: "dict[Call, Any]") -> tuple[Numbers, ...]:

@@ -5,19 +5,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import dask.config
-
 from autowisp_xr.errors import AutowispError, MissingPackageError
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.units import Export, Written, export
 
 if TYPE_CHECKING:
     from distributed import Client
-
-
-_ALLOCATION = {"MALLOC_MMAP_THRESHOLD_": 2**25, "MALLOC_TRIM_THRESHOLD_": 2**28}
-"""Of the GNU C library: planes are kept for the next ones, and not mapped anew each time, which is
-a fifth of the time of workers."""
 
 
 @contextmanager
@@ -56,10 +49,8 @@ def workers_of(scheduler: str | None, workers: int | None) -> Iterator["Client |
         return
     # masters are made by threads of this process meanwhile: workers are for units
     options: dict[str, Any] = {"n_workers": workers, "dashboard_address": ":0"}
-    environment = "distributed.nanny.pre-spawn-environ"
     try:
-        with dask.config.set({environment: dask.config.get(environment) | _ALLOCATION}):
-            cluster = LocalCluster(**options)
+        cluster = LocalCluster(**options)
     except RuntimeError as error:
         raise AutowispError(sentence("workers_did_not_start", reason=error)) from error
     with cluster, Client(cluster, set_as_default=False) as client:

@@ -67,6 +67,18 @@ def test_a_recipe_has_the_same_bits_wherever_it_is_computed(
         assert_frames_equal(one, expected)
 
 
+def test_workers_are_known_by_any_name_of_their_scheduler_and_keep_the_memory_of_planes(cluster):
+    with distributed.Client(cluster) as client:
+        for name in (None, "distributed", "dask.distributed"):
+            with dask.config.set(scheduler=name):
+                assert memory_limit.threads_of_cluster() == 2
+        with dask.config.set(scheduler="threads"):
+            assert memory_limit.threads_of_cluster() == 0
+        # else they would have each plane mapped anew
+        for environment in client.run(lambda: dict(os.environ)).values():
+            assert memory_limit.OF_NANNY.items() <= environment.items()
+
+
 def test_workers_make_the_same_files_though_one_is_killed(cluster, reduced, tmp_path):
     with distributed.Client(cluster, set_as_default=False) as client:
         # what one may take is half of its memory, unless less is asked for
