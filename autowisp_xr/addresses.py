@@ -5,6 +5,7 @@ A frame of a file of many ("video.ser[12]", counted from 0) has a path of its ow
 
 import os
 import re
+import stat
 from os import PathLike
 from urllib.parse import unquote, urlsplit
 
@@ -46,6 +47,14 @@ def printable(name: str) -> str:
     return "".join(
         one if one.isprintable() else one.encode("unicode_escape").decode() for one in name
     )
+
+
+def is_ordinary(path: str | PathLike[str]) -> bool:
+    """Return whether there is an ordinary file; to open a pipe waits for who writes into it."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        return False
 
 
 def is_address(place: str | PathLike[str]) -> bool:

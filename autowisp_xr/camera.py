@@ -2,9 +2,7 @@
 
 import json
 import operator
-import os
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
@@ -16,6 +14,7 @@ from autowisp_xr.checked_numbers import checked_number, known_number
 from autowisp_xr.errors import CalibrationError, OutsideImageError
 from autowisp_xr.regions import Region, parse_areas, parse_channels
 from autowisp_xr.response import Linearity
+from autowisp_xr.toml_files import read_toml
 
 PerChannel = float | Mapping[str, float] | None
 
@@ -123,7 +122,7 @@ class Camera:
 
         Keys beside [camera] that are no fields are left to others.
         """
-        given = read_toml(path)
+        given = read_toml(path, CalibrationError)
         table = given.get("camera", given)
         # options of commands may stand beside; what reads like a camera was meant for the table
         beside = {field.name for field in fields(cls)} & set(given)
@@ -296,15 +295,6 @@ class Camera:
             name: value for name, value in facts.items() if value is not None and self.lacks(name)
         }
         return replace(self, **missing) if missing else self
-
-
-def read_toml(path: str | PathLike[str]) -> dict[str, Any]:
-    """Return the content of a TOML file; CalibrationError where it is none."""
-    with open(os.path.expanduser(path), "rb") as file:
-        try:
-            return tomllib.load(file)
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise CalibrationError(f"{path} is not valid TOML: {error}") from error
 
 
 def _as_toml(value: object) -> str:

@@ -16,7 +16,10 @@ def checked_number(
 ) -> float:
     """Return a finite number above one bound and at least another, or raise a CalibrationError."""
     if isinstance(value, Real) and not isinstance(value, bool):
-        number = float(value)
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
         if math.isfinite(number) and number > above and number >= least:
             return number
     bound = f" above {above:g}" if above > -math.inf else ""

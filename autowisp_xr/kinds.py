@@ -102,6 +102,8 @@ def type_key(text: str) -> str:
 
 def checked_types(given: Mapping[str, str]) -> dict[str, str]:
     """Return {value: type} with each value as its :func:`type_key`; ValueError for no type."""
+    if not isinstance(given, Mapping):
+        raise ValueError(f"image types are {{value: type}}, such as {{sky: 'flat'}}, not {given!r}")
     for value, kind in given.items():
         if kind not in IMAGE_TYPES:
             raise ValueError(

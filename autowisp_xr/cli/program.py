@@ -42,6 +42,9 @@ _RUN: Mapping[str, Callable[[Namespace], int]] = {
     "completion": completion.run,
 }
 
+_OF_ORIGINAL = ("calibrate", "stack", "flat")
+"""Commands in which an empty text may be the value of an option."""
+
 # argparse would take "-1,0" for an option
 _PAIR = re.compile(r"-\d+\s*,\s*-?\d+")
 
@@ -105,6 +108,8 @@ def _parse(arguments: Sequence[str]) -> tuple[Command, dict[str, Any]]:
     values = {"debug": found["debug"]}
     for option in command.options:
         if option.dest in found:
+            if found[option.dest] in ("", [""]) and command.name not in _OF_ORIGINAL:
+                parsers[command.name].error(f"argument {'/'.join(option.names)}: it is empty")
             try:
                 values[option.dest] = option.read(found[option.dest])
             except ValueError as error:

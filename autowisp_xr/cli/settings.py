@@ -1,8 +1,6 @@
 """The values of options: those of the command line, else of TOML files, else the defaults."""
 
 import difflib
-import os
-import tomllib
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +9,7 @@ from typing import Any
 from autowisp_xr.cli.options import Command, Option, commands
 from autowisp_xr.cli.values import OptionError
 from autowisp_xr.errors import AutowispError
+from autowisp_xr.toml_files import read_toml
 
 _OF_NIGHT = ("camera", "types", "aliases")
 """Tables that are not options but describe frames, for the commands that look at a night."""
@@ -51,7 +50,7 @@ def resolve(command: Command, values: Mapping[str, Any]) -> Namespace:
     tables: dict[str, Any] = {}
     chosen: dict[str, Any] = {}
     for file in filter(None, map(values.get, _FILES)):
-        given = _load(file)
+        given = read_toml(file, OptionError)
         chosen |= _read(file, given, command)
         tables |= {name: given[name] for name in _OF_NIGHT if name in given}
     chosen |= values
@@ -71,14 +70,6 @@ def in_table(file: str, table: str) -> Iterator[None]:
         yield
     except (AutowispError, TypeError, ValueError) as error:
         raise OptionError(f"{file}: [{table}]: {error}") from error
-
-
-def _load(file: str) -> dict[str, Any]:
-    with open(os.path.expanduser(file), "rb") as opened:
-        try:
-            return tomllib.load(opened)
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise OptionError(f"{file} is not valid TOML: {error}") from error
 
 
 def _options(command: Command) -> dict[str, Option]:

@@ -2,6 +2,7 @@
 
 import math
 import os
+import stat
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -58,6 +59,7 @@ def read_layout(
     FileNotFoundError
         If there is no such file.
     """
+    _check_ordinary(path)
     if format_of(path):
         return _of_picture(path, hdu)
     status, units, packed = _units_of(path)
@@ -83,12 +85,19 @@ def read_header(path: str, hdu: HduName | None = None, *, inherit: bool = True) 
     BadImageError, FileNotFoundError
         As for :func:`read_layout`.
     """
+    _check_ordinary(path)
     if format_of(path):
         return look(path).header
     _, units, _ = _units_of(path)
     some = hdu is not None or any(unit.is_image for unit in units)
     image = chosen_unit(path, units, hdu) if some else units[0]
     return "\n".join(split_history(cards_of(units, image, inherit=inherit))[0])
+
+
+def _check_ordinary(path: str) -> None:
+    status = os.stat(file_of(path))
+    if not stat.S_ISREG(status.st_mode):
+        raise BadImageError(f"{path} is no ordinary file; name a file of frames")
 
 
 def _of_picture(path: str, hdu: HduChoice) -> FileLayout:

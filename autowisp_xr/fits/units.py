@@ -199,7 +199,8 @@ def _read_cards(path: str, file: BinaryIO | Unpacked, block: bytes) -> Iterator[
         text = block.translate(_CLEAN).decode("ascii")
         for start in range(0, _BLOCK, _CARD):
             card = text[start : start + _CARD]
-            if card[:8] == "END     ":
+            # with anything behind it, it is no END, and what follows is of the header as well
+            if card[:3] == "END" and not card[3:].strip():
                 return
             yield card
         block = file.read(_BLOCK)

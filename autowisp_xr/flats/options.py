@@ -8,13 +8,13 @@ from typing import Any, Literal, Self, TypeGuard
 
 import numpy as np
 
-from autowisp_xr.camera import read_toml
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.image_smoothing.filters import WrapFilterAsSmoother
 from autowisp_xr.image_smoothing.separable import PolynomialImageSmoother, SplineImageSmoother
 from autowisp_xr.image_smoothing.smoother import ChainSmoother, ImageSmoother
 from autowisp_xr.options import upper_and_lower
 from autowisp_xr.outliers.sigma_clip import SigmaClip
+from autowisp_xr.toml_files import read_toml
 
 Level = float | Mapping[str, float] | None
 
@@ -180,7 +180,7 @@ class FlatSelection:
         CalibrationError
             If it is no TOML, or holds something that is no number or switch of a selection.
         """
-        given = read_toml(path)
+        given = read_toml(path, CalibrationError)
         known = [item.name for item in fields(cls) if item.name not in _OBJECTS]
         unknown = [name for name in given if name not in known]
         if unknown:

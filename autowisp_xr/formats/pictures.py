@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from astropy.io import fits
 
-from autowisp_xr.addresses import file_of, number_in_file
+from autowisp_xr.addresses import file_of, is_ordinary, number_in_file
 from autowisp_xr.arrays import Image
 from autowisp_xr.errors import BadImageError
 
@@ -99,7 +99,7 @@ def frames_in(path: str) -> list[str]:
     """Return a path for each of the frames in a file; the path itself where there is one."""
     many = _formats().get(format_of(path), {}).get("many") and number_in_file(path) is None
     try:
-        number = len(_pictures(path)) if many else 1
+        number = len(_pictures(path)) if many and is_ordinary(path) else 1
     except (BadImageError, OSError):
         # the reason is given by what reads it
         number = 1

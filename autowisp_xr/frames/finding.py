@@ -10,7 +10,7 @@ from functools import cache
 from os import PathLike
 from pathlib import Path
 
-from autowisp_xr.addresses import file_of, local_path
+from autowisp_xr.addresses import file_of, is_ordinary, local_path
 from autowisp_xr.fits.units import MAGIC
 from autowisp_xr.formats.pictures import format_of, frames_in
 from autowisp_xr.formats.pictures import names as formats
@@ -71,6 +71,8 @@ def _kind(path: str, ending: str) -> str:
 
 def _holds_image(path: str) -> bool:
     """Return whether a file begins like FITS with pixels in its first unit."""
+    if not is_ordinary(path):
+        return False
     try:
         with open(path, "rb") as file:
             start = file.read(2880)

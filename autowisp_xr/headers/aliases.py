@@ -75,7 +75,10 @@ class KeywordAliases:
         types = {**self.image_types, **checked_types(more.pop("image_types", {}))}
         cards, words, preferred = dict(self.cards), dict(self.words), self.preferred
         for name, given in more.items():
-            listed = [str(one).strip() for one in ((given,) if isinstance(given, str) else given)]
+            many = given if isinstance(given, list | tuple | set | frozenset) else (given,)
+            if not all(isinstance(one, str) and one.strip() for one in many):
+                raise ValueError(f"aliases of {name} are a text or several, not {given!r}")
+            listed = [one.strip() for one in many]
             if name in words:
                 words[name] |= {word.lower() for word in listed}
             else:

@@ -237,6 +237,8 @@ def reduce(
             raise ValueError(f"{name} is one of {', '.join(get_args(choices))}, not {value!r}")
     masks = read_masks(defects)
     rays = as_cosmic_rays(cosmic_rays)
+    if not os.fspath(out):
+        raise ValueError("the directory of the results is empty; name one (out, -o)")
     source, target = (Path(local_path(place, _LOCAL)).expanduser() for place in (night, out))
     if source.exists() and not source.is_dir():
         raise NotADirectoryError(f"{night} is no directory; name the one that it lies in")

@@ -117,6 +117,8 @@ def read_units(path: Path) -> list[Export | Make]:
     UnitError
         For a line that is none, naming the file.
     """
+    if path.exists() and not path.is_file():
+        raise UnitError(f"{path} is no file of units")
     with path.open(encoding="utf-8") as file:
         try:
             return [unit_of(line) for line in file]

@@ -213,6 +213,8 @@ def _with_cards(light: Light, _: Pixels) -> Iterator[Entry]:
     head += b"".join(b"HISTORY %070d".ljust(CARD) % number for number in range(2000))
     head += b"END".ljust(CARD)
     yield Entry("cards-many.fits", head.ljust(_whole(len(head))) + plain[-_data(plain) :])
+    behind = with_card(light.plain(), b"END     = 3", more=True)
+    yield Entry("cards-end-with-value.fits", behind)
     yield Entry("padded-nul.fits", _padded(light.plain(), b"\0"))
     yield Entry("padded-junk.fits", _padded(light.plain(), b"x"))
 
