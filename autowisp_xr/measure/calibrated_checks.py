@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance, schema
-from autowisp_xr.arrays import Bools, Floats
+from autowisp_xr.arrays import Bools, Cube, Floats, Integers
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.measure.blank_noise import Blocks, DarkResidue, Noise, dark_residue, noise_of
 from autowisp_xr.measure.raw_input import spread
@@ -19,6 +19,7 @@ _FAR = 5.0
 _SKY = 0.25
 """The share of blocks that are darker than the sky, whatever is in the brighter ones."""
 
+_LOOKED_AT = ("image", "variance", "mask")
 _LEVELS = ("sky", "middle", "scatter", "error", "below_zero")
 _NUMBERS = (*_LEVELS, *Noise._fields, *DarkResidue._fields)
 
@@ -66,10 +67,13 @@ def _parts_of(ds: xr.Dataset, *, middle: bool = False) -> list[xr.Dataset]:
 
 def _bands_of(frames: Sequence[Sequence[xr.Dataset]]) -> Iterator[list[Bands]]:
     """Yield the bands of each channel, for each frame or master that is given by its parts."""
-    from dask.base import compute
+    if any(part.chunks for parts in frames for part in parts):
+        from dask.base import compute
 
-    # in one go: what tasks of all frames need, such as masters, is made once
-    for parts in compute(list(map(list, frames)))[0]:
+        # in one go: what tasks of all frames need, such as masters, is made once. What dask takes
+        # apart it holds until the collector comes, so it is given nothing else
+        (frames,) = compute(list(map(list, frames)))
+    for parts in frames:
         held = [part.load() for part in parts]
         planes = {name: np.stack([part[name].values for part in held], axis=1) for name in held[0]}
         image = planes["image"]
@@ -140,40 +144,80 @@ def check_calibrated(
     by 4 uncertainties are left out. Where no flat was applied, the unlike response of pixels counts
     as noise.
     """
-    schema.check(ds)
-    if schema.is_raw(ds):
-        raise CalibrationError(
-            "the frames have no variance, so they have not been calibrated; give what calibrate "
-            "makes of them"
+    return Look(ds, dark=dark, max_frames=max_frames).found(ds)
+
+
+class Look:
+    """A look at calibrated frames, as :func:`check_calibrated` has it, at some when they are made.
+
+    Parameters
+    ----------
+    ds, dark, max_frames
+        As for :func:`check_calibrated`.
+    """
+
+    def __init__(
+        self, ds: xr.Dataset, *, dark: xr.Dataset | None = None, max_frames: int = 3
+    ) -> None:
+        schema.check(ds)
+        if schema.is_raw(ds):
+            raise CalibrationError(
+                "the frames have no variance, so they have not been calibrated; give what "
+                "calibrate makes of them"
+            )
+        self._dark, self._most = dark, max_frames
+        self._noisy = spread(ds.sizes["frame"], max_frames)
+        self._measurements = _Measurements(ds, dark)
+        self._seen: dict[int, list[list[float]]] = {}
+
+    def see(self, numbers: Integers, *planes: Cube) -> None:
+        """Look at frames in memory, in any thread.
+
+        Parameters
+        ----------
+        numbers : (frame)
+            Which they are.
+        planes : (frame, channel, y, x)
+            Their ``image``, ``variance`` and ``mask``.
+        """
+        for number, *of_frame in zip(numbers.tolist(), *planes, strict=True):
+            named = zip(_LOOKED_AT, of_frame, strict=True)
+            one = xr.Dataset({name: (schema.DIMS[1:], plane) for name, plane in named})
+            self._add([number], [self._parts(one, number)])
+
+    def found(self, ds: xr.Dataset) -> xr.Dataset:
+        """Return what was measured, once the frames that were not seen yet are read."""
+        planes_of, number = _planes(ds), ds.sizes["frame"]
+        unseen = [frame for frame in range(number) if frame not in self._seen]
+        for start in range(0, len(unseen), _TOGETHER):
+            together = unseen[start : start + _TOGETHER]
+            self._add(
+                together, [self._parts(planes_of.isel(frame=frame), frame) for frame in together]
+            )
+        planes = np.moveaxis(np.array([self._seen[frame] for frame in range(number)]), -1, 0)
+        result = xr.Dataset(
+            {name: (schema.DIMS[:2], of) for name, of in zip(_NUMBERS, planes, strict=True)},
+            schema.frame_and_channel(ds),
         )
-    looked_at = spread(ds.sizes["frame"], max_frames)
-    measurements = _Measurements(ds, dark)
-    number, numbers = ds.sizes["frame"], []
-    planes_of = _planes(ds)
-    for start in range(0, number, _TOGETHER):
-        together = range(start, min(start + _TOGETHER, number))
-        parts = [
-            _parts_of(planes_of.isel(frame=frame), middle=frame not in looked_at)
-            for frame in together
-        ]
-        for frame, bands in zip(together, _bands_of(parts), strict=True):
-            noise = frame in looked_at
-            of_channels = (measurements.at(of, frame, i, noise=noise) for i, of in enumerate(bands))
-            numbers.append(list(of_channels))
-    planes = np.moveaxis(np.array(numbers), -1, 0)
-    result = xr.Dataset(
-        {name: (schema.DIMS[:2], of) for name, of in zip(_NUMBERS, planes, strict=True)},
-        schema.frame_and_channel(ds),
-    )
-    for name in ("sky", "middle", "scatter", "error"):
-        result[name].attrs["units"] = schema.units_of(ds)
-    options = {"max_frames": max_frames}
-    return provenance.record(result, "check_calibrated", options, source=ds, masters={"dark": dark})
+        for name in ("sky", "middle", "scatter", "error"):
+            result[name].attrs["units"] = schema.units_of(ds)
+        options = {"max_frames": self._most}
+        masters = {"dark": self._dark}
+        return provenance.record(result, "check_calibrated", options, source=ds, masters=masters)
+
+    def _parts(self, one: xr.Dataset, number: int) -> list[xr.Dataset]:
+        return _parts_of(one, middle=number not in self._noisy)
+
+    def _add(self, numbers: Sequence[int], frames: Sequence[Sequence[xr.Dataset]]) -> None:
+        at = self._measurements.at
+        for frame, bands in zip(numbers, _bands_of(frames), strict=True):
+            noise = frame in self._noisy
+            self._seen[frame] = [at(of, frame, i, noise=noise) for i, of in enumerate(bands)]
 
 
 def _planes(ds: xr.Dataset) -> xr.Dataset:
     """Return what is looked at, without coordinates."""
-    names = [name for name in ("image", "variance", "mask") if name in ds]
+    names = [name for name in _LOOKED_AT if name in ds]
     return ds[names].drop_vars(list(ds.coords))
 
 

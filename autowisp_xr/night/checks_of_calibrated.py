@@ -9,9 +9,9 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from autowisp_xr import measure
 from autowisp_xr.arrays import Floats
 from autowisp_xr.flags import Flag
+from autowisp_xr.measure.calibrated_checks import Look
 from autowisp_xr.night.sentences import Doubts, sentence
 
 _BELOW = 0.005
@@ -50,7 +50,7 @@ brighter is given more photon noise, and one that it makes darker no less than n
 def doubts_on_calibrated(
     made: xr.Dataset,
     masters: Mapping[str, str],
-    dark: xr.Dataset | None,
+    look: Look,
     *,
     level_known: bool,
     cosmic_rays: bool,
@@ -63,14 +63,14 @@ def doubts_on_calibrated(
         The frames.
     masters
         Name of each master that was applied, by its kind.
-    dark
-        As it was subtracted; None where none was, or its pattern is not what was taken off.
+    look
+        What has seen some of them already.
     level_known
         Whether a level without light was subtracted; else uncertainties are wrong by it anyway.
     cosmic_rays
         Whether they were looked for.
     """
-    found = measure.check_calibrated(made, dark=dark)
+    found = look.found(made)
     doubts = Doubts([str(name) for name in made["frame"].values.tolist()])
     levels = (found[name].mean("channel").values.tolist() for name in ("sky", "scatter"))
     doubts.levels = dict(zip(made["path"].values.tolist(), zip(*levels, strict=True), strict=True))

@@ -1,5 +1,6 @@
 """Products of a night made and written, and what became of their frames."""
 
+import math
 import textwrap
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
@@ -9,12 +10,14 @@ from operator import methodcaller
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+import dask.config
+import dask.threaded
 import numpy as np
 import xarray as xr
 
 from autowisp_xr import frames, provenance, recipes, store
-from autowisp_xr.bridge.beside import Beside
-from autowisp_xr.bridge.memory_limit import give_back
+from autowisp_xr.bridge.beside import Beside, together
+from autowisp_xr.bridge.memory_limit import give_back, in_force
 from autowisp_xr.bridge.remembering import remembering
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, BadImageError
@@ -57,6 +60,8 @@ class Remarks:
     """Whether an earlier run has made it."""
     look: Callable[[xr.Dataset], Doubts] | None = None
     """Finds what is doubtful about what was made."""
+    see: Callable[..., None] | None = None
+    """Looks at frames while they are in memory: numbers, image, variance and mask, for ``look``."""
     levels: Callable[[], Mapping[str, tuple[float, float]]] | None = None
     """Measures level and noise of the raw frames of a master, by the paths of their files."""
     kept: Kept | None = None
@@ -179,10 +184,10 @@ class Writer:
         give_back()
         if remarks.there or remarks.again:
             self.report(f"  {'up to date' if remarks.there else f'made again: {remarks.again}'}")
+        doubts = remarks.look(made) if remarks.look and self.checks else Doubts()
         # that a master has good pixels is no doubt: without, it must not be used
         if self.checks or product.is_master:
-            remarks.notes += _without_good_pixels(made, product)
-        doubts = remarks.look(made) if remarks.look and self.checks else Doubts()
+            remarks.notes += _without_good_pixels(made, product, doubts)
         self.summary.levels |= doubts.levels
         if remarks.levels and self.checks:
             self.summary.levels |= remarks.levels()
@@ -244,7 +249,8 @@ class Writer:
         try:
             given: dict[str, Any] = {"group": product.group, "overwrite": overwrite and ours}
             # by frames that are there already, unless the user wants all of them anew
-            given |= {"keep": bool(remarks.again) and not overwrite, "beside": beside}
+            given |= {"keep": bool(remarks.again) and not overwrite}
+            given["beside"] = _seeing(made, remarks, beside)
             return recipes.store_product(made, kept, place, **given)
         except FileExistsError as error:
             self.kept = True
@@ -279,9 +285,27 @@ class Writer:
         return good
 
 
-def _without_good_pixels(made: xr.Dataset, product: Product) -> list[str]:
+def _seeing(made: xr.Dataset, remarks: Remarks, beside: Beside | None) -> Beside | None:
+    """Return what looks at frames in the pass that stores them, beside what is done there."""
+    here = dask.config.get("scheduler", None) is dask.threaded.get
+    # planes that are in memory for this alone count in a limit
+    if remarks.see is None or not here or (beside is None and in_force().is_stated):
+        return beside
+    numbers = xr.Variable("frame", np.arange(made.sizes["frame"]))
+    planes = (made[name].variable for name in ("image", "variance", "mask"))
+    return together(beside, Beside([numbers, *planes], remarks.see, lambda given, rows: None))
+
+
+def _without_good_pixels(made: xr.Dataset, product: Product, doubts: Doubts) -> list[str]:
     """Report what is wrong with a product as a whole; refuse a master without a good pixel."""
     masks, middle = made["mask"], made.sizes["y"] // 2
+    if not product.is_master:
+        # a level is that of good pixels
+        unknown = (math.nan, math.nan)
+        levels = [doubts.levels.get(path, unknown)[0] for path in made["path"].values.tolist()]
+        masks = masks.isel(frame=np.flatnonzero(np.isnan(levels)))
+        if not masks.size:
+            return []
     # a row shows of nearly all frames that they are good
     in_row = {"y": slice(middle, middle + 1)}
     row = masks.isel(in_row).values & _UNUSABLE
@@ -294,5 +318,5 @@ def _without_good_pixels(made: xr.Dataset, product: Product) -> list[str]:
         return []
     doubtful = np.flatnonzero((row != 0).all(axis=(1, 2, 3))).tolist()
     lost = [number for number in doubtful if (masks[number].values & _UNUSABLE).all()]
-    bad = [str(name) for name in made["frame"].values[lost].tolist()]
+    bad = [str(name) for name in masks["frame"].values[lost].tolist()]
     return [sentence("no_good_pixel", frames=", ".join(bad))] if bad else []

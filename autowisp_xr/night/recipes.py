@@ -17,6 +17,7 @@ from autowisp_xr.errors import AutowispError, AutowispWarning
 from autowisp_xr.frames import FileRecord, open_records
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import Matching
+from autowisp_xr.measure.calibrated_checks import Look
 from autowisp_xr.night import checks_of_masters
 from autowisp_xr.night.checks_of_calibrated import doubts_on_calibrated
 from autowisp_xr.night.checks_of_levels import levels_of
@@ -148,13 +149,6 @@ class Recipes:
             rays = None
         remarks.notes += self._other_temperature(product.choices, raw, given)
         remarks.notes += filter(None, [self.nominal.get(product.frames.place, "")])
-        remarks.look = partial(
-            doubts_on_calibrated,
-            cosmic_rays=bool(rays),
-            masters=product.masters,
-            dark=None if _loses_bias_first(product.choices) else given["dark"],
-            level_known=_level_is_known(product.choices, raw),
-        )
         masters = {kind: given[kind] for kind in product.choices}
         options = {name: value for name, value in given.items() if name not in masters}
         options["allow_mismatch"] = sorted(options["allow_mismatch"])
@@ -165,7 +159,20 @@ class Recipes:
             chosen = product.choices[kind].chosen
             stored[kind] = self.groups.get(chosen.name, stored[kind]) if chosen else stored[kind]
         remarks.kept = Kept(recipe=recipe, raw=raw, masters=stored, masks=masks)
-        return recipe.apply(raw, masters, masks)
+        made = recipe.apply(raw, masters, masks)
+        if self.checks:
+            # its pattern is not what was taken off
+            dark = None if _loses_bias_first(product.choices) else given["dark"]
+            look = Look(made, dark=dark)
+            remarks.see = look.see
+            remarks.look = partial(
+                doubts_on_calibrated,
+                cosmic_rays=bool(rays),
+                masters=product.masters,
+                look=look,
+                level_known=_level_is_known(product.choices, raw),
+            )
+        return made
 
     def _master(self, choices: Choices, kind: str) -> xr.Dataset | None:
         chosen = choices[kind].chosen

@@ -6,6 +6,7 @@ import xarray as xr
 
 import autowisp_xr as aw
 from autowisp_xr.measure import check_calibrated, flat_shapes, glow
+from autowisp_xr.measure.calibrated_checks import Look
 
 SHAPE = (256, 384)
 
@@ -130,6 +131,16 @@ def test_chunks_change_nothing_and_other_rows_are_not_computed():
     xr.testing.assert_identical(
         check_calibrated(ds.chunk(frame=1, y=50)).drop_attrs(), check_calibrated(ds).drop_attrs()
     )
+
+
+def test_frames_are_not_read_again_that_were_seen_when_they_were_made():
+    ds = frames(blank(4))
+    look = Look(ds)
+    for seen in ([2, 0], [3]):
+        planes = (ds[name].values[seen] for name in ("image", "variance", "mask"))
+        look.see(np.array(seen), *planes)
+    changed = ds.assign(image=ds["image"].where(ds["frame"] == "f1"))
+    xr.testing.assert_identical(look.found(changed).drop_attrs(), check_calibrated(ds).drop_attrs())
 
 
 def test_raw_frames_are_refused():
