@@ -24,6 +24,7 @@ from .errors import ImageMismatchError as ImageMismatchError
 from .errors import InUseError as InUseError
 from .errors import MasterMismatchError as MasterMismatchError
 from .errors import MissingPackageError as MissingPackageError
+from .errors import NotWrittenError as NotWrittenError
 from .errors import OutsideImageError as OutsideImageError
 from .errors import SchemaError as SchemaError
 from .flags import Flag as Flag

@@ -41,6 +41,10 @@ class InUseError(AutowispError, OSError):
     """Another run is writing in the same place, or may be; with its process, host and start."""
 
 
+class NotWrittenError(AutowispError, OSError):
+    """A disk takes no more: it is full or read-only; with the place, its room and the remedy."""
+
+
 class MemoryLimitError(AutowispError, ValueError):
     """Work takes more memory than the limit that somebody stated; with what it takes."""
 

@@ -5,6 +5,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from functools import partial
+from io import FileIO
 from math import ceil
 from typing import BinaryIO
 
@@ -76,7 +77,7 @@ def stored_pieces(plane: Hdu, start: int, stop: int) -> Iterator[tuple[int, Imag
     BadImageError
         As for :func:`read_rows`.
     """
-    with open(file_of(plane.path), "rb", buffering=0) as file:
+    with _opened(plane) as file:
         status = os.fstat(file.fileno())
         same = (status.st_size, status.st_mtime_ns) == (plane.size, plane.changed)
         if not same and plane.storage != "spooled":
@@ -120,6 +121,15 @@ def _to_its_end(inside: Unpacked) -> None:
     """
     while inside.read(_PIECE):
         pass
+
+
+def _opened(plane: Hdu) -> FileIO:
+    try:
+        return open(file_of(plane.path), "rb", buffering=0)
+    except FileNotFoundError as error:
+        raise BadImageError(
+            f"{plane.path} was removed or renamed since it was opened; put it back, or open it anew"
+        ) from error
 
 
 def convert(plane: Hdu, stored: Image, out: Image) -> None:

@@ -23,6 +23,7 @@ from io import FileIO
 import numpy as np
 
 from autowisp_xr.arrays import Numbers
+from autowisp_xr.errors import NotWrittenError
 from autowisp_xr.fits.pixels import stored_pieces
 from autowisp_xr.fits.planes import Hdu
 
@@ -53,7 +54,7 @@ class TemporaryFile:
 
         Raises
         ------
-        OSError
+        NotWrittenError
             Where they do not fit, naming the directory.
         """
         content = np.ascontiguousarray(values).reshape(-1).view(np.uint8).data
@@ -64,7 +65,7 @@ class TemporaryFile:
                 while written < len(content):
                     written += self._file.write(content[written:])
         except OSError as error:
-            raise OSError(
+            raise NotWrittenError(
                 error.errno,
                 f"{error.strerror} in {self._folder}, where {self._why}; the environment variable "
                 "TMPDIR names another directory",

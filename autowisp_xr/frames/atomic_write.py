@@ -8,13 +8,14 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
+from autowisp_xr.full_disks import refused, writing_to
+from autowisp_xr.store.group import PART as PART_OF_ZARR
+
 Content = Callable[[BinaryIO], None]
 """Writes what a file is to hold into it, open and empty."""
 
 _PART = ".part"
 """How temporary names end: hidden, and no FITS suffix, they are no result to anybody."""
-
-_PART_OF_ZARR = ".partial"
 
 
 def check_name(path: str, inputs: Collection[str] = ()) -> None:
@@ -75,15 +76,18 @@ def write_whole(
     ------
     FileExistsError
         If a file of that name has come to exist and ``overwrite`` is not set.
+    NotWrittenError
+        Where a disk is full or read-only, naming file, room and remedy.
     OSError
-        Where a file cannot be written, naming it.
+        Where a file cannot be written for another reason, naming it.
     """
     pending: list[tuple[str, str]] = []
     given: list[str] = []
     try:
         for path, content in outputs:
             final = os.path.realpath(path)
-            os.makedirs(os.path.dirname(final), exist_ok=True)
+            with writing_to(path):
+                os.makedirs(os.path.dirname(final), exist_ok=True)
             temporary = os.path.join(os.path.dirname(final), f".{secrets.token_hex(8)}{_PART}")
             pending.append((temporary, path))
             _write(content, temporary, path)
@@ -104,7 +108,7 @@ def write_whole(
 
 def remove_parts(folder: Path) -> None:
     """Remove what killed runs left half-written below a folder, to which nobody else writes."""
-    for pattern in (f".*{_PART}", f"*{_PART_OF_ZARR}"):
+    for pattern in (f".*{_PART}", f"*{PART_OF_ZARR}"):
         for path in folder.rglob(pattern):
             path.unlink(missing_ok=True)
 
@@ -141,10 +145,10 @@ def _write(content: Content, temporary: str, path: str) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        # the error of astropy on a full disk has neither number nor name
         first = str(error).partition("\n")[0]
-        number = error.errno or (errno.ENOSPC if "space" in first else errno.EIO)
-        raise OSError(number, f"{path!r} could not be written: {first}") from error
+        refusal = refused(path, error)
+        number = error.errno or errno.EIO
+        raise refusal or OSError(number, f"{path!r} could not be written: {first}") from error
     except BaseException as error:
         error.add_note(f"while {path!r} was written")
         raise

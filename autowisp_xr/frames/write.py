@@ -77,6 +77,8 @@ def to_fits(
     FileExistsError
         If a file exists already and ``overwrite`` is not set, or is one of those that ``ds`` was
         read from; before anything is written.
+    NotWrittenError
+        Where the disk is full or read-only, naming file, room and remedy.
     HeaderError
         If the template asks for a keyword that the header does not have.
     ValueError

@@ -20,7 +20,7 @@ from autowisp_xr.bridge.beside import Beside, together
 from autowisp_xr.bridge.memory_limit import give_back, in_force
 from autowisp_xr.bridge.remembering import remembering
 from autowisp_xr.camera import Camera
-from autowisp_xr.errors import AutowispError, BadImageError
+from autowisp_xr.errors import AutowispError, BadImageError, NotWrittenError
 from autowisp_xr.flags import Flag
 from autowisp_xr.frames import FileRecord
 from autowisp_xr.frames.atomic_write import write_whole
@@ -101,7 +101,7 @@ class Writer:
     def attempt(self, product: Product, recipe: Recipe) -> xr.Dataset | None:
         """Make one thing and write it; None, with the reason for its frames, if that fails.
 
-        Where frames turn out to be damaged, it is made again of the others.
+        Where frames turn out to be damaged, or gone, it is made again of the others.
         """
         records: Sequence[FileRecord] = product.frames.records
         self.attempted.add(product.group)
@@ -115,9 +115,13 @@ class Writer:
                 with nullcontext() if product.is_master else remembering({}):
                     made = recipe(good, remarks)
                     return self._write(product, good, made, remarks, overwrite)
+            except NotWrittenError:
+                # nothing else would find room either
+                raise
             except (AutowispError, OSError, ValueError) as error:
                 reason = str(error)
-                if isinstance(error, BadImageError) and good is records:
+                lost = isinstance(error, BadImageError | FileNotFoundError)
+                if lost and good is records:
                     good = self._undamaged(records)
                     # what the damaged frames have left half-written in the store may go
                     overwrite |= product.group not in store.groups_of(self.target / STORE)
@@ -159,6 +163,8 @@ class Writer:
         self.record.begin_text(str(path), content)
         try:
             write_whole([(str(path), methodcaller("write", content))], overwrite=True)
+        except NotWrittenError as error:
+            raise NotWrittenError(f"{error}\n\n{text}") from error
         except OSError as error:
             raise AutowispError(f"{path} could not be written: {error}\n\n{text}") from error
         return True

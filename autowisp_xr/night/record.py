@@ -13,7 +13,6 @@ there, and no array that came later.
 import hashlib
 import os
 import time
-import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -27,6 +26,7 @@ from autowisp_xr.fits.layout import read_layout
 from autowisp_xr.frames.named_masters import identity_in
 from autowisp_xr.frames.names import FITS_SUFFIX
 from autowisp_xr.night.sentences import sentence
+from autowisp_xr.store.group import is_taken, leftovers_passed_over
 
 NOT_OURS = "reduce has not written it"
 
@@ -73,11 +73,12 @@ class Record:
         """By the place of a setup, why its camera is another than that of results which are being
         made again: a run that is killed leaves that to the next."""
         self._saved = -_PAUSE
-        if store.exists() and not (store / "zarr.json").exists() and any(store.iterdir()):
+        if store.exists() and not (store / "zarr.json").exists() and is_taken(store):
             raise FileExistsError(sentence("no_store", path=store))
         if (store / _GROUP / "zarr.json").exists():
             kept: Any = zarr.open_group(store, path=_GROUP, mode="r").attrs.asdict()
-            self._files, self._groups = kept["files"], kept["groups"]
+            # that of a run that ended before its first word is empty
+            self._files, self._groups = kept.get("files", {}), kept.get("groups", {})
             self._sets, self.renewals = kept.get(_SETS, {}), kept.get(_RENEWALS, {})
             self.collect()
 
@@ -160,9 +161,8 @@ class Record:
     def collect(self) -> None:
         """Note what other processes have written as units, whether or not they came back."""
         group = zarr.open_group(self.store, path=_GROUP, mode="r")
-        with warnings.catch_warnings():
-            # one that is being left at this moment
-            warnings.filterwarnings("ignore", "Object at .* is not recognized")
+        # one that is being left at this moment is passed over
+        with leftovers_passed_over():
             left = [(name, one) for name, one in group.groups() if name.startswith(_RECEIPT)]
         for name, one in left:
             entries: Any = one.attrs.get("files", {})

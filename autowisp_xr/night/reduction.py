@@ -20,6 +20,7 @@ from autowisp_xr.fits.hdu_choice import HduName
 from autowisp_xr.frames.atomic_write import remove_parts
 from autowisp_xr.frames.names import Paths
 from autowisp_xr.frames.parallel_writing import settings as threads
+from autowisp_xr.full_disks import writing_to
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.locking import locked
@@ -201,6 +202,9 @@ def reduce(
         If ``out`` holds something that is no earlier run of this, or ``units`` is another file.
     MissingPackageError
         If cosmic rays are to be flagged, without astroscrappy.
+    NotWrittenError
+        Where the disk of ``out`` is full or read-only, naming room and remedy; the next run goes on
+        from there.
     InUseError
         If another run is writing to ``out``, naming its host and process. One that was killed
         is taken over from.
@@ -250,7 +254,7 @@ def reduce(
     others = [masters] if isinstance(masters, str | PathLike) else list(masters or ())
     if target.resolve() in {Path(path).expanduser().resolve() for path in others}:
         raise ValueError(sentence("masters_in_results", path=target))
-    with ExitStack() as held:
+    with writing_to(target), ExitStack() as held:
         held.enter_context(limited(memory_limit))
         claim(target, held, wait=making is not None)
         client = held.enter_context(workers_of(scheduler, workers)) if fits else None

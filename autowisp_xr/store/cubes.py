@@ -10,9 +10,7 @@ sees to it that nobody else does.
 """
 
 import shutil
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,9 +25,18 @@ from autowisp_xr.arrays import Planes
 from autowisp_xr.bridge.beside import Beside
 from autowisp_xr.bridge.memory_limit import MemoryLimit, limited
 from autowisp_xr.errors import BadImageError
+from autowisp_xr.full_disks import writing_to
 from autowisp_xr.store import swap
 from autowisp_xr.store.filling import fill, storable
-from autowisp_xr.store.group import FOREIGN, MARKS, STATE, Group, StoreLike, store_at
+from autowisp_xr.store.group import (
+    FOREIGN,
+    MARKS,
+    STATE,
+    Group,
+    StoreLike,
+    leftovers_passed_over,
+    store_at,
+)
 from autowisp_xr.store.variables import attributes, read
 
 
@@ -128,6 +135,8 @@ def to_zarr(
         the place is taken by what is no Zarr group. Groups below it are left alone.
     InUseError
         If somebody else is writing to the group.
+    NotWrittenError
+        Where the disk is full or read-only, naming room and remedy; the same again goes on.
     ValueError
         If the name of the group is one of those that writing needs itself; for options of what is
         no address, or an address of no known kind.
@@ -196,7 +205,7 @@ def write_group(
     if swap.is_hidden(place.name):
         raise ValueError(f"{place}: a group of this name is used while others are written")
     if overwrite or not place.is_whole(identity) or swap.leftovers(place.folder):
-        with place.sole_writer():
+        with writing_to(str(place)), place.sole_writer():
             over = overwrite or keep
             return _write(ds, place, identity, over, frames, beside, keep=keep)
     return {}
@@ -300,7 +309,7 @@ def open_zarr(
         )
     if "complete" not in state:
         raise BadImageError(f"{place} was not written by to_zarr; open it with xarray.open_zarr")
-    with _leftovers_passed_over():
+    with leftovers_passed_over():
         ds, arrays = read(place)
     if fault := schema.fault_of_version(ds.attrs):
         raise BadImageError(f"{place}: {fault}")
@@ -335,7 +344,7 @@ def groups_of(store: StoreLike, group: str | None = None) -> list[str]:
     """Return names of the groups below a group that hold whole frame sets or masters."""
     try:
         root = Group.at(store, group).open("r")
-        with _leftovers_passed_over():
+        with leftovers_passed_over():
             members = root.members(max_depth=None)
     except (FileNotFoundError, ContainsArrayError, NotADirectoryError):
         return []
@@ -347,14 +356,6 @@ def groups_of(store: StoreLike, group: str | None = None) -> list[str]:
     return sorted(name for name, state in states.items() if state.get("complete"))
 
 
-@contextmanager
-def _leftovers_passed_over() -> Iterator[None]:
-    """Silence the warnings of Zarr about files that a killed run has left."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Object at .* is not recognized")
-        yield
-
-
 def identity_of(store: StoreLike, group: str) -> str | None:
     """Return the identity of what a group holds, in whole or in part; None for nothing.
 
@@ -364,7 +365,7 @@ def identity_of(store: StoreLike, group: str) -> str | None:
     state = place.state()
     if "identity" not in state:
         return "" if state else None
-    with _leftovers_passed_over():
+    with leftovers_passed_over():
         arrays = set(place.open("r").array_keys())
     return str(state["identity"]) if arrays <= set(state["variables"]) else ""
 

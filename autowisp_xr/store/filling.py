@@ -30,7 +30,7 @@ from autowisp_xr.bridge.progress import shown
 from autowisp_xr.bridge.rows import Rows
 from autowisp_xr.bridge.threads import Threads
 from autowisp_xr.flags import Flag
-from autowisp_xr.store.group import MARKS, STATE, Group
+from autowisp_xr.store.group import MARKS, PART, STATE, Group, leftovers_passed_over
 from autowisp_xr.store.growing import FRAMES, take_over
 from autowisp_xr.store.variables import arrays_of, create
 
@@ -126,7 +126,7 @@ def fill(
 def _discard_partial_files(folder: Path, arrays: list[str]) -> None:
     """Remove the files that Zarr had not renamed yet when the run before was killed."""
     for name in arrays:
-        for file in (folder / name).rglob("*.partial"):
+        for file in (folder / name).rglob(f"*{PART}"):
             file.unlink()
 
 
@@ -135,7 +135,9 @@ def _create(ds: xr.Dataset, group: Group, state: dict[str, Any], there: bool) ->
     if there:
         old = group.open("a")
         # what a killed run left makes room, groups below it (other parts of a night) stay
-        for member in [*old.array_keys(), *(["_state"] if "_state" in old else [])]:
+        with leftovers_passed_over():
+            members = [*old.array_keys(), *(["_state"] if "_state" in old else [])]
+        for member in members:
             del old[member]
     coords = {name: storable(ds.variables[name].compute()) for name in ds.coords}
     for coord in coords.values():

@@ -1,6 +1,7 @@
 """The groups of a Zarr store: where one lies, what it states of itself, who writes to it."""
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,23 @@ MARKS = "_state/written"
 
 FOREIGN = {"foreign": True}
 """State of a place that is taken by what is no group."""
+
+
+PART = ".partial"
+"""How the names of files end that Zarr has not written to the end."""
+
+
+def is_taken(folder: Path) -> bool:
+    """Return whether a directory holds more than a run has left that was killed at once."""
+    return any(path.is_file() and path.suffix != PART for path in folder.rglob("*"))
+
+
+@contextmanager
+def leftovers_passed_over() -> Iterator[None]:
+    """Silence the warnings of Zarr about files that a killed run has left."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Object at .* is not recognized")
+        yield
 
 
 def store_at(store: StoreLike, storage_options: Mapping[str, Any] | None = None) -> Store | str:
@@ -141,10 +159,11 @@ class Group:
             root = self.directory
             if root is None or not root.exists() or (root / "zarr.json").exists():
                 return {}
-            return FOREIGN if not root.is_dir() or any(root.iterdir()) else {}
+            return FOREIGN if not root.is_dir() or is_taken(root) else {}
         except (ContainsArrayError, NotADirectoryError):
             return FOREIGN
-        bare = not dict(found.attrs) and not list(found.array_keys())
+        with leftovers_passed_over():
+            bare = not dict(found.attrs) and not list(found.array_keys())
         return cast(dict[str, Any], found.attrs.get(STATE, {} if bare else {"unknown": True}))
 
     def is_whole(self, identity: str) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from autowisp_xr.store.group import MARKS, Group
+from autowisp_xr.store.group import MARKS, PART, Group
 
 FRAMES = "frames"
 """In the state of a group: the identities of its frames."""
@@ -80,7 +80,7 @@ def _are_alike(one: Path, other: Path) -> bool:
 def _link(source: Path, target: Path) -> None:
     """Link all files below a folder; there is none for a frame of fill values alone."""
     for file in source.rglob("*"):
-        if file.is_file() and file.suffix != ".partial":
+        if file.is_file() and file.suffix != PART:
             place = target / file.relative_to(source)
             place.parent.mkdir(parents=True, exist_ok=True)
             try:

@@ -44,10 +44,11 @@ SKY = simulate.Night(shape=(40, 56), seed=5, gain=0.6, full_well=30_000, oversca
 def products(out: Path) -> dict[str, Any]:
     """Return all that a run has made, by its place, without what belongs to a run."""
     paths = sorted(path for path in out.rglob("*") if path.is_file())
-    return {path.relative_to(out).as_posix(): _content(path) for path in paths}
+    return {path.relative_to(out).as_posix(): content(path) for path in paths}
 
 
-def _content(path: Path) -> Any:
+def content(path: Path) -> Any:
+    """Return what is in a file, without what belongs to a run."""
     if path.name == "zarr.json":
         return _undated(json.loads(path.read_bytes()))
     if path.suffix != ".fits":

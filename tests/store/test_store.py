@@ -228,7 +228,9 @@ def test_planes_come_back_lazily_indexed_and_coordinates_in_memory(sets, name, t
 def test_plain_xarray_reads_the_same(sets, name, tmp_path):
     aw.to_zarr(sets[name], tmp_path / "n.zarr")
     plain = xr.open_zarr(tmp_path / "n.zarr", chunks=None, consolidated=False)
-    assert_frames_equal(plain, sets[name])
+    # texts are objects to xarray 2026.2
+    texts = {name: filling.storable(coord.variable) for name, coord in plain.coords.items()}
+    assert_frames_equal(plain.assign_coords(texts), sets[name])
 
 
 def test_a_set_without_labels_can_be_written(tmp_path):
