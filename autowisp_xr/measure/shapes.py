@@ -10,6 +10,7 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.arrays import Floats, Numbers
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.kernels.clip import MAD_TO_SIGMA
+from autowisp_xr.measure.flat_changes import SIDE, boxes_of, lasting_changes
 from autowisp_xr.measure.tile_scatter import cut, median, ranked
 from autowisp_xr.stats.sampling import good_only
 from autowisp_xr.steps.geometry import trim
@@ -25,6 +26,9 @@ _OVERSCAN_ROWS = 64
 
 _INNER = (0.05, 0.95)
 """Quantiles of the cells between which shapes are compared: a shadow on one is another matter."""
+
+_BRIGHT = 0.25
+"""Of the usual level of flats: what is fainter is not asked for changes."""
 
 _MEDIAN = np.pi / 2
 
@@ -56,17 +60,34 @@ def flat_shapes(flats: xr.Dataset, *, bias: xr.Dataset | None = None) -> xr.Data
     ``deviation_error``
         Of it, by the noise of the cells.
 
+    and over ``channel``, of four frames and more of about one level:
+
+    ``change``
+        Largest relative change, on a small scale, by which all frames before it differ from all
+        after it in the order of time: dust that moved, another filter.
+    ``change_error``, ``change_y``, ``change_x``, ``change_frame``
+        Of it by the noise of some 32 pixels; the raw pixel in their middle; the name of the first
+        frame after it.
+
     A few rows of each frame are read. Flagged pixels take no part.
     """
     schema.check(flats)
     raw = schema.is_raw(flats)
     levels = _levels(flats) if raw else np.zeros(flats.sizes["frame"])
     frames = trim(flats) if raw else flats
-    cells = [_cells(frames.isel(frame=number)) for number in range(flats.sizes["frame"])]
+    width = frames.sizes["x"]
+    cells, boxes = [], []
+    for number in range(flats.sizes["frame"]):
+        bands = _bands(frames.isel(frame=number))
+        cells.append(_cells(bands, width))
+        boxes.append(boxes_of(bands))
     medians, errors = (np.stack(part) for part in zip(*cells, strict=True))
     values = medians - levels[:, None, None]
+    small = np.stack([each.value for each in boxes]) - levels[:, None, None, None]
     if bias is not None:
-        values = values - _cells(bias)[0]
+        bands = _bands(bias)
+        values = values - _cells(bands, width)[0]
+        small = small - boxes_of(bands).value
     level = median(values)
     with np.errstate(invalid="ignore", divide="ignore"):
         shapes = values / level[..., None]
@@ -86,6 +107,13 @@ def flat_shapes(flats: xr.Dataset, *, bias: xr.Dataset | None = None) -> xr.Data
         },
         schema.frame_and_channel(flats),
     )
+    # what is in all frames alike, such as a dark current, shows more in the faint ones
+    bright = np.flatnonzero((level > _BRIGHT * bottleneck.nanmedian(level, axis=0)).all(axis=1))
+    if len(bright) > 3:
+        scale = np.abs(level)[bright]
+        error = np.stack([boxes[number].error for number in bright]) / scale
+        value = small[bright] / scale[..., None, None]
+        result = result.assign(_changes(frames.isel(frame=bright), value, error))
     return provenance.record(result, "flat_shapes", source=flats, masters={"bias": bias})
 
 
@@ -106,18 +134,46 @@ def _levels(raw: xr.Dataset) -> Floats:
     return np.mean(found, axis=0)
 
 
-def _cells(frame: xr.Dataset) -> tuple[Floats, Floats]:
-    """Return the median of each cell of a frame, and its uncertainty, (channel, cell)."""
-    height, width = frame.sizes["y"], frame.sizes["x"]
-    down, across = min(_CELLS, height), min(_CELLS, width)
+def _changes(frames: xr.Dataset, value: Floats, error: Floats) -> dict[str, Any]:
+    """Return the change that lasts, by the boxes of the frames, as variables."""
+    times = frames["time"].values if "time" in frames.coords else np.arange(len(value))
+    order = np.argsort(times, kind="stable")
+    found = lasting_changes(value[order], error[order])
+    starts, rows = _starts(frames)
+    places = {"y": np.array(starts)[found.band] + rows // 2, "x": found.box * SIDE + SIDE // 2}
+    for dim, index in places.items():
+        inside = np.minimum(index, frames.sizes[dim] - 1)
+        places[dim] = frames[dim].values[inside] if dim in frames.coords else inside
+    names = frames["frame"].values[order][found.after]
+    return {
+        "change": ("channel", found.size),
+        "change_error": ("channel", found.error),
+        "change_y": ("channel", places["y"]),
+        "change_x": ("channel", places["x"]),
+        "change_frame": ("channel", names),
+    }
+
+
+def _starts(frame: xr.Dataset) -> tuple[list[int], int]:
+    """Return the first row of each band that is read, and how many rows a band has."""
+    height = frame.sizes["y"]
+    down = min(_CELLS, height)
     rows = min(_ROWS, height // down)
     starts = (height * (2 * np.arange(down) + 1) // (2 * down)) - rows // 2
-    bands = [
-        _good_pixels(frame.isel(y=slice(start, start + rows)).compute())
-        for start in np.maximum(starts, 0).tolist()
-    ]
+    return np.maximum(starts, 0).tolist(), rows
+
+
+def _bands(frame: xr.Dataset) -> list[Numbers]:
+    """Read the good pixels of bands of a frame, (channel, y, x) each."""
+    starts, rows = _starts(frame)
+    return [_good_pixels(frame.isel(y=slice(start, start + rows)).compute()) for start in starts]
+
+
+def _cells(bands: list[Numbers], width: int) -> tuple[Floats, Floats]:
+    """Return the median of each cell of a frame, and its uncertainty, (channel, cell)."""
+    across = min(_CELLS, width)
     cells = np.concatenate(
-        [cut(band.astype(np.float64), rows, width // across) for band in bands], axis=1
+        [cut(band.astype(np.float64), band.shape[1], width // across) for band in bands], axis=1
     )
     cells = cells[:, :, :across]
     middle = median(cells)

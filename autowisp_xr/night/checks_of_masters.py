@@ -21,6 +21,9 @@ _SHAPE = 0.03
 """Range of the shapes of flats: those of a lamp agree to a few tenths of a per cent, those of
 twilight to one."""
 
+_CHANGE = 0.01
+"""Of the light of flats, on a small scale, from all frames before to all after: moved dust."""
+
 _GLOW_SHARE = 0.5
 """Of the noise of a dark frame, as scaled, that glow amounts to."""
 
@@ -87,11 +90,20 @@ def doubts_on_flats(frames: xr.Dataset, bias: xr.Dataset | None) -> list[str]:
     found = measure.flat_shapes(frames, bias=bias)
     deviation = found["deviation"].values
     unlike = deviation > _SHAPE + SURE * found["deviation_error"].values
-    if not unlike.any():
-        return []
-    names = found["frame"].values[unlike.any(axis=1)].tolist()
-    most = 100 * deviation[unlike].max()
-    return [sentence("flats_unlike", frames=some_of(names, len(deviation)), most=most)]
+    lines = []
+    if unlike.any():
+        names = found["frame"].values[unlike.any(axis=1)].tolist()
+        most = 100 * deviation[unlike].max()
+        lines.append(sentence("flats_unlike", frames=some_of(names, len(deviation)), most=most))
+    if "change" in found:
+        sure = found["change"].values - SURE * found["change_error"].values
+        place = int(np.argmax(sure))
+        if sure[place] > _CHANGE:
+            one = found.isel(channel=place)
+            where = {"y": int(one["change_y"]), "x": int(one["change_x"])}
+            values = {"frame": str(one["change_frame"].values), "most": 100 * float(one["change"])}
+            lines.append(sentence("flats_changed", **where, **values))
+    return lines
 
 
 def variance_of_frames(master: xr.Dataset) -> Floats | None:

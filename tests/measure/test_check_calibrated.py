@@ -175,6 +175,36 @@ def test_levels_of_flats_are_no_matter_of_their_shape():
     assert (flat_shapes(frames(light + 1000))["deviation"][0] > 0.05).all()
 
 
+@pytest.mark.parametrize(
+    ("with_dust", "found"),
+    [("000111", "3"), ("001111", "2"), ("000100", None), ("000001", None), ("000000", None)],
+)
+def test_dust_that_moved_between_flats_is_a_change_that_lasts(with_dust, found):
+    image = blank(len(with_dust), 20000.0, 100.0)
+    for number, dust in enumerate(with_dust):
+        image[number, 30:50, 20:36] *= 1 - 0.1 * (dust == "1")
+    # one in the middle of the night that is too faint to tell
+    faint = np.concatenate([image, 0.01 * image[:1] + 50.0])
+    for flats in (image, faint):
+        shapes = flat_shapes(frames(flats))
+        sure = float(shapes["change"][0] - 3 * shapes["change_error"][0])
+        assert sure > 0.08 if found else sure < 0.01
+        if found:
+            assert str(shapes["change_frame"].values[0]).endswith(found)
+            assert int(shapes["change_y"][0]) in range(30, 50)
+            assert int(shapes["change_x"][0]) in range(20, 36)
+
+
+def test_a_change_of_flats_follows_their_times_and_needs_two_frames_on_either_side():
+    image = blank(4, 20000.0, 100.0)
+    image[::2, 30:50, 20:36] *= 0.9
+    flats = frames(image)
+    assert float(flat_shapes(flats)["change"][0]) < 0.01
+    times = np.array([1, 3, 2, 4]).astype("datetime64[m]").astype("datetime64[ns]")
+    assert float(flat_shapes(flats.assign_coords(time=("frame", times)))["change"][0]) > 0.08
+    assert "change" not in flat_shapes(flats.isel(frame=slice(3)))
+
+
 def test_glow_is_found_where_it_is():
     image = blank(1, 20.0, 3.0)[0]
     image[:40, -40:] += 300

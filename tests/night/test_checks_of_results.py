@@ -188,9 +188,14 @@ def test_a_dark_that_does_not_fit_is_named(site, factor, stated):
 
 def test_flats_of_another_shape_are_reported(site):
     slope = np.linspace(0.9, 1.1, SHAPE[0])[:, None]
-    site.night(flat={"becomes": lambda p, i: (p - OFFSET) * slope ** (i == 2) + OFFSET})
+    dust = np.ones(SHAPE)
+    dust[20:40, 20:40] = 0.9
+    site.night(
+        flat={"becomes": lambda p, i: (p - OFFSET) * slope ** (i == 2) * dust ** (i > 2) + OFFSET}
+    )
     summary, doubts = site.reduce()
-    (line,) = doubts
+    line, moved = sorted(doubts)
+    assert re.search(r"the flats from flat3 on differ .* by [.\d]+ % about the pixel", moved)
     assert re.search(r"1 of 5 frames \(flat2\) are of another shape .* up to [\d.]+ % from", line)
     assert line in comments(made_of(summary, "masters/flat").files[0])
 
