@@ -38,6 +38,8 @@ class Seen:
     """In which plateaus were looked for."""
     ceiling: float = np.inf
     """Largest value of the integers of these frames."""
+    usual: float = -np.inf
+    """Largest median of these frames, as stored."""
     channels: Mapping[str, ChannelSlice] | None = None
     """As the camera has them."""
     notes: tuple[str, ...] = ()
@@ -71,9 +73,11 @@ class Seen:
         if own is None:
             stated = [float(r.facts["saturation"]) for r in records if r.facts.get("saturation")]
         lowest = np.fmin.reduce(found["saturation"].values)
+        highest = max(stated, default=np.inf)
         # a comparison with NaN is false
-        if not lowest < min(self.ceiling, max(stated, default=np.inf)):
-            return camera, ""
+        if not lowest < min(self.ceiling, highest):
+            by = "headers" if own is None else "camera file"
+            return camera, self._contradicted(found, highest, by)
         both = {"seen": self._seen(found), "stated": max(stated, default=np.nan)}
         if own is not None:
             return camera, sentence("plateau_not_of_user", **both)
@@ -84,6 +88,15 @@ class Seen:
         less = found.assign(saturation=found["saturation"] - given.bias_level)
         line = sentence("plateau_not_of_headers" if stated else "plateau_new", **both)
         return with_saturation(given, less), line
+
+    def _contradicted(self, found: xr.Dataset, stated: float, by: str) -> str:
+        """Doubt a saturation that half of the pixels of a frame are above, and differ there."""
+        levels = np.append(found["saturation"].values, self.ceiling)
+        if not stated < self.usual < np.fmin.reduce(levels):
+            return ""
+        step = sentence("saturation_in_steps", step=self.step) if self.step > 1 else ""
+        values = {"stated": stated, "by": by, "usual": self.usual, "steps": step}
+        return sentence("saturation_below_light", **values)
 
     def _seen(self, found: xr.Dataset) -> str:
         """Describe where values stop, and in how many pixels and frames."""
@@ -135,6 +148,7 @@ def look(sets: Sequence[FrameSet], camera: Camera | None) -> Seen:
                 plateaus=measure.saturation(frames, camera=Camera()),
                 frames=len(bright),
                 ceiling=float(frames["ceiling"].values.min()) if "ceiling" in frames else np.inf,
+                usual=max(float(np.nanmedian(one.values)) for one in frames["image"]),
                 channels=schema.camera_of(frames).channels,
             )
             notes += _wrapped(frames)

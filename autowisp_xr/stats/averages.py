@@ -190,6 +190,7 @@ def quantile_of(average: Average) -> float:
         return 0.5
     if average == "mean":
         return MEAN
-    if isinstance(average, Real) and 0 <= average <= 1:
+    # True is a number, and no quantile
+    if isinstance(average, Real) and not isinstance(average, bool) and 0 <= average <= 1:
         return float(average)
     raise ValueError(f"average is 'median', 'mean' or a quantile from 0 to 1, not {average!r}")

@@ -76,6 +76,14 @@ def test_a_level_of_the_header_above_what_frames_reach_is_a_doubt(expose, tmp_pa
     assert not (tmp_path / "b" / "out" / "camera.toml").exists()
 
 
+def test_a_level_of_the_header_that_most_pixels_are_above_is_a_doubt(expose, tmp_path):
+    known = {"EGAIN": GAIN, "RDNOISE": NOISE, "SATURATE": 4095}
+    folder = expose("object", 1, 6000.0, becomes=lambda p: np.rint(p / 4) * 4, **known)
+    _, text = notes(folder, tmp_path)
+    assert "DOUBT: by the headers the camera saturates at 4095 ADU, but half of" in text
+    assert "pixels are multiples of 4, which that number may not count" in text
+
+
 @pytest.mark.parametrize(("stated", "described"), [({}, True), ({"SATURATE": 60000}, False)])
 def test_one_plain_line_states_that_no_saturation_is_known(expose, tmp_path, stated, described):
     folder = expose("object", 1, 300.0, EGAIN=GAIN, RDNOISE=NOISE, **stated)

@@ -264,6 +264,7 @@ def test_there_must_be_a_variance_to_propagate():
     [
         ({"average": "median "}, "average is 'median', 'mean' or a quantile from 0 to 1"),
         ({"average": 1.5}, "quantile from 0 to 1, not 1.5"),
+        ({"average": True}, "quantile from 0 to 1, not True"),
         ({"average": -0.1}, "quantile"),
         ({"error": "both"}, "error is one of auto, scatter, propagate, standard_error, not 'both'"),
         ({"exclude": "WARM"}, "'WARM' is not a flag"),
