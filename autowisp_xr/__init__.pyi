@@ -19,6 +19,7 @@ from .errors import AutowispWarning as AutowispWarning
 from .errors import BadImageError as BadImageError
 from .errors import CalibrationError as CalibrationError
 from .errors import ConvergenceError as ConvergenceError
+from .errors import DamagedStoreError as DamagedStoreError
 from .errors import HeaderError as HeaderError
 from .errors import ImageMismatchError as ImageMismatchError
 from .errors import InUseError as InUseError

@@ -17,6 +17,17 @@ class BadImageError(AutowispError, ValueError):
     """A file is no FITS file, is truncated, or holds planes that cannot be what they claim."""
 
 
+class DamagedStoreError(BadImageError):
+    """A Zarr store has lost, or holds otherwise than it was written, what it is read for.
+
+    ``place`` is the group, as its message names it.
+    """
+
+    def __init__(self, message: str, *, place: str = "") -> None:
+        super().__init__(message)
+        self.place = place
+
+
 class ImageMismatchError(AutowispError, ValueError):
     """Frames that should go together differ in shape, channels, type or units."""
 

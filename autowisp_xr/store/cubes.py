@@ -11,7 +11,6 @@ sees to it that nobody else does.
 
 import shutil
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -21,14 +20,15 @@ from zarr.errors import ContainsArrayError
 
 from autowisp_xr import provenance, schema
 from autowisp_xr._compat import LateArray, OuterKey, late_variable
-from autowisp_xr.arrays import Planes
+from autowisp_xr.arrays import Integers, Planes
 from autowisp_xr.bridge.beside import Beside
 from autowisp_xr.bridge.memory_limit import MemoryLimit, limited
-from autowisp_xr.errors import BadImageError
+from autowisp_xr.errors import BadImageError, DamagedStoreError
 from autowisp_xr.full_disks import writing_to
 from autowisp_xr.store import swap
 from autowisp_xr.store.filling import fill, storable
 from autowisp_xr.store.group import (
+    DAMAGED,
     FOREIGN,
     MARKS,
     STATE,
@@ -37,6 +37,7 @@ from autowisp_xr.store.group import (
     leftovers_passed_over,
     store_at,
 )
+from autowisp_xr.store.soundness import BARE, bare_by, damage, damage_at, damaged
 from autowisp_xr.store.variables import attributes, read
 
 
@@ -47,8 +48,8 @@ class _StoredPlane(LateArray):
     ----------
     array
         The plane, as Zarr has it.
-    folder
-        Of the array in the store, where the store is a directory.
+    place
+        The group.
 
     Notes
     -----
@@ -57,20 +58,29 @@ class _StoredPlane(LateArray):
     those of something else, or the fill value of what is missing.
     """
 
-    def __init__(self, array: "zarr.Array[Any]", folder: Path | None) -> None:
+    def __init__(self, array: "zarr.Array[Any]", place: Group) -> None:
         self.array = array
-        self.folder = folder
+        self.place = place
+        self.folder = place.folder and place.folder / array.basename
         self.shape = array.shape
         self.dtype = array.dtype
         self.version = self._version()
 
     def read(self, key: OuterKey) -> np.ndarray[Any, Any]:
         """Read values at a key, of the very array that was opened."""
-        values = np.asarray(self.array.oindex[key])
+        fault = ""
+        try:
+            values = np.asarray(self.array.oindex[key])
+        except (OSError, MemoryError):
+            raise
+        except Exception:  # whatever the codecs stumble over
+            fault = damage_at(self.place, self.array, key)
         if self._version() != self.version:
             raise BadImageError(
                 f"{self.folder} was replaced, moved or removed since it was opened; open it again"
             )
+        if fault:
+            raise damaged(self.place, fault)
         return values
 
     def _version(self) -> tuple[int, int] | None:
@@ -83,12 +93,12 @@ class _StoredPlane(LateArray):
         return status.st_size, status.st_mtime_ns
 
 
-def _as_stored(array: "zarr.Array[Any]", folder: Path | None) -> xr.Variable:
+def _as_stored(array: "zarr.Array[Any]", place: Group) -> xr.Variable:
     """Return a variable that reads when it is asked for values."""
     dims = tuple(array.metadata.dimension_names or ())  # type: ignore[union-attr]
     encoding: dict[str, Any] = {"chunks": array.chunks, "shards": array.shards}
     encoding["preferred_chunks"] = dict(zip(dims, array.chunks, strict=True))
-    return late_variable(_StoredPlane(array, folder), dims, attributes(array), encoding)
+    return late_variable(_StoredPlane(array, place), dims, attributes(array), encoding)
 
 
 def to_zarr(
@@ -204,7 +214,8 @@ def write_group(
     place = Group.at(store, group)
     if swap.is_hidden(place.name):
         raise ValueError(f"{place}: a group of this name is used while others are written")
-    if overwrite or not place.is_whole(identity) or swap.leftovers(place.folder):
+    whole = not overwrite and place.is_whole(identity) and not damage(place)
+    if not whole or swap.leftovers(place.folder):
         with writing_to(str(place)), place.sole_writer():
             over = overwrite or keep
             return _write(ds, place, identity, over, frames, beside, keep=keep)
@@ -234,7 +245,15 @@ def _write(
     found = place.state()
     if found == FOREIGN:
         raise FileExistsError(f"{place} exists and is no Zarr group; choose another place")
+    if DAMAGED in found and not overwrite:
+        raise DamagedStoreError(
+            f"{place}: {found[DAMAGED]}; what it held is known to nobody: overwrite=True replaces "
+            "it, or choose another group",
+            place=str(place),
+        )
     same = found.get("identity") == identity
+    # what is stated to be there is written again, whoever may have spoilt it
+    overwrite |= same and bool(found["complete"]) and bool(damage(place))
     if found and not same and not overwrite:
         raise FileExistsError(
             f"{place} holds something else already; choose another group, or overwrite=True"
@@ -292,7 +311,9 @@ def open_zarr(
     FileNotFoundError
         If there is no such group.
     BadImageError
-        If the group is unfinished, or was not written by :func:`to_zarr`.
+        If the group is unfinished, or was not written by :func:`to_zarr`; a DamagedStoreError if
+        it has lost a variable, or one of its coordinates is damaged. Planes raise that when what is
+        lost or damaged of them is read.
     InUseError
         If the group is being replaced at this moment.
     """
@@ -301,6 +322,8 @@ def open_zarr(
         with place.sole_writer():
             swap.finish(place.folder)
     state = place.state()
+    if DAMAGED in state:
+        raise damaged(place, state[DAMAGED])
     if not state:
         below = ", ".join(groups_of(place.store, place.name))
         raise FileNotFoundError(
@@ -309,8 +332,8 @@ def open_zarr(
         )
     if "complete" not in state:
         raise BadImageError(f"{place} was not written by to_zarr; open it with xarray.open_zarr")
-    with leftovers_passed_over():
-        ds, arrays = read(place)
+    marks = None if state["complete"] else _marks(place)
+    ds, arrays = read(place, None if marks is None or BARE not in state else bare_by(marks))
     if fault := schema.fault_of_version(ds.attrs):
         raise BadImageError(f"{place}: {fault}")
     ds.attrs.pop(STATE, None)
@@ -318,20 +341,15 @@ def open_zarr(
     # what somebody has added comes last
     names = sorted(map(str, [*ds.coords, *arrays]), key=lambda name: order.get(name, len(order)))
     coords = {name: storable(ds.variables[name]) for name in names if name in ds.coords}
-    planes = {
-        name: _as_stored(arrays[name], place.folder and place.folder / name)
-        for name in names
-        if name in arrays
-    }
+    planes = {name: _as_stored(arrays[name], place) for name in names if name in arrays}
     if place.state().get("identity") != state["identity"]:
         raise BadImageError(f"{place} was replaced while it was opened; open it again")
     ds = xr.Dataset(planes, coords, ds.attrs)
     if state["complete"]:
         return ds
-    root = place.open("r")
-    if MARKS not in root:
+    if marks is None:
         raise BadImageError(f"{place} is unfinished; run what wrote it again to complete it")
-    marks = np.asarray(root[MARKS]) != 0
+    marks = marks != 0
     if not unfinished:
         raise BadImageError(
             f"{place} is unfinished: {marks.sum()} of {marks.size} frames are written; run what "
@@ -340,20 +358,33 @@ def open_zarr(
     return ds.isel(frame=np.flatnonzero(marks))
 
 
+def _marks(place: Group) -> Integers | None:
+    """Return the marks of the frames of a group that is not complete; None if there are none."""
+    root = place.open("r")
+    return np.asarray(root[MARKS]) if MARKS in root else None
+
+
 def groups_of(store: StoreLike, group: str | None = None) -> list[str]:
     """Return names of the groups below a group that hold whole frame sets or masters."""
+    place = Group.at(store, group)
     try:
-        root = Group.at(store, group).open("r")
+        root = place.open("r")
         with leftovers_passed_over():
             members = root.members(max_depth=None)
+        states = {name: cast(dict[str, Any], one.attrs.get(STATE, {})) for name, one in members}
     except (FileNotFoundError, ContainsArrayError, NotADirectoryError):
         return []
-    states = {
-        name: cast(dict[str, Any], member.attrs.get(STATE, {}))
-        for name, member in members
-        if not swap.is_hidden(name)
-    }
-    return sorted(name for name, state in states.items() if state.get("complete"))
+    except (ValueError, LookupError, TypeError) as error:
+        if place.folder is None:
+            what = f"the metadata of a group or an array are damaged ({error})"
+            raise damaged(place, what) from error
+        states = {
+            name: Group(place.store, f"{place.name}/{name}".strip("/")).state()
+            for name in swap.groups_below(place.folder)
+        }
+    return sorted(
+        name for name, state in states.items() if state.get("complete") and not swap.is_hidden(name)
+    )
 
 
 def identity_of(store: StoreLike, group: str) -> str | None:

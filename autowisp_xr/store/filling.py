@@ -23,7 +23,7 @@ from zarr.codecs import BloscCodec
 
 from autowisp_xr import provenance, schema
 from autowisp_xr._compat import wait_for
-from autowisp_xr.arrays import Bools, Integers, Planes
+from autowisp_xr.arrays import Bits, Bools, Integers, Planes
 from autowisp_xr.bridge import blocks, memory_limit, planner
 from autowisp_xr.bridge.beside import Beside
 from autowisp_xr.bridge.progress import shown
@@ -32,6 +32,7 @@ from autowisp_xr.bridge.threads import Threads
 from autowisp_xr.flags import Flag
 from autowisp_xr.store.group import MARKS, PART, STATE, Group, leftovers_passed_over
 from autowisp_xr.store.growing import FRAMES, take_over
+from autowisp_xr.store.soundness import BARE, BARE_MARKS, CHECKSUM, bare_by
 from autowisp_xr.store.variables import arrays_of, create
 
 _OF_MASTERS = 4
@@ -76,7 +77,7 @@ def encoding_of(ds: xr.Dataset) -> dict[str, dict[str, Any]]:
             "chunks": chunks,
             # what is one chunk anyway is written faster without
             "shards": shards if shards != chunks else None,
-            "compressors": [lz4],
+            "compressors": [lz4, CHECKSUM],
         }
         if name == "mask":
             # what was never written must not read as good
@@ -104,6 +105,9 @@ def fill(
     if frames:
         state[FRAMES] = list(frames)
     found = group.state()
+    # what an earlier version has begun stays of its kind
+    if BARE in found or not found.get("created"):
+        state[BARE] = {}
     if not found.get("created"):
         _create(ds, group, state, bool(found))
         if earlier is not None and frames:
@@ -113,7 +117,9 @@ def fill(
         _discard_partial_files(group.folder, names)
     marks = [MARKS] if "frame" in ds.dims else []
     arrays = Arrays(group, arrays_of(group, [*map(str, ds.data_vars), *marks]))
-    written = _write(ds, arrays, beside)
+    written, done = _write(ds, arrays, beside)
+    if BARE in state:
+        state[BARE] = bare_by(done)
     hashed = provenance.with_hashes(ds).attrs.get("history")
     ended: dict[str, Any] = {"history": hashed} if hashed else {}
     target = group.open("r+")
@@ -157,13 +163,11 @@ class Arrays:
     named: Mapping[str, "zarr.AsyncArray[Any]"]
 
     def write(self, planes: Mapping[str, Planes], where: Any = ...) -> None:
-        """Write parts of arrays at one place of each; not flags that are as if none was written."""
+        """Write parts of arrays at one place of each."""
 
         async def all_at_once() -> None:
             parts = ((self.named[name], part) for name, part in planes.items())
-            await asyncio.gather(
-                *(array.setitem(where, part) for array, part in parts if not _is_bare(array, part))
-            )
+            await asyncio.gather(*(array.setitem(where, part) for array, part in parts))
 
         wait_for(all_at_once())
 
@@ -172,9 +176,24 @@ class Arrays:
         array = self.named[name]
         return (array.shards or array.chunks)[-2] if array.ndim > 2 else 1
 
-    def read(self, name: str) -> Any:
-        """Return all values of an array."""
-        return wait_for(self.named[name].getitem(...))
+    def marks(self) -> Bits:
+        """Return the marks of all frames; none are written where one cannot be read."""
+        try:
+            marks: Bits = np.asarray(wait_for(self.named[MARKS].getitem(...)))
+        except ValueError:
+            return np.zeros(self.named[MARKS].shape, np.uint8)
+        return marks
+
+    def bare(self, planes: Mapping[str, Planes]) -> np.uint8:
+        """Return the bits in the mark of a frame for flags that are as if none was written."""
+        return np.bitwise_or.reduce(
+            [
+                bit
+                for name, bit in BARE_MARKS.items()
+                if name in planes and _is_bare(self.named[name], planes[name])
+            ],
+            dtype=np.uint8,
+        )
 
     def __dask_tokenize__(self) -> Any:
         return self.group.__dask_tokenize__()
@@ -182,11 +201,11 @@ class Arrays:
 
 def _is_bare(array: "zarr.AsyncArray[Any]", part: Planes) -> bool:
     """Return whether flags have the fill value alone; images hardly ever do."""
-    return part.dtype == np.uint8 and bool((part == array.metadata.fill_value).all())
+    return bool((part == array.metadata.fill_value).all())
 
 
-def _write(ds: xr.Dataset, arrays: Arrays, beside: Beside | None) -> dict[str, Planes]:
-    """Write all planes, and return those of a master."""
+def _write(ds: xr.Dataset, arrays: Arrays, beside: Beside | None) -> tuple[dict[str, Planes], Bits]:
+    """Write all planes, and return those of a master, or the marks of all frames."""
     import dask.array as da
     import dask.config
     from dask.delayed import delayed
@@ -195,14 +214,15 @@ def _write(ds: xr.Dataset, arrays: Arrays, beside: Beside | None) -> dict[str, P
     alone = [str(name) for name in ds.data_vars if name not in planes]
     unit = max(map(arrays.shard_rows, planes or alone), default=1)
     if not planes:
-        return _write_master(ds, arrays, alone, unit, beside)
+        return _write_master(ds, arrays, alone, unit, beside), np.empty(0, np.uint8)
     lazy = [ds[name].chunk().data for name in alone]
     written: Any = True
     at_once = None
     if alone:
         # with the frames, so that what both are made of is made once, and before the first mark
         written = da.from_delayed(delayed(_write_whole)(alone, lazy, arrays), (1,), bool)
-    missing = np.flatnonzero(arrays.read(MARKS) == 0)
+    marks = arrays.marks()
+    missing = np.flatnonzero(marks == 0)
     left = [blocks.framewise(ds[name].variable[missing]) for name in planes]
     if missing.size:
         more = [blocks.framewise(one[missing]) for one in beside.operands] if beside else []
@@ -214,7 +234,7 @@ def _write(ds: xr.Dataset, arrays: Arrays, beside: Beside | None) -> dict[str, P
             _write_frames_by_rows(
                 arrays, dict(zip(planes, left, strict=True)), missing, plan, unit, beside
             )
-            return {}
+            return {}, marks
         shared = xr.Variable(("once",), written) if alone else None
         index = xr.Variable(("frame",), missing)
         if not any(one.chunks for one in left) or any(map(blocks.moved, left)):
@@ -223,7 +243,7 @@ def _write(ds: xr.Dataset, arrays: Arrays, beside: Beside | None) -> dict[str, P
         work = beside.work if beside else None
         kernel = partial(_write_frame, names=planes, arrays=arrays, work=work)
         # planes that several operands are made of are made once, in tasks of their own
-        (done,) = blocks.apply(kernel, operands, ("frame",), [bool], alone=not more)
+        (done,) = blocks.apply(kernel, operands, ("frame",), [np.uint8], alone=not more)
         written, at_once = done.data, plan.at_once
     if written is not True:
         number = ds.sizes.get("frame", 1)
@@ -233,8 +253,10 @@ def _write(ds: xr.Dataset, arrays: Arrays, beside: Beside | None) -> dict[str, P
             dask.config.set(num_workers=at_once),
             Threads(threads) as pool,
         ):
-            written.compute(**pool.of(written))
-    return {}
+            found = written.compute(**pool.of(written))
+        if missing.size:
+            marks[missing] = found
+    return {}, marks
 
 
 def _beside(variable: xr.Variable) -> xr.Variable:
@@ -337,11 +359,15 @@ def _write_frame(
     names: list[str],
     arrays: Arrays,
     work: Callable[..., object] | None,
-) -> tuple[Bools]:
+) -> tuple[Bits]:
     """Write all planes of one frame, then its mark; what the frames share is ``shared`` already."""
     frame, number = int(index.item()), len(names)
-    arrays.write(dict(zip(names, operands[:number], strict=True)), slice(frame, frame + 1))
+    planes = dict(zip(names, operands[:number], strict=True))
+    bare = arrays.bare(planes)
+    written = {n: one for n, one in planes.items() if not bare & BARE_MARKS.get(n, np.uint8(0))}
+    arrays.write(written, slice(frame, frame + 1))
     if work is not None:
         work(*operands[number:])
-    arrays.write({MARKS: np.ones(1, np.uint8)}, slice(frame, frame + 1))
-    return (np.ones(1, bool),)
+    mark: Bits = np.array([1 | bare], np.uint8)
+    arrays.write({MARKS: mark}, slice(frame, frame + 1))
+    return (mark,)

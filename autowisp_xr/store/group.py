@@ -28,6 +28,9 @@ STATE = "autowisp_xr_store"
 MARKS = "_state/written"
 """Array of a group that is not complete: which frames are written."""
 
+DAMAGED = "damaged"
+"""In the state of a group that cannot state anything: why."""
+
 FOREIGN = {"foreign": True}
 """State of a place that is taken by what is no group."""
 
@@ -152,9 +155,13 @@ class Group:
         """Return what the group states of itself; {} where there is none, or nothing of its own."""
         try:
             found = self.open("r")
+            with leftovers_passed_over():
+                bare = not dict(found.attrs) and not list(found.array_keys())
         except FileNotFoundError as error:
             # the work of Zarr that raised it keeps it, and it all that its callers hold
             error.__traceback__ = None
+            if self.folder is not None and swap.has_arrays(self.folder):
+                return {DAMAGED: f"{swap.METADATA} is lost"}
             # a store that has other groups has room for one more, and so has an empty directory
             root = self.directory
             if root is None or not root.exists() or (root / "zarr.json").exists():
@@ -162,8 +169,8 @@ class Group:
             return FOREIGN if not root.is_dir() or is_taken(root) else {}
         except (ContainsArrayError, NotADirectoryError):
             return FOREIGN
-        with leftovers_passed_over():
-            bare = not dict(found.attrs) and not list(found.array_keys())
+        except (ValueError, LookupError, TypeError) as error:
+            return {DAMAGED: f"{swap.METADATA} is damaged ({error})"}
         return cast(dict[str, Any], found.attrs.get(STATE, {} if bare else {"unknown": True}))
 
     def is_whole(self, identity: str) -> bool:

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+from autowisp_xr.arrays import Bits
 from autowisp_xr.store.group import MARKS, PART, Group
+from autowisp_xr.store.soundness import BARE, BARE_MARKS
 
 FRAMES = "frames"
 """In the state of a group: the identities of its frames."""
@@ -43,24 +45,47 @@ def take_over(earlier: Group, group: Group, planes: Sequence[str], frames: Seque
     old, new = earlier.folder, group.folder
     if old is None or new is None:
         return 0
-    known = {one: number for number, one in enumerate(earlier.state().get(FRAMES, ()))}
-    found = earlier.open("r")
-    whole = np.asarray(found[MARKS]) != 0 if MARKS in found else None
+    before = earlier.state().get(FRAMES, ())
+    known = {one: number for number, one in enumerate(before)}
+    if not known or not all(_are_alike(old / name, new / name) for name in planes):
+        return 0
+    whole = _marks(earlier, len(before))
     pairs = [
         (known[one], number)
         for number, one in enumerate(frames)
-        if one in known and (whole is None or whole[known[one]])
+        if one in known
+        and whole[known[one]]
+        and all(_is_there(old / name, known[one], whole[known[one]]) for name in planes)
     ]
-    if not pairs or not all(_are_alike(old / name, new / name) for name in planes):
+    if not pairs:
         return 0
     for name in planes:
         for source, target in pairs:
             _link(old / name / "c" / str(source), new / name / "c" / str(target))
     marks = group.open("r+")[MARKS]
     written = np.asarray(marks)
-    written[[target for _, target in pairs]] = 1
+    written[[target for _, target in pairs]] = whole[[source for source, _ in pairs]]
     marks[...] = written  # type: ignore[index]
     return len(pairs)
+
+
+def _marks(earlier: Group, number: int) -> Bits:
+    """Return the marks of the frames of a group, which it has no more once it is complete."""
+    found = earlier.open("r")
+    if MARKS in found:
+        return np.asarray(found[MARKS])
+    marks = np.ones(number, np.uint8)
+    for name, ranges in earlier.state().get(BARE, {}).items():
+        for low, high in ranges:
+            marks[low:high] |= BARE_MARKS[name]
+    return marks
+
+
+def _is_there(array: Path, frame: int, mark: np.uint8) -> bool:
+    """Return whether a frame has its chunks, unless it needs none."""
+    if mark & BARE_MARKS.get(array.name, np.uint8(0)):
+        return True
+    return any(file.stat().st_size for file in (array / "c" / str(frame)).rglob("*"))
 
 
 def _are_alike(one: Path, other: Path) -> bool:

@@ -29,7 +29,8 @@ _OLD = "_old"
 _STATE = "_state"
 """Below a group: how far its writing has come."""
 
-_METADATA = "zarr.json"
+METADATA = "zarr.json"
+"""What a group or an array is, and its attributes."""
 
 
 def is_hidden(group: str) -> bool:
@@ -44,7 +45,7 @@ def leftovers(folder: Path | None) -> bool:
 
 def is_decided(folder: Path | None) -> bool:
     """Return whether a swap has begun and not ended, so that the group is not to be read."""
-    return folder is not None and (folder / _READY / _METADATA).exists()
+    return folder is not None and (folder / _READY / METADATA).exists()
 
 
 def discard(folder: Path | None) -> None:
@@ -72,9 +73,9 @@ def finish(folder: Path | None) -> None:
             for name in list(_parts(folder)):
                 os.rename(folder / name, ready / _LEAVING / name)
             os.rename(ready / _LEAVING, ready / _OLD)
-        for name in set(os.listdir(ready)) - {_OLD, _METADATA}:
+        for name in set(os.listdir(ready)) - {_OLD, METADATA}:
             os.rename(ready / name, folder / name)
-        os.replace(ready / _METADATA, folder / _METADATA)
+        os.replace(ready / METADATA, folder / METADATA)
     shutil.rmtree(ready, ignore_errors=True)
 
 
@@ -86,9 +87,32 @@ def _parts(folder: Path) -> Iterator[str]:
             yield entry.name
 
 
+def groups_below(folder: Path) -> Iterator[str]:
+    """Yield the names of the groups in a store, also of those whose metadata are damaged."""
+    for path, names, files in os.walk(folder):
+        place = Path(path)
+        names[:] = [name for name in names if not _is_array(place / name)]
+        if METADATA in files and place != folder:
+            yield place.relative_to(folder).as_posix()
+
+
+def has_arrays(folder: Path) -> bool:
+    """Return whether arrays lie in a folder, whether or not it is that of a group."""
+    if not folder.is_dir():
+        return False
+    return any(one.is_dir() and _is_array(one) for one in folder.iterdir())
+
+
 def _is_array(folder: Path) -> bool:
+    """Return whether a folder is that of an array, also of one whose outline is damaged or lost."""
+    if (folder / ".zarray").exists():
+        return True
     try:
-        text = (folder / _METADATA).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return (folder / ".zarray").exists()
-    return json.loads(text)["node_type"] == "array"
+        text = (folder / METADATA).read_text(encoding="utf-8")
+        return bool(json.loads(text)["node_type"] == "array")
+    except (OSError, ValueError, LookupError, TypeError):
+        chunks = folder / "c"
+        return chunks.is_file() or any(
+            name.isdigit() and not (chunks / name / METADATA).exists()
+            for name in (os.listdir(chunks) if chunks.is_dir() else ())
+        )
