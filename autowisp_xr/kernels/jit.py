@@ -4,11 +4,17 @@ Kernels release the GIL and take their threads from dask or a pool (``prange`` a
 when two threads enter it). They are cached on disk, so that only the first process on a machine
 compiles them. Division by zero gives IEEE infinities and NaN, as in NumPy; ``fastmath`` stays off,
 because it would make results depend on how the pixels are blocked.
+
+Numba takes a cached function for current as long as its own file is what it was. But what it calls,
+and the constants of other modules, are compiled into it: after an upgrade in place it would go on
+with the arithmetic of before. So a cached function is current as long as they are.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import ModuleType
 from typing import Any
 
+import numpy as np
 from numba import njit
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
@@ -17,7 +23,36 @@ _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a function, from the argument types that it meets, on its first call."""
     try:
-        return njit(**_OPTIONS, cache=True)(function)
+        compiled = njit(**_OPTIONS, cache=True)(function)
     except RuntimeError:
         # neither the package nor the home of the user can be written to: compiled in each process
         return njit(**_OPTIONS)(function)
+    index = _index_of(compiled)
+    if index is not None:
+        index._source_stamp = (index._source_stamp, *_stamps(function))
+    return compiled
+
+
+def _index_of(compiled: Any) -> Any:
+    """Return the index of what is cached of a function; None of what is not compiled.
+
+    Numba 0.61 to 0.68 have it, and the stamp in it, where they call nothing public.
+    """
+    return getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+
+
+_CONSTANTS = (int, float, complex, str, bytes, tuple, np.generic, np.ndarray)
+
+
+def _stamps(function: Callable[..., Any]) -> Iterator[Any]:
+    """Yield what a function takes from its module: stamps of what it calls, and constants."""
+    names, known = function.__code__.co_names, function.__globals__
+    for name in names:
+        one = known.get(name)
+        inside = [getattr(one, other, None) for other in names] if type(one) is ModuleType else []
+        for used in (one, *inside):
+            index = _index_of(used)
+            if index is not None:
+                yield index._source_stamp
+            elif isinstance(used, _CONSTANTS):
+                yield repr(used)
