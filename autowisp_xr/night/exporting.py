@@ -56,6 +56,8 @@ class Exporter:
     """Whose workers write the files of frames; the threads of this process without."""
     making: Make | None = None
     """What this is done for, if others are to write the files of frames as units."""
+    damaged: list[str] = field(default_factory=list)
+    """Lines on files that were damaged, and make room."""
     _done: dict[str, str] = field(default_factory=dict)
     """Files that were written when their frames were stored, and the doubts in their headers."""
 
@@ -129,6 +131,7 @@ class Exporter:
             for folder in (into, os.path.abspath(into))
         )
         paths = {os.path.abspath(path): path for path in names_of(made, template)}
+        self.damaged += filter(None, map(self.record.clear_damaged, paths.values()))
         against = {one: self.record.why_kept(path) for one, path in paths.items()}
         limit, place = in_force(), self.record.store
         unit = Export(

@@ -1,6 +1,7 @@
 """Products of a night made and written, and what became of their frames."""
 
 import math
+import os
 import textwrap
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
@@ -20,7 +21,7 @@ from autowisp_xr.bridge.beside import Beside, together
 from autowisp_xr.bridge.memory_limit import give_back, in_force
 from autowisp_xr.bridge.remembering import remembering
 from autowisp_xr.camera import Camera
-from autowisp_xr.errors import AutowispError, BadImageError, NotWrittenError
+from autowisp_xr.errors import AutowispError, BadImageError, DamagedStoreError, NotWrittenError
 from autowisp_xr.flags import Flag
 from autowisp_xr.frames import FileRecord
 from autowisp_xr.frames.atomic_write import write_whole
@@ -97,6 +98,10 @@ class Writer:
     """The groups of all that was to be made, whether or not it was."""
     kept: bool = False
     """Whether results of another run are in the way, and stay."""
+    remake: Callable[[str], bool] = lambda group: False
+    """Makes the product again that is in a group of the store; returns whether there is one."""
+    _damaged: dict[str, str] = field(default_factory=dict)
+    """What turned out to be damaged when it was read, by its group in the store."""
 
     def attempt(self, product: Product, recipe: Recipe) -> xr.Dataset | None:
         """Make one thing and write it; None, with the reason for its frames, if that fails.
@@ -121,7 +126,9 @@ class Writer:
             except (AutowispError, OSError, ValueError) as error:
                 reason = str(error)
                 lost = isinstance(error, BadImageError | FileNotFoundError)
-                if lost and good is records:
+                if isinstance(error, DamagedStoreError):
+                    number = 0 if self._cleared(error, product) else number
+                elif lost and good is records:
                     good = self._undamaged(records)
                     # what the damaged frames have left half-written in the store may go
                     overwrite |= product.group not in store.groups_of(self.target / STORE)
@@ -134,6 +141,19 @@ class Writer:
             self.summary.failed[path] = f"{product.what}: {reason}{unused}"
         self.report(f"  failed: {reason}")
         return None
+
+    def _cleared(self, error: DamagedStoreError, product: Product) -> bool:
+        """Make room for what is damaged in the store; return whether it is worth another try."""
+        place = os.path.relpath(error.place, os.path.abspath(self.target / STORE))
+        group = Path(place).as_posix()
+        if group in self._damaged or not self.record.has_written(group):
+            return False
+        self._damaged[group] = str(error)
+        if group == product.group:
+            return True
+        store.remove(self.record.store, group)
+        self.report(f"  {sentence('group_damaged', what=error)}")
+        return self.remake(group)
 
     def write_camera(self, place: str, camera: Camera, note: str) -> None:
         """Write what was measured of a camera, in the form that ``reduce`` reads."""
@@ -208,11 +228,15 @@ class Writer:
                 sentence("kept", files=", ".join(names), why=why)
                 for why, names in by_reason(why_kept).items()
             ]
+            remarks.notes += self.exporter.damaged
+            self.exporter.damaged.clear()
         made = with_files(made, files)
         for path, reason in remarks.unused.items():
             self.report(f"  left out: {path}: {reason}")
         self.summary.left_out.update(remarks.unused)
         made_so_far = self.summary.masks if product.kind == "defects" else self.summary.made
+        # one that was made again, as it was damaged, was noted as up to date before
+        made_so_far[:] = [one for one in made_so_far if one.group != product.group]
         made_so_far.append(
             Made(
                 **vars(product),
@@ -243,12 +267,15 @@ class Writer:
         place = self.target / STORE
         ours = self.record.owns_group(product.group, identity)
         if ours:
+            found = self._damaged.get(product.group, "") or store.damage_of(place, product.group)
             earlier = self._earlier(product.group, identity)
             if earlier is not None:
                 renewed = self.record.renewals.get(product.frames.place, "")
                 remarks.again = why_again(made, earlier, lost, renewed)
                 # those with uncertainties take the place of those without
                 overwrite |= provenance.noise_known(made) and not provenance.noise_known(earlier)
+            if found:
+                remarks.again, overwrite = sentence("group_damaged", what=found), True
             whole = store.stated_identity(place, product.group) == identity
             remarks.there = whole and not overwrite
             self.record.begin_group(product.group, identity)

@@ -11,17 +11,20 @@ there, and no array that came later.
 """
 
 import hashlib
+import json
 import os
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import zarr
 
-from autowisp_xr import provenance, store
+from autowisp_xr import provenance, recipes, store
 from autowisp_xr.errors import AutowispError
+from autowisp_xr.fits.checksums import check_sum
 from autowisp_xr.fits.layout import read_layout
 from autowisp_xr.frames.named_masters import identity_in
 from autowisp_xr.frames.names import FITS_SUFFIX
@@ -73,8 +76,6 @@ class Record:
         """By the place of a setup, why its camera is another than that of results which are being
         made again: a run that is killed leaves that to the next."""
         self._saved = -_PAUSE
-        if store.exists() and not (store / "zarr.json").exists() and is_taken(store):
-            raise FileExistsError(sentence("no_store", path=store))
         if (store / _GROUP / "zarr.json").exists():
             kept: Any = zarr.open_group(store, path=_GROUP, mode="r").attrs.asdict()
             # that of a run that ended before its first word is empty
@@ -123,6 +124,35 @@ class Record:
         ):
             return None
         return NOT_OURS if entry is None else "it was changed since reduce wrote it"
+
+    def has_written(self, group: str) -> bool:
+        """Whether a group of the store is one that this has written, for itself or for others."""
+        return group in self._groups or group.startswith(f"{recipes.INPUTS}/")
+
+    def clear_damaged(self, path: str) -> str:
+        """Let a file that this has written make room if it is damaged; a line on it, or "".
+
+        It is kept under another name if there is more of it than of a file that was cut off.
+        """
+        entry = self._files.get(self._place(path), {})
+        if "size" not in entry or not os.path.isfile(path) or os.path.realpath(path) in self._read:
+            return ""
+        if _is_unchanged(path, entry):
+            # of a copy: so that it is not read each time
+            entry["changed"] = os.stat(path).st_mtime_ns
+            return ""
+        what, aside = _damage(path), ""
+        if not what:
+            return ""
+        if _is_damaged(path, entry):
+            os.remove(path)
+        else:
+            names = (f"{path}.damaged{n or ''}" for n in count())
+            name = next(name for name in names if not os.path.lexists(name))
+            os.rename(path, name)
+            aside = sentence("set_aside", path=name)
+        self.forget_file(path)
+        return sentence("file_damaged", path=path, what=what, aside=aside)
 
     def leave_set(self, group: str, unit: str, facts: Mapping[str, Any]) -> None:
         """Leave word of what a unit has made, for those that others write its files by."""
@@ -182,6 +212,9 @@ class Record:
         That is so if nothing is there, this result, or one that is ours.
         """
         found = store.identity_of(self.store, group)
+        if found == "" and store.damage_of(self.store, group):
+            # it states nothing any more
+            return group in self._groups
         return found is None or found in (identity, *self._groups.get(group, ()))
 
     def begin_group(self, group: str, identity: str) -> None:
@@ -207,6 +240,45 @@ class Record:
                 del group[name]
         self._receipts.clear()
         self._saved = time.monotonic()
+
+
+def mend(place: Path) -> list[str]:
+    """Clear away metadata of the store of a night that are damaged, and made again by its run.
+
+    Returns
+    -------
+    Lines on what was damaged.
+
+    Raises
+    ------
+    FileExistsError
+        If the directory is no store.
+    """
+    notes: list[str] = []
+    if not place.exists() or not is_taken(place):
+        return notes
+    record = place / _GROUP
+    for path, line in ((record, "record_damaged"), (place, "store_damaged")):
+        fault = _fault_of(path / "zarr.json") if path.is_dir() else ""
+        if not fault:
+            continue
+        if path == place and not record.is_dir():
+            raise FileExistsError(sentence("no_store", path=place))
+        (path / "zarr.json").unlink(missing_ok=True)
+        notes.append(sentence(line, path=path / "zarr.json", what=fault))
+    zarr.open_group(place, mode="a", zarr_format=3)
+    return notes
+
+
+def _fault_of(metadata: Path) -> str:
+    """State what is wrong with the metadata of a group; "" for nothing."""
+    try:
+        found = json.loads(metadata.read_text("utf-8"))
+    except FileNotFoundError:
+        return "it is lost"
+    except ValueError as error:
+        return str(error)
+    return "" if isinstance(found, dict) and found.get("node_type") == "group" else "it is no group"
 
 
 def set_left_by(place: Path, group: str, unit: str) -> dict[str, Any] | None:
@@ -249,6 +321,24 @@ def _is_unchanged(path: str, entry: Mapping[str, Any]) -> bool:
         return True
     known = {entry.get("sha256"), entry.get("sha256_before")} - {None}
     return bool(known) and provenance.hashed_entry(path)["sha256"] in known
+
+
+def _damage(path: str) -> str:
+    """State what is damaged of a FITS file that this package has written; "" for nothing.
+
+    A program that changes a file on purpose leaves all of its planes, and sums that hold or, as it
+    has changed the header as well, hold for nothing.
+    """
+    try:
+        planes = read_layout(path).planes
+        for plane in planes.values():
+            for hdu in plane.hdus:
+                check_sum(hdu)
+    except AutowispError as error:
+        return str(error).removeprefix(f"{path}: ").partition(";")[0]
+    except OSError:
+        return ""
+    return "" if "mask" in planes else "its mask is lost"
 
 
 def _is_damaged(path: str, entry: Mapping[str, Any]) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import dask.config
+import xarray as xr
 
 from autowisp_xr import flats, frames, provenance, recipes
 from autowisp_xr.addresses import local_path
@@ -29,12 +30,12 @@ from autowisp_xr.night.defect_masks import DefectMasks, DefectsChoice, read_mask
 from autowisp_xr.night.engines import workers_of
 from autowisp_xr.night.exporting import Exporter
 from autowisp_xr.night.known_cameras import known_cameras
-from autowisp_xr.night.plan import Plan, by_setup, plan_night
+from autowisp_xr.night.plan import Plan, Product, by_setup, plan_night
 from autowisp_xr.night.planned_units import planned_units
 from autowisp_xr.night.product_writing import CAMERA, STORE, RawPlace, StoreForm, Writer
 from autowisp_xr.night.projection import projection_of
 from autowisp_xr.night.recipes import Recipes
-from autowisp_xr.night.record import Record
+from autowisp_xr.night.record import Record, mend
 from autowisp_xr.night.renewal import leftovers
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.summarised_lines import counted
@@ -264,13 +265,15 @@ def reduce(
         given: dict[str, Any] = {"camera": camera, "masters": others, "matching": matching}
         given |= {"types": types, "aliases": aliases, "hdu": hdu, "skip": [target, *skip]}
         given |= {"look": checks, "checksum": checksum and checks}
+        damaged = mend(target / STORE)
         given["manifest"] = frames.Manifest(target / STORE)
         plan = plan_night(night, **given, report=report)
         plan = replace(plan, make_fringes=make_fringes)
         read = [record.path for record in plan.records]
         if others:
             read += frames.find_files(others, deep=True, skip=[target])
-        of_plan: dict[str, Any] = {"left_out": dict(plan.left_out), "notes": list(plan.notes)}
+        of_plan: dict[str, Any] = {"left_out": dict(plan.left_out)}
+        of_plan["notes"] = [*damaged, *plan.notes]
         summary = Summary(plan=plan, out=str(out), **of_plan)
         if not checks:
             summary.notes.append(sentence("no_checks"))
@@ -311,6 +314,20 @@ def reduce(
 def _execute(plan: Plan, writer: Writer, recipes: Recipes) -> None:
     """Make everything that the frames allow, and note in the summary what became of the plan."""
     summary, making, number = writer.summary, writer.exporter.making, 0
+
+    def make(product: Product) -> xr.Dataset | None:
+        made = writer.attempt(product, partial(recipes.make, product))
+        if made is not None and product.is_master:
+            recipes.made[product.frames.path] = made
+            recipes.groups[product.frames.path] = product.group
+        return made
+
+    def remake(group: str) -> bool:
+        # what is in no group of a product is written again with what it belongs to
+        made = [make(one) for one in plan.products if one.group == group]
+        return all(one is not None for one in made)
+
+    writer.remake = remake
     while number < len(plan.products):
         product = plan.products[number]
         number += 1
@@ -323,11 +340,8 @@ def _execute(plan: Plan, writer: Writer, recipes: Recipes) -> None:
         of_lights = bool(KINDS[product.kind].made_of)
         if of_lights or not product.is_master:
             recipes.masks.find(product.frames.place)
-        made = writer.attempt(product, partial(recipes.make, product))
-        if made is not None and product.is_master:
-            recipes.made[product.frames.path] = made
-            recipes.groups[product.frames.path] = product.group
-        elif product.is_master:
+        made = make(product)
+        if made is None and product.is_master:
             plan = plan.without(product.frames.path, "the summary states why, under Failed")
         if made is None and of_lights:
             # the lights go without

@@ -47,7 +47,9 @@ def reference(place: StoreLike, given: str | xr.Dataset) -> dict[str, Any]:
     else:
         identity = provenance.fingerprint(given)
         group = f"{INPUTS}/{identity}"
-        store.write_group(given, place, group=group, identity=identity, overwrite=False)
+        # what is damaged there may state nothing any more
+        over = bool(store.damage_of(place, group))
+        store.write_group(given, place, group=group, identity=identity, overwrite=over)
     return {"group": group, "identity": store.stated_identity(place, group)}
 
 

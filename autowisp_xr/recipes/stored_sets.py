@@ -186,7 +186,8 @@ def remove_unused_inputs(place: StoreLike) -> None:
 def _is_whole(place: StoreLike, group: str, made: xr.Dataset) -> bool:
     """Return whether a group has frames already, in whatever form."""
     found = store.stated_identity(place, group)
-    return found is not None and found.partition("-")[0] == provenance.fingerprint(made, lazy=False)
+    same = (found or "").partition("-")[0] == provenance.fingerprint(made, lazy=False)
+    return same and not store.damage_of(place, group)
 
 
 def _flags_of(mask: Bits) -> tuple[Bits]:

@@ -1,3 +1,4 @@
+from .cubes import damage_of as damage_of
 from .cubes import groups_of as groups_of
 from .cubes import identity_of as identity_of
 from .cubes import open_zarr as open_zarr

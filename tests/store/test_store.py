@@ -309,7 +309,7 @@ def test_a_mask_that_was_never_written_does_not_read_as_good(tmp_path):
     assert array.fill_value == int(Flag.FAULT)
     assert "_FillValue" not in array.attrs
     shutil.rmtree(tmp_path / "n.zarr" / "mask" / "c" / "1")
-    with pytest.raises(BadImageError, match="mask/c/1/0/0/0 of frame .* is lost"):
+    with pytest.raises(BadImageError, match=r"mask/c/1/0/0/0 of frame .* is lost"):
         aw.open_zarr(tmp_path / "n.zarr")["mask"].load()
     # other programs see the fill value
     assert (array[1] == int(Flag.FAULT)).all()
