@@ -10,15 +10,15 @@
 
 from typing import Any
 
-from autowisp_xr.startup import importing
+from autowisp_xr.startup import collecting_later
 
-with importing():
+with collecting_later():
     import lazy_loader
 
     _load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
     def __getattr__(name: str) -> Any:
-        with importing():
+        with collecting_later():
             return _load(name)
 
     # After the names, which it uses: from now on every Dataset has it.

@@ -30,6 +30,7 @@ from autowisp_xr.headers.place import PRODUCT_CARDS, Place, place_of
 from autowisp_xr.headers.recognition import calibrated_reason, master_reason
 from autowisp_xr.headers.values import Cards
 from autowisp_xr.pixel_types import FLOATS, pixel_type
+from autowisp_xr.startup import collecting_later
 
 _PLACES = frozenset(PRODUCT_CARDS)
 
@@ -106,6 +107,7 @@ def options_of(
     return {name: value for name, value in given.items() if value is not None}
 
 
+@collecting_later()
 def look_into(files: Iterable[str], **options: Any) -> list[FileRecord]:
     """Look into files by their absolute paths, one by one, with options as :func:`options_of`."""
     given = options_of(**options)

@@ -372,8 +372,10 @@ _BETTER = (
 
 def _better(best: Sequence[object], other: Sequence[object]) -> str:
     """State by what one goes before another, given the ranks of both, and their names."""
-    differ = (words for words, *two in zip(_BETTER, best, other, strict=False) if two[0] != two[1])
-    return next(differ, "comes first")
+    for words, one, two in zip(_BETTER, best, other, strict=False):
+        if one != two:
+            return words
+    return "comes first"
 
 
 def _ranks(wanted: Traits, scaled: bool, candidate: Candidate) -> tuple[float, ...]:

@@ -23,6 +23,7 @@ from autowisp_xr.night.product_writing import STORE
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.summarised_lines import plain
 from autowisp_xr.night.summary import SUMMARY_GROUP
+from autowisp_xr.startup import collecting_later
 
 
 def open_night(
@@ -100,6 +101,7 @@ def table_of_night(
     return _looked_at(paths, manifest, frames.check_together, **given).to_dataset()
 
 
+@collecting_later()
 def _looked_at(
     paths: Paths,
     manifest: str | PathLike[str] | None,

@@ -28,6 +28,7 @@ from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.summarised_lines import by_key, counted, plain
 from autowisp_xr.night.unfit import empty_frames
 from autowisp_xr.stack.fringes import FEWEST_OF_FRINGE
+from autowisp_xr.startup import collecting_later
 from autowisp_xr.traits import Traits
 
 
@@ -214,6 +215,7 @@ def _names_in(choices: Choices) -> tuple[object, ...]:
     return tuple((one.chosen and one.chosen.name, one.scaled) for one in choices.values())
 
 
+@collecting_later()
 def plan_night(
     paths: Paths,
     *,
