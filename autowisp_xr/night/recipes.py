@@ -37,6 +37,9 @@ from autowisp_xr.options import CosmicRays
 from autowisp_xr.recipes import Kept, Recipe, loaded
 from autowisp_xr.stack import master_bias, master_dark, master_fringe
 
+_SHORT = 0.1
+"""Seconds: what is exposed no longer holds no dark current that matters."""
+
 _LEAST_DITHER = 5.0
 """Arcseconds; stars that move by less are on the same pixels in all frames."""
 
@@ -91,7 +94,7 @@ class Recipes:
                 given["scale_dark"] = self.matching.scale_dark
                 remarks.notes += self._price(product.masters["dark"], given["dark"], raw)
             if not _level_is_known(choices, raw):
-                remarks.notes.append(sentence("no_level"))
+                remarks.notes.append(sentence("no_level", remedy=_as_good_as_biases(choices)))
             recipe = {"flat": self._flat, "fringe": self._fringe}.get(product.kind, self._science)
             return recipe(product, raw, remarks, given)
 
@@ -294,3 +297,13 @@ def _level_is_known(choices: Choices, frames: xr.Dataset) -> bool:
     camera = schema.camera_of(frames)
     masters = any(choices[kind].chosen for kind in ("bias", "dark"))
     return bool(masters or camera.bias_level or camera.overscan)
+
+
+def _as_good_as_biases(choices: Choices) -> str:
+    """Name darks so short that they are biases, as some programs write them; "" for none."""
+    darks = [refusal.candidate for refusal in choices["dark"].refused.values()]
+    short = [dark for dark in darks if dark.own and dark.traits.exposure[1] <= _SHORT]
+    if not short:
+        return ""
+    dark = min(short, key=lambda one: one.traits.exposure)
+    return sentence("short_darks", name=dark.name, seconds=dark.traits.exposure[1])

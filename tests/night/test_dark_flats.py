@@ -122,3 +122,14 @@ def test_a_dark_flat_of_their_exposure_serves_lights_that_have_no_dark(night, sk
     table = aw.open_night(moved(short, folder), camera=sky.camera).to_dataset()
     lights = table["image_type"].values == "object"
     assert set(table["dark"].values[lights].tolist()) == {"darkflat_60s"}
+
+
+def test_biases_that_are_called_darks_are_named_where_a_level_is_missing(
+    sky, write_night, tmp_path
+):
+    folder = write_night(sky.bias(3), sky.dark(3), sky.flat(3), sky.objects(1))
+    renamed(folder, "bias", "short", IMAGETYP="Dark Frame", EXPTIME=0.001)
+    summary = reduce(folder, tmp_path / "out", camera=aw.Camera(gain=2.0, read_noise=6.0))
+    (flat,) = [made for made in summary.made if made.what == "master flat_V"]
+    (note,) = [note for note in flat.notes if "counted as light" in note]
+    assert "frames of dark_0.001s, of 0.001 s, are as good as biases: --type 'NAME*=bias'" in note
