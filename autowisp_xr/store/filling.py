@@ -163,10 +163,11 @@ class Arrays:
     named: Mapping[str, "zarr.AsyncArray[Any]"]
 
     def write(self, planes: Mapping[str, Planes], where: Any = ...) -> None:
-        """Write parts of arrays at one place of each."""
+        """Write parts of arrays at one place of each; pixels that are NaN are flagged there."""
+        flagged = _with_nan_flagged(planes)
 
         async def all_at_once() -> None:
-            parts = ((self.named[name], part) for name, part in planes.items())
+            parts = ((self.named[name], part) for name, part in flagged.items())
             await asyncio.gather(*(array.setitem(where, part) for array, part in parts))
 
         wait_for(all_at_once())
@@ -197,6 +198,18 @@ class Arrays:
 
     def __dask_tokenize__(self) -> Any:
         return self.group.__dask_tokenize__()
+
+
+def _with_nan_flagged(planes: Mapping[str, Planes]) -> Mapping[str, Planes]:
+    """Return planes in which no pixel is NaN without a flag, whatever a user has made of them."""
+    image, mask = planes.get("image"), planes.get("mask")
+    if image is None or mask is None or image.dtype.kind != "f" or not image.size:
+        return planes
+    # the least is NaN where any is, and found four times as fast as where
+    if not np.isnan(image.min()):
+        return planes
+    bad = np.isnan(image) & (mask == 0)
+    return {**planes, "mask": mask | np.uint8(Flag.FAULT) * bad} if bad.any() else planes
 
 
 def _is_bare(array: "zarr.AsyncArray[Any]", part: Planes) -> bool:

@@ -147,6 +147,18 @@ def test_flags_that_a_frame_does_not_have_are_no_loss(sets, tmp_path):
         aw.open_zarr(tmp_path / "s.zarr").mask.load()
 
 
+def test_a_pixel_that_is_nan_is_flagged_when_it_is_stored(sets, tmp_path):
+    for name in ("calibrated", "master"):
+        ds = sets[name].copy(deep=True)
+        first = (0,) * ds.image.ndim
+        ds.image.values[first], ds.mask.values[first] = np.nan, 0
+        back = ds.autowisp.to_zarr(tmp_path / name).load()
+        assert back.mask.values[first] == aw.Flag.FAULT
+        assert ds.mask.values[first] == 0
+        back.mask.values[first] = 0
+        assert_frames_equal(back, ds)
+
+
 def test_a_store_of_an_earlier_version_is_read(sets, tmp_path):
     ds, path = sets["calibrated"], tmp_path / "s.zarr" / "zarr.json"
     ds.autowisp.to_zarr(tmp_path / "s.zarr")
