@@ -69,7 +69,7 @@ def cluster() -> Iterator[Any]:
     Their start takes seconds: all tests of them are in one file, which one process of pytest runs.
     """
     distributed = pytest.importorskip("distributed")
-    two = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    two = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
     # on a busy machine they take longer to end than dask waits, which it warns of
     with distributed.LocalCluster(**two, silence_logs=logging.ERROR) as started:
         yield started

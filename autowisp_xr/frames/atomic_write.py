@@ -1,18 +1,29 @@
 """Write files whole or not at all, under names that may be written."""
 
 import contextlib
+import ctypes
 import errno
 import os
 import secrets
-from collections.abc import Callable, Collection, Iterable
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from threading import Lock
+from typing import BinaryIO, Self, TypeAlias
 
 from autowisp_xr.full_disks import refused, writing_to
 from autowisp_xr.store.group import PART as PART_OF_ZARR
 
 Content = Callable[[BinaryIO], None]
 """Writes what a file is to hold into it, open and empty."""
+
+Staged: TypeAlias = "list[tuple[str, str]]"
+"""Files under temporary names, and the names that they are to have."""
+
+_PAUSE = 1.0  # seconds
+
+_MANY = 8
+"""Files from which on it takes less to sync all that a file system has than one after the other."""
 
 _PART = ".part"
 """How temporary names end: hidden, and no FITS suffix, they are no result to anybody."""
@@ -81,17 +92,103 @@ def write_whole(
     OSError
         Where a file cannot be written for another reason, naming it.
     """
-    pending: list[tuple[str, str]] = []
-    given: list[str] = []
+    staged = stage(outputs)
+    try:
+        _sync(staged)
+    except BaseException:
+        _remove(temporary for temporary, _ in staged)
+        raise
+    _give_names(staged, overwrite=overwrite, alike=alike)
+
+
+def stage(outputs: Iterable[tuple[str, Content]]) -> Staged:
+    """Write files that belong together under temporary names, all of them or none."""
+    staged: Staged = []
     try:
         for path, content in outputs:
             final = os.path.realpath(path)
             with writing_to(path):
                 os.makedirs(os.path.dirname(final), exist_ok=True)
             temporary = os.path.join(os.path.dirname(final), f".{secrets.token_hex(8)}{_PART}")
-            pending.append((temporary, path))
+            staged.append((temporary, path))
             _write(content, temporary, path)
-        for temporary, path in pending:
+    except BaseException:
+        _remove(temporary for temporary, _ in staged)
+        raise
+    return staged
+
+
+class NamedTogether:
+    """Files of a product that replace what is there, synced together, and then given their names.
+
+    It waits for the disk once a second, not once a file, and once more in the end. A run that is
+    killed leaves those of its last second without a name, and they are written again.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[Staged, Callable[[], object]]] = []
+        self._lock, self._since = Lock(), time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._end()
+
+    def add(self, staged: Staged, then: Callable[[], object]) -> None:
+        """Give files their names soon, in this thread or another; ``then`` is called after that."""
+        with self._lock:
+            self._waiting.append((staged, then))
+            if time.monotonic() - self._since < _PAUSE:
+                return
+        self._end()
+
+    def _end(self) -> None:
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+            self._since = time.monotonic()
+        try:
+            _sync([one for staged, _ in waiting for one in staged])
+            while waiting:
+                staged, then = waiting.pop(0)
+                _give_names(staged, overwrite=True)
+                then()
+        finally:
+            _remove(temporary for staged, _ in waiting for temporary, _ in staged)
+
+
+def _sync(staged: Staged) -> None:
+    """Wait until files are on the disk: for many, until all is that their file systems have."""
+    syncfs = (
+        getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None) if os.name == "posix" else None
+    )
+    if syncfs is None or len(staged) < _MANY:
+        for temporary, path in staged:
+            with _named_in_errors(path), open(temporary, "rb+") as file:
+                os.fsync(file.fileno())
+        return
+    folders = {os.path.dirname(temporary): path for temporary, path in staged}
+    for folder, path in {
+        os.stat(one).st_dev: (one, path) for one, path in folders.items()
+    }.values():
+        with _named_in_errors(path):
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                if syncfs(descriptor):
+                    raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+            finally:
+                os.close(descriptor)
+
+
+def _give_names(
+    staged: Staged,
+    *,
+    overwrite: bool,
+    alike: Callable[[str, str], bool] = lambda written, there: False,
+) -> None:
+    given: list[str] = []
+    try:
+        for temporary, path in staged:
             new = not os.path.lexists(path)
             if not new and not overwrite and alike(temporary, path):
                 os.remove(temporary)
@@ -100,10 +197,14 @@ def write_whole(
             if new:
                 given.append(path)
     except BaseException:
-        for path in (*given, *(temporary for temporary, _ in pending)):
-            with contextlib.suppress(OSError):
-                os.remove(path)
+        _remove([*given, *(temporary for temporary, _ in staged)])
         raise
+
+
+def _remove(paths: Iterable[str]) -> None:
+    for path in paths:
+        with contextlib.suppress(OSError):
+            os.remove(path)
 
 
 def remove_parts(folder: Path) -> None:
@@ -140,15 +241,21 @@ def _name(temporary: str, path: str, *, overwrite: bool) -> None:
 
 def _write(content: Content, temporary: str, path: str) -> None:
     try:
-        with open(temporary, "wb") as file:
+        with _named_in_errors(path), open(temporary, "wb") as file:
             content(file)
-            file.flush()
-            os.fsync(file.fileno())
+    except BaseException as error:
+        if not isinstance(error, OSError):
+            error.add_note(f"while {path!r} was written")
+        raise
+
+
+@contextlib.contextmanager
+def _named_in_errors(path: str) -> Iterator[None]:
+    """Name a file in errors of the system while it is written."""
+    try:
+        yield
     except OSError as error:
         first = str(error).partition("\n")[0]
         refusal = refused(path, error)
         number = error.errno or errno.EIO
         raise refusal or OSError(number, f"{path!r} could not be written: {first}") from error
-    except BaseException as error:
-        error.add_note(f"while {path!r} was written")
-        raise

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Event, Lock
@@ -23,7 +24,7 @@ from autowisp_xr.bridge import blocks
 from autowisp_xr.bridge.beside import Beside
 from autowisp_xr.bridge.progress import shown
 from autowisp_xr.bridge.rows import Rows
-from autowisp_xr.frames.atomic_write import Content, write_whole
+from autowisp_xr.frames.atomic_write import Content, NamedTogether, Staged, stage, write_whole
 from autowisp_xr.frames.noise_cards import with_noise
 from autowisp_xr.frames.product_hdus import are_alike, content_of
 
@@ -96,15 +97,30 @@ class Writing:
         planes_of: Callable[[int], Sequence[Any]],
         rows: int | None = None,
     ) -> list[dict[str, Any]]:
-        noted = provenance.hashed_entry if self.digest else provenance.file_entry
-        outputs = [
+        outputs = self._outputs(files, planes_of, rows)
+        # dask repeats what a worker was doing when it died
+        write_whole(outputs, overwrite=self.overwrite, alike=are_alike)
+        return [self._noted(path) for path, _ in outputs]
+
+    def staged(self, files: Targets, of_frame: Sequence[Cube]) -> tuple[Staged, list[Any]]:
+        """Write the files of a frame under temporary names, and return their entries, too."""
+        staged = stage(self._outputs(files, partial(_of_channel, of_frame), None))
+        return staged, [self._noted(temporary) | {"path": path} for temporary, path in staged]
+
+    def _noted(self, path: str) -> dict[str, Any]:
+        return provenance.hashed_entry(path) if self.digest else provenance.file_entry(path)
+
+    def _outputs(
+        self,
+        files: Targets,
+        planes_of: Callable[[int], Sequence[Any]],
+        rows: int | None,
+    ) -> list[tuple[str, Content]]:
+        return [
             (target.path, self._content(target, planes_of(j), rows))
             for j, target in enumerate(files.of_channels)
             if target
         ]
-        # dask repeats what a worker was doing when it died
-        write_whole(outputs, overwrite=self.overwrite, alike=are_alike)
-        return [noted(path) for path, _ in outputs]
 
     def _content(self, target: Target, planes: Sequence[Any], rows: int | None) -> Content:
         named = dict(zip(self.names, planes, strict=True))
@@ -216,10 +232,11 @@ def _until_one_fails(
     return pool.map(one, frames)
 
 
+@contextmanager
 def beside(
     ds: xr.Dataset, write: Writing, targets: Sequence[Target | None], report: Report
-) -> Beside:
-    """Return what writes frames, or a master, in the pass in which something else is made of them.
+) -> Iterator[Beside]:
+    """Give what writes frames, or a master, in the pass in which something else is made of them.
 
     Parameters
     ----------
@@ -228,12 +245,15 @@ def beside(
     report
         Called with the records of the files of each frame.
     """
-    planes, reporting = [ds[name].variable for name in write.names], _Reporting(write, report)
-    if "frame" not in ds.dims:
-        of_master = partial(reporting.of_master, Targets(targets))
-        return Beside(planes, of_master, reporting.by_rows)
-    operands = [xr.Variable("frame", _array_of(_by_frame(ds, targets))), *planes]
-    return Beside(operands, reporting, reporting.by_rows)
+    planes = [ds[name].variable for name in write.names]
+    with NamedTogether() as naming:
+        reporting = _Reporting(write, report, naming)
+        if "frame" not in ds.dims:
+            of_master = partial(reporting.of_master, Targets(targets))
+            yield Beside(planes, of_master, reporting.by_rows)
+            return
+        operands = [xr.Variable("frame", _array_of(_by_frame(ds, targets))), *planes]
+        yield Beside(operands, reporting, reporting.by_rows)
 
 
 def _by_frame(ds: xr.Dataset, targets: Sequence[Target | None]) -> list[Targets]:
@@ -297,22 +317,26 @@ class _Reporting:
 
     write: Writing
     report: Report
+    naming: NamedTogether
     lock: Any = field(default_factory=Lock)
 
     def __call__(self, targets: Sequence[Targets], *planes: Cube) -> None:
-        for of_frame in self.write(targets, *planes):
-            with self.lock:
-                self.report(of_frame)
+        for files, *of_frame in zip(targets, *planes, strict=True):
+            staged, entries = self.write.staged(files, of_frame)
+            self.naming.add(staged, partial(self._report, entries))
 
     def of_master(self, targets: Targets, *planes: Cube) -> None:
         """Write the files of a master, given its planes (channel, y, x)."""
-        self([targets], *(plane[None] for plane in planes))
+        for of_master in self.write([targets], *(plane[None] for plane in planes)):
+            self._report(of_master)
+
+    def _report(self, entries: Sequence[dict[str, Any]]) -> None:
+        with self.lock:
+            self.report(entries)
 
     def by_rows(self, targets: Targets, rows: Rows) -> None:
         """Write the files of a frame, of which some rows are in memory at a time."""
-        of_frame = self.write.by_rows(targets, rows)
-        with self.lock:
-            self.report(of_frame)
+        self._report(self.write.by_rows(targets, rows))
 
     def __dask_tokenize__(self) -> Any:
         from dask.base import normalize_token

@@ -182,8 +182,11 @@ def write_beside(
         Makes it, given what writes the files; what it returns is returned.
     """
     given: dict[str, Any] = {"overwrite": True, "compress": None, "hashes": hashes}
-    with _planned(ds, template, keeps, digest=hashes, **given) as plan:
-        return through(beside(plan.ds, plan.write, plan.files, report))
+    with (
+        _planned(ds, template, keeps, digest=hashes, **given) as plan,
+        beside(plan.ds, plan.write, plan.files, report) as writing,
+    ):
+        return through(writing)
 
 
 class _Planned(NamedTuple):
