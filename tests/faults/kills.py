@@ -6,7 +6,7 @@ import shutil
 import signal
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, suppress
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,9 @@ def _run(job: str, raw: Path, out: Path, way: int = 0, after: float = 0) -> Any:
     process.start()
     if way and process.pid:
         time.sleep(after)
-        os.kill(process.pid, way)
+        # it may have come to its end, and somebody may have noticed
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, way)
     process.join()
     return process.exitcode
 
