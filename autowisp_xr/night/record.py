@@ -118,6 +118,8 @@ class Record:
         self._seen.add(self._place(path))
         if os.path.realpath(path) in self._read:
             return "this run reads it"
+        if not os.path.isfile(path):
+            return NOT_OURS
         entry = self._files.get(self._place(path))
         if entry is not None and (
             _is_begun(path, entry) or _is_unchanged(path, entry) or _is_damaged(path, entry)

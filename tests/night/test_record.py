@@ -202,3 +202,51 @@ def test_a_place_that_holds_no_store_is_no_place_for_one(night, sky, tmp_path):
     with pytest.raises(FileExistsError, match=r"night\.zarr exists and is no Zarr store"):
         reduce(night, tmp_path / "out", camera=sky.camera)
     assert os.listdir(tmp_path / "out" / "night.zarr") == ["thesis.tex"]
+
+
+def hard_link(out):
+    (out.parent / "mine").mkdir()
+    os.link(products(out)[0], out.parent / "mine" / "a.fits")
+    return out.parent / "mine" / "a.fits"
+
+
+def link_to_mine(out):
+    mine = out.parent / "mine.fits"
+    shutil.move(products(out)[0], mine)
+    solve(mine)
+    products_folder = out / "calibrated" / "V_60s"
+    (products_folder / "object-0001.fits").symlink_to(mine)
+    return mine
+
+
+def upper_case(out):
+    mine = out / "masters" / "BIAS.fits"
+    fits.PrimaryHDU(np.ones((40, 48), "f4")).writeto(mine)
+    return mine
+
+
+def own_camera(out):
+    mine = out / "camera.toml"
+    mine.write_text("gain = 2.0\n")
+    return mine
+
+
+def folder_in_the_place_of_a_file(out):
+    first = products(out)[0]
+    first.unlink()
+    first.mkdir()
+    (first / "notes").write_text("mine")
+    return first / "notes"
+
+
+@pytest.mark.parametrize(
+    "of_user",
+    [hard_link, link_to_mine, upper_case, own_camera, folder_in_the_place_of_a_file],
+)
+def test_what_a_user_has_made_of_results_is_not_touched(of_user, out, night, other):
+    mine = of_user(out)
+    before = mine.read_bytes()
+    summary = reduce(night, out, camera=other, overwrite=True, prune=True)
+    assert mine.read_bytes() == before
+    assert (out / "masters" / "bias.fits").exists()
+    assert len(summary.made[-1].files) >= 2
