@@ -21,6 +21,9 @@ _OF_FRAMES = ("inputs", *_BY_NAME)
 _OF_SET = "of_set"
 """Part of a record that concerns the set alone, and no frame in it."""
 
+_TABLES = ("masters", "contents", "by_frame", "of_set", "files", "frames", "versions")
+_OF_TEXTS = ("masters", "frames", "contents")
+
 _JOINED = "sets"
 """Part of the record of ``concat``: the histories of the sets, and the names of their frames."""
 
@@ -28,6 +31,51 @@ _JOINED = "sets"
 def digest(content: object) -> str:
     """Return a short digest of what JSON can hold."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def read_steps(text: str) -> Steps | None:
+    """Return the records in the text of a history; None where it is none of ours, or damaged."""
+    try:
+        steps = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return steps if isinstance(steps, list) and all(map(_is_record, steps)) else None
+
+
+def _is_record(step: object) -> bool:
+    """Return whether a record has the form that whoever reads it counts on."""
+    if not isinstance(step, dict):
+        return False
+    entries = [step.get("inputs", []), *_values(step.get("files", {}))]
+    return (
+        isinstance(step.get("verb"), str)
+        and isinstance(step.get("options"), dict)
+        and isinstance(step.get("id", ""), str)
+        and all(isinstance(step.get(name, {}), dict) for name in _TABLES)
+        and all(isinstance(one, str) for name in _OF_TEXTS for one in step.get(name, {}).values())
+        and isinstance(entries[0], list)
+        and all(_is_file(entry) for many in entries for entry in _values(many))
+        and isinstance(step.get(_JOINED, []), list)
+        and all(_is_joined(one) for one in step.get(_JOINED, ()))
+    )
+
+
+def _is_file(entry: object) -> bool:
+    if not isinstance(entry, dict):
+        return False
+    texts = (entry.get("path"), entry.get("frame", ""), entry.get("sha256", ""))
+    return all(isinstance(one, str) for one in texts)
+
+
+def _is_joined(joined: object) -> bool:
+    if not isinstance(joined, dict) or not isinstance(joined.get("frames", []), list):
+        return False
+    steps = joined.get("history", [])
+    return isinstance(steps, list) and all(map(_is_record, steps))
+
+
+def _values(many: object) -> Iterable[object]:
+    return many.values() if isinstance(many, dict) else many if isinstance(many, list) else [many]
 
 
 class FrameRecords:

@@ -34,7 +34,7 @@ from autowisp_xr.file_digests import hashed_entry as hashed_entry
 from autowisp_xr.file_digests import hashing as hashing
 from autowisp_xr.file_digests import sha1_of as sha1_of
 from autowisp_xr.file_digests import sha256_of
-from autowisp_xr.frame_records import FrameRecords, digest, first_id
+from autowisp_xr.frame_records import FrameRecords, digest, first_id, read_steps
 
 UNKNOWN = "unknown"
 """The option ``noise`` of ``calibrate`` in a history where the noise was allowed to be unknown."""
@@ -71,11 +71,12 @@ def files_of(ds: xr.Dataset) -> list[dict[str, Any]]:
 
 def steps_of(text: str) -> list[dict[str, Any]]:
     """Return the records of the steps in the text of a history."""
-    try:
-        return list(json.loads(text)) if text else []
-    except json.JSONDecodeError:
-        # a history that somebody else wrote: kept as it is, as the first record
-        return [{"verb": "before", "options": {"text": text}, "id": digest([text])}]
+    if not text:
+        return []
+    # a history that somebody else wrote is kept as it is, as the first record
+    other = {"verb": "before", "options": {"text": text}, "id": digest([text])}
+    steps = read_steps(text)
+    return [other] if steps is None else steps
 
 
 def identity(ds: xr.Dataset) -> str:
@@ -250,7 +251,7 @@ def record(
         if begins or contents:
             step["id"] = first_id(step)
         else:
-            step["id"] = digest([before[-1]["id"] if before else identity(source), step])
+            step["id"] = digest([_last_id(before) if before else identity(source), step])
     entries = [file_entry(file) if isinstance(file, str) else dict(file) for file in files or ()]
     parts: dict[str, Any] = {
         "contents": contents,
@@ -266,6 +267,10 @@ def record(
     step["versions"] = versions() | {package: version(package) for package in packages}
     step["time"] = now()
     return ds.assign_attrs(history=json.dumps([*history(source), step]))
+
+
+def _last_id(steps: Sequence[Mapping[str, Any]]) -> str:
+    return str(steps[-1].get("id") or digest(steps[-1]))
 
 
 def _files_of(master: xr.Dataset) -> dict[str, dict[str, Any]]:

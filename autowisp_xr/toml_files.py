@@ -34,6 +34,8 @@ def read_toml(path: str | PathLike[str], error: type[AutowispError]) -> dict[str
         If there is no such file, or it may not be read.
     """
     place = os.path.expanduser(path)
+    if "\0" in os.fspath(place):
+        raise error(f"{path!r} cannot be the name of a file")
     status = os.stat(place)
     # to open a pipe waits for somebody who writes into it
     if not stat.S_ISREG(status.st_mode):

@@ -108,7 +108,10 @@ def _parse(arguments: Sequence[str]) -> tuple[Command, dict[str, Any]]:
     values = {"debug": found["debug"]}
     for option in command.options:
         if option.dest in found:
-            if found[option.dest] in ("", [""]) and command.name not in _OF_ORIGINAL:
+            given = found[option.dest]
+            if "\0" in (given if isinstance(given, str) else ""):
+                parsers[command.name].error(f"argument {'/'.join(option.names)}: it has a NUL")
+            if given in ("", [""]) and command.name not in _OF_ORIGINAL:
                 parsers[command.name].error(f"argument {'/'.join(option.names)}: it is empty")
             try:
                 values[option.dest] = option.read(found[option.dest])

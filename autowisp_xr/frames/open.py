@@ -17,7 +17,7 @@ from autowisp_xr.fits.hdu_choice import HduChoice, HduName
 from autowisp_xr.fits.layout import read_layout
 from autowisp_xr.fits.lazy_pixels import variables_of
 from autowisp_xr.fits.planes import Hdu, Mosaic
-from autowisp_xr.frame_records import united
+from autowisp_xr.frame_records import read_steps, united
 from autowisp_xr.frames.arrange import Arrangement, arrange, in_common, shape_in_common
 from autowisp_xr.frames.camera_of_files import resolve_camera
 from autowisp_xr.frames.names import bare_name
@@ -133,12 +133,8 @@ def _history_in_common(order: Arrangement) -> list[dict[str, Any]] | None:
 
 
 def _valid_history(text: str) -> list[dict[str, Any]] | None:
-    try:
-        records = json.loads(text) if text else None
-    except json.JSONDecodeError:
-        # cards were lost or changed on the way; what is left is no history
-        return None
-    return records if records and isinstance(records, list) else None
+    # where cards were lost or changed on the way, what is left is no history
+    return read_steps(text) or None
 
 
 def _units(records: Sequence[FileRecord]) -> tuple[str, dict[str, Sequence[str]]]:

@@ -185,7 +185,8 @@ def plain_header(text: str) -> fits.Header:
     header = parse_header("\n".join(images))
     kept = fits.Header()
     for card in header.cards:
-        if not STRUCTURAL.fullmatch(card.keyword):
+        # what continues no text is a card of its own, which cannot be written
+        if not STRUCTURAL.fullmatch(card.keyword) and card.keyword != "CONTINUE":
             kept.append(card, useblanks=False, end=True)
     while len(kept) and kept.cards[-1].is_blank:
         del kept[-1]

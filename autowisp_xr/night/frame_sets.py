@@ -16,7 +16,7 @@ from autowisp_xr.night.file_traits import nights_of, traits_of_file, traits_of_s
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.set_names import name_of_set, names_for, own_names, places_of
 from autowisp_xr.night.summarised_lines import by_key
-from autowisp_xr.night.unfit import unfit_because
+from autowisp_xr.night.unfit import flats_without_exposure, unfit_because
 from autowisp_xr.traits import Traits, comparable
 
 _Frames = list[FileRecord]
@@ -86,6 +86,8 @@ def sort_frames(
     reasons = [(record, unfit_because(record)) for record in records]
     left_out = {record.path: reason for record, reason in reasons if reason}
     usable = [record for record, reason in reasons if not reason]
+    left_out |= flats_without_exposure(usable)
+    usable = [record for record in usable if record.path not in left_out]
     nights = nights_of(usable)
     traits = {
         one.path: traits_of_file(one, camera, matching.keywords, nights.get(one.path, ""))

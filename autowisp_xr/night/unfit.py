@@ -30,9 +30,24 @@ def unfit_because(record: FileRecord) -> str:
         if record.type_rule:
             return f"of the type other, as the type rule {record.type_rule!r} states"
         return f"of no known type: {_type_cards(record)}"
-    if "exposure" in KINDS[kind].alike and not np.isfinite(record.coordinates["exposure"]):
-        return f"{kind} frame whose exposure is not known ({_exposure_cards(record)})"
-    return ""
+    return _without_exposure(record) if "exposure" in KINDS[kind].alike else ""
+
+
+def _without_exposure(record: FileRecord) -> str:
+    if np.isfinite(record.coordinates["exposure"]):
+        return ""
+    kind = record.coordinates["image_type"]
+    return f"{kind} frame whose exposure is not known ({_exposure_cards(record)})"
+
+
+def flats_without_exposure(records: Sequence[FileRecord]) -> dict[str, str]:
+    """Return the flats whose exposure is not known, where most state theirs, with the reason.
+
+    No dark could be scaled to them, which would end the master of all.
+    """
+    flats = [one for one in records if one.coordinates["image_type"] == "flat"]
+    found = {one.path: reason for one in flats if (reason := _without_exposure(one))}
+    return found if len(found) <= (1 - _USUAL) * len(flats) else {}
 
 
 def _type_cards(record: FileRecord) -> str:

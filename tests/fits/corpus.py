@@ -171,7 +171,7 @@ def _with_cards(light: Light, _: Pixels) -> Iterator[Entry]:
     for name, cards, coordinates in (
         ("twice", ["EXPTIME =                  5.0"], {"exposure": 60.0}),
         ("continue", ["LONG    = 'one &'", "CONTINUE  'two &'", "CONTINUE  'three'"], {}),
-        ("continue-of-nothing", ["CONTINUE  'lost'"], {}),
+        ("continue-of-nothing", ["CONTINUE  'lost'", "CONTINUE= F"], {}),
         ("hierarch", ["HIERARCH ESO DET DIT = 2.5 / [s]"], {}),
         ("hierarch-odd", ["HIERARCH", "HIERARCH = 3", "HIERARCH  =", "HIERARCH ESO no value"], {}),
         ("blank", ["", "        = 3", "        text"], {}),

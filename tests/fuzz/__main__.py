@@ -2,11 +2,11 @@
 
     python -m tests.fuzz [--cases N] [--seed N] [--from N] [KIND ...]
 
-KIND is fits, headers, toml, options, expressions or stores; all without. A case ends in a result or
-one of our own errors, within 5 s of the processor, in memory bounded by its input; pixels are those
-of astropy where both read. Each kind runs in processes of its own, a few hundred cases each: one
-that dies, or hangs outside of Python, is a finding, too. The same seed and number make the same
-case again: ``--from 1234 --cases 1 fits``.
+KIND is fits, headers, histories, toml, options, expressions or stores; all without. A case ends in
+a result or one of our own errors, within 5 s of the processor, in memory bounded by its input;
+pixels are those of astropy where both read. Each kind runs in processes of its own, a few hundred
+cases each: one that dies, or hangs outside of Python, is a finding, too. The same seed and number
+make the same case again: ``--from 1234 --cases 1 fits``.
 """
 
 import argparse

@@ -22,6 +22,7 @@ from autowisp_xr.cli.program import _parse
 from autowisp_xr.cli.reduce import of_frames
 from autowisp_xr.cli.settings import resolve
 from autowisp_xr.expressions import evaluate
+from autowisp_xr.fits.image_cards import history_cards
 from autowisp_xr.fits.layout import read_layout
 from tests.fits import corpus
 from tests.fuzz.mutations import NUMBERS, damaged, garbled, in_words, with_other_cards
@@ -118,6 +119,7 @@ class Headers(Kind):
         self.paths = sorted(folder.glob("*.fits"))
         self.content = self.paths[0].read_bytes()
         self.camera = sky.camera
+        self.take(self.content)
 
     def make(self, rng: random.Random) -> bytes:
         """Return a file with another header."""
@@ -135,6 +137,49 @@ class Headers(Kind):
         made.autowisp.to_fits(self.folder / "out" / "{frame}.fits", overwrite=True)
         aw.stack(made).load()
         return ""
+
+
+class Histories(Kind):
+    """Calibrated files whose HISTORY holds records of which a part is another."""
+
+    odd: ClassVar[Sequence[str]] = (
+        *("[" * 6000, "[1, 2]", "[{}]", "[[]]", "[null]", '["a"]', "{}", "3", '[{"verb": 3}]'),
+        *("[" * 900 + "]" * 900, '[{"verb": "stack", "options": {}, "masters": "x"}]', "9" * 5000),
+    )
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        sky = aw.simulate.Night(shape=SHAPE, seed=2, overscan=0)
+        bias = aw.master_bias(sky.bias(3))
+        made = aw.calibrate(sky.objects(2), bias=bias, camera=sky.camera)
+        self.paths = made.autowisp.to_fits(folder / "{frame}.fits")
+        with fits.open(self.paths[0], memmap=False) as hdus:
+            self.hdus = [(hdu.data.copy(), hdu.header.copy()) for hdu in hdus]
+        self.records = json.loads(read_layout(self.paths[0]).history)
+
+    def make(self, rng: random.Random) -> str:
+        """Return the text of a history."""
+        if rng.random() < 0.1:
+            return rng.choice(self.odd)
+        return json.dumps(_otherwise(self.records, rng))
+
+    def take(self, thing: str) -> str:
+        """Open the file with a good one, write and stack both."""
+        (pixels, header), *others = self.hdus
+        header = header.copy()
+        header.remove("HISTORY", remove_all=True)
+        for card in history_cards(thing):
+            header.add_history(card)
+        companions = [fits.ImageHDU(*other) for other in others]
+        os.unlink(self.paths[0])
+        Path(self.paths[0]).write_bytes(
+            corpus.content_of(fits.PrimaryHDU(pixels, header), *companions)
+        )
+        frames = aw.open_fits(self.paths)
+        frames.autowisp.to_fits(self.folder / "out" / "{frame}.fits", overwrite=True)
+        stacked = aw.stack(frames).load()
+        same = np.array_equal(frames.image.values[0, 0], pixels, equal_nan=True)
+        return "" if same and stacked.sizes["y"] == SHAPE[0] else "the pixels are others"
 
 
 class Tomls(Kind):
@@ -426,6 +471,7 @@ def _otherwise(value: Any, rng: random.Random) -> Any:
 KINDS: Mapping[str, tuple[type[Kind], int]] = {
     "fits": (FitsFiles, 10),
     "headers": (Headers, 1),
+    "histories": (Histories, 1),
     "toml": (Tomls, 10),
     "options": (Options, 4),
     "expressions": (Expressions, 20),

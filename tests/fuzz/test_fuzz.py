@@ -11,7 +11,7 @@ import autowisp_xr as aw
 from autowisp_xr.cli import main
 from tests.fuzz.running import findings
 
-CASES = {"fits": 110, "headers": 2, "toml": 120, "options": 20, "expressions": 240}
+CASES = {"fits": 110, "headers": 2, "histories": 4, "toml": 120, "options": 20, "expressions": 240}
 
 
 @pytest.mark.parametrize("kind", CASES)

@@ -188,6 +188,16 @@ def test_what_takes_no_part_has_a_reason(bad, reason):
     assert reason in left_out["x"]
 
 
+def test_a_flat_without_exposure_among_others_that_state_theirs_is_left_out():
+    good = [record(name, "flat", 5.0) for name in "ab"]
+    found, left_out, _ = sort_frames([*good, record("x", "flat", NAN)])
+    assert [path for of in paths(found).values() for path in of] == ["a", "b"]
+    assert "flat frame whose exposure is not known" in left_out["x"]
+    # of a camera that states none, they are its way
+    found, left_out, _ = sort_frames([record(name, "flat", NAN) for name in "abc"])
+    assert left_out == {}
+
+
 def test_masters_and_products_are_not_inputs(sky, write_night):
     folder = write_night(sky.bias(2))
     bias = aw.master_bias(sky.bias(3))
