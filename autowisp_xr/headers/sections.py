@@ -11,6 +11,9 @@ from autowisp_xr.headers.sentences import doubt, named
 from autowisp_xr.headers.values import Cards, to_number, to_text
 from autowisp_xr.regions import Region
 
+_NOTHING = re.compile(r"\[?[\s0:,]*\]?")
+"""A section of no pixels, as "[0:0,0:0]", by which writers state that there is none."""
+
 _SECTION = re.compile(
     r"[\[(]?\s*(?:(\d+)\s*:\s*(\d+)|\*)\s*,\s*(?:(\d+)\s*:\s*(\d+)|\*)\s*[\])]?", re.ASCII
 )
@@ -172,7 +175,8 @@ def read_areas(cards: Cards, height: int, width: int, binning: str) -> Areas:
     stated: dict[str, str] = {}
     for thing in _AREAS:
         found = ((name, to_text(value)) for name, value in cards.values(thing))
-        for name, text in islice((entry for entry in found if cards.informative(entry[1])), 1):
+        given = ((n, t) for n, t in found if cards.informative(t) and not _NOTHING.fullmatch(t))
+        for name, text in islice(given, 1):
             texts[thing], stated[thing] = text, named(name, text)
     lit = stated.get("image_area") or stated.get("data_area")
     if "image_area" in stated:

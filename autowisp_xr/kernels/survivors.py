@@ -222,7 +222,8 @@ def own_variance(values, noise, about, frame, start, own):
     stop = start + own.size
     source, total = values[frame, start:stop], noise.variance[frame, start:stop]
     for pixel in range(own.size):
-        own[pixel] = total[pixel]
+        # one below zero is none, as one that is NaN
+        own[pixel] = total[pixel] if total[pixel] >= 0.0 else np.nan
     if noise.shared.size:
         common = noise.shared[frame % noise.shared.shape[0], start:stop]
         for pixel in range(own.size):

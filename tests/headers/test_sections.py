@@ -25,6 +25,7 @@ def shown(found):
         ({"TRIMSEC": "[6:2,5:1]"}, "[2:6,1:5]", None),
         ({"TRIMSEC": "[2:6,*]", "BIASSEC": "[7:7,*]"}, "[2:6,1:5]", "[7:7,1:5]"),
         ({"TRIMSEC": "UNKNOWN", "BIASSEC": "N/A"}, None, None),
+        ({"DATASEC": "[0:0,0:0]", "BIASSEC": "[0:0, 0:0]", "TRIMSEC": "[]"}, None, None),
         ({"DATASEC": "[1:7,1:5]"}, None, None),
         ({"DATASEC": "[1:5,1:5]", "BIASSEC": "[6:7,1:5]"}, "[1:5,1:5]", "[6:7,1:5]"),
         ({"DATASEC": "[1:7,1:5]", "TRIMSEC": "[2:6,1:5]"}, "[2:6,1:5]", None),

@@ -230,7 +230,7 @@ def test_saturated_values_that_are_kept_and_rejected_are_reported_as_well():
     assert (one(stack, "count"), one(stack, "mask")) == (10, Flag.OVERSATURATED)
 
 
-@pytest.mark.parametrize("unknown", [np.nan, np.inf])
+@pytest.mark.parametrize("unknown", [np.nan, np.inf, -1.0, -np.inf])
 def test_a_variance_that_is_not_known_of_one_frame_flags_the_pixel(unknown):
     stack = aw.stack(column(1.0, 2.0, 3.0, variance=[1.0, unknown, 1.0]), "mean")
     assert (one(stack), one(stack, "mask")) == (2.0, Flag.FAULT)
