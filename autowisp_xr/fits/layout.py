@@ -176,6 +176,8 @@ def _layout(
             )
     _check_shapes(path, planes)
     header, history = split_history(cards_of(units, images[0]))
+    if not chosen and "mask" not in planes and any(verb in history for verb in _FLAGGING):
+        doubts = (*doubts, _WITHOUT_MASK)
     return FileLayout(
         header="\n".join(header),
         history=history,
@@ -183,6 +185,15 @@ def _layout(
         channels={name: "\n".join(cards_of(units, unit)) for name, unit in chosen.items()},
         doubts=(*doubts_of_unread(units, images, hdu), *doubts),
     )
+
+
+_FLAGGING = ('"verb": "calibrate"', '"verb": "stack"')
+"""In a history: what has flagged pixels."""
+
+_WITHOUT_MASK = (
+    "the mask that it was written with is not there, so that no pixel is flagged: unless somebody "
+    "has removed it, the file was cut off; copy it again, or make it again"
+)
 
 
 def _check_shapes(path: str, planes: Mapping[str, Hdu]) -> None:

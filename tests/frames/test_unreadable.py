@@ -1,10 +1,13 @@
 import bz2
 import gzip
+from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.io import fits
 
+import autowisp_xr as aw
+from autowisp_xr.errors import AutowispWarning
 from autowisp_xr.frames import likely_type, scan
 
 
@@ -54,3 +57,14 @@ def test_rules_of_the_user_state_it_of_what_cannot_be_read_too(tmp_path):
 def test_rubbish_is_of_no_type(content, tmp_path):
     (tmp_path / "a.fits").write_bytes(content)
     assert likely_type(scan(tmp_path / "a.fits")[0]) == ""
+
+
+def test_a_product_that_has_lost_its_mask_is_doubted(tmp_path):
+    sky = aw.simulate.Night(shape=(12, 16), seed=7, overscan=0)
+    lights = aw.calibrate(sky.objects(1), camera=sky.camera, overscan=False)
+    (path,) = map(Path, lights.autowisp.to_fits(tmp_path / "{RAWFNAME}.fits"))
+    with fits.open(path) as hdus:
+        end = hdus[0].filebytes()
+    path.write_bytes(path.read_bytes()[:end])
+    with pytest.warns(AutowispWarning, match="the mask that it was written with is not there"):
+        assert list(aw.open_fits(path).data_vars) == ["image"]
