@@ -42,6 +42,7 @@ def verbs(folder, out):
     yield "to_fits from Zarr", stored.autowisp.to_fits(out + "/again/{{frame}}.fits", **given)
     chosen = aw.master_flat(flats, select=aw.FlatSelection(min_high_mean=1e4), **given)
     yield "flats", chosen.high.load()
+    yield "defects", aw.measure.defects(darks=lights, flats=flats, **given)
 
 def night(folder, out):
     yield "reduce", aw.reduce(folder, out + "/night", camera=camera, **given)
@@ -103,7 +104,7 @@ def test_verbs_on_90_frames_stay_within_a_limit_that_the_set_would_break(tmp_pat
     large = frames_of(tmp_path / "large", SIDE, numbers)
     small = frames_of(tmp_path / "small", 64, {"object": 5, "flat": 30})
     peaks = peaks_of("verbs", small, large, tmp_path)
-    assert peaks.keys() >= {"stack", "to_fits", "to_zarr", "flats"}
+    assert peaks.keys() >= {"stack", "to_fits", "to_zarr", "flats", "defects"}
     assert {verb: peak for verb, peak in peaks.items() if peak > LIMIT} == {}
 
 

@@ -338,18 +338,17 @@ def rows_at_once(planes: Sequence[xr.Variable], unit: int) -> int | None:
     unit
         As for :func:`frames_at_once`.
     """
-    if not unit or may_be_whole(planes) or not come_by_rows(planes):
+    late = [plane for plane in planes if not in_memory(plane)]
+    if not unit or not late or may_be_whole(planes) or not come_by_rows(planes):
         return None
-    late = (plane for plane in planes if not in_memory(plane))
     unit = -(-max(map(stored_rows, late)) // unit) * unit
     row = planner.COPIES * sum(plane.nbytes for plane in planes) // planes[0].sizes["y"]
     return max(_room() // row // unit, 1) * unit
 
 
 def may_be_whole(planes: Sequence[xr.Variable]) -> bool:
-    """Return whether planes of a master are in memory, or may be while it is written."""
-    whole = planner.COPIES * sum(plane.nbytes for plane in planes)
-    return whole <= _room() or all(map(in_memory, planes))
+    """Return whether planes of a master may be in memory, twice, while it is written."""
+    return planner.COPIES * sum(plane.nbytes for plane in planes) <= _room()
 
 
 def _room() -> int:

@@ -1,6 +1,7 @@
 """What planes of frames take in memory, with what they are made of: facts for the planner."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import xarray as xr
@@ -32,7 +33,16 @@ def sizes_of(planes: Sequence[xr.Variable]) -> Frames:
     rests = [one for source in sources.values() for one in _at_rest_below(source)]
     straight = [plane for plane in framed if made_of(plane) is None]
     made = sum(plane.dtype.itemsize for plane in framed if made_of(plane) is not None)
-    return _frames(sizes, [*rests, *straight], made, _shared(sources.values()))
+    found = _frames(sizes, [*rests, *straight], made, _shared(sources.values()))
+    # what is read as it is, is not there beside itself
+    again = (
+        one.dtype.itemsize
+        for source in sources.values()
+        if source.is_reading
+        for one in source.operands
+        if one is not None
+    )
+    return replace(found, read=max(found.read - sum(again), 0))
 
 
 def sizes_of_source(source: "Source", made: int) -> Frames:

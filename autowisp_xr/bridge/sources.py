@@ -83,6 +83,11 @@ class Source:
                 if dim in self.sizes and size > 1:
                     self.sizes[dim] = size
 
+    @property
+    def is_reading(self) -> bool:
+        """Whether it is made by reading alone."""
+        return self.kernel.kernel is as_read
+
     @cached_property
     def is_large(self) -> bool:
         """Whether the kernel with its options is sent once, not in each task."""
@@ -346,7 +351,7 @@ def _is_late(variable: xr.Variable) -> bool:
 def _where_it_rests(operand: xr.Variable | None) -> xr.Variable | None:
     """Return what all frames have in common as it is in its files; else the operand."""
     made = None if operand is None or "frame" in operand.dims else made_of(operand)
-    if operand is None or made is None or made.is_part or made.source.kernel.kernel is not as_read:
+    if operand is None or made is None or made.is_part or not made.source.is_reading:
         return operand
     rests = made.source.operands[0]
     if rests is None:

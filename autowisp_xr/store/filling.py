@@ -294,8 +294,14 @@ def _write_master(
     more = {f"beside_{i}": one for i, one in enumerate(beside.operands if beside else ())}
     made = xr.Dataset({name: ds[name].variable for name in names} | more).compute()
     whole = {name: made[name].values for name in names}
+    # what is compressed is there as well
+    rows = unit if of_pixels and not blocks.may_be_whole(planes) else 0
     with ThreadPoolExecutor(1) as pool:
-        stored = pool.submit(arrays.write, whole)
+        if rows:
+            computed = Rows([made[name].variable for name in names], rows)
+            stored = pool.submit(_write_rows, arrays, names, computed, unit)
+        else:
+            stored = pool.submit(arrays.write, whole)
         if beside is not None:
             beside.work(*(made[name].values for name in more))
         stored.result()

@@ -5,6 +5,7 @@ import pytest
 
 import autowisp_xr as aw
 from autowisp_xr import Camera, FlatSelection
+from autowisp_xr.steps.flat import _mean_of_pieces, mean_of_lit
 from tests.steps.frames import TWO_CHANNELS, frame_set
 
 WHOLE = (slice(None), slice(None))
@@ -62,3 +63,11 @@ def test_a_level_that_means_nothing_is_refused():
         aw.master_flat(halves(), level="frame")
     with pytest.raises(ValueError, match=r"in common takes FlatSelection\(together=True\)"):
         aw.master_flat(halves(), level="common", select=FlatSelection(together=False))
+
+
+@pytest.mark.parametrize("number", [0, 1, 8191, 8192, 8193, 100_000])
+def test_the_level_of_bands_is_that_of_the_whole_to_the_bit(number):
+    values = np.random.default_rng(number).normal(1, 0.1, number).astype(np.float32)
+    bands = np.split(values, [number // 5, number // 3, number // 2])
+    level = _mean_of_pieces(bands, 0.5)
+    np.testing.assert_equal(level, mean_of_lit(values, 0.5))
