@@ -112,3 +112,11 @@ def test_trimming_a_mosaic_trims_its_merged_frame(ds, data):
         "xmax": x0 + xmin + columns,
     }
     assert_frames_equal(aw.merge_channels(aw.trim(ds, area)), aw.trim(mono, area))
+
+
+@given(frame_sets(channels=["RGGB"], raw=True, max_frames=2), SATURATION)
+def test_splitting_and_calibrating_commute(ds, saturation):
+    mono = aw.merge_channels(with_camera(ds, saturation=saturation))
+    first, last = aw.calibrate(aw.split_channels(mono)), aw.split_channels(aw.calibrate(mono))
+    for plane in ("image", "variance", "mask"):
+        np.testing.assert_array_equal(first[plane].values, last[plane].values)
