@@ -177,11 +177,14 @@ def damage(group: Group) -> str:
             return f"{name}/{METADATA} is damaged"
         if BARE not in state:
             continue
-        found = _chunks(folder / name, shape, size, state[BARE].get(name, ()), since)
-        for chunk, fault in found:
-            reason = fault or _fault_of(group.open("r")[name], chunk, size)  # type: ignore[arg-type]
-            if reason:
-                return f"the chunk {name}/{_name(chunk)} is {reason}"
+        try:
+            found = _chunks(folder / name, shape, size, state[BARE].get(name, ()), since)
+            for chunk, fault in found:
+                reason = fault or _fault_of(group.open("r")[name], chunk, size)  # type: ignore[arg-type]
+                if reason:
+                    return f"the chunk {name}/{_name(chunk)} is {reason}"
+        except (ValueError, LookupError, TypeError, AttributeError):
+            return f"{name}/{METADATA} is damaged"
     return ""
 
 

@@ -164,7 +164,7 @@ def read(
             attrs, arrays, values = wait_for(fetch())
         except (DamagedStoreError, OSError):
             raise
-        except (ValueError, LookupError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
             what = damage(group) or f"the outline of a variable is damaged ({error})"
             raise damaged(group, what) from error
     small = {
