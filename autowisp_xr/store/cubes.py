@@ -15,11 +15,9 @@ from typing import Any, cast
 
 import numpy as np
 import xarray as xr
-import zarr
 from zarr.errors import ContainsArrayError
 
 from autowisp_xr import provenance, schema
-from autowisp_xr._compat import LateArray, OuterKey, late_variable
 from autowisp_xr.arrays import Integers, Planes
 from autowisp_xr.bridge.beside import Beside
 from autowisp_xr.bridge.memory_limit import MemoryLimit, limited
@@ -37,68 +35,9 @@ from autowisp_xr.store.group import (
     leftovers_passed_over,
     store_at,
 )
-from autowisp_xr.store.soundness import BARE, bare_by, damage, damage_at, damaged
-from autowisp_xr.store.variables import attributes, read
-
-
-class _StoredPlane(LateArray):
-    """A plane in a group, as it was when the group was opened; what has been read is not kept.
-
-    Parameters
-    ----------
-    array
-        The plane, as Zarr has it.
-    place
-        The group.
-
-    Notes
-    -----
-    A group that is replaced has arrays of the same names in the same places. So each time after
-    something was read, the array must still be the one that was opened: else the pixels would be
-    those of something else, or the fill value of what is missing.
-    """
-
-    def __init__(self, array: "zarr.Array[Any]", place: Group) -> None:
-        self.array = array
-        self.place = place
-        self.folder = place.folder and place.folder / array.basename
-        self.shape = array.shape
-        self.dtype = array.dtype
-        self.version = self._version()
-
-    def read(self, key: OuterKey) -> np.ndarray[Any, Any]:
-        """Read values at a key, of the very array that was opened."""
-        fault = ""
-        try:
-            values = np.asarray(self.array.oindex[key])
-        except (OSError, MemoryError):
-            raise
-        except Exception:  # whatever the codecs stumble over
-            fault = damage_at(self.place, self.array, key)
-        if self._version() != self.version:
-            raise BadImageError(
-                f"{self.folder} was replaced, moved or removed since it was opened; open it again"
-            )
-        if fault:
-            raise damaged(self.place, fault)
-        return values
-
-    def _version(self) -> tuple[int, int] | None:
-        if self.folder is None:
-            return None
-        try:
-            status = (self.folder / "zarr.json").stat()
-        except OSError:
-            return None
-        return status.st_size, status.st_mtime_ns
-
-
-def _as_stored(array: "zarr.Array[Any]", place: Group) -> xr.Variable:
-    """Return a variable that reads when it is asked for values."""
-    dims = tuple(array.metadata.dimension_names or ())  # type: ignore[union-attr]
-    encoding: dict[str, Any] = {"chunks": array.chunks, "shards": array.shards}
-    encoding["preferred_chunks"] = dict(zip(dims, array.chunks, strict=True))
-    return late_variable(_StoredPlane(array, place), dims, attributes(array), encoding)
+from autowisp_xr.store.soundness import BARE, bare_by, damage, damaged
+from autowisp_xr.store.stored_planes import as_stored
+from autowisp_xr.store.variables import read
 
 
 def to_zarr(
@@ -349,7 +288,7 @@ def open_zarr(
     # what somebody has added comes last
     names = sorted(map(str, [*ds.coords, *arrays]), key=lambda name: order.get(name, len(order)))
     coords = {name: storable(ds.variables[name]) for name in names if name in ds.coords}
-    planes = {name: _as_stored(arrays[name], place) for name in names if name in arrays}
+    planes = {name: as_stored(arrays[name], place) for name in names if name in arrays}
     if place.state().get("identity") != state["identity"]:
         raise BadImageError(f"{place} was replaced while it was opened; open it again")
     ds = xr.Dataset(planes, coords, ds.attrs)
