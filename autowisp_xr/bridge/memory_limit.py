@@ -6,17 +6,16 @@ kernels come on top (some 300 MB), and so do arrays that the user has in memory 
 files, tasks and what the allocator keeps do not, and are taken off what is planned with.
 """
 
-import ctypes
 import os
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
+from autowisp_xr.allocation import give_back, keep_planes
 from autowisp_xr.bridge.planner import Plan
 from autowisp_xr.errors import MemoryLimitError
 
@@ -31,15 +30,6 @@ BASE = 300 * 10**6
 
 _BESIDE = 200 * 10**6
 """Bytes that buffers and the allocator take beside planes; of a small limit, half at most."""
-
-_ARENA_MAX, _POOLS = -8, 2
-"""Of mallopt(3), and how many."""
-
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-"""Of mallopt(3): from how many free bytes on they are given back; which planes are mapped anew."""
-
-OF_NANNY = {"MALLOC_TRIM_THRESHOLD_": "65536"}
-"""In what environment dask starts its workers, unless somebody has chosen otherwise."""
 
 _UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 _given: ContextVar[int | None] = ContextVar("memory_limit", default=None)
@@ -62,7 +52,6 @@ class Limit(NamedTuple):
 def limited(limit: MemoryLimit) -> Iterator[None]:
     """Keep what is planned inside to a limit; None leaves the one in force."""
     token = _given.set(_given.get() if limit is None else parsed(limit))
-    _allocate_sparingly()
     keep_planes()
     try:
         yield
@@ -70,37 +59,6 @@ def limited(limit: MemoryLimit) -> Iterator[None]:
         _given.reset(token)
         if limit is not None:
             give_back()
-
-
-def give_back() -> None:
-    """Give memory that is free in this process back to the system, where its library can."""
-    with suppress(OSError, AttributeError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
-
-
-@cache
-def _allocate_sparingly() -> None:
-    """Let threads take memory from few pools: each of them keeps up to 64 MB that are free.
-
-    Of glibc, which has eight pools a processor; with two, ``reduce`` takes as much time and, of 30
-    frames of 2048 x 2048, 250 MB less.
-    """
-    with suppress(OSError, AttributeError, TypeError):
-        ctypes.CDLL(None).mallopt(_ARENA_MAX, _POOLS)
-
-
-@cache
-def keep_planes() -> None:
-    """Let a worker of dask keep the memory of planes for the next ones.
-
-    Its nanny lets the GNU C library give back what is free from 64 kB on, so that each plane is
-    mapped anew: two workers take 1.5 times the time of two threads for ``to_zarr``.
-    """
-    if OF_NANNY.items() <= os.environ.items():
-        with suppress(OSError, AttributeError, TypeError):
-            library = ctypes.CDLL(None)
-            library.mallopt(_MMAP_THRESHOLD, 2**25)
-            library.mallopt(_TRIM_THRESHOLD, 2**27)
 
 
 def in_force() -> Limit:

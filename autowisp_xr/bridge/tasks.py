@@ -10,8 +10,8 @@ import xarray as xr
 from numpy.typing import DTypeLike
 
 from autowisp_xr._compat import compact, in_memory
+from autowisp_xr.allocation import keep_planes
 from autowisp_xr.arrays import Numbers
-from autowisp_xr.bridge.memory_limit import keep_planes
 from autowisp_xr.stats.floats import native
 
 Kernel = Callable[..., Sequence[Any]]

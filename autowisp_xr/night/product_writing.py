@@ -17,8 +17,9 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import frames, provenance, recipes, store
+from autowisp_xr.allocation import give_back
 from autowisp_xr.bridge.beside import Beside, together
-from autowisp_xr.bridge.memory_limit import give_back, in_force
+from autowisp_xr.bridge.memory_limit import in_force
 from autowisp_xr.bridge.remembering import remembering
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, BadImageError, DamagedStoreError, NotWrittenError

@@ -11,6 +11,7 @@ import pytest
 
 import autowisp_xr as aw
 from autowisp_xr import simulate
+from autowisp_xr.allocation import OF_NANNY
 from autowisp_xr.bridge import memory_limit
 from autowisp_xr.testing import assert_frames_equal
 from tests.night.reducing import files, reduce
@@ -76,7 +77,7 @@ def test_workers_are_known_by_any_name_of_their_scheduler_and_keep_the_memory_of
             assert memory_limit.threads_of_cluster() == 0
         # else they would have each plane mapped anew
         for environment in client.run(lambda: dict(os.environ)).values():
-            assert memory_limit.OF_NANNY.items() <= environment.items()
+            assert OF_NANNY.items() <= environment.items()
 
 
 def test_workers_make_the_same_files_though_one_is_killed(cluster, reduced, tmp_path):
