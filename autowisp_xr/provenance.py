@@ -296,11 +296,16 @@ def with_hashes(ds: xr.Dataset) -> xr.Dataset:
         for files in (step.get("inputs", ()), *map(dict.values, step.get("files", {}).values()))
         for file in files
     )
-    files = [file for file in named if "sha256" not in file]
-    for file, found in zip(files, sha256_of(files), strict=True):
-        if found:
-            file["sha256"] = found
+    add_hashes([file for file in named if "sha256" not in file])
     return ds.assign_attrs(history=json.dumps(records)) if records else ds
+
+
+def add_hashes(files: Sequence[dict[str, Any]]) -> None:
+    """Add the SHA-256 to entries of files that have not changed since, where it is wanted."""
+    if _WANTED.get():
+        for file, found in zip(files, sha256_of(files), strict=True):
+            if found:
+                file["sha256"] = found
 
 
 def with_lines(ds: xr.Dataset) -> xr.Dataset:

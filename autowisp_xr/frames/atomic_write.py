@@ -12,7 +12,6 @@ from threading import Lock
 from typing import BinaryIO, Self, TypeAlias
 
 from autowisp_xr.full_disks import refused, writing_to
-from autowisp_xr.store.group import PART as PART_OF_ZARR
 
 Content = Callable[[BinaryIO], None]
 """Writes what a file is to hold into it, open and empty."""
@@ -207,9 +206,12 @@ def _remove(paths: Iterable[str]) -> None:
             os.remove(path)
 
 
-def remove_parts(folder: Path) -> None:
-    """Remove what killed runs left half-written below a folder, to which nobody else writes."""
-    for pattern in (f".*{_PART}", f"*{PART_OF_ZARR}"):
+def remove_parts(folder: Path, *others: str) -> None:
+    """Remove what killed runs left half-written below a folder, to which nobody else writes.
+
+    ``others`` are patterns of temporary names of other writers.
+    """
+    for pattern in (f".*{_PART}", *others):
         for path in folder.rglob(pattern):
             path.unlink(missing_ok=True)
 

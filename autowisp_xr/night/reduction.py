@@ -45,6 +45,7 @@ from autowisp_xr.night.units import Cfa, Make, wait_for_units
 from autowisp_xr.options import MIN_FLAT, CosmicRaysChoice, check_min_flat
 from autowisp_xr.recipes import remove_unused_inputs
 from autowisp_xr.steps.cosmic_rays import as_cosmic_rays
+from autowisp_xr.store.group import PART
 
 _SUMMARY = "summary.txt"
 _LOCK = ".autowisp-xr.lock"
@@ -387,7 +388,7 @@ def claim(target: Path, held: ExitStack, *, wait: bool = False) -> None:
         killed = held.enter_context(locked(str(target / _LOCK), str(target), wait=wait))
         # units of that run may live on for a while; a unit waits for no others
         if not wait and (wait_for_units(target) or killed):
-            remove_parts(target)
+            remove_parts(target, f"*{PART}")
     except InUseError:
         raise
     except OSError as error:

@@ -1,6 +1,5 @@
 """Raw pixels that stay in their FITS files, and are the same as when a recipe was stored."""
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,9 +15,9 @@ from autowisp_xr.file_digests import file_entry, hashed_entry
 
 def linked(raw: xr.Dataset) -> list[dict[str, Any]]:
     """Return what files of frames are known by: path, size, time and, where wanted, SHA-256."""
-    step = {"inputs": [file_entry(path) for path in raw["path"].values.tolist()]}
-    hashed = provenance.with_hashes(xr.Dataset(attrs={"history": json.dumps([step])}))
-    return list(provenance.history(hashed)[0]["inputs"])
+    files = [file_entry(path) for path in raw["path"].values.tolist()]
+    provenance.add_hashes(files)
+    return files
 
 
 def with_linked(raw: xr.Dataset, files: Sequence[Mapping[str, Any]]) -> xr.Dataset:

@@ -196,7 +196,7 @@ def _with_cards(light: Light, _: Pixels) -> Iterator[Entry]:
             if value != "1E-400"
         ),
         *(
-            (f"date-{number}", [f"DATE-OBS= '{value}'"], {"time": np.datetime64("NaT")})
+            (f"date-{number}", [f"DATE-OBS= '{value}'"], {"time": np.datetime64("NaT", "ns")})
             for number, value in enumerate(
                 ("0001-01-01T00:00:00", "9999-12-31T23:59:59", "2024-02-30T00:00:00", "not set",
                  "2024-13-01", "-4712-01-01", "1677-09-21T00:12:43", "2262-04-12T00:00:00",
