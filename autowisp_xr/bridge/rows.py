@@ -71,9 +71,10 @@ class Rows:
     def bands(self, unit: int) -> Iterator[tuple[slice, list[Numbers]]]:
         """Yield the rows of all channels: where they are, and those of each plane.
 
-        So many that go together are gathered of those that are made at a time.
+        So many that go together are gathered of those that are made at a time. A plane that has
+        fewer rows than others gives those that it has.
         """
-        height = self.planes[0].shape[-2]
+        height = max(plane.shape[-2] for plane in self.planes)
         together = max(self.number // unit, 1) * unit
         for start in range(0, height, together):
             stop = min(start + together, height)
@@ -82,10 +83,7 @@ class Rows:
     def _gathered(self, start: int, stop: int) -> list[Numbers]:
         if stop - start <= self.number:
             return self._at(slice(start, stop))
-        shapes = [(*plane.shape[:-2], stop - start, plane.shape[-1]) for plane in self.planes]
-        whole = [
-            np.empty(shape, plane.dtype) for shape, plane in zip(shapes, self.planes, strict=True)
-        ]
+        whole = [np.empty(plane[..., start:stop, :].shape, plane.dtype) for plane in self.planes]
         for first in range(start, stop, self.number):
             where = slice(first, min(first + self.number, stop))
             for plane, part in zip(whole, self._at(where), strict=True):

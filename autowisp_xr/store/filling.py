@@ -241,7 +241,7 @@ def _write(ds: xr.Dataset, arrays: Arrays, beside: Beside | None) -> tuple[dict[
         more = [blocks.framewise(one[missing]) for one in beside.operands] if beside else []
         of_frames = [*left, *(one for one in more if one.dims == schema.DIMS)]
         plan = blocks.frames_at_once(of_frames, gathered=left, together=unit)
-        if plan.rows < left[0].shape[2]:
+        if plan.rows < max(plane.shape[2] for plane in left):
             if alone:
                 written.compute()
             _write_frames_by_rows(
