@@ -24,6 +24,9 @@ is another matter."""
 _NOISE = 8
 """One of so many boxes shows the noise of all."""
 
+_LIT = 0.1
+"""Of the level of the frame; where the large-scale shape has less, no light shows a change."""
+
 _SURE = 3.0
 
 _MEDIAN = np.pi / 2
@@ -72,7 +75,8 @@ def lasting_changes(value: Floats, error: Floats) -> Changes:
     around = min(_AROUND, value.shape[-1] // _SHARE // 2 * 2 + 1)
     usual = np.nanmedian(value, axis=-1, keepdims=True)
     filled = np.where(np.isfinite(value), value, usual)
-    local = value / ndimage.median_filter(filled, size=(1, 1, 1, around), mode="nearest")
+    shape = ndimage.median_filter(filled, size=(1, 1, 1, around), mode="nearest")
+    local = np.divide(value, shape, out=np.full_like(value, np.nan), where=shape > _LIT)
     low, high = (ufunc.accumulate(local) for ufunc in (np.minimum, np.maximum))
     late_low, late_high = (
         ufunc.accumulate(local[::-1])[::-1] for ufunc in (np.minimum, np.maximum)
