@@ -29,18 +29,31 @@ def _by_hour(ds, _):
 
 
 OPERATIONS = {
-    "concat": (lambda ds, _: xr.concat([ds.isel(frame=[0, 1]), ds.isel(frame=[2])], "frame"), EACH),
+    "concat": (
+        lambda ds, _: xr.concat(
+            [ds.isel(frame=[0, 1]), ds.isel(frame=[2])], "frame", data_vars="all"
+        ),
+        EACH,
+    ),
     "concat of others": (
-        lambda ds, _: xr.concat([ds.isel(frame=[0]), ds.isel(frame=[1, 2]).drop_attrs()], "frame"),
+        lambda ds, _: xr.concat(
+            [ds.isel(frame=[0]), ds.isel(frame=[1, 2]).drop_attrs()], "frame", data_vars="all"
+        ),
         EACH,
     ),
     "concat, outer": (
         lambda ds, _: xr.concat(
-            [ds.isel(frame=[0]), ds.isel(frame=[1, 2], y=slice(2, None))], "frame", join="outer"
+            [ds.isel(frame=[0]), ds.isel(frame=[1, 2], y=slice(2, None))],
+            "frame",
+            join="outer",
+            data_vars="all",
         ),
         "'mask' has the type float32, expected uint8",
     ),
-    "concat along another": (lambda ds, _: xr.concat([ds, ds], "night"), "has the dims"),
+    "concat along another": (
+        lambda ds, _: xr.concat([ds, ds], "night", data_vars="all"),
+        "has the dims",
+    ),
     "merge": (lambda ds, _: xr.merge([ds.drop_vars("mask"), ds[["mask"]]]), EACH),
     "merge, outer": (
         lambda ds, _: xr.merge(

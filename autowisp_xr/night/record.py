@@ -260,14 +260,15 @@ def mend(place: Path) -> list[str]:
     if not place.exists() or not is_taken(place):
         return notes
     record = place / _GROUP
-    for path, line in ((record, "record_damaged"), (place, "store_damaged")):
+    for path in (record, place):
         fault = _fault_of(path / "zarr.json") if path.is_dir() else ""
         if not fault:
             continue
         if path == place and not record.is_dir():
             raise FileExistsError(sentence("no_store", path=place))
         (path / "zarr.json").unlink(missing_ok=True)
-        notes.append(sentence(line, path=path / "zarr.json", what=fault))
+        words = {"path": path / "zarr.json", "what": fault}
+        notes.append(sentence("record_damaged" if path == record else "store_damaged", **words))
     zarr.open_group(place, mode="a", zarr_format=3)
     return notes
 

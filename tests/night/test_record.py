@@ -132,7 +132,8 @@ def test_files_of_a_run_that_was_killed_are_its_own(night, sky, other, tmp_path,
         pass
 
     out, add = tmp_path / "out", Record.add
-    monkeypatch.setattr("autowisp_xr.night.record._PAUSE", 0)
+    for module in ("night.record", "frames.atomic_write"):
+        monkeypatch.setattr(f"autowisp_xr.{module}._PAUSE", 0)
 
     def die(record, entries):
         # before it can note what has its name already
