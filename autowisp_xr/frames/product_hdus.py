@@ -1,6 +1,7 @@
 """Make the HDUs of a FITS file of ours: the header of a frame, and its planes."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -175,6 +176,10 @@ def are_alike(one: str, other: str) -> bool:
     return bool(found[0] == found[1])
 
 
+_NO_TEXT = re.compile("CONTINUE(?! *')")
+"""A card that continues a text, and has none: it cannot be written."""
+
+
 def _own_header(kind: str) -> fits.Header:
     return fits.Header([("IMAGETYP", kind), ("EXTNAME", kind.upper())])
 
@@ -182,7 +187,7 @@ def _own_header(kind: str) -> fits.Header:
 def plain_header(text: str) -> fits.Header:
     """Parse a header, without the cards that describe bytes, and without our history."""
     images, _ = split_history(text.split("\n") if text else [])
-    header = parse_header("\n".join(images))
+    header = parse_header("\n".join(one for one in images if not _NO_TEXT.match(one)))
     kept = fits.Header()
     for card in header.cards:
         # what continues no text is a card of its own, which cannot be written

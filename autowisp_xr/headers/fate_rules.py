@@ -1,5 +1,6 @@
 """The rules by which the cards of a header become those of a product, row by row of the table."""
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -105,10 +106,12 @@ def _remove(header: fits.Header, row: Row, facts: Values, pixels: StoredPixels) 
 def _rename(header: fits.Header, row: Row, facts: Values, pixels: StoredPixels) -> None:
     """Give a gain setting its own keyword; a gain in electrons per ADU keeps its own as well."""
     (card,) = row.cards
-    if card not in header:
+    value = value_of(header, card)
+    # what overflows cannot be written but as it stands
+    if card not in header or (isinstance(value, float) and not math.isfinite(value)):
         return
     if SETTING not in header:
-        header.insert(card, (SETTING, value_of(header, card), comment_of(header, card)))
+        header.insert(card, (SETTING, value, comment_of(header, card)))
     if not _counts_electrons(header, card):
         header.remove(card, remove_all=True)
 

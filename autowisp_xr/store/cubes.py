@@ -30,12 +30,13 @@ from autowisp_xr.store.group import (
     FOREIGN,
     MARKS,
     STATE,
+    STUMBLED,
     Group,
     StoreLike,
     leftovers_passed_over,
     store_at,
 )
-from autowisp_xr.store.soundness import BARE, bare_by, damage, damaged
+from autowisp_xr.store.soundness import BARE, bare_by, damage, damage_stated, damaged
 from autowisp_xr.store.stored_planes import as_stored
 from autowisp_xr.store.variables import read
 
@@ -279,19 +280,21 @@ def open_zarr(
         )
     if "complete" not in state:
         raise BadImageError(f"{place} was not written by to_zarr; open it with xarray.open_zarr")
-    marks = None if state["complete"] else _marks(place)
-    ds, arrays = read(place, None if marks is None or BARE not in state else bare_by(marks))
-    if fault := schema.fault_of_version(ds.attrs):
-        raise BadImageError(f"{place}: {fault}")
-    ds.attrs.pop(STATE, None)
-    order = {name: position for position, name in enumerate(state["variables"])}
-    # what somebody has added comes last
-    names = sorted(map(str, [*ds.coords, *arrays]), key=lambda name: order.get(name, len(order)))
-    coords = {name: storable(ds.variables[name]) for name in names if name in ds.coords}
-    planes = {name: as_stored(arrays[name], place) for name in names if name in arrays}
-    if place.state().get("identity") != state["identity"]:
-        raise BadImageError(f"{place} was replaced while it was opened; open it again")
-    ds = xr.Dataset(planes, coords, ds.attrs)
+    with damage_stated(place):
+        marks = None if state["complete"] else _marks(place)
+        ds, arrays = read(place, None if marks is None or BARE not in state else bare_by(marks))
+        if fault := schema.fault_of_version(ds.attrs):
+            raise BadImageError(f"{place}: {fault}")
+        ds.attrs.pop(STATE, None)
+        order = {name: position for position, name in enumerate(state["variables"])}
+        found = map(str, [*ds.coords, *arrays])
+        # what somebody has added comes last
+        names = sorted(found, key=lambda name: order.get(name, len(order)))
+        coords = {name: storable(ds.variables[name]) for name in names if name in ds.coords}
+        planes = {name: as_stored(arrays[name], place) for name in names if name in arrays}
+        if place.state().get("identity") != state["identity"]:
+            raise BadImageError(f"{place} was replaced while it was opened; open it again")
+        ds = xr.Dataset(planes, coords, ds.attrs)
     if state["complete"]:
         return ds
     if marks is None:
@@ -321,7 +324,7 @@ def groups_of(store: StoreLike, group: str | None = None) -> list[str]:
         states = {name: cast(dict[str, Any], one.attrs.get(STATE, {})) for name, one in members}
     except (FileNotFoundError, ContainsArrayError, NotADirectoryError):
         return []
-    except (ValueError, LookupError, TypeError) as error:
+    except STUMBLED as error:
         if place.folder is None:
             what = f"the metadata of a group or an array are damaged ({error})"
             raise damaged(place, what) from error
@@ -346,7 +349,7 @@ def identity_of(store: StoreLike, group: str) -> str | None:
     try:
         with leftovers_passed_over():
             arrays = set(place.open("r").array_keys())
-    except (ValueError, LookupError, TypeError):
+    except STUMBLED:
         # an outline is damaged, and what it is of is ours
         arrays = set()
     return str(state["identity"]) if arrays <= set(state["variables"]) else ""

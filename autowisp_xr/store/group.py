@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias
 
 import zarr
 from zarr.abc.store import Store
@@ -27,6 +27,9 @@ STATE = "autowisp_xr_store"
 
 MARKS = "_state/written"
 """Array of a group that is not complete: which frames are written."""
+
+STUMBLED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
+"""What readers of an outline end with that somebody has damaged, or written."""
 
 DAMAGED = "damaged"
 """In the state of a group that cannot state anything: why."""
@@ -169,9 +172,10 @@ class Group:
             return FOREIGN if not root.is_dir() or is_taken(root) else {}
         except (ContainsArrayError, NotADirectoryError):
             return FOREIGN
-        except (ValueError, LookupError, TypeError) as error:
+        except STUMBLED as error:
             return {DAMAGED: f"{swap.METADATA} is damaged ({error})"}
-        return cast(dict[str, Any], found.attrs.get(STATE, {} if bare else {"unknown": True}))
+        state: Any = found.attrs.get(STATE, {} if bare else {"unknown": True})
+        return state if isinstance(state, dict) else {DAMAGED: f"{swap.METADATA} is damaged"}
 
     def is_whole(self, identity: str) -> bool:
         """Return whether it has all of the Dataset of this identity."""

@@ -9,6 +9,7 @@ has changed shows its checksum, behind the last of the codecs.
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -21,8 +22,8 @@ from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import StorePath, WrapperStore
 
 from autowisp_xr.arrays import Integers
-from autowisp_xr.errors import DamagedStoreError
-from autowisp_xr.store.group import DAMAGED, STATE, Group
+from autowisp_xr.errors import AutowispError, DamagedStoreError
+from autowisp_xr.store.group import DAMAGED, STATE, STUMBLED, Group
 from autowisp_xr.store.swap import METADATA
 
 CHECKSUM = Crc32cCodec()
@@ -110,6 +111,18 @@ def damaged(place: object, what: str) -> DamagedStoreError:
     return DamagedStoreError(f"{place}: {what}; {REMEDY}", place=str(place))
 
 
+@contextmanager
+def damage_stated(group: Group) -> Iterator[None]:
+    """Raise what is stumbled over in a group as the damage that it is."""
+    try:
+        yield
+    except AutowispError:
+        raise
+    except STUMBLED as error:
+        what = damage(group) or f"the outline of a variable is damaged ({error})"
+        raise damaged(group, what) from error
+
+
 def damage_at(group: Group, array: "zarr.Array[Any]", key: Sequence[Any]) -> str:
     """State which chunk of an array of a group is damaged, of those that a key needs."""
     size = array.shards or array.chunks
@@ -183,7 +196,7 @@ def damage(group: Group) -> str:
                 reason = fault or _fault_of(group.open("r")[name], chunk, size)  # type: ignore[arg-type]
                 if reason:
                     return f"the chunk {name}/{_name(chunk)} is {reason}"
-        except (ValueError, LookupError, TypeError, AttributeError):
+        except STUMBLED:
             return f"{name}/{METADATA} is damaged"
     return ""
 
@@ -192,7 +205,8 @@ def _chunks(
     folder: Path, shape: Sequence[int], size: Sequence[int], bare: Ranges, since: int
 ) -> Iterator[tuple[tuple[int, ...], str]]:
     """Yield chunks of which something is wrong, and those that were changed since, with ""."""
-    for chunk in product(*(range(-(-n // step)) for n, step in zip(shape, size, strict=True))):
+    # one by one: a damaged outline may name any number of them
+    for chunk in np.ndindex(*(-(-n // step) for n, step in zip(shape, size, strict=True))):
         if bare and _is_in(bare, chunk[0]):
             continue
         try:

@@ -20,9 +20,15 @@ from zarr.dtype import parse_dtype
 from zarr.storage import MemoryStore
 
 from autowisp_xr._compat import cf_encoded, wait_for
-from autowisp_xr.errors import DamagedStoreError
 from autowisp_xr.store.group import MARKS, STATE, Group
-from autowisp_xr.store.soundness import CHECKSUM, LostChunkError, Ranges, damage, damaged, sound
+from autowisp_xr.store.soundness import (
+    CHECKSUM,
+    LostChunkError,
+    Ranges,
+    damage_stated,
+    damaged,
+    sound,
+)
 
 _SMALL = 2**12
 """Bytes below which packing gains nothing."""
@@ -157,21 +163,15 @@ def read(
         values = await asyncio.gather(*(_whole(group, arrays[name]) for name in own))
         return dict(root.attrs), arrays, dict(zip(own, values, strict=True))
 
-    with warnings.catch_warnings():
+    with damage_stated(group), warnings.catch_warnings():
         # files that a killed run has left, and an array without its outline, which is missed here
         warnings.filterwarnings("ignore", "Object at .* is not recognized")
-        try:
-            attrs, arrays, values = wait_for(fetch())
-        except (DamagedStoreError, OSError):
-            raise
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            what = damage(group) or f"the outline of a variable is damaged ({error})"
-            raise damaged(group, what) from error
-    small = {
-        name: xr.Variable(_dims(arrays[name]), np.asarray(value), attributes(arrays[name]))
-        for name, value in values.items()
-    }
-    coords = xr.decode_cf(xr.Dataset(small), mask_and_scale=False).load()
+        attrs, arrays, values = wait_for(fetch())
+        small = {
+            name: xr.Variable(_dims(arrays[name]), np.asarray(value), attributes(arrays[name]))
+            for name, value in values.items()
+        }
+        coords = xr.decode_cf(xr.Dataset(small), mask_and_scale=False).load()
     attrs.pop("coordinates", None)
     others = {name: zarr.Array(array) for name, array in arrays.items() if name not in values}
     return coords.set_coords(list(small)).assign_attrs(attrs), others
