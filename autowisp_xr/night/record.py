@@ -261,7 +261,7 @@ def mend(place: Path) -> list[str]:
         return notes
     record = place / _GROUP
     for path in (record, place):
-        fault = _fault_of(path / "zarr.json") if path.is_dir() else ""
+        fault = _fault_of(path / "zarr.json") if is_taken(path) else ""
         if not fault:
             continue
         if path == place and not record.is_dir():
