@@ -261,8 +261,10 @@ def mend(place: Path) -> list[str]:
         return notes
     record = place / _GROUP
     for path in (record, place):
-        fault = _fault_of(path / "zarr.json") if is_taken(path) else ""
-        if not fault:
+        fault = _fault_of(path / "zarr.json") if path.is_dir() else ""
+        # an empty folder is left of a run that came no further
+        begun = path == place or any(file.parent != place for file in place.rglob("zarr.json"))
+        if not fault or not begun:
             continue
         if path == place and not record.is_dir():
             raise FileExistsError(sentence("no_store", path=place))
