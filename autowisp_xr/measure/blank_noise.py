@@ -16,7 +16,7 @@ import bottleneck
 import numpy as np
 
 from autowisp_xr.arrays import Bools, Cube, Floats
-from autowisp_xr.measure.tile_scatter import cut, median, typical_size
+from autowisp_xr.measure.tile_scatter import OF_MEDIAN, cut, median, typical_size
 
 BLOCK = 8
 """Pixels a side."""
@@ -49,8 +49,6 @@ _UNLIKE = 0.8
 more structure than noise."""
 
 _LEAST_ROWS = 4
-_MEDIAN = np.pi / 2
-"""Variance of a median in units of that of a mean."""
 
 _PRODUCTS = 2.0
 """Scatter of the products of neighbouring second differences in units of their mean, by trial."""
@@ -280,7 +278,7 @@ def _in_common(pulls: Floats) -> tuple[float, float]:
         return np.nan, np.nan
     number = np.isfinite(pulls).sum(axis=-1)
     middle = np.where(number >= _LEAST_ROWS, median(pulls), np.nan)
-    by_chance = _MEDIAN * _scale(pulls - middle[..., None]) ** 2 / np.maximum(number, 1)
+    by_chance = OF_MEDIAN * _scale(pulls - middle[..., None]) ** 2 / np.maximum(number, 1)
     products = -1.5 * middle[:, 1:] * middle[:, :-1]
     known = np.isfinite(products)
     if np.count_nonzero(known) < _LEAST_ROWS:

@@ -10,7 +10,7 @@ import xarray as xr
 from autowisp_xr.arrays import Bools, Floats, Planes
 from autowisp_xr.bridge import blocks
 from autowisp_xr.camera import Camera
-from autowisp_xr.measure.tile_scatter import cut, near_median, typical_size
+from autowisp_xr.measure.tile_scatter import OF_MEDIAN, cut, near_median, typical_size
 from autowisp_xr.options import OverscanChoice
 from autowisp_xr.steps.calibration import calibrated
 
@@ -114,8 +114,7 @@ def line_of(seconds: Floats, means: Floats) -> Line:
     if freedom > 0:
         tiles = np.maximum(np.isfinite(left).sum(axis=(0, 2)) / len(seconds), 1)
         of_tile = np.nansum((left - common[:, :, None]) ** 2, axis=(0, 2)) / tiles / freedom
-        # a median, whose variance is pi / 2 times that of a mean
-        noise = np.pi / 2 * of_tile / tiles
+        noise = OF_MEDIAN * of_tile / tiles
     scatter = (common**2).sum(axis=0)
     alike = [common[seconds == one] for one in np.unique(seconds)]
     misfit = sum(len(some) * some.mean(axis=0) ** 2 for some in alike)

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from autowisp_xr.arrays import Floats, Integers, Numbers
 from autowisp_xr.kernels.clip import MAD_TO_SIGMA
-from autowisp_xr.measure.tile_scatter import cut, median
+from autowisp_xr.measure.tile_scatter import OF_MEDIAN, cut, median
 
 SIDE = 4
 """Columns of a box, whose median counts; its rows are those of the band that is read."""
@@ -28,8 +28,7 @@ _LIT = 0.1
 """Of the level of the frame; where the large-scale shape has less, no light shows a change."""
 
 _SURE = 3.0
-
-_MEDIAN = np.pi / 2
+"""Errors of a box: by so many the largest of the changes is sure."""
 
 
 class Boxes(NamedTuple):
@@ -48,7 +47,7 @@ def boxes_of(bands: Sequence[Numbers]) -> Boxes:
     middle = median(boxes)
     some, center = boxes[..., ::_NOISE, :], middle[..., ::_NOISE, None]
     spread = MAD_TO_SIGMA * median(np.abs(some - center).reshape(len(some), -1))
-    return Boxes(middle, spread * np.sqrt(_MEDIAN / boxes.shape[-1]))
+    return Boxes(middle, spread * np.sqrt(OF_MEDIAN / boxes.shape[-1]))
 
 
 class Changes(NamedTuple):
@@ -77,29 +76,21 @@ def lasting_changes(value: Floats, error: Floats) -> Changes:
     filled = np.where(np.isfinite(value), value, usual)
     shape = ndimage.median_filter(filled, size=(1, 1, 1, around), mode="nearest")
     local = np.divide(value, shape, out=np.full_like(value, np.nan), where=shape > _LIT)
-    low, high = (ufunc.accumulate(local) for ufunc in (np.minimum, np.maximum))
-    late_low, late_high = (
-        ufunc.accumulate(local[::-1])[::-1] for ufunc in (np.minimum, np.maximum)
-    )
+    low, high = np.minimum.accumulate(local), np.maximum.accumulate(local)
+    late_low = np.minimum.accumulate(local[::-1])[::-1]
+    late_high = np.maximum.accumulate(local[::-1])[::-1]
     channels = np.arange(value.shape[1])
     best = Changes(*np.zeros((5, len(channels))))
     found = -np.full(len(channels), np.inf)
     for after in range(2, len(value) - 1):
-        sides = (np.median(side, axis=0) for side in (error[:after], error[after:]))
-        noise = np.fmax(*sides)
+        noise = np.fmax(np.median(error[:after], axis=0), np.median(error[after:], axis=0))
         size = np.fmax(low[after - 1] - late_high[after], late_low[after] - high[after - 1])
-        sure = np.nan_to_num(size - _SURE * noise[:, None, None], nan=-np.inf).reshape(
-            len(channels), -1
-        )
+        sure = np.nan_to_num(size - _SURE * noise[:, None, None], nan=-np.inf)
+        sure = sure.reshape(len(channels), -1)
         place = sure.argmax(axis=1)
         band, box = np.divmod(place, value.shape[-1])
-        own = Changes(
-            size[channels, band, box],
-            noise,
-            np.full(len(channels), after),
-            band,
-            box,
-        )
+        largest = size[channels, band, box]
+        own = Changes(largest, noise, np.full(len(channels), after), band, box)
         more = (sure[channels, place] > found) & (own.size > 0)
         found = np.where(more, sure[channels, place], found)
         best = Changes(*(np.where(more, new, old) for new, old in zip(own, best, strict=True)))

@@ -11,7 +11,7 @@ from autowisp_xr.arrays import Floats, Numbers
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.kernels.clip import MAD_TO_SIGMA
 from autowisp_xr.measure.flat_changes import SIDE, boxes_of, lasting_changes
-from autowisp_xr.measure.tile_scatter import cut, median, ranked
+from autowisp_xr.measure.tile_scatter import OF_MEDIAN, cut, median, ranked
 from autowisp_xr.stats.sampling import good_only
 from autowisp_xr.steps.geometry import trim
 
@@ -29,8 +29,6 @@ _INNER = (0.05, 0.95)
 
 _BRIGHT = 0.25
 """Of the usual level of flats: what is fainter is not asked for changes."""
-
-_MEDIAN = np.pi / 2
 
 REGION = 32
 """Pixels a side of the regions among which glow is looked for."""
@@ -179,7 +177,7 @@ def _cells(bands: list[Numbers], width: int) -> tuple[Floats, Floats]:
     middle = median(cells)
     spread = MAD_TO_SIGMA * median(np.abs(cells - middle[..., None]))
     number = np.maximum(np.isfinite(cells).sum(axis=-1), 1)
-    error = spread * np.sqrt(_MEDIAN / number)
+    error = spread * np.sqrt(OF_MEDIAN / number)
     return middle.reshape(len(cells), -1), error.reshape(len(cells), -1)
 
 
@@ -232,7 +230,7 @@ def glow(dark: xr.Dataset) -> xr.Dataset:
     error = np.full(len(medians), np.nan)
     if "variance" in held:
         typical = median(held["variance"].values.reshape(len(medians), -1))
-        error = np.sqrt(_MEDIAN * typical) / REGION
+        error = np.sqrt(OF_MEDIAN * typical) / REGION
     units = {"units": schema.units_of(dark)}
     columns: dict[str, Any] = {
         "current": ("channel", current, units),

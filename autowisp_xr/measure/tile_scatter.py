@@ -17,6 +17,9 @@ MOST_TILES = 1500
 LEAST_TILE = 8
 """Pixels a side."""
 
+OF_MEDIAN = np.pi / 2
+"""Variance of the median of many values in units of that of their mean."""
+
 _CELL = 8
 """Pixels a side, about, of what has a mean of its own: gradients that turn are no noise."""
 
