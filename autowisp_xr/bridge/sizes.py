@@ -23,7 +23,7 @@ def sizes_of(planes: Sequence[xr.Variable]) -> Frames:
     """Return what planes of frames that go together take, of the size of the largest."""
     # what is stored may call its axes by other names
     shapes = [plane.shape for plane in planes if plane.ndim == len(DIMS)]
-    sizes = dict(zip(DIMS, map(max, *shapes, shapes[0]), strict=True)) if shapes else {}
+    sizes = dict(zip(DIMS, map(max, zip(*shapes, strict=True)), strict=False))
     framed = [plane for plane in planes if "frame" in plane.dims]
     sources = {id(made.source): made.source for made in map(made_of, framed) if made is not None}
     rests = [one for source in sources.values() for one in _at_rest_below(source)]

@@ -92,8 +92,8 @@ class Exporter:
         It is given None where workers or others write them, or later. For those that it does not
         come to, :meth:`export` is there.
         """
-        others = self.client is not None or self.making is not None
-        others &= not product.is_master
+        of_frames = not product.is_master
+        others = of_frames and (self.client is not None or self.making is not None)
         # a mosaic is not what is stored
         if others or self._as_written(made, product) is not made:
             return through(None)

@@ -30,6 +30,7 @@ from autowisp_xr.frames.named_masters import identity_in
 from autowisp_xr.frames.names import FITS_SUFFIX
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.store.group import is_taken, leftovers_passed_over
+from autowisp_xr.store.swap import METADATA
 
 NOT_OURS = "reduce has not written it"
 
@@ -76,7 +77,7 @@ class Record:
         """By the place of a setup, why its camera is another than that of results which are being
         made again: a run that is killed leaves that to the next."""
         self._saved = -_PAUSE
-        if (store / _GROUP / "zarr.json").exists():
+        if (store / _GROUP / METADATA).exists():
             kept: Any = zarr.open_group(store, path=_GROUP, mode="r").attrs.asdict()
             # that of a run that ended before its first word is empty
             self._files, self._groups = kept.get("files", {}), kept.get("groups", {})
@@ -261,18 +262,22 @@ def mend(place: Path) -> list[str]:
         return notes
     record = place / _GROUP
     for path in (record, place):
-        fault = _fault_of(path / "zarr.json") if path.is_dir() else ""
-        # an empty folder is left of a run that came no further
-        begun = path == place or any(file.parent != place for file in place.rglob("zarr.json"))
-        if not fault or not begun:
+        metadata = path / METADATA
+        fault = _fault_of(metadata) if path.is_dir() else ""
+        if not fault or (path == record and not _has_groups(place)):
             continue
         if path == place and not record.is_dir():
             raise FileExistsError(sentence("no_store", path=place))
-        (path / "zarr.json").unlink(missing_ok=True)
-        words = {"path": path / "zarr.json", "what": fault}
+        metadata.unlink(missing_ok=True)
+        words = {"path": metadata, "what": fault}
         notes.append(sentence("record_damaged" if path == record else "store_damaged", **words))
     zarr.open_group(place, mode="a", zarr_format=3)
     return notes
+
+
+def _has_groups(place: Path) -> bool:
+    """Return whether a run has come further in a store than to empty folders."""
+    return any(metadata.parent != place for metadata in place.rglob(METADATA))
 
 
 def _fault_of(metadata: Path) -> str:

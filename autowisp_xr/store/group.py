@@ -167,7 +167,7 @@ class Group:
                 return {DAMAGED: f"{swap.METADATA} is lost"}
             # a store that has other groups has room for one more, and so has an empty directory
             root = self.directory
-            if root is None or not root.exists() or (root / "zarr.json").exists():
+            if root is None or not root.exists() or (root / swap.METADATA).exists():
                 return {}
             return FOREIGN if not root.is_dir() or is_taken(root) else {}
         except (ContainsArrayError, NotADirectoryError):

@@ -17,6 +17,7 @@ import numpy as np
 from autowisp_xr.arrays import Bits
 from autowisp_xr.store.group import MARKS, PART, Group
 from autowisp_xr.store.soundness import BARE, BARE_MARKS
+from autowisp_xr.store.swap import METADATA
 
 FRAMES = "frames"
 """In the state of a group: the identities of its frames."""
@@ -91,7 +92,7 @@ def _is_there(array: Path, frame: int, mark: np.uint8) -> bool:
 def _are_alike(one: Path, other: Path) -> bool:
     """Return whether two arrays keep each frame in files that are the same for the same pixels."""
     try:
-        found = [json.loads((array / "zarr.json").read_text("utf-8")) for array in (one, other)]
+        found = [json.loads((array / METADATA).read_text("utf-8")) for array in (one, other)]
     except FileNotFoundError:
         return False
     alike = [{key: each[key] for key in each if key not in _OF_ONE} for each in found]

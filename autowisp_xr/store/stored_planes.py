@@ -10,6 +10,7 @@ from autowisp_xr._compat import LateArray, OuterKey, late_variable
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.store.group import Group
 from autowisp_xr.store.soundness import damage_at, damaged
+from autowisp_xr.store.swap import METADATA
 from autowisp_xr.store.variables import attributes
 
 
@@ -59,7 +60,7 @@ class StoredPlane(LateArray):
         if self.folder is None:
             return None
         try:
-            status = (self.folder / "zarr.json").stat()
+            status = (self.folder / METADATA).stat()
         except OSError:
             return None
         return status.st_size, status.st_mtime_ns

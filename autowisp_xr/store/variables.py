@@ -6,7 +6,6 @@ New arrays are made in memory, where nothing waits, and what they consist of goe
 """
 
 import asyncio
-import warnings
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -20,7 +19,7 @@ from zarr.dtype import parse_dtype
 from zarr.storage import MemoryStore
 
 from autowisp_xr._compat import cf_encoded, wait_for
-from autowisp_xr.store.group import MARKS, STATE, Group
+from autowisp_xr.store.group import MARKS, STATE, Group, leftovers_passed_over
 from autowisp_xr.store.soundness import (
     CHECKSUM,
     LostChunkError,
@@ -29,6 +28,7 @@ from autowisp_xr.store.soundness import (
     damaged,
     sound,
 )
+from autowisp_xr.store.swap import METADATA
 
 _SMALL = 2**12
 """Bytes below which packing gains nothing."""
@@ -73,10 +73,10 @@ def create(
         )
         target.metadata.attributes.clear()
         await target.update_attributes(_plain(attrs))
-        del parts["zarr.json"]
+        del parts[METADATA]
         # a store with transactions knows no chunk of an array that it does not know
         for outlines in (True, False):
-            named = (key for key in parts if key.endswith("zarr.json") == outlines)
+            named = (key for key in parts if key.endswith(METADATA) == outlines)
             await asyncio.gather(
                 *(target.store.set(f"{group.name}/{key}".strip("/"), parts[key]) for key in named)
             )
@@ -163,9 +163,8 @@ def read(
         values = await asyncio.gather(*(_whole(group, arrays[name]) for name in own))
         return dict(root.attrs), arrays, dict(zip(own, values, strict=True))
 
-    with damage_stated(group), warnings.catch_warnings():
-        # files that a killed run has left, and an array without its outline, which is missed here
-        warnings.filterwarnings("ignore", "Object at .* is not recognized")
+    # an array without its outline is passed over as well, and missed here
+    with damage_stated(group), leftovers_passed_over():
         attrs, arrays, values = wait_for(fetch())
         small = {
             name: xr.Variable(_dims(arrays[name]), np.asarray(value), attributes(arrays[name]))
