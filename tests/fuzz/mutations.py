@@ -1,7 +1,10 @@
-"""Damage to bytes, FITS headers and texts, drawn by a seeded generator."""
+"""Damage to bytes, FITS headers, texts and JSON, drawn by a seeded generator."""
 
+import contextlib
+import json
 import random
 from collections.abc import Sequence
+from typing import Any
 
 CARD, BLOCK = 80, 2880
 
@@ -109,3 +112,21 @@ def in_words(text: str, rng: random.Random, words: Sequence[str]) -> str:
     name, equals, _ = lines[at].partition("=")
     lines[at] = f"{name}{equals} {rng.choice(words)}" if equals else rng.choice(words)
     return "\n".join(lines)
+
+
+def otherwise(value: Any, rng: random.Random) -> Any:
+    """Return a value of JSON of which one part is another."""
+    odd = [None, True, -1, 0, 10**30, 1e308, "", "a", "[1:5]", [], {}, [[]], {"a": 1}, "9" * 400]
+    if isinstance(value, str) and value[:1] in ("{", "[") and rng.random() < 0.9:
+        with contextlib.suppress(ValueError):
+            return json.dumps(otherwise(json.loads(value), rng))
+    if not value or not isinstance(value, dict | list) or rng.random() < 0.1:
+        return rng.choice(odd)
+    keys = list(value) if isinstance(value, dict) else list(range(len(value)))
+    key = rng.choice(keys)
+    changed = value.copy()
+    if rng.random() < 0.1:
+        del changed[key]
+    else:
+        changed[key] = otherwise(value[key], rng)
+    return changed
