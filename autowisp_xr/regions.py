@@ -14,6 +14,9 @@ from typing import Any, Self
 
 from autowisp_xr.errors import CalibrationError, OutsideImageError
 
+LARGEST = 1 << 31
+"""A number that no row or column of a frame reaches, however its header counts them."""
+
 _SECTION = re.compile(r"\[\s*(\d+)\s*:\s*(\d+)\s*,\s*(\d+)\s*:\s*(\d+)\s*\]")
 
 
@@ -21,14 +24,15 @@ def _whole_numbers(value: "Region | ChannelSlice", what: str) -> None:
     """Make all fields of a frozen dataclass plain integers, or name the one that is none."""
     for name, given in vars(value).items():
         # a night has tens of thousands of areas
-        if type(given) is int:
-            continue
-        try:
-            object.__setattr__(value, name, operator.index(given))
-        except TypeError:
-            raise CalibrationError(
-                f"{what} is given in whole pixels, its {name} is {given!r}"
-            ) from None
+        if type(given) is not int:
+            try:
+                object.__setattr__(value, name, operator.index(given))
+            except TypeError:
+                raise CalibrationError(
+                    f"{what} is given in whole pixels, its {name} is {given!r}"
+                ) from None
+        if given >= LARGEST:
+            raise CalibrationError(f"{what} lies in a frame; no frame reaches as far as its {name}")
 
 
 @dataclass(frozen=True, kw_only=True)

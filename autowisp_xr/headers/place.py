@@ -12,7 +12,7 @@ from autowisp_xr.headers.fates import ROWS
 from autowisp_xr.headers.lazy_header import LazyHeader
 from autowisp_xr.headers.sensor_grid import PixelGrid, area_of, grid_of
 from autowisp_xr.headers.values import to_number
-from autowisp_xr.regions import ChannelSlice, Region
+from autowisp_xr.regions import LARGEST, ChannelSlice, Region
 
 PRODUCT_CARDS = ROWS["place"].cards
 """Cards by which calibrated files give their place."""
@@ -89,7 +89,9 @@ def _place_of_foreign_master(header: AnyHeader) -> Place | None:
     starts = [value_of(header, f"LTV{axis}") for axis in "21"]
     # a raw pixel before the first stored one moves it by one
     y, x = (0.0 if start is None else -to_number(start) for start in starts)
-    if starts == [None, None] or not all(start >= 0 and start.is_integer() for start in (y, x)):
+    if starts == [None, None] or not all(
+        0 <= start < LARGEST and start.is_integer() for start in (y, x)
+    ):
         return None
     height, width = (value_of(header, f"NAXIS{axis}") for axis in "21")
     return Place(

@@ -18,7 +18,7 @@ from astropy.io import fits
 from autowisp_xr import schema
 from autowisp_xr.errors import AutowispError, ImageMismatchError
 from autowisp_xr.headers.cards import AnyHeader, value_of, without_remarks
-from autowisp_xr.regions import ChannelSlice, Region
+from autowisp_xr.regions import LARGEST, ChannelSlice, Region
 
 _AREA = re.compile(r"\s*(\d+)\s*<\s*x\s*<\s*(\d+)\s*,\s*(\d+)\s*<\s*y\s*<\s*(\d+)\s*")
 
@@ -176,7 +176,7 @@ def _offset_and_step(header: AnyHeader, axis: str) -> tuple[int, int] | None:
         for value in stated
     )
     first, each = offset or 0, 1 if step is None else step
-    if first < 0 or each < 1 or (step is None and first > 0):
+    if not (0 <= first < LARGEST and 1 <= each < LARGEST) or (step is None and first > 0):
         return None
     return first, each
 

@@ -69,6 +69,13 @@ def where(ds):
         ),
         ({"CHNLXOFF": 1, "CHNLYSTP": 2}, Place(channel="mono", cut=ChannelSlice())),
         ({"IMAGAREA": "all of it"}, Place(channel="mono", cut=ChannelSlice())),
+        # no frame reaches as far
+        ({"CHNLXOFF": 0, "CHNLXSTP": 10**60}, Place(channel="mono", cut=ChannelSlice())),
+        ({"CHNLYOFF": 10**30, "CHNLYSTP": 2}, Place(channel="mono", cut=ChannelSlice())),
+        (
+            {"IMAGAREA": f"0 < x < 9, {10**20} < y < {10**20 + 9}"},
+            Place(channel="mono", cut=ChannelSlice()),
+        ),
     ],
 )
 def test_a_header_states_where_its_image_lies(cards, expected):
@@ -92,6 +99,7 @@ def test_a_header_states_where_its_image_lies(cards, expected):
         ({"LTV1": -5.0, "LTM1_1": 0.5}, None),
         ({"LTV1": -5.0, "LTM2_1": 1.0}, None),
         ({"LTV1": "left", "LTV2": -3.0}, None),
+        ({"LTV1": -1e30, "LTV2": -3.0}, None),
         ({"LTM1_1": 1.0}, None),
     ],
 )
