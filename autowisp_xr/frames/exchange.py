@@ -119,6 +119,16 @@ def from_ccddata(
     ------
     HeaderError, ImageMismatchError
         As by :func:`~autowisp_xr.open_fits`; and for an image that is not of two dimensions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.nddata import CCDData, StdDevUncertainty
+    >>> pixels = np.full((4, 6), 100.0)
+    >>> error = StdDevUncertainty(pixels / 50)
+    >>> frame = from_ccddata(CCDData(pixels, unit="adu", uncertainty=error))
+    >>> dict(frame.sizes), float(frame.variance[0, 0, 0, 0])
+    ({'frame': 1, 'channel': 1, 'y': 4, 'x': 6}, 4.0)
     """
     from astropy.nddata import VarianceUncertainty
 

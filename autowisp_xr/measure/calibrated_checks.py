@@ -143,6 +143,16 @@ def check_calibrated(
     Blank is the darker half of the regions of 64 x 64 pixels; pixels that stand out of their block
     by 4 uncertainties are left out. Where no flat was applied, the unlike response of pixels counts
     as noise.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(128, 128), seed=1)
+    >>> bias = aw.master_bias(night.bias(4))
+    >>> flat = aw.master_flat(night.flat(8), bias=bias).high
+    >>> lights = night.objects(2).autowisp.calibrate(bias=bias, flat=flat)
+    >>> aw.measure.check_calibrated(lights).noise.values.round(1).ravel().tolist()
+    [1.0, 1.0]
     """
     return Look(ds, dark=dark, max_frames=max_frames).found(ds)
 

@@ -68,6 +68,17 @@ def crosstalk(
     off sky and level. What is left in the victim is fitted by what is left in all aggressors, where
     one of them is bright and not saturated, by a regression for which stars of the victim are
     outliers; its uncertainty follows from the scatter of blocks of pixels.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> height = {"ymin": 0, "ymax": 96}
+    >>> left = aw.Amplifier(region={"xmin": 0, "xmax": 64, **height}, corner="xmin ymin")
+    >>> right = aw.Amplifier(region={"xmin": 64, "xmax": 128, **height}, corner="xmax ymin")
+    >>> raw = aw.simulate.Night(shape=(96, 128), seed=1).objects(2, stars=40)
+    >>> measured = aw.measure.crosstalk(raw, camera=aw.Camera(amplifiers=[left, right]))
+    >>> dict(measured.crosstalk.sizes)
+    {'victim': 2, 'aggressor': 2}
     """
     schema.check(ds)
     check_raw(ds, "frames")

@@ -146,6 +146,16 @@ def linearity(
     .. [1] Gilliland, R. L., et al., 1993, AJ 106, 2441.
     .. [2] Baldry, I. K., 1999, PhD thesis, University of Sydney.
     .. [3] Paule, R. C., and Mandel, J., 1982, J. Res. Natl. Bur. Stand. 87, 377.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(64, 64), seed=1, bend=0.02)
+    >>> seconds = [4, 1, 8, 4, 12, 2, 4, 16, 20, 4]
+    >>> flats = night.flat(10, level=[2000 * second for second in seconds], exposure=seconds)
+    >>> measured = aw.measure.linearity(flats, camera=night.camera, lamp="steady")
+    >>> round(float(measured.bend[0]), 3)
+    0.015
     """
     degree = whole_number("degree", degree, 2)
     tile = whole_number("tile", tile, LEAST_TILE)
@@ -331,6 +341,17 @@ def with_linearity(camera: Camera, measured: xr.Dataset | Sequence[xr.Dataset]) 
     CalibrationError
         Where the camera has other channels, or another number of amplifiers, than were measured;
         for several channels of amplifiers.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(64, 64), seed=1, bend=0.02)
+    >>> seconds = [4, 1, 8, 4, 12, 2, 4, 16, 20, 4]
+    >>> flats = night.flat(10, level=[2000 * second for second in seconds], exposure=seconds)
+    >>> measured = aw.measure.linearity(flats, camera=night.camera, lamp="steady")
+    >>> camera = aw.measure.with_linearity(night.camera, measured)
+    >>> len(camera.linearity.coefficients)
+    2
     """
     if isinstance(measured, xr.Dataset):
         curves = curves_of(measured)

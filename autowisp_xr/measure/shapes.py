@@ -68,6 +68,14 @@ def flat_shapes(flats: xr.Dataset, *, bias: xr.Dataset | None = None) -> xr.Data
         frame after it.
 
     A few rows of each frame are read. Flagged pixels take no part.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(128, 128), seed=1)
+    >>> shapes = aw.measure.flat_shapes(night.flat(4), bias=aw.master_bias(night.bias(4)))
+    >>> bool((shapes.deviation < 0.01).all())
+    True
     """
     schema.check(flats)
     raw = schema.is_raw(flats)
@@ -213,6 +221,15 @@ def glow(dark: xr.Dataset) -> xr.Dataset:
     ------
     SchemaError, CalibrationError
         For what is no master, or smaller than a region.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(128, 128), seed=1)
+    >>> dark = aw.master_dark(night.dark(4), bias=aw.master_bias(night.bias(4)))
+    >>> measured = aw.measure.glow(dark)
+    >>> bool((measured.glow < 5 * measured.glow_error).all())
+    True
     """
     schema.check(dark, master=True)
     sizes = [dark.sizes[dim] // REGION for dim in ("y", "x")]

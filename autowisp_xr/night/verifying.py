@@ -111,6 +111,18 @@ def verify(path: str) -> Verified:
         naming it; and for steps, or options, that are not repeated.
     BadImageError, FileNotFoundError
         If the file cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> folder = tempfile.mkdtemp()
+    >>> for frames in (night.bias(3), night.objects(2)):
+    ...     files = frames.autowisp.to_fits(f"{folder}/raw/{{RAWFNAME}}.fits")
+    >>> summary = aw.reduce(f"{folder}/raw", f"{folder}/reduced", camera=night.camera)
+    >>> aw.night.verify(f"{folder}/reduced/masters/bias.fits").differences
+    ()
     """
     record = provenance.steps_of(read_layout(path).history)
     if not record:

@@ -66,6 +66,15 @@ def dark_current(measured: xr.Dataset, *, channel: str | int = 0) -> "Figure":
         If the table is none of a dark current.
     ValueError
         If there is no such channel.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(64, 64), seed=1, dark_current=0.5)
+    >>> measured = aw.measure.dark_current(night.dark(4), night.bias(4), camera=night.camera)
+    >>> figure = aw.plot.dark_current(measured)
+    >>> len(figure.axes)
+    2
     """
     missing = [name for name in _NEEDED if name not in measured]
     if missing:

@@ -71,6 +71,15 @@ def defects(found: xr.Dataset, *, channel: str | int = 0) -> "Figure":
         If these are no defects.
     ValueError
         If there is no such channel.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(64, 64), seed=1)
+    >>> found = aw.measure.defects(biases=night.bias(8), darks=night.dark(8), flats=night.flat(8))
+    >>> figure = aw.plot.defects(found)
+    >>> len(figure.axes)
+    4
     """
     if "reason" not in found or "mask" not in found:
         raise SchemaError(

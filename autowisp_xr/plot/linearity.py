@@ -56,6 +56,17 @@ def linearity(measured: xr.Dataset, *, channel: str | None = None) -> "Figure":
         If the table is none of a linearity.
     ValueError
         If there is no such channel.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(64, 64), seed=1, bend=0.02)
+    >>> seconds = [4, 1, 8, 4, 12, 2, 4, 16, 20, 4]
+    >>> flats = night.flat(10, level=[2000 * second for second in seconds], exposure=seconds)
+    >>> measured = aw.measure.linearity(flats, camera=night.camera, lamp="steady")
+    >>> figure = aw.plot.linearity(measured)
+    >>> len(figure.axes)
+    3
     """
     missing = [name for name in _NEEDED if name not in measured]
     if missing:

@@ -49,6 +49,15 @@ def saturation(measured: xr.Dataset, frames: xr.Dataset) -> "Figure":
         Without matplotlib.
     SchemaError
         If the table is none of a saturation, or of other channels; for frames that are not raw.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(64, 64), seed=1)
+    >>> flats = night.flat(2, level=80_000)
+    >>> figure = aw.plot.saturation(aw.measure.saturation(flats), flats)
+    >>> len(figure.axes)
+    2
     """
     if "saturation" not in measured or "step" not in measured:
         raise SchemaError(

@@ -74,6 +74,17 @@ def report(out: str | PathLike[str], *, previews: StretchName | None = None) -> 
     Notes
     -----
     Planes are read a band of rows at a time, of calibrated frames one of each set.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> folder = tempfile.mkdtemp()
+    >>> for frames in (night.bias(3), night.objects(2)):
+    ...     files = frames.autowisp.to_fits(f"{folder}/raw/{{RAWFNAME}}.fits")
+    >>> summary = aw.reduce(f"{folder}/raw", f"{folder}/reduced", camera=night.camera)
+    >>> page = aw.report(f"{folder}/reduced")
     """
     _need_packages()
     if previews is not None:

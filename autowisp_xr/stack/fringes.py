@@ -67,6 +67,17 @@ def master_fringe(
     With the sky :math:`s_k`, the median of the good pixels of the frame :math:`I_k` in a channel,
 
     .. math:: F = \operatorname{median}_k (I_k / s_k) - \operatorname{median}_{xy}(\ldots)
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(64, 64), seed=1)
+    >>> bias = aw.master_bias(night.bias(5))
+    >>> flat = aw.master_flat(night.flat(5), bias=bias).high
+    >>> lights = night.objects(4).autowisp.calibrate(bias=bias, flat=flat)
+    >>> fringe = aw.master_fringe(lights)
+    >>> dict(fringe.sizes), fringe.image.attrs["units"]
+    ({'channel': 1, 'y': 64, 'x': 64}, '1')
     """
     schema.check(ds)
     if schema.is_raw(ds):

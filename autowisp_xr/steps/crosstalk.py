@@ -89,6 +89,17 @@ def correct_crosstalk(
     CalibrationError
         Without crosstalk; for frames whose crosstalk was corrected, or that are linear or have
         their noise, already.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> height = {"ymin": 0, "ymax": 32}
+    >>> left = aw.Amplifier(region={"xmin": 0, "xmax": 24, **height}, corner="xmin ymin")
+    >>> right = aw.Amplifier(region={"xmin": 24, "xmax": 48, **height}, corner="xmax ymin")
+    >>> camera = aw.Camera(amplifiers=[left, right], crosstalk=[[0, 1e-3], [2e-3, 0]])
+    >>> raw = aw.simulate.Night(shape=(32, 48), seed=1).objects(2)
+    >>> level = aw.subtract_overscan(raw)
+    >>> apart = aw.correct_crosstalk(level, camera=camera)
     """
     schema.check(ds)
     camera = camera or schema.camera_of(ds)

@@ -169,6 +169,17 @@ def subtract_fringe(
     The error of s is one for all pixels of a frame, and is not kept apart in ``variance``. In
     frames that the master was made of, a part of their noise is in both, and the variance is an
     upper limit.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(64, 64), seed=1)
+    >>> bias = aw.master_bias(night.bias(5))
+    >>> flat = aw.master_flat(night.flat(5), bias=bias).high
+    >>> lights = night.objects(4).autowisp.calibrate(bias=bias, flat=flat)
+    >>> clean = aw.subtract_fringe(lights, aw.master_fringe(lights), scale=120.0)
+    >>> clean.fringe_scale.values.ravel().tolist()
+    [120.0, 120.0, 120.0, 120.0]
     """
     schema.check(ds)
     if schema.is_raw(ds):
