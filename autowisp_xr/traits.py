@@ -1,8 +1,9 @@
 """The traits of frames and masters, by which they are matched."""
 
 import math
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter
 from typing import Any, Self
 
 import numpy as np
@@ -96,9 +97,10 @@ class Traits:
         stated |= {name: _number(coordinates, name) for name in NUMBERS}
         return cls(**(stated | more))
 
-    def only(self, names: Collection[str]) -> Self:
-        """Return the kind and the named traits alone."""
-        return type(self)(**{name: getattr(self, name) for name in (*names, "kind")})
+    def __eq__(self, other: object) -> bool:
+        # what is unknown of both is the same; from Python 3.13 on, fields are compared one by one,
+        # by which NaN differs from itself
+        return isinstance(other, Traits) and _compared(self) == _compared(other)
 
     def known(self, names: Iterable[str]) -> list[str]:
         """Return those of the named traits that are known."""
@@ -108,6 +110,9 @@ class Traits:
         """Return the traits with those of the named ones that are unknown taken from another."""
         missing = [name for name in names if not is_known(getattr(self, name))]
         return replace(self, **{name: getattr(other, name) for name in missing})
+
+
+_compared = attrgetter(*(one.name for one in fields(Traits) if one.compare))
 
 
 def _text(coordinates: Mapping[str, Any], name: str) -> str:

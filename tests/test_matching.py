@@ -75,6 +75,14 @@ def test_the_table_has_every_trait_that_counts_for_any_kind():
     assert counted - {"night"} == set(TABLE)
 
 
+def test_traits_that_are_unknown_are_the_same():
+    one, other = Traits.of({"gain_setting": NAN}), Traits.of({"temperature": np.float32("nan")})
+    assert one == other
+    assert len({one, other}) == 1
+    assert one != replace(other, temperature=-10.0)
+    assert one != "dark"
+
+
 def test_the_reason_names_the_card_and_both_values():
     wanted = dark(offset=50.0)
     own = dark(offset=10.0, cards={"offset": "BLKLEVEL"})
