@@ -1,5 +1,7 @@
 """What must hold for every calibrated frame."""
 
+from dataclasses import replace
+
 import numpy as np
 import xarray as xr
 from hypothesis import given
@@ -14,8 +16,6 @@ SATURATION = st.sampled_from([None, 100.0, 3000.0])
 
 
 def with_camera(ds, directions=(), saturation=None):
-    from dataclasses import replace
-
     camera = replace(ds.autowisp.camera, leak_directions=directions, saturation=saturation)
     return ds.assign_attrs(camera=camera.to_json())
 
@@ -120,3 +120,32 @@ def test_splitting_and_calibrating_commute(ds, saturation):
     first, last = aw.calibrate(aw.split_channels(mono)), aw.split_channels(aw.calibrate(mono))
     for plane in ("image", "variance", "mask"):
         np.testing.assert_array_equal(first[plane].values, last[plane].values)
+
+
+@given(raw_and_masters(), st.sampled_from([2.0**-8, 0.5, 4.0, 2.0**10]))
+def test_another_unit_of_the_pixels_changes_no_bit(given_, factor):
+    """By powers of two, so that rounding is the same: as if the ADU were another one."""
+    raw, masters = given_
+    raw = raw.assign(image=raw["image"].astype("f4"))
+    camera = raw.autowisp.camera
+
+    def in_other_units(ds):
+        ds = ds.assign(image=ds["image"] * np.float32(factor))
+        if "variance" in ds:
+            ds = ds.assign(variance=ds["variance"] * np.float32(factor) ** 2)
+        return schema.with_attributes(ds, "adu")
+
+    others = {
+        name: made if name == "flat" else in_other_units(made) for name, made in masters.items()
+    }
+    limit = camera.saturation
+    facts = {"gain": camera.gain / factor, "saturation": limit and limit * factor}
+    one = aw.calibrate(raw, **masters)
+    other = aw.calibrate(in_other_units(raw), camera=replace(camera, **facts), **others)
+    np.testing.assert_array_equal(other["image"], one["image"] * factor)
+    np.testing.assert_array_equal(other["variance"], one["variance"] * factor**2)
+    np.testing.assert_array_equal(other["mask"], one["mask"])
+    for name, power in (("shared_variance", 2), ("shared_relative_variance", 0)):
+        assert (name in other) == (name in one)
+        if name in one:
+            np.testing.assert_array_equal(other[name], one[name] * factor**power)
