@@ -15,7 +15,7 @@ with them.
 
 import datetime
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import asdict, is_dataclass
@@ -155,10 +155,12 @@ def _contents(ds: xr.Dataset) -> list[str]:
         whole = uuid4().hex if lazy else _tokenize(ds)
         return [digest([whole, i]) for i in range(number)]
     common = _tokenize([ds.drop_dims("frame"), {name: one.attrs for name, one in own.items()}])
-    return [
-        digest([common, {name: _token(one.isel(frame=i)) for name, one in own.items()}])
-        for i in range(number)
-    ]
+    own = {name: one.transpose("frame", ...) for name, one in own.items()}
+
+    def content_of(frame: int) -> dict[str, list[Any]]:
+        return {name: _token_of(one.dims[1:], one.values[frame, ...]) for name, one in own.items()}
+
+    return [digest([common, content_of(i)]) for i in range(number)]
 
 
 def fingerprint(ds: xr.Dataset, *, lazy: bool = True) -> str:
@@ -343,12 +345,15 @@ def digests(wanted: bool) -> Iterator[None]:
 
 
 def _token(variable: xr.Variable) -> list[Any]:
-    described = [list(map(str, variable.dims)), str(variable.dtype)]
-    if not in_memory(variable):
-        return [*described, late_token(variable) or variable.chunk().data.name]
-    if variable.dtype.kind in "OTU":
-        return [*described, _tokenize(variable.values.tolist())]
-    return [*described, content_token(variable.values)]
+    if in_memory(variable):
+        return _token_of(variable.dims, variable.values)
+    late = late_token(variable) or variable.chunk().data.name
+    return [[*map(str, variable.dims)], str(variable.dtype), late]
+
+
+def _token_of(dims: Sequence[Hashable], values: Any) -> list[Any]:
+    token = _tokenize(values.tolist()) if values.dtype.kind in "OTU" else content_token(values)
+    return [[*map(str, dims)], str(values.dtype), token]
 
 
 def _tokenize(content: object) -> str:

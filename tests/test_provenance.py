@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import autowisp_xr as aw
 from autowisp_xr import Camera, SigmaClip, file_digests, provenance
+from autowisp_xr.content_tokens import content_token
 from autowisp_xr.frames.named_masters import identity_in
 from autowisp_xr.provenance import (
     fingerprint,
@@ -210,6 +211,19 @@ def test_masters_have_fingerprints_too():
 def test_without_a_history_the_content_counts():
     assert identity(frames()) == identity(frames())
     assert identity(frames()) != identity(frames(1.0))
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "float32", "complex128", "bool"])
+def test_each_value_of_a_large_array_counts_and_not_how_it_lies_in_memory(dtype):
+    values = np.random.default_rng(1).integers(0, 2, (5, 2**16)).astype(dtype)
+    token = content_token(values)
+    assert content_token(np.asfortranarray(values)) == token
+    assert content_token(np.repeat(values, 2, axis=0)[::2]) == token
+    others = [values[:4], values.T, values[::-1], values.reshape(-1), values.view(np.uint8)]
+    for place in ((0, 0), (2, 1000), (4, -1)):
+        others.append(values.copy())
+        others[-1][place] = not values[place]
+    assert len({token, *map(content_token, others)}) == 1 + len(others)
 
 
 def test_lazy_and_eager_ways_have_the_same_identity():
