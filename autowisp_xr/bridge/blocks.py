@@ -29,6 +29,7 @@ from autowisp_xr.bridge.rows import come_by_rows
 from autowisp_xr.bridge.sizes import made_of, sizes_of, stored_rows
 from autowisp_xr.bridge.tasks import Kernel, Typed
 from autowisp_xr.bridge.threads import in_threads
+from autowisp_xr.startup import collecting_later
 
 _CELLS = 2**21
 """Pixels of all frames in a band of what is in memory."""
@@ -282,7 +283,9 @@ def _chunked(variable: xr.Variable, *whole: Hashable) -> xr.Variable:
     if in_memory(variable):
         return variable
     if variable.chunks is None:
-        from autowisp_xr.bridge.derived import at_rest
+        # and dask with it
+        with collecting_later():
+            from autowisp_xr.bridge.derived import at_rest
 
         return at_rest(variable)
     split = {dim: -1 for dim in whole if len(variable.chunksizes.get(dim, (1,))) > 1}

@@ -8,6 +8,7 @@ one array: of more the compiler cannot know that they do not overlap, and would 
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from autowisp_xr.kernels.jit import kernel
 
@@ -175,14 +176,31 @@ def part_of(block, start, stop):
     )
 
 
+def in_a_row(pixels: Pixels) -> tuple[Pixels, int]:
+    """Return pixels with the values of all frames in a row, and how far apart these begin in it.
+
+    A part of larger frames stays where it is: what is between two frames is then in the row, too.
+    """
+    values, size = pixels.values, pixels.values.dtype.itemsize
+    between, step = values.strides
+    if step != size or between < 0 or between % size:
+        values = np.ascontiguousarray(values)
+        between = values.strides[0]
+    frames, number = values.shape
+    length = (frames - 1) * between // size + number if values.size else 0
+    return pixels._replace(values=as_strided(values, (length,), (size,))), between // size
+
+
 @kernel
-def gather(pixels, start, blank, bits, rows, number):
+def gather(pixels, apart, start, blank, bits, rows, number):
     """Copy a block of pixels of all frames into ``rows``; what is left out becomes ``blank``.
 
     Parameters
     ----------
     pixels
-        A :class:`autowisp_xr.kernels.pixels.Pixels`.
+        A :class:`Pixels` whose values are in a row, (value), as :func:`in_a_row` returns them.
+    apart
+        How far apart the frames begin in it.
     start
         First pixel of the block.
     bits : (2, at least width) uint8
@@ -193,10 +211,11 @@ def gather(pixels, start, blank, bits, rows, number):
     """
     values, mask, exclude = pixels
     width = number.size
-    number[:] = values.shape[0]
+    number[:] = rows.shape[0]
     flags, bad = bits[0], bits[1]
-    for frame in range(values.shape[0]):
-        source = values[frame, start : start + width]
+    for frame in range(rows.shape[0]):
+        first = frame * apart + start
+        source = values[first : first + width]
         into = rows[frame]
         # most rows have nothing to leave out, and a quick look costs less than a careful one
         unfit = False

@@ -68,4 +68,4 @@ def _survive(pixels: Pixels, block: Block, frame: int) -> Bools:
     """Return which values of a frame survive, (pixel)."""
     values = pixels.values[frame]
     inside = (values >= block.smallest) & (values <= block.largest)
-    return inside & (pixels.mask[frame] & pixels.exclude == 0)
+    return inside & (pixels.mask[frame] & pixels.exclude == 0) if pixels.mask.size else inside

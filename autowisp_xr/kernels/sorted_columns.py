@@ -2,7 +2,7 @@
 
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kernels.network import sort_rows
-from autowisp_xr.kernels.pixels import gather
+from autowisp_xr.kernels.pixels import Pixels, gather
 
 
 @kernel
@@ -26,7 +26,8 @@ def sort_columns(pixels, start, blank, network, bits, ordered, number):
     number : (pixel) int32, written
         How many values each pixel has.
     """
-    gather(pixels, start, blank, bits, ordered, number)
+    apart, row = pixels.values.shape[1], pixels.values.reshape(pixels.values.size)
+    gather(Pixels(row, pixels.mask, pixels.exclude), apart, start, blank, bits, ordered, number)
     sort_rows(ordered, number.size, network)
 
 

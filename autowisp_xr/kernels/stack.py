@@ -16,7 +16,15 @@ from autowisp_xr.kernels.clip_sorted import average_sorted
 from autowisp_xr.kernels.clip_unsorted import mean_unsorted
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kernels.network import odd_even_merge_network, sort_rows
-from autowisp_xr.kernels.pixels import Block, Pixels, empty_block, gather, largest_of, part_of
+from autowisp_xr.kernels.pixels import (
+    Block,
+    Pixels,
+    empty_block,
+    gather,
+    in_a_row,
+    largest_of,
+    part_of,
+)
 
 # of a block; with more it would not stay in the cache, with fewer pixels its loops would be short
 _BLOCK_BYTES = 2**16
@@ -37,11 +45,13 @@ class Room(NamedTuple):
 
 
 @kernel
-def average_blocks(pixels, quantile, clipping, floor, network, blank, room, whole):
+def average_blocks(pixels, apart, quantile, clipping, floor, network, blank, room, whole):
     """Average pixels block by block; see :func:`average_pixels`.
 
     Parameters
     ----------
+    pixels, apart
+        As :func:`autowisp_xr.kernels.pixels.in_a_row` returns them.
     network
         Steps that sort as many rows as there are frames; None for a mean that needs no order.
     blank
@@ -54,7 +64,7 @@ def average_blocks(pixels, quantile, clipping, floor, network, blank, room, whol
     rows, most = room.rows, room.bits.shape[1]
     for start in range(0, floor.size, most):
         block = part_of(whole, start, min(floor.size, start + most))
-        gather(pixels, start, blank, room.bits, rows, block.number)
+        gather(pixels, apart, start, blank, room.bits, rows, block.number)
         for pixel in range(block.number.size):
             block.above[pixel] = block.number[pixel]
         if network is None:
@@ -75,7 +85,7 @@ def average_pixels(
     Parameters
     ----------
     pixels
-        Their values, and which of them are left out.
+        Their values, each frame of which may be a part of a larger one, and which are left out.
     quantile
         0.5 for the median, or ``MEAN``.
     clipping
@@ -101,5 +111,6 @@ def average_pixels(
     # of zeros no memory is touched unless they are looked at
     floor = np.zeros(number) if floor is None else floor
     network = odd_even_merge_network(frames) if in_order else None
-    average_blocks(pixels, quantile, clipping, floor, network, blank, room, whole)
+    row, apart = in_a_row(pixels)
+    average_blocks(row, apart, quantile, clipping, floor, network, blank, room, whole)
     return whole

@@ -34,11 +34,14 @@ _SATURATED = np.uint8(Flag.SATURATED)
 def mark(pixels, block, frame, start, alive):
     """Mark the values of a frame that survive, of the pixels that begin at ``start``."""
     stop = start + alive.size
-    source, flags = pixels.values[frame, start:stop], pixels.mask[frame, start:stop]
+    source = pixels.values[frame, start:stop]
     for pixel in range(alive.size):
         value = np.float64(source[pixel])
-        inside = (value >= block.smallest[pixel]) & (value <= block.largest[pixel])
-        alive[pixel] = inside & (flags[pixel] & pixels.exclude == 0)
+        alive[pixel] = (value >= block.smallest[pixel]) & (value <= block.largest[pixel])
+    if pixels.mask.size:
+        flags = pixels.mask[frame, start:stop]
+        for pixel in range(alive.size):
+            alive[pixel] &= flags[pixel] & pixels.exclude == 0
 
 
 @kernel
@@ -48,7 +51,7 @@ def inherit_flags(pixels, flags, block, reach, out):
     Parameters
     ----------
     pixels
-        A :class:`autowisp_xr.kernels.pixels.Pixels` with a mask.
+        A :class:`autowisp_xr.kernels.pixels.Pixels`.
     flags : (frame, pixel) uint8
         What is inherited; of all values where none survives.
     block
@@ -308,3 +311,10 @@ def variances(propagate, block, sums, factors, shared, relative, variance, light
     if shared.size:
         for pixel in range(number.size):
             variance[pixel] += shared[pixel]
+
+
+@kernel
+def add_by_number(values, number, table, out):
+    """Write the sum of each value, (pixel), and of what a table has for its number."""
+    for pixel in range(number.size):
+        out[pixel] = np.float64(values[pixel]) + table[number[pixel]]

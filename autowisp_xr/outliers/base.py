@@ -55,6 +55,11 @@ class Rejection(ABC):
         """Whether variances are looked at even where that of the average is of the scatter."""
         return False
 
+    @property
+    def in_place(self) -> bool:
+        """Whether :func:`~autowisp_xr.kernels.stack.average_pixels` alone looks at the values."""
+        return False
+
     def check(self, frames: int, *, of_mean: bool, has_variance: bool) -> None:  # noqa: B027
         """Raise ImageMismatchError for frames that cannot go through, and warn if none can be hit.
 

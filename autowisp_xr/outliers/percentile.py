@@ -39,6 +39,11 @@ class Percentile(Rejection):
             if not (isinstance(share, Real) and 0 < float(share) < math.inf):
                 raise ValueError(f"{name} is a positive fraction of the median, not {share!r}")
 
+    @property
+    def in_place(self) -> bool:
+        """As :attr:`Rejection.in_place`."""
+        return True
+
     def average(
         self, pixels: Pixels, noise: Noise, quantile: float, digits: Digitisation
     ) -> tuple[Block, Pixels]:

@@ -22,6 +22,7 @@ from autowisp_xr.errors import AutowispWarning, ImageMismatchError
 from autowisp_xr.kernels.clip import MEAN
 from autowisp_xr.kernels.lines import Lines
 from autowisp_xr.kernels.pixels import UNKNOWN, Digitisation
+from autowisp_xr.kernels.survivors import add_by_number
 from autowisp_xr.schema import SHARED
 from autowisp_xr.stack.coordinates import summarised
 from autowisp_xr.stack.engine import Averages, FramePlanes, Rules, average_through_frames
@@ -250,25 +251,30 @@ def variables_of(found: Averages, *, rejected: bool) -> dict[str, Any]:
 
 def with_rounding(found: Averages, frames: int, digits: Digitisation, rules: Rules) -> Averages:
     """Correct the variance of averages for digits that do not round each value for itself."""
-    counts, which = np.unique(found.number, return_inverse=True)
-    times, lacks, common = rounding_variances(
+    counts = np.flatnonzero(np.bincount(found.number.ravel()))
+    tables = np.zeros((3, frames + 1))
+    tables[:, counts] = rounding_variances(
         counts, frames, rules.quantile, digits.smooth, rules.propagate, *rules.dropped
     )
-
-    def of_pixels(table: Floats) -> Floats:
-        return table[which].reshape(found.variance.shape)
-
-    kind, square = found.variance.dtype, (digits.step * rules.times) ** 2
-    variance, shared = found.variance.astype(np.float64), found.shared_variance
-    if (times != 1).any():
+    times, lacks, common = tables
+    square = (digits.step * rules.times) ** 2
+    variance, shared = found.variance, found.shared_variance
+    if (times[counts] != 1).any():
         apart: Any = 0.0 if shared is None else shared
         if found.shared_relative_variance is not None:
             apart = apart + found.image.astype(np.float64) ** 2 * found.shared_relative_variance
-        variance = apart + (variance - apart) * of_pixels(times)
-    variance += of_pixels(square * lacks)
+        variance = apart + (variance.astype(np.float64) - apart) * times[found.number]
+    variance = _with_added(variance, found.number, square * lacks, found.variance.dtype)
     if shared is not None:
-        shared = (shared + of_pixels(square * common)).astype(kind)
-    return found._replace(variance=variance.astype(kind), shared_variance=shared)
+        shared = _with_added(shared, found.number, square * common, shared.dtype)
+    return found._replace(variance=variance, shared_variance=shared)
+
+
+def _with_added(values: Any, number: Integers, table: Floats, kind: Any) -> Any:
+    """Return values and what a table has for the number of each."""
+    result = np.empty(number.size, kind)
+    add_by_number(np.ascontiguousarray(values).reshape(-1), number.reshape(-1), table, result)
+    return result.reshape(number.shape)
 
 
 def _counted(numbers: Integers) -> Integers:

@@ -155,7 +155,9 @@ def average_through_frames(
         How the values are digitised.
     """
     shape, quantile, reject = frames.values.shape[1:], rules.quantile, rules.reject
-    as_read = pixels_of(frames, rules.exclude)
+    alone = all(other is None for other in frames[1:])
+    in_place = alone and (reject is None or reject.in_place)
+    as_read = pixels_of(frames, rules.exclude, in_place=in_place)
     noise_as_read = noise_of(frames, np.dtype(rules.dtype))
     given, noise = _scaled(as_read, noise_as_read, frames.lines, rules.dtype)
     if reject is None:
@@ -163,12 +165,11 @@ def average_through_frames(
     elif rules.apart:
         judged, by_noise = _scaled(as_read, noise_as_read, frames.to_reject, rules.dtype)
         found, judged = reject.average(judged, by_noise, quantile, digits)
-        pixels = given._replace(mask=left_out(with_mask(judged), found), exclude=ANY)
+        pixels = given._replace(mask=left_out(judged, found), exclude=ANY)
         block = average_pixels(pixels, quantile)
         block = block._replace(below=found.below, above=found.above)
     else:
         block, pixels = reject.average(given, noise, quantile, digits)
-    pixels = with_mask(pixels)
     mask = np.zeros(block.number.size, np.uint8)
     if given.mask.size:
         inherit_flags(pixels, given.mask, block, rules.reach, mask)
@@ -307,13 +308,6 @@ def _scaled(
     return (pixels, noise) if lines is None else on_lines(pixels, noise, lines, np.dtype(dtype))
 
 
-def with_mask(pixels: Pixels) -> Pixels:
-    """Return pixels with a mask, of no flags where they have none."""
-    if pixels.mask.size:
-        return pixels
-    return pixels._replace(mask=np.zeros(pixels.values.shape, np.uint8))
-
-
 def _flat(plane: Numbers | None, shape: tuple[int, ...], kind: DTypeLike | None = None) -> Any:
     """Return a plane as (1 or frame, pixel); of size 0 and of a type for none."""
     if plane is None:
@@ -322,14 +316,18 @@ def _flat(plane: Numbers | None, shape: tuple[int, ...], kind: DTypeLike | None 
     return np.ascontiguousarray(native(plane)).reshape(rows, prod(shape))
 
 
-def pixels_of(frames: FramePlanes, exclude: int) -> Pixels:
-    """Return the values of planes, (frame, pixel), and which of them are left out."""
+def pixels_of(frames: FramePlanes, exclude: int, *, in_place: bool = False) -> Pixels:
+    """Return the values of planes, (frame, pixel), and which of them are left out.
+
+    Those of a part of larger frames are copied, unless they may be ``in_place``.
+    """
     shape, kind = frames.values.shape[1:], frames.values.dtype
     if kind.kind not in "buif" or kind.itemsize > 8:
         raise TypeError(f"images are of integers, float32 or float64, not of {kind}")
     mask = _flat(frames.mask, shape, np.uint8)
     values = frames.values.astype(kernel_type(kind), copy=False)
-    return Pixels(_flat(values, shape), mask, np.uint8(exclude))
+    flat = values.reshape(len(values), prod(shape)) if in_place else _flat(values, shape)
+    return Pixels(flat, mask, np.uint8(exclude))
 
 
 def noise_of(frames: FramePlanes, dtype: DTypeLike) -> Noise:

@@ -40,7 +40,6 @@ from autowisp_xr.stack.engine import (
     in_shape,
     noise_of,
     pixels_of,
-    with_mask,
 )
 from autowisp_xr.stats.order_statistics import variance_factors
 from autowisp_xr.steps.noise_sources import numbered
@@ -159,7 +158,7 @@ class RunningAverage:
 
         How many there are of each pixel, below and above, is added to the sums.
         """
-        pixels = with_mask(pixels_of(frames, self.exclude))
+        pixels = pixels_of(frames, self.exclude)
         noise = noise_of(frames, np.dtype(np.float32))
         dropped = np.empty(pixels.values.shape, np.uint8)
 
@@ -169,7 +168,7 @@ class RunningAverage:
             if lines is not None:
                 judged = on_lines(*judged, _of_channel(lines, channel), self.dtype)
             block, rest = reject.average(*judged, MEAN, digits)
-            dropped[:, cut] = left_out(with_mask(rest), block)
+            dropped[:, cut] = left_out(rest, block)
             self.sums.below[cut] += block.below
             self.sums.above[cut] += block.above
 

@@ -143,12 +143,16 @@ def _step(differences: Floats, rounding: float) -> float:
         return 0.0
     known = np.sort(known)
     known = known[known <= _FAR * known[known.size // 4]]
+    # of whole numbers many are equal
+    known, times = np.unique(known, return_counts=True)
     apart = np.diff(known, prepend=-np.inf) > max(rounding, _OFF * known[0])
     step = 0.0
     for number in known[apart][:_CANDIDATES]:
-        steps = known[known <= _NEAR * number] / number
+        near = np.searchsorted(known, _NEAR * number, side="right")
+        steps, times_near = known[:near] / number, times[:near]
         whole = np.rint(steps)
         fits = (whole > 0) & (np.abs(steps - whole) <= _OFF)
-        if rounding <= _OFF * number and fits.mean() >= _MOST:
+        share = times_near[fits].sum() / times_near.sum()
+        if rounding <= _OFF * number and share >= _MOST:
             step = float(number)
     return step

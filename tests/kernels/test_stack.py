@@ -180,6 +180,29 @@ def test_arrays_of_any_shape_and_layout_go_through(rng):
     assert stacked(values[:, 0, 0, 0]).image.shape == ()
 
 
+PARTS = {
+    "rows": np.s_[:, 1:4],
+    "columns": np.s_[:, :, 2:9],
+    "every second column": np.s_[:, :, ::2],
+    "rows of frames backwards": np.s_[::-1, 1:4],
+    "a row of every second frame": np.s_[::2, 2:3],
+    "nothing": np.s_[:, :0],
+}
+
+
+@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
+@pytest.mark.parametrize("average", ["median", "mean"])
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+def test_a_part_of_larger_frames_has_the_bits_of_its_copy(dtype, average, part, rng):
+    values = drawn(rng, dtype, 8, 60).reshape(8, 6, 10)
+    options = {"average": average, "clipping": (2.237, 1.193, False, None)}
+    before = values.copy()
+    found, expected = (stacked(each, **options) for each in (values[part], values[part].copy()))
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(values, before)
+
+
 @pytest.mark.parametrize("average", ["median", "mean"])
 @pytest.mark.parametrize("kind", [">u2", ">f4", ">i4", "f2"])
 def test_numbers_in_the_order_of_files_are_the_same_numbers(kind, average, rng):
