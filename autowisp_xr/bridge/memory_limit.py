@@ -33,6 +33,7 @@ _BESIDE = 200 * 10**6
 
 _UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 _given: ContextVar[int | None] = ContextVar("memory_limit", default=None)
+_at_once: ContextVar[int | None] = ContextVar("at_once", default=None)
 
 
 class Limit(NamedTuple):
@@ -97,12 +98,22 @@ def parsed(limit: str | int) -> int:
     return int(number * (1024 if found[3] else 1000) ** _UNITS[found[2]])
 
 
+@contextmanager
+def at_once(number: int) -> Iterator[None]:
+    """Plan what is planned inside for so many threads, which share the limit."""
+    token = _at_once.set(number)
+    try:
+        yield
+    finally:
+        _at_once.reset(token)
+
+
 def workers() -> int:
     """Return how many threads of dask work at once in a process."""
     import dask.config
     from dask.system import CPU_COUNT
 
-    chosen = dask.config.get("num_workers", None)
+    chosen = _at_once.get() or dask.config.get("num_workers", None)
     return int(chosen or max((worker.threads for worker in _cluster()), default=CPU_COUNT))
 
 

@@ -54,11 +54,16 @@ class Threads(ThreadPoolExecutor):
         """Drop what was not begun, and wait for the rest."""
         self.shutdown(cancel_futures=True)
 
-    def of(self, work: Any) -> dict[str, Any]:
-        """Return the options of ``compute`` by which work of dask is done here, if by threads."""
+    def of(self, work: Any, **chosen: Any) -> dict[str, Any]:
+        """Return the options of ``compute`` by which work of dask is done here, if by threads.
+
+        They are those that were chosen, and the pool. Not a setting of dask: those are of all
+        threads, and of two that each set a pool, one is left with that of the other, shut down.
+        """
         import dask.config
         import dask.threaded
         from dask.base import get_scheduler
 
-        in_threads = get_scheduler(collections=[work]) is dask.threaded.get
-        return {"pool": self} if in_threads and not dask.config.get("pool", None) else {}
+        in_threads = get_scheduler(collections=[work], **chosen) is dask.threaded.get
+        own = {"pool": self} if in_threads and not dask.config.get("pool", None) else {}
+        return {**chosen, **own}

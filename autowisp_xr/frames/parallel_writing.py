@@ -7,7 +7,7 @@ each frame would read the masters anew for each, and leave cores idle while one 
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,6 +24,7 @@ from autowisp_xr.bridge import blocks
 from autowisp_xr.bridge.beside import Beside
 from autowisp_xr.bridge.progress import shown
 from autowisp_xr.bridge.rows import Rows
+from autowisp_xr.bridge.threads import Threads
 from autowisp_xr.frames.atomic_write import Content, NamedTogether, Staged, stage, write_whole
 from autowisp_xr.frames.noise_cards import with_noise
 from autowisp_xr.frames.product_hdus import are_alike, content_of
@@ -184,37 +185,34 @@ def write_frames(
     plan = blocks.frames_at_once(planes, _WRITERS, unit)
     into = {os.path.dirname(target.path) for target in targets if target}
     title = f"FITS: {min(into, default='')}"
-    with ThreadPoolExecutor(plan.at_once) as pool, shown(title, len(files)) as advance:
-        try:
-            written: Iterable[Any]
-            if plan.rows < ds.sizes["y"]:
-                written = _until_one_fails(
-                    pool,
-                    lambda i: [
-                        write.by_rows(files[i], Rows([plane[i] for plane in planes], plan.rows))
-                    ],
-                    files,
-                )
-            elif any(plane.chunks for plane in planes):
-                written = _by_dask(planes, files, write, pool)
-            else:
-                # what is lazy without dask is read here, and gone with each frame: what xarray
-                # opens itself keeps what was read of it. By slices: stores look up the places of
-                # all pixels where an index is a list
-                written = _until_one_fails(
-                    pool,
-                    lambda i: write([files[i]], *(plane[i : i + 1].values for plane in planes)),
-                    files,
-                )
-            for of_frames in written:
-                yield from of_frames
-                advance(len(of_frames))
-        finally:
-            pool.shutdown(cancel_futures=True)
+    with Threads(plan.at_once) as pool, shown(title, len(files)) as advance:
+        written: Iterable[Any]
+        if plan.rows < ds.sizes["y"]:
+            written = _until_one_fails(
+                pool,
+                lambda i: [
+                    write.by_rows(files[i], Rows([plane[i] for plane in planes], plan.rows))
+                ],
+                files,
+            )
+        elif any(plane.chunks for plane in planes):
+            written = _by_dask(planes, files, write, pool)
+        else:
+            # what is lazy without dask is read here, and gone with each frame: what xarray
+            # opens itself keeps what was read of it. By slices: stores look up the places of
+            # all pixels where an index is a list
+            written = _until_one_fails(
+                pool,
+                lambda i: write([files[i]], *(plane[i : i + 1].values for plane in planes)),
+                files,
+            )
+        for of_frames in written:
+            yield from of_frames
+            advance(len(of_frames))
 
 
 def _until_one_fails(
-    pool: ThreadPoolExecutor, write: Callable[[int], Any], frames: Iterable[int]
+    pool: Threads, write: Callable[[int], Any], frames: Iterable[int]
 ) -> Iterable[Any]:
     """Write frames by the threads of a pool; after an error none is begun."""
     failed = Event()
@@ -286,9 +284,8 @@ def _by_dask(
     planes: Sequence[xr.Variable],
     files: Mapping[int, Targets],
     write: Writing,
-    pool: ThreadPoolExecutor,
+    pool: Threads,
 ) -> Iterable[Any]:
-    import dask.config
     from dask.base import compute
 
     chosen = list(files)
@@ -297,8 +294,7 @@ def _by_dask(
         planes = [plane.isel(frame=chosen) for plane in planes]
     operands = [xr.Variable("frame", targets), *map(blocks.framewise, planes)]
     (written,) = blocks.apply(_Written(write), operands, ("frame",), [object], alone=True)
-    with dask.config.set({"pool": dask.config.get("pool", pool)}):
-        return compute(*written.data.to_delayed().ravel(), **scheduler())
+    return compute(*written.data.to_delayed().ravel(), **pool.of(written.data, **scheduler()))
 
 
 @dataclass(frozen=True)

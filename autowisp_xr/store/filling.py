@@ -220,7 +220,6 @@ def _is_bare(array: "zarr.AsyncArray[Any]", part: Planes) -> bool:
 def _write(ds: xr.Dataset, arrays: Arrays, beside: Beside | None) -> tuple[dict[str, Planes], Bits]:
     """Write all planes, and return those of a master, or the marks of all frames."""
     import dask.array as da
-    import dask.config
     from dask.delayed import delayed
 
     planes = [str(name) for name, variable in ds.data_vars.items() if _by_frame(variable)]
@@ -230,7 +229,7 @@ def _write(ds: xr.Dataset, arrays: Arrays, beside: Beside | None) -> tuple[dict[
         return _write_master(ds, arrays, alone, unit, beside), np.empty(0, np.uint8)
     lazy = [ds[name].chunk().data for name in alone]
     written: Any = True
-    at_once = None
+    together = None
     if alone:
         # with the frames, so that what both are made of is made once, and before the first mark
         written = da.from_delayed(delayed(_write_whole)(alone, lazy, arrays), (1,), bool)
@@ -257,15 +256,11 @@ def _write(ds: xr.Dataset, arrays: Arrays, beside: Beside | None) -> tuple[dict[
         kernel = partial(_write_frame, names=planes, arrays=arrays, work=work)
         # planes that several operands are made of are made once, in tasks of their own
         (done,) = blocks.apply(kernel, operands, ("frame",), [np.uint8], alone=not more)
-        written, at_once = done.data, plan.at_once
+        written, together = done.data, plan.at_once
     if written is not True:
         number = ds.sizes.get("frame", 1)
-        title, threads = f"Zarr: {arrays.group.name}", at_once or memory_limit.workers()
-        with (
-            shown(title, number),
-            dask.config.set(num_workers=at_once),
-            Threads(threads) as pool,
-        ):
+        title, threads = f"Zarr: {arrays.group.name}", together or memory_limit.workers()
+        with shown(title, number), memory_limit.at_once(threads), Threads(threads) as pool:
             found = written.compute(**pool.of(written))
         if missing.size:
             marks[missing] = found

@@ -4,7 +4,8 @@
 
 Kinds: kills (SIGKILL, SIGTERM and Ctrl-C at N moments of each of the three), disks (full at N
 levels, and read-only; needs root, for a file system in memory), changes (input or output
-that vanishes or changes at each step of a run), clocks (that go backwards between runs); else all.
+that vanishes or changes at each step of a run), clocks (that go backwards between runs), pairs
+(two at once, N of each, that reduce, store or write files to one place); else all.
 After each, a clear error or the right result; and the next run ends with the products of one that
 was left alone. Printed is a line for each, and what differs.
 """
@@ -17,8 +18,9 @@ from tempfile import TemporaryDirectory
 from tests.faults.changes import changes, clocks
 from tests.faults.disks import disks
 from tests.faults.kills import kills
+from tests.faults.pairs import pairs
 
-KINDS = {"kills": kills, "disks": disks, "changes": changes, "clocks": clocks}
+KINDS = {"kills": kills, "disks": disks, "changes": changes, "clocks": clocks, "pairs": pairs}
 
 
 def main() -> int:

@@ -33,19 +33,20 @@ def reduced(raw: Path, out: Path, **options: Any) -> Any:
     return aw.reduce(raw, out, camera=SKY.camera, defects="none", **options)
 
 
-def _calibrated(raw: Path) -> Any:
+def calibrated(raw: Path) -> Any:
+    """Return the lights, calibrated and lazy."""
     lights = aw.open_fits(sorted(raw.glob("object*.fits")), camera=SKY.camera)
     return aw.calibrate(lights.chunk(frame=1))
 
 
 def stored(raw: Path, out: Path) -> None:
     """Store the lights."""
-    aw.to_zarr(_calibrated(raw), out / "lights.zarr")
+    aw.to_zarr(calibrated(raw), out / "lights.zarr")
 
 
 def written(raw: Path, out: Path) -> None:
     """Write the lights to files, over those that a killed run has left."""
-    aw.to_fits(_calibrated(raw), out / "{RAWFNAME}.fits", overwrite=True)
+    aw.to_fits(calibrated(raw), out / "{RAWFNAME}.fits", overwrite=True)
 
 
 Job = Callable[[Path, Path], Any]

@@ -2,11 +2,12 @@
 
 import errno
 
+import dask.config
 import pytest
 
 import autowisp_xr as aw
 from autowisp_xr.full_disks import writing_to
-from tests.faults import changes, disks, kills
+from tests.faults import changes, disks, kills, pairs
 from tests.faults.jobs import reduced, write_night
 
 
@@ -90,3 +91,17 @@ def test_a_clock_that_goes_back_changes_nothing(raw, tmp_path):
 def test_files_of_a_job_that_was_ended_are_whole_and_the_next_one_writes_the_rest(tmp_path):
     given = {"seed": 2, "number": 1, "jobs": ["to_fits"], "ways": ["SIGTERM"]}
     assert [wrong for _, wrong in kills.kills(tmp_path, **given)] == [[]]
+
+
+@pytest.mark.parametrize("job", ["to_zarr", "to_fits"])
+def test_two_threads_that_write_the_same_leave_it_whole_and_dask_as_it_was(job, raw, tmp_path):
+    out = tmp_path / job
+    before = dict(dask.config.config)
+    for number in range(3):
+        errors = pairs.in_threads(job, raw, out / str(number), 0.0)
+        assert len(errors) < 2
+        assert all(kind in pairs.REFUSALS for kind, _ in errors)
+    assert dask.config.config == before
+    whole = kills.products(out / "0")
+    assert kills.products(out / "1") == kills.products(out / "2") == whole
+    assert len(whole) > 3
