@@ -26,7 +26,8 @@ from autowisp_xr.kernels.pixels import (
     part_of,
 )
 
-# of a block; with more it would not stay in the cache, with fewer pixels its loops would be short
+# of a block that is sorted; with more it would not stay in the cache, with fewer pixels its loops
+# would be short. A mean goes through its block twice, and is faster by long loops whatever it takes
 _BLOCK_BYTES = 2**16
 _WIDTHS = (128, 256)
 # a row stride of a power of two would put every frame of a pixel into one set of the cache
@@ -101,7 +102,8 @@ def average_pixels(
     kind = kind if in_order else np.result_type(kind, np.float32)
     blank = largest_of(kind) if in_order else kind.type(np.nan)
     few, many = _WIDTHS
-    most = many if frames * many * kind.itemsize <= _BLOCK_BYTES else few
+    fits = frames * many * kind.itemsize <= _BLOCK_BYTES
+    most = few if in_order and not fits else many
     room = Room(
         rows=np.empty((frames, most + _PADDING), kind),
         spare=np.empty((3, most)),
