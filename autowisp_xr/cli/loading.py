@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from importlib import import_module
 
 from autowisp_xr.allocation import keep_planes
+from autowisp_xr.startup import collecting_later
 
 
 @contextmanager
@@ -20,13 +21,12 @@ def loading() -> Iterator[None]:
     if not gc.isenabled() or "numba" in sys.modules:
         yield
         return
-    gc.disable()
     keep_planes()
     try:
-        yield
+        with collecting_later():
+            yield
     finally:
         gc.freeze()
-        gc.enable()
 
 
 def load(*modules: str) -> None:
