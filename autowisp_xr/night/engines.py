@@ -1,8 +1,14 @@
-"""What carries out the units of a night: the threads of this process, or workers of dask."""
+"""What carries out the units of a night: the threads of this process, or workers of dask.
+
+Decision: before anything is sent to them, workers are asked in words of Python alone whether they
+have this version of the package. A worker that cannot read what it is sent ends, and dask waits for
+another one for ever.
+"""
 
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from autowisp_xr.errors import AutowispError, MissingPackageError
@@ -32,12 +38,15 @@ def workers_of(scheduler: str | None, workers: int | None) -> Iterator["Client |
     MissingPackageError
         Without dask.distributed.
     AutowispError
-        Where a process does not start.
+        Where a process does not start, or is without this version of the package.
     """
     if scheduler is not None and workers is not None:
         raise ValueError("workers are those of the scheduler; give one of both")
     if scheduler is None and workers is None:
-        yield _active()
+        active = _active()
+        if active is not None:
+            _check_versions(active)
+        yield active
         return
     try:
         from distributed import Client, LocalCluster
@@ -45,6 +54,7 @@ def workers_of(scheduler: str | None, workers: int | None) -> Iterator["Client |
         raise MissingPackageError(sentence("no_distributed")) from None
     if scheduler is not None:
         with Client(scheduler) as client:
+            _check_versions(client)
             yield client
         return
     # masters are made by threads of this process meanwhile: workers are for units
@@ -67,6 +77,29 @@ def _active() -> "Client | None":
         return default_client()
     except ValueError:
         return None
+
+
+_PACKAGE = "autowisp_xr"
+_ASKED = (
+    "[one.version for one in "
+    f"__import__('importlib.metadata').metadata.distributions(name={_PACKAGE!r})]"
+)
+"""Gives the versions of the package that are installed."""
+
+
+def _check_versions(client: "Client") -> None:
+    """Refuse a cluster in which a process has not this version of the package.
+
+    Where there is no worker yet, the first is waited for: a cluster may start them for work.
+    """
+    own = version(_PACKAGE)
+    answers = {"the scheduler": client.run_on_scheduler(eval, _ASKED)}
+    answers["a worker"] = client.submit(eval, _ASKED, pure=False).result()
+    answers |= {f"the worker {one}": found for one, found in client.run(eval, _ASKED).items()}
+    for where, found in answers.items():
+        if own not in found:
+            values = {"where": where, "found": " and ".join(found) or "none", "own": own}
+            raise AutowispError(sentence("workers_differ", **values))
 
 
 def at_once(client: "Client") -> int:

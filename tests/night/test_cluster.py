@@ -13,6 +13,7 @@ import autowisp_xr as aw
 from autowisp_xr import simulate
 from autowisp_xr.allocation import OF_NANNY
 from autowisp_xr.bridge import memory_limit
+from autowisp_xr.errors import AutowispError
 from autowisp_xr.testing import assert_frames_equal
 from tests.night.reducing import files, reduce
 
@@ -90,3 +91,26 @@ def test_workers_make_the_same_files_though_one_is_killed(cluster, reduced, tmp_
         given = {"scheduler": cluster.scheduler_address, "memory_limit": "200kB"}
         reduce(reduced / "raw", tmp_path / "again", camera=SKY.camera, **given)
     assert files(tmp_path / "again") == files(reduced / "out")
+
+
+LIKE_NONE = "[]"
+LIKE_AN_OLD_ONE = "[type('Old', (), {'version': '0.1'})]"
+
+
+@pytest.mark.parametrize(
+    ("installed", "found"), [(LIKE_NONE, "none"), (LIKE_AN_OLD_ONE, "0.1")], ids=["none", "another"]
+)
+def test_workers_without_this_version_of_the_package_are_named(
+    installed, found, cluster, reduced, tmp_path
+):
+    given = {"scheduler": cluster.scheduler_address}
+    with distributed.Client(cluster, set_as_default=False) as client:
+        changed = "import importlib.metadata as m; m.own, m.distributions = m.distributions, "
+        client.run(exec, f"{changed} lambda **given: {installed}")
+        try:
+            with pytest.raises(AutowispError, match=f"worker.* has autowisp_xr {found}, this"):
+                reduce(reduced / "raw", tmp_path / "out", camera=SKY.camera, **given)
+        finally:
+            client.run(exec, "import importlib.metadata as m; m.distributions = m.own")
+    reduce(reduced / "raw", tmp_path / "out", camera=SKY.camera, **given)
+    assert files(tmp_path / "out") == files(reduced / "out")
