@@ -16,6 +16,11 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(::.*)?://")
 _ONE_OF_MANY = re.compile(r"(.+\.(?:ser|tiff?|xisf))\[(\d+)\]", re.IGNORECASE | re.DOTALL)
 
 
+def _one_of_many(path: str) -> re.Match[str] | None:
+    # nearly no path ends so, and to match takes time
+    return _ONE_OF_MANY.fullmatch(path) if path.endswith("]") else None
+
+
 def file_of(path: str) -> str:
     """Return the path of the file that a frame is in, which most frames are by themselves.
 
@@ -24,13 +29,13 @@ def file_of(path: str) -> str:
     >>> file_of("a/video.ser[12]"), file_of("a/b[1].fits")
     ('a/video.ser', 'a/b[1].fits')
     """
-    match = _ONE_OF_MANY.fullmatch(path)
+    match = _one_of_many(path)
     return path if match is None else match[1]
 
 
 def number_in_file(path: str) -> int | None:
     """Return which frame of its file a path names; None where it names the file."""
-    match = _ONE_OF_MANY.fullmatch(path)
+    match = _one_of_many(path)
     return None if match is None else int(match[2])
 
 

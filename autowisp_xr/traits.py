@@ -117,12 +117,16 @@ _compared = attrgetter(*(one.name for one in fields(Traits) if one.compare))
 
 def _text(coordinates: Mapping[str, Any], name: str) -> str:
     value = coordinates.get(name)
+    if type(value) is str:
+        return value
     # tables of other programs leave out a text by None or NaN
     return "" if value is None or value != value else str(value)
 
 
 def _number(coordinates: Mapping[str, Any], name: str) -> float:
     value = coordinates.get(name)
+    if type(value) is float and value == value:
+        return value
     try:
         number = math.nan if value is None else float(value)
     except (TypeError, ValueError):

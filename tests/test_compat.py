@@ -1,6 +1,8 @@
 """What ``_compat`` relies upon in other packages is there, and does what it is relied upon for."""
 
 import pickle
+import subprocess
+import sys
 
 import dask.array as da
 import numpy as np
@@ -33,6 +35,19 @@ def test_arrays_of_numpy_are_in_memory_and_others_are_not():
     assert not _compat.in_memory(here.chunk())
     assert not _compat.in_memory(late)
     assert _compat.in_memory(late.load())
+
+
+def test_a_variable_of_an_array_is_the_one_that_xarray_makes_and_imports_no_dask():
+    made = _compat.of_array("file", VALUES[0])
+    xr.testing.assert_identical(made, xr.Variable("file", VALUES[0]))
+    xr.testing.assert_identical(xr.Dataset({"a": made}), xr.Dataset({"a": ("file", VALUES[0])}))
+    program = (
+        "import sys, numpy as np, xarray as xr; from autowisp_xr import _compat;"
+        "ds = xr.Dataset({'a': _compat.of_array('file', np.arange(3.0))});"
+        "print(ds.a.values.sum(), 'dask.array' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stdout.split() == [b"3.0", b"False"]
 
 
 def test_a_late_array_is_read_when_it_is_asked_for_and_each_time():

@@ -29,6 +29,9 @@ from autowisp_xr.fits.unpacking import UNREADABLE, is_packed, likely_length, unp
 from autowisp_xr.formats.pictures import format_of, look
 from autowisp_xr.headers.aliases import KeywordAliases
 
+_HEADER = 4 * 2880
+"""Bytes that are read at once: those of most headers."""
+
 _STORED = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 
 
@@ -59,7 +62,6 @@ def read_layout(
     FileNotFoundError
         If there is no such file.
     """
-    _check_ordinary(path)
     if format_of(path):
         return _of_picture(path, hdu)
     status, units, packed = _units_of(path)
@@ -85,8 +87,8 @@ def read_header(path: str, hdu: HduName | None = None, *, inherit: bool = True) 
     BadImageError, FileNotFoundError
         As for :func:`read_layout`.
     """
-    _check_ordinary(path)
     if format_of(path):
+        _status_of(path)
         return look(path).header
     _, units, _ = _units_of(path)
     some = hdu is not None or any(unit.is_image for unit in units)
@@ -94,17 +96,20 @@ def read_header(path: str, hdu: HduName | None = None, *, inherit: bool = True) 
     return "\n".join(split_history(cards_of(units, image, inherit=inherit))[0])
 
 
-def _check_ordinary(path: str) -> None:
+def _status_of(path: str) -> os.stat_result:
+    """Return the status of a file, which opening a pipe or a device would wait for."""
     status = os.stat(file_of(path))
     if not stat.S_ISREG(status.st_mode):
         raise BadImageError(f"{path} is no ordinary file; name a file of frames")
+    return status
 
 
 def _of_picture(path: str, hdu: HduChoice) -> FileLayout:
     """Return the layout of a file of another format, which has no HDUs."""
+    status = _status_of(path)
     if hdu is not None:
         raise BadImageError(f"{path} has no HDUs, of which {hdu!r} is to be read; leave out hdu=")
-    status, picture = os.stat(file_of(path)), look(path)
+    picture = look(path)
     native = picture.stored.newbyteorder("=")
     image = Hdu(
         path=path,
@@ -124,10 +129,10 @@ def _of_picture(path: str, hdu: HduChoice) -> FileLayout:
 
 def _units_of(path: str) -> tuple[os.stat_result, list[Unit], bool]:
     """Read the status and units of a FITS file, and whether it is inside gzip or bzip2."""
-    status = os.stat(path)
+    status = _status_of(path)
     if status.st_size == 0:
         raise BadImageError(f"{path} is empty; copy it again")
-    with open(path, "rb") as file:
+    with open(path, "rb", _HEADER) as file:
         start = file.read(3)
         file.seek(0)
         if not is_packed(start):

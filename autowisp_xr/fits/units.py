@@ -6,9 +6,8 @@ files opens in a moment, and a row band of a plain file is later a seek and a re
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import BinaryIO
 
 from autowisp_xr.errors import BadImageError
@@ -16,6 +15,8 @@ from autowisp_xr.fits.unpacking import Unpacked
 
 _BLOCK = 2880
 _CARD = 80
+
+_END = "END".ljust(_CARD)
 
 _LONGEST_HEADER = 2**24
 """Bytes, which are two hundred thousand cards: what has more lacks its END."""
@@ -91,7 +92,7 @@ class Unit:
         """The value of EXTVER, by which units of one name differ."""
         return self.whole("EXTVER", 1)
 
-    @property
+    @cached_property
     def axes(self) -> list[int]:
         """The numbers of the axes that count, fastest first: of more than two, none of length one.
 
@@ -104,7 +105,7 @@ class Unit:
                 axes.remove(axis)
         return axes
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """The lengths of the axes that count, slowest first: (height, width) of an image."""
         return tuple(self.whole(f"{self.prefix}NAXIS{axis}") for axis in reversed(self.axes))
@@ -117,7 +118,7 @@ class Unit:
         name = f"{self.name}{version}" if self.index and self.name else ""
         return f"HDU {self.index} ({', '.join(filter(None, (name, sizes)))})"
 
-    @property
+    @cached_property
     def is_image(self) -> bool:
         """True if there are pixels, of any number of dimensions."""
         if not self.is_tiles and self.values.get("XTENSION", "IMAGE") not in ("IMAGE", "IUEIMAGE"):
@@ -158,11 +159,11 @@ def read_units(
             raise BadImageError(f'{path} is not a FITS file: it does not start with "SIMPLE  ="')
         if units and not start.startswith(b"XTENSION"):
             break  # the end, or the records that the standard allows after it
-        cards = list(_read_cards(path, file, start))
+        cards = _read_cards(path, file, start)
         values: dict[str, str] = {}
         for card in cards:
             if card[8] == "=":
-                values.setdefault(card[:8].rstrip(), text_of_value(card[9:]))
+                values.setdefault(*_stated(card))
         unit = Unit(len(units), cards, values, position, file.tell())
         _check_counts(path, unit)
         units.append(unit)
@@ -192,17 +193,24 @@ def _check_counts(path: str, unit: Unit) -> None:
             )
 
 
-def _read_cards(path: str, file: BinaryIO | Unpacked, block: bytes) -> Iterator[str]:
+# most cards of a night are the same in all of its files
+@lru_cache(maxsize=4096)
+def _stated(card: str) -> tuple[str, str]:
+    """Return the keyword of a card with a value, and the text of that."""
+    return card[:8].rstrip(), text_of_value(card[9:])
+
+
+def _read_cards(path: str, file: BinaryIO | Unpacked, block: bytes) -> list[str]:
+    found: list[str] = []
     for _ in range(_LONGEST_HEADER // _BLOCK):
         if len(block) < _BLOCK:
             raise BadImageError(f"{path} is truncated inside a header; copy it again")
         text = block.translate(_CLEAN).decode("ascii")
-        for start in range(0, _BLOCK, _CARD):
-            card = text[start : start + _CARD]
-            # with anything behind it, it is no END, and what follows is of the header as well
-            if card[:3] == "END" and not card[3:].strip():
-                return
-            yield card
+        cards = [text[start : start + _CARD] for start in range(0, _BLOCK, _CARD)]
+        # with anything behind it, it is no END, and what follows is of the header as well
+        if _END in cards:
+            return found + cards[: cards.index(_END)]
+        found += cards
         block = file.read(_BLOCK)
     raise BadImageError(
         f"{path} has no END card within {_LONGEST_HEADER >> 20} MB of a header; copy it again, or "

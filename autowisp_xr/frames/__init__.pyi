@@ -5,7 +5,7 @@ from .copies import copies_of as copies_of
 from .exchange import from_ccddata as from_ccddata
 from .exchange import to_ccddata as to_ccddata
 from .finding import find_files as find_files
-from .finding import passed_over as passed_over
+from .finding import found_in as found_in
 from .manifest import Manifest as Manifest
 from .open import check_together as check_together
 from .open import open_records as open_records

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from autowisp_xr.frames.names import natural_key
 from autowisp_xr.frames.type_rules import TypeRule, rule_for
@@ -133,6 +134,7 @@ def _pieces(run: str) -> list[str]:
     return [run] if _WORD.fullmatch(run) else _HUMP.findall(run)
 
 
+@lru_cache(maxsize=4096)
 def _kind(word: str) -> str | None:
     match = _WORD.fullmatch(word)
     return next((kind for kind in KINDS if match and match[kind]), None)
@@ -168,5 +170,5 @@ def evidence_of(path: str, cards: Cards, rules: Iterable[TypeRule]) -> Evidence:
         If two cards contradict each other, and no rule decides.
     """
     rule = rule_for(rules, path, cards.header)
-    card = None if rule else type_card(cards)
+    card = None if rule else cards.known(type_card)
     return Evidence(rule, card, named_type(path))

@@ -5,10 +5,11 @@ import os
 import re
 import tomllib
 from collections import Counter, deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache
 from os import PathLike
 from pathlib import Path
+from typing import NamedTuple
 
 from autowisp_xr.addresses import file_of, is_ordinary, local_path
 from autowisp_xr.fits.units import MAGIC
@@ -46,7 +47,8 @@ def describe_others(others: Iterable[str], files: Iterable[str]) -> list[str]:
     Their number by ending, and what can be done; nothing for previews, texts and the like.
     """
     found: dict[str, Counter[str]] = {}
-    named = {_place(path) for path in files}
+    others = list(others)
+    named = {_place(path) for path in files} if others else set()
     for path in others:
         ending = os.path.splitext(path)[1]
         kind = _kind(path, ending[1:].lower())
@@ -137,23 +139,30 @@ def find_files(
     return _search(paths, deep, skip)[0]
 
 
-def passed_over(
-    paths: Paths, deep: bool = False, skip: Collection[str | PathLike[str]] = ()
-) -> list[str]:
-    """Describe, a line for each kind, files in directories that are not read, but may hold frames.
+class Found(NamedTuple):
+    """The files that are meant by paths."""
 
-    Parameters
-    ----------
-    paths, deep, skip
-        As for :func:`find_files`, which is asked before.
+    paths: Sequence[str | PathLike[str]]
+    files: Sequence[str]
+    """Absolute, without repetitions, in the order of :func:`find_files`."""
+    others: Sequence[str]
+    """All others in their directories."""
 
-    Raises
-    ------
-    NoFilesError, OSError
-        As by :func:`find_files`.
-    """
-    files, others = _search(paths, deep, skip)
-    return describe_others(others, files)
+    @property
+    def passed_over(self) -> list[str]:
+        """A line for each kind of the others that are not read, but may hold frames."""
+        return describe_others(self.others, self.files)
+
+
+def found_in(
+    paths: Paths | Found, deep: bool = False, skip: Collection[str | PathLike[str]] = ()
+) -> Found:
+    """Find the files that are meant as :func:`find_files` does, and what lies beside them."""
+    if isinstance(paths, Found):
+        return paths
+    given = [paths] if isinstance(paths, str | PathLike) else list(paths)
+    files, others = _search(given, deep, skip)
+    return Found(given, [os.path.abspath(path) for path in files], others)
 
 
 def _search(
@@ -171,18 +180,22 @@ def _search(
     resolved = cache(os.path.realpath)
     for path in given:
         here = local_path(path, _FETCH.format(os.fspath(path)))
-        files, beside = _expand(os.path.expanduser(here), deep, seen)
+        files, beside, links = _expand(os.path.expanduser(here), deep, seen)
         for file in files:
             folder, name = os.path.split(file)
-            real = os.path.realpath(file) if os.path.islink(file) else None
+            real = os.path.realpath(file) if file in links else None
             found.setdefault(real or os.path.join(resolved(folder), name), file)
         others.update(dict.fromkeys(map(os.path.abspath, beside)))
     return [frame for file in found.values() for frame in frames_in(file)], list(others)
 
 
-def _expand(path: str, deep: bool, seen: Collection[_Id]) -> tuple[list[str], list[str]]:
+_Expanded = tuple[list[str], list[str], Collection[str]]
+"""Files that are meant, all others in their directories, and which of them are links."""
+
+
+def _expand(path: str, deep: bool, seen: Collection[_Id]) -> _Expanded:
     if os.path.isdir(path):
-        files, others = _inside(path, deep, seen)
+        files, others, links = _inside(path, deep, seen)
         files, others = (files, others) if files else _of_another_format(others)
         if not files:
             raise NoFilesError(
@@ -191,15 +204,15 @@ def _expand(path: str, deep: bool, seen: Collection[_Id]) -> tuple[list[str], li
                 + ("" if deep else "; directories in it are not searched")
                 + "".join(f"; {line}" for line in describe_others(others, ()))
             )
-        return sorted(files, key=natural_key), others
+        return sorted(files, key=natural_key), others, links
     # first of all a file: its name may have brackets in it
     if os.path.exists(file_of(path)):
-        return [path], []
+        return [path], [], [path] * os.path.islink(path)
     if glob.has_magic(path):
         files = [file for file in glob.glob(path, recursive=True) if os.path.isfile(file)]
         if not files:
             raise NoFilesError(f"no file fits the pattern {path!r} (seen from {os.getcwd()})")
-        return sorted(files, key=natural_key), []
+        return sorted(files, key=natural_key), [], {*filter(os.path.islink, files)}
     raise NoFilesError(f"there is no file {path!r} (seen from {os.getcwd()})")
 
 
@@ -212,8 +225,9 @@ def _of_another_format(others: Iterable[str]) -> tuple[list[str], list[str]]:
     return files, [path for left in found.values() for path in left]
 
 
-def _inside(top: str, deep: bool, skipped: Collection[_Id]) -> tuple[list[str], list[str]]:
+def _inside(top: str, deep: bool, skipped: Collection[_Id]) -> _Expanded:
     """Return FITS and other files in a directory, and in all below it if ``deep``, each once."""
+    links: set[str] = set()
     seen = {*skipped} - {_identity(top)}
     files: list[str] = []
     others: list[str] = []
@@ -235,6 +249,8 @@ def _inside(top: str, deep: bool, skipped: Collection[_Id]) -> tuple[list[str], 
                     if skipped and _is_among(skipped, entry.path):
                         continue
                     (files if FITS_SUFFIX.search(name) else others).append(entry.path)
+                    if entry.is_symlink():
+                        links.add(entry.path)
                 elif deep and not name.endswith(".zarr"):
                     folders.append(entry.path)
         for inner in sorted(folders, key=natural_key):
@@ -242,7 +258,7 @@ def _inside(top: str, deep: bool, skipped: Collection[_Id]) -> tuple[list[str], 
                 waiting.append(inner)
             else:
                 waiting.appendleft(inner)
-    return files, others
+    return files, others, links
 
 
 def _is_directory(entry: "os.DirEntry[str]") -> bool:

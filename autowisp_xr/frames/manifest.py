@@ -24,7 +24,7 @@ import zarr
 
 from autowisp_xr.addresses import file_of
 from autowisp_xr.errors import InUseError
-from autowisp_xr.frames.finding import find_files
+from autowisp_xr.frames.finding import Found, found_in
 from autowisp_xr.frames.manifest_rows import NUMBERS, TEXTS, Row, record_of, row_of
 from autowisp_xr.frames.names import Paths
 from autowisp_xr.frames.parallel_scanning import scan_files
@@ -73,7 +73,7 @@ class Manifest:
     _sound: bool = True
 
     def scan(
-        self, paths: Paths, *, deep: bool = False, skip: Any = (), **options: Any
+        self, paths: Paths | Found, *, deep: bool = False, skip: Any = (), **options: Any
     ) -> list[FileRecord]:
         """Scan files, as :func:`autowisp_xr.frames.scan` does, opening those only that are new.
 
@@ -82,12 +82,13 @@ class Manifest:
         The same as without the manifest.
         """
         asked = options_of(**options)
-        files = [os.path.abspath(path) for path in find_files(paths, deep, skip)]
-        folder = _folder(paths, files)
+        where = found_in(paths, deep, skip)
+        files = where.files
+        folder = _folder(where.paths, files)
         state = {"version": VERSION, "options": _digest(asked), "folder": folder}
         rows = self._usable(state, options.get("types") or {})
         found = {path: _status(path) for path in files}
-        names = {path: os.path.relpath(path, folder).replace(os.sep, "/") for path in files}
+        names = {path: _below(folder, path) for path in files}
         known = {
             path: record_of(row, path, asked)
             for path, name in names.items()
@@ -304,6 +305,13 @@ def _row(record: FileRecord, name: str, size: int, changed: int) -> Row | None:
         return row_of(record, name, size, changed)
     except (TypeError, ValueError):
         return None
+
+
+def _below(folder: str, path: str) -> str:
+    """Return the name of a file below a folder, with "/" between names."""
+    top = os.path.join(folder, "")
+    below = path[len(top) :] if path.startswith(top) else os.path.relpath(path, folder)
+    return below.replace(os.sep, "/")
 
 
 def _folder(paths: Paths, files: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ from os import PathLike
 from typing import Any
 
 from autowisp_xr.fits.hdu_choice import HduChoice
-from autowisp_xr.frames.finding import find_files
+from autowisp_xr.frames.finding import Found, found_in
 from autowisp_xr.frames.names import Paths
 from autowisp_xr.frames.scanning import FileRecord, look_into, options_of
 from autowisp_xr.headers.aliases import KeywordAliases
@@ -33,7 +33,7 @@ _Block = tuple[int, Sequence[str]]
 
 
 def scan(
-    paths: Paths,
+    paths: Paths | Found,
     *,
     hdu: HduChoice = None,
     aliases: KeywordAliases | None = None,
@@ -46,7 +46,7 @@ def scan(
     Parameters
     ----------
     paths, deep, skip
-        As for :func:`autowisp_xr.frames.finding.find_files`.
+        As for :func:`autowisp_xr.frames.finding.find_files`; or what was found by them.
     hdu
         As for :func:`autowisp_xr.fits.layout.read_layout`.
     aliases
@@ -70,8 +70,7 @@ def scan(
         For a type rule that means nothing, and for aliases of another type.
     """
     options = options_of(hdu=hdu, aliases=aliases, types=types)
-    files = [os.path.abspath(path) for path in find_files(paths, deep, skip)]
-    return scan_files(files, **options)
+    return scan_files(found_in(paths, deep, skip).files, **options)
 
 
 def scan_files(files: Sequence[str], **options: Any) -> list[FileRecord]:

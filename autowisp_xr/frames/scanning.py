@@ -28,6 +28,7 @@ from autowisp_xr.headers.coordinates import read_coordinates
 from autowisp_xr.headers.lazy_header import LazyHeader
 from autowisp_xr.headers.place import PRODUCT_CARDS, Place, place_of
 from autowisp_xr.headers.recognition import calibrated_reason, master_reason
+from autowisp_xr.headers.remembered import Remembered
 from autowisp_xr.headers.values import Cards
 from autowisp_xr.pixel_types import FLOATS, pixel_type
 from autowisp_xr.startup import collecting_later
@@ -119,7 +120,7 @@ def look_into(files: Iterable[str], **options: Any) -> list[FileRecord]:
         rules=type_rules(options.get("types"), given.get("aliases")),
         options=given,
         # most headers of a night have the same keywords: the others are not looked for in each
-        among=cache(lambda keywords: words.among(set(keywords))),
+        among=cache(lambda keywords: (words.among(set(keywords)), Remembered())),
     )
     with warnings.catch_warnings():
         # astropy's remarks on the form of other people's cards: nobody can act upon them here
@@ -195,27 +196,30 @@ def _record(
     aliases: KeywordAliases,
     rules: Sequence[TypeRule],
     options: Mapping[str, Any],
-    among: Callable[[tuple[str, ...]], KeywordAliases],
+    among: Callable[[tuple[str, ...]], tuple[KeywordAliases, Remembered]],
 ) -> FileRecord:
-    """Look into a file; ``among`` gives the aliases that are in a header of some keywords."""
-    record = FileRecord(path=path, options=options)
+    """Look into a file; ``among`` gives the aliases that are in a header of some keywords.
+
+    And what follows from such headers.
+    """
     try:
         path.encode()
         layout = read_layout(path, hdu, aliases)
     except UnicodeEncodeError:
         error = BadImageError(f"{path!a}: the name of the file is no text; rename it")
-        return replace(record, error=error)
+        return FileRecord(path=path, options=options, error=error)
     except (AutowispError, OSError) as error:
-        return replace(record, error=error)
-    record = replace(record, layout=layout, doubts=layout.doubts)
-    header = record.header
+        return FileRecord(path=path, options=options, error=error)
+    header = LazyHeader(layout.header)
     keywords = header.keywords
-    cards = Cards(header, among(keywords))
+    cards = Cards(header, *among(keywords))
     try:
         evidence = evidence_of(path, cards, rules)
         coordinates = read_coordinates(cards, evidence.kind)
     except HeaderError as error:
-        return replace(record, error=HeaderError(f"{path}: {error}"))
+        fault = HeaderError(f"{path}: {error}")
+        given: dict[str, Any] = {"path": path, "options": options, "doubts": layout.doubts}
+        return FileRecord(layout=layout, error=fault, **given)
     rule = evidence.rule
     by_card = master_reason(header, cards.aliases, keywords)
     by_name = "" if by_card or rule else master_word(path)
@@ -231,18 +235,20 @@ def _record(
     place = place_of(header) if by_card or not _PLACES.isdisjoint(keywords) else None
     height = plane.height if place is None or place.height is None else place.height
     width = plane.width if place is None or place.width is None else place.width
-    facts = read_facts(cards, height, width)
+    facts = cards.known(read_facts, height, width)
     # a master flat has a mean of one, whatever else it is
     normalised = bool(master) and evidence.kind == "flat"
     coordinates["pixel_type"] = FLOATS if normalised else _sampled_type(header, plane.hdus[0])
     of_amplifiers, guessed = amplifier_facts(layout.readers, aliases)
-    facts |= channel_facts(layout.channels, aliases) | of_amplifiers
+    facts = facts | channel_facts(layout.channels, aliases) | of_amplifiers
     doubts = layout.doubts
     if not (master or calibrated):
         known = (coordinates, facts, (height, width), evidence, floats)
         doubts += doubts_of(path, cards, keywords, *known)
-    return replace(
-        record,
+    return FileRecord(
+        path=path,
+        options=options,
+        layout=layout,
         coordinates=coordinates,
         facts=facts,
         place=place,

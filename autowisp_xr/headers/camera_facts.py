@@ -44,7 +44,7 @@ def read_facts(cards: Cards, height: int, width: int) -> dict[str, Any]:
     or states something impossible (a negative gain, a read noise of 0, a section called UNKNOWN, or
     one outside of the frame in stored and in unbinned pixels).
     """
-    areas = read_areas(cards, height, width, read_binning(cards))
+    areas = cards.known(read_areas, height, width, read_binning(cards))
     numbers = {
         "gain": believed(cards.header, cards.names("electrons_per_adu"), "gain"),
         "read_noise": believed(cards.header, cards.names("read_noise"), "read_noise"),

@@ -85,21 +85,21 @@ def read_coordinates(cards: Cards, image_type: str | None = None) -> dict[str, A
     HeaderError
         If two cards contradict each other on the exposure or the type.
     """
-    exposed = exposure_card(cards)
+    exposed = cards.known(exposure_card)
     exposure = math.nan if exposed is None else exposed.seconds
     if image_type is None:
-        stated = type_card(cards)
+        stated = cards.known(type_card)
         image_type = "other" if stated is None else stated.kind
     return {
         "time": middle_of_exposure(cards, exposure),
         "exposure": exposure,
         "image_type": image_type,
-        "filter": filter_name(cards),
+        "filter": cards.known(filter_name),
         "object": to_text(cards.value("object")),
         "ra": _angle(cards, "ra", 15.0, 360) % 360,
         "dec": _angle(cards, "dec", 1.0, 90),
-        "temperature": read_temperature(cards).celsius,
-        **read_setting(cards),
+        "temperature": cards.known(read_temperature).celsius,
+        **cards.known(read_setting),
     }
 
 

@@ -56,18 +56,18 @@ def header_doubts(
     size
         Height and width of the raw frame.
     """
-    yield from _of_repetitions(cards, keywords)
-    yield from _of_numbers(cards)
+    binning = coordinates["binning"]
+    if len(set(keywords)) < len(keywords):
+        yield from _of_repetitions(cards, keywords)
+    yield from cards.known(_of_numbers)
     yield from _of_exposure(cards, coordinates["exposure"])
-    yield from filter(None, (read_temperature(cards).doubt,))
+    yield from filter(None, (cards.known(read_temperature).doubt,))
     yield from _of_time(cards, coordinates)
-    yield from _of_colors(cards, coordinates["binning"], facts["channels"])
-    yield from read_areas(cards, *size, coordinates["binning"]).doubts
+    yield from cards.known(_of_colors, binning, facts["channels"])
+    yield from cards.known(read_areas, *size, binning).doubts
 
 
 def _of_repetitions(cards: Cards, keywords: Collection[str]) -> Iterator[str]:
-    if len(set(keywords)) == len(keywords):
-        return
     known = {name for names in cards.aliases.cards.values() for name in names}
     for name, number in Counter(keywords).items():
         if number == 1 or name in _REMARKS or name not in known:
@@ -78,12 +78,14 @@ def _of_repetitions(cards: Cards, keywords: Collection[str]) -> Iterator[str]:
             yield doubt("repeated", name=name, number=number, values=" and ".join(different))
 
 
-def _of_numbers(cards: Cards) -> Iterator[str]:
+def _of_numbers(cards: Cards) -> list[str]:
+    doubts: list[str] = []
     for thing in _NUMBERS:
         stated = list(cards.values(thing))
         garbled = (one for one in stated if re.search(r"\d", to_text(one[1])))
         if all(math.isnan(to_number(value)) for _, value in stated):
-            yield from (doubt("no_number", card=named(*one)) for one in islice(garbled, 1))
+            doubts += [doubt("no_number", card=named(*one)) for one in islice(garbled, 1)]
+    return doubts
 
 
 def _of_exposure(cards: Cards, seconds: float) -> Iterator[str]:
@@ -147,15 +149,16 @@ def _of_disagreement(
             return
 
 
-def _of_colors(cards: Cards, binning: str, channels: str | None) -> Iterator[str]:
+def _of_colors(cards: Cards, binning: str, channels: str | None) -> list[str]:
     words = cards.aliases.words
     no_pattern = words["unstated"] | words["no_bayer"]
     texts = ((name, to_text(value)) for name, value in cards.values("bayer"))
     name, text = next((entry for entry in texts if entry[1].lower() not in no_pattern), ("", ""))
     if name and channels is None and not is_bayer(text):
-        yield doubt("no_pattern", card=named(name, text))
-    elif name and binning not in ("", "1x1"):
+        return [doubt("no_pattern", card=named(name, text))]
+    if name and binning not in ("", "1x1"):
         cameras = known_values(cards.header, ("TELESCOP", *cards.names("camera")))
         like_colors = tuple(words["bins_like_colours"])
         if not any(to_text(camera).lower().startswith(like_colors) for _, camera in cameras):
-            yield doubt("binned_colors", card=named(name, text), binning=binning)
+            return [doubt("binned_colors", card=named(name, text), binning=binning)]
+    return []

@@ -8,7 +8,7 @@ CONTINUE, numbers with blanks, damaged cards) is left to astropy, by the card or
 
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -68,6 +68,17 @@ class LazyHeader:
     def keywords(self) -> tuple[str, ...]:
         """The keywords of all cards, in their order; headers that are alike share them."""
         return _keywords(self._prefixes()) if self._places() else tuple(_whole(self.text))
+
+    @property
+    def is_plain(self) -> bool:
+        """True of a header whose cards are found by their places, without astropy."""
+        return bool(self._places())
+
+    def places_of(self, keywords: Iterable[str]) -> list[tuple[int, int]]:
+        """Return where in the text of a plain header the cards of some keywords begin and end."""
+        places = self._places()
+        starts = sorted(at for keyword in keywords for at in places.get(keyword, ()))
+        return [(at, at + _LINE - 1) for at in starts]
 
     def read(self, keyword: str, number: int = 0) -> Read:
         """Return what a card states, of a repeated one that of the number."""

@@ -120,7 +120,8 @@ def calibrated_reason(
         return reason
     if line := stated_by_history(header):
         return f"HISTORY {line}"
-    match, program = _CALIBRATED_NAME.search(name), processed_by(header)
+    match = _CALIBRATED_NAME.search(name)
+    program = match and processed_by(header)
     if match is None or not (floats or program):
         return ""
     mark = f"{match[0]!r} in its name, as programs call what they have calibrated"

@@ -139,7 +139,7 @@ def _converted(time: np.datetime64, scale: str, to: str) -> np.datetime64:
 
 def _in_utc(cards: Cards, time: np.datetime64) -> np.datetime64:
     """Convert a time from the scale of a header to UTC; NaT where the scale is unknown."""
-    scale = time_scale(cards)
+    scale = cards.known(time_scale)
     return _NOT_A_TIME if scale is None else _converted(time, scale, _UTC)
 
 

@@ -2,11 +2,14 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from typing import Any, NamedTuple, TypeVar, cast
 
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import AnyHeader, comment_of, value_of
+from autowisp_xr.headers.remembered import Remembered
+
+_T = TypeVar("_T")
 
 _SEXAGESIMAL = re.compile(
     r"([+-]?)\s*(\d+)\s*[:\s hd°]\s*(\d+(?:\.\d*)?)\s*(?:[:\s m'′]\s*(\d+(?:\.\d*)?)?\s*[s\"″]?)?"  # noqa: RUF001
@@ -139,6 +142,17 @@ class Cards(NamedTuple):
 
     header: AnyHeader
     aliases: KeywordAliases
+    remembered: Remembered | None = None
+    """What follows from headers that have the same keywords, where others are read as well."""
+
+    def known(self, work: Callable[..., _T], *others: Hashable) -> _T:
+        """Return what a function makes of these cards, remembered where it is known already.
+
+        It is only given, and never changes, as :meth:`Remembered.result` demands.
+        """
+        if self.remembered is None:
+            return work(self, *others)
+        return cast("_T", self.remembered.result(work, self, others))
 
     def names(self, thing: str, *others: str) -> tuple[str, ...]:
         """Return the cards that may give some quantities, best first, in the order of these."""

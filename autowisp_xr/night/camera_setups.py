@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
+from operator import attrgetter
 
 from autowisp_xr.kinds import FRAMES, KINDS
 from autowisp_xr.night.sentences import sentence
@@ -19,7 +20,12 @@ Key = tuple[object, ...]
 
 def key_of(traits: Traits, names: Sequence[str]) -> Key:
     """Return values of traits without what makes no difference, None where they are not known."""
-    return _key(tuple(names), tuple([getattr(traits, name) for name in names]))
+    names = tuple(names)
+    return _key(names, _getter(names)(traits))
+
+
+_getter = cache(lambda names: attrgetter(*names))
+"""Gives the values of several attributes."""
 
 
 # the frames of a night have few different settings

@@ -130,7 +130,8 @@ def traits_of_set(
     times = times[~np.isnat(times)]
     common: dict[str, Any] = {}
     for name in ("filter", "night", "target"):
-        alike = len({comparable(getattr(one, name)) for one in members}) == 1
+        different = {getattr(one, name) for one in members}
+        alike = len(set(map(comparable, different))) == 1
         common[name] = getattr(members[0], name) if alike else ""
     return replace(
         merged,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -151,8 +152,9 @@ class _Sorter:
 
     def _by(self, name: str) -> Callable[[_Frames], list[_Frames]]:
         """Return a function that parts frames by a trait, compared as matching compares it."""
+        compared = cache(comparable)
         return lambda records: _split(
-            records, lambda r: comparable(getattr(self.traits[r.path], name))
+            records, lambda r: compared(getattr(self.traits[r.path], name))
         )
 
     def _by_exposure(self, records: _Frames) -> list[_Frames]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from autowisp_xr._compat import of_array
 from autowisp_xr.addresses import printable
 from autowisp_xr.frames import FileRecord
 from autowisp_xr.kinds import KINDS, MASTERS
@@ -79,7 +80,8 @@ def table_of(plan: Plan, left_out: Mapping[str, str]) -> xr.Dataset:
         }
 
     rows = [row(record) for record in plan.records]
-    table = xr.Dataset({n: ("file", column([one[n] for one in rows])) for n in rows[0]})
+    columns = {name: column([one[name] for one in rows]) for name in rows[0]}
+    table = xr.Dataset({name: of_array("file", values) for name, values in columns.items()})
     for name, unit in _UNITS.items():
         table[name].attrs["units"] = unit
     return table

@@ -253,7 +253,8 @@ def plan_night(
     paths = [paths] if isinstance(paths, str | PathLike) else list(paths)
     night = " ".join(str(fspath(path)) for path in paths)
     scan = frames.scan if manifest is None else manifest.scan
-    records = scan(paths, deep=True, skip=skip, **reading)
+    found = frames.found_in(paths, deep=True, skip=skip)
+    records = scan(found, **reading)
     report(f"{counted(len(records), 'file')} in {night}")
     if checksum:
         records = frames.checked(records)
@@ -266,7 +267,7 @@ def plan_night(
     notes += empty.notes
     notes += [] if manifest is None else manifest.notes
     notes += [f"the type rule {rule!r} fits no file of this night" for rule in unused]
-    notes += frames.passed_over(paths, deep=True, skip=skip)
+    notes += found.passed_over
     others: list[Candidate] = []
     if masters:
         given: dict[str, Any] = {"camera": camera, "skip": skip, "checksum": checksum}

@@ -8,7 +8,7 @@ from astropy.io import fits
 import autowisp_xr as aw
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.formats.exif import NO_ZONE, cards_of, read_tags
-from autowisp_xr.frames import find_files, passed_over
+from autowisp_xr.frames import find_files, found_in
 from tests.formats.dng import BLACK, WHITE, write_dng
 
 SHAPE = (24, 32)  # LibRaw takes nothing smaller than 22 pixels
@@ -90,10 +90,10 @@ def test_raw_files_are_read_where_no_fits_files_lie(tmp_path, pixels):
     for name in ("IMG_10.DNG", "IMG_9.dng", "IMG_9.jpg"):
         write_dng(tmp_path / name, pixels)
     assert find_files(tmp_path) == [str(tmp_path / name) for name in ("IMG_9.dng", "IMG_10.DNG")]
-    assert passed_over(tmp_path) == []
+    assert found_in(tmp_path).passed_over == []
     aw.open_fits(tmp_path).autowisp.to_fits(str(tmp_path / "{RAWFNAME}_{CLRCHNL}.fits"))
     assert len(find_files(tmp_path)) == 8
-    (line,) = passed_over(tmp_path)
+    (line,) = found_in(tmp_path).passed_over
     assert "2 files of a format that is read only where no FITS files" in line
     assert "name them to take them, as NIGHT/**/*.dng" in line
 
