@@ -86,15 +86,14 @@ class Traits:
         SchemaError
             For a coordinate that should be a number, and is none.
         """
-        exposure = _number(coordinates, "exposure")
         stated: dict[str, Any] = {
             "kind": str(coordinates.get("image_type") or OTHER),
-            "exposure": (exposure, exposure),
+            "exposure": exposure_of(coordinates),
             "target": _text(coordinates, "object"),
-            "time": np.datetime64(coordinates.get("time", "NaT"), "ns"),
+            "time": time_of(coordinates),
         }
         stated |= {name: _text(coordinates, name) for name in TEXTS}
-        stated |= {name: _number(coordinates, name) for name in NUMBERS}
+        stated |= {name: number_of(coordinates, name) for name in NUMBERS}
         return cls(**(stated | more))
 
     def __eq__(self, other: object) -> bool:
@@ -123,7 +122,19 @@ def _text(coordinates: Mapping[str, Any], name: str) -> str:
     return "" if value is None or value != value else str(value)
 
 
-def _number(coordinates: Mapping[str, Any], name: str) -> float:
+def exposure_of(coordinates: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the exposure of a frame, as :attr:`Traits.exposure` has it."""
+    seconds = number_of(coordinates, "exposure")
+    return seconds, seconds
+
+
+def time_of(coordinates: Mapping[str, Any]) -> np.datetime64:
+    """Return the time of a frame, NaT where it is unknown."""
+    return np.datetime64(coordinates.get("time", "NaT"), "ns")
+
+
+def number_of(coordinates: Mapping[str, Any], name: str) -> float:
+    """Return a number among the coordinates of a frame, NaN where it is unknown."""
     value = coordinates.get(name)
     if type(value) is float and value == value:
         return value

@@ -30,6 +30,10 @@ def resolve_camera(records: Sequence[FileRecord], camera: Camera | None, hdu: Hd
     """
     camera = camera or Camera()
     facts: dict[str, Any] = {}
+    # files that are alike share what is known of them
+    different: dict[int, FileRecord] = {}
+    for record in records:
+        different.setdefault(id(record.facts), record)
     products = not isinstance(hdu, Mapping) and any(r.place is not None for r in records)
     for name in (name for name in _FACTS if camera.lacks(name)):
         if products and name == "channels":
@@ -39,7 +43,7 @@ def resolve_camera(records: Sequence[FileRecord], camera: Camera | None, hdu: Hd
             facts[name] = _of_products(name, records, known)
         # the read noise of a product is made of more than reading
         elif not products or name != "read_noise":
-            facts[name] = _agreed(name, [(r.path, r.facts.get(name)) for r in records])
+            facts[name] = _agreed(name, [(r.path, r.facts.get(name)) for r in different.values()])
     pattern = Camera(channels=facts.get("channels")).channels or {}
     if isinstance(hdu, Mapping) and not set(hdu) <= set(pattern):
         # channels that are images of their own are not in the way of one camera, until they differ

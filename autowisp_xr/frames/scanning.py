@@ -240,7 +240,8 @@ def _record(
     normalised = bool(master) and evidence.kind == "flat"
     coordinates["pixel_type"] = FLOATS if normalised else _sampled_type(header, plane.hdus[0])
     of_amplifiers, guessed = amplifier_facts(layout.readers, aliases)
-    facts = facts | channel_facts(layout.channels, aliases) | of_amplifiers
+    if more := channel_facts(layout.channels, aliases) | of_amplifiers:
+        facts = facts | more
     doubts = layout.doubts
     if not (master or calibrated):
         known = (coordinates, facts, (height, width), evidence, floats)

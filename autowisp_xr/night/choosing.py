@@ -112,12 +112,15 @@ class Judge:
         self._judged: dict[Hashable, _Judged] = {}
         self._of_kind: dict[Hashable, tuple[list[Candidate], tuple[str, ...]]] = {}
 
-    def match(self, wanted: Traits, candidates: Sequence[Candidate]) -> dict[str, Choice]:
-        """Choose the masters that a frame needs, by kind.
+    def match(
+        self, wanted: Traits, candidates: Sequence[Candidate], time: np.datetime64 | None = None
+    ) -> dict[str, Choice]:
+        """Choose the masters that a frame needs, by kind; of a time, where it differs in that.
 
         A dark is chosen to go with the bias: where there is one, a dark that is free of it goes
         first. Candidates only ever come to those of an earlier call, behind them.
         """
+        time = wanted.time if time is None else time
         # no trait that a master serves for, but the reasons name cards
         setting = _SETTING(wanted), *wanted.cards.items()
         number = self._numbers.setdefault(setting, len(self._numbers))
@@ -129,10 +132,12 @@ class Judge:
             key = number, kind, has_bias, len(candidates), *own
             if key not in self._judged:
                 self._judged[key] = _Judged.of(wanted, alike, self._matching, has_bias)
-            choices[kind] = self._judged[key].choice(wanted, expected_only=True)
+            choices[kind] = self._judged[key].choice(wanted, time, expected_only=True)
         for kind in KINDS[wanted.kind].takes:
             given, _ = self._alike(kind, candidates)
-            choice = choose(wanted, given, self._matching) if given else Choice()
+            choice = (
+                choose(replace(wanted, time=time), given, self._matching) if given else Choice()
+            )
             choices |= {kind: choice} if choice.chosen else {}
         return choices
 
@@ -209,7 +214,7 @@ def choose(
     has_bias
         Whether a bias is subtracted from the frames.
     """
-    return _Judged.of(wanted, candidates, matching, has_bias).choice(wanted)
+    return _Judged.of(wanted, candidates, matching, has_bias).choice(wanted, wanted.time)
 
 
 @dataclass(frozen=True)
@@ -248,13 +253,13 @@ class _Judged:
         times = np.array([one.traits.time for _, one in fitting], "datetime64[ns]")
         return cls(matching, fitting, ranks, times, refused)
 
-    def choice(self, wanted: Traits, *, expected_only: bool = False) -> Choice:
+    def choice(self, wanted: Traits, time: np.datetime64, *, expected_only: bool = False) -> Choice:
         """Choose for a frame of a time.
 
         ``expected_only`` leaves out what was made for other frames: it is none that could have been
         expected to fit.
         """
-        keys = self._keys(wanted) if len(self.fitting) > 1 else [()] * len(self.fitting)
+        keys = self._keys(wanted, time) if len(self.fitting) > 1 else [()] * len(self.fitting)
         order = sorted(range(len(keys)), key=keys.__getitem__)
         better = [_better(keys[order[0]], keys[i]) for i in order[1:]]
         key = expected_only, *zip(order[1:], better, strict=True)
@@ -275,9 +280,9 @@ class _Judged:
                 self._known[key] = Choice(chosen, scaled, refused, unstated)
         return self._known[key]
 
-    def _keys(self, wanted: Traits) -> list[tuple[Any, ...]]:
+    def _keys(self, wanted: Traits, time: np.datetime64) -> list[tuple[Any, ...]]:
         """Return what those that fit are ordered by for a frame of a time, and its temperature."""
-        later = ((self.times - wanted.time) / np.timedelta64(1, "s")).tolist()
+        later = ((self.times - time) / np.timedelta64(1, "s")).tolist()
         apart = [math.inf if math.isnan(seconds) else seconds for seconds in later]
         older = self.matching.prefer == "older"
         keys = []

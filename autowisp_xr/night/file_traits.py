@@ -1,7 +1,7 @@
 """Traits of the files of a night and of sets of them, for the judge of what goes together."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -125,7 +125,6 @@ def traits_of_set(
     exposures = [value for one in members for value in one.exposure if value == value]
     if kind in KINDS and KINDS[kind].place == "dark" and exposures:
         exposures = [float(np.median(exposures))]
-    temperatures = [one.temperature for one in members if one.temperature == one.temperature]
     times = np.sort(np.array([one.time for one in members], "datetime64[ns]"))
     times = times[~np.isnat(times)]
     common: dict[str, Any] = {}
@@ -138,10 +137,16 @@ def traits_of_set(
         kind=kind,
         **common,
         exposure=(min(exposures), max(exposures)) if exposures else (math.nan, math.nan),
-        temperature=float(np.median(temperatures)) if temperatures else math.nan,
+        temperature=median_of_known(one.temperature for one in members),
         time=times[len(times) // 2] if len(times) else merged.time,
         cards=_cards(records[0]) if records else merged.cards,
     )
+
+
+def median_of_known(numbers: Iterable[float]) -> float:
+    """Return the median of those numbers that are known; NaN where none is."""
+    known = [number for number in numbers if number == number]
+    return float(np.median(known)) if known else math.nan
 
 
 def _cards(record: FileRecord) -> dict[str, str]:

@@ -21,7 +21,7 @@ from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import Matching, reason_against
 from autowisp_xr.night.camera_setups import SETTING
 from autowisp_xr.night.choosing import Candidate, Choices, Judge, stop_reason
-from autowisp_xr.night.file_traits import traits_of_set
+from autowisp_xr.night.file_traits import median_of_known
 from autowisp_xr.night.frame_sets import FrameSet, records_of, sort_frames, with_own_names
 from autowisp_xr.night.library import masters_in
 from autowisp_xr.night.sentences import sentence
@@ -29,7 +29,7 @@ from autowisp_xr.night.summarised_lines import by_key, counted, plain
 from autowisp_xr.night.unfit import empty_frames
 from autowisp_xr.stack.fringes import FEWEST_OF_FRINGE
 from autowisp_xr.startup import collecting_later
-from autowisp_xr.traits import Traits
+from autowisp_xr.traits import Traits, exposure_of, number_of, time_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,14 +172,17 @@ class Plan:
     ) -> list[Product]:
         """Choose for each frame of a set; those of the same choices go together."""
         chosen: dict[str, Choices] = {}
-        own = {record.path: Traits.of(record.coordinates) for record in one.records}
-        for path, traits in own.items():
-            alone = {name: getattr(traits, name) for name in ("exposure", "temperature", "time")}
-            chosen[path] = judge.match(replace(one.traits, **alone), candidates)
+        alike: dict[Any, Traits] = {}
+        for record in one.records:
+            own = exposure_of(record.coordinates), number_of(record.coordinates, "temperature")
+            if own not in alike:
+                alike[own] = replace(one.traits, exposure=own[0], temperature=own[1])
+            time = time_of(record.coordinates)
+            chosen[record.path] = judge.match(alike[own], candidates, time)
         parts = []
         for records in by_key(one.records, lambda record: _names_in(chosen[record.path])).values():
-            whole = traits_of_set("object", [own[record.path] for record in records])
-            traits = replace(one.traits, temperature=whole.temperature)
+            degrees = (number_of(record.coordinates, "temperature") for record in records)
+            traits = replace(one.traits, temperature=median_of_known(degrees))
             parts.append(replace(one, records=tuple(records), traits=traits))
         return [self._product(part, chosen) for part in with_own_names(parts)]
 
