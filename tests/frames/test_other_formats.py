@@ -35,7 +35,9 @@ def test_a_folder_of_other_formats_is_an_error_that_states_so(tmp_path):
         find_files(tmp_path)
 
 
-def test_fits_images_of_another_name_are_reported_unless_they_are_copies(tmp_path, ramp):
+def test_fits_images_of_another_name_are_reported_unless_they_are_copies(
+    tmp_path, ramp, monkeypatch
+):
     fits.PrimaryHDU(ramp("int16")).writeto(tmp_path / "a.fits")
     content = (tmp_path / "a.fits").read_bytes()
     for name in ("a.new", "a.fits.bak", "b.new", "c"):
@@ -44,3 +46,5 @@ def test_fits_images_of_another_name_are_reported_unless_they_are_copies(tmp_pat
     (tmp_path / "table.fits").rename(tmp_path / "table.ext")
     (line,) = found_in(tmp_path).passed_over
     assert "2 files with a FITS image under another name (1 .new, 1 no ending)" in line
+    monkeypatch.chdir(tmp_path)
+    assert found_in(".").passed_over == [line]
