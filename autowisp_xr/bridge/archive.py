@@ -12,7 +12,7 @@ that is where it breaks:
   writing it                9.5 million requests
   reading it once           16.5 million requests
   units of 32 frames        31,250 tasks
-  memory of a worker        536 MB of 2 GB
+  memory of a worker        265 MB of 2 GB
   memory of the scheduler   312 MB, busy for 31 s
   processors                850 hours of one, 13 with 64
   cost                      $1,433 a month to keep, $95 once to make
@@ -117,7 +117,9 @@ def projected(archive: Archive, prices: Prices | None = None) -> Projection:
     writes = number * (2 * shards + 1) + of_sets
     # the index of a shard, then what is wanted of it in one go
     reads = number * 2 * shards * 2 + of_sets
-    worker = planner.parts(replace(raw, common=archive.common, unit=4), archive.limit, workers=2)
+    worker = planner.parts(
+        replace(raw, common=archive.common, unit=4), archive.limit, planner.PARTS_TOGETHER
+    )
     stored = round(2 * pixels * number * archive.compressed)
     hours = pixels * number / archive.pixels_a_second / 3600
     requests = writes * prices.thousand_writes + reads * prices.thousand_reads

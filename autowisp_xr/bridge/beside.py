@@ -19,8 +19,8 @@ class Beside(NamedTuple):
     """Called with a block of each operand, frame by frame, before the frame counts as written; or
     once, with the planes of a master, before that does."""
     by_rows: Callable[[Any, Rows], object]
-    """Called with what there is for a frame, and its planes, where these are not whole in memory;
-    the first of the operands is then no plane."""
+    """Called with what there is for some frames, and their planes, where these are not whole in
+    memory; the first of the operands is then no plane."""
 
 
 def together(one: Beside | None, other: Beside) -> Beside:

@@ -327,7 +327,8 @@ def frames_at_once(
         frames = replace(frames, unit=-(-frames.unit // unit) * unit)
         row = sum(plane.nbytes // plane.shape[0] // frames.height for plane in gathered)
         held = planner.COPIES * min(together, frames.height) * row
-        plan, what = planner.parts(frames, limit.for_work, most, held), "a part of a frame"
+        plan = planner.parts(frames, limit.for_work, planner.PARTS_TOGETHER, held)
+        what = "a part of a frame"
     return kept(plan, f"{what} of {frames.height} x {frames.width}", limit)
 
 

@@ -29,7 +29,10 @@ _FEWER = 4
 band has a dozen."""
 
 _PART_BYTES = 2**28
-"""Bytes of a part of a frame, at most: more would be no faster."""
+"""Bytes of parts of frames that are worked on together, at most: more would be no faster."""
+
+PARTS_TOGETHER = 8
+"""Frames, at most, of which parts are worked on together: masters are read once for these."""
 
 _PIECE_BYTES = 2**18
 """Of many files each gives a little, and two threads that read little wait for each other."""
@@ -51,6 +54,8 @@ class Frames:
     """Bytes of a pixel of what all frames share."""
     unit: int = 1
     """Rows that are read together, as a store has them."""
+    common_unit: int = 1
+    """Those of what all frames share."""
 
     @property
     def row_bytes(self) -> int:
@@ -121,19 +126,37 @@ def blocks(frames: Frames, limit: int, workers: int) -> Plan:
     return Plan(rows, workers, workers * rows * row, workers * row)
 
 
-def parts(frames: Frames, limit: int, workers: int, gathered: int = 0) -> Plan:
+def parts(frames: Frames, limit: int, most: int, gathered: int = 0) -> Plan:
     """Return how many rows of how many frames are worked on at a time, in whole units.
 
-    Fewer frames, down to one, come before fewer rows than a unit has. Beside these rows, there are
-    so many bytes of a frame that are ``gathered`` until they are written together.
+    What these frames share is read once for all of them. Fewer frames, down to one, come before
+    fewer rows than a unit has. Beside these rows, there are so many bytes of a frame that are
+    ``gathered`` until they are written together.
+
+    Parameters
+    ----------
+    frames
+        What is worked on.
+    limit
+        Bytes that may be in memory.
+    most
+        As many frames as may be worked on together.
+    gathered
+        Bytes.
     """
-    row = max(frames.row_bytes + frames.common_bytes, 1)
+    row, common = max(frames.row_bytes, 1), frames.common_bytes
     unit = min(frames.unit, frames.height)
-    least = unit * row + gathered
-    at_once = max(min(workers, frames.number, limit // least), 1)
-    room = min(limit // at_once - gathered, max(_PART_BYTES, unit * row))
-    rows = min(max(room // row // unit, 1) * unit, frames.height)
-    return Plan(rows, at_once, at_once * (rows * row + gathered), least)
+    least = unit * (row + common) + gathered
+    # half of the room is for more rows than a unit has
+    fitting = (limit // 2 - unit * common) // (unit * row + gathered)
+    at_once = max(min(most, frames.number, fitting), 1)
+    together = at_once * row + common
+    room = min(limit - at_once * gathered, max(_PART_BYTES, unit * together))
+    rows = min(max(room // together // unit, 1) * unit, frames.height)
+    if rows > frames.common_unit and frames.common_unit % unit == 0:
+        # else the same chunk is read for two of these parts
+        rows -= rows % frames.common_unit
+    return Plan(rows, at_once, rows * together + at_once * gathered, least)
 
 
 def whole_frames(frames: Frames, limit: int, workers: int) -> Plan:

@@ -51,6 +51,7 @@ def _frames(sizes: dict[str, int], rests: Iterable[xr.Variable], made: int, shar
     # each is read once, however many planes are made of it
     each = {id(one): one for one in rests}.values()
     framed = [one for one in each if "frame" in one.dims]
+    common = [one for one in each if "frame" not in one.dims]
     return Frames(
         number=sizes.get("frame", 1),
         channels=sizes.get("channel", 1),
@@ -58,8 +59,9 @@ def _frames(sizes: dict[str, int], rests: Iterable[xr.Variable], made: int, shar
         width=sizes.get("x", 1),
         read=sum(one.dtype.itemsize for one in framed),
         made=made,
-        common=shared + sum(one.dtype.itemsize for one in each if "frame" not in one.dims),
+        common=shared + sum(one.dtype.itemsize for one in common),
         unit=max(map(stored_rows, framed), default=1),
+        common_unit=max(map(stored_rows, common), default=1),
     )
 
 

@@ -2,10 +2,11 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from contextvars import copy_context
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
@@ -38,6 +39,15 @@ def _pool(process: int) -> ThreadPoolExecutor:
         _HERE.is_one = True
 
     return ThreadPoolExecutor(os.cpu_count(), "autowisp-xr", begin)
+
+
+@contextmanager
+def by_threads(number: int) -> Iterator[Any]:
+    """Give a scheduler of dask, of so many threads of this process, within the context."""
+    import dask.threaded
+
+    with Threads(number) as pool:
+        yield partial(dask.threaded.get, pool=pool)
 
 
 class Threads(ThreadPoolExecutor):

@@ -24,6 +24,7 @@ from autowisp_xr.headers.product import gain_facts
 from autowisp_xr.headers.values import to_number
 from autowisp_xr.stats.sampling import grid_step
 
+_LOOKED_AT = ("image", "variance", "mask", "count")
 _TOGETHER = 16
 _TILES, _TILE = 8, 256
 _NEAR, _SHARE = 0.05, 0.5
@@ -65,6 +66,22 @@ def with_noise(header: fits.Header, planes: Mapping[str, Any]) -> fits.Header:
         facts["read_noise"] = float(f"{noise:.5g}")
     set_facts(header, facts)
     return header
+
+
+def on_grid(planes: Mapping[str, Any], rows: int) -> dict[str, Any]:
+    """Return what :func:`with_noise` looks at of planes of which some rows are in memory at a time.
+
+    The grid of what is on a grid is all of it.
+    """
+    height, width = planes["image"].shape
+    step = grid_step(height, width)
+    together, names = max(rows // step, 1) * step, [name for name in _LOOKED_AT if name in planes]
+    found: dict[str, list[Numbers]] = {name: [] for name in names}
+    for start in range(0, height, together):
+        part = (slice(start, min(start + together, height), step), slice(0, width, step))
+        for name in names:
+            found[name].append(planes[name][part].copy())
+    return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
 def _read_noise(image: Image, variance: Image, good: Bools, gain: float) -> float | None:

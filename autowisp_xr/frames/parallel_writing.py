@@ -22,11 +22,13 @@ from autowisp_xr import provenance
 from autowisp_xr.arrays import Cube, Image, Numbers
 from autowisp_xr.bridge import blocks
 from autowisp_xr.bridge.beside import Beside
+from autowisp_xr.bridge.memory_limit import workers
+from autowisp_xr.bridge.planner import Plan
 from autowisp_xr.bridge.progress import shown
-from autowisp_xr.bridge.rows import Rows
-from autowisp_xr.bridge.threads import Threads
+from autowisp_xr.bridge.rows import InStep, Rows, runs
+from autowisp_xr.bridge.threads import Threads, by_threads
 from autowisp_xr.frames.atomic_write import Content, NamedTogether, Staged, stage, write_whole
-from autowisp_xr.frames.noise_cards import with_noise
+from autowisp_xr.frames.noise_cards import on_grid, with_noise
 from autowisp_xr.frames.product_hdus import are_alike, content_of
 
 Report: TypeAlias = Callable[[Sequence[dict[str, Any]]], None]
@@ -88,9 +90,33 @@ class Writing:
         return written
 
     def by_rows(self, files: Targets, rows: Rows) -> list[dict[str, Any]]:
-        """Write one frame, or a master, of which some rows are in memory at a time."""
+        """Write a master of which some rows are in memory at a time."""
         together = max(rows.number // _ROWS, 1) * _ROWS
-        return self._frame(files, replace(rows, number=together).of_channel, together)
+        return self._frame(files, rows.of_channel, together)
+
+    def in_step(self, files: Sequence[Targets], rows: Rows) -> Iterator[list[dict[str, Any]]]:
+        """Write frames of which the same rows are in memory at a time; yield as ``by_rows`` has it.
+
+        Those together that have files of the same channels to write.
+        """
+        together = max(rows.number // _ROWS, 1) * _ROWS
+        channels = [[target is not None for target in one.of_channels] for one in files]
+        for run in runs(range(len(files)), len(files), channels.__getitem__):
+            if any(channels[run[0]]):
+                own = slice(run[0], run[-1] + 1)
+                write = partial(self._in_step, files[own], together)
+                yield from InStep(replace(rows, planes=[one[own] for one in rows.planes])).each(
+                    write
+                )
+
+    def _in_step(
+        self,
+        files: Sequence[Targets],
+        rows: int,
+        frame: int,
+        planes_of: Callable[[int], Sequence[Any]],
+    ) -> list[dict[str, Any]]:
+        return self._frame(files[frame], planes_of, rows)
 
     def _frame(
         self,
@@ -127,7 +153,7 @@ class Writing:
         named = dict(zip(self.names, planes, strict=True))
         return content_of(
             named,
-            with_noise(target.header, named),
+            with_noise(target.header, named if rows is None else on_grid(named, rows)),
             target.history,
             exact=target.exact,
             tiles=_is_tiled(target),
@@ -188,13 +214,7 @@ def write_frames(
     with Threads(plan.at_once) as pool, shown(title, len(files)) as advance:
         written: Iterable[Any]
         if plan.rows < ds.sizes["y"]:
-            written = _until_one_fails(
-                pool,
-                lambda i: [
-                    write.by_rows(files[i], Rows([plane[i] for plane in planes], plan.rows))
-                ],
-                files,
-            )
+            written = _by_rows(planes, files, write, plan)
         elif any(plane.chunks for plane in planes):
             written = _by_dask(planes, files, write, pool)
         else:
@@ -209,6 +229,17 @@ def write_frames(
         for of_frames in written:
             yield from of_frames
             advance(len(of_frames))
+
+
+def _by_rows(
+    planes: Sequence[xr.Variable], files: Mapping[int, Targets], write: Writing, plan: Plan
+) -> Iterator[list[list[dict[str, Any]]]]:
+    """Write frames of which some rows are in memory at a time."""
+    with by_threads(workers()) as scheduler:
+        for numbers in runs(list(files), plan.at_once):
+            some = [plane[numbers[0] : numbers[-1] + 1] for plane in planes]
+            of_frames = [files[i] for i in numbers]
+            yield list(write.in_step(of_frames, Rows(some, plan.rows, scheduler)))
 
 
 def _until_one_fails(
@@ -330,9 +361,10 @@ class _Reporting:
         with self.lock:
             self.report(entries)
 
-    def by_rows(self, targets: Targets, rows: Rows) -> None:
-        """Write the files of a frame, of which some rows are in memory at a time."""
-        self._report(self.write.by_rows(targets, rows))
+    def by_rows(self, targets: Sequence[Targets], rows: Rows) -> None:
+        """Write the files of frames, of which some rows are in memory at a time."""
+        for entries in self.write.in_step(targets, rows):
+            self._report(entries)
 
     def __dask_tokenize__(self) -> Any:
         from dask.base import normalize_token

@@ -11,7 +11,7 @@ their noise 0.7 of it, and masks hardly any.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,8 @@ from autowisp_xr.arrays import Bits, Bools, Integers, Planes
 from autowisp_xr.bridge import blocks, memory_limit, planner
 from autowisp_xr.bridge.beside import Beside
 from autowisp_xr.bridge.progress import shown
-from autowisp_xr.bridge.rows import Rows
-from autowisp_xr.bridge.threads import Threads
+from autowisp_xr.bridge.rows import Rows, runs
+from autowisp_xr.bridge.threads import Threads, by_threads
 from autowisp_xr.flags import Flag
 from autowisp_xr.store.group import MARKS, PART, STATE, Group, leftovers_passed_over
 from autowisp_xr.store.growing import FRAMES, take_over
@@ -334,24 +334,20 @@ def _write_frames_by_rows(
     unit: int,
     beside: Beside | None,
 ) -> None:
-    """Write frames of which a whole one takes more than the limit, each in one thread."""
-
-    def work(number: int) -> None:
-        place = slice(missing[number], missing[number] + 1)
-        of_frame = [plane[number : number + 1] for plane in planes.values()]
-        _write_rows(arrays, list(planes), Rows(of_frame, plan.rows), unit, place)
-        if beside is not None:
-            given, *others = (one[missing[number]] for one in beside.operands)
-            beside.by_rows(given.values.item(), Rows(others, plan.rows))
-        arrays.write({MARKS: np.ones(1, np.uint8)}, place)
-
-    title = f"Zarr: {arrays.group.name}"
-    with ThreadPoolExecutor(plan.at_once) as pool, shown(title, missing.size) as advance:
-        try:
-            for _ in pool.map(work, range(missing.size)):
-                advance(1)
-        finally:
-            pool.shutdown(cancel_futures=True)
+    """Write frames of which a whole one takes more than the limit, some of them together."""
+    title, done = f"Zarr: {arrays.group.name}", 0
+    with by_threads(memory_limit.workers()) as scheduler, shown(title, missing.size) as advance:
+        for numbers in runs(missing.tolist(), plan.at_once):
+            place, size = slice(numbers[0], numbers[-1] + 1), len(numbers)
+            of_frames = [plane[done : done + size] for plane in planes.values()]
+            rows = Rows(of_frames, plan.rows, scheduler)
+            _write_rows(arrays, list(planes), rows, unit, place)
+            if beside is not None:
+                given, *others = (one[place] for one in beside.operands)
+                beside.by_rows(given.values, replace(rows, planes=others))
+            arrays.write({MARKS: np.ones(size, np.uint8)}, place)
+            done += size
+            advance(size)
 
 
 def _write_rows(arrays: Arrays, names: Sequence[str], rows: Rows, unit: int, *frame: slice) -> None:

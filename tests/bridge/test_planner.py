@@ -58,12 +58,12 @@ def test_rows_of_a_frame_of_61_megapixels(limit, workers, rows):
 @pytest.mark.parametrize(
     ("limit", "unit", "rows", "at_once"),
     [
-        # with the same rows of masters, 27 bytes a pixel: 450 kB a row
-        (2 * GB, 4, 596, 3),
-        (5 * 10**8, 4, 368, 3),
+        # with the same rows of masters, 27 bytes a pixel, for all of them: 833 kB a row
+        (2 * GB, 4, 320, 3),
+        (10**8, 4, 120, 3),
         (2 * GB, 876, 876, 3),
         # fewer frames before fewer rows than go into one object of a store
-        (GB, 876, 876, 2),
+        (1.2 * GB, 876, 876, 2),
         (10**8, 876, 876, 1),
     ],
 )
@@ -74,11 +74,17 @@ def test_parts_of_frames_of_61_megapixels(limit, unit, rows, at_once):
     assert plan.peak <= limit or plan.least > limit
 
 
+def test_parts_have_whole_chunks_of_what_frames_share():
+    frames = Frames(number=100, **LARGE, **RAW, common=27, unit=4, common_unit=52)
+    assert planner.parts(frames, 2 * GB, 3).rows == 6 * 52
+    assert planner.parts(frames, 10**7, 3).rows == 12
+
+
 def test_what_is_gathered_until_it_is_written_counts():
     frames = Frames(number=100, **LARGE, **RAW, common=27, unit=4)
-    plan = planner.parts(frames, GB, 3, gathered=4 * 10**8)
-    assert (plan.rows, plan.at_once) == (220, 2)
-    assert plan.peak <= GB
+    plan = planner.parts(frames, 2 * GB, 3, gathered=4 * 10**8)
+    assert (plan.rows, plan.at_once) == (416, 2)
+    assert plan.peak <= 2 * GB
     assert planner.parts(frames, 10**8, 3, gathered=4 * 10**8).least > 4 * 10**8
 
 
