@@ -162,9 +162,18 @@ class Arrays:
     group: Group
     named: Mapping[str, "zarr.AsyncArray[Any]"]
 
-    def write(self, planes: Mapping[str, Planes], where: Any = ...) -> None:
-        """Write parts of arrays at one place of each; pixels that are NaN are flagged there."""
+    def write(
+        self, planes: Mapping[str, Planes], where: Any = ..., *, in_turn: bool = False
+    ) -> None:
+        """Write parts of arrays at one place of each; pixels that are NaN are flagged there.
+
+        Zarr copies what it compresses: all of them together, or one array in turn after the other.
+        """
         flagged = _with_nan_flagged(planes)
+        if in_turn:
+            for name, part in flagged.items():
+                wait_for(self.named[name].setitem(where, part))
+            return
 
         async def all_at_once() -> None:
             parts = ((self.named[name], part) for name, part in flagged.items())
@@ -353,7 +362,7 @@ def _write_frames_by_rows(
 def _write_rows(arrays: Arrays, names: Sequence[str], rows: Rows, unit: int, *frame: slice) -> None:
     for where, values in rows.bands(unit):
         place = (*frame, slice(None), where)
-        arrays.write(dict(zip(names, values, strict=True)), place)
+        arrays.write(dict(zip(names, values, strict=True)), place, in_turn=True)
 
 
 def _write_whole(names: list[str], planes: list[Planes], arrays: Arrays) -> Bools:
