@@ -154,7 +154,8 @@ def _mark(axes: "Axes", blocks: Blocks, where: dict[str, Any]) -> None:
     # the first of them is painted last
     for flag, (_, colour) in reversed(FLAGS.items()):
         overlay[(blocks.flags & np.uint8(flag)) != 0] = to_rgba(colour)
-    axes.imshow(overlay, **where)
+    # a block is never smaller than a pixel of the screen; what smooths would make a single one pale
+    axes.imshow(overlay, interpolation="nearest", **where)
 
 
 def _explain(
