@@ -67,10 +67,11 @@ def _run(job: str, raw: Path, out: Path, way: int = 0, after: float = 0) -> Any:
     process = _CONTEXT.Process(target=_quietly, args=(job, raw, out))
     process.start()
     if way and process.pid:
-        time.sleep(after)
-        # it may have come to its end, and somebody may have noticed
-        with suppress(ProcessLookupError):
-            os.kill(process.pid, way)
+        # it may come to its end before, on a machine that is less busy than it was
+        process.join(after)
+        if process.is_alive():
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, way)
     process.join()
     return process.exitcode
 

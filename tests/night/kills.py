@@ -130,7 +130,7 @@ class Killer:
         self._clear()
         for moment in moments:
             process = self.start(self.options)
-            time.sleep(moment * self.seconds)
+            process.join(moment * self.seconds)
             workers = _workers_of(process.pid) if worker else []
             if workers:
                 os.kill(random.Random(moment).choice(workers), signal.SIGKILL)
@@ -177,13 +177,15 @@ def main(arguments: list[str] | None = None) -> int:
         # kernels that are not compiled yet are compiled now
         Killer(Path(place) / "first", {}, _NIGHT)
         killer = Killer(Path(place), options, _NIGHT)
-        print(f"a run takes {killer.seconds:.2f} s")
+        print(f"a run takes {killer.seconds:.2f} s", flush=True)
         for number in range(given.kills):
             moment = moments.random()
             # what is accepted once has to be known as ours the next time
             there, found = killer.kill(moment, worker=given.who == "worker", again=2)
             failed += bool(found)
-            print(f"{number + 1}: at {moment:.0%}, {there}: {'; '.join(found) or 'equal'}")
+            print(
+                f"{number + 1}: at {moment:.0%}, {there}: {'; '.join(found) or 'equal'}", flush=True
+            )
     print(f"{given.kills - failed} of {given.kills} end as if nothing had been")
     return int(failed > 0)
 
