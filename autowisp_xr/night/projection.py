@@ -14,8 +14,14 @@ from autowisp_xr.night.plan import Plan, Product, plan_night
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.summarised_lines import counted
 
-_MASTER = 19
-"""Bytes of a pixel of a master, with its count and what frames share, at most."""
+_MASTER, _CORRECTED = 11, 19
+"""Bytes of a pixel of a master with its count, and with what its frames share by other masters."""
+
+_SHARED = 24
+"""Bytes of a pixel of what is made of masters for all frames: their noise, that of photons."""
+
+_BESIDE = 6
+"""Bytes of a pixel of a frame that go to store and files beside its planes."""
 
 _READ = 2
 """Bytes of a raw pixel."""
@@ -165,12 +171,33 @@ def _part(product: Product, *, form: str, link: bool, fits: bool) -> Part:
     )
     limit = in_force().for_work
     if product.is_master:
-        peak = planner.bands(frames, limit, workers()).peak + _MASTER * pixels
-        return Part(product, _MASTER * pixels, _MASTER * pixels, peak)
-    peak = planner.parts(frames, limit, workers()).peak
+        peak = _peak_of_master(frames, _CORRECTED if product.masters else _MASTER, limit)
+        return Part(product, _CORRECTED * pixels, _CORRECTED * pixels, peak)
+    peak = _peak_of_lights(frames, limit)
     raw = 0 if link else round(_READ * Archive.compressed * pixels * number)
     stored = raw if form == "recipe" else planner.CALIBRATED * pixels * number
     return Part(product, planner.CALIBRATED * pixels * number if fits else 0, stored, peak)
+
+
+def _peak_of_master(frames: planner.Frames, planes: int, limit: int) -> int:
+    """Return what is in memory while a master is made whose pixels have so many bytes."""
+    pixels = frames.height * frames.width
+    made = planner.COPIES * planes
+    if made * pixels <= limit // 4:
+        # whole, with its files and what its frames are corrected by
+        made += planes + frames.common
+    return planner.bands(frames, limit, workers()).peak + made * pixels
+
+
+def _peak_of_lights(frames: planner.Frames, limit: int) -> int:
+    """Return what is in memory while lights are stored and written."""
+    frames = replace(frames, common=frames.common + _SHARED if frames.common else 0)
+    whole = replace(frames, made=frames.made + _BESIDE)
+    plan = planner.whole_frames(whole, limit, workers())
+    if plan.least <= limit:
+        return plan.peak
+    # rows of some frames, of which so many are taken together as there is room for
+    return in_force().bytes
 
 
 def _pixels(product: Product) -> int:

@@ -2,11 +2,15 @@
 
 import shutil
 from collections import namedtuple
+from types import SimpleNamespace
 
+import dask
 import pytest
 
 from autowisp_xr import night
+from autowisp_xr.bridge.memory_limit import BASE, limited
 from autowisp_xr.cli import main
+from autowisp_xr.night import projection
 
 KIND = {"bias": 3, "dark": 3, "flat": 3, "object": 4}
 
@@ -47,6 +51,25 @@ def test_memory_keeps_the_limit_and_the_program(projected):
     small, large = projected(memory_limit="20MB"), projected(memory_limit="2GB")
     assert small.limit == 20_000_000
     assert small.peak <= large.peak <= 300e6 + 2e9
+
+
+@pytest.mark.parametrize(
+    ("shape", "number", "limit", "is_master", "masters", "measured"),
+    [
+        ((2048, 2048), 3, "6GB", True, [], 445),
+        ((2048, 2048), 3, "6GB", True, ["bias"], 700),
+        ((2048, 2048), 4, "6GB", False, ["bias", "dark", "flat"], 704),
+        ((6388, 9576), 3, "12GB", False, ["bias", "dark", "flat"], 7161),
+        ((2048, 2048), 4, "160MB", False, ["bias", "dark", "flat"], 434),
+    ],
+)
+def test_memory_is_what_it_was_measured_to_be(shape, number, limit, is_master, masters, measured):
+    """Peaks of a process that makes one product with two threads, in MiB."""
+    frames = SimpleNamespace(records=[SimpleNamespace(shape=shape)] * number)
+    product = SimpleNamespace(is_master=is_master, masters=dict.fromkeys(masters), frames=frames)
+    with limited(limit), dask.config.set(num_workers=2):
+        part = projection._part(product, form="recipe", link=False, fits=True)
+    assert (BASE + part.peak) / 2**20 == pytest.approx(measured, rel=0.12)
 
 
 def test_a_disk_without_room_is_warned_of(projected, sky, monkeypatch, tmp_path):
