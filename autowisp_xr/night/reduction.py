@@ -16,15 +16,12 @@ from autowisp_xr import flats, frames, provenance, recipes
 from autowisp_xr.addresses import local_path
 from autowisp_xr.bridge.memory_limit import MemoryLimit, in_force, limited
 from autowisp_xr.camera import Camera
-from autowisp_xr.errors import InUseError
 from autowisp_xr.fits.hdu_choice import HduName
-from autowisp_xr.frames.atomic_write import remove_parts
 from autowisp_xr.frames.names import Paths
 from autowisp_xr.frames.parallel_writing import settings as threads
 from autowisp_xr.full_disks import writing_to
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.kinds import KINDS
-from autowisp_xr.locking import locked
 from autowisp_xr.matching import Matching
 from autowisp_xr.night.defect_masks import DefectMasks, DefectsChoice, read_masks
 from autowisp_xr.night.engines import workers_of
@@ -32,23 +29,20 @@ from autowisp_xr.night.exporting import Exporter
 from autowisp_xr.night.known_cameras import known_cameras
 from autowisp_xr.night.plan import Plan, Product, by_setup, plan_night
 from autowisp_xr.night.planned_units import planned_units
-from autowisp_xr.night.product_writing import CAMERA, STORE, RawPlace, StoreForm, Writer
+from autowisp_xr.night.product_writing import STORE, RawPlace, StoreForm, Writer
 from autowisp_xr.night.projection import projection_of
 from autowisp_xr.night.recipes import Recipes
 from autowisp_xr.night.record import Record, mend
 from autowisp_xr.night.renewal import leftovers
+from autowisp_xr.night.results_directory import SUMMARY, check_room, claim
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.summarised_lines import counted
 from autowisp_xr.night.summary import Summary
 from autowisp_xr.night.unit_lines import check_units, write_units
-from autowisp_xr.night.units import Cfa, Make, wait_for_units
+from autowisp_xr.night.units import Cfa, Make
 from autowisp_xr.options import MIN_FLAT, CosmicRaysChoice, check_min_flat
 from autowisp_xr.recipes import remove_unused_inputs
 from autowisp_xr.steps.cosmic_rays import as_cosmic_rays
-from autowisp_xr.store.group import PART
-
-_SUMMARY = "summary.txt"
-_LOCK = ".autowisp-xr.lock"
 
 _MASTERS = 8
 """The part of the memory limit in which masters stay in memory."""
@@ -248,7 +242,7 @@ def reduce(
     source, target = (Path(local_path(place, _LOCAL)).expanduser() for place in (night, out))
     if source.exists() and not source.is_dir():
         raise NotADirectoryError(f"{night} is no directory; name the one that it lies in")
-    _check_room(source, target, overwrite)
+    check_room(source, target, overwrite)
     making = units if isinstance(units, Make) else None
     file = Path(units).expanduser() if units is not None and not isinstance(units, Make) else None
     if file is not None:
@@ -304,10 +298,10 @@ def reduce(
             record.renewals.clear()
             record.save()
         _look_for_leftovers(writer, prune)
-        if writer.kept and (target / _SUMMARY).exists():
-            report(sentence("summary_kept", path=target / _SUMMARY))
-        elif summary.made or not (target / _SUMMARY).exists():
-            writer.write_text(target / _SUMMARY, str(summary))
+        if writer.kept and (target / SUMMARY).exists():
+            report(sentence("summary_kept", path=target / SUMMARY))
+        elif summary.made or not (target / SUMMARY).exists():
+            writer.write_text(target / SUMMARY, str(summary))
             summary.to_zarr(target / STORE)
     return summary
 
@@ -363,37 +357,6 @@ def _look_for_leftovers(writer: Writer, prune: bool) -> None:
         if prune:
             found.remove(writer.record)
     remove_unused_inputs(writer.record.store)
-
-
-def _check_room(night: Path, target: Path, overwrite: bool) -> None:
-    """Refuse a directory for the results that holds something else."""
-    if target.exists() and not target.is_dir():
-        raise FileExistsError(f"{target} is a file; give a directory for the results")
-    if target.resolve() == night.resolve():
-        raise FileExistsError(sentence("among_raw", path=target, other=f"{target}-reduced"))
-    ours = (STORE, _SUMMARY, CAMERA, f"*/{CAMERA}")
-    earlier = any(any(target.glob(name)) for name in ours)
-    # a run that was killed early leaves its claim and nothing else
-    full = target.exists() and any(path.name != _LOCK for path in target.iterdir())
-    if full and not earlier and not overwrite:
-        # nothing is to be written among the frames of a night
-        holds_night = target.resolve() in night.resolve().parents
-        remedy = "" if holds_night else ", or overwrite it"
-        raise FileExistsError(sentence("not_of_earlier_run", path=target, remedy=remedy))
-
-
-def claim(target: Path, held: ExitStack, *, wait: bool = False) -> None:
-    """Keep others away from the results while they are made; they have a directory then."""
-    try:
-        killed = held.enter_context(locked(str(target / _LOCK), str(target), wait=wait))
-        # units of that run may live on for a while; a unit waits for no others
-        if not wait and (wait_for_units(target) or killed):
-            remove_parts(target, f"*{PART}")
-    except InUseError:
-        raise
-    except OSError as error:
-        reason = sentence("no_directory", path=target, reason=error.strerror)
-        raise OSError(error.errno, reason) from error
 
 
 _USUAL: dict[str, Any] = reduce.__kwdefaults__ or {}
