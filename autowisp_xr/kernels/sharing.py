@@ -5,9 +5,12 @@ down: in an average with the weights p it is (sum of p a)^2, where a^2 is what e
 The noise of other masters is another; the squares of the groups add.
 """
 
+from typing import Any
+
 import numpy as np
 
 from autowisp_xr.arrays import Bools, Columns, Floats, Integers
+from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kernels.pixels import Block, Pixels, Weights
 
 
@@ -40,20 +43,41 @@ def shared_noise(
     NaN where nothing survives.
     """
     total = np.zeros(block.number.size)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        for group in np.unique(groups):
-            amplitude = np.zeros(block.number.size)
-            for frame in np.flatnonzero(groups == group):
-                part = np.sqrt(shared[frame].astype(np.float64))
-                if scaled:
-                    part *= pixels.values[frame]
-                if weights.of_frames.size:
-                    own = weights.of_frames[frame]
-                    own = np.repeat(own, part.size // own.size)
-                    part *= own * block.number / weights.total
-                amplitude += np.where(_survive(pixels, block, int(frame)), part, 0.0)
-            total += (amplitude / block.number) ** 2
+    for group in np.unique(groups):
+        frames = np.flatnonzero(groups == group)
+        _add_share(pixels, shared, frames, weights, block, scaled, np.zeros_like(total), total)
     return total
+
+
+@kernel
+def _add_share(
+    pixels: Any,
+    shared: Any,
+    frames: Any,
+    weights: Any,
+    block: Any,
+    scaled: Any,
+    amplitude: Any,
+    total: Any,
+) -> None:
+    """Add what the survivors of a group share; ``amplitude`` is 0 before."""
+    weighted = weights.of_frames.size > 0
+    repeated = total.size // weights.of_frames.shape[1] if weighted else 1
+    for frame in frames:
+        for i in range(total.size):
+            value = pixels.values[frame, i]
+            part = np.sqrt(np.float64(shared[frame, i]))
+            if scaled:
+                part *= value
+            if weighted:
+                own = weights.of_frames[frame, i // repeated]
+                part *= own * block.number[i] / weights.total[i]
+            # without a branch, so that several pixels go at once
+            inside = (value >= block.smallest[i]) & (value <= block.largest[i])
+            inside &= pixels.mask[frame, i] & pixels.exclude == 0
+            amplitude[i] += part if inside else 0.0
+    for i in range(total.size):
+        total[i] += (amplitude[i] / block.number[i]) ** 2
 
 
 def sum_of_counts(pixels: Pixels, counts: Columns, block: Block) -> Integers:
