@@ -1,12 +1,14 @@
 """The value at which the pixels of a camera stop, measured from frames that reach it."""
 
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance, schema
-from autowisp_xr.arrays import Image
+from autowisp_xr.bridge.threads import in_two_threads
 from autowisp_xr.camera import Camera
 from autowisp_xr.measure.raw_input import by_channel, check_raw, spread, unflagged
 from autowisp_xr.stats.digits import counted, plateau_of, step_of
@@ -49,7 +51,8 @@ def saturation(
     ``frames``
         Number of frames with a plateau, which its history names.
 
-    Pixels with a flag take no part. Each frame is read once, one at a time.
+    Pixels with a flag take no part. Each frame is read once, two at a time, or one where
+    a memory limit is stated.
 
     Raises
     ------
@@ -79,9 +82,10 @@ def saturation(
     numbers = spread(ds.sizes["frame"], max_frames)
     names, channels = schema.names(ds, "frame"), schema.names(ds, "channel")
     seen = [_Plateaus() for _ in channels]
-    for number in numbers:
-        for one, plane in zip(seen, unflagged(ds.isel(frame=number)), strict=True):
-            one.add(names[number], plane)
+    of_frames = in_two_threads(partial(_ends, ds), numbers)
+    for number, ends in zip(numbers, of_frames, strict=True):
+        for one, of_channel in zip(seen, ends, strict=True):
+            one.add(names[number], of_channel)
     levels = np.array([one.level() for one in seen])
     known = np.isfinite(levels)
     columns = {
@@ -106,6 +110,31 @@ def saturation(
     return provenance.record(result, "saturation", options, source=ds)
 
 
+class _Ends(NamedTuple):
+    """Where the values of one channel of a frame stop."""
+
+    largest: int
+    step: int
+    reached: int
+    plateau: int | None
+    share: float
+    """Of the pixels, at the plateau or above."""
+
+
+def _ends(ds: xr.Dataset, number: int) -> list[_Ends | None]:
+    """Look at the channels of one frame; None for what are no whole numbers."""
+    found: list[_Ends | None] = []
+    for plane in unflagged(ds.isel(frame=number)):
+        counts = counted(plane)
+        if counts is None:
+            found.append(None)
+            continue
+        value = plateau_of(plane, counts)
+        share = 0.0 if value is None else float((plane >= value).mean())
+        found.append(_Ends(counts.largest, step_of(counts), counts.reached, value, share))
+    return found
+
+
 @dataclass
 class _Plateaus:
     """The plateaus of one channel, frame by frame."""
@@ -119,19 +148,17 @@ class _Plateaus:
     brightest: float = np.nan
     step: int = 0
 
-    def add(self, name: str, plane: Image) -> None:
-        """Look at one frame."""
-        counts = counted(plane)
-        if counts is None:
+    def add(self, name: str, ends: _Ends | None) -> None:
+        """Take in one frame."""
+        if ends is None:
             return
-        self.brightest = np.fmax(self.brightest, counts.largest)
-        self.step = np.gcd(self.step, step_of(counts))
-        value = plateau_of(plane, counts)
-        if value is None:
-            self.reached = max(self.reached, counts.reached)
+        self.brightest = np.fmax(self.brightest, ends.largest)
+        self.step = np.gcd(self.step, ends.step)
+        if ends.plateau is None:
+            self.reached = max(self.reached, ends.reached)
         else:
-            self.values[name] = value
-            self.shares.append(float((plane >= value).mean()))
+            self.values[name] = ends.plateau
+            self.shares.append(ends.share)
 
     def level(self) -> float:
         """Return the lowest plateau that is about the highest; NaN where others go well beyond."""

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import frames, measure, schema
+from autowisp_xr.bridge.threads import in_two_threads
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.frames import FileRecord
@@ -148,7 +149,7 @@ def look(sets: Sequence[FrameSet], camera: Camera | None) -> Seen:
                 plateaus=measure.saturation(frames, camera=Camera()),
                 frames=len(bright),
                 ceiling=float(frames["ceiling"].values.min()) if "ceiling" in frames else np.inf,
-                usual=max(float(np.nanmedian(one.values)) for one in frames["image"]),
+                usual=max(in_two_threads(_median, list(frames["image"]))),
                 channels=schema.camera_of(frames).channels,
             )
             notes += _wrapped(frames)
@@ -159,6 +160,10 @@ def look(sets: Sequence[FrameSet], camera: Camera | None) -> Seen:
         # which files cannot be read, and why, is reported when they are worked on
         pass
     return replace(seen, notes=tuple(notes))
+
+
+def _median(image: xr.DataArray) -> float:
+    return float(np.nanmedian(image.values))
 
 
 def _some(records: Sequence[FileRecord], most: int) -> list[FileRecord]:

@@ -5,7 +5,7 @@ from time import sleep
 
 import pytest
 
-from autowisp_xr.bridge.threads import in_threads
+from autowisp_xr.bridge.threads import in_threads, in_two_threads
 
 
 def test_the_same_threads_do_the_next_work():
@@ -37,3 +37,20 @@ def test_after_an_error_none_is_begun_and_those_that_were_are_waited_for():
         in_threads(work, range(500))
     assert len(begun) < 500
     assert sorted(begun) == [0, *sorted(ended)]
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_what_two_threads_make_is_in_the_order_of_what_they_were_given(number):
+    at_once = []
+    lock = threading.Lock()
+
+    def work(part):
+        with lock:
+            at_once.append(part)
+        found = len(at_once)
+        with lock:
+            at_once.remove(part)
+        assert found <= 2
+        return 10 * part
+
+    assert in_two_threads(work, range(number)) == [10 * part for part in range(number)]
