@@ -11,6 +11,7 @@ with the arithmetic of before. So a cached function is current as long as they a
 """
 
 from collections.abc import Callable, Iterator
+from threading import Thread
 from types import ModuleType
 from typing import Any
 
@@ -56,3 +57,17 @@ def _stamps(function: Callable[..., Any]) -> Iterator[Any]:
                 yield index._source_stamp
             elif isinstance(used, _CONSTANTS):
                 yield repr(used)
+
+
+@kernel
+def _same(number: Any) -> Any:
+    return number
+
+
+def begin() -> None:
+    """Let Numba get ready for its first kernel, beside work that does without any.
+
+    It imports what all kernels need with the first one that a process calls, for 0.3 s in which
+    all others wait. Whoever needs a kernel meanwhile waits for that as well.
+    """
+    Thread(target=_same, args=(0,)).start()
