@@ -23,12 +23,11 @@ What ``--checks off`` saves, seconds of CPU of some 16 in all, on a machine on w
 ==============================================================  ====
 SHA-256 of all that is read and written (1.3 GB)                1.0
 sky and noise of calibrated frames, in bands of their rows      0.9
-whether each frame and master has a good pixel                  0.8
 gain and read noise of the headers, by one pair of frames each  0.5
 saturation and levels of raw frames                             0.3
 shapes of flats                                                 0.1
 level of the dark                                               0.1
-frames of one value, DATASUM (of files that have one)           0.0
+frames of one value, a good pixel, DATASUM (where there is one) 0.0
 ==============================================================  ====
 """
 
