@@ -68,20 +68,13 @@ def with_noise(header: fits.Header, planes: Mapping[str, Any]) -> fits.Header:
     return header
 
 
-def on_grid(planes: Mapping[str, Any], rows: int) -> dict[str, Any]:
-    """Return what :func:`with_noise` looks at of planes of which some rows are in memory at a time.
+def on_grid(planes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what :func:`with_noise` looks at of planes of which a part is made when asked for.
 
     The grid of what is on a grid is all of it.
     """
-    height, width = planes["image"].shape
-    step = grid_step(height, width)
-    together, names = max(rows // step, 1) * step, [name for name in _LOOKED_AT if name in planes]
-    found: dict[str, list[Numbers]] = {name: [] for name in names}
-    for start in range(0, height, together):
-        part = (slice(start, min(start + together, height), step), slice(0, width, step))
-        for name in names:
-            found[name].append(planes[name][part].copy())
-    return {name: np.concatenate(parts) for name, parts in found.items()}
+    part = (slice(None, None, grid_step(*planes["image"].shape)),) * 2
+    return {name: planes[name][part] for name in _LOOKED_AT if name in planes}
 
 
 def _read_noise(image: Image, variance: Image, good: Bools, gain: float) -> float | None:

@@ -153,7 +153,7 @@ class Writing:
         named = dict(zip(self.names, planes, strict=True))
         return content_of(
             named,
-            with_noise(target.header, named if rows is None else on_grid(named, rows)),
+            with_noise(target.header, named if rows is None else on_grid(named)),
             target.history,
             exact=target.exact,
             tiles=_is_tiled(target),
