@@ -63,7 +63,10 @@ def _add_share(
     """Add what the survivors of a group share; ``amplitude`` is 0 before."""
     weighted = weights.of_frames.size > 0
     repeated = total.size // weights.of_frames.shape[1] if weighted else 1
+    flags = np.zeros(total.size, np.uint8)
     for frame in frames:
+        if pixels.mask.size:
+            flags = pixels.mask[frame]
         for i in range(total.size):
             value = pixels.values[frame, i]
             part = np.sqrt(np.float64(shared[frame, i]))
@@ -74,7 +77,7 @@ def _add_share(
                 part *= own * block.number[i] / weights.total[i]
             # without a branch, so that several pixels go at once
             inside = (value >= block.smallest[i]) & (value <= block.largest[i])
-            inside &= pixels.mask[frame, i] & pixels.exclude == 0
+            inside &= flags[i] & pixels.exclude == 0
             amplitude[i] += part if inside else 0.0
     for i in range(total.size):
         total[i] += (amplitude[i] / block.number[i]) ** 2
