@@ -199,7 +199,7 @@ def sets_of(recorded: ReducedNight, side: float) -> Iterator[Card]:
                 caption += "; the raw frame is neither in the results nor where it was read from"
             else:
                 caption += ", with the same contrast before and after"
-                raw = planes_of(before, side)
+                raw = planes_of(_area_of(made, before), side)
                 alike = after if list(raw) == list(after) else None
                 pictures.append(("Before", _shown(raw, f"{name} as read", like=alike)))
                 facts.append(("Level before", _level(raw)))
@@ -207,6 +207,12 @@ def sets_of(recorded: ReducedNight, side: float) -> Iterator[Card]:
             facts.append(("Level after", _level(after)))
             facts.append(("Flagged pixels", _flagged(next(iter(after.values())))))
         yield _card(one, facts, pictures, None, caption)
+
+
+def _area_of(made: xr.Dataset, before: xr.Dataset) -> xr.Dataset:
+    """Return the pixels of a raw frame that became some, so that both are shown alike."""
+    inside = {dim: np.flatnonzero(before[dim].isin(made[dim]).values) for dim in ("y", "x")}
+    return before.isel({dim: slice(at[0], at[-1] + 1) for dim, at in inside.items() if at.size})
 
 
 def planes_of(ds: xr.Dataset, side: float) -> dict[str, SmallPlane]:

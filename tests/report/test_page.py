@@ -45,6 +45,12 @@ def test_frames_are_shown_before_and_after_and_against_time(page):
     alts = [image["alt"] for image in elements.of("img")]
     assert any(alt.endswith("as read") for alt in alts)
     assert any(alt.endswith(", calibrated") for alt in alts)
+    sizes = {
+        (one["width"], one["height"])
+        for one in elements.of("img")
+        if one["alt"].endswith(("as read", ", calibrated"))
+    }
+    assert len(sizes) == 1
     labels = " ".join(one["aria-label"] for one in elements.of("div", role="img"))
     assert re.search(r"bias, 4 frames: level 9\d\d.* to 10\d\d.* ADU, noise", labels)
     assert "gain" in labels
