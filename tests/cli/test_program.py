@@ -86,13 +86,16 @@ def test_debug_shows_the_traceback(tmp_path):
 
 HELP = """
 import contextlib, io, sys
+import xarray
+of_xarray = set(sys.modules)
 from autowisp_xr.cli import main
 for command in (*{commands}, ""):
     for option in ("--help", "--version") if not command else ("--help",):
         with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()) as printed:
             main([*command.split(), option])
         assert len(printed.getvalue()) > 4, command
-print([name for name in ("dask", "zarr", "astropy", "scipy", "numba") if name in sys.modules])
+slow = {{"dask", "zarr", "astropy", "scipy", "numba"}} & sys.modules.keys()
+print(sorted(slow - of_xarray))
 """
 
 
