@@ -1,9 +1,9 @@
 """Tokens of what arrays hold, made once for those that do not change meanwhile.
 
-Decision: what large arrays of numbers hold counts by the checksums of its pieces. The digests of
-dask took longer than the average of the frames that they name (2 GB/s), and are other ones where
-one of four packages happens to be installed. Arrays that differ in a single value of four bytes
-never have equal checksums; those that differ in one piece, once in four thousand millions.
+Decision: what large arrays of numbers hold is known by the checksums of their pieces. The digests
+of dask took longer than the average of the frames that they name (2 GB/s), and differ where one of
+four packages happens to be installed. Arrays that differ in a single value of four bytes never have
+equal checksums; those that differ in one piece alone do, once in four billion.
 """
 
 from collections.abc import Hashable, Iterator

@@ -64,7 +64,7 @@ def _same(number: Any) -> Any:
     return number
 
 
-def begin() -> None:
+def warm_up() -> None:
     """Let Numba get ready for its first kernel, beside work that does without any.
 
     It imports what all kernels need with the first one that a process calls, for 0.3 s in which

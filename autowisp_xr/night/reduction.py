@@ -21,7 +21,7 @@ from autowisp_xr.frames.names import Paths
 from autowisp_xr.frames.parallel_writing import settings as threads
 from autowisp_xr.full_disks import writing_to
 from autowisp_xr.headers.aliases import KeywordAliases
-from autowisp_xr.kernels.jit import begin
+from autowisp_xr.kernels.jit import warm_up
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import Matching
 from autowisp_xr.night.defect_masks import DefectMasks, DefectsChoice, read_masks
@@ -261,7 +261,7 @@ def reduce(
         given: dict[str, Any] = {"camera": camera, "masters": others, "matching": matching}
         given |= {"types": types, "aliases": aliases, "hdu": hdu, "skip": [target, *skip]}
         given |= {"look": checks, "checksum": checksum and checks}
-        begin()
+        warm_up()
         damaged = mend(target / STORE)
         given["manifest"] = frames.Manifest(target / STORE)
         plan = plan_night(night, **given, report=report)
