@@ -43,11 +43,12 @@ class TemporaryFile:
         self._folder = os.path.dirname(self.path)
         self._file = os.fdopen(descriptor, "wb", buffering=0)
         self._lock = threading.Lock()
+        name: str | None = self.path
         open_files = _DESCRIPTORS.format(os.getpid())
         if os.path.isdir(open_files):
             os.unlink(self.path)
-            self.path = os.path.join(open_files, str(descriptor))
-        self.discard = weakref.finalize(self, _discard, self._file, self.path, os.getpid())
+            self.path, name = os.path.join(open_files, str(descriptor)), None
+        self.discard = weakref.finalize(self, _discard, self._file, name, os.getpid())
 
     def write(self, values: Numbers, at: int | None = None) -> int:
         """Write the bytes of an array, at the end or elsewhere, and return their number.
@@ -82,11 +83,13 @@ class TemporaryFile:
         return os.fstat(self._file.fileno())
 
 
-def _discard(file: FileIO, path: str, process: int) -> None:
+def _discard(file: FileIO, name: str | None, process: int) -> None:
     with contextlib.suppress(OSError):
         file.close()
-    if process == os.getpid() and os.path.exists(path):
-        os.remove(path)
+    # once it is closed, another thread may have a file with the number of this descriptor
+    if name is not None and process == os.getpid():
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(name)
 
 
 class _Spool:

@@ -85,6 +85,27 @@ def test_room_that_is_given_back_is_taken_again(paths, room):
     assert spooled() == 2 * DATA[0].nbytes
 
 
+def test_a_descriptor_that_another_file_takes_at_once_is_left_alone(room, tmp_path):
+    one = TemporaryFile("values wait")
+    _, discard, (file, *rest), _ = one.discard.detach()
+    taken = []
+
+    class Closed:
+        """Another thread opens a file as soon as this one is closed."""
+
+        def close(self):
+            number = file.fileno()
+            file.close()
+            taken.append(os.open(tmp_path / "other", os.O_WRONLY | os.O_CREAT))
+            assert taken == [number]
+
+    discard(Closed(), *rest)
+    os.write(taken[0], b"kept")
+    os.close(taken[0])
+    assert (tmp_path / "other").read_bytes() == b"kept"
+    assert list(room.iterdir()) == []
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing is forked here")
 def test_a_forked_process_inflates_for_itself_and_leaves_its_parent_alone(paths, room):
     ds = open_fits(paths)
