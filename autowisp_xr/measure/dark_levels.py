@@ -18,6 +18,9 @@ _TILE, _LEAST_TILE = 32, 8
 _TILES = 64
 """Pixels a side of tiles: in small frames fewer, so that there are about so many tiles."""
 
+_PIXELS = 2**19
+"""Pixels of a channel that are worked on at once."""
+
 _GOOD = 0.5
 """Of the pixels of a tile; one with fewer that count is left out."""
 
@@ -53,11 +56,17 @@ def typical_pixels(maps: Sequence[xr.Dataset]) -> Bools:
     """Return the pixels (channel, y, x) whose rate is near the median at all temperatures."""
     near = np.ones(maps[0]["image"].shape, bool)
     for one in maps:
-        rates = one["image"].values.astype(np.float64)
-        flat = np.where(one["mask"].values == 0, rates, np.nan).reshape(len(rates), -1)
-        distance = np.abs(flat - bottleneck.nanmedian(flat, axis=1)[:, None])
-        limit = _NEAR * typical_size(distance)
-        near &= (distance <= limit[:, None]).reshape(rates.shape)
+        planes = (one["image"].values, one["mask"].values, near)
+        for rates, mask, near_here in zip(*planes, strict=True):
+            good = (mask == 0) & np.isfinite(rates)
+            near_here &= good
+            # maps are large: the distances take the place of the rates
+            known = rates[good].astype(np.float64)
+            middle = np.median(known, overwrite_input=True) if known.size else np.nan
+            distances = np.abs(np.subtract(known, middle, out=known), out=known)
+            limit = _NEAR * typical_size(distances, in_place=True)
+            for row, of_row in zip(rates, near_here, strict=True):
+                of_row &= np.abs(row.astype(np.float64) - middle) <= limit
     return near
 
 
@@ -73,19 +82,29 @@ def tile_means(raw: xr.Dataset, typical: Bools, camera: Camera, overscan: Oversc
         )
         planes = one[["image", "mask"]].isel(frame=0).compute()
         good = typical & (planes["mask"].values == 0)
-        found.append(_means(planes["image"].values.astype(np.float64), good))
+        found.append(_means(planes["image"].values, good))
     return np.stack(found)
 
 
 def _means(image: Planes, good: Bools) -> Floats:
     side = int(np.clip((good[0].size / _TILES) ** 0.5, _LEAST_TILE, _TILE))
     height, width = (min(side, size) for size in image.shape[1:])
-    pixels = cut(np.where(good, image, np.nan), height, width)
+    step = height * max(1, _PIXELS // (height * image.shape[2]))
+    parts = [
+        _means_of_rows(image[:, rows], good[:, rows], height, width)
+        for rows in (slice(start, start + step) for start in range(0, image.shape[1], step))
+    ]
+    return np.concatenate(parts, axis=1).reshape(len(image), -1)
+
+
+def _means_of_rows(image: Planes, good: Bools, height: int, width: int) -> Floats:
+    """Return the means (channel, down, across) of the tiles of some rows; NaN of bad ones."""
+    pixels = cut(np.where(good, image.astype(np.float64), np.nan), height, width)
     # without cosmic rays
     near = near_median(pixels) & np.isfinite(pixels)
     number = near.sum(axis=-1)
     means = np.where(near, pixels, 0.0).sum(axis=-1) / np.maximum(number, 1)
-    return np.where(number >= _GOOD * pixels.shape[-1], means, np.nan).reshape(len(image), -1)
+    return np.where(number >= _GOOD * pixels.shape[-1], means, np.nan)
 
 
 def line_of(seconds: Floats, means: Floats) -> Line:

@@ -1,12 +1,14 @@
 """The dark current of a camera: its rate, the map of it, and how it grows with temperature."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance, schema
-from autowisp_xr.arrays import Floats
+from autowisp_xr.allocation import give_back
+from autowisp_xr.arrays import Floats, Numbers
 from autowisp_xr.bridge.memory_limit import MemoryLimit, limited
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
@@ -152,8 +154,11 @@ def dark_current(
     how: dict[str, Any] = {"camera": camera, "overscan": overscan}
     noise = _noise(darks, camera)
     with limited(memory_limit):
-        maps = [_map(one, darks, biases, noise, how) for one in sets]
+        every = (_map(one, darks, biases, noise, how) for one in sets)
+        cubes, maps = _in_cubes(every, len(sets))
+        give_back()
         typical = typical_pixels(maps)
+        give_back()
         lines = []
         for one in sets:
             parts = [(darks, one.darks), (biases, one.biases)]
@@ -162,7 +167,7 @@ def dark_current(
             _check(means, schema.names(maps[0], "channel"))
             seconds = np.append(along_frames(raw[0], "exposure"), [0.0] * len(one.biases))
             lines.append(line_of(seconds, means))
-    result = _result(sets, maps, lines, darks, camera)
+    result = _result(sets, cubes, maps, lines, darks, camera)
     options = {
         "image_area": str(camera.image_area) if camera.image_area else None,
         "bias_level": camera.bias_level,
@@ -209,6 +214,25 @@ def _map(
     return rate_of_pixels(masters, seconds, frames, noise).compute()
 
 
+def _in_cubes(
+    maps: Iterable[xr.Dataset], number: int
+) -> tuple[dict[str, Numbers], list[xr.Dataset]]:
+    """Return the planes of all maps (temperature, channel, y, x), and the maps, which share them.
+
+    They are put there as they come: a map may take much of the memory there is.
+    """
+    cubes: dict[str, Numbers] = {}
+    found = []
+    for place, one in enumerate(maps):
+        for name, plane in one.data_vars.items():
+            shape = (number, *plane.shape)
+            cube = cubes.setdefault(str(name), np.empty(shape, plane.dtype))
+            cube[place] = plane.values
+            one[name] = plane.copy(data=cube[place])
+        found.append(one)
+    return cubes, found
+
+
 def _check(means: Floats, channels: list[str]) -> None:
     dark = checked_tiles(means, channels)
     if dark:
@@ -220,6 +244,7 @@ def _check(means: Floats, channels: list[str]) -> None:
 
 def _result(
     sets: list[DarkSet],
+    cubes: dict[str, Numbers],
     maps: list[xr.Dataset],
     lines: list[Line],
     darks: xr.Dataset,
@@ -248,9 +273,8 @@ def _result(
     }
     numbers = [number for one in sets for number in one.darks]
     planes = [_in_units(one, factor, rate["units"]) for one in maps]
-    for name in ("image", "variance", "mask"):
-        of_all = np.stack([one[name].values for one in planes])
-        columns[name] = (("temperature", *schema.DIMS[1:]), of_all, planes[0][name].attrs)
+    for name, cube in cubes.items():
+        columns[name] = (("temperature", *schema.DIMS[1:]), cube, planes[0][name].attrs)
     if min(darks.sizes["y"], darks.sizes["x"]) >= REGION:
         found = [glow(one) for one in planes]
         for name in ("glow", "glow_error", "glow_y", "glow_x"):
@@ -282,7 +306,8 @@ def _growth(temperatures: list[float], rates: Floats, errors: Floats) -> dict[st
 
 
 def _in_units(one: xr.Dataset, factor: Floats, units: str) -> xr.Dataset:
-    """Return the map of a temperature in the unit of the rate, as a master."""
+    """Bring the map of a temperature to the unit of the rate, in place; return it as a master."""
     factors = factor[:, None, None].astype(np.float32)
-    scaled = one.assign(image=one["image"] * factors, variance=one["variance"] * factors**2)
-    return schema.with_attributes(scaled, units)
+    for name, by in (("image", factors), ("variance", factors**2)):
+        one[name].values *= by
+    return schema.with_attributes(one, units)

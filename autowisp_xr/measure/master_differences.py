@@ -3,11 +3,11 @@
 import math
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike
 
 from autowisp_xr import schema
 from autowisp_xr.arrays import Bools, Floats, Image, Integers
@@ -30,6 +30,9 @@ _CHANCE = 3.0
 _CELL = 32
 """Pixels a side of what counts as large-scale, about: cells divide a master evenly."""
 
+_PIXELS = 2**19
+"""Pixels that are worked on at once."""
+
 _FLAT_LIMIT = 0.01
 """Relative: what is wrong with the shape of a flat is wrong with photometry."""
 
@@ -38,7 +41,7 @@ _NOISE = 5.0
 
 
 class Plane(NamedTuple):
-    """A channel of a master, (y, x), in memory."""
+    """Rows of a channel of a master, (y, x), in memory."""
 
     image: Image
     variance: Image
@@ -46,15 +49,16 @@ class Plane(NamedTuple):
     """Which pixels are finite and not BAD."""
 
     @classmethod
-    def of(cls, master: xr.Dataset, channel: int) -> "Plane":
-        """Return the plane of the channel of this number."""
+    def of(cls, channel: xr.Dataset) -> "Plane":
+        """Read what there is of a channel (y, x) of a master."""
+        channel = channel.compute()
         # sums in another order would differ by rounding
         image, variance = (
-            np.ascontiguousarray(master[name].values[channel]) for name in ("image", "variance")
+            np.ascontiguousarray(channel[name].values) for name in ("image", "variance")
         )
         usable = np.isfinite(image) & (variance >= 0) & (variance < np.inf)
-        if "mask" in master:
-            usable &= master["mask"].values[channel] & np.uint8(Flag.BAD) == 0
+        if "mask" in channel:
+            usable &= channel["mask"].values & np.uint8(Flag.BAD) == 0
         return cls(image, variance, usable)
 
 
@@ -68,54 +72,6 @@ class PixelDifferences(NamedTuple):
     scatter: float
     newly_flagged: float
     no_longer_flagged: float
-
-
-def differences(new: Plane, old: Plane, ratio: float, threshold: float) -> PixelDifferences:
-    """Compare the pixels that are usable in both, the old master multiplied by ``ratio``."""
-    good = new.usable & old.usable
-    number = int(np.count_nonzero(good))
-    lost, gained = (float(np.mean(plane.usable & ~good)) for plane in (old, new))
-    if not number:
-        return PixelDifferences(0, ratio, np.nan, np.nan, np.nan, lost, gained)
-    values = new.image[good].astype(np.float64) - ratio * old.image[good].astype(np.float64)
-    variance = new.variance[good] + ratio**2 * old.variance[good].astype(np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        pulls = values / np.sqrt(variance)
-    # what is equal differs by nothing, also where there is no uncertainty
-    pulls[values == 0] = 0.0
-    beyond = np.count_nonzero(np.abs(pulls) > threshold) / number
-    middle = float(np.median(values))
-    return PixelDifferences(number, ratio, beyond, middle, scatter(pulls), lost, gained)
-
-
-def scatter(values: Floats) -> float:
-    """Return the standard deviation of what is within five of it, found round after round.
-
-    A quantile or a median distance would only be where it begins: where masters are medians of
-    whole numbers, these jump from one number to the next. Infinite where more than a few values
-    are.
-    """
-    # sorted as a whole once, which takes less time than a search for a median
-    ordered = np.sort(values)
-    rank = int(_BELOW * ordered.size)
-    low, high = ordered[rank], ordered[-1 - rank]
-    if not (np.isfinite(low) and np.isfinite(high)):
-        return np.inf
-    center = np.median(ordered)
-    limit = 0.5 * _CLIP * (high - low) if high > low else np.inf
-    ordered = ordered[np.isfinite(ordered)]
-    before = None
-    for _ in range(_ROUNDS):
-        first = int(np.searchsorted(ordered, center - limit, side="left"))
-        last = int(np.searchsorted(ordered, center + limit, side="right"))
-        if (first, last) == before:
-            break
-        before = first, last
-        center, width = ordered[first:last].mean(), float(ordered[first:last].std())
-        if width == 0:
-            break
-        limit = _CLIP * width
-    return width
 
 
 class Cell(NamedTuple):
@@ -133,17 +89,48 @@ class Cell(NamedTuple):
     """Whether this one differs by more."""
 
 
-def outstanding_cell(
-    new: Plane, old: Plane, ratio: float, *, relative: bool, most: float | None
-) -> Cell:
-    """Find the cell, of those of about 32 x 32 pixels, that differs most over its noise.
+class Pair:
+    """A channel of two masters (y, x), which is read in bands of whole rows of cells."""
+
+    def __init__(self, new: xr.Dataset, old: xr.Dataset) -> None:
+        self._masters = new, old
+        self.shape = new.sizes["y"], new.sizes["x"]
+        self.edges = [_edges(size) for size in self.shape]
+
+    def bands(self) -> Iterator[tuple[slice, Plane, Plane]]:
+        """Yield which rows of cells these are, and the pixels of both masters in them."""
+        rows, width = self.edges[0], self.shape[1]
+        number, step = len(rows) - 1, max(1, _PIXELS // (_CELL * width))
+        for first in range(0, number, step):
+            cells = slice(first, min(first + step, number))
+            part = slice(int(rows[cells.start]), int(rows[cells.stop]))
+            new, old = (Plane.of(one.isel(y=part)) for one in self._masters)
+            yield cells, new, old
+
+    def levels(self) -> tuple[int, float, float]:
+        """Return how many pixels are usable in both masters, and the sums of these in each."""
+        number, light, other = 0, 0.0, 0.0
+        for _, new, old in self.bands():
+            good = new.usable & old.usable
+            number += int(np.count_nonzero(good))
+            light += float(new.image[good].sum(dtype=np.float64))
+            other += float(old.image[good].sum(dtype=np.float64))
+        return number, light, other
+
+
+def compared(
+    pair: Pair, ratio: float, threshold: float, *, relative: bool, most: float | None
+) -> tuple[PixelDifferences, Cell]:
+    """Compare the pixels that are usable in both masters, and their cells of about 32 x 32 pixels.
 
     Parameters
     ----------
-    new, old
+    pair
         The channel of both masters.
     ratio
         By which the old master is multiplied.
+    threshold
+        Uncertainties that a pixel may differ by.
     relative
         Whether cells are divided; else their means are subtracted.
     most
@@ -151,30 +138,124 @@ def outstanding_cell(
         they are divided, else the uncertainty of the difference of one pixel (root of the mean
         variance).
     """
-    good = new.usable & old.usable
-    edges = [_edges(size) for size in good.shape]
+    size = pair.shape[0] * pair.shape[1]
+    # of all pixels there are two numbers at a time, however large the masters are
+    values, pulls = np.empty(size), np.empty(size)
+    sums = _Sums.of(pair)
+    number, lost, gained = 0, 0.0, 0.0
+    for cells, new, old in pair.bands():
+        good = new.usable & old.usable
+        lost += np.count_nonzero(old.usable & ~good) / size
+        gained += np.count_nonzero(new.usable & ~good) / size
+        sums.add(cells, good, new, old)
+        stop = number + int(np.count_nonzero(good))
+        difference = new.image[good].astype(np.float64) - ratio * old.image[good].astype(np.float64)
+        variance = new.variance[good] + ratio**2 * old.variance[good].astype(np.float64)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            # what is equal differs by nothing, also where there is no uncertainty
+            pulls[number:stop] = np.where(difference == 0, 0.0, difference / np.sqrt(variance))
+        values[number:stop] = difference
+        number = stop
+    cell = sums.outstanding(ratio, relative, most)
+    if not number:
+        return PixelDifferences(0, ratio, np.nan, np.nan, np.nan, lost, gained), cell
+    values, pulls = values[:number], pulls[:number]
+    beyond = sum(np.count_nonzero(np.abs(part) > threshold) for part in _parts(pulls)) / number
+    middle = float(np.median(values, overwrite_input=True))
+    return PixelDifferences(number, ratio, beyond, middle, scatter(pulls), lost, gained), cell
 
-    def sums(plane: ArrayLike) -> Floats:
-        """Return the sums of the good pixels of each cell, float64."""
-        rows = np.add.reduceat(np.where(good, plane, np.float64(0)), edges[1][:-1], axis=1)
-        return np.add.reduceat(rows, edges[0][:-1], axis=0)
 
-    number, light, scaled = sums(1.0), sums(new.image), ratio * sums(old.image)
-    variance = sums(new.variance) + ratio**2 * sums(old.variance)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        base = np.where(scaled > 0, scaled, np.nan) if relative else number
-        difference = (light - scaled) / base
-        noise = _NOISE * np.sqrt(variance) / base
-        pixel = float(np.sqrt(variance.sum() / number.sum()))
-    if most is None:
-        most = _FLAT_LIMIT if relative else pixel
-    known = np.isfinite(difference) & (2 * number >= np.outer(*map(np.diff, edges)))
-    if not known.any():
-        return Cell(np.nan, np.nan, np.nan, most, False)
-    excess = np.where(known, np.abs(difference) - noise, -np.inf)
-    place = np.unravel_index(excess.argmax(), excess.shape)
-    y, x = (float(edge[i : i + 2].sum() // 2) for edge, i in zip(edges, place, strict=True))
-    return Cell(float(difference[place]), y, x, most, bool(excess[place] > most))
+def scatter(values: Floats) -> float:
+    """Return the standard deviation of what is within five of it, found round after round.
+
+    A quantile or a median distance would only be where it begins: where masters are medians of
+    whole numbers, these jump from one number to the next. Infinite where more than a few values
+    are. The values are sorted in place.
+    """
+    # as a whole once, which takes less time than a search for a median
+    values.sort()
+    rank = int(_BELOW * values.size)
+    low, high = values[rank], values[-1 - rank]
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return np.inf
+    center = 0.5 * (values[(values.size - 1) // 2] + values[values.size // 2])
+    # what is infinite stays beyond
+    limit = 0.5 * _CLIP * (high - low) if high > low else np.finfo(np.float64).max
+    before = None
+    for _ in range(_ROUNDS):
+        first = int(np.searchsorted(values, center - limit, side="left"))
+        last = int(np.searchsorted(values, center + limit, side="right"))
+        if (first, last) == before:
+            break
+        before = first, last
+        center, width = _moments(values[first:last])
+        if width == 0:
+            break
+        limit = _CLIP * width
+    return width
+
+
+def _moments(values: Floats) -> tuple[float, float]:
+    """Return mean and standard deviation."""
+    mean = sum(float(part.sum()) for part in _parts(values)) / values.size
+    moment = sum(float(np.square(part - mean).sum()) for part in _parts(values))
+    return mean, math.sqrt(moment / values.size)
+
+
+def _parts(values: Floats) -> Iterator[Floats]:
+    """Cut values in parts, of which temporary arrays are small."""
+    return (values[start : start + _PIXELS] for start in range(0, values.size, _PIXELS))
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Sums of the good pixels of each cell, float64 (down, across)."""
+
+    edges: Sequence[Integers]
+    number: Floats
+    new: Floats
+    old: Floats
+    new_variance: Floats
+    old_variance: Floats
+
+    @classmethod
+    def of(cls, pair: Pair) -> "_Sums":
+        shape = tuple(len(edge) - 1 for edge in pair.edges)
+        return cls(pair.edges, *(np.zeros(shape) for _ in range(5)))
+
+    def add(self, cells: slice, good: Bools, new: Plane, old: Plane) -> None:
+        """Sum up the cells of a band."""
+        starts = self.edges[0][cells] - self.edges[0][cells.start]
+        for total, plane in (
+            (self.number, 1.0),
+            (self.new, new.image),
+            (self.old, old.image),
+            (self.new_variance, new.variance),
+            (self.old_variance, old.variance),
+        ):
+            rows = np.where(good, plane, np.float64(0))
+            across = np.add.reduceat(rows, self.edges[1][:-1], axis=1)
+            total[cells] = np.add.reduceat(across, starts, axis=0)
+
+    def outstanding(self, ratio: float, relative: bool, most: float | None) -> Cell:
+        """Return the cell that differs most over its noise."""
+        scaled, variance = ratio * self.old, self.new_variance + ratio**2 * self.old_variance
+        with np.errstate(divide="ignore", invalid="ignore"):
+            base = np.where(scaled > 0, scaled, np.nan) if relative else self.number
+            difference = (self.new - scaled) / base
+            noise = _NOISE * np.sqrt(variance) / base
+            pixel = float(np.sqrt(variance.sum() / self.number.sum()))
+        if most is None:
+            most = _FLAT_LIMIT if relative else pixel
+        known = np.isfinite(difference) & (2 * self.number >= np.outer(*map(np.diff, self.edges)))
+        if not known.any():
+            return Cell(np.nan, np.nan, np.nan, most, False)
+        excess = np.where(known, np.abs(difference) - noise, -np.inf)
+        place = np.unravel_index(excess.argmax(), excess.shape)
+        y, x = (
+            float(edge[i : i + 2].sum() // 2) for edge, i in zip(self.edges, place, strict=True)
+        )
+        return Cell(float(difference[place]), y, x, most, bool(excess[place] > most))
 
 
 def _edges(size: int) -> Integers:

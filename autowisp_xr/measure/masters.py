@@ -11,10 +11,9 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.errors import CalibrationError, MasterMismatchError, SchemaError
 from autowisp_xr.measure.master_differences import (
     Cell,
+    Pair,
     PixelDifferences,
-    Plane,
-    differences,
-    outstanding_cell,
+    compared,
     warn_of_disagreement,
 )
 
@@ -73,8 +72,9 @@ def compare_masters(
         Fractions of all pixels that are flagged (or not finite) in one master only.
 
     The attributes hold the options, what is ``expected_by_chance``, and the identities of both.
-    A difference is never an error. Both masters are computed, once, and held in memory, with
-    some 80 bytes for each pixel of the channel that is looked at. Chunks change no bit.
+    A difference is never an error. Masters that are lazy (dask) are computed, once, into memory;
+    others are read in bands of rows, flats twice. For each pixel of the channel that is looked at,
+    16 bytes come on top. Chunks change no bit.
 
     Raises
     ------
@@ -137,16 +137,18 @@ def compare_masters(
     new, old = _ready(new, "new"), _ready(old, "old")
     identities = {"new": provenance.identity(new), "old": provenance.identity(old)}
     old = _in_place(new, old)
-    new, old = (ds[[name for name in _PLANES if name in ds]].compute() for ds in (new, old))
+    new, old = (_at_rest(ds[[name for name in _PLANES if name in ds]]) for ds in (new, old))
     is_flat = schema.units_of(new) == "1"
     rescaled = is_flat if rescale is None else rescale
     pixels: list[PixelDifferences] = []
     cells: list[Cell] = []
     for channel, name in enumerate(schema.names(new, "channel")):
-        planes = Plane.of(new, channel), Plane.of(old, channel)
-        ratio = _ratio(*planes, name) if rescaled else 1.0
-        pixels.append(differences(*planes, ratio, threshold))
-        cells.append(outstanding_cell(*planes, ratio, relative=is_flat, most=most_large_scale))
+        pair = Pair(new.isel(channel=channel), old.isel(channel=channel))
+        ratio = _ratio(pair, name) if rescaled else 1.0
+        limits: dict[str, Any] = {"relative": is_flat, "most": most_large_scale}
+        of_pixels, cell = compared(pair, ratio, threshold, **limits)
+        pixels.append(of_pixels)
+        cells.append(cell)
     result = _table(new, pixels, cells)
     chance = math.erfc(threshold / math.sqrt(2))
     warn_of_disagreement(new, old, result, cells, threshold=threshold, most=most, chance=chance)
@@ -208,6 +210,12 @@ def _in_place(new: xr.Dataset, old: xr.Dataset) -> xr.Dataset:
     return old
 
 
+def _at_rest(master: xr.Dataset) -> xr.Dataset:
+    """Return a master whose rows can be read by themselves: computed, where it is lazy."""
+    lazy = any(variable.chunks is not None for variable in master.data_vars.values())
+    return master.compute() if lazy else master
+
+
 def _layout(ds: xr.Dataset) -> str:
     slices = zip(schema.names(ds, "channel"), schema.channel_slices(ds), strict=True)
     return ", ".join(
@@ -215,13 +223,11 @@ def _layout(ds: xr.Dataset) -> str:
     )
 
 
-def _ratio(new: Plane, old: Plane, channel: str) -> float:
+def _ratio(pair: Pair, channel: str) -> float:
     """Return the level of the new master over that of the old one; NaN without pixels."""
-    good = new.usable & old.usable
-    number = np.count_nonzero(good)
+    number, *levels = pair.levels()
     if not number:
         return np.nan
-    levels = [float(plane.image[good].sum(dtype=np.float64)) for plane in (new, old)]
     if not min(levels) > 0:
         means = " and ".join(f"{total / number:.4g}" for total in levels)
         raise CalibrationError(

@@ -49,15 +49,17 @@ def cut(planes: NDArray[_Kind], height: int, width: int) -> NDArray[_Kind]:
     return apart.reshape(number, down, across, height * width)
 
 
-def ranked(values: NDArray[_Kind], rank: float) -> NDArray[_Kind]:
+def ranked(values: NDArray[_Kind], rank: float, *, in_place: bool = False) -> NDArray[_Kind]:
     """Return a value that about this fraction of the finite ones along the last axis is below.
 
-    NaN where none is finite.
+    NaN where none is finite. ``in_place`` sorts the values.
     """
     number = np.count_nonzero(np.isfinite(values), axis=-1)
     place = np.minimum((rank * number).astype(np.int64), np.maximum(number - 1, 0))
     # as fast as what looks for ranks only
-    return np.take_along_axis(np.sort(values, axis=-1), place[..., None], axis=-1)[..., 0]
+    ordered = values if in_place else values.copy()
+    ordered.sort(axis=-1)
+    return np.take_along_axis(ordered, place[..., None], axis=-1)[..., 0]
 
 
 def median(values: NDArray[_Kind]) -> NDArray[_Kind]:
@@ -196,12 +198,13 @@ def near_median(values: Floats) -> Bools:
     return (distance <= _CLIP * scale) | ((scale == 0) & np.isfinite(distance))
 
 
-def typical_size(distances: Floats) -> Floats:
+def typical_size(distances: Floats, *, in_place: bool = False) -> Floats:
     """Return the standard deviation of normal values at these distances, along the last axis.
 
     From a high rank: the median distance is often 0 where noise is less than one digit stands for.
+    ``in_place`` sorts the distances.
     """
-    return ranked(distances, _RANK) / _RANK_TO_SIGMA
+    return ranked(distances, _RANK, in_place=in_place) / _RANK_TO_SIGMA
 
 
 def _total(values: Floats, kept: Bools) -> Floats:
