@@ -31,6 +31,10 @@ _MOST_KEPT = 2**25
 """Bytes of a plane that stays in memory once it was read; of larger ones, parts are read each time
 that they are needed."""
 
+_PART_KEPT = 32
+"""The part of the memory limit that it may take, where parts of it are asked for: a stack has a
+dozen such planes."""
+
 _PART = 8
 """The part of the memory limit that one of them may take, of several."""
 
@@ -157,7 +161,7 @@ def put_away(place: StoreLike, group: str) -> None:
 
 
 class _Remembered(LateArray):
-    """A plane at rest that is kept once all of it was needed.
+    """A plane at rest that is kept once all of it was needed, or parts of it a second time.
 
     Parameters
     ----------
@@ -173,10 +177,11 @@ class _Remembered(LateArray):
         self.plane, self.key = plane, key
         self.shape, self.dtype = plane.shape, plane.dtype
         self._shelf = shelf or _Shelf(_MOST_KEPT)
+        self._asked = False
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without what was read: each process reads it, and names are the same."""
-        return {**self.__dict__, "_shelf": None}
+        return {**self.__dict__, "_shelf": None, "_asked": False}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _shelf=_Shelf(_MOST_KEPT))
@@ -190,7 +195,7 @@ class _Remembered(LateArray):
     def read(self, key: OuterKey) -> np.ndarray[Any, Any]:
         """Read values at a key."""
         kept = self._shelf.get(self.key)
-        if kept is None and (self.plane.nbytes > self._shelf.room or not self._is_whole(key)):
+        if kept is None and not self._is_wanted(key):
             return self.plane[key].values
         if kept is None:
             with _ONE_AT_A_TIME:
@@ -199,8 +204,13 @@ class _Remembered(LateArray):
                     kept = self.keep(self.plane.values)
         return kept[key].values
 
-    def _is_whole(self, key: OuterKey) -> bool:
-        return all(
+    def _is_wanted(self, key: OuterKey) -> bool:
+        """Return whether the plane is to be kept: for a single part it would only take longer."""
+        room, asked, self._asked = self._shelf.room, self._asked, True
+        is_whole = all(
             isinstance(part, slice) and part.indices(size) == (0, size, 1)
             for part, size in zip(key, self.shape, strict=True)
         )
+        if not is_whole:
+            room = min(room, in_force().for_work // _PART_KEPT) if asked else 0
+        return self.plane.nbytes <= room

@@ -7,6 +7,7 @@ has changed shows its checksum, behind the last of the codecs.
 """
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -123,13 +124,29 @@ def damage_stated(group: Group) -> Iterator[None]:
         raise damaged(group, what) from error
 
 
-def damage_at(group: Group, array: "zarr.Array[Any]", key: Sequence[Any]) -> str:
-    """State which chunk of an array of a group is damaged, of those that a key needs."""
+def lost_at(array: "zarr.Array[Any]", root: Path, key: Sequence[Any]) -> bool:
+    """Return whether a chunk that a key needs is lost of an array of a :class:`SoundStore`."""
+    store = array.store
+    bare = store.bare[array.basename] if isinstance(store, SoundStore) else ()
+    return not all(
+        os.path.exists(root / array.path / _name(chunk)) or _is_in(bare, chunk[0])
+        for chunk in _chunks_at(array, key)
+    )
+
+
+def _chunks_at(array: "zarr.Array[Any]", key: Sequence[Any]) -> Iterator[tuple[int, ...]]:
+    """Yield the chunks of an array that a key needs."""
     size = array.shards or array.chunks
     numbers = [np.atleast_1d(np.arange(n)[k]) for n, k in zip(array.shape, key, strict=True)]
     parts = (np.unique(of // step).tolist() for of, step in zip(numbers, size, strict=True))
+    return product(*parts)
+
+
+def damage_at(group: Group, array: "zarr.Array[Any]", key: Sequence[Any]) -> str:
+    """State which chunk of an array of a group is damaged, of those that a key needs."""
+    size = array.shards or array.chunks
     dims = tuple(getattr(array.metadata, "dimension_names", None) or ())
-    for chunk in product(*parts):
+    for chunk in _chunks_at(array, key):
         fault = _fault_of(array, chunk, size)
         if fault:
             frame = f" of frame {_label(group, chunk[0])}" if dims[:1] == ("frame",) else ""
