@@ -67,7 +67,8 @@ def _parts_of(ds: xr.Dataset, *, middle: bool = False) -> list[xr.Dataset]:
 
 def _bands_of(frames: Sequence[Sequence[xr.Dataset]]) -> Iterator[list[Bands]]:
     """Yield the bands of each channel, for each frame or master that is given by its parts."""
-    if any(part.chunks for parts in frames for part in parts):
+    # planes of a frame need not be in the same chunks
+    if any(plane.chunks for parts in frames for part in parts for plane in part.values()):
         from dask.base import compute
 
         # in one go: what tasks of all frames need, such as masters, is made once. What dask takes

@@ -212,8 +212,7 @@ def _in_place(new: xr.Dataset, old: xr.Dataset) -> xr.Dataset:
 
 def _at_rest(master: xr.Dataset) -> xr.Dataset:
     """Return a master whose rows can be read by themselves: computed, where it is lazy."""
-    lazy = any(variable.chunks is not None for variable in master.data_vars.values())
-    return master.compute() if lazy else master
+    return master.compute() if any(plane.chunks for plane in master.values()) else master
 
 
 def _layout(ds: xr.Dataset) -> str:

@@ -133,6 +133,14 @@ def test_chunks_change_nothing_and_other_rows_are_not_computed():
     )
 
 
+def test_planes_in_unequal_chunks_are_looked_at_as_well():
+    ds = frames(blank())
+    lazy = ds.assign({name: ds[name].chunk(y=rows) for name, rows in (("image", 64), ("mask", 50))})
+    xr.testing.assert_identical(
+        check_calibrated(lazy).drop_attrs(deep=False), check_calibrated(ds).drop_attrs(deep=False)
+    )
+
+
 def test_frames_are_not_read_again_that_were_seen_when_they_were_made():
     ds = frames(blank(4))
     look = Look(ds)
