@@ -23,6 +23,9 @@ _SHARED = 24
 _BESIDE = 6
 """Bytes of a pixel of a frame that go to store and files beside its planes."""
 
+_FLAT, _DEFECTS = 28, 28
+"""Bytes of a pixel of a flat whose planes are made in one go, and while defects are looked for."""
+
 _READ = 2
 """Bytes of a raw pixel."""
 
@@ -47,6 +50,8 @@ class Projection:
     parts: tuple[Part, ...]
     limit: int
     """Bytes that may be in memory."""
+    is_stated: bool
+    """Whether somebody asked for that limit."""
     free: int
     """Bytes that the disk has left."""
     seconds: float
@@ -74,11 +79,19 @@ class Projection:
         )
 
     @property
-    def warning(self) -> str:
-        """That the disk has not room enough; "" where it has."""
-        if self.written <= self.free:
-            return ""
-        return sentence("no_room", written=text_of(self.written), free=text_of(self.free))
+    def warnings(self) -> list[str]:
+        """That the disk has not room enough, or that a limit cannot be kept."""
+        found = []
+        if self.written > self.free:
+            room = {"written": text_of(self.written), "free": text_of(self.free)}
+            found.append(sentence("no_room", **room))
+        if self.is_stated and self.peak > self.limit + BASE:
+            most = max(self.parts, key=lambda part: part.peak)
+            values = {"what": most.product.what, "peak": text_of(self.peak)}
+            values |= {"limit": text_of(self.limit), "enough": text_of(self.peak - BASE)}
+            values["program"] = text_of(BASE)
+            found.append(sentence("over_limit", **values))
+        return found
 
     def __str__(self) -> str:
         lines = []
@@ -89,7 +102,7 @@ class Projection:
             size = f"{text_of(part.files)} of FITS, {text_of(part.stored)} in the store"
             lines.append(f"{product.what}: of {counted(number, 'frame')}; {size}{by}")
         lines += [f"left out: {path}: {why}" for path, why in self._left_out()]
-        lines += ["", self.line, *filter(None, [self.warning])]
+        lines += ["", self.line, *self.warnings]
         return "\n".join(lines) + "\n"
 
     def _left_out(self) -> list[tuple[str, str]]:
@@ -153,6 +166,7 @@ def projection_of(plan: Plan, target: Path, *, form: str, link: bool, fits: bool
         plan=plan,
         parts=parts,
         limit=in_force().bytes,
+        is_stated=in_force().is_stated,
         free=shutil.disk_usage(room).free,
         seconds=pixels / Archive.pixels_a_second / workers(),
     )
@@ -171,7 +185,8 @@ def _part(product: Product, *, form: str, link: bool, fits: bool) -> Part:
     )
     limit = in_force().for_work
     if product.is_master:
-        peak = _peak_of_master(frames, _CORRECTED if product.masters else _MASTER, limit)
+        planes = _CORRECTED if product.masters else _MASTER
+        peak = _peak_of_master(frames, planes, limit, in_one_go=product.kind == "flat")
         return Part(product, _CORRECTED * pixels, _CORRECTED * pixels, peak)
     peak = _peak_of_lights(frames, limit)
     raw = 0 if link else round(_READ * Archive.compressed * pixels * number)
@@ -179,14 +194,16 @@ def _part(product: Product, *, form: str, link: bool, fits: bool) -> Part:
     return Part(product, planner.CALIBRATED * pixels * number if fits else 0, stored, peak)
 
 
-def _peak_of_master(frames: planner.Frames, planes: int, limit: int) -> int:
+def _peak_of_master(frames: planner.Frames, planes: int, limit: int, *, in_one_go: bool) -> int:
     """Return what is in memory while a master is made whose pixels have so many bytes."""
-    pixels = frames.height * frames.width
-    made = planner.COPIES * planes
-    if made * pixels <= limit // 4:
+    pixels, bands = frames.height * frames.width, planner.bands(frames, limit, workers()).peak
+    if planner.COPIES * planes * pixels <= limit // 4:
         # whole, with its files and what its frames are corrected by
-        made += planes + frames.common
-    return planner.bands(frames, limit, workers()).peak + made * pixels
+        return bands + (planner.COPIES * planes + planes + frames.common) * pixels
+    if in_one_go:
+        return max(bands + _FLAT * pixels, _DEFECTS * pixels)
+    # some of its rows at a time, and those that are compressed
+    return bands + 3 * limit // 8
 
 
 def _peak_of_lights(frames: planner.Frames, limit: int) -> int:

@@ -281,8 +281,9 @@ def reduce(
             values = {"number": counted(len(planned), "unit"), "path": file}
             return replace(summary, left=sentence("units_left", **values))
         takes = projection_of(plan, target, form=store, link=raw == "link", fits=fits)
-        report(takes.line)
-        summary.notes += filter(None, [takes.warning])
+        for line in (takes.line, *takes.warnings):
+            report(line)
+        summary.notes += takes.warnings
         record = Record(target, target / STORE, read)
         exporter = Exporter(target, record, cfa, checks, client, making)
         form: dict[str, Any] = {"form": store, "link": raw == "link"}

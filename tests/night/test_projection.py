@@ -54,32 +54,54 @@ def test_memory_keeps_the_limit_and_the_program(projected):
 
 
 @pytest.mark.parametrize(
-    ("shape", "number", "limit", "is_master", "masters", "measured"),
+    ("shape", "number", "limit", "kind", "masters", "measured"),
     [
-        ((2048, 2048), 3, "6GB", True, [], 445),
-        ((2048, 2048), 3, "6GB", True, ["bias"], 700),
-        ((2048, 2048), 4, "6GB", False, ["bias", "dark", "flat"], 704),
-        ((6388, 9576), 3, "12GB", False, ["bias", "dark", "flat"], 7161),
-        ((2048, 2048), 4, "160MB", False, ["bias", "dark", "flat"], 434),
+        ((2048, 2048), 3, "6GB", "bias", [], 445),
+        ((2048, 2048), 3, "6GB", "dark", ["bias"], 700),
+        ((2048, 2048), 4, "6GB", "object", ["bias", "dark", "flat"], 704),
+        ((6388, 9576), 3, "12GB", "object", ["bias", "dark", "flat"], 7161),
+        ((2048, 2048), 4, "160MB", "object", ["bias", "dark", "flat"], 434),
+        ((6388, 9576), 4, "1GB", "bias", [], 614),
+        ((6388, 9576), 6, "1GB", "flat", ["bias", "dark"], 1885),
+        ((6388, 9576), 6, "2GB", "flat", ["bias", "dark"], 1960),
     ],
 )
-def test_memory_is_what_it_was_measured_to_be(shape, number, limit, is_master, masters, measured):
+def test_memory_is_what_it_was_measured_to_be(shape, number, limit, kind, masters, measured):
     """Peaks of a process that makes one product with two threads, in MiB."""
     frames = SimpleNamespace(records=[SimpleNamespace(shape=shape)] * number)
-    product = SimpleNamespace(is_master=is_master, masters=dict.fromkeys(masters), frames=frames)
+    product = SimpleNamespace(
+        kind=kind, is_master=kind != "object", masters=dict.fromkeys(masters), frames=frames
+    )
     with limited(limit), dask.config.set(num_workers=2):
         part = projection._part(product, form="recipe", link=False, fits=True)
     assert (BASE + part.peak) / 2**20 == pytest.approx(measured, rel=0.12)
+
+
+def test_a_limit_that_is_too_low_for_the_frames_is_warned_of_before_the_work(
+    projected, sky, monkeypatch, tmp_path
+):
+    assert projected().warnings == projected(memory_limit="1GB").warnings == []
+    monkeypatch.setattr(projection, "_FLAT", 10**5)
+    found = projected(memory_limit="100kB")
+    (warning,) = found.warnings
+    assert warning.startswith("WARNING: master flat")
+    assert "the limit of 100kB is too low for that: a limit of" in warning
+    lines = []
+    given = {"camera": sky.camera, "memory_limit": "100kB", "report": lines.append}
+    summary = night.reduce(found.plan.night, tmp_path / "out", **given)
+    assert warning in lines[:3]
+    assert warning in summary.notes
 
 
 def test_a_disk_without_room_is_warned_of(projected, sky, monkeypatch, tmp_path):
     usage = namedtuple("usage", "free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1000))
     found = projected()
-    assert "about" in found.warning
+    (warning,) = found.warnings
+    assert "about" in warning
     assert "--no-fits" in str(found)
     summary = night.reduce(found.plan.night, tmp_path / "out", camera=sky.camera)
-    assert any(note == found.warning for note in summary.notes)
+    assert warning in summary.notes
 
 
 def test_the_command_prints_it_and_makes_nothing(projected, tmp_path, capsys):
