@@ -70,7 +70,8 @@ class Remembered:
         if not header.is_plain:
             return work(cards, *others)
         known = self._known.setdefault((work, *others), {})
-        for asked in known.values():
+        # another thread may add to them
+        for asked in tuple(known.values()):
             result = asked.results.get(asked.texts(header.text), _UNKNOWN)
             if result is not _UNKNOWN:
                 return result

@@ -51,6 +51,23 @@ def test_what_is_asked_for_may_depend_on_what_is_stated(chain, calls):
     assert len(calls) == 4
 
 
+def test_another_thread_may_learn_more_meanwhile(chain):
+    remembered = Remembered()
+    cards_of(remembered, A="'B'", B=1, C=2).known(chain)
+
+    class Text(str):
+        """Whoever looks at it is interrupted."""
+
+        def __getitem__(self, part):
+            cards_of(remembered, A="'C'", B=1, C=2).known(chain)
+            return super().__getitem__(part)
+
+    cards = cards_of(remembered, A="'B'", B=3, C=2)
+    assert cards.header.is_plain
+    cards.header.text = Text(cards.header.text)
+    assert cards.known(chain)[1] == 3
+
+
 def test_what_else_is_given_counts(chain, calls):
     remembered = Remembered()
     for other in (1, 2, 1):
