@@ -62,7 +62,9 @@ def typical_pixels(maps: Sequence[xr.Dataset]) -> Bools:
             near_here &= good
             # maps are large: the distances take the place of the rates
             known = rates[good].astype(np.float64)
-            middle = np.median(known, overwrite_input=True) if known.size else np.nan
+            if not known.size:
+                continue
+            middle = np.median(known, overwrite_input=True)
             distances = np.abs(np.subtract(known, middle, out=known), out=known)
             limit = _NEAR * typical_size(distances, in_place=True)
             for row, of_row in zip(rates, near_here, strict=True):

@@ -192,6 +192,13 @@ def test_a_pixel_that_saturates_has_the_rate_of_the_short_darks():
     assert plane[0, 0] == pytest.approx(0.1)
 
 
+def test_darks_without_a_good_pixel_are_refused():
+    darks = darks_of(Sensor(seed=1, shape=(64, 64)), 0.5, [60, 60, 120])
+    masked = darks.assign(mask=(darks["image"].dims, np.ones(darks["image"].shape, np.uint8)))
+    with pytest.raises(CalibrationError, match="no part of the darks has good pixels"):
+        dark_current(masked)
+
+
 def test_flagged_and_lost_pixels_take_no_part():
     sensor = Sensor(seed=1, shape=(64, 64))
     darks = darks_of(sensor, 0.5, [60, 60, 120, 120, 300])
