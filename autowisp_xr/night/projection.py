@@ -23,8 +23,8 @@ _SHARED = 24
 _BESIDE = 6
 """Bytes of a pixel of a frame that go to store and files beside its planes."""
 
-_FLAT, _DEFECTS = 28, 28
-"""Bytes of a pixel of a flat whose planes are made in one go, and while defects are looked for."""
+_IN_ONE_GO = 28
+"""Bytes of a pixel of a flat whose planes are made in one go; to look for defects takes no more."""
 
 _READ = 2
 """Bytes of a raw pixel."""
@@ -201,7 +201,7 @@ def _peak_of_master(frames: planner.Frames, planes: int, limit: int, *, in_one_g
         # whole, with its files and what its frames are corrected by
         return bands + (planner.COPIES * planes + planes + frames.common) * pixels
     if in_one_go:
-        return max(bands + _FLAT * pixels, _DEFECTS * pixels)
+        return bands + _IN_ONE_GO * pixels
     # some of its rows at a time, and those that are compressed
     return bands + 3 * limit // 8
 

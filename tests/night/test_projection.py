@@ -81,7 +81,7 @@ def test_a_limit_that_is_too_low_for_the_frames_is_warned_of_before_the_work(
     projected, sky, monkeypatch, tmp_path
 ):
     assert projected().warnings == projected(memory_limit="1GB").warnings == []
-    monkeypatch.setattr(projection, "_FLAT", 10**5)
+    monkeypatch.setattr(projection, "_IN_ONE_GO", 10**5)
     found = projected(memory_limit="100kB")
     (warning,) = found.warnings
     assert warning.startswith("WARNING: master flat")
