@@ -206,11 +206,13 @@ class _Remembered(LateArray):
 
     def _is_wanted(self, key: OuterKey) -> bool:
         """Return whether the plane is to be kept: for a single part it would only take longer."""
-        room, asked, self._asked = self._shelf.room, self._asked, True
+        asked, self._asked = self._asked, True
         is_whole = all(
             isinstance(part, slice) and part.indices(size) == (0, size, 1)
             for part, size in zip(key, self.shape, strict=True)
         )
-        if not is_whole:
-            room = min(room, in_force().for_work // _PART_KEPT) if asked else 0
-        return self.plane.nbytes <= room
+        if is_whole:
+            return self.plane.nbytes <= self._shelf.room
+        return asked and self.plane.nbytes <= min(
+            self._shelf.room, in_force().for_work // _PART_KEPT
+        )

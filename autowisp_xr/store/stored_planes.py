@@ -48,7 +48,6 @@ class StoredPlane(LateArray):
         self.shape = array.shape
         self.dtype = array.dtype
         self.version = self._version()
-
         # which of its chunks there are has to be known
         self._root = place.directory if isinstance(array.store, SoundStore) else None
         self._by_zarrs: zarr.Array[Any] | None = None
