@@ -142,11 +142,11 @@ def compared(
     # of all pixels there are two numbers at a time, however large the masters are
     values, pulls = np.empty(size), np.empty(size)
     sums = _Sums.of(pair)
-    number, lost, gained = 0, 0.0, 0.0
+    number, lost, gained = 0, 0, 0
     for cells, new, old in pair.bands():
         good = new.usable & old.usable
-        lost += np.count_nonzero(old.usable & ~good) / size
-        gained += np.count_nonzero(new.usable & ~good) / size
+        lost += int(np.count_nonzero(old.usable & ~good))
+        gained += int(np.count_nonzero(new.usable & ~good))
         sums.add(cells, good, new, old)
         stop = number + int(np.count_nonzero(good))
         difference = new.image[good].astype(np.float64) - ratio * old.image[good].astype(np.float64)
@@ -156,13 +156,13 @@ def compared(
             pulls[number:stop] = np.where(difference == 0, 0.0, difference / np.sqrt(variance))
         values[number:stop] = difference
         number = stop
-    cell = sums.outstanding(ratio, relative, most)
+    cell, flagged = sums.outstanding(ratio, relative, most), (lost / size, gained / size)
     if not number:
-        return PixelDifferences(0, ratio, np.nan, np.nan, np.nan, lost, gained), cell
+        return PixelDifferences(0, ratio, np.nan, np.nan, np.nan, *flagged), cell
     values, pulls = values[:number], pulls[:number]
     beyond = sum(np.count_nonzero(np.abs(part) > threshold) for part in _parts(pulls)) / number
     middle = float(np.median(values, overwrite_input=True))
-    return PixelDifferences(number, ratio, beyond, middle, scatter(pulls), lost, gained), cell
+    return PixelDifferences(number, ratio, beyond, middle, scatter(pulls), *flagged), cell
 
 
 def scatter(values: Floats) -> float:
