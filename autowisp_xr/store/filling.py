@@ -8,7 +8,6 @@ All go through lz4 with bit-shuffle, at 2 GB a second: integers take half the ro
 their noise 0.7 of it, and masks hardly any.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -18,11 +17,9 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-import zarr
 from zarr.codecs import BloscCodec
 
 from autowisp_xr import provenance, schema
-from autowisp_xr._compat import wait_for
 from autowisp_xr.arrays import Bits, Bools, Integers, Planes
 from autowisp_xr.bridge import blocks, memory_limit, planner
 from autowisp_xr.bridge.beside import Beside
@@ -30,6 +27,7 @@ from autowisp_xr.bridge.progress import shown
 from autowisp_xr.bridge.rows import Rows, runs
 from autowisp_xr.bridge.threads import Threads, by_threads
 from autowisp_xr.flags import Flag
+from autowisp_xr.store.array_writing import Arrays
 from autowisp_xr.store.group import MARKS, PART, STATE, Group, leftovers_passed_over
 from autowisp_xr.store.growing import FRAMES, take_over
 from autowisp_xr.store.soundness import BARE, BARE_MARKS, CHECKSUM, bare_by
@@ -153,77 +151,6 @@ def _create(ds: xr.Dataset, group: Group, state: dict[str, Any], there: bool) ->
         outline["time"].encoding = {"units": "nanoseconds since 1970-01-01", "dtype": "int64"}
     # once they are there, what is in the place of arrays is this
     create(group, outline, encoding_of(outline), {STATE: state | {"created": True}})
-
-
-@dataclass(frozen=True)
-class Arrays:
-    """The arrays of a group, opened once for all tasks that write into them."""
-
-    group: Group
-    named: Mapping[str, "zarr.AsyncArray[Any]"]
-
-    def write(
-        self, planes: Mapping[str, Planes], where: Any = ..., *, in_turn: bool = False
-    ) -> None:
-        """Write parts of arrays at one place of each; pixels that are NaN are flagged there.
-
-        Zarr copies what it compresses: all of them together, or one array in turn after the other.
-        """
-        flagged = _with_nan_flagged(planes)
-        if in_turn:
-            for name, part in flagged.items():
-                wait_for(self.named[name].setitem(where, part))
-            return
-
-        async def all_at_once() -> None:
-            parts = ((self.named[name], part) for name, part in flagged.items())
-            await asyncio.gather(*(array.setitem(where, part) for array, part in parts))
-
-        wait_for(all_at_once())
-
-    def shard_rows(self, name: str) -> int:
-        """Return how many rows of an array are written together."""
-        array = self.named[name]
-        return (array.shards or array.chunks)[-2] if array.ndim > 2 else 1
-
-    def marks(self) -> Bits:
-        """Return the marks of all frames; none are written where one cannot be read."""
-        try:
-            marks: Bits = np.asarray(wait_for(self.named[MARKS].getitem(...)))
-        except ValueError:
-            return np.zeros(self.named[MARKS].shape, np.uint8)
-        return marks
-
-    def bare(self, planes: Mapping[str, Planes]) -> np.uint8:
-        """Return the bits in the mark of a frame for flags that are as if none was written."""
-        return np.bitwise_or.reduce(
-            [
-                bit
-                for name, bit in BARE_MARKS.items()
-                if name in planes and _is_bare(self.named[name], planes[name])
-            ],
-            dtype=np.uint8,
-        )
-
-    def __dask_tokenize__(self) -> Any:
-        return self.group.__dask_tokenize__()
-
-
-def _with_nan_flagged(planes: Mapping[str, Planes]) -> Mapping[str, Planes]:
-    """Return planes in which no pixel is NaN without a flag, whatever a user has made of them."""
-    image, mask = planes.get("image"), planes.get("mask")
-    if image is None or mask is None or image.dtype.kind != "f" or not image.size:
-        return planes
-    # the least is NaN where any is, and found four times as fast as where
-    if not np.isnan(image.min()):
-        return planes
-    bad = np.isnan(image) & (mask == 0)
-    return {**planes, "mask": mask | np.uint8(Flag.FAULT) * bad} if bad.any() else planes
-
-
-def _is_bare(array: "zarr.AsyncArray[Any]", part: Planes) -> bool:
-    """Return whether flags have the fill value alone; images hardly ever do."""
-    return bool((part == array.metadata.fill_value).all())
 
 
 def _write(ds: xr.Dataset, arrays: Arrays, beside: Beside | None) -> tuple[dict[str, Planes], Bits]:

@@ -129,28 +129,37 @@ def lost_at(array: "zarr.Array[Any]", root: Path, key: Sequence[Any]) -> bool:
     store = array.store
     bare = store.bare[array.basename] if isinstance(store, SoundStore) else ()
     return not all(
-        os.path.exists(root / array.path / _name(chunk)) or _is_in(bare, chunk[0])
-        for chunk in _chunks_at(array, key)
+        os.path.exists(root / array.path / chunk_name(chunk)) or _is_in(bare, chunk[0])
+        for chunk in chunks_at(array, key)
     )
 
 
-def _chunks_at(array: "zarr.Array[Any]", key: Sequence[Any]) -> Iterator[tuple[int, ...]]:
-    """Yield the chunks of an array that a key needs."""
+def chunks_at(
+    array: "zarr.Array[Any] | zarr.AsyncArray[Any]", key: Sequence[Any]
+) -> Iterator[tuple[int, ...]]:
+    """Yield the chunks of an array that a key needs, which has a part for each axis."""
     size = array.shards or array.chunks
-    numbers = [np.atleast_1d(np.arange(n)[k]) for n, k in zip(array.shape, key, strict=True)]
-    parts = (np.unique(of // step).tolist() for of, step in zip(numbers, size, strict=True))
-    return product(*parts)
+    return product(*map(_touched, key, array.shape, size))
+
+
+def _touched(part: Any, number: int, step: int) -> Sequence[int]:
+    """Return which chunks of an axis a part of a key needs."""
+    if isinstance(part, slice) and part.step in (None, 1):
+        low, high, _ = part.indices(number)
+        return range(low // step, -(-high // step)) if low < high else ()
+    of_axis = np.atleast_1d(np.arange(number)[part])
+    return np.unique(of_axis // step).tolist()
 
 
 def damage_at(group: Group, array: "zarr.Array[Any]", key: Sequence[Any]) -> str:
     """State which chunk of an array of a group is damaged, of those that a key needs."""
     size = array.shards or array.chunks
     dims = tuple(getattr(array.metadata, "dimension_names", None) or ())
-    for chunk in _chunks_at(array, key):
+    for chunk in chunks_at(array, key):
         fault = _fault_of(array, chunk, size)
         if fault:
             frame = f" of frame {_label(group, chunk[0])}" if dims[:1] == ("frame",) else ""
-            return f"the chunk {array.basename}/{_name(chunk)}{frame} is {fault}"
+            return f"the chunk {array.basename}/{chunk_name(chunk)}{frame} is {fault}"
     return f"{array.basename} cannot be read"
 
 
@@ -162,7 +171,8 @@ def _label(group: Group, number: int) -> str:
         return f"number {number}"
 
 
-def _name(chunk: Sequence[int]) -> str:
+def chunk_name(chunk: Sequence[int]) -> str:
+    """Return the key of a chunk below that of its array."""
     return "/".join(["c", *map(str, chunk)])
 
 
@@ -212,7 +222,7 @@ def damage(group: Group) -> str:
             for chunk, fault in found:
                 reason = fault or _fault_of(group.open("r")[name], chunk, size)  # type: ignore[arg-type]
                 if reason:
-                    return f"the chunk {name}/{_name(chunk)} is {reason}"
+                    return f"the chunk {name}/{chunk_name(chunk)} is {reason}"
         except STUMBLED:
             return f"{name}/{METADATA} is damaged"
     return ""
@@ -227,7 +237,7 @@ def _chunks(
         if bare and _is_in(bare, chunk[0]):
             continue
         try:
-            status = (folder / _name(chunk)).stat()
+            status = (folder / chunk_name(chunk)).stat()
         except (FileNotFoundError, NotADirectoryError):
             yield chunk, "lost"
             continue

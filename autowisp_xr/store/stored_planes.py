@@ -1,8 +1,7 @@
 """Planes of a group that are read when they are looked at, of the very arrays that were opened.
 
 Decision: Zarr takes 1.5 ms of Python for each chunk, seven times what it takes to decode it, and a
-night has thousands. So chunks in a directory are read by zarrs, compiled code. It does not write
-them: it writes in place, where a run that is killed would leave half a chunk.
+night has thousands. So chunks in a directory are read and written by zarrs, compiled code.
 """
 
 import os
@@ -20,8 +19,12 @@ from autowisp_xr.store.soundness import SoundStore, damage_at, damaged, lost_at
 from autowisp_xr.store.swap import METADATA
 from autowisp_xr.store.variables import attributes
 
-_BY_ZARRS = os.getpid()
-"""The process that reads by zarrs: one that is forked from it has none of its threads."""
+_PROCESS = os.getpid()
+
+
+def has_zarrs() -> bool:
+    """Return whether zarrs works here: a process that is forked has none of its threads."""
+    return os.getpid() == _PROCESS
 
 
 class StoredPlane(LateArray):
@@ -74,7 +77,7 @@ class StoredPlane(LateArray):
         return values
 
     def _read(self, key: OuterKey) -> np.ndarray[Any, Any]:
-        if self._root is not None and os.getpid() == _BY_ZARRS:
+        if self._root is not None and has_zarrs():
             # what it cannot read, Zarr can, or has words for what is damaged
             with suppress(Exception):
                 if self._by_zarrs is None:
