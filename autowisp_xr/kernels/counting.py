@@ -1,7 +1,8 @@
-"""Order statistics of a plane, found by counting its values instead of sorting them.
+"""Values of a plane, counted.
 
-Values are counted by bins of the same width between two of them; those beyond are in the first or
-the last. The few in the bins where the wanted ones lie are then enough to find them.
+Order statistics are found so without sorting: values are counted by bins of the same width between
+two of them, those beyond in the first or the last, and the few in the bins where the wanted ones
+lie are then enough to find them.
 """
 
 from typing import Any
@@ -9,6 +10,15 @@ from typing import Any
 import numpy as np
 
 from autowisp_xr.kernels.jit import kernel
+
+
+@kernel
+def count_each(values: Any, base: int, counts: Any) -> None:
+    """Count integers by their value, from ``base`` on; smaller ones are none."""
+    for value in values:
+        place = np.int64(value) - base
+        if place >= 0:
+            counts[place] += 1
 
 
 @kernel

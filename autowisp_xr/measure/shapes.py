@@ -172,7 +172,10 @@ def _starts(frame: xr.Dataset) -> tuple[list[int], int]:
 def _bands(frame: xr.Dataset) -> list[Numbers]:
     """Read the good pixels of bands of a frame, (channel, y, x) each."""
     starts, rows = _starts(frame)
-    return [_good_pixels(frame.isel(y=slice(start, start + rows)).compute()) for start in starts]
+    # without coordinates, of which each band would be a copy
+    planes = {name: frame[name].variable for name in ("image", "mask") if name in frame}
+    alone = xr.Dataset(planes)
+    return [_good_pixels(alone.isel(y=slice(start, start + rows)).compute()) for start in starts]
 
 
 def _cells(bands: list[Numbers], width: int) -> tuple[Floats, Floats]:

@@ -5,12 +5,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autowisp_xr.arrays import Image
+from autowisp_xr.kernels.counting import count_each
 from autowisp_xr.stats.floats import native
 
 _RANGE = 1 << 16
 """Values below the largest one that are counted."""
-
-_PIECE = 1 << 20
 
 _LEAST = 10
 """So many pixels of one frame that share a value are no matter of chance."""
@@ -95,10 +94,7 @@ def counted(plane: Image) -> Counts | None:
     largest = int(values.max())
     base = max(int(values.min()), largest - _RANGE + 1)
     numbers = np.zeros(largest - base + 1, np.int64)
-    for start in range(0, values.size, _PIECE):
-        # counting makes long integers of them, which are not wanted of a whole frame
-        piece = values[start : start + _PIECE].astype(np.int64) - base
-        numbers += np.bincount(piece[piece >= 0], minlength=len(numbers))
+    count_each(values, base, numbers)
     return Counts(base, numbers, int(values.size - numbers.sum()))
 
 
