@@ -13,9 +13,10 @@ import numpy as np
 
 from autowisp_xr.arrays import Floats, Integers
 from autowisp_xr.kernels.jit import kernel
+from autowisp_xr.kernels.noise_of_frames import WIDTH
 from autowisp_xr.kernels.pixels import Block, Noise, Pixels, Weights, part_of
 from autowisp_xr.kernels.sharing import shared_noise
-from autowisp_xr.kernels.survivors import WIDTH, add_numbers, mark
+from autowisp_xr.kernels.survivors import add_numbers, mark
 
 
 class Lines(NamedTuple):

@@ -22,61 +22,8 @@ _EQUAL = 0.04
 
 
 @kernel
-def sum_light(values, noise, about, own, c, alive, frame, start, by_slope, rest, sums):
-    """Add what is known of the photons of a frame to the sums over the survivors.
-
-    Those of their excess and of the rest only where the photons are those of the values.
-
-    Parameters
-    ----------
-    values, noise, about, frame, start
-        As for :func:`autowisp_xr.kernels.survivors.own_variance`.
-    own : (width) float64
-        Variance of the values, with the photons of the averages.
-    c, alive : (at least width) float64 and (width) bool arrays
-        Weights, and which values survive.
-    by_slope
-        Whether the rest is over s^2, as frames differ in that.
-    rest : (at least width) float64
-        Room to work in.
-    sums
-        A :class:`autowisp_xr.kernels.pixels.NoiseSums`, changed.
-    """
-    stop = start + alive.size
-    slope = noise.slope[frame % noise.slope.shape[0], start:stop]
-    zero = noise.zero[frame % noise.zero.shape[0], start:stop]
-    source, middle = values[frame, start:stop], about[start:stop]
-    slopes, zeros, excess = sums.slope[start:stop], sums.zero[start:stop], sums.excess[start:stop]
-    rests, squares = sums.rest[start:stop], sums.rest_squares[start:stop]
-    for pixel in range(alive.size):
-        weight = c[pixel] * c[pixel] * np.float64(slope[pixel])
-        slopes[pixel] += weight if alive[pixel] else 0.0
-    for pixel in range(alive.size):
-        weight = c[pixel] * c[pixel] * np.float64(slope[pixel])
-        zeros[pixel] += weight * np.float64(zero[pixel]) if alive[pixel] else 0.0
-    if noise.photons.size:
-        return
-    for pixel in range(alive.size):
-        weight = c[pixel] * c[pixel] * np.float64(slope[pixel])
-        here = np.float64(source[pixel]) - np.float64(zero[pixel])
-        there = middle[pixel] - np.float64(zero[pixel])
-        more = (0.0 if here < 0.0 else here) - (0.0 if there < 0.0 else there)
-        excess[pixel] += weight * more if alive[pixel] else 0.0
-    for pixel in range(alive.size):
-        there = middle[pixel] - np.float64(zero[pixel])
-        rest[pixel] = own[pixel] - np.float64(slope[pixel]) * (0.0 if there < 0.0 else there)
-    if by_slope:
-        for pixel in range(alive.size):
-            rest[pixel] /= np.float64(slope[pixel]) * np.float64(slope[pixel])
-    for pixel in range(alive.size):
-        rests[pixel] += rest[pixel] if alive[pixel] else 0.0
-    for pixel in range(alive.size):
-        squares[pixel] += rest[pixel] * rest[pixel] if alive[pixel] else 0.0
-
-
-@kernel
 def fit_the_line(number: float, rests: float, squares: float) -> bool:
-    """Return whether what is not photons is the same for so many values of :func:`sum_light`.
+    """Return whether what is not photons is the same for so many values.
 
     What a sky adds that is taken off the image alone differs by 0.6 sigma of the sky between values
     above and below 0. A scatter of less than 4 % of the whole makes the variance wrong by no more.

@@ -16,9 +16,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autowisp_xr.kernels.jit import kernel
-from autowisp_xr.kernels.photons import sum_light
-from autowisp_xr.kernels.pixels import Noise, NoiseSums
-from autowisp_xr.kernels.survivors import WIDTH, own_variance
+from autowisp_xr.kernels.noise_of_frames import (
+    SQUARE,
+    TILE,
+    VARIANCE,
+    WIDTH,
+    add_frame,
+    add_tile,
+    own_variance,
+)
+from autowisp_xr.kernels.pixels import NoiseSums
 
 FEWEST = 5
 """Of fewer values, whose noise nothing states, the scatter rejects none."""
@@ -126,9 +133,9 @@ def take_in(judged, by_noise, pixels, noise, weight, dropped, judgement, sums, k
     """
     rejected = 0
     upper, lower, least, of_noise = judgement
-    w = np.full(WIDTH, weight if sums.total.size else 1.0)
-    square, dark = w[0] * w[0], np.full(WIDTH, -np.inf)
-    scratch = np.empty((4, WIDTH))
+    scratch, dark = np.empty((3, WIDTH)), np.full(WIDTH, -np.inf)
+    tile, nothing = np.empty(TILE), np.zeros(WIDTH, noise.variance.dtype)
+    tile[SQUARE:VARIANCE] = weight * weight if sums.total.size else 1.0
     for start in range(0, kept.size, WIDTH):
         stop = min(kept.size, start + WIDTH)
         source, alive = judged.values[0, start:stop], kept[start:stop]
@@ -150,8 +157,7 @@ def take_in(judged, by_noise, pixels, noise, weight, dropped, judgement, sums, k
                 scatter = squares[pixel] / (number[pixel] - 1.0) if number[pixel] > 1 else 0.0
                 limit[pixel] = max(scatter, least * least)
             if of_noise and by_noise.variance.size:
-                here = part_of_noise(by_noise, start, stop)
-                own_variance(judged.values[:, start:stop], here, mean, 0, 0, own)
+                own_variance(judged.values, by_noise, mean, 0, start, own)
                 for pixel in range(width):
                     limit[pixel] = max(limit[pixel], own[pixel])
             fewest = 1 if of_noise else FEWEST
@@ -193,16 +199,10 @@ def take_in(judged, by_noise, pixels, noise, weight, dropped, judgement, sums, k
             weigh_in(pixels.values[0, start:stop], weight, alive, sums, start, away)
         if sums.variance.size == 0:
             continue
+        tile[VARIANCE:] = 0.0
         # photons of what lies infinitely low are none
-        values, here = pixels.values[:, start:stop], part_of_noise(noise, start, stop)
-        own_variance(values, here, dark, 0, 0, own)
-        total = sums.variance[start:stop]
-        for pixel in range(width):
-            total[pixel] += square * own[pixel] if alive[pixel] else 0.0
-        if sums.slope.size:
-            of_photons = light_of(sums, start, stop)
-            rest = scratch[3, :width]
-            sum_light(values, here, dark, own, w, alive, 0, 0, True, rest, of_photons)
+        add_frame(pixels.values, noise, dark, 0, start, alive, True, False, tile, nothing)
+        add_tile(tile, start, width, noise.photons.size == 0, noise_of(sums))
     return rejected
 
 
@@ -236,31 +236,11 @@ def weigh_in(source, w, alive, sums, start, moved):
 
 
 @kernel
-def part_of_noise(noise, start, stop):
-    """Some neighbouring pixels of a :class:`autowisp_xr.kernels.pixels.Noise`."""
-    return Noise(
-        noise.variance[:, start:stop],
-        noise.shared[:, start:stop],
-        noise.relative[:, start:stop],
-        noise.slope[:, start:stop],
-        noise.zero[:, start:stop],
-        noise.photons[:, start:stop],
-    )
-
-
-@kernel
-def light_of(sums, start, stop):
-    """Sums over the light of some neighbouring pixels, for :func:`sum_light`."""
+def noise_of(sums):
+    """Return the sums of noise as :func:`autowisp_xr.kernels.noise_of_frames.add_tile` has them."""
     none = sums.variance[:0]
     return NoiseSums(
-        none,
-        none,
-        sums.slope[start:stop],
-        sums.zero[start:stop],
-        sums.light[start:stop],
-        sums.rest[start:stop],
-        sums.rest_squares[start:stop],
-        none,
+        sums.variance, none, sums.slope, sums.zero, sums.light, sums.rest, sums.rest_squares, none
     )
 
 

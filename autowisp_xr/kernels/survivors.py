@@ -20,11 +20,18 @@ import numpy as np
 
 from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.jit import kernel
-from autowisp_xr.kernels.photons import fit_the_line, photon_noise, sum_light
+from autowisp_xr.kernels.noise_of_frames import (
+    OWN,
+    SQUARE,
+    TILE,
+    VARIANCE,
+    WIDTH,
+    add_frame,
+    add_tile,
+)
+from autowisp_xr.kernels.photons import fit_the_line, photon_noise
 from autowisp_xr.kernels.pixels import part_of
 
-WIDTH = 1024
-"""Pixels at a time, so that what is summed stays in the fastest cache."""
 _MOST = 1e15
 """One over the noise of a value without any, which would count for ever."""
 _SATURATED = np.uint8(Flag.SATURATED)
@@ -149,47 +156,45 @@ def sum_noise(pixels, noise, weights, block, harmonic, sums, numbers, averages):
         Their averages, weighed as the values are: in a quantile, which moves with each value as
         often as that is near, by 1 / sqrt(v).
     """
-    kept, own, c = np.empty(WIDTH, np.bool_), np.empty(WIDTH), np.ones(WIDTH)
-    rest = np.empty(WIDTH)
+    frames, differ = pixels.values.shape[0], noise.slope.shape[0] > 1
+    kept, c, tile = np.empty(WIDTH, np.bool_), np.ones(WIDTH), np.zeros(TILE)
+    nothing = np.zeros(WIDTH, noise.variance.dtype)
     run = weights.total.size // max(weights.of_frames.shape[1], 1)
     of_part = max(block.number.size // max(numbers.shape[2], 1), 1)
     shares, all_shares = np.ones(WIDTH), np.empty(WIDTH)
     for start in range(0, block.number.size, WIDTH):
         stop = min(block.number.size, start + WIDTH)
-        here, alive, mine = part_of(block, start, stop), kept[: stop - start], own[: stop - start]
-        total, roots = sums.variance[start:stop], sums.roots[start:stop]
+        here, alive = part_of(block, start, stop), kept[: stop - start]
+        all_alive = here.number.min() == frames
+        alive[:] = True
+        tile[VARIANCE:] = 0.0
         norm = all_shares[: stop - start]
         norm[:] = 0.0
         averages[:, start:stop] = 0.0
-        for frame in range(pixels.values.shape[0]):
-            mark(pixels, here, frame, start, alive)
+        for frame in range(frames):
+            if not all_alive:
+                mark(pixels, here, frame, start, alive)
             if weights.of_frames.size:
                 for pixel in range(alive.size):
                     weight = weights.of_frames[frame, (start + pixel) // run]
                     c[pixel] = weight * here.number[pixel] / weights.total[start + pixel]
-            own_variance(pixels.values, noise, block.about, frame, start, mine)
-            for pixel in range(alive.size):
-                part = c[pixel] * c[pixel] * mine[pixel]
-                total[pixel] += part if alive[pixel] else 0.0
-            if noise.slope.size:
-                differ, about = noise.slope.shape[0] > 1, block.about
-                sum_light(
-                    pixels.values, noise, about, mine, c, alive, frame, start, differ, rest, sums
-                )
-            if harmonic:
+            if weights.of_frames.size or frame == 0:
                 for pixel in range(alive.size):
-                    shares[pixel] = 1.0 / np.sqrt(mine[pixel])
-                for pixel in range(alive.size):
-                    roots[pixel] += shares[pixel] if alive[pixel] else 0.0
+                    tile[SQUARE + pixel] = c[pixel] * c[pixel]
+            about = here.about
+            add_frame(
+                pixels.values, noise, about, frame, start, alive, differ, harmonic, tile, nothing
+            )
             if averages.shape[0] == 0:
                 continue
             for pixel in range(alive.size):
-                part = min(shares[pixel], _MOST) if harmonic else c[pixel]
+                part = min(1.0 / np.sqrt(tile[OWN + pixel]), _MOST) if harmonic else c[pixel]
                 shares[pixel] = part if alive[pixel] else 0.0
             for pixel in range(alive.size):
                 norm[pixel] += shares[pixel]
             for i in range(averages.shape[0]):
                 add_numbers(numbers[i, frame], start, of_part, shares, averages[i, start:stop])
+        add_tile(tile, start, alive.size, noise.photons.size == 0, sums)
         for i in range(averages.shape[0]):
             average = averages[i, start:stop]
             for pixel in range(average.size):
@@ -207,55 +212,6 @@ def add_numbers(numbers, start, run, weight, sums):
     else:
         for pixel in range(sums.size):
             sums[pixel] += weight[pixel] * numbers[(start + pixel) // run]
-
-
-@kernel
-def own_variance(values, noise, about, frame, start, own):
-    """Write the variance of neighbouring values of a frame without what the frames share.
-
-    Parameters
-    ----------
-    values : (frame, pixel) array
-    noise
-        A :class:`autowisp_xr.kernels.pixels.Noise` whose variance is known.
-    about : (pixel) float64
-        Average of each pixel, whose photons count in place of those of the value.
-    own : (width) float64, written
-    """
-    stop = start + own.size
-    source, total = values[frame, start:stop], noise.variance[frame, start:stop]
-    for pixel in range(own.size):
-        # one below zero is none, as one that is NaN
-        own[pixel] = total[pixel] if total[pixel] >= 0.0 else np.nan
-    if noise.shared.size:
-        common = noise.shared[frame % noise.shared.shape[0], start:stop]
-        for pixel in range(own.size):
-            own[pixel] -= np.float64(common[pixel])
-    if noise.relative.size:
-        share = noise.relative[frame % noise.relative.shape[0], start:stop]
-        for pixel in range(own.size):
-            value = np.float64(source[pixel])
-            own[pixel] -= value * value * np.float64(share[pixel])
-    if noise.photons.size:
-        known = noise.photons[frame, start:stop]
-        for pixel in range(own.size):
-            own[pixel] -= np.float64(known[pixel])
-    elif noise.slope.size:
-        slope = noise.slope[frame % noise.slope.shape[0], start:stop]
-        zero = noise.zero[frame % noise.zero.shape[0], start:stop]
-        for pixel in range(own.size):
-            signal = np.float64(source[pixel]) - np.float64(zero[pixel])
-            own[pixel] -= np.float64(slope[pixel]) * (0.0 if signal < 0.0 else signal)
-    for pixel in range(own.size):
-        # rounding of float32 planes can take it below
-        own[pixel] = 0.0 if own[pixel] < 0.0 else own[pixel]
-    if noise.slope.size:
-        slope = noise.slope[frame % noise.slope.shape[0], start:stop]
-        zero = noise.zero[frame % noise.zero.shape[0], start:stop]
-        middle = about[start:stop]
-        for pixel in range(own.size):
-            signal = middle[pixel] - np.float64(zero[pixel])
-            own[pixel] += np.float64(slope[pixel]) * (0.0 if signal < 0.0 else signal)
 
 
 @kernel

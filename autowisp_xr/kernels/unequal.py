@@ -8,9 +8,10 @@ alone, so that it does not matter which pixels went before.
 import numpy as np
 
 from autowisp_xr.kernels.jit import kernel
+from autowisp_xr.kernels.noise_of_frames import own_variance
 from autowisp_xr.kernels.order_moments import FARTHEST, STEPS, empty_room, worth
 from autowisp_xr.kernels.pixels import part_of
-from autowisp_xr.kernels.survivors import mark, own_variance
+from autowisp_xr.kernels.survivors import mark
 
 _WIDTH = 256
 _REMEMBERED = 4096
@@ -88,7 +89,7 @@ def equalise(
         for frame in range(frames):
             mark(pixels, here, frame, start, kept)
             row = own[frame, : kept.size]
-            own_variance(pixels.values, noise, block.about, frame, start, row)
+            own_variance(pixels.values, noise, here.about, frame, start, row)
             for pixel in range(kept.size):
                 row[pixel] = row[pixel] if kept[pixel] else np.nan
         for pixel in range(kept.size):

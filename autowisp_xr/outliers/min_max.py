@@ -7,8 +7,8 @@ import numpy as np
 
 from autowisp_xr.errors import ImageMismatchError
 from autowisp_xr.kernels.jit import kernel
+from autowisp_xr.kernels.noise_of_frames import WIDTH
 from autowisp_xr.kernels.pixels import Digitisation, Marks, Noise, Pixels
-from autowisp_xr.kernels.survivors import WIDTH
 from autowisp_xr.outliers.base import ByValue
 
 

@@ -7,9 +7,9 @@ import numpy as np
 from autowisp_xr.errors import ImageMismatchError
 from autowisp_xr.kernels.clip import MEDIAN, farthest, rounding_of
 from autowisp_xr.kernels.jit import kernel
+from autowisp_xr.kernels.noise_of_frames import WIDTH, own_variance
 from autowisp_xr.kernels.pixels import ANY, Digitisation, Marks, Noise, Pixels
 from autowisp_xr.kernels.stack import average_pixels
-from autowisp_xr.kernels.survivors import WIDTH, own_variance
 from autowisp_xr.options import upper_and_lower
 from autowisp_xr.outliers.base import ByValue, check_rounds, rounds_of
 
@@ -103,7 +103,7 @@ def drop_noisy(pixels, noise, about, upper, lower, least, rounding, below, above
         mine = own[: center.size]
         for frame in range(pixels.values.shape[0]):
             source, marks = pixels.values[frame, start:stop], pixels.mask[frame, start:stop]
-            own_variance(pixels.values, noise, about, frame, start, mine)
+            own_variance(pixels.values, noise, center, frame, start, mine)
             for pixel in range(source.size):
                 sigma = np.sqrt(mine[pixel])
                 distance = np.float64(source[pixel]) - center[pixel]

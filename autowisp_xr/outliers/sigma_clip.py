@@ -7,9 +7,9 @@ import numpy as np
 
 from autowisp_xr.kernels.clip import MAD, MEDIAN, RMS, Clipping, rounding_of
 from autowisp_xr.kernels.jit import kernel
+from autowisp_xr.kernels.noise_of_frames import WIDTH, own_variance
 from autowisp_xr.kernels.pixels import Block, Digitisation, Noise, Pixels
 from autowisp_xr.kernels.stack import average_pixels
-from autowisp_xr.kernels.survivors import WIDTH, own_variance
 from autowisp_xr.options import upper_and_lower
 from autowisp_xr.outliers.base import Rejection, check_rounds, rounds_of, warn_of_no_rejection
 
@@ -136,7 +136,7 @@ def raise_to_noise(pixels, noise, floor):
         for pixel in range(here.size):
             largest[pixel] = here[pixel] * here[pixel]
         for frame in range(pixels.values.shape[0]):
-            own_variance(pixels.values, noise, floor, frame, start, mine)
+            own_variance(pixels.values, noise, here, frame, start, mine)
             if pixels.mask.size:
                 flags = pixels.mask[frame, start : start + here.size]
                 for pixel in range(here.size):
