@@ -14,8 +14,6 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import zarr
     from dask.array import Array as DaskArray
 
@@ -168,23 +166,6 @@ def wait_for(work: Coroutine[Any, Any, Result]) -> Result:
     from zarr.core.sync import sync
 
     return sync(work)
-
-
-def read_by_zarrs(array: "zarr.Array[Any]", root: "Path") -> "zarr.Array[Any]":
-    """Return an array of Zarr in a directory whose chunks are read by zarrs, for reading alone.
-
-    Zarr 3.1 and 3.2 choose who reads by a setting of the process, which would hold for arrays that
-    other threads open meanwhile; zarrs 0.2 cannot read those in other stores.
-    """
-    import zarr
-    from zarr.storage import LocalStore, StorePath
-    from zarrs import ZarrsCodecPipeline
-
-    store = LocalStore(root, read_only=True)
-    late = zarr.AsyncArray(array.metadata, StorePath(store, array.path))
-    made = ZarrsCodecPipeline.from_array_metadata_and_store(array.metadata, store)
-    object.__setattr__(late, "codec_pipeline", made)
-    return zarr.Array(late)
 
 
 def write_by_zarrs(array: "zarr.AsyncArray[Any]", ending: str) -> "zarr.AsyncArray[Any]":

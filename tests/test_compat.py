@@ -8,7 +8,6 @@ import dask.array as da
 import numpy as np
 import pytest
 import xarray as xr
-import zarr
 
 from autowisp_xr import _compat
 
@@ -138,28 +137,6 @@ def test_work_in_the_loop_of_zarr_is_waited_for_and_its_errors_are_raised():
     assert _compat.wait_for(work(2)) == 0.5
     with pytest.raises(ZeroDivisionError):
         _compat.wait_for(work(0))
-
-
-@pytest.mark.parametrize(
-    "key",
-    [
-        (slice(None), slice(None)),
-        (1, slice(2, 5)),
-        (slice(0, 4, 2), slice(None)),
-        (np.array([3, 0]), 2),
-        (slice(2, 4), np.array([0, 5])),
-    ],
-)
-def test_zarrs_reads_one_array_as_zarr_does(key, tmp_path):
-    array = zarr.create_array(tmp_path / "a", data=VALUES, chunks=(1, 3), shards=(2, 6))
-    other = _compat.read_by_zarrs(array, tmp_path / "a")
-    expected = array.oindex[key]
-    found = other.oindex[key]
-    np.testing.assert_array_equal(found, expected)
-    assert np.asarray(found).dtype == np.asarray(expected).dtype
-    assert type(array.async_array.codec_pipeline).__name__ == "BatchedCodecPipeline"
-    assert type(other.async_array.codec_pipeline).__name__ == "ZarrsCodecPipeline"
-    assert other.read_only
 
 
 def test_a_late_array_that_states_what_it_is_has_one_name_however_it_is_put_together():

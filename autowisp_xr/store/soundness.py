@@ -7,7 +7,6 @@ has changed shows its checksum, behind the last of the codecs.
 """
 
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -65,7 +64,8 @@ def bare_by(marks: Integers) -> dict[str, list[list[int]]]:
     return {name: ranges for name, ranges in found.items() if ranges}
 
 
-def _is_in(ranges: Ranges, number: int) -> bool:
+def is_in(ranges: Ranges, number: int) -> bool:
+    """Return whether a number is in one of the ranges."""
     return any(low <= number < high for low, high in ranges)
 
 
@@ -102,7 +102,7 @@ class SoundStore(WrapperStore[Store]):
         match = None if found is not None else _CHUNK.fullmatch(key)
         if match and match[1] in self.bare:
             frame = int(match[2].split("/")[1]) if match[2] else 0
-            if not _is_in(self.bare[match[1]], frame):
+            if not is_in(self.bare[match[1]], frame):
                 raise LostChunkError(key)
         return found
 
@@ -122,16 +122,6 @@ def damage_stated(group: Group) -> Iterator[None]:
     except STUMBLED as error:
         what = damage(group) or f"the outline of a variable is damaged ({error})"
         raise damaged(group, what) from error
-
-
-def lost_at(array: "zarr.Array[Any]", root: Path, key: Sequence[Any]) -> bool:
-    """Return whether a chunk that a key needs is lost of an array of a :class:`SoundStore`."""
-    store = array.store
-    bare = store.bare[array.basename] if isinstance(store, SoundStore) else ()
-    return not all(
-        os.path.exists(root / array.path / chunk_name(chunk)) or _is_in(bare, chunk[0])
-        for chunk in chunks_at(array, key)
-    )
 
 
 def chunks_at(
@@ -234,7 +224,7 @@ def _chunks(
     """Yield chunks of which something is wrong, and those that were changed since, with ""."""
     # one by one: a damaged outline may name any number of them
     for chunk in np.ndindex(*(-(-n // step) for n, step in zip(shape, size, strict=True))):
-        if bare and _is_in(bare, chunk[0]):
+        if bare and is_in(bare, chunk[0]):
             continue
         try:
             status = (folder / chunk_name(chunk)).stat()

@@ -1,10 +1,5 @@
-"""Planes of a group that are read when they are looked at, of the very arrays that were opened.
+"""Planes of a group that are read when they are looked at, of the very arrays that were opened."""
 
-Decision: Zarr takes 1.5 ms of Python for each chunk, seven times what it takes to decode it, and a
-night has thousands. So chunks in a directory are read and written by zarrs, compiled code.
-"""
-
-import os
 from contextlib import suppress
 from typing import Any
 
@@ -12,19 +7,13 @@ import numpy as np
 import xarray as xr
 import zarr
 
-from autowisp_xr._compat import LateArray, OuterKey, late_variable, read_by_zarrs
+from autowisp_xr._compat import LateArray, OuterKey, late_variable
 from autowisp_xr.errors import BadImageError
+from autowisp_xr.store.chunk_files import ChunkFiles
 from autowisp_xr.store.group import Group
-from autowisp_xr.store.soundness import SoundStore, damage_at, damaged, lost_at
+from autowisp_xr.store.soundness import SoundStore, damage_at, damaged
 from autowisp_xr.store.swap import METADATA
 from autowisp_xr.store.variables import attributes
-
-_PROCESS = os.getpid()
-
-
-def has_zarrs() -> bool:
-    """Return whether zarrs works here: a process that is forked has none of its threads."""
-    return os.getpid() == _PROCESS
 
 
 class StoredPlane(LateArray):
@@ -51,13 +40,11 @@ class StoredPlane(LateArray):
         self.shape = array.shape
         self.dtype = array.dtype
         self.version = self._version()
+        store = array.store
+        self._files: ChunkFiles | None = None
         # which of its chunks there are has to be known
-        self._root = place.directory if isinstance(array.store, SoundStore) else None
-        self._by_zarrs: zarr.Array[Any] | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return the state without what reads for this process."""
-        return {**self.__dict__, "_by_zarrs": None}
+        if self.folder is not None and isinstance(store, SoundStore):
+            self._files = ChunkFiles.of(array, self.folder, store.bare[array.basename])
 
     def read(self, key: OuterKey) -> np.ndarray[Any, Any]:
         """Read values at a key, of the very array that was opened."""
@@ -77,15 +64,10 @@ class StoredPlane(LateArray):
         return values
 
     def _read(self, key: OuterKey) -> np.ndarray[Any, Any]:
-        if self._root is not None and has_zarrs():
-            # what it cannot read, Zarr can, or has words for what is damaged
+        if self._files is not None:
+            # what cannot be read so, Zarr can, or has words for what is damaged
             with suppress(Exception):
-                if self._by_zarrs is None:
-                    self._by_zarrs = read_by_zarrs(self.array, self._root)
-                values = np.asarray(self._by_zarrs.oindex[key])
-                # it takes a chunk that is lost for one of the fill value
-                if not lost_at(self.array, self._root, key):
-                    return values
+                return self._files.read(key)
         return np.asarray(self.array.oindex[key])
 
     def _version(self) -> tuple[int, int] | None:

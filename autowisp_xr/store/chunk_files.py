@@ -1,0 +1,187 @@
+"""The chunks of planes in a directory, decoded into the array that was asked for.
+
+Decision: a stack reads thousands of chunks. Zarr takes 1.5 ms of Python for each, seven times what
+it takes to decode it; zarrs, compiled code that reads them in its place, copies what it has
+decoded, and hands each band from thread to thread. What this package writes is of one kind: bands
+of rows, packed by Blosc, each behind a checksum, several in a file with an index at its end. They
+are read here, by the thread that needs them, in 0.6 of the time of zarrs. All others are left to
+Zarr.
+"""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from io import FileIO
+from itertools import groupby, product
+from math import prod
+from pathlib import Path
+from struct import Struct
+from typing import Any, TypeAlias
+
+import google_crc32c
+import numpy as np
+import zarr
+from numcodecs import blosc
+from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec
+
+from autowisp_xr._compat import OuterKey
+from autowisp_xr.arrays import Numbers
+from autowisp_xr.store.soundness import Ranges, is_in
+
+_CHECKSUM = 4
+"""Bytes of a CRC-32C."""
+_SOUND = 0x48674BC7
+"""The CRC-32C of whatever ends with its own."""
+_ENTRY = Struct("<QQ")
+"""Of an index: where a chunk begins, and how long it is."""
+_ABSENT = 2**64 - 1
+"""Both of a chunk that has the fill value alone."""
+
+_Part: TypeAlias = "tuple[int, Any, Any]"
+"""The number of a chunk along an axis, what of it is needed, and where that goes."""
+
+
+@dataclass(frozen=True)
+class ChunkFiles:
+    """An array of Zarr by the files that its chunks are in."""
+
+    folder: Path
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    chunk: tuple[int, ...]
+    """Shape of what is packed together."""
+    per_file: tuple[int, ...]
+    """How many of them a file has along each axis."""
+    is_indexed: bool
+    """Whether these stand in an index, or a file is a chunk."""
+    fill_value: Any
+    bare: Ranges
+    """Places along the first axis that have no file, and the fill value alone."""
+
+    @classmethod
+    def of(cls, array: "zarr.Array[Any]", folder: Path, bare: Ranges) -> "ChunkFiles | None":
+        """Return an array that is of the kind that this package writes; None for others."""
+        codecs: Any = array.metadata.codecs  # type: ignore[union-attr]
+        if array.shards:
+            index = (*map(type, codecs[0].index_codecs), codecs[0].index_location.value)
+            codecs = codecs[0].codecs if index == (BytesCodec, Crc32cCodec, "end") else ()
+        if tuple(map(type, codecs)) != (BytesCodec, BloscCodec, Crc32cCodec):
+            return None
+        if codecs[0].endian is not None and codecs[0].endian.value != sys.byteorder:
+            return None
+        chunk, indexed = array.chunks, array.shards is not None
+        per_file = tuple(np.floor_divide(array.shards or chunk, chunk).tolist())
+        sizes = array.shape, array.dtype, chunk, per_file, indexed
+        return cls(folder, *sizes, array.fill_value, bare)
+
+    def read(self, key: OuterKey) -> Numbers:
+        """Read values at a key.
+
+        Raises
+        ------
+        FileNotFoundError
+            If a file is lost.
+        ValueError
+            If a chunk is damaged.
+        """
+        sizes, along = [], []
+        for one, length, size in zip(key, self.shape, self.chunk, strict=True):
+            places = _places(one, length)
+            sizes.append(len(places))
+            along.append(list(_parts(places, size)))
+        values = np.empty(sizes, self.dtype)
+        for file, in_file in groupby(product(*along), self._file_of):
+            needed = list(in_file)
+            try:
+                with open(f"{self.folder}/c/{'/'.join(map(str, file))}", "rb", buffering=0) as at:
+                    self._take(at, needed, values)
+            except FileNotFoundError:
+                if not is_in(self.bare, file[0]):
+                    raise
+                for parts in needed:
+                    values[_index(parts, 2)] = self.fill_value
+        kept = (size for size, one in zip(sizes, key, strict=True) if not _is_number(one))
+        return values.reshape(tuple(kept))
+
+    def _file_of(self, parts: Sequence[_Part]) -> tuple[int, ...]:
+        """Return the numbers of the file that a chunk is in."""
+        return tuple(part[0] // n for part, n in zip(parts, self.per_file, strict=True))
+
+    def _take(self, file: FileIO, needed: Iterable[Sequence[_Part]], values: Numbers) -> None:
+        """Read chunks of an open file into their places."""
+        start, length, index = 0, file.seek(0, os.SEEK_END), b""
+        if self.is_indexed:
+            size = prod(self.per_file) * _ENTRY.size + _CHECKSUM
+            index = _sound(file, length - size, size)
+        for parts in needed:
+            if index:
+                number = 0
+                for part, n in zip(parts, self.per_file, strict=True):
+                    number = number * n + part[0] % n
+                start, length = _ENTRY.unpack_from(index, number * _ENTRY.size)
+            if start == length == _ABSENT:
+                values[_index(parts, 2)] = self.fill_value
+            else:
+                self._unpack(_sound(file, start, length), parts, values)
+
+    def _unpack(self, packed: bytes, parts: Sequence[_Part], values: Numbers) -> None:
+        """Decode a chunk into its place."""
+        where = _index(parts, 2)
+        chunk = values[where]
+        in_place = chunk.shape == self.chunk and chunk.base is values and chunk.flags.c_contiguous
+        if not in_place:
+            chunk = np.empty(self.chunk, self.dtype)
+        blosc.decompress(packed, chunk)
+        if not in_place:
+            values[where] = chunk[_index(parts, 1)]
+
+
+def _is_number(one: Any) -> bool:
+    return not isinstance(one, slice | np.ndarray)
+
+
+def _places(one: Any, length: int) -> Any:
+    """Return places along an axis: neighbours as a range, others as an array."""
+    if _is_number(one):
+        return range(length)[one:][:1]
+    if isinstance(one, slice):
+        places = range(length)[one]
+        return places if places.step == 1 else np.asarray(places)
+    return np.arange(length)[one]
+
+
+def _parts(places: Any, size: int) -> Iterator[_Part]:
+    """Yield the parts of places along an axis that are in each chunk of a size."""
+    if not isinstance(places, range):
+        chunks = places // size
+        for number in np.unique(chunks).tolist():
+            where = np.flatnonzero(chunks == number)
+            yield number, places[where] - number * size, where
+    elif places:
+        for number in range(places.start // size, (places.stop - 1) // size + 1):
+            first = number * size
+            low, high = max(places.start, first), min(places.stop, first + size)
+            yield (
+                number,
+                slice(low - first, high - first),
+                slice(low - places.start, high - places.start),
+            )
+
+
+def _index(parts: Sequence[_Part], which: int) -> Any:
+    """Return an index of all axes by those of each, which do not depend on each other."""
+    each = tuple(part[which] for part in parts)
+    if all(isinstance(one, slice) for one in each):
+        return each
+    arrays = (np.arange(one.start, one.stop) if isinstance(one, slice) else one for one in each)
+    return np.ix_(*arrays)
+
+
+def _sound(file: FileIO, start: int, length: int) -> bytes:
+    """Read what ends with its checksum."""
+    file.seek(start)
+    found = file.read(length)
+    if len(found) != length or google_crc32c.value(found) != _SOUND:
+        raise ValueError("it is damaged")
+    return found
