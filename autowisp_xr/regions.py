@@ -190,7 +190,7 @@ def is_bayer(pattern: str) -> bool:
 
 
 def bayer_pattern(channels: Mapping[str, ChannelSlice] | None, y: int, x: int) -> str:
-    """Return the colors of two rows and columns from a raw pixel (y, x) on; "" of no Bayer pattern.
+    """Return the colours of 2 x 2 pixels from a raw pixel (y, x) on; "" of no Bayer pattern.
 
     Examples
     --------
@@ -234,7 +234,7 @@ def _bayer_channels(pattern: str) -> dict[str, ChannelSlice]:
             f'{pattern!r} is not a Bayer pattern, which is four letters such as "RGGB"'
         )
     channels = {}
-    for place, color in enumerate(pattern):
-        name = color if color != "G" else "G2" if "G1" in channels else "G1"
+    for place, colour in enumerate(pattern):
+        name = colour if colour != "G" else "G2" if "G1" in channels else "G1"
         channels[name] = ChannelSlice(y_offset=place // 2, y_step=2, x_offset=place % 2, x_step=2)
     return channels

@@ -162,10 +162,10 @@ def checked_type(path: str, kind: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def refuse_colors(path: str) -> None:
-    """Refuse a picture whose pixels have several colors each."""
+    """Refuse a picture whose pixels have several colours each."""
     raise BadImageError(
-        f"{path} holds several colors in each pixel, as a program has mixed them; a frame has the "
-        "pixels of the detector: give what the camera wrote, or each color as a FITS file"
+        f"{path} holds several colours in each pixel, as a program has mixed them; a frame has the "
+        "pixels of the detector: give what the camera wrote, or each colour as a FITS file"
     )
 
 

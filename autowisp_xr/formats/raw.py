@@ -79,24 +79,24 @@ def _opened(path: str) -> Iterator[Any]:
 
 
 def _pattern(path: str, raw: Any) -> str:
-    """Return the colors of the first two rows of the frame; "" of a monochrome sensor."""
-    colors = raw.color_desc.decode()
+    """Return the colours of the first two rows of the frame; "" of a monochrome sensor."""
+    colours = raw.color_desc.decode()
     if raw.raw_type.name != "Flat":
         raise BadImageError(
-            f"{path} holds no raw pixels, but colors that the camera has mixed (a linear DNG, sRAW "
+            f"{path} holds no raw pixels, but colours that the camera has mixed (linear DNG, sRAW "
             "or the like); let the camera write full raw files"
         )
     if raw.num_colors == 1:
         return ""
     shape = np.shape(raw.raw_pattern)
-    if shape != (2, 2) or set(colors) != set("RGB"):
+    if shape != (2, 2) or set(colours) != set("RGB"):
         raise BadImageError(
-            f"{path}: the colors {colors} of its pixels repeat every "
+            f"{path}: the colours {colours} of its pixels repeat every "
             f"{' x '.join(map(str, shape))}; a Bayer pattern of R, G, G, B "
             "every 2 x 2 is read. Let another program debayer it, and give FITS files"
         )
     top, left = raw.sizes.top_margin, raw.sizes.left_margin
-    return "".join(colors[raw.raw_color(top + y, left + x)] for y in (0, 1) for x in (0, 1))
+    return "".join(colours[raw.raw_color(top + y, left + x)] for y in (0, 1) for x in (0, 1))
 
 
 def _nominal(levels: Any) -> int:

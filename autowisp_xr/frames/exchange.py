@@ -112,7 +112,7 @@ def from_ccddata(
     -------
     (1, channel, y, x), in memory: ``image`` in the unit of ``ccd``; ``variance`` of its
     uncertainty, of whatever kind; ``mask`` with its ``flags`` where they are ours (uint8), else
-    FAULT where its mask is True. Raw frames of a color camera are split into its channels, as from
+    FAULT where its mask is True. Raw frames of a colour camera are split into its channels, as from
     files. What :func:`to_ccddata` made comes back with its history.
 
     Raises

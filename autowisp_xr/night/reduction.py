@@ -153,7 +153,7 @@ def reduce(
     fits
         Whether calibrated frames are written to FITS files as well.
     cfa
-        How calibrated frames of a color camera leave as FITS: "split", a file for each channel; or
+        How calibrated frames of a colour camera leave as FITS: "split", a file for each channel; or
         "merged", one mosaic with BAYERPAT, as programs want it that debayer. Masters are split.
     skip
         Files and directories below ``night`` that are left alone.

@@ -59,7 +59,7 @@ class Written:
 
 
 Cfa: TypeAlias = Literal["split", "merged"]
-"""How calibrated frames of a color camera leave: a file for each channel, or a mosaic."""
+"""How calibrated frames of a colour camera leave: a file for each channel, or a mosaic."""
 
 
 @dataclass(frozen=True, kw_only=True)

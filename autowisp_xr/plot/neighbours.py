@@ -29,7 +29,7 @@ def differences(values: Floats) -> Floats:
     """Return how far each value is from the mean of those two to the left and to the right.
 
     They are scaled to the noise of a value. In a mosaic that was not split, these pixels have its
-    color. A slope cancels. The edges are NaN, as is what has such a neighbour that is.
+    colour. A slope cancels. The edges are NaN, as is what has such a neighbour that is.
     """
     found = np.full(values.shape, np.nan)
     found[:, 2:-2] = values[:, 2:-2] - (values[:, :-4] + values[:, 4:]) / 2

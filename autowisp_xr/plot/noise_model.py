@@ -76,7 +76,7 @@ def noise(
     -----
     The scatter is 1.4826 times the median of abs(d) in runs of 8 pixels along a row that have about
     the same mean, with d = sqrt(2/3) times the difference between a pixel and the mean of those two
-    to its left and two to its right, from which slopes cancel (in a mosaic, they have its color).
+    to its left and two to its right, from which slopes cancel (in a mosaic, they have its colour).
 
     Examples
     --------

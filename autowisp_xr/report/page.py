@@ -171,7 +171,7 @@ def _rendered(recorded: ReducedNight) -> str:
 
 
 def _state(recorded: ReducedNight) -> str:
-    """Return in a word how a night went, for the color of the verdict."""
+    """Return in a word how a night went, for the colour of the verdict."""
     if recorded.exit_status == 0:
         return "doubtful" if recorded.doubts else "good"
     return "failed" if recorded.exit_status == 1 else "partial"

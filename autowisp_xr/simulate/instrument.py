@@ -165,7 +165,7 @@ class Instrument:
 
     @cached_property
     def response(self) -> xr.DataArray:
-        """Relative response (channel, y, x) by vignetting, pixels and colors: the flat's truth."""
+        """Relative response (channel, y, x) by vignetting, pixels and colours: the flat's truth."""
         return self._array(self._response, "relative response", "1")
 
     @cached_property

@@ -9,7 +9,7 @@ where every second one was. The price is paid by rays of 10 uncertainties a pixe
 
 Decision: planes of a mosaic are looked at twice, each for itself and side by side, as the sensor
 has them; a ray is one in both. In a plane a star of a DSLR may be one pixel wide, and side by side
-its color is a pattern: of a real frame of such stars, 2861 pixels are flagged in planes, 110 side
+its colour is a pattern: of a real frame of such stars, 2861 pixels are flagged in planes, 110 side
 by side, and 16 in both.
 
 Astroscrappy is given planes in units of the typical uncertainty, so that the unit of the image and
@@ -232,7 +232,7 @@ def _prepared(image: _Image, variance: _Image, mask: _Image) -> _Prepared:
 def _joined(planes: Sequence[_Prepared], mosaic: _Mosaic) -> _Prepared:
     """Return the planes side by side, as the sensor has them, each less what is around a pixel.
 
-    Without that, the colors of the sky would be a pattern.
+    Without that, the colours of the sky would be a pattern.
     """
     height, width = planes[0].values.shape
     size = (height * mosaic[0][0].step, width * mosaic[0][1].step)

@@ -35,16 +35,16 @@ def test_a_line_is_as_wide_as_the_terminal_and_goes_on_indented(summary):
     number = next(i for i, line in enumerate(lines) if line.startswith("Night"))
     assert lines[number + 1].startswith("    ")
     words = " ".join(shown(summary).split())
-    for color in ("\x1b[0m", GREEN, YELLOW, "\x1b[1;33m", RED):
-        words = words.replace(color, "")
+    for colour in ("\x1b[0m", GREEN, YELLOW, "\x1b[1;33m", RED):
+        words = words.replace(colour, "")
     assert " ".join(words.split()) == " ".join(str(summary).split())
 
 
 def test_the_verdict_has_the_color_of_the_exit_status(summary, monkeypatch):
-    for status, color in ((0, GREEN), (3, "\x1b[1;33m"), (1, RED)):
+    for status, colour in ((0, GREEN), (3, "\x1b[1;33m"), (1, RED)):
         monkeypatch.setattr(type(summary), "exit_status", status)
         last = shown(summary).splitlines()[-2:]
-        expected = "\x1b[1;33m" if "doubtful" in summary.verdict and status == 0 else color
+        expected = "\x1b[1;33m" if "doubtful" in summary.verdict and status == 0 else colour
         assert any(line.startswith(expected) for line in last)
 
 

@@ -97,7 +97,7 @@ def test_xisf_has_its_cards_and_its_pixels(tmp_path, cube, codec):
 @pytest.mark.parametrize(
     ("write", "reason"),
     [
-        (lambda p, c: write_ser(p / "a.ser", c, color=100), "several colors in each pixel"),
+        (lambda p, c: write_ser(p / "a.ser", c, color=100), "several colours in each pixel"),
         (lambda p, c: write_ser(p / "a.ser", c, color=16), "cyan, yellow and magenta"),
         (lambda p, c: write_ser(p / "a.ser", c, number=0), "not closed when it was written"),
         (
@@ -106,7 +106,7 @@ def test_xisf_has_its_cards_and_its_pixels(tmp_path, cube, codec):
         ),
         (lambda p, c: (p / "a.ser").write_bytes(b"LUCAM"), "no SER video"),
         (lambda p, c: (p / "a.tif").write_bytes(b"II*"), "no TIFF file, or is damaged"),
-        (lambda p, c: tifffile.imwrite(p / "a.tif", c.T, photometric="rgb"), "several colors"),
+        (lambda p, c: tifffile.imwrite(p / "a.tif", c.T, photometric="rgb"), "several colours"),
         (lambda p, c: tifffile.imwrite(p / "a.tif", c[0] / 9), "whose scale nothing states"),
         (lambda p, c: (p / "a.xisf").write_bytes(b"XISF0100"), "no XISF file, or is damaged"),
         (lambda p, c: write_xisf(p / "a.xisf", c / np.float32(9)), "whose scale nothing states"),

@@ -19,8 +19,8 @@ def test_a_merged_mosaic_states_the_pattern_with_which_it_starts(
     tmp_path, raw, order, pattern, y, x
 ):
     pixels = np.empty((8, 12), np.uint16)
-    for place, color in enumerate(pattern):
-        pixels[place // 2 :: 2, place % 2 :: 2] = COLORS[color]
+    for place, colour in enumerate(pattern):
+        pixels[place // 2 :: 2, place % 2 :: 2] = COLORS[colour]
     # of a file that is stored from the bottom, the pattern is that of its last row
     stored = pixels[::-1] if order == "BOTTOM-UP" else pixels
     cards = {"BAYERPAT": pattern, "COLORTYP": pattern, "XBAYROFF": 0} | (
@@ -39,7 +39,7 @@ def test_a_merged_mosaic_states_the_pattern_with_which_it_starts(
         assert [hdu.name for hdu in hdus] == ["PRIMARY", "MASK", "ERROR"]
     facts = read_facts(Cards(header, KeywordAliases()), *image.shape)
     found = "".join(
-        next(color for color, level in COLORS.items() if level == image[row, column])
+        next(colour for colour, level in COLORS.items() if level == image[row, column])
         for row in (0, 1)
         for column in (0, 1)
     )

@@ -4,7 +4,7 @@
 
 Frames in plain NumPy: a sky of 100 electrons a pixel and a read noise of 5 electrons, in which
 stand stars (a Gaussian, integrated over each pixel), or straight tracks of rays of so many
-uncertainties of the sky in each pixel. Of a Bayer mosaic stars have the colors of stars: red and
+uncertainties of the sky in each pixel. Of a Bayer mosaic stars have the colours of stars: red and
 blue pixels see half of what green ones do, give or take a factor of two.
 The numbers in the docstring of ``flag_cosmic_rays`` are those of its default on a side of 1000.
 """
@@ -85,7 +85,7 @@ def tracks(side: int, at: Any, length: float, rng: np.random.Generator) -> Any:
     return hit
 
 
-def colored(side: int, at: Any, fwhm: float, flux: float, rng: np.random.Generator) -> Any:
+def coloured(side: int, at: Any, fwhm: float, flux: float, rng: np.random.Generator) -> Any:
     """(y, x): electrons of stars in the pixels of a Bayer mosaic."""
     red = 2 ** rng.uniform(-1, 1, len(at))
     field = stars(side, at, fwhm, flux)
@@ -124,7 +124,7 @@ def star_cores_lost(
     """Return the share of stars that have a flag at the brightest pixel or beside it."""
     rng = np.random.default_rng(seed)
     at = places(side, rng)
-    light = colored(side, at, fwhm, flux, rng) if camera.channels else stars(side, at, fwhm, flux)
+    light = coloured(side, at, fwhm, flux, rng) if camera.channels else stars(side, at, fwhm, flux)
     found = flagged(observed(SKY + light, rng, camera=camera), **options)
     y, x = np.rint(at).astype(int).T
     return float(maximum_filter(found, 3)[y, x].mean())
