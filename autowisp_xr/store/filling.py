@@ -4,8 +4,9 @@ Decision: a shard is a whole frame, or some tens of megabytes of one, and its in
 of rows, so that one tiling serves calibration, which writes frames, and stacking, which reads a
 band of all frames. A chunk
 is about half a megabyte: with larger ones a band of a hundred frames would not fit in memory.
-All go through lz4 with bit-shuffle, at 2 GB a second: integers take half the room, floats with
-their noise 0.7 of it, and masks hardly any.
+All go through lz4. Integers are shuffled by their bits, take half the room, and masks hardly any.
+Floats are shuffled by their bytes, which leaves 0.75 of them in place of 0.7, with their noise: so
+they are unpacked at 5.5 GB a second in place of 2, and a stack of pixels is made of little else.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -69,7 +70,8 @@ def encoding_of(ds: xr.Dataset) -> dict[str, dict[str, Any]]:
             rows = min(_OF_MASTERS * rows, height)
         whole = planner.shard_rows(height, channels * width, widest, rows)
         outer = (1,) if "frame" in variable.dims else ()
-        lz4 = BloscCodec(cname="lz4", shuffle="bitshuffle", typesize=variable.dtype.itemsize)
+        shuffle: Any = "shuffle" if variable.dtype.kind == "f" else "bitshuffle"
+        lz4 = BloscCodec(cname="lz4", shuffle=shuffle, typesize=variable.dtype.itemsize)
         chunks, shards = (*outer, 1, rows, width), (*outer, channels, whole, width)
         encoding[str(name)] = {
             "chunks": chunks,
