@@ -167,8 +167,9 @@ class MasterStep(Step):
 
     def name_noise_sources(self, subtracted: list[set[str]], divided: list[set[str]]) -> None:
         """Name the master, which is subtracted from all frames and lends them its noise."""
+        own = noise_source(self.master)
         for noise_sources in subtracted:
-            noise_sources |= noise_source(self.master)
+            noise_sources |= own
 
     def typical(self, quantile: float) -> Floats:
         """Return a quantile of the good pixels of each channel; NaN where the master is lazy."""

@@ -80,9 +80,10 @@ class SubtractDark(MasterStep):
         super().name_noise_sources(subtracted, divided)
         if self.bias is None or "variance" not in self.master:
             return
+        gone = provenance.identities(self.master)
         for noise_sources, factor in zip(subtracted, self.factor.tolist(), strict=True):
             if factor == 1.0:
-                noise_sources -= provenance.identities(self.master)
+                noise_sources -= gone
 
     def moved_saturation(self, levels: Floats) -> Floats:
         """Return values that are less by the median of the dark."""

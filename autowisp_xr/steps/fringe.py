@@ -89,9 +89,8 @@ class SubtractFringe(SubtractDark):
 
     def name_noise_sources(self, subtracted: list[set[str]], divided: list[set[str]]) -> None:
         """Name the fringe frame where it was subtracted."""
-        for noise_sources, scale in zip(subtracted, self.scale.value, strict=True):
-            if scale.any():
-                super().name_noise_sources([noise_sources], divided)
+        scaled = zip(subtracted, self.scale.value, strict=True)
+        super().name_noise_sources([own for own, scale in scaled if scale.any()], divided)
 
     def moved_saturation(self, levels: Floats) -> Floats:
         """Return values that are less by what is brightest of the strongest pattern."""
