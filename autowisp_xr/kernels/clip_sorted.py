@@ -10,11 +10,19 @@ import numpy as np
 from autowisp_xr.kernels.clip import MAD, MAD_TO_SIGMA, RMS, center, clip
 from autowisp_xr.kernels.jit import kernel
 
+_FEW = 8
+"""Where no more than one pixel in so many lacks a value, as few do in a block of frames with some
+flags, all are taken for complete at first, and these are done again one by one."""
+
 
 @kernel
 def first_average(rows, number, full, quantile, about):
-    """Average all values of each pixel; NaN without any."""
-    if full and quantile >= 0.0:
+    """Average all values of each pixel; NaN without any.
+
+    ``full`` is whether it is worth while to take all pixels for complete at first.
+    """
+    complete = rows.shape[0] if full and quantile >= 0.0 else -1
+    if complete > 0:
         position = quantile * (rows.shape[0] - 1)
         below = int(position)
         share = position - below
@@ -23,16 +31,19 @@ def first_average(rows, number, full, quantile, about):
         for pixel in range(number.size):
             a, b = np.float64(first[pixel]), np.float64(second[pixel])
             about[pixel] = 0.5 * (a + b) if share == 0.5 else a + share * (b - a)
-    else:
-        for pixel in range(number.size):
-            # of one type everywhere, so that it is compiled once for each type of values
-            n = np.int64(number[pixel])
+    for pixel in range(number.size):
+        # of one type everywhere, so that it is compiled once for each type of values
+        n = np.int64(number[pixel])
+        if n != complete:
             about[pixel] = center(rows, pixel, np.int64(0), n, quantile) if n else np.nan
 
 
 @kernel
 def sum_squared_deviations(rows, full, block):
-    """Sum the squared distances of the survivors of each pixel from their average."""
+    """Sum the squared distances of the survivors of each pixel from their average.
+
+    ``full`` is whether it is worth while to take all pixels for complete at first.
+    """
     about, below, number = block.about, block.below, block.number
     total = block.squared_deviations
     total[:] = 0.0
@@ -42,6 +53,12 @@ def sum_squared_deviations(rows, full, block):
             distance = np.float64(row[pixel]) - about[pixel]
             survives = full or ((i >= below[pixel]) & (i < below[pixel] + number[pixel]))
             total[pixel] += distance * distance if survives else 0.0
+    for pixel in range(number.size if full else 0):
+        if number[pixel] != rows.shape[0]:
+            total[pixel] = 0.0
+            for i in range(below[pixel], below[pixel] + number[pixel]):
+                distance = np.float64(rows[i, pixel]) - about[pixel]
+                total[pixel] += distance * distance
 
 
 @kernel
@@ -104,12 +121,16 @@ def average_sorted(rows, quantile, clipping, floor, block, spare):
         Room to work in.
     """
     about, number, rejecting = block.about, block.number, block.rejecting
-    full = rows.shape[0] > 0 and number.min() == rows.shape[0]
+    incomplete = 0
+    for pixel in range(number.size):
+        incomplete += number[pixel] != rows.shape[0]
+    full = rows.shape[0] > 0 and incomplete == 0
+    mostly = rows.shape[0] > 0 and incomplete * _FEW < number.size
     origin = quantile if clipping.rounds == 0 else clipping.origin
     block.below[:] = 0
     rejecting[:] = False
-    first_average(rows, number, full, origin, about)
-    sum_squared_deviations(rows, full, block)
+    first_average(rows, number, mostly, origin, about)
+    sum_squared_deviations(rows, mostly, block)
     for pixel in range(number.size):
         n = rows.shape[0] if full else number[pixel]
         block.smallest[pixel] = rows[0, pixel] if n else np.inf

@@ -22,6 +22,7 @@ from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kernels.noise_of_frames import (
     OWN,
+    ROW,
     SQUARE,
     TILE,
     VARIANCE,
@@ -165,14 +166,18 @@ def sum_noise(pixels, noise, weights, block, harmonic, sums, numbers, averages):
     for start in range(0, block.number.size, WIDTH):
         stop = min(block.number.size, start + WIDTH)
         here, alive = part_of(block, start, stop), kept[: stop - start]
-        all_alive = here.number.min() == frames
+        lacking = 0
+        for pixel in range(alive.size):
+            # a pixel without any survivor, as of a bad column, gets no sums in the end
+            none = (here.number[pixel] == 0) & (averages.shape[0] == 0)
+            lacking += (here.number[pixel] != frames) & ~none
         alive[:] = True
         tile[VARIANCE:] = 0.0
         norm = all_shares[: stop - start]
         norm[:] = 0.0
         averages[:, start:stop] = 0.0
         for frame in range(frames):
-            if not all_alive:
+            if lacking:
                 mark(pixels, here, frame, start, alive)
             if weights.of_frames.size:
                 for pixel in range(alive.size):
@@ -194,6 +199,9 @@ def sum_noise(pixels, noise, weights, block, harmonic, sums, numbers, averages):
                 norm[pixel] += shares[pixel]
             for i in range(averages.shape[0]):
                 add_numbers(numbers[i, frame], start, of_part, shares, averages[i, start:stop])
+        for pixel in range(alive.size):
+            if here.number[pixel] == 0:
+                tile[VARIANCE + pixel :: ROW] = 0.0
         add_tile(tile, start, alive.size, noise.photons.size == 0, sums)
         for i in range(averages.shape[0]):
             average = averages[i, start:stop]

@@ -8,6 +8,7 @@ import pytest
 from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.clip import MEAN
 from autowisp_xr.kernels.pixels import UNKNOWN, Noise, Pixels
+from autowisp_xr.kernels.stack import average_pixels
 from autowisp_xr.outliers.sigma_clip import SigmaClip
 from autowisp_xr.stats.order_statistics import variance_factors
 from tests.kernels.columns import averaged_columns
@@ -133,6 +134,22 @@ def test_pixels_do_not_depend_on_how_they_are_blocked(average, rng):
         np.testing.assert_array_equal(part.image, whole.image[start:stop])
         np.testing.assert_array_equal(part.variance, whole.variance[start:stop])
         np.testing.assert_array_equal(part.number, whole.number[start:stop])
+
+
+@pytest.mark.parametrize("average", list(AVERAGES.values()))
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+def test_few_pixels_that_lack_values_have_the_bits_of_those_alone(dtype, average, rng):
+    values = rng.integers(90, 110, (7, 600)).astype(dtype)
+    mask = np.zeros(values.shape, "u1")
+    mask[rng.random(values.shape) < 0.003] = 1
+    mask[:, [5, 300]] = 1
+    found = average_pixels(Pixels(values, mask, np.uint8(1)), average)
+    assert 0 < (found.number < 7).sum() < 30
+    for pixel in np.flatnonzero(found.number < 8):
+        here = slice(pixel, pixel + 1)
+        alone = average_pixels(Pixels(values[:, here], mask[:, here], np.uint8(1)), average)
+        for one, other in zip(found, alone, strict=True):
+            np.testing.assert_array_equal(one[here], other)
 
 
 @pytest.mark.parametrize("average", ["median", "mean", 0.3])
