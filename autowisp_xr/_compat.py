@@ -14,7 +14,6 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 if TYPE_CHECKING:
-    import zarr
     from dask.array import Array as DaskArray
 
 Result = TypeVar("Result")
@@ -166,41 +165,6 @@ def wait_for(work: Coroutine[Any, Any, Result]) -> Result:
     from zarr.core.sync import sync
 
     return sync(work)
-
-
-def write_by_zarrs(array: "zarr.AsyncArray[Any]", ending: str) -> "zarr.AsyncArray[Any]":
-    """Return an array of Zarr in a directory whose whole chunks are written by zarrs.
-
-    The names of their files get an ending. A thread writes the parts of a chunk one after the
-    other: several would put them down in the order in which they were done, zarrs 0.2.
-    Zarr 3.1 and 3.2 have one pipeline for all arrays of a process, and take the names of chunks
-    from what an array states of itself.
-    """
-    import json
-    from copy import copy
-
-    import zarr
-    from zarr.core.chunk_key_encodings import ChunkKeyEncoding
-    from zarrs import ZarrsCodecPipeline
-    from zarrs._internal import CodecPipelineImpl
-
-    metadata = array.metadata
-    plain = metadata.chunk_key_encoding
-
-    class Ending(ChunkKeyEncoding):
-        name = plain.name
-
-        def encode_chunk_key(self, chunk_coords: tuple[int, ...]) -> str:
-            return plain.encode_chunk_key(chunk_coords) + ending
-
-    late: Any = copy(metadata)
-    object.__setattr__(late, "chunk_key_encoding", Ending())
-    store = array.store_path.store
-    made = CodecPipelineImpl(json.dumps(metadata.to_dict()), store_config=store, num_threads=1)
-    writing: Any = zarr.AsyncArray(late, array.store_path, array.config)
-    pipeline = ZarrsCodecPipeline(metadata, store, made, None)
-    object.__setattr__(writing, "codec_pipeline", pipeline)
-    return writing
 
 
 def again_if_interrupted(work: Callable[[], Result]) -> Result:

@@ -1,37 +1,22 @@
-"""Write into the arrays of a group, of which each chunk is whole from when it is there.
-
-Chunks in a directory that are written whole are written by zarrs, compiled code: Zarr takes 1.5 ms
-of Python for each, and a night has thousands. It writes in place, so under another name, which goes
-away when the chunk is whole.
-"""
+"""Write into the arrays of a group, of which each chunk is whole from when it is there."""
 
 import asyncio
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import numpy as np
 from zarr.storage import LocalStore
 
-from autowisp_xr._compat import wait_for, write_by_zarrs
+from autowisp_xr._compat import wait_for
 from autowisp_xr.arrays import Bits, Planes
 from autowisp_xr.flags import Flag
-from autowisp_xr.store.group import MARKS, PART, Group
-from autowisp_xr.store.soundness import BARE_MARKS, chunk_name, chunks_at
+from autowisp_xr.store.chunk_files import ChunkFiles
+from autowisp_xr.store.group import MARKS, Group
+from autowisp_xr.store.soundness import BARE_MARKS
 
 if TYPE_CHECKING:
     import zarr
-
-
-_PROCESS = os.getpid()
-
-
-def has_zarrs() -> bool:
-    """Return whether zarrs works here: a process that is forked has none of its threads."""
-    return os.getpid() == _PROCESS
 
 
 @dataclass(frozen=True)
@@ -46,19 +31,21 @@ class Arrays:
     ) -> None:
         """Write parts of arrays at one place of each; pixels that are NaN are flagged there.
 
-        What is compressed is in memory twice: all of them together, or one array in turn after the
-        other.
+        What Zarr compresses is in memory twice: all of them together, or one array in turn after
+        the other.
         """
-        parts = [(self.named[name], part) for name, part in _with_nan_flagged(planes).items()]
+        given = [(self.named[name], part) for name, part in _with_nan_flagged(planes).items()]
+        left = [(array, part) for array, part in given if not _by_files(array, where, part)]
         if in_turn:
-            for array, part in parts:
-                wait_for(_write(array, where, part))
+            for array, part in left:
+                wait_for(array.setitem(where, part))
             return
 
         async def all_at_once() -> None:
-            await asyncio.gather(*(_write(array, where, part) for array, part in parts))
+            await asyncio.gather(*(array.setitem(where, part) for array, part in left))
 
-        wait_for(all_at_once())
+        if left:
+            wait_for(all_at_once())
 
     def shard_rows(self, name: str) -> int:
         """Return how many rows of an array are written together."""
@@ -105,32 +92,11 @@ def _is_bare(array: "zarr.AsyncArray[Any]", part: Planes) -> bool:
     return bool((part == array.metadata.fill_value).all())
 
 
-async def _write(array: "zarr.AsyncArray[Any]", where: Any, part: Planes) -> None:
-    """Write a part of an array."""
+def _by_files(array: "zarr.AsyncArray[Any]", where: Any, part: Planes) -> bool:
+    """Write a part of an array that is whole files of a directory; return whether it is."""
     store = array.store_path.store
-    chunks = _whole_chunks(array, where) if type(store) is LocalStore and has_zarrs() else []
-    if chunks and isinstance(store, LocalStore):
-        ending = f".{uuid4().hex}{PART}"
-        files = [store.root / array.path / chunk_name(chunk) for chunk in chunks]
-        partial = [file.with_name(file.name + ending) for file in files]
-        # what it cannot write, or the disk not take, Zarr writes, or states why not
-        with suppress(Exception):
-            await write_by_zarrs(array, ending).setitem(where, part)
-            for one, file in zip(partial, files, strict=True):
-                os.replace(one, file)
-            return
-        for one in partial:
-            with suppress(OSError):
-                one.unlink()
-    await array.setitem(where, part)
-
-
-def _whole_chunks(array: "zarr.AsyncArray[Any]", where: Any) -> list[tuple[int, ...]]:
-    """Return the chunks of a part of an array; none where it has others in part."""
+    files = ChunkFiles.of(array, store.root / array.path) if isinstance(store, LocalStore) else None
+    if files is None:
+        return False
     given = () if where is ... else where if isinstance(where, tuple) else (where,)
-    key = (*given, *[slice(None)] * (array.ndim - len(given)))
-    for part, size, step in zip(key, array.shape, array.shards or array.chunks, strict=True):
-        low, high, _ = part.indices(size)
-        if low % step or (high % step and high != size):
-            return []
-    return list(chunks_at(array, key))
+    return files.write((*given, *[slice(None)] * (array.ndim - len(given))), part)

@@ -1,16 +1,14 @@
-"""Whole chunks in a directory are written by compiled code, as Zarr would."""
+"""Whole files of a directory are written without Zarr, as Zarr would."""
 
-import multiprocessing
 import os
-import warnings
 
 import numpy as np
 import pytest
 import zarr
+from numcodecs import Blosc
 from zarr.codecs import BloscCodec
 from zarr.storage import LocalStore
 
-from autowisp_xr import _compat
 from autowisp_xr.flags import Flag
 from autowisp_xr.store import array_writing
 from autowisp_xr.store.array_writing import Arrays
@@ -19,6 +17,7 @@ from autowisp_xr.store.soundness import CHECKSUM
 
 SHAPE, SHARD = (3, 2, 10, 16), (1, 2, 8, 16)
 RAW = np.random.default_rng(4).integers(0, 2000, SHAPE).astype(np.uint16)
+LZ4 = BloscCodec(cname="lz4", shuffle="bitshuffle", typesize=2)
 WHOLE = [
     ...,
     slice(1, 2),
@@ -59,38 +58,58 @@ def files(root):
 
 
 @pytest.fixture
-def no_zarrs(monkeypatch):
-    """Leave it all to Zarr."""
-    return lambda: monkeypatch.setattr(array_writing, "has_zarrs", lambda: False)
+def by_zarr_alone(monkeypatch):
+    """Leave it all to Zarr, once this is called."""
+    return lambda: monkeypatch.setattr(array_writing.ChunkFiles, "of", lambda *given: None)
 
 
 @pytest.fixture
-def by_zarrs(monkeypatch):
-    """What was given to zarrs, by the ending of its files."""
-    given = []
+def by_zarr(monkeypatch):
+    """The places that Zarr wrote to."""
+    given, real = [], zarr.AsyncArray.setitem
 
-    def noted(array, ending):
-        given.append(ending)
-        return _compat.write_by_zarrs(array, ending)
+    async def noted(array, where, *values, **options):
+        given.append(where)
+        return await real(array, where, *values, **options)
 
-    monkeypatch.setattr(array_writing, "write_by_zarrs", noted)
+    monkeypatch.setattr(zarr.AsyncArray, "setitem", noted)
     return given
 
 
 @pytest.mark.parametrize("where", WHOLE)
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32, np.uint8])
-def test_pixels_are_those_of_zarr_and_files_as_large(where, dtype, place, by_zarrs, no_zarrs):
+def test_pixels_are_those_of_zarr(where, dtype, place, by_zarr, by_zarr_alone):
     part = RAW.astype(dtype)[where]
     one, fast = place("one", dtype)
     fast.write({"image": part}, where)
-    assert len(by_zarrs) == 1
-    no_zarrs()
+    assert not by_zarr
+    np.testing.assert_array_equal(zarr.open_array(one / "image")[where], part)
+    by_zarr_alone()
     other, plain = place("other", dtype)
     plain.write({"image": part}, where)
-    assert len(by_zarrs) == 1
-    sizes = [{name: len(content) for name, content in files(root).items()} for root in (one, other)]
-    assert sizes[0] == sizes[1]
-    np.testing.assert_array_equal(zarr.open_array(one / "image")[where], part)
+    assert by_zarr == [where]
+    assert list(files(one)) == list(files(other))
+
+
+def test_files_of_one_channel_are_those_of_zarr_to_the_bit(tmp_path, by_zarr_alone):
+    # of several, Zarr puts the chunks of a file down in another order
+    found = []
+    for name in ("one", "other"):
+        array = zarr.create_array(
+            LocalStore(tmp_path / name),
+            name="image",
+            shape=(2, 1, 8, 16),
+            dtype=np.uint16,
+            chunks=(1, 1, 4, 16),
+            shards=(1, 1, 8, 16),
+            compressors=[LZ4, CHECKSUM],
+            config={"write_empty_chunks": True},
+        )
+        arrays = Arrays(Group(str(tmp_path / name), ""), {"image": array.async_array})
+        arrays.write({"image": RAW[:2, :1, :8]})
+        found.append(files(tmp_path / name))
+        by_zarr_alone()
+    assert found[0] == found[1]
 
 
 def test_files_have_the_same_bits_each_time(place):
@@ -103,12 +122,11 @@ def test_files_have_the_same_bits_each_time(place):
 
 
 @pytest.mark.parametrize("where", PARTS)
-def test_a_part_of_a_chunk_leaves_the_rest_of_it(where, place, by_zarrs):
+def test_a_part_of_a_file_leaves_the_rest_of_it(where, place, by_zarr):
     root, arrays = place()
     arrays.write({"image": RAW}, ...)
-    by_zarrs.clear()
     arrays.write({"image": np.zeros_like(RAW[where])}, where)
-    assert not by_zarrs
+    assert by_zarr == [where]
     expected = RAW.copy()
     expected[where] = 0
     np.testing.assert_array_equal(zarr.open_array(root / "image")[...], expected)
@@ -124,36 +142,33 @@ def test_a_file_that_is_linked_elsewhere_stays_as_it_is(place, tmp_path):
     assert link.read_bytes() == before != file.read_bytes()
 
 
-def test_what_compiled_code_cannot_write_zarr_writes(place, monkeypatch):
-    root, arrays = place()
-
-    def broken(array, ending):
-        (root / "image/c/1/0/0").mkdir(parents=True)
-        (root / f"image/c/1/0/0/0{ending}").write_bytes(b"half")
-        raise RuntimeError("no room")
-
-    monkeypatch.setattr(array_writing, "write_by_zarrs", broken)
-    arrays.write({"image": RAW[1:2]}, slice(1, 2))
-    np.testing.assert_array_equal(zarr.open_array(root / "image")[1:2], RAW[1:2])
-    assert sorted(files(root)) == ["image/c/1/0/0/0", "image/c/1/0/1/0"]
-
-
-def test_a_disk_that_is_full_is_stated_as_by_zarr(place):
-    root, arrays = place()
-    (root / "image/c").write_bytes(b"")
-    with pytest.raises(OSError, match="image/c") as caught:
-        arrays.write({"image": RAW}, ...)
-    assert isinstance(caught.value, NotADirectoryError | FileExistsError)
-
-
-def test_a_forked_process_writes_for_itself(place):
+@pytest.mark.parametrize("failing", ["encode", "replace"])
+def test_what_fails_half_way_leaves_what_was_there(failing, place, monkeypatch):
     root, arrays = place()
     arrays.write({"image": RAW}, ...)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        with multiprocessing.get_context("fork").Pool(1) as pool:
-            assert not pool.apply(array_writing.has_zarrs)
-    np.testing.assert_array_equal(zarr.open_array(root / "image")[...], RAW)
+    before, left = files(root), [1, 1]
+
+    def full(*given):
+        if not left:
+            raise OSError(28, "No space left on device")
+        left.pop()
+        return real(*given)
+
+    of = {"encode": Blosc, "replace": os}[failing]
+    real = getattr(of, failing)
+    monkeypatch.setattr(of, failing, full)
+    with pytest.raises(OSError, match="No space left"):
+        arrays.write({"image": RAW + 1}, ...)
+    after = files(root)
+    assert after.keys() == before.keys()
+    assert after["image/c/2/0/1/0"] == before["image/c/2/0/1/0"]
+
+
+def test_a_directory_that_cannot_be_is_an_error_of_the_system(place):
+    root, arrays = place()
+    (root / "image/c").write_bytes(b"")
+    with pytest.raises(OSError, match="image/c"):
+        arrays.write({"image": RAW}, ...)
 
 
 def test_planes_that_are_given_stay_as_they_are(place):
