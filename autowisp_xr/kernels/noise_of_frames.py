@@ -12,10 +12,10 @@ from autowisp_xr.kernels.jit import kernel
 
 WIDTH = 1024
 """Pixels at a time, so that what is summed stays in a fast cache."""
-ROW = WIDTH + 16
+_ROW = WIDTH + 16
 """Length of a row: those a power of two apart would come into one set of the cache."""
 OWN, SQUARE, VARIANCE, ROOTS, SLOPE, ZERO, EXCESS, REST, REST_SQUARES, TILE = range(
-    0, 10 * ROW, ROW
+    0, 10 * _ROW, _ROW
 )
 """Where the rows of a tile begin, and how long it is: the variance of each value, the square of the
 weight of each pixel, and the sums of a :class:`autowisp_xr.kernels.pixels.NoiseSums`."""

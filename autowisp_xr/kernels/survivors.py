@@ -22,7 +22,6 @@ from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kernels.noise_of_frames import (
     OWN,
-    ROW,
     SQUARE,
     TILE,
     VARIANCE,
@@ -53,6 +52,33 @@ def mark(pixels, block, frame, start, alive):
 
 
 @kernel
+def mark_good(pixels, frame, start, alive):
+    """Mark the values of a frame that no flag leaves out."""
+    flags = pixels.mask[frame, start : start + alive.size]
+    for pixel in range(alive.size):
+        alive[pixel] = flags[pixel] & pixels.exclude == 0
+
+
+@kernel
+def good_survive(pixels, block, start):
+    """Return whether the survivors of some pixels are all values that no flag leaves out.
+
+    Where nothing was rejected they are, and flags are read in a quarter of the time of values.
+    """
+    if pixels.mask.size == 0:
+        return False
+    good = np.zeros(block.number.size, np.int32)
+    for frame in range(pixels.mask.shape[0]):
+        flags = pixels.mask[frame, start : start + good.size]
+        for pixel in range(good.size):
+            good[pixel] += flags[pixel] & pixels.exclude == 0
+    differ = 0
+    for pixel in range(good.size):
+        differ += good[pixel] != block.number[pixel]
+    return differ == 0
+
+
+@kernel
 def inherit_flags(pixels, flags, block, reach, out):
     """Write the flags of the survivors of each pixel, and saturation of what was left out.
 
@@ -69,12 +95,15 @@ def inherit_flags(pixels, flags, block, reach, out):
         times the average; inf for any value, 0 for none.
     out : (pixel) uint8, written
     """
-    alive = np.empty(WIDTH, np.bool_)
+    alive, absent = np.empty(WIDTH, np.bool_), np.empty(WIDTH, np.bool_)
     out[:] = 0
     for start in range(0, out.size, WIDTH):
         stop = min(out.size, start + WIDTH)
         here = part_of(block, start, stop)
-        union = out[start:stop]
+        union, none, kept = out[start:stop], absent[: stop - start], alive[: stop - start]
+        for pixel in range(none.size):
+            none[pixel] = here.number[pixel] == 0
+        looked, by_flags = False, False
         for frame in range(flags.shape[0]):
             row = flags[frame, start:stop]
             any_bits = np.uint8(0)
@@ -82,11 +111,14 @@ def inherit_flags(pixels, flags, block, reach, out):
                 any_bits |= row[pixel]
             if any_bits == 0:
                 continue
-            kept = alive[: row.size]
-            mark(pixels, here, frame, start, kept)
+            if not looked:
+                looked, by_flags = True, good_survive(pixels, here, start)
+            if by_flags:
+                mark_good(pixels, frame, start, kept)
+            else:
+                mark(pixels, here, frame, start, kept)
             for pixel in range(row.size):
-                taken = kept[pixel] | (here.number[pixel] == 0)
-                union[pixel] |= row[pixel] if taken else np.uint8(0)
+                union[pixel] |= row[pixel] if kept[pixel] | none[pixel] else np.uint8(0)
             if any_bits & _SATURATED == 0 or reach == 0.0:
                 continue
             source = pixels.values[frame, start:stop]
@@ -166,18 +198,17 @@ def sum_noise(pixels, noise, weights, block, harmonic, sums, numbers, averages):
     for start in range(0, block.number.size, WIDTH):
         stop = min(block.number.size, start + WIDTH)
         here, alive = part_of(block, start, stop), kept[: stop - start]
-        lacking = 0
-        for pixel in range(alive.size):
-            # a pixel without any survivor, as of a bad column, gets no sums in the end
-            none = (here.number[pixel] == 0) & (averages.shape[0] == 0)
-            lacking += (here.number[pixel] != frames) & ~none
+        lacking = here.number.min() < frames
+        by_flags = lacking and good_survive(pixels, here, start)
         alive[:] = True
         tile[VARIANCE:] = 0.0
         norm = all_shares[: stop - start]
         norm[:] = 0.0
         averages[:, start:stop] = 0.0
         for frame in range(frames):
-            if lacking:
+            if by_flags:
+                mark_good(pixels, frame, start, alive)
+            elif lacking:
                 mark(pixels, here, frame, start, alive)
             if weights.of_frames.size:
                 for pixel in range(alive.size):
@@ -199,9 +230,6 @@ def sum_noise(pixels, noise, weights, block, harmonic, sums, numbers, averages):
                 norm[pixel] += shares[pixel]
             for i in range(averages.shape[0]):
                 add_numbers(numbers[i, frame], start, of_part, shares, averages[i, start:stop])
-        for pixel in range(alive.size):
-            if here.number[pixel] == 0:
-                tile[VARIANCE + pixel :: ROW] = 0.0
         add_tile(tile, start, alive.size, noise.photons.size == 0, sums)
         for i in range(averages.shape[0]):
             average = averages[i, start:stop]
