@@ -1,8 +1,8 @@
 """Gain and read noise of a camera, measured from the night where nobody states them.
 
-What headers state is held against the night's own flats and biases, too: a driver that gives the
-gain of 12 bits for values that it shifted to 16, or a read noise of 0, would make every
-uncertainty wrong in silence.
+What headers and users state is held against the night's own flats and biases, too: a driver that
+gives the gain of 12 bits for values that it shifted to 16, a read noise of 0, or the camera file of
+another gain setting would make every uncertainty wrong in silence.
 """
 
 import warnings
@@ -70,9 +70,10 @@ def know_camera(
     sets
         All frames of one setup.
     camera
-        What the user states; this is never overruled. What headers state of the gain is where the
-        read noise has to be measured, since both come from the same frames then; where headers
-        contradict each other; and where two flats and two biases show something else.
+        What the user states; this is never overruled, and doubted where two flats and two biases
+        show something else. What headers state of the gain is overruled there, where the read noise
+        has to be measured, since both come from the same frames then, and where headers contradict
+        each other.
     checks
         Whether frames are looked at where all is known.
     """
@@ -97,7 +98,14 @@ def _measured(
     """Complete gain and read noise, and check them if so wanted."""
     given = camera or Camera()
     asked = [name for name in _ASKED if getattr(given, name) is None]
-    if not asked or given.amplifiers:
+    of_user = {
+        name: value
+        for name in _ASKED
+        # who repeats what headers state has decided between these and the frames
+        if isinstance(value := getattr(given, name), float)
+        and value not in camera_words.stated_by(records_of(sets), name)
+    }
+    if given.amplifiers or not (asked or (checks and of_user)):
         return KnownCamera(camera)
     records, flats = records_of(sets), records_of(sets, "flat")
     biases = max((one.records for one in sets if one.traits.kind == "bias"), key=len, default=())
@@ -113,6 +121,8 @@ def _measured(
         return KnownCamera(camera)
     try:
         if min(len(flats), len(biases)) < 2:
+            if not asked:
+                return KnownCamera(camera)
             gains = [given.gain] if given.gain is not None else list(stated["gain"])
             alone = amplified is None and unknown == ["read_noise"] and len(biases) > 1
             if alone and isinstance(gains[0], float):
@@ -124,7 +134,8 @@ def _measured(
             found = replace(given, amplifiers=parts) if lines else camera
             return KnownCamera(found, lines, lines, errors)
         one_value = {name: None if name in unknown else next(iter(stated[name])) for name in asked}
-        measured, wrong, remarks = _held_against(lit, unlit, one_value)
+        held = one_value | (of_user if checks else {})
+        measured, wrong, remarks = _held_against(lit, unlit, held)
     except (AutowispError, OSError, ValueError) as error:
         open_ones = [name for name in unknown if not stated[name]]
         of_model = _of_model(records, given, open_ones, biases) if not amplified else None
@@ -136,8 +147,21 @@ def _measured(
         if of_model is None:
             return rest
         return of_model._replace(notes=(*of_model.notes, *rest.notes))
+    numbers_of = {name: _number_and_cause(measured, name, seen) for name in wrong}
+    user_differs = tuple(
+        sentence(
+            "user_states_otherwise",
+            name=plain(name),
+            value=of_user[name],
+            option=_OPTIONS[name],
+            **numbers_of[name],
+        )
+        for name in wrong
+        if name in of_user
+    )
+    wrong = [name for name in wrong if name in asked]
     if not unknown and not wrong:
-        return KnownCamera(camera, curve=measured)
+        return KnownCamera(camera, user_differs, curve=measured)
     given_channels = replace(given, channels=schema.camera_of(lit).channels)
     of_headers = {name: value for name, value in one_value.items() if value is not None}
     cards = {name: camera_words.card(records, name) for name in of_headers}
@@ -153,17 +177,24 @@ def _measured(
             "measured_otherwise",
             card=cards[name],
             value=of_headers[name],
-            measured=float(np.median(measured[name].values)),
-            unit=UNITS[name],
-            cause=sentence("coarse_steps", step=seen.step) if seen.step > 1 else "",
             option=_OPTIONS[name],
+            **numbers_of[name],
         )
         for name in wrong
     ]
-    notes = ("; ".join(line), *doubts)
+    news = ("; ".join(line), *doubts)
     uncertain = {name: measured[f"{name}_error"].values for name in _ASKED}
     complete = measure.completed_camera(given_channels, measured)
-    return KnownCamera(complete, notes, notes, uncertain, measured)
+    return KnownCamera(complete, (*news, *user_differs), news, uncertain, measured)
+
+
+def _number_and_cause(measured: xr.Dataset, name: str, seen: Seen) -> dict[str, Any]:
+    """Return what was measured of a quantity, its unit, and what may be why it is another."""
+    return {
+        "measured": float(np.median(measured[name].values)),
+        "unit": UNITS[name],
+        "cause": sentence("coarse_steps", step=seen.step) if seen.step > 1 else "",
+    }
 
 
 def _of_model(

@@ -65,6 +65,23 @@ def test_what_the_user_states_is_not_overruled(silent, sky, tmp_path):
     assert abs(science.autowisp.camera.read_noise / 0.7 / read_noise_adu - 1) < 0.05
 
 
+@pytest.mark.parametrize(("gain", "doubtful"), [(0.4, True), (0.6, False)])
+def test_what_the_user_states_is_doubted_where_frames_show_another(
+    silent, sky, tmp_path, gain, doubtful
+):
+    known = areas(sky, gain=gain, read_noise=sky.camera.read_noise * gain / sky.camera.gain)
+    summary = reduce(silent, tmp_path / "out", camera=known)
+    doubts = [note for note in summary.notes if note.startswith("DOUBT")]
+    assert bool(doubts) == doubtful
+    if doubtful:
+        assert "the gain of 0.4 e/ADU that is given differs from 0.6" in doubts[0]
+        assert "without --gain" in doubts[0]
+    science = aw.open_zarr(tmp_path / "out" / "night.zarr", group="calibrated/V_60s")
+    assert science.autowisp.camera.gain == gain
+    quiet = reduce(silent, tmp_path / "quiet", camera=known, checks=False)
+    assert not any(note.startswith("DOUBT") for note in quiet.notes)
+
+
 def test_a_gain_in_the_headers_is_reported_beside_the_measured_one(silent, sky, tmp_path):
     for path in silent.iterdir():
         with fits.open(path, mode="update") as hdus:
