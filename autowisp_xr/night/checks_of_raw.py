@@ -28,6 +28,9 @@ _WRAPPED = -1000
 _WRAPPED_PIXELS = 5
 """So far below zero are no pixels that were written as they were read, but a few."""
 
+_SHIFTED = 0.9
+"""Of the pixels of a light that are there: a wrap takes the bright ones alone."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
@@ -175,10 +178,14 @@ def _wrapped(frames: xr.Dataset) -> list[str]:
     """Report that integers with a sign go so far below zero that they should have none."""
     if frames["image"].dtype.kind != "i":
         return []
-    for number, name in enumerate(frames["path"].values.tolist()):
-        pixels = frames["image"][number].values
-        below = int(np.count_nonzero(pixels < _WRAPPED))
+    lights = (frames["image_type"].values == "object").tolist()
+    # of a bright flat nearly all pixels may wrap as well, of a light they do not
+    for number in sorted(range(len(lights)), key=lights.__getitem__, reverse=True):
+        pixels, file = frames["image"][number].values, Path(str(frames["path"].values[number])).name
+        below, median = int(np.count_nonzero(pixels < _WRAPPED)), int(np.median(pixels))
+        if lights[number] and below > _SHIFTED * pixels.size:
+            return [sentence("shifted", file=file, median=median)]
         if below >= _WRAPPED_PIXELS:
-            values = {"lowest": int(pixels.min()), "median": int(np.median(pixels))}
-            return [sentence("wrapped", number=below, file=Path(name).name, **values)]
+            values = {"number": below, "lowest": int(pixels.min()), "median": median}
+            return [sentence("wrapped", file=file, **values)]
     return []

@@ -164,6 +164,21 @@ def test_unsigned_pixels_without_bzero_are_reported(expose, tmp_path):
     assert "BZERO = 32768" in text
 
 
+def test_pixels_that_lost_bzero_as_it_was_taken_off_get_the_card_back(expose, tmp_path):
+    expose("flat", 1, 20000.0, EGAIN=GAIN, RDNOISE=NOISE)
+    folder = expose("object", 2, 300.0, EGAIN=GAIN, RDNOISE=NOISE)
+    for path in folder.glob("object-*.fits"):
+        pixels, header = fits.getdata(path), fits.getheader(path)
+        for card in ("BZERO", "BSCALE"):
+            header.remove(card, ignore_missing=True)
+        fits.writeto(path, (pixels.astype("i4") - 32768).astype("i2"), header, overwrite=True)
+    _, text = notes(folder, tmp_path)
+    line = r"DOUBT: the pixels of object-0.fits lie far below zero, about a median of -32\d\d\d: 32768"
+    assert re.search(line, text)
+    assert "Add it to the header" in text
+    assert "view(" not in text
+
+
 def test_biases_alone_give_the_read_noise_where_the_gain_is_stated(expose, tmp_path):
     for kind, level in (("bias", 0.0), ("object", 300.0)):
         folder = expose(kind, 3, level, EGAIN=GAIN, RDNOISE=0.0)
