@@ -13,6 +13,7 @@ from autowisp_xr.arrays import Floats
 from autowisp_xr.flags import Flag
 from autowisp_xr.measure.calibrated_checks import Look
 from autowisp_xr.night.sentences import Doubts, sentence
+from autowisp_xr.night.summarised_lines import by_key
 
 _BELOW = 0.005
 """Of the pixels may be far below zero: hot ones that flicker are, in a camera without cooling."""
@@ -22,7 +23,7 @@ BELOW_ZERO = 0.5
 
 _SKY = 2.0
 """By which factor, and by the uncertainty of a pixel at least, the sky of a frame may differ from
-its set: a night from dusk to moonrise stays within."""
+those of its target: a night from dusk to moonrise stays within."""
 
 _NOISE = 1.15
 SURE = 3.0
@@ -75,7 +76,9 @@ def doubts_on_calibrated(
     levels = (found[name].mean("channel").values.tolist() for name in ("sky", "scatter"))
     doubts.levels = dict(zip(made["path"].values.tolist(), zip(*levels, strict=True), strict=True))
     low = _below_zero(found, doubts, masters)
-    _sky(found, doubts)
+    # the sky of another field may be another
+    targets = made["object"].values.tolist() if "object" in made.coords else []
+    _sky(found, targets or [""] * made.sizes["frame"], doubts)
     if level_known and not low:
         # below zero, uncertainties lack the photon noise of what is there
         _noise(found, doubts, masters)
@@ -118,15 +121,17 @@ def _below_zero(found: xr.Dataset, doubts: Doubts, masters: Mapping[str, str]) -
     return bool(low.any())
 
 
-def _sky(found: xr.Dataset, doubts: Doubts) -> None:
-    """Report frames whose sky is another than that of their set."""
-    sky, error = found["sky"].values, np.nan_to_num(found["error"].values)
-    if len(sky) < 2:
-        return
-    with warnings.catch_warnings():
-        # a channel without a good pixel in any frame has none
-        warnings.simplefilter("ignore", RuntimeWarning)
-        usual = np.nanquantile(sky, 0.5, axis=0, method="lower")
+def _sky(found: xr.Dataset, targets: list[str], doubts: Doubts) -> None:
+    """Report frames whose sky is another than that of the frames of their target."""
+    sky, error = found["sky"].values, found["error"].values
+    # without a known one, the scatter of the pixels is what they are uncertain by
+    error = np.nan_to_num(np.where(np.isfinite(error), error, found["scatter"].values))
+    usual = np.empty_like(sky)
+    for alike in by_key(range(len(sky)), targets.__getitem__).values():
+        with warnings.catch_warnings():
+            # a channel without a good pixel in any frame has none
+            warnings.simplefilter("ignore", RuntimeWarning)
+            usual[alike] = np.nanquantile(sky[alike], 0.5, axis=0, method="lower")
     apart = np.abs(sky - usual) > error
     high = apart & (sky > _SKY * np.maximum(usual, 0.0))
     low = apart & (usual > _SKY * np.maximum(sky, 0.0))
@@ -136,7 +141,9 @@ def _sky(found: xr.Dataset, doubts: Doubts) -> None:
     ):
         if which.any():
             place = np.unravel_index(np.argmax(np.where(which, np.abs(sky - usual), -1)), sky.shape)
-            values = {"sky": sky[place], "usual": usual[place[1]], "cause": cause}
+            target = targets[place[0]] if len(set(targets)) > 1 else ""
+            of = f"the frames of {target}" if target else "the set"
+            values = {"sky": sky[place], "usual": usual[place], "of": of, "cause": cause}
             doubts.add("sky_differs", which.any(axis=1), **values)
 
 

@@ -149,6 +149,28 @@ def test_a_sky_that_differs_from_its_set_is_reported(site, level, stated):
     assert described == [False, False, False, True]
 
 
+def test_the_sky_is_compared_within_a_target(site):
+    site.night(object={"number": 6, "becomes": lambda p, i: p + 900 * (i > 2) - 850 * (i == 5)})
+
+    def doubted():
+        return next(line for line in site.reduce()[1] if "the sky of" in line)
+
+    assert "of 2 of 6 frames (object3, object4) is" in doubted()
+    for index in range(6):
+        target = "M 42" if index > 2 else "M 31"
+        fits.setval(site.folder / f"object{index}.fits", "OBJECT", value=target)
+    line = doubted()
+    assert re.search(r"of 1 of 6 frames \(object5\) is .* that of the frames of M 42 is", line)
+    assert "clouds, or a dome or cap" in line
+
+
+def test_a_dark_sky_without_known_uncertainties_is_not_doubted(site):
+    site.night(flat={"number": 0}, object={"number": 6, "level": 0.3})
+    summary = reduce(site.folder, site.folder.parent / "out")
+    assert not made_of(summary, "calibrated").noise_known
+    assert "DOUBT" not in str(summary)
+
+
 def test_noise_that_the_errors_do_not_know_is_reported(site):
     site.night(object={"becomes": lambda pixels, i: pixels + site.rng.normal(0, 12, SHAPE)})
     _, doubts = site.reduce()
