@@ -12,13 +12,15 @@ from autowisp_xr.bridge.threads import in_two_threads
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.frames import FileRecord
+from autowisp_xr.headers.cards import value_of
+from autowisp_xr.headers.values import to_number
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.measure.raw_input import spread
 from autowisp_xr.measure.saturation_level import with_saturation
 from autowisp_xr.night.checks_of_levels import UNLIT, doubts_on_levels
 from autowisp_xr.night.frame_sets import FrameSet, records_of
 from autowisp_xr.night.sentences import sentence
-from autowisp_xr.night.summarised_lines import counted
+from autowisp_xr.night.summarised_lines import counted, some_of
 from autowisp_xr.regions import ChannelSlice
 
 _BRIGHT = 3
@@ -27,6 +29,8 @@ _BRIGHT = 3
 _WRAPPED = -1000
 _WRAPPED_PIXELS = 5
 """So far below zero are no pixels that were written as they were read, but a few."""
+
+_PEDESTAL = "PEDESTAL"
 
 _SHIFTED = 0.9
 """Of the pixels of a light that are there: a wrap takes the bright ones alone."""
@@ -162,7 +166,25 @@ def look(sets: Sequence[FrameSet], camera: Camera | None) -> Seen:
     except (AutowispError, OSError, ValueError):
         # which files cannot be read, and why, is reported when they are worked on
         pass
-    return replace(seen, notes=tuple(notes))
+    return replace(seen, notes=(*notes, *_pedestals(records_of(sets))))
+
+
+def _pedestals(records: Sequence[FileRecord]) -> list[str]:
+    """Report that a constant was added to some frames of a setup alone, or another one.
+
+    The sign does not count: some programs state what was added, others what takes it off.
+    """
+    stated = {
+        record.path: to_number(value_of(record.header, _PEDESTAL))
+        for record in records
+        if _PEDESTAL in record.layout.header
+    }
+    added = {path: value for path, value in stated.items() if abs(value) > 0}
+    if not added or (len(set(map(abs, added.values()))) == 1 and len(added) == len(records)):
+        return []
+    values = " or ".join(dict.fromkeys(f"{value:g}" for value in added.values()))
+    frames = some_of([Path(path).name for path in added], len(records))
+    return [sentence("pedestals_differ", values=values, frames=frames)]
 
 
 def _median(image: xr.DataArray) -> float:

@@ -148,6 +148,24 @@ def test_biases_that_are_cut_off_or_wander_are_reported(expose, tmp_path):
     )
 
 
+@pytest.mark.parametrize("kind", ["bias", "object"])
+def test_a_constant_that_was_added_to_some_frames_alone_is_a_doubt(expose, tmp_path, kind):
+    for one, level in (("bias", 0.0), ("object", 300.0)):
+        stated = {"PEDESTAL": -100} if one == kind else {}
+        folder = expose(one, 3, level, EGAIN=GAIN, RDNOISE=NOISE, **stated)
+    _, text = notes(folder, tmp_path)
+    assert f"DOUBT: PEDESTAL = -100 in 3 of 6 frames ({kind}-0.fits, {kind}-1.fits" in text
+    for path in folder.iterdir():
+        fits.setval(path, "PEDESTAL", value=100 if "1" in path.name else -100)
+    _, text = notes(folder, tmp_path / "b")
+    assert "PEDESTAL" not in text
+    for path in folder.glob(f"{kind}*"):
+        fits.setval(path, "PEDESTAL", value=-50)
+    _, text = notes(folder, tmp_path / "c")
+    assert "-50" in text
+    assert "in all 6 frames" in text
+
+
 def test_unsigned_pixels_without_bzero_are_reported(expose, tmp_path):
     def bright(pixels):
         pixels[20:24, 30:35] = 47000
@@ -173,7 +191,9 @@ def test_pixels_that_lost_bzero_as_it_was_taken_off_get_the_card_back(expose, tm
             header.remove(card, ignore_missing=True)
         fits.writeto(path, (pixels.astype("i4") - 32768).astype("i2"), header, overwrite=True)
     _, text = notes(folder, tmp_path)
-    line = r"DOUBT: the pixels of object-0.fits lie far below zero, about a median of -32\d\d\d: 32768"
+    line = (
+        r"DOUBT: the pixels of object-0.fits lie far below zero, about a median of -32\d\d\d: 32768"
+    )
     assert re.search(line, text)
     assert "Add it to the header" in text
     assert "view(" not in text
