@@ -7,17 +7,19 @@ much it is off, and that an overscan would show it.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from autowisp_xr import frames, schema
-from autowisp_xr.arrays import Planes
+from autowisp_xr.arrays import Bools, Floats, Planes
 from autowisp_xr.bridge.threads import in_threads
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.frames import FileRecord
 from autowisp_xr.night.sentences import sentence
+from autowisp_xr.night.summarised_lines import some_of
 from autowisp_xr.stats.digits import Floor, counted, floor_of
 from autowisp_xr.stats.sampling import scatter_of_neighbours
 from autowisp_xr.steps import trim
@@ -30,6 +32,10 @@ _ROWS = 128
 _WANDER = 0.25
 """Scatter of the levels in units of the noise of a pixel that is worth a word: it adds 3 % to the
 error of a pixel, and is most of the error of a mean of more than 16."""
+
+_FEW = 1 / 3
+_CLEAR = 5.0
+"""Of the frames, which may be odd, and how many times the scatter of the others they are off."""
 
 _PER_NIGHT = 5
 _BANDS = (0.25, 0.5, 0.75)
@@ -75,11 +81,30 @@ def doubts_on_levels(raw: xr.Dataset, name: str) -> list[str]:
         values = {"value": worst.value, "share": 100 * worst.share}
         notes.append(sentence("cut_off", number=len(found), of=len(floors), **values))
     scatter = float(np.std(levels, ddof=1)) if len(levels) > 1 else 0.0
-    if scatter > _WANDER * np.median(noises or 0.0) and not camera.overscan_areas:
-        noise, lowest, highest = float(np.median(noises)), min(levels), max(levels)
-        values = {"scatter": scatter, "noise": noise, "lowest": lowest, "highest": highest}
-        notes.append(sentence("wandering", kind=kind, name=name, **values))
+    noise = float(np.median(noises or 0.0))
+    if scatter > _WANDER * noise and not camera.overscan_areas:
+        means = np.array(levels)
+        odd = _odd(means, _WANDER * noise)
+        about = {"kind": kind, "name": name, "noise": noise, "scatter": scatter}
+        if odd.any():
+            files = [Path(path).name for path in raw["path"].values[odd].tolist()]
+            usual = float(np.median(means[~odd]))
+            about |= {"usual": usual, "level": max(means[odd], key=lambda one: abs(one - usual))}
+            notes.append(
+                sentence("odd_levels", files=some_of(files, len(means)), file=files[0], **about)
+            )
+        else:
+            notes.append(sentence("wandering", lowest=means.min(), highest=means.max(), **about))
     return notes
+
+
+def _odd(levels: Floats, apart: float) -> Bools:
+    """Select the few frames whose level is off where all others agree; none where they do not."""
+    off = np.abs(levels - np.quantile(levels, 0.5, method="lower"))
+    odd = off > apart
+    # levels that drift lie as near to the last of the others as these to each other
+    clear = 0 < odd.mean() <= _FEW and off[odd].min() > _CLEAR * np.std(levels[~odd], ddof=1)
+    return odd & clear
 
 
 def _floor(planes: Planes) -> Floor | None:

@@ -166,6 +166,20 @@ def test_a_constant_that_was_added_to_some_frames_alone_is_a_doubt(expose, tmp_p
     assert "in all 6 frames" in text
 
 
+@pytest.mark.parametrize(("number", "named"), [(3, "odd.fits"), (6, "odd.fits")])
+def test_one_frame_whose_level_is_off_is_named(expose, tmp_path, number, named):
+    expose("bias", number, EGAIN=GAIN, RDNOISE=NOISE)
+    folder = expose("dark", 1, offset=260.0, EGAIN=GAIN, RDNOISE=NOISE)
+    fits.setval(folder / "dark-0.fits", "IMAGETYP", value="bias")
+    fits.setval(folder / "dark-0.fits", "EXPTIME", value=0.0)
+    (folder / "dark-0.fits").rename(folder / named)
+    _, text = notes(folder, tmp_path)
+    line = rf"DOUBT: the level of 1 of {number + 1} frames \({named}\) of the bias .* is 2(60|59)"
+    assert re.search(line, text)
+    assert f"--type '{named}=other' leaves it out" in text
+    assert "drifts" not in text
+
+
 def test_unsigned_pixels_without_bzero_are_reported(expose, tmp_path):
     def bright(pixels):
         pixels[20:24, 30:35] = 47000
