@@ -72,6 +72,8 @@ def doubts_on_calibrated(
         Whether they were looked for.
     """
     found = look.found(made)
+    # of frames whose uncertainties are not known, pixels scatter by them
+    found["error"] = found["error"].fillna(found["scatter"].where(found["scatter"] > 0))
     doubts = Doubts([str(name) for name in made["frame"].values.tolist()])
     levels = (found[name].mean("channel").values.tolist() for name in ("sky", "scatter"))
     doubts.levels = dict(zip(made["path"].values.tolist(), zip(*levels, strict=True), strict=True))
@@ -113,7 +115,9 @@ def _below_zero(found: xr.Dataset, doubts: Doubts, masters: Mapping[str, str]) -
             lie="lie" if len(names) > 1 else "lies",
             leak=", or lit by a leak" if dark else "",
         )
-        values = {"level": middle[place], "error": error[place], "share": 100 * share[place]}
+        known = np.isfinite(share[place])
+        many = sentence("by_five_sigma", share=100 * share[place]) if known else ""
+        values = {"level": middle[place], "error": error[place], "many": many}
         doubts.add("below_zero", low.any(axis=1), cause=cause, **values)
     if far.any():
         cause = sentence("dark_too_strong" if dark else "uncertainties_too_small", dark=dark)
@@ -123,9 +127,7 @@ def _below_zero(found: xr.Dataset, doubts: Doubts, masters: Mapping[str, str]) -
 
 def _sky(found: xr.Dataset, targets: list[str], doubts: Doubts) -> None:
     """Report frames whose sky is another than that of the frames of their target."""
-    sky, error = found["sky"].values, found["error"].values
-    # without a known one, the scatter of the pixels is what they are uncertain by
-    error = np.nan_to_num(np.where(np.isfinite(error), error, found["scatter"].values))
+    sky, error = found["sky"].values, np.nan_to_num(found["error"].values)
     usual = np.empty_like(sky)
     for alike in by_key(range(len(sky)), targets.__getitem__).values():
         with warnings.catch_warnings():

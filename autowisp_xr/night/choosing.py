@@ -13,6 +13,7 @@ from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import Matching, Mismatch, reason_against, reason_against_scaling
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.summarised_lines import in_few_words
+from autowisp_xr.pixel_types import FRACTIONS
 from autowisp_xr.traits import Traits
 
 _FITS_TOO = "fits too"
@@ -179,7 +180,11 @@ def stop_reason(kind: str, choices: Choices, matching: Matching) -> str:
                 return f"their master {name} failed"
         near = [one for one in choice.refused.values() if one.near]
         if needed == "dark" and kind == "object" and near:
-            remedy = _remedy({one.trait for one in near}, matching)
+            scaled = any(one.trait == "pixel_type" and FRACTIONS in one.text for one in near)
+            remedy = f"; {sentence('scaled_to_one')}" if scaled else ""
+            remedy += _remedy(
+                {one.trait for one in near} - {"pixel_type" if scaled else ""}, matching
+            )
             return f"no dark fits ({'; '.join(choice.against(needed))}){remedy}"
     return ""
 

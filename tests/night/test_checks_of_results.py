@@ -171,6 +171,13 @@ def test_a_dark_sky_without_known_uncertainties_is_not_doubted(site):
     assert "DOUBT" not in str(summary)
 
 
+def test_frames_that_lie_below_zero_are_doubted_without_known_uncertainties(site):
+    site.night(flat={"number": 0}, object={"level": 0.0, "offset": OFFSET - 40})
+    summary = reduce(site.folder, site.folder.parent / "out")
+    (line,) = [note for note in made_of(summary, "calibrated").notes if "below zero" in note]
+    assert re.match(r"DOUBT: the median is .* down to -4\d.* uncertainty is [\d.]+ ADU: bias", line)
+
+
 def test_noise_that_the_errors_do_not_know_is_reported(site):
     site.night(object={"becomes": lambda pixels, i: pixels + site.rng.normal(0, 12, SHAPE)})
     _, doubts = site.reduce()

@@ -256,6 +256,17 @@ def test_a_failed_master_is_named_and_another_takes_its_place():
     assert choose(traits(), [failed, other], Matching(), has_bias=True).chosen is other
 
 
+def test_a_scale_that_was_lost_is_not_to_be_allowed_for():
+    wanted, whole = traits(pixel_type="floats from 0 to 1"), {"pixel_type": "16-bit integers"}
+    choice = choose(wanted, [master("x", **whole)], Matching(), has_bias=True)
+    reason = stop_reason("object", {"dark": choice}, Matching())
+    assert "multiply the pixels that lie from 0 to 1 by 65535" in reason
+    assert "--allow-mismatch" not in reason
+    choice = choose(traits(pixel_type="8-bit integers"), [master("x", **whole)], Matching())
+    reason = stop_reason("object", {"dark": choice}, Matching())
+    assert reason.endswith("--allow-mismatch pixel_type if that does not matter")
+
+
 def test_darks_of_another_setup_are_not_near():
     choice = choose(traits(), [master("x", size=(8, 6))], Matching(), has_bias=True)
     assert not choice.refused["x"].near
