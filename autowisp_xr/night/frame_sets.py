@@ -109,7 +109,23 @@ def sort_frames(
                 name = name_of_set(found, exposure, bands | {"": ""})
                 of_setup.append(FrameSet(name=name, place=place, traits=found, records=(*group,)))
         sets += with_own_names(of_setup)
+    notes += _told_apart_by_case(sets, traits, matching)
     return SortedFrames(sets, left_out, notes)
+
+
+def _told_apart_by_case(
+    sets: Sequence[FrameSet], traits: Mapping[str, Traits], matching: Matching
+) -> list[str]:
+    """Report filters of one letter in both cases: r of Sloan is not R of Cousins."""
+    lit = [one for one in sets if KINDS[one.traits.kind].sees_light]
+    cards = [one.traits.cards["filter"] for one in lit if "filter" in one.traits.cards]
+    card = cards[0] if cards else "FILTER"
+    if card in matching.keywords:
+        return []
+    filters = {traits[record.path].filter.strip() for record in records_of(lit)}
+    upper = sorted(one for one in filters if len(one) == 1 and one.isupper())
+    both = [(one, one.lower()) for one in upper if one.lower() in filters]
+    return [sentence("filters_by_case", upper=one, lower=lower, card=card) for one, lower in both]
 
 
 def with_own_names(sets: Sequence[FrameSet]) -> list[FrameSet]:

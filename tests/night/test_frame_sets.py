@@ -76,6 +76,23 @@ def test_frames_are_grouped_by_type_filter_and_exposure():
     assert [one.traits.exposure for one in found[1:4]] == [(60.15, 60.15), (30, 30), (5, 7)]
 
 
+@pytest.mark.parametrize(
+    ("bands", "pairs"),
+    [
+        (("r", "R", "V"), ["R and r"]),
+        (("Red", "red", "r", "r "), []),
+        (("i", "R", "I"), ["I and i"]),
+    ],
+)
+def test_filters_of_one_letter_of_both_cases_are_a_doubt(bands, pairs):
+    records = [record(f"o{i}", "object", 60.0, band) for i, band in enumerate(bands)]
+    notes = sort_frames(records).notes
+    assert [note.partition(" differ")[0] for note in notes] == [
+        f"DOUBT: the filters {pair}" for pair in pairs
+    ]
+    assert sort_frames(records, matching=Matching(keywords=("FILTER",))).notes == []
+
+
 def test_names_that_matching_takes_for_one_are_one_set():
     bands = ["SDSS g'", "sdss g'", "SDSS  g'", "r"]
     records = [record(f"f{i}", "flat", 5.0, band) for i, band in enumerate(bands)]
