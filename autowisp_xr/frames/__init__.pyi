@@ -2,6 +2,7 @@ from .arrange import files_of_frames as files_of_frames
 from .blank_frames import Emptiness as Emptiness
 from .blank_frames import emptiness as emptiness
 from .copies import copies_of as copies_of
+from .copies import same_pixels as same_pixels
 from .exchange import from_ccddata as from_ccddata
 from .exchange import to_ccddata as to_ccddata
 from .finding import find_files as find_files

@@ -56,15 +56,26 @@ def copies_of(records: Sequence[FileRecord]) -> dict[str, str]:
         for same in _groups(ordered, _place):
             note(same, "a link to the same file")
         apart = [record for record in ordered if record.path not in found]
-        for near in _groups(apart, lambda record: _digest(record, _BAND)):
-            for same in _groups(near, lambda record: _digest(record, None)):
-                note(same, "the same pixels and time")
+        for same in same_pixels(apart):
+            note(same, "the same pixels and time")
         apart = [record for record in ordered if record.path not in found]
         for number, record in enumerate(apart):
             first = next((one for one in apart[:number] if _differ_by_loss(one, record)), None)
             if first is not None:
                 note([first, record], "the same camera and time; compressed with loss")
     return found
+
+
+def same_pixels(records: Sequence[FileRecord]) -> list[list[FileRecord]]:
+    """Return groups of raw frames whose pixels are all the same, whatever their headers state.
+
+    Some rows of each are read, and all of those that agree in these.
+    """
+    return [
+        same
+        for near in _groups(records, lambda record: _digest(record, _BAND))
+        for same in _groups(near, lambda record: _digest(record, None))
+    ]
 
 
 def _rank(record: FileRecord) -> tuple[bool, bool, int]:

@@ -35,6 +35,7 @@ from autowisp_xr.night.projection import projection_of
 from autowisp_xr.night.recipes import Recipes
 from autowisp_xr.night.record import Record, mend
 from autowisp_xr.night.renewal import leftovers
+from autowisp_xr.night.repeated_frames import doubts_on_repeats
 from autowisp_xr.night.results_directory import SUMMARY, check_room, claim
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.summarised_lines import counted
@@ -296,6 +297,7 @@ def reduce(
         _execute(plan, writer, by_recipe)
         if making is not None:
             return summary
+        summary.notes += doubts_on_repeats(summary.plan.sets, summary.levels)
         summary.notes += summary.plan.doubts
         if record.renewals and not summary.failed:
             record.renewals.clear()

@@ -178,6 +178,18 @@ def test_frames_that_lie_below_zero_are_doubted_without_known_uncertainties(site
     assert re.match(r"DOUBT: the median is .* down to -4\d.* uncertainty is [\d.]+ ADU: bias", line)
 
 
+@pytest.mark.parametrize("kind", ["bias", "flat", "object"])
+def test_pixels_that_a_driver_gave_again_are_a_doubt(site, kind):
+    site.night()
+    first, *others = (site.folder / f"{kind}{index}.fits" for index in (1, 2, 3))
+    for path in others:
+        fits.writeto(path, fits.getdata(first), fits.getheader(path), overwrite=True)
+    _, doubts = site.reduce()
+    (line,) = [line for line in doubts if "a driver" in line]
+    assert re.search(rf"of 3 of \d frames \({kind}1, {kind}2, {kind}3\) of \w+ are the same", line)
+    assert f"--type '{kind}3.fits=other'" in line
+
+
 def test_noise_that_the_errors_do_not_know_is_reported(site):
     site.night(object={"becomes": lambda pixels, i: pixels + site.rng.normal(0, 12, SHAPE)})
     _, doubts = site.reduce()
