@@ -7,6 +7,11 @@ master 4 % too bright. A frame that leaves too few pixels for that is left out, 
 Decision: a level is the light in these pixels over that of the median frame, without those whose
 ratio is an outlier: stars in twilight flats lie elsewhere in each frame, and hold a per cent of
 its light. Without outliers it is the ratio of the means.
+
+Decision: a frame has no light whose level is below the noise of a pixel, beside others that are
+more than twenty times as bright: the shutter stayed closed. A bias drifts by some of its
+noise, so that an error of a mean of many pixels is no measure. Where all are as faint, none is left
+out: it is the light that there is.
 """
 
 import warnings
@@ -18,7 +23,7 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import schema
-from autowisp_xr.arrays import Bits, Cube, Duck, Floats
+from autowisp_xr.arrays import Bits, Bools, Cube, Duck, Floats
 from autowisp_xr.bridge import blocks
 from autowisp_xr.bridge.sampled_rows import grid_of
 from autowisp_xr.errors import AutowispWarning
@@ -127,7 +132,7 @@ def _verdict(
                 "in, and leaves too few to compare their levels"
             )
         else:
-            reason = f"it has no light: its mean is {light[channel]:.3g}"
+            reason = f"it has no light: its mean is {light[channel]:.3g}, no more than noise"
         stated.append(reason if len(channels) == 1 else f"{channels[channel]}: {reason}")
     kind = "high" if not lost.all() else "saturated" if _leaves_few(share, light) else "medium"
     return Verdict(kind, "; ".join(dict.fromkeys(stated)))
@@ -167,7 +172,7 @@ def _levels(
     frames, channels = warned
     for name, level, share, light in zip(frames, *found, strict=True):
         verdict = _verdict(level, share, light, channels)
-        if verdict is not None and _leaves_few(share, light):
+        if verdict is not None and (verdict.kind != "high" or _leaves_few(share, light)):
             warnings.warn(
                 f"the flat {name} takes no part: {verdict.reason}", AutowispWarning, stacklevel=2
             )
@@ -200,9 +205,22 @@ def _of_channel(pixels: Floats) -> tuple[Floats, Floats, Floats]:
     if taken.any():
         pixels = pixels[:, together].astype(np.float64)
         light[taken] = pixels[taken].mean(axis=1)
-        lit = light > 0
+        lit = taken.copy()
+        lit[taken] = _are_lit(pixels[taken], light[taken])
         level[lit] = _compared(pixels[lit], light[lit])
     return level, number / most, light
+
+
+def _are_lit(pixels: Floats, light: Floats) -> Bools:
+    """Return whether frames hold light, given pixels that are all good, (frame, pixel)."""
+    bright, lit = light >= MIN_FLAT * light.max(), light > 0
+    if (lit & ~bright).any():
+        typical = pixels[bright].sum(axis=0) / light[bright].sum()
+        # of neighbours, since light of another shape is no noise
+        steps = np.abs(np.diff(pixels - light[:, None] * typical, axis=1))
+        noise = MAD_TO_SIGMA / 2**0.5 * (np.median(steps, axis=1) if steps.size else 0.0)
+        lit &= bright | (light >= noise)
+    return lit
 
 
 def _compared(pixels: Floats, found: Floats) -> Floats:

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, NamedTuple, Self
 
@@ -14,7 +15,14 @@ from autowisp_xr.bridge import blocks
 from autowisp_xr.bridge.memory_limit import MemoryLimit, limited
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispWarning
-from autowisp_xr.flats.brightness import ALIKE, is_common, levels_of, levels_of_samples, verdicts_of
+from autowisp_xr.flats.brightness import (
+    ALIKE,
+    Levels,
+    is_common,
+    levels_of,
+    levels_of_samples,
+    verdicts_of,
+)
 from autowisp_xr.flats.large_scale import check_clouds, reference_of
 from autowisp_xr.flats.options import FlatSelection
 from autowisp_xr.flats.result import MasterFlats, merged
@@ -90,10 +98,10 @@ def master_flat(
 
     The good and lit pixels of a master have a mean of one, by ``level``. How bright each frame is,
     pixels show (some 65 000 on a regular grid) that are good in all frames, without outliers: stars
-    do not. A frame with which fewer than a tenth of the pixels would be left, or that has no good
-    one, takes no part, and ``frames`` has the reason; of lazy frames that nothing is to be selected
-    of, a warning when they are computed. A pixel that saturates in some frames has what the others
-    show of it. Masked pixels take no part in stamps and shapes either.
+    do not. A frame with which fewer than a tenth of the pixels would be left, that has no good one,
+    or no light beside the others, takes no part, and ``frames`` has the reason; of lazy frames that
+    nothing is to be selected of, a warning when they are computed. A pixel that saturates in some
+    frames has what the others show of it. Masked pixels take no part in stamps and shapes either.
 
     Raises
     ------
@@ -238,13 +246,21 @@ def master_flats(ds: xr.Dataset, **options: Any) -> dict[str, MasterFlats]:
     }
 
 
-def _of_all(flats: _FlatSet) -> MasterFlats:
-    levels = levels_of(flats.frames, common=flats.common)
+def _of_all(flats: _FlatSet, levels: Levels | None = None) -> MasterFlats:
+    levels = levels or levels_of(flats.frames, common=flats.common)
     known = blocks.in_memory(levels.level.variable)
     verdicts = verdicts_of(levels) if known else [None] * flats.frames.sizes["frame"]
     table = unselected(flats.frames, levels.level, verdicts)
     # what takes no part has a level of NaN, in memory as where that is still to be found
-    return MasterFlats(flats.finish(flats.frames, levels.level), None, table)
+    found = MasterFlats(flats.finish(flats.frames, levels.level), None, table)
+    if known:
+        return found
+
+    def compute_levels() -> MasterFlats:
+        computed = xr.Dataset(levels._asdict()).compute()
+        return _of_all(flats, Levels(*(computed[name] for name in Levels._fields)))
+
+    return replace(found, compute_levels=compute_levels)
 
 
 def _of_selected(flats: _FlatSet, selection: FlatSelection) -> MasterFlats:
@@ -273,7 +289,12 @@ def _of_selected(flats: _FlatSet, selection: FlatSelection) -> MasterFlats:
     notes = [*table.attrs["notes"], *missing_masters(masters, table, selection)]
     table = table.assign_attrs(notes=notes)
     return MasterFlats(
-        **masters, frames=table, reference=reference, chosen_from=frames, selection=selection
+        masters["high"],
+        masters["low"],
+        frames=table,
+        reference=reference,
+        chosen_from=frames,
+        selection=selection,
     )
 
 

@@ -1,7 +1,7 @@
 """The result of making master flats: the masters, and why frames were taken or not."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,6 +49,10 @@ class MasterFlats:
 
     selection: FlatSelection | None = None
     """The selection by which the frames were chosen."""
+
+    compute_levels: Callable[[], "MasterFlats"] | None = None
+    """Gives the same where levels are computed, and ``frames`` states who takes part; None where
+    they are."""
 
     def clouds(self, *frames: str) -> xr.DataArray:
         """Map what frames differ from the reference by once they have its large-scale shape.

@@ -106,16 +106,26 @@ class Recipes:
         # that there is no master is an error here, which states why
         warnings.filterwarnings("ignore", "no high master flat", AutowispWarning)
         found = flats.master_flat(raw, select=self.select, **given)
+        if found.compute_levels is not None:
+            found = found.compute_levels()
         columns = (raw["path"], found.frames["class"], found.frames["reason"])
         rows = list(zip(*(column.values.tolist() for column in columns), strict=True))
-        remarks.unused = {p: f"{kind}: {reason}" for p, kind, reason in rows if kind != "high"}
+        remarks.unused = {
+            path: f"{kind}: {reason}" if self.select else reason
+            for path, kind, reason in rows
+            if kind != "high"
+        }
+        high = [number for number, (_, kind, _) in enumerate(rows) if kind == "high"]
+        used = raw.isel(frame=high) if high else raw
+        if self.select is None and 0 < len(high) < len(rows):
+            # none of the others is an input of it
+            found = flats.master_flat(used, **given)
         if found.high is None:
             raise AutowispError("; ".join(found.notes))
         remarks.notes += found.notes
-        remarks.notes += self._dark_current(product.choices, raw, found.frames["mean"], bias)
-        high = [number for number, (_, kind, _) in enumerate(rows) if kind == "high"]
+        remarks.notes += self._dark_current(product.choices, used, found.frames["mean"], bias)
         if self.checks:
-            remarks.notes += checks_of_masters.doubts_on_flats(raw.isel(frame=high), bias)
+            remarks.notes += checks_of_masters.doubts_on_flats(used, bias)
         return found.high
 
     def _price(self, name: str, dark: xr.Dataset, frames: xr.Dataset) -> list[str]:

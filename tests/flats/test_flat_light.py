@@ -121,8 +121,43 @@ def test_a_frame_without_light_states_so():
     image = np.array([[8.0, 10.0, 12.0], [-1.0, 0.0, -2.0], [16.0, 20.0, 24.0]])[:, None, None]
     made = aw.master_flat(frame_set(image, kind="flat", variance=np.ones_like(image)))
     assert made.frames["class"].values.tolist() == ["high", "medium", "high"]
-    assert made.frames["reason"].values[1] == "it has no light: its mean is -1"
+    assert made.frames["reason"].values[1] == "it has no light: its mean is -1, no more than noise"
     np.testing.assert_allclose(made.high["image"].values.ravel(), [0.8, 1.0, 1.2])
+
+
+def first_closed(ds):
+    """Flats of which the first was taken with the shutter closed, its bias a little off."""
+    ds = ds.copy(deep=True)
+    ds["image"][0] = np.random.default_rng(7).normal(2, 4, ds["image"].shape[1:])
+    return ds
+
+
+@pytest.mark.parametrize("number", [2, 3, 6], ids=str)
+def test_a_frame_of_a_closed_shutter_takes_no_part_and_is_named(number):
+    ds = flats([2e4] * number, seed=8)
+    shut = first_closed(ds)
+    made = aw.master_flat(shut, **HOW)
+    assert made.frames["class"].values.tolist() == ["medium"] + ["high"] * (number - 1)
+    assert "it has no light: its mean is" in made.frames["reason"].values[0]
+    others = aw.master_flat(ds.isel(frame=slice(1, None)), **HOW).high
+    np.testing.assert_array_equal(made.high["image"], others["image"])
+    lazy = aw.master_flat(shut.chunk(frame=1).assign_coords(ds.coords), **HOW)
+    stated = "the flat flat-0 takes no part: it has no light"
+    with pytest.warns(aw.AutowispWarning, match=stated):
+        known = lazy.compute_levels()
+    with pytest.warns(aw.AutowispWarning, match=stated):
+        np.testing.assert_array_equal(lazy.high["image"], others["image"])
+    assert known.high["image"].chunks is not None
+    assert_frames_equal(known.high, made.high)
+    assert_frames_equal(known.frames, made.frames)
+
+
+def test_faint_flats_are_not_of_a_closed_shutter():
+    twilight = aw.master_flat(flats([3e4, 9e3, 900.0, 60.0], seed=9))
+    assert twilight.frames["class"].values.tolist() == ["high"] * 4
+    # beside none that is brighter, what little there is counts
+    alike = aw.master_flat(flats([2.0, 3.0, 1.5], seed=9))
+    assert alike.frames["class"].values.tolist() == ["high"] * 3
 
 
 # ---------------------------------------------------------------------- stars

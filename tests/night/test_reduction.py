@@ -296,6 +296,21 @@ def test_flats_without_a_good_pixel_are_no_master(sky, write_night, tmp_path):
     assert set(summary.left_out.values()) == {"their master flat_V failed"}
 
 
+def test_a_flat_of_a_closed_shutter_is_left_out_by_name(sky, write_night, tmp_path):
+    taken = sky.flat(3)
+    taken["image"][0] = sky.bias(1)["image"][0]
+    summary = reduce(
+        write_night(sky.bias(3), taken, sky.objects(1)), tmp_path / "out", camera=sky.camera
+    )
+    flat = next(made for made in summary.made if made.kind == "flat")
+    assert len(flat.inputs) == 2
+    assert summary.failed == {}
+    ((path, reason),) = summary.left_out.items()
+    assert Path(path).name == "flat-0001.fits"
+    assert reason.startswith("it has no light: its mean is ")
+    assert "the flat flat-0001 takes no part" in str(summary)
+
+
 @pytest.mark.parametrize("name", ["Müller 3.fits", "100%.fits", "a{b}c.fits", "[1].fits"])
 def test_odd_names_of_files_and_directories_are_names_like_others(name, sky, write_night, tmp_path):
     folder = write_night(sky.objects(1), folder="in 100% ü")
