@@ -1,7 +1,7 @@
 """The choice of a master for a frame, with a reason against each other: judged, then ranked."""
 
 import math
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
 from typing import Any, NamedTuple, Self
@@ -13,7 +13,6 @@ from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import Matching, Mismatch, reason_against, reason_against_scaling
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.summarised_lines import in_few_words
-from autowisp_xr.pixel_types import FRACTIONS
 from autowisp_xr.traits import Traits
 
 _FITS_TOO = "fits too"
@@ -21,7 +20,8 @@ _FITS_TOO = "fits too"
 
 _NEVER = np.datetime64("NaT", "ns")
 
-_NOT_MADE = "could not be made: "
+NOT_MADE = "could not be made: "
+"""How the reason begins against a master that failed."""
 
 _UNSCALABLE = {
     "scaled up": ", which would scale it up",
@@ -78,6 +78,8 @@ class Choice:
     """The other candidates of the kind, by their names."""
     unstated: tuple[str, ...] = ()
     """Traits that only one of the frame and the chosen master states."""
+    undecided: tuple[Refusal, ...] = ()
+    """Those that fit as well and differ from the chosen one in what the frame does not state."""
 
     @property
     def why_not(self) -> dict[str, str]:
@@ -166,43 +168,6 @@ _SETTING = attrgetter(
 )
 
 
-def stop_reason(kind: str, choices: Choices, matching: Matching) -> str:
-    """State why frames of a kind are left out, with these masters; "" if they are not.
-
-    They are where a master that belongs to them could not be made, and science frames where there
-    are darks of their pixels, but none that fits.
-    """
-    for needed, choice in choices.items():
-        if choice.chosen is not None:
-            continue
-        for name, one in choice.refused.items():
-            if one.text.startswith(_NOT_MADE):
-                return f"their master {name} failed"
-        near = [one for one in choice.refused.values() if one.near]
-        if needed == "dark" and kind == "object" and near:
-            scaled = any(one.trait == "pixel_type" and FRACTIONS in one.text for one in near)
-            remedy = f"; {sentence('scaled_to_one')}" if scaled else ""
-            remedy += _remedy(
-                {one.trait for one in near} - {"pixel_type" if scaled else ""}, matching
-            )
-            return f"no dark fits ({'; '.join(choice.against(needed))}){remedy}"
-    return ""
-
-
-def _remedy(differ: Collection[str], matching: Matching) -> str:
-    """Name the options that would let a master pass that differs in one of these traits."""
-    remedies = []
-    if "exposure" in differ and matching.scale_dark != "any":
-        larger = "any" if matching.scale_dark else "down or any"
-        remedies.append(f"a dark of another exposure can be scaled: --scale-dark {larger}")
-    if "temperature" in differ:
-        remedies.append("--temperature-tolerance allows for more")
-    others = sorted(set(differ) - {"", "exposure", "temperature"})
-    if others:
-        remedies.append(f"--allow-mismatch {others[0]} if that does not matter")
-    return "".join(f"; {remedy}" for remedy in remedies)
-
-
 def choose(
     wanted: Traits, candidates: Sequence[Candidate], matching: Matching, *, has_bias: bool = False
 ) -> Choice:
@@ -281,8 +246,13 @@ class _Judged:
             }
             self._known[key] = Choice(refused=refused)
             for scaled, chosen in (self.fitting[i] for i in order[:1]):
+                equal = [i for i in order[1:] if keys[i][:_BY_FIT] == keys[order[0]][:_BY_FIT]]
+                rivals = [self.fitting[i][1] for i in equal if self.fitting[i][1].name in refused]
+                undecided = _undecided(wanted, chosen, rivals, self.matching)
+                doubtful = {one.trait for one in undecided}
                 unstated = _unstated(wanted, chosen.traits, self.matching)
-                self._known[key] = Choice(chosen, scaled, refused, unstated)
+                unstated = tuple(name for name in unstated if name not in doubtful)
+                self._known[key] = Choice(chosen, scaled, refused, unstated, undecided)
         return self._known[key]
 
     def _keys(self, wanted: Traits, time: np.datetime64) -> list[tuple[Any, ...]]:
@@ -323,7 +293,7 @@ def _judged(
         reason
         or str(mismatch or "")
         or _reason_of_unstated_filter(wanted, candidate, banded, matching)
-        or (candidate.failure and f"{_NOT_MADE}{candidate.failure}")
+        or (candidate.failure and f"{NOT_MADE}{candidate.failure}")
     )
     if not reason:
         return scaled, None
@@ -366,6 +336,19 @@ def _unstated(wanted: Traits, own: Traits, matching: Matching) -> tuple[str, ...
     return tuple(sorted(here ^ there))
 
 
+def _undecided(
+    wanted: Traits, chosen: Candidate, rivals: Sequence[Candidate], matching: Matching
+) -> tuple[Refusal, ...]:
+    """Return those that differ from the chosen one in a trait that the frame does not state."""
+    serves = KINDS[chosen.traits.kind].serves
+    names = set(serves) - set(wanted.known(serves)) - {"size", "area", "unit"}
+    found = []
+    for one in rivals:
+        mismatch = reason_against(chosen.traits, one.traits, matching, sorted(names))
+        found += [Refusal(one, str(mismatch), mismatch)] if mismatch else []
+    return tuple(found)
+
+
 _BETTER = (
     "needs no scaling",
     "is of this night",
@@ -378,6 +361,8 @@ _BETTER = (
     "is nearer in time",
 )
 """What makes one master go before another, in the order in which it counts."""
+_BY_FIT = 3
+"""So many of them count for more than that a frame does not state in what masters differ."""
 
 
 def _better(best: Sequence[object], other: Sequence[object]) -> str:

@@ -6,7 +6,6 @@ Decision: a plan is a value, and its products follow from what it holds. Where a
 made, :meth:`Plan.without` gives another plan, which is the same up to there.
 """
 
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -20,13 +19,15 @@ from autowisp_xr.frames.names import Paths
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import Matching, reason_against
 from autowisp_xr.night.camera_setups import SETTING
-from autowisp_xr.night.choosing import Candidate, Choices, Judge, stop_reason
+from autowisp_xr.night.choosing import Candidate, Choices, Judge
 from autowisp_xr.night.file_traits import median_of_known
 from autowisp_xr.night.frame_sets import FrameSet, records_of, sort_frames, with_own_names
 from autowisp_xr.night.library import masters_in
 from autowisp_xr.night.sentences import sentence
-from autowisp_xr.night.summarised_lines import by_key, counted, plain
+from autowisp_xr.night.stopping import stop_reason
+from autowisp_xr.night.summarised_lines import by_key, counted
 from autowisp_xr.night.unfit import empty_frames
+from autowisp_xr.night.unstated_traits import doubts_on_unstated
 from autowisp_xr.stack.fringes import FEWEST_OF_FRINGE
 from autowisp_xr.startup import collecting_later
 from autowisp_xr.traits import Traits, exposure_of, number_of, time_of
@@ -201,16 +202,7 @@ class Plan:
     @property
     def doubts(self) -> list[str]:
         """A line for what only some frames or their masters state, and that is taken to fit."""
-        of_all = (choice for of_frame in self.choices.values() for choice in of_frame.values())
-        number_of = Counter(
-            (one.chosen.name, one.unstated) for one in of_all if one.chosen and one.unstated
-        )
-        lines = []
-        for (master, unstated), number in number_of.items():
-            frames, traits = counted(number, "frame"), ", ".join(map(plain, unstated))
-            values = {"master": master, "frames": frames, "traits": traits, "trait": unstated[0]}
-            lines.append(sentence("one_side_states", **values))
-        return lines
+        return doubts_on_unstated(self.choices)
 
 
 def _names_in(choices: Choices) -> tuple[object, ...]:

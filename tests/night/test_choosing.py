@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import Matching
-from autowisp_xr.night.choosing import Candidate, choose, match, stop_reason
+from autowisp_xr.night.choosing import Candidate, choose, match
+from autowisp_xr.night.stopping import stop_reason
 from autowisp_xr.regions import ChannelSlice, Region
 from autowisp_xr.traits import Traits
 
@@ -347,3 +348,34 @@ def test_every_candidate_is_chosen_or_has_a_reason_whatever_their_order(
             assert not choice.chosen.failure
         again = match(wanted, shuffled, matching)[needed]
         assert again.chosen is choice.chosen
+
+
+def undecided(wanted, *candidates, **matching):
+    choice = choose(wanted, candidates, Matching(**matching), has_bias=True)
+    assert choice.chosen.name == candidates[0].name
+    return [str(one.mismatch) for one in choice.undecided], choice.unstated
+
+
+def test_masters_that_differ_in_what_a_frame_does_not_state_leave_a_doubt():
+    low, high = master("a", gain_setting=0.0), master("b", gain_setting=100.0)
+    assert undecided(traits(), low, high) == (["of the gain setting 100, not 0"], ())
+    # by what is known, or with one alone, nothing is left to doubt
+    assert undecided(traits(gain_setting=0.0), low, high) == ([], ())
+    assert undecided(traits(), low) == ([], ("gain_setting",))
+    assert undecided(traits(), low, master("b", gain_setting=0.0)) == ([], ("gain_setting",))
+    assert undecided(traits(), low, high, allow_mismatch="gain_setting") == ([], ())
+
+
+def test_what_goes_before_masters_that_differ_leaves_no_doubt():
+    own = master("b", camera="mine", hours=5.0)
+    assert undecided(traits(), own, master("a", camera="other", own=False)) == ([], ("camera",))
+    # but a bias in a dark, or the hour, are nothing by which its camera is known
+    held = master("a", camera="other", holds_bias=True)
+    assert undecided(traits(), own, held)[0] == ["of the camera other, not mine"]
+
+
+def test_darks_of_two_temperatures_leave_a_doubt_for_lights_of_none():
+    cold, warm = master("a"), master("b", temperature=5.0)
+    assert undecided(traits(temperature=np.nan), cold, warm)[0] == ["at 5.0 C, not -10.0 C"]
+    near = master("b", temperature=-9.0)
+    assert undecided(traits(temperature=np.nan), cold, near)[0] == []

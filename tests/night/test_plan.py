@@ -1,5 +1,7 @@
 """One plan of a night: info prints it, reduce executes it."""
 
+from dataclasses import replace
+
 import xarray as xr
 
 import autowisp_xr as aw
@@ -41,3 +43,14 @@ def test_info_shows_what_reduce_makes(sky, write_night, tmp_path):
     before = aw.open_night(folder, camera=sky.camera).to_dataset()
     after = aw.reduce(folder, tmp_path / "out", camera=sky.camera).table()
     xr.testing.assert_identical(before.drop_attrs(), after[list(before)].drop_attrs())
+
+
+def test_masters_that_differ_in_what_lights_do_not_state_are_doubtful(sky, write_night):
+    low, high = (replace(sky, gain_setting=setting) for setting in (0, 100))
+    folder = write_night(low.bias(2), sky.objects(2))
+    (note,) = plan_night(folder, camera=sky.camera).doubts
+    assert "bias and 2 frames that it corrects: only one side states gain setting" in note
+    write_night(high.bias(2, start=11))
+    (doubt,) = plan_night(folder, camera=sky.camera).doubts
+    assert doubt.startswith("DOUBT: object-0001.fits, object-0002.fits: without GAIN, ")
+    assert "bias: of the gain setting 0 (GAIN), not 100); write the card into the headers" in doubt
