@@ -25,7 +25,7 @@ from autowisp_xr.arrays import Duck, Numbers
 from autowisp_xr.bridge import planner
 from autowisp_xr.bridge.memory_limit import in_force, kept, threads_of_cluster, workers
 from autowisp_xr.bridge.remembering import remembered
-from autowisp_xr.bridge.rows import come_by_rows
+from autowisp_xr.bridge.rows import Rows, come_by_rows
 from autowisp_xr.bridge.sizes import made_of, sizes_of, stored_rows
 from autowisp_xr.bridge.tasks import Kernel, Typed
 from autowisp_xr.bridge.threads import in_threads
@@ -332,8 +332,12 @@ def frames_at_once(
     return kept(plan, f"{what} of {frames.height} x {frames.width}", limit)
 
 
-def rows_at_once(planes: Sequence[xr.Variable], unit: int) -> int | None:
-    """Return how many rows of a master are in memory together while it is written; None for all.
+def by_rows(planes: Sequence[xr.Variable], unit: int, **how: Any) -> Rows | None:
+    """Return a master some rows of which are in memory at a time, while it is written.
+
+    None where all of it may be, or where its rows cannot be had apart: what is made of all pixels,
+    as the mean of a flat, is made first then, and the rows again, which takes twice as long as in
+    one go where there is room for that.
 
     Parameters
     ----------
@@ -341,13 +345,23 @@ def rows_at_once(planes: Sequence[xr.Variable], unit: int) -> int | None:
         What is written, (channel, y, x) each.
     unit
         As for :func:`frames_at_once`.
+    how
+        As for :class:`~autowisp_xr.bridge.rows.Rows`.
     """
     late = [plane for plane in planes if not in_memory(plane)]
     if not unit or not late or may_be_whole(planes) or not come_by_rows(planes):
         return None
     unit = -(-max(map(stored_rows, late)) // unit) * unit
     row = planner.COPIES * sum(plane.nbytes for plane in planes) // planes[0].sizes["y"]
-    return max(_room() // row // unit, 1) * unit
+    if any(plane.chunks for plane in late):
+        from autowisp_xr.bridge.derived import numbers_below, settled
+
+        numbers = numbers_below(planes)
+        again = any(made_of(one) is None for one in numbers.values())
+        if again and row * planes[0].sizes["y"] <= in_force().bytes:
+            return None
+        planes = settled(planes, numbers)
+    return Rows(planes, max(_room() // row // unit, 1) * unit, **how)
 
 
 def may_be_whole(planes: Sequence[xr.Variable]) -> bool:

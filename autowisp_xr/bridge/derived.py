@@ -13,6 +13,7 @@ kernel with its options) is a key of its own, which each worker gets once.
 
 import operator
 from collections.abc import Mapping, Sequence
+from copy import copy
 from itertools import accumulate, product
 from typing import Any
 
@@ -24,6 +25,7 @@ from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
 from autowisp_xr._compat import CountsAsBase
+from autowisp_xr.bridge.sizes import made_of
 from autowisp_xr.bridge.sources import Made, Source, as_read, graph_of
 from autowisp_xr.bridge.tasks import Cut, Held, Positions, is_whole
 
@@ -175,6 +177,64 @@ def at_rest(variable: xr.Variable) -> xr.Variable:
     dims = tuple(map(str, variable.dims))
     (result,) = results_of(Source(as_read, [variable], dims, [variable.dtype], dims))
     return xr.Variable(variable.dims, result, variable.attrs, variable.encoding)
+
+
+def numbers_below(planes: Sequence[xr.Variable]) -> dict[str, xr.Variable]:
+    """Return what is to be made for all rows of planes alike, such as levels, by its name."""
+    found: dict[str, xr.Variable] = {}
+    seen: dict[int, Source] = {}
+
+    def look(plane: xr.Variable) -> None:
+        made = made_of(plane)
+        if made is None or id(made.source) in seen:
+            return
+        seen[id(made.source)] = made.source
+        for operand in made.source.operands:
+            if operand is not None and operand.chunks is not None:
+                if "y" in operand.dims:
+                    look(operand)
+                else:
+                    found[operand.data.name] = operand
+
+    for plane in planes:
+        look(plane)
+    return found
+
+
+def settled(planes: Sequence[xr.Variable], numbers: Mapping[str, xr.Variable]) -> list[xr.Variable]:
+    """Return planes with the numbers in memory that they need for all of their rows.
+
+    What these are made of is read in this call, and not once more with each part of the planes.
+
+    Parameters
+    ----------
+    planes
+        What is to be made.
+    numbers
+        As :func:`numbers_below` gives them.
+    """
+    from dask.base import compute
+
+    found = compute(*(one.data for one in numbers.values()))
+    values = {name: np.asarray(of) for name, of in zip(numbers, found, strict=True)}
+    done: dict[int, Source] = {}
+
+    def known(operand: xr.Variable) -> xr.Variable:
+        if operand.chunks is None:
+            return operand
+        if "y" not in operand.dims:
+            return operand.copy(deep=False, data=values[operand.data.name])
+        made = made_of(operand)
+        if made is None:
+            return operand
+        if id(made.source) not in done:
+            # its results keep their names, as their values are the same
+            source = done[id(made.source)] = copy(made.source)
+            source.operands = [None if one is None else known(one) for one in source.operands]
+        derived: Any = Derived(made._replace(source=done[id(made.source)]))
+        return operand.copy(deep=False, data=derived)
+
+    return list(map(known, planes))
 
 
 def _picked(pick: Held, results: Sequence[Any]) -> Any:

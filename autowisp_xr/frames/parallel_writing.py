@@ -200,9 +200,9 @@ def write_frames(
     # what is compressed is whole in memory anyway
     unit = 0 if any(target and _is_tiled(target) for target in targets) else _ROWS
     if "frame" not in ds.dims:
-        rows = blocks.rows_at_once(planes, unit)
+        rows = blocks.by_rows(planes, unit, **scheduler())
         if rows is not None:
-            yield write.by_rows(Targets(targets), Rows(planes, rows, **scheduler()))
+            yield write.by_rows(Targets(targets), rows)
             return
         done = ds[list(write.names)].compute(**scheduler())
         yield from write([Targets(targets)], *(plane.values[None] for plane in done.values()))

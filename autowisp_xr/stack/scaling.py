@@ -48,6 +48,7 @@ def scaled(
         ],
         schema.DIMS,
         [np.result_type(ds[name].dtype, np.float32) for name in given],
+        free=("y",),
         alone=True,
     )
     result = ds.drop_vars(schema.PHOTON_PLANES, errors="ignore")
@@ -68,11 +69,14 @@ def _scaled(
         )
         for p in planes
     ]
+    first, end = int(y.min()), int(y.max()) + 1
+    # rows that follow each other are no copy
+    inside = slice(None) if (np.diff(y) == 1).all() else y - first
     for place in np.ndindex(*level.shape):
         factor = 1.0 / level[place]
         smooth: Any = None if shape is None else shape[place]
         if smooth is not None:
-            factor = smooth.rows(int(y[0]), int(y[-1]) + 1) * factor
+            factor = smooth.rows(first, end)[inside] * factor
         for result, plane, power in zip(results, planes, powers, strict=True):
             # planes that all frames share have no dim frame, or one of size one
             own = plane[place if plane.ndim == 4 else place[1:]]

@@ -217,9 +217,9 @@ def _write_master(
 ) -> dict[str, Planes]:
     planes = [ds[name].variable for name in names]
     of_pixels = all(plane.dims == schema.DIMS[1:] for plane in planes)
-    rows = blocks.rows_at_once(planes, unit) if of_pixels else None
-    if rows is not None:
-        _write_rows(arrays, names, Rows(planes, rows, scheduler=None), unit)
+    by_rows = blocks.by_rows(planes, unit, scheduler=None) if of_pixels else None
+    if by_rows is not None:
+        _write_rows(arrays, names, by_rows, unit)
         return {}
     if of_pixels and all(plane.chunks for plane in planes) and not blocks.may_be_whole(planes):
         _write_as_made(arrays, names, planes, unit)
@@ -292,6 +292,8 @@ def _write_rows(arrays: Arrays, names: Sequence[str], rows: Rows, unit: int, *fr
     for where, values in rows.bands(unit):
         place = (*frame, slice(None), where)
         arrays.write(dict(zip(names, values, strict=True)), place, in_turn=True)
+        # the next ones are made without them
+        values.clear()
 
 
 def _write_whole(names: list[str], planes: list[Planes], arrays: Arrays) -> Bools:

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 import autowisp_xr as aw
 from autowisp_xr import schema, simulate
 from autowisp_xr.bridge import blocks, memory_limit, planner
-from autowisp_xr.bridge.derived import Derived
+from autowisp_xr.bridge.derived import Derived, numbers_below, settled
 from autowisp_xr.errors import MemoryLimitError
+from autowisp_xr.stack.scaling import scaled
 from autowisp_xr.testing import assert_frames_equal
 
 FRAMES, SHAPE = 5, (16, 24)
@@ -256,3 +257,33 @@ def test_masters_are_let_go_with_the_stack_that_was_made_with_them(night, raw):
         assert held() is None
     finally:
         gc.enable()
+
+
+def test_numbers_that_hold_for_all_rows_are_made_once(night, masters, tmp_path):
+    flats = aw.to_zarr(night.flat(4), tmp_path / "flats.zarr")
+    made = aw.master_flat(flats, bias=masters["bias"], camera=night.camera).high
+    planes = [plane.variable for plane in made.data_vars.values()]
+    numbers = numbers_below(planes)
+    assert {one.dims for one in numbers.values()} >= {("channel",), ("frame", "channel")}
+    found = settled(planes, numbers)
+    assert not numbers_below(found)
+    # lazy, of the same names
+    assert [one.data.name for one in found] == [one.data.name for one in planes]
+    for one, other in zip(found, planes, strict=True):
+        np.testing.assert_array_equal(one[:, 3:7].values, other.values[:, 3:7])
+
+
+def test_scaled_rows_in_any_order_have_the_shapes_of_their_places(late):
+    level = xr.DataArray(np.ones((FRAMES, 1)), dims=("frame", "channel"))
+    shape = np.full((FRAMES, 1), Slope(), object)
+    made = scaled(late, level, xr.Variable(("frame", "channel"), shape))
+    every = made["image"].values
+    for rows in (slice(3, 9), slice(1, 12, 3), [7, 2, 3]):
+        np.testing.assert_array_equal(made["image"].isel(y=rows).values, every[:, :, rows])
+
+
+class Slope:
+    """A shape that is different in each row."""
+
+    def rows(self, start, stop):
+        return np.repeat(np.arange(start, stop)[:, None] + 1.0, SHAPE[1], axis=1)

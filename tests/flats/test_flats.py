@@ -12,7 +12,10 @@ from scipy.ndimage import median_filter
 
 import autowisp_xr as aw
 from autowisp_xr import Camera, Flag, FlatSelection, provenance
+from autowisp_xr.bridge import planner
 from autowisp_xr.image_smoothing import PolynomialImageSmoother, WrapFilterAsSmoother
+from autowisp_xr.stack import averaging
+from autowisp_xr.stack.engine import average_through_frames
 from autowisp_xr.testing import assert_frames_equal, no_compute
 from tests.flats.flat_sets import SHAPE, apart, flats, response
 from tests.steps.frames import TWO_CHANNELS, frame_set, master, text
@@ -243,6 +246,28 @@ def test_raw_frames_from_disk_give_the_same_bits(tmp_path):
 
 
 # ---------------------------------------------------------------------- masked pixels
+
+
+@pytest.mark.parametrize(("limit", "passes"), [("30MB", 1), ("15MB", 2)])
+def test_masters_that_are_too_large_are_written_by_rows(tmp_path, monkeypatch, limit, passes):
+    night = aw.simulate.Night(shape=(640, 1024), seed=3)
+    aw.to_fits(night.flat(3), tmp_path / "{frame}.fits")
+    raw = aw.open_fits(tmp_path / "*.fits", camera=night.camera)
+    bias = aw.master_bias(night.bias(3), camera=night.camera)
+    whole = aw.master_flat(raw, bias=bias).high.compute()
+    rows = []
+
+    def counted(frames, *rest):
+        rows.append(frames.values.shape[-2])
+        return average_through_frames(frames, *rest)
+
+    monkeypatch.setattr(averaging, "average_through_frames", counted)
+    monkeypatch.setattr(planner, "SHARD_BYTES", 2**18)
+    made = aw.master_flat(raw, bias=bias, memory_limit=limit).high
+    stored = aw.to_zarr(made, tmp_path / "flat.zarr", memory_limit=limit)
+    xr.testing.assert_equal(stored.compute(), whole)
+    # in one go where there is room for that, else once for the mean and once for the rows
+    assert sum(rows) == passes * 640
 
 
 def test_a_pixel_that_a_mask_leaves_out_changes_nothing(flat_set):
