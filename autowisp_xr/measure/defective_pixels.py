@@ -6,6 +6,7 @@ who want to know; one that scatters by more than its noise explains is FAULT. Me
 masters do not show that, so that the frames themselves are read, once.
 """
 
+import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeAlias
@@ -15,6 +16,7 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from autowisp_xr import provenance, schema
+from autowisp_xr._compat import late_variable
 from autowisp_xr.arrays import Integers
 from autowisp_xr.bridge.memory_limit import MemoryLimit, limited
 from autowisp_xr.camera import Camera
@@ -23,9 +25,11 @@ from autowisp_xr.headers.cards import common_header, parse_header, render_header
 from autowisp_xr.kinds import EXPOSURE_TOLERANCE, TEMPERATURE_TOLERANCE
 from autowisp_xr.measure.defect_search import BITS, PLANES, DefectSearch
 from autowisp_xr.measure.frame_moments import LeveledFrames, leveled, prepared
-from autowisp_xr.measure.pixel_scatter import REGION, found_factor
+from autowisp_xr.measure.pixel_scatter import found_factor
+from autowisp_xr.measure.searched_rows import SearchedPlane, SearchedRows
 from autowisp_xr.options import MIN_FLAT, OverscanChoice
 from autowisp_xr.steps.master_matching import check_alike
+from autowisp_xr.steps.overscan_choice import overscan_options
 
 FrameSets: TypeAlias = xr.Dataset | Sequence[xr.Dataset] | None
 
@@ -37,10 +41,7 @@ HOT = 10.0
 """Noise of the dark by which a hot pixel is above its surroundings."""
 
 _OF_CAMERA = ("gain", "read_noise", "saturation", "amplifiers")
-
-_BAND = 2**20
-"""Pixels that are looked at together, of which each takes some 100 bytes. Of fewer, more would be
-read twice: what is around a band, too."""
+_OF_LEVELS = ("bias_level", "linearity", "crosstalk", "leak_directions")
 
 
 def defects(
@@ -138,6 +139,28 @@ def defects(
     >>> found = defects(darks=night.dark(10), biases=night.bias(10), camera=night.camera)
     >>> science = calibrate(night.objects(1), masks=found, camera=night.camera)
     """
+    given: dict[str, Any] = {"darks": darks, "biases": biases, "flats": flats, "camera": camera}
+    given |= {"overscan": overscan, "hot": hot, "hot_rate": hot_rate, "floor": floor}
+    with limited(memory_limit):
+        return late_defects(**given, allow_mismatch=allow_mismatch).load()
+
+
+def late_defects(
+    *,
+    darks: FrameSets,
+    biases: FrameSets,
+    flats: FrameSets,
+    camera: Camera | None,
+    overscan: OverscanChoice = None,
+    hot: float = HOT,
+    hot_rate: float | None = None,
+    floor: float = MIN_FLAT,
+    allow_mismatch: Collection[str] = (),
+) -> xr.Dataset:
+    """Return what :func:`defects` does, lazily indexed: rows are searched when they are asked for.
+
+    Levels of the frames are measured in this call.
+    """
     given = [
         (kind, one)
         for kind, sets in (("bias", biases), ("dark", darks), ("flat", flats))
@@ -153,46 +176,37 @@ def defects(
             "biases as well, or a camera with overscan or bias_level"
         )
     chance = CHANCE / max(sum(kind != "flat" for kind in kinds), 1)
-    with limited(memory_limit):
-        frames = [prepared(one, camera, overscan) for _, one in given]
-        place = _place(frames, kinds)
-        sets_of_frames: list[LeveledFrames] = []
-        for kind, one in zip(kinds, frames, strict=True):
-            bias = next((other for other in sets_of_frames if other.kind == "bias"), None)
-            sets_of_frames.append(leveled(kind, one, bias))
-        options: dict[str, Any] = {"hot": hot, "hot_rate": hot_rate, "floor": floor}
-        shape = tuple(place.sizes[dim] for dim in schema.DIMS[1:])
-        planes = {name: np.empty(shape, kind) for name, kind in PLANES.items()}
-        for outer, inner in _bands(place.sizes["y"], place.sizes["x"]):
-            search = DefectSearch(
-                camera=camera,
-                chance=chance,
-                hot=hot,
-                hot_rate=np.inf if hot_rate is None else hot_rate,
-                floor=floor,
-                reason=np.zeros_like(planes["reason"][:, outer]),
-            )
-            for of_kind in sets_of_frames:
-                search.look_at(of_kind.rows(outer))
-            own = slice(outer.start + inner.start, outer.start + inner.stop)
-            for name, plane in search.planes().items():
-                planes[name][:, own] = plane[:, inner]
-    variables = {
-        name: (
-            schema.DIMS[1:],
-            plane,
-            schema.variable_attributes(name) | (BITS if name == "reason" else {}),
-        )
-        for name, plane in planes.items()
-    }
+    frames = [prepared(one, camera, overscan) for _, one in given]
+    place = _place(frames, kinds)
+    sets_of_frames: list[LeveledFrames] = []
+    for kind, one in zip(kinds, frames, strict=True):
+        bias = next((other for other in sets_of_frames if other.kind == "bias"), None)
+        sets_of_frames.append(leveled(kind, one, bias))
+    search = partial(
+        DefectSearch,
+        camera=camera,
+        chance=chance,
+        hot=hot,
+        hot_rate=np.inf if hot_rate is None else hot_rate,
+        floor=floor,
+    )
+    found = SearchedRows(sets_of_frames, search, tuple(place.sizes[dim] for dim in schema.DIMS[1:]))
+    variables = {}
+    for name in PLANES:
+        attrs = schema.variable_attributes(name) | (BITS if name == "reason" else {})
+        variables[name] = late_variable(SearchedPlane(found, name), schema.DIMS[1:], attrs)
     found_from = "; ".join(_found_from(one, chance) for one in sets_of_frames)
     attrs = {"camera": camera.to_json(), "found_from": found_from}
     texts = {"image_type": "defects", "header": _common_header([one for _, one in given])}
     coords = {name: ((), np.array(of, np.dtypes.StringDType())) for name, of in texts.items()}
     result = xr.Dataset(variables, place.coords, attrs).assign_coords(coords)
+    options: dict[str, Any] = {"hot": hot, "hot_rate": hot_rate, "floor": floor}
     options |= {"allow_mismatch": sorted(allow_mismatch)}
     # what is noisy, or unlike its surroundings, depends on them
     options |= {name: getattr(camera, name) for name in _OF_CAMERA}
+    known, (method, areas) = json.loads(camera.to_json()), overscan_options(overscan, camera)
+    options |= {name: known[name] for name in _OF_LEVELS if known[name]}
+    options |= {"overscan": method, "overscan_areas": areas} if areas else {}
     others = {f"set {number}": one for number, (_, one) in enumerate(given[1:], 2)}
     return provenance.record(result, "defects", options, source=given[0][1], masters=others)
 
@@ -210,19 +224,6 @@ def _place(sets: Sequence[xr.Dataset], kinds: Sequence[str]) -> xr.Dataset:
                 f"{schema.extent(places[0])}; give frames of one area and binning"
             )
     return places[0]
-
-
-def _bands(height: int, width: int) -> Iterator[tuple[slice, slice]]:
-    """Yield bands of rows with those around that are their surroundings, and where in it they are.
-
-    They are the same for all chunks, and begin where tiles do.
-    """
-    rows = max(_BAND // width // REGION, 2) * REGION
-    for start in range(0, height, rows):
-        first = max(start - REGION, 0)
-        stop = min(start + rows, height)
-        outer = slice(first, min(stop + REGION, height))
-        yield outer, slice(start - first, stop - first)
 
 
 def _common_header(sets: Sequence[xr.Dataset]) -> str:

@@ -18,6 +18,7 @@ from autowisp_xr.frames import FileRecord, open_records
 from autowisp_xr.frames.names import Paths
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import reason_against
+from autowisp_xr.measure.defective_pixels import late_defects
 from autowisp_xr.night.frame_sets import FrameSet
 from autowisp_xr.night.plan import Product
 from autowisp_xr.night.product_writing import STORE, Remarks, Writer
@@ -136,16 +137,19 @@ class DefectMasks:
                 of_kind.setdefault(kind, []).append(open_records(good, camera=camera))
         known = schema.camera_of(next(iter(of_kind.values()))[0])
         level_known = "bias" in of_kind or known.overscan or known.bias_level
-        found = measure.defects(
+        remarks.describe = _described
+        return late_defects(
             biases=of_kind.get("bias"),
             darks=of_kind.get("dark"),
             flats=of_kind.get(_LIT) if level_known else None,
             camera=known,
             allow_mismatch=self.writer.summary.plan.matching.judged,
         )
-        text, used = described(found)
-        remarks.notes.append(f"{text}; found in {used}")
-        return found
+
+
+def _described(found: xr.Dataset) -> str:
+    text, used = described(found)
+    return f"{text}; found in {used}"
 
 
 def _alone(defects: xr.Dataset) -> xr.Dataset:

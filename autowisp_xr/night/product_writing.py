@@ -62,6 +62,8 @@ class Remarks:
     """Whether an earlier run has made it."""
     look: Callable[[xr.Dataset], Doubts] | None = None
     """Finds what is doubtful about what was made."""
+    describe: Callable[[xr.Dataset], str] | None = None
+    """States in a line what was made, by its pixels."""
     see: Callable[..., None] | None = None
     """Looks at frames while they are in memory: numbers, image, variance and mask, for ``look``."""
     levels: Callable[[], Mapping[str, tuple[float, float]]] | None = None
@@ -211,6 +213,8 @@ class Writer:
         give_back()
         if remarks.there or remarks.again:
             self.report(f"  {'up to date' if remarks.there else f'made again: {remarks.again}'}")
+        if remarks.describe:
+            remarks.notes.append(remarks.describe(made))
         doubts = remarks.look(made) if remarks.look and self.checks else Doubts()
         # that a master has good pixels is no doubt: without, it must not be used
         if self.checks or product.is_master:

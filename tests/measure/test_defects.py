@@ -230,7 +230,7 @@ def test_bands_of_rows_are_found_as_if_they_were_one(monkeypatch):
         "camera": sensor.camera(),
     }
     whole = defects(**parts)
-    monkeypatch.setattr("autowisp_xr.measure.defective_pixels._BAND", 1)
+    monkeypatch.setattr("autowisp_xr.measure.searched_rows._BAND", 1)
     xr.testing.assert_identical(defects(**parts).drop_attrs(), whole.drop_attrs())
 
 

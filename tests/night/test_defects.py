@@ -51,6 +51,21 @@ def test_another_read_noise_makes_other_defects_of_another_identity(sensor):
     assert first == same != other
 
 
+def test_levels_that_another_camera_subtracts_are_part_of_the_identity(sensor):
+    frames = {"biases": sensor.biases(4), "darks": sensor.darks(4, exposure=60.0)}
+    first, other = (
+        aw.measure.defects(**frames, camera=sensor.camera(bias_level=level)) for level in (0.0, 9.0)
+    )
+    assert aw.provenance.identity(first) != aw.provenance.identity(other)
+
+
+def test_defects_that_are_there_are_not_searched_again(sensor, raw, tmp_path, monkeypatch):
+    first = reduced(sensor, raw, tmp_path)
+    monkeypatch.setattr("autowisp_xr.measure.searched_rows.SearchedRows.at", None)
+    again = reduced(sensor, raw, tmp_path)
+    assert [one.notes for one in again.masks] == [one.notes for one in first.masks]
+
+
 def test_what_a_night_shows_is_applied_and_written(sensor, night):
     out, summary = night
     ((path,),) = [made.files for made in summary.masks]
