@@ -53,6 +53,29 @@ def _comes_by_rows(plane: xr.Variable, of_frames: bool, common: bool) -> bool:
     return come_by_rows(made.source.operands, of_frames=framed, common=common)
 
 
+_TOGETHER = 2**22
+"""Pixels of a plane that are looked at together, where all that is looked for are numbers."""
+
+
+def pieces(planes: Sequence[xr.Variable], unit: int = 1) -> Iterator[tuple[slice, list[Numbers]]]:
+    """Yield some rows of planes (..., y, x) after the others: where, and those of each.
+
+    They are the same in any chunks, and of few pixels in whole multiples of a ``unit``.
+    """
+    height = planes[0].shape[-2]
+    number = max(_TOGETHER // (planes[0].size // height) // unit, 1) * unit
+    if not come_by_rows(planes):
+        whole = _values(planes, None)
+        planes = [xr.Variable(of.dims, values) for of, values in zip(planes, whole, strict=True)]
+    elif number < height and any(plane.chunks for plane in planes):
+        from autowisp_xr.bridge.derived import numbers_below, settled
+
+        planes = settled(planes, numbers_below(planes))
+    for start in range(0, height, number):
+        where = slice(start, min(start + number, height))
+        yield where, _values([plane[..., where, :] for plane in planes], None)
+
+
 @dataclass(frozen=True)
 class Rows:
     """Planes of a master (channel, y, x), or of frames, some rows of which are in memory at a time.

@@ -8,6 +8,7 @@ import xarray as xr
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.arrays import Bools, Cube, Floats, Integers
+from autowisp_xr.bridge.rows import pieces
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.measure.blank_noise import Blocks, DarkResidue, Noise, dark_residue, noise_of
 from autowisp_xr.measure.raw_input import spread
@@ -253,10 +254,13 @@ class _Measurements:
         if options and options[-1].get("scale_dark"):
             self.scale = ds["exposure"].values / float(dark["exposure"])
         if "shared_variance" in dark:
-            shared, whole = dark["shared_variance"].values, dark["variance"].values
-            known = np.isfinite(shared) & np.isfinite(whole)
-            total = whole[known].sum()
-            self.own = 1.0 - shared[known].sum() / total if total > 0 else 1.0
+            shared = total = 0.0
+            both = [dark[name].variable for name in ("shared_variance", "variance")]
+            for _, parts in pieces(both):
+                known = np.isfinite(parts).all(axis=0)
+                own, other = (float(part[known].sum(dtype=np.float64)) for part in parts)
+                shared, total = shared + own, total + other
+            self.own = 1.0 - shared / total if total > 0 else 1.0
 
     def at(self, bands: Bands, frame: int, channel: int, *, noise: bool) -> list[float]:
         """Return the numbers of one channel of one frame."""

@@ -9,8 +9,9 @@ import xarray as xr
 
 from autowisp_xr.arrays import Bools, Floats, Planes
 from autowisp_xr.bridge import blocks
+from autowisp_xr.bridge.rows import pieces
 from autowisp_xr.camera import Camera
-from autowisp_xr.measure.tile_scatter import OF_MEDIAN, cut, near_median, typical_size
+from autowisp_xr.measure.tile_scatter import OF_MEDIAN, cut, near_median, size_of_sorted
 from autowisp_xr.options import OverscanChoice
 from autowisp_xr.steps.calibration import calibrated
 
@@ -60,13 +61,13 @@ def typical_pixels(maps: Sequence[xr.Dataset]) -> Bools:
         for rates, mask, near_here in zip(*planes, strict=True):
             good = (mask == 0) & np.isfinite(rates)
             near_here &= good
-            # maps are large: the distances take the place of the rates
-            known = rates[good].astype(np.float64)
+            known = rates[good]
             if not known.size:
                 continue
-            middle = np.median(known, overwrite_input=True)
-            distances = np.abs(np.subtract(known, middle, out=known), out=known)
-            limit = _NEAR * typical_size(distances, in_place=True)
+            # maps are large: in order, the rates show the distances as well
+            known.sort()
+            middle = float(known[[(known.size - 1) // 2, known.size // 2]].mean(dtype=np.float64))
+            limit = _NEAR * size_of_sorted(known, middle)
             for row, of_row in zip(rates, near_here, strict=True):
                 of_row &= np.abs(row.astype(np.float64) - middle) <= limit
     return near
@@ -78,25 +79,28 @@ def tile_means(raw: xr.Dataset, typical: Bools, camera: Camera, overscan: Oversc
     Frames are read one at a time; a pixel that is flagged in a frame takes no part in it.
     """
     found = []
+    side = int(np.clip((typical[0].size / _TILES) ** 0.5, _LEAST_TILE, _TILE))
+    height, width = (min(side, size) for size in typical.shape[1:])
     for number in range(raw.sizes["frame"]):
         one = calibrated(
             blocks.bands(raw.isel(frame=[number])), noise=None, camera=camera, overscan=overscan
         )
-        planes = one[["image", "mask"]].isel(frame=0).compute()
-        good = typical & (planes["mask"].values == 0)
-        found.append(_means(planes["image"].values, good))
+        means = []
+        for rows, (image, mask) in pieces([one[n].variable for n in ("image", "mask")], height):
+            good = typical[:, rows] & (mask[0] == 0)
+            means.append(_means(image[0], good, height, width))
+        found.append(np.concatenate(means, axis=1).reshape(len(typical), -1))
     return np.stack(found)
 
 
-def _means(image: Planes, good: Bools) -> Floats:
-    side = int(np.clip((good[0].size / _TILES) ** 0.5, _LEAST_TILE, _TILE))
-    height, width = (min(side, size) for size in image.shape[1:])
+def _means(image: Planes, good: Bools, height: int, width: int) -> Floats:
+    """Return the means (channel, down, across) of tiles."""
     step = height * max(1, _PIXELS // (height * image.shape[2]))
     parts = [
         _means_of_rows(image[:, rows], good[:, rows], height, width)
         for rows in (slice(start, start + step) for start in range(0, image.shape[1], step))
     ]
-    return np.concatenate(parts, axis=1).reshape(len(image), -1)
+    return np.concatenate(parts, axis=1)
 
 
 def _means_of_rows(image: Planes, good: Bools, height: int, width: int) -> Floats:

@@ -10,6 +10,7 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.allocation import give_back
 from autowisp_xr.arrays import Floats, Numbers
 from autowisp_xr.bridge.memory_limit import MemoryLimit, limited
+from autowisp_xr.bridge.rows import pieces
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.measure import dark_sets
@@ -200,7 +201,7 @@ def _map(
     noise: tuple[xr.Variable, xr.Variable] | None,
     how: dict[str, Any],
 ) -> xr.Dataset:
-    """Return the map of the rate at one temperature, in memory."""
+    """Return the map of the rate at one temperature, lazy where the frames are."""
     # the noise is put in later, so that nothing depends on whether the camera knows it
     given = {**how, "noise": "if known", "allow_mismatch": {"temperature"}}
     masters = [master_dark(darks.isel(frame=part), **given) for part in one.parts]
@@ -211,7 +212,7 @@ def _map(
         masters.append(master_bias(biases.isel(frame=one.biases), **given))
         frames.append(len(one.biases))
         seconds.append(0.0)
-    return rate_of_pixels(masters, seconds, frames, noise).compute()
+    return rate_of_pixels(masters, seconds, frames, noise)
 
 
 def _in_cubes(
@@ -219,17 +220,19 @@ def _in_cubes(
 ) -> tuple[dict[str, Numbers], list[xr.Dataset]]:
     """Return the planes of all maps (temperature, channel, y, x), and the maps, which share them.
 
-    They are put there as they come: a map may take much of the memory there is.
+    They are put there some rows after the others: a map may take much of the memory there is.
     """
     cubes: dict[str, Numbers] = {}
     found = []
     for place, one in enumerate(maps):
-        for name, plane in one.data_vars.items():
-            shape = (number, *plane.shape)
-            cube = cubes.setdefault(str(name), np.empty(shape, plane.dtype))
-            cube[place] = plane.values
-            one[name] = plane.copy(data=cube[place])
-        found.append(one)
+        planes = {str(name): plane.variable for name, plane in one.data_vars.items()}
+        for name, plane in planes.items():
+            cubes.setdefault(name, np.empty((number, *plane.shape), plane.dtype))
+        own = {name: cube[place] for name, cube in cubes.items()}
+        for rows, parts in pieces(list(planes.values())):
+            for plane, part in zip(own.values(), parts, strict=True):
+                plane[:, rows] = part
+        found.append(one.assign({name: one[name].copy(data=plane) for name, plane in own.items()}))
     return cubes, found
 
 

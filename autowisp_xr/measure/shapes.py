@@ -8,6 +8,7 @@ import xarray as xr
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.arrays import Floats, Numbers
+from autowisp_xr.bridge.rows import pieces
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.kernels.clip import MAD_TO_SIGMA
 from autowisp_xr.measure.flat_changes import SIDE, boxes_of, lasting_changes
@@ -242,9 +243,13 @@ def glow(dark: xr.Dataset) -> xr.Dataset:
             f"regions of {REGION} x {REGION}"
         )
     names = [name for name in ("image", "variance", "mask") if name in dark]
-    held = dark[names].isel(y=slice(sizes[0] * REGION), x=slice(sizes[1] * REGION)).compute()
-    regions = median(cut(_good_pixels(held), REGION, REGION))
-    medians = regions.reshape(len(regions), -1)
+    held = dark[names].isel(y=slice(sizes[0] * REGION), x=slice(sizes[1] * REGION))
+    looked_at = [held[name].variable for name in ("image", "mask") if name in held]
+    regions = [
+        median(cut(good_only(image, *mask or (None,)), REGION, REGION))
+        for _, (image, *mask) in pieces(looked_at, REGION)
+    ]
+    medians = np.concatenate(regions, axis=1).reshape(held.sizes["channel"], -1)
     current = median(medians)
     brightest = np.where(np.isfinite(medians), medians, -np.inf).argmax(axis=1)
     error = np.full(len(medians), np.nan)

@@ -49,16 +49,15 @@ def cut(planes: NDArray[_Kind], height: int, width: int) -> NDArray[_Kind]:
     return apart.reshape(number, down, across, height * width)
 
 
-def ranked(values: NDArray[_Kind], rank: float, *, in_place: bool = False) -> NDArray[_Kind]:
+def ranked(values: NDArray[_Kind], rank: float) -> NDArray[_Kind]:
     """Return a value that about this fraction of the finite ones along the last axis is below.
 
-    NaN where none is finite. ``in_place`` sorts the values.
+    NaN where none is finite.
     """
     number = np.count_nonzero(np.isfinite(values), axis=-1)
     place = np.minimum((rank * number).astype(np.int64), np.maximum(number - 1, 0))
     # as fast as what looks for ranks only
-    ordered = values if in_place else values.copy()
-    ordered.sort(axis=-1)
+    ordered = np.sort(values, axis=-1)
     return np.take_along_axis(ordered, place[..., None], axis=-1)[..., 0]
 
 
@@ -198,13 +197,32 @@ def near_median(values: Floats) -> Bools:
     return (distance <= _CLIP * scale) | ((scale == 0) & np.isfinite(distance))
 
 
-def typical_size(distances: Floats, *, in_place: bool = False) -> Floats:
+def typical_size(distances: Floats) -> Floats:
     """Return the standard deviation of normal values at these distances, along the last axis.
 
     From a high rank: the median distance is often 0 where noise is less than one digit stands for.
-    ``in_place`` sorts the distances.
     """
-    return ranked(distances, _RANK, in_place=in_place) / _RANK_TO_SIGMA
+    return ranked(distances, _RANK) / _RANK_TO_SIGMA
+
+
+def size_of_sorted(values: NDArray[_Kind], middle: float) -> float:
+    """Return :func:`typical_size` of the distances of sorted finite values from ``middle``.
+
+    The nearest of them are neighbours, from one place on: the last one of these, on either side, is
+    the farthest.
+    """
+    number = min(int(_RANK * values.size), values.size - 1)
+
+    def ends(start: int) -> tuple[float, float]:
+        return middle - float(values[start]), float(values[start + number]) - middle
+
+    low, high = 0, values.size - 1 - number
+    while low < high:
+        start = (low + high) // 2
+        below, above = ends(start)
+        low, high = (start + 1, high) if below > above else (low, start)
+    nearest = (max(ends(start)) for start in range(max(low - 1, 0), low + 1))
+    return min(nearest) / _RANK_TO_SIGMA
 
 
 def _total(values: Floats, kept: Bools) -> Floats:

@@ -12,6 +12,8 @@ import xarray as xr
 
 from autowisp_xr import measure
 from autowisp_xr.arrays import Floats
+from autowisp_xr.bridge.rows import pieces
+from autowisp_xr.flags import Flag
 from autowisp_xr.night.checks_of_calibrated import BELOW_ZERO, SURE
 from autowisp_xr.night.sentences import Doubts, sentence
 from autowisp_xr.night.summarised_lines import some_of
@@ -61,8 +63,9 @@ def doubts_on_glow(dark: xr.Dataset, name: str, factor: float) -> list[str]:
     variances = None if small else variance_of_frames(dark)
     if variances is None:
         return []
-    found = measure.glow(dark)
     error = np.sqrt(np.nanmedian(variances, axis=(1, 2)))
+    del variances
+    found = measure.glow(dark)
     glow, current = found["glow"].values, np.maximum(found["current"].values, 0.0)
     shows = (glow > np.maximum(current, 5 * found["glow_error"].values)) & (
         factor * glow > _GLOW_SHARE * error
@@ -108,10 +111,13 @@ def doubts_on_flats(frames: xr.Dataset, bias: xr.Dataset | None) -> list[str]:
 
 def variance_of_frames(master: xr.Dataset) -> Floats | None:
     """Return the variance of one frame of a master (channel, y, x); None where it is not known."""
-    if "variance" not in master or not np.isfinite(master["variance"].values).any():
+    if "variance" not in master:
         return None
-    frames = master["count"].values if "count" in master else 1
-    return np.asarray(master["variance"].values * frames)
+    planes = [master[name].variable for name in ("variance", "count") if name in master]
+    found = np.empty(planes[0].shape, np.result_type(*(plane.dtype for plane in planes)))
+    for rows, parts in pieces(planes):
+        found[:, rows] = math.prod(parts)
+    return found if np.isfinite(found).any() else None
 
 
 class KnownDark(NamedTuple):
@@ -177,6 +183,10 @@ def current_left(seconds: float, level: float, darks: Iterable[KnownDark]) -> st
 
 def _median(master: xr.Dataset, name: str) -> float:
     """Return the median of the good pixels of a variable; NaN where none is good."""
-    values = good_only(master[name].values, master["mask"].values if "mask" in master else None)
-    values = values[np.isfinite(values)]
-    return float(np.median(values)) if values.size else math.nan
+    values = master[name].values
+    good = np.isfinite(values)
+    if "mask" in master:
+        good &= master["mask"].values & np.uint8(Flag.BAD) == 0
+    # planes are large: what is known of one takes no more room than it
+    values = values[good]
+    return float(np.median(values, overwrite_input=True)) if values.size else math.nan

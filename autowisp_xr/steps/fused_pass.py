@@ -159,7 +159,7 @@ def one_pass(
     )
     variables = {"image": image, "variance": variance, "mask": mask}
     if unknown:
-        variables["variance"] = xr.full_like(variables["variance"], np.nan)
+        variables["variance"] = _unknown(variables["variance"])
     result = xr.Dataset(variables, _coordinates(ds, steps), ds.attrs)
     if shared:
         result = with_common_planes(
@@ -192,6 +192,14 @@ def _coordinates(ds: xr.Dataset, steps: Sequence[Step]) -> Any:
         return coords.drop_vars("ceiling").coords
     level = sum((step.level for step in steps if isinstance(step, SubtractBiasLevel)), 0.0)
     return coords.assign_coords(ceiling=coords["ceiling"] - level).coords
+
+
+def _unknown(variance: xr.Variable) -> xr.Variable:
+    """Return a variance of NaN in the place of a new one."""
+    if not blocks.in_memory(variance):
+        return xr.full_like(variance, np.nan)
+    variance.values[...] = np.nan
+    return variance
 
 
 def _united(masks: Iterable[xr.Variable | None], dims: tuple[str, ...]) -> xr.Variable | None:

@@ -10,6 +10,7 @@ import autowisp_xr as aw
 from autowisp_xr import CalibrationError, Camera, Flag, ImageMismatchError, provenance
 from autowisp_xr.measure import dark_current
 from autowisp_xr.measure.dark_levels import errors_of, line_of
+from autowisp_xr.measure.tile_scatter import size_of_sorted, typical_size
 from autowisp_xr.testing import chunkings
 from tests.measure.flats_and_biases import Sensor, alike
 from tests.stats.test_doubling_temperature import rates_at
@@ -305,3 +306,9 @@ def test_a_real_ladder_has_the_rate_of_its_description(real):
     assert rate == pytest.approx((1099 - 993) / 300, rel=0.04)
     assert float(found["current_error"][0, 0]) < 0.02
     assert float(found["glow"][0, 0]) < 0.2
+
+
+@given(st.lists(st.integers(-20, 20), min_size=1, max_size=40), st.floats(-25, 25))
+def test_sorted_values_show_the_size_of_their_distances(values, middle):
+    values = np.sort(np.array(values, np.float32))
+    assert size_of_sorted(values, middle) == typical_size(np.abs(values - np.float64(middle)))
