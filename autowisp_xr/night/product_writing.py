@@ -204,6 +204,8 @@ class Writer:
         lost = {one.path for one in product.frames.records} - {one.path for one in records}
         lost |= self.summary.left_out.keys() - set(self.summary.plan.copies)
         keeping = partial(self._stored, made, product, remarks, lost, overwrite)
+        # what masters were looked at for is gone
+        give_back()
         if self.fits or product.is_master:
             # those about which something is found out, which is rare, are written once more
             marked = Doubts().marked(made, remarks.notes)
