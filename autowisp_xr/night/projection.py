@@ -23,8 +23,14 @@ _SHARED = 24
 _BESIDE = 6
 """Bytes of a pixel of a frame that go to store and files beside its planes."""
 
+_STORED = 15
+"""Bytes of a pixel of a master that others have corrected, as it lies in the store."""
+
 _IN_ONE_GO = 28
-"""Bytes of a pixel of a flat whose planes are made in one go; to look for defects takes no more."""
+"""Bytes of a pixel of a flat whose planes are made in one go."""
+
+_UNTIL_MEAN = 4
+"""Bytes of a pixel of a flat that is made by rows, which are in memory until its mean is known."""
 
 _READ = 2
 """Bytes of a raw pixel."""
@@ -186,7 +192,7 @@ def _part(product: Product, *, form: str, link: bool, fits: bool) -> Part:
     limit = in_force().for_work
     if product.is_master:
         planes = _CORRECTED if product.masters else _MASTER
-        peak = _peak_of_master(frames, planes, limit, in_one_go=product.kind == "flat")
+        peak = _peak_of_master(frames, planes, limit, of_mean_one=product.kind == "flat")
         return Part(product, _CORRECTED * pixels, _CORRECTED * pixels, peak)
     peak = _peak_of_lights(frames, limit)
     raw = 0 if link else round(_READ * Archive.compressed * pixels * number)
@@ -194,16 +200,21 @@ def _part(product: Product, *, form: str, link: bool, fits: bool) -> Part:
     return Part(product, planner.CALIBRATED * pixels * number if fits else 0, stored, peak)
 
 
-def _peak_of_master(frames: planner.Frames, planes: int, limit: int, *, in_one_go: bool) -> int:
+def _peak_of_master(frames: planner.Frames, planes: int, limit: int, *, of_mean_one: bool) -> int:
     """Return what is in memory while a master is made whose pixels have so many bytes."""
     pixels, bands = frames.height * frames.width, planner.bands(frames, limit, workers()).peak
     if planner.COPIES * planes * pixels <= limit // 4:
         # whole, with its files and what its frames are corrected by
         return bands + (planner.COPIES * planes + planes + frames.common) * pixels
-    if in_one_go:
+    corrected = planes == _CORRECTED
+    stored = _STORED if corrected else planes
+    if of_mean_one and planner.COPIES * stored * pixels <= in_force().bytes:
         return bands + _IN_ONE_GO * pixels
-    # some of its rows at a time, and those that are compressed
-    return bands + 3 * limit // 8
+    # rows that are written together, those that are compressed, and what corrects them
+    together = min(planner.SHARD_BYTES // 4, pixels)
+    rows = 3 * max(limit // 4, planner.COPIES * stored * together) // 2
+    rows += _SHARED * together if corrected else 0
+    return bands + max(rows, _UNTIL_MEAN * pixels if of_mean_one else 0)
 
 
 def _peak_of_lights(frames: planner.Frames, limit: int) -> int:
