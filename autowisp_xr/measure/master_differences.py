@@ -22,6 +22,8 @@ _BELOW = 0.16
 _CLIP = 5.0
 """Standard deviations beyond which a pull is an outlier; of a normal one, 6 in 10 million are."""
 
+_ROUNDING = 1e-9
+
 _ROUNDS = 50
 
 _CHANCE = 3.0
@@ -191,7 +193,8 @@ def scatter(values: Floats) -> float:
         center, width = _moments(values[first:last])
         if width == 0:
             break
-        limit = _CLIP * width
+        # a value at the limit stays, on either side: one of 26, all others equal, is there
+        limit = _CLIP * width * (1 + _ROUNDING)
     return width
 
 

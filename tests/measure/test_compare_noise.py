@@ -180,6 +180,14 @@ def quiet(new, old, **options):
         return compare_masters(new, old, **options)
 
 
+def test_a_lone_difference_at_the_limit_counts_from_either_side():
+    variance, mask = np.full((1, 26), 0.25, "f4"), np.zeros((1, 26), "u1")
+    new, old = (master(np.eye(1, 26, dtype="f4") * value, variance, mask) for value in (1, 0))
+    found = [quiet(*pair, rescale=False)["scatter"].item() for pair in ((new, old), (old, new))]
+    assert found[0] > 0
+    assert found[0] == pytest.approx(found[1])
+
+
 @settings(max_examples=40, deadline=None)
 @given(pairs(), st.floats(0.1, 20))
 def test_which_is_the_new_one_does_not_matter(pair, threshold):
