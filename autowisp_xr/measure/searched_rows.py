@@ -1,6 +1,7 @@
 """A search for defects in rows of a camera that are asked for, a band at a time."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from threading import Lock
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from autowisp_xr.measure.pixel_scatter import REGION
 _BAND = 2**20
 """Pixels that are looked at together, of which each takes some 100 bytes. Of fewer, more would be
 read twice: what is around a band, too."""
+
+_SEARCHING = Lock()
+"""Threads that ask for planes at a time take turns, since one search takes much of the memory."""
 
 
 class SearchedRows:
@@ -40,6 +44,10 @@ class SearchedRows:
 
     def at(self, rows: range) -> Mapping[str, Planes]:
         """Return the planes of rows that follow each other."""
+        with _SEARCHING:
+            return self._at(rows)
+
+    def _at(self, rows: range) -> Mapping[str, Planes]:
         if rows != self._rows:
             self._rows, self._planes = range(0), {}
             shape = self.shape[0], len(rows), self.shape[2]

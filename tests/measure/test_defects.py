@@ -1,5 +1,7 @@
 """Defective pixels: found where they matter, and good ones spared."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -7,7 +9,7 @@ import xarray as xr
 import autowisp_xr as aw
 from autowisp_xr import Camera, Flag
 from autowisp_xr.measure import Defect, defects
-from autowisp_xr.measure.defective_pixels import CHANCE
+from autowisp_xr.measure.defective_pixels import CHANCE, late_defects
 from autowisp_xr.measure.pixel_scatter import found_factor
 from tests.measure.defects_found import FACTORS, look
 from tests.sensors import Sensor
@@ -232,6 +234,22 @@ def test_bands_of_rows_are_found_as_if_they_were_one(monkeypatch):
     whole = defects(**parts)
     monkeypatch.setattr("autowisp_xr.measure.searched_rows._BAND", 1)
     xr.testing.assert_identical(defects(**parts).drop_attrs(), whole.drop_attrs())
+
+
+def test_threads_that_ask_for_rows_at_a_time_get_their_own(monkeypatch):
+    monkeypatch.setattr("autowisp_xr.measure.searched_rows._BAND", 1)
+    frames = unlit(quiet(shape=(200, 24)))
+    whole = defects(darks=frames)
+    late = late_defects(darks=frames, biases=None, flats=None, camera=None)
+    asked = [(name, start) for start in range(0, 200, 20) for name in ("scatter", "mask")]
+
+    def read(name, start):
+        return late[name].variable[:, start : start + 20].values
+
+    with ThreadPoolExecutor(4) as pool:
+        parts = list(pool.map(lambda one: read(*one), asked))
+    for (name, start), part in zip(asked, parts, strict=True):
+        np.testing.assert_array_equal(part, whole[name].values[:, start : start + 20])
 
 
 def test_flagged_pixels_take_no_part():
