@@ -43,6 +43,18 @@ def row_of(plane, frame, start, stop, nothing):
 
 
 @kernel
+def rows_of(noise, frame, start, stop, nothing):
+    """Return the rows of all that is known of the noise of a frame beside its variance."""
+    return (
+        row_of(noise.shared, frame, start, stop, nothing),
+        row_of(noise.relative, frame, start, stop, nothing),
+        row_of(noise.slope, frame, start, stop, nothing),
+        row_of(noise.zero, frame, start, stop, nothing),
+        row_of(noise.photons, frame, start, stop, nothing),
+    )
+
+
+@kernel
 def own_variance(values, noise, about, frame, start, own):
     """Write the variance of neighbouring values of a frame without what the frames share.
 
@@ -60,11 +72,8 @@ def own_variance(values, noise, about, frame, start, own):
     stop = start + own.size
     nothing = np.zeros(own.size, noise.variance.dtype)
     source, total = values[frame, start:stop], noise.variance[frame, start:stop]
-    common = row_of(noise.shared, frame, start, stop, nothing)
-    share = row_of(noise.relative, frame, start, stop, nothing)
-    slope = row_of(noise.slope, frame, start, stop, nothing)
-    zero = row_of(noise.zero, frame, start, stop, nothing)
-    known, by_line = row_of(noise.photons, frame, start, stop, nothing), noise.photons.size == 0
+    common, share, slope, zero, known = rows_of(noise, frame, start, stop, nothing)
+    by_line = noise.photons.size == 0
     for pixel in range(own.size):
         x, s, z = np.float64(source[pixel]), np.float64(slope[pixel]), np.float64(zero[pixel])
         here, there = x - z, about[pixel] - z
@@ -94,11 +103,8 @@ def add_frame(values, noise, about, frame, start, alive, by_slope, harmonic, til
     """
     width, stop = alive.size, start + alive.size
     source, total = values[frame, start:stop], noise.variance[frame, start:stop]
-    common = row_of(noise.shared, frame, start, stop, nothing)
-    share = row_of(noise.relative, frame, start, stop, nothing)
-    slope = row_of(noise.slope, frame, start, stop, nothing)
-    zero = row_of(noise.zero, frame, start, stop, nothing)
-    known, by_line = row_of(noise.photons, frame, start, stop, nothing), noise.photons.size == 0
+    common, share, slope, zero, known = rows_of(noise, frame, start, stop, nothing)
+    by_line = noise.photons.size == 0
     for pixel in range(width):
         x, s, z = np.float64(source[pixel]), np.float64(slope[pixel]), np.float64(zero[pixel])
         here, there = x - z, about[pixel] - z
