@@ -5,6 +5,7 @@ gives the gain of 12 bits for values that it shifted to 16, a read noise of 0, o
 another gain setting would make every uncertainty wrong in silence.
 """
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -29,6 +30,9 @@ from autowisp_xr.night.summarised_lines import plain
 _ASKED = {"gain": 0.2, "read_noise": 0.3}
 """Relative difference between what headers state and what is measured: nominal values are that far
 off, and flats that are not quite alike, or a few pairs, show no more."""
+
+_REPEATED = 0.01
+"""Relative difference between what a user and headers state that is one of digits."""
 
 _OPTIONS = {"gain": "--gain", "read_noise": "--read-noise"}
 
@@ -98,16 +102,10 @@ def _measured(
     """Complete gain and read noise, and check them if so wanted."""
     given = camera or Camera()
     asked = [name for name in _ASKED if getattr(given, name) is None]
-    of_user = {
-        name: value
-        for name in _ASKED
-        # who repeats what headers state has decided between these and the frames
-        if isinstance(value := getattr(given, name), float)
-        and value not in camera_words.stated_by(records_of(sets), name)
-    }
-    if given.amplifiers or not (asked or (checks and of_user)):
-        return KnownCamera(camera)
     records, flats = records_of(sets), records_of(sets, "flat")
+    of_user = _decided_by_user(given, records) if checks else {}
+    if given.amplifiers or not (asked or of_user):
+        return KnownCamera(camera)
     biases = max((one.records for one in sets if one.traits.kind == "bias"), key=len, default=())
     stated = {name: camera_words.stated_by(records, name) for name in asked}
     unknown = [name for name, values in stated.items() if len(values) != 1]
@@ -117,12 +115,11 @@ def _measured(
     amplified = by_headers if by_headers and by_headers.amplifiers else None
     if amplified:
         unknown, disagree = amplified.unknown_noise, []
-    if not (checks or unknown):
+    too_few = min(len(flats), len(biases)) < 2
+    if not (checks or unknown) or (not asked and (amplified or too_few)):
         return KnownCamera(camera)
     try:
-        if min(len(flats), len(biases)) < 2:
-            if not asked:
-                return KnownCamera(camera)
+        if too_few:
             gains = [given.gain] if given.gain is not None else list(stated["gain"])
             alone = amplified is None and unknown == ["read_noise"] and len(biases) > 1
             if alone and isinstance(gains[0], float):
@@ -134,8 +131,7 @@ def _measured(
             found = replace(given, amplifiers=parts) if lines else camera
             return KnownCamera(found, lines, lines, errors)
         one_value = {name: None if name in unknown else next(iter(stated[name])) for name in asked}
-        held = one_value | (of_user if checks else {})
-        measured, wrong, remarks = _held_against(lit, unlit, held)
+        measured, wrong, remarks = _held_against(lit, unlit, one_value | of_user)
     except (AutowispError, OSError, ValueError) as error:
         open_ones = [name for name in unknown if not stated[name]]
         of_model = _of_model(records, given, open_ones, biases) if not amplified else None
@@ -186,6 +182,23 @@ def _measured(
     uncertain = {name: measured[f"{name}_error"].values for name in _ASKED}
     complete = measure.completed_camera(given_channels, measured)
     return KnownCamera(complete, (*news, *user_differs), news, uncertain, measured)
+
+
+def _decided_by_user(given: Camera, records: Sequence[FileRecord]) -> dict[str, float]:
+    """Return what a user states of gain and read noise as a whole.
+
+    Who repeats what headers state has decided between these and the frames.
+    """
+    stated = {name: getattr(given, name) for name in _ASKED}
+    return {
+        name: float(value)
+        for name, value in stated.items()
+        if isinstance(value, int | float)
+        and not any(
+            math.isclose(value, known, rel_tol=_REPEATED)
+            for known in camera_words.stated_by(records, name)
+        )
+    }
 
 
 def _number_and_cause(measured: xr.Dataset, name: str, seen: Seen) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 Decision: a shard is a whole frame, or some tens of megabytes of one, and its inner chunks are bands
 of rows, so that one tiling serves calibration, which writes frames, and stacking, which reads a
-band of all frames. A chunk
-is about half a megabyte: with larger ones a band of a hundred frames would not fit in memory.
+band of all frames. A chunk is about half a megabyte: with larger ones a band of a hundred frames
+would not fit in memory.
 All go through lz4. Integers are shuffled by their bits, take half the room, and masks hardly any.
 Floats are shuffled by their bytes, which leaves 0.75 of them in place of 0.7, with their noise: so
 they are unpacked at 5.5 GB a second in place of 2, and a stack of pixels is made of little else.
