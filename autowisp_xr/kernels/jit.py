@@ -8,9 +8,15 @@ because it would make results depend on how the pixels are blocked.
 Numba takes a cached function for current as long as its own file is what it was. But what it calls,
 and the constants of other modules, are compiled into it: after an upgrade in place it would go on
 with the arithmetic of before. So a cached function is current as long as they are.
+
+Numba numbers the files of what is compiled for each type. Two processes that begin at a time, as
+workers do, give one number to two types, and the code for int16 is then loaded for uint16, which
+wraps pixels above 32767. So files are named for what is in them.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from hashlib import sha256
 from threading import Thread
 from types import ModuleType
 from typing import Any
@@ -30,14 +36,31 @@ def kernel(function: Callable[..., Any]) -> Any:
         return njit(**_OPTIONS)(function)
     index = _index_of(compiled)
     if index is not None:
-        index._source_stamp = (index._source_stamp, *_stamps(function))
+        index._source_stamp = (_NAMED_FOR_CONTENT, index._source_stamp, *_stamps(function))
+        index.save = partial(_save, index)
     return compiled
+
+
+_NAMED_FOR_CONTENT = "files named for what is in them"
+"""In the stamp of a function: what was cached by numbers may be wrong, and is not loaded."""
+
+
+def _save(index: Any, key: Any, data: Any) -> None:
+    """Add what was compiled to what is cached of a function, in a file that no other content has.
+
+    Of two processes that add to an index at a time it has what one of them did, and the other is
+    compiled again. The file comes first: an index names none that is not there.
+    """
+    digest = sha256(repr((index._source_stamp, key)).encode()).hexdigest()[:16]
+    name = f"{index._index_name.removesuffix('.nbi')}.{digest}.nbc"
+    index._save_data(name, data)
+    index._save_index({**index._load_index(), key: name})
 
 
 def _index_of(compiled: Any) -> Any:
     """Return the index of what is cached of a function; None of what is not compiled.
 
-    Numba 0.61 to 0.68 have it, and the stamp in it, where they call nothing public.
+    Numba 0.61 to 0.68 have it, its stamp and its files where they call nothing public.
     """
     return getattr(getattr(compiled, "_cache", None), "_cache_file", None)
 
