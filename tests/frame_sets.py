@@ -33,8 +33,9 @@ def camera():
 
 @pytest.fixture
 def raw(camera, rng):
-    """Raw uint16 frames, two of whose pixels are saturated, of three exposures."""
-    image = rng.integers(100, 900, SHAPE).astype(np.uint16)
+    """Raw uint16 frames, lit beside their overscan, three of whose pixels are saturated."""
+    image = rng.integers(400, 900, SHAPE).astype(np.uint16)
+    image[..., 0] -= 300
     image[0, 0, 2, 3] = image[1, 1, 4, 6] = image[2, 0, 1, 2] = 1000
     return frame_set(image, camera=camera, exposure=[60.0, 30.0, 90.0])
 
