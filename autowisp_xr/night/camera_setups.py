@@ -1,12 +1,15 @@
 """Camera setups: how the camera was set for each frame, though headers lack a part of it."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache, lru_cache
 from operator import attrgetter
+from pathlib import Path
 
 from autowisp_xr.kinds import FRAMES, KINDS
 from autowisp_xr.night.sentences import sentence
+from autowisp_xr.night.summarised_lines import WIDTH_OF_SOME, by_key, named
 from autowisp_xr.traits import Traits, comparable, is_known
 
 SETTING = tuple(
@@ -62,21 +65,45 @@ def setup_of_each(traits: Sequence[Traits]) -> list[Key]:
 
 
 def take_colours(traits: dict[str, Traits], notes: list[str]) -> None:
-    """Give the Bayer pattern of a camera to those of its frames that do not state it."""
-    stating = [one for one in traits.values() if one.channels is not None]
-    patterns = dict.fromkeys(one.channels for one in stating)
+    """Give the Bayer pattern of a camera to those of its frames that do not state it.
+
+    That of most frames is taken where they do not agree, which is a doubt; so is one that few of
+    any kind state.
+    """
     names = [name for name in SETTING if name != "channels"]
     camera = names.index("camera")
-    of_key = {key_of(one, names): one.channels for one in stating}
-    taken = 0
-    for path in [path for path, one in traits.items() if one.channels is None and of_key]:
-        own = key_of(traits[path], names)
+    keys = {path: key_of(one, names) for path, one in traits.items()}
+    stating: dict[Key, list[str]] = {}
+    silent: dict[Key, list[str]] = {}
+    for path, key in keys.items():
+        (silent if traits[path].channels is None else stating).setdefault(key, []).append(path)
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for own, paths in silent.items():
         # of a camera that nobody names, or of the very same
-        same = [key for key in of_key if _agree(own, key) and own[camera] == key[camera]]
-        found = {of_key[key] for key in same}
-        if len(found) == 1:
-            taken += 1
-            traits[path] = replace(traits[path], channels=found.pop())
-    if taken:
-        stated = " and ".join(" ".join(name for name, _ in pattern or ()) for pattern in patterns)
-        notes.append(sentence("pattern_taken", number=taken, patterns=stated))
+        same = [key for key in stating if _agree(own, key) and own[camera] == key[camera]]
+        if same:
+            known = tuple(path for key in same for path in stating[key])
+            alike.setdefault(known, []).extend(paths)
+    for known, paths in alike.items():
+        notes.append(_take(known, paths, traits))
+
+
+def _take(stating: Sequence[str], silent: Sequence[str], traits: dict[str, Traits]) -> str:
+    """Give frames the pattern that others state, and return a line on it."""
+    by_pattern = by_key(stating, lambda path: traits[path].channels)
+    channels, *others = sorted(by_pattern, key=lambda one: -len(by_pattern[one]))
+    known, unknown = (Counter(traits[path].kind for path in of) for of in (stating, silent))
+    few = all(number < unknown[kind] for kind, number in known.items())
+    traits.update((path, replace(traits[path], channels=channels)) for path in silent)
+    stated = {
+        one: f"{' '.join(name for name, _ in one or ())} "
+        f"({named([Path(path).name for path in by_pattern[one]], WIDTH_OF_SOME)})"
+        for one in by_pattern
+    }
+    return sentence(
+        "patterns_differ" if others else "pattern_of_few" if few else "pattern_taken",
+        number=len(silent),
+        pattern=stated[channels],
+        others=" and ".join(stated[one] for one in others),
+        option="".join(name[0] for name, _ in channels or ()),
+    )

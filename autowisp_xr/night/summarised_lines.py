@@ -13,7 +13,7 @@ _Key = TypeVar("_Key")
 
 _VALUE = re.compile(r"'[^']*'|\S*(?:[\d/\\]|\.fi?ts?\b)\S*", re.IGNORECASE)
 _WIDTH = 88
-_WIDTH_OF_SOME = 40
+WIDTH_OF_SOME = 40
 _LONGEST = 480
 _MANY = {"pixel_type": "kinds of pixels", "egain": "gains", "size": "sizes"}
 
@@ -79,7 +79,7 @@ def some_of(names: Sequence[str], of: int) -> str:
     """State how many frames, and the names of a few: "2 of 9 frames (a, b)"; "" of no frames."""
     if len(names) == of:
         return f"all {of} frames" if of > 1 else "".join(names)
-    return f"{len(names)} of {of} frames ({named(names, _WIDTH_OF_SOME)})"
+    return f"{len(names)} of {of} frames ({named(names, WIDTH_OF_SOME)})"
 
 
 def counted(number: int, name: str) -> str:

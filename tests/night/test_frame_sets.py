@@ -183,6 +183,49 @@ def test_sizes_channels_and_settings_are_kept_apart():
     assert {one.name for one in found} == {"bias"}
 
 
+def colours(kind, pattern, number):
+    facts = {"channels": pattern} if pattern else {}
+    return [record(f"{kind}-{pattern}-{i}", kind, facts=facts) for i in range(number)]
+
+
+@pytest.mark.parametrize(
+    ("records", "pattern", "line"),
+    [
+        # as with a program for lights that states it, and another one for darks
+        (
+            colours("object", "RGGB", 2) + colours("dark", "", 9),
+            "R G1 G2 B",
+            "9 frames do not state a Bayer pattern (BAYERPAT), others of their camera",
+        ),
+        (
+            colours("object", "RGGB", 1) + colours("object", "", 4) + colours("dark", "", 3),
+            "R G1 G2 B",
+            "DOUBT: 7 frames do not state a Bayer pattern (BAYERPAT), few of their camera, size "
+            "and kind state R G1 G2 B (object-RGGB-0): it is taken for all. --channels mono",
+        ),
+        (
+            colours("dark", "RGGB", 5) + colours("object", "GRBG", 1) + colours("object", "", 2),
+            "R G1 G2 B",
+            "not agree: R G1 G2 B (dark-RGGB-0, dark-RGGB-1, dark-RGGB-2 and 2 more) is taken for "
+            "them, since most state it, and not G1 R B G2 (object-GRBG-0). --channels RGGB",
+        ),
+    ],
+)
+def test_a_pattern_that_frames_lack_is_that_of_most_and_doubted_where_few_state_it(
+    records, pattern, line
+):
+    found, _, notes = sort_frames(records)
+    of_file = {
+        member.path: " ".join(name for name, _ in one.traits.channels)
+        for one in found
+        for member in one.records
+    }
+    assert {of_file[r.path] for r in records if not r.facts} == {pattern}
+    assert of_file.get("object-GRBG-0", "G1 R B G2") == "G1 R B G2"
+    assert len(notes) == 1
+    assert line in notes[0]
+
+
 def test_what_the_user_states_of_the_camera_goes_before_the_headers():
     camera = aw.Camera(channels="GBRG", image_area="[2:5,1:4]")
     (one,), *_ = sort_frames([record("d", "bias", facts={"channels": "RGGB"})], camera)
