@@ -177,7 +177,7 @@ class Look:
                 "the frames have no variance, so they have not been calibrated; give what "
                 "calibrate makes of them"
             )
-        self._dark, self._most = dark, max_frames
+        self.dark, self._most = dark, max_frames
         self._noisy = spread(ds.sizes["frame"], max_frames)
         self._measurements = _Measurements(ds, dark)
         self._seen: dict[int, list[list[float]]] = {}
@@ -214,7 +214,7 @@ class Look:
         for name in ("sky", "middle", "scatter", "error"):
             result[name].attrs["units"] = schema.units_of(ds)
         options = {"max_frames": self._most}
-        masters = {"dark": self._dark}
+        masters = {"dark": self.dark}
         return provenance.record(result, "check_calibrated", options, source=ds, masters=masters)
 
     def _parts(self, one: xr.Dataset, number: int) -> list[xr.Dataset]:

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from autowisp_xr.arrays import Floats
+from autowisp_xr.arrays import Bools, Floats
 from autowisp_xr.flags import Flag
-from autowisp_xr.measure.calibrated_checks import Look
+from autowisp_xr.measure.calibrated_checks import Look, check_calibrated
 from autowisp_xr.night.sentences import Doubts, sentence
 from autowisp_xr.night.summarised_lines import by_key
 
@@ -28,6 +28,9 @@ those of its target: a night from dusk to moonrise stays within."""
 _NOISE = 1.15
 SURE = 3.0
 """Noise by what uncertainties imply, and how many of its own it has to be beyond that as well."""
+
+_FEW = 1 / 3
+"""Of the frames, which may be odd beside the others."""
 
 _PATTERN = 1.05
 _SURE_OF_PATTERN = 5.0
@@ -80,10 +83,12 @@ def doubts_on_calibrated(
     low = _below_zero(found, doubts, masters)
     # the sky of another field may be another
     targets = made["object"].values.tolist() if "object" in made.coords else []
-    _sky(found, targets or [""] * made.sizes["frame"], doubts)
+    targets = targets or [""] * made.sizes["frame"]
+    _sky(found, targets, doubts)
     if level_known and not low:
         # below zero, uncertainties lack the photon noise of what is there
-        _noise(found, doubts, masters)
+        odd = _noisy_frames(made, found, targets, look, doubts, masters)
+        _noise(found.where(~xr.DataArray(odd, dims="frame")), doubts, masters)
     if cosmic_rays:
         _cosmic_rays(made, doubts)
     return doubts
@@ -128,12 +133,7 @@ def _below_zero(found: xr.Dataset, doubts: Doubts, masters: Mapping[str, str]) -
 def _sky(found: xr.Dataset, targets: list[str], doubts: Doubts) -> None:
     """Report frames whose sky is another than that of the frames of their target."""
     sky, error = found["sky"].values, np.nan_to_num(found["error"].values)
-    usual = np.empty_like(sky)
-    for alike in by_key(range(len(sky)), targets.__getitem__).values():
-        with warnings.catch_warnings():
-            # a channel without a good pixel in any frame has none
-            warnings.simplefilter("ignore", RuntimeWarning)
-            usual[alike] = np.nanquantile(sky[alike], 0.5, axis=0, method="lower")
+    usual = _usual(sky, targets)
     apart = np.abs(sky - usual) > error
     high = apart & (sky > _SKY * np.maximum(usual, 0.0))
     low = apart & (usual > _SKY * np.maximum(sky, 0.0))
@@ -149,18 +149,62 @@ def _sky(found: xr.Dataset, targets: list[str], doubts: Doubts) -> None:
             doubts.add("sky_differs", which.any(axis=1), **values)
 
 
+def _usual(values: Floats, targets: list[str]) -> Floats:
+    """Return for each frame the median of the frames of its target, (frame, channel)."""
+    usual = np.empty_like(values)
+    for alike in by_key(range(len(values)), targets.__getitem__).values():
+        with warnings.catch_warnings():
+            # a channel without a good pixel in any frame has none
+            warnings.simplefilter("ignore", RuntimeWarning)
+            usual[alike] = np.nanquantile(values[alike], 0.5, axis=0, method="lower")
+    return usual
+
+
+def _noisy_frames(
+    made: xr.Dataset,
+    found: xr.Dataset,
+    targets: list[str],
+    look: Look,
+    doubts: Doubts,
+    masters: Mapping[str, str],
+) -> Bools:
+    """Report the few frames with much more noise than the others of their target; select them.
+
+    Neighbours in a row show which these may be, and a closer look, without stars, whether they are.
+    """
+    error = found["error"].values ** 2
+    excess = found["scatter"].values ** 2 - error
+    usual = np.maximum(_usual(excess, targets), 0.0)
+    # where stars are more than the noise, better seeing makes more of them
+    odd = (excess > 2 * usual + (_NOISE**2 - 1) * error).any(axis=1)
+    if not 0 < odd.mean() <= _FEW:
+        return np.zeros_like(odd)
+    closer = check_calibrated(made.isel(frame=odd), dark=look.dark, max_frames=int(odd.sum()))
+    noise, own = closer["noise"].values, closer["noise_error"].values
+    sky, own_error = closer["sky"].values, closer["error"].values
+    others = found["noise"].values[~odd]
+    of_others = np.nanmedian(others) if np.isfinite(others).any() else 1.0
+    much = (noise > _NOISE * max(of_others, 1.0) + SURE * own) & (
+        _excess(noise) * own_error > _allowed(sky, masters)
+    )
+    sure = much.any(axis=1)
+    odd[odd] = sure
+    if odd.any():
+        one = closer.isel(frame=sure)
+        pattern = _pattern(_typical_of(one), masters)
+        values = {"noise": one["noise"].max().item(), "usual": of_others}
+        doubts.add("noisy_frames", odd, cause=pattern or sentence("unlike_sensor"), **values)
+    return odd
+
+
 def _noise(found: xr.Dataset, doubts: Doubts, masters: Mapping[str, str]) -> None:
     """Report the noise of the frames that were looked at, in the channel that is furthest off."""
-    typical = {
-        str(name): _typical(str(name), values.values)
-        for name, values in found.data_vars.items()
-        if np.isfinite(values.values).any()
-    }
+    typical = _typical_of(found)
     if "noise" not in typical:
         return
     number = int(np.isfinite(found["noise"].values).any(axis=1).sum())
     noise, own, error = (typical[name] for name in ("noise", "noise_error", "error"))
-    allowed = _RESPONSE * np.maximum(typical["sky"], 0.0) if "flat" not in masters else 0.0
+    allowed = _allowed(typical["sky"], masters)
     much = (noise > _NOISE + SURE * own) & (_excess(noise) * error > allowed)
     little = (noise < 1 / _NOISE - SURE * own) & (typical["sky"] > _FAINT * error)
     moved = _moved(typical, error, allowed)
@@ -186,6 +230,11 @@ def _cause(moved: Mapping[str, float], masters: Mapping[str, str]) -> str:
     return f"{cause}, or a master does not belong"
 
 
+def _allowed(sky: Floats, masters: Mapping[str, str]) -> Floats | float:
+    """Return how much pixels may differ beyond their noise."""
+    return 0.0 if "flat" in masters else _RESPONSE * np.maximum(sky, 0.0)
+
+
 def _moved(
     typical: Mapping[str, Floats], error: Floats, allowed: Floats | float
 ) -> dict[str, float]:
@@ -199,6 +248,15 @@ def _moved(
             if moved.any():
                 found[lines] = float(ratio[moved].max())
     return found
+
+
+def _typical_of(found: xr.Dataset) -> dict[str, Floats]:
+    """Return typical values of what was measured of any frame, by name, (channel)."""
+    return {
+        str(name): _typical(str(name), values.values)
+        for name, values in found.data_vars.items()
+        if np.isfinite(values.values).any()
+    }
 
 
 def _typical(name: str, values: Floats) -> Floats:

@@ -197,6 +197,23 @@ def test_noise_that_the_errors_do_not_know_is_reported(site):
     assert re.search(r"blank parts of all 4 frames have 1\.\d+ times the noise that their", line)
 
 
+def test_one_frame_of_a_warm_sensor_is_named_though_others_are_looked_at(site):
+    def warm(pixels, index):
+        return pixels + (index == 2) * np.rint(3 * 60 * site.rate)
+
+    site.night(object={"number": 7, "becomes": warm})
+    summary, doubts = site.reduce()
+    (line,) = doubts
+    assert re.search(
+        r"blank parts of 1 of 7 frames \(object2\) have 1\.[23]\d* times the noise that their "
+        r"uncertainties imply, where those of the others have [01]\.?\d*: the dark dark_60s "
+        r"does not fit: (2\.\d|3) times its pattern is left",
+        line,
+    )
+    frames = made_of(summary, "calibrated").files
+    assert [bool(comments(path)) for path in frames] == [index == 2 for index in range(7)]
+
+
 def test_less_noise_than_errors_state_is_reported(site):
     def smoothed(pixels, index):
         return (pixels + np.roll(pixels, 1, 0) + np.roll(pixels, 1, 1)) / 3
