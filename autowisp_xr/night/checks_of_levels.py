@@ -58,10 +58,7 @@ _NOISE_RATIO = 1.25
 def doubts_on_levels(raw: xr.Dataset, name: str) -> list[str]:
     """List what is doubtful about the levels of the biases or darks of one set, a line each."""
     kind = str(raw["image_type"].values[0])
-    camera, raw = schema.camera_of(raw), trim(raw)
-    middle = raw.sizes["y"] // 2
-    rows = slice(max(middle - _ROWS // 2, 0), middle + _ROWS // 2)
-    image = raw["image"][:, :, rows]
+    camera, image = schema.camera_of(raw), _middle_of(raw)
 
     def look_at(number: int) -> tuple[float, float | None, Floor | None]:
         planes = image[number].values.astype(np.float64)
@@ -96,6 +93,26 @@ def doubts_on_levels(raw: xr.Dataset, name: str) -> list[str]:
         else:
             notes.append(sentence("wandering", lowest=means.min(), highest=means.max(), **about))
     return notes
+
+
+def _middle_of(raw: xr.Dataset) -> xr.DataArray:
+    """Return the rows in the middle of raw frames."""
+    image = trim(raw)["image"]
+    middle = image.sizes["y"] // 2
+    return image[:, :, max(middle - _ROWS // 2, 0) : middle + _ROWS // 2]
+
+
+def noise_of_frames(raw: xr.Dataset) -> Floats:
+    """Measure the noise of a pixel of a few raw frames, (channel), by what differs between them."""
+    planes = _middle_of(raw.isel(frame=slice(_PER_NIGHT))).values.astype(np.float64)
+    apart = np.diff(planes, axis=0)
+    apart -= np.median(apart, axis=(2, 3), keepdims=True)
+    squares = [
+        # percentiles of whole numbers are too coarse
+        [np.mean(plane[np.abs(plane) <= _NEAR * _noise(plane)] ** 2) for plane in pair]
+        for pair in apart
+    ]
+    return np.sqrt(np.mean(squares, axis=0) / 2)
 
 
 def _odd(levels: Floats, apart: float) -> Bools:

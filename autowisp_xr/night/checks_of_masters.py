@@ -10,11 +10,12 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from autowisp_xr import measure
+from autowisp_xr import measure, schema
 from autowisp_xr.arrays import Floats
 from autowisp_xr.bridge.rows import pieces
 from autowisp_xr.flags import Flag
 from autowisp_xr.night.checks_of_calibrated import BELOW_ZERO, SURE
+from autowisp_xr.night.checks_of_levels import noise_of_frames
 from autowisp_xr.night.sentences import Doubts, sentence
 from autowisp_xr.night.summarised_lines import some_of
 from autowisp_xr.stats.sampling import good_only
@@ -32,12 +33,31 @@ _GLOW_SHARE = 0.5
 _LEAST_GLOWING = 32
 """Rows and columns of a dark in which glow is looked for."""
 
+_SHOWN = 0.75
+_LACKING = 0.5
+"""Of the variance of reading, above which that of dark current shows; and the part of the latter
+that may be missing."""
+
 _EVERY = 3
 """Row and column of a master whose level is looked at."""
 
 
-def doubts_on_dark(made: xr.Dataset, bias: str | None) -> Doubts:
-    """Report that a master dark lies below the bias that was subtracted."""
+def doubts_on_dark(made: xr.Dataset, bias: str | None, raw: xr.Dataset) -> Doubts:
+    """Report that a master dark lies below the bias that was subtracted, or too far above it.
+
+    Decision: light that fell on all darks alike is not looked for. Its noise is that of dark
+    current, and in two sets of good darks of CCDs the pattern of their pixels has -0.8 to 20
+    times that of a flat, where it is 1 for light.
+
+    Parameters
+    ----------
+    made
+        The master.
+    bias
+        Name of the bias; None where none was subtracted.
+    raw
+        The frames.
+    """
     doubts = Doubts()
     needed = [name for name in ("image", "variance", "mask", "count") if name in made]
     every = slice(None, None, _EVERY)
@@ -54,7 +74,28 @@ def doubts_on_dark(made: xr.Dataset, bias: str | None) -> Doubts:
     if low.any():
         place = int(np.argmin(np.where(low, level, 0.0)))
         doubts.add("dark_below_bias", bias=bias, level=-level[place], error=error[place])
+    _level_without_noise(level, raw, doubts, bias)
     return doubts
+
+
+def _level_without_noise(level: Floats, raw: xr.Dataset, doubts: Doubts, bias: str | None) -> None:
+    """Report darks above their bias by much more than their noise has of dark current."""
+    camera, channels = schema.camera_of(raw), schema.names(raw, "channel")
+    gain, reading = (
+        np.array([camera.only_number(name, one) for one in channels], dtype=np.float64)
+        for name in ("gain", "read_noise")
+    )
+    if raw.sizes["frame"] < 2 or schema.units_of(raw) != "adu":
+        return
+    read, photons = (reading / gain) ** 2, level / gain
+    noise = noise_of_frames(raw)
+    added = (photons > _SHOWN * read) & (noise**2 < read + _LACKING * photons)
+    if added.any():
+        place = int(np.argmax(np.where(added, level, -np.inf)))
+        values = {"level": level[place], "noise": noise[place]}
+        expected, light = np.sqrt(read + photons), np.maximum(noise**2 - read, 0.0) * gain
+        values |= {"expected": expected[place], "light": light[place]}
+        doubts.add("dark_above_bias", bias=bias, **values)
 
 
 def doubts_on_glow(dark: xr.Dataset, name: str, factor: float) -> list[str]:

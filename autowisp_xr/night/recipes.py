@@ -87,7 +87,7 @@ class Recipes:
                 return master_bias(raw, **given)
             if KINDS[product.kind].place == "dark":
                 bias = product.masters.get("bias")
-                remarks.look = partial(checks_of_masters.doubts_on_dark, bias=bias)
+                remarks.look = partial(checks_of_masters.doubts_on_dark, bias=bias, raw=raw)
                 return master_dark(raw, **given)
             given |= {"scale_dark": False, "min_flat": self.min_flat}
             if choices["dark"].scaled:

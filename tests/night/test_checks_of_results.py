@@ -136,6 +136,23 @@ def test_darks_below_the_biases_are_reported(site):
 
 
 @pytest.mark.parametrize(
+    ("changed", "doubted"),
+    [({"offset": OFFSET + 60}, True), ({"level": 60.0}, False), ({"offset": OFFSET + 6}, False)],
+)
+def test_darks_with_a_level_that_makes_no_noise_are_reported(site, changed, doubted):
+    site.night(dark=changed)
+    summary, doubts = site.reduce()
+    assert len(doubts) == doubted
+    for line in doubts:
+        assert re.search(
+            r"the darks lie 6\d\.?\d* ADU above the bias bias, where their noise of 4\.\d* ADU has "
+            r"room for \d\.?\d* ADU of dark current \(6\d\.?\d* would make 7\.\d*\)",
+            line,
+        )
+        assert line in comments(made_of(summary, "masters/dark").files[0])
+
+
+@pytest.mark.parametrize(
     ("level", "stated"),
     [(2000.0, r"1\d\d\d ADU, .*twilight"), (20.0, r"1\d[.\d]* ADU, .*closed")],
 )
