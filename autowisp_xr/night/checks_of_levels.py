@@ -29,6 +29,9 @@ UNLIT = 16
 
 _ROWS = 128
 
+FAR_BELOW = -1000
+"""So far below zero are no pixels that were written as they were read, but a few."""
+
 _WANDER = 0.25
 """Scatter of the levels in units of the noise of a pixel that is worth a word: it adds 3 % to the
 error of a pixel, and is most of the error of a mean of more than 16."""
@@ -73,6 +76,10 @@ def doubts_on_levels(raw: xr.Dataset, name: str) -> list[str]:
     levels, between, floors = zip(*seen, strict=True)
     noises = [noise for noise in between if noise is not None]
     notes = []
+    lowest = int(np.argmin(levels))
+    if image.dtype.kind == "i" and levels[lowest] < FAR_BELOW:
+        file = Path(str(raw["path"].values[lowest])).name
+        notes.append(sentence("shifted", file=file, median=round(levels[lowest])))
     if found := [floor for floor in floors if floor]:
         worst = max(found, key=lambda floor: floor.share)
         values = {"value": worst.value, "share": 100 * worst.share}

@@ -17,7 +17,7 @@ from autowisp_xr.headers.values import to_number
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.measure.raw_input import spread
 from autowisp_xr.measure.saturation_level import with_saturation
-from autowisp_xr.night.checks_of_levels import UNLIT, doubts_on_levels
+from autowisp_xr.night.checks_of_levels import FAR_BELOW, UNLIT, doubts_on_levels
 from autowisp_xr.night.frame_sets import FrameSet, records_of
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.summarised_lines import counted, some_of
@@ -26,9 +26,10 @@ from autowisp_xr.regions import ChannelSlice
 _BRIGHT = 3
 """Frames of each kind that sees light, in which a plateau is looked for."""
 
-_WRAPPED = -1000
 _WRAPPED_PIXELS = 5
-"""So far below zero are no pixels that were written as they were read, but a few."""
+_HALF = 32768
+_TAIL = 0.01
+"""Of the pixels of a flat: fewer may be hot ones."""
 
 _PEDESTAL = "PEDESTAL"
 
@@ -204,10 +205,19 @@ def _wrapped(frames: xr.Dataset) -> list[str]:
     # of a bright flat nearly all pixels may wrap as well, of a light they do not
     for number in sorted(range(len(lights)), key=lights.__getitem__, reverse=True):
         pixels, file = frames["image"][number].values, Path(str(frames["path"].values[number])).name
-        below, median = int(np.count_nonzero(pixels < _WRAPPED)), int(np.median(pixels))
-        if lights[number] and below > _SHIFTED * pixels.size:
-            return [sentence("shifted", file=file, median=median)]
-        if below >= _WRAPPED_PIXELS:
-            values = {"number": below, "lowest": int(pixels.min()), "median": median}
-            return [sentence("wrapped", file=file, **values)]
+        below, median = int(np.count_nonzero(pixels < FAR_BELOW)), int(np.median(pixels))
+        if below < _WRAPPED_PIXELS:
+            continue
+        values = {"file": file, "number": below, "lowest": int(pixels.min()), "median": median}
+        share, light = below / pixels.size, lights[number]
+        # what wraps leaves a gap about zero, and none where the numbers end
+        size = np.abs(pixels.astype(np.int32))
+        inner, outer = np.count_nonzero([size < -FAR_BELOW, size > _HALF + FAR_BELOW], (1, 2, 3))
+        shifted = share > _SHIFTED if light else share > _TAIL and inner > outer
+        if shifted:
+            return [sentence("shifted", **values)]
+        if not light and median < 0 and inner == outer:
+            values |= {"taken_off": median + _HALF, "as_read": median + 2 * _HALF}
+            return [sentence("shifted_or_wrapped", **values)]
+        return [sentence("wrapped", **values)]
     return []

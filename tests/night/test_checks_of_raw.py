@@ -186,11 +186,7 @@ def test_unsigned_pixels_without_bzero_are_reported(expose, tmp_path):
         return pixels
 
     folder = expose("object", 1, 300.0, becomes=bright, EGAIN=GAIN, RDNOISE=NOISE)
-    path = folder / "object-0.fits"
-    pixels, header = fits.getdata(path), fits.getheader(path)
-    for card in ("BZERO", "BSCALE"):
-        header.remove(card, ignore_missing=True)
-    fits.writeto(path, pixels.view("i2"), header, overwrite=True)
+    lose_bzero([folder / "object-0.fits"], taken_off=False)
     _, text = notes(folder, tmp_path)
     assert "DOUBT: 20 pixels of object-0.fits are far below zero, down to -18536 ADU" in text
     assert "BZERO = 32768" in text
@@ -199,11 +195,7 @@ def test_unsigned_pixels_without_bzero_are_reported(expose, tmp_path):
 def test_pixels_that_lost_bzero_as_it_was_taken_off_get_the_card_back(expose, tmp_path):
     expose("flat", 1, 20000.0, EGAIN=GAIN, RDNOISE=NOISE)
     folder = expose("object", 2, 300.0, EGAIN=GAIN, RDNOISE=NOISE)
-    for path in folder.glob("object-*.fits"):
-        pixels, header = fits.getdata(path), fits.getheader(path)
-        for card in ("BZERO", "BSCALE"):
-            header.remove(card, ignore_missing=True)
-        fits.writeto(path, (pixels.astype("i4") - 32768).astype("i2"), header, overwrite=True)
+    lose_bzero(folder.glob("object-*.fits"), taken_off=True)
     _, text = notes(folder, tmp_path)
     line = (
         r"DOUBT: the pixels of object-0.fits lie far below zero, about a median of -32\d\d\d: 32768"
@@ -211,6 +203,54 @@ def test_pixels_that_lost_bzero_as_it_was_taken_off_get_the_card_back(expose, tm
     assert re.search(line, text)
     assert "Add it to the header" in text
     assert "view(" not in text
+
+
+def lose_bzero(paths, taken_off):
+    for path in paths:
+        pixels, header = fits.getdata(path).astype("u2"), fits.getheader(path)
+        for card in ("BZERO", "BSCALE"):
+            header.remove(card, ignore_missing=True)
+        stored = (pixels.astype("i4") - 32768).astype("i2") if taken_off else pixels.view("i2")
+        fits.writeto(path, stored, header, overwrite=True)
+
+
+@pytest.mark.parametrize(
+    ("level", "taken_off", "line"),
+    [
+        (
+            20000.0,
+            True,
+            r"so that it was 18\d\d\d on .* add BZERO = 32768 to .* was 51\d\d\d, and is",
+        ),
+        (33000.0, True, r"about a median of -?\d+: 32768 was taken off.* Add it to the header"),
+        (33000.0, False, r"down to -32\d\d\d ADU .* written without BZERO = 32768 .*view"),
+        (
+            50000.0,
+            False,
+            r"so that it was 13\d\d\d on .* add BZERO = 32768 to .* was 46\d\d\d, and is",
+        ),
+    ],
+)
+def test_flats_alone_that_lost_bzero_get_the_remedy_or_both(
+    expose, tmp_path, level, taken_off, line
+):
+    folder = expose("flat", 3, level, EGAIN=GAIN, RDNOISE=NOISE)
+    lose_bzero(folder.iterdir(), taken_off)
+    _, text = notes(folder, tmp_path)
+    (doubt,) = (one for one in text.splitlines() if "BZERO" in one)
+    assert re.search(line, doubt)
+
+
+@pytest.mark.parametrize("kind", ["bias", "dark"])
+def test_frames_without_light_that_lost_bzero_are_named(expose, tmp_path, kind):
+    expose("bias", 3, EGAIN=GAIN, RDNOISE=NOISE)
+    folder = expose("dark", 3, EGAIN=GAIN, RDNOISE=NOISE)
+    lose_bzero(folder.glob(f"{kind}*"), taken_off=True)
+    _, text = notes(folder, tmp_path)
+    (doubt,) = (one for one in text.splitlines() if "BZERO" in one)
+    assert re.search(
+        rf"the pixels of {kind}-\d.fits lie far below zero, about .* -3256\d: 32768", doubt
+    )
 
 
 def test_biases_alone_give_the_read_noise_where_the_gain_is_stated(expose, tmp_path):
