@@ -5,7 +5,7 @@ import os
 import re
 import tomllib
 from collections import Counter, deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from os import PathLike
 from pathlib import Path
@@ -58,6 +58,18 @@ def describe_others(others: Iterable[str], files: Iterable[str]) -> list[str]:
         f"passed over {counts.total()} file{'' if counts.total() == 1 else 's'} {kind} "
         f"({_listed(counts)}): they take no part; {_REMEDIES[kind].format(next(iter(counts)))}"
         for kind, counts in found.items()
+    ]
+
+
+def _describe_hidden(hidden: Mapping[str, int]) -> list[str]:
+    """Describe frames whose own name, or that of a folder, begins with a dot."""
+    if not hidden:
+        return []
+    number, (first, *others) = sum(hidden.values()), hidden
+    more = f" and {len(others)} more" if others else ""
+    return [
+        f"passed over {number} file{'' if number == 1 else 's'} with a dot before its name or that "
+        f"of a folder ({first}{more}): they take no part; rename what is meant"
     ]
 
 
@@ -136,7 +148,7 @@ def find_files(
     ValueError
         For an address ("s3://..."), with what to do; "file://..." is a path.
     """
-    return _search(paths, deep, skip)[0]
+    return list(_search(paths, deep, skip).files)
 
 
 class Found(NamedTuple):
@@ -145,13 +157,15 @@ class Found(NamedTuple):
     paths: Sequence[str | PathLike[str]]
     files: Sequence[str]
     """Absolute, without repetitions, in the order of :func:`find_files`."""
-    others: Sequence[str]
+    others: Sequence[str] = ()
     """All others in their directories."""
+    hidden: Mapping[str, int] = {}
+    """How many frames there are in each hidden directory, and hidden files."""
 
     @property
     def passed_over(self) -> list[str]:
         """A line for each kind of the others that are not read, but may hold frames."""
-        return describe_others(self.others, self.files)
+        return describe_others(self.others, self.files) + _describe_hidden(self.hidden)
 
 
 def found_in(
@@ -161,14 +175,12 @@ def found_in(
     if isinstance(paths, Found):
         return paths
     given = [paths] if isinstance(paths, str | PathLike) else list(paths)
-    files, others = _search(given, deep, skip)
-    return Found(given, [os.path.abspath(path) for path in files], others)
+    found = _search(given, deep, skip)
+    return found._replace(files=[os.path.abspath(path) for path in found.files])
 
 
-def _search(
-    paths: Paths, deep: bool, skip: Collection[str | PathLike[str]]
-) -> tuple[list[str], list[str]]:
-    """The files that are meant, and all others in their directories."""
+def _search(paths: Paths, deep: bool, skip: Collection[str | PathLike[str]]) -> Found:
+    """The files that are meant, as they were named, and all others in their directories."""
     given = [paths] if isinstance(paths, str | PathLike) else list(paths)
     if not given:
         raise NoFilesError("no file was named; give a path, a glob pattern, a directory, or a list")
@@ -176,26 +188,38 @@ def _search(
     seen = {_identity(path) for path in skipped if os.path.exists(path)}
     found: dict[str, str] = {}
     others: dict[str, None] = {}
+    hidden: dict[str, int] = {}
     # nearly all files are in few directories, and to resolve each takes a look at all above it
     resolved = cache(os.path.realpath)
     for path in given:
         here = local_path(path, _FETCH.format(os.fspath(path)))
-        files, beside, links = _expand(os.path.expanduser(here), deep, seen)
-        for file in files:
+        one = _expand(os.path.expanduser(here), deep, seen)
+        for file in one.files:
             folder, name = os.path.split(file)
-            real = os.path.realpath(file) if file in links else None
+            real = os.path.realpath(file) if file in one.links else None
             found.setdefault(real or os.path.join(resolved(folder), name), file)
-        others.update(dict.fromkeys(map(os.path.abspath, beside)))
-    return [frame for file in found.values() for frame in frames_in(file)], list(others)
+        others.update(dict.fromkeys(map(os.path.abspath, one.others)))
+        hidden |= one.hidden
+    files = [frame for file in found.values() for frame in frames_in(file)]
+    named = {os.path.abspath(path) for path in given}
+    hidden = {path: number for path, number in hidden.items() if os.path.abspath(path) not in named}
+    return Found(given, files, list(others), hidden)
 
 
-_Expanded = tuple[list[str], list[str], Collection[str]]
-"""Files that are meant, all others in their directories, and which of them are links."""
+class _Expanded(NamedTuple):
+    """What one path means."""
+
+    files: list[str]
+    others: Sequence[str] = ()
+    links: Collection[str] = ()
+    """Which of the files are links."""
+    hidden: Mapping[str, int] = {}
 
 
 def _expand(path: str, deep: bool, seen: Collection[_Id]) -> _Expanded:
     if os.path.isdir(path):
-        files, others, links = _inside(path, deep, seen)
+        found = _inside(path, deep, seen)
+        files, others = found.files, found.others
         files, others = (files, others) if files else _of_another_format(others)
         if not files:
             raise NoFilesError(
@@ -203,16 +227,17 @@ def _expand(path: str, deep: bool, seen: Collection[_Id]) -> _Expanded:
                 f".gz or .bz2), and none of {' or of '.join(formats().values())}"
                 + ("" if deep else "; directories in it are not searched")
                 + "".join(f"; {line}" for line in describe_others(others, ()))
+                + "".join(f"; {line}" for line in _describe_hidden(found.hidden))
             )
-        return sorted(files, key=natural_key), others, links
+        return found._replace(files=sorted(files, key=natural_key), others=others)
     # first of all a file: its name may have brackets in it
     if os.path.exists(file_of(path)):
-        return [path], [], [path] * os.path.islink(path)
+        return _Expanded([path], links=[path] * os.path.islink(path))
     if glob.has_magic(path):
         files = [file for file in glob.glob(path, recursive=True) if os.path.isfile(file)]
         if not files:
             raise NoFilesError(f"no file fits the pattern {path!r} (seen from {os.getcwd()})")
-        return sorted(files, key=natural_key), [], {*filter(os.path.islink, files)}
+        return _Expanded(sorted(files, key=natural_key), links={*filter(os.path.islink, files)})
     raise NoFilesError(f"there is no file {path!r} (seen from {os.getcwd()})")
 
 
@@ -231,6 +256,7 @@ def _inside(top: str, deep: bool, skipped: Collection[_Id]) -> _Expanded:
     seen = {*skipped} - {_identity(top)}
     files: list[str] = []
     others: list[str] = []
+    hidden: dict[str, int] = {}
     # links wait until all else has been searched, so that what they lead to keeps its own name
     waiting = deque([top])
     while waiting:
@@ -244,6 +270,8 @@ def _inside(top: str, deep: bool, skipped: Collection[_Id]) -> _Expanded:
             for entry in entries:
                 name = entry.name.lower()
                 if name.startswith("."):
+                    if number := _hidden_frames(entry, deep, seen):
+                        hidden[entry.path] = number
                     continue
                 if not _is_directory(entry):
                     if skipped and _is_among(skipped, entry.path):
@@ -258,7 +286,26 @@ def _inside(top: str, deep: bool, skipped: Collection[_Id]) -> _Expanded:
                 waiting.append(inner)
             else:
                 waiting.appendleft(inner)
-    return files, others, links
+    return _Expanded(files, others, links, hidden)
+
+
+def _hidden_frames(entry: "os.DirEntry[str]", deep: bool, skipped: Collection[_Id]) -> int:
+    """Count the frames that a hidden entry is, or has in it."""
+    if not _is_directory(entry):
+        return int(_is_frame(entry.name))
+    number = 0
+    for folder, inner, names in os.walk(entry.path) if deep else ():
+        if folder.lower().endswith(".zarr") or _is_among(skipped, folder):
+            inner.clear()
+        else:
+            number += sum(map(_is_frame, names))
+    return number
+
+
+def _is_frame(name: str) -> bool:
+    # what begins so is what other systems keep of a file that they have copied
+    copied = name.startswith("._")
+    return not copied and bool(FITS_SUFFIX.search(name.lower()) or format_of(name))
 
 
 def _is_directory(entry: "os.DirEntry[str]") -> bool:

@@ -197,13 +197,18 @@ def test_the_image_is_chosen_by_its_name_in_files_of_several(night, capsys, tmp_
         hdus = [fits.PrimaryHDU(header=header), small, fits.ImageHDU(data, name="CCD")]
         fits.HDUList(hdus).writeto(tmp_path / "several" / path.name)
     (tmp_path / "several" / "flat.CR2").write_bytes(b"II*\0")
+    (tmp_path / "several" / ".old").mkdir()
+    (tmp_path / "several" / ".old" / "flat.fits").touch()
     assert main(["info", "several"]) == 0
     out = capsys.readouterr().out
+    hidden = "passed over 1 file with a dot before its name or that of a folder (several/.old)"
+    assert hidden in out
     assert out.count("only HDU 1 (GUIDER, 5 x 7) is read of 2 images") == 1
     assert "passed over 1 file of a format that is read only where no FITS files lie beside" in out
     chosen = ["--camera", "camera.toml", "--hdu", "ccd"]
     assert main(["reduce", "several", "-o", "out", *chosen]) == 0
     out = capsys.readouterr().out
+    assert hidden in out
     assert "DOUBT" not in out
     assert "1 .CR2" in out
     same = [

@@ -5,6 +5,7 @@ import pytest
 
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.frames import find_files, scan
+from autowisp_xr.frames.finding import found_in
 
 
 def touch(directory: Path, *names: str) -> list[str]:
@@ -68,6 +69,25 @@ def test_deep_passes_over_hidden_directories_and_stores(tmp_path):
     assert below(tmp_path, deep=True) == ["a.fits", "in/f.fits"]
     # named by the user, even a hidden one is meant
     assert below(tmp_path / ".trash", deep=True) == ["b.fits"]
+
+
+def test_frames_that_are_hidden_are_counted_and_named(tmp_path):
+    touch(tmp_path, "a.fits", ".trash/b.fits", ".trash/.x/c.FIT", ".trash/IMG_1.CR2", ".b.fits.fz")
+    # no frames, copies of what macOS keeps, stores, and what is left alone by name
+    touch(tmp_path, ".git/index", "._a.fits", ".t/._b.fits", ".n.zarr/d.fits", ".out/e.fits", ".x")
+    found = found_in(tmp_path, deep=True, skip=[tmp_path / ".out"])
+    numbers = {Path(path).name: number for path, number in found.hidden.items()}
+    assert numbers == {".trash": 3, ".b.fits.fz": 1}
+    (line,) = found.passed_over
+    assert line.startswith("passed over 4 files with a dot before its name or that of a folder (")
+    assert line.endswith(" and 1 more): they take no part; rename what is meant")
+    flat = found_in(tmp_path, deep=False)
+    assert list(flat.hidden) == [str(tmp_path / ".b.fits.fz")]
+    both = found_in([tmp_path, tmp_path / ".trash"], deep=True)
+    assert str(tmp_path / ".trash") not in both.hidden
+    (tmp_path / "a.fits").unlink()
+    with pytest.raises(FileNotFoundError, match="passed over 5 files with a dot"):
+        find_files(tmp_path, deep=True)
 
 
 def test_deep_walks_no_circles_and_finds_no_file_twice(tmp_path):
