@@ -22,7 +22,7 @@ from autowisp_xr.errors import AutowispWarning, MasterMismatchError
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.bunit import COUNTED
 from autowisp_xr.headers.cards import value_of
-from autowisp_xr.headers.processing import stated_correction
+from autowisp_xr.headers.processing import stated_by_history, stated_correction
 from autowisp_xr.headers.readout import raw_gain
 from autowisp_xr.headers.values import Cards, to_number
 from autowisp_xr.pixel_types import FRACTIONS, are_fractions
@@ -33,6 +33,11 @@ _ABOUT_ONE = (0.7, 1.4)
 _SPREAD = (0.05, 5.0)
 """A flat has nine tenths of its pixels between these, as shares of its median."""
 
+_UNSTATED = (
+    "nobody states whether the bias was subtracted from it, and what it holds of it, as a raw "
+    "frame does, counts as light: make it by master_flat(frames, bias=...), or state that it was "
+    "by CALSTAT = 'B' in its header"
+)
 _GAINS_AGREE = 0.05
 _PEDESTAL = "PEDESTAL"
 
@@ -75,6 +80,8 @@ def adapted(ds: xr.Dataset, master: xr.Dataset, kind: str, camera: Camera) -> xr
         if shift or not about_one or master["image"].attrs.get("units", "1") != "1":
             factor = 1 / means
             changes.append(f"it is divided by its mean, {_listed(means)}")
+            if stated_correction(header, "bias") is None and not stated_by_history(header):
+                changes.append(_UNSTATED)
     elif kind == "fringe":
         # a pattern of any unit: what is subtracted is scaled to each frame
         units = "1"

@@ -41,6 +41,18 @@ def test_a_flat_of_any_level_is_brought_to_a_mean_of_one(opened, level, unit):
 
 
 @pytest.mark.parametrize(
+    ("cards", "stated"),
+    [({}, False), ({"CALSTAT": "BD"}, True), ({"HISTORY": "Bias subtraction was made"}, True)],
+)
+def test_a_flat_that_may_hold_its_bias_as_a_raw_frame_does_is_warned_of(opened, cards, stated):
+    flat = opened("flat", (26_000 + NOISE).astype("u2"), **cards)
+    with pytest.warns(AutowispWarning, match="it is divided by its mean") as caught:
+        aw.divide_flat(frames(), flat)
+    line = str(caught[0].message)
+    assert ("nobody states whether the bias was subtracted from it" in line) != stated
+
+
+@pytest.mark.parametrize(
     ("image", "cards", "reason"),
     [
         (NOISE, {}, "that is no flat"),
