@@ -13,6 +13,7 @@ from pathlib import Path
 
 from autowisp_xr.cli.values import OptionError
 from autowisp_xr.errors import AutowispError
+from autowisp_xr.option_words import in_options
 
 _LOG = logging.getLogger("autowisp_xr")
 
@@ -73,7 +74,7 @@ def _start_log(options: Namespace, running: contextlib.ExitStack) -> None:
 
 def _warn(message: Warning | str, *_: object, **__: object) -> None:
     """Log a warning as one line: its place in the code is of no use to an observer."""
-    _LOG.warning("%s", message)
+    _LOG.warning("%s", of_classes(str(message)))
 
 
 def _on_terminal() -> bool:
@@ -97,15 +98,15 @@ def _log_file(template: str, options: Namespace) -> Path:
     return path
 
 
-def in_options(text: str) -> str:
+def of_classes(text: str) -> str:
     """Return a text in which arguments of the classes have the names of their options.
 
     Examples
     --------
-    >>> in_options("choose another name, or allow_overwrite=True")
-    'choose another name, or --allow-overwrite'
+    >>> of_classes("give image_area, or another name, or allow_overwrite=True")
+    'give --image-area, or another name, or --allow-overwrite'
     """
-    text = text.replace("allow_overwrite=True", "--allow-overwrite")
+    text = in_options(text)
     if "; a camera has " in text:
         # these are fields of a file
         return text
@@ -116,7 +117,7 @@ def described(error: Exception) -> str:
     """Return the text of an error in the words of the command line."""
     if isinstance(error, FileNotFoundError) and error.filename and str(error).startswith("[Errno"):
         return f"there is no file {str(error.filename)!r} (seen from {os.getcwd()})"
-    return in_options(str(error))
+    return of_classes(str(error))
 
 
 def print_list(title: str, lines: Sequence[str]) -> None:
@@ -150,7 +151,7 @@ class Progress:
     def failed(self, frame: str, error: Exception) -> None:
         """Count a frame that cannot be calibrated."""
         expected = isinstance(error, AutowispError | OSError | ValueError)
-        reason = in_options((expected and str(error)) or f"{type(error).__name__}: {error}")
+        reason = of_classes((expected and str(error)) or f"{type(error).__name__}: {error}")
         self._failed[frame] = reason
         _LOG.debug("%s", frame, exc_info=error)
         count = self._count()

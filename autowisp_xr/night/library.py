@@ -23,6 +23,7 @@ from autowisp_xr.kinds import KINDS
 from autowisp_xr.night.choosing import Candidate
 from autowisp_xr.night.file_traits import channels_of, traits_of_set
 from autowisp_xr.night.summarised_lines import by_key
+from autowisp_xr.option_words import in_options
 from autowisp_xr.regions import ChannelSlice, Region
 from autowisp_xr.steps.foreign_masters import flat_levels
 from autowisp_xr.steps.pedestals import is_foreign
@@ -83,7 +84,7 @@ def masters_in(
         try:
             found.append(_candidate(files, camera, checksum))
         except (AutowispError, OSError) as error:
-            left_out.update((record.path, str(error)) for record in files.values())
+            left_out.update((record.path, in_options(str(error))) for record in files.values())
     return found, left_out
 
 

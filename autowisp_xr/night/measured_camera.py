@@ -26,6 +26,7 @@ from autowisp_xr.night.checks_of_raw import Seen, look, opened
 from autowisp_xr.night.frame_sets import FrameSet, records_of
 from autowisp_xr.night.sentences import DOUBT, sentence
 from autowisp_xr.night.summarised_lines import plain
+from autowisp_xr.option_words import in_options
 
 _ASKED = {"gain": 0.2, "read_noise": 0.3}
 """Relative difference between what headers state and what is measured: nominal values are that far
@@ -139,7 +140,7 @@ def _measured(
             camera, unknown = of_model.camera, [one for one in unknown if one not in open_ones]
             open_ones = [name for name in open_ones if getattr(camera, name) is None]
             unknown += open_ones
-        rest = _unmeasured(records, camera, unknown, disagree, str(error))
+        rest = _unmeasured(records, camera, unknown, disagree, in_options(str(error)))
         if of_model is None:
             return rest
         return of_model._replace(notes=(*of_model.notes, *rest.notes))

@@ -35,6 +35,7 @@ from autowisp_xr.night.renewal import why_again
 from autowisp_xr.night.sentences import Doubts, sentence
 from autowisp_xr.night.summarised_lines import by_reason, counted
 from autowisp_xr.night.summary import Made, Summary
+from autowisp_xr.option_words import in_options
 from autowisp_xr.recipes import Kept
 
 StoreForm: TypeAlias = Literal["recipe", "pixels"]
@@ -127,7 +128,7 @@ class Writer:
                 # nothing else would find room either
                 raise
             except (AutowispError, OSError, ValueError) as error:
-                reason = str(error)
+                reason = in_options(str(error))
                 lost = isinstance(error, BadImageError | FileNotFoundError)
                 if isinstance(error, DamagedStoreError):
                     number = 0 if self._cleared(error, product) else number
@@ -320,8 +321,8 @@ class Writer:
             if error is None:
                 good.append(record)
             else:
-                self.summary.left_out[record.path] = str(error)
-                self.report(f"  left out: {error}")
+                self.summary.left_out[record.path] = reason = in_options(str(error))
+                self.report(f"  left out: {reason}")
         return good
 
 

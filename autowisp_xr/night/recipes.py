@@ -33,6 +33,7 @@ from autowisp_xr.night.defect_masks import DefectMasks
 from autowisp_xr.night.plan import Product
 from autowisp_xr.night.product_writing import Remarks
 from autowisp_xr.night.sentences import sentence
+from autowisp_xr.option_words import in_options
 from autowisp_xr.options import CosmicRays
 from autowisp_xr.recipes import Kept, Recipe, loaded
 from autowisp_xr.stack import master_bias, master_dark, master_fringe
@@ -122,7 +123,7 @@ class Recipes:
             found = flats.master_flat(used, **given)
         if found.high is None:
             raise AutowispError("; ".join(found.notes))
-        remarks.notes += found.notes
+        remarks.notes += map(in_options, found.notes)
         remarks.notes += self._dark_current(product.choices, used, found.frames["mean"], bias)
         if self.checks:
             remarks.notes += checks_of_masters.doubts_on_flats(used, bias)
@@ -289,7 +290,7 @@ def _noted(remarks: Remarks) -> Iterator[None]:
         yield
     for warning in caught:
         if issubclass(warning.category, AutowispWarning):
-            remarks.notes.append(f"WARNING: {warning.message}")
+            remarks.notes.append(f"WARNING: {in_options(str(warning.message))}")
         else:
             warnings.warn_explicit(
                 warning.message, warning.category, warning.filename, warning.lineno
