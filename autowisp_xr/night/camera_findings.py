@@ -16,7 +16,7 @@ from autowisp_xr.frames import FileRecord
 from autowisp_xr.measure.raw_input import spread
 from autowisp_xr.night import camera_words
 from autowisp_xr.night.checks_of_raw import opened
-from autowisp_xr.night.frame_sets import FrameSet, records_of
+from autowisp_xr.night.frame_sets import FrameSet, records_of, unlit_of, unlit_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -94,6 +94,13 @@ class SetupFrames:
         sets = (list(one.records) for one in self.sets if one.traits.kind == "bias")
         records = max(sets, key=len, default=[])
         return opened(records, self.camera) if records else None
+
+    def unlit(self) -> tuple[xr.Dataset | None, str]:
+        """Open the set that shows the read noise, and state what it is; None for no set."""
+        found = unlit_of(self.sets)
+        if found is None:
+            return None, ""
+        return opened(found.records, self.camera), unlit_words(found)
 
     def open_sets(self, kind: str, least: int = 1) -> list[xr.Dataset]:
         """Open each set of frames of a kind that has so many at least."""

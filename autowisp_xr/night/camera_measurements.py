@@ -122,13 +122,13 @@ def _listed(levels: Floats) -> str:
 
 def noise(frames: SetupFrames) -> Found:
     """Measure gain and read noise; of biases alone the latter, by a gain that is known."""
-    flats, biases = frames.open("flat"), frames.biases()
+    flats, (biases, words) = frames.open("flat"), frames.unlit()
     quantities = {"gain": "", "read noise": ""}
     if biases is None:
         raise CalibrationError("there are no biases")
     if flats is None or flats.sizes["frame"] < 2:
-        return _read_noise_alone(frames, biases, "there are not two flats")
-    used = f"{counted(flats.sizes['frame'], 'flat')} and {biases.sizes['frame']} biases"
+        return _read_noise_alone(frames, biases, words, "there are not two flats")
+    used = f"{counted(flats.sizes['frame'], 'flat')} and {words}"
     camera = frames.camera_of(flats)
     if camera.amplifiers:
         return _noise_of_amplifiers(camera, flats, biases, used)
@@ -148,7 +148,7 @@ def noise(frames: SetupFrames) -> Found:
     )
 
 
-def _read_noise_alone(frames: SetupFrames, biases: xr.Dataset, why: str) -> Found:
+def _read_noise_alone(frames: SetupFrames, biases: xr.Dataset, used: str, why: str) -> Found:
     camera = frames.camera_of(biases)
     found = measure.read_noise(biases, camera=camera)
     adu = values_of(found, "read_noise_adu", "ADU")
@@ -158,7 +158,6 @@ def _read_noise_alone(frames: SetupFrames, biases: xr.Dataset, why: str) -> Foun
             gain=found["read_noise_adu"] * np.nan, read_noise=found["read_noise_adu"]
         )
         facts = of_channels(measure.completed_camera(camera, both), "read_noise")
-    used = f"{biases.sizes['frame']} biases"
     return Found(values={"gain": "", "read noise": adu}, frames=used, facts=facts, why_not=why)
 
 

@@ -23,7 +23,7 @@ from autowisp_xr.frames import FileRecord
 from autowisp_xr.night import camera_words
 from autowisp_xr.night.camera_words import UNITS
 from autowisp_xr.night.checks_of_raw import Seen, look, opened
-from autowisp_xr.night.frame_sets import FrameSet, records_of
+from autowisp_xr.night.frame_sets import FrameSet, records_of, unlit_of, unlit_words
 from autowisp_xr.night.sentences import DOUBT, sentence
 from autowisp_xr.night.summarised_lines import plain
 from autowisp_xr.option_words import in_options
@@ -107,11 +107,12 @@ def _measured(
     of_user = _decided_by_user(given, records) if checks else {}
     if given.amplifiers or not (asked or of_user):
         return KnownCamera(camera)
-    biases = max((one.records for one in sets if one.traits.kind == "bias"), key=len, default=())
+    unlit = unlit_of(sets)
+    biases = unlit.records if unlit else ()
     stated = {name: camera_words.stated_by(records, name) for name in asked}
     unknown = [name for name, values in stated.items() if len(values) != 1]
     disagree = [camera_words.disagreement(name, stated[name]) for name in unknown if stated[name]]
-    numbers = {"flats": len(flats), "biases": len(biases)}
+    numbers: dict[str, Any] = {"flats": len(flats), "unlit": unlit_words(unlit) if unlit else ""}
     by_headers = camera_words.resolved(records, camera)
     amplified = by_headers if by_headers and by_headers.amplifiers else None
     if amplified:
@@ -124,18 +125,18 @@ def _measured(
             gains = [given.gain] if given.gain is not None else list(stated["gain"])
             alone = amplified is None and unknown == ["read_noise"] and len(biases) > 1
             if alone and isinstance(gains[0], float):
-                return _of_biases(opened(biases, given), given, gains[0])
-            raise CalibrationError(sentence("too_few", **numbers))
-        lit, unlit = (opened(of, camera) for of in (flats, biases))
+                return _of_biases(opened(biases, given), given, gains[0], numbers["unlit"])
+            raise CalibrationError(sentence("too_few", flats=len(flats), biases=len(biases)))
+        lit, dark = (opened(of, camera) for of in (flats, biases))
         if amplified:
-            parts, lines, errors = _of_amplifiers(lit, unlit, amplified, asked)
+            parts, lines, errors = _of_amplifiers(lit, dark, amplified, asked, numbers)
             found = replace(given, amplifiers=parts) if lines else camera
             return KnownCamera(found, lines, lines, errors)
         one_value = {name: None if name in unknown else next(iter(stated[name])) for name in asked}
-        measured, wrong, remarks = _held_against(lit, unlit, one_value | of_user)
+        measured, wrong, remarks = _held_against(lit, dark, one_value | of_user)
     except (AutowispError, OSError, ValueError) as error:
         open_ones = [name for name in unknown if not stated[name]]
-        of_model = _of_model(records, given, open_ones, biases) if not amplified else None
+        of_model = _of_model(records, given, open_ones, unlit) if not amplified else None
         if of_model is not None:
             camera, unknown = of_model.camera, [one for one in unknown if one not in open_ones]
             open_ones = [name for name in open_ones if getattr(camera, name) is None]
@@ -215,11 +216,11 @@ def _of_model(
     records: Sequence[FileRecord],
     camera: Camera,
     names: Sequence[str],
-    biases: Sequence[FileRecord],
+    unlit: FrameSet | None,
 ) -> KnownCamera | None:
     """Complete a camera by what is known of its model, where all frames are of one and unbinned.
 
-    The read noise is measured in the biases even so, if there are two.
+    The read noise is measured in frames without light even so, if there are two.
     """
     of_records = {camera_words.model_of(record) for record in records}
     known = of_records.pop() if len(of_records) == 1 else None
@@ -230,9 +231,10 @@ def _of_model(
         return None
     gain = values.get("gain", camera.gain)
     measured: KnownCamera | None = None
-    if "read_noise" in names and len(biases) > 1 and isinstance(gain, float):
+    if "read_noise" in names and unlit and len(unlit.records) > 1 and isinstance(gain, float):
         with suppress(AutowispError, OSError, ValueError):
-            measured = _of_biases(opened(biases, camera), camera, gain)
+            frames = opened(unlit.records, camera)
+            measured = _of_biases(frames, camera, gain, unlit_words(unlit))
             values.pop("read_noise", None)
     if measured is not None and not values:
         return measured
@@ -243,7 +245,7 @@ def _of_model(
     return KnownCamera(replace(found, **values), notes, library=line)
 
 
-def _of_biases(biases: xr.Dataset, camera: Camera, gain: float) -> KnownCamera:
+def _of_biases(biases: xr.Dataset, camera: Camera, gain: float, words: str) -> KnownCamera:
     """Measure the read noise by biases alone, where the gain is known and there are no flats."""
     found = measure.read_noise(biases)
     electrons = (found["read_noise_adu"].values * gain).tolist()
@@ -251,8 +253,7 @@ def _of_biases(biases: xr.Dataset, camera: Camera, gain: float) -> KnownCamera:
     channels = schema.camera_of(biases).channels
     read_noise = dict(zip(channels, electrons, strict=True)) if channels else electrons[0]
     numbers = ", ".join(f"{number:.2f}" for number in electrons)
-    number = biases.sizes["frame"]
-    note = sentence("measured_of_biases", biases=number, numbers=numbers, gain=gain)
+    note = sentence("measured_of_biases", unlit=words, numbers=numbers, gain=gain)
     known = replace(camera, channels=channels, read_noise=read_noise)
     return KnownCamera(known, (note,), (note,), errors)
 
@@ -331,7 +332,11 @@ def _is_off(name: str, value: float | None, found: xr.Dataset) -> bool:
 
 
 def _of_amplifiers(
-    flats: xr.Dataset, biases: xr.Dataset, camera: Camera, asked: Sequence[str]
+    flats: xr.Dataset,
+    biases: xr.Dataset,
+    camera: Camera,
+    asked: Sequence[str],
+    numbers: Mapping[str, Any],
 ) -> tuple[tuple[Amplifier, ...], tuple[str, ...], dict[str, list[float]]]:
     """Measure each amplifier, where headers state nothing of it, or something else.
 
@@ -343,6 +348,8 @@ def _of_amplifiers(
         With amplifiers, as all headers state it.
     asked
         Which of "gain" and "read_noise" headers may state.
+    numbers
+        Of the frames, for the line.
 
     Returns
     -------
@@ -378,7 +385,6 @@ def _of_amplifiers(
             of_amplifiers.append(float(result[f"{name}_error"].values.max()))
     notes = []
     if measured:
-        numbers = {"flats": flats.sizes["frame"], "biases": biases.sizes["frame"]}
         notes.append(sentence("measured", numbers="; ".join(measured), **numbers))
     for name, lines in off.items():
         more = f" and {len(lines) - _LISTED} more" if len(lines) > _LISTED else ""

@@ -16,7 +16,7 @@ from autowisp_xr.frames.names import Paths
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.matching import Matching
 from autowisp_xr.night.camera_words import describe, setting_hint
-from autowisp_xr.night.frame_sets import FrameSet, records_of
+from autowisp_xr.night.frame_sets import FrameSet, records_of, unlit_of, unlit_words
 from autowisp_xr.night.listing import table_of
 from autowisp_xr.night.plan import Plan, by_setup, camera_with_colours, plan_night
 from autowisp_xr.night.product_writing import STORE
@@ -166,11 +166,11 @@ def _unmeasured(sets: Sequence[FrameSet], unknown: Sequence[str]) -> str:
     """Report that reduce will measure what is not known of a camera, or what there is to do."""
     if not unknown:
         return ""
-    flats, biases = (len(records_of(sets, kind)) for kind in ("flat", "bias"))
+    flats, unlit = len(records_of(sets, "flat")), unlit_of(sets)
     verb = "is" if len(unknown) == 1 else "are"
     values = {"names": " and ".join(map(plain, unknown)), "verb": verb}
-    if min(flats, biases) >= 2:
-        return sentence("will_be_measured", flats=flats, biases=biases, **values)
+    if flats > 1 and unlit and len(unlit.records) > 1:
+        return sentence("will_be_measured", flats=flats, unlit=unlit_words(unlit), **values)
     hint = setting_hint(records_of(sets), unknown)
     return sentence("cannot_be_measured", hint=hint, **values)
 

@@ -54,6 +54,35 @@ def test_gain_and_read_noise_are_measured_where_nobody_states_them(silent, sky, 
     np.testing.assert_array_equal(same["variance"].values, science["variance"].values)
 
 
+@pytest.mark.parametrize(
+    ("kind", "seconds", "measured"),
+    [("DARKFLAT", 5.0, True), ("dark", 1.0, True), ("dark", 20.0, False)],
+)
+def test_dark_flats_and_short_darks_show_the_read_noise_where_there_are_no_biases(
+    silent, sky, tmp_path, kind, seconds, measured
+):
+    for path in silent.glob("bias*"):
+        path.unlink()
+    for path in aw.to_fits(sky.dark(4, exposure=seconds, start=21), silent / "{RAWFNAME}.fits"):
+        with fits.open(path, mode="update") as hdus:
+            hdus[0].header["IMAGETYP"] = kind
+            for card in ("EGAIN", "GAIN", "RDNOISE"):
+                hdus[0].header.remove(card, ignore_missing=True)
+    summary = reduce(silent, tmp_path / "out", camera=areas(sky))
+    note = next(one for one in summary.notes if "measured" in one)
+    if not measured:
+        assert "could not be measured" in note
+        return
+    words = f"measured from 4 flats and 4 darks of {seconds:g} s for want of biases (their dark"
+    assert note.startswith(words)
+    camera = aw.Camera.from_toml(tmp_path / "out" / "camera.toml")
+    assert abs(camera.gain / sky.camera.gain - 1) < 0.03
+    assert abs(camera.read_noise / sky.camera.read_noise - 1) < 0.05
+    assert f"reduce measures from 4 flats and 4 darks of {seconds:g} s" in str(
+        aw.open_night(silent, camera=areas(sky)).attrs
+    )
+
+
 def test_what_the_user_states_is_not_overruled(silent, sky, tmp_path):
     summary = reduce(silent, tmp_path / "out", camera=areas(sky, gain=0.7))
     note, line = summary.notes
@@ -104,7 +133,7 @@ def test_where_it_cannot_be_measured_uncertainties_are_not_known_and_a_line_stat
         "calibrated V_60s",
     ]
     assert summary.failed == {}
-    assert re.search("two flats and two biases, there are 0 and 4", summary.notes[0])
+    assert re.search("as short as the flats; there are 0 flats and 4 biases", summary.notes[0])
     assert "uncertainties of calibrated frames are not known (give --gain and" in summary.notes[0]
     science = aw.open_zarr(tmp_path / "out" / "night.zarr", group="calibrated/V_60s")
     assert np.isnan(science["variance"]).all()
