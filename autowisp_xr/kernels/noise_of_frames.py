@@ -104,6 +104,16 @@ def add_frame(values, noise, about, frame, start, alive, by_slope, harmonic, til
     width, stop = alive.size, start + alive.size
     source, total = values[frame, start:stop], noise.variance[frame, start:stop]
     common, share, slope, zero, known = rows_of(noise, frame, start, stop, nothing)
+    if noise.slope.size == 0 and noise.photons.size == 0:
+        # of biases and flats: what is not known of photons is not summed
+        for pixel in range(width):
+            x, square = np.float64(source[pixel]), tile[SQUARE + pixel]
+            own = own_part(total[pixel], x, common[pixel], share[pixel], 0.0, 0.0)
+            tile[OWN + pixel] = own
+            tile[VARIANCE + pixel] += square * own if alive[pixel] else 0.0
+            if harmonic:
+                tile[ROOTS + pixel] += 1.0 / np.sqrt(own) if alive[pixel] else 0.0
+        return
     by_line = noise.photons.size == 0
     for pixel in range(width):
         x, s, z = np.float64(source[pixel]), np.float64(slope[pixel]), np.float64(zero[pixel])

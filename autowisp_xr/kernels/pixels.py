@@ -87,8 +87,10 @@ class NoiseSums(NamedTuple):
 
 def noise_sums(pixels: int, *, photons: bool) -> NoiseSums:
     """Sums of nothing, for so many pixels."""
-    sums = np.zeros((8, pixels))
-    return NoiseSums(*(row if i < 2 or photons else row[:0] for i, row in enumerate(sums)))
+    number = len(NoiseSums._fields) if photons else 2
+    sums = np.zeros((number, pixels))
+    none = [np.empty(0)] * (len(NoiseSums._fields) - number)
+    return NoiseSums(*sums, *none)
 
 
 class Marks(NamedTuple):
