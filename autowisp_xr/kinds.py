@@ -38,6 +38,8 @@ class Kind:
     """Kind of the frames that such masters are made for, before those that they stand for."""
     made_of: str = ""
     """Kind of the frames that such a master is made of, where no frame is of this kind itself."""
+    also_of: tuple[str, ...] = ()
+    """Kinds of further frames that such a master may be made of."""
     alike: tuple[str, ...] = ()
     """Traits in which frames of this kind agree that are averaged, or calibrated, together."""
     serves: tuple[str, ...] = ()
@@ -90,6 +92,26 @@ OTHER = "other"
 """The type of frames of no known kind."""
 
 IMAGE_TYPES = (*KINDS, OTHER)
+
+
+def may_be(stated: str, kind: str) -> bool:
+    """Return whether a master that states a type may be one of a kind.
+
+    What is of no known type may be anything.
+
+    Examples
+    --------
+    >>> may_be("darkflat", "dark"), may_be("", "dark"), may_be("dark", "bias")
+    (True, True, False)
+    """
+    own = KINDS.get(stated)
+    return own is None or kind in (stated, own.place) or stated == KINDS[kind].made_of
+
+
+def may_make(stated: str, kind: str) -> bool:
+    """Return whether frames that state a type may make a master of a kind."""
+    return may_be(stated, kind) or stated in KINDS[kind].also_of
+
 
 _NOT_LETTERS = re.compile(r"[^a-z0-9]+")
 

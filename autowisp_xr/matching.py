@@ -61,6 +61,9 @@ ALLOWABLE = tuple(
 )
 """Traits whose mismatch a user may allow."""
 
+TYPE = "image_type"
+"""What a user allows where a master, or frames of it, state another type than they serve as."""
+
 _ALIASES = {"gain": "gain_setting", "subframe": "window"}
 
 
@@ -79,11 +82,12 @@ def allowed(names: Collection[str]) -> frozenset[str]:
             f"not {names!r}"
         )
     chosen = frozenset(_ALIASES.get(name, name) for name in given)
-    unknown = sorted(chosen - set(ALLOWABLE))
+    choices = sorted((TYPE, *ALLOWABLE))
+    unknown = sorted(chosen.difference(choices))
     if unknown:
         raise ValueError(
             f"no mismatch of {', '.join(unknown)} can be allowed; what may differ is "
-            f"{', '.join(sorted(ALLOWABLE))}"
+            f"{', '.join(choices)}"
         )
     return chosen
 
@@ -117,7 +121,8 @@ class Matching:
 
     allow_mismatch: Collection[str] = ()
     """Traits that may differ, such as "camera" (its name), "binning" (where the sizes agree),
-    "window", "gain_setting", "offset", "temperature" or "filter"."""
+    "window", "gain_setting", "offset", "temperature" or "filter"; and "image_type", where a verb
+    takes a master, or frames of it, for one of another type."""
 
     keywords: tuple[str, ...] = ()
     """Cards that count as traits: frames in which they differ do not go together."""

@@ -34,7 +34,7 @@ from autowisp_xr.stack.masters import with_defaults
 from autowisp_xr.stack.scaling import scaled
 from autowisp_xr.steps.calibration import calibrate
 from autowisp_xr.steps.flat import of_mean_one
-from autowisp_xr.steps.master_matching import check_alike
+from autowisp_xr.steps.master_matching import check_alike, check_type, with_type
 
 
 def master_flat(
@@ -154,6 +154,7 @@ def master_flat(
     """
     schema.check(ds)
     check_min_flat(min_flat)
+    check_type(ds, "flat", allow_mismatch)
     check_alike(ds, "one master", allow_mismatch, kind="flat")
     if not (select is None or isinstance(select, FlatSelection)):
         raise TypeError(
@@ -321,4 +322,4 @@ def _stacked(
 ) -> xr.Dataset:
     frames = scaled(frames, level, shape, to=ALIKE, min_flat=min_flat)
     master = stacked(frames, with_defaults(frames, options, few="median"))
-    return of_mean_one(master, min_flat, common=common)
+    return of_mean_one(with_type(master, "flat"), min_flat, common=common)

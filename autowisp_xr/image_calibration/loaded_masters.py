@@ -25,7 +25,7 @@ from autowisp_xr.headers.processing import stated_correction
 from autowisp_xr.headers.values import Cards
 from autowisp_xr.image_calibration.channels import Channels, by_channel, inside, interleaved
 from autowisp_xr.image_calibration.mask_utilities import combine_masks
-from autowisp_xr.kinds import KINDS
+from autowisp_xr.kinds import KINDS, may_be
 from autowisp_xr.matching import reason_against
 from autowisp_xr.regions import Region
 from autowisp_xr.traits import Traits
@@ -239,7 +239,7 @@ def _doubts(
             value_of(header, card) for card in ("IMAGETYP", "CLRCHNL", "IMAGAREA")
         )
         known = None if written is None else KeywordAliases().image_type_of(written)
-        if known not in (None, "other", kind):
+        if known is not None and not may_be(known, kind):
             yield f"{file} has IMAGETYP {written!r}"
         if named is not None and channel is not None and named != channel:
             yield f"{file} has CLRCHNL {named!r}, and is given for the channel {channel!r}"

@@ -18,7 +18,7 @@ from autowisp_xr.stack.averaging import stacked
 from autowisp_xr.stack.options import StackOptions
 from autowisp_xr.stats.digits import counted, floor_of
 from autowisp_xr.steps.calibration import calibrated
-from autowisp_xr.steps.master_matching import check_alike
+from autowisp_xr.steps.master_matching import check_alike, check_type, with_type
 
 ROBUST = SigmaClip(5, scale="mad", about="median", floor="noise")
 """What masters reject by default."""
@@ -188,6 +188,7 @@ def _master(
 ) -> xr.Dataset:
     """Stack frames of one kind, which are calibrated first where they are raw."""
     schema.check(ds)
+    check_type(ds, kind, options["allow_mismatch"])
     check_alike(ds, "one master", options["allow_mismatch"], kind=kind)
     if kind == "bias":
         _warn_of_floor(ds)
@@ -207,4 +208,5 @@ def _master(
             allow_mismatch=options["allow_mismatch"],
             dtype=options["dtype"],
         )
-    return stacked(ds, with_defaults(ds, {"reach": _REACH, **options}, few="mean"))
+    master = stacked(ds, with_defaults(ds, {"reach": _REACH, **options}, few="mean"))
+    return with_type(master, kind)

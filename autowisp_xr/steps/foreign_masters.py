@@ -50,8 +50,9 @@ def adapted(ds: xr.Dataset, master: xr.Dataset, kind: str, camera: Camera) -> xr
     ds
         Frames (frame, channel, y, x).
     master
-        Of the kind "bias", "dark", "flat" or "fringe". One of this package, or that no file stands
-        behind, is left as it is. A sample of the pixels of others is read for it.
+        Over (channel, y, x), of the kind "bias", "dark", "flat" or "fringe". One of this package,
+        or that no file stands behind, is left as it is. A sample of the pixels of others is read
+        for it.
     camera
         Of the frames, whose gain turns electrons into ADU where the master does not state its own.
 
@@ -66,7 +67,6 @@ def adapted(ds: xr.Dataset, master: xr.Dataset, kind: str, camera: Camera) -> xr
     AutowispWarning
         What was done to the master.
     """
-    master = schema.as_master(master, name=f"the master {kind}")
     if not is_foreign(master):
         return master
     name = named(master, kind)

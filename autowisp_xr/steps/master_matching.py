@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import xarray as xr
@@ -12,18 +13,23 @@ from autowisp_xr.arrays import Floats
 from autowisp_xr.bridge import blocks
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError, ImageMismatchError, MasterMismatchError
-from autowisp_xr.kinds import AVERAGED, KINDS
+from autowisp_xr.headers.aliases import KeywordAliases
+from autowisp_xr.headers.sentences import named as card_and_value
+from autowisp_xr.headers.values import Cards
+from autowisp_xr.kinds import AVERAGED, KINDS, may_be, may_make
 from autowisp_xr.matching import (
     ALLOWABLE,
+    TYPE,
     Matching,
     Mismatch,
+    allowed,
     reason_against,
     reason_against_scaling,
     same_exposure,
 )
 from autowisp_xr.options import ScaleDark
 from autowisp_xr.steps.foreign_masters import adapted
-from autowisp_xr.steps.pedestals import header_of, reason_not_to_scale
+from autowisp_xr.steps.pedestals import header_of, named, reason_not_to_scale
 from autowisp_xr.traits import NUMBERS, TEXTS, Traits
 
 OF_PIXELS = ("size", "area", "channels")
@@ -117,14 +123,17 @@ def matched(
     Raises
     ------
     MasterMismatchError
-        Where channels, place on the sensor, or a trait differ that has to agree, with both values;
-        where nobody states how the master is brought to the scale of the frames.
+        Where the master is of another type; where channels, place on the sensor, or a trait differ
+        that has to agree, with both values; where nobody states how the master is brought to the
+        scale of the frames.
 
     Warns
     -----
     AutowispWarning
         What was done to the master of another program.
     """
+    master = schema.as_master(master, name=f"the master {kind}")
+    _check_master_type(master, kind, allow_mismatch)
     master = adapted(ds, master, kind, camera or schema.camera_of(ds))
     # how far exposures may differ depends on whether the dark is scaled
     names = [name for name in KINDS[kind].serves if name not in (*OF_PIXELS, "exposure")]
@@ -139,7 +148,8 @@ def matched(
             if kind in without_unit:
                 remedy = f"a master {kind} has {without_unit[kind]}"
         raise MasterMismatchError(
-            f"the master {kind} is {found}; give the master that belongs to the frames, {remedy}"
+            f"{named(master, kind)} is {found}; give the master that belongs to the frames, "
+            f"{remedy}"
         )
     channels = schema.names(ds, "channel")
     available = schema.names(master, "channel")
@@ -152,6 +162,36 @@ def matched(
     if channels != available:
         master = master.isel(channel=[available.index(channel) for channel in channels])
     return _in_place(ds, master, kind)
+
+
+def check_type(ds: xr.Dataset, kind: str, allow_mismatch: Collection[str] = ()) -> None:
+    """Raise ImageMismatchError for frames that state a type of which no such master is made."""
+    stated, *others = {one.kind for one in traits_of_frames(blocks.load_coordinates(ds))}
+    # a stack refuses frames of several types
+    if not (others or may_make(stated, kind) or TYPE in allowed(allow_mismatch)):
+        raise ImageMismatchError(
+            f"frames of the type {stated!r} make no master {kind}; select by where_type({kind!r}), "
+            f"or give allow_mismatch={TYPE!r}, or their type when they are opened, by "
+            f"open_fits(types={{'NAME*': {kind!r}}})"
+        )
+
+
+def _check_master_type(master: xr.Dataset, kind: str, allow_mismatch: Collection[str]) -> None:
+    stated = traits_of_frames(master)[0].kind
+    if not may_be(stated, kind) and TYPE not in allowed(allow_mismatch):
+        written = Cards(header_of(master), KeywordAliases()).values("image_type")
+        card = "".join(f" ({card_and_value(*entry)})" for entry in islice(written, 1))
+        raise MasterMismatchError(
+            f"{named(master, kind)} is of the type {stated!r}{card}; give the master that belongs "
+            f"there, or allow_mismatch={TYPE!r}"
+        )
+
+
+def with_type(master: xr.Dataset, kind: str) -> xr.Dataset:
+    """Return a master that states its kind, where its frames stated one that it is not."""
+    if may_be(traits_of_frames(master)[0].kind, kind):
+        return master
+    return master.assign_coords(image_type=((), np.array(kind, np.dtypes.StringDType())))
 
 
 def check_alike(

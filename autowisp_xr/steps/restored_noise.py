@@ -19,6 +19,7 @@ from autowisp_xr.bridge.pieces import Piece, is_same, join
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, AutowispWarning
 from autowisp_xr.kinds import MASTERS
+from autowisp_xr.matching import TYPE, allowed
 from autowisp_xr.schema import SHARED
 from autowisp_xr.steps.base import Step
 from autowisp_xr.steps.dark import SubtractDark
@@ -115,7 +116,9 @@ def _again(ds: xr.Dataset, histories: Sequence[_Steps], find: Find) -> xr.Datase
             master = find(made, step.get("files", {}).get(kind, {}))
             if master is None:
                 raise _LostError
-            allow, camera = options.get("allow_mismatch", ()), _camera(ds, options)
+            # whatever its type, it was applied
+            allow = allowed(options.get("allow_mismatch", ())) | {TYPE}
+            camera = _camera(ds, options)
             masters[kind] = matched(ds, _cut(ds, master), kind, allow, camera=camera)
         fringe = masters.pop("fringe", None)
         again = _steps_of(ds, masters, options, biases) if fringe is None else []

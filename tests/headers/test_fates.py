@@ -43,6 +43,7 @@ def products(folder, cards):
     bias = aw.master_bias(write(folder, "bias", 3, cards, 0.0)).compute()
     dark = aw.master_dark(write(folder, "dark", 3, cards, 5.0), bias=bias).compute()
     flat = bias.assign(image=bias["image"] * 0 + 1, variance=0 * bias["variance"])
+    flat = flat.assign_coords(image_type="flat")
     flat["image"].attrs["units"] = "1"
     raw = write(folder, "object", 4, cards)
     done = aw.calibrate(raw, bias=bias, dark=dark, flat=flat)
@@ -202,6 +203,7 @@ def test_a_bright_flat_lowers_the_level_at_which_its_brightest_pixels_saturate(t
     bias = aw.master_bias(write(tmp_path, "bias", 3, {}, 0.0)).compute()
     shape = np.linspace(0.8, 1.2, bias["image"].size).reshape(bias["image"].shape)
     flat = bias.assign(image=(bias["image"].dims, shape, {"units": "1"}))
+    flat = flat.assign_coords(image_type="flat")
     raw = write(tmp_path, "object", 3, {"SATURATE": 60_000})
     level = schema.camera_of(aw.calibrate(raw, bias=bias, flat=flat)).saturation
     assert level == pytest.approx(59_000 / 1.2, rel=0.01)

@@ -176,3 +176,8 @@ def test_warns_of_a_bias_that_is_subtracted_twice_or_left_in(raw, cards, bias, m
     with pytest.warns(aw.AutowispWarning, match=message):
         calibrate(raw, master_dark="d.fits", master_bias="b.fits" if bias else None)
     calibrate(raw, master_dark="d.fits", master_bias=None if bias else "b.fits")
+
+
+def test_a_dark_of_flats_is_a_dark(raw):
+    write("m.fits", 1.0, IMAGETYP="Dark Flat", EXPTIME=30.0)
+    calibrate(raw, master_dark="m.fits")

@@ -12,6 +12,7 @@ from tests.steps.frames import TWO_CHANNELS, frame_set, master
 F8 = {"dtype": "float64"}
 KNOWN = Camera(gain=2.0, read_noise=8.0)
 SHAPE = (5, 2, 5, 7)
+NIGHT = aw.simulate.Night(shape=(6, 8), overscan=0, seed=1)
 
 
 def values(ds, name="image"):
@@ -149,9 +150,33 @@ def test_masters_of_several_types_are_refused():
             verb(raw)
 
 
+@pytest.mark.parametrize(
+    ("make", "frames", "kind"),
+    [
+        (aw.master_bias, "dark", "bias"),
+        (aw.master_dark, "objects", "dark"),
+        (aw.master_dark, "flat", "dark"),
+        (aw.master_flat, "dark", "flat"),
+    ],
+)
+def test_frames_of_another_type_make_no_master_unless_that_is_allowed(make, frames, kind):
+    frames = getattr(NIGHT, frames)(3)
+    with pytest.raises(aw.ImageMismatchError, match=f"make no master {kind}.*'image_type'"):
+        make(frames, camera=NIGHT.camera)
+    master = make(frames, camera=NIGHT.camera, allow_mismatch="image_type")
+    assert str(getattr(master, "high", master)["image_type"].values) == kind
+
+
+def test_the_sky_of_lights_makes_a_flat_which_is_one():
+    lights = columns([110.0, 90.0], [112.0, 88.0], camera=KNOWN, kind="object")
+    sky = aw.master_flat(lights).high
+    assert str(sky["image_type"].values) == "flat"
+    np.testing.assert_allclose(aw.calibrate(lights, flat=sky)["image"].mean(), 100, rtol=1e-3)
+
+
 def test_misspelt_options_are_refused():
     with pytest.raises(TypeError, match="rejct"):
-        aw.master_bias(columns([1.0], [2.0]), rejct=None)
+        aw.master_bias(columns([1.0], [2.0], kind="bias"), rejct=None)
 
 
 # ---------------------------------------------------------------------- master_dark

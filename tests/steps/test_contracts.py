@@ -55,11 +55,14 @@ VERBS = {
         allow_mismatch="exposure",
     ),
     "stack_of_raw": lambda raw, frames, m: aw.stack(raw, "mean"),
-    "master_bias": lambda raw, frames, m: aw.master_bias(raw, overscan=FEW),
+    "master_bias": lambda raw, frames, m: aw.master_bias(
+        raw, overscan=FEW, allow_mismatch="image_type"
+    ),
     "master_dark": lambda raw, frames, m: aw.master_dark(
         raw.drop_vars("exposure"),
         bias=aw.trim(m["bias"], raw.autowisp.camera.image_area),
         overscan=FEW,
+        allow_mismatch="image_type",
     ),
     "master_flat": lambda raw, frames, m: (
         aw.master_flat(

@@ -115,3 +115,23 @@ def test_masters_of_this_package_are_left_as_they_are(tmp_path):
     flat = aw.master_flat(flats.drop_vars("filter"), camera=CAMERA).high
     back = aw.open_fits(aw.to_fits(flat, tmp_path / "flat.fits"))
     aw.divide_flat(frames(), back.assign(image=back["image"] * 3))
+
+
+@pytest.mark.parametrize(
+    ("kind", "written", "stated"),
+    [("bias", "Dark", "dark"), ("dark", "Flat", "flat"), ("flat", "Light", "object")],
+)
+def test_a_master_of_another_type_is_refused_with_its_file_and_card(opened, kind, written, stated):
+    other = opened(written, 500 + NOISE)
+    name = rf"master {kind} \S+{written}.fits"
+    reason = rf"{name} is of the type '{stated}' \(IMAGETYP = 'Master {written}'\); give the master"
+    with pytest.raises(aw.MasterMismatchError, match=reason):
+        aw.calibrate(frames(), **{kind: other})
+    allowed = aw.calibrate(frames(), bias=opened("Dark", 500 + NOISE), allow_mismatch="image_type")
+    np.testing.assert_allclose(allowed["image"].values[0, 0], 1100 - NOISE, rtol=1e-5)
+
+
+def test_what_states_no_type_or_that_of_darks_of_flats_is_taken(opened):
+    for written in ("Dark Flat", "thing"):
+        with pytest.warns(AutowispWarning, match="nobody states"):
+            aw.calibrate(frames(), dark=opened(written, 500 + NOISE))
